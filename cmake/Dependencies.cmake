@@ -1,0 +1,26 @@
+# Every third-party library, by name, from Debian's packages. Nothing is fetched.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(GTest REQUIRED)
+find_package(benchmark REQUIRED)
+pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
+
+# Asio, Beast, Boost.JSON and Boost.URL are compiled once, in src/platform/boost.
+find_path(BOOST_INCLUDE boost/json.hpp REQUIRED)
+add_library(boxoffice_boost_definitions INTERFACE)
+target_compile_definitions(boxoffice_boost_definitions INTERFACE
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE BOOST_ASIO_SEPARATE_COMPILATION
+  BOOST_JSON_NO_LIB BOOST_URL_NO_LIB BOOST_BEAST_SEPARATE_COMPILATION)
+
+add_library(boxoffice_thirdparty INTERFACE)
+target_compile_definitions(boxoffice_thirdparty INTERFACE SPDLOG_FMT_EXTERNAL SPDLOG_COMPILED_LIB)
+target_link_libraries(boxoffice_thirdparty INTERFACE
+  boxoffice_boost_definitions boxoffice_boost fmt::fmt spdlog::spdlog Threads::Threads)
