@@ -1,0 +1,12 @@
+# Writes a .cc that holds the migrations NNNN_name.sql, in order, as sql::Migration rows.
+set(text "#include \"platform/sql/migration.h\"\n\nnamespace boxoffice::sql {\nstd::span<const Migration> ${NAME}_schema() {\n  static const Migration kMigrations[] = {\n")
+list(SORT FILES)
+foreach(file ${FILES})
+  get_filename_component(base ${file} NAME_WE)
+  string(REGEX MATCH "^[0-9]+" number ${base})
+  math(EXPR version "${number}")
+  file(READ ${file} body)
+  string(APPEND text "    {${version}, \"${base}\", R\"SQL__(${body})SQL__\"},\n")
+endforeach()
+string(APPEND text "  };\n  return kMigrations;\n}\n}  // namespace boxoffice::sql\n")
+file(WRITE ${OUT} "${text}")

@@ -1,0 +1,20 @@
+# Compiler, linker and warnings; the same for every room.
+find_program(CCACHE ccache)
+if(CCACHE)
+  # PCH needs the sloppiness; ccache's own documentation names these three.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+endif()
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_compile_options(-Wall -Wextra -Werror -Wno-error=deprecated-declarations
+  -pthread -fpch-preprocess -fno-plt
+  # GCC 12 reports false positives of these inside Boost and libstdc++ at -O2.
+  -Wno-maybe-uninitialized -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread
+  -Wno-dangling-pointer -Wno-missing-field-initializers -Wno-mismatched-new-delete -Wno-subobject-linkage)
+if(BOXOFFICE_SANITIZE)
+  add_compile_options(-fsanitize=${BOXOFFICE_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${BOXOFFICE_SANITIZE})
+endif()

@@ -1,0 +1,71 @@
+#include <gmock/gmock.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/money.h"
+#include "base/result.h"
+
+namespace boxoffice {
+namespace {
+
+TEST(UuidTest, Version7CarriesItsTimeAndRoundTrips) {
+  SeededRandom random(1);
+  const Timestamp now = FromUnixMs(1'790'000'000'123);
+  const Uuid uuid = Uuid::MakeV7(now, random);
+  EXPECT_EQ(uuid.Time(), now);
+  const std::string text = uuid.ToString();
+  EXPECT_EQ(text[14], '7');
+  EXPECT_THAT(std::string("89ab"), testing::HasSubstr(text.substr(19, 1)));
+  EXPECT_EQ(Uuid::Parse(text), uuid);
+  EXPECT_EQ(Uuid::FromBytes(uuid.bytes()), uuid);
+}
+
+TEST(UuidTest, LaterIsGreater) {
+  SeededRandom random(1);
+  EXPECT_LT(Uuid::MakeV7(FromUnixMs(1000), random), Uuid::MakeV7(FromUnixMs(1001), random));
+}
+
+TEST(UuidTest, RefusesWhatIsNoUuid) {
+  EXPECT_FALSE(Uuid::Parse(""));
+  EXPECT_FALSE(Uuid::Parse("01890a5d-ac96-774b-bcce-b302099a805"));
+  EXPECT_FALSE(Uuid::Parse("01890a5d+ac96-774b-bcce-b302099a8057"));
+  EXPECT_FALSE(Uuid::Parse("01890a5g-ac96-774b-bcce-b302099a8057"));
+  EXPECT_FALSE(Uuid::FromBytes("short"));
+}
+
+TEST(MoneyTest, CurrencyIsThreeUpperCaseLetters) {
+  EXPECT_EQ(Currency::Parse("KRW")->code(), "KRW");
+  EXPECT_FALSE(Currency::Parse("krw"));
+  EXPECT_FALSE(Currency::Parse("KR"));
+  EXPECT_FALSE(Currency::Parse("KRWX"));
+}
+
+TEST(MoneyTest, AdditionNeverOverflows) {
+  EXPECT_EQ(AddAmounts(2, 3), 5);
+  EXPECT_FALSE(AddAmounts(kMaxAmount, 1));
+  EXPECT_FALSE(AddAmounts(INT64_MAX, INT64_MAX));
+  EXPECT_FALSE(AddAmounts(-kMaxAmount, -1));
+}
+
+TEST(ClockTest, WritesRfc3339InUtcWithMilliseconds) {
+  EXPECT_EQ(ToRfc3339(FromUnixMs(1'790'000'000'007)), "2026-09-21T14:13:20.007Z");
+}
+
+Result<int> Half(int n) {
+  if (n % 2 != 0) return Fail(Code::kInvalidArgument, "odd", "an even number is needed");
+  return n / 2;
+}
+Result<int> Quarter(int n) {
+  BOXOFFICE_ASSIGN(const int half, Half(n));
+  BOXOFFICE_TRY(Half(half));
+  return half / 2;
+}
+
+TEST(ResultTest, MacrosPassTheFirstErrorOn) {
+  EXPECT_EQ(Quarter(8), 2);
+  EXPECT_EQ(Quarter(6).error().reason, "odd");
+  EXPECT_EQ(Quarter(5).error().code, Code::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace boxoffice

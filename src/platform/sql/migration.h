@@ -1,0 +1,16 @@
+// Versioned schemas. A service's files schema/NNNN_name.sql are embedded in its library (cmake/Rooms.cmake)
+// as <service>_schema(); a database records the version that it has.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace boxoffice::sql {
+
+struct Migration {
+  int version;  // 1, 2, …, without gaps
+  std::string_view name;
+  std::string_view sql;
+};
+
+}  // namespace boxoffice::sql

@@ -1,0 +1,140 @@
+// Thin RAII over SQLite: connections, prepared statements, transactions, migrations. Nothing here knows a
+// table.
+//
+// A Database and its Statements belong to one thread at a time. Writers of one file, in one process, take
+// turns by FileLock, so that SQLITE_BUSY (which would poll and sleep) is met only against other processes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "base/result.h"
+#include "platform/sql/migration.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace boxoffice::sql {
+
+// What a commit survives. kFull: a loss of power. kNormal: a crash of the process; for marks that may be
+// lost.
+enum class Durability { kFull, kNormal };
+
+class Statement;
+
+// A connection to one SQLite file in WAL mode. Not thread-safe.
+class Database {
+ public:
+  // Opens or creates `file`, whose folder must exist. Errors: database_unavailable (not writable, no folder,
+  // corrupt).
+  [[nodiscard]] static Result<Database> Open(const std::filesystem::path& file,
+                                             Durability durability = Durability::kFull);
+
+  Database(Database&&) noexcept;
+  Database& operator=(Database&&) noexcept;
+  ~Database();
+
+  // Prepares one statement; it lives at most as long as the database. A bug in the SQL aborts the program.
+  [[nodiscard]] Statement Prepare(std::string_view sql) const;
+  // Runs statements without results, separated by semicolons.
+  [[nodiscard]] Result<void> Execute(std::string_view sql);
+  // Applies what is missing of `migrations`, each in a transaction of its own. Again: no effect.
+  // Errors: schema_newer (the file was written by a newer program), database_unavailable.
+  [[nodiscard]] Result<void> Migrate(std::span<const Migration> migrations);
+  // Rows changed by the last INSERT, UPDATE or DELETE.
+  [[nodiscard]] int64_t changes() const;
+  [[nodiscard]] int64_t last_insert_rowid() const;
+
+ private:
+  friend class Transaction;
+  struct Handle;
+  explicit Database(std::unique_ptr<Handle> handle);
+  std::unique_ptr<Handle> handle_;
+};
+
+// A prepared statement. Bind all, then Step until it says false (or Run), then it is ready to be bound anew.
+class Statement {
+ public:
+  Statement(Statement&&) noexcept;
+  Statement& operator=(Statement&&) noexcept;
+  ~Statement();
+
+  // Binds parameters ?1, ?2, … from integers, doubles, text, std::nullopt and optionals of these. Text is not
+  // copied: it must live until the statement is reset.
+  template <typename... T>
+  Statement& Bind(const T&... values) {
+    int index = 0;
+    (BindOne(++index, values), ...);
+    return *this;
+  }
+  // Like Bind, for one BLOB parameter.
+  Statement& BindBlob(int index, std::string_view bytes);
+
+  // The next row: true; no more: false, and the statement is reset. Errors: database_unavailable, constraint.
+  [[nodiscard]] Result<bool> Step();
+  // Runs to the end, ignoring rows.
+  [[nodiscard]] Result<void> Run();
+  // Ends a walk over rows before its end.
+  void Reset();
+
+  // Columns of the row, from 0. Text and blobs are valid until the next Step or Reset.
+  [[nodiscard]] int64_t Int(int column) const;
+  [[nodiscard]] double Double(int column) const;
+  [[nodiscard]] std::string_view Text(int column) const;  // also blobs
+  [[nodiscard]] bool IsNull(int column) const;
+
+ private:
+  friend class Database;
+  explicit Statement(sqlite3_stmt* stmt) : stmt_(stmt) {}
+  template <typename T>
+  void BindOne(int index, const T& value) {
+    if constexpr (std::is_same_v<T, std::nullopt_t>) {
+      BindNull(index);
+    } else if constexpr (requires { value.has_value(); }) {
+      if (value.has_value()) {
+        BindOne(index, *value);
+      } else {
+        BindNull(index);
+      }
+    } else if constexpr (std::is_floating_point_v<T>) {
+      BindDouble(index, value);
+    } else if constexpr (std::is_integral_v<T> || std::is_enum_v<T>) {
+      BindInt(index, static_cast<int64_t>(value));
+    } else if constexpr (requires { value.bytes(); }) {
+      BindBlob(index, value.bytes());
+    } else {
+      BindText(index, value);
+    }
+  }
+  void BindNull(int index);
+  void BindInt(int index, int64_t value);
+  void BindDouble(int index, double value);
+  void BindText(int index, std::string_view value);
+  sqlite3_stmt* stmt_ = nullptr;
+};
+
+// BEGIN IMMEDIATE … COMMIT, holding the file's lock; rolls back unless committed.
+class Transaction {
+ public:
+  [[nodiscard]] static Result<Transaction> Begin(Database& database);
+  Transaction(Transaction&&) noexcept;
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction();
+  // After success the work is durable (as the connection's Durability says). Errors: database_unavailable;
+  // the work is undone.
+  [[nodiscard]] Result<void> Commit();
+
+ private:
+  Transaction(Database& database, std::unique_lock<std::mutex> lock);
+  Database* database_;
+  std::unique_lock<std::mutex> lock_;
+};
+
+}  // namespace boxoffice::sql

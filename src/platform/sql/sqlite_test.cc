@@ -1,0 +1,86 @@
+#include "platform/sql/sqlite.h"
+
+#include <gmock/gmock.h>
+
+#include "testing/temp_dir.h"
+
+namespace boxoffice::sql {
+namespace {
+
+constexpr Migration kFirst{1, "0001_first", "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT, c BLOB) STRICT;"};
+constexpr Migration kSecond{2, "0002_second", "ALTER TABLE t ADD COLUMN d INTEGER;"};
+
+class SqliteTest : public testing::Test {
+ protected:
+  Database Open() { return Database::Open(dir_.path() / "test.db").value(); }
+  testbed::TempDir dir_;
+};
+
+TEST_F(SqliteTest, RowsGoInAndComeOut) {
+  Database db = Open();
+  ASSERT_TRUE(db.Migrate(std::array{kFirst}));
+  Statement insert = db.Prepare("INSERT INTO t VALUES(?1, ?2, ?3)");
+  insert.Bind(1, std::string_view("one"), std::nullopt).BindBlob(3, std::string_view("\0x", 2));
+  ASSERT_TRUE(insert.Run());
+  insert.Bind(2, std::optional<std::string>(), std::nullopt);
+  ASSERT_TRUE(insert.Run());
+  Statement select = db.Prepare("SELECT a, b, c FROM t ORDER BY a");
+  ASSERT_TRUE(*select.Step());
+  EXPECT_EQ(select.Text(1), "one");
+  EXPECT_EQ(select.Text(2), std::string_view("\0x", 2));
+  ASSERT_TRUE(*select.Step());
+  EXPECT_TRUE(select.IsNull(1));
+  EXPECT_FALSE(*select.Step());
+}
+
+TEST_F(SqliteTest, UncommittedTransactionIsRolledBack) {
+  Database db = Open();
+  ASSERT_TRUE(db.Migrate(std::array{kFirst}));
+  {
+    auto transaction = Transaction::Begin(db);
+    ASSERT_TRUE(db.Execute("INSERT INTO t VALUES(1, 'x', NULL)"));
+  }
+  Statement count = db.Prepare("SELECT count(*) FROM t");
+  ASSERT_TRUE(*count.Step());
+  EXPECT_EQ(count.Int(0), 0);
+}
+
+TEST_F(SqliteTest, CommittedTransactionIsSeenByAnotherConnection) {
+  Database db = Open();
+  ASSERT_TRUE(db.Migrate(std::array{kFirst}));
+  auto transaction = Transaction::Begin(db);
+  ASSERT_TRUE(db.Execute("INSERT INTO t VALUES(1, 'x', NULL)"));
+  ASSERT_TRUE(transaction->Commit());
+  Database other = Open();
+  Statement count = other.Prepare("SELECT count(*) FROM t");
+  ASSERT_TRUE(*count.Step());
+  EXPECT_EQ(count.Int(0), 1);
+}
+
+TEST_F(SqliteTest, ABrokenConstraintIsAConflict) {
+  Database db = Open();
+  ASSERT_TRUE(db.Migrate(std::array{kFirst}));
+  ASSERT_TRUE(db.Execute("INSERT INTO t VALUES(1, 'x', NULL)"));
+  EXPECT_EQ(db.Execute("INSERT INTO t VALUES(1, 'y', NULL)").error().reason, "constraint");
+}
+
+TEST_F(SqliteTest, MigrationsAreAppliedOnceAndInOrder) {
+  ASSERT_TRUE(Open().Migrate(std::array{kFirst}));
+  ASSERT_TRUE(Open().Migrate(std::array{kFirst, kSecond}));
+  ASSERT_TRUE(Open().Migrate(std::array{kFirst, kSecond}));
+}
+
+TEST_F(SqliteTest, ADatabaseNewerThanTheProgramIsRefused) {
+  ASSERT_TRUE(Open().Migrate(std::array{kFirst, kSecond}));
+  EXPECT_EQ(Open().Migrate(std::array{kFirst}).error().reason, "schema_newer");
+}
+
+TEST_F(SqliteTest, AMissingFolderIsAClearError) {
+  const auto opened = Database::Open(dir_.path() / "missing" / "test.db");
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().reason, "database_unavailable");
+  EXPECT_THAT(opened.error().detail, testing::HasSubstr("missing"));
+}
+
+}  // namespace
+}  // namespace boxoffice::sql
