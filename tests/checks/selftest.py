@@ -1,0 +1,365 @@
+"""Feeds each rule a small bad tree and sees that it reports, and a good one and sees that it does not."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import run  # noqa: E402
+from rules import built, length, rooms  # noqa: E402
+from tree import Tree, strip_literals  # noqa: E402
+
+
+class RuleCase(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+
+    def put(self, path, text=""):
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def violations(self, rule, build=None):
+        return [str(violation) for violation in run.load(rule).check(Tree(self.root, build))]
+
+    def assert_reports(self, rule, *parts):
+        found = self.violations(rule)
+        self.assertTrue(any(all(part in text for part in parts) for text in found), f"{parts} not in {found}")
+
+    def assert_clean(self, rule):
+        self.assertEqual(self.violations(rule), [])
+
+
+class LayeringTest(RuleCase):
+    def test_a_mechanism_that_includes_a_service(self):
+        self.put("src/platform/sql/sqlite.h", '#pragma once\n#include "services/seat/store.h"\n')
+        self.assert_reports("layering", "src/platform/sql/sqlite.h:2", "platform/sql includes services/seat")
+
+    def test_a_mechanism_that_includes_a_higher_one(self):
+        self.put("src/platform/sql/sqlite.h", '#include "platform/bus/bus.h"\n')
+        self.assert_reports("layering", "platform/sql includes platform/bus")
+
+    def test_a_mechanism_may_include_a_listed_lower_one(self):
+        self.put("src/platform/outbox/publisher.h", '#include "platform/bus/bus.h"\n#include "base/id.h"\n')
+        self.assert_clean("layering")
+
+    def test_a_service_that_includes_another(self):
+        self.put("src/services/seat/rpc_server.cc", '#include "services/wallet/ledger.h"\n')
+        self.assert_reports("layering", "services/seat includes services/wallet")
+
+    def test_the_gateway_that_includes_a_service(self):
+        self.put("src/gateway/routes.cc", '#include "services/seat/seat_book.h"\n')
+        self.assert_reports("layering", "gateway includes services/seat")
+
+    def test_base_that_includes_a_library(self):
+        self.put("src/base/id.h", "#include <boost/uuid.hpp>\n#include <fmt/format.h>\n")
+        self.assert_reports("layering", "src/base/id.h:1", "base includes <boost/uuid.hpp>")
+        self.assertEqual(len(self.violations("layering")), 1)
+
+    def test_a_driver_outside_its_mechanism(self):
+        self.put("src/services/seat/store_sqlite.cc", "#include <sqlite3.h>\n")
+        self.assert_reports("layering", "<sqlite3.h> is included in services/seat")
+
+    def test_a_core_that_sees_proto_grpc_edge_and_platform(self):
+        for header in ('"boxoffice/seat/v1/seat.pb.h"', "<grpcpp/grpcpp.h>", '"services/seat/store_sqlite.h"',
+                       '"platform/sql/sqlite.h"', "<boost/asio.hpp>", "<thread>"):  # fmt: skip
+            self.put("src/services/seat/seat_book.h", f"#include {header}\n")
+            self.assert_reports("layering", "the core of services/seat includes")
+
+    def test_a_core_may_see_base_itself_and_the_standard_library(self):
+        self.put("src/services/seat/seat_book.cc", '#include "services/seat/store.h"\n#include <vector>\n'
+                                                   '#include "base/money.h"\n')  # fmt: skip
+        self.assert_clean("layering")
+
+    def test_a_core_with_a_clock(self):
+        self.put("src/services/seat/seat_book.cc", "// steady_clock::now in a comment\nauto t = Steady::steady_clock::now();\n")
+        self.assert_reports("layering", "seat_book.cc:2", "steady_clock::now")
+        self.assertEqual(len(self.violations("layering")), 1)
+
+    def test_the_saga_may_use_coroutines(self):
+        self.put("src/services/reservation/saga/confirm.cc", "#include <boost/asio/awaitable.hpp>\n")
+        self.assert_clean("layering")
+
+    def test_a_room_that_links_what_it_may_not(self):
+        self.put("src/services/seat/CMakeLists.txt", "boxoffice_service(seat)\n")
+        self.put("src/platform/bus/CMakeLists.txt", "boxoffice_room(bus DEPS boxoffice_seat TEST_DEPS boxoffice_testing)\n")
+        self.assert_reports("layering", "platform/bus links boxoffice_seat")
+
+    def test_a_room_that_is_not_in_the_table(self):
+        self.put("src/platform/cache/cache.h")
+        self.assert_reports("layering", "platform/cache is not in the layering table")
+
+
+class BuiltTest(RuleCase):
+    def setUp(self):
+        super().setUp()
+        self.put("CMakeLists.txt", "add_subdirectory(src)\n")
+        self.put("src/CMakeLists.txt", "foreach(room base)\n  add_subdirectory(${room})\nendforeach()\n")
+        self.put("src/base/CMakeLists.txt", "boxoffice_room(base)\n")
+        self.put("src/base/id.cc")
+        self.put("src/base/base_test.cc")
+
+    def test_a_tree_where_all_is_built(self):
+        self.assert_clean("built")
+
+    def test_a_file_in_a_folder_that_builds_nothing(self):
+        self.put("src/base/extra/lost.cc")
+        self.assert_reports("built", "src/base/extra/lost.cc", "no CMakeLists.txt builds it")
+
+    def test_a_folder_that_its_parent_does_not_add(self):
+        self.put("src/gateway/CMakeLists.txt", "boxoffice_room(gateway)\n")
+        self.assert_reports("built", "src/gateway/CMakeLists.txt", "does not add this folder")
+
+    def test_a_test_that_nobody_runs(self):
+        self.put("src/base/CMakeLists.txt", "add_executable(base_test id.cc base_test.cc)\n")
+        self.assert_reports("built", "src/base/base_test.cc", "not registered as a test")
+
+    def test_a_file_that_the_build_folder_does_not_compile(self):
+        entry = {"directory": str(self.root / "build"), "file": str(self.root / "src/base/base_test.cc")}
+        self.put("build/compile_commands.json", json.dumps([entry]))
+        found = [str(violation) for violation in built.check(Tree(self.root, self.root / "build"))]
+        self.assertEqual(len(found), 1)
+        self.assertIn("src/base/id.cc: is not in compile_commands.json", found[0])
+
+
+class RoomsTest(RuleCase):
+    def setUp(self):
+        super().setUp()
+        for room in rooms.ROOMS + ["seat_book.cc"]:
+            self.put("src/services/seat/" + room.replace("*", "seat"), "int main() {}\n")
+
+    def test_a_service_with_all_rooms(self):
+        self.assert_clean("rooms")
+
+    def test_each_room_is_missed(self):
+        for room in rooms.ROOMS:
+            path = self.root / "src/services/seat" / room.replace("*", "seat")
+            path.unlink()
+            self.assert_reports("rooms", f"has no {room}")
+            path.write_text("")
+
+    def test_a_service_without_a_core(self):
+        (self.root / "src/services/seat/seat_book.cc").unlink()
+        self.assert_reports("rooms", "has no core")
+
+    def test_a_long_main(self):
+        self.put("src/services/seat/main.cc", "\n" * 21)
+        self.assert_reports("rooms", "main.cc:21", "longer than 20")
+
+
+class CodeMapTest(RuleCase):
+    def setUp(self):
+        super().setUp()
+        self.put("src/base/id.h")
+        self.put("src/platform/sql/sqlite.h")
+        self.put("ARCHITECTURE.md", "# A\n`src/nothing/`\n## Code map\n`src/base` `src/platform/sql/` `Decide`\n## Next\n`a/b`\n")
+
+    def test_a_map_that_agrees(self):
+        self.assert_clean("code_map")
+
+    def test_a_folder_that_is_not_in_the_map(self):
+        self.put("src/platform/bus/bus.h")
+        self.assert_reports("code_map", "src/platform/bus: is not in the code map")
+
+    def test_an_entry_that_is_not_there(self):
+        (self.root / "src/base/id.h").unlink()
+        (self.root / "src/base").rmdir()
+        self.assert_reports("code_map", "ARCHITECTURE.md:4", "`src/base`, which does not exist")
+
+    def test_no_map(self):
+        (self.root / "ARCHITECTURE.md").unlink()
+        self.assert_reports("code_map", "does not exist")
+
+
+class BannedTest(RuleCase):
+    def test_each_call(self):
+        for call in ("std::this_thread::sleep_for(1s);", "usleep(1);", "int x = rand();", "srand(1);", "std::system(c);",
+                     'popen("x", "r");', "std::chrono::system_clock::now();", 'std::cout << "x";', 'printf("x");',
+                     "assert(x);", "#include <cassert>", "std::stoi(s);", 'getenv("X");', "worker.detach();",
+                     "std::mt19937 engine;"):  # fmt: skip
+            self.put("src/gateway/edge.cc", f"void F() {{\n{call}\n}}\n")
+            self.assert_reports("banned", "src/gateway/edge.cc:2", "is banned", "instead: ")
+
+    def test_what_only_looks_like_a_banned_call(self):
+        self.put("src/gateway/edge.cc", "static_assert(true);\n// sleep_for, assert(x)\nauto s = \"printf(\";\n"
+                                        "snprintf(b, n, f);\nco_spawn(e, f, asio::detached);\nuser.system(1);\n")  # fmt: skip
+        self.assert_clean("banned")
+
+    def test_catch_all(self):
+        self.put("src/gateway/edge.cc", "void F() {\n  try {\n  } catch (...) {\n  }\n}\n")
+        self.assert_reports("banned", "src/gateway/edge.cc:3", "without a comment")
+        self.put("src/gateway/edge.cc", "void F() {\n  try {\n  } catch (...) {  // a callback may throw anything\n  }\n}\n")
+        self.assert_clean("banned")
+
+    def test_headers(self):
+        self.put("src/gateway/edge.h", "#include <string>\nusing namespace std;\n")
+        self.assert_reports("banned", "edge.h:1", "#pragma once")
+        self.assert_reports("banned", "edge.h:2", "using namespace")
+
+    def test_open_work_without_an_issue(self):
+        self.put("src/gateway/edge.cc", "// TODO: later\n// TODO(#12): later\n")
+        self.assert_reports("banned", "edge.cc:1", "`TODO` is banned")
+        self.assertEqual(len(self.violations("banned")), 1)
+
+    def test_processes_ended_by_name(self):
+        self.put("tools/stop", "#!/bin/sh\npkill boxoffice\n")
+        self.assert_reports("banned", "tools/stop:2", "`pkill` is banned")
+
+    def test_names_that_say_nothing(self):
+        for path in ("src/utils/a.h", "src/base/seat_manager.h", "src/base/common.h", "src/base/foo_impl.cc"):
+            self.put(path, "#pragma once\n")
+            self.assert_reports("banned", "says nothing")
+            (self.root / path).unlink()
+
+
+class LengthTest(RuleCase):
+    LONG_FUNCTION = "int F() {\n" + "  x();\n" * 69 + "}\n"  # 71 lines
+
+    def test_a_long_file(self):
+        self.put("src/base/id.cc", "\n" * 601)
+        self.assert_reports("length", "the file has 601 lines, the limit is 600")
+
+    def test_a_long_function(self):
+        self.put("src/base/id.cc", "namespace boxoffice {\n\n" + self.LONG_FUNCTION + "}\n")
+        self.assert_reports("length", "src/base/id.cc:3", "F has 71 lines, the limit is 70")
+
+    def test_a_listed_length_may_stay_but_not_grow(self):
+        self.put("src/base/id.cc", self.LONG_FUNCTION)
+        self.put(length.LONG, "src/base/id.cc:F 71\n")
+        self.assert_clean("length")
+        self.put("src/base/id.cc", self.LONG_FUNCTION.replace("{\n", "{\n\n"))
+        self.assert_reports("length", "F has 72 lines, the limit is 71")
+
+    def test_a_listed_length_follows_what_shrinks(self):
+        self.put("src/base/id.cc", self.LONG_FUNCTION)
+        self.put(length.LONG, "src/base/id.cc:F 80\n")
+        self.assert_reports("length", "has shrunk to 71 lines")
+        self.put("src/base/id.cc", "int F() {}\n")
+        self.assert_reports("length", "long.txt:1", "no longer too long")
+
+    def test_how_functions_are_found(self):
+        code = """
+namespace a {
+#define M(x) \\
+  do {
+struct S {
+  S() : a_{1}, b_{2} {
+    x();
+  }
+  std::vector<int> v{1,
+                     2};
+  int G() const noexcept { return 1; }
+  enum E { kA };
+};
+const Table kTable{"a",
+                   {{1}, {2}}};
+template <typename T>
+  requires(true)
+auto H(T t) -> std::map<int, T> {
+  if (t) {
+  }
+  return {{1, t}};
+}
+TEST(Suite, Name) {
+}
+}  // namespace a
+"""
+        found = {function.name: function.lines for function in length.cpp_functions(strip_literals(code))}
+        self.assertEqual(found["S"], 3)
+        self.assertEqual(found["G"], 1)
+        self.assertEqual(found["Suite.Name"], 2)
+        self.assertEqual(len(found), 4)
+
+
+class EdgesTest(RuleCase):
+    def setUp(self):
+        super().setUp()
+        self.put("src/services/reservation/module.cc", "auto s = boxoffice::seat::v1::SeatService::NewStub(channel);\n")
+        self.put("src/services/ranking/module.cc", "bus.Subscribe(kReservationTopic, f);\n")
+        self.put("src/services/seat/module.cc", "outbox.Add(kSeatTopic, event);\n")
+        self.put("tests/checks/edges.golden")
+        run.load("edges").update(Tree(self.root))
+
+    def test_what_is_derived(self):
+        golden = (self.root / "tests/checks/edges.golden").read_text().splitlines()
+        self.assertEqual(golden[2:], ["services/ranking consumes Reservation", "services/reservation calls SeatService",
+                                      "services/seat produces Seat"])  # fmt: skip
+        self.assert_clean("edges")
+
+    def test_a_new_edge_and_one_that_is_gone(self):
+        self.put("src/services/seat/module.cc", "auto s = boxoffice::wallet::v1::WalletService::NewStub(channel);\n")
+        self.assert_reports("edges", "new edge: services/seat calls WalletService")
+        self.assert_reports("edges", "edge is gone: services/seat produces Seat")
+
+
+class OpenapiTest(RuleCase):
+    FILE = "openapi/boxoffice.yaml"
+
+    def test_a_file_whose_references_resolve(self):
+        self.put(self.FILE, "openapi: 3.1.0\na: {$ref: '#/b/c'}\nb: {c: 1}\n")
+        self.assert_clean("openapi")
+
+    def test_a_reference_that_leads_nowhere(self):
+        self.put(self.FILE, "openapi: 3.1.0\na:\n  $ref: '#/b/d'\nb: {c: 1}\n")
+        self.assert_reports("openapi", "boxoffice.yaml:3", "#/b/d leads nowhere")
+
+    def test_a_file_that_is_not_yaml(self):
+        self.put(self.FILE, "openapi: 3.1.0\n a: [\n")
+        self.assert_reports("openapi", "is not YAML")
+
+
+class ToolsTest(RuleCase):
+    def test_a_file_that_is_not_formatted(self):
+        self.put(".clang-format", "BasedOnStyle: Google\n")
+        self.put("src/base/id.cc", "int  x ;\n")
+        self.assert_reports("format", "src/base/id.cc:1", "is not formatted")
+        self.put("src/base/id.cc", "int x;\n")
+        self.assert_clean("format")
+
+    def test_a_script_that_shellcheck_refuses(self):
+        self.put("tools/a", "#!/usr/bin/env bash\necho $1\n")
+        self.assert_reports("shell", "tools/a:2", "SC2086")
+        self.put("tools/a", '#!/usr/bin/env bash\necho "$1"\n')
+        self.assert_clean("shell")
+
+
+class DriverTest(RuleCase):
+    def drive(self, *arguments):
+        command = [sys.executable, str(HERE / "run.py"), "--root", str(self.root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    def test_exit_status_and_closing_line(self):
+        self.put("src/base/id.cc", "int x = rand();\n")
+        bad = self.drive("banned", "rooms")
+        self.assertEqual((bad.returncode, bad.stdout.splitlines()[-1]), (1, "1 passed, 1 failed: banned"))
+        self.put("src/base/id.cc", "int x;\n")
+        self.assertEqual(self.drive("banned").returncode, 0)
+        self.assertEqual(self.drive("no_such_rule").returncode, 2)
+
+    def test_every_rule_has_a_test_here(self):
+        text = Path(__file__).read_text()
+        for rule in run.RULES:
+            self.assertIn(f'"{rule}", "', text)
+
+
+class StripTest(unittest.TestCase):
+    def test_literals_and_comments_are_blanked_and_lines_kept(self):
+        code = 'a("//x"); // y\n/* {\n */ b(\'"\', 1\'000\'000, R"(})"); c'
+        stripped = strip_literals(code)
+        self.assertEqual(stripped.count("\n"), code.count("\n"))
+        self.assertEqual(len(stripped), len(code))
+        for gone in ("x", "y", "{", "}"):
+            self.assertNotIn(gone, stripped)
+        self.assertIn("1'000'000", stripped)
+        self.assertTrue(stripped.endswith("; c"))
+
+
+if __name__ == "__main__":
+    unittest.main()
