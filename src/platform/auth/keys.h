@@ -1,0 +1,25 @@
+// Keys for development and tests. Production keys come from the deployment's secrets.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/result.h"
+
+namespace boxoffice::auth {
+
+// The secret in the file `path`: 64 hexadecimal digits, made from 32 random bytes at the first call. The file
+// is readable by its owner only, and appears whole or not at all: of several processes that start together
+// one creates it, and all read the same. Missing parent folders are created. Thread-safe. Errors: kInternal
+// key_file_unreadable, key_file_unwritable; kPermissionDenied key_file_exposed (others may read it);
+// kInvalidArgument key_file_invalid (not 64 digits).
+[[nodiscard]] Result<std::string> LoadOrCreateSecret(const std::filesystem::path& path);
+
+struct EcKeyPair {
+  std::string private_pem;  // PKCS #8
+  std::string public_pem;   // SubjectPublicKeyInfo
+};
+// A new P-256 key pair, for ES256. Error: kInternal key_generation.
+[[nodiscard]] Result<EcKeyPair> GenerateEcKeyPair();
+
+}  // namespace boxoffice::auth

@@ -1,0 +1,285 @@
+#include "platform/auth/token.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include "platform/auth/base64url.h"
+#include "platform/auth/hmac.h"
+
+namespace boxoffice::auth {
+
+using PkeyPtr = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+
+// One of the two is set.
+struct TokenKey {
+  std::optional<HmacKey> secret;
+  PkeyPtr pkey{nullptr, &EVP_PKEY_free};
+};
+
+namespace {
+
+namespace json = boost::json;
+
+constexpr size_t kMaxTokenText = 4096;  // characters; a header line of the server holds twice as much
+constexpr size_t kMinHs256Secret = 32;  // bytes; RFC 7518, section 3.2
+constexpr size_t kMaxUser = 64;         // characters
+constexpr size_t kCoordinate = 32;      // bytes of r and of s in an ES256 signature; RFC 7518, section 3.4
+
+using BioPtr = std::unique_ptr<BIO, decltype(&BIO_free)>;
+using DigestPtr = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
+using EcdsaPtr = std::unique_ptr<ECDSA_SIG, decltype(&ECDSA_SIG_free)>;
+
+std::unexpected<Error> Refuse(std::string_view reason, std::string detail = {}) {
+  return Fail(Code::kUnauthenticated, reason, std::move(detail));
+}
+
+std::string_view AlgorithmName(Algorithm algorithm) {
+  return algorithm == Algorithm::kEs256 ? "ES256" : "HS256";
+}
+
+const unsigned char* Bytes(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+// A P-256 key from PEM, or nullptr.
+PkeyPtr ReadKey(std::string_view pem, bool is_private) {
+  const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
+  PkeyPtr key(is_private ? PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr)
+                         : PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr),
+              &EVP_PKEY_free);
+  std::array<char, 64> group{};
+  size_t length = 0;
+  if (!key || EVP_PKEY_get_group_name(key.get(), group.data(), group.size(), &length) != 1 ||
+      std::string_view(group.data(), length) != "prime256v1") {
+    return {nullptr, &EVP_PKEY_free};
+  }
+  return key;
+}
+
+bool VerifyEs256(EVP_PKEY* key, std::string_view text, std::string_view signature) {
+  if (signature.size() != 2 * kCoordinate) return false;
+  // JWS has r and s side by side; OpenSSL wants them as DER.
+  const EcdsaPtr ecdsa(ECDSA_SIG_new(), &ECDSA_SIG_free);
+  BIGNUM* r = BN_bin2bn(Bytes(signature), kCoordinate, nullptr);
+  BIGNUM* s = BN_bin2bn(Bytes(signature) + kCoordinate, kCoordinate, nullptr);
+  if (!ecdsa || ECDSA_SIG_set0(ecdsa.get(), r, s) != 1) return false;
+  std::array<unsigned char, 80> der;  // at most 72
+  unsigned char* end = der.data();
+  const int size = i2d_ECDSA_SIG(ecdsa.get(), &end);
+  const DigestPtr digest(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  return size > 0 && EVP_DigestVerifyInit(digest.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
+         EVP_DigestVerify(digest.get(), der.data(), static_cast<size_t>(size), Bytes(text), text.size()) == 1;
+}
+
+std::optional<std::string> SignEs256(EVP_PKEY* key, std::string_view text) {
+  std::array<unsigned char, 80> der;
+  size_t size = der.size();
+  const DigestPtr digest(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  if (EVP_DigestSignInit(digest.get(), nullptr, EVP_sha256(), nullptr, key) != 1 ||
+      EVP_DigestSign(digest.get(), der.data(), &size, Bytes(text), text.size()) != 1) {
+    return std::nullopt;
+  }
+  const unsigned char* in = der.data();
+  const EcdsaPtr ecdsa(d2i_ECDSA_SIG(nullptr, &in, static_cast<long>(size)), &ECDSA_SIG_free);
+  if (!ecdsa) return std::nullopt;
+  std::string raw(2 * kCoordinate, '\0');
+  auto* out = reinterpret_cast<unsigned char*>(raw.data());
+  BN_bn2binpad(ECDSA_SIG_get0_r(ecdsa.get()), out, kCoordinate);
+  BN_bn2binpad(ECDSA_SIG_get0_s(ecdsa.get()), out + kCoordinate, kCoordinate);
+  return raw;
+}
+
+// The JSON object that is base64url in `part`; lives in `memory`.
+std::optional<json::object> DecodeObject(std::string_view part, json::monotonic_resource& memory) {
+  const std::optional<std::string> text = DecodeBase64Url(part);
+  if (!text) return std::nullopt;
+  boost::system::error_code error;
+  json::value value = json::parse(*text, error, &memory);
+  if (error || !value.is_object()) return std::nullopt;
+  return std::move(value.as_object());
+}
+
+std::optional<std::string_view> StringClaim(const json::object& claims, std::string_view name) {
+  const json::value* value = claims.if_contains(name);
+  if (value == nullptr || !value->is_string()) return std::nullopt;
+  return std::string_view(value->get_string().data(), value->get_string().size());
+}
+
+// A NumericDate in milliseconds since 1970; it may have a fraction.
+std::optional<double> TimeClaim(const json::value& value) {
+  if (!value.is_number()) return std::nullopt;
+  return value.to_number<double>() * 1000.0;
+}
+
+bool HasAudience(const json::object& claims, std::string_view audience) {
+  if (const auto one = StringClaim(claims, "aud")) return *one == audience;
+  const json::value* value = claims.if_contains("aud");
+  return value != nullptr && value->is_array() &&
+         std::ranges::any_of(value->get_array(), [&](const json::value& v) {
+           return v.is_string() && std::string_view(v.get_string().data(), v.get_string().size()) == audience;
+         });
+}
+
+std::optional<Role> RoleClaim(const json::object& claims) {
+  if (!claims.contains("role")) return Role::kBuyer;
+  const auto role = StringClaim(claims, "role");
+  if (role == RoleName(Role::kBuyer)) return Role::kBuyer;
+  if (role == RoleName(Role::kOperator)) return Role::kOperator;
+  return std::nullopt;
+}
+
+Result<void> CheckHeader(std::string_view part, Algorithm algorithm) {
+  std::array<unsigned char, 1024> buffer;
+  json::monotonic_resource memory(buffer.data(), buffer.size());
+  const std::optional<json::object> header = DecodeObject(part, memory);
+  if (!header) return Refuse("token_malformed", "header");
+  if (StringClaim(*header, "alg") != AlgorithmName(algorithm)) return Refuse("token_algorithm");
+  // RFC 7515, section 4.1.11: an extension that we don't know and must understand.
+  if (header->contains("crit")) return Refuse("token_malformed", "crit");
+  return {};
+}
+
+Result<Principal> CheckClaims(std::string_view part, const TokenConfig& config, Timestamp now) {
+  std::array<unsigned char, 2048> buffer;
+  json::monotonic_resource memory(buffer.data(), buffer.size());
+  const std::optional<json::object> claims = DecodeObject(part, memory);
+  if (!claims) return Refuse("token_malformed", "claims");
+  const auto now_ms = static_cast<double>(ToUnixMs(now));
+  const auto skew_ms = static_cast<double>(milliseconds(config.clock_skew).count());
+
+  const json::value* expiry = claims->if_contains("exp");
+  const std::optional<double> expiry_ms = expiry != nullptr ? TimeClaim(*expiry) : std::nullopt;
+  if (!expiry_ms) return Refuse("token_malformed", "exp");
+  if (*expiry_ms + skew_ms <= now_ms) return Refuse("token_expired");
+  if (const json::value* not_before = claims->if_contains("nbf")) {
+    const std::optional<double> not_before_ms = TimeClaim(*not_before);
+    if (!not_before_ms) return Refuse("token_malformed", "nbf");
+    if (*not_before_ms - skew_ms > now_ms) return Refuse("token_not_yet_valid");
+  }
+  if (StringClaim(*claims, "iss") != std::string_view(config.issuer)) return Refuse("token_issuer");
+  if (!HasAudience(*claims, config.audience)) return Refuse("token_audience");
+  const std::optional<std::string_view> user = StringClaim(*claims, "sub");
+  if (!user || !IsUserName(*user)) return Refuse("token_subject");
+  const std::optional<Role> role = RoleClaim(*claims);
+  if (!role) return Refuse("token_malformed", "role");
+  return Principal{std::string(*user), *role};
+}
+
+// The key of `config`, or nullptr.
+std::unique_ptr<const TokenKey> MakeKey(const TokenConfig& config, bool is_private) {
+  auto key = std::make_unique<TokenKey>();
+  if (config.algorithm == Algorithm::kEs256) {
+    key->pkey = ReadKey(config.key, is_private);
+    if (!key->pkey) return nullptr;
+  } else {
+    if (config.key.size() < kMinHs256Secret) return nullptr;
+    key->secret.emplace(config.key);
+  }
+  return key;
+}
+
+std::unexpected<Error> BadKey(Algorithm algorithm) {
+  return Fail(Code::kInvalidArgument, "token_key",
+              algorithm == Algorithm::kEs256
+                  ? "ES256 needs a P-256 key as PEM"
+                  : fmt::format("HS256 needs a secret of {} bytes", kMinHs256Secret));
+}
+
+}  // namespace
+
+std::string_view RoleName(Role role) { return role == Role::kOperator ? "operator" : "buyer"; }
+
+bool IsUserName(std::string_view user) {
+  return !user.empty() && user.size() <= kMaxUser && std::ranges::all_of(user, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '@' || c == '-';
+  });
+}
+
+Result<Algorithm> ParseAlgorithm(std::string_view name) {
+  if (name == "ES256") return Algorithm::kEs256;
+  if (name == "HS256") return Algorithm::kHs256;
+  return Fail(Code::kInvalidArgument, "token_algorithm", std::string(name));
+}
+
+TokenVerifier::TokenVerifier(TokenConfig config, const Clock& clock, std::unique_ptr<const TokenKey> key)
+    : config_(std::move(config)), clock_(&clock), key_(std::move(key)) {
+  config_.key.clear();
+}
+TokenVerifier::TokenVerifier(TokenVerifier&&) noexcept = default;
+TokenVerifier& TokenVerifier::operator=(TokenVerifier&&) noexcept = default;
+TokenVerifier::~TokenVerifier() = default;
+
+Result<TokenVerifier> TokenVerifier::Make(const TokenConfig& config, const Clock& clock) {
+  auto key = MakeKey(config, /*is_private=*/false);
+  if (!key) return BadKey(config.algorithm);
+  return TokenVerifier(config, clock, std::move(key));
+}
+
+Result<Principal> TokenVerifier::Verify(std::string_view jwt) const {
+  if (jwt.empty()) return Refuse("token_missing");
+  if (jwt.size() > kMaxTokenText) return Refuse("token_malformed", "too long");
+  const size_t header_end = jwt.find('.');
+  const size_t claims_end = jwt.rfind('.');
+  if (header_end == std::string_view::npos || header_end == claims_end)
+    return Refuse("token_malformed", "parts");
+  const std::string_view claims = jwt.substr(header_end + 1, claims_end - header_end - 1);
+  if (claims.contains('.')) return Refuse("token_malformed", "parts");
+  BOXOFFICE_TRY(CheckHeader(jwt.substr(0, header_end), config_.algorithm));
+
+  const std::optional<std::string> signature = DecodeBase64Url(jwt.substr(claims_end + 1));
+  const std::string_view text = jwt.substr(0, claims_end);
+  if (!signature) return Refuse("token_malformed", "signature");
+  const bool genuine =
+      key_->secret ? signature->size() == sizeof(HmacKey::Mac) && key_->secret->Verify(text, *signature)
+                   : VerifyEs256(key_->pkey.get(), text, *signature);
+  if (!genuine) return Refuse("token_signature");
+  return CheckClaims(claims, config_, clock_->Now());
+}
+
+TokenIssuer::TokenIssuer(TokenConfig config, const Clock& clock, std::unique_ptr<const TokenKey> key)
+    : config_(std::move(config)), clock_(&clock), key_(std::move(key)) {
+  config_.key.clear();
+}
+TokenIssuer::TokenIssuer(TokenIssuer&&) noexcept = default;
+TokenIssuer& TokenIssuer::operator=(TokenIssuer&&) noexcept = default;
+TokenIssuer::~TokenIssuer() = default;
+
+Result<TokenIssuer> TokenIssuer::Make(const TokenConfig& config, const Clock& clock) {
+  auto key = MakeKey(config, /*is_private=*/true);
+  if (!key) return BadKey(config.algorithm);
+  return TokenIssuer(config, clock, std::move(key));
+}
+
+Result<std::string> TokenIssuer::Issue(std::string_view user, Role role, std::chrono::seconds ttl) const {
+  if (!IsUserName(user)) return Fail(Code::kInvalidArgument, "token_subject", std::string(user));
+  const int64_t now_s = ToUnixMs(clock_->Now()) / 1000;
+  const json::object header{{"alg", AlgorithmName(config_.algorithm)}, {"typ", "JWT"}};
+  const json::object claims{{"iss", config_.issuer}, {"aud", config_.audience},
+                            {"sub", user},           {"role", RoleName(role)},
+                            {"iat", now_s},          {"exp", now_s + ttl.count()}};
+  std::string text = EncodeBase64Url(json::serialize(header));
+  text.push_back('.');
+  AppendBase64Url(json::serialize(claims), text);
+  std::optional<std::string> signature;
+  if (key_->secret) {
+    const HmacKey::Mac mac = key_->secret->Sign(text);
+    signature.emplace(reinterpret_cast<const char*>(mac.data()), mac.size());
+  } else {
+    signature = SignEs256(key_->pkey.get(), text);
+  }
+  if (!signature) return Fail(Code::kInternal, "token_signing");
+  text.push_back('.');
+  AppendBase64Url(*signature, text);
+  return text;
+}
+
+}  // namespace boxoffice::auth

@@ -1,0 +1,87 @@
+// Who is calling: JSON Web Tokens (RFC 7519) signed with one pinned algorithm.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace boxoffice::auth {
+
+enum class Role { kBuyer, kOperator };
+[[nodiscard]] std::string_view RoleName(Role role);  // "buyer", "operator"
+
+struct Principal {
+  std::string user;  // the claim `sub`: 1..64 of [A-Za-z0-9._@-]
+  Role role = Role::kBuyer;
+
+  bool operator==(const Principal&) const = default;
+};
+
+// Whether `user` may be a Principal's.
+[[nodiscard]] bool IsUserName(std::string_view user);
+
+enum class Algorithm { kEs256, kHs256 };
+// From "ES256" or "HS256". Error: kInvalidArgument token_algorithm.
+[[nodiscard]] Result<Algorithm> ParseAlgorithm(std::string_view name);
+
+struct TokenConfig {
+  Algorithm algorithm = Algorithm::kEs256;
+  // HS256: the secret, at least 32 bytes. ES256: a P-256 key as PEM, public to verify, private to issue.
+  std::string key;
+  std::string issuer;    // must equal `iss`
+  std::string audience;  // must be `aud`, or one of them
+  std::chrono::seconds clock_skew{30};
+};
+
+struct TokenKey;  // a parsed key; its types stay out of this header
+
+// Verifies tokens. Immutable, hence thread-safe; takes no lock. HS256 costs about 3 µs a token, ES256 about
+// 60 µs.
+class TokenVerifier {
+ public:
+  // `clock` must outlive the verifier. Error: kInvalidArgument token_key (not a key for this algorithm).
+  [[nodiscard]] static Result<TokenVerifier> Make(const TokenConfig& config, const Clock& clock);
+  TokenVerifier(TokenVerifier&&) noexcept;
+  TokenVerifier& operator=(TokenVerifier&&) noexcept;
+  ~TokenVerifier();
+
+  // The caller named by `jwt` (the compact form, without "Bearer "). The role is the claim `role`, a buyer
+  // without it. All errors are kUnauthenticated, checked in this order:
+  //   token_missing (empty), token_malformed (not a JWT, over 4 KiB, a claim of the wrong type, no `exp`),
+  //   token_algorithm (another `alg` than the configured one, "none" included), token_signature,
+  //   token_expired (`exp` + skew has passed), token_not_yet_valid (`nbf` − skew is to come), token_issuer,
+  //   token_audience, token_subject (`sub` is missing or not a user name).
+  [[nodiscard]] Result<Principal> Verify(std::string_view jwt) const;
+
+ private:
+  TokenVerifier(TokenConfig config, const Clock& clock, std::unique_ptr<const TokenKey> key);
+  TokenConfig config_;  // without the key
+  const Clock* clock_;
+  std::unique_ptr<const TokenKey> key_;
+};
+
+// Issues tokens: for development and tests. Thread-safe.
+class TokenIssuer {
+ public:
+  // `clock` must outlive the issuer. Error: kInvalidArgument token_key.
+  [[nodiscard]] static Result<TokenIssuer> Make(const TokenConfig& config, const Clock& clock);
+  TokenIssuer(TokenIssuer&&) noexcept;
+  TokenIssuer& operator=(TokenIssuer&&) noexcept;
+  ~TokenIssuer();
+
+  // A token of `user` that is valid from now on for `ttl`. Errors: kInvalidArgument token_subject (not a user
+  // name); kInternal token_signing.
+  [[nodiscard]] Result<std::string> Issue(std::string_view user, Role role, std::chrono::seconds ttl) const;
+
+ private:
+  TokenIssuer(TokenConfig config, const Clock& clock, std::unique_ptr<const TokenKey> key);
+  TokenConfig config_;  // without the key
+  const Clock* clock_;
+  std::unique_ptr<const TokenKey> key_;
+};
+
+}  // namespace boxoffice::auth
