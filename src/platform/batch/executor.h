@@ -1,0 +1,217 @@
+// The batch executor: turns commands that arrive one by one into transactions of many.
+//
+// Commands wait in a bounded queue; one thread takes all that wait (at most max_batch), and hands them to the
+// service's run function, which loads, decides, saves and commits. No timer: a lone command runs at once, and
+// under load a batch is what has gathered while the last one was being committed.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/result.h"
+#include "platform/obs/log.h"
+#include "platform/obs/metrics.h"
+
+namespace boxoffice::batch {
+
+struct Limits {
+  size_t max_batch = 256;
+  size_t max_queue = 16'384;  // commands beyond this are refused with "overloaded"
+  // A command whose rows keep moving, or whose database keeps failing, is given up after this many runs.
+  int max_runs = 20;
+};
+
+// Thread-safe. Runs `run` on a thread of its own, so `run` and what it owns need no lock.
+template <typename Command, typename Outcome>
+class Executor {
+ public:
+  // Called once per command, on the executor's thread, after the commit; must not block.
+  using Done = std::move_only_function<void(Result<Outcome>)>;
+  // Runs commands as one transaction. An outcome per command, in order; nullopt: a row had moved meanwhile,
+  // decide that command again. An error concerns the whole batch and says that nothing was done, or
+  // (Code::kUnknown) that the commit may have been done: it runs again, so commands must be idempotent.
+  using Run = std::function<Result<std::vector<std::optional<Outcome>>>(std::span<const Command>)>;
+
+  // `name` labels metrics and logs.
+  Executor(std::string name, Limits limits, Run run, obs::Registry& metrics)
+      : name_(std::move(name)),
+        limits_(limits),
+        run_(std::move(run)),
+        batch_size_(metrics.GetHistogram("boxoffice_batch_size", "Commands in one transaction",
+                                         obs::SizeBounds(), {{"executor", name_}})),
+        wait_seconds_(metrics.GetHistogram("boxoffice_batch_wait_seconds",
+                                           "From arrival to the start of the transaction",
+                                           obs::SecondsBounds(), {{"executor", name_}})),
+        run_seconds_(metrics.GetHistogram("boxoffice_batch_run_seconds",
+                                          "Load, decide, save and commit of one batch", obs::SecondsBounds(),
+                                          {{"executor", name_}})),
+        refused_(metrics.GetCounter("boxoffice_batch_refused_total",
+                                    "Commands refused because the queue was full", {{"executor", name_}})),
+        reruns_(metrics.GetCounter("boxoffice_batch_reruns_total",
+                                   "Commands decided again because a row had moved", {{"executor", name_}})),
+        thread_([this] { Loop(); }) {}
+
+  // Runs what waits, then ends the thread.
+  ~Executor() { Stop(); }
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  // Queues a command. Errors (through `done`, at once, on this thread): overloaded (kResourceExhausted),
+  // stopping (kUnavailable).
+  void Submit(Command command, Done done) {
+    std::unique_lock lock(mutex_);
+    if (stopping_ || queue_.size() >= limits_.max_queue) {
+      const bool stopping = stopping_;
+      lock.unlock();
+      if (!stopping) refused_.Add();
+      done(stopping ? Fail(Code::kUnavailable, "stopping", name_)
+                    : Fail(Code::kResourceExhausted, "overloaded", name_));
+      return;
+    }
+    queue_.push_back({std::move(command), std::move(done), SteadyClock::now(), 0});
+    const bool wake = idle_;
+    lock.unlock();
+    if (wake) wake_.notify_one();
+  }
+
+  // Refuses new commands, runs what waits, ends the thread. Again: no effect.
+  void Stop() {
+    {
+      const std::scoped_lock lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  using SteadyClock = std::chrono::steady_clock;
+  struct Item {
+    Command command;
+    Done done;
+    SteadyClock::time_point arrived;
+    int runs = 0;
+  };
+
+  static constexpr std::chrono::milliseconds kFirstBackoff{5};
+  static constexpr std::chrono::milliseconds kMaxBackoff{500};
+
+  void Loop() {
+    std::vector<Item> items;
+    while (Take(items)) {
+      const auto now = SteadyClock::now();
+      for (const Item& item : items) {
+        if (item.runs == 0) wait_seconds_.Observe(std::chrono::duration<double>(now - item.arrived).count());
+      }
+      RunItems(items);
+      items.clear();
+    }
+  }
+
+  bool Take(std::vector<Item>& items) {
+    std::unique_lock lock(mutex_);
+    idle_ = true;
+    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    idle_ = false;
+    const size_t count = std::min(queue_.size(), limits_.max_batch);
+    items.reserve(count);
+    std::move(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(count), std::back_inserter(items));
+    queue_.erase(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(count));
+    return count > 0;
+  }
+
+  void RunItems(std::span<Item> items) {
+    std::vector<Command> commands;
+    commands.reserve(items.size());
+    for (Item& item : items) {
+      ++item.runs;
+      commands.push_back(item.command);
+    }
+    batch_size_.Observe(static_cast<double>(items.size()));
+    const auto start = SteadyClock::now();
+    auto outcomes = RunGuarded(commands);
+    run_seconds_.Observe(std::chrono::duration<double>(SteadyClock::now() - start).count());
+    if (!outcomes) {
+      HandleFailure(items, outcomes.error());
+      return;
+    }
+    CHECK(outcomes->size() == items.size(), "{}: an outcome for each command", name_);
+    std::vector<Item> moved;
+    for (size_t i = 0; i < items.size(); ++i) {
+      if ((*outcomes)[i].has_value()) {
+        items[i].done(std::move(*(*outcomes)[i]));
+      } else if (items[i].runs >= limits_.max_runs) {
+        items[i].done(Fail(Code::kUnavailable, "contention", name_ + ": the row kept moving"));
+      } else {
+        moved.push_back(std::move(items[i]));
+      }
+    }
+    reruns_.Add(moved.size());
+    PutBack(moved);
+  }
+
+  Result<std::vector<std::optional<Outcome>>> RunGuarded(std::span<const Command> commands) {
+    try {
+      return run_(commands);
+    } catch (const std::exception& e) {  // a third party's throw becomes an error of this batch
+      return Fail(Code::kInternal, "exception", e.what());
+    }
+  }
+
+  // One bad command never fails its neighbours: the batch is halved until the bad one is alone.
+  void HandleFailure(std::span<Item> items, const Error& error) {
+    if (items.size() > 1) {
+      RunItems(items.first(items.size() / 2));
+      RunItems(items.subspan(items.size() / 2));
+      return;
+    }
+    Item& item = items.front();
+    obs::Log(obs::Level::kWarning, "batch_failed",
+             {{"executor", name_}, {"reason", error.reason}, {"detail", error.detail}, {"runs", item.runs}});
+    const bool try_again = error.code == Code::kUnknown && item.runs < limits_.max_runs;
+    if (!try_again) {
+      item.done(std::unexpected(error));
+      return;
+    }
+    // The result of a COMMIT is unknown: after a pause, decide again; commands are idempotent.
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, std::min(kFirstBackoff * (1 << std::min(item.runs, 10)), kMaxBackoff),
+                   [this] { return stopping_; });
+    queue_.push_front(std::move(item));
+  }
+
+  void PutBack(std::vector<Item>& items) {
+    if (items.empty()) return;
+    const std::scoped_lock lock(mutex_);
+    queue_.insert(queue_.begin(), std::make_move_iterator(items.begin()),
+                  std::make_move_iterator(items.end()));
+  }
+
+  const std::string name_;
+  const Limits limits_;
+  const Run run_;
+  obs::Histogram& batch_size_;
+  obs::Histogram& wait_seconds_;
+  obs::Histogram& run_seconds_;
+  obs::Counter& refused_;
+  obs::Counter& reruns_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Item> queue_;
+  bool idle_ = false;
+  bool stopping_ = false;
+  std::thread thread_;  // last: starts when all else is made
+};
+
+}  // namespace boxoffice::batch

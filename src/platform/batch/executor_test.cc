@@ -1,0 +1,167 @@
+#include "platform/batch/executor.h"
+
+#include <future>
+
+#include <gmock/gmock.h>
+
+namespace boxoffice::batch {
+namespace {
+
+using IntExecutor = Executor<int, int>;
+using Outcomes = std::vector<std::optional<int>>;
+
+Result<int> Await(IntExecutor& executor, int command) {
+  std::promise<Result<int>> promise;
+  auto future = promise.get_future();
+  executor.Submit(command, [&promise](Result<int> outcome) { promise.set_value(std::move(outcome)); });
+  return future.get();
+}
+
+Outcomes Double(std::span<const int> commands) {
+  Outcomes outcomes;
+  for (const int command : commands) outcomes.emplace_back(2 * command);
+  return outcomes;
+}
+
+class ExecutorTest : public ::testing::Test {
+ protected:
+  obs::Registry metrics_;
+};
+
+TEST_F(ExecutorTest, ALoneCommandRunsAtOnce) {
+  IntExecutor executor("t", {}, Double, metrics_);
+  EXPECT_EQ(Await(executor, 21), 42);
+}
+
+TEST_F(ExecutorTest, WhatGathersWhileABatchRunsIsTheNextBatchInOrder) {
+  std::promise<void> entered;
+  std::promise<void> go_on;
+  std::vector<std::vector<int>> batches;
+  IntExecutor executor(
+      "t", {.max_batch = 4},
+      [&](std::span<const int> commands) -> Result<Outcomes> {
+        batches.emplace_back(commands.begin(), commands.end());
+        if (batches.size() == 1) {
+          entered.set_value();
+          go_on.get_future().wait();
+        }
+        return Double(commands);
+      },
+      metrics_);
+  std::atomic<int> done = 0;
+  const auto count = [&done](const Result<int>&) { ++done; };
+  executor.Submit(0, count);
+  entered.get_future().wait();
+  for (int i = 1; i <= 6; ++i) executor.Submit(i, count);
+  go_on.set_value();
+  executor.Stop();
+  EXPECT_EQ(done, 7);
+  EXPECT_THAT(batches, ::testing::ElementsAre(::testing::ElementsAre(0), ::testing::ElementsAre(1, 2, 3, 4),
+                                              ::testing::ElementsAre(5, 6)));
+}
+
+TEST_F(ExecutorTest, ACommandWhoseRowMovedIsDecidedAgainBeforeOthers) {
+  std::vector<int> order;
+  IntExecutor executor(
+      "t", {},
+      [&](std::span<const int> commands) -> Result<Outcomes> {
+        Outcomes outcomes;
+        for (const int command : commands) {
+          const bool first_time = std::ranges::find(order, command) == order.end();
+          order.push_back(command);
+          outcomes.emplace_back(command == 7 && first_time ? std::nullopt : std::optional(command));
+        }
+        return outcomes;
+      },
+      metrics_);
+  EXPECT_EQ(Await(executor, 7), 7);
+  EXPECT_THAT(order, ::testing::ElementsAre(7, 7));
+}
+
+TEST_F(ExecutorTest, ARowThatKeepsMovingIsGivenUpAfterTheBound) {
+  IntExecutor executor(
+      "t", {.max_runs = 3},
+      [](std::span<const int> commands) -> Result<Outcomes> { return Outcomes(commands.size()); }, metrics_);
+  EXPECT_EQ(Await(executor, 1).error().reason, "contention");
+}
+
+TEST_F(ExecutorTest, OneBadCommandNeverFailsItsNeighbours) {
+  std::promise<void> hold;
+  auto held = hold.get_future();
+  IntExecutor executor(
+      "t", {},
+      [&](std::span<const int> commands) -> Result<Outcomes> {
+        if (commands.front() == 0) held.wait();
+        if (std::ranges::find(commands, 13) != commands.end()) return Fail(Code::kUnavailable, "bad");
+        return Double(commands);
+      },
+      metrics_);
+  std::vector<std::promise<Result<int>>> promises(8);
+  executor.Submit(0, [](const Result<int>&) {});
+  for (size_t i = 0; i < promises.size(); ++i) {
+    executor.Submit(static_cast<int>(10 + i),
+                    [&promises, i](Result<int> r) { promises[i].set_value(std::move(r)); });
+  }
+  hold.set_value();
+  for (size_t i = 0; i < promises.size(); ++i) {
+    const auto result = promises[i].get_future().get();
+    if (i == 3) {
+      EXPECT_EQ(result.error().reason, "bad");
+    } else {
+      EXPECT_EQ(result, static_cast<int>(2 * (10 + i)));
+    }
+  }
+}
+
+TEST_F(ExecutorTest, UnknownCommitRunsTheBatchAgain) {
+  int runs = 0;
+  IntExecutor executor(
+      "t", {},
+      [&](std::span<const int> commands) -> Result<Outcomes> {
+        if (++runs == 1) return Fail(Code::kUnknown, "commit_unknown");
+        return Double(commands);
+      },
+      metrics_);
+  EXPECT_EQ(Await(executor, 4), 8);
+  EXPECT_EQ(runs, 2);
+}
+
+TEST_F(ExecutorTest, AnExceptionFailsItsCommandOnly) {
+  IntExecutor executor(
+      "t", {}, [](std::span<const int>) -> Result<Outcomes> { throw std::runtime_error("boom"); }, metrics_);
+  EXPECT_EQ(Await(executor, 4).error().detail, "boom");
+}
+
+TEST_F(ExecutorTest, AFullQueueRefusesAtOnce) {
+  std::promise<void> entered;
+  std::promise<void> go_on;
+  bool first = true;
+  IntExecutor executor(
+      "t", {.max_batch = 1, .max_queue = 1},
+      [&](std::span<const int> commands) -> Result<Outcomes> {
+        if (std::exchange(first, false)) {
+          entered.set_value();
+          go_on.get_future().wait();
+        }
+        return Double(commands);
+      },
+      metrics_);
+  executor.Submit(1, [](const Result<int>&) {});
+  entered.get_future().wait();
+  executor.Submit(2, [](const Result<int>&) {});
+  EXPECT_EQ(Await(executor, 3).error().reason, "overloaded");
+  go_on.set_value();
+}
+
+TEST_F(ExecutorTest, StoppingRunsWhatWaitsAndRefusesTheRest) {
+  IntExecutor executor("t", {}, Double, metrics_);
+  std::atomic<int> done = 0;
+  for (int i = 0; i < 100; ++i)
+    executor.Submit(i, [&](const Result<int>& r) { done += r.has_value() ? 1 : 0; });
+  executor.Stop();
+  EXPECT_EQ(done, 100);
+  EXPECT_EQ(Await(executor, 1).error().reason, "stopping");
+}
+
+}  // namespace
+}  // namespace boxoffice::batch

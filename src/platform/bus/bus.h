@@ -1,0 +1,88 @@
+// The event bus: topics of events, kept in order per key, delivered at least once to each consumer group. The
+// embedded bus keeps its log in SQLite (sqlite_bus.h); a Kafka bus has the same face.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/result.h"
+
+namespace boxoffice::bus {
+
+// A CloudEvents 1.0 event in binary mode: the attributes beside the body.
+struct Event {
+  EventId id;               // ce_id; the same at every delivery
+  std::string topic;        // "reservation"
+  std::string key;          // the aggregate's id; events of one key keep their order
+  std::string type;         // ce_type: "reservation.confirmed"
+  std::string traceparent;  // empty: not traced
+  std::string body;         // protobuf of boxoffice.bus.v1
+  Timestamp time{};         // ce_time
+};
+
+// The longest body that is taken, in bytes.
+inline constexpr size_t kMaxBodyBytes = 256 << 10;
+
+// An event where it stands in a topic.
+struct Record {
+  Event event;
+  int64_t offset = 0;  // grows within the topic; gaps are possible
+};
+
+// What a consumer did with a batch: how many events, from the first, have had their effect and need not come
+// again. Fewer than given: the next one failed with `error`; it is tried again, and after the bound its key
+// is parked in the dead letters.
+struct Consumed {
+  size_t done = 0;
+  Error error;
+};
+
+// An event that could not be consumed, with all later ones of its key behind it.
+struct DeadLetter {
+  int64_t id = 0;
+  std::string group;
+  Record record;
+  Error error;
+  int attempts = 0;
+  Timestamp parked_at{};
+};
+
+// Thread-safe.
+class Bus {
+ public:
+  virtual ~Bus() = default;
+
+  // Appends events durably, in order; when it returns, no crash loses them. An event may be appended twice (a
+  // publisher that did not see the answer): consumers drop the second by its id.
+  [[nodiscard]] virtual Result<void> Publish(std::span<const Event> events) = 0;
+
+  // Calls `consume` on a thread of the bus's with up to 500 records at a time, in order, starting where the
+  // group had got to. The place is moved on after `consume` returns. Returns when subscribed; ends with
+  // Unsubscribe or the bus.
+  using Consume = std::function<Consumed(std::span<const Record>)>;
+  [[nodiscard]] virtual Result<void> Subscribe(const std::string& group, std::vector<std::string> topics,
+                                               Consume consume) = 0;
+  // Ends the group's deliveries here; when it returns, `consume` does not run any more. Unknown group: no
+  // effect.
+  virtual void Unsubscribe(const std::string& group) = 0;
+
+  // Up to `limit` records of a topic with offsets above `after`, in order: for rebuilds and the auditor.
+  [[nodiscard]] virtual Result<std::vector<Record>> Read(const std::string& topic, int64_t after,
+                                                         size_t limit) = 0;
+  // Records between a group's place and the end of its topics.
+  [[nodiscard]] virtual Result<int64_t> Lag(const std::string& group) = 0;
+
+  [[nodiscard]] virtual Result<std::vector<DeadLetter>> DeadLetters(size_t limit) = 0;
+  // Takes a dead letter's key out of the dead letters and delivers its events again to that group. Errors:
+  // not_found.
+  [[nodiscard]] virtual Result<void> Replay(int64_t dead_letter_id) = 0;
+};
+
+}  // namespace boxoffice::bus

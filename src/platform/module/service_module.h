@@ -1,0 +1,41 @@
+// A service as a part of a process: what every service's module is given, and what it offers.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <grpcpp/channel.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "platform/bus/bus.h"
+#include "platform/module/module.h"
+#include "platform/obs/metrics.h"
+#include "platform/rpc/host.h"
+
+namespace boxoffice::module {
+
+// What a process gives to its modules; outlives them all. Embedded and scaled processes fill it differently, and nothing else
+// differs but each service's store.
+struct Runtime {
+  const Clock& clock;
+  Random& random;
+  obs::Registry& metrics;
+  bus::Bus& bus;
+  rpc::ChannelFactory channels;
+  // Where this process keeps files of its own (embedded stores, keys).
+  std::filesystem::path data_dir;
+  // Addresses that the service listens at besides its in-process channel; usually none or one.
+  std::vector<std::string> listen;
+};
+
+// A module that serves one gRPC service. Construction does no I/O; Start opens the store, runs what has to be recovered, and serves.
+class ServiceModule : public Module {
+ public:
+  // A channel that does not leave the process; only while it runs.
+  [[nodiscard]] virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
+};
+
+}  // namespace boxoffice::module

@@ -1,0 +1,127 @@
+// The server's end of a command stream: batches of commands come in, outcomes go out in whatever order they
+// are decided.
+//
+// A service's Execute method returns `new CommandServer<CommandBatch, OutcomeBatch>(handler)`; gRPC drives it
+// and it deletes itself when the stream has ended and every command is answered. What gathers while a write
+// is under way is the next batch.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include <grpcpp/support/server_callback.h>
+
+#include "platform/rpc/status.h"
+
+namespace boxoffice::rpc {
+
+// An outcome that carries only an operating failure.
+template <typename Outcome>
+[[nodiscard]] Outcome ErrorOutcome(const Error& error) {
+  Outcome outcome;
+  *outcome.mutable_header()->mutable_error() = ToProto(error);
+  return outcome;
+}
+
+template <typename CommandBatch, typename OutcomeBatch>
+class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, OutcomeBatch> {
+ public:
+  using Command = typename std::remove_cvref_t<decltype(std::declval<CommandBatch>().commands(0))>;
+  using Outcome = typename std::remove_cvref_t<decltype(std::declval<OutcomeBatch>().outcomes(0))>;
+  // Answers one command; calls `reply` exactly once, on any thread, at once or later. The header's sequence
+  // is filled in here.
+  using Reply = std::move_only_function<void(Outcome)>;
+  using Handler = std::function<void(Command, Reply)>;
+
+  // `handler` must outlive every stream: the gRPC server is shut down before the service goes.
+  explicit CommandServer(const Handler& handler) : handler_(handler), core_(std::make_shared<Core>(this)) {
+    this->StartRead(&incoming_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      core_->EndReading();
+      return;
+    }
+    for (Command& command : *incoming_.mutable_commands()) {
+      const uint64_t sequence = command.header().sequence();
+      handler_(std::move(command), [core = core_, sequence](Outcome outcome) {
+        outcome.mutable_header()->set_sequence(sequence);
+        core->Answer(std::move(outcome));
+      });
+    }
+    incoming_.Clear();
+    this->StartRead(&incoming_);
+  }
+
+  void OnWriteDone(bool ok) override { core_->Written(ok); }
+  void OnDone() override {
+    core_->Detach();
+    delete this;
+  }
+
+ private:
+  // Outlives the reactor when answers come after the stream is gone; those are dropped (the client asks
+  // again).
+  class Core {
+   public:
+    explicit Core(CommandServer* reactor) : reactor_(reactor) {}
+
+    void Answer(Outcome outcome) {
+      const std::scoped_lock lock(mutex_);
+      if (reactor_ == nullptr || broken_) return;
+      *pending_.add_outcomes() = std::move(outcome);
+      if (!writing_ && !finished_) WriteLocked();
+    }
+    void Written(bool ok) {
+      const std::scoped_lock lock(mutex_);
+      writing_ = false;
+      if (!ok) broken_ = true;
+      if (!broken_ && pending_.outcomes_size() > 0) {
+        WriteLocked();
+      } else {
+        FinishIfEndedLocked();
+      }
+    }
+    void EndReading() {
+      const std::scoped_lock lock(mutex_);
+      reading_ended_ = true;
+      if (!writing_) FinishIfEndedLocked();
+    }
+    void Detach() {
+      const std::scoped_lock lock(mutex_);
+      reactor_ = nullptr;
+    }
+
+   private:
+    void WriteLocked() {
+      writing_ = true;
+      outgoing_.Clear();
+      outgoing_.Swap(&pending_);
+      reactor_->StartWrite(&outgoing_);
+    }
+    // Answers that come later are dropped: whoever closed the stream no longer waits.
+    void FinishIfEndedLocked() {
+      if (!reading_ended_ || finished_) return;
+      finished_ = true;
+      reactor_->Finish(grpc::Status::OK);
+    }
+
+    std::mutex mutex_;
+    CommandServer* reactor_;
+    OutcomeBatch pending_;
+    OutcomeBatch outgoing_;
+    bool writing_ = false;
+    bool broken_ = false;
+    bool reading_ended_ = false;
+    bool finished_ = false;
+  };
+
+  const Handler& handler_;
+  std::shared_ptr<Core> core_;
+  CommandBatch incoming_;
+};
+
+}  // namespace boxoffice::rpc

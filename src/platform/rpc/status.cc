@@ -1,0 +1,67 @@
+#include "platform/rpc/status.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+namespace boxoffice::rpc {
+namespace {
+
+struct Row {
+  Code code;
+  grpc::StatusCode status;
+};
+constexpr std::array kTable = {
+    Row{Code::kInvalidArgument, grpc::StatusCode::INVALID_ARGUMENT},
+    Row{Code::kUnauthenticated, grpc::StatusCode::UNAUTHENTICATED},
+    Row{Code::kPermissionDenied, grpc::StatusCode::PERMISSION_DENIED},
+    Row{Code::kNotFound, grpc::StatusCode::NOT_FOUND},
+    Row{Code::kConflict, grpc::StatusCode::FAILED_PRECONDITION},
+    Row{Code::kResourceExhausted, grpc::StatusCode::RESOURCE_EXHAUSTED},
+    // gRPC gives UNAVAILABLE for broken connections too, after the request was sent; so it can't stand for
+    // "not done".
+    Row{Code::kUnavailable, grpc::StatusCode::ABORTED},
+    Row{Code::kUnknown, grpc::StatusCode::UNKNOWN},
+    Row{Code::kInternal, grpc::StatusCode::INTERNAL},
+};
+
+}  // namespace
+
+grpc::Status ToStatus(const Error& error) {
+  for (const Row& row : kTable) {
+    if (row.code == error.code) return {row.status, fmt::format("{}: {}", error.reason, error.detail)};
+  }
+  return {grpc::StatusCode::INTERNAL, error.reason};
+}
+
+Error FromStatus(const grpc::Status& status) {
+  Error error{Code::kUnknown, "rpc_failed", status.error_message()};
+  for (const Row& row : kTable) {
+    if (row.status != status.error_code()) continue;
+    error.code = row.code;
+    const std::string& message = status.error_message();
+    if (const auto colon = message.find(": "); colon != std::string::npos) {
+      error.reason = message.substr(0, colon);
+      error.detail = message.substr(colon + 2);
+    }
+    return error;
+  }
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) error.reason = "timeout";
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE) error.reason = "connection_lost";
+  return error;
+}
+
+v1::Error ToProto(const Error& error) {
+  v1::Error proto;
+  proto.set_code(static_cast<int32_t>(error.code));
+  proto.set_reason(error.reason);
+  proto.set_detail(error.detail);
+  return proto;
+}
+
+Error FromProto(const v1::Error& proto) {
+  const bool known = proto.code() >= 0 && proto.code() <= static_cast<int32_t>(Code::kInternal);
+  return {known ? static_cast<Code>(proto.code()) : Code::kInternal, proto.reason(), proto.detail()};
+}
+
+}  // namespace boxoffice::rpc
