@@ -45,7 +45,7 @@ def main():
             print(f"[{rule}] {violation}")
         if violations:
             failed.append(rule)
-    print(f"{len(rules) - len(failed)} passed, {len(failed)} failed" + (f": {' '.join(failed)}" if failed else ""))
+    print(f"violated: {' '.join(failed)}" if failed else f"all {len(rules)} rules hold")
     return 1 if failed else 0
 
 

@@ -338,7 +338,7 @@ class DriverTest(RuleCase):
     def test_exit_status_and_closing_line(self):
         self.put("src/base/id.cc", "int x = rand();\n")
         bad = self.drive("banned", "rooms")
-        self.assertEqual((bad.returncode, bad.stdout.splitlines()[-1]), (1, "1 passed, 1 failed: banned"))
+        self.assertEqual((bad.returncode, bad.stdout.splitlines()[-1]), (1, "violated: banned"))
         self.put("src/base/id.cc", "int x;\n")
         self.assertEqual(self.drive("banned").returncode, 0)
         self.assertEqual(self.drive("no_such_rule").returncode, 2)
