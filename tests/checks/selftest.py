@@ -282,21 +282,22 @@ class EdgesTest(RuleCase):
     def setUp(self):
         super().setUp()
         self.put("src/services/reservation/module.cc", "auto s = boxoffice::seat::v1::SeatService::NewStub(channel);\n")
-        self.put("src/services/ranking/module.cc", "bus.Subscribe(kReservationTopic, f);\n")
-        self.put("src/services/seat/module.cc", "outbox.Add(kSeatTopic, event);\n")
+        self.put("src/services/ranking/module.cc", "x();\nbus.Subscribe(\"ranking\", {\"reservation\"}, f);\n")
+        self.put("src/services/seat/module.cc", "event.topic = \"seat\";\nauto own = seat::v1::SeatService::NewStub(c);\n")
+        self.put("proto/boxoffice/bus/v1/events.proto", "// Topic seat, key: show id.\n// Topic reservation, key: id.\n")
         self.put("tests/checks/edges.golden")
         run.load("edges").update(Tree(self.root))
 
     def test_what_is_derived(self):
         golden = (self.root / "tests/checks/edges.golden").read_text().splitlines()
-        self.assertEqual(golden[2:], ["services/ranking consumes Reservation", "services/reservation calls SeatService",
-                                      "services/seat produces Seat"])  # fmt: skip
+        self.assertEqual(golden[2:], ["services/ranking consumes reservation", "services/reservation calls SeatService",
+                                      "services/seat produces seat"])  # fmt: skip
         self.assert_clean("edges")
 
     def test_a_new_edge_and_one_that_is_gone(self):
         self.put("src/services/seat/module.cc", "auto s = boxoffice::wallet::v1::WalletService::NewStub(channel);\n")
         self.assert_reports("edges", "new edge: services/seat calls WalletService")
-        self.assert_reports("edges", "edge is gone: services/seat produces Seat")
+        self.assert_reports("edges", "edge is gone: services/seat produces seat")
 
 
 class OpenapiTest(RuleCase):

@@ -5,7 +5,7 @@ An edge that appears here was decided by somebody; the diff of edges.golden is w
 
 import re
 
-from rules.layering import room_of
+from rules.layering import is_test, room_of
 from tree import Violation
 
 GOLDEN = "tests/checks/edges.golden"
@@ -14,26 +14,32 @@ HEADER = """\
 # ROOM calls SERVICE | ROOM produces TOPIC | ROOM consumes TOPIC
 """
 # boxoffice::seat::v1::SeatService::NewStub, or with a namespace alias: the stub of a service.
-STUB = re.compile(r"\b(\w+)::(?:v\d+::)?(\w+Service)::(?:NewStub|Stub|StubInterface)\b")
-# A topic constant, with the call that names it: what is not consumed is produced.
-TOPIC = re.compile(r"\b(?:topics?::)?k(\w+)Topic\b|\btopics?::k(\w+)\b")
+STUB = re.compile(r"\b\w+::(?:v\d+::)?(\w+)Service::(?:NewStub|Stub|StubInterface)\b")
+# The topics are listed where their events are defined: "// Topic seat, key: show id."
+TOPICS = "proto/boxoffice/bus/v1/*.proto"
 CONSUMES = re.compile(r"[Ss]ubscri|[Cc]onsum")
+PRODUCES = re.compile(r"topic", re.IGNORECASE)
 
 
 def derive(tree):
     edges = set()
+    topics = {topic for path in tree.match(TOPICS) for topic in re.findall(r"^// Topic (\w+)", tree.text(path), re.M)}
+    literal = re.compile(rf'"({"|".join(sorted(topics))})"')
     for path in tree.match("src/*/*.h", "src/*/*.cc"):
         room = room_of(path.removeprefix("src/"))
-        if path.endswith(("_test.cc", "_bench.cc")) or room.startswith("platform/"):
+        if is_test(path) or room.startswith("platform/"):
             continue
-        code = tree.code(path)
-        for match in STUB.finditer(code):
-            edges.add(f"{room} calls {match[2]}")
-        for match in TOPIC.finditer(code):
-            # The statement around the topic tells which way it goes.
-            start = max(code.rfind(character, 0, match.start()) for character in ";{}") + 1
-            verb = "consumes" if CONSUMES.search(code[start : match.start()]) else "produces"
-            edges.add(f"{room} {verb} {match[1] or match[2]}")
+        for match in STUB.finditer(tree.code(path)):
+            if room != f"services/{match[1].lower()}":
+                edges.add(f"{room} calls {match[1]}Service")
+        text = tree.text(path)
+        for match in literal.finditer(text) if topics else ():
+            # The statement up to the topic's name tells which way it goes.
+            statement = text[text.rfind(";", 0, match.start()) + 1 : match.start()]
+            if CONSUMES.search(statement):
+                edges.add(f"{room} consumes {match[1]}")
+            elif PRODUCES.search(statement):
+                edges.add(f"{room} produces {match[1]}")
     return sorted(edges)
 
 
