@@ -1,0 +1,232 @@
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <gmock/gmock.h>
+
+#include "boxoffice/wallet/v1/wallet.grpc.pb.h"
+#include "platform/rpc/command_client.h"
+#include "platform/rpc/command_server.h"
+#include "platform/rpc/host.h"
+#include "platform/rpc/unary.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::rpc {
+namespace {
+
+namespace wallet = boxoffice::wallet::v1;
+using Client = CommandClient<wallet::CommandBatch, wallet::OutcomeBatch>;
+using Server = CommandServer<wallet::CommandBatch, wallet::OutcomeBatch>;
+using namespace std::chrono_literals;
+
+// Any service would do: what is tested here is the stream.
+class FakeService final : public wallet::WalletService::CallbackService {
+ public:
+  explicit FakeService(Server::Handler handler) : handler_(std::move(handler)) {}
+  grpc::ServerBidiReactor<wallet::CommandBatch, wallet::OutcomeBatch>* Execute(
+      grpc::CallbackServerContext*) override {
+    return new Server(handler_);
+  }
+  grpc::ServerUnaryReactor* GetWallet(grpc::CallbackServerContext* context,
+                                      const wallet::GetWalletRequest* request,
+                                      wallet::Wallet* response) override {
+    return Answer<wallet::Wallet>(context, pool_.get_executor(), response,
+                                  [user = request->user_id()]() -> Result<wallet::Wallet> {
+                                    if (user.empty())
+                                      return Fail(Code::kNotFound, "wallet_not_found", "no user");
+                                    wallet::Wallet found;
+                                    found.set_user_id(user);
+                                    return found;
+                                  });
+  }
+
+ private:
+  const Server::Handler handler_;
+  asio::thread_pool pool_{1};
+};
+
+// Answers with the amount as balance.
+void Echo(wallet::Command command, Server::Reply reply) {
+  wallet::Outcome outcome;
+  outcome.mutable_wallet()->mutable_balance()->set_amount(command.top_up().money().amount());
+  reply(std::move(outcome));
+}
+
+wallet::Command TopUp(int64_t amount) {
+  wallet::Command command;
+  command.mutable_top_up()->mutable_money()->set_amount(amount);
+  return command;
+}
+
+class CommandStreamTest : public ::testing::Test {
+ protected:
+  void Serve(Server::Handler handler) { ServeAt({}, std::move(handler)); }
+  void ServeAt(const std::string& address, Server::Handler handler) {
+    service_ = std::make_unique<FakeService>(std::move(handler));
+    host_ = std::make_unique<Host>();
+    if (address.empty()) {
+      ASSERT_TRUE(host_->Start(*service_, {}));
+      stub_ = wallet::WalletService::NewStub(host_->InProcessChannel());
+    } else {
+      ASSERT_TRUE(host_->Start(*service_, {address}));
+      stub_ = wallet::WalletService::NewStub(NetworkChannel(address));
+    }
+    client_ = std::make_unique<Client>(
+        "test", io_.get_executor(),
+        [this](auto* context, auto* reactor) { stub_->async()->Execute(context, reactor); }, metrics_,
+        limits_);
+  }
+  void TearDown() override {
+    client_.reset();
+    if (host_) host_->Shutdown(0ms);
+    work_.reset();
+    thread_.join();
+  }
+  Result<wallet::Outcome> Await(wallet::Command command, std::chrono::milliseconds timeout = 5s) {
+    std::promise<Result<wallet::Outcome>> promise;
+    client_->Send(std::move(command), timeout,
+                  [&](Result<wallet::Outcome> r) { promise.set_value(std::move(r)); });
+    return promise.get_future().get();
+  }
+
+  obs::Registry metrics_;
+  ClientLimits limits_;
+  asio::io_context io_;
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  std::thread thread_{[this] { io_.run(); }};
+  std::unique_ptr<FakeService> service_;
+  std::unique_ptr<Host> host_;
+  std::unique_ptr<wallet::WalletService::Stub> stub_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(CommandStreamTest, ACommandGetsItsOutcome) {
+  Serve(Echo);
+  EXPECT_EQ(Await(TopUp(7))->wallet().balance().amount(), 7);
+}
+
+TEST_F(CommandStreamTest, ManyCommandsFromManyThreadsEachGetTheirOwnOutcome) {
+  Serve(Echo);
+  std::atomic<int> right = 0;
+  std::promise<void> all;
+  std::atomic<int> left = 4 * 5000;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 5000; ++i) {
+        const int64_t amount = t * 1'000'000 + i;
+        client_->Send(TopUp(amount), 20s, [&, amount](Result<wallet::Outcome> r) {
+          if (r && r->wallet().balance().amount() == amount) ++right;
+          if (--left == 0) all.set_value();
+        });
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  all.get_future().wait();
+  EXPECT_EQ(right, 4 * 5000);
+}
+
+TEST_F(CommandStreamTest, OutcomesComeAsTheyAreDecidedNotInOrder) {
+  std::mutex mutex;
+  std::vector<Server::Reply> kept;
+  Serve([&](wallet::Command command, Server::Reply reply) {
+    if (command.top_up().money().amount() == 1) {
+      const std::scoped_lock lock(mutex);
+      kept.push_back(std::move(reply));
+    } else {
+      Echo(std::move(command), std::move(reply));
+    }
+  });
+  std::promise<Result<wallet::Outcome>> first;
+  client_->Send(TopUp(1), 5s, [&](Result<wallet::Outcome> r) { first.set_value(std::move(r)); });
+  EXPECT_EQ(Await(TopUp(2))->wallet().balance().amount(), 2);
+  {
+    const std::scoped_lock lock(mutex);
+    Echo(TopUp(1), std::move(kept.at(0)));
+  }
+  EXPECT_TRUE(first.get_future().get());
+}
+
+TEST_F(CommandStreamTest, AnErrorTravelsInTheHeader) {
+  Serve([](wallet::Command, Server::Reply reply) {
+    reply(ErrorOutcome<wallet::Outcome>({Code::kResourceExhausted, "overloaded", "wallet"}));
+  });
+  EXPECT_EQ(Await(TopUp(1)).error(), (Error{Code::kResourceExhausted, "overloaded", "wallet"}));
+}
+
+TEST_F(CommandStreamTest, ATimeOutIsUnknownAndALateAnswerIsDropped) {
+  std::promise<Server::Reply> kept;
+  Serve([&](wallet::Command command, Server::Reply reply) {
+    if (command.top_up().money().amount() == 1) {
+      kept.set_value(std::move(reply));
+    } else {
+      Echo(std::move(command), std::move(reply));
+    }
+  });
+  const auto late = Await(TopUp(1), 50ms);
+  EXPECT_EQ(late.error().code, Code::kUnknown);
+  EXPECT_EQ(late.error().reason, "timeout");
+  Echo(TopUp(1), kept.get_future().get());
+  EXPECT_TRUE(Await(TopUp(2)));
+}
+
+TEST_F(CommandStreamTest, ABrokenStreamMakesWhatWasSentUnknownAndTheNextCommandTriesAnew) {
+  const testbed::TempDir dir;
+  std::promise<void> arrived;
+  ServeAt("unix:" + (dir.path() / "s").string(), [&](wallet::Command, Server::Reply) { arrived.set_value(); });
+  std::promise<Result<wallet::Outcome>> promise;
+  client_->Send(TopUp(1), 20s, [&](Result<wallet::Outcome> r) { promise.set_value(std::move(r)); });
+  arrived.get_future().wait();
+  host_->Shutdown(0ms);
+  EXPECT_EQ(promise.get_future().get().error().code, Code::kUnknown);
+  // Nobody serves any more: the next one fails too, rather than waiting.
+  EXPECT_FALSE(Await(TopUp(2)));
+}
+
+TEST_F(CommandStreamTest, TooManyInFlightAreRefusedBeforeTheyAreSent) {
+  limits_.max_in_flight = 1;
+  std::promise<void> arrived;
+  Serve([&](wallet::Command, Server::Reply) { arrived.set_value(); });
+  client_->Send(TopUp(1), 20s, [](const Result<wallet::Outcome>&) {});
+  arrived.get_future().wait();
+  EXPECT_EQ(Await(TopUp(2)).error().reason, "overloaded");
+}
+
+TEST_F(CommandStreamTest, CoroutinesAwaitCommandsAndQueries) {
+  Serve(Echo);
+  std::promise<int64_t> amount;
+  std::promise<std::string> reason;
+  asio::co_spawn(
+      io_,
+      [&]() -> asio::awaitable<void> {
+        wallet::Command command = TopUp(5);
+        auto outcome = co_await client_->Execute(std::move(command), 5s);
+        amount.set_value(outcome->wallet().balance().amount());
+        wallet::GetWalletRequest request;
+        auto start = [this](auto... arguments) { stub_->async()->GetWallet(arguments...); };
+        auto found = co_await Call<wallet::Wallet>(io_.get_executor(), request, 5s, start);
+        reason.set_value(found ? "found" : found.error().reason);
+      },
+      asio::detached);
+  EXPECT_EQ(amount.get_future().get(), 5);
+  EXPECT_EQ(reason.get_future().get(), "wallet_not_found");
+}
+
+TEST(StatusTest, TheTableGoesBothWays) {
+  for (int code = 0; code <= static_cast<int>(Code::kInternal); ++code) {
+    const Error error{static_cast<Code>(code), "some_reason", "some detail"};
+    EXPECT_EQ(FromStatus(ToStatus(error)), error);
+    EXPECT_EQ(FromProto(ToProto(error)), error);
+  }
+  EXPECT_EQ(FromStatus({grpc::StatusCode::DEADLINE_EXCEEDED, "late"}).code, Code::kUnknown);
+  EXPECT_EQ(FromStatus({grpc::StatusCode::UNAVAILABLE, "gone"}).reason, "connection_lost");
+}
+
+}  // namespace
+}  // namespace boxoffice::rpc
