@@ -37,8 +37,10 @@ struct Record {
 };
 
 // What a consumer did with a batch: how many events, from the first, have had their effect and need not come
-// again. Fewer than given: the next one failed with `error`; it is tried again, and after the bound its key
-// is parked in the dead letters.
+// again. Fewer than given: the next one failed with `error`. kUnavailable and kResourceExhausted say that the
+// consumer can't work now: the group waits, and nothing is parked. Any other code blames the event: its key
+// is set aside, tried again some times, and then parked in the dead letters. A throw blames the event as
+// well.
 struct Consumed {
   size_t done = 0;
   Error error;
