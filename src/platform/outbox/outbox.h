@@ -1,11 +1,12 @@
 // The outbox: events are written in the same transaction as the change that they tell of, and published
 // afterwards, so an event is as sure as its commit.
 //
-// The table is the service's own (its migration holds kOutboxSchema's columns); a Publisher reads it by
-// partition, never by "id > last" (ids have gaps and commit out of order), and deletes what the bus has
-// acknowledged.
+// The table is the service's own (kOutboxSchema's text in its first migration); a Publisher reads it from its
+// beginning, never by "id > last" (ids have gaps and commit out of order), and deletes, one by one, exactly
+// the rows that the bus has acknowledged.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -13,9 +14,11 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "platform/bus/bus.h"
 #include "platform/obs/metrics.h"
@@ -26,18 +29,27 @@ namespace boxoffice::outbox {
 // Number of partitions; an event's partition is a hash of its key.
 inline constexpr int kPartitions = 64;
 
-// The table, for a service's first migration (a test of each service compares it).
-//   CREATE TABLE outbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL, event_id BLOB NOT
-//   NULL,
-//     topic TEXT NOT NULL, key BLOB NOT NULL, type TEXT NOT NULL, traceparent TEXT NOT NULL, body BLOB NOT
-//     NULL, time_ms INTEGER NOT NULL) STRICT;
+// The table, for a service's first migration.
+inline constexpr std::string_view kOutboxSchema =
+    "CREATE TABLE outbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL, event_id BLOB "
+    "NOT NULL, "
+    "topic TEXT NOT NULL, key BLOB NOT NULL, type TEXT NOT NULL, traceparent TEXT NOT NULL, body BLOB NOT "
+    "NULL, "
+    "time_ms INTEGER NOT NULL) STRICT;";
+
+// Whether the database has that table. Errors: outbox_schema (kInternal), naming the column that lacks;
+// database_unavailable.
+[[nodiscard]] Result<void> CheckSchema(sql::Database& database);
+
+// The same for a key in every process and for ever: partitions are leased by number.
+[[nodiscard]] int PartitionOf(std::string_view key);
 
 // Writes events inside the caller's transaction. Belongs to the caller's connection and thread.
 class Writer {
  public:
   explicit Writer(sql::Database& database);
-  // Appends in order. Errors: event_too_large (nothing is written: the caller's transaction must not commit),
-  // database_unavailable.
+  // Appends in order. Errors: event_too_large (kInvalidArgument; nothing is written, and the caller's
+  // transaction must not commit), database_unavailable.
   [[nodiscard]] Result<void> Append(std::span<const bus::Event> events);
 
  private:
@@ -48,38 +60,68 @@ struct PublisherConfig {
   std::string service;  // labels metrics and logs
   std::filesystem::path database;
   size_t batch = 500;
+  // How often to look without being nudged: min_poll after a batch, doubling to max_poll.
   std::chrono::milliseconds min_poll{20};
   std::chrono::milliseconds max_poll{1000};
+  // From one batch to the next, unless a full one waits: gathers events, as the bus pays an fsync for each.
+  // The first event after a quiet time goes at once.
+  std::chrono::milliseconds min_gap{5};
+  // After a failure; doubles up to the maximum.
+  std::chrono::milliseconds backoff{100};
+  std::chrono::milliseconds max_backoff{5000};
+  const Clock* clock = nullptr;  // for the lag only; null: the system's
 };
 
 // Publishes what a service's outbox holds, on a thread of its own, in the order of writing. At least once: a
-// crash between the bus's acknowledgement and the delete publishes again with the same event id. Thread-safe.
+// crash between the bus's acknowledgement and the delete publishes again with the same event id. While the
+// bus fails, the rows stay and the publisher tries again with backoff. Thread-safe.
 class Publisher {
  public:
+  // `bus` and `metrics` must outlive it.
   Publisher(PublisherConfig config, bus::Bus& bus, obs::Registry& metrics);
-  ~Publisher() { Stop(); }
-  // The database must have been migrated. Errors: database_unavailable.
+  ~Publisher();
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
+  // The database must have been migrated. Errors: database_unavailable, outbox_schema.
   [[nodiscard]] Result<void> Start();
-  // Says that something was committed: publish now rather than at the next poll.
+  // Says that something was committed: publish now rather than at the next poll. Cheap.
   void Nudge();
-  // Publishes what is there (one attempt), and ends. Again: no effect.
+  // Publishes what is there (until it is empty or a first failure), and ends. Again, or before Start: no
+  // effect.
   void Stop();
-  // Rows not yet published, as last counted; for the lag metric and the operator.
-  [[nodiscard]] int64_t Pending() const;
+  // Rows not yet published, as counted at most a second ago; for the lag metric and the operator.
+  [[nodiscard]] int64_t Pending() const { return pending_.load(std::memory_order_relaxed); }
 
  private:
+  struct Table;
   void Loop();
+  // False: stopping.
+  [[nodiscard]] bool Wait(std::chrono::milliseconds longest, std::chrono::milliseconds shortest);
+  // How many were published.
   [[nodiscard]] Result<size_t> PublishBatch();
+  [[nodiscard]] Result<void> DeleteAcknowledged();
+  void Count();
 
   const PublisherConfig config_;
+  const SystemClock system_clock_;
+  const Clock& clock_;
   bus::Bus& bus_;
   obs::Counter& published_;
   obs::Counter& failures_;
+  obs::Gauge& pending_gauge_;
   obs::Histogram& lag_seconds_;
-  std::unique_ptr<sql::Database> database_;
+  std::atomic<int64_t> pending_{0};
+
+  // Of the thread.
+  std::unique_ptr<Table> table_;
+  std::vector<bus::Event> events_;
+  std::vector<int64_t> read_;
+  std::vector<int64_t> acknowledged_;  // on the bus, but perhaps still in the table
+
   std::mutex mutex_;
   std::condition_variable wake_;
   bool nudged_ = false;
+  bool idle_ = false;
   bool stopping_ = false;
   std::thread thread_;
 };
