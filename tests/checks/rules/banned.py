@@ -27,7 +27,9 @@ CPP = [
     Ban(r"\bsystem_clock::now\b", "take a Clock or a Timestamp (base/clock.h)", but_not=("src/base/clock.h", "src/platform/rpc/*", "*_test.cc")),  # a gRPC deadline is a system time
     Ban(r"\bstd::c(out|err)\b|(?<![\w.>])f?printf\s*\(|\bfmt::print\s*\(|\bputs\s*\(", "log through platform/obs",
         where=("src/*",), but_not=("src/boxoffice/*", "src/base/check.h", "*_test.cc", "*_bench.cc", "*/main.cc",
-                                   "src/testing/*")),
+                                   "src/testing/*",
+                                   # The main program of every service: it answers --help and says why it can't start.
+                                   "src/platform/module/serve.cc")),
     Ban(r"(?<!\w)assert\s*\(|#\s*include\s*<cassert>", "CHECK (base/check.h), which is there in every build"),
     Ban(r"(?<!\w)(std::)?(ato[ifl]l?|sto[ild]l?|stoull?|strto\w+)\s*\(", "std::from_chars, and check its result"),
     Ban(r"(?<!\w)getenv\s*\(", "a config struct, filled in src/boxoffice or module.cc", where=("src/*",),

@@ -1,0 +1,146 @@
+#include "platform/module/process.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "platform/obs/log.h"
+
+namespace boxoffice::module {
+namespace {
+
+// The file, locked; the lock goes with the descriptor.
+Result<int> Lock(const std::filesystem::path& file, int operation) {
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    return Fail(Code::kPermissionDenied, "data_folder_unwritable",
+                fmt::format("{}: {}", file.string(), std::strerror(errno)));
+  }
+  if (::flock(fd, operation | LOCK_NB) != 0) {
+    ::close(fd);
+    return Fail(Code::kUnavailable, "data_folder_in_use", file.parent_path().string());
+  }
+  return fd;
+}
+
+sigset_t StopSet() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+// What the reasons mean that people meet when they start a process.
+std::string_view Meaning(std::string_view reason) {
+  if (reason == "port_taken") return "another process listens there";
+  if (reason == "schema_newer") return "the database was written by a newer version of Boxoffice";
+  if (reason == "database_unavailable") return "the database can't be opened";
+  if (reason == "data_folder_unwritable") return "the data folder can't be written";
+  if (reason == "data_folder_in_use") return "another process uses the data folder";
+  return {};
+}
+
+}  // namespace
+
+Result<DataFolder> DataFolder::Open(const std::filesystem::path& path, std::string_view service) {
+  for (const auto& folder : {path, path / "keys", path / "run"}) {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) {
+      return Fail(Code::kPermissionDenied, "data_folder_unwritable",
+                  fmt::format("{}: {}", folder.string(), error.message()));
+    }
+  }
+  DataFolder folder(path);
+  BOXOFFICE_ASSIGN(folder.folder_lock_, Lock(path / "lock", service.empty() ? LOCK_EX : LOCK_SH));
+  if (!service.empty()) {
+    BOXOFFICE_ASSIGN(folder.service_lock_, Lock(path / "run" / fmt::format("{}.lock", service), LOCK_EX));
+  }
+  return folder;
+}
+
+DataFolder::DataFolder(DataFolder&& other) noexcept
+    : path_(std::move(other.path_)),
+      folder_lock_(std::exchange(other.folder_lock_, -1)),
+      service_lock_(std::exchange(other.service_lock_, -1)) {}
+
+DataFolder::~DataFolder() {
+  for (const int fd : {folder_lock_, service_lock_}) {
+    if (fd >= 0) ::close(fd);
+  }
+}
+
+std::string SocketAddress(const std::filesystem::path& data_dir, std::string_view service) {
+  return fmt::format("unix:{}", (data_dir / "run" / fmt::format("{}.sock", service)).string());
+}
+
+StopSignals::StopSignals() {
+  const sigset_t set = StopSet();
+  CHECK(pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+void StopSignals::Wait() {
+  while (!WaitFor(std::chrono::hours(1))) {
+  }
+}
+
+bool StopSignals::WaitFor(std::chrono::milliseconds limit) {
+  const sigset_t set = StopSet();
+  const timespec timeout{limit.count() / 1000, (limit.count() % 1000) * 1'000'000};
+  if (sigtimedwait(&set, nullptr, &timeout) < 0) return false;
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  return true;
+}
+
+StopDeadline::StopDeadline(std::chrono::milliseconds limit) {
+  thread_ = std::thread([this, limit] {
+    std::unique_lock lock(mutex_);
+    if (stopped_.wait_for(lock, limit, [this] { return done_; })) return;
+    obs::Log(obs::Level::kError, "stop_took_too_long", {{"limit_ms", limit.count()}});
+    std::_Exit(kExitFailed);
+  });
+}
+
+StopDeadline::~StopDeadline() {
+  {
+    const std::scoped_lock lock(mutex_);
+    done_ = true;
+  }
+  stopped_.notify_all();
+  thread_.join();
+}
+
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::string DescribeFailure(const Error& error) {
+  const std::string_view meaning = Meaning(error.reason);
+  std::string line = "can't start";
+  for (const std::string_view part : {std::string_view(error.detail), meaning}) {
+    if (!part.empty()) line.append(": ").append(part);
+  }
+  line += fmt::format(" ({})", error.reason);
+  for (char& c : line) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return line;
+}
+
+}  // namespace boxoffice::module

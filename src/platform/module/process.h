@@ -1,0 +1,77 @@
+// What a process needs around its modules: its data folder for itself, the signals that end it, a bound for
+// its ending, and the one line that says why it can't start.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "base/result.h"
+
+namespace boxoffice::module {
+
+// What every process of ours returns, besides 0.
+inline constexpr int kExitFailed = 1;     // it ran, and something went wrong, or the answer is no
+inline constexpr int kExitCantStart = 2;  // it was called the wrong way, or lacks something from outside
+
+// A data folder that this process may use: held by locks (flock) that end with the object, and with the
+// process. The whole system wants the folder for itself; of single services, each may be there once.
+class DataFolder {
+ public:
+  // Creates `path` with keys/ and run/ in it if they are missing. `service` is empty for the whole system.
+  // Errors: data_folder_unwritable, data_folder_in_use (detail: the path).
+  [[nodiscard]] static Result<DataFolder> Open(const std::filesystem::path& path,
+                                               std::string_view service = {});
+  DataFolder(DataFolder&& other) noexcept;
+  DataFolder& operator=(DataFolder&&) = delete;
+  ~DataFolder();
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  explicit DataFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+  int folder_lock_ = -1;
+  int service_lock_ = -1;
+};
+
+// Where the service listens for the other processes on this data folder: "unix:DIR/run/seat.sock".
+[[nodiscard]] std::string SocketAddress(const std::filesystem::path& data_dir, std::string_view service);
+
+// SIGTERM and SIGINT as a thing to wait for. Make it before the first thread: all threads inherit that these
+// signals are blocked. SIGPIPE is ignored from then on.
+class StopSignals {
+ public:
+  StopSignals();
+  // Blocks until one of them comes. From then on the next one ends the process at once.
+  void Wait();
+  // Waits at most for `limit`: whether one came.
+  [[nodiscard]] bool WaitFor(std::chrono::milliseconds limit);
+};
+
+// Ends the process with kExitFailed if it has not been destroyed within `limit`. Nothing is lost by that:
+// what was acknowledged is durable, and what was not is found at the next start.
+class StopDeadline {
+ public:
+  explicit StopDeadline(std::chrono::milliseconds limit);
+  ~StopDeadline();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable stopped_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+// Allows this process as many open files as the system lets it have: one per connection.
+void RaiseFileLimit();
+
+// One line for people: "can't start: gateway: port 8080 is taken (port_taken)". Without a line break.
+[[nodiscard]] std::string DescribeFailure(const Error& error);
+
+}  // namespace boxoffice::module

@@ -1,0 +1,75 @@
+#include "platform/module/process.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "testing/temp_dir.h"
+
+namespace boxoffice::module {
+namespace {
+
+TEST(DataFolderTest, IsMadeWithWhatBelongsIntoIt) {
+  const testbed::TempDir temp;
+  const auto folder = DataFolder::Open(temp.path() / "a" / "b");
+  ASSERT_TRUE(folder.has_value());
+  EXPECT_TRUE(std::filesystem::is_directory(temp.path() / "a" / "b" / "keys"));
+  EXPECT_TRUE(std::filesystem::is_directory(temp.path() / "a" / "b" / "run"));
+}
+
+TEST(DataFolderTest, OfTwoWholeSystemsTheSecondIsRefused) {
+  const testbed::TempDir temp;
+  const auto first = DataFolder::Open(temp.path());
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(DataFolder::Open(temp.path()).error().reason, "data_folder_in_use");
+}
+
+TEST(DataFolderTest, AServiceAndTheWholeSystemExcludeEachOther) {
+  const testbed::TempDir temp;
+  {
+    const auto whole = DataFolder::Open(temp.path());
+    EXPECT_EQ(DataFolder::Open(temp.path(), "seat").error().reason, "data_folder_in_use");
+  }
+  const auto seat = DataFolder::Open(temp.path(), "seat");
+  ASSERT_TRUE(seat.has_value());
+  EXPECT_EQ(DataFolder::Open(temp.path()).error().reason, "data_folder_in_use");
+}
+
+TEST(DataFolderTest, ServicesShareAFolderButEachIsThereOnce) {
+  const testbed::TempDir temp;
+  const auto seat = DataFolder::Open(temp.path(), "seat");
+  const auto wallet = DataFolder::Open(temp.path(), "wallet");
+  ASSERT_TRUE(seat.has_value());
+  ASSERT_TRUE(wallet.has_value());
+  EXPECT_EQ(DataFolder::Open(temp.path(), "seat").error().reason, "data_folder_in_use");
+}
+
+TEST(DataFolderTest, IsFreeAgainAfterwards) {
+  const testbed::TempDir temp;
+  {
+    ASSERT_TRUE(DataFolder::Open(temp.path()).has_value());
+  }
+  EXPECT_TRUE(DataFolder::Open(temp.path()).has_value());
+}
+
+TEST(DataFolderTest, AFileInItsPlaceIsAClearError) {
+  const testbed::TempDir temp;
+  std::ofstream(temp.path() / "file") << "x";
+  const auto folder = DataFolder::Open(temp.path() / "file");
+  ASSERT_FALSE(folder.has_value());
+  EXPECT_EQ(folder.error().reason, "data_folder_unwritable");
+}
+
+TEST(DescribeFailureTest, SaysWhereWhatAndTheReasonInOneLine) {
+  EXPECT_EQ(DescribeFailure({Code::kUnavailable, "port_taken", "gateway: 127.0.0.1:8080"}),
+            "can't start: gateway: 127.0.0.1:8080: another process listens there (port_taken)");
+  EXPECT_EQ(DescribeFailure({Code::kInternal, "odd", "two\nlines"}), "can't start: two lines (odd)");
+  EXPECT_EQ(DescribeFailure({Code::kInternal, "odd", ""}), "can't start (odd)");
+}
+
+TEST(SocketAddressTest, IsInTheDataFolder) { EXPECT_EQ(SocketAddress("d", "seat"), "unix:d/run/seat.sock"); }
+
+}  // namespace
+}  // namespace boxoffice::module
