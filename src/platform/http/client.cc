@@ -1,0 +1,388 @@
+#include "platform/http/client.h"
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <fmt/format.h>
+
+#include "platform/http/response_parser.h"
+
+namespace boxoffice::http {
+namespace {
+
+namespace beast = boost::beast;
+namespace ssl = boost::asio::ssl;
+using asio::ip::tcp;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr size_t kRead = 16 * 1024;  // bytes
+
+struct Url {
+  bool secure = false;
+  std::string host;
+  std::string port;
+  std::string authority;  // for the Host header
+  std::string target;
+};
+
+std::optional<Url> ParseUrl(std::string_view text) {
+  Url url;
+  if (text.starts_with("https://")) {
+    url.secure = true;
+    text.remove_prefix(8);
+  } else if (text.starts_with("http://")) {
+    text.remove_prefix(7);
+  } else {
+    return std::nullopt;
+  }
+  const size_t end = std::min(text.find_first_of("/?#"), text.size());
+  const std::string_view authority = text.substr(0, end);
+  url.target = text.substr(end, text.find('#') - end);
+  if (!url.target.starts_with('/')) url.target.insert(0, 1, '/');
+  const auto is_bad = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; };
+  if (std::ranges::any_of(text, is_bad) || authority.contains('@')) return std::nullopt;
+
+  url.authority = authority;
+  std::string_view port;
+  if (authority.starts_with('[')) {  // an IPv6 address
+    const size_t close = authority.find(']');
+    if (close == std::string_view::npos) return std::nullopt;
+    url.host = authority.substr(1, close - 1);
+    const std::string_view after = authority.substr(close + 1);
+    if (!after.empty() && after[0] != ':') return std::nullopt;
+    port = after.empty() ? after : after.substr(1);
+  } else {
+    const size_t colon = authority.find(':');
+    url.host = authority.substr(0, colon);
+    if (colon != std::string_view::npos) port = authority.substr(colon + 1);
+  }
+  uint16_t number = url.secure ? 443 : 80;
+  if (!port.empty()) {
+    const auto [stop, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+    if (error != std::errc() || stop != port.data() + port.size() || number == 0) return std::nullopt;
+  }
+  if (url.host.empty()) return std::nullopt;
+  url.port = std::to_string(number);
+  return url;
+}
+
+// The request as text, without the body; nullopt if it would break out of its line.
+std::optional<std::string> FormatHead(const ClientRequest& request, std::string_view target,
+                                      std::string_view authority, bool keep_alive) {
+  constexpr std::string_view kForbidden("\r\n\0", 3);
+  std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, target, authority);
+  if (request.method.find_first_of(" \r\n") != std::string::npos ||
+      target.find_first_of(" \r\n") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  for (const auto& [name, value] : request.headers) {
+    if (name.empty() || name.find_first_of(kForbidden) != std::string::npos ||
+        value.find_first_of(kForbidden) != std::string::npos) {
+      return std::nullopt;
+    }
+    head.append(name).append(": ").append(value).append("\r\n");
+  }
+  if (!request.body.empty() || (request.method != "GET" && request.method != "HEAD")) {
+    fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", request.body.size());
+  }
+  head.append(keep_alive ? "\r\n" : "Connection: close\r\n\r\n");
+  return head;
+}
+
+std::unexpected<Error> Lost(beast::error_code error) {
+  return Fail(Code::kUnknown, "connection_lost", error.message());
+}
+
+// Sends `text` and reads the answer; *keep_alive tells whether another may follow. Sets *sent before the
+// first byte.
+template <typename Stream>
+asio::awaitable<Result<ClientResponse>> Exchange(Stream& stream, beast::flat_buffer& buffer, std::string text,
+                                                 size_t max_response, bool is_head, std::atomic<bool>* sent,
+                                                 bool* keep_alive) {
+  *sent = true;
+  const auto [write_error, written] = co_await asio::async_write(stream, asio::buffer(text), kAwait);
+  // A server that refuses a body early answers and closes: its answer is worth reading.
+  ClientResponse response;
+  std::optional<ResponseParser> parser;
+  parser.emplace(response, max_response, is_head);
+  bool starved = buffer.size() == 0;
+  while (true) {
+    beast::error_code error;
+    if (starved) {
+      const auto [read_error, size] = co_await stream.async_read_some(buffer.prepare(kRead), kAwait);
+      buffer.commit(size);
+      if (read_error) {
+        if (read_error == asio::error::eof || read_error == ssl::error::stream_truncated) {
+          if (parser->got_some()) parser->put_eof(error);
+          // A close may end a body without a length, but TLS must say so itself.
+          const bool whole = parser->is_done() && !error && read_error == asio::error::eof;
+          if (whole) break;
+        }
+        co_return Lost(write_error ? write_error : read_error);
+      }
+    }
+    const size_t used = parser->put(asio::const_buffer(buffer.data()), error);
+    buffer.consume(used);
+    if (error == beast::http::error::body_limit) {
+      co_return Fail(Code::kUnknown, "response_too_large", fmt::format("over {} bytes", max_response));
+    }
+    if (error && error != beast::http::error::need_more) {
+      co_return Fail(Code::kUnknown, "response_malformed", error.message());
+    }
+    starved = buffer.size() == 0 || error == beast::http::error::need_more;
+    if (!parser->is_done()) continue;
+    if (response.status >= 200 || response.status == 101) break;
+    response = ClientResponse();  // 1xx: the answer proper follows
+    parser.emplace(response, max_response, is_head);
+    starved = buffer.size() == 0;
+  }
+  *keep_alive = parser->keep_alive();
+  co_return response;
+}
+
+// One Fetch: the work and the time-out share it, so that the caller goes on at the time-out while a look-up
+// that can't be cancelled runs on.
+struct Fetching {
+  explicit Fetching(const asio::any_io_executor& executor)
+      : resolver(executor), socket(executor), timer(executor) {}
+  tcp::resolver resolver;
+  tcp::socket socket;
+  asio::steady_timer timer;
+  std::atomic<bool> sent{false};
+  bool timed_out = false;
+  std::optional<Result<ClientResponse>> result;
+};
+
+std::unexpected<Error> ConnectFailed(const Url& url, std::string_view why) {
+  return Fail(Code::kUnavailable, "connect_failed", fmt::format("{}: {}", url.authority, why));
+}
+
+asio::awaitable<Result<ClientResponse>> FetchSecure(std::shared_ptr<Fetching> state, Url url,
+                                                    std::string text, size_t max_response, bool is_head,
+                                                    std::string ca_file) {
+  ssl::context context(ssl::context::tls_client);
+  beast::error_code error;
+  if (ca_file.empty()) {
+    context.set_default_verify_paths(error);
+  } else {
+    context.load_verify_file(ca_file, error);
+  }
+  if (error) co_return ConnectFailed(url, error.message());
+  ssl::stream<tcp::socket&> stream(state->socket, context);
+  stream.set_verify_mode(ssl::verify_peer);
+  stream.set_verify_callback(ssl::host_name_verification(url.host));
+  if (SSL_set_tlsext_host_name(stream.native_handle(), url.host.c_str()) != 1)
+    co_return ConnectFailed(url, "SNI");
+  const auto [handshake_error] = co_await stream.async_handshake(ssl::stream_base::client, kAwait);
+  if (handshake_error) co_return ConnectFailed(url, handshake_error.message());
+  beast::flat_buffer buffer;
+  bool keep_alive = false;
+  Result<ClientResponse> result =
+      co_await Exchange(stream, buffer, std::move(text), max_response, is_head, &state->sent, &keep_alive);
+  co_return result;
+}
+
+asio::awaitable<Result<ClientResponse>> FetchOnce(std::shared_ptr<Fetching> state, ClientRequest request,
+                                                  TlsOptions tls) {
+  const std::optional<Url> url = ParseUrl(request.url);
+  if (!url) co_return Fail(Code::kInvalidArgument, "url_malformed", request.url);
+  std::optional<std::string> head = FormatHead(request, url->target, url->authority, /*keep_alive=*/false);
+  if (!head) co_return Fail(Code::kInvalidArgument, "url_malformed", "a line break in the request");
+  std::string text = *std::move(head);
+  text += request.body;
+  const auto [resolve_error, endpoints] =
+      co_await state->resolver.async_resolve(url->host, url->port, kAwait);
+  if (resolve_error) co_return ConnectFailed(*url, resolve_error.message());
+  if (state->timed_out) co_return ConnectFailed(*url, "timed out");
+  const auto [connect_error, endpoint] = co_await asio::async_connect(state->socket, endpoints, kAwait);
+  if (connect_error) co_return ConnectFailed(*url, connect_error.message());
+  if (state->timed_out) co_return ConnectFailed(*url, "timed out");
+  beast::error_code ignored;
+  state->socket.set_option(tcp::no_delay(true), ignored);
+  const bool is_head = request.method == "HEAD";
+  if (url->secure) {
+    Result<ClientResponse> result =
+        co_await FetchSecure(state, *url, std::move(text), request.max_response, is_head, tls.ca_file);
+    co_return result;
+  }
+  beast::flat_buffer buffer;
+  bool keep_alive = false;
+  Result<ClientResponse> result = co_await Exchange(state->socket, buffer, std::move(text),
+                                                    request.max_response, is_head, &state->sent, &keep_alive);
+  co_return result;
+}
+
+// Runs on a strand.
+asio::awaitable<Result<ClientResponse>> FetchInTime(ClientRequest request, TlsOptions tls) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  const auto state = std::make_shared<Fetching>(executor);
+  const milliseconds timeout = request.timeout;
+  const std::string url = request.url;
+  state->timer.expires_after(timeout);
+  const auto done = [state](std::exception_ptr thrown, Result<ClientResponse> result) {
+    if (thrown) result = Fail(Code::kUnknown, "connection_lost", "an exception");
+    state->result = std::move(result);
+    state->timer.cancel();
+  };
+  asio::co_spawn(executor, FetchOnce(state, std::move(request), std::move(tls)), done);
+  if (!state->result) (void)co_await state->timer.async_wait(kAwait);
+  if (state->result) co_return *std::move(state->result);
+  state->timed_out = true;
+  beast::error_code ignored;
+  state->resolver.cancel();
+  state->socket.close(ignored);
+  const std::string detail = fmt::format("{}: no answer in {} ms", url, timeout.count());
+  if (state->sent) co_return Fail(Code::kUnknown, "timeout", detail);
+  co_return Fail(Code::kUnavailable, "connect_failed", detail);
+}
+
+}  // namespace
+
+std::optional<std::string_view> ClientResponse::header(std::string_view name) const {
+  for (const auto& [key, value] : headers) {
+    if (beast::iequals(key, name)) return value;
+  }
+  return std::nullopt;
+}
+
+asio::awaitable<Result<ClientResponse>> Fetch(ClientRequest request, TlsOptions tls) {
+  const asio::any_io_executor caller = co_await asio::this_coro::executor;
+  const asio::any_io_executor strand = asio::make_strand(caller);
+  auto uncancelled = asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);
+  Result<ClientResponse> result = co_await asio::co_spawn(
+      strand, FetchInTime(std::move(request), std::move(tls)), std::move(uncancelled));
+  co_return result;
+}
+
+Result<ClientResponse> FetchBlocking(ClientRequest request, TlsOptions tls) {
+  asio::io_context io(1);
+  std::optional<Result<ClientResponse>> result;
+  asio::co_spawn(io, FetchInTime(std::move(request), std::move(tls)),
+                 [&](std::exception_ptr thrown, Result<ClientResponse> fetched) {
+                   if (thrown) fetched = Fail(Code::kUnknown, "connection_lost", "an exception");
+                   result = std::move(fetched);
+                   io.stop();
+                 });
+  io.run();
+  return *std::move(result);
+}
+
+// The watch is one timer, armed again only when it fires: a round trip costs no timer of its own.
+struct ClientConnection::State : std::enable_shared_from_this<ClientConnection::State> {
+  explicit State(const asio::any_io_executor& executor) : socket(executor), timer(executor) {}
+
+  void Watch(steady_clock::time_point until) {
+    deadline = until;
+    // A wait that ends too late for this one is replaced.
+    if (watching && timer.expiry() <= until) return;
+    watching = true;
+    timer.expires_at(until);
+    timer.async_wait([weak = weak_from_this()](beast::error_code error) {
+      const std::shared_ptr<State> self = weak.lock();
+      if (!self || error) return;
+      self->watching = false;
+      if (self->deadline == steady_clock::time_point::max()) return;
+      if (steady_clock::now() < self->deadline) {
+        self->Watch(self->deadline);
+        return;
+      }
+      self->timed_out = true;
+      beast::error_code ignored;
+      self->socket.close(ignored);
+    });
+  }
+  void Unwatch() { deadline = steady_clock::time_point::max(); }
+
+  tcp::socket socket;
+  asio::steady_timer timer;
+  beast::flat_buffer buffer;
+  std::string authority;
+  steady_clock::time_point deadline = steady_clock::time_point::max();
+  bool watching = false;
+  bool timed_out = false;
+};
+
+ClientConnection::ClientConnection(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+ClientConnection::~ClientConnection() { Close(); }
+
+bool ClientConnection::is_open() const { return state_->socket.is_open(); }
+
+void ClientConnection::Close() {
+  beast::error_code ignored;
+  state_->socket.close(ignored);
+  state_->timer.cancel();
+  state_->watching = false;
+}
+
+asio::awaitable<Result<std::unique_ptr<ClientConnection>>> ClientConnection::Connect(
+    asio::any_io_executor executor, std::string host, uint16_t port, milliseconds timeout) {
+  auto state = std::make_shared<State>(executor);
+  const std::string service = std::to_string(port);
+  state->authority = host + ":" + service;
+  const auto failed = [&state](std::string_view why) {
+    return Fail(Code::kUnavailable, "connect_failed", fmt::format("{}: {}", state->authority, why));
+  };
+  beast::error_code error;
+  const asio::ip::address address = asio::ip::make_address(host, error);
+  std::vector<tcp::endpoint> endpoints;
+  if (!error) {
+    endpoints.emplace_back(address, port);
+  } else {
+    tcp::resolver resolver(executor);
+    const auto [resolve_error, found] = co_await resolver.async_resolve(host, service, kAwait);
+    if (resolve_error) co_return failed(resolve_error.message());
+    for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+  }
+  state->Watch(steady_clock::now() + timeout);
+  const auto [connect_error, endpoint] = co_await asio::async_connect(state->socket, endpoints, kAwait);
+  state->Unwatch();
+  if (connect_error || state->timed_out)
+    co_return failed(connect_error ? connect_error.message() : "timed out");
+  state->socket.set_option(tcp::no_delay(true), error);
+  co_return std::unique_ptr<ClientConnection>(new ClientConnection(std::move(state)));
+}
+
+asio::awaitable<Result<ClientResponse>> ClientConnection::Roundtrip(ClientRequest request) {
+  const std::shared_ptr<State> state = state_;
+  std::optional<std::string> head = FormatHead(request, request.url, state->authority, /*keep_alive=*/true);
+  if (!head) co_return Fail(Code::kInvalidArgument, "url_malformed", "a line break in the request");
+  if (!state->socket.is_open())
+    co_return Fail(Code::kUnavailable, "connect_failed", "the connection is closed");
+  std::string text = *std::move(head);
+  text += request.body;
+  state->Watch(steady_clock::now() + request.timeout);
+  std::atomic<bool> sent{false};
+  bool keep_alive = false;
+  const bool is_head = request.method == "HEAD";
+  Result<ClientResponse> result = co_await Exchange(state->socket, state->buffer, std::move(text),
+                                                    request.max_response, is_head, &sent, &keep_alive);
+  state->Unwatch();
+  if (!result && state->timed_out) {
+    result = Fail(Code::kUnknown, "timeout", fmt::format("no answer in {} ms", request.timeout.count()));
+  }
+  if (!result || !keep_alive) {
+    beast::error_code ignored;
+    state->socket.close(ignored);
+  }
+  co_return result;
+}
+
+}  // namespace boxoffice::http

@@ -1,0 +1,220 @@
+#include "platform/http/client.h"
+
+#include <future>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "platform/http/server_fixture.h"
+
+namespace boxoffice::http {
+namespace {
+
+using std::chrono::milliseconds;
+
+asio::awaitable<Response> Echo(Request& request) {
+  Response response = JsonResponse(std::string(request.body()), 201);
+  response.headers.emplace_back("X-Path", std::string(request.target()));
+  response.headers.emplace_back("X-Given", std::string(request.header("x-given").value_or("")));
+  co_return response;
+}
+
+asio::awaitable<Response> Late(Request&) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor, std::chrono::seconds(2));
+  co_await timer.async_wait(asio::use_awaitable);
+  co_return Response();
+}
+
+asio::awaitable<Response> Big(Request&) {
+  Response response;
+  response.body = std::string(100'000, 'x');
+  co_return response;
+}
+
+Router Routes() {
+  Router router;
+  router.Add(Method::kPost, "/echo", Echo);
+  router.Add(Method::kGet, "/late", Late);
+  router.Add(Method::kGet, "/big", Big);
+  router.Add(Method::kGet, "/events", [](Request&) -> asio::awaitable<Response> {
+    co_return SseResponse(
+        [](SseStream& stream) -> asio::awaitable<void> { (void)co_await stream.Send("", "", "x"); });
+  });
+  return router;
+}
+
+ClientRequest Get(std::string url) {
+  ClientRequest request;
+  request.url = std::move(url);
+  return request;
+}
+
+// A server that says `answer` to whatever comes, and closes.
+class FixedServer {
+ public:
+  explicit FixedServer(std::string answer)
+      : acceptor_(io_, {asio::ip::make_address("127.0.0.1"), 0}), thread_([this, answer = std::move(answer)] {
+          asio::ip::tcp::socket socket = acceptor_.accept();
+          char buffer[4096];
+          boost::system::error_code ignored;
+          socket.read_some(asio::buffer(buffer), ignored);
+          asio::write(socket, asio::buffer(answer), ignored);
+        }) {}
+  [[nodiscard]] std::string Url() const {
+    return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port());
+  }
+
+ private:
+  asio::io_context io_;
+  asio::ip::tcp::acceptor acceptor_;
+  std::jthread thread_;
+};
+
+TEST(Fetch, SendsAndReads) {
+  TestServer test(Routes());
+  ClientRequest request = Get(test.Url("/echo?a=1#fragment"));
+  request.method = "POST";
+  request.body = "hello";
+  request.headers.emplace_back("X-Given", "thing");
+  const Result<ClientResponse> response = FetchBlocking(request);
+  ASSERT_TRUE(response) << response.error().detail;
+  EXPECT_EQ(response->status, 201);
+  EXPECT_EQ(response->body, "hello");
+  EXPECT_EQ(response->header("x-path"), "/echo?a=1");
+  EXPECT_EQ(response->header("X-GIVEN"), "thing");
+  EXPECT_EQ(response->header("absent"), std::nullopt);
+}
+
+TEST(Fetch, AnyStatusIsAnAnswer) {
+  TestServer test(Routes());
+  EXPECT_EQ(FetchBlocking(Get(test.Url("/none")))->status, 404);
+}
+
+TEST(Fetch, BodyUpToTheEndOfTheConnection) {
+  TestServer test(Routes());
+  EXPECT_EQ(FetchBlocking(Get(test.Url("/events")))->body, "data: x\n\n");
+}
+
+TEST(Fetch, InterimResponsesAreSkipped) {
+  const FixedServer server("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  EXPECT_EQ(FetchBlocking(Get(server.Url()))->body, "ok");
+}
+
+TEST(Fetch, RefusedConnectionIsKnownNotToHaveBeenSent) {
+  uint16_t port = 0;
+  {
+    TestServer test(Routes());
+    port = test.server().port();
+  }
+  const Error error = FetchBlocking(Get("http://127.0.0.1:" + std::to_string(port) + "/")).error();
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  EXPECT_EQ(error.reason, "connect_failed");
+}
+
+TEST(Fetch, UnknownHostIsKnownNotToHaveBeenSent) {
+  EXPECT_EQ(FetchBlocking(Get("http://no-such-host.invalid/")).error().reason, "connect_failed");
+}
+
+TEST(Fetch, TimeOutAfterSendingIsUnknown) {
+  TestServer test(Routes());
+  ClientRequest request = Get(test.Url("/late"));
+  request.timeout = milliseconds(100);
+  const auto start = std::chrono::steady_clock::now();
+  const Error error = FetchBlocking(request).error();
+  EXPECT_EQ(error.code, Code::kUnknown);
+  EXPECT_EQ(error.reason, "timeout");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, milliseconds(1500));
+}
+
+TEST(Fetch, LostReplyIsUnknown) {
+  const FixedServer nothing("");
+  const Error none = FetchBlocking(Get(nothing.Url())).error();
+  EXPECT_EQ(none.code, Code::kUnknown);
+  EXPECT_EQ(none.reason, "connection_lost");
+  const FixedServer half("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
+  EXPECT_EQ(FetchBlocking(Get(half.Url())).error().reason, "connection_lost");
+}
+
+TEST(Fetch, NonsenseIsMalformed) {
+  const FixedServer server("220 mail.example ESMTP\r\n\r\n");
+  EXPECT_EQ(FetchBlocking(Get(server.Url())).error().reason, "response_malformed");
+}
+
+TEST(Fetch, ResponseOverTheLimitIsRefused) {
+  TestServer test(Routes());
+  ClientRequest request = Get(test.Url("/big"));
+  request.max_response = 99'999;
+  EXPECT_EQ(FetchBlocking(request).error().reason, "response_too_large");
+  request.max_response = 100'000;
+  EXPECT_EQ(FetchBlocking(request)->body.size(), 100'000U);
+}
+
+TEST(Fetch, RedirectIsNotFollowed) {
+  const FixedServer server(
+      "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(FetchBlocking(Get(server.Url()))->status, 302);
+}
+
+TEST(Fetch, PlainServerBehindHttpsIsAFailedConnect) {
+  TestServer test(Routes());
+  std::string url = test.Url("/big");
+  url.replace(0, 4, "https");
+  EXPECT_EQ(FetchBlocking(Get(url)).error().reason, "connect_failed");
+}
+
+TEST(Fetch, MalformedUrlsAndHeadersAreRefused) {
+  for (const char* url : {"", "ftp://h/", "/path", "http://", "http://h:0/", "http://h:99999/", "http://h:x/",
+                          "http://u@h/", "http://h/a b", "http://h/\r\nX: y", "http://[::1/"}) {
+    EXPECT_EQ(FetchBlocking(Get(url)).error().reason, "url_malformed") << url;
+  }
+  ClientRequest request = Get("http://127.0.0.1:1/");
+  request.headers.emplace_back("X", "a\r\nY: b");
+  EXPECT_EQ(FetchBlocking(request).error().reason, "url_malformed");
+}
+
+TEST(Fetch, AsACoroutineOnSeveralThreads) {
+  TestServer test(Routes(), {}, {}, /*threads=*/4);
+  std::vector<std::future<Result<ClientResponse>>> futures;
+  for (int i = 0; i < 20; ++i) {
+    futures.push_back(asio::co_spawn(test.io(), Fetch(Get(test.Url("/big"))), asio::use_future));
+  }
+  for (auto& future : futures) EXPECT_EQ(future.get()->body.size(), 100'000U);
+}
+
+asio::awaitable<void> UseConnection(uint16_t port) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  auto connected = co_await ClientConnection::Connect(executor, "127.0.0.1", port);
+  EXPECT_TRUE(connected);
+  const std::unique_ptr<ClientConnection> connection = *std::move(connected);
+  for (int i = 0; i < 3; ++i) {
+    ClientRequest request = Get("/echo");
+    request.method = "POST";
+    request.body = std::to_string(i);
+    const Result<ClientResponse> response = co_await connection->Roundtrip(request);
+    EXPECT_EQ(response->body, std::to_string(i));
+  }
+  ClientRequest late = Get("/late");
+  late.timeout = milliseconds(100);
+  const Result<ClientResponse> timed_out = co_await connection->Roundtrip(late);
+  EXPECT_EQ(timed_out.error().reason, "timeout");
+  EXPECT_FALSE(connection->is_open());
+  const Result<ClientResponse> closed = co_await connection->Roundtrip(late);
+  EXPECT_EQ(closed.error().reason, "connect_failed");
+}
+
+TEST(ClientConnection, ServesOneRequestAfterTheOther) {
+  TestServer test(Routes());
+  asio::io_context io(1);
+  asio::co_spawn(io, UseConnection(test.server().port()),
+                 [](std::exception_ptr thrown) { EXPECT_FALSE(thrown); });
+  io.run();
+}
+
+}  // namespace
+}  // namespace boxoffice::http

@@ -1,0 +1,27 @@
+#include "platform/http/json_writer.h"
+
+namespace boxoffice::http {
+
+void AppendJsonString(std::string_view text, std::string& out) {
+  out.push_back('"');
+  size_t copied = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    // '<' so that the text may stand in a script element of a page.
+    if (c >= 0x20 && c != '"' && c != '\\' && c != '<') continue;
+    out.append(text.substr(copied, i - copied));
+    copied = i + 1;
+    if (c == '"' || c == '\\') {
+      out.push_back('\\');
+      out.push_back(static_cast<char>(c));
+    } else if (c == '\n') {
+      out.append("\\n");
+    } else {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
+    }
+  }
+  out.append(text.substr(copied));
+  out.push_back('"');
+}
+
+}  // namespace boxoffice::http

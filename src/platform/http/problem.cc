@@ -1,0 +1,65 @@
+#include "platform/http/problem.h"
+
+#include <boost/json/serialize.hpp>
+
+namespace boxoffice::http {
+namespace {
+
+// "seat_taken" → "Seat taken"
+std::string Title(std::string_view reason) {
+  std::string title(reason);
+  for (char& c : title) {
+    if (c == '_' || c == '.') c = ' ';
+  }
+  if (!title.empty() && title[0] >= 'a' && title[0] <= 'z') title[0] = static_cast<char>(title[0] - 32);
+  return title;
+}
+
+bool IsOurs(Code code) {
+  return code == Code::kInternal || code == Code::kUnavailable || code == Code::kUnknown;
+}
+
+}  // namespace
+
+int HttpStatus(const Error& error) {
+  switch (error.code) {
+    case Code::kInvalidArgument:
+      return 400;
+    case Code::kUnauthenticated:
+      return 401;
+    case Code::kPermissionDenied:
+      return 403;
+    case Code::kNotFound:
+      return 404;
+    case Code::kConflict:
+      return 409;
+    case Code::kResourceExhausted:
+      return error.reason == "overloaded" ? 503 : 429;
+    case Code::kUnavailable:
+      return 503;
+    case Code::kUnknown:
+      return 503;
+    case Code::kInternal:
+      return 500;
+  }
+  return 500;
+}
+
+Response ProblemResponse(const Error& error, boost::json::object extra, int status) {
+  Response response;
+  response.status = status != 0 ? status : HttpStatus(error);
+  response.content_type = "application/problem+json";
+  boost::json::object body;
+  body["type"] = error.reason.empty() ? "about:blank" : "urn:boxoffice:problem:" + error.reason;
+  body["title"] = Title(error.reason.empty() ? CodeName(error.code) : error.reason);
+  body["status"] = response.status;
+  body["code"] = error.reason.empty() ? CodeName(error.code) : error.reason;
+  if (!error.detail.empty() && !IsOurs(error.code)) body["detail"] = error.detail;
+  for (auto& member : extra) body[member.key()] = std::move(member.value());
+  response.body = boost::json::serialize(body);
+  if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (response.status == 429 || response.status == 503) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+}  // namespace boxoffice::http
