@@ -5,7 +5,7 @@
 # boxoffice_room(NAME [DEPS target …] [TEST_DEPS target …] [EXECUTABLE name])
 function(boxoffice_room name)
   cmake_parse_arguments(ROOM "" "EXECUTABLE" "DEPS;TEST_DEPS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc ${CMAKE_CURRENT_SOURCE_DIR}/saga/*.cc)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   set(benches ${sources})

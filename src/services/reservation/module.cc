@@ -1,0 +1,104 @@
+#include "services/reservation/module.h"
+
+#include <future>
+#include <thread>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include "platform/outbox/outbox.h"
+#include "services/reservation/participant_client.h"
+#include "services/reservation/rpc_server.h"
+#include "services/reservation/store_sqlite.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainPoll{10};
+
+}  // namespace
+
+Result<Stores> OpenSqliteStores(const module::Runtime& runtime) {
+  const auto file = runtime.data_dir / "reservation.db";
+  BOXOFFICE_ASSIGN(std::unique_ptr<Store> store, SqliteStore::Open(file, runtime.random));
+  BOXOFFICE_ASSIGN(std::unique_ptr<Reader> reader, SqliteReader::Open(file));
+  return Stores{std::move(store), std::move(reader)};
+}
+
+// In the order of construction; taken down in reverse.
+struct ReservationModule::Parts {
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  Stores stores;
+  std::unique_ptr<outbox::Publisher> publisher;
+  std::unique_ptr<ParticipantClient> participants;
+  std::unique_ptr<Service> service;
+  std::unique_ptr<RpcServer> server;
+  std::unique_ptr<rpc::Host> host;
+  std::thread thread;
+};
+
+ReservationModule::ReservationModule(const module::Runtime& runtime, ReservationConfig config)
+    : runtime_(runtime), config_(std::move(config)) {}
+
+ReservationModule::~ReservationModule() { Stop(); }
+
+Result<void> ReservationModule::Start() {
+  auto parts = std::make_unique<Parts>();
+  BOXOFFICE_ASSIGN(parts->stores, config_.open_stores(runtime_));
+  parts->publisher = std::make_unique<outbox::Publisher>(
+      outbox::PublisherConfig{.service = "reservation", .database = runtime_.data_dir / "reservation.db"},
+      runtime_.bus, runtime_.metrics);
+  BOXOFFICE_TRY(parts->publisher->Start());
+  const auto executor = parts->io.get_executor();
+  parts->participants =
+      std::make_unique<ParticipantClient>(executor, runtime_.channels, runtime_.metrics, CallTimeouts{});
+  ServiceConfig service = config_.service;
+  // Unique to this process, so that a predecessor's lease is never taken for its own.
+  if (service.owner.empty()) service.owner = Uuid::MakeV7(runtime_.clock.Now(), runtime_.random).ToString();
+  parts->service = std::make_unique<Service>(
+      service, executor, *parts->stores.store, *parts->stores.reader, *parts->participants, runtime_.clock,
+      runtime_.random, runtime_.metrics, [publisher = parts->publisher.get()] { publisher->Nudge(); });
+  parts->server = std::make_unique<RpcServer>(executor, *parts->service, *parts->stores.reader);
+  parts->host = std::make_unique<rpc::Host>();
+  BOXOFFICE_TRY(parts->host->Start(*parts->server, runtime_.listen));
+  parts->thread = std::thread([raw = parts.get()] { raw->io.run(); });
+  asio::post(executor, [raw = parts.get()] { raw->service->StartScanning(); });
+  parts_ = std::move(parts);
+  return {};
+}
+
+// Not ready → stop claiming → let sagas finish → give up the leases of those that don't.
+void ReservationModule::Drain(std::chrono::milliseconds grace) {
+  if (!parts_) return;
+  asio::post(parts_->io, [raw = parts_.get()] { raw->service->StopScanning(); });
+  const auto end = std::chrono::steady_clock::now() + grace;
+  while (parts_->service->running() > 0 && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(kDrainPoll);
+  auto released = asio::co_spawn(parts_->io, parts_->service->ReleaseLeases(), asio::use_future);
+  released.wait_for(std::chrono::seconds(1));
+}
+
+void ReservationModule::Stop() {
+  if (!parts_) return;
+  parts_->host->Shutdown(std::chrono::milliseconds(0));
+  parts_->work.reset();
+  parts_->io.stop();
+  parts_->thread.join();
+  parts_->server.reset();
+  parts_->participants.reset();
+  parts_->service.reset();
+  parts_->publisher->Stop();
+  parts_.reset();
+}
+
+std::string ReservationModule::Unhealthy() const { return parts_ ? "" : "not started"; }
+
+std::shared_ptr<grpc::Channel> ReservationModule::InProcessChannel() {
+  return parts_->host->InProcessChannel();
+}
+
+}  // namespace boxoffice::reservation

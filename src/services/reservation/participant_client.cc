@@ -1,0 +1,261 @@
+#include "services/reservation/participant_client.h"
+
+#include <utility>
+
+#include "platform/rpc/unary.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+using Kind = StepResult::Kind;
+
+// Code::kUnknown and whatever leaves doubt is unknown; only what was certainly refused before it had an
+// effect is unavailable.
+StepResult FromError(Error error) {
+  const bool not_done = error.code == Code::kUnavailable || error.code == Code::kResourceExhausted;
+  return {not_done ? Kind::kUnavailable : Kind::kUnknown, {}, std::move(error)};
+}
+
+// Every participant's outcome has the same four kinds.
+template <typename Outcome>
+Kind KindFrom(const Outcome& outcome) {
+  switch (outcome.kind()) {
+    case Outcome::DONE:
+      return Kind::kDone;
+    case Outcome::REFUSED:
+      return Kind::kRefused;
+    case Outcome::ABORTED:
+      return Kind::kAborted;
+    case Outcome::MISMATCH:
+      return Kind::kMismatch;
+    default:
+      return Kind::kUnknown;
+  }
+}
+
+std::string Bytes(const auto& id) { return std::string(id.bytes()); }
+
+// What each command's body has in common, besides the header.
+template <typename Command, typename Body>
+void Name(Command& command, Body& body, const Reservation& reservation) {
+  command.mutable_header()->set_traceparent(reservation.saga.traceparent);
+  body.set_saga_id(Bytes(reservation.saga.id));
+  body.set_reservation_id(Bytes(reservation.id));
+}
+
+std::string_view StateWord(queue::v1::SessionState state) {
+  switch (state) {
+    case queue::v1::WAITING:
+      return "WAITING";
+    case queue::v1::ACTIVE:
+      return "ACTIVE";
+    case queue::v1::COMPLETED:
+      return "COMPLETED";
+    case queue::v1::EXPIRED:
+      return "EXPIRED";
+    default:
+      return "";
+  }
+}
+
+StepResult SeatResult(const seat::v1::SeatOutcome& outcome) {
+  StepResult result{KindFrom(outcome), {}, {}};
+  result.refusal.code = outcome.refusal();
+  result.refusal.detail = outcome.detail();
+  for (const auto& conflict : outcome.conflicts()) {
+    result.refusal.conflicts.push_back({conflict.seat_no(), conflict.label(), conflict.reason()});
+  }
+  result.refusal.seat_limit = outcome.seat_limit();
+  result.refusal.seats_owned = outcome.seats_owned();
+  return result;
+}
+
+// The clients live and die with their stubs.
+template <typename Client, typename Stub>
+Client MakeClient(const char* name, asio::any_io_executor executor, Stub* stub, obs::Registry& metrics) {
+  return Client(
+      name, std::move(executor),
+      [stub](auto* context, auto* reactor) { stub->async()->Execute(context, reactor); }, metrics);
+}
+
+}  // namespace
+
+ParticipantClient::ParticipantClient(asio::any_io_executor executor, const rpc::ChannelFactory& channels,
+                                     obs::Registry& metrics, CallTimeouts timeouts)
+    : executor_(executor),
+      timeouts_(timeouts),
+      queue_stub_(queue::v1::QueueService::NewStub(channels("queue"))),
+      seat_stub_(seat::v1::SeatService::NewStub(channels("seat"))),
+      wallet_stub_(wallet::v1::WalletService::NewStub(channels("wallet"))),
+      payment_stub_(payment::v1::PaymentService::NewStub(channels("payment"))),
+      queue_(MakeClient<QueueClient>("reservation-queue", executor, queue_stub_.get(), metrics)),
+      seat_(MakeClient<SeatClient>("reservation-seat", executor, seat_stub_.get(), metrics)),
+      wallet_(MakeClient<WalletClient>("reservation-wallet", executor, wallet_stub_.get(), metrics)),
+      payment_(MakeClient<PaymentClient>("reservation-payment", executor, payment_stub_.get(), metrics)) {}
+
+asio::awaitable<StepResult> ParticipantClient::CallQueue(queue::v1::Command command) {
+  auto outcome = co_await queue_.Execute(std::move(command), timeouts_.step);
+  if (!outcome) co_return FromError(std::move(outcome).error());
+  StepResult result{KindFrom(outcome->bind()), {}, {}};
+  result.refusal.code = outcome->bind().refusal();
+  result.refusal.queue_state = StateWord(outcome->bind().state());
+  co_return result;
+}
+
+asio::awaitable<StepResult> ParticipantClient::BindQueue(const Reservation& reservation) {
+  queue::v1::Command command;
+  auto& bind = *command.mutable_bind();
+  Name(command, bind, reservation);
+  bind.set_token(reservation.queue_token);
+  bind.set_user_id(reservation.user_id);
+  bind.set_show_id(reservation.show_id);
+  co_return co_await CallQueue(std::move(command));
+}
+
+asio::awaitable<StepResult> ParticipantClient::UnbindQueue(const Reservation& reservation) {
+  queue::v1::Command command;
+  auto& unbind = *command.mutable_unbind();
+  Name(command, unbind, reservation);
+  unbind.set_user_id(reservation.user_id);
+  unbind.set_show_id(reservation.show_id);
+  co_return co_await CallQueue(std::move(command));
+}
+
+asio::awaitable<StepResult> ParticipantClient::CompleteQueue(const Reservation& reservation) {
+  queue::v1::Command command;
+  auto& complete = *command.mutable_complete();
+  Name(command, complete, reservation);
+  complete.set_user_id(reservation.user_id);
+  complete.set_show_id(reservation.show_id);
+  co_return co_await CallQueue(std::move(command));
+}
+
+asio::awaitable<Result<seat::v1::SeatOutcome>> ParticipantClient::CallSeat(seat::v1::Command command) {
+  auto outcome = co_await seat_.Execute(std::move(command), timeouts_.step);
+  if (!outcome) co_return std::unexpected(std::move(outcome).error());
+  co_return std::move(*outcome->mutable_seats());
+}
+
+asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservation, Timestamp until) {
+  seat::v1::Command command;
+  auto& hold = *command.mutable_hold();
+  Name(command, hold, reservation);
+  hold.set_user_id(reservation.user_id);
+  hold.set_show_id(reservation.show_id);
+  hold.set_hold_at_least_until_ms(ToUnixMs(until));
+  if (reservation.seats.empty() && reservation.choice.best_count > 0) {
+    auto& best = *hold.mutable_best_available();
+    best.set_count(reservation.choice.best_count);
+    best.set_section(reservation.choice.section);
+    best.set_category(reservation.choice.category);
+  } else {
+    for (const uint32_t seat_no : SeatNumbers(reservation)) hold.mutable_seats()->add_seat_nos(seat_no);
+  }
+  auto outcome = co_await CallSeat(std::move(command));
+  if (!outcome) co_return FromError(std::move(outcome).error());
+  StepResult result = SeatResult(*outcome);
+  if (result.kind != Kind::kDone) co_return result;
+  reservation.seats.clear();
+  for (const auto& seat : outcome->seats()) {
+    reservation.seats.push_back({seat.seat_no(), seat.label(), seat.price(), seat.category()});
+  }
+  reservation.amount = outcome->amount();
+  reservation.currency = outcome->currency();
+  reservation.hold_expires_at = FromUnixMs(outcome->hold_expires_at_ms());
+  co_return result;
+}
+
+asio::awaitable<StepResult> ParticipantClient::ConfirmSeats(const Reservation& reservation) {
+  seat::v1::Command command;
+  auto& confirm = *command.mutable_confirm();
+  Name(command, confirm, reservation);
+  confirm.set_show_id(reservation.show_id);
+  for (const uint32_t seat_no : SeatNumbers(reservation)) confirm.add_seat_nos(seat_no);
+  auto outcome = co_await CallSeat(std::move(command));
+  if (!outcome) co_return FromError(std::move(outcome).error());
+  co_return SeatResult(*outcome);
+}
+
+asio::awaitable<StepResult> ParticipantClient::ReleaseSeats(const Reservation& reservation) {
+  seat::v1::Command command;
+  auto& release = *command.mutable_release();
+  Name(command, release, reservation);
+  release.set_show_id(reservation.show_id);
+  for (const uint32_t seat_no : SeatNumbers(reservation)) release.add_seat_nos(seat_no);
+  auto outcome = co_await CallSeat(std::move(command));
+  if (!outcome) co_return FromError(std::move(outcome).error());
+  co_return SeatResult(*outcome);
+}
+
+asio::awaitable<StepResult> ParticipantClient::CallWallet(wallet::v1::Command command) {
+  auto outcome = co_await wallet_.Execute(std::move(command), timeouts_.step);
+  if (!outcome) co_return FromError(std::move(outcome).error());
+  StepResult result{KindFrom(outcome->wallet()), {}, {}};
+  result.refusal.code = outcome->wallet().refusal();
+  result.refusal.balance = outcome->wallet().balance().amount();
+  result.refusal.needed = outcome->wallet().needed();
+  co_return result;
+}
+
+asio::awaitable<StepResult> ParticipantClient::DebitWallet(const Reservation& reservation) {
+  wallet::v1::Command command;
+  auto& debit = *command.mutable_debit();
+  Name(command, debit, reservation);
+  debit.set_user_id(reservation.user_id);
+  debit.mutable_money()->set_amount(reservation.amount);
+  debit.mutable_money()->set_currency(reservation.currency);
+  co_return co_await CallWallet(std::move(command));
+}
+
+asio::awaitable<StepResult> ParticipantClient::RefundWallet(const Reservation& reservation,
+                                                            SagaId debit_saga) {
+  wallet::v1::Command command;
+  auto& refund = *command.mutable_refund();
+  Name(command, refund, reservation);
+  refund.set_user_id(reservation.user_id);
+  refund.set_debit_saga_id(Bytes(debit_saga));
+  co_return co_await CallWallet(std::move(command));
+}
+
+asio::awaitable<StepResult> ParticipantClient::CallPayment(payment::v1::Command command) {
+  auto outcome = co_await payment_.Execute(std::move(command), timeouts_.payment);
+  if (!outcome) co_return FromError(std::move(outcome).error());
+  StepResult result{KindFrom(outcome->payment()), {}, {}};
+  result.refusal.code = outcome->payment().refusal();
+  result.refusal.provider_code = outcome->payment().provider_code();
+  co_return result;
+}
+
+asio::awaitable<StepResult> ParticipantClient::ApprovePayment(const Reservation& reservation) {
+  payment::v1::Command command;
+  auto& approve = *command.mutable_approve();
+  Name(command, approve, reservation);
+  approve.set_attempt(reservation.saga.attempt);
+  approve.set_user_id(reservation.user_id);
+  approve.mutable_money()->set_amount(reservation.amount);
+  approve.mutable_money()->set_currency(reservation.currency);
+  approve.set_method(reservation.payment_method);
+  co_return co_await CallPayment(std::move(command));
+}
+
+asio::awaitable<StepResult> ParticipantClient::CancelPayment(const Reservation& reservation,
+                                                             uint32_t attempt) {
+  payment::v1::Command command;
+  auto& cancel = *command.mutable_cancel();
+  Name(command, cancel, reservation);
+  cancel.set_attempt(attempt);
+  co_return co_await CallPayment(std::move(command));
+}
+
+asio::awaitable<Result<Timestamp>> ParticipantClient::CancelDeadline(int64_t show_id) {
+  seat::v1::GetShowRequest request;
+  request.set_id(show_id);
+  auto start = [this](auto... arguments) { seat_stub_->async()->GetShow(arguments...); };
+  auto show = co_await rpc::Call<seat::v1::Show>(executor_, request, timeouts_.step, start);
+  if (!show) co_return std::unexpected(show.error());
+  const int64_t deadline_ms =
+      show->cancel_deadline_ms() != 0 ? show->cancel_deadline_ms() : show->starts_at_ms();
+  co_return FromUnixMs(deadline_ms);
+}
+
+}  // namespace boxoffice::reservation

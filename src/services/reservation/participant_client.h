@@ -1,0 +1,65 @@
+// The participants over their command streams.
+#pragma once
+
+#include <memory>
+
+#include "boxoffice/payment/v1/payment.grpc.pb.h"
+#include "boxoffice/queue/v1/queue.grpc.pb.h"
+#include "boxoffice/seat/v1/seat.grpc.pb.h"
+#include "boxoffice/wallet/v1/wallet.grpc.pb.h"
+#include "platform/obs/metrics.h"
+#include "platform/rpc/command_client.h"
+#include "platform/rpc/host.h"
+#include "services/reservation/saga/participants.h"
+
+namespace boxoffice::reservation {
+
+// How long a call may take; the defaults are those of failure-semantics §5.
+struct CallTimeouts {
+  milliseconds step{1'000};
+  // The provider's own time-out (3 s) and a little for the way.
+  milliseconds payment{3'500};
+};
+
+// Runs on one thread, that of `executor`.
+class ParticipantClient final : public Participants {
+ public:
+  ParticipantClient(asio::any_io_executor executor, const rpc::ChannelFactory& channels,
+                    obs::Registry& metrics, CallTimeouts timeouts);
+
+  asio::awaitable<StepResult> BindQueue(const Reservation& reservation) override;
+  asio::awaitable<StepResult> UnbindQueue(const Reservation& reservation) override;
+  asio::awaitable<StepResult> CompleteQueue(const Reservation& reservation) override;
+  asio::awaitable<StepResult> HoldSeats(Reservation& reservation, Timestamp until) override;
+  asio::awaitable<StepResult> ConfirmSeats(const Reservation& reservation) override;
+  asio::awaitable<StepResult> ReleaseSeats(const Reservation& reservation) override;
+  asio::awaitable<StepResult> DebitWallet(const Reservation& reservation) override;
+  asio::awaitable<StepResult> RefundWallet(const Reservation& reservation, SagaId debit_saga) override;
+  asio::awaitable<StepResult> ApprovePayment(const Reservation& reservation) override;
+  asio::awaitable<StepResult> CancelPayment(const Reservation& reservation, uint32_t attempt) override;
+  asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t show_id) override;
+
+ private:
+  using QueueClient = rpc::CommandClient<queue::v1::CommandBatch, queue::v1::OutcomeBatch>;
+  using SeatClient = rpc::CommandClient<seat::v1::CommandBatch, seat::v1::OutcomeBatch>;
+  using WalletClient = rpc::CommandClient<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch>;
+  using PaymentClient = rpc::CommandClient<payment::v1::CommandBatch, payment::v1::OutcomeBatch>;
+
+  asio::awaitable<StepResult> CallQueue(queue::v1::Command command);
+  asio::awaitable<StepResult> CallWallet(wallet::v1::Command command);
+  asio::awaitable<StepResult> CallPayment(payment::v1::Command command);
+  asio::awaitable<Result<seat::v1::SeatOutcome>> CallSeat(seat::v1::Command command);
+
+  asio::any_io_executor executor_;
+  const CallTimeouts timeouts_;
+  std::unique_ptr<queue::v1::QueueService::Stub> queue_stub_;
+  std::unique_ptr<seat::v1::SeatService::Stub> seat_stub_;
+  std::unique_ptr<wallet::v1::WalletService::Stub> wallet_stub_;
+  std::unique_ptr<payment::v1::PaymentService::Stub> payment_stub_;
+  QueueClient queue_;
+  SeatClient seat_;
+  WalletClient wallet_;
+  PaymentClient payment_;
+};
+
+}  // namespace boxoffice::reservation

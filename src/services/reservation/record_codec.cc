@@ -1,0 +1,225 @@
+#include "services/reservation/record_codec.h"
+
+#include "boxoffice/bus/v1/events.pb.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+template <typename IdType>
+IdType IdFrom(const std::string& bytes) {
+  return IdType::FromBytes(bytes).value_or(IdType());
+}
+
+int64_t OptionalMs(Timestamp t) { return ToUnixMs(t); }
+
+void SagaToProto(const Reservation& reservation, v1::Saga& proto) {
+  const Saga& saga = reservation.saga;
+  proto.set_id(std::string(saga.id.bytes()));
+  proto.set_kind(std::string(KindName(saga.kind)));
+  proto.set_attempt(saga.attempt);
+  proto.set_status(std::string(StatusName(saga.status)));
+  for (const TimelineEntry& entry : saga.timeline) {
+    v1::TimelineEntry& row = *proto.add_timeline();
+    row.set_step(entry.step);
+    row.set_undo(entry.undo);
+    row.set_outcome(entry.outcome);
+    row.set_detail(entry.detail);
+    row.set_at_ms(ToUnixMs(entry.at));
+    row.set_duration_us(entry.duration_us);
+  }
+  proto.set_epoch(saga.epoch);
+  proto.set_owner(saga.owner);
+  const int64_t due_ms = reservation.due_at ? ToUnixMs(*reservation.due_at) : 0;
+  // One clock serves both: while a saga runs it is the lease, while it waits it is the next retry.
+  proto.set_lease_until_ms(saga.status == SagaStatus::kRunning ? due_ms : 0);
+  proto.set_next_retry_at_ms(saga.status == SagaStatus::kRunning && saga.tries > 0 ? due_ms : 0);
+  proto.set_tries(saga.tries);
+  proto.set_last_error(saga.last_error);
+  proto.set_started_at_ms(ToUnixMs(saga.started_at));
+  proto.set_definition_version(static_cast<uint32_t>(saga.definition_version));
+}
+
+SagaKind KindFrom(std::string_view name) {
+  for (const SagaKind kind :
+       {SagaKind::kOneShot, SagaKind::kConfirm, SagaKind::kCancel, SagaKind::kRelease, SagaKind::kExpire}) {
+    if (KindName(kind) == name) return kind;
+  }
+  return SagaKind::kHold;
+}
+
+SagaStatus StatusFrom(std::string_view name) {
+  for (const SagaStatus status : {SagaStatus::kDone, SagaStatus::kParked}) {
+    if (StatusName(status) == name) return status;
+  }
+  return SagaStatus::kRunning;
+}
+
+Saga SagaFrom(const v1::Record& record) {
+  const v1::Saga& proto = record.reservation().saga();
+  Saga saga;
+  saga.id = IdFrom<SagaId>(proto.id());
+  saga.kind = KindFrom(proto.kind());
+  saga.definition_version = static_cast<int>(proto.definition_version());
+  saga.attempt = proto.attempt();
+  saga.status = StatusFrom(proto.status());
+  saga.undoing = record.undoing();
+  saga.undo_from = record.undo_from();
+  saga.undo_to = record.undo_to();
+  saga.undone_state = static_cast<State>(record.undone_state());
+  saga.epoch = proto.epoch();
+  saga.owner = proto.owner();
+  saga.tries = proto.tries();
+  saga.started_at = FromUnixMs(proto.started_at_ms());
+  saga.deadline = FromUnixMs(record.deadline_ms());
+  saga.last_error = proto.last_error();
+  for (const v1::TimelineEntry& row : proto.timeline()) {
+    saga.timeline.push_back(
+        {row.step(), row.undo(), row.outcome(), row.detail(), FromUnixMs(row.at_ms()), row.duration_us()});
+  }
+  saga.idempotency_key = record.idempotency_key();
+  saga.traceparent = record.traceparent();
+  return saga;
+}
+
+Refusal RefusalFrom(const v1::Refusal& proto) {
+  Refusal refusal;
+  refusal.code = proto.code();
+  refusal.detail = proto.detail();
+  for (const auto& conflict : proto.conflicts()) {
+    refusal.conflicts.push_back({conflict.seat_no(), conflict.label(), conflict.reason()});
+  }
+  refusal.balance = proto.balance();
+  refusal.needed = proto.needed();
+  refusal.provider_code = proto.provider_code();
+  refusal.queue_state = proto.queue_state();
+  refusal.seat_limit = proto.seat_limit();
+  refusal.seats_owned = proto.seats_owned();
+  return refusal;
+}
+
+}  // namespace
+
+v1::Refusal ToProto(const Refusal& refusal) {
+  v1::Refusal proto;
+  proto.set_code(refusal.code);
+  proto.set_detail(refusal.detail);
+  for (const SeatConflict& conflict : refusal.conflicts) {
+    auto& row = *proto.add_conflicts();
+    row.set_seat_no(conflict.seat_no);
+    row.set_label(conflict.label);
+    row.set_reason(conflict.reason);
+  }
+  proto.set_balance(refusal.balance);
+  proto.set_needed(refusal.needed);
+  proto.set_provider_code(refusal.provider_code);
+  proto.set_queue_state(refusal.queue_state);
+  proto.set_seat_limit(refusal.seat_limit);
+  proto.set_seats_owned(refusal.seats_owned);
+  return proto;
+}
+
+v1::Reservation ToProto(const Reservation& reservation) {
+  v1::Reservation proto;
+  proto.set_id(std::string(reservation.id.bytes()));
+  proto.set_user_id(reservation.user_id);
+  proto.set_show_id(reservation.show_id);
+  for (const Seat& seat : reservation.seats) {
+    auto& row = *proto.add_seats();
+    row.set_seat_no(seat.seat_no);
+    row.set_label(seat.label);
+    row.set_price(seat.price);
+    row.set_category(seat.category);
+  }
+  proto.set_amount(reservation.amount);
+  proto.set_currency(reservation.currency);
+  proto.set_state(static_cast<v1::ReservationState>(static_cast<int>(reservation.state) + 1));
+  proto.set_hold_expires_at_ms(OptionalMs(reservation.hold_expires_at));
+  SagaToProto(reservation, *proto.mutable_saga());
+  if (reservation.failure) *proto.mutable_failure() = ToProto(*reservation.failure);
+  proto.set_created_at_ms(ToUnixMs(reservation.created_at));
+  proto.set_updated_at_ms(ToUnixMs(reservation.updated_at));
+  proto.set_version(reservation.version);
+  return proto;
+}
+
+std::string Encode(const Reservation& reservation) {
+  v1::Record record;
+  *record.mutable_reservation() = ToProto(reservation);
+  // In storage the lease column has its own meaning: due_at itself, or 0 for none.
+  record.mutable_reservation()->mutable_saga()->set_lease_until_ms(
+      reservation.due_at ? ToUnixMs(*reservation.due_at) : 0);
+  record.set_queue_token(reservation.queue_token);
+  record.set_payment_method(reservation.payment_method);
+  for (const uint32_t seat_no : reservation.choice.seat_nos) record.add_chosen_seat_nos(seat_no);
+  record.set_best_count(reservation.choice.best_count);
+  record.set_section(reservation.choice.section);
+  record.set_category(reservation.choice.category);
+  record.set_paid_saga_id(std::string(reservation.paid_saga.bytes()));
+  record.set_paid_attempt(reservation.paid_attempt);
+  record.set_undoing(reservation.saga.undoing);
+  record.set_undo_from(reservation.saga.undo_from);
+  record.set_undo_to(reservation.saga.undo_to);
+  record.set_undone_state(static_cast<int>(reservation.saga.undone_state));
+  record.set_deadline_ms(ToUnixMs(reservation.saga.deadline));
+  record.set_idempotency_key(reservation.saga.idempotency_key);
+  record.set_traceparent(reservation.saga.traceparent);
+  return record.SerializeAsString();
+}
+
+Result<Reservation> Decode(std::string_view bytes) {
+  v1::Record record;
+  if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return Fail(Code::kInternal, "record_unreadable", "a reservation's record can't be parsed");
+  }
+  const v1::Reservation& proto = record.reservation();
+  Reservation reservation;
+  reservation.id = IdFrom<ReservationId>(proto.id());
+  reservation.user_id = proto.user_id();
+  reservation.show_id = proto.show_id();
+  reservation.choice.seat_nos.assign(record.chosen_seat_nos().begin(), record.chosen_seat_nos().end());
+  reservation.choice.best_count = record.best_count();
+  reservation.choice.section = record.section();
+  reservation.choice.category = record.category();
+  for (const auto& seat : proto.seats()) {
+    reservation.seats.push_back({seat.seat_no(), seat.label(), seat.price(), seat.category()});
+  }
+  reservation.amount = proto.amount();
+  reservation.currency = proto.currency();
+  reservation.state = static_cast<State>(static_cast<int>(proto.state()) - 1);
+  reservation.hold_expires_at = FromUnixMs(proto.hold_expires_at_ms());
+  if (proto.has_failure()) reservation.failure = RefusalFrom(proto.failure());
+  reservation.created_at = FromUnixMs(proto.created_at_ms());
+  reservation.updated_at = FromUnixMs(proto.updated_at_ms());
+  reservation.version = proto.version();
+  reservation.queue_token = record.queue_token();
+  reservation.payment_method = record.payment_method();
+  reservation.paid_saga = IdFrom<SagaId>(record.paid_saga_id());
+  reservation.paid_attempt = record.paid_attempt();
+  reservation.saga = SagaFrom(record);
+  if (proto.saga().lease_until_ms() != 0) reservation.due_at = FromUnixMs(proto.saga().lease_until_ms());
+  return reservation;
+}
+
+bus::Event ToBusEvent(const DomainEvent& event, EventId id) {
+  const Reservation& reservation = event.reservation;
+  boxoffice::bus::v1::ReservationEvent body;
+  body.set_reservation_id(std::string(reservation.id.bytes()));
+  body.set_user_id(reservation.user_id);
+  body.set_show_id(reservation.show_id);
+  for (const Seat& seat : reservation.seats) body.add_seat_nos(seat.seat_no);
+  body.set_amount(reservation.amount);
+  body.set_currency(reservation.currency);
+  body.set_saga_id(std::string(reservation.saga.id.bytes()));
+  body.set_version(reservation.version);
+  if (reservation.failure) body.set_failure_code(reservation.failure->code);
+  body.set_at_ms(ToUnixMs(reservation.updated_at));
+  return {.id = id,
+          .topic = "reservation",
+          .key = reservation.id.ToString(),
+          .type = event.type,
+          .traceparent = reservation.saga.traceparent,
+          .body = body.SerializeAsString(),
+          .time = reservation.updated_at};
+}
+
+}  // namespace boxoffice::reservation

@@ -1,0 +1,320 @@
+#include "services/reservation/reservation_book.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+Outcome Refuse(const Reservation& reservation, std::string code, std::string detail) {
+  Refusal refusal;
+  refusal.code = std::move(code);
+  refusal.detail = std::move(detail);
+  return Answered{{reservation, std::move(refusal)}};
+}
+
+std::string_view EventType(State state) {
+  switch (state) {
+    case State::kHeld:
+      return "reservation.held";
+    case State::kConfirmed:
+      return "reservation.confirmed";
+    case State::kFailed:
+      return "reservation.failed";
+    case State::kCancelled:
+      return "reservation.cancelled";
+    case State::kExpired:
+      return "reservation.expired";
+    case State::kReleased:
+      return "reservation.released";
+    default:
+      return {};
+  }
+}
+
+// Decides a batch; knows which reservations and requests it has changed already.
+class Decider {
+ public:
+  Decider(const Rows& rows, std::span<const Command> commands, Timestamp now, const Policy& policy)
+      : rows_(rows), now_(now), policy_(policy) {
+    result_.deferred.resize(commands.size(), false);
+    for (index_ = 0; index_ < commands.size(); ++index_) {
+      result_.decision.outcomes.push_back(
+          std::visit([this](const auto& command) { return On(command); }, commands[index_]));
+    }
+  }
+  Decided Take() { return std::move(result_); }
+
+ private:
+  Outcome Defer() {
+    result_.deferred[index_] = true;
+    return Stale{};
+  }
+  bool Touch(ReservationId id) { return touched_.insert(id).second; }
+
+  // What a request that was seen before gets, or nothing if it is new (or may be tried anew).
+  std::optional<Outcome> Replay(const RequestKey& key, const std::string& request_hash) {
+    const auto found = rows_.requests.find(key);
+    if (found == rows_.requests.end() || now_ - found->second.created_at > policy_.answers_kept)
+      return std::nullopt;
+    const RequestRecord& seen = found->second;
+    if (seen.request_hash != request_hash) {
+      return Error{Code::kConflict, "idempotency_key_reused",
+                   "this Idempotency-Key was used with another request"};
+    }
+    if (!seen.answer) {
+      return Error{Code::kConflict, "idempotency_key_running",
+                   "the first request with this key is still running"};
+    }
+    if (!IsReplayed(seen.answer->refusal)) return std::nullopt;
+    return Answered{*seen.answer};
+  }
+
+  Change& AddChange(Reservation reservation, uint64_t expected_version, uint64_t expected_epoch) {
+    Change change;
+    change.command = index_;
+    change.expected_version = expected_version;
+    change.expected_epoch = expected_epoch;
+    reservation.version = expected_version + 1;
+    reservation.updated_at = now_;
+    change.reservation = std::move(reservation);
+    return result_.decision.changes.emplace_back(std::move(change));
+  }
+
+  RequestRecord NewRequest(const RequestKey& key, const std::string& hash,
+                           const Reservation& reservation) const {
+    return {key, hash, reservation.id, reservation.saga.id, std::nullopt, now_};
+  }
+
+  void StartSaga(Reservation& reservation, SagaKind kind) const {
+    reservation.saga.kind = kind;
+    reservation.saga.status = SagaStatus::kRunning;
+    reservation.saga.epoch = 1;
+    reservation.saga.started_at = now_;
+    reservation.saga.deadline = now_ + policy_.saga_deadline;
+    reservation.due_at = now_ + policy_.lease;
+  }
+
+  Outcome On(const BeginReserve& command) {
+    if (!requests_.insert(command.key).second) return Defer();
+    if (auto replay = Replay(command.key, command.request_hash)) return *std::move(replay);
+    Reservation reservation = command.reservation;
+    reservation.created_at = now_;
+    reservation.saga.attempt = 1;
+    reservation.saga.idempotency_key = command.key.idempotency_key;
+    reservation.state = reservation.saga.kind == SagaKind::kOneShot ? State::kConfirming : State::kHeld;
+    StartSaga(reservation, reservation.saga.kind);
+    Change& change = AddChange(std::move(reservation), 0, 0);
+    change.request = NewRequest(command.key, command.request_hash, change.reservation);
+    return Started{change.reservation};
+  }
+
+  Outcome On(const BeginOn& command) {
+    if (!requests_.insert(command.key).second) return Defer();
+    if (auto replay = Replay(command.key, command.request_hash)) return *std::move(replay);
+    const auto found = rows_.reservations.find(command.reservation_id);
+    if (found == rows_.reservations.end() || found->second.user_id != command.key.user_id) {
+      return Error{Code::kNotFound, "reservation_not_found", "you have no such reservation"};
+    }
+    if (!Touch(command.reservation_id)) return Defer();
+    const Reservation& current = found->second;
+    const bool idle = current.saga.status == SagaStatus::kDone;
+    const bool held = current.state == State::kHeld;
+    const bool confirmed = current.state == State::kConfirmed;
+    if (!idle || (command.cancel ? !held && !confirmed : !held)) {
+      return Refuse(current, "reservation_state",
+                    fmt::format("the reservation is {}{}", StateName(current.state),
+                                idle ? "" : " and being worked on"));
+    }
+    if (command.cancel && confirmed && now_ > command.cancel_deadline) {
+      return Refuse(current, "cancel_deadline_passed",
+                    fmt::format("it could be cancelled until {}", ToRfc3339(command.cancel_deadline)));
+    }
+    Reservation next = current;
+    next.saga = Saga{.id = command.saga_id, .attempt = current.saga.attempt + 1, .owner = command.owner};
+    next.saga.idempotency_key = command.key.idempotency_key;
+    next.saga.traceparent = command.traceparent;
+    next.failure.reset();
+    if (!command.cancel) {
+      next.state = State::kConfirming;
+      if (!command.queue_token.empty()) next.queue_token = command.queue_token;
+      next.payment_method = command.payment_method;
+      StartSaga(next, SagaKind::kConfirm);
+    } else if (confirmed) {
+      next.state = State::kCancelling;
+      StartSaga(next, SagaKind::kCancel);
+    } else {
+      StartSaga(next, SagaKind::kRelease);
+    }
+    CHECK(CanMove(current.state, next.state));
+    Change& change = AddChange(std::move(next), current.version, current.saga.epoch);
+    change.request = NewRequest(command.key, command.request_hash, change.reservation);
+    return Started{change.reservation};
+  }
+
+  // The owner's writes: whether it still is the owner shows when saving (version and epoch).
+  // nullptr: a claim in this batch was first.
+  Change* OwnersChange(const Reservation& reservation) {
+    if (!Touch(reservation.id)) return nullptr;
+    return &AddChange(reservation, reservation.version, reservation.saga.epoch);
+  }
+
+  Outcome On(const Finish& command) {
+    Change* change = OwnersChange(command.reservation);
+    if (change == nullptr) return Defer();
+    Reservation& next = change->reservation;
+    next.saga.status = SagaStatus::kDone;
+    next.saga.last_error.clear();
+    next.due_at.reset();
+    if (next.state == State::kHeld) next.due_at = next.hold_expires_at + policy_.expiry_grace;
+    if (!next.saga.idempotency_key.empty()) {
+      RequestRecord request{{next.user_id, next.saga.idempotency_key}, {}, next.id, next.saga.id, {}, now_};
+      request.answer = Answer{next, next.failure};
+      change->request = std::move(request);
+    }
+    const bool seats_moved = next.state != State::kHeld || next.saga.kind == SagaKind::kHold;
+    if (const auto type = EventType(next.state); !type.empty() && seats_moved) {
+      change->event = DomainEvent{std::string(type), next};
+    }
+    return Written{next};
+  }
+
+  Outcome On(const Undo& command) {
+    CHECK(command.reservation.saga.undoing);
+    Change* change = OwnersChange(command.reservation);
+    if (change == nullptr) return Defer();
+    Reservation& next = change->reservation;
+    if (next.state == State::kConfirming) next.state = State::kCompensating;
+    next.due_at = now_ + policy_.lease;
+    return Written{next};
+  }
+
+  Outcome On(const Postpone& command) {
+    Change* change = OwnersChange(command.reservation);
+    if (change == nullptr) return Defer();
+    Saga& saga = change->reservation.saga;
+    ++saga.tries;
+    const bool too_long = saga.tries >= policy_.max_tries || now_ - saga.started_at > policy_.park_after;
+    if (too_long) {
+      saga.status = SagaStatus::kParked;
+      AddToTimeline(saga, {"park", false, "parked", "needs an operator: " + saga.last_error, now_, 0});
+      change->reservation.due_at.reset();
+    } else {
+      const auto doubled = policy_.first_backoff * (int64_t{1} << std::min<uint32_t>(saga.tries - 1, 16));
+      change->reservation.due_at = now_ + std::min<milliseconds>(doubled, policy_.max_backoff);
+    }
+    return Written{change->reservation};
+  }
+
+  Outcome On(const Claim& command) {
+    Claimed claimed;
+    for (const Reservation& due : rows_.due) {
+      if (claimed.reservations.size() >= command.limit) break;
+      CHECK(due.due_at && *due.due_at <= now_, "the store gives what is due");
+      if (!Touch(due.id)) continue;
+      Reservation next = due;
+      if (due.saga.status == SagaStatus::kRunning) {
+        ++next.saga.epoch;
+        next.saga.owner = command.owner;
+        next.due_at = now_ + policy_.lease;
+      } else {
+        CHECK(due.state == State::kHeld, "only a hold is due without a saga");
+        next.saga = Saga{.id = command.saga_ids.at(claimed.reservations.size()),
+                         .attempt = due.saga.attempt + 1,
+                         .owner = command.owner};
+        StartSaga(next, SagaKind::kExpire);
+      }
+      claimed.reservations.push_back(AddChange(std::move(next), due.version, due.saga.epoch).reservation);
+    }
+    return claimed;
+  }
+
+  Outcome On(const Renew& command) {
+    if (!Touch(command.reservation_id)) return Defer();
+    Change change;
+    change.command = index_;
+    change.reservation.id = command.reservation_id;
+    change.reservation.due_at = command.give_up ? now_ : now_ + policy_.lease;
+    change.expected_epoch = command.epoch;
+    change.lease_only = true;
+    result_.decision.changes.push_back(change);
+    return Written{change.reservation};
+  }
+
+  Outcome On(const Resolve& command) {
+    const auto found = rows_.reservations.find(command.reservation_id);
+    if (found == rows_.reservations.end()) {
+      return Error{Code::kNotFound, "reservation_not_found", "there is no such reservation"};
+    }
+    if (!Touch(command.reservation_id)) return Defer();
+    Reservation next = found->second;
+    Saga& saga = next.saga;
+    if (saga.status == SagaStatus::kDone) {
+      return Error{Code::kConflict, "saga_done",
+                   "the reservation's last saga is done; there is nothing to resolve"};
+    }
+    const bool can_undo =
+        saga.kind == SagaKind::kHold || saga.kind == SagaKind::kOneShot || saga.kind == SagaKind::kConfirm;
+    if (command.action == "undo" && !can_undo) {
+      return Error{Code::kConflict, "saga_not_undoable",
+                   fmt::format("a {} saga only goes forward", KindName(saga.kind))};
+    }
+    if (command.action == "park") {
+      saga.status = SagaStatus::kParked;
+      next.due_at.reset();
+    } else {
+      saga.status = SagaStatus::kRunning;
+      saga.tries = 0;
+      next.due_at = now_;
+    }
+    // The deadline in the past makes whoever claims it undo it: the one way in which undoing starts.
+    if (command.action == "undo") saga.deadline = now_ - milliseconds(1);
+    if (command.action == "retry" && !saga.undoing) saga.deadline = now_ + policy_.saga_deadline;
+    // A new epoch takes the saga away from whoever runs it now.
+    ++saga.epoch;
+    AddToTimeline(saga, {"operator", command.action == "undo", command.action,
+                         fmt::format("{}: {}", command.operator_id, command.reason), now_, 0});
+    return Written{AddChange(std::move(next), found->second.version, found->second.saga.epoch).reservation};
+  }
+
+  const Rows& rows_;
+  const Timestamp now_;
+  const Policy& policy_;
+  size_t index_ = 0;
+  std::set<ReservationId> touched_;
+  std::set<RequestKey> requests_;
+  Decided result_;
+};
+
+}  // namespace
+
+Keys KeysOf(std::span<const Command> commands) {
+  Keys keys;
+  for (const Command& command : commands) {
+    if (const auto* reserve = std::get_if<BeginReserve>(&command)) {
+      keys.requests.push_back(reserve->key);
+    } else if (const auto* on = std::get_if<BeginOn>(&command)) {
+      keys.requests.push_back(on->key);
+      keys.reservations.push_back(on->reservation_id);
+    } else if (const auto* resolve = std::get_if<Resolve>(&command)) {
+      keys.reservations.push_back(resolve->reservation_id);
+    } else if (const auto* claim = std::get_if<Claim>(&command)) {
+      keys.due_limit = std::max<size_t>(keys.due_limit, claim->limit);
+    }
+  }
+  std::ranges::sort(keys.reservations);
+  keys.reservations.erase(std::ranges::unique(keys.reservations).begin(), keys.reservations.end());
+  std::ranges::sort(keys.requests);
+  keys.requests.erase(std::ranges::unique(keys.requests).begin(), keys.requests.end());
+  return keys;
+}
+
+Decided Decide(const Rows& rows, std::span<const Command> commands, Timestamp now, const Policy& policy) {
+  return Decider(rows, commands, now, policy).Take();
+}
+
+}  // namespace boxoffice::reservation

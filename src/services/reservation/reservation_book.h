@@ -1,0 +1,167 @@
+// The rules of reservations and of who may run a saga: what is written, and whether it may be. Pure.
+//
+// The saga itself (which participant is called when) is in saga/. Here are its durable moments: Begin before
+// the first side effect, Undo before anything is undone, Postpone when it has to wait, Finish at the end,
+// Claim by another replica.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "services/reservation/reservation.h"
+
+namespace boxoffice::reservation {
+
+// Who asks, once: the Idempotency-Key of a request and what it asked for.
+struct RequestKey {
+  std::string user_id;
+  std::string idempotency_key;
+  auto operator<=>(const RequestKey&) const = default;
+};
+
+// What a request was answered.
+struct Answer {
+  Reservation reservation;  // as it was then
+  std::optional<Refusal> refusal;
+  bool operator==(const Answer&) const = default;
+};
+
+// A request that was seen.
+struct RequestRecord {
+  RequestKey key;
+  std::string request_hash;
+  ReservationId reservation_id;
+  SagaId saga_id;
+  std::optional<Answer> answer;  // none while the saga runs
+  Timestamp created_at{};
+};
+
+// Writes a new reservation and the intent of its saga: HELD for a hold, CONFIRMING for a one-shot.
+struct BeginReserve {
+  RequestKey key;
+  std::string request_hash;
+  Reservation
+      reservation;  // id, user, show, choice, token, method and the saga's id, kind, owner are filled in
+};
+// Writes the intent of a saga on a reservation that exists: confirm, cancel (CONFIRMED) or release (HELD).
+struct BeginOn {
+  RequestKey key;
+  std::string request_hash;
+  ReservationId reservation_id;
+  SagaId saga_id;
+  bool cancel = false;          // else confirm
+  Timestamp cancel_deadline{};  // of the show; with cancel
+  std::string queue_token;      // confirm; empty: the one of the hold
+  std::string payment_method;   // confirm
+  std::string owner;
+  std::string traceparent;
+};
+// By the owner: the saga is over. `reservation` has its new state, seats, failure and timeline.
+struct Finish {
+  Reservation reservation;
+};
+// By the owner: the decision to undo (reservation.saga.undoing is set), before the first undo.
+struct Undo {
+  Reservation reservation;
+};
+// By the owner: it can't go on now. Waits with backoff, or parks past the bounds.
+struct Postpone {
+  Reservation reservation;
+};
+// Takes over what is due: sagas whose lease or wait is over, and holds that have expired (a saga "expire"
+// begins).
+struct Claim {
+  std::string owner;
+  uint32_t limit = 100;
+  std::vector<SagaId> saga_ids;  // as many as limit: for the sagas that begin
+};
+// Keeps a running saga's lease; or gives it up, so that another replica can claim it at once.
+struct Renew {
+  ReservationId reservation_id;
+  uint64_t epoch = 0;
+  bool give_up = false;
+};
+// By an operator, with a reason.
+struct Resolve {
+  ReservationId reservation_id;
+  std::string action;  // retry, undo, park
+  std::string reason;
+  std::string operator_id;
+};
+
+using Command = std::variant<BeginReserve, BeginOn, Finish, Undo, Postpone, Claim, Renew, Resolve>;
+
+// The saga may run: `reservation` is as stored.
+struct Started {
+  Reservation reservation;
+};
+// Answered before, or refused now (then nothing was written).
+struct Answered {
+  Answer answer;
+};
+// Written (Finish, Undo, Postpone, Renew, Resolve).
+struct Written {
+  Reservation reservation;
+};
+// Somebody else owns the saga now: stop, and touch nothing.
+struct Stale {};
+struct Claimed {
+  std::vector<Reservation> reservations;
+};
+// An Error is of the request: idempotency_key_reused, idempotency_key_running, reservation_not_found, …
+using Outcome = std::variant<Started, Answered, Written, Stale, Claimed, Error>;
+
+// Rows that the commands name.
+struct Rows {
+  std::map<ReservationId, Reservation> reservations;
+  std::map<RequestKey, RequestRecord> requests;
+  std::vector<Reservation> due;  // for Claim, at most its limit, oldest first
+};
+
+// What the commands need loaded. The owner's own writes need nothing: version and epoch are checked when
+// saving.
+struct Keys {
+  std::vector<ReservationId> reservations;  // sorted, unique
+  std::vector<RequestKey> requests;         // sorted, unique
+  size_t due_limit = 0;
+};
+[[nodiscard]] Keys KeysOf(std::span<const Command> commands);
+
+// A domain event, in the past tense: "reservation.confirmed".
+struct DomainEvent {
+  std::string type;
+  Reservation reservation;
+};
+
+// One row to write, with all that hangs on it: written together or, if the row moved, not at all.
+struct Change {
+  size_t command = 0;             // whose outcome it is
+  Reservation reservation;        // as it shall be; its version is the new one
+  uint64_t expected_version = 0;  // 0: it must not exist
+  uint64_t expected_epoch = 0;    // 0: any
+  bool lease_only = false;        // Renew: due_at, nothing else
+  std::optional<RequestRecord> request;
+  std::optional<DomainEvent> event;
+};
+
+struct Decision {
+  std::vector<Outcome> outcomes;  // one per command, in order
+  std::vector<Change> changes;    // in the order of commands; at most one per reservation
+};
+
+// Earlier commands win: a second command on a reservation that this batch changes is left for the next (its
+// outcome is empty: see `deferred`).
+struct Decided {
+  Decision decision;
+  std::vector<bool> deferred;  // one per command: decide it again in the next batch
+};
+[[nodiscard]] Decided Decide(const Rows& rows, std::span<const Command> commands, Timestamp now,
+                             const Policy& policy);
+
+}  // namespace boxoffice::reservation

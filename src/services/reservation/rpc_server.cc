@@ -1,0 +1,223 @@
+#include "services/reservation/rpc_server.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <fmt/format.h>
+
+#include "platform/rpc/unary.h"
+#include "services/reservation/record_codec.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+constexpr uint32_t kMaxPage = 1'000;
+
+uint32_t Limit(uint32_t asked) { return asked == 0 ? 50 : std::min(asked, kMaxPage); }
+
+Result<ReservationId> ParseId(const std::string& bytes, std::string_view field) {
+  const auto id = ReservationId::FromBytes(bytes);
+  if (!id) return Fail(Code::kInvalidArgument, "bad_id", fmt::format("field {} must be 16 bytes", field));
+  return *id;
+}
+
+template <typename Choice>
+SeatChoice ChoiceFrom(const Choice& reserve) {
+  SeatChoice choice;
+  choice.seat_nos.assign(reserve.seats().seat_nos().begin(), reserve.seats().seat_nos().end());
+  choice.best_count = reserve.best_available().count();
+  choice.section = reserve.best_available().section();
+  choice.category = reserve.best_available().category();
+  return choice;
+}
+
+Request RequestFrom(v1::Command& command) {
+  Request request;
+  request.key = {std::move(*command.mutable_user_id()), std::move(*command.mutable_idempotency_key())};
+  request.request_hash = std::move(*command.mutable_request_hash());
+  request.traceparent = std::move(*command.mutable_header()->mutable_traceparent());
+  return request;
+}
+
+v1::ListReservationsResponse ToProto(const Page& page) {
+  v1::ListReservationsResponse response;
+  for (const Reservation& reservation : page.reservations)
+    *response.add_reservations() = ToProto(reservation);
+  response.set_more(page.more);
+  return response;
+}
+
+Result<v1::ListReservationsResponse> ToResponse(Result<Page> page) {
+  if (!page) return std::unexpected(std::move(page).error());
+  return ToProto(*page);
+}
+
+}  // namespace
+
+RpcServer::RpcServer(asio::any_io_executor executor, reservation::Service& service, Reader& reader)
+    : executor_(std::move(executor)),
+      service_(service),
+      reader_(reader),
+      handler_([this](v1::Command command, Server::Reply reply) {
+        Handle(std::move(command), std::move(reply));
+      }) {}
+
+RpcServer::~RpcServer() { queries_.join(); }
+
+grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
+    grpc::CallbackServerContext*) {
+  return new Server(handler_);
+}
+
+void RpcServer::Handle(v1::Command command, Server::Reply reply) {
+  asio::co_spawn(executor_, HandleOne(std::move(command), std::move(reply)), asio::detached);
+}
+
+asio::awaitable<void> RpcServer::HandleOne(v1::Command command, Server::Reply reply) {
+  auto answer = co_await Dispatch(std::move(command));
+  if (!answer) {
+    reply(rpc::ErrorOutcome<v1::Outcome>(answer.error()));
+    co_return;
+  }
+  v1::Outcome outcome;
+  *outcome.mutable_reservation() = ToProto(answer->reservation);
+  if (answer->refusal) *outcome.mutable_refusal() = ToProto(*answer->refusal);
+  reply(std::move(outcome));
+}
+
+asio::awaitable<Result<Answer>> RpcServer::Dispatch(v1::Command command) {
+  if (command.user_id().empty() || command.idempotency_key().empty()) {
+    co_return Fail(Code::kInvalidArgument, "key_missing", "user_id and idempotency_key are needed");
+  }
+  Request request = RequestFrom(command);
+  switch (command.body_case()) {
+    case v1::Command::kReserve: {
+      v1::Reserve& body = *command.mutable_reserve();
+      ReserveRequest reserve{std::move(request),
+                             body.show_id(),
+                             ChoiceFrom(body),
+                             body.pay(),
+                             std::move(*body.mutable_queue_token()),
+                             std::move(*body.mutable_payment_method())};
+      co_return co_await service_.Reserve(std::move(reserve));
+    }
+    case v1::Command::kConfirm: {
+      v1::Confirm& body = *command.mutable_confirm();
+      const auto id = ParseId(body.reservation_id(), "confirm.reservation_id");
+      if (!id) co_return std::unexpected(id.error());
+      ConfirmRequest confirm{std::move(request), *id, std::move(*body.mutable_queue_token()),
+                             std::move(*body.mutable_payment_method())};
+      co_return co_await service_.Confirm(std::move(confirm));
+    }
+    case v1::Command::kCancel: {
+      const auto id = ParseId(command.cancel().reservation_id(), "cancel.reservation_id");
+      if (!id) co_return std::unexpected(id.error());
+      CancelRequest cancel{std::move(request), *id};
+      co_return co_await service_.Cancel(std::move(cancel));
+    }
+    case v1::Command::BODY_NOT_SET:
+      break;
+  }
+  co_return Fail(Code::kInvalidArgument, "body_missing", "one of reserve, confirm, cancel is needed");
+}
+
+grpc::ServerUnaryReactor* RpcServer::GetReservation(grpc::CallbackServerContext* context,
+                                                    const v1::GetReservationRequest* request,
+                                                    v1::Reservation* response) {
+  return rpc::Answer<v1::Reservation>(
+      context, queries_.get_executor(), response, [this, request = *request]() -> Result<v1::Reservation> {
+        BOXOFFICE_ASSIGN(const ReservationId id, ParseId(request.id(), "id"));
+        BOXOFFICE_ASSIGN(const auto found, reader_.Get(id));
+        // Somebody else's is not told from one that does not exist.
+        if (!found || (!request.user_id().empty() && found->user_id != request.user_id())) {
+          return Fail(Code::kNotFound, "reservation_not_found", "there is no such reservation");
+        }
+        return ToProto(*found);
+      });
+}
+
+grpc::ServerUnaryReactor* RpcServer::ListReservations(grpc::CallbackServerContext* context,
+                                                      const v1::ListReservationsRequest* request,
+                                                      v1::ListReservationsResponse* response) {
+  return rpc::Answer<v1::ListReservationsResponse>(
+      context, queries_.get_executor(), response,
+      [this, request = *request]() -> Result<v1::ListReservationsResponse> {
+        ListQuery query;
+        query.user_id = request.user_id();
+        query.show_id = request.show_id();
+        query.limit = Limit(request.limit());
+        if (request.state() != v1::RESERVATION_STATE_UNSPECIFIED) {
+          query.state = static_cast<State>(static_cast<int>(request.state()) - 1);
+        }
+        if (!request.before_id().empty()) {
+          BOXOFFICE_ASSIGN(query.before, ParseId(request.before_id(), "before_id"));
+        }
+        return ToResponse(reader_.List(query));
+      });
+}
+
+grpc::ServerUnaryReactor* RpcServer::ListSagas(grpc::CallbackServerContext* context,
+                                               const v1::ListSagasRequest* request,
+                                               v1::ListReservationsResponse* response) {
+  return rpc::Answer<v1::ListReservationsResponse>(
+      context, queries_.get_executor(), response,
+      [this, request = *request]() -> Result<v1::ListReservationsResponse> {
+        std::optional<SagaStatus> status;
+        if (request.status() == "running") status = SagaStatus::kRunning;
+        if (request.status() == "parked") status = SagaStatus::kParked;
+        if (!status && !request.status().empty()) {
+          return Fail(Code::kInvalidArgument, "bad_status", "field status must be running, parked or empty");
+        }
+        const auto after = ReservationId::FromBytes(request.after_id()).value_or(ReservationId());
+        return ToResponse(reader_.ListSagas(status, after, Limit(request.limit())));
+      });
+}
+
+grpc::ServerUnaryReactor* RpcServer::ResolveSaga(grpc::CallbackServerContext* context,
+                                                 const v1::ResolveSagaRequest* request,
+                                                 v1::Reservation* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto resolve = [](RpcServer* self, v1::ResolveSagaRequest asked, v1::Reservation* out,
+                    grpc::ServerUnaryReactor* done) -> asio::awaitable<void> {
+    const auto id = ParseId(asked.reservation_id(), "reservation_id");
+    const bool known = asked.action() == "retry" || asked.action() == "undo" || asked.action() == "park";
+    if (!id || !known || asked.reason().empty()) {
+      const Error error{Code::kInvalidArgument, "bad_resolution",
+                        "reservation_id, an action (retry, undo, park) and a reason are needed"};
+      done->Finish(rpc::ToStatus(error));
+      co_return;
+    }
+    Resolve command{*id, asked.action(), asked.reason(), asked.operator_id()};
+    auto resolved = co_await self->service_.ResolveSaga(std::move(command));
+    if (!resolved) {
+      done->Finish(rpc::ToStatus(resolved.error()));
+      co_return;
+    }
+    *out = ToProto(*resolved);
+    done->Finish(grpc::Status::OK);
+  };
+  asio::co_spawn(executor_, resolve(this, *request, response, reactor), asio::detached);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
+                                           const v1::AuditRequest* request,
+                                           v1::ListReservationsResponse* response) {
+  return rpc::Answer<v1::ListReservationsResponse>(
+      context, queries_.get_executor(), response,
+      [this, request = *request]() -> Result<v1::ListReservationsResponse> {
+        if (request.id().empty()) {
+          const auto after = ReservationId::FromBytes(request.after_id()).value_or(ReservationId());
+          return ToResponse(reader_.Scan(after, Limit(request.limit())));
+        }
+        BOXOFFICE_ASSIGN(const ReservationId id, ParseId(request.id(), "id"));
+        BOXOFFICE_ASSIGN(auto found, reader_.Get(id));
+        Page page;
+        if (found) page.reservations.push_back(std::move(*found));
+        return ToProto(page);
+      });
+}
+
+}  // namespace boxoffice::reservation

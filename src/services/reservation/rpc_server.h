@@ -1,0 +1,50 @@
+// The reservation service over gRPC: proto ⇄ domain.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "boxoffice/reservation/v1/reservation.grpc.pb.h"
+#include "platform/rpc/command_server.h"
+#include "services/reservation/service.h"
+
+namespace boxoffice::reservation {
+
+// Commands run on `executor`, the service's thread; queries on a pool of their own.
+class RpcServer final : public v1::ReservationService::CallbackService {
+ public:
+  RpcServer(asio::any_io_executor executor, reservation::Service& service, Reader& reader);
+  // Waits for queries that run.
+  ~RpcServer() override;
+
+  grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* GetReservation(grpc::CallbackServerContext* context,
+                                           const v1::GetReservationRequest* request,
+                                           v1::Reservation* response) override;
+  grpc::ServerUnaryReactor* ListReservations(grpc::CallbackServerContext* context,
+                                             const v1::ListReservationsRequest* request,
+                                             v1::ListReservationsResponse* response) override;
+  grpc::ServerUnaryReactor* ListSagas(grpc::CallbackServerContext* context,
+                                      const v1::ListSagasRequest* request,
+                                      v1::ListReservationsResponse* response) override;
+  grpc::ServerUnaryReactor* ResolveSaga(grpc::CallbackServerContext* context,
+                                        const v1::ResolveSagaRequest* request,
+                                        v1::Reservation* response) override;
+  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
+                                  v1::ListReservationsResponse* response) override;
+
+ private:
+  using Server = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
+  void Handle(v1::Command command, Server::Reply reply);
+  asio::awaitable<void> HandleOne(v1::Command command, Server::Reply reply);
+  asio::awaitable<Result<Answer>> Dispatch(v1::Command command);
+
+  asio::any_io_executor executor_;
+  reservation::Service& service_;
+  Reader& reader_;
+  asio::thread_pool queries_{1};
+  const Server::Handler handler_;
+};
+
+}  // namespace boxoffice::reservation

@@ -1,0 +1,144 @@
+#include "base/check.h"
+#include "services/reservation/saga/definition.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+using Answer = asio::awaitable<StepResult>;
+
+Answer VerifyQueue(StepContext& c) { return c.participants.BindQueue(c.reservation); }
+Answer UnbindQueue(StepContext& c) { return c.participants.UnbindQueue(c.reservation); }
+// The buyer may think for as long as the show's hold time says.
+Answer HoldSeats(StepContext& c) { return c.participants.HoldSeats(c.reservation, Timestamp()); }
+// Before money moves, the hold is made to outlast the saga.
+Answer ExtendHold(StepContext& c) {
+  return c.participants.HoldSeats(c.reservation, c.reservation.saga.deadline + c.policy.hold_slack);
+}
+Answer ReleaseSeats(StepContext& c) { return c.participants.ReleaseSeats(c.reservation); }
+Answer DebitWallet(StepContext& c) { return c.participants.DebitWallet(c.reservation); }
+Answer RefundWallet(StepContext& c) {
+  return c.participants.RefundWallet(c.reservation, c.reservation.saga.id);
+}
+Answer ApprovePayment(StepContext& c) { return c.participants.ApprovePayment(c.reservation); }
+Answer CancelPayment(StepContext& c) {
+  return c.participants.CancelPayment(c.reservation, c.reservation.saga.attempt);
+}
+Answer ConfirmSeats(StepContext& c) { return c.participants.ConfirmSeats(c.reservation); }
+// Of a confirmed reservation: what an earlier saga took.
+Answer CancelPaid(StepContext& c) {
+  return c.participants.CancelPayment(c.reservation, c.reservation.paid_attempt);
+}
+Answer RefundPaid(StepContext& c) {
+  return c.participants.RefundWallet(c.reservation, c.reservation.paid_saga);
+}
+
+// The seats that ConfirmSeats sold are freed by the undo of hold-seats, once the money is back.
+constexpr Action kUndoneByRelease = kNothingToUndo;
+
+const SagaDefinition kHoldSeats{"hold",
+                                1,
+                                {
+                                    {"verify-queue", VerifyQueue, UnbindQueue},
+                                    {"hold-seats", HoldSeats, ReleaseSeats},
+                                },
+                                State::kHeld,
+                                State::kReleased,
+                                /*can_undo=*/true};
+
+const SagaDefinition kReserveAndPay{"one_shot",
+                                    1,
+                                    {
+                                        {"verify-queue", VerifyQueue, UnbindQueue},
+                                        {"hold-seats", ExtendHold, ReleaseSeats},
+                                        {"debit-wallet", DebitWallet, RefundWallet},
+                                        {"approve-payment", ApprovePayment, CancelPayment},
+                                        {"confirm-seats", ConfirmSeats, kUndoneByRelease},
+                                    },
+                                    State::kConfirmed,
+                                    State::kFailed,
+                                    /*can_undo=*/true};
+
+const SagaDefinition kConfirmReservation{
+    "confirm",
+    1,
+    {
+        {"verify-queue", VerifyQueue, UnbindQueue, OnRefusal::kKeepHold},
+        {"hold-seats", ExtendHold, ReleaseSeats},
+        {"debit-wallet", DebitWallet, RefundWallet, OnRefusal::kKeepHold},
+        {"approve-payment", ApprovePayment, CancelPayment},
+        {"confirm-seats", ConfirmSeats, kUndoneByRelease},
+    },
+    State::kConfirmed,
+    State::kFailed,
+    /*can_undo=*/true};
+
+const SagaDefinition kCancelReservation{"cancel",
+                                        1,
+                                        {
+                                            {"cancel-payment", CancelPaid, kNothingToUndo},
+                                            {"refund-wallet", RefundPaid, kNothingToUndo},
+                                            {"release-seats", ReleaseSeats, kNothingToUndo},
+                                        },
+                                        State::kCancelled,
+                                        State::kCancelled,
+                                        /*can_undo=*/false};
+
+const SagaDefinition kReleaseHold{"release",
+                                  1,
+                                  {
+                                      {"release-seats", ReleaseSeats, kNothingToUndo},
+                                      {"unbind-queue", UnbindQueue, kNothingToUndo},
+                                  },
+                                  State::kReleased,
+                                  State::kReleased,
+                                  /*can_undo=*/false};
+
+const SagaDefinition kExpireHold{"expire",
+                                 1,
+                                 {
+                                     {"release-seats", ReleaseSeats, kNothingToUndo},
+                                     {"unbind-queue", UnbindQueue, kNothingToUndo},
+                                 },
+                                 State::kExpired,
+                                 State::kExpired,
+                                 /*can_undo=*/false};
+
+}  // namespace
+
+const SagaDefinition& DefinitionOf(SagaKind kind) {
+  switch (kind) {
+    case SagaKind::kHold:
+      return kHoldSeats;
+    case SagaKind::kOneShot:
+      return kReserveAndPay;
+    case SagaKind::kConfirm:
+      return kConfirmReservation;
+    case SagaKind::kCancel:
+      return kCancelReservation;
+    case SagaKind::kRelease:
+      return kReleaseHold;
+    case SagaKind::kExpire:
+      return kExpireHold;
+  }
+  CHECK(false, "kind {}", static_cast<int>(kind));
+}
+
+std::string_view KindName(StepResult::Kind kind) {
+  switch (kind) {
+    case StepResult::Kind::kDone:
+      return "done";
+    case StepResult::Kind::kRefused:
+      return "refused";
+    case StepResult::Kind::kAborted:
+      return "aborted";
+    case StepResult::Kind::kMismatch:
+      return "mismatch";
+    case StepResult::Kind::kUnavailable:
+      return "unavailable";
+    case StepResult::Kind::kUnknown:
+      return "unknown";
+  }
+  CHECK(false, "kind {}", static_cast<int>(kind));
+}
+
+}  // namespace boxoffice::reservation

@@ -1,0 +1,61 @@
+// What a saga asks of the other services, in its own words. Each call is one command, keyed by the saga and
+// the step, so that asking twice is harmless.
+#pragma once
+
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "base/result.h"
+#include "services/reservation/reservation.h"
+
+namespace boxoffice::reservation {
+
+namespace asio = boost::asio;
+
+// What a step, or its undo, answered.
+struct StepResult {
+  enum class Kind {
+    kDone,
+    kRefused,      // a business refusal: see `refusal`
+    kAborted,      // this saga was undone at that participant before
+    kMismatch,     // the saga did this step with other content: a bug or a forgery
+    kUnavailable,  // certainly not done
+    kUnknown,      // may or may not have been done: nobody acts on a guess
+  };
+  Kind kind = Kind::kDone;
+  Refusal refusal;
+  Error error;  // with kUnavailable and kUnknown
+};
+[[nodiscard]] std::string_view KindName(StepResult::Kind kind);
+
+// Thread: that of the saga. Every call has a deadline of its own.
+class Participants {
+ public:
+  virtual ~Participants() = default;
+
+  virtual asio::awaitable<StepResult> BindQueue(const Reservation& reservation) = 0;
+  virtual asio::awaitable<StepResult> UnbindQueue(const Reservation& reservation) = 0;
+  // The purchase is done; frees the buyer's slot. Not a step: nothing depends on it, and the slot's own
+  // expiry is its safety net.
+  virtual asio::awaitable<StepResult> CompleteQueue(const Reservation& reservation) = 0;
+
+  // Holds reservation.seats, or chosen ones, at least until `until`; fills in seats, amount, currency and
+  // hold_expires_at.
+  virtual asio::awaitable<StepResult> HoldSeats(Reservation& reservation, Timestamp until) = 0;
+  virtual asio::awaitable<StepResult> ConfirmSeats(const Reservation& reservation) = 0;
+  virtual asio::awaitable<StepResult> ReleaseSeats(const Reservation& reservation) = 0;
+
+  virtual asio::awaitable<StepResult> DebitWallet(const Reservation& reservation) = 0;
+  // Gives back what `debit_saga` took.
+  virtual asio::awaitable<StepResult> RefundWallet(const Reservation& reservation, SagaId debit_saga) = 0;
+
+  virtual asio::awaitable<StepResult> ApprovePayment(const Reservation& reservation) = 0;
+  virtual asio::awaitable<StepResult> CancelPayment(const Reservation& reservation, uint32_t attempt) = 0;
+
+  // Until when a confirmed reservation of the show can be cancelled. Errors: show_not_found and those of the
+  // call.
+  virtual asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t show_id) = 0;
+};
+
+}  // namespace boxoffice::reservation

@@ -1,0 +1,212 @@
+#include "services/reservation/saga/runner.h"
+
+#include <algorithm>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "platform/obs/log.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+constexpr int kCompleteTries = 3;
+
+bool MayComeRight(StepResult::Kind kind) {
+  return kind == StepResult::Kind::kUnavailable || kind == StepResult::Kind::kUnknown;
+}
+
+// What the buyer is told of a step that did not succeed.
+Refusal FailureOf(const StepResult& result, std::string_view step) {
+  if (result.kind == StepResult::Kind::kRefused) return result.refusal;
+  Refusal refusal;
+  refusal.code = "saga_timed_out";
+  refusal.detail = fmt::format("{} gave no certain answer in time ({})", step, KindName(result.kind));
+  return refusal;
+}
+
+}  // namespace
+
+Runner::Runner(asio::any_io_executor executor, Participants& participants, Book& book, const Clock& clock,
+               Random& random, const Policy& policy, RetryPolicy retry, obs::Registry& metrics)
+    : executor_(std::move(executor)),
+      participants_(participants),
+      book_(book),
+      clock_(clock),
+      random_(random),
+      policy_(policy),
+      retry_(retry),
+      metrics_(metrics),
+      saga_seconds_(metrics.GetHistogram("boxoffice_saga_seconds", "From the intent to the end of a run",
+                                         obs::SecondsBounds())) {}
+
+asio::awaitable<Result<Answer>> Runner::Run(Reservation reservation) {
+  const ReservationId id = reservation.id;
+  const auto [entry, added] = running_.emplace(id, reservation.saga.epoch);
+  if (!added) {
+    // A claim of what this replica still runs: the newer epoch takes over, the older run is refused at its
+    // next write.
+    entry->second = std::max(entry->second, reservation.saga.epoch);
+  }
+  const uint64_t epoch = reservation.saga.epoch;
+  const Timestamp start = clock_.Now();
+  auto answer = co_await RunOwned(reservation);
+  saga_seconds_.Observe(std::chrono::duration<double>(clock_.Now() - start).count());
+  if (const auto found = running_.find(id); found != running_.end() && found->second == epoch)
+    running_.erase(found);
+  if (answer) {
+    metrics_
+        .GetCounter("boxoffice_saga_runs_total", "Runs of sagas by kind and the state they ended in",
+                    {{"kind", std::string(KindName(answer->reservation.saga.kind))},
+                     {"state", std::string(StateName(answer->reservation.state))}})
+        .Add();
+  }
+  co_return answer;
+}
+
+asio::awaitable<Result<Answer>> Runner::RunOwned(Reservation& reservation) {
+  if (reservation.saga.undoing) co_return co_await GoBack(reservation);
+  if (IsLate(reservation)) {
+    StepResult late;
+    late.kind = StepResult::Kind::kUnknown;
+    late.error = Error{Code::kUnknown, "saga_deadline", "the saga's deadline has passed"};
+    const auto last_step = static_cast<int>(DefinitionOf(reservation.saga.kind).steps.size()) - 1;
+    co_return co_await DecideToUndo(reservation, last_step, std::move(late));
+  }
+  co_return co_await GoForward(reservation);
+}
+
+bool Runner::IsLate(const Reservation& reservation) const {
+  return DefinitionOf(reservation.saga.kind).can_undo && clock_.Now() > reservation.saga.deadline;
+}
+
+asio::awaitable<Result<Answer>> Runner::GoForward(Reservation& reservation) {
+  const SagaDefinition& definition = DefinitionOf(reservation.saga.kind);
+  for (size_t i = 0; i < definition.steps.size(); ++i) {
+    const Step& step = definition.steps[i];
+    StepResult result = co_await Perform(reservation, step.name, step.action, /*undo=*/false);
+    if (result.kind == StepResult::Kind::kDone) continue;
+    const bool wait = MayComeRight(result.kind) && !IsLate(reservation);
+    if (wait || !definition.can_undo)
+      co_return co_await PostponeIt(reservation, std::move(result), step.name);
+    co_return co_await DecideToUndo(reservation, static_cast<int>(i), std::move(result));
+  }
+  reservation.state = definition.done;
+  reservation.failure.reset();
+  if (definition.done == State::kConfirmed) {
+    reservation.paid_saga = reservation.saga.id;
+    reservation.paid_attempt = reservation.saga.attempt;
+  }
+  co_return co_await FinishIt(reservation);
+}
+
+// The step that was refused is undone too: its tombstone keeps a late duplicate from succeeding.
+asio::awaitable<Result<Answer>> Runner::DecideToUndo(Reservation& reservation, int failed_step,
+                                                     StepResult result) {
+  const SagaDefinition& definition = DefinitionOf(reservation.saga.kind);
+  const Step& step = definition.steps[static_cast<size_t>(failed_step)];
+  const bool keep_hold = step.on_refusal == OnRefusal::kKeepHold && result.kind == StepResult::Kind::kRefused;
+  reservation.saga.undoing = true;
+  reservation.saga.undo_from = failed_step;
+  reservation.saga.undo_to = keep_hold ? failed_step : 0;
+  reservation.saga.undone_state = keep_hold ? State::kHeld : definition.undone;
+  reservation.failure = FailureOf(result, step.name);
+  Command undo = Undo{reservation};
+  auto written = co_await Write(std::move(undo), reservation);
+  if (!written) co_return std::unexpected(written.error());
+  co_return co_await GoBack(reservation);
+}
+
+asio::awaitable<Result<Answer>> Runner::GoBack(Reservation& reservation) {
+  const SagaDefinition& definition = DefinitionOf(reservation.saga.kind);
+  for (int i = reservation.saga.undo_from; i >= reservation.saga.undo_to; --i) {
+    const Step& step = definition.steps[static_cast<size_t>(i)];
+    if (step.undo == kNothingToUndo) continue;
+    StepResult result = co_await Perform(reservation, step.name, step.undo, /*undo=*/true);
+    // An undo has no business reason to fail: whatever it is, it is tried again.
+    if (result.kind != StepResult::Kind::kDone)
+      co_return co_await PostponeIt(reservation, std::move(result), step.name);
+  }
+  reservation.state = reservation.saga.undone_state;
+  if (reservation.state != State::kHeld) reservation.hold_expires_at = Timestamp();
+  co_return co_await FinishIt(reservation);
+}
+
+asio::awaitable<Result<Answer>> Runner::PostponeIt(Reservation& reservation, StepResult result,
+                                                   std::string_view step) {
+  reservation.saga.last_error =
+      fmt::format("{}: {} {} {}", step, KindName(result.kind), result.error.reason, result.error.detail);
+  obs::Log(obs::Level::kWarning, "saga_postponed",
+           {{"reservation", reservation.id.ToString()},
+            {"saga", reservation.saga.id.ToString()},
+            {"error", reservation.saga.last_error}},
+           reservation.saga.traceparent);
+  Command postpone = Postpone{reservation};
+  auto written = co_await Write(std::move(postpone), reservation);
+  if (!written) co_return std::unexpected(written.error());
+  co_return Answer{reservation, std::nullopt};
+}
+
+asio::awaitable<Result<Answer>> Runner::FinishIt(Reservation& reservation) {
+  Command finish = Finish{reservation};
+  auto written = co_await Write(std::move(finish), reservation);
+  if (!written) co_return std::unexpected(written.error());
+  if (reservation.state == State::kConfirmed) {
+    asio::co_spawn(executor_, CompleteQueue(reservation), asio::detached);
+  }
+  co_return Answer{reservation, reservation.failure};
+}
+
+asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::string_view step, Action action,
+                                            bool undo) {
+  StepContext context{participants_, reservation, policy_};
+  const Timestamp run_start = clock_.Now();
+  milliseconds pause = retry_.first_pause;
+  for (int retry = 0;; ++retry) {
+    const Timestamp start = clock_.Now();
+    StepResult result = co_await action(context);
+    const Timestamp end = clock_.Now();
+    TimelineEntry entry;
+    entry.step = step;
+    entry.undo = undo;
+    entry.outcome = KindName(result.kind);
+    entry.detail = result.kind == StepResult::Kind::kRefused ? result.refusal.code : result.error.reason;
+    entry.at = start;
+    entry.duration_us = static_cast<uint32_t>(std::chrono::microseconds(end - start).count());
+    AddToTimeline(reservation.saga, std::move(entry));
+    const bool again =
+        MayComeRight(result.kind) && retry < retry_.retries && end - run_start < retry_.give_up_after;
+    if (!again) co_return result;
+    asio::steady_timer timer(executor_);
+    timer.expires_after(milliseconds(random_.Below(static_cast<uint64_t>(pause.count()) + 1)));
+    co_await timer.async_wait(asio::use_awaitable);
+    pause *= 2;
+  }
+}
+
+asio::awaitable<Result<void>> Runner::Write(Command command, Reservation& reservation) {
+  auto outcome = co_await book_.Write(std::move(command));
+  if (!outcome) co_return std::unexpected(outcome.error());
+  auto* written = std::get_if<Written>(&*outcome);
+  if (written == nullptr) {
+    obs::Log(obs::Level::kWarning, "saga_not_owner",
+             {{"reservation", reservation.id.ToString()}, {"epoch", reservation.saga.epoch}},
+             reservation.saga.traceparent);
+    co_return Fail(Code::kUnavailable, "not_owner", "another replica runs this saga");
+  }
+  reservation = std::move(written->reservation);
+  co_return Result<void>();
+}
+
+asio::awaitable<void> Runner::CompleteQueue(Reservation reservation) {
+  for (int i = 0; i < kCompleteTries; ++i) {
+    const StepResult result = co_await participants_.CompleteQueue(reservation);
+    if (!MayComeRight(result.kind)) co_return;
+  }
+}
+
+}  // namespace boxoffice::reservation

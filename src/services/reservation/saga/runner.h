@@ -1,0 +1,82 @@
+// Runs sagas: forward through the steps of the table, or back through their undos, with the durable moments
+// in between.
+//
+// Two writes per saga that goes well: the intent was written before Run, and Finish is written at its end.
+// The decision to undo is written before the first undo. When a participant does not answer, the saga is
+// postponed: it is written down, and whoever claims it later runs the list again, because every step is
+// idempotent.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <string>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "platform/obs/metrics.h"
+#include "services/reservation/reservation_book.h"
+#include "services/reservation/saga/definition.h"
+
+namespace boxoffice::reservation {
+
+// Where the durable moments are written: the batch executor, or a fake. Resumes on the saga's thread.
+class Book {
+ public:
+  virtual ~Book() = default;
+  virtual asio::awaitable<Result<Outcome>> Write(Command command) = 0;
+};
+
+// How patiently a step is repeated before the saga is postponed.
+struct RetryPolicy {
+  int retries = 3;
+  milliseconds first_pause{100};      // doubles; full jitter
+  milliseconds give_up_after{5'000};  // of the whole run: the buyer waits
+};
+
+// Runs on one thread: that of the executor given.
+class Runner {
+ public:
+  Runner(asio::any_io_executor executor, Participants& participants, Book& book, const Clock& clock,
+         Random& random, const Policy& policy, RetryPolicy retry, obs::Registry& metrics);
+
+  // Runs the saga in `reservation`, as stored and owned by this replica. The answer has a refusal if it did
+  // not succeed; its state is CONFIRMING, COMPENSATING or CANCELLING if it goes on later. Errors: not_owner
+  // (somebody else runs it), and those of Book.
+  asio::awaitable<Result<Answer>> Run(Reservation reservation);
+
+  // Sagas that run now, with their epochs: for leases and draining.
+  [[nodiscard]] const std::map<ReservationId, uint64_t>& running() const { return running_; }
+
+ private:
+  asio::awaitable<Result<Answer>> RunOwned(Reservation& reservation);
+  asio::awaitable<Result<Answer>> GoForward(Reservation& reservation);
+  asio::awaitable<Result<Answer>> DecideToUndo(Reservation& reservation, int failed_step, StepResult result);
+  asio::awaitable<Result<Answer>> GoBack(Reservation& reservation);
+  asio::awaitable<Result<Answer>> PostponeIt(Reservation& reservation, StepResult result,
+                                             std::string_view step);
+  asio::awaitable<Result<Answer>> FinishIt(Reservation& reservation);
+  // Runs one action or undo with its inline retries, and writes the timeline.
+  asio::awaitable<StepResult> Perform(Reservation& reservation, std::string_view step, Action action,
+                                      bool undo);
+  asio::awaitable<Result<void>> Write(Command command, Reservation& reservation);
+  asio::awaitable<void> CompleteQueue(Reservation reservation);
+  [[nodiscard]] bool IsLate(const Reservation& reservation) const;
+
+  asio::any_io_executor executor_;
+  Participants& participants_;
+  Book& book_;
+  const Clock& clock_;
+  Random& random_;
+  const Policy& policy_;
+  const RetryPolicy retry_;
+  obs::Registry& metrics_;
+  obs::Histogram& saga_seconds_;
+  std::map<ReservationId, uint64_t> running_;
+};
+
+}  // namespace boxoffice::reservation

@@ -1,0 +1,267 @@
+#include "services/reservation/service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/check.h"
+#include "platform/obs/log.h"
+
+namespace boxoffice::reservation {
+
+// Writes through the batch executor and comes back to the saga's thread.
+class Service::ExecutorBook final : public Book {
+ public:
+  ExecutorBook(asio::any_io_executor executor, batch::Executor<Command, Outcome>& batches)
+      : executor_(std::move(executor)), batches_(batches) {}
+
+  asio::awaitable<Result<Outcome>> Write(Command command) override {
+    auto initiate = [this, &command](auto handler) {
+      batches_.Submit(std::move(command), [executor = executor_,
+                                           handler = std::move(handler)](Result<Outcome> outcome) mutable {
+        asio::post(executor, [handler = std::move(handler), outcome = std::move(outcome)]() mutable {
+          std::move(handler)(std::move(outcome));
+        });
+      });
+    };
+    co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result<Outcome>)>(
+        initiate, asio::use_awaitable);
+  }
+
+ private:
+  asio::any_io_executor executor_;
+  batch::Executor<Command, Outcome>& batches_;
+};
+
+Service::Service(ServiceConfig config, asio::any_io_executor executor, Store& store, Reader& reader,
+                 Participants& participants, const Clock& clock, Random& random, obs::Registry& metrics,
+                 std::function<void()> nudge)
+    : config_(std::move(config)),
+      executor_(executor),
+      store_(store),
+      reader_(reader),
+      participants_(participants),
+      clock_(clock),
+      random_(random),
+      nudge_(std::move(nudge)),
+      scan_timer_(executor),
+      renew_timer_(executor),
+      claimed_(
+          metrics.GetCounter("boxoffice_saga_claimed_total", "Sagas taken over and expired holds taken up")) {
+  batches_ = std::make_unique<batch::Executor<Command, Outcome>>(
+      "reservation", config_.limits, [this](std::span<const Command> commands) { return RunBatch(commands); },
+      metrics);
+  book_ = std::make_unique<ExecutorBook>(executor, *batches_);
+  runner_ = std::make_unique<Runner>(executor, participants_, *book_, clock_, random_, config_.policy,
+                                     config_.retry, metrics);
+}
+
+Service::~Service() { batches_->Stop(); }
+
+// Load, decide, save: one transaction for all commands that waited.
+Result<std::vector<std::optional<Outcome>>> Service::RunBatch(std::span<const Command> commands) {
+  const Timestamp now = clock_.Now();
+  BOXOFFICE_ASSIGN(const Rows rows, store_.Load(KeysOf(commands), now));
+  Decided decided = Decide(rows, commands, now, config_.policy);
+  std::vector<std::optional<Outcome>> outcomes(std::make_move_iterator(decided.decision.outcomes.begin()),
+                                               std::make_move_iterator(decided.decision.outcomes.end()));
+  for (size_t i = 0; i < commands.size(); ++i) {
+    if (decided.deferred[i]) outcomes[i].reset();
+  }
+  if (decided.decision.changes.empty()) return outcomes;
+  BOXOFFICE_ASSIGN(const std::vector<bool> saved, store_.Save(decided.decision.changes));
+  for (size_t i = 0; i < saved.size(); ++i) {
+    if (saved[i]) continue;
+    const Change& change = decided.decision.changes[i];
+    std::optional<Outcome>& outcome = outcomes[change.command];
+    const Command& command = commands[change.command];
+    if (auto* claimed = outcome ? std::get_if<Claimed>(&*outcome) : nullptr) {
+      // Another replica was faster with this one.
+      std::erase_if(claimed->reservations,
+                    [&](const Reservation& r) { return r.id == change.reservation.id; });
+    } else if (std::holds_alternative<BeginOn>(command) || std::holds_alternative<Resolve>(command)) {
+      outcome.reset();  // the row moved: decide again on what it is now
+    } else {
+      outcome = Stale{};
+    }
+  }
+  nudge_();
+  return outcomes;
+}
+
+asio::awaitable<Result<Answer>> Service::BeginAndRun(Command command) {
+  if (running() >= config_.max_running)
+    co_return Fail(Code::kResourceExhausted, "overloaded", "too many sagas run");
+  auto outcome = co_await book_->Write(std::move(command));
+  if (!outcome) co_return std::unexpected(outcome.error());
+  if (auto* error = std::get_if<Error>(&*outcome)) co_return std::unexpected(std::move(*error));
+  if (auto* answered = std::get_if<Answered>(&*outcome)) co_return std::move(answered->answer);
+  auto* started = std::get_if<Started>(&*outcome);
+  CHECK(started != nullptr, "a request starts, is answered, or is an error");
+  co_return co_await RunCounted(std::move(started->reservation));
+}
+
+asio::awaitable<Result<Answer>> Service::RunCounted(Reservation reservation) {
+  running_count_.fetch_add(1, std::memory_order_relaxed);
+  auto answer = co_await runner_->Run(std::move(reservation));
+  running_count_.fetch_sub(1, std::memory_order_relaxed);
+  co_return answer;
+}
+
+asio::awaitable<Result<Answer>> Service::Reserve(ReserveRequest request) {
+  const Timestamp now = clock_.Now();
+  Reservation reservation;
+  reservation.id = ReservationId::Make(now, random_);
+  reservation.user_id = request.request.key.user_id;
+  reservation.show_id = request.show_id;
+  reservation.choice = std::move(request.choice);
+  reservation.queue_token = std::move(request.queue_token);
+  reservation.payment_method = std::move(request.payment_method);
+  reservation.saga.id = SagaId::Make(now, random_);
+  reservation.saga.kind = request.pay ? SagaKind::kOneShot : SagaKind::kHold;
+  reservation.saga.owner = config_.owner;
+  reservation.saga.traceparent = std::move(request.request.traceparent);
+  Command begin = BeginReserve{std::move(request.request.key), std::move(request.request.request_hash),
+                               std::move(reservation)};
+  co_return co_await BeginAndRun(std::move(begin));
+}
+
+asio::awaitable<Result<Answer>> Service::Confirm(ConfirmRequest request) {
+  BeginOn begin;
+  begin.key = std::move(request.request.key);
+  begin.request_hash = std::move(request.request.request_hash);
+  begin.traceparent = std::move(request.request.traceparent);
+  begin.reservation_id = request.reservation_id;
+  begin.queue_token = std::move(request.queue_token);
+  begin.payment_method = std::move(request.payment_method);
+  begin.saga_id = SagaId::Make(clock_.Now(), random_);
+  begin.owner = config_.owner;
+  Command command = std::move(begin);
+  co_return co_await BeginAndRun(std::move(command));
+}
+
+asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
+  auto found = reader_.Get(request.reservation_id);
+  if (!found) co_return std::unexpected(found.error());
+  if (!found->has_value() || (*found)->user_id != request.request.key.user_id) {
+    co_return Fail(Code::kNotFound, "reservation_not_found", "you have no such reservation");
+  }
+  BeginOn begin;
+  if ((*found)->state != State::kHeld) {
+    auto deadline = co_await participants_.CancelDeadline((*found)->show_id);
+    if (!deadline) co_return std::unexpected(deadline.error());
+    begin.cancel_deadline = *deadline;
+  }
+  begin.cancel = true;
+  begin.key = std::move(request.request.key);
+  begin.request_hash = std::move(request.request.request_hash);
+  begin.traceparent = std::move(request.request.traceparent);
+  begin.reservation_id = request.reservation_id;
+  begin.saga_id = SagaId::Make(clock_.Now(), random_);
+  begin.owner = config_.owner;
+  Command command = std::move(begin);
+  co_return co_await BeginAndRun(std::move(command));
+}
+
+asio::awaitable<Result<Reservation>> Service::ResolveSaga(Resolve resolve) {
+  Command command = std::move(resolve);
+  auto outcome = co_await book_->Write(std::move(command));
+  if (!outcome) co_return std::unexpected(outcome.error());
+  if (auto* error = std::get_if<Error>(&*outcome)) co_return std::unexpected(std::move(*error));
+  auto* written = std::get_if<Written>(&*outcome);
+  CHECK(written != nullptr);
+  co_return std::move(written->reservation);
+}
+
+void Service::StartScanning() {
+  scanning_ = true;
+  asio::co_spawn(executor_, ScanLoop(), asio::detached);
+  asio::co_spawn(executor_, RenewLoop(), asio::detached);
+}
+
+void Service::StopScanning() {
+  scanning_ = false;
+  scan_timer_.cancel();
+  renew_timer_.cancel();
+}
+
+asio::awaitable<void> Service::ScanLoop() {
+  while (scanning_) {
+    co_await ClaimDue();
+    scan_timer_.expires_after(config_.scan_every);
+    boost::system::error_code ended;
+    co_await scan_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+  }
+}
+
+asio::awaitable<void> Service::ClaimDue() {
+  Claim claim;
+  claim.owner = config_.owner;
+  claim.limit = config_.claim_limit;
+  const Timestamp now = clock_.Now();
+  for (uint32_t i = 0; i < claim.limit; ++i) claim.saga_ids.push_back(SagaId::Make(now, random_));
+  Command command = std::move(claim);
+  auto outcome = co_await book_->Write(std::move(command));
+  if (!outcome) {
+    obs::Log(obs::Level::kWarning, "saga_scan_failed",
+             {{"reason", outcome.error().reason}, {"detail", outcome.error().detail}});
+    co_return;
+  }
+  auto* claimed = std::get_if<Claimed>(&*outcome);
+  CHECK(claimed != nullptr);
+  claimed_.Add(claimed->reservations.size());
+  for (Reservation& reservation : claimed->reservations) {
+    asio::co_spawn(executor_, RunDetached(std::move(reservation)), asio::detached);
+  }
+}
+
+asio::awaitable<void> Service::RunDetached(Reservation reservation) {
+  const std::string id = reservation.id.ToString();
+  auto answer = co_await RunCounted(std::move(reservation));
+  if (!answer) {
+    obs::Log(obs::Level::kWarning, "saga_run_failed",
+             {{"reservation", id}, {"reason", answer.error().reason}, {"detail", answer.error().detail}});
+  }
+}
+
+// Only what runs for long needs its lease renewed: what runs at one tick and still at the next.
+asio::awaitable<void> Service::RenewLoop() {
+  std::map<ReservationId, uint64_t> seen;
+  while (scanning_) {
+    renew_timer_.expires_after(config_.policy.renew_every);
+    boost::system::error_code ended;
+    co_await renew_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+    if (!scanning_) co_return;
+    const std::map<ReservationId, uint64_t> running = runner_->running();
+    for (const auto& [id, epoch] : running) {
+      if (!seen.contains(id)) continue;
+      Renew renew;
+      renew.reservation_id = id;
+      renew.epoch = epoch;
+      Command command = renew;
+      // An owner that can't renew finds out at its next write.
+      (void)co_await book_->Write(std::move(command));
+    }
+    seen = running;
+  }
+}
+
+asio::awaitable<void> Service::ReleaseLeases() {
+  const std::map<ReservationId, uint64_t> running = runner_->running();
+  for (const auto& [id, epoch] : running) {
+    Renew release;
+    release.reservation_id = id;
+    release.epoch = epoch;
+    release.give_up = true;
+    Command command = release;
+    (void)co_await book_->Write(std::move(command));
+  }
+}
+
+}  // namespace boxoffice::reservation

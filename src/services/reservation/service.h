@@ -1,0 +1,116 @@
+// The use cases of reservations: reserve, confirm, cancel, expire, and an operator's word. Owns the batch
+// executor, the runner, and the scan that takes over what is due.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "platform/batch/executor.h"
+#include "platform/obs/metrics.h"
+#include "services/reservation/reservation_book.h"
+#include "services/reservation/saga/participants.h"
+#include "services/reservation/saga/runner.h"
+#include "services/reservation/store.h"
+
+namespace boxoffice::reservation {
+
+// A buyer's request, once per key.
+struct Request {
+  RequestKey key;
+  std::string request_hash;
+  std::string traceparent;
+};
+struct ReserveRequest {
+  Request request;
+  int64_t show_id = 0;
+  SeatChoice choice;
+  bool pay = false;
+  std::string queue_token;
+  std::string payment_method;
+};
+struct ConfirmRequest {
+  Request request;
+  ReservationId reservation_id;
+  std::string queue_token;
+  std::string payment_method;
+};
+struct CancelRequest {
+  Request request;
+  ReservationId reservation_id;
+};
+
+struct ServiceConfig {
+  std::string owner;  // unique to this process
+  Policy policy;
+  RetryPolicy retry;
+  batch::Limits limits;
+  milliseconds scan_every{1'000};
+  uint32_t claim_limit = 200;
+  // Sagas that run at once; beyond: overloaded.
+  size_t max_running = 20'000;
+};
+
+// Runs on one thread, that of `executor`; Execute… and Stop are the exception as said there.
+class Service {
+ public:
+  // `nudge` is called after a commit that may have written events; on the batch executor's thread.
+  Service(ServiceConfig config, asio::any_io_executor executor, Store& store, Reader& reader,
+          Participants& participants, const Clock& clock, Random& random, obs::Registry& metrics,
+          std::function<void()> nudge);
+  ~Service();
+
+  // Each answers once per (user, key); a repeat gets the same answer, the other errors are
+  // idempotency_key_reused and idempotency_key_running (kConflict), reservation_not_found (kNotFound),
+  // overloaded (kResourceExhausted).
+  asio::awaitable<Result<Answer>> Reserve(ReserveRequest request);
+  asio::awaitable<Result<Answer>> Confirm(ConfirmRequest request);
+  asio::awaitable<Result<Answer>> Cancel(CancelRequest request);
+  // By an operator. Errors: reservation_not_found, saga_done, saga_not_undoable.
+  asio::awaitable<Result<Reservation>> ResolveSaga(Resolve command);
+
+  // Starts the scans for what is due. From then on this replica recovers others' sagas.
+  void StartScanning();
+  // Claims nothing any more.
+  void StopScanning();
+  // Gives up the leases of what still runs, so that others take over at once. After StopScanning.
+  asio::awaitable<void> ReleaseLeases();
+  // Thread-safe.
+  [[nodiscard]] size_t running() const { return running_count_.load(std::memory_order_relaxed); }
+
+ private:
+  class ExecutorBook;
+  asio::awaitable<Result<Answer>> BeginAndRun(Command command);
+  asio::awaitable<void> ScanLoop();
+  asio::awaitable<void> RenewLoop();
+  asio::awaitable<void> ClaimDue();
+  asio::awaitable<void> RunDetached(Reservation reservation);
+  asio::awaitable<Result<Answer>> RunCounted(Reservation reservation);
+  [[nodiscard]] Result<std::vector<std::optional<Outcome>>> RunBatch(std::span<const Command> commands);
+
+  const ServiceConfig config_;
+  asio::any_io_executor executor_;
+  Store& store_;
+  Reader& reader_;
+  Participants& participants_;
+  const Clock& clock_;
+  Random& random_;
+  const std::function<void()> nudge_;
+  std::unique_ptr<batch::Executor<Command, Outcome>> batches_;
+  std::unique_ptr<Book> book_;
+  std::unique_ptr<Runner> runner_;
+  asio::steady_timer scan_timer_;
+  asio::steady_timer renew_timer_;
+  bool scanning_ = false;
+  std::atomic<size_t> running_count_{0};
+  obs::Counter& claimed_;
+};
+
+}  // namespace boxoffice::reservation

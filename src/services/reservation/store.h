@@ -1,0 +1,56 @@
+// What the reservation service asks of storage.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "services/reservation/reservation_book.h"
+
+namespace boxoffice::reservation {
+
+// The commands' side. Used by one thread.
+class Store {
+ public:
+  virtual ~Store() = default;
+  // The rows that `keys` names and that exist, and up to keys.due_limit rows with due_at ≤ now, oldest first.
+  [[nodiscard]] virtual Result<Rows> Load(const Keys& keys, Timestamp now) = 0;
+  // Writes all in one transaction. Says for each change whether it was written; one whose row is not at the
+  // expected version and epoch (or, expected absent, exists) is left out with its request and event. Error
+  // kUnknown: the commit may have been done.
+  [[nodiscard]] virtual Result<std::vector<bool>> Save(std::span<const Change> changes) = 0;
+  // Forgets requests that were made before `before`; at most `limit`. Returns how many.
+  [[nodiscard]] virtual Result<int64_t> ForgetRequests(Timestamp before, int64_t limit) = 0;
+};
+
+struct ListQuery {
+  std::string user_id;                  // empty: all
+  std::optional<ReservationId> before;  // newest first, older than this
+  std::optional<State> state;
+  int64_t show_id = 0;  // 0: all
+  uint32_t limit = 50;
+};
+
+struct Page {
+  std::vector<Reservation> reservations;
+  bool more = false;
+};
+
+// The queries' side. Thread-safe; never waits for commands.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  // nullopt: there is none.
+  [[nodiscard]] virtual Result<std::optional<Reservation>> Get(ReservationId id) = 0;
+  // Newest first.
+  [[nodiscard]] virtual Result<Page> List(const ListQuery& query) = 0;
+  // Reservations whose saga has this status (nullopt: running or parked), by id.
+  [[nodiscard]] virtual Result<Page> ListSagas(std::optional<SagaStatus> status, ReservationId after,
+                                               uint32_t limit) = 0;
+  // All, by id.
+  [[nodiscard]] virtual Result<Page> Scan(ReservationId after, uint32_t limit) = 0;
+};
+
+}  // namespace boxoffice::reservation

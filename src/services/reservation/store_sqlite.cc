@@ -1,0 +1,205 @@
+#include "services/reservation/store_sqlite.h"
+
+#include <fmt/format.h>
+
+#include "services/reservation/record_codec.h"
+
+namespace boxoffice::sql {
+std::span<const Migration> reservation_schema();
+}  // namespace boxoffice::sql
+
+namespace boxoffice::reservation {
+namespace {
+
+// Reads (record) rows up to `limit`; one more than the limit was asked for, to know whether there are more.
+Result<Page> ReadPage(sql::Statement& select, uint32_t limit) {
+  Page page;
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool row, select.Step());
+    if (!row) return page;
+    if (page.reservations.size() == limit) {
+      page.more = true;
+      select.Reset();
+      return page;
+    }
+    BOXOFFICE_ASSIGN(Reservation reservation, Decode(select.Text(0)));
+    page.reservations.push_back(std::move(reservation));
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::filesystem::path& file, Random& random) {
+  BOXOFFICE_ASSIGN(sql::Database database, sql::Database::Open(file));
+  BOXOFFICE_TRY(database.Migrate(sql::reservation_schema()));
+  return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(database), random));
+}
+
+SqliteStore::SqliteStore(sql::Database database, Random& random)
+    : database_(std::move(database)),
+      random_(random),
+      outbox_(database_),
+      get_(database_.Prepare("SELECT record, version, epoch, due_at_ms FROM reservation WHERE id = ?1")),
+      get_request_(database_.Prepare(
+          "SELECT request_hash, reservation_id, saga_id, answer, created_at_ms FROM request "
+          "WHERE user_id = ?1 AND idempotency_key = ?2")),
+      due_(database_.Prepare(
+          "SELECT record, due_at_ms FROM reservation WHERE due_at_ms <= ?1 ORDER BY due_at_ms LIMIT ?2")),
+      insert_(database_.Prepare("INSERT INTO reservation(id, user_id, show_id, state, saga_status, version, "
+                                "epoch, due_at_ms, record) "
+                                "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING")),
+      // Version and epoch close the race between two owners of one saga.
+      update_(database_.Prepare("UPDATE reservation SET state = ?2, saga_status = ?3, version = ?4, epoch = "
+                                "?5, due_at_ms = ?6, record = ?7 "
+                                "WHERE id = ?1 AND version = ?8 AND epoch = ?9")),
+      renew_(database_.Prepare(
+          "UPDATE reservation SET due_at_ms = ?2 WHERE id = ?1 AND epoch = ?3 AND saga_status = 0")),
+      put_request_(database_.Prepare("INSERT OR REPLACE INTO request(user_id, idempotency_key, request_hash, "
+                                     "reservation_id, saga_id, answer, "
+                                     "created_at_ms) VALUES(?1, ?2, ?3, ?4, ?5, NULL, ?6)")),
+      // A request that was tried anew belongs to another saga by now.
+      put_answer_(database_.Prepare(
+          "UPDATE request SET answer = ?4 WHERE user_id = ?1 AND idempotency_key = ?2 AND saga_id = ?3")),
+      forget_(database_.Prepare(
+          "DELETE FROM request WHERE (user_id, idempotency_key) IN (SELECT user_id, idempotency_key "
+          "FROM request WHERE created_at_ms < ?1 AND answer IS NOT NULL LIMIT ?2)")) {}
+
+Result<Rows> SqliteStore::Load(const Keys& keys, Timestamp now) {
+  Rows rows;
+  for (const ReservationId& id : keys.reservations) {
+    BOXOFFICE_ASSIGN(const bool found, get_.Bind(id).Step());
+    if (!found) continue;
+    BOXOFFICE_ASSIGN(Reservation reservation, Decode(get_.Text(0)));
+    get_.Reset();
+    rows.reservations.emplace(id, std::move(reservation));
+  }
+  for (const RequestKey& key : keys.requests) {
+    BOXOFFICE_ASSIGN(const bool found, get_request_.Bind(key.user_id, key.idempotency_key).Step());
+    if (!found) continue;
+    RequestRecord request;
+    request.key = key;
+    request.request_hash = get_request_.Text(0);
+    request.reservation_id = ReservationId::FromBytes(get_request_.Text(1)).value_or(ReservationId());
+    request.saga_id = SagaId::FromBytes(get_request_.Text(2)).value_or(SagaId());
+    if (!get_request_.IsNull(3)) {
+      BOXOFFICE_ASSIGN(Reservation answered, Decode(get_request_.Text(3)));
+      auto refusal = answered.failure;
+      request.answer = Answer{std::move(answered), std::move(refusal)};
+    }
+    request.created_at = FromUnixMs(get_request_.Int(4));
+    get_request_.Reset();
+    rows.requests.emplace(key, std::move(request));
+  }
+  if (keys.due_limit == 0) return rows;
+  due_.Bind(ToUnixMs(now), keys.due_limit);
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool row, due_.Step());
+    if (!row) return rows;
+    BOXOFFICE_ASSIGN(Reservation reservation, Decode(due_.Text(0)));
+    reservation.due_at = FromUnixMs(due_.Int(1));  // a renewed lease is in the column only
+    rows.due.push_back(std::move(reservation));
+  }
+}
+
+Result<bool> SqliteStore::SaveRow(const Change& change, std::string_view record) {
+  const Reservation& r = change.reservation;
+  const auto due_ms = r.due_at ? std::optional(ToUnixMs(*r.due_at)) : std::nullopt;
+  if (change.lease_only) {
+    BOXOFFICE_TRY(renew_.Bind(r.id, due_ms, change.expected_epoch).Run());
+  } else if (change.expected_version == 0) {
+    insert_.Bind(r.id, r.user_id, r.show_id, r.state, r.saga.status, r.version, r.saga.epoch, due_ms);
+    BOXOFFICE_TRY(insert_.BindBlob(9, record).Run());
+  } else {
+    update_.Bind(r.id, r.state, r.saga.status, r.version, r.saga.epoch, due_ms, std::nullopt,
+                 change.expected_version, change.expected_epoch);
+    BOXOFFICE_TRY(update_.BindBlob(7, record).Run());
+  }
+  return database_.changes() == 1;
+}
+
+Result<void> SqliteStore::SaveRequest(const RequestRecord& request, std::string_view record) {
+  const RequestKey& key = request.key;
+  if (request.answer) {
+    put_answer_.Bind(key.user_id, key.idempotency_key, request.saga_id);
+    return put_answer_.BindBlob(4, record).Run();
+  }
+  put_request_.Bind(key.user_id, key.idempotency_key, std::nullopt, request.reservation_id, request.saga_id,
+                    ToUnixMs(request.created_at));
+  return put_request_.BindBlob(3, request.request_hash).Run();
+}
+
+Result<std::vector<bool>> SqliteStore::Save(std::span<const Change> changes) {
+  BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+  std::vector<bool> saved;
+  std::vector<bus::Event> events;
+  for (const Change& change : changes) {
+    const std::string record = change.lease_only ? std::string() : Encode(change.reservation);
+    BOXOFFICE_ASSIGN(const bool written, SaveRow(change, record));
+    saved.push_back(written);
+    if (!written) continue;
+    if (change.request) BOXOFFICE_TRY(SaveRequest(*change.request, record));
+    if (change.event) {
+      events.push_back(ToBusEvent(*change.event, EventId::Make(change.reservation.updated_at, random_)));
+    }
+  }
+  BOXOFFICE_TRY(outbox_.Append(events));
+  BOXOFFICE_TRY(transaction.Commit());
+  return saved;
+}
+
+Result<int64_t> SqliteStore::ForgetRequests(Timestamp before, int64_t limit) {
+  BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+  BOXOFFICE_TRY(forget_.Bind(ToUnixMs(before), limit).Run());
+  const int64_t forgotten = database_.changes();
+  BOXOFFICE_TRY(transaction.Commit());
+  return forgotten;
+}
+
+Result<std::unique_ptr<SqliteReader>> SqliteReader::Open(const std::filesystem::path& file) {
+  BOXOFFICE_ASSIGN(sql::Database database, sql::Database::Open(file));
+  return std::unique_ptr<SqliteReader>(new SqliteReader(std::move(database)));
+}
+
+SqliteReader::SqliteReader(sql::Database database) : database_(std::move(database)) {}
+
+Result<std::optional<Reservation>> SqliteReader::Get(ReservationId id) {
+  const std::scoped_lock lock(mutex_);
+  sql::Statement get = database_.Prepare("SELECT record FROM reservation WHERE id = ?1");
+  BOXOFFICE_ASSIGN(Page page, ReadPage(get.Bind(id), 1));
+  if (page.reservations.empty()) return std::nullopt;
+  return std::move(page.reservations.front());
+}
+
+Result<Page> SqliteReader::List(const ListQuery& query) {
+  const std::scoped_lock lock(mutex_);
+  std::string sql = "SELECT record FROM reservation WHERE (?1 IS NULL OR id < ?1)";
+  if (!query.user_id.empty()) sql += " AND user_id = ?2";
+  if (query.state) sql += fmt::format(" AND state = {}", static_cast<int>(*query.state));
+  if (query.show_id != 0) sql += fmt::format(" AND show_id = {}", query.show_id);
+  sql += fmt::format(" ORDER BY id DESC LIMIT {}", query.limit + 1);
+  sql::Statement select = database_.Prepare(sql);
+  if (query.user_id.empty()) {
+    select.Bind(query.before);
+  } else {
+    select.Bind(query.before, query.user_id);
+  }
+  return ReadPage(select, query.limit);
+}
+
+Result<Page> SqliteReader::ListSagas(std::optional<SagaStatus> status, ReservationId after, uint32_t limit) {
+  const std::scoped_lock lock(mutex_);
+  const std::string which = status ? fmt::format("= {}", static_cast<int>(*status)) : "<> 1";
+  sql::Statement select = database_.Prepare(
+      fmt::format("SELECT record FROM reservation WHERE saga_status {} AND id > ?1 ORDER BY id LIMIT {}",
+                  which, limit + 1));
+  return ReadPage(select.Bind(after), limit);
+}
+
+Result<Page> SqliteReader::Scan(ReservationId after, uint32_t limit) {
+  const std::scoped_lock lock(mutex_);
+  sql::Statement select = database_.Prepare(
+      fmt::format("SELECT record FROM reservation WHERE id > ?1 ORDER BY id LIMIT {}", limit + 1));
+  return ReadPage(select.Bind(after), limit);
+}
+
+}  // namespace boxoffice::reservation

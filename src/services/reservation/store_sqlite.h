@@ -1,0 +1,61 @@
+// The reservation store on SQLite.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+
+#include "base/random.h"
+#include "platform/outbox/outbox.h"
+#include "platform/sql/sqlite.h"
+#include "services/reservation/store.h"
+
+namespace boxoffice::reservation {
+
+class SqliteStore final : public Store {
+ public:
+  // Opens `file` and migrates it. Errors: database_unavailable, schema_newer.
+  [[nodiscard]] static Result<std::unique_ptr<SqliteStore>> Open(const std::filesystem::path& file,
+                                                                 Random& random);
+
+  [[nodiscard]] Result<Rows> Load(const Keys& keys, Timestamp now) override;
+  [[nodiscard]] Result<std::vector<bool>> Save(std::span<const Change> changes) override;
+  [[nodiscard]] Result<int64_t> ForgetRequests(Timestamp before, int64_t limit) override;
+
+ private:
+  SqliteStore(sql::Database database, Random& random);
+  [[nodiscard]] Result<bool> SaveRow(const Change& change, std::string_view record);
+  [[nodiscard]] Result<void> SaveRequest(const RequestRecord& request, std::string_view record);
+
+  sql::Database database_;
+  Random& random_;
+  outbox::Writer outbox_;
+  sql::Statement get_;
+  sql::Statement get_request_;
+  sql::Statement due_;
+  sql::Statement insert_;
+  sql::Statement update_;
+  sql::Statement renew_;
+  sql::Statement put_request_;
+  sql::Statement put_answer_;
+  sql::Statement forget_;
+};
+
+class SqliteReader final : public Reader {
+ public:
+  // Opens `file`, which a store has migrated.
+  [[nodiscard]] static Result<std::unique_ptr<SqliteReader>> Open(const std::filesystem::path& file);
+
+  [[nodiscard]] Result<std::optional<Reservation>> Get(ReservationId id) override;
+  [[nodiscard]] Result<Page> List(const ListQuery& query) override;
+  [[nodiscard]] Result<Page> ListSagas(std::optional<SagaStatus> status, ReservationId after,
+                                       uint32_t limit) override;
+  [[nodiscard]] Result<Page> Scan(ReservationId after, uint32_t limit) override;
+
+ private:
+  explicit SqliteReader(sql::Database database);
+  std::mutex mutex_;  // one connection serves all readers, in turn
+  sql::Database database_;
+};
+
+}  // namespace boxoffice::reservation
