@@ -358,7 +358,7 @@ asio::awaitable<Response> Connection::Invoke() {
     co_return response;
   } catch (const std::exception& e) {
     thrown = e.what();
-  } catch (...) {
+  } catch (...) {  // a handler is others' code: whatever it throws ends its request only
     thrown = "not a std::exception";
   }
   obs::Log(obs::Level::kError, "http_handler_threw", {{"route", match_.route->pattern}, {"error", thrown}},

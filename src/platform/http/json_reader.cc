@@ -372,6 +372,23 @@ bool ObjectReader::Has(std::string_view name) const {
   return false;
 }
 
+bool ObjectReader::IsString(std::string_view name) const {
+  for (const JsonNode* node = object_ != nullptr ? object_->first : nullptr; node != nullptr;
+       node = node->next) {
+    if (node->key == name) return node->type == JsonNode::Type::kString;
+  }
+  return false;
+}
+
+std::vector<std::string_view> ObjectReader::Names() const {
+  std::vector<std::string_view> names;
+  for (const JsonNode* node = object_ != nullptr ? object_->first : nullptr; node != nullptr;
+       node = node->next) {
+    names.push_back(node->key);
+  }
+  return names;
+}
+
 void ObjectReader::Ignore(std::string_view name) { (void)Take(name, /*required=*/false); }
 
 void ObjectReader::Refuse(std::string_view name, std::string_view reason, std::string_view what) {

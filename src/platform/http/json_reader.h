@@ -59,6 +59,11 @@ class ObjectReader {
 
   // Whether the field is there, of whatever type (also null). Does not count as having read it.
   [[nodiscard]] bool Has(std::string_view name) const;
+  // Whether the field is there and a string: for what may come as text or as a number. Does not count as
+  // having read it.
+  [[nodiscard]] bool IsString(std::string_view name) const;
+  // The names of all fields, in order: for an object whose keys are data.
+  [[nodiscard]] std::vector<std::string_view> Names() const;
   // Reads a field of any type and forgets it.
   void Ignore(std::string_view name);
 

@@ -1,10 +1,11 @@
 #include "platform/http/response_head.h"
 
-#include <ctime>
+#include <chrono>
 
 #include <boost/beast/http/status.hpp>
 #include <fmt/format.h>
 
+#include "base/clock.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::http {
@@ -12,15 +13,22 @@ namespace {
 
 // IMF-fixdate of now (RFC 9110, section 5.6.7); formatted once a second and thread.
 std::string_view Date() {
-  thread_local std::time_t formatted = -1;
-  thread_local char text[32];
-  const std::time_t now = std::time(nullptr);
-  if (now != formatted) {
-    std::tm parts{};
-    ::gmtime_r(&now, &parts);
-    std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    formatted = now;
-  }
+  using std::chrono::days;
+  constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
+  constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  thread_local std::chrono::sys_seconds formatted{std::chrono::seconds(-1)};
+  thread_local std::string text;
+  const auto now = std::chrono::floor<std::chrono::seconds>(SystemClock().Now());
+  if (now == formatted) return text;
+  formatted = now;
+  const auto day = std::chrono::floor<days>(now);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss time(now - day);
+  const unsigned month = static_cast<unsigned>(date.month());
+  text = fmt::format(
+      "{}, {:02} {} {} {:02}:{:02}:{:02} GMT", kDays.substr(std::chrono::weekday(day).c_encoding() * 3, 3),
+      static_cast<unsigned>(date.day()), kMonths.substr((month - 1) * 3, 3), static_cast<int>(date.year()),
+      time.hours().count(), time.minutes().count(), time.seconds().count());
   return text;
 }
 

@@ -1,6 +1,7 @@
 // For the tests of this room: a server on a free port and its own thread, and a client that speaks bytes.
 #pragma once
 
+#include <charconv>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -44,7 +45,9 @@ class RawClient {
     std::string response = ReadUntil("\r\n\r\n");
     const size_t field = response.find("Content-Length: ");
     if (field == std::string::npos || is_head) return response;
-    const size_t size = std::stoul(response.substr(field + 16));
+    size_t size = 0;
+    const char* digits = response.data() + field + 16;
+    if (std::from_chars(digits, response.data() + response.size(), size).ec != std::errc()) return response;
     while (received_.size() < size && ReadSome()) {
     }
     return response + Take(std::min(size, received_.size()));

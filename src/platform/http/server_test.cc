@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -35,7 +36,12 @@ asio::awaitable<Response> Echo(Request& request) {
   co_return response;
 }
 
+// Calls of Slow that have begun.
+std::atomic<int> slow_calls{0};
+
 asio::awaitable<Response> Slow(Request&) {
+  ++slow_calls;
+  slow_calls.notify_all();
   co_await Sleep(milliseconds(200));
   co_return JsonResponse("{\"slow\":true}");
 }
@@ -285,7 +291,6 @@ TEST(Server, BigSharedBodyArrivesWhole) {
   TestServer test(Routes());
   RawClient client = test.Connect();
   client.Send(Get("/shared"));
-  std::this_thread::sleep_for(milliseconds(50));  // let the kernel's buffer fill up
   EXPECT_THAT(client.ReadResponse(), EndsWith("\r\n\r\n" + std::string(3'000'000, 'm')));
 }
 
@@ -298,6 +303,13 @@ TEST(Server, TooManyConnectionsAre503) {
   const std::string response = test.Connect().Send(Get("/echo")).ReadAll();
   EXPECT_THAT(response, StartsWith("HTTP/1.1 503"));
   EXPECT_THAT(response, HasSubstr("Retry-After: 1\r\n"));
+}
+
+TEST(Server, DateIsInTheFormOfTheStandard) {
+  TestServer test(Routes());
+  EXPECT_THAT(test.Connect().Send(Get("/echo")).ReadResponse(),
+              testing::ContainsRegex(
+                  "Date: [A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} 20[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"));
 }
 
 TEST(Server, PortTaken) {
@@ -319,8 +331,9 @@ TEST(Server, DrainAnswersWhatIsInFlightAndClosesWhatIsIdle) {
   RawClient busy = test.Connect();
   RawClient idle = test.Connect();
   EXPECT_THAT(idle.Send(Get("/echo")).ReadResponse(), StartsWith("HTTP/1.1 200"));
+  const int before = slow_calls;
   busy.Send(Get("/slow"));
-  std::this_thread::sleep_for(milliseconds(50));
+  slow_calls.wait(before);
   test.server().Drain();
   test.server().Drain();
   EXPECT_TRUE(idle.AtEnd());
@@ -334,8 +347,9 @@ TEST(Server, DrainAnswersWhatIsInFlightAndClosesWhatIsIdle) {
 TEST(Server, StopEndsRequestsInFlight) {
   TestServer test(Routes());
   RawClient client = test.Connect();
+  const int before = slow_calls;
   client.Send(Get("/slow"));
-  std::this_thread::sleep_for(milliseconds(50));
+  slow_calls.wait(before);
   test.server().Stop();
   EXPECT_EQ(client.ReadAll(), "");
   EXPECT_TRUE(test.server().WaitDrained(milliseconds(2000)));
