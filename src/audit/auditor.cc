@@ -1,0 +1,352 @@
+#include "audit/auditor.h"
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
+
+#include <fmt/format.h>
+
+namespace boxoffice::audit {
+namespace {
+
+std::unexpected<Error> Stopping() { return Fail(Code::kUnavailable, "stopping"); }
+
+// Those of `first` that are about the same as one of `second`; the figures in the detail may differ.
+std::vector<Violation> InBoth(const std::vector<Violation>& first, std::vector<Violation> second) {
+  std::erase_if(second, [&](const Violation& violation) {
+    return std::ranges::none_of(first, [&](const Violation& earlier) {
+      return earlier.invariant == violation.invariant && earlier.ids == violation.ids;
+    });
+  });
+  return second;
+}
+
+}  // namespace
+
+template <typename Row>
+class Auditor::Stream {
+ public:
+  using Read = std::function<Result<Collector::Page<Row>>(ReservationId after)>;
+  explicit Stream(Read read) : read_(std::move(read)) {}
+
+  // Calls `take` with each row up to `last`, in order; without `last`, with all that are left.
+  Result<void> TakeUpTo(const std::optional<ReservationId>& last,
+                        const std::function<void(ReservationId, Row&)>& take) {
+    while (true) {
+      for (; next_ < page_.rows.size(); ++next_) {
+        auto& [id, row] = page_.rows[next_];
+        if (last && id > *last) return {};
+        take(id, row);
+      }
+      if (!page_.more) return {};
+      const ReservationId after = page_.rows.empty() ? ReservationId() : page_.rows.back().first;
+      BOXOFFICE_ASSIGN(page_, read_(after));
+      next_ = 0;
+    }
+  }
+
+ private:
+  const Read read_;
+  Collector::Page<Row> page_{{}, true};
+  size_t next_ = 0;
+};
+
+Auditor::Auditor(const rpc::ChannelFactory& channels, bus::Bus& bus, const Clock& clock,
+                 Surroundings surroundings, Bounds bounds, Patience patience)
+    : collector_(channels),
+      bus_(bus),
+      clock_(clock),
+      surroundings_(std::move(surroundings)),
+      bounds_(bounds),
+      patience_(patience) {}
+
+Result<void> Auditor::Wait(milliseconds how_long) const {
+  if (!surroundings_.wait(how_long)) return Stopping();
+  return {};
+}
+
+Result<Verdict> Auditor::Run() {
+  verdict_ = {};
+  seats_.clear();
+  by_owner_.clear();
+  suspects_.clear();
+  BOXOFFICE_TRY(Start());
+  BOXOFFICE_TRY(ReadSeats());
+  BOXOFFICE_TRY(ReadReservations());
+  BOXOFFICE_TRY(FollowSuspects());
+  BOXOFFICE_TRY(CheckWholes());
+  events_.reset();
+  verdict_.took = clock_.Now() - verdict_.at;
+  return std::move(verdict_);
+}
+
+Result<void> Auditor::Start() {
+  verdict_.at = clock_.Now();
+  verdict_.checked["violations"] = 0;
+  BOXOFFICE_ASSIGN(queues_before_, collector_.Queues());
+  events_ = std::make_unique<EventIndex>(bus_);
+  BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
+  verdict_.checked["events"] = static_cast<int64_t>(events_->rows().size());
+  return {};
+}
+
+void Auditor::Report(std::vector<Violation> violations) {
+  verdict_.checked["violations"] += static_cast<int64_t>(violations.size());
+  for (Violation& violation : violations) {
+    verdict_.ok = false;
+    if (verdict_.violations.size() < kMaxViolations) verdict_.violations.push_back(std::move(violation));
+  }
+}
+
+// Suspicions about wholes (a ledger, a show, …): looked at again until as many readings agree as for a
+// reservation.
+Result<void> Auditor::Confirm(std::vector<Violation> suspicions,
+                              const std::function<Result<std::vector<Violation>>()>& again) {
+  for (int reading = 0; reading < patience_.readings && !suspicions.empty(); ++reading) {
+    BOXOFFICE_TRY(Wait(patience_.pause));
+    BOXOFFICE_ASSIGN(auto found, again());
+    suspicions = InBoth(suspicions, std::move(found));
+  }
+  Report(std::move(suspicions));
+  return {};
+}
+
+Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::vector<SeatFact>* into) {
+  ShowFact show;
+  const auto now = clock_.Now();
+  int64_t sold = 0;
+  uint32_t after = 0;
+  std::optional<ShowFact> first;
+  while (true) {
+    BOXOFFICE_ASSIGN(auto page, collector_.Seats(show_id, after));
+    if (!surroundings_.after_page()) return Stopping();
+    if (!page.show)
+      return Fail(Code::kInternal, "answer_malformed", fmt::format("seat: no counts of show {}", show_id));
+    if (!first) first = page.show;
+    for (Collector::Seat& seat : page.rows) {
+      if (seat.fact.sold) ++sold;
+      if (seat.fact.sold || seat.fact.hold_expires_at > now) ++show.owned[seat.user_id];
+      after = seat.fact.seat_no;
+      if (into != nullptr) into->push_back(seat.fact);
+    }
+    if (page.more) continue;
+    auto owned = std::move(show.owned);
+    show = *page.show;
+    show.owned = std::move(owned);
+    show.sold_in_list = sold;
+    // A page that is all has its rows and counts from one reading, or nearly; else compare what was there
+    // before.
+    show.still = first->sold == show.sold && first->held == show.held && first->free == show.free;
+    return show;
+  }
+}
+
+Result<void> Auditor::ReadSeats() {
+  BOXOFFICE_ASSIGN(const auto shows, collector_.Shows());
+  for (const int64_t show_id : shows) {
+    const auto judge = [this, show_id](std::vector<SeatFact>* into) -> Result<std::vector<Violation>> {
+      Facts facts;
+      BOXOFFICE_ASSIGN(auto show, ReadShow(show_id, into));
+      facts.shows.push_back(std::move(show));
+      return Check(facts, clock_.Now(), bounds_);
+    };
+    BOXOFFICE_ASSIGN(auto suspicions, judge(&seats_));
+    BOXOFFICE_TRY(Confirm(std::move(suspicions), [&judge] { return judge(nullptr); }));
+  }
+  by_owner_.resize(seats_.size());
+  std::iota(by_owner_.begin(), by_owner_.end(), 0U);
+  std::ranges::stable_sort(by_owner_, {}, [this](uint32_t index) { return seats_[index].owner; });
+  verdict_.checked["shows"] = static_cast<int64_t>(shows.size());
+  verdict_.checked["seats"] = static_cast<int64_t>(seats_.size());
+  return {};
+}
+
+// Merges the services' pages by reservation id: a page of reservations, and what the others know of the same
+// ids.
+Result<void> Auditor::ReadReservations() {
+  Stream<DebitFact> debits([this](ReservationId after) { return collector_.Debits(after); });
+  Stream<PaymentFact> payments([this](ReservationId after) { return collector_.Payments(after); });
+  auto seat = by_owner_.begin();
+  auto event = events_->rows().begin();
+  ReservationId after;
+  std::map<ReservationId, Case> chunk;
+  const auto case_of = [&chunk](ReservationId id) -> Case& {
+    Case& found = chunk[id];
+    found.id = id;
+    return found;
+  };
+  while (true) {
+    BOXOFFICE_ASSIGN(auto page, collector_.Reservations(after));
+    chunk.clear();
+    for (auto& [id, row] : page.rows) case_of(id).reservation = std::move(row);
+    std::optional<ReservationId> last;
+    if (page.more) last = page.rows.back().first;
+    BOXOFFICE_TRY(debits.TakeUpTo(last, [&](ReservationId id, DebitFact& row) {
+      case_of(id).debits.push_back(std::move(row));
+      ++verdict_.checked["debits"];
+    }));
+    BOXOFFICE_TRY(payments.TakeUpTo(last, [&](ReservationId id, PaymentFact& row) {
+      case_of(id).payments.push_back(std::move(row));
+      ++verdict_.checked["payments"];
+    }));
+    for (; seat != by_owner_.end() && (!last || seats_[*seat].owner <= *last); ++seat) {
+      case_of(seats_[*seat].owner).seats.push_back(seats_[*seat]);
+    }
+    for (; event != events_->rows().end() && (!last || event->reservation <= *last); ++event) {
+      case_of(event->reservation).events.push_back({event->id, event->type, event->version});
+    }
+    CheckChunk(chunk);
+    if (!page.more) return {};
+    after = *last;
+    if (!surroundings_.after_page()) return Stopping();
+  }
+}
+
+void Auditor::CheckChunk(std::map<ReservationId, Case>& chunk) {
+  const auto now = clock_.Now();
+  for (auto& [id, facts] : chunk) {
+    if (!facts.reservation) {
+      if (id.uuid().Time() > verdict_.at) continue;  // begun since
+    } else {
+      const ReservationFact& reservation = *facts.reservation;
+      ++verdict_.checked["reservations"];
+      if (reservation.saga_status == SagaStatus::kRunning) ++verdict_.checked["sagas_running"];
+      if (reservation.saga_status == SagaStatus::kParked) ++verdict_.checked["sagas_parked"];
+      if (reservation.updated_at > verdict_.at) {
+        ++verdict_.checked["in_motion"];
+        continue;
+      }
+      const auto by_seat = [](const SeatFact& seat) { return std::tie(seat.show_id, seat.seat_no); };
+      for (const ReservationFact::Seat& seat : reservation.seats) {
+        const auto found =
+            std::ranges::lower_bound(seats_, std::tie(reservation.show_id, seat.seat_no), {}, by_seat);
+        const bool there =
+            found != seats_.end() && found->show_id == reservation.show_id && found->seat_no == seat.seat_no;
+        if (there && found->owner != id) facts.others_seats.push_back(*found);
+      }
+    }
+    if (CheckCase(facts, now, bounds_).empty()) continue;
+    if (suspects_.size() < kMaxSuspects) {
+      suspects_.push_back({id});
+    } else {
+      ++verdict_.checked["suspects_not_followed"];
+      verdict_.ok = false;
+    }
+  }
+}
+
+// All that is known of one reservation now; nullopt if it changed while it was read.
+Result<std::optional<Case>> Auditor::ReadCase(ReservationId id, const std::vector<SeatFact>& once_owned) {
+  Case facts;
+  facts.id = id;
+  BOXOFFICE_ASSIGN(facts.reservation, collector_.Reservation(id));
+  BOXOFFICE_ASSIGN(facts.debits, collector_.DebitsOf(id));
+  BOXOFFICE_ASSIGN(facts.payments, collector_.PaymentsOf(id));
+  std::vector<std::pair<int64_t, uint32_t>> seats;
+  for (const SeatFact& seat : once_owned) seats.emplace_back(seat.show_id, seat.seat_no);
+  if (facts.reservation) {
+    for (const auto& seat : facts.reservation->seats)
+      seats.emplace_back(facts.reservation->show_id, seat.seat_no);
+  }
+  std::ranges::sort(seats);
+  seats.erase(std::ranges::unique(seats).begin(), seats.end());
+  for (const auto& [show_id, seat_no] : seats) {
+    BOXOFFICE_ASSIGN(const auto page, collector_.Seats(show_id, seat_no - 1, 1));
+    if (page.rows.empty() || page.rows.front().fact.seat_no != seat_no) continue;
+    const SeatFact& seat = page.rows.front().fact;
+    (seat.owner == id ? facts.seats : facts.others_seats).push_back(seat);
+  }
+  facts.events = events_->Of(id);
+  BOXOFFICE_ASSIGN(const auto again, collector_.Reservation(id));
+  const bool same = again.has_value() == facts.reservation.has_value() &&
+                    (!again || again->version == facts.reservation->version);
+  if (!same) return std::nullopt;
+  return facts;
+}
+
+Result<void> Auditor::FollowSuspects() {
+  for (int reading = 0; reading < patience_.max_readings && !suspects_.empty(); ++reading) {
+    BOXOFFICE_TRY(Wait(patience_.pause));
+    BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
+    std::vector<Suspect> left;
+    for (Suspect& suspect : suspects_) {
+      const auto [first, last] = std::ranges::equal_range(
+          by_owner_, suspect.id, {}, [this](uint32_t index) { return seats_[index].owner; });
+      std::vector<SeatFact> once_owned;
+      std::for_each(first, last, [&](uint32_t index) { once_owned.push_back(seats_[index]); });
+      BOXOFFICE_ASSIGN(const auto facts, ReadCase(suspect.id, once_owned));
+      if (!facts) {
+        suspect.agreed = 0;
+        left.push_back(suspect);
+        continue;
+      }
+      const auto now = clock_.Now();
+      auto violations = CheckCase(*facts, now, bounds_);
+      if (violations.empty()) continue;
+      const uint64_t version = facts->reservation ? facts->reservation->version : 0;
+      suspect.agreed = version == suspect.version ? suspect.agreed + 1 : 1;
+      suspect.version = version;
+      const bool settled = !facts->reservation || now - facts->reservation->updated_at >= patience_.settle;
+      if (suspect.agreed >= patience_.readings && settled) {
+        Report(std::move(violations));
+      } else {
+        left.push_back(suspect);
+      }
+    }
+    suspects_ = std::move(left);
+  }
+  if (!suspects_.empty()) verdict_.checked["in_motion"] += static_cast<int64_t>(suspects_.size());
+  return {};
+}
+
+// What is no matter of one reservation: the ledger, the queues, the ranking.
+Result<void> Auditor::CheckWholes() {
+  const auto ledgers = [this]() -> Result<std::vector<Violation>> {
+    BOXOFFICE_ASSIGN(const auto facts, collector_.Ledgers());
+    verdict_.checked["currencies"] = static_cast<int64_t>(facts.ledgers.size());
+    return Check(facts, clock_.Now(), bounds_);
+  };
+  BOXOFFICE_ASSIGN(auto ledger_suspicions, ledgers());
+  BOXOFFICE_TRY(Confirm(std::move(ledger_suspicions), ledgers));
+
+  BOXOFFICE_ASSIGN(auto ranking_suspicions, CheckRankings());
+  BOXOFFICE_TRY(Confirm(std::move(ranking_suspicions), [this] { return CheckRankings(); }));
+
+  Facts facts;
+  BOXOFFICE_ASSIGN(const auto queues, collector_.Queues());
+  for (const Collector::Queue& queue : queues) {
+    const auto before = std::ranges::find(queues_before_, queue.show_id, &Collector::Queue::show_id);
+    if (before == queues_before_.end()) continue;
+    facts.queues.push_back(
+        {queue.show_id, std::max(queue.active_cap, before->active_cap), before->active, queue.active});
+  }
+  verdict_.checked["queues"] = static_cast<int64_t>(queues.size());
+  // That it grew past the cap was seen, and can't be seen again.
+  Report(Check(facts, clock_.Now(), bounds_));
+  return {};
+}
+
+Result<std::vector<Violation>> Auditor::CheckRankings() {
+  BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
+  const int64_t offset = events_->end();
+  BOXOFFICE_ASSIGN(const int64_t lag, bus_.Lag("ranking"));
+  BOXOFFICE_ASSIGN(const auto counted, collector_.Ranking());
+  BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
+  verdict_.checked["ranking_lag"] = lag;
+  // A ranking that is behind is late, not wrong: then only what it counted too much is found.
+  const auto before = lag == 0 ? events_->Fold(offset) : std::map<int64_t, RankingFact::Counts>();
+  const auto after = events_->Fold(events_->end());
+  std::map<int64_t, RankingFact> shows;
+  for (const auto& [show_id, counts] : before) shows[show_id].before = counts;
+  for (const auto& [show_id, counts] : after) shows[show_id].after = counts;
+  for (const auto& [show_id, counts] : counted) shows[show_id].counted = counts;
+  Facts facts;
+  for (auto& [show_id, fact] : shows) {
+    fact.show_id = show_id;
+    facts.rankings.push_back(fact);
+  }
+  verdict_.checked["rankings"] = static_cast<int64_t>(facts.rankings.size());
+  return Check(facts, clock_.Now(), bounds_);
+}
+
+}  // namespace boxoffice::audit

@@ -1,0 +1,95 @@
+// One audit of the whole system, while it sells.
+//
+// The services have no common snapshot, so what looks wrong may only be under way. Three things keep that
+// apart from a real violation: whatever changed after the audit began is left to the next one; a suspicion is
+// read again, three times at least and until the reservation has rested for Patience::settle, and counts only
+// if it stays; and a reservation is judged only on facts between two readings of the same version of it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "audit/collector.h"
+#include "audit/event_index.h"
+#include "audit/invariants.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "platform/bus/bus.h"
+#include "platform/rpc/host.h"
+
+namespace boxoffice::audit {
+
+struct Patience {
+  int readings = 3;             // that must agree before a suspicion is a violation
+  milliseconds pause{500};      // before each
+  milliseconds settle{10'000};  // how long an event may take to the bus
+  int max_readings = 25;        // of what does not come to rest; then it is left to the next audit
+};
+
+// What an audit may need of its surroundings.
+struct Surroundings {
+  // Waits; false: the process stops, and the audit ends with the error stopping. Called between readings.
+  std::function<bool(milliseconds)> wait;
+  // Called after each page; may wait, in order to leave the machine to the sale. False: as above.
+  std::function<bool()> after_page;
+};
+
+// Not thread-safe. Needs about 64 bytes of memory per event and 56 per owned seat; reservations are read page
+// by page.
+class Auditor {
+ public:
+  // Suspicions that are followed up in one audit; more are only counted, and the verdict is not ok.
+  static constexpr size_t kMaxSuspects = 20'000;
+
+  Auditor(const rpc::ChannelFactory& channels, bus::Bus& bus, const Clock& clock, Surroundings surroundings,
+          Bounds bounds = {}, Patience patience = {});
+
+  // Blocks. Errors: of a service or the bus that does not answer (then there is no verdict); stopping.
+  [[nodiscard]] Result<Verdict> Run();
+
+ private:
+  // A stream of pages of rows by reservation, read ahead by one page.
+  template <typename Row>
+  class Stream;
+  struct Suspect {
+    ReservationId id;
+    int agreed = 0;
+    uint64_t version = 0;
+  };
+
+  Result<void> Start();
+  Result<void> ReadSeats();
+  Result<ShowFact> ReadShow(int64_t show_id, std::vector<SeatFact>* into);
+  Result<void> ReadReservations();
+  void CheckChunk(std::map<ReservationId, Case>& chunk);
+  Result<void> FollowSuspects();
+  Result<std::optional<Case>> ReadCase(ReservationId id, const std::vector<SeatFact>& once_owned);
+  Result<void> CheckWholes();
+  Result<std::vector<Violation>> CheckRankings();
+  Result<void> Confirm(std::vector<Violation> suspicions,
+                       const std::function<Result<std::vector<Violation>>()>& again);
+  void Report(std::vector<Violation> violations);
+  [[nodiscard]] Result<void> Wait(milliseconds how_long) const;
+
+  Collector collector_;
+  bus::Bus& bus_;
+  const Clock& clock_;
+  const Surroundings surroundings_;
+  const Bounds bounds_;
+  const Patience patience_;
+
+  // Of the audit that runs.
+  Verdict verdict_;
+  std::unique_ptr<EventIndex> events_;
+  std::vector<SeatFact> seats_;     // by (show, seat_no)
+  std::vector<uint32_t> by_owner_;  // indexes into seats_, by (owner, show, seat_no)
+  std::vector<Collector::Queue> queues_before_;
+  std::vector<Suspect> suspects_;
+};
+
+}  // namespace boxoffice::audit

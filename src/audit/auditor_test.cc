@@ -1,0 +1,512 @@
+// The auditor over fake services, reached as the real ones are: what it finds, and what it takes for motion.
+#include "audit/auditor.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include <boost/asio/thread_pool.hpp>
+#include <gmock/gmock.h>
+
+#include "audit/module.h"
+#include "boxoffice/bus/v1/events.pb.h"
+#include "platform/rpc/unary.h"
+
+namespace boxoffice::audit {
+namespace {
+
+namespace asio = boost::asio;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr Timestamp kStart = FromUnixMs(1'800'000'000'000);
+
+// What the services know; each fake answers from here.
+struct World {
+  std::mutex mutex;
+  std::map<std::string, reservation::v1::Reservation> reservations;
+  std::map<std::string, wallet::v1::AuditResponse::Row> debits;
+  std::multimap<std::string, payment::v1::Payment> payments;
+  std::map<std::pair<int64_t, uint32_t>, seat::v1::AuditResponse::Row> seats;
+  std::map<int64_t, seat::v1::Show> shows;
+  wallet::v1::GetTotalsResponse totals;
+  queue::v1::ListQueuesResponse queues;
+  ranking::v1::AuditResponse ranking;
+  std::vector<bus::Record> log;
+  size_t page = 2;                   // rows a page, whatever is asked for
+  std::function<void()> on_reading;  // before a reservation is read by its id; under the mutex
+};
+
+template <typename Rows, typename Add>
+bool FillPage(const Rows& rows, const std::string& after, size_t limit, Add add) {
+  size_t count = 0;
+  for (auto it = after.empty() ? rows.begin() : rows.upper_bound(after); it != rows.end();) {
+    if (count >= limit) return true;
+    const auto next = rows.upper_bound(it->first);
+    for (; it != next; ++it, ++count) add(it->second);
+  }
+  return false;
+}
+
+class FakeReservations final : public reservation::v1::ReservationService::CallbackService {
+ public:
+  explicit FakeReservations(World& world) : world_(world) {}
+  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context,
+                                  const reservation::v1::AuditRequest* request,
+                                  reservation::v1::ListReservationsResponse* response) override {
+    const std::scoped_lock lock(world_.mutex);
+    if (!request->id().empty()) {
+      if (world_.on_reading) world_.on_reading();
+      const auto found = world_.reservations.find(request->id());
+      if (found != world_.reservations.end()) *response->add_reservations() = found->second;
+    } else {
+      response->set_more(FillPage(world_.reservations, request->after_id(), world_.page,
+                                  [&](const auto& row) { *response->add_reservations() = row; }));
+    }
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+ private:
+  World& world_;
+};
+
+class FakeWallet final : public wallet::v1::WalletService::CallbackService {
+ public:
+  explicit FakeWallet(World& world) : world_(world) {}
+  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context,
+                                  const wallet::v1::AuditRequest* request,
+                                  wallet::v1::AuditResponse* response) override {
+    const std::scoped_lock lock(world_.mutex);
+    if (!request->reservation_id().empty()) {
+      const auto found = world_.debits.find(request->reservation_id());
+      if (found != world_.debits.end()) *response->add_rows() = found->second;
+    } else {
+      response->set_more(FillPage(world_.debits, request->after_reservation_id(), world_.page + 1,
+                                  [&](const auto& row) { *response->add_rows() = row; }));
+    }
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+  grpc::ServerUnaryReactor* GetTotals(grpc::CallbackServerContext* context,
+                                      const wallet::v1::GetTotalsRequest*,
+                                      wallet::v1::GetTotalsResponse* response) override {
+    const std::scoped_lock lock(world_.mutex);
+    *response = world_.totals;
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+ private:
+  World& world_;
+};
+
+class FakePayments final : public payment::v1::PaymentService::CallbackService {
+ public:
+  explicit FakePayments(World& world) : world_(world) {}
+  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context,
+                                  const payment::v1::AuditRequest* request,
+                                  payment::v1::AuditResponse* response) override {
+    const std::scoped_lock lock(world_.mutex);
+    if (!request->reservation_id().empty()) {
+      const auto [first, last] = world_.payments.equal_range(request->reservation_id());
+      for (auto it = first; it != last; ++it) *response->add_payments() = it->second;
+    } else {
+      response->set_more(FillPage(world_.payments, request->after_reservation_id(), 1,
+                                  [&](const auto& row) { *response->add_payments() = row; }));
+    }
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+ private:
+  World& world_;
+};
+
+class FakeSeats final : public seat::v1::SeatService::CallbackService {
+ public:
+  explicit FakeSeats(World& world) : world_(world) {}
+  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const seat::v1::AuditRequest* request,
+                                  seat::v1::AuditResponse* response) override {
+    const std::scoped_lock lock(world_.mutex);
+    const size_t limit = std::min<size_t>(request->limit(), world_.page);
+    for (auto it = world_.seats.upper_bound({request->show_id(), request->after_seat_no()});
+         it != world_.seats.end() && it->first.first == request->show_id(); ++it) {
+      if (static_cast<size_t>(response->rows_size()) == limit) {
+        response->set_more(true);
+        break;
+      }
+      *response->add_rows() = it->second;
+    }
+    *response->add_shows() = world_.shows[request->show_id()];
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+  grpc::ServerUnaryReactor* ListConcerts(grpc::CallbackServerContext* context,
+                                         const seat::v1::ListConcertsRequest*,
+                                         seat::v1::ListConcertsResponse* response) override {
+    const std::scoped_lock lock(world_.mutex);
+    auto* concert = response->add_concerts();
+    for (const auto& [id, show] : world_.shows) *concert->add_shows() = show;
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+ private:
+  World& world_;
+};
+
+class FakeQueue final : public queue::v1::QueueService::CallbackService {
+ public:
+  explicit FakeQueue(World& world) : world_(world) {}
+  grpc::ServerUnaryReactor* ListQueues(grpc::CallbackServerContext* context,
+                                       const queue::v1::ListQueuesRequest*,
+                                       queue::v1::ListQueuesResponse* response) override {
+    const std::scoped_lock lock(world_.mutex);
+    *response = world_.queues;
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+ private:
+  World& world_;
+};
+
+class FakeRanking final : public ranking::v1::RankingService::CallbackService {
+ public:
+  explicit FakeRanking(World& world) : world_(world) {}
+  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const ranking::v1::AuditRequest*,
+                                  ranking::v1::AuditResponse* response) override {
+    const std::scoped_lock lock(world_.mutex);
+    *response = world_.ranking;
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+ private:
+  World& world_;
+};
+
+class FakeBus final : public bus::Bus {
+ public:
+  explicit FakeBus(World& world) : world_(world) {}
+  Result<void> Publish(std::span<const bus::Event>) override { return {}; }
+  Result<void> Subscribe(const std::string&, std::vector<std::string>, Consume) override { return {}; }
+  void Unsubscribe(const std::string&) override {}
+  Result<std::vector<bus::Record>> Read(const std::string& topic, int64_t after, size_t limit) override {
+    const std::scoped_lock lock(world_.mutex);
+    std::vector<bus::Record> page;
+    for (const bus::Record& record : world_.log) {
+      if (record.event.topic == topic && record.offset > after && page.size() < limit) page.push_back(record);
+    }
+    return page;
+  }
+  Result<int64_t> Lag(const std::string&) override { return 0; }
+  Result<std::vector<bus::DeadLetter>> DeadLetters(size_t) override { return std::vector<bus::DeadLetter>(); }
+  Result<void> Replay(int64_t) override { return {}; }
+
+ private:
+  World& world_;
+};
+
+class AuditorTest : public ::testing::Test {
+ protected:
+  AuditorTest() {
+    reservation_host_.Start(reservations_, {}).value();
+    wallet_host_.Start(wallet_, {}).value();
+    payment_host_.Start(payments_, {}).value();
+    seat_host_.Start(seats_, {}).value();
+    queue_host_.Start(queue_, {}).value();
+    ranking_host_.Start(ranking_, {}).value();
+    auto& show = world_.shows[7];
+    show.set_id(7);
+    show.set_capacity(50);
+    show.set_free(50);
+    show.set_seat_limit(8);
+    auto& queue = *world_.queues.add_queues();
+    queue.set_show_id(7);
+    queue.set_active_cap(10);
+    world_.totals.add_totals()->set_currency("KRW");
+  }
+
+  rpc::ChannelFactory Channels() {
+    return [this](std::string_view service) -> std::shared_ptr<grpc::Channel> {
+      if (service == "reservation") return reservation_host_.InProcessChannel();
+      if (service == "wallet") return wallet_host_.InProcessChannel();
+      if (service == "payment") return payment_host_.InProcessChannel();
+      if (service == "seat") return seat_host_.InProcessChannel();
+      if (service == "queue") return queue_host_.InProcessChannel();
+      return ranking_host_.InProcessChannel();
+    };
+  }
+
+  // A reservation of one seat for 100 KRW that was confirmed an hour ago, and all that belongs to it.
+  ReservationId Sell(uint32_t seat_no) {
+    const auto at = kStart - milliseconds(3'600'000) + milliseconds(seat_no);
+    const auto id = ReservationId::Make(at, random_);
+    const std::string key(id.bytes());
+    auto& reservation = world_.reservations[key];
+    reservation.set_id(key);
+    reservation.set_user_id("mina" + std::to_string(seat_no));
+    reservation.set_show_id(7);
+    auto& seat = *reservation.add_seats();
+    seat.set_seat_no(seat_no);
+    seat.set_price(100);
+    reservation.set_amount(100);
+    reservation.set_currency("KRW");
+    reservation.set_state(reservation::v1::CONFIRMED);
+    reservation.set_version(2);
+    reservation.set_updated_at_ms(ToUnixMs(at));
+    reservation.mutable_saga()->set_status("done");
+    reservation.mutable_saga()->set_kind("one_shot");
+    reservation.mutable_saga()->set_epoch(1);
+
+    auto& debit = world_.debits[key];
+    debit.set_reservation_id(key);
+    debit.set_user_id(reservation.user_id());
+    debit.set_currency("KRW");
+    debit.set_debited(100);
+    debit.set_effective_debits(1);
+
+    payment::v1::Payment payment;
+    payment.set_reservation_id(key);
+    payment.set_attempt(1);
+    payment.set_state(payment::v1::APPROVED);
+    payment.mutable_money()->set_amount(100);
+    payment.mutable_money()->set_currency("KRW");
+    world_.payments.emplace(key, payment);
+
+    auto& row = world_.seats[{7, seat_no}];
+    row.set_show_id(7);
+    row.set_seat_no(seat_no);
+    row.set_sold(true);
+    row.set_reservation_id(key);
+    row.set_user_id(reservation.user_id());
+    auto& show = world_.shows[7];
+    show.set_free(show.free() - 1);
+    show.set_sold(show.sold() + 1);
+
+    Publish(id, "reservation.confirmed", 2);
+    if (world_.ranking.rows().empty()) world_.ranking.add_rows()->set_show_id(7);
+    auto& counts = *world_.ranking.mutable_rows(0);
+    counts.set_confirmed(counts.confirmed() + 1);
+    return id;
+  }
+
+  void Publish(ReservationId id, const std::string& type, uint64_t version) {
+    ::boxoffice::bus::v1::ReservationEvent body;
+    body.set_reservation_id(std::string(id.bytes()));
+    body.set_show_id(7);
+    body.set_version(version);
+    bus::Record record;
+    record.event.id = EventId::Make(kStart, random_);
+    record.event.topic = "reservation";
+    record.event.key = id.ToString();
+    record.event.type = type;
+    record.event.body = body.SerializeAsString();
+    record.offset = static_cast<int64_t>(world_.log.size()) * 2 + 1;
+    world_.log.push_back(std::move(record));
+  }
+
+  reservation::v1::Reservation& Row(ReservationId id) {
+    return world_.reservations.at(std::string(id.bytes()));
+  }
+
+  Verdict Audit() {
+    Auditor auditor(Channels(), bus_, clock_,
+                    {.wait =
+                         [this](milliseconds how_long) {
+                           clock_.Advance(how_long);
+                           ++waits_;
+                           if (on_wait_) on_wait_();
+                           return true;
+                         },
+                     .after_page = [] { return true; }});
+    auto verdict = auditor.Run();
+    EXPECT_TRUE(verdict.has_value()) << verdict.error().reason << " " << verdict.error().detail;
+    return verdict.value_or(Verdict{});
+  }
+
+  static auto Names(Invariant invariant, const std::string& id) {
+    return Contains(AllOf(Field(&Violation::invariant, invariant), Field(&Violation::ids, Contains(id))));
+  }
+
+  SeededRandom random_{1};
+  ManualClock clock_{kStart};
+  World world_;
+  FakeReservations reservations_{world_};
+  FakeWallet wallet_{world_};
+  FakePayments payments_{world_};
+  FakeSeats seats_{world_};
+  FakeQueue queue_{world_};
+  FakeRanking ranking_{world_};
+  FakeBus bus_{world_};
+  rpc::Host reservation_host_, wallet_host_, payment_host_, seat_host_, queue_host_, ranking_host_;
+  std::function<void()> on_wait_;
+  int waits_ = 0;
+};
+
+TEST_F(AuditorTest, ACleanSystemIsOkAndCounted) {
+  for (uint32_t seat_no = 1; seat_no <= 7; ++seat_no) Sell(seat_no);
+  const Verdict verdict = Audit();
+  EXPECT_TRUE(verdict.ok);
+  EXPECT_THAT(verdict.violations, IsEmpty());
+  for (const char* what : {"reservations", "debits", "payments", "seats", "events"}) {
+    EXPECT_EQ(verdict.checked.at(what), 7) << what;
+  }
+  EXPECT_EQ(waits_, 0) << "nothing was suspicious";
+}
+
+TEST_F(AuditorTest, AnEmptySystemIsOk) { EXPECT_TRUE(Audit().ok); }
+
+TEST_F(AuditorTest, ALostDebitIsNamed) {
+  Sell(1);
+  const auto id = Sell(2);
+  Sell(3);
+  world_.debits.erase(std::string(id.bytes()));
+  const Verdict verdict = Audit();
+  EXPECT_FALSE(verdict.ok);
+  EXPECT_THAT(verdict.violations, ElementsAre(Field(&Violation::invariant, Invariant::kConfirmedComplete)));
+  EXPECT_THAT(verdict.violations, Names(Invariant::kConfirmedComplete, "reservation:" + id.ToString()));
+}
+
+TEST_F(AuditorTest, WhatBelongsToNoReservationIsNamed) {
+  const auto id = Sell(1);
+  Sell(2);
+  world_.reservations.erase(std::string(id.bytes()));
+  const Verdict verdict = Audit();
+  EXPECT_THAT(verdict.violations, Names(Invariant::kNothingOrphaned, "seat:7/1"));
+  EXPECT_THAT(verdict.violations, Names(Invariant::kConfirmedKept, "reservation:" + id.ToString()));
+}
+
+TEST_F(AuditorTest, ASeatOfTwoReservationsIsNamed) {
+  const auto first = Sell(1);
+  Sell(2);
+  world_.seats.erase({7, 1});
+  Row(first).mutable_seats(0)->set_seat_no(2);
+  EXPECT_THAT(Audit().violations, Names(Invariant::kSeatSoldOnce, "seat:7/2"));
+}
+
+TEST_F(AuditorTest, AnEventThatIsOnItsWayIsWaitedFor) {
+  const auto id = Sell(1);
+  const auto on_its_way = world_.log;
+  world_.log.clear();
+  Row(id).set_updated_at_ms(ToUnixMs(kStart));
+  on_wait_ = [&] {
+    if (waits_ == 8) world_.log = on_its_way;
+  };
+  EXPECT_TRUE(Audit().ok);
+  EXPECT_EQ(waits_, 8);
+}
+
+TEST_F(AuditorTest, AnEventThatNeverComesIsNamed) {
+  const auto id = Sell(1);
+  world_.log.clear();
+  world_.ranking.Clear();
+  EXPECT_THAT(Audit().violations, Names(Invariant::kEventsPublished, "reservation:" + id.ToString()));
+}
+
+TEST_F(AuditorTest, AReservationThatChangesWhileItIsReadIsLeftToTheNextAudit) {
+  const auto id = Sell(1);
+  world_.debits.clear();
+  world_.on_reading = [&] { Row(id).set_version(Row(id).version() + 1); };
+  const Verdict verdict = Audit();
+  EXPECT_TRUE(verdict.ok);
+  EXPECT_EQ(verdict.checked.at("in_motion"), 1);
+}
+
+TEST_F(AuditorTest, WhatChangedSinceTheAuditBeganIsLeftToTheNextAudit) {
+  const auto id = Sell(1);
+  world_.debits.clear();
+  Row(id).set_updated_at_ms(ToUnixMs(kStart) + 1);
+  EXPECT_TRUE(Audit().ok);
+}
+
+TEST_F(AuditorTest, AnUnbalancedLedgerIsNamed) {
+  world_.totals.mutable_totals(0)->set_sum_of_all_accounts(3);
+  EXPECT_THAT(Audit().violations, Names(Invariant::kLedgerBalanced, "currency:KRW"));
+}
+
+TEST_F(AuditorTest, ACountOfSeatsThatIsWrongForAMomentIsNoViolation) {
+  Sell(1);
+  world_.shows[7].set_free(50);
+  on_wait_ = [&] { world_.shows[7].set_free(49); };
+  EXPECT_TRUE(Audit().ok);
+  on_wait_ = nullptr;
+  world_.shows[7].set_free(50);
+  EXPECT_THAT(Audit().violations, Names(Invariant::kSeatSoldOnce, "show:7"));
+}
+
+TEST_F(AuditorTest, ABuyerWhoPassedTheLimitIsNamed) {
+  Sell(1);
+  Sell(2);
+  world_.shows[7].set_seat_limit(1);
+  world_.seats[{7, 2}].set_user_id("mina1");
+  EXPECT_THAT(Audit().violations, Names(Invariant::kAdmissionAndLimits, "user:mina1"));
+}
+
+TEST_F(AuditorTest, ARankingThatMissedAnEventIsNamed) {
+  Sell(1);
+  world_.ranking.mutable_rows(0)->set_confirmed(0);
+  EXPECT_THAT(Audit().violations, Names(Invariant::kProjectionsEqual, "show:7"));
+}
+
+TEST_F(AuditorTest, AnAdmissionPastTheCapIsNamed) {
+  // Grows after the audit has looked for the first time: while it waits for a suspicion to clear.
+  world_.totals.mutable_totals(0)->set_wallets_negative(1);
+  on_wait_ = [&] {
+    world_.totals.mutable_totals(0)->set_wallets_negative(0);
+    world_.queues.mutable_queues(0)->set_active(11);
+  };
+  EXPECT_THAT(Audit().violations, ElementsAre(Field(&Violation::invariant, Invariant::kAdmissionAndLimits)));
+}
+
+TEST_F(AuditorTest, AServiceThatDoesNotAnswerLeavesNoVerdict) {
+  const auto only_wallet_missing = [this](std::string_view service) {
+    return service == "wallet" ? rpc::NetworkChannel("unix:/nonexistent/wallet.sock") : Channels()(service);
+  };
+  Auditor auditor(only_wallet_missing, bus_, clock_,
+                  {.wait = [](milliseconds) { return true; }, .after_page = [] { return true; }});
+  const auto verdict = auditor.Run();
+  ASSERT_FALSE(verdict);
+  EXPECT_THAT(verdict.error().detail, HasSubstr("wallet"));
+}
+
+TEST_F(AuditorTest, TheModuleGivesItsVerdictAsJson) {
+  const auto id = Sell(1);
+  world_.debits.clear();
+  obs::Registry metrics;
+  const module::Runtime runtime{.clock = clock_,
+                                .random = random_,
+                                .metrics = metrics,
+                                .bus = bus_,
+                                .channels = Channels(),
+                                .data_dir = {},
+                                .listen = {}};
+  AuditModule module(runtime, {.patience = {.readings = 1, .pause = milliseconds(1)}});
+  EXPECT_EQ(module.LastJson(), "");
+  ASSERT_TRUE(module.Start());
+  const auto json = module.RunNowJson();
+  ASSERT_TRUE(json) << json.error().detail;
+  EXPECT_THAT(*json, HasSubstr(R"({"ok":false,"checked":{)"));
+  EXPECT_THAT(
+      *json, HasSubstr(R"({"invariant":5,"name":"confirmed_complete","ids":["reservation:)" + id.ToString()));
+  EXPECT_EQ(module.LastJson(), *json);
+  EXPECT_THAT(metrics.Render(), HasSubstr("boxoffice_audit_violations 1"));
+  module.Stop();
+  EXPECT_EQ(module.RunNow().error().reason, "not_running");
+}
+
+}  // namespace
+}  // namespace boxoffice::audit

@@ -1,0 +1,84 @@
+// Asks the services for facts, each through its own API. Knows protos; judges nothing.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "audit/facts.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "boxoffice/payment/v1/payment.grpc.pb.h"
+#include "boxoffice/queue/v1/queue.grpc.pb.h"
+#include "boxoffice/ranking/v1/ranking.grpc.pb.h"
+#include "boxoffice/reservation/v1/reservation.grpc.pb.h"
+#include "boxoffice/seat/v1/seat.grpc.pb.h"
+#include "boxoffice/wallet/v1/wallet.grpc.pb.h"
+#include "platform/rpc/host.h"
+
+namespace boxoffice::audit {
+
+// Every call blocks until it is answered, 10 s at most, and gives at most one page. Errors: as the service
+// gave them, with its name in front of the detail; timeout; answer_malformed (an id that is none). Not
+// thread-safe.
+class Collector {
+ public:
+  // Rows of reservations in the order of their ids; an id may have several rows, never on two pages.
+  template <typename Row>
+  struct Page {
+    std::vector<std::pair<ReservationId, Row>> rows;
+    bool more = false;
+  };
+  struct Seat {
+    SeatFact fact;
+    std::string user_id;
+  };
+  struct SeatPage {
+    std::vector<Seat> rows;  // of one show, in the order of seat_no
+    bool more = false;
+    std::optional<ShowFact> show;  // as the service counts it; none: no such show
+  };
+  struct Queue {
+    int64_t show_id = 0;
+    uint64_t active_cap = 0;
+    uint64_t active = 0;
+  };
+
+  explicit Collector(const rpc::ChannelFactory& channels);
+
+  [[nodiscard]] Result<Page<ReservationFact>> Reservations(ReservationId after);
+  [[nodiscard]] Result<std::optional<ReservationFact>> Reservation(ReservationId id);
+  [[nodiscard]] Result<Page<DebitFact>> Debits(ReservationId after);
+  [[nodiscard]] Result<std::vector<DebitFact>> DebitsOf(ReservationId id);
+  [[nodiscard]] Result<Page<PaymentFact>> Payments(ReservationId after);
+  [[nodiscard]] Result<std::vector<PaymentFact>> PaymentsOf(ReservationId id);
+
+  // Ids of all shows, ascending.
+  [[nodiscard]] Result<std::vector<int64_t>> Shows();
+  // Owned seats behind `after_seat_no`; `limit` up to 1000.
+  [[nodiscard]] Result<SeatPage> Seats(int64_t show_id, uint32_t after_seat_no, uint32_t limit = 1000);
+
+  // Ledgers and bad_wallet_users of Facts.
+  [[nodiscard]] Result<Facts> Ledgers();
+  [[nodiscard]] Result<std::vector<Queue>> Queues();
+  [[nodiscard]] Result<std::map<int64_t, RankingFact::Counts>> Ranking();
+
+ private:
+  template <typename Response, typename Request, typename Start>
+  [[nodiscard]] Result<Response> Ask(const char* service, Request request, Start start);
+
+  boost::asio::io_context io_;  // runs only inside Ask
+  std::unique_ptr<reservation::v1::ReservationService::Stub> reservation_;
+  std::unique_ptr<wallet::v1::WalletService::Stub> wallet_;
+  std::unique_ptr<payment::v1::PaymentService::Stub> payment_;
+  std::unique_ptr<seat::v1::SeatService::Stub> seat_;
+  std::unique_ptr<queue::v1::QueueService::Stub> queue_;
+  std::unique_ptr<ranking::v1::RankingService::Stub> ranking_;
+};
+
+}  // namespace boxoffice::audit

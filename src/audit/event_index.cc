@@ -1,0 +1,78 @@
+#include "audit/event_index.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <tuple>
+
+#include "boxoffice/bus/v1/events.pb.h"
+
+namespace boxoffice::audit {
+namespace {
+
+constexpr size_t kPage = 2000;
+
+std::optional<EventType> ParseType(std::string_view name) {
+  for (const EventType type : {EventType::kHeld, EventType::kConfirmed, EventType::kFailed,
+                               EventType::kCancelled, EventType::kExpired, EventType::kReleased}) {
+    if (EventTypeName(type) == name) return type;
+  }
+  return std::nullopt;
+}
+
+bool InOrder(const EventIndex::Row& a, const EventIndex::Row& b) {
+  return std::tie(a.reservation, a.offset) < std::tie(b.reservation, b.offset);
+}
+
+}  // namespace
+
+Result<void> EventIndex::Refresh(const std::function<bool()>& go_on) {
+  const auto known = static_cast<ptrdiff_t>(rows_.size());
+  ::boxoffice::bus::v1::ReservationEvent body;
+  while (true) {
+    if (!go_on()) return Fail(Code::kUnavailable, "stopping");
+    BOXOFFICE_ASSIGN(const auto page, bus_.Read("reservation", end_, kPage));
+    for (const bus::Record& record : page) {
+      const auto type = ParseType(record.event.type);
+      const bool parsed = body.ParseFromString(record.event.body);
+      const auto reservation = ReservationId::FromBytes(parsed ? body.reservation_id() : std::string());
+      if (!type || !reservation) {
+        return Fail(Code::kInternal, "event_unreadable",
+                    "event " + record.event.id.ToString() + " of type " + record.event.type);
+      }
+      rows_.push_back({*reservation, record.event.id, body.show_id(), record.offset, body.version(), *type});
+      end_ = record.offset;
+    }
+    if (page.size() < kPage) break;
+  }
+  std::sort(rows_.begin() + known, rows_.end(), InOrder);
+  std::inplace_merge(rows_.begin(), rows_.begin() + known, rows_.end(), InOrder);
+  return {};
+}
+
+std::vector<EventFact> EventIndex::Of(ReservationId id) const {
+  std::vector<EventFact> events;
+  for (const Row& row : std::ranges::equal_range(rows_, id, {}, &Row::reservation)) {
+    events.push_back({row.id, row.type, row.version});
+  }
+  return events;
+}
+
+std::map<int64_t, RankingFact::Counts> EventIndex::Fold(int64_t offset) const {
+  std::map<int64_t, RankingFact::Counts> shows;
+  for (auto group = rows_.begin(); group != rows_.end();) {
+    const auto next = std::find_if(group, rows_.end(),
+                                   [&](const Row& row) { return row.reservation != group->reservation; });
+    for (auto row = group; row != next; ++row) {
+      const bool repeated =
+          std::any_of(group, row, [&](const Row& earlier) { return earlier.id == row->id; });
+      if (repeated || row->offset > offset) continue;
+      if (row->type == EventType::kConfirmed) ++shows[row->show_id].confirmed;
+      if (row->type == EventType::kCancelled) ++shows[row->show_id].cancelled;
+    }
+    group = next;
+  }
+  return shows;
+}
+
+}  // namespace boxoffice::audit

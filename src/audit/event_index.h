@@ -1,0 +1,52 @@
+// The reservations' events on the bus, by reservation: what consumers were told.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "audit/facts.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "platform/bus/bus.h"
+
+namespace boxoffice::audit {
+
+// Reads the topic once, then only what came since. Holds 64 bytes an event. Not thread-safe.
+class EventIndex {
+ public:
+  struct Row {
+    ReservationId reservation;
+    EventId id;
+    int64_t show_id = 0;
+    int64_t offset = 0;
+    uint64_t version = 0;
+    EventType type = EventType::kHeld;
+  };
+
+  explicit EventIndex(bus::Bus& bus) : bus_(bus) {}
+
+  // Reads what the bus has beyond what is known. `go_on` is asked between pages; false ends with the error
+  // stopping. Errors: of the bus; event_unreadable (a body that is no ReservationEvent, or of a type that is
+  // not known).
+  [[nodiscard]] Result<void> Refresh(const std::function<bool()>& go_on);
+
+  // In the order of (reservation, offset). Valid until Refresh.
+  [[nodiscard]] std::span<const Row> rows() const { return rows_; }
+  // Those of one reservation, in the bus's order, repeated deliveries included.
+  [[nodiscard]] std::vector<EventFact> Of(ReservationId id) const;
+  // The offset of the last event that was read; 0: none.
+  [[nodiscard]] int64_t end() const { return end_; }
+
+  // What a consumer that saw the events up to `offset` has counted per show, each event once.
+  [[nodiscard]] std::map<int64_t, RankingFact::Counts> Fold(int64_t offset) const;
+
+ private:
+  bus::Bus& bus_;
+  std::vector<Row> rows_;
+  int64_t end_ = 0;
+};
+
+}  // namespace boxoffice::audit

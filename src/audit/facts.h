@@ -1,0 +1,159 @@
+// What the auditor knows when it judges: rows that the services gave, side by side. Values only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/id.h"
+
+namespace boxoffice::audit {
+
+enum class State {
+  kHeld,
+  kConfirming,
+  kConfirmed,
+  kCompensating,
+  kFailed,
+  kCancelling,
+  kCancelled,
+  kExpired,
+  kReleased,
+};
+// "HELD", "CONFIRMING", …
+[[nodiscard]] std::string_view StateName(State state);
+
+enum class SagaStatus { kRunning, kDone, kParked };
+
+// A reservation as its service tells it.
+struct ReservationFact {
+  struct Seat {
+    uint32_t seat_no = 0;
+    int64_t price = 0;  // minor units
+  };
+  std::string user_id;
+  int64_t show_id = 0;
+  std::vector<Seat> seats;
+  int64_t amount = 0;  // minor units
+  std::string currency;
+  State state = State::kHeld;
+  Timestamp hold_expires_at{};
+  SagaStatus saga_status = SagaStatus::kDone;
+  std::string saga_kind;  // hold, confirm, one_shot, cancel, release, expire
+  Timestamp saga_started_at{};
+  uint64_t epoch = 1;
+  uint64_t version = 1;
+  Timestamp created_at{};
+  Timestamp updated_at{};
+};
+
+// The effect on a user's wallet, in one currency.
+struct DebitFact {
+  std::string user_id;
+  std::string currency;
+  int64_t debited = 0;
+  int64_t refunded = 0;
+  uint32_t effective_debits = 0;  // debits that were not refunded
+};
+
+enum class PaymentState { kPending, kApproved, kDeclined, kCancelled };
+
+struct PaymentFact {
+  uint32_t attempt = 1;
+  PaymentState state = PaymentState::kPending;
+  std::string user_id;
+  int64_t amount = 0;
+  std::string currency;
+  std::string resolution;  // with kCancelled: never_sent, voided, refunded
+};
+
+// A seat that has an owner.
+struct SeatFact {
+  int64_t show_id = 0;
+  uint32_t seat_no = 0;
+  bool sold = false;
+  ReservationId owner;
+  Timestamp hold_expires_at{};
+};
+
+enum class EventType { kHeld, kConfirmed, kFailed, kCancelled, kExpired, kReleased };
+// "reservation.held", …
+[[nodiscard]] std::string_view EventTypeName(EventType type);
+
+// An event of a reservation on the bus.
+struct EventFact {
+  EventId id;
+  EventType type = EventType::kHeld;
+  uint64_t version = 0;  // of the reservation
+};
+
+// Everything that the services know of one reservation id.
+struct Case {
+  ReservationId id;
+  std::optional<ReservationFact> reservation;  // none: its service has never heard of it
+  std::vector<DebitFact> debits;
+  std::vector<PaymentFact> payments;
+  std::vector<SeatFact> seats;         // that it owns
+  std::vector<SeatFact> others_seats;  // that the reservation names, and another owns
+  std::vector<EventFact> events;       // in the bus's order, repeated deliveries included
+};
+
+// The wallet service's ledger in one currency.
+struct LedgerFact {
+  std::string currency;
+  int64_t sum_of_all_accounts = 0;
+  int64_t wallets_unequal_entries = 0;
+  int64_t wallets_negative = 0;
+};
+
+// A show's seats, counted twice: by the seat service, and here from its list of owned seats.
+struct ShowFact {
+  int64_t show_id = 0;
+  int64_t capacity = 0;
+  int64_t free = 0;
+  int64_t held = 0;
+  int64_t sold = 0;
+  int64_t sold_in_list = 0;
+  // Whether the counts were the same before and after the list was read; else the two can't be compared.
+  bool still = true;
+  uint32_t seat_limit = 0;                // per buyer; 0: not known
+  std::map<std::string, uint32_t> owned;  // seats by buyer, sold or held and not expired
+};
+
+// A show's queue, read twice.
+struct QueueFact {
+  int64_t show_id = 0;
+  uint64_t active_cap = 0;
+  uint64_t active_before = 0;
+  uint64_t active = 0;
+};
+
+// What the ranking counted of a show, between two folds of the events on the bus. With `lag` 0 before it was
+// asked, it must have counted all of the first.
+struct RankingFact {
+  struct Counts {
+    uint64_t confirmed = 0;
+    uint64_t cancelled = 0;
+    bool operator==(const Counts&) const = default;
+  };
+  int64_t show_id = 0;
+  Counts before;
+  Counts counted;
+  Counts after;
+};
+
+// One portion of what is checked; any part may be empty.
+struct Facts {
+  std::vector<Case> cases;
+  std::vector<LedgerFact> ledgers;
+  std::vector<std::string> bad_wallet_users;
+  std::vector<ShowFact> shows;
+  std::vector<QueueFact> queues;
+  std::vector<RankingFact> rankings;
+};
+
+}  // namespace boxoffice::audit

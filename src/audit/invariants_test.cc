@@ -1,0 +1,462 @@
+// The checker is checked: for every invariant, a planted violation is found and named, and what is right is
+// not.
+#include "audit/invariants.h"
+
+#include <gmock/gmock.h>
+
+namespace boxoffice::audit {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::IsEmpty;
+
+constexpr Timestamp kNow = FromUnixMs(1'800'000'000'000);
+const Bounds kBounds;
+
+EventId MakeEventId(uint8_t n) {
+  const std::string bytes(16, static_cast<char>(n));
+  return *EventId::FromBytes(bytes);
+}
+
+ReservationId MakeId(uint8_t n) {
+  const std::string bytes(16, static_cast<char>(n));
+  return *ReservationId::FromBytes(bytes);
+}
+
+// Two seats of show 7, bought by mina for 300 KRW in two steps, a minute ago.
+Case Confirmed() {
+  Case facts;
+  facts.id = MakeId(1);
+  ReservationFact reservation;
+  reservation.user_id = "mina";
+  reservation.show_id = 7;
+  reservation.seats = {{1, 100}, {2, 200}};
+  reservation.amount = 300;
+  reservation.currency = "KRW";
+  reservation.state = State::kConfirmed;
+  reservation.saga_kind = "confirm";
+  reservation.saga_started_at = kNow - milliseconds(61'000);
+  reservation.version = 4;
+  reservation.updated_at = kNow - milliseconds(60'000);
+  facts.reservation = reservation;
+  facts.debits = {{"mina", "KRW", 300, 0, 1}};
+  facts.payments = {{1, PaymentState::kApproved, "mina", 300, "KRW", ""}};
+  facts.seats = {{7, 1, true, facts.id, {}}, {7, 2, true, facts.id, {}}};
+  facts.events = {{MakeEventId(1), EventType::kHeld, 2}, {MakeEventId(2), EventType::kConfirmed, 4}};
+  return facts;
+}
+
+// The same, undone after its payment was refused.
+Case Failed() {
+  Case facts = Confirmed();
+  facts.reservation->state = State::kFailed;
+  facts.debits = {{"mina", "KRW", 300, 300, 0}};
+  facts.payments = {{1, PaymentState::kCancelled, "mina", 300, "KRW", "never_sent"}};
+  facts.seats = {};
+  facts.events = {{MakeEventId(1), EventType::kHeld, 2}, {MakeEventId(2), EventType::kFailed, 4}};
+  return facts;
+}
+
+// The same, held and not paid.
+Case Held() {
+  Case facts = Confirmed();
+  facts.reservation->state = State::kHeld;
+  facts.reservation->saga_kind = "hold";
+  facts.reservation->hold_expires_at = kNow + milliseconds(60'000);
+  facts.debits = {};
+  facts.payments = {};
+  facts.seats = {{7, 1, false, facts.id, kNow}, {7, 2, false, facts.id, kNow}};
+  facts.events = {{MakeEventId(1), EventType::kHeld, 2}};
+  return facts;
+}
+
+std::vector<Violation> Judge(const Case& facts) { return CheckCase(facts, kNow, kBounds); }
+std::vector<Violation> Judge(const Facts& facts) { return Check(facts, kNow, kBounds); }
+
+auto Names(Invariant invariant) { return Contains(Field(&Violation::invariant, invariant)); }
+auto NamesOnly(Invariant invariant) { return ElementsAre(Field(&Violation::invariant, invariant)); }
+auto NamesWith(Invariant invariant, const std::string& id) {
+  return Contains(AllOf(Field(&Violation::invariant, invariant), Field(&Violation::ids, Contains(id))));
+}
+
+TEST(Invariants, ACleanSystemHasNoViolation) {
+  Facts facts;
+  facts.cases = {Confirmed(), Failed(), Held()};
+  facts.ledgers = {{"KRW", 0, 0, 0}};
+  facts.shows = {{.show_id = 7,
+                  .capacity = 50,
+                  .free = 46,
+                  .held = 2,
+                  .sold = 2,
+                  .sold_in_list = 2,
+                  .seat_limit = 4,
+                  .owned = {{"mina", 4}}}};
+  facts.queues = {{7, 10, 3, 10}};
+  facts.rankings = {{7, {1, 0}, {1, 0}, {1, 0}}};
+  EXPECT_THAT(Judge(facts), IsEmpty());
+}
+
+TEST(Invariants, EachHasANameOfItsOwn) {
+  std::vector<std::string_view> names;
+  for (const Invariant invariant : kInvariants) names.push_back(InvariantName(invariant));
+  std::ranges::sort(names);
+  EXPECT_EQ(std::ranges::adjacent_find(names), names.end());
+  EXPECT_NE(names.front(), "");
+}
+
+TEST(Invariant1, ALedgerThatDoesNotSumToZeroIsFound) {
+  Facts facts;
+  facts.ledgers = {{"KRW", 5, 0, 0}, {"EUR", 0, 0, 0}};
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kLedgerBalanced));
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kLedgerBalanced, "currency:KRW"));
+}
+
+TEST(Invariant1, AWalletThatIsNotTheSumOfItsEntriesIsFound) {
+  Facts facts;
+  facts.ledgers = {{"KRW", 0, 1, 0}};
+  facts.bad_wallet_users = {"mina"};
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kLedgerBalanced, "user:mina"));
+}
+
+TEST(Invariant1, ANegativeWalletIsFound) {
+  Facts facts;
+  facts.ledgers = {{"KRW", 0, 0, 1}};
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kLedgerBalanced));
+}
+
+TEST(Invariant2, TwoEffectiveDebitsAreFound) {
+  Case facts = Held();
+  facts.reservation->saga_status = SagaStatus::kRunning;
+  facts.debits = {{"mina", "KRW", 600, 0, 2}};
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kDebitOnce));
+}
+
+TEST(Invariant2, ARefundAboveTheDebitIsFound) {
+  Case facts = Failed();
+  facts.debits = {{"mina", "KRW", 300, 600, 0}};
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kDebitOnce, "user:mina"));
+}
+
+TEST(Invariant2, ARefundWithoutADebitIsFound) {
+  Case facts = Failed();
+  facts.debits = {{"mina", "KRW", 0, 300, 0}};
+  EXPECT_THAT(Judge(facts), Names(Invariant::kDebitOnce));
+}
+
+TEST(Invariant3, TwoApprovedPaymentsAreFound) {
+  Case facts = Confirmed();
+  facts.payments.push_back({2, PaymentState::kApproved, "mina", 300, "KRW", ""});
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kPaymentOnce));
+}
+
+TEST(Invariant3, TwoPaymentsOfOneAttemptAreFound) {
+  Case facts = Confirmed();
+  facts.payments.push_back({1, PaymentState::kCancelled, "mina", 300, "KRW", "voided"});
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kPaymentOnce));
+}
+
+TEST(Invariant3, AnEarlierAttemptThatWasCancelledIsFine) {
+  Case facts = Confirmed();
+  facts.payments.insert(facts.payments.begin(), {0, PaymentState::kCancelled, "mina", 300, "KRW", "voided"});
+  EXPECT_THAT(Judge(facts), IsEmpty());
+}
+
+TEST(Invariant4, ASeatThatIsSoldToAnotherIsFound) {
+  Case facts = Confirmed();
+  facts.seats.pop_back();
+  facts.others_seats = {{7, 2, true, MakeId(2), {}}};
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kSeatSoldOnce, "seat:7/2"));
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kSeatSoldOnce, "reservation:" + MakeId(2).ToString()));
+}
+
+TEST(Invariant4, SeatsThatDoNotAddUpToTheCapacityAreFound) {
+  Facts facts;
+  facts.shows = {{.show_id = 7, .capacity = 50, .free = 48, .held = 0, .sold = 3, .sold_in_list = 3}};
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kSeatSoldOnce, "show:7"));
+}
+
+TEST(Invariant4, ACountThatDiffersFromTheListIsFound) {
+  Facts facts;
+  facts.shows = {{.show_id = 7, .capacity = 50, .free = 48, .held = 0, .sold = 2, .sold_in_list = 3}};
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kSeatSoldOnce));
+  facts.shows[0].still = false;  // the show sells: its list and its count are of different moments
+  EXPECT_THAT(Judge(facts), IsEmpty());
+}
+
+TEST(Invariant5, AConfirmedReservationThatWasNotDebitedIsFound) {
+  Case facts = Confirmed();
+  facts.debits.clear();
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
+}
+
+TEST(Invariant5, AConfirmedReservationThatWasRefundedIsFound) {
+  Case facts = Confirmed();
+  facts.debits = {{"mina", "KRW", 300, 300, 0}};
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
+}
+
+TEST(Invariant5, ADebitOfAnotherUserIsFound) {
+  Case facts = Confirmed();
+  facts.debits = {{"juno", "KRW", 300, 0, 1}};
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kConfirmedComplete, "user:juno"));
+}
+
+TEST(Invariant5, AConfirmedReservationWithoutApprovalIsFound) {
+  Case facts = Confirmed();
+  facts.payments[0].state = PaymentState::kCancelled;
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
+}
+
+TEST(Invariant5, AnApprovalOfAnotherAmountIsFound) {
+  Case facts = Confirmed();
+  facts.payments[0].amount = 299;
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
+}
+
+TEST(Invariant5, AConfirmedReservationWhoseSeatIsOnlyHeldIsFound) {
+  Case facts = Confirmed();
+  facts.seats[1].sold = false;
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kConfirmedComplete, "seat:7/2"));
+}
+
+TEST(Invariant5, ASeatThatItOwnsAndDoesNotNameIsFound) {
+  Case facts = Confirmed();
+  facts.seats.push_back({7, 3, true, facts.id, {}});
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kConfirmedComplete, "seat:7/3"));
+}
+
+TEST(Invariant5, AnAmountThatIsNotTheSumOfThePricesIsFound) {
+  Case facts = Confirmed();
+  facts.reservation->seats[0].price = 99;
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
+}
+
+TEST(Invariant5, TwoConfirmedEventsAreFound) {
+  Case facts = Confirmed();
+  facts.events.push_back({MakeEventId(3), EventType::kConfirmed, 4});
+  EXPECT_THAT(Judge(facts), Names(Invariant::kConfirmedComplete));
+}
+
+TEST(Invariant5, OneEventDeliveredTwiceIsFine) {
+  Case facts = Confirmed();
+  facts.events.push_back(facts.events.back());
+  EXPECT_THAT(Judge(facts), IsEmpty());
+}
+
+TEST(Invariant5, AHeldReservationWithMoneyIsFound) {
+  Case facts = Held();
+  facts.debits = {{"mina", "KRW", 300, 0, 1}};
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
+}
+
+TEST(Invariant5, AHeldReservationWithASoldSeatIsFound) {
+  Case facts = Held();
+  facts.seats[0].sold = true;
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kConfirmedComplete, "seat:7/1"));
+}
+
+TEST(Invariant6, AFailedReservationThatWasNotRefundedIsFound) {
+  Case facts = Failed();
+  facts.debits = {{"mina", "KRW", 300, 0, 1}};
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kEndedClean, "user:mina"));
+}
+
+TEST(Invariant6, AnEndedReservationWithAnApprovalIsFound) {
+  Case facts = Failed();
+  facts.payments[0].state = PaymentState::kApproved;
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kEndedClean));
+}
+
+TEST(Invariant6, AnEndedReservationWhosePaymentIsUnknownIsFound) {
+  Case facts = Failed();
+  facts.payments[0].state = PaymentState::kPending;
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kEndedClean));
+}
+
+TEST(Invariant6, AnEndedReservationWithASeatIsFound) {
+  for (const auto& [state, event] : {std::pair(State::kFailed, EventType::kFailed),
+                                     {State::kExpired, EventType::kExpired},
+                                     {State::kReleased, EventType::kReleased}}) {
+    Case facts = Failed();
+    facts.reservation->state = state;
+    facts.events.back().type = event;
+    EXPECT_THAT(Judge(facts), IsEmpty());
+    facts.seats = {{7, 2, false, facts.id, kNow}};
+    EXPECT_THAT(Judge(facts), NamesWith(Invariant::kEndedClean, "seat:7/2"));
+  }
+}
+
+TEST(Invariant6, ACancelledReservationWithASoldSeatIsFound) {
+  Case facts = Confirmed();
+  facts.reservation->state = State::kCancelled;
+  facts.reservation->version = 6;
+  facts.debits = {{"mina", "KRW", 300, 300, 0}};
+  facts.payments[0].state = PaymentState::kCancelled;
+  facts.events.push_back({MakeEventId(3), EventType::kCancelled, 6});
+  EXPECT_THAT(Judge(facts), Names(Invariant::kEndedClean));
+  facts.seats.clear();
+  EXPECT_THAT(Judge(facts), IsEmpty());
+}
+
+TEST(Invariant7, AConfirmedReservationThatFailedLaterIsFound) {
+  Case facts = Failed();
+  facts.events.insert(facts.events.begin() + 1, {MakeEventId(3), EventType::kConfirmed, 3});
+  EXPECT_THAT(Judge(facts), Names(Invariant::kConfirmedKept));
+}
+
+TEST(Invariant7, AConfirmedReservationThatIsGoneIsFound) {
+  Case facts = Confirmed();
+  facts.reservation.reset();
+  EXPECT_THAT(Judge(facts), Names(Invariant::kConfirmedKept));
+}
+
+TEST(Invariant8, AVersionOrEpochOfZeroIsFound) {
+  Case facts = Confirmed();
+  facts.reservation->epoch = 0;
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kStateEdges));
+}
+
+TEST(Invariant8, AReservationLeftBetweenTwoStatesIsFound) {
+  Case facts = Held();
+  facts.reservation->state = State::kConfirming;
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kStateEdges));
+  facts.reservation->saga_status = SagaStatus::kRunning;
+  EXPECT_THAT(Judge(facts), IsEmpty());
+}
+
+TEST(Invariant8, AStateAfterTheLastOneIsFound) {
+  Case facts = Confirmed();
+  facts.events.insert(facts.events.begin() + 1, {MakeEventId(3), EventType::kFailed, 3});
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kStateEdges));
+}
+
+TEST(Invariant9, ASagaThatDoesNotEndIsFound) {
+  Case facts = Held();
+  facts.reservation->saga_status = SagaStatus::kRunning;
+  facts.reservation->saga_started_at = kNow - kBounds.unfinished_saga;
+  EXPECT_THAT(Judge(facts), IsEmpty());
+  facts.reservation->saga_started_at -= milliseconds(1);
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kNothingOrphaned));
+}
+
+TEST(Invariant9, AParkedSagaIsTheOperators) {
+  Case facts = Held();
+  facts.reservation->saga_status = SagaStatus::kParked;
+  facts.reservation->saga_started_at = kNow - 2 * kBounds.unfinished_saga;
+  EXPECT_THAT(Judge(facts), IsEmpty());
+}
+
+TEST(Invariant9, AHoldOfNobodyIsFound) {
+  Case facts = Held();
+  facts.reservation.reset();
+  facts.events.clear();
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kNothingOrphaned, "seat:7/1"));
+}
+
+TEST(Invariant9, ADebitOfNobodyIsFound) {
+  Case facts = Confirmed();
+  facts.reservation.reset();
+  facts.seats.clear();
+  facts.payments.clear();
+  facts.events.clear();
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kNothingOrphaned));
+  facts.debits[0].refunded = facts.debits[0].debited;
+  facts.debits[0].effective_debits = 0;
+  EXPECT_THAT(Judge(facts), IsEmpty());
+}
+
+TEST(Invariant9, AnApprovalOfNobodyIsFound) {
+  Case facts = Confirmed();
+  facts.reservation.reset();
+  facts.seats.clear();
+  facts.debits.clear();
+  facts.events.clear();
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kNothingOrphaned));
+}
+
+TEST(Invariant9, AHoldThatNothingEndedIsFound) {
+  Case facts = Held();
+  facts.reservation->hold_expires_at = kNow - kBounds.ended_hold;
+  EXPECT_THAT(Judge(facts), IsEmpty());
+  facts.reservation->hold_expires_at -= milliseconds(1);
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kNothingOrphaned));
+}
+
+TEST(Invariant10, AnEndWithoutAnEventIsFound) {
+  for (Case facts : {Confirmed(), Failed(), Held()}) {
+    facts.events.pop_back();
+    EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kEventsPublished));
+  }
+}
+
+TEST(Invariant10, EventsOutOfOrderAreFound) {
+  Case facts = Confirmed();
+  facts.events[0].version = 4;
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kEventsPublished));
+}
+
+TEST(Invariant10, AnEventOfAVersionThatIsNotThereIsFound) {
+  Case facts = Confirmed();
+  facts.events[1].version = 5;
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kEventsPublished));
+}
+
+TEST(Invariant11, ARankingThatMissedAnEventIsFound) {
+  Facts facts;
+  facts.rankings = {{7, {3, 1}, {2, 1}, {3, 1}}};
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kProjectionsEqual, "show:7"));
+}
+
+TEST(Invariant11, ARankingThatCountedAnEventTwiceIsFound) {
+  Facts facts;
+  facts.rankings = {{7, {3, 1}, {3, 2}, {3, 1}}};
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kProjectionsEqual));
+}
+
+TEST(Invariant11, ARankingBetweenTwoReadingsIsFine) {
+  Facts facts;
+  facts.rankings = {{7, {3, 1}, {4, 1}, {6, 2}}};
+  EXPECT_THAT(Judge(facts), IsEmpty());
+}
+
+TEST(Invariant13, AnAdmissionPastTheCapIsFound) {
+  Facts facts;
+  facts.queues = {{7, 10, 10, 11}};
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kAdmissionAndLimits, "show:7"));
+}
+
+TEST(Invariant13, ACapThatWasLoweredIsFine) {
+  Facts facts;
+  facts.queues = {{7, 10, 20, 19}};
+  EXPECT_THAT(Judge(facts), IsEmpty());
+}
+
+TEST(Invariant13, ABuyerAboveTheLimitIsFound) {
+  Facts facts;
+  facts.shows = {{.show_id = 7,
+                  .capacity = 50,
+                  .free = 45,
+                  .held = 0,
+                  .sold = 5,
+                  .sold_in_list = 5,
+                  .seat_limit = 4,
+                  .owned = {{"mina", 5}}}};
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kAdmissionAndLimits, "user:mina"));
+}
+
+TEST(Invariants, ARunningSagaIsHeldOnlyToWhatIsTrueAtAnyMoment) {
+  Case facts = Confirmed();
+  facts.reservation->state = State::kConfirming;
+  facts.reservation->saga_status = SagaStatus::kRunning;
+  facts.seats[0].sold = false;
+  facts.events.pop_back();
+  EXPECT_THAT(Judge(facts), IsEmpty());
+  facts.payments.push_back({2, PaymentState::kApproved, "mina", 300, "KRW", ""});
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kPaymentOnce));
+}
+
+}  // namespace
+}  // namespace boxoffice::audit

@@ -1,0 +1,158 @@
+#include "audit/module.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <sys/resource.h>
+
+#include "platform/obs/log.h"
+
+namespace boxoffice::audit {
+
+using SteadyClock = std::chrono::steady_clock;
+
+std::string ToJson(const Verdict& verdict) {
+  boost::json::object checked;
+  for (const auto& [what, count] : verdict.checked) checked[what] = count;
+  boost::json::array violations;
+  for (const Violation& violation : verdict.violations) {
+    violations.push_back(
+        boost::json::object{{"invariant", static_cast<int>(violation.invariant)},
+                            {"name", InvariantName(violation.invariant)},
+                            {"ids", boost::json::array(violation.ids.begin(), violation.ids.end())},
+                            {"detail", violation.detail}});
+  }
+  return boost::json::serialize(boost::json::object{{"ok", verdict.ok},
+                                                    {"checked", std::move(checked)},
+                                                    {"violations", std::move(violations)},
+                                                    {"at", ToRfc3339(verdict.at)},
+                                                    {"took_ms", verdict.took.count()}});
+}
+
+AuditModule::AuditModule(const module::Runtime& runtime, AuditConfig config)
+    : channels_(runtime.channels),
+      bus_(runtime.bus),
+      clock_(runtime.clock),
+      config_(std::move(config)),
+      violations_(runtime.metrics.GetGauge("boxoffice_audit_violations", "Violations in the last verdict")),
+      runs_(runtime.metrics.GetCounter("boxoffice_audit_runs_total", "Audits that came to a verdict")),
+      failures_(
+          runtime.metrics.GetCounter("boxoffice_audit_failures_total", "Audits that came to no verdict")),
+      last_run_(runtime.metrics.GetGauge("boxoffice_audit_last_run_timestamp_seconds",
+                                         "When the last verdict's audit began")),
+      duration_(
+          runtime.metrics.GetGauge("boxoffice_audit_duration_seconds", "How long the last verdict took")) {}
+
+AuditModule::~AuditModule() { Stop(); }
+
+Result<void> AuditModule::Start() {
+  auditor_ = std::make_unique<Auditor>(
+      channels_, bus_, clock_,
+      Surroundings{.wait = [this](milliseconds how_long) { return WaitFor(how_long); },
+                   .after_page = [this] { return Pace(); }},
+      config_.bounds, config_.patience);
+  stopping_ = false;
+  thread_ = std::thread([this] { Loop(); });
+  return {};
+}
+
+// An audit is worth nothing half done, so draining is stopping.
+void AuditModule::Drain(milliseconds) { Stop(); }
+
+void AuditModule::Stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  const std::scoped_lock running(running_);  // whoever asked for an audit has its answer
+  auditor_.reset();                          // the channels go before the services do
+}
+
+bool AuditModule::WaitFor(milliseconds how_long) {
+  std::unique_lock lock(mutex_);
+  return !changed_.wait_for(lock, how_long, [this] { return stopping_; });
+}
+
+// The background audit works half of the time: it waits after each page as long as the page took, unless
+// somebody waits for it.
+bool AuditModule::Pace() {
+  std::unique_lock lock(mutex_);
+  const auto took =
+      std::min<SteadyClock::duration>(SteadyClock::now() - page_began_, std::chrono::seconds(1));
+  changed_.wait_for(lock, took, [this] { return stopping_ || hurried_ > 0; });
+  page_began_ = SteadyClock::now();
+  return !stopping_;
+}
+
+void AuditModule::Loop() {
+  setpriority(PRIO_PROCESS, 0, 10);  // of this thread only; best effort
+  milliseconds pause = config_.every;
+  while (WaitFor(pause)) {
+    const auto began = SteadyClock::now();
+    const auto verdict = RunOne();
+    const auto took = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began);
+    pause = std::max(config_.every, 20 * took);
+    if (!verdict && verdict.error().reason != "stopping") {
+      obs::Log(obs::Level::kWarning, "audit_failed",
+               {{"reason", verdict.error().reason}, {"detail", verdict.error().detail}});
+    }
+  }
+}
+
+Result<Verdict> AuditModule::RunOne() {
+  const std::scoped_lock running(running_);
+  if (!auditor_) return Fail(Code::kUnavailable, "not_running", "the auditor does not run");
+  page_began_ = SteadyClock::now();
+  auto verdict = auditor_->Run();
+  if (!verdict) {
+    failures_.Add();
+    return verdict;
+  }
+  runs_.Add();
+  violations_.Set(static_cast<double>(verdict->checked["violations"]));
+  last_run_.Set(static_cast<double>(ToUnixMs(verdict->at)) / 1000);
+  duration_.Set(static_cast<double>(verdict->took.count()) / 1000);
+  for (const Violation& violation : verdict->violations) {
+    obs::Log(obs::Level::kError, "audit_violation",
+             {{"invariant", InvariantName(violation.invariant)},
+              {"ids", violation.ids.empty() ? std::string() : violation.ids.front()},
+              {"detail", violation.detail}});
+  }
+  const std::scoped_lock lock(mutex_);
+  last_ = *verdict;
+  return verdict;
+}
+
+std::optional<Verdict> AuditModule::Last() const {
+  const std::scoped_lock lock(mutex_);
+  return last_;
+}
+
+Result<Verdict> AuditModule::RunNow() {
+  const auto hurry = [this](int by) {
+    const std::scoped_lock lock(mutex_);
+    hurried_ += by;
+  };
+  hurry(1);
+  changed_.notify_all();
+  auto verdict = RunOne();
+  hurry(-1);
+  return verdict;
+}
+
+std::string AuditModule::LastJson() const {
+  const auto last = Last();
+  return last ? ToJson(*last) : std::string();
+}
+
+Result<std::string> AuditModule::RunNowJson() {
+  BOXOFFICE_ASSIGN(const auto verdict, RunNow());
+  return ToJson(verdict);
+}
+
+}  // namespace boxoffice::audit

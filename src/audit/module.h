@@ -1,0 +1,89 @@
+// The auditor as a part of a process: audits again and again in the background, and on demand.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "audit/auditor.h"
+#include "audit/invariants.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "platform/module/module.h"
+#include "platform/module/service_module.h"
+#include "platform/obs/metrics.h"
+
+namespace boxoffice::audit {
+
+struct AuditConfig {
+  // From the start, and from the end of an audit, to the next one; or twenty times as long as the last one
+  // took if that is more, so that a large system is not audited all the time.
+  milliseconds every{60'000};
+  Bounds bounds;
+  Patience patience;
+  // Modules of this process that must run before; none in a process of its own, where the services are peers.
+  std::vector<std::string> depends_on{"queue", "seat", "reservation", "wallet", "payment", "ranking"};
+};
+
+// {"ok":…,"checked":{…},"violations":[{"invariant","name","ids","detail"}],"at":"…","took_ms":…}
+[[nodiscard]] std::string ToJson(const Verdict& verdict);
+
+// Metrics: boxoffice_audit_violations (of the last verdict), boxoffice_audit_runs_total,
+// boxoffice_audit_failures_total (audits without a verdict), boxoffice_audit_last_run_timestamp_seconds (0:
+// none yet), boxoffice_audit_duration_seconds. Thread-safe, but for Start, Drain and Stop.
+class AuditModule final : public module::Module {
+ public:
+  explicit AuditModule(const module::Runtime& runtime, AuditConfig config = {});
+  ~AuditModule() override;
+
+  [[nodiscard]] std::string_view name() const override { return "audit"; }
+  [[nodiscard]] std::vector<std::string> dependencies() const override { return config_.depends_on; }
+  [[nodiscard]] Result<void> Start() override;
+  void Drain(milliseconds grace) override;
+  void Stop() override;
+
+  // The verdict of the last audit that came to one; nullopt: there is none yet.
+  [[nodiscard]] std::optional<Verdict> Last() const;
+  // An audit that begins now; blocks until it ends, and while another runs before it (at full speed then).
+  // Errors: as Auditor::Run; not_running.
+  [[nodiscard]] Result<Verdict> RunNow();
+
+  // The same as JSON, for the gateway: "" if there is none yet.
+  [[nodiscard]] std::string LastJson() const;
+  [[nodiscard]] Result<std::string> RunNowJson();
+
+ private:
+  void Loop();
+  Result<Verdict> RunOne();
+  bool WaitFor(milliseconds how_long);  // false: stopping
+  bool Pace();
+
+  const rpc::ChannelFactory channels_;
+  bus::Bus& bus_;
+  const Clock& clock_;
+  const AuditConfig config_;
+  obs::Gauge& violations_;
+  obs::Counter& runs_;
+  obs::Counter& failures_;
+  obs::Gauge& last_run_;
+  obs::Gauge& duration_;
+
+  std::mutex running_;                                // held by the one audit that runs
+  std::unique_ptr<Auditor> auditor_;                  // guarded by running_
+  std::chrono::steady_clock::time_point page_began_;  // guarded by running_
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = true;
+  int hurried_ = 0;  // callers that wait
+  std::optional<Verdict> last_;
+  std::thread thread_;
+};
+
+}  // namespace boxoffice::audit
