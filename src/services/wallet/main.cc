@@ -1,0 +1,9 @@
+// boxoffice-wallet: the wallet as a process of its own.
+#include "platform/module/serve.h"
+#include "services/wallet/module.h"
+
+int main(int argc, char** argv) {
+  return boxoffice::module::ServeMain(argc, argv, "wallet", [](const auto& runtime) {
+    return std::make_unique<boxoffice::wallet::WalletModule>(runtime, boxoffice::wallet::WalletConfig{});
+  });
+}

@@ -1,0 +1,47 @@
+// The wallet as a part of a process.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "platform/batch/executor.h"
+#include "platform/module/service_module.h"
+#include "platform/outbox/outbox.h"
+#include "platform/rpc/host.h"
+#include "services/wallet/rpc_server.h"
+#include "services/wallet/service.h"
+#include "services/wallet/store.h"
+
+namespace boxoffice::wallet {
+
+struct WalletConfig {
+  batch::Limits limits;
+  // Opens the store, with its schema up to date. Empty: SQLite in data_dir/wallet.db.
+  std::function<Result<Stores>(const module::Runtime&)> open_stores;
+};
+
+class WalletModule final : public module::ServiceModule {
+ public:
+  // `runtime` outlives it.
+  WalletModule(const module::Runtime& runtime, WalletConfig config);
+  ~WalletModule() override;
+
+  [[nodiscard]] std::string_view name() const override { return "wallet"; }
+  // Errors: database_unavailable, schema_newer, port_taken.
+  [[nodiscard]] Result<void> Start() override;
+  void Stop() override;
+  [[nodiscard]] std::string Unhealthy() const override;
+  [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;
+
+ private:
+  const module::Runtime& runtime_;
+  const WalletConfig config_;
+  Stores stores_;
+  std::unique_ptr<outbox::Publisher> publisher_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<RpcServer> server_;
+  rpc::Host host_;
+};
+
+}  // namespace boxoffice::wallet

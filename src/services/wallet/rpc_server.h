@@ -1,0 +1,41 @@
+// WalletService over gRPC: proto ⇄ domain, and the checks of what comes in. No rule.
+#pragma once
+
+#include <boost/asio/thread_pool.hpp>
+
+#include "boxoffice/wallet/v1/wallet.grpc.pb.h"
+#include "platform/rpc/command_server.h"
+#include "services/wallet/service.h"
+#include "services/wallet/store.h"
+
+namespace boxoffice::wallet {
+
+// Malformed requests get invalid_field (the detail names the field) or amount_out_of_range, both
+// kInvalidArgument. `service` and `reader` outlive it; it outlives the server that it is registered with.
+class RpcServer final : public v1::WalletService::CallbackService {
+ public:
+  RpcServer(wallet::Service& service, Reader& reader);
+  ~RpcServer() override { pool_.join(); }
+
+  grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* GetWallet(grpc::CallbackServerContext* context,
+                                      const v1::GetWalletRequest* request, v1::Wallet* response) override;
+  grpc::ServerUnaryReactor* ListEntries(grpc::CallbackServerContext* context,
+                                        const v1::ListEntriesRequest* request,
+                                        v1::ListEntriesResponse* response) override;
+  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
+                                  v1::AuditResponse* response) override;
+  grpc::ServerUnaryReactor* GetTotals(grpc::CallbackServerContext* context,
+                                      const v1::GetTotalsRequest* request,
+                                      v1::GetTotalsResponse* response) override;
+
+ private:
+  using Commands = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
+
+  Reader& reader_;
+  const Commands::Handler handler_;
+  boost::asio::thread_pool pool_{1};  // the reader has one connection
+};
+
+}  // namespace boxoffice::wallet

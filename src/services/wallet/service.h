@@ -1,0 +1,51 @@
+// The wallet's commands: batches of them are loaded, decided and saved, one transaction each.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "platform/batch/executor.h"
+#include "services/wallet/store.h"
+#include "services/wallet/wallet.h"
+
+namespace boxoffice::wallet {
+
+// Thread-safe.
+class Service {
+ public:
+  using Executor = batch::Executor<Command, Outcome>;
+  using Done = Executor::Done;
+
+  // `store`, `clock`, `random` and `metrics` outlive it. `committed` is called after each commit with new
+  // events.
+  Service(Store& store, const Clock& clock, Random& random, obs::Registry& metrics, batch::Limits limits,
+          std::function<void()> committed);
+
+  // Runs a command, and calls `done` once with its outcome when that is durable. Errors: overloaded,
+  // stopping, contention (not done), database_unavailable. Commands may be repeated at any time.
+  void Submit(Command command, Done done) { executor_.Submit(std::move(command), std::move(done)); }
+  // Refuses new commands and runs what waits. Again: no effect.
+  void Stop() { executor_.Stop(); }
+  // Whether the last batch met a store that works.
+  [[nodiscard]] bool store_works() const { return store_works_; }
+
+ private:
+  using Outcomes = std::vector<std::optional<Outcome>>;
+  Result<Outcomes> Run(std::span<const Command> commands);
+  Result<Outcomes> LoadDecideSave(std::span<const Command> commands);
+
+  Store& store_;
+  const Clock& clock_;
+  EntryIds ids_;
+  const std::function<void()> committed_;
+  std::atomic<bool> store_works_{true};
+  Executor executor_;  // last: its thread uses all of the above
+};
+
+}  // namespace boxoffice::wallet

@@ -1,0 +1,267 @@
+// What every store of the wallet does alike. Add a store: add its factory at the end.
+#include <memory>
+
+#include <gmock/gmock.h>
+
+#include "platform/sql/sqlite.h"
+#include "services/wallet/store.h"
+#include "services/wallet/store_sqlite.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::wallet {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const Currency kKrw = *Currency::Parse("KRW");
+const Currency kEur = *Currency::Parse("EUR");
+const Timestamp kNow = FromUnixMs(1'800'000'000'000);
+
+// A store under test with what it needs to live.
+class Home {
+ public:
+  virtual ~Home() = default;
+  virtual Stores Open() = 0;
+};
+using HomeFactory = std::function<std::unique_ptr<Home>()>;
+
+class StoreContractTest : public ::testing::TestWithParam<HomeFactory> {
+ protected:
+  StoreContractTest() { Reopen(); }
+
+  void Reopen() {
+    stores_ = {};
+    stores_ = home_->Open();
+  }
+  // Decides against what is stored, and saves.
+  std::vector<Outcome> Run(const std::vector<Command>& commands) {
+    auto rows = stores_.store->Load(KeysOf(commands));
+    EXPECT_TRUE(rows.has_value());
+    Decision decision = Decide(*rows, commands, kNow, ids_);
+    auto moved = stores_.store->Save(decision.changes);
+    EXPECT_TRUE(moved.has_value() && moved->empty());
+    return decision.outcomes;
+  }
+  Rows Load(const std::vector<Command>& commands) { return *stores_.store->Load(KeysOf(commands)); }
+  Changes ChangesOf(const std::vector<Command>& commands) {
+    return Decide(Load(commands), commands, kNow, ids_).changes;
+  }
+  Command TopUpOf(const std::string& user, int64_t amount, const std::string& key, Currency currency = kKrw) {
+    return {TopUp{key, user, {amount, currency}}, ""};
+  }
+  Command DebitOf(SagaId saga, int64_t amount, ReservationId reservation) {
+    return {Debit{saga, reservation, "ann", {amount, kKrw}}, ""};
+  }
+  Command RefundOf(SagaId saga, ReservationId reservation) {
+    return {Refund{saga, reservation, "ann", saga}, ""};
+  }
+
+  std::unique_ptr<Home> home_ = GetParam()();
+  Stores stores_;
+  SeededRandom random_{3};
+  EntryIds ids_{random_};
+  SagaId saga_ = SagaId::Make(kNow, random_);
+  ReservationId reservation_ = ReservationId::Make(kNow, random_);
+};
+
+TEST_P(StoreContractTest, WhatIsNotThereIsAbsent) {
+  const Rows rows = Load({TopUpOf("ann", 1, "k"), DebitOf(saga_, 1, reservation_)});
+  EXPECT_THAT(rows.wallets, IsEmpty());
+  EXPECT_THAT(rows.debits, IsEmpty());
+  EXPECT_THAT(rows.top_ups, IsEmpty());
+}
+
+TEST_P(StoreContractTest, WhatIsSavedIsLoadedAlsoAfterReopening) {
+  const auto outcomes = Run({TopUpOf("ann", 1000, "k"), DebitOf(saga_, 300, reservation_)});
+  Reopen();
+  const Rows rows = Load({TopUpOf("ann", 1000, "k"), DebitOf(saga_, 300, reservation_)});
+  EXPECT_THAT(rows.wallets, ElementsAre(WalletRow{{"ann", kKrw}, 700, 1}));
+  EXPECT_THAT(rows.top_ups, ElementsAre(TopUpRow{{"ann", "k"}, {1000, kKrw}, outcomes[0].entry, 1000}));
+  EXPECT_THAT(rows.debits, ElementsAre(DebitRow{.saga = saga_,
+                                                .reservation = reservation_,
+                                                .user_id = "ann",
+                                                .money = {300, kKrw},
+                                                .debit_entry = outcomes[1].entry,
+                                                .balance_after_debit = 700}));
+}
+
+TEST_P(StoreContractTest, ADebitBringsTheWalletThatItTookFrom) {
+  Run({TopUpOf("ann", 1000, "k"), DebitOf(saga_, 300, reservation_)});
+  const Rows rows = Load({RefundOf(saga_, reservation_)});
+  EXPECT_THAT(rows.wallets, ElementsAre(WalletRow{{"ann", kKrw}, 700, 1}));
+  const auto outcomes = Run({RefundOf(saga_, reservation_)});
+  EXPECT_EQ(outcomes[0].balance, (Money{1000, kKrw}));
+  EXPECT_EQ(Load({RefundOf(saga_, reservation_)}).debits.at(0).state, DebitState::kRefunded);
+}
+
+TEST_P(StoreContractTest, AWalletThatMovedStopsTheWholeSave) {
+  Run({TopUpOf("ann", 1000, "k")});
+  const Changes stale = ChangesOf({DebitOf(saga_, 300, reservation_), TopUpOf("bob", 5, "k")});
+  Run({TopUpOf("ann", 1, "k2")});
+  const auto moved = stores_.store->Save(stale);
+  ASSERT_TRUE(moved.has_value());
+  EXPECT_THAT(moved->wallets, ElementsAre(WalletKey{"ann", kKrw}));
+  const Rows rows = Load({DebitOf(saga_, 300, reservation_), TopUpOf("bob", 5, "k")});
+  EXPECT_THAT(rows.wallets, ElementsAre(WalletRow{{"ann", kKrw}, 1001, 2}));
+  EXPECT_THAT(rows.debits, IsEmpty());
+}
+
+TEST_P(StoreContractTest, AWalletThatAnotherOpenedHasMoved) {
+  const Changes stale = ChangesOf({TopUpOf("ann", 5, "k")});
+  Run({TopUpOf("ann", 1, "k2")});
+  EXPECT_THAT(stores_.store->Save(stale)->wallets, ElementsAre(WalletKey{"ann", kKrw}));
+}
+
+TEST_P(StoreContractTest, DebitAndUndoAtTheSameTimeMeetInTheSagasRow) {
+  Run({TopUpOf("ann", 1000, "k")});
+  const Changes debit = ChangesOf({DebitOf(saga_, 300, reservation_)});
+  Run({RefundOf(saga_, reservation_)});  // its tombstone is first
+  EXPECT_THAT(stores_.store->Save(debit)->sagas, ElementsAre(saga_));
+  EXPECT_EQ(Load({TopUpOf("ann", 1, "k3")}).wallets.at(0).balance, 1000);
+}
+
+TEST_P(StoreContractTest, TwoRefundsAtTheSameTimeGiveBackOnce) {
+  Run({TopUpOf("ann", 1000, "k"), DebitOf(saga_, 300, reservation_)});
+  Changes refund = ChangesOf({RefundOf(saga_, reservation_)});
+  Run({RefundOf(saga_, reservation_)});
+  refund.wallets[0].version = 2;  // as if only the saga's row had moved
+  EXPECT_THAT(stores_.store->Save(refund)->sagas, ElementsAre(saga_));
+  EXPECT_EQ(Load({TopUpOf("ann", 1, "k3")}).wallets.at(0).balance, 1000);
+}
+
+TEST_P(StoreContractTest, OneClientKeyAtTheSameTimeInTwoCurrenciesIsOneTopUp) {
+  const Changes stale = ChangesOf({TopUpOf("ann", 5, "k", kEur)});
+  Run({TopUpOf("ann", 5, "k")});
+  EXPECT_THAT(stores_.store->Save(stale)->top_ups, ElementsAre(TopUpKey{"ann", "k"}));
+  EXPECT_THAT(*stores_.reader->Balances("ann"), ElementsAre(Money{5, kKrw}));
+}
+
+TEST_P(StoreContractTest, BalancesAreListedByCurrency) {
+  Run({TopUpOf("ann", 1, "k1"), TopUpOf("ann", 2, "k2", kEur), TopUpOf("bob", 3, "k")});
+  EXPECT_THAT(*stores_.reader->Balances("ann"), ElementsAre(Money{2, kEur}, Money{1, kKrw}));
+  EXPECT_THAT(*stores_.reader->Balances("nobody"), IsEmpty());
+}
+
+TEST_P(StoreContractTest, EntriesAreListedNewestFirstByCursorAndCurrency) {
+  Run({TopUpOf("ann", 10, "k1"), TopUpOf("bob", 1, "k"), TopUpOf("ann", 20, "k2", kEur),
+       DebitOf(saga_, 4, reservation_), TopUpOf("ann", 30, "k3")});
+  const EntryPage first = *stores_.reader->Entries("ann", std::nullopt, std::nullopt, 3);
+  ASSERT_THAT(first.entries, SizeIs(3));
+  EXPECT_TRUE(first.more);
+  EXPECT_EQ(first.entries[0].money, (Money{30, kKrw}));
+  EXPECT_EQ(first.entries[0].client_key, "k3");
+  EXPECT_EQ(first.entries[1].money, (Money{-4, kKrw}));
+  EXPECT_EQ(first.entries[1].balance_after, 6);
+  EXPECT_EQ(first.entries[1].reservation, reservation_);
+  EXPECT_EQ(first.entries[1].saga, saga_);
+  EXPECT_EQ(first.entries[1].kind, EntryKind::kDebit);
+  EXPECT_EQ(first.entries[1].created_at, kNow);
+  EXPECT_EQ(first.entries[2].money, (Money{20, kEur}));
+  const EntryPage rest = *stores_.reader->Entries("ann", std::nullopt, first.entries[2].id, 3);
+  ASSERT_THAT(rest.entries, SizeIs(1));
+  EXPECT_FALSE(rest.more);
+  EXPECT_EQ(rest.entries[0].money, (Money{10, kKrw}));
+  EXPECT_THAT(stores_.reader->Entries("ann", kEur, std::nullopt, 3)->entries, SizeIs(1));
+}
+
+TEST_P(StoreContractTest, TheLedgersEffectIsPagedByReservation) {
+  Run({TopUpOf("ann", 1000, "k")});
+  std::vector<ReservationId> reservations;
+  for (int i = 0; i < 3; ++i) {
+    reservations.push_back(ReservationId::Make(kNow + milliseconds(i + 1), random_));
+    const SagaId saga = SagaId::Make(kNow, random_);
+    Run({DebitOf(saga, 100 + i, reservations.back())});
+    if (i == 1) Run({RefundOf(saga, reservations.back())});
+  }
+  Run({RefundOf(saga_, reservation_)});  // moved nothing: not in the ledger
+  const ReservationPage first = *stores_.reader->Reservations({}, 2);
+  EXPECT_THAT(first.rows, ElementsAre(ReservationTotals{reservations[0], "ann", kKrw, 100, 0, 1},
+                                      ReservationTotals{reservations[1], "ann", kKrw, 101, 101, 0}));
+  EXPECT_TRUE(first.more);
+  const ReservationPage rest = *stores_.reader->Reservations(reservations[1], 2);
+  EXPECT_THAT(rest.rows, ElementsAre(ReservationTotals{reservations[2], "ann", kKrw, 102, 0, 1}));
+  EXPECT_FALSE(rest.more);
+  EXPECT_EQ(stores_.reader->Reservation(reservations[1]).value(), first.rows[1]);
+  EXPECT_EQ(stores_.reader->Reservation(reservation_).value(), std::nullopt);
+}
+
+TEST_P(StoreContractTest, TotalsOfASoundLedgerSumToZero) {
+  Run({TopUpOf("ann", 1000, "k1"), TopUpOf("bob", 5, "k", kEur), DebitOf(saga_, 300, reservation_)});
+  const Totals totals = *stores_.reader->ComputeTotals();
+  EXPECT_THAT(totals.currencies,
+              ElementsAre(CurrencyTotals{kEur, 0, 1, 0, 0, 5}, CurrencyTotals{kKrw, 0, 1, 0, 0, 700}));
+  EXPECT_THAT(totals.bad_users, IsEmpty());
+}
+
+class SqliteHome final : public Home {
+ public:
+  Stores Open() override {
+    auto stores = OpenSqlite(file());
+    CHECK(stores.has_value(), "{}", stores.error().detail);
+    return *std::move(stores);
+  }
+  std::filesystem::path file() const { return dir_.path() / "wallet.db"; }
+
+ private:
+  testbed::TempDir dir_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContractTest,
+                         ::testing::Values(HomeFactory([] { return std::make_unique<SqliteHome>(); })));
+
+// What only a hand in the file can break, the auditor's sums find.
+class SqliteTotalsTest : public ::testing::Test {
+ protected:
+  SqliteTotalsTest() {
+    const std::vector<Command> commands = {{TopUp{"k1", "ann", {1000, kKrw}}, ""},
+                                           {TopUp{"k2", "bob", {5, kKrw}}, ""}};
+    CHECK(stores_.store->Save(Decide({}, commands, kNow, ids_).changes).has_value());
+  }
+  void Tamper(std::string_view sql) { ASSERT_TRUE(raw_.Execute(sql)); }
+  Totals Compute() { return *stores_.reader->ComputeTotals(); }
+
+  SeededRandom random_{3};
+  EntryIds ids_{random_};
+  SqliteHome home_;
+  Stores stores_ = home_.Open();
+  sql::Database raw_ = *sql::Database::Open(home_.file());
+};
+
+TEST_F(SqliteTotalsTest, ABalanceThatIsNotTheSumOfItsEntriesIsFound) {
+  Tamper("UPDATE wallet SET balance = balance + 1 WHERE user_id = 'ann'");
+  EXPECT_EQ(Compute().currencies.at(0).wallets_unequal_entries, 1);
+  EXPECT_THAT(Compute().bad_users, ElementsAre("ann"));
+}
+
+TEST_F(SqliteTotalsTest, ANegativeWalletIsFound) {
+  Tamper("UPDATE wallet SET balance = -1 WHERE user_id = 'bob'");
+  EXPECT_EQ(Compute().currencies.at(0).wallets_negative, 1);
+  EXPECT_THAT(Compute().bad_users, ElementsAre("bob"));
+}
+
+TEST_F(SqliteTotalsTest, EntriesWithoutAWalletAreFound) {
+  Tamper("DELETE FROM wallet WHERE user_id = 'bob'");
+  EXPECT_EQ(Compute().currencies.at(0).wallets_unequal_entries, 1);
+  EXPECT_THAT(Compute().bad_users, ElementsAre("bob"));
+}
+
+TEST_F(SqliteTotalsTest, AnEntryWhoseLegsAreUnequalIsFound) {
+  EXPECT_FALSE(raw_.Execute("UPDATE ledger SET contra_amount = contra_amount + 7 WHERE user_id = 'ann'"));
+  Tamper("PRAGMA ignore_check_constraints = ON");
+  Tamper("UPDATE ledger SET contra_amount = contra_amount + 7 WHERE user_id = 'ann'");
+  EXPECT_EQ(Compute().currencies.at(0).sum_of_all_accounts, 7);
+}
+
+TEST_F(SqliteTotalsTest, EachEntryIsAnEventInTheOutbox) {
+  sql::Statement count = raw_.Prepare("SELECT COUNT(*), MIN(topic), MIN(key), MIN(type) FROM outbox");
+  ASSERT_TRUE(count.Step().value());
+  EXPECT_EQ(count.Int(0), 2);
+  EXPECT_EQ(count.Text(1), "wallet");
+  EXPECT_EQ(count.Text(2), "ann");
+  EXPECT_EQ(count.Text(3), "wallet.charged");
+}
+
+}  // namespace
+}  // namespace boxoffice::wallet
