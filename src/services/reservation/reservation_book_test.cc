@@ -1,0 +1,313 @@
+// The rules of reservations, without database, clock or thread.
+#include "services/reservation/reservation_book.h"
+
+#include <gmock/gmock.h>
+
+namespace boxoffice::reservation {
+namespace {
+
+constexpr Timestamp kNow = FromUnixMs(1'800'000'000'000);
+
+class ReservationBookTest : public ::testing::Test {
+ protected:
+  Reservation Stored(State state, SagaStatus status = SagaStatus::kDone) {
+    Reservation r;
+    r.id = ReservationId::Make(kNow, random_);
+    r.user_id = "buyer";
+    r.show_id = 1;
+    r.seats = {{1, "A-1", 100, "S"}};
+    r.state = state;
+    r.version = 4;
+    r.saga.id = SagaId::Make(kNow, random_);
+    r.saga.kind = SagaKind::kHold;
+    r.saga.status = status;
+    r.saga.epoch = 3;
+    r.saga.owner = "old";
+    r.saga.started_at = kNow;
+    r.hold_expires_at = kNow + milliseconds(300'000);
+    rows_.reservations[r.id] = r;
+    return r;
+  }
+  BeginReserve Reserve(const std::string& key, bool pay = false) {
+    BeginReserve begin;
+    begin.key = {"buyer", key};
+    begin.request_hash = "hash";
+    begin.reservation.id = ReservationId::Make(kNow, random_);
+    begin.reservation.user_id = "buyer";
+    begin.reservation.saga.id = SagaId::Make(kNow, random_);
+    begin.reservation.saga.kind = pay ? SagaKind::kOneShot : SagaKind::kHold;
+    return begin;
+  }
+  BeginOn On(const Reservation& r, bool cancel = false) {
+    BeginOn begin;
+    begin.key = {"buyer", "key"};
+    begin.request_hash = "hash";
+    begin.reservation_id = r.id;
+    begin.saga_id = SagaId::Make(kNow, random_);
+    begin.cancel = cancel;
+    begin.cancel_deadline = kNow + milliseconds(1);
+    begin.owner = "me";
+    return begin;
+  }
+  Decided DecideAll(std::vector<Command> commands) { return Decide(rows_, commands, kNow, policy_); }
+  // The only outcome and change of one command.
+  Decided DecideOne(Command command) { return DecideAll({std::move(command)}); }
+
+  SeededRandom random_{1};
+  Rows rows_;
+  Policy policy_;
+};
+
+TEST_F(ReservationBookTest, StatesMoveOnlyAlongTheEdgesOfTheDesign) {
+  const std::vector<std::pair<State, State>> edges = {{State::kHeld, State::kConfirming},
+                                                      {State::kConfirming, State::kConfirmed},
+                                                      {State::kConfirmed, State::kCancelling},
+                                                      {State::kCancelling, State::kCancelled},
+                                                      {State::kHeld, State::kExpired},
+                                                      {State::kHeld, State::kReleased},
+                                                      {State::kConfirming, State::kCompensating},
+                                                      {State::kCompensating, State::kFailed},
+                                                      {State::kCompensating, State::kHeld}};
+  for (int from = 0; from <= static_cast<int>(State::kReleased); ++from) {
+    for (int to = 0; to <= static_cast<int>(State::kReleased); ++to) {
+      const std::pair edge{static_cast<State>(from), static_cast<State>(to)};
+      EXPECT_EQ(CanMove(edge.first, edge.second), from == to || std::ranges::find(edges, edge) != edges.end())
+          << StateName(edge.first) << " to " << StateName(edge.second);
+    }
+  }
+}
+
+TEST_F(ReservationBookTest, ReserveWritesTheIntentBeforeAnySideEffect) {
+  const Decided hold = DecideOne(Reserve("k"));
+  ASSERT_EQ(hold.decision.changes.size(), 1U);
+  const Change& change = hold.decision.changes[0];
+  EXPECT_EQ(change.reservation.state, State::kHeld);
+  EXPECT_EQ(change.expected_version, 0U);
+  EXPECT_EQ(change.reservation.due_at, kNow + policy_.lease);
+  EXPECT_EQ(change.request->answer, std::nullopt);
+  EXPECT_FALSE(change.event);
+  const Decided one_shot = DecideOne(Reserve("k", /*pay=*/true));
+  EXPECT_EQ(one_shot.decision.changes[0].reservation.state, State::kConfirming);
+}
+
+TEST_F(ReservationBookTest, TheSameKeyWithAnotherRequestIsRefused) {
+  const BeginReserve begin = Reserve("k");
+  rows_.requests[begin.key] = {begin.key, "other hash", {}, {}, Answer{}, kNow};
+  EXPECT_EQ(std::get<Error>(DecideOne(begin).decision.outcomes[0]).reason, "idempotency_key_reused");
+}
+
+TEST_F(ReservationBookTest, TheSameKeyWhileTheFirstRunsIsRefused) {
+  const BeginReserve begin = Reserve("k");
+  rows_.requests[begin.key] = {begin.key, "hash", {}, {}, std::nullopt, kNow};
+  EXPECT_EQ(std::get<Error>(DecideOne(begin).decision.outcomes[0]).reason, "idempotency_key_running");
+}
+
+TEST_F(ReservationBookTest, TheSameRequestGetsTheSameAnswerAndWritesNothing) {
+  const BeginReserve begin = Reserve("k");
+  Answer answer;
+  answer.reservation = Stored(State::kConfirmed);
+  rows_.requests[begin.key] = {begin.key, "hash", {}, {}, answer, kNow};
+  const Decided decided = DecideOne(begin);
+  EXPECT_EQ(std::get<Answered>(decided.decision.outcomes[0]).answer, answer);
+  EXPECT_TRUE(decided.decision.changes.empty());
+}
+
+TEST_F(ReservationBookTest, AnAnswerThatWasAConflictMayBeTriedAnew) {
+  const BeginReserve begin = Reserve("k");
+  Answer answer;
+  answer.refusal = Refusal{.code = "seats_taken"};
+  rows_.requests[begin.key] = {begin.key, "hash", {}, {}, answer, kNow};
+  EXPECT_TRUE(std::holds_alternative<Started>(DecideOne(begin).decision.outcomes[0]));
+  answer.refusal = Refusal{.code = "payment_declined"};
+  rows_.requests[begin.key].answer = answer;
+  EXPECT_TRUE(std::holds_alternative<Answered>(DecideOne(begin).decision.outcomes[0]));
+}
+
+TEST_F(ReservationBookTest, AnAnswerIsForgottenAfterADay) {
+  const BeginReserve begin = Reserve("k");
+  rows_.requests[begin.key] = {begin.key, "other",  {},
+                               {},        Answer{}, kNow - policy_.answers_kept - milliseconds(1)};
+  EXPECT_TRUE(std::holds_alternative<Started>(DecideOne(begin).decision.outcomes[0]));
+}
+
+TEST_F(ReservationBookTest, ASecondRequestWithTheKeyInOneBatchWaitsForTheNext) {
+  const Decided decided = DecideAll({Reserve("k"), Reserve("k")});
+  EXPECT_THAT(decided.deferred, ::testing::ElementsAre(false, true));
+  EXPECT_EQ(decided.decision.changes.size(), 1U);
+}
+
+TEST_F(ReservationBookTest, AConfirmationBeginsANewSagaOfTheNextAttempt) {
+  const Reservation held = Stored(State::kHeld);
+  const Decided decided = DecideOne(On(held));
+  const Change& change = decided.decision.changes.at(0);
+  EXPECT_EQ(change.reservation.state, State::kConfirming);
+  EXPECT_EQ(change.reservation.saga.attempt, held.saga.attempt + 1);
+  EXPECT_NE(change.reservation.saga.id, held.saga.id);
+  EXPECT_EQ(change.expected_version, held.version);
+  EXPECT_EQ(change.expected_epoch, held.saga.epoch);
+  EXPECT_EQ(change.reservation.saga.deadline, kNow + policy_.saga_deadline);
+}
+
+TEST_F(ReservationBookTest, SomebodyElsesReservationIsNotFound) {
+  const Reservation held = Stored(State::kHeld);
+  BeginOn begin = On(held);
+  begin.key.user_id = "thief";
+  EXPECT_EQ(std::get<Error>(DecideOne(begin).decision.outcomes[0]).reason, "reservation_not_found");
+}
+
+TEST_F(ReservationBookTest, OnlyAHeldReservationIsConfirmed) {
+  for (const State state :
+       {State::kConfirmed, State::kFailed, State::kExpired, State::kReleased, State::kCancelled}) {
+    const Decided decided = DecideOne(On(Stored(state)));
+    EXPECT_EQ(std::get<Answered>(decided.decision.outcomes[0]).answer.refusal->code, "reservation_state");
+    EXPECT_TRUE(decided.decision.changes.empty());
+  }
+}
+
+TEST_F(ReservationBookTest, CancelAndConfirmAtTheSameTimeTheLoserIsToldTheState) {
+  const Reservation held = Stored(State::kHeld);
+  BeginOn cancel = On(held, /*cancel=*/true);
+  cancel.key.idempotency_key = "other key";
+  const Decided decided = DecideAll({On(held), cancel});
+  EXPECT_TRUE(decided.deferred[1]) << "decided again on the row that the first has changed";
+  rows_.reservations[held.id] = decided.decision.changes[0].reservation;
+  const Decided next = DecideOne(cancel);
+  const auto& answer = std::get<Answered>(next.decision.outcomes[0]).answer;
+  EXPECT_EQ(answer.refusal->code, "reservation_state");
+  EXPECT_EQ(answer.reservation.state, State::kConfirming);
+}
+
+TEST_F(ReservationBookTest, CancellingAConfirmedOneIsASagaOfItsOwnUntilTheDeadline) {
+  const Reservation confirmed = Stored(State::kConfirmed);
+  BeginOn cancel = On(confirmed, /*cancel=*/true);
+  EXPECT_EQ(DecideOne(cancel).decision.changes.at(0).reservation.state, State::kCancelling);
+  cancel.cancel_deadline = kNow - milliseconds(1);
+  EXPECT_EQ(std::get<Answered>(DecideOne(cancel).decision.outcomes[0]).answer.refusal->code,
+            "cancel_deadline_passed");
+}
+
+TEST_F(ReservationBookTest, CancellingAHoldReleasesIt) {
+  const Change change = DecideOne(On(Stored(State::kHeld), /*cancel=*/true)).decision.changes.at(0);
+  EXPECT_EQ(change.reservation.state, State::kHeld);
+  EXPECT_EQ(change.reservation.saga.kind, SagaKind::kRelease);
+}
+
+TEST_F(ReservationBookTest, FinishChecksVersionAndEpochAndTellsTheWorldOnce) {
+  Reservation r = Stored(State::kConfirming, SagaStatus::kRunning);
+  r.state = State::kConfirmed;
+  r.saga.idempotency_key = "k";
+  const Change change = DecideOne(Finish{r}).decision.changes.at(0);
+  EXPECT_EQ(change.expected_version, r.version);
+  EXPECT_EQ(change.expected_epoch, r.saga.epoch);
+  EXPECT_EQ(change.reservation.version, r.version + 1);
+  EXPECT_EQ(change.event->type, "reservation.confirmed");
+  EXPECT_EQ(change.reservation.due_at, std::nullopt);
+  EXPECT_EQ(change.request->answer->reservation.state, State::kConfirmed);
+}
+
+TEST_F(ReservationBookTest, AHoldIsLookedAtAgainAfterItsEnd) {
+  Reservation r = Stored(State::kHeld, SagaStatus::kRunning);
+  const Change change = DecideOne(Finish{r}).decision.changes.at(0);
+  EXPECT_EQ(change.reservation.due_at, r.hold_expires_at + policy_.expiry_grace);
+}
+
+TEST_F(ReservationBookTest, TheDecisionToUndoIsAWriteOfItsOwn) {
+  Reservation r = Stored(State::kConfirming, SagaStatus::kRunning);
+  r.saga.undoing = true;
+  const Change change = DecideOne(Undo{r}).decision.changes.at(0);
+  EXPECT_EQ(change.reservation.state, State::kCompensating);
+  EXPECT_FALSE(change.event);
+}
+
+TEST_F(ReservationBookTest, WaitingBacksOffDoublingUpToTheCap) {
+  Reservation r = Stored(State::kConfirming, SagaStatus::kRunning);
+  EXPECT_EQ(DecideOne(Postpone{r}).decision.changes[0].reservation.due_at, kNow + milliseconds(500));
+  r.saga.tries = 3;
+  EXPECT_EQ(DecideOne(Postpone{r}).decision.changes[0].reservation.due_at, kNow + milliseconds(4'000));
+  r.saga.tries = 15;
+  EXPECT_EQ(DecideOne(Postpone{r}).decision.changes[0].reservation.due_at, kNow + milliseconds(60'000));
+}
+
+TEST_F(ReservationBookTest, AfterTwentyTriesOrFifteenMinutesItParksAndIsNotDropped) {
+  Reservation r = Stored(State::kCompensating, SagaStatus::kRunning);
+  r.saga.tries = policy_.max_tries - 1;
+  Reservation parked = DecideOne(Postpone{r}).decision.changes[0].reservation;
+  EXPECT_EQ(parked.saga.status, SagaStatus::kParked);
+  EXPECT_EQ(parked.due_at, std::nullopt);
+  EXPECT_EQ(parked.state, State::kCompensating);
+  r.saga.tries = 1;
+  r.saga.started_at = kNow - policy_.park_after - milliseconds(1);
+  parked = DecideOne(Postpone{r}).decision.changes[0].reservation;
+  EXPECT_EQ(parked.saga.status, SagaStatus::kParked);
+}
+
+TEST_F(ReservationBookTest, AClaimTakesTheNextEpochAndANewLease) {
+  Reservation due = Stored(State::kConfirming, SagaStatus::kRunning);
+  due.due_at = kNow;
+  rows_.due = {due};
+  const Decided decided = DecideOne(Claim{"me", 10, {SagaId()}});
+  const Change& change = decided.decision.changes.at(0);
+  EXPECT_EQ(change.reservation.saga.epoch, due.saga.epoch + 1);
+  EXPECT_EQ(change.expected_epoch, due.saga.epoch);
+  EXPECT_EQ(change.reservation.saga.owner, "me");
+  EXPECT_EQ(change.reservation.saga.id, due.saga.id);
+  EXPECT_EQ(std::get<Claimed>(decided.decision.outcomes[0]).reservations.size(), 1U);
+}
+
+TEST_F(ReservationBookTest, AnExpiredHoldIsTakenUpByASagaOfItsOwn) {
+  Reservation due = Stored(State::kHeld);
+  due.due_at = kNow;
+  rows_.due = {due};
+  const SagaId fresh = SagaId::Make(kNow, random_);
+  const Change change = DecideOne(Claim{"me", 10, {fresh}}).decision.changes.at(0);
+  EXPECT_EQ(change.reservation.saga.kind, SagaKind::kExpire);
+  EXPECT_EQ(change.reservation.saga.id, fresh);
+  EXPECT_EQ(change.reservation.state, State::kHeld);
+}
+
+TEST_F(ReservationBookTest, AnOwnersWriteBehindAClaimInTheSameBatchIsDecidedAgain) {
+  Reservation due = Stored(State::kConfirming, SagaStatus::kRunning);
+  due.due_at = kNow;
+  rows_.due = {due};
+  const Decided decided = DecideAll({Claim{"me", 10, {SagaId()}}, Finish{due}});
+  EXPECT_THAT(decided.deferred, ::testing::ElementsAre(false, true));
+}
+
+TEST_F(ReservationBookTest, AnOperatorsWordTakesTheSagaAwayFromItsOwnerAndIsOnRecord) {
+  const Reservation parked = Stored(State::kCompensating, SagaStatus::kParked);
+  const Change change = DecideOne(Resolve{parked.id, "retry", "bank is back", "kim"}).decision.changes.at(0);
+  EXPECT_EQ(change.reservation.saga.status, SagaStatus::kRunning);
+  EXPECT_EQ(change.reservation.saga.epoch, parked.saga.epoch + 1);
+  EXPECT_EQ(change.reservation.due_at, kNow);
+  EXPECT_EQ(change.reservation.saga.timeline.back().detail, "kim: bank is back");
+}
+
+TEST_F(ReservationBookTest, OnlyAForwardSagaWithUndosCanBeForcedToUndo) {
+  Reservation cancelling = Stored(State::kCancelling, SagaStatus::kParked);
+  rows_.reservations[cancelling.id].saga.kind = SagaKind::kCancel;
+  EXPECT_EQ(
+      std::get<Error>(DecideOne(Resolve{cancelling.id, "undo", "r", "kim"}).decision.outcomes[0]).reason,
+      "saga_not_undoable");
+  Reservation confirming = Stored(State::kConfirming, SagaStatus::kParked);
+  rows_.reservations[confirming.id].saga.kind = SagaKind::kConfirm;
+  const Change change = DecideOne(Resolve{confirming.id, "undo", "r", "kim"}).decision.changes.at(0);
+  EXPECT_LT(change.reservation.saga.deadline, kNow);
+}
+
+TEST_F(ReservationBookTest, NothingIsToResolveWhenTheSagaIsDone) {
+  const Reservation done = Stored(State::kConfirmed);
+  EXPECT_EQ(std::get<Error>(DecideOne(Resolve{done.id, "retry", "r", "kim"}).decision.outcomes[0]).reason,
+            "saga_done");
+}
+
+TEST_F(ReservationBookTest, ATimelineStaysBounded) {
+  Saga saga;
+  for (size_t i = 0; i < 3 * kMaxTimeline; ++i)
+    AddToTimeline(saga, {std::to_string(i), false, "done", "", kNow, 0});
+  EXPECT_EQ(saga.timeline.size(), kMaxTimeline);
+  EXPECT_EQ(saga.timeline.front().step, "0");
+  EXPECT_EQ(saga.timeline.back().step, std::to_string(3 * kMaxTimeline - 1));
+}
+
+}  // namespace
+}  // namespace boxoffice::reservation

@@ -1,0 +1,28 @@
+// The reservation store in memory: what the contract tests hold the databases against, and what sagas are
+// tested on.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "services/reservation/store.h"
+
+namespace boxoffice::reservation {
+
+// Not durable; one thread.
+class MemoryStore final : public Store {
+ public:
+  [[nodiscard]] Result<Rows> Load(const Keys& keys, Timestamp now) override;
+  [[nodiscard]] Result<std::vector<bool>> Save(std::span<const Change> changes) override;
+  [[nodiscard]] Result<int64_t> ForgetRequests(Timestamp before, int64_t limit) override;
+
+  [[nodiscard]] const std::map<ReservationId, Reservation>& reservations() const { return reservations_; }
+  [[nodiscard]] const std::vector<DomainEvent>& events() const { return events_; }
+
+ private:
+  std::map<ReservationId, Reservation> reservations_;
+  std::map<RequestKey, RequestRecord> requests_;
+  std::vector<DomainEvent> events_;
+};
+
+}  // namespace boxoffice::reservation
