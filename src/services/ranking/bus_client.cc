@@ -1,0 +1,100 @@
+#include "services/ranking/bus_client.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "boxoffice/bus/v1/events.pb.h"
+#include "platform/obs/log.h"
+
+namespace boxoffice::ranking {
+namespace {
+
+// The topics that the ranking consumes.
+const std::vector<std::string>& ConsumedTopics() {
+  static const std::vector<std::string> consumed{"reservation", "seat"};
+  return consumed;
+}
+
+std::unexpected<Error> Malformed(const bus::Record& record) {
+  return Fail(Code::kInvalidArgument, "event_malformed", record.event.type + " can't be read");
+}
+
+}  // namespace
+
+Result<std::optional<Event>> ToEvent(const bus::Record& record) {
+  const std::string& type = record.event.type;
+  Event event;
+  event.id = record.event.id;
+  if (type == "reservation.confirmed" || type == "reservation.cancelled") {
+    boxoffice::bus::v1::ReservationEvent body;
+    if (!body.ParseFromString(record.event.body) || body.show_id() <= 0) return Malformed(record);
+    event.kind = type == "reservation.confirmed" ? Kind::kConfirmed : Kind::kCancelled;
+    event.show_id = body.show_id();
+    event.seats = body.seat_nos_size();
+    event.at = FromUnixMs(body.at_ms());
+    return event;
+  }
+  if (type == "show.sold_out") {
+    boxoffice::bus::v1::ShowSoldOut body;
+    if (!body.ParseFromString(record.event.body) || body.show_id() <= 0) return Malformed(record);
+    event.kind = Kind::kSoldOut;
+    event.show_id = body.show_id();
+    event.at = FromUnixMs(body.at_ms());
+    event.on_sale_at = FromUnixMs(body.on_sale_at_ms());
+    return event;
+  }
+  return std::nullopt;
+}
+
+bus::Consumed Consume(Service& service, std::span<const bus::Record> records) {
+  std::vector<Event> events;
+  bus::Consumed consumed{records.size(), {}};
+  for (size_t i = 0; i < records.size(); ++i) {
+    Result<std::optional<Event>> event = ToEvent(records[i]);
+    if (!event) {
+      consumed = {i, event.error()};
+      break;
+    }
+    if (*event) events.push_back(**event);
+  }
+  if (const Result<void> counted = service.Count(events); !counted) return {0, counted.error()};
+  return consumed;
+}
+
+Result<void> RebuildFromLog(Service& service, bus::Bus& bus, const std::atomic<bool>& stopping) {
+  constexpr size_t kPage = 1000;
+  const std::vector<std::string>& topics = ConsumedTopics();
+  size_t topic = 0;
+  int64_t after = 0;
+  // A page can hold nothing of interest; an empty answer would say that the log is at its end.
+  const auto next = [&]() -> Result<std::vector<Event>> {
+    std::vector<Event> events;
+    while (events.empty() && topic < topics.size()) {
+      if (stopping) return Fail(Code::kUnavailable, "stopped", "the rebuild goes on at the next start");
+      BOXOFFICE_ASSIGN(const std::vector<bus::Record> records, bus.Read(topics[topic], after, kPage));
+      if (records.empty()) {
+        ++topic;
+        after = 0;
+        continue;
+      }
+      after = records.back().offset;
+      for (const bus::Record& record : records) {
+        const Result<std::optional<Event>> event = ToEvent(record);
+        if (event && *event) events.push_back(**event);
+      }
+    }
+    return events;
+  };
+  BOXOFFICE_TRY(service.Rebuild(next));
+  obs::Log(obs::Level::kInfo, "ranking_rebuilt", {{"events", service.GetAudit().processed}});
+  return {};
+}
+
+Result<void> Subscribe(Service& service, bus::Bus& bus) {
+  return bus.Subscribe(kGroup, ConsumedTopics(), [&service](std::span<const bus::Record> records) {
+    return Consume(service, records);
+  });
+}
+
+}  // namespace boxoffice::ranking

@@ -1,0 +1,29 @@
+// The ranking at the bus: what records mean to it.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <span>
+
+#include "base/result.h"
+#include "platform/bus/bus.h"
+#include "services/ranking/service.h"
+
+namespace boxoffice::ranking {
+
+// What a record says to the ranking; nullopt: nothing. Errors: event_malformed (kInvalidArgument: the event's
+// fault).
+[[nodiscard]] Result<std::optional<Event>> ToEvent(const bus::Record& record);
+
+// Counts a delivery. Before a malformed event, it counts what came before and stops there.
+[[nodiscard]] bus::Consumed Consume(Service& service, std::span<const bus::Record> records);
+
+// Counts the whole log anew. Malformed events are left out (they are parked in the dead letters). Ends early,
+// with error stopped, when `stopping` is set. The group must not be subscribed meanwhile.
+[[nodiscard]] Result<void> RebuildFromLog(Service& service, bus::Bus& bus, const std::atomic<bool>& stopping);
+
+// Delivers events to the service until the bus's Unsubscribe(kGroup).
+inline constexpr char kGroup[] = "ranking";
+[[nodiscard]] Result<void> Subscribe(Service& service, bus::Bus& bus);
+
+}  // namespace boxoffice::ranking

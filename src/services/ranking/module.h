@@ -1,0 +1,53 @@
+// The ranking service as a part of a process.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "platform/module/service_module.h"
+#include "platform/rpc/host.h"
+#include "services/ranking/rpc_server.h"
+#include "services/ranking/service.h"
+#include "services/ranking/store.h"
+
+namespace boxoffice::ranking {
+
+struct RankingConfig {
+  // Opens the store; empty: SQLite in the data folder, ranking.db.
+  std::function<Result<std::unique_ptr<Store>>(const module::Runtime&)> open_store;
+  // Counts the whole log anew at the start. A store that is new does so by itself.
+  bool rebuild = false;
+};
+
+class RankingModule final : public module::ServiceModule {
+ public:
+  RankingModule(const module::Runtime& runtime, RankingConfig config);
+  ~RankingModule() override;
+  [[nodiscard]] std::string_view name() const override { return "ranking"; }
+  // Serves at once; a rebuild runs beside it, and consuming begins after that.
+  [[nodiscard]] Result<void> Start() override;
+  void Drain(std::chrono::milliseconds grace) override;
+  void Stop() override;
+  [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override {
+    return host_.InProcessChannel();
+  }
+
+ private:
+  void Follow(bool rebuild);
+
+  const module::Runtime& runtime_;
+  const RankingConfig config_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<RpcServer> server_;
+  rpc::Host host_;
+  std::atomic<bool> stopping_{false};
+  std::mutex mutex_;
+  std::condition_variable stop_;
+  std::thread follower_;
+};
+
+}  // namespace boxoffice::ranking

@@ -1,0 +1,93 @@
+// What makes a concert popular: bookings and seats per show and hour, and how fast a show sold out. A
+// projection: the fold of events, in any order, each once.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/id.h"
+
+namespace boxoffice::ranking {
+
+enum class Kind { kConfirmed, kCancelled, kSoldOut };
+
+// What an event says to this service.
+struct Event {
+  EventId id;
+  Kind kind = Kind::kConfirmed;
+  int64_t show_id = 0;
+  int64_t seats = 0;  // of the booking; kSoldOut: 0
+  Timestamp at{};
+  Timestamp on_sale_at{};  // kSoldOut only
+};
+
+// Of one show, ever.
+struct Tally {
+  int64_t confirmed = 0;
+  int64_t cancelled = 0;
+  int64_t seats = 0;  // of confirmed less of cancelled bookings
+  std::optional<Timestamp> sold_out_at;
+  Timestamp on_sale_at{};  // with sold_out_at
+  bool operator==(const Tally&) const = default;
+};
+
+// Of one show in one hour. A cancellation counts in the hour when it comes, so both can be negative.
+struct Bucket {
+  int64_t bookings = 0;
+  int64_t seats = 0;
+  bool operator==(const Bucket&) const = default;
+};
+
+using Hour = int64_t;  // of UTC, since 1970
+using HourKey = std::pair<Hour, int64_t>;
+[[nodiscard]] Hour HourOf(Timestamp t);
+
+struct State {
+  std::map<int64_t, Tally> shows;
+  std::map<HourKey, Bucket> hours;
+  uint64_t processed = 0;
+  Timestamp as_of{};  // time of the newest event
+  bool operator==(const State&) const = default;
+};
+
+// The fold: counts one event. Of several sell-outs of a show the first counts.
+void Apply(State& state, const Event& event);
+
+// What counting `fresh` (each new, none twice) makes of the rows that it touches: these rows, and `processed`
+// and `as_of` of the whole. `state` is not changed.
+[[nodiscard]] State Decide(const State& state, std::span<const Event> fresh);
+
+// Puts such rows in the place of the old ones.
+void Overlay(State& state, const State& changed);
+
+// Drops hours that no window reaches any more.
+void Forget(State& state, Timestamp now);
+// The first hour that a window at `now` reaches.
+[[nodiscard]] Hour OldestHour(Timestamp now);
+
+enum class Order { kBookings, kSellout };
+// A window holds the hour that has begun and as many whole hours before it as its name says.
+enum class Window { kHour, kDay, kWeek, kAll };
+
+struct Row {
+  int64_t show_id = 0;
+  int64_t bookings = 0;  // confirmed less cancelled in the window, at least 0
+  int64_t seats = 0;
+  milliseconds sellout{0};  // kSellout only: from the opening to the last seat
+  Timestamp on_sale_at{};   // kSellout only
+  bool operator==(const Row&) const = default;
+};
+
+// At most `limit` rows, the best first.
+// kBookings: shows with bookings in the window, most first; ties: more seats, then the smaller id.
+// kSellout: shows that sold out in the window, the shortest time first; ties: the earlier opening, then the
+// smaller id.
+[[nodiscard]] std::vector<Row> Rank(const State& state, Order order, Window window, size_t limit,
+                                    Timestamp now);
+
+}  // namespace boxoffice::ranking

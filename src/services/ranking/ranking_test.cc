@@ -1,0 +1,138 @@
+#include "services/ranking/ranking.h"
+
+#include <gmock/gmock.h>
+
+namespace boxoffice::ranking {
+namespace {
+
+using std::chrono::hours;
+using testing::ElementsAre;
+
+const Timestamp kNow = FromUnixMs(1'800'000'000'000);
+
+class RankingTest : public testing::Test {
+ protected:
+  Event Confirmed(int64_t show, int64_t seats = 1, Timestamp at = kNow) {
+    return {EventId::Make(at, random_), Kind::kConfirmed, show, seats, at, {}};
+  }
+  Event Cancelled(int64_t show, int64_t seats = 1, Timestamp at = kNow) {
+    return {EventId::Make(at, random_), Kind::kCancelled, show, seats, at, {}};
+  }
+  Event SoldOut(int64_t show, Timestamp on_sale_at, Timestamp at) {
+    return {EventId::Make(at, random_), Kind::kSoldOut, show, 0, at, on_sale_at};
+  }
+  static State Fold(const std::vector<Event>& events) {
+    State state;
+    for (const Event& event : events) Apply(state, event);
+    return state;
+  }
+  static std::vector<int64_t> Shows(const State& state, Order order, Window window, size_t limit = 100) {
+    std::vector<int64_t> shows;
+    for (const Row& row : Rank(state, order, window, limit, kNow)) shows.push_back(row.show_id);
+    return shows;
+  }
+  SeededRandom random_{1};
+};
+
+TEST_F(RankingTest, BookingsAreConfirmedLessCancelled) {
+  const State state = Fold({Confirmed(1, 2), Confirmed(1, 3), Cancelled(1, 2)});
+  const auto rows = Rank(state, Order::kBookings, Window::kAll, 10, kNow);
+  ASSERT_EQ(rows.size(), 1);
+  EXPECT_EQ(rows[0].bookings, 1);
+  EXPECT_EQ(rows[0].seats, 3);
+  EXPECT_EQ(state.shows.at(1).confirmed, 2);
+  EXPECT_EQ(state.shows.at(1).cancelled, 1);
+}
+
+TEST_F(RankingTest, MostBookingsComeFirstThenMoreSeatsThenTheSmallerId) {
+  const State state = Fold({Confirmed(4), Confirmed(3), Confirmed(2, 2), Confirmed(1), Confirmed(1)});
+  EXPECT_THAT(Shows(state, Order::kBookings, Window::kAll), ElementsAre(1, 2, 3, 4));
+}
+
+TEST_F(RankingTest, AShowWithNothingBookedInTheWindowIsNotRanked) {
+  const State state = Fold({Confirmed(1), Cancelled(1), Confirmed(2, 1, kNow - hours(30)), Cancelled(2)});
+  EXPECT_THAT(Shows(state, Order::kBookings, Window::kAll), ElementsAre());
+  EXPECT_THAT(Shows(state, Order::kBookings, Window::kDay), ElementsAre());
+}
+
+TEST_F(RankingTest, AWindowHoldsTheHourThatHasBegunAndItsWholeHoursBefore) {
+  const State state = Fold({Confirmed(1), Confirmed(2, 1, kNow - hours(1)), Confirmed(3, 1, kNow - hours(2)),
+                            Confirmed(4, 1, kNow - hours(24)), Confirmed(5, 1, kNow - hours(25)),
+                            Confirmed(6, 1, kNow - hours(168)), Confirmed(7, 1, kNow - hours(169))});
+  EXPECT_THAT(Shows(state, Order::kBookings, Window::kHour), ElementsAre(1, 2));
+  EXPECT_THAT(Shows(state, Order::kBookings, Window::kDay), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(Shows(state, Order::kBookings, Window::kWeek), ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(Shows(state, Order::kBookings, Window::kAll), ElementsAre(1, 2, 3, 4, 5, 6, 7));
+}
+
+TEST_F(RankingTest, SelloutIsTheTimeFromTheOpeningToTheLastSeat) {
+  const State state =
+      Fold({SoldOut(1, kNow - hours(2), kNow), SoldOut(2, kNow - hours(10), kNow - hours(9))});
+  const auto rows = Rank(state, Order::kSellout, Window::kAll, 10, kNow);
+  ASSERT_EQ(rows.size(), 2);
+  EXPECT_EQ(rows[0].show_id, 2);
+  EXPECT_EQ(rows[0].sellout, hours(1));
+  EXPECT_EQ(rows[0].on_sale_at, kNow - hours(10));
+  EXPECT_EQ(rows[1].show_id, 1);
+}
+
+TEST_F(RankingTest, SelloutTiesGoToTheEarlierOpeningThenTheSmallerId) {
+  const State state = Fold({SoldOut(3, kNow - hours(1), kNow), SoldOut(2, kNow - hours(1), kNow),
+                            SoldOut(4, kNow - hours(3), kNow - hours(2))});
+  EXPECT_THAT(Shows(state, Order::kSellout, Window::kAll), ElementsAre(4, 2, 3));
+}
+
+TEST_F(RankingTest, TheFirstSelloutCountsInWhateverOrderTheyCome) {
+  const Event first = SoldOut(1, kNow - hours(4), kNow - hours(3));
+  const Event second = SoldOut(1, kNow - hours(4), kNow);
+  EXPECT_EQ(Rank(Fold({first, second}), Order::kSellout, Window::kAll, 1, kNow)[0].sellout, hours(1));
+  EXPECT_EQ(Rank(Fold({second, first}), Order::kSellout, Window::kAll, 1, kNow)[0].sellout, hours(1));
+}
+
+TEST_F(RankingTest, SelloutRanksOnlyShowsThatSoldOutInTheWindow) {
+  const State state =
+      Fold({SoldOut(1, kNow - hours(2), kNow), SoldOut(2, kNow - hours(90), kNow - hours(48)), Confirmed(3)});
+  EXPECT_THAT(Shows(state, Order::kSellout, Window::kDay), ElementsAre(1));
+  EXPECT_THAT(Shows(state, Order::kSellout, Window::kWeek), ElementsAre(1, 2));
+}
+
+TEST_F(RankingTest, ASelloutBeforeItsOpeningTookNoTime) {
+  const State state = Fold({SoldOut(1, kNow, kNow - hours(1))});
+  EXPECT_EQ(Rank(state, Order::kSellout, Window::kAll, 1, kNow)[0].sellout, hours(0));
+}
+
+TEST_F(RankingTest, NoMoreRowsThanTheLimit) {
+  const State state = Fold({Confirmed(1), Confirmed(2), Confirmed(2), Confirmed(3)});
+  EXPECT_THAT(Shows(state, Order::kBookings, Window::kAll, 2), ElementsAre(2, 1));
+}
+
+TEST_F(RankingTest, DecideGivesTheRowsThatTheFoldWouldGive) {
+  const std::vector<Event> before = {Confirmed(1, 2), Confirmed(2),
+                                     SoldOut(2, kNow - hours(2), kNow - hours(1))};
+  const std::vector<Event> fresh = {Confirmed(1, 4), Cancelled(1, 2), Confirmed(3),
+                                    SoldOut(2, kNow - hours(2), kNow)};
+  State state = Fold(before);
+  const State untouched = state;
+  const State changed = Decide(state, fresh);
+  EXPECT_EQ(state, untouched);
+  EXPECT_EQ(changed.shows.size(), 3);
+  Overlay(state, changed);
+  std::vector<Event> all = before;
+  all.insert(all.end(), fresh.begin(), fresh.end());
+  EXPECT_EQ(state, Fold(all));
+}
+
+TEST_F(RankingTest, ForgettingKeepsWhatAWeekNeeds) {
+  State state = Fold({Confirmed(1, 1, kNow - hours(168)), Confirmed(2, 1, kNow - hours(169))});
+  Forget(state, kNow);
+  EXPECT_EQ(state.hours.size(), 1);
+  EXPECT_THAT(Shows(state, Order::kBookings, Window::kWeek), ElementsAre(1));
+  EXPECT_THAT(Shows(state, Order::kBookings, Window::kAll), ElementsAre(1, 2));
+}
+
+TEST_F(RankingTest, AsOfIsTheTimeOfTheNewestEvent) {
+  EXPECT_EQ(Fold({Confirmed(1, 1, kNow), Confirmed(1, 1, kNow - hours(1))}).as_of, kNow);
+}
+
+}  // namespace
+}  // namespace boxoffice::ranking

@@ -1,0 +1,81 @@
+#include "services/ranking/rpc_server.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+#include "platform/rpc/unary.h"
+
+namespace boxoffice::ranking {
+namespace {
+
+constexpr uint32_t kMaxRows = 200;
+
+std::optional<Order> ParseOrder(std::string_view by) {
+  if (by == "bookings") return Order::kBookings;
+  if (by == "sellout") return Order::kSellout;
+  return std::nullopt;
+}
+
+std::optional<Window> ParseWindow(std::string_view window) {
+  if (window == "hour") return Window::kHour;
+  if (window == "day") return Window::kDay;
+  if (window == "week") return Window::kWeek;
+  if (window == "all") return Window::kAll;
+  return std::nullopt;
+}
+
+v1::GetRankingResponse ToProto(const Ranking& ranking) {
+  v1::GetRankingResponse response;
+  response.set_as_of_ms(ToUnixMs(ranking.as_of));
+  uint32_t rank = 0;
+  for (const Row& row : ranking.rows) {
+    v1::GetRankingResponse::Row& out = *response.add_rows();
+    out.set_rank(++rank);
+    out.set_show_id(row.show_id);
+    out.set_bookings(static_cast<uint64_t>(row.bookings));
+    out.set_seats(static_cast<uint64_t>(row.seats));
+    out.set_sellout_ms(row.sellout.count());
+    out.set_on_sale_at_ms(ToUnixMs(row.on_sale_at));
+  }
+  return response;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* RpcServer::GetRanking(grpc::CallbackServerContext* context,
+                                                const v1::GetRankingRequest* request,
+                                                v1::GetRankingResponse* response) {
+  return rpc::Answer<v1::GetRankingResponse>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::GetRankingResponse> {
+        const std::optional<Order> order = ParseOrder(request->by());
+        if (!order) return Fail(Code::kInvalidArgument, "invalid_argument", "by: bookings or sellout");
+        const std::optional<Window> window = ParseWindow(request->window());
+        if (!window)
+          return Fail(Code::kInvalidArgument, "invalid_argument", "window: hour, day, week or all");
+        if (request->limit() < 1 || request->limit() > kMaxRows) {
+          return Fail(Code::kInvalidArgument, "invalid_argument", "limit: 1 to 200");
+        }
+        return ToProto(service_.Get(*order, *window, request->limit()));
+      });
+}
+
+grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context, const v1::AuditRequest*,
+                                           v1::AuditResponse* response) {
+  return rpc::Answer<v1::AuditResponse>(
+      context, pool_.get_executor(), response, [this]() -> Result<v1::AuditResponse> {
+        const ranking::Audit audit = service_.GetAudit();
+        v1::AuditResponse answer;
+        answer.set_processed_events(audit.processed);
+        for (const auto& [show, tally] : audit.shows) {
+          v1::AuditResponse::Row& row = *answer.add_rows();
+          row.set_show_id(show);
+          row.set_confirmed(static_cast<uint64_t>(tally.confirmed));
+          row.set_cancelled(static_cast<uint64_t>(tally.cancelled));
+          row.set_seats_sold(static_cast<uint64_t>(std::max<int64_t>(tally.seats, 0)));
+        }
+        return answer;
+      });
+}
+
+}  // namespace boxoffice::ranking

@@ -1,0 +1,220 @@
+#include "services/ranking/rpc_server.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/client_context.h>
+
+#include "boxoffice/bus/v1/events.pb.h"
+#include "platform/bus/processed_event.h"
+#include "platform/bus/sqlite_bus.h"
+#include "platform/rpc/status.h"
+#include "services/ranking/bus_client.h"
+#include "services/ranking/module.h"
+#include "services/ranking/store_sqlite.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::ranking {
+namespace {
+
+// The whole service: events on a real bus, questions over gRPC.
+class RankingServiceTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    bus_ = bus::SqliteBus::Open({.file = dir_.path() / "bus.db",
+                                 .min_gap = milliseconds(0),
+                                 .retry_backoff = milliseconds(1),
+                                 .max_retry_backoff = milliseconds(1)},
+                                clock_, metrics_)
+               .value();
+    runtime_ = std::make_unique<module::Runtime>(
+        module::Runtime{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}});
+  }
+  void Start(RankingConfig config = {}) {
+    module_ = std::make_unique<RankingModule>(*runtime_, config);
+    ASSERT_TRUE(module_->Start());
+    stub_ = v1::RankingService::NewStub(module_->InProcessChannel());
+  }
+  void Stop() {
+    stub_.reset();
+    module_.reset();
+  }
+  bus::Event Reservation(std::string type, int64_t show, int seats) {
+    boxoffice::bus::v1::ReservationEvent body;
+    body.set_show_id(show);
+    for (int i = 1; i <= seats; ++i) body.add_seat_nos(static_cast<uint32_t>(i));
+    body.set_at_ms(ToUnixMs(clock_.Now()));
+    return Make("reservation", std::move(type), body.SerializeAsString());
+  }
+  bus::Event SoldOut(int64_t show, milliseconds after) {
+    boxoffice::bus::v1::ShowSoldOut body;
+    body.set_show_id(show);
+    body.set_on_sale_at_ms(ToUnixMs(clock_.Now() - after));
+    body.set_at_ms(ToUnixMs(clock_.Now()));
+    return Make("seat", "show.sold_out", body.SerializeAsString());
+  }
+  bus::Event Make(std::string topic, std::string type, std::string body) {
+    const EventId id = EventId::Make(clock_.Now(), random_);
+    return {id, std::move(topic), id.ToString(), std::move(type), "", std::move(body), clock_.Now()};
+  }
+  void Publish(std::vector<bus::Event> events) { ASSERT_TRUE(bus_->Publish(events)); }
+  v1::AuditResponse Audit() {
+    grpc::ClientContext context;
+    v1::AuditResponse response;
+    EXPECT_TRUE(stub_->Audit(&context, {}, &response).ok());
+    return response;
+  }
+  v1::AuditResponse WaitForProcessed(uint64_t count) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    v1::AuditResponse audit;
+    do {
+      audit = Audit();
+    } while (audit.processed_events() < count && std::chrono::steady_clock::now() < end);
+    EXPECT_EQ(audit.processed_events(), count);
+    return audit;
+  }
+  grpc::Status Get(std::string by, std::string window, uint32_t limit, v1::GetRankingResponse& response) {
+    grpc::ClientContext context;
+    v1::GetRankingRequest request;
+    request.set_by(by);
+    request.set_window(window);
+    request.set_limit(limit);
+    return stub_->GetRanking(&context, request, &response);
+  }
+
+  testbed::TempDir dir_;
+  ManualClock clock_;
+  SeededRandom random_{1};
+  obs::Registry metrics_;
+  std::unique_ptr<bus::SqliteBus> bus_;
+  std::unique_ptr<module::Runtime> runtime_;
+  std::unique_ptr<RankingModule> module_;
+  std::unique_ptr<v1::RankingService::Stub> stub_;
+};
+
+TEST_F(RankingServiceTest, EventsBecomeARanking) {
+  Start();
+  Publish({Reservation("reservation.confirmed", 7, 2), Reservation("reservation.held", 7, 2),
+           Reservation("reservation.confirmed", 7, 3), Reservation("reservation.cancelled", 7, 2),
+           Reservation("reservation.confirmed", 8, 1), Reservation("reservation.confirmed", 8, 1),
+           SoldOut(8, std::chrono::minutes(3))});
+  const auto audit = WaitForProcessed(6);
+  ASSERT_EQ(audit.rows_size(), 2);
+  EXPECT_EQ(audit.rows(0).show_id(), 7);
+  EXPECT_EQ(audit.rows(0).confirmed(), 2);
+  EXPECT_EQ(audit.rows(0).cancelled(), 1);
+  EXPECT_EQ(audit.rows(0).seats_sold(), 3);
+  v1::GetRankingResponse ranking;
+  ASSERT_TRUE(Get("bookings", "hour", 10, ranking).ok());
+  ASSERT_EQ(ranking.rows_size(), 2);
+  EXPECT_EQ(ranking.rows(0).rank(), 1);
+  EXPECT_EQ(ranking.rows(0).show_id(), 8);
+  EXPECT_EQ(ranking.rows(0).bookings(), 2);
+  EXPECT_EQ(ranking.rows(1).rank(), 2);
+  EXPECT_EQ(ranking.rows(1).seats(), 3);
+  EXPECT_EQ(ranking.as_of_ms(), ToUnixMs(clock_.Now()));
+  ASSERT_TRUE(Get("sellout", "all", 10, ranking).ok());
+  ASSERT_EQ(ranking.rows_size(), 1);
+  EXPECT_EQ(ranking.rows(0).sellout_ms(), 180'000);
+  EXPECT_EQ(ranking.rows(0).on_sale_at_ms(), ToUnixMs(clock_.Now()) - 180'000);
+}
+
+TEST_F(RankingServiceTest, AnEventThatComesAgainIsCountedOnce) {
+  Start();
+  const bus::Event event = Reservation("reservation.confirmed", 7, 1);
+  Publish({event, event});
+  Publish({event});
+  Publish({Reservation("reservation.confirmed", 7, 1)});
+  EXPECT_EQ(WaitForProcessed(2).rows(0).confirmed(), 2);
+}
+
+TEST_F(RankingServiceTest, CountsOutliveARestart) {
+  Start();
+  Publish({Reservation("reservation.confirmed", 7, 1)});
+  WaitForProcessed(1);
+  Stop();
+  Start();
+  EXPECT_EQ(Audit().rows(0).confirmed(), 1);
+}
+
+TEST_F(RankingServiceTest, AMalformedEventParksOnlyItsKey) {
+  Start();
+  Publish({Reservation("reservation.confirmed", 7, 1),
+           Make("reservation", "reservation.confirmed", "\xff\xff"),
+           Reservation("reservation.confirmed", 7, 1)});
+  EXPECT_EQ(WaitForProcessed(2).rows(0).confirmed(), 2);
+}
+
+TEST_F(RankingServiceTest, ARebuildFromTheLogIsEqualToWhatWasCounted) {
+  Start();
+  Publish({Reservation("reservation.confirmed", 7, 2), SoldOut(7, milliseconds(5)),
+           Make("reservation", "reservation.confirmed", "\xff\xff")});
+  clock_.Advance(std::chrono::hours(2));
+  Publish({Reservation("reservation.cancelled", 7, 2), Reservation("reservation.confirmed", 8, 1)});
+  const auto before = WaitForProcessed(4);
+  v1::GetRankingResponse ranking_before;
+  ASSERT_TRUE(Get("sellout", "all", 10, ranking_before).ok());
+  Stop();
+  Start({.rebuild = true});
+  EXPECT_EQ(WaitForProcessed(4).SerializeAsString(), before.SerializeAsString());
+  v1::GetRankingResponse ranking_after;
+  ASSERT_TRUE(Get("sellout", "all", 10, ranking_after).ok());
+  EXPECT_EQ(ranking_after.SerializeAsString(), ranking_before.SerializeAsString());
+  // And goes on from there.
+  Publish({Reservation("reservation.confirmed", 8, 1)});
+  EXPECT_EQ(WaitForProcessed(5).rows(1).confirmed(), 2);
+}
+
+TEST_F(RankingServiceTest, ALostDatabaseIsRebuiltByItself) {
+  Start();
+  Publish({Reservation("reservation.confirmed", 7, 2)});
+  WaitForProcessed(1);
+  Stop();
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    std::filesystem::remove(dir_.path() / (std::string("ranking.db") + suffix));
+  }
+  Start();
+  EXPECT_EQ(WaitForProcessed(1).rows(0).seats_sold(), 2);
+}
+
+TEST_F(RankingServiceTest, ARebuildThatWasStoppedIsStillNeeded) {
+  Publish({Reservation("reservation.confirmed", 7, 2)});
+  Service service(OpenSqliteStore(dir_.path() / "other.db").value(), clock_);
+  ASSERT_TRUE(service.Load());
+  EXPECT_EQ(RebuildFromLog(service, *bus_, true).error().reason, "stopped");
+  EXPECT_TRUE(service.NeedsRebuild());
+  ASSERT_TRUE(RebuildFromLog(service, *bus_, false));
+  EXPECT_FALSE(service.NeedsRebuild());
+  EXPECT_EQ(service.GetAudit().shows.at(7).seats, 2);
+}
+
+TEST_F(RankingServiceTest, BadArgumentsAreNamed) {
+  Start();
+  v1::GetRankingResponse ranking;
+  for (const auto& [by, window, limit, field] :
+       std::vector<std::tuple<std::string, std::string, uint32_t, std::string>>{
+           {"price", "day", 1, "by"},
+           {"bookings", "year", 1, "window"},
+           {"bookings", "day", 0, "limit"},
+           {"bookings", "day", 201, "limit"}}) {
+    const Error error = rpc::FromStatus(Get(by, window, limit, ranking));
+    EXPECT_EQ(error.code, Code::kInvalidArgument);
+    EXPECT_THAT(error.detail, testing::HasSubstr(field));
+  }
+}
+
+// Its migration has the text that platform/bus/processed_event.h works on.
+TEST_F(RankingServiceTest, TheTableOfProcessedEventsIsTheBusesOwn) {
+  auto columns = [](sql::Database& database) {
+    sql::Statement rows =
+        database.Prepare("SELECT group_concat(name || type || pk) FROM pragma_table_info('processed_event')");
+    EXPECT_TRUE(rows.Step().value());
+    return std::string(rows.Text(0));
+  };
+  ASSERT_TRUE(OpenSqliteStore(dir_.path() / "other.db"));
+  auto own = sql::Database::Open(dir_.path() / "other.db").value();
+  auto plain = sql::Database::Open(dir_.path() / "plain.db").value();
+  ASSERT_TRUE(plain.Execute(bus::kProcessedEventSchema));
+  EXPECT_EQ(columns(own), columns(plain));
+}
+
+}  // namespace
+}  // namespace boxoffice::ranking

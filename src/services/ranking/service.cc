@@ -1,0 +1,87 @@
+#include "services/ranking/service.h"
+
+#include <unordered_set>
+#include <utility>
+
+namespace boxoffice::ranking {
+
+Service::Service(std::unique_ptr<Store> store, const Clock& clock)
+    : store_(std::move(store)), clock_(clock) {}
+
+Result<void> Service::Load() {
+  const std::scoped_lock counting(counting_);
+  BOXOFFICE_ASSIGN(Loaded loaded, store_->Load());
+  const std::scoped_lock lock(mutex_);
+  state_ = std::move(loaded.state);
+  rebuilding_ = loaded.rebuilding;
+  return {};
+}
+
+Result<void> Service::Count(std::span<const Event> events) {
+  const std::scoped_lock counting(counting_);
+  std::vector<EventId> ids;
+  ids.reserve(events.size());
+  for (const Event& event : events) ids.push_back(event.id);
+  BOXOFFICE_ASSIGN(const std::vector<bool> processed, store_->AreProcessed(ids));
+  std::vector<Event> fresh;
+  std::unordered_set<EventId> seen;  // an event can be in a batch twice
+  ids.clear();
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (processed[i] || !seen.insert(events[i].id).second) continue;
+    fresh.push_back(events[i]);
+    ids.push_back(events[i].id);
+  }
+  if (fresh.empty()) return {};
+  const Timestamp now = clock_.Now();
+  // Only this function changes the state, under `counting_`, so it can be read here without the lock of
+  // answers.
+  const State changed = Decide(state_, fresh);
+  if (auto saved = store_->Save(changed, ids, OldestHour(now)); !saved) {
+    // The commit may have been done all the same: what holds is in the store.
+    BOXOFFICE_ASSIGN(Loaded loaded, store_->Load());
+    const std::scoped_lock lock(mutex_);
+    state_ = std::move(loaded.state);
+    return std::unexpected(saved.error());
+  }
+  const std::scoped_lock lock(mutex_);
+  Overlay(state_, changed);
+  Forget(state_, now);
+  return {};
+}
+
+Ranking Service::Get(Order order, Window window, size_t limit) const {
+  const std::scoped_lock lock(mutex_);
+  return {Rank(state_, order, window, limit, clock_.Now()), state_.as_of};
+}
+
+Audit Service::GetAudit() const {
+  const std::scoped_lock lock(mutex_);
+  return {state_.shows, state_.processed};
+}
+
+bool Service::NeedsRebuild() const {
+  const std::scoped_lock lock(mutex_);
+  return rebuilding_;
+}
+
+Result<void> Service::Rebuild(const Next& next) {
+  {
+    const std::scoped_lock counting(counting_);
+    BOXOFFICE_TRY(store_->BeginRebuild());
+    const std::scoped_lock lock(mutex_);
+    state_ = State();
+    rebuilding_ = true;
+  }
+  while (true) {
+    BOXOFFICE_ASSIGN(const std::vector<Event> events, next());
+    if (events.empty()) break;
+    BOXOFFICE_TRY(Count(events));
+  }
+  const std::scoped_lock counting(counting_);
+  BOXOFFICE_TRY(store_->EndRebuild());
+  const std::scoped_lock lock(mutex_);
+  rebuilding_ = false;
+  return {};
+}
+
+}  // namespace boxoffice::ranking

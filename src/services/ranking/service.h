@@ -1,0 +1,60 @@
+// Counts events, each once, and answers from memory.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "services/ranking/ranking.h"
+#include "services/ranking/store.h"
+
+namespace boxoffice::ranking {
+
+struct Ranking {
+  std::vector<Row> rows;
+  Timestamp as_of{};  // time of the newest event that was counted
+};
+
+struct Audit {
+  std::map<int64_t, Tally> shows;
+  uint64_t processed = 0;
+};
+
+// Thread-safe; answers never wait for the store. Invariant: what is in memory is what the store's last commit
+// holds, and the fold of the events that are processed.
+class Service {
+ public:
+  Service(std::unique_ptr<Store> store, const Clock& clock);
+
+  // Reads what the store holds; before anything else. Errors: database_unavailable.
+  [[nodiscard]] Result<void> Load();
+
+  // Counts those of `events` that have not been counted yet, in one transaction. Again: no effect. Errors:
+  // database_unavailable (nothing was counted, or a commit was: repeat).
+  [[nodiscard]] Result<void> Count(std::span<const Event> events);
+
+  // Up to `limit` rows; see Rank in ranking.h.
+  [[nodiscard]] Ranking Get(Order order, Window window, size_t limit) const;
+  [[nodiscard]] Audit GetAudit() const;
+
+  // Whether the counts are not yet those of the whole log: the store is new, or a rebuild did not end.
+  [[nodiscard]] bool NeedsRebuild() const;
+  // Forgets all and counts again what `next` gives, until that is nothing. An error of `next` or of the store
+  // ends it; the rebuild is then still needed, also after a restart. Meanwhile nothing else may be counted.
+  using Next = std::function<Result<std::vector<Event>>()>;
+  [[nodiscard]] Result<void> Rebuild(const Next& next);
+
+ private:
+  const std::unique_ptr<Store> store_;
+  const Clock& clock_;
+  std::mutex counting_;  // of the store; held while counting, never while answering
+  mutable std::mutex mutex_;
+  State state_;
+  bool rebuilding_ = false;
+};
+
+}  // namespace boxoffice::ranking

@@ -1,0 +1,34 @@
+// What the ranking asks of storage.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/id.h"
+#include "base/result.h"
+#include "services/ranking/ranking.h"
+
+namespace boxoffice::ranking {
+
+struct Loaded {
+  State state;
+  bool rebuilding = false;  // a new store too: what it holds is not yet the fold of the log
+};
+
+// Not thread-safe. Errors of all: database_unavailable.
+class Store {
+ public:
+  virtual ~Store() = default;
+  [[nodiscard]] virtual Result<Loaded> Load() = 0;
+  // For each id whether its event has been counted.
+  [[nodiscard]] virtual Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) = 0;
+  // One transaction: `changed` rows take the place of the old ones, `counted` (none of them processed) are
+  // processed, hours before `oldest` are dropped. A processed id: constraint, and nothing is done.
+  [[nodiscard]] virtual Result<void> Save(const State& changed, std::span<const EventId> counted,
+                                          Hour oldest) = 0;
+  // Drops all, also which events were processed; the store is rebuilding from then on, also after a crash.
+  [[nodiscard]] virtual Result<void> BeginRebuild() = 0;
+  [[nodiscard]] virtual Result<void> EndRebuild() = 0;
+};
+
+}  // namespace boxoffice::ranking

@@ -1,0 +1,116 @@
+#include <functional>
+
+#include <gmock/gmock.h>
+
+#include "services/ranking/store.h"
+#include "services/ranking/store_sqlite.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::ranking {
+namespace {
+
+using testing::ElementsAre;
+
+struct Kind {
+  std::string name;
+  std::function<std::unique_ptr<Store>(const std::filesystem::path&)> open;
+};
+
+// What every store of the ranking does.
+class RankingStoreTest : public testing::TestWithParam<Kind> {
+ protected:
+  std::unique_ptr<Store> Open() { return GetParam().open(dir_.path()); }
+  EventId Id() { return EventId::Make(now_, random_); }
+  State Sample() {
+    State state;
+    state.shows[1] = {3, 1, 5, now_, now_ - std::chrono::hours(1)};
+    state.shows[2] = {1, 0, 2, std::nullopt, {}};
+    state.hours[{HourOf(now_), 1}] = {2, 5};
+    state.hours[{HourOf(now_) - 1, 1}] = {-1, -2};
+    state.processed = 6;
+    state.as_of = now_;
+    return state;
+  }
+
+  testbed::TempDir dir_;
+  SeededRandom random_{1};
+  Timestamp now_ = FromUnixMs(1'800'000'000'000);
+};
+
+TEST_P(RankingStoreTest, ANewStoreIsEmptyAndNeedsARebuild) {
+  const Loaded loaded = Open()->Load().value();
+  EXPECT_EQ(loaded.state, State());
+  EXPECT_TRUE(loaded.rebuilding);
+}
+
+TEST_P(RankingStoreTest, WhatWasSavedIsLoadedByTheNextProcess) {
+  ASSERT_TRUE(Open()->Save(Sample(), std::array{Id()}, 0));
+  EXPECT_EQ(Open()->Load()->state, Sample());
+}
+
+TEST_P(RankingStoreTest, SavedRowsReplaceTheOldOnesAndLeaveOthers) {
+  auto store = Open();
+  ASSERT_TRUE(store->Save(Sample(), {}, 0));
+  State changed;
+  changed.shows[2] = {2, 0, 4, std::nullopt, {}};
+  changed.processed = 7;
+  changed.as_of = now_;
+  ASSERT_TRUE(store->Save(changed, {}, 0));
+  State expected = Sample();
+  Overlay(expected, changed);
+  EXPECT_EQ(store->Load()->state, expected);
+}
+
+TEST_P(RankingStoreTest, AProcessedEventIsKnownAfterwards) {
+  auto store = Open();
+  const EventId counted = Id();
+  const EventId other = Id();
+  ASSERT_TRUE(store->Save(Sample(), std::array{counted}, 0));
+  EXPECT_THAT(store->AreProcessed(std::array{other, counted, other}).value(),
+              ElementsAre(false, true, false));
+}
+
+TEST_P(RankingStoreTest, AnEventThatWasCountedMeanwhileUndoesTheWholeSave) {
+  auto store = Open();
+  const EventId counted = Id();
+  ASSERT_TRUE(store->Save(Sample(), std::array{counted}, 0));
+  State changed = Sample();
+  changed.shows[1].confirmed = 99;
+  const EventId fresh = Id();
+  EXPECT_EQ(store->Save(changed, std::array{fresh, counted}, 0).error().reason, "constraint");
+  EXPECT_EQ(store->Load()->state, Sample());
+  EXPECT_THAT(store->AreProcessed(std::array{fresh}).value(), ElementsAre(false));
+}
+
+TEST_P(RankingStoreTest, HoursBeforeTheOldestAreDropped) {
+  auto store = Open();
+  ASSERT_TRUE(store->Save(Sample(), {}, HourOf(now_)));
+  EXPECT_EQ(store->Load()->state.hours.size(), 1);
+}
+
+TEST_P(RankingStoreTest, ARebuildBeginsEmptyAndLastsUntilItsEnd) {
+  const EventId counted = Id();
+  {
+    auto store = Open();
+    ASSERT_TRUE(store->EndRebuild());
+    ASSERT_TRUE(store->Save(Sample(), std::array{counted}, 0));
+    EXPECT_FALSE(store->Load()->rebuilding);
+    ASSERT_TRUE(store->BeginRebuild());
+  }
+  auto store = Open();
+  EXPECT_EQ(store->Load()->state, State());
+  EXPECT_TRUE(store->Load()->rebuilding);
+  EXPECT_THAT(store->AreProcessed(std::array{counted}).value(), ElementsAre(false));
+  ASSERT_TRUE(store->EndRebuild());
+  EXPECT_FALSE(Open()->Load()->rebuilding);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, RankingStoreTest,
+                         testing::Values(Kind{"Sqlite",
+                                              [](const std::filesystem::path& dir) {
+                                                return OpenSqliteStore(dir / "ranking.db").value();
+                                              }}),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace boxoffice::ranking

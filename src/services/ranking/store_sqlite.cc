@@ -1,0 +1,132 @@
+#include "services/ranking/store_sqlite.h"
+
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "platform/bus/processed_event.h"
+
+namespace boxoffice::sql {
+std::span<const Migration> ranking_schema();
+}
+
+namespace boxoffice::ranking {
+namespace {
+
+constexpr std::string_view kConsumer = "ranking";
+
+class SqliteStore final : public Store {
+ public:
+  explicit SqliteStore(std::unique_ptr<sql::Database> database)
+      : database_(std::move(database)),
+        processed_(*database_, std::string(kConsumer)),
+        is_processed_(
+            database_->Prepare("SELECT 1 FROM processed_event WHERE consumer = ?1 AND event_id = ?2")),
+        save_show_(database_->Prepare("INSERT OR REPLACE INTO show_tally VALUES(?1, ?2, ?3, ?4, ?5, ?6)")),
+        save_hour_(database_->Prepare("INSERT OR REPLACE INTO hour_tally VALUES(?1, ?2, ?3, ?4)")),
+        drop_hours_(database_->Prepare("DELETE FROM hour_tally WHERE hour < ?1")),
+        save_summary_(database_->Prepare("UPDATE summary SET processed = ?1, as_of_ms = ?2")) {}
+
+  Result<Loaded> Load() override {
+    Loaded loaded;
+    sql::Statement shows = database_->Prepare(
+        "SELECT show_id, confirmed, cancelled, seats, sold_out_at_ms, on_sale_at_ms FROM show_tally");
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, shows.Step());
+      if (!more) break;
+      Tally& tally = loaded.state.shows[shows.Int(0)];
+      tally = {shows.Int(1), shows.Int(2), shows.Int(3), std::nullopt, {}};
+      if (shows.IsNull(4)) continue;
+      tally.sold_out_at = FromUnixMs(shows.Int(4));
+      tally.on_sale_at = FromUnixMs(shows.Int(5));
+    }
+    sql::Statement hours = database_->Prepare("SELECT hour, show_id, bookings, seats FROM hour_tally");
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, hours.Step());
+      if (!more) break;
+      loaded.state.hours[{hours.Int(0), hours.Int(1)}] = {hours.Int(2), hours.Int(3)};
+    }
+    sql::Statement summary = database_->Prepare("SELECT processed, as_of_ms, rebuilding FROM summary");
+    BOXOFFICE_ASSIGN(const bool found, summary.Step());
+    CHECK(found, "the schema puts a row into summary");
+    loaded.state.processed = static_cast<uint64_t>(summary.Int(0));
+    loaded.state.as_of = FromUnixMs(summary.Int(1));
+    loaded.rebuilding = summary.Int(2) != 0;
+    return loaded;
+  }
+
+  Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
+    std::vector<bool> processed;
+    processed.reserve(ids.size());
+    for (const EventId& id : ids) {
+      is_processed_.Bind(kConsumer, id);
+      BOXOFFICE_ASSIGN(const bool found, is_processed_.Step());
+      if (found) is_processed_.Reset();
+      processed.push_back(found);
+    }
+    return processed;
+  }
+
+  Result<void> Save(const State& changed, std::span<const EventId> counted, Hour oldest) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    for (const EventId& id : counted) {
+      BOXOFFICE_ASSIGN(const bool is_new, processed_.MarkNew(id));
+      // Somebody else consumes for this store: what was decided is out of date.
+      if (!is_new)
+        return Fail(Code::kConflict, "constraint", "event " + id.ToString() + " was counted before");
+    }
+    for (const auto& [show, tally] : changed.shows) {
+      std::optional<int64_t> sold_out_at_ms;
+      std::optional<int64_t> on_sale_at_ms;
+      if (tally.sold_out_at) {
+        sold_out_at_ms = ToUnixMs(*tally.sold_out_at);
+        on_sale_at_ms = ToUnixMs(tally.on_sale_at);
+      }
+      save_show_.Bind(show, tally.confirmed, tally.cancelled, tally.seats, sold_out_at_ms, on_sale_at_ms);
+      BOXOFFICE_TRY(save_show_.Run());
+    }
+    for (const auto& [hour, bucket] : changed.hours) {
+      save_hour_.Bind(hour.first, hour.second, bucket.bookings, bucket.seats);
+      BOXOFFICE_TRY(save_hour_.Run());
+    }
+    drop_hours_.Bind(oldest);
+    BOXOFFICE_TRY(drop_hours_.Run());
+    save_summary_.Bind(changed.processed, ToUnixMs(changed.as_of));
+    BOXOFFICE_TRY(save_summary_.Run());
+    return transaction.Commit();
+  }
+
+  Result<void> BeginRebuild() override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    BOXOFFICE_TRY(
+        database_->Execute("DELETE FROM show_tally; DELETE FROM hour_tally; DELETE FROM processed_event; "
+                           "UPDATE summary SET processed = 0, as_of_ms = 0, rebuilding = 1"));
+    return transaction.Commit();
+  }
+
+  Result<void> EndRebuild() override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    BOXOFFICE_TRY(database_->Execute("UPDATE summary SET rebuilding = 0"));
+    return transaction.Commit();
+  }
+
+ private:
+  std::unique_ptr<sql::Database> database_;
+  bus::ProcessedEvents processed_;
+  sql::Statement is_processed_;
+  sql::Statement save_show_;
+  sql::Statement save_hour_;
+  sql::Statement drop_hours_;
+  sql::Statement save_summary_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file) {
+  BOXOFFICE_ASSIGN(sql::Database opened, sql::Database::Open(file));
+  auto database = std::make_unique<sql::Database>(std::move(opened));
+  BOXOFFICE_TRY(database->Migrate(sql::ranking_schema()));
+  return std::make_unique<SqliteStore>(std::move(database));
+}
+
+}  // namespace boxoffice::ranking

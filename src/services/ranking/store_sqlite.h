@@ -1,0 +1,15 @@
+// The ranking's store in one SQLite file.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "platform/sql/sqlite.h"
+#include "services/ranking/store.h"
+
+namespace boxoffice::ranking {
+
+// Opens or creates the file, and brings it to the newest schema. Errors: database_unavailable, schema_newer.
+[[nodiscard]] Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file);
+
+}  // namespace boxoffice::ranking
