@@ -17,7 +17,8 @@
 namespace boxoffice::reservation {
 namespace {
 
-constexpr std::chrono::milliseconds kDrainPoll{10};
+// For giving up leases after the grace.
+constexpr std::chrono::milliseconds kReleaseTime{1'000};
 
 }  // namespace
 
@@ -74,12 +75,8 @@ Result<void> ReservationModule::Start() {
 // Not ready → stop claiming → let sagas finish → give up the leases of those that don't.
 void ReservationModule::Drain(std::chrono::milliseconds grace) {
   if (!parts_) return;
-  asio::post(parts_->io, [raw = parts_.get()] { raw->service->StopScanning(); });
-  const auto end = std::chrono::steady_clock::now() + grace;
-  while (parts_->service->running() > 0 && std::chrono::steady_clock::now() < end)
-    std::this_thread::sleep_for(kDrainPoll);
-  auto released = asio::co_spawn(parts_->io, parts_->service->ReleaseLeases(), asio::use_future);
-  released.wait_for(std::chrono::seconds(1));
+  auto drained = asio::co_spawn(parts_->io, parts_->service->Drain(grace), asio::use_future);
+  drained.wait_for(grace + kReleaseTime);
 }
 
 void ReservationModule::Stop() {

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "platform/rpc/unary.h"
-#include "services/reservation/record_codec.h"
+#include "services/reservation/store_record.h"
 
 namespace boxoffice::reservation {
 namespace {

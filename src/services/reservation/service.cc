@@ -14,6 +14,11 @@
 #include "platform/obs/log.h"
 
 namespace boxoffice::reservation {
+namespace {
+
+constexpr milliseconds kDrainPoll{10};
+
+}  // namespace
 
 // Writes through the batch executor and comes back to the saga's thread.
 class Service::ExecutorBook final : public Book {
@@ -185,10 +190,17 @@ void Service::StartScanning() {
   asio::co_spawn(executor_, RenewLoop(), asio::detached);
 }
 
-void Service::StopScanning() {
+asio::awaitable<void> Service::Drain(milliseconds grace) {
   scanning_ = false;
   scan_timer_.cancel();
   renew_timer_.cancel();
+  asio::steady_timer poll(executor_);
+  const Timestamp end = clock_.Now() + grace;
+  while (running() > 0 && clock_.Now() < end) {
+    poll.expires_after(kDrainPoll);
+    co_await poll.async_wait(asio::use_awaitable);
+  }
+  co_await ReleaseLeases();
 }
 
 asio::awaitable<void> Service::ScanLoop() {

@@ -78,10 +78,9 @@ class Service {
 
   // Starts the scans for what is due. From then on this replica recovers others' sagas.
   void StartScanning();
-  // Claims nothing any more.
-  void StopScanning();
-  // Gives up the leases of what still runs, so that others take over at once. After StopScanning.
-  asio::awaitable<void> ReleaseLeases();
+  // Claims nothing any more, lets what runs finish within `grace`, and gives up the leases of the rest, so
+  // that others take over at once.
+  asio::awaitable<void> Drain(milliseconds grace);
   // Thread-safe.
   [[nodiscard]] size_t running() const { return running_count_.load(std::memory_order_relaxed); }
 
@@ -91,6 +90,7 @@ class Service {
   asio::awaitable<void> ScanLoop();
   asio::awaitable<void> RenewLoop();
   asio::awaitable<void> ClaimDue();
+  asio::awaitable<void> ReleaseLeases();
   asio::awaitable<void> RunDetached(Reservation reservation);
   asio::awaitable<Result<Answer>> RunCounted(Reservation reservation);
   [[nodiscard]] Result<std::vector<std::optional<Outcome>>> RunBatch(std::span<const Command> commands);

@@ -1,8 +1,8 @@
 // What every reservation store must do; runs over all of them.
 #include <gmock/gmock.h>
 
-#include "services/reservation/record_codec.h"
 #include "services/reservation/store_memory.h"
+#include "services/reservation/store_record.h"
 #include "services/reservation/store_sqlite.h"
 #include "testing/temp_dir.h"
 

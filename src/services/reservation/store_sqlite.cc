@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "services/reservation/record_codec.h"
+#include "services/reservation/store_record.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> reservation_schema();

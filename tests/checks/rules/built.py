@@ -56,7 +56,7 @@ def patterns_of(tree, cmakes):
         folder = PurePosixPath(path).parent
         text = re.sub(r"#.*", "", tree.text(path))
         if ROOM.search(text):
-            found += [(cc, path) for cc in tree.cpp if PurePosixPath(cc).parent == folder]
+            found += [(cc, path) for cc in tree.cpp if PurePosixPath(cc).parent in (folder, folder / "saga")]
         for word in re.findall(r"[\w./*${}-]+\.cc\b", text):
             word = word.replace("${CMAKE_CURRENT_SOURCE_DIR}/", "")
             if word.startswith("${CMAKE_SOURCE_DIR}/"):

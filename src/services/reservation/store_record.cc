@@ -1,4 +1,4 @@
-#include "services/reservation/record_codec.h"
+#include "services/reservation/store_record.h"
 
 #include "boxoffice/bus/v1/events.pb.h"
 
