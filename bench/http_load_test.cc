@@ -1,0 +1,138 @@
+#include "bench/http_load.h"
+
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "platform/http/server.h"
+
+namespace boxoffice::bench {
+namespace {
+
+namespace asio = boost::asio;
+
+// Answers with the path's last part; /big with a lot.
+class HttpLoadTest : public testing::Test {
+ protected:
+  HttpLoadTest() {
+    StartServer(0);
+    port_ = server_->port();
+    load_ = *HttpLoad::Connect(port_, 8);
+  }
+  ~HttpLoadTest() override {
+    load_.reset();
+    StopServer();
+  }
+
+  void StartServer(uint16_t port) {
+    http::Router router;
+    router.Add(http::Method::kPost, "/echo/{word}",
+               [](http::Request& request) -> asio::awaitable<http::Response> {
+                 std::string word = request.parameter("word");
+                 co_return http::JsonResponse(std::move(word), 201);
+               });
+    router.Add(http::Method::kGet, "/big", [](http::Request&) -> asio::awaitable<http::Response> {
+      std::string body(1'000'000, 'x');
+      co_return http::JsonResponse(std::move(body));
+    });
+    auto listening = http::Server::Listen(io_, std::move(router), {.port = port, .max_body = 16U << 20});
+    ASSERT_TRUE(listening.has_value()) << listening.error().detail;
+    server_ = *std::move(listening);
+    guard_.emplace(io_.get_executor());
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  // Returns when nobody listens any more.
+  void StopServer() {
+    if (!thread_.joinable()) return;
+    server_->Stop();
+    guard_.reset();
+    thread_.join();
+    io_.restart();
+  }
+
+  // As many requests as `count`, each with its own number; returns the numbers that were answered with
+  // themselves.
+  std::multiset<uint64_t> Echo(uint64_t count, size_t depth, uint64_t* lost = nullptr) {
+    std::multiset<uint64_t> echoed;
+    uint64_t next = 0;
+    LoadPlan plan;
+    plan.depth = depth;
+    plan.ask = [&](std::string& out, uint64_t& tag) {
+      if (next == count) return false;
+      tag = next++;
+      out += fmt::format("POST /echo/{} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", tag);
+      return true;
+    };
+    plan.take = [&](const Answer& answer) {
+      if (answer.status == 201 && answer.body == std::to_string(answer.tag)) echoed.insert(answer.tag);
+      if (answer.status == 0 && lost != nullptr) ++*lost;
+    };
+    load_->Run(plan);
+    return echoed;
+  }
+
+  asio::io_context io_;
+  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> guard_;
+  std::unique_ptr<http::Server> server_;
+  std::thread thread_;
+  uint16_t port_ = 0;
+  std::unique_ptr<HttpLoad> load_;
+};
+
+TEST_F(HttpLoadTest, EveryRequestGetsItsOwnAnswerOnce) {
+  for (const size_t depth : {1, 4}) {
+    const auto echoed = Echo(1000, depth);
+    EXPECT_EQ(echoed.size(), 1000U);
+    EXPECT_EQ(std::set<uint64_t>(echoed.begin(), echoed.end()).size(), 1000U);
+  }
+}
+
+TEST_F(HttpLoadTest, LargeRequestsAndAnswersArriveWhole) {
+  const std::string body(5'000'000, ' ');
+  const auto sent = load_->Call(
+      fmt::format("POST /echo/big HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{}", body.size(), body));
+  ASSERT_TRUE(sent.has_value());
+  EXPECT_EQ(sent->body, "big");
+  const auto received = load_->Call("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(received.has_value());
+  EXPECT_EQ(received->body.size(), 1'000'000U);
+}
+
+TEST_F(HttpLoadTest, NothingIsAskedAfterTheTimeIsOver) {
+  LoadPlan plan;
+  plan.until = SteadyClock::now() - std::chrono::seconds(1);
+  bool asked = false;
+  plan.ask = [&](std::string&, uint64_t&) { return asked = true; };
+  plan.take = [](const Answer&) {};
+  load_->Run(plan);
+  EXPECT_FALSE(asked);
+}
+
+TEST_F(HttpLoadTest, ConnectionsThatTheServerClosedWhileIdleAreOpenedAgain) {
+  EXPECT_EQ(Echo(8, 1).size(), 8U);
+  StopServer();
+  StartServer(port_);
+  uint64_t lost = 0;
+  EXPECT_EQ(Echo(100, 1, &lost).size(), 100U);
+  EXPECT_EQ(lost, 0U);
+}
+
+TEST_F(HttpLoadTest, WithoutAServerTheErrorSaysSo) {
+  StopServer();
+  const auto connected = HttpLoad::Connect(port_, 1);
+  ASSERT_FALSE(connected.has_value());
+  EXPECT_EQ(connected.error().reason, "connect_failed");
+  const auto reply = load_->Call("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_FALSE(reply.has_value());
+  EXPECT_EQ(reply.error().reason, "connection_lost");
+}
+
+}  // namespace
+}  // namespace boxoffice::bench

@@ -1,0 +1,128 @@
+// boxoffice-bench: measures a fresh embedded system through its public interface. See --help.
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "bench/interrupt.h"
+#include "bench/scenario.h"
+
+namespace boxoffice::bench {
+namespace {
+
+constexpr std::string_view kHelp =
+    R"(usage: boxoffice-bench sale|race [--seconds N] [--connections N] [--buyers N] [--json FILE] …
+
+  sale   one-shot reservations, each by a buyer of its own, in a closed loop; only 201 CONFIRMED counts
+  race   all buyers want the same seat: one wins, everybody else is told seats_taken
+
+  --seconds N           how long a sale lasts (default 10)
+  --connections N       keep-alive connections, one request under way on each (default 256)
+  --buyers N            buyers who are prepared (default: sale 12,000 for each second, race 10,000)
+  --seats N             seats of a reservation, 1 to 8 (default 1)
+  --best-available      buyers leave the choice of seats to the system
+  --json FILE           writes the figures there
+  --program PATH        the boxoffice to measure (default: the one beside this program)
+  --data-root DIR       where the system's folder is made, and removed (default: beside this program, so not a tmpfs)
+
+Exit codes: 0 errors at most 0.1 %, the audit clean (and one winner of a race); 1 not so; 2 it could not be measured.
+)";
+constexpr double kMaxErrorRate = 0.001;
+
+struct Arguments {
+  std::string scenario;
+  std::string json;
+  ScenarioOptions options;
+};
+
+template <typename Number>
+Result<void> ParseInto(std::string_view flag, std::string_view text, Number least, Number most,
+                       Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < least || number > most)
+    return Fail(Code::kInvalidArgument, "usage",
+                fmt::format("{} is a number from {} to {}", flag, least, most));
+  return {};
+}
+
+Result<void> SetFlag(std::string_view flag, std::string_view value, Arguments& arguments) {
+  ScenarioOptions& options = arguments.options;
+  if (flag == "--seconds") return ParseInto(flag, value, 1, 600, options.seconds);
+  if (flag == "--connections") return ParseInto<size_t>(flag, value, 1, 10'000, options.connections);
+  if (flag == "--buyers") return ParseInto<size_t>(flag, value, 1, 2'000'000, options.buyers);
+  if (flag == "--seats") return ParseInto<uint32_t>(flag, value, 1, 8, options.seats);
+  if (flag == "--json") {
+    arguments.json = value;
+  } else if (flag == "--program") {
+    options.program = value;
+  } else if (flag == "--data-root") {
+    options.data_root = value;
+  } else {
+    return Fail(Code::kInvalidArgument, "usage", fmt::format("no flag \"{}\"; --help lists them", flag));
+  }
+  return {};
+}
+
+Result<Arguments> Parse(int argc, char** argv) {
+  Arguments arguments;
+  const auto here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  arguments.options.program = here / "boxoffice";
+  arguments.options.data_root = here.parent_path();
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--best-available") {
+      arguments.options.choice = Choice::kBestAvailable;
+    } else if (!argument.starts_with("-") && arguments.scenario.empty()) {
+      arguments.scenario = argument;
+    } else if (const size_t equals = argument.find('='); equals != std::string_view::npos) {
+      BOXOFFICE_TRY(SetFlag(argument.substr(0, equals), argument.substr(equals + 1), arguments));
+    } else {
+      if (i + 1 == argc)
+        return Fail(Code::kInvalidArgument, "usage", fmt::format("{} needs a value", argument));
+      BOXOFFICE_TRY(SetFlag(argument, argv[++i], arguments));
+    }
+  }
+  if (arguments.scenario != "sale" && arguments.scenario != "race")
+    return Fail(Code::kInvalidArgument, "usage", "the scenario is sale or race; --help tells more");
+  return arguments;
+}
+
+int Main(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (std::string_view(argv[i]) == "--help" || std::string_view(argv[i]) == "-h") {
+      fmt::print("{}", kHelp);
+      return 0;
+    }
+  }
+  const auto arguments = Parse(argc, argv);
+  if (!arguments) {
+    fmt::print(stderr, "boxoffice-bench: {}\n", arguments.error().detail);
+    return 2;
+  }
+  CatchInterrupts();
+  const bool race = arguments->scenario == "race";
+  const auto measured = race ? RunRace(arguments->options) : RunSale(arguments->options);
+  if (!measured || Interrupted()) {
+    fmt::print(stderr, "boxoffice-bench: {}\n",
+               Interrupted() ? "interrupted"
+                             : fmt::format("{} ({})", measured.error().detail, measured.error().reason));
+    return 2;
+  }
+  fmt::print("{}", RenderTable(*measured));
+  if (!arguments->json.empty()) {
+    if (auto written = WriteFile(arguments->json, RenderJson(*measured)); !written) {
+      fmt::print(stderr, "boxoffice-bench: can't write {}\n", arguments->json);
+      return 2;
+    }
+  }
+  const bool winners = race ? measured->confirmed == 1 : measured->confirmed > 0;
+  return winners && measured->audit.ok && measured->ErrorRate() <= kMaxErrorRate ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace boxoffice::bench
+
+int main(int argc, char** argv) { return boxoffice::bench::Main(argc, argv); }

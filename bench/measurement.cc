@@ -1,0 +1,145 @@
+#include "bench/measurement.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
+#include <memory>
+#include <thread>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "bench/response_scan.h"
+
+namespace boxoffice::bench {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kDurability =
+    "SQLite WAL, synchronous=FULL: every batch of every service is one transaction and one fsync";
+
+double Millis(std::chrono::nanoseconds value) {
+  return std::chrono::duration<double, std::milli>(value).count();
+}
+
+double PerSale(double total, const Measurement& measurement) {
+  const uint64_t answered =
+      std::max<uint64_t>(1, measurement.scenario == "race" ? measurement.requests : measurement.confirmed);
+  return total / static_cast<double>(answered);
+}
+
+double Transactions(const Measurement& measurement) {
+  double sum = 0;
+  for (const auto& [executor, totals] : measurement.batches) sum += totals.count;
+  return sum;
+}
+
+json::object CountsOf(const std::map<std::string, uint64_t>& counts) {
+  json::object object;
+  for (const auto& [code, count] : counts) object[code] = count;
+  return object;
+}
+
+}  // namespace
+
+uint64_t Measurement::ErrorCount() const {
+  uint64_t sum = 0;
+  for (const auto& [code, count] : errors) sum += count;
+  return sum;
+}
+
+double Measurement::ErrorRate() const {
+  return requests == 0 ? 1 : static_cast<double>(ErrorCount()) / static_cast<double>(requests);
+}
+
+std::string ErrorCode(const Answer& answer) {
+  if (answer.status == 0) return "connection_lost";
+  const bool success = answer.status >= 200 && answer.status < 300;
+  const std::string_view found = FindJsonText(answer.body, success ? "state" : "code");
+  if (found.empty()) return fmt::format("http_{}", answer.status);
+  return success ? fmt::format("state_{}", found) : std::string(found);
+}
+
+std::string RenderTable(const Measurement& m) {
+  std::string text;
+  auto sink = std::back_inserter(text);
+  const double seconds = std::max(m.Seconds(), 1e-9);
+  const double rate = static_cast<double>(m.scenario == "race" ? m.requests : m.confirmed) / seconds;
+  fmt::format_to(sink, "\n{}: {} connections, {} buyers, {} show(s), {} CPUs\n", m.scenario, m.connections,
+                 m.buyers, m.shows, std::thread::hardware_concurrency());
+  fmt::format_to(sink, "  durability            {} ({})\n", kDurability, m.file_system);
+  fmt::format_to(sink, "  prepared in           {:.1f} s\n", std::chrono::duration<double>(m.setup).count());
+  fmt::format_to(sink, "  measured for          {:.2f} s\n", m.Seconds());
+  fmt::format_to(sink, "  confirmed             {}\n", m.confirmed);
+  fmt::format_to(sink, "  {:<21} {:.0f}\n", m.scenario == "race" ? "answers/s" : "reservations/s", rate);
+  fmt::format_to(sink, "  latency ms            p50 {:.1f}   p99 {:.1f}   p99.9 {:.1f}   max {:.1f}\n",
+                 Millis(m.latency.Percentile(0.5)), Millis(m.latency.Percentile(0.99)),
+                 Millis(m.latency.Percentile(0.999)), Millis(m.latency.max()));
+  fmt::format_to(sink, "  CPU us each           system {:.1f}   generator {:.1f}\n",
+                 PerSale(static_cast<double>(m.system_cpu.count()), m),
+                 PerSale(static_cast<double>(m.generator_cpu.count()), m));
+  fmt::format_to(sink, "  peak memory           {} MiB\n", m.system_peak_memory >> 20);
+  fmt::format_to(sink, "  transactions each     {:.3f}\n", PerSale(Transactions(m), m));
+  for (const auto& [executor, totals] : m.batches)
+    fmt::format_to(sink, "  batch size {:<10} mean {:.1f} in {:.0f} transactions\n", executor, totals.Mean(),
+                   totals.count);
+  for (const auto& [code, count] : m.refused) fmt::format_to(sink, "  refused {:<13} {}\n", code, count);
+  fmt::format_to(sink, "  errors                {} ({:.3f} %)\n", m.ErrorCount(), m.ErrorRate() * 100);
+  for (const auto& [code, count] : m.errors) fmt::format_to(sink, "    {:<19} {}\n", code, count);
+  fmt::format_to(sink, "  audit                 {} in {:.1f} s\n", m.audit.ok ? "clean" : "NOT CLEAN",
+                 Millis(m.audit.took) / 1000);
+  if (!m.audit.ok) fmt::format_to(sink, "    {}\n", m.audit.json.substr(0, 2000));
+  return text;
+}
+
+std::string RenderJson(const Measurement& m) {
+  json::object batches;
+  for (const auto& [executor, totals] : m.batches)
+    batches[executor] = json::object{{"mean", totals.Mean()}, {"transactions", totals.count}};
+  boost::system::error_code error;
+  json::value audit = json::parse(m.audit.json, error);
+  if (error) audit = m.audit.json;
+  const double seconds = std::max(m.Seconds(), 1e-9);
+  const json::object report{
+      {"scenario", m.scenario},
+      {"cpus", std::thread::hardware_concurrency()},
+      {"connections", m.connections},
+      {"buyers", m.buyers},
+      {"shows", m.shows},
+      {"durability", kDurability},
+      {"file_system", m.file_system},
+      {"setup_s", std::chrono::duration<double>(m.setup).count()},
+      {"seconds", m.Seconds()},
+      {"requests", m.requests},
+      {"confirmed", m.confirmed},
+      {"reservations_per_s", static_cast<double>(m.confirmed) / seconds},
+      {"answers_per_s", static_cast<double>(m.requests) / seconds},
+      {"latency_ms", json::object{{"mean", Millis(m.latency.mean())},
+                                  {"p50", Millis(m.latency.Percentile(0.5))},
+                                  {"p99", Millis(m.latency.Percentile(0.99))},
+                                  {"p99_9", Millis(m.latency.Percentile(0.999))},
+                                  {"max", Millis(m.latency.max())}}},
+      {"cpu_us_each", json::object{{"system", PerSale(static_cast<double>(m.system_cpu.count()), m)},
+                                   {"generator", PerSale(static_cast<double>(m.generator_cpu.count()), m)}}},
+      {"system_peak_memory_bytes", m.system_peak_memory},
+      {"transactions_each", PerSale(Transactions(m), m)},
+      {"batch_size", std::move(batches)},
+      {"refused", CountsOf(m.refused)},
+      {"errors", CountsOf(m.errors)},
+      {"error_rate", m.ErrorRate()},
+      {"audit", std::move(audit)},
+      {"audit_s", Millis(m.audit.took) / 1000},
+  };
+  return json::serialize(report);
+}
+
+Result<void> WriteFile(const std::string& path, const std::string& text) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "w"), &std::fclose);
+  if (file == nullptr || std::fwrite(text.data(), 1, text.size(), file.get()) != text.size() ||
+      std::fputc('\n', file.get()) == EOF)
+    return Fail(Code::kPermissionDenied, "file_unwritable", path);
+  return {};
+}
+
+}  // namespace boxoffice::bench

@@ -1,0 +1,44 @@
+#include "bench/measurement.h"
+
+#include <boost/json.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace boxoffice::bench {
+namespace {
+
+TEST(ErrorCodeTest, NamesTheProblemTheStateOrTheStatus) {
+  EXPECT_EQ(ErrorCode({.status = 0}), "connection_lost");
+  EXPECT_EQ(ErrorCode({.status = 409, .body = R"({"type":"x","code":"seats_taken"})"}), "seats_taken");
+  EXPECT_EQ(ErrorCode({.status = 202, .body = R"({"state":"CONFIRMING"})"}), "state_CONFIRMING");
+  EXPECT_EQ(ErrorCode({.status = 502, .body = "<html>"}), "http_502");
+}
+
+TEST(MeasurementTest, WhatIsNoSaleAndWasNotAskedForIsAnError) {
+  Measurement measurement;
+  measurement.requests = 1000;
+  measurement.confirmed = 990;
+  measurement.errors = {{"unavailable", 9}, {"seats_taken", 1}};
+  EXPECT_EQ(measurement.ErrorCount(), 10U);
+  EXPECT_DOUBLE_EQ(measurement.ErrorRate(), 0.01);
+  EXPECT_DOUBLE_EQ(Measurement{}.ErrorRate(), 1) << "a run without a request proves nothing";
+}
+
+TEST(MeasurementTest, JsonHoldsTheFiguresAndTheVerdict) {
+  Measurement measurement;
+  measurement.scenario = "sale";
+  measurement.requests = measurement.confirmed = 500;
+  measurement.elapsed = std::chrono::milliseconds(250);
+  measurement.system_cpu = CpuTime(50'000);
+  measurement.batches["seat"] = {100, 10};
+  measurement.audit = {true, R"({"ok":true})"};
+  const auto report = boost::json::parse(RenderJson(measurement)).as_object();
+  EXPECT_DOUBLE_EQ(report.at("reservations_per_s").as_double(), 2000);
+  EXPECT_DOUBLE_EQ(report.at("cpu_us_each").at("system").as_double(), 100);
+  EXPECT_DOUBLE_EQ(report.at("batch_size").at("seat").at("mean").as_double(), 10);
+  EXPECT_TRUE(report.at("audit").at("ok").as_bool());
+  EXPECT_THAT(RenderTable(measurement), testing::HasSubstr("audit                 clean"));
+}
+
+}  // namespace
+}  // namespace boxoffice::bench

@@ -1,0 +1,27 @@
+// The little of HTTP/1.1 that a load generator has to understand of an answer.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+namespace boxoffice::bench {
+
+struct ScannedResponse {
+  int status = 0;
+  std::string_view body;  // into the bytes that were given
+  size_t size = 0;        // of the whole response
+  bool close = false;     // the server ends the connection after it
+};
+
+enum class Scan { kMore, kDone, kMalformed };
+
+// Reads the first response in `bytes`, whose body must have a Content-Length (or none, as with 204). kMore:
+// it is not all there yet; kMalformed: it never will be.
+[[nodiscard]] Scan ScanResponse(std::string_view bytes, ScannedResponse& response);
+
+// The text value of the first member `name` in a JSON text: a quick look where the answer is known to have it
+// once and without escapes, as ids, states and tokens are. Empty if there is none.
+[[nodiscard]] std::string_view FindJsonText(std::string_view json, std::string_view name);
+
+}  // namespace boxoffice::bench

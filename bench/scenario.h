@@ -1,0 +1,31 @@
+// The scenarios: each starts a fresh system, prepares it, measures, and ends in the audit.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/result.h"
+#include "bench/measurement.h"
+
+namespace boxoffice::bench {
+
+// How a buyer of a sale says which seats.
+enum class Choice { kOwnSeats, kBestAvailable };
+
+struct ScenarioOptions {
+  std::filesystem::path program;    // the `boxoffice` that is measured
+  std::filesystem::path data_root;  // where the system's folder is made; on the disk that is measured
+  int seconds = 10;
+  size_t connections = 256;
+  size_t buyers = 0;   // 0: of a sale seconds × 12,000, of a race 10,000
+  uint32_t seats = 1;  // per reservation, 1 to 8
+  Choice choice = Choice::kOwnSeats;
+};
+
+// One-shot reservations, each by a buyer of its own, over `connections` in a closed loop, until `seconds`
+// have passed or every buyer has bought.
+[[nodiscard]] Result<Measurement> RunSale(const ScenarioOptions& options);
+// All buyers want the same one seat.
+[[nodiscard]] Result<Measurement> RunRace(const ScenarioOptions& options);
+
+}  // namespace boxoffice::bench

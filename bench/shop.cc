@@ -1,0 +1,188 @@
+#include "bench/shop.h"
+
+#include <algorithm>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "bench/interrupt.h"
+#include "bench/response_scan.h"
+#include "platform/auth/development.h"
+
+namespace boxoffice::bench {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int64_t kPrice = 10'000;
+constexpr int64_t kCharge = 1'000'000;
+constexpr std::chrono::seconds kTokenLife{3600};
+constexpr std::chrono::seconds kAdmissionLimit{60};
+constexpr std::chrono::seconds kAuditLimit{300};
+
+std::unexpected<Error> SetupFailed(std::string_view what, int status, std::string_view body) {
+  return Fail(Code::kInternal, "setup_failed", fmt::format("{}: {} {}", what, status, body.substr(0, 300)));
+}
+
+}  // namespace
+
+void AppendRequest(std::string& out, std::string_view method, std::string_view path, std::string_view jwt,
+                   std::string_view headers, std::string_view body) {
+  out.append(method).append(" ").append(path).append(" HTTP/1.1\r\nHost: bench\r\n");
+  if (!jwt.empty()) out.append("Authorization: Bearer ").append(jwt).append("\r\n");
+  out.append(headers);
+  if (!body.empty()) out.append("Content-Type: application/json\r\n");
+  if (!body.empty() || method == "POST")
+    fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", body.size());
+  out.append("\r\n").append(body);
+}
+
+std::string SeatPlan(int sections, int rows, int seats) {
+  fmt::memory_buffer out;
+  auto sink = std::back_inserter(out);
+  fmt::format_to(sink, R"({{"name":"Bench","categories":[{{"name":"Seat","color":"#4477aa"}}],"zones":[)");
+  for (int section = 0; section < sections; ++section) {
+    fmt::format_to(sink, R"({}{{"name":"S{}","position":{{"x":{},"y":0}},"rows":[)", section == 0 ? "" : ",",
+                   section + 1, section * seats * 20);
+    for (int row = 0; row < rows; ++row) {
+      fmt::format_to(sink, R"({}{{"row_number":"{}","position":{{"x":0,"y":{}}},"seats":[)",
+                     row == 0 ? "" : ",", row + 1, row * 20);
+      for (int seat = 0; seat < seats; ++seat) {
+        fmt::format_to(
+            sink,
+            R"({}{{"seat_guid":"{}-{}-{}","seat_number":"{}","position":{{"x":{},"y":0}},"category":"Seat"}})",
+            seat == 0 ? "" : ",", section + 1, row + 1, seat + 1, seat + 1, seat * 20);
+      }
+      fmt::format_to(sink, "]}}");
+    }
+    fmt::format_to(sink, "]}}");
+  }
+  fmt::format_to(sink, R"(],"size":{{"width":{},"height":{}}}}})", sections * seats * 20, rows * 20);
+  return fmt::to_string(out);
+}
+
+Result<Shop> Shop::Open(const SystemProcess& system, HttpLoad& load) {
+  auto clock = std::make_unique<SystemClock>();
+  BOXOFFICE_ASSIGN(const auth::TokenConfig config, auth::DevelopmentTokens(system.data_dir()));
+  BOXOFFICE_ASSIGN(auto issuer, auth::TokenIssuer::Make(config, *clock));
+  BOXOFFICE_ASSIGN(std::string jwt, issuer.Issue("bench-operator", auth::Role::kOperator, kTokenLife));
+  Shop shop(load, std::move(issuer), std::move(clock));
+  shop.operator_jwt_ = std::move(jwt);
+  return shop;
+}
+
+Result<std::string> Shop::Ask(std::string_view method, std::string_view path, std::string_view body,
+                              std::chrono::seconds limit) {
+  std::string request;
+  AppendRequest(request, method, path, operator_jwt_,
+                fmt::format("Idempotency-Key: setup-{}\r\n", ++next_key_), body);
+  BOXOFFICE_ASSIGN(HttpLoad::Reply reply, load_->Call(request, limit));
+  if (reply.status < 200 || reply.status > 299)
+    return SetupFailed(fmt::format("{} {}", method, path), reply.status, reply.body);
+  return std::move(reply.body);
+}
+
+Result<std::string> Shop::CreateShow() {
+  if (!concert_id_) {
+    BOXOFFICE_ASSIGN(
+        const std::string concert,
+        Ask("POST", "/v1/admin/concerts", R"({"title":"Bench","artist":"The Load","venue":"Memory"})"));
+    concert_id_ = FindJsonText(concert, "id");
+  }
+  const std::string body = fmt::format(
+      R"({{"concert_id":"{}","starts_at":"{}","currency":"KRW","seating_plan":{},"prices":{{"Seat":{}}}}})",
+      *concert_id_, ToRfc3339(clock_->Now() + std::chrono::days(30)), SeatPlan(50, 20, 50), kPrice);
+  BOXOFFICE_ASSIGN(const std::string show, Ask("POST", "/v1/admin/shows", body));
+  std::string id(FindJsonText(show, "id"));
+  if (id.empty()) return SetupFailed("POST /v1/admin/shows", 201, show);
+  BOXOFFICE_TRY(Ask("PATCH", fmt::format("/v1/admin/shows/{}/queue", id),
+                    R"({"rate_per_s":100000,"active_cap":1000000})"));
+  shows_.push_back(id);
+  return id;
+}
+
+Result<std::vector<Buyer>> Shop::AdmitBuyers(size_t count, size_t per_show) {
+  std::vector<Buyer> buyers(count);
+  for (size_t i = 0; i < count; ++i) {
+    buyers[i].show = std::min(i / per_show, shows_.size() - 1);
+    BOXOFFICE_ASSIGN(buyers[i].jwt, issuer_.Issue(fmt::format("b{}", i), auth::Role::kBuyer, kTokenLife));
+  }
+  BOXOFFICE_TRY(PrepareBuyers(buyers));
+  BOXOFFICE_TRY(WaitAdmitted(count));
+  return buyers;
+}
+
+// Two requests for each buyer: a charge (even tags) and a place in the queue (odd tags).
+Result<void> Shop::PrepareBuyers(std::vector<Buyer>& buyers) {
+  const std::string charge = fmt::format(R"({{"amount":{},"currency":"KRW"}})", kCharge);
+  size_t next = 0;
+  size_t answered = 0;
+  std::optional<Error> failure;
+  LoadPlan plan;
+  plan.depth = 4;
+  plan.ask = [&](std::string& out, uint64_t& tag) {
+    if (next == 2 * buyers.size() || failure) return false;
+    tag = next++;
+    const Buyer& buyer = buyers[tag / 2];
+    if (tag % 2 == 0) {
+      AppendRequest(out, "POST", "/v1/wallet/charges", buyer.jwt, "Idempotency-Key: charge\r\n", charge);
+    } else {
+      AppendRequest(out, "POST", fmt::format("/v1/shows/{}/queue", shows_[buyer.show]), buyer.jwt, "", "");
+    }
+    return true;
+  };
+  plan.take = [&](const Answer& answer) {
+    ++answered;
+    const bool is_charge = answer.tag % 2 == 0;
+    if (answer.status != (is_charge ? 201 : 200) && !failure) {
+      failure = SetupFailed(is_charge ? "a charge" : "joining a queue", answer.status, answer.body).error();
+    } else if (!is_charge) {
+      buyers[answer.tag / 2].queue_token = FindJsonText(answer.body, "token");
+    }
+  };
+  load_->Run(plan);
+  if (failure) return std::unexpected(*failure);
+  if (answered < 2 * buyers.size()) return Fail(Code::kUnavailable, "setup_failed", "interrupted");
+  return {};
+}
+
+Result<void> Shop::WaitAdmitted(size_t count) {
+  const auto deadline = SteadyClock::now() + kAdmissionLimit;
+  int64_t active = 0;
+  while (SteadyClock::now() < deadline && !Interrupted()) {
+    active = 0;
+    for (const std::string& show : shows_) {
+      BOXOFFICE_ASSIGN(const std::string text, Ask("GET", fmt::format("/v1/admin/shows/{}/queue", show), ""));
+      boost::system::error_code error;
+      const json::value queue = json::parse(text, error);
+      const json::value* sessions =
+          error || !queue.is_object() ? nullptr : queue.as_object().if_contains("active");
+      if (sessions == nullptr || !sessions->is_int64()) return SetupFailed("a queue", 200, text);
+      active += sessions->as_int64();
+    }
+    if (std::cmp_greater_equal(active, count)) return {};
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return Fail(Code::kUnavailable, "setup_failed",
+              fmt::format("{} of {} buyers were admitted in time", active, count));
+}
+
+Result<std::string> Shop::Metrics() { return Ask("GET", "/metrics", ""); }
+
+Result<AuditVerdict> Shop::Audit() {
+  const auto start = SteadyClock::now();
+  BOXOFFICE_ASSIGN(std::string text, Ask("POST", "/v1/admin/audit", "", kAuditLimit));
+  AuditVerdict verdict;
+  verdict.took = std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - start);
+  boost::system::error_code error;
+  const json::value value = json::parse(text, error);
+  const json::value* ok = error || !value.is_object() ? nullptr : value.as_object().if_contains("ok");
+  verdict.ok = ok != nullptr && ok->is_bool() && ok->as_bool();
+  verdict.json = std::move(text);
+  return verdict;
+}
+
+}  // namespace boxoffice::bench

@@ -1,0 +1,166 @@
+#include "bench/system_process.h"
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/interrupt.h"
+
+namespace boxoffice::bench {
+namespace {
+
+constexpr std::chrono::seconds kStartLimit{60};
+constexpr std::chrono::seconds kStopLimit{10};
+
+std::unexpected<Error> StartFailed(std::string detail) {
+  return Fail(Code::kUnavailable, "start_failed", std::move(detail));
+}
+
+// Between fork and exec: only calls that are safe there.
+[[noreturn]] void Become(char* const* arguments, int out) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // the generator is gone, also by kill -9: so is the system
+  ::setpgid(0, 0);                     // Ctrl-C is for the generator, which then ends this process
+  ::dup2(out, STDOUT_FILENO);
+  ::execv(arguments[0], arguments);
+  constexpr std::string_view kMessage = "can't run the program to be measured\n";
+  const ssize_t ignored = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
+  (void)ignored;
+  ::_exit(127);
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream in(path);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+Result<SystemProcess> SystemProcess::Start(const std::filesystem::path& program,
+                                           const std::filesystem::path& data_root) {
+  SystemProcess system;
+  std::string folder = (data_root / "boxoffice-bench-XXXXXX").string();
+  if (::mkdtemp(folder.data()) == nullptr)
+    return StartFailed(fmt::format("{}: {}", folder, std::strerror(errno)));
+  system.data_dir_ = folder;
+  int pipe[2];
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return StartFailed(std::strerror(errno));
+  std::vector<std::string> words = {program.string(), "up", "--no-seed", "--port", "0", "--data", folder};
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  system.pid_ = ::fork();
+  if (system.pid_ == 0) Become(arguments.data(), pipe[1]);
+  ::close(pipe[1]);
+  auto ready = system.pid_ < 0 ? Result<void>(StartFailed(std::strerror(errno))) : system.WaitReady(pipe[0]);
+  ::close(pipe[0]);
+  if (!ready) return std::unexpected(ready.error());
+  return system;
+}
+
+// Reads what it prints until "ready http://127.0.0.1:PORT".
+Result<void> SystemProcess::WaitReady(int out) {
+  const auto deadline = std::chrono::steady_clock::now() + kStartLimit;
+  std::string text;
+  while (std::chrono::steady_clock::now() < deadline && !Interrupted()) {
+    pollfd wait{out, POLLIN, 0};
+    if (::poll(&wait, 1, 100) <= 0) continue;
+    char buffer[4096];
+    const ssize_t size = ::read(out, buffer, sizeof(buffer));
+    if (size <= 0) return StartFailed("it ended before it was ready");
+    text.append(buffer, static_cast<size_t>(size));
+    const size_t start = text.starts_with("ready ") ? 0 : text.find("\nready ");
+    if (start == std::string::npos || text.find('\n', start + 1) == std::string::npos) continue;
+    const std::string_view line = std::string_view(text).substr(start, text.find('\n', start + 1) - start);
+    const std::string_view digits = line.substr(line.rfind(':') + 1);
+    std::from_chars(digits.data(), digits.data() + digits.size(), port_);
+    if (port_ == 0) return StartFailed(fmt::format("no port in \"{}\"", line));
+    return {};
+  }
+  return StartFailed("it was not ready in time");
+}
+
+SystemProcess::SystemProcess(SystemProcess&& other) noexcept
+    : data_dir_(std::exchange(other.data_dir_, {})),
+      pid_(std::exchange(other.pid_, -1)),
+      port_(other.port_) {}
+
+SystemProcess::~SystemProcess() {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGTERM);
+    const auto deadline = std::chrono::steady_clock::now() + kStopLimit;
+    while (::waitpid(pid_, nullptr, WNOHANG) == 0) {
+      if (std::chrono::steady_clock::now() > deadline) ::kill(pid_, SIGKILL);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+  std::error_code ignored;
+  if (!data_dir_.empty()) std::filesystem::remove_all(data_dir_, ignored);
+}
+
+CpuTime SystemProcess::Cpu() const {
+  const std::string stat = ReadFile(fmt::format("/proc/{}/stat", pid_));
+  // The second field is the program's name in brackets, which may hold anything; user and system time are the
+  // 12th and 13th after it (proc(5)).
+  std::istringstream fields(stat.substr(std::min(stat.rfind(')') + 1, stat.size())));
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) fields >> skipped;
+  int64_t user = 0;
+  int64_t kernel = 0;
+  fields >> user >> kernel;
+  return CpuTime((user + kernel) * 1'000'000 / ::sysconf(_SC_CLK_TCK));
+}
+
+int64_t SystemProcess::PeakMemory() const {
+  const std::string status = ReadFile(fmt::format("/proc/{}/status", pid_));
+  const size_t line = status.find("VmHWM:");
+  if (line == std::string::npos) return 0;
+  std::istringstream field(status.substr(line + 6));
+  int64_t kib = 0;
+  field >> kib;
+  return kib * 1024;
+}
+
+std::string SystemProcess::FileSystem() const {
+  struct statfs info{};
+  if (::statfs(data_dir_.c_str(), &info) != 0) return "unknown";
+  switch (info.f_type) {
+    case 0xEF53:
+      return "ext4";
+    case 0x01021994:
+      return "tmpfs";
+    case 0x58465342:
+      return "xfs";
+    case 0x9123683E:
+      return "btrfs";
+    case 0x794c7630:
+      return "overlay";
+    default:
+      return fmt::format("{:#x}", static_cast<uint64_t>(info.f_type));
+  }
+}
+
+CpuTime OwnCpu() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto micros = [](const timeval& time) { return int64_t{time.tv_sec} * 1'000'000 + time.tv_usec; };
+  return CpuTime(micros(usage.ru_utime) + micros(usage.ru_stime));
+}
+
+}  // namespace boxoffice::bench

@@ -1,0 +1,50 @@
+// The system that is measured: a fresh `boxoffice up` on a folder of its own, as a child of this process.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include <sys/types.h>
+
+#include "base/result.h"
+
+namespace boxoffice::bench {
+
+// CPU time of a process, user and kernel.
+using CpuTime = std::chrono::microseconds;
+
+// Not thread-safe. Whatever happens to this process, the child does not outlive it; its folder goes with the
+// object.
+class SystemProcess {
+ public:
+  // Starts `program` up --no-seed on a free port, with a new folder under `data_root`, and returns when it is
+  // ready. Errors: start_failed.
+  [[nodiscard]] static Result<SystemProcess> Start(const std::filesystem::path& program,
+                                                   const std::filesystem::path& data_root);
+  SystemProcess(SystemProcess&& other) noexcept;
+  SystemProcess& operator=(SystemProcess&&) = delete;
+  ~SystemProcess();
+
+  [[nodiscard]] uint16_t port() const { return port_; }
+  [[nodiscard]] const std::filesystem::path& data_dir() const { return data_dir_; }
+  [[nodiscard]] CpuTime Cpu() const;
+  // The most memory that it has had, in bytes.
+  [[nodiscard]] int64_t PeakMemory() const;
+  // Of the data folder: "ext4", "tmpfs", …
+  [[nodiscard]] std::string FileSystem() const;
+
+ private:
+  SystemProcess() = default;
+  [[nodiscard]] Result<void> WaitReady(int out);
+
+  std::filesystem::path data_dir_;
+  pid_t pid_ = -1;
+  uint16_t port_ = 0;
+};
+
+// Of this process.
+[[nodiscard]] CpuTime OwnCpu();
+
+}  // namespace boxoffice::bench
