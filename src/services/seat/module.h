@@ -1,0 +1,51 @@
+// The seat service as a part of a process.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "platform/module/service_module.h"
+#include "platform/outbox/outbox.h"
+#include "platform/rpc/host.h"
+#include "services/seat/rpc_server.h"
+#include "services/seat/service.h"
+
+namespace boxoffice::seat {
+
+struct SeatConfig {
+  ServiceOptions service;
+  std::chrono::milliseconds sweep_interval{1000};
+  // Opens a connection to the store, its schema up to date; called twice. Empty: SQLite in data_dir/seat.db.
+  std::function<Result<std::unique_ptr<Store>>(const module::Runtime&)> open_store;
+};
+
+class SeatModule final : public module::ServiceModule {
+ public:
+  // `runtime` outlives it.
+  SeatModule(const module::Runtime& runtime, SeatConfig config);
+  ~SeatModule() override;
+
+  [[nodiscard]] std::string_view name() const override { return "seat"; }
+  // Errors: database_unavailable, schema_newer, layout_corrupt, outbox_schema, port_taken.
+  [[nodiscard]] Result<void> Start() override;
+  void Drain(std::chrono::milliseconds grace) override;
+  void Stop() override;
+  [[nodiscard]] std::string Unhealthy() const override;
+  [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;
+
+ private:
+  class Sweeper;
+
+  const module::Runtime& runtime_;
+  const SeatConfig config_;
+  std::unique_ptr<outbox::Publisher> publisher_;
+  std::unique_ptr<SeatService> service_;
+  std::unique_ptr<SeatRpcServer> server_;
+  std::unique_ptr<Sweeper> sweeper_;
+  rpc::Host host_;
+};
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,287 @@
+#include "services/seat/rpc_convert.h"
+
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace boxoffice::seat {
+namespace {
+
+constexpr size_t kMaxUserIdBytes = 64;
+constexpr size_t kMaxNameBytes = 200;
+// Far more than can be held; a longer list is an error of the caller rather than a refusal.
+constexpr int kMaxNamedSeats = 1000;
+
+std::unexpected<Error> InvalidField(std::string_view field, std::string_view problem) {
+  return Fail(Code::kInvalidArgument, "invalid_field", fmt::format("{}: {}", field, problem));
+}
+
+template <typename T>
+Result<T> ParseId(std::string_view field, const std::string& bytes) {
+  const auto id = T::FromBytes(bytes);
+  if (!id || id->IsNil()) return InvalidField(field, "must be the 16 bytes of a UUID");
+  return *id;
+}
+
+Result<std::vector<SeatNo>> ParseSeats(std::string_view field,
+                                       const google::protobuf::RepeatedField<uint32_t>& seats) {
+  if (seats.size() > kMaxNamedSeats) {
+    return InvalidField(field, fmt::format("has more than {} seats", kMaxNamedSeats));
+  }
+  return std::vector<SeatNo>(seats.begin(), seats.end());
+}
+
+// The saga, the reservation and the show, which every command names.
+template <typename T, typename Proto>
+Result<T> ParseNames(const Proto& proto) {
+  T command;
+  BOXOFFICE_ASSIGN(command.saga, ParseId<SagaId>("saga_id", proto.saga_id()));
+  BOXOFFICE_ASSIGN(command.reservation, ParseId<ReservationId>("reservation_id", proto.reservation_id()));
+  command.show_id = proto.show_id();
+  return command;
+}
+
+Result<HoldSeats> Parse(const v1::HoldSeats& proto) {
+  BOXOFFICE_ASSIGN(HoldSeats hold, ParseNames<HoldSeats>(proto));
+  if (proto.user_id().empty() || proto.user_id().size() > kMaxUserIdBytes) {
+    return InvalidField("user_id", fmt::format("must have 1 to {} bytes", kMaxUserIdBytes));
+  }
+  hold.user_id = proto.user_id();
+  if (proto.hold_at_least_until_ms() < 0) return InvalidField("hold_at_least_until_ms", "is negative");
+  hold.hold_at_least_until = FromUnixMs(proto.hold_at_least_until_ms());
+  if (proto.has_best_available()) {
+    const v1::BestAvailable& best = proto.best_available();
+    if (best.section().size() > kMaxNameBytes) return InvalidField("best_available.section", "is too long");
+    if (best.category().size() > kMaxNameBytes) return InvalidField("best_available.category", "is too long");
+    hold.best = BestAvailable{best.count(), best.section(), best.category()};
+  } else {
+    BOXOFFICE_ASSIGN(hold.seats, ParseSeats("seats.seat_nos", proto.seats().seat_nos()));
+  }
+  return hold;
+}
+
+Result<ConfirmSeats> Parse(const v1::ConfirmSeats& proto) {
+  BOXOFFICE_ASSIGN(ConfirmSeats confirm, ParseNames<ConfirmSeats>(proto));
+  BOXOFFICE_ASSIGN(confirm.seats, ParseSeats("seat_nos", proto.seat_nos()));
+  return confirm;
+}
+
+Result<ReleaseSeats> Parse(const v1::ReleaseSeats& proto) {
+  BOXOFFICE_ASSIGN(ReleaseSeats release, ParseNames<ReleaseSeats>(proto));
+  BOXOFFICE_ASSIGN(release.seats, ParseSeats("seat_nos", proto.seat_nos()));
+  return release;
+}
+
+v1::SeatOutcome::Kind KindOf(Outcome::Kind kind) {
+  switch (kind) {
+    case Outcome::Kind::kDone:
+      return v1::SeatOutcome::DONE;
+    case Outcome::Kind::kRefused:
+      return v1::SeatOutcome::REFUSED;
+    case Outcome::Kind::kAborted:
+      return v1::SeatOutcome::ABORTED;
+    case Outcome::Kind::kMismatch:
+      return v1::SeatOutcome::MISMATCH;
+  }
+  return v1::SeatOutcome::KIND_UNSPECIFIED;
+}
+
+std::string_view NameOf(ConflictReason reason) {
+  switch (reason) {
+    case ConflictReason::kHeld:
+      return "held";
+    case ConflictReason::kSold:
+      return "sold";
+    case ConflictReason::kUnknown:
+      return "unknown";
+    case ConflictReason::kFree:
+      return "free";
+  }
+  return "";
+}
+
+v1::ShowState StateToProto(ShowState state) {
+  switch (state) {
+    case ShowState::kAnnounced:
+      return v1::ANNOUNCED;
+    case ShowState::kOnSale:
+      return v1::ON_SALE;
+    case ShowState::kSoldOut:
+      return v1::SOLD_OUT;
+    case ShowState::kPast:
+      return v1::PAST;
+  }
+  return v1::SHOW_STATE_UNSPECIFIED;
+}
+
+int64_t Ms(const std::optional<Timestamp>& time) { return time ? ToUnixMs(*time) : 0; }
+std::optional<Timestamp> Time(int64_t ms) {
+  if (ms == 0) return std::nullopt;
+  return FromUnixMs(ms);
+}
+
+void AddLayout(const Layout& layout, v1::SeatMap& map) {
+  map.mutable_layout()->Reserve(static_cast<int>(layout.capacity()));
+  for (SeatNo seat_no = 1; seat_no <= layout.capacity(); ++seat_no) {
+    const Seat& seat = layout.At(seat_no);
+    v1::SeatInfo& info = *map.add_layout();
+    info.set_seat_no(seat_no);
+    info.set_section(layout.SectionOf(seat_no).name);
+    info.set_row(layout.RowOf(seat_no).name);
+    info.set_number(seat.number);
+    info.set_label(layout.LabelOf(seat_no));
+    info.set_category(layout.CategoryOf(seat_no).name);
+    info.set_price(layout.PriceOf(seat_no));
+    info.set_x(seat.x);
+    info.set_y(seat.y);
+  }
+}
+
+}  // namespace
+
+Result<Command> FromProto(const v1::Command& proto) {
+  Command command;
+  command.traceparent = proto.header().traceparent();
+  switch (proto.body_case()) {
+    case v1::Command::kHold: {
+      BOXOFFICE_ASSIGN(command.body, Parse(proto.hold()));
+      return command;
+    }
+    case v1::Command::kConfirm: {
+      BOXOFFICE_ASSIGN(command.body, Parse(proto.confirm()));
+      return command;
+    }
+    case v1::Command::kRelease: {
+      BOXOFFICE_ASSIGN(command.body, Parse(proto.release()));
+      return command;
+    }
+    case v1::Command::BODY_NOT_SET:
+      break;
+  }
+  return InvalidField("body", "is missing or not known to this version");
+}
+
+v1::Outcome ToProto(const Outcome& outcome) {
+  v1::Outcome proto;
+  v1::SeatOutcome& seats = *proto.mutable_seats();
+  seats.set_kind(KindOf(outcome.kind));
+  for (const SeatNo seat_no : outcome.seats) {
+    const Layout& layout = *outcome.show->layout;
+    v1::SeatPrice& seat = *seats.add_seats();
+    seat.set_seat_no(seat_no);
+    seat.set_label(layout.LabelOf(seat_no));
+    seat.set_price(layout.PriceOf(seat_no));
+    seat.set_category(layout.CategoryOf(seat_no).name);
+  }
+  seats.set_amount(outcome.amount);
+  if (outcome.show) seats.set_currency(std::string(outcome.show->currency.code()));
+  seats.set_hold_expires_at_ms(ToUnixMs(outcome.hold_expires_at));
+  seats.set_refusal(std::string(RefusalName(outcome.refusal)));
+  for (const Conflict& conflict : outcome.conflicts) {
+    v1::SeatConflict& one = *seats.add_conflicts();
+    one.set_seat_no(conflict.seat_no);
+    const bool known = outcome.show && outcome.show->layout->Has(conflict.seat_no);
+    if (known) one.set_label(outcome.show->layout->LabelOf(conflict.seat_no));
+    one.set_reason(std::string(NameOf(conflict.reason)));
+  }
+  seats.set_seat_limit(outcome.seat_limit);
+  seats.set_seats_owned(outcome.seats_owned);
+  return proto;
+}
+
+Result<NewShow> FromProto(const v1::CreateShowRequest& proto) {
+  NewShow show;
+  show.concert_id = proto.concert_id();
+  show.starts_at = FromUnixMs(proto.starts_at_ms());
+  show.on_sale_at = Time(proto.on_sale_at_ms());
+  show.sale_ends_at = Time(proto.sale_ends_at_ms());
+  show.currency = proto.currency();
+  if (proto.seat_limit() != 0) show.seat_limit = proto.seat_limit();
+  if (proto.hold_ttl_ms() != 0) show.hold_ttl = milliseconds(proto.hold_ttl_ms());
+  show.cancel_deadline = Time(proto.cancel_deadline_ms());
+  return show;
+}
+
+Result<TermsChange> FromProto(const v1::UpdateShowRequest& proto) {
+  TermsChange change;
+  if (proto.has_on_sale_at_ms()) change.on_sale_at = FromUnixMs(proto.on_sale_at_ms());
+  if (proto.has_sale_ends_at_ms()) change.sale_ends_at = FromUnixMs(proto.sale_ends_at_ms());
+  if (proto.has_seat_limit()) change.seat_limit = proto.seat_limit();
+  if (proto.has_hold_ttl_ms()) change.hold_ttl = milliseconds(proto.hold_ttl_ms());
+  if (proto.has_cancel_deadline_ms()) change.cancel_deadline = FromUnixMs(proto.cancel_deadline_ms());
+  return change;
+}
+
+v1::Show ToProto(const ShowView& view) {
+  const Show& show = *view.show;
+  v1::Show proto;
+  proto.set_id(show.id);
+  proto.set_concert_id(show.concert_id);
+  proto.set_starts_at_ms(ToUnixMs(show.starts_at));
+  proto.set_on_sale_at_ms(ToUnixMs(show.terms.on_sale_at));
+  proto.set_sale_ends_at_ms(ToUnixMs(show.terms.sale_ends_at));
+  proto.set_currency(std::string(show.currency.code()));
+  proto.set_capacity(show.layout->capacity());
+  proto.set_seat_limit(show.terms.seat_limit);
+  proto.set_hold_ttl_ms(static_cast<uint32_t>(show.terms.hold_ttl.count()));
+  proto.set_cancel_deadline_ms(Ms(show.terms.cancel_deadline));
+  proto.set_state(StateToProto(view.state));
+  for (const Category& category : show.layout->categories) {
+    v1::PriceCategory& one = *proto.add_price_categories();
+    one.set_name(category.name);
+    one.set_color(category.color);
+    one.set_price(category.price);
+    one.set_seats(category.seats);
+  }
+  proto.set_free(view.counts.free);
+  proto.set_held(view.counts.held);
+  proto.set_sold(view.counts.sold);
+  proto.set_next_release_at_ms(Ms(view.next_release_at));
+  proto.set_first_sold_at_ms(Ms(view.marks.first_sold_at));
+  return proto;
+}
+
+v1::Concert ToProto(const ConcertView& view) {
+  v1::Concert proto;
+  proto.set_id(view.concert.id);
+  proto.set_title(view.concert.title);
+  proto.set_artist(view.concert.artist);
+  proto.set_venue(view.concert.venue);
+  for (const ShowView& show : view.shows) *proto.add_shows() = ToProto(show);
+  return proto;
+}
+
+v1::SeatMap ToProto(const SeatMapView& view, bool with_layout) {
+  v1::SeatMap proto;
+  proto.set_version(view.version);
+  if (!view.seats) return proto;
+  proto.set_show_id(view.show->id);
+  proto.set_states(view.seats->states);
+  proto.set_free(view.seats->counts.free);
+  proto.set_held(view.seats->counts.held);
+  proto.set_sold(view.seats->counts.sold);
+  proto.set_next_release_at_ms(Ms(view.seats->next_release_at));
+  if (with_layout) AddLayout(*view.show->layout, proto);
+  return proto;
+}
+
+v1::AuditResponse ToProto(const AuditPage& page) {
+  v1::AuditResponse proto;
+  for (const SeatRow& seat : page.rows) {
+    v1::AuditResponse::Row& row = *proto.add_rows();
+    row.set_show_id(seat.key.show_id);
+    row.set_seat_no(seat.key.seat_no);
+    row.set_sold(seat.state == SeatState::kSold);
+    row.set_reservation_id(std::string(seat.reservation.bytes()));
+    row.set_user_id(seat.user_id);
+    row.set_hold_expires_at_ms(seat.state == SeatState::kHeld ? ToUnixMs(seat.hold_expires_at) : 0);
+    if (!page.show || !page.show->layout->Has(seat.key.seat_no)) continue;
+    row.set_price(page.show->layout->PriceOf(seat.key.seat_no));
+  }
+  proto.set_more(page.more);
+  for (const ShowView& show : page.shows) *proto.add_shows() = ToProto(show);
+  return proto;
+}
+
+}  // namespace boxoffice::seat

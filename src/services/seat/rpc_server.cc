@@ -1,0 +1,155 @@
+#include "services/seat/rpc_server.h"
+
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "platform/rpc/unary.h"
+#include "services/seat/plan_pretix.h"
+#include "services/seat/rpc_convert.h"
+
+namespace boxoffice::seat {
+namespace {
+
+constexpr uint32_t kDefaultConcertPage = 50;
+constexpr size_t kMaxOperationKeyBytes = 200;
+
+Result<void> CheckOperationKey(const std::string& key) {
+  if (key.size() <= kMaxOperationKeyBytes) return {};
+  return Fail(Code::kInvalidArgument, "invalid_field", "operation_key: is too long");
+}
+
+// All that a request asks for, in one text that is the same for the same request.
+std::string ContentOf(const v1::CreateShowRequest& request) {
+  std::string content =
+      fmt::format("show\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n", request.concert_id(), request.starts_at_ms(),
+                  request.on_sale_at_ms(), request.sale_ends_at_ms(), request.currency(),
+                  request.seat_limit(), request.hold_ttl_ms(), request.cancel_deadline_ms());
+  const Prices prices(request.prices().begin(), request.prices().end());
+  for (const auto& [category, price] : prices) content += fmt::format("{}={}\n", category, price);
+  return content + request.seating_plan();
+}
+
+Result<v1::Show> MakeShowOf(SeatService& service, const v1::CreateShowRequest& request) {
+  BOXOFFICE_TRY(CheckOperationKey(request.operation_key()));
+  BOXOFFICE_ASSIGN(const NewShow show, FromProto(request));
+  const auto make_layout = [&request]() -> Result<Layout> {
+    BOXOFFICE_ASSIGN(const SeatingPlan plan, ParsePretixPlan(request.seating_plan()));
+    return MakeLayout(plan, Prices(request.prices().begin(), request.prices().end()));
+  };
+  BOXOFFICE_ASSIGN(const ShowView view,
+                   service.CreateShow(request.operation_key(), ContentOf(request), show, make_layout));
+  return ToProto(view);
+}
+
+}  // namespace
+
+SeatRpcServer::SeatRpcServer(SeatService& service)
+    : service_(service), handler_([this](v1::Command proto, CommandServer::Reply reply) {
+        auto command = FromProto(proto);
+        if (!command) {
+          reply(rpc::ErrorOutcome<v1::Outcome>(command.error()));
+          return;
+        }
+        service_.Submit(*std::move(command), [reply = std::move(reply)](Result<Outcome> outcome) mutable {
+          reply(outcome ? ToProto(*outcome) : rpc::ErrorOutcome<v1::Outcome>(outcome.error()));
+        });
+      }) {}
+
+SeatRpcServer::~SeatRpcServer() { pool_.join(); }
+
+grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* SeatRpcServer::Execute(
+    grpc::CallbackServerContext* /*context*/) {
+  return new CommandServer(handler_);
+}
+
+// Requests are not copied: they live until the call is finished, which is when the answer is there.
+
+grpc::ServerUnaryReactor* SeatRpcServer::ListConcerts(grpc::CallbackServerContext* context,
+                                                      const v1::ListConcertsRequest* request,
+                                                      v1::ListConcertsResponse* response) {
+  return rpc::Answer<v1::ListConcertsResponse>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListConcertsResponse> {
+        const uint32_t limit = request->limit() == 0 ? kDefaultConcertPage : request->limit();
+        const ConcertPage page = service_.ListConcerts(limit, request->after_id());
+        v1::ListConcertsResponse answer;
+        for (const ConcertView& concert : page.concerts) *answer.add_concerts() = ToProto(concert);
+        answer.set_more(page.more);
+        return answer;
+      });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::GetConcert(grpc::CallbackServerContext* context,
+                                                    const v1::GetConcertRequest* request,
+                                                    v1::Concert* response) {
+  return rpc::Answer<v1::Concert>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Concert> {
+        BOXOFFICE_ASSIGN(const ConcertView view, service_.GetConcert(request->id()));
+        return ToProto(view);
+      });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::GetShow(grpc::CallbackServerContext* context,
+                                                 const v1::GetShowRequest* request, v1::Show* response) {
+  return rpc::Answer<v1::Show>(context, pool_.get_executor(), response,
+                               [this, request]() -> Result<v1::Show> {
+                                 BOXOFFICE_ASSIGN(const ShowView view, service_.GetShow(request->id()));
+                                 return ToProto(view);
+                               });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::GetSeatMap(grpc::CallbackServerContext* context,
+                                                    const v1::GetSeatMapRequest* request,
+                                                    v1::SeatMap* response) {
+  return rpc::Answer<v1::SeatMap>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::SeatMap> {
+        std::optional<uint64_t> if_not;
+        if (request->if_not_version() != 0) if_not = request->if_not_version();
+        BOXOFFICE_ASSIGN(const SeatMapView view, service_.GetSeatMap(request->show_id(), if_not));
+        return ToProto(view, !request->states_only());
+      });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::CreateConcert(grpc::CallbackServerContext* context,
+                                                       const v1::CreateConcertRequest* request,
+                                                       v1::Concert* response) {
+  return rpc::Answer<v1::Concert>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Concert> {
+        BOXOFFICE_TRY(CheckOperationKey(request->operation_key()));
+        const Concert concert{0, request->title(), request->artist(), request->venue()};
+        BOXOFFICE_ASSIGN(const ConcertView view, service_.CreateConcert(request->operation_key(), concert));
+        return ToProto(view);
+      });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::CreateShow(grpc::CallbackServerContext* context,
+                                                    const v1::CreateShowRequest* request,
+                                                    v1::Show* response) {
+  return rpc::Answer<v1::Show>(context, pool_.get_executor(), response,
+                               [this, request] { return MakeShowOf(service_, *request); });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::UpdateShow(grpc::CallbackServerContext* context,
+                                                    const v1::UpdateShowRequest* request,
+                                                    v1::Show* response) {
+  return rpc::Answer<v1::Show>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Show> {
+        BOXOFFICE_ASSIGN(const TermsChange change, FromProto(*request));
+        BOXOFFICE_ASSIGN(const ShowView view, service_.UpdateShow(request->id(), change));
+        return ToProto(view);
+      });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::Audit(grpc::CallbackServerContext* context,
+                                               const v1::AuditRequest* request, v1::AuditResponse* response) {
+  return rpc::Answer<v1::AuditResponse>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::AuditResponse> {
+        const size_t limit = request->limit() == 0 ? kMaxAuditPage : request->limit();
+        BOXOFFICE_ASSIGN(const AuditPage page,
+                         service_.Audit(request->show_id(), request->after_seat_no(), limit));
+        return ToProto(page);
+      });
+}
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,49 @@
+// SeatService of boxoffice/seat/v1: translates between the contract and the use cases.
+#pragma once
+
+#include <boost/asio/thread_pool.hpp>
+
+#include "boxoffice/seat/v1/seat.grpc.pb.h"
+#include "platform/rpc/command_server.h"
+#include "services/seat/service.h"
+
+namespace boxoffice::seat {
+
+// Thread-safe. The service must outlive it; shut the gRPC server down first.
+class SeatRpcServer final : public v1::SeatService::CallbackService {
+ public:
+  explicit SeatRpcServer(SeatService& service);
+  ~SeatRpcServer() override;
+
+  grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* ListConcerts(grpc::CallbackServerContext* context,
+                                         const v1::ListConcertsRequest* request,
+                                         v1::ListConcertsResponse* response) override;
+  grpc::ServerUnaryReactor* GetConcert(grpc::CallbackServerContext* context,
+                                       const v1::GetConcertRequest* request, v1::Concert* response) override;
+  grpc::ServerUnaryReactor* GetShow(grpc::CallbackServerContext* context, const v1::GetShowRequest* request,
+                                    v1::Show* response) override;
+  grpc::ServerUnaryReactor* GetSeatMap(grpc::CallbackServerContext* context,
+                                       const v1::GetSeatMapRequest* request, v1::SeatMap* response) override;
+  grpc::ServerUnaryReactor* CreateConcert(grpc::CallbackServerContext* context,
+                                          const v1::CreateConcertRequest* request,
+                                          v1::Concert* response) override;
+  grpc::ServerUnaryReactor* CreateShow(grpc::CallbackServerContext* context,
+                                       const v1::CreateShowRequest* request, v1::Show* response) override;
+  grpc::ServerUnaryReactor* UpdateShow(grpc::CallbackServerContext* context,
+                                       const v1::UpdateShowRequest* request, v1::Show* response) override;
+  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
+                                  v1::AuditResponse* response) override;
+
+ private:
+  using CommandServer = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
+
+  SeatService& service_;
+  const CommandServer::Handler handler_;
+  // Queries are short, an import of a plan or an audit is not: two threads, so that one of these holds up no
+  // query.
+  boost::asio::thread_pool pool_{2};
+};
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,426 @@
+// The seat service as its callers see it: the module on a folder of its own, through the in-process channel.
+#include <future>
+#include <map>
+#include <mutex>
+
+#include <boost/asio/thread_pool.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "boxoffice/bus/v1/events.pb.h"
+#include "boxoffice/seat/v1/seat.grpc.pb.h"
+#include "platform/bus/sqlite_bus.h"
+#include "platform/rpc/command_client.h"
+#include "services/seat/module.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::seat {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+using namespace std::chrono_literals;
+using Client = rpc::CommandClient<v1::CommandBatch, v1::OutcomeBatch>;
+
+std::string PlanOf(int rows, int seats) {
+  std::string plan =
+      R"({"name":"n","categories":[{"name":"A","color":"#f00"}],"zones":[{"name":"Floor","rows":[)";
+  for (int row = 1; row <= rows; ++row) {
+    plan += fmt::format(R"({}{{"row_number":"{}","seats":[)", row == 1 ? "" : ",", row);
+    for (int seat = 1; seat <= seats; ++seat) {
+      plan += fmt::format(
+          R"({}{{"seat_guid":"{}-{}","seat_number":"{}","position":{{"x":{},"y":{}}},"category":"A"}})",
+          seat == 1 ? "" : ",", row, seat, seat, seat, row);
+    }
+    plan += "]}";
+  }
+  return plan + "]}]}";
+}
+
+class SeatRpcTest : public ::testing::Test {
+ protected:
+  SeatRpcTest() {
+    StartModule();
+    v1::CreateConcertRequest concert;
+    concert.set_operation_key("concert");
+    concert.set_title("Title");
+    concert_id_ = Call<v1::Concert>(&v1::SeatService::Stub::CreateConcert, concert).id();
+    show_id_ = Call<v1::Show>(&v1::SeatService::Stub::CreateShow, ShowRequest("show", PlanOf(2, 4))).id();
+  }
+  ~SeatRpcTest() override { StopModule(); }
+
+  void StartModule() {
+    SeatConfig config;
+    config.sweep_interval = 10ms;
+    module_ = std::make_unique<SeatModule>(runtime_, config);
+    const auto started = module_->Start();
+    CHECK(started.has_value(), "{}", started.error().detail);
+    stub_ = v1::SeatService::NewStub(module_->InProcessChannel());
+    client_ = std::make_unique<Client>(
+        "test", pool_.get_executor(),
+        [this](grpc::ClientContext* context, Client::Reactor* reactor) {
+          stub_->async()->Execute(context, reactor);
+        },
+        metrics_);
+  }
+  void StopModule() {
+    client_.reset();
+    stub_.reset();
+    module_->Drain(100ms);
+    module_->Stop();
+  }
+
+  template <typename Response, typename Request>
+  grpc::Status Try(grpc::Status (v1::SeatService::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                                 Response*),
+                   const Request& request, Response* response) {
+    grpc::ClientContext context;
+    return (stub_.get()->*method)(&context, request, response);
+  }
+  template <typename Response, typename Request>
+  Response Call(grpc::Status (v1::SeatService::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                              Response*),
+                const Request& request) {
+    Response response;
+    const grpc::Status status = Try(method, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
+  }
+  template <typename Response, typename Request>
+  Error CallError(grpc::Status (v1::SeatService::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                                Response*),
+                  const Request& request) {
+    Response response;
+    const grpc::Status status = Try(method, request, &response);
+    EXPECT_FALSE(status.ok());
+    return rpc::FromStatus(status);
+  }
+
+  v1::CreateShowRequest ShowRequest(const std::string& key, const std::string& plan) {
+    v1::CreateShowRequest request;
+    request.set_operation_key(key);
+    request.set_concert_id(concert_id_);
+    request.set_starts_at_ms(ToUnixMs(clock_.Now() + 24h));
+    request.set_currency("KRW");
+    request.set_seating_plan(plan);
+    (*request.mutable_prices())["A"] = 1000;
+    return request;
+  }
+  std::future<Result<v1::Outcome>> Send(v1::Command command) {
+    auto promise = std::make_shared<std::promise<Result<v1::Outcome>>>();
+    client_->Send(std::move(command), 20s,
+                  [promise](Result<v1::Outcome> outcome) { promise->set_value(std::move(outcome)); });
+    return promise->get_future();
+  }
+  v1::SeatOutcome Run(v1::Command command) {
+    auto outcome = Send(std::move(command)).get();
+    EXPECT_TRUE(outcome.has_value()) << outcome.error().reason << outcome.error().detail;
+    return outcome ? outcome->seats() : v1::SeatOutcome();
+  }
+  Error RunError(v1::Command command) {
+    auto outcome = Send(std::move(command)).get();
+    EXPECT_FALSE(outcome.has_value());
+    return outcome ? Error{} : outcome.error();
+  }
+  std::string NewId() { return std::string(SagaId::Make(clock_.Now(), random_).bytes()); }
+
+  v1::Command HoldOf(const std::string& saga, const std::string& reservation, const std::string& user,
+                     std::initializer_list<uint32_t> seats) {
+    v1::Command command;
+    v1::HoldSeats& hold = *command.mutable_hold();
+    hold.set_saga_id(saga);
+    hold.set_reservation_id(reservation);
+    hold.set_user_id(user);
+    hold.set_show_id(show_id_);
+    for (const uint32_t seat_no : seats) hold.mutable_seats()->add_seat_nos(seat_no);
+    return command;
+  }
+  v1::Command ConfirmOf(const std::string& saga, const std::string& reservation,
+                        std::initializer_list<uint32_t> seats) {
+    v1::Command command;
+    command.mutable_confirm()->set_saga_id(saga);
+    command.mutable_confirm()->set_reservation_id(reservation);
+    command.mutable_confirm()->set_show_id(show_id_);
+    for (const uint32_t seat_no : seats) command.mutable_confirm()->add_seat_nos(seat_no);
+    return command;
+  }
+  v1::Command ReleaseOf(const std::string& saga, const std::string& reservation) {
+    v1::Command command;
+    command.mutable_release()->set_saga_id(saga);
+    command.mutable_release()->set_reservation_id(reservation);
+    command.mutable_release()->set_show_id(show_id_);
+    return command;
+  }
+  v1::SeatMap Map(bool states_only = true) {
+    v1::GetSeatMapRequest request;
+    request.set_show_id(show_id_);
+    request.set_states_only(states_only);
+    return Call<v1::SeatMap>(&v1::SeatService::Stub::GetSeatMap, request);
+  }
+
+  testbed::TempDir dir_;
+  ManualClock clock_;
+  SeededRandom random_{5};
+  obs::Registry metrics_;
+  std::unique_ptr<bus::SqliteBus> bus_ =
+      *bus::SqliteBus::Open({.file = dir_.path() / "bus.db"}, clock_, metrics_);
+  module::Runtime runtime_{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}};
+  boost::asio::thread_pool pool_{1};
+  std::unique_ptr<SeatModule> module_;
+  std::unique_ptr<v1::SeatService::Stub> stub_;
+  std::unique_ptr<Client> client_;
+  int64_t concert_id_ = 0;
+  int64_t show_id_ = 0;
+  std::string saga_ = NewId();
+  std::string reservation_ = NewId();
+};
+
+TEST_F(SeatRpcTest, SeatsGoThroughTheWholeService) {
+  const auto held = Run(HoldOf(saga_, reservation_, "ann", {1, 2}));
+  EXPECT_EQ(held.kind(), v1::SeatOutcome::DONE);
+  ASSERT_THAT(held.seats(), SizeIs(2));
+  EXPECT_EQ(held.seats(0).label(), "Floor 1-1");
+  EXPECT_EQ(held.seats(0).price(), 1000);
+  EXPECT_EQ(held.amount(), 2000);
+  EXPECT_EQ(held.currency(), "KRW");
+  EXPECT_EQ(held.hold_expires_at_ms(), ToUnixMs(clock_.Now() + 5min));
+
+  const auto refused = Run(HoldOf(NewId(), NewId(), "bob", {2, 3}));
+  EXPECT_EQ(refused.kind(), v1::SeatOutcome::REFUSED);
+  EXPECT_EQ(refused.refusal(), "seats_taken");
+  ASSERT_THAT(refused.conflicts(), SizeIs(1));
+  EXPECT_EQ(refused.conflicts(0).label(), "Floor 1-2");
+  EXPECT_EQ(refused.conflicts(0).reason(), "held");
+
+  EXPECT_EQ(Run(HoldOf(saga_, reservation_, "ann", {1})).kind(), v1::SeatOutcome::MISMATCH);
+  EXPECT_EQ(Run(ConfirmOf(saga_, reservation_, {1, 2})).kind(), v1::SeatOutcome::DONE);
+  EXPECT_EQ(Map().sold(), 2);
+  EXPECT_EQ(Run(ReleaseOf(saga_, reservation_)).kind(), v1::SeatOutcome::DONE);
+  EXPECT_EQ(Run(HoldOf(saga_, reservation_, "ann", {1, 2})).kind(), v1::SeatOutcome::ABORTED);
+  EXPECT_EQ(Map().free(), 8);
+}
+
+TEST_F(SeatRpcTest, AnswersSurviveARestart) {
+  const auto held = Run(HoldOf(saga_, reservation_, "ann", {1, 2}));
+  const auto sold = Run(ConfirmOf(saga_, reservation_, {1, 2}));
+  const std::string undone = NewId();
+  Run(ReleaseOf(undone, NewId()));
+  StopModule();
+  StartModule();
+  EXPECT_EQ(Run(ConfirmOf(saga_, reservation_, {1, 2})).SerializeAsString(), sold.SerializeAsString());
+  EXPECT_EQ(Run(HoldOf(saga_, reservation_, "ann", {1, 2})).amount(), held.amount());
+  EXPECT_EQ(Run(HoldOf(undone, NewId(), "bob", {5})).kind(), v1::SeatOutcome::ABORTED);
+  EXPECT_EQ(Map().sold(), 2);
+}
+
+TEST_F(SeatRpcTest, ManyBuyersRaceForOneSeatAndOneWins) {
+  std::vector<std::future<Result<v1::Outcome>>> answers;
+  for (int i = 0; i < 500; ++i) answers.push_back(Send(HoldOf(NewId(), NewId(), fmt::format("u{}", i), {1})));
+  int won = 0;
+  for (auto& answer : answers) won += answer.get()->seats().kind() == v1::SeatOutcome::DONE ? 1 : 0;
+  EXPECT_EQ(won, 1);
+}
+
+TEST_F(SeatRpcTest, ManyBuyersOfTheBestSeatsGetAllOfThem) {
+  std::vector<std::future<Result<v1::Outcome>>> answers;
+  for (int i = 0; i < 100; ++i) {
+    v1::Command command = HoldOf(NewId(), NewId(), fmt::format("u{}", i), {});
+    command.mutable_hold()->mutable_best_available()->set_count(1);
+    answers.push_back(Send(command));
+  }
+  int won = 0;
+  for (auto& answer : answers) {
+    const auto outcome = answer.get();
+    ASSERT_TRUE(outcome.has_value());
+    if (outcome->seats().kind() == v1::SeatOutcome::DONE) {
+      ++won;
+    } else {
+      EXPECT_EQ(outcome->seats().refusal(), "not_enough_seats");
+    }
+  }
+  EXPECT_EQ(won, 8);
+}
+
+TEST_F(SeatRpcTest, EventsReachTheBusInOrderPerReservation) {
+  std::promise<void> all;
+  std::mutex mutex;
+  std::vector<std::string> types;
+  ASSERT_TRUE(bus_->Subscribe("test", {"seat"},
+                              [&](std::span<const bus::Record> records) {
+                                const std::scoped_lock lock(mutex);
+                                for (const bus::Record& record : records) {
+                                  types.push_back(record.event.type);
+                                  boxoffice::bus::v1::SeatEvent body;
+                                  EXPECT_TRUE(body.ParseFromString(record.event.body));
+                                  EXPECT_EQ(body.reservation_id(), reservation_);
+                                  EXPECT_EQ(record.event.key,
+                                            ReservationId::FromBytes(reservation_)->ToString());
+                                  EXPECT_THAT(body.seat_nos(), ElementsAre(1, 2));
+                                }
+                                if (types.size() == 2) all.set_value();
+                                return bus::Consumed{records.size(), {}};
+                              })
+                  .has_value());
+  Run(HoldOf(saga_, reservation_, "ann", {1, 2}));
+  // The sweeper runs by itself.
+  clock_.Advance(5min);
+  ASSERT_EQ(all.get_future().wait_for(20s), std::future_status::ready);
+  bus_->Unsubscribe("test");
+  EXPECT_THAT(types, ElementsAre("seat.held", "seat.released"));
+}
+
+TEST_F(SeatRpcTest, TheSoldOutEventIsKeyedByTheShow) {
+  std::promise<bus::Event> sold_out;
+  ASSERT_TRUE(bus_->Subscribe("test", {"seat"},
+                              [&](std::span<const bus::Record> records) {
+                                for (const bus::Record& record : records) {
+                                  if (record.event.type == "show.sold_out") sold_out.set_value(record.event);
+                                }
+                                return bus::Consumed{records.size(), {}};
+                              })
+                  .has_value());
+  Run(HoldOf(saga_, reservation_, "ann", {1, 2, 3, 4, 5, 6, 7, 8}));
+  Run(ConfirmOf(saga_, reservation_, {1, 2, 3, 4, 5, 6, 7, 8}));
+  auto future = sold_out.get_future();
+  ASSERT_EQ(future.wait_for(20s), std::future_status::ready);
+  const bus::Event event = future.get();
+  bus_->Unsubscribe("test");
+  boxoffice::bus::v1::ShowSoldOut body;
+  ASSERT_TRUE(body.ParseFromString(event.body));
+  EXPECT_EQ(body.show_id(), show_id_);
+  EXPECT_EQ(event.key, std::to_string(show_id_));
+  v1::GetShowRequest request;
+  request.set_id(show_id_);
+  EXPECT_EQ(Call<v1::Show>(&v1::SeatService::Stub::GetShow, request).state(), v1::SOLD_OUT);
+}
+
+TEST_F(SeatRpcTest, TheSeatMapHasItsLayoutAndKnowsWhatTheCallerHas) {
+  const auto map = Map(false);
+  ASSERT_THAT(map.layout(), SizeIs(8));
+  EXPECT_EQ(map.layout(4).label(), "Floor 2-1");
+  EXPECT_EQ(map.layout(4).category(), "A");
+  EXPECT_EQ(map.states(), std::string(2, '\0'));
+  v1::GetSeatMapRequest request;
+  request.set_show_id(show_id_);
+  request.set_states_only(true);
+  request.set_if_not_version(map.version());
+  EXPECT_TRUE(Call<v1::SeatMap>(&v1::SeatService::Stub::GetSeatMap, request).states().empty());
+  Run(HoldOf(saga_, reservation_, "ann", {1}));
+  const auto changed = Call<v1::SeatMap>(&v1::SeatService::Stub::GetSeatMap, request);
+  EXPECT_EQ(changed.states(), std::string("\x01\x00", 2));
+  EXPECT_THAT(changed.layout(), SizeIs(0));
+  EXPECT_EQ(changed.held(), 1);
+  EXPECT_EQ(changed.next_release_at_ms(), ToUnixMs(clock_.Now() + 5min));
+}
+
+TEST_F(SeatRpcTest, ConcertsAndShowsSurviveARestart) {
+  StopModule();
+  StartModule();
+  v1::ListConcertsRequest request;
+  const auto list = Call<v1::ListConcertsResponse>(&v1::SeatService::Stub::ListConcerts, request);
+  ASSERT_THAT(list.concerts(), SizeIs(1));
+  EXPECT_EQ(list.concerts(0).title(), "Title");
+  ASSERT_THAT(list.concerts(0).shows(), SizeIs(1));
+  const v1::Show& show = list.concerts(0).shows(0);
+  EXPECT_EQ(show.capacity(), 8);
+  EXPECT_EQ(show.free(), 8);
+  EXPECT_EQ(show.state(), v1::ON_SALE);
+  ASSERT_THAT(show.price_categories(), SizeIs(1));
+  EXPECT_EQ(show.price_categories(0).seats(), 8);
+  const auto again = Call<v1::Show>(&v1::SeatService::Stub::CreateShow, ShowRequest("show", PlanOf(2, 4)));
+  EXPECT_EQ(again.id(), show_id_);
+}
+
+TEST_F(SeatRpcTest, ABadPlanImportsNothing) {
+  auto request = ShowRequest("bad", "{\n\"name\": }");
+  const Error broken = CallError<v1::Show>(&v1::SeatService::Stub::CreateShow, request);
+  EXPECT_EQ(broken.code, Code::kInvalidArgument);
+  EXPECT_EQ(broken.reason, "seating_plan_invalid");
+  EXPECT_THAT(broken.detail, HasSubstr("line 2"));
+  request = ShowRequest("bad", PlanOf(1, 1));
+  (*request.mutable_prices())["B"] = 1;
+  EXPECT_EQ(CallError<v1::Show>(&v1::SeatService::Stub::CreateShow, request).reason, "price_invalid");
+  request = ShowRequest("show", PlanOf(1, 1));
+  EXPECT_EQ(CallError<v1::Show>(&v1::SeatService::Stub::CreateShow, request).reason, "operation_key_reused");
+  v1::GetConcertRequest concert;
+  concert.set_id(concert_id_);
+  EXPECT_THAT(Call<v1::Concert>(&v1::SeatService::Stub::GetConcert, concert).shows(), SizeIs(1));
+}
+
+TEST_F(SeatRpcTest, FiftyThousandSeatsAreImported) {
+  const auto show = Call<v1::Show>(&v1::SeatService::Stub::CreateShow, ShowRequest("big", PlanOf(1000, 50)));
+  EXPECT_EQ(show.capacity(), 50'000);
+  show_id_ = show.id();
+  EXPECT_THAT(Map(false).layout(), SizeIs(50'000));
+}
+
+TEST_F(SeatRpcTest, AnUpdateChangesWhatIsGiven) {
+  v1::UpdateShowRequest request;
+  request.set_id(show_id_);
+  request.set_seat_limit(2);
+  const auto show = Call<v1::Show>(&v1::SeatService::Stub::UpdateShow, request);
+  EXPECT_EQ(show.seat_limit(), 2);
+  EXPECT_EQ(show.hold_ttl_ms(), 300'000);
+  const auto refused = Run(HoldOf(saga_, reservation_, "ann", {1, 2, 3}));
+  EXPECT_EQ(refused.refusal(), "seat_limit");
+  EXPECT_EQ(refused.seat_limit(), 2);
+  EXPECT_EQ(refused.seats_owned(), 0);
+  request.set_hold_ttl_ms(1);
+  EXPECT_THAT(CallError<v1::Show>(&v1::SeatService::Stub::UpdateShow, request).detail,
+              StartsWith("hold_ttl_ms"));
+}
+
+TEST_F(SeatRpcTest, TheAuditReadsOwnersAndCounts) {
+  Run(HoldOf(saga_, reservation_, "ann", {1, 2}));
+  Run(ConfirmOf(saga_, reservation_, {1, 2}));
+  Run(HoldOf(NewId(), NewId(), "bob", {5}));
+  v1::AuditRequest request;
+  request.set_show_id(show_id_);
+  request.set_limit(2);
+  const auto first = Call<v1::AuditResponse>(&v1::SeatService::Stub::Audit, request);
+  ASSERT_THAT(first.rows(), SizeIs(2));
+  EXPECT_TRUE(first.more());
+  EXPECT_TRUE(first.rows(0).sold());
+  EXPECT_EQ(first.rows(0).reservation_id(), reservation_);
+  EXPECT_EQ(first.rows(0).price(), 1000);
+  ASSERT_THAT(first.shows(), SizeIs(1));
+  EXPECT_EQ(first.shows(0).sold(), 2);
+  EXPECT_EQ(first.shows(0).held(), 1);
+  request.set_after_seat_no(2);
+  const auto second = Call<v1::AuditResponse>(&v1::SeatService::Stub::Audit, request);
+  ASSERT_THAT(second.rows(), SizeIs(1));
+  EXPECT_EQ(second.rows(0).user_id(), "bob");
+  EXPECT_FALSE(second.more());
+  EXPECT_THAT(Call<v1::AuditResponse>(&v1::SeatService::Stub::Audit, v1::AuditRequest()).shows(), SizeIs(1));
+}
+
+TEST_F(SeatRpcTest, AMalformedFieldIsNamed) {
+  EXPECT_THAT(RunError(HoldOf("short", reservation_, "ann", {1})).detail, StartsWith("saga_id:"));
+  EXPECT_THAT(RunError(HoldOf(saga_, std::string(16, '\0'), "ann", {1})).detail,
+              StartsWith("reservation_id:"));
+  EXPECT_THAT(RunError(HoldOf(saga_, reservation_, "", {1})).detail, StartsWith("user_id:"));
+  EXPECT_THAT(RunError(HoldOf(saga_, reservation_, std::string(65, 'a'), {1})).detail,
+              StartsWith("user_id:"));
+  const Error error = RunError(v1::Command());
+  EXPECT_THAT(error.detail, StartsWith("body:"));
+  EXPECT_EQ(error.code, Code::kInvalidArgument);
+}
+
+TEST_F(SeatRpcTest, WhatIsNotThereIsNotFound) {
+  v1::GetShowRequest show;
+  show.set_id(99);
+  const Error error = CallError<v1::Show>(&v1::SeatService::Stub::GetShow, show);
+  EXPECT_EQ(error.code, Code::kNotFound);
+  EXPECT_EQ(error.reason, "show_not_found");
+  v1::GetConcertRequest concert;
+  concert.set_id(99);
+  EXPECT_EQ(CallError<v1::Concert>(&v1::SeatService::Stub::GetConcert, concert).reason, "concert_not_found");
+  v1::Command command = HoldOf(saga_, reservation_, "ann", {1});
+  command.mutable_hold()->set_show_id(99);
+  EXPECT_EQ(Run(command).refusal(), "show_not_found");
+}
+
+}  // namespace
+}  // namespace boxoffice::seat

@@ -1,0 +1,215 @@
+// Releasing, sweeping, batches, best available seats, and what is told.
+#include <gmock/gmock.h>
+
+#include "services/seat/seat_book.h"
+#include "services/seat/testing_book.h"
+
+namespace boxoffice::seat {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+using Kind = Outcome::Kind;
+
+TEST_F(SeatBookTest, AReleaseFreesWhatWasHeld) {
+  Hold(1, {1, 2});
+  EXPECT_EQ(Release(1, {1, 2}).kind, Kind::kDone);
+  EXPECT_EQ(Row(1).state, SeatState::kFree);
+  EXPECT_TRUE(Row(1).reservation.IsNil());
+  EXPECT_TRUE(Row(1).user_id.empty());
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kReleased));
+  EXPECT_EQ(last_.changes.events[0].reservation, Reservation(1));
+}
+
+TEST_F(SeatBookTest, AReleaseFreesWhatWasSold) {
+  Hold(1, {1});
+  Confirm(1, {1});
+  ReleaseSeats cancel = ReleaseOf(1, {1});
+  cancel.saga = Saga(2);
+  EXPECT_EQ(Run({cancel, ""}).kind, Kind::kDone);
+  EXPECT_EQ(Row(1).state, SeatState::kFree);
+}
+
+TEST_F(SeatBookTest, AReleaseFreesWhatTheSagaHeldAlsoWhenItCanNotNameTheSeats) {
+  Run({BestOf(1, 2, {5, 6}), ""});
+  Release(1, {});
+  EXPECT_EQ(Row(5).state, SeatState::kFree);
+  EXPECT_EQ(Row(6).state, SeatState::kFree);
+}
+
+TEST_F(SeatBookTest, AReleaseNeverFreesTheNextBuyersSeat) {
+  Hold(1, {1});
+  now_ += 5min;
+  Hold(2, {1});
+  EXPECT_EQ(Release(1, {1}).kind, Kind::kDone);
+  EXPECT_EQ(Row(1).reservation, Reservation(2));
+  EXPECT_EQ(Row(1).state, SeatState::kHeld);
+}
+
+TEST_F(SeatBookTest, AReleaseBeforeItsHoldIsANoOpAndTheHoldIsAborted) {
+  EXPECT_EQ(Release(1, {1}).kind, Kind::kDone);
+  EXPECT_THAT(Told(), IsEmpty());
+  EXPECT_EQ(Hold(1, {1}).kind, Kind::kAborted);
+  EXPECT_EQ(Row(1).state, SeatState::kFree);
+}
+
+TEST_F(SeatBookTest, AHoldAfterItsReleaseIsAborted) {
+  Hold(1, {1});
+  Release(1, {1});
+  EXPECT_EQ(Hold(1, {1}).kind, Kind::kAborted);
+}
+
+TEST_F(SeatBookTest, AConfirmationAfterItsReleaseIsAborted) {
+  Hold(1, {1});
+  Release(1, {1});
+  EXPECT_EQ(Confirm(1, {1}).kind, Kind::kAborted);
+}
+
+TEST_F(SeatBookTest, ARefusedHoldThatWasUndoneStaysFinal) {
+  Hold(1, {1});
+  ExpectRefused(Hold(2, {1}), Refusal::kSeatsTaken);
+  Release(2, {1});
+  Release(1, {1});
+  EXPECT_EQ(Hold(2, {1}).kind, Kind::kAborted);
+}
+
+TEST_F(SeatBookTest, AReleaseIsNeverRefused) {
+  ReleaseSeats release = ReleaseOf(1, {0, 13, 99});
+  EXPECT_EQ(Run({release, ""}).kind, Kind::kDone);
+  release.saga = Saga(2);
+  release.show_id = 99;
+  EXPECT_EQ(Run({release, ""}).kind, Kind::kDone);
+  EXPECT_TRUE(sagas_[Saga(2)].undone);
+}
+
+TEST_F(SeatBookTest, TheSameReleaseAgainDoesNotFreeWhatALaterSagaHolds) {
+  Hold(1, {1});
+  Release(1, {1});
+  HoldSeats second = HoldOf(1, {1});
+  second.saga = Saga(2);
+  EXPECT_EQ(Run({second, ""}).kind, Kind::kDone);
+  EXPECT_EQ(Release(1, {1}).kind, Kind::kDone);
+  EXPECT_EQ(Row(1).state, SeatState::kHeld);
+  EXPECT_TRUE(last_.changes.empty());
+}
+
+TEST_F(SeatBookTest, TheSweepFreesWhatIsPastItsDeadlineAndTellsWhose) {
+  Hold(1, {1, 2});
+  now_ += 1min;
+  Hold(2, {3});
+  Hold(3, {4});
+  Confirm(3, {4});
+  now_ = kNow + 5min;
+  Sweep({1, 2, 3, 4, 5});
+  EXPECT_EQ(Row(1).state, SeatState::kFree);
+  EXPECT_EQ(Row(3).state, SeatState::kHeld);
+  EXPECT_EQ(Row(4).state, SeatState::kSold);
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kReleased));
+  EXPECT_EQ(last_.changes.events[0].reservation, Reservation(1));
+  EXPECT_THAT(last_.changes.events[0].seats, ElementsAre(1, 2));
+}
+
+TEST_F(SeatBookTest, EarlierCommandsInABatchWin) {
+  const auto outcomes = RunBatch({{HoldOf(1, {1, 2}), ""}, {HoldOf(2, {2, 3}), ""}, {HoldOf(3, {3}), ""}});
+  EXPECT_EQ(outcomes[0]->kind, Kind::kDone);
+  ExpectRefused(*outcomes[1], Refusal::kSeatsTaken);
+  EXPECT_EQ(outcomes[2]->kind, Kind::kDone);
+}
+
+TEST_F(SeatBookTest, CommandsOnOneSeatInABatchAreMergedIntoOneChange) {
+  const auto outcomes = RunBatch({{HoldOf(1, {1}), ""},
+                                  {HoldOf(1, {1}), ""},
+                                  {ConfirmOf(1, {1}), ""},
+                                  {ReleaseOf(1, {1}), ""},
+                                  {HoldOf(1, {1}), ""},
+                                  {HoldOf(2, {1}), ""}});
+  EXPECT_EQ(outcomes[2]->kind, Kind::kDone);
+  EXPECT_EQ(outcomes[4]->kind, Kind::kAborted);
+  EXPECT_EQ(outcomes[5]->kind, Kind::kDone);
+  EXPECT_THAT(last_.changes.seats, SizeIs(1));
+  EXPECT_EQ(last_.changes.seats[0].version, 0);
+  EXPECT_EQ(Row(1).reservation, Reservation(2));
+}
+
+TEST_F(SeatBookTest, TheLimitHoldsWithinABatch) {
+  ChangeShow([](Show& show) { show.terms.seat_limit = 3; });
+  HoldSeats second = HoldOf(2, {3, 4});
+  second.user_id = "user1";
+  const auto outcomes = RunBatch({{HoldOf(1, {1, 2}), ""}, {second, ""}});
+  EXPECT_EQ(outcomes[0]->kind, Kind::kDone);
+  ExpectRefused(*outcomes[1], Refusal::kSeatLimit);
+}
+
+TEST_F(SeatBookTest, ABestAvailableHoldTakesWhatTheMapProposes) {
+  const Outcome outcome = Run({BestOf(1, 2, {5, 6}), ""});
+  EXPECT_EQ(outcome.kind, Kind::kDone);
+  EXPECT_THAT(outcome.seats, ElementsAre(5, 6));
+}
+
+TEST_F(SeatBookTest, ABestAvailableHoldAgainGetsTheSameSeats) {
+  Run({BestOf(1, 2, {5, 6}), ""});
+  const Outcome again = Run({BestOf(1, 2, {7, 8}), ""});
+  EXPECT_THAT(again.seats, ElementsAre(5, 6));
+  EXPECT_TRUE(last_.changes.empty());
+  EXPECT_EQ(Run({BestOf(1, 3, {7, 8, 9}), ""}).kind, Kind::kMismatch);
+}
+
+TEST_F(SeatBookTest, AnotherSagaOfTheReservationGetsTheSeatsThatItHas) {
+  Run({BestOf(1, 2, {5, 6}), ""});
+  HoldSeats second = BestOf(1, 2, {7, 8});
+  second.saga = Saga(2);
+  EXPECT_THAT(Run({second, ""}).seats, ElementsAre(5, 6));
+}
+
+TEST_F(SeatBookTest, AStaleProposalIsDecidedAgain) {
+  Hold(1, {5});
+  const auto outcomes = RunBatch({{BestOf(2, 2, {5, 6}), ""}});
+  EXPECT_FALSE(outcomes[0].has_value());
+  EXPECT_TRUE(last_.changes.empty());
+}
+
+TEST_F(SeatBookTest, ProposalsThatCanNotBeMadeAreRefusedByTheirReason) {
+  HoldSeats hold = BestOf(1, 2, {});
+  ExpectRefused(Run({hold, ""}), Refusal::kNotEnoughSeats);
+  hold.proposal.status = Proposal::Status::kSectionUnknown;
+  ExpectRefused(Run({hold, ""}), Refusal::kSectionUnknown);
+  hold.proposal.status = Proposal::Status::kCategoryUnknown;
+  ExpectRefused(Run({hold, ""}), Refusal::kCategoryUnknown);
+  hold.proposal.status = Proposal::Status::kNone;
+  EXPECT_FALSE(RunBatch({{hold, ""}})[0].has_value());
+}
+
+TEST_F(SeatBookTest, TheLastSeatSoldIsToldOnce) {
+  ChangeShow([](Show& show) { show.layout = MakeHall({2}); });
+  Hold(1, {1});
+  Confirm(1, {1});
+  EXPECT_FALSE(facts_.marks.sold_out_at.has_value());
+  Hold(2, {2});
+  now_ += 1s;
+  Confirm(2, {2});
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kSold, Event::Kind::kSoldOut));
+  EXPECT_EQ(last_.changes.events[1].on_sale_at, facts_.show->terms.on_sale_at);
+  EXPECT_EQ(facts_.marks.sold_out_at, now_);
+  EXPECT_EQ(facts_.marks.first_sold_at, kNow);
+  // A seat that comes back and is sold again is no second time.
+  Release(2, {2});
+  Hold(3, {2});
+  Confirm(3, {2});
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kSold));
+}
+
+TEST_F(SeatBookTest, EventsCarryTheTraceOfTheirCommand) {
+  Run({HoldOf(1, {1}), "00-trace"});
+  EXPECT_EQ(last_.changes.events[0].traceparent, "00-trace");
+}
+
+TEST_F(SeatBookTest, EveryRefusalHasAName) {
+  for (int i = 1; i <= static_cast<int>(Refusal::kCategoryUnknown); ++i) {
+    EXPECT_FALSE(RefusalName(static_cast<Refusal>(i)).empty()) << i;
+  }
+}
+
+}  // namespace
+}  // namespace boxoffice::seat

@@ -1,0 +1,167 @@
+#include "services/seat/seat_map.h"
+
+#include <algorithm>
+
+namespace boxoffice::seat {
+namespace {
+
+// Stale entries are thrown out when they are more than the held seats and this.
+constexpr size_t kSpareDeadlines = 1024;
+
+}  // namespace
+
+SeatMap::SeatMap(std::shared_ptr<const Layout> layout, uint64_t first_version)
+    : version_(first_version),
+      states_((layout->capacity() + 3) / 4, '\0'),
+      counts_{layout->capacity(), 0, 0},
+      deadlines_(layout->capacity()),
+      choice_(layout) {}
+
+void SeatMap::Apply(const SeatRow& row) {
+  const std::scoped_lock lock(mutex_);
+  const SeatNo seat_no = row.key.seat_no;
+  SetLocked(seat_no, row.state);
+  ++version_;  // also when only the deadline has changed
+  if (row.state != SeatState::kHeld) return;
+  deadlines_[seat_no - 1] = row.hold_expires_at;
+  next_deadlines_.push({row.hold_expires_at, seat_no});
+  if (next_deadlines_.size() > 2 * size_t{counts_.held} + kSpareDeadlines) DropStaleDeadlinesLocked();
+}
+
+SeatMap::View SeatMap::Look(Timestamp now) {
+  const std::scoped_lock lock(mutex_);
+  View view = CountsLocked(now);
+  view.states = states_;
+  return view;
+}
+
+SeatMap::View SeatMap::LookAtCounts(Timestamp now) {
+  const std::scoped_lock lock(mutex_);
+  return CountsLocked(now);
+}
+
+uint64_t SeatMap::Version(Timestamp now) {
+  const std::scoped_lock lock(mutex_);
+  LapseLocked(now);
+  return version_;
+}
+
+std::optional<SeatMap::View> SeatMap::LookUnless(uint64_t version, Timestamp now) {
+  const std::scoped_lock lock(mutex_);
+  View view = CountsLocked(now);
+  if (view.version == version) return std::nullopt;
+  view.states = states_;
+  return view;
+}
+
+std::vector<SeatNo> SeatMap::TakeLapsed(size_t limit, Timestamp now) {
+  const std::scoped_lock lock(mutex_);
+  LapseLocked(now);
+  const size_t count = std::min(limit, lapsed_.size());
+  const auto end = lapsed_.begin() + static_cast<ptrdiff_t>(count);
+  std::vector<SeatNo> taken(lapsed_.begin(), end);
+  lapsed_.erase(lapsed_.begin(), end);
+  return taken;
+}
+
+void SeatMap::ReturnLapsed(const std::vector<SeatNo>& seats) {
+  const std::scoped_lock lock(mutex_);
+  lapsed_.insert(lapsed_.end(), seats.begin(), seats.end());
+}
+
+Proposal SeatMap::Propose(const BestAvailable& wish, Timestamp now) {
+  const std::scoped_lock lock(mutex_);
+  LapseLocked(now);
+  Proposal proposal = choice_.Choose(wish.count, wish.section, wish.category);
+  // What was assumed may not come to pass, and then there may be enough.
+  if (proposal.status == Proposal::Status::kNotEnough && !assumed_.empty()) {
+    proposal.status = Proposal::Status::kNone;
+  }
+  for (const SeatNo seat_no : proposal.seats) {
+    choice_.Set(seat_no, false);
+    assumed_.push_back(seat_no);
+  }
+  return proposal;
+}
+
+void SeatMap::AssumeTaken(SeatNo seat_no) {
+  const std::scoped_lock lock(mutex_);
+  if (seat_no < 1 || seat_no > deadlines_.size()) return;
+  choice_.Set(seat_no, false);
+  assumed_.push_back(seat_no);
+}
+
+void SeatMap::Settle() {
+  const std::scoped_lock lock(mutex_);
+  for (const SeatNo seat_no : assumed_) choice_.Set(seat_no, StateLocked(seat_no) == SeatState::kFree);
+  assumed_.clear();
+}
+
+ShowMarks SeatMap::marks() {
+  const std::scoped_lock lock(mutex_);
+  return marks_;
+}
+
+void SeatMap::SetMarks(const ShowMarks& marks) {
+  const std::scoped_lock lock(mutex_);
+  marks_ = marks;
+}
+
+SeatState SeatMap::StateLocked(SeatNo seat_no) const {
+  const uint32_t index = seat_no - 1;
+  return static_cast<SeatState>((static_cast<uint8_t>(states_[index / 4]) >> (2 * (index % 4))) & 3);
+}
+
+void SeatMap::SetLocked(SeatNo seat_no, SeatState state) {
+  --CountOf(StateLocked(seat_no));
+  ++CountOf(state);
+  const uint32_t index = seat_no - 1;
+  const uint32_t shift = 2 * (index % 4);
+  const auto byte = static_cast<uint8_t>(states_[index / 4]);
+  states_[index / 4] = static_cast<char>((byte & ~(3U << shift)) | (static_cast<uint32_t>(state) << shift));
+  choice_.Set(seat_no, state == SeatState::kFree);
+}
+
+void SeatMap::LapseLocked(Timestamp now) {
+  while (!next_deadlines_.empty()) {
+    const Deadline first = next_deadlines_.top();
+    const bool stale =
+        deadlines_[first.seat_no - 1] != first.at || StateLocked(first.seat_no) != SeatState::kHeld;
+    if (!stale && first.at > now) return;
+    next_deadlines_.pop();
+    if (stale) continue;
+    SetLocked(first.seat_no, SeatState::kFree);
+    ++version_;
+    lapsed_.push_back(first.seat_no);
+  }
+}
+
+void SeatMap::DropStaleDeadlinesLocked() {
+  std::vector<Deadline> held;
+  held.reserve(counts_.held);
+  for (SeatNo seat_no = 1; seat_no <= deadlines_.size(); ++seat_no) {
+    if (StateLocked(seat_no) == SeatState::kHeld) held.push_back({deadlines_[seat_no - 1], seat_no});
+  }
+  next_deadlines_ = decltype(next_deadlines_)(std::greater<>(), std::move(held));
+}
+
+SeatMap::View SeatMap::CountsLocked(Timestamp now) {
+  LapseLocked(now);
+  View view{version_, {}, counts_, std::nullopt};
+  if (!next_deadlines_.empty()) view.next_release_at = next_deadlines_.top().at;
+  return view;
+}
+
+uint32_t& SeatMap::CountOf(SeatState state) {
+  switch (state) {
+    case SeatState::kFree:
+      return counts_.free;
+    case SeatState::kHeld:
+      return counts_.held;
+    case SeatState::kSold:
+      break;
+  }
+  return counts_.sold;
+}
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,97 @@
+// The seats of one show in memory: what queries are answered from, and where the best available seats are
+// looked for.
+//
+// It follows the stored rows, change by change, after each commit. A hold whose deadline passes turns free
+// here by itself and at once; the row is tidied later. It proposes and informs; whether a seat can be had is
+// decided by the rows.
+//
+// Thread-safe: queries copy under a short lock. Propose, AssumeTaken and Settle are for the one thread that
+// runs commands.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <queue>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "services/seat/best_seats.h"
+#include "services/seat/layout.h"
+#include "services/seat/seat_book.h"
+#include "services/seat/show.h"
+
+namespace boxoffice::seat {
+
+class SeatMap {
+ public:
+  struct View {
+    uint64_t version = 0;
+    std::string states;  // 2 bits a seat, seat_no 1 first, low bits first: 0 free, 1 held, 2 sold
+    SeatCounts counts;
+    std::optional<Timestamp> next_release_at;  // the first deadline of the holds there are
+  };
+
+  // All seats are free. `first_version` must be above any that was given out before for this show.
+  SeatMap(std::shared_ptr<const Layout> layout, uint64_t first_version);
+
+  // What a row is now. Lapsed holds may come as they are stored.
+  void Apply(const SeatRow& row);
+
+  [[nodiscard]] View Look(Timestamp now);
+  // Like Look, without the states.
+  [[nodiscard]] View LookAtCounts(Timestamp now);
+  // Grows with every change that Look would show.
+  [[nodiscard]] uint64_t Version(Timestamp now);
+  // None: not changed since `version`.
+  [[nodiscard]] std::optional<View> LookUnless(uint64_t version, Timestamp now);
+
+  // Up to `limit` seats whose hold has passed its deadline and were not taken from here before; rows to tidy.
+  [[nodiscard]] std::vector<SeatNo> TakeLapsed(size_t limit, Timestamp now);
+  // Gives them back: the rows could not be tidied.
+  void ReturnLapsed(const std::vector<SeatNo>& seats);
+
+  // The best free seats, which are then taken for whoever asks next, until Settle. Status kNone: not enough,
+  // but only on what was assumed; ask again after Settle.
+  [[nodiscard]] Proposal Propose(const BestAvailable& wish, Timestamp now);
+  // An earlier command of the same batch wants this seat. Unknown seats: no effect.
+  void AssumeTaken(SeatNo seat_no);
+  // Forgets what was proposed and assumed: the rows have been applied, or nothing has come of it.
+  void Settle();
+
+  [[nodiscard]] ShowMarks marks();
+  void SetMarks(const ShowMarks& marks);
+
+ private:
+  struct Deadline {
+    Timestamp at{};
+    SeatNo seat_no = 0;
+    auto operator<=>(const Deadline&) const = default;
+  };
+
+  [[nodiscard]] SeatState StateLocked(SeatNo seat_no) const;
+  void SetLocked(SeatNo seat_no, SeatState state);
+  void LapseLocked(Timestamp now);
+  void DropStaleDeadlinesLocked();
+  [[nodiscard]] View CountsLocked(Timestamp now);
+  uint32_t& CountOf(SeatState state);
+
+  std::mutex mutex_;
+  uint64_t version_;
+  std::string states_;
+  SeatCounts counts_;
+  std::vector<Timestamp> deadlines_;  // by seat_no - 1; of held seats
+  // Earliest first. An entry whose seat has another deadline or is not held is stale.
+  std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> next_deadlines_;
+  std::vector<SeatNo> lapsed_;
+  FreeSeats choice_;
+  std::vector<SeatNo> assumed_;
+  ShowMarks marks_;
+};
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,132 @@
+#include "services/seat/seat_map.h"
+
+#include <gmock/gmock.h>
+
+#include "services/seat/testing_hall.h"
+
+namespace boxoffice::seat {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using namespace std::chrono_literals;
+
+constexpr Timestamp kNow = FromUnixMs(1'800'000'000'000);
+
+class SeatMapTest : public ::testing::Test {
+ protected:
+  void Set(SeatNo seat_no, SeatState state, Timestamp expires_at = {}) {
+    SeatRow row;
+    row.key = {1, seat_no};
+    row.state = state;
+    row.hold_expires_at = expires_at;
+    map_.Apply(row);
+  }
+  int StateAt(const SeatMap::View& view, SeatNo seat_no) {
+    return (static_cast<unsigned char>(view.states[(seat_no - 1) / 4]) >> (2 * ((seat_no - 1) % 4))) & 3;
+  }
+  SeatMap map_{MakeHall({4, 4}), 100};
+};
+
+TEST_F(SeatMapTest, StatesArePackedTwoBitsASeatLowBitsFirst) {
+  Set(2, SeatState::kHeld, kNow + 1min);
+  Set(8, SeatState::kSold);
+  const auto view = map_.Look(kNow);
+  EXPECT_EQ(view.states, std::string("\x04\x80", 2));
+  EXPECT_EQ(view.counts, (SeatCounts{6, 1, 1}));
+  EXPECT_EQ(view.next_release_at, kNow + 1min);
+}
+
+TEST_F(SeatMapTest, AHoldIsFreeInStatesAndCountsAtItsDeadline) {
+  Set(2, SeatState::kHeld, kNow + 1min);
+  Set(3, SeatState::kHeld, kNow + 2min);
+  EXPECT_EQ(map_.LookAtCounts(kNow + 1min - 1ms).counts, (SeatCounts{6, 2, 0}));
+  const auto view = map_.Look(kNow + 1min);
+  EXPECT_EQ(view.counts, (SeatCounts{7, 1, 0}));
+  EXPECT_EQ(StateAt(view, 2), 0);
+  EXPECT_EQ(view.next_release_at, kNow + 2min);
+}
+
+TEST_F(SeatMapTest, AnExtendedHoldLastsUntilItsNewDeadline) {
+  Set(2, SeatState::kHeld, kNow + 1min);
+  Set(2, SeatState::kHeld, kNow + 5min);
+  EXPECT_EQ(map_.LookAtCounts(kNow + 2min).counts.held, 1);
+  EXPECT_EQ(map_.LookAtCounts(kNow + 2min).next_release_at, kNow + 5min);
+}
+
+TEST_F(SeatMapTest, ASoldSeatDoesNotLapse) {
+  Set(2, SeatState::kHeld, kNow + 1min);
+  Set(2, SeatState::kSold);
+  const auto view = map_.LookAtCounts(kNow + 1h);
+  EXPECT_EQ(view.counts, (SeatCounts{7, 0, 1}));
+  EXPECT_FALSE(view.next_release_at.has_value());
+}
+
+TEST_F(SeatMapTest, TheVersionGrowsWithEveryChangeAlsoByTimeAlone) {
+  const uint64_t before = map_.Version(kNow);
+  Set(2, SeatState::kHeld, kNow + 1min);
+  const uint64_t held = map_.Version(kNow);
+  EXPECT_GT(held, before);
+  EXPECT_FALSE(map_.LookUnless(held, kNow).has_value());
+  const uint64_t lapsed = map_.Version(kNow + 1min);
+  EXPECT_GT(lapsed, held);
+  EXPECT_TRUE(map_.LookUnless(held, kNow + 1min).has_value());
+  Set(2, SeatState::kHeld, kNow + 9min);
+  EXPECT_GT(map_.Version(kNow + 1min), lapsed);
+}
+
+TEST_F(SeatMapTest, LapsedSeatsAreGivenOutForTidyingOnce) {
+  Set(1, SeatState::kHeld, kNow);
+  Set(2, SeatState::kHeld, kNow);
+  Set(3, SeatState::kHeld, kNow + 1ms);
+  const auto first = map_.TakeLapsed(1, kNow);
+  EXPECT_THAT(first, ElementsAre(1));
+  EXPECT_THAT(map_.TakeLapsed(5, kNow), ElementsAre(2));
+  EXPECT_THAT(map_.TakeLapsed(5, kNow), IsEmpty());
+  map_.ReturnLapsed(first);
+  EXPECT_THAT(map_.TakeLapsed(5, kNow + 1ms), ElementsAre(1, 3));
+}
+
+TEST_F(SeatMapTest, ProposalsOfOneBatchDoNotOverlap) {
+  EXPECT_THAT(map_.Propose({2, "", ""}, kNow).seats, ElementsAre(1, 2));
+  EXPECT_THAT(map_.Propose({2, "", ""}, kNow).seats, ElementsAre(3, 4));
+  map_.Settle();
+  EXPECT_THAT(map_.Propose({2, "", ""}, kNow).seats, ElementsAre(1, 2));
+}
+
+TEST_F(SeatMapTest, AProposalAvoidsWhatAnEarlierCommandWants) {
+  map_.AssumeTaken(1);
+  map_.AssumeTaken(99);
+  EXPECT_THAT(map_.Propose({2, "", ""}, kNow).seats, ElementsAre(2, 3));
+}
+
+TEST_F(SeatMapTest, WhatWasProposedAndCameTrueStaysTaken) {
+  const auto proposed = map_.Propose({2, "", ""}, kNow);
+  Set(1, SeatState::kHeld, kNow + 1min);
+  Set(2, SeatState::kHeld, kNow + 1min);
+  map_.Settle();
+  EXPECT_THAT(map_.Propose({2, "", ""}, kNow).seats, ElementsAre(3, 4));
+}
+
+TEST_F(SeatMapTest, ALapsedHoldCanBeProposed) {
+  Set(1, SeatState::kHeld, kNow + 1min);
+  EXPECT_THAT(map_.Propose({1, "", ""}, kNow + 1min).seats, ElementsAre(1));
+}
+
+TEST_F(SeatMapTest, NotEnoughIsNotSaidOnAnAssumption) {
+  for (SeatNo seat_no = 2; seat_no <= 8; ++seat_no) Set(seat_no, SeatState::kSold);
+  map_.AssumeTaken(1);
+  EXPECT_EQ(map_.Propose({1, "", ""}, kNow).status, Proposal::Status::kNone);
+  map_.Settle();
+  EXPECT_EQ(map_.Propose({2, "", ""}, kNow).status, Proposal::Status::kNotEnough);
+  EXPECT_EQ(map_.Propose({1, "", ""}, kNow).status, Proposal::Status::kFound);
+}
+
+TEST_F(SeatMapTest, ManyExtensionsDoNotPileUp) {
+  for (int i = 0; i < 10'000; ++i) Set(1, SeatState::kHeld, kNow + milliseconds(i + 1));
+  EXPECT_EQ(map_.LookAtCounts(kNow + 9999ms).counts.held, 1);
+  EXPECT_EQ(map_.LookAtCounts(kNow + 10'000ms).counts.held, 0);
+}
+
+}  // namespace
+}  // namespace boxoffice::seat

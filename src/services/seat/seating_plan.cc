@@ -1,0 +1,163 @@
+#include "services/seat/seating_plan.h"
+
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+namespace boxoffice::seat {
+namespace {
+
+std::unexpected<Error> Invalid(std::string detail) {
+  return Fail(Code::kInvalidArgument, "seating_plan_invalid", std::move(detail));
+}
+
+Result<void> CheckName(std::string_view name, std::string_view what, const std::string& path) {
+  if (name.empty()) return Invalid(fmt::format("{}: the {} is empty", path, what));
+  if (name.size() > kMaxPlanName) {
+    return Invalid(fmt::format("{}: the {} is longer than {} bytes", path, what, kMaxPlanName));
+  }
+  return {};
+}
+
+// Gives names that are not yet taken within one parent.
+class UniqueNames {
+ public:
+  std::string Take(std::string_view name) {
+    std::string unique(name);
+    for (int n = 2; !taken_.insert(unique).second; ++n) unique = fmt::format("{} ({})", name, n);
+    return unique;
+  }
+
+ private:
+  std::unordered_set<std::string> taken_;
+};
+
+class LayoutBuilder {
+ public:
+  LayoutBuilder(const SeatingPlan& plan, const Prices& prices) : plan_(plan), prices_(prices) {}
+
+  Result<Layout> Build() {
+    BOXOFFICE_TRY(CheckSize());
+    BOXOFFICE_TRY(AddCategories());
+    UniqueNames zone_names;
+    for (size_t i = 0; i < plan_.zones.size(); ++i) BOXOFFICE_TRY(AddZone(i, zone_names));
+    BOXOFFICE_TRY(CheckLabels());
+    return std::move(layout_);
+  }
+
+ private:
+  Result<void> CheckSize() const {
+    if (plan_.zones.empty()) return Invalid("zones: there is no zone");
+    size_t seats = 0;
+    for (const PlanZone& zone : plan_.zones) {
+      for (const PlanRow& row : zone.rows) seats += row.seats.size();
+    }
+    if (seats == 0) return Invalid("zones: there is no seat");
+    if (seats > kMaxSeats) {
+      return Invalid(fmt::format("zones: {} seats, at most {} are possible", seats, kMaxSeats));
+    }
+    return {};
+  }
+
+  Result<void> AddCategories() {
+    for (size_t i = 0; i < plan_.categories.size(); ++i) {
+      const PlanCategory& category = plan_.categories[i];
+      const std::string path = fmt::format("categories[{}].name", i);
+      BOXOFFICE_TRY(CheckName(category.name, "name", path));
+      if (!category_index_.emplace(category.name, static_cast<uint32_t>(i)).second) {
+        return Invalid(fmt::format("{}: \"{}\" is there twice", path, category.name));
+      }
+      const auto price = prices_.find(category.name);
+      if (price == prices_.end()) {
+        return Fail(Code::kInvalidArgument, "price_invalid",
+                    fmt::format("prices: category \"{}\" has none", category.name));
+      }
+      if (price->second <= 0 || price->second > kMaxPrice) {
+        return Fail(
+            Code::kInvalidArgument, "price_invalid",
+            fmt::format("prices.{}: {} is not within 1 and {}", category.name, price->second, kMaxPrice));
+      }
+      layout_.categories.push_back({category.name, category.color, price->second, 0});
+    }
+    for (const auto& [name, price] : prices_) {
+      if (!category_index_.contains(name)) {
+        return Fail(Code::kInvalidArgument, "price_invalid",
+                    fmt::format("prices.{}: the plan has no such category", name));
+      }
+    }
+    return {};
+  }
+
+  Result<void> AddZone(size_t index, UniqueNames& zone_names) {
+    const PlanZone& zone = plan_.zones[index];
+    const std::string path = fmt::format("zones[{}]", index);
+    const std::string name = zone.name.empty() ? fmt::format("Zone {}", index + 1) : zone.name;
+    BOXOFFICE_TRY(CheckName(name, "name", path + ".name"));
+    layout_.sections.push_back({zone_names.Take(name), static_cast<uint32_t>(layout_.rows.size()), 0});
+    UniqueNames row_names;
+    for (size_t i = 0; i < zone.rows.size(); ++i) {
+      if (zone.rows[i].seats.empty()) continue;
+      BOXOFFICE_TRY(AddRow(zone.rows[i], fmt::format("{}.rows[{}]", path, i), row_names));
+    }
+    layout_.sections.back().rows =
+        static_cast<uint32_t>(layout_.rows.size()) - layout_.sections.back().first_row;
+    return {};
+  }
+
+  Result<void> AddRow(const PlanRow& row, const std::string& path, UniqueNames& row_names) {
+    BOXOFFICE_TRY(CheckName(row.name, "row_number", path + ".row_number"));
+    const auto row_index = static_cast<uint32_t>(layout_.rows.size());
+    layout_.rows.push_back({row_names.Take(row.name), static_cast<uint32_t>(layout_.sections.size() - 1),
+                            layout_.capacity(), static_cast<uint32_t>(row.seats.size())});
+    UniqueNames numbers;
+    for (size_t i = 0; i < row.seats.size(); ++i) {
+      const PlanSeat& seat = row.seats[i];
+      const auto seat_path = [&] { return fmt::format("{}.seats[{}]", path, i); };
+      if (seat.number.empty() || seat.number.size() > kMaxPlanName) {
+        BOXOFFICE_TRY(CheckName(seat.number, "seat_number", seat_path() + ".seat_number"));
+      }
+      if (seat.guid.empty()) return Invalid(seat_path() + ".seat_guid: is empty");
+      if (!guids_.insert(seat.guid).second) {
+        return Invalid(fmt::format("{}.seat_guid: \"{}\" is there twice", seat_path(), seat.guid));
+      }
+      const auto category = category_index_.find(seat.category);
+      if (category == category_index_.end()) {
+        return Invalid(fmt::format("{}.category: \"{}\" is not among the plan's categories", seat_path(),
+                                   seat.category));
+      }
+      ++layout_.categories[category->second].seats;
+      layout_.seats.push_back({numbers.Take(seat.number), row_index, category->second,
+                               static_cast<float>(seat.x), static_cast<float>(seat.y)});
+    }
+    return {};
+  }
+
+  // Names are unique within their parents, but "A 1-2" and "3" reads as "A 1" and "2-3".
+  Result<void> CheckLabels() const {
+    std::unordered_set<std::string> labels;
+    labels.reserve(layout_.capacity());
+    for (SeatNo seat_no = 1; seat_no <= layout_.capacity(); ++seat_no) {
+      std::string label = layout_.LabelOf(seat_no);
+      if (!labels.insert(label).second) {
+        return Invalid(fmt::format("zones: two seats would be labelled \"{}\"", label));
+      }
+    }
+    return {};
+  }
+
+  const SeatingPlan& plan_;
+  const Prices& prices_;
+  Layout layout_;
+  std::unordered_map<std::string_view, uint32_t> category_index_;
+  std::unordered_set<std::string_view> guids_;
+};
+
+}  // namespace
+
+Result<Layout> MakeLayout(const SeatingPlan& plan, const Prices& prices) {
+  return LayoutBuilder(plan, prices).Build();
+}
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,174 @@
+#include "services/seat/seating_plan.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "base/check.h"
+#include "services/seat/plan_pretix.h"
+#include "services/seat/store_layout.h"
+
+namespace boxoffice::seat {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::string_view kPlan = R"({
+  "name": "Small hall",
+  "categories": [{"name": "VIP", "color": "#c00"}, {"name": "A"}],
+  "size": {"width": 100, "height": 100},
+  "zones": [
+    {"name": "Floor", "position": {"x": 10, "y": 20}, "areas": [], "rows": [
+      {"row_number": "A", "position": {"x": 1, "y": 2}, "seats": [
+        {"seat_guid": "g1", "seat_number": "1", "position": {"x": 3, "y": 4.5}, "category": "VIP"},
+        {"seat_guid": "g2", "seat_number": "2", "position": {"x": 4, "y": 4}, "category": "A"}]},
+      {"row_number": "B", "seats": [
+        {"seat_guid": "g3", "seat_number": "1", "position": {"x": 0, "y": 0}, "category": "A"}]}]},
+    {"position": {"x": 0, "y": 0}, "rows": [
+      {"row_number": "A", "seats": [
+        {"seat_guid": "g4", "seat_number": "1", "position": {"x": 0, "y": 0}, "category": "A"}]}]}]})";
+const Prices kPrices = {{"VIP", 9000}, {"A", 5000}};
+
+Result<Layout> Import(std::string_view json, const Prices& prices = kPrices) {
+  BOXOFFICE_ASSIGN(const SeatingPlan plan, ParsePretixPlan(json));
+  return MakeLayout(plan, prices);
+}
+std::string With(std::string_view from, std::string_view to) {
+  std::string plan(kPlan);
+  const size_t at = plan.find(from);
+  CHECK(at != std::string::npos, "{}", from);
+  return plan.replace(at, from.size(), to);
+}
+void ExpectInvalid(const Result<Layout>& layout, std::string_view reason, const std::string& detail) {
+  ASSERT_FALSE(layout.has_value());
+  EXPECT_EQ(layout.error().code, Code::kInvalidArgument);
+  EXPECT_EQ(layout.error().reason, reason);
+  EXPECT_THAT(layout.error().detail, HasSubstr(detail));
+}
+// Zones of one row of a thousand seats each.
+std::string PlanOf(size_t thousands) {
+  std::string plan = R"({"name": "n", "categories": [{"name": "A"}], "zones": [)";
+  for (size_t zone = 0; zone < thousands; ++zone) {
+    plan += fmt::format(
+        R"({}{{"name": "Z{}", "position": {{"x":0,"y":0}}, "rows": [{{"row_number": "1", "seats": [)",
+        zone == 0 ? "" : ",", zone);
+    for (int seat = 0; seat < 1000; ++seat) {
+      plan += fmt::format(
+          R"({}{{"seat_guid":"{}-{}","seat_number":"{}","position":{{"x":{},"y":{}}},"category":"A"}})",
+          seat == 0 ? "" : ",", zone, seat, seat, seat, zone);
+    }
+    plan += "]}]}";
+  }
+  return plan + "]}";
+}
+
+TEST(SeatingPlan, SeatsAreNumberedInThePlansOrder) {
+  const auto layout = Import(kPlan);
+  ASSERT_TRUE(layout.has_value()) << layout.error().detail;
+  ASSERT_EQ(layout->capacity(), 4);
+  EXPECT_EQ(layout->LabelOf(1), "Floor A-1");
+  EXPECT_EQ(layout->LabelOf(3), "Floor B-1");
+  EXPECT_EQ(layout->LabelOf(4), "Zone 2 A-1");
+  EXPECT_EQ(layout->PriceOf(1), 9000);
+  EXPECT_EQ(layout->CategoryOf(2).name, "A");
+  EXPECT_EQ(layout->CategoryOf(2).seats, 3);
+}
+
+TEST(SeatingPlan, PositionsAreThoseOfZoneRowAndSeatTogether) {
+  const auto layout = Import(kPlan);
+  ASSERT_TRUE(layout.has_value());
+  EXPECT_FLOAT_EQ(layout->At(1).x, 14);
+  EXPECT_FLOAT_EQ(layout->At(1).y, 26.5);
+}
+
+TEST(SeatingPlan, RepeatedNamesAreToldApart) {
+  const auto layout = Import(With(R"("row_number": "B")", R"("row_number": "A")"));
+  ASSERT_TRUE(layout.has_value());
+  EXPECT_EQ(layout->LabelOf(3), "Floor A (2)-1");
+}
+
+TEST(SeatingPlan, BrokenJsonNamesLineAndColumn) {
+  ExpectInvalid(Import("{\n  \"name\": nope}"), "seating_plan_invalid", "line 2, column ");
+  ExpectInvalid(Import(""), "seating_plan_invalid", "line 1, column 1");
+  ExpectInvalid(Import("{} x"), "seating_plan_invalid", "line 1, column ");
+  ExpectInvalid(Import("[]"), "seating_plan_invalid", "not an object");
+  ExpectInvalid(Import(kPlan.substr(0, kPlan.size() - 3)), "seating_plan_invalid", "line 14, column ");
+}
+
+TEST(SeatingPlan, AWrongTypeOrAMissingMemberNamesItsPath) {
+  ExpectInvalid(Import(With(R"("seat_number": "2")", R"("seat_number": 2)")), "seating_plan_invalid",
+                "zones[0].rows[0].seats[1].seat_number: is not a string");
+  ExpectInvalid(Import(With(R"("row_number": "B", )", "")), "seating_plan_invalid",
+                "zones[0].rows[1].row_number: is missing");
+  ExpectInvalid(Import(With(R"({"x": 1, "y": 2})", R"({"x": "1", "y": 2})")), "seating_plan_invalid",
+                "zones[0].rows[0].position.x: is not a number");
+}
+
+TEST(SeatingPlan, ARepeatedSeatIsRefused) {
+  ExpectInvalid(Import(With("g3", "g1")), "seating_plan_invalid",
+                R"(zones[0].rows[1].seats[0].seat_guid: "g1" is there twice)");
+}
+
+TEST(SeatingPlan, ASeatOfAnUnknownCategoryIsRefused) {
+  ExpectInvalid(Import(With(R"("category": "VIP")", R"("category": "Gold")")), "seating_plan_invalid",
+                "zones[0].rows[0].seats[0].category: \"Gold\"");
+}
+
+TEST(SeatingPlan, APlanWithoutZonesIsRefused) {
+  ExpectInvalid(Import(R"({"name": "", "categories": [], "zones": []})"), "seating_plan_invalid", "zones");
+  ExpectInvalid(Import(R"({"name": "", "categories": []})"), "seating_plan_invalid", "zones: is missing");
+}
+
+TEST(SeatingPlan, APlanWithoutSeatsIsRefused) {
+  ExpectInvalid(Import(R"({"name": "", "categories": [], "zones": [{"rows": []}]})"), "seating_plan_invalid",
+                "no seat");
+}
+
+TEST(SeatingPlan, ARepeatedCategoryIsRefused) {
+  ExpectInvalid(Import(With(R"({"name": "A"})", R"({"name": "VIP"})")), "seating_plan_invalid",
+                "categories[1].name");
+}
+
+TEST(SeatingPlan, EveryCategoryHasOnePrice) {
+  ExpectInvalid(Import(kPlan, {{"A", 5000}}), "price_invalid", "VIP");
+  ExpectInvalid(Import(kPlan, {{"A", 5000}, {"VIP", 1}, {"Gold", 1}}), "price_invalid", "prices.Gold");
+}
+
+TEST(SeatingPlan, APriceIsPositiveAndNotTooLarge) {
+  ExpectInvalid(Import(kPlan, {{"A", 0}, {"VIP", 1}}), "price_invalid", "prices.A");
+  ExpectInvalid(Import(kPlan, {{"A", -1}, {"VIP", 1}}), "price_invalid", "prices.A");
+  ExpectInvalid(Import(kPlan, {{"A", kMaxPrice + 1}, {"VIP", 1}}), "price_invalid", "prices.A");
+  EXPECT_TRUE(Import(kPlan, {{"A", kMaxPrice}, {"VIP", 1}}).has_value());
+}
+
+TEST(SeatingPlan, LabelsThatWouldReadTheSameAreRefused) {
+  SeatingPlan plan;
+  plan.categories = {{"A", ""}};
+  plan.zones = {{"Z", {{"1-2", {{"g1", "3", "A"}}}, {"1", {{"g2", "2-3", "A"}}}}}};
+  ExpectInvalid(MakeLayout(plan, {{"A", 1}}), "seating_plan_invalid", "Z 1-2-3");
+}
+
+TEST(SeatingPlan, TwoHundredThousandSeatsAreRefused) {
+  ExpectInvalid(Import(PlanOf(200), {{"A", 1}}), "seating_plan_invalid", "200000 seats");
+}
+
+TEST(SeatingPlan, FiftyThousandSeatsAreReadAndStored) {
+  const auto layout = Import(PlanOf(50), {{"A", 1}});
+  ASSERT_TRUE(layout.has_value());
+  EXPECT_EQ(layout->capacity(), 50'000);
+  const auto stored = DecodeLayout(EncodeLayout(*layout));
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_EQ(*stored, *layout);
+}
+
+TEST(SeatingPlan, ADamagedStoredLayoutIsAnError) {
+  const auto layout = Import(kPlan);
+  ASSERT_TRUE(layout.has_value());
+  const std::string bytes = EncodeLayout(*layout);
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(DecodeLayout(std::string_view(bytes).substr(0, size)).has_value()) << size;
+  }
+  EXPECT_FALSE(DecodeLayout(bytes + "x").has_value());
+}
+
+}  // namespace
+}  // namespace boxoffice::seat

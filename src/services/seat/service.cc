@@ -1,0 +1,407 @@
+#include "services/seat/service.h"
+
+#include <algorithm>
+#include <array>
+#include <ranges>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+
+namespace boxoffice::seat {
+namespace {
+
+using Outcomes = std::vector<std::optional<Outcome>>;
+
+constexpr size_t kLoadPage = 10'000;
+
+int64_t ShowOf(const HoldSeats& hold) { return hold.show_id; }
+int64_t ShowOf(const ConfirmSeats& confirm) { return confirm.show_id; }
+int64_t ShowOf(const ReleaseSeats& release) { return release.show_id; }
+
+// Tells contents of one operation key apart. Operators are trusted, so it need not withstand an attack.
+std::string Fingerprint(std::string_view content) {
+  std::array<uint64_t, 2> hash{0xcbf29ce484222325, 0x84222325cbf29ce4};
+  for (const char c : content) {
+    hash[0] = (hash[0] ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+    hash[1] = (hash[1] ^ static_cast<uint8_t>(c)) * 0x9e3779b97f4a7c15;
+  }
+  return fmt::format("{:016x}{:016x}{:x}", hash[0], hash[1], content.size());
+}
+
+// Whether the command changed, or relied on, a row that has moved.
+class Moved {
+ public:
+  Moved(const Saved& saved, const Decision& decision, size_t commands) : saved_(saved), seats_(commands) {
+    for (const Touch& touch : decision.touches) {
+      if (std::ranges::binary_search(saved.moved_seats, touch.seat)) seats_[touch.command] = true;
+    }
+  }
+  [[nodiscard]] bool Concerns(size_t index, const Command& command) const {
+    if (seats_[index]) return true;
+    return std::visit([this](const auto& body) { return Named(body); }, command.body);
+  }
+
+ private:
+  [[nodiscard]] bool Named(const HoldSeats& hold) const {
+    return Has(saved_.moved_sagas, hold.saga) ||
+           Has(saved_.moved_buyers, BuyerKey{hold.show_id, hold.user_id});
+  }
+  [[nodiscard]] bool Named(const ConfirmSeats& confirm) const {
+    return Has(saved_.moved_sagas, confirm.saga);
+  }
+  [[nodiscard]] bool Named(const ReleaseSeats& release) const {
+    return Has(saved_.moved_sagas, release.saga);
+  }
+  [[nodiscard]] bool Named(const SweepSeats&) const { return false; }
+  template <typename Key>
+  static bool Has(const std::vector<Key>& sorted, const Key& key) {
+    return std::ranges::binary_search(sorted, key);
+  }
+  const Saved& saved_;
+  std::vector<bool> seats_;
+};
+
+}  // namespace
+
+SeatService::SeatService(Stores stores, const Clock& clock, obs::Registry& metrics, ServiceOptions options,
+                         std::function<void()> committed)
+    : stores_(std::move(stores)),
+      clock_(clock),
+      metrics_(metrics),
+      options_(options),
+      committed_(std::move(committed)) {}
+
+SeatService::~SeatService() { Stop(); }
+
+Result<void> SeatService::Start() {
+  CHECK(executor_ == nullptr, "a service starts once");
+  BOXOFFICE_ASSIGN(Catalogue catalogue, stores_.commands->LoadCatalogue());
+  for (Concert& concert : catalogue.concerts) concerts_.emplace(concert.id, std::move(concert));
+  for (StoredShow& stored : catalogue.shows) {
+    Entry entry = MakeEntry(std::move(stored.show));
+    entry.map->SetMarks(stored.marks);
+    BOXOFFICE_TRY(LoadSeats(*entry.map, entry.show->id));
+    shows_.emplace(entry.show->id, std::move(entry));
+  }
+  executor_ = std::make_unique<Executor>(
+      "seat", options_.batch, [this](std::span<const Command> commands) { return Run(commands); }, metrics_);
+  return {};
+}
+
+void SeatService::Stop() {
+  if (executor_) executor_->Stop();
+}
+
+void SeatService::Submit(Command command, Done done) {
+  executor_->Submit(std::move(command), std::move(done));
+}
+
+void SeatService::Sweep() {
+  const Timestamp now = clock_.Now();
+  std::vector<Entry> entries;
+  {
+    const std::shared_lock lock(catalogue_mutex_);
+    for (const auto& [id, entry] : shows_) entries.push_back(entry);
+  }
+  size_t commands = 0;
+  for (const Entry& entry : entries) {
+    while (commands < options_.max_sweeps) {
+      const std::vector<SeatNo> lapsed = entry.map->TakeLapsed(options_.sweep_batch, now);
+      if (lapsed.empty()) break;
+      SweepSeats sweep;
+      for (const SeatNo seat_no : lapsed) sweep.seats.push_back({entry.show->id, seat_no});
+      ++commands;
+      Submit({std::move(sweep), {}}, [map = entry.map, lapsed](const Result<Outcome>& outcome) {
+        if (!outcome) map->ReturnLapsed(lapsed);
+      });
+    }
+  }
+}
+
+Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
+  const Timestamp now = clock_.Now();
+  const std::map<int64_t, Entry> entries = EntriesOf(commands);
+  std::vector<Command> proposed;
+  const bool any_best = std::ranges::any_of(commands, [](const Command& command) {
+    const auto* hold = std::get_if<HoldSeats>(&command.body);
+    return hold != nullptr && hold->best.has_value();
+  });
+  if (any_best) {
+    proposed.assign(commands.begin(), commands.end());
+    Propose(proposed, entries, now);
+    commands = proposed;
+  }
+  const auto run = [&]() -> Result<Outcomes> {
+    BOXOFFICE_ASSIGN(Rows rows, stores_.commands->Load(KeysOf(commands)));
+    for (const auto& [id, entry] : entries) {
+      rows.shows.push_back({entry.show, entry.map->marks(), entry.map->LookAtCounts(now).counts.sold});
+    }
+    return DecideAndSave(rows, commands, now);
+  };
+  Result<Outcomes> outcomes = run();
+  works_.store(outcomes.has_value() || outcomes.error().code != Code::kUnavailable,
+               std::memory_order_relaxed);
+  if (any_best) {
+    for (const auto& [id, entry] : entries) entry.map->Settle();
+  }
+  return outcomes;
+}
+
+// Another replica may have changed a row since it was loaded. The commands that depend on such a row go back
+// to be decided again; the others are decided without them.
+Result<Outcomes> SeatService::DecideAndSave(const Rows& rows, std::span<const Command> commands,
+                                            Timestamp now) {
+  Outcomes outcomes(commands.size());
+  std::vector<size_t> places(commands.size());
+  for (size_t i = 0; i < places.size(); ++i) places[i] = i;
+  std::vector<Command> kept;
+  while (!commands.empty()) {
+    Decision decision = Decide(rows, commands, now);
+    Saved saved;
+    if (!decision.changes.empty()) {
+      BOXOFFICE_ASSIGN(saved, stores_.commands->Save(decision.changes));
+    }
+    if (saved.done()) {
+      Publish(decision.changes);
+      for (size_t i = 0; i < commands.size(); ++i) outcomes[places[i]] = std::move(decision.outcomes[i]);
+      return outcomes;
+    }
+    const Moved moved(saved, decision, commands.size());
+    std::vector<Command> rest;
+    std::vector<size_t> rest_places;
+    for (size_t i = 0; i < commands.size(); ++i) {
+      if (moved.Concerns(i, commands[i])) continue;
+      rest.push_back(commands[i]);
+      rest_places.push_back(places[i]);
+    }
+    CHECK(rest.size() < commands.size(), "a row moved that no command had changed");
+    kept = std::move(rest);
+    places = std::move(rest_places);
+    commands = kept;
+  }
+  return outcomes;
+}
+
+std::map<int64_t, SeatService::Entry> SeatService::EntriesOf(std::span<const Command> commands) const {
+  std::map<int64_t, Entry> entries;
+  const std::shared_lock lock(catalogue_mutex_);
+  const auto add = [&](int64_t show_id) {
+    if (entries.contains(show_id)) return;
+    if (const auto found = shows_.find(show_id); found != shows_.end()) entries.insert(*found);
+  };
+  for (const Command& command : commands) {
+    if (const auto* sweep = std::get_if<SweepSeats>(&command.body)) {
+      for (const SeatKey& key : sweep->seats) add(key.show_id);
+      continue;
+    }
+    std::visit(
+        [&](const auto& body) {
+          if constexpr (requires { ShowOf(body); }) add(ShowOf(body));
+        },
+        command.body);
+  }
+  return entries;
+}
+
+void SeatService::Propose(std::vector<Command>& commands, const std::map<int64_t, Entry>& entries,
+                          Timestamp now) {
+  for (Command& command : commands) {
+    auto* hold = std::get_if<HoldSeats>(&command.body);
+    if (hold == nullptr) continue;
+    const auto entry = entries.find(hold->show_id);
+    if (entry == entries.end()) continue;
+    if (!hold->best) {
+      if (hold->seats.size() > kMaxSeatsPerHold) continue;
+      for (const SeatNo seat_no : hold->seats) entry->second.map->AssumeTaken(seat_no);
+    } else if (hold->best->count >= 1 && hold->best->count <= kMaxSeatsPerHold) {
+      hold->proposal = entry->second.map->Propose(*hold->best, now);
+    }
+  }
+}
+
+void SeatService::Publish(const Changes& changes) {
+  if (changes.empty()) return;
+  {
+    const std::shared_lock lock(catalogue_mutex_);
+    SeatMap* map = nullptr;
+    int64_t show_id = 0;
+    for (const SeatRow& row : changes.seats) {
+      if (map == nullptr || show_id != row.key.show_id) {
+        show_id = row.key.show_id;
+        map = shows_.at(show_id).map.get();
+      }
+      map->Apply(row);
+    }
+    for (const MarkedShow& show : changes.shows) shows_.at(show.show_id).map->SetMarks(show.marks);
+  }
+  if (!changes.events.empty() && committed_) committed_();
+}
+
+ConcertPage SeatService::ListConcerts(size_t limit, int64_t after_id) const {
+  limit = std::clamp<size_t>(limit, 1, kMaxConcertPage);
+  ConcertPage page;
+  const std::shared_lock lock(catalogue_mutex_);
+  auto next = concerts_.upper_bound(after_id);
+  for (; next != concerts_.end() && page.concerts.size() < limit; ++next) {
+    page.concerts.push_back(ViewLocked(next->second));
+  }
+  page.more = next != concerts_.end();
+  return page;
+}
+
+Result<ConcertView> SeatService::GetConcert(int64_t id) const {
+  const std::shared_lock lock(catalogue_mutex_);
+  const auto found = concerts_.find(id);
+  if (found == concerts_.end()) {
+    return Fail(Code::kNotFound, "concert_not_found", fmt::format("no concert {}", id));
+  }
+  return ViewLocked(found->second);
+}
+
+Result<ShowView> SeatService::GetShow(int64_t id) const {
+  BOXOFFICE_ASSIGN(const Entry entry, Find(id));
+  return View(entry);
+}
+
+Result<SeatMapView> SeatService::GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version) const {
+  BOXOFFICE_ASSIGN(const Entry entry, Find(show_id));
+  const Timestamp now = clock_.Now();
+  SeatMapView view{entry.show, 0, std::nullopt};
+  view.seats =
+      if_not_version ? entry.map->LookUnless(*if_not_version, now) : std::optional(entry.map->Look(now));
+  view.version = view.seats ? view.seats->version : *if_not_version;
+  return view;
+}
+
+Result<ConcertView> SeatService::CreateConcert(const std::string& operation, const Concert& concert) {
+  BOXOFFICE_TRY(CheckConcert(concert));
+  const Operation request{
+      operation,
+      Fingerprint(fmt::format("concert\n{}\n{}\n{}", concert.title, concert.artist, concert.venue)), 0};
+  const std::scoped_lock requests_lock(requests_mutex_);
+  BOXOFFICE_ASSIGN(const std::optional<int64_t> before, Repeated(request));
+  if (before) return GetConcert(*before);
+  Concert made = concert;
+  BOXOFFICE_ASSIGN(made.id, stores_.requests->CreateConcert(request, concert));
+  const std::unique_lock lock(catalogue_mutex_);
+  return ViewLocked(concerts_.emplace(made.id, std::move(made)).first->second);
+}
+
+Result<ShowView> SeatService::CreateShow(const std::string& operation, std::string_view content,
+                                         const NewShow& request,
+                                         const std::function<Result<Layout>()>& make_layout) {
+  const Operation named{operation, Fingerprint(content), 0};
+  const std::scoped_lock requests_lock(requests_mutex_);
+  BOXOFFICE_ASSIGN(const std::optional<int64_t> before, Repeated(named));
+  if (before) return GetShow(*before);
+  BOXOFFICE_TRY(GetConcert(request.concert_id));
+  BOXOFFICE_ASSIGN(Layout layout, make_layout());
+  BOXOFFICE_ASSIGN(Show show,
+                   MakeShow(request, std::make_shared<const Layout>(std::move(layout)), clock_.Now()));
+  BOXOFFICE_ASSIGN(show.id, stores_.requests->CreateShow(named, show));
+  Entry entry = MakeEntry(std::move(show));
+  {
+    const std::unique_lock lock(catalogue_mutex_);
+    shows_.emplace(entry.show->id, entry);
+  }
+  return View(entry);
+}
+
+Result<ShowView> SeatService::UpdateShow(int64_t id, const TermsChange& change) {
+  const std::scoped_lock requests_lock(requests_mutex_);
+  BOXOFFICE_ASSIGN(Entry entry, Find(id));
+  BOXOFFICE_ASSIGN(Show changed, ChangeTerms(*entry.show, change));
+  BOXOFFICE_TRY(stores_.requests->UpdateTerms(id, changed.terms));
+  entry.show = std::make_shared<const Show>(std::move(changed));
+  {
+    const std::unique_lock lock(catalogue_mutex_);
+    shows_.at(id).show = entry.show;
+  }
+  return View(entry);
+}
+
+Result<AuditPage> SeatService::Audit(int64_t show_id, SeatNo after, size_t limit) {
+  limit = std::clamp<size_t>(limit, 1, kMaxAuditPage);
+  const Timestamp now = clock_.Now();
+  AuditPage page;
+  if (show_id != 0) {
+    BOXOFFICE_ASSIGN(const Entry entry, Find(show_id));
+    page.show = entry.show;
+  }
+  const std::scoped_lock requests_lock(requests_mutex_);
+  if (show_id != 0) {
+    BOXOFFICE_ASSIGN(page.rows, stores_.requests->OwnedSeats(show_id, after, limit + 1));
+    page.more = page.rows.size() > limit;
+    if (page.more) page.rows.resize(limit);
+  }
+  if (show_id != 0 && after != 0) return page;
+  BOXOFFICE_ASSIGN(const std::vector<CountedShow> counted, stores_.requests->CountSeats(show_id, now));
+  for (const CountedShow& one : counted) {
+    const auto entry = Find(one.show_id);
+    if (!entry) continue;  // made since
+    ShowView view = View(*entry);
+    view.counts = one.counts;
+    page.shows.push_back(std::move(view));
+  }
+  return page;
+}
+
+Result<SeatService::Entry> SeatService::Find(int64_t show_id) const {
+  const std::shared_lock lock(catalogue_mutex_);
+  const auto found = shows_.find(show_id);
+  if (found == shows_.end()) {
+    return Fail(Code::kNotFound, "show_not_found", fmt::format("no show {}", show_id));
+  }
+  return found->second;
+}
+
+SeatService::Entry SeatService::MakeEntry(Show show) const {
+  // Beyond what the process before this one gave out: it can't have made 1,024 changes in every millisecond.
+  const auto first_version = static_cast<uint64_t>(ToUnixMs(clock_.Now())) << 10;
+  Entry entry;
+  entry.map = std::make_shared<SeatMap>(show.layout, first_version);
+  entry.show = std::make_shared<const Show>(std::move(show));
+  return entry;
+}
+
+ShowView SeatService::View(const Entry& entry) const {
+  const Timestamp now = clock_.Now();
+  const SeatMap::View seats = entry.map->LookAtCounts(now);
+  return {entry.show, StateOf(*entry.show, seats.counts, now), seats.counts, entry.map->marks(),
+          seats.next_release_at};
+}
+
+ConcertView SeatService::ViewLocked(const Concert& concert) const {
+  ConcertView view{concert, {}};
+  for (const auto& [id, entry] : shows_) {
+    if (entry.show->concert_id == concert.id) view.shows.push_back(View(entry));
+  }
+  return view;
+}
+
+// The id of what the same request made before.
+Result<std::optional<int64_t>> SeatService::Repeated(const Operation& operation) {
+  if (operation.key.empty()) {
+    return Fail(Code::kInvalidArgument, "operation_key_missing", "operation_key: is missing");
+  }
+  BOXOFFICE_ASSIGN(const std::optional<Operation> before, stores_.requests->FindOperation(operation.key));
+  if (!before) return std::nullopt;
+  if (before->fingerprint != operation.fingerprint) {
+    return Fail(Code::kConflict, "operation_key_reused", "operation_key: was used with other content");
+  }
+  return before->result_id;
+}
+
+Result<void> SeatService::LoadSeats(SeatMap& map, int64_t show_id) {
+  SeatNo after = 0;
+  while (true) {
+    BOXOFFICE_ASSIGN(const std::vector<SeatRow> rows,
+                     stores_.commands->OwnedSeats(show_id, after, kLoadPage));
+    for (const SeatRow& row : rows) map.Apply(row);
+    if (rows.size() < kLoadPage) return {};
+    after = rows.back().key.seat_no;
+  }
+}
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,150 @@
+// The use cases of the seat service: commands, which one batch executor turns into transactions, queries from
+// memory, and what operators do.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "platform/batch/executor.h"
+#include "platform/obs/metrics.h"
+#include "services/seat/seat_book.h"
+#include "services/seat/seat_map.h"
+#include "services/seat/seating_plan.h"
+#include "services/seat/show.h"
+#include "services/seat/store.h"
+
+namespace boxoffice::seat {
+
+struct ServiceOptions {
+  batch::Limits batch;
+  size_t sweep_batch = 256;  // seats that one sweep command tidies
+  size_t max_sweeps = 64;    // sweep commands of one call of Sweep
+};
+
+// A show as it is now.
+struct ShowView {
+  std::shared_ptr<const Show> show;
+  ShowState state = ShowState::kAnnounced;
+  SeatCounts counts;
+  ShowMarks marks;
+  std::optional<Timestamp> next_release_at;
+};
+struct ConcertView {
+  Concert concert;
+  std::vector<ShowView> shows;  // by id
+};
+struct ConcertPage {
+  std::vector<ConcertView> concerts;  // by id
+  bool more = false;
+};
+struct SeatMapView {
+  std::shared_ptr<const Show> show;
+  uint64_t version = 0;
+  std::optional<SeatMap::View> seats;  // none: the caller's version is still true
+};
+struct AuditPage {
+  std::shared_ptr<const Show> show;  // whose rows these are
+  std::vector<SeatRow> rows;         // with an owner, by seat_no
+  bool more = false;
+  std::vector<ShowView> shows;  // counted in the database
+};
+
+inline constexpr size_t kMaxConcertPage = 200;
+inline constexpr size_t kMaxAuditPage = 1000;
+
+// Thread-safe.
+class SeatService {
+ public:
+  using Done = std::move_only_function<void(Result<Outcome>)>;
+  struct Stores {
+    std::unique_ptr<Store> commands;  // used by the executor's thread
+    std::unique_ptr<Store> requests;  // operators' requests and audits take turns on it
+  };
+
+  // `committed` is called on the executor's thread after each commit that wrote events.
+  SeatService(Stores stores, const Clock& clock, obs::Registry& metrics, ServiceOptions options,
+              std::function<void()> committed);
+  ~SeatService();
+
+  // Loads the shows and their seats, and takes commands from then on. Errors: database_unavailable.
+  [[nodiscard]] Result<void> Start();
+  // Refuses new commands, finishes what waits. Again: no effect.
+  void Stop();
+
+  // Queues a command and calls `done` once, after the commit, on the executor's thread; it must not block.
+  // Commands may be repeated. Errors: overloaded, stopping, contention, database_unavailable.
+  void Submit(Command command, Done done);
+  // False while the last batch could not be loaded or saved.
+  [[nodiscard]] bool works() const { return works_.load(std::memory_order_relaxed); }
+  // Queues commands that tidy the rows of holds past their deadline and tell of it.
+  void Sweep();
+
+  // From memory. Errors: concert_not_found, show_not_found (kNotFound).
+  [[nodiscard]] ConcertPage ListConcerts(size_t limit, int64_t after_id) const;
+  [[nodiscard]] Result<ConcertView> GetConcert(int64_t id) const;
+  [[nodiscard]] Result<ShowView> GetShow(int64_t id) const;
+  [[nodiscard]] Result<SeatMapView> GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version) const;
+
+  // By an operator; `operation` names the request, and `content` is all that it asks for. The same again →
+  // the same concert or show. Errors: operation_key_missing (kInvalidArgument), operation_key_reused
+  // (kConflict: other content), concert_not_found, and those of CheckConcert, MakeShow and MakeLayout.
+  [[nodiscard]] Result<ConcertView> CreateConcert(const std::string& operation, const Concert& concert);
+  [[nodiscard]] Result<ShowView> CreateShow(const std::string& operation, std::string_view content,
+                                            const NewShow& request,
+                                            const std::function<Result<Layout>()>& make_layout);
+  // Sets what is given; so again is the same. Errors: show_not_found, show_invalid.
+  [[nodiscard]] Result<ShowView> UpdateShow(int64_t id, const TermsChange& change);
+
+  // Reads the database, for the auditor. With show_id 0: every show's counts and no rows. Otherwise up to
+  // `limit` rows after `after`, and with after = 0 the show's counts. Errors: show_not_found,
+  // database_unavailable.
+  [[nodiscard]] Result<AuditPage> Audit(int64_t show_id, SeatNo after, size_t limit);
+
+ private:
+  using Executor = batch::Executor<Command, Outcome>;
+  struct Entry {
+    std::shared_ptr<const Show> show;
+    std::shared_ptr<SeatMap> map;
+  };
+
+  Result<std::vector<std::optional<Outcome>>> Run(std::span<const Command> commands);
+  Result<std::vector<std::optional<Outcome>>> DecideAndSave(const Rows& rows,
+                                                            std::span<const Command> commands, Timestamp now);
+  [[nodiscard]] std::map<int64_t, Entry> EntriesOf(std::span<const Command> commands) const;
+  static void Propose(std::vector<Command>& commands, const std::map<int64_t, Entry>& entries, Timestamp now);
+  void Publish(const Changes& changes);
+
+  [[nodiscard]] Result<Entry> Find(int64_t show_id) const;
+  [[nodiscard]] Entry MakeEntry(Show show) const;
+  [[nodiscard]] ShowView View(const Entry& entry) const;
+  [[nodiscard]] ConcertView ViewLocked(const Concert& concert) const;
+  Result<std::optional<int64_t>> Repeated(const Operation& operation);
+  Result<void> LoadSeats(SeatMap& map, int64_t show_id);
+
+  Stores stores_;
+  const Clock& clock_;
+  obs::Registry& metrics_;
+  const ServiceOptions options_;
+  const std::function<void()> committed_;
+
+  std::mutex requests_mutex_;  // guards stores_.requests
+  mutable std::shared_mutex catalogue_mutex_;
+  std::map<int64_t, Concert> concerts_;
+  std::map<int64_t, Entry> shows_;
+
+  std::atomic<bool> works_{true};
+  std::unique_ptr<Executor> executor_;
+};
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,354 @@
+// The use cases over a store in memory, by a clock that stands still.
+#include "services/seat/service.h"
+
+#include <algorithm>
+#include <future>
+#include <map>
+#include <set>
+
+#include <gmock/gmock.h>
+
+#include "services/seat/testing_hall.h"
+
+namespace boxoffice::seat {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+using Kind = Outcome::Kind;
+
+// What is stored, and what is to go wrong.
+struct Memory {
+  std::map<SagaId, SagaRow> sagas;
+  std::map<BuyerKey, BuyerRow> buyers;
+  std::map<SeatKey, SeatRow> seats;
+  std::vector<Event> events;
+  Catalogue catalogue;
+  std::map<std::string, Operation> operations;
+  std::function<void()> before_save;  // another replica's work; runs once
+  std::optional<Error> fail_save;     // fails once
+  int saves = 0;
+};
+
+template <typename Map, typename Key, Key Map::mapped_type::* kKey, typename Rows>
+void LoadInto(Map& stored, const auto& keys, Rows& rows) {
+  for (const Key& key : keys) {
+    auto& row = stored[key];
+    row.*kKey = key;
+    rows.push_back(row);
+  }
+}
+
+class MemoryStore final : public Store {
+ public:
+  explicit MemoryStore(Memory& memory) : memory_(memory) {}
+
+  Result<Rows> Load(const Keys& keys) override {
+    Rows rows;
+    std::set<SeatKey> seats(keys.seats.begin(), keys.seats.end());
+    LoadInto<decltype(memory_.sagas), SagaId, &SagaRow::id>(memory_.sagas, keys.sagas, rows.sagas);
+    LoadInto<decltype(memory_.buyers), BuyerKey, &BuyerRow::key>(memory_.buyers, keys.buyers, rows.buyers);
+    for (const SagaRow& row : rows.sagas) {
+      for (const SeatNo seat_no : row.seats) seats.insert({row.show_id, seat_no});
+    }
+    for (const BuyerRow& row : rows.buyers) {
+      for (const SeatNo seat_no : row.seats) seats.insert({row.key.show_id, seat_no});
+    }
+    LoadInto<decltype(memory_.seats), SeatKey, &SeatRow::key>(memory_.seats, seats, rows.seats);
+    return rows;
+  }
+  Result<Saved> Save(const Changes& changes) override {
+    ++memory_.saves;
+    if (auto work = std::exchange(memory_.before_save, nullptr)) work();
+    if (auto error = std::exchange(memory_.fail_save, std::nullopt)) return std::unexpected(*error);
+    Saved saved;
+    for (const auto& row : changes.sagas) {
+      if (memory_.sagas[row.id].version != row.version) saved.moved_sagas.push_back(row.id);
+    }
+    for (const auto& row : changes.buyers) {
+      if (memory_.buyers[row.key].version != row.version) saved.moved_buyers.push_back(row.key);
+    }
+    for (const auto& row : changes.seats) {
+      if (memory_.seats[row.key].version != row.version) saved.moved_seats.push_back(row.key);
+    }
+    if (!saved.done()) return saved;
+    for (auto row : changes.sagas) ++row.version, memory_.sagas[row.id] = row;
+    for (auto row : changes.buyers) ++row.version, memory_.buyers[row.key] = row;
+    for (auto row : changes.seats) ++row.version, memory_.seats[row.key] = row;
+    memory_.events.insert(memory_.events.end(), changes.events.begin(), changes.events.end());
+    return saved;
+  }
+  Result<Catalogue> LoadCatalogue() override { return memory_.catalogue; }
+  Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override {
+    std::vector<SeatRow> rows;
+    for (const auto& [key, row] : memory_.seats) {
+      if (key.show_id == show_id && key.seat_no > after && row.state != SeatState::kFree &&
+          rows.size() < limit) {
+        rows.push_back(row);
+      }
+    }
+    return rows;
+  }
+  Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp) override {
+    return std::vector<CountedShow>{{show_id, {}}};
+  }
+  Result<std::optional<Operation>> FindOperation(const std::string& key) override {
+    const auto found = memory_.operations.find(key);
+    if (found == memory_.operations.end()) return std::nullopt;
+    return found->second;
+  }
+  Result<int64_t> CreateConcert(const Operation& operation, const Concert&) override {
+    return Record(operation);
+  }
+  Result<int64_t> CreateShow(const Operation& operation, const Show&) override { return Record(operation); }
+  Result<void> UpdateTerms(int64_t, const ShowTerms&) override { return {}; }
+
+ private:
+  int64_t Record(const Operation& operation) {
+    Operation recorded = operation;
+    recorded.result_id = static_cast<int64_t>(100 + memory_.operations.size());
+    memory_.operations[operation.key] = recorded;
+    return recorded.result_id;
+  }
+  Memory& memory_;
+};
+
+class SeatServiceTest : public ::testing::Test {
+ protected:
+  SeatServiceTest() {
+    Show show;
+    show.id = 1;
+    show.concert_id = 1;
+    show.starts_at = clock_.Now() + 24h;
+    show.currency = *Currency::Parse("KRW");
+    show.terms.on_sale_at = clock_.Now();
+    show.terms.sale_ends_at = clock_.Now() + 23h;
+    show.layout = MakeHall({4, 4});
+    memory_.catalogue.concerts = {{1, "Title", "Artist", "Venue"}};
+    memory_.catalogue.shows = {{show, {}}};
+    StartService();
+  }
+  void StartService() {
+    service_ = std::make_unique<SeatService>(
+        SeatService::Stores{std::make_unique<MemoryStore>(memory_), std::make_unique<MemoryStore>(memory_)},
+        clock_, metrics_, ServiceOptions{}, [this] { ++commits_; });
+    ASSERT_TRUE(service_->Start().has_value());
+  }
+  std::future<Result<Outcome>> Send(Command command) {
+    auto promise = std::make_shared<std::promise<Result<Outcome>>>();
+    service_->Submit(std::move(command),
+                     [promise](Result<Outcome> outcome) { promise->set_value(std::move(outcome)); });
+    return promise->get_future();
+  }
+  Outcome Run(Command command) {
+    auto outcome = Send(std::move(command)).get();
+    EXPECT_TRUE(outcome.has_value()) << outcome.error().reason;
+    return outcome.value_or(Outcome{});
+  }
+  static Command HoldOf(uint64_t n, std::vector<SeatNo> seats) {
+    HoldSeats hold;
+    hold.saga = SagaId(NumberedUuid(1, n));
+    hold.reservation = ReservationId(NumberedUuid(2, n));
+    hold.user_id = "user" + std::to_string(n);
+    hold.show_id = 1;
+    hold.seats = std::move(seats);
+    return {hold, ""};
+  }
+  static Command BestOf(uint64_t n, uint32_t count) {
+    Command command = HoldOf(n, {});
+    std::get<HoldSeats>(command.body).best = BestAvailable{count, "", ""};
+    return command;
+  }
+  static Command ConfirmOf(uint64_t n, std::vector<SeatNo> seats) {
+    return {ConfirmSeats{SagaId(NumberedUuid(1, n)), ReservationId(NumberedUuid(2, n)), 1, std::move(seats)},
+            ""};
+  }
+  static Command ReleaseOf(uint64_t n) {
+    return {ReleaseSeats{SagaId(NumberedUuid(1, n)), ReservationId(NumberedUuid(2, n)), 1, {}}, ""};
+  }
+
+  ManualClock clock_;
+  obs::Registry metrics_;
+  Memory memory_;
+  int commits_ = 0;
+  std::unique_ptr<SeatService> service_;
+};
+
+TEST_F(SeatServiceTest, TheMapFollowsTheCommands) {
+  const uint64_t before = service_->GetSeatMap(1, std::nullopt)->version;
+  Run(HoldOf(1, {1, 2}));
+  Run(HoldOf(2, {3}));
+  Run(ConfirmOf(2, {3}));
+  const auto map = service_->GetSeatMap(1, before);
+  ASSERT_TRUE(map->seats.has_value());
+  EXPECT_EQ(map->seats->counts, (SeatCounts{5, 2, 1}));
+  EXPECT_EQ(map->seats->states, std::string("\x25\x00", 2));
+  EXPECT_FALSE(service_->GetSeatMap(1, map->version)->seats.has_value());
+  EXPECT_EQ(commits_, 3);
+}
+
+TEST_F(SeatServiceTest, TheMapIsRebuiltFromTheRows) {
+  Run(HoldOf(1, {1, 2}));
+  Run(HoldOf(2, {3}));
+  Run(ConfirmOf(2, {3}));
+  const uint64_t version = service_->GetSeatMap(1, std::nullopt)->version;
+  clock_.Advance(1ms);
+  StartService();
+  const auto map = service_->GetSeatMap(1, version);
+  ASSERT_TRUE(map->seats.has_value());
+  EXPECT_GT(map->version, version);
+  EXPECT_EQ(map->seats->counts, (SeatCounts{5, 2, 1}));
+  EXPECT_THAT(Run(BestOf(3, 2)).seats, ElementsAre(5, 6));
+}
+
+TEST_F(SeatServiceTest, WhatChangesNothingIsNotSaved) {
+  Run(HoldOf(1, {1}));
+  const int saves = memory_.saves;
+  Run(HoldOf(1, {1}));
+  Run(HoldOf(2, {1}));
+  EXPECT_EQ(memory_.saves, saves);
+  EXPECT_EQ(commits_, 1);
+}
+
+TEST_F(SeatServiceTest, BestAvailableTakesTheNextSeatsUntilThereAreTooFew) {
+  EXPECT_THAT(Run(BestOf(1, 3)).seats, ElementsAre(1, 2, 3));
+  EXPECT_THAT(Run(BestOf(2, 3)).seats, ElementsAre(5, 6, 7));
+  EXPECT_THAT(Run(BestOf(1, 3)).seats, ElementsAre(1, 2, 3));
+  EXPECT_THAT(Run(BestOf(3, 2)).seats, ElementsAre(4, 8));
+  EXPECT_EQ(Run(BestOf(4, 1)).refusal, Refusal::kNotEnoughSeats);
+  Run(ReleaseOf(3));
+  EXPECT_THAT(Run(BestOf(4, 1)).seats, ElementsAre(4));
+}
+
+TEST_F(SeatServiceTest, BestAvailableLosesNoRaceWhileSeatsAreFree) {
+  std::vector<std::future<Result<Outcome>>> answers;
+  for (uint64_t n = 1; n <= 300; ++n) answers.push_back(Send(n % 3 == 0 ? HoldOf(n, {1}) : BestOf(n, 1)));
+  size_t sold = 0;
+  for (auto& answer : answers) {
+    const auto outcome = answer.get();
+    ASSERT_TRUE(outcome.has_value()) << outcome.error().reason;
+    if (outcome->kind == Kind::kDone) sold += outcome->seats.size();
+  }
+  EXPECT_EQ(sold, 8);
+}
+
+TEST_F(SeatServiceTest, ARowThatAnotherReplicaMovedIsDecidedAgainAndItsNeighboursAreNotHeldUp) {
+  Run(HoldOf(9, {8}));
+  memory_.before_save = [this] {
+    SeatRow& row = memory_.seats[{1, 1}];
+    row.key = {1, 1};
+    row.state = SeatState::kSold;
+    row.user_id = "someone";
+    row.reservation = ReservationId(NumberedUuid(2, 77));
+    ++row.version;
+  };
+  auto first = Send(HoldOf(1, {1}));
+  auto second = Send(HoldOf(2, {2}));
+  const auto refused = first.get();
+  EXPECT_EQ(refused->refusal, Refusal::kSeatsTaken);
+  EXPECT_THAT(refused->conflicts, ElementsAre(Conflict{1, ConflictReason::kSold}));
+  EXPECT_EQ(second.get()->kind, Kind::kDone);
+  EXPECT_EQ((memory_.seats[{1, 1}].user_id), "someone");
+}
+
+TEST_F(SeatServiceTest, AnUndoThatAnotherReplicaSavedMeanwhileAbortsTheHold) {
+  memory_.before_save = [this] {
+    SagaRow& row = memory_.sagas[SagaId(NumberedUuid(1, 1))];
+    row.undone = true;
+    ++row.version;
+  };
+  EXPECT_EQ(Run(HoldOf(1, {1})).kind, Kind::kAborted);
+  EXPECT_EQ((memory_.seats[{1, 1}].state), SeatState::kFree);
+}
+
+TEST_F(SeatServiceTest, AnUnknownCommitIsRunAgain) {
+  memory_.fail_save = Error{Code::kUnknown, "database_unavailable", "lost"};
+  EXPECT_EQ(Run(HoldOf(1, {1})).kind, Kind::kDone);
+}
+
+TEST_F(SeatServiceTest, ADatabaseThatIsGoneIsAnErrorAndShowsInHealth) {
+  memory_.fail_save = Error{Code::kUnavailable, "database_unavailable", "gone"};
+  const auto outcome = Send(HoldOf(1, {1})).get();
+  ASSERT_FALSE(outcome.has_value());
+  EXPECT_EQ(outcome.error().reason, "database_unavailable");
+  EXPECT_FALSE(service_->works());
+  EXPECT_EQ(Run(HoldOf(1, {1})).kind, Kind::kDone);
+  EXPECT_TRUE(service_->works());
+}
+
+TEST_F(SeatServiceTest, TheSweepTidiesRowsAndTellsOfIt) {
+  Run(HoldOf(1, {1, 2}));
+  clock_.Advance(5min);
+  EXPECT_EQ(service_->GetShow(1)->counts, (SeatCounts{8, 0, 0}));
+  EXPECT_EQ((memory_.seats[{1, 1}].state), SeatState::kHeld);
+  service_->Sweep();
+  service_->Stop();
+  EXPECT_EQ((memory_.seats[{1, 1}].state), SeatState::kFree);
+  ASSERT_THAT(memory_.events, SizeIs(2));
+  EXPECT_EQ(memory_.events[1].kind, Event::Kind::kReleased);
+  EXPECT_EQ(memory_.events[1].reservation, ReservationId(NumberedUuid(2, 1)));
+}
+
+TEST_F(SeatServiceTest, AShowTellsItsStateAndTheNextRelease) {
+  Run(HoldOf(1, {1}));
+  const auto held = service_->GetShow(1);
+  EXPECT_EQ(held->state, ShowState::kOnSale);
+  EXPECT_EQ(held->next_release_at, clock_.Now() + 5min);
+  Run(ConfirmOf(1, {1}));
+  EXPECT_EQ(service_->GetShow(1)->marks.first_sold_at, clock_.Now());
+  EXPECT_EQ(service_->GetShow(2).error().reason, "show_not_found");
+  EXPECT_EQ(service_->GetConcert(2).error().reason, "concert_not_found");
+}
+
+TEST_F(SeatServiceTest, ConcertsComeInPagesWithTheirShows) {
+  ASSERT_TRUE(service_->CreateConcert("c2", {0, "Second", "", ""}).has_value());
+  const auto first = service_->ListConcerts(1, 0);
+  ASSERT_THAT(first.concerts, SizeIs(1));
+  EXPECT_THAT(first.concerts[0].shows, SizeIs(1));
+  EXPECT_TRUE(first.more);
+  const auto second = service_->ListConcerts(5, 1);
+  ASSERT_THAT(second.concerts, SizeIs(1));
+  EXPECT_THAT(second.concerts[0].shows, IsEmpty());
+  EXPECT_FALSE(second.more);
+}
+
+TEST_F(SeatServiceTest, AnOperatorsRequestIsRepeatableByItsKey) {
+  const auto made = service_->CreateConcert("k", {0, "Second", "", ""});
+  ASSERT_TRUE(made.has_value());
+  EXPECT_EQ(service_->CreateConcert("k", {0, "Second", "", ""})->concert.id, made->concert.id);
+  const auto other = service_->CreateConcert("k", {0, "Third", "", ""});
+  EXPECT_EQ(other.error().reason, "operation_key_reused");
+  EXPECT_EQ(other.error().code, Code::kConflict);
+  EXPECT_EQ(service_->CreateConcert("", {0, "Third", "", ""}).error().reason, "operation_key_missing");
+}
+
+TEST_F(SeatServiceTest, AShowIsMadeOnceAndTakesCommandsAtOnce) {
+  NewShow request;
+  request.concert_id = 1;
+  request.starts_at = clock_.Now() + 1h;
+  request.currency = "KRW";
+  const auto layout = []() -> Result<Layout> { return *MakeHall({2, 2}); };
+  const auto made = service_->CreateShow("s", "content", request, layout);
+  ASSERT_TRUE(made.has_value());
+  clock_.Advance(1s);
+  EXPECT_EQ(service_->CreateShow("s", "content", request, layout)->show->id, made->show->id);
+  EXPECT_EQ(service_->CreateShow("s", "other", request, layout).error().reason, "operation_key_reused");
+  Command hold = HoldOf(1, {1});
+  std::get<HoldSeats>(hold.body).show_id = made->show->id;
+  EXPECT_EQ(Run(hold).kind, Kind::kDone);
+  request.concert_id = 9;
+  EXPECT_EQ(service_->CreateShow("t", "content", request, layout).error().reason, "concert_not_found");
+}
+
+TEST_F(SeatServiceTest, ChangedTermsHoldForTheNextCommand) {
+  TermsChange change;
+  change.seat_limit = 1;
+  EXPECT_EQ(service_->UpdateShow(1, change)->show->terms.seat_limit, 1);
+  EXPECT_EQ(Run(HoldOf(1, {1, 2})).refusal, Refusal::kSeatLimit);
+  EXPECT_EQ(service_->UpdateShow(9, change).error().reason, "show_not_found");
+}
+
+}  // namespace
+}  // namespace boxoffice::seat

@@ -1,0 +1,85 @@
+#include "services/seat/show.h"
+
+#include <fmt/format.h>
+
+namespace boxoffice::seat {
+namespace {
+
+std::unexpected<Error> Invalid(std::string detail) {
+  return Fail(Code::kInvalidArgument, "show_invalid", std::move(detail));
+}
+
+Result<void> CheckTerms(const Show& show) {
+  const ShowTerms& terms = show.terms;
+  if (show.starts_at <= Timestamp{}) return Invalid("starts_at: is missing");
+  if (terms.on_sale_at >= terms.sale_ends_at) return Invalid("sale_ends_at: is not after on_sale_at");
+  if (terms.sale_ends_at > show.starts_at) return Invalid("sale_ends_at: is after starts_at");
+  if (terms.seat_limit < 1 || terms.seat_limit > kMaxSeatLimit) {
+    return Invalid(fmt::format("seat_limit: {} is not within 1 and {}", terms.seat_limit, kMaxSeatLimit));
+  }
+  if (terms.hold_ttl < kMinHoldTtl || terms.hold_ttl > kMaxHoldTtl) {
+    return Invalid(fmt::format("hold_ttl_ms: {} is not within {} and {}", terms.hold_ttl.count(),
+                               kMinHoldTtl.count(), kMaxHoldTtl.count()));
+  }
+  if (terms.cancel_deadline && *terms.cancel_deadline > show.starts_at) {
+    return Invalid("cancel_deadline: is after starts_at");
+  }
+  return {};
+}
+
+}  // namespace
+
+ShowState StateOf(const Show& show, const SeatCounts& counts, Timestamp now) {
+  if (now >= show.terms.sale_ends_at || now >= show.starts_at) return ShowState::kPast;
+  if (now < show.terms.on_sale_at) return ShowState::kAnnounced;
+  return counts.free == 0 && counts.held == 0 ? ShowState::kSoldOut : ShowState::kOnSale;
+}
+
+Result<void> CheckConcert(const Concert& concert) {
+  const auto check = [](std::string_view field, const std::string& text, bool required) -> Result<void> {
+    if (required && text.empty()) {
+      return Fail(Code::kInvalidArgument, "concert_invalid", fmt::format("{}: is missing", field));
+    }
+    if (text.size() > kMaxConcertText) {
+      return Fail(Code::kInvalidArgument, "concert_invalid",
+                  fmt::format("{}: is longer than {} bytes", field, kMaxConcertText));
+    }
+    return {};
+  };
+  BOXOFFICE_TRY(check("title", concert.title, true));
+  BOXOFFICE_TRY(check("artist", concert.artist, false));
+  return check("venue", concert.venue, false);
+}
+
+Result<Show> MakeShow(const NewShow& request, std::shared_ptr<const Layout> layout, Timestamp now) {
+  const auto currency = Currency::Parse(request.currency);
+  if (!currency) return Invalid("currency: is not three capital letters");
+  Show show;
+  show.concert_id = request.concert_id;
+  show.starts_at = request.starts_at;
+  show.currency = *currency;
+  show.terms.on_sale_at = request.on_sale_at.value_or(now);
+  show.terms.sale_ends_at = request.sale_ends_at.value_or(request.starts_at);
+  show.terms.seat_limit = request.seat_limit.value_or(kDefaultSeatLimit);
+  show.terms.hold_ttl = request.hold_ttl.value_or(kDefaultHoldTtl);
+  show.terms.cancel_deadline = request.cancel_deadline;
+  show.layout = std::move(layout);
+  BOXOFFICE_TRY(CheckTerms(show));
+  return show;
+}
+
+Result<Show> ChangeTerms(const Show& show, const TermsChange& change) {
+  Show changed = show;
+  if (change.on_sale_at) changed.terms.on_sale_at = *change.on_sale_at;
+  if (change.sale_ends_at) changed.terms.sale_ends_at = *change.sale_ends_at;
+  if (change.seat_limit) changed.terms.seat_limit = *change.seat_limit;
+  if (change.hold_ttl) changed.terms.hold_ttl = *change.hold_ttl;
+  if (change.cancel_deadline) {
+    changed.terms.cancel_deadline =
+        *change.cancel_deadline == Timestamp{} ? std::nullopt : change.cancel_deadline;
+  }
+  BOXOFFICE_TRY(CheckTerms(changed));
+  return changed;
+}
+
+}  // namespace boxoffice::seat

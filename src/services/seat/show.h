@@ -1,0 +1,102 @@
+// Concerts and shows as values: what they are, what may be changed, and what state a show is in.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/money.h"
+#include "base/result.h"
+#include "services/seat/layout.h"
+
+namespace boxoffice::seat {
+
+inline constexpr uint32_t kDefaultSeatLimit = 8;
+inline constexpr uint32_t kMaxSeatLimit = 1000;
+inline constexpr milliseconds kDefaultHoldTtl = std::chrono::minutes(5);
+inline constexpr milliseconds kMinHoldTtl = std::chrono::minutes(1);
+inline constexpr milliseconds kMaxHoldTtl = std::chrono::minutes(30);
+inline constexpr size_t kMaxConcertText = 200;  // bytes of a title, an artist, a venue
+
+struct Concert {
+  int64_t id = 0;
+  std::string title;
+  std::string artist;
+  std::string venue;
+  bool operator==(const Concert&) const = default;
+};
+
+// What an operator may change of a show while it is sold.
+struct ShowTerms {
+  Timestamp on_sale_at{};
+  Timestamp sale_ends_at{};
+  uint32_t seat_limit = kDefaultSeatLimit;  // held and sold seats of one buyer
+  milliseconds hold_ttl = kDefaultHoldTtl;
+  std::optional<Timestamp> cancel_deadline;  // none: until the show starts
+  bool operator==(const ShowTerms&) const = default;
+};
+
+// A value; shared between threads as shared_ptr<const Show>, and replaced as a whole.
+struct Show {
+  int64_t id = 0;
+  int64_t concert_id = 0;
+  Timestamp starts_at{};
+  Currency currency;
+  ShowTerms terms;
+  std::shared_ptr<const Layout> layout;
+
+  // Seats are sold from on_sale_at to before sale_ends_at, and never after the show has begun.
+  [[nodiscard]] bool OnSale(Timestamp now) const {
+    return now >= terms.on_sale_at && now < terms.sale_ends_at && now < starts_at;
+  }
+};
+
+struct SeatCounts {
+  uint32_t free = 0;
+  uint32_t held = 0;
+  uint32_t sold = 0;
+  bool operator==(const SeatCounts&) const = default;
+};
+
+// When a show's first and its last seat were sold, if they were.
+struct ShowMarks {
+  std::optional<Timestamp> first_sold_at;
+  std::optional<Timestamp> sold_out_at;
+  bool operator==(const ShowMarks&) const = default;
+};
+
+enum class ShowState { kAnnounced, kOnSale, kSoldOut, kPast };
+
+// The state follows from the time and the counts; it is stored nowhere.
+[[nodiscard]] ShowState StateOf(const Show& show, const SeatCounts& counts, Timestamp now);
+
+// What is asked of a new show. What is not given has a default: on sale from now until it starts.
+struct NewShow {
+  int64_t concert_id = 0;
+  Timestamp starts_at{};
+  std::optional<Timestamp> on_sale_at;
+  std::optional<Timestamp> sale_ends_at;
+  std::string currency;
+  std::optional<uint32_t> seat_limit;
+  std::optional<milliseconds> hold_ttl;
+  std::optional<Timestamp> cancel_deadline;
+};
+struct TermsChange {
+  std::optional<Timestamp> on_sale_at;
+  std::optional<Timestamp> sale_ends_at;
+  std::optional<uint32_t> seat_limit;
+  std::optional<milliseconds> hold_ttl;
+  std::optional<Timestamp> cancel_deadline;  // the epoch itself: none any more
+};
+
+// Errors (kInvalidArgument), naming the field in the detail: concert_invalid.
+[[nodiscard]] Result<void> CheckConcert(const Concert& concert);
+// A show without id. Errors (kInvalidArgument), naming the field: show_invalid.
+[[nodiscard]] Result<Show> MakeShow(const NewShow& request, std::shared_ptr<const Layout> layout,
+                                    Timestamp now);
+// The show with changed terms; holds that there are keep their deadlines. Errors: show_invalid.
+[[nodiscard]] Result<Show> ChangeTerms(const Show& show, const TermsChange& change);
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,101 @@
+#include "services/seat/show.h"
+
+#include <gmock/gmock.h>
+
+#include "services/seat/testing_hall.h"
+
+namespace boxoffice::seat {
+namespace {
+
+using ::testing::StartsWith;
+using namespace std::chrono_literals;
+
+constexpr Timestamp kNow = FromUnixMs(1'800'000'000'000);
+
+NewShow Request() {
+  NewShow request;
+  request.concert_id = 1;
+  request.starts_at = kNow + 24h;
+  request.currency = "KRW";
+  return request;
+}
+Result<Show> Make(const NewShow& request) { return MakeShow(request, MakeHall({2}), kNow); }
+void ExpectInvalid(const Result<Show>& show, const std::string& field) {
+  ASSERT_FALSE(show.has_value());
+  EXPECT_EQ(show.error().reason, "show_invalid");
+  EXPECT_THAT(show.error().detail, StartsWith(field + ":"));
+}
+
+TEST(Show, WhatIsNotGivenHasADefault) {
+  const auto show = Make(Request());
+  ASSERT_TRUE(show.has_value());
+  EXPECT_EQ(show->terms.on_sale_at, kNow);
+  EXPECT_EQ(show->terms.sale_ends_at, kNow + 24h);
+  EXPECT_EQ(show->terms.seat_limit, 8);
+  EXPECT_EQ(show->terms.hold_ttl, 5min);
+  EXPECT_FALSE(show->terms.cancel_deadline.has_value());
+}
+
+TEST(Show, BadRequestsNameTheirField) {
+  NewShow request = Request();
+  request.starts_at = {};
+  ExpectInvalid(Make(request), "starts_at");
+  request = Request();
+  request.currency = "won";
+  ExpectInvalid(Make(request), "currency");
+  request = Request();
+  request.on_sale_at = request.starts_at;
+  ExpectInvalid(Make(request), "sale_ends_at");
+  request = Request();
+  request.sale_ends_at = request.starts_at + 1ms;
+  ExpectInvalid(Make(request), "sale_ends_at");
+  request = Request();
+  request.seat_limit = 1001;
+  ExpectInvalid(Make(request), "seat_limit");
+  request = Request();
+  request.hold_ttl = 59'999ms;
+  ExpectInvalid(Make(request), "hold_ttl_ms");
+  request.hold_ttl = 30min + 1ms;
+  ExpectInvalid(Make(request), "hold_ttl_ms");
+  request = Request();
+  request.cancel_deadline = request.starts_at + 1ms;
+  ExpectInvalid(Make(request), "cancel_deadline");
+}
+
+TEST(Show, TheStateFollowsFromTimeAndCounts) {
+  NewShow request = Request();
+  request.on_sale_at = kNow + 1h;
+  request.sale_ends_at = kNow + 2h;
+  const Show show = *Make(request);
+  const SeatCounts some{1, 0, 1};
+  EXPECT_EQ(StateOf(show, some, kNow + 1h - 1ms), ShowState::kAnnounced);
+  EXPECT_EQ(StateOf(show, some, kNow + 1h), ShowState::kOnSale);
+  EXPECT_EQ(StateOf(show, {0, 1, 1}, kNow + 1h), ShowState::kOnSale);
+  EXPECT_EQ(StateOf(show, {0, 0, 2}, kNow + 1h), ShowState::kSoldOut);
+  EXPECT_EQ(StateOf(show, some, kNow + 2h), ShowState::kPast);
+}
+
+TEST(Show, TermsCanBeChangedWithinTheirBounds) {
+  const Show show = *Make(Request());
+  TermsChange change;
+  change.seat_limit = 4;
+  change.cancel_deadline = kNow + 1h;
+  const auto changed = ChangeTerms(show, change);
+  ASSERT_TRUE(changed.has_value());
+  EXPECT_EQ(changed->terms.seat_limit, 4);
+  EXPECT_EQ(changed->terms.hold_ttl, 5min);
+  EXPECT_EQ(changed->terms.cancel_deadline, kNow + 1h);
+  change.cancel_deadline = Timestamp{};
+  EXPECT_FALSE(ChangeTerms(*changed, change)->terms.cancel_deadline.has_value());
+  change.seat_limit = 0;
+  ExpectInvalid(ChangeTerms(show, change), "seat_limit");
+}
+
+TEST(Show, AConcertHasATitle) {
+  EXPECT_TRUE(CheckConcert({0, "Title", "", ""}).has_value());
+  EXPECT_FALSE(CheckConcert({0, "", "artist", "venue"}).has_value());
+  EXPECT_FALSE(CheckConcert({0, std::string(201, 'x'), "", ""}).has_value());
+}
+
+}  // namespace
+}  // namespace boxoffice::seat

@@ -1,0 +1,78 @@
+// What the seat service asks of a database. It is dumb: it loads rows by key and saves rows whose version is
+// still the one that was loaded. A Store belongs to one thread at a time; several may be open on one
+// database.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "services/seat/seat_book.h"
+#include "services/seat/show.h"
+
+namespace boxoffice::seat {
+
+// Rows that had another version than was expected. Any: nothing at all has been saved.
+struct Saved {
+  std::vector<SagaId> moved_sagas;
+  std::vector<BuyerKey> moved_buyers;
+  std::vector<SeatKey> moved_seats;
+
+  [[nodiscard]] bool done() const {
+    return moved_sagas.empty() && moved_buyers.empty() && moved_seats.empty();
+  }
+};
+
+struct StoredShow {
+  Show show;
+  ShowMarks marks;
+};
+struct Catalogue {
+  std::vector<Concert> concerts;  // by id
+  std::vector<StoredShow> shows;  // by id, with their layouts
+};
+
+// What an operator's request is recognised by when it comes again.
+struct Operation {
+  std::string key;          // unique
+  std::string fingerprint;  // of its content
+  int64_t result_id = 0;    // of what it made
+};
+
+struct CountedShow {
+  int64_t show_id = 0;
+  SeatCounts counts;
+};
+
+// Errors of every method: database_unavailable (kUnavailable: nothing was done; kUnknown: it may have been).
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // The rows of `keys`, and those of the seats that the sagas and buyers found list: one for each key,
+  // sorted; what is not stored comes as a new row of version 0. Shows are not among them.
+  [[nodiscard]] virtual Result<Rows> Load(const Keys& keys) = 0;
+  // Saves all in one transaction, durably, each row with the next version; or, if any row has moved, nothing.
+  // Errors: event_too_large.
+  [[nodiscard]] virtual Result<Saved> Save(const Changes& changes) = 0;
+
+  [[nodiscard]] virtual Result<Catalogue> LoadCatalogue() = 0;
+  // Up to `limit` seats of a show that have an owner, by seat_no, after `after`; also lapsed holds.
+  [[nodiscard]] virtual Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after,
+                                                                size_t limit) = 0;
+  // Counted from the rows; of one show, or with 0 of all; by id. Lapsed holds count as free.
+  [[nodiscard]] virtual Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) = 0;
+
+  [[nodiscard]] virtual Result<std::optional<Operation>> FindOperation(const std::string& key) = 0;
+  // Each makes its row and records the operation in one transaction, and returns the new id. Errors:
+  // constraint (the operation's key is there already, or there is no such concert).
+  [[nodiscard]] virtual Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) = 0;
+  [[nodiscard]] virtual Result<int64_t> CreateShow(const Operation& operation, const Show& show) = 0;
+  [[nodiscard]] virtual Result<void> UpdateTerms(int64_t show_id, const ShowTerms& terms) = 0;
+};
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,281 @@
+// What every store of the seat service must do; one suite over each of them.
+#include <memory>
+#include <string>
+
+#include <gmock/gmock.h>
+
+#include "platform/sql/sqlite.h"
+#include "services/seat/store_sqlite.h"
+#include "services/seat/testing_hall.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::seat {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+
+constexpr Timestamp kNow = FromUnixMs(1'800'000'000'000);
+
+// A kind of store: opens connections to one database of its own.
+class Database {
+ public:
+  virtual ~Database() = default;
+  virtual std::unique_ptr<Store> Open() = 0;
+  virtual int64_t CountEvents() = 0;
+};
+class SqliteDatabase final : public Database {
+ public:
+  std::unique_ptr<Store> Open() override {
+    auto store = OpenSqliteStore(dir_.path() / "seat.db", random_);
+    CHECK(store.has_value(), "{}", store.error().detail);
+    return *std::move(store);
+  }
+  int64_t CountEvents() override {
+    auto database = sql::Database::Open(dir_.path() / "seat.db");
+    CHECK(database.has_value());
+    auto count = database->Prepare("SELECT count(*) FROM outbox");
+    CHECK(count.Step().value_or(false));
+    const int64_t events = count.Int(0);
+    count.Reset();
+    return events;
+  }
+
+ private:
+  testbed::TempDir dir_;
+  SeededRandom random_{1};
+};
+
+using MakeDatabase = std::unique_ptr<Database> (*)();
+
+class StoreContractTest : public ::testing::TestWithParam<MakeDatabase> {
+ protected:
+  static SagaId Saga(uint64_t n) { return SagaId(NumberedUuid(1, n)); }
+  static ReservationId Reservation(uint64_t n) { return ReservationId(NumberedUuid(2, n)); }
+  static SeatRow Held(SeatNo seat_no, int64_t version = 0) {
+    SeatRow row;
+    row.key = {1, seat_no};
+    row.state = SeatState::kHeld;
+    row.reservation = Reservation(seat_no);
+    row.user_id = "ann";
+    row.hold_expires_at = kNow + 5min;
+    row.held_since = kNow;
+    row.version = version;
+    return row;
+  }
+  static Event HeldEvent(SeatNo seat_no) {
+    return {Event::Kind::kHeld, Reservation(seat_no), 1, {seat_no}, kNow + 5min, {}, kNow, ""};
+  }
+  Saved Save(const Changes& changes) {
+    auto saved = store_->Save(changes);
+    EXPECT_TRUE(saved.has_value()) << saved.error().detail;
+    return saved.value_or(Saved{});
+  }
+  Rows Load(const Keys& keys) {
+    auto rows = store_->Load(keys);
+    EXPECT_TRUE(rows.has_value());
+    return rows.value_or(Rows{});
+  }
+  int64_t MakeShow(const std::string& key = "s") {
+    const auto concert = store_->CreateConcert({key + "-concert", "f", 0}, {0, "Title", "Artist", "Venue"});
+    EXPECT_TRUE(concert.has_value());
+    Show show;
+    show.concert_id = *concert;
+    show.starts_at = kNow + 24h;
+    show.currency = *Currency::Parse("KRW");
+    show.terms.on_sale_at = kNow;
+    show.terms.sale_ends_at = kNow + 23h;
+    show.layout = MakeHall({2, 3});
+    const auto id = store_->CreateShow({key, "f", 0}, show);
+    EXPECT_TRUE(id.has_value());
+    return id.value_or(0);
+  }
+
+  std::unique_ptr<Database> database_ = GetParam()();
+  std::unique_ptr<Store> store_ = database_->Open();
+};
+
+TEST_P(StoreContractTest, WhatIsNotStoredIsLoadedAsANewRow) {
+  const Rows rows = Load({{Saga(1)}, {{1, "ann"}}, {{1, 1}, {1, 2}}});
+  ASSERT_THAT(rows.sagas, SizeIs(1));
+  EXPECT_EQ(rows.sagas[0].id, Saga(1));
+  EXPECT_EQ(rows.sagas[0].version, 0);
+  ASSERT_THAT(rows.buyers, SizeIs(1));
+  EXPECT_EQ(rows.buyers[0].key.user_id, "ann");
+  ASSERT_THAT(rows.seats, SizeIs(2));
+  EXPECT_EQ(rows.seats[1].key, (SeatKey{1, 2}));
+  EXPECT_EQ(rows.seats[1].state, SeatState::kFree);
+}
+
+TEST_P(StoreContractTest, WhatWasSavedIsLoadedWithTheNextVersion) {
+  Changes changes;
+  changes.sagas = {{Saga(1), false, Reservation(1), 1, "2//", {1, 2}, 0}};
+  changes.buyers = {{{1, "ann"}, {1, 2}, 0}};
+  changes.seats = {Held(1)};
+  EXPECT_TRUE(Save(changes).done());
+  const Rows rows = Load({{Saga(1)}, {{1, "ann"}}, {{1, 1}}});
+  changes.sagas[0].version = changes.buyers[0].version = changes.seats[0].version = 1;
+  EXPECT_EQ(rows.sagas[0], changes.sagas[0]);
+  EXPECT_EQ(rows.buyers[0], changes.buyers[0]);
+  EXPECT_EQ(rows.seats[0], changes.seats[0]);
+}
+
+TEST_P(StoreContractTest, SeatsThatSagasAndBuyersListAreLoadedToo) {
+  Changes changes;
+  changes.sagas = {{Saga(1), false, Reservation(1), 1, "", {4}, 0}};
+  changes.buyers = {{{1, "ann"}, {2, 4}, 0}};
+  changes.seats = {Held(4)};
+  EXPECT_TRUE(Save(changes).done());
+  const Rows rows = Load({{Saga(1)}, {{1, "ann"}}, {{1, 3}}});
+  ASSERT_THAT(rows.seats, SizeIs(3));
+  EXPECT_EQ(rows.seats[0].key.seat_no, 2);
+  EXPECT_EQ(rows.seats[1].key.seat_no, 3);
+  EXPECT_EQ(rows.seats[2].reservation, Reservation(4));
+}
+
+TEST_P(StoreContractTest, AFreedSeatLosesItsOwner) {
+  Changes changes;
+  changes.seats = {Held(1)};
+  EXPECT_TRUE(Save(changes).done());
+  SeatRow freed;
+  freed.key = {1, 1};
+  freed.version = 1;
+  changes.seats = {freed};
+  EXPECT_TRUE(Save(changes).done());
+  freed.version = 2;
+  EXPECT_EQ(Load({{}, {}, {{1, 1}}}).seats[0], freed);
+}
+
+TEST_P(StoreContractTest, ARowThatHasMovedIsNamedAndNothingIsSaved) {
+  Changes first;
+  first.seats = {Held(1), Held(2)};
+  first.sagas = {{Saga(1), false, Reservation(1), 1, "", {1}, 0}};
+  first.buyers = {{{1, "ann"}, {1}, 0}};
+  EXPECT_TRUE(Save(first).done());
+
+  Changes second;
+  second.seats = {Held(1, 0), Held(2, 1), Held(3, 0)};
+  second.sagas = {{Saga(1), true, Reservation(1), 1, "", {1}, 0}};
+  second.buyers = {{{1, "ann"}, {2}, 7}, {{1, "bob"}, {2}, 0}};
+  second.events = {HeldEvent(3)};
+  const Saved saved = Save(second);
+  EXPECT_THAT(saved.moved_seats, ElementsAre(SeatKey{1, 1}));
+  EXPECT_THAT(saved.moved_sagas, ElementsAre(Saga(1)));
+  EXPECT_THAT(saved.moved_buyers, ElementsAre(BuyerKey{1, "ann"}));
+  const Rows rows = Load({{Saga(1)}, {{1, "bob"}}, {{1, 2}, {1, 3}}});
+  EXPECT_FALSE(rows.sagas[0].undone);
+  EXPECT_EQ(rows.buyers[0].version, 0);
+  EXPECT_EQ(rows.seats[1].version, 1);
+  EXPECT_EQ(rows.seats[2].version, 0);
+  EXPECT_EQ(database_->CountEvents(), 0);
+}
+
+TEST_P(StoreContractTest, EventsAreSavedWithTheRows) {
+  Changes changes;
+  changes.seats = {Held(1)};
+  changes.events = {HeldEvent(1), HeldEvent(1)};
+  EXPECT_TRUE(Save(changes).done());
+  EXPECT_EQ(database_->CountEvents(), 2);
+}
+
+TEST_P(StoreContractTest, AnotherConnectionSeesWhatWasSaved) {
+  const auto other = database_->Open();
+  Changes changes;
+  changes.seats = {Held(1)};
+  EXPECT_TRUE(Save(changes).done());
+  EXPECT_EQ(other->Load({{}, {}, {{1, 1}}})->seats[0].version, 1);
+}
+
+TEST_P(StoreContractTest, TheCatalogueHasWhatWasCreatedAndChanged) {
+  const int64_t id = MakeShow();
+  ShowTerms terms;
+  terms.on_sale_at = kNow + 1h;
+  terms.sale_ends_at = kNow + 2h;
+  terms.seat_limit = 3;
+  terms.hold_ttl = 7min;
+  terms.cancel_deadline = kNow + 5h;
+  ASSERT_TRUE(store_->UpdateTerms(id, terms).has_value());
+  Changes changes;
+  changes.seats = {Held(1)};
+  changes.shows = {{id, {kNow, std::nullopt}}};
+  EXPECT_TRUE(Save(changes).done());
+
+  const auto catalogue = store_->LoadCatalogue();
+  ASSERT_TRUE(catalogue.has_value());
+  ASSERT_THAT(catalogue->concerts, SizeIs(1));
+  EXPECT_EQ(catalogue->concerts[0].title, "Title");
+  ASSERT_THAT(catalogue->shows, SizeIs(1));
+  const Show& show = catalogue->shows[0].show;
+  EXPECT_EQ(show.id, id);
+  EXPECT_EQ(show.concert_id, catalogue->concerts[0].id);
+  EXPECT_EQ(show.starts_at, kNow + 24h);
+  EXPECT_EQ(show.currency.code(), "KRW");
+  EXPECT_EQ(show.terms, terms);
+  EXPECT_EQ(*show.layout, *MakeHall({2, 3}));
+  EXPECT_EQ(catalogue->shows[0].marks, (ShowMarks{kNow, std::nullopt}));
+}
+
+TEST_P(StoreContractTest, AnOperationIsFoundByItsKeyAndThereOnce) {
+  const int64_t id = MakeShow("key");
+  const auto found = store_->FindOperation("key");
+  ASSERT_TRUE(found.has_value());
+  ASSERT_TRUE(found->has_value());
+  EXPECT_EQ((*found)->fingerprint, "f");
+  EXPECT_EQ((*found)->result_id, id);
+  EXPECT_FALSE(store_->FindOperation("other")->has_value());
+  const auto again = store_->CreateConcert({"key", "f", 0}, {0, "Second", "", ""});
+  ASSERT_FALSE(again.has_value());
+  EXPECT_EQ(again.error().reason, "constraint");
+  EXPECT_THAT(store_->LoadCatalogue()->concerts, SizeIs(1));
+}
+
+TEST_P(StoreContractTest, OwnedSeatsComeInPagesByNumber) {
+  Changes changes;
+  changes.seats = {Held(1), Held(2), Held(5)};
+  changes.seats[1].state = SeatState::kSold;
+  SeatRow elsewhere = Held(3);
+  elsewhere.key.show_id = 2;
+  changes.seats.push_back(elsewhere);
+  SeatRow free;
+  free.key = {2, 4};
+  changes.seats.push_back(free);
+  EXPECT_TRUE(Save(changes).done());
+  const auto page = store_->OwnedSeats(1, 0, 2);
+  ASSERT_TRUE(page.has_value());
+  ASSERT_THAT(*page, SizeIs(2));
+  EXPECT_EQ((*page)[1].key.seat_no, 2);
+  EXPECT_EQ((*page)[1].state, SeatState::kSold);
+  EXPECT_EQ((*page)[1].user_id, "ann");
+  EXPECT_THAT(*store_->OwnedSeats(1, 2, 2), SizeIs(1));
+  EXPECT_THAT(*store_->OwnedSeats(1, 5, 2), IsEmpty());
+  EXPECT_THAT(*store_->OwnedSeats(2, 0, 9), SizeIs(1));
+}
+
+TEST_P(StoreContractTest, CountsComeFromTheRowsAndLapsedHoldsAreFree) {
+  const int64_t id = MakeShow("a");
+  const int64_t other = MakeShow("b");
+  Changes changes;
+  changes.seats = {Held(1), Held(2), Held(3)};
+  for (SeatRow& row : changes.seats) row.key.show_id = id;
+  changes.seats[1].state = SeatState::kSold;
+  changes.seats[2].hold_expires_at = kNow;
+  EXPECT_TRUE(Save(changes).done());
+  const auto one = store_->CountSeats(id, kNow);
+  ASSERT_TRUE(one.has_value());
+  ASSERT_THAT(*one, SizeIs(1));
+  EXPECT_EQ((*one)[0].counts, (SeatCounts{3, 1, 1}));
+  const auto all = store_->CountSeats(0, kNow);
+  ASSERT_THAT(*all, SizeIs(2));
+  EXPECT_EQ((*all)[1].show_id, other);
+  EXPECT_EQ((*all)[1].counts, (SeatCounts{5, 0, 0}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContractTest,
+                         ::testing::Values(MakeDatabase([]() -> std::unique_ptr<Database> {
+                           return std::make_unique<SqliteDatabase>();
+                         })));
+
+}  // namespace
+}  // namespace boxoffice::seat

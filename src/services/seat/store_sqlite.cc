@@ -1,0 +1,381 @@
+#include "services/seat/store_sqlite.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "base/check.h"
+#include "platform/outbox/outbox.h"
+#include "platform/sql/sqlite.h"
+#include "services/seat/store_events.h"
+#include "services/seat/store_layout.h"
+
+namespace boxoffice::sql {
+std::span<const Migration> seat_schema();
+}  // namespace boxoffice::sql
+
+namespace boxoffice::seat {
+namespace {
+
+int64_t Ms(std::optional<Timestamp> time) { return time ? ToUnixMs(*time) : 0; }
+std::optional<Timestamp> Time(int64_t ms) {
+  if (ms == 0) return std::nullopt;
+  return FromUnixMs(ms);
+}
+
+// Ends a read transaction. Reads are grouped in one because each statement on its own would lock the WAL
+// anew.
+class Reading {
+ public:
+  static Result<Reading> Begin(sql::Database& database) {
+    BOXOFFICE_TRY(database.Execute("BEGIN"));
+    return Reading(database);
+  }
+  Reading(Reading&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  Reading& operator=(Reading&&) = delete;
+  ~Reading() {
+    // It has written nothing; a failure leaves the transaction to the next BEGIN, which reports it.
+    if (database_ != nullptr) (void)database_->Execute("COMMIT");
+  }
+
+ private:
+  explicit Reading(sql::Database& database) : database_(&database) {}
+  sql::Database* database_;
+};
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(sql::Database database, Random& random)
+      : database_(std::move(database)), random_(random), outbox_(database_) {}
+
+  Result<Rows> Load(const Keys& keys) override;
+  Result<Saved> Save(const Changes& changes) override;
+  Result<Catalogue> LoadCatalogue() override;
+  Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override;
+  Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) override;
+  Result<std::optional<Operation>> FindOperation(const std::string& key) override;
+  Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) override;
+  Result<int64_t> CreateShow(const Operation& operation, const Show& show) override;
+  Result<void> UpdateTerms(int64_t show_id, const ShowTerms& terms) override;
+
+ private:
+  Result<SagaRow> LoadSaga(SagaId id);
+  Result<BuyerRow> LoadBuyer(const BuyerKey& key);
+  Result<SeatRow> LoadSeat(const SeatKey& key);
+  // Each tells whether the row still had the version that was loaded.
+  Result<bool> SaveSaga(const SagaRow& row);
+  Result<bool> SaveBuyer(const BuyerRow& row);
+  Result<bool> SaveSeat(const SeatRow& row);
+  Result<bool> Stays(sql::Statement& statement);
+  Result<void> SaveMarks(const MarkedShow& show);
+  Result<void> RecordOperation(const Operation& operation, int64_t result_id);
+  Result<std::shared_ptr<const Layout>> LoadLayout(int64_t show_id);
+
+  sql::Database database_;
+  Random& random_;
+  outbox::Writer outbox_;
+  std::vector<bus::Event> events_;
+
+  sql::Statement load_saga_ = database_.Prepare(
+      "SELECT undone, reservation_id, show_id, choice, seats, version FROM saga WHERE saga_id = ?1");
+  sql::Statement load_buyer_ =
+      database_.Prepare("SELECT seats, version FROM buyer WHERE show_id = ?1 AND user_id = ?2");
+  sql::Statement load_seat_ = database_.Prepare(
+      "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version FROM seat "
+      "WHERE show_id = ?1 AND seat_no = ?2");
+  // Version 0 is a row that must not be there; the condition is false for it, as stored versions start at 1.
+  sql::Statement save_saga_ = database_.Prepare(
+      "INSERT INTO saga(saga_id, undone, reservation_id, show_id, choice, seats, version) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7 + 1) ON CONFLICT(saga_id) DO UPDATE SET undone = excluded.undone, "
+      "reservation_id = excluded.reservation_id, show_id = excluded.show_id, choice = excluded.choice, "
+      "seats = excluded.seats, version = excluded.version WHERE version = ?7");
+  sql::Statement save_buyer_ = database_.Prepare(
+      "INSERT INTO buyer(show_id, user_id, seats, version) VALUES(?1, ?2, ?3, ?4 + 1) "
+      "ON CONFLICT(show_id, user_id) DO UPDATE SET seats = excluded.seats, version = excluded.version "
+      "WHERE version = ?4");
+  sql::Statement save_seat_ = database_.Prepare(
+      "INSERT INTO seat(show_id, seat_no, state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, "
+      "version) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 + 1) ON CONFLICT(show_id, seat_no) DO UPDATE SET "
+      "state = excluded.state, reservation_id = excluded.reservation_id, user_id = excluded.user_id, "
+      "hold_expires_at_ms = excluded.hold_expires_at_ms, held_since_ms = excluded.held_since_ms, "
+      "version = excluded.version WHERE version = ?8");
+  sql::Statement save_marks_ =
+      database_.Prepare("UPDATE show SET first_sold_at_ms = ?2, sold_out_at_ms = ?3 WHERE id = ?1");
+  sql::Statement owned_seats_ = database_.Prepare(
+      "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, seat_no FROM seat "
+      "WHERE show_id = ?1 AND seat_no > ?2 AND state <> 0 ORDER BY seat_no LIMIT ?3");
+};
+
+SeatRow ReadSeat(const sql::Statement& row, const SeatKey& key) {
+  SeatRow seat;
+  seat.key = key;
+  seat.state = static_cast<SeatState>(row.Int(0));
+  if (const auto id = ReservationId::FromBytes(row.Text(1))) seat.reservation = *id;
+  seat.user_id = row.Text(2);
+  seat.hold_expires_at = FromUnixMs(row.Int(3));
+  seat.held_since = FromUnixMs(row.Int(4));
+  seat.version = row.Int(5);
+  return seat;
+}
+
+Result<SagaRow> SqliteStore::LoadSaga(SagaId id) {
+  SagaRow saga;
+  saga.id = id;
+  load_saga_.Bind(id);
+  BOXOFFICE_ASSIGN(const bool found, load_saga_.Step());
+  if (!found) return saga;
+  saga.undone = load_saga_.Int(0) != 0;
+  if (const auto reservation = ReservationId::FromBytes(load_saga_.Text(1))) saga.reservation = *reservation;
+  saga.show_id = load_saga_.Int(2);
+  saga.choice = load_saga_.Text(3);
+  saga.seats = DecodeSeats(load_saga_.Text(4));
+  saga.version = load_saga_.Int(5);
+  load_saga_.Reset();
+  return saga;
+}
+
+Result<BuyerRow> SqliteStore::LoadBuyer(const BuyerKey& key) {
+  BuyerRow buyer;
+  buyer.key = key;
+  load_buyer_.Bind(key.show_id, key.user_id);
+  BOXOFFICE_ASSIGN(const bool found, load_buyer_.Step());
+  if (!found) return buyer;
+  buyer.seats = DecodeSeats(load_buyer_.Text(0));
+  buyer.version = load_buyer_.Int(1);
+  load_buyer_.Reset();
+  return buyer;
+}
+
+Result<SeatRow> SqliteStore::LoadSeat(const SeatKey& key) {
+  load_seat_.Bind(key.show_id, key.seat_no);
+  BOXOFFICE_ASSIGN(const bool found, load_seat_.Step());
+  if (!found) {
+    SeatRow seat;
+    seat.key = key;
+    return seat;
+  }
+  SeatRow seat = ReadSeat(load_seat_, key);
+  load_seat_.Reset();
+  return seat;
+}
+
+Result<Rows> SqliteStore::Load(const Keys& keys) {
+  BOXOFFICE_ASSIGN(const Reading reading, Reading::Begin(database_));
+  Rows rows;
+  std::vector<SeatKey> listed;
+  rows.sagas.reserve(keys.sagas.size());
+  for (const SagaId id : keys.sagas) {
+    BOXOFFICE_ASSIGN(SagaRow saga, LoadSaga(id));
+    for (const SeatNo seat_no : saga.seats) listed.push_back({saga.show_id, seat_no});
+    rows.sagas.push_back(std::move(saga));
+  }
+  rows.buyers.reserve(keys.buyers.size());
+  for (const BuyerKey& key : keys.buyers) {
+    BOXOFFICE_ASSIGN(BuyerRow buyer, LoadBuyer(key));
+    for (const SeatNo seat_no : buyer.seats) listed.push_back({key.show_id, seat_no});
+    rows.buyers.push_back(std::move(buyer));
+  }
+  listed.insert(listed.end(), keys.seats.begin(), keys.seats.end());
+  std::ranges::sort(listed);
+  listed.erase(std::ranges::unique(listed).begin(), listed.end());
+  rows.seats.reserve(listed.size());
+  for (const SeatKey& key : listed) {
+    BOXOFFICE_ASSIGN(SeatRow seat, LoadSeat(key));
+    rows.seats.push_back(std::move(seat));
+  }
+  return rows;
+}
+
+Result<Saved> SqliteStore::Save(const Changes& changes) {
+  BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+  Saved saved;
+  for (const SagaRow& row : changes.sagas) {
+    BOXOFFICE_ASSIGN(const bool done, SaveSaga(row));
+    if (!done) saved.moved_sagas.push_back(row.id);
+  }
+  for (const BuyerRow& row : changes.buyers) {
+    BOXOFFICE_ASSIGN(const bool done, SaveBuyer(row));
+    if (!done) saved.moved_buyers.push_back(row.key);
+  }
+  for (const SeatRow& row : changes.seats) {
+    BOXOFFICE_ASSIGN(const bool done, SaveSeat(row));
+    if (!done) saved.moved_seats.push_back(row.key);
+  }
+  if (!saved.done()) return saved;  // the transaction rolls back
+  for (const MarkedShow& show : changes.shows) BOXOFFICE_TRY(SaveMarks(show));
+  events_.clear();
+  for (const Event& event : changes.events) events_.push_back(ToBusEvent(event, random_));
+  BOXOFFICE_TRY(outbox_.Append(events_));
+  BOXOFFICE_TRY(transaction.Commit());
+  return saved;
+}
+
+Result<bool> SqliteStore::Stays(sql::Statement& statement) {
+  BOXOFFICE_TRY(statement.Run());
+  return database_.changes() == 1;
+}
+
+Result<bool> SqliteStore::SaveSaga(const SagaRow& row) {
+  const std::string seats = EncodeSeats(row.seats);
+  save_saga_
+      .Bind(row.id, row.undone ? 1 : 0, row.reservation, row.show_id, row.choice, std::nullopt, row.version)
+      .BindBlob(6, seats);
+  return Stays(save_saga_);
+}
+
+Result<bool> SqliteStore::SaveBuyer(const BuyerRow& row) {
+  const std::string seats = EncodeSeats(row.seats);
+  save_buyer_.Bind(row.key.show_id, row.key.user_id, std::nullopt, row.version).BindBlob(3, seats);
+  return Stays(save_buyer_);
+}
+
+Result<bool> SqliteStore::SaveSeat(const SeatRow& row) {
+  const bool owned = row.state != SeatState::kFree;
+  save_seat_.Bind(row.key.show_id, row.key.seat_no, row.state, std::nullopt,
+                  owned ? std::optional<std::string_view>(row.user_id) : std::nullopt,
+                  ToUnixMs(row.hold_expires_at), ToUnixMs(row.held_since), row.version);
+  if (owned) save_seat_.BindBlob(4, row.reservation.bytes());
+  return Stays(save_seat_);
+}
+
+Result<void> SqliteStore::SaveMarks(const MarkedShow& show) {
+  save_marks_.Bind(show.show_id, Ms(show.marks.first_sold_at), Ms(show.marks.sold_out_at));
+  return save_marks_.Run();
+}
+
+Result<std::shared_ptr<const Layout>> SqliteStore::LoadLayout(int64_t show_id) {
+  sql::Statement load = database_.Prepare("SELECT body FROM layout WHERE show_id = ?1");
+  load.Bind(show_id);
+  BOXOFFICE_ASSIGN(const bool found, load.Step());
+  if (!found) return Fail(Code::kInternal, "layout_corrupt", "a show has no layout");
+  BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(load.Text(0)));
+  return std::make_shared<const Layout>(std::move(layout));
+}
+
+Result<Catalogue> SqliteStore::LoadCatalogue() {
+  BOXOFFICE_ASSIGN(const Reading reading, Reading::Begin(database_));
+  Catalogue catalogue;
+  sql::Statement concerts = database_.Prepare("SELECT id, title, artist, venue FROM concert ORDER BY id");
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool more, concerts.Step());
+    if (!more) break;
+    catalogue.concerts.push_back({concerts.Int(0), std::string(concerts.Text(1)),
+                                  std::string(concerts.Text(2)), std::string(concerts.Text(3))});
+  }
+  sql::Statement shows = database_.Prepare(
+      "SELECT id, concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, seat_limit, "
+      "hold_ttl_ms, "
+      "cancel_deadline_ms, first_sold_at_ms, sold_out_at_ms FROM show ORDER BY id");
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool more, shows.Step());
+    if (!more) break;
+    StoredShow stored;
+    Show& show = stored.show;
+    show.id = shows.Int(0);
+    show.concert_id = shows.Int(1);
+    show.starts_at = FromUnixMs(shows.Int(2));
+    show.currency = Currency::Parse(shows.Text(3)).value_or(Currency());
+    show.terms.on_sale_at = FromUnixMs(shows.Int(4));
+    show.terms.sale_ends_at = FromUnixMs(shows.Int(5));
+    show.terms.seat_limit = static_cast<uint32_t>(shows.Int(6));
+    show.terms.hold_ttl = milliseconds(shows.Int(7));
+    show.terms.cancel_deadline = Time(shows.Int(8));
+    stored.marks = {Time(shows.Int(9)), Time(shows.Int(10))};
+    BOXOFFICE_ASSIGN(show.layout, LoadLayout(show.id));
+    catalogue.shows.push_back(std::move(stored));
+  }
+  return catalogue;
+}
+
+Result<std::vector<SeatRow>> SqliteStore::OwnedSeats(int64_t show_id, SeatNo after, size_t limit) {
+  std::vector<SeatRow> rows;
+  owned_seats_.Bind(show_id, after, limit);
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool more, owned_seats_.Step());
+    if (!more) return rows;
+    rows.push_back(ReadSeat(owned_seats_, {show_id, static_cast<SeatNo>(owned_seats_.Int(6))}));
+  }
+}
+
+Result<std::vector<CountedShow>> SqliteStore::CountSeats(int64_t show_id, Timestamp now) {
+  sql::Statement count = database_.Prepare(
+      "SELECT show.id, capacity, coalesce(sum(state = 1 AND hold_expires_at_ms > ?2), 0), "
+      "coalesce(sum(state = 2), 0) FROM show LEFT JOIN seat ON seat.show_id = show.id "
+      "WHERE ?1 = 0 OR show.id = ?1 GROUP BY show.id ORDER BY show.id");
+  count.Bind(show_id, ToUnixMs(now));
+  std::vector<CountedShow> shows;
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool more, count.Step());
+    if (!more) return shows;
+    const auto held = static_cast<uint32_t>(count.Int(2));
+    const auto sold = static_cast<uint32_t>(count.Int(3));
+    shows.push_back({count.Int(0), {static_cast<uint32_t>(count.Int(1)) - held - sold, held, sold}});
+  }
+}
+
+Result<std::optional<Operation>> SqliteStore::FindOperation(const std::string& key) {
+  sql::Statement find =
+      database_.Prepare("SELECT fingerprint, result_id FROM operation WHERE operation_key = ?1");
+  find.Bind(key);
+  BOXOFFICE_ASSIGN(const bool found, find.Step());
+  if (!found) return std::nullopt;
+  return Operation{key, std::string(find.Text(0)), find.Int(1)};
+}
+
+Result<void> SqliteStore::RecordOperation(const Operation& operation, int64_t result_id) {
+  sql::Statement insert =
+      database_.Prepare("INSERT INTO operation(operation_key, fingerprint, result_id) VALUES(?1, ?2, ?3)");
+  insert.Bind(operation.key, std::nullopt, result_id).BindBlob(2, operation.fingerprint);
+  return insert.Run();
+}
+
+Result<int64_t> SqliteStore::CreateConcert(const Operation& operation, const Concert& concert) {
+  BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+  sql::Statement insert = database_.Prepare("INSERT INTO concert(title, artist, venue) VALUES(?1, ?2, ?3)");
+  insert.Bind(concert.title, concert.artist, concert.venue);
+  BOXOFFICE_TRY(insert.Run());
+  const int64_t id = database_.last_insert_rowid();
+  BOXOFFICE_TRY(RecordOperation(operation, id));
+  BOXOFFICE_TRY(transaction.Commit());
+  return id;
+}
+
+Result<int64_t> SqliteStore::CreateShow(const Operation& operation, const Show& show) {
+  const std::string body = EncodeLayout(*show.layout);
+  BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+  sql::Statement insert = database_.Prepare(
+      "INSERT INTO show(concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, seat_limit, "
+      "hold_ttl_ms, cancel_deadline_ms, capacity) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+  insert.Bind(show.concert_id, ToUnixMs(show.starts_at), show.currency.code(),
+              ToUnixMs(show.terms.on_sale_at), ToUnixMs(show.terms.sale_ends_at), show.terms.seat_limit,
+              show.terms.hold_ttl.count(), Ms(show.terms.cancel_deadline), show.layout->capacity());
+  BOXOFFICE_TRY(insert.Run());
+  const int64_t id = database_.last_insert_rowid();
+  sql::Statement layout = database_.Prepare("INSERT INTO layout(show_id, body) VALUES(?1, ?2)");
+  layout.Bind(id).BindBlob(2, body);
+  BOXOFFICE_TRY(layout.Run());
+  BOXOFFICE_TRY(RecordOperation(operation, id));
+  BOXOFFICE_TRY(transaction.Commit());
+  return id;
+}
+
+Result<void> SqliteStore::UpdateTerms(int64_t show_id, const ShowTerms& terms) {
+  BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+  sql::Statement update = database_.Prepare(
+      "UPDATE show SET on_sale_at_ms = ?2, sale_ends_at_ms = ?3, seat_limit = ?4, hold_ttl_ms = ?5, "
+      "cancel_deadline_ms = ?6 WHERE id = ?1");
+  update.Bind(show_id, ToUnixMs(terms.on_sale_at), ToUnixMs(terms.sale_ends_at), terms.seat_limit,
+              terms.hold_ttl.count(), Ms(terms.cancel_deadline));
+  BOXOFFICE_TRY(update.Run());
+  return transaction.Commit();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file, Random& random) {
+  BOXOFFICE_ASSIGN(sql::Database database, sql::Database::Open(file));
+  BOXOFFICE_TRY(database.Migrate(sql::seat_schema()));
+  return std::make_unique<SqliteStore>(std::move(database), random);
+}
+
+}  // namespace boxoffice::seat
