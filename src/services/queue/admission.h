@@ -1,0 +1,35 @@
+// Who is admitted, and when: by rate and by cap, in the order of joining, and only people who are there.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/clock.h"
+#include "services/queue/draft.h"
+
+namespace boxoffice::queue {
+
+// Places that one round may call, so that a round ends: 100,000 a second at four rounds a second.
+inline constexpr size_t kMaxCallsPerRound = 25'000;
+
+// In the order in which it happens.
+struct AdmissionDecision {
+  ShowDraft::Due over;  // members whose time has ended; their slots are free for this round
+  struct Call {
+    uint64_t sequence;
+    bool admitted;  // otherwise absent, or the token has ended: EXPIRED, without using rate or slot
+  };
+  std::vector<Call> calls;
+  uint64_t head = 0;  // after the calls; places whose people left are passed over
+  double credit = 0;  // what is left of the bucket
+};
+
+// One round, pure. After it ACTIVE ≤ cap (unless the cap was lowered below what is ACTIVE already: then
+// nobody is admitted), and nobody was called before an earlier, present one. A queue that is not OPEN calls
+// nobody; whose token has ended gives up the place there, too.
+[[nodiscard]] AdmissionDecision DecideAdmission(const ShowDraft& show, Timestamp now);
+
+// DecideAdmission, and what follows from it, on the draft.
+void RunAdmission(ShowDraft& show, Timestamp now);
+
+}  // namespace boxoffice::queue

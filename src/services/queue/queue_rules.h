@@ -1,0 +1,120 @@
+// The rules of the waiting room: what each command does. Pure: no I/O, no clock.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "services/queue/session.h"
+#include "services/queue/show_queue.h"
+
+namespace boxoffice::queue {
+
+// Commands. What they do and how they are refused is in queue.proto.
+struct Join {
+  int64_t show_id = 0;
+  std::string user_id;
+};
+struct Leave {
+  Ticket ticket;
+  std::string user_id;
+};
+struct Poll {
+  Ticket ticket;
+  std::string user_id;
+};
+// Of the three that a saga sends: who asks, and for what.
+struct SagaCall {
+  SagaId saga;
+  ReservationId reservation;
+  std::string user_id;
+  int64_t show_id = 0;
+};
+struct Bind {
+  SagaCall call;
+  Ticket ticket;
+};
+struct Unbind {
+  SagaCall call;
+};
+struct Complete {
+  SagaCall call;
+};
+struct Heartbeat {
+  int64_t show_id = 0;
+  std::vector<uint64_t> sequences;
+};
+struct Configure {
+  int64_t show_id = 0;
+  std::optional<double> rate_per_s;
+  std::optional<uint32_t> active_cap;
+  std::optional<QueueState> state;
+};
+// A round of admission for every show: what the module's timer sends.
+struct Tick {};
+using Command = std::variant<Join, Leave, Poll, Bind, Unbind, Complete, Heartbeat, Configure, Tick>;
+
+struct SessionAnswer {
+  SessionState state = SessionState::kNone;
+  Claims claims;  // of the token to answer with
+  uint64_t position = 0;
+  uint32_t eta_s = 0;
+  uint32_t refresh_interval_s = 0;  // 0: there is nothing to ask for any longer
+  Timestamp expires_at;             // zero once the session has ended
+  std::string_view refusal;         // if not empty, all above is
+};
+struct BindAnswer {
+  enum class Kind : uint8_t { kDone = 1, kRefused = 2, kAborted = 3, kMismatch = 4 };  // as in the contract
+  Kind kind = Kind::kDone;
+  std::string_view refusal;
+  SessionState state = SessionState::kNone;
+};
+struct Nothing {};
+// A show's queue as edges and operators see it.
+struct QueueView {
+  Show show;
+  uint64_t waiting = 0;
+  uint64_t active = 0;
+  double admitted_per_s = 0;
+};
+using Outcome = std::variant<SessionAnswer, BindAnswer, Nothing, QueueView>;
+
+[[nodiscard]] QueueView ViewOf(const ShowQueue& queue, Timestamp now);
+
+// kInvalidArgument rate_out_of_range, active_cap_out_of_range: with the field and its range.
+[[nodiscard]] Result<void> CheckSettings(const Configure& configure);
+
+// What a batch needs besides memory: sessions that tokens name and that ended, sagas that no live session
+// names. Sorted, without doubles.
+struct Keys {
+  std::vector<SessionKey> sessions;
+  std::vector<SagaId> sagas;
+  [[nodiscard]] bool empty() const { return sessions.empty() && sagas.empty(); }
+};
+[[nodiscard]] Keys KeysOf(const WaitingRoom& room, std::span<const Command> commands);
+// What of it is stored; sorted by key.
+struct Found {
+  std::vector<Session> sessions;
+  std::vector<SagaRecord> sagas;
+};
+
+struct Rows {
+  const WaitingRoom& room;
+  const Found& found;
+};
+struct Decision {
+  std::vector<Outcome> outcomes;  // one per command, in order
+  Changes changes;
+};
+// Earlier commands of the batch win. Presence that heartbeats tell of is not decided here: the service notes
+// it first.
+[[nodiscard]] Decision Decide(const Rows& rows, std::span<const Command> commands, Timestamp now);
+
+}  // namespace boxoffice::queue

@@ -1,0 +1,223 @@
+#include "services/queue/rpc_server.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "platform/rpc/unary.h"
+#include "services/queue/rpc_ticket.h"
+
+namespace boxoffice::queue {
+namespace {
+
+constexpr int64_t kMaxAuditPage = 1'000;
+
+std::unexpected<Error> InvalidField(std::string_view field, std::string_view needs) {
+  return Fail(Code::kInvalidArgument, "invalid_field", fmt::format("{} {}", field, needs));
+}
+
+Result<void> CheckShow(int64_t show_id) {
+  if (show_id <= 0) return InvalidField("show_id", "must be positive");
+  return {};
+}
+Result<void> CheckUser(const std::string& user_id) {
+  if (user_id.empty() || user_id.size() > kMaxUserBytes) {
+    return InvalidField("user_id", fmt::format("must have 1 to {} bytes", kMaxUserBytes));
+  }
+  return {};
+}
+
+template <typename Proto>
+Result<SagaCall> ReadSagaCall(const Proto& proto) {
+  const auto saga = SagaId::FromBytes(proto.saga_id());
+  if (!saga || saga->IsNil()) return InvalidField("saga_id", "must be a UUID of 16 bytes");
+  const auto reservation = ReservationId::FromBytes(proto.reservation_id());
+  if (!reservation || reservation->IsNil())
+    return InvalidField("reservation_id", "must be a UUID of 16 bytes");
+  BOXOFFICE_TRY(CheckUser(proto.user_id()));
+  BOXOFFICE_TRY(CheckShow(proto.show_id()));
+  return SagaCall{*saga, *reservation, proto.user_id(), proto.show_id()};
+}
+
+Result<Command> ReadConfigure(const v1::ConfigureQueue& proto) {
+  BOXOFFICE_TRY(CheckShow(proto.show_id()));
+  Configure configure{.show_id = proto.show_id()};
+  if (proto.has_rate_per_s()) configure.rate_per_s = proto.rate_per_s();
+  if (proto.has_active_cap()) configure.active_cap = proto.active_cap();
+  if (proto.has_state()) {
+    if (!v1::QueueState_IsValid(proto.state()) || proto.state() == v1::QUEUE_STATE_UNSPECIFIED) {
+      return InvalidField("state", "must be OPEN, PAUSED or CLOSED");
+    }
+    configure.state = static_cast<QueueState>(proto.state());
+  }
+  BOXOFFICE_TRY(CheckSettings(configure));
+  return configure;
+}
+
+Result<Command> ReadHeartbeat(const v1::Heartbeat& proto) {
+  BOXOFFICE_TRY(CheckShow(proto.show_id()));
+  if (static_cast<size_t>(proto.sequences_size()) > kMaxHeartbeatSequences) {
+    return InvalidField("sequences", fmt::format("may have at most {} items", kMaxHeartbeatSequences));
+  }
+  return Heartbeat{proto.show_id(), {proto.sequences().begin(), proto.sequences().end()}};
+}
+
+Result<Command> ReadCommand(const v1::Command& proto, const auth::KeyRing& keys) {
+  switch (proto.body_case()) {
+    case v1::Command::kJoin:
+      BOXOFFICE_TRY(CheckShow(proto.join().show_id()));
+      BOXOFFICE_TRY(CheckUser(proto.join().user_id()));
+      return Join{proto.join().show_id(), proto.join().user_id()};
+    case v1::Command::kLeave:
+      BOXOFFICE_TRY(CheckUser(proto.leave().user_id()));
+      return Leave{ReadTicket(keys, proto.leave().token()), proto.leave().user_id()};
+    case v1::Command::kPoll:
+      BOXOFFICE_TRY(CheckUser(proto.poll().user_id()));
+      return Poll{ReadTicket(keys, proto.poll().token()), proto.poll().user_id()};
+    case v1::Command::kBind: {
+      BOXOFFICE_ASSIGN(SagaCall call, ReadSagaCall(proto.bind()));
+      return Bind{std::move(call), ReadTicket(keys, proto.bind().token())};
+    }
+    case v1::Command::kUnbind: {
+      BOXOFFICE_ASSIGN(SagaCall call, ReadSagaCall(proto.unbind()));
+      return Unbind{std::move(call)};
+    }
+    case v1::Command::kComplete: {
+      BOXOFFICE_ASSIGN(SagaCall call, ReadSagaCall(proto.complete()));
+      return Complete{std::move(call)};
+    }
+    case v1::Command::kHeartbeat:
+      return ReadHeartbeat(proto.heartbeat());
+    case v1::Command::kConfigure:
+      return ReadConfigure(proto.configure());
+    case v1::Command::BODY_NOT_SET:
+      break;
+  }
+  return InvalidField("body", "is missing");
+}
+
+void Write(const QueueView& view, v1::Queue& proto) {
+  proto.set_show_id(view.show.show_id);
+  proto.set_state(static_cast<v1::QueueState>(view.show.settings.state));
+  proto.set_rate_per_s(view.show.settings.rate_per_s);
+  proto.set_active_cap(view.show.settings.active_cap);
+  proto.set_head_sequence(view.show.head_sequence);
+  proto.set_last_sequence(view.show.last_sequence);
+  proto.set_waiting(view.waiting);
+  proto.set_active(view.active);
+  proto.set_completed(view.show.completed);
+  proto.set_expired(view.show.expired);
+  proto.set_admitted_per_s(view.admitted_per_s);
+}
+
+// The body of an outcome, by its kind.
+struct OutcomeWriter {
+  const auth::KeyRing& keys;
+  v1::Outcome& proto;
+
+  void operator()(const SessionAnswer& answer) const {
+    v1::Session& session = *proto.mutable_session();
+    if (!answer.refusal.empty()) {
+      session.set_refusal(std::string(answer.refusal));
+      return;
+    }
+    session.set_state(static_cast<v1::SessionState>(answer.state));
+    session.set_sequence(answer.claims.sequence);
+    session.set_token(IssueTicket(keys, answer.claims));
+    session.set_position(answer.position);
+    session.set_eta_s(answer.eta_s);
+    session.set_refresh_interval_s(answer.refresh_interval_s);
+    session.set_expires_at_ms(ToUnixMs(answer.expires_at));
+  }
+  void operator()(const BindAnswer& answer) const {
+    proto.mutable_bind()->set_kind(static_cast<v1::BindOutcome::Kind>(answer.kind));
+    proto.mutable_bind()->set_refusal(std::string(answer.refusal));
+    proto.mutable_bind()->set_state(static_cast<v1::SessionState>(answer.state));
+  }
+  void operator()(const Nothing&) const { proto.mutable_heartbeat(); }
+  void operator()(const QueueView& view) const { Write(view, *proto.mutable_queue()); }
+};
+
+}  // namespace
+
+RpcServer::RpcServer(queue::Service& service, History& history, std::shared_ptr<const auth::KeyRing> keys)
+    : service_(service),
+      history_(history),
+      keys_(std::move(keys)),
+      handler_(
+          [this](const v1::Command& command, Commands::Reply reply) { Handle(command, std::move(reply)); }) {}
+
+void RpcServer::Handle(const v1::Command& proto, Commands::Reply reply) {
+  auto command = ReadCommand(proto, *keys_);
+  if (!command) {
+    reply(rpc::ErrorOutcome<v1::Outcome>(command.error()));
+    return;
+  }
+  service_.Submit(*std::move(command),
+                  [keys = keys_, reply = std::move(reply)](Result<Outcome> result) mutable {
+                    if (!result) {
+                      reply(rpc::ErrorOutcome<v1::Outcome>(result.error()));
+                      return;
+                    }
+                    v1::Outcome outcome;
+                    std::visit(OutcomeWriter{*keys, outcome}, *result);
+                    reply(std::move(outcome));
+                  });
+}
+
+grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
+    grpc::CallbackServerContext*) {
+  return new Commands(handler_);
+}
+
+grpc::ServerUnaryReactor* RpcServer::GetHeads(grpc::CallbackServerContext* context,
+                                              const v1::GetHeadsRequest*, v1::GetHeadsResponse* response) {
+  for (const QueueView& view : service_.Views()) Write(view, *response->add_queues());
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* RpcServer::ListQueues(grpc::CallbackServerContext* context,
+                                                const v1::ListQueuesRequest*,
+                                                v1::ListQueuesResponse* response) {
+  for (const QueueView& view : service_.Views()) Write(view, *response->add_queues());
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
+                                           const v1::AuditRequest* request, v1::AuditResponse* response) {
+  const int64_t show_id = request->show_id();
+  const uint64_t after = request->after_sequence();
+  const int64_t asked = request->limit();
+  const int64_t limit = asked == 0 ? kMaxAuditPage : std::min(asked, kMaxAuditPage);
+  return rpc::Answer<v1::AuditResponse>(
+      context, pool_.get_executor(), response, [this, show_id, after, limit]() -> Result<v1::AuditResponse> {
+        BOXOFFICE_TRY(CheckShow(show_id));
+        BOXOFFICE_ASSIGN(const std::vector<Session> sessions, history_.Sessions(show_id, after, limit + 1));
+        v1::AuditResponse page;
+        for (const Session& session : sessions) {
+          if (page.rows_size() == limit) {
+            page.set_more(true);
+            break;
+          }
+          v1::AuditResponse::Row& row = *page.add_rows();
+          row.set_show_id(session.show_id);
+          row.set_sequence(session.sequence);
+          row.set_user_id(session.user_id);
+          row.set_state(static_cast<v1::SessionState>(session.state));
+          if (!session.reservation.IsNil()) row.set_reservation_id(std::string(session.reservation.bytes()));
+          row.set_admitted_at_ms(ToUnixMs(session.admitted_at));
+        }
+        return page;
+      });
+}
+
+}  // namespace boxoffice::queue

@@ -1,0 +1,47 @@
+// QueueService over gRPC: proto ⇄ domain, tokens ⇄ claims, and the checks of what comes in. No rule.
+#pragma once
+
+#include <memory>
+
+#include <boost/asio/thread_pool.hpp>
+
+#include "boxoffice/queue/v1/queue.grpc.pb.h"
+#include "platform/auth/signed_token.h"
+#include "platform/rpc/command_server.h"
+#include "services/queue/service.h"
+#include "services/queue/store.h"
+
+namespace boxoffice::queue {
+
+// Malformed requests get invalid_field (the detail names the field), settings out of their range
+// rate_out_of_range or active_cap_out_of_range; all are kInvalidArgument. `service` and `history` outlive it;
+// it outlives the server that it is registered with.
+class RpcServer final : public v1::QueueService::CallbackService {
+ public:
+  RpcServer(queue::Service& service, History& history, std::shared_ptr<const auth::KeyRing> keys);
+  ~RpcServer() override { pool_.join(); }
+
+  grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
+      grpc::CallbackServerContext* context) override;
+  // From memory.
+  grpc::ServerUnaryReactor* GetHeads(grpc::CallbackServerContext* context, const v1::GetHeadsRequest* request,
+                                     v1::GetHeadsResponse* response) override;
+  grpc::ServerUnaryReactor* ListQueues(grpc::CallbackServerContext* context,
+                                       const v1::ListQueuesRequest* request,
+                                       v1::ListQueuesResponse* response) override;
+  // Pages of at most 1,000 rows; a limit of 0 asks for as many.
+  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
+                                  v1::AuditResponse* response) override;
+
+ private:
+  using Commands = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
+  void Handle(const v1::Command& command, Commands::Reply reply);
+
+  queue::Service& service_;  // the generated base has a Service of its own
+  History& history_;
+  const std::shared_ptr<const auth::KeyRing> keys_;
+  const Commands::Handler handler_;
+  boost::asio::thread_pool pool_{1};  // the history has one connection
+};
+
+}  // namespace boxoffice::queue

@@ -1,0 +1,295 @@
+// The waiting room as its callers see it: the module on a folder of its own, through the in-process channel.
+#include <future>
+#include <memory>
+#include <string>
+
+#include <boost/asio/thread_pool.hpp>
+#include <gmock/gmock.h>
+
+#include "boxoffice/queue/v1/queue.grpc.pb.h"
+#include "platform/auth/keys.h"
+#include "platform/bus/sqlite_bus.h"
+#include "platform/rpc/command_client.h"
+#include "services/queue/module.h"
+#include "services/queue/rpc_ticket.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::queue {
+namespace {
+
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+using Client = rpc::CommandClient<v1::CommandBatch, v1::OutcomeBatch>;
+
+class QueueRpcTest : public ::testing::Test {
+ protected:
+  QueueRpcTest() { StartModule(0ms); }
+  ~QueueRpcTest() override { StopModule(); }
+
+  void StartModule(milliseconds tick_interval) {
+    module_ = std::make_unique<QueueModule>(runtime_, QueueConfig{.tick_interval = tick_interval});
+    const auto started = module_->Start();
+    CHECK(started.has_value(), "{}", started.error().detail);
+    stub_ = v1::QueueService::NewStub(module_->InProcessChannel());
+    client_ = std::make_unique<Client>(
+        "test", pool_.get_executor(),
+        [this](grpc::ClientContext* context, Client::Reactor* reactor) {
+          stub_->async()->Execute(context, reactor);
+        },
+        metrics_);
+  }
+  void StopModule() {
+    client_.reset();
+    stub_.reset();
+    module_->Stop();
+  }
+  void Restart(milliseconds tick_interval = 0ms) {
+    StopModule();
+    StartModule(tick_interval);
+  }
+
+  std::future<Result<v1::Outcome>> Send(v1::Command command) {
+    auto promise = std::make_shared<std::promise<Result<v1::Outcome>>>();
+    client_->Send(std::move(command), 10s,
+                  [promise](Result<v1::Outcome> o) { promise->set_value(std::move(o)); });
+    return promise->get_future();
+  }
+  v1::Outcome Run(v1::Command command) {
+    auto outcome = Send(std::move(command)).get();
+    EXPECT_TRUE(outcome.has_value()) << outcome.error().reason << outcome.error().detail;
+    return outcome ? *outcome : v1::Outcome();
+  }
+  Error RunError(v1::Command command) {
+    auto outcome = Send(std::move(command)).get();
+    EXPECT_FALSE(outcome.has_value());
+    return outcome ? Error{} : outcome.error();
+  }
+  v1::Session Join(const std::string& user) {
+    v1::Command command;
+    command.mutable_join()->set_show_id(7);
+    command.mutable_join()->set_user_id(user);
+    return Run(command).session();
+  }
+  v1::Session Poll(const std::string& token, const std::string& user = "ann") {
+    v1::Command command;
+    command.mutable_poll()->set_token(token);
+    command.mutable_poll()->set_user_id(user);
+    return Run(command).session();
+  }
+  v1::Command BindOf(const std::string& token, const std::string& saga) {
+    v1::Command command;
+    v1::Bind& bind = *command.mutable_bind();
+    bind.set_saga_id(saga);
+    bind.set_reservation_id(reservation_);
+    bind.set_token(token);
+    bind.set_user_id("ann");
+    bind.set_show_id(7);
+    return command;
+  }
+  template <typename Body>
+  void Fill(Body& body, const std::string& saga) {
+    body.set_saga_id(saga);
+    body.set_reservation_id(reservation_);
+    body.set_user_id("ann");
+    body.set_show_id(7);
+  }
+  v1::Command UnbindOf(const std::string& saga) {
+    v1::Command command;
+    Fill(*command.mutable_unbind(), saga);
+    return command;
+  }
+  v1::Command CompleteOf(const std::string& saga) {
+    v1::Command command;
+    Fill(*command.mutable_complete(), saga);
+    return command;
+  }
+  v1::Command ConfigureOf(v1::QueueState state) {
+    v1::Command command;
+    command.mutable_configure()->set_show_id(7);
+    command.mutable_configure()->set_state(state);
+    return command;
+  }
+  v1::Queue Head() {
+    grpc::ClientContext context;
+    v1::GetHeadsResponse heads;
+    EXPECT_TRUE(stub_->GetHeads(&context, {}, &heads).ok());
+    return heads.queues_size() == 1 ? heads.queues(0) : v1::Queue();
+  }
+  std::string NewId() { return std::string(SagaId::Make(clock_.Now(), random_).bytes()); }
+
+  testbed::TempDir dir_;
+  ManualClock clock_;
+  SeededRandom random_{5};
+  obs::Registry metrics_;
+  std::unique_ptr<bus::SqliteBus> bus_ =
+      *bus::SqliteBus::Open({.file = dir_.path() / "bus.db"}, clock_, metrics_);
+  module::Runtime runtime_{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}};
+  boost::asio::thread_pool pool_{1};
+  std::string reservation_ = NewId();
+  std::unique_ptr<QueueModule> module_;
+  std::unique_ptr<v1::QueueService::Stub> stub_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(QueueRpcTest, ABuyerGoesThroughTheWholeService) {
+  const v1::Session session = Join("ann");
+  EXPECT_EQ(session.state(), v1::ACTIVE);
+  EXPECT_EQ(session.sequence(), 1);
+  EXPECT_EQ(session.expires_at_ms(), ToUnixMs(clock_.Now() + kActiveTime));
+  const std::string saga = NewId();
+  EXPECT_EQ(Run(BindOf(session.token(), saga)).bind().kind(), v1::BindOutcome::DONE);
+  EXPECT_EQ(Run(CompleteOf(saga)).bind().kind(), v1::BindOutcome::DONE);
+  EXPECT_EQ(Poll(session.token()).state(), v1::COMPLETED);
+  EXPECT_EQ(Head().completed(), 1);
+  EXPECT_EQ(Head().active(), 0);
+}
+
+TEST_F(QueueRpcTest, TheTokenIsTheSameTextWhileItLivesAlsoAfterARestart) {
+  Run(ConfigureOf(v1::PAUSED));
+  const v1::Session session = Join("ann");
+  EXPECT_EQ(session.state(), v1::WAITING);
+  EXPECT_EQ(Join("ann").token(), session.token());
+  Restart();
+  EXPECT_EQ(Join("ann").token(), session.token());
+  EXPECT_EQ(Poll(session.token()).token(), session.token());
+}
+
+TEST_F(QueueRpcTest, EdgesReadTheTokenWithTheSharedKey) {
+  const v1::Session session = Join("ann");
+  const auto secret = auth::LoadOrCreateSecret(dir_.path() / "keys" / "queue-token.key");
+  ASSERT_TRUE(secret.has_value());
+  const auto keys = auth::KeyRing::Make({{"queue", *secret}});
+  const auto payload = keys->Verify(session.token());
+  ASSERT_TRUE(payload.has_value());
+  v1::TokenClaims claims;
+  ASSERT_TRUE(claims.ParseFromString(*payload));
+  EXPECT_EQ(claims.show_id(), 7);
+  EXPECT_EQ(claims.user_id(), "ann");
+  EXPECT_EQ(claims.sequence(), 1);
+  EXPECT_EQ(claims.expires_at_ms(), ToUnixMs(clock_.Now() + kTokenLife));
+}
+
+TEST_F(QueueRpcTest, ForgedTokensAreRefused) {
+  std::string token = Join("ann").token();
+  EXPECT_EQ(Poll("rubbish").refusal(), "token_malformed");
+  EXPECT_EQ(Poll("").refusal(), "token_malformed");
+  const auto other = auth::KeyRing::Make({{"queue", "another secret, of sixteen bytes"}});
+  EXPECT_EQ(Poll(IssueTicket(*other, {7, 1, "ann", clock_.Now() + kTokenLife})).refusal(), "token_signature");
+  EXPECT_EQ(Poll(token, "bob").refusal(), "token_wrong_user");
+  const auto bound = Run(BindOf("rubbish", NewId())).bind();
+  EXPECT_EQ(bound.kind(), v1::BindOutcome::REFUSED);
+  EXPECT_EQ(bound.refusal(), "token_malformed");
+}
+
+TEST_F(QueueRpcTest, BindingsAndTombstonesOutliveARestart) {
+  const v1::Session session = Join("ann");
+  const std::string undone = NewId();
+  const std::string saga = NewId();
+  Run(UnbindOf(undone));
+  Run(BindOf(session.token(), saga));
+  Restart();
+  EXPECT_EQ(Run(BindOf(session.token(), undone)).bind().kind(), v1::BindOutcome::ABORTED);
+  EXPECT_EQ(Run(BindOf(session.token(), saga)).bind().kind(), v1::BindOutcome::DONE);
+  Run(CompleteOf(saga));
+  Restart();
+  EXPECT_EQ(Run(CompleteOf(saga)).bind().kind(), v1::BindOutcome::DONE);
+  EXPECT_EQ(Run(BindOf(session.token(), saga)).bind().kind(), v1::BindOutcome::DONE);
+  EXPECT_EQ(Head().completed(), 1);
+}
+
+TEST_F(QueueRpcTest, AnExpiredSessionsSagaGoesOnAfterARestart) {
+  const v1::Session session = Join("ann");
+  const std::string saga = NewId();
+  Run(BindOf(session.token(), saga));
+  clock_.Advance(kActiveTime);
+  EXPECT_EQ(Poll(session.token()).state(), v1::EXPIRED);
+  Restart();
+  EXPECT_EQ(Run(BindOf(session.token(), saga)).bind().kind(), v1::BindOutcome::DONE);
+  Run(CompleteOf(saga));
+  EXPECT_EQ(Poll(session.token()).state(), v1::COMPLETED);
+}
+
+TEST_F(QueueRpcTest, TheModuleTicks) {
+  Run(ConfigureOf(v1::PAUSED));
+  const v1::Session session = Join("ann");
+  Restart(1ms);
+  Run(ConfigureOf(v1::OPEN));
+  clock_.Advance(1s);
+  v1::Session now;
+  for (int i = 0; i < 100'000 && now.state() != v1::ACTIVE; ++i) now = Poll(session.token());
+  EXPECT_EQ(now.state(), v1::ACTIVE);
+}
+
+TEST_F(QueueRpcTest, HeadsTellWhatAnEdgeNeeds) {
+  Run(ConfigureOf(v1::PAUSED));
+  Join("a");
+  Join("b");
+  const v1::Queue head = Head();
+  EXPECT_EQ(head.show_id(), 7);
+  EXPECT_EQ(head.state(), v1::PAUSED);
+  EXPECT_EQ(head.rate_per_s(), 50);
+  EXPECT_EQ(head.active_cap(), 500);
+  EXPECT_EQ(head.head_sequence(), 0);
+  EXPECT_EQ(head.last_sequence(), 2);
+  EXPECT_EQ(head.waiting(), 2);
+}
+
+TEST_F(QueueRpcTest, AHeartbeatIsTaken) {
+  v1::Command command;
+  command.mutable_heartbeat()->set_show_id(7);
+  command.mutable_heartbeat()->add_sequences(1);
+  EXPECT_TRUE(Run(command).has_heartbeat());
+}
+
+TEST_F(QueueRpcTest, TheAuditGoesByPages) {
+  const v1::Session session = Join("ann");
+  Run(BindOf(session.token(), NewId()));
+  Join("bob");
+  grpc::ClientContext context;
+  v1::AuditRequest request;
+  request.set_show_id(7);
+  request.set_limit(1);
+  v1::AuditResponse page;
+  ASSERT_TRUE(stub_->Audit(&context, request, &page).ok());
+  ASSERT_THAT(page.rows(), SizeIs(1));
+  EXPECT_TRUE(page.more());
+  EXPECT_EQ(page.rows(0).user_id(), "ann");
+  EXPECT_EQ(page.rows(0).state(), v1::ACTIVE);
+  EXPECT_EQ(page.rows(0).reservation_id(), reservation_);
+  EXPECT_EQ(page.rows(0).admitted_at_ms(), ToUnixMs(clock_.Now()));
+  grpc::ClientContext next;
+  request.set_after_sequence(1);
+  ASSERT_TRUE(stub_->Audit(&next, request, &page).ok());
+  EXPECT_EQ(page.rows(0).user_id(), "bob");
+  EXPECT_FALSE(page.more());
+}
+
+TEST_F(QueueRpcTest, MalformedCommandsAreErrorsThatNameTheField) {
+  const auto detail_of = [this](const v1::Command& command) {
+    const Error error = RunError(command);
+    EXPECT_EQ(error.code, Code::kInvalidArgument);
+    return error.detail;
+  };
+  using ::testing::StartsWith;
+  v1::Command command;
+  EXPECT_THAT(detail_of(command), StartsWith("body"));
+  command.mutable_join()->set_user_id("ann");
+  EXPECT_THAT(detail_of(command), StartsWith("show_id"));
+  command.mutable_join()->set_show_id(7);
+  command.mutable_join()->set_user_id(std::string(65, 'x'));
+  EXPECT_THAT(detail_of(command), StartsWith("user_id"));
+  EXPECT_THAT(detail_of(BindOf("t", "short")), StartsWith("saga_id"));
+  EXPECT_THAT(detail_of(UnbindOf(std::string(16, '\0'))), StartsWith("saga_id"));
+  reservation_.clear();
+  EXPECT_THAT(detail_of(CompleteOf(NewId())), StartsWith("reservation_id"));
+  EXPECT_THAT(detail_of(ConfigureOf(v1::QUEUE_STATE_UNSPECIFIED)), StartsWith("state"));
+  command.mutable_configure()->set_show_id(7);
+  command.mutable_configure()->set_rate_per_s(0);
+  EXPECT_EQ(RunError(command).reason, "rate_out_of_range");
+  command.mutable_configure()->set_rate_per_s(1);
+  command.mutable_configure()->set_active_cap(0);
+  EXPECT_EQ(RunError(command).reason, "active_cap_out_of_range");
+}
+
+}  // namespace
+}  // namespace boxoffice::queue

@@ -1,0 +1,119 @@
+#include "services/queue/service.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+#include <variant>
+
+namespace boxoffice::queue {
+namespace {
+
+// A session or a saga's record is worth keeping as long as a token can name it: the token that a late Bind
+// comes with was issued before its saga was undone, so it has ended by then, and the Bind is refused without
+// the tombstone. An hour more for clocks and people.
+constexpr milliseconds kRetention = kTokenLife + kClockSkew + milliseconds(3'600'000);
+constexpr milliseconds kPurgeEvery{60'000};
+constexpr int64_t kPurgeLimit = 10'000;  // rows of a show, so that a purge never holds up the batches
+
+bool HasTick(std::span<const Command> commands) {
+  return std::ranges::any_of(commands,
+                             [](const Command& command) { return std::holds_alternative<Tick>(command); });
+}
+
+}  // namespace
+
+Service::Service(Store& store, const Clock& clock, obs::Registry& metrics, batch::Limits limits)
+    : store_(store),
+      clock_(clock),
+      executor_(
+          "queue", limits, [this](std::span<const Command> commands) { return Run(commands); }, metrics) {}
+
+Result<void> Service::Load() {
+  const Timestamp now = clock_.Now();
+  purge_at_ = now + kPurgeEvery;
+  return LoadAt(now);
+}
+
+Result<void> Service::LoadAt(Timestamp now) {
+  WaitingRoom room;
+  BOXOFFICE_TRY(store_.VisitLive([&](Show show) { room.RestoreShow(std::move(show)); },
+                                 [&](Session session) { room.RestoreSession(std::move(session), now); }));
+  room.FinishRestore(now);
+  room_ = std::move(room);
+  stale_ = false;
+  PublishAll(now);
+  return {};
+}
+
+Result<Service::Outcomes> Service::Run(std::span<const Command> commands) {
+  const Timestamp now = clock_.Now();
+  auto outcomes = LoadDecideSave(commands, now);
+  store_works_ = outcomes.has_value();
+  if (outcomes && HasTick(commands)) {
+    PublishAll(now);
+    Purge(now);
+  }
+  return outcomes;
+}
+
+Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> commands, Timestamp now) {
+  if (stale_) BOXOFFICE_TRY(LoadAt(now));
+  // Presence is memory only, and no decision: noted first, so that a tick of the same batch knows of it.
+  for (const Command& command : commands) {
+    if (const auto* beat = std::get_if<Heartbeat>(&command)) room_.Seen(beat->show_id, beat->sequences, now);
+  }
+  Found found;
+  if (const Keys keys = KeysOf(room_, commands); !keys.empty()) {
+    BOXOFFICE_ASSIGN(found, store_.Load(keys));
+  }
+  Decision decision = Decide({room_, found}, commands, now);
+  if (decision.changes.Durable()) {
+    auto saved = store_.Save(decision.changes);
+    if (!saved) {
+      stale_ = saved.error().code == Code::kUnknown;
+      return std::unexpected(std::move(saved).error());
+    }
+    if (!saved->moved_shows.empty()) {
+      stale_ = true;
+      return Outcomes(commands.size());  // all again, with what is stored now
+    }
+  }
+  room_.Apply(decision.changes);
+  Publish(decision.changes, now);
+  return Outcomes(std::make_move_iterator(decision.outcomes.begin()),
+                  std::make_move_iterator(decision.outcomes.end()));
+}
+
+void Service::Publish(const Changes& changes, Timestamp now) {
+  if (changes.shows.empty()) return;
+  const std::scoped_lock lock(views_mutex_);
+  for (const ShowChange& change : changes.shows) {
+    views_[change.show.show_id] = ViewOf(*room_.Find(change.show.show_id), now);
+  }
+}
+
+void Service::PublishAll(Timestamp now) {
+  const std::scoped_lock lock(views_mutex_);
+  for (const auto& [show_id, queue] : room_.shows()) views_[show_id] = ViewOf(queue, now);
+}
+
+void Service::Purge(Timestamp now) {
+  if (now < purge_at_) return;
+  purge_at_ = now + kPurgeEvery;
+  // Housekeeping may fail: the next round deletes the same rows, and a store that fails shows in the next
+  // batch.
+  (void)store_.Purge(now - kRetention, kPurgeLimit);
+}
+
+std::vector<QueueView> Service::Views() const {
+  std::vector<QueueView> views;
+  {
+    const std::scoped_lock lock(views_mutex_);
+    views.reserve(views_.size());
+    for (const auto& [show_id, view] : views_) views.push_back(view);
+  }
+  std::ranges::sort(views, {}, [](const QueueView& view) { return view.show.show_id; });
+  return views;
+}
+
+}  // namespace boxoffice::queue

@@ -1,0 +1,68 @@
+// The waiting room's commands: a batch is loaded, decided, saved in one transaction, and only then true in
+// memory.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "platform/batch/executor.h"
+#include "services/queue/queue_rules.h"
+#include "services/queue/show_queue.h"
+#include "services/queue/store.h"
+
+namespace boxoffice::queue {
+
+// Thread-safe, but for Load. The room belongs to the executor's thread; others see the views that it
+// publishes.
+class Service {
+ public:
+  using Executor = batch::Executor<Command, Outcome>;
+  using Done = Executor::Done;
+
+  // `store`, `clock` and `metrics` outlive it.
+  Service(Store& store, const Clock& clock, obs::Registry& metrics, batch::Limits limits);
+
+  // Fills memory from the store; once, before the first Submit. Everybody waiting counts as seen now, and
+  // whoever is ACTIVE as active now. Errors: database_unavailable.
+  [[nodiscard]] Result<void> Load();
+
+  // Runs a command, and calls `done` once with its outcome when that is durable. Errors: overloaded,
+  // stopping, contention (not done), database_unavailable. Commands may be repeated at any time.
+  void Submit(Command command, Done done) { executor_.Submit(std::move(command), std::move(done)); }
+  // Refuses new commands and runs what waits. Again: no effect.
+  void Stop() { executor_.Stop(); }
+
+  // Every queue as of its last change, or of the last tick; by show id.
+  [[nodiscard]] std::vector<QueueView> Views() const;
+  // Whether the last batch met a store that works.
+  [[nodiscard]] bool store_works() const { return store_works_; }
+
+ private:
+  using Outcomes = std::vector<std::optional<Outcome>>;
+  Result<void> LoadAt(Timestamp now);
+  Result<Outcomes> Run(std::span<const Command> commands);
+  Result<Outcomes> LoadDecideSave(std::span<const Command> commands, Timestamp now);
+  void Publish(const Changes& changes, Timestamp now);
+  void PublishAll(Timestamp now);
+  void Purge(Timestamp now);
+
+  Store& store_;
+  const Clock& clock_;
+  WaitingRoom room_;
+  // Memory may differ from the store: another process wrote, or a commit's result is unknown.
+  bool stale_ = false;
+  Timestamp purge_at_;
+  mutable std::mutex views_mutex_;
+  std::unordered_map<int64_t, QueueView> views_;
+  std::atomic<bool> store_works_{true};
+  Executor executor_;  // last: its thread uses all of the above
+};
+
+}  // namespace boxoffice::queue

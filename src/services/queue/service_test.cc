@@ -1,0 +1,214 @@
+// When memory, store and callers learn of what was decided.
+#include "services/queue/service.h"
+
+#include <future>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "base/random.h"
+
+namespace boxoffice::queue {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int64_t kShow = 7;
+
+// A store in two maps, in which other writers and failures happen at chosen moments.
+class FakeStore final : public Store {
+ public:
+  Result<void> VisitLive(const std::function<void(Show)>& on_show,
+                         const std::function<void(Session)>& on_session) override {
+    ++loads;
+    for (const auto& [show_id, show] : shows) on_show(show);
+    for (const auto& [key, session] : sessions) {
+      if (session.Live() || session.Bound()) on_session(session);
+    }
+    return {};
+  }
+  Result<Found> Load(const Keys& keys) override {
+    Found found;
+    for (const SessionKey& key : keys.sessions) {
+      if (const auto row = sessions.find(key); row != sessions.end()) found.sessions.push_back(row->second);
+    }
+    return found;
+  }
+  Result<Saved> Save(const Changes& changes) override {
+    ++saves;
+    if (!failures.empty()) {
+      const Code code = failures.back();
+      failures.pop_back();
+      if (code == Code::kUnknown) Write(changes);  // it was done, and nobody heard of it
+      return Fail(code, "database_unavailable");
+    }
+    for (const ShowChange& change : changes.shows) {
+      if (change.durable && shows[change.show.show_id].version != change.show.version) {
+        return Saved{{change.show.show_id}};
+      }
+    }
+    Write(changes);
+    return Saved{};
+  }
+  Result<int64_t> Purge(Timestamp before, int64_t) override {
+    purges.push_back(before);
+    return 0;
+  }
+
+  void Write(const Changes& changes) {
+    for (const ShowChange& change : changes.shows) {
+      if (change.durable) {
+        shows[change.show.show_id] = change.show;
+        ++shows[change.show.show_id].version;
+      }
+      for (const SessionChange& session : change.sessions) {
+        if (session.durable) sessions[{change.show.show_id, session.session.sequence}] = session.session;
+      }
+    }
+  }
+
+  std::map<int64_t, Show> shows;
+  std::map<SessionKey, Session> sessions;
+  std::vector<Code> failures;  // of the next saves, from the back
+  std::vector<Timestamp> purges;
+  int saves = 0;
+  int loads = 0;
+};
+
+class ServiceTest : public ::testing::Test {
+ protected:
+  // Runs commands one batch each, to the end, on a service that is loaded anew.
+  std::vector<Result<Outcome>> RunAll(const std::vector<Command>& commands) {
+    std::vector<Result<Outcome>> outcomes(commands.size(), Outcome{});
+    Service service(store_, clock_, metrics_, {.max_batch = 1});
+    EXPECT_TRUE(service.Load().has_value());
+    for (size_t i = 0; i < commands.size(); ++i) {
+      service.Submit(commands[i],
+                     [&outcomes, i](Result<Outcome> outcome) { outcomes[i] = std::move(outcome); });
+    }
+    service.Stop();
+    views_ = service.Views();
+    works_ = service.store_works();
+    return outcomes;
+  }
+  static SessionAnswer SessionIn(const Result<Outcome>& outcome) {
+    return std::get<SessionAnswer>(outcome.value());
+  }
+  Command JoinOf(const std::string& user) { return Join{kShow, user}; }
+
+  FakeStore store_;
+  ManualClock clock_;
+  obs::Registry metrics_;
+  std::vector<QueueView> views_;
+  bool works_ = false;
+};
+
+TEST_F(ServiceTest, WhatWasJoinedIsThereAfterARestartWithItsPresenceGrantedAnew) {
+  const auto first = RunAll({Configure{.show_id = kShow, .active_cap = 1}, JoinOf("ann"), JoinOf("bob")});
+  clock_.Advance(kPresence * 3);
+  const auto again = RunAll({JoinOf("ann"), JoinOf("bob"), Tick{}});
+  EXPECT_EQ(SessionIn(again[0]).claims, SessionIn(first[1]).claims);
+  EXPECT_EQ(SessionIn(again[0]).state, SessionState::kActive);
+  EXPECT_EQ(SessionIn(again[1]).claims, SessionIn(first[2]).claims);
+  ASSERT_EQ(views_.size(), 1);
+  EXPECT_EQ(views_[0].waiting, 1);
+  EXPECT_EQ(views_[0].active, 1);
+}
+
+TEST_F(ServiceTest, AnActiveSessionIsRenewedByARestartButNotPastItsMaximum) {
+  RunAll({JoinOf("ann")});
+  clock_.Advance(kActiveMax - 1min);
+  const auto again = RunAll({JoinOf("ann")});
+  EXPECT_EQ(SessionIn(again[0]).expires_at, clock_.Now() + 1min);
+  clock_.Advance(1min);
+  RunAll({Tick{}});
+  EXPECT_EQ(views_[0].active, 0);
+}
+
+TEST_F(ServiceTest, PlacesThatPeopleLeftStayInTheLineAfterARestart) {
+  RunAll({Configure{.show_id = kShow, .state = QueueState::kPaused}, JoinOf("a"), JoinOf("b"), JoinOf("c"),
+          JoinOf("d")});
+  for (const uint64_t left : {1, 3, 4}) store_.sessions[{kShow, left}].state = SessionState::kExpired;
+  const auto again = RunAll({JoinOf("b"), JoinOf("e")});
+  EXPECT_EQ(SessionIn(again[0]).position, 2);
+  EXPECT_EQ(SessionIn(again[1]).position, 5);
+}
+
+TEST_F(ServiceTest, AFailedSaveLeavesMemoryAsItWas) {
+  store_.failures = {Code::kUnavailable};
+  const auto outcomes = RunAll({JoinOf("ann"), JoinOf("bob")});
+  EXPECT_EQ(outcomes[0].error().reason, "database_unavailable");
+  EXPECT_EQ(SessionIn(outcomes[1]).claims.sequence, 1);
+  EXPECT_TRUE(works_);
+}
+
+TEST_F(ServiceTest, AStoreThatFailsShows) {
+  store_.failures = {Code::kUnavailable};
+  RunAll({JoinOf("ann")});
+  EXPECT_FALSE(works_);
+}
+
+TEST_F(ServiceTest, AnUnknownCommitIsDecidedAgainWithWhatIsStored) {
+  store_.failures = {Code::kUnknown};
+  const auto outcomes = RunAll({JoinOf("ann")});
+  EXPECT_EQ(SessionIn(outcomes[0]).claims.sequence, 1) << "it finds its own session";
+  EXPECT_EQ(store_.loads, 2);
+}
+
+TEST_F(ServiceTest, AShowThatAnotherProcessWroteIsLoadedAgain) {
+  RunAll({Configure{.show_id = kShow, .active_cap = 1}});
+  Service first(store_, clock_, metrics_, {});
+  Service second(store_, clock_, metrics_, {});
+  ASSERT_TRUE(first.Load() && second.Load());
+  std::vector<uint64_t> sequences;
+  const auto note = [&](const Result<Outcome>& outcome) {
+    sequences.push_back(SessionIn(outcome).claims.sequence);
+  };
+  first.Submit(JoinOf("ann"), note);
+  first.Stop();
+  second.Submit(JoinOf("bob"), note);
+  second.Stop();
+  EXPECT_THAT(sequences, ::testing::ElementsAre(1, 2));
+  EXPECT_EQ(second.Views()[0].waiting, 2) << "of both processes together";
+}
+
+TEST_F(ServiceTest, WhatChangesNothingDurableIsNotSaved) {
+  RunAll({JoinOf("ann"), JoinOf("ann"), Tick{}, Heartbeat{kShow, {1}}});
+  EXPECT_EQ(store_.saves, 1);
+}
+
+TEST_F(ServiceTest, AHeartbeatIsPresenceForATickOfTheSameBatch) {
+  RunAll({Configure{.show_id = kShow, .state = QueueState::kPaused}, JoinOf("ann")});
+  Service service(store_, clock_, metrics_, {});
+  ASSERT_TRUE(service.Load());
+  clock_.Advance(kPresence * 2);
+  const auto ignore = [](const Result<Outcome>&) {};
+  service.Submit(Configure{.show_id = kShow, .state = QueueState::kOpen}, ignore);
+  service.Submit(Heartbeat{kShow, {1, 99}}, ignore);
+  service.Submit(Tick{}, ignore);
+  service.Stop();
+  EXPECT_EQ(service.Views()[0].active, 1);
+}
+
+TEST_F(ServiceTest, OldRowsArePurgedOnceAMinuteAndNotBeforeTheirTokensEnd) {
+  Service service(store_, clock_, metrics_, {});
+  ASSERT_TRUE(service.Load());
+  const auto tick = [&] {
+    std::promise<void> done;
+    service.Submit(Tick{}, [&done](const Result<Outcome>&) { done.set_value(); });
+    done.get_future().wait();
+  };
+  tick();
+  EXPECT_EQ(store_.purges.size(), 0);
+  clock_.Advance(1min);
+  tick();
+  tick();
+  service.Stop();
+  ASSERT_EQ(store_.purges.size(), 1);
+  EXPECT_LT(store_.purges[0], clock_.Now() - kTokenLife - kClockSkew);
+}
+
+}  // namespace
+}  // namespace boxoffice::queue

@@ -1,0 +1,138 @@
+// The values of the waiting room: what a session, a show's queue and a saga's record are, and for how long.
+// No I/O, no clock.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/id.h"
+
+namespace boxoffice::queue {
+
+// A waiting place is kept this long after the last sign of life; it is judged when the place is called.
+inline constexpr milliseconds kPresence{5 * 60'000};
+// An ACTIVE session ends this long after its last activity, and at the latest kActiveMax after its admission.
+inline constexpr milliseconds kActiveTime{5 * 60'000};
+inline constexpr milliseconds kActiveMax{30 * 60'000};
+// From joining to the end of the token, whose end is judged with this tolerance.
+inline constexpr milliseconds kTokenLife{24 * 3'600'000};
+inline constexpr milliseconds kClockSkew{30'000};
+
+inline constexpr double kMinRatePerS = 0.1;
+inline constexpr double kMaxRatePerS = 100'000;
+inline constexpr uint32_t kMinActiveCap = 1;
+inline constexpr uint32_t kMaxActiveCap = 1'000'000;
+inline constexpr size_t kMaxUserBytes = 64;
+inline constexpr size_t kMaxHeartbeatSequences = 100'000;  // in one command
+
+// Stored, and equal to the contract's numbers. A session moves WAITING → ACTIVE → COMPLETED or EXPIRED, and
+// WAITING → EXPIRED; EXPIRED → COMPLETED only while it is bound, because its saga is not stopped by its
+// expiry.
+enum class SessionState : uint8_t { kNone = 0, kWaiting = 1, kActive = 2, kCompleted = 3, kExpired = 4 };
+// Stored, and equal to the contract's numbers.
+enum class QueueState : uint8_t { kOpen = 1, kPaused = 2, kClosed = 3 };
+
+struct SessionKey {
+  int64_t show_id = 0;
+  uint64_t sequence = 0;
+  auto operator<=>(const SessionKey&) const = default;
+};
+
+struct Session {
+  int64_t show_id = 0;
+  uint64_t sequence = 0;  // from 1, never reused within a show
+  std::string user_id;
+  SessionState state = SessionState::kNone;
+  Timestamp joined_at;
+  Timestamp admitted_at;  // zero: never
+  Timestamp ended_at;     // zero: not yet
+  // The saga that the session is bound to, and its reservation; both nil: none. A COMPLETED session keeps
+  // them.
+  SagaId saga;
+  ReservationId reservation;
+  // Kept in memory only, and granted anew at a restart.
+  Timestamp last_seen;     // WAITING: the last sign of life
+  Timestamp active_until;  // ACTIVE: the end unless renewed
+
+  [[nodiscard]] bool Live() const {
+    return state == SessionState::kWaiting || state == SessionState::kActive;
+  }
+  [[nodiscard]] bool Bound() const { return !saga.IsNil() && state != SessionState::kCompleted; }
+  bool operator==(const Session&) const = default;
+};
+
+// The end of a session's token.
+[[nodiscard]] constexpr Timestamp TokenEnd(Timestamp joined_at) { return joined_at + kTokenLife; }
+[[nodiscard]] constexpr bool TokenEnded(Timestamp expires_at, Timestamp now) {
+  return now > expires_at + kClockSkew;
+}
+
+struct Settings {
+  double rate_per_s = 50;     // admissions per second, kMinRatePerS to kMaxRatePerS
+  uint32_t active_cap = 500;  // ACTIVE sessions at most, kMinActiveCap to kMaxActiveCap
+  QueueState state = QueueState::kOpen;
+  bool operator==(const Settings&) const = default;
+};
+
+// The durable row of a show's queue.
+struct Show {
+  int64_t show_id = 0;
+  int64_t version = 0;  // 0: not stored yet
+  Settings settings;
+  uint64_t last_sequence = 0;
+  uint64_t head_sequence = 0;  // everyone up to here has been called; never falls
+  uint64_t completed = 0;
+  uint64_t expired = 0;
+  bool operator==(const Show&) const = default;
+};
+
+// What became of a saga that no session names any longer. Stored.
+enum class SagaEnding : uint8_t {
+  kUndone = 1,  // the tombstone
+  kMoved = 2,   // its session went over to a later saga of the same reservation
+};
+struct SagaRecord {
+  SagaId saga;
+  SagaEnding ending = SagaEnding::kUndone;
+  SessionKey session;  // sequence 0: it never had one
+  ReservationId reservation;
+  Timestamp recorded_at;
+  bool operator==(const SagaRecord&) const = default;
+};
+
+// What a token says; its text is made and read at the rpc edge (rpc_ticket.h).
+struct Claims {
+  int64_t show_id = 0;
+  uint64_t sequence = 0;
+  std::string user_id;
+  Timestamp expires_at;
+  bool operator==(const Claims&) const = default;
+};
+
+// The same session always has the same claims, hence the same token text.
+[[nodiscard]] inline Claims ClaimsOf(const Session& session) {
+  return {session.show_id, session.sequence, session.user_id, TokenEnd(session.joined_at)};
+}
+
+// A token that a command came with, after its signature was judged.
+struct Ticket {
+  Claims claims;             // only if refusal is empty
+  std::string_view refusal;  // kTokenMalformed, kTokenSignature; or empty
+};
+
+// Why there is no session, or no binding: stable, and part of the contract.
+inline constexpr std::string_view kQueueClosed = "queue_closed";
+inline constexpr std::string_view kTokenMalformed = "token_malformed";
+inline constexpr std::string_view kTokenSignature = "token_signature";
+inline constexpr std::string_view kTokenExpired = "token_expired";
+inline constexpr std::string_view kTokenWrongUser = "token_wrong_user";
+inline constexpr std::string_view kTokenWrongShow = "token_wrong_show";
+inline constexpr std::string_view kTokenUnknown = "token_unknown";
+inline constexpr std::string_view kSessionNotActive = "session_not_active";
+inline constexpr std::string_view kSessionBusy = "session_busy";
+
+}  // namespace boxoffice::queue

@@ -1,0 +1,190 @@
+#include "services/queue/show_queue.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace boxoffice::queue {
+
+bool Changes::Durable() const {
+  return !sagas.empty() ||
+         std::ranges::any_of(shows, [](const ShowChange& change) { return change.durable; });
+}
+
+std::optional<uint64_t> ShowQueue::FindUser(std::string_view user_id) const {
+  return users_.Find(user_id, [&](uint64_t sequence) { return UserOf(sequence) == user_id; });
+}
+
+std::string_view ShowQueue::UserOf(uint64_t sequence) const {
+  if (const Waiter* waiter = FindWaiter(sequence)) return waiter->user_id;
+  const Session* member = FindMember(sequence);
+  CHECK(member != nullptr, "{} is indexed, and neither waits nor is a member", sequence);
+  return member->user_id;
+}
+
+const Waiter* ShowQueue::FindWaiter(uint64_t sequence) const {
+  if (sequence <= show_.head_sequence || sequence > show_.last_sequence) return nullptr;
+  const Waiter& waiter = line_[sequence - show_.head_sequence - 1];
+  return waiter.user_id.empty() ? nullptr : &waiter;
+}
+
+Waiter* ShowQueue::PlaceOf(uint64_t sequence) {
+  return const_cast<Waiter*>(FindWaiter(sequence));  // this object is not const
+}
+
+const Session* ShowQueue::FindMember(uint64_t sequence) const {
+  const auto found = members_.find(sequence);
+  return found != members_.end() ? &found->second : nullptr;
+}
+
+bool ShowQueue::NeedsTick(Timestamp now) const {
+  return !line_.empty() || (!due_.empty() && due_.begin()->first <= now);
+}
+
+Timestamp ShowQueue::DueOf(const Session& member) {
+  return member.state == SessionState::kActive ? member.active_until
+                                               : TokenEnd(member.joined_at) + kClockSkew;
+}
+
+void ShowQueue::Restore(Session session, Timestamp now) {
+  if (session.state == SessionState::kWaiting) {
+    CHECK(session.sequence > show_.head_sequence + line_.size() && session.sequence <= show_.last_sequence,
+          "show {}: {} waits out of its order", show_.show_id, session.sequence);
+    line_.resize(session.sequence - show_.head_sequence - 1);  // those who left
+    users_.Insert(session.user_id, session.sequence);
+    line_.push_back({std::move(session.user_id), session.joined_at, now});
+    ++waiting_;
+    return;
+  }
+  if (session.state == SessionState::kActive) {
+    session.active_until = std::min(now + kActiveTime, session.admitted_at + kActiveMax);
+    users_.Insert(session.user_id, session.sequence);
+    ++active_;
+  }
+  PutMember(session);
+}
+
+void ShowQueue::FinishRestore(Timestamp now) {
+  line_.resize(show_.last_sequence - show_.head_sequence);
+  pace_.credit_at = now;
+  pace_.busy_since = now;
+}
+
+void ShowQueue::Apply(const ShowChange& change) {
+  CHECK(change.show.head_sequence >= show_.head_sequence && change.show.last_sequence >= show_.last_sequence,
+        "show {}: sequences only grow", show_.show_id);
+  // Newcomers stand in the line first, so that a session is found in one way, whatever became of it since.
+  show_.last_sequence = change.show.last_sequence;
+  line_.resize(show_.last_sequence - show_.head_sequence);
+  for (const SessionChange& session : change.sessions) ApplySession(session);
+  line_.erase(line_.begin(),
+              line_.begin() + static_cast<ptrdiff_t>(change.show.head_sequence - show_.head_sequence));
+  const int64_t version = change.show.version + (change.durable ? 1 : 0);
+  show_ = change.show;
+  show_.version = version;
+  pace_ = change.pace;
+}
+
+void ShowQueue::ApplySession(const SessionChange& change) {
+  const Session& session = change.session;
+  const bool in_index = FindWaiter(session.sequence) != nullptr ||
+                        (FindMember(session.sequence) != nullptr &&
+                         FindMember(session.sequence)->state == SessionState::kActive);
+  if (session.state == SessionState::kWaiting) {
+    Waiter& place = line_[session.sequence - show_.head_sequence - 1];
+    place.last_seen = session.last_seen;
+    if (in_index) return;
+    place.user_id = session.user_id;
+    place.joined_at = session.joined_at;
+    users_.Insert(session.user_id, session.sequence);
+    ++waiting_;
+    return;
+  }
+  LeaveLine(session.sequence);
+  DropMember(session.sequence);
+  if (session.state == SessionState::kActive) {
+    ++active_;
+    if (!in_index) users_.Insert(session.user_id, session.sequence);
+  } else if (in_index) {
+    users_.Erase(session.user_id, session.sequence);
+  }
+  if (session.state == SessionState::kActive || (session.Bound() && !change.forget)) PutMember(session);
+}
+
+void ShowQueue::LeaveLine(uint64_t sequence) {
+  Waiter* place = PlaceOf(sequence);
+  if (place == nullptr) return;
+  *place = {};
+  --waiting_;
+}
+
+void ShowQueue::PutMember(const Session& session) {
+  due_.emplace(DueOf(session), session.sequence);
+  members_.insert_or_assign(session.sequence, session);
+}
+
+void ShowQueue::DropMember(uint64_t sequence) {
+  const auto found = members_.find(sequence);
+  if (found == members_.end()) return;
+  if (found->second.state == SessionState::kActive) --active_;
+  due_.erase({DueOf(found->second), sequence});
+  members_.erase(found);
+}
+
+void ShowQueue::Seen(std::span<const uint64_t> sequences, Timestamp now) {
+  for (const uint64_t sequence : sequences) {
+    if (Waiter* waiter = PlaceOf(sequence)) waiter->last_seen = std::max(waiter->last_seen, now);
+  }
+}
+
+const ShowQueue* WaitingRoom::Find(int64_t show_id) const {
+  const auto found = shows_.find(show_id);
+  return found != shows_.end() ? &found->second : nullptr;
+}
+
+std::optional<SessionKey> WaitingRoom::FindBound(SagaId saga) const {
+  const auto found = bound_.find(saga);
+  return found != bound_.end() ? std::optional(found->second) : std::nullopt;
+}
+
+void WaitingRoom::RestoreShow(Show show) {
+  const int64_t show_id = show.show_id;
+  shows_.emplace(show_id, ShowQueue(std::move(show)));
+}
+
+void WaitingRoom::RestoreSession(Session session, Timestamp now) {
+  const auto found = shows_.find(session.show_id);
+  CHECK(found != shows_.end(), "a session of show {}, which is not stored", session.show_id);
+  if (session.Bound()) bound_.emplace(session.saga, SessionKey{session.show_id, session.sequence});
+  found->second.Restore(std::move(session), now);
+}
+
+void WaitingRoom::FinishRestore(Timestamp now) {
+  for (auto& [show_id, queue] : shows_) queue.FinishRestore(now);
+}
+
+void WaitingRoom::Apply(const Changes& changes) {
+  for (const ShowChange& change : changes.shows) {
+    const int64_t show_id = change.show.show_id;
+    ShowQueue& queue = shows_.try_emplace(show_id, Show{.show_id = show_id}).first->second;
+    // First all that goes, then all that comes: within a decision a saga may pass from one session to
+    // another.
+    for (const SessionChange& session : change.sessions) {
+      const Session* before = queue.FindMember(session.session.sequence);
+      if (before != nullptr && before->Bound()) bound_.erase(before->saga);
+    }
+    for (const SessionChange& session : change.sessions) {
+      if (session.session.Bound() && !session.forget) {
+        bound_[session.session.saga] = {show_id, session.session.sequence};
+      }
+    }
+    queue.Apply(change);
+  }
+}
+
+void WaitingRoom::Seen(int64_t show_id, std::span<const uint64_t> sequences, Timestamp now) {
+  const auto found = shows_.find(show_id);
+  if (found != shows_.end()) found->second.Seen(sequences, now);
+}
+
+}  // namespace boxoffice::queue

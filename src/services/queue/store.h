@@ -1,0 +1,55 @@
+// What the waiting room asks of a database.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/result.h"
+#include "services/queue/queue_rules.h"
+#include "services/queue/session.h"
+#include "services/queue/show_queue.h"
+
+namespace boxoffice::queue {
+
+// Another writer was there first: these shows are not as they were loaded, and nothing was saved.
+struct Saved {
+  std::vector<int64_t> moved_shows;  // empty: all is saved
+};
+
+// Blocks; belongs to one thread at a time. Every method may fail with database_unavailable (kUnavailable:
+// nothing was done).
+class Store {
+ public:
+  virtual ~Store() = default;
+  // Walks all shows, then all sessions that are WAITING, ACTIVE or EXPIRED while bound, by (show, sequence).
+  [[nodiscard]] virtual Result<void> VisitLive(const std::function<void(Show)>& on_show,
+                                               const std::function<void(Session)>& on_session) = 0;
+  // Reads what `keys` (sorted) name; what is not stored is left out. Sorted as the keys.
+  [[nodiscard]] virtual Result<Found> Load(const Keys& keys) = 0;
+  // Saves what is durable of `changes` in one transaction, and raises the version of each show in it, if all
+  // of these shows have the version that they were loaded with. After success it survives a loss of power.
+  [[nodiscard]] virtual Result<Saved> Save(const Changes& changes) = 0;
+  // Deletes, of each show's `limit` oldest sessions, those that ended and joined before `before`, and, of the
+  // `limit` oldest sagas, the records made before it. Returns how many rows went.
+  [[nodiscard]] virtual Result<int64_t> Purge(Timestamp before, int64_t limit) = 0;
+};
+
+// The sessions of a show as they are stored, for the auditor: beside the store, so that reading never waits
+// for a batch. Belongs to one thread at a time.
+class History {
+ public:
+  virtual ~History() = default;
+  // At most `limit` sessions with a sequence above `after`, by sequence. Errors: database_unavailable.
+  [[nodiscard]] virtual Result<std::vector<Session>> Sessions(int64_t show_id, uint64_t after,
+                                                              int64_t limit) = 0;
+};
+
+// Both sides.
+struct Stores {
+  std::unique_ptr<Store> store;
+  std::unique_ptr<History> history;
+};
+
+}  // namespace boxoffice::queue

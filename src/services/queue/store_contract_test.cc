@@ -1,0 +1,231 @@
+// What every store of the waiting room does alike. Add a store: add its factory at the end.
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "base/random.h"
+#include "platform/sql/sqlite.h"
+#include "services/queue/queue_rules.h"
+#include "services/queue/store.h"
+#include "services/queue/store_sqlite.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::queue {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const Timestamp kNow = FromUnixMs(1'800'000'000'000);
+
+// A store under test with what it needs to live.
+class Home {
+ public:
+  virtual ~Home() = default;
+  virtual Stores Open() = 0;
+};
+using HomeFactory = std::function<std::unique_ptr<Home>()>;
+
+class StoreContractTest : public ::testing::TestWithParam<HomeFactory> {
+ protected:
+  StoreContractTest() { Reopen(); }
+
+  void Reopen() {
+    stores_ = {};
+    stores_ = home_->Open();
+  }
+  Session NewSession(uint64_t sequence, SessionState state, int64_t show_id = 7) {
+    Session session{.show_id = show_id,
+                    .sequence = sequence,
+                    .user_id = "user" + std::to_string(sequence),
+                    .state = state,
+                    .joined_at = kNow};
+    if (state != SessionState::kWaiting) session.admitted_at = kNow + milliseconds(1);
+    if (!session.Live()) session.ended_at = kNow + milliseconds(2);
+    return session;
+  }
+  void BindTo(Session& session) {
+    session.saga = SagaId::Make(kNow, random_);
+    session.reservation = ReservationId::Make(kNow, random_);
+  }
+  static Show ShowOf(int64_t version, uint64_t last, int64_t show_id = 7) {
+    return {.show_id = show_id, .version = version, .last_sequence = last};
+  }
+  static Changes ChangesOf(const Show& show, const std::vector<Session>& sessions, bool is_new = true) {
+    ShowChange change{.show = show, .durable = true};
+    for (const Session& session : sessions) {
+      change.sessions.push_back({.session = session, .is_new = is_new, .durable = true});
+    }
+    return {.shows = {change}};
+  }
+  bool Saves(const Changes& changes) {
+    const auto saved = stores_.store->Save(changes);
+    EXPECT_TRUE(saved.has_value()) << saved.error().detail;
+    return saved && saved->moved_shows.empty();
+  }
+  Found Load(const Keys& keys) { return *stores_.store->Load(keys); }
+  std::pair<std::vector<Show>, std::vector<Session>> Live() {
+    std::pair<std::vector<Show>, std::vector<Session>> live;
+    EXPECT_TRUE(
+        stores_.store->VisitLive([&](Show show) { live.first.push_back(std::move(show)); },
+                                 [&](Session session) { live.second.push_back(std::move(session)); }));
+    return live;
+  }
+
+  std::unique_ptr<Home> home_ = GetParam()();
+  Stores stores_;
+  SeededRandom random_{1};
+};
+
+TEST_P(StoreContractTest, AnEmptyStoreHasNothing) {
+  EXPECT_THAT(Live().first, IsEmpty());
+  EXPECT_THAT(Load({.sessions = {{7, 1}}, .sagas = {SagaId::Make(kNow, random_)}}).sessions, IsEmpty());
+  EXPECT_EQ(stores_.store->Purge(kNow, 10), 0);
+}
+
+TEST_P(StoreContractTest, WhatIsSavedIsThereAfterReopening) {
+  Show show{.show_id = 7,
+            .settings = {0.125, 9, QueueState::kPaused},
+            .last_sequence = 5,
+            .head_sequence = 3,
+            .completed = 2,
+            .expired = 1};
+  Session bound = NewSession(3, SessionState::kActive);
+  BindTo(bound);
+  const Session waiting = NewSession(4, SessionState::kWaiting);
+  ASSERT_TRUE(Saves(ChangesOf(show, {bound, waiting})));
+  Reopen();
+  const auto [shows, sessions] = Live();
+  show.version = 1;
+  EXPECT_THAT(shows, ElementsAre(show));
+  EXPECT_THAT(sessions, ElementsAre(bound, waiting));
+}
+
+TEST_P(StoreContractTest, LiveAreTheWaitingTheActiveAndTheExpiredWhileBound) {
+  Session bound = NewSession(4, SessionState::kExpired);
+  BindTo(bound);
+  Session completed = NewSession(5, SessionState::kCompleted);
+  BindTo(completed);
+  ASSERT_TRUE(Saves(
+      ChangesOf(ShowOf(0, 5), {NewSession(1, SessionState::kWaiting), NewSession(2, SessionState::kActive),
+                               NewSession(3, SessionState::kExpired), bound, completed})));
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 1, 8), {NewSession(1, SessionState::kWaiting, 8)})));
+  std::vector<SessionKey> keys;
+  for (const Session& session : Live().second) keys.push_back({session.show_id, session.sequence});
+  EXPECT_THAT(keys, ElementsAre(SessionKey{7, 1}, SessionKey{7, 2}, SessionKey{7, 4}, SessionKey{8, 1}));
+}
+
+TEST_P(StoreContractTest, LoadGivesTheSessionsThatAreThereInTheOrderOfTheKeys) {
+  const Session first = NewSession(1, SessionState::kExpired);
+  const Session second = NewSession(2, SessionState::kCompleted);
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 2), {first, second})));
+  EXPECT_THAT(Load({.sessions = {{7, 1}, {7, 2}, {7, 3}, {8, 1}}}).sessions, ElementsAre(first, second));
+}
+
+TEST_P(StoreContractTest, AChangedSessionReplacesWhatWasStored) {
+  Session session = NewSession(1, SessionState::kWaiting);
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 1), {session})));
+  session.state = SessionState::kCompleted;
+  session.admitted_at = kNow + milliseconds(5);
+  session.ended_at = kNow + milliseconds(6);
+  BindTo(session);
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(1, 1), {session}, /*is_new=*/false)));
+  EXPECT_THAT(Load({.sessions = {{7, 1}}}).sessions, ElementsAre(session));
+  session.saga = {};
+  session.reservation = {};
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(2, 1), {session}, /*is_new=*/false)));
+  EXPECT_THAT(Load({.sessions = {{7, 1}}}).sessions, ElementsAre(session));
+}
+
+TEST_P(StoreContractTest, WhatIsNotDurableIsNotSaved) {
+  Changes changes = ChangesOf(ShowOf(0, 1), {NewSession(1, SessionState::kWaiting)});
+  changes.shows[0].sessions[0].durable = false;
+  ASSERT_TRUE(Saves(changes));
+  EXPECT_THAT(Load({.sessions = {{7, 1}}}).sessions, IsEmpty());
+}
+
+TEST_P(StoreContractTest, AShowThatMovedIsToldAndNothingIsSaved) {
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 1), {NewSession(1, SessionState::kWaiting)})));
+  Changes late = ChangesOf(ShowOf(0, 1), {NewSession(1, SessionState::kActive)});
+  late.shows.push_back(ChangesOf(ShowOf(0, 1, 8), {NewSession(1, SessionState::kWaiting, 8)}).shows[0]);
+  late.sagas.push_back(
+      {.saga = SagaId::Make(kNow, random_), .reservation = ReservationId::Make(kNow, random_)});
+  EXPECT_THAT(stores_.store->Save(late)->moved_shows, ElementsAre(7));
+  EXPECT_THAT(Live().first, SizeIs(1));
+  EXPECT_THAT(Live().second, SizeIs(1));
+  EXPECT_THAT(Load({.sagas = {late.sagas[0].saga}}).sagas, IsEmpty());
+}
+
+TEST_P(StoreContractTest, ASecondWriterMovesTheShow) {
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 0), {})));
+  Stores other = home_->Open();
+  ASSERT_TRUE(other.store->Save(ChangesOf(ShowOf(1, 0), {}))->moved_shows.empty());
+  EXPECT_THAT(stores_.store->Save(ChangesOf(ShowOf(1, 0), {}))->moved_shows, ElementsAre(7));
+  EXPECT_TRUE(Saves(ChangesOf(ShowOf(2, 0), {})));
+}
+
+TEST_P(StoreContractTest, ASagasRecordIsKeptAndReplaced) {
+  SagaRecord record{
+      SagaId::Make(kNow, random_), SagaEnding::kMoved, {7, 1}, ReservationId::Make(kNow, random_), kNow};
+  ASSERT_TRUE(Saves({.sagas = {record}}));
+  EXPECT_THAT(Load({.sagas = {record.saga}}).sagas, ElementsAre(record));
+  record.ending = SagaEnding::kUndone;
+  record.recorded_at += milliseconds(1);
+  ASSERT_TRUE(Saves({.sagas = {record}}));
+  Reopen();
+  EXPECT_THAT(Load({.sagas = {record.saga}}).sagas, ElementsAre(record));
+}
+
+TEST_P(StoreContractTest, PurgeDeletesWhatEndedAndIsOldAndNothingElse) {
+  Session old_live = NewSession(1, SessionState::kActive);
+  Session old_ended = NewSession(2, SessionState::kExpired);
+  Session old_completed = NewSession(3, SessionState::kCompleted);
+  Session young = NewSession(4, SessionState::kExpired);
+  young.joined_at = kNow + milliseconds(10);
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 4), {old_live, old_ended, old_completed, young})));
+  const SagaRecord old_saga{.saga = SagaId::Make(kNow, random_), .recorded_at = kNow};
+  const SagaRecord young_saga{.saga = SagaId::Make(kNow + milliseconds(10), random_),
+                              .recorded_at = kNow + milliseconds(10)};
+  ASSERT_TRUE(Saves({.sagas = {old_saga, young_saga}}));
+  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 100), 3);
+  const Found found =
+      Load({.sessions = {{7, 1}, {7, 2}, {7, 3}, {7, 4}}, .sagas = {old_saga.saga, young_saga.saga}});
+  EXPECT_THAT(found.sessions, ElementsAre(old_live, young));
+  EXPECT_THAT(found.sagas, ElementsAre(young_saga));
+}
+
+TEST_P(StoreContractTest, PurgeLooksAtNoMoreThanItsLimit) {
+  std::vector<Session> sessions;
+  for (uint64_t s = 1; s <= 5; ++s) sessions.push_back(NewSession(s, SessionState::kExpired));
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 5), sessions)));
+  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 3), 3);
+  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 3), 2);
+}
+
+TEST_P(StoreContractTest, HistoryGoesByPages) {
+  const Session first = NewSession(1, SessionState::kCompleted);
+  const Session second = NewSession(2, SessionState::kActive);
+  const Session third = NewSession(3, SessionState::kWaiting);
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 3), {first, second, third})));
+  EXPECT_THAT(*stores_.history->Sessions(7, 0, 2), ElementsAre(first, second));
+  EXPECT_THAT(*stores_.history->Sessions(7, 2, 2), ElementsAre(third));
+  EXPECT_THAT(*stores_.history->Sessions(8, 0, 2), IsEmpty());
+}
+
+class SqliteHome final : public Home {
+ public:
+  Stores Open() override { return *OpenSqlite(dir_.path() / "queue.db"); }
+
+ private:
+  testbed::TempDir dir_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContractTest,
+                         ::testing::Values<HomeFactory>([] { return std::make_unique<SqliteHome>(); }));
+
+}  // namespace
+}  // namespace boxoffice::queue

@@ -1,0 +1,258 @@
+#include "services/queue/store_sqlite.h"
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "platform/sql/sqlite.h"
+
+namespace boxoffice::sql {
+std::span<const Migration> queue_schema();
+}
+
+namespace boxoffice::queue {
+namespace {
+
+#define SESSION_COLUMNS \
+  "show_id, sequence, user_id, state, joined_at_ms, admitted_at_ms, ended_at_ms, saga_id, reservation_id"
+
+constexpr std::string_view kReadShows =
+    "SELECT show_id, version, state, rate_per_s, active_cap, last_sequence, head_sequence, completed, "
+    "expired "
+    "FROM show ORDER BY show_id";
+constexpr std::string_view kReadLive =
+    "SELECT " SESSION_COLUMNS
+    " FROM session WHERE state IN (1, 2) OR (state = 4 AND saga_id IS NOT NULL) "
+    "ORDER BY show_id, sequence";
+constexpr std::string_view kReadSession =
+    "SELECT " SESSION_COLUMNS " FROM session WHERE show_id = ?1 AND sequence = ?2";
+constexpr std::string_view kReadPage =
+    "SELECT " SESSION_COLUMNS " FROM session WHERE show_id = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
+constexpr std::string_view kReadSaga =
+    "SELECT ending, show_id, sequence, reservation_id, recorded_at_ms FROM saga WHERE saga_id = ?1";
+// The version closes the race between two processes that loaded the same show: the second one changes no row.
+constexpr std::string_view kWriteShow =
+    "INSERT INTO show(show_id, version, state, rate_per_s, active_cap, last_sequence, head_sequence, "
+    "completed, expired) "
+    "VALUES (?1, ?2 + 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+    "ON CONFLICT(show_id) DO UPDATE SET version = ?2 + 1, state = ?3, rate_per_s = ?4, active_cap = ?5, "
+    "last_sequence = ?6, head_sequence = ?7, completed = ?8, expired = ?9 WHERE version = ?2";
+constexpr std::string_view kInsertSession =
+    "INSERT INTO session(" SESSION_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+constexpr std::string_view kUpdateSession =
+    "UPDATE session SET state = ?3, admitted_at_ms = ?4, ended_at_ms = ?5, saga_id = ?6, reservation_id = ?7 "
+    "WHERE show_id = ?1 AND sequence = ?2";
+constexpr std::string_view kWriteSaga =
+    "INSERT INTO saga(saga_id, ending, show_id, sequence, reservation_id, recorded_at_ms) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(saga_id) DO UPDATE SET ending = ?2, show_id = ?3, sequence "
+    "= ?4, "
+    "reservation_id = ?5, recorded_at_ms = ?6";
+// Both walk from the oldest key, and no further than the limit.
+constexpr std::string_view kPurgeSessions =
+    "DELETE FROM session WHERE show_id = ?1 AND joined_at_ms < ?2 AND state IN (3, 4) AND sequence IN "
+    "(SELECT sequence FROM session WHERE show_id = ?1 ORDER BY sequence LIMIT ?3)";
+constexpr std::string_view kPurgeSagas =
+    "DELETE FROM saga WHERE recorded_at_ms < ?1 AND saga_id IN (SELECT saga_id FROM saga ORDER BY saga_id "
+    "LIMIT ?2)";
+
+template <typename IdType>
+std::optional<IdType> Stored(const IdType& id) {
+  return id.IsNil() ? std::nullopt : std::optional(id);
+}
+template <typename IdType>
+IdType IdAt(const sql::Statement& row, int column) {
+  return IdType::FromBytes(row.Text(column)).value_or(IdType());
+}
+
+Session ReadSession(const sql::Statement& row) {
+  return {.show_id = row.Int(0),
+          .sequence = static_cast<uint64_t>(row.Int(1)),
+          .user_id = std::string(row.Text(2)),
+          .state = static_cast<SessionState>(row.Int(3)),
+          .joined_at = FromUnixMs(row.Int(4)),
+          .admitted_at = FromUnixMs(row.Int(5)),
+          .ended_at = FromUnixMs(row.Int(6)),
+          .saga = IdAt<SagaId>(row, 7),
+          .reservation = IdAt<ReservationId>(row, 8)};
+}
+
+Show ReadShow(const sql::Statement& row) {
+  return {.show_id = row.Int(0),
+          .version = row.Int(1),
+          .settings = {.rate_per_s = row.Double(3),
+                       .active_cap = static_cast<uint32_t>(row.Int(4)),
+                       .state = static_cast<QueueState>(row.Int(2))},
+          .last_sequence = static_cast<uint64_t>(row.Int(5)),
+          .head_sequence = static_cast<uint64_t>(row.Int(6)),
+          .completed = static_cast<uint64_t>(row.Int(7)),
+          .expired = static_cast<uint64_t>(row.Int(8))};
+}
+
+class SqliteStore final : public Store {
+ public:
+  explicit SqliteStore(sql::Database database)
+      : database_(std::move(database)),
+        read_session_(database_.Prepare(kReadSession)),
+        read_saga_(database_.Prepare(kReadSaga)),
+        write_show_(database_.Prepare(kWriteShow)),
+        insert_session_(database_.Prepare(kInsertSession)),
+        update_session_(database_.Prepare(kUpdateSession)),
+        write_saga_(database_.Prepare(kWriteSaga)),
+        purge_sessions_(database_.Prepare(kPurgeSessions)),
+        purge_sagas_(database_.Prepare(kPurgeSagas)) {}
+
+  Result<void> VisitLive(const std::function<void(Show)>& on_show,
+                         const std::function<void(Session)>& on_session) override {
+    sql::Statement shows = database_.Prepare(kReadShows);
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, shows.Step());
+      if (!more) break;
+      on_show(ReadShow(shows));
+    }
+    sql::Statement sessions = database_.Prepare(kReadLive);
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, sessions.Step());
+      if (!more) return {};
+      on_session(ReadSession(sessions));
+    }
+  }
+
+  Result<Found> Load(const Keys& keys) override {
+    Found found;
+    for (const SessionKey& key : keys.sessions) {
+      BOXOFFICE_ASSIGN(const bool there, read_session_.Bind(key.show_id, key.sequence).Step());
+      if (there) found.sessions.push_back(ReadSession(read_session_));
+      read_session_.Reset();
+    }
+    for (const SagaId& saga : keys.sagas) {
+      BOXOFFICE_ASSIGN(const bool there, read_saga_.Bind(saga).Step());
+      if (there) {
+        found.sagas.push_back({saga,
+                               static_cast<SagaEnding>(read_saga_.Int(0)),
+                               {read_saga_.Int(1), static_cast<uint64_t>(read_saga_.Int(2))},
+                               IdAt<ReservationId>(read_saga_, 3),
+                               FromUnixMs(read_saga_.Int(4))});
+      }
+      read_saga_.Reset();
+    }
+    return found;
+  }
+
+  Result<Saved> Save(const Changes& changes) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+    Saved saved;
+    for (const ShowChange& change : changes.shows) {
+      if (!change.durable) continue;
+      BOXOFFICE_TRY(WriteShow(change.show));
+      if (database_.changes() == 0) saved.moved_shows.push_back(change.show.show_id);
+    }
+    if (!saved.moved_shows.empty()) return saved;  // rolls back
+    for (const ShowChange& change : changes.shows) {
+      for (const SessionChange& session : change.sessions) {
+        if (session.durable) BOXOFFICE_TRY(WriteSession(session));
+      }
+    }
+    for (const SagaRecord& record : changes.sagas) {
+      BOXOFFICE_TRY(write_saga_
+                        .Bind(record.saga, record.ending, record.session.show_id, record.session.sequence,
+                              record.reservation, ToUnixMs(record.recorded_at))
+                        .Run());
+    }
+    BOXOFFICE_TRY(transaction.Commit());
+    return saved;
+  }
+
+  Result<int64_t> Purge(Timestamp before, int64_t limit) override {
+    std::vector<int64_t> show_ids;
+    sql::Statement shows = database_.Prepare(kReadShows);
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, shows.Step());
+      if (!more) break;
+      show_ids.push_back(shows.Int(0));
+    }
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+    int64_t purged = 0;
+    for (const int64_t show_id : show_ids) {
+      BOXOFFICE_TRY(purge_sessions_.Bind(show_id, ToUnixMs(before), limit).Run());
+      purged += database_.changes();
+    }
+    BOXOFFICE_TRY(purge_sagas_.Bind(ToUnixMs(before), limit).Run());
+    purged += database_.changes();
+    if (purged > 0) BOXOFFICE_TRY(transaction.Commit());
+    return purged;
+  }
+
+ private:
+  Result<void> WriteShow(const Show& show) {
+    return write_show_
+        .Bind(show.show_id, show.version, show.settings.state, show.settings.rate_per_s,
+              show.settings.active_cap, show.last_sequence, show.head_sequence, show.completed, show.expired)
+        .Run();
+  }
+
+  Result<void> WriteSession(const SessionChange& change) {
+    const Session& session = change.session;
+    const auto saga = Stored(session.saga);
+    const auto reservation = Stored(session.reservation);
+    if (change.is_new) {
+      return insert_session_
+          .Bind(session.show_id, session.sequence, session.user_id, session.state,
+                ToUnixMs(session.joined_at), ToUnixMs(session.admitted_at), ToUnixMs(session.ended_at), saga,
+                reservation)
+          .Run();
+    }
+    return update_session_
+        .Bind(session.show_id, session.sequence, session.state, ToUnixMs(session.admitted_at),
+              ToUnixMs(session.ended_at), saga, reservation)
+        .Run();
+  }
+
+  sql::Database database_;
+  sql::Statement read_session_;
+  sql::Statement read_saga_;
+  sql::Statement write_show_;
+  sql::Statement insert_session_;
+  sql::Statement update_session_;
+  sql::Statement write_saga_;
+  sql::Statement purge_sessions_;
+  sql::Statement purge_sagas_;
+};
+
+class SqliteHistory final : public History {
+ public:
+  explicit SqliteHistory(sql::Database database)
+      : database_(std::move(database)), read_page_(database_.Prepare(kReadPage)) {}
+
+  Result<std::vector<Session>> Sessions(int64_t show_id, uint64_t after, int64_t limit) override {
+    std::vector<Session> sessions;
+    read_page_.Bind(show_id, after, limit);
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, read_page_.Step());
+      if (!more) return sessions;
+      sessions.push_back(ReadSession(read_page_));
+    }
+  }
+
+ private:
+  sql::Database database_;
+  sql::Statement read_page_;
+};
+
+}  // namespace
+
+Result<Stores> OpenSqlite(const std::filesystem::path& file) {
+  BOXOFFICE_ASSIGN(sql::Database writing, sql::Database::Open(file));
+  BOXOFFICE_TRY(writing.Migrate(sql::queue_schema()));
+  BOXOFFICE_ASSIGN(sql::Database reading, sql::Database::Open(file));
+  Stores stores;
+  stores.store = std::make_unique<SqliteStore>(std::move(writing));
+  stores.history = std::make_unique<SqliteHistory>(std::move(reading));
+  return stores;
+}
+
+}  // namespace boxoffice::queue

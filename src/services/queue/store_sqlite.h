@@ -1,0 +1,15 @@
+// The waiting room's store on SQLite.
+#pragma once
+
+#include <filesystem>
+
+#include "base/result.h"
+#include "services/queue/store.h"
+
+namespace boxoffice::queue {
+
+// Opens or creates the file and brings its schema up to date; the history has a connection of its own.
+// Errors: database_unavailable, schema_newer.
+[[nodiscard]] Result<Stores> OpenSqlite(const std::filesystem::path& file);
+
+}  // namespace boxoffice::queue
