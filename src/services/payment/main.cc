@@ -1,0 +1,9 @@
+// boxoffice-payment: payment as a process of its own.
+#include "platform/module/serve.h"
+#include "services/payment/module.h"
+
+int main(int argc, char** argv) {
+  return boxoffice::module::ServeMain(argc, argv, "payment", [](const auto& runtime) {
+    return std::make_unique<boxoffice::payment::PaymentModule>(runtime, boxoffice::payment::PaymentConfig{});
+  });
+}

@@ -1,0 +1,52 @@
+// Payment as a part of a process.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "platform/module/service_module.h"
+#include "platform/outbox/outbox.h"
+#include "platform/rpc/host.h"
+#include "services/payment/provider_sandbox.h"
+#include "services/payment/rpc_server.h"
+#include "services/payment/service.h"
+#include "services/payment/store.h"
+
+namespace boxoffice::payment {
+
+struct PaymentConfig {
+  ServiceConfig service;
+  SandboxConfig sandbox;
+  // Opens the store, with its schema up to date. Empty: SQLite in data_dir/payment.db.
+  std::function<Result<Stores>(const module::Runtime&)> open_stores;
+  // Makes the timer. Empty: a thread of its own.
+  std::function<std::unique_ptr<Timer>()> make_timer;
+};
+
+class PaymentModule final : public module::ServiceModule {
+ public:
+  // `runtime` outlives it.
+  PaymentModule(const module::Runtime& runtime, PaymentConfig config);
+  ~PaymentModule() override;
+
+  [[nodiscard]] std::string_view name() const override { return "payment"; }
+  // Errors: database_unavailable, schema_newer, port_taken.
+  [[nodiscard]] Result<void> Start() override;
+  void Stop() override;
+  [[nodiscard]] std::string Unhealthy() const override;
+  [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;
+
+ private:
+  const module::Runtime& runtime_;
+  const PaymentConfig config_;
+  Stores stores_;
+  std::unique_ptr<Timer> timer_;
+  std::unique_ptr<SandboxProvider> sandbox_;
+  std::unique_ptr<outbox::Publisher> publisher_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<RpcServer> server_;
+  rpc::Host host_;
+};
+
+}  // namespace boxoffice::payment

@@ -1,0 +1,177 @@
+// The rules of approving and cancelling payments. Values and one pure function; no I/O, clock or thread.
+//
+// A payment by an external provider is decided in two steps: first the intent is saved and Decide says what
+// to ask the provider (Next); then the same command comes again with what was heard. Nothing is concluded
+// from silence.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/money.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "services/payment/provider.h"
+
+namespace boxoffice::payment {
+
+using PaymentId = Id<struct PaymentTag>;
+
+struct PaymentKey {
+  ReservationId reservation;
+  uint32_t attempt = 0;  // of the reservation: 1, 2, …
+  auto operator<=>(const PaymentKey&) const = default;
+};
+
+enum class State {
+  kNone = 0,  // nothing is known of it; never stored
+  kPending = 1,
+  kApproved = 2,
+  kDeclined = 3,
+  kCancelled = 4,  // a tombstone: it never leaves this state
+};
+// How a cancelled payment ended.
+enum class Resolution {
+  kOpen = 0,  // the provider has not been heard yet
+  kNeverSent = 1,
+  kVoided = 2,
+  kRefunded = 3,
+  kReopened = 4,  // was thought to have ended, but then the provider approved it: to be cancelled again
+};
+
+struct Payment {
+  PaymentKey key;
+  PaymentId id;
+  SagaId saga;
+  std::string user_id;
+  Money money;
+  std::string method;
+  State state = State::kNone;
+  Resolution resolution = Resolution::kOpen;
+  std::string provider_code;
+  std::string provider_reference;
+  int64_t version = 0;  // grows by one with each save; 0: not stored yet
+  Timestamp created_at{};
+  Timestamp updated_at{};
+  bool operator==(const Payment&) const = default;
+
+  // Whether it is certain what the provider did.
+  [[nodiscard]] bool settled() const {
+    return state != State::kPending && (state != State::kCancelled || (resolution != Resolution::kOpen &&
+                                                                       resolution != Resolution::kReopened));
+  }
+};
+
+// "internal": settled here at once. Otherwise "<provider>:<instrument>".
+inline constexpr std::string_view kInternal = "internal";
+struct Method {
+  std::string_view provider;
+  std::string_view instrument;
+};
+[[nodiscard]] Method SplitMethod(std::string_view method);
+
+// Who settles a method, as far as this process knows.
+enum class Route { kUnknown, kInternal, kExternal };
+
+// Commands; well-formed: the edge has checked it.
+struct Approve {
+  PaymentKey key;
+  SagaId saga;
+  std::string user_id;
+  Money money;
+  std::string method;
+  Route route = Route::kUnknown;  // of `method`
+};
+struct Cancel {
+  PaymentKey key;
+  SagaId saga;
+};
+struct Query {
+  PaymentKey key;
+};
+// The reconciler's: finds out about a payment that is not settled. Nobody waits for its answer.
+struct Examine {
+  PaymentKey key;
+};
+struct Command {
+  std::variant<Approve, Cancel, Query, Examine> body;
+  std::string traceparent;
+  // What the provider has just said, asked on behalf of this command.
+  std::optional<ProviderAnswer> heard;
+
+  [[nodiscard]] const PaymentKey& key() const {
+    return std::visit([](const auto& command) -> const PaymentKey& { return command.key; }, body);
+  }
+};
+
+enum class OutcomeKind { kDone, kRefused, kAborted, kMismatch };
+enum class Refusal { kNone, kDeclined, kMethodUnknown, kAlreadyApproved };
+struct Outcome {
+  OutcomeKind kind = OutcomeKind::kDone;
+  State state = State::kNone;
+  PaymentId id;  // nil with kNone
+  Refusal refusal = Refusal::kNone;
+  std::string provider_code;                  // with kDeclined
+  Resolution resolution = Resolution::kOpen;  // with kCancelled
+  bool operator==(const Outcome&) const = default;
+};
+
+// What has to happen before a command is answered, once the changes are saved.
+enum class Next { kAnswer, kSend, kAsk, kCancel };
+struct Decided {
+  Next next = Next::kAnswer;
+  Result<Outcome> answer;   // with kAnswer
+  ProviderRequest request;  // otherwise: what to tell the provider…
+  std::string method;       // … of this method
+};
+
+enum class EventKind { kApproved, kDeclined, kCancelled };
+struct PaymentEvent {
+  EventId id;
+  EventKind kind = EventKind::kApproved;
+  Payment payment;  // as it was then
+  std::string traceparent;
+  Timestamp at{};
+};
+
+// Rows to write with the version that was loaded, sorted by key; events in order.
+struct Changes {
+  std::vector<Payment> payments;
+  std::vector<PaymentEvent> events;
+  [[nodiscard]] bool empty() const { return payments.empty(); }
+};
+
+struct Decision {
+  std::vector<Decided> outcomes;  // one per command, in order
+  Changes changes;
+};
+
+// The reservations whose payments Decide needs: sorted, without repeats.
+[[nodiscard]] std::vector<ReservationId> KeysOf(std::span<const Command> commands);
+
+// Decides the commands in order; `rows` holds all payments of the reservations that they name.
+//
+// What was heard comes first: an approval settles a PENDING payment; of one that is DECLINED or CANCELLED it
+// means that money was taken late, and that it must be given back (Next::kCancel). Answers to a cancellation
+// settle it.
+// - Approve: the first time → APPROVED at once (internal), or PENDING and Next::kSend. Again → the recorded
+// answer;
+//   PENDING → Next::kAsk, and if the provider does not know it, Next::kSend again. Other content → kMismatch.
+//   Cancelled before → kAborted. Refused and not recorded: kMethodUnknown; kAlreadyApproved by another
+//   attempt. While another attempt is not settled: error attempt_unsettled (kUnavailable: not done).
+// - Cancel: DONE only when no money is kept, for certain. Nothing there, or declined → tombstone; internal →
+// voided;
+//   otherwise tombstone and Next::kCancel until the provider has said how it ended.
+// - Query: what is known; asks the provider where it is not settled. Always kDone.
+// - Approve and Cancel that the provider leaves in doubt → error payment_unknown (kUnknown).
+[[nodiscard]] Decision Decide(const std::vector<Payment>& rows, std::span<const Command> commands,
+                              Timestamp now, Random& random);
+
+}  // namespace boxoffice::payment

@@ -1,0 +1,333 @@
+#include "services/payment/payment.h"
+
+#include <map>
+
+#include <gmock/gmock.h>
+
+namespace boxoffice::payment {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const Currency kKrw = *Currency::Parse("KRW");
+const Timestamp kNow = FromUnixMs(1'800'000'000'000);
+
+// Payments as a store would keep them: applies what Decide wants saved.
+class PaymentTest : public ::testing::Test {
+ protected:
+  std::vector<Decided> RunBatch(const std::vector<Command>& commands, Timestamp now = kNow) {
+    std::vector<Payment> rows;
+    for (const auto& [key, row] : rows_) rows.push_back(row);
+    Decision decision = Decide(rows, commands, now, random_);
+    last_ = decision.changes;
+    for (Payment row : last_.payments) {
+      ++row.version;
+      rows_[row.key] = row;
+    }
+    for (const PaymentEvent& event : last_.events) events_.push_back(event.kind);
+    EXPECT_EQ(decision.outcomes.size(), commands.size());
+    return decision.outcomes;
+  }
+  Decided Run(Command command) { return RunBatch({std::move(command)}).at(0); }
+  Outcome Answer(Command command) {
+    const Decided decided = Run(std::move(command));
+    EXPECT_EQ(decided.next, Next::kAnswer);
+    EXPECT_TRUE(decided.answer.has_value());
+    return decided.answer.value_or(Outcome{});
+  }
+  Error AnswerError(Command command) {
+    const Decided decided = Run(std::move(command));
+    EXPECT_EQ(decided.next, Next::kAnswer);
+    return decided.answer.has_value() ? Error{} : decided.answer.error();
+  }
+
+  Command ApproveOf(uint32_t attempt = 1, std::string method = "internal") {
+    const Route route = method == kInternal ? Route::kInternal : Route::kExternal;
+    return {payment::Approve{{reservation_, attempt}, saga_, "ann", {1000, kKrw}, std::move(method), route},
+            "",
+            {}};
+  }
+  Command ExternalOf(uint32_t attempt = 1) { return ApproveOf(attempt, "sandbox:approve"); }
+  Command CancelOf(uint32_t attempt = 1) {
+    return {payment::Cancel{{reservation_, attempt}, SagaId::Make(kNow, random_)}, "", {}};
+  }
+  Command QueryOf(uint32_t attempt = 1) { return {payment::Query{{reservation_, attempt}}, "", {}}; }
+  Command ExamineOf(uint32_t attempt = 1) { return {Examine{{reservation_, attempt}}, "", {}}; }
+  static Command Hearing(Command command, Verdict verdict) {
+    command.heard = ProviderAnswer{verdict, "ref-7", verdict == Verdict::kDeclined ? "51" : ""};
+    return command;
+  }
+  const Payment& Row(uint32_t attempt = 1) { return rows_.at({reservation_, attempt}); }
+
+  SeededRandom random_{11};
+  ReservationId reservation_ = ReservationId::Make(kNow, random_);
+  SagaId saga_ = SagaId::Make(kNow, random_);
+  std::map<PaymentKey, Payment> rows_;
+  std::vector<EventKind> events_;
+  Changes last_;
+};
+
+TEST_F(PaymentTest, AnInternalApprovalIsDoneInOneStep) {
+  const Outcome outcome = Answer(ApproveOf());
+  EXPECT_EQ(outcome.kind, OutcomeKind::kDone);
+  EXPECT_EQ(outcome.state, State::kApproved);
+  EXPECT_EQ(outcome.id, Row().id);
+  EXPECT_EQ(Row().money, (Money{1000, kKrw}));
+  EXPECT_EQ(Row().created_at, kNow);
+  EXPECT_THAT(events_, ElementsAre(EventKind::kApproved));
+}
+
+TEST_F(PaymentTest, ARepeatedApprovalGetsTheRecordedAnswer) {
+  const Outcome first = Answer(ApproveOf());
+  EXPECT_EQ(Answer(ApproveOf()), first);
+  EXPECT_TRUE(last_.empty());
+  EXPECT_THAT(events_, SizeIs(1));
+}
+
+TEST_F(PaymentTest, AnApprovalRepeatedWithOtherContentIsAMismatch) {
+  Answer(ApproveOf());
+  Command other = ApproveOf();
+  std::get<payment::Approve>(other.body).money.amount = 1;
+  EXPECT_EQ(Answer(other).kind, OutcomeKind::kMismatch);
+  other = ApproveOf();
+  std::get<payment::Approve>(other.body).user_id = "bob";
+  EXPECT_EQ(Answer(other).kind, OutcomeKind::kMismatch);
+  other = ApproveOf();
+  std::get<payment::Approve>(other.body).saga = SagaId::Make(kNow, random_);
+  EXPECT_EQ(Answer(other).kind, OutcomeKind::kMismatch);
+  EXPECT_EQ(Answer(ExternalOf()).kind, OutcomeKind::kMismatch);
+  EXPECT_TRUE(last_.empty());
+}
+
+TEST_F(PaymentTest, AnUnknownMethodIsRefusedAndNotRecorded) {
+  Command command = ApproveOf(1, "sandbox:fly");
+  std::get<payment::Approve>(command.body).route = Route::kUnknown;
+  const Outcome outcome = Answer(command);
+  EXPECT_EQ(outcome.kind, OutcomeKind::kRefused);
+  EXPECT_EQ(outcome.refusal, Refusal::kMethodUnknown);
+  EXPECT_TRUE(last_.empty());
+}
+
+TEST_F(PaymentTest, AReservationHasAtMostOneApprovedPayment) {
+  Answer(ApproveOf(1));
+  const Outcome second = Answer(ApproveOf(2));
+  EXPECT_EQ(second.kind, OutcomeKind::kRefused);
+  EXPECT_EQ(second.refusal, Refusal::kAlreadyApproved);
+  EXPECT_TRUE(last_.empty());
+  Answer(CancelOf(1));
+  EXPECT_EQ(Answer(ApproveOf(2)).state, State::kApproved);
+}
+
+TEST_F(PaymentTest, TwoAttemptsInOneBatchAreNotBothApproved) {
+  const auto outcomes = RunBatch({ApproveOf(1), ApproveOf(2)});
+  EXPECT_EQ(outcomes[0].answer->kind, OutcomeKind::kDone);
+  EXPECT_EQ(outcomes[1].answer->refusal, Refusal::kAlreadyApproved);
+}
+
+TEST_F(PaymentTest, NoAttemptStartsWhileAnotherIsNotSettled) {
+  Run(ExternalOf(1));
+  EXPECT_EQ(AnswerError(ApproveOf(2)).reason, "attempt_unsettled");
+  Run(CancelOf(1));  // the provider has not been heard yet
+  const Error error = AnswerError(ApproveOf(2));
+  EXPECT_EQ(error.reason, "attempt_unsettled");
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  Run(Hearing(CancelOf(1), Verdict::kVoided));
+  EXPECT_EQ(Answer(ApproveOf(2)).state, State::kApproved);
+}
+
+TEST_F(PaymentTest, AnExternalApprovalIsPendingBeforeTheProviderIsTold) {
+  const Decided decided = Run(ExternalOf());
+  EXPECT_EQ(decided.next, Next::kSend);
+  EXPECT_EQ(Row().state, State::kPending);
+  EXPECT_EQ(decided.request.reservation, reservation_);
+  EXPECT_EQ(decided.request.money, (Money{1000, kKrw}));
+  EXPECT_EQ(decided.request.instrument, "approve");
+  EXPECT_EQ(decided.request.IdempotencyKey(), reservation_.ToString() + "/1");
+  EXPECT_EQ(decided.method, "sandbox:approve");
+  EXPECT_THAT(events_, IsEmpty());
+}
+
+TEST_F(PaymentTest, WhatTheProviderApprovesIsApproved) {
+  Run(ExternalOf());
+  EXPECT_EQ(Answer(Hearing(ExternalOf(), Verdict::kApproved)).state, State::kApproved);
+  EXPECT_EQ(Row().provider_reference, "ref-7");
+  EXPECT_THAT(events_, ElementsAre(EventKind::kApproved));
+  EXPECT_EQ(Answer(Hearing(ExternalOf(), Verdict::kApproved)).state, State::kApproved);
+  EXPECT_THAT(events_, SizeIs(1));
+}
+
+TEST_F(PaymentTest, WhatTheProviderDeclinesIsRefusedWithItsCode) {
+  Run(ExternalOf());
+  const Outcome outcome = Answer(Hearing(ExternalOf(), Verdict::kDeclined));
+  EXPECT_EQ(outcome.kind, OutcomeKind::kRefused);
+  EXPECT_EQ(outcome.refusal, Refusal::kDeclined);
+  EXPECT_EQ(outcome.provider_code, "51");
+  EXPECT_THAT(events_, ElementsAre(EventKind::kDeclined));
+  EXPECT_EQ(Answer(ExternalOf()), outcome);
+}
+
+TEST_F(PaymentTest, SilenceConcludesNothing) {
+  Run(ExternalOf());
+  const Error error = AnswerError(Hearing(ExternalOf(), Verdict::kUnknown));
+  EXPECT_EQ(error.code, Code::kUnknown);
+  EXPECT_EQ(error.reason, "payment_unknown");
+  EXPECT_EQ(Row().state, State::kPending);
+  EXPECT_TRUE(last_.empty());
+}
+
+TEST_F(PaymentTest, ARepeatedApprovalOfAPendingPaymentAsksTheProviderAndSendsAgainIfItKnowsNothing) {
+  Run(ExternalOf());
+  EXPECT_EQ(Run(ExternalOf()).next, Next::kAsk);
+  EXPECT_TRUE(last_.empty());
+  EXPECT_EQ(Run(Hearing(ExternalOf(), Verdict::kNotFound)).next, Next::kSend);
+  EXPECT_EQ(Row().state, State::kPending);
+}
+
+TEST_F(PaymentTest, ACancellationThatComesFirstLeavesATombstone) {
+  const Outcome outcome = Answer(CancelOf());
+  EXPECT_EQ(outcome.kind, OutcomeKind::kDone);
+  EXPECT_EQ(outcome.state, State::kCancelled);
+  EXPECT_EQ(outcome.resolution, Resolution::kNeverSent);
+  EXPECT_THAT(events_, IsEmpty());
+  EXPECT_EQ(Answer(CancelOf()), outcome);
+  EXPECT_TRUE(last_.empty());
+}
+
+TEST_F(PaymentTest, AnApprovalAfterItsCancellationIsAborted) {
+  Answer(CancelOf(1));
+  EXPECT_EQ(Answer(ApproveOf(1)).kind, OutcomeKind::kAborted);
+  EXPECT_EQ(Answer(ExternalOf(1)).kind, OutcomeKind::kAborted);
+  Answer(ApproveOf(2));
+  Answer(CancelOf(2));
+  EXPECT_EQ(Answer(ApproveOf(2)).kind, OutcomeKind::kAborted);
+  EXPECT_TRUE(last_.empty());
+}
+
+TEST_F(PaymentTest, CancellingAnInternalPaymentVoidsItAtOnce) {
+  Answer(ApproveOf());
+  const Outcome outcome = Answer(CancelOf());
+  EXPECT_EQ(outcome.state, State::kCancelled);
+  EXPECT_EQ(outcome.resolution, Resolution::kVoided);
+  EXPECT_THAT(events_, ElementsAre(EventKind::kApproved, EventKind::kCancelled));
+  EXPECT_EQ(Answer(CancelOf()), outcome);
+  EXPECT_THAT(events_, SizeIs(2));
+}
+
+TEST_F(PaymentTest, CancellingADeclinedPaymentLeavesATombstoneSoThatALateDuplicateCannotApprove) {
+  Run(ExternalOf());
+  Answer(Hearing(ExternalOf(), Verdict::kDeclined));
+  const Outcome outcome = Answer(CancelOf());
+  EXPECT_EQ(outcome.state, State::kCancelled);
+  EXPECT_EQ(outcome.resolution, Resolution::kNeverSent);
+  EXPECT_EQ(Answer(ExternalOf()).kind, OutcomeKind::kAborted);
+}
+
+TEST_F(PaymentTest, ACancellationIsDoneOnlyWhenTheProviderHasSaidHowItEnded) {
+  for (const auto& [verdict, resolution] :
+       std::map<Verdict, Resolution>{{Verdict::kNeverSeen, Resolution::kNeverSent},
+                                     {Verdict::kVoided, Resolution::kVoided},
+                                     {Verdict::kRefunded, Resolution::kRefunded}}) {
+    rows_.clear();
+    events_.clear();
+    Run(ExternalOf());
+    EXPECT_EQ(Run(CancelOf()).next, Next::kCancel);
+    EXPECT_EQ(Row().state, State::kCancelled);  // the tombstone is there before the provider is told
+    EXPECT_FALSE(Row().settled());
+    EXPECT_EQ(AnswerError(Hearing(CancelOf(), Verdict::kUnknown)).reason, "payment_unknown");
+    EXPECT_EQ(Run(CancelOf()).next, Next::kCancel);
+    EXPECT_THAT(events_, IsEmpty());
+    EXPECT_EQ(Answer(Hearing(CancelOf(), verdict)).resolution, resolution);
+    EXPECT_TRUE(Row().settled());
+    EXPECT_THAT(events_, ElementsAre(EventKind::kCancelled));
+  }
+}
+
+TEST_F(PaymentTest, AnExternalApprovalIsCancelledAtTheProvider) {
+  Run(ExternalOf());
+  Run(Hearing(ExternalOf(), Verdict::kApproved));
+  EXPECT_EQ(Run(CancelOf()).next, Next::kCancel);
+  EXPECT_EQ(Answer(Hearing(CancelOf(), Verdict::kRefunded)).resolution, Resolution::kRefunded);
+}
+
+TEST_F(PaymentTest, AnApprovalThatIsHeardAfterTheTombstoneIsGivenBack) {
+  Run(ExternalOf());
+  Run(CancelOf());
+  Run(Hearing(CancelOf(), Verdict::kNeverSeen));
+  EXPECT_EQ(Answer(Hearing(ExternalOf(), Verdict::kApproved)).kind, OutcomeKind::kAborted);
+  EXPECT_EQ(Row().resolution, Resolution::kReopened);
+  EXPECT_FALSE(Row().settled());
+  EXPECT_EQ(Run(ExamineOf()).next, Next::kCancel);
+  Answer(Hearing(ExamineOf(), Verdict::kRefunded));
+  EXPECT_EQ(Row().resolution, Resolution::kRefunded);
+  EXPECT_THAT(events_, ElementsAre(EventKind::kCancelled));  // once
+}
+
+TEST_F(PaymentTest, AnApprovalThatIsHeardWhileTheCancellationIsUnderWayIsGivenBack) {
+  Run(ExternalOf());
+  Run(CancelOf());
+  EXPECT_EQ(Run(Hearing(ExamineOf(), Verdict::kApproved)).next, Next::kCancel);
+  EXPECT_EQ(Row().state, State::kCancelled);
+}
+
+TEST_F(PaymentTest, AnApprovalThatIsHeardAgainAfterTheRefundChangesNothing) {
+  Run(ExternalOf());
+  Run(CancelOf());
+  Run(Hearing(CancelOf(), Verdict::kRefunded));
+  Run(Hearing(ExamineOf(), Verdict::kApproved));
+  EXPECT_EQ(Row().resolution, Resolution::kRefunded);
+  EXPECT_TRUE(last_.empty());
+}
+
+TEST_F(PaymentTest, AnApprovalThatIsHeardAfterTheDeclineIsGivenBack) {
+  Run(ExternalOf());
+  Run(Hearing(ExternalOf(), Verdict::kDeclined));
+  EXPECT_EQ(Run(Hearing(ExamineOf(), Verdict::kApproved)).next, Next::kCancel);
+  EXPECT_EQ(Row().state, State::kCancelled);
+}
+
+TEST_F(PaymentTest, AQueryTellsWhatIsKnownAndAsksWhereItIsNot) {
+  EXPECT_EQ(Answer(QueryOf()), Outcome{});
+  Run(ExternalOf());
+  EXPECT_EQ(Run(QueryOf()).next, Next::kAsk);
+  EXPECT_EQ(Answer(Hearing(QueryOf(), Verdict::kUnknown)).state, State::kPending);
+  EXPECT_EQ(Answer(Hearing(QueryOf(), Verdict::kNotFound)).state, State::kPending);
+  EXPECT_EQ(Answer(Hearing(QueryOf(), Verdict::kApproved)).state, State::kApproved);
+  EXPECT_EQ(Answer(QueryOf()).kind, OutcomeKind::kDone);
+  Run(CancelOf());
+  EXPECT_EQ(Run(QueryOf()).next, Next::kCancel);
+  EXPECT_EQ(Answer(Hearing(QueryOf(), Verdict::kRefunded)).resolution, Resolution::kRefunded);
+}
+
+TEST_F(PaymentTest, TheReconcilerNeverSendsAnApprovalItself) {
+  Run(ExternalOf());
+  EXPECT_EQ(Run(ExamineOf()).next, Next::kAsk);
+  EXPECT_EQ(Run(Hearing(ExamineOf(), Verdict::kNotFound)).next, Next::kAnswer);
+  EXPECT_EQ(Row().state, State::kPending);
+}
+
+TEST_F(PaymentTest, ActionAndUndoInOneBatchEndNeutralInEitherOrder) {
+  auto outcomes = RunBatch({ApproveOf(1), CancelOf(1)});
+  EXPECT_EQ(outcomes[1].answer->resolution, Resolution::kVoided);
+  ASSERT_THAT(last_.payments, SizeIs(1));
+  EXPECT_EQ(last_.payments[0].version, 0);
+  outcomes = RunBatch({CancelOf(2), ApproveOf(2)});
+  EXPECT_EQ(outcomes[1].answer->kind, OutcomeKind::kAborted);
+}
+
+TEST_F(PaymentTest, TheLoadedVersionTravelsToTheSave) {
+  Answer(ApproveOf());
+  Answer(CancelOf());
+  EXPECT_EQ(last_.payments.at(0).version, 1);
+}
+
+TEST_F(PaymentTest, AMethodIsAProviderAndItsInstrument) {
+  EXPECT_EQ(SplitMethod("sandbox:slow").provider, "sandbox");
+  EXPECT_EQ(SplitMethod("sandbox:slow").instrument, "slow");
+  EXPECT_EQ(SplitMethod("sandbox").provider, "sandbox");
+  EXPECT_EQ(SplitMethod("sandbox").instrument, "");
+}
+
+}  // namespace
+}  // namespace boxoffice::payment

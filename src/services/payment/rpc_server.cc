@@ -1,0 +1,248 @@
+#include "services/payment/rpc_server.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "platform/rpc/unary.h"
+
+namespace boxoffice::payment {
+namespace {
+
+constexpr size_t kMaxUserIdBytes = 64;
+constexpr size_t kMaxMethodBytes = 64;
+
+std::unexpected<Error> InvalidField(std::string_view field, std::string_view problem) {
+  return Fail(Code::kInvalidArgument, "invalid_field", fmt::format("{}: {}", field, problem));
+}
+
+template <typename T>
+Result<T> ParseId(std::string_view field, const std::string& bytes) {
+  const auto id = T::FromBytes(bytes);
+  if (!id || id->IsNil()) return InvalidField(field, "must be the 16 bytes of a UUID");
+  return *id;
+}
+
+Result<PaymentKey> ParseKey(const std::string& reservation_id, uint32_t attempt) {
+  BOXOFFICE_ASSIGN(const auto reservation, ParseId<ReservationId>("reservation_id", reservation_id));
+  if (attempt == 0) return InvalidField("attempt", "must be at least 1");
+  return PaymentKey{reservation, attempt};
+}
+
+Result<Money> ParseMoney(const money::v1::Money& money) {
+  const auto currency = Currency::Parse(money.currency());
+  if (!currency) return InvalidField("money.currency", "must be three upper-case letters");
+  if (money.amount() <= 0 || money.amount() > kMaxAmount) {
+    return Fail(Code::kInvalidArgument, "amount_out_of_range",
+                fmt::format("money.amount: must be in 1 to {}", kMaxAmount));
+  }
+  return Money{money.amount(), *currency};
+}
+
+Result<Approve> Parse(const v1::ApprovePayment& proto) {
+  Approve approve;
+  BOXOFFICE_ASSIGN(approve.key, ParseKey(proto.reservation_id(), proto.attempt()));
+  BOXOFFICE_ASSIGN(approve.saga, ParseId<SagaId>("saga_id", proto.saga_id()));
+  BOXOFFICE_ASSIGN(approve.money, ParseMoney(proto.money()));
+  if (proto.user_id().empty() || proto.user_id().size() > kMaxUserIdBytes) {
+    return InvalidField("user_id", fmt::format("must have 1 to {} bytes", kMaxUserIdBytes));
+  }
+  approve.user_id = proto.user_id();
+  if (proto.method().size() > kMaxMethodBytes) {
+    return InvalidField("method", fmt::format("must have at most {} bytes", kMaxMethodBytes));
+  }
+  approve.method = proto.method().empty() ? std::string(kInternal) : proto.method();
+  return approve;
+}
+
+Result<Cancel> Parse(const v1::CancelPayment& proto) {
+  Cancel cancel;
+  BOXOFFICE_ASSIGN(cancel.key, ParseKey(proto.reservation_id(), proto.attempt()));
+  BOXOFFICE_ASSIGN(cancel.saga, ParseId<SagaId>("saga_id", proto.saga_id()));
+  return cancel;
+}
+
+Result<Query> Parse(const v1::QueryPayment& proto) {
+  Query query;
+  BOXOFFICE_ASSIGN(query.key, ParseKey(proto.reservation_id(), proto.attempt()));
+  return query;
+}
+
+Result<Command> Parse(const v1::Command& proto) {
+  Command command;
+  command.traceparent = proto.header().traceparent();
+  switch (proto.body_case()) {
+    case v1::Command::kApprove: {
+      BOXOFFICE_ASSIGN(command.body, Parse(proto.approve()));
+      return command;
+    }
+    case v1::Command::kCancel: {
+      BOXOFFICE_ASSIGN(command.body, Parse(proto.cancel()));
+      return command;
+    }
+    case v1::Command::kQuery: {
+      BOXOFFICE_ASSIGN(command.body, Parse(proto.query()));
+      return command;
+    }
+    case v1::Command::BODY_NOT_SET:
+      break;
+  }
+  return InvalidField("body", "must be one of approve, cancel, query");
+}
+
+v1::PaymentOutcome::Kind ToProto(OutcomeKind kind) {
+  switch (kind) {
+    case OutcomeKind::kDone:
+      return v1::PaymentOutcome::DONE;
+    case OutcomeKind::kRefused:
+      return v1::PaymentOutcome::REFUSED;
+    case OutcomeKind::kAborted:
+      return v1::PaymentOutcome::ABORTED;
+    case OutcomeKind::kMismatch:
+      return v1::PaymentOutcome::MISMATCH;
+  }
+  return v1::PaymentOutcome::KIND_UNSPECIFIED;
+}
+
+v1::PaymentState ToProto(State state) {
+  switch (state) {
+    case State::kNone:
+      return v1::PAYMENT_STATE_UNSPECIFIED;
+    case State::kPending:
+      return v1::PENDING;
+    case State::kApproved:
+      return v1::APPROVED;
+    case State::kDeclined:
+      return v1::DECLINED;
+    case State::kCancelled:
+      return v1::CANCELLED;
+  }
+  return v1::PAYMENT_STATE_UNSPECIFIED;
+}
+
+const char* RefusalName(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::kNone:
+      return "";
+    case Refusal::kDeclined:
+      return "payment_declined";
+    case Refusal::kMethodUnknown:
+      return "method_unknown";
+    case Refusal::kAlreadyApproved:
+      return "already_approved";
+  }
+  return "";
+}
+
+// Empty: not certain yet.
+const char* ResolutionName(Resolution resolution) {
+  switch (resolution) {
+    case Resolution::kOpen:
+    case Resolution::kReopened:
+      return "";
+    case Resolution::kNeverSent:
+      return "never_sent";
+    case Resolution::kVoided:
+      return "voided";
+    case Resolution::kRefunded:
+      return "refunded";
+  }
+  return "";
+}
+
+v1::Outcome ToProto(const Outcome& outcome) {
+  v1::Outcome proto;
+  v1::PaymentOutcome& payment = *proto.mutable_payment();
+  payment.set_kind(ToProto(outcome.kind));
+  payment.set_state(ToProto(outcome.state));
+  if (!outcome.id.IsNil()) payment.set_payment_id(outcome.id.bytes().data(), outcome.id.bytes().size());
+  if (outcome.refusal != Refusal::kNone) payment.set_refusal(RefusalName(outcome.refusal));
+  payment.set_provider_code(outcome.provider_code);
+  payment.set_resolution(ResolutionName(outcome.resolution));
+  return proto;
+}
+
+void Set(v1::Payment& proto, const Payment& payment) {
+  proto.set_id(std::string(payment.id.bytes()));
+  proto.set_reservation_id(std::string(payment.key.reservation.bytes()));
+  proto.set_attempt(payment.key.attempt);
+  proto.set_user_id(payment.user_id);
+  proto.mutable_money()->set_amount(payment.money.amount);
+  proto.mutable_money()->set_currency(std::string(payment.money.currency.code()));
+  proto.set_method(payment.method);
+  proto.set_state(ToProto(payment.state));
+  proto.set_provider_code(payment.provider_code);
+  proto.set_resolution(ResolutionName(payment.resolution));
+  proto.set_provider_reference(payment.provider_reference);
+  proto.set_created_at_ms(ToUnixMs(payment.created_at));
+  proto.set_updated_at_ms(ToUnixMs(payment.updated_at));
+}
+
+Result<v1::Payment> AnswerGetPayment(Reader& reader, const v1::GetPaymentRequest& request) {
+  BOXOFFICE_ASSIGN(const auto reservation,
+                   ParseId<ReservationId>("reservation_id", request.reservation_id()));
+  BOXOFFICE_ASSIGN(const std::vector<Payment> payments, reader.Payments(reservation));
+  if (payments.empty()) return Fail(Code::kNotFound, "payment_not_found", reservation.ToString());
+  auto counts = std::ranges::find(payments, State::kApproved, &Payment::state);
+  if (counts == payments.end()) counts = std::prev(payments.end());
+  v1::Payment response;
+  Set(response, *counts);
+  return response;
+}
+
+Result<v1::AuditResponse> AnswerAudit(Reader& reader, const v1::AuditRequest& request) {
+  v1::AuditResponse response;
+  if (!request.reservation_id().empty()) {
+    BOXOFFICE_ASSIGN(const auto reservation,
+                     ParseId<ReservationId>("reservation_id", request.reservation_id()));
+    BOXOFFICE_ASSIGN(const std::vector<Payment> payments, reader.Payments(reservation));
+    for (const Payment& payment : payments) Set(*response.add_payments(), payment);
+    return response;
+  }
+  if (request.limit() < 1 || request.limit() > kMaxAuditPage) {
+    return InvalidField("limit", fmt::format("must be in 1 to {}", kMaxAuditPage));
+  }
+  ReservationId after;
+  if (!request.after_reservation_id().empty()) {
+    BOXOFFICE_ASSIGN(after, ParseId<ReservationId>("after_reservation_id", request.after_reservation_id()));
+  }
+  BOXOFFICE_ASSIGN(const PaymentPage page, reader.Page(after, request.limit()));
+  for (const Payment& payment : page.payments) Set(*response.add_payments(), payment);
+  response.set_more(page.more);
+  return response;
+}
+
+}  // namespace
+
+RpcServer::RpcServer(payment::Service& service, Reader& reader)
+    : reader_(reader), handler_([&service](const v1::Command& proto, Commands::Reply reply) {
+        Result<Command> command = Parse(proto);
+        if (!command) {
+          reply(rpc::ErrorOutcome<v1::Outcome>(command.error()));
+          return;
+        }
+        service.Submit(*std::move(command), [reply = std::move(reply)](Result<Outcome> outcome) mutable {
+          reply(outcome ? ToProto(*outcome) : rpc::ErrorOutcome<v1::Outcome>(outcome.error()));
+        });
+      }) {}
+
+grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
+    grpc::CallbackServerContext*) {
+  return new Commands(handler_);
+}
+
+grpc::ServerUnaryReactor* RpcServer::GetPayment(grpc::CallbackServerContext* context,
+                                                const v1::GetPaymentRequest* request, v1::Payment* response) {
+  return rpc::Answer<v1::Payment>(context, pool_.get_executor(), response,
+                                  [this, request] { return AnswerGetPayment(reader_, *request); });
+}
+
+grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
+                                           const v1::AuditRequest* request, v1::AuditResponse* response) {
+  return rpc::Answer<v1::AuditResponse>(context, pool_.get_executor(), response,
+                                        [this, request] { return AnswerAudit(reader_, *request); });
+}
+
+}  // namespace boxoffice::payment

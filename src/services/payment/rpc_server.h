@@ -1,0 +1,37 @@
+// PaymentService over gRPC: proto ⇄ domain, and the checks of what comes in. No rule.
+#pragma once
+
+#include <boost/asio/thread_pool.hpp>
+
+#include "boxoffice/payment/v1/payment.grpc.pb.h"
+#include "platform/rpc/command_server.h"
+#include "services/payment/service.h"
+#include "services/payment/store.h"
+
+namespace boxoffice::payment {
+
+// Malformed requests get invalid_field (the detail names the field) or amount_out_of_range, both
+// kInvalidArgument. `service` and `reader` outlive it; it outlives the server that it is registered with.
+class RpcServer final : public v1::PaymentService::CallbackService {
+ public:
+  RpcServer(payment::Service& service, Reader& reader);
+  ~RpcServer() override { pool_.join(); }
+
+  grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
+      grpc::CallbackServerContext* context) override;
+  // The payment of a reservation that counts: the approved one, or else its last attempt. Errors:
+  // payment_not_found.
+  grpc::ServerUnaryReactor* GetPayment(grpc::CallbackServerContext* context,
+                                       const v1::GetPaymentRequest* request, v1::Payment* response) override;
+  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
+                                  v1::AuditResponse* response) override;
+
+ private:
+  using Commands = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
+
+  Reader& reader_;
+  const Commands::Handler handler_;
+  boost::asio::thread_pool pool_{1};  // the reader has one connection
+};
+
+}  // namespace boxoffice::payment

@@ -1,0 +1,217 @@
+#include "services/payment/service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace boxoffice::payment {
+namespace {
+
+Error PaymentUnknown(std::string detail) { return {Code::kUnknown, "payment_unknown", std::move(detail)}; }
+
+}  // namespace
+
+Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer, const Clock& clock,
+                 Random& random, obs::Registry& metrics, ServiceConfig config,
+                 std::function<void()> committed)
+    : store_(store),
+      reader_(reader),
+      providers_(std::move(providers)),
+      timer_(timer),
+      clock_(clock),
+      random_(random),
+      config_(config),
+      committed_(std::move(committed)),
+      provider_timeouts_(metrics.GetCounter("boxoffice_payment_provider_timeouts_total",
+                                            "Calls to a provider without an answer in time")),
+      late_answers_(metrics.GetCounter("boxoffice_payment_provider_late_answers_total",
+                                       "Answers of a provider that came after the time-out")),
+      unsettled_(
+          metrics.GetGauge("boxoffice_payment_unsettled",
+                           "Payments examined in the last round because their outcome is not certain")),
+      executor_(
+          "payment", config.limits, [this](std::span<const Command> commands) { return Run(commands); },
+          metrics) {}
+
+void Service::Submit(Command command, Done done) {
+  if (auto* approve = std::get_if<Approve>(&command.body)) approve->route = RouteOf(approve->method);
+  Decide({std::move(command), std::move(done)}, /*asked=*/false);
+}
+
+Route Service::RouteOf(const std::string& method) const {
+  if (method == kInternal) return Route::kInternal;
+  const Method split = SplitMethod(method);
+  const auto it = providers_.find(split.provider);
+  return it != providers_.end() && it->second->Accepts(split.instrument) ? Route::kExternal : Route::kUnknown;
+}
+
+Result<Service::Outcomes> Service::Run(std::span<const Command> commands) {
+  auto outcomes = LoadDecideSave(commands);
+  store_works_ = outcomes.has_value();
+  return outcomes;
+}
+
+Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> commands) {
+  const Timestamp now = clock_.Now();
+  BOXOFFICE_ASSIGN(const std::vector<Payment> rows, store_.Load(KeysOf(commands)));
+  Decision decision = payment::Decide(rows, commands, now, random_);
+  std::vector<ReservationId> moved;
+  if (!decision.changes.empty()) {
+    BOXOFFICE_ASSIGN(moved, store_.Save(decision.changes));
+  }
+  if (moved.empty()) {
+    if (!decision.changes.events.empty()) committed_();
+    return Outcomes(std::make_move_iterator(decision.outcomes.begin()),
+                    std::make_move_iterator(decision.outcomes.end()));
+  }
+  // Nothing was saved. Commands whose reservation moved go back to the queue; the others are decided without
+  // them.
+  std::vector<Command> others;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < commands.size(); ++i) {
+    if (std::binary_search(moved.begin(), moved.end(), commands[i].key().reservation)) continue;
+    others.push_back(commands[i]);
+    places.push_back(i);
+  }
+  CHECK(others.size() < commands.size(), "each row that moved is named by a command");
+  Outcomes outcomes(commands.size());
+  if (others.empty()) return outcomes;
+  BOXOFFICE_ASSIGN(Outcomes decided, LoadDecideSave(others));
+  for (size_t i = 0; i < places.size(); ++i) outcomes[places[i]] = std::move(decided[i]);
+  return outcomes;
+}
+
+void Service::Decide(Waiter waiter, bool asked) {
+  Command command = waiter.command;
+  executor_.Submit(
+      std::move(command), [this, asked, waiter = std::move(waiter)](Result<Decided> decided) mutable {
+        if (!decided) {
+          waiter.done(std::unexpected(asked ? PaymentUnknown(decided.error().reason) : decided.error()));
+        } else if (decided->next == Next::kAnswer) {
+          waiter.done(std::move(decided->answer));
+        } else {
+          Proceed(std::move(waiter), *std::move(decided));
+        }
+      });
+}
+
+void Service::Proceed(Waiter waiter, Decided decided) {
+  const auto it = providers_.find(SplitMethod(decided.method).provider);
+  if (it == providers_.end()) {  // its adapter has been taken out while the payment was not settled
+    waiter.done(std::unexpected(PaymentUnknown("no provider for " + decided.method)));
+    return;
+  }
+  waiter.command.heard.reset();
+  const TalkKey key{{decided.request.reservation, decided.request.attempt}, decided.next == Next::kCancel};
+  std::unique_lock lock(mutex_);
+  if (stopping_) {
+    lock.unlock();
+    waiter.done(std::unexpected(PaymentUnknown("stopping")));
+    return;
+  }
+  Talk& talk = talks_[key];
+  talk.waiters.push_back(std::move(waiter));
+  if (talk.waiters.size() > 1) return;
+  const uint64_t id = talk.id = ++last_talk_;
+  lock.unlock();
+  timer_.After(config_.provider_timeout, [this, key, id] { TimeOut(key, id); });
+  Call(*it->second, decided.next, decided.request, id);
+}
+
+void Service::Call(Provider& provider, Next next, const ProviderRequest& request, uint64_t id) {
+  const TalkKey key{{request.reservation, request.attempt}, next == Next::kCancel};
+  auto hear = [this, key, id](const ProviderAnswer& heard) { Hear(key, id, heard); };
+  switch (next) {
+    case Next::kSend:
+      provider.Approve(request, std::move(hear));
+      return;
+    case Next::kAsk:
+      provider.Query(request, std::move(hear));
+      return;
+    case Next::kCancel:
+      provider.Cancel(request, std::move(hear));
+      return;
+    case Next::kAnswer:
+      CHECK(false, "there is nothing to ask");
+  }
+}
+
+std::vector<Service::Waiter> Service::EndTalk(const TalkKey& key, uint64_t id) {
+  const std::scoped_lock lock(mutex_);
+  const auto it = talks_.find(key);
+  if (it == talks_.end() || it->second.id != id) return {};
+  auto waiters = std::move(it->second.waiters);
+  talks_.erase(it);
+  return waiters;
+}
+
+void Service::Hear(const TalkKey& key, uint64_t id, const ProviderAnswer& heard) {
+  std::vector<Waiter> waiters = EndTalk(key, id);
+  if (waiters.empty()) {  // too late for those who waited, but money may have moved
+    late_answers_.Add();
+    waiters.push_back({{Examine{key.payment}, {}, {}}, [](const Result<Outcome>&) {}});
+  }
+  for (Waiter& waiter : waiters) {
+    waiter.command.heard = heard;
+    Decide(std::move(waiter), /*asked=*/true);
+  }
+}
+
+void Service::TimeOut(const TalkKey& key, uint64_t id) {
+  std::vector<Waiter> waiters = EndTalk(key, id);
+  if (!waiters.empty()) provider_timeouts_.Add();
+  for (Waiter& waiter : waiters)
+    waiter.done(std::unexpected(PaymentUnknown("the provider did not answer in time")));
+}
+
+void Service::StartReconciler() {
+  timer_.Post([this] { Reconcile(); });
+}
+
+void Service::ReconcileLater() {
+  timer_.After(config_.reconcile_every, [this] { Reconcile(); });
+}
+
+// Goes through the unsettled payments in the order of keys, a bounded part each time, and begins anew at the
+// end.
+void Service::Reconcile() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (stopping_) return;
+  }
+  const auto keys = reader_.Unsettled(reconciled_to_, config_.reconcile_at_most);
+  if (keys) {
+    reconciled_to_ = keys->size() < config_.reconcile_at_most ? PaymentKey{} : keys->back();
+    unsettled_.Set(static_cast<double>(keys->size()));
+    for (const PaymentKey& key : *keys) {
+      {
+        const std::scoped_lock lock(mutex_);
+        if (talks_.contains({key, false}) || talks_.contains({key, true})) continue;  // being found out
+      }
+      Decide({{Examine{key}, {}, {}}, [](const Result<Outcome>&) {}}, /*asked=*/false);
+    }
+  } else {
+    obs::Log(obs::Level::kWarning, "payment_reconcile_failed",
+             {{"reason", keys.error().reason}, {"detail", keys.error().detail}});
+  }
+  ReconcileLater();
+}
+
+void Service::Stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  executor_.Stop();
+  std::map<TalkKey, Talk> talks;
+  {
+    const std::scoped_lock lock(mutex_);
+    talks.swap(talks_);
+  }
+  for (auto& [key, talk] : talks) {
+    for (Waiter& waiter : talk.waiters) waiter.done(std::unexpected(PaymentUnknown("stopping")));
+  }
+}
+
+}  // namespace boxoffice::payment

@@ -1,0 +1,283 @@
+#include "services/payment/service.h"
+
+#include <condition_variable>
+#include <future>
+
+#include <gmock/gmock.h>
+
+#include "services/payment/provider_timer_manual.h"
+
+namespace boxoffice::payment {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+
+const Currency kKrw = *Currency::Parse("KRW");
+
+class MemoryStore final : public Store, public Reader {
+ public:
+  Result<std::vector<Payment>> Load(const std::vector<ReservationId>& reservations) override {
+    const std::scoped_lock lock(mutex_);
+    std::vector<Payment> found;
+    for (const auto& [key, row] : rows_) {
+      if (std::ranges::find(reservations, key.reservation) != reservations.end()) found.push_back(row);
+    }
+    return found;
+  }
+  Result<std::vector<ReservationId>> Save(const Changes& changes) override {
+    const std::scoped_lock lock(mutex_);
+    std::vector<ReservationId> moved;
+    for (const Payment& row : changes.payments) {
+      const auto it = rows_.find(row.key);
+      if ((it == rows_.end() ? 0 : it->second.version) != row.version) moved.push_back(row.key.reservation);
+    }
+    if (moved.empty() && !moves_.empty()) std::swap(moved, moves_);
+    if (!moved.empty()) return moved;
+    for (Payment row : changes.payments) {
+      ++row.version;
+      rows_[row.key] = row;
+    }
+    return moved;
+  }
+  Result<std::vector<Payment>> Payments(ReservationId reservation) override { return Load({reservation}); }
+  Result<PaymentPage> Page(ReservationId, uint32_t) override { return PaymentPage{}; }
+  Result<std::vector<PaymentKey>> Unsettled(const PaymentKey& after, uint32_t limit) override {
+    const std::scoped_lock lock(mutex_);
+    std::vector<PaymentKey> keys;
+    for (auto it = rows_.upper_bound(after); it != rows_.end() && keys.size() < limit; ++it) {
+      if (!it->second.settled()) keys.push_back(it->first);
+    }
+    return keys;
+  }
+  void Put(const Payment& row) {
+    const std::scoped_lock lock(mutex_);
+    rows_[row.key] = row;
+  }
+  Payment Row(const PaymentKey& key) {
+    const std::scoped_lock lock(mutex_);
+    return rows_.contains(key) ? rows_.at(key) : Payment{};
+  }
+  // The next save finds these moved.
+  void MoveAtNextSave(std::vector<ReservationId> reservations) {
+    const std::scoped_lock lock(mutex_);
+    moves_ = std::move(reservations);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<PaymentKey, Payment> rows_;
+  std::vector<ReservationId> moves_;
+};
+
+// A provider that keeps still until the test answers for it.
+class FakeProvider final : public Provider {
+ public:
+  struct Call {
+    std::string verb;
+    PaymentKey key;
+    Callback callback;
+  };
+  [[nodiscard]] bool Accepts(std::string_view instrument) const override { return instrument == "card"; }
+  void Approve(const ProviderRequest& request, Callback callback) override {
+    Record("approve", request, std::move(callback));
+  }
+  void Query(const ProviderRequest& request, Callback callback) override {
+    Record("query", request, std::move(callback));
+  }
+  void Cancel(const ProviderRequest& request, Callback callback) override {
+    Record("cancel", request, std::move(callback));
+  }
+
+  // The n-th call from the start, once it has come.
+  Call& Await(size_t n) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return calls_.size() > n; });
+    return calls_[n];
+  }
+  void Answer(size_t n, Verdict verdict) {
+    Await(n).callback({verdict, "ref", verdict == Verdict::kDeclined ? "51" : ""});
+  }
+  size_t count() {
+    const std::scoped_lock lock(mutex_);
+    return calls_.size();
+  }
+
+ private:
+  void Record(std::string verb, const ProviderRequest& request, Callback callback) {
+    const std::scoped_lock lock(mutex_);
+    calls_.push_back({std::move(verb), {request.reservation, request.attempt}, std::move(callback)});
+    changed_.notify_all();
+  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Call> calls_;
+};
+
+class ServiceTest : public ::testing::Test {
+ protected:
+  std::future<Result<Outcome>> Submit(Command command) {
+    auto promise = std::make_shared<std::promise<Result<Outcome>>>();
+    service_->Submit(std::move(command), [promise](Result<Outcome> o) { promise->set_value(std::move(o)); });
+    return promise->get_future();
+  }
+  Command ApproveOf(const std::string& method = "fake:card") {
+    return {payment::Approve{key_, saga_, "ann", {1000, kKrw}, method, Route::kUnknown}, "", {}};
+  }
+  Command CancelOf() { return {payment::Cancel{key_, saga_}, "", {}}; }
+  Command QueryOf() { return {payment::Query{key_}, "", {}}; }
+  // Returns once all that was submitted before has been decided.
+  void Settle() {
+    (void)Submit({payment::Query{{ReservationId::Make(clock_.Now(), random_), 1}}, "", {}}).get();
+  }
+
+  ManualClock clock_;
+  ManualTimer timer_{clock_};
+  SeededRandom random_{2};
+  obs::Registry metrics_;
+  MemoryStore store_;
+  FakeProvider provider_;
+  PaymentKey key_{ReservationId::Make(clock_.Now(), random_), 1};
+  SagaId saga_ = SagaId::Make(clock_.Now(), random_);
+  std::unique_ptr<Service> service_ =
+      std::make_unique<Service>(store_, store_, Providers{{"fake", &provider_}}, timer_, clock_, random_,
+                                metrics_, ServiceConfig{.limits = {}, .reconcile_at_most = 2}, [] {});
+};
+
+TEST_F(ServiceTest, AnInternalApprovalAsksNobody) {
+  EXPECT_EQ(Submit(ApproveOf("internal")).get()->state, State::kApproved);
+  EXPECT_EQ(provider_.count(), 0);
+}
+
+TEST_F(ServiceTest, AMethodThatNoProviderAcceptsIsRefused) {
+  EXPECT_EQ(Submit(ApproveOf("fake:gold")).get()->refusal, Refusal::kMethodUnknown);
+  EXPECT_EQ(Submit(ApproveOf("nobody:card")).get()->refusal, Refusal::kMethodUnknown);
+}
+
+TEST_F(ServiceTest, TheIntentIsSavedBeforeTheProviderIsTold) {
+  auto answer = Submit(ApproveOf());
+  EXPECT_EQ(provider_.Await(0).verb, "approve");
+  EXPECT_EQ(store_.Row(key_).state, State::kPending);
+  provider_.Answer(0, Verdict::kApproved);
+  EXPECT_EQ(answer.get()->state, State::kApproved);
+  EXPECT_EQ(store_.Row(key_).state, State::kApproved);
+}
+
+TEST_F(ServiceTest, ATimeOutIsUnknownAndTheLateAnswerIsStillRecorded) {
+  auto answer = Submit(ApproveOf());
+  provider_.Await(0);
+  timer_.Advance(2'999ms);
+  EXPECT_EQ(answer.wait_for(0s), std::future_status::timeout);
+  timer_.Advance(1ms);
+  const auto unknown = answer.get();
+  EXPECT_EQ(unknown.error().code, Code::kUnknown);
+  EXPECT_EQ(unknown.error().reason, "payment_unknown");
+  EXPECT_EQ(store_.Row(key_).state, State::kPending);
+  provider_.Answer(0, Verdict::kApproved);
+  Settle();
+  EXPECT_EQ(store_.Row(key_).state, State::kApproved);
+}
+
+TEST_F(ServiceTest, ARepeatAfterATimeOutAsksByKeyAndSendsAgainIfTheProviderKnowsNothing) {
+  auto first = Submit(ApproveOf());
+  provider_.Await(0);
+  timer_.Advance(3s);
+  EXPECT_FALSE(first.get());
+  auto again = Submit(ApproveOf());
+  EXPECT_EQ(provider_.Await(1).verb, "query");
+  provider_.Answer(1, Verdict::kNotFound);
+  EXPECT_EQ(provider_.Await(2).verb, "approve");
+  provider_.Answer(2, Verdict::kApproved);
+  EXPECT_EQ(again.get()->state, State::kApproved);
+}
+
+TEST_F(ServiceTest, ARepeatWhileTheProviderIsAskedSharesTheCall) {
+  auto first = Submit(ApproveOf());
+  provider_.Await(0);
+  auto second = Submit(ApproveOf());
+  auto query = Submit(QueryOf());
+  Settle();
+  EXPECT_EQ(provider_.count(), 1);
+  provider_.Answer(0, Verdict::kDeclined);
+  EXPECT_EQ(first.get()->provider_code, "51");
+  EXPECT_EQ(second.get()->refusal, Refusal::kDeclined);
+  EXPECT_EQ(query.get()->state, State::kDeclined);
+}
+
+TEST_F(ServiceTest, ACancellationIsAnsweredOnlyWhenItIsCertain) {
+  auto approve = Submit(ApproveOf());
+  provider_.Answer(0, Verdict::kUnknown);
+  EXPECT_EQ(approve.get().error().reason, "payment_unknown");
+  auto cancel = Submit(CancelOf());
+  EXPECT_EQ(provider_.Await(1).verb, "cancel");
+  provider_.Answer(1, Verdict::kUnknown);
+  EXPECT_EQ(cancel.get().error().code, Code::kUnknown);
+  auto again = Submit(CancelOf());
+  provider_.Answer(2, Verdict::kRefunded);
+  EXPECT_EQ(again.get()->resolution, Resolution::kRefunded);
+}
+
+TEST_F(ServiceTest, ACancellationDoesNotWaitForAnApprovalUnderWayAndTheLateApprovalIsGivenBack) {
+  auto approve = Submit(ApproveOf());
+  provider_.Await(0);
+  auto cancel = Submit(CancelOf());
+  EXPECT_EQ(provider_.Await(1).verb, "cancel");
+  provider_.Answer(1, Verdict::kNeverSeen);
+  EXPECT_EQ(cancel.get()->resolution, Resolution::kNeverSent);
+  provider_.Answer(0, Verdict::kApproved);
+  EXPECT_EQ(approve.get()->kind, OutcomeKind::kAborted);
+  EXPECT_FALSE(store_.Row(key_).settled());
+  service_->StartReconciler();
+  EXPECT_EQ(provider_.Await(2).verb, "cancel");
+  provider_.Answer(2, Verdict::kRefunded);
+  Settle();
+  EXPECT_EQ(store_.Row(key_).resolution, Resolution::kRefunded);
+}
+
+TEST_F(ServiceTest, ACancellationThatComesFirstNeverReachesTheProvider) {
+  EXPECT_EQ(Submit(CancelOf()).get()->resolution, Resolution::kNeverSent);
+  EXPECT_EQ(Submit(ApproveOf()).get()->kind, OutcomeKind::kAborted);
+  EXPECT_EQ(provider_.count(), 0);
+}
+
+TEST_F(ServiceTest, TheReconcilerFindsWhatACrashHasLeftABoundedPartEachTime) {
+  std::vector<PaymentKey> keys;
+  for (int i = 0; i < 3; ++i) {
+    keys.push_back({ReservationId::Make(clock_.Now() + milliseconds(i), random_), 1});
+    store_.Put({.key = keys.back(), .method = "fake:card", .state = State::kPending, .version = 1});
+  }
+  service_->StartReconciler();
+  EXPECT_EQ(provider_.Await(0).key, keys[0]);
+  EXPECT_EQ(provider_.Await(1).key, keys[1]);
+  Settle();
+  EXPECT_EQ(provider_.count(), 2);  // at most two each time
+  provider_.Answer(0, Verdict::kApproved);
+  provider_.Answer(1, Verdict::kNotFound);
+  timer_.Advance(1s);
+  EXPECT_EQ(provider_.Await(2).key, keys[2]);
+  provider_.Answer(2, Verdict::kDeclined);
+  Settle();
+  timer_.Advance(1s);
+  EXPECT_EQ(provider_.Await(3).key, keys[1]);  // begins anew
+  EXPECT_EQ(store_.Row(keys[0]).state, State::kApproved);
+  EXPECT_EQ(store_.Row(keys[1]).state, State::kPending);
+  EXPECT_EQ(store_.Row(keys[2]).state, State::kDeclined);
+}
+
+TEST_F(ServiceTest, StoppingAnswersWhoWaitsForAProvider) {
+  auto answer = Submit(ApproveOf());
+  provider_.Await(0);
+  timer_.AwaitWaiting(1);
+  service_->Stop();
+  EXPECT_EQ(answer.get().error().reason, "payment_unknown");
+  EXPECT_EQ(store_.Row(key_).state, State::kPending);
+}
+
+TEST_F(ServiceTest, ACommandWhoseReservationMovedIsDecidedAgain) {
+  store_.MoveAtNextSave({key_.reservation});
+  EXPECT_EQ(Submit(ApproveOf("internal")).get()->state, State::kApproved);
+}
+
+}  // namespace
+}  // namespace boxoffice::payment

@@ -1,0 +1,50 @@
+// What payment asks of storage. The rules are in payment.h; a store only loads by key and saves rows.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "services/payment/payment.h"
+
+namespace boxoffice::payment {
+
+// The writer's side; belongs to one thread. Errors of both: database_unavailable, and nothing was done.
+class Store {
+ public:
+  virtual ~Store() = default;
+  // All payments of the reservations, by key.
+  [[nodiscard]] virtual Result<std::vector<Payment>> Load(const std::vector<ReservationId>& reservations) = 0;
+  // Saves all of `changes` in one durable transaction, or, where rows are no longer as they were loaded,
+  // nothing: then it returns their reservations, sorted.
+  [[nodiscard]] virtual Result<std::vector<ReservationId>> Save(const Changes& changes) = 0;
+};
+
+struct PaymentPage {
+  std::vector<Payment> payments;  // by key; all attempts of a reservation or none
+  bool more = false;
+};
+
+inline constexpr uint32_t kMaxAuditPage = 10'000;
+
+// The readers' side: never waits for commands. Thread-safe. Errors: database_unavailable.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  // All attempts of a reservation, by number.
+  [[nodiscard]] virtual Result<std::vector<Payment>> Payments(ReservationId reservation) = 0;
+  // Payments of the reservations after `after`: at least `limit` if there are, and no reservation split.
+  [[nodiscard]] virtual Result<PaymentPage> Page(ReservationId after, uint32_t limit) = 0;
+  // At most `limit` payments after `after` of which it is not certain what the provider did.
+  [[nodiscard]] virtual Result<std::vector<PaymentKey>> Unsettled(const PaymentKey& after,
+                                                                  uint32_t limit) = 0;
+};
+
+struct Stores {
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Reader> reader;
+};
+
+}  // namespace boxoffice::payment

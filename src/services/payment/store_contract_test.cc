@@ -1,0 +1,194 @@
+// What every store of payment does alike. Add a store: add its factory at the end.
+#include <memory>
+
+#include <gmock/gmock.h>
+
+#include "platform/sql/sqlite.h"
+#include "services/payment/store.h"
+#include "services/payment/store_sqlite.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::payment {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const Currency kKrw = *Currency::Parse("KRW");
+const Timestamp kNow = FromUnixMs(1'800'000'000'000);
+
+// A store under test with what it needs to live.
+class Home {
+ public:
+  virtual ~Home() = default;
+  virtual Stores Open() = 0;
+};
+using HomeFactory = std::function<std::unique_ptr<Home>()>;
+
+class StoreContractTest : public ::testing::TestWithParam<HomeFactory> {
+ protected:
+  StoreContractTest() { Reopen(); }
+  void Reopen() {
+    stores_ = {};
+    stores_ = home_->Open();
+  }
+  ReservationId NewReservation() { return ReservationId::Make(kNow + milliseconds(++made_), random_); }
+  Payment NewPayment(ReservationId reservation, uint32_t attempt = 1, State state = State::kApproved) {
+    return {.key = {reservation, attempt},
+            .id = PaymentId::Make(kNow, random_),
+            .saga = SagaId::Make(kNow, random_),
+            .user_id = "ann",
+            .money = {1000, kKrw},
+            .method = "sandbox:approve",
+            .state = state,
+            .created_at = kNow,
+            .updated_at = kNow};
+  }
+  // The reservations that had moved.
+  std::vector<ReservationId> Save(std::vector<Payment> payments) {
+    auto moved = stores_.store->Save({std::move(payments), {}});
+    EXPECT_TRUE(moved.has_value());
+    return *moved;
+  }
+  std::vector<Payment> Load(ReservationId reservation) { return *stores_.store->Load({reservation}); }
+
+  std::unique_ptr<Home> home_ = GetParam()();
+  Stores stores_;
+  SeededRandom random_{3};
+  int made_ = 0;
+  ReservationId reservation_ = NewReservation();
+};
+
+TEST_P(StoreContractTest, WhatIsSavedIsLoadedAlsoAfterReopening) {
+  EXPECT_THAT(Load(reservation_), IsEmpty());
+  Payment first = NewPayment(reservation_, 1, State::kCancelled);
+  first.resolution = Resolution::kRefunded;
+  first.provider_code = "51";
+  first.provider_reference = "ref";
+  const Payment second = NewPayment(reservation_, 2);
+  const Payment other = NewPayment(NewReservation());
+  EXPECT_THAT(Save({first, second, other}), IsEmpty());
+  Reopen();
+  Payment stored_first = first;
+  Payment stored_second = second;
+  stored_first.version = stored_second.version = 1;
+  EXPECT_THAT(Load(reservation_), ElementsAre(stored_first, stored_second));
+  EXPECT_THAT(*stores_.store->Load({reservation_, other.key.reservation}), SizeIs(3));
+}
+
+TEST_P(StoreContractTest, WhatCameOfAPaymentIsUpdated) {
+  Save({NewPayment(reservation_, 1, State::kPending)});
+  Payment row = Load(reservation_).at(0);
+  row.state = State::kCancelled;
+  row.resolution = Resolution::kVoided;
+  row.provider_code = "c";
+  row.provider_reference = "r";
+  row.updated_at = kNow + milliseconds(5);
+  EXPECT_THAT(Save({row}), IsEmpty());
+  row.version = 2;
+  EXPECT_THAT(Load(reservation_), ElementsAre(row));
+}
+
+TEST_P(StoreContractTest, ARowThatMovedStopsTheWholeSave) {
+  Save({NewPayment(reservation_, 1, State::kPending)});
+  Payment row = Load(reservation_).at(0);
+  row.state = State::kApproved;
+  EXPECT_THAT(Save({row}), IsEmpty());
+  row.state = State::kCancelled;  // decided on the version before
+  const Payment neighbour = NewPayment(NewReservation());
+  EXPECT_THAT(Save({row, neighbour}), ElementsAre(reservation_));
+  EXPECT_EQ(Load(reservation_).at(0).state, State::kApproved);
+  EXPECT_THAT(Load(neighbour.key.reservation), IsEmpty());
+}
+
+TEST_P(StoreContractTest, ActionAndUndoAtTheSameTimeMeetInTheRow) {
+  Payment tombstone = NewPayment(reservation_, 1, State::kCancelled);
+  tombstone.resolution = Resolution::kNeverSent;
+  Save({tombstone});
+  EXPECT_THAT(Save({NewPayment(reservation_, 1)}), ElementsAre(reservation_));
+  EXPECT_EQ(Load(reservation_).at(0).state, State::kCancelled);
+}
+
+TEST_P(StoreContractTest, TwoApprovalsOfOneReservationAreImpossibleByConstraint) {
+  Save({NewPayment(reservation_, 1)});
+  EXPECT_THAT(Save({NewPayment(reservation_, 2)}), ElementsAre(reservation_));
+  EXPECT_THAT(Save({NewPayment(reservation_, 2, State::kPending)}), ElementsAre(reservation_));
+  EXPECT_THAT(Load(reservation_), SizeIs(1));
+  Payment first = Load(reservation_).at(0);
+  first.state = State::kCancelled;
+  EXPECT_THAT(Save({first, NewPayment(reservation_, 2)}), IsEmpty());
+}
+
+TEST_P(StoreContractTest, PaymentsArePagedWithoutSplittingAReservation) {
+  const ReservationId second = NewReservation();
+  const ReservationId third = NewReservation();
+  Save({NewPayment(reservation_, 1, State::kDeclined), NewPayment(reservation_, 2), NewPayment(second),
+        NewPayment(third)});
+  const PaymentPage first_page = *stores_.reader->Page({}, 1);
+  ASSERT_THAT(first_page.payments, SizeIs(2));
+  EXPECT_EQ(first_page.payments[1].key, (PaymentKey{reservation_, 2}));
+  EXPECT_TRUE(first_page.more);
+  const PaymentPage rest = *stores_.reader->Page(reservation_, 2);
+  EXPECT_THAT(rest.payments, SizeIs(2));
+  EXPECT_FALSE(rest.more);
+  EXPECT_THAT(*stores_.reader->Payments(reservation_), SizeIs(2));
+}
+
+TEST_P(StoreContractTest, WhatIsNotSettledIsFoundInTheOrderOfKeys) {
+  std::vector<Payment> payments;
+  const auto add = [&](State state, Resolution resolution) {
+    payments.push_back(NewPayment(NewReservation(), 1, state));
+    payments.back().resolution = resolution;
+    return payments.back().key;
+  };
+  const PaymentKey pending = add(State::kPending, Resolution::kOpen);
+  add(State::kApproved, Resolution::kOpen);
+  add(State::kDeclined, Resolution::kOpen);
+  const PaymentKey open = add(State::kCancelled, Resolution::kOpen);
+  add(State::kCancelled, Resolution::kNeverSent);
+  add(State::kCancelled, Resolution::kVoided);
+  add(State::kCancelled, Resolution::kRefunded);
+  const PaymentKey reopened = add(State::kCancelled, Resolution::kReopened);
+  for (const Payment& payment : payments) {
+    EXPECT_EQ(payment.settled(), payment.key != pending && payment.key != open && payment.key != reopened);
+  }
+  Save(payments);
+  EXPECT_THAT(*stores_.reader->Unsettled({}, 10), ElementsAre(pending, open, reopened));
+  EXPECT_THAT(*stores_.reader->Unsettled({}, 2), ElementsAre(pending, open));
+  EXPECT_THAT(*stores_.reader->Unsettled(open, 2), ElementsAre(reopened));
+}
+
+class SqliteHome final : public Home {
+ public:
+  Stores Open() override {
+    auto stores = OpenSqlite(file());
+    CHECK(stores.has_value(), "{}", stores.error().detail);
+    return *std::move(stores);
+  }
+  std::filesystem::path file() const { return dir_.path() / "payment.db"; }
+
+ private:
+  testbed::TempDir dir_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContractTest,
+                         ::testing::Values(HomeFactory([] { return std::make_unique<SqliteHome>(); })));
+
+// The reconciler looks every second: it must not walk over all payments ever made.
+TEST(SqlitePaymentTest, UnsettledPaymentsAreFoundByTheirOwnIndex) {
+  SqliteHome home;
+  const Stores stores = home.Open();
+  const auto raw = sql::Database::Open(home.file());
+  sql::Statement plan = raw->Prepare(
+      "EXPLAIN QUERY PLAN SELECT reservation_id, attempt FROM payment "
+      "WHERE (state = 1 OR (state = 4 AND resolution IN (0, 4))) AND (reservation_id, attempt) > (x'', 0) "
+      "ORDER BY reservation_id, attempt LIMIT 10");
+  std::string text;
+  while (plan.Step().value()) text += std::string(plan.Text(3)) + "\n";
+  EXPECT_THAT(text, ::testing::HasSubstr("payment_unsettled"));
+  EXPECT_THAT(text, ::testing::Not(::testing::HasSubstr("TEMP B-TREE")));
+}
+
+}  // namespace
+}  // namespace boxoffice::payment

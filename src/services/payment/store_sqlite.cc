@@ -1,0 +1,203 @@
+#include "services/payment/store_sqlite.h"
+
+#include <algorithm>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "platform/outbox/outbox.h"
+#include "platform/sql/sqlite.h"
+#include "services/payment/store_events.h"
+
+namespace boxoffice::sql {
+std::span<const Migration> payment_schema();
+}  // namespace boxoffice::sql
+
+namespace boxoffice::payment {
+namespace {
+
+constexpr std::string_view kSelect =
+    "SELECT reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "
+    "provider_code, provider_reference, version, created_at_ms, updated_at_ms FROM payment ";
+
+template <typename T>
+T IdAt(const sql::Statement& row, int column) {
+  const auto id = T::FromBytes(row.Text(column));
+  CHECK(id.has_value(), "a stored id has 16 bytes");
+  return *id;
+}
+
+// The row of a statement that begins with kSelect.
+Payment PaymentAt(const sql::Statement& row) {
+  const auto currency = Currency::Parse(row.Text(6));
+  CHECK(currency.has_value(), "a stored currency has three letters");
+  return {.key = {IdAt<ReservationId>(row, 0), static_cast<uint32_t>(row.Int(1))},
+          .id = IdAt<PaymentId>(row, 2),
+          .saga = IdAt<SagaId>(row, 3),
+          .user_id = std::string(row.Text(4)),
+          .money = {row.Int(5), *currency},
+          .method = std::string(row.Text(7)),
+          .state = static_cast<State>(row.Int(8)),
+          .resolution = static_cast<Resolution>(row.Int(9)),
+          .provider_code = std::string(row.Text(10)),
+          .provider_reference = std::string(row.Text(11)),
+          .version = row.Int(12),
+          .created_at = FromUnixMs(row.Int(13)),
+          .updated_at = FromUnixMs(row.Int(14))};
+}
+
+// Appends all rows of a bound statement that begins with kSelect.
+Result<void> ReadAll(sql::Statement& statement, std::vector<Payment>& payments) {
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool more, statement.Step());
+    if (!more) return {};
+    payments.push_back(PaymentAt(statement));
+  }
+}
+
+class SqliteStore final : public Store {
+ public:
+  explicit SqliteStore(std::unique_ptr<sql::Database> database)
+      : database_(std::move(database)),
+        outbox_(*database_),
+        begin_(database_->Prepare("BEGIN")),
+        end_(database_->Prepare("COMMIT")),
+        select_(database_->Prepare(std::string(kSelect) + "WHERE reservation_id = ?1 ORDER BY attempt")),
+        insert_(database_->Prepare(
+            "INSERT INTO payment(reservation_id, attempt, id, saga_id, user_id, amount, currency, method, "
+            "state, "
+            "resolution, provider_code, provider_reference, version, created_at_ms, updated_at_ms) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14) ON CONFLICT DO "
+            "NOTHING")),
+        // What was asked for does not change any more; only what came of it.
+        update_(database_->Prepare(
+            "UPDATE payment SET state = ?4, resolution = ?5, provider_code = ?6, provider_reference = ?7, "
+            "updated_at_ms = ?8, version = version + 1 "
+            "WHERE reservation_id = ?1 AND attempt = ?2 AND version = ?3")) {}
+
+  Result<std::vector<Payment>> Load(const std::vector<ReservationId>& reservations) override {
+    BOXOFFICE_TRY(begin_.Run());  // one round of file locks for all reads
+    std::vector<Payment> payments;
+    Result<void> read;
+    for (const ReservationId& reservation : reservations) {
+      read = ReadAll(select_.Bind(reservation), payments);
+      if (!read) break;
+    }
+    auto ended = end_.Run();
+    BOXOFFICE_TRY(std::move(read));
+    BOXOFFICE_TRY(std::move(ended));
+    return payments;
+  }
+
+  Result<std::vector<ReservationId>> Save(const Changes& changes) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    std::vector<ReservationId> moved;
+    for (const Payment& payment : changes.payments) {
+      BOXOFFICE_TRY(payment.version == 0 ? Insert(payment) : Update(payment));
+      if (database_->changes() == 0) moved.push_back(payment.key.reservation);
+    }
+    if (!moved.empty()) {
+      moved.erase(std::unique(moved.begin(), moved.end()), moved.end());
+      return moved;
+    }
+    std::vector<bus::Event> events;
+    events.reserve(changes.events.size());
+    for (const PaymentEvent& event : changes.events) events.push_back(ToEvent(event));
+    if (!events.empty()) BOXOFFICE_TRY(outbox_.Append(events));
+    BOXOFFICE_TRY(transaction.Commit());
+    return moved;
+  }
+
+ private:
+  Result<void> Insert(const Payment& row) {
+    return insert_
+        .Bind(row.key.reservation, row.key.attempt, row.id, row.saga, row.user_id, row.money.amount,
+              row.money.currency.code(), row.method, row.state, row.resolution, row.provider_code,
+              row.provider_reference, ToUnixMs(row.created_at), ToUnixMs(row.updated_at))
+        .Run();
+  }
+  Result<void> Update(const Payment& row) {
+    return update_
+        .Bind(row.key.reservation, row.key.attempt, row.version, row.state, row.resolution, row.provider_code,
+              row.provider_reference, ToUnixMs(row.updated_at))
+        .Run();
+  }
+
+  std::unique_ptr<sql::Database> database_;  // first: statements end before it
+  outbox::Writer outbox_;
+  sql::Statement begin_;
+  sql::Statement end_;
+  sql::Statement select_;
+  sql::Statement insert_;
+  sql::Statement update_;
+};
+
+class SqliteReader final : public Reader {
+ public:
+  explicit SqliteReader(std::unique_ptr<sql::Database> database)
+      : database_(std::move(database)),
+        select_(database_->Prepare(std::string(kSelect) + "WHERE reservation_id = ?1 ORDER BY attempt")),
+        select_page_(database_->Prepare(std::string(kSelect) +
+                                        "WHERE reservation_id > ?1 ORDER BY reservation_id, attempt")),
+        select_unsettled_(database_->Prepare("SELECT reservation_id, attempt FROM payment "
+                                             "WHERE (state = 1 OR (state = 4 AND resolution IN (0, 4))) AND "
+                                             "(reservation_id, attempt) > (?1, ?2) "
+                                             "ORDER BY reservation_id, attempt LIMIT ?3")) {}
+
+  Result<std::vector<Payment>> Payments(ReservationId reservation) override {
+    const std::scoped_lock lock(mutex_);
+    std::vector<Payment> payments;
+    BOXOFFICE_TRY(ReadAll(select_.Bind(reservation), payments));
+    return payments;
+  }
+
+  Result<PaymentPage> Page(ReservationId after, uint32_t limit) override {
+    const std::scoped_lock lock(mutex_);
+    PaymentPage page;
+    select_page_.Bind(after);
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, select_page_.Step());
+      if (!more) return page;
+      Payment payment = PaymentAt(select_page_);
+      if (page.payments.size() >= limit && payment.key.reservation != page.payments.back().key.reservation) {
+        page.more = true;
+        select_page_.Reset();
+        return page;
+      }
+      page.payments.push_back(std::move(payment));
+    }
+  }
+
+  Result<std::vector<PaymentKey>> Unsettled(const PaymentKey& after, uint32_t limit) override {
+    const std::scoped_lock lock(mutex_);
+    std::vector<PaymentKey> keys;
+    select_unsettled_.Bind(after.reservation, after.attempt, limit);
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, select_unsettled_.Step());
+      if (!more) return keys;
+      keys.push_back(
+          {IdAt<ReservationId>(select_unsettled_, 0), static_cast<uint32_t>(select_unsettled_.Int(1))});
+    }
+  }
+
+ private:
+  std::mutex mutex_;                         // guards the connection
+  std::unique_ptr<sql::Database> database_;  // before the statements: they end first
+  sql::Statement select_;
+  sql::Statement select_page_;
+  sql::Statement select_unsettled_;
+};
+
+}  // namespace
+
+Result<Stores> OpenSqlite(const std::filesystem::path& file) {
+  BOXOFFICE_ASSIGN(sql::Database writer, sql::Database::Open(file));
+  BOXOFFICE_TRY(writer.Migrate(sql::payment_schema()));
+  BOXOFFICE_ASSIGN(sql::Database reader, sql::Database::Open(file));
+  return Stores{std::make_unique<SqliteStore>(std::make_unique<sql::Database>(std::move(writer))),
+                std::make_unique<SqliteReader>(std::make_unique<sql::Database>(std::move(reader)))};
+}
+
+}  // namespace boxoffice::payment
