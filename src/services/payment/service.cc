@@ -115,8 +115,9 @@ void Service::Proceed(Waiter waiter, Decided decided) {
   if (talk.waiters.size() > 1) return;
   const uint64_t id = talk.id = ++last_talk_;
   lock.unlock();
-  timer_.After(config_.provider_timeout, [this, key, id] { TimeOut(key, id); });
   Call(*it->second, decided.next, decided.request, id);
+  // After the call, which returns at once: who sees the time-out running knows that the provider has been told.
+  timer_.After(config_.provider_timeout, [this, key, id] { TimeOut(key, id); });
 }
 
 void Service::Call(Provider& provider, Next next, const ProviderRequest& request, uint64_t id) {

@@ -166,7 +166,7 @@ TEST_F(ServiceTest, TheIntentIsSavedBeforeTheProviderIsTold) {
 
 TEST_F(ServiceTest, ATimeOutIsUnknownAndTheLateAnswerIsStillRecorded) {
   auto answer = Submit(ApproveOf());
-  provider_.Await(0);
+  timer_.AwaitWaiting(1);
   timer_.Advance(2'999ms);
   EXPECT_EQ(answer.wait_for(0s), std::future_status::timeout);
   timer_.Advance(1ms);
@@ -181,7 +181,7 @@ TEST_F(ServiceTest, ATimeOutIsUnknownAndTheLateAnswerIsStillRecorded) {
 
 TEST_F(ServiceTest, ARepeatAfterATimeOutAsksByKeyAndSendsAgainIfTheProviderKnowsNothing) {
   auto first = Submit(ApproveOf());
-  provider_.Await(0);
+  timer_.AwaitWaiting(1);
   timer_.Advance(3s);
   EXPECT_FALSE(first.get());
   auto again = Submit(ApproveOf());
