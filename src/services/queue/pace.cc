@@ -44,19 +44,16 @@ double CreditAt(const Pace& pace, double rate_per_s, Timestamp now) {
 double MeasuredPerS(const Pace& pace, bool anyone_waits, Timestamp now) {
   constexpr double kMinute = Meter::kSeconds;
   if (!anyone_waits) return static_cast<double>(pace.admitted.Sum(now, Meter::kSeconds)) / kMinute;
+  if (now - pace.busy_since < kTrustAfter) return 0;
   const int64_t counted =
       std::clamp<int64_t>(SecondOf(now) - SecondOf(pace.busy_since) + 1, 1, Meter::kSeconds);
-  const double passed_s =
-      std::clamp(std::chrono::duration<double>(now - pace.busy_since).count(), 1.0, kMinute);
+  const double passed_s = std::min(std::chrono::duration<double>(now - pace.busy_since).count(), kMinute);
   return static_cast<double>(pace.admitted.Sum(now, counted)) / passed_s;
 }
 
 Estimate EstimateWait(uint64_t position, const Pace& pace, double rate_per_s, Timestamp now) {
-  double rate = rate_per_s;
-  if (now - pace.busy_since >= kTrustAfter) {
-    const double measured = MeasuredPerS(pace, /*anyone_waits=*/true, now);
-    if (measured > 0) rate = measured;
-  }
+  const double measured = MeasuredPerS(pace, /*anyone_waits=*/true, now);
+  const double rate = measured > 0 ? measured : rate_per_s;
   const double eta = std::min(kMaxEtaS, std::ceil(static_cast<double>(position) / rate));
   const double refresh = std::clamp(std::ceil(eta / kFrontS), 1.0, kMaxRefreshS);
   return {static_cast<uint32_t>(eta), static_cast<uint32_t>(refresh)};

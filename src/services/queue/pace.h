@@ -38,7 +38,8 @@ struct Pace {
 [[nodiscard]] double CreditAt(const Pace& pace, double rate_per_s, Timestamp now);
 
 // Admissions per second over the last minute, or over the time for which people have waited if that is
-// shorter.
+// shorter. 0 while people have waited for less than five seconds: what came before says nothing of how fast
+// the line will move.
 [[nodiscard]] double MeasuredPerS(const Pace& pace, bool anyone_waits, Timestamp now);
 
 // What a waiting person is told: seconds until admission, and when to ask again (1 s within five seconds of

@@ -283,15 +283,16 @@ QueueView ViewOf(const ShowQueue& queue, Timestamp now) {
 }
 
 Result<void> CheckSettings(const Configure& configure) {
+  const auto refuse = [](std::string detail) {
+    return Fail(Code::kInvalidArgument, "invalid_field", std::move(detail));
+  };
   const auto& rate = configure.rate_per_s;
   if (rate && !(*rate >= kMinRatePerS && *rate <= kMaxRatePerS)) {  // so that NaN is refused
-    return Fail(Code::kInvalidArgument, "rate_out_of_range",
-                fmt::format("rate_per_s is {}; it may be {} to {}", *rate, kMinRatePerS, kMaxRatePerS));
+    return refuse(fmt::format("rate_per_s: must be in {} to {}", kMinRatePerS, kMaxRatePerS));
   }
   const auto& cap = configure.active_cap;
   if (cap && (*cap < kMinActiveCap || *cap > kMaxActiveCap)) {
-    return Fail(Code::kInvalidArgument, "active_cap_out_of_range",
-                fmt::format("active_cap is {}; it may be {} to {}", *cap, kMinActiveCap, kMaxActiveCap));
+    return refuse(fmt::format("active_cap: must be in {} to {}", kMinActiveCap, kMaxActiveCap));
   }
   return {};
 }

@@ -82,13 +82,13 @@ struct QueueView {
   Show show;
   uint64_t waiting = 0;
   uint64_t active = 0;
-  double admitted_per_s = 0;
+  double admitted_per_s = 0;  // MeasuredPerS
 };
 using Outcome = std::variant<SessionAnswer, BindAnswer, Nothing, QueueView>;
 
 [[nodiscard]] QueueView ViewOf(const ShowQueue& queue, Timestamp now);
 
-// kInvalidArgument rate_out_of_range, active_cap_out_of_range: with the field and its range.
+// kInvalidArgument invalid_field, with the field and its range in the detail.
 [[nodiscard]] Result<void> CheckSettings(const Configure& configure);
 
 // What a batch needs besides memory: sessions that tokens name and that ended, sagas that no live session

@@ -553,19 +553,18 @@ TEST_F(QueueRulesTest, ConfigureChangesWhatIsSetAndTheRestStays) {
 }
 
 TEST_F(QueueRulesTest, SettingsOutOfTheirRangeAreRefusedByName) {
-  const auto reason = [](const Configure& configure) {
+  const auto detail = [](const Configure& configure) {
     const auto result = CheckSettings(configure);
-    return result ? "" : result.error().reason;
+    return result ? "" : result.error().detail;
   };
   for (const double bad : {0.0, -1.0, 0.09, 100'001.0, std::numeric_limits<double>::quiet_NaN()}) {
-    EXPECT_EQ(reason({.rate_per_s = bad}), "rate_out_of_range") << bad;
+    EXPECT_EQ(detail({.rate_per_s = bad}), "rate_per_s: must be in 0.1 to 100000") << bad;
   }
-  EXPECT_EQ(reason({.rate_per_s = 0.1}), "");
-  EXPECT_EQ(reason({.rate_per_s = 100'000}), "");
-  EXPECT_EQ(reason({.active_cap = 0}), "active_cap_out_of_range");
-  EXPECT_EQ(reason({.active_cap = 1'000'001}), "active_cap_out_of_range");
-  EXPECT_EQ(reason({.active_cap = 1}), "");
-  EXPECT_EQ(CheckSettings({.active_cap = 0}).error().detail, "active_cap is 0; it may be 1 to 1000000");
+  EXPECT_EQ(detail({.rate_per_s = 0.1}), "");
+  EXPECT_EQ(detail({.rate_per_s = 100'000}), "");
+  EXPECT_EQ(detail({.active_cap = 0}), "active_cap: must be in 1 to 1000000");
+  EXPECT_EQ(detail({.active_cap = 1'000'001}), "active_cap: must be in 1 to 1000000");
+  EXPECT_EQ(detail({.active_cap = 1}), "");
 }
 
 TEST_F(QueueRulesTest, TheViewCounts) {
@@ -580,7 +579,7 @@ TEST_F(QueueRulesTest, TheViewCounts) {
   EXPECT_EQ(view.show.expired, 1);
   EXPECT_EQ(view.show.head_sequence, 2);
   EXPECT_EQ(view.show.last_sequence, 3);
-  EXPECT_GT(view.admitted_per_s, 0);
+  EXPECT_EQ(view.admitted_per_s, 0) << "nobody has waited long enough to measure";
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ namespace {
 constexpr int64_t kMaxAuditPage = 1'000;
 
 std::unexpected<Error> InvalidField(std::string_view field, std::string_view needs) {
-  return Fail(Code::kInvalidArgument, "invalid_field", fmt::format("{} {}", field, needs));
+  return Fail(Code::kInvalidArgument, "invalid_field", fmt::format("{}: {}", field, needs));
 }
 
 Result<void> CheckShow(int64_t show_id) {

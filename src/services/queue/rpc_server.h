@@ -13,9 +13,8 @@
 
 namespace boxoffice::queue {
 
-// Malformed requests get invalid_field (the detail names the field), settings out of their range
-// rate_out_of_range or active_cap_out_of_range; all are kInvalidArgument. `service` and `history` outlive it;
-// it outlives the server that it is registered with.
+// Malformed requests, and settings out of their range, get invalid_field (kInvalidArgument; the detail names
+// the field). `service` and `history` outlive it; it outlives the server that it is registered with.
 class RpcServer final : public v1::QueueService::CallbackService {
  public:
   RpcServer(queue::Service& service, History& history, std::shared_ptr<const auth::KeyRing> keys);
