@@ -1,0 +1,11 @@
+# Writes a .cc that holds the OpenAPI file, in pieces, because compilers bound the length of one literal.
+file(READ ${FILE} text)
+string(LENGTH "${text}" length)
+set(pieces "")
+set(at 0)
+while(at LESS length)
+  string(SUBSTRING "${text}" ${at} 8000 piece)
+  string(APPEND pieces "R\"YAML__(${piece})YAML__\"\n")
+  math(EXPR at "${at} + 8000")
+endwhile()
+file(WRITE ${OUT} "#include \"gateway/openapi.h\"\n\nnamespace boxoffice::gateway {\nstd::string_view OpenApiYaml() { return ${pieces}; }\n}  // namespace boxoffice::gateway\n")

@@ -1,0 +1,153 @@
+// Concerts and shows, as operators make and change them.
+#include <limits>
+
+#include "gateway/edge.h"
+#include "gateway/pages.h"
+#include "gateway/refusals.h"
+#include "gateway/render.h"
+#include "gateway/routes.h"
+#include "gateway/show_body.h"
+#include "platform/http/json_reader.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr size_t kMaxPlanBytes = 32UL << 20;
+constexpr size_t kMaxPrices = 1'000;
+
+// The operator's key, apart from every other operator's.
+std::string OperationKey(const auth::Principal& caller, std::string_view key) {
+  return fmt::format("{}:{}", caller.user, key);
+}
+
+Response Created(Response response, std::string location) {
+  response.headers.emplace_back("Location", std::move(location));
+  return response;
+}
+
+// A whole number that fits; refuses with field_invalid. The range that makes sense is the seat service's to
+// say.
+uint32_t ReadCount(http::ObjectReader& reader, std::string_view name, int64_t times = 1) {
+  const int64_t value = reader.Optional<int64_t>(name).value_or(0);
+  if (value < 0 || value > std::numeric_limits<uint32_t>::max() / times) {
+    reader.Refuse(name, "field_invalid", "is out of range");
+    return 0;
+  }
+  return static_cast<uint32_t>(value * times);
+}
+
+asio::awaitable<Response> CreateConcert(Edge& edge, Request& request, const auth::Principal& caller) {
+  const Result<std::string_view> key = ReadIdempotencyKey(request);
+  if (!key) co_return FailureResponse(key.error());
+  http::ObjectReader reader(request.body());
+  seat::v1::CreateConcertRequest query;
+  query.set_operation_key(OperationKey(caller, *key));
+  query.set_title(reader.Required<std::string>("title"));
+  query.set_artist(reader.Required<std::string>("artist"));
+  query.set_venue(reader.Required<std::string>("venue"));
+  const Result<void> read = reader.Finish();
+  if (!read) co_return FailureResponse(read.error());
+  const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->CreateConcert(arguments...); };
+  const Result<seat::v1::Concert> concert =
+      co_await edge.backends.Ask<seat::v1::Concert>(query, request.traceparent(), start);
+  if (!concert) co_return ServiceFailure(concert.error());
+  Response response = ObjectResponse([&](http::JsonWriter& writer) { WriteConcert(writer, *concert); }, 201);
+  co_return Created(std::move(response), fmt::format("/v1/concerts/{}", concert->id()));
+}
+
+void ReadPrices(http::ObjectReader& reader, seat::v1::CreateShowRequest& query) {
+  http::ObjectReader* prices = reader.RequiredObject("prices");
+  const std::vector<std::string_view> names = prices->Names();
+  if (names.size() > kMaxPrices) {
+    reader.Refuse("prices", "field_too_long", "has too many categories");
+    return;
+  }
+  for (const std::string_view name : names) {
+    (*query.mutable_prices())[std::string(name)] = prices->Required<int64_t>(name);
+  }
+}
+
+Result<seat::v1::CreateShowRequest> ReadShow(const Request& request) {
+  BOXOFFICE_ASSIGN(ShowBody body, SplitShowBody(request.body()));
+  http::ObjectReader reader(body.fields);
+  seat::v1::CreateShowRequest query;
+  query.set_concert_id(NumberInBody(reader, "concert_id"));
+  query.set_starts_at_ms(TimeInBody(reader, "starts_at"));
+  if (!reader.Has("starts_at")) reader.Refuse("starts_at", "field_missing", "is missing");
+  query.set_on_sale_at_ms(TimeInBody(reader, "on_sale_at"));
+  query.set_sale_ends_at_ms(TimeInBody(reader, "sale_ends_at"));
+  query.set_currency(reader.Required<std::string>("currency"));
+  query.set_seat_limit(ReadCount(reader, "seat_limit"));
+  query.set_hold_ttl_ms(ReadCount(reader, "hold_ttl_s", 1000));
+  query.set_cancel_deadline_ms(TimeInBody(reader, "cancel_deadline"));
+  ReadPrices(reader, query);
+  if (body.plan.empty()) {
+    query.set_seating_plan(reader.Required<std::string>("seating_plan"));
+  } else {
+    reader.Ignore("seating_plan");
+    query.set_seating_plan(std::move(body.plan));
+  }
+  BOXOFFICE_TRY(reader.Finish());
+  return query;
+}
+
+asio::awaitable<Response> CreateShow(Edge& edge, Request& request, const auth::Principal& caller) {
+  const Result<std::string_view> key = ReadIdempotencyKey(request);
+  if (!key) co_return FailureResponse(key.error());
+  Result<seat::v1::CreateShowRequest> query = ReadShow(request);
+  if (!query) {
+    // Broken JSON inside the plan is the plan's fault: 422, as for all that is wrong with one.
+    if (query.error().reason == "seating_plan_invalid") co_return ServiceFailure(query.error());
+    co_return FailureResponse(query.error());
+  }
+  query->set_operation_key(OperationKey(caller, *key));
+  const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->CreateShow(arguments...); };
+  const milliseconds timeout = edge.backends.limits().import_timeout;
+  const Result<seat::v1::Show> show = co_await edge.backends.AskWithin<seat::v1::Show>(
+      timeout, std::move(*query), request.traceparent(), start);
+  if (!show) co_return ServiceFailure(show.error());
+  Response response = ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, *show); }, 201);
+  co_return Created(std::move(response), fmt::format("/v1/shows/{}", show->id()));
+}
+
+asio::awaitable<Response> UpdateShow(Edge& edge, Request& request, const auth::Principal&) {
+  const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
+  if (!id) co_return FailureResponse(id.error());
+  http::ObjectReader reader(request.body());
+  seat::v1::UpdateShowRequest query;
+  query.set_id(*id);
+  if (reader.Has("on_sale_at")) query.set_on_sale_at_ms(TimeInBody(reader, "on_sale_at"));
+  if (reader.Has("sale_ends_at")) query.set_sale_ends_at_ms(TimeInBody(reader, "sale_ends_at"));
+  if (reader.Has("seat_limit")) query.set_seat_limit(ReadCount(reader, "seat_limit"));
+  if (reader.Has("hold_ttl_s")) query.set_hold_ttl_ms(ReadCount(reader, "hold_ttl_s", 1000));
+  if (reader.Has("cancel_deadline")) query.set_cancel_deadline_ms(TimeInBody(reader, "cancel_deadline"));
+  const Result<void> read = reader.Finish();
+  if (!read) co_return FailureResponse(read.error());
+  const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->UpdateShow(arguments...); };
+  const Result<seat::v1::Show> show =
+      co_await edge.backends.Ask<seat::v1::Show>(query, request.traceparent(), start);
+  if (!show) co_return ServiceFailure(show.error());
+  co_return ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, *show); });
+}
+
+}  // namespace
+
+void AddAdminCatalogueRoutes(Routes& routes, Edge& edge) {
+  using http::Method;
+  routes.Operator(Method::kPost, "/v1/admin/concerts",
+                  [&edge](Request& request, const auth::Principal& caller) {
+                    return CreateConcert(edge, request, caller);
+                  });
+  routes.Operator(
+      Method::kPost, "/v1/admin/shows",
+      [&edge](Request& request, const auth::Principal& caller) { return CreateShow(edge, request, caller); },
+      http::RouteOptions{.max_body = kMaxPlanBytes});
+  routes.Operator(
+      Method::kPatch, "/v1/admin/shows/{show}",
+      [&edge](Request& request, const auth::Principal& caller) { return UpdateShow(edge, request, caller); });
+}
+
+}  // namespace boxoffice::gateway

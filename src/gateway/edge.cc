@@ -1,0 +1,20 @@
+#include "gateway/edge.h"
+
+namespace boxoffice::gateway {
+
+asio::awaitable<Result<void>> Edge::RequireShow(int64_t show_id, const http::Request& request) {
+  if (known_shows.contains(show_id)) co_return Result<void>();
+  seat::v1::GetShowRequest query;
+  query.set_id(show_id);
+  const auto start = [this](auto... arguments) { backends.seat->async()->GetShow(arguments...); };
+  const Result<seat::v1::Show> show =
+      co_await backends.Ask<seat::v1::Show>(query, request.traceparent(), start);
+  if (!show) {
+    Result<void> failed = std::unexpected(show.error());
+    co_return failed;
+  }
+  known_shows.insert(show_id);
+  co_return Result<void>();
+}
+
+}  // namespace boxoffice::gateway

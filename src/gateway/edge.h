@@ -1,0 +1,76 @@
+// What the routes share. Everything runs on one thread, so nothing is locked.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/clock.h"
+#include "gateway/backends.h"
+#include "gateway/seat_maps.h"
+#include "gateway/waiting_room.h"
+#include "platform/auth/signed_token.h"
+#include "platform/bus/bus.h"
+#include "platform/module/module.h"
+#include "platform/obs/metrics.h"
+
+namespace boxoffice::gateway {
+
+struct OutboxDepth {
+  std::string service;
+  int64_t pending = 0;
+};
+
+// What only the process knows; each may be empty, and is called on a thread of the gateway's.
+struct ProcessViews {
+  // Of all modules. Thread-safe and quick. Empty: always ready.
+  std::function<std::vector<module::Health>()> health;
+  // The auditor's last verdict and a new one, as JSON ({"ok","checked","violations"}); may block. Last: "" if
+  // there is none.
+  std::function<std::string()> last_audit;
+  std::function<Result<std::string>()> run_audit;
+  // Events that are not published yet, per service. Thread-safe and quick.
+  std::function<std::vector<OutboxDepth>()> outbox;
+};
+
+struct Edge {
+  const Clock& clock;
+  obs::Registry& metrics;
+  bus::Bus& bus;
+  const auth::KeyRing& queue_keys;
+  const ProcessViews& views;
+  Backends& backends;
+  WaitingRoom& waiting_room;
+  SeatMaps& seat_maps;
+  asio::thread_pool& blocking;  // for what waits for a disk
+  std::unordered_set<int64_t> known_shows;
+
+  // Whether the show exists; shows don't go away, so each is asked for once. Errors: show_not_found, and the
+  // call's.
+  asio::awaitable<Result<void>> RequireShow(int64_t show_id, const http::Request& request);
+
+  // Runs `work` (which returns a value) on a thread that may block, and resumes on the edge's.
+  template <typename Work>
+  auto RunBlocking(const Work& work) {
+    using Value = decltype(work());
+    auto initiate = [this, work](auto handler) {
+      auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+      asio::post(blocking, [work, shared, executor = backends.executor()] {
+        auto value = std::make_shared<Value>(work());
+        asio::post(executor, [shared, value] { std::move (*shared)(std::move(*value)); });
+      });
+    };
+    return asio::async_initiate<decltype(asio::use_awaitable), void(Value)>(initiate, asio::use_awaitable);
+  }
+};
+
+}  // namespace boxoffice::gateway

@@ -1,0 +1,181 @@
+// Services that answer as a test tells them, behind real gRPC.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "boxoffice/queue/v1/queue.grpc.pb.h"
+#include "boxoffice/ranking/v1/ranking.grpc.pb.h"
+#include "boxoffice/relay/v1/relay.grpc.pb.h"
+#include "boxoffice/reservation/v1/reservation.grpc.pb.h"
+#include "boxoffice/seat/v1/seat.grpc.pb.h"
+#include "boxoffice/wallet/v1/wallet.grpc.pb.h"
+#include "platform/bus/bus.h"
+#include "platform/rpc/command_server.h"
+#include "platform/rpc/host.h"
+#include "platform/rpc/status.h"
+
+namespace boxoffice::gateway {
+
+// One RPC: what a test expects to be asked, and answers.
+template <typename Request, typename Response>
+struct FakeCall {
+  std::function<Result<Response>(const Request&)> answer;
+  std::atomic<int> calls{0};
+
+  grpc::ServerUnaryReactor* operator()(grpc::CallbackServerContext* context, const Request* request,
+                                       Response* response) {
+    ++calls;
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    Result<Response> result = Fail(Code::kUnavailable, "not_faked");
+    if (answer) result = answer(*request);
+    if (result) *response = *std::move(result);
+    reactor->Finish(result ? grpc::Status::OK : rpc::ToStatus(result.error()));
+    return reactor;
+  }
+};
+
+// A command stream, answered one command at a time; an Error becomes the outcome's.
+template <typename CommandBatch, typename OutcomeBatch>
+struct FakeCommands {
+  using Server = rpc::CommandServer<CommandBatch, OutcomeBatch>;
+  using Command = typename Server::Command;
+  using Outcome = typename Server::Outcome;
+  std::function<Result<Outcome>(const Command&)> answer;
+  std::atomic<int> calls{0};
+
+  typename Server::Handler handler = [this](Command command, typename Server::Reply reply) {
+    ++calls;
+    Result<Outcome> outcome = Fail(Code::kUnavailable, "not_faked");
+    if (answer) outcome = answer(command);
+    reply(outcome ? *outcome : rpc::ErrorOutcome<Outcome>(outcome.error()));
+  };
+  Server* Open() { return new Server(handler); }
+};
+
+#define BOXOFFICE_FAKE(Method, package, Request, Response)                                                \
+  FakeCall<package::Request, package::Response> Method##_;                                                \
+  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context, const package::Request* request, \
+                                   package::Response* response) override {                                \
+    return Method##_(context, request, response);                                                         \
+  }
+
+struct FakeQueue final : queue::v1::QueueService::CallbackService {
+  FakeCommands<queue::v1::CommandBatch, queue::v1::OutcomeBatch> commands;
+  grpc::ServerBidiReactor<queue::v1::CommandBatch, queue::v1::OutcomeBatch>* Execute(
+      grpc::CallbackServerContext*) override {
+    return commands.Open();
+  }
+  BOXOFFICE_FAKE(GetHeads, queue::v1, GetHeadsRequest, GetHeadsResponse)
+  BOXOFFICE_FAKE(ListQueues, queue::v1, ListQueuesRequest, ListQueuesResponse)
+};
+
+struct FakeSeat final : seat::v1::SeatService::CallbackService {
+  BOXOFFICE_FAKE(ListConcerts, seat::v1, ListConcertsRequest, ListConcertsResponse)
+  BOXOFFICE_FAKE(GetConcert, seat::v1, GetConcertRequest, Concert)
+  BOXOFFICE_FAKE(GetShow, seat::v1, GetShowRequest, Show)
+  BOXOFFICE_FAKE(GetSeatMap, seat::v1, GetSeatMapRequest, SeatMap)
+  BOXOFFICE_FAKE(CreateConcert, seat::v1, CreateConcertRequest, Concert)
+  BOXOFFICE_FAKE(CreateShow, seat::v1, CreateShowRequest, Show)
+  BOXOFFICE_FAKE(UpdateShow, seat::v1, UpdateShowRequest, Show)
+};
+
+struct FakeReservation final : reservation::v1::ReservationService::CallbackService {
+  FakeCommands<reservation::v1::CommandBatch, reservation::v1::OutcomeBatch> commands;
+  grpc::ServerBidiReactor<reservation::v1::CommandBatch, reservation::v1::OutcomeBatch>* Execute(
+      grpc::CallbackServerContext*) override {
+    return commands.Open();
+  }
+  BOXOFFICE_FAKE(GetReservation, reservation::v1, GetReservationRequest, Reservation)
+  BOXOFFICE_FAKE(ListReservations, reservation::v1, ListReservationsRequest, ListReservationsResponse)
+  BOXOFFICE_FAKE(ListSagas, reservation::v1, ListSagasRequest, ListReservationsResponse)
+  BOXOFFICE_FAKE(ResolveSaga, reservation::v1, ResolveSagaRequest, Reservation)
+};
+
+struct FakeWallet final : wallet::v1::WalletService::CallbackService {
+  FakeCommands<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch> commands;
+  grpc::ServerBidiReactor<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch>* Execute(
+      grpc::CallbackServerContext*) override {
+    return commands.Open();
+  }
+  BOXOFFICE_FAKE(GetWallet, wallet::v1, GetWalletRequest, Wallet)
+  BOXOFFICE_FAKE(ListEntries, wallet::v1, ListEntriesRequest, ListEntriesResponse)
+};
+
+struct FakeRanking final : ranking::v1::RankingService::CallbackService {
+  BOXOFFICE_FAKE(GetRanking, ranking::v1, GetRankingRequest, GetRankingResponse)
+};
+
+struct FakeRelay final : relay::v1::RelayService::CallbackService {
+  BOXOFFICE_FAKE(CreateTarget, relay::v1, CreateTargetRequest, Target)
+  BOXOFFICE_FAKE(DeleteTarget, relay::v1, DeleteTargetRequest, DeleteTargetResponse)
+  BOXOFFICE_FAKE(ListTargets, relay::v1, ListTargetsRequest, ListTargetsResponse)
+  BOXOFFICE_FAKE(ListDeliveries, relay::v1, ListDeliveriesRequest, ListDeliveriesResponse)
+  BOXOFFICE_FAKE(ReplayDelivery, relay::v1, ReplayDeliveryRequest, Delivery)
+};
+#undef BOXOFFICE_FAKE
+
+// A bus with dead letters only.
+struct FakeBus final : bus::Bus {
+  std::vector<bus::DeadLetter> letters;
+  Result<void> Publish(std::span<const bus::Event>) override { return {}; }
+  Result<void> Subscribe(const std::string&, std::vector<std::string>, Consume) override { return {}; }
+  void Unsubscribe(const std::string&) override {}
+  Result<std::vector<bus::Record>> Read(const std::string&, int64_t, size_t) override { return {}; }
+  Result<int64_t> Lag(const std::string&) override { return 0; }
+  Result<std::vector<bus::DeadLetter>> DeadLetters(size_t) override { return letters; }
+  Result<void> Replay(int64_t id) override {
+    if (letters.empty() || letters[0].id != id) return Fail(Code::kNotFound, "not_found");
+    return {};
+  }
+};
+
+// All of them, served in this process.
+class FakeServices {
+ public:
+  FakeServices() {
+    Serve(queue_host_, queue);
+    Serve(seat_host_, seat);
+    Serve(reservation_host_, reservation);
+    Serve(wallet_host_, wallet);
+    Serve(ranking_host_, ranking);
+    Serve(relay_host_, relay);
+  }
+  [[nodiscard]] rpc::ChannelFactory Channels() {
+    return [this](std::string_view service) {
+      if (service == "queue") return queue_host_.InProcessChannel();
+      if (service == "seat") return seat_host_.InProcessChannel();
+      if (service == "reservation") return reservation_host_.InProcessChannel();
+      if (service == "wallet") return wallet_host_.InProcessChannel();
+      if (service == "ranking") return ranking_host_.InProcessChannel();
+      CHECK(service == "relay", "{}", service);
+      return relay_host_.InProcessChannel();
+    };
+  }
+
+  FakeQueue queue;
+  FakeSeat seat;
+  FakeReservation reservation;
+  FakeWallet wallet;
+  FakeRanking ranking;
+  FakeRelay relay;
+
+ private:
+  static void Serve(rpc::Host& host, grpc::Service& service) {
+    const Result<void> started = host.Start(service, {});
+    CHECK(started.has_value());
+  }
+  rpc::Host queue_host_;
+  rpc::Host seat_host_;
+  rpc::Host reservation_host_;
+  rpc::Host wallet_host_;
+  rpc::Host ranking_host_;
+  rpc::Host relay_host_;
+};
+
+}  // namespace boxoffice::gateway

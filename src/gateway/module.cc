@@ -1,0 +1,147 @@
+#include "gateway/module.h"
+
+#include <charconv>
+#include <future>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "base/check.h"
+#include "gateway/access_metrics.h"
+#include "gateway/routes.h"
+#include "platform/auth/development.h"
+#include "platform/auth/keys.h"
+#include "platform/obs/log.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+// What is still being answered when the connections are closed, at most.
+constexpr milliseconds kAfterStop{1'000};
+constexpr size_t kBlockingThreads = 2;
+
+}  // namespace
+
+// In the order of construction: whatever uses the io_context's services goes before it.
+struct GatewayModule::Running {
+  Running(const module::Runtime& runtime, const GatewayConfig& config, auth::TokenVerifier token_verifier)
+      : verifier(std::move(token_verifier)),
+        access(runtime.metrics),
+        backends(
+            std::make_unique<Backends>(io.get_executor(), runtime.channels, runtime.metrics, config.limits)),
+        waiting_room(std::make_unique<WaitingRoom>(*backends, runtime.clock, runtime.metrics)),
+        seat_maps(std::make_unique<SeatMaps>(*backends)),
+        edge{runtime.clock, runtime.metrics, runtime.bus, *config.queue_keys, config.views,
+             *backends,     *waiting_room,   *seat_maps,  blocking,           {}} {}
+
+  auth::TokenVerifier verifier;
+  AccessMetrics access;
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  asio::thread_pool blocking{kBlockingThreads};
+  std::unique_ptr<Backends> backends;
+  std::unique_ptr<WaitingRoom> waiting_room;
+  std::unique_ptr<SeatMaps> seat_maps;
+  Edge edge;
+  std::unique_ptr<http::Server> server;
+  std::thread thread;
+};
+
+GatewayModule::GatewayModule(const module::Runtime& runtime, GatewayConfig config)
+    : runtime_(runtime), config_(std::move(config)) {}
+
+GatewayModule::~GatewayModule() { Stop(); }
+
+Result<void> GatewayModule::LoadKeys() {
+  if (!config_.tokens) {
+    BOXOFFICE_ASSIGN(config_.tokens, auth::DevelopmentTokens(runtime_.data_dir));
+  }
+  if (config_.queue_keys == nullptr) {
+    BOXOFFICE_ASSIGN(std::string secret,
+                     auth::LoadOrCreateSecret(runtime_.data_dir / "keys" / "queue-token.key"));
+    BOXOFFICE_ASSIGN(auth::KeyRing ring, auth::KeyRing::Make({{"queue", std::move(secret)}}));
+    config_.queue_keys = std::make_shared<const auth::KeyRing>(std::move(ring));
+  }
+  return {};
+}
+
+Result<void> GatewayModule::Start() {
+  CHECK(running_ == nullptr, "a gateway starts once");
+  BOXOFFICE_TRY(LoadKeys());
+  BOXOFFICE_ASSIGN(auth::TokenVerifier verifier, auth::TokenVerifier::Make(*config_.tokens, runtime_.clock));
+  running_ = std::make_unique<Running>(runtime_, config_, std::move(verifier));
+  Running& running = *running_;
+  running.thread = std::thread([&running] { running.io.run(); });
+
+  Routes routes(running.verifier);
+  AddRoutes(routes, running.edge);
+  route_names_ = routes.names();
+  http::ServerOptions options;
+  options.address = config_.address;
+  options.port = config_.port;
+  options.max_connections = config_.max_connections;
+  options.single_threaded = true;
+  auto server = http::Server::Listen(
+      running.io, routes.TakeRouter(), options,
+      [&running](const http::RequestInfo& info, int status, std::chrono::microseconds time) {
+        running.access.Count(info, status, time);
+      });
+  if (!server) {
+    Stop();
+    return std::unexpected(std::move(server).error());
+  }
+  running.server = *std::move(server);
+  asio::post(running.io, [&running] { running.waiting_room->Start(); });
+  obs::Log(obs::Level::kInfo, "gateway_listens", {{"address", config_.address}, {"port", port()}});
+  return {};
+}
+
+void GatewayModule::Drain(std::chrono::milliseconds grace) {
+  if (running_ == nullptr) return;
+  running_->server->Drain();
+  (void)running_->server->WaitDrained(grace);
+}
+
+// The thread ends by itself once no coroutine is left: each waits for a connection, a timer or a call, and
+// all of these are ended here or have a deadline. Nothing is destroyed while something may still come back to
+// it.
+void GatewayModule::Stop() {
+  if (running_ == nullptr) return;
+  Running& running = *running_;
+  if (running.server != nullptr) {
+    running.server->Drain();
+    running.server->Stop();
+    (void)running.server->WaitDrained(kAfterStop);
+  }
+  std::promise<void> told;
+  asio::post(running.io, [&] {
+    running.waiting_room->Stop();
+    running.seat_maps->Stop();
+    running.backends->CloseCommands();
+    told.set_value();
+  });
+  told.get_future().wait();
+  running.blocking.join();
+  running.work.reset();
+  running.thread.join();
+  running_.reset();
+}
+
+uint16_t GatewayModule::port() const { return running_ != nullptr ? running_->server->port() : 0; }
+
+GatewayConfig ConfigOf(const module::Runtime& runtime) {
+  GatewayConfig config;
+  for (const std::string& listen : runtime.listen) {
+    const size_t colon = listen.rfind(':');
+    if (listen.starts_with("unix:") || colon == std::string::npos) continue;
+    uint16_t port = 0;
+    const char* end = listen.data() + listen.size();
+    if (std::from_chars(listen.data() + colon + 1, end, port).ptr != end) continue;
+    config.address = listen.substr(0, colon);
+    config.port = port;
+    break;
+  }
+  return config;
+}
+
+}  // namespace boxoffice::gateway

@@ -1,0 +1,70 @@
+// The gateway as a part of a process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "gateway/backends.h"
+#include "gateway/edge.h"
+#include "platform/auth/signed_token.h"
+#include "platform/auth/token.h"
+#include "platform/http/server.h"
+#include "platform/module/service_module.h"
+
+namespace boxoffice::gateway {
+
+struct GatewayConfig {
+  std::string address = "127.0.0.1";
+  uint16_t port = 8080;  // 0: a free one
+  // How JWTs are verified; none: the development issuer's, in the process' data folder.
+  std::optional<auth::TokenConfig> tokens;
+  // The keys of queue tokens, as the queue service has them; none: those in the process' data folder.
+  std::shared_ptr<const auth::KeyRing> queue_keys;
+  ProcessViews views;
+  BackendLimits limits;
+  size_t max_connections = 20'000;
+};
+
+// One thread serves HTTP and runs what the services answer; a second one waits for disks. Start and Stop from
+// one thread.
+class GatewayModule final : public module::Module {
+ public:
+  // `runtime` outlives it.
+  GatewayModule(const module::Runtime& runtime, GatewayConfig config);
+  ~GatewayModule() override;
+
+  [[nodiscard]] std::string_view name() const override { return "gateway"; }
+  [[nodiscard]] std::vector<std::string> dependencies() const override {
+    return {"queue", "seat", "reservation", "wallet", "ranking", "relay"};
+  }
+  // Errors: port_taken, listen_failed, token_key, key_ring_invalid, and those of the key files.
+  [[nodiscard]] Result<void> Start() override;
+  // Takes no more connections, ends streams and lets requests be answered.
+  void Drain(std::chrono::milliseconds grace) override;
+  void Stop() override;
+
+  // Where it listens, once started.
+  [[nodiscard]] uint16_t port() const;
+  // "GET /v1/concerts", …: every route.
+  [[nodiscard]] const std::vector<std::string>& routes() const { return route_names_; }
+
+ private:
+  struct Running;  // what exists between Start and Stop
+
+  Result<void> LoadKeys();
+
+  const module::Runtime& runtime_;
+  GatewayConfig config_;
+  std::vector<std::string> route_names_;
+  std::unique_ptr<Running> running_;
+};
+
+// What a process of its own is asked to do: listens at the first of `runtime.listen` that is HOST:PORT.
+[[nodiscard]] GatewayConfig ConfigOf(const module::Runtime& runtime);
+
+}  // namespace boxoffice::gateway

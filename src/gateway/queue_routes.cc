@@ -1,0 +1,174 @@
+// The waiting room, as buyers use it.
+#include <chrono>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "gateway/edge.h"
+#include "gateway/pages.h"
+#include "gateway/refusals.h"
+#include "gateway/render.h"
+#include "gateway/routes.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+using http::Request;
+using http::Response;
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr uint32_t kMaxFollowIntervalS = 5;  // a stream tells sooner than a poll would
+
+std::string_view QueueToken(const Request& request) { return request.header("X-Queue-Token").value_or(""); }
+
+Response SessionResponse(int64_t show_id, const queue::v1::Session& session) {
+  return ObjectResponse([&](http::JsonWriter& writer) { WriteSession(writer, show_id, session); });
+}
+
+// A refused session as a problem. What has ended for good is said as the state that clients know.
+Response RefusedSession(const std::string& refusal) {
+  boost::json::object members;
+  if (refusal == "token_expired" || refusal == "token_unknown") members["queue_state"] = "EXPIRED";
+  return RefusalResponse(refusal, {}, std::move(members));
+}
+
+asio::awaitable<Result<queue::v1::Session>> ExecuteForSession(Edge& edge, queue::v1::Command command,
+                                                              const Request& request) {
+  const Result<queue::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
+  if (!outcome) {
+    Result<queue::v1::Session> failed = std::unexpected(outcome.error());
+    co_return failed;
+  }
+  co_return outcome->session();
+}
+
+// The session of whoever holds the token, asking the queue service only if it may be their turn.
+struct Look {
+  int64_t show_id = 0;
+  queue::v1::Session session;
+};
+asio::awaitable<Result<Look>> LookUp(Edge& edge, const Request& request, const auth::Principal& caller) {
+  const std::string_view token = QueueToken(request);
+  const Result<queue::v1::TokenClaims> claims = ReadQueueToken(edge.queue_keys, token);
+  Result<Look> look = Look{};
+  if (!claims) {
+    look = std::unexpected(claims.error());
+    co_return look;
+  }
+  if (claims->user_id() != caller.user) {
+    look = Fail(Code::kPermissionDenied, "token_wrong_user");
+    co_return look;
+  }
+  look->show_id = claims->show_id();
+  std::optional<queue::v1::Session> waiting = edge.waiting_room.Answer(*claims, token);
+  if (waiting) {
+    look->session = *std::move(waiting);
+    co_return look;
+  }
+  queue::v1::Command command;
+  command.mutable_poll()->set_token(std::string(token));
+  command.mutable_poll()->set_user_id(caller.user);
+  Result<queue::v1::Session> session = co_await ExecuteForSession(edge, std::move(command), request);
+  if (!session) {
+    look = std::unexpected(session.error());
+  } else {
+    look->session = *std::move(session);
+  }
+  co_return look;
+}
+
+asio::awaitable<Response> Join(Edge& edge, Request& request, const auth::Principal& caller) {
+  const Result<int64_t> show_id = NumberInPath(request, "show", "show_not_found");
+  if (!show_id) co_return FailureResponse(show_id.error());
+  const Result<void> known = co_await edge.RequireShow(*show_id, request);
+  if (!known) co_return ServiceFailure(known.error());
+  queue::v1::Command command;
+  command.mutable_join()->set_show_id(*show_id);
+  command.mutable_join()->set_user_id(caller.user);
+  const Result<queue::v1::Session> session = co_await ExecuteForSession(edge, std::move(command), request);
+  if (!session) co_return ServiceFailure(session.error());
+  if (!session->refusal().empty()) co_return RefusedSession(session->refusal());
+  co_return SessionResponse(*show_id, *session);
+}
+
+asio::awaitable<Response> Get(Edge& edge, Request& request, const auth::Principal& caller) {
+  const Result<Look> look = co_await LookUp(edge, request, caller);
+  if (!look) co_return ServiceFailure(look.error());
+  if (!look->session.refusal().empty()) co_return RefusedSession(look->session.refusal());
+  co_return SessionResponse(look->show_id, look->session);
+}
+
+asio::awaitable<Response> Leave(Edge& edge, Request& request, const auth::Principal& caller) {
+  const std::string_view token = QueueToken(request);
+  const Result<queue::v1::TokenClaims> claims = ReadQueueToken(edge.queue_keys, token);
+  if (!claims) co_return FailureResponse(claims.error());
+  queue::v1::Command command;
+  command.mutable_leave()->set_token(std::string(token));
+  command.mutable_leave()->set_user_id(caller.user);
+  const Result<queue::v1::Session> session = co_await ExecuteForSession(edge, std::move(command), request);
+  if (!session) co_return ServiceFailure(session.error());
+  if (!session->refusal().empty()) co_return RefusedSession(session->refusal());
+  Response response;
+  response.status = 204;
+  co_return response;
+}
+
+// Sends the session whenever it looks different, until it is over. A queue that can't be asked is asked
+// again.
+asio::awaitable<void> StreamSession(Edge& edge, Request& request, auth::Principal caller,
+                                    http::SseStream& stream) {
+  asio::steady_timer timer(edge.backends.executor());
+  std::string last;
+  while (!stream.closed()) {
+    const Result<Look> look = co_await LookUp(edge, request, caller);
+    uint32_t wait_s = 1;
+    if (look && !look->session.refusal().empty()) co_return;
+    if (look) {
+      http::JsonWriter writer;
+      WriteSession(writer, look->show_id, look->session);
+      if (writer.text() != last) {
+        last = writer.Take();
+        std::string event = "session";
+        std::string id;
+        std::string data = last;
+        const bool sent = co_await stream.Send(std::move(event), std::move(id), std::move(data));
+        if (!sent) co_return;
+      }
+      const queue::v1::SessionState state = look->session.state();
+      if (state != queue::v1::WAITING && state != queue::v1::ACTIVE) co_return;
+      wait_s = std::clamp(look->session.refresh_interval_s(), 1U, kMaxFollowIntervalS);
+    }
+    timer.expires_after(std::chrono::seconds(wait_s));
+    (void)co_await timer.async_wait(kAwait);
+  }
+}
+
+asio::awaitable<Response> Follow(Edge& edge, Request& request, const auth::Principal& caller) {
+  // What is wrong with the token is said before the stream begins.
+  const Result<Look> look = co_await LookUp(edge, request, caller);
+  if (!look) co_return ServiceFailure(look.error());
+  if (!look->session.refusal().empty()) co_return RefusedSession(look->session.refusal());
+  co_return http::SseResponse([&edge, &request, caller](http::SseStream& stream) {
+    return StreamSession(edge, request, caller, stream);
+  });
+}
+
+}  // namespace
+
+void AddQueueRoutes(Routes& routes, Edge& edge) {
+  using http::Method;
+  routes.Buyer(
+      Method::kPost, "/v1/shows/{show}/queue",
+      [&edge](Request& request, const auth::Principal& caller) { return Join(edge, request, caller); });
+  routes.Buyer(Method::kGet, "/v1/queue", [&edge](Request& request, const auth::Principal& caller) {
+    return Get(edge, request, caller);
+  });
+  routes.Buyer(Method::kDelete, "/v1/queue", [&edge](Request& request, const auth::Principal& caller) {
+    return Leave(edge, request, caller);
+  });
+  routes.Buyer(Method::kGet, "/v1/queue/events", [&edge](Request& request, const auth::Principal& caller) {
+    return Follow(edge, request, caller);
+  });
+}
+
+}  // namespace boxoffice::gateway

@@ -1,0 +1,121 @@
+#include "gateway/refusals.h"
+
+#include <algorithm>
+#include <array>
+
+#include "platform/http/problem.h"
+#include "platform/obs/log.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+// Sorted by reason, for the binary search; a test keeps it so, and complete against the protos.
+constexpr auto kTable = std::to_array<RefusalRow>({
+    {"already_approved", 409, "already_approved", "The reservation is paid already"},
+    {"amount_out_of_range", 422, "amount_out_of_range", "The amount is out of range"},
+    {"audit_not_run", 404, "audit_not_run", "There is no verdict yet"},
+    {"balance_limit", 422, "balance_limit", "The balance would grow too large"},
+    {"balance_too_low", 402, "balance_too_low", "The balance is too low"},
+    {"body_too_large", 413, "body_too_large", "The body is too large"},
+    {"cancel_deadline_passed", 409, "cancel_deadline_passed", "It is too late to cancel"},
+    {"category_unknown", 422, "category_unknown", "The show has no such category"},
+    {"concert_not_found", 404, "concert_not_found", "No such concert"},
+    {"currency_invalid", 422, "currency_invalid", "Not a currency"},
+    {"cursor_invalid", 400, "cursor_invalid", "The cursor is not one of ours"},
+    {"dead_letter_not_found", 404, "dead_letter_not_found", "No such dead letter"},
+    {"delivery_not_found", 404, "delivery_not_found", "No such delivery"},
+    {"duplicate_seat", 422, "duplicate_seat", "A seat is named twice"},
+    {"field_invalid", 422, "field_invalid", "A field has a value that can't be meant"},
+    {"hold_lost", 409, "hold_lost", "The seats have gone to somebody else"},
+    {"idempotency_key_invalid", 400, "idempotency_key_invalid",
+     "The Idempotency-Key is not 1 to 255 visible characters"},
+    {"idempotency_key_missing", 400, "idempotency_key_missing", "The request needs an Idempotency-Key"},
+    {"idempotency_key_reused", 422, "idempotency_key_reused",
+     "The Idempotency-Key was used for another request"},
+    {"idempotency_key_running", 409, "idempotency_key_running",
+     "The request with this Idempotency-Key is still running"},
+    {"limit_invalid", 400, "limit_invalid", "The limit is a number from 1 to 200"},
+    {"method_unknown", 422, "payment_method_unknown", "No such payment method"},
+    {"no_seats", 422, "no_seats", "No seat is asked for"},
+    {"not_enough_seats", 409, "not_enough_seats", "Not enough seats are free"},
+    {"number_not_integer", 422, "number_not_integer", "A whole number of at most 64 bits is needed"},
+    {"operation_key_reused", 422, "idempotency_key_reused",
+     "The Idempotency-Key was used for another request"},
+    {"operator_required", 403, "operator_required", "This is for operators"},
+    {"parameter_invalid", 400, "parameter_invalid", "A query parameter is not one of the choices"},
+    {"payment_declined", 402, "payment_declined", "The payment was declined"},
+    {"payment_unknown", 503, "payment_unknown", "The payment's outcome is not known yet"},
+    {"queue_closed", 409, "queue_closed", "The queue is closed"},
+    {"queue_token_missing", 401, "queue_token_missing", "The request needs an X-Queue-Token"},
+    {"reservation_not_found", 404, "reservation_not_found", "No such reservation"},
+    {"reservation_state", 409, "reservation_state", "The reservation's state does not allow it"},
+    {"seat_limit", 409, "seat_limit", "More seats than the show allows to one buyer"},
+    {"seat_unknown", 422, "seat_unknown", "The show has no such seat"},
+    {"seats_taken", 409, "seats_taken", "Seats are taken"},
+    {"section_unknown", 422, "section_unknown", "The show has no such section"},
+    {"session_busy", 409, "session_busy", "The place in the queue is used for another reservation"},
+    {"session_not_active", 409, "session_not_active", "The place in the queue is not active"},
+    {"show_not_found", 404, "show_not_found", "No such show"},
+    {"show_not_on_sale", 409, "show_not_on_sale", "The show is not on sale"},
+    {"signed_token_key", 401, "queue_token_signature", "The queue token is not one of ours"},
+    {"signed_token_malformed", 401, "queue_token_malformed", "The queue token is malformed"},
+    {"signed_token_signature", 401, "queue_token_signature", "The queue token is not one of ours"},
+    {"target_not_found", 404, "target_not_found", "No such target"},
+    {"token_expired", 409, "queue_token_expired", "The place in the queue has ended"},
+    {"token_malformed", 401, "queue_token_malformed", "The queue token is malformed"},
+    {"token_signature", 401, "queue_token_signature", "The queue token is not one of ours"},
+    {"token_unknown", 409, "queue_token_unknown", "The place in the queue has ended"},
+    {"token_wrong_show", 403, "queue_token_wrong_show", "The queue token is of another show"},
+    {"token_wrong_user", 403, "queue_token_wrong_user", "The queue token is of another user"},
+    {"too_many_seats", 422, "too_many_seats", "More seats than a reservation may have"},
+});
+
+// "field `best_available.count` is missing" → best_available.count
+std::string_view FieldOf(std::string_view detail) {
+  constexpr std::string_view kBegin = "field `";
+  if (!detail.starts_with(kBegin)) return {};
+  detail.remove_prefix(kBegin.size());
+  return detail.substr(0, detail.find('`'));
+}
+
+http::Response Make(const RefusalRow& row, std::string_view detail, boost::json::object extra) {
+  // The code of the Error decides only whether the detail is shown, and what is written here is for buyers.
+  const Error error{Code::kConflict, std::string(row.code), std::string(detail)};
+  extra["title"] = row.title;
+  if (const std::string_view field = FieldOf(detail); !field.empty()) extra["field"] = field;
+  http::Response response = http::ProblemResponse(error, std::move(extra), row.status);
+  if (row.reason == "idempotency_key_running") response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+}  // namespace
+
+std::span<const RefusalRow> RefusalTable() { return kTable; }
+
+const RefusalRow* FindRefusal(std::string_view reason) {
+  const auto found = std::ranges::lower_bound(kTable, reason, {}, &RefusalRow::reason);
+  return found != kTable.end() && found->reason == reason ? &*found : nullptr;
+}
+
+http::Response RefusalResponse(std::string_view reason, std::string_view detail, boost::json::object extra) {
+  if (const RefusalRow* row = FindRefusal(reason)) return Make(*row, detail, std::move(extra));
+  obs::Log(obs::Level::kWarning, "refusal_without_row", {{"reason", reason}});
+  return Make({reason, 409, reason, "The state does not allow it"}, detail, std::move(extra));
+}
+
+http::Response FailureResponse(const Error& error) {
+  if (const RefusalRow* row = FindRefusal(error.reason)) return Make(*row, error.detail, {});
+  boost::json::object extra;
+  if (const std::string_view field = FieldOf(error.detail); !field.empty()) extra["field"] = field;
+  return http::ProblemResponse(error, std::move(extra), error.code == Code::kResourceExhausted ? 503 : 0);
+}
+
+http::Response ServiceFailure(const Error& error) {
+  if (error.code != Code::kInvalidArgument || FindRefusal(error.reason) != nullptr)
+    return FailureResponse(error);
+  boost::json::object extra;
+  if (const std::string_view field = FieldOf(error.detail); !field.empty()) extra["field"] = field;
+  return http::ProblemResponse(error, std::move(extra), 422);
+}
+
+}  // namespace boxoffice::gateway

@@ -1,0 +1,42 @@
+// Why a request was refused, as the public interface says it: one table from the services' words to a status,
+// a stable code and a title.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include <boost/json/object.hpp>
+
+#include "base/result.h"
+#include "platform/http/message.h"
+
+namespace boxoffice::gateway {
+
+struct RefusalRow {
+  std::string_view reason;  // a service's refusal, or the reason of an Error
+  int status;
+  std::string_view
+      code;  // of the problem; where it differs from the reason, that one is taken (a JWT expires too)
+  std::string_view title;
+};
+
+// All rows, in the order of their reasons.
+[[nodiscard]] std::span<const RefusalRow> RefusalTable();
+// nullptr: no row.
+[[nodiscard]] const RefusalRow* FindRefusal(std::string_view reason);
+
+// The answer to an expected refusal, with further members. A reason without a row is a conflict: 409.
+[[nodiscard]] http::Response RefusalResponse(std::string_view reason, std::string_view detail = {},
+                                             boost::json::object extra = {});
+
+// The answer to a failure. By its reason, where that has a row; otherwise by its code as
+// platform/http/problem.h has it, but that a bound that was reached is 503, because it is ours and not the
+// buyer's. A detail that names a field
+// ("field `x` …") gives the member `field`.
+[[nodiscard]] http::Response FailureResponse(const Error& error);
+
+// The same for what a service answered: what it finds invalid is 422, because the gateway has judged the
+// syntax.
+[[nodiscard]] http::Response ServiceFailure(const Error& error);
+
+}  // namespace boxoffice::gateway

@@ -1,0 +1,87 @@
+#include "gateway/refusals.h"
+
+#include <algorithm>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include <boost/json/parse.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace boxoffice::gateway {
+namespace {
+
+// The words with an underscore in the comment above a field of a proto, and beside it.
+std::vector<std::string> CodesAbove(const std::string& proto, const std::string& field) {
+  std::ifstream file(std::string(BOXOFFICE_PROTO_DIR) + "/" + proto);
+  EXPECT_TRUE(file.good()) << proto;
+  std::string comment;
+  std::vector<std::string> codes;
+  const std::regex word("[a-z]+(_[a-z]+)+");
+  bool found = false;
+  for (std::string line; std::getline(file, line);) {
+    const size_t slashes = line.find("//");
+    const bool only_comment = slashes != std::string::npos && line.find_first_not_of(' ') == slashes;
+    if (only_comment) comment += line.substr(slashes);
+    if (line.contains(field)) {
+      found = true;
+      for (auto it = std::sregex_iterator(comment.begin(), comment.end(), word); it != std::sregex_iterator();
+           ++it) {
+        codes.push_back(it->str());
+      }
+    }
+    if (!only_comment) comment.clear();
+  }
+  EXPECT_TRUE(found) << proto << ": " << field;
+  return codes;
+}
+
+TEST(RefusalsTest, TableIsSortedAndUnique) {
+  EXPECT_TRUE(std::ranges::is_sorted(RefusalTable(), std::ranges::less_equal(), &RefusalRow::reason) ||
+              std::ranges::is_sorted(RefusalTable(), {}, &RefusalRow::reason));
+  EXPECT_EQ(std::ranges::adjacent_find(RefusalTable(), {}, &RefusalRow::reason), RefusalTable().end());
+}
+
+TEST(RefusalsTest, EveryRefusalThatTheContractsNameHasARow) {
+  const std::pair<const char*, const char*> fields[] = {
+      {"queue/v1/queue.proto", "string refusal ="},
+      {"seat/v1/seat.proto", "string refusal ="},
+      {"wallet/v1/wallet.proto", "string refusal ="},
+      {"payment/v1/payment.proto", "string refusal ="},
+      {"reservation/v1/reservation.proto", "string code ="}};
+  for (const auto& [proto, field] : fields) {
+    const std::vector<std::string> codes = CodesAbove(proto, field);
+    EXPECT_FALSE(codes.empty()) << proto;
+    for (const std::string& code : codes) EXPECT_NE(FindRefusal(code), nullptr) << proto << ": " << code;
+  }
+}
+
+TEST(RefusalsTest, EveryStatusIsOneThatTheContractKnows) {
+  constexpr int kStatuses[] = {400, 401, 402, 403, 404, 409, 413, 422, 503};
+  for (const RefusalRow& row : RefusalTable())
+    EXPECT_NE(std::ranges::find(kStatuses, row.status), std::end(kStatuses)) << row.reason;
+}
+
+TEST(RefusalsTest, ARefusalWithoutARowIsAConflictAndKeepsItsCode) {
+  const http::Response response = RefusalResponse("something_new");
+  EXPECT_EQ(response.status, 409);
+  EXPECT_EQ(boost::json::parse(response.body).at("code").as_string(), "something_new");
+}
+
+TEST(RefusalsTest, WhatAServiceFindsInvalidIs422AndWhatTheGatewayDoesIs400) {
+  const Error error{Code::kInvalidArgument, "show_invalid", "starts_at: is past"};
+  EXPECT_EQ(ServiceFailure(error).status, 422);
+  EXPECT_EQ(FailureResponse(error).status, 400);
+}
+
+TEST(RefusalsTest, OurOwnFaultsShowNoDetail) {
+  for (const Code code : {Code::kInternal, Code::kUnavailable, Code::kUnknown}) {
+    const http::Response response = ServiceFailure({code, "database_unavailable", "disk I/O error in /var"});
+    EXPECT_GE(response.status, 500);
+    EXPECT_FALSE(response.body.contains("/var"));
+  }
+}
+
+}  // namespace
+}  // namespace boxoffice::gateway

@@ -1,0 +1,229 @@
+#include "gateway/render.h"
+
+#include <cmath>
+
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+using http::JsonWriter;
+
+void WriteTimeline(JsonWriter& writer, const reservation::v1::Saga& saga) {
+  writer.Key("timeline").BeginArray();
+  for (const reservation::v1::TimelineEntry& entry : saga.timeline()) {
+    writer.BeginObject()
+        .Field("step", entry.step())
+        .Field("undo", entry.undo())
+        .Field("outcome", entry.outcome());
+    writer.Field("detail", entry.detail());
+    WriteTime(writer, "at", entry.at_ms());
+    writer.Field("duration_us", entry.duration_us()).EndObject();
+  }
+  writer.EndArray();
+}
+
+void WriteSaga(JsonWriter& writer, const reservation::v1::Saga& saga, Audience audience) {
+  writer.Key("saga").BeginObject();
+  WriteUuid(writer, "id", saga.id());
+  writer.Field("attempt", saga.attempt());
+  WriteTimeline(writer, saga);
+  if (audience == Audience::kOperator) {
+    writer.Field("kind", saga.kind()).Field("status", saga.status()).Field("epoch", saga.epoch());
+    writer.Field("owner", saga.owner());
+    WriteTime(writer, "lease_until", saga.lease_until_ms());
+    writer.Field("tries", saga.tries());
+    WriteTime(writer, "next_retry_at", saga.next_retry_at_ms());
+    writer.Field("last_error", saga.last_error());
+    WriteTime(writer, "started_at", saga.started_at_ms());
+    writer.Field("definition_version", saga.definition_version());
+  }
+  writer.EndObject();
+}
+
+}  // namespace
+
+void WriteTime(JsonWriter& writer, std::string_view name, int64_t unix_ms) {
+  writer.Key(name);
+  if (unix_ms == 0) {
+    writer.Null();
+  } else {
+    writer.Value(ToRfc3339(FromUnixMs(unix_ms)));
+  }
+}
+
+void WriteNumberId(JsonWriter& writer, std::string_view name, int64_t id) {
+  const fmt::format_int digits(id);
+  writer.Key(name).Value(std::string_view(digits.data(), digits.size()));
+}
+
+void WriteUuid(JsonWriter& writer, std::string_view name, std::string_view bytes) {
+  writer.Key(name);
+  const std::optional<Uuid> uuid = Uuid::FromBytes(bytes);
+  if (uuid && !uuid->IsNil()) {
+    writer.Value(uuid->ToString());
+  } else {
+    writer.Null();
+  }
+}
+
+void WriteDouble(JsonWriter& writer, std::string_view name, double value) {
+  writer.Key(name);
+  if (std::isfinite(value)) {
+    writer.Raw(fmt::format("{}", value));
+  } else {
+    writer.Null();
+  }
+}
+
+void WriteReservation(JsonWriter& writer, const reservation::v1::Reservation& reservation,
+                      Audience audience) {
+  writer.BeginObject();
+  WriteUuid(writer, "id", reservation.id());
+  if (audience == Audience::kOperator) writer.Field("user_id", reservation.user_id());
+  WriteNumberId(writer, "show_id", reservation.show_id());
+  writer.Key("seats").BeginArray();
+  for (const seat::v1::SeatPrice& seat : reservation.seats()) {
+    writer.BeginObject()
+        .Field("seat_no", seat.seat_no())
+        .Field("label", seat.label())
+        .Field("price", seat.price());
+    writer.EndObject();
+  }
+  writer.EndArray().Field("amount", reservation.amount()).Field("currency", reservation.currency());
+  writer.Field("state", reservation::v1::ReservationState_Name(reservation.state()));
+  WriteTime(writer, "hold_expires_at", reservation.hold_expires_at_ms());
+  WriteSaga(writer, reservation.saga(), audience);
+  writer.Key("failure");
+  if (reservation.has_failure()) {
+    const reservation::v1::Refusal& failure = reservation.failure();
+    writer.BeginObject().Field("code", failure.code()).Field("detail", failure.detail()).EndObject();
+  } else {
+    writer.Null();
+  }
+  WriteTime(writer, "created_at", reservation.created_at_ms());
+  WriteTime(writer, "updated_at", reservation.updated_at_ms());
+  if (audience == Audience::kOperator) writer.Field("version", reservation.version());
+  writer.EndObject();
+}
+
+void WriteConcert(JsonWriter& writer, const seat::v1::Concert& concert) {
+  writer.BeginObject();
+  WriteNumberId(writer, "id", concert.id());
+  writer.Field("title", concert.title()).Field("artist", concert.artist()).Field("venue", concert.venue());
+  writer.Key("shows").BeginArray();
+  for (const seat::v1::Show& show : concert.shows()) WriteShow(writer, show);
+  writer.EndArray().EndObject();
+}
+
+void WriteShow(JsonWriter& writer, const seat::v1::Show& show) {
+  writer.BeginObject();
+  WriteNumberId(writer, "id", show.id());
+  WriteNumberId(writer, "concert_id", show.concert_id());
+  writer.Field("state", seat::v1::ShowState_Name(show.state()));
+  WriteTime(writer, "starts_at", show.starts_at_ms());
+  WriteTime(writer, "on_sale_at", show.on_sale_at_ms());
+  WriteTime(writer, "sale_ends_at", show.sale_ends_at_ms());
+  WriteTime(writer, "cancel_deadline", show.cancel_deadline_ms());
+  writer.Field("currency", show.currency()).Field("capacity", show.capacity());
+  writer.Field("seat_limit", show.seat_limit());
+  WriteDouble(writer, "hold_ttl_s", show.hold_ttl_ms() / 1000.0);
+  writer.Key("price_categories").BeginArray();
+  for (const seat::v1::PriceCategory& category : show.price_categories()) {
+    writer.BeginObject().Field("name", category.name()).Field("color", category.color());
+    writer.Field("price", category.price()).Field("seats", category.seats()).EndObject();
+  }
+  writer.EndArray().Field("free", show.free()).Field("held", show.held()).Field("sold", show.sold());
+  WriteTime(writer, "next_release_at", show.next_release_at_ms());
+  WriteTime(writer, "first_sold_at", show.first_sold_at_ms());
+  writer.EndObject();
+}
+
+void WriteQueue(JsonWriter& writer, const queue::v1::Queue& queue) {
+  writer.BeginObject();
+  WriteNumberId(writer, "show_id", queue.show_id());
+  writer.Field("state", queue::v1::QueueState_Name(queue.state()));
+  WriteDouble(writer, "rate_per_s", queue.rate_per_s());
+  writer.Field("active_cap", queue.active_cap()).Field("head_sequence", queue.head_sequence());
+  writer.Field("last_sequence", queue.last_sequence()).Field("waiting", queue.waiting());
+  writer.Field("active", queue.active())
+      .Field("completed", queue.completed())
+      .Field("expired", queue.expired());
+  WriteDouble(writer, "admitted_per_s", queue.admitted_per_s());
+  writer.EndObject();
+}
+
+void WriteSession(JsonWriter& writer, int64_t show_id, const queue::v1::Session& session) {
+  writer.BeginObject();
+  WriteNumberId(writer, "show_id", show_id);
+  writer.Field("token", session.token()).Field("state", queue::v1::SessionState_Name(session.state()));
+  writer.Field("position", session.position()).Field("eta_s", session.eta_s());
+  writer.Field("refresh_interval_s", session.refresh_interval_s());
+  WriteTime(writer, "expires_at", session.expires_at_ms());
+  writer.EndObject();
+}
+
+void WriteTarget(JsonWriter& writer, const relay::v1::Target& target) {
+  writer.BeginObject();
+  WriteNumberId(writer, "id", target.id());
+  writer.Field("url", target.url()).Key("event_types").BeginArray();
+  for (const std::string& type : target.event_types()) writer.Value(type);
+  writer.EndArray().Field("enabled", target.enabled()).Field("disabled_reason", target.disabled_reason());
+  if (!target.secret().empty()) writer.Field("secret", target.secret());
+  WriteTime(writer, "created_at", target.created_at_ms());
+  writer.EndObject();
+}
+
+void WriteDelivery(JsonWriter& writer, const relay::v1::Delivery& delivery) {
+  writer.BeginObject();
+  WriteNumberId(writer, "id", delivery.id());
+  WriteNumberId(writer, "target_id", delivery.target_id());
+  writer.Field("event_id", delivery.event_id()).Field("event_type", delivery.event_type());
+  writer.Field("state", delivery.state()).Field("attempts", delivery.attempts());
+  WriteTime(writer, "next_attempt_at", delivery.next_attempt_at_ms());
+  writer.Field("last_status", delivery.last_status()).Field("last_error", delivery.last_error());
+  WriteTime(writer, "created_at", delivery.created_at_ms());
+  WriteTime(writer, "delivered_at", delivery.delivered_at_ms());
+  writer.EndObject();
+}
+
+void WriteDeadLetter(JsonWriter& writer, const bus::DeadLetter& letter) {
+  const bus::Event& event = letter.record.event;
+  writer.BeginObject();
+  WriteNumberId(writer, "id", letter.id);
+  writer.Field("group", letter.group).Field("topic", event.topic).Field("key", event.key);
+  writer.Field("event_id", event.id.ToString()).Field("event_type", event.type);
+  writer.Key("error").BeginObject().Field("code", letter.error.reason).Field("detail", letter.error.detail);
+  writer.EndObject().Field("attempts", letter.attempts);
+  WriteTime(writer, "parked_at", ToUnixMs(letter.parked_at));
+  writer.EndObject();
+}
+
+boost::json::object RefusalMembers(const reservation::v1::Refusal& refusal) {
+  boost::json::object members;
+  if (!refusal.conflicts().empty()) {
+    boost::json::array conflicts;
+    for (const seat::v1::SeatConflict& conflict : refusal.conflicts()) {
+      conflicts.push_back(
+          {{"seat_no", conflict.seat_no()}, {"label", conflict.label()}, {"reason", conflict.reason()}});
+    }
+    members["conflicts"] = std::move(conflicts);
+  }
+  if (refusal.code() == "balance_too_low") {
+    members["balance"] = refusal.balance();
+    members["needed"] = refusal.needed();
+  }
+  if (!refusal.provider_code().empty()) members["provider_code"] = refusal.provider_code();
+  if (!refusal.queue_state().empty()) members["queue_state"] = refusal.queue_state();
+  if (refusal.code() == "seat_limit") {
+    members["seat_limit"] = refusal.seat_limit();
+    members["seats_owned"] = refusal.seats_owned();
+  }
+  return members;
+}
+
+}  // namespace boxoffice::gateway

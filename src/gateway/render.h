@@ -1,0 +1,69 @@
+// The services' answers as JSON: shapes, no decisions. openapi/boxoffice.yaml names every field; a test
+// compares.
+#pragma once
+
+#include <string_view>
+
+#include <boost/json/object.hpp>
+
+#include "boxoffice/queue/v1/queue.pb.h"
+#include "boxoffice/relay/v1/relay.pb.h"
+#include "boxoffice/reservation/v1/reservation.pb.h"
+#include "boxoffice/seat/v1/seat.pb.h"
+#include "platform/bus/bus.h"
+#include "platform/http/json_writer.h"
+#include "platform/http/message.h"
+
+namespace boxoffice::gateway {
+
+// Milliseconds since 1970 as a time in quotes; null for 0.
+void WriteTime(http::JsonWriter& writer, std::string_view name, int64_t unix_ms);
+// A number of ours as a string, which no reader rounds.
+void WriteNumberId(http::JsonWriter& writer, std::string_view name, int64_t id);
+// 16 bytes as a UUID; null if they are none.
+void WriteUuid(http::JsonWriter& writer, std::string_view name, std::string_view bytes);
+// A finite number; null otherwise.
+void WriteDouble(http::JsonWriter& writer, std::string_view name, double value);
+
+// What buyers see, and what operators see besides.
+enum class Audience { kBuyer, kOperator };
+
+void WriteReservation(http::JsonWriter& writer, const reservation::v1::Reservation& reservation,
+                      Audience audience);
+void WriteConcert(http::JsonWriter& writer, const seat::v1::Concert& concert);
+void WriteShow(http::JsonWriter& writer, const seat::v1::Show& show);
+void WriteQueue(http::JsonWriter& writer, const queue::v1::Queue& queue);
+void WriteSession(http::JsonWriter& writer, int64_t show_id, const queue::v1::Session& session);
+void WriteTarget(http::JsonWriter& writer, const relay::v1::Target& target);
+void WriteDelivery(http::JsonWriter& writer, const relay::v1::Delivery& delivery);
+void WriteDeadLetter(http::JsonWriter& writer, const bus::DeadLetter& letter);
+
+// The members of a problem that a refusal's code calls for: conflicts, balance, needed, provider_code,
+// queue_state, seat_limit, seats_owned.
+[[nodiscard]] boost::json::object RefusalMembers(const reservation::v1::Refusal& refusal);
+
+// {"items":[…],"next_cursor":…}: `write` appends one item. An empty cursor: this is the last page.
+template <typename Items, typename Write>
+[[nodiscard]] http::Response ListResponse(const Items& items, std::string_view next_cursor, Write write) {
+  http::JsonWriter writer;
+  writer.BeginObject().Key("items").BeginArray();
+  for (const auto& item : items) write(writer, item);
+  writer.EndArray().Key("next_cursor");
+  if (next_cursor.empty()) {
+    writer.Null();
+  } else {
+    writer.Value(next_cursor);
+  }
+  writer.EndObject();
+  return http::JsonResponse(writer.Take());
+}
+
+// One thing as the whole body.
+template <typename Write>
+[[nodiscard]] http::Response ObjectResponse(Write write, int status = 200) {
+  http::JsonWriter writer;
+  write(writer);
+  return http::JsonResponse(writer.Take(), status);
+}
+
+}  // namespace boxoffice::gateway

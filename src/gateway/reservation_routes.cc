@@ -1,0 +1,297 @@
+// Reservations, as buyers make, pay and give them up.
+#include <algorithm>
+
+#include <boost/json/parse.hpp>
+
+#include "base/money.h"
+#include "gateway/edge.h"
+#include "gateway/pages.h"
+#include "gateway/refusals.h"
+#include "gateway/render.h"
+#include "gateway/request_hash.h"
+#include "gateway/routes.h"
+#include "platform/http/json_reader.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr size_t kMaxSeats = 8;          // per reservation
+constexpr size_t kMaxNameLength = 200;   // of sections and categories
+constexpr size_t kMaxMethodLength = 64;  // of a payment method
+
+// What the buyer chose, checked as far as it needs no data: what can never be right starts no saga.
+struct Choice {
+  reservation::v1::Reserve reserve;
+  std::string canonical;  // the body's meaning
+};
+
+Result<std::string> ReadMethod(http::ObjectReader& reader) {
+  const std::optional<std::string_view> method = reader.Optional<std::string_view>("payment_method");
+  if (method && method->size() > kMaxMethodLength) {
+    reader.Refuse("payment_method", "field_invalid", "has at most 64 characters");
+  }
+  return std::string(method.value_or(""));
+}
+
+Result<void> ReadSeats(const std::vector<int64_t>& seats, reservation::v1::Reserve& reserve) {
+  if (seats.empty()) return Fail(Code::kInvalidArgument, "no_seats");
+  if (seats.size() > kMaxSeats) return Fail(Code::kInvalidArgument, "too_many_seats", "at most 8");
+  auto& seat_nos = *reserve.mutable_seats()->mutable_seat_nos();
+  for (const int64_t seat : seats) {
+    if (seat < 1 || seat > UINT32_MAX) {
+      return Fail(Code::kInvalidArgument, "seat_unknown", fmt::format("there is no seat {}", seat));
+    }
+    seat_nos.Add(static_cast<uint32_t>(seat));
+  }
+  // The order in which seats are named means nothing.
+  std::ranges::sort(seat_nos);
+  const auto twice = std::ranges::adjacent_find(seat_nos);
+  if (twice != seat_nos.end()) {
+    return Fail(Code::kInvalidArgument, "duplicate_seat", fmt::format("seat {} is named twice", *twice));
+  }
+  return {};
+}
+
+Result<void> ReadBestAvailable(http::ObjectReader& reader, reservation::v1::Reserve& reserve) {
+  const int64_t count = reader.Required<int64_t>("count");
+  const std::string_view section = reader.Optional<std::string_view>("section").value_or("");
+  const std::string_view category = reader.Optional<std::string_view>("category").value_or("");
+  if (section.size() > kMaxNameLength)
+    reader.Refuse("section", "field_invalid", "has at most 200 characters");
+  if (category.size() > kMaxNameLength)
+    reader.Refuse("category", "field_invalid", "has at most 200 characters");
+  seat::v1::BestAvailable& best = *reserve.mutable_best_available();
+  best.set_count(static_cast<uint32_t>(std::clamp<int64_t>(count, 0, kMaxSeats + 1)));
+  best.set_section(std::string(section));
+  best.set_category(std::string(category));
+  return {};
+}
+
+Result<void> CheckCount(const seat::v1::BestAvailable& best) {
+  if (best.count() < 1) return Fail(Code::kInvalidArgument, "no_seats");
+  if (best.count() > kMaxSeats) return Fail(Code::kInvalidArgument, "too_many_seats", "at most 8");
+  return {};
+}
+
+std::string Canonical(const reservation::v1::Reserve& reserve) {
+  std::string text =
+      fmt::format("show={};pay={};method={};", reserve.show_id(), reserve.pay(), reserve.payment_method());
+  for (const uint32_t seat_no : reserve.seats().seat_nos())
+    fmt::format_to(std::back_inserter(text), "seat={};", seat_no);
+  if (reserve.has_best_available()) {
+    const seat::v1::BestAvailable& best = reserve.best_available();
+    // The lengths keep a section with a semicolon from looking like two fields.
+    fmt::format_to(std::back_inserter(text), "best={};section={}:{};category={}:{};", best.count(),
+                   best.section().size(), best.section(), best.category().size(), best.category());
+  }
+  return text;
+}
+
+Result<Choice> ReadChoice(const Request& request) {
+  http::ObjectReader reader(request.body());
+  Choice choice;
+  reservation::v1::Reserve& reserve = choice.reserve;
+  reserve.set_show_id(NumberInBody(reader, "show_id"));
+  reserve.set_pay(reader.Optional<bool>("pay").value_or(false));
+  BOXOFFICE_ASSIGN(std::string method, ReadMethod(reader));
+  reserve.set_payment_method(std::move(method));
+  // Enough room for the answer to be "too many" rather than "too long".
+  const std::optional<std::vector<int64_t>> seats = reader.OptionalArray<int64_t>("seats", 1'000);
+  http::ObjectReader* best = reader.OptionalObject("best_available");
+  if (seats && best != nullptr) reader.Refuse("best_available", "field_invalid", "excludes `seats`");
+  if (!seats && best == nullptr) reader.Refuse("seats", "no_seats", "or `best_available` is missing");
+  if (best != nullptr) BOXOFFICE_TRY(ReadBestAvailable(*best, reserve));
+  BOXOFFICE_TRY(reader.Finish());
+  if (seats) BOXOFFICE_TRY(ReadSeats(*seats, reserve));
+  if (best != nullptr) BOXOFFICE_TRY(CheckCount(reserve.best_available()));
+  choice.canonical = Canonical(reserve);
+  return choice;
+}
+
+// The token is genuine and the caller's; whether it is their turn is the queue's to say, once the saga binds
+// it. A forged one must not cost a durable write.
+Result<void> CheckToken(const Edge& edge, std::string_view token, const auth::Principal& caller,
+                        int64_t show_id) {
+  BOXOFFICE_ASSIGN(const queue::v1::TokenClaims claims, ReadQueueToken(edge.queue_keys, token));
+  if (claims.user_id() != caller.user) return Fail(Code::kPermissionDenied, "token_wrong_user");
+  if (claims.show_id() != show_id) return Fail(Code::kPermissionDenied, "token_wrong_show");
+  return {};
+}
+
+reservation::v1::Command NewCommand(const auth::Principal& caller, std::string_view key,
+                                    std::string_view method, const Request& request,
+                                    std::string_view canonical_body) {
+  reservation::v1::Command command;
+  command.set_user_id(caller.user);
+  command.set_idempotency_key(std::string(key));
+  command.set_request_hash(HashRequest(method, request.path(), canonical_body));
+  return command;
+}
+
+// `done_status` where the request was done; 202 where it still goes on.
+Response OutcomeResponse(const reservation::v1::Outcome& outcome, int done_status) {
+  const reservation::v1::Reservation& reservation = outcome.reservation();
+  http::JsonWriter writer;
+  if (outcome.has_reservation()) WriteReservation(writer, reservation, Audience::kBuyer);
+  if (outcome.has_refusal() && !outcome.refusal().code().empty()) {
+    boost::json::object members = RefusalMembers(outcome.refusal());
+    if (outcome.has_reservation()) members["reservation"] = boost::json::parse(writer.text());
+    return RefusalResponse(outcome.refusal().code(), outcome.refusal().detail(), std::move(members));
+  }
+  const bool goes_on = reservation.state() == reservation::v1::CONFIRMING ||
+                       reservation.state() == reservation::v1::CANCELLING;
+  Response response = http::JsonResponse(writer.Take(), goes_on ? 202 : done_status);
+  if (response.status != 200) {
+    const std::optional<ReservationId> id = ReservationId::FromBytes(reservation.id());
+    response.headers.emplace_back("Location", "/v1/reservations/" + id.value_or(ReservationId()).ToString());
+  }
+  return response;
+}
+
+asio::awaitable<Response> ExecuteCommand(Edge& edge, reservation::v1::Command command, const Request& request,
+                                         int done_status) {
+  const Result<reservation::v1::Outcome> outcome =
+      co_await edge.backends.Execute(std::move(command), request);
+  // Unknown is no answer of ours either: the client repeats with its key, and gets what became of it.
+  if (!outcome) co_return ServiceFailure(outcome.error());
+  co_return OutcomeResponse(*outcome, done_status);
+}
+
+asio::awaitable<Response> Create(Edge& edge, Request& request, const auth::Principal& caller) {
+  const Result<std::string_view> key = ReadIdempotencyKey(request);
+  if (!key) co_return FailureResponse(key.error());
+  Result<Choice> choice = ReadChoice(request);
+  if (!choice) co_return FailureResponse(choice.error());
+  const std::string_view token = request.header("X-Queue-Token").value_or("");
+  const int64_t show_id = choice->reserve.show_id();
+  const Result<void> checked = CheckToken(edge, token, caller, show_id);
+  if (!checked) {
+    // A show that is not there has no token: say that rather than whose the token is.
+    if (checked.error().reason == "token_wrong_show") {
+      const Result<void> known = co_await edge.RequireShow(show_id, request);
+      if (!known && known.error().code == Code::kNotFound) co_return ServiceFailure(known.error());
+    }
+    co_return FailureResponse(checked.error());
+  }
+  reservation::v1::Command command = NewCommand(caller, *key, "POST", request, choice->canonical);
+  *command.mutable_reserve() = std::move(choice->reserve);
+  command.mutable_reserve()->set_queue_token(std::string(token));
+  Response response = co_await ExecuteCommand(edge, std::move(command), request, 201);
+  co_return response;
+}
+
+asio::awaitable<Response> Confirm(Edge& edge, Request& request, const auth::Principal& caller) {
+  const Result<std::string_view> key = ReadIdempotencyKey(request);
+  if (!key) co_return FailureResponse(key.error());
+  const Result<ReservationId> id = ReservationInPath(request);
+  if (!id) co_return FailureResponse(id.error());
+  std::string method;
+  if (!request.body().empty()) {
+    http::ObjectReader reader(request.body());
+    method = ReadMethod(reader).value_or("");
+    const Result<void> read = reader.Finish();
+    if (!read) co_return FailureResponse(read.error());
+  }
+  reservation::v1::Command command = NewCommand(caller, *key, "POST", request, "method=" + method);
+  reservation::v1::Confirm& confirm = *command.mutable_confirm();
+  confirm.set_reservation_id(std::string(id->bytes()));
+  // Without it the reservation's own is used.
+  confirm.set_queue_token(std::string(request.header("X-Queue-Token").value_or("")));
+  confirm.set_payment_method(method);
+  Response response = co_await ExecuteCommand(edge, std::move(command), request, 200);
+  co_return response;
+}
+
+asio::awaitable<Response> Cancel(Edge& edge, Request& request, const auth::Principal& caller) {
+  const Result<std::string_view> key = ReadIdempotencyKey(request);
+  if (!key) co_return FailureResponse(key.error());
+  const Result<ReservationId> id = ReservationInPath(request);
+  if (!id) co_return FailureResponse(id.error());
+  if (!request.body().empty()) {
+    http::ObjectReader reader(request.body());
+    const Result<void> read = reader.Finish();
+    if (!read) co_return FailureResponse(read.error());
+  }
+  reservation::v1::Command command = NewCommand(caller, *key, "POST", request, "");
+  command.mutable_cancel()->set_reservation_id(std::string(id->bytes()));
+  Response response = co_await ExecuteCommand(edge, std::move(command), request, 200);
+  co_return response;
+}
+
+asio::awaitable<Response> GetOne(Edge& edge, Request& request, const auth::Principal& caller) {
+  const Result<ReservationId> id = ReservationInPath(request);
+  if (!id) co_return FailureResponse(id.error());
+  reservation::v1::GetReservationRequest query;
+  query.set_id(std::string(id->bytes()));
+  query.set_user_id(caller.user);
+  const auto start = [&edge](auto... a) { edge.backends.reservation->async()->GetReservation(a...); };
+  const Result<reservation::v1::Reservation> found =
+      co_await edge.backends.Ask<reservation::v1::Reservation>(query, request.traceparent(), start);
+  if (!found) co_return ServiceFailure(found.error());
+  // The service has checked the owner; a second look costs nothing and a mistake there would show a
+  // stranger's seats.
+  if (found->user_id() != caller.user) co_return RefusalResponse("reservation_not_found");
+  co_return ObjectResponse(
+      [&](http::JsonWriter& writer) { WriteReservation(writer, *found, Audience::kBuyer); });
+}
+
+asio::awaitable<Response> List(Edge& edge, Request& request, const auth::Principal& caller) {
+  const Result<Page> page = ReadPage(request, "reservations");
+  if (!page) co_return FailureResponse(page.error());
+  reservation::v1::ListReservationsRequest query;
+  query.set_user_id(caller.user);
+  query.set_limit(page->limit);
+  if (!page->after.empty() && !Uuid::FromBytes(page->after)) co_return RefusalResponse("cursor_invalid");
+  query.set_before_id(page->after);
+  if (const auto state = request.query("state")) {
+    reservation::v1::ReservationState value{};
+    if (!reservation::v1::ReservationState_Parse(std::string(*state), &value) ||
+        value == reservation::v1::RESERVATION_STATE_UNSPECIFIED) {
+      co_return RefusalResponse("parameter_invalid", "field `state` is a reservation's state");
+    }
+    query.set_state(value);
+  }
+  if (const auto show = request.query("show_id")) {
+    const std::optional<int64_t> id = ParseNumber(*show);
+    if (!id) co_return RefusalResponse("parameter_invalid", "field `show_id` is an id");
+    query.set_show_id(*id);
+  }
+  const auto start = [&edge](auto... a) { edge.backends.reservation->async()->ListReservations(a...); };
+  const Result<reservation::v1::ListReservationsResponse> list =
+      co_await edge.backends.Ask<reservation::v1::ListReservationsResponse>(query, request.traceparent(),
+                                                                            start);
+  if (!list) co_return ServiceFailure(list.error());
+  std::string next;
+  if (list->more() && !list->reservations().empty()) {
+    next = EncodeCursor("reservations", list->reservations().rbegin()->id());
+  }
+  co_return ListResponse(list->reservations(), next, [](http::JsonWriter& writer, const auto& reservation) {
+    WriteReservation(writer, reservation, Audience::kBuyer);
+  });
+}
+
+}  // namespace
+
+void AddReservationRoutes(Routes& routes, Edge& edge) {
+  using http::Method;
+  routes.Buyer(Method::kPost, "/v1/reservations", [&edge](Request& request, const auth::Principal& caller) {
+    return Create(edge, request, caller);
+  });
+  routes.Buyer(Method::kGet, "/v1/reservations", [&edge](Request& request, const auth::Principal& caller) {
+    return List(edge, request, caller);
+  });
+  routes.Buyer(
+      Method::kGet, "/v1/reservations/{reservation}",
+      [&edge](Request& request, const auth::Principal& caller) { return GetOne(edge, request, caller); });
+  routes.Buyer(
+      Method::kPost, "/v1/reservations/{reservation}/confirm",
+      [&edge](Request& request, const auth::Principal& caller) { return Confirm(edge, request, caller); });
+  routes.Buyer(
+      Method::kPost, "/v1/reservations/{reservation}/cancel",
+      [&edge](Request& request, const auth::Principal& caller) { return Cancel(edge, request, caller); });
+}
+
+}  // namespace boxoffice::gateway

@@ -1,0 +1,103 @@
+#include "gateway/routes.h"
+
+#include <fmt/format.h>
+
+#include "gateway/refusals.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+constexpr std::string_view kBearer = "Bearer ";
+
+void Finish(const http::Request& request, bool personal, http::Response& response) {
+  response.headers.reserve(response.headers.size() + 3);
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  // The server adds it to errors itself.
+  if (response.status < 400) response.headers.emplace_back("X-Request-Id", request.request_id());
+  if (personal && !response.stream) response.headers.emplace_back("Cache-Control", "no-store");
+}
+
+bool SameScheme(std::string_view header) {
+  if (header.size() < kBearer.size()) return false;
+  for (size_t i = 0; i < kBearer.size(); ++i) {
+    const char c = header[i] >= 'A' && header[i] <= 'Z' ? static_cast<char>(header[i] + 32) : header[i];
+    const char wanted = kBearer[i] == 'B' ? 'b' : kBearer[i];
+    if (c != wanted) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<auth::Principal> Authenticate(const auth::TokenVerifier& verifier, const http::Request& request) {
+  const std::optional<std::string_view> header = request.header("Authorization");
+  if (!header || !SameScheme(*header)) {
+    return Fail(Code::kUnauthenticated, "jwt_missing", "send `Authorization: Bearer TOKEN`");
+  }
+  Result<auth::Principal> principal = verifier.Verify(header->substr(kBearer.size()));
+  if (principal) return principal;
+  // "token_expired" is said of queue tokens as well.
+  constexpr std::string_view kToken = "token_";
+  Error error = std::move(principal).error();
+  if (error.reason.starts_with(kToken)) error.reason = "jwt_" + error.reason.substr(kToken.size());
+  return std::unexpected(std::move(error));
+}
+
+void Routes::Public(http::Method method, std::string_view pattern, http::Handler handler) {
+  auto finished = [handler =
+                       std::move(handler)](http::Request& request) -> http::asio::awaitable<http::Response> {
+    http::Response response = co_await handler(request);
+    Finish(request, /*personal=*/false, response);
+    co_return response;
+  };
+  Add(method, pattern, std::move(finished), {});
+}
+
+void Routes::Buyer(http::Method method, std::string_view pattern, Handler handler) {
+  Guarded(method, pattern, std::move(handler), std::nullopt, {});
+}
+
+void Routes::Operator(http::Method method, std::string_view pattern, Handler handler,
+                      http::RouteOptions options) {
+  Guarded(method, pattern, std::move(handler), auth::Role::kOperator, options);
+}
+
+void Routes::Guarded(http::Method method, std::string_view pattern, Handler handler,
+                     std::optional<auth::Role> role, http::RouteOptions options) {
+  auto guarded = [this_verifier = &verifier_, handler = std::move(handler),
+                  role](http::Request& request) -> http::asio::awaitable<http::Response> {
+    http::Response response;
+    const Result<auth::Principal> principal = Authenticate(*this_verifier, request);
+    if (!principal) {
+      response = FailureResponse(principal.error());
+    } else if (role && principal->role != *role) {
+      response = RefusalResponse("operator_required");
+    } else {
+      response = co_await handler(request, *principal);
+    }
+    Finish(request, /*personal=*/true, response);
+    co_return response;
+  };
+  Add(method, pattern, std::move(guarded), options);
+}
+
+void Routes::Add(http::Method method, std::string_view pattern, http::Handler handler,
+                 http::RouteOptions options) {
+  router_.Add(method, pattern, std::move(handler), options);
+  names_.push_back(fmt::format("{} {}", http::MethodName(method), pattern));
+}
+
+void AddRoutes(Routes& routes, Edge& edge) {
+  AddQueueRoutes(routes, edge);
+  AddCatalogueRoutes(routes, edge);
+  AddReservationRoutes(routes, edge);
+  AddWalletRoutes(routes, edge);
+  AddAdminCatalogueRoutes(routes, edge);
+  AddAdminQueueRoutes(routes, edge);
+  AddAdminSagaRoutes(routes, edge);
+  AddAdminRelayRoutes(routes, edge);
+  AddAdminOperationsRoutes(routes, edge);
+  AddOperationsRoutes(routes, edge);
+}
+
+}  // namespace boxoffice::gateway

@@ -1,0 +1,68 @@
+// The routes of the public interface: who may use each, and what every answer carries.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "platform/auth/token.h"
+#include "platform/http/router.h"
+
+namespace boxoffice::gateway {
+
+struct Edge;
+
+// Collects the handlers. Each answer gets X-Request-Id and the headers that keep browsers from guessing;
+// answers that belong to somebody are not to be cached. A handler's argument is who asks.
+class Routes {
+ public:
+  using Handler =
+      std::function<http::asio::awaitable<http::Response>(http::Request&, const auth::Principal&)>;
+
+  explicit Routes(const auth::TokenVerifier& verifier) : verifier_(verifier) {}
+
+  // Open to everybody.
+  void Public(http::Method method, std::string_view pattern, http::Handler handler);
+  // With a JWT, of whatever role: an operator can buy a ticket too. 401 otherwise.
+  void Buyer(http::Method method, std::string_view pattern, Handler handler);
+  // With a JWT of the role operator: 401, 403.
+  void Operator(http::Method method, std::string_view pattern, Handler handler,
+                http::RouteOptions options = {});
+
+  [[nodiscard]] http::Router TakeRouter() { return std::move(router_); }
+  // "GET /v1/concerts", for the test that compares them with the OpenAPI file.
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+
+ private:
+  void Guarded(http::Method method, std::string_view pattern, Handler handler, std::optional<auth::Role> role,
+               http::RouteOptions options);
+  void Add(http::Method method, std::string_view pattern, http::Handler handler, http::RouteOptions options);
+
+  const auth::TokenVerifier& verifier_;
+  http::Router router_;
+  std::vector<std::string> names_;
+};
+
+// Who asks, by the header Authorization. Errors: kUnauthenticated jwt_missing (no bearer token), jwt_… as
+// auth::TokenVerifier has them (jwt_expired, jwt_signature, …).
+[[nodiscard]] Result<auth::Principal> Authenticate(const auth::TokenVerifier& verifier,
+                                                   const http::Request& request);
+
+// Each adds the routes of one part of the interface. `edge` must outlive the router.
+void AddQueueRoutes(Routes& routes, Edge& edge);
+void AddCatalogueRoutes(Routes& routes, Edge& edge);
+void AddReservationRoutes(Routes& routes, Edge& edge);
+void AddWalletRoutes(Routes& routes, Edge& edge);
+void AddAdminCatalogueRoutes(Routes& routes, Edge& edge);
+void AddAdminQueueRoutes(Routes& routes, Edge& edge);
+void AddAdminSagaRoutes(Routes& routes, Edge& edge);
+void AddAdminRelayRoutes(Routes& routes, Edge& edge);
+void AddAdminOperationsRoutes(Routes& routes, Edge& edge);
+void AddOperationsRoutes(Routes& routes, Edge& edge);
+// All of them.
+void AddRoutes(Routes& routes, Edge& edge);
+
+}  // namespace boxoffice::gateway

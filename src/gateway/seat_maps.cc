@@ -1,0 +1,132 @@
+#include "gateway/seat_maps.h"
+
+#include <algorithm>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace boxoffice::gateway {
+namespace {
+
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+
+// Counts a follower as long as it lives.
+class Following {
+ public:
+  explicit Following(size_t& followers) : followers_(followers) { ++followers_; }
+  ~Following() { --followers_; }
+  Following(const Following&) = delete;
+  Following& operator=(const Following&) = delete;
+
+ private:
+  size_t& followers_;
+};
+
+}  // namespace
+
+void SeatMaps::Stop() {
+  stopping_ = true;
+  for (const auto& [show_id, entry] : entries_) {
+    entry->wake.cancel();
+    entry->tick.cancel();
+  }
+}
+
+std::shared_ptr<SeatMaps::Entry> SeatMaps::Find(int64_t show_id) {
+  std::shared_ptr<Entry>& entry = entries_[show_id];
+  if (entry == nullptr) {
+    entry = std::make_shared<Entry>(backends_.executor());
+    if (entries_.size() > kMaxShows) {
+      std::shared_ptr<Entry> created = entry;
+      created->use = ++uses_;
+      EvictOldest();
+      return created;
+    }
+  }
+  entry->use = ++uses_;
+  return entry;
+}
+
+void SeatMaps::EvictOldest() {
+  auto oldest = entries_.end();
+  for (auto it = entries_.begin(); it != entries_.end(); ++it) {
+    if (it->second->followers > 0 || it->second->asking) continue;
+    if (oldest == entries_.end() || it->second->use < oldest->second->use) oldest = it;
+  }
+  if (oldest != entries_.end()) entries_.erase(oldest);
+}
+
+asio::awaitable<void> SeatMaps::Refresh(int64_t show_id, std::shared_ptr<Entry> entry) {
+  entry->asking = true;
+  seat::v1::GetSeatMapRequest query;
+  query.set_show_id(show_id);
+  if (entry->picture != nullptr) {
+    query.set_states_only(true);
+    query.set_if_not_version(entry->picture->version());
+  }
+  const std::string untraced;
+  const auto start = [this](auto... arguments) { backends_.seat->async()->GetSeatMap(arguments...); };
+  const Result<seat::v1::SeatMap> map = co_await backends_.Ask<seat::v1::SeatMap>(query, untraced, start);
+  entry->asking = false;
+  entry->checked = std::chrono::steady_clock::now();
+  entry->error = map ? Error{} : map.error();
+  if (map && entry->picture == nullptr) {
+    entry->picture = std::make_shared<SeatPicture>(*map);
+  } else if (map && map->version() != entry->picture->version()) {
+    entry->picture->Update(*map);
+  }
+  // Whoever asks for shows that don't exist must not fill the memory.
+  if (entry->picture == nullptr && entry->followers == 0) entries_.erase(show_id);
+  entry->wake.cancel();
+}
+
+asio::awaitable<Result<std::shared_ptr<SeatPicture>>> SeatMaps::Get(int64_t show_id) {
+  const std::shared_ptr<Entry> entry = Find(show_id);
+  const bool stale = std::chrono::steady_clock::now() - entry->checked >= kFresh;
+  if (entry->asking) {
+    (void)co_await entry->wake.async_wait(kAwait);
+  } else if (stale) {
+    co_await Refresh(show_id, entry);
+  }
+  if (entry->picture == nullptr || !entry->error.reason.empty()) {
+    Result<std::shared_ptr<SeatPicture>> failed = std::unexpected(entry->error);
+    if (entry->error.reason.empty()) failed = Fail(Code::kUnavailable, "stopping");
+    co_return failed;
+  }
+  co_return entry->picture;
+}
+
+asio::awaitable<void> SeatMaps::Tick(int64_t show_id, std::shared_ptr<Entry> entry) {
+  while (entry->followers > 0 && !stopping_) {
+    entry->tick.expires_after(kFresh);
+    (void)co_await entry->tick.async_wait(kAwait);
+    if (!entry->asking && !stopping_) co_await Refresh(show_id, entry);
+  }
+  entry->ticking = false;
+}
+
+asio::awaitable<void> SeatMaps::Follow(int64_t show_id, std::string tag, http::SseStream& stream) {
+  const std::shared_ptr<Entry> entry = Find(show_id);
+  const Following following(entry->followers);
+  if (!entry->ticking) {
+    entry->ticking = true;
+    asio::co_spawn(backends_.executor(), Tick(show_id, entry), asio::detached);
+  }
+  while (!stopping_ && !stream.closed()) {
+    if (entry->picture != nullptr) {
+      const std::vector<std::shared_ptr<const std::string>> events = entry->picture->EventsSince(tag);
+      tag = entry->picture->tag();
+      for (const std::shared_ptr<const std::string>& event : events) {
+        const bool sent = co_await stream.SendFormatted(event);
+        if (!sent) co_return;
+      }
+      // While an event was on its way, more may have happened.
+      if (tag != entry->picture->tag()) continue;
+    }
+    (void)co_await entry->wake.async_wait(kAwait);
+  }
+}
+
+}  // namespace boxoffice::gateway

@@ -1,0 +1,119 @@
+// The seat maps as buyers see them: bodies rendered once for all who ask, and changes sent once to all who
+// follow.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/result.h"
+#include "boxoffice/seat/v1/seat.pb.h"
+#include "gateway/backends.h"
+#include "platform/http/json_writer.h"
+#include "platform/http/message.h"
+
+namespace boxoffice::gateway {
+
+// The map of one show: the layout, rendered once for ever with room for each seat's state, and the states of
+// one version. No I/O.
+class SeatPicture {
+ public:
+  // From an answer with a layout.
+  explicit SeatPicture(const seat::v1::SeatMap& map);
+
+  // The states of another version (without a layout). Keeps what changed for those who follow.
+  void Update(const seat::v1::SeatMap& map);
+
+  [[nodiscard]] uint64_t version() const { return version_; }
+  // Names this version and these states: versions may begin anew when the seat service does.
+  [[nodiscard]] const std::string& tag() const { return tag_; }
+  // The body of GET …/seats, made when it is first asked for.
+  [[nodiscard]] std::shared_ptr<const std::string> Body();
+  // Events that lead from the version named by `tag` to the present one, as text: none if it is the present
+  // one. A snapshot if `tag` is not known any more, or empty.
+  [[nodiscard]] std::vector<std::shared_ptr<const std::string>> EventsSince(std::string_view tag);
+
+ private:
+  struct Step {
+    std::string from_tag;
+    std::shared_ptr<const std::string> event;  // null: too much has changed, a snapshot is shorter
+  };
+  static constexpr size_t kMaxSteps = 64;
+  static constexpr size_t kMaxChanges = 2'000;
+
+  void TakeCounts(const seat::v1::SeatMap& map);
+  void RenderLayout(const seat::v1::SeatMap& map);
+  void Patch(size_t seat, unsigned state);
+  void WriteCounts(http::JsonWriter& writer) const;
+  [[nodiscard]] std::shared_ptr<const std::string> Snapshot();
+
+  int64_t show_id_ = 0;
+  uint64_t version_ = 0;
+  std::string states_;  // 2 bits a seat
+  uint32_t free_ = 0;
+  uint32_t held_ = 0;
+  uint32_t sold_ = 0;
+  int64_t next_release_at_ms_ = 0;
+  std::string tag_;
+  std::string items_;               // the seats as JSON, each with the state's place filled and padded
+  std::vector<uint32_t> state_at_;  // where in items_ a seat's state stands
+  std::shared_ptr<const std::string> body_;
+  std::shared_ptr<const std::string> snapshot_;
+  std::deque<Step> steps_;  // the oldest first
+};
+
+// Asks the seat service for each show at most four times a second, however many look. Runs on the backends'
+// executor only.
+class SeatMaps {
+ public:
+  explicit SeatMaps(Backends& backends) : backends_(backends) {}
+
+  // Ends the waiting of all who follow.
+  void Stop();
+
+  // The map, a quarter of a second old at most. Errors: show_not_found, and the call's. It stays whole while
+  // it is held, and changes at the next call.
+  asio::awaitable<Result<std::shared_ptr<SeatPicture>>> Get(int64_t show_id);
+
+  // Sends what changes until the client leaves; `tag` is what the client has (empty: nothing).
+  asio::awaitable<void> Follow(int64_t show_id, std::string tag, http::SseStream& stream);
+
+ private:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+  struct Entry {
+    explicit Entry(const asio::any_io_executor& executor)
+        : wake(executor, SteadyTime::max()), tick(executor) {}
+    std::shared_ptr<SeatPicture> picture;  // null until the first answer
+    SteadyTime checked{};
+    Error error;
+    bool asking = false;
+    size_t followers = 0;
+    bool ticking = false;
+    uint64_t use = 0;
+    asio::steady_timer wake;  // never fires; is cancelled when the picture was checked
+    asio::steady_timer tick;
+  };
+  static constexpr std::chrono::milliseconds kFresh{250};
+  static constexpr size_t kMaxShows = 64;  // pictures kept; a stadium's takes 16 MB
+
+  std::shared_ptr<Entry> Find(int64_t show_id);
+  void EvictOldest();
+  asio::awaitable<void> Refresh(int64_t show_id, std::shared_ptr<Entry> entry);
+  asio::awaitable<void> Tick(int64_t show_id, std::shared_ptr<Entry> entry);
+
+  Backends& backends_;
+  std::unordered_map<int64_t, std::shared_ptr<Entry>> entries_;
+  uint64_t uses_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace boxoffice::gateway

@@ -1,0 +1,148 @@
+#include "gateway/seat_maps.h"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/streambuf.hpp>
+#include <boost/asio/write.hpp>
+
+#include "gateway/gateway_for_test.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+// Six seats; `states` as "fhsb": free, held, sold, blocked.
+seat::v1::SeatMap Map(uint64_t version, std::string_view states, bool layout) {
+  seat::v1::SeatMap map;
+  map.set_show_id(1);
+  map.set_version(version);
+  std::string packed((states.size() + 3) / 4, '\0');
+  for (size_t i = 0; i < states.size(); ++i) {
+    const auto state = static_cast<unsigned>(std::string_view("fhsb").find(states[i]));
+    packed[i / 4] = static_cast<char>(static_cast<unsigned char>(packed[i / 4]) | state << (i % 4 * 2));
+    if (!layout) continue;
+    seat::v1::SeatInfo& seat = *map.add_layout();
+    seat.set_seat_no(static_cast<uint32_t>(i + 1));
+    seat.set_label("A 1-" + std::to_string(i + 1));
+    seat.set_price(1'000);
+    seat.set_x(1.5F);
+  }
+  map.set_states(packed);
+  map.set_free(static_cast<uint32_t>(std::ranges::count(states, 'f')));
+  return map;
+}
+
+std::string StatesOf(SeatPicture& picture) {
+  std::string states;
+  const boost::json::value body = boost::json::parse(*picture.Body());
+  for (const boost::json::value& seat : body.at("items").as_array())
+    states += seat.at("state").as_string()[0];
+  return states;
+}
+
+TEST(SeatPictureTest, StatesArePatchedInPlace) {
+  SeatPicture picture(Map(1, "fhsbff", true));
+  EXPECT_EQ(StatesOf(picture), "fhsbff");
+  picture.Update(Map(2, "bfhsfb", false));
+  EXPECT_EQ(StatesOf(picture), "bfhsfb");
+  EXPECT_EQ(boost::json::parse(*picture.Body()).at("version").as_int64(), 2);
+}
+
+TEST(SeatPictureTest, EventsLeadFromAKnownVersionToThePresentOne) {
+  SeatPicture picture(Map(1, "ffffff", true));
+  const std::string first = picture.tag();
+  picture.Update(Map(2, "hfffff", false));
+  picture.Update(Map(3, "hffffs", false));
+  const auto events = picture.EventsSince(first);
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_THAT(*events[0], testing::HasSubstr(R"("changes":[{"seat_no":1,"state":"held"}])"));
+  EXPECT_THAT(*events[1], testing::HasSubstr(R"("changes":[{"seat_no":6,"state":"sold"}])"));
+  EXPECT_THAT(*events[1], testing::HasSubstr("id: " + picture.tag()));
+  EXPECT_TRUE(picture.EventsSince(picture.tag()).empty());
+}
+
+TEST(SeatPictureTest, AnUnknownVersionGetsASnapshot) {
+  SeatPicture picture(Map(1, "fhsbff", true));
+  const auto events = picture.EventsSince("");
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_THAT(*events[0], testing::StartsWith("event: snapshot\n"));
+  // 0b11'10'01'00 and 0: "5AA" in base64url.
+  EXPECT_THAT(*events[0], testing::HasSubstr(R"("states":"5AA")"));
+}
+
+TEST(SeatPictureTest, AVersionThatIsTooOldGetsASnapshot) {
+  SeatPicture picture(Map(1, "ffffff", true));
+  const std::string first = picture.tag();
+  for (uint64_t version = 2; version < 80; ++version)
+    picture.Update(Map(version, version % 2 == 0 ? "hfffff" : "ffffff", false));
+  EXPECT_THAT(*picture.EventsSince(first).at(0), testing::StartsWith("event: snapshot\n"));
+}
+
+TEST(SeatPictureTest, TheSameVersionNumberWithOtherStatesIsAnotherTag) {
+  EXPECT_NE(SeatPicture(Map(1, "ffffff", true)).tag(), SeatPicture(Map(1, "hfffff", true)).tag());
+}
+
+class SeatMapsTest : public GatewayTest {
+ protected:
+  void SetUp() override {
+    GatewayTest::SetUp();
+    services_.seat.GetSeatMap_.answer =
+        [this](const seat::v1::GetSeatMapRequest& request) -> Result<seat::v1::SeatMap> {
+      if (request.show_id() != 1) return Fail(Code::kNotFound, "show_not_found");
+      const std::scoped_lock lock(mutex_);
+      if (request.if_not_version() == version_) {
+        seat::v1::SeatMap same;
+        same.set_version(version_);
+        return same;
+      }
+      return Map(version_, states_, !request.states_only());
+    };
+  }
+  void Change(uint64_t version, std::string states) {
+    const std::scoped_lock lock(mutex_);
+    version_ = version;
+    states_ = std::move(states);
+  }
+  uint64_t version_ = 1;
+  std::string states_ = "ffffff";
+};
+
+TEST_F(SeatMapsTest, AnETagSpares) {
+  Options options;
+  const http::ClientResponse first = Call("GET", "/v1/shows/1/seats", {}, options);
+  ASSERT_EQ(first.status, 200);
+  options.headers = {{"If-None-Match", std::string(*first.header("ETag"))}};
+  EXPECT_EQ(Call("GET", "/v1/shows/1/seats", {}, options).status, 304);
+  options.headers = {{"If-None-Match", "\"other\""}};
+  EXPECT_EQ(Call("GET", "/v1/shows/1/seats", {}, options).status, 200);
+}
+
+TEST_F(SeatMapsTest, TheServiceIsAskedFourTimesASecondAtMost) {
+  for (int i = 0; i < 20; ++i) (void)Call("GET", "/v1/shows/1/seats");
+  EXPECT_LT(services_.seat.GetSeatMap_.calls, 10);
+}
+
+TEST_F(SeatMapsTest, UnknownShowIs404AlsoToFollow) {
+  EXPECT_EQ(Call("GET", "/v1/shows/2/seats").status, 404);
+  EXPECT_EQ(Call("GET", "/v1/shows/2/seats/events").status, 404);
+}
+
+TEST_F(SeatMapsTest, FollowersGetASnapshotAndThenWhatChanges) {
+  namespace asio = boost::asio;
+  asio::io_context io;
+  asio::ip::tcp::socket socket(io);
+  socket.connect({asio::ip::make_address("127.0.0.1"), gateway().port()});
+  asio::write(socket, asio::buffer(std::string("GET /v1/shows/1/seats/events HTTP/1.1\r\nHost: x\r\n\r\n")));
+  std::string text;
+  asio::read_until(socket, asio::dynamic_buffer(text), "event: snapshot");
+  EXPECT_THAT(text, testing::HasSubstr("Content-Type: text/event-stream"));
+  Change(2, "ffhfff");
+  asio::read_until(socket, asio::dynamic_buffer(text), R"({"seat_no":3,"state":"held"})");
+  EXPECT_THAT(text, testing::HasSubstr("event: seats"));
+  Change(3, "ffsfff");
+  asio::read_until(socket, asio::dynamic_buffer(text), R"({"seat_no":3,"state":"sold"})");
+}
+
+}  // namespace
+}  // namespace boxoffice::gateway

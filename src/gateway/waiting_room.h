@@ -1,0 +1,73 @@
+// Answers whoever still waits, without asking anybody: the place stands in the token, and the heads of the
+// queues are fetched four times a second for all together.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "boxoffice/queue/v1/queue.pb.h"
+#include "gateway/backends.h"
+#include "platform/auth/signed_token.h"
+#include "platform/obs/metrics.h"
+
+namespace boxoffice::gateway {
+
+// What a queue token says, once its signature was verified.
+// Errors: kUnauthenticated queue_token_missing (empty), signed_token_… as of auth::KeyRing.
+[[nodiscard]] Result<queue::v1::TokenClaims> ReadQueueToken(const auth::KeyRing& keys,
+                                                            std::string_view token);
+
+// The answer to someone with this place in a queue that was last seen like this; nullopt: it is their turn,
+// or the token has ended, and the queue service must say what they are.
+[[nodiscard]] std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& claims,
+                                                               const queue::v1::Queue& queue, Timestamp now);
+
+// Runs on the backends' executor only.
+class WaitingRoom {
+ public:
+  WaitingRoom(Backends& backends, const Clock& clock, obs::Registry& metrics);
+
+  // Begins to fetch heads and to send presence. Stop() ends it, at the latest when the call under way is
+  // answered.
+  void Start();
+  void Stop();
+
+  // The same as WaitingSession with the head as last fetched, and counts as presence. nullopt also while no
+  // head of the show is known. Heads that can't be fetched stay as they were: they only ever move forward.
+  [[nodiscard]] std::optional<queue::v1::Session> Answer(const queue::v1::TokenClaims& claims,
+                                                         std::string_view token);
+
+ private:
+  // Presence kept between two sendings; what comes beyond is dropped, and counts at its next poll.
+  static constexpr size_t kMaxPresent = 1'000'000;
+  static constexpr size_t kSequencesPerHeartbeat = 4'096;
+  static constexpr std::chrono::milliseconds kRefreshEvery{250};
+  static constexpr std::chrono::milliseconds kHeartbeatEvery{1'000};
+
+  asio::awaitable<void> RefreshHeads();
+  asio::awaitable<void> SendHeartbeats();
+  void SendPresent();
+
+  Backends& backends_;
+  const Clock& clock_;
+  obs::Counter& answered_;
+  obs::Counter& refresh_failures_;
+  asio::steady_timer refresh_timer_;
+  asio::steady_timer heartbeat_timer_;
+  std::unordered_map<int64_t, queue::v1::Queue> heads_;
+  std::unordered_map<int64_t, std::vector<uint64_t>> present_;
+  size_t present_count_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace boxoffice::gateway
