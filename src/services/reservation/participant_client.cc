@@ -112,10 +112,12 @@ asio::awaitable<StepResult> ParticipantClient::BindQueue(const Reservation& rese
   co_return co_await CallQueue(std::move(command));
 }
 
-asio::awaitable<StepResult> ParticipantClient::UnbindQueue(const Reservation& reservation) {
+asio::awaitable<StepResult> ParticipantClient::UnbindQueue(const Reservation& reservation,
+                                                           SagaId bound_saga) {
   queue::v1::Command command;
   auto& unbind = *command.mutable_unbind();
   Name(command, unbind, reservation);
+  unbind.set_saga_id(Bytes(bound_saga));
   unbind.set_user_id(reservation.user_id);
   unbind.set_show_id(reservation.show_id);
   co_return co_await CallQueue(std::move(command));

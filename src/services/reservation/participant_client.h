@@ -28,7 +28,7 @@ class ParticipantClient final : public Participants {
                     obs::Registry& metrics, CallTimeouts timeouts);
 
   asio::awaitable<StepResult> BindQueue(const Reservation& reservation) override;
-  asio::awaitable<StepResult> UnbindQueue(const Reservation& reservation) override;
+  asio::awaitable<StepResult> UnbindQueue(const Reservation& reservation, SagaId bound_saga) override;
   asio::awaitable<StepResult> CompleteQueue(const Reservation& reservation) override;
   asio::awaitable<StepResult> HoldSeats(Reservation& reservation, Timestamp until) override;
   asio::awaitable<StepResult> ConfirmSeats(const Reservation& reservation) override;

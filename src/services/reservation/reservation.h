@@ -132,6 +132,8 @@ struct Reservation {
   uint64_t version = 0;  // 0: not stored yet; grows with each write
   std::string queue_token;
   std::string payment_method;
+  // The saga to which the queue session is bound; what the end of a hold unbinds.
+  SagaId bound_saga;
   // The saga that took the money and its attempt; what a cancellation undoes.
   SagaId paid_saga;
   uint32_t paid_attempt = 0;

@@ -43,6 +43,7 @@ class StoreContractTest : public ::testing::TestWithParam<MakeStore> {
     r.payment_method = "internal";
     r.paid_saga = SagaId::Make(kNow, random_);
     r.paid_attempt = 2;
+    r.bound_saga = SagaId::Make(kNow, random_);
     r.saga.id = SagaId::Make(kNow, random_);
     r.saga.kind = SagaKind::kConfirm;
     r.saga.undoing = true;

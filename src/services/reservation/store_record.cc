@@ -156,6 +156,7 @@ std::string Encode(const Reservation& reservation) {
   record.set_category(reservation.choice.category);
   record.set_paid_saga_id(std::string(reservation.paid_saga.bytes()));
   record.set_paid_attempt(reservation.paid_attempt);
+  record.set_bound_saga_id(std::string(reservation.bound_saga.bytes()));
   record.set_undoing(reservation.saga.undoing);
   record.set_undo_from(reservation.saga.undo_from);
   record.set_undo_to(reservation.saga.undo_to);
@@ -195,6 +196,7 @@ Result<Reservation> Decode(std::string_view bytes) {
   reservation.payment_method = record.payment_method();
   reservation.paid_saga = IdFrom<SagaId>(record.paid_saga_id());
   reservation.paid_attempt = record.paid_attempt();
+  reservation.bound_saga = IdFrom<SagaId>(record.bound_saga_id());
   reservation.saga = SagaFrom(record);
   if (proto.saga().lease_until_ms() != 0) reservation.due_at = FromUnixMs(proto.saga().lease_until_ms());
   return reservation;

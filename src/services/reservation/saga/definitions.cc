@@ -6,8 +6,26 @@ namespace {
 
 using Answer = asio::awaitable<StepResult>;
 
-Answer VerifyQueue(StepContext& c) { return c.participants.BindQueue(c.reservation); }
-Answer UnbindQueue(StepContext& c) { return c.participants.UnbindQueue(c.reservation); }
+Answer VerifyQueue(StepContext& c) {
+  StepResult result = co_await c.participants.BindQueue(c.reservation);
+  if (result.kind == StepResult::Kind::kDone) c.reservation.bound_saga = c.reservation.saga.id;
+  co_return result;
+}
+// Leaves this saga's tombstone; and where the hold goes too, frees what its saga has bound and this one has
+// not taken over.
+Answer UnbindQueue(StepContext& c) {
+  const Reservation& r = c.reservation;
+  StepResult result = co_await c.participants.UnbindQueue(r, r.saga.id);
+  const bool hold_goes =
+      r.saga.undone_state != State::kHeld && !r.bound_saga.IsNil() && r.bound_saga != r.saga.id;
+  if (result.kind == StepResult::Kind::kDone && hold_goes)
+    result = co_await c.participants.UnbindQueue(r, r.bound_saga);
+  co_return result;
+}
+// Of a hold that ends: what an earlier saga has bound.
+Answer UnbindHold(StepContext& c) {
+  return c.participants.UnbindQueue(c.reservation, c.reservation.bound_saga);
+}
 // The buyer may think for as long as the show's hold time says.
 Answer HoldSeats(StepContext& c) { return c.participants.HoldSeats(c.reservation, Timestamp()); }
 // Before money moves, the hold is made to outlast the saga.
@@ -87,7 +105,7 @@ const SagaDefinition kReleaseHold{"release",
                                   1,
                                   {
                                       {"release-seats", ReleaseSeats, kNothingToUndo},
-                                      {"unbind-queue", UnbindQueue, kNothingToUndo},
+                                      {"unbind-queue", UnbindHold, kNothingToUndo},
                                   },
                                   State::kReleased,
                                   State::kReleased,
@@ -97,7 +115,7 @@ const SagaDefinition kExpireHold{"expire",
                                  1,
                                  {
                                      {"release-seats", ReleaseSeats, kNothingToUndo},
-                                     {"unbind-queue", UnbindQueue, kNothingToUndo},
+                                     {"unbind-queue", UnbindHold, kNothingToUndo},
                                  },
                                  State::kExpired,
                                  State::kExpired,

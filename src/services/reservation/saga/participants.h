@@ -35,7 +35,8 @@ class Participants {
   virtual ~Participants() = default;
 
   virtual asio::awaitable<StepResult> BindQueue(const Reservation& reservation) = 0;
-  virtual asio::awaitable<StepResult> UnbindQueue(const Reservation& reservation) = 0;
+  // Frees the session that `bound_saga` has bound.
+  virtual asio::awaitable<StepResult> UnbindQueue(const Reservation& reservation, SagaId bound_saga) = 0;
   // The purchase is done; frees the buyer's slot. Not a step: nothing depends on it, and the slot's own
   // expiry is its safety net.
   virtual asio::awaitable<StepResult> CompleteQueue(const Reservation& reservation) = 0;

@@ -47,7 +47,7 @@ class World final : public Participants {
   bool dead = false;
 
   // The world's state.
-  std::optional<ReservationId> bound;
+  std::optional<SagaId> bound;
   std::optional<ReservationId> seat_owner;
   bool sold = false;
   int64_t balance = kBalance;
@@ -57,11 +57,11 @@ class World final : public Participants {
   bool completed = false;
 
   asio::awaitable<StepResult> BindQueue(const Reservation& r) override {
-    return Do("bind", r.saga.id, [this, id = r.id] { bound = id; });
+    return Do("bind", r.saga.id, [this, saga = r.saga.id] { bound = saga; });
   }
-  asio::awaitable<StepResult> UnbindQueue(const Reservation& r) override {
-    return Undo("bind", r.saga.id, [this, id = r.id] {
-      if (bound == id) bound.reset();
+  asio::awaitable<StepResult> UnbindQueue(const Reservation&, SagaId bound_saga) override {
+    return Undo("bind", bound_saga, [this, bound_saga] {
+      if (bound == bound_saga) bound.reset();
     });
   }
   asio::awaitable<StepResult> CompleteQueue(const Reservation&) override {
