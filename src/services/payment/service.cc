@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "platform/obs/log.h"
 
 namespace boxoffice::payment {
 namespace {
@@ -116,7 +117,8 @@ void Service::Proceed(Waiter waiter, Decided decided) {
   const uint64_t id = talk.id = ++last_talk_;
   lock.unlock();
   Call(*it->second, decided.next, decided.request, id);
-  // After the call, which returns at once: who sees the time-out running knows that the provider has been told.
+  // After the call, which returns at once: who sees the time-out running knows that the provider has been
+  // told.
   timer_.After(config_.provider_timeout, [this, key, id] { TimeOut(key, id); });
 }
 
