@@ -47,7 +47,7 @@ Result<std::optional<Event>> ToEvent(const bus::Record& record) {
   return std::nullopt;
 }
 
-bus::Consumed Consume(Service& service, std::span<const bus::Record> records) {
+bus::Consumed Consume(RankingService& service, std::span<const bus::Record> records) {
   std::vector<Event> events;
   bus::Consumed consumed{records.size(), {}};
   for (size_t i = 0; i < records.size(); ++i) {
@@ -62,7 +62,7 @@ bus::Consumed Consume(Service& service, std::span<const bus::Record> records) {
   return consumed;
 }
 
-Result<void> RebuildFromLog(Service& service, bus::Bus& bus, const std::atomic<bool>& stopping) {
+Result<void> RebuildFromLog(RankingService& service, bus::Bus& bus, const std::atomic<bool>& stopping) {
   constexpr size_t kPage = 1000;
   const std::vector<std::string>& topics = ConsumedTopics();
   size_t topic = 0;
@@ -91,7 +91,7 @@ Result<void> RebuildFromLog(Service& service, bus::Bus& bus, const std::atomic<b
   return {};
 }
 
-Result<void> Subscribe(Service& service, bus::Bus& bus) {
+Result<void> Subscribe(RankingService& service, bus::Bus& bus) {
   return bus.Subscribe(kGroup, ConsumedTopics(), [&service](std::span<const bus::Record> records) {
     return Consume(service, records);
   });

@@ -16,14 +16,15 @@ namespace boxoffice::ranking {
 [[nodiscard]] Result<std::optional<Event>> ToEvent(const bus::Record& record);
 
 // Counts a delivery. Before a malformed event, it counts what came before and stops there.
-[[nodiscard]] bus::Consumed Consume(Service& service, std::span<const bus::Record> records);
+[[nodiscard]] bus::Consumed Consume(RankingService& service, std::span<const bus::Record> records);
 
 // Counts the whole log anew. Malformed events are left out (they are parked in the dead letters). Ends early,
 // with error stopped, when `stopping` is set. The group must not be subscribed meanwhile.
-[[nodiscard]] Result<void> RebuildFromLog(Service& service, bus::Bus& bus, const std::atomic<bool>& stopping);
+[[nodiscard]] Result<void> RebuildFromLog(RankingService& service, bus::Bus& bus,
+                                          const std::atomic<bool>& stopping);
 
 // Delivers events to the service until the bus's Unsubscribe(kGroup).
 inline constexpr char kGroup[] = "ranking";
-[[nodiscard]] Result<void> Subscribe(Service& service, bus::Bus& bus);
+[[nodiscard]] Result<void> Subscribe(RankingService& service, bus::Bus& bus);
 
 }  // namespace boxoffice::ranking

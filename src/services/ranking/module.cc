@@ -22,9 +22,9 @@ Result<void> RankingModule::Start() {
   BOXOFFICE_ASSIGN(std::unique_ptr<Store> store, config_.open_store
                                                      ? config_.open_store(runtime_)
                                                      : OpenSqliteStore(runtime_.data_dir / "ranking.db"));
-  service_ = std::make_unique<Service>(std::move(store), runtime_.clock);
+  service_ = std::make_unique<RankingService>(std::move(store), runtime_.clock);
   BOXOFFICE_TRY(service_->Load());
-  server_ = std::make_unique<RpcServer>(*service_);
+  server_ = std::make_unique<RankingRpcServer>(*service_);
   BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen));
   follower_ = std::thread([this, rebuild = config_.rebuild || service_->NeedsRebuild()] { Follow(rebuild); });
   return {};

@@ -41,8 +41,8 @@ class RankingModule final : public module::ServiceModule {
 
   const module::Runtime& runtime_;
   const RankingConfig config_;
-  std::unique_ptr<Service> service_;
-  std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<RankingService> service_;
+  std::unique_ptr<RankingRpcServer> server_;
   rpc::Host host_;
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;

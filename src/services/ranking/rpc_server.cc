@@ -43,9 +43,9 @@ v1::GetRankingResponse ToProto(const Ranking& ranking) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* RpcServer::GetRanking(grpc::CallbackServerContext* context,
-                                                const v1::GetRankingRequest* request,
-                                                v1::GetRankingResponse* response) {
+grpc::ServerUnaryReactor* RankingRpcServer::GetRanking(grpc::CallbackServerContext* context,
+                                                       const v1::GetRankingRequest* request,
+                                                       v1::GetRankingResponse* response) {
   return rpc::Answer<v1::GetRankingResponse>(
       context, pool_.get_executor(), response, [this, request]() -> Result<v1::GetRankingResponse> {
         const std::optional<Order> order = ParseOrder(request->by());
@@ -60,8 +60,8 @@ grpc::ServerUnaryReactor* RpcServer::GetRanking(grpc::CallbackServerContext* con
       });
 }
 
-grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context, const v1::AuditRequest*,
-                                           v1::AuditResponse* response) {
+grpc::ServerUnaryReactor* RankingRpcServer::Audit(grpc::CallbackServerContext* context,
+                                                  const v1::AuditRequest*, v1::AuditResponse* response) {
   return rpc::Answer<v1::AuditResponse>(
       context, pool_.get_executor(), response, [this]() -> Result<v1::AuditResponse> {
         const ranking::Audit audit = service_.GetAudit();

@@ -9,11 +9,11 @@
 namespace boxoffice::ranking {
 
 // Thread-safe. `service` must outlive it.
-class RpcServer final : public v1::RankingService::CallbackService {
+class RankingRpcServer final : public v1::RankingService::CallbackService {
  public:
-  explicit RpcServer(const ranking::Service& service) : service_(service) {}
+  explicit RankingRpcServer(const RankingService& service) : service_(service) {}
   // Waits for answers that are under way.
-  ~RpcServer() override { pool_.join(); }
+  ~RankingRpcServer() override { pool_.join(); }
 
   // Errors: invalid_argument, naming the field.
   grpc::ServerUnaryReactor* GetRanking(grpc::CallbackServerContext* context,
@@ -23,7 +23,7 @@ class RpcServer final : public v1::RankingService::CallbackService {
                                   v1::AuditResponse* response) override;
 
  private:
-  const ranking::Service& service_;  // not the generated Service
+  const RankingService& service_;
   boost::asio::thread_pool pool_{1};
 };
 

@@ -5,10 +5,10 @@
 
 namespace boxoffice::ranking {
 
-Service::Service(std::unique_ptr<Store> store, const Clock& clock)
+RankingService::RankingService(std::unique_ptr<Store> store, const Clock& clock)
     : store_(std::move(store)), clock_(clock) {}
 
-Result<void> Service::Load() {
+Result<void> RankingService::Load() {
   const std::scoped_lock counting(counting_);
   BOXOFFICE_ASSIGN(Loaded loaded, store_->Load());
   const std::scoped_lock lock(mutex_);
@@ -17,7 +17,7 @@ Result<void> Service::Load() {
   return {};
 }
 
-Result<void> Service::Count(std::span<const Event> events) {
+Result<void> RankingService::Count(std::span<const Event> events) {
   const std::scoped_lock counting(counting_);
   std::vector<EventId> ids;
   ids.reserve(events.size());
@@ -49,22 +49,22 @@ Result<void> Service::Count(std::span<const Event> events) {
   return {};
 }
 
-Ranking Service::Get(Order order, Window window, size_t limit) const {
+Ranking RankingService::Get(Order order, Window window, size_t limit) const {
   const std::scoped_lock lock(mutex_);
   return {Rank(state_, order, window, limit, clock_.Now()), state_.as_of};
 }
 
-Audit Service::GetAudit() const {
+Audit RankingService::GetAudit() const {
   const std::scoped_lock lock(mutex_);
   return {state_.shows, state_.processed};
 }
 
-bool Service::NeedsRebuild() const {
+bool RankingService::NeedsRebuild() const {
   const std::scoped_lock lock(mutex_);
   return rebuilding_;
 }
 
-Result<void> Service::Rebuild(const Next& next) {
+Result<void> RankingService::Rebuild(const Next& next) {
   {
     const std::scoped_lock counting(counting_);
     BOXOFFICE_TRY(store_->BeginRebuild());

@@ -26,9 +26,9 @@ struct Audit {
 
 // Thread-safe; answers never wait for the store. Invariant: what is in memory is what the store's last commit
 // holds, and the fold of the events that are processed.
-class Service {
+class RankingService {
  public:
-  Service(std::unique_ptr<Store> store, const Clock& clock);
+  RankingService(std::unique_ptr<Store> store, const Clock& clock);
 
   // Reads what the store holds; before anything else. Errors: database_unavailable.
   [[nodiscard]] Result<void> Load();
