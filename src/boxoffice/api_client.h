@@ -1,0 +1,46 @@
+// How the commands of operators reach a running system: its REST interface, with an operator's token.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <CLI/App.hpp>
+
+#include "base/result.h"
+#include "platform/http/client.h"
+
+namespace boxoffice::cli {
+
+struct ApiOptions {
+  std::string url = "http://127.0.0.1:8080";
+  std::string token;  // empty: one is made with the development key in `data`
+  std::filesystem::path data = ".data";
+};
+
+// Adds --url, --token and --data to a command. `options` must live until it has run.
+void AddApiFlags(CLI::App& command, ApiOptions& options);
+
+// A value; every call opens a connection of its own.
+class ApiClient {
+ public:
+  // Errors: no_token (neither a token nor a development key), and those of the key's file.
+  [[nodiscard]] static Result<ApiClient> Make(const ApiOptions& options);
+
+  // Any status is a success. `path` begins with a slash; a body is sent as JSON. A POST carries an
+  // Idempotency-Key: `key`, or a new one. Errors: those of http::FetchBlocking.
+  [[nodiscard]] Result<http::ClientResponse> Send(
+      std::string_view method, std::string_view path, std::string body = {},
+      std::optional<std::string> key = {}, std::chrono::seconds timeout = std::chrono::seconds(60)) const;
+
+ private:
+  std::string url_;
+  std::string token_;
+};
+
+// "403 forbidden: only operators may do that", from a problem; for people.
+[[nodiscard]] std::string DescribeProblem(const http::ClientResponse& response);
+
+}  // namespace boxoffice::cli

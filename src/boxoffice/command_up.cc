@@ -1,0 +1,114 @@
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <fmt/format.h>
+
+#include "boxoffice/commands.h"
+#include "boxoffice/demo.h"
+#include "boxoffice/system.h"
+#include "platform/module/process.h"
+#include "platform/module/serve.h"
+#include "platform/obs/log.h"
+
+namespace boxoffice::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kReadyPoll{20};
+constexpr std::chrono::milliseconds kDrain{1'000};
+constexpr std::chrono::milliseconds kStop{4'500};  // a stop takes 5 s at most
+
+struct UpOptions {
+  uint16_t port = 8080;
+  std::filesystem::path data = ".data";
+  bool no_seed = false;
+  std::string log_level = "warning";  // a person looks at it; `--log-level info` for machines
+};
+
+// How to buy a first seat, in words that can be pasted into a shell.
+std::string Hint(const UpOptions& options, uint16_t port, const demo::Shows& shows) {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::string program = error ? "boxoffice" : std::filesystem::proximate(self, error).string();
+  const std::string data = options.data.string();
+  std::string text = fmt::format("data is kept in {}; Ctrl-C stops\n", data);
+  auto sink = std::back_inserter(text);
+  if (shows.club == 0) {
+    fmt::format_to(sink, "there are no demo concerts: `{} concert --help` tells how to make one\n", program);
+    return text;
+  }
+  fmt::format_to(sink,
+                 R"hint(
+The first sale: show {} has {} seats, {} has {}, {} has {}.
+  TOKEN=$({} token --user alice --data {})
+  curl -sX POST http://127.0.0.1:{}/v1/wallet/charges -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: charge-1" -d '{{"amount": 1000000, "currency": "KRW"}}'
+  QUEUE=$(curl -sX POST http://127.0.0.1:{}/v1/shows/{}/queue -H "Authorization: Bearer $TOKEN" | sed 's/.*"token":"\([^"]*\)".*/\1/')
+  curl -sX POST http://127.0.0.1:{}/v1/reservations -H "Authorization: Bearer $TOKEN" -H "X-Queue-Token: $QUEUE" -H "Idempotency-Key: purchase-1" -d '{{"show_id": "{}", "best_available": {{"count": 2}}, "pay": true}}'
+  {} audit --data {} --url http://127.0.0.1:{}
+)hint",
+                 shows.stadium, "50,000", shows.hall, "2,000", shows.club, "50", program, data, port, port,
+                 shows.club, port, shows.club, program, data, port);
+  return text;
+}
+
+Result<void> Up(const UpOptions& options) {
+  BOXOFFICE_ASSIGN(const obs::Level level, module::ParseLogLevel(options.log_level));
+  obs::SetLogLevel(level);
+  module::StopSignals signals;
+  module::RaiseFileLimit();
+  std::optional<module::StopDeadline> deadline;  // outlives all that may be slow to end
+  BOXOFFICE_ASSIGN(const module::DataFolder folder, module::DataFolder::Open(options.data));
+  BOXOFFICE_ASSIGN(const auto system, System::Make({.data_dir = folder.path(), .port = options.port}));
+  BOXOFFICE_TRY(system->Start());
+  demo::Shows shows = demo::ReadRecord(folder.path()).shows;
+  if (!options.no_seed) {
+    BOXOFFICE_ASSIGN(shows, demo::Seed(folder.path(), system->clock(),
+                                       [&](std::string_view service) { return system->Channel(service); }));
+  }
+  bool stopped = false;
+  while (!system->Ready() && !stopped) stopped = signals.WaitFor(kReadyPoll);
+  if (!stopped) {
+    // One write: whoever reads the first line may be gone before the second.
+    const std::string text =
+        fmt::format("ready http://127.0.0.1:{}\n{}", system->port(), Hint(options, system->port(), shows));
+    (void)std::fwrite(text.data(), 1, text.size(), stdout);
+    (void)std::fflush(stdout);
+    signals.Wait();
+  }
+  deadline.emplace(kStop);
+  system->Stop(kDrain);
+  return {};
+}
+
+}  // namespace
+
+void AddUpCommand(CLI::App& app) {
+  const auto options = std::make_shared<UpOptions>();
+  CLI::App* command = app.add_subcommand("up", "Run the whole system in this process, on embedded stores");
+  command->add_option("--port", options->port, "On 127.0.0.1; 0 takes a free one")->capture_default_str();
+  command->add_option("--data", options->data, "The folder where everything is kept")->capture_default_str();
+  command->add_flag("--no-seed", options->no_seed,
+                    "No demo concerts (they are made once, at the first start)");
+  command->add_option("--log-level", options->log_level, "debug, info, warning or error; logs go to stderr")
+      ->capture_default_str();
+  command->footer(
+      "Runs in the foreground until SIGTERM or SIGINT, and prints `ready URL` when it serves. Exit codes: 0 "
+      "stopped as asked;\n"
+      "1 the stop took too long and was forced (nothing is lost); 2 it could not start, with one line on "
+      "stderr.");
+  command->callback([options] {
+    const auto ended = Up(*options);
+    if (ended) return;
+    fmt::print(stderr, "boxoffice: {}\n", module::DescribeFailure(ended.error()));
+    Exit(kExitCant);
+  });
+}
+
+}  // namespace boxoffice::cli

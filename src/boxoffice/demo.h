@@ -1,0 +1,44 @@
+// What a fresh system has to sell: three concerts in KRW, on sale now.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include <grpcpp/channel.h>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace boxoffice::demo {
+
+// The shows of the demo, by id; 0: not there.
+struct Shows {
+  int64_t stadium = 0;  // 50,000 seats
+  int64_t hall = 0;     // 2,000
+  int64_t club = 0;     // 50
+
+  bool operator==(const Shows&) const = default;
+};
+
+// The record of the seeding in a data folder: DIR/demo. Reading never fails: what can't be read was not
+// written.
+struct Record {
+  int64_t started_at_ms =
+      0;        // when it was first tried: the demo's times count from there, so that a repeat says the same
+  Shows shows;  // all set when it is done
+  [[nodiscard]] bool done() const { return shows.stadium != 0 && shows.hall != 0 && shows.club != 0; }
+};
+[[nodiscard]] Record ReadRecord(const std::filesystem::path& data_dir);
+
+// Creates concerts, shows and queues through the services' own RPCs, once for each data folder: what has been
+// recorded as done is not touched again, and what was broken off is completed, by operation keys. Blocks,
+// about a second the first time. Errors: as the services give them; demo_record_unwritable.
+[[nodiscard]] Result<Shows> Seed(
+    const std::filesystem::path& data_dir, const Clock& clock,
+    const std::function<std::shared_ptr<grpc::Channel>(std::string_view)>& channels);
+
+}  // namespace boxoffice::demo

@@ -1,0 +1,29 @@
+// boxoffice: the whole system in one process, its services one by one, and the commands of those who run it.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "boxoffice/commands.h"
+
+int main(int argc, char** argv) {
+  namespace cli = boxoffice::cli;
+  CLI::App app("Boxoffice sells concert seats through an on-sale.", "boxoffice");
+  app.set_version_flag("--version", BOXOFFICE_VERSION);
+  app.footer(
+      "Exit codes: 0 done; 1 done, and the answer is no (refused, a violation); 2 called the wrong way, or "
+      "something\n"
+      "outside is missing (a server, a file, a port). `boxoffice COMMAND --help` tells more.");
+  app.require_subcommand(1);
+  cli::AddUpCommand(app);
+  cli::AddServeCommand(app, argv[0]);
+  cli::AddTokenCommand(app);
+  cli::AddAuditCommand(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& end) {
+    return end.get_exit_code();
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? cli::kExitOk : cli::kExitCant;  // 0: --help and --version
+  }
+  return cli::kExitOk;
+}

@@ -1,0 +1,85 @@
+#include "boxoffice/system.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "audit/module.h"
+#include "base/check.h"
+#include "gateway/module.h"
+#include "platform/bus/sqlite_bus.h"
+#include "services/payment/module.h"
+#include "services/queue/module.h"
+#include "services/ranking/module.h"
+#include "services/relay/module.h"
+#include "services/reservation/module.h"
+#include "services/seat/module.h"
+#include "services/wallet/module.h"
+
+namespace boxoffice {
+
+Result<std::unique_ptr<System>> System::Make(SystemConfig config) {
+  auto system = std::unique_ptr<System>(new System(std::move(config)));
+  bus::SqliteBusConfig bus_config;
+  bus_config.file = system->config_.data_dir / "bus.db";
+  BOXOFFICE_ASSIGN(system->bus_,
+                   bus::SqliteBus::Open(std::move(bus_config), system->clock_, system->metrics_));
+  system->runtime_.reset(new module::Runtime{
+      .clock = system->clock_,
+      .random = system->random_,
+      .metrics = system->metrics_,
+      .bus = *system->bus_,
+      .channels = [self = system.get()](std::string_view service) { return self->Channel(service); },
+      .data_dir = system->config_.data_dir,
+      .listen = {}});
+  system->AddModules();
+  return system;
+}
+
+System::~System() { Stop(std::chrono::milliseconds(0)); }
+
+template <typename Service, typename Config>
+void System::AddService() {
+  auto service = std::make_unique<Service>(*runtime_, Config{});
+  services_[std::string(service->name())] = service.get();
+  graph_.Add(std::move(service));
+}
+
+void System::AddModules() {
+  AddService<queue::QueueModule, queue::QueueConfig>();
+  AddService<seat::SeatModule, seat::SeatConfig>();
+  AddService<wallet::WalletModule, wallet::WalletConfig>();
+  AddService<payment::PaymentModule, payment::PaymentConfig>();
+  AddService<reservation::ReservationModule, reservation::ReservationConfig>();
+  AddService<ranking::RankingModule, ranking::RankingConfig>();
+  AddService<relay::RelayModule, relay::RelayConfig>();
+
+  auto audit = std::make_unique<audit::AuditModule>(*runtime_);
+  gateway::GatewayConfig config;
+  config.address = config_.address;
+  config.port = config_.port;
+  config.views.health = [this] { return graph_.CheckHealth(); };
+  config.views.last_audit = [audit = audit.get()] { return audit->LastJson(); };
+  config.views.run_audit = [audit = audit.get()] { return audit->RunNowJson(); };
+  graph_.Add(std::move(audit));
+  auto gateway = std::make_unique<gateway::GatewayModule>(*runtime_, std::move(config));
+  gateway_ = gateway.get();
+  graph_.Add(std::move(gateway));
+}
+
+Result<void> System::Start() { return graph_.Start(); }
+void System::Stop(std::chrono::milliseconds grace) { graph_.Stop(grace); }
+
+bool System::Ready() const {
+  return std::ranges::all_of(graph_.CheckHealth(),
+                             [](const module::Health& module) { return module.problem.empty(); });
+}
+
+uint16_t System::port() const { return gateway_->port(); }
+
+std::shared_ptr<grpc::Channel> System::Channel(std::string_view service) const {
+  const auto found = services_.find(service);
+  CHECK(found != services_.end(), "no service {}", service);
+  return found->second->InProcessChannel();
+}
+
+}  // namespace boxoffice
