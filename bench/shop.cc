@@ -10,6 +10,7 @@
 
 #include "bench/interrupt.h"
 #include "bench/response_scan.h"
+#include "boxoffice/demo_plans.h"
 #include "platform/auth/development.h"
 
 namespace boxoffice::bench {
@@ -17,8 +18,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr int64_t kPrice = 10'000;
-constexpr int64_t kCharge = 1'000'000;
+constexpr int64_t kCharge = 10'000'000;  // enough for eight of the dearest seats
 constexpr std::chrono::seconds kTokenLife{3600};
 constexpr std::chrono::seconds kAdmissionLimit{60};
 constexpr std::chrono::seconds kAuditLimit{300};
@@ -40,29 +40,19 @@ void AppendRequest(std::string& out, std::string_view method, std::string_view p
   out.append("\r\n").append(body);
 }
 
-std::string SeatPlan(int sections, int rows, int seats) {
-  fmt::memory_buffer out;
-  auto sink = std::back_inserter(out);
-  fmt::format_to(sink, R"({{"name":"Bench","categories":[{{"name":"Seat","color":"#4477aa"}}],"zones":[)");
-  for (int section = 0; section < sections; ++section) {
-    fmt::format_to(sink, R"({}{{"name":"S{}","position":{{"x":{},"y":0}},"rows":[)", section == 0 ? "" : ",",
-                   section + 1, section * seats * 20);
-    for (int row = 0; row < rows; ++row) {
-      fmt::format_to(sink, R"({}{{"row_number":"{}","position":{{"x":0,"y":{}}},"seats":[)",
-                     row == 0 ? "" : ",", row + 1, row * 20);
-      for (int seat = 0; seat < seats; ++seat) {
-        fmt::format_to(
-            sink,
-            R"({}{{"seat_guid":"{}-{}-{}","seat_number":"{}","position":{{"x":{},"y":0}},"category":"Seat"}})",
-            seat == 0 ? "" : ",", section + 1, row + 1, seat + 1, seat + 1, seat * 20);
-      }
-      fmt::format_to(sink, "]}}");
-    }
-    fmt::format_to(sink, "]}}");
-  }
-  fmt::format_to(sink, R"(],"size":{{"width":{},"height":{}}}}})", sections * seats * 20, rows * 20);
-  return fmt::to_string(out);
+namespace {
+
+// The body that creates a show in the demo's stadium.
+std::string StadiumShow(const std::string& concert_id, Timestamp starts_at) {
+  const demo::Plan plan = demo::Stadium();
+  json::object prices;
+  for (const auto& [category, price] : plan.prices) prices[category] = price;
+  return fmt::format(
+      R"({{"concert_id":"{}","starts_at":"{}","currency":"KRW","seating_plan":{},"prices":{}}})", concert_id,
+      ToRfc3339(starts_at), plan.seating_plan, json::serialize(prices));
 }
+
+}  // namespace
 
 Result<Shop> Shop::Open(const SystemProcess& system, HttpLoad& load) {
   auto clock = std::make_unique<SystemClock>();
@@ -92,9 +82,7 @@ Result<std::string> Shop::CreateShow() {
         Ask("POST", "/v1/admin/concerts", R"({"title":"Bench","artist":"The Load","venue":"Memory"})"));
     concert_id_ = FindJsonText(concert, "id");
   }
-  const std::string body = fmt::format(
-      R"({{"concert_id":"{}","starts_at":"{}","currency":"KRW","seating_plan":{},"prices":{{"Seat":{}}}}})",
-      *concert_id_, ToRfc3339(clock_->Now() + std::chrono::days(30)), SeatPlan(50, 20, 50), kPrice);
+  const std::string body = StadiumShow(*concert_id_, clock_->Now() + std::chrono::days(30));
   BOXOFFICE_ASSIGN(const std::string show, Ask("POST", "/v1/admin/shows", body));
   std::string id(FindJsonText(show, "id"));
   if (id.empty()) return SetupFailed("POST /v1/admin/shows", 201, show);

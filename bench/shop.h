@@ -34,9 +34,6 @@ struct AuditVerdict {
 void AppendRequest(std::string& out, std::string_view method, std::string_view path, std::string_view jwt,
                    std::string_view headers, std::string_view body);
 
-// pretix's seating-plan JSON with `sections` × `rows` × `seats` seats of one category, "Seat".
-[[nodiscard]] std::string SeatPlan(int sections, int rows, int seats);
-
 // Not thread-safe.
 class Shop {
  public:
