@@ -42,9 +42,8 @@ sigset_t StopSet() {
   return set;
 }
 
-// What the reasons mean that people meet when they start a process.
+// What the reasons mean that people meet when they start a process, where the detail does not say it.
 std::string_view Meaning(std::string_view reason) {
-  if (reason == "port_taken") return "another process listens there";
   if (reason == "schema_newer") return "the database was written by a newer version of Boxoffice";
   if (reason == "database_unavailable") return "the database can't be opened";
   if (reason == "data_folder_unwritable") return "the data folder can't be written";

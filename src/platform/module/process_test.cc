@@ -63,8 +63,11 @@ TEST(DataFolderTest, AFileInItsPlaceIsAClearError) {
 }
 
 TEST(DescribeFailureTest, SaysWhereWhatAndTheReasonInOneLine) {
-  EXPECT_EQ(DescribeFailure({Code::kUnavailable, "port_taken", "gateway: 127.0.0.1:8080"}),
-            "can't start: gateway: 127.0.0.1:8080: another process listens there (port_taken)");
+  EXPECT_EQ(DescribeFailure({Code::kUnavailable, "port_taken", "gateway: 127.0.0.1:8080 is in use"}),
+            "can't start: gateway: 127.0.0.1:8080 is in use (port_taken)");
+  EXPECT_EQ(
+      DescribeFailure({Code::kInternal, "schema_newer", "seat: seat.db"}),
+      "can't start: seat: seat.db: the database was written by a newer version of Boxoffice (schema_newer)");
   EXPECT_EQ(DescribeFailure({Code::kInternal, "odd", "two\nlines"}), "can't start: two lines (odd)");
   EXPECT_EQ(DescribeFailure({Code::kInternal, "odd", ""}), "can't start (odd)");
 }

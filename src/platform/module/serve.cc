@@ -17,6 +17,7 @@
 namespace boxoffice::module {
 namespace {
 
+constexpr std::string_view kGatewayAddress = "127.0.0.1:8080";
 constexpr std::chrono::milliseconds kDrain{2'000};
 constexpr std::chrono::milliseconds kStop{4'500};  // a stop takes 5 s at most
 
@@ -26,7 +27,8 @@ constexpr std::string_view kHelp =
 Serves the service "{}" until SIGTERM or SIGINT. Other processes on the same data folder find it by themselves.
 
   --data DIR               where files are kept (default .data)
-  --listen ADDRESS         127.0.0.1:9001 or unix:PATH; may be repeated (default: a socket in the data folder)
+  --listen ADDRESS         127.0.0.1:9001 or unix:PATH; may be repeated (default: a socket in the
+                           data folder; of the gateway 127.0.0.1:8080)
   --peer SERVICE=ADDRESS   where another service listens; may be repeated (default: its socket in the data folder)
   --log-level LEVEL        debug, info, warning or error (default info)
 
@@ -143,7 +145,10 @@ int ServeMain(int argc, char** argv, std::string_view service, const MakeModule&
     fmt::print(fmt::runtime(kHelp), program, service);
     return 0;
   }
-  if (options->listen.empty()) options->listen.push_back(SocketAddress(options->data_dir, service));
+  // The gateway is for browsers, so it is found where they look.
+  if (options->listen.empty())
+    options->listen.push_back(service == "gateway" ? std::string(kGatewayAddress)
+                                                   : SocketAddress(options->data_dir, service));
   obs::SetLogLevel(options->log_level);
   if (auto ran = Run(*options, service, signals, make); !ran) return CantStart(program, ran.error());
   return 0;

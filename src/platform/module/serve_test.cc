@@ -97,9 +97,9 @@ TEST_F(ServeMainTest, RunsUntilTheSignalThenDrainsAndStops) {
 
 TEST_F(ServeMainTest, WhatCantStartEndsWithTwoAndOneLine) {
   testing::internal::CaptureStderr();
-  EXPECT_EQ(Serve({"--data", temp_.path()}, Fail(Code::kUnavailable, "port_taken", "x")), 2);
+  EXPECT_EQ(Serve({"--data", temp_.path()}, Fail(Code::kUnavailable, "port_taken", "x is in use")), 2);
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
-            "boxoffice-short: can't start: x: another process listens there (port_taken)\n");
+            "boxoffice-short: can't start: x is in use (port_taken)\n");
   StopSignals().Wait();  // the one that Start sent
 }
 
