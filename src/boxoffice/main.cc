@@ -4,6 +4,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "boxoffice/commands.h"
+#include "boxoffice/operator_commands.h"
 
 int main(int argc, char** argv) {
   namespace cli = boxoffice::cli;
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
   cli::AddServeCommand(app, argv[0]);
   cli::AddTokenCommand(app);
   cli::AddAuditCommand(app);
+  cli::AddOperatorCommands(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::RuntimeError& end) {

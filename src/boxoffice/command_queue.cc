@@ -1,0 +1,85 @@
+#include <memory>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "boxoffice/commands.h"
+#include "boxoffice/operator_commands.h"
+#include "boxoffice/rest_command.h"
+#include "platform/http/url.h"
+
+namespace boxoffice::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct QueueOptions {
+  std::string show;
+  std::optional<double> rate;
+  std::optional<int64_t> cap;
+};
+
+std::string PathOf(const QueueOptions& queue) {
+  return fmt::format("/v1/admin/shows/{}/queue", http::PercentEncode(queue.show));
+}
+
+void PrintQueue(const RestOptions& options, const json::value& queue) {
+  PrintObject(options, queue,
+              {"show_id", "state", "rate_per_s", "admitted_per_s", "active_cap", "active", "waiting",
+               "completed", "expired", "head_sequence", "last_sequence"});
+}
+
+void Change(const RestOptions& options, const QueueOptions& queue, const json::object& change) {
+  PrintQueue(options, Ask(options, "PATCH", PathOf(queue), json::serialize(change)));
+}
+
+void Set(const RestOptions& options, const QueueOptions& queue) {
+  json::object change;
+  if (queue.rate) change["rate_per_s"] = *queue.rate;
+  if (queue.cap) change["active_cap"] = *queue.cap;
+  if (change.empty()) ExitCant({Code::kInvalidArgument, "usage", "give --rate, --cap or both"});
+  Change(options, queue, change);
+}
+
+}  // namespace
+
+void AddQueueCommands(CLI::App& app) {
+  CLI::App* group = app.add_subcommand("queue", "Waiting rooms: list, get, set, pause, resume, close");
+  group->require_subcommand(1);
+  const auto queue = std::make_shared<QueueOptions>();
+  AddRestCommand(*group, "list", "The queues of all shows", [](const RestOptions& options) {
+    PrintList(options, AskAll(options, "/v1/admin/queues"),
+              {"SHOW=show_id", "STATE=state", "WAITING=waiting", "ACTIVE=active", "CAP=active_cap",
+               "RATE/S=rate_per_s", "ADMITTED/S=admitted_per_s"});
+  });
+  AddRestCommand(
+      *group, "get", "One show's queue",
+      [queue](const RestOptions& options) { PrintQueue(options, Ask(options, "GET", PathOf(*queue))); })
+      ->add_option("SHOW", queue->show, "The show")
+      ->required();
+  CLI::App* set = AddRestCommand(*group, "set", "Change how many are admitted; what is not given stays",
+                                 [queue](const RestOptions& options) { Set(options, *queue); });
+  set->add_option("SHOW", queue->show, "The show")->required();
+  set->add_option("--rate", queue->rate, "Admissions per second, 0.1 to 100000");
+  set->add_option("--cap", queue->cap, "Active sessions at most, 1 to 1000000");
+
+  struct Switch {
+    const char* name;
+    const char* state;
+    const char* description;
+  };
+  for (const Switch& change :
+       {Switch{"pause", "PAUSED", "Admit nobody; people may still join"},
+        Switch{"resume", "OPEN", "Admit again"},
+        Switch{"close", "CLOSED", "Take nobody and admit nobody; who is active stays"}}) {
+    AddRestCommand(
+        *group, change.name, change.description,
+        [queue, change](const RestOptions& options) { Change(options, *queue, {{"state", change.state}}); })
+        ->add_option("SHOW", queue->show, "The show")
+        ->required();
+  }
+}
+
+}  // namespace boxoffice::cli

@@ -1,0 +1,174 @@
+#include <charconv>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "boxoffice/commands.h"
+#include "boxoffice/operator_commands.h"
+#include "boxoffice/rest_command.h"
+#include "platform/http/url.h"
+
+namespace boxoffice::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct ShowOptions {
+  std::string id;
+  std::string concert;
+  std::string starts_at;
+  std::string currency = "KRW";
+  std::string plan;
+  std::vector<std::string> prices;
+  std::optional<std::string> on_sale_at;
+  std::optional<std::string> sale_ends_at;
+  std::optional<std::string> cancel_deadline;
+  std::optional<int64_t> seat_limit;
+  std::optional<int64_t> hold_ttl_s;
+  std::string key;
+};
+
+const std::vector<std::string> kMembers = {"id",         "concert_id",   "state",           "starts_at",
+                                           "on_sale_at", "sale_ends_at", "cancel_deadline", "currency",
+                                           "capacity",   "seat_limit",   "hold_ttl_s",      "free",
+                                           "held",       "sold",         "next_release_at"};
+
+std::string PathOf(const ShowOptions& show) { return http::PercentEncode(show.id); }
+
+void PrintShow(const RestOptions& options, const json::value& show) {
+  PrintObject(options, show, kMembers);
+  if (options.json) return;
+  fmt::print("\n");
+  PrintList(options, {{"items", show.at("price_categories")}, {"next_cursor", nullptr}},
+            {"CATEGORY=name", "PRICE=price", "SEATS=seats"});
+}
+
+void List(const RestOptions& options, const ShowOptions& show) {
+  json::array shows;
+  const json::object concerts = AskAll(options, "/v1/admin/concerts");
+  for (const json::value& concert : concerts.at("items").as_array()) {
+    if (!show.concert.empty() && TextOf(concert, "id") != show.concert) continue;
+    for (const json::value& row : concert.at("shows").as_array()) {
+      json::object named = row.as_object();
+      if (!options.json) named["title"] = concert.at("title");
+      shows.push_back(std::move(named));
+    }
+  }
+  PrintList(options, {{"items", std::move(shows)}, {"next_cursor", nullptr}},
+            {"ID=id", "CONCERT=title", "STARTS=starts_at", "STATE=state", "CAPACITY=capacity", "FREE=free",
+             "HELD=held", "SOLD=sold"});
+}
+
+// The members that `create` and `set` have in common.
+json::object Terms(const ShowOptions& show) {
+  json::object body;
+  if (show.on_sale_at) body["on_sale_at"] = *show.on_sale_at;
+  if (show.sale_ends_at) body["sale_ends_at"] = *show.sale_ends_at;
+  if (show.cancel_deadline) body["cancel_deadline"] = *show.cancel_deadline;
+  if (show.seat_limit) body["seat_limit"] = *show.seat_limit;
+  if (show.hold_ttl_s) body["hold_ttl_s"] = *show.hold_ttl_s;
+  return body;
+}
+
+void AddTerms(CLI::App& command, ShowOptions& show) {
+  command.add_option("--on-sale-at", show.on_sale_at, "When the sale opens, like 2026-11-22T10:00:00Z");
+  command.add_option("--sale-ends-at", show.sale_ends_at, "When it ends");
+  command.add_option("--cancel-deadline", show.cancel_deadline, "Until when buyers may cancel");
+  command.add_option("--seat-limit", show.seat_limit, "Seats per buyer, 1 to 1000");
+  command.add_option("--hold-ttl", show.hold_ttl_s, "Seconds that seats are held for a buyer, 60 to 1800");
+}
+
+// From "R=110000", …
+json::object Prices(const std::vector<std::string>& given) {
+  json::object prices;
+  for (const std::string& price : given) {
+    const size_t equals = price.rfind('=');
+    int64_t amount = 0;
+    const char* end = price.data() + price.size();
+    const bool read = equals != std::string::npos && equals > 0 && equals + 1 < price.size() &&
+                      std::from_chars(price.data() + equals + 1, end, amount).ptr == end;
+    if (!read)
+      ExitCant(
+          {Code::kInvalidArgument, "usage", fmt::format("--price is CATEGORY=AMOUNT, not \"{}\"", price)});
+    prices[price.substr(0, equals)] = amount;
+  }
+  return prices;
+}
+
+void Create(const RestOptions& options, const ShowOptions& show) {
+  std::ifstream file(show.plan, std::ios::binary);
+  std::stringstream plan;
+  plan << file.rdbuf();
+  if (!file.good() || plan.view().empty()) {
+    ExitCant({Code::kInvalidArgument, "file_unreadable", fmt::format("can't read {}", show.plan)});
+  }
+  json::object body = Terms(show);
+  body["concert_id"] = show.concert;
+  body["starts_at"] = show.starts_at;
+  body["currency"] = show.currency;
+  body["prices"] = Prices(show.prices);
+  // As text, so that the system tells the line of the file that is wrong.
+  body["seating_plan"] = plan.str();
+  const std::optional<std::string> key = show.key.empty() ? std::nullopt : std::optional(show.key);
+  PrintShow(options, Ask(options, "POST", "/v1/admin/shows", json::serialize(body), key));
+}
+
+void Set(const RestOptions& options, const ShowOptions& show) {
+  const json::object body = Terms(show);
+  if (body.empty()) ExitCant({Code::kInvalidArgument, "usage", "say what to change; --help lists it"});
+  PrintShow(options, Ask(options, "PATCH", "/v1/admin/shows/" + PathOf(show), json::serialize(body)));
+}
+
+void Seats(const RestOptions& options, const ShowOptions& show) {
+  const json::value map = Ask(options, "GET", fmt::format("/v1/shows/{}/seats", PathOf(show)));
+  PrintList(options, map.as_object(),
+            {"SEAT=seat_no", "LABEL=label", "CATEGORY=category", "PRICE=price", "STATE=state"});
+}
+
+}  // namespace
+
+void AddShowCommands(CLI::App& app) {
+  CLI::App* group = app.add_subcommand("show", "Shows: list, get, create from a seating plan, set, seats");
+  group->require_subcommand(1);
+  const auto show = std::make_shared<ShowOptions>();
+  AddRestCommand(*group, "list", "All shows", [show](const RestOptions& options) {
+    List(options, *show);
+  })->add_option("--concert", show->concert, "Of this concert only");
+  AddRestCommand(*group, "get", "One show",
+                 [show](const RestOptions& options) {
+                   PrintShow(options, Ask(options, "GET", "/v1/shows/" + PathOf(*show)));
+                 })
+      ->add_option("ID", show->id, "The show")
+      ->required();
+  AddRestCommand(*group, "seats", "The seats of a show with their states",
+                 [show](const RestOptions& options) { Seats(options, *show); })
+      ->add_option("ID", show->id, "The show")
+      ->required();
+
+  CLI::App* create =
+      AddRestCommand(*group, "create", "Create a show; its seats are imported from a seating plan",
+                     [show](const RestOptions& options) { Create(options, *show); });
+  create->add_option("--concert", show->concert, "The concert's id")->required();
+  create->add_option("--starts-at", show->starts_at, "When it begins, like 2026-11-22T10:00:00Z")->required();
+  create->add_option("--plan", show->plan, "A file with pretix's seating-plan JSON")->required();
+  create
+      ->add_option("--price", show->prices,
+                   "CATEGORY=AMOUNT in minor units, once for each category of the plan")
+      ->required();
+  create->add_option("--currency", show->currency, "Three capital letters")->capture_default_str();
+  create->add_option("--key", show->key,
+                     "Idempotency-Key: the same key creates it once, however often it is sent");
+  AddTerms(*create, *show);
+
+  CLI::App* set = AddRestCommand(*group, "set", "Change a show's terms; what is not given stays",
+                                 [show](const RestOptions& options) { Set(options, *show); });
+  set->add_option("ID", show->id, "The show")->required();
+  AddTerms(*set, *show);
+}
+
+}  // namespace boxoffice::cli

@@ -1,0 +1,18 @@
+// What operators do to a running system from the command line: each function adds one subcommand with its own
+// subcommands, all over the public REST interface. Exit codes: 0 done; 1 the system refused it, with its code
+// on stderr (with --json, the problem on stdout); 2 called the wrong way, not an operator, or the system
+// can't be reached.
+#pragma once
+
+#include <CLI/App.hpp>
+
+namespace boxoffice::cli {
+
+void AddConcertCommands(CLI::App& app);  // list, get, create
+void AddShowCommands(CLI::App& app);     // list, get, create (imports a plan file), set, seats
+void AddQueueCommands(CLI::App& app);    // list, get, set, pause, resume, close
+void AddSagaCommands(CLI::App& app);     // list, show, retry, undo, park
+// All of them.
+void AddOperatorCommands(CLI::App& app);
+
+}  // namespace boxoffice::cli

@@ -1,0 +1,256 @@
+// The operators' commands against a server that records what it is asked.
+#include "boxoffice/operator_commands.h"
+
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "platform/http/server.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::cli {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::string_view kQueue =
+    R"({"show_id":"1","state":"OPEN","rate_per_s":50,"active_cap":500,"waiting":3})";
+constexpr std::string_view kShow =
+    R"({"id":"1","concert_id":"7","state":"ON_SALE","capacity":50,"price_categories":[{"name":"R","price":1000,"seats":50}]})";
+constexpr std::string_view kSaga =
+    R"({"id":"r1","user_id":"ada","state":"COMPENSATING","failure":{"code":"payment_unknown","detail":""},)"
+    R"("saga":{"id":"s1","attempt":1,"kind":"confirm","status":"parked","tries":20,"last_error":"timeout",)"
+    R"("timeline":[{"at":"2026-11-22T10:00:00.000Z","step":"approve-payment","undo":false,"outcome":"unknown","detail":"","duration_us":3000000}]}})";
+
+class OperatorCommandsTest : public testing::Test {
+ protected:
+  struct Seen {
+    std::string line;  // "METHOD target"
+    std::string body;
+    std::string authorization;
+    std::string key;
+  };
+
+  OperatorCommandsTest() {
+    http::Router router;
+    for (const http::Method method : {http::Method::kGet, http::Method::kPost, http::Method::kPatch}) {
+      router.Add(method, "/{path...}",
+                 [this](http::Request& request) -> http::asio::awaitable<http::Response> {
+                   co_return Answer(request);
+                 });
+    }
+    server_ = *http::Server::Listen(io_, std::move(router));
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  ~OperatorCommandsTest() override {
+    server_->Stop();
+    work_.reset();
+    thread_.join();
+  }
+
+  http::Response Answer(http::Request& request) {
+    const std::scoped_lock lock(mutex_);
+    seen_.push_back({fmt::format("{} {}", http::MethodName(request.method()), request.target()),
+                     std::string(request.body()), std::string(request.header("Authorization").value_or("")),
+                     std::string(request.header("Idempotency-Key").value_or(""))});
+    const auto found = answers_.find(seen_.back().line);
+    if (found == answers_.end()) {
+      return http::JsonResponse(R"({"status":404,"code":"show_not_found","title":"No such show"})", 404);
+    }
+    return http::JsonResponse(found->second.second, found->second.first);
+  }
+
+  // Runs `boxoffice ARGUMENTS`, and gives its exit code; what it printed is in out_ and err_.
+  int Run(std::vector<std::string> arguments) {
+    CLI::App app;
+    app.require_subcommand(1);
+    AddOperatorCommands(app);
+    arguments.insert(arguments.end(), {"--url", fmt::format("http://127.0.0.1:{}", port()), "--token", "t"});
+    std::ranges::reverse(arguments);
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    int code = 0;
+    try {
+      app.parse(arguments);
+    } catch (const CLI::RuntimeError& end) {
+      code = end.get_exit_code();
+    } catch (const CLI::ParseError&) {
+      code = 2;
+    }
+    out_ = testing::internal::GetCapturedStdout();
+    err_ = testing::internal::GetCapturedStderr();
+    return code;
+  }
+  void On(const std::string& line, std::string_view body, int status = 200) {
+    const std::scoped_lock lock(mutex_);
+    answers_[line] = {status, std::string(body)};
+  }
+  Seen Last() {
+    const std::scoped_lock lock(mutex_);
+    return seen_.empty() ? Seen() : seen_.back();
+  }
+  [[nodiscard]] uint16_t port() const { return server_->port(); }
+
+  std::mutex mutex_;
+  std::vector<Seen> seen_;
+  std::map<std::string, std::pair<int, std::string>> answers_;
+  std::string out_;
+  std::string err_;
+  boost::asio::io_context io_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
+  std::unique_ptr<http::Server> server_;
+  std::thread thread_;
+};
+
+TEST_F(OperatorCommandsTest, ListsFollowTheCursor) {
+  On("GET /v1/admin/concerts?limit=200",
+     R"({"items":[{"id":"1","title":"One","shows":[]}],"next_cursor":"abc"})");
+  On("GET /v1/admin/concerts?limit=200&cursor=abc",
+     R"({"items":[{"id":"2","title":"Zwölf","shows":[]}],"next_cursor":null})");
+  EXPECT_EQ(Run({"concert", "list"}), 0);
+  EXPECT_EQ(out_, "ID  TITLE  ARTIST  VENUE\n1   One            \n2   Zwölf          \n");
+  EXPECT_EQ(Run({"concert", "list", "--json"}), 0);
+  EXPECT_EQ(boost::json::parse(out_).at("items").as_array().size(), 2U);
+  EXPECT_EQ(Last().authorization, "Bearer t");
+}
+
+TEST_F(OperatorCommandsTest, ConcertIsCreatedOnceForAKey) {
+  On("POST /v1/admin/concerts", R"({"id":"7","title":"T","artist":"A","venue":"V","shows":[]})", 201);
+  EXPECT_EQ(Run({"concert", "create", "--title", "T", "--artist", "A", "--venue", "V", "--key", "k1"}), 0);
+  EXPECT_EQ(Last().key, "k1");
+  EXPECT_EQ(Last().body, R"({"title":"T","artist":"A","venue":"V"})");
+  EXPECT_THAT(out_, HasSubstr("id      7\n"));
+  EXPECT_EQ(Run({"concert", "create", "--title", "T", "--artist", "A", "--venue", "V"}), 0);
+  EXPECT_NE(Last().key, "");
+}
+
+TEST_F(OperatorCommandsTest, ShowIsCreatedFromAPlanFile) {
+  const testbed::TempDir folder;
+  const std::string plan = (folder.path() / "plan.json").string();
+  std::ofstream(plan) << "{\n\"zones\": [";
+  On("POST /v1/admin/shows", kShow, 201);
+  EXPECT_EQ(Run({"show", "create", "--concert", "7", "--starts-at", "2026-12-24T20:00:00Z", "--plan", plan,
+                 "--price", "R=1000", "--price", "a=b=2", "--seat-limit", "4"}),
+            0)
+      << err_;
+  const boost::json::value body = boost::json::parse(Last().body);
+  EXPECT_EQ(body.at("seating_plan").as_string(), "{\n\"zones\": [")
+      << "as it is in the file, also if it is broken";
+  EXPECT_EQ(body.at("prices").at("R").as_int64(), 1000);
+  EXPECT_EQ(body.at("prices").at("a=b").as_int64(), 2);
+  EXPECT_EQ(body.at("seat_limit").as_int64(), 4);
+  EXPECT_FALSE(body.as_object().contains("hold_ttl_s"));
+}
+
+TEST_F(OperatorCommandsTest, WhatIsCalledTheWrongWayIs2AndAsksNothing) {
+  EXPECT_EQ(Run({"show", "create", "--concert", "7", "--starts-at", "x", "--plan", "/nowhere/plan.json",
+                 "--price", "R=1"}),
+            2);
+  EXPECT_THAT(err_, HasSubstr("/nowhere/plan.json"));
+  EXPECT_EQ(Run({"show", "set", "1"}), 2);
+  EXPECT_EQ(Run({"queue", "set", "1"}), 2);
+  EXPECT_EQ(Run({"saga", "retry", "r1"}), 2) << "without a reason";
+  EXPECT_EQ(Run({"saga", "list", "--status", "odd"}), 2);
+  EXPECT_EQ(Run({"queue"}), 2);
+  EXPECT_TRUE(seen_.empty());
+}
+
+TEST_F(OperatorCommandsTest, ShowsAreListedWithTheirConcert) {
+  On("GET /v1/admin/concerts?limit=200",
+     fmt::format(
+         R"({{"items":[{{"id":"7","title":"One","shows":[{}]}},{{"id":"8","title":"Two","shows":[]}}],"next_cursor":null}})",
+         kShow));
+  EXPECT_EQ(Run({"show", "list"}), 0);
+  EXPECT_THAT(out_, HasSubstr("One"));
+  EXPECT_EQ(Run({"show", "list", "--concert", "8", "--json"}), 0);
+  EXPECT_EQ(out_, "{\"items\":[],\"next_cursor\":null}\n");
+  On("GET /v1/shows/1", kShow);
+  EXPECT_EQ(Run({"show", "get", "1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("CATEGORY  PRICE  SEATS\nR         1000   50\n"));
+  On("PATCH /v1/admin/shows/1", kShow);
+  EXPECT_EQ(Run({"show", "set", "1", "--hold-ttl", "480"}), 0);
+  EXPECT_EQ(Last().body, R"({"hold_ttl_s":480})");
+}
+
+TEST_F(OperatorCommandsTest, QueuesAreSteered) {
+  On("GET /v1/admin/shows/1/queue", kQueue);
+  On("PATCH /v1/admin/shows/1/queue", kQueue);
+  EXPECT_EQ(Run({"queue", "get", "1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("waiting         3\n"));
+  EXPECT_EQ(Run({"queue", "set", "1", "--rate", "12.5", "--cap", "300"}), 0);
+  const boost::json::value body = boost::json::parse(Last().body);
+  EXPECT_EQ(body.at("rate_per_s").as_double(), 12.5);
+  EXPECT_EQ(body.at("active_cap").as_int64(), 300);
+  const std::pair<const char*, const char*> switches[] = {
+      {"pause", "PAUSED"}, {"resume", "OPEN"}, {"close", "CLOSED"}};
+  for (const auto& [command, state] : switches) {
+    EXPECT_EQ(Run({"queue", command, "1"}), 0);
+    EXPECT_EQ(Last().body, fmt::format(R"({{"state":"{}"}})", state));
+  }
+}
+
+TEST_F(OperatorCommandsTest, SagasAreListedSeenAndResolved) {
+  On("GET /v1/admin/sagas?status=parked&limit=200",
+     fmt::format(R"({{"items":[{}],"next_cursor":null}})", kSaga));
+  EXPECT_EQ(Run({"saga", "list", "--status", "parked"}), 0);
+  EXPECT_THAT(out_, HasSubstr("timeout"));
+  On("GET /v1/admin/reservations/r1", kSaga);
+  EXPECT_EQ(Run({"saga", "show", "r1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("approve-payment"));
+  EXPECT_THAT(out_, HasSubstr("failure        payment_unknown\n"));
+  for (const std::string action : {"retry", "undo", "park"}) {
+    On("POST /v1/admin/sagas/r1/" + action, kSaga);
+    EXPECT_EQ(Run({"saga", action, "r1", "--reason", "the provider answered", "--json"}), 0);
+    EXPECT_EQ(Last().body, R"({"reason":"the provider answered"})");
+    EXPECT_EQ(boost::json::parse(out_).at("id").as_string(), "r1");
+  }
+}
+
+TEST_F(OperatorCommandsTest, ARefusalIs1AndSaysItsCode) {
+  EXPECT_EQ(Run({"queue", "get", "9"}), 1);
+  EXPECT_THAT(err_, HasSubstr("404 show_not_found"));
+  EXPECT_EQ(out_, "");
+  EXPECT_EQ(Run({"queue", "get", "9", "--json"}), 1);
+  EXPECT_EQ(boost::json::parse(out_).at("code").as_string(), "show_not_found");
+}
+
+TEST_F(OperatorCommandsTest, NoAccessAndNoServiceAre2) {
+  On("GET /v1/admin/shows/1/queue", R"({"code":"operator_required"})", 403);
+  EXPECT_EQ(Run({"queue", "get", "1"}), 2);
+  On("GET /v1/admin/shows/1/queue", R"({"code":"connection_lost"})", 503);
+  EXPECT_EQ(Run({"queue", "get", "1"}), 2);
+  On("GET /v1/admin/shows/1/queue", "<html>");
+  EXPECT_EQ(Run({"queue", "get", "1"}), 2);
+  EXPECT_THAT(err_, HasSubstr("is this a Boxoffice?"));
+}
+
+TEST_F(OperatorCommandsTest, WhereNobodyListensIs2) {
+  CLI::App app;
+  AddOperatorCommands(app);
+  std::vector<std::string> arguments = {"t", "--token", "http://127.0.0.1:1", "--url", "list", "queue"};
+  testing::internal::CaptureStderr();
+  EXPECT_THROW(
+      {
+        try {
+          app.parse(arguments);
+        } catch (const CLI::RuntimeError& end) {
+          EXPECT_EQ(end.get_exit_code(), 2);
+          throw;
+        }
+      },
+      CLI::RuntimeError);
+  EXPECT_NE(testing::internal::GetCapturedStderr(), "");
+}
+
+}  // namespace
+}  // namespace boxoffice::cli

@@ -1,0 +1,135 @@
+#include "boxoffice/rest_command.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "boxoffice/commands.h"
+
+namespace boxoffice::cli {
+namespace {
+
+namespace json = boost::json;
+
+// Refused for who asks or by what is in between, rather than for what is asked.
+bool IsOutside(int status) { return status == 401 || status == 403 || status >= 500; }
+
+[[noreturn]] void Refused(const RestOptions& options, const http::ClientResponse& response) {
+  if (options.json) fmt::print("{}\n", response.body);
+  fmt::print(stderr, "boxoffice: {}\n", DescribeProblem(response));
+  throw CLI::RuntimeError(IsOutside(response.status) ? kExitCant : kExitNo);
+}
+
+// Columns that people count are as wide as they look: a character of several bytes is one.
+size_t Width(std::string_view text) {
+  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::string& description,
+                         std::function<void(const RestOptions&)> run) {
+  const auto options = std::make_shared<RestOptions>();
+  CLI::App* command = group.add_subcommand(name, description);
+  AddApiFlags(*command, options->api);
+  command->add_flag("--json", options->json, "Print the answer as JSON");
+  command->footer(
+      "Exit codes: 0 done; 1 refused, with the code on stderr; 2 called the wrong way, not an operator, or "
+      "the "
+      "system\ncan't be reached.");
+  command->callback([options, run = std::move(run)] { run(*options); });
+  return command;
+}
+
+json::value Ask(const RestOptions& options, std::string_view method, std::string_view path, std::string body,
+                std::optional<std::string> key) {
+  const auto client = ApiClient::Make(options.api);
+  if (!client) ExitCant(client.error());
+  const auto response = client->Send(method, path, std::move(body), std::move(key));
+  if (!response) ExitCant(response.error());
+  if (response->status < 200 || response->status > 299) Refused(options, *response);
+  if (response->body.empty()) return nullptr;
+  boost::system::error_code error;
+  json::value answer = json::parse(response->body, error);
+  if (error) ExitCant({Code::kUnknown, "answer_malformed", "the answer is not JSON: is this a Boxoffice?"});
+  return answer;
+}
+
+json::object AskAll(const RestOptions& options, const std::string& path) {
+  json::array items;
+  const std::string first = path + (path.contains('?') ? "&" : "?") + "limit=200";
+  std::string next = first;
+  while (true) {
+    const json::value page = Ask(options, "GET", next);
+    const json::object* list = page.if_object();
+    const json::value* page_items = list != nullptr ? list->if_contains("items") : nullptr;
+    if (page_items == nullptr || !page_items->is_array()) {
+      ExitCant({Code::kUnknown, "answer_malformed", "the answer is no list: is this a Boxoffice?"});
+    }
+    for (const json::value& item : page_items->as_array()) items.push_back(item);
+    const std::string cursor = TextOf(page, "next_cursor");
+    if (cursor.empty() || items.size() >= kMaxListed) {
+      json::object all;
+      all["items"] = std::move(items);
+      all["next_cursor"] = cursor.empty() ? json::value(nullptr) : json::value(cursor);
+      return all;
+    }
+    next = fmt::format("{}&cursor={}", first, cursor);
+  }
+}
+
+std::string TextOf(const json::value& object, std::string_view name) {
+  const json::object* members = object.if_object();
+  const json::value* member = members != nullptr ? members->if_contains(name) : nullptr;
+  if (member == nullptr || member->is_null()) return {};
+  return member->is_string() ? std::string(member->as_string()) : json::serialize(*member);
+}
+
+void PrintList(const RestOptions& options, const json::object& list,
+               const std::vector<std::string>& columns) {
+  if (options.json) {
+    fmt::print("{}\n", json::serialize(list));
+    return;
+  }
+  std::vector<std::vector<std::string>> rows(1);
+  std::vector<std::string> names;
+  for (const std::string& column : columns) {
+    const size_t equals = column.find('=');
+    rows[0].push_back(column.substr(0, equals));
+    names.push_back(column.substr(equals + 1));
+  }
+  for (const json::value& item : list.at("items").as_array()) {
+    std::vector<std::string>& row = rows.emplace_back();
+    for (const std::string& name : names) row.push_back(TextOf(item, name));
+  }
+  std::vector<size_t> widths(columns.size(), 0);
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - Width(row[i]) + 2, ' ');
+    }
+    fmt::print("{}\n", line);
+  }
+  if (!list.at("next_cursor").is_null()) fmt::print("… and more\n");
+}
+
+void PrintObject(const RestOptions& options, const json::value& object,
+                 const std::vector<std::string>& members) {
+  if (options.json) {
+    fmt::print("{}\n", json::serialize(object));
+    return;
+  }
+  size_t width = 0;
+  for (const std::string& name : members) width = std::max(width, name.size());
+  for (const std::string& name : members) fmt::print("{:<{}}  {}\n", name, width, TextOf(object, name));
+}
+
+}  // namespace boxoffice::cli

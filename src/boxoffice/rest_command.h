@@ -1,0 +1,50 @@
+// What every operator's command shares: flags, the call, and how answers are printed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <CLI/App.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include "boxoffice/api_client.h"
+
+namespace boxoffice::cli {
+
+struct RestOptions {
+  ApiOptions api;
+  bool json = false;
+};
+
+// Adds the subcommand `name` to `group`, with --url, --token, --data, --json and the exit codes. `run` is
+// called with the options when it was given on the command line.
+CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::string& description,
+                         std::function<void(const RestOptions&)> run);
+
+// The answer to one request as JSON (null if it has no body). A refusal ends the command with kExitNo; no
+// access, or no answer, with kExitCant; both say why.
+[[nodiscard]] boost::json::value Ask(const RestOptions& options, std::string_view method,
+                                     std::string_view path, std::string body = {},
+                                     std::optional<std::string> key = {});
+
+// All items of a list, page by page, at most kMaxListed; as {"items", "next_cursor"}. `path` may have a
+// query.
+inline constexpr size_t kMaxListed = 10'000;
+[[nodiscard]] boost::json::object AskAll(const RestOptions& options, const std::string& path);
+
+// `name` of an object as text for people: "" for null and for what is not there, a string without quotes.
+[[nodiscard]] std::string TextOf(const boost::json::value& object, std::string_view name);
+
+// With --json the answer as it came, otherwise a table of these members of its items: "HEADING=member".
+void PrintList(const RestOptions& options, const boost::json::object& list,
+               const std::vector<std::string>& columns);
+// With --json the answer as it came, otherwise one line for each of these members.
+void PrintObject(const RestOptions& options, const boost::json::value& object,
+                 const std::vector<std::string>& members);
+
+}  // namespace boxoffice::cli
