@@ -169,8 +169,9 @@ class Book {
   // None: the saga or the reservation has other seats.
   std::optional<Target> TargetOf(const HoldSeats& hold, const SagaRow& saga) const {
     if (!saga.seats.empty()) {
-      const bool same = saga.reservation == hold.reservation && saga.show_id == hold.show_id &&
-                        saga.choice == ChoiceOf(hold) && (hold.best || saga.seats == Sorted(hold.seats));
+      // Whoever had the best seats chosen may name them from then on.
+      const bool same_seats = hold.best ? saga.choice == ChoiceOf(hold) : saga.seats == Sorted(hold.seats);
+      const bool same = saga.reservation == hold.reservation && saga.show_id == hold.show_id && same_seats;
       if (!same) return std::nullopt;
       return Target{saga.seats, true, false};
     }
@@ -275,7 +276,7 @@ class Book {
       mine.state = SeatState::kHeld;
       mine.reservation = hold.reservation;
       mine.user_id = hold.user_id;
-      mine.hold_expires_at = ours ? std::max(mine.hold_expires_at, wanted) : wanted;
+      mine.hold_expires_at = wanted;
       mine.held_since = held_since;
       changed = true;
     }
@@ -391,7 +392,6 @@ class Book {
       SortUnique(seats);
       for (const SeatNo seat_no : seats) {
         const SeatKey key{release.show_id, seat_no};
-        if (!show->facts->show->layout->Has(seat_no)) continue;
         if (!seats_.Get(key).BelongsTo(release.reservation)) continue;
         if (seats_.Get(key).state == SeatState::kSold) --show->sold;
         Free(key);

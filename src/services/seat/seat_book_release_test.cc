@@ -78,6 +78,7 @@ TEST_F(SeatBookTest, ARefusedHoldThatWasUndoneStaysFinal) {
 TEST_F(SeatBookTest, AReleaseIsNeverRefused) {
   ReleaseSeats release = ReleaseOf(1, {0, 13, 99});
   EXPECT_EQ(Run({release, ""}).kind, Kind::kDone);
+  EXPECT_TRUE(last_.changes.seats.empty());
   release.saga = Saga(2);
   release.show_id = 99;
   EXPECT_EQ(Run({release, ""}).kind, Kind::kDone);
@@ -156,6 +157,16 @@ TEST_F(SeatBookTest, ABestAvailableHoldAgainGetsTheSameSeats) {
   EXPECT_EQ(Run({BestOf(1, 3, {7, 8, 9}), ""}).kind, Kind::kMismatch);
 }
 
+TEST_F(SeatBookTest, TheSeatsThatWereChosenCanBeNamedFromThenOn) {
+  Run({BestOf(1, 2, {5, 6}), ""});
+  EXPECT_THAT(Hold(1, {6, 5}).seats, ElementsAre(5, 6));
+  EXPECT_TRUE(last_.changes.empty());
+  EXPECT_EQ(Hold(1, {5, 7}).kind, Kind::kMismatch);
+  HoldSeats elsewhere = BestOf(1, 2, {7, 8});
+  elsewhere.best->section = "Balcony";
+  EXPECT_EQ(Run({elsewhere, ""}).kind, Kind::kMismatch);
+}
+
 TEST_F(SeatBookTest, AnotherSagaOfTheReservationGetsTheSeatsThatItHas) {
   Run({BestOf(1, 2, {5, 6}), ""});
   HoldSeats second = BestOf(1, 2, {7, 8});
@@ -193,11 +204,21 @@ TEST_F(SeatBookTest, TheLastSeatSoldIsToldOnce) {
   EXPECT_EQ(last_.changes.events[1].on_sale_at, facts_.show->terms.on_sale_at);
   EXPECT_EQ(facts_.marks.sold_out_at, now_);
   EXPECT_EQ(facts_.marks.first_sold_at, kNow);
-  // A seat that comes back and is sold again is no second time.
+  // A seat that comes back and is sold again is no second time, and not counted twice.
   Release(2, {2});
   Hold(3, {2});
   Confirm(3, {2});
   EXPECT_THAT(Told(), ElementsAre(Event::Kind::kSold));
+}
+
+TEST_F(SeatBookTest, ASeatThatCameBackInTheBatchIsNotCountedAsSold) {
+  ChangeShow([](Show& show) { show.layout = MakeHall({2}); });
+  Hold(1, {1});
+  Confirm(1, {1});
+  Hold(2, {2});
+  RunBatch({{ReleaseOf(1, {1}), ""}, {ConfirmOf(2, {2}), ""}});
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kReleased, Event::Kind::kSold));
+  EXPECT_FALSE(facts_.marks.sold_out_at.has_value());
 }
 
 TEST_F(SeatBookTest, EventsCarryTheTraceOfTheirCommand) {

@@ -150,6 +150,37 @@ TEST_F(SeatBookTest, ALapsedHoldThatIsStillOursIsTakenAgain) {
   const Outcome again = Hold(1, {1});
   EXPECT_EQ(again.kind, Kind::kDone);
   EXPECT_EQ(again.hold_expires_at, now_ + 5min);
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kHeld));
+}
+
+TEST_F(SeatBookTest, AHoldThatHasLapsedDoesNotCountForTheThirtyMinutes) {
+  Hold(1, {1});
+  now_ += 29min;
+  EXPECT_EQ(Hold(1, {1}).hold_expires_at, now_ + 5min);
+}
+
+TEST_F(SeatBookTest, ABuyersNewHoldLeavesTheLapsedHoldsOfOthersAlone) {
+  Hold(1, {1});
+  now_ += 5min;
+  Hold(2, {1});
+  now_ += 5min;
+  Hold(1, {1});  // the saga's own seats have lapsed and gone to another, whose hold has lapsed too
+  Release(1, {1});
+  Hold(3, {1});
+  now_ += 5min;
+  HoldSeats other = HoldOf(4, {2});
+  other.user_id = "user1";
+  EXPECT_EQ(Run({other, ""}).kind, Kind::kDone);
+  EXPECT_EQ(Confirm(3, {1}).kind, Kind::kDone);
+}
+
+TEST_F(SeatBookTest, ABuyersListForgetsWhatIsNoLongerTheirs) {
+  Hold(1, {1});
+  Release(1, {1});
+  HoldSeats second = HoldOf(2, {2});
+  second.user_id = "user1";
+  Run({second, ""});
+  EXPECT_THAT((buyers_[{kShow, "user1"}].seats), ElementsAre(2));
 }
 
 TEST_F(SeatBookTest, HoldIsRefusedBeforeTheSaleOpens) {
@@ -306,6 +337,34 @@ TEST_F(SeatBookTest, WhatWasNeverHeldCanNotBeConfirmed) {
   ExpectRefused(Confirm(1, {1}), Refusal::kHoldLost);
   ExpectRefused(Confirm(1, {13}), Refusal::kSeatUnknown);
   ExpectRefused(Confirm(1, {}), Refusal::kNoSeats);
+}
+
+TEST_F(SeatBookTest, ALaterSagaOfAConfirmedReservationDoesNotUnsellItsSeats) {
+  Hold(1, {1});
+  Confirm(1, {1});
+  now_ += 10min;
+  HoldSeats second = HoldOf(1, {1});
+  second.saga = Saga(2);
+  EXPECT_EQ(Run({second, ""}).kind, Kind::kDone);
+  EXPECT_EQ(Row(1).state, SeatState::kSold);
+  EXPECT_THAT(Told(), IsEmpty());
+}
+
+TEST_F(SeatBookTest, AnExtensionNeverShortensAHold) {
+  ChangeShow([](Show& show) { show.terms.hold_ttl = 20min; });
+  Hold(1, {1});
+  ChangeShow([](Show& show) { show.terms.hold_ttl = 5min; });
+  HoldSeats second = HoldOf(1, {1});
+  second.saga = Saga(2);
+  EXPECT_EQ(Run({second, ""}).hold_expires_at, kNow + 20min);
+}
+
+TEST_F(SeatBookTest, OwnSeatsAmongTheWantedOnesCountOnceForTheLimit) {
+  ChangeShow([](Show& show) { show.terms.seat_limit = 2; });
+  Hold(1, {1});
+  HoldSeats more = HoldOf(1, {1, 2});
+  more.saga = Saga(2);
+  EXPECT_EQ(Run({more, ""}).kind, Kind::kDone);
 }
 
 TEST_F(SeatBookTest, TheHoldOfAConfirmedReservationFindsItsWorkDone) {
