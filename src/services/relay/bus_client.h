@@ -1,0 +1,28 @@
+// The relay at the bus: what is sent of an event.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "platform/bus/bus.h"
+#include "services/relay/service.h"
+
+namespace boxoffice::relay {
+
+// The JSON that is sent: {"type", "timestamp", "data": {…}}. Thin: ids, numbers and states, nothing personal
+// beyond the user's id; whoever needs more asks the API. Errors: event_malformed (kInvalidArgument), also for
+// a type that is not among EventTypes().
+[[nodiscard]] Result<std::string> ToJson(const bus::Event& event);
+
+// Takes what some target wants into the inbox, and calls `accepted` if there was any. Before a malformed
+// event, it takes what came before and stops there.
+[[nodiscard]] bus::Consumed Consume(RelayService& service, std::span<const bus::Record> records,
+                                    const std::function<void()>& accepted);
+
+// Delivers events to the service until the bus's Unsubscribe(kGroup).
+inline constexpr char kGroup[] = "relay";
+[[nodiscard]] Result<void> Subscribe(RelayService& service, bus::Bus& bus, std::function<void()> accepted);
+
+}  // namespace boxoffice::relay

@@ -1,0 +1,73 @@
+#include "services/relay/dispatcher.h"
+
+#include <utility>
+
+namespace boxoffice::relay {
+
+Dispatcher::Dispatcher(RelayService& service, Sender& sender, const Clock& clock, DispatchLimits limits,
+                       std::function<void()> wake)
+    : service_(service), sender_(sender), clock_(clock), limits_(limits), wake_(std::move(wake)) {}
+
+Result<std::optional<Timestamp>> Dispatcher::Round() {
+  BOXOFFICE_TRY(RecordEnded());
+  BOXOFFICE_TRY(StartDue());
+  BOXOFFICE_ASSIGN(const std::optional<Timestamp> next, service_.NextDue());
+  // What is due already is in flight, or waits for a place: the end of an attempt will call.
+  if (next && *next <= clock_.Now()) return std::nullopt;
+  return next;
+}
+
+size_t Dispatcher::in_flight() const {
+  const std::scoped_lock lock(mutex_);
+  size_t count = 0;
+  for (const auto& [target, deliveries] : in_flight_) count += deliveries.size();
+  return count;
+}
+
+Result<void> Dispatcher::RecordEnded() {
+  std::vector<AttemptResult> ended;
+  {
+    const std::scoped_lock lock(mutex_);
+    ended = ended_;
+  }
+  if (ended.empty()) return {};
+  BOXOFFICE_TRY(service_.Record(ended));
+  const std::scoped_lock lock(mutex_);
+  ended_.erase(ended_.begin(), ended_.begin() + static_cast<ptrdiff_t>(ended.size()));
+  for (const AttemptResult& result : ended) in_flight_[result.delivery.target_id].erase(result.delivery.id);
+  return {};
+}
+
+Result<void> Dispatcher::StartDue() {
+  for (const int64_t target : service_.EnabledTargets()) {
+    std::set<int64_t> busy;
+    {
+      const std::scoped_lock lock(mutex_);
+      busy = in_flight_[target];
+    }
+    if (busy.size() >= limits_.in_flight_per_target) continue;
+    // Those in flight are still due in the store.
+    BOXOFFICE_ASSIGN(const std::vector<Attempt> due,
+                     service_.Due(target, limits_.in_flight_per_target + busy.size()));
+    size_t free = limits_.in_flight_per_target - busy.size();
+    for (const Attempt& attempt : due) {
+      if (free == 0) break;
+      if (busy.contains(attempt.delivery.id)) continue;
+      --free;
+      {
+        const std::scoped_lock lock(mutex_);
+        in_flight_[target].insert(attempt.delivery.id);
+      }
+      sender_.Send(attempt, clock_.Now(), [this, delivery = attempt.delivery](Answer answer) {
+        {
+          const std::scoped_lock lock(mutex_);
+          ended_.push_back({delivery, std::move(answer)});
+        }
+        wake_();
+      });
+    }
+  }
+  return {};
+}
+
+}  // namespace boxoffice::relay

@@ -1,0 +1,62 @@
+// Sends what is due, several deliveries at a time, and records what came of it. It has no thread: its owner
+// calls Round when something was accepted, an attempt has ended, or the time of the next delivery has come.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "services/relay/service.h"
+
+namespace boxoffice::relay {
+
+// How a delivery reaches its target.
+class Sender {
+ public:
+  using Done = std::function<void(Answer)>;
+  virtual ~Sender() = default;
+  // Sends once, and calls `done` exactly once, on any thread, at once or later. Must not block. `now` is the
+  // time that the signature carries.
+  virtual void Send(const Attempt& attempt, Timestamp now, Done done) = 0;
+};
+
+struct DispatchLimits {
+  size_t in_flight_per_target = 16;  // a slow target holds up itself only
+};
+
+// Round is called by one thread; the sender may call back on others. The sender must have answered, or be
+// gone, before this is destroyed.
+class Dispatcher {
+ public:
+  // `wake` is called, on a thread of the sender's, when an attempt has ended.
+  Dispatcher(RelayService& service, Sender& sender, const Clock& clock, DispatchLimits limits,
+             std::function<void()> wake);
+
+  // Records the attempts that have ended, and starts those that are due. Returns when something will be due
+  // next, if that is known. An error (of the store) loses nothing: what was not recorded is recorded by the
+  // next call.
+  [[nodiscard]] Result<std::optional<Timestamp>> Round();
+
+  // The first half of Round: for the end, when nothing more is to be sent.
+  [[nodiscard]] Result<void> RecordEnded();
+  [[nodiscard]] size_t in_flight() const;
+
+ private:
+  [[nodiscard]] Result<void> StartDue();
+
+  RelayService& service_;
+  Sender& sender_;
+  const Clock& clock_;
+  const DispatchLimits limits_;
+  const std::function<void()> wake_;
+  mutable std::mutex mutex_;
+  std::vector<AttemptResult> ended_;
+  std::map<int64_t, std::set<int64_t>> in_flight_;  // target → deliveries, until they are recorded
+};
+
+}  // namespace boxoffice::relay

@@ -1,0 +1,259 @@
+#include "services/relay/dispatcher.h"
+
+#include <gmock/gmock.h>
+
+#include "services/relay/store_memory.h"
+
+namespace boxoffice::relay {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+
+// Answers when it is told to.
+class FakeSender final : public Sender {
+ public:
+  void Send(const Attempt& attempt, Timestamp, Done done) override {
+    sent.push_back(attempt.event.body);
+    open.emplace_back(attempt, std::move(done));
+  }
+  // Answers all that are under way, in order.
+  void AnswerAll(int status) {
+    auto answered = std::exchange(open, {});
+    for (auto& [attempt, done] : answered) done({status, ""});
+  }
+  std::vector<std::string> sent;
+  std::vector<std::pair<Attempt, Done>> open;
+};
+
+// The service and its dispatcher, on a store in memory and a clock that stands still.
+class DispatcherTest : public testing::Test {
+ protected:
+  DispatcherTest() { EXPECT_TRUE(service_.Load()); }
+  Target MakeTarget(std::string key = "op-1", std::vector<std::string> types = {}) {
+    return service_.CreateTarget(key, "http://example/", std::move(types)).value();
+  }
+  InboxEvent Event(std::string key, std::string body, std::string type = "seat.held") {
+    return {EventId::Make(clock_.Now(), random_),
+            "seat",
+            std::move(key),
+            std::move(type),
+            "",
+            clock_.Now(),
+            std::move(body)};
+  }
+  void Accept(std::vector<InboxEvent> events) { ASSERT_TRUE(service_.AcceptEvents(events)); }
+  std::optional<Timestamp> Round() { return dispatcher_.Round().value(); }
+  // Newest first.
+  std::vector<Delivery> Deliveries() { return service_.ListDeliveries({.limit = 100}).value(); }
+
+  ManualClock clock_;
+  SeededRandom random_{1};
+  RelayService service_{std::make_unique<MemoryStore>(), clock_, random_,
+                        [] { return std::string(kSecretBytes, 's'); }};
+  FakeSender sender_;
+  int wakes_ = 0;
+  Dispatcher dispatcher_{service_, sender_, clock_, {.in_flight_per_target = 2}, [this] { ++wakes_; }};
+};
+
+TEST_F(DispatcherTest, AnAcceptedEventIsSentAndRecorded) {
+  MakeTarget();
+  Accept({Event("a", "1")});
+  EXPECT_EQ(Round(), std::nullopt);
+  EXPECT_THAT(sender_.sent, ElementsAre("1"));
+  EXPECT_EQ(sender_.open[0].first.url, "http://example/");
+  EXPECT_EQ(sender_.open[0].first.secret, std::string(kSecretBytes, 's'));
+  sender_.AnswerAll(204);
+  EXPECT_EQ(wakes_, 1);
+  Round();
+  EXPECT_EQ(Deliveries()[0].state, State::kDelivered);
+  EXPECT_EQ(dispatcher_.in_flight(), 0);
+}
+
+TEST_F(DispatcherTest, AnEventThatComesAgainIsSentOnce) {
+  MakeTarget();
+  const InboxEvent event = Event("a", "1");
+  Accept({event, event});
+  Accept({event});
+  EXPECT_EQ(Deliveries().size(), 1);
+}
+
+TEST_F(DispatcherTest, WhatIsUnderWayIsNotSentTwice) {
+  MakeTarget();
+  Accept({Event("a", "1")});
+  Round();
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("1"));
+}
+
+TEST_F(DispatcherTest, AFailedDeliveryIsSentAgainWhenItsTimeHasCome) {
+  MakeTarget();
+  Accept({Event("a", "1")});
+  Round();
+  sender_.AnswerAll(500);
+  const auto next = Round();
+  ASSERT_TRUE(next);
+  clock_.Advance(*next - clock_.Now() - 1ms);
+  Round();
+  EXPECT_EQ(sender_.sent.size(), 1);
+  clock_.Advance(1ms);
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("1", "1"));
+}
+
+TEST_F(DispatcherTest, LaterDeliveriesOfAKeyWaitForTheEarlierAndOtherKeysDoNot) {
+  MakeTarget();
+  Accept({Event("a", "a1"), Event("a", "a2"), Event("b", "b1")});
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("a1", "b1"));
+  sender_.AnswerAll(500);
+  Round();
+  Accept({Event("a", "a3")});
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("a1", "b1"));
+  clock_.Advance(6s);
+  Round();
+  sender_.AnswerAll(200);
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("a1", "b1", "a1", "b1", "a2"));
+  sender_.AnswerAll(200);
+  Round();
+  EXPECT_EQ(sender_.sent.back(), "a3");
+}
+
+TEST_F(DispatcherTest, AfterThreeDaysADeliveryIsDeadAndTheNextOfItsKeyGoesOn) {
+  MakeTarget();
+  Accept({Event("a", "1"), Event("a", "2")});
+  const Timestamp start = clock_.Now();
+  Round();
+  while (sender_.sent.back() == "1") {
+    sender_.AnswerAll(500);
+    if (const auto next = Round()) {
+      clock_.Advance(*next - clock_.Now());
+      Round();
+    }
+  }
+  EXPECT_EQ(std::ranges::count(sender_.sent, "1"), 10);
+  EXPECT_GT(clock_.Now() - start, 65h);
+  EXPECT_LT(clock_.Now() - start, 85h);
+  EXPECT_EQ(Deliveries()[1].state, State::kDead);
+}
+
+TEST_F(DispatcherTest, A410DisablesTheTargetAndGivesUpWhatIsPending) {
+  const Target target = MakeTarget();
+  Accept({Event("a", "1"), Event("a", "2")});
+  Round();
+  sender_.AnswerAll(410);
+  Round();
+  const Target listed = service_.ListTargets(0, 10)[0];
+  EXPECT_FALSE(listed.enabled);
+  EXPECT_THAT(listed.disabled_reason, testing::HasSubstr("410"));
+  for (const Delivery& delivery : Deliveries()) EXPECT_EQ(delivery.state, State::kDead);
+  Accept({Event("a", "3")});
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("1"));
+  EXPECT_EQ(service_.ReplayDelivery(1).error().reason, "target_disabled");
+}
+
+TEST_F(DispatcherTest, ASlowTargetHoldsUpItselfOnly) {
+  MakeTarget("op-1", {"seat.held"});
+  MakeTarget("op-2", {"seat.sold"});
+  Accept({Event("a", "1"), Event("b", "2"), Event("c", "3"), Event("d", "other", "seat.sold")});
+  Round();
+  EXPECT_THAT(sender_.sent, testing::UnorderedElementsAre("1", "2", "other"));
+  sender_.open[0].second({200, ""});
+  Round();
+  EXPECT_EQ(sender_.sent.back(), "3");
+}
+
+TEST_F(DispatcherTest, ADeadDeliveryIsReplayedWithAllItsAttempts) {
+  MakeTarget();
+  Accept({Event("a", "1")});
+  Round();
+  for (int i = 0; i < 10; ++i) {
+    sender_.AnswerAll(500);
+    if (const auto next = Round()) clock_.Advance(*next - clock_.Now());
+    Round();
+  }
+  ASSERT_EQ(Deliveries()[0].state, State::kDead);
+  const Delivery replayed = service_.ReplayDelivery(1).value();
+  EXPECT_EQ(replayed.state, State::kPending);
+  EXPECT_EQ(replayed.attempts, 0);
+  EXPECT_EQ(service_.ReplayDelivery(1)->state, State::kPending);
+  Round();
+  EXPECT_EQ(sender_.sent.size(), 11);
+  sender_.AnswerAll(200);
+  Round();
+  EXPECT_EQ(Deliveries()[0].state, State::kDelivered);
+  EXPECT_EQ(service_.ReplayDelivery(1).error().reason, "not_dead");
+  EXPECT_EQ(service_.ReplayDelivery(99).error().reason, "not_found");
+}
+
+TEST_F(DispatcherTest, ADeletedTargetIsSentNothingMore) {
+  const Target target = MakeTarget();
+  Accept({Event("a", "1"), Event("a", "2")});
+  Round();
+  ASSERT_TRUE(service_.DeleteTarget(target.id));
+  ASSERT_TRUE(service_.DeleteTarget(target.id));
+  sender_.AnswerAll(500);
+  Round();
+  clock_.Advance(1h);
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("1"));
+  for (const Delivery& delivery : Deliveries()) {
+    EXPECT_EQ(delivery.state, State::kDead);
+    EXPECT_EQ(delivery.last_error, "target_deleted");
+  }
+  EXPECT_TRUE(service_.ListTargets(0, 10).empty());
+  EXPECT_EQ(service_.DeleteTarget(99).error().reason, "not_found");
+}
+
+TEST_F(DispatcherTest, ASuccessCountsAlsoIfTheTargetWasDeletedMeanwhile) {
+  const Target target = MakeTarget();
+  Accept({Event("a", "1")});
+  Round();
+  ASSERT_TRUE(service_.DeleteTarget(target.id));
+  sender_.AnswerAll(200);
+  Round();
+  EXPECT_EQ(Deliveries()[0].state, State::kDelivered);
+}
+
+TEST_F(DispatcherTest, CreatingATargetAgainGivesTheSame) {
+  const Target made = MakeTarget("op-1", {"seat.sold", "seat.held"});
+  EXPECT_EQ(MakeTarget("op-1", {"seat.held", "seat.sold"}), made);
+  EXPECT_EQ(service_.CreateTarget("op-1", "http://other/", {}).error().reason, "mismatch");
+  ASSERT_TRUE(service_.DeleteTarget(made.id));
+  EXPECT_EQ(MakeTarget("op-1", {"seat.held", "seat.sold"}).id, made.id);
+}
+
+TEST_F(DispatcherTest, ATargetNeedsAnOperationKeyAndThereIsABound) {
+  EXPECT_EQ(service_.CreateTarget("", "http://a/", {}).error().reason, "invalid_argument");
+  EXPECT_EQ(service_.CreateTarget(std::string(129, 'k'), "http://a/", {}).error().reason, "invalid_argument");
+  for (size_t i = 0; i < kMaxTargets; ++i) MakeTarget("op-" + std::to_string(i));
+  EXPECT_EQ(service_.CreateTarget("one-more", "http://a/", {}).error().reason, "too_many_targets");
+}
+
+TEST_F(DispatcherTest, NobodyWantsATypeWithoutAnEnabledTargetForIt) {
+  EXPECT_FALSE(service_.Wants("seat.held"));
+  const Target target = MakeTarget("op-1", {"seat.held"});
+  EXPECT_TRUE(service_.Wants("seat.held"));
+  EXPECT_FALSE(service_.Wants("seat.sold"));
+  ASSERT_TRUE(service_.DeleteTarget(target.id));
+  EXPECT_FALSE(service_.Wants("seat.held"));
+}
+
+TEST_F(DispatcherTest, TheLogIsKeptThirtyDays) {
+  MakeTarget();
+  Accept({Event("a", "1")});
+  Round();
+  sender_.AnswerAll(200);
+  Round();
+  clock_.Advance(30 * 24h);
+  EXPECT_EQ(service_.Prune().value(), 0);
+  clock_.Advance(1ms);
+  EXPECT_EQ(service_.Prune().value(), 1);
+  EXPECT_TRUE(Deliveries().empty());
+}
+
+}  // namespace
+}  // namespace boxoffice::relay

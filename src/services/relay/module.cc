@@ -1,0 +1,112 @@
+#include "services/relay/module.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "platform/obs/log.h"
+#include "services/relay/bus_client.h"
+#include "services/relay/store_sqlite.h"
+#include "services/relay/webhook_client.h"
+
+namespace boxoffice::relay {
+namespace {
+
+// Deadlines are by the service's clock, waiting is by the steady one: look again at least this often.
+constexpr std::chrono::seconds kLongestWait{1};
+constexpr std::chrono::hours kPruneEvery{1};
+
+}  // namespace
+
+RelayModule::RelayModule(const module::Runtime& runtime, RelayConfig config)
+    : runtime_(runtime), config_(std::move(config)) {}
+
+RelayModule::~RelayModule() { Stop(); }
+
+Result<void> RelayModule::Start() {
+  BOXOFFICE_ASSIGN(std::unique_ptr<Store> store, config_.open_store
+                                                     ? config_.open_store(runtime_)
+                                                     : OpenSqliteStore(runtime_.data_dir / "relay.db"));
+  service_ = std::make_unique<RelayService>(std::move(store), runtime_.clock, runtime_.random, RandomSecret);
+  BOXOFFICE_TRY(service_->Load());
+  sender_ = config_.make_sender ? config_.make_sender()
+                                : std::make_unique<HttpSender>(config_.http_timeout, config_.tls);
+  dispatcher_ =
+      std::make_unique<Dispatcher>(*service_, *sender_, runtime_.clock, config_.limits, [this] { Wake(); });
+  thread_ = std::thread([this] { Loop(); });
+  server_ = std::make_unique<RelayRpcServer>(*service_, [this] { Wake(); });
+  BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen));
+  BOXOFFICE_TRY(Subscribe(*service_, runtime_.bus, [this] { Wake(); }));
+  subscribed_ = true;
+  return {};
+}
+
+void RelayModule::Wake() {
+  {
+    const std::scoped_lock lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_all();
+}
+
+void RelayModule::Loop() {
+  std::chrono::milliseconds wait{0};
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, wait, [this] { return woken_ || stopping_; });
+      if (stopping_) return;
+      woken_ = false;
+    }
+    const Result<std::optional<Timestamp>> next = dispatcher_->Round();
+    wait = kLongestWait;
+    if (!next) {
+      obs::Log(obs::Level::kError, "relay_store_failed",
+               {{"reason", next.error().reason}, {"detail", next.error().detail}});
+    } else if (*next) {
+      wait = std::clamp<std::chrono::milliseconds>(**next - runtime_.clock.Now(),
+                                                   std::chrono::milliseconds(1), kLongestWait);
+    }
+    PruneIfDue();
+  }
+}
+
+void RelayModule::PruneIfDue() {
+  const auto now = std::chrono::steady_clock::now();
+  if (pruned_ != std::chrono::steady_clock::time_point() && now - pruned_ < kPruneEvery) return;
+  const Result<size_t> pruned = service_->Prune();
+  // A full batch: there may be more, so come back at the next round.
+  if (pruned && *pruned == 0) pruned_ = now;
+}
+
+void RelayModule::Drain(std::chrono::milliseconds grace) {
+  const auto end = std::chrono::steady_clock::now() + grace;
+  if (std::exchange(subscribed_, false)) runtime_.bus.Unsubscribe(kGroup);
+  host_.Shutdown(grace);
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  if (!dispatcher_) return;
+  // What was sent has been received: record it rather than send it again.
+  std::unique_lock lock(mutex_);
+  while (true) {
+    woken_ = false;
+    lock.unlock();
+    const bool recorded = dispatcher_->RecordEnded().has_value();
+    if (!recorded || dispatcher_->in_flight() == 0) return;
+    lock.lock();
+    if (!changed_.wait_until(lock, end, [this] { return woken_; })) return;
+  }
+}
+
+void RelayModule::Stop() {
+  Drain(std::chrono::milliseconds(0));
+  sender_.reset();
+  server_.reset();
+  dispatcher_.reset();
+  service_.reset();
+}
+
+}  // namespace boxoffice::relay

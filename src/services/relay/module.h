@@ -1,0 +1,67 @@
+// The relay service as a part of a process.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "platform/http/client.h"
+#include "platform/module/service_module.h"
+#include "platform/rpc/host.h"
+#include "services/relay/dispatcher.h"
+#include "services/relay/rpc_server.h"
+#include "services/relay/service.h"
+#include "services/relay/store.h"
+
+namespace boxoffice::relay {
+
+struct RelayConfig {
+  // Opens the store; empty: SQLite in the data folder, relay.db.
+  std::function<Result<std::unique_ptr<Store>>(const module::Runtime&)> open_store;
+  // How deliveries are sent; empty: over HTTP.
+  std::function<std::unique_ptr<Sender>()> make_sender;
+  DispatchLimits limits;
+  std::chrono::milliseconds http_timeout{30'000};
+  http::TlsOptions tls;
+};
+
+class RelayModule final : public module::ServiceModule {
+ public:
+  RelayModule(const module::Runtime& runtime, RelayConfig config);
+  ~RelayModule() override;
+  [[nodiscard]] std::string_view name() const override { return "relay"; }
+  [[nodiscard]] Result<void> Start() override;
+  // Lets attempts that are under way end, and starts no more.
+  void Drain(std::chrono::milliseconds grace) override;
+  // An attempt that is cut off here is made again at the next start.
+  void Stop() override;
+  [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override {
+    return host_.InProcessChannel();
+  }
+
+ private:
+  void Wake();
+  void Loop();
+  void PruneIfDue();
+
+  const module::Runtime& runtime_;
+  const RelayConfig config_;
+  std::unique_ptr<RelayService> service_;
+  std::unique_ptr<Sender> sender_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<RelayRpcServer> server_;
+  rpc::Host host_;
+  bool subscribed_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool woken_ = false;
+  bool stopping_ = false;
+  std::chrono::steady_clock::time_point pruned_{};
+  std::thread thread_;
+};
+
+}  // namespace boxoffice::relay

@@ -1,0 +1,125 @@
+#include "services/relay/rpc_server.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "platform/rpc/unary.h"
+#include "services/relay/webhook_client.h"
+
+namespace boxoffice::relay {
+namespace {
+
+constexpr uint32_t kMaxPage = 200;
+
+std::unexpected<Error> BadArgument(std::string detail) {
+  return Fail(Code::kInvalidArgument, "invalid_argument", std::move(detail));
+}
+
+v1::Target ToProto(const Target& target) {
+  v1::Target out;
+  out.set_id(target.id);
+  out.set_url(target.url);
+  for (const std::string& type : target.event_types) out.add_event_types(type);
+  out.set_enabled(target.enabled);
+  out.set_disabled_reason(target.disabled_reason);
+  out.set_created_at_ms(ToUnixMs(target.created_at));
+  return out;
+}
+
+v1::Delivery ToProto(const Delivery& delivery) {
+  v1::Delivery out;
+  out.set_id(delivery.id);
+  out.set_target_id(delivery.target_id);
+  out.set_event_id(delivery.event_id.ToString());
+  out.set_event_type(delivery.event_type);
+  out.set_state(std::string(StateName(delivery.state)));
+  out.set_attempts(static_cast<uint32_t>(delivery.attempts));
+  if (delivery.next_attempt_at) out.set_next_attempt_at_ms(ToUnixMs(*delivery.next_attempt_at));
+  out.set_last_status(static_cast<uint32_t>(delivery.last_status));
+  out.set_last_error(delivery.last_error);
+  out.set_created_at_ms(ToUnixMs(delivery.created_at));
+  if (delivery.delivered_at) out.set_delivered_at_ms(ToUnixMs(*delivery.delivered_at));
+  return out;
+}
+
+Result<DeliveryQuery> FromProto(const v1::ListDeliveriesRequest& request) {
+  if (request.limit() < 1 || request.limit() > kMaxPage) return BadArgument("limit: 1 to 200");
+  if (request.target_id() < 0) return BadArgument("target_id: negative");
+  if (request.before_id() < 0) return BadArgument("before_id: negative");
+  DeliveryQuery query{request.target_id(), std::nullopt, request.before_id(), request.limit() + 1};
+  if (!request.state().empty()) {
+    query.state = ParseState(request.state());
+    if (!query.state) return BadArgument("state: pending, delivered or dead");
+  }
+  return query;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* RelayRpcServer::CreateTarget(grpc::CallbackServerContext* context,
+                                                       const v1::CreateTargetRequest* request,
+                                                       v1::Target* response) {
+  return rpc::Answer<v1::Target>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Target> {
+        std::vector<std::string> types(request->event_types().begin(), request->event_types().end());
+        BOXOFFICE_ASSIGN(const Target target,
+                         service_.CreateTarget(request->operation_key(), request->url(), std::move(types)));
+        v1::Target out = ToProto(target);
+        out.set_secret(FormatSecret(target.secret));
+        return out;
+      });
+}
+
+grpc::ServerUnaryReactor* RelayRpcServer::DeleteTarget(grpc::CallbackServerContext* context,
+                                                       const v1::DeleteTargetRequest* request,
+                                                       v1::DeleteTargetResponse* response) {
+  return rpc::Answer<v1::DeleteTargetResponse>(context, pool_.get_executor(), response,
+                                               [this, request]() -> Result<v1::DeleteTargetResponse> {
+                                                 BOXOFFICE_TRY(service_.DeleteTarget(request->id()));
+                                                 return v1::DeleteTargetResponse();
+                                               });
+}
+
+grpc::ServerUnaryReactor* RelayRpcServer::ListTargets(grpc::CallbackServerContext* context,
+                                                      const v1::ListTargetsRequest* request,
+                                                      v1::ListTargetsResponse* response) {
+  return rpc::Answer<v1::ListTargetsResponse>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListTargetsResponse> {
+        if (request->limit() < 1 || request->limit() > kMaxPage) return BadArgument("limit: 1 to 200");
+        std::vector<Target> targets = service_.ListTargets(request->after_id(), request->limit() + 1);
+        v1::ListTargetsResponse out;
+        out.set_more(targets.size() > request->limit());
+        if (out.more()) targets.pop_back();
+        for (const Target& target : targets) *out.add_targets() = ToProto(target);
+        return out;
+      });
+}
+
+grpc::ServerUnaryReactor* RelayRpcServer::ListDeliveries(grpc::CallbackServerContext* context,
+                                                         const v1::ListDeliveriesRequest* request,
+                                                         v1::ListDeliveriesResponse* response) {
+  return rpc::Answer<v1::ListDeliveriesResponse>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListDeliveriesResponse> {
+        BOXOFFICE_ASSIGN(const DeliveryQuery query, FromProto(*request));
+        BOXOFFICE_ASSIGN(std::vector<Delivery> deliveries, service_.ListDeliveries(query));
+        v1::ListDeliveriesResponse out;
+        out.set_more(deliveries.size() > request->limit());
+        if (out.more()) deliveries.pop_back();
+        for (const Delivery& delivery : deliveries) *out.add_deliveries() = ToProto(delivery);
+        return out;
+      });
+}
+
+grpc::ServerUnaryReactor* RelayRpcServer::ReplayDelivery(grpc::CallbackServerContext* context,
+                                                         const v1::ReplayDeliveryRequest* request,
+                                                         v1::Delivery* response) {
+  return rpc::Answer<v1::Delivery>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Delivery> {
+        BOXOFFICE_ASSIGN(const Delivery delivery, service_.ReplayDelivery(request->id()));
+        replayed_();
+        return ToProto(delivery);
+      });
+}
+
+}  // namespace boxoffice::relay

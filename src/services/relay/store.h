@@ -1,0 +1,65 @@
+// What the relay asks of storage.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "services/relay/delivery.h"
+#include "services/relay/target.h"
+
+namespace boxoffice::relay {
+
+// A delivery with all that is sent.
+struct Outgoing {
+  Delivery delivery;
+  InboxEvent event;
+};
+
+struct DeliveryQuery {
+  int64_t target_id = 0;       // 0: of all
+  std::optional<State> state;  // nullopt: any
+  int64_t before_id = 0;       // 0: from the newest
+  size_t limit = 0;
+};
+
+// Not thread-safe. Each call that writes is one transaction. Errors of all: database_unavailable.
+class Store {
+ public:
+  virtual ~Store() = default;
+  // All, also deleted ones, by id.
+  [[nodiscard]] virtual Result<std::vector<Target>> LoadTargets() = 0;
+  // Gives it an id. A second one with the operation key: constraint.
+  [[nodiscard]] virtual Result<int64_t> InsertTarget(const Target& target) = 0;
+  // Saves enabled, disabled_reason and deleted. With `give_up`, all pending deliveries of the target become
+  // dead with that error.
+  [[nodiscard]] virtual Result<void> UpdateTarget(const Target& target,
+                                                  const std::optional<std::string>& give_up) = 0;
+
+  // For each id whether its event was accepted before.
+  [[nodiscard]] virtual Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) = 0;
+  // Those of `keys` that have a pending delivery.
+  [[nodiscard]] virtual Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) = 0;
+  // Adds events and deliveries; the events are processed from then on. A processed one: constraint.
+  [[nodiscard]] virtual Result<void> Insert(const Accepted& accepted) = 0;
+
+  // Up to `limit` pending deliveries of a target that are due at `now`, the longest due first.
+  [[nodiscard]] virtual Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit) = 0;
+  // When the next pending delivery of the target is due, if any.
+  [[nodiscard]] virtual Result<std::optional<Timestamp>> NextDue(int64_t target_id) = 0;
+  // Saves deliveries after an attempt or a replay. Where one is not pending any more, the next one of its
+  // target and key that waits behind it becomes due at `now`.
+  [[nodiscard]] virtual Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) = 0;
+
+  [[nodiscard]] virtual Result<std::optional<Delivery>> Find(int64_t delivery_id) = 0;
+  // The newest first.
+  [[nodiscard]] virtual Result<std::vector<Delivery>> List(const DeliveryQuery& query) = 0;
+  // Removes up to `limit` deliveries that are not pending and older than `before`, and events that no
+  // delivery names any more. Returns how many deliveries.
+  [[nodiscard]] virtual Result<size_t> Prune(Timestamp before, size_t limit) = 0;
+};
+
+}  // namespace boxoffice::relay

@@ -1,0 +1,207 @@
+#include <functional>
+
+#include <gmock/gmock.h>
+
+#include "services/relay/store.h"
+#include "services/relay/store_memory.h"
+#include "services/relay/store_sqlite.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::relay {
+namespace {
+
+using testing::ElementsAre;
+
+struct Kind {
+  std::string name;
+  std::function<std::unique_ptr<Store>(const std::filesystem::path&)> open;
+};
+
+// What every store of the relay does.
+class RelayStoreTest : public testing::TestWithParam<Kind> {
+ protected:
+  InboxEvent Event(std::string key) {
+    return {EventId::Make(now_, random_), "seat", std::move(key), "seat.held", "trace", now_, "{}"};
+  }
+  // One delivery to target 1 of each event; only the first of a key is due.
+  std::vector<int64_t> Put(std::vector<InboxEvent> events, Timestamp created_at) {
+    Accepted accepted;
+    std::set<std::string> keys;
+    for (const InboxEvent& event : events) {
+      Delivery delivery{.target_id = 1, .event_id = event.id, .event_type = event.type, .key = event.key};
+      delivery.created_at = created_at;
+      if (keys.insert(event.key).second) delivery.next_attempt_at = created_at;
+      accepted.deliveries.push_back(delivery);
+    }
+    accepted.events = std::move(events);
+    EXPECT_TRUE(store_->Insert(accepted));
+    std::vector<int64_t> ids;
+    const std::vector<Delivery> newest_first = store_->List({.limit = accepted.events.size()}).value();
+    for (const Delivery& delivery : newest_first) {
+      ids.insert(ids.begin(), delivery.id);
+    }
+    return ids;
+  }
+  std::vector<int64_t> DueIds(Timestamp now, size_t limit = 100) {
+    std::vector<int64_t> ids;
+    const std::vector<Outgoing> due = store_->Due(1, now, limit).value();
+    for (const Outgoing& outgoing : due) ids.push_back(outgoing.delivery.id);
+    return ids;
+  }
+  Delivery Find(int64_t id) { return store_->Find(id).value().value(); }
+  void SetState(int64_t id, State state) {
+    Delivery delivery = Find(id);
+    delivery.state = state;
+    delivery.next_attempt_at.reset();
+    ASSERT_TRUE(store_->Update(std::span(&delivery, 1), now_));
+  }
+
+  testbed::TempDir dir_;
+  SeededRandom random_{1};
+  Timestamp now_ = FromUnixMs(1'800'000'000'000);
+  std::unique_ptr<Store> store_ = GetParam().open(dir_.path());
+};
+
+TEST_P(RelayStoreTest, TargetsAreLoadedAsTheyWereSaved) {
+  Target target{.operation_key = "op",
+                .url = "http://a/",
+                .event_types = {"seat.held", "seat.sold"},
+                .secret = std::string("\0s", 2),
+                .created_at = now_};
+  target.id = store_->InsertTarget(target).value();
+  Target all{.operation_key = "op2", .url = "http://b/", .secret = "s", .created_at = now_};
+  all.id = store_->InsertTarget(all).value();
+  EXPECT_GT(all.id, target.id);
+  EXPECT_THAT(store_->LoadTargets().value(), ElementsAre(target, all));
+  target.enabled = false;
+  target.disabled_reason = "gone";
+  target.deleted = true;
+  ASSERT_TRUE(store_->UpdateTarget(target, std::nullopt));
+  EXPECT_THAT(store_->LoadTargets().value(), ElementsAre(target, all));
+}
+
+TEST_P(RelayStoreTest, AnOperationKeyMakesOneTarget) {
+  ASSERT_TRUE(store_->InsertTarget({.operation_key = "op"}));
+  EXPECT_EQ(store_->InsertTarget({.operation_key = "op"}).error().reason, "constraint");
+}
+
+TEST_P(RelayStoreTest, ADeliveryIsFoundAsItWasInsertedAndAsItWasUpdated) {
+  const InboxEvent event = Event(std::string("\0k", 2));
+  const int64_t id = Put({event}, now_)[0];
+  Delivery expected{
+      .id = id, .target_id = 1, .event_id = event.id, .event_type = event.type, .key = event.key};
+  expected.created_at = now_;
+  expected.next_attempt_at = now_;
+  EXPECT_EQ(Find(id), expected);
+  expected.attempts = 3;
+  expected.last_status = 500;
+  expected.last_error = "why";
+  expected.next_attempt_at = now_ + std::chrono::seconds(5);
+  ASSERT_TRUE(store_->Update(std::span(&expected, 1), now_));
+  EXPECT_EQ(Find(id), expected);
+  expected.state = State::kDelivered;
+  expected.next_attempt_at.reset();
+  expected.delivered_at = now_;
+  ASSERT_TRUE(store_->Update(std::span(&expected, 1), now_));
+  EXPECT_EQ(Find(id), expected);
+  EXPECT_EQ(store_->Find(99).value(), std::nullopt);
+}
+
+TEST_P(RelayStoreTest, AnAcceptedEventIsProcessedAndNotTakenAgain) {
+  const InboxEvent event = Event("a");
+  Put({event}, now_);
+  EXPECT_THAT(store_->AreProcessed(std::array{EventId(), event.id}).value(), ElementsAre(false, true));
+  const InboxEvent fresh = Event("b");
+  EXPECT_EQ(store_->Insert({{fresh, event}, {}}).error().reason, "constraint");
+  EXPECT_THAT(store_->AreProcessed(std::array{fresh.id}).value(), ElementsAre(false));
+}
+
+TEST_P(RelayStoreTest, DueIsWhatIsPendingAndWhoseTimeHasComeTheLongestFirst) {
+  const auto later = Put({Event("a")}, now_);
+  const auto sooner = Put({Event("b")}, now_ - std::chrono::seconds(1));
+  const auto done = Put({Event("c")}, now_);
+  SetState(done[0], State::kDelivered);
+  EXPECT_THAT(DueIds(now_), ElementsAre(sooner[0], later[0]));
+  EXPECT_THAT(DueIds(now_, 1), ElementsAre(sooner[0]));
+  EXPECT_THAT(DueIds(now_ - milliseconds(1)), ElementsAre(sooner[0]));
+  EXPECT_EQ(store_->NextDue(1).value(), now_ - std::chrono::seconds(1));
+  EXPECT_EQ(store_->NextDue(2).value(), std::nullopt);
+  EXPECT_TRUE(store_->Due(2, now_, 10)->empty());
+}
+
+TEST_P(RelayStoreTest, WhatIsDueComesWithItsEvent) {
+  const InboxEvent event = Event("a");
+  Put({event}, now_);
+  EXPECT_EQ(store_->Due(1, now_, 1)->at(0).event, event);
+}
+
+TEST_P(RelayStoreTest, WhenADeliveryEndsTheNextOfItsKeyIsDue) {
+  const auto ids =
+      Put({Event("a"), Event("a"), Event("a"), Event("b"), Event("b")}, now_ - std::chrono::hours(1));
+  EXPECT_THAT(DueIds(now_), ElementsAre(ids[0], ids[3]));
+  SetState(ids[0], State::kDelivered);
+  EXPECT_EQ(Find(ids[1]).next_attempt_at, now_);
+  EXPECT_THAT(DueIds(now_), ElementsAre(ids[3], ids[1]));
+  SetState(ids[1], State::kDead);
+  EXPECT_THAT(DueIds(now_), ElementsAre(ids[3], ids[2]));
+}
+
+TEST_P(RelayStoreTest, WaitingAreKeysWithAPendingDelivery) {
+  const auto ids = Put({Event("a"), Event("b")}, now_);
+  SetState(ids[1], State::kDelivered);
+  EXPECT_THAT(store_->Waiting({{1, "a"}, {1, "b"}, {2, "a"}}).value(), ElementsAre(TargetKey(1, "a")));
+}
+
+TEST_P(RelayStoreTest, GivingUpATargetEndsItsPendingDeliveriesOnly) {
+  Target target{.operation_key = "op"};
+  target.id = store_->InsertTarget(target).value();
+  ASSERT_EQ(target.id, 1);
+  const auto ids = Put({Event("a"), Event("b")}, now_);
+  SetState(ids[0], State::kDelivered);
+  ASSERT_TRUE(store_->UpdateTarget(target, "why"));
+  EXPECT_EQ(Find(ids[0]).state, State::kDelivered);
+  EXPECT_EQ(Find(ids[1]).state, State::kDead);
+  EXPECT_EQ(Find(ids[1]).last_error, "why");
+  EXPECT_FALSE(Find(ids[1]).next_attempt_at);
+}
+
+TEST_P(RelayStoreTest, TheLogIsListedNewestFirstByTargetAndState) {
+  const auto ids = Put({Event("a"), Event("b"), Event("c")}, now_);
+  SetState(ids[1], State::kDead);
+  auto list = [&](DeliveryQuery query) {
+    std::vector<int64_t> listed;
+    const std::vector<Delivery> deliveries = store_->List(query).value();
+    for (const Delivery& delivery : deliveries) listed.push_back(delivery.id);
+    return listed;
+  };
+  EXPECT_THAT(list({.limit = 10}), ElementsAre(ids[2], ids[1], ids[0]));
+  EXPECT_THAT(list({.limit = 1}), ElementsAre(ids[2]));
+  EXPECT_THAT(list({.before_id = ids[2], .limit = 10}), ElementsAre(ids[1], ids[0]));
+  EXPECT_THAT(list({.state = State::kDead, .limit = 10}), ElementsAre(ids[1]));
+  EXPECT_THAT(list({.target_id = 1, .state = State::kPending, .limit = 10}), ElementsAre(ids[2], ids[0]));
+  EXPECT_THAT(list({.target_id = 2, .limit = 10}), ElementsAre());
+}
+
+TEST_P(RelayStoreTest, PruningKeepsWhatIsPendingOrYoung) {
+  const auto old = Put({Event("a"), Event("b"), Event("c")}, now_ - std::chrono::hours(1));
+  const auto young = Put({Event("d")}, now_);
+  for (const int64_t id : {old[0], old[1], young[0]}) SetState(id, State::kDelivered);
+  EXPECT_EQ(store_->Prune(now_, 1).value(), 1);
+  EXPECT_EQ(store_->Prune(now_, 10).value(), 1);
+  EXPECT_EQ(store_->Prune(now_, 10).value(), 0);
+  EXPECT_EQ(store_->List({.limit = 10})->size(), 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, RelayStoreTest,
+                         testing::Values(Kind{"Memory",
+                                              [](const std::filesystem::path&) {
+                                                return std::make_unique<MemoryStore>();
+                                              }},
+                                         Kind{"Sqlite",
+                                              [](const std::filesystem::path& dir) {
+                                                return OpenSqliteStore(dir / "relay.db").value();
+                                              }}),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace boxoffice::relay

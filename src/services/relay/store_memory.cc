@@ -1,0 +1,141 @@
+#include "services/relay/store_memory.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace boxoffice::relay {
+
+Result<std::vector<Target>> MemoryStore::LoadTargets() { return targets_; }
+
+Result<int64_t> MemoryStore::InsertTarget(const Target& target) {
+  if (std::ranges::find(targets_, target.operation_key, &Target::operation_key) != targets_.end()) {
+    return Fail(Code::kConflict, "constraint", "operation_key");
+  }
+  targets_.push_back(target);
+  targets_.back().id = static_cast<int64_t>(targets_.size());
+  return targets_.back().id;
+}
+
+Result<void> MemoryStore::UpdateTarget(const Target& target, const std::optional<std::string>& give_up) {
+  const auto it = std::ranges::find(targets_, target.id, &Target::id);
+  if (it != targets_.end()) {
+    it->enabled = target.enabled;
+    it->disabled_reason = target.disabled_reason;
+    it->deleted = target.deleted;
+  }
+  if (!give_up) return {};
+  for (auto& [id, delivery] : deliveries_) {
+    if (delivery.target_id != target.id || delivery.state != State::kPending) continue;
+    delivery.state = State::kDead;
+    delivery.next_attempt_at.reset();
+    delivery.last_error = *give_up;
+  }
+  return {};
+}
+
+Result<std::vector<bool>> MemoryStore::AreProcessed(std::span<const EventId> ids) {
+  std::vector<bool> processed;
+  std::ranges::transform(ids, std::back_inserter(processed),
+                         [this](const EventId& id) { return processed_.contains(id); });
+  return processed;
+}
+
+Result<std::set<TargetKey>> MemoryStore::Waiting(const std::set<TargetKey>& keys) {
+  std::set<TargetKey> waiting;
+  for (const auto& [id, delivery] : deliveries_) {
+    const TargetKey key(delivery.target_id, delivery.key);
+    if (delivery.state == State::kPending && keys.contains(key)) waiting.insert(key);
+  }
+  return waiting;
+}
+
+Result<void> MemoryStore::Insert(const Accepted& accepted) {
+  for (const InboxEvent& event : accepted.events) {
+    if (processed_.contains(event.id)) return Fail(Code::kConflict, "constraint", "processed before");
+  }
+  for (const InboxEvent& event : accepted.events) {
+    processed_.insert(event.id);
+    events_.emplace(event.id, event);
+  }
+  for (Delivery delivery : accepted.deliveries) {
+    delivery.id = ++last_delivery_;
+    deliveries_.emplace(delivery.id, std::move(delivery));
+  }
+  return {};
+}
+
+Result<std::vector<Outgoing>> MemoryStore::Due(int64_t target_id, Timestamp now, size_t limit) {
+  std::vector<Outgoing> due;
+  for (const auto& [id, delivery] : deliveries_) {
+    if (delivery.target_id == target_id && delivery.state == State::kPending && delivery.next_attempt_at &&
+        *delivery.next_attempt_at <= now) {
+      due.push_back({delivery, events_.at(delivery.event_id)});
+    }
+  }
+  std::ranges::stable_sort(due, {},
+                           [](const Outgoing& outgoing) { return *outgoing.delivery.next_attempt_at; });
+  if (due.size() > limit) due.erase(due.begin() + static_cast<ptrdiff_t>(limit), due.end());
+  return due;
+}
+
+Result<std::optional<Timestamp>> MemoryStore::NextDue(int64_t target_id) {
+  std::optional<Timestamp> next;
+  for (const auto& [id, delivery] : deliveries_) {
+    if (delivery.target_id != target_id || delivery.state != State::kPending || !delivery.next_attempt_at)
+      continue;
+    if (!next || *delivery.next_attempt_at < *next) next = delivery.next_attempt_at;
+  }
+  return next;
+}
+
+Result<void> MemoryStore::Update(std::span<const Delivery> deliveries, Timestamp now) {
+  for (const Delivery& delivery : deliveries) {
+    deliveries_[delivery.id] = delivery;
+    if (delivery.state == State::kPending) continue;
+    const auto first = std::ranges::find_if(deliveries_, [&](const auto& entry) {
+      const Delivery& other = entry.second;
+      return other.state == State::kPending && other.target_id == delivery.target_id &&
+             other.key == delivery.key;
+    });
+    if (first != deliveries_.end() && !first->second.next_attempt_at) first->second.next_attempt_at = now;
+  }
+  return {};
+}
+
+Result<std::optional<Delivery>> MemoryStore::Find(int64_t delivery_id) {
+  const auto it = deliveries_.find(delivery_id);
+  return it == deliveries_.end() ? std::nullopt : std::optional(it->second);
+}
+
+Result<std::vector<Delivery>> MemoryStore::List(const DeliveryQuery& query) {
+  std::vector<Delivery> listed;
+  for (auto it = deliveries_.rbegin(); it != deliveries_.rend() && listed.size() < query.limit; ++it) {
+    const Delivery& delivery = it->second;
+    if ((query.target_id != 0 && delivery.target_id != query.target_id) ||
+        (query.state && delivery.state != *query.state) ||
+        (query.before_id != 0 && delivery.id >= query.before_id)) {
+      continue;
+    }
+    listed.push_back(delivery);
+  }
+  return listed;
+}
+
+Result<size_t> MemoryStore::Prune(Timestamp before, size_t limit) {
+  size_t pruned = 0;
+  for (auto it = deliveries_.begin(); it != deliveries_.end() && pruned < limit;) {
+    if (it->second.state == State::kPending || it->second.created_at >= before) {
+      ++it;
+      continue;
+    }
+    it = deliveries_.erase(it);
+    ++pruned;
+  }
+  std::erase_if(events_, [this](const auto& event) {
+    return std::ranges::none_of(
+        deliveries_, [&](const auto& delivery) { return delivery.second.event_id == event.first; });
+  });
+  return pruned;
+}
+
+}  // namespace boxoffice::relay

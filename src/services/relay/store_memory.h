@@ -1,0 +1,36 @@
+// The relay's store in memory: for tests of the core and for simulation.
+#pragma once
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "services/relay/store.h"
+
+namespace boxoffice::relay {
+
+// Lost with the object.
+class MemoryStore final : public Store {
+ public:
+  Result<std::vector<Target>> LoadTargets() override;
+  Result<int64_t> InsertTarget(const Target& target) override;
+  Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up) override;
+  Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override;
+  Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) override;
+  Result<void> Insert(const Accepted& accepted) override;
+  Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit) override;
+  Result<std::optional<Timestamp>> NextDue(int64_t target_id) override;
+  Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) override;
+  Result<std::optional<Delivery>> Find(int64_t delivery_id) override;
+  Result<std::vector<Delivery>> List(const DeliveryQuery& query) override;
+  Result<size_t> Prune(Timestamp before, size_t limit) override;
+
+ private:
+  std::vector<Target> targets_;
+  std::set<EventId> processed_;
+  std::map<EventId, InboxEvent> events_;
+  std::map<int64_t, Delivery> deliveries_;
+  int64_t last_delivery_ = 0;
+};
+
+}  // namespace boxoffice::relay

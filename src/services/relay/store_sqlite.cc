@@ -1,0 +1,298 @@
+#include "services/relay/store_sqlite.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/check.h"
+#include "platform/bus/processed_event.h"
+#include "platform/sql/sqlite.h"
+
+namespace boxoffice::sql {
+std::span<const Migration> relay_schema();
+}
+
+namespace boxoffice::relay {
+namespace {
+
+constexpr std::string_view kConsumer = "relay";
+constexpr std::string_view kDeliveryColumns =
+    "d.id, d.target_id, d.event_id, e.type, d.key, d.state, d.attempts, d.next_attempt_at_ms, d.last_status, "
+    "d.last_error, d.created_at_ms, d.delivered_at_ms";
+
+std::optional<int64_t> ToMs(const std::optional<Timestamp>& time) {
+  return time ? std::optional(ToUnixMs(*time)) : std::nullopt;
+}
+
+std::optional<Timestamp> TimeAt(const sql::Statement& row, int column) {
+  return row.IsNull(column) ? std::nullopt : std::optional(FromUnixMs(row.Int(column)));
+}
+
+EventId EventIdAt(const sql::Statement& row, int column) {
+  const std::optional<EventId> id = EventId::FromBytes(row.Text(column));
+  CHECK(id.has_value(), "event ids have 16 bytes");
+  return *id;
+}
+
+std::vector<std::string> Split(std::string_view joined) {
+  std::vector<std::string> parts;
+  while (!joined.empty()) {
+    const size_t comma = joined.find(',');
+    parts.emplace_back(joined.substr(0, comma));
+    joined = comma == std::string_view::npos ? std::string_view() : joined.substr(comma + 1);
+  }
+  return parts;
+}
+
+Delivery DeliveryAt(const sql::Statement& row) {
+  Delivery delivery;
+  delivery.id = row.Int(0);
+  delivery.target_id = row.Int(1);
+  delivery.event_id = EventIdAt(row, 2);
+  delivery.event_type = row.Text(3);
+  delivery.key = row.Text(4);
+  delivery.state = static_cast<State>(row.Int(5));
+  delivery.attempts = static_cast<int>(row.Int(6));
+  delivery.next_attempt_at = TimeAt(row, 7);
+  delivery.last_status = static_cast<int>(row.Int(8));
+  delivery.last_error = row.Text(9);
+  delivery.created_at = FromUnixMs(row.Int(10));
+  delivery.delivered_at = TimeAt(row, 11);
+  return delivery;
+}
+
+class SqliteStore final : public Store {
+ public:
+  explicit SqliteStore(std::unique_ptr<sql::Database> database)
+      : database_(std::move(database)),
+        processed_(*database_, std::string(kConsumer)),
+        is_processed_(
+            database_->Prepare("SELECT 1 FROM processed_event WHERE consumer = ?1 AND event_id = ?2")),
+        waits_(database_->Prepare(
+            "SELECT 1 FROM delivery WHERE state = 0 AND target_id = ?1 AND key = ?2 LIMIT 1")),
+        add_event_(database_->Prepare("INSERT INTO event VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")),
+        add_delivery_(
+            database_->Prepare("INSERT INTO delivery(target_id, event_id, key, state, attempts, "
+                               "next_attempt_at_ms, last_status, "
+                               "last_error, created_at_ms) VALUES(?1, ?2, ?3, 0, 0, ?4, 0, '', ?5)")),
+        due_(database_->Prepare(
+            fmt::format("SELECT {}, e.topic, e.traceparent, e.time_ms, e.body FROM delivery d JOIN event e "
+                        "ON e.id = d.event_id "
+                        "WHERE d.state = 0 AND d.target_id = ?1 AND d.next_attempt_at_ms <= ?2 "
+                        "ORDER BY d.next_attempt_at_ms LIMIT ?3",
+                        kDeliveryColumns))),
+        next_due_(database_->Prepare(
+            "SELECT min(next_attempt_at_ms) FROM delivery WHERE state = 0 AND target_id = ?1 "
+            "AND next_attempt_at_ms IS NOT NULL")),
+        update_(database_->Prepare(
+            "UPDATE delivery SET state = ?2, attempts = ?3, next_attempt_at_ms = ?4, last_status = ?5, "
+            "last_error = ?6, delivered_at_ms = ?7 WHERE id = ?1")),
+        release_(database_->Prepare(
+            "UPDATE delivery SET next_attempt_at_ms = ?3 WHERE next_attempt_at_ms IS NULL AND id = "
+            "(SELECT min(id) FROM delivery WHERE state = 0 AND target_id = ?1 AND key = ?2)")) {}
+
+  Result<std::vector<Target>> LoadTargets() override {
+    std::vector<Target> targets;
+    sql::Statement rows = database_->Prepare(
+        "SELECT id, operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, "
+        "deleted "
+        "FROM target ORDER BY id");
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, rows.Step());
+      if (!more) return targets;
+      targets.push_back({rows.Int(0), std::string(rows.Text(1)), std::string(rows.Text(2)),
+                         Split(rows.Text(3)), std::string(rows.Text(4)), rows.Int(5) != 0,
+                         std::string(rows.Text(6)), FromUnixMs(rows.Int(7)), rows.Int(8) != 0});
+    }
+  }
+
+  Result<int64_t> InsertTarget(const Target& target) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    sql::Statement insert = database_->Prepare(
+        "INSERT INTO target(operation_key, url, event_types, secret, enabled, disabled_reason, "
+        "created_at_ms, "
+        "deleted) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    const std::string types = fmt::format("{}", fmt::join(target.event_types, ","));
+    insert
+        .Bind(target.operation_key, target.url, types, std::nullopt, target.enabled, target.disabled_reason,
+              ToUnixMs(target.created_at), target.deleted)
+        .BindBlob(4, target.secret);
+    BOXOFFICE_TRY(insert.Run());
+    const int64_t id = database_->last_insert_rowid();
+    BOXOFFICE_TRY(transaction.Commit());
+    return id;
+  }
+
+  Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    sql::Statement update = database_->Prepare(
+        "UPDATE target SET enabled = ?2, disabled_reason = ?3, deleted = ?4 WHERE id = ?1");
+    update.Bind(target.id, target.enabled, target.disabled_reason, target.deleted);
+    BOXOFFICE_TRY(update.Run());
+    if (give_up) {
+      sql::Statement end = database_->Prepare(
+          "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = ?2 "
+          "WHERE state = 0 AND target_id = ?1");
+      end.Bind(target.id, *give_up);
+      BOXOFFICE_TRY(end.Run());
+    }
+    return transaction.Commit();
+  }
+
+  Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
+    std::vector<bool> processed;
+    processed.reserve(ids.size());
+    for (const EventId& id : ids) {
+      is_processed_.Bind(kConsumer, id);
+      BOXOFFICE_ASSIGN(const bool found, is_processed_.Step());
+      if (found) is_processed_.Reset();
+      processed.push_back(found);
+    }
+    return processed;
+  }
+
+  Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) override {
+    std::set<TargetKey> waiting;
+    for (const TargetKey& key : keys) {
+      waits_.Bind(key.first, std::nullopt).BindBlob(2, key.second);
+      BOXOFFICE_ASSIGN(const bool found, waits_.Step());
+      if (!found) continue;
+      waits_.Reset();
+      waiting.insert(key);
+    }
+    return waiting;
+  }
+
+  Result<void> Insert(const Accepted& accepted) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    for (const InboxEvent& event : accepted.events) {
+      BOXOFFICE_ASSIGN(const bool is_new, processed_.MarkNew(event.id));
+      // Somebody else consumes for this store: what was decided is out of date.
+      if (!is_new)
+        return Fail(Code::kConflict, "constraint", "event " + event.id.ToString() + " was accepted before");
+      add_event_
+          .Bind(event.id, event.topic, std::nullopt, event.type, event.traceparent, ToUnixMs(event.time),
+                event.body)
+          .BindBlob(3, event.key);
+      BOXOFFICE_TRY(add_event_.Run());
+    }
+    for (const Delivery& delivery : accepted.deliveries) {
+      add_delivery_
+          .Bind(delivery.target_id, delivery.event_id, std::nullopt, ToMs(delivery.next_attempt_at),
+                ToUnixMs(delivery.created_at))
+          .BindBlob(3, delivery.key);
+      BOXOFFICE_TRY(add_delivery_.Run());
+    }
+    return transaction.Commit();
+  }
+
+  Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit) override {
+    std::vector<Outgoing> due;
+    due_.Bind(target_id, ToUnixMs(now), limit);
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, due_.Step());
+      if (!more) return due;
+      Outgoing& outgoing = due.emplace_back();
+      outgoing.delivery = DeliveryAt(due_);
+      outgoing.event = {outgoing.delivery.event_id,   std::string(due_.Text(12)), outgoing.delivery.key,
+                        outgoing.delivery.event_type, std::string(due_.Text(13)), FromUnixMs(due_.Int(14)),
+                        std::string(due_.Text(15))};
+    }
+  }
+
+  Result<std::optional<Timestamp>> NextDue(int64_t target_id) override {
+    next_due_.Bind(target_id);
+    BOXOFFICE_ASSIGN(const bool found, next_due_.Step());
+    CHECK(found);
+    const std::optional<Timestamp> next = TimeAt(next_due_, 0);
+    next_due_.Reset();
+    return next;
+  }
+
+  Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    for (const Delivery& delivery : deliveries) {
+      update_.Bind(delivery.id, delivery.state, delivery.attempts, ToMs(delivery.next_attempt_at),
+                   delivery.last_status, delivery.last_error, ToMs(delivery.delivered_at));
+      BOXOFFICE_TRY(update_.Run());
+      if (delivery.state == State::kPending) continue;
+      release_.Bind(delivery.target_id, std::nullopt, ToUnixMs(now)).BindBlob(2, delivery.key);
+      BOXOFFICE_TRY(release_.Run());
+    }
+    return transaction.Commit();
+  }
+
+  Result<std::optional<Delivery>> Find(int64_t delivery_id) override {
+    sql::Statement find = database_->Prepare(fmt::format(
+        "SELECT {} FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.id = ?1", kDeliveryColumns));
+    find.Bind(delivery_id);
+    BOXOFFICE_ASSIGN(const bool found, find.Step());
+    return found ? std::optional(DeliveryAt(find)) : std::nullopt;
+  }
+
+  Result<std::vector<Delivery>> List(const DeliveryQuery& query) override {
+    std::string where;
+    if (query.target_id != 0) where += " AND d.target_id = ?1";
+    if (query.state) where += " AND d.state = ?2";
+    if (query.before_id != 0) where += " AND d.id < ?3";
+    sql::Statement rows = database_->Prepare(
+        fmt::format("SELECT {} FROM delivery d JOIN event e ON e.id = d.event_id WHERE ?1 = ?1 AND ?2 IS ?2 "
+                    "AND ?3 = ?3{} ORDER BY d.id DESC LIMIT ?4",
+                    kDeliveryColumns, where));
+    const std::optional<int64_t> state =
+        query.state ? std::optional(static_cast<int64_t>(*query.state)) : std::nullopt;
+    rows.Bind(query.target_id, state, query.before_id, query.limit);
+    std::vector<Delivery> deliveries;
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, rows.Step());
+      if (!more) return deliveries;
+      deliveries.push_back(DeliveryAt(rows));
+    }
+  }
+
+  Result<size_t> Prune(Timestamp before, size_t limit) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    sql::Statement erase = database_->Prepare(
+        "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE state <> 0 AND created_at_ms < ?1 "
+        "ORDER BY created_at_ms LIMIT ?2) RETURNING event_id");
+    erase.Bind(ToUnixMs(before), limit);
+    std::vector<EventId> events;
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, erase.Step());
+      if (!more) break;
+      events.push_back(EventIdAt(erase, 0));
+    }
+    sql::Statement erase_event = database_->Prepare(
+        "DELETE FROM event WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_id = ?1)");
+    for (const EventId& id : events) {
+      erase_event.Bind(id);
+      BOXOFFICE_TRY(erase_event.Run());
+    }
+    BOXOFFICE_TRY(transaction.Commit());
+    return events.size();
+  }
+
+ private:
+  std::unique_ptr<sql::Database> database_;
+  bus::ProcessedEvents processed_;
+  sql::Statement is_processed_;
+  sql::Statement waits_;
+  sql::Statement add_event_;
+  sql::Statement add_delivery_;
+  sql::Statement due_;
+  sql::Statement next_due_;
+  sql::Statement update_;
+  sql::Statement release_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file) {
+  BOXOFFICE_ASSIGN(sql::Database opened, sql::Database::Open(file));
+  auto database = std::make_unique<sql::Database>(std::move(opened));
+  BOXOFFICE_TRY(database->Migrate(sql::relay_schema()));
+  return std::make_unique<SqliteStore>(std::move(database));
+}
+
+}  // namespace boxoffice::relay

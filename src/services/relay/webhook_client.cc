@@ -1,0 +1,93 @@
+#include "services/relay/webhook_client.h"
+
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include "base/check.h"
+#include "platform/auth/hmac.h"
+
+namespace boxoffice::relay {
+namespace {
+
+constexpr size_t kMaxResponseBytes = 64 << 10;  // nobody reads it
+
+// Base64 with padding (RFC 4648, section 4), as Standard Webhooks uses it.
+std::string Base64(std::string_view bytes) {
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock ends it by a NUL
+  const int size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  text.resize(static_cast<size_t>(size));
+  return text;
+}
+
+boost::asio::awaitable<void> SendOne(http::ClientRequest request, http::TlsOptions tls, Sender::Done done) {
+  Result<http::ClientResponse> response = co_await http::Fetch(std::move(request), std::move(tls));
+  Answer answer;
+  if (response) {
+    answer.status = response->status;
+  } else {
+    answer.error = fmt::format("{}: {}", response.error().reason, response.error().detail);
+  }
+  done(std::move(answer));
+}
+
+}  // namespace
+
+std::string RandomSecret() {
+  std::string secret(kSecretBytes, '\0');
+  CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(secret.data()), static_cast<int>(secret.size())) == 1);
+  return secret;
+}
+
+std::string FormatSecret(std::string_view secret) { return "whsec_" + Base64(secret); }
+
+std::string Sign(std::string_view secret, std::string_view id, int64_t timestamp_s, std::string_view body) {
+  const auth::HmacKey::Mac mac = auth::HmacKey(secret).Sign(fmt::format("{}.{}.{}", id, timestamp_s, body));
+  return "v1," + Base64({reinterpret_cast<const char*>(mac.data()), mac.size()});
+}
+
+http::ClientRequest MakeRequest(const Attempt& attempt, Timestamp now, std::chrono::milliseconds timeout) {
+  const InboxEvent& event = attempt.event;
+  const std::string id = event.id.ToString();
+  const int64_t timestamp_s = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
+  http::ClientRequest request;
+  request.method = "POST";
+  request.url = attempt.url;
+  request.timeout = timeout;
+  request.max_response = kMaxResponseBytes;
+  request.headers = {{"Content-Type", "application/json"},
+                     {"User-Agent", "Boxoffice-Relay/1"},
+                     {"webhook-id", id},
+                     {"webhook-timestamp", std::to_string(timestamp_s)},
+                     {"webhook-signature", Sign(attempt.secret, id, timestamp_s, event.body)},
+                     {"ce-specversion", "1.0"},
+                     {"ce-id", id},
+                     {"ce-type", event.type},
+                     {"ce-source", "/boxoffice/" + event.topic},
+                     {"ce-time", ToRfc3339(event.time)}};
+  if (!event.traceparent.empty()) request.headers.emplace_back("traceparent", event.traceparent);
+  request.body = event.body;
+  return request;
+}
+
+HttpSender::HttpSender(std::chrono::milliseconds timeout, http::TlsOptions tls)
+    : timeout_(timeout), tls_(std::move(tls)), work_(io_.get_executor()), thread_([this] { io_.run(); }) {}
+
+HttpSender::~HttpSender() {
+  work_.reset();
+  io_.stop();
+  thread_.join();
+}
+
+void HttpSender::Send(const Attempt& attempt, Timestamp now, Done done) {
+  boost::asio::co_spawn(io_, SendOne(MakeRequest(attempt, now, timeout_), tls_, std::move(done)),
+                        boost::asio::detached);
+}
+
+}  // namespace boxoffice::relay
