@@ -1,5 +1,5 @@
-// Headers that cost seconds to parse and change only with Debian. Nothing of Boxoffice belongs here, and no file
-// may count on it: every file includes what it uses, and the tree also builds with -DBOXOFFICE_PCH=OFF.
+// Headers that cost seconds to parse and change only with Debian. Nothing of Boxoffice belongs here, and no
+// file may count on it: every file includes what it uses, and the tree also builds with -DBOXOFFICE_PCH=OFF.
 #pragma once
 #include <algorithm>
 #include <atomic>

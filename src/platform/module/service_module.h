@@ -17,8 +17,8 @@
 
 namespace boxoffice::module {
 
-// What a process gives to its modules; outlives them all. Embedded and scaled processes fill it differently, and nothing else
-// differs but each service's store.
+// What a process gives to its modules; outlives them all. Embedded and scaled processes fill it differently,
+// and nothing else differs but each service's store.
 struct Runtime {
   const Clock& clock;
   Random& random;
@@ -31,7 +31,8 @@ struct Runtime {
   std::vector<std::string> listen;
 };
 
-// A module that serves one gRPC service. Construction does no I/O; Start opens the store, runs what has to be recovered, and serves.
+// A module that serves one gRPC service. Construction does no I/O; Start opens the store, runs what has to be
+// recovered, and serves.
 class ServiceModule : public Module {
  public:
   // A channel that does not leave the process; only while it runs.

@@ -112,8 +112,11 @@ class CommandClient {
     }
     void OnWriteDone(bool ok) override { core_->Written(this, ok); }
     void OnDone(const grpc::Status& status) override {
-      core_->Ended(this, status);
-      delete this;
+      const auto core = core_;
+      core->Ended(this, status);
+      delete this;  // with the context, which holds the channel: only then may Close return, and the channel
+                    // go
+      core->Released();
     }
 
    private:
@@ -232,6 +235,10 @@ class CommandClient {
         lost_.Add(completions.size());
       }
       CompleteAll(std::move(completions));
+    }
+
+    // gRPC and this client have let go of a stream.
+    void Released() {
       const std::scoped_lock lock(mutex_);
       --streams_;
       all_ended_.notify_all();

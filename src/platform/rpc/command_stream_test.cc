@@ -179,7 +179,8 @@ TEST_F(CommandStreamTest, ATimeOutIsUnknownAndALateAnswerIsDropped) {
 TEST_F(CommandStreamTest, ABrokenStreamMakesWhatWasSentUnknownAndTheNextCommandTriesAnew) {
   const testbed::TempDir dir;
   std::promise<void> arrived;
-  ServeAt("unix:" + (dir.path() / "s").string(), [&](wallet::Command, Server::Reply) { arrived.set_value(); });
+  ServeAt("unix:" + (dir.path() / "s").string(),
+          [&](wallet::Command, Server::Reply) { arrived.set_value(); });
   std::promise<Result<wallet::Outcome>> promise;
   client_->Send(TopUp(1), 20s, [&](Result<wallet::Outcome> r) { promise.set_value(std::move(r)); });
   arrived.get_future().wait();

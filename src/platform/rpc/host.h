@@ -32,8 +32,8 @@ class Host {
   // Serves `service`, which must outlive the host's Shutdown, in this process and at each of `addresses`
   // ("127.0.0.1:9001", "unix:/run/seat.sock"; none: in this process only). Errors: port_taken.
   [[nodiscard]] Result<void> Start(grpc::Service& service, const std::vector<std::string>& addresses);
-  // A channel that does not leave the process. Only after Start, and not after Shutdown: gRPC 1.51 crashes on a call to an
-  // in-process server that was shut down. The module graph stops callers first.
+  // A channel that does not leave the process. Only after Start, and not after Shutdown: gRPC 1.51 crashes on
+  // a call to an in-process server that was shut down. The module graph stops callers first.
   [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel();
   // Takes no new calls, cancels what is still open after `grace`. Again: no effect.
   void Shutdown(std::chrono::milliseconds grace);

@@ -1,6 +1,7 @@
 #include "platform/sql/sqlite.h"
 
 #include <map>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sqlite3.h>

@@ -37,7 +37,7 @@ DRIVERS = [
 
 # The files of a service that are its edge. Every other one is its core.
 EDGE = [
-    "store_*", "rpc_*", "module.*", "main.cc", "*_client.*", "provider_*", "*_test.cc", "*_bench.cc",
+    "store_*", "rpc_*", "module.*", "main.cc", "*_client.*", "provider_*", "plan_*", "*_test.cc", "*_bench.cc",
 ]  # fmt: skip
 # Headers outside base that a core may include all the same: values and interfaces, without I/O.
 PURE = ["platform/batch/executor.h", "platform/obs/log.h", "platform/obs/metrics.h"]
