@@ -1,0 +1,96 @@
+#include "boxoffice/commands.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/clock.h"
+#include "boxoffice/api_client.h"
+#include "platform/auth/development.h"
+#include "platform/auth/token.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::cli {
+namespace {
+
+class CommandsTest : public testing::Test {
+ protected:
+  // The exit code, as main gives it.
+  int Run(const std::string& command_line) {
+    CLI::App app("test", "boxoffice");
+    app.require_subcommand(1);
+    AddUpCommand(app);
+    AddServeCommand(app, program_.data());
+    AddTokenCommand(app);
+    AddAuditCommand(app);
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    int code = kExitOk;
+    try {
+      app.parse(command_line);
+    } catch (const CLI::RuntimeError& end) {
+      code = end.get_exit_code();
+    } catch (const CLI::ParseError&) {
+      code = kExitCant;
+    }
+    out_ = testing::internal::GetCapturedStdout();
+    err_ = testing::internal::GetCapturedStderr();
+    return code;
+  }
+
+  testbed::TempDir temp_;
+  std::string data_ = " --data " + temp_.path().string();
+  std::string program_ = "boxoffice";
+  std::string out_;
+  std::string err_;
+};
+
+TEST_F(CommandsTest, TokenPrintsWhatTheSystemOnThatFolderBelieves) {
+  ASSERT_EQ(Run("token --user ada --role operator" + data_), kExitOk) << err_;
+  ASSERT_TRUE(out_.ends_with('\n'));
+  out_.pop_back();
+  const SystemClock clock;
+  const auto verifier = auth::TokenVerifier::Make(*auth::DevelopmentTokens(temp_.path()), clock);
+  EXPECT_EQ(verifier->Verify(out_), (auth::Principal{"ada", auth::Role::kOperator}));
+}
+
+TEST_F(CommandsTest, TokenRefusesWhatIsNoUserOrNoRole) {
+  EXPECT_EQ(Run("token --user a/b" + data_), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr("token_subject"));
+  EXPECT_EQ(Run("token --user ada --role root" + data_), kExitCant);
+  EXPECT_EQ(Run("token" + data_), kExitCant);
+}
+
+TEST_F(CommandsTest, AuditWithoutATokenOrAKeySaysWhatToGive) {
+  EXPECT_EQ(Run("audit" + data_), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr("--token"));
+  EXPECT_FALSE(std::filesystem::exists(temp_.path() / "keys")) << "it made a key that nobody believes";
+}
+
+TEST_F(CommandsTest, AuditOfASystemThatIsNotThereCantBeDone) {
+  EXPECT_EQ(Run("audit --token x --url http://127.0.0.1:1"), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr("connect_failed"));
+}
+
+TEST_F(CommandsTest, ServeNeedsAServiceThatThereIs) {
+  EXPECT_EQ(Run("serve"), kExitCant);
+  EXPECT_EQ(Run("serve tickets"), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr("reservation"));
+}
+
+TEST_F(CommandsTest, UpRefusesALogLevelThatThereIsNot) {
+  EXPECT_EQ(Run("up --log-level loud" + data_), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr("loud"));
+}
+
+TEST(DescribeProblemTest, SaysStatusCodeAndDetail) {
+  EXPECT_EQ(DescribeProblem({403, {}, R"({"code":"forbidden","title":"No","detail":"operators only"})"}),
+            "403 forbidden: operators only");
+  EXPECT_EQ(DescribeProblem({404, {}, R"({"code":"not_found","title":"No such thing"})"}),
+            "404 not_found: No such thing");
+  EXPECT_EQ(DescribeProblem({502, {}, "<html>"}), "502");
+}
+
+}  // namespace
+}  // namespace boxoffice::cli
