@@ -172,6 +172,7 @@ void ShowDraft::Configure(const Settings& settings, double credit, Timestamp now
 
 ShowChange ShowDraft::Take() {
   ShowChange change{.show = show_, .pace = pace_, .durable = durable_};
+  change.sessions.reserve(touched_.size());
   for (auto& [sequence, touched] : touched_) {
     if (touched.changed) change.sessions.push_back(std::move(touched.change));
   }

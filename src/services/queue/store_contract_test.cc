@@ -141,6 +141,32 @@ TEST_P(StoreContractTest, AChangedSessionReplacesWhatWasStored) {
   EXPECT_THAT(Load({.sessions = {{7, 1}}}).sessions, ElementsAre(session));
 }
 
+TEST_P(StoreContractTest, ARoundOfAdmissionChangesThoseAndNobodyElse) {
+  std::vector<Session> sessions;
+  for (uint64_t s = 1; s <= 6; ++s) sessions.push_back(NewSession(s, SessionState::kWaiting));
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 6), sessions)));
+  for (size_t i = 1; i <= 3; ++i) sessions[i].state = SessionState::kActive;
+  for (size_t i = 1; i <= 3; ++i) sessions[i].admitted_at = kNow + milliseconds(5);
+  sessions[4].state = SessionState::kActive;
+  sessions[4].admitted_at = kNow + milliseconds(6);
+  const std::vector<Session> admitted(sessions.begin() + 1, sessions.begin() + 5);
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(1, 6), admitted, /*is_new=*/false)));
+  EXPECT_EQ(Live().second, sessions);
+}
+
+TEST_P(StoreContractTest, NeighboursThatAreUnboundTogetherAreUnbound) {
+  std::vector<Session> sessions = {NewSession(1, SessionState::kActive),
+                                   NewSession(2, SessionState::kActive)};
+  for (Session& session : sessions) BindTo(session);
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 2), sessions)));
+  for (Session& session : sessions) {
+    session.saga = {};
+    session.reservation = {};
+  }
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(1, 2), sessions, /*is_new=*/false)));
+  EXPECT_EQ(Live().second, sessions);
+}
+
 TEST_P(StoreContractTest, WhatIsNotDurableIsNotSaved) {
   Changes changes = ChangesOf(ShowOf(0, 1), {NewSession(1, SessionState::kWaiting)});
   changes.shows[0].sessions[0].durable = false;

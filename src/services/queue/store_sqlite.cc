@@ -1,5 +1,6 @@
 #include "services/queue/store_sqlite.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -47,6 +48,11 @@ constexpr std::string_view kInsertSession =
 constexpr std::string_view kUpdateSession =
     "UPDATE session SET state = ?3, admitted_at_ms = ?4, ended_at_ms = ?5, saga_id = ?6, reservation_id = ?7 "
     "WHERE show_id = ?1 AND sequence = ?2";
+// What may change of a session, for neighbours that are alike in it: a round of admission, mostly.
+constexpr std::string_view kUpdateRange =
+    "UPDATE session SET state = 2, admitted_at_ms = ?4, ended_at_ms = 0, saga_id = NULL, reservation_id = "
+    "NULL "
+    "WHERE show_id = ?1 AND sequence BETWEEN ?2 AND ?3";
 constexpr std::string_view kWriteSaga =
     "INSERT INTO saga(saga_id, ending, show_id, sequence, reservation_id, recorded_at_ms) "
     "VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(saga_id) DO UPDATE SET ending = ?2, show_id = ?3, sequence "
@@ -102,6 +108,7 @@ class SqliteStore final : public Store {
         write_show_(database_.Prepare(kWriteShow)),
         insert_session_(database_.Prepare(kInsertSession)),
         update_session_(database_.Prepare(kUpdateSession)),
+        update_range_(database_.Prepare(kUpdateRange)),
         write_saga_(database_.Prepare(kWriteSaga)),
         purge_sessions_(database_.Prepare(kPurgeSessions)),
         purge_sagas_(database_.Prepare(kPurgeSagas)) {}
@@ -123,6 +130,9 @@ class SqliteStore final : public Store {
   }
 
   Result<Found> Load(const Keys& keys) override {
+    // One transaction around them all: each SELECT would begin one of its own, which costs more than the
+    // reading.
+    BOXOFFICE_ASSIGN(const sql::Transaction reading, sql::Transaction::Begin(database_));
     Found found;
     for (const SessionKey& key : keys.sessions) {
       BOXOFFICE_ASSIGN(const bool there, read_session_.Bind(key.show_id, key.sequence).Step());
@@ -153,8 +163,14 @@ class SqliteStore final : public Store {
     }
     if (!saved.moved_shows.empty()) return saved;  // rolls back
     for (const ShowChange& change : changes.shows) {
-      for (const SessionChange& session : change.sessions) {
-        if (session.durable) BOXOFFICE_TRY(WriteSession(session));
+      for (std::span<const SessionChange> left = change.sessions; !left.empty();) {
+        const size_t alike = AlikeFromFirst(left);
+        if (alike > 1) {
+          BOXOFFICE_TRY(UpdateRange(left.first(alike)));
+        } else if (left.front().durable) {
+          BOXOFFICE_TRY(WriteSession(left.front()));
+        }
+        left = left.subspan(std::max<size_t>(alike, 1));
       }
     }
     for (const SagaRecord& record : changes.sagas) {
@@ -195,6 +211,29 @@ class SqliteStore final : public Store {
         .Run();
   }
 
+  // How many changes from the first are of neighbours that are ACTIVE since the same moment, and bound to
+  // nothing.
+  static size_t AlikeFromFirst(std::span<const SessionChange> changes) {
+    const Session& first = changes.front().session;
+    const auto alike = [&](size_t i) {
+      const SessionChange& change = changes[i];
+      const Session& session = change.session;
+      return change.durable && !change.is_new && session.state == SessionState::kActive &&
+             session.saga.IsNil() && session.sequence == first.sequence + i &&
+             session.admitted_at == first.admitted_at;
+    };
+    size_t count = 0;
+    while (count < changes.size() && alike(count)) ++count;
+    return count;
+  }
+
+  Result<void> UpdateRange(std::span<const SessionChange> alike) {
+    const Session& first = alike.front().session;
+    return update_range_
+        .Bind(first.show_id, first.sequence, alike.back().session.sequence, ToUnixMs(first.admitted_at))
+        .Run();
+  }
+
   Result<void> WriteSession(const SessionChange& change) {
     const Session& session = change.session;
     const auto saga = Stored(session.saga);
@@ -218,6 +257,7 @@ class SqliteStore final : public Store {
   sql::Statement write_show_;
   sql::Statement insert_session_;
   sql::Statement update_session_;
+  sql::Statement update_range_;
   sql::Statement write_saga_;
   sql::Statement purge_sessions_;
   sql::Statement purge_sagas_;
