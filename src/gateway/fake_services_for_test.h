@@ -66,6 +66,8 @@ struct FakeCommands {
   }
 
 struct FakeQueue final : queue::v1::QueueService::CallbackService {
+  FakeQueue();
+  ~FakeQueue() override;
   FakeCommands<queue::v1::CommandBatch, queue::v1::OutcomeBatch> commands;
   grpc::ServerBidiReactor<queue::v1::CommandBatch, queue::v1::OutcomeBatch>* Execute(
       grpc::CallbackServerContext*) override {
@@ -76,6 +78,8 @@ struct FakeQueue final : queue::v1::QueueService::CallbackService {
 };
 
 struct FakeSeat final : seat::v1::SeatService::CallbackService {
+  FakeSeat();
+  ~FakeSeat() override;
   BOXOFFICE_FAKE(ListConcerts, seat::v1, ListConcertsRequest, ListConcertsResponse)
   BOXOFFICE_FAKE(GetConcert, seat::v1, GetConcertRequest, Concert)
   BOXOFFICE_FAKE(GetShow, seat::v1, GetShowRequest, Show)
@@ -86,6 +90,8 @@ struct FakeSeat final : seat::v1::SeatService::CallbackService {
 };
 
 struct FakeReservation final : reservation::v1::ReservationService::CallbackService {
+  FakeReservation();
+  ~FakeReservation() override;
   FakeCommands<reservation::v1::CommandBatch, reservation::v1::OutcomeBatch> commands;
   grpc::ServerBidiReactor<reservation::v1::CommandBatch, reservation::v1::OutcomeBatch>* Execute(
       grpc::CallbackServerContext*) override {
@@ -98,6 +104,8 @@ struct FakeReservation final : reservation::v1::ReservationService::CallbackServ
 };
 
 struct FakeWallet final : wallet::v1::WalletService::CallbackService {
+  FakeWallet();
+  ~FakeWallet() override;
   FakeCommands<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch> commands;
   grpc::ServerBidiReactor<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch>* Execute(
       grpc::CallbackServerContext*) override {
@@ -108,10 +116,14 @@ struct FakeWallet final : wallet::v1::WalletService::CallbackService {
 };
 
 struct FakeRanking final : ranking::v1::RankingService::CallbackService {
+  FakeRanking();
+  ~FakeRanking() override;
   BOXOFFICE_FAKE(GetRanking, ranking::v1, GetRankingRequest, GetRankingResponse)
 };
 
 struct FakeRelay final : relay::v1::RelayService::CallbackService {
+  FakeRelay();
+  ~FakeRelay() override;
   BOXOFFICE_FAKE(CreateTarget, relay::v1, CreateTargetRequest, Target)
   BOXOFFICE_FAKE(DeleteTarget, relay::v1, DeleteTargetRequest, DeleteTargetResponse)
   BOXOFFICE_FAKE(ListTargets, relay::v1, ListTargetsRequest, ListTargetsResponse)
