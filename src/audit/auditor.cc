@@ -120,9 +120,8 @@ Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::vector<SeatFact>* into)
   while (true) {
     BOXOFFICE_ASSIGN(auto page, collector_.Seats(show_id, after));
     if (!surroundings_.after_page()) return Stopping();
-    if (!page.show)
-      return Fail(Code::kInternal, "answer_malformed", fmt::format("seat: no counts of show {}", show_id));
-    if (!first) first = page.show;
+    const bool only_page = !first && !page.more;
+    if (!first) first = page.show;  // the counts come with the first page
     for (Collector::Seat& seat : page.rows) {
       if (seat.fact.sold) ++sold;
       if (seat.fact.sold || seat.fact.hold_expires_at > now) ++show.owned[seat.user_id];
@@ -130,6 +129,12 @@ Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::vector<SeatFact>* into)
       if (into != nullptr) into->push_back(seat.fact);
     }
     if (page.more) continue;
+    if (!only_page) {
+      BOXOFFICE_ASSIGN(page, collector_.Seats(show_id, 0));  // and once more behind the last
+    }
+    if (!first || !page.show) {
+      return Fail(Code::kInternal, "answer_malformed", fmt::format("seat: no counts of show {}", show_id));
+    }
     auto owned = std::move(show.owned);
     show = *page.show;
     show.owned = std::move(owned);
