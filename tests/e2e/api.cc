@@ -1,0 +1,105 @@
+#include "e2e/api.h"
+
+#include <exception>
+#include <ostream>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+namespace boxoffice::e2e {
+namespace {
+
+const json::value* Find(const json::value& value, std::string_view path) {
+  const json::value* found = &value;
+  while (found != nullptr && !path.empty()) {
+    const size_t dot = path.find('.');
+    const json::object* object = found->if_object();
+    found = object != nullptr ? object->if_contains(path.substr(0, dot)) : nullptr;
+    path.remove_prefix(dot == std::string_view::npos ? path.size() : dot + 1);
+  }
+  return found;
+}
+
+}  // namespace
+
+std::string Reply::header(std::string_view name) const {
+  const http::ClientResponse response{status, headers, {}};
+  return std::string(response.header(name).value_or(""));
+}
+
+std::string Reply::at(std::string_view path) const {
+  const json::value* found = Find(body, path);
+  if (found == nullptr) return {};
+  return found->is_string() ? std::string(found->as_string()) : json::serialize(*found);
+}
+
+int64_t Reply::number(std::string_view path) const {
+  const json::value* found = Find(body, path);
+  return found != nullptr && found->is_number() ? found->to_number<int64_t>() : 0;
+}
+
+std::ostream& operator<<(std::ostream& out, const Reply& reply) {
+  return out << reply.status << " " << reply.error << " " << reply.text;
+}
+
+Api::~Api() {
+  connection_.reset();
+  io_.restart();
+  io_.poll();  // lets what was under way see its end
+}
+
+template <typename T>
+T Api::Run(http::asio::awaitable<T> work) {
+  std::optional<T> result;
+  boost::asio::co_spawn(io_, std::move(work), [&result](const std::exception_ptr& failed, T value) {
+    if (failed) std::rethrow_exception(failed);
+    result = std::move(value);
+  });
+  io_.restart();
+  while (!result && io_.run_one() > 0) continue;
+  return std::move(result).value();
+}
+
+Reply Api::Call(std::string method, std::string path, http::HeaderList headers, std::string body) {
+  http::ClientRequest request;
+  request.method = std::move(method);
+  request.url = std::move(path);
+  request.headers = std::move(headers);
+  request.body = std::move(body);
+  request.timeout = timeout_;
+  request.max_response = 64UL << 20;
+  const bool reused = connection_ && connection_->is_open();
+  Reply reply = CallOnce(request);
+  // The server ends connections that are idle, as any does, and a browser would open another one. What is
+  // repeated here is a query, or has a key.
+  if (reused && reply.error == "connection_lost") reply = CallOnce(request);
+  return reply;
+}
+
+Reply Api::CallOnce(const http::ClientRequest& request) {
+  Reply reply;
+  if (!connection_ || !connection_->is_open()) {
+    auto connected = Run(http::ClientConnection::Connect(io_.get_executor(), "127.0.0.1", port_));
+    if (!connected) {
+      reply.error = connected.error().reason;
+      return reply;
+    }
+    connection_ = *std::move(connected);
+  }
+  auto response = Run(connection_->Roundtrip(request));
+  if (!response) {
+    reply.error = response.error().reason;
+    connection_.reset();
+    return reply;
+  }
+  reply.status = response->status;
+  reply.headers = std::move(response->headers);
+  reply.text = std::move(response->body);
+  boost::system::error_code not_json;
+  reply.body = json::parse(reply.text, not_json);
+  if (not_json) reply.body = nullptr;
+  return reply;
+}
+
+}  // namespace boxoffice::e2e

@@ -1,0 +1,62 @@
+// The REST interface as a client program sees it: JSON over a connection that is kept.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/json/value.hpp>
+
+#include "platform/http/client.h"
+
+namespace boxoffice::e2e {
+
+namespace json = boost::json;
+
+struct Reply {
+  int status = 0;    // 0: no answer (see `error`)
+  json::value body;  // null if it is empty or no JSON
+  std::string text;  // as it came
+  http::HeaderList headers;
+  std::string error;
+
+  [[nodiscard]] std::string header(std::string_view name) const;
+  // A member of the body, "" where it is missing; "failure.code" looks inside. Numbers and booleans as JSON
+  // writes them.
+  [[nodiscard]] std::string at(std::string_view path) const;
+  [[nodiscard]] int64_t number(std::string_view path) const;  // 0 where there is none
+};
+// For messages of tests: status and body.
+std::ostream& operator<<(std::ostream& out, const Reply& reply);
+
+// One connection, opened when it is needed and again when it was lost. Not thread-safe.
+class Api {
+ public:
+  explicit Api(uint16_t port) : port_(port) {}
+  ~Api();
+  Api(const Api&) = delete;
+  Api& operator=(const Api&) = delete;
+
+  // A request is repeated only where a connection that was kept turns out to be closed: any other lost answer
+  // is the caller's to judge.
+  Reply Call(std::string method, std::string path, http::HeaderList headers = {}, std::string body = {});
+  void SetTimeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }
+
+ private:
+  template <typename T>
+  T Run(http::asio::awaitable<T> work);
+  Reply CallOnce(const http::ClientRequest& request);
+
+  const uint16_t port_;
+  std::chrono::milliseconds timeout_{30'000};
+  boost::asio::io_context io_;
+  std::unique_ptr<http::ClientConnection> connection_;
+};
+
+}  // namespace boxoffice::e2e

@@ -1,0 +1,230 @@
+// The process as an operating system and an administrator see it.
+#include <csignal>
+#include <fstream>
+
+#include <arpa/inet.h>
+#include <boost/json/parse.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "e2e/system.h"
+#include "platform/auth/development.h"
+#include "platform/sql/sqlite.h"
+
+namespace boxoffice::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::string Program() { return BinDir() / "boxoffice"; }
+
+void ExpectOneClearLine(const Finished& finished, const std::string& about) {
+  EXPECT_EQ(finished.exit_code, 2) << finished.err;
+  EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr(about));
+  EXPECT_THAT(finished.out, ::testing::Not(HasSubstr("ready ")));
+}
+
+TEST(Process, PrintsReadyAndItsAddress) {
+  System system;
+  EXPECT_THAT(system.ready_line(), StartsWith(fmt::format("ready http://127.0.0.1:{}", system.port())));
+  Api api(system.port());
+  EXPECT_EQ(api.Call("GET", "/readyz").status, 200);
+  EXPECT_EQ(api.Call("GET", "/healthz").status, 200);
+  EXPECT_EQ(api.Call("GET", "/metrics").status, 200);
+  EXPECT_THAT(api.Call("GET", "/openapi.yaml").text, StartsWith("openapi: 3.1"));
+}
+
+TEST(Process, StopsWithinFiveSecondsAndKeepsItsData) {
+  System system;
+  ASSERT_TRUE(system.ready());
+  const std::string show = system.CreateShow();
+  Buyer mina(system, "mina");
+  ASSERT_TRUE(mina.Enter(show));
+  ASSERT_EQ(mina.Charge(3'000).status, 201);
+  const Reply sold = mina.Reserve(show, R"("seats":[1],"pay":true)");
+  ASSERT_EQ(sold.status, 201) << sold;
+  ASSERT_TRUE(mina.Enter(show));
+  const Reply held = mina.Reserve(show, R"("seats":[2])");
+  ASSERT_EQ(held.status, 201) << held;
+  for (const int signal : {SIGTERM, SIGINT}) {
+    EXPECT_EQ(system.Stop(signal), 0);
+    system.Start();
+    ASSERT_TRUE(system.ready());
+    EXPECT_EQ(mina.Get(sold.at("id")).at("state"), "CONFIRMED");
+    EXPECT_EQ(mina.Get(held.at("id")).at("state"), "HELD");
+    EXPECT_EQ(mina.Balance(), 2'000);
+    EXPECT_EQ(system.Show(show).number("sold"), 1);
+  }
+  EXPECT_EQ(mina.Confirm(held.at("id")).status, 200);
+  system.ExpectCleanAudit();
+}
+
+TEST(Process, SeedsTheDemoOnceAndSellsIt) {
+  System system(std::vector<std::string>{});
+  ASSERT_TRUE(system.ready());
+  const Reply concerts = system.Admin("GET", "/v1/concerts");
+  ASSERT_EQ(concerts.status, 200) << concerts;
+  std::vector<int64_t> capacities;
+  std::string club;
+  for (const json::value& concert : concerts.body.at("items").as_array()) {
+    for (const json::value& show : concert.at("shows").as_array()) {
+      capacities.push_back(show.at("capacity").to_number<int64_t>());
+      EXPECT_EQ(show.at("state"), "ON_SALE");
+      EXPECT_EQ(show.at("currency"), "KRW");
+      if (capacities.back() == 50) club = show.at("id").as_string();
+    }
+  }
+  EXPECT_THAT(capacities, ::testing::UnorderedElementsAre(50'000, 2'000, 50));
+  Buyer mina(system, "mina");
+  ASSERT_TRUE(mina.Enter(club));
+  ASSERT_EQ(mina.Charge(1'000'000).status, 201);
+  const Reply sold = mina.Reserve(club, R"("best_available":{"count":2},"pay":true)");
+  EXPECT_EQ(sold.status, 201) << sold;
+  EXPECT_EQ(system.Stop(SIGTERM), 0);
+  system.Start();
+  const Reply again = system.Admin("GET", "/v1/concerts");
+  EXPECT_EQ(again.body.at("items").as_array().size(), concerts.body.at("items").as_array().size());
+  system.ExpectCleanAudit();
+}
+
+TEST(Process, APortThatIsTakenIsOneLineAndExit2) {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const std::string port = std::to_string(ntohs(address.sin_port));
+  const testbed::TempDir dir;
+  ExpectOneClearLine(
+      RunCommand({Program(), "up", "--no-seed", "--port", port, "--data", dir.path()}, seconds(20)), port);
+  close(listener);
+}
+
+TEST(Process, ADataFolderThatCantBeWrittenIsOneLineAndExit2) {
+  const testbed::TempDir dir;
+  std::ofstream(dir.path() / "file") << "in the way";
+  for (const std::string& data : {(dir.path() / "file/data").string(), std::string("/proc/data")}) {
+    ExpectOneClearLine(
+        RunCommand({Program(), "up", "--no-seed", "--port", std::to_string(FreePort()), "--data", data},
+                   seconds(20)),
+        data);
+  }
+}
+
+TEST(Process, ADataFolderInUseIsOneLineAndExit2) {
+  System system;
+  ASSERT_TRUE(system.ready());
+  ExpectOneClearLine(RunCommand({Program(), "up", "--no-seed", "--port", std::to_string(FreePort()), "--data",
+                                 system.data_dir()},
+                                seconds(20)),
+                     system.data_dir());
+}
+
+TEST(Process, ADatabaseNewerThanTheProgramIsOneLineAndExit2) {
+  System system;
+  ASSERT_TRUE(system.ready());
+  ASSERT_EQ(system.Stop(SIGTERM), 0);
+  for (const char* service : {"seat", "wallet", "reservation"}) {
+    const auto file = system.data_dir() / fmt::format("{}.db", service);
+    ASSERT_TRUE(std::filesystem::exists(file)) << file;
+    auto database = sql::Database::Open(file);
+    ASSERT_TRUE(database) << database.error().detail;
+    ASSERT_TRUE(database->Execute("PRAGMA user_version=9999"));
+  }
+  ExpectOneClearLine(RunCommand({Program(), "up", "--no-seed", "--port", std::to_string(FreePort()), "--data",
+                                 system.data_dir()},
+                                seconds(20)),
+                     "newer");
+}
+
+TEST(Process, TokenAndAuditCommandsWorkOnARunningSystem) {
+  System system;
+  ASSERT_TRUE(system.ready());
+  const std::string url = fmt::format("http://127.0.0.1:{}", system.port());
+  const Finished token =
+      RunCommand({Program(), "token", "--user", "mina", "--data", system.data_dir()}, seconds(10));
+  ASSERT_EQ(token.exit_code, 0) << token.err;
+  const std::string jwt = token.out.substr(0, token.out.find('\n'));
+  Api api(system.port());
+  EXPECT_EQ(api.Call("GET", "/v1/wallet", {{"Authorization", "Bearer " + jwt}}).at("user_id"), "mina");
+  const Finished audit =
+      RunCommand({Program(), "audit", "--json", "--url", url, "--data", system.data_dir()}, seconds(60));
+  EXPECT_EQ(audit.exit_code, 0) << audit.err;
+  const json::value verdict = json::parse(audit.out);
+  EXPECT_EQ(verdict.at("ok"), true);
+  EXPECT_TRUE(verdict.at("violations").as_array().empty());
+  EXPECT_EQ(RunCommand({Program(), "audit", "--url", fmt::format("http://127.0.0.1:{}", FreePort()), "--data",
+                        system.data_dir()},
+                       seconds(20))
+                .exit_code,
+            2)
+      << "nobody there";
+}
+
+// The same system as eight processes on one data folder.
+TEST(ProcessOfItsOwn, EachServiceSellsWithTheOthers) {
+  const testbed::TempDir dir;
+  const std::string data = dir.path() / "data";
+  const uint16_t port = FreePort();
+  std::vector<Process> processes;
+  for (const char* service :
+       {"queue", "seat", "wallet", "payment", "reservation", "ranking", "relay", "gateway"}) {
+    std::vector<std::string> command{Program(), "serve", service, "--data", data};
+    if (std::string_view(service) == "gateway")
+      command.insert(command.end(), {"--listen", fmt::format("127.0.0.1:{}", port)});
+    processes.emplace_back(command, Process::Options{{}, dir.path() / "stderr"});
+    const auto line = processes.back().ReadLine(seconds(30));
+    ASSERT_TRUE(line && line->starts_with("ready ")) << service;
+  }
+  const SystemClock clock;
+  const auto issuer = auth::TokenIssuer::Make(auth::DevelopmentTokens(data).value(), clock).value();
+  const auto bearer = [&](const char* user, auth::Role role) {
+    return std::pair<std::string, std::string>("Authorization",
+                                               "Bearer " + issuer.Issue(user, role, seconds(600)).value());
+  };
+  const auto boss = bearer("boss", auth::Role::kOperator);
+  const auto mina = bearer("mina", auth::Role::kBuyer);
+  Api api(port);
+  ASSERT_TRUE(Eventually([&] { return api.Call("GET", "/readyz").status == 200; }));
+  const Reply concert = api.Call("POST", "/v1/admin/concerts", {boss, {"Idempotency-Key", "c"}},
+                                 R"({"title":"T","artist":"A","venue":"V"})");
+  ASSERT_EQ(concert.status, 201) << concert;
+  const Reply show =
+      api.Call("POST", "/v1/admin/shows", {boss, {"Idempotency-Key", "s"}},
+               fmt::format(R"({{"concert_id":"{}","starts_at":"2099-06-01T19:00:00Z","currency":"KRW",)"
+                           R"("seating_plan":{},"prices":{{"A":1000}}}})",
+                           concert.at("id"), SeatingPlan({})));
+  ASSERT_EQ(show.status, 201) << show;
+  const Reply joined = api.Call("POST", fmt::format("/v1/shows/{}/queue", show.at("id")), {mina});
+  ASSERT_EQ(joined.status, 200) << joined;
+  const std::pair<std::string, std::string> place("X-Queue-Token", joined.at("token"));
+  ASSERT_TRUE(
+      Eventually([&] { return api.Call("GET", "/v1/queue", {mina, place}).at("state") == "ACTIVE"; }));
+  ASSERT_EQ(api.Call("POST", "/v1/wallet/charges", {mina, {"Idempotency-Key", "w"}},
+                     R"({"amount":2000,"currency":"KRW"})")
+                .status,
+            201);
+  const Reply sold = api.Call("POST", "/v1/reservations", {mina, place, {"Idempotency-Key", "r"}},
+                              fmt::format(R"({{"show_id":"{}","seats":[1,2],"pay":true}})", show.at("id")));
+  EXPECT_EQ(sold.status, 201) << sold;
+  EXPECT_EQ(sold.at("state"), "CONFIRMED");
+  EXPECT_TRUE(Eventually([&] {
+    const Reply ranking = api.Call("GET", "/v1/rankings");
+    return ranking.status == 200 && !ranking.body.at("items").as_array().empty();
+  })) << "the events went from process to process";
+  for (auto process = processes.rbegin(); process != processes.rend(); ++process) {
+    process->Signal(SIGTERM);
+    EXPECT_EQ(process->Wait(seconds(6)), 0);
+  }
+}
+
+}  // namespace
+}  // namespace boxoffice::e2e

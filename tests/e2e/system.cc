@@ -1,0 +1,235 @@
+#include "e2e/system.h"
+
+#include <atomic>
+#include <csignal>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <arpa/inet.h>
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "platform/auth/development.h"
+
+namespace boxoffice::e2e {
+namespace {
+
+const SystemClock kClock;
+
+}  // namespace
+
+uint16_t FreePort() {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  CHECK(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  socklen_t size = sizeof address;
+  CHECK(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  close(listener);
+  return ntohs(address.sin_port);
+}
+
+bool Eventually(const std::function<bool()>& done, milliseconds timeout) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  while (!done()) {
+    if (std::chrono::steady_clock::now() >= until) return false;
+    std::this_thread::sleep_for(milliseconds(50));
+  }
+  return true;
+}
+
+std::string NewKey() {
+  static std::atomic<uint64_t> next = 0;
+  return fmt::format("key-{}-{}", getpid(), ++next);
+}
+
+std::string SeatingPlan(const ShowPlan& plan) {
+  std::string rows;
+  int guid = 0;
+  for (int row = 1; row <= plan.rows; ++row) {
+    std::string seats;
+    for (int seat = 1; seat <= plan.seats_per_row; ++seat) {
+      seats += fmt::format(
+          R"({}{{"seat_guid":"{}","seat_number":"{}","position":{{"x":{},"y":0}},"category":"A"}})",
+          seat > 1 ? "," : "", ++guid, seat, seat * 20);
+    }
+    rows += fmt::format(R"({}{{"row_number":"{}","position":{{"x":0,"y":{}}},"seats":[{}]}})",
+                        row > 1 ? "," : "", row, row * 20, seats);
+  }
+  return fmt::format(
+      R"({{"name":"Hall","categories":[{{"name":"A","color":"#7f4a91"}}],"zones":[{{"name":"Hall","position":{{"x":0,"y":0}},"rows":[{}]}}],"size":{{"width":600,"height":400}}}})",
+      rows);
+}
+
+System::System(std::vector<std::string> flags) : flags_(std::move(flags)), port_(FreePort()) {
+  Start();
+  if (!ready_) return;
+  const auto config = auth::DevelopmentTokens(data_dir());
+  CHECK(config.has_value(), "{}", config.error().detail);
+  issuer_ = auth::TokenIssuer::Make(*config, kClock).value();
+}
+
+System::~System() {
+  process_.reset();
+  if (testing::Test::HasFailure()) {
+    // The end of its log: what comes last is what matters most.
+    std::string log = Log();
+    if (log.size() > 4000) log.erase(0, log.size() - 4000);
+    std::cerr << "the system's log ends with\n" << log << "\n";
+  }
+}
+
+void System::Start() {
+  std::vector<std::string> command{BinDir() / "boxoffice", "up",     "--port",
+                                   std::to_string(port_),  "--data", data_dir()};
+  command.insert(command.end(), flags_.begin(), flags_.end());
+  process_.emplace(command, Process::Options{{}, dir_.path() / "stderr"});
+  const auto line = process_->ReadLine(seconds(60));
+  ready_line_ = line.value_or("");
+  ready_ = ready_line_.starts_with("ready ");
+  EXPECT_TRUE(ready_) << "it is not ready, but says: " << ready_line_ << "\n" << Log();
+  admin_.emplace(port_);
+  admin_->SetTimeout(seconds(120));
+}
+
+void System::Crash() {
+  process_->Signal(SIGKILL);
+  EXPECT_EQ(process_->Wait(seconds(10)), 128 + SIGKILL);
+  process_.reset();
+}
+
+std::optional<int> System::Stop(int signal) {
+  process_->Signal(signal);
+  const auto code = process_->Wait(seconds(5));
+  process_.reset();
+  return code;
+}
+
+std::string System::Log() const {
+  std::ostringstream text;
+  text << std::ifstream(dir_.path() / "stderr").rdbuf();
+  return text.str();
+}
+
+std::string System::Token(const std::string& user, auth::Role role) const {
+  return issuer_->Issue(user, role, std::chrono::hours(1)).value();
+}
+
+Reply System::Admin(const std::string& method, const std::string& path, const std::string& body) {
+  return admin_->Call(method, path,
+                      {{"Authorization", "Bearer " + Token("operator", auth::Role::kOperator)},
+                       {"Idempotency-Key", NewKey()},
+                       {"Content-Type", "application/json"}},
+                      body);
+}
+
+std::string System::CreateShow(const ShowPlan& plan) {
+  const Reply concert =
+      Admin("POST", "/v1/admin/concerts", R"({"title":"Nocturne","artist":"Mina Park","venue":"Hall"})");
+  EXPECT_EQ(concert.status, 201) << concert;
+  const Reply show = Admin(
+      "POST", "/v1/admin/shows",
+      fmt::format(
+          R"({{"concert_id":"{}","starts_at":"2099-06-01T19:00:00Z","currency":"KRW","seat_limit":{},"hold_ttl_s":{},)"
+          R"("seating_plan":{},"prices":{{"A":{}}}}})",
+          concert.at("id"), plan.seat_limit, plan.hold_ttl_s, SeatingPlan(plan), plan.price));
+  EXPECT_EQ(show.status, 201) << show;
+  const Reply queue = Admin("PATCH", fmt::format("/v1/admin/shows/{}/queue", show.at("id")),
+                            R"({"rate_per_s":100000,"active_cap":1000000})");
+  EXPECT_EQ(queue.status, 200) << queue;
+  return show.at("id");
+}
+
+Reply System::Show(const std::string& show) { return admin_->Call("GET", "/v1/shows/" + show); }
+
+void System::ExpectCleanAudit() {
+  const Reply audit = Admin("POST", "/v1/admin/audit");
+  ASSERT_EQ(audit.status, 200) << audit;
+  EXPECT_EQ(audit.at("ok"), "true") << audit;
+  EXPECT_EQ(audit.at("violations"), "[]") << audit;
+}
+
+size_t System::CountSagas(const std::string& status) {
+  const Reply sagas = Admin("GET", "/v1/admin/sagas?limit=200&status=" + status);
+  EXPECT_EQ(sagas.status, 200) << sagas;
+  const json::object* list = sagas.body.if_object();
+  return list != nullptr && list->contains("items") ? list->at("items").as_array().size() : 0;
+}
+
+Buyer::Buyer(const System& system, std::string user)
+    : user_(std::move(user)), authorization_("Bearer " + system.Token(user_)), api_(system.port()) {}
+
+Reply Buyer::Call(const std::string& method, const std::string& path, const std::string& body,
+                  http::HeaderList more) {
+  http::HeaderList headers{{"Authorization", authorization_}};
+  if (!queue_token_.empty()) headers.emplace_back("X-Queue-Token", queue_token_);
+  if (!body.empty()) headers.emplace_back("Content-Type", "application/json");
+  headers.insert(headers.end(), more.begin(), more.end());
+  return api_.Call(method, path, std::move(headers), body);
+}
+
+Reply Buyer::Join(const std::string& show) {
+  Reply joined = Call("POST", fmt::format("/v1/shows/{}/queue", show));
+  if (joined.status == 200) queue_token_ = joined.at("token");
+  return joined;
+}
+
+bool Buyer::Enter(const std::string& show) {
+  const Reply joined = Join(show);
+  if (joined.status != 200) return false;
+  if (joined.at("state") == "ACTIVE") return true;
+  return Eventually([this] { return Call("GET", "/v1/queue").at("state") == "ACTIVE"; });
+}
+
+Reply Buyer::Charge(int64_t amount, const std::string& currency) {
+  return Call("POST", "/v1/wallet/charges",
+              fmt::format(R"({{"amount":{},"currency":"{}"}})", amount, currency),
+              {{"Idempotency-Key", NewKey()}});
+}
+
+int64_t Buyer::Balance() {
+  const Reply wallet = Call("GET", "/v1/wallet");
+  if (wallet.status != 200) return -1;
+  for (const json::value& balance : wallet.body.at("balances").as_array()) {
+    if (balance.at("currency").as_string() == "KRW") return balance.at("amount").to_number<int64_t>();
+  }
+  return 0;
+}
+
+Reply Buyer::Reserve(const std::string& show, const std::string& choice, const std::string& key) {
+  return Call("POST", "/v1/reservations", fmt::format(R"({{"show_id":"{}",{}}})", show, choice),
+              {{"Idempotency-Key", key}});
+}
+
+Reply Buyer::Confirm(const std::string& reservation, const std::string& method, const std::string& key) {
+  const std::string body = method.empty() ? "" : fmt::format(R"({{"payment_method":"{}"}})", method);
+  return Call("POST", fmt::format("/v1/reservations/{}/confirm", reservation), body,
+              {{"Idempotency-Key", key}});
+}
+
+Reply Buyer::Cancel(const std::string& reservation, const std::string& key) {
+  return Call("POST", fmt::format("/v1/reservations/{}/cancel", reservation), {}, {{"Idempotency-Key", key}});
+}
+
+Reply Buyer::Get(const std::string& reservation) { return Call("GET", "/v1/reservations/" + reservation); }
+
+Reply Buyer::Await(const std::string& reservation, const std::string& state, milliseconds timeout) {
+  Reply last;
+  Eventually(
+      [&] {
+        last = Get(reservation);
+        return last.at("state") == state;
+      },
+      timeout);
+  return last;
+}
+
+}  // namespace boxoffice::e2e

@@ -1,0 +1,117 @@
+// A running `boxoffice up` on a data folder of its own, and the people who use it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "e2e/api.h"
+#include "e2e/process.h"
+#include "platform/auth/token.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::e2e {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A port of this machine that nobody listens at now.
+[[nodiscard]] uint16_t FreePort();
+// Calls `done` until it is true; false: it was not within `timeout`.
+bool Eventually(const std::function<bool()>& done, milliseconds timeout = seconds(10));
+// A key that no other request of this program has.
+[[nodiscard]] std::string NewKey();
+
+// What an operator puts up for sale. Prices are in KRW.
+struct ShowPlan {
+  int rows = 5;
+  int seats_per_row = 10;
+  int64_t price = 1'000;
+  int seat_limit = 8;
+  int hold_ttl_s = 300;
+};
+// pretix's seating-plan JSON: one zone "Hall", one category "A".
+[[nodiscard]] std::string SeatingPlan(const ShowPlan& plan);
+
+// Starts in its constructor, and is killed in its destructor. Not thread-safe, but for what is const.
+class System {
+ public:
+  // `flags` go behind `up`; --port and --data are set here. `program`: boxoffice, beside this test.
+  explicit System(std::vector<std::string> flags = {"--no-seed"});
+  ~System();
+
+  // Starts it again after Stop or Crash; fails the test if it is not ready in time.
+  void Start();
+  // Whether it runs; tests that need it ASSERT this.
+  [[nodiscard]] bool ready() const { return ready_; }
+  void Crash();                                       // kill -9
+  [[nodiscard]] std::optional<int> Stop(int signal);  // the exit code; nullopt: it did not end within 5 s
+  [[nodiscard]] const std::string& ready_line() const { return ready_line_; }
+  [[nodiscard]] uint16_t port() const { return port_; }
+  [[nodiscard]] std::filesystem::path data_dir() const { return dir_.path() / "data"; }
+  [[nodiscard]] std::string Log() const;
+
+  // A token of the development issuer.
+  [[nodiscard]] std::string Token(const std::string& user, auth::Role role = auth::Role::kBuyer) const;
+
+  // As an operator. `body` may be empty.
+  Reply Admin(const std::string& method, const std::string& path, const std::string& body = {});
+  // A show on sale, with a queue that lets everybody in at once; its id.
+  std::string CreateShow(const ShowPlan& plan = {});
+  Reply Show(const std::string& show);
+  // Audits now; a violation fails the test, by its name and ids.
+  void ExpectCleanAudit();
+  // Sagas that have not ended, "running" or "parked".
+  size_t CountSagas(const std::string& status);
+
+ private:
+  const testbed::TempDir dir_;
+  const std::vector<std::string> flags_;
+  const uint16_t port_;
+  bool ready_ = false;
+  std::string ready_line_;
+  std::optional<Process> process_;
+  std::optional<auth::TokenIssuer> issuer_;
+  std::optional<Api> admin_;
+};
+
+// A person with a browser. Not thread-safe.
+class Buyer {
+ public:
+  Buyer(const System& system, std::string user);
+
+  Reply Call(const std::string& method, const std::string& path, const std::string& body = {},
+             http::HeaderList more = {});
+  // Joins the queue of a show and waits until it is admitted; false: it was not.
+  bool Enter(const std::string& show);
+  Reply Join(const std::string& show);
+  Reply Charge(int64_t amount, const std::string& currency = "KRW");
+  // The balance in KRW; -1: the wallet did not answer.
+  int64_t Balance();
+  // POST /v1/reservations; `choice`: `"seats":[1,2]` and more members of the body.
+  Reply Reserve(const std::string& show, const std::string& choice, const std::string& key = NewKey());
+  Reply Confirm(const std::string& reservation, const std::string& method = {},
+                const std::string& key = NewKey());
+  Reply Cancel(const std::string& reservation, const std::string& key = NewKey());
+  Reply Get(const std::string& reservation);
+  // The reservation once it is in `state`; else as it was at last.
+  Reply Await(const std::string& reservation, const std::string& state, milliseconds timeout = seconds(30));
+
+  [[nodiscard]] const std::string& user() const { return user_; }
+  [[nodiscard]] const std::string& queue_token() const { return queue_token_; }
+  void set_queue_token(std::string token) { queue_token_ = std::move(token); }
+  Api& api() { return api_; }
+
+ private:
+  const std::string user_;
+  const std::string authorization_;
+  std::string queue_token_;
+  Api api_;
+};
+
+}  // namespace boxoffice::e2e
