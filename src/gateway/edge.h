@@ -3,19 +3,17 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "base/clock.h"
 #include "gateway/backends.h"
+#include "gateway/elsewhere.h"
 #include "gateway/seat_maps.h"
 #include "gateway/waiting_room.h"
 #include "platform/auth/signed_token.h"
@@ -61,15 +59,7 @@ struct Edge {
   // Runs `work` (which returns a value) on a thread that may block, and resumes on the edge's.
   template <typename Work>
   auto RunBlocking(const Work& work) {
-    using Value = decltype(work());
-    auto initiate = [this, work](auto handler) {
-      auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-      asio::post(blocking, [work, shared, executor = backends.executor()] {
-        auto value = std::make_shared<Value>(work());
-        asio::post(executor, [shared, value] { std::move (*shared)(std::move(*value)); });
-      });
-    };
-    return asio::async_initiate<decltype(asio::use_awaitable), void(Value)>(initiate, asio::use_awaitable);
+    return RunElsewhere(blocking, backends.executor(), work);
   }
 };
 

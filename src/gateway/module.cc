@@ -30,7 +30,7 @@ struct GatewayModule::Running {
         backends(
             std::make_unique<Backends>(io.get_executor(), runtime.channels, runtime.metrics, config.limits)),
         waiting_room(std::make_unique<WaitingRoom>(*backends, runtime.clock, runtime.metrics)),
-        seat_maps(std::make_unique<SeatMaps>(*backends)),
+        seat_maps(std::make_unique<SeatMaps>(*backends, blocking)),
         edge{runtime.clock, runtime.metrics, runtime.bus, *config.queue_keys, config.views,
              *backends,     *waiting_room,   *seat_maps,  blocking,           {}} {}
 
@@ -121,9 +121,10 @@ void GatewayModule::Stop() {
     told.set_value();
   });
   told.get_future().wait();
-  running.blocking.join();
   running.work.reset();
   running.thread.join();
+  // After the thread, whose coroutines may still be waiting for what runs there.
+  running.blocking.join();
   running_.reset();
 }
 

@@ -34,6 +34,15 @@ constexpr auto kTable = std::to_array<RefusalRow>({
      "The Idempotency-Key was used for another request"},
     {"idempotency_key_running", 409, "idempotency_key_running",
      "The request with this Idempotency-Key is still running"},
+    {"jwt_algorithm", 401, "jwt_algorithm", "The JWT is signed with another algorithm"},
+    {"jwt_audience", 401, "jwt_audience", "The JWT is for somebody else"},
+    {"jwt_expired", 401, "jwt_expired", "The JWT has expired"},
+    {"jwt_issuer", 401, "jwt_issuer", "The JWT is of another issuer"},
+    {"jwt_malformed", 401, "jwt_malformed", "The JWT can't be read"},
+    {"jwt_missing", 401, "jwt_missing", "The request needs a JWT"},
+    {"jwt_not_yet_valid", 401, "jwt_not_yet_valid", "The JWT is not valid yet"},
+    {"jwt_signature", 401, "jwt_signature", "The JWT's signature is wrong"},
+    {"jwt_subject", 401, "jwt_subject", "The JWT names no user"},
     {"limit_invalid", 400, "limit_invalid", "The limit is a number from 1 to 200"},
     {"method_unknown", 422, "payment_method_unknown", "No such payment method"},
     {"no_seats", 422, "no_seats", "No seat is asked for"},
@@ -70,12 +79,22 @@ constexpr auto kTable = std::to_array<RefusalRow>({
     {"too_many_seats", 422, "too_many_seats", "More seats than a reservation may have"},
 });
 
-// "field `best_available.count` is missing" → best_available.count
+bool IsPath(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '[' || c == ']';
+  });
+}
+
+// The field that a detail is about: "field `best_available.count` is missing", as the gateway's reader says
+// it, and "rate_per_s: must be in 0.1 to 100000", as the services do.
 std::string_view FieldOf(std::string_view detail) {
   constexpr std::string_view kBegin = "field `";
-  if (!detail.starts_with(kBegin)) return {};
-  detail.remove_prefix(kBegin.size());
-  return detail.substr(0, detail.find('`'));
+  if (detail.starts_with(kBegin)) {
+    detail.remove_prefix(kBegin.size());
+    return detail.substr(0, detail.find('`'));
+  }
+  const std::string_view before = detail.substr(0, detail.find(": "));
+  return before.size() < detail.size() && IsPath(before) ? before : std::string_view();
 }
 
 http::Response Make(const RefusalRow& row, std::string_view detail, boost::json::object extra) {

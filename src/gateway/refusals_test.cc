@@ -75,6 +75,19 @@ TEST(RefusalsTest, WhatAServiceFindsInvalidIs422AndWhatTheGatewayDoesIs400) {
   EXPECT_EQ(FailureResponse(error).status, 400);
 }
 
+TEST(RefusalsTest, TheFieldThatIsWrongIsAMember) {
+  const auto field = [](const char* detail) {
+    const boost::json::value body =
+        boost::json::parse(ServiceFailure({Code::kInvalidArgument, "x", detail}).body);
+    const boost::json::value* member = body.as_object().if_contains("field");
+    return member != nullptr ? std::string(member->as_string()) : "";
+  };
+  EXPECT_EQ(field("field `seats[2]` must be an integer"), "seats[2]");
+  EXPECT_EQ(field("zones[0].rows[1].seat_guid: appears twice"), "zones[0].rows[1].seat_guid");
+  EXPECT_EQ(field("line 4, column 1: syntax error"), "");
+  EXPECT_EQ(field("rate_per_s"), "");
+}
+
 TEST(RefusalsTest, OurOwnFaultsShowNoDetail) {
   for (const Code code : {Code::kInternal, Code::kUnavailable, Code::kUnknown}) {
     const http::Response response = ServiceFailure({code, "database_unavailable", "disk I/O error in /var"});

@@ -7,6 +7,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "gateway/elsewhere.h"
+
 namespace boxoffice::gateway {
 namespace {
 
@@ -68,15 +70,18 @@ asio::awaitable<void> SeatMaps::Refresh(int64_t show_id, std::shared_ptr<Entry> 
   }
   const std::string untraced;
   const auto start = [this](auto... arguments) { backends_.seat->async()->GetSeatMap(arguments...); };
-  const Result<seat::v1::SeatMap> map = co_await backends_.Ask<seat::v1::SeatMap>(query, untraced, start);
+  Result<seat::v1::SeatMap> map = co_await backends_.Ask<seat::v1::SeatMap>(query, untraced, start);
+  if (map && entry->picture == nullptr) {
+    const auto answer = std::make_shared<const seat::v1::SeatMap>(*std::move(map));
+    const auto render = [answer] { return std::make_shared<SeatPicture>(*answer); };
+    entry->picture = co_await RunElsewhere(pool_, backends_.executor(), render);
+    entry->error = Error{};
+  } else {
+    if (map && map->version() != entry->picture->version()) entry->picture->Update(*map);
+    entry->error = map ? Error{} : map.error();
+  }
   entry->asking = false;
   entry->checked = std::chrono::steady_clock::now();
-  entry->error = map ? Error{} : map.error();
-  if (map && entry->picture == nullptr) {
-    entry->picture = std::make_shared<SeatPicture>(*map);
-  } else if (map && map->version() != entry->picture->version()) {
-    entry->picture->Update(*map);
-  }
   // Whoever asks for shows that don't exist must not fill the memory.
   if (entry->picture == nullptr && entry->followers == 0) entries_.erase(show_id);
   entry->wake.cancel();

@@ -75,7 +75,8 @@ class SeatPicture {
 // executor only.
 class SeatMaps {
  public:
-  explicit SeatMaps(Backends& backends) : backends_(backends) {}
+  // A layout is rendered on `pool`: a stadium's takes long enough for others to notice.
+  SeatMaps(Backends& backends, asio::thread_pool& pool) : backends_(backends), pool_(pool) {}
 
   // Ends the waiting of all who follow.
   void Stop();
@@ -111,6 +112,7 @@ class SeatMaps {
   asio::awaitable<void> Tick(int64_t show_id, std::shared_ptr<Entry> entry);
 
   Backends& backends_;
+  asio::thread_pool& pool_;
   std::unordered_map<int64_t, std::shared_ptr<Entry>> entries_;
   uint64_t uses_ = 0;
   bool stopping_ = false;
