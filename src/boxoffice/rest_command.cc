@@ -86,6 +86,7 @@ std::string TextOf(const json::value& object, std::string_view name) {
   const json::object* members = object.if_object();
   const json::value* member = members != nullptr ? members->if_contains(name) : nullptr;
   if (member == nullptr || member->is_null()) return {};
+  if (member->is_double()) return fmt::format("{:.6g}", member->as_double());
   return member->is_string() ? std::string(member->as_string()) : json::serialize(*member);
 }
 
