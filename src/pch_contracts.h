@@ -1,5 +1,5 @@
-// The generated stubs, precompiled where the whole tree is built at once (BOXOFFICE_PCH_CONTRACTS). As with pch.h, no file may
-// count on it; who may include them is checked by tests/checks.
+// The generated stubs, precompiled where the whole tree is built at once (BOXOFFICE_PCH_CONTRACTS). As with
+// pch.h, no file may count on it; who may include them is checked by tests/checks.
 #pragma once
 #include "boxoffice/bus/v1/events.pb.h"
 #include "boxoffice/payment/v1/payment.grpc.pb.h"

@@ -17,6 +17,8 @@ namespace boxoffice::reservation {
 namespace {
 
 constexpr milliseconds kDrainPoll{10};
+constexpr milliseconds kForgetEvery{3'600'000};
+constexpr int64_t kForgetAtOnce = 100'000;
 
 }  // namespace
 
@@ -97,7 +99,15 @@ Result<std::vector<std::optional<Outcome>>> Service::RunBatch(std::span<const Co
     }
   }
   nudge_();
+  ForgetOldRequests(now);
   return outcomes;
+}
+
+void Service::ForgetOldRequests(Timestamp now) {
+  if (now < next_forgetting_) return;
+  next_forgetting_ = now + kForgetEvery;
+  const auto forgotten = store_.ForgetRequests(now - config_.policy.answers_kept, kForgetAtOnce);
+  if (!forgotten) obs::Log(obs::Level::kWarning, "forgetting_failed", {{"detail", forgotten.error().detail}});
 }
 
 asio::awaitable<Result<Answer>> Service::BeginAndRun(Command command) {

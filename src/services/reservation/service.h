@@ -94,6 +94,8 @@ class Service {
   asio::awaitable<void> RunDetached(Reservation reservation);
   asio::awaitable<Result<Answer>> RunCounted(Reservation reservation);
   [[nodiscard]] Result<std::vector<std::optional<Outcome>>> RunBatch(std::span<const Command> commands);
+  // Answers are kept for a day; once an hour the older ones go.
+  void ForgetOldRequests(Timestamp now);
 
   const ServiceConfig config_;
   asio::any_io_executor executor_;
@@ -109,6 +111,7 @@ class Service {
   asio::steady_timer scan_timer_;
   asio::steady_timer renew_timer_;
   bool scanning_ = false;
+  Timestamp next_forgetting_{};  // of the batch executor's thread
   std::atomic<size_t> running_count_{0};
   obs::Counter& claimed_;
 };
