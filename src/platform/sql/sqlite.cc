@@ -50,7 +50,7 @@ Database::~Database() = default;
 
 Result<Database> Database::Open(const std::filesystem::path& file, Durability durability) {
   // Its memory statistics take a global lock at each allocation, and nobody reads them.
-  [[maybe_unused]] static const int configured = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  [[maybe_unused]] static const int memory_statistics_off = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   auto handle = std::make_unique<Handle>();
   handle->file_lock = FileLock(file);
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
