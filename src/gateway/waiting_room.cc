@@ -14,7 +14,8 @@ namespace boxoffice::gateway {
 namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-// The same rule as the queue service's, so that nobody sees the figures jump when it is their turn to ask it.
+// The same steps as the queue service's, so that nobody sees the figures jump when it is their turn to ask
+// it.
 constexpr double kRefreshesPerWait = 5;
 constexpr double kMaxRefreshS = 20;
 constexpr double kMaxEtaS = 7 * 86'400;
@@ -37,7 +38,10 @@ std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& c
   session.set_state(queue::v1::WAITING);
   session.set_sequence(claims.sequence());
   session.set_position(claims.sequence() - queue.head_sequence());
-  const double rate = queue.admitted_per_s() > 0 ? queue.admitted_per_s() : queue.rate_per_s();
+  // Below the cap people enter at the configured rate, whatever the last minute was like; at the cap as
+  // others leave.
+  const bool full = queue.active() >= queue.active_cap();
+  const double rate = full && queue.admitted_per_s() > 0 ? queue.admitted_per_s() : queue.rate_per_s();
   const double eta_s =
       rate > 0 ? std::min(kMaxEtaS, std::ceil(static_cast<double>(session.position()) / rate)) : kMaxEtaS;
   session.set_eta_s(static_cast<uint32_t>(eta_s));

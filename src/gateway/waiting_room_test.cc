@@ -41,9 +41,15 @@ TEST(WaitingSessionTest, WhoseTokenHasEndedIsNotAnsweredHere) {
   EXPECT_EQ(WaitingSession(Claims(11), Head(10, 1), kNow + milliseconds(1'000)), std::nullopt);
 }
 
-TEST(WaitingSessionTest, EstimateUsesTheMeasuredRateOnceThereIsOne) {
-  EXPECT_EQ(WaitingSession(Claims(110), Head(10, 50), kNow)->eta_s(), 2U);
-  EXPECT_EQ(WaitingSession(Claims(110), Head(10, 50, 10), kNow)->eta_s(), 10U);
+TEST(WaitingSessionTest, EstimateUsesTheMeasuredRateWhereTheCapHoldsPeopleBack) {
+  queue::v1::Queue queue = Head(10, 50, 10);
+  queue.set_active_cap(500);
+  queue.set_active(499);
+  EXPECT_EQ(WaitingSession(Claims(110), queue, kNow)->eta_s(), 2U);
+  queue.set_active(500);
+  EXPECT_EQ(WaitingSession(Claims(110), queue, kNow)->eta_s(), 10U);
+  queue.set_admitted_per_s(0);
+  EXPECT_EQ(WaitingSession(Claims(110), queue, kNow)->eta_s(), 2U);
 }
 
 TEST(WaitingSessionTest, AskAgainSoonNearTheFrontAndSeldomFarBehind) {
