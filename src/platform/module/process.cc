@@ -27,7 +27,8 @@ Result<int> Lock(const std::filesystem::path& file, int operation) {
     return Fail(Code::kPermissionDenied, "data_folder_unwritable",
                 fmt::format("{}: {}", file.string(), std::strerror(errno)));
   }
-  if (::flock(fd, operation | LOCK_NB) != 0) {
+  while (::flock(fd, operation) != 0) {
+    if (errno == EINTR) continue;
     ::close(fd);
     return Fail(Code::kUnavailable, "data_folder_in_use", file.parent_path().string());
   }
@@ -63,9 +64,10 @@ Result<DataFolder> DataFolder::Open(const std::filesystem::path& path, std::stri
     }
   }
   DataFolder folder(path);
-  BOXOFFICE_ASSIGN(folder.folder_lock_, Lock(path / "lock", service.empty() ? LOCK_EX : LOCK_SH));
+  BOXOFFICE_ASSIGN(folder.folder_lock_, Lock(path / "lock", (service.empty() ? LOCK_EX : LOCK_SH) | LOCK_NB));
   if (!service.empty()) {
-    BOXOFFICE_ASSIGN(folder.service_lock_, Lock(path / "run" / fmt::format("{}.lock", service), LOCK_EX));
+    BOXOFFICE_ASSIGN(folder.service_lock_,
+                     Lock(path / "run" / fmt::format("{}.lock", service), LOCK_EX | LOCK_NB));
   }
   return folder;
 }
@@ -79,6 +81,13 @@ DataFolder::~DataFolder() {
   for (const int fd : {folder_lock_, service_lock_}) {
     if (fd >= 0) ::close(fd);
   }
+}
+
+Result<void> DataFolder::SetUpAlone(const std::function<Result<void>()>& setup) const {
+  BOXOFFICE_ASSIGN(const int lock, Lock(path_ / "run" / "setup.lock", LOCK_EX));
+  auto done = setup();
+  ::close(lock);
+  return done;
 }
 
 std::string SocketAddress(const std::filesystem::path& data_dir, std::string_view service) {
