@@ -68,7 +68,7 @@ struct PaymentFact {
   std::string user_id;
   int64_t amount = 0;
   std::string currency;
-  std::string resolution;  // with kCancelled: never_sent, voided, refunded
+  std::string resolution;  // with kCancelled: never_sent, voided, refunded; empty: not certain yet
 };
 
 // A seat that has an owner.

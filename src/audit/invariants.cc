@@ -318,6 +318,9 @@ class CaseCheck {
           {"user:" + debit.user_id});
     }
     for (const PaymentFact& payment : case_.payments) {
+      if (payment.state == PaymentState::kCancelled && payment.resolution.empty()) {
+        Add(invariant, fmt::format("{} with a payment of which the provider may keep the money", state));
+      }
       if (payment.state != PaymentState::kApproved && payment.state != PaymentState::kPending) continue;
       Add(invariant,
           fmt::format("{} with a payment of {} {} that is {}", state, payment.amount, payment.currency,

@@ -276,6 +276,12 @@ TEST(Invariant6, AnEndedReservationWhosePaymentIsUnknownIsFound) {
   EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kEndedClean));
 }
 
+TEST(Invariant6, AnEndedReservationWhoseCancellationIsNotCertainIsFound) {
+  Case facts = Failed();
+  facts.payments[0].resolution.clear();
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kEndedClean));
+}
+
 TEST(Invariant6, AnEndedReservationWithASeatIsFound) {
   for (const auto& [state, event] : {std::pair(State::kFailed, EventType::kFailed),
                                      {State::kExpired, EventType::kExpired},
@@ -295,6 +301,7 @@ TEST(Invariant6, ACancelledReservationWithASoldSeatIsFound) {
   facts.reservation->version = 6;
   facts.debits = {{"mina", "KRW", 300, 300, 0}};
   facts.payments[0].state = PaymentState::kCancelled;
+  facts.payments[0].resolution = "refunded";
   facts.events.push_back({MakeEventId(3), EventType::kCancelled, 6});
   EXPECT_THAT(Judge(facts), Names(Invariant::kEndedClean));
   facts.seats.clear();
