@@ -49,6 +49,9 @@ TEST(MoneyTest, AdditionNeverOverflows) {
 
 TEST(ClockTest, WritesRfc3339InUtcWithMilliseconds) {
   EXPECT_EQ(ToRfc3339(FromUnixMs(1'790'000'000'007)), "2026-09-21T14:13:20.007Z");
+  EXPECT_EQ(ToRfc3339(FromUnixMs(0)), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(ToRfc3339(FromUnixMs(1'709'251'199'999)), "2024-02-29T23:59:59.999Z");
+  EXPECT_EQ(ToRfc3339(FromUnixMs(253'402'300'799'999)), "9999-12-31T23:59:59.999Z");
 }
 
 Result<int> Half(int n) {
