@@ -19,6 +19,9 @@ namespace json = boost::json;
 constexpr std::string_view kDurability =
     "SQLite WAL, synchronous=FULL: every batch of every service is one transaction and one fsync";
 
+// Above it somebody else used the machine: a kernel that writes to disk takes a few percent of its own.
+constexpr double kUndisturbed = 0.1;
+
 double Millis(std::chrono::nanoseconds value) {
   return std::chrono::duration<double, std::milli>(value).count();
 }
@@ -53,6 +56,11 @@ double Measurement::ErrorRate() const {
   return requests == 0 ? 1 : static_cast<double>(ErrorCount()) / static_cast<double>(requests);
 }
 
+double Measurement::OtherShare() const {
+  const double available = Seconds() * std::max(1U, std::thread::hardware_concurrency()) * 1e6;
+  return available <= 0 ? 0 : static_cast<double>(other_cpu.count()) / available;
+}
+
 std::string ErrorCode(const Answer& answer) {
   if (answer.status == 0) return "connection_lost";
   const bool success = answer.status >= 200 && answer.status < 300;
@@ -79,6 +87,8 @@ std::string RenderTable(const Measurement& m) {
   fmt::format_to(sink, "  CPU us each           system {:.1f}   generator {:.1f}\n",
                  PerSale(static_cast<double>(m.system_cpu.count()), m),
                  PerSale(static_cast<double>(m.generator_cpu.count()), m));
+  fmt::format_to(sink, "  rest of the machine   {:.0f} % of its CPUs{}\n", m.OtherShare() * 100,
+                 m.OtherShare() > kUndisturbed ? ": DISTURBED, the figures are too low" : "");
   fmt::format_to(sink, "  peak memory           {} MiB\n", m.system_peak_memory >> 20);
   fmt::format_to(sink, "  transactions each     {:.3f}\n", PerSale(Transactions(m), m));
   for (const auto& [executor, totals] : m.batches)
@@ -122,6 +132,8 @@ std::string RenderJson(const Measurement& m) {
                                   {"max", Millis(m.latency.max())}}},
       {"cpu_us_each", json::object{{"system", PerSale(static_cast<double>(m.system_cpu.count()), m)},
                                    {"generator", PerSale(static_cast<double>(m.generator_cpu.count()), m)}}},
+      {"other_cpu_share", m.OtherShare()},
+      {"disturbed", m.OtherShare() > kUndisturbed},
       {"system_peak_memory_bytes", m.system_peak_memory},
       {"transactions_each", PerSale(Transactions(m), m)},
       {"batch_size", std::move(batches)},

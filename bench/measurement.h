@@ -30,6 +30,8 @@ struct Measurement {
   Histogram latency;                       // of the confirmed; of a race: of all
   CpuTime system_cpu{0};
   CpuTime generator_cpu{0};
+  CpuTime other_cpu{
+      0};  // of all else on the machine: the kernel's own threads, and whoever disturbs the measurement
   int64_t system_peak_memory = 0;                  // bytes
   std::map<std::string, HistogramTotals> batches;  // commands in a transaction, by executor
   std::string file_system;
@@ -38,6 +40,8 @@ struct Measurement {
   [[nodiscard]] double Seconds() const { return std::chrono::duration<double>(elapsed).count(); }
   [[nodiscard]] uint64_t ErrorCount() const;
   [[nodiscard]] double ErrorRate() const;
+  // The part of the machine that went to neither system nor generator, 0 to 1.
+  [[nodiscard]] double OtherShare() const;
 };
 
 // The code of an answer that is no sale: the problem's, or "state_HELD", "http_502", "connection_lost".

@@ -1,5 +1,7 @@
 #include "bench/measurement.h"
 
+#include <thread>
+
 #include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,6 +24,15 @@ TEST(MeasurementTest, WhatIsNoSaleAndWasNotAskedForIsAnError) {
   EXPECT_EQ(measurement.ErrorCount(), 10U);
   EXPECT_DOUBLE_EQ(measurement.ErrorRate(), 0.01);
   EXPECT_DOUBLE_EQ(Measurement{}.ErrorRate(), 1) << "a run without a request proves nothing";
+}
+
+TEST(MeasurementTest, AMachineThatSomebodyElseUsesIsToldSo) {
+  Measurement measurement;
+  measurement.elapsed = std::chrono::seconds(1);
+  EXPECT_THAT(RenderTable(measurement), testing::Not(testing::HasSubstr("DISTURBED")));
+  measurement.other_cpu = std::chrono::seconds(std::thread::hardware_concurrency()) / 2;
+  EXPECT_DOUBLE_EQ(measurement.OtherShare(), 0.5);
+  EXPECT_THAT(RenderTable(measurement), testing::HasSubstr("DISTURBED"));
 }
 
 TEST(MeasurementTest, JsonHoldsTheFiguresAndTheVerdict) {

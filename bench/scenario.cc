@@ -32,6 +32,7 @@ class Meter {
     meter.batches_ = ReadHistograms(metrics, "boxoffice_batch_size", "executor");
     meter.system_ = system.Cpu();
     meter.generator_ = OwnCpu();
+    meter.machine_ = MachineCpu();
     meter.start_ = SteadyClock::now();
     return meter;
   }
@@ -39,6 +40,8 @@ class Meter {
     measurement.elapsed = SteadyClock::now() - start_;
     measurement.system_cpu = system.Cpu() - system_;
     measurement.generator_cpu = OwnCpu() - generator_;
+    measurement.other_cpu =
+        std::max(CpuTime(0), MachineCpu() - machine_ - measurement.system_cpu - measurement.generator_cpu);
     measurement.system_peak_memory = system.PeakMemory();
     measurement.file_system = system.FileSystem();
     BOXOFFICE_ASSIGN(const std::string metrics, shop.Metrics());
@@ -50,6 +53,7 @@ class Meter {
   std::map<std::string, HistogramTotals> batches_;
   CpuTime system_{0};
   CpuTime generator_{0};
+  CpuTime machine_{0};
   SteadyClock::time_point start_;
 };
 

@@ -156,6 +156,20 @@ std::string SystemProcess::FileSystem() const {
   }
 }
 
+CpuTime MachineCpu() {
+  // "cpu", then user, nice, system, idle, iowait, irq, softirq, steal in ticks (proc(5)).
+  std::istringstream fields(ReadFile("/proc/stat"));
+  std::string name;
+  fields >> name;
+  int64_t busy = 0;
+  for (int i = 0; i < 8; ++i) {
+    int64_t ticks = 0;
+    fields >> ticks;
+    if (i != 3 && i != 4) busy += ticks;
+  }
+  return CpuTime(busy * 1'000'000 / ::sysconf(_SC_CLK_TCK));
+}
+
 CpuTime OwnCpu() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);

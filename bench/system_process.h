@@ -46,5 +46,7 @@ class SystemProcess {
 
 // Of this process.
 [[nodiscard]] CpuTime OwnCpu();
+// Of the whole machine, all CPUs together; what the hypervisor took away counts as well.
+[[nodiscard]] CpuTime MachineCpu();
 
 }  // namespace boxoffice::bench
