@@ -32,6 +32,16 @@ TEST(ObjectReader, ReadsEachType) {
   EXPECT_TRUE(r.Finish());
 }
 
+TEST(ObjectReader, TellsTypesAndNamesWithoutReadingThem) {
+  ObjectReader r(R"({"id":"7","price":{"R":1,"S":2},"count":3})");
+  EXPECT_TRUE(r.IsString("id"));
+  EXPECT_FALSE(r.IsString("count"));
+  EXPECT_FALSE(r.IsString("absent"));
+  ObjectReader* price = r.RequiredObject("price");
+  EXPECT_THAT(price->Names(), testing::ElementsAre("R", "S"));
+  EXPECT_EQ(r.Finish().error().detail, "field `id` is not known here");
+}
+
 TEST(ObjectReader, BodyThatIsNoJsonIsSaidToBe) {
   for (const char* body :
        {"", " ", "{", "{]", "nul", "{\"amount\":1}x", "{\"amount\":01}", "{\"amount\":NaN}", "{'amount':1}",
