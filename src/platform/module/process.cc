@@ -45,6 +45,7 @@ sigset_t StopSet() {
 
 // What the reasons mean that people meet when they start a process, where the detail does not say it.
 std::string_view Meaning(std::string_view reason) {
+  if (reason == "schema_newer") return "the database was written by a newer version of Boxoffice";
   if (reason == "database_unavailable") return "the database can't be opened";
   if (reason == "data_folder_unwritable") return "the data folder can't be written";
   if (reason == "data_folder_in_use") return "another process uses the data folder";
@@ -107,7 +108,9 @@ void StopSignals::Wait() {
 bool StopSignals::WaitFor(std::chrono::milliseconds limit) {
   const sigset_t set = StopSet();
   const timespec timeout{limit.count() / 1000, (limit.count() % 1000) * 1'000'000};
-  return sigtimedwait(&set, nullptr, &timeout) > 0;
+  if (sigtimedwait(&set, nullptr, &timeout) < 0) return false;
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  return true;
 }
 
 StopDeadline::StopDeadline(std::chrono::milliseconds limit) {
