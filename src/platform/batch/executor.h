@@ -136,13 +136,14 @@ class Executor {
     commands.reserve(items.size());
     for (Item& item : items) {
       ++item.runs;
-      commands.push_back(item.command);
+      commands.push_back(std::move(item.command));
     }
     batch_size_.Observe(static_cast<double>(items.size()));
     const auto start = SteadyClock::now();
     auto outcomes = RunGuarded(commands);
     run_seconds_.Observe(std::chrono::duration<double>(SteadyClock::now() - start).count());
     if (!outcomes) {
+      for (size_t i = 0; i < items.size(); ++i) items[i].command = std::move(commands[i]);
       HandleFailure(items, outcomes.error());
       return;
     }
@@ -154,6 +155,7 @@ class Executor {
       } else if (items[i].runs >= limits_.max_runs) {
         items[i].done(Fail(Code::kUnavailable, "contention", name_ + ": the row kept moving"));
       } else {
+        items[i].command = std::move(commands[i]);
         moved.push_back(std::move(items[i]));
       }
     }

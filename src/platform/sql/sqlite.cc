@@ -86,15 +86,16 @@ Result<void> Database::Execute(std::string_view sql) {
   return {};
 }
 
+Result<int64_t> Database::SchemaVersion() const {
+  Statement read = Prepare("PRAGMA user_version");
+  BOXOFFICE_ASSIGN(const bool found, read.Step());
+  CHECK(found);
+  return read.Int(0);
+}
+
 Result<void> Database::Migrate(std::span<const Migration> migrations) {
-  int64_t version = 0;
-  {
-    Statement read = Prepare("PRAGMA user_version");
-    BOXOFFICE_ASSIGN(const bool found, read.Step());
-    CHECK(found);
-    version = read.Int(0);
-  }
   const int64_t newest = migrations.empty() ? 0 : migrations.back().version;
+  BOXOFFICE_ASSIGN(int64_t version, SchemaVersion());
   if (version > newest) {
     return Fail(
         Code::kConflict, "schema_newer",
@@ -103,8 +104,11 @@ Result<void> Database::Migrate(std::span<const Migration> migrations) {
   }
   for (const Migration& migration : migrations) {
     if (migration.version <= version) continue;
-    CHECK(migration.version == version + 1, "a gap before migration {}", migration.name);
     BOXOFFICE_ASSIGN(Transaction transaction, Transaction::Begin(*this));
+    // Read again under the lock: another process may have migrated meanwhile.
+    BOXOFFICE_ASSIGN(version, SchemaVersion());
+    if (migration.version <= version) continue;
+    CHECK(migration.version == version + 1, "a gap before migration {}", migration.name);
     BOXOFFICE_TRY(Execute(migration.sql));
     BOXOFFICE_TRY(Execute(fmt::format("PRAGMA user_version={}", migration.version)));
     BOXOFFICE_TRY(transaction.Commit());

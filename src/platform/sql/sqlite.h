@@ -55,6 +55,7 @@ class Database {
  private:
   friend class Transaction;
   struct Handle;
+  [[nodiscard]] Result<int64_t> SchemaVersion() const;
   explicit Database(std::unique_ptr<Handle> handle);
   std::unique_ptr<Handle> handle_;
 };

@@ -173,12 +173,12 @@ class Decider {
     if (next.state == State::kHeld) next.due_at = next.hold_expires_at + policy_.expiry_grace;
     if (!next.saga.idempotency_key.empty()) {
       RequestRecord request{{next.user_id, next.saga.idempotency_key}, {}, next.id, next.saga.id, {}, now_};
-      request.answer = Answer{next, next.failure};
       change->request = std::move(request);
+      change->answers = true;
     }
     const bool seats_moved = next.state != State::kHeld || next.saga.kind == SagaKind::kHold;
     if (const auto type = EventType(next.state); !type.empty() && seats_moved) {
-      change->event = DomainEvent{std::string(type), next};
+      change->event = type;
     }
     return Written{next};
   }

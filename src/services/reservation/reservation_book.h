@@ -133,12 +133,6 @@ struct Keys {
 };
 [[nodiscard]] Keys KeysOf(std::span<const Command> commands);
 
-// A domain event, in the past tense: "reservation.confirmed".
-struct DomainEvent {
-  std::string type;
-  Reservation reservation;
-};
-
 // One row to write, with all that hangs on it: written together or, if the row moved, not at all.
 struct Change {
   size_t command = 0;             // whose outcome it is
@@ -146,8 +140,10 @@ struct Change {
   uint64_t expected_version = 0;  // 0: it must not exist
   uint64_t expected_epoch = 0;    // 0: any
   bool lease_only = false;        // Renew: due_at, nothing else
+  // The request that began or, with `answers`, is answered by this row; its key and saga count then.
   std::optional<RequestRecord> request;
-  std::optional<DomainEvent> event;
+  bool answers = false;
+  std::string event;  // type of the event that tells of it, "reservation.confirmed"; empty: none
 };
 
 struct Decision {

@@ -147,8 +147,8 @@ TEST_P(StoreContractTest, ARequestIsKeptAndLaterAnswered) {
 
   r.state = State::kConfirmed;
   Change finish = Update(r, 1, 1);
-  finish.request =
-      RequestRecord{{"buyer", "k"}, "", r.id, r.saga.id, Answer{finish.reservation, r.failure}, kNow};
+  finish.request = RequestRecord{{"buyer", "k"}, "", r.id, r.saga.id, std::nullopt, kNow};
+  finish.answers = true;
   Save(finish);
   seen = store_->Load(keys, kNow)->requests.begin()->second;
   EXPECT_EQ(seen.request_hash, std::string("\x00\x01", 2));
@@ -162,7 +162,8 @@ TEST_P(StoreContractTest, AnAnswerOfAnotherSagaIsNotTaken) {
   begin.request = RequestRecord{{"buyer", "k"}, "h", r.id, r.saga.id, std::nullopt, kNow};
   Save(begin);
   Change finish = Update(r, 1, 1);
-  finish.request = RequestRecord{{"buyer", "k"}, "", r.id, SagaId::Make(kNow, random_), Answer{r, {}}, kNow};
+  finish.request = RequestRecord{{"buyer", "k"}, "", r.id, SagaId::Make(kNow, random_), std::nullopt, kNow};
+  finish.answers = true;
   Save(finish);
   Keys keys;
   keys.requests = {{"buyer", "k"}};
@@ -218,7 +219,8 @@ TEST_P(StoreContractTest, OldAnswersAreForgottenWhatRunsIsNot) {
   begin.request = RequestRecord{{"buyer", "done"}, "h", other.id, other.saga.id, std::nullopt, kNow};
   Save(begin);
   Change finish = Update(other, 1, 1);
-  finish.request = RequestRecord{{"buyer", "done"}, "", other.id, other.saga.id, Answer{other, {}}, kNow};
+  finish.request = RequestRecord{{"buyer", "done"}, "", other.id, other.saga.id, std::nullopt, kNow};
+  finish.answers = true;
   Save(finish);
   EXPECT_EQ(store_->ForgetRequests(kNow, 10), 0);
   EXPECT_EQ(store_->ForgetRequests(kNow + milliseconds(1), 10), 1);

@@ -41,14 +41,14 @@ Result<std::vector<bool>> MemoryStore::Save(std::span<const Change> changes) {
     saved.push_back(as_expected);
     if (!as_expected) continue;
     reservations_[change.reservation.id] = change.reservation;
-    if (change.event) events_.push_back(*change.event);
+    if (!change.event.empty()) events_.push_back(change.event);
     if (!change.request) continue;
     const RequestRecord& request = *change.request;
     const auto known = requests_.find(request.key);
-    if (!request.answer) {
+    if (!change.answers) {
       requests_[request.key] = request;
     } else if (known != requests_.end() && known->second.saga_id == request.saga_id) {
-      known->second.answer = request.answer;
+      known->second.answer = Answer{change.reservation, change.reservation.failure};
     }
   }
   return saved;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <string>
 #include <vector>
 
 #include "services/reservation/store.h"
@@ -17,12 +18,13 @@ class MemoryStore final : public Store {
   [[nodiscard]] Result<int64_t> ForgetRequests(Timestamp before, int64_t limit) override;
 
   [[nodiscard]] const std::map<ReservationId, Reservation>& reservations() const { return reservations_; }
-  [[nodiscard]] const std::vector<DomainEvent>& events() const { return events_; }
+  // Their types.
+  [[nodiscard]] const std::vector<std::string>& events() const { return events_; }
 
  private:
   std::map<ReservationId, Reservation> reservations_;
   std::map<RequestKey, RequestRecord> requests_;
-  std::vector<DomainEvent> events_;
+  std::vector<std::string> events_;
 };
 
 }  // namespace boxoffice::reservation

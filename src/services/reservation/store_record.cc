@@ -202,8 +202,7 @@ Result<Reservation> Decode(std::string_view bytes) {
   return reservation;
 }
 
-bus::Event ToBusEvent(const DomainEvent& event, EventId id) {
-  const Reservation& reservation = event.reservation;
+bus::Event ToBusEvent(const std::string& type, const Reservation& reservation, EventId id) {
   boxoffice::bus::v1::ReservationEvent body;
   body.set_reservation_id(std::string(reservation.id.bytes()));
   body.set_user_id(reservation.user_id);
@@ -218,7 +217,7 @@ bus::Event ToBusEvent(const DomainEvent& event, EventId id) {
   return {.id = id,
           .topic = "reservation",
           .key = reservation.id.ToString(),
-          .type = event.type,
+          .type = type,
           .traceparent = reservation.saga.traceparent,
           .body = body.SerializeAsString(),
           .time = reservation.updated_at};

@@ -20,6 +20,6 @@ namespace boxoffice::reservation {
 [[nodiscard]] Result<Reservation> Decode(std::string_view bytes);
 
 // The event as it goes to the bus: topic "reservation", key: the reservation's id.
-[[nodiscard]] bus::Event ToBusEvent(const DomainEvent& event, EventId id);
+[[nodiscard]] bus::Event ToBusEvent(const std::string& type, const Reservation& reservation, EventId id);
 
 }  // namespace boxoffice::reservation

@@ -117,9 +117,9 @@ Result<bool> SqliteStore::SaveRow(const Change& change, std::string_view record)
   return database_.changes() == 1;
 }
 
-Result<void> SqliteStore::SaveRequest(const RequestRecord& request, std::string_view record) {
+Result<void> SqliteStore::SaveRequest(const RequestRecord& request, bool answers, std::string_view record) {
   const RequestKey& key = request.key;
-  if (request.answer) {
+  if (answers) {
     put_answer_.Bind(key.user_id, key.idempotency_key, request.saga_id);
     return put_answer_.BindBlob(4, record).Run();
   }
@@ -137,9 +137,10 @@ Result<std::vector<bool>> SqliteStore::Save(std::span<const Change> changes) {
     BOXOFFICE_ASSIGN(const bool written, SaveRow(change, record));
     saved.push_back(written);
     if (!written) continue;
-    if (change.request) BOXOFFICE_TRY(SaveRequest(*change.request, record));
-    if (change.event) {
-      events.push_back(ToBusEvent(*change.event, EventId::Make(change.reservation.updated_at, random_)));
+    if (change.request) BOXOFFICE_TRY(SaveRequest(*change.request, change.answers, record));
+    if (!change.event.empty()) {
+      events.push_back(ToBusEvent(change.event, change.reservation,
+                                  EventId::Make(change.reservation.updated_at, random_)));
     }
   }
   BOXOFFICE_TRY(outbox_.Append(events));

@@ -25,7 +25,7 @@ class SqliteStore final : public Store {
  private:
   SqliteStore(sql::Database database, Random& random);
   [[nodiscard]] Result<bool> SaveRow(const Change& change, std::string_view record);
-  [[nodiscard]] Result<void> SaveRequest(const RequestRecord& request, std::string_view record);
+  [[nodiscard]] Result<void> SaveRequest(const RequestRecord& request, bool answers, std::string_view record);
 
   sql::Database database_;
   Random& random_;

@@ -115,7 +115,7 @@ asio::awaitable<Result<Answer>> Runner::DecideToUndo(Reservation& reservation, i
   reservation.saga.undo_to = keep_hold ? failed_step : 0;
   reservation.saga.undone_state = keep_hold ? State::kHeld : definition.undone;
   reservation.failure = FailureOf(result, step.name);
-  Command undo = Undo{reservation};
+  Command undo = Undo{std::move(reservation)};  // comes back with the outcome
   auto written = co_await Write(std::move(undo), reservation);
   if (!written) co_return std::unexpected(written.error());
   co_return co_await GoBack(reservation);
@@ -132,7 +132,6 @@ asio::awaitable<Result<Answer>> Runner::GoBack(Reservation& reservation) {
       co_return co_await PostponeIt(reservation, std::move(result), step.name);
   }
   reservation.state = reservation.saga.undone_state;
-  if (reservation.state != State::kHeld) reservation.hold_expires_at = Timestamp();
   co_return co_await FinishIt(reservation);
 }
 
@@ -145,14 +144,15 @@ asio::awaitable<Result<Answer>> Runner::PostponeIt(Reservation& reservation, Ste
             {"saga", reservation.saga.id.ToString()},
             {"error", reservation.saga.last_error}},
            reservation.saga.traceparent);
-  Command postpone = Postpone{reservation};
+  Command postpone = Postpone{std::move(reservation)};  // comes back with the outcome
   auto written = co_await Write(std::move(postpone), reservation);
   if (!written) co_return std::unexpected(written.error());
   co_return Answer{reservation, std::nullopt};
 }
 
 asio::awaitable<Result<Answer>> Runner::FinishIt(Reservation& reservation) {
-  Command finish = Finish{reservation};
+  if (reservation.state != State::kHeld) reservation.hold_expires_at = Timestamp();
+  Command finish = Finish{std::move(reservation)};  // comes back with the outcome
   auto written = co_await Write(std::move(finish), reservation);
   if (!written) co_return std::unexpected(written.error());
   if (reservation.state == State::kConfirmed) {

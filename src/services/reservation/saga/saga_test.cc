@@ -321,8 +321,7 @@ class SagaTest : public ::testing::Test {
   const Reservation& Only() { return store_.reservations().begin()->second; }
 
   size_t Count(std::string_view type) {
-    return static_cast<size_t>(
-        std::ranges::count_if(store_.events(), [&](const DomainEvent& e) { return e.type == type; }));
+    return static_cast<size_t>(std::ranges::count(store_.events(), type));
   }
 
   // The invariants of failure-semantics §3 that concern one reservation.
