@@ -120,6 +120,9 @@ class Executor {
   }
 
   bool Take(std::vector<Item>& items) {
+    // Lets whoever is ready to run on this processor go first, so that what they submit is in this batch too.
+    // Returns at once if nobody is, so that a lone command is not delayed.
+    std::this_thread::yield();
     std::unique_lock lock(mutex_);
     idle_ = true;
     wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });

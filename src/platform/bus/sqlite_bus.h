@@ -41,7 +41,7 @@ struct SqliteBusConfig {
   milliseconds max_poll{1'000};
   // From one delivery to the next of a group, unless a full batch waits: gathers events, as a consumer pays
   // an fsync per batch. The first event after a quiet time is delivered at once.
-  milliseconds min_gap{10};
+  milliseconds min_gap{25};
   // After a failure; doubles up to the maximum.
   milliseconds retry_backoff{100};
   milliseconds max_retry_backoff{5'000};

@@ -65,7 +65,7 @@ struct PublisherConfig {
   std::chrono::milliseconds max_poll{1000};
   // From one batch to the next, unless a full one waits: gathers events, as the bus pays an fsync for each.
   // The first event after a quiet time goes at once.
-  std::chrono::milliseconds min_gap{5};
+  std::chrono::milliseconds min_gap{25};
   // After a failure; doubles up to the maximum.
   std::chrono::milliseconds backoff{100};
   std::chrono::milliseconds max_backoff{5000};
