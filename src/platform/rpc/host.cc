@@ -1,5 +1,8 @@
 #include "platform/rpc/host.h"
 
+#include <mutex>
+#include <vector>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <grpcpp/create_channel.h>
@@ -52,7 +55,14 @@ Result<void> Host::Start(grpc::Service& service, const std::vector<std::string>&
 
 std::shared_ptr<grpc::Channel> Host::InProcessChannel() {
   CHECK(server_ != nullptr, "a channel is asked for after Start");
-  return server_->InProcessChannel(Arguments());
+  // gRPC lets go of a call, and with it of the channel, after the caller has its answer. Were that the last
+  // reference, the channel would be torn down on gRPC's own thread while the server goes, and gRPC 1.51
+  // aborts. So one reference stays until the process ends; there is a channel for each service that is
+  // served.
+  static std::mutex mutex;
+  static auto& kept = *new std::vector<std::shared_ptr<grpc::Channel>>();
+  const std::scoped_lock lock(mutex);
+  return kept.emplace_back(server_->InProcessChannel(Arguments()));
 }
 
 void Host::Shutdown(std::chrono::milliseconds grace) {
