@@ -26,6 +26,4 @@
 
 #include <boost/asio.hpp>
 #include <fmt/format.h>
-#include <google/protobuf/message.h>
-#include <grpcpp/grpcpp.h>
 #include <spdlog/spdlog.h>
