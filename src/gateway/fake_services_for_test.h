@@ -1,8 +1,6 @@
 // Services that answer as a test tells them, behind real gRPC.
 #pragma once
 
-#include <atomic>
-#include <functional>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -15,55 +13,13 @@
 #include "boxoffice/reservation/v1/reservation.grpc.pb.h"
 #include "boxoffice/seat/v1/seat.grpc.pb.h"
 #include "boxoffice/wallet/v1/wallet.grpc.pb.h"
-#include "platform/bus/bus.h"
-#include "platform/rpc/command_server.h"
 #include "platform/rpc/host.h"
-#include "platform/rpc/status.h"
+#include "testing/fake_bus.h"
+#include "testing/fake_call.h"
 
 namespace boxoffice::gateway {
 
-// One RPC: what a test expects to be asked, and answers.
-template <typename Request, typename Response>
-struct FakeCall {
-  std::function<Result<Response>(const Request&)> answer;
-  std::atomic<int> calls{0};
-
-  grpc::ServerUnaryReactor* operator()(grpc::CallbackServerContext* context, const Request* request,
-                                       Response* response) {
-    ++calls;
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    Result<Response> result = Fail(Code::kUnavailable, "not_faked");
-    if (answer) result = answer(*request);
-    if (result) *response = *std::move(result);
-    reactor->Finish(result ? grpc::Status::OK : rpc::ToStatus(result.error()));
-    return reactor;
-  }
-};
-
-// A command stream, answered one command at a time; an Error becomes the outcome's.
-template <typename CommandBatch, typename OutcomeBatch>
-struct FakeCommands {
-  using Server = rpc::CommandServer<CommandBatch, OutcomeBatch>;
-  using Command = typename Server::Command;
-  using Outcome = typename Server::Outcome;
-  std::function<Result<Outcome>(const Command&)> answer;
-  std::atomic<int> calls{0};
-
-  typename Server::Handler handler = [this](Command command, typename Server::Reply reply) {
-    ++calls;
-    Result<Outcome> outcome = Fail(Code::kUnavailable, "not_faked");
-    if (answer) outcome = answer(command);
-    reply(outcome ? *outcome : rpc::ErrorOutcome<Outcome>(outcome.error()));
-  };
-  Server* Open() { return new Server(handler); }
-};
-
-#define BOXOFFICE_FAKE(Method, package, Request, Response)                                                \
-  FakeCall<package::Request, package::Response> Method##_;                                                \
-  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context, const package::Request* request, \
-                                   package::Response* response) override {                                \
-    return Method##_(context, request, response);                                                         \
-  }
+using testbed::FakeCommands;
 
 struct FakeQueue final : queue::v1::QueueService::CallbackService {
   FakeQueue();
@@ -130,16 +86,10 @@ struct FakeRelay final : relay::v1::RelayService::CallbackService {
   BOXOFFICE_FAKE(ListDeliveries, relay::v1, ListDeliveriesRequest, ListDeliveriesResponse)
   BOXOFFICE_FAKE(ReplayDelivery, relay::v1, ReplayDeliveryRequest, Delivery)
 };
-#undef BOXOFFICE_FAKE
 
 // A bus with dead letters only.
-struct FakeBus final : bus::Bus {
+struct FakeBus final : testbed::FakeBus {
   std::vector<bus::DeadLetter> letters;
-  Result<void> Publish(std::span<const bus::Event>) override { return {}; }
-  Result<void> Subscribe(const std::string&, std::vector<std::string>, Consume) override { return {}; }
-  void Unsubscribe(const std::string&) override {}
-  Result<std::vector<bus::Record>> Read(const std::string&, int64_t, size_t) override { return {}; }
-  Result<int64_t> Lag(const std::string&) override { return 0; }
   Result<std::vector<bus::DeadLetter>> DeadLetters(size_t) override { return letters; }
   Result<void> Replay(int64_t id) override {
     if (letters.empty() || letters[0].id != id) return Fail(Code::kNotFound, "not_found");

@@ -2,6 +2,7 @@
 
 #include "platform/bus/sqlite_bus.h"
 #include "platform/outbox/outbox.h"
+#include "testing/fake_bus.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::outbox {
@@ -11,7 +12,7 @@ using std::chrono::milliseconds;
 using testing::ElementsAre;
 
 // A bus that keeps what it takes, and fails when told to.
-class FakeBus final : public bus::Bus {
+class FakeBus final : public testbed::FakeBus {
  public:
   Result<void> Publish(std::span<const bus::Event> events) override {
     const std::scoped_lock lock(mutex_);
@@ -40,12 +41,6 @@ class FakeBus final : public bus::Bus {
       std::this_thread::yield();
     }
   }
-  Result<void> Subscribe(const std::string&, std::vector<std::string>, Consume) override { return {}; }
-  void Unsubscribe(const std::string&) override {}
-  Result<std::vector<bus::Record>> Read(const std::string&, int64_t, size_t) override { return {}; }
-  Result<int64_t> Lag(const std::string&) override { return 0; }
-  Result<std::vector<bus::DeadLetter>> DeadLetters(size_t) override { return {}; }
-  Result<void> Replay(int64_t) override { return {}; }
 
  private:
   std::mutex mutex_;

@@ -71,7 +71,7 @@ def is_core(path):
 
 
 def is_test(path):
-    return path.endswith(("_test.cc", "_bench.cc"))
+    return path.endswith(("_test.cc", "_bench.cc", "_for_test.h"))
 
 
 def allowed(room, target, test):
