@@ -83,13 +83,6 @@ DataFolder::~DataFolder() {
   }
 }
 
-Result<void> DataFolder::SetUpAlone(const std::function<Result<void>()>& setup) const {
-  BOXOFFICE_ASSIGN(const int lock, Lock(path_ / "run" / "setup.lock", LOCK_EX));
-  auto done = setup();
-  ::close(lock);
-  return done;
-}
-
 std::string SocketAddress(const std::filesystem::path& data_dir, std::string_view service) {
   return fmt::format("unix:{}", (data_dir / "run" / fmt::format("{}.sock", service)).string());
 }

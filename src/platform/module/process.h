@@ -5,7 +5,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -33,10 +32,6 @@ class DataFolder {
   ~DataFolder();
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-  // Runs `setup` while no other process on this folder runs its own: for files that services share, which
-  // each of them would create. Waits for its turn. Errors: data_folder_unwritable, and those of `setup`.
-  [[nodiscard]] Result<void> SetUpAlone(const std::function<Result<void>()>& setup) const;
 
  private:
   explicit DataFolder(std::filesystem::path path) : path_(std::move(path)) {}

@@ -1,10 +1,7 @@
 #include "platform/module/process.h"
 
-#include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <thread>
-#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -55,30 +52,6 @@ TEST(DataFolderTest, IsFreeAgainAfterwards) {
     ASSERT_TRUE(DataFolder::Open(temp.path()).has_value());
   }
   EXPECT_TRUE(DataFolder::Open(temp.path()).has_value());
-}
-
-TEST(DataFolderTest, OfSharedFilesOneServiceAtATimeIsTheMaker) {
-  const testbed::TempDir temp;
-  std::atomic<int> inside{0};
-  std::atomic<int> most{0};
-  std::vector<std::jthread> services;
-  for (const char* name : {"seat", "wallet", "queue", "payment"}) {
-    services.emplace_back([&, name] {
-      const auto folder = DataFolder::Open(temp.path(), name);
-      ASSERT_TRUE(folder.has_value());
-      for (int i = 0; i < 100; ++i) {
-        const auto done = folder->SetUpAlone([&]() -> Result<void> {
-          if (++inside > 1) most = 2;
-          std::this_thread::yield();
-          --inside;
-          return {};
-        });
-        EXPECT_TRUE(done.has_value());
-      }
-    });
-  }
-  services.clear();
-  EXPECT_EQ(most, 0);
 }
 
 TEST(DataFolderTest, AFileInItsPlaceIsAClearError) {

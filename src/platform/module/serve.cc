@@ -49,12 +49,7 @@ Result<void> Run(const ServeOptions& options, std::string_view service, StopSign
   obs::Registry metrics;
   bus::SqliteBusConfig bus_config;
   bus_config.file = folder.path() / "bus.db";
-  std::unique_ptr<bus::SqliteBus> bus;
-  // All services of a folder start together and share this file: one of them creates it.
-  BOXOFFICE_TRY(folder.SetUpAlone([&]() -> Result<void> {
-    BOXOFFICE_ASSIGN(bus, bus::SqliteBus::Open(std::move(bus_config), clock, metrics));
-    return {};
-  }));
+  BOXOFFICE_ASSIGN(const auto bus, bus::SqliteBus::Open(std::move(bus_config), clock, metrics));
   const Runtime runtime{.clock = clock,
                         .random = random,
                         .metrics = metrics,
