@@ -64,6 +64,21 @@ TEST(Process, StopsWithinFiveSecondsAndKeepsItsData) {
   system.ExpectCleanAudit();
 }
 
+TEST(Process, ASupervisorWhoRepeatsItselfDoesNotCutTheStopShort) {
+  const testbed::TempDir dir;
+  Process process(
+      {Program(), "up", "--no-seed", "--port", std::to_string(FreePort()), "--data", dir.path() / "data"},
+      {});
+  const auto line = process.ReadLine(seconds(30));
+  ASSERT_TRUE(line && line->starts_with("ready "));
+  std::optional<int> code;
+  for (int i = 0; i < 5'000 && !code; ++i) {  // until it has ended, so that some come while it stops
+    process.Signal(SIGTERM);
+    code = process.Wait(milliseconds(1));
+  }
+  EXPECT_EQ(code, 0);
+}
+
 TEST(Process, SeedsTheDemoOnceAndSellsIt) {
   System system(std::vector<std::string>{});
   ASSERT_TRUE(system.ready());

@@ -102,7 +102,10 @@ bool StopSignals::WaitFor(std::chrono::milliseconds limit) {
   const sigset_t set = StopSet();
   const timespec timeout{limit.count() / 1000, (limit.count() % 1000) * 1'000'000};
   if (sigtimedwait(&set, nullptr, &timeout) < 0) return false;
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  sigset_t again;
+  sigemptyset(&again);
+  sigaddset(&again, SIGINT);
+  pthread_sigmask(SIG_UNBLOCK, &again, nullptr);
   return true;
 }
 

@@ -48,7 +48,9 @@ class DataFolder {
 class StopSignals {
  public:
   StopSignals();
-  // Blocks until one of them comes. From then on the next one ends the process at once.
+  // Blocks until one of them comes. From then on SIGINT ends the process at once, for the person who presses
+  // Ctrl-C again, and SIGTERM has no effect, so that a supervisor who repeats itself does not cut the stop
+  // short.
   void Wait();
   // Waits at most for `limit`: whether one came.
   [[nodiscard]] bool WaitFor(std::chrono::milliseconds limit);

@@ -1,10 +1,12 @@
 #include "platform/module/process.h"
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "testing/temp_dir.h"
 
@@ -60,6 +62,25 @@ TEST(DataFolderTest, AFileInItsPlaceIsAClearError) {
   const auto folder = DataFolder::Open(temp.path() / "file");
   ASSERT_FALSE(folder.has_value());
   EXPECT_EQ(folder.error().reason, "data_folder_unwritable");
+}
+
+// Takes the signals of its process, so each test runs in one of its own.
+void StopTwice(int first, int second) {
+  StopSignals signals;
+  raise(first);
+  signals.Wait();
+  raise(second);
+  _exit(0);
+}
+
+TEST(StopSignalsDeathTest, ASecondCtrlCEndsTheProcessAtOnce) {
+  EXPECT_EXIT(StopTwice(SIGINT, SIGINT), testing::KilledBySignal(SIGINT), "");
+  EXPECT_EXIT(StopTwice(SIGTERM, SIGINT), testing::KilledBySignal(SIGINT), "");
+}
+
+TEST(StopSignalsDeathTest, ASecondSigtermDoesNotCutTheStopShort) {
+  EXPECT_EXIT(StopTwice(SIGTERM, SIGTERM), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(StopTwice(SIGINT, SIGTERM), testing::ExitedWithCode(0), "");
 }
 
 TEST(DescribeFailureTest, SaysWhereWhatAndTheReasonInOneLine) {
