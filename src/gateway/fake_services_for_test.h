@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "boxoffice/outbox/v1/outbox.grpc.pb.h"
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "boxoffice/ranking/v1/ranking.grpc.pb.h"
 #include "boxoffice/relay/v1/relay.grpc.pb.h"
@@ -87,6 +88,13 @@ struct FakeRelay final : relay::v1::RelayService::CallbackService {
   BOXOFFICE_FAKE(ReplayDelivery, relay::v1, ReplayDeliveryRequest, Delivery)
 };
 
+// Beside each service that publishes events.
+struct FakeOutbox final : outbox::v1::OutboxService::CallbackService {
+  FakeOutbox();
+  ~FakeOutbox() override;
+  BOXOFFICE_FAKE(GetStatus, outbox::v1, GetStatusRequest, OutboxStatus)
+};
+
 // A bus with dead letters only.
 struct FakeBus final : testbed::FakeBus {
   std::vector<bus::DeadLetter> letters;
@@ -102,9 +110,10 @@ class FakeServices {
  public:
   FakeServices() {
     Serve(queue_host_, queue);
-    Serve(seat_host_, seat);
-    Serve(reservation_host_, reservation);
-    Serve(wallet_host_, wallet);
+    Serve(seat_host_, seat, {&seat_outbox});
+    Serve(reservation_host_, reservation, {&reservation_outbox});
+    Serve(wallet_host_, wallet, {&wallet_outbox});
+    Serve(payment_host_, payment_outbox);
     Serve(ranking_host_, ranking);
     Serve(relay_host_, relay);
   }
@@ -114,6 +123,7 @@ class FakeServices {
       if (service == "seat") return seat_host_.InProcessChannel();
       if (service == "reservation") return reservation_host_.InProcessChannel();
       if (service == "wallet") return wallet_host_.InProcessChannel();
+      if (service == "payment") return payment_host_.InProcessChannel();
       if (service == "ranking") return ranking_host_.InProcessChannel();
       CHECK(service == "relay", "{}", service);
       return relay_host_.InProcessChannel();
@@ -126,16 +136,21 @@ class FakeServices {
   FakeWallet wallet;
   FakeRanking ranking;
   FakeRelay relay;
+  FakeOutbox seat_outbox;
+  FakeOutbox reservation_outbox;
+  FakeOutbox wallet_outbox;
+  FakeOutbox payment_outbox;
 
  private:
-  static void Serve(rpc::Host& host, grpc::Service& service) {
-    const Result<void> started = host.Start(service, {});
+  static void Serve(rpc::Host& host, grpc::Service& service, const std::vector<grpc::Service*>& beside = {}) {
+    const Result<void> started = host.Start(service, {}, beside);
     CHECK(started.has_value());
   }
   rpc::Host queue_host_;
   rpc::Host seat_host_;
   rpc::Host reservation_host_;
   rpc::Host wallet_host_;
+  rpc::Host payment_host_;
   rpc::Host ranking_host_;
   rpc::Host relay_host_;
 };

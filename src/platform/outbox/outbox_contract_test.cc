@@ -212,10 +212,13 @@ TEST_F(OutboxTest, AFailedDeleteIsRepeatedBeforeMoreIsPublished) {
 
 TEST_F(OutboxTest, WhileTheBusFailsRowsStayAndGoOutLater) {
   bus_.SetFailing(true);
-  Write({Make("a", "1"), Make("a", "2")});
+  const bus::Event first = Make("a", "1");
+  const Timestamp made = first.time;
+  Write({first, Make("a", "2")});
   Publisher publisher(Config(), bus_, metrics_);
   ASSERT_TRUE(publisher.Start());
   EXPECT_EQ(publisher.Pending(), 2);
+  EXPECT_EQ(publisher.status().oldest, made);
   bus_.WaitForAttempts(3);
   EXPECT_EQ(Rows(), 2);
   bus_.SetFailing(false);

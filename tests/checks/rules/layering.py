@@ -16,7 +16,7 @@ ALLOWED = {
     "platform/boost": set(),
     "platform/bus": {"platform/obs", "platform/sql"},
     "platform/http": {"platform/obs", "platform/auth"},
-    "platform/module": {"platform/obs", "platform/rpc", "platform/bus"},
+    "platform/module": {"platform/obs", "platform/rpc", "platform/bus", "platform/outbox", "proto"},
     "platform/obs": set(),
     "platform/outbox": {"platform/obs", "platform/sql", "platform/bus"},
     "platform/rpc": {"platform/obs", "platform/batch", "proto"},
