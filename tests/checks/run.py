@@ -17,6 +17,7 @@ sys.path.insert(0, str(HERE))
 from tree import Tree  # noqa: E402  (needs the path above)
 
 RULES = sorted(path.stem for path in (HERE / "rules").glob("*.py"))
+GOLDEN_RULES = ["contracts", "edges"]
 
 
 def load(rule):
@@ -36,7 +37,8 @@ def main():
 
     tree = Tree(options.root, options.build)
     if options.update_golden:
-        load("edges").update(tree)
+        for rule in GOLDEN_RULES:
+            load(rule).update(tree)
     failed = []
     rules = options.rules or RULES
     for rule in rules:

@@ -331,6 +331,45 @@ class ToolsTest(RuleCase):
         self.assert_clean("shell")
 
 
+class ContractsTest(RuleCase):
+    HEAD = 'syntax = "proto3";\npackage a.v1;\n'
+    RELEASED = HEAD + "message M { string name = 1; repeated int64 ids = 2; }\nenum E { ZERO = 0; ONE = 1; }\n"
+
+    def setUp(self):
+        super().setUp()
+        self.put("tests/checks/.keep")
+        self.put("proto/a/v1/a.proto", self.RELEASED)
+        self.update()
+
+    def update(self):
+        run.load("contracts").update(Tree(self.root))
+
+    def test_what_was_released_and_is_gone_or_other(self):
+        for was, now, line in (
+            ("string name = 1", "string title = 1", "M.name = 1 string"),
+            ("string name = 1", "string name = 3", "M.name = 1 string"),
+            ("string name = 1", "bytes name = 1", "M.name = 1 string"),
+            ("string name = 1", "oneof o { string name = 1; }", "M.name = 1 string"),
+            ("repeated int64", "int64", "M.ids = 2 repeated int64"),
+            ("ONE = 1", "ONE = 2", "E.ONE = 1"),
+        ):
+            self.put("proto/a/v1/a.proto", self.RELEASED.replace(was, now).replace("; };", "; }"))
+            self.assert_reports("contracts", "was released and no longer holds", line)
+            self.update()  # does not make it right
+            self.assert_reports("contracts", "was released and no longer holds", line)
+
+    def test_a_new_field_message_and_value(self):
+        grown = self.RELEASED.replace("ids = 2;", "ids = 2; optional bool late = 3;").replace("ONE = 1;", "ONE = 1; TWO = 2;")
+        self.put("proto/a/v1/a.proto", grown + "message N { M m = 1; }\n")
+        self.assert_clean("contracts")
+
+    def test_a_required_field_and_a_proto_that_is_none(self):
+        self.put("proto/b.proto", 'syntax = "proto2";\nmessage R { required int32 x = 1; }\n')
+        self.assert_reports("contracts", "a required field", "R.x")
+        self.put("proto/b.proto", "message {\n")
+        self.assert_reports("contracts", "is not read by protoc", "b.proto")
+
+
 class DriverTest(RuleCase):
     def drive(self, *arguments):
         command = [sys.executable, str(HERE / "run.py"), "--root", str(self.root), *arguments]
