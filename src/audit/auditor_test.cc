@@ -9,7 +9,8 @@
 
 #include "audit/module.h"
 #include "boxoffice/bus/v1/events.pb.h"
-#include "platform/rpc/unary.h"
+#include "testing/fake_bus.h"
+#include "testing/fake_call.h"
 
 namespace boxoffice::audit {
 namespace {
@@ -51,159 +52,97 @@ bool FillPage(const Rows& rows, const std::string& after, size_t limit, Add add)
   return false;
 }
 
-class FakeReservations final : public reservation::v1::ReservationService::CallbackService {
- public:
-  explicit FakeReservations(World& world) : world_(world) {}
-  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context,
-                                  const reservation::v1::AuditRequest* request,
-                                  reservation::v1::ListReservationsResponse* response) override {
-    const std::scoped_lock lock(world_.mutex);
-    if (!request->id().empty()) {
-      if (world_.on_reading) world_.on_reading();
-      const auto found = world_.reservations.find(request->id());
-      if (found != world_.reservations.end()) *response->add_reservations() = found->second;
-    } else {
-      response->set_more(FillPage(world_.reservations, request->after_id(), world_.page,
-                                  [&](const auto& row) { *response->add_reservations() = row; }));
+struct FakeReservations final : reservation::v1::ReservationService::CallbackService {
+  BOXOFFICE_FAKE(Audit, reservation::v1, AuditRequest, ListReservationsResponse)
+};
+struct FakeWallet final : wallet::v1::WalletService::CallbackService {
+  BOXOFFICE_FAKE(Audit, wallet::v1, AuditRequest, AuditResponse)
+  BOXOFFICE_FAKE(GetTotals, wallet::v1, GetTotalsRequest, GetTotalsResponse)
+};
+struct FakePayments final : payment::v1::PaymentService::CallbackService {
+  BOXOFFICE_FAKE(Audit, payment::v1, AuditRequest, AuditResponse)
+};
+struct FakeSeats final : seat::v1::SeatService::CallbackService {
+  BOXOFFICE_FAKE(Audit, seat::v1, AuditRequest, AuditResponse)
+  BOXOFFICE_FAKE(ListConcerts, seat::v1, ListConcertsRequest, ListConcertsResponse)
+};
+struct FakeQueue final : queue::v1::QueueService::CallbackService {
+  BOXOFFICE_FAKE(ListQueues, queue::v1, ListQueuesRequest, ListQueuesResponse)
+};
+struct FakeRanking final : ranking::v1::RankingService::CallbackService {
+  BOXOFFICE_FAKE(Audit, ranking::v1, AuditRequest, AuditResponse)
+};
+
+// What each service answers; called with the world's mutex held.
+void Answer(World& world, const reservation::v1::AuditRequest& request,
+            reservation::v1::ListReservationsResponse& response) {
+  if (!request.id().empty()) {
+    if (world.on_reading) world.on_reading();
+    const auto found = world.reservations.find(request.id());
+    if (found != world.reservations.end()) *response.add_reservations() = found->second;
+  } else {
+    response.set_more(FillPage(world.reservations, request.after_id(), world.page,
+                               [&](const auto& row) { *response.add_reservations() = row; }));
+  }
+}
+void Answer(World& world, const wallet::v1::AuditRequest& request, wallet::v1::AuditResponse& response) {
+  if (!request.reservation_id().empty()) {
+    const auto found = world.debits.find(request.reservation_id());
+    if (found != world.debits.end()) *response.add_rows() = found->second;
+  } else {
+    response.set_more(FillPage(world.debits, request.after_reservation_id(), world.page + 1,
+                               [&](const auto& row) { *response.add_rows() = row; }));
+  }
+}
+void Answer(World& world, const wallet::v1::GetTotalsRequest&, wallet::v1::GetTotalsResponse& response) {
+  response = world.totals;
+}
+void Answer(World& world, const payment::v1::AuditRequest& request, payment::v1::AuditResponse& response) {
+  if (!request.reservation_id().empty()) {
+    const auto [first, last] = world.payments.equal_range(request.reservation_id());
+    for (auto it = first; it != last; ++it) *response.add_payments() = it->second;
+  } else {
+    response.set_more(FillPage(world.payments, request.after_reservation_id(), 1,
+                               [&](const auto& row) { *response.add_payments() = row; }));
+  }
+}
+void Answer(World& world, const seat::v1::AuditRequest& request, seat::v1::AuditResponse& response) {
+  const size_t limit = std::min<size_t>(request.limit(), world.page);
+  for (auto it = world.seats.upper_bound({request.show_id(), request.after_seat_no()});
+       it != world.seats.end() && it->first.first == request.show_id(); ++it) {
+    if (static_cast<size_t>(response.rows_size()) == limit) {
+      response.set_more(true);
+      break;
     }
-    auto* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
+    *response.add_rows() = it->second;
   }
+  *response.add_shows() = world.shows[request.show_id()];
+}
+void Answer(World& world, const seat::v1::ListConcertsRequest&, seat::v1::ListConcertsResponse& response) {
+  auto* concert = response.add_concerts();
+  for (const auto& [id, show] : world.shows) *concert->add_shows() = show;
+}
+void Answer(World& world, const queue::v1::ListQueuesRequest&, queue::v1::ListQueuesResponse& response) {
+  response = world.queues;
+}
+void Answer(World& world, const ranking::v1::AuditRequest&, ranking::v1::AuditResponse& response) {
+  response = world.ranking;
+}
 
- private:
-  World& world_;
-};
+// Lets the RPC answer from the world.
+template <typename Request, typename Response>
+void AnswerFrom(World& world, testbed::FakeCall<Request, Response>& call) {
+  call.answer = [&world](const Request& request) -> Result<Response> {
+    const std::scoped_lock lock(world.mutex);
+    Response response;
+    Answer(world, request, response);
+    return response;
+  };
+}
 
-class FakeWallet final : public wallet::v1::WalletService::CallbackService {
- public:
-  explicit FakeWallet(World& world) : world_(world) {}
-  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context,
-                                  const wallet::v1::AuditRequest* request,
-                                  wallet::v1::AuditResponse* response) override {
-    const std::scoped_lock lock(world_.mutex);
-    if (!request->reservation_id().empty()) {
-      const auto found = world_.debits.find(request->reservation_id());
-      if (found != world_.debits.end()) *response->add_rows() = found->second;
-    } else {
-      response->set_more(FillPage(world_.debits, request->after_reservation_id(), world_.page + 1,
-                                  [&](const auto& row) { *response->add_rows() = row; }));
-    }
-    auto* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-  grpc::ServerUnaryReactor* GetTotals(grpc::CallbackServerContext* context,
-                                      const wallet::v1::GetTotalsRequest*,
-                                      wallet::v1::GetTotalsResponse* response) override {
-    const std::scoped_lock lock(world_.mutex);
-    *response = world_.totals;
-    auto* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-
- private:
-  World& world_;
-};
-
-class FakePayments final : public payment::v1::PaymentService::CallbackService {
- public:
-  explicit FakePayments(World& world) : world_(world) {}
-  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context,
-                                  const payment::v1::AuditRequest* request,
-                                  payment::v1::AuditResponse* response) override {
-    const std::scoped_lock lock(world_.mutex);
-    if (!request->reservation_id().empty()) {
-      const auto [first, last] = world_.payments.equal_range(request->reservation_id());
-      for (auto it = first; it != last; ++it) *response->add_payments() = it->second;
-    } else {
-      response->set_more(FillPage(world_.payments, request->after_reservation_id(), 1,
-                                  [&](const auto& row) { *response->add_payments() = row; }));
-    }
-    auto* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-
- private:
-  World& world_;
-};
-
-class FakeSeats final : public seat::v1::SeatService::CallbackService {
- public:
-  explicit FakeSeats(World& world) : world_(world) {}
-  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const seat::v1::AuditRequest* request,
-                                  seat::v1::AuditResponse* response) override {
-    const std::scoped_lock lock(world_.mutex);
-    const size_t limit = std::min<size_t>(request->limit(), world_.page);
-    for (auto it = world_.seats.upper_bound({request->show_id(), request->after_seat_no()});
-         it != world_.seats.end() && it->first.first == request->show_id(); ++it) {
-      if (static_cast<size_t>(response->rows_size()) == limit) {
-        response->set_more(true);
-        break;
-      }
-      *response->add_rows() = it->second;
-    }
-    *response->add_shows() = world_.shows[request->show_id()];
-    auto* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-  grpc::ServerUnaryReactor* ListConcerts(grpc::CallbackServerContext* context,
-                                         const seat::v1::ListConcertsRequest*,
-                                         seat::v1::ListConcertsResponse* response) override {
-    const std::scoped_lock lock(world_.mutex);
-    auto* concert = response->add_concerts();
-    for (const auto& [id, show] : world_.shows) *concert->add_shows() = show;
-    auto* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-
- private:
-  World& world_;
-};
-
-class FakeQueue final : public queue::v1::QueueService::CallbackService {
- public:
-  explicit FakeQueue(World& world) : world_(world) {}
-  grpc::ServerUnaryReactor* ListQueues(grpc::CallbackServerContext* context,
-                                       const queue::v1::ListQueuesRequest*,
-                                       queue::v1::ListQueuesResponse* response) override {
-    const std::scoped_lock lock(world_.mutex);
-    *response = world_.queues;
-    auto* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-
- private:
-  World& world_;
-};
-
-class FakeRanking final : public ranking::v1::RankingService::CallbackService {
- public:
-  explicit FakeRanking(World& world) : world_(world) {}
-  grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const ranking::v1::AuditRequest*,
-                                  ranking::v1::AuditResponse* response) override {
-    const std::scoped_lock lock(world_.mutex);
-    *response = world_.ranking;
-    auto* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-
- private:
-  World& world_;
-};
-
-class FakeBus final : public bus::Bus {
+class FakeBus final : public testbed::FakeBus {
  public:
   explicit FakeBus(World& world) : world_(world) {}
-  Result<void> Publish(std::span<const bus::Event>) override { return {}; }
-  Result<void> Subscribe(const std::string&, std::vector<std::string>, Consume) override { return {}; }
-  void Unsubscribe(const std::string&) override {}
   Result<std::vector<bus::Record>> Read(const std::string& topic, int64_t after, size_t limit) override {
     const std::scoped_lock lock(world_.mutex);
     std::vector<bus::Record> page;
@@ -212,9 +151,6 @@ class FakeBus final : public bus::Bus {
     }
     return page;
   }
-  Result<int64_t> Lag(const std::string&) override { return 0; }
-  Result<std::vector<bus::DeadLetter>> DeadLetters(size_t) override { return std::vector<bus::DeadLetter>(); }
-  Result<void> Replay(int64_t) override { return {}; }
 
  private:
   World& world_;
@@ -223,6 +159,14 @@ class FakeBus final : public bus::Bus {
 class AuditorTest : public ::testing::Test {
  protected:
   AuditorTest() {
+    AnswerFrom(world_, reservations_.Audit_);
+    AnswerFrom(world_, wallet_.Audit_);
+    AnswerFrom(world_, wallet_.GetTotals_);
+    AnswerFrom(world_, payments_.Audit_);
+    AnswerFrom(world_, seats_.Audit_);
+    AnswerFrom(world_, seats_.ListConcerts_);
+    AnswerFrom(world_, queue_.ListQueues_);
+    AnswerFrom(world_, ranking_.Audit_);
     reservation_host_.Start(reservations_, {}).value();
     wallet_host_.Start(wallet_, {}).value();
     payment_host_.Start(payments_, {}).value();
@@ -345,12 +289,12 @@ class AuditorTest : public ::testing::Test {
   SeededRandom random_{1};
   ManualClock clock_{kStart};
   World world_;
-  FakeReservations reservations_{world_};
-  FakeWallet wallet_{world_};
-  FakePayments payments_{world_};
-  FakeSeats seats_{world_};
-  FakeQueue queue_{world_};
-  FakeRanking ranking_{world_};
+  FakeReservations reservations_;
+  FakeWallet wallet_;
+  FakePayments payments_;
+  FakeSeats seats_;
+  FakeQueue queue_;
+  FakeRanking ranking_;
   FakeBus bus_{world_};
   rpc::Host reservation_host_, wallet_host_, payment_host_, seat_host_, queue_host_, ranking_host_;
   std::function<void()> on_wait_;

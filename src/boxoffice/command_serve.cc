@@ -9,7 +9,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "boxoffice/commands.h"
-#include "gateway/module.h"
+#include "gateway/process.h"
 #include "platform/module/serve.h"
 #include "services/payment/module.h"
 #include "services/queue/module.h"
@@ -37,9 +37,7 @@ const std::map<std::string, module::MakeModule, std::less<>>& Services() {
       {"ranking", Maker<ranking::RankingModule, ranking::RankingConfig>()},
       {"relay", Maker<relay::RelayModule, relay::RelayConfig>()},
       {"gateway",
-       [](const module::Runtime& runtime) {
-         return std::make_unique<gateway::GatewayModule>(runtime, gateway::ConfigOf(runtime));
-       }},
+       [](const module::Runtime& runtime) { return std::make_unique<gateway::GatewayProcess>(runtime); }},
   };
   return services;
 }

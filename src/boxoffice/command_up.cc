@@ -99,9 +99,11 @@ void AddUpCommand(CLI::App& app) {
   command->add_option("--log-level", options->log_level, "debug, info, warning or error; logs go to stderr")
       ->capture_default_str();
   command->footer(
-      "Runs in the foreground until SIGTERM or SIGINT, and prints `ready URL` when it serves. Exit codes: 0 "
-      "stopped as asked;\n"
-      "1 the stop took too long and was forced (nothing is lost); 2 it could not start, with one line on "
+      "Runs in the foreground until SIGTERM or SIGINT, and prints `ready URL` when it serves. It stops "
+      "within 5 s;\n"
+      "Ctrl-C (SIGINT) meanwhile ends it at once, another SIGTERM does not. Nothing is lost either way.\n"
+      "Exit codes: 0 stopped as asked; 1 the stop took too long and was forced; 2 it could not start, with "
+      "one line on "
       "stderr.");
   command->callback([options] {
     const auto ended = Up(*options);

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "audit/module.h"
 #include "base/check.h"
-#include "gateway/module.h"
+#include "gateway/process.h"
 #include "platform/bus/sqlite_bus.h"
 #include "services/payment/module.h"
 #include "services/queue/module.h"
@@ -53,17 +52,10 @@ void System::AddModules() {
   AddService<ranking::RankingModule, ranking::RankingConfig>();
   AddService<relay::RelayModule, relay::RelayConfig>();
 
-  auto audit = std::make_unique<audit::AuditModule>(*runtime_);
   gateway::GatewayConfig config;
   config.address = config_.address;
   config.port = config_.port;
-  config.views.health = [this] { return graph_.CheckHealth(); };
-  config.views.last_audit = [audit = audit.get()] { return audit->LastJson(); };
-  config.views.run_audit = [audit = audit.get()] { return audit->RunNowJson(); };
-  graph_.Add(std::move(audit));
-  auto gateway = std::make_unique<gateway::GatewayModule>(*runtime_, std::move(config));
-  gateway_ = gateway.get();
-  graph_.Add(std::move(gateway));
+  gateway_ = &gateway::AddGateway(graph_, *runtime_, std::move(config), audit::AuditConfig{});
 }
 
 Result<void> System::Start() { return graph_.Start(); }

@@ -6,11 +6,13 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
 
+#include "boxoffice/outbox/v1/outbox.grpc.pb.h"
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "boxoffice/ranking/v1/ranking.grpc.pb.h"
 #include "boxoffice/relay/v1/relay.grpc.pb.h"
@@ -38,6 +40,11 @@ struct BackendLimits {
   size_t max_in_flight = 8'192;  // commands to one service; past it buyers get 503
 };
 
+struct Outbox {
+  std::string service;
+  std::unique_ptr<outbox::v1::OutboxService::Stub> stub;
+};
+
 // Use it on the executor that it was given (one thread), which must run until this is destroyed.
 class Backends {
  public:
@@ -51,6 +58,7 @@ class Backends {
         wallet(wallet::v1::WalletService::NewStub(channels("wallet"))),
         ranking(ranking::v1::RankingService::NewStub(channels("ranking"))),
         relay(relay::v1::RelayService::NewStub(channels("relay"))),
+        outboxes(MakeOutboxes(channels)),
         queue_commands_(MakeClient<QueueCommands>("gateway_queue", *queue, metrics)),
         reservation_commands_(MakeClient<ReservationCommands>("gateway_reservation", *reservation, metrics)),
         wallet_commands_(MakeClient<WalletCommands>("gateway_wallet", *wallet, metrics)) {}
@@ -103,6 +111,13 @@ class Backends {
       rpc::CommandClient<reservation::v1::CommandBatch, reservation::v1::OutcomeBatch>;
   using WalletCommands = rpc::CommandClient<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch>;
 
+  static std::vector<Outbox> MakeOutboxes(const rpc::ChannelFactory& channels) {
+    std::vector<Outbox> outboxes;
+    for (const char* service : {"seat", "reservation", "wallet", "payment"}) {
+      outboxes.push_back({service, outbox::v1::OutboxService::NewStub(channels(service))});
+    }
+    return outboxes;
+  }
   template <typename Client, typename Stub>
   std::unique_ptr<Client> MakeClient(const char* name, Stub& stub, obs::Registry& metrics) {
     const auto open = [&stub](grpc::ClientContext* context, typename Client::Reactor* reactor) {
@@ -134,6 +149,8 @@ class Backends {
   const std::unique_ptr<wallet::v1::WalletService::Stub> wallet;
   const std::unique_ptr<ranking::v1::RankingService::Stub> ranking;
   const std::unique_ptr<relay::v1::RelayService::Stub> relay;
+  // Of the services that publish events.
+  const std::vector<Outbox> outboxes;
 
  private:
   std::unique_ptr<QueueCommands> queue_commands_;

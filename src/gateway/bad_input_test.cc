@@ -124,13 +124,17 @@ TEST_F(BadInputTest, UnknownReservationIs404) {
   Options options;
   options.key = "k1";
   FailReservations(Code::kNotFound, "reservation_not_found");
-  for (const std::string& id : {std::string(kReservation), std::string("nonsense"), std::string("7")}) {
+  const std::string nil = "00000000-0000-0000-0000-000000000000";
+  for (const std::string& id : {std::string(kReservation), std::string("nonsense"), std::string("7"), nil}) {
     for (const std::string action : {"confirm", "cancel"}) {
       const http::ClientResponse answer =
           Call("POST", fmt::format("/v1/reservations/{}/{}", id, action), {}, options);
       EXPECT_EQ(answer.status, 404) << id;
     }
   }
+  services_.reservation.commands.calls = 0;
+  EXPECT_EQ(Call("POST", fmt::format("/v1/reservations/{}/cancel", nil), {}, options).status, 404);
+  EXPECT_EQ(services_.reservation.commands.calls, 0) << "nobody has the id that is none";
   EXPECT_EQ(Call("GET", "/v1/reservations/nonsense").status, 404);
 }
 

@@ -23,11 +23,6 @@
 
 namespace boxoffice::gateway {
 
-struct OutboxDepth {
-  std::string service;
-  int64_t pending = 0;
-};
-
 // What only the process knows; each may be empty, and is called on a thread of the gateway's.
 struct ProcessViews {
   // Of all modules. Thread-safe and quick. Empty: always ready.
@@ -36,8 +31,6 @@ struct ProcessViews {
   // there is none.
   std::function<std::string()> last_audit;
   std::function<Result<std::string>()> run_audit;
-  // Events that are not published yet, per service. Thread-safe and quick.
-  std::function<std::vector<OutboxDepth>()> outbox;
 };
 
 struct Edge {

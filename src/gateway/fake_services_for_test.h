@@ -1,69 +1,26 @@
 // Services that answer as a test tells them, behind real gRPC.
 #pragma once
 
-#include <atomic>
-#include <functional>
 #include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "boxoffice/outbox/v1/outbox.grpc.pb.h"
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "boxoffice/ranking/v1/ranking.grpc.pb.h"
 #include "boxoffice/relay/v1/relay.grpc.pb.h"
 #include "boxoffice/reservation/v1/reservation.grpc.pb.h"
 #include "boxoffice/seat/v1/seat.grpc.pb.h"
 #include "boxoffice/wallet/v1/wallet.grpc.pb.h"
-#include "platform/bus/bus.h"
-#include "platform/rpc/command_server.h"
 #include "platform/rpc/host.h"
-#include "platform/rpc/status.h"
+#include "testing/fake_bus.h"
+#include "testing/fake_call.h"
 
 namespace boxoffice::gateway {
 
-// One RPC: what a test expects to be asked, and answers.
-template <typename Request, typename Response>
-struct FakeCall {
-  std::function<Result<Response>(const Request&)> answer;
-  std::atomic<int> calls{0};
-
-  grpc::ServerUnaryReactor* operator()(grpc::CallbackServerContext* context, const Request* request,
-                                       Response* response) {
-    ++calls;
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    Result<Response> result = Fail(Code::kUnavailable, "not_faked");
-    if (answer) result = answer(*request);
-    if (result) *response = *std::move(result);
-    reactor->Finish(result ? grpc::Status::OK : rpc::ToStatus(result.error()));
-    return reactor;
-  }
-};
-
-// A command stream, answered one command at a time; an Error becomes the outcome's.
-template <typename CommandBatch, typename OutcomeBatch>
-struct FakeCommands {
-  using Server = rpc::CommandServer<CommandBatch, OutcomeBatch>;
-  using Command = typename Server::Command;
-  using Outcome = typename Server::Outcome;
-  std::function<Result<Outcome>(const Command&)> answer;
-  std::atomic<int> calls{0};
-
-  typename Server::Handler handler = [this](Command command, typename Server::Reply reply) {
-    ++calls;
-    Result<Outcome> outcome = Fail(Code::kUnavailable, "not_faked");
-    if (answer) outcome = answer(command);
-    reply(outcome ? *outcome : rpc::ErrorOutcome<Outcome>(outcome.error()));
-  };
-  Server* Open() { return new Server(handler); }
-};
-
-#define BOXOFFICE_FAKE(Method, package, Request, Response)                                                \
-  FakeCall<package::Request, package::Response> Method##_;                                                \
-  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context, const package::Request* request, \
-                                   package::Response* response) override {                                \
-    return Method##_(context, request, response);                                                         \
-  }
+using testbed::FakeCommands;
 
 struct FakeQueue final : queue::v1::QueueService::CallbackService {
   FakeQueue();
@@ -130,16 +87,17 @@ struct FakeRelay final : relay::v1::RelayService::CallbackService {
   BOXOFFICE_FAKE(ListDeliveries, relay::v1, ListDeliveriesRequest, ListDeliveriesResponse)
   BOXOFFICE_FAKE(ReplayDelivery, relay::v1, ReplayDeliveryRequest, Delivery)
 };
-#undef BOXOFFICE_FAKE
+
+// Beside each service that publishes events.
+struct FakeOutbox final : outbox::v1::OutboxService::CallbackService {
+  FakeOutbox();
+  ~FakeOutbox() override;
+  BOXOFFICE_FAKE(GetStatus, outbox::v1, GetStatusRequest, OutboxStatus)
+};
 
 // A bus with dead letters only.
-struct FakeBus final : bus::Bus {
+struct FakeBus final : testbed::FakeBus {
   std::vector<bus::DeadLetter> letters;
-  Result<void> Publish(std::span<const bus::Event>) override { return {}; }
-  Result<void> Subscribe(const std::string&, std::vector<std::string>, Consume) override { return {}; }
-  void Unsubscribe(const std::string&) override {}
-  Result<std::vector<bus::Record>> Read(const std::string&, int64_t, size_t) override { return {}; }
-  Result<int64_t> Lag(const std::string&) override { return 0; }
   Result<std::vector<bus::DeadLetter>> DeadLetters(size_t) override { return letters; }
   Result<void> Replay(int64_t id) override {
     if (letters.empty() || letters[0].id != id) return Fail(Code::kNotFound, "not_found");
@@ -152,9 +110,10 @@ class FakeServices {
  public:
   FakeServices() {
     Serve(queue_host_, queue);
-    Serve(seat_host_, seat);
-    Serve(reservation_host_, reservation);
-    Serve(wallet_host_, wallet);
+    Serve(seat_host_, seat, {&seat_outbox});
+    Serve(reservation_host_, reservation, {&reservation_outbox});
+    Serve(wallet_host_, wallet, {&wallet_outbox});
+    Serve(payment_host_, payment_outbox);
     Serve(ranking_host_, ranking);
     Serve(relay_host_, relay);
   }
@@ -164,6 +123,7 @@ class FakeServices {
       if (service == "seat") return seat_host_.InProcessChannel();
       if (service == "reservation") return reservation_host_.InProcessChannel();
       if (service == "wallet") return wallet_host_.InProcessChannel();
+      if (service == "payment") return payment_host_.InProcessChannel();
       if (service == "ranking") return ranking_host_.InProcessChannel();
       CHECK(service == "relay", "{}", service);
       return relay_host_.InProcessChannel();
@@ -176,16 +136,21 @@ class FakeServices {
   FakeWallet wallet;
   FakeRanking ranking;
   FakeRelay relay;
+  FakeOutbox seat_outbox;
+  FakeOutbox reservation_outbox;
+  FakeOutbox wallet_outbox;
+  FakeOutbox payment_outbox;
 
  private:
-  static void Serve(rpc::Host& host, grpc::Service& service) {
-    const Result<void> started = host.Start(service, {});
+  static void Serve(rpc::Host& host, grpc::Service& service, const std::vector<grpc::Service*>& beside = {}) {
+    const Result<void> started = host.Start(service, {}, beside);
     CHECK(started.has_value());
   }
   rpc::Host queue_host_;
   rpc::Host seat_host_;
   rpc::Host reservation_host_;
   rpc::Host wallet_host_;
+  rpc::Host payment_host_;
   rpc::Host ranking_host_;
   rpc::Host relay_host_;
 };

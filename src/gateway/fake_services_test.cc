@@ -16,5 +16,7 @@ FakeRanking::FakeRanking() = default;
 FakeRanking::~FakeRanking() = default;
 FakeRelay::FakeRelay() = default;
 FakeRelay::~FakeRelay() = default;
+FakeOutbox::FakeOutbox() = default;
+FakeOutbox::~FakeOutbox() = default;
 
 }  // namespace boxoffice::gateway

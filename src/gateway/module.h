@@ -28,6 +28,9 @@ struct GatewayConfig {
   ProcessViews views;
   BackendLimits limits;
   size_t max_connections = 20'000;
+  // Modules of this process that must run before; none in a process of its own, where the services are peers.
+  std::vector<std::string> depends_on{"queue",   "seat",    "reservation", "wallet",
+                                      "payment", "ranking", "relay"};
 };
 
 // One thread serves HTTP and runs what the services answer; a second one waits for disks. Start and Stop from
@@ -39,9 +42,7 @@ class GatewayModule final : public module::Module {
   ~GatewayModule() override;
 
   [[nodiscard]] std::string_view name() const override { return "gateway"; }
-  [[nodiscard]] std::vector<std::string> dependencies() const override {
-    return {"queue", "seat", "reservation", "wallet", "ranking", "relay"};
-  }
+  [[nodiscard]] std::vector<std::string> dependencies() const override { return config_.depends_on; }
   // Errors: port_taken, listen_failed, token_key, key_ring_invalid, and those of the key files.
   [[nodiscard]] Result<void> Start() override;
   // Takes no more connections, ends streams and lets requests be answered.
@@ -63,8 +64,5 @@ class GatewayModule final : public module::Module {
   std::vector<std::string> route_names_;
   std::unique_ptr<Running> running_;
 };
-
-// What a process of its own is asked to do: listens at the first of `runtime.listen` that is HOST:PORT.
-[[nodiscard]] GatewayConfig ConfigOf(const module::Runtime& runtime);
 
 }  // namespace boxoffice::gateway

@@ -1,5 +1,7 @@
 // What machines and operators ask about the process itself.
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "gateway/edge.h"
 #include "gateway/openapi.h"
@@ -90,12 +92,18 @@ asio::awaitable<Response> ReplayDeadLetter(Edge& edge, Request& request) {
   co_return response;
 }
 
-asio::awaitable<Response> GetOutbox(Edge& edge) {
-  std::vector<OutboxDepth> depths;
-  if (edge.views.outbox) depths = edge.views.outbox();
-  co_return ListResponse(depths, {}, [](http::JsonWriter& writer, const OutboxDepth& depth) {
-    writer.BeginObject().Field("service", depth.service).Field("pending", depth.pending).EndObject();
-  });
+// A service that does not answer is listed with what is wrong: the others' rows are worth having then above
+// all.
+asio::awaitable<Response> GetOutbox(Edge& edge, Request& request) {
+  std::vector<OutboxRow> rows;
+  for (const Outbox& asked : edge.backends.outboxes) {
+    const outbox::v1::GetStatusRequest query;
+    const auto start = [&asked](auto... a) { asked.stub->async()->GetStatus(a...); };
+    Result<outbox::v1::OutboxStatus> status =
+        co_await edge.backends.Ask<outbox::v1::OutboxStatus>(query, request.traceparent(), start);
+    rows.push_back({asked.service, std::move(status)});
+  }
+  co_return ListResponse(rows, {}, WriteOutbox);
 }
 
 }  // namespace
@@ -113,7 +121,7 @@ void AddAdminOperationsRoutes(Routes& routes, Edge& edge) {
       Method::kPost, "/v1/admin/dead-letters/{dead_letter}/replay",
       [&edge](Request& request, const auth::Principal&) { return ReplayDeadLetter(edge, request); });
   routes.Operator(Method::kGet, "/v1/admin/outbox",
-                  [&edge](Request&, const auth::Principal&) { return GetOutbox(edge); });
+                  [&edge](Request& request, const auth::Principal&) { return GetOutbox(edge, request); });
 }
 
 void AddOperationsRoutes(Routes& routes, Edge& edge) {

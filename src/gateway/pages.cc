@@ -72,7 +72,7 @@ Result<int64_t> NumberInPath(const http::Request& request, std::string_view name
 
 Result<ReservationId> ReservationInPath(const http::Request& request) {
   const std::optional<ReservationId> id = ReservationId::Parse(request.parameter("reservation"));
-  if (!id) return Fail(Code::kNotFound, "reservation_not_found");
+  if (!id || id->IsNil()) return Fail(Code::kNotFound, "reservation_not_found");
   return *id;
 }
 

@@ -191,6 +191,27 @@ void WriteDelivery(JsonWriter& writer, const relay::v1::Delivery& delivery) {
   writer.EndObject();
 }
 
+void WriteOutbox(JsonWriter& writer, const OutboxRow& row) {
+  writer.BeginObject().Field("service", row.service).Key("pending");
+  if (row.status) {
+    writer.Value(row.status->pending());
+  } else {
+    writer.Null();
+  }
+  if (row.status && row.status->has_oldest_age_ms()) {
+    WriteDouble(writer, "oldest_age_s", static_cast<double>(row.status->oldest_age_ms()) / 1000.0);
+  } else {
+    writer.Key("oldest_age_s").Null();
+  }
+  writer.Key("problem");
+  if (row.status) {
+    writer.Null();
+  } else {
+    writer.Value(row.status.error().reason);
+  }
+  writer.EndObject();
+}
+
 void WriteDeadLetter(JsonWriter& writer, const bus::DeadLetter& letter) {
   const bus::Event& event = letter.record.event;
   writer.BeginObject();

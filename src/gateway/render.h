@@ -2,10 +2,13 @@
 // compares.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include <boost/json/object.hpp>
 
+#include "base/result.h"
+#include "boxoffice/outbox/v1/outbox.pb.h"
 #include "boxoffice/queue/v1/queue.pb.h"
 #include "boxoffice/relay/v1/relay.pb.h"
 #include "boxoffice/reservation/v1/reservation.pb.h"
@@ -37,6 +40,13 @@ void WriteSession(http::JsonWriter& writer, int64_t show_id, const queue::v1::Se
 void WriteTarget(http::JsonWriter& writer, const relay::v1::Target& target);
 void WriteDelivery(http::JsonWriter& writer, const relay::v1::Delivery& delivery);
 void WriteDeadLetter(http::JsonWriter& writer, const bus::DeadLetter& letter);
+
+// Of one service: its answer, or why there is none.
+struct OutboxRow {
+  std::string service;
+  Result<outbox::v1::OutboxStatus> status;
+};
+void WriteOutbox(http::JsonWriter& writer, const OutboxRow& row);
 
 // The members of a problem that a refusal's code calls for: conflicts, balance, needed, provider_code,
 // queue_state, seat_limit, seats_owned.

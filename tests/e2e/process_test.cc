@@ -1,6 +1,8 @@
 // The process as an operating system and an administrator see it.
+#include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <set>
 
 #include <arpa/inet.h>
 #include <boost/json/parse.hpp>
@@ -27,6 +29,17 @@ void ExpectOneClearLine(const Finished& finished, const std::string& about) {
   EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
   EXPECT_THAT(finished.err, HasSubstr(about));
   EXPECT_THAT(finished.out, ::testing::Not(HasSubstr("ready ")));
+}
+
+// Whether each service that publishes events is listed, with none left.
+bool AllIsPublished(const Reply& outboxes) {
+  const json::array& rows = outboxes.body.at("items").as_array();
+  std::set<std::string> services;
+  for (const json::value& row : rows) services.emplace(row.at("service").as_string());
+  return services == std::set<std::string>{"payment", "reservation", "seat", "wallet"} &&
+         std::ranges::all_of(rows, [](const json::value& row) {
+           return row.at("pending") == 0 && row.at("oldest_age_s").is_null() && row.at("problem").is_null();
+         });
 }
 
 TEST(Process, PrintsReadyAndItsAddress) {
@@ -62,6 +75,29 @@ TEST(Process, StopsWithinFiveSecondsAndKeepsItsData) {
   }
   EXPECT_EQ(mina.Confirm(held.at("id")).status, 200);
   system.ExpectCleanAudit();
+}
+
+TEST(Process, OperatorsSeeWhatEachServiceHasNotPublished) {
+  System system;
+  ASSERT_TRUE(system.ready());
+  Buyer mina(system, "mina");
+  ASSERT_EQ(mina.Charge(1'000).status, 201);
+  EXPECT_TRUE(Eventually([&] { return AllIsPublished(system.Admin("GET", "/v1/admin/outbox")); }));
+}
+
+TEST(Process, ASupervisorWhoRepeatsItselfDoesNotCutTheStopShort) {
+  const testbed::TempDir dir;
+  Process process(
+      {Program(), "up", "--no-seed", "--port", std::to_string(FreePort()), "--data", dir.path() / "data"},
+      {});
+  const auto line = process.ReadLine(seconds(30));
+  ASSERT_TRUE(line && line->starts_with("ready "));
+  std::optional<int> code;
+  for (int i = 0; i < 5'000 && !code; ++i) {  // until it has ended, so that some come while it stops
+    process.Signal(SIGTERM);
+    code = process.Wait(milliseconds(1));
+  }
+  EXPECT_EQ(code, 0);
 }
 
 TEST(Process, SeedsTheDemoOnceAndSellsIt) {
@@ -220,6 +256,11 @@ TEST(ProcessOfItsOwn, EachServiceSellsWithTheOthers) {
     const Reply ranking = api.Call("GET", "/v1/rankings");
     return ranking.status == 200 && !ranking.body.at("items").as_array().empty();
   })) << "the events went from process to process";
+  const Reply verdict = api.Call("POST", "/v1/admin/audit", {boss});
+  ASSERT_EQ(verdict.status, 200) << verdict;
+  EXPECT_EQ(verdict.body.at("ok"), true) << verdict;
+  EXPECT_EQ(verdict.body.at("checked").at("reservations"), 1) << verdict;
+  EXPECT_TRUE(Eventually([&] { return AllIsPublished(api.Call("GET", "/v1/admin/outbox", {boss})); }));
   for (auto process = processes.rbegin(); process != processes.rend(); ++process) {
     process->Signal(SIGTERM);
     EXPECT_EQ(process->Wait(seconds(6)), 0);

@@ -83,13 +83,6 @@ DataFolder::~DataFolder() {
   }
 }
 
-Result<void> DataFolder::SetUpAlone(const std::function<Result<void>()>& setup) const {
-  BOXOFFICE_ASSIGN(const int lock, Lock(path_ / "run" / "setup.lock", LOCK_EX));
-  auto done = setup();
-  ::close(lock);
-  return done;
-}
-
 std::string SocketAddress(const std::filesystem::path& data_dir, std::string_view service) {
   return fmt::format("unix:{}", (data_dir / "run" / fmt::format("{}.sock", service)).string());
 }
@@ -109,7 +102,10 @@ bool StopSignals::WaitFor(std::chrono::milliseconds limit) {
   const sigset_t set = StopSet();
   const timespec timeout{limit.count() / 1000, (limit.count() % 1000) * 1'000'000};
   if (sigtimedwait(&set, nullptr, &timeout) < 0) return false;
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  sigset_t again;
+  sigemptyset(&again);
+  sigaddset(&again, SIGINT);
+  pthread_sigmask(SIG_UNBLOCK, &again, nullptr);
   return true;
 }
 

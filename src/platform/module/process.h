@@ -5,7 +5,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -34,10 +33,6 @@ class DataFolder {
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
-  // Runs `setup` while no other process on this folder runs its own: for files that services share, which
-  // each of them would create. Waits for its turn. Errors: data_folder_unwritable, and those of `setup`.
-  [[nodiscard]] Result<void> SetUpAlone(const std::function<Result<void>()>& setup) const;
-
  private:
   explicit DataFolder(std::filesystem::path path) : path_(std::move(path)) {}
   std::filesystem::path path_;
@@ -53,7 +48,9 @@ class DataFolder {
 class StopSignals {
  public:
   StopSignals();
-  // Blocks until one of them comes. From then on the next one ends the process at once.
+  // Blocks until one of them comes. From then on SIGINT ends the process at once, for the person who presses
+  // Ctrl-C again, and SIGTERM has no effect, so that a supervisor who repeats itself does not cut the stop
+  // short.
   void Wait();
   // Waits at most for `limit`: whether one came.
   [[nodiscard]] bool WaitFor(std::chrono::milliseconds limit);

@@ -1,13 +1,12 @@
 #include "platform/module/process.h"
 
-#include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <thread>
-#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "testing/temp_dir.h"
 
@@ -57,36 +56,31 @@ TEST(DataFolderTest, IsFreeAgainAfterwards) {
   EXPECT_TRUE(DataFolder::Open(temp.path()).has_value());
 }
 
-TEST(DataFolderTest, OfSharedFilesOneServiceAtATimeIsTheMaker) {
-  const testbed::TempDir temp;
-  std::atomic<int> inside{0};
-  std::atomic<int> most{0};
-  std::vector<std::jthread> services;
-  for (const char* name : {"seat", "wallet", "queue", "payment"}) {
-    services.emplace_back([&, name] {
-      const auto folder = DataFolder::Open(temp.path(), name);
-      ASSERT_TRUE(folder.has_value());
-      for (int i = 0; i < 100; ++i) {
-        const auto done = folder->SetUpAlone([&]() -> Result<void> {
-          if (++inside > 1) most = 2;
-          std::this_thread::yield();
-          --inside;
-          return {};
-        });
-        EXPECT_TRUE(done.has_value());
-      }
-    });
-  }
-  services.clear();
-  EXPECT_EQ(most, 0);
-}
-
 TEST(DataFolderTest, AFileInItsPlaceIsAClearError) {
   const testbed::TempDir temp;
   std::ofstream(temp.path() / "file") << "x";
   const auto folder = DataFolder::Open(temp.path() / "file");
   ASSERT_FALSE(folder.has_value());
   EXPECT_EQ(folder.error().reason, "data_folder_unwritable");
+}
+
+// Takes the signals of its process, so each test runs in one of its own.
+void StopTwice(int first, int second) {
+  StopSignals signals;
+  raise(first);
+  signals.Wait();
+  raise(second);
+  _exit(0);
+}
+
+TEST(StopSignalsDeathTest, ASecondCtrlCEndsTheProcessAtOnce) {
+  EXPECT_EXIT(StopTwice(SIGINT, SIGINT), testing::KilledBySignal(SIGINT), "");
+  EXPECT_EXIT(StopTwice(SIGTERM, SIGINT), testing::KilledBySignal(SIGINT), "");
+}
+
+TEST(StopSignalsDeathTest, ASecondSigtermDoesNotCutTheStopShort) {
+  EXPECT_EXIT(StopTwice(SIGTERM, SIGTERM), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(StopTwice(SIGINT, SIGTERM), testing::ExitedWithCode(0), "");
 }
 
 TEST(DescribeFailureTest, SaysWhereWhatAndTheReasonInOneLine) {

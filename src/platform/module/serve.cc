@@ -24,7 +24,8 @@ constexpr std::chrono::milliseconds kStop{4'500};  // a stop takes 5 s at most
 constexpr std::string_view kHelp =
     R"(usage: {} [--data DIR] [--listen ADDRESS]… [--peer SERVICE=ADDRESS]… [--log-level LEVEL]
 
-Serves the service "{}" until SIGTERM or SIGINT. Other processes on the same data folder find it by themselves.
+Serves the service "{}" until SIGTERM or SIGINT, and stops within 5 s; a SIGINT meanwhile ends it at once. Other processes
+on the same data folder find it by themselves.
 
   --data DIR               where files are kept (default .data)
   --listen ADDRESS         127.0.0.1:9001 or unix:PATH; may be repeated (default: a socket in the
@@ -49,12 +50,7 @@ Result<void> Run(const ServeOptions& options, std::string_view service, StopSign
   obs::Registry metrics;
   bus::SqliteBusConfig bus_config;
   bus_config.file = folder.path() / "bus.db";
-  std::unique_ptr<bus::SqliteBus> bus;
-  // All services of a folder start together and share this file: one of them creates it.
-  BOXOFFICE_TRY(folder.SetUpAlone([&]() -> Result<void> {
-    BOXOFFICE_ASSIGN(bus, bus::SqliteBus::Open(std::move(bus_config), clock, metrics));
-    return {};
-  }));
+  BOXOFFICE_ASSIGN(const auto bus, bus::SqliteBus::Open(std::move(bus_config), clock, metrics));
   const Runtime runtime{.clock = clock,
                         .random = random,
                         .metrics = metrics,

@@ -6,12 +6,12 @@
 // the rows that the bus has acknowledged.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,6 +56,12 @@ class Writer {
   sql::Statement insert_;
 };
 
+// What waits to be published.
+struct Status {
+  int64_t pending = 0;
+  std::optional<Timestamp> oldest;  // when it was made; nullopt: nothing waits
+};
+
 struct PublisherConfig {
   std::string service;  // labels metrics and logs
   std::filesystem::path database;
@@ -89,8 +95,10 @@ class Publisher {
   // Publishes what is there (until it is empty or a first failure), and ends. Again, or before Start: no
   // effect.
   void Stop();
-  // Rows not yet published, as counted at most a second ago; for the lag metric and the operator.
-  [[nodiscard]] int64_t Pending() const { return pending_.load(std::memory_order_relaxed); }
+  // Rows not yet published, for the operator: as counted a second or two ago, or at the last try while the
+  // bus fails.
+  [[nodiscard]] Status status() const;
+  [[nodiscard]] int64_t Pending() const { return status().pending; }
 
  private:
   struct Table;
@@ -110,7 +118,9 @@ class Publisher {
   obs::Counter& failures_;
   obs::Gauge& pending_gauge_;
   obs::Histogram& lag_seconds_;
-  std::atomic<int64_t> pending_{0};
+
+  mutable std::mutex status_mutex_;
+  Status status_;
 
   // Of the thread.
   std::unique_ptr<Table> table_;

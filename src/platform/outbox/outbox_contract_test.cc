@@ -2,6 +2,7 @@
 
 #include "platform/bus/sqlite_bus.h"
 #include "platform/outbox/outbox.h"
+#include "testing/fake_bus.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::outbox {
@@ -11,7 +12,7 @@ using std::chrono::milliseconds;
 using testing::ElementsAre;
 
 // A bus that keeps what it takes, and fails when told to.
-class FakeBus final : public bus::Bus {
+class FakeBus final : public testbed::FakeBus {
  public:
   Result<void> Publish(std::span<const bus::Event> events) override {
     const std::scoped_lock lock(mutex_);
@@ -40,12 +41,6 @@ class FakeBus final : public bus::Bus {
       std::this_thread::yield();
     }
   }
-  Result<void> Subscribe(const std::string&, std::vector<std::string>, Consume) override { return {}; }
-  void Unsubscribe(const std::string&) override {}
-  Result<std::vector<bus::Record>> Read(const std::string&, int64_t, size_t) override { return {}; }
-  Result<int64_t> Lag(const std::string&) override { return 0; }
-  Result<std::vector<bus::DeadLetter>> DeadLetters(size_t) override { return {}; }
-  Result<void> Replay(int64_t) override { return {}; }
 
  private:
   std::mutex mutex_;
@@ -217,10 +212,13 @@ TEST_F(OutboxTest, AFailedDeleteIsRepeatedBeforeMoreIsPublished) {
 
 TEST_F(OutboxTest, WhileTheBusFailsRowsStayAndGoOutLater) {
   bus_.SetFailing(true);
-  Write({Make("a", "1"), Make("a", "2")});
+  const bus::Event first = Make("a", "1");
+  const Timestamp made = first.time;
+  Write({first, Make("a", "2")});
   Publisher publisher(Config(), bus_, metrics_);
   ASSERT_TRUE(publisher.Start());
   EXPECT_EQ(publisher.Pending(), 2);
+  EXPECT_EQ(publisher.status().oldest, made);
   bus_.WaitForAttempts(3);
   EXPECT_EQ(Rows(), 2);
   bus_.SetFailing(false);

@@ -20,7 +20,8 @@ struct Publisher::Table {
             database.Prepare("SELECT seq, event_id, topic, key, type, traceparent, body, time_ms FROM outbox "
                              "ORDER BY seq LIMIT ?1")),
         erase(database.Prepare("DELETE FROM outbox WHERE seq = ?1")),
-        count(database.Prepare("SELECT count(*) FROM outbox")) {}
+        count(database.Prepare(
+            "SELECT count(*), (SELECT time_ms FROM outbox ORDER BY seq LIMIT 1) FROM outbox")) {}
   sql::Database database;
   sql::Statement read;
   sql::Statement erase;
@@ -110,7 +111,9 @@ void Publisher::Loop() {
         poll = std::min(std::max(poll * 2, config_.min_poll), config_.max_poll);
       }
     }
-    if (const auto now = SteadyClock::now(); now - counted > std::chrono::seconds(1)) {
+    // At once where the last count is known to be wrong or may stay for long.
+    const bool stale = !published || (*published == 0 && Pending() > 0);
+    if (const auto now = SteadyClock::now(); stale || now - counted > std::chrono::seconds(1)) {
       Count();
       counted = now;
     }
@@ -170,10 +173,17 @@ Result<void> Publisher::DeleteAcknowledged() {
 void Publisher::Count() {
   const Result<bool> found = table_->count.Step();
   if (!found) return;
-  const int64_t pending = table_->count.Int(0);
+  Status now{.pending = table_->count.Int(0), .oldest = {}};
+  if (!table_->count.IsNull(1)) now.oldest = FromUnixMs(table_->count.Int(1));
   table_->count.Reset();
-  pending_.store(pending, std::memory_order_relaxed);
-  pending_gauge_.Set(static_cast<double>(pending));
+  pending_gauge_.Set(static_cast<double>(now.pending));
+  const std::scoped_lock lock(status_mutex_);
+  status_ = now;
+}
+
+Status Publisher::status() const {
+  const std::scoped_lock lock(status_mutex_);
+  return status_;
 }
 
 }  // namespace boxoffice::outbox

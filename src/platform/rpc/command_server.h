@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <type_traits>
 #include <utility>
 
 #include <grpcpp/support/server_callback.h>
@@ -25,6 +26,23 @@ template <typename Outcome>
   return outcome;
 }
 
+// The outcome's kind on the wire: a participant's action and undo end in one of these four, in every
+// contract.
+template <typename Proto, typename Kind>
+[[nodiscard]] typename Proto::Kind KindToProto(Kind kind) {
+  switch (kind) {
+    case Kind::kDone:
+      return Proto::DONE;
+    case Kind::kRefused:
+      return Proto::REFUSED;
+    case Kind::kAborted:
+      return Proto::ABORTED;
+    case Kind::kMismatch:
+      return Proto::MISMATCH;
+  }
+  return Proto::KIND_UNSPECIFIED;
+}
+
 template <typename CommandBatch, typename OutcomeBatch>
 class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, OutcomeBatch> {
  public:
@@ -34,6 +52,25 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
   // is filled in here.
   using Reply = std::move_only_function<void(Outcome)>;
   using Handler = std::function<void(Command, Reply)>;
+
+  // The handler of a service that takes its own commands: `parse` (Command → Result<its command>) refuses
+  // what is malformed, `submit` (its command, done) calls `done` once with a Result<its outcome>, and
+  // `render` makes an Outcome of that. An error of either becomes the outcome's. All three are called from
+  // any thread.
+  template <typename Parse, typename Submit, typename Render>
+  [[nodiscard]] static Handler Translate(Parse parse, Submit submit, Render render) {
+    return [parse = std::move(parse), submit = std::move(submit), render = std::move(render)](Command proto,
+                                                                                              Reply reply) {
+      auto command = parse(proto);
+      if (!command) {
+        reply(ErrorOutcome<Outcome>(command.error()));
+        return;
+      }
+      submit(*std::move(command), [render, reply = std::move(reply)](auto outcome) mutable {
+        reply(outcome ? render(*outcome) : ErrorOutcome<Outcome>(outcome.error()));
+      });
+    };
+  }
 
   // `handler` must outlive every stream: the gRPC server is shut down before the service goes.
   explicit CommandServer(const Handler& handler) : handler_(handler), core_(std::make_shared<Core>(this)) {

@@ -30,10 +30,12 @@ grpc::ChannelArguments Arguments() {
 
 }  // namespace
 
-Result<void> Host::Start(grpc::Service& service, const std::vector<std::string>& addresses) {
+Result<void> Host::Start(grpc::Service& service, const std::vector<std::string>& addresses,
+                         const std::vector<grpc::Service*>& beside) {
   CHECK(server_ == nullptr, "a host starts once");
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);
+  for (grpc::Service* other : beside) builder.RegisterService(other);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
   // Without it two servers would share a port, and half of the calls would go astray.

@@ -29,9 +29,11 @@ class Host {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  // Serves `service`, which must outlive the host's Shutdown, in this process and at each of `addresses`
-  // ("127.0.0.1:9001", "unix:/run/seat.sock"; none: in this process only). Errors: port_taken.
-  [[nodiscard]] Result<void> Start(grpc::Service& service, const std::vector<std::string>& addresses);
+  // Serves `service`, and what else it has `beside` it, in this process and at each of `addresses`
+  // ("127.0.0.1:9001", "unix:/run/seat.sock"; none: in this process only). All must outlive the host's
+  // Shutdown. Errors: port_taken.
+  [[nodiscard]] Result<void> Start(grpc::Service& service, const std::vector<std::string>& addresses,
+                                   const std::vector<grpc::Service*>& beside = {});
   // A channel that does not leave the process. Only after Start, and not after Shutdown: gRPC 1.51 crashes on
   // a call to an in-process server that was shut down. The module graph stops callers first.
   [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel();

@@ -14,11 +14,23 @@ namespace {
 // Checkpointing random pages is SQLite's limiter on spread data; a longer WAL amortises it (measured: +40 %).
 constexpr int kWalAutocheckpointPages = 10'000;
 constexpr int kBusyTimeoutMs = 5'000;
+constexpr int kBusyPollMs = 10;
 
 std::unexpected<Error> DatabaseError(sqlite3* db, int code) {
   const char* message = db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code);
   if ((code & 0xff) == SQLITE_CONSTRAINT) return Fail(Code::kConflict, "constraint", message);
   return Fail(Code::kUnavailable, "database_unavailable", message);
+}
+
+// Several processes may create one file together. The switch takes the whole file for a moment, and SQLite
+// does not wait for that by itself: two that read and both want to write would wait for each other.
+Result<void> SwitchToWal(Database& database, sqlite3* db) {
+  for (int waited_ms = 0;; waited_ms += kBusyPollMs) {
+    auto switched = database.Execute("PRAGMA journal_mode=WAL");
+    const bool busy = (sqlite3_errcode(db) & 0xff) == SQLITE_BUSY;
+    if (switched || !busy || waited_ms >= kBusyTimeoutMs) return switched;
+    sqlite3_sleep(kBusyPollMs);
+  }
 }
 
 // One mutex per file for all connections of this process.
@@ -60,11 +72,15 @@ Result<Database> Database::Open(const std::filesystem::path& file, Durability du
   }
   sqlite3_extended_result_codes(handle->db, 1);
   sqlite3_busy_timeout(handle->db, kBusyTimeoutMs);
+  sqlite3* const db = handle->db;
   Database database(std::move(handle));
-  auto configured = database.Execute(fmt::format(
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous={}; PRAGMA wal_autocheckpoint={}; PRAGMA foreign_keys=ON; "
-      "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;",
-      durability == Durability::kFull ? "FULL" : "NORMAL", kWalAutocheckpointPages));
+  auto configured = SwitchToWal(database, db);
+  if (configured) {
+    configured = database.Execute(
+        fmt::format("PRAGMA synchronous={}; PRAGMA wal_autocheckpoint={}; PRAGMA foreign_keys=ON; "
+                    "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;",
+                    durability == Durability::kFull ? "FULL" : "NORMAL", kWalAutocheckpointPages));
+  }
   if (!configured) {
     return Fail(Code::kUnavailable, "database_unavailable",
                 fmt::format("{}: {}", file.string(), configured.error().detail));

@@ -32,8 +32,8 @@ class Statement;
 // A connection to one SQLite file in WAL mode. Not thread-safe.
 class Database {
  public:
-  // Opens or creates `file`, whose folder must exist. Errors: database_unavailable (not writable, no folder,
-  // corrupt).
+  // Opens or creates `file`, whose folder must exist; several processes may do so at once. Errors:
+  // database_unavailable (not writable, no folder, corrupt).
   [[nodiscard]] static Result<Database> Open(const std::filesystem::path& file,
                                              Durability durability = Durability::kFull);
 
@@ -45,8 +45,9 @@ class Database {
   [[nodiscard]] Statement Prepare(std::string_view sql) const;
   // Runs statements without results, separated by semicolons.
   [[nodiscard]] Result<void> Execute(std::string_view sql);
-  // Applies what is missing of `migrations`, each in a transaction of its own. Again: no effect.
-  // Errors: schema_newer (the file was written by a newer program), database_unavailable.
+  // Applies what is missing of `migrations`, each in a transaction of its own; of several processes that do
+  // so at once, one applies each. Again: no effect. Errors: schema_newer (the file was written by a newer
+  // program), database_unavailable.
   [[nodiscard]] Result<void> Migrate(std::span<const Migration> migrations);
   // Rows changed by the last INSERT, UPDATE or DELETE.
   [[nodiscard]] int64_t changes() const;

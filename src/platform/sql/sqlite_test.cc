@@ -1,6 +1,10 @@
 #include "platform/sql/sqlite.h"
 
+#include <array>
+
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "testing/temp_dir.h"
 
@@ -68,6 +72,47 @@ TEST_F(SqliteTest, MigrationsAreAppliedOnceAndInOrder) {
   ASSERT_TRUE(Open().Migrate(std::array{kFirst}));
   ASSERT_TRUE(Open().Migrate(std::array{kFirst, kSecond}));
   ASSERT_TRUE(Open().Migrate(std::array{kFirst, kSecond}));
+}
+
+// Starts `count` processes that run `work` at the same moment; how many of them failed.
+template <typename Work>
+int RunTogether(int count, Work work) {
+  std::array<int, 2> gate{};
+  EXPECT_EQ(pipe(gate.data()), 0);
+  std::vector<pid_t> processes;
+  for (int i = 0; i < count; ++i) {
+    const pid_t process = fork();
+    if (process == 0) {
+      close(gate[1]);
+      char nothing = 0;
+      const ssize_t opened = read(gate[0], &nothing, 1);  // ends when the parent closes its end
+      _exit(opened == 0 && work() ? 0 : 1);
+    }
+    processes.push_back(process);
+  }
+  close(gate[0]);
+  close(gate[1]);
+  int failed = 0;
+  for (const pid_t process : processes) {
+    int status = -1;
+    EXPECT_EQ(waitpid(process, &status, 0), process);
+    if (status != 0) ++failed;
+  }
+  return failed;
+}
+
+TEST_F(SqliteTest, ProcessesThatCreateAndMigrateOneFileTogetherAllSucceed) {
+  for (int round = 0; round < 40; ++round) {
+    const auto file = dir_.path() / std::to_string(round);
+    const auto open_and_migrate = [&file] {
+      auto db = Database::Open(file);
+      return db && db->Migrate(std::array{kFirst, kSecond}).has_value();
+    };
+    ASSERT_EQ(RunTogether(8, open_and_migrate), 0) << "round " << round;
+    Database db = Database::Open(file).value();
+    EXPECT_TRUE(db.Execute("INSERT INTO t(a, d) VALUES(1, 2)"));
+    EXPECT_EQ(db.Migrate(std::array{kFirst}).error().reason, "schema_newer") << "both are applied";
+  }
 }
 
 TEST_F(SqliteTest, ADatabaseNewerThanTheProgramIsRefused) {

@@ -25,12 +25,13 @@ Result<void> PaymentModule::Start() {
       outbox::PublisherConfig{.service = "payment", .database = runtime_.data_dir / kDatabase}, runtime_.bus,
       runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());
+  outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);
   service_ = std::make_unique<Service>(
       *stores_.store, *stores_.reader, Providers{{"sandbox", sandbox_.get()}}, *timer_, runtime_.clock,
       runtime_.random, runtime_.metrics, config_.service, [this] { publisher_->Nudge(); });
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
   service_->StartReconciler();
-  return host_.Start(*server_, runtime_.listen);
+  return host_.Start(*server_, runtime_.listen, {outbox_server_.get()});
 }
 
 // In reverse order of Start, but for the timer: its tasks refer to the service, so it ends before the service
@@ -41,6 +42,7 @@ void PaymentModule::Stop() {
   timer_.reset();
   server_.reset();
   service_.reset();
+  outbox_server_.reset();
   publisher_.reset();
   sandbox_.reset();
   stores_ = {};

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "platform/module/outbox_server.h"
 #include "platform/module/service_module.h"
 #include "platform/outbox/outbox.h"
 #include "platform/rpc/host.h"
@@ -44,6 +45,7 @@ class PaymentModule final : public module::ServiceModule {
   std::unique_ptr<Timer> timer_;
   std::unique_ptr<SandboxProvider> sandbox_;
   std::unique_ptr<outbox::Publisher> publisher_;
+  std::unique_ptr<module::OutboxServer> outbox_server_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<RpcServer> server_;
   rpc::Host host_;

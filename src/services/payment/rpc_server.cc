@@ -6,24 +6,19 @@
 
 #include <fmt/format.h>
 
+#include "platform/rpc/field.h"
 #include "platform/rpc/unary.h"
 
 namespace boxoffice::payment {
 namespace {
 
+using rpc::InvalidField;
+using rpc::ParseId;
+using rpc::ParseMoney;
+using rpc::ParseText;
+
 constexpr size_t kMaxUserIdBytes = 64;
 constexpr size_t kMaxMethodBytes = 64;
-
-std::unexpected<Error> InvalidField(std::string_view field, std::string_view problem) {
-  return Fail(Code::kInvalidArgument, "invalid_field", fmt::format("{}: {}", field, problem));
-}
-
-template <typename T>
-Result<T> ParseId(std::string_view field, const std::string& bytes) {
-  const auto id = T::FromBytes(bytes);
-  if (!id || id->IsNil()) return InvalidField(field, "must be the 16 bytes of a UUID");
-  return *id;
-}
 
 Result<PaymentKey> ParseKey(const std::string& reservation_id, uint32_t attempt) {
   BOXOFFICE_ASSIGN(const auto reservation, ParseId<ReservationId>("reservation_id", reservation_id));
@@ -31,25 +26,12 @@ Result<PaymentKey> ParseKey(const std::string& reservation_id, uint32_t attempt)
   return PaymentKey{reservation, attempt};
 }
 
-Result<Money> ParseMoney(const money::v1::Money& money) {
-  const auto currency = Currency::Parse(money.currency());
-  if (!currency) return InvalidField("money.currency", "must be three upper-case letters");
-  if (money.amount() <= 0 || money.amount() > kMaxAmount) {
-    return Fail(Code::kInvalidArgument, "amount_out_of_range",
-                fmt::format("money.amount: must be in 1 to {}", kMaxAmount));
-  }
-  return Money{money.amount(), *currency};
-}
-
 Result<Approve> Parse(const v1::ApprovePayment& proto) {
   Approve approve;
   BOXOFFICE_ASSIGN(approve.key, ParseKey(proto.reservation_id(), proto.attempt()));
   BOXOFFICE_ASSIGN(approve.saga, ParseId<SagaId>("saga_id", proto.saga_id()));
   BOXOFFICE_ASSIGN(approve.money, ParseMoney(proto.money()));
-  if (proto.user_id().empty() || proto.user_id().size() > kMaxUserIdBytes) {
-    return InvalidField("user_id", fmt::format("must have 1 to {} bytes", kMaxUserIdBytes));
-  }
-  approve.user_id = proto.user_id();
+  BOXOFFICE_ASSIGN(approve.user_id, ParseText("user_id", proto.user_id(), kMaxUserIdBytes));
   if (proto.method().size() > kMaxMethodBytes) {
     return InvalidField("method", fmt::format("must have at most {} bytes", kMaxMethodBytes));
   }
@@ -70,40 +52,25 @@ Result<Query> Parse(const v1::QueryPayment& proto) {
   return query;
 }
 
-Result<Command> Parse(const v1::Command& proto) {
-  Command command;
-  command.traceparent = proto.header().traceparent();
+Result<decltype(Command::body)> ParseBody(const v1::Command& proto) {
   switch (proto.body_case()) {
-    case v1::Command::kApprove: {
-      BOXOFFICE_ASSIGN(command.body, Parse(proto.approve()));
-      return command;
-    }
-    case v1::Command::kCancel: {
-      BOXOFFICE_ASSIGN(command.body, Parse(proto.cancel()));
-      return command;
-    }
-    case v1::Command::kQuery: {
-      BOXOFFICE_ASSIGN(command.body, Parse(proto.query()));
-      return command;
-    }
+    case v1::Command::kApprove:
+      return Parse(proto.approve());
+    case v1::Command::kCancel:
+      return Parse(proto.cancel());
+    case v1::Command::kQuery:
+      return Parse(proto.query());
     case v1::Command::BODY_NOT_SET:
       break;
   }
   return InvalidField("body", "must be one of approve, cancel, query");
 }
 
-v1::PaymentOutcome::Kind ToProto(OutcomeKind kind) {
-  switch (kind) {
-    case OutcomeKind::kDone:
-      return v1::PaymentOutcome::DONE;
-    case OutcomeKind::kRefused:
-      return v1::PaymentOutcome::REFUSED;
-    case OutcomeKind::kAborted:
-      return v1::PaymentOutcome::ABORTED;
-    case OutcomeKind::kMismatch:
-      return v1::PaymentOutcome::MISMATCH;
-  }
-  return v1::PaymentOutcome::KIND_UNSPECIFIED;
+Result<Command> Parse(const v1::Command& proto) {
+  Command command;
+  BOXOFFICE_ASSIGN(command.body, ParseBody(proto));
+  command.traceparent = proto.header().traceparent();
+  return command;
 }
 
 v1::PaymentState ToProto(State state) {
@@ -155,7 +122,7 @@ const char* ResolutionName(Resolution resolution) {
 v1::Outcome ToProto(const Outcome& outcome) {
   v1::Outcome proto;
   v1::PaymentOutcome& payment = *proto.mutable_payment();
-  payment.set_kind(ToProto(outcome.kind));
+  payment.set_kind(rpc::KindToProto<v1::PaymentOutcome>(outcome.kind));
   payment.set_state(ToProto(outcome.state));
   if (!outcome.id.IsNil()) payment.set_payment_id(outcome.id.bytes().data(), outcome.id.bytes().size());
   if (outcome.refusal != Refusal::kNone) payment.set_refusal(RefusalName(outcome.refusal));
@@ -201,9 +168,7 @@ Result<v1::AuditResponse> AnswerAudit(Reader& reader, const v1::AuditRequest& re
     for (const Payment& payment : payments) Set(*response.add_payments(), payment);
     return response;
   }
-  if (request.limit() < 1 || request.limit() > kMaxAuditPage) {
-    return InvalidField("limit", fmt::format("must be in 1 to {}", kMaxAuditPage));
-  }
+  BOXOFFICE_TRY(rpc::CheckLimit(request.limit(), kMaxAuditPage));
   ReservationId after;
   if (!request.after_reservation_id().empty()) {
     BOXOFFICE_ASSIGN(after, ParseId<ReservationId>("after_reservation_id", request.after_reservation_id()));
@@ -217,16 +182,11 @@ Result<v1::AuditResponse> AnswerAudit(Reader& reader, const v1::AuditRequest& re
 }  // namespace
 
 RpcServer::RpcServer(payment::Service& service, Reader& reader)
-    : reader_(reader), handler_([&service](const v1::Command& proto, Commands::Reply reply) {
-        Result<Command> command = Parse(proto);
-        if (!command) {
-          reply(rpc::ErrorOutcome<v1::Outcome>(command.error()));
-          return;
-        }
-        service.Submit(*std::move(command), [reply = std::move(reply)](Result<Outcome> outcome) mutable {
-          reply(outcome ? ToProto(*outcome) : rpc::ErrorOutcome<v1::Outcome>(outcome.error()));
-        });
-      }) {}
+    : reader_(reader),
+      handler_(Commands::Translate(
+          [](const v1::Command& proto) { return Parse(proto); },
+          [&service](Command command, auto done) { service.Submit(std::move(command), std::move(done)); },
+          [](const Outcome& outcome) { return ToProto(outcome); })) {}
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
     grpc::CallbackServerContext*) {

@@ -1,16 +1,13 @@
 // Payment as its callers see it: the module on a folder of its own, through the in-process channel.
 #include <future>
 
-#include <boost/asio/thread_pool.hpp>
 #include <gmock/gmock.h>
 
 #include "boxoffice/bus/v1/events.pb.h"
 #include "boxoffice/payment/v1/payment.grpc.pb.h"
-#include "platform/bus/sqlite_bus.h"
-#include "platform/rpc/command_client.h"
 #include "services/payment/module.h"
 #include "services/payment/provider_timer_manual.h"
-#include "testing/temp_dir.h"
+#include "testing/service_fixture.h"
 
 namespace boxoffice::payment {
 namespace {
@@ -18,12 +15,11 @@ namespace {
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
-using Client = rpc::CommandClient<v1::CommandBatch, v1::OutcomeBatch>;
+using Base = testbed::ServiceFixture<PaymentModule, v1::PaymentService, v1::CommandBatch, v1::OutcomeBatch>;
 
-class PaymentRpcTest : public ::testing::Test {
+class PaymentRpcTest : public Base {
  protected:
   PaymentRpcTest() { StartModule(); }
-  ~PaymentRpcTest() override { StopModule(); }
 
   void StartModule() {
     PaymentConfig config;
@@ -32,39 +28,9 @@ class PaymentRpcTest : public ::testing::Test {
       timer_ = timer.get();
       return timer;
     };
-    module_ = std::make_unique<PaymentModule>(runtime_, config);
-    const auto started = module_->Start();
-    CHECK(started.has_value(), "{}", started.error().detail);
-    stub_ = v1::PaymentService::NewStub(module_->InProcessChannel());
-    client_ = std::make_unique<Client>(
-        "test", pool_.get_executor(),
-        [this](grpc::ClientContext* context, Client::Reactor* reactor) {
-          stub_->async()->Execute(context, reactor);
-        },
-        metrics_);
+    Base::StartModule(config);
   }
-  void StopModule() {
-    client_.reset();
-    stub_.reset();
-    module_->Stop();
-  }
-
-  std::future<Result<v1::Outcome>> Send(v1::Command command) {
-    auto promise = std::make_shared<std::promise<Result<v1::Outcome>>>();
-    client_->Send(std::move(command), 30s,
-                  [promise](Result<v1::Outcome> o) { promise->set_value(std::move(o)); });
-    return promise->get_future();
-  }
-  v1::PaymentOutcome Run(v1::Command command) {
-    auto outcome = Send(std::move(command)).get();
-    EXPECT_TRUE(outcome.has_value()) << outcome.error().reason << outcome.error().detail;
-    return outcome ? outcome->payment() : v1::PaymentOutcome();
-  }
-  Error RunError(v1::Command command) {
-    auto outcome = Send(std::move(command)).get();
-    EXPECT_FALSE(outcome.has_value());
-    return outcome ? Error{} : outcome.error();
-  }
+  v1::PaymentOutcome Run(v1::Command command) { return Base::Run(std::move(command)).payment(); }
   // Sends a command on which the provider keeps still, and lets the time-out pass. The reconciler waits too.
   Error RunTimingOut(v1::Command command) {
     auto outcome = Send(std::move(command));
@@ -74,7 +40,6 @@ class PaymentRpcTest : public ::testing::Test {
     EXPECT_FALSE(answer.has_value());
     return answer ? Error{} : answer.error();
   }
-  std::string NewId() { return std::string(SagaId::Make(clock_.Now(), random_).bytes()); }
 
   v1::Command ApproveOf(const std::string& method, uint32_t attempt = 1) {
     v1::Command command;
@@ -110,20 +75,9 @@ class PaymentRpcTest : public ::testing::Test {
     return payment;
   }
 
-  testbed::TempDir dir_;
-  ManualClock clock_;
-  SeededRandom random_{5};
-  obs::Registry metrics_;
-  std::unique_ptr<bus::SqliteBus> bus_ =
-      *bus::SqliteBus::Open({.file = dir_.path() / "bus.db"}, clock_, metrics_);
-  module::Runtime runtime_{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}};
-  boost::asio::thread_pool pool_{1};
   std::string reservation_ = NewId();
   std::string saga_ = NewId();
   ManualTimer* timer_ = nullptr;
-  std::unique_ptr<PaymentModule> module_;
-  std::unique_ptr<v1::PaymentService::Stub> stub_;
-  std::unique_ptr<Client> client_;
 };
 
 TEST_F(PaymentRpcTest, AnInternalPaymentIsApprovedAndCancelled) {

@@ -9,39 +9,34 @@
 
 #include <fmt/format.h>
 
+#include "platform/rpc/field.h"
 #include "platform/rpc/unary.h"
 #include "services/queue/rpc_ticket.h"
 
 namespace boxoffice::queue {
 namespace {
 
-constexpr int64_t kMaxAuditPage = 1'000;
+using rpc::InvalidField;
 
-std::unexpected<Error> InvalidField(std::string_view field, std::string_view needs) {
-  return Fail(Code::kInvalidArgument, "invalid_field", fmt::format("{}: {}", field, needs));
-}
+constexpr int64_t kMaxAuditPage = 1'000;
 
 Result<void> CheckShow(int64_t show_id) {
   if (show_id <= 0) return InvalidField("show_id", "must be positive");
   return {};
 }
-Result<void> CheckUser(const std::string& user_id) {
-  if (user_id.empty() || user_id.size() > kMaxUserBytes) {
-    return InvalidField("user_id", fmt::format("must have 1 to {} bytes", kMaxUserBytes));
-  }
-  return {};
+Result<std::string> ParseUser(const std::string& user_id) {
+  return rpc::ParseText("user_id", user_id, kMaxUserBytes);
 }
 
 template <typename Proto>
 Result<SagaCall> ReadSagaCall(const Proto& proto) {
-  const auto saga = SagaId::FromBytes(proto.saga_id());
-  if (!saga || saga->IsNil()) return InvalidField("saga_id", "must be a UUID of 16 bytes");
-  const auto reservation = ReservationId::FromBytes(proto.reservation_id());
-  if (!reservation || reservation->IsNil())
-    return InvalidField("reservation_id", "must be a UUID of 16 bytes");
-  BOXOFFICE_TRY(CheckUser(proto.user_id()));
+  SagaCall call;
+  BOXOFFICE_ASSIGN(call.saga, rpc::ParseId<SagaId>("saga_id", proto.saga_id()));
+  BOXOFFICE_ASSIGN(call.reservation, rpc::ParseId<ReservationId>("reservation_id", proto.reservation_id()));
+  BOXOFFICE_ASSIGN(call.user_id, ParseUser(proto.user_id()));
   BOXOFFICE_TRY(CheckShow(proto.show_id()));
-  return SagaCall{*saga, *reservation, proto.user_id(), proto.show_id()};
+  call.show_id = proto.show_id();
+  return call;
 }
 
 Result<Command> ReadConfigure(const v1::ConfigureQueue& proto) {
@@ -69,16 +64,19 @@ Result<Command> ReadHeartbeat(const v1::Heartbeat& proto) {
 
 Result<Command> ReadCommand(const v1::Command& proto, const auth::KeyRing& keys) {
   switch (proto.body_case()) {
-    case v1::Command::kJoin:
+    case v1::Command::kJoin: {
       BOXOFFICE_TRY(CheckShow(proto.join().show_id()));
-      BOXOFFICE_TRY(CheckUser(proto.join().user_id()));
-      return Join{proto.join().show_id(), proto.join().user_id()};
-    case v1::Command::kLeave:
-      BOXOFFICE_TRY(CheckUser(proto.leave().user_id()));
-      return Leave{ReadTicket(keys, proto.leave().token()), proto.leave().user_id()};
-    case v1::Command::kPoll:
-      BOXOFFICE_TRY(CheckUser(proto.poll().user_id()));
-      return Poll{ReadTicket(keys, proto.poll().token()), proto.poll().user_id()};
+      BOXOFFICE_ASSIGN(std::string user_id, ParseUser(proto.join().user_id()));
+      return Join{proto.join().show_id(), std::move(user_id)};
+    }
+    case v1::Command::kLeave: {
+      BOXOFFICE_ASSIGN(std::string user_id, ParseUser(proto.leave().user_id()));
+      return Leave{ReadTicket(keys, proto.leave().token()), std::move(user_id)};
+    }
+    case v1::Command::kPoll: {
+      BOXOFFICE_ASSIGN(std::string user_id, ParseUser(proto.poll().user_id()));
+      return Poll{ReadTicket(keys, proto.poll().token()), std::move(user_id)};
+    }
     case v1::Command::kBind: {
       BOXOFFICE_ASSIGN(SagaCall call, ReadSagaCall(proto.bind()));
       return Bind{std::move(call), ReadTicket(keys, proto.bind().token())};
@@ -149,26 +147,14 @@ RpcServer::RpcServer(queue::Service& service, History& history, std::shared_ptr<
     : service_(service),
       history_(history),
       keys_(std::move(keys)),
-      handler_(
-          [this](const v1::Command& command, Commands::Reply reply) { Handle(command, std::move(reply)); }) {}
-
-void RpcServer::Handle(const v1::Command& proto, Commands::Reply reply) {
-  auto command = ReadCommand(proto, *keys_);
-  if (!command) {
-    reply(rpc::ErrorOutcome<v1::Outcome>(command.error()));
-    return;
-  }
-  service_.Submit(*std::move(command),
-                  [keys = keys_, reply = std::move(reply)](Result<Outcome> result) mutable {
-                    if (!result) {
-                      reply(rpc::ErrorOutcome<v1::Outcome>(result.error()));
-                      return;
-                    }
-                    v1::Outcome outcome;
-                    std::visit(OutcomeWriter{*keys, outcome}, *result);
-                    reply(std::move(outcome));
-                  });
-}
+      handler_(Commands::Translate(
+          [keys = keys_](const v1::Command& proto) { return ReadCommand(proto, *keys); },
+          [&service](Command command, auto done) { service.Submit(std::move(command), std::move(done)); },
+          [keys = keys_](const Outcome& outcome) {
+            v1::Outcome proto;
+            std::visit(OutcomeWriter{*keys, proto}, outcome);
+            return proto;
+          })) {}
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
     grpc::CallbackServerContext*) {

@@ -34,7 +34,6 @@ class RpcServer final : public v1::QueueService::CallbackService {
 
  private:
   using Commands = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
-  void Handle(const v1::Command& command, Commands::Reply reply);
 
   queue::Service& service_;  // the generated base has a Service of its own
   History& history_;

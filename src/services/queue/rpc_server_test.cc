@@ -1,69 +1,33 @@
 // The waiting room as its callers see it: the module on a folder of its own, through the in-process channel.
-#include <future>
-#include <memory>
 #include <string>
 
-#include <boost/asio/thread_pool.hpp>
 #include <gmock/gmock.h>
 
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "platform/auth/keys.h"
-#include "platform/bus/sqlite_bus.h"
-#include "platform/rpc/command_client.h"
 #include "services/queue/module.h"
 #include "services/queue/rpc_ticket.h"
-#include "testing/temp_dir.h"
+#include "testing/service_fixture.h"
 
 namespace boxoffice::queue {
 namespace {
 
 using ::testing::SizeIs;
 using namespace std::chrono_literals;
-using Client = rpc::CommandClient<v1::CommandBatch, v1::OutcomeBatch>;
+using Base = testbed::ServiceFixture<QueueModule, v1::QueueService, v1::CommandBatch, v1::OutcomeBatch>;
 
-class QueueRpcTest : public ::testing::Test {
+class QueueRpcTest : public Base {
  protected:
   QueueRpcTest() { StartModule(0ms); }
-  ~QueueRpcTest() override { StopModule(); }
 
   void StartModule(milliseconds tick_interval) {
-    module_ = std::make_unique<QueueModule>(runtime_, QueueConfig{.tick_interval = tick_interval});
-    const auto started = module_->Start();
-    CHECK(started.has_value(), "{}", started.error().detail);
-    stub_ = v1::QueueService::NewStub(module_->InProcessChannel());
-    client_ = std::make_unique<Client>(
-        "test", pool_.get_executor(),
-        [this](grpc::ClientContext* context, Client::Reactor* reactor) {
-          stub_->async()->Execute(context, reactor);
-        },
-        metrics_);
-  }
-  void StopModule() {
-    client_.reset();
-    stub_.reset();
-    module_->Stop();
+    Base::StartModule(QueueConfig{.tick_interval = tick_interval});
   }
   void Restart(milliseconds tick_interval = 0ms) {
     StopModule();
     StartModule(tick_interval);
   }
 
-  std::future<Result<v1::Outcome>> Send(v1::Command command) {
-    auto promise = std::make_shared<std::promise<Result<v1::Outcome>>>();
-    client_->Send(std::move(command), 10s,
-                  [promise](Result<v1::Outcome> o) { promise->set_value(std::move(o)); });
-    return promise->get_future();
-  }
-  v1::Outcome Run(v1::Command command) {
-    auto outcome = Send(std::move(command)).get();
-    EXPECT_TRUE(outcome.has_value()) << outcome.error().reason << outcome.error().detail;
-    return outcome ? *outcome : v1::Outcome();
-  }
-  Error RunError(v1::Command command) {
-    auto outcome = Send(std::move(command)).get();
-    EXPECT_FALSE(outcome.has_value());
-    return outcome ? Error{} : outcome.error();
-  }
   v1::Session Join(const std::string& user) {
     v1::Command command;
     command.mutable_join()->set_show_id(7);
@@ -115,20 +79,8 @@ class QueueRpcTest : public ::testing::Test {
     EXPECT_TRUE(stub_->GetHeads(&context, {}, &heads).ok());
     return heads.queues_size() == 1 ? heads.queues(0) : v1::Queue();
   }
-  std::string NewId() { return std::string(SagaId::Make(clock_.Now(), random_).bytes()); }
 
-  testbed::TempDir dir_;
-  ManualClock clock_;
-  SeededRandom random_{5};
-  obs::Registry metrics_;
-  std::unique_ptr<bus::SqliteBus> bus_ =
-      *bus::SqliteBus::Open({.file = dir_.path() / "bus.db"}, clock_, metrics_);
-  module::Runtime runtime_{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}};
-  boost::asio::thread_pool pool_{1};
   std::string reservation_ = NewId();
-  std::unique_ptr<QueueModule> module_;
-  std::unique_ptr<v1::QueueService::Stub> stub_;
-  std::unique_ptr<Client> client_;
 };
 
 TEST_F(QueueRpcTest, ABuyerGoesThroughTheWholeService) {

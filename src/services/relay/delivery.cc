@@ -1,5 +1,6 @@
 #include "services/relay/delivery.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 
@@ -56,6 +57,11 @@ std::optional<milliseconds> RetryDelay(int attempts, double jitter) {
   return milliseconds(static_cast<int64_t>(delay * (0.9 + 0.2 * jitter)));
 }
 
+milliseconds PauseAfter(const Answer& answer) {
+  if (answer.status != kTooManyRequests && answer.status != kServiceUnavailable) return 0ms;
+  return std::clamp<milliseconds>(answer.retry_after.value_or(0ms), 0ms, kMaxPause);
+}
+
 Delivery AfterAttempt(Delivery delivery, const Answer& answer, Timestamp now, double jitter) {
   ++delivery.attempts;
   delivery.last_status = answer.status;
@@ -69,7 +75,7 @@ Delivery AfterAttempt(Delivery delivery, const Answer& answer, Timestamp now, do
   const std::optional<milliseconds> delay =
       answer.status == kGone ? std::nullopt : RetryDelay(delivery.attempts, jitter);
   if (delay) {
-    delivery.next_attempt_at = now + *delay;
+    delivery.next_attempt_at = now + std::max(*delay, PauseAfter(answer));
   } else {
     delivery.state = State::kDead;
   }

@@ -66,17 +66,26 @@ struct Accepted {
 struct Answer {
   int status = 0;     // HTTP; 0: none
   std::string error;  // why there is none; empty otherwise
+  // Retry-After (RFC 9110, section 10.2.3), if the answer has one.
+  std::optional<milliseconds> retry_after;
 };
 
 inline constexpr int kGone = 410;
+inline constexpr int kTooManyRequests = 429;
+inline constexpr int kServiceUnavailable = 503;
+// No target is left alone for longer, whatever it asks for: the longest pause that RetryDelay makes.
+inline constexpr std::chrono::hours kMaxPause{24};
 inline constexpr size_t kMaxErrorBytes = 200;
 
 // How long to wait after the n-th failed attempt (from 1): 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24
 // h, each ± 10 % by `jitter` in [0, 1), together three days. nullopt: it was the last.
 [[nodiscard]] std::optional<milliseconds> RetryDelay(int attempts, double jitter);
 
+// How long the target asks to be left alone: the Retry-After of a 429 or 503, kMaxPause at most; otherwise 0.
+[[nodiscard]] milliseconds PauseAfter(const Answer& answer);
+
 // The delivery after an attempt: 2xx delivers it; 410 makes it dead at once; anything else (a redirect too)
-// is tried again by RetryDelay, then dead.
+// is tried again by RetryDelay, but not before PauseAfter is over, then dead.
 [[nodiscard]] Delivery AfterAttempt(Delivery delivery, const Answer& answer, Timestamp now, double jitter);
 // 410: the target asks for no more.
 [[nodiscard]] inline bool DisablesTarget(const Answer& answer) { return answer.status == kGone; }

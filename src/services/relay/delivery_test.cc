@@ -70,6 +70,19 @@ TEST_F(DeliveryTest, ADeliveryThatFailsIsTriedAgainAlsoAfterARedirectOrNoAnswer)
   }
 }
 
+TEST_F(DeliveryTest, ATargetThatAsksToBeLeftAloneIsNotTriedBefore) {
+  for (const int status : {429, 503}) {
+    EXPECT_EQ(AfterAttempt(Pending(), {status, "", 60s}, kNow, 0.5).next_attempt_at, kNow + 60s) << status;
+    EXPECT_EQ(AfterAttempt(Pending(), {status, "", 1s}, kNow, 0.5).next_attempt_at, kNow + 5s)
+        << "it may be later";
+    EXPECT_EQ(AfterAttempt(Pending(), {status, "", 1000h}, kNow, 0.5).next_attempt_at, kNow + 24h);
+  }
+  EXPECT_EQ(AfterAttempt(Pending(), {500, "", 60s}, kNow, 0.5).next_attempt_at, kNow + 5s);
+  EXPECT_EQ(AfterAttempt(Pending(9), {503, "", 60s}, kNow, 0.5).state, State::kDead)
+      << "it gets no more attempts";
+  EXPECT_EQ(PauseAfter({200, "", 60s}), 0ms);
+}
+
 TEST_F(DeliveryTest, RetriesAreSpreadOverThreeDays) {
   const std::vector<milliseconds> expected = {5s, 5min, 30min, 2h, 5h, 10h, 14h, 20h, 24h};
   milliseconds sum{0};

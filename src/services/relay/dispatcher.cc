@@ -1,5 +1,6 @@
 #include "services/relay/dispatcher.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace boxoffice::relay {
@@ -11,10 +12,21 @@ Dispatcher::Dispatcher(RelayService& service, Sender& sender, const Clock& clock
 Result<std::optional<Timestamp>> Dispatcher::Round() {
   BOXOFFICE_TRY(RecordEnded());
   BOXOFFICE_TRY(StartDue());
-  BOXOFFICE_ASSIGN(const std::optional<Timestamp> next, service_.NextDue());
-  // What is due already is in flight, or waits for a place: the end of an attempt will call.
-  if (next && *next <= clock_.Now()) return std::nullopt;
+  const Timestamp now = clock_.Now();
+  std::optional<Timestamp> next;
+  for (const int64_t target : service_.EnabledTargets()) {
+    BOXOFFICE_ASSIGN(const std::optional<Timestamp> due, service_.NextDue(target));
+    if (!due) continue;
+    const Timestamp at = std::max(*due, PausedUntil(target));
+    // What is due already is in flight, or waits for a place: the end of an attempt will call.
+    if (at > now && (!next || at < *next)) next = at;
+  }
   return next;
+}
+
+Timestamp Dispatcher::PausedUntil(int64_t target) const {
+  const auto found = paused_until_.find(target);
+  return found == paused_until_.end() ? Timestamp() : found->second;
 }
 
 size_t Dispatcher::in_flight() const {
@@ -32,6 +44,13 @@ Result<void> Dispatcher::RecordEnded() {
   }
   if (ended.empty()) return {};
   BOXOFFICE_TRY(service_.Record(ended));
+  const Timestamp now = clock_.Now();
+  for (const AttemptResult& result : ended) {
+    const milliseconds pause = PauseAfter(result.answer);
+    if (pause == milliseconds(0)) continue;
+    Timestamp& until = paused_until_[result.delivery.target_id];
+    until = std::max(until, now + pause);
+  }
   const std::scoped_lock lock(mutex_);
   ended_.erase(ended_.begin(), ended_.begin() + static_cast<ptrdiff_t>(ended.size()));
   for (const AttemptResult& result : ended) in_flight_[result.delivery.target_id].erase(result.delivery.id);
@@ -40,6 +59,7 @@ Result<void> Dispatcher::RecordEnded() {
 
 Result<void> Dispatcher::StartDue() {
   for (const int64_t target : service_.EnabledTargets()) {
+    if (PausedUntil(target) > clock_.Now()) continue;
     std::set<int64_t> busy;
     {
       const std::scoped_lock lock(mutex_);

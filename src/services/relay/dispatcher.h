@@ -1,5 +1,6 @@
-// Sends what is due, several deliveries at a time, and records what came of it. It has no thread: its owner
-// calls Round when something was accepted, an attempt has ended, or the time of the next delivery has come.
+// Sends what is due, several deliveries at a time, and records what came of it. A target that answers 429 or
+// 503 with Retry-After is sent nothing before that is over. It has no thread: its owner calls Round when
+// something was accepted, an attempt has ended, or the time of the next delivery has come.
 #pragma once
 
 #include <functional>
@@ -48,12 +49,16 @@ class Dispatcher {
 
  private:
   [[nodiscard]] Result<void> StartDue();
+  // Until then the target asks to be left alone; long ago: it doesn't.
+  [[nodiscard]] Timestamp PausedUntil(int64_t target) const;
 
   RelayService& service_;
   Sender& sender_;
   const Clock& clock_;
   const DispatchLimits limits_;
   const std::function<void()> wake_;
+  // Of the thread that calls Round. Not durable: after a restart each delivery still waits for its own time.
+  std::map<int64_t, Timestamp> paused_until_;
   mutable std::mutex mutex_;
   std::vector<AttemptResult> ended_;
   std::map<int64_t, std::set<int64_t>> in_flight_;  // target → deliveries, until they are recorded

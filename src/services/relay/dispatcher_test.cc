@@ -18,9 +18,9 @@ class FakeSender final : public Sender {
     open.emplace_back(attempt, std::move(done));
   }
   // Answers all that are under way, in order.
-  void AnswerAll(int status) {
+  void AnswerAll(int status, std::optional<milliseconds> retry_after = {}) {
     auto answered = std::exchange(open, {});
-    for (auto& [attempt, done] : answered) done({status, ""});
+    for (auto& [attempt, done] : answered) done({status, "", retry_after});
   }
   std::vector<std::string> sent;
   std::vector<std::pair<Attempt, Done>> open;
@@ -99,6 +99,32 @@ TEST_F(DispatcherTest, AFailedDeliveryIsSentAgainWhenItsTimeHasCome) {
   clock_.Advance(1ms);
   Round();
   EXPECT_THAT(sender_.sent, ElementsAre("1", "1"));
+}
+
+TEST_F(DispatcherTest, ATargetThatAsksToBeLeftAloneIsSentNothingBefore) {
+  MakeTarget();
+  Accept({Event("a", "a1")});
+  Round();
+  sender_.AnswerAll(429, 60s);
+  Accept({Event("b", "b1")});
+  EXPECT_EQ(Round(), clock_.Now() + 60s);
+  clock_.Advance(60s - 1ms);
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("a1"));
+  clock_.Advance(1ms);
+  Round();
+  EXPECT_THAT(sender_.sent, testing::UnorderedElementsAre("a1", "a1", "b1"));
+}
+
+TEST_F(DispatcherTest, ATargetThatAsksToBeLeftAloneHoldsUpNoOther) {
+  MakeTarget("op-1", {"seat.held"});
+  MakeTarget("op-2", {"seat.sold"});
+  Accept({Event("a", "1", "seat.held")});
+  Round();
+  sender_.AnswerAll(503, 60s);
+  Accept({Event("a", "2", "seat.sold")});
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("1", "2"));
 }
 
 TEST_F(DispatcherTest, LaterDeliveriesOfAKeyWaitForTheEarlierAndOtherKeysDoNot) {

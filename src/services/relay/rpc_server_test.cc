@@ -43,6 +43,7 @@ class Receiver {
                  received_.push_back(std::move(received));
                  http::Response response;
                  response.status = status_;
+                 if (!retry_after_.empty()) response.headers.emplace_back("Retry-After", retry_after_);
                  changed_.notify_all();
                  co_return response;
                });
@@ -62,9 +63,10 @@ class Receiver {
     changed_.wait_for(lock, std::chrono::seconds(10), [&] { return received_.size() >= count; });
     return received_;
   }
-  void SetStatus(int status) {
+  void SetStatus(int status, std::string retry_after = {}) {
     const std::scoped_lock lock(mutex_);
     status_ = status;
+    retry_after_ = std::move(retry_after);
   }
 
  private:
@@ -73,6 +75,7 @@ class Receiver {
   std::condition_variable changed_;
   std::vector<Received> received_;
   int status_ = 204;
+  std::string retry_after_;
   std::unique_ptr<http::Server> server_;
   std::thread thread_;
 };
@@ -122,6 +125,13 @@ class RelayServiceTest : public testing::Test {
     }
     ADD_FAILURE() << "no delivery is " << request.state();
     return {};
+  }
+  v1::Delivery WaitForFailedAttempt() {
+    v1::Delivery delivery;
+    do {
+      delivery = WaitForState("pending");
+    } while (delivery.attempts() == 0 && !HasFailure());
+    return delivery;
   }
   bus::Event Confirmed() {
     const ReservationId reservation = ReservationId::Make(clock_.Now(), random_);
@@ -213,6 +223,29 @@ TEST(WebhookTest, TheSignatureIsThatOfStandardWebhooks) {
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
 }
 
+TEST(WebhookTest, RetryAfterIsSecondsOrADate) {
+  using namespace std::chrono_literals;
+  const Timestamp now = FromUnixMs(784'111'777'000);  // the RFC's example: Sun, 06 Nov 1994 08:49:37 GMT
+  EXPECT_EQ(ParseRetryAfter("120", now), 120s);
+  EXPECT_EQ(ParseRetryAfter("0", now), 0s);
+  EXPECT_GT(ParseRetryAfter("99999999999999999999999", now), 24h);
+  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:50:37 GMT", now), 60s);
+  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:30 GMT", now), 0s);
+  for (const char* odd : {"", "-1", "soon", "1.5", "12 ", "Sun, 06 Nov 1994 08:50:37 CET", "1994-11-06"}) {
+    EXPECT_EQ(ParseRetryAfter(odd, now), std::nullopt) << odd;
+  }
+}
+
+TEST_F(RelayServiceTest, ATargetsRetryAfterIsHonoured) {
+  ASSERT_TRUE(CreateTarget("op-1", receiver_.url()));
+  receiver_.SetStatus(503, "3600");
+  ASSERT_TRUE(bus_->Publish(std::array{Confirmed()}));
+  receiver_.WaitFor(1);
+  const v1::Delivery delivery = WaitForFailedAttempt();
+  EXPECT_EQ(delivery.last_status(), 503);
+  EXPECT_NEAR(static_cast<double>(delivery.next_attempt_at_ms() - ToUnixMs(clock_.Now())), 3'600'000, 60'000);
+}
+
 TEST_F(RelayServiceTest, TheBodyIsThin) {
   const bus::Event event = Confirmed();
   const std::string json = ToJson(event).value();
@@ -236,10 +269,7 @@ TEST_F(RelayServiceTest, ADeliveryThatFailsIsTriedAgainOverARestart) {
   receiver_.SetStatus(503);
   ASSERT_TRUE(bus_->Publish(std::array{Confirmed()}));
   receiver_.WaitFor(1);
-  v1::Delivery delivery;
-  do {
-    delivery = WaitForState("pending");
-  } while (delivery.attempts() == 0);
+  const v1::Delivery delivery = WaitForFailedAttempt();
   EXPECT_EQ(delivery.last_status(), 503);
   EXPECT_GT(delivery.next_attempt_at_ms(), ToUnixMs(clock_.Now()));
   stub_.reset();
@@ -253,10 +283,7 @@ TEST_F(RelayServiceTest, ADeliveryThatFailsIsTriedAgainOverARestart) {
 TEST_F(RelayServiceTest, ATargetThatIsNotThereIsLoggedWithItsError) {
   ASSERT_TRUE(CreateTarget("op-1", "http://127.0.0.1:1/"));
   ASSERT_TRUE(bus_->Publish(std::array{Confirmed()}));
-  v1::Delivery delivery;
-  do {
-    delivery = WaitForState("pending");
-  } while (delivery.attempts() == 0);
+  const v1::Delivery delivery = WaitForFailedAttempt();
   EXPECT_EQ(delivery.last_status(), 0);
   EXPECT_THAT(delivery.last_error(), testing::HasSubstr("connect_failed"));
 }

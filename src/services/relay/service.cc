@@ -145,15 +145,9 @@ Result<std::vector<Attempt>> RelayService::Due(int64_t target_id, size_t limit) 
   return attempts;
 }
 
-Result<std::optional<Timestamp>> RelayService::NextDue() {
+Result<std::optional<Timestamp>> RelayService::NextDue(int64_t target_id) {
   const std::scoped_lock lock(mutex_);
-  std::optional<Timestamp> next;
-  for (const Target& target : targets_) {
-    if (target.deleted || !target.enabled) continue;
-    BOXOFFICE_ASSIGN(const std::optional<Timestamp> due, store_->NextDue(target.id));
-    if (due && (!next || *due < *next)) next = due;
-  }
-  return next;
+  return store_->NextDue(target_id);
 }
 
 std::vector<int64_t> RelayService::EnabledTargets() const {

@@ -66,9 +66,9 @@ class RelayService {
   // target_disabled (kConflict).
   [[nodiscard]] Result<Delivery> ReplayDelivery(int64_t id);
 
-  // For the dispatcher: what is due of a target, the longest due first; and when something is due next.
+  // For the dispatcher: what is due of a target, the longest due first; and when its next one is, if any is.
   [[nodiscard]] Result<std::vector<Attempt>> Due(int64_t target_id, size_t limit);
-  [[nodiscard]] Result<std::optional<Timestamp>> NextDue();
+  [[nodiscard]] Result<std::optional<Timestamp>> NextDue(int64_t target_id);
   [[nodiscard]] std::vector<int64_t> EnabledTargets() const;
   // Records attempts, and disables targets that answered 410. Attempts whose delivery or target was given up
   // meanwhile: only a success counts.

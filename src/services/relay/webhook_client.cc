@@ -1,5 +1,8 @@
 #include "services/relay/webhook_client.h"
 
+#include <algorithm>
+#include <charconv>
+#include <ctime>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -26,11 +29,13 @@ std::string Base64(std::string_view bytes) {
   return text;
 }
 
-boost::asio::awaitable<void> SendOne(http::ClientRequest request, http::TlsOptions tls, Sender::Done done) {
+boost::asio::awaitable<void> SendOne(http::ClientRequest request, http::TlsOptions tls, Timestamp now,
+                                     Sender::Done done) {
   Result<http::ClientResponse> response = co_await http::Fetch(std::move(request), std::move(tls));
   Answer answer;
   if (response) {
     answer.status = response->status;
+    if (const auto field = response->header("Retry-After")) answer.retry_after = ParseRetryAfter(*field, now);
   } else {
     answer.error = fmt::format("{}: {}", response.error().reason, response.error().detail);
   }
@@ -76,6 +81,22 @@ http::ClientRequest MakeRequest(const Attempt& attempt, Timestamp now, std::chro
   return request;
 }
 
+std::optional<milliseconds> ParseRetryAfter(std::string_view value, Timestamp now) {
+  int64_t seconds = 0;
+  const char* end = value.data() + value.size();
+  const auto [rest, error] = std::from_chars(value.data(), end, seconds);
+  if (rest == end && !value.empty() && value.front() != '-') {
+    constexpr int64_t kCenturyS = 3'155'760'000;  // what is longer does not fit, or is no less absurd
+    return std::chrono::seconds(error == std::errc() ? std::min(seconds, kCenturyS) : kCenturyS);
+  }
+  tm date{};
+  const std::string text(value);
+  const char* parsed = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date);
+  if (parsed == nullptr || *parsed != '\0') return std::nullopt;
+  const Timestamp at{std::chrono::seconds(::timegm(&date))};
+  return std::max(at - now, milliseconds(0));
+}
+
 HttpSender::HttpSender(std::chrono::milliseconds timeout, http::TlsOptions tls)
     : timeout_(timeout), tls_(std::move(tls)), work_(io_.get_executor()), thread_([this] { io_.run(); }) {}
 
@@ -86,7 +107,7 @@ HttpSender::~HttpSender() {
 }
 
 void HttpSender::Send(const Attempt& attempt, Timestamp now, Done done) {
-  boost::asio::co_spawn(io_, SendOne(MakeRequest(attempt, now, timeout_), tls_, std::move(done)),
+  boost::asio::co_spawn(io_, SendOne(MakeRequest(attempt, now, timeout_), tls_, now, std::move(done)),
                         boost::asio::detached);
 }
 

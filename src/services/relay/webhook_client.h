@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -32,6 +33,10 @@ namespace boxoffice::relay {
 [[nodiscard]] http::ClientRequest MakeRequest(const Attempt& attempt, Timestamp now,
                                               std::chrono::milliseconds timeout);
 
+// How long after `now` a Retry-After field (RFC 9110, section 10.2.3) asks to wait: whole seconds, or a date;
+// 0 for a date that has passed. Anything else: nullopt.
+[[nodiscard]] std::optional<milliseconds> ParseRetryAfter(std::string_view value, Timestamp now);
+
 // Sends on a thread of its own.
 class HttpSender final : public Sender {
  public:
@@ -39,7 +44,8 @@ class HttpSender final : public Sender {
                       http::TlsOptions tls = {});
   // Attempts that are under way are cut off; their `done` is not called.
   ~HttpSender() override;
-  // An answer of any status has it; everything else has the error's reason and detail.
+  // An answer of any status has it, and its Retry-After counted from `now`, when it was sent; everything else
+  // has the error's reason and detail.
   void Send(const Attempt& attempt, Timestamp now, Done done) override;
 
  private:

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include "platform/module/outbox_server.h"
 #include "platform/outbox/outbox.h"
 #include "services/reservation/participant_client.h"
 #include "services/reservation/rpc_server.h"
@@ -35,6 +36,7 @@ struct ReservationModule::Parts {
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   Stores stores;
   std::unique_ptr<outbox::Publisher> publisher;
+  std::unique_ptr<module::OutboxServer> outbox_server;
   std::unique_ptr<ParticipantClient> participants;
   std::unique_ptr<Service> service;
   std::unique_ptr<RpcServer> server;
@@ -54,6 +56,7 @@ Result<void> ReservationModule::Start() {
       outbox::PublisherConfig{.service = "reservation", .database = runtime_.data_dir / "reservation.db"},
       runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(parts->publisher->Start());
+  parts->outbox_server = std::make_unique<module::OutboxServer>(*parts->publisher, runtime_.clock);
   const auto executor = parts->io.get_executor();
   parts->participants =
       std::make_unique<ParticipantClient>(executor, runtime_.channels, runtime_.metrics, CallTimeouts{});
@@ -65,7 +68,7 @@ Result<void> ReservationModule::Start() {
       runtime_.random, runtime_.metrics, [publisher = parts->publisher.get()] { publisher->Nudge(); });
   parts->server = std::make_unique<RpcServer>(executor, *parts->service, *parts->stores.reader);
   parts->host = std::make_unique<rpc::Host>();
-  BOXOFFICE_TRY(parts->host->Start(*parts->server, runtime_.listen));
+  BOXOFFICE_TRY(parts->host->Start(*parts->server, runtime_.listen, {parts->outbox_server.get()}));
   parts->thread = std::thread([raw = parts.get()] { raw->io.run(); });
   asio::post(executor, [raw = parts.get()] { raw->service->StartScanning(); });
   parts_ = std::move(parts);

@@ -58,16 +58,54 @@ std::string_view StateWord(queue::v1::SessionState state) {
   }
 }
 
-StepResult SeatResult(const seat::v1::SeatOutcome& outcome) {
-  StepResult result{KindFrom(outcome), {}, {}};
-  result.refusal.code = outcome.refusal();
-  result.refusal.detail = outcome.detail();
-  for (const auto& conflict : outcome.conflicts()) {
+// What each participant's outcome says to the saga.
+StepResult ResultOf(const queue::v1::Outcome& outcome) {
+  const auto& bind = outcome.bind();
+  StepResult result{KindFrom(bind), {}, {}};
+  result.refusal.code = bind.refusal();
+  result.refusal.queue_state = StateWord(bind.state());
+  return result;
+}
+
+StepResult ResultOf(const seat::v1::Outcome& outcome) {
+  const auto& seats = outcome.seats();
+  StepResult result{KindFrom(seats), {}, {}};
+  result.refusal.code = seats.refusal();
+  result.refusal.detail = seats.detail();
+  for (const auto& conflict : seats.conflicts()) {
     result.refusal.conflicts.push_back({conflict.seat_no(), conflict.label(), conflict.reason()});
   }
-  result.refusal.seat_limit = outcome.seat_limit();
-  result.refusal.seats_owned = outcome.seats_owned();
+  result.refusal.seat_limit = seats.seat_limit();
+  result.refusal.seats_owned = seats.seats_owned();
   return result;
+}
+
+StepResult ResultOf(const wallet::v1::Outcome& outcome) {
+  const auto& wallet = outcome.wallet();
+  StepResult result{KindFrom(wallet), {}, {}};
+  result.refusal.code = wallet.refusal();
+  result.refusal.balance = wallet.balance().amount();
+  result.refusal.needed = wallet.needed();
+  return result;
+}
+
+StepResult ResultOf(const payment::v1::Outcome& outcome) {
+  const auto& payment = outcome.payment();
+  StepResult result{KindFrom(payment), {}, {}};
+  result.refusal.code = payment.refusal();
+  result.refusal.provider_code = payment.provider_code();
+  return result;
+}
+
+// Sends a command; `outcome`, where given, is what was answered, if anything was.
+template <typename Client>
+asio::awaitable<StepResult> CallStep(Client& client, typename Client::Command command, milliseconds timeout,
+                                     typename Client::Outcome* outcome = nullptr) {
+  auto answer = co_await client.Execute(std::move(command), timeout);
+  if (!answer) co_return FromError(std::move(answer).error());
+  StepResult result = ResultOf(*answer);
+  if (outcome != nullptr) *outcome = *std::move(answer);
+  co_return result;
 }
 
 // The clients live and die with their stubs.
@@ -93,15 +131,6 @@ ParticipantClient::ParticipantClient(asio::any_io_executor executor, const rpc::
       wallet_(MakeClient<WalletClient>("reservation-wallet", executor, wallet_stub_.get(), metrics)),
       payment_(MakeClient<PaymentClient>("reservation-payment", executor, payment_stub_.get(), metrics)) {}
 
-asio::awaitable<StepResult> ParticipantClient::CallQueue(queue::v1::Command command) {
-  auto outcome = co_await queue_.Execute(std::move(command), timeouts_.step);
-  if (!outcome) co_return FromError(std::move(outcome).error());
-  StepResult result{KindFrom(outcome->bind()), {}, {}};
-  result.refusal.code = outcome->bind().refusal();
-  result.refusal.queue_state = StateWord(outcome->bind().state());
-  co_return result;
-}
-
 asio::awaitable<StepResult> ParticipantClient::BindQueue(const Reservation& reservation) {
   queue::v1::Command command;
   auto& bind = *command.mutable_bind();
@@ -109,7 +138,7 @@ asio::awaitable<StepResult> ParticipantClient::BindQueue(const Reservation& rese
   bind.set_token(reservation.queue_token);
   bind.set_user_id(reservation.user_id);
   bind.set_show_id(reservation.show_id);
-  co_return co_await CallQueue(std::move(command));
+  co_return co_await CallStep(queue_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::UnbindQueue(const Reservation& reservation,
@@ -120,7 +149,7 @@ asio::awaitable<StepResult> ParticipantClient::UnbindQueue(const Reservation& re
   unbind.set_saga_id(Bytes(bound_saga));
   unbind.set_user_id(reservation.user_id);
   unbind.set_show_id(reservation.show_id);
-  co_return co_await CallQueue(std::move(command));
+  co_return co_await CallStep(queue_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::CompleteQueue(const Reservation& reservation) {
@@ -129,13 +158,7 @@ asio::awaitable<StepResult> ParticipantClient::CompleteQueue(const Reservation& 
   Name(command, complete, reservation);
   complete.set_user_id(reservation.user_id);
   complete.set_show_id(reservation.show_id);
-  co_return co_await CallQueue(std::move(command));
-}
-
-asio::awaitable<Result<seat::v1::SeatOutcome>> ParticipantClient::CallSeat(seat::v1::Command command) {
-  auto outcome = co_await seat_.Execute(std::move(command), timeouts_.step);
-  if (!outcome) co_return std::unexpected(std::move(outcome).error());
-  co_return std::move(*outcome->mutable_seats());
+  co_return co_await CallStep(queue_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservation, Timestamp until) {
@@ -153,17 +176,17 @@ asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservatio
   } else {
     for (const uint32_t seat_no : SeatNumbers(reservation)) hold.mutable_seats()->add_seat_nos(seat_no);
   }
-  auto outcome = co_await CallSeat(std::move(command));
-  if (!outcome) co_return FromError(std::move(outcome).error());
-  StepResult result = SeatResult(*outcome);
+  seat::v1::Outcome outcome;
+  StepResult result = co_await CallStep(seat_, std::move(command), timeouts_.step, &outcome);
   if (result.kind != Kind::kDone) co_return result;
+  const seat::v1::SeatOutcome& held = outcome.seats();
   reservation.seats.clear();
-  for (const auto& seat : outcome->seats()) {
+  for (const auto& seat : held.seats()) {
     reservation.seats.push_back({seat.seat_no(), seat.label(), seat.price(), seat.category()});
   }
-  reservation.amount = outcome->amount();
-  reservation.currency = outcome->currency();
-  reservation.hold_expires_at = FromUnixMs(outcome->hold_expires_at_ms());
+  reservation.amount = held.amount();
+  reservation.currency = held.currency();
+  reservation.hold_expires_at = FromUnixMs(held.hold_expires_at_ms());
   co_return result;
 }
 
@@ -173,9 +196,7 @@ asio::awaitable<StepResult> ParticipantClient::ConfirmSeats(const Reservation& r
   Name(command, confirm, reservation);
   confirm.set_show_id(reservation.show_id);
   for (const uint32_t seat_no : SeatNumbers(reservation)) confirm.add_seat_nos(seat_no);
-  auto outcome = co_await CallSeat(std::move(command));
-  if (!outcome) co_return FromError(std::move(outcome).error());
-  co_return SeatResult(*outcome);
+  co_return co_await CallStep(seat_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::ReleaseSeats(const Reservation& reservation) {
@@ -184,19 +205,7 @@ asio::awaitable<StepResult> ParticipantClient::ReleaseSeats(const Reservation& r
   Name(command, release, reservation);
   release.set_show_id(reservation.show_id);
   for (const uint32_t seat_no : SeatNumbers(reservation)) release.add_seat_nos(seat_no);
-  auto outcome = co_await CallSeat(std::move(command));
-  if (!outcome) co_return FromError(std::move(outcome).error());
-  co_return SeatResult(*outcome);
-}
-
-asio::awaitable<StepResult> ParticipantClient::CallWallet(wallet::v1::Command command) {
-  auto outcome = co_await wallet_.Execute(std::move(command), timeouts_.step);
-  if (!outcome) co_return FromError(std::move(outcome).error());
-  StepResult result{KindFrom(outcome->wallet()), {}, {}};
-  result.refusal.code = outcome->wallet().refusal();
-  result.refusal.balance = outcome->wallet().balance().amount();
-  result.refusal.needed = outcome->wallet().needed();
-  co_return result;
+  co_return co_await CallStep(seat_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::DebitWallet(const Reservation& reservation) {
@@ -206,7 +215,7 @@ asio::awaitable<StepResult> ParticipantClient::DebitWallet(const Reservation& re
   debit.set_user_id(reservation.user_id);
   debit.mutable_money()->set_amount(reservation.amount);
   debit.mutable_money()->set_currency(reservation.currency);
-  co_return co_await CallWallet(std::move(command));
+  co_return co_await CallStep(wallet_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::RefundWallet(const Reservation& reservation,
@@ -216,16 +225,7 @@ asio::awaitable<StepResult> ParticipantClient::RefundWallet(const Reservation& r
   Name(command, refund, reservation);
   refund.set_user_id(reservation.user_id);
   refund.set_debit_saga_id(Bytes(debit_saga));
-  co_return co_await CallWallet(std::move(command));
-}
-
-asio::awaitable<StepResult> ParticipantClient::CallPayment(payment::v1::Command command) {
-  auto outcome = co_await payment_.Execute(std::move(command), timeouts_.payment);
-  if (!outcome) co_return FromError(std::move(outcome).error());
-  StepResult result{KindFrom(outcome->payment()), {}, {}};
-  result.refusal.code = outcome->payment().refusal();
-  result.refusal.provider_code = outcome->payment().provider_code();
-  co_return result;
+  co_return co_await CallStep(wallet_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::ApprovePayment(const Reservation& reservation) {
@@ -237,7 +237,7 @@ asio::awaitable<StepResult> ParticipantClient::ApprovePayment(const Reservation&
   approve.mutable_money()->set_amount(reservation.amount);
   approve.mutable_money()->set_currency(reservation.currency);
   approve.set_method(reservation.payment_method);
-  co_return co_await CallPayment(std::move(command));
+  co_return co_await CallStep(payment_, std::move(command), timeouts_.payment);
 }
 
 asio::awaitable<StepResult> ParticipantClient::CancelPayment(const Reservation& reservation,
@@ -246,7 +246,7 @@ asio::awaitable<StepResult> ParticipantClient::CancelPayment(const Reservation& 
   auto& cancel = *command.mutable_cancel();
   Name(command, cancel, reservation);
   cancel.set_attempt(attempt);
-  co_return co_await CallPayment(std::move(command));
+  co_return co_await CallStep(payment_, std::move(command), timeouts_.payment);
 }
 
 asio::awaitable<Result<Timestamp>> ParticipantClient::CancelDeadline(int64_t show_id) {

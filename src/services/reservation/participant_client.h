@@ -45,11 +45,6 @@ class ParticipantClient final : public Participants {
   using WalletClient = rpc::CommandClient<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch>;
   using PaymentClient = rpc::CommandClient<payment::v1::CommandBatch, payment::v1::OutcomeBatch>;
 
-  asio::awaitable<StepResult> CallQueue(queue::v1::Command command);
-  asio::awaitable<StepResult> CallWallet(wallet::v1::Command command);
-  asio::awaitable<StepResult> CallPayment(payment::v1::Command command);
-  asio::awaitable<Result<seat::v1::SeatOutcome>> CallSeat(seat::v1::Command command);
-
   asio::any_io_executor executor_;
   const CallTimeouts timeouts_;
   std::unique_ptr<queue::v1::QueueService::Stub> queue_stub_;

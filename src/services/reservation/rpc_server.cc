@@ -5,8 +5,8 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <fmt/format.h>
 
+#include "platform/rpc/field.h"
 #include "platform/rpc/unary.h"
 #include "services/reservation/store_record.h"
 
@@ -16,12 +16,6 @@ namespace {
 constexpr uint32_t kMaxPage = 1'000;
 
 uint32_t Limit(uint32_t asked) { return asked == 0 ? 50 : std::min(asked, kMaxPage); }
-
-Result<ReservationId> ParseId(const std::string& bytes, std::string_view field) {
-  const auto id = ReservationId::FromBytes(bytes);
-  if (!id) return Fail(Code::kInvalidArgument, "bad_id", fmt::format("field {} must be 16 bytes", field));
-  return *id;
-}
 
 template <typename Choice>
 SeatChoice ChoiceFrom(const Choice& reserve) {
@@ -105,14 +99,14 @@ asio::awaitable<Result<Answer>> RpcServer::Dispatch(v1::Command command) {
     }
     case v1::Command::kConfirm: {
       v1::Confirm& body = *command.mutable_confirm();
-      const auto id = ParseId(body.reservation_id(), "confirm.reservation_id");
+      const auto id = rpc::ParseId<ReservationId>("confirm.reservation_id", body.reservation_id());
       if (!id) co_return std::unexpected(id.error());
       ConfirmRequest confirm{std::move(request), *id, std::move(*body.mutable_queue_token()),
                              std::move(*body.mutable_payment_method())};
       co_return co_await service_.Confirm(std::move(confirm));
     }
     case v1::Command::kCancel: {
-      const auto id = ParseId(command.cancel().reservation_id(), "cancel.reservation_id");
+      const auto id = rpc::ParseId<ReservationId>("cancel.reservation_id", command.cancel().reservation_id());
       if (!id) co_return std::unexpected(id.error());
       CancelRequest cancel{std::move(request), *id};
       co_return co_await service_.Cancel(std::move(cancel));
@@ -128,7 +122,7 @@ grpc::ServerUnaryReactor* RpcServer::GetReservation(grpc::CallbackServerContext*
                                                     v1::Reservation* response) {
   return rpc::Answer<v1::Reservation>(
       context, queries_.get_executor(), response, [this, request = *request]() -> Result<v1::Reservation> {
-        BOXOFFICE_ASSIGN(const ReservationId id, ParseId(request.id(), "id"));
+        BOXOFFICE_ASSIGN(const ReservationId id, rpc::ParseId<ReservationId>("id", request.id()));
         BOXOFFICE_ASSIGN(const auto found, reader_.Get(id));
         // Somebody else's is not told from one that does not exist.
         if (!found || (!request.user_id().empty() && found->user_id != request.user_id())) {
@@ -152,7 +146,7 @@ grpc::ServerUnaryReactor* RpcServer::ListReservations(grpc::CallbackServerContex
           query.state = static_cast<State>(static_cast<int>(request.state()) - 1);
         }
         if (!request.before_id().empty()) {
-          BOXOFFICE_ASSIGN(query.before, ParseId(request.before_id(), "before_id"));
+          BOXOFFICE_ASSIGN(query.before, rpc::ParseId<ReservationId>("before_id", request.before_id()));
         }
         return ToResponse(reader_.List(query));
       });
@@ -181,7 +175,7 @@ grpc::ServerUnaryReactor* RpcServer::ResolveSaga(grpc::CallbackServerContext* co
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   auto resolve = [](RpcServer* self, v1::ResolveSagaRequest asked, v1::Reservation* out,
                     grpc::ServerUnaryReactor* done) -> asio::awaitable<void> {
-    const auto id = ParseId(asked.reservation_id(), "reservation_id");
+    const auto id = rpc::ParseId<ReservationId>("reservation_id", asked.reservation_id());
     const bool known = asked.action() == "retry" || asked.action() == "undo" || asked.action() == "park";
     if (!id || !known || asked.reason().empty()) {
       const Error error{Code::kInvalidArgument, "bad_resolution",
@@ -212,7 +206,7 @@ grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
           const auto after = ReservationId::FromBytes(request.after_id()).value_or(ReservationId());
           return ToResponse(reader_.Scan(after, Limit(request.limit())));
         }
-        BOXOFFICE_ASSIGN(const ReservationId id, ParseId(request.id(), "id"));
+        BOXOFFICE_ASSIGN(const ReservationId id, rpc::ParseId<ReservationId>("id", request.id()));
         BOXOFFICE_ASSIGN(auto found, reader_.Get(id));
         Page page;
         if (found) page.reservations.push_back(std::move(*found));

@@ -64,12 +64,13 @@ Result<void> SeatModule::Start() {
   publisher_ = std::make_unique<outbox::Publisher>(
       outbox::PublisherConfig{.service = "seat", .database = database}, runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());
+  outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);
   service_ = std::make_unique<SeatService>(std::move(stores), runtime_.clock, runtime_.metrics,
                                            config_.service, [this] { publisher_->Nudge(); });
   BOXOFFICE_TRY(service_->Start());
   sweeper_ = std::make_unique<Sweeper>(*service_, config_.sweep_interval);
   server_ = std::make_unique<SeatRpcServer>(*service_);
-  return host_.Start(*server_, runtime_.listen);
+  return host_.Start(*server_, runtime_.listen, {outbox_server_.get()});
 }
 
 void SeatModule::Drain(std::chrono::milliseconds grace) {
@@ -84,6 +85,7 @@ void SeatModule::Stop() {
   host_.Shutdown(std::chrono::milliseconds(0));
   server_.reset();
   service_.reset();
+  outbox_server_.reset();
   publisher_.reset();
 }
 

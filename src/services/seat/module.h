@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "platform/module/outbox_server.h"
 #include "platform/module/service_module.h"
 #include "platform/outbox/outbox.h"
 #include "platform/rpc/host.h"
@@ -42,6 +43,7 @@ class SeatModule final : public module::ServiceModule {
   const module::Runtime& runtime_;
   const SeatConfig config_;
   std::unique_ptr<outbox::Publisher> publisher_;
+  std::unique_ptr<module::OutboxServer> outbox_server_;
   std::unique_ptr<SeatService> service_;
   std::unique_ptr<SeatRpcServer> server_;
   std::unique_ptr<Sweeper> sweeper_;

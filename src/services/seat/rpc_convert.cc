@@ -5,24 +5,19 @@
 
 #include <fmt/format.h>
 
+#include "platform/rpc/command_server.h"
+#include "platform/rpc/field.h"
+
 namespace boxoffice::seat {
 namespace {
+
+using rpc::InvalidField;
+using rpc::ParseId;
 
 constexpr size_t kMaxUserIdBytes = 64;
 constexpr size_t kMaxNameBytes = 200;
 // Far more than can be held; a longer list is an error of the caller rather than a refusal.
 constexpr int kMaxNamedSeats = 1000;
-
-std::unexpected<Error> InvalidField(std::string_view field, std::string_view problem) {
-  return Fail(Code::kInvalidArgument, "invalid_field", fmt::format("{}: {}", field, problem));
-}
-
-template <typename T>
-Result<T> ParseId(std::string_view field, const std::string& bytes) {
-  const auto id = T::FromBytes(bytes);
-  if (!id || id->IsNil()) return InvalidField(field, "must be the 16 bytes of a UUID");
-  return *id;
-}
 
 Result<std::vector<SeatNo>> ParseSeats(std::string_view field,
                                        const google::protobuf::RepeatedField<uint32_t>& seats) {
@@ -44,10 +39,7 @@ Result<T> ParseNames(const Proto& proto) {
 
 Result<HoldSeats> Parse(const v1::HoldSeats& proto) {
   BOXOFFICE_ASSIGN(HoldSeats hold, ParseNames<HoldSeats>(proto));
-  if (proto.user_id().empty() || proto.user_id().size() > kMaxUserIdBytes) {
-    return InvalidField("user_id", fmt::format("must have 1 to {} bytes", kMaxUserIdBytes));
-  }
-  hold.user_id = proto.user_id();
+  BOXOFFICE_ASSIGN(hold.user_id, rpc::ParseText("user_id", proto.user_id(), kMaxUserIdBytes));
   if (proto.hold_at_least_until_ms() < 0) return InvalidField("hold_at_least_until_ms", "is negative");
   hold.hold_at_least_until = FromUnixMs(proto.hold_at_least_until_ms());
   if (proto.has_best_available()) {
@@ -71,20 +63,6 @@ Result<ReleaseSeats> Parse(const v1::ReleaseSeats& proto) {
   BOXOFFICE_ASSIGN(ReleaseSeats release, ParseNames<ReleaseSeats>(proto));
   BOXOFFICE_ASSIGN(release.seats, ParseSeats("seat_nos", proto.seat_nos()));
   return release;
-}
-
-v1::SeatOutcome::Kind KindOf(Outcome::Kind kind) {
-  switch (kind) {
-    case Outcome::Kind::kDone:
-      return v1::SeatOutcome::DONE;
-    case Outcome::Kind::kRefused:
-      return v1::SeatOutcome::REFUSED;
-    case Outcome::Kind::kAborted:
-      return v1::SeatOutcome::ABORTED;
-    case Outcome::Kind::kMismatch:
-      return v1::SeatOutcome::MISMATCH;
-  }
-  return v1::SeatOutcome::KIND_UNSPECIFIED;
 }
 
 std::string_view NameOf(ConflictReason reason) {
@@ -138,34 +116,33 @@ void AddLayout(const Layout& layout, v1::SeatMap& map) {
   }
 }
 
-}  // namespace
-
-Result<Command> FromProto(const v1::Command& proto) {
-  Command command;
-  command.traceparent = proto.header().traceparent();
+Result<decltype(Command::body)> ParseBody(const v1::Command& proto) {
   switch (proto.body_case()) {
-    case v1::Command::kHold: {
-      BOXOFFICE_ASSIGN(command.body, Parse(proto.hold()));
-      return command;
-    }
-    case v1::Command::kConfirm: {
-      BOXOFFICE_ASSIGN(command.body, Parse(proto.confirm()));
-      return command;
-    }
-    case v1::Command::kRelease: {
-      BOXOFFICE_ASSIGN(command.body, Parse(proto.release()));
-      return command;
-    }
+    case v1::Command::kHold:
+      return Parse(proto.hold());
+    case v1::Command::kConfirm:
+      return Parse(proto.confirm());
+    case v1::Command::kRelease:
+      return Parse(proto.release());
     case v1::Command::BODY_NOT_SET:
       break;
   }
   return InvalidField("body", "is missing or not known to this version");
 }
 
+}  // namespace
+
+Result<Command> FromProto(const v1::Command& proto) {
+  Command command;
+  BOXOFFICE_ASSIGN(command.body, ParseBody(proto));
+  command.traceparent = proto.header().traceparent();
+  return command;
+}
+
 v1::Outcome ToProto(const Outcome& outcome) {
   v1::Outcome proto;
   v1::SeatOutcome& seats = *proto.mutable_seats();
-  seats.set_kind(KindOf(outcome.kind));
+  seats.set_kind(rpc::KindToProto<v1::SeatOutcome>(outcome.kind));
   for (const SeatNo seat_no : outcome.seats) {
     const Layout& layout = *outcome.show->layout;
     v1::SeatPrice& seat = *seats.add_seats();

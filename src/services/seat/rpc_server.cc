@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "platform/rpc/field.h"
 #include "platform/rpc/unary.h"
 #include "services/seat/plan_pretix.h"
 #include "services/seat/rpc_convert.h"
@@ -17,7 +18,7 @@ constexpr size_t kMaxOperationKeyBytes = 200;
 
 Result<void> CheckOperationKey(const std::string& key) {
   if (key.size() <= kMaxOperationKeyBytes) return {};
-  return Fail(Code::kInvalidArgument, "invalid_field", "operation_key: is too long");
+  return rpc::InvalidField("operation_key", "is too long");
 }
 
 // All that a request asks for, in one text that is the same for the same request.
@@ -46,16 +47,11 @@ Result<v1::Show> MakeShowOf(SeatService& service, const v1::CreateShowRequest& r
 }  // namespace
 
 SeatRpcServer::SeatRpcServer(SeatService& service)
-    : service_(service), handler_([this](v1::Command proto, CommandServer::Reply reply) {
-        auto command = FromProto(proto);
-        if (!command) {
-          reply(rpc::ErrorOutcome<v1::Outcome>(command.error()));
-          return;
-        }
-        service_.Submit(*std::move(command), [reply = std::move(reply)](Result<Outcome> outcome) mutable {
-          reply(outcome ? ToProto(*outcome) : rpc::ErrorOutcome<v1::Outcome>(outcome.error()));
-        });
-      }) {}
+    : service_(service),
+      handler_(CommandServer::Translate(
+          [](const v1::Command& proto) { return FromProto(proto); },
+          [&service](Command command, auto done) { service.Submit(std::move(command), std::move(done)); },
+          [](const Outcome& outcome) { return ToProto(outcome); })) {}
 
 SeatRpcServer::~SeatRpcServer() { pool_.join(); }
 

@@ -3,16 +3,13 @@
 #include <map>
 #include <mutex>
 
-#include <boost/asio/thread_pool.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "boxoffice/bus/v1/events.pb.h"
 #include "boxoffice/seat/v1/seat.grpc.pb.h"
-#include "platform/bus/sqlite_bus.h"
-#include "platform/rpc/command_client.h"
 #include "services/seat/module.h"
-#include "testing/temp_dir.h"
+#include "testing/service_fixture.h"
 
 namespace boxoffice::seat {
 namespace {
@@ -22,7 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
-using Client = rpc::CommandClient<v1::CommandBatch, v1::OutcomeBatch>;
+using Base = testbed::ServiceFixture<SeatModule, v1::SeatService, v1::CommandBatch, v1::OutcomeBatch>;
 
 std::string PlanOf(int rows, int seats) {
   std::string plan =
@@ -39,7 +36,7 @@ std::string PlanOf(int rows, int seats) {
   return plan + "]}]}";
 }
 
-class SeatRpcTest : public ::testing::Test {
+class SeatRpcTest : public Base {
  protected:
   SeatRpcTest() {
     StartModule();
@@ -49,27 +46,11 @@ class SeatRpcTest : public ::testing::Test {
     concert_id_ = Call<v1::Concert>(&v1::SeatService::Stub::CreateConcert, concert).id();
     show_id_ = Call<v1::Show>(&v1::SeatService::Stub::CreateShow, ShowRequest("show", PlanOf(2, 4))).id();
   }
-  ~SeatRpcTest() override { StopModule(); }
 
   void StartModule() {
     SeatConfig config;
     config.sweep_interval = 10ms;
-    module_ = std::make_unique<SeatModule>(runtime_, config);
-    const auto started = module_->Start();
-    CHECK(started.has_value(), "{}", started.error().detail);
-    stub_ = v1::SeatService::NewStub(module_->InProcessChannel());
-    client_ = std::make_unique<Client>(
-        "test", pool_.get_executor(),
-        [this](grpc::ClientContext* context, Client::Reactor* reactor) {
-          stub_->async()->Execute(context, reactor);
-        },
-        metrics_);
-  }
-  void StopModule() {
-    client_.reset();
-    stub_.reset();
-    module_->Drain(100ms);
-    module_->Stop();
+    Base::StartModule(config);
   }
 
   template <typename Response, typename Request>
@@ -108,23 +89,7 @@ class SeatRpcTest : public ::testing::Test {
     (*request.mutable_prices())["A"] = 1000;
     return request;
   }
-  std::future<Result<v1::Outcome>> Send(v1::Command command) {
-    auto promise = std::make_shared<std::promise<Result<v1::Outcome>>>();
-    client_->Send(std::move(command), 20s,
-                  [promise](Result<v1::Outcome> outcome) { promise->set_value(std::move(outcome)); });
-    return promise->get_future();
-  }
-  v1::SeatOutcome Run(v1::Command command) {
-    auto outcome = Send(std::move(command)).get();
-    EXPECT_TRUE(outcome.has_value()) << outcome.error().reason << outcome.error().detail;
-    return outcome ? outcome->seats() : v1::SeatOutcome();
-  }
-  Error RunError(v1::Command command) {
-    auto outcome = Send(std::move(command)).get();
-    EXPECT_FALSE(outcome.has_value());
-    return outcome ? Error{} : outcome.error();
-  }
-  std::string NewId() { return std::string(SagaId::Make(clock_.Now(), random_).bytes()); }
+  v1::SeatOutcome Run(v1::Command command) { return Base::Run(std::move(command)).seats(); }
 
   v1::Command HoldOf(const std::string& saga, const std::string& reservation, const std::string& user,
                      std::initializer_list<uint32_t> seats) {
@@ -160,17 +125,6 @@ class SeatRpcTest : public ::testing::Test {
     return Call<v1::SeatMap>(&v1::SeatService::Stub::GetSeatMap, request);
   }
 
-  testbed::TempDir dir_;
-  ManualClock clock_;
-  SeededRandom random_{5};
-  obs::Registry metrics_;
-  std::unique_ptr<bus::SqliteBus> bus_ =
-      *bus::SqliteBus::Open({.file = dir_.path() / "bus.db"}, clock_, metrics_);
-  module::Runtime runtime_{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}};
-  boost::asio::thread_pool pool_{1};
-  std::unique_ptr<SeatModule> module_;
-  std::unique_ptr<v1::SeatService::Stub> stub_;
-  std::unique_ptr<Client> client_;
   int64_t concert_id_ = 0;
   int64_t show_id_ = 0;
   std::string saga_ = NewId();

@@ -20,10 +20,11 @@ Result<void> WalletModule::Start() {
       outbox::PublisherConfig{.service = "wallet", .database = runtime_.data_dir / kDatabase}, runtime_.bus,
       runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());
+  outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);
   service_ = std::make_unique<Service>(*stores_.store, runtime_.clock, runtime_.random, runtime_.metrics,
                                        config_.limits, [this] { publisher_->Nudge(); });
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
-  return host_.Start(*server_, runtime_.listen);
+  return host_.Start(*server_, runtime_.listen, {outbox_server_.get()});
 }
 
 // In reverse order of Start. Commands that were taken are run to the end; their callers may no longer hear
@@ -32,6 +33,7 @@ void WalletModule::Stop() {
   host_.Shutdown(std::chrono::milliseconds(0));
   server_.reset();
   service_.reset();
+  outbox_server_.reset();
   publisher_.reset();
   stores_ = {};
 }

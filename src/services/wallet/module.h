@@ -6,6 +6,7 @@
 #include <string>
 
 #include "platform/batch/executor.h"
+#include "platform/module/outbox_server.h"
 #include "platform/module/service_module.h"
 #include "platform/outbox/outbox.h"
 #include "platform/rpc/host.h"
@@ -39,6 +40,7 @@ class WalletModule final : public module::ServiceModule {
   const WalletConfig config_;
   Stores stores_;
   std::unique_ptr<outbox::Publisher> publisher_;
+  std::unique_ptr<module::OutboxServer> outbox_server_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<RpcServer> server_;
   rpc::Host host_;

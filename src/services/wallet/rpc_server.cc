@@ -3,43 +3,19 @@
 #include <string>
 #include <utility>
 
-#include <fmt/format.h>
-
+#include "platform/rpc/field.h"
 #include "platform/rpc/unary.h"
 
 namespace boxoffice::wallet {
 namespace {
 
+using rpc::InvalidField;
+using rpc::ParseId;
+using rpc::ParseMoney;
+using rpc::ParseText;
+
 constexpr size_t kMaxUserIdBytes = 64;
 constexpr size_t kMaxClientKeyBytes = 128;
-
-std::unexpected<Error> InvalidField(std::string_view field, std::string_view problem) {
-  return Fail(Code::kInvalidArgument, "invalid_field", fmt::format("{}: {}", field, problem));
-}
-
-template <typename T>
-Result<T> ParseId(std::string_view field, const std::string& bytes) {
-  const auto id = T::FromBytes(bytes);
-  if (!id || id->IsNil()) return InvalidField(field, "must be the 16 bytes of a UUID");
-  return *id;
-}
-
-Result<std::string> ParseText(std::string_view field, const std::string& text, size_t max_bytes) {
-  if (text.empty() || text.size() > max_bytes) {
-    return InvalidField(field, fmt::format("must have 1 to {} bytes", max_bytes));
-  }
-  return text;
-}
-
-Result<Money> ParseMoney(const money::v1::Money& money) {
-  const auto currency = Currency::Parse(money.currency());
-  if (!currency) return InvalidField("money.currency", "must be three upper-case letters");
-  if (money.amount() <= 0 || money.amount() > kMaxAmount) {
-    return Fail(Code::kInvalidArgument, "amount_out_of_range",
-                fmt::format("money.amount: must be in 1 to {}", kMaxAmount));
-  }
-  return Money{money.amount(), *currency};
-}
 
 Result<TopUp> Parse(const v1::TopUp& proto) {
   TopUp top_up;
@@ -67,45 +43,30 @@ Result<Refund> Parse(const v1::Refund& proto) {
   return refund;
 }
 
-Result<Command> Parse(const v1::Command& proto) {
-  Command command;
-  command.traceparent = proto.header().traceparent();
+Result<decltype(Command::body)> ParseBody(const v1::Command& proto) {
   switch (proto.body_case()) {
-    case v1::Command::kTopUp: {
-      BOXOFFICE_ASSIGN(command.body, Parse(proto.top_up()));
-      return command;
-    }
-    case v1::Command::kDebit: {
-      BOXOFFICE_ASSIGN(command.body, Parse(proto.debit()));
-      return command;
-    }
-    case v1::Command::kRefund: {
-      BOXOFFICE_ASSIGN(command.body, Parse(proto.refund()));
-      return command;
-    }
+    case v1::Command::kTopUp:
+      return Parse(proto.top_up());
+    case v1::Command::kDebit:
+      return Parse(proto.debit());
+    case v1::Command::kRefund:
+      return Parse(proto.refund());
     case v1::Command::BODY_NOT_SET:
       break;
   }
   return InvalidField("body", "must be one of top_up, debit, refund");
 }
 
+Result<Command> Parse(const v1::Command& proto) {
+  Command command;
+  BOXOFFICE_ASSIGN(command.body, ParseBody(proto));
+  command.traceparent = proto.header().traceparent();
+  return command;
+}
+
 void Set(money::v1::Money& proto, const Money& money) {
   proto.set_amount(money.amount);
   proto.set_currency(money.currency.code().data(), money.currency.code().size());
-}
-
-v1::WalletOutcome::Kind ToProto(OutcomeKind kind) {
-  switch (kind) {
-    case OutcomeKind::kDone:
-      return v1::WalletOutcome::DONE;
-    case OutcomeKind::kRefused:
-      return v1::WalletOutcome::REFUSED;
-    case OutcomeKind::kAborted:
-      return v1::WalletOutcome::ABORTED;
-    case OutcomeKind::kMismatch:
-      return v1::WalletOutcome::MISMATCH;
-  }
-  return v1::WalletOutcome::KIND_UNSPECIFIED;
 }
 
 const char* RefusalName(Refusal refusal) {
@@ -123,7 +84,7 @@ const char* RefusalName(Refusal refusal) {
 v1::Outcome ToProto(const Outcome& outcome) {
   v1::Outcome proto;
   v1::WalletOutcome& wallet = *proto.mutable_wallet();
-  wallet.set_kind(ToProto(outcome.kind));
+  wallet.set_kind(rpc::KindToProto<v1::WalletOutcome>(outcome.kind));
   if (outcome.balance) Set(*wallet.mutable_balance(), *outcome.balance);
   if (!outcome.entry.IsNil()) wallet.set_entry_id(outcome.entry.bytes().data(), outcome.entry.bytes().size());
   if (outcome.refusal != Refusal::kNone) wallet.set_refusal(RefusalName(outcome.refusal));
@@ -172,9 +133,7 @@ Result<v1::Wallet> AnswerGetWallet(Reader& reader, const v1::GetWalletRequest& r
 
 Result<v1::ListEntriesResponse> AnswerListEntries(Reader& reader, const v1::ListEntriesRequest& request) {
   BOXOFFICE_ASSIGN(const std::string user_id, ParseText("user_id", request.user_id(), kMaxUserIdBytes));
-  if (request.limit() < 1 || request.limit() > kMaxPage) {
-    return InvalidField("limit", fmt::format("must be in 1 to {}", kMaxPage));
-  }
+  BOXOFFICE_TRY(rpc::CheckLimit(request.limit(), kMaxPage));
   std::optional<Currency> currency;
   if (!request.currency().empty()) {
     currency = Currency::Parse(request.currency());
@@ -200,9 +159,7 @@ Result<v1::AuditResponse> AnswerAudit(Reader& reader, const v1::AuditRequest& re
     if (totals) Set(*response.add_rows(), *totals);
     return response;
   }
-  if (request.limit() < 1 || request.limit() > kMaxAuditPage) {
-    return InvalidField("limit", fmt::format("must be in 1 to {}", kMaxAuditPage));
-  }
+  BOXOFFICE_TRY(rpc::CheckLimit(request.limit(), kMaxAuditPage));
   ReservationId after;
   if (!request.after_reservation_id().empty()) {
     BOXOFFICE_ASSIGN(after, ParseId<ReservationId>("after_reservation_id", request.after_reservation_id()));
@@ -232,16 +189,11 @@ Result<v1::GetTotalsResponse> AnswerGetTotals(Reader& reader) {
 }  // namespace
 
 RpcServer::RpcServer(wallet::Service& service, Reader& reader)
-    : reader_(reader), handler_([&service](const v1::Command& proto, Commands::Reply reply) {
-        Result<Command> command = Parse(proto);
-        if (!command) {
-          reply(rpc::ErrorOutcome<v1::Outcome>(command.error()));
-          return;
-        }
-        service.Submit(*std::move(command), [reply = std::move(reply)](Result<Outcome> outcome) mutable {
-          reply(outcome ? ToProto(*outcome) : rpc::ErrorOutcome<v1::Outcome>(outcome.error()));
-        });
-      }) {}
+    : reader_(reader),
+      handler_(Commands::Translate(
+          [](const v1::Command& proto) { return Parse(proto); },
+          [&service](Command command, auto done) { service.Submit(std::move(command), std::move(done)); },
+          [](const Outcome& outcome) { return ToProto(outcome); })) {}
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
     grpc::CallbackServerContext*) {

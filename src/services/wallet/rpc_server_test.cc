@@ -1,15 +1,12 @@
 // The wallet as its callers see it: the module on a folder of its own, through the in-process channel.
 #include <future>
 
-#include <boost/asio/thread_pool.hpp>
 #include <gmock/gmock.h>
 
 #include "boxoffice/bus/v1/events.pb.h"
 #include "boxoffice/wallet/v1/wallet.grpc.pb.h"
-#include "platform/bus/sqlite_bus.h"
-#include "platform/rpc/command_client.h"
 #include "services/wallet/module.h"
-#include "testing/temp_dir.h"
+#include "testing/service_fixture.h"
 
 namespace boxoffice::wallet {
 namespace {
@@ -18,48 +15,14 @@ using ::testing::ElementsAre;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
-using Client = rpc::CommandClient<v1::CommandBatch, v1::OutcomeBatch>;
+using Base = testbed::ServiceFixture<WalletModule, v1::WalletService, v1::CommandBatch, v1::OutcomeBatch>;
 
-class WalletRpcTest : public ::testing::Test {
+class WalletRpcTest : public Base {
  protected:
   WalletRpcTest() { StartModule(); }
-  ~WalletRpcTest() override { StopModule(); }
 
-  void StartModule() {
-    module_ = std::make_unique<WalletModule>(runtime_, WalletConfig{});
-    const auto started = module_->Start();
-    CHECK(started.has_value(), "{}", started.error().detail);
-    stub_ = v1::WalletService::NewStub(module_->InProcessChannel());
-    client_ = std::make_unique<Client>(
-        "test", pool_.get_executor(),
-        [this](grpc::ClientContext* context, Client::Reactor* reactor) {
-          stub_->async()->Execute(context, reactor);
-        },
-        metrics_);
-  }
-  void StopModule() {
-    client_.reset();
-    stub_.reset();
-    module_->Stop();
-  }
-
-  std::future<Result<v1::Outcome>> Send(v1::Command command) {
-    auto promise = std::make_shared<std::promise<Result<v1::Outcome>>>();
-    client_->Send(std::move(command), 10s,
-                  [promise](Result<v1::Outcome> o) { promise->set_value(std::move(o)); });
-    return promise->get_future();
-  }
-  v1::WalletOutcome Run(v1::Command command) {
-    auto outcome = Send(std::move(command)).get();
-    EXPECT_TRUE(outcome.has_value()) << outcome.error().reason << outcome.error().detail;
-    return outcome ? outcome->wallet() : v1::WalletOutcome();
-  }
-  Error RunError(v1::Command command) {
-    auto outcome = Send(std::move(command)).get();
-    EXPECT_FALSE(outcome.has_value());
-    return outcome ? Error{} : outcome.error();
-  }
-  std::string NewId() { return std::string(SagaId::Make(clock_.Now(), random_).bytes()); }
+  void StartModule() { Base::StartModule(WalletConfig{}); }
+  v1::WalletOutcome Run(v1::Command command) { return Base::Run(std::move(command)).wallet(); }
 
   static v1::Command TopUpOf(const std::string& user, int64_t amount, const std::string& key,
                              const std::string& currency = "KRW") {
@@ -88,18 +51,7 @@ class WalletRpcTest : public ::testing::Test {
     return command;
   }
 
-  testbed::TempDir dir_;
-  ManualClock clock_;
-  SeededRandom random_{5};
-  obs::Registry metrics_;
-  std::unique_ptr<bus::SqliteBus> bus_ =
-      *bus::SqliteBus::Open({.file = dir_.path() / "bus.db"}, clock_, metrics_);
-  module::Runtime runtime_{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}};
-  boost::asio::thread_pool pool_{1};
   std::string reservation_ = NewId();
-  std::unique_ptr<WalletModule> module_;
-  std::unique_ptr<v1::WalletService::Stub> stub_;
-  std::unique_ptr<Client> client_;
 };
 
 TEST_F(WalletRpcTest, MoneyGoesThroughTheWholeService) {
