@@ -1,6 +1,6 @@
 # A room is one folder: its .cc files are one library, its *_test.cc one test program, its *_bench.cc one
-# benchmark, its main.cc one executable, its schema/*.sql one embedded list of migrations. Nothing is listed by
-# hand, so a file that exists is built and a test that exists is run.
+# benchmark, its main.cc one executable, its schema/sqlite/*.sql and schema/postgres/*.sql an embedded list of
+# migrations each. Nothing is listed by hand, so a file that exists is built and a test that exists is run.
 
 # boxoffice_room(NAME [DEPS target …] [TEST_DEPS target …] [EXECUTABLE name])
 function(boxoffice_room name)
@@ -12,14 +12,17 @@ function(boxoffice_room name)
   list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
   list(FILTER sources EXCLUDE REGEX "(_test|_bench|/main)\\.cc$")
 
-  file(GLOB migrations CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/schema/*.sql)
-  if(migrations)
-    set(generated ${CMAKE_CURRENT_BINARY_DIR}/${name}_schema.cc)
-    add_custom_command(OUTPUT ${generated}
-      COMMAND ${CMAKE_COMMAND} -DNAME=${name} "-DFILES=${migrations}" -DOUT=${generated} -P ${CMAKE_SOURCE_DIR}/cmake/EmbedSchema.cmake
-      DEPENDS ${migrations} ${CMAKE_SOURCE_DIR}/cmake/EmbedSchema.cmake VERBATIM)
-    list(APPEND sources ${generated})
-  endif()
+  foreach(dialect sqlite postgres)
+    file(GLOB migrations CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/schema/${dialect}/*.sql)
+    if(migrations)
+      set(generated ${CMAKE_CURRENT_BINARY_DIR}/${name}_${dialect}_schema.cc)
+      add_custom_command(OUTPUT ${generated}
+        COMMAND ${CMAKE_COMMAND} -DNAME=${name}_${dialect} "-DFILES=${migrations}" -DOUT=${generated}
+                -P ${CMAKE_SOURCE_DIR}/cmake/EmbedSchema.cmake
+        DEPENDS ${migrations} ${CMAKE_SOURCE_DIR}/cmake/EmbedSchema.cmake VERBATIM)
+      list(APPEND sources ${generated})
+    endif()
+  endforeach()
 
   if(sources)
     add_library(boxoffice_${name} STATIC ${sources})

@@ -102,6 +102,7 @@ class Executor {
     Done done;
     SteadyClock::time_point arrived;
     int runs = 0;
+    bool unknown = false;  // a run of it may have been committed
   };
 
   static constexpr std::chrono::milliseconds kFirstBackoff{5};
@@ -176,6 +177,7 @@ class Executor {
 
   // One bad command never fails its neighbours: the batch is halved until the bad one is alone.
   void HandleFailure(std::span<Item> items, const Error& error) {
+    for (Item& item : items) item.unknown |= error.code == Code::kUnknown;
     if (items.size() > 1) {
       RunItems(items.first(items.size() / 2));
       RunItems(items.subspan(items.size() / 2));
@@ -184,9 +186,9 @@ class Executor {
     Item& item = items.front();
     obs::Log(obs::Level::kWarning, "batch_failed",
              {{"executor", name_}, {"reason", error.reason}, {"detail", error.detail}, {"runs", item.runs}});
-    const bool try_again = error.code == Code::kUnknown && item.runs < limits_.max_runs;
-    if (!try_again) {
-      item.done(std::unexpected(error));
+    if (!item.unknown || item.runs >= limits_.max_runs) {
+      // A later run that did nothing does not say that an earlier one did nothing.
+      item.done(item.unknown ? Fail(Code::kUnknown, "commit_unknown", error.detail) : std::unexpected(error));
       return;
     }
     // The result of a COMMIT is unknown: after a pause, decide again; commands are idempotent.

@@ -126,6 +126,19 @@ TEST_F(ExecutorTest, UnknownCommitRunsTheBatchAgain) {
   EXPECT_EQ(runs, 2);
 }
 
+TEST_F(ExecutorTest, AnUnknownCommitIsNeverReportedAsNotDone) {
+  int runs = 0;
+  IntExecutor executor(
+      "t", {.max_runs = 3},
+      [&](std::span<const int>) -> Result<Outcomes> {
+        if (++runs == 1) return Fail(Code::kUnknown, "commit_unknown");
+        return Fail(Code::kUnavailable, "database_unavailable");
+      },
+      metrics_);
+  EXPECT_EQ(Await(executor, 4).error().code, Code::kUnknown);
+  EXPECT_EQ(runs, 3);
+}
+
 TEST_F(ExecutorTest, AnExceptionFailsItsCommandOnly) {
   IntExecutor executor(
       "t", {}, [](std::span<const int>) -> Result<Outcomes> { throw std::runtime_error("boom"); }, metrics_);

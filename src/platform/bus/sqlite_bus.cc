@@ -9,7 +9,7 @@
 #include "platform/bus/sqlite_subscription.h"
 
 namespace boxoffice::sql {
-std::span<const Migration> bus_schema();
+std::span<const Migration> bus_sqlite_schema();
 }
 
 namespace boxoffice::bus {
@@ -55,7 +55,7 @@ struct SqliteBus::Reader {
 Result<std::unique_ptr<SqliteBus>> SqliteBus::Open(SqliteBusConfig config, const Clock& clock,
                                                    obs::Registry& metrics) {
   BOXOFFICE_ASSIGN(sql::Database writer, sql::Database::Open(config.file));
-  BOXOFFICE_TRY(writer.Migrate(sql::bus_schema()));
+  BOXOFFICE_TRY(writer.Migrate(sql::bus_sqlite_schema()));
   BOXOFFICE_ASSIGN(sql::Database reader, sql::Database::Open(config.file));
   return std::unique_ptr<SqliteBus>(
       new SqliteBus(std::move(config), clock, metrics, std::move(writer), std::move(reader)));

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -62,9 +63,31 @@ struct Status {
   std::optional<Timestamp> oldest;  // when it was made; nullopt: nothing waits
 };
 
+// Whether all of `events` can be published. Errors: event_too_large (kInvalidArgument).
+[[nodiscard]] Result<void> CheckEvents(std::span<const bus::Event> events);
+
+// The rows of an outbox, as a publisher sees them. Belongs to one thread. Errors: database_unavailable.
+class Table {
+ public:
+  virtual ~Table() = default;
+  // Appends to `seqs` the numbers of up to `limit` rows, from the table's beginning, in the order of writing
+  // for each key, and puts their events at the same places of `events`, which grows as needed.
+  [[nodiscard]] virtual Result<void> Read(size_t limit, std::vector<bus::Event>& events,
+                                          std::vector<int64_t>& seqs) = 0;
+  // Deletes exactly these rows. Again: no effect.
+  [[nodiscard]] virtual Result<void> Erase(std::span<const int64_t> seqs) = 0;
+  // Of all rows, whoever may publish them.
+  [[nodiscard]] virtual Result<Status> Count() = 0;
+};
+
+// The outbox of a database that has been migrated. Errors: database_unavailable, outbox_schema.
+[[nodiscard]] Result<std::unique_ptr<Table>> OpenSqliteTable(const std::filesystem::path& file);
+
 struct PublisherConfig {
   std::string service;  // labels metrics and logs
   std::filesystem::path database;
+  // Opens the outbox. Empty: in SQLite, in the file `database`.
+  std::function<Result<std::unique_ptr<Table>>()> open_table;
   size_t batch = 500;
   // How often to look without being nudged: min_poll after a batch, doubling to max_poll.
   std::chrono::milliseconds min_poll{20};
@@ -101,7 +124,6 @@ class Publisher {
   [[nodiscard]] int64_t Pending() const { return status().pending; }
 
  private:
-  struct Table;
   void Loop();
   // False: stopping.
   [[nodiscard]] bool Wait(std::chrono::milliseconds longest, std::chrono::milliseconds shortest);

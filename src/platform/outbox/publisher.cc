@@ -10,24 +10,6 @@ namespace boxoffice::outbox {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-struct Publisher::Table {
-  explicit Table(sql::Database opened)
-      : database(std::move(opened)),
-        // In the order of writing. SQLite has one writer at a time, so this is the order of commits; were it
-        // not, events of one key would still be in order, since their writers take turns at the aggregate's
-        // row.
-        read(
-            database.Prepare("SELECT seq, event_id, topic, key, type, traceparent, body, time_ms FROM outbox "
-                             "ORDER BY seq LIMIT ?1")),
-        erase(database.Prepare("DELETE FROM outbox WHERE seq = ?1")),
-        count(database.Prepare(
-            "SELECT count(*), (SELECT time_ms FROM outbox ORDER BY seq LIMIT 1) FROM outbox")) {}
-  sql::Database database;
-  sql::Statement read;
-  sql::Statement erase;
-  sql::Statement count;
-};
-
 Publisher::Publisher(PublisherConfig config, bus::Bus& bus, obs::Registry& metrics)
     : config_(std::move(config)),
       clock_(config_.clock != nullptr ? *config_.clock : system_clock_),
@@ -45,10 +27,7 @@ Publisher::~Publisher() { Stop(); }
 
 Result<void> Publisher::Start() {
   CHECK(table_ == nullptr, "a publisher starts once");
-  // kNormal: a delete that is lost with the power publishes again.
-  BOXOFFICE_ASSIGN(sql::Database database, sql::Database::Open(config_.database, sql::Durability::kNormal));
-  BOXOFFICE_TRY(CheckSchema(database));
-  table_ = std::make_unique<Table>(std::move(database));
+  BOXOFFICE_ASSIGN(table_, config_.open_table ? config_.open_table() : OpenSqliteTable(config_.database));
   Count();
   thread_ = std::thread([this] { Loop(); });
   return {};
@@ -71,6 +50,7 @@ void Publisher::Stop() {
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
+  table_.reset();  // gives back its leases
 }
 
 bool Publisher::Wait(milliseconds longest, milliseconds shortest) {
@@ -126,24 +106,7 @@ void Publisher::Loop() {
 Result<size_t> Publisher::PublishBatch() {
   BOXOFFICE_TRY(DeleteAcknowledged());
   read_.clear();
-  table_->read.Bind(config_.batch);
-  while (true) {
-    BOXOFFICE_ASSIGN(const bool more, table_->read.Step());
-    if (!more) break;
-    const sql::Statement& row = table_->read;
-    if (events_.size() == read_.size()) events_.emplace_back();
-    bus::Event& event = events_[read_.size()];
-    const std::optional<EventId> id = EventId::FromBytes(row.Text(1));
-    CHECK(id.has_value(), "the outbox holds event ids of 16 bytes");
-    event.id = *id;
-    event.topic = row.Text(2);
-    event.key = row.Text(3);
-    event.type = row.Text(4);
-    event.traceparent = row.Text(5);
-    event.body = row.Text(6);
-    event.time = FromUnixMs(row.Int(7));
-    read_.push_back(row.Int(0));
-  }
+  BOXOFFICE_TRY(table_->Read(config_.batch, events_, read_));
   if (read_.empty()) return 0;
   const std::span<const bus::Event> events = std::span(events_).first(read_.size());
   BOXOFFICE_TRY(bus_.Publish(events));
@@ -160,25 +123,17 @@ Result<size_t> Publisher::PublishBatch() {
 // Before more is read: what the bus has already taken is published twice only by a crash.
 Result<void> Publisher::DeleteAcknowledged() {
   if (acknowledged_.empty()) return {};
-  BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(table_->database));
-  for (const int64_t seq : acknowledged_) {
-    table_->erase.Bind(seq);
-    BOXOFFICE_TRY(table_->erase.Run());
-  }
-  BOXOFFICE_TRY(transaction.Commit());
+  BOXOFFICE_TRY(table_->Erase(acknowledged_));
   acknowledged_.clear();
   return {};
 }
 
 void Publisher::Count() {
-  const Result<bool> found = table_->count.Step();
-  if (!found) return;
-  Status now{.pending = table_->count.Int(0), .oldest = {}};
-  if (!table_->count.IsNull(1)) now.oldest = FromUnixMs(table_->count.Int(1));
-  table_->count.Reset();
-  pending_gauge_.Set(static_cast<double>(now.pending));
+  const Result<Status> counted = table_->Count();
+  if (!counted) return;
+  pending_gauge_.Set(static_cast<double>(counted->pending));
   const std::scoped_lock lock(status_mutex_);
-  status_ = now;
+  status_ = *counted;
 }
 
 Status Publisher::status() const {

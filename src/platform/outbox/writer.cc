@@ -35,7 +35,7 @@ Writer::Writer(sql::Database& database)
           "INSERT INTO outbox(partition, event_id, topic, key, type, traceparent, body, time_ms) "
           "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")) {}
 
-Result<void> Writer::Append(std::span<const bus::Event> events) {
+Result<void> CheckEvents(std::span<const bus::Event> events) {
   for (const bus::Event& event : events) {
     CHECK(!event.id.IsNil() && !event.topic.empty(), "an event has an id and a topic: {}", event.type);
     if (event.body.size() > bus::kMaxBodyBytes) {
@@ -43,6 +43,11 @@ Result<void> Writer::Append(std::span<const bus::Event> events) {
                   fmt::format("{} has {} bytes", event.type, event.body.size()));
     }
   }
+  return {};
+}
+
+Result<void> Writer::Append(std::span<const bus::Event> events) {
+  BOXOFFICE_TRY(CheckEvents(events));
   for (const bus::Event& event : events) {
     insert_
         .Bind(PartitionOf(event.key), event.id, event.topic, std::nullopt, event.type, event.traceparent,

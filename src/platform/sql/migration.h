@@ -1,5 +1,6 @@
-// Versioned schemas. A service's files schema/NNNN_name.sql are embedded in its library (cmake/Rooms.cmake)
-// as <service>_schema(); a database records the version that it has.
+// Versioned schemas. A service's files schema/sqlite/NNNN_name.sql and schema/postgres/NNNN_name.sql are
+// embedded in its library (cmake/Rooms.cmake) as <service>_sqlite_schema() and <service>_postgres_schema(),
+// each numbered from 1; a database records the version that it has.
 #pragma once
 
 #include <span>

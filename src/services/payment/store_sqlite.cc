@@ -12,7 +12,7 @@
 #include "services/payment/store_events.h"
 
 namespace boxoffice::sql {
-std::span<const Migration> payment_schema();
+std::span<const Migration> payment_sqlite_schema();
 }  // namespace boxoffice::sql
 
 namespace boxoffice::payment {
@@ -194,7 +194,7 @@ class SqliteReader final : public Reader {
 
 Result<Stores> OpenSqlite(const std::filesystem::path& file) {
   BOXOFFICE_ASSIGN(sql::Database writer, sql::Database::Open(file));
-  BOXOFFICE_TRY(writer.Migrate(sql::payment_schema()));
+  BOXOFFICE_TRY(writer.Migrate(sql::payment_sqlite_schema()));
   BOXOFFICE_ASSIGN(sql::Database reader, sql::Database::Open(file));
   return Stores{std::make_unique<SqliteStore>(std::make_unique<sql::Database>(std::move(writer))),
                 std::make_unique<SqliteReader>(std::make_unique<sql::Database>(std::move(reader)))};

@@ -13,7 +13,7 @@
 #include "platform/sql/sqlite.h"
 
 namespace boxoffice::sql {
-std::span<const Migration> queue_schema();
+std::span<const Migration> queue_sqlite_schema();
 }
 
 namespace boxoffice::queue {
@@ -287,7 +287,7 @@ class SqliteHistory final : public History {
 
 Result<Stores> OpenSqlite(const std::filesystem::path& file) {
   BOXOFFICE_ASSIGN(sql::Database writing, sql::Database::Open(file));
-  BOXOFFICE_TRY(writing.Migrate(sql::queue_schema()));
+  BOXOFFICE_TRY(writing.Migrate(sql::queue_sqlite_schema()));
   BOXOFFICE_ASSIGN(sql::Database reading, sql::Database::Open(file));
   Stores stores;
   stores.store = std::make_unique<SqliteStore>(std::move(writing));

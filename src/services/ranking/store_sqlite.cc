@@ -7,7 +7,7 @@
 #include "platform/bus/processed_event.h"
 
 namespace boxoffice::sql {
-std::span<const Migration> ranking_schema();
+std::span<const Migration> ranking_sqlite_schema();
 }
 
 namespace boxoffice::ranking {
@@ -125,7 +125,7 @@ class SqliteStore final : public Store {
 Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file) {
   BOXOFFICE_ASSIGN(sql::Database opened, sql::Database::Open(file));
   auto database = std::make_unique<sql::Database>(std::move(opened));
-  BOXOFFICE_TRY(database->Migrate(sql::ranking_schema()));
+  BOXOFFICE_TRY(database->Migrate(sql::ranking_sqlite_schema()));
   return std::make_unique<SqliteStore>(std::move(database));
 }
 

@@ -10,7 +10,7 @@
 #include "platform/sql/sqlite.h"
 
 namespace boxoffice::sql {
-std::span<const Migration> relay_schema();
+std::span<const Migration> relay_sqlite_schema();
 }
 
 namespace boxoffice::relay {
@@ -291,7 +291,7 @@ class SqliteStore final : public Store {
 Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file) {
   BOXOFFICE_ASSIGN(sql::Database opened, sql::Database::Open(file));
   auto database = std::make_unique<sql::Database>(std::move(opened));
-  BOXOFFICE_TRY(database->Migrate(sql::relay_schema()));
+  BOXOFFICE_TRY(database->Migrate(sql::relay_sqlite_schema()));
   return std::make_unique<SqliteStore>(std::move(database));
 }
 

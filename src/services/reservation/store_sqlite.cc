@@ -5,7 +5,7 @@
 #include "services/reservation/store_record.h"
 
 namespace boxoffice::sql {
-std::span<const Migration> reservation_schema();
+std::span<const Migration> reservation_sqlite_schema();
 }  // namespace boxoffice::sql
 
 namespace boxoffice::reservation {
@@ -31,7 +31,7 @@ Result<Page> ReadPage(sql::Statement& select, uint32_t limit) {
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::filesystem::path& file, Random& random) {
   BOXOFFICE_ASSIGN(sql::Database database, sql::Database::Open(file));
-  BOXOFFICE_TRY(database.Migrate(sql::reservation_schema()));
+  BOXOFFICE_TRY(database.Migrate(sql::reservation_sqlite_schema()));
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(database), random));
 }
 

@@ -11,7 +11,7 @@
 #include "services/seat/store_layout.h"
 
 namespace boxoffice::sql {
-std::span<const Migration> seat_schema();
+std::span<const Migration> seat_sqlite_schema();
 }  // namespace boxoffice::sql
 
 namespace boxoffice::seat {
@@ -374,7 +374,7 @@ Result<void> SqliteStore::UpdateTerms(int64_t show_id, const ShowTerms& terms) {
 
 Result<std::unique_ptr<Store>> OpenSqliteStore(const std::filesystem::path& file, Random& random) {
   BOXOFFICE_ASSIGN(sql::Database database, sql::Database::Open(file));
-  BOXOFFICE_TRY(database.Migrate(sql::seat_schema()));
+  BOXOFFICE_TRY(database.Migrate(sql::seat_sqlite_schema()));
   return std::make_unique<SqliteStore>(std::move(database), random);
 }
 

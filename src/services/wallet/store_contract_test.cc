@@ -5,7 +5,9 @@
 
 #include "platform/sql/sqlite.h"
 #include "services/wallet/store.h"
+#include "services/wallet/store_postgres.h"
 #include "services/wallet/store_sqlite.h"
+#include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::wallet {
@@ -25,11 +27,18 @@ class Home {
   virtual ~Home() = default;
   virtual Stores Open() = 0;
 };
-using HomeFactory = std::function<std::unique_ptr<Home>()>;
+struct HomeFactory {
+  std::function<std::unique_ptr<Home>()> make;
+  bool needs_postgres = false;
+};
 
 class StoreContractTest : public ::testing::TestWithParam<HomeFactory> {
  protected:
-  StoreContractTest() { Reopen(); }
+  void SetUp() override {
+    if (GetParam().needs_postgres) BOXOFFICE_NEED_POSTGRES();
+    home_ = GetParam().make();
+    Reopen();
+  }
 
   void Reopen() {
     stores_ = {};
@@ -58,7 +67,7 @@ class StoreContractTest : public ::testing::TestWithParam<HomeFactory> {
     return {Refund{saga, reservation, "ann", saga}, ""};
   }
 
-  std::unique_ptr<Home> home_ = GetParam()();
+  std::unique_ptr<Home> home_;
   Stores stores_;
   SeededRandom random_{3};
   EntryIds ids_{random_};
@@ -209,7 +218,24 @@ class SqliteHome final : public Home {
 };
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContractTest,
-                         ::testing::Values(HomeFactory([] { return std::make_unique<SqliteHome>(); })));
+                         ::testing::Values(HomeFactory{[] { return std::make_unique<SqliteHome>(); }}));
+
+class PostgresHome final : public Home {
+ public:
+  Stores Open() override {
+    auto stores = OpenPostgres({.url = url_});
+    CHECK(stores.has_value(), "{}", stores.error().detail);
+    return *std::move(stores);
+  }
+  const std::string& url() const { return url_; }
+
+ private:
+  const std::string url_ = testbed::PostgresServer::Shared().NewDatabase();
+};
+
+INSTANTIATE_TEST_SUITE_P(Postgres, StoreContractTest,
+                         ::testing::Values(HomeFactory{[] { return std::make_unique<PostgresHome>(); },
+                                                       true}));
 
 // What only a hand in the file can break, the auditor's sums find.
 class SqliteTotalsTest : public ::testing::Test {

@@ -13,7 +13,7 @@
 #include "services/wallet/store_events.h"
 
 namespace boxoffice::sql {
-std::span<const Migration> wallet_schema();
+std::span<const Migration> wallet_sqlite_schema();
 }  // namespace boxoffice::sql
 
 namespace boxoffice::wallet {
@@ -367,7 +367,7 @@ class SqliteReader final : public Reader {
 
 Result<Stores> OpenSqlite(const std::filesystem::path& file) {
   BOXOFFICE_ASSIGN(sql::Database writer, sql::Database::Open(file));
-  BOXOFFICE_TRY(writer.Migrate(sql::wallet_schema()));
+  BOXOFFICE_TRY(writer.Migrate(sql::wallet_sqlite_schema()));
   BOXOFFICE_ASSIGN(sql::Database reader, sql::Database::Open(file));
   return Stores{std::make_unique<SqliteStore>(std::make_unique<sql::Database>(std::move(writer))),
                 std::make_unique<SqliteReader>(std::make_unique<sql::Database>(std::move(reader)))};

@@ -30,6 +30,7 @@ ALLOWED = {
 # Drivers stay behind the mechanism that wraps them.
 DRIVERS = [
     ("sqlite3.h", ["platform/sql"], "go through platform/sql"),
+    ("libpq-fe.h", ["platform/sql", "testing"], "go through platform/sql"),
     ("spdlog/*", ["platform/obs"], "log through platform/obs"),
     ("boost/beast*", ["platform/http", "platform/boost"], "go through platform/http"),
     ("CLI/*", ["boxoffice"], "parse command lines in src/boxoffice; take a config struct"),
@@ -43,7 +44,7 @@ EDGE = [
 # Headers outside base that a core may include all the same: values and interfaces, without I/O.
 PURE = ["platform/batch/executor.h", "platform/obs/log.h", "platform/obs/metrics.h"]
 # Headers of the standard library and of others that a core may include: no I/O, no thread, no clock.
-CORE_BANNED_SYSTEM = ["thread", "future", "condition_variable", "fstream", "iostream", "sqlite3.h", "google/*",
+CORE_BANNED_SYSTEM = ["thread", "future", "condition_variable", "fstream", "iostream", "sqlite3.h", "libpq-fe.h", "google/*",
                       "grpc*", "boost/*", "openssl/*", "spdlog/*"]  # fmt: skip
 # The saga is made of coroutines.
 SAGA = ("services/reservation/saga/", "services/reservation/service.")

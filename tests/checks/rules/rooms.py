@@ -4,7 +4,7 @@ from rules.layering import is_core
 from tree import Violation
 
 MAIN_LINES = 20
-ROOMS = ["README.md", "CMakeLists.txt", "store.h", "store_sqlite.cc", "store_contract_test.cc", "schema/0001_*.sql",
+ROOMS = ["README.md", "CMakeLists.txt", "store.h", "store_sqlite.cc", "store_contract_test.cc", "schema/sqlite/0001_*.sql",
          "rpc_server.h", "rpc_server.cc", "module.h", "module.cc", "main.cc"]  # fmt: skip
 # (service, room): why it has none.
 EXCEPTIONS = {}

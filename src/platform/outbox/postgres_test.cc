@@ -1,0 +1,146 @@
+#include "platform/outbox/postgres.h"
+
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "platform/bus/processed_event_postgres.h"
+#include "testing/postgres_server.h"
+
+namespace boxoffice::outbox {
+namespace {
+
+using sql::pg::Batch;
+using sql::pg::Connection;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr LeaseConfig kShort{.lease = milliseconds(300), .renew = milliseconds(50)};
+
+class PostgresOutboxTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    BOXOFFICE_NEED_POSTGRES();
+    config_.url = testbed::PostgresServer::Shared().NewDatabase();
+    connection_ = Connection::Open(config_).value();
+    ASSERT_TRUE(connection_->Execute(kOutboxPostgresSchema));
+  }
+  bus::Event Make(std::string key, std::string body) {
+    return {EventId::Make(clock_.Now(), random_),
+            "seat",
+            std::move(key),
+            "seat.held",
+            "",
+            std::move(body),
+            clock_.Now()};
+  }
+  void Write(const std::vector<bus::Event>& events) {
+    Batch batch;
+    ASSERT_TRUE(AddTo(batch, events));
+    ASSERT_TRUE(connection_->Write(batch));
+  }
+  std::unique_ptr<Table> Open(LeaseConfig lease = kShort) {
+    return OpenPostgresTable(config_, lease).value();
+  }
+  // What the table gives within 5 s.
+  static std::vector<std::string> Bodies(Table& table, std::vector<int64_t>* numbers = nullptr) {
+    std::vector<bus::Event> events;
+    std::vector<int64_t> seqs;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (seqs.empty() && std::chrono::steady_clock::now() < end) EXPECT_TRUE(table.Read(100, events, seqs));
+    std::vector<std::string> bodies;
+    for (size_t i = 0; i < seqs.size(); ++i) bodies.push_back(events[i].body);
+    if (numbers != nullptr) *numbers = seqs;
+    return bodies;
+  }
+
+  sql::pg::Config config_;
+  std::unique_ptr<Connection> connection_;
+  SystemClock clock_;
+  SeededRandom random_{1};
+};
+
+TEST_F(PostgresOutboxTest, AnEventComesOutAsItWasWrittenAndOnlyWhatIsErasedGoes) {
+  const bus::Event event = Make(std::string("\0k", 2), std::string("\0b", 2));
+  Write({event, Make("b", "2")});
+  const auto table = Open();
+  std::vector<bus::Event> events;
+  std::vector<int64_t> seqs;
+  ASSERT_TRUE(table->Read(100, events, seqs));
+  ASSERT_THAT(seqs, SizeIs(2));
+  EXPECT_EQ(events[0].id, event.id);
+  EXPECT_EQ(events[0].key, event.key);
+  EXPECT_EQ(events[0].body, event.body);
+  EXPECT_EQ(events[0].topic, event.topic);
+  EXPECT_EQ(events[0].type, event.type);
+  EXPECT_EQ(events[0].time, event.time);
+  ASSERT_TRUE(table->Erase(std::span(seqs).first(1)));
+  EXPECT_EQ(table->Count().value().pending, 1);
+  EXPECT_THAT(Bodies(*table), ElementsAre("2"));
+}
+
+TEST_F(PostgresOutboxTest, TheOrderOfWritingIsKept) {
+  std::vector<std::string> written;
+  std::vector<bus::Event> events;
+  for (int i = 0; i < 90; ++i) {
+    written.push_back(std::to_string(i));
+    events.push_back(Make(std::to_string(i % 3), written.back()));
+  }
+  Write(events);
+  EXPECT_EQ(Bodies(*Open()), written);
+}
+
+TEST_F(PostgresOutboxTest, OfTwoPublishersOneReadsAndTheOtherFollowsWhenItIsGone) {
+  Write({Make("a", "1"), Make("a", "2"), Make("b", "3")});
+  const auto dies = Open();
+  const auto follows = Open();
+  EXPECT_THAT(Bodies(*dies), ElementsAre("1", "2", "3"));
+  std::vector<bus::Event> events;
+  std::vector<int64_t> seqs;
+  ASSERT_TRUE(follows->Read(100, events, seqs));
+  EXPECT_THAT(seqs, IsEmpty());
+  EXPECT_THAT(Bodies(*follows, &seqs), ElementsAre("1", "2", "3"));  // after the lease of the first
+  ASSERT_TRUE(follows->Erase(seqs));
+  ASSERT_TRUE(dies->Erase(seqs));  // too late, and without effect
+  EXPECT_EQ(follows->Count().value().pending, 0);
+}
+
+TEST_F(PostgresOutboxTest, OneThatClosesGivesItsLeasesBackAtOnce) {
+  Write({Make("a", "1")});
+  auto closes = Open({.lease = std::chrono::hours(1), .renew = milliseconds(1)});
+  EXPECT_THAT(Bodies(*closes), ElementsAre("1"));
+  closes.reset();
+  EXPECT_THAT(Bodies(*Open()), ElementsAre("1"));
+}
+
+TEST_F(PostgresOutboxTest, AnEventTooLargeIsRefusedBeforeTheTransaction) {
+  Batch batch;
+  EXPECT_EQ(AddTo(batch, std::vector{Make("a", std::string(bus::kMaxBodyBytes + 1, 'x'))}).error().reason,
+            "event_too_large");
+  EXPECT_TRUE(batch.empty());
+}
+
+TEST_F(PostgresOutboxTest, ATableThatLacksAColumnIsAClearError) {
+  ASSERT_TRUE(connection_->Execute("ALTER TABLE outbox DROP COLUMN traceparent"));
+  EXPECT_EQ(OpenPostgresTable(config_).error().reason, "outbox_schema");
+}
+
+TEST_F(PostgresOutboxTest, AnEventIsNewToAConsumerOnce) {
+  ASSERT_TRUE(connection_->Execute(bus::kProcessedEventPostgresSchema));
+  const EventId one = EventId::Make(clock_.Now(), random_);
+  const EventId two = EventId::Make(clock_.Now(), random_);
+  const auto mark = [&](const std::vector<EventId>& events) {
+    Batch batch;
+    bus::AddMark(batch, "relay", events);
+    return bus::NewOf(connection_->Write(batch).value()[0]);
+  };
+  EXPECT_THAT(mark({one, one}), ElementsAre(one));
+  EXPECT_THAT(mark({one, two}), ElementsAre(two));
+}
+
+}  // namespace
+}  // namespace boxoffice::outbox

@@ -1,0 +1,522 @@
+#include "platform/sql/postgres.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <map>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include "base/random.h"
+
+namespace boxoffice::sql::pg {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+constexpr int kBinary = 1;
+
+template <typename T>
+T FromNetwork(std::string_view bytes) {
+  std::make_unsigned_t<T> value = 0;
+  for (const char c : bytes) {
+    value = static_cast<std::make_unsigned_t<T>>(value << 8 | static_cast<uint8_t>(c));
+  }
+  return static_cast<T>(value);
+}
+
+template <typename T>
+void AppendNetwork(std::string& out, T value) {
+  for (int shift = 8 * (static_cast<int>(sizeof(T)) - 1); shift >= 0; shift -= 8) {
+    out.push_back(static_cast<char>(static_cast<std::make_unsigned_t<T>>(value) >> shift & 0xff));
+  }
+}
+
+// Without the line breaks and carets that libpq makes for terminals.
+std::string OneLine(const char* message) {
+  std::string line = message != nullptr ? message : "";
+  while (!line.empty() && line.back() == '\n') line.pop_back();
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
+
+bool IsFatal(const PGresult* result) {
+  const char* severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  return severity == nullptr || std::string_view(severity) == "FATAL" ||
+         std::string_view(severity) == "PANIC";
+}
+
+// By SQLSTATE (PostgreSQL's manual, appendix A): what an error that the server reported says. The transaction
+// was rolled back.
+Error Classify(const PGresult* result) {
+  const char* field = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const std::string_view state = field != nullptr ? field : "";
+  std::string detail = fmt::format("{} [{}]", OneLine(PQresultErrorMessage(result)), state);
+  const auto in_class = [&](std::string_view prefix) { return state.starts_with(prefix); };
+  if (in_class("40")) return {Code::kUnavailable, "transaction_conflict", std::move(detail)};
+  if (in_class("23")) return {Code::kConflict, "constraint", std::move(detail)};
+  if (in_class("22")) return {Code::kInvalidArgument, "invalid_value", std::move(detail)};
+  // No state: libpq's own message about a broken connection. 25006: read-only. 55P03: lock_timeout.
+  constexpr std::array<std::string_view, 11> kUnavailable = {"08", "28",    "3D",    "53",    "57", "58",
+                                                             "F0", "25006", "25P03", "55P03", "XX"};
+  if (state.empty() || std::ranges::any_of(kUnavailable, in_class)) {
+    return {Code::kUnavailable, "database_unavailable", std::move(detail)};
+  }
+  return {Code::kInternal, "sql_error", std::move(detail)};
+}
+
+}  // namespace
+
+namespace internal {
+
+void AppendInt32(std::string& out, int32_t value) { AppendNetwork(out, value); }
+void AppendInt64(std::string& out, int64_t value) { AppendNetwork(out, value); }
+void AppendDouble(std::string& out, double value) { AppendNetwork(out, std::bit_cast<int64_t>(value)); }
+
+// PostgreSQL's array_recv: dimensions, whether there are nulls (not used), type, then length and lower bound
+// of the one dimension.
+std::string ArrayHead(Type element, size_t count) {
+  std::string head;
+  AppendInt32(head, count == 0 ? 0 : 1);
+  AppendInt32(head, 0);
+  AppendInt32(head, static_cast<int32_t>(element));
+  if (count == 0) return head;
+  AppendInt32(head, static_cast<int32_t>(count));
+  AppendInt32(head, 1);
+  return head;
+}
+
+uint32_t ArrayOid(Type element) {
+  switch (element) {
+    case Type::kBool:
+      return 1000;
+    case Type::kBytes:
+      return 1001;
+    case Type::kInt:
+      return 1016;
+    case Type::kText:
+      return 1009;
+    case Type::kDouble:
+      return 1022;
+    case Type::kUuid:
+      return 2951;
+  }
+  return 0;
+}
+
+}  // namespace internal
+
+std::string_view Row::Raw(int column) const {
+  return {PQgetvalue(result_, index_, column), static_cast<size_t>(PQgetlength(result_, index_, column))};
+}
+
+int64_t Row::Int(int column) const {
+  const std::string_view raw = Raw(column);
+  switch (PQftype(result_, column)) {
+    case 20:
+      return FromNetwork<int64_t>(raw);
+    case 23:
+      return FromNetwork<int32_t>(raw);
+    case 21:
+      return FromNetwork<int16_t>(raw);
+    default:
+      CHECK(false, "column {} has type {}, not an integer; cast it to bigint", PQfname(result_, column),
+            PQftype(result_, column));
+      return 0;
+  }
+}
+
+bool Row::Bool(int column) const {
+  CHECK(PQftype(result_, column) == 16, "column {} is not a boolean", PQfname(result_, column));
+  const std::string_view raw = Raw(column);
+  return !raw.empty() && raw[0] != 0;
+}
+
+double Row::Double(int column) const {
+  CHECK(PQftype(result_, column) == 701, "column {} is not a float8", PQfname(result_, column));
+  return std::bit_cast<double>(FromNetwork<int64_t>(Raw(column)));
+}
+
+std::string_view Row::Text(int column) const {
+  const uint32_t type = PQftype(result_, column);
+  CHECK(type == 25 || type == 17 || type == 1043, "column {} has type {}, not text or bytea",
+        PQfname(result_, column), type);
+  return Raw(column);
+}
+
+std::string_view Row::UuidBytes(int column) const {
+  CHECK(PQftype(result_, column) == 2950, "column {} is not a uuid", PQfname(result_, column));
+  return Raw(column);
+}
+
+bool Row::IsNull(int column) const { return PQgetisnull(result_, index_, column) == 1; }
+
+void Rows::Clear::operator()(pg_result* result) const { PQclear(result); }
+Rows::Rows(pg_result* result) : result_(result) {}
+size_t Rows::size() const { return static_cast<size_t>(PQntuples(result_.get())); }
+Row Rows::operator[](size_t index) const {
+  CHECK(index < size(), "row {} of {}", index, size());
+  return {result_.get(), static_cast<int>(index)};
+}
+int64_t Rows::affected() const {
+  int64_t count = 0;
+  for (const char* digit = PQcmdTuples(result_.get()); *digit != 0; ++digit)
+    count = count * 10 + (*digit - '0');
+  return count;
+}
+
+struct Connection::State {
+  Config config;
+  PGconn* conn = nullptr;
+  // Statements by their SQL, and the names of those that this connection has. A name of more than 63 bytes is
+  // cut.
+  std::map<std::string, std::string, std::less<>> names;
+  std::set<std::string, std::less<>> prepared;
+  bool warned = false;      // the server warned during this round trip
+  uint64_t generation = 0;  // grows with each connection made
+  SeededRandom random{SystemSeed()};
+  std::string last_failure;
+  milliseconds backoff;
+  SteadyClock::time_point next_attempt{};
+
+  explicit State(Config given) : config(std::move(given)), backoff(config.backoff) {}
+  ~State() { Close(); }
+
+  void Close() {
+    PQfinish(conn);
+    conn = nullptr;
+    prepared.clear();
+  }
+
+  const std::string& NameOf(std::string_view sql) {
+    const auto found = names.find(sql);
+    if (found != names.end()) return found->second;
+    return names.emplace(sql, fmt::format("s{}", names.size())).first->second;
+  }
+
+  static void OnNotice(void* state, const PGresult* result) {
+    const char* severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (severity != nullptr && std::string_view(severity) == "WARNING")
+      static_cast<State*>(state)->warned = true;
+  }
+
+  // Waits until the next result is there, sending what is left to send. False: the connection is lost, or
+  // `deadline` has passed.
+  bool WaitForResult(SteadyClock::time_point deadline) {
+    while (true) {
+      const int unsent = PQflush(conn);
+      if (unsent < 0) return false;
+      if (unsent == 0 && PQisBusy(conn) == 0) return true;
+      const auto left = std::chrono::ceil<milliseconds>(deadline - SteadyClock::now()).count();
+      if (left <= 0) return false;
+      pollfd fd{PQsocket(conn), static_cast<short>(POLLIN | (unsent > 0 ? POLLOUT : 0)), 0};
+      if (fd.fd < 0) return false;
+      if (poll(&fd, 1, static_cast<int>(left)) < 0 && errno != EINTR) return false;
+      // A failure shows in PQisBusy and PQgetResult, which still give what came before it.
+      if ((fd.revents & ~POLLOUT) != 0 && PQconsumeInput(conn) == 0 && PQisBusy(conn) != 0) return false;
+    }
+  }
+};
+
+Connection::Connection(Config config) : state_(std::make_unique<State>(std::move(config))) {}
+Connection::~Connection() = default;
+
+Result<std::unique_ptr<Connection>> Connection::Open(Config config) {
+  CHECK(config.answer_timeout > config.statement_timeout, "the server is to give up first");
+  std::unique_ptr<Connection> connection(new Connection(std::move(config)));
+  BOXOFFICE_TRY(connection->EnsureConnected());
+  return connection;
+}
+
+Result<void> Connection::EnsureConnected() {
+  State& state = *state_;
+  if (state.conn != nullptr) return {};
+  if (SteadyClock::now() < state.next_attempt) {
+    return Fail(Code::kUnavailable, "database_unavailable", state.last_failure);
+  }
+  auto connected = Connect();
+  if (connected) {
+    state.backoff = state.config.backoff;
+    return {};
+  }
+  state.Close();
+  state.last_failure = connected.error().detail;
+  // Full jitter above half of it: replicas must not come back in step.
+  const auto half = static_cast<uint64_t>(state.backoff.count() / 2);
+  state.next_attempt = SteadyClock::now() + milliseconds(half + state.random.Below(half + 1));
+  state.backoff = std::min(state.backoff * 2, state.config.max_backoff);
+  return connected;
+}
+
+Result<void> Connection::Connect() {
+  State& state = *state_;
+  const std::string connect_timeout = std::to_string(state.config.connect_timeout.count());
+  const std::string user_timeout = std::to_string(state.config.answer_timeout.count());
+  // In order: what the URL says comes last and wins.
+  const std::array<std::pair<const char*, const char*>, 10> settings = {{
+      {"application_name", state.config.application_name.c_str()},
+      {"connect_timeout", connect_timeout.c_str()},
+      {"client_encoding", "UTF8"},
+      {"keepalives", "1"},
+      {"keepalives_idle", "10"},
+      {"keepalives_interval", "3"},
+      {"keepalives_count", "3"},
+      {"tcp_user_timeout", user_timeout.c_str()},
+      {"target_session_attrs", "read-write"},
+      {"dbname", state.config.url.c_str()},
+  }};
+  std::array<const char*, settings.size() + 1> names{};
+  std::array<const char*, settings.size() + 1> values{};
+  for (size_t i = 0; i < settings.size(); ++i) std::tie(names[i], values[i]) = settings[i];
+  state.conn = PQconnectdbParams(names.data(), values.data(), /*expand_dbname=*/1);
+  if (state.conn == nullptr || PQstatus(state.conn) != CONNECTION_OK) {
+    return Fail(Code::kUnavailable, "database_unavailable", OneLine(PQerrorMessage(state.conn)));
+  }
+  CHECK(PQsetnonblocking(state.conn, 1) == 0);
+  PQsetNoticeReceiver(state.conn, &State::OnNotice, &state);
+  ++state.generation;
+  // A stricter synchronous_commit than "on" stays.
+  Batch configure;
+  configure.Add(
+      "SELECT set_config('statement_timeout', $1, false), "
+      "set_config('lock_timeout', $2, false), set_config('default_transaction_isolation', 'read committed', "
+      "false), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') "
+      "THEN set_config('synchronous_commit', 'on', false) END",
+      std::to_string(state.config.statement_timeout.count()),
+      std::to_string(state.config.lock_timeout.count()));
+  BOXOFFICE_TRY(RoundTrip(configure.items_, Ends::kNothing));
+  return {};
+}
+
+std::unexpected<Error> Connection::Lost(bool commit_sent, std::string detail) {
+  state_->Close();
+  if (commit_sent) return Fail(Code::kUnknown, "commit_unknown", std::move(detail));
+  return Fail(Code::kUnavailable, "database_unavailable", std::move(detail));
+}
+
+// Whether the server has closed the connection while nothing was asked of it.
+bool Connection::FoundDead() {
+  for (int i = 0; i < 8; ++i) {  // a last message, then the end; anything longer is not idle
+    pollfd fd{PQsocket(state_->conn), POLLIN, 0};
+    if (fd.fd < 0 || PQstatus(state_->conn) == CONNECTION_BAD) return true;
+    if (poll(&fd, 1, 0) <= 0) return false;
+    if (PQconsumeInput(state_->conn) == 0) return true;
+    (void)PQisBusy(state_->conn);  // parses, so that a notice goes to its receiver
+  }
+  return PQstatus(state_->conn) == CONNECTION_BAD;
+}
+
+// Queues the statements and the sync. `sent`: for each result to come, the name that it prepares, or empty
+// for rows.
+Result<void> Connection::SendAll(std::span<const Batch::Item> items, std::vector<std::string_view>& sent) {
+  PGconn* conn = state_->conn;
+  std::vector<Oid> types;
+  std::vector<const char*> values;
+  std::vector<int> lengths, formats;
+  bool ok = PQenterPipelineMode(conn) == 1;
+  for (const Batch::Item& item : items) {
+    types.clear(), values.clear(), lengths.clear();
+    for (const Parameter& parameter : item.parameters) {
+      types.push_back(parameter.oid());
+      values.push_back(parameter.is_null() ? nullptr : parameter.bytes().data());
+      lengths.push_back(static_cast<int>(parameter.bytes().size()));
+    }
+    formats.assign(types.size(), kBinary);
+    const int count = static_cast<int>(types.size());
+    const std::string& name = state_->NameOf(item.sql);
+    if (!state_->prepared.contains(name) && std::ranges::find(sent, name) == sent.end()) {
+      ok = ok && PQsendPrepare(conn, name.c_str(), std::string(item.sql).c_str(), count, types.data()) == 1;
+      sent.emplace_back(name);
+    }
+    ok = ok && PQsendQueryPrepared(conn, name.c_str(), count, values.data(), lengths.data(), formats.data(),
+                                   kBinary) == 1;
+    sent.emplace_back();
+  }
+  ok = ok && PQpipelineSync(conn) == 1;
+  if (!ok) return Fail(Code::kUnavailable, "database_unavailable", OneLine(PQerrorMessage(conn)));
+  return {};
+}
+
+Result<std::vector<Rows>> Connection::RoundTrip(std::span<const Batch::Item> items, Ends ends) {
+  State& state = *state_;
+  if (FoundDead()) return Lost(false, "the server has closed the connection");
+  const bool commits = ends == Ends::kTransaction;
+  const auto deadline = SteadyClock::now() + state.config.answer_timeout;
+  state.warned = false;
+  std::vector<std::string_view> sent;
+  if (auto queued = SendAll(items, sent); !queued) return Lost(commits, queued.error().detail);
+
+  std::vector<Rows> results;
+  results.reserve(items.size());
+  std::optional<Error> error;
+  for (size_t next = 0;;) {
+    if (!state.WaitForResult(deadline)) {
+      const bool late = SteadyClock::now() >= deadline;
+      return Lost(commits, late ? "no answer in time" : OneLine(PQerrorMessage(state.conn)));
+    }
+    PGresult* result = PQgetResult(state.conn);
+    if (result == nullptr) {  // between two results
+      if (PQstatus(state.conn) == CONNECTION_BAD) return Lost(commits, OneLine(PQerrorMessage(state.conn)));
+      continue;
+    }
+    Rows rows(result);
+    const ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_PIPELINE_SYNC) break;
+    if (status == PGRES_FATAL_ERROR) {
+      // The end of the session, or of the server, says nothing of a COMMIT that was on its way.
+      if (IsFatal(result)) return Lost(commits, OneLine(PQresultErrorMessage(result)));
+      if (!error) error = Classify(result);
+    }
+    CHECK(next < sent.size(), "a result too many: {}", PQresStatus(status));
+    if (const std::string_view prepares = sent[next++]; prepares.empty()) {
+      results.push_back(std::move(rows));
+    } else if (status == PGRES_COMMAND_OK) {
+      state.prepared.emplace(prepares);
+    }
+  }
+  if (PQexitPipelineMode(state.conn) != 1) return Lost(commits, OneLine(PQerrorMessage(state.conn)));
+  if (error) return std::unexpected(*std::move(error));
+  // A commit that stopped waiting for its synchronous standby succeeds with a warning.
+  if (commits && state.warned)
+    return Fail(Code::kUnknown, "commit_unknown", "the commit ended with a warning");
+  return results;
+}
+
+Result<std::vector<Rows>> Connection::Read(const Batch& batch) {
+  const bool connected = state_->conn != nullptr;
+  BOXOFFICE_TRY(EnsureConnected());
+  auto rows = RoundTrip(batch.items_, Ends::kNothing);
+  if (rows || !connected || state_->conn != nullptr) return rows;
+  BOXOFFICE_TRY(EnsureConnected());
+  return RoundTrip(batch.items_, Ends::kNothing);
+}
+
+Result<std::vector<Rows>> Connection::Write(const Batch& batch) {
+  BOXOFFICE_TRY(EnsureConnected());
+  return RoundTrip(batch.items_, Ends::kTransaction);
+}
+
+Result<void> Connection::Execute(std::string_view script, milliseconds timeout) {
+  BOXOFFICE_TRY(EnsureConnected());
+  State& state = *state_;
+  if (FoundDead()) return Lost(false, "the server has closed the connection");
+  const std::string text =
+      fmt::format("BEGIN; SET LOCAL statement_timeout = {0}; SET LOCAL lock_timeout = {0};\n{1}\n;COMMIT",
+                  timeout.count(), script);
+  // One more second, so that the server gives up first.
+  const auto deadline = SteadyClock::now() + timeout + std::chrono::seconds(1);
+  if (PQsendQuery(state.conn, text.c_str()) != 1) return Lost(true, OneLine(PQerrorMessage(state.conn)));
+  std::optional<Error> error;
+  while (true) {
+    if (!state.WaitForResult(deadline)) return Lost(true, OneLine(PQerrorMessage(state.conn)));
+    PGresult* result = PQgetResult(state.conn);
+    if (result == nullptr) break;
+    const Rows rows(result);
+    if (PQresultStatus(result) != PGRES_FATAL_ERROR) continue;
+    if (IsFatal(result)) return Lost(true, OneLine(PQresultErrorMessage(result)));
+    if (!error) error = Classify(result);
+  }
+  if (!error) return {};
+  Batch rollback;
+  rollback.Add("ROLLBACK");
+  (void)RoundTrip(rollback.items_, Ends::kNothing);
+  return std::unexpected(*std::move(error));
+}
+
+Result<void> Connection::Migrate(std::string_view service, std::span<const Migration> migrations) {
+  // IF NOT EXISTS does not keep two processes from creating it at once: the second breaks a constraint of the
+  // catalogue, or finds the table, and looks again.
+  Result<void> created;
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    created = Execute(
+        "CREATE TABLE IF NOT EXISTS schema_version(one BOOLEAN PRIMARY KEY DEFAULT true CHECK(one), "
+        "service TEXT NOT NULL, version BIGINT NOT NULL)");
+    if (created || created.error().code == Code::kUnavailable) break;
+  }
+  BOXOFFICE_TRY(created);
+  Batch open;
+  open.Add("INSERT INTO schema_version(service, version) VALUES ($1, 0) ON CONFLICT DO NOTHING", service);
+  open.Add("SELECT service, version FROM schema_version");
+  BOXOFFICE_ASSIGN(const std::vector<Rows> found, Write(open));
+  const Row row = found[1][0];
+  if (row.Text(0) != service) {
+    return Fail(Code::kConflict, "schema_foreign",
+                fmt::format("the database belongs to the service {}, not to {}", row.Text(0), service));
+  }
+  const int64_t newest = migrations.empty() ? 0 : migrations.back().version;
+  if (row.Int(1) > newest) {
+    return Fail(
+        Code::kConflict, "schema_newer",
+        fmt::format("the database has schema version {}, this program knows up to {}; run a newer program",
+                    row.Int(1), newest));
+  }
+  for (const Migration& migration : migrations) {
+    if (migration.version > row.Int(1)) BOXOFFICE_TRY(ApplyMigration(migration));
+  }
+  return {};
+}
+
+// The row is locked and read again in the migration's own transaction: another process may have been first,
+// and then the script is skipped, by an error that says so.
+Result<void> Connection::ApplyMigration(const Migration& migration) {
+  constexpr std::string_view kApplied = "boxoffice: already applied";
+  const std::string script = fmt::format(
+      "DO $lock$ DECLARE found BIGINT; BEGIN SELECT version INTO found FROM schema_version FOR UPDATE; "
+      "IF found >= {0} THEN RAISE EXCEPTION '{1}'; END IF; "
+      "IF found <> {0} - 1 THEN RAISE EXCEPTION 'boxoffice: a gap before migration {0}'; END IF; END "
+      "$lock$;\n"
+      "{2}\n; UPDATE schema_version SET version = {0}",
+      migration.version, kApplied, migration.sql);
+  auto applied = Execute(script);
+  if (!applied && applied.error().detail.find(kApplied) != std::string::npos) return {};
+  if (!applied) applied.error().detail = fmt::format("{}: {}", migration.name, applied.error().detail);
+  return applied;
+}
+
+bool Transaction::IsLost() const {
+  return connection_.state_->conn == nullptr || connection_.state_->generation != generation_;
+}
+
+Transaction::~Transaction() {
+  if (!begun_ || over_ || IsLost()) return;
+  Batch rollback;
+  rollback.Add("ROLLBACK");
+  // Where it fails, the connection is closed, and the server rolls back by itself.
+  (void)connection_.RoundTrip(rollback.items_, Connection::Ends::kNothing);
+}
+
+Result<std::vector<Rows>> Transaction::Run(const Batch& batch) {
+  CHECK(!over_, "the transaction has ended");
+  if (begun_) {
+    if (IsLost()) return Fail(Code::kUnavailable, "database_unavailable", "the transaction was lost");
+    auto results = connection_.RoundTrip(batch.items_, Connection::Ends::kNothing);
+    failed_ = !results;
+    return results;
+  }
+  BOXOFFICE_TRY(connection_.EnsureConnected());
+  Batch with_begin;
+  with_begin.Add("BEGIN");
+  with_begin.items_.insert(with_begin.items_.end(), batch.items_.begin(), batch.items_.end());
+  begun_ = true;
+  generation_ = connection_.state_->generation;
+  auto results = connection_.RoundTrip(with_begin.items_, Connection::Ends::kNothing);
+  if (results) results->erase(results->begin());
+  failed_ = !results;
+  return results;
+}
+
+Result<void> Transaction::Commit(const Batch& last) {
+  CHECK(begun_ && !failed_ && !over_, "a transaction that has begun and not failed is committed once");
+  if (IsLost()) return Fail(Code::kUnavailable, "database_unavailable", "the transaction was lost");
+  Batch with_commit = last;
+  with_commit.Add("COMMIT");
+  auto results = connection_.RoundTrip(with_commit.items_, Connection::Ends::kTransaction);
+  if (!results) return std::unexpected(std::move(results).error());
+  over_ = true;
+  return {};
+}
+
+}  // namespace boxoffice::sql::pg

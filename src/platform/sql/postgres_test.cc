@@ -1,0 +1,324 @@
+#include "platform/sql/postgres.h"
+
+#include <array>
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include <gmock/gmock.h>
+
+#include "testing/postgres_server.h"
+
+namespace boxoffice::sql::pg {
+namespace {
+
+using testbed::PostgresServer;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr Migration kFirst{1, "0001_first",
+                           "CREATE TABLE t(a BIGINT PRIMARY KEY, b TEXT); CREATE TABLE u(a BIGINT)"};
+constexpr Migration kSecond{2, "0002_second", "ALTER TABLE t ADD COLUMN c BIGINT"};
+
+class PostgresTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    BOXOFFICE_NEED_POSTGRES();
+    url_ = PostgresServer::Shared().NewDatabase();
+  }
+  void TearDown() override {
+    if (!PostgresServer::Installed()) return;
+    PostgresServer::Shared().Thaw();
+    PostgresServer::Shared().Start();
+  }
+  // Bounds that let a test wait for them.
+  std::unique_ptr<Connection> Open() {
+    return Connection::Open({.url = url_,
+                             .statement_timeout = milliseconds(400),
+                             .lock_timeout = milliseconds(200),
+                             .answer_timeout = milliseconds(1000),
+                             .backoff = milliseconds(1),
+                             .max_backoff = milliseconds(10)})
+        .value();
+  }
+  static Batch One(std::string_view sql) {
+    Batch batch;
+    batch.Add(sql);
+    return batch;
+  }
+  static int64_t Count(Connection& connection) {
+    return connection.Read(One("SELECT count(*) FROM t")).value()[0][0].Int(0);
+  }
+  std::string url_;
+};
+
+enum class Colour { kRed = 1, kBlue = 2 };
+
+TEST_F(PostgresTest, EveryTypeComesBackAsItWasSent) {
+  const auto connection = Open();
+  SeededRandom random{1};
+  const SagaId saga = SagaId::Make(FromUnixMs(1), random);
+  Batch batch;
+  batch.Add("SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9", int64_t{-7'000'000'000}, true, "text 'ü",
+            Bytes{{"\0b", 2}}, saga, 0.25, std::optional<int64_t>(), std::optional<std::string>("x"),
+            Colour::kBlue);
+  const auto results = connection->Read(batch).value();
+  const Row row = results[0][0];
+  EXPECT_EQ(row.Int(0), -7'000'000'000);
+  EXPECT_TRUE(row.Bool(1));
+  EXPECT_EQ(row.Text(2), "text 'ü");
+  EXPECT_EQ(row.Text(3), std::string_view("\0b", 2));
+  EXPECT_EQ(row.Id<SagaId>(4), saga);
+  EXPECT_EQ(row.Double(5), 0.25);
+  EXPECT_TRUE(row.IsNull(6));
+  EXPECT_EQ(row.Text(7), "x");
+  EXPECT_EQ(row.Int(8), 2);
+}
+
+TEST_F(PostgresTest, ColumnsBecomeRowsInTheirOrder) {
+  struct Thing {
+    int64_t number;
+    std::string name;
+    std::optional<SagaId> saga;
+    std::string bytes;
+    bool flag;
+    double weight;
+  };
+  SeededRandom random{1};
+  const SagaId saga = SagaId::Make(FromUnixMs(1), random);
+  const std::vector<Thing> things = {{-1, "a{},\"'\\", saga, std::string("\0\1", 2), true, 1.5},
+                                     {2, "", std::nullopt, "", false, -2}};
+  const auto connection = Open();
+  Batch batch;
+  constexpr std::string_view kUnnest = "SELECT * FROM unnest($1, $2, $3, $4, $5, $6)";
+  for (const std::vector<Thing>& some : {things, {}}) {
+    batch.Add(kUnnest, Column(some, &Thing::number), Column(some, &Thing::name), Column(some, &Thing::saga),
+              Column(some, [](const Thing& thing) { return Bytes{thing.bytes}; }), Column(some, &Thing::flag),
+              Column(some, &Thing::weight));
+  }
+  const auto results = connection->Read(batch).value();
+  ASSERT_EQ(results.size(), 2);
+  ASSERT_EQ(results[0].size(), 2);
+  for (size_t i = 0; i < things.size(); ++i) {
+    const Row row = results[0][i];
+    EXPECT_EQ(row.Int(0), things[i].number);
+    EXPECT_EQ(row.Text(1), things[i].name);
+    EXPECT_EQ(row.IsNull(2), !things[i].saga.has_value());
+    EXPECT_EQ(row.Text(3), things[i].bytes);
+    EXPECT_EQ(row.Bool(4), things[i].flag);
+    EXPECT_EQ(row.Double(5), things[i].weight);
+  }
+  EXPECT_EQ(results[0][0].Id<SagaId>(2), saga);
+  EXPECT_TRUE(results[1].empty());
+}
+
+TEST_F(PostgresTest, AWriteIsAllOrNothing) {
+  const auto connection = Open();
+  ASSERT_TRUE(connection->Migrate("test", std::array{kFirst}));
+  Batch batch;
+  batch.Add("INSERT INTO t VALUES ($1, $2)", 1, "x");
+  batch.Add("INSERT INTO t VALUES ($1, $2)", 2, "y");
+  EXPECT_EQ(connection->Write(batch).value()[1].affected(), 1);
+  Batch broken;
+  broken.Add("INSERT INTO t VALUES ($1, $2)", 3, "x");
+  broken.Add("INSERT INTO t VALUES ($1, $2)", 2, "y");
+  const Error error = connection->Write(broken).error();
+  EXPECT_EQ(error.code, Code::kConflict);
+  EXPECT_EQ(error.reason, "constraint");
+  EXPECT_EQ(Count(*connection), 2);
+}
+
+TEST_F(PostgresTest, ATransactionThatIsNotCommittedIsRolledBack) {
+  const auto connection = Open();
+  ASSERT_TRUE(connection->Migrate("test", std::array{kFirst}));
+  {
+    Transaction transaction(*connection);
+    EXPECT_EQ(transaction.Run(One("INSERT INTO t VALUES (1) RETURNING a")).value()[0][0].Int(0), 1);
+  }
+  EXPECT_EQ(Count(*connection), 0);
+  {
+    Transaction transaction(*connection);
+    ASSERT_TRUE(transaction.Run(One("INSERT INTO t VALUES (1)")));
+    EXPECT_EQ(transaction.Run(One("INSERT INTO t VALUES (1)")).error().reason, "constraint");
+  }
+  EXPECT_EQ(Count(*connection), 0);
+  {
+    Transaction transaction(*connection);
+    ASSERT_TRUE(transaction.Run(One("INSERT INTO t VALUES (1)")));
+    ASSERT_TRUE(transaction.Commit(One("INSERT INTO t VALUES (2)")));
+  }
+  EXPECT_EQ(Count(*Open()), 2);
+}
+
+TEST_F(PostgresTest, ErrorsAreToldApart) {
+  const auto connection = Open();
+  ASSERT_TRUE(connection->Migrate("test", std::array{kFirst}));
+  EXPECT_EQ(connection->Read(One("SELECT nonsense")).error().reason, "sql_error");
+  Batch nul;
+  nul.Add("SELECT $1", std::string_view("\0", 1));
+  EXPECT_EQ(connection->Read(nul).error().code, Code::kInvalidArgument);
+  EXPECT_EQ(connection->Execute("SET TRANSACTION READ ONLY; INSERT INTO t VALUES (1)").error().reason,
+            "database_unavailable");
+  const Error slow = connection->Write(One("SELECT pg_sleep(30)")).error();  // longer than statement_timeout
+  EXPECT_EQ(slow.code, Code::kUnavailable);
+  EXPECT_EQ(Count(*connection), 0);
+  EXPECT_EQ(Connection::Open({.url = "postgresql://127.0.0.1:1/none"}).error().reason,
+            "database_unavailable");
+}
+
+TEST_F(PostgresTest, ADeadlockIsRetryableAndNothingIsDone) {
+  url_ += "?options=-cdeadlock_timeout%3D20ms";
+  const auto one = Open();
+  const auto two = Open();
+  ASSERT_TRUE(one->Migrate("test", std::array{kFirst}));
+  ASSERT_TRUE(one->Write(One("INSERT INTO t VALUES (1), (2)")));
+  Transaction first(*one), second(*two);
+  ASSERT_TRUE(first.Run(One("UPDATE t SET b = 'x' WHERE a = 1")));
+  ASSERT_TRUE(second.Run(One("UPDATE t SET b = 'x' WHERE a = 2")));
+  auto other =
+      std::async(std::launch::async, [&] { return first.Run(One("UPDATE t SET b = 'x' WHERE a = 2")); });
+  const auto mine = second.Run(One("UPDATE t SET b = 'x' WHERE a = 1"));
+  const auto theirs = other.get();
+  const Error error = mine ? theirs.error() : mine.error();
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  EXPECT_EQ(error.reason, "transaction_conflict");
+}
+
+TEST_F(PostgresTest, ADeadConnectionIsReplacedAndItsStatementsPreparedAgain) {
+  const auto connection = Open();
+  ASSERT_TRUE(connection->Migrate("test", std::array{kFirst}));
+  EXPECT_EQ(Count(*connection), 0);
+  PostgresServer::Shared().Kill9();
+  PostgresServer::Shared().Start();
+  EXPECT_EQ(Count(*connection), 0);  // without an error: a read is done again
+}
+
+TEST_F(PostgresTest, WhileTheServerIsGoneCallsFailAtOnceAndComeBackWithIt) {
+  const auto connection = Open();
+  ASSERT_TRUE(connection->Migrate("test", std::array{kFirst}));
+  PostgresServer::Shared().Kill9();
+  for (int i = 0; i < 20; ++i) {
+    const Error error = connection->Write(One("INSERT INTO t VALUES (1)")).error();
+    EXPECT_EQ(error.code, Code::kUnavailable);
+    EXPECT_EQ(error.reason, "database_unavailable");
+  }
+  PostgresServer::Shared().Start();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!connection->Read(One("SELECT 1")) && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  EXPECT_TRUE(connection->Write(One("INSERT INTO t VALUES (1)")));
+  EXPECT_EQ(Count(*connection), 1);
+}
+
+TEST_F(PostgresTest, LostBeforeTheCommitWasSentNothingWasDone) {
+  const auto connection = Open();
+  ASSERT_TRUE(connection->Migrate("test", std::array{kFirst}));
+  {
+    Transaction transaction(*connection);
+    ASSERT_TRUE(transaction.Run(One("INSERT INTO t VALUES (1)")));
+    PostgresServer::Shared().Kill9();
+    EXPECT_EQ(transaction.Commit().error().code, Code::kUnavailable);
+  }
+  PostgresServer::Shared().Start();
+  EXPECT_EQ(Count(*Open()), 0);
+}
+
+TEST_F(PostgresTest, LostWhileCommittingIsUnknown) {
+  const auto connection = Open();
+  ASSERT_TRUE(connection->Migrate("test", std::array{kFirst}));
+  const Batch asleep = One("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+  for (const bool explicitly : {false, true}) {
+    const auto watcher = Open();
+    auto killer = std::async(std::launch::async, [&] {
+      while (watcher->Read(asleep).value()[0].empty()) std::this_thread::yield();
+      PostgresServer::Shared().Kill9();
+    });
+    Result<void> done;
+    if (explicitly) {
+      Transaction transaction(*connection);
+      ASSERT_TRUE(transaction.Run(One("SELECT 1")));
+      done = transaction.Commit(One("SELECT pg_sleep(0.3)"));
+    } else if (auto written = connection->Write(One("SELECT pg_sleep(0.3)")); !written) {
+      done = std::unexpected(written.error());
+    }
+    killer.get();
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, Code::kUnknown);
+    EXPECT_EQ(done.error().reason, "commit_unknown");
+    PostgresServer::Shared().Start();
+    while (!connection->Read(One("SELECT 1"))) std::this_thread::yield();
+  }
+}
+
+TEST_F(PostgresTest, AFrozenServerHoldsNobodyLongerThanTheBound) {
+  const auto connection = Open();
+  const auto other = Open();
+  PostgresServer::Shared().Freeze();
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(other->Write(One("SELECT 1")).error().code, Code::kUnknown);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+  EXPECT_EQ(connection->Read(One("SELECT 1")).error().code, Code::kUnavailable);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(7));
+  PostgresServer::Shared().Thaw();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!connection->Read(One("SELECT 1")) && std::chrono::steady_clock::now() < end)
+    std::this_thread::yield();
+  EXPECT_TRUE(connection->Read(One("SELECT 1")));
+}
+
+TEST_F(PostgresTest, AReadInAnotherTransactionsPlaceIsNotTakenForIt) {
+  const auto connection = Open();
+  ASSERT_TRUE(connection->Migrate("test", std::array{kFirst}));
+  Transaction transaction(*connection);
+  ASSERT_TRUE(transaction.Run(One("INSERT INTO t VALUES (1)")));
+  PostgresServer::Shared().Kill9();
+  PostgresServer::Shared().Start();
+  EXPECT_EQ(Count(*connection), 0);  // reconnects
+  EXPECT_EQ(transaction.Commit().error().reason, "database_unavailable");
+}
+
+TEST_F(PostgresTest, CommitsWaitForTheDiskWhateverTheServersDefaultIs) {
+  const std::string url = url_;
+  for (const auto& [given, expected] :
+       {std::pair("off", "on"), {"local", "on"}, {"remote_apply", "remote_apply"}}) {
+    url_ = url + "?options=-csynchronous_commit%3D" + given;
+    EXPECT_EQ(Open()->Read(One("SELECT current_setting('synchronous_commit')")).value()[0][0].Text(0),
+              expected);
+  }
+}
+
+TEST_F(PostgresTest, MigrationsAreAppliedOnceAndInOrderAlsoBySeveralAtOnce) {
+  std::vector<std::future<Result<void>>> migrators;
+  std::atomic<int> ready = 0;
+  for (int i = 0; i < 6; ++i) {
+    migrators.push_back(std::async(std::launch::async, [&] {
+      const auto connection = Open();
+      for (++ready; ready < 6;) std::this_thread::yield();
+      return connection->Migrate("test", std::array{kFirst, kSecond});
+    }));
+  }
+  for (auto& migrator : migrators) {
+    const auto migrated = migrator.get();
+    EXPECT_TRUE(migrated) << migrated.error().detail;
+  }
+  EXPECT_TRUE(Open()->Read(One("SELECT a, b, c FROM t")));
+  EXPECT_EQ(Open()->Read(One("SELECT version FROM schema_version")).value()[0][0].Int(0), 2);
+}
+
+TEST_F(PostgresTest, AMigrationThatFailsLeavesNothingBehind) {
+  constexpr Migration kBroken{2, "0002_broken", "CREATE TABLE v(a BIGINT); SELECT nonsense"};
+  const Error error = Open()->Migrate("test", std::array{kFirst, kBroken}).error();
+  EXPECT_THAT(error.detail, HasSubstr("0002_broken"));
+  EXPECT_EQ(Open()->Read(One("SELECT version FROM schema_version")).value()[0][0].Int(0), 1);
+  EXPECT_FALSE(Open()->Read(One("SELECT a FROM v")));
+  EXPECT_TRUE(Open()->Migrate("test", std::array{kFirst, kSecond}));
+}
+
+TEST_F(PostgresTest, ADatabaseNewerThanTheProgramOrOfAnotherServiceIsRefused) {
+  ASSERT_TRUE(Open()->Migrate("test", std::array{kFirst, kSecond}));
+  EXPECT_EQ(Open()->Migrate("test", std::array{kFirst}).error().reason, "schema_newer");
+  EXPECT_EQ(Open()->Migrate("other", std::array{kFirst, kSecond}).error().reason, "schema_foreign");
+}
+
+}  // namespace
+}  // namespace boxoffice::sql::pg
