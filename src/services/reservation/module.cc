@@ -29,13 +29,19 @@ Result<Stores> OpenSqliteStores(const module::Runtime& runtime) {
   return Stores{std::move(store), std::move(reader)};
 }
 
+std::unique_ptr<Participants> ConnectParticipants(asio::any_io_executor executor,
+                                                  const module::Runtime& runtime) {
+  return std::make_unique<ParticipantClient>(std::move(executor), runtime.channels, runtime.metrics,
+                                             CallTimeouts{});
+}
+
 // In the order of construction; taken down in reverse.
 struct ReservationModule::Parts {
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   Stores stores;
   std::unique_ptr<outbox::Publisher> publisher;
-  std::unique_ptr<ParticipantClient> participants;
+  std::unique_ptr<Participants> participants;
   std::unique_ptr<Service> service;
   std::unique_ptr<RpcServer> server;
   std::unique_ptr<rpc::Host> host;
@@ -55,8 +61,7 @@ Result<void> ReservationModule::Start() {
       runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(parts->publisher->Start());
   const auto executor = parts->io.get_executor();
-  parts->participants =
-      std::make_unique<ParticipantClient>(executor, runtime_.channels, runtime_.metrics, CallTimeouts{});
+  parts->participants = config_.connect_participants(executor, runtime_);
   ServiceConfig service = config_.service;
   // Unique to this process, so that a predecessor's lease is never taken for its own.
   if (service.owner.empty()) service.owner = Uuid::MakeV7(runtime_.clock.Now(), runtime_.random).ToString();
