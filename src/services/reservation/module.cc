@@ -97,7 +97,10 @@ void ReservationModule::Stop() {
   parts_.reset();
 }
 
-std::string ReservationModule::Unhealthy() const { return parts_ ? "" : "not started"; }
+std::string ReservationModule::Unhealthy() const {
+  if (!parts_) return "not started";
+  return parts_->service->store_works() ? "" : "reservation's database does not take writes";
+}
 
 std::shared_ptr<grpc::Channel> ReservationModule::InProcessChannel() {
   return parts_->host->InProcessChannel();
