@@ -178,6 +178,7 @@ class AuditorTest : public ::testing::Test {
     show.set_capacity(50);
     show.set_free(50);
     show.set_seat_limit(8);
+    show.set_highest_seat_limit(8);
     auto& queue = *world_.queues.add_queues();
     queue.set_show_id(7);
     queue.set_active_cap(10);
@@ -395,9 +396,17 @@ TEST_F(AuditorTest, ACountOfSeatsThatIsWrongForAMomentIsNoViolation) {
 TEST_F(AuditorTest, ABuyerWhoPassedTheLimitIsNamed) {
   Sell(1);
   Sell(2);
-  world_.shows[7].set_seat_limit(1);
+  world_.shows[7].set_highest_seat_limit(1);
   world_.seats[{7, 2}].set_user_id("mina1");
   EXPECT_THAT(Audit().violations, Names(Invariant::kAdmissionAndLimits, "user:mina1"));
+}
+
+TEST_F(AuditorTest, ABuyerAboveALimitThatWasLoweredSinceIsNoViolation) {
+  Sell(1);
+  Sell(2);
+  world_.seats[{7, 2}].set_user_id("mina1");
+  world_.shows[7].set_seat_limit(1);
+  EXPECT_TRUE(Audit().ok);
 }
 
 TEST_F(AuditorTest, ARankingThatMissedAnEventIsNamed) {

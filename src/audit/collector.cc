@@ -130,7 +130,7 @@ ShowFact ToFact(const seat::v1::Show& show) {
   fact.free = show.free();
   fact.held = show.held();
   fact.sold = show.sold();
-  fact.seat_limit = show.seat_limit();
+  fact.highest_seat_limit = show.highest_seat_limit();
   return fact;
 }
 

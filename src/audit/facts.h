@@ -120,7 +120,7 @@ struct ShowFact {
   int64_t sold_in_list = 0;
   // Whether the counts were the same before and after the list was read; else the two can't be compared.
   bool still = true;
-  uint32_t seat_limit = 0;                // per buyer; 0: not known
+  uint32_t highest_seat_limit = 0;        // per buyer, that the show ever had; 0: not known
   std::map<std::string, uint32_t> owned;  // seats by buyer, sold or held and not expired
 };
 

@@ -92,7 +92,7 @@ TEST(Invariants, ACleanSystemHasNoViolation) {
                   .held = 2,
                   .sold = 2,
                   .sold_in_list = 2,
-                  .seat_limit = 4,
+                  .highest_seat_limit = 4,
                   .owned = {{"mina", 4}}}};
   facts.queues = {{7, 10, 3, 10}};
   facts.rankings = {{7, {1, 0}, {1, 0}, {1, 0}}};
@@ -449,7 +449,7 @@ TEST(Invariant13, ABuyerAboveTheLimitIsFound) {
                   .held = 0,
                   .sold = 5,
                   .sold_in_list = 5,
-                  .seat_limit = 4,
+                  .highest_seat_limit = 4,
                   .owned = {{"mina", 5}}}};
   EXPECT_THAT(Judge(facts), NamesWith(Invariant::kAdmissionAndLimits, "user:mina"));
 }

@@ -154,6 +154,27 @@ class RoomsTest(RuleCase):
         self.assert_reports("rooms", "main.cc:21", "longer than 20")
 
 
+class CoverageTest(RuleCase):
+    def put_doc(self, tests):
+        rows = [f"| {number} | case | {tests if number == 7 else ''} |" for number in range(1, 28)]
+        self.put("docs/failure-coverage.md", "\n".join(rows))
+
+    def test_a_test_that_is_gone(self):
+        self.put_doc("`SeatBookTest.AHoldIsAllOrNothing`, `Gone.WithIt`")
+        self.put("src/services/seat/seat_book_test.cc", "TEST_F(SeatBookTest, AHoldIsAllOrNothing) {}\n")
+        self.assert_reports("coverage", "docs/failure-coverage.md:7", "no test Gone.WithIt")
+        self.assertEqual(len(self.violations("coverage")), 1)
+
+    def test_a_row_that_is_gone(self):
+        self.put("docs/failure-coverage.md", "| 1 | case | none |\n")
+        self.assert_reports("coverage", "has no row 2, 3,")
+
+    def test_tests_that_are_there(self):
+        self.put_doc("`Kinds.Ends`")
+        self.put("tests/saga/saga_faults_test.cc", "TEST_P(Kinds,\n       Ends) {\n")
+        self.assert_clean("coverage")
+
+
 class CodeMapTest(RuleCase):
     def setUp(self):
         super().setUp()

@@ -62,7 +62,8 @@ void SandboxProvider::Play(const ProviderRequest& request, Callback callback) {
   const std::string& script = request.instrument;
   std::unique_lock lock(mutex_);
   const auto found = Find(key);
-  if (found && found->has_value()) {
+  const bool was_lost = found && found->has_value() && (*found)->state == State::kLost;
+  if (found && found->has_value() && !was_lost) {
     lock.unlock();
     callback(AnswerOf(key, **found));
     return;
@@ -72,7 +73,10 @@ void SandboxProvider::Play(const ProviderRequest& request, Callback callback) {
     callback({});
     return;
   }
-  if (script == "timeout_before_capture") return;
+  if (script == "timeout_before_capture" && !was_lost) {
+    (void)Put(request, {State::kLost});  // not saved: the next one is lost too
+    return;
+  }
   const milliseconds delay = script == "slow" ? config_.slow : config_.late;
   Row row{State::kApproved};
   if (script == "decline") row.state = State::kDeclined;
@@ -85,7 +89,7 @@ void SandboxProvider::Play(const ProviderRequest& request, Callback callback) {
     callback({});
   } else if (script == "slow") {
     AnswerWhenDue(key, std::move(callback), delay);
-  } else if (script == "approve" || script == "decline") {
+  } else if (script == "approve" || script == "decline" || was_lost) {
     callback(AnswerOf(key, row));
   }
 }
@@ -132,7 +136,7 @@ void SandboxProvider::Cancel(const ProviderRequest& request, Callback callback) 
 Result<ProviderAnswer> SandboxProvider::CancelKey(const ProviderRequest& request) {
   BOXOFFICE_ASSIGN(const auto found, Find(request.IdempotencyKey()));
   State state = found ? found->state : State::kCancelled;
-  if (state == State::kDeclined) state = State::kCancelled;
+  if (state == State::kDeclined || state == State::kLost) state = State::kCancelled;
   if (state == State::kScheduled) state = State::kVoided;
   if (state == State::kApproved) state = State::kRefunded;
   if (!found || state != found->state) BOXOFFICE_TRY(Put(request, {state}));
@@ -171,6 +175,8 @@ ProviderAnswer SandboxProvider::AnswerOf(const std::string& key, const Row& row)
       return {.verdict = Verdict::kDeclined, .reference = {}, .code = "card_declined"};
     case State::kScheduled:
       return {};  // still at it
+    case State::kLost:
+      return {.verdict = Verdict::kNotFound, .reference = {}, .code = {}};
     case State::kCancelled:
     case State::kVoided:
     case State::kRefunded:

@@ -46,7 +46,8 @@ class SandboxProvider final : public Provider {
     kScheduled = 3,
     kCancelled = 4,
     kVoided = 5,
-    kRefunded = 6
+    kRefunded = 6,
+    kLost = 7,  // the first request got lost on its way: known to whoever plays, not to the acquirer
   };
   struct Row {
     State state;

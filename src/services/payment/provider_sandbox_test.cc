@@ -72,6 +72,15 @@ TEST_F(SandboxTest, TimeOutBeforeCaptureLosesTheRequest) {
   EXPECT_EQ(Cancel(), Verdict::kNeverSeen);
 }
 
+TEST_F(SandboxTest, TimeOutBeforeCaptureLosesOnlyTheFirstRequestOfAKey) {
+  Play("timeout_before_capture");
+  EXPECT_EQ(Approve(), std::nullopt);
+  EXPECT_EQ(Query(), Verdict::kNotFound);
+  EXPECT_EQ(Approve(), Verdict::kApproved);
+  EXPECT_EQ(Query(), Verdict::kApproved);
+  EXPECT_EQ(Cancel(), Verdict::kRefunded);
+}
+
 TEST_F(SandboxTest, TimeOutAfterCaptureLosesTheAnswer) {
   Play("timeout_after_capture");
   EXPECT_EQ(Approve(), std::nullopt);

@@ -124,6 +124,12 @@ TEST_F(PaymentRpcTest, ATimeOutBeforeTheCaptureEndsCertainlyByCancelling) {
   EXPECT_EQ(Run(ApproveOf("sandbox:timeout_before_capture")).kind(), v1::PaymentOutcome::ABORTED);
 }
 
+TEST_F(PaymentRpcTest, ATimeOutBeforeTheCaptureIsSentAgainByRepeating) {
+  EXPECT_EQ(RunTimingOut(ApproveOf("sandbox:timeout_before_capture")).reason, "payment_unknown");
+  EXPECT_EQ(Run(ApproveOf("sandbox:timeout_before_capture")).state(), v1::APPROVED);
+  EXPECT_EQ(Run(CancelOf()).resolution(), "refunded");
+}
+
 TEST_F(PaymentRpcTest, ATimeOutAfterTheCaptureIsFoundOutByRepeating) {
   auto outcome = Send(ApproveOf("sandbox:timeout_after_capture"));
   timer_->AwaitWaiting(2);

@@ -49,7 +49,7 @@ Route Service::RouteOf(const std::string& method) const {
 
 Result<Service::Outcomes> Service::Run(std::span<const Command> commands) {
   auto outcomes = LoadDecideSave(commands);
-  store_works_ = outcomes.has_value();
+  if (!outcomes) health_.Note(false);
   return outcomes;
 }
 
@@ -60,6 +60,7 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
   std::vector<ReservationId> moved;
   if (!decision.changes.empty()) {
     BOXOFFICE_ASSIGN(moved, store_.Save(decision.changes));
+    health_.Note(true);
   }
   if (moved.empty()) {
     if (!decision.changes.events.empty()) committed_();

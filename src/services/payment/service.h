@@ -2,7 +2,6 @@
 // asked is asked between two transactions, never inside one.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,6 +15,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "platform/batch/executor.h"
+#include "platform/batch/health.h"
 #include "services/payment/payment.h"
 #include "services/payment/provider.h"
 #include "services/payment/store.h"
@@ -55,7 +55,7 @@ class Service {
   // no effect.
   void Stop();
   // Whether the last batch met a store that works.
-  [[nodiscard]] bool store_works() const { return store_works_; }
+  [[nodiscard]] bool store_works() const { return health_.works(); }
 
  private:
   using Executor = batch::Executor<Command, Decided>;
@@ -101,7 +101,7 @@ class Service {
   obs::Counter& provider_timeouts_;
   obs::Counter& late_answers_;
   obs::Gauge& unsettled_;
-  std::atomic<bool> store_works_{true};
+  batch::StoreHealth health_;
   PaymentKey reconciled_to_;  // on the timer's thread
   std::mutex mutex_;
   std::map<TalkKey, Talk> talks_;

@@ -424,6 +424,17 @@ TEST_F(QueueRulesTest, UnbindLeavesATombstoneThatAbortsALateBind) {
   EXPECT_FALSE(queue().FindMember(1)->Bound());
 }
 
+// Tombstones are kept for longer than any token that was issued before them.
+TEST_F(QueueRulesTest, ALateBindAfterItsTombstoneWasPurgedIsRefusedByItsToken) {
+  const auto session = DoJoin("ann");
+  DoUnbind(session, saga_, reservation_);
+  now_ += 25h;
+  sagas_.clear();
+  const auto late = DoBind(session, saga_, reservation_);
+  EXPECT_EQ(late.kind, Kind::kRefused);
+  EXPECT_EQ(late.refusal, kTokenExpired);
+}
+
 TEST_F(QueueRulesTest, UnbindAfterBindAbortsTheRepeatedBind) {
   const auto session = DoJoin("ann");
   DoBind(session, saga_, reservation_);

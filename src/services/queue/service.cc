@@ -48,7 +48,7 @@ Result<void> Service::LoadAt(Timestamp now) {
 Result<Service::Outcomes> Service::Run(std::span<const Command> commands) {
   const Timestamp now = clock_.Now();
   auto outcomes = LoadDecideSave(commands, now);
-  store_works_ = outcomes.has_value();
+  if (!outcomes) health_.Note(false);
   if (outcomes && HasTick(commands)) {
     PublishAll(now);
     Purge(now);
@@ -73,6 +73,7 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
       stale_ = saved.error().code == Code::kUnknown;
       return std::unexpected(std::move(saved).error());
     }
+    health_.Note(true);
     if (!saved->moved_shows.empty()) {
       stale_ = true;
       return Outcomes(commands.size());  // all again, with what is stored now

@@ -2,7 +2,6 @@
 // memory.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "platform/batch/executor.h"
+#include "platform/batch/health.h"
 #include "services/queue/queue_rules.h"
 #include "services/queue/show_queue.h"
 #include "services/queue/store.h"
@@ -42,7 +42,7 @@ class Service {
   // Every queue as of its last change, or of the last tick; by show id.
   [[nodiscard]] std::vector<QueueView> Views() const;
   // Whether the last batch met a store that works.
-  [[nodiscard]] bool store_works() const { return store_works_; }
+  [[nodiscard]] bool store_works() const { return health_.works(); }
 
  private:
   using Outcomes = std::vector<std::optional<Outcome>>;
@@ -61,7 +61,7 @@ class Service {
   Timestamp purge_at_;
   mutable std::mutex views_mutex_;
   std::unordered_map<int64_t, QueueView> views_;
-  std::atomic<bool> store_works_{true};
+  batch::StoreHealth health_;
   Executor executor_;  // last: its thread uses all of the above
 };
 

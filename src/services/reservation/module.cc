@@ -30,6 +30,12 @@ Result<Stores> OpenSqliteStores(const module::Runtime& runtime) {
   return Stores{std::move(store), std::move(reader)};
 }
 
+std::unique_ptr<Participants> ConnectParticipants(asio::any_io_executor executor,
+                                                  const module::Runtime& runtime) {
+  return std::make_unique<ParticipantClient>(std::move(executor), runtime.channels, runtime.metrics,
+                                             CallTimeouts{});
+}
+
 // In the order of construction; taken down in reverse.
 struct ReservationModule::Parts {
   asio::io_context io{1};
@@ -37,7 +43,7 @@ struct ReservationModule::Parts {
   Stores stores;
   std::unique_ptr<outbox::Publisher> publisher;
   std::unique_ptr<module::OutboxServer> outbox_server;
-  std::unique_ptr<ParticipantClient> participants;
+  std::unique_ptr<Participants> participants;
   std::unique_ptr<Service> service;
   std::unique_ptr<RpcServer> server;
   std::unique_ptr<rpc::Host> host;
@@ -58,8 +64,7 @@ Result<void> ReservationModule::Start() {
   BOXOFFICE_TRY(parts->publisher->Start());
   parts->outbox_server = std::make_unique<module::OutboxServer>(*parts->publisher, runtime_.clock);
   const auto executor = parts->io.get_executor();
-  parts->participants =
-      std::make_unique<ParticipantClient>(executor, runtime_.channels, runtime_.metrics, CallTimeouts{});
+  parts->participants = config_.connect_participants(executor, runtime_);
   ServiceConfig service = config_.service;
   // Unique to this process, so that a predecessor's lease is never taken for its own.
   if (service.owner.empty()) service.owner = Uuid::MakeV7(runtime_.clock.Now(), runtime_.random).ToString();
@@ -95,7 +100,10 @@ void ReservationModule::Stop() {
   parts_.reset();
 }
 
-std::string ReservationModule::Unhealthy() const { return parts_ ? "" : "not started"; }
+std::string ReservationModule::Unhealthy() const {
+  if (!parts_) return "not started";
+  return parts_->service->store_works() ? "" : "reservation's database does not take writes";
+}
 
 std::shared_ptr<grpc::Channel> ReservationModule::InProcessChannel() {
   return parts_->host->InProcessChannel();

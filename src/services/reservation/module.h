@@ -19,8 +19,17 @@ using StoreFactory = std::function<Result<Stores>(const module::Runtime& runtime
 // SQLite at data_dir/reservation.db.
 [[nodiscard]] Result<Stores> OpenSqliteStores(const module::Runtime& runtime);
 
+// What the sagas call. Made at the start, on the thread that starts the module; used on that of `executor`.
+using ParticipantsFactory = std::function<std::unique_ptr<Participants>(asio::any_io_executor executor,
+                                                                        const module::Runtime& runtime)>;
+
+// The services behind the runtime's channels.
+[[nodiscard]] std::unique_ptr<Participants> ConnectParticipants(asio::any_io_executor executor,
+                                                                const module::Runtime& runtime);
+
 struct ReservationConfig {
   StoreFactory open_stores = OpenSqliteStores;
+  ParticipantsFactory connect_participants = ConnectParticipants;
   ServiceConfig service;
 };
 

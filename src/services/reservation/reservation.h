@@ -91,11 +91,15 @@ struct TimelineEntry {
 // A timeline keeps the first and the latest entries within this bound.
 inline constexpr size_t kMaxTimeline = 64;
 
+// Of the tables of steps (saga/definitions.cc), all together. It grows when a step is added, moved or taken
+// out; a saga is run only by replicas of its version.
+inline constexpr int kDefinitionVersion = 1;
+
 // One attempt to bring a reservation to an end state.
 struct Saga {
   SagaId id;
   SagaKind kind = SagaKind::kHold;
-  int definition_version = 1;
+  int definition_version = kDefinitionVersion;
   uint32_t attempt = 1;  // of the reservation; with its id, the payment's key
   SagaStatus status = SagaStatus::kRunning;
   // The decision to undo: steps from undo_from down to undo_to are undone, then the reservation is in

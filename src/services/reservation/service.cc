@@ -71,8 +71,14 @@ Service::Service(ServiceConfig config, asio::any_io_executor executor, Store& st
 
 Service::~Service() { batches_->Stop(); }
 
-// Load, decide, save: one transaction for all commands that waited.
-Result<std::vector<std::optional<Outcome>>> Service::RunBatch(std::span<const Command> commands) {
+Result<Service::Outcomes> Service::RunBatch(std::span<const Command> commands) {
+  auto outcomes = LoadDecideSave(commands);
+  if (!outcomes) health_.Note(false);
+  return outcomes;
+}
+
+// One transaction for all commands that waited.
+Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> commands) {
   const Timestamp now = clock_.Now();
   BOXOFFICE_ASSIGN(const Rows rows, store_.Load(KeysOf(commands), now));
   Decided decided = Decide(rows, commands, now, config_.policy);
@@ -83,6 +89,7 @@ Result<std::vector<std::optional<Outcome>>> Service::RunBatch(std::span<const Co
   }
   if (decided.decision.changes.empty()) return outcomes;
   BOXOFFICE_ASSIGN(const std::vector<bool> saved, store_.Save(decided.decision.changes));
+  health_.Note(true);
   for (size_t i = 0; i < saved.size(); ++i) {
     if (saved[i]) continue;
     const Change& change = decided.decision.changes[i];

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "platform/batch/executor.h"
+#include "platform/batch/health.h"
 #include "platform/obs/metrics.h"
 #include "services/reservation/reservation_book.h"
 #include "services/reservation/saga/participants.h"
@@ -81,6 +82,8 @@ class Service {
   // Claims nothing any more, lets what runs finish within `grace`, and gives up the leases of the rest, so
   // that others take over at once.
   asio::awaitable<void> Drain(milliseconds grace);
+  // Whether the last batch met a store that works. Thread-safe.
+  [[nodiscard]] bool store_works() const { return health_.works(); }
   // Thread-safe.
   [[nodiscard]] size_t running() const { return running_count_.load(std::memory_order_relaxed); }
 
@@ -93,7 +96,9 @@ class Service {
   asio::awaitable<void> ReleaseLeases();
   asio::awaitable<void> RunDetached(Reservation reservation);
   asio::awaitable<Result<Answer>> RunCounted(Reservation reservation);
-  [[nodiscard]] Result<std::vector<std::optional<Outcome>>> RunBatch(std::span<const Command> commands);
+  using Outcomes = std::vector<std::optional<Outcome>>;
+  [[nodiscard]] Result<Outcomes> RunBatch(std::span<const Command> commands);
+  [[nodiscard]] Result<Outcomes> LoadDecideSave(std::span<const Command> commands);
   // Answers are kept for a day; once an hour the older ones go.
   void ForgetOldRequests(Timestamp now);
 
@@ -111,6 +116,7 @@ class Service {
   asio::steady_timer scan_timer_;
   asio::steady_timer renew_timer_;
   bool scanning_ = false;
+  batch::StoreHealth health_;
   Timestamp next_forgetting_{};  // of the batch executor's thread
   std::atomic<size_t> running_count_{0};
   obs::Counter& claimed_;

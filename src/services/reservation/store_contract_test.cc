@@ -46,6 +46,7 @@ class StoreContractTest : public ::testing::TestWithParam<MakeStore> {
     r.bound_saga = SagaId::Make(kNow, random_);
     r.saga.id = SagaId::Make(kNow, random_);
     r.saga.kind = SagaKind::kConfirm;
+    r.saga.definition_version = 3;
     r.saga.undoing = true;
     r.saga.undo_from = 3;
     r.saga.undo_to = 1;

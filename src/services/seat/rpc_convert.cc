@@ -201,6 +201,7 @@ v1::Show ToProto(const ShowView& view) {
   proto.set_currency(std::string(show.currency.code()));
   proto.set_capacity(show.layout->capacity());
   proto.set_seat_limit(show.terms.seat_limit);
+  proto.set_highest_seat_limit(show.terms.highest_seat_limit);
   proto.set_hold_ttl_ms(static_cast<uint32_t>(show.terms.hold_ttl.count()));
   proto.set_cancel_deadline_ms(Ms(show.terms.cancel_deadline));
   proto.set_state(StateToProto(view.state));

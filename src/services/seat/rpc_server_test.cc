@@ -316,6 +316,7 @@ TEST_F(SeatRpcTest, AnUpdateChangesWhatIsGiven) {
   request.set_seat_limit(2);
   const auto show = Call<v1::Show>(&v1::SeatService::Stub::UpdateShow, request);
   EXPECT_EQ(show.seat_limit(), 2);
+  EXPECT_EQ(show.highest_seat_limit(), 8);
   EXPECT_EQ(show.hold_ttl_ms(), 300'000);
   const auto refused = Run(HoldOf(saga_, reservation_, "ann", {1, 2, 3}));
   EXPECT_EQ(refused.refusal(), "seat_limit");

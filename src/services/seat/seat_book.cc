@@ -156,6 +156,9 @@ class Book {
     }
     const bool all_ours = !no_proposal && ours == target->seats.size();
     if (!all_ours) {
+      // A saga takes its seats once. What it no longer has was freed with its reservation, or went after the
+      // deadline: a late duplicate gets nothing back.
+      if (target->recorded) return CheckLost(hold.reservation, hold.show_id, target->seats, *show);
       if (!show->facts->show->OnSale(now_)) return Refused(Refusal::kShowNotOnSale, show->facts->show);
       if (auto refused = CheckLimit(hold, target->seats, *show)) return refused;
       if (no_proposal) return NoProposal(hold, *show);
@@ -345,7 +348,7 @@ class Book {
         (saga.reservation != confirm.reservation || saga.show_id != confirm.show_id || saga.seats != seats);
     if (other_content) return Of(Kind::kMismatch);
     if (auto unknown = UnknownSeats(seats, *show)) return unknown;
-    if (auto lost = CheckLost(confirm, seats, *show)) return lost;
+    if (auto lost = CheckLost(confirm.reservation, confirm.show_id, seats, *show)) return lost;
     bool changed = false;
     for (const SeatNo seat_no : seats) {
       const SeatKey key{confirm.show_id, seat_no};
@@ -363,12 +366,12 @@ class Book {
   }
 
   // A hold that has passed its deadline is as good as any, as long as the seat is still the reservation's.
-  std::optional<Outcome> CheckLost(const ConfirmSeats& confirm, const std::vector<SeatNo>& seats,
-                                   const ShowNow& show) const {
+  std::optional<Outcome> CheckLost(ReservationId reservation, int64_t show_id,
+                                   const std::vector<SeatNo>& seats, const ShowNow& show) const {
     Outcome outcome = Refused(Refusal::kHoldLost, show.facts->show);
     for (const SeatNo seat_no : seats) {
-      const SeatRow& row = seats_.Get({confirm.show_id, seat_no});
-      if (row.BelongsTo(confirm.reservation)) continue;
+      const SeatRow& row = seats_.Get({show_id, seat_no});
+      if (row.BelongsTo(reservation)) continue;
       ConflictReason reason = ConflictReason::kFree;
       if (row.state == SeatState::kSold) reason = ConflictReason::kSold;
       if (row.state == SeatState::kHeld) reason = ConflictReason::kHeld;

@@ -67,12 +67,44 @@ TEST_F(SeatBookTest, AConfirmationAfterItsReleaseIsAborted) {
   EXPECT_EQ(Confirm(1, {1}).kind, Kind::kAborted);
 }
 
+TEST_F(SeatBookTest, HoldAndReleaseInOneBatchEndNeutralInEitherOrder) {
+  RunBatch({{HoldOf(1, {1}), ""}, {ReleaseOf(1, {1}), ""}});
+  EXPECT_EQ(Row(1).state, SeatState::kFree);
+  RunBatch({{ReleaseOf(2, {2}), ""}, {HoldOf(2, {2}), ""}});
+  EXPECT_EQ(Row(2).state, SeatState::kFree);
+  EXPECT_EQ(Hold(1, {1}).kind, Kind::kAborted);
+  EXPECT_EQ(Hold(2, {2}).kind, Kind::kAborted);
+}
+
 TEST_F(SeatBookTest, ARefusedHoldThatWasUndoneStaysFinal) {
   Hold(1, {1});
   ExpectRefused(Hold(2, {1}), Refusal::kSeatsTaken);
   Release(2, {1});
   Release(1, {1});
   EXPECT_EQ(Hold(2, {1}).kind, Kind::kAborted);
+}
+
+// A cancellation is a saga of its own, so the tombstone is its, not that of the saga that once held.
+TEST_F(SeatBookTest, ALateDuplicateOfAHoldTakesNothingBackOnceAnotherSagaHasReleasedIt) {
+  Hold(1, {1, 2});
+  Confirm(1, {1, 2});
+  ReleaseSeats cancellation = ReleaseOf(1, {1, 2});
+  cancellation.saga = Saga(2);
+  Run({cancellation, ""});
+  const Outcome late = Hold(1, {1, 2});
+  ExpectRefused(late, Refusal::kHoldLost);
+  EXPECT_EQ(late.conflicts.size(), 2);
+  EXPECT_EQ(Row(1).state, SeatState::kFree);
+  ExpectRefused(Confirm(1, {1, 2}), Refusal::kHoldLost);
+  EXPECT_EQ(Row(2).state, SeatState::kFree);
+}
+
+TEST_F(SeatBookTest, ALateDuplicateOfAHoldTakesNothingBackOnceItHasLapsedAndWasSwept) {
+  Run({BestOf(1, 2, {5, 6}), ""});
+  now_ += 5min;
+  Sweep({5, 6});
+  ExpectRefused(Run({BestOf(1, 2, {5, 6}), ""}), Refusal::kHoldLost);
+  EXPECT_EQ(Row(5).state, SeatState::kFree);
 }
 
 TEST_F(SeatBookTest, AReleaseIsNeverRefused) {

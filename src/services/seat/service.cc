@@ -140,8 +140,7 @@ Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
     return DecideAndSave(rows, commands, now);
   };
   Result<Outcomes> outcomes = run();
-  works_.store(outcomes.has_value() || outcomes.error().code != Code::kUnavailable,
-               std::memory_order_relaxed);
+  if (!outcomes && outcomes.error().code == Code::kUnavailable) health_.Note(false);
   if (any_best) {
     for (const auto& [id, entry] : entries) entry.map->Settle();
   }
@@ -161,6 +160,7 @@ Result<Outcomes> SeatService::DecideAndSave(const Rows& rows, std::span<const Co
     Saved saved;
     if (!decision.changes.empty()) {
       BOXOFFICE_ASSIGN(saved, stores_.commands->Save(decision.changes));
+      health_.Note(true);
     }
     if (saved.done()) {
       Publish(decision.changes);

@@ -2,7 +2,6 @@
 // memory, and what operators do.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -17,6 +16,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "platform/batch/executor.h"
+#include "platform/batch/health.h"
 #include "platform/obs/metrics.h"
 #include "services/seat/seat_book.h"
 #include "services/seat/seat_map.h"
@@ -86,7 +86,7 @@ class SeatService {
   // Commands may be repeated. Errors: overloaded, stopping, contention, database_unavailable.
   void Submit(Command command, Done done);
   // False while the last batch could not be loaded or saved.
-  [[nodiscard]] bool works() const { return works_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool works() const { return health_.works(); }
   // Queues commands that tidy the rows of holds past their deadline and tell of it.
   void Sweep();
 
@@ -143,7 +143,7 @@ class SeatService {
   std::map<int64_t, Concert> concerts_;
   std::map<int64_t, Entry> shows_;
 
-  std::atomic<bool> works_{true};
+  batch::StoreHealth health_;
   std::unique_ptr<Executor> executor_;
 };
 

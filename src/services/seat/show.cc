@@ -61,6 +61,7 @@ Result<Show> MakeShow(const NewShow& request, std::shared_ptr<const Layout> layo
   show.terms.on_sale_at = request.on_sale_at.value_or(now);
   show.terms.sale_ends_at = request.sale_ends_at.value_or(request.starts_at);
   show.terms.seat_limit = request.seat_limit.value_or(kDefaultSeatLimit);
+  show.terms.highest_seat_limit = show.terms.seat_limit;
   show.terms.hold_ttl = request.hold_ttl.value_or(kDefaultHoldTtl);
   show.terms.cancel_deadline = request.cancel_deadline;
   show.layout = std::move(layout);
@@ -72,7 +73,10 @@ Result<Show> ChangeTerms(const Show& show, const TermsChange& change) {
   Show changed = show;
   if (change.on_sale_at) changed.terms.on_sale_at = *change.on_sale_at;
   if (change.sale_ends_at) changed.terms.sale_ends_at = *change.sale_ends_at;
-  if (change.seat_limit) changed.terms.seat_limit = *change.seat_limit;
+  if (change.seat_limit) {
+    changed.terms.seat_limit = *change.seat_limit;
+    changed.terms.highest_seat_limit = std::max(show.terms.highest_seat_limit, *change.seat_limit);
+  }
   if (change.hold_ttl) changed.terms.hold_ttl = *change.hold_ttl;
   if (change.cancel_deadline) {
     changed.terms.cancel_deadline =

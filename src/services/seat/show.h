@@ -33,6 +33,8 @@ struct ShowTerms {
   Timestamp on_sale_at{};
   Timestamp sale_ends_at{};
   uint32_t seat_limit = kDefaultSeatLimit;  // held and sold seats of one buyer
+  // That there ever was: a limit that is lowered takes nobody's seats. Follows from changing seat_limit.
+  uint32_t highest_seat_limit = kDefaultSeatLimit;
   milliseconds hold_ttl = kDefaultHoldTtl;
   std::optional<Timestamp> cancel_deadline;  // none: until the show starts
   bool operator==(const ShowTerms&) const = default;

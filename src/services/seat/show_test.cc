@@ -83,12 +83,27 @@ TEST(Show, TermsCanBeChangedWithinTheirBounds) {
   const auto changed = ChangeTerms(show, change);
   ASSERT_TRUE(changed.has_value());
   EXPECT_EQ(changed->terms.seat_limit, 4);
+  EXPECT_EQ(changed->terms.highest_seat_limit, 8);
   EXPECT_EQ(changed->terms.hold_ttl, 5min);
   EXPECT_EQ(changed->terms.cancel_deadline, kNow + 1h);
   change.cancel_deadline = Timestamp{};
   EXPECT_FALSE(ChangeTerms(*changed, change)->terms.cancel_deadline.has_value());
   change.seat_limit = 0;
   ExpectInvalid(ChangeTerms(show, change), "seat_limit");
+}
+
+TEST(Show, TheHighestSeatLimitThatThereEverWasIsRemembered) {
+  NewShow request = Request();
+  request.seat_limit = 2;
+  Show show = *Make(request);
+  EXPECT_EQ(show.terms.highest_seat_limit, 2);
+  TermsChange change;
+  for (const uint32_t limit : {6, 3, 4}) {
+    change.seat_limit = limit;
+    show = *ChangeTerms(show, change);
+  }
+  EXPECT_EQ(show.terms.seat_limit, 4);
+  EXPECT_EQ(show.terms.highest_seat_limit, 6);
 }
 
 TEST(Show, AConcertHasATitle) {

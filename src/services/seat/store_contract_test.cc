@@ -194,6 +194,7 @@ TEST_P(StoreContractTest, TheCatalogueHasWhatWasCreatedAndChanged) {
   terms.on_sale_at = kNow + 1h;
   terms.sale_ends_at = kNow + 2h;
   terms.seat_limit = 3;
+  terms.highest_seat_limit = 9;
   terms.hold_ttl = 7min;
   terms.cancel_deadline = kNow + 5h;
   ASSERT_TRUE(store_->UpdateTerms(id, terms).has_value());

@@ -265,7 +265,7 @@ Result<Catalogue> SqliteStore::LoadCatalogue() {
   sql::Statement shows = database_.Prepare(
       "SELECT id, concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, seat_limit, "
       "hold_ttl_ms, "
-      "cancel_deadline_ms, first_sold_at_ms, sold_out_at_ms FROM show ORDER BY id");
+      "cancel_deadline_ms, first_sold_at_ms, sold_out_at_ms, highest_seat_limit FROM show ORDER BY id");
   while (true) {
     BOXOFFICE_ASSIGN(const bool more, shows.Step());
     if (!more) break;
@@ -278,6 +278,7 @@ Result<Catalogue> SqliteStore::LoadCatalogue() {
     show.terms.on_sale_at = FromUnixMs(shows.Int(4));
     show.terms.sale_ends_at = FromUnixMs(shows.Int(5));
     show.terms.seat_limit = static_cast<uint32_t>(shows.Int(6));
+    show.terms.highest_seat_limit = std::max(show.terms.seat_limit, static_cast<uint32_t>(shows.Int(11)));
     show.terms.hold_ttl = milliseconds(shows.Int(7));
     show.terms.cancel_deadline = Time(shows.Int(8));
     stored.marks = {Time(shows.Int(9)), Time(shows.Int(10))};
@@ -345,10 +346,12 @@ Result<int64_t> SqliteStore::CreateShow(const Operation& operation, const Show& 
   BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
   sql::Statement insert = database_.Prepare(
       "INSERT INTO show(concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, seat_limit, "
-      "hold_ttl_ms, cancel_deadline_ms, capacity) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
+      "hold_ttl_ms, cancel_deadline_ms, capacity, highest_seat_limit) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
   insert.Bind(show.concert_id, ToUnixMs(show.starts_at), show.currency.code(),
               ToUnixMs(show.terms.on_sale_at), ToUnixMs(show.terms.sale_ends_at), show.terms.seat_limit,
-              show.terms.hold_ttl.count(), Ms(show.terms.cancel_deadline), show.layout->capacity());
+              show.terms.hold_ttl.count(), Ms(show.terms.cancel_deadline), show.layout->capacity(),
+              show.terms.highest_seat_limit);
   BOXOFFICE_TRY(insert.Run());
   const int64_t id = database_.last_insert_rowid();
   sql::Statement layout = database_.Prepare("INSERT INTO layout(show_id, body) VALUES(?1, ?2)");
@@ -363,9 +366,9 @@ Result<void> SqliteStore::UpdateTerms(int64_t show_id, const ShowTerms& terms) {
   BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
   sql::Statement update = database_.Prepare(
       "UPDATE show SET on_sale_at_ms = ?2, sale_ends_at_ms = ?3, seat_limit = ?4, hold_ttl_ms = ?5, "
-      "cancel_deadline_ms = ?6 WHERE id = ?1");
+      "cancel_deadline_ms = ?6, highest_seat_limit = max(highest_seat_limit, ?7) WHERE id = ?1");
   update.Bind(show_id, ToUnixMs(terms.on_sale_at), ToUnixMs(terms.sale_ends_at), terms.seat_limit,
-              terms.hold_ttl.count(), Ms(terms.cancel_deadline));
+              terms.hold_ttl.count(), Ms(terms.cancel_deadline), terms.highest_seat_limit);
   BOXOFFICE_TRY(update.Run());
   return transaction.Commit();
 }

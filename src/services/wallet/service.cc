@@ -41,7 +41,7 @@ Service::Service(Store& store, const Clock& clock, Random& random, obs::Registry
 
 Result<Service::Outcomes> Service::Run(std::span<const Command> commands) {
   auto outcomes = LoadDecideSave(commands);
-  store_works_ = outcomes.has_value();
+  if (!outcomes) health_.Note(false);
   return outcomes;
 }
 
@@ -52,6 +52,7 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
   Keys moved;
   if (!decision.changes.empty()) {
     BOXOFFICE_ASSIGN(moved, store_.Save(decision.changes));
+    health_.Note(true);
   }
   if (moved.empty()) {
     if (!decision.changes.empty()) committed_();

@@ -1,7 +1,6 @@
 // The wallet's commands: batches of them are loaded, decided and saved, one transaction each.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <optional>
 #include <span>
@@ -11,6 +10,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "platform/batch/executor.h"
+#include "platform/batch/health.h"
 #include "services/wallet/store.h"
 #include "services/wallet/wallet.h"
 
@@ -33,7 +33,7 @@ class Service {
   // Refuses new commands and runs what waits. Again: no effect.
   void Stop() { executor_.Stop(); }
   // Whether the last batch met a store that works.
-  [[nodiscard]] bool store_works() const { return store_works_; }
+  [[nodiscard]] bool store_works() const { return health_.works(); }
 
  private:
   using Outcomes = std::vector<std::optional<Outcome>>;
@@ -44,7 +44,7 @@ class Service {
   const Clock& clock_;
   EntryIds ids_;
   const std::function<void()> committed_;
-  std::atomic<bool> store_works_{true};
+  batch::StoreHealth health_;
   Executor executor_;  // last: its thread uses all of the above
 };
 

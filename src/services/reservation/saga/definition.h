@@ -34,6 +34,7 @@ struct Step {
   Action action;
   Action undo;
   OnRefusal on_refusal = OnRefusal::kUndoAll;
+  bool is_hold = false;  // its undo gives up the seats: left out where the reservation becomes HELD again
 };
 
 struct SagaDefinition {

@@ -53,35 +53,37 @@ Answer RefundPaid(StepContext& c) {
 // The seats that ConfirmSeats sold are freed by the undo of hold-seats, once the money is back.
 constexpr Action kUndoneByRelease = kNothingToUndo;
 
-const SagaDefinition kHoldSeats{"hold",
-                                1,
-                                {
-                                    {"verify-queue", VerifyQueue, UnbindQueue},
-                                    {"hold-seats", HoldSeats, ReleaseSeats},
-                                },
-                                State::kHeld,
-                                State::kReleased,
-                                /*can_undo=*/true};
+const SagaDefinition kHoldSeats{
+    "hold",
+    kDefinitionVersion,
+    {
+        {"verify-queue", VerifyQueue, UnbindQueue},
+        {"hold-seats", HoldSeats, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
+    },
+    State::kHeld,
+    State::kReleased,
+    /*can_undo=*/true};
 
-const SagaDefinition kReserveAndPay{"one_shot",
-                                    1,
-                                    {
-                                        {"verify-queue", VerifyQueue, UnbindQueue},
-                                        {"hold-seats", ExtendHold, ReleaseSeats},
-                                        {"debit-wallet", DebitWallet, RefundWallet},
-                                        {"approve-payment", ApprovePayment, CancelPayment},
-                                        {"confirm-seats", ConfirmSeats, kUndoneByRelease},
-                                    },
-                                    State::kConfirmed,
-                                    State::kFailed,
-                                    /*can_undo=*/true};
+const SagaDefinition kReserveAndPay{
+    "one_shot",
+    kDefinitionVersion,
+    {
+        {"verify-queue", VerifyQueue, UnbindQueue},
+        {"hold-seats", ExtendHold, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
+        {"debit-wallet", DebitWallet, RefundWallet},
+        {"approve-payment", ApprovePayment, CancelPayment},
+        {"confirm-seats", ConfirmSeats, kUndoneByRelease},
+    },
+    State::kConfirmed,
+    State::kFailed,
+    /*can_undo=*/true};
 
 const SagaDefinition kConfirmReservation{
     "confirm",
-    1,
+    kDefinitionVersion,
     {
         {"verify-queue", VerifyQueue, UnbindQueue, OnRefusal::kKeepHold},
-        {"hold-seats", ExtendHold, ReleaseSeats},
+        {"hold-seats", ExtendHold, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
         {"debit-wallet", DebitWallet, RefundWallet, OnRefusal::kKeepHold},
         {"approve-payment", ApprovePayment, CancelPayment},
         {"confirm-seats", ConfirmSeats, kUndoneByRelease},
@@ -91,7 +93,7 @@ const SagaDefinition kConfirmReservation{
     /*can_undo=*/true};
 
 const SagaDefinition kCancelReservation{"cancel",
-                                        1,
+                                        kDefinitionVersion,
                                         {
                                             {"cancel-payment", CancelPaid, kNothingToUndo},
                                             {"refund-wallet", RefundPaid, kNothingToUndo},
@@ -102,7 +104,7 @@ const SagaDefinition kCancelReservation{"cancel",
                                         /*can_undo=*/false};
 
 const SagaDefinition kReleaseHold{"release",
-                                  1,
+                                  kDefinitionVersion,
                                   {
                                       {"release-seats", ReleaseSeats, kNothingToUndo},
                                       {"unbind-queue", UnbindHold, kNothingToUndo},
@@ -112,7 +114,7 @@ const SagaDefinition kReleaseHold{"release",
                                   /*can_undo=*/false};
 
 const SagaDefinition kExpireHold{"expire",
-                                 1,
+                                 kDefinitionVersion,
                                  {
                                      {"release-seats", ReleaseSeats, kNothingToUndo},
                                      {"unbind-queue", UnbindHold, kNothingToUndo},

@@ -69,6 +69,11 @@ asio::awaitable<Result<Answer>> Runner::Run(Reservation reservation) {
 }
 
 asio::awaitable<Result<Answer>> Runner::RunOwned(Reservation& reservation) {
+  // While two versions of the program run side by side: a list that is not ours is left to those who know it.
+  if (reservation.saga.definition_version != DefinitionOf(reservation.saga.kind).version) {
+    co_return Fail(Code::kUnavailable, "saga_version_unknown",
+                   fmt::format("version {}", reservation.saga.definition_version));
+  }
   if (reservation.saga.undoing) co_return co_await GoBack(reservation);
   if (IsLate(reservation)) {
     StepResult late;
@@ -104,14 +109,17 @@ asio::awaitable<Result<Answer>> Runner::GoForward(Reservation& reservation) {
   co_return co_await FinishIt(reservation);
 }
 
-// The step that was refused is undone too: its tombstone keeps a late duplicate from succeeding.
+// The step that was refused is undone too: its tombstone keeps a late duplicate from succeeding. How far an
+// earlier run got is not on record, so a later one undoes all that the first may have done, from the last
+// step.
 asio::awaitable<Result<Answer>> Runner::DecideToUndo(Reservation& reservation, int failed_step,
                                                      StepResult result) {
   const SagaDefinition& definition = DefinitionOf(reservation.saga.kind);
   const Step& step = definition.steps[static_cast<size_t>(failed_step)];
   const bool keep_hold = step.on_refusal == OnRefusal::kKeepHold && result.kind == StepResult::Kind::kRefused;
   reservation.saga.undoing = true;
-  reservation.saga.undo_from = failed_step;
+  const bool first_run = reservation.saga.epoch == 1;
+  reservation.saga.undo_from = first_run ? failed_step : static_cast<int>(definition.steps.size()) - 1;
   reservation.saga.undo_to = keep_hold ? failed_step : 0;
   reservation.saga.undone_state = keep_hold ? State::kHeld : definition.undone;
   reservation.failure = FailureOf(result, step.name);
@@ -125,7 +133,8 @@ asio::awaitable<Result<Answer>> Runner::GoBack(Reservation& reservation) {
   const SagaDefinition& definition = DefinitionOf(reservation.saga.kind);
   for (int i = reservation.saga.undo_from; i >= reservation.saga.undo_to; --i) {
     const Step& step = definition.steps[static_cast<size_t>(i)];
-    if (step.undo == kNothingToUndo) continue;
+    const bool keep_hold = step.is_hold && reservation.saga.undone_state == State::kHeld;
+    if (step.undo == kNothingToUndo || keep_hold) continue;
     StepResult result = co_await Perform(reservation, step.name, step.undo, /*undo=*/true);
     // An undo has no business reason to fail: whatever it is, it is tried again.
     if (result.kind != StepResult::Kind::kDone)

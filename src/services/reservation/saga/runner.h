@@ -46,7 +46,7 @@ class Runner {
 
   // Runs the saga in `reservation`, as stored and owned by this replica. The answer has a refusal if it did
   // not succeed; its state is CONFIRMING, COMPENSATING or CANCELLING if it goes on later. Errors: not_owner
-  // (somebody else runs it), and those of Book.
+  // (somebody else runs it), saga_version_unknown (it is left to replicas that know it), and those of Book.
   asio::awaitable<Result<Answer>> Run(Reservation reservation);
 
   // Sagas that run now, with their epochs: for leases and draining.

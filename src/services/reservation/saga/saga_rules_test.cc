@@ -1,0 +1,199 @@
+// The rules of the saga, one by one, over a model of the participants.
+#include "services/reservation/saga/testing_saga.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+TEST_F(SagaTest, AnAcknowledgedConfirmationSurvivesADeathBeforeTheReply) {
+  const Reservation reservation = Prepare(SagaKind::kOneShot);
+  book_->faults = {{0, Fault::kDiesAfter}};
+  EXPECT_FALSE(Drive(reservation));
+  EXPECT_EQ(Only().state, State::kConfirmed);
+  world_->dead = false;
+  // The client's retry reads CONFIRMED.
+  BeginReserve again;
+  again.key = {"buyer", "k"};
+  again.reservation = reservation;
+  EXPECT_EQ(std::get<Answered>(book_->Apply(again)).answer.reservation.state, State::kConfirmed);
+}
+
+TEST_F(SagaTest, PaymentDeclinedIsStillCancelledThenRefundedThenReleased) {
+  const Reservation reservation = Prepare(SagaKind::kOneShot);
+  world_->declines = true;
+  const auto answer = Drive(reservation);
+  EXPECT_EQ(answer->reservation.state, State::kFailed);
+  EXPECT_EQ(answer->refusal->code, "payment_refused");
+  EXPECT_THAT(world_->journal, ::testing::ElementsAre("bind", "seats", "debit", "payment", "undo-payment",
+                                                      "undo-debit", "undo-seats", "undo-bind"));
+  EXPECT_TRUE(world_->tombstones.contains({reservation.saga.id, "payment"}));
+}
+
+TEST_F(SagaTest, NoRefundAndNoReleaseWhilePaymentIsUnknown) {
+  const Reservation reservation = Prepare(SagaKind::kOneShot);
+  for (int call = 3; call < 40; ++call) world_->faults[call] = Fault::kReplyLost;
+  const auto answer = Drive(reservation);
+  EXPECT_EQ(answer->reservation.state, State::kConfirming) << "unknown is an answer of its own";
+  EXPECT_EQ(answer->refusal, std::nullopt);
+  // Past the deadline it is undone; as long as the cancel is not certain, money and seats stay.
+  clock_.Advance(policy_.saga_deadline + milliseconds(1));
+  (void)Drive(ClaimOne());
+  EXPECT_EQ(Only().state, State::kCompensating);
+  EXPECT_EQ(world_->journal.back(), "undo-payment");
+  EXPECT_EQ(world_->balance, kBalance - kPrice);
+  EXPECT_TRUE(world_->seat_owner.has_value());
+  world_->faults.clear();
+  Recover(false);
+  ExpectClean("after the bank is back");
+  EXPECT_EQ(Only().state, State::kFailed);
+}
+
+TEST_F(SagaTest, BalanceTooLowInTwoStepsKeepsTheSeatsAndANewSagaCanPay) {
+  const Reservation reservation = Prepare(SagaKind::kConfirm);
+  world_->balance = 1;
+  const auto answer = Drive(reservation);
+  EXPECT_EQ(answer->reservation.state, State::kHeld);
+  EXPECT_EQ(answer->refusal->code, "debit_refused");
+  EXPECT_EQ(world_->seat_owner, reservation.id);
+  // A late duplicate of the refused debit can't succeed after the top-up.
+  world_->balance = kBalance;
+  EXPECT_TRUE(world_->tombstones.contains({reservation.saga.id, "debit"}));
+  const Reservation next = BeginAgain(Only(), /*cancel=*/false, "k2");
+  EXPECT_EQ(Drive(next)->reservation.state, State::kConfirmed);
+  ExpectClean("topped up");
+}
+
+TEST_F(SagaTest, BalanceTooLowInOneShotReleasesTheSeats) {
+  const Reservation reservation = Prepare(SagaKind::kOneShot);
+  world_->balance = 1;
+  const auto answer = Drive(reservation);
+  EXPECT_EQ(answer->reservation.state, State::kFailed);
+  EXPECT_EQ(world_->seat_owner, std::nullopt);
+}
+
+TEST_F(SagaTest, AnExpiredHoldWhoseSeatsAreFreeGoesOnOneWhoseSeatsWentIsRefused) {
+  Reservation reservation = Prepare(SagaKind::kConfirm);
+  world_->seat_owner.reset();
+  EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirmed);
+  reservation = Prepare(SagaKind::kConfirm);
+  world_->seat_owner = ReservationId::Make(clock_.Now(), random_);
+  const auto answer = Drive(reservation);
+  EXPECT_EQ(answer->reservation.state, State::kFailed);
+  EXPECT_EQ(answer->refusal->code, "seats_refused");
+  EXPECT_TRUE(world_->seat_owner.has_value()) << "the next buyer's seat is not freed";
+  EXPECT_EQ(world_->balance, kBalance);
+}
+
+// How far the first run got is not on record; here it had taken the money before it had to wait.
+TEST_F(SagaTest, ARefusalOnALaterRunUndoesAllThatAnEarlierRunMayHaveDone) {
+  const Reservation reservation = Prepare(SagaKind::kOneShot);
+  world_->faults = {{4, Fault::kNotDone}};
+  EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirming);
+  world_->seat_owner = ReservationId::Make(clock_.Now(), random_);  // the hold was lost meanwhile
+  clock_.Advance(policy_.first_backoff);
+  EXPECT_EQ(Drive(ClaimOne())->reservation.state, State::kFailed);
+  EXPECT_EQ(world_->balance, kBalance);
+  EXPECT_TRUE(world_->approvals.empty());
+  EXPECT_TRUE(world_->tombstones.contains({reservation.saga.id, "payment"}));
+}
+
+TEST_F(SagaTest, ARefusalOnALaterRunThatKeepsTheHoldStillGivesTheMoneyBack) {
+  const Reservation reservation = Prepare(SagaKind::kConfirm);
+  world_->faults = {{3, Fault::kNotDone}, {4, Fault::kRefused}};  // the payment; then the queue, a run later
+  EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirming);
+  EXPECT_EQ(world_->balance, kBalance - kPrice);
+  clock_.Advance(policy_.first_backoff);
+  EXPECT_EQ(Drive(ClaimOne())->reservation.state, State::kHeld);
+  EXPECT_EQ(world_->balance, kBalance);
+  EXPECT_EQ(world_->seat_owner, reservation.id);
+}
+
+TEST_F(SagaTest, TheHoldIsExtendedPastTheSagasDeadlineBeforeMoneyMoves) {
+  for (const SagaKind kind : {SagaKind::kOneShot, SagaKind::kConfirm}) {
+    const Reservation reservation = Prepare(kind);
+    world_->faults = {{2, Fault::kNotDone}};  // the debit
+    (void)Drive(reservation);
+    EXPECT_GT(world_->held_until, Only().saga.deadline);
+    EXPECT_EQ(world_->balance, kBalance);
+  }
+}
+
+TEST_F(SagaTest, WhileAnUndoFailsNobodyIsToldThatTheMoneyIsBack) {
+  const Reservation reservation = Prepare(SagaKind::kOneShot);
+  world_->declines = true;
+  for (int call = 5; call < 1'000; ++call) world_->faults[call] = Fault::kReplyLost;  // from the refund on
+  const auto answer = Drive(reservation);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Only().state, State::kCompensating);
+    EXPECT_EQ(Count("reservation.failed"), 0U);
+    clock_.Advance(policy_.max_backoff);
+    (void)Drive(ClaimOne());
+  }
+  EXPECT_EQ(answer->reservation.state, State::kCompensating);
+  EXPECT_TRUE(world_->seat_owner.has_value()) << "seats follow the money";
+  world_->faults.clear();
+  Recover(false);
+  EXPECT_EQ(Only().state, State::kFailed);
+  EXPECT_EQ(Count("reservation.failed"), 1U);
+  ExpectClean("after the wallet is back");
+}
+
+TEST_F(SagaTest, ASagaOfAnotherDefinitionVersionIsLeftToReplicasThatKnowIt) {
+  Reservation reservation = Prepare(SagaKind::kOneShot);
+  reservation.saga.definition_version = kDefinitionVersion + 1;
+  const auto answer = Drive(reservation);
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().reason, "saga_version_unknown");
+  EXPECT_TRUE(world_->journal.empty());
+  EXPECT_EQ(book_->writes, 0);
+  EXPECT_TRUE(runner_->running().empty());
+}
+
+TEST_F(SagaTest, AStaleOwnerDecidesNothing) {
+  const Reservation reservation = Prepare(SagaKind::kOneShot);
+  clock_.Advance(policy_.lease + milliseconds(1));
+  const Reservation claimed = ClaimOne();
+  const auto stale = Drive(reservation);  // wakes up past its lease and runs the list
+  EXPECT_EQ(stale.error().reason, "not_owner");
+  EXPECT_EQ(Count("reservation.confirmed"), 0U);
+  MakeRunner();
+  EXPECT_EQ(Drive(claimed)->reservation.state, State::kConfirmed);
+  ExpectClean("one effect of two owners");
+}
+
+TEST_F(SagaTest, ASagaThatCantFinishParksAndIsNotDropped) {
+  const Reservation reservation = Prepare(SagaKind::kCancel);
+  for (int call = 0; call < 1'000; ++call) world_->faults[call] = Fault::kNotDone;
+  (void)Drive(reservation);
+  for (uint32_t i = 0; i < policy_.max_tries; ++i) {
+    clock_.Advance(policy_.max_backoff);
+    const Reservation claimed = ClaimOne();
+    if (claimed.id.IsNil()) break;
+    (void)Drive(claimed);
+  }
+  EXPECT_EQ(Only().saga.status, SagaStatus::kParked);
+  EXPECT_EQ(Only().state, State::kCancelling);
+  EXPECT_FALSE(Only().saga.last_error.empty());
+}
+
+TEST_F(SagaTest, TheQueueSlotIsGivenBackOnPurchase) {
+  const Reservation reservation = Prepare(SagaKind::kOneShot);
+  (void)Drive(reservation);
+  EXPECT_TRUE(world_->completed);
+}
+
+TEST_F(SagaTest, TheTimelineTellsEachStepAndUndo) {
+  const Reservation reservation = Prepare(SagaKind::kOneShot);
+  world_->declines = true;
+  (void)Drive(reservation);
+  std::vector<std::string> told;
+  for (const TimelineEntry& entry : Only().saga.timeline) {
+    told.push_back(fmt::format("{}{} {}", entry.undo ? "undo " : "", entry.step, entry.outcome));
+  }
+  EXPECT_THAT(told, ::testing::ElementsAre("verify-queue done", "hold-seats done", "debit-wallet done",
+                                           "approve-payment refused", "undo approve-payment done",
+                                           "undo debit-wallet done", "undo hold-seats done",
+                                           "undo verify-queue done"));
+}
+
+}  // namespace
+}  // namespace boxoffice::reservation

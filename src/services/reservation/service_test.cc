@@ -1,0 +1,241 @@
+// The service around the saga: what draining does, and leases. Participants are a model, the store is in
+// memory.
+#include "services/reservation/service.h"
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <optional>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <gmock/gmock.h>
+
+#include "services/reservation/saga/testing_saga.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+using std::chrono::seconds;
+
+// Used by the batch executor's thread, looked at by the test's.
+class SharedStore final : public Store {
+ public:
+  Result<Rows> Load(const Keys& keys, Timestamp now) override {
+    const std::scoped_lock lock(mutex_);
+    return store_.Load(keys, now);
+  }
+  Result<std::vector<bool>> Save(std::span<const Change> changes) override {
+    const std::scoped_lock lock(mutex_);
+    if (full) return Fail(Code::kUnavailable, "database_unavailable", "full");
+    return store_.Save(changes);
+  }
+  Result<int64_t> ForgetRequests(Timestamp before, int64_t limit) override {
+    const std::scoped_lock lock(mutex_);
+    return store_.ForgetRequests(before, limit);
+  }
+  // While set, nothing can be saved.
+  std::atomic<bool> full = false;
+  std::optional<Reservation> Only() {
+    const std::scoped_lock lock(mutex_);
+    if (store_.reservations().empty()) return std::nullopt;
+    return store_.reservations().begin()->second;
+  }
+
+ private:
+  std::mutex mutex_;
+  MemoryStore store_;
+};
+
+class NoReader final : public Reader {
+ public:
+  Result<std::optional<Reservation>> Get(ReservationId) override { return std::nullopt; }
+  Result<Page> List(const ListQuery&) override { return Page(); }
+  Result<Page> ListSagas(std::optional<SagaStatus>, ReservationId, uint32_t) override { return Page(); }
+  Result<Page> Scan(ReservationId, uint32_t) override { return Page(); }
+};
+
+// The model, whose wallet answers only when it may.
+class GatedWorld final : public Participants {
+ public:
+  explicit GatedWorld(const asio::any_io_executor& executor) : gate_(executor) {
+    gate_.expires_at(asio::steady_timer::time_point::max());
+  }
+  void Open() {
+    open_ = true;
+    gate_.cancel();
+  }
+  bool waiting = false;
+  World world;
+
+  asio::awaitable<StepResult> BindQueue(const Reservation& r) override { return world.BindQueue(r); }
+  asio::awaitable<StepResult> UnbindQueue(const Reservation& r, SagaId bound) override {
+    return world.UnbindQueue(r, bound);
+  }
+  asio::awaitable<StepResult> CompleteQueue(const Reservation& r) override { return world.CompleteQueue(r); }
+  asio::awaitable<StepResult> HoldSeats(Reservation& r, Timestamp until) override {
+    return world.HoldSeats(r, until);
+  }
+  asio::awaitable<StepResult> ConfirmSeats(const Reservation& r) override { return world.ConfirmSeats(r); }
+  asio::awaitable<StepResult> ReleaseSeats(const Reservation& r) override { return world.ReleaseSeats(r); }
+  asio::awaitable<StepResult> DebitWallet(const Reservation& r) override {
+    waiting = true;
+    boost::system::error_code opened;
+    if (!open_) co_await gate_.async_wait(asio::redirect_error(asio::use_awaitable, opened));
+    waiting = false;
+    StepResult result = co_await world.DebitWallet(r);
+    co_return result;
+  }
+  asio::awaitable<StepResult> RefundWallet(const Reservation& r, SagaId debit_saga) override {
+    return world.RefundWallet(r, debit_saga);
+  }
+  asio::awaitable<StepResult> ApprovePayment(const Reservation& r) override {
+    return world.ApprovePayment(r);
+  }
+  asio::awaitable<StepResult> CancelPayment(const Reservation& r, uint32_t attempt) override {
+    return world.CancelPayment(r, attempt);
+  }
+  asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t show_id) override {
+    return world.CancelDeadline(show_id);
+  }
+
+ private:
+  bool open_ = false;
+  asio::steady_timer gate_;
+};
+
+class ReservationServiceTest : public ::testing::Test {
+ protected:
+  ReservationServiceTest() { obs::SetLogLevel(obs::Level::kError); }
+
+  std::unique_ptr<Service> MakeService(const std::string& owner) {
+    ServiceConfig config;
+    config.owner = owner;
+    config.policy.renew_every = milliseconds(2);
+    config.scan_every = milliseconds(2);
+    return std::make_unique<Service>(config, io_.get_executor(), store_, reader_, participants_, clock_,
+                                     random_, metrics_, [] {});
+  }
+  // A one-shot sale that waits for the wallet.
+  void BeginSale(Service& service) {
+    auto sale = [](Service& seller, bool& answered) -> asio::awaitable<void> {
+      ReserveRequest request;
+      request.request.key = {"buyer", "key"};
+      request.choice.seat_nos = {1};
+      request.pay = true;
+      auto answer = co_await seller.Reserve(std::move(request));
+      answered = answer.has_value();
+    };
+    asio::co_spawn(io_, sale(service, sold_), asio::detached);
+    ASSERT_TRUE(RunUntil([this] { return participants_.waiting; }));
+  }
+  void Drain(Service& service, milliseconds grace) {
+    auto drain = [](Service& drained, milliseconds limit, bool& done) -> asio::awaitable<void> {
+      co_await drained.Drain(limit);
+      done = true;
+    };
+    drained_ = false;
+    asio::co_spawn(io_, drain(service, grace, drained_), asio::detached);
+  }
+  bool RunUntil(const std::function<bool()>& done) { return RunFor(seconds(20), done); }
+  bool RunFor(milliseconds limit, const std::function<bool()>& done) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!done() && std::chrono::steady_clock::now() < end) {
+      io_.restart();
+      io_.run_for(milliseconds(1));
+    }
+    return done();
+  }
+
+  ManualClock clock_;
+  SeededRandom random_{7};
+  obs::Registry metrics_;
+  asio::io_context io_;
+  SharedStore store_;
+  NoReader reader_;
+  GatedWorld participants_{io_.get_executor()};
+  bool sold_ = false;
+  bool drained_ = false;
+};
+
+TEST_F(ReservationServiceTest, DrainingLetsWhatRunsFinishWithinTheGrace) {
+  const auto service = MakeService("old");
+  BeginSale(*service);
+  Drain(*service, seconds(20));
+  EXPECT_FALSE(RunFor(milliseconds(30), [this] { return drained_; })) << "the sale still runs";
+  participants_.Open();
+  ASSERT_TRUE(RunUntil([this] { return drained_ && sold_; }));
+  EXPECT_EQ(store_.Only()->state, State::kConfirmed);
+}
+
+TEST_F(ReservationServiceTest, AfterTheGraceItsLeasesAreGivenUpAndANewReplicaGoesOnAtOnce) {
+  const auto old = MakeService("old");
+  BeginSale(*old);
+  Drain(*old, milliseconds(0));
+  ASSERT_TRUE(RunUntil([this] { return drained_; }));
+  EXPECT_EQ(store_.Only()->saga.owner, "old");
+  // The clock stands still: nothing but the given-up lease lets the other one in.
+  const auto next = MakeService("new");
+  next->StartScanning();
+  ASSERT_TRUE(RunUntil([this] { return store_.Only()->saga.owner == "new"; }));
+  EXPECT_EQ(store_.Only()->saga.epoch, 2U);
+  participants_.Open();
+  ASSERT_TRUE(RunUntil([&] { return store_.Only()->state == State::kConfirmed && next->running() == 0; }));
+  EXPECT_EQ(store_.Only()->saga.owner, "new");
+  EXPECT_FALSE(sold_) << "the old one was refused its write, and told its buyer nothing";
+  EXPECT_EQ(participants_.world.balance, kBalance - kPrice) << "two ran it, one effect";
+  Drain(*next, milliseconds(0));
+  ASSERT_TRUE(RunUntil([this] { return drained_; }));
+}
+
+TEST_F(ReservationServiceTest, WhoDrainsClaimsNothingAnyMore) {
+  const auto old = MakeService("old");
+  BeginSale(*old);
+  const auto draining = MakeService("draining");
+  draining->StartScanning();
+  Drain(*draining, milliseconds(0));
+  ASSERT_TRUE(RunUntil([this] { return drained_; }));
+  clock_.Advance(Policy().lease + milliseconds(1));  // the sale is due for anybody
+  EXPECT_FALSE(RunFor(milliseconds(50), [this] { return store_.Only()->saga.owner != "old"; }));
+  participants_.Open();
+  ASSERT_TRUE(RunUntil([this] { return sold_; }));
+}
+
+TEST_F(ReservationServiceTest, WithoutRoomNothingIsAcknowledgedAndItGoesOnByItselfWhenThereIsRoom) {
+  const auto owner = MakeService("owner");
+  owner->StartScanning();
+  BeginSale(*owner);
+  store_.full = true;
+  participants_.Open();
+  ASSERT_TRUE(RunUntil([&] { return owner->running() == 0; }));
+  EXPECT_FALSE(sold_) << "CONFIRMED could not be written, so nobody is told";
+  EXPECT_EQ(store_.Only()->state, State::kConfirming);
+  EXPECT_FALSE(owner->store_works());
+  store_.full = false;
+  clock_.Advance(Policy().lease + milliseconds(1));
+  ASSERT_TRUE(RunUntil([&] { return store_.Only()->state == State::kConfirmed && owner->running() == 0; }));
+  EXPECT_EQ(participants_.world.balance, kBalance - kPrice);
+  EXPECT_TRUE(owner->store_works());
+  Drain(*owner, milliseconds(0));
+  ASSERT_TRUE(RunUntil([this] { return drained_; }));
+}
+
+TEST_F(ReservationServiceTest, WhatRunsForLongKeepsItsLease) {
+  const auto owner = MakeService("owner");
+  owner->StartScanning();
+  BeginSale(*owner);
+  for (int i = 0; i < 3; ++i) {
+    clock_.Advance(Policy().lease - milliseconds(1));
+    const Timestamp renewed = clock_.Now() + Policy().lease;
+    ASSERT_TRUE(RunUntil([&] { return store_.Only()->due_at == renewed; }));
+  }
+  EXPECT_EQ(store_.Only()->saga.epoch, 1U) << "nobody has taken it over";
+  participants_.Open();
+  ASSERT_TRUE(RunUntil([this] { return sold_; }));
+  Drain(*owner, milliseconds(0));
+  ASSERT_TRUE(RunUntil([this] { return drained_; }));
+}
+
+}  // namespace
+}  // namespace boxoffice::reservation

@@ -1,0 +1,105 @@
+// The real services on SQLite in one process, with faults between the reservation service and the others, a
+// clock that can be put forward, and the auditor.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "audit/module.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "boxoffice/reservation/v1/reservation.pb.h"
+#include "platform/bus/bus.h"
+#include "platform/module/module.h"
+#include "platform/module/service_module.h"
+#include "platform/obs/metrics.h"
+#include "saga/faults.h"
+#include "services/reservation/module.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::faults {
+
+// The system's time, put forward by what it was told to jump.
+class JumpingClock final : public Clock {
+ public:
+  [[nodiscard]] Timestamp Now() const override { return system_.Now() + milliseconds(ahead_ms_.load()); }
+  void Jump(milliseconds by) { ahead_ms_ += by.count(); }
+
+ private:
+  const SystemClock system_;
+  std::atomic<int64_t> ahead_ms_{0};
+};
+
+struct SeatOwner {
+  ReservationId reservation;
+  bool sold = false;
+};
+
+// Not thread-safe. What can't be done fails by CHECK: then there is nothing to test.
+class World {
+ public:
+  static constexpr int64_t kTopUp = 10'000'000;
+  static constexpr milliseconds kHoldTtl = std::chrono::minutes(10);
+
+  // `lease`: of a saga; by default none ends while a test runs.
+  explicit World(milliseconds lease = std::chrono::hours(1));
+  ~World();
+
+  // Brings the buyers into the show: ACTIVE in its queue. Their tokens, in order.
+  std::vector<std::string> Enter(const std::vector<std::string>& user_ids);
+  void TopUp(const std::vector<std::string>& user_ids);
+  // Sends commands to the reservation service, all at once, and awaits every outcome; in order.
+  std::vector<reservation::v1::Outcome> Execute(const std::vector<reservation::v1::Command>& commands);
+  // The same, where an outcome may be an error. Thread-safe.
+  std::vector<reservation::v1::Outcome> Try(const std::vector<reservation::v1::Command>& commands);
+  // A choice of two seats that nobody has been given yet.
+  std::vector<uint32_t> NextSeats();
+
+  // Waits until no saga runs. False: some still do after `limit`.
+  [[nodiscard]] bool AwaitQuiet(milliseconds limit = std::chrono::seconds(60));
+  // Waits until these reservations satisfy `done`.
+  [[nodiscard]] bool AwaitAll(const std::vector<std::string>& ids,
+                              const std::function<bool(const reservation::v1::Reservation&)>& done,
+                              milliseconds limit = std::chrono::seconds(60));
+  void Jump(milliseconds by) { clock_.Jump(by); }
+
+  reservation::v1::Reservation Get(const std::string& id);
+  int64_t BalanceOf(const std::string& user_id);
+  std::map<uint32_t, SeatOwner> Owners();
+  audit::Verdict Audit();
+  // Which modules say that they can't do their work.
+  [[nodiscard]] std::vector<std::string> Unhealthy() const;
+
+  [[nodiscard]] FaultyParticipants& participants() { return *participants_; }
+  [[nodiscard]] int64_t show_id() const { return show_id_; }
+
+ private:
+  struct Stubs;
+  void AddModules(milliseconds lease);
+  void CreateShow();
+  [[nodiscard]] std::shared_ptr<grpc::Channel> Channel(std::string_view service) const;
+  template <typename Service>
+  void Add(std::unique_ptr<Service> service);
+
+  const testbed::TempDir dir_;
+  JumpingClock clock_;
+  SeededRandom random_{7};
+  obs::Registry metrics_;
+  std::unique_ptr<bus::Bus> bus_;
+  std::unique_ptr<module::Runtime> runtime_;
+  std::map<std::string, module::ServiceModule*, std::less<>> services_;
+  FaultyParticipants* participants_ = nullptr;
+  audit::AuditModule* audit_ = nullptr;
+  module::Graph graph_;
+  std::unique_ptr<Stubs> stubs_;
+  int64_t show_id_ = 0;
+  uint32_t next_seat_ = 1;
+  uint32_t capacity_ = 0;
+};
+
+}  // namespace boxoffice::faults
