@@ -6,6 +6,7 @@
 // is under way is the next batch.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -13,9 +14,21 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include "platform/resilience/admission.h"
 #include "platform/rpc/status.h"
 
 namespace boxoffice::rpc {
+
+// What a command's header says to whoever queues it. The caller's time-out counts from the arrival: what the
+// way took is left out, so that nothing is dropped too early.
+[[nodiscard]] inline resilience::Terms TermsOf(const v1::CommandHeader& header) {
+  resilience::Terms terms;
+  if (header.priority() == v1::PRIORITY_FINISHING) terms.priority = resilience::Priority::kFinishing;
+  if (header.timeout_ms() > 0) {
+    terms.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(header.timeout_ms());
+  }
+  return terms;
+}
 
 // An outcome that carries only an operating failure.
 template <typename Outcome>

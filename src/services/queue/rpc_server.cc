@@ -158,16 +158,18 @@ void RpcServer::Handle(const v1::Command& proto, Commands::Reply reply) {
     reply(rpc::ErrorOutcome<v1::Outcome>(command.error()));
     return;
   }
-  service_.Submit(*std::move(command),
-                  [keys = keys_, reply = std::move(reply)](Result<Outcome> result) mutable {
-                    if (!result) {
-                      reply(rpc::ErrorOutcome<v1::Outcome>(result.error()));
-                      return;
-                    }
-                    v1::Outcome outcome;
-                    std::visit(OutcomeWriter{*keys, outcome}, *result);
-                    reply(std::move(outcome));
-                  });
+  service_.Submit(
+      *std::move(command),
+      [keys = keys_, reply = std::move(reply)](Result<Outcome> result) mutable {
+        if (!result) {
+          reply(rpc::ErrorOutcome<v1::Outcome>(result.error()));
+          return;
+        }
+        v1::Outcome outcome;
+        std::visit(OutcomeWriter{*keys, outcome}, *result);
+        reply(std::move(outcome));
+      },
+      rpc::TermsOf(proto.header()));
 }
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(

@@ -1,5 +1,6 @@
 #include "services/reservation/module.h"
 
+#include <algorithm>
 #include <future>
 #include <thread>
 
@@ -72,11 +73,21 @@ Result<void> ReservationModule::Start() {
   return {};
 }
 
-// Not ready → stop claiming → let sagas finish → give up the leases of those that don't.
+// Not ready → stop claiming → let sagas finish → give up the leases of those that don't. Callers are told to
+// go elsewhere meanwhile; what they send before they know is still run, so the sagas are waited for once
+// more.
 void ReservationModule::Drain(std::chrono::milliseconds grace) {
   if (!parts_) return;
-  auto drained = asio::co_spawn(parts_->io, parts_->service->Drain(grace), asio::use_future);
+  const auto end = std::chrono::steady_clock::now() + grace;
+  const auto drain = [this](std::chrono::milliseconds at_most) {
+    return asio::co_spawn(parts_->io, parts_->service->Drain(at_most), asio::use_future);
+  };
+  auto drained = drain(grace);
+  parts_->host->Drain(grace);
   drained.wait_for(grace + kReleaseTime);
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+  drain(std::max(left, std::chrono::milliseconds(0))).wait_for(kReleaseTime);
 }
 
 void ReservationModule::Stop() {

@@ -47,14 +47,16 @@ Result<v1::Show> MakeShowOf(SeatService& service, const v1::CreateShowRequest& r
 
 SeatRpcServer::SeatRpcServer(SeatService& service)
     : service_(service), handler_([this](v1::Command proto, CommandServer::Reply reply) {
+        const resilience::Terms terms = rpc::TermsOf(proto.header());
         auto command = FromProto(proto);
         if (!command) {
           reply(rpc::ErrorOutcome<v1::Outcome>(command.error()));
           return;
         }
-        service_.Submit(*std::move(command), [reply = std::move(reply)](Result<Outcome> outcome) mutable {
+        auto answer = [reply = std::move(reply)](Result<Outcome> outcome) mutable {
           reply(outcome ? ToProto(*outcome) : rpc::ErrorOutcome<v1::Outcome>(outcome.error()));
-        });
+        };
+        service_.Submit(*std::move(command), std::move(answer), terms);
       }) {}
 
 SeatRpcServer::~SeatRpcServer() { pool_.join(); }

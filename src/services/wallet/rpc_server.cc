@@ -238,9 +238,11 @@ RpcServer::RpcServer(wallet::Service& service, Reader& reader)
           reply(rpc::ErrorOutcome<v1::Outcome>(command.error()));
           return;
         }
-        service.Submit(*std::move(command), [reply = std::move(reply)](Result<Outcome> outcome) mutable {
+        const resilience::Terms terms = rpc::TermsOf(proto.header());
+        auto answer = [reply = std::move(reply)](Result<Outcome> outcome) mutable {
           reply(outcome ? ToProto(*outcome) : rpc::ErrorOutcome<v1::Outcome>(outcome.error()));
-        });
+        };
+        service.Submit(*std::move(command), std::move(answer), terms);
       }) {}
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
