@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "platform/rpc/unary.h"
+#include <fmt/format.h>
 
 namespace boxoffice::reservation {
 namespace {
@@ -70,12 +70,19 @@ StepResult SeatResult(const seat::v1::SeatOutcome& outcome) {
   return result;
 }
 
-// The clients live and die with their stubs.
-template <typename Client, typename Stub>
-Client MakeClient(const char* name, asio::any_io_executor executor, Stub* stub, obs::Registry& metrics) {
-  return Client(
-      name, std::move(executor),
-      [stub](auto* context, auto* reactor) { stub->async()->Execute(context, reactor); }, metrics);
+std::shared_ptr<rpc::Peer> MakePeer(std::string_view service, const asio::any_io_executor& executor,
+                                    const rpc::ChannelFactory& channels, obs::Registry& metrics) {
+  rpc::PeerOptions options;
+  options.name = fmt::format("reservation-{}", service);
+  options.service = service;
+  return std::make_shared<rpc::Peer>(std::move(options), channels, executor, metrics);
+}
+
+// What begins a reservation is new work. What goes on with one, by a confirmation or a cancellation, finishes
+// what was begun, and so does every step after the seats are held, and every undo.
+rpc::Priority BeginningOf(const Reservation& reservation) {
+  const bool is_new = reservation.saga.kind == SagaKind::kHold || reservation.saga.kind == SagaKind::kOneShot;
+  return is_new ? rpc::Priority::kNormal : rpc::Priority::kFinishing;
 }
 
 }  // namespace
@@ -84,17 +91,27 @@ ParticipantClient::ParticipantClient(asio::any_io_executor executor, const rpc::
                                      obs::Registry& metrics, CallTimeouts timeouts)
     : executor_(executor),
       timeouts_(timeouts),
-      queue_stub_(queue::v1::QueueService::NewStub(channels("queue"))),
-      seat_stub_(seat::v1::SeatService::NewStub(channels("seat"))),
-      wallet_stub_(wallet::v1::WalletService::NewStub(channels("wallet"))),
-      payment_stub_(payment::v1::PaymentService::NewStub(channels("payment"))),
-      queue_(MakeClient<QueueClient>("reservation-queue", executor, queue_stub_.get(), metrics)),
-      seat_(MakeClient<SeatClient>("reservation-seat", executor, seat_stub_.get(), metrics)),
-      wallet_(MakeClient<WalletClient>("reservation-wallet", executor, wallet_stub_.get(), metrics)),
-      payment_(MakeClient<PaymentClient>("reservation-payment", executor, payment_stub_.get(), metrics)) {}
+      seat_peer_(MakePeer("seat", executor, channels, metrics)),
+      seat_stubs_(seat_peer_, slot_, &seat::v1::SeatService::NewStub),
+      queue_(
+          MakePeer("queue", executor, channels, metrics), executor,
+          [](const auto& channel) { return rpc::OpenExecute(queue::v1::QueueService::NewStub(channel)); },
+          metrics),
+      seat_(
+          seat_peer_, executor,
+          [](const auto& channel) { return rpc::OpenExecute(seat::v1::SeatService::NewStub(channel)); },
+          metrics),
+      wallet_(
+          MakePeer("wallet", executor, channels, metrics), executor,
+          [](const auto& channel) { return rpc::OpenExecute(wallet::v1::WalletService::NewStub(channel)); },
+          metrics),
+      payment_(
+          MakePeer("payment", executor, channels, metrics), executor,
+          [](const auto& channel) { return rpc::OpenExecute(payment::v1::PaymentService::NewStub(channel)); },
+          metrics) {}
 
-asio::awaitable<StepResult> ParticipantClient::CallQueue(queue::v1::Command command) {
-  auto outcome = co_await queue_.Execute(std::move(command), timeouts_.step);
+asio::awaitable<StepResult> ParticipantClient::CallQueue(queue::v1::Command command, rpc::Priority priority) {
+  auto outcome = co_await queue_.Execute(std::move(command), timeouts_.step, priority);
   if (!outcome) co_return FromError(std::move(outcome).error());
   StepResult result{KindFrom(outcome->bind()), {}, {}};
   result.refusal.code = outcome->bind().refusal();
@@ -109,7 +126,7 @@ asio::awaitable<StepResult> ParticipantClient::BindQueue(const Reservation& rese
   bind.set_token(reservation.queue_token);
   bind.set_user_id(reservation.user_id);
   bind.set_show_id(reservation.show_id);
-  co_return co_await CallQueue(std::move(command));
+  co_return co_await CallQueue(std::move(command), BeginningOf(reservation));
 }
 
 asio::awaitable<StepResult> ParticipantClient::UnbindQueue(const Reservation& reservation,
@@ -120,7 +137,7 @@ asio::awaitable<StepResult> ParticipantClient::UnbindQueue(const Reservation& re
   unbind.set_saga_id(Bytes(bound_saga));
   unbind.set_user_id(reservation.user_id);
   unbind.set_show_id(reservation.show_id);
-  co_return co_await CallQueue(std::move(command));
+  co_return co_await CallQueue(std::move(command), rpc::Priority::kFinishing);
 }
 
 asio::awaitable<StepResult> ParticipantClient::CompleteQueue(const Reservation& reservation) {
@@ -129,11 +146,12 @@ asio::awaitable<StepResult> ParticipantClient::CompleteQueue(const Reservation& 
   Name(command, complete, reservation);
   complete.set_user_id(reservation.user_id);
   complete.set_show_id(reservation.show_id);
-  co_return co_await CallQueue(std::move(command));
+  co_return co_await CallQueue(std::move(command), rpc::Priority::kFinishing);
 }
 
-asio::awaitable<Result<seat::v1::SeatOutcome>> ParticipantClient::CallSeat(seat::v1::Command command) {
-  auto outcome = co_await seat_.Execute(std::move(command), timeouts_.step);
+asio::awaitable<Result<seat::v1::SeatOutcome>> ParticipantClient::CallSeat(seat::v1::Command command,
+                                                                           rpc::Priority priority) {
+  auto outcome = co_await seat_.Execute(std::move(command), timeouts_.step, priority);
   if (!outcome) co_return std::unexpected(std::move(outcome).error());
   co_return std::move(*outcome->mutable_seats());
 }
@@ -153,7 +171,7 @@ asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservatio
   } else {
     for (const uint32_t seat_no : SeatNumbers(reservation)) hold.mutable_seats()->add_seat_nos(seat_no);
   }
-  auto outcome = co_await CallSeat(std::move(command));
+  auto outcome = co_await CallSeat(std::move(command), BeginningOf(reservation));
   if (!outcome) co_return FromError(std::move(outcome).error());
   StepResult result = SeatResult(*outcome);
   if (result.kind != Kind::kDone) co_return result;
@@ -173,7 +191,7 @@ asio::awaitable<StepResult> ParticipantClient::ConfirmSeats(const Reservation& r
   Name(command, confirm, reservation);
   confirm.set_show_id(reservation.show_id);
   for (const uint32_t seat_no : SeatNumbers(reservation)) confirm.add_seat_nos(seat_no);
-  auto outcome = co_await CallSeat(std::move(command));
+  auto outcome = co_await CallSeat(std::move(command), rpc::Priority::kFinishing);
   if (!outcome) co_return FromError(std::move(outcome).error());
   co_return SeatResult(*outcome);
 }
@@ -184,13 +202,13 @@ asio::awaitable<StepResult> ParticipantClient::ReleaseSeats(const Reservation& r
   Name(command, release, reservation);
   release.set_show_id(reservation.show_id);
   for (const uint32_t seat_no : SeatNumbers(reservation)) release.add_seat_nos(seat_no);
-  auto outcome = co_await CallSeat(std::move(command));
+  auto outcome = co_await CallSeat(std::move(command), rpc::Priority::kFinishing);
   if (!outcome) co_return FromError(std::move(outcome).error());
   co_return SeatResult(*outcome);
 }
 
 asio::awaitable<StepResult> ParticipantClient::CallWallet(wallet::v1::Command command) {
-  auto outcome = co_await wallet_.Execute(std::move(command), timeouts_.step);
+  auto outcome = co_await wallet_.Execute(std::move(command), timeouts_.step, rpc::Priority::kFinishing);
   if (!outcome) co_return FromError(std::move(outcome).error());
   StepResult result{KindFrom(outcome->wallet()), {}, {}};
   result.refusal.code = outcome->wallet().refusal();
@@ -220,7 +238,7 @@ asio::awaitable<StepResult> ParticipantClient::RefundWallet(const Reservation& r
 }
 
 asio::awaitable<StepResult> ParticipantClient::CallPayment(payment::v1::Command command) {
-  auto outcome = co_await payment_.Execute(std::move(command), timeouts_.payment);
+  auto outcome = co_await payment_.Execute(std::move(command), timeouts_.payment, rpc::Priority::kFinishing);
   if (!outcome) co_return FromError(std::move(outcome).error());
   StepResult result{KindFrom(outcome->payment()), {}, {}};
   result.refusal.code = outcome->payment().refusal();
@@ -252,8 +270,8 @@ asio::awaitable<StepResult> ParticipantClient::CancelPayment(const Reservation& 
 asio::awaitable<Result<Timestamp>> ParticipantClient::CancelDeadline(int64_t show_id) {
   seat::v1::GetShowRequest request;
   request.set_id(show_id);
-  auto start = [this](auto... arguments) { seat_stub_->async()->GetShow(arguments...); };
-  auto show = co_await rpc::Call<seat::v1::Show>(executor_, request, timeouts_.step, start);
+  auto start = [this](auto... arguments) { seat_stubs_->async()->GetShow(arguments...); };
+  auto show = co_await rpc::Ask<seat::v1::Show>(executor_, slot_, request, timeouts_.step, start);
   if (!show) co_return std::unexpected(show.error());
   const int64_t deadline_ms =
       show->cancel_deadline_ms() != 0 ? show->cancel_deadline_ms() : show->starts_at_ms();
