@@ -27,6 +27,7 @@ void AddUpCommand(CLI::App& app);
 // `argv0` names the program in its own messages.
 void AddServeCommand(CLI::App& app, char* argv0);
 void AddTokenCommand(CLI::App& app);
+void AddCertsCommand(CLI::App& app);
 void AddAuditCommand(CLI::App& app);
 
 }  // namespace boxoffice::cli

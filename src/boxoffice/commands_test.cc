@@ -9,6 +9,7 @@
 #include "boxoffice/api_client.h"
 #include "platform/auth/development.h"
 #include "platform/auth/token.h"
+#include "platform/rpc/tls.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::cli {
@@ -23,6 +24,7 @@ class CommandsTest : public testing::Test {
     AddUpCommand(app);
     AddServeCommand(app, program_.data());
     AddTokenCommand(app);
+    AddCertsCommand(app);
     AddAuditCommand(app);
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
@@ -60,6 +62,34 @@ TEST_F(CommandsTest, TokenRefusesWhatIsNoUserOrNoRole) {
   EXPECT_THAT(err_, testing::HasSubstr("token_subject"));
   EXPECT_EQ(Run("token --user ada --role root" + data_), kExitCant);
   EXPECT_EQ(Run("token" + data_), kExitCant);
+}
+
+TEST_F(CommandsTest, CertsMakesACertificateForEveryServiceThatItsPeersBelieve) {
+  const std::filesystem::path dir = temp_.path() / "certs";
+  ASSERT_EQ(Run("certs --out " + dir.string()), kExitOk) << err_;
+  for (const char* service : {"queue", "seat", "reservation", "wallet", "payment", "ranking", "relay",
+                              "gateway", "audit", "boxoffice"}) {
+    const std::string name = service;
+    EXPECT_TRUE(rpc::Tls::Load({dir / "ca.crt", dir / (name + ".crt"), dir / (name + ".key")})) << name;
+  }
+}
+
+TEST_F(CommandsTest, CertsKeepsWhatIsThereUnlessForced) {
+  const std::filesystem::path dir = temp_.path() / "certs";
+  ASSERT_EQ(Run("certs --out " + dir.string()), kExitOk) << err_;
+  const auto before = std::filesystem::last_write_time(dir / "seat.key");
+  EXPECT_EQ(Run("certs --out " + dir.string()), kExitNo);
+  EXPECT_THAT(err_, testing::HasSubstr("certificates_exist"));
+  EXPECT_THAT(err_, testing::HasSubstr("--force"));
+  EXPECT_EQ(std::filesystem::last_write_time(dir / "seat.key"), before);
+  EXPECT_EQ(Run("certs --force --out " + dir.string()), kExitOk) << err_;
+  EXPECT_TRUE(rpc::Tls::Load({dir / "ca.crt", dir / "seat.crt", dir / "seat.key"}));
+}
+
+TEST_F(CommandsTest, CertsNeedsAFolderThatCanBeMade) {
+  EXPECT_EQ(Run("certs"), kExitCant);
+  EXPECT_EQ(Run("certs --out /proc/none"), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr("certificates_unwritable"));
 }
 
 TEST_F(CommandsTest, AuditWithoutATokenOrAKeySaysWhatToGive) {

@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   cli::AddUpCommand(app);
   cli::AddServeCommand(app, argv[0]);
   cli::AddTokenCommand(app);
+  cli::AddCertsCommand(app);
   cli::AddAuditCommand(app);
   cli::AddOperatorCommands(app);
   try {

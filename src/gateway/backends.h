@@ -1,16 +1,19 @@
-// How the gateway reaches the services: their stubs, and a command stream to each of those that take
-// commands.
+// How the gateway reaches the services: stubs that spread over their replicas, and command streams to those
+// that take commands.
 #pragma once
 
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <fmt/format.h>
 
 #include "boxoffice/outbox/v1/outbox.grpc.pb.h"
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
@@ -21,9 +24,9 @@
 #include "boxoffice/wallet/v1/wallet.grpc.pb.h"
 #include "platform/http/message.h"
 #include "platform/obs/metrics.h"
-#include "platform/rpc/command_client.h"
-#include "platform/rpc/host.h"
-#include "platform/rpc/unary.h"
+#include "platform/rpc/channels.h"
+#include "platform/rpc/command_peer.h"
+#include "platform/rpc/stubs.h"
 
 namespace boxoffice::gateway {
 
@@ -37,12 +40,12 @@ struct BackendLimits {
   milliseconds command_timeout{2'000};  // queue and wallet
   // A reservation's saga: it answers CONFIRMING before that when the payment's outcome stays unknown.
   milliseconds saga_timeout{10'000};
-  size_t max_in_flight = 8'192;  // commands to one service; past it buyers get 503
+  size_t max_in_flight = 8'192;  // commands to one replica; past it buyers get 503, new ones sooner
 };
 
 struct Outbox {
   std::string service;
-  std::unique_ptr<outbox::v1::OutboxService::Stub> stub;
+  rpc::Stubs<outbox::v1::OutboxService::Stub> stub;
 };
 
 // Use it on the executor that it was given (one thread), which must run until this is destroyed.
@@ -50,29 +53,40 @@ class Backends {
  public:
   Backends(asio::any_io_executor executor, const rpc::ChannelFactory& channels, obs::Registry& metrics,
            const BackendLimits& limits)
-      : executor_(std::move(executor)),
+      : executor_(executor),
         limits_(limits),
-        queue(queue::v1::QueueService::NewStub(channels("queue"))),
-        seat(seat::v1::SeatService::NewStub(channels("seat"))),
-        reservation(reservation::v1::ReservationService::NewStub(channels("reservation"))),
-        wallet(wallet::v1::WalletService::NewStub(channels("wallet"))),
-        ranking(ranking::v1::RankingService::NewStub(channels("ranking"))),
-        relay(relay::v1::RelayService::NewStub(channels("relay"))),
-        outboxes(MakeOutboxes(channels)),
-        queue_commands_(MakeClient<QueueCommands>("gateway_queue", *queue, metrics)),
-        reservation_commands_(MakeClient<ReservationCommands>("gateway_reservation", *reservation, metrics)),
-        wallet_commands_(MakeClient<WalletCommands>("gateway_wallet", *wallet, metrics)) {}
+        channels_(channels),
+        queue_peer_(MakePeer("queue", metrics)),
+        reservation_peer_(MakePeer("reservation", metrics)),
+        seat_peer_(MakePeer("seat", metrics)),
+        wallet_peer_(MakePeer("wallet", metrics)),
+        queue(queue_peer_, slot_, &queue::v1::QueueService::NewStub),
+        seat(seat_peer_, slot_, &seat::v1::SeatService::NewStub),
+        reservation(reservation_peer_, slot_, &reservation::v1::ReservationService::NewStub),
+        wallet(wallet_peer_, slot_, &wallet::v1::WalletService::NewStub),
+        ranking(MakePeer("ranking", metrics), slot_, &ranking::v1::RankingService::NewStub),
+        relay(MakePeer("relay", metrics), slot_, &relay::v1::RelayService::NewStub),
+        outboxes(MakeOutboxes(metrics)),
+        queue_commands_(MakeCommands<QueueCommands>(queue_peer_, &queue::v1::QueueService::NewStub, metrics)),
+        reservation_commands_(MakeCommands<ReservationCommands>(
+            reservation_peer_, &reservation::v1::ReservationService::NewStub, metrics)),
+        wallet_commands_(
+            MakeCommands<WalletCommands>(wallet_peer_, &wallet::v1::WalletService::NewStub, metrics)) {}
 
-  // A command, traced as the request that it serves. Errors: as of rpc::CommandClient; closed after
+  // A command, traced as the request that it serves. Errors: as of rpc::CommandPeer; closed after
   // CloseCommands.
   auto Execute(queue::v1::Command&& command, const http::Request& request) {
-    return ExecuteOn(queue_commands_, std::move(command), limits_.command_timeout, request);
+    return ExecuteOn(queue_commands_, std::move(command), limits_.command_timeout, request,
+                     rpc::Priority::kNormal);
   }
   auto Execute(reservation::v1::Command&& command, const http::Request& request) {
-    return ExecuteOn(reservation_commands_, std::move(command), limits_.saga_timeout, request);
+    // Whoever holds seats already is served before those who want some.
+    const rpc::Priority priority = command.has_reserve() ? rpc::Priority::kNormal : rpc::Priority::kFinishing;
+    return ExecuteOn(reservation_commands_, std::move(command), limits_.saga_timeout, request, priority);
   }
   auto Execute(wallet::v1::Command&& command, const http::Request& request) {
-    return ExecuteOn(wallet_commands_, std::move(command), limits_.command_timeout, request);
+    return ExecuteOn(wallet_commands_, std::move(command), limits_.command_timeout, request,
+                     rpc::Priority::kNormal);
   }
   // Sends without waiting; nobody reads the outcome.
   void SendHeartbeat(queue::v1::Command&& command) {
@@ -80,59 +94,79 @@ class Backends {
     queue_commands_->Send(std::move(command), limits_.command_timeout, [](const auto&) {});
   }
 
-  // Gives up on commands that are under way, and takes no more. Call it on the executor, which must go on
-  // running.
+  // Gives up on commands that are under way, and takes no more; and looks after connections no more, so that
+  // the executor can run out of work. Call it on the executor, which must go on running.
   void CloseCommands() {
+    for (const auto& peer : peers_) peer->Stop();
     queue_commands_ = nullptr;
     reservation_commands_ = nullptr;
     wallet_commands_ = nullptr;
   }
 
-  // A query: `start` is the stub's asynchronous method, as rpc::Call takes it. By reference, because GCC 12
-  // destroys temporaries in co_await expressions twice; both are copied here.
+  // A query: `start` calls the asynchronous method of one of the stubs below, as rpc::Ask has it. By
+  // reference, because GCC 12 destroys temporaries in co_await expressions twice; both are copied here.
   template <typename Response, typename Request, typename Start>
   asio::awaitable<Result<Response>> Ask(const Request& query, const std::string& traceparent,
                                         const Start& start) {
-    return rpc::Call<Response>(executor_, query, limits_.query_timeout, start, traceparent);
+    return rpc::Ask<Response>(executor_, slot_, query, limits_.query_timeout, start, traceparent);
   }
   // The same for what may be long and take long.
   template <typename Response, typename Request, typename Start>
   asio::awaitable<Result<Response>> AskWithin(milliseconds timeout, Request&& query,
                                               const std::string& traceparent, const Start& start) {
-    return rpc::Call<Response>(executor_, std::forward<Request>(query), timeout, start, traceparent);
+    return rpc::Ask<Response>(executor_, slot_, std::remove_cvref_t<Request>(std::forward<Request>(query)),
+                              timeout, start, traceparent);
   }
 
   [[nodiscard]] const asio::any_io_executor& executor() const { return executor_; }
   [[nodiscard]] const BackendLimits& limits() const { return limits_; }
+  // The circuit breakers of every caller in this process.
+  [[nodiscard]] std::vector<rpc::BreakerRow> breakers() const { return channels_.board().Read(); }
 
  private:
-  using QueueCommands = rpc::CommandClient<queue::v1::CommandBatch, queue::v1::OutcomeBatch>;
-  using ReservationCommands =
-      rpc::CommandClient<reservation::v1::CommandBatch, reservation::v1::OutcomeBatch>;
-  using WalletCommands = rpc::CommandClient<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch>;
+  using QueueCommands = rpc::CommandPeer<queue::v1::CommandBatch, queue::v1::OutcomeBatch>;
+  using ReservationCommands = rpc::CommandPeer<reservation::v1::CommandBatch, reservation::v1::OutcomeBatch>;
+  using WalletCommands = rpc::CommandPeer<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch>;
 
-  static std::vector<Outbox> MakeOutboxes(const rpc::ChannelFactory& channels) {
+  std::vector<Outbox> MakeOutboxes(obs::Registry& metrics) {
     std::vector<Outbox> outboxes;
-    for (const char* service : {"seat", "reservation", "wallet", "payment"}) {
-      outboxes.push_back({service, outbox::v1::OutboxService::NewStub(channels(service))});
+    const std::pair<const char*, std::shared_ptr<rpc::Peer>> peers[] = {
+        {"seat", seat_peer_},
+        {"reservation", reservation_peer_},
+        {"wallet", wallet_peer_},
+        {"payment", MakePeer("payment", metrics)}};
+    for (const auto& [service, peer] : peers) {
+      outboxes.push_back({service, rpc::Stubs<outbox::v1::OutboxService::Stub>(
+                                       peer, slot_, &outbox::v1::OutboxService::NewStub)});
     }
     return outboxes;
   }
-  template <typename Client, typename Stub>
-  std::unique_ptr<Client> MakeClient(const char* name, Stub& stub, obs::Registry& metrics) {
-    const auto open = [&stub](grpc::ClientContext* context, typename Client::Reactor* reactor) {
-      stub.async()->Execute(context, reactor);
-    };
-    return std::make_unique<Client>(name, executor_, open, metrics,
-                                    rpc::ClientLimits{256, limits_.max_in_flight});
+  std::shared_ptr<rpc::Peer> MakePeer(std::string_view service, obs::Registry& metrics) {
+    rpc::PeerOptions options;
+    options.name = fmt::format("gateway_{}", service);
+    options.service = service;
+    // A saga takes as long as its participants and their providers; were it counted as slow, holds would be
+    // refused because payments are.
+    if (service == "reservation") options.breaker.slow_after = limits_.saga_timeout;
+    return peers_.emplace_back(
+        std::make_shared<rpc::Peer>(std::move(options), channels_, executor_, metrics));
   }
-  template <typename Client>
-  auto ExecuteOn(const std::unique_ptr<Client>& client, typename Client::Command&& command,
-                 milliseconds timeout, const http::Request& request)
-      -> asio::awaitable<Result<typename Client::Outcome>> {
-    if (client == nullptr) return Closed<typename Client::Outcome>();
+  template <typename Commands, typename NewStub>
+  std::unique_ptr<Commands> MakeCommands(const std::shared_ptr<rpc::Peer>& peer, NewStub new_stub,
+                                         obs::Registry& metrics) {
+    auto make_open = [new_stub](const std::shared_ptr<grpc::Channel>& channel) {
+      return rpc::OpenExecute(new_stub(channel, grpc::StubOptions()));
+    };
+    return std::make_unique<Commands>(peer, executor_, std::move(make_open), metrics,
+                                      rpc::ClientLimits{256, limits_.max_in_flight});
+  }
+  template <typename Commands>
+  auto ExecuteOn(const std::unique_ptr<Commands>& commands, typename Commands::Command&& command,
+                 milliseconds timeout, const http::Request& request, rpc::Priority priority)
+      -> asio::awaitable<Result<typename Commands::Outcome>> {
+    if (commands == nullptr) return Closed<typename Commands::Outcome>();
     command.mutable_header()->set_traceparent(request.traceparent());
-    return client->Execute(std::move(command), timeout);
+    return commands->Execute(std::move(command), timeout, priority);
   }
   template <typename Outcome>
   static asio::awaitable<Result<Outcome>> Closed() {
@@ -141,14 +175,21 @@ class Backends {
 
   const asio::any_io_executor executor_;
   const BackendLimits limits_;
+  const rpc::ChannelFactory channels_;
+  rpc::PickSlot slot_;
+  std::vector<std::shared_ptr<rpc::Peer>> peers_;
+  const std::shared_ptr<rpc::Peer> queue_peer_;
+  const std::shared_ptr<rpc::Peer> reservation_peer_;
+  const std::shared_ptr<rpc::Peer> seat_peer_;
+  const std::shared_ptr<rpc::Peer> wallet_peer_;
 
  public:
-  const std::unique_ptr<queue::v1::QueueService::Stub> queue;
-  const std::unique_ptr<seat::v1::SeatService::Stub> seat;
-  const std::unique_ptr<reservation::v1::ReservationService::Stub> reservation;
-  const std::unique_ptr<wallet::v1::WalletService::Stub> wallet;
-  const std::unique_ptr<ranking::v1::RankingService::Stub> ranking;
-  const std::unique_ptr<relay::v1::RelayService::Stub> relay;
+  const rpc::Stubs<queue::v1::QueueService::Stub> queue;
+  const rpc::Stubs<seat::v1::SeatService::Stub> seat;
+  const rpc::Stubs<reservation::v1::ReservationService::Stub> reservation;
+  const rpc::Stubs<wallet::v1::WalletService::Stub> wallet;
+  const rpc::Stubs<ranking::v1::RankingService::Stub> ranking;
+  const rpc::Stubs<relay::v1::RelayService::Stub> relay;
   // Of the services that publish events.
   const std::vector<Outbox> outboxes;
 

@@ -143,7 +143,7 @@ class FakeServices {
 
  private:
   static void Serve(rpc::Host& host, grpc::Service& service, const std::vector<grpc::Service*>& beside = {}) {
-    const Result<void> started = host.Start(service, {}, beside);
+    const Result<void> started = host.Start(service, {}, {}, beside);
     CHECK(started.has_value());
   }
   rpc::Host queue_host_;

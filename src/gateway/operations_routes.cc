@@ -92,6 +92,27 @@ asio::awaitable<Response> ReplayDeadLetter(Edge& edge, Request& request) {
   co_return response;
 }
 
+asio::awaitable<Response> GetBreakers(Edge& edge) {
+  const std::vector<rpc::BreakerRow> rows = edge.backends.breakers();
+  co_return ListResponse(rows, {}, [](http::JsonWriter& writer, const rpc::BreakerRow& row) {
+    const resilience::Breaker::Snapshot& breaker = row.breaker;
+    writer.BeginObject().Field("client", row.client).Field("service", row.service).Key("replica");
+    if (row.replica.empty()) {
+      writer.Null();
+    } else {
+      writer.Value(row.replica);
+    }
+    writer.Field("reachable", row.reachable)
+        .Field("state", StateName(breaker.state))
+        .Field("calls", breaker.calls)
+        .Field("failed", breaker.failed)
+        .Field("refused", breaker.refused)
+        .Field("opened", breaker.opened)
+        .Field("probes_in_ms", breaker.probes_in.count())
+        .EndObject();
+  });
+}
+
 // A service that does not answer is listed with what is wrong: the others' rows are worth having then above
 // all.
 asio::awaitable<Response> GetOutbox(Edge& edge, Request& request) {
@@ -114,6 +135,8 @@ void AddAdminOperationsRoutes(Routes& routes, Edge& edge) {
                   [&edge](Request&, const auth::Principal&) { return LastAudit(edge); });
   routes.Operator(Method::kPost, "/v1/admin/audit",
                   [&edge](Request&, const auth::Principal&) { return RunAudit(edge); });
+  routes.Operator(Method::kGet, "/v1/admin/breakers",
+                  [&edge](Request&, const auth::Principal&) { return GetBreakers(edge); });
   routes.Operator(Method::kGet, "/v1/admin/dead-letters", [&edge](Request& request, const auth::Principal&) {
     return ListDeadLetters(edge, request);
   });

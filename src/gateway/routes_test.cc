@@ -349,6 +349,19 @@ TEST_F(RoutesTest, OperatorsSeeWhatEachServiceHasNotPublished) {
                 R"({"service":"payment","pending":null,"oldest_age_s":null,"problem":"stopping"}])"));
 }
 
+TEST_F(RoutesTest, OperatorsSeeTheBreakers) {
+  EXPECT_EQ(Call("GET", "/v1/shows/1").status, 200);
+  const boost::json::value breakers = Json(CallAsOperator("GET", "/v1/admin/breakers"));
+  const boost::json::array& items = breakers.at("items").as_array();
+  ASSERT_EQ(items.size(), 7U) << "one for each service that the gateway calls";
+  const boost::json::value& seat = items[4];
+  EXPECT_EQ(seat.at("client").as_string(), "gateway_seat");
+  EXPECT_TRUE(seat.at("replica").is_null());
+  EXPECT_EQ(seat.at("state").as_string(), "closed");
+  EXPECT_GE(seat.at("calls").as_int64(), 1);
+  EXPECT_EQ(Call("GET", "/v1/admin/breakers").status, 403);
+}
+
 TEST_F(RoutesTest, MachinesSeeTheProcess) {
   Options nobody;
   nobody.user = "";

@@ -22,12 +22,14 @@
 #include "base/result.h"
 #include "platform/obs/log.h"
 #include "platform/obs/metrics.h"
+#include "platform/resilience/admission.h"
 
 namespace boxoffice::batch {
 
 struct Limits {
   size_t max_batch = 256;
-  size_t max_queue = 16'384;  // commands beyond this are refused with "overloaded"
+  // Commands beyond this are refused with "overloaded"; new work is from four fifths of it on.
+  size_t max_queue = 16'384;
   // A command whose rows keep moving, or whose database keeps failing, is given up after this many runs.
   int max_runs = 20;
 };
@@ -58,6 +60,9 @@ class Executor {
                                           {{"executor", name_}})),
         refused_(metrics.GetCounter("boxoffice_batch_refused_total",
                                     "Commands refused because the queue was full", {{"executor", name_}})),
+        overdue_(metrics.GetCounter("boxoffice_batch_overdue_total",
+                                    "Commands dropped unstarted because their callers had given up",
+                                    {{"executor", name_}})),
         reruns_(metrics.GetCounter("boxoffice_batch_reruns_total",
                                    "Commands decided again because a row had moved", {{"executor", name_}})),
         thread_([this] { Loop(); }) {}
@@ -68,10 +73,10 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
 
   // Queues a command. Errors (through `done`, at once, on this thread): overloaded (kResourceExhausted),
-  // stopping (kUnavailable).
-  void Submit(Command command, Done done) {
+  // stopping (kUnavailable); and later deadline_passed (kUnavailable): it was never started.
+  void Submit(Command command, Done done, resilience::Terms terms = {}) {
     std::unique_lock lock(mutex_);
-    if (stopping_ || queue_.size() >= limits_.max_queue) {
+    if (stopping_ || !resilience::Admits(terms.priority, queue_.size(), limits_.max_queue)) {
       const bool stopping = stopping_;
       lock.unlock();
       if (!stopping) refused_.Add();
@@ -79,7 +84,7 @@ class Executor {
                     : Fail(Code::kResourceExhausted, "overloaded", name_));
       return;
     }
-    queue_.push_back({std::move(command), std::move(done), SteadyClock::now(), 0});
+    queue_.push_back({std::move(command), std::move(done), SteadyClock::now(), terms.deadline, 0});
     const bool wake = idle_;
     lock.unlock();
     if (wake) wake_.notify_one();
@@ -101,6 +106,7 @@ class Executor {
     Command command;
     Done done;
     SteadyClock::time_point arrived;
+    SteadyClock::time_point deadline;
     int runs = 0;
     bool unknown = false;  // a run of it may have been committed
   };
@@ -115,7 +121,8 @@ class Executor {
       for (const Item& item : items) {
         if (item.runs == 0) wait_seconds_.Observe(std::chrono::duration<double>(now - item.arrived).count());
       }
-      RunItems(items);
+      DropOverdue(items, now);
+      if (!items.empty()) RunItems(items);
       items.clear();
     }
   }
@@ -133,6 +140,17 @@ class Executor {
     std::move(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(count), std::back_inserter(items));
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(count));
     return count > 0;
+  }
+
+  // Nobody waits for these any more, and they have certainly had no effect. What was run before is decided
+  // again all the same: its commit may have been done.
+  void DropOverdue(std::vector<Item>& items, SteadyClock::time_point now) {
+    const size_t dropped = std::erase_if(items, [&](Item& item) {
+      if (item.runs > 0 || item.deadline > now) return false;
+      item.done(Fail(Code::kUnavailable, "deadline_passed", name_));
+      return true;
+    });
+    overdue_.Add(dropped);
   }
 
   void RunItems(std::span<Item> items) {
@@ -212,6 +230,7 @@ class Executor {
   obs::Histogram& wait_seconds_;
   obs::Histogram& run_seconds_;
   obs::Counter& refused_;
+  obs::Counter& overdue_;
   obs::Counter& reruns_;
   std::mutex mutex_;
   std::condition_variable wake_;

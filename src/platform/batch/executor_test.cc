@@ -176,5 +176,58 @@ TEST_F(ExecutorTest, StoppingRunsWhatWaitsAndRefusesTheRest) {
   EXPECT_EQ(Await(executor, 1).error().reason, "stopping");
 }
 
+// Holds the executor in its first batch, so that what is submitted meanwhile waits.
+class Holding {
+ public:
+  IntExecutor::Run Run() {
+    return [this](std::span<const int> commands) -> Result<Outcomes> {
+      if (!std::exchange(entered_once_, true)) {
+        entered_.set_value();
+        go_on_.get_future().wait();
+      }
+      return Double(commands);
+    };
+  }
+  void Occupy(IntExecutor& executor) {
+    executor.Submit(0, [](const Result<int>&) {});
+    entered_.get_future().wait();
+  }
+  void LetGo() { go_on_.set_value(); }
+
+ private:
+  bool entered_once_ = false;
+  std::promise<void> entered_;
+  std::promise<void> go_on_;
+};
+
+TEST_F(ExecutorTest, NewWorkIsRefusedFromFourFifthsOfTheQueueOnAndFinishingWorkAtItsEnd) {
+  Holding holding;
+  IntExecutor executor("t", {.max_queue = 10}, holding.Run(), metrics_);
+  holding.Occupy(executor);
+  std::atomic<int> refused = 0;
+  const auto count = [&refused](const Result<int>& r) { refused += r.has_value() ? 0 : 1; };
+  for (int i = 0; i < 10; ++i) executor.Submit(i, count);
+  EXPECT_EQ(refused, 2);
+  for (int i = 0; i < 3; ++i) executor.Submit(i, count, {.priority = resilience::Priority::kFinishing});
+  EXPECT_EQ(refused, 3);
+  holding.LetGo();
+  executor.Stop();
+}
+
+TEST_F(ExecutorTest, WhatNobodyWaitsForAnyMoreIsDroppedUnstarted) {
+  Holding holding;
+  IntExecutor executor("t", {}, holding.Run(), metrics_);
+  holding.Occupy(executor);
+  std::promise<Result<int>> late;
+  std::promise<Result<int>> in_time;
+  const auto now = std::chrono::steady_clock::now();
+  executor.Submit(1, [&](Result<int> r) { late.set_value(std::move(r)); }, {.deadline = now});
+  executor.Submit(2, [&](Result<int> r) { in_time.set_value(std::move(r)); },
+                  {.deadline = now + std::chrono::hours(1)});
+  holding.LetGo();
+  EXPECT_EQ(late.get_future().get().error(), (Error{Code::kUnavailable, "deadline_passed", "t"}));
+  EXPECT_EQ(in_time.get_future().get(), 4);
+}
+
 }  // namespace
 }  // namespace boxoffice::batch

@@ -1,7 +1,6 @@
 #include "platform/module/serve.h"
 
 #include <cstdio>
-#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -30,7 +29,8 @@ on the same data folder find it by themselves.
   --data DIR               where files are kept (default .data)
   --listen ADDRESS         127.0.0.1:9001 or unix:PATH; may be repeated (default: a socket in the
                            data folder; of the gateway 127.0.0.1:8080)
-  --peer SERVICE=ADDRESS   where another service listens; may be repeated (default: its socket in the data folder)
+  --peer SERVICE=ADDRESS   where another service listens; may be repeated (default: its socket in the data folder).
+                           Of several replicas: their addresses with commas between, or dns:NAME:PORT
   --log-level LEVEL        debug, info, warning or error (default info)
 
 Exit codes: 0 stopped as asked; 2 could not start, with one line on stderr that says why.
@@ -109,6 +109,8 @@ Result<ServeOptions> ParseServeFlags(std::span<char* const> arguments) {
       if (split == std::string::npos || split == 0 || split + 1 == value.size())
         return Fail(Code::kInvalidArgument, "usage",
                     fmt::format("--peer is SERVICE=ADDRESS, not \"{}\"", value));
+      if (const auto replicas = rpc::ParseReplicas(value.substr(split + 1)); !replicas)
+        return Fail(Code::kInvalidArgument, "usage", fmt::format("--peer: {}", replicas.error().detail));
       options.peers[value.substr(0, split)] = value.substr(split + 1);
     }
   }
@@ -116,21 +118,11 @@ Result<ServeOptions> ParseServeFlags(std::span<char* const> arguments) {
 }
 
 rpc::ChannelFactory PeerChannels(std::map<std::string, std::string> peers, std::filesystem::path data_dir) {
-  struct Channels {
-    std::mutex mutex;
-    std::map<std::string, std::shared_ptr<grpc::Channel>, std::less<>> open;
-  };
-  return [peers = std::move(peers), data_dir = std::move(data_dir),
-          channels = std::make_shared<Channels>()](std::string_view service) {
-    const std::scoped_lock lock(channels->mutex);
-    const std::string name(service);
-    auto& channel = channels->open[name];
-    if (channel == nullptr) {
-      const auto peer = peers.find(name);
-      channel = rpc::NetworkChannel(peer != peers.end() ? peer->second : SocketAddress(data_dir, service));
-    }
-    return channel;
-  };
+  return rpc::ChannelFactory::Network(
+      [peers = std::move(peers), data_dir = std::move(data_dir)](std::string_view service) {
+        const auto peer = peers.find(std::string(service));
+        return peer != peers.end() ? peer->second : SocketAddress(data_dir, service);
+      });
 }
 
 int ServeMain(int argc, char** argv, std::string_view service, const MakeModule& make) {

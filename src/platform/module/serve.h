@@ -32,8 +32,8 @@ struct ServeOptions {
 // "debug", "info", "warning" or "error". Error: usage.
 [[nodiscard]] Result<obs::Level> ParseLogLevel(std::string_view name);
 
-// Channels over the network to `peers`, and to sockets in `data_dir` for the others; one channel for each
-// service. Thread-safe.
+// Channels over the network to `peers` (as rpc::ParseReplicas reads them), and to sockets in `data_dir` for
+// the others. Thread-safe.
 [[nodiscard]] rpc::ChannelFactory PeerChannels(std::map<std::string, std::string> peers,
                                                std::filesystem::path data_dir);
 

@@ -45,6 +45,7 @@ TEST(ServeFlagsTest, WhatIsNotUnderstoodIsRefusedByName) {
   EXPECT_THAT(Parse({"--data"}).error().detail, testing::HasSubstr("needs a value"));
   EXPECT_THAT(Parse({"--data="}).error().detail, testing::HasSubstr("needs a value"));
   EXPECT_THAT(Parse({"--peer", "seat"}).error().detail, testing::HasSubstr("SERVICE=ADDRESS"));
+  EXPECT_THAT(Parse({"--peer", "seat=somewhere"}).error().detail, testing::HasSubstr("\"somewhere\" is not"));
   EXPECT_THAT(Parse({"--log-level", "loud"}).error().detail, testing::HasSubstr("loud"));
 }
 

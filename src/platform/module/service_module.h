@@ -3,8 +3,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include <grpcpp/channel.h>
 
@@ -13,6 +11,7 @@
 #include "platform/bus/bus.h"
 #include "platform/module/module.h"
 #include "platform/obs/metrics.h"
+#include "platform/rpc/channels.h"
 #include "platform/rpc/host.h"
 
 namespace boxoffice::module {
@@ -27,8 +26,8 @@ struct Runtime {
   rpc::ChannelFactory channels;
   // Where this process keeps files of its own (embedded stores, keys).
   std::filesystem::path data_dir;
-  // Addresses that the service listens at besides its in-process channel; usually none or one.
-  std::vector<std::string> listen;
+  // Where the service listens besides its in-process channel; usually at one address, or none.
+  rpc::Listen listen;
 };
 
 // A module that serves one gRPC service. Construction does no I/O; Start opens the store, runs what has to be

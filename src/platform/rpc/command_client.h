@@ -1,6 +1,7 @@
 // The client's end of a command stream: a lone command is sent at once; what gathers while a write is under
 // way is the next batch. One stream per client; when it breaks, commands that were sent are *unknown*, and
-// the next command opens a new one.
+// the next command opens a new one. Callers of a service go through a CommandPeer (command_peer.h), which has
+// one of these for each replica.
 #pragma once
 
 #include <algorithm>
@@ -25,6 +26,7 @@
 
 #include "base/check.h"
 #include "platform/obs/metrics.h"
+#include "platform/resilience/admission.h"
 #include "platform/rpc/status.h"
 
 namespace boxoffice::rpc {
@@ -33,7 +35,8 @@ namespace asio = boost::asio;
 
 struct ClientLimits {
   size_t max_batch = 256;
-  size_t max_in_flight = 65'536;  // commands without an outcome; beyond: overloaded
+  // Commands without an outcome; beyond: overloaded. New work is refused from four fifths of it on.
+  size_t max_in_flight = 65'536;
 };
 
 // Thread-safe. Completions run on `executor`, posted once per batch of outcomes.
@@ -46,25 +49,45 @@ class CommandClient {
   using Reactor = grpc::ClientBidiReactor<CommandBatch, OutcomeBatch>;
   // Starts the stream: `stub->async()->Execute(context, reactor)`.
   using Open = std::function<void(grpc::ClientContext*, Reactor*)>;
+  // A command that a stream that ended did not take, given back to be sent elsewhere.
+  struct Unsent {
+    Command command;
+    Done done;
+    std::shared_ptr<void> tag;
+    bool maybe_sent = false;  // its write failed: it may have got through all the same
+  };
+  // Called on any thread.
+  using GiveBack = std::function<void(std::vector<Unsent>)>;
 
   // `name` labels metrics. Deadlines are kept by a timer on `executor`, which must run until this is
-  // destroyed.
+  // destroyed. With `give_back`, commands that were not sent come back by it rather than as errors.
   CommandClient(std::string name, asio::any_io_executor executor, Open open, obs::Registry& metrics,
-                ClientLimits limits = {})
-      : core_(
-            std::make_shared<Core>(std::move(name), std::move(executor), std::move(open), metrics, limits)) {
+                ClientLimits limits = {}, GiveBack give_back = {})
+      : core_(std::make_shared<Core>(std::move(name), std::move(executor), std::move(open), metrics, limits,
+                                     std::move(give_back))) {
     core_->ScheduleExpiry();
   }
-  ~CommandClient() { core_->Close(); }
+  ~CommandClient() { Close(); }
   CommandClient(const CommandClient&) = delete;
   CommandClient& operator=(const CommandClient&) = delete;
 
   // Sends a command and calls `done` once: with its outcome, or with the error of its header, or
   //   timeout, connection_lost (kUnknown): it may have been done; repeat it, commands are idempotent;
-  //   overloaded (kResourceExhausted), closed (kUnavailable): it was not sent.
-  void Send(Command command, std::chrono::milliseconds timeout, Done done) {
-    core_->Send(std::move(command), timeout, std::move(done));
+  //   overloaded (kResourceExhausted), closed, not_sent, deadline_passed (kUnavailable): it was not sent.
+  // `tag` comes back with the command if that is given back.
+  void Send(Command command, std::chrono::milliseconds timeout, Done done,
+            resilience::Priority priority = resilience::Priority::kNormal,
+            std::shared_ptr<void> tag = nullptr) {
+    core_->Send(std::move(command), timeout, std::move(done), priority, std::move(tag));
   }
+
+  // Takes no more commands, gives up on those that are under way (connection_lost), and returns when gRPC has
+  // let go of every stream. Not on one of gRPC's threads. Again: no effect.
+  void Close() { core_->Close(); }
+
+  // Sends nothing more on the stream that is open: it ends when what it was sent is answered. What waits to
+  // be written is given back; the next command opens a new stream.
+  void Retire() { core_->Retire(); }
 
   // The same for coroutines that run on `executor`.
   asio::awaitable<Result<Outcome>> Execute(Command command, std::chrono::milliseconds timeout) {
@@ -85,6 +108,7 @@ class CommandClient {
   struct Waiting {
     Done done;
     SteadyClock::time_point deadline;
+    std::shared_ptr<void> tag;
   };
   using Completions = std::vector<std::pair<Done, Result<Outcome>>>;
 
@@ -106,7 +130,7 @@ class CommandClient {
         core_->Broken(this);
         return;
       }
-      core_->Received(incoming_);
+      core_->Received(this, incoming_);
       incoming_.Clear();
       this->StartRead(&incoming_);
     }
@@ -128,16 +152,19 @@ class CommandClient {
     // Guarded by the core's mutex.
     bool writing_ = false;
     bool released_ = false;
+    bool retired_ = false;      // takes no more commands
+    bool half_closed_ = false;  // and has told so
     std::unordered_map<uint64_t, Waiting> in_flight_;
   };
 
   class Core : public std::enable_shared_from_this<Core> {
    public:
     Core(std::string name, asio::any_io_executor executor, Open open, obs::Registry& metrics,
-         ClientLimits limits)
+         ClientLimits limits, GiveBack give_back)
         : executor_(executor),
           open_(std::move(open)),
           limits_(limits),
+          give_back_(std::move(give_back)),
           timer_(executor),
           batch_size_(metrics.GetHistogram("boxoffice_rpc_batch_size", "Commands in one message",
                                            obs::SizeBounds(), {{"client", name}})),
@@ -146,9 +173,10 @@ class CommandClient {
           lost_(metrics.GetCounter("boxoffice_rpc_lost_total", "Commands whose stream broke",
                                    {{"client", name}})) {}
 
-    void Send(Command command, std::chrono::milliseconds timeout, Done done) {
+    void Send(Command command, std::chrono::milliseconds timeout, Done done, resilience::Priority priority,
+              std::shared_ptr<void> tag) {
       std::unique_lock lock(mutex_);
-      if (closed_ || waiting_count_ >= limits_.max_in_flight) {
+      if (closed_ || !resilience::Admits(priority, waiting_count_, limits_.max_in_flight)) {
         const Error error = closed_ ? Error{Code::kUnavailable, "closed", {}}
                                     : Error{Code::kResourceExhausted, "overloaded", {}};
         lock.unlock();
@@ -158,8 +186,11 @@ class CommandClient {
       const uint64_t sequence = ++last_sequence_;
       command.mutable_header()->set_sequence(sequence);
       command.mutable_header()->set_timeout_ms(static_cast<uint32_t>(timeout.count()));
+      if (priority == resilience::Priority::kFinishing)
+        command.mutable_header()->set_priority(v1::PRIORITY_FINISHING);
       *pending_.add_commands() = std::move(command);
-      pending_waiting_.emplace_back(sequence, Waiting{std::move(done), SteadyClock::now() + timeout});
+      pending_waiting_.emplace_back(sequence,
+                                    Waiting{std::move(done), SteadyClock::now() + timeout, std::move(tag)});
       ++waiting_count_;
       if (stream_ == nullptr) {
         stream_ = new Stream(this->shared_from_this());
@@ -170,7 +201,8 @@ class CommandClient {
         stream->Start(open_);
         lock.lock();
         stream->writing_ = false;
-        if (stream_ != stream) {  // broke meanwhile; the hold was kept because writing_ was set
+        if (stream_ != stream) {  // broke or was retired meanwhile; the hold was kept, as writing_ was set
+          HalfCloseIfAnsweredLocked(stream);
           if (!std::exchange(stream->released_, true)) stream->RemoveHold();
           return;
         }
@@ -178,14 +210,13 @@ class CommandClient {
       if (!stream_->writing_ && pending_.commands_size() > 0) WriteLocked();
     }
 
-    void Received(OutcomeBatch& batch) {
+    void Received(Stream* stream, OutcomeBatch& batch) {
       Completions completions;
       completions.reserve(static_cast<size_t>(batch.outcomes_size()));
       {
         const std::scoped_lock lock(mutex_);
-        if (stream_ == nullptr) return;
         for (Outcome& outcome : *batch.mutable_outcomes()) {
-          auto node = stream_->in_flight_.extract(outcome.header().sequence());
+          auto node = stream->in_flight_.extract(outcome.header().sequence());
           if (node.empty()) continue;  // timed out before
           --waiting_count_;
           if (outcome.header().has_error()) {
@@ -195,32 +226,50 @@ class CommandClient {
             completions.emplace_back(std::move(node.mapped().done), std::move(outcome));
           }
         }
+        HalfCloseIfAnsweredLocked(stream);
       }
       CompleteAll(std::move(completions));
     }
 
     void Written(Stream* stream, bool ok) {
-      Completions completions;
+      Leftover leftover;
       {
         const std::scoped_lock lock(mutex_);
         stream->writing_ = false;
-        if (!ok || stream != stream_) {
-          AbandonLocked(stream, completions);
+        if (!ok) TakeBackLocked(stream, leftover);
+        if (ok && stream->retired_) {
+          HalfCloseIfAnsweredLocked(stream);
+        } else if (!ok || stream != stream_) {
+          AbandonLocked(stream, leftover);
         } else if (pending_.commands_size() > 0) {
           WriteLocked();
         }
       }
-      CompleteAll(std::move(completions));
+      Finish(std::move(leftover));
     }
 
     // The peer ended the stream, or the connection broke.
     void Broken(Stream* stream) {
-      Completions completions;
+      Leftover leftover;
       {
         const std::scoped_lock lock(mutex_);
-        AbandonLocked(stream, completions);
+        AbandonLocked(stream, leftover);
       }
-      CompleteAll(std::move(completions));
+      Finish(std::move(leftover));
+    }
+
+    void Retire() {
+      Leftover leftover;
+      {
+        const std::scoped_lock lock(mutex_);
+        if (stream_ == nullptr) return;
+        Stream* stream = std::exchange(stream_, nullptr);
+        stream->retired_ = true;
+        retired_.push_back(stream);
+        TakePendingLocked(leftover);
+        HalfCloseIfAnsweredLocked(stream);
+      }
+      Finish(std::move(leftover));
     }
 
     void Ended(Stream* stream, const grpc::Status& status) {
@@ -233,6 +282,7 @@ class CommandClient {
         }
         waiting_count_ -= completions.size();
         lost_.Add(completions.size());
+        std::erase(retired_, stream);
       }
       CompleteAll(std::move(completions));
     }
@@ -247,10 +297,11 @@ class CommandClient {
     // Ends the stream and waits until gRPC has let go of it, because completions are posted to an executor
     // that may go next.
     void Close() {
-      asio::post(executor_, [self = this->shared_from_this()] { self->timer_.cancel(); });
       std::unique_lock lock(mutex_);
-      closed_ = true;
+      if (!std::exchange(closed_, true))
+        asio::post(executor_, [self = this->shared_from_this()] { self->timer_.cancel(); });
       if (stream_ != nullptr) stream_->context_.TryCancel();
+      for (Stream* stream : retired_) stream->context_.TryCancel();
       all_ended_.wait(lock, [this] { return streams_ == 0; });
     }
 
@@ -270,6 +321,12 @@ class CommandClient {
     }
 
    private:
+    // What a stream that ends leaves, to be dealt with outside the lock.
+    struct Leftover {
+      Completions completions;
+      std::vector<Unsent> unsent;
+    };
+
     void WriteLocked() {
       const auto count = std::min(static_cast<size_t>(pending_.commands_size()), limits_.max_batch);
       stream_->outgoing_.Clear();
@@ -290,37 +347,103 @@ class CommandClient {
 
     // From now on commands open a new stream. What was not written was certainly not done; what was written
     // stays with the old stream until it has ended.
-    void AbandonLocked(Stream* stream, Completions& completions) {
+    void AbandonLocked(Stream* stream, Leftover& leftover) {
       if (stream_ == stream) {
         stream_ = nullptr;
-        for (auto& [sequence, waiting] : pending_waiting_) {
-          completions.emplace_back(std::move(waiting.done), Fail(Code::kUnavailable, "not_sent"));
-        }
-        waiting_count_ -= pending_waiting_.size();
-        pending_waiting_.clear();
-        pending_.Clear();
+        TakePendingLocked(leftover);
       }
       if (!stream->writing_ && !std::exchange(stream->released_, true)) stream->RemoveHold();
+    }
+
+    // What was not written goes elsewhere, or was certainly not done.
+    void TakePendingLocked(Leftover& leftover) {
+      for (size_t i = 0; i < pending_waiting_.size(); ++i) {
+        TakeLocked(std::move(*pending_.mutable_commands(static_cast<int>(i))),
+                   std::move(pending_waiting_[i].second), /*maybe_sent=*/false, leftover);
+      }
+      pending_waiting_.clear();
+      pending_.Clear();
+    }
+
+    // What a write that failed was about. gRPC says that it is not on the wire, but a part of it may be.
+    void TakeBackLocked(Stream* stream, Leftover& leftover) {
+      if (!give_back_) return;  // stays with the stream, as unknown
+      for (Command& command : *stream->outgoing_.mutable_commands()) {
+        auto node = stream->in_flight_.extract(command.header().sequence());
+        if (node.empty()) continue;  // timed out before
+        TakeLocked(std::move(command), std::move(node.mapped()), /*maybe_sent=*/true, leftover);
+      }
+    }
+
+    void TakeLocked(Command&& command, Waiting&& waiting, bool maybe_sent, Leftover& leftover) {
+      --waiting_count_;
+      if (give_back_) {
+        leftover.unsent.push_back(
+            {std::move(command), std::move(waiting.done), std::move(waiting.tag), maybe_sent});
+      } else {
+        leftover.completions.emplace_back(std::move(waiting.done), Fail(Code::kUnavailable, "not_sent"));
+      }
+    }
+
+    void Finish(Leftover leftover) {
+      CompleteAll(std::move(leftover.completions));
+      if (!leftover.unsent.empty()) give_back_(std::move(leftover.unsent));
+    }
+
+    void HalfCloseIfAnsweredLocked(Stream* stream) {
+      if (!stream->retired_ || stream->half_closed_ || stream->writing_ || !stream->in_flight_.empty())
+        return;
+      stream->half_closed_ = true;
+      if (stream->released_) return;  // it broke meanwhile
+      stream->StartWritesDone();
+      stream->released_ = true;
+      stream->RemoveHold();
     }
 
     void ExpireOverdue() {
       Completions completions;
       {
         const std::scoped_lock lock(mutex_);
-        if (stream_ == nullptr) return;
         const auto now = SteadyClock::now();
-        for (auto it = stream_->in_flight_.begin(); it != stream_->in_flight_.end();) {
-          if (it->second.deadline > now) {
-            ++it;
-            continue;
-          }
-          completions.emplace_back(std::move(it->second.done), Fail(Code::kUnknown, "timeout"));
-          it = stream_->in_flight_.erase(it);
-        }
-        waiting_count_ -= completions.size();
+        if (stream_ != nullptr) ExpireLocked(stream_, now, completions);
+        for (Stream* stream : retired_) ExpireLocked(stream, now, completions);
         timeouts_.Add(completions.size());
+        ExpirePendingLocked(now, completions);
+        waiting_count_ -= completions.size();
       }
       CompleteAll(std::move(completions));
+    }
+
+    void ExpireLocked(Stream* stream, SteadyClock::time_point now, Completions& completions) {
+      for (auto it = stream->in_flight_.begin(); it != stream->in_flight_.end();) {
+        if (it->second.deadline > now) {
+          ++it;
+          continue;
+        }
+        completions.emplace_back(std::move(it->second.done), Fail(Code::kUnknown, "timeout"));
+        it = stream->in_flight_.erase(it);
+      }
+      HalfCloseIfAnsweredLocked(stream);
+    }
+
+    // What could not be written in time, because the connection does not come about or takes nothing, is
+    // never sent.
+    void ExpirePendingLocked(SteadyClock::time_point now, Completions& completions) {
+      const auto overdue = [&](const auto& entry) { return entry.second.deadline <= now; };
+      if (std::ranges::none_of(pending_waiting_, overdue)) return;
+      int kept = 0;
+      for (size_t i = 0; i < pending_waiting_.size(); ++i) {
+        if (overdue(pending_waiting_[i])) {
+          completions.emplace_back(std::move(pending_waiting_[i].second.done),
+                                   Fail(Code::kUnavailable, "deadline_passed"));
+          continue;
+        }
+        pending_.mutable_commands()->SwapElements(kept, static_cast<int>(i));
+        std::swap(pending_waiting_[static_cast<size_t>(kept)], pending_waiting_[i]);
+        ++kept;
+      }
+      pending_.mutable_commands()->DeleteSubrange(kept, pending_.commands_size() - kept);
+      pending_waiting_.resize(static_cast<size_t>(kept));
     }
 
     void Complete(Done done, Result<Outcome> outcome) {
@@ -338,14 +461,16 @@ class CommandClient {
     asio::any_io_executor executor_;
     const Open open_;
     const ClientLimits limits_;
+    const GiveBack give_back_;
     asio::steady_timer timer_;
     obs::Histogram& batch_size_;
     obs::Counter& timeouts_;
     obs::Counter& lost_;
     std::mutex mutex_;
     std::condition_variable all_ended_;
-    Stream* stream_ = nullptr;  // where commands are written now
-    size_t streams_ = 0;        // that gRPC still holds
+    Stream* stream_ = nullptr;      // where commands are written now
+    std::vector<Stream*> retired_;  // those that are left to end
+    size_t streams_ = 0;            // that gRPC still holds
     uint64_t last_sequence_ = 0;
     CommandBatch pending_;
     std::vector<std::pair<uint64_t, Waiting>> pending_waiting_;

@@ -6,6 +6,7 @@
 // is under way is the next batch.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -14,9 +15,21 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include "platform/resilience/admission.h"
 #include "platform/rpc/status.h"
 
 namespace boxoffice::rpc {
+
+// What a command's header says to whoever queues it. The caller's time-out counts from the arrival: what the
+// way took is left out, so that nothing is dropped too early.
+[[nodiscard]] inline resilience::Terms TermsOf(const v1::CommandHeader& header) {
+  resilience::Terms terms;
+  if (header.priority() == v1::PRIORITY_FINISHING) terms.priority = resilience::Priority::kFinishing;
+  if (header.timeout_ms() > 0) {
+    terms.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(header.timeout_ms());
+  }
+  return terms;
+}
 
 // An outcome that carries only an operating failure.
 template <typename Outcome>
@@ -54,7 +67,7 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
   using Handler = std::function<void(Command, Reply)>;
 
   // The handler of a service that takes its own commands: `parse` (Command → Result<its command>) refuses
-  // what is malformed, `submit` (its command, done) calls `done` once with a Result<its outcome>, and
+  // what is malformed, `submit` (its command, done, terms) calls `done` once with a Result<its outcome>, and
   // `render` makes an Outcome of that. An error of either becomes the outcome's. All three are called from
   // any thread.
   template <typename Parse, typename Submit, typename Render>
@@ -66,9 +79,10 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
         reply(ErrorOutcome<Outcome>(command.error()));
         return;
       }
-      submit(*std::move(command), [render, reply = std::move(reply)](auto outcome) mutable {
+      auto done = [render, reply = std::move(reply)](auto outcome) mutable {
         reply(outcome ? render(*outcome) : ErrorOutcome<Outcome>(outcome.error()));
-      });
+      };
+      submit(*std::move(command), std::move(done), TermsOf(proto.header()));
     };
   }
 

@@ -6,12 +6,11 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <gmock/gmock.h>
 
-#include "boxoffice/wallet/v1/wallet.grpc.pb.h"
 #include "platform/rpc/command_client.h"
-#include "platform/rpc/command_server.h"
+#include "platform/rpc/fake_wallet_for_test.h"
 #include "platform/rpc/host.h"
 #include "platform/rpc/unary.h"
 #include "testing/temp_dir.h"
@@ -19,49 +18,8 @@
 namespace boxoffice::rpc {
 namespace {
 
-namespace wallet = boxoffice::wallet::v1;
 using Client = CommandClient<wallet::CommandBatch, wallet::OutcomeBatch>;
-using Server = CommandServer<wallet::CommandBatch, wallet::OutcomeBatch>;
 using namespace std::chrono_literals;
-
-// Any service would do: what is tested here is the stream.
-class FakeService final : public wallet::WalletService::CallbackService {
- public:
-  explicit FakeService(Server::Handler handler) : handler_(std::move(handler)) {}
-  grpc::ServerBidiReactor<wallet::CommandBatch, wallet::OutcomeBatch>* Execute(
-      grpc::CallbackServerContext*) override {
-    return new Server(handler_);
-  }
-  grpc::ServerUnaryReactor* GetWallet(grpc::CallbackServerContext* context,
-                                      const wallet::GetWalletRequest* request,
-                                      wallet::Wallet* response) override {
-    return Answer<wallet::Wallet>(context, pool_.get_executor(), response,
-                                  [user = request->user_id()]() -> Result<wallet::Wallet> {
-                                    if (user.empty())
-                                      return Fail(Code::kNotFound, "wallet_not_found", "no user");
-                                    wallet::Wallet found;
-                                    found.set_user_id(user);
-                                    return found;
-                                  });
-  }
-
- private:
-  const Server::Handler handler_;
-  asio::thread_pool pool_{1};
-};
-
-// Answers with the amount as balance.
-void Echo(wallet::Command command, Server::Reply reply) {
-  wallet::Outcome outcome;
-  outcome.mutable_wallet()->mutable_balance()->set_amount(command.top_up().money().amount());
-  reply(std::move(outcome));
-}
-
-wallet::Command TopUp(int64_t amount) {
-  wallet::Command command;
-  command.mutable_top_up()->mutable_money()->set_amount(amount);
-  return command;
-}
 
 class CommandStreamTest : public ::testing::Test {
  protected:
@@ -197,6 +155,78 @@ TEST_F(CommandStreamTest, TooManyInFlightAreRefusedBeforeTheyAreSent) {
   client_->Send(TopUp(1), 20s, [](const Result<wallet::Outcome>&) {});
   arrived.get_future().wait();
   EXPECT_EQ(Await(TopUp(2)).error().reason, "overloaded");
+}
+
+TEST_F(CommandStreamTest, FinishingWorkMayUseTheWholeBoundAndNewWorkFourFifths) {
+  limits_.max_in_flight = 10;
+  Serve([](wallet::Command, Server::Reply) {});
+  std::atomic<int> overloaded = 0;
+  const auto count = [&](const Result<wallet::Outcome>& r) {
+    overloaded += !r && r.error().reason == "overloaded" ? 1 : 0;
+  };
+  for (int i = 0; i < 10; ++i) client_->Send(TopUp(i), 20s, count);
+  for (int i = 0; i < 3; ++i) client_->Send(TopUp(i), 20s, count, resilience::Priority::kFinishing);
+  client_.reset();
+  work_.reset();
+  thread_.join();
+  thread_ = std::thread([] {});  // for TearDown
+  EXPECT_EQ(overloaded, 2 + 1);
+}
+
+TEST_F(CommandStreamTest, TheHeaderSaysWhenTheCallerGivesUpAndHowUrgentItIs) {
+  std::promise<resilience::Terms> seen;
+  Serve([&](wallet::Command command, Server::Reply reply) {
+    seen.set_value(TermsOf(command.header()));
+    Echo(std::move(command), std::move(reply));
+  });
+  const auto now = std::chrono::steady_clock::now();
+  std::promise<void> done;
+  client_->Send(
+      TopUp(1), 5s, [&](const Result<wallet::Outcome>&) { done.set_value(); },
+      resilience::Priority::kFinishing);
+  const resilience::Terms terms = seen.get_future().get();
+  EXPECT_EQ(terms.priority, resilience::Priority::kFinishing);
+  EXPECT_GE(terms.deadline, now + 5s);
+  EXPECT_LE(terms.deadline, std::chrono::steady_clock::now() + 5s);
+  done.get_future().wait();
+}
+
+TEST_F(CommandStreamTest, WhatCouldNotBeWrittenInTimeWasNotSent) {
+  const testbed::TempDir dir;
+  const std::string path = (dir.path() / "s").string();
+  // Takes connections, and says nothing.
+  asio::local::stream_protocol::acceptor acceptor(io_, asio::local::stream_protocol::endpoint(path));
+  stub_ = wallet::WalletService::NewStub(NetworkChannel("unix:" + path));
+  client_ = std::make_unique<Client>(
+      "test", io_.get_executor(),
+      [this](auto* context, auto* reactor) { stub_->async()->Execute(context, reactor); }, metrics_, limits_);
+  std::promise<Result<wallet::Outcome>> first;
+  client_->Send(TopUp(1), 100ms, [&](Result<wallet::Outcome> r) { first.set_value(std::move(r)); });
+  EXPECT_EQ(Await(TopUp(2), 100ms).error(), (Error{Code::kUnavailable, "deadline_passed", {}}));
+  EXPECT_EQ(first.get_future().get().error().code, Code::kUnknown) << "it was handed to gRPC";
+}
+
+TEST_F(CommandStreamTest, ARetiredStreamStillBringsItsOutcomesAndThenEnds) {
+  const testbed::TempDir dir;
+  std::promise<Server::Reply> kept;
+  ServeAt("unix:" + (dir.path() / "s").string(), [&](wallet::Command command, Server::Reply reply) {
+    if (command.top_up().money().amount() == 1) {
+      kept.set_value(std::move(reply));
+    } else {
+      Echo(std::move(command), std::move(reply));
+    }
+  });
+  std::promise<Result<wallet::Outcome>> first;
+  client_->Send(TopUp(1), 20s, [&](Result<wallet::Outcome> r) { first.set_value(std::move(r)); });
+  Server::Reply reply = kept.get_future().get();
+  client_->Retire();
+  EXPECT_TRUE(Await(TopUp(2))) << "on a new stream";
+  client_->Retire();
+  Echo(TopUp(1), std::move(reply));
+  EXPECT_EQ(first.get_future().get()->wallet().balance().amount(), 1);
+  const auto start = std::chrono::steady_clock::now();
+  host_->Shutdown(20s);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 10s) << "no stream is open any more";
 }
 
 TEST_F(CommandStreamTest, CoroutinesAwaitCommandsAndQueries) {

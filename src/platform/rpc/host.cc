@@ -1,38 +1,44 @@
 #include "platform/rpc/host.h"
 
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
-#include <grpcpp/support/channel_arguments.h>
 
 #include "base/check.h"
+#include "platform/obs/log.h"
 
 namespace boxoffice::rpc {
 namespace {
 
-// A seat map of 50,000 seats is some 3 MiB, an audit page less.
-constexpr int kMaxMessageBytes = 64 << 20;
+constexpr std::chrono::seconds kHealthEvery{1};
 
-grpc::ChannelArguments Arguments() {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
-  return arguments;
+std::shared_ptr<grpc::ServerCredentials> CredentialsFor(const Listen& listen) {
+  if (listen.tls == nullptr) return grpc::InsecureServerCredentials();
+  CHECK(listen.callers != nullptr, "with TLS goes a table of who may call");
+  LogRefusedHandshakes();
+  auto credentials = listen.tls->ForServer();
+  credentials->SetAuthMetadataProcessor(CheckCallers(*listen.callers));
+  return credentials;
 }
 
 }  // namespace
 
-Result<void> Host::Start(grpc::Service& service, const std::vector<std::string>& addresses,
+Result<void> Host::Start(grpc::Service& service, const Listen& listen, Health health,
                          const std::vector<grpc::Service*>& beside) {
   CHECK(server_ == nullptr, "a host starts once");
+  const std::vector<std::string>& addresses = listen.addresses;
+  at_addresses_ = !addresses.empty();
+  if (at_addresses_) {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  }
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);
   for (grpc::Service* other : beside) builder.RegisterService(other);
@@ -40,10 +46,13 @@ Result<void> Host::Start(grpc::Service& service, const std::vector<std::string>&
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
   // Without it two servers would share a port, and half of the calls would go astray.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Callers look after each other's connections every few seconds, also when nobody buys; gRPC's default
+  // takes that for an attack.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kKeepAliveMs / 2);
   std::vector<int> ports(addresses.size(), -1);
-  for (size_t i = 0; i < addresses.size(); ++i) {
-    builder.AddListeningPort(addresses[i], grpc::InsecureServerCredentials(), &ports[i]);
-  }
+  const auto credentials = at_addresses_ ? CredentialsFor(listen) : nullptr;
+  for (size_t i = 0; i < addresses.size(); ++i)
+    builder.AddListeningPort(addresses[i], credentials, &ports[i]);
   server_ = builder.BuildAndStart();
   for (size_t i = 0; i < addresses.size(); ++i) {
     if (server_ == nullptr || ports[i] == 0) {
@@ -52,7 +61,34 @@ Result<void> Host::Start(grpc::Service& service, const std::vector<std::string>&
     }
   }
   CHECK(server_ != nullptr);
+  if (at_addresses_ && health)
+    health_thread_ = std::thread([this, health = std::move(health)] { WatchHealth(health); });
   return {};
+}
+
+// Of all services of the server: there is one, besides gRPC's own.
+void Host::WatchHealth(const Health& health) {
+  std::string last;
+  std::unique_lock lock(mutex_);
+  while (!stop_.wait_for(lock, kHealthEvery, [this] { return stopping_; })) {
+    lock.unlock();
+    std::string problem = health();
+    if (problem.empty() != last.empty()) {
+      server_->GetHealthCheckService()->SetServingStatus(problem.empty());
+      obs::Log(obs::Level::kWarning, "health_changed", {{"problem", problem}});
+    }
+    last = std::move(problem);
+    lock.lock();
+  }
+}
+
+void Host::StopWatching() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  stop_.notify_all();
+  if (health_thread_.joinable()) health_thread_.join();
 }
 
 std::shared_ptr<grpc::Channel> Host::InProcessChannel() {
@@ -64,18 +100,20 @@ std::shared_ptr<grpc::Channel> Host::InProcessChannel() {
   static std::mutex mutex;
   static auto& kept = *new std::vector<std::shared_ptr<grpc::Channel>>();
   const std::scoped_lock lock(mutex);
-  return kept.emplace_back(server_->InProcessChannel(Arguments()));
+  return kept.emplace_back(server_->InProcessChannel(ChannelArguments()));
+}
+
+void Host::Drain(std::chrono::milliseconds grace) {
+  if (at_addresses_) Shutdown(grace);
 }
 
 void Host::Shutdown(std::chrono::milliseconds grace) {
   if (server_ == nullptr) return;
+  StopWatching();
+  if (auto* health = server_->GetHealthCheckService()) health->Shutdown();
   server_->Shutdown(std::chrono::system_clock::now() + grace);
   server_->Wait();
   server_.reset();
-}
-
-std::shared_ptr<grpc::Channel> NetworkChannel(const std::string& address) {
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), Arguments());
 }
 
 }  // namespace boxoffice::rpc

@@ -1,12 +1,16 @@
-// Where a service is served, and how its callers reach it: in the same process or over the network. Callers
-// use the generated stub on a channel either way.
+// Where a service is served: in this process, and at addresses. Callers use the generated stub on a channel
+// either way (channels.h).
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <functional>
+#include <initializer_list>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <grpcpp/channel.h>
@@ -14,37 +18,67 @@
 #include <grpcpp/server.h>
 
 #include "base/result.h"
+#include "platform/rpc/callers.h"
+#include "platform/rpc/channels.h"
+#include "platform/rpc/tls.h"
 
 namespace boxoffice::rpc {
 
-// How a caller gets a channel to a service by its name ("seat"): one of the three factories in which embedded
-// and scaled differ.
-using ChannelFactory = std::function<std::shared_ptr<grpc::Channel>(std::string_view service)>;
+// Where a service listens besides its own process, and how its callers are told apart.
+struct Listen {
+  Listen() = default;
+  // Plain text, to whoever comes.
+  Listen(std::vector<std::string> where) : addresses(std::move(where)) {}  // NOLINT(*-explicit-*)
+  Listen(std::initializer_list<std::string> where) : addresses(where) {}   // NOLINT(*-explicit-*)
+  Listen(std::vector<std::string> where, std::shared_ptr<const Tls> with_tls,
+         const CallerTable& who = CallerTable::Declared())
+      : addresses(std::move(where)), tls(std::move(with_tls)), callers(&who) {}
 
-// A gRPC server for one service. Not thread-safe.
+  [[nodiscard]] auto begin() const { return addresses.begin(); }
+  [[nodiscard]] auto end() const { return addresses.end(); }
+
+  std::vector<std::string> addresses;    // "127.0.0.1:9001", "unix:/run/seat.sock"
+  std::shared_ptr<const Tls> tls;        // null: none
+  const CallerTable* callers = nullptr;  // with TLS: who may call; outlives the host
+};
+
+// A gRPC server for one service, with gRPC's health and reflection services beside it. Not thread-safe.
 class Host {
  public:
+  // Empty while the service can do its work: what grpc.health.v1 answers. Called from a thread of the host's.
+  using Health = std::function<std::string()>;
+
   Host() = default;
   ~Host() { Shutdown(std::chrono::milliseconds(0)); }
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  // Serves `service`, and what else it has `beside` it, in this process and at each of `addresses`
-  // ("127.0.0.1:9001", "unix:/run/seat.sock"; none: in this process only). All must outlive the host's
-  // Shutdown. Errors: port_taken.
-  [[nodiscard]] Result<void> Start(grpc::Service& service, const std::vector<std::string>& addresses,
+  // Serves `service`, and what else it has `beside` it, in this process and at each of the addresses (none:
+  // in this process only). All must outlive the host's Shutdown. `health` is asked once a second; without it,
+  // the service counts as healthy while it is served. Errors: port_taken.
+  [[nodiscard]] Result<void> Start(grpc::Service& service, const Listen& listen, Health health = {},
                                    const std::vector<grpc::Service*>& beside = {});
   // A channel that does not leave the process. Only after Start, and not after Shutdown: gRPC 1.51 crashes on
   // a call to an in-process server that was shut down. The module graph stops callers first.
   [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel();
+  // Sends callers over the network elsewhere (they are told by gRPC's GOAWAY, and health turns to not
+  // serving), answers what they have sent, and returns when they are gone, or after `grace`, with what is
+  // left cancelled. Callers in this process are not concerned, so that a host without an address does
+  // nothing. Again: no effect.
+  void Drain(std::chrono::milliseconds grace);
   // Takes no new calls, cancels what is still open after `grace`. Again: no effect.
   void Shutdown(std::chrono::milliseconds grace);
 
  private:
-  std::unique_ptr<grpc::Server> server_;
-};
+  void WatchHealth(const Health& health);
+  void StopWatching();
 
-// A channel over the network, with limits and keep-alive as everywhere in Boxoffice.
-[[nodiscard]] std::shared_ptr<grpc::Channel> NetworkChannel(const std::string& address);
+  std::unique_ptr<grpc::Server> server_;
+  bool at_addresses_ = false;
+  std::mutex mutex_;
+  std::condition_variable stop_;
+  bool stopping_ = false;
+  std::thread health_thread_;
+};
 
 }  // namespace boxoffice::rpc

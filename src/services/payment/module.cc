@@ -31,7 +31,7 @@ Result<void> PaymentModule::Start() {
       runtime_.random, runtime_.metrics, config_.service, [this] { publisher_->Nudge(); });
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
   service_->StartReconciler();
-  return host_.Start(*server_, runtime_.listen, {outbox_server_.get()});
+  return host_.Start(*server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()});
 }
 
 // In reverse order of Start, but for the timer: its tasks refer to the service, so it ends before the service

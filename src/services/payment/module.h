@@ -34,6 +34,7 @@ class PaymentModule final : public module::ServiceModule {
   [[nodiscard]] std::string_view name() const override { return "payment"; }
   // Errors: database_unavailable, schema_newer, port_taken.
   [[nodiscard]] Result<void> Start() override;
+  void Drain(std::chrono::milliseconds grace) override { host_.Drain(grace); }
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;
   [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;

@@ -35,9 +35,9 @@ Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer
           "payment", config.limits, [this](std::span<const Command> commands) { return Run(commands); },
           metrics) {}
 
-void Service::Submit(Command command, Done done) {
+void Service::Submit(Command command, Done done, resilience::Terms terms) {
   if (auto* approve = std::get_if<Approve>(&command.body)) approve->route = RouteOf(approve->method);
-  Decide({std::move(command), std::move(done)}, /*asked=*/false);
+  Decide({std::move(command), std::move(done)}, /*asked=*/false, terms);
 }
 
 Route Service::RouteOf(const std::string& method) const {
@@ -84,10 +84,11 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
   return outcomes;
 }
 
-void Service::Decide(Waiter waiter, bool asked) {
+void Service::Decide(Waiter waiter, bool asked, resilience::Terms terms) {
   Command command = waiter.command;
   executor_.Submit(
-      std::move(command), [this, asked, waiter = std::move(waiter)](Result<Decided> decided) mutable {
+      std::move(command),
+      [this, asked, waiter = std::move(waiter)](Result<Decided> decided) mutable {
         if (!decided) {
           waiter.done(std::unexpected(asked ? PaymentUnknown(decided.error().reason) : decided.error()));
         } else if (decided->next == Next::kAnswer) {
@@ -95,7 +96,8 @@ void Service::Decide(Waiter waiter, bool asked) {
         } else {
           Proceed(std::move(waiter), *std::move(decided));
         }
-      });
+      },
+      terms);
 }
 
 void Service::Proceed(Waiter waiter, Decided decided) {

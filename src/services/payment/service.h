@@ -48,7 +48,7 @@ class Service {
   // Runs a command, and calls `done` once with its outcome when that is durable. Errors: overloaded,
   // stopping, contention, attempt_unsettled (not done), database_unavailable; payment_unknown (kUnknown): ask
   // again. Commands may be repeated at any time. An Approve's `route` is filled in here.
-  void Submit(Command command, Done done);
+  void Submit(Command command, Done done, resilience::Terms terms = {});
   // Examines unsettled payments now and then until Stop. Also finds what a crash has left.
   void StartReconciler();
   // Refuses new commands, runs what waits, and answers who waits for a provider with payment_unknown. Again:
@@ -79,7 +79,7 @@ class Service {
   Result<Outcomes> LoadDecideSave(std::span<const Command> commands);
   // Decides `waiter`'s command. `asked`: a provider has been asked already, so that "not done" is no answer
   // any more.
-  void Decide(Waiter waiter, bool asked);
+  void Decide(Waiter waiter, bool asked, resilience::Terms terms = {resilience::Priority::kFinishing});
   void Proceed(Waiter waiter, Decided decided);
   void Call(Provider& provider, Next next, const ProviderRequest& request, uint64_t id);
   // Ends the talk: decides everyone's command again with what was heard; if it has ended, still records it.

@@ -45,7 +45,7 @@ Result<void> QueueModule::Start() {
   service_ = std::make_unique<Service>(*stores_.store, runtime_.clock, runtime_.metrics, config_.limits);
   BOXOFFICE_TRY(service_->Load());
   server_ = std::make_unique<RpcServer>(*service_, *stores_.history, std::move(keys));
-  BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen));
+  BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen, [this] { return Unhealthy(); }));
   if (config_.tick_interval.count() > 0) ScheduleTick();
   return {};
 }

@@ -42,6 +42,7 @@ class QueueModule final : public module::ServiceModule {
   [[nodiscard]] std::string_view name() const override { return "queue"; }
   // Errors: database_unavailable, schema_newer, port_taken, and those of auth::LoadOrCreateSecret.
   [[nodiscard]] Result<void> Start() override;
+  void Drain(std::chrono::milliseconds grace) override { host_.Drain(grace); }
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;
   [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;

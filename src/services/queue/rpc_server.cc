@@ -147,14 +147,16 @@ RpcServer::RpcServer(queue::Service& service, History& history, std::shared_ptr<
     : service_(service),
       history_(history),
       keys_(std::move(keys)),
-      handler_(Commands::Translate(
-          [keys = keys_](const v1::Command& proto) { return ReadCommand(proto, *keys); },
-          [&service](Command command, auto done) { service.Submit(std::move(command), std::move(done)); },
-          [keys = keys_](const Outcome& outcome) {
-            v1::Outcome proto;
-            std::visit(OutcomeWriter{*keys, proto}, outcome);
-            return proto;
-          })) {}
+      handler_(
+          Commands::Translate([keys = keys_](const v1::Command& proto) { return ReadCommand(proto, *keys); },
+                              [&service](Command command, auto done, const resilience::Terms& terms) {
+                                service.Submit(std::move(command), std::move(done), terms);
+                              },
+                              [keys = keys_](const Outcome& outcome) {
+                                v1::Outcome proto;
+                                std::visit(OutcomeWriter{*keys, proto}, outcome);
+                                return proto;
+                              })) {}
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
     grpc::CallbackServerContext*) {

@@ -35,7 +35,9 @@ class Service {
 
   // Runs a command, and calls `done` once with its outcome when that is durable. Errors: overloaded,
   // stopping, contention (not done), database_unavailable. Commands may be repeated at any time.
-  void Submit(Command command, Done done) { executor_.Submit(std::move(command), std::move(done)); }
+  void Submit(Command command, Done done, resilience::Terms terms = {}) {
+    executor_.Submit(std::move(command), std::move(done), terms);
+  }
   // Refuses new commands and runs what waits. Again: no effect.
   void Stop() { executor_.Stop(); }
 

@@ -46,7 +46,7 @@ void RankingModule::Follow(bool rebuild) {
   }
 }
 
-void RankingModule::Drain(std::chrono::milliseconds grace) { host_.Shutdown(grace); }
+void RankingModule::Drain(std::chrono::milliseconds grace) { host_.Drain(grace); }
 
 void RankingModule::Stop() {
   {

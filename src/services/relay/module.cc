@@ -81,7 +81,7 @@ void RelayModule::PruneIfDue() {
 void RelayModule::Drain(std::chrono::milliseconds grace) {
   const auto end = std::chrono::steady_clock::now() + grace;
   if (std::exchange(subscribed_, false)) runtime_.bus.Unsubscribe(kGroup);
-  host_.Shutdown(grace);
+  host_.Drain(grace);
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
@@ -103,6 +103,7 @@ void RelayModule::Drain(std::chrono::milliseconds grace) {
 
 void RelayModule::Stop() {
   Drain(std::chrono::milliseconds(0));
+  host_.Shutdown(std::chrono::milliseconds(0));
   sender_.reset();
   server_.reset();
   dispatcher_.reset();

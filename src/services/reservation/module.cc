@@ -1,5 +1,6 @@
 #include "services/reservation/module.h"
 
+#include <algorithm>
 #include <future>
 #include <thread>
 
@@ -20,6 +21,10 @@ namespace {
 
 // For giving up leases after the grace.
 constexpr std::chrono::milliseconds kReleaseTime{1'000};
+
+std::string HealthOf(const Service& service) {
+  return service.store_works() ? "" : "reservation's database does not take writes";
+}
 
 }  // namespace
 
@@ -73,18 +78,30 @@ Result<void> ReservationModule::Start() {
       runtime_.random, runtime_.metrics, [publisher = parts->publisher.get()] { publisher->Nudge(); });
   parts->server = std::make_unique<RpcServer>(executor, *parts->service, *parts->stores.reader);
   parts->host = std::make_unique<rpc::Host>();
-  BOXOFFICE_TRY(parts->host->Start(*parts->server, runtime_.listen, {parts->outbox_server.get()}));
+  BOXOFFICE_TRY(parts->host->Start(*parts->server, runtime_.listen,
+                                   [service = parts->service.get()] { return HealthOf(*service); },
+                                   {parts->outbox_server.get()}));
   parts->thread = std::thread([raw = parts.get()] { raw->io.run(); });
   asio::post(executor, [raw = parts.get()] { raw->service->StartScanning(); });
   parts_ = std::move(parts);
   return {};
 }
 
-// Not ready → stop claiming → let sagas finish → give up the leases of those that don't.
+// Not ready → stop claiming → let sagas finish → give up the leases of those that don't. Callers are told to
+// go elsewhere meanwhile; what they send before they know is still run, so the sagas are waited for once
+// more.
 void ReservationModule::Drain(std::chrono::milliseconds grace) {
   if (!parts_) return;
-  auto drained = asio::co_spawn(parts_->io, parts_->service->Drain(grace), asio::use_future);
+  const auto end = std::chrono::steady_clock::now() + grace;
+  const auto drain = [this](std::chrono::milliseconds at_most) {
+    return asio::co_spawn(parts_->io, parts_->service->Drain(at_most), asio::use_future);
+  };
+  auto drained = drain(grace);
+  parts_->host->Drain(grace);
   drained.wait_for(grace + kReleaseTime);
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+  drain(std::max(left, std::chrono::milliseconds(0))).wait_for(kReleaseTime);
 }
 
 void ReservationModule::Stop() {
@@ -102,7 +119,7 @@ void ReservationModule::Stop() {
 
 std::string ReservationModule::Unhealthy() const {
   if (!parts_) return "not started";
-  return parts_->service->store_works() ? "" : "reservation's database does not take writes";
+  return HealthOf(*parts_->service);
 }
 
 std::shared_ptr<grpc::Channel> ReservationModule::InProcessChannel() {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "platform/rpc/unary.h"
+#include <fmt/format.h>
 
 namespace boxoffice::reservation {
 namespace {
@@ -97,23 +97,32 @@ StepResult ResultOf(const payment::v1::Outcome& outcome) {
   return result;
 }
 
-// Sends a command; `outcome`, where given, is what was answered, if anything was.
+// Sends a command; `outcome`, where given, is what was answered, if anything was. Every step but the first
+// ones of a new reservation finishes what was begun.
 template <typename Client>
 asio::awaitable<StepResult> CallStep(Client& client, typename Client::Command command, milliseconds timeout,
+                                     rpc::Priority priority = rpc::Priority::kFinishing,
                                      typename Client::Outcome* outcome = nullptr) {
-  auto answer = co_await client.Execute(std::move(command), timeout);
+  auto answer = co_await client.Execute(std::move(command), timeout, priority);
   if (!answer) co_return FromError(std::move(answer).error());
   StepResult result = ResultOf(*answer);
   if (outcome != nullptr) *outcome = *std::move(answer);
   co_return result;
 }
 
-// The clients live and die with their stubs.
-template <typename Client, typename Stub>
-Client MakeClient(const char* name, asio::any_io_executor executor, Stub* stub, obs::Registry& metrics) {
-  return Client(
-      name, std::move(executor),
-      [stub](auto* context, auto* reactor) { stub->async()->Execute(context, reactor); }, metrics);
+std::shared_ptr<rpc::Peer> MakePeer(std::string_view service, const asio::any_io_executor& executor,
+                                    const rpc::ChannelFactory& channels, obs::Registry& metrics) {
+  rpc::PeerOptions options;
+  options.name = fmt::format("reservation-{}", service);
+  options.service = service;
+  return std::make_shared<rpc::Peer>(std::move(options), channels, executor, metrics);
+}
+
+// What begins a reservation is new work. What goes on with one, by a confirmation or a cancellation, finishes
+// what was begun, and so does every step after the seats are held, and every undo.
+rpc::Priority BeginningOf(const Reservation& reservation) {
+  const bool is_new = reservation.saga.kind == SagaKind::kHold || reservation.saga.kind == SagaKind::kOneShot;
+  return is_new ? rpc::Priority::kNormal : rpc::Priority::kFinishing;
 }
 
 }  // namespace
@@ -122,14 +131,24 @@ ParticipantClient::ParticipantClient(asio::any_io_executor executor, const rpc::
                                      obs::Registry& metrics, CallTimeouts timeouts)
     : executor_(executor),
       timeouts_(timeouts),
-      queue_stub_(queue::v1::QueueService::NewStub(channels("queue"))),
-      seat_stub_(seat::v1::SeatService::NewStub(channels("seat"))),
-      wallet_stub_(wallet::v1::WalletService::NewStub(channels("wallet"))),
-      payment_stub_(payment::v1::PaymentService::NewStub(channels("payment"))),
-      queue_(MakeClient<QueueClient>("reservation-queue", executor, queue_stub_.get(), metrics)),
-      seat_(MakeClient<SeatClient>("reservation-seat", executor, seat_stub_.get(), metrics)),
-      wallet_(MakeClient<WalletClient>("reservation-wallet", executor, wallet_stub_.get(), metrics)),
-      payment_(MakeClient<PaymentClient>("reservation-payment", executor, payment_stub_.get(), metrics)) {}
+      seat_peer_(MakePeer("seat", executor, channels, metrics)),
+      seat_stubs_(seat_peer_, slot_, &seat::v1::SeatService::NewStub),
+      queue_(
+          MakePeer("queue", executor, channels, metrics), executor,
+          [](const auto& channel) { return rpc::OpenExecute(queue::v1::QueueService::NewStub(channel)); },
+          metrics),
+      seat_(
+          seat_peer_, executor,
+          [](const auto& channel) { return rpc::OpenExecute(seat::v1::SeatService::NewStub(channel)); },
+          metrics),
+      wallet_(
+          MakePeer("wallet", executor, channels, metrics), executor,
+          [](const auto& channel) { return rpc::OpenExecute(wallet::v1::WalletService::NewStub(channel)); },
+          metrics),
+      payment_(
+          MakePeer("payment", executor, channels, metrics), executor,
+          [](const auto& channel) { return rpc::OpenExecute(payment::v1::PaymentService::NewStub(channel)); },
+          metrics) {}
 
 asio::awaitable<StepResult> ParticipantClient::BindQueue(const Reservation& reservation) {
   queue::v1::Command command;
@@ -138,7 +157,7 @@ asio::awaitable<StepResult> ParticipantClient::BindQueue(const Reservation& rese
   bind.set_token(reservation.queue_token);
   bind.set_user_id(reservation.user_id);
   bind.set_show_id(reservation.show_id);
-  co_return co_await CallStep(queue_, std::move(command), timeouts_.step);
+  co_return co_await CallStep(queue_, std::move(command), timeouts_.step, BeginningOf(reservation));
 }
 
 asio::awaitable<StepResult> ParticipantClient::UnbindQueue(const Reservation& reservation,
@@ -177,7 +196,8 @@ asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservatio
     for (const uint32_t seat_no : SeatNumbers(reservation)) hold.mutable_seats()->add_seat_nos(seat_no);
   }
   seat::v1::Outcome outcome;
-  StepResult result = co_await CallStep(seat_, std::move(command), timeouts_.step, &outcome);
+  StepResult result =
+      co_await CallStep(seat_, std::move(command), timeouts_.step, BeginningOf(reservation), &outcome);
   if (result.kind != Kind::kDone) co_return result;
   const seat::v1::SeatOutcome& held = outcome.seats();
   reservation.seats.clear();
@@ -252,8 +272,8 @@ asio::awaitable<StepResult> ParticipantClient::CancelPayment(const Reservation& 
 asio::awaitable<Result<Timestamp>> ParticipantClient::CancelDeadline(int64_t show_id) {
   seat::v1::GetShowRequest request;
   request.set_id(show_id);
-  auto start = [this](auto... arguments) { seat_stub_->async()->GetShow(arguments...); };
-  auto show = co_await rpc::Call<seat::v1::Show>(executor_, request, timeouts_.step, start);
+  auto start = [this](auto... arguments) { seat_stubs_->async()->GetShow(arguments...); };
+  auto show = co_await rpc::Ask<seat::v1::Show>(executor_, slot_, request, timeouts_.step, start);
   if (!show) co_return std::unexpected(show.error());
   const int64_t deadline_ms =
       show->cancel_deadline_ms() != 0 ? show->cancel_deadline_ms() : show->starts_at_ms();

@@ -8,8 +8,9 @@
 #include "boxoffice/seat/v1/seat.grpc.pb.h"
 #include "boxoffice/wallet/v1/wallet.grpc.pb.h"
 #include "platform/obs/metrics.h"
-#include "platform/rpc/command_client.h"
-#include "platform/rpc/host.h"
+#include "platform/rpc/channels.h"
+#include "platform/rpc/command_peer.h"
+#include "platform/rpc/stubs.h"
 #include "services/reservation/saga/participants.h"
 
 namespace boxoffice::reservation {
@@ -40,17 +41,16 @@ class ParticipantClient final : public Participants {
   asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t show_id) override;
 
  private:
-  using QueueClient = rpc::CommandClient<queue::v1::CommandBatch, queue::v1::OutcomeBatch>;
-  using SeatClient = rpc::CommandClient<seat::v1::CommandBatch, seat::v1::OutcomeBatch>;
-  using WalletClient = rpc::CommandClient<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch>;
-  using PaymentClient = rpc::CommandClient<payment::v1::CommandBatch, payment::v1::OutcomeBatch>;
+  using QueueClient = rpc::CommandPeer<queue::v1::CommandBatch, queue::v1::OutcomeBatch>;
+  using SeatClient = rpc::CommandPeer<seat::v1::CommandBatch, seat::v1::OutcomeBatch>;
+  using WalletClient = rpc::CommandPeer<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch>;
+  using PaymentClient = rpc::CommandPeer<payment::v1::CommandBatch, payment::v1::OutcomeBatch>;
 
   asio::any_io_executor executor_;
   const CallTimeouts timeouts_;
-  std::unique_ptr<queue::v1::QueueService::Stub> queue_stub_;
-  std::unique_ptr<seat::v1::SeatService::Stub> seat_stub_;
-  std::unique_ptr<wallet::v1::WalletService::Stub> wallet_stub_;
-  std::unique_ptr<payment::v1::PaymentService::Stub> payment_stub_;
+  rpc::PickSlot slot_;
+  std::shared_ptr<rpc::Peer> seat_peer_;
+  rpc::Stubs<seat::v1::SeatService::Stub> seat_stubs_;
   QueueClient queue_;
   SeatClient seat_;
   WalletClient wallet_;

@@ -29,13 +29,16 @@ class Service::ExecutorBook final : public Book {
       : executor_(std::move(executor)), batches_(batches) {}
 
   asio::awaitable<Result<Outcome>> Write(Command command) override {
-    auto initiate = [this, &command](auto handler) {
-      batches_.Submit(std::move(command), [executor = executor_,
-                                           handler = std::move(handler)](Result<Outcome> outcome) mutable {
+    // Everything but a new reservation goes on with one that there is.
+    resilience::Terms terms;
+    if (!std::holds_alternative<BeginReserve>(command)) terms.priority = resilience::Priority::kFinishing;
+    auto initiate = [this, &command, terms](auto handler) {
+      auto done = [executor = executor_, handler = std::move(handler)](Result<Outcome> outcome) mutable {
         asio::post(executor, [handler = std::move(handler), outcome = std::move(outcome)]() mutable {
           std::move(handler)(std::move(outcome));
         });
-      });
+      };
+      batches_.Submit(std::move(command), std::move(done), terms);
     };
     co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result<Outcome>)>(
         initiate, asio::use_awaitable);

@@ -70,12 +70,12 @@ Result<void> SeatModule::Start() {
   BOXOFFICE_TRY(service_->Start());
   sweeper_ = std::make_unique<Sweeper>(*service_, config_.sweep_interval);
   server_ = std::make_unique<SeatRpcServer>(*service_);
-  return host_.Start(*server_, runtime_.listen, {outbox_server_.get()});
+  return host_.Start(*server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()});
 }
 
 void SeatModule::Drain(std::chrono::milliseconds grace) {
   sweeper_.reset();
-  host_.Shutdown(grace);
+  host_.Drain(grace);
 }
 
 // In reverse order of Start. Commands that were taken are run to the end; their callers may no longer hear

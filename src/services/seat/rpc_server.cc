@@ -48,10 +48,12 @@ Result<v1::Show> MakeShowOf(SeatService& service, const v1::CreateShowRequest& r
 
 SeatRpcServer::SeatRpcServer(SeatService& service)
     : service_(service),
-      handler_(CommandServer::Translate(
-          [](const v1::Command& proto) { return FromProto(proto); },
-          [&service](Command command, auto done) { service.Submit(std::move(command), std::move(done)); },
-          [](const Outcome& outcome) { return ToProto(outcome); })) {}
+      handler_(
+          CommandServer::Translate([](const v1::Command& proto) { return FromProto(proto); },
+                                   [&service](Command command, auto done, const resilience::Terms& terms) {
+                                     service.Submit(std::move(command), std::move(done), terms);
+                                   },
+                                   [](const Outcome& outcome) { return ToProto(outcome); })) {}
 
 SeatRpcServer::~SeatRpcServer() { pool_.join(); }
 

@@ -93,8 +93,8 @@ void SeatService::Stop() {
   if (executor_) executor_->Stop();
 }
 
-void SeatService::Submit(Command command, Done done) {
-  executor_->Submit(std::move(command), std::move(done));
+void SeatService::Submit(Command command, Done done, resilience::Terms terms) {
+  executor_->Submit(std::move(command), std::move(done), terms);
 }
 
 void SeatService::Sweep() {

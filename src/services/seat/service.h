@@ -84,7 +84,7 @@ class SeatService {
 
   // Queues a command and calls `done` once, after the commit, on the executor's thread; it must not block.
   // Commands may be repeated. Errors: overloaded, stopping, contention, database_unavailable.
-  void Submit(Command command, Done done);
+  void Submit(Command command, Done done, resilience::Terms terms = {});
   // False while the last batch could not be loaded or saved.
   [[nodiscard]] bool works() const { return health_.works(); }
   // Queues commands that tidy the rows of holds past their deadline and tell of it.

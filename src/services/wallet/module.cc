@@ -24,7 +24,7 @@ Result<void> WalletModule::Start() {
   service_ = std::make_unique<Service>(*stores_.store, runtime_.clock, runtime_.random, runtime_.metrics,
                                        config_.limits, [this] { publisher_->Nudge(); });
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
-  return host_.Start(*server_, runtime_.listen, {outbox_server_.get()});
+  return host_.Start(*server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()});
 }
 
 // In reverse order of Start. Commands that were taken are run to the end; their callers may no longer hear

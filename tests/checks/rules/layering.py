@@ -12,14 +12,15 @@ ALLOWED = {
     # Headers only: what a test links is its own room's choice.
     "testing": {"platform/bus", "platform/module", "platform/obs", "platform/rpc"},
     "platform/auth": {"proto"},
-    "platform/batch": {"platform/obs"},
+    "platform/batch": {"platform/obs", "platform/resilience"},
     "platform/boost": set(),
     "platform/bus": {"platform/obs", "platform/sql"},
     "platform/http": {"platform/obs", "platform/auth"},
     "platform/module": {"platform/obs", "platform/rpc", "platform/bus", "platform/outbox", "proto"},
     "platform/obs": set(),
     "platform/outbox": {"platform/obs", "platform/sql", "platform/bus"},
-    "platform/rpc": {"platform/obs", "platform/batch", "proto"},
+    "platform/resilience": set(),
+    "platform/rpc": {"platform/obs", "platform/batch", "platform/resilience", "proto"},
     "platform/sql": set(),
     "service": {"platform", "proto"},
     "audit": {"platform/obs", "platform/rpc", "platform/bus", "platform/module", "proto"},
@@ -43,7 +44,8 @@ EDGE = [
     "testing_*",
 ]  # fmt: skip
 # Headers outside base that a core may include all the same: values and interfaces, without I/O.
-PURE = ["platform/batch/executor.h", "platform/batch/health.h", "platform/obs/log.h", "platform/obs/metrics.h"]
+PURE = ["platform/batch/executor.h", "platform/batch/health.h", "platform/obs/log.h", "platform/obs/metrics.h",
+        "platform/resilience/admission.h", "platform/resilience/retry_budget.h"]
 # Headers of the standard library and of others that a core may include: no I/O, no thread, no clock.
 CORE_BANNED_SYSTEM = ["thread", "future", "condition_variable", "fstream", "iostream", "sqlite3.h", "libpq-fe.h", "google/*",
                       "grpc*", "boost/*", "openssl/*", "spdlog/*"]  # fmt: skip

@@ -175,6 +175,7 @@ asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::strin
   StepContext context{participants_, reservation, policy_};
   const Timestamp run_start = clock_.Now();
   milliseconds pause = retry_.first_pause;
+  budgets_.try_emplace(std::string(step), retry_.budget).first->second.CountCall(run_start);
   for (int retry = 0;; ++retry) {
     const Timestamp start = clock_.Now();
     StepResult result = co_await action(context);
@@ -187,14 +188,24 @@ asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::strin
     entry.at = start;
     entry.duration_us = static_cast<uint32_t>(std::chrono::microseconds(end - start).count());
     AddToTimeline(reservation.saga, std::move(entry));
-    const bool again =
-        MayComeRight(result.kind) && retry < retry_.retries && end - run_start < retry_.give_up_after;
+    const bool again = MayComeRight(result.kind) && retry < retry_.retries &&
+                       end - run_start < retry_.give_up_after && TakeRetry(step);
     if (!again) co_return result;
     asio::steady_timer timer(executor_);
     timer.expires_after(milliseconds(random_.Below(static_cast<uint64_t>(pause.count()) + 1)));
     co_await timer.async_wait(asio::use_awaitable);
     pause *= 2;
   }
+}
+
+bool Runner::TakeRetry(std::string_view step) {
+  if (budgets_.find(step)->second.TakeRetry(clock_.Now())) return true;
+  metrics_
+      .GetCounter("boxoffice_saga_retries_refused_total",
+                  "Steps that were not repeated at once because the budget for it is used",
+                  {{"step", std::string(step)}})
+      .Add();
+  return false;
 }
 
 asio::awaitable<Result<void>> Runner::Write(Command command, Reservation& reservation) {

@@ -19,6 +19,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "platform/obs/metrics.h"
+#include "platform/resilience/retry_budget.h"
 #include "services/reservation/reservation_book.h"
 #include "services/reservation/saga/definition.h"
 
@@ -31,11 +32,13 @@ class Book {
   virtual asio::awaitable<Result<Outcome>> Write(Command command) = 0;
 };
 
-// How patiently a step is repeated before the saga is postponed.
+// How patiently a step is repeated before the saga is postponed. This is the only place where commands are
+// repeated at once, and each step has a budget: when its participant is in trouble, most sagas wait instead.
 struct RetryPolicy {
   int retries = 3;
-  milliseconds first_pause{100};      // doubles; full jitter
-  milliseconds give_up_after{5'000};  // of the whole run: the buyer waits
+  milliseconds first_pause{100};           // doubles; full jitter
+  milliseconds give_up_after{5'000};       // of the whole run: the buyer waits
+  resilience::RetryBudgetConfig budget{};  // of a step, over all sagas of this replica
 };
 
 // Runs on one thread: that of the executor given.
@@ -65,6 +68,7 @@ class Runner {
                                       bool undo);
   asio::awaitable<Result<void>> Write(Command command, Reservation& reservation);
   asio::awaitable<void> CompleteQueue(Reservation reservation);
+  [[nodiscard]] bool TakeRetry(std::string_view step);
   [[nodiscard]] bool IsLate(const Reservation& reservation) const;
 
   asio::any_io_executor executor_;
@@ -77,6 +81,7 @@ class Runner {
   obs::Registry& metrics_;
   obs::Histogram& saga_seconds_;
   std::map<ReservationId, uint64_t> running_;
+  std::map<std::string, resilience::RetryBudget, std::less<>> budgets_;  // by step
 };
 
 }  // namespace boxoffice::reservation

@@ -1,0 +1,143 @@
+#include "platform/rpc/channels.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include <fmt/format.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include "base/check.h"
+#include "platform/obs/log.h"
+#include "platform/rpc/peer.h"
+
+namespace boxoffice::rpc {
+namespace {
+
+constexpr std::string_view kUnix = "unix:";
+constexpr std::string_view kDns = "dns:";
+// A replica that comes back is found within a second.
+constexpr int kFirstReconnectMs = 100;
+constexpr int kMaxReconnectMs = 1'000;
+
+bool IsPort(std::string_view text) {
+  return !text.empty() && text.size() <= 5 &&
+         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// "HOST:PORT" or "unix:PATH".
+bool IsAddress(std::string_view text) {
+  if (text.starts_with(kUnix)) return text.size() > kUnix.size();
+  const size_t colon = text.rfind(':');
+  return colon != std::string_view::npos && colon > 0 && IsPort(text.substr(colon + 1));
+}
+
+std::unexpected<Error> Invalid(std::string_view text) {
+  return Fail(Code::kInvalidArgument, "address_invalid",
+              fmt::format("\"{}\" is not HOST:PORT, unix:PATH or dns:NAME:PORT", text));
+}
+
+}  // namespace
+
+grpc::ChannelArguments ChannelArguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepAliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // as many as it takes
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
+  return arguments;
+}
+
+Result<Replicas> ParseReplicas(std::string_view text) {
+  Replicas replicas;
+  if (text.starts_with(kDns)) {
+    const std::string_view rest = text.substr(kDns.size());
+    const size_t colon = rest.rfind(':');
+    if (colon == std::string_view::npos || colon == 0 || rest.find(',') != std::string_view::npos ||
+        !IsPort(rest.substr(colon + 1))) {
+      return Invalid(text);
+    }
+    replicas.dns_name = rest.substr(0, colon);
+    replicas.port = rest.substr(colon + 1);
+    return replicas;
+  }
+  while (true) {
+    const size_t comma = std::min(text.find(','), text.size());
+    const std::string_view address = text.substr(0, comma);
+    if (!IsAddress(address)) return Invalid(address);
+    if (std::ranges::find(replicas.fixed, address) == replicas.fixed.end())
+      replicas.fixed.emplace_back(address);
+    if (comma == text.size()) return replicas;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+std::shared_ptr<grpc::Channel> NetworkChannel(const std::string& address, std::string_view service,
+                                              const Tls* tls) {
+  grpc::ChannelArguments arguments = ChannelArguments();
+  if (tls == nullptr)
+    return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  arguments.SetSslTargetNameOverride(ServerName(service));
+  return grpc::CreateCustomChannel(address, tls->ForChannel(), arguments);
+}
+
+struct ChannelFactory::Shared {
+  InProcess in_process;
+  AddressOf address_of;
+  std::shared_ptr<const Tls> tls;
+  BreakerBoard board;
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<grpc::Channel>, std::less<>> channels;
+};
+
+std::shared_ptr<ChannelFactory::Shared> ChannelFactory::Make(InProcess in_process) {
+  auto shared = std::make_shared<Shared>();
+  shared->in_process = std::move(in_process);
+  return shared;
+}
+
+ChannelFactory ChannelFactory::Network(AddressOf address_of, std::shared_ptr<const Tls> tls) {
+  ChannelFactory factory;
+  factory.shared_ = std::make_shared<Shared>();
+  factory.shared_->address_of = std::move(address_of);
+  factory.shared_->tls = std::move(tls);
+  return factory;
+}
+
+std::shared_ptr<grpc::Channel> ChannelFactory::operator()(std::string_view service) const {
+  CHECK(shared_ != nullptr, "a factory that was made of something");
+  if (shared_->in_process) return shared_->in_process(service);
+  const std::optional<Replicas> replicas = ReplicasOf(service);
+  const std::scoped_lock lock(shared_->mutex);
+  auto& channel = shared_->channels[std::string(service)];
+  if (channel == nullptr) {
+    const std::string address = !replicas->dns_name.empty()
+                                    ? fmt::format("dns:{}:{}", replicas->dns_name, replicas->port)
+                                    : (replicas->fixed.empty() ? std::string() : replicas->fixed.front());
+    channel = NetworkChannel(address, service, shared_->tls.get());
+  }
+  return channel;
+}
+
+std::optional<Replicas> ChannelFactory::ReplicasOf(std::string_view service) const {
+  if (shared_->in_process) return std::nullopt;
+  auto replicas = ParseReplicas(shared_->address_of(service));
+  if (replicas) return *std::move(replicas);
+  // Whoever reads the configuration has refused it before; calls fail with no_replica.
+  obs::Log(obs::Level::kError, "address_invalid",
+           {{"service", service}, {"detail", replicas.error().detail}});
+  return Replicas{};
+}
+
+std::shared_ptr<grpc::Channel> ChannelFactory::ChannelTo(std::string_view service,
+                                                         const std::string& address) const {
+  return NetworkChannel(address, service, shared_->tls.get());
+}
+
+BreakerBoard& ChannelFactory::board() const { return shared_->board; }
+
+}  // namespace boxoffice::rpc

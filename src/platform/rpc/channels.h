@@ -1,0 +1,89 @@
+// How a caller reaches a service by its name ("seat"): one of the three factories in which embedded and
+// scaled differ.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include <grpcpp/channel.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include "base/result.h"
+#include "platform/rpc/tls.h"
+
+namespace boxoffice::rpc {
+
+class BreakerBoard;
+
+// A seat map of 50,000 seats is some 3 MiB, an audit page less.
+inline constexpr int kMaxMessageBytes = 64 << 20;
+// A connection on which nothing comes is tried this often, and given up after another kKeepAliveTimeoutMs: so
+// a peer that has stopped without a word (a machine is gone) is noticed.
+inline constexpr int kKeepAliveMs = 10'000;
+inline constexpr int kKeepAliveTimeoutMs = 5'000;
+
+// Limits and keep-alive, as everywhere in Boxoffice.
+[[nodiscard]] grpc::ChannelArguments ChannelArguments();
+
+// Where the replicas of a service are.
+struct Replicas {
+  std::vector<std::string> fixed;  // each is one: "10.0.0.1:9001", "unix:/run/seat.sock"
+  // Or each address that this name has, asked for again and again; with the port. Empty: fixed.
+  std::string dns_name;
+  std::string port;
+};
+
+// Reads "HOST:PORT", "unix:PATH", several of these separated by commas, or "dns:NAME:PORT". Error:
+// address_invalid (detail: which).
+[[nodiscard]] Result<Replicas> ParseReplicas(std::string_view text);
+
+// A channel to one address over the network. `service` is what the server's certificate must name; with
+// `tls` only.
+[[nodiscard]] std::shared_ptr<grpc::Channel> NetworkChannel(const std::string& address,
+                                                            std::string_view service = {},
+                                                            const Tls* tls = nullptr);
+
+// Cheap to copy; copies share everything. Thread-safe, where the function that it was made of is.
+class ChannelFactory {
+ public:
+  ChannelFactory() = default;
+  // Of a function that gives the channel to a service in this process.
+  template <typename Function>
+    requires(!std::same_as<std::remove_cvref_t<Function>, ChannelFactory> &&
+             std::is_invocable_r_v<std::shared_ptr<grpc::Channel>, Function&, std::string_view>)
+  ChannelFactory(Function in_process)  // NOLINT(*-explicit-*): a lambda is a factory
+      : shared_(Make(InProcess(std::move(in_process)))) {}
+
+  // Over the network: `address_of` tells where a service is, as ParseReplicas reads it.
+  using AddressOf = std::function<std::string(std::string_view service)>;
+  [[nodiscard]] static ChannelFactory Network(AddressOf address_of, std::shared_ptr<const Tls> tls = nullptr);
+
+  // A channel to the service, the same at each call: to its first replica where there are several. For
+  // whoever needs neither balance nor breaker; callers that serve buyers go through a Peer (peer.h).
+  [[nodiscard]] std::shared_ptr<grpc::Channel> operator()(std::string_view service) const;
+
+  // Where its replicas are. nullopt: it is in this process, and operator() leads to it.
+  [[nodiscard]] std::optional<Replicas> ReplicasOf(std::string_view service) const;
+  // A new channel to one of them.
+  [[nodiscard]] std::shared_ptr<grpc::Channel> ChannelTo(std::string_view service,
+                                                         const std::string& address) const;
+  // The breakers of all callers that use this factory or a copy.
+  [[nodiscard]] BreakerBoard& board() const;
+
+  explicit operator bool() const { return shared_ != nullptr; }
+
+ private:
+  using InProcess = std::function<std::shared_ptr<grpc::Channel>(std::string_view)>;
+  struct Shared;
+  static std::shared_ptr<Shared> Make(InProcess in_process);
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace boxoffice::rpc

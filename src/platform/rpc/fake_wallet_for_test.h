@@ -1,0 +1,75 @@
+// A service for the tests of this room.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "boxoffice/wallet/v1/wallet.grpc.pb.h"
+#include "platform/rpc/command_server.h"
+#include "platform/rpc/unary.h"
+
+namespace boxoffice::rpc {
+
+namespace wallet = boxoffice::wallet::v1;
+using Server = CommandServer<wallet::CommandBatch, wallet::OutcomeBatch>;
+
+// Any service would do: what is tested here is how it is reached.
+class FakeService final : public wallet::WalletService::CallbackService {
+ public:
+  explicit FakeService(Server::Handler handler) : handler_(std::move(handler)) {}
+  grpc::ServerBidiReactor<wallet::CommandBatch, wallet::OutcomeBatch>* Execute(
+      grpc::CallbackServerContext*) override {
+    return new Server(handler_);
+  }
+  grpc::ServerUnaryReactor* GetWallet(grpc::CallbackServerContext* context,
+                                      const wallet::GetWalletRequest* request,
+                                      wallet::Wallet* response) override {
+    return Answer<wallet::Wallet>(context, pool_.get_executor(), response,
+                                  [user = request->user_id()]() -> Result<wallet::Wallet> {
+                                    if (user.empty())
+                                      return Fail(Code::kNotFound, "wallet_not_found", "no user");
+                                    wallet::Wallet found;
+                                    found.set_user_id(user);
+                                    return found;
+                                  });
+  }
+
+ private:
+  const Server::Handler handler_;
+  asio::thread_pool pool_{1};
+};
+
+// Answers with the amount as balance.
+inline void Echo(wallet::Command command, Server::Reply reply) {
+  wallet::Outcome outcome;
+  outcome.mutable_wallet()->mutable_balance()->set_amount(command.top_up().money().amount());
+  reply(std::move(outcome));
+}
+
+inline wallet::Command TopUp(int64_t amount) {
+  wallet::Command command;
+  command.mutable_top_up()->mutable_money()->set_amount(amount);
+  return command;
+}
+
+inline void Pause(std::chrono::milliseconds time) {
+  asio::io_context io;
+  asio::steady_timer(io, time).wait();
+}
+
+// Waits until `condition` holds; false: not within ten seconds.
+template <typename Condition>
+bool Eventually(const Condition& condition) {
+  for (int i = 0; i < 1000; ++i) {
+    if (condition()) return true;
+    Pause(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+}  // namespace boxoffice::rpc

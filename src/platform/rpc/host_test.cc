@@ -1,0 +1,111 @@
+#include "platform/rpc/host.h"
+
+#include <atomic>
+#include <future>
+
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include "platform/rpc/fake_wallet_for_test.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::rpc {
+namespace {
+
+using namespace std::chrono_literals;
+using Generic = grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer>;
+
+grpc::ByteBuffer Bytes(std::string_view text) {
+  const grpc::Slice slice(text.data(), text.size());
+  return {&slice, 1};
+}
+std::string Text(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  (void)buffer.Dump(&slices);
+  std::string text;
+  for (const grpc::Slice& slice : slices)
+    text.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  return text;
+}
+
+class HostTest : public ::testing::Test {
+ protected:
+  void Serve(Host::Health health = {}) {
+    address_ = "unix:" + (dir_.path() / "s").string();
+    ASSERT_TRUE(host_.Start(service_, {address_}, std::move(health)));
+    channel_ = NetworkChannel(address_);
+  }
+  // As a load balancer asks: grpc.health.v1, for the whole server. "serving", "not serving", or the failure.
+  std::string Health() {
+    Generic stub(channel_);
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + 5s);
+    const grpc::ByteBuffer request = Bytes("");
+    grpc::ByteBuffer response;
+    std::promise<grpc::Status> done;
+    stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &request, &response,
+                   [&](grpc::Status status) { done.set_value(std::move(status)); });
+    const grpc::Status status = done.get_future().get();
+    if (!status.ok()) return status.error_message();
+    const std::string text = Text(response);
+    return text == "\x08\x01" ? "serving" : text == "\x08\x02" ? "not serving" : text;
+  }
+
+  const testbed::TempDir dir_;
+  FakeService service_{Echo};
+  Host host_;
+  std::string address_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+TEST_F(HostTest, HealthIsThatOfTheModule) {
+  std::atomic<bool> well = true;
+  Serve([&] { return well ? std::string() : "the database is gone"; });
+  EXPECT_EQ(Health(), "serving");
+  well = false;
+  EXPECT_TRUE(Eventually([this] { return Health() == "not serving"; }));
+  well = true;
+  EXPECT_TRUE(Eventually([this] { return Health() == "serving"; }));
+}
+
+// One message out, one in.
+class ListServices final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  std::string Ask(Generic& stub) {
+    stub.PrepareBidiStreamingCall(&context_, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                                  {}, this);
+    StartWriteLast(&request_, {});
+    StartRead(&response_);
+    StartCall();
+    done_.get_future().wait();
+    return Text(response_);
+  }
+  void OnDone(const grpc::Status&) override { done_.set_value(); }
+
+ private:
+  grpc::ClientContext context_;
+  const grpc::ByteBuffer request_ = Bytes(std::string_view("\x3a\x00", 2));  // list_services: ""
+  grpc::ByteBuffer response_;
+  std::promise<void> done_;
+};
+
+TEST_F(HostTest, ReflectionTellsWhatIsServed) {
+  Serve();
+  Generic stub(channel_);
+  ListServices list;
+  EXPECT_THAT(list.Ask(stub), testing::HasSubstr("boxoffice.wallet.v1.WalletService"));
+}
+
+TEST_F(HostTest, DrainDoesNotConcernCallersInThisProcess) {
+  ASSERT_TRUE(host_.Start(service_, {}));
+  const auto stub = wallet::WalletService::NewStub(host_.InProcessChannel());
+  host_.Drain(20s);
+  grpc::ClientContext context;
+  wallet::GetWalletRequest request;
+  request.set_user_id("ada");
+  wallet::Wallet found;
+  EXPECT_TRUE(stub->GetWallet(&context, request, &found).ok());
+}
+
+}  // namespace
+}  // namespace boxoffice::rpc

@@ -1,0 +1,309 @@
+#include "platform/rpc/peer.h"
+
+#include <algorithm>
+#include <array>
+#include <tuple>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "platform/obs/log.h"
+#include "platform/resilience/balance.h"
+#include "platform/resilience/retry_budget.h"
+
+namespace boxoffice::rpc {
+namespace {
+
+using resilience::Breaker;
+using resilience::Candidate;
+
+// How soon a server's going is noticed: it goes on answering for seconds.
+constexpr std::chrono::milliseconds kLookEvery{20};
+constexpr std::chrono::seconds kResolveEvery{5};
+// What a caller sends in one go stays together, in one message and one transaction.
+constexpr size_t kCommandSlack = 32;
+constexpr size_t kMaxReplicas = 64;
+
+Breaker::Moment Now() { return std::chrono::steady_clock::now(); }
+
+std::string AddressOf(const asio::ip::tcp::endpoint& endpoint) {
+  const asio::ip::address address = endpoint.address();
+  return address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), endpoint.port())
+                         : fmt::format("{}:{}", address.to_string(), endpoint.port());
+}
+
+}  // namespace
+
+bool Replica::Look() {
+  if (in_process) return false;
+  const bool ready = command_channel->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
+  const bool ended = ready_.exchange(ready) && !ready;
+  if (ready) {
+    failed_ = false;
+    return false;
+  }
+  // Connect again, so that the next command finds a connection.
+  if (command_channel->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_TRANSIENT_FAILURE) failed_ = true;
+  return ended;
+}
+
+void Pick::Report(Breaker::Outcome outcome) {
+  if (replica_ == nullptr) return;
+  --replica_->in_flight;
+  replica_->breaker.Report(permit_, outcome, Now());
+  replica_ = nullptr;
+}
+
+void Pick::ReportError(const Error& error) {
+  const bool failed = error.code == Code::kUnknown || error.code == Code::kInternal;
+  Report(failed ? Breaker::Outcome::kFailed : Breaker::Outcome::kAnswered);
+}
+
+class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
+ public:
+  Core(PeerOptions options, ChannelFactory channels, const asio::any_io_executor& executor,
+       obs::Registry& metrics)
+      : options_(std::move(options)),
+        channels_(std::move(channels)),
+        metrics_(metrics),
+        refused_(metrics.GetCounter("boxoffice_rpc_refused_total",
+                                    "Calls that were not sent, because no replica could be tried",
+                                    {{"client", options_.name}})),
+        retries_(metrics.GetCounter("boxoffice_rpc_retries_total", "Queries that were asked again",
+                                    {{"client", options_.name}})),
+        timer_(executor),
+        resolver_(executor),
+        turn_(random_.Below(kMaxReplicas)) {}
+
+  // A part of construction that needs shared_from_this.
+  void Begin() {
+    auto found = channels_.ReplicasOf(options_.service);
+    if (!found) {
+      replicas_.push_back(Make("", /*in_process=*/true));
+      return;
+    }
+    where_ = *std::move(found);
+    for (const std::string& address : where_.fixed) replicas_.push_back(Make(address, false));
+    ScheduleLook(kLookEvery);
+  }
+
+  void Stop() {
+    stopped_ = true;
+    timer_.cancel();
+    resolver_.cancel();
+  }
+
+  Result<Pick> Choose(bool for_command) {
+    const auto now = Now();
+    const std::scoped_lock lock(mutex_);
+    if (replicas_.empty()) return Refuse("no_replica", options_.service + " has no replica");
+    // Replicas beyond the bound are spares: nothing has shown a need for more.
+    const size_t count = std::min(replicas_.size(), kMaxReplicas);
+    std::array<Candidate, kMaxReplicas> candidates;
+    bool any_reachable = false;
+    for (size_t i = 0; i < count; ++i) {
+      const bool reachable = replicas_[i]->reachable();
+      any_reachable |= reachable;
+      candidates[i] = {reachable && replicas_[i]->breaker.WouldAdmit(now), replicas_[i]->in_flight};
+    }
+    size_t& current = for_command ? current_ : turn_;
+    if (!for_command) ++turn_;
+    current %= count;
+    const size_t chosen =
+        resilience::Choose({candidates.data(), count}, current, for_command ? kCommandSlack : 0);
+    if (chosen != resilience::kNobody) {
+      current = chosen;
+      Breaker::Permit permit;
+      if (replicas_[chosen]->breaker.Admit(now, permit)) return Pick(replicas_[chosen], permit);
+    }
+    return any_reachable ? Refuse("breaker_open", options_.service + " does not answer")
+                         : Refuse("unreachable", options_.service + " can't be reached");
+  }
+
+  void CountCall() {
+    const std::scoped_lock lock(mutex_);
+    budget_.CountCall(clock_.Now());
+  }
+  bool TakeRetry() {
+    const std::scoped_lock lock(mutex_);
+    if (!budget_.TakeRetry(clock_.Now())) return false;
+    retries_.Add();
+    return true;
+  }
+  std::chrono::milliseconds Jitter(std::chrono::milliseconds bound) {
+    return std::chrono::milliseconds(random_.Below(static_cast<uint64_t>(bound.count()) + 1));
+  }
+
+  size_t replica_count() const {
+    const std::scoped_lock lock(mutex_);
+    return replicas_.size();
+  }
+  const PeerOptions& options() const { return options_; }
+  void SetListener(Listener listener) {
+    const std::scoped_lock lock(mutex_);
+    listener_ = std::make_shared<Listener>(std::move(listener));
+  }
+
+  void Read(std::vector<BreakerRow>& rows) const {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& replica : replicas_) {
+      rows.push_back({options_.name, options_.service, replica->address, replica->reachable(),
+                      replica->breaker.Read(Now())});
+    }
+  }
+
+ private:
+  std::unexpected<Error> Refuse(std::string_view reason, std::string detail) {
+    refused_.Add();
+    return Fail(Code::kUnavailable, reason, std::move(detail));
+  }
+
+  std::shared_ptr<Replica> Make(const std::string& address, bool in_process) {
+    const std::string label = in_process ? "in-process" : address;
+    obs::Gauge& state = metrics_.GetGauge("boxoffice_breaker_state", "0 closed, 1 half open, 2 open",
+                                          {{"client", options_.name}, {"replica", label}});
+    state.Set(0);
+    auto changed = [&metrics = metrics_, &state, client = options_.name, label](Breaker::State from,
+                                                                                Breaker::State to) {
+      state.Set(static_cast<double>(to));
+      metrics
+          .GetCounter("boxoffice_breaker_transitions_total", "Changes of a breaker's state",
+                      {{"client", client}, {"replica", label}, {"to", std::string(StateName(to))}})
+          .Add();
+      obs::Log(to == Breaker::State::kOpen ? obs::Level::kWarning : obs::Level::kInfo, "breaker_changed",
+               {{"client", client}, {"replica", label}, {"from", StateName(from)}, {"to", StateName(to)}});
+    };
+    std::shared_ptr<grpc::Channel> commands;
+    std::shared_ptr<grpc::Channel> queries;
+    if (in_process) {
+      commands = queries = channels_(options_.service);
+    } else {
+      commands = channels_.ChannelTo(options_.service, address);
+      queries = channels_.ChannelTo(options_.service, address);
+    }
+    return std::make_shared<Replica>(address, std::move(commands), std::move(queries), in_process,
+                                     options_.breaker, std::move(changed));
+  }
+
+  void ScheduleLook(std::chrono::milliseconds after) {
+    timer_.expires_after(after);
+    timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+      const auto self = weak.lock();
+      if (!self || error || self->stopped_) return;
+      self->Look();
+      self->ScheduleLook(kLookEvery);
+    });
+  }
+
+  void Look() {
+    std::vector<std::shared_ptr<Replica>> now;
+    std::vector<std::shared_ptr<Replica>> ended;
+    std::shared_ptr<Listener> listener;
+    {
+      const std::scoped_lock lock(mutex_);
+      now = replicas_;
+      listener = listener_;
+    }
+    for (const auto& replica : now) {
+      if (replica->Look()) ended.push_back(replica);
+    }
+    if (listener && *listener) (*listener)(now, ended);
+    if (!where_.dns_name.empty() && !resolving_ && Now() >= resolve_at_) Resolve();
+  }
+
+  void Resolve() {
+    resolving_ = true;
+    resolver_.async_resolve(where_.dns_name, where_.port,
+                            [weak = weak_from_this()](boost::system::error_code error,
+                                                      const asio::ip::tcp::resolver::results_type& results) {
+                              const auto self = weak.lock();
+                              if (!self) return;
+                              self->resolving_ = false;
+                              self->resolve_at_ = Now() + kResolveEvery;
+                              self->Resolved(error, results);
+                            });
+  }
+
+  // Who is named no more gets no more calls; what it was sent, it still answers.
+  void Resolved(boost::system::error_code error, const asio::ip::tcp::resolver::results_type& results) {
+    if (error || results.empty()) {  // those that were known may still be there
+      obs::Log(obs::Level::kWarning, "resolve_failed",
+               {{"client", options_.name}, {"name", where_.dns_name}, {"error", error.message()}});
+      return;
+    }
+    std::vector<std::shared_ptr<Replica>> next;
+    const std::scoped_lock lock(mutex_);
+    for (const auto& entry : results) {
+      const std::string address = AddressOf(entry.endpoint());
+      const auto is = [&](const auto& replica) { return replica->address == address; };
+      if (std::ranges::any_of(next, is)) continue;
+      const auto known = std::ranges::find_if(replicas_, is);
+      next.push_back(known != replicas_.end() ? *known : Make(address, false));
+    }
+    replicas_ = std::move(next);
+  }
+
+  const PeerOptions options_;
+  const ChannelFactory channels_;
+  obs::Registry& metrics_;
+  obs::Counter& refused_;
+  obs::Counter& retries_;
+  const SystemClock clock_;
+  SeededRandom random_{SystemSeed()};
+  asio::steady_timer timer_;
+  asio::ip::tcp::resolver resolver_;
+  Replicas where_;
+  bool stopped_ = false;  // on the executor, as the next two
+  bool resolving_ = false;
+  Breaker::Moment resolve_at_{};
+
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<Replica>> replicas_;
+  std::shared_ptr<Listener> listener_;
+  resilience::RetryBudget budget_;
+  size_t current_ = 0;  // the replica of the last command
+  size_t turn_;         // the replica of the last query; callers begin in different places
+};
+
+Peer::Peer(PeerOptions options, const ChannelFactory& channels, asio::any_io_executor executor,
+           obs::Registry& metrics)
+    : core_(std::make_shared<Core>(std::move(options), channels, executor, metrics)) {
+  core_->Begin();
+  channels.board().Add(core_, [weak = std::weak_ptr(core_)](std::vector<BreakerRow>& rows) {
+    if (const auto core = weak.lock()) core->Read(rows);
+  });
+}
+
+Peer::~Peer() { core_->SetListener({}); }
+
+Result<Pick> Peer::PickForCommand() { return core_->Choose(/*for_command=*/true); }
+Result<Pick> Peer::PickForQuery() { return core_->Choose(/*for_command=*/false); }
+void Peer::Stop() { core_->Stop(); }
+void Peer::CountCall() { core_->CountCall(); }
+bool Peer::TakeRetry() { return core_->TakeRetry(); }
+std::chrono::milliseconds Peer::Jitter(std::chrono::milliseconds bound) { return core_->Jitter(bound); }
+size_t Peer::replica_count() const { return core_->replica_count(); }
+const PeerOptions& Peer::options() const { return core_->options(); }
+void Peer::SetListener(Listener listener) { core_->SetListener(std::move(listener)); }
+
+void BreakerBoard::Add(std::weak_ptr<void> owner, Reader reader) {
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(readers_, [](const auto& entry) { return entry.first.expired(); });
+  readers_.emplace_back(std::move(owner), std::move(reader));
+}
+
+std::vector<BreakerRow> BreakerBoard::Read() const {
+  std::vector<BreakerRow> rows;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [owner, reader] : readers_) reader(rows);
+  }
+  std::ranges::sort(rows, {}, [](const BreakerRow& row) { return std::tie(row.client, row.replica); });
+  return rows;
+}
+
+}  // namespace boxoffice::rpc

@@ -1,0 +1,166 @@
+// One caller's view of one service: its replicas, a circuit breaker for each, and a budget for retries. Both
+// commands (command_peer.h) and queries (stubs.h) ask it where to go.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <grpcpp/channel.h>
+
+#include "base/result.h"
+#include "platform/obs/metrics.h"
+#include "platform/resilience/admission.h"
+#include "platform/resilience/breaker.h"
+#include "platform/rpc/channels.h"
+
+namespace boxoffice::rpc {
+
+namespace asio = boost::asio;
+
+using resilience::Priority;
+
+struct PeerOptions {
+  std::string name;     // labels metrics and breakers: "gateway_queue"
+  std::string service;  // "queue"
+  resilience::BreakerConfig breaker;
+};
+
+// A replica, while anybody uses it. Thread-safe.
+class Replica {
+ public:
+  using Breaker = resilience::Breaker;
+
+  Replica(std::string where, std::shared_ptr<grpc::Channel> commands, std::shared_ptr<grpc::Channel> queries,
+          bool in_this_process, const resilience::BreakerConfig& breaker_config, Breaker::OnChange on_change)
+      : address(std::move(where)),
+        command_channel(std::move(commands)),
+        query_channel(std::move(queries)),
+        in_process(in_this_process),
+        breaker(breaker_config, std::move(on_change)) {}
+
+  const std::string address;  // "" in this process
+  // Over one connection. Two, because only commands keep a stream on theirs: when the server says that it
+  // goes, this channel is idle until the stream has been given up, however many queries reconnect meanwhile.
+  const std::shared_ptr<grpc::Channel> command_channel;
+  const std::shared_ptr<grpc::Channel> query_channel;
+  const bool in_process;
+  Breaker breaker;
+  std::atomic<size_t> in_flight{0};
+
+  // Whether it is worth trying: it is connected, or has not failed since it was.
+  [[nodiscard]] bool reachable() const { return in_process || ready_ || !failed_; }
+  // A call did not get there. Until it is connected again, others are tried.
+  void MarkFailed() { failed_ = true; }
+  // Looks at the connection; whether it has ended since the last look.
+  [[nodiscard]] bool Look();
+
+ private:
+  std::atomic<bool> ready_{false};
+  std::atomic<bool> failed_{false};
+};
+
+// A call that was let out to a replica: reported once. If nobody does, it tells nothing. Move-only.
+class Pick {
+ public:
+  Pick() = default;
+  Pick(std::shared_ptr<Replica> replica, resilience::Breaker::Permit permit)
+      : replica_(std::move(replica)), permit_(permit) {
+    ++replica_->in_flight;
+  }
+  Pick(Pick&& other) noexcept : replica_(std::move(other.replica_)), permit_(other.permit_) {
+    other.replica_ = nullptr;
+  }
+  Pick& operator=(Pick&& other) noexcept {
+    if (this == &other) return *this;
+    Report(resilience::Breaker::Outcome::kNothing);
+    replica_ = std::exchange(other.replica_, nullptr);
+    permit_ = other.permit_;
+    return *this;
+  }
+  ~Pick() { Report(resilience::Breaker::Outcome::kNothing); }
+
+  [[nodiscard]] explicit operator bool() const { return replica_ != nullptr; }
+  [[nodiscard]] const std::shared_ptr<Replica>& replica() const { return replica_; }
+
+  void Report(resilience::Breaker::Outcome outcome);
+  // By what became of the call: no answer and a fault are failures; a refusal is an answer.
+  void ReportError(const Error& error);
+
+ private:
+  std::shared_ptr<Replica> replica_;
+  resilience::Breaker::Permit permit_;
+};
+
+// Thread-safe.
+class Peer {
+ public:
+  // Looks after its connections by a timer on `executor`, which must run while this lives, unless the service
+  // is in this process. `metrics` outlives it.
+  Peer(PeerOptions options, const ChannelFactory& channels, asio::any_io_executor executor,
+       obs::Registry& metrics);
+  ~Peer();
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+
+  // Looks after the connections no more, so that the executor can run out of work. On the executor. Again: no
+  // effect.
+  void Stop();
+
+  // A replica for the next command: the one of the last call, until it is some commands ahead of the least
+  // busy. Errors (kUnavailable: certainly not sent): breaker_open, unreachable, no_replica.
+  [[nodiscard]] Result<Pick> PickForCommand();
+  // A replica for the next query: the least busy, in turn. Errors: the same.
+  [[nodiscard]] Result<Pick> PickForQuery();
+
+  // A first try, and whether a retry may follow: at most a tenth of the calls of the last 10 s, and a few.
+  void CountCall();
+  [[nodiscard]] bool TakeRetry();
+  // Uniform in [0, bound].
+  [[nodiscard]] std::chrono::milliseconds Jitter(std::chrono::milliseconds bound);
+
+  [[nodiscard]] size_t replica_count() const;
+  [[nodiscard]] const PeerOptions& options() const;
+
+  // Called on the executor at each look: the replicas that there are now, and those whose connection has
+  // ended since the last look. One listener; set it once, before the first pick.
+  using Listener = std::function<void(const std::vector<std::shared_ptr<Replica>>& now,
+                                      const std::vector<std::shared_ptr<Replica>>& ended)>;
+  void SetListener(Listener listener);
+
+ private:
+  class Core;
+  std::shared_ptr<Core> core_;
+};
+
+// One line of the operator's view.
+struct BreakerRow {
+  std::string client;   // "gateway_queue"
+  std::string service;  // "queue"
+  std::string replica;  // its address; "" in this process
+  bool reachable = true;
+  resilience::Breaker::Snapshot breaker;
+};
+
+// All breakers of the callers that share a ChannelFactory. Thread-safe.
+class BreakerBoard {
+ public:
+  // In the order of clients and replicas.
+  [[nodiscard]] std::vector<BreakerRow> Read() const;
+
+ private:
+  friend class Peer;
+  using Reader = std::function<void(std::vector<BreakerRow>&)>;
+  void Add(std::weak_ptr<void> owner, Reader reader);
+
+  mutable std::mutex mutex_;
+  mutable std::vector<std::pair<std::weak_ptr<void>, Reader>> readers_;
+};
+
+}  // namespace boxoffice::rpc

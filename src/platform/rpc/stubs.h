@@ -1,0 +1,144 @@
+// Queries and operators' requests to a service with any number of replicas: a stub that leads to another
+// replica at each call.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <boost/asio/steady_timer.hpp>
+#include <google/protobuf/descriptor.h>
+#include <grpcpp/create_channel.h>
+
+#include "platform/rpc/peer.h"
+#include "platform/rpc/unary.h"
+
+namespace boxoffice::rpc {
+
+// Where a Stubs tells an Ask which replica it has chosen. One for the stubs that one thread uses.
+class PickSlot {
+ public:
+  struct Chosen {
+    std::shared_ptr<Peer> peer;  // null: the call was made without one of the stubs
+    Result<Pick> pick = Fail(Code::kInternal, "no_stub", "the call used no stub");
+  };
+  void Put(std::shared_ptr<Peer> peer, Result<Pick> pick) { chosen_ = {std::move(peer), std::move(pick)}; }
+  // What was put since the last Take.
+  [[nodiscard]] Chosen Take() { return std::exchange(chosen_, Chosen()); }
+
+ private:
+  Chosen chosen_;
+};
+
+// Use it on one thread, in the `start` of an Ask with the same slot:
+//   Stubs<seat::v1::SeatService::Stub> seat(peer, slot, &seat::v1::SeatService::NewStub);
+//   seat->async()->GetShow(context, request, response, done);
+template <typename Stub>
+class Stubs {
+ public:
+  template <typename NewStub>
+  Stubs(std::shared_ptr<Peer> peer, PickSlot& slot, NewStub new_stub)
+      : peer_(std::move(peer)), slot_(slot), new_stub_([new_stub](std::shared_ptr<grpc::Channel> channel) {
+          return new_stub(std::move(channel), grpc::StubOptions());
+        }) {}
+
+  // The stub of the next replica; if none can be tried, one whose calls fail at once.
+  Stub* operator->() const {
+    Result<Pick> pick = peer_->PickForQuery();
+    const std::shared_ptr<Replica> replica = pick ? pick->replica() : nullptr;
+    slot_.Put(peer_, std::move(pick));
+    return Of(replica);
+  }
+
+ private:
+  struct Known {
+    std::weak_ptr<Replica> replica;
+    std::unique_ptr<Stub> stub;
+  };
+
+  Stub* Of(const std::shared_ptr<Replica>& replica) const {
+    const auto [entry, added] = stubs_.try_emplace(replica.get());
+    Known& known = entry->second;
+    if (known.stub == nullptr || known.replica.lock() != replica) {
+      std::erase_if(stubs_, [&](const auto& other) {  // replicas that have gone
+        return other.first != nullptr && other.first != replica.get() && other.second.replica.expired();
+      });
+      known.replica = replica;
+      // A channel without credentials fails every call, and never connects.
+      known.stub =
+          new_stub_(replica != nullptr ? replica->query_channel : grpc::CreateCustomChannel("", nullptr, {}));
+    }
+    return known.stub.get();
+  }
+
+  const std::shared_ptr<Peer> peer_;
+  PickSlot& slot_;
+  const std::function<std::unique_ptr<Stub>(std::shared_ptr<grpc::Channel>)> new_stub_;
+  mutable std::map<const Replica*, Known> stubs_;
+};
+
+// Whether a request changes nothing, so that it may be repeated: its method says NO_SIDE_EFFECTS in the
+// contract.
+template <typename Request>
+[[nodiscard]] bool IsQuery() {
+  static const bool is_query = [] {
+    const google::protobuf::Descriptor* request = Request::descriptor();
+    const google::protobuf::FileDescriptor* file = request->file();
+    for (int s = 0; s < file->service_count(); ++s) {
+      for (int m = 0; m < file->service(s)->method_count(); ++m) {
+        const google::protobuf::MethodDescriptor* method = file->service(s)->method(m);
+        if (method->input_type() != request) continue;
+        return method->options().idempotency_level() == google::protobuf::MethodOptions::NO_SIDE_EFFECTS;
+      }
+    }
+    return false;
+  }();
+  return is_query;
+}
+
+inline constexpr int kMaxQueryTries = 3;
+inline constexpr std::chrono::milliseconds kFirstQueryPause{50};  // doubles; full jitter
+
+// Calls `start(context, request, response, done)`, as rpc::Call does, where it uses a Stubs with `slot`. A
+// query whose connection broke is asked again, of another replica where there is one, within `timeout` and
+// the peer's budget. Errors: as the server gave them; timeout, connection_lost (kUnknown); breaker_open,
+// unreachable, no_replica (kUnavailable): it was not sent.
+template <typename Response, typename Request, typename Start>
+asio::awaitable<Result<Response>> Ask(asio::any_io_executor executor, PickSlot& slot, Request request,
+                                      std::chrono::milliseconds timeout, Start start,
+                                      std::string traceparent = {}) {
+  using std::chrono::steady_clock;
+  const auto deadline = steady_clock::now() + timeout;
+  std::chrono::milliseconds pause = kFirstQueryPause;
+  std::chrono::milliseconds left = timeout;
+  for (int tries = 1;; ++tries) {
+    PickSlot::Chosen chosen;
+    auto starting = [&](auto... arguments) {
+      start(arguments...);
+      chosen = slot.Take();
+    };
+    Result<Response> answer = co_await Call<Response>(executor, request, left, starting, traceparent);
+    Result<Pick>& pick = chosen.pick;
+    if (!pick) co_return std::unexpected(std::move(pick).error());
+    if (tries == 1) chosen.peer->CountCall();
+    const bool lost = !answer && answer.error().reason == "connection_lost";
+    if (lost) pick->replica()->MarkFailed();
+    if (answer) {
+      pick->Report(resilience::Breaker::Outcome::kAnswered);
+    } else {
+      pick->ReportError(answer.error());
+    }
+    if (!lost || tries == kMaxQueryTries || !IsQuery<Request>()) co_return answer;
+    const std::chrono::milliseconds wait = chosen.peer->Jitter(pause);
+    left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - steady_clock::now()) - wait;
+    if (left.count() <= 0 || !chosen.peer->TakeRetry()) co_return answer;
+    asio::steady_timer timer(executor);
+    timer.expires_after(wait);
+    co_await timer.async_wait(asio::use_awaitable);
+    pause *= 2;
+  }
+}
+
+}  // namespace boxoffice::rpc

@@ -1,0 +1,202 @@
+// Who is let in: mutual TLS, and the table of who may call what.
+#include <fstream>
+#include <future>
+#include <thread>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <sys/stat.h>
+
+#include "platform/rpc/certificates.h"
+#include "platform/rpc/command_client.h"
+#include "platform/rpc/fake_wallet_for_test.h"
+#include "platform/rpc/host.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::rpc {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::HasSubstr;
+using Client = CommandClient<wallet::CommandBatch, wallet::OutcomeBatch>;
+
+constexpr const char* kEdges = "services/reservation calls WalletService\ngateway calls SeatService\n";
+
+std::shared_ptr<const Tls> Load(const std::filesystem::path& dir, const std::string& service) {
+  auto tls = Tls::Load({dir / "ca.crt", dir / (service + ".crt"), dir / (service + ".key")});
+  EXPECT_TRUE(tls) << tls.error().detail;
+  return *tls;
+}
+
+class TlsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const std::vector<std::string> services = {"wallet", "reservation", "gateway", "seat"};
+    ASSERT_TRUE(MakeDevelopmentCertificates(certs(), services));
+    address_ = "unix:" + (dir_.path() / "s").string();
+    ASSERT_TRUE(host_.Start(service_, Listen({address_}, Load(certs(), "wallet"), table_)));
+  }
+  void TearDown() override {
+    host_.Shutdown(0ms);
+    work_.reset();
+    thread_.join();
+  }
+  std::filesystem::path certs() const { return dir_.path() / "certs"; }
+
+  std::shared_ptr<grpc::Channel> As(const std::string& service) {
+    return NetworkChannel(address_, "wallet", Load(certs(), service).get());
+  }
+  // With whatever certificate, or none, as a stranger would.
+  std::shared_ptr<grpc::Channel> With(const PemPair& own) {
+    std::ifstream file(certs() / "ca.crt");
+    const std::string ca((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    grpc::ChannelArguments arguments = ChannelArguments();
+    arguments.SetSslTargetNameOverride(ServerName("wallet"));
+    return grpc::CreateCustomChannel(address_, grpc::SslCredentials({ca, own.key, own.certificate}),
+                                     arguments);
+  }
+
+  Result<wallet::Wallet> Query(const std::shared_ptr<grpc::Channel>& channel) {
+    const auto stub = wallet::WalletService::NewStub(channel);
+    auto ask = [&]() -> asio::awaitable<Result<wallet::Wallet>> {
+      wallet::GetWalletRequest request;
+      request.set_user_id("ada");
+      auto start = [&](auto... arguments) { stub->async()->GetWallet(arguments...); };
+      co_return co_await Call<wallet::Wallet>(io_.get_executor(), request, 5s, start);
+    };
+    return asio::co_spawn(io_, ask, asio::use_future).get();
+  }
+  Result<wallet::Outcome> Command(const std::shared_ptr<grpc::Channel>& channel) {
+    const auto stub = wallet::WalletService::NewStub(channel);
+    Client client(
+        "test", io_.get_executor(),
+        [&](auto* context, auto* reactor) { stub->async()->Execute(context, reactor); }, metrics_);
+    std::promise<Result<wallet::Outcome>> promise;
+    client.Send(TopUp(7), 5s, [&](Result<wallet::Outcome> r) { promise.set_value(std::move(r)); });
+    return promise.get_future().get();
+  }
+  // What is logged while it is refused, for a query and for a command.
+  std::string Refused(const std::shared_ptr<grpc::Channel>& channel) {
+    testing::internal::CaptureStderr();
+    EXPECT_FALSE(Query(channel));
+    EXPECT_FALSE(Command(channel));
+    EXPECT_EQ(received_, 0);
+    return testing::internal::GetCapturedStderr();
+  }
+
+  const testbed::TempDir dir_;
+  const CallerTable table_ = CallerTable::Parse(kEdges);
+  std::atomic<int> received_{0};
+  FakeService service_{[this](wallet::Command command, Server::Reply reply) {
+    ++received_;
+    Echo(std::move(command), std::move(reply));
+  }};
+  Host host_;
+  std::string address_;
+  obs::Registry metrics_;
+  asio::io_context io_;
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  std::thread thread_{[this] { io_.run(); }};
+};
+
+TEST_F(TlsTest, WhoMayCallIsAnswered) {
+  const auto channel = As("reservation");
+  const auto found = Query(channel);
+  ASSERT_TRUE(found) << found.error().detail;
+  EXPECT_EQ(found->user_id(), "ada");
+  EXPECT_EQ(Command(channel)->wallet().balance().amount(), 7);
+}
+
+TEST_F(TlsTest, AnotherServicesCertificateIsRefusedAndLogged) {
+  const auto channel = As("gateway");
+  EXPECT_EQ(Query(channel).error().code, Code::kPermissionDenied);
+  EXPECT_EQ(Query(channel).error().reason, "caller_refused");
+  EXPECT_THAT(Refused(channel),
+              AllOf(HasSubstr("rpc_refused"), HasSubstr("spiffe://boxoffice/gateway"),
+                    HasSubstr("WalletService/GetWallet"), HasSubstr("WalletService/Execute")));
+}
+
+TEST_F(TlsTest, NoCertificateIsRefusedAndLogged) {
+  EXPECT_THAT(Refused(With({})), AllOf(HasSubstr("tls_refused"), HasSubstr("did not return a certificate")));
+}
+
+TEST_F(TlsTest, AnExpiredCertificateIsRefusedAndLogged) {
+  // A new authority, so that its key is at hand, for both ends.
+  const auto authority = CertificateAuthority::Make();
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  host_.Shutdown(0ms);
+  const auto server = authority->Issue("wallet");
+  std::ofstream(certs() / "ca.crt") << authority->pem().certificate;
+  std::ofstream(certs() / "wallet.crt") << server->certificate;
+  std::ofstream(certs() / "wallet.key") << server->key;
+  Host host;
+  ASSERT_TRUE(host.Start(service_, Listen({address_}, Load(certs(), "wallet"), table_)));
+  EXPECT_TRUE(Query(With(*authority->Issue("reservation"))));
+  const auto expired = authority->Issue("reservation", now - 2h, 1h);
+  EXPECT_THAT(Refused(With(*expired)),
+              AllOf(HasSubstr("tls_refused"), HasSubstr("certificate verify failed")));
+}
+
+TEST_F(TlsTest, ACertificateOfAnUnknownAuthorityIsRefusedAndLogged) {
+  const auto stranger = CertificateAuthority::Make()->Issue("reservation");
+  EXPECT_THAT(Refused(With(*stranger)),
+              AllOf(HasSubstr("tls_refused"), HasSubstr("certificate verify failed")));
+}
+
+TEST_F(TlsTest, PlainTextIsRefused) {
+  EXPECT_FALSE(Query(NetworkChannel(address_)));
+  EXPECT_EQ(received_, 0);
+}
+
+TEST_F(TlsTest, ACallerRefusesAServerThatIsAnotherService) {
+  EXPECT_FALSE(Query(NetworkChannel(address_, "seat", Load(certs(), "reservation").get())));
+}
+
+TEST_F(TlsTest, FilesThatDontFitAreRefusedAtTheStart) {
+  const auto load = [&](const char* ca, const char* certificate, const char* key) {
+    const auto tls = Tls::Load({certs() / ca, certs() / certificate, certs() / key});
+    return tls ? std::string() : tls.error().reason;
+  };
+  EXPECT_EQ(load("ca.crt", "seat.crt", "seat.key"), "");
+  EXPECT_EQ(load("ca.crt", "seat.crt", "wallet.key"), "tls_key_mismatch");
+  EXPECT_EQ(load("ca.crt", "seat.key", "seat.key"), "tls_file");
+  EXPECT_EQ(load("ca.crt", "seat.crt", "none.key"), "tls_file");
+  const auto expired = CertificateAuthority::Make()->Issue(
+      "seat", std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()) - 2h, 1h);
+  std::ofstream(certs() / "old.crt") << expired->certificate;
+  std::ofstream(certs() / "old.key") << expired->key;
+  EXPECT_EQ(load("ca.crt", "old.crt", "old.key"), "tls_expired");
+}
+
+TEST_F(TlsTest, KeysAreTheirOwnersAlone) {
+  struct stat info{};
+  ASSERT_EQ(stat((certs() / "wallet.key").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600U);
+  const std::vector<std::string> services = {"wallet"};
+  EXPECT_EQ(MakeDevelopmentCertificates(certs(), services).error().reason, "certificates_exist");
+}
+
+TEST(CallerTableTest, IsTheGoldenList) {
+  const CallerTable& table = CallerTable::Declared();
+  EXPECT_TRUE(table.Allows("reservation", "PaymentService"));
+  EXPECT_FALSE(table.Allows("gateway", "PaymentService")) << "only the saga pays";
+  EXPECT_FALSE(table.Allows("", ""));
+  EXPECT_THAT(table.Services(), testing::IsSupersetOf({"audit", "gateway", "payment", "queue", "ranking",
+                                                       "relay", "reservation", "seat", "wallet"}));
+}
+
+TEST(CallerTableTest, ReadsWhoCallsWhomAndNothingElse) {
+  const CallerTable table =
+      CallerTable::Parse("# x calls YService\nservices/a calls BService\nc produces d\n");
+  EXPECT_TRUE(table.Allows("a", "BService"));
+  EXPECT_FALSE(table.Allows("x", "YService"));
+  EXPECT_THAT(table.Services(), testing::ElementsAre("a", "b"));
+}
+
+}  // namespace
+}  // namespace boxoffice::rpc

@@ -1,0 +1,94 @@
+// How often a step is repeated at once.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <gmock/gmock.h>
+
+#include "platform/obs/log.h"
+#include "services/reservation/saga/runner.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+// The queue never answers; nobody else is reached.
+class DeafQueue final : public Participants {
+ public:
+  int calls = 0;
+
+  asio::awaitable<StepResult> BindQueue(const Reservation&) override {
+    ++calls;
+    StepResult result;
+    result.kind = StepResult::Kind::kUnavailable;
+    co_return result;
+  }
+  asio::awaitable<StepResult> UnbindQueue(const Reservation&, SagaId) override { return Done(); }
+  asio::awaitable<StepResult> CompleteQueue(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> HoldSeats(Reservation&, Timestamp) override { return Done(); }
+  asio::awaitable<StepResult> ConfirmSeats(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> ReleaseSeats(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> DebitWallet(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> RefundWallet(const Reservation&, SagaId) override { return Done(); }
+  asio::awaitable<StepResult> ApprovePayment(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> CancelPayment(const Reservation&, uint32_t) override { return Done(); }
+  asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t) override { co_return Timestamp(); }
+
+ private:
+  static asio::awaitable<StepResult> Done() { co_return StepResult(); }
+};
+
+class PostponingBook final : public Book {
+ public:
+  asio::awaitable<Result<Outcome>> Write(Command command) override {
+    Outcome written = Written{std::move(std::get<Postpone>(command).reservation)};
+    co_return written;
+  }
+};
+
+class RunnerRetryTest : public ::testing::Test {
+ protected:
+  void SetUp() override { obs::SetLogLevel(obs::Level::kError); }
+
+  // Runs a new saga, and returns how often its first step was tried.
+  int TriesOfOneSaga(Runner& runner) {
+    Reservation reservation;
+    reservation.id = ReservationId::Make(clock_.Now(), random_);
+    reservation.queue_token = "token";
+    reservation.saga.kind = SagaKind::kOneShot;
+    reservation.saga.deadline = clock_.Now() + policy_.saga_deadline;
+    const int before = queue_.calls;
+    auto answer = asio::co_spawn(io_, runner.Run(std::move(reservation)), asio::use_future);
+    io_.restart();
+    io_.run();
+    EXPECT_TRUE(answer.get());
+    return queue_.calls - before;
+  }
+  Runner Make(resilience::RetryBudgetConfig budget) {
+    const RetryPolicy retry{.retries = 3, .first_pause = milliseconds(0), .budget = budget};
+    return {io_.get_executor(), queue_, book_, clock_, random_, policy_, retry, metrics_};
+  }
+
+  asio::io_context io_;
+  DeafQueue queue_;
+  PostponingBook book_;
+  ManualClock clock_;
+  SeededRandom random_{1};
+  const Policy policy_;
+  obs::Registry metrics_;
+};
+
+TEST_F(RunnerRetryTest, AStepIsRepeatedThreeTimesAndThenTheSagaWaits) {
+  Runner runner = Make({});
+  EXPECT_EQ(TriesOfOneSaga(runner), 4);
+}
+
+TEST_F(RunnerRetryTest, AllSagasTogetherRepeatAStepNoMoreThanItsBudgetAllows) {
+  Runner runner = Make({.share = 0.10, .free_per_s = 0});
+  int tries = 0;
+  for (int i = 0; i < 100; ++i) tries += TriesOfOneSaga(runner);
+  EXPECT_EQ(tries, 100 + 10);
+  clock_.Advance(std::chrono::seconds(10));
+  EXPECT_EQ(TriesOfOneSaga(runner), 1) << "of long ago nothing is left";
+}
+
+}  // namespace
+}  // namespace boxoffice::reservation
