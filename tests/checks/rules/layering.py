@@ -18,6 +18,7 @@ ALLOWED = {
     "platform/module": {"platform/obs", "platform/rpc", "platform/bus"},
     "platform/obs": set(),
     "platform/outbox": {"platform/obs", "platform/sql", "platform/bus"},
+    "platform/redis": {"platform/obs"},
     "platform/rpc": {"platform/obs", "platform/batch", "proto"},
     "platform/sql": set(),
     "service": {"platform", "proto"},
@@ -29,6 +30,7 @@ ALLOWED = {
 # Drivers stay behind the mechanism that wraps them.
 DRIVERS = [
     ("sqlite3.h", ["platform/sql"], "go through platform/sql"),
+    ("hiredis/*", ["platform/redis", "testing"], "go through platform/redis"),
     ("spdlog/*", ["platform/obs"], "log through platform/obs"),
     ("boost/beast*", ["platform/http", "platform/boost"], "go through platform/http"),
     ("CLI/*", ["boxoffice"], "parse command lines in src/boxoffice; take a config struct"),
@@ -43,7 +45,7 @@ EDGE = [
 PURE = ["platform/batch/executor.h", "platform/obs/log.h", "platform/obs/metrics.h"]
 # Headers of the standard library and of others that a core may include: no I/O, no thread, no clock.
 CORE_BANNED_SYSTEM = ["thread", "future", "condition_variable", "fstream", "iostream", "sqlite3.h", "google/*",
-                      "grpc*", "boost/*", "openssl/*", "spdlog/*"]  # fmt: skip
+                      "grpc*", "boost/*", "openssl/*", "hiredis/*", "spdlog/*"]  # fmt: skip
 # The saga is made of coroutines.
 SAGA = ("services/reservation/saga/", "services/reservation/service.")
 CORE_BANNED_CALLS = [
