@@ -163,6 +163,17 @@ TEST_F(RedisClientTest, AFrozenServerCostsATimeOutAndNoMore) {
   EXPECT_TRUE(Recovers(*client));
 }
 
+TEST_F(RedisClientTest, WhatWasNeverSentWasNotDone) {
+  testbed::RedisServer server;
+  const auto client = Client::Open(server.Url(), kQuick).value();
+  ASSERT_TRUE(client->Run(AddTo("n")));
+  server.Freeze();
+  const std::vector<Request> requests(50, Request::Command({"SET", "large", std::string(1'000'000, 'x')}));
+  const auto replies = client->RunAll(requests);
+  EXPECT_EQ(replies.front().error().code, Code::kUnknown);
+  EXPECT_EQ(replies.back().error().code, Code::kUnavailable) << "it was still with us";
+}
+
 TEST_F(RedisClientTest, APasswordIsAskedForAndGiven) {
   testbed::RedisServer server({"--requirepass", "p@ss"});
   const std::string address = server.Url().substr(std::string_view("redis://").size());

@@ -1,4 +1,5 @@
 // The client against a real cluster of three masters and three replicas, in which slots move and masters die.
+#include <charconv>
 #include <future>
 #include <set>
 #include <string>
@@ -27,6 +28,12 @@ const Script& AddTwo() {
 }
 std::string KeyOf(int show) { return "{show:" + std::to_string(show) + "}:n"; }
 Request AddTo(int show) { return Request::Call(Add(), {KeyOf(show)}, {"1"}); }
+
+int64_t NumberAt(const std::string& text, size_t at) {
+  int64_t number = 0;
+  std::from_chars(text.data() + at, text.data() + text.size(), number);
+  return number;
+}
 
 class RedisClusterTest : public ::testing::Test {
  protected:
@@ -147,6 +154,50 @@ TEST_F(RedisClusterTest, AMasterThatFreezesIsReplacedAndFollowsAfterItWakes) {
   cluster_->node(master).Thaw();
   cluster_->AwaitHealthy();
   EXPECT_EQ(client_->Run(AddTo(5))->value().Int(), value + 1);
+}
+
+TEST_F(RedisClusterTest, AClusterThatMissesSlotsIsUnavailableUntilTheyAreBack) {
+  const uint16_t slot = SlotOf(KeyOf(7));
+  const size_t master = cluster_->MasterOf(slot);
+  const size_t replica = (master + testbed::RedisCluster::kMasters) % testbed::RedisCluster::kNodes;
+  int other = 0;  // a show of another master
+  while (cluster_->MasterOf(SlotOf(KeyOf(other))) == master) ++other;
+  cluster_->node(replica).Kill9();
+  cluster_->node(master).Kill9();
+  const auto until = SteadyClock::now() + seconds(20);
+  Error error;
+  while (SteadyClock::now() < until && !error.detail.contains("CLUSTERDOWN")) {
+    const auto reply = client_->Run(AddTo(other));
+    if (!reply) error = reply.error();
+    std::promise<void>().get_future().wait_for(milliseconds(20));
+  }
+  EXPECT_THAT(error.detail, ::testing::HasSubstr("CLUSTERDOWN"));
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  cluster_->node(master).Start();
+  cluster_->node(replica).Start();
+  cluster_->AwaitHealthy();
+  EXPECT_LT(UntilDone(AddTo(other), seconds(10)), seconds(10));
+  EXPECT_LT(UntilDone(AddTo(7), seconds(10)), seconds(10));
+}
+
+TEST_F(RedisClusterTest, TheMapIsReadAgainNowAndThen) {
+  const auto reads = [&] {
+    int64_t sum = 0;
+    for (size_t i = 0; i < testbed::RedisCluster::kNodes; ++i) {
+      const std::string stats = cluster_->node(i).AskOne({"INFO", "commandstats"});
+      const size_t at = stats.find("cmdstat_cluster|slots:calls=");
+      if (at != std::string::npos) sum += NumberAt(stats, at + 28);
+    }
+    return sum;
+  };
+  const auto client = Client::Open(cluster_->Url(), {.refresh_interval = milliseconds(1)}).value();
+  ASSERT_TRUE(client->Run(AddTo(8)));
+  const int64_t before = reads();
+  for (int i = 0; i < 3; ++i) {
+    std::promise<void>().get_future().wait_for(milliseconds(150));
+    ASSERT_TRUE(client->Run(AddTo(8)));
+  }
+  EXPECT_EQ(reads() - before, 3);
 }
 
 TEST_F(RedisClusterTest, ASeedThatIsDownIsPassedOver) {

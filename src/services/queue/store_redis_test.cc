@@ -77,6 +77,7 @@ class QueueRedisTest : public ::testing::Test {
   static constexpr redis::Options kQuick{.connect_timeout = milliseconds(300),
                                          .command_timeout = milliseconds(600)};
   ManualClock clock_;
+  SeededRandom random_{1};
 };
 
 TEST_F(QueueRedisTest, TwoReplicasThatTickOneShowKeepTheCapAndTheOrder) {
@@ -85,7 +86,6 @@ TEST_F(QueueRedisTest, TwoReplicasThatTickOneShowKeepTheCapAndTheOrder) {
   Replica first(url, clock_);
   Replica second(url, clock_);
   ASSERT_TRUE(first.Run(Configure{.show_id = kShow, .rate_per_s = 1'000, .active_cap = kCap}).has_value());
-  SeededRandom random(1);
   int users = 0;
   for (int round = 0; round < 30; ++round) {
     clock_.Advance(milliseconds(100));
@@ -108,8 +108,8 @@ TEST_F(QueueRedisTest, TwoReplicasThatTickOneShowKeepTheCapAndTheOrder) {
     ASSERT_TRUE(std::all_of(waits, stored.end(), is(SessionState::kWaiting))) << "nobody is passed over";
     // Whoever is ACTIVE leaves now and then, through either replica.
     for (const Session& session : stored) {
-      if (session.state != SessionState::kActive || random.Below(2) == 0) continue;
-      Replica& replica = random.Below(2) == 0 ? first : second;
+      if (session.state != SessionState::kActive || random_.Below(2) == 0) continue;
+      Replica& replica = random_.Below(2) == 0 ? first : second;
       EXPECT_TRUE(replica.Run(Leave{{.claims = ClaimsOf(session)}, session.user_id}).has_value());
     }
   }
@@ -134,7 +134,16 @@ TEST_F(QueueRedisTest, AMasterDiesAndTheQueueGoesOn) {
   const SessionAnswer ann = SessionIn(replica.Run(Join{kShow, "ann"}));
   EXPECT_EQ(ann.state, SessionState::kActive);
   const size_t master = cluster.MasterOf(redis::SlotOf(KeyOf(kShow, "show")));
+  int64_t elsewhere = 1;  // a show of another master
+  while (cluster.MasterOf(redis::SlotOf(KeyOf(elsewhere, "show"))) == master) ++elsewhere;
+  const Stores stores = *OpenRedis(cluster.Url());
+  ASSERT_TRUE(stores.store->Load({.sessions = {{elsewhere, 1}}}).has_value());
   cluster.node(master).Kill9();
+  // Only sagas, so that no version is in the way.
+  Changes changes{.sagas = {{.saga = SagaId::Make(clock.Now(), random_), .session = {kShow, 0}}}};
+  EXPECT_EQ(stores.store->Save(changes).error().code, Code::kUnavailable) << "nothing was done";
+  changes.sagas.push_back({.saga = SagaId::Make(clock.Now(), random_), .session = {elsewhere, 0}});
+  EXPECT_EQ(stores.store->Save(changes).error().code, Code::kUnknown) << "a part of it was done";
   EXPECT_FALSE(replica.Run(Join{kShow, "bob"}).has_value());
   EXPECT_FALSE(replica.store_works());
   const auto bob = replica.JoinInTheEnd("bob", seconds(20));
@@ -292,11 +301,10 @@ TEST_F(QueueRedisTest, SomebodyWhoWaitsTakesFewBytes) {
   };
   constexpr uint64_t kPeople = 50'000;
   constexpr uint64_t kBatch = 1'000;
-  SeededRandom random(1);
   const auto session_of = [&](uint64_t sequence) {
     return Session{.show_id = kShow,
                    .sequence = sequence,
-                   .user_id = Uuid::MakeV7(clock_.Now(), random).ToString(),
+                   .user_id = Uuid::MakeV7(clock_.Now(), random_).ToString(),
                    .state = SessionState::kWaiting,
                    .joined_at = clock_.Now()};
   };
@@ -318,11 +326,17 @@ TEST_F(QueueRedisTest, SomebodyWhoWaitsTakesFewBytes) {
 TEST_F(QueueRedisTest, WhatNobodyCanNameAnyLongerGoesByItself) {
   testbed::RedisServer& server = testbed::EmptyRedis();
   Replica replica(server.Url(), clock_);
-  ASSERT_TRUE(replica.Run(Join{kShow, "ann"}).has_value());
+  const SessionAnswer ann = SessionIn(replica.Run(Join{kShow, "ann"}));
   const auto left_ms = [&](const std::string& key) { return Number(server.AskOne({"PTTL", key})); };
   EXPECT_GT(left_ms(BucketKey(kShow, "session", 0)), (kTokenLife + kClockSkew).count());
   EXPECT_LE(left_ms(BucketKey(kShow, "session", 0)), kKeyLife.count());
   EXPECT_GT(left_ms(KeyOf(kShow, "member")), (kTokenLife + kClockSkew).count());
+  const SagaCall call{SagaId::Make(clock_.Now(), random_), ReservationId::Make(clock_.Now(), random_), "ann",
+                      kShow};
+  ASSERT_TRUE(replica.Run(Bind{call, TicketOf(ann)}).has_value());
+  EXPECT_GT(left_ms(BucketKey(kShow, "binding", 0)), (kTokenLife + kClockSkew).count());
+  ASSERT_TRUE(replica.Run(Unbind{call}).has_value());
+  EXPECT_GT(left_ms(KeyOf(kShow, "saga")), (kTokenLife + kClockSkew).count());
   EXPECT_EQ(left_ms(KeyOf(kShow, "show")), -1) << "what an operator has set stays";
 }
 
