@@ -147,7 +147,6 @@ void Client::Send(std::span<const Request> requests, std::span<Attempt> attempts
       if (to[i] != kAsking) results[to[i]] = std::move(answers[i]);
     }
     if (!connection->is_open()) {
-      stale_ = true;
       obs::Log(obs::Level::kWarning, "redis_connection_lost", {{"server", connection->address().ToString()}});
     }
   }

@@ -336,6 +336,9 @@ TEST_F(QueueRedisTest, WhatNobodyCanNameAnyLongerGoesByItself) {
   ASSERT_TRUE(replica.Run(Bind{call, TicketOf(ann)}).has_value());
   EXPECT_GT(left_ms(BucketKey(kShow, "binding", 0)), (kTokenLife + kClockSkew).count());
   ASSERT_TRUE(replica.Run(Unbind{call}).has_value());
+  ASSERT_EQ(server.AskOne({"SCARD", KeyOf(kShow, "member")}), "1");
+  ASSERT_TRUE(replica.Run(Leave{TicketOf(ann), "ann"}).has_value());
+  EXPECT_EQ(server.AskOne({"SCARD", KeyOf(kShow, "member")}), "0");
   EXPECT_GT(left_ms(KeyOf(kShow, "saga")), (kTokenLife + kClockSkew).count());
   EXPECT_EQ(left_ms(KeyOf(kShow, "show")), -1) << "what an operator has set stays";
 }
