@@ -13,6 +13,9 @@ find_package(ZLIB REQUIRED)
 find_package(GTest REQUIRED)
 find_package(benchmark REQUIRED)
 pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
+pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
+# Its -D_FILE_OFFSET_BITS=64 changes nothing on a 64-bit system, but would forbid the precompiled header.
+set_target_properties(PkgConfig::HIREDIS PROPERTIES INTERFACE_COMPILE_OPTIONS "" INTERFACE_INCLUDE_DIRECTORIES "")
 
 # Asio, Beast, Boost.JSON and Boost.URL are compiled once, in src/platform/boost.
 find_path(BOOST_INCLUDE boost/json.hpp REQUIRED)

@@ -244,10 +244,10 @@ class KeyGatherer {
   void operator()(const Poll& poll) { Name(poll.ticket); }
   void operator()(const Bind& bind) {
     // While the saga is bound, memory has its session, and the token is not asked for.
-    if (Name(bind.call.saga)) Name(bind.ticket);
+    if (Name(bind.call)) Name(bind.ticket);
   }
-  void operator()(const Unbind& unbind) { Name(unbind.call.saga); }
-  void operator()(const Complete& complete) { Name(complete.call.saga); }
+  void operator()(const Unbind& unbind) { Name(unbind.call); }
+  void operator()(const Complete& complete) { Name(complete.call); }
   void operator()(const auto& /*names no token and no saga*/) {}
 
   Keys Take() {
@@ -265,9 +265,9 @@ class KeyGatherer {
     if (queue->FindWaiter(sequence) != nullptr || queue->FindMember(sequence) != nullptr) return;
     keys_.sessions.push_back({ticket.claims.show_id, sequence});
   }
-  bool Name(SagaId saga) {
-    if (room_.FindBound(saga)) return false;
-    keys_.sagas.push_back(saga);
+  bool Name(const SagaCall& call) {
+    if (room_.FindBound(call.saga)) return false;
+    keys_.sagas.push_back({call.saga, call.show_id});
     return true;
   }
 

@@ -91,11 +91,17 @@ using Outcome = std::variant<SessionAnswer, BindAnswer, Nothing, QueueView>;
 // kInvalidArgument invalid_field, with the field and its range in the detail.
 [[nodiscard]] Result<void> CheckSettings(const Configure& configure);
 
+// A saga, and the show that it says it is of: a store may keep all of a show in one place.
+struct SagaKey {
+  SagaId saga;
+  int64_t show_id = 0;
+  auto operator<=>(const SagaKey&) const = default;
+};
 // What a batch needs besides memory: sessions that tokens name and that ended, sagas that no live session
 // names. Sorted, without doubles.
 struct Keys {
   std::vector<SessionKey> sessions;
-  std::vector<SagaId> sagas;
+  std::vector<SagaKey> sagas;
   [[nodiscard]] bool empty() const { return sessions.empty() && sagas.empty(); }
 };
 [[nodiscard]] Keys KeysOf(const WaitingRoom& room, std::span<const Command> commands);

@@ -28,8 +28,8 @@ class QueueRulesTest : public ::testing::Test {
     for (const SessionKey& key : keys.sessions) {
       if (const auto row = sessions_.find(key); row != sessions_.end()) found.sessions.push_back(row->second);
     }
-    for (const SagaId& saga : keys.sagas) {
-      if (const auto row = sagas_.find(saga); row != sagas_.end()) found.sagas.push_back(row->second);
+    for (const SagaKey& key : keys.sagas) {
+      if (const auto row = sagas_.find(key.saga); row != sagas_.end()) found.sagas.push_back(row->second);
     }
     Decision decision = Decide({room_, found}, commands, now_);
     durable_ = decision.changes.Durable();

@@ -13,7 +13,8 @@
 
 namespace boxoffice::queue {
 
-// Another writer was there first: these shows are not as they were loaded, and nothing was saved.
+// Another writer was there first: these shows are not as they were loaded, and nothing of them was saved, nor
+// will be until VisitLive has shown them again.
 struct Saved {
   std::vector<int64_t> moved_shows;  // empty: all is saved
 };
@@ -28,8 +29,11 @@ class Store {
                                                const std::function<void(Session)>& on_session) = 0;
   // Reads what `keys` (sorted) name; what is not stored is left out. Sorted as the keys.
   [[nodiscard]] virtual Result<Found> Load(const Keys& keys) = 0;
-  // Saves what is durable of `changes` in one transaction, and raises the version of each show in it, if all
-  // of these shows have the version that they were loaded with. After success it survives a loss of power.
+  // Saves what is durable of `changes`, and raises the version of each show in it, if the show has the
+  // version that it was loaded with. All or nothing of a show with its sagas; where one has moved, other
+  // shows may be saved or not, so that all commands are decided again. After success it survives what the
+  // store does: a loss of power (SQLite), a crash of the server (Redis). kUnknown: it may be saved, or a part
+  // of it.
   [[nodiscard]] virtual Result<Saved> Save(const Changes& changes) = 0;
   // Deletes, of each show's `limit` oldest sessions, those that ended and joined before `before`, and, of the
   // `limit` oldest sagas, the records made before it. Returns how many rows went.

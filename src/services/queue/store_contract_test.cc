@@ -10,7 +10,9 @@
 #include "platform/sql/sqlite.h"
 #include "services/queue/queue_rules.h"
 #include "services/queue/store.h"
+#include "services/queue/store_redis.h"
 #include "services/queue/store_sqlite.h"
+#include "testing/redis_server.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::queue {
@@ -28,12 +30,19 @@ class Home {
   virtual ~Home() = default;
   virtual Stores Open() = 0;
 };
-using HomeFactory = std::function<std::unique_ptr<Home>()>;
+struct Kind {
+  std::string name;
+  bool needs_redis;
+  std::function<std::unique_ptr<Home>()> make_home;
+};
 
-class StoreContractTest : public ::testing::TestWithParam<HomeFactory> {
+class StoreContractTest : public ::testing::TestWithParam<Kind> {
  protected:
-  StoreContractTest() { Reopen(); }
-
+  void SetUp() override {
+    if (GetParam().needs_redis) BOXOFFICE_NEEDS_REDIS();
+    home_ = GetParam().make_home();
+    Reopen();
+  }
   void Reopen() {
     stores_ = {};
     stores_ = home_->Open();
@@ -76,14 +85,14 @@ class StoreContractTest : public ::testing::TestWithParam<HomeFactory> {
     return live;
   }
 
-  std::unique_ptr<Home> home_ = GetParam()();
+  std::unique_ptr<Home> home_;
   Stores stores_;
   SeededRandom random_{1};
 };
 
 TEST_P(StoreContractTest, AnEmptyStoreHasNothing) {
   EXPECT_THAT(Live().first, IsEmpty());
-  EXPECT_THAT(Load({.sessions = {{7, 1}}, .sagas = {SagaId::Make(kNow, random_)}}).sessions, IsEmpty());
+  EXPECT_THAT(Load({.sessions = {{7, 1}}, .sagas = {{SagaId::Make(kNow, random_), 7}}}).sessions, IsEmpty());
   EXPECT_EQ(stores_.store->Purge(kNow, 10), 0);
 }
 
@@ -174,16 +183,29 @@ TEST_P(StoreContractTest, WhatIsNotDurableIsNotSaved) {
   EXPECT_THAT(Load({.sessions = {{7, 1}}}).sessions, IsEmpty());
 }
 
-TEST_P(StoreContractTest, AShowThatMovedIsToldAndNothingIsSaved) {
+TEST_P(StoreContractTest, AShowThatMovedIsToldAndNothingOfItIsSaved) {
   ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 1), {NewSession(1, SessionState::kWaiting)})));
   Changes late = ChangesOf(ShowOf(0, 1), {NewSession(1, SessionState::kActive)});
-  late.shows.push_back(ChangesOf(ShowOf(0, 1, 8), {NewSession(1, SessionState::kWaiting, 8)}).shows[0]);
-  late.sagas.push_back(
-      {.saga = SagaId::Make(kNow, random_), .reservation = ReservationId::Make(kNow, random_)});
+  late.sagas.push_back({.saga = SagaId::Make(kNow, random_),
+                        .session = {7, 1},
+                        .reservation = ReservationId::Make(kNow, random_)});
   EXPECT_THAT(stores_.store->Save(late)->moved_shows, ElementsAre(7));
   EXPECT_THAT(Live().first, SizeIs(1));
-  EXPECT_THAT(Live().second, SizeIs(1));
-  EXPECT_THAT(Load({.sagas = {late.sagas[0].saga}}).sagas, IsEmpty());
+  EXPECT_THAT(Live().second, ElementsAre(NewSession(1, SessionState::kWaiting)));
+  EXPECT_THAT(Load({.sagas = {{late.sagas[0].saga, 7}}}).sagas, IsEmpty());
+}
+
+TEST_P(StoreContractTest, OfSeveralShowsThoseThatMovedAreTold) {
+  Changes both = ChangesOf(ShowOf(0, 1), {NewSession(1, SessionState::kWaiting)});
+  both.shows.push_back(ChangesOf(ShowOf(0, 1, 8), {NewSession(1, SessionState::kWaiting, 8)}).shows[0]);
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 0, 8), {})));
+  EXPECT_THAT(stores_.store->Save(both)->moved_shows, ElementsAre(8));
+  both.shows[1].show.version = 1;
+  both.shows[0].show.version = Live().first.size() == 2 ? 1 : 0;  // a store may have saved that one
+  both.shows[0].sessions[0].is_new = both.shows[0].show.version == 0;
+  ASSERT_TRUE(Saves(both));
+  EXPECT_THAT(Live().second,
+              ElementsAre(NewSession(1, SessionState::kWaiting), NewSession(1, SessionState::kWaiting, 8)));
 }
 
 TEST_P(StoreContractTest, ASecondWriterMovesTheShow) {
@@ -191,6 +213,7 @@ TEST_P(StoreContractTest, ASecondWriterMovesTheShow) {
   Stores other = home_->Open();
   ASSERT_TRUE(other.store->Save(ChangesOf(ShowOf(1, 0), {}))->moved_shows.empty());
   EXPECT_THAT(stores_.store->Save(ChangesOf(ShowOf(1, 0), {}))->moved_shows, ElementsAre(7));
+  EXPECT_EQ(Live().first[0].version, 2);
   EXPECT_TRUE(Saves(ChangesOf(ShowOf(2, 0), {})));
 }
 
@@ -198,12 +221,12 @@ TEST_P(StoreContractTest, ASagasRecordIsKeptAndReplaced) {
   SagaRecord record{
       SagaId::Make(kNow, random_), SagaEnding::kMoved, {7, 1}, ReservationId::Make(kNow, random_), kNow};
   ASSERT_TRUE(Saves({.sagas = {record}}));
-  EXPECT_THAT(Load({.sagas = {record.saga}}).sagas, ElementsAre(record));
+  EXPECT_THAT(Load({.sagas = {{record.saga, 7}}}).sagas, ElementsAre(record));
   record.ending = SagaEnding::kUndone;
   record.recorded_at += milliseconds(1);
   ASSERT_TRUE(Saves({.sagas = {record}}));
   Reopen();
-  EXPECT_THAT(Load({.sagas = {record.saga}}).sagas, ElementsAre(record));
+  EXPECT_THAT(Load({.sagas = {{record.saga, 7}}}).sagas, ElementsAre(record));
 }
 
 TEST_P(StoreContractTest, PurgeDeletesWhatEndedAndIsOldAndNothingElse) {
@@ -213,13 +236,14 @@ TEST_P(StoreContractTest, PurgeDeletesWhatEndedAndIsOldAndNothingElse) {
   Session young = NewSession(4, SessionState::kExpired);
   young.joined_at = kNow + milliseconds(10);
   ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 4), {old_live, old_ended, old_completed, young})));
-  const SagaRecord old_saga{.saga = SagaId::Make(kNow, random_), .recorded_at = kNow};
+  const SagaRecord old_saga{.saga = SagaId::Make(kNow, random_), .session = {7, 2}, .recorded_at = kNow};
   const SagaRecord young_saga{.saga = SagaId::Make(kNow + milliseconds(10), random_),
+                              .session = {7, 4},
                               .recorded_at = kNow + milliseconds(10)};
   ASSERT_TRUE(Saves({.sagas = {old_saga, young_saga}}));
   EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 100), 3);
-  const Found found =
-      Load({.sessions = {{7, 1}, {7, 2}, {7, 3}, {7, 4}}, .sagas = {old_saga.saga, young_saga.saga}});
+  const Found found = Load(
+      {.sessions = {{7, 1}, {7, 2}, {7, 3}, {7, 4}}, .sagas = {{old_saga.saga, 7}, {young_saga.saga, 7}}});
   EXPECT_THAT(found.sessions, ElementsAre(old_live, young));
   EXPECT_THAT(found.sagas, ElementsAre(young_saga));
 }
@@ -242,6 +266,31 @@ TEST_P(StoreContractTest, HistoryGoesByPages) {
   EXPECT_THAT(*stores_.history->Sessions(8, 0, 2), IsEmpty());
 }
 
+TEST_P(StoreContractTest, ManySessionsAreThereInTheirOrder) {
+  std::vector<Session> sessions;
+  for (uint64_t s = 1; s <= 1'000; ++s) {
+    sessions.push_back(NewSession(s, s % 3 == 0 ? SessionState::kExpired : SessionState::kWaiting));
+  }
+  sessions[499].user_id = std::string(kMaxUserBytes, 'x');
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 1'000), sessions)));
+  EXPECT_EQ(*stores_.history->Sessions(7, 0, 2'000), sessions);
+  EXPECT_EQ(stores_.history->Sessions(7, 700, 200)->back(), sessions[899]);
+  std::erase_if(sessions, [](const Session& session) { return !session.Live(); });
+  EXPECT_EQ(Live().second, sessions);
+}
+
+TEST_P(StoreContractTest, WhatIsPurgedIsGoneFromEveryList) {
+  std::vector<Session> sessions;
+  for (uint64_t s = 1; s <= 300; ++s) sessions.push_back(NewSession(s, SessionState::kExpired));
+  for (size_t i = 0; i < 300; i += 10) BindTo(sessions[i]);
+  sessions.push_back(NewSession(301, SessionState::kWaiting));
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 301), sessions)));
+  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 1'000), 300);
+  EXPECT_THAT(Live().second, ElementsAre(sessions.back()));
+  EXPECT_THAT(*stores_.history->Sessions(7, 0, 10), ElementsAre(sessions.back()));
+  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 1'000), 0);
+}
+
 class SqliteHome final : public Home {
  public:
   Stores Open() override { return *OpenSqlite(dir_.path() / "queue.db"); }
@@ -250,8 +299,23 @@ class SqliteHome final : public Home {
   testbed::TempDir dir_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContractTest,
-                         ::testing::Values<HomeFactory>([] { return std::make_unique<SqliteHome>(); }));
+class RedisHome final : public Home {
+ public:
+  explicit RedisHome(std::string url) : url_(std::move(url)) {}
+  Stores Open() override { return *OpenRedis(url_, {.command_timeout = std::chrono::seconds(5)}); }
+
+ private:
+  const std::string url_;
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    Stores, StoreContractTest,
+    ::testing::Values(Kind{"Sqlite", false, [] { return std::make_unique<SqliteHome>(); }},
+                      Kind{"Redis", true,
+                           [] { return std::make_unique<RedisHome>(testbed::EmptyRedis().Url()); }},
+                      Kind{"RedisCluster", true,
+                           [] { return std::make_unique<RedisHome>(testbed::EmptyRedisCluster().Url()); }}),
+    [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace boxoffice::queue

@@ -139,10 +139,10 @@ class SqliteStore final : public Store {
       if (there) found.sessions.push_back(ReadSession(read_session_));
       read_session_.Reset();
     }
-    for (const SagaId& saga : keys.sagas) {
-      BOXOFFICE_ASSIGN(const bool there, read_saga_.Bind(saga).Step());
+    for (const SagaKey& key : keys.sagas) {
+      BOXOFFICE_ASSIGN(const bool there, read_saga_.Bind(key.saga).Step());
       if (there) {
-        found.sagas.push_back({saga,
+        found.sagas.push_back({key.saga,
                                static_cast<SagaEnding>(read_saga_.Int(0)),
                                {read_saga_.Int(1), static_cast<uint64_t>(read_saga_.Int(2))},
                                IdAt<ReservationId>(read_saga_, 3),

@@ -15,7 +15,8 @@ struct Loaded {
   bool rebuilding = false;  // a new store too: what it holds is not yet the fold of the log
 };
 
-// Not thread-safe. Errors of all: database_unavailable.
+// Not thread-safe. Errors of all: database_unavailable; whether it was done is then not known, and it is
+// repeated.
 class Store {
  public:
   virtual ~Store() = default;
@@ -24,6 +25,8 @@ class Store {
   [[nodiscard]] virtual Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) = 0;
   // One transaction: `changed` rows take the place of the old ones, `counted` (none of them processed) are
   // processed, hours before `oldest` are dropped. A processed id: constraint, and nothing is done.
+  // moved (kUnavailable): another process has saved since this store's last Load or Save; nothing is done,
+  // and what is in memory has to be loaded again.
   [[nodiscard]] virtual Result<void> Save(const State& changed, std::span<const EventId> counted,
                                           Hour oldest) = 0;
   // Drops all, also which events were processed; the store is rebuilding from then on, also after a crash.

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 
 #include "services/ranking/store.h"
+#include "services/ranking/store_redis.h"
 #include "services/ranking/store_sqlite.h"
+#include "testing/redis_server.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::ranking {
@@ -13,13 +15,22 @@ using testing::ElementsAre;
 
 struct Kind {
   std::string name;
-  std::function<std::unique_ptr<Store>(const std::filesystem::path&)> open;
+  std::function<std::string()> redis_url;  // empty: none is needed
 };
 
 // What every store of the ranking does.
 class RankingStoreTest : public testing::TestWithParam<Kind> {
  protected:
-  std::unique_ptr<Store> Open() { return GetParam().open(dir_.path()); }
+  void SetUp() override {
+    if (!GetParam().redis_url) return;
+    BOXOFFICE_NEEDS_REDIS();
+    redis_url_ = GetParam().redis_url();
+  }
+  std::unique_ptr<Store> Open() {
+    return redis_url_.empty()
+               ? OpenSqliteStore(dir_.path() / "ranking.db").value()
+               : OpenRedisStore(redis_url_, {.command_timeout = std::chrono::seconds(5)}).value();
+  }
   EventId Id() { return EventId::Make(now_, random_); }
   State Sample() {
     State state;
@@ -33,6 +44,7 @@ class RankingStoreTest : public testing::TestWithParam<Kind> {
   }
 
   testbed::TempDir dir_;
+  std::string redis_url_;
   SeededRandom random_{1};
   Timestamp now_ = FromUnixMs(1'800'000'000'000);
 };
@@ -105,12 +117,11 @@ TEST_P(RankingStoreTest, ARebuildBeginsEmptyAndLastsUntilItsEnd) {
   EXPECT_FALSE(Open()->Load()->rebuilding);
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, RankingStoreTest,
-                         testing::Values(Kind{"Sqlite",
-                                              [](const std::filesystem::path& dir) {
-                                                return OpenSqliteStore(dir / "ranking.db").value();
-                                              }}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Stores, RankingStoreTest,
+    testing::Values(Kind{"Sqlite", {}}, Kind{"Redis", [] { return testbed::EmptyRedis().Url(); }},
+                    Kind{"RedisCluster", [] { return testbed::EmptyRedisCluster().Url(); }}),
+    [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace boxoffice::ranking

@@ -19,6 +19,7 @@ ALLOWED = {
     "platform/module": {"platform/obs", "platform/rpc", "platform/bus", "platform/outbox", "proto"},
     "platform/obs": set(),
     "platform/outbox": {"platform/obs", "platform/sql", "platform/bus"},
+    "platform/redis": {"platform/obs"},
     "platform/resilience": set(),
     "platform/rpc": {"platform/obs", "platform/batch", "platform/resilience", "proto"},
     "platform/sql": set(),
@@ -32,6 +33,7 @@ ALLOWED = {
 DRIVERS = [
     ("sqlite3.h", ["platform/sql"], "go through platform/sql"),
     ("libpq-fe.h", ["platform/sql", "testing"], "go through platform/sql"),
+    ("hiredis/*", ["platform/redis", "testing"], "go through platform/redis"),
     ("spdlog/*", ["platform/obs"], "log through platform/obs"),
     ("boost/beast*", ["platform/http", "platform/boost"], "go through platform/http"),
     ("CLI/*", ["boxoffice"], "parse command lines in src/boxoffice; take a config struct"),
@@ -47,8 +49,8 @@ EDGE = [
 PURE = ["platform/batch/executor.h", "platform/batch/health.h", "platform/obs/log.h", "platform/obs/metrics.h",
         "platform/resilience/admission.h", "platform/resilience/retry_budget.h"]
 # Headers of the standard library and of others that a core may include: no I/O, no thread, no clock.
-CORE_BANNED_SYSTEM = ["thread", "future", "condition_variable", "fstream", "iostream", "sqlite3.h", "libpq-fe.h", "google/*",
-                      "grpc*", "boost/*", "openssl/*", "spdlog/*"]  # fmt: skip
+CORE_BANNED_SYSTEM = ["thread", "future", "condition_variable", "fstream", "iostream", "sqlite3.h", "libpq-fe.h",
+                      "hiredis/*", "google/*", "grpc*", "boost/*", "openssl/*", "spdlog/*"]  # fmt: skip
 # The saga is made of coroutines.
 SAGA = ("services/reservation/saga/", "services/reservation/service.")
 CORE_BANNED_CALLS = [

@@ -1,0 +1,236 @@
+#include "platform/redis/client.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include "base/check.h"
+#include "platform/obs/log.h"
+#include "platform/redis/slot.h"
+
+namespace boxoffice::redis {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int kMaxRedirections = 8;
+// While a map is stale: so often at most, because a failover takes seconds.
+constexpr milliseconds kRefreshPause{100};
+constexpr milliseconds kTryAgainPause{10};
+
+// Redis refused to run it, for now or until an operator has done something.
+constexpr std::array<std::string_view, 13> kRefusals = {
+    "BUSY",       "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF",  "NOAUTH",   "NOPERM",
+    "NOREPLICAS", "NOSCRIPT",    "OOM",     "READONLY",   "TRYAGAIN", "WRONGPASS"};
+
+Error ErrorOf(std::string_view text, const Address& from) {
+  const std::string_view kind = text.substr(0, text.find(' '));
+  std::string detail = fmt::format("{}: {}", from.ToString(), text);
+  if (std::ranges::find(kRefusals, kind) != kRefusals.end()) {
+    return {Code::kUnavailable, "database_unavailable", std::move(detail)};
+  }
+  if (kind == "MOVED" || kind == "ASK") {
+    detail += " (a node of a cluster: its URL begins with redis+cluster://)";
+    return {Code::kUnavailable, "database_unavailable", std::move(detail)};
+  }
+  return {Code::kInternal, "redis_error", std::move(detail)};
+}
+
+}  // namespace
+
+// A request on its way: where it goes next, and how.
+struct Client::Attempt {
+  size_t request = 0;  // its place among the requests
+  Connection* connection = nullptr;
+  std::optional<Address> redirected;
+  bool asking = false;
+  bool with_text = false;  // of the script, because that server does not know it
+  bool again = false;      // after a pause
+  int redirections = 0;
+};
+
+Result<std::unique_ptr<Client>> Client::Open(std::string_view url, const Options& options) {
+  BOXOFFICE_ASSIGN(Target target, ParseUrl(url));
+  return std::make_unique<Client>(std::move(target), options);
+}
+
+Client::Client(Target target, const Options& options)
+    : target_(std::move(target)), options_(options), random_(SystemSeed()) {}
+Client::~Client() = default;
+
+Result<Reply> Client::Run(const Request& request) { return std::move(RunAll({&request, 1}).front()); }
+
+std::vector<Result<Reply>> Client::RunAll(std::span<const Request> requests) {
+  const auto deadline = SteadyClock::now() + options_.command_timeout;
+  RefreshIfDue(deadline);
+  std::vector<Result<Reply>> results;
+  results.reserve(requests.size());
+  std::vector<Attempt> attempts;
+  attempts.reserve(requests.size());
+  for (size_t i = 0; i < requests.size(); ++i) {
+    results.emplace_back(DatabaseUnavailable(Code::kUnavailable, "the time was over before it was sent"));
+    attempts.push_back({.request = i});
+  }
+  while (!attempts.empty() && SteadyClock::now() < deadline) {
+    RunRound(requests, attempts, results, deadline);
+    // Keys that are moving one by one are together again in a moment.
+    if (std::ranges::any_of(attempts, &Attempt::again)) {
+      poll(nullptr, 0, static_cast<int>(kTryAgainPause.count()));
+    }
+  }
+  return results;
+}
+
+// Leaves in `attempts` those that have to be sent again.
+void Client::RunRound(std::span<const Request> requests, std::vector<Attempt>& attempts,
+                      std::vector<Result<Reply>>& results, SteadyClock::time_point deadline) {
+  std::vector<Attempt> sendable;
+  sendable.reserve(attempts.size());
+  std::map<Connection*, Result<void>> opened;
+  for (Attempt& attempt : attempts) {
+    Connection* connection =
+        attempt.redirected ? &ConnectionTo(*attempt.redirected) : Route(requests[attempt.request]);
+    if (connection == nullptr) {
+      results[attempt.request] =
+          DatabaseUnavailable(Code::kUnavailable, "no server is known to own the key's slot");
+      stale_ = true;
+      continue;
+    }
+    auto open = opened.find(connection);
+    if (open == opened.end()) open = opened.emplace(connection, connection->Open()).first;
+    if (open->second) {
+      attempt.connection = connection;
+      sendable.push_back(std::move(attempt));
+    } else {
+      results[attempt.request] = std::unexpected(open->second.error());
+      stale_ = true;  // perhaps a replica has taken its place
+    }
+  }
+  attempts = std::move(sendable);
+  Send(requests, attempts, results, deadline);
+  std::erase_if(attempts, [&](Attempt& attempt) { return !Judge(attempt, results[attempt.request]); });
+}
+
+// Sends all, then awaits all; the answers are put into `results` as they came.
+void Client::Send(std::span<const Request> requests, std::span<Attempt> attempts,
+                  std::vector<Result<Reply>>& results, SteadyClock::time_point deadline) {
+  constexpr size_t kAsking = SIZE_MAX;
+  std::map<Connection*, std::vector<size_t>> sent;  // for each answer to come its request, or kAsking
+  std::vector<std::string_view> words;
+  for (const Attempt& attempt : attempts) {
+    const Request& request = requests[attempt.request];
+    std::vector<size_t>& to = sent[attempt.connection];
+    if (attempt.asking) {
+      attempt.connection->Add(std::array<std::string_view, 1>{"ASKING"});
+      to.push_back(kAsking);
+    }
+    words.clear();
+    if (request.script != nullptr) {
+      words.emplace_back(attempt.with_text ? "EVAL" : "EVALSHA");
+      words.emplace_back(attempt.with_text ? request.script->text() : request.script->sha());
+    }
+    words.insert(words.end(), request.words.begin(), request.words.end());
+    attempt.connection->Add(words);
+    to.push_back(attempt.request);
+  }
+  std::vector<Connection*> connections;
+  for (const auto& [connection, unused] : sent) connections.push_back(connection);
+  Connection::Exchange(connections, deadline);
+  for (auto& [connection, to] : sent) {
+    std::vector<Result<Reply>> answers = connection->Take();
+    for (size_t i = 0; i < answers.size(); ++i) {
+      if (to[i] != kAsking) results[to[i]] = std::move(answers[i]);
+    }
+    if (!connection->is_open()) {
+      obs::Log(obs::Level::kWarning, "redis_connection_lost", {{"server", connection->address().ToString()}});
+    }
+  }
+}
+
+// Whether it has to be sent again. If not, `answer` is what the caller gets.
+bool Client::Judge(Attempt& attempt, Result<Reply>& answer) {
+  attempt.again = false;
+  if (!answer || !answer->IsError()) return false;
+  const Address& from = attempt.connection->address();
+  const std::string text(answer->value().Text());
+  answer = std::unexpected(ErrorOf(text, from));
+  if (text.starts_with("NOSCRIPT") && !attempt.with_text) {
+    attempt.with_text = true;
+    return true;
+  }
+  if (!target_.cluster) return false;
+  attempt.again = text.starts_with("TRYAGAIN");
+  if (attempt.again) return true;
+  if (const auto redirection = ReadRedirection(text, from)) {
+    attempt.redirected = redirection->to;
+    attempt.asking = redirection->ask;
+    attempt.with_text = false;
+    if (!redirection->ask) {
+      topology_.Move(redirection->slot, redirection->to);
+      stale_ = true;  // one slot has moved: others have, too, or will
+    }
+    return ++attempt.redirections <= kMaxRedirections;
+  }
+  if (text.starts_with("CLUSTERDOWN") || text.starts_with("READONLY")) stale_ = true;
+  return false;
+}
+
+Connection* Client::Route(const Request& request) {
+  if (!target_.cluster) return &ConnectionTo(target_.servers.front());
+  const Address* owner = topology_.OwnerOf(SlotOf(request.key()));
+  return owner != nullptr ? &ConnectionTo(*owner) : nullptr;
+}
+
+Connection& Client::ConnectionTo(const Address& address) {
+  std::unique_ptr<Connection>& connection = connections_[address];
+  if (connection == nullptr) {
+    connection = std::make_unique<Connection>(address, Connection::Login{target_.user, target_.password},
+                                              options_.connect_timeout, random_);
+  }
+  return *connection;
+}
+
+void Client::RefreshIfDue(SteadyClock::time_point deadline) {
+  const auto now = SteadyClock::now();
+  if (!target_.cluster || now < (stale_ ? refresh_at_ : refresh_at_ + options_.refresh_interval)) return;
+  std::optional<Topology> read = AskForTopology(deadline);
+  refresh_at_ = SteadyClock::now() + kRefreshPause;
+  if (!read) return;
+  stale_ = false;
+  if (*read == topology_) return;
+  topology_ = *std::move(read);
+  obs::Log(obs::Level::kInfo, "redis_cluster_map", {{"servers", topology_.servers.size()}});
+  // Servers that have gone: nothing will be sent to them any longer.
+  std::erase_if(connections_, [&](const auto& entry) {
+    return !std::ranges::binary_search(topology_.servers, entry.first) &&
+           std::ranges::find(target_.servers, entry.first) == target_.servers.end();
+  });
+}
+
+// Of whoever answers first: those that are connected, the others of the cluster, those of the URL.
+std::optional<Topology> Client::AskForTopology(SteadyClock::time_point deadline) {
+  std::vector<Connection*> candidates;
+  for (const Address& server : topology_.servers) candidates.push_back(&ConnectionTo(server));
+  for (const Address& server : target_.servers) candidates.push_back(&ConnectionTo(server));
+  std::ranges::stable_partition(candidates, &Connection::is_open);
+  for (Connection* connection : candidates) {
+    if (SteadyClock::now() >= deadline) break;
+    if (!connection->Open()) continue;
+    connection->Add(std::array<std::string_view, 2>{"CLUSTER", "SLOTS"});
+    Connection::Exchange({&connection, 1}, std::min(deadline, SteadyClock::now() + options_.connect_timeout));
+    const Result<Reply> answer = std::move(connection->Take().front());
+    if (!answer) continue;
+    Topology topology = ReadTopology(answer->value(), connection->address());
+    if (!topology.servers.empty()) return topology;
+    obs::Log(obs::Level::kWarning, "redis_cluster_map_refused",
+             {{"server", connection->address().ToString()}, {"detail", answer->value().Text()}});
+  }
+  return std::nullopt;
+}
+
+}  // namespace boxoffice::redis

@@ -1,0 +1,76 @@
+// A client of one Redis server or of a Redis Cluster: finds the server of each key, sends what goes to
+// several servers before it awaits any, follows slots that move, and finds the master that a replica became.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "base/result.h"
+#include "platform/redis/address.h"
+#include "platform/redis/connection.h"
+#include "platform/redis/reply.h"
+#include "platform/redis/request.h"
+#include "platform/redis/topology.h"
+
+namespace boxoffice::redis {
+
+struct Options {
+  std::chrono::milliseconds connect_timeout{500};      // to connect, log in and hear an answer
+  std::chrono::milliseconds command_timeout{1'000};    // of one RunAll, with all that it retries
+  std::chrono::milliseconds refresh_interval{30'000};  // a cluster's map is read again at least so often
+};
+
+// Belongs to one thread at a time, and has no thread of its own: it connects, reconnects and reads a
+// cluster's map inside of RunAll. Blocks at most command_timeout, and connect_timeout for each server that
+// has to be connected to, of which those that have just failed are left out (Connection).
+//
+// It sends a request again by itself only where Redis says that it has not run it: the slot has moved (MOVED,
+// ASK), its keys are just moving (TRYAGAIN), the script is not known there (NOSCRIPT).
+class Client {
+ public:
+  // Does not connect yet. Errors: invalid_redis_url.
+  [[nodiscard]] static Result<std::unique_ptr<Client>> Open(std::string_view url,
+                                                            const Options& options = {});
+  explicit Client(Target target, const Options& options = {});
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  ~Client();
+
+  // Runs the requests, which are independent of each other; those of one slot run in their order, unless the
+  // slot is just moving. A reply for each, in order, none of them an error of Redis.
+  // Errors, of each request by itself:
+  // - database_unavailable, kUnavailable: it was not run. The server can't be reached, has just failed, or
+  //   refused: CLUSTERDOWN, LOADING, READONLY, TRYAGAIN to the end, MISCONF, OOM, NOREPLICAS, NOAUTH, ….
+  // - database_unavailable, kUnknown: it was sent, and no answer came.
+  // - redis_error, kInternal: any other error of Redis, as of a bug in a script.
+  [[nodiscard]] std::vector<Result<Reply>> RunAll(std::span<const Request> requests);
+  [[nodiscard]] Result<Reply> Run(const Request& request);
+
+ private:
+  struct Attempt;
+  void RunRound(std::span<const Request> requests, std::vector<Attempt>& attempts,
+                std::vector<Result<Reply>>& results, SteadyClock::time_point deadline);
+  void Send(std::span<const Request> requests, std::span<Attempt> attempts,
+            std::vector<Result<Reply>>& results, SteadyClock::time_point deadline);
+  [[nodiscard]] bool Judge(Attempt& attempt, Result<Reply>& answer);
+  Connection* Route(const Request& request);
+  Connection& ConnectionTo(const Address& address);
+  void RefreshIfDue(SteadyClock::time_point deadline);
+  [[nodiscard]] std::optional<Topology> AskForTopology(SteadyClock::time_point deadline);
+
+  const Target target_;
+  const Options options_;
+  SeededRandom random_;
+  std::map<Address, std::unique_ptr<Connection>> connections_;
+  Topology topology_;                   // of a cluster
+  bool stale_ = true;                   // the topology is known to be, or to be about to be, another one
+  SteadyClock::time_point refresh_at_;  // earliest while it is stale, latest otherwise
+};
+
+}  // namespace boxoffice::redis

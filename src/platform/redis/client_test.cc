@@ -1,0 +1,216 @@
+// The client against one real server: what it answers, and what it says when the server does not.
+#include "platform/redis/client.h"
+
+#include <future>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "testing/redis_server.h"
+
+namespace boxoffice::redis {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+constexpr std::string_view kAddText = "return redis.call('INCRBY', KEYS[1], ARGV[1])";
+const Script& Add() {
+  static const Script script(kAddText);
+  return script;
+}
+Request AddTo(const std::string& key, int by = 1) {
+  return Request::Call(Add(), {key}, {std::to_string(by)});
+}
+Request Get(const std::string& key) { return Request::Command({"GET", key}); }
+
+// One server for all tests; those that do something to it have their own.
+class RedisClientTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    BOXOFFICE_NEEDS_REDIS();
+    server_ = &testbed::EmptyRedis();
+    client_ = Client::Open(server_->Url(), kQuick).value();
+  }
+  static milliseconds Took(const std::function<void()>& what) {
+    const auto start = SteadyClock::now();
+    what();
+    return std::chrono::duration_cast<milliseconds>(SteadyClock::now() - start);
+  }
+  // Until it answers, as the caller of a service tries again.
+  static bool Recovers(Client& client, milliseconds timeout = seconds(5)) {
+    const auto until = SteadyClock::now() + timeout;
+    while (SteadyClock::now() < until) {
+      if (client.Run(Request::Command({"GET", "any"}))) return true;
+      std::promise<void>().get_future().wait_for(milliseconds(5));
+    }
+    return false;
+  }
+
+  static constexpr Options kQuick{.connect_timeout = milliseconds(300), .command_timeout = milliseconds(600)};
+  testbed::RedisServer* server_ = nullptr;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(RedisClientTest, RepliesComeInTheOrderOfTheRequests) {
+  std::vector<Request> requests;
+  for (int i = 1; i <= 100; ++i) requests.push_back(AddTo("n", i));
+  const auto replies = client_->RunAll(requests);
+  ASSERT_EQ(replies.size(), 100);
+  int64_t sum = 0;
+  for (int i = 1; i <= 100; ++i) EXPECT_EQ(replies[i - 1]->value().Int(), sum += i);
+}
+
+TEST_F(RedisClientTest, BytesOfAnyKindGoThereAndBack) {
+  std::string bytes;
+  for (int i = 0; i < 256; ++i) bytes += static_cast<char>(i);
+  ASSERT_TRUE(client_->Run(Request::Command({"SET", bytes, bytes + bytes})));
+  EXPECT_EQ(client_->Run(Get(bytes))->value().Text(), bytes + bytes);
+  EXPECT_TRUE(client_->Run(Get("none"))->value().IsNil());
+}
+
+TEST_F(RedisClientTest, MoreThanASocketHoldsGoesBothWaysAtOnce) {
+  const std::string large(1'000'000, 'x');
+  std::vector<Request> requests;
+  for (int i = 0; i < 20; ++i) requests.push_back(Request::Command({"GETSET", "large", large}));
+  Client patient(ParseUrl(server_->Url()).value(), {.command_timeout = seconds(10)});
+  const auto replies = patient.RunAll(requests);
+  EXPECT_TRUE(replies[0]->value().IsNil());
+  for (size_t i = 1; i < replies.size(); ++i) EXPECT_EQ(replies[i]->value().Text().size(), large.size());
+}
+
+TEST_F(RedisClientTest, AScriptThatTheServerForgotIsSentAgain) {
+  EXPECT_EQ(client_->Run(AddTo("n"))->value().Int(), 1);
+  ASSERT_EQ(server_->AskOne({"SCRIPT", "FLUSH"}), "OK");
+  const std::vector<Request> both{AddTo("n"), AddTo("n")};
+  for (const auto& reply : client_->RunAll(both)) ASSERT_TRUE(reply.has_value());
+  EXPECT_EQ(client_->Run(Get("n"))->value().Text(), "3") << "each ran once";
+  EXPECT_EQ(server_->AskOne({"SCRIPT", "EXISTS", Add().sha()}), "1");
+}
+
+TEST_F(RedisClientTest, OneBadRequestDoesNotFailItsNeighbours) {
+  const std::vector<Request> requests{AddTo("n"), Request::Command({"LPUSH", "n", "x"}), AddTo("n")};
+  const auto replies = client_->RunAll(requests);
+  EXPECT_EQ(replies[0]->value().Int(), 1);
+  EXPECT_EQ(replies[1].error().reason, "redis_error");
+  EXPECT_EQ(replies[1].error().code, Code::kInternal);
+  EXPECT_THAT(replies[1].error().detail, HasSubstr("WRONGTYPE"));
+  EXPECT_EQ(replies[2]->value().Int(), 2);
+}
+
+TEST_F(RedisClientTest, AUnixSocketWillDo) {
+  const auto client = Client::Open(server_->SocketUrl()).value();
+  EXPECT_EQ(client->Run(AddTo("n"))->value().Int(), 1);
+}
+
+TEST_F(RedisClientTest, NobodyThereIsUnavailableAtOnceAndNotAskedEachTime) {
+  testbed::RedisServer server;
+  const auto client = Client::Open(server.Url(), kQuick).value();
+  server.Kill9();
+  const Error error = client->Run(AddTo("n")).error();
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  EXPECT_EQ(error.reason, "database_unavailable");
+  EXPECT_THAT(client->Run(AddTo("n")).error().detail, HasSubstr("a moment ago"));
+  server.Start();
+  EXPECT_TRUE(Recovers(*client));
+}
+
+TEST_F(RedisClientTest, ARestartBetweenTwoCallsIsNotNoticed) {
+  testbed::RedisServer server;
+  const auto client = Client::Open(server.Url()).value();
+  ASSERT_TRUE(client->Run(AddTo("n")));
+  server.Kill9();
+  server.Start();
+  EXPECT_EQ(client->Run(AddTo("n"))->value().Int(), 2) << "the data is there, and so is the script";
+}
+
+TEST_F(RedisClientTest, AServerThatDiesWhileItWorksLeavesTheOutcomeUnknown) {
+  testbed::RedisServer server;
+  const auto client = Client::Open(server.Url(), {.command_timeout = seconds(10)}).value();
+  ASSERT_TRUE(client->Run(AddTo("n")));
+  const Script endless("redis.call('SET', KEYS[1], 1) while true do end");
+  std::jthread killer([&] {
+    std::promise<void>().get_future().wait_for(milliseconds(200));
+    server.Kill9();
+  });
+  const Error error = client->Run(Request::Call(endless, {"n"}, {})).error();
+  EXPECT_EQ(error.code, Code::kUnknown);
+  EXPECT_EQ(error.reason, "database_unavailable");
+}
+
+TEST_F(RedisClientTest, AFrozenServerCostsATimeOutAndNoMore) {
+  testbed::RedisServer server;
+  const auto client = Client::Open(server.Url(), kQuick).value();
+  ASSERT_TRUE(client->Run(AddTo("n")));
+  server.Freeze();
+  const std::vector<Request> requests(3, AddTo("n"));
+  EXPECT_LT(Took([&] {
+              for (const auto& reply : client->RunAll(requests)) {
+                EXPECT_EQ(reply.error().code, Code::kUnknown) << reply.error().detail;
+              }
+            }),
+            milliseconds(2'000));
+  // A caller that does not give up: most of its calls are refused at once, and none is sent.
+  int slow = 0;
+  for (const auto until = SteadyClock::now() + milliseconds(1'500); SteadyClock::now() < until;) {
+    const milliseconds took =
+        Took([&] { EXPECT_EQ(client->Run(AddTo("n")).error().code, Code::kUnavailable); });
+    slow += took > milliseconds(100) ? 1 : 0;
+    std::promise<void>().get_future().wait_for(milliseconds(5));
+  }
+  EXPECT_LE(slow, 4);
+  server.Thaw();
+  EXPECT_TRUE(Recovers(*client));
+}
+
+TEST_F(RedisClientTest, WhatWasNeverSentWasNotDone) {
+  testbed::RedisServer server;
+  const auto client = Client::Open(server.Url(), kQuick).value();
+  ASSERT_TRUE(client->Run(AddTo("n")));
+  server.Freeze();
+  const std::vector<Request> requests(50, Request::Command({"SET", "large", std::string(1'000'000, 'x')}));
+  const auto replies = client->RunAll(requests);
+  EXPECT_EQ(replies.front().error().code, Code::kUnknown);
+  EXPECT_EQ(replies.back().error().code, Code::kUnavailable) << "it was still with us";
+}
+
+TEST_F(RedisClientTest, APasswordIsAskedForAndGiven) {
+  testbed::RedisServer server({"--requirepass", "p@ss"});
+  const std::string address = server.Url().substr(std::string_view("redis://").size());
+  const auto without = Client::Open("redis://" + address).value();
+  const auto wrong = Client::Open("redis://:other@" + address).value();
+  const auto right = Client::Open("redis://:p%40ss@" + address).value();
+  const auto named = Client::Open("redis://default:p%40ss@" + address).value();
+  EXPECT_THAT(without->Run(AddTo("n")).error().detail, HasSubstr("NOAUTH"));
+  EXPECT_THAT(wrong->Run(AddTo("n")).error().detail, HasSubstr("WRONGPASS"));
+  EXPECT_EQ(wrong->Run(AddTo("n")).error().code, Code::kUnavailable);
+  EXPECT_TRUE(right->Run(AddTo("n")).has_value());
+  EXPECT_TRUE(named->Run(AddTo("n")).has_value());
+}
+
+TEST_F(RedisClientTest, AReplicaRefusesWritesAndNothingIsDone) {
+  testbed::RedisServer replica({"--replicaof", "127.0.0.1", std::to_string(server_->port())});
+  const auto client = Client::Open(replica.Url()).value();
+  const Error error = client->Run(AddTo("n")).error();
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  EXPECT_THAT(error.detail, HasSubstr("READONLY"));
+}
+
+TEST_F(RedisClientTest, AFullServerRefusesAndNothingIsDone) {
+  testbed::RedisServer server({"--maxmemory", "1"});
+  const Error error = Client::Open(server.Url()).value()->Run(AddTo("n")).error();
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  EXPECT_THAT(error.detail, HasSubstr("OOM"));
+}
+
+TEST_F(RedisClientTest, AClusterUrlForASingleServerIsUnavailable) {
+  const std::string address = server_->Url().substr(std::string_view("redis://").size());
+  const auto client = Client::Open("redis+cluster://" + address, kQuick).value();
+  EXPECT_EQ(client->Run(AddTo("n")).error().code, Code::kUnavailable);
+}
+
+}  // namespace
+}  // namespace boxoffice::redis

@@ -1,0 +1,208 @@
+#include "platform/redis/connection.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+#include <hiredis/hiredis.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "base/check.h"
+
+namespace boxoffice::redis {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstPause{50};
+constexpr milliseconds kMaxPause{2'000};
+constexpr size_t kChunk = 64 * 1024;
+
+// For poll: rounded up, so that it does not spin in the last millisecond.
+int MsUntil(SteadyClock::time_point deadline) {
+  const auto left = std::chrono::ceil<milliseconds>(deadline - SteadyClock::now()).count();
+  return static_cast<int>(std::max<int64_t>(left, 0));
+}
+
+}  // namespace
+
+std::unexpected<Error> DatabaseUnavailable(Code code, std::string detail) {
+  return Fail(code, "database_unavailable", std::move(detail));
+}
+
+void Connection::Free::operator()(redisContext* context) const { redisFree(context); }
+
+Connection::Connection(Address address, Login login, milliseconds connect_timeout, Random& random)
+    : address_(std::move(address)),
+      login_(std::move(login)),
+      connect_timeout_(connect_timeout),
+      random_(random) {}
+Connection::~Connection() = default;
+
+Result<void> Connection::Open() {
+  if (context_ != nullptr && !ClosedByServer()) return {};
+  context_.reset();  // closed while it was idle: no request is lost, so there is no pause
+  if (pausing()) {
+    return DatabaseUnavailable(Code::kUnavailable,
+                               fmt::format("{}: it failed a moment ago", address_.ToString()));
+  }
+  const auto deadline = SteadyClock::now() + connect_timeout_;
+  Result<void> opened = Connect(deadline);
+  if (opened) opened = Greet(deadline);
+  if (opened) {
+    failures_ = 0;
+    return {};
+  }
+  if (context_ != nullptr) Lose({});  // otherwise it is counted already
+  return DatabaseUnavailable(Code::kUnavailable,
+                             fmt::format("{}: {}", address_.ToString(), opened.error().detail));
+}
+
+Result<void> Connection::Connect(SteadyClock::time_point deadline) {
+  context_.reset(address_.port == 0 ? redisConnectUnixNonBlock(address_.host.c_str())
+                                    : redisConnectNonBlock(address_.host.c_str(), address_.port));
+  CHECK(context_ != nullptr, "out of memory");
+  if (context_->err != 0) return DatabaseUnavailable(Code::kUnavailable, context_->errstr);
+  pollfd waited{context_->fd, POLLOUT, 0};
+  if (poll(&waited, 1, MsUntil(deadline)) <= 0) {
+    return DatabaseUnavailable(Code::kUnavailable, "can't be reached in time");
+  }
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (getsockopt(context_->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  if (error != 0) return DatabaseUnavailable(Code::kUnavailable, std::strerror(error));
+  return {};
+}
+
+// A frozen server's kernel still accepts connections, so an answer is what shows that it is there.
+Result<void> Connection::Greet(SteadyClock::time_point deadline) {
+  if (!login_.password.empty()) {
+    if (login_.user.empty()) {
+      Add(std::array<std::string_view, 2>{"AUTH", login_.password});
+    } else {
+      Add(std::array<std::string_view, 3>{"AUTH", login_.user, login_.password});
+    }
+  }
+  Add(std::array<std::string_view, 1>{"PING"});
+  Connection* self = this;
+  Exchange({&self, 1}, deadline);
+  for (Result<Reply>& answer : Take()) {
+    if (!answer) return std::unexpected(std::move(answer).error());
+    if (answer->IsError()) {
+      return DatabaseUnavailable(Code::kUnavailable, std::string(answer->value().Text()));
+    }
+  }
+  return {};
+}
+
+// Between exchanges nothing comes, so what can be read is the end.
+bool Connection::ClosedByServer() const {
+  char byte = 0;
+  return recv(context_->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+void Connection::Add(std::span<const std::string_view> words) {
+  CHECK(context_ != nullptr, "{} is not open", address_.ToString());
+  std::vector<const char*> texts;
+  std::vector<size_t> sizes;
+  texts.reserve(words.size());
+  sizes.reserve(words.size());
+  for (const std::string_view word : words) {
+    texts.push_back(word.data());
+    sizes.push_back(word.size());
+  }
+  char* text = nullptr;
+  const int size = redisFormatCommandArgv(&text, static_cast<int>(words.size()), texts.data(), sizes.data());
+  CHECK(size > 0, "out of memory");
+  starts_.push_back(out_.size());
+  out_.append(text, static_cast<size_t>(size));
+  redisFreeCommand(text);
+}
+
+void Connection::Exchange(std::span<Connection* const> connections, SteadyClock::time_point deadline) {
+  std::vector<pollfd> polled;
+  std::vector<Connection*> waiting;
+  while (true) {
+    polled.clear();
+    waiting.clear();
+    for (Connection* connection : connections) {
+      if (connection->written_ < connection->out_.size()) connection->Write();
+      if (!connection->Waits()) continue;
+      const bool more = connection->written_ < connection->out_.size();
+      polled.push_back({connection->context_->fd, static_cast<short>(more ? POLLIN | POLLOUT : POLLIN), 0});
+      waiting.push_back(connection);
+    }
+    if (polled.empty()) return;
+    const int ready = poll(polled.data(), polled.size(), MsUntil(deadline));
+    if (ready < 0 && errno != EINTR) CHECK(false, "poll: {}", std::strerror(errno));
+    for (size_t i = 0; ready > 0 && i < polled.size(); ++i) {
+      if ((polled[i].revents & ~POLLOUT) != 0) waiting[i]->Read();
+    }
+    if (SteadyClock::now() < deadline) continue;
+    for (Connection* connection : waiting) {
+      if (connection->Waits()) connection->Lose("no answer in time");
+    }
+    return;
+  }
+}
+
+void Connection::Write() {
+  while (context_ != nullptr && written_ < out_.size()) {
+    const ssize_t sent =
+        send(context_->fd, out_.data() + written_, out_.size() - written_, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+      written_ += static_cast<size_t>(sent);
+    } else if (errno == EAGAIN) {
+      return;
+    } else if (errno != EINTR) {
+      Lose(std::strerror(errno));
+    }
+  }
+}
+
+void Connection::Read() {
+  char chunk[kChunk];
+  const ssize_t size = recv(context_->fd, chunk, sizeof chunk, MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (size <= 0) return Lose(size == 0 ? "closed by the server" : std::strerror(errno));
+  redisReader* reader = context_->reader;
+  if (redisReaderFeed(reader, chunk, static_cast<size_t>(size)) != REDIS_OK) return Lose(reader->errstr);
+  while (Waits()) {
+    void* reply = nullptr;
+    if (redisReaderGetReply(reader, &reply) != REDIS_OK) return Lose(reader->errstr);
+    if (reply == nullptr) return;
+    replies_.emplace_back(static_cast<redisReply*>(reply));
+  }
+}
+
+void Connection::Lose(std::string detail) {
+  loss_ = std::move(detail);
+  context_.reset();
+  const auto full = std::min(kFirstPause * (1 << std::min(failures_, 10)), kMaxPause);
+  ++failures_;
+  // Half of it to all of it, so that the clients of a server that comes back do not all come at once.
+  const auto half = static_cast<uint64_t>(full.count()) / 2;
+  open_at_ = SteadyClock::now() + full - milliseconds(random_.Below(half + 1));
+}
+
+std::vector<Result<Reply>> Connection::Take() {
+  std::vector<Result<Reply>> answers;
+  answers.reserve(starts_.size());
+  for (Reply& reply : replies_) answers.emplace_back(std::move(reply));
+  for (size_t i = replies_.size(); i < starts_.size(); ++i) {
+    const Code code = starts_[i] < written_ ? Code::kUnknown : Code::kUnavailable;
+    answers.emplace_back(DatabaseUnavailable(code, fmt::format("{}: {}", address_.ToString(), loss_)));
+  }
+  out_.clear();
+  written_ = 0;
+  starts_.clear();
+  replies_.clear();
+  loss_.clear();
+  return answers;
+}
+
+}  // namespace boxoffice::redis

@@ -1,0 +1,82 @@
+#include "platform/redis/topology.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+#include <utility>
+
+namespace boxoffice::redis {
+namespace {
+
+template <typename Number>
+bool ReadNumber(std::string_view text, Number& number) {
+  const char* end = text.data() + text.size();
+  const auto [ptr, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && ptr == end;
+}
+
+Address ReadServer(Value server, const Address& asked) {
+  std::string host(server[0].Text());
+  if (host.empty() || host == "?") host = asked.host;
+  return {std::move(host), static_cast<uint16_t>(server[1].Int())};
+}
+
+}  // namespace
+
+const Address* Topology::OwnerOf(uint16_t slot) const {
+  if (owner.empty() || owner[slot] == kNobody) return nullptr;
+  return &servers[owner[slot]];
+}
+
+void Topology::Move(uint16_t slot, const Address& to) {
+  if (owner.empty()) owner.assign(kSlots, kNobody);
+  auto place = std::ranges::find(servers, to);
+  if (place == servers.end()) place = servers.insert(servers.end(), to);
+  owner[slot] = static_cast<uint16_t>(place - servers.begin());
+}
+
+// An array per range: its first slot, its last, the master, the replicas; a server is its host, its port, ….
+Topology ReadTopology(Value slots, const Address& asked) {
+  Topology topology;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    for (size_t j = 2; j < slots[i].size(); ++j) {
+      topology.servers.push_back(ReadServer(slots[i][j], asked));
+    }
+  }
+  std::ranges::sort(topology.servers);
+  const auto doubles = std::ranges::unique(topology.servers);
+  topology.servers.erase(doubles.begin(), doubles.end());
+  topology.owner.assign(kSlots, Topology::kNobody);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (slots[i].size() < 3) continue;
+    const auto master = std::ranges::lower_bound(topology.servers, ReadServer(slots[i][2], asked));
+    const auto place = static_cast<uint16_t>(master - topology.servers.begin());
+    const int64_t last = std::min<int64_t>(slots[i][1].Int(), kSlots - 1);
+    for (int64_t slot = std::max<int64_t>(slots[i][0].Int(), 0); slot <= last; ++slot) {
+      topology.owner[static_cast<size_t>(slot)] = place;
+    }
+  }
+  return topology;
+}
+
+std::optional<Redirection> ReadRedirection(std::string_view error, const Address& asked) {
+  Redirection redirection;
+  const size_t first = error.find(' ');
+  if (first == std::string_view::npos) return std::nullopt;
+  redirection.ask = error.substr(0, first) == "ASK";
+  if (!redirection.ask && error.substr(0, first) != "MOVED") return std::nullopt;
+  const size_t second = error.find(' ', first + 1);
+  const size_t colon = error.rfind(':');
+  if (second == std::string_view::npos || colon == std::string_view::npos || colon < second) {
+    return std::nullopt;
+  }
+  redirection.to.host = error.substr(second + 1, colon - second - 1);
+  if (redirection.to.host.empty()) redirection.to.host = asked.host;
+  if (!ReadNumber(error.substr(first + 1, second - first - 1), redirection.slot) ||
+      !ReadNumber(error.substr(colon + 1), redirection.to.port) || redirection.slot >= kSlots) {
+    return std::nullopt;
+  }
+  return redirection;
+}
+
+}  // namespace boxoffice::redis

@@ -1,0 +1,545 @@
+#include "services/queue/store_redis.h"
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/random.h"
+#include "services/queue/store_redis_row.h"
+
+namespace boxoffice::queue {
+namespace {
+
+using redis::Request;
+
+// A show's part of a save, all or nothing. What it is told: the version that the show was loaded with ("":
+// only sagas are saved) and its stamp ("": not known); the show's row; then lists, each after its length. The
+// version closes the race between two replicas that loaded the same show: the second one changes nothing.
+constexpr std::string_view kSaveText = R"lua(
+local show, member, saga = KEYS[1], KEYS[2], KEYS[3]
+if ARGV[1] ~= '' then
+  local now = redis.call('HMGET', show, 'version', 'stamp')
+  if (now[1] or '0') ~= ARGV[1] or (ARGV[2] ~= '' and now[2] ~= ARGV[2]) then return 0 end
+  redis.call('HSET', show, 'version', ARGV[3], 'stamp', ARGV[4], 'state', ARGV[5], 'rate', ARGV[6], 'cap', ARGV[7],
+    'last', ARGV[8], 'head', ARGV[9], 'completed', ARGV[10], 'expired', ARGV[11])
+end
+local life, at = ARGV[12], 13
+local function list()
+  local first = at + 1
+  at = first + tonumber(ARGV[at])
+  return first, at - 1
+end
+-- With every item of the next list, some thousands at a time, which is what Lua can unpack. Even: of pairs, too.
+local function run(command, key)
+  local first, last = list()
+  for from = first, last, 4000 do
+    redis.call(command, key, unpack(ARGV, from, math.min(from + 3999, last)))
+  end
+  return first <= last
+end
+if run('SADD', member) then redis.call('PEXPIRE', member, life) end
+run('SREM', member)
+local first, last = list()
+for i = first, last do
+  local id = string.sub(ARGV[i], 1, 16)
+  for _, old in ipairs(redis.call('ZRANGEBYLEX', saga, '[' .. id, '(' .. id .. '\255')) do
+    redis.call('ZREM', saga, old)
+  end
+  redis.call('ZADD', saga, 0, ARGV[i])
+end
+if first <= last then redis.call('PEXPIRE', saga, life) end
+for bucket = 4, #KEYS, 2 do
+  local session, binding = KEYS[bucket], KEYS[bucket + 1]
+  if run('HSET', session) then redis.call('PEXPIRE', session, life) end
+  if run('HSET', binding) then redis.call('PEXPIRE', binding, life) end
+  run('HDEL', binding)
+end
+return 1
+)lua";
+
+const redis::Script& SaveScript() {
+  static const redis::Script script(kSaveText);
+  return script;
+}
+
+constexpr size_t kPage = 64;  // buckets that are read in one go: half a megabyte of people
+
+// A list as the script reads it.
+void Append(std::vector<std::string>& arguments, std::vector<std::string> list) {
+  arguments.push_back(fmt::to_string(list.size()));
+  std::ranges::move(list, std::back_inserter(arguments));
+}
+
+// What a save changes of one show.
+class ShowSave {
+ public:
+  explicit ShowSave(int64_t show_id) : show_id_(show_id) {}
+
+  void Take(const ShowChange& change) {
+    show_ = &change.show;
+    for (const SessionChange& session : change.sessions) {
+      if (session.durable) Take(session);
+    }
+  }
+  void Take(const SagaRecord& record) { sagas_.push_back(PackSaga(record)); }
+  [[nodiscard]] bool HasShow() const { return show_ != nullptr; }
+
+  // Gives away what it has.
+  [[nodiscard]] Request ToRequest(const std::string& stamp, const std::string& new_stamp) {
+    std::vector<std::string> keys{KeyOf(show_id_, "show"), KeyOf(show_id_, "member"),
+                                  KeyOf(show_id_, "saga")};
+    const Show show = show_ != nullptr ? *show_ : Show();
+    std::vector<std::string> arguments{HasShow() ? fmt::to_string(show.version) : "",
+                                       stamp,
+                                       fmt::to_string(show.version + 1),
+                                       new_stamp,
+                                       fmt::to_string(static_cast<int>(show.settings.state)),
+                                       fmt::to_string(show.settings.rate_per_s),
+                                       fmt::to_string(show.settings.active_cap),
+                                       fmt::to_string(show.last_sequence),
+                                       fmt::to_string(show.head_sequence),
+                                       fmt::to_string(show.completed),
+                                       fmt::to_string(show.expired),
+                                       fmt::to_string(kKeyLife.count())};
+    Append(arguments, std::move(joins_members_));
+    Append(arguments, std::move(leaves_members_));
+    Append(arguments, std::move(sagas_));
+    for (auto& [number, bucket] : buckets_) {
+      keys.push_back(BucketKey(show_id_, "session", number));
+      keys.push_back(BucketKey(show_id_, "binding", number));
+      Append(arguments, std::move(bucket.sessions));
+      Append(arguments, std::move(bucket.bindings));
+      Append(arguments, std::move(bucket.unbound));
+    }
+    return Request::Call(SaveScript(), std::move(keys), std::move(arguments));
+  }
+
+ private:
+  struct Bucket {
+    std::vector<std::string> sessions;  // field, row, …
+    std::vector<std::string> bindings;  // field, row, …
+    std::vector<std::string> unbound;   // fields
+  };
+
+  void Take(const SessionChange& change) {
+    const Session& session = change.session;
+    Bucket& bucket = buckets_[BucketOf(session.sequence)];
+    bucket.sessions.push_back(FieldOf(session.sequence));
+    bucket.sessions.push_back(PackSession(session));
+    if (!session.saga.IsNil()) {
+      bucket.bindings.push_back(FieldOf(session.sequence));
+      bucket.bindings.push_back(PackBinding(session));
+    } else if (!change.is_new) {
+      bucket.unbound.push_back(FieldOf(session.sequence));
+    }
+    const bool member = session.state == SessionState::kActive ||
+                        (session.state == SessionState::kExpired && session.Bound());
+    if (member) {
+      joins_members_.push_back(fmt::to_string(session.sequence));
+    } else if (!change.is_new) {
+      leaves_members_.push_back(fmt::to_string(session.sequence));
+    }
+  }
+
+  int64_t show_id_;
+  const Show* show_ = nullptr;
+  std::map<uint64_t, Bucket> buckets_;
+  std::vector<std::string> joins_members_;
+  std::vector<std::string> leaves_members_;
+  std::vector<std::string> sagas_;
+};
+
+// Reads rows; for one store or history, on its client.
+class Reader {
+ public:
+  explicit Reader(redis::Client& client) : client_(client) {}
+
+  // The replies to all, or the first error. A read that got no answer did nothing, so it is never kUnknown.
+  Result<std::vector<redis::Reply>> Read(const std::vector<Request>& requests) {
+    std::vector<redis::Reply> replies;
+    if (requests.empty()) return replies;
+    replies.reserve(requests.size());
+    for (Result<redis::Reply>& reply : client_.RunAll(requests)) {
+      if (!reply && reply.error().code == Code::kUnknown) reply.error().code = Code::kUnavailable;
+      if (!reply) return std::unexpected(std::move(reply).error());
+      replies.push_back(*std::move(reply));
+    }
+    return replies;
+  }
+
+  Result<std::vector<int64_t>> ShowIds() {
+    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies,
+                     Read({Request::Command({"SMEMBERS", std::string(kShowsKey)})}));
+    const redis::Value ids = replies[0].value();
+    std::vector<int64_t> show_ids;
+    for (size_t i = 0; i < ids.size(); ++i) show_ids.push_back(ids[i].Int());
+    std::ranges::sort(show_ids);
+    return show_ids;
+  }
+
+  // The sessions that are stored in buckets `first` to `last` (at most kPage of them), by sequence; with
+  // their bindings, if those are asked for.
+  Result<std::vector<Session>> Sessions(int64_t show_id, uint64_t first, uint64_t last, bool bindings) {
+    std::vector<Request> requests;
+    for (uint64_t bucket = first; bucket <= last; ++bucket) {
+      requests.push_back(Request::Command({"HGETALL", BucketKey(show_id, "session", bucket)}));
+      if (bindings) requests.push_back(Request::Command({"HGETALL", BucketKey(show_id, "binding", bucket)}));
+    }
+    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies, Read(requests));
+    std::vector<Session> sessions;
+    size_t reply = 0;
+    for (uint64_t bucket = first; bucket <= last; ++bucket) {
+      const redis::Value rows = replies[reply++].value();
+      const size_t before = sessions.size();
+      for (size_t i = 0; i + 1 < rows.size(); i += 2) {
+        Session session{.show_id = show_id,
+                        .sequence = bucket * kBucketSize + static_cast<uint64_t>(rows[i].Int())};
+        BOXOFFICE_TRY(Unpack(rows[i + 1].Text(), session));
+        sessions.push_back(std::move(session));
+      }
+      const std::span<Session> added = std::span(sessions).subspan(before);
+      std::ranges::sort(added, {}, &Session::sequence);
+      if (bindings) BOXOFFICE_TRY(Bind(replies[reply++].value(), bucket, added));
+    }
+    return sessions;
+  }
+
+  // Those of `keys` that are stored, in their order, with their bindings.
+  Result<std::vector<Session>> Sessions(std::span<const SessionKey> keys) {
+    std::vector<Request> requests;
+    for (const SessionKey& key : keys) {
+      for (const std::string_view part : {"session", "binding"}) {
+        requests.push_back(Request::Command(
+            {"HGET", BucketKey(key.show_id, part, BucketOf(key.sequence)), FieldOf(key.sequence)}));
+      }
+    }
+    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies, Read(requests));
+    std::vector<Session> sessions;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const redis::Value row = replies[2 * i].value();
+      const redis::Value binding = replies[2 * i + 1].value();
+      if (row.IsNil()) continue;
+      Session session{.show_id = keys[i].show_id, .sequence = keys[i].sequence};
+      BOXOFFICE_TRY(Unpack(row.Text(), session));
+      if (!binding.IsNil() && !UnpackBinding(binding.Text(), session)) return Malformed(session);
+      sessions.push_back(std::move(session));
+    }
+    return sessions;
+  }
+
+ private:
+  static std::unexpected<Error> Malformed(const Session& session) {
+    return Fail(Code::kInternal, "row_malformed",
+                fmt::format("session {} of show {}", session.sequence, session.show_id));
+  }
+  static Result<void> Unpack(std::string_view row, Session& session) {
+    if (!UnpackSession(row, session)) return Malformed(session);
+    return {};
+  }
+  static Result<void> Bind(redis::Value bindings, uint64_t bucket, std::span<Session> sessions) {
+    for (size_t i = 0; i + 1 < bindings.size(); i += 2) {
+      const uint64_t sequence = bucket * kBucketSize + static_cast<uint64_t>(bindings[i].Int());
+      const auto session = std::ranges::lower_bound(sessions, sequence, {}, &Session::sequence);
+      if (session == sessions.end() || session->sequence != sequence) continue;
+      if (!UnpackBinding(bindings[i + 1].Text(), *session)) return Malformed(*session);
+    }
+    return {};
+  }
+
+  redis::Client& client_;
+};
+
+// The row of a show, and its stamp; nullopt: there is none.
+struct StoredShow {
+  Show show;
+  std::string stamp;
+};
+std::optional<StoredShow> ReadShow(int64_t show_id, redis::Value row) {
+  std::map<std::string_view, redis::Value> fields;
+  for (size_t i = 0; i + 1 < row.size(); i += 2) fields.emplace(row[i].Text(), row[i + 1]);
+  const auto number = [&](std::string_view name) {
+    const auto field = fields.find(name);
+    return field != fields.end() ? field->second.Int() : 0;
+  };
+  if (number("version") == 0) return std::nullopt;
+  StoredShow stored{.show = {.show_id = show_id,
+                             .version = number("version"),
+                             .settings = {.active_cap = static_cast<uint32_t>(number("cap")),
+                                          .state = static_cast<QueueState>(number("state"))},
+                             .last_sequence = static_cast<uint64_t>(number("last")),
+                             .head_sequence = static_cast<uint64_t>(number("head")),
+                             .completed = static_cast<uint64_t>(number("completed")),
+                             .expired = static_cast<uint64_t>(number("expired"))}};
+  if (const auto rate = fields.find("rate"); rate != fields.end()) {
+    const std::string_view text = rate->second.Text();
+    std::from_chars(text.data(), text.data() + text.size(), stored.show.settings.rate_per_s);
+  }
+  if (const auto stamp = fields.find("stamp"); stamp != fields.end()) stored.stamp = stamp->second.Text();
+  return stored;
+}
+
+class RedisStore final : public Store {
+ public:
+  explicit RedisStore(std::unique_ptr<redis::Client> client)
+      : client_(std::move(client)), reader_(*client_), random_(SystemSeed()) {}
+
+  // First the rows, then what belongs to them: what changes meanwhile has raised the version, so that nothing
+  // is saved on the ground of such a mixture.
+  Result<void> VisitLive(const std::function<void(Show)>& on_show,
+                         const std::function<void(Session)>& on_session) override {
+    stamps_.clear();
+    BOXOFFICE_ASSIGN(const std::vector<int64_t> show_ids, reader_.ShowIds());
+    std::vector<Request> requests;
+    for (const int64_t show_id : show_ids)
+      requests.push_back(Request::Command({"HGETALL", KeyOf(show_id, "show")}));
+    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies, reader_.Read(requests));
+    std::vector<Show> shows;
+    for (size_t i = 0; i < show_ids.size(); ++i) {
+      std::optional<StoredShow> stored = ReadShow(show_ids[i], replies[i].value());
+      if (!stored) continue;  // announced, and its first save never came
+      stamps_[show_ids[i]] = std::move(stored->stamp);
+      on_show(stored->show);
+      shows.push_back(std::move(stored->show));
+    }
+    for (const Show& show : shows) BOXOFFICE_TRY(VisitShow(show, on_session));
+    return {};
+  }
+
+  Result<Found> Load(const Keys& keys) override {
+    Found found;
+    BOXOFFICE_ASSIGN(found.sessions, reader_.Sessions(keys.sessions));
+    std::vector<Request> requests;
+    for (const SagaKey& key : keys.sagas) {
+      const std::string id(key.saga.bytes());
+      requests.push_back(
+          Request::Command({"ZRANGEBYLEX", KeyOf(key.show_id, "saga"), "[" + id, "(" + id + "\xff"}));
+    }
+    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies, reader_.Read(requests));
+    for (size_t i = 0; i < keys.sagas.size(); ++i) {
+      const auto record = UnpackSaga(replies[i].value()[0].Text(), keys.sagas[i].show_id);
+      if (record) found.sagas.push_back(*record);
+    }
+    return found;
+  }
+
+  Result<Saved> Save(const Changes& changes) override {
+    std::map<int64_t, ShowSave> saves;
+    std::vector<std::string> announce{"SADD", std::string(kShowsKey)};
+    const auto of = [&](int64_t show_id) -> ShowSave& {
+      return saves.try_emplace(show_id, show_id).first->second;
+    };
+    for (const ShowChange& change : changes.shows) {
+      if (!change.durable) continue;
+      of(change.show.show_id).Take(change);
+      if (change.show.version == 0) announce.push_back(fmt::to_string(change.show.show_id));
+    }
+    for (const SagaRecord& record : changes.sagas) of(record.session.show_id).Take(record);
+    // Before its first save, so that no show is ever stored and not listed; and again at each attempt of one
+    // that does not know better, so that a list that was lost comes back.
+    if (announce.size() > 2) {
+      BOXOFFICE_TRY(reader_.Read({Request::Command(std::move(announce))}));
+    }
+    std::vector<Request> requests;
+    const std::string stamp = fmt::format("{:016x}", random_.Next());
+    for (auto& [show_id, save] : saves) {
+      const auto known = stamps_.find(show_id);
+      requests.push_back(save.ToRequest(known != stamps_.end() ? known->second : "", stamp));
+    }
+    const std::vector<Result<redis::Reply>> replies = client_->RunAll(requests);
+    Saved saved;
+    bool some = false;
+    std::optional<Error> error;
+    size_t i = 0;
+    for (const auto& [show_id, save] : saves) {
+      const Result<redis::Reply>& reply = replies[i++];
+      if (!reply) {
+        if (!error || reply.error().code == Code::kUnknown) error = reply.error();
+      } else if (reply->value().Int() == 0) {
+        saved.moved_shows.push_back(show_id);
+      } else {
+        if (save.HasShow()) stamps_[show_id] = stamp;
+        some = true;
+      }
+    }
+    if (!error) return saved;
+    if (some) error->code = Code::kUnknown;  // of the whole it is not true that nothing was done
+    return std::unexpected(*std::move(error));
+  }
+
+  Result<int64_t> Purge(Timestamp before, int64_t limit) override {
+    BOXOFFICE_ASSIGN(const std::vector<int64_t> show_ids, reader_.ShowIds());
+    int64_t purged = 0;
+    for (const int64_t show_id : show_ids) {
+      BOXOFFICE_ASSIGN(const int64_t sessions, PurgeSessions(show_id, before, limit));
+      BOXOFFICE_ASSIGN(const int64_t sagas, PurgeSagas(show_id, before, limit));
+      purged += sessions + sagas;
+    }
+    return purged;
+  }
+
+ private:
+  // The members first: somebody who is admitted meanwhile is then in neither list, and nobody is in both.
+  Result<void> VisitShow(const Show& show, const std::function<void(Session)>& on_session) {
+    BOXOFFICE_ASSIGN(const std::vector<Session> members, Members(show));
+    auto member = members.begin();
+    const uint64_t last = BucketOf(show.last_sequence);
+    for (uint64_t bucket = BucketOf(show.head_sequence + 1); bucket <= last; bucket += kPage) {
+      BOXOFFICE_ASSIGN(std::vector<Session> line,
+                       reader_.Sessions(show.show_id, bucket, std::min(bucket + kPage - 1, last), false));
+      for (Session& session : line) {
+        const bool waits = session.state == SessionState::kWaiting && session.sequence > show.head_sequence &&
+                           session.sequence <= show.last_sequence;
+        if (!waits) continue;
+        while (member != members.end() && member->sequence < session.sequence) on_session(*member++);
+        if (member != members.end() && member->sequence == session.sequence) continue;
+        on_session(std::move(session));
+      }
+    }
+    while (member != members.end()) on_session(*member++);
+    return {};
+  }
+
+  // ACTIVE, or EXPIRED while bound; by sequence.
+  Result<std::vector<Session>> Members(const Show& show) {
+    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies,
+                     reader_.Read({Request::Command({"SMEMBERS", KeyOf(show.show_id, "member")})}));
+    const redis::Value sequences = replies[0].value();
+    std::vector<SessionKey> keys;
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      keys.push_back({show.show_id, static_cast<uint64_t>(sequences[i].Int())});
+    }
+    std::ranges::sort(keys);
+    std::vector<Session> members;
+    constexpr size_t kKeys = kPage * kBucketSize / 2;
+    for (size_t i = 0; i < keys.size(); i += kKeys) {
+      const auto page = std::span(keys).subspan(i, std::min(kKeys, keys.size() - i));
+      BOXOFFICE_ASSIGN(std::vector<Session> sessions, reader_.Sessions(page));
+      for (Session& session : sessions) {
+        const bool member = session.state == SessionState::kActive ||
+                            (session.state == SessionState::kExpired && session.Bound());
+        if (member && session.sequence <= show.last_sequence) members.push_back(std::move(session));
+      }
+    }
+    return members;
+  }
+
+  // From the first bucket that may hold something. What ended stays as it is, so that nothing can change
+  // between the reading and the deleting; and who joined later stands behind, so that it ends at the first
+  // one of those.
+  Result<int64_t> PurgeSessions(int64_t show_id, Timestamp before, int64_t limit) {
+    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies,
+                     reader_.Read({Request::Command({"HMGET", KeyOf(show_id, "show"), "last", "purged"})}));
+    const uint64_t last = BucketOf(static_cast<uint64_t>(replies[0].value()[0].Int()));
+    const auto first = static_cast<uint64_t>(replies[0].value()[1].Int());
+    uint64_t empty = first;  // all buckets before are
+    int64_t purged = 0;
+    bool more = true;
+    for (uint64_t bucket = first; bucket <= last && more; ++bucket) {
+      BOXOFFICE_ASSIGN(const std::vector<Session> sessions, reader_.Sessions(show_id, bucket, bucket, false));
+      std::vector<uint64_t> ended;
+      for (const Session& session : sessions) {
+        more = limit-- > 0 && session.joined_at < before;
+        if (!more) break;
+        if (!session.Live()) ended.push_back(session.sequence);
+      }
+      BOXOFFICE_TRY(Delete(show_id, bucket, ended));
+      purged += static_cast<int64_t>(ended.size());
+      if (ended.size() == sessions.size() && empty == bucket && bucket < last) ++empty;
+    }
+    if (empty > first) {
+      BOXOFFICE_TRY(reader_.Read(
+          {Request::Command({"HSET", KeyOf(show_id, "show"), "purged", fmt::to_string(empty)})}));
+    }
+    return purged;
+  }
+
+  // The rows last, so that what a failure leaves is found again.
+  Result<void> Delete(int64_t show_id, uint64_t bucket, const std::vector<uint64_t>& sequences) {
+    if (sequences.empty()) return {};
+    std::vector<std::string> members{"SREM", KeyOf(show_id, "member")};
+    std::vector<std::string> bindings{"HDEL", BucketKey(show_id, "binding", bucket)};
+    std::vector<std::string> sessions{"HDEL", BucketKey(show_id, "session", bucket)};
+    for (const uint64_t sequence : sequences) {
+      members.push_back(fmt::to_string(sequence));
+      bindings.push_back(FieldOf(sequence));
+      sessions.push_back(FieldOf(sequence));
+    }
+    BOXOFFICE_TRY(reader_.Read({Request::Command(std::move(members)), Request::Command(std::move(bindings)),
+                                Request::Command(std::move(sessions))}));
+    return {};
+  }
+
+  // A saga's id begins with the time at which it was made, and what became of it was recorded after that.
+  Result<int64_t> PurgeSagas(int64_t show_id, Timestamp before, int64_t limit) {
+    const std::string key = KeyOf(show_id, "saga");
+    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies,
+                     reader_.Read({Request::Command({"ZRANGEBYLEX", key, "-", "(" + SagaIdsFrom(before),
+                                                     "LIMIT", "0", fmt::to_string(limit)})}));
+    const redis::Value sagas = replies[0].value();
+    std::vector<std::string> remove{"ZREM", key};
+    for (size_t i = 0; i < sagas.size(); ++i) {
+      const auto record = UnpackSaga(sagas[i].Text(), show_id);
+      if (record && record->recorded_at < before) remove.emplace_back(sagas[i].Text());
+    }
+    const auto count = static_cast<int64_t>(remove.size() - 2);
+    if (count > 0) BOXOFFICE_TRY(reader_.Read({Request::Command(std::move(remove))}));
+    return count;
+  }
+
+  const std::unique_ptr<redis::Client> client_;
+  Reader reader_;
+  SeededRandom random_;
+  // What the last save of each show left, as far as this store has seen it.
+  std::unordered_map<int64_t, std::string> stamps_;
+};
+
+class RedisHistory final : public History {
+ public:
+  explicit RedisHistory(std::unique_ptr<redis::Client> client)
+      : client_(std::move(client)), reader_(*client_) {}
+
+  Result<std::vector<Session>> Sessions(int64_t show_id, uint64_t after, int64_t limit) override {
+    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies,
+                     reader_.Read({Request::Command({"HMGET", KeyOf(show_id, "show"), "last", "purged"})}));
+    const uint64_t last = BucketOf(static_cast<uint64_t>(replies[0].value()[0].Int()));
+    const auto first = static_cast<uint64_t>(replies[0].value()[1].Int());
+    const size_t wanted = static_cast<size_t>(limit);
+    const uint64_t page = std::min<uint64_t>(kPage, wanted / kBucketSize + 2);
+    std::vector<Session> sessions;
+    for (uint64_t bucket = std::max(first, BucketOf(after + 1)); bucket <= last && sessions.size() < wanted;
+         bucket += page) {
+      BOXOFFICE_ASSIGN(std::vector<Session> read,
+                       reader_.Sessions(show_id, bucket, std::min(bucket + page - 1, last), true));
+      for (Session& session : read) {
+        if (session.sequence > after && sessions.size() < wanted) sessions.push_back(std::move(session));
+      }
+    }
+    return sessions;
+  }
+
+ private:
+  const std::unique_ptr<redis::Client> client_;
+  Reader reader_;
+};
+
+}  // namespace
+
+Result<Stores> OpenRedis(std::string_view url, const redis::Options& options) {
+  BOXOFFICE_ASSIGN(auto writing, redis::Client::Open(url, options));
+  BOXOFFICE_ASSIGN(auto reading, redis::Client::Open(url, options));
+  Stores stores;
+  stores.store = std::make_unique<RedisStore>(std::move(writing));
+  stores.history = std::make_unique<RedisHistory>(std::move(reading));
+  return stores;
+}
+
+}  // namespace boxoffice::queue

@@ -1,0 +1,351 @@
+// What is of the waiting room on Redis alone: replicas side by side, slots that move, servers that die.
+#include "services/queue/store_redis.h"
+
+#include <algorithm>
+#include <charconv>
+#include <future>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "base/random.h"
+#include "platform/redis/slot.h"
+#include "services/queue/service.h"
+#include "services/queue/store_redis_row.h"
+#include "testing/redis_server.h"
+
+namespace boxoffice::queue {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr int64_t kShow = 7;
+
+// No test that means something else fails because the machine is busy.
+constexpr redis::Options kPatient{.command_timeout = seconds(5)};
+
+// One replica of the service: a store, and what runs on it.
+class Replica {
+ public:
+  Replica(const std::string& url, const Clock& clock, const redis::Options& options = kPatient)
+      : stores_(OpenRedis(url, options).value()), service_(*stores_.store, clock, metrics_, {}) {
+    EXPECT_TRUE(service_.Load().has_value());
+  }
+  std::future<Result<Outcome>> Submit(Command command) {
+    auto promise = std::make_shared<std::promise<Result<Outcome>>>();
+    auto future = promise->get_future();
+    service_.Submit(std::move(command),
+                    [promise](Result<Outcome> outcome) { promise->set_value(std::move(outcome)); });
+    return future;
+  }
+  Result<Outcome> Run(Command command) { return Submit(std::move(command)).get(); }
+  // Joins as a caller does, who tries again while the queue is not available.
+  std::optional<SessionAnswer> JoinInTheEnd(const std::string& user, milliseconds timeout) {
+    const auto until = SteadyClock::now() + timeout;
+    while (SteadyClock::now() < until) {
+      if (const auto joined = Run(Join{kShow, user})) return std::get<SessionAnswer>(*joined);
+      std::promise<void>().get_future().wait_for(milliseconds(20));
+    }
+    return std::nullopt;
+  }
+  std::vector<Session> Stored() { return stores_.history->Sessions(kShow, 0, 100'000).value(); }
+  [[nodiscard]] bool store_works() const { return service_.store_works(); }
+
+ private:
+  Stores stores_;
+  obs::Registry metrics_;
+  Service service_;
+};
+
+SessionAnswer SessionIn(const Result<Outcome>& outcome) { return std::get<SessionAnswer>(outcome.value()); }
+Ticket TicketOf(const SessionAnswer& answer) { return {.claims = answer.claims}; }
+
+int64_t Number(std::string_view text) {
+  int64_t number = -1;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+class QueueRedisTest : public ::testing::Test {
+ protected:
+  void SetUp() override { BOXOFFICE_NEEDS_REDIS(); }
+
+  static constexpr redis::Options kQuick{.connect_timeout = milliseconds(300),
+                                         .command_timeout = milliseconds(600)};
+  ManualClock clock_;
+  SeededRandom random_{1};
+};
+
+TEST_F(QueueRedisTest, TwoReplicasThatTickOneShowKeepTheCapAndTheOrder) {
+  const std::string url = testbed::EmptyRedisCluster().Url();
+  constexpr uint32_t kCap = 10;
+  Replica first(url, clock_);
+  Replica second(url, clock_);
+  ASSERT_TRUE(first.Run(Configure{.show_id = kShow, .rate_per_s = 1'000, .active_cap = kCap}).has_value());
+  int users = 0;
+  for (int round = 0; round < 30; ++round) {
+    clock_.Advance(milliseconds(100));
+    std::vector<std::future<Result<Outcome>>> running;
+    for (Replica* replica : {&first, &second}) {
+      running.push_back(replica->Submit(Tick{}));
+      for (int i = 0; i < 2; ++i) {
+        running.push_back(replica->Submit(Join{kShow, "user" + std::to_string(users++)}));
+      }
+      running.push_back(replica->Submit(Tick{}));
+    }
+    for (auto& outcome : running) EXPECT_TRUE(outcome.get().has_value());
+    // All of them lie in one bucket, which is read at one moment.
+    const std::vector<Session> stored = first.Stored();
+    const auto is = [](SessionState state) {
+      return [state](const Session& session) { return session.state == state; };
+    };
+    ASSERT_LE(std::ranges::count_if(stored, is(SessionState::kActive)), kCap);
+    const auto waits = std::ranges::find_if(stored, is(SessionState::kWaiting));
+    ASSERT_TRUE(std::all_of(waits, stored.end(), is(SessionState::kWaiting))) << "nobody is passed over";
+    // Whoever is ACTIVE leaves now and then, through either replica.
+    for (const Session& session : stored) {
+      if (session.state != SessionState::kActive || random_.Below(2) == 0) continue;
+      Replica& replica = random_.Below(2) == 0 ? first : second;
+      EXPECT_TRUE(replica.Run(Leave{{.claims = ClaimsOf(session)}, session.user_id}).has_value());
+    }
+  }
+  const std::vector<Session> stored = first.Stored();
+  ASSERT_EQ(stored.size(), users) << "every join is there once";
+  std::set<std::string> names;
+  for (size_t i = 0; i < stored.size(); ++i) {
+    EXPECT_EQ(stored[i].sequence, i + 1);
+    names.insert(stored[i].user_id);
+  }
+  EXPECT_EQ(names.size(), users);
+  EXPECT_GT(std::ranges::count_if(stored, [](const Session& s) { return s.state == SessionState::kExpired; }),
+            20)
+      << "people came and went";
+}
+
+TEST_F(QueueRedisTest, AMasterDiesAndTheQueueGoesOn) {
+  testbed::RedisCluster& cluster = testbed::EmptyRedisCluster();
+  const SystemClock clock;
+  Replica replica(cluster.Url(), clock);
+  ASSERT_TRUE(replica.Run(Configure{.show_id = kShow, .active_cap = 1}).has_value());
+  const SessionAnswer ann = SessionIn(replica.Run(Join{kShow, "ann"}));
+  EXPECT_EQ(ann.state, SessionState::kActive);
+  const size_t master = cluster.MasterOf(redis::SlotOf(KeyOf(kShow, "show")));
+  int64_t elsewhere = 1;  // a show of another master
+  while (cluster.MasterOf(redis::SlotOf(KeyOf(elsewhere, "show"))) == master) ++elsewhere;
+  const Stores stores = *OpenRedis(cluster.Url());
+  ASSERT_TRUE(stores.store->Load({.sessions = {{elsewhere, 1}}}).has_value());
+  cluster.node(master).Kill9();
+  // Only sagas, so that no version is in the way.
+  Changes changes{.sagas = {{.saga = SagaId::Make(clock.Now(), random_), .session = {kShow, 0}}}};
+  EXPECT_EQ(stores.store->Save(changes).error().code, Code::kUnavailable) << "nothing was done";
+  changes.sagas.push_back({.saga = SagaId::Make(clock.Now(), random_), .session = {elsewhere, 0}});
+  EXPECT_EQ(stores.store->Save(changes).error().code, Code::kUnknown) << "a part of it was done";
+  EXPECT_FALSE(replica.Run(Join{kShow, "bob"}).has_value());
+  EXPECT_FALSE(replica.store_works());
+  const auto bob = replica.JoinInTheEnd("bob", seconds(20));
+  ASSERT_TRUE(bob.has_value()) << "within 20 s a replica has taken over";
+  EXPECT_TRUE(replica.store_works());
+  // Whether the replica had heard of her before is not sure: her token is as good as it was, or she joins
+  // again.
+  const SessionAnswer polled = SessionIn(replica.Run(Poll{TicketOf(ann), "ann"}));
+  EXPECT_TRUE(polled.refusal.empty() || polled.refusal == kTokenUnknown) << polled.refusal;
+  EXPECT_TRUE(SessionIn(replica.Run(Join{kShow, "ann"})).refusal.empty());
+  cluster.node(master).Start();
+  cluster.AwaitHealthy();
+  EXPECT_TRUE(replica.JoinInTheEnd("eve", seconds(5)).has_value());
+}
+
+// Redis as it was before somebody joined: what a replica holds that had not heard of the last writes.
+class RedisBefore {
+ public:
+  explicit RedisBefore(testbed::RedisServer& server) : server_(server) { Copy("", "before"); }
+  void Return() { Copy("before", ""); }
+
+ private:
+  void Copy(const std::string& from, const std::string& to) {
+    for (const std::string& key :
+         {KeyOf(kShow, "show"), KeyOf(kShow, "member"), BucketKey(kShow, "session", 0)}) {
+      server_.AskOne({"DEL", key + to});
+      server_.AskOne({"COPY", key + from, key + to});
+    }
+  }
+  testbed::RedisServer& server_;
+};
+
+TEST_F(QueueRedisTest, ALostTokenJoinsAgain) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  Replica replica(server.Url(), clock_);
+  ASSERT_TRUE(replica.Run(Configure{.show_id = kShow, .active_cap = 1}).has_value());
+  const SessionAnswer ann = SessionIn(replica.Run(Join{kShow, "ann"}));
+  RedisBefore before(server);
+  const SessionAnswer bob = SessionIn(replica.Run(Join{kShow, "bob"}));
+  before.Return();
+  const SessionAnswer eve = SessionIn(replica.Run(Join{kShow, "eve"}));
+  EXPECT_EQ(eve.claims.sequence, bob.claims.sequence) << "what holds is what is stored";
+  EXPECT_EQ(SessionIn(replica.Run(Poll{TicketOf(bob), "bob"})).refusal, kTokenUnknown);
+  EXPECT_EQ(SessionIn(replica.Run(Join{kShow, "bob"})).claims.sequence, eve.claims.sequence + 1);
+  EXPECT_EQ(SessionIn(replica.Run(Poll{TicketOf(ann), "ann"})).state, SessionState::kActive);
+}
+
+TEST_F(QueueRedisTest, AVersionThatCameBackByOtherWritesIsNotTakenForTheSame) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  Replica first(server.Url(), clock_);
+  ASSERT_TRUE(first.Run(Configure{.show_id = kShow, .active_cap = 1}).has_value());
+  ASSERT_TRUE(first.Run(Join{kShow, "ann"}).has_value());
+  RedisBefore before(server);
+  ASSERT_TRUE(first.Run(Join{kShow, "bob"}).has_value());
+  before.Return();
+  Replica second(server.Url(), clock_);
+  const SessionAnswer eve = SessionIn(second.Run(Join{kShow, "eve"}));
+  ASSERT_EQ(server.AskOne({"HGET", KeyOf(kShow, "show"), "version"}), "3") << "as the first replica knows it";
+  const SessionAnswer kim = SessionIn(first.Run(Join{kShow, "kim"}));
+  EXPECT_EQ(kim.claims.sequence, eve.claims.sequence + 1);
+  EXPECT_EQ(SessionIn(first.Run(Poll{TicketOf(eve), "eve"})).refusal, "") << "and bob is forgotten";
+}
+
+TEST_F(QueueRedisTest, AnEmptiedServerIsAnEmptyQueue) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  Replica replica(server.Url(), clock_);
+  ASSERT_TRUE(replica.Run(Join{kShow, "ann"}).has_value());
+  ASSERT_TRUE(replica.Run(Join{kShow, "bob"}).has_value());
+  ASSERT_EQ(server.AskOne({"FLUSHALL"}), "OK");
+  EXPECT_EQ(SessionIn(replica.Run(Join{kShow, "eve"})).claims.sequence, 1);
+  Replica second(server.Url(), clock_);
+  EXPECT_EQ(SessionIn(second.Run(Join{kShow, "eve"})).claims.sequence, 1);
+}
+
+TEST_F(QueueRedisTest, AListOfShowsThatWasLostComesBack) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  {
+    Replica replica(server.Url(), clock_);
+    ASSERT_TRUE(replica.Run(Join{kShow, "ann"}).has_value());
+  }
+  ASSERT_EQ(server.AskOne({"DEL", std::string(kShowsKey)}), "1");
+  Replica replica(server.Url(), clock_);
+  EXPECT_EQ(SessionIn(replica.Run(Join{kShow, "bob"})).claims.sequence, 2);
+  EXPECT_EQ(SessionIn(replica.Run(Join{kShow, "ann"})).claims.sequence, 1);
+}
+
+TEST_F(QueueRedisTest, SlotsMoveWhilePeopleJoin) {
+  testbed::RedisCluster& cluster = testbed::EmptyRedisCluster();
+  Replica replica(cluster.Url(), clock_);
+  const uint16_t slot = redis::SlotOf(KeyOf(kShow, "show"));
+  const size_t from = cluster.MasterOf(slot);
+  const size_t to = cluster.MasterOf(0) != from ? cluster.MasterOf(0) : cluster.MasterOf(redis::kSlots - 1);
+  ASSERT_NE(from, to);
+  ASSERT_TRUE(replica.Run(Join{kShow, "before"}).has_value());
+  cluster.BeginMove(slot, to);
+  // A save names keys that do not exist yet, and Redis says TRYAGAIN for them until the slot has moved.
+  auto during = std::async(std::launch::async, [&] { return replica.JoinInTheEnd("during", seconds(10)); });
+  std::promise<void>().get_future().wait_for(milliseconds(100));
+  cluster.MoveKeys(slot, to);
+  cluster.EndMove(slot, to);
+  ASSERT_TRUE(during.get().has_value());
+  ASSERT_TRUE(replica.Run(Join{kShow, "after"}).has_value());
+  EXPECT_EQ(replica.Stored().size(), 3);
+  EXPECT_EQ(cluster.node(to).AskOne({"HGET", KeyOf(kShow, "show"), "last"}), "3");
+}
+
+TEST_F(QueueRedisTest, ScriptsThatTheServerForgotAreSentAgain) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  Replica replica(server.Url(), clock_);
+  ASSERT_TRUE(replica.Run(Join{kShow, "ann"}).has_value());
+  ASSERT_EQ(server.AskOne({"SCRIPT", "FLUSH"}), "OK");
+  EXPECT_TRUE(replica.Run(Join{kShow, "bob"}).has_value());
+}
+
+TEST_F(QueueRedisTest, ARestartedServerGoesOnWithItsData) {
+  testbed::RedisServer server;
+  Replica replica(server.Url(), clock_);
+  const SessionAnswer ann = SessionIn(replica.Run(Join{kShow, "ann"}));
+  server.Kill9();
+  EXPECT_FALSE(replica.Run(Join{kShow, "bob"}).has_value());
+  server.Start();
+  const auto bob = replica.JoinInTheEnd("bob", seconds(5));
+  ASSERT_TRUE(bob.has_value());
+  EXPECT_EQ(bob->claims.sequence, 2);
+  EXPECT_EQ(SessionIn(replica.Run(Join{kShow, "ann"})).claims, ann.claims);
+}
+
+TEST_F(QueueRedisTest, AFrozenServerIsAnErrorInTimeAndRecovers) {
+  testbed::RedisServer server;
+  Replica replica(server.Url(), clock_, kQuick);
+  ASSERT_TRUE(replica.Run(Join{kShow, "ann"}).has_value());
+  server.Freeze();
+  const auto start = SteadyClock::now();
+  // A whole batch, which the executor splits to find a bad command: that must not cost a time-out each.
+  std::vector<std::future<Result<Outcome>>> running;
+  for (int i = 0; i < 100; ++i) running.push_back(replica.Submit(Join{kShow, "user" + std::to_string(i)}));
+  for (auto& outcome : running) {
+    const auto joined = outcome.get();
+    ASSERT_FALSE(joined.has_value());
+    EXPECT_EQ(joined.error().reason, "database_unavailable");
+  }
+  EXPECT_LT(SteadyClock::now() - start, seconds(15));
+  EXPECT_FALSE(replica.store_works());
+  server.Thaw();
+  ASSERT_TRUE(replica.JoinInTheEnd("bob", seconds(10)).has_value());
+  EXPECT_EQ(SessionIn(replica.Run(Join{kShow, "ann"})).claims.sequence, 1);
+}
+
+TEST_F(QueueRedisTest, SomebodyWhoWaitsTakesFewBytes) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  const Stores stores = *OpenRedis(server.Url());
+  const auto used = [&] {
+    const std::string info = server.AskOne({"INFO", "memory"});
+    return Number(info.substr(info.find("used_memory:") + 12));
+  };
+  constexpr uint64_t kPeople = 50'000;
+  constexpr uint64_t kBatch = 1'000;
+  const auto session_of = [&](uint64_t sequence) {
+    return Session{.show_id = kShow,
+                   .sequence = sequence,
+                   .user_id = Uuid::MakeV7(clock_.Now(), random_).ToString(),
+                   .state = SessionState::kWaiting,
+                   .joined_at = clock_.Now()};
+  };
+  const int64_t before = used();
+  int64_t version = 0;
+  for (uint64_t sequence = 1; sequence <= kPeople;) {
+    ShowChange change{.show = {.show_id = kShow, .version = version++}, .durable = true};
+    for (uint64_t i = 0; i < kBatch; ++i) {
+      change.sessions.push_back({.session = session_of(sequence++), .is_new = true, .durable = true});
+    }
+    change.show.last_sequence = sequence - 1;
+    ASSERT_TRUE(stores.store->Save({.shows = {std::move(change)}})->moved_shows.empty());
+  }
+  const auto bytes = static_cast<double>(used() - before) / kPeople;
+  RecordProperty("bytes", std::to_string(bytes));
+  EXPECT_LT(bytes, 64) << "see store_redis_row.h";
+}
+
+TEST_F(QueueRedisTest, WhatNobodyCanNameAnyLongerGoesByItself) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  Replica replica(server.Url(), clock_);
+  const SessionAnswer ann = SessionIn(replica.Run(Join{kShow, "ann"}));
+  const auto left_ms = [&](const std::string& key) { return Number(server.AskOne({"PTTL", key})); };
+  EXPECT_GT(left_ms(BucketKey(kShow, "session", 0)), (kTokenLife + kClockSkew).count());
+  EXPECT_LE(left_ms(BucketKey(kShow, "session", 0)), kKeyLife.count());
+  EXPECT_GT(left_ms(KeyOf(kShow, "member")), (kTokenLife + kClockSkew).count());
+  const SagaCall call{SagaId::Make(clock_.Now(), random_), ReservationId::Make(clock_.Now(), random_), "ann",
+                      kShow};
+  ASSERT_TRUE(replica.Run(Bind{call, TicketOf(ann)}).has_value());
+  EXPECT_GT(left_ms(BucketKey(kShow, "binding", 0)), (kTokenLife + kClockSkew).count());
+  ASSERT_TRUE(replica.Run(Unbind{call}).has_value());
+  ASSERT_EQ(server.AskOne({"SCARD", KeyOf(kShow, "member")}), "1");
+  ASSERT_TRUE(replica.Run(Leave{TicketOf(ann), "ann"}).has_value());
+  EXPECT_EQ(server.AskOne({"SCARD", KeyOf(kShow, "member")}), "0");
+  EXPECT_GT(left_ms(KeyOf(kShow, "saga")), (kTokenLife + kClockSkew).count());
+  EXPECT_EQ(left_ms(KeyOf(kShow, "show")), -1) << "what an operator has set stays";
+}
+
+TEST_F(QueueRedisTest, ABadUrlIsToldAtOnce) {
+  EXPECT_EQ(OpenRedis("redis://").error().reason, "invalid_redis_url");
+}
+
+}  // namespace
+}  // namespace boxoffice::queue

@@ -1,0 +1,230 @@
+#include "services/ranking/store_redis.h"
+
+#include <array>
+#include <charconv>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/random.h"
+
+namespace boxoffice::ranking {
+namespace {
+
+using redis::Request;
+
+constexpr std::string_view kSummary = "{ranking}:summary";
+constexpr std::string_view kShow = "{ranking}:show";
+constexpr std::string_view kHour = "{ranking}:hour";
+constexpr std::string_view kHours = "{ranking}:hours";
+constexpr std::string_view kProcessed = "{ranking}:processed";
+
+// The effect of events and their ids, all or nothing. After the stamp that was seen ('*': none was looked
+// for), the new one, the summary and the oldest hour to keep come lists, each after its length.
+constexpr std::string_view kSaveText = R"lua(
+local summary, show, hour, hours, processed = unpack(KEYS)
+if ARGV[1] ~= '*' and (redis.call('HGET', summary, 'stamp') or '') ~= ARGV[1] then return 'moved' end
+local at = 6
+local function list()
+  local first = at + 1
+  at = first + tonumber(ARGV[at])
+  return first, at - 1
+end
+-- In parts that Lua can unpack; even, because some are of pairs.
+local function run(command, key, first, last)
+  for from = first, last, 4000 do
+    redis.call(command, key, unpack(ARGV, from, math.min(from + 3999, last)))
+  end
+end
+local first, last = list()
+for i = first, last do
+  if redis.call('SISMEMBER', processed, ARGV[i]) == 1 then return 'processed' end
+end
+run('SADD', processed, first, last)
+run('HSET', show, list())
+run('HSET', hour, list())
+run('ZADD', hours, list())
+for _, field in ipairs(redis.call('ZRANGEBYSCORE', hours, '-inf', '(' .. ARGV[5])) do
+  redis.call('HDEL', hour, field)
+end
+redis.call('ZREMRANGEBYSCORE', hours, '-inf', '(' .. ARGV[5])
+redis.call('HSET', summary, 'stamp', ARGV[2], 'processed', ARGV[3], 'as_of', ARGV[4])
+return 'saved'
+)lua";
+
+constexpr std::string_view kBeginRebuildText = R"lua(
+redis.call('UNLINK', unpack(KEYS))
+redis.call('HSET', KEYS[1], 'stamp', ARGV[1], 'rebuilding', 1)
+return 'begun'
+)lua";
+
+const redis::Script& SaveScript() {
+  static const redis::Script script(kSaveText);
+  return script;
+}
+const redis::Script& BeginRebuildScript() {
+  static const redis::Script script(kBeginRebuildText);
+  return script;
+}
+
+std::vector<std::string> AllKeys() {
+  return {std::string(kSummary), std::string(kShow), std::string(kHour), std::string(kHours),
+          std::string(kProcessed)};
+}
+
+// Numbers with one space between them; as many as there are.
+std::vector<int64_t> ReadNumbers(std::string_view text) {
+  std::vector<int64_t> numbers;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at < end) {
+    int64_t number = 0;
+    const auto [next, error] = std::from_chars(at, end, number);
+    if (error != std::errc()) break;
+    numbers.push_back(number);
+    at = next + 1;
+  }
+  return numbers;
+}
+
+std::string WriteTally(const Tally& tally) {
+  std::string text = fmt::format("{} {} {}", tally.confirmed, tally.cancelled, tally.seats);
+  if (tally.sold_out_at) {
+    text += fmt::format(" {} {}", ToUnixMs(*tally.sold_out_at), ToUnixMs(tally.on_sale_at));
+  }
+  return text;
+}
+
+std::optional<Tally> ReadTally(std::string_view text) {
+  const std::vector<int64_t> numbers = ReadNumbers(text);
+  if (numbers.size() != 3 && numbers.size() != 5) return std::nullopt;
+  Tally tally{numbers[0], numbers[1], numbers[2], std::nullopt, {}};
+  if (numbers.size() == 5) {
+    tally.sold_out_at = FromUnixMs(numbers[3]);
+    tally.on_sale_at = FromUnixMs(numbers[4]);
+  }
+  return tally;
+}
+
+void Append(std::vector<std::string>& arguments, std::vector<std::string> list) {
+  arguments.push_back(fmt::to_string(list.size()));
+  std::ranges::move(list, std::back_inserter(arguments));
+}
+
+class RedisStore final : public Store {
+ public:
+  explicit RedisStore(std::unique_ptr<redis::Client> client)
+      : client_(std::move(client)), random_(SystemSeed()) {}
+
+  Result<Loaded> Load() override {
+    const std::array<Request, 3> requests{
+        Request::Command({"HMGET", std::string(kSummary), "stamp", "processed", "as_of", "rebuilding"}),
+        Request::Command({"HGETALL", std::string(kShow)}), Request::Command({"HGETALL", std::string(kHour)})};
+    std::vector<redis::Reply> replies;
+    for (Result<redis::Reply>& reply : client_->RunAll(requests)) {
+      BOXOFFICE_ASSIGN(redis::Reply good, Repeatable(std::move(reply)));
+      replies.push_back(std::move(good));
+    }
+    const redis::Value summary = replies[0].value();
+    Loaded loaded;
+    loaded.state.processed = static_cast<uint64_t>(summary[1].Int());
+    loaded.state.as_of = FromUnixMs(summary[2].Int());
+    loaded.rebuilding = summary[3].Text() != "0";
+    const redis::Value shows = replies[1].value();
+    for (size_t i = 0; i + 1 < shows.size(); i += 2) {
+      const std::optional<Tally> tally = ReadTally(shows[i + 1].Text());
+      if (!tally) return Malformed(kShow, shows[i].Text());
+      loaded.state.shows[shows[i].Int()] = *tally;
+    }
+    const redis::Value hours = replies[2].value();
+    for (size_t i = 0; i + 1 < hours.size(); i += 2) {
+      const std::vector<int64_t> key = ReadNumbers(hours[i].Text());
+      const std::vector<int64_t> bucket = ReadNumbers(hours[i + 1].Text());
+      if (key.size() != 2 || bucket.size() != 2) return Malformed(kHour, hours[i].Text());
+      loaded.state.hours[{key[0], key[1]}] = {bucket[0], bucket[1]};
+    }
+    stamp_ = std::string(summary[0].Text());
+    return loaded;
+  }
+
+  Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
+    std::vector<bool> processed;
+    if (ids.empty()) return processed;
+    std::vector<std::string> words{"SMISMEMBER", std::string(kProcessed)};
+    for (const EventId& id : ids) words.emplace_back(id.bytes());
+    BOXOFFICE_ASSIGN(const redis::Reply reply, Run(Request::Command(std::move(words))));
+    for (size_t i = 0; i < ids.size(); ++i) processed.push_back(reply.value()[i].Int() == 1);
+    return processed;
+  }
+
+  Result<void> Save(const State& changed, std::span<const EventId> counted, Hour oldest) override {
+    const std::string stamp = NewStamp();
+    std::vector<std::string> arguments{stamp_.value_or("*"), stamp, fmt::to_string(changed.processed),
+                                       fmt::to_string(ToUnixMs(changed.as_of)), fmt::to_string(oldest)};
+    std::vector<std::string> ids;
+    for (const EventId& id : counted) ids.emplace_back(id.bytes());
+    std::vector<std::string> shows;
+    for (const auto& [show, tally] : changed.shows) {
+      shows.push_back(fmt::to_string(show));
+      shows.push_back(WriteTally(tally));
+    }
+    std::vector<std::string> hours;
+    std::vector<std::string> order;
+    for (const auto& [key, bucket] : changed.hours) {
+      hours.push_back(fmt::format("{} {}", key.first, key.second));
+      order.push_back(fmt::to_string(key.first));
+      order.push_back(hours.back());
+      hours.push_back(fmt::format("{} {}", bucket.bookings, bucket.seats));
+    }
+    for (auto* list : {&ids, &shows, &hours, &order}) Append(arguments, std::move(*list));
+    BOXOFFICE_ASSIGN(const redis::Reply reply,
+                     Run(Request::Call(SaveScript(), AllKeys(), std::move(arguments))));
+    const std::string_view outcome = reply.value().Text();
+    if (outcome == "processed") return Fail(Code::kConflict, "constraint", "an event was counted before");
+    if (outcome == "moved")
+      return Fail(Code::kUnavailable, "moved", "another process counts for this ranking");
+    stamp_ = stamp;
+    return {};
+  }
+
+  Result<void> BeginRebuild() override {
+    const std::string stamp = NewStamp();
+    BOXOFFICE_TRY(Run(Request::Call(BeginRebuildScript(), AllKeys(), {stamp})));
+    stamp_ = stamp;
+    return {};
+  }
+
+  Result<void> EndRebuild() override {
+    BOXOFFICE_TRY(Run(Request::Command({"HSET", std::string(kSummary), "rebuilding", "0"})));
+    return {};
+  }
+
+ private:
+  static std::unexpected<Error> Malformed(std::string_view key, std::string_view field) {
+    return Fail(Code::kInternal, "row_malformed", fmt::format("{} of {}", field, key));
+  }
+  // Each of the store's methods may be repeated, as its caller does when it is told that it was not done:
+  // that its reply was lost says no more than that.
+  static Result<redis::Reply> Repeatable(Result<redis::Reply> reply) {
+    if (!reply && reply.error().code == Code::kUnknown) reply.error().code = Code::kUnavailable;
+    return reply;
+  }
+  Result<redis::Reply> Run(const Request& request) { return Repeatable(client_->Run(request)); }
+  std::string NewStamp() { return fmt::format("{:016x}", random_.Next()); }
+
+  const std::unique_ptr<redis::Client> client_;
+  SeededRandom random_;
+  std::optional<std::string> stamp_;  // as this store has last seen it; "": there was none
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> OpenRedisStore(std::string_view url, const redis::Options& options) {
+  BOXOFFICE_ASSIGN(auto client, redis::Client::Open(url, options));
+  return std::make_unique<RedisStore>(std::move(client));
+}
+
+}  // namespace boxoffice::ranking

@@ -1,0 +1,29 @@
+// The ranking's store on Redis, or on a Redis Cluster. It owns, all in one slot:
+//
+//   {ranking}:summary    hash: processed, as_of, rebuilding, stamp
+//   {ranking}:show       hash: by show, its tally
+//   {ranking}:hour       hash: by hour and show, bookings and seats
+//   {ranking}:hours      sorted set: the fields of {ranking}:hour, by hour
+//   {ranking}:processed  set: the ids of events that were counted, about 60 bytes each. It is kept until a
+//   rebuild,
+//                        since an old event may come again as long as the bus has it
+//
+// A rebuild makes good what Redis lost. A stamp, which each save renews, tells a process that another one has
+// saved for the same ranking: what it has in memory is out of date then, and it is told so (`moved`) before
+// it writes over what the other one counted.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "base/result.h"
+#include "platform/redis/client.h"
+#include "services/ranking/store.h"
+
+namespace boxoffice::ranking {
+
+// `url`: see platform/redis/address.h. Does not connect yet. Errors: invalid_redis_url.
+[[nodiscard]] Result<std::unique_ptr<Store>> OpenRedisStore(std::string_view url,
+                                                            const redis::Options& options = {});
+
+}  // namespace boxoffice::ranking

@@ -1,0 +1,130 @@
+// What is of the ranking on Redis alone: several processes on one ranking, and servers that fail.
+#include "services/ranking/store_redis.h"
+
+#include <array>
+#include <future>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "base/random.h"
+#include "services/ranking/service.h"
+#include "testing/redis_server.h"
+
+namespace boxoffice::ranking {
+namespace {
+
+using std::chrono::milliseconds;
+
+class RankingRedisTest : public testing::Test {
+ protected:
+  void SetUp() override { BOXOFFICE_NEEDS_REDIS(); }
+
+  Event Booking(int64_t show) {
+    return {.id = EventId::Make(clock_.Now(), random_),
+            .kind = Kind::kConfirmed,
+            .show_id = show,
+            .seats = 2,
+            .at = clock_.Now()};
+  }
+  RankingService Open(const std::string& url) { return {OpenRedisStore(url, kQuick).value(), clock_}; }
+  // As the bus does: again, until it is counted.
+  static bool CountInTheEnd(RankingService& service, const Event& event, int attempts) {
+    for (int i = 0; i < attempts; ++i) {
+      const Result<void> counted = service.Count(std::array{event});
+      if (counted) return true;
+      EXPECT_EQ(counted.error().code, Code::kUnavailable) << "the group waits, and nobody is parked";
+      std::promise<void>().get_future().wait_for(milliseconds(10));
+    }
+    return false;
+  }
+
+  static constexpr redis::Options kQuick{.connect_timeout = milliseconds(200),
+                                         .command_timeout = milliseconds(400)};
+  ManualClock clock_;
+  SeededRandom random_{1};
+};
+
+TEST_F(RankingRedisTest, TwoProcessesThatCountLoseNothingOfEachOther) {
+  const std::string url = testbed::EmptyRedis().Url();
+  RankingService first = Open(url);
+  RankingService second = Open(url);
+  ASSERT_TRUE(first.Load() && second.Load());
+  std::vector<Event> events;
+  for (int i = 0; i < 200; ++i) events.push_back(Booking(i % 3));
+  const auto count = [&](RankingService& service, size_t from) {
+    for (size_t i = from; i < events.size(); i += 2) ASSERT_TRUE(CountInTheEnd(service, events[i], 1'000));
+    ASSERT_TRUE(CountInTheEnd(service, events[1 - from], 1'000)) << "one of the other's, again";
+  };
+  auto other = std::async(std::launch::async, [&] { count(second, 1); });
+  count(first, 0);
+  other.get();
+  RankingService third = Open(url);
+  ASSERT_TRUE(third.Load());
+  const Audit audit = third.GetAudit();
+  EXPECT_EQ(audit.processed, 200);
+  EXPECT_EQ(audit.shows.at(0).confirmed + audit.shows.at(1).confirmed + audit.shows.at(2).confirmed, 200);
+}
+
+TEST_F(RankingRedisTest, ANewRankingThatTwoProcessesLoadedIsNotWrittenOver) {
+  const std::string url = testbed::EmptyRedis().Url();
+  RankingService first = Open(url);
+  RankingService second = Open(url);
+  ASSERT_TRUE(first.Load() && second.Load());
+  ASSERT_TRUE(first.Count(std::array{Booking(1)}));
+  const Event late = Booking(1);
+  EXPECT_EQ(second.Count(std::array{late}).error().reason, "moved");
+  ASSERT_TRUE(second.Count(std::array{late})) << "it has loaded what the first one counted";
+  EXPECT_EQ(second.GetAudit().shows.at(1).confirmed, 2);
+}
+
+TEST_F(RankingRedisTest, AFrozenServerIsWaitedForAndEachEventCountsOnce) {
+  testbed::RedisServer server;
+  RankingService service = Open(server.Url());
+  ASSERT_TRUE(service.Load());
+  const Event event = Booking(1);
+  server.Freeze();
+  const Result<void> counted = service.Count(std::array{event});
+  ASSERT_FALSE(counted.has_value());
+  EXPECT_EQ(counted.error().reason, "database_unavailable");
+  server.Thaw();
+  ASSERT_TRUE(CountInTheEnd(service, event, 1'000));
+  EXPECT_EQ(service.GetAudit().shows.at(1).confirmed, 1);
+}
+
+TEST_F(RankingRedisTest, ASaveWhoseReplyWasLostIsNotCountedTwice) {
+  testbed::RedisServer server;
+  RankingService service = Open(server.Url());
+  ASSERT_TRUE(service.Load());
+  const Event first = Booking(1);
+  ASSERT_TRUE(service.Count(std::array{first}));
+  // Another process's save stands for ours: done, and this one does not know of it.
+  RankingService same = Open(server.Url());
+  ASSERT_TRUE(same.Load());
+  const Event lost = Booking(1);
+  ASSERT_TRUE(same.Count(std::array{lost}));
+  ASSERT_TRUE(CountInTheEnd(service, lost, 10));
+  ASSERT_TRUE(CountInTheEnd(service, Booking(1), 10));
+  EXPECT_EQ(service.GetAudit().shows.at(1).confirmed, 3);
+  EXPECT_EQ(service.GetAudit().processed, 3);
+}
+
+TEST_F(RankingRedisTest, ALostRankingIsNewAndNeedsARebuild) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  RankingService service = Open(server.Url());
+  ASSERT_TRUE(service.Load());
+  const Event event = Booking(1);
+  ASSERT_TRUE(service.Count(std::array{event}));
+  ASSERT_EQ(server.AskOne({"FLUSHALL"}), "OK");
+  EXPECT_EQ(service.Count(std::array{Booking(1)}).error().reason, "moved");
+  bool given = false;
+  ASSERT_TRUE(service.Rebuild([&]() -> Result<std::vector<Event>> {
+    return std::exchange(given, true) ? std::vector<Event>() : std::vector<Event>{event};
+  }));
+  EXPECT_EQ(service.GetAudit().shows.at(1).confirmed, 1);
+  EXPECT_FALSE(service.NeedsRebuild());
+}
+
+}  // namespace
+}  // namespace boxoffice::ranking

@@ -1,0 +1,99 @@
+// Redis for tests: real servers of their own, on free ports of the loopback, with data in a temporary folder.
+// They are killed by their ids when the object goes, and by the kernel when the test dies.
+//
+// They log every write to an append-only file that is synced once a second, as a deployment should: a server
+// that is killed comes back with what it had.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "testing/process.h"
+#include "testing/temp_dir.h"
+
+// At the beginning of a test (or of its SetUp): it is skipped where Redis is not installed, and fails where
+// everything has to be.
+#define BOXOFFICE_NEEDS_REDIS()                                               \
+  do {                                                                        \
+    if (!::boxoffice::testbed::RedisIsInstalled()) {                          \
+      if (::boxoffice::testbed::AllIsRequired()) FAIL() << "no redis-server"; \
+      GTEST_SKIP() << "no redis-server";                                      \
+    }                                                                         \
+  } while (false)
+
+namespace boxoffice::testbed {
+
+[[nodiscard]] bool RedisIsInstalled();
+[[nodiscard]] bool AllIsRequired();  // BOXOFFICE_REQUIRE_ALL is set
+
+// One server. Not thread-safe. Whatever must work and does not aborts the test program.
+class RedisServer {
+ public:
+  // `options` are appended to the server's own: {"--requirepass", "secret"}. Returns when it answers.
+  explicit RedisServer(std::vector<std::string> options = {});
+
+  [[nodiscard]] std::string Url() const;        // redis://127.0.0.1:port
+  [[nodiscard]] std::string SocketUrl() const;  // redis+unix://path
+  [[nodiscard]] uint16_t port() const { return port_; }
+
+  void Kill9();
+  void Start();   // again, with the data that it had, on the same port
+  void Freeze();  // SIGSTOP: connections stay, and nothing answers
+  void Thaw();
+
+  // Runs a command, as an operator would, and gives its reply as text: the elements of an array, an error
+  // too.
+  std::vector<std::string> Ask(const std::vector<std::string>& words) const;
+  std::string AskOne(const std::vector<std::string>& words) const;
+
+ private:
+  friend class RedisCluster;
+  [[nodiscard]] bool Answers() const;
+  [[nodiscard]] bool TryStart();
+
+  TempDir dir_;
+  const std::vector<std::string> options_;
+  uint16_t port_ = 0;
+  std::optional<Process> process_;
+};
+
+// Three masters (nodes 0 to 2) and a replica of each (3 to 5), until something happens to them. A master
+// counts as failed after 2 s, and its replica takes over within some 2 s more.
+class RedisCluster {
+ public:
+  static constexpr size_t kMasters = 3;
+  static constexpr size_t kNodes = 6;
+
+  RedisCluster();
+
+  [[nodiscard]] std::string Url() const;  // redis+cluster:// with three of the nodes
+  [[nodiscard]] RedisServer& node(size_t i) { return *nodes_[i]; }
+  // The node that is the master of the slot now; only of nodes that answer.
+  [[nodiscard]] size_t MasterOf(uint16_t slot) const;
+  // Waits until every node answers, all slots are served and every master has a replica that is up to date.
+  void AwaitHealthy(std::chrono::milliseconds timeout = std::chrono::seconds(30)) const;
+  // Deletes all keys.
+  void FlushAll();
+
+  // A slot moves as an operator moves it, in steps: from the first on, keys that are not at the old master
+  // are asked for at the new one; with the last, the slot is the new one's.
+  void BeginMove(uint16_t slot, size_t to);
+  void MoveKeys(uint16_t slot, size_t to);
+  void EndMove(uint16_t slot, size_t to);
+
+ private:
+  [[nodiscard]] bool Healthy() const;
+  [[nodiscard]] std::string IdOf(size_t node) const;
+  std::vector<std::unique_ptr<RedisServer>> nodes_;
+};
+
+// One of each for the whole test program, started when it is first asked for, and empty each time.
+[[nodiscard]] RedisServer& EmptyRedis();
+[[nodiscard]] RedisCluster& EmptyRedisCluster();
+
+}  // namespace boxoffice::testbed
