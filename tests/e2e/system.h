@@ -11,14 +11,18 @@
 #include <vector>
 
 #include "e2e/api.h"
-#include "e2e/process.h"
 #include "platform/auth/token.h"
+#include "testing/process.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::e2e {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using testbed::BinDir;
+using testbed::Finished;
+using testbed::Process;
+using testbed::RunCommand;
 
 // A port of this machine that nobody listens at now.
 [[nodiscard]] uint16_t FreePort();

@@ -30,6 +30,7 @@ ALLOWED = {
 DRIVERS = [
     ("sqlite3.h", ["platform/sql"], "go through platform/sql"),
     ("spdlog/*", ["platform/obs"], "log through platform/obs"),
+    ("librdkafka/*", ["platform/bus", "testing"], "go through platform/bus"),
     ("boost/beast*", ["platform/http", "platform/boost"], "go through platform/http"),
     ("CLI/*", ["boxoffice"], "parse command lines in src/boxoffice; take a config struct"),
     ("grpcpp/*", ["platform/rpc", "platform/module", "service", "audit", "gateway", "boxoffice"], "keep gRPC out of this room"),
@@ -43,7 +44,7 @@ EDGE = [
 PURE = ["platform/batch/executor.h", "platform/obs/log.h", "platform/obs/metrics.h"]
 # Headers of the standard library and of others that a core may include: no I/O, no thread, no clock.
 CORE_BANNED_SYSTEM = ["thread", "future", "condition_variable", "fstream", "iostream", "sqlite3.h", "google/*",
-                      "grpc*", "boost/*", "openssl/*", "spdlog/*"]  # fmt: skip
+                      "grpc*", "boost/*", "openssl/*", "librdkafka/*", "spdlog/*"]  # fmt: skip
 # The saga is made of coroutines.
 SAGA = ("services/reservation/saga/", "services/reservation/service.")
 CORE_BANNED_CALLS = [
@@ -70,7 +71,7 @@ def is_core(path):
 
 
 def is_test(path):
-    return path.endswith(("_test.cc", "_bench.cc"))
+    return path.endswith(("_test.cc", "_bench.cc", "_for_test.h"))
 
 
 def allowed(room, target, test):

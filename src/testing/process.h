@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-namespace boxoffice::e2e {
+namespace boxoffice::testbed {
 
 // The folder of this test program, where the others are built.
 [[nodiscard]] std::filesystem::path BinDir();
@@ -51,4 +51,4 @@ struct Finished {
 [[nodiscard]] Finished RunCommand(const std::vector<std::string>& command, std::chrono::milliseconds timeout,
                                   const std::filesystem::path& working_dir = {});
 
-}  // namespace boxoffice::e2e
+}  // namespace boxoffice::testbed

@@ -1,4 +1,4 @@
-#include "e2e/process.h"
+#include "testing/process.h"
 
 #include <csignal>
 #include <fstream>
@@ -15,7 +15,7 @@
 #include "base/check.h"
 #include "testing/temp_dir.h"
 
-namespace boxoffice::e2e {
+namespace boxoffice::testbed {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
@@ -139,4 +139,4 @@ Finished RunCommand(const std::vector<std::string>& command, milliseconds timeou
   return finished;
 }
 
-}  // namespace boxoffice::e2e
+}  // namespace boxoffice::testbed
