@@ -204,11 +204,14 @@ class FakeBus final : public bus::Bus {
   Result<void> Publish(std::span<const bus::Event>) override { return {}; }
   Result<void> Subscribe(const std::string&, std::vector<std::string>, Consume) override { return {}; }
   void Unsubscribe(const std::string&) override {}
-  Result<std::vector<bus::Record>> Read(const std::string& topic, int64_t after, size_t limit) override {
+  // A position is a letter for every record of the log that lies behind it.
+  Result<bus::Page> Read(const std::string& topic, const bus::Position& after, size_t limit) override {
     const std::scoped_lock lock(world_.mutex);
-    std::vector<bus::Record> page;
-    for (const bus::Record& record : world_.log) {
-      if (record.event.topic == topic && record.offset > after && page.size() < limit) page.push_back(record);
+    bus::Page page{{}, after};
+    for (size_t i = after.size(); i < world_.log.size() && page.records.size() < limit; ++i) {
+      if (world_.log[i].event.topic != topic) continue;
+      page.records.push_back(world_.log[i]);
+      page.next = bus::Position(i + 1, 'x');
     }
     return page;
   }
@@ -315,7 +318,6 @@ class AuditorTest : public ::testing::Test {
     record.event.key = id.ToString();
     record.event.type = type;
     record.event.body = body.SerializeAsString();
-    record.offset = static_cast<int64_t>(world_.log.size()) * 2 + 1;
     world_.log.push_back(std::move(record));
   }
 

@@ -138,7 +138,7 @@ struct FakeBus final : bus::Bus {
   Result<void> Publish(std::span<const bus::Event>) override { return {}; }
   Result<void> Subscribe(const std::string&, std::vector<std::string>, Consume) override { return {}; }
   void Unsubscribe(const std::string&) override {}
-  Result<std::vector<bus::Record>> Read(const std::string&, int64_t, size_t) override { return {}; }
+  Result<bus::Page> Read(const std::string&, const bus::Position&, size_t) override { return {}; }
   Result<int64_t> Lag(const std::string&) override { return 0; }
   Result<std::vector<bus::DeadLetter>> DeadLetters(size_t) override { return letters; }
   Result<void> Replay(int64_t id) override {
