@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <map>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -44,13 +46,15 @@ struct Producer::Connection {
     rd_kafka_queue_yield(queue.get());
     poller.join();
     rd_kafka_purge(client.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    topics.clear();
     client.reset();
   }
 
   Client client;
   // Guarded by the producer's mutex.
-  int users = 0;        // calls of Send that have not left
-  bool failed = false;  // takes no more messages
+  std::map<std::string, Owned<rd_kafka_topic_t>> topics;  // that were sent to
+  int users = 0;                                          // calls of Send that have not left
+  bool failed = false;                                    // takes no more messages
   bool ended = false;
   std::jthread poller;  // last: it uses `client`
 };
@@ -119,13 +123,23 @@ Result<void> Producer::Send(std::span<Outgoing> messages) {
 
 Result<void> Producer::Produce(Connection& connection, Outgoing& message, Slot& slot,
                                SteadyClock::time_point deadline) {
+  rd_kafka_topic_t* topic = nullptr;
+  {
+    const std::scoped_lock lock(mutex_);
+    // Made by its name, a topic is looked up at once; merely produced to, by a timer within a second.
+    auto& known = connection.topics[message.topic];
+    if (!known) known.reset(rd_kafka_topic_new(connection.client.get(), message.topic.c_str(), nullptr));
+    topic = known.get();
+    if (topic == nullptr) return Failed(rd_kafka_last_error(), message.name);
+    ++slot.call->open;
+  }
   std::array<rd_kafka_vu_t, 7> fields{};
   size_t count = 0;
   const auto next = [&](rd_kafka_vtype_t type) -> rd_kafka_vu_t& {
     fields[count].vtype = type;
     return fields[count++];
   };
-  next(RD_KAFKA_VTYPE_TOPIC).u.cstr = message.topic.c_str();
+  next(RD_KAFKA_VTYPE_RKT).u.rkt = topic;
   next(RD_KAFKA_VTYPE_PARTITION).u.i32 = message.partition;
   auto& key = next(RD_KAFKA_VTYPE_KEY).u.mem;
   key = {message.key.data(), message.key.size()};
@@ -138,10 +152,6 @@ Result<void> Producer::Produce(Connection& connection, Outgoing& message, Slot& 
   next(RD_KAFKA_VTYPE_MSGFLAGS).u.i = RD_KAFKA_MSG_F_COPY;
   next(RD_KAFKA_VTYPE_OPAQUE).u.ptr = &slot;
   if (message.headers) next(RD_KAFKA_VTYPE_HEADERS).u.headers = message.headers.get();
-  {
-    const std::scoped_lock lock(mutex_);
-    ++slot.call->open;
-  }
   while (true) {
     const Owned<rd_kafka_error_t> refused(rd_kafka_produceva(connection.client.get(), fields.data(), count));
     if (!refused) {
