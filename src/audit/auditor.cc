@@ -333,13 +333,13 @@ Result<void> Auditor::CheckWholes() {
 
 Result<std::vector<Violation>> Auditor::CheckRankings() {
   BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
-  const int64_t offset = events_->end();
+  const int64_t end = events_->end();
   BOXOFFICE_ASSIGN(const int64_t lag, bus_.Lag("ranking"));
   BOXOFFICE_ASSIGN(const auto counted, collector_.Ranking());
   BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
   verdict_.checked["ranking_lag"] = lag;
   // A ranking that is behind is late, not wrong: then only what it counted too much is found.
-  const auto before = lag == 0 ? events_->Fold(offset) : std::map<int64_t, RankingFact::Counts>();
+  const auto before = lag == 0 ? events_->Fold(end) : std::map<int64_t, RankingFact::Counts>();
   const auto after = events_->Fold(events_->end());
   std::map<int64_t, RankingFact> shows;
   for (const auto& [show_id, counts] : before) shows[show_id].before = counts;

@@ -143,11 +143,14 @@ void AnswerFrom(World& world, testbed::FakeCall<Request, Response>& call) {
 class FakeBus final : public testbed::FakeBus {
  public:
   explicit FakeBus(World& world) : world_(world) {}
-  Result<std::vector<bus::Record>> Read(const std::string& topic, int64_t after, size_t limit) override {
+  // A position is a letter for every record of the log that lies behind it.
+  Result<bus::Page> Read(const std::string& topic, const bus::Position& after, size_t limit) override {
     const std::scoped_lock lock(world_.mutex);
-    std::vector<bus::Record> page;
-    for (const bus::Record& record : world_.log) {
-      if (record.event.topic == topic && record.offset > after && page.size() < limit) page.push_back(record);
+    bus::Page page{{}, after};
+    for (size_t i = after.size(); i < world_.log.size() && page.records.size() < limit; ++i) {
+      if (world_.log[i].event.topic != topic) continue;
+      page.records.push_back(world_.log[i]);
+      page.next = bus::Position(i + 1, 'x');
     }
     return page;
   }
@@ -260,7 +263,6 @@ class AuditorTest : public ::testing::Test {
     record.event.key = id.ToString();
     record.event.type = type;
     record.event.body = body.SerializeAsString();
-    record.offset = static_cast<int64_t>(world_.log.size()) * 2 + 1;
     world_.log.push_back(std::move(record));
   }
 

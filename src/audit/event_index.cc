@@ -21,7 +21,7 @@ std::optional<EventType> ParseType(std::string_view name) {
 }
 
 bool InOrder(const EventIndex::Row& a, const EventIndex::Row& b) {
-  return std::tie(a.reservation, a.offset) < std::tie(b.reservation, b.offset);
+  return std::tie(a.reservation, a.number) < std::tie(b.reservation, b.number);
 }
 
 }  // namespace
@@ -31,8 +31,8 @@ Result<void> EventIndex::Refresh(const std::function<bool()>& go_on) {
   ::boxoffice::bus::v1::ReservationEvent body;
   while (true) {
     if (!go_on()) return Fail(Code::kUnavailable, "stopping");
-    BOXOFFICE_ASSIGN(const auto page, bus_.Read("reservation", end_, kPage));
-    for (const bus::Record& record : page) {
+    BOXOFFICE_ASSIGN(const bus::Page page, bus_.Read("reservation", position_, kPage));
+    for (const bus::Record& record : page.records) {
       const auto type = ParseType(record.event.type);
       const bool parsed = body.ParseFromString(record.event.body);
       const auto reservation = ReservationId::FromBytes(parsed ? body.reservation_id() : std::string());
@@ -40,10 +40,10 @@ Result<void> EventIndex::Refresh(const std::function<bool()>& go_on) {
         return Fail(Code::kInternal, "event_unreadable",
                     "event " + record.event.id.ToString() + " of type " + record.event.type);
       }
-      rows_.push_back({*reservation, record.event.id, body.show_id(), record.offset, body.version(), *type});
-      end_ = record.offset;
+      rows_.push_back({*reservation, record.event.id, body.show_id(), end() + 1, body.version(), *type});
     }
-    if (page.size() < kPage) break;
+    position_ = page.next;
+    if (page.records.size() < kPage) break;
   }
   std::sort(rows_.begin() + known, rows_.end(), InOrder);
   std::inplace_merge(rows_.begin(), rows_.begin() + known, rows_.end(), InOrder);
@@ -58,7 +58,7 @@ std::vector<EventFact> EventIndex::Of(ReservationId id) const {
   return events;
 }
 
-std::map<int64_t, RankingFact::Counts> EventIndex::Fold(int64_t offset) const {
+std::map<int64_t, RankingFact::Counts> EventIndex::Fold(int64_t number) const {
   std::map<int64_t, RankingFact::Counts> shows;
   for (auto group = rows_.begin(); group != rows_.end();) {
     const auto next = std::find_if(group, rows_.end(),
@@ -66,7 +66,7 @@ std::map<int64_t, RankingFact::Counts> EventIndex::Fold(int64_t offset) const {
     for (auto row = group; row != next; ++row) {
       const bool repeated =
           std::any_of(group, row, [&](const Row& earlier) { return earlier.id == row->id; });
-      if (repeated || row->offset > offset) continue;
+      if (repeated || row->number > number) continue;
       if (row->type == EventType::kConfirmed) ++shows[row->show_id].confirmed;
       if (row->type == EventType::kCancelled) ++shows[row->show_id].cancelled;
     }

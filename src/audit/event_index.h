@@ -21,7 +21,7 @@ class EventIndex {
     ReservationId reservation;
     EventId id;
     int64_t show_id = 0;
-    int64_t offset = 0;
+    int64_t number = 0;  // in the order of reading, from 1
     uint64_t version = 0;
     EventType type = EventType::kHeld;
   };
@@ -33,20 +33,20 @@ class EventIndex {
   // not known).
   [[nodiscard]] Result<void> Refresh(const std::function<bool()>& go_on);
 
-  // In the order of (reservation, offset). Valid until Refresh.
+  // In the order of (reservation, number). Valid until Refresh.
   [[nodiscard]] std::span<const Row> rows() const { return rows_; }
   // Those of one reservation, in the bus's order, repeated deliveries included.
   [[nodiscard]] std::vector<EventFact> Of(ReservationId id) const;
-  // The offset of the last event that was read; 0: none.
-  [[nodiscard]] int64_t end() const { return end_; }
+  // The number of the last event that was read; 0: none.
+  [[nodiscard]] int64_t end() const { return static_cast<int64_t>(rows_.size()); }
 
-  // What a consumer that saw the events up to `offset` has counted per show, each event once.
-  [[nodiscard]] std::map<int64_t, RankingFact::Counts> Fold(int64_t offset) const;
+  // What a consumer that saw the events up to the one of that number has counted per show, each event once.
+  [[nodiscard]] std::map<int64_t, RankingFact::Counts> Fold(int64_t number) const;
 
  private:
   bus::Bus& bus_;
   std::vector<Row> rows_;
-  int64_t end_ = 0;
+  bus::Position position_;
 };
 
 }  // namespace boxoffice::audit

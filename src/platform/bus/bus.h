@@ -1,5 +1,5 @@
 // The event bus: topics of events, kept in order per key, delivered at least once to each consumer group. The
-// embedded bus keeps its log in SQLite (sqlite_bus.h); a Kafka bus has the same face.
+// embedded bus keeps its log in SQLite (sqlite_bus.h), the scaled one in Kafka (kafka_bus.h).
 #pragma once
 
 #include <cstdint>
@@ -30,10 +30,20 @@ struct Event {
 // The longest body that is taken, in bytes.
 inline constexpr size_t kMaxBodyBytes = 256 << 10;
 
-// An event where it stands in a topic.
+// An event where it stands in a topic. All events of a key are in one partition.
 struct Record {
   Event event;
-  int64_t offset = 0;  // grows within the topic; gaps are possible
+  int partition = 0;   // from 0; the embedded bus has one
+  int64_t offset = 0;  // grows within the partition; gaps are possible
+};
+
+// How far a reader of a topic has got, as its bus writes it: opaque, and good for as long as the topic is
+// kept. Empty: nothing was read.
+using Position = std::string;
+
+struct Page {
+  std::vector<Record> records;
+  Position next;  // where the next page begins; the one that was given, if there are no records
 };
 
 // What a consumer did with a batch: how many events, from the first, have had their effect and need not come
@@ -75,9 +85,9 @@ class Bus {
   // effect.
   virtual void Unsubscribe(const std::string& group) = 0;
 
-  // Up to `limit` records of a topic with offsets above `after`, in order: for rebuilds and the auditor.
-  [[nodiscard]] virtual Result<std::vector<Record>> Read(const std::string& topic, int64_t after,
-                                                         size_t limit) = 0;
+  // Up to `limit` records of a topic from `after` on, those of a key in their order: for rebuilds and the
+  // auditor. Fewer only at the topic's end. Errors: position_malformed, and those of the bus's store.
+  [[nodiscard]] virtual Result<Page> Read(const std::string& topic, const Position& after, size_t limit) = 0;
   // Records between a group's place and the end of its topics.
   [[nodiscard]] virtual Result<int64_t> Lag(const std::string& group) = 0;
 

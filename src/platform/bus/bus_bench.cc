@@ -35,7 +35,7 @@ void Read(benchmark::State& state) {
                       "reservation.confirmed", std::string(55, 't'), std::string(120, 'b'), clock.Now()});
   }
   if (!bus->Publish(events)) state.SkipWithError("publish");
-  for (auto _ : state) benchmark::DoNotOptimize(bus->Read("reservation", 0, 500));
+  for (auto _ : state) benchmark::DoNotOptimize(bus->Read("reservation", {}, 500));
   state.SetItemsProcessed(state.iterations() * 500);
 }
 BENCHMARK(Read);

@@ -1,10 +1,12 @@
 #include "platform/bus/sqlite_bus.h"
 
+#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "platform/bus/consume.h"
 #include "platform/bus/sqlite_record.h"
 #include "platform/bus/sqlite_subscription.h"
 
@@ -78,13 +80,7 @@ SqliteBus::~SqliteBus() {
 
 Result<void> SqliteBus::Publish(std::span<const Event> events) {
   if (events.empty()) return {};
-  for (const Event& event : events) {
-    CHECK(!event.id.IsNil() && !event.topic.empty(), "an event has an id and a topic: {}", event.type);
-    if (event.body.size() > kMaxBodyBytes) {
-      return Fail(Code::kInvalidArgument, "event_too_large",
-                  fmt::format("{} has {} bytes", event.type, event.body.size()));
-    }
-  }
+  BOXOFFICE_TRY(CheckEvents(events));
   Call own{events, {}, false};
   std::unique_lock lock(calls_mutex_);
   calls_.push_back(&own);
@@ -179,9 +175,16 @@ void SqliteBus::Unsubscribe(const std::string& group) {
   subscriptions_.erase(group);
 }
 
-Result<std::vector<Record>> SqliteBus::Read(const std::string& topic, int64_t after, size_t limit) {
+Result<Page> SqliteBus::Read(const std::string& topic, const Position& after, size_t limit) {
+  int64_t offset = 0;
+  const auto [end, error] = std::from_chars(after.data(), after.data() + after.size(), offset);
+  if (!after.empty() && (error != std::errc() || end != after.data() + after.size())) {
+    return Fail(Code::kInvalidArgument, "position_malformed", after);
+  }
   const std::scoped_lock lock(reader_mutex_);
-  return ReadRecords(reader_->read.Bind(topic, after, limit));
+  BOXOFFICE_ASSIGN(std::vector<Record> records, ReadRecords(reader_->read.Bind(topic, offset, limit)));
+  Position next = records.empty() ? after : fmt::format("{}", records.back().offset);
+  return Page{std::move(records), std::move(next)};
 }
 
 Result<int64_t> SqliteBus::Lag(const std::string& group) {

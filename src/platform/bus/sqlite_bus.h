@@ -69,9 +69,9 @@ class SqliteBus final : public Bus {
                                        Consume consume) override;
   // Not from within `consume`.
   void Unsubscribe(const std::string& group) override;
-  // Offsets are common to all topics, hence with gaps. An unknown topic: none.
-  [[nodiscard]] Result<std::vector<Record>> Read(const std::string& topic, int64_t after,
-                                                 size_t limit) override;
+  // In the order of publishing. Offsets are common to all topics, hence with gaps. An unknown topic: none.
+  // Errors: position_malformed, database_unavailable.
+  [[nodiscard]] Result<Page> Read(const std::string& topic, const Position& after, size_t limit) override;
   // Parked events are not counted. Errors: not_found (no such group has ever subscribed).
   [[nodiscard]] Result<int64_t> Lag(const std::string& group) override;
   // In the order of parking; keys that are still being tried again are not among them.

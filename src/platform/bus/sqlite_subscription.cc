@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "base/check.h"
+#include "platform/bus/consume.h"
 #include "platform/bus/sqlite_record.h"
 #include "platform/obs/log.h"
 
@@ -15,11 +16,6 @@ namespace boxoffice::bus {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-// The consumer can't work now, whatever the event.
-bool IsOutage(const Error& error) {
-  return error.code == Code::kUnavailable || error.code == Code::kResourceExhausted;
-}
 
 std::string TopicList(std::span<const int64_t> ids) { return fmt::format("{}", fmt::join(ids, ", ")); }
 
@@ -236,22 +232,15 @@ Result<SqliteSubscription::Round> SqliteSubscription::DeliverRound() {
 Result<SqliteSubscription::Round> SqliteSubscription::Deliver(std::vector<Record> records, int64_t end) {
   SetParkedAside(records);
   while (!records.empty()) {
-    const Consumed consumed = ConsumeGuarded(records);
+    const Consumed consumed = Give(records);
     const std::span<const Record> handled = std::span(records).first(consumed.done);
     if (consumed.done == records.size()) {
       BOXOFFICE_TRY(Settle(end, handled, nullptr, nullptr));
       outages_ = 0;
       return Round{.delivered = true};
     }
-    failures_count_.Add();
     const Record& failed = records[consumed.done];
-    obs::Log(obs::Level::kWarning, "consume_failed",
-             {{"group", group_},
-              {"type", failed.event.type},
-              {"event", failed.event.id.ToString()},
-              {"reason", consumed.error.reason},
-              {"detail", consumed.error.detail}},
-             failed.event.traceparent);
+    LogConsumeFailed(group_, failed.event, consumed.error);
     if (IsOutage(consumed.error)) {
       outages_ = consumed.done > 0 ? 1 : outages_ + 1;
       if (consumed.done > 0) BOXOFFICE_TRY(Settle(handled.back().offset, handled, nullptr, nullptr));
@@ -267,23 +256,11 @@ Result<SqliteSubscription::Round> SqliteSubscription::Deliver(std::vector<Record
   return Round{.delivered = true};
 }
 
-// A throw says nothing of which record it was: then they are given one by one.
-Consumed SqliteSubscription::ConsumeGuarded(std::span<const Record> records) {
-  Error error;
-  try {
-    Consumed consumed = consume_(records);
-    CHECK(consumed.done <= records.size(), "{} consumed more than it was given", group_);
-    consumed_count_.Add(consumed.done);
-    return consumed;
-  } catch (const std::exception& e) {
-    error = {Code::kInternal, "exception", e.what()};
-  }
-  if (records.size() == 1) return {0, error};
-  for (size_t i = 0; i < records.size(); ++i) {
-    Consumed consumed = ConsumeGuarded(records.subspan(i, 1));
-    if (consumed.done == 0) return {i, std::move(consumed.error)};
-  }
-  return {records.size(), {}};
+Consumed SqliteSubscription::Give(std::span<const Record> records) {
+  Consumed consumed = ConsumeGuarded(consume_, records, group_);
+  consumed_count_.Add(consumed.done);
+  if (consumed.done < records.size()) failures_count_.Add();
+  return consumed;
 }
 
 void SqliteSubscription::SetParkedAside(std::vector<Record>& records) {
@@ -369,7 +346,7 @@ Result<milliseconds> SqliteSubscription::RetryParked() {
 Result<void> SqliteSubscription::RetryKey(int64_t parked_key, const Key& key, int attempts) {
   store_->parked_records.Bind(parked_key, kMaxBatch);
   BOXOFFICE_ASSIGN(const std::vector<Record> records, ReadRecords(store_->parked_records));
-  const Consumed consumed = records.empty() ? Consumed{} : ConsumeGuarded(records);
+  const Consumed consumed = records.empty() ? Consumed{} : Give(records);
   BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(store_->database));
   for (size_t i = 0; i < consumed.done; ++i) {
     store_->unpark_event.Bind(parked_key, records[i].offset);
@@ -380,7 +357,6 @@ Result<void> SqliteSubscription::RetryKey(int64_t parked_key, const Key& key, in
     store_->unpark.Bind(parked_key);
     BOXOFFICE_TRY(store_->unpark.Run());
   } else if (!all) {
-    failures_count_.Add();
     // Past the first of its events, the failure is another one's.
     if (consumed.done > 0) attempts = 0;
     if (!IsOutage(consumed.error)) ++attempts;
@@ -390,16 +366,7 @@ Result<void> SqliteSubscription::RetryKey(int64_t parked_key, const Key& key, in
     const Error& error = consumed.error;
     store_->retry.Bind(parked_key, attempts, retry_at, error.code, error.reason, error.detail);
     BOXOFFICE_TRY(store_->retry.Run());
-    if (dead) {
-      obs::Log(obs::Level::kError, "dead_letter",
-               {{"group", group_},
-                {"id", parked_key},
-                {"type", records[consumed.done].event.type},
-                {"event", records[consumed.done].event.id.ToString()},
-                {"reason", error.reason},
-                {"detail", error.detail}},
-               records[consumed.done].event.traceparent);
-    }
+    if (dead) LogDeadLetter(group_, parked_key, records[consumed.done].event, error);
   }
   BOXOFFICE_TRY(transaction.Commit());
   if (all && records.size() < kMaxBatch) parked_.erase(key);
@@ -422,9 +389,7 @@ size_t SqliteSubscription::PlaceOf(const std::string& topic) const {
 }
 
 milliseconds SqliteSubscription::Backoff(int failures) const {
-  constexpr int kMaxDoublings = 20;
-  return std::min(config_.retry_backoff * (int64_t{1} << std::min(failures - 1, kMaxDoublings)),
-                  config_.max_retry_backoff);
+  return RetryBackoff(failures, config_.retry_backoff, config_.max_retry_backoff);
 }
 
 }  // namespace boxoffice::bus

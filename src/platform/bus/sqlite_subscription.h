@@ -24,8 +24,6 @@ namespace boxoffice::bus {
 // parked events in memory are those of the last commit; after a failed one they are read again.
 class SqliteSubscription {
  public:
-  static constexpr size_t kMaxBatch = 500;
-
   SqliteSubscription(std::string group, std::vector<std::string> topics, Bus::Consume consume,
                      const SqliteBusConfig& config, const Clock& clock, obs::Registry& metrics);
   ~SqliteSubscription();
@@ -73,7 +71,8 @@ class SqliteSubscription {
   [[nodiscard]] Result<void> Park(const Record& failed, const Error& error);
   [[nodiscard]] Result<milliseconds> RetryParked();
   [[nodiscard]] Result<void> RetryKey(int64_t parked_key, const Key& key, int attempts);
-  [[nodiscard]] Consumed ConsumeGuarded(std::span<const Record> records);
+  // To the consumer.
+  [[nodiscard]] Consumed Give(std::span<const Record> records);
   void SetParkedAside(std::vector<Record>& records);
   void ShowLag();
 

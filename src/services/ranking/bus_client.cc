@@ -66,20 +66,20 @@ Result<void> RebuildFromLog(RankingService& service, bus::Bus& bus, const std::a
   constexpr size_t kPage = 1000;
   const std::vector<std::string>& topics = ConsumedTopics();
   size_t topic = 0;
-  int64_t after = 0;
+  bus::Position after;
   // A page can hold nothing of interest; an empty answer would say that the log is at its end.
   const auto next = [&]() -> Result<std::vector<Event>> {
     std::vector<Event> events;
     while (events.empty() && topic < topics.size()) {
       if (stopping) return Fail(Code::kUnavailable, "stopped", "the rebuild goes on at the next start");
-      BOXOFFICE_ASSIGN(const std::vector<bus::Record> records, bus.Read(topics[topic], after, kPage));
-      if (records.empty()) {
+      BOXOFFICE_ASSIGN(const bus::Page page, bus.Read(topics[topic], after, kPage));
+      if (page.records.empty()) {
         ++topic;
-        after = 0;
+        after.clear();
         continue;
       }
-      after = records.back().offset;
-      for (const bus::Record& record : records) {
+      after = page.next;
+      for (const bus::Record& record : page.records) {
         const Result<std::optional<Event>> event = ToEvent(record);
         if (event && *event) events.push_back(**event);
       }

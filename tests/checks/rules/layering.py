@@ -35,6 +35,7 @@ DRIVERS = [
     ("libpq-fe.h", ["platform/sql", "testing"], "go through platform/sql"),
     ("hiredis/*", ["platform/redis", "testing"], "go through platform/redis"),
     ("spdlog/*", ["platform/obs"], "log through platform/obs"),
+    ("librdkafka/*", ["platform/bus", "testing"], "go through platform/bus"),
     ("boost/beast*", ["platform/http", "platform/boost"], "go through platform/http"),
     ("CLI/*", ["boxoffice"], "parse command lines in src/boxoffice; take a config struct"),
     ("grpcpp/*", ["platform/rpc", "platform/module", "service", "audit", "gateway", "boxoffice", "testing"], "keep gRPC out of this room"),
@@ -50,7 +51,7 @@ PURE = ["platform/batch/executor.h", "platform/batch/health.h", "platform/obs/lo
         "platform/resilience/admission.h", "platform/resilience/retry_budget.h"]
 # Headers of the standard library and of others that a core may include: no I/O, no thread, no clock.
 CORE_BANNED_SYSTEM = ["thread", "future", "condition_variable", "fstream", "iostream", "sqlite3.h", "libpq-fe.h",
-                      "hiredis/*", "google/*", "grpc*", "boost/*", "openssl/*", "spdlog/*"]  # fmt: skip
+                      "hiredis/*", "librdkafka/*", "google/*", "grpc*", "boost/*", "openssl/*", "spdlog/*"]  # fmt: skip
 # The saga is made of coroutines.
 SAGA = ("services/reservation/saga/", "services/reservation/service.")
 CORE_BANNED_CALLS = [

@@ -1,0 +1,216 @@
+#include "platform/bus/kafka_admin.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "platform/bus/kafka_client.h"
+
+namespace boxoffice::bus {
+namespace {
+
+using namespace kafka;  // the client's wrappers, here only
+
+struct Wanted {
+  std::string name;
+  int partitions = 0;
+  int replication_factor = 0;
+  std::map<std::string, std::string> settings;
+};
+
+std::vector<Wanted> Expand(const KafkaBusConfig& config, const std::vector<TopicSpec>& specs) {
+  std::vector<Wanted> wanted;
+  for (const TopicSpec& spec : specs) {
+    const std::string min_insync = spec.replication_factor >= 3 ? "2" : "1";
+    wanted.push_back({config.prefix + spec.name,
+                      spec.partitions,
+                      spec.replication_factor,
+                      {{"cleanup.policy", "delete"},
+                       {"retention.ms", spec.retention ? fmt::format("{}", spec.retention->count()) : "-1"},
+                       {"min.insync.replicas", min_insync}}});
+    for (const std::string& group : spec.groups) {
+      wanted.push_back({DeadTopicName(config, spec.name, group),
+                        spec.partitions,
+                        spec.replication_factor,
+                        {{"cleanup.policy", "compact"}, {"min.insync.replicas", min_insync}}});
+    }
+  }
+  return wanted;
+}
+
+// Asks the cluster and waits for its answer.
+template <typename Ask>
+Result<Owned<rd_kafka_event_t>> AskAdmin(rd_kafka_t* client, rd_kafka_admin_op_t operation,
+                                         milliseconds timeout, Ask ask) {
+  const Owned<rd_kafka_AdminOptions_t> options(rd_kafka_AdminOptions_new(client, operation));
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), Ms(timeout), nullptr, 0);
+  if (operation == RD_KAFKA_ADMIN_OP_CREATETOPICS) {
+    rd_kafka_AdminOptions_set_operation_timeout(options.get(), Ms(timeout), nullptr, 0);
+  }
+  const Owned<rd_kafka_queue_t> answers(rd_kafka_queue_new(client));
+  ask(options.get(), answers.get());
+  Owned<rd_kafka_event_t> answer(rd_kafka_queue_poll(answers.get(), Ms(2 * timeout)));
+  if (!answer) return Failed(RD_KAFKA_RESP_ERR__TIMED_OUT, "topics");
+  if (const auto error = rd_kafka_event_error(answer.get())) return Failed(error, "topics");
+  return answer;
+}
+
+Result<Owned<rd_kafka_NewTopic_t>> MakeRequest(const Wanted& topic) {
+  char text[512];
+  Owned<rd_kafka_NewTopic_t> request(rd_kafka_NewTopic_new(topic.name.c_str(), topic.partitions,
+                                                           topic.replication_factor, text, sizeof text));
+  if (!request) return Fail(Code::kInvalidArgument, "topic_refused", fmt::format("{}: {}", topic.name, text));
+  for (const auto& [name, value] : topic.settings) {
+    rd_kafka_NewTopic_set_config(request.get(), name.c_str(), value.c_str());
+  }
+  return request;
+}
+
+// The topics that were there before.
+Result<std::vector<Wanted>> Create(rd_kafka_t* client, const std::vector<Wanted>& wanted,
+                                   milliseconds timeout) {
+  std::vector<Owned<rd_kafka_NewTopic_t>> requests;
+  std::vector<rd_kafka_NewTopic_t*> pointers;
+  for (const Wanted& topic : wanted) {
+    BOXOFFICE_ASSIGN(Owned<rd_kafka_NewTopic_t> request, MakeRequest(topic));
+    pointers.push_back(request.get());
+    requests.push_back(std::move(request));
+  }
+  BOXOFFICE_ASSIGN(
+      const Owned<rd_kafka_event_t> answer,
+      AskAdmin(client, RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout, [&](auto* options, auto* answers) {
+        rd_kafka_CreateTopics(client, pointers.data(), pointers.size(), options, answers);
+      }));
+  size_t count = 0;
+  const auto* results =
+      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(answer.get()), &count);
+  std::vector<Wanted> existing;
+  for (const rd_kafka_topic_result_t* result : std::span(results, count)) {
+    const std::string_view name = rd_kafka_topic_result_name(result);
+    const rd_kafka_resp_err_t error = rd_kafka_topic_result_error(result);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    if (error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+      Error failed = ToError(error, name);
+      if (failed.reason == "bus_permission_denied") return std::unexpected(std::move(failed));
+      const char* text = rd_kafka_topic_result_error_string(result);
+      return Fail(Code::kInvalidArgument, "topic_refused",
+                  fmt::format("{}: {}", name, text != nullptr ? text : rd_kafka_err2str(error)));
+    }
+    for (const Wanted& topic : wanted) {
+      if (topic.name == name) existing.push_back(topic);
+    }
+  }
+  return existing;
+}
+
+void Compare(const Wanted& topic, std::string_view setting, std::string found, std::string wanted,
+             std::vector<TopicDifference>& differences) {
+  if (found == wanted) return;
+  differences.push_back({topic.name, std::string(setting), std::move(found), std::move(wanted)});
+}
+
+Result<void> CompareShape(rd_kafka_t* client, const Wanted& topic, milliseconds timeout,
+                          std::vector<TopicDifference>& differences) {
+  const Owned<rd_kafka_topic_t> handle(rd_kafka_topic_new(client, topic.name.c_str(), nullptr));
+  const rd_kafka_metadata_t* found = nullptr;
+  if (const auto error = rd_kafka_metadata(client, 0, handle.get(), &found, Ms(timeout))) {
+    return Failed(error, topic.name);
+  }
+  const Owned<const rd_kafka_metadata_t> metadata(found);
+  if (metadata->topic_cnt != 1 || metadata->topics[0].partition_cnt == 0) {
+    return Failed(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, topic.name);
+  }
+  const rd_kafka_metadata_topic_t& row = metadata->topics[0];
+  Compare(topic, "partitions", fmt::format("{}", row.partition_cnt), fmt::format("{}", topic.partitions),
+          differences);
+  Compare(topic, "replication.factor", fmt::format("{}", row.partitions[0].replica_cnt),
+          fmt::format("{}", topic.replication_factor), differences);
+  return {};
+}
+
+Result<void> CompareSettings(rd_kafka_t* client, const std::vector<Wanted>& topics, milliseconds timeout,
+                             std::vector<TopicDifference>& differences) {
+  std::vector<Owned<rd_kafka_ConfigResource_t>> requests;
+  std::vector<rd_kafka_ConfigResource_t*> pointers;
+  for (const Wanted& topic : topics) {
+    requests.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.name.c_str()));
+    pointers.push_back(requests.back().get());
+  }
+  BOXOFFICE_ASSIGN(
+      const Owned<rd_kafka_event_t> answer,
+      AskAdmin(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout, [&](auto* options, auto* answers) {
+        rd_kafka_DescribeConfigs(client, pointers.data(), pointers.size(), options, answers);
+      }));
+  size_t count = 0;
+  const rd_kafka_ConfigResource_t** resources =
+      rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(answer.get()), &count);
+  for (const rd_kafka_ConfigResource_t* resource : std::span(resources, count)) {
+    const std::string_view name = rd_kafka_ConfigResource_name(resource);
+    if (const auto error = rd_kafka_ConfigResource_error(resource)) return Failed(error, name);
+    size_t entries = 0;
+    const rd_kafka_ConfigEntry_t** configs = rd_kafka_ConfigResource_configs(resource, &entries);
+    for (const Wanted& topic : topics) {
+      if (topic.name != name) continue;
+      for (const rd_kafka_ConfigEntry_t* entry : std::span(configs, entries)) {
+        const auto wanted = topic.settings.find(rd_kafka_ConfigEntry_name(entry));
+        const char* value = rd_kafka_ConfigEntry_value(entry);
+        if (wanted == topic.settings.end() || value == nullptr) continue;
+        Compare(topic, wanted->first, value, wanted->second, differences);
+      }
+    }
+  }
+  return {};
+}
+
+// A topic is made known before its partitions are led: until they are, each answers that it is not.
+Result<void> WaitUntilLed(rd_kafka_t* client, const std::vector<Wanted>& topics, milliseconds timeout) {
+  constexpr int kPauseMs = 20;
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  for (const Wanted& topic : topics) {
+    while (true) {
+      const Partitions ends = NewPartitions();
+      for (int partition = 0; partition < topic.partitions; ++partition) {
+        rd_kafka_topic_partition_list_add(ends.get(), topic.name.c_str(), partition)->offset =
+            RD_KAFKA_OFFSET_END;
+      }
+      auto error = rd_kafka_offsets_for_times(client, ends.get(), Ms(timeout));
+      for (const rd_kafka_topic_partition_t& part : Elements(*ends)) {
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = part.err;
+      }
+      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
+      if (std::chrono::steady_clock::now() > deadline) return Failed(error, topic.name);
+      rd_kafka_poll(client, kPauseMs);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<TopicDifference>> CreateTopics(const KafkaBusConfig& config,
+                                                  const std::vector<TopicSpec>& specs) {
+  std::vector<TopicDifference> differences;
+  const std::vector<Wanted> wanted = Expand(config, specs);
+  if (wanted.empty()) return differences;
+  BOXOFFICE_ASSIGN(const Client client, NewClient(RD_KAFKA_PRODUCER, config, {}));
+  BOXOFFICE_ASSIGN(const std::vector<Wanted> existing, Create(client.get(), wanted, config.request_timeout));
+  std::vector<Wanted> made;
+  for (const Wanted& topic : wanted) {
+    if (std::ranges::find(existing, topic.name, &Wanted::name) == existing.end()) made.push_back(topic);
+  }
+  BOXOFFICE_TRY(WaitUntilLed(client.get(), made, config.request_timeout));
+  for (const Wanted& topic : existing) {
+    BOXOFFICE_TRY(CompareShape(client.get(), topic, config.request_timeout, differences));
+  }
+  if (!existing.empty()) {
+    BOXOFFICE_TRY(CompareSettings(client.get(), existing, config.request_timeout, differences));
+  }
+  return differences;
+}
+
+}  // namespace boxoffice::bus

@@ -1,0 +1,41 @@
+// The topics of the Kafka bus: made before anything is published, never by chance.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "platform/bus/kafka_config.h"
+
+namespace boxoffice::bus {
+
+// A topic, with the dead-letter topics of the groups that consume it.
+struct TopicSpec {
+  std::string name;  // without the prefix: "reservation"
+  // The most processes of a group that can share the work. Never changed afterwards: a key's events would be
+  // in two partitions, and out of order.
+  int partitions = 12;
+  int replication_factor = 1;  // from 3 on, two replicas must have an event before it is acknowledged
+  std::optional<milliseconds> retention;  // none: for ever, as projections are rebuilt from it
+  std::vector<std::string> groups;
+};
+
+// A topic that was there with another setting than asked for; it was left as it is.
+struct TopicDifference {
+  std::string topic;    // with the prefix
+  std::string setting;  // "partitions", "replication.factor", or Kafka's name of it: "retention.ms"
+  std::string found;
+  std::string wanted;
+};
+
+// Creates the topics of `specs` that are not there, with the groups' dead-letter topics
+// (<topic>.<group>.dead: compacted, as many partitions as the topic's), and returns when they can be used.
+// Again: no effect. What is there with other settings is returned. Errors: topic_refused (kInvalidArgument:
+// the cluster does not make it so; names it and says why), bus_config, bus_permission_denied,
+// bus_unavailable.
+[[nodiscard]] Result<std::vector<TopicDifference>> CreateTopics(const KafkaBusConfig& config,
+                                                                const std::vector<TopicSpec>& specs);
+
+}  // namespace boxoffice::bus

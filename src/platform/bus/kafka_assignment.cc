@@ -1,0 +1,177 @@
+// A subscription's partitions: how they come, go, and where they are committed to.
+#include <algorithm>
+#include <utility>
+
+#include "platform/bus/kafka_reader.h"
+#include "platform/bus/kafka_subscription.h"
+#include "platform/obs/log.h"
+
+namespace boxoffice::bus::kafka {
+
+void Subscription::OnRebalance(rd_kafka_t*, rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* list,
+                               void* self) {
+  auto& subscription = *static_cast<Subscription*>(self);
+  if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    subscription.Assign(*list);
+  } else {
+    subscription.Revoke();
+  }
+}
+
+void Subscription::Assign(const rd_kafka_topic_partition_list_t& list) {
+  pending_.clear();
+  places_.clear();
+  std::vector<Part> dead;
+  if (const Result<void> loaded = LoadPlaces(list, dead); !loaded) {
+    obs::Log(obs::Level::kError, "kafka_assignment_failed",
+             {{"group", group_}, {"reason", loaded.error().reason}, {"detail", loaded.error().detail}});
+    places_.clear();
+    reopen_ = true;
+    rd_kafka_assign(client_.get(), nullptr);
+    return;
+  }
+  const Partitions assigned = NewPartitions();
+  for (const auto& [key, place] : places_) {
+    rd_kafka_topic_partition_list_add(assigned.get(), (config_.prefix + key.first).c_str(), key.second)
+        ->offset = place.next;
+  }
+  for (const Part& part : dead) {
+    rd_kafka_topic_partition_list_add(assigned.get(), part.topic.c_str(), part.partition)->offset = part.next;
+  }
+  rd_kafka_assign(client_.get(), assigned.get());
+  obs::Log(obs::Level::kInfo, "kafka_assigned", {{"group", group_}, {"partitions", list.cnt}});
+  not_before_ = SteadyClock::now();
+  Commit(false);  // a new group: from now on it is known where it begins
+}
+
+// Nothing is in flight: the consumer runs on this thread.
+void Subscription::Revoke() {
+  // Of partitions that others have by now, nothing may be said any more.
+  if (rd_kafka_assignment_lost(client_.get()) == 0) Commit(true);
+  SetPaused(false);  // a pause would outlast the assignment
+  pending_.clear();
+  places_.clear();
+  rd_kafka_assign(client_.get(), nullptr);
+}
+
+Result<void> Subscription::LoadPlaces(const rd_kafka_topic_partition_list_t& list, std::vector<Part>& parts) {
+  if (list.cnt == 0) return {};
+  BOXOFFICE_TRY(LoadOffsets(list));
+  for (const auto& [key, place] : places_) {
+    parts.push_back({DeadTopicName(config_, key.first, group_), key.second, 0});
+  }
+  BOXOFFICE_ASSIGN(Reader reader, Reader::Open(config_));
+  const auto take = [&](const rd_kafka_message_t& message) {
+    const std::string_view name = rd_kafka_topic_name(message.rkt);
+    const auto part = std::ranges::find_if(parts, [&](const Part& candidate) {
+      return candidate.topic == name && candidate.partition == message.partition;
+    });
+    auto place = places_.begin();
+    std::advance(place, part - parts.begin());  // they are in the same order
+    Result<ParkedMessage> parked = ReadParked(message);
+    if (!parked) {
+      obs::Log(obs::Level::kError, "event_malformed", {{"group", group_}, {"detail", parked.error().detail}});
+    } else if (parked->event) {
+      place->second.parked.Put(*std::move(parked->event));
+    } else {
+      place->second.parked.Erase(parked->offset);
+    }
+    return true;
+  };
+  return reader.Read(parts, take);
+}
+
+Result<void> Subscription::LoadOffsets(const rd_kafka_topic_partition_list_t& list) {
+  const Partitions committed(rd_kafka_topic_partition_list_copy(&list));
+  if (const auto error = rd_kafka_committed(client_.get(), committed.get(), Ms(config_.request_timeout))) {
+    return Failed(error, "committed offsets");
+  }
+  for (const rd_kafka_topic_partition_t& part : Elements(*committed)) {
+    if (part.err != RD_KAFKA_RESP_ERR_NO_ERROR) return Failed(part.err, part.topic);
+    Place place;
+    if (part.offset >= 0) {
+      place.next = place.committed = part.offset;
+    } else {
+      int64_t high = 0;
+      if (const auto error = rd_kafka_query_watermark_offsets(
+              client_.get(), part.topic, part.partition, &place.next, &high, Ms(config_.request_timeout))) {
+        return Failed(error, part.topic);
+      }
+    }
+    place.arrived = place.next;
+    places_.emplace(PlaceKey(TopicOf(part.topic), part.partition), std::move(place));
+  }
+  return {};
+}
+
+void Subscription::Commit(bool wait) {
+  const Partitions list = NewPartitions();
+  for (auto& [key, place] : places_) {
+    if (place.next == place.committed) continue;
+    rd_kafka_topic_partition_list_add(list.get(), (config_.prefix + key.first).c_str(), key.second)->offset =
+        place.next;
+    place.committed = place.next;
+  }
+  if (list->cnt == 0) return;
+  if (!wait) {
+    rd_kafka_commit(client_.get(), list.get(), 1);  // its answer: OnCommit
+    return;
+  }
+  constexpr milliseconds kLongestCommit{
+      3'000};  // what is not committed comes again, and is dropped by its id
+  const Owned<rd_kafka_queue_t> answers(rd_kafka_queue_new(client_.get()));
+  auto error = rd_kafka_commit_queue(client_.get(), list.get(), answers.get(), nullptr, nullptr);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    const Owned<rd_kafka_event_t> answer(rd_kafka_queue_poll(answers.get(), Ms(kLongestCommit)));
+    error = answer ? rd_kafka_event_error(answer.get()) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+  }
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    obs::Log(obs::Level::kWarning, "kafka_commit_failed",
+             {{"group", group_}, {"detail", rd_kafka_err2str(error)}});
+  }
+}
+
+void Subscription::OnCommit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
+                            void* self) {
+  auto& subscription = *static_cast<Subscription*>(self);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR__NO_OFFSET) return;
+  obs::Log(obs::Level::kWarning, "kafka_commit_failed",
+           {{"group", subscription.group_}, {"detail", rd_kafka_err2str(error)}});
+  if (list == nullptr) return;
+  for (const rd_kafka_topic_partition_t& part : Elements(*list)) {
+    const auto place = subscription.places_.find({subscription.TopicOf(part.topic), part.partition});
+    if (place != subscription.places_.end()) place->second.committed = -1;  // with the next one
+  }
+}
+
+void Subscription::SetPaused(bool paused) {
+  if (paused_ == paused || places_.empty()) return;
+  const Partitions list = NewPartitions();
+  for (const auto& [key, place] : places_) {
+    rd_kafka_topic_partition_list_add(list.get(), (config_.prefix + key.first).c_str(), key.second);
+  }
+  if (paused) {
+    rd_kafka_pause_partitions(client_.get(), list.get());
+  } else {
+    rd_kafka_resume_partitions(client_.get(), list.get());
+  }
+  paused_ = paused;
+}
+
+void Subscription::ShowLag() {
+  int64_t lag = 0;
+  size_t parked = 0;
+  for (const auto& [key, place] : places_) {
+    parked += place.parked.keys().size();
+    int64_t low = 0;
+    int64_t high = 0;
+    if (rd_kafka_get_watermark_offsets(client_.get(), (config_.prefix + key.first).c_str(), key.second, &low,
+                                       &high) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      lag += std::max(high - place.next, int64_t{0});
+    }
+  }
+  parked_gauge_.Set(static_cast<double>(parked));
+  lag_.Set(static_cast<double>(lag));
+}
+
+}  // namespace boxoffice::bus::kafka

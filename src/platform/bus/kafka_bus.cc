@@ -1,0 +1,224 @@
+#include "platform/bus/kafka_bus.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/random.h"
+#include "platform/bus/consume.h"
+#include "platform/bus/kafka_lag.h"
+#include "platform/bus/kafka_producer.h"
+#include "platform/bus/kafka_reader.h"
+#include "platform/bus/kafka_subscription.h"
+#include "platform/obs/log.h"
+
+namespace boxoffice::bus {
+namespace {
+
+using kafka::Part;
+
+constexpr std::string_view kReplayWriter = "replay";
+
+// A position is "PARTITION:OFFSET,…": where each partition goes on.
+Position WritePosition(const std::vector<Part>& parts) {
+  std::string text;
+  for (const Part& part : parts) {
+    if (part.next == 0) continue;
+    fmt::format_to(std::back_inserter(text), "{}{}:{}", text.empty() ? "" : ",", part.partition, part.next);
+  }
+  return text;
+}
+
+Result<void> ReadPosition(const Position& position, std::vector<Part>& parts) {
+  const char* at = position.data();
+  const char* const end = at + position.size();
+  while (at != end) {
+    int32_t partition = -1;
+    int64_t next = -1;
+    const auto [colon, bad_partition] = std::from_chars(at, end, partition);
+    if (bad_partition != std::errc() || colon == end || *colon != ':') break;
+    const auto [comma, bad_next] = std::from_chars(colon + 1, end, next);
+    if (bad_next != std::errc() || next < 0 || (comma != end && *comma != ',')) break;
+    const auto part = std::ranges::find(parts, partition, &Part::partition);
+    if (part == parts.end()) break;
+    part->next = next;
+    at = comma == end ? end : comma + 1;
+  }
+  if (at == end) return {};
+  return Fail(Code::kInvalidArgument, "position_malformed", position);
+}
+
+std::vector<Part> PartsOf(const std::string& full_name, int count) {
+  std::vector<Part> parts;
+  for (int32_t partition = 0; partition < count; ++partition) parts.push_back({full_name, partition, 0});
+  return parts;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KafkaBus>> KafkaBus::Open(KafkaBusConfig config, const Clock& clock,
+                                                 obs::Registry& metrics) {
+  std::unique_ptr<KafkaBus> bus(new KafkaBus(std::move(config), clock, metrics));
+  BOXOFFICE_ASSIGN(bus->producer_, kafka::Producer::Open(bus->config_));
+  BOXOFFICE_ASSIGN(kafka::Reader reader, kafka::Reader::Open(bus->config_));
+  bus->reader_ = std::make_unique<kafka::Reader>(std::move(reader));
+  return bus;
+}
+
+KafkaBus::KafkaBus(KafkaBusConfig config, const Clock& clock, obs::Registry& metrics)
+    : config_(std::move(config)),
+      clock_(clock),
+      metrics_(metrics),
+      published_(metrics.GetCounter("boxoffice_bus_published_total", "Events appended to the log")),
+      publish_size_(metrics.GetHistogram("boxoffice_bus_publish_size", "Events appended in one transaction",
+                                         obs::SizeBounds())) {}
+
+KafkaBus::~KafkaBus() {
+  for (auto& [group, subscription] : subscriptions_) subscription->Stop();
+}
+
+Result<void> KafkaBus::Publish(std::span<const Event> events) {
+  if (events.empty()) return {};
+  BOXOFFICE_TRY(CheckEvents(events));
+  std::vector<kafka::Outgoing> messages;
+  messages.reserve(events.size());
+  for (const Event& event : events) {
+    messages.push_back({.topic = config_.prefix + event.topic,
+                        .key = event.key,
+                        .value = event.body,
+                        .headers = kafka::EventHeaders(event),
+                        .name = fmt::format("{} {}", event.type, event.id.ToString())});
+  }
+  BOXOFFICE_TRY(producer_->Send(messages));
+  published_.Add(events.size());
+  publish_size_.Observe(static_cast<double>(events.size()));
+  return {};
+}
+
+Result<void> KafkaBus::Subscribe(const std::string& group, std::vector<std::string> topics, Consume consume) {
+  const std::scoped_lock lock(subscriptions_mutex_);
+  if (subscriptions_.contains(group)) return Fail(Code::kConflict, "already_subscribed", group);
+  SeededRandom random(SystemSeed());
+  auto subscription = std::make_shared<kafka::Subscription>(group, std::move(topics), std::move(consume),
+                                                            Uuid::MakeV7(clock_.Now(), random).ToString(),
+                                                            config_, clock_, *producer_, metrics_);
+  BOXOFFICE_TRY(subscription->Start());
+  subscriptions_.emplace(group, std::move(subscription));
+  return {};
+}
+
+void KafkaBus::Unsubscribe(const std::string& group) {
+  std::shared_ptr<kafka::Subscription> subscription;
+  {
+    const std::scoped_lock lock(subscriptions_mutex_);
+    const auto it = subscriptions_.find(group);
+    if (it == subscriptions_.end()) return;
+    subscription = it->second;
+  }
+  // Stopped without the lock, since `consume` may publish; and forgotten afterwards, so that nobody can
+  // subscribe the group while it still runs.
+  subscription->Stop();
+  const std::scoped_lock lock(subscriptions_mutex_);
+  subscriptions_.erase(group);
+}
+
+Result<Page> KafkaBus::Read(const std::string& topic, const Position& after, size_t limit) {
+  const std::scoped_lock lock(reader_mutex_);
+  const std::string full_name = config_.prefix + topic;
+  BOXOFFICE_ASSIGN(const int count,
+                   kafka::PartitionCount(reader_->client(), full_name, config_.request_timeout));
+  std::vector<Part> parts = PartsOf(full_name, count);
+  BOXOFFICE_TRY(ReadPosition(after, parts));
+  Page page{{}, after};
+  if (limit == 0) return page;
+  Result<void> readable;
+  const auto take = [&](const rd_kafka_message_t& message) {
+    Result<Record> record = kafka::ReadEvent(message, topic);
+    if (!record) {
+      readable = std::unexpected(record.error());
+      return false;
+    }
+    page.records.push_back(*std::move(record));
+    return page.records.size() < limit;
+  };
+  BOXOFFICE_TRY(reader_->Read(parts, take));
+  BOXOFFICE_TRY(readable);
+  if (!page.records.empty()) page.next = WritePosition(parts);
+  return page;
+}
+
+Result<int64_t> KafkaBus::Lag(const std::string& group) {
+  const std::scoped_lock lock(reader_mutex_);
+  return kafka::GroupLag(reader_->client(), config_, group);
+}
+
+Result<std::vector<DeadLetter>> KafkaBus::ReadDeadLetters() {
+  BOXOFFICE_ASSIGN(const std::vector<std::string> topics,
+                   kafka::TopicNames(reader_->client(), config_.request_timeout));
+  std::vector<Part> parts;
+  for (const std::string& topic : topics) {
+    if (!topic.starts_with(config_.prefix) || !topic.ends_with(kafka::kDeadSuffix)) continue;
+    BOXOFFICE_ASSIGN(const int count,
+                     kafka::PartitionCount(reader_->client(), topic, config_.request_timeout));
+    std::ranges::move(PartsOf(topic, count), std::back_inserter(parts));
+  }
+  struct Folded {
+    kafka::ParkedKeys parked;
+    std::string group;
+  };
+  std::map<std::pair<std::string, int32_t>, Folded> partitions;
+  const auto take = [&](const rd_kafka_message_t& message) {
+    Result<kafka::ParkedMessage> parked = kafka::ReadParked(message);
+    if (!parked) {
+      obs::Log(obs::Level::kError, "event_malformed", {{"detail", parked.error().detail}});
+      return true;
+    }
+    Folded& folded = partitions[{rd_kafka_topic_name(message.rkt), message.partition}];
+    if (parked->event) {
+      folded.group = std::move(parked->group);
+      folded.parked.Put(*std::move(parked->event));
+    } else {
+      folded.parked.Erase(parked->offset);
+    }
+    return true;
+  };
+  BOXOFFICE_TRY(reader_->Read(parts, take));
+  std::vector<DeadLetter> letters;
+  for (const auto& [at, folded] : partitions) {
+    for (const auto& [name, key] : folded.parked.keys()) {
+      if (!key.dead()) continue;
+      const kafka::ParkedEvent& first = key.first();
+      letters.push_back({kafka::DeadLetterId(folded.group, first.record), folded.group, first.record,
+                         first.error, first.attempts, first.parked_at});
+    }
+  }
+  std::ranges::stable_sort(letters, {}, &DeadLetter::parked_at);
+  return letters;
+}
+
+Result<std::vector<DeadLetter>> KafkaBus::DeadLetters(size_t limit) {
+  const std::scoped_lock lock(reader_mutex_);
+  BOXOFFICE_ASSIGN(std::vector<DeadLetter> letters, ReadDeadLetters());
+  if (letters.size() > limit) letters.resize(limit);
+  return letters;
+}
+
+Result<void> KafkaBus::Replay(int64_t dead_letter_id) {
+  const std::scoped_lock lock(reader_mutex_);
+  BOXOFFICE_ASSIGN(const std::vector<DeadLetter> letters, ReadDeadLetters());
+  const auto letter = std::ranges::find(letters, dead_letter_id, &DeadLetter::id);
+  if (letter == letters.end()) {
+    return Fail(Code::kNotFound, "not_found", fmt::format("no dead letter {}", dead_letter_id));
+  }
+  const Record& record = letter->record;
+  const kafka::ParkedEvent anew{record, kafka::ParkedState::kRetrying, letter->error, 0, letter->parked_at};
+  std::vector<kafka::Outgoing> messages;
+  messages.push_back({kafka::DeadTopicName(config_, record.event.topic, letter->group), record.partition,
+                      kafka::ParkedMessageKey(record.offset), record.event.body,
+                      kafka::ParkedHeaders(anew, letter->group, kReplayWriter), record.event.id.ToString()});
+  return producer_->Send(messages);
+}
+
+}  // namespace boxoffice::bus

@@ -1,0 +1,48 @@
+// What the tests of the Kafka bus share: buses on the test program's one broker, each test with topics of its
+// own.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "platform/bus/kafka_admin.h"
+#include "platform/bus/kafka_bus.h"
+#include "testing/kafka_broker.h"
+
+namespace boxoffice::bus {
+
+// A prefix that no other test has.
+inline std::string NewPrefix() {
+  static int number = 0;
+  return fmt::format("t{}.", ++number);
+}
+
+// Quick to retry and to notice; the bounds are those of a test.
+inline KafkaBusConfig KafkaTestConfig(std::string prefix) {
+  KafkaBusConfig config;
+  config.brokers = testbed::KafkaBroker::Shared().address();
+  config.prefix = std::move(prefix);
+  config.session_timeout = milliseconds(3'000);
+  config.min_gap = milliseconds(0);
+  config.retry_backoff = milliseconds(1);
+  config.max_retry_backoff = milliseconds(4);
+  return config;
+}
+
+// "seat", "wallet" and "other", each in two partitions, consumed by `groups`.
+inline void MakeTestTopics(const KafkaBusConfig& config, const std::vector<std::string>& groups,
+                           int partitions = 2) {
+  std::vector<TopicSpec> specs;
+  for (const char* name : {"seat", "wallet", "other"}) {
+    specs.push_back({.name = name, .partitions = partitions, .groups = groups});
+  }
+  const auto made = CreateTopics(config, specs);
+  ASSERT_TRUE(made.has_value()) << made.error().reason << ": " << made.error().detail;
+}
+
+}  // namespace boxoffice::bus

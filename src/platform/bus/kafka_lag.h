@@ -1,0 +1,18 @@
+// How far a consumer group of Kafka is behind; for the Kafka bus's own files.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "platform/bus/kafka_client.h"
+#include "platform/bus/kafka_config.h"
+
+namespace boxoffice::bus::kafka {
+
+// Records between what a group has committed and the ends of those partitions. Errors: not_found (it has
+// committed nothing ever), bus_unavailable, bus_permission_denied.
+[[nodiscard]] Result<int64_t> GroupLag(rd_kafka_t* client, const KafkaBusConfig& config,
+                                       const std::string& group);
+
+}  // namespace boxoffice::bus::kafka
