@@ -12,6 +12,7 @@ find_package(ZLIB REQUIRED)
 find_package(GTest REQUIRED)
 find_package(benchmark REQUIRED)
 pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 
 # Asio, Beast, Boost.JSON and Boost.URL are compiled once, in src/platform/boost.
 find_path(BOOST_INCLUDE boost/json.hpp REQUIRED)

@@ -14,11 +14,14 @@ ALLOWED = {
     "platform/batch": {"platform/obs"},
     "platform/boost": set(),
     "platform/bus": {"platform/obs", "platform/sql"},
+    "platform/config": set(),
     "platform/http": {"platform/obs", "platform/auth"},
-    "platform/module": {"platform/obs", "platform/rpc", "platform/bus"},
+    "platform/module": {"platform/obs", "platform/rpc", "platform/batch", "platform/bus", "platform/config",
+                        "platform/http", "platform/outbox", "platform/auth"},
     "platform/obs": set(),
     "platform/outbox": {"platform/obs", "platform/sql", "platform/bus"},
     "platform/rpc": {"platform/obs", "platform/batch", "proto"},
+    "platform/servers": set(),
     "platform/sql": set(),
     "service": {"platform", "proto"},
     "audit": {"platform/obs", "platform/rpc", "platform/bus", "platform/module", "proto"},
@@ -31,7 +34,9 @@ DRIVERS = [
     ("sqlite3.h", ["platform/sql"], "go through platform/sql"),
     ("spdlog/*", ["platform/obs"], "log through platform/obs"),
     ("boost/beast*", ["platform/http", "platform/boost"], "go through platform/http"),
-    ("CLI/*", ["boxoffice"], "parse command lines in src/boxoffice; take a config struct"),
+    ("toml++/*", ["platform/config"], "read configuration through platform/config"),
+    # platform/module holds the main program of every service.
+    ("CLI/*", ["boxoffice", "platform/config", "platform/module"], "parse command lines in src/boxoffice; take a config struct"),
     ("grpcpp/*", ["platform/rpc", "platform/module", "service", "audit", "gateway", "boxoffice"], "keep gRPC out of this room"),
 ]
 
