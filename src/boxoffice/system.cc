@@ -6,7 +6,8 @@
 #include "audit/module.h"
 #include "base/check.h"
 #include "gateway/module.h"
-#include "platform/bus/sqlite_bus.h"
+#include "platform/bus/bus_factory.h"
+#include "platform/module/store_url.h"
 #include "services/payment/module.h"
 #include "services/queue/module.h"
 #include "services/ranking/module.h"
@@ -19,10 +20,8 @@ namespace boxoffice {
 
 Result<std::unique_ptr<System>> System::Make(SystemConfig config) {
   auto system = std::unique_ptr<System>(new System(std::move(config)));
-  bus::SqliteBusConfig bus_config;
-  bus_config.file = system->config_.data_dir / "bus.db";
-  BOXOFFICE_ASSIGN(system->bus_,
-                   bus::SqliteBus::Open(std::move(bus_config), system->clock_, system->metrics_));
+  BOXOFFICE_ASSIGN(system->bus_, bus::OpenBus(bus::DefaultBusUrl(system->config_.data_dir), system->clock_,
+                                              system->metrics_));
   system->runtime_.reset(new module::Runtime{
       .clock = system->clock_,
       .random = system->random_,
@@ -30,7 +29,9 @@ Result<std::unique_ptr<System>> System::Make(SystemConfig config) {
       .bus = *system->bus_,
       .channels = [self = system.get()](std::string_view service) { return self->Channel(service); },
       .data_dir = system->config_.data_dir,
-      .listen = {}});
+      .listen = {},
+      .store_url = module::DefaultStoreUrl(system->config_.data_dir),
+      .health = [self = system.get()] { return self->graph_.CheckHealth(); }});
   system->AddModules();
   return system;
 }
@@ -57,13 +58,14 @@ void System::AddModules() {
   gateway::GatewayConfig config;
   config.address = config_.address;
   config.port = config_.port;
-  config.views.health = [this] { return graph_.CheckHealth(); };
+  config.views.health = runtime_->health;
   config.views.last_audit = [audit = audit.get()] { return audit->LastJson(); };
   config.views.run_audit = [audit = audit.get()] { return audit->RunNowJson(); };
-  graph_.Add(std::move(audit));
   auto gateway = std::make_unique<gateway::GatewayModule>(*runtime_, std::move(config));
   gateway_ = gateway.get();
   graph_.Add(std::move(gateway));
+  graph_.Add(
+      std::move(audit));  // last, so that it stops first: a gateway that stops waits for audits asked for
 }
 
 Result<void> System::Start() { return graph_.Start(); }

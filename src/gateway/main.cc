@@ -1,10 +1,7 @@
 // boxoffice-gateway: the public interface, as a process of its own.
-#include "gateway/module.h"
+#include "gateway/process.h"
 #include "platform/module/serve.h"
 
 int main(int argc, char** argv) {
-  return boxoffice::module::ServeMain(argc, argv, "gateway", [](const auto& runtime) {
-    return std::make_unique<boxoffice::gateway::GatewayModule>(runtime,
-                                                               boxoffice::gateway::ConfigOf(runtime));
-  });
+  return boxoffice::module::ServeMain(argc, argv, boxoffice::gateway::Program());
 }

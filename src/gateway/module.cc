@@ -1,6 +1,5 @@
 #include "gateway/module.h"
 
-#include <charconv>
 #include <future>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -129,20 +128,5 @@ void GatewayModule::Stop() {
 }
 
 uint16_t GatewayModule::port() const { return running_ != nullptr ? running_->server->port() : 0; }
-
-GatewayConfig ConfigOf(const module::Runtime& runtime) {
-  GatewayConfig config;
-  for (const std::string& listen : runtime.listen) {
-    const size_t colon = listen.rfind(':');
-    if (listen.starts_with("unix:") || colon == std::string::npos) continue;
-    uint16_t port = 0;
-    const char* end = listen.data() + listen.size();
-    if (std::from_chars(listen.data() + colon + 1, end, port).ptr != end) continue;
-    config.address = listen.substr(0, colon);
-    config.port = port;
-    break;
-  }
-  return config;
-}
 
 }  // namespace boxoffice::gateway

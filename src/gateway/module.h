@@ -64,7 +64,4 @@ class GatewayModule final : public module::Module {
   std::unique_ptr<Running> running_;
 };
 
-// What a process of its own is asked to do: listens at the first of `runtime.listen` that is HOST:PORT.
-[[nodiscard]] GatewayConfig ConfigOf(const module::Runtime& runtime);
-
 }  // namespace boxoffice::gateway

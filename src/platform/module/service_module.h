@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +30,10 @@ struct Runtime {
   std::filesystem::path data_dir;
   // Addresses that the service listens at besides its in-process channel; usually none or one.
   std::vector<std::string> listen;
+  // Where the service keeps its data; its store factory knows the schemes (store_url.h).
+  std::string store_url;
+  // What /readyz answers of this process. Thread-safe, once all modules have started.
+  std::function<std::vector<Health>()> health;
 };
 
 // A module that serves one gRPC service. Construction does no I/O; Start opens the store, runs what has to be

@@ -9,6 +9,7 @@
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "platform/auth/keys.h"
 #include "platform/bus/sqlite_bus.h"
+#include "platform/module/store_url.h"
 #include "platform/rpc/command_client.h"
 #include "services/queue/module.h"
 #include "services/queue/rpc_ticket.h"
@@ -123,7 +124,8 @@ class QueueRpcTest : public ::testing::Test {
   obs::Registry metrics_;
   std::unique_ptr<bus::SqliteBus> bus_ =
       *bus::SqliteBus::Open({.file = dir_.path() / "bus.db"}, clock_, metrics_);
-  module::Runtime runtime_{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}};
+  module::Runtime runtime_{
+      clock_, random_, metrics_, *bus_, {}, dir_.path(), {}, module::DefaultStoreUrl(dir_.path()), {}};
   boost::asio::thread_pool pool_{1};
   std::string reservation_ = NewId();
   std::unique_ptr<QueueModule> module_;

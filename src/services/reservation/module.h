@@ -1,27 +1,20 @@
 // The reservation service as a part of a process.
 #pragma once
 
-#include <functional>
 #include <memory>
 
+#include "platform/module/program.h"
 #include "platform/module/service_module.h"
+#include "platform/outbox/outbox.h"
+#include "services/reservation/participant_client.h"
 #include "services/reservation/service.h"
 
 namespace boxoffice::reservation {
 
-// Where reservations are kept: one of the three factories in which embedded and scaled differ.
-struct Stores {
-  std::unique_ptr<Store> store;
-  std::unique_ptr<Reader> reader;
-};
-using StoreFactory = std::function<Result<Stores>(const module::Runtime& runtime)>;
-
-// SQLite at data_dir/reservation.db.
-[[nodiscard]] Result<Stores> OpenSqliteStores(const module::Runtime& runtime);
-
 struct ReservationConfig {
-  StoreFactory open_stores = OpenSqliteStores;
   ServiceConfig service;
+  CallTimeouts calls;
+  outbox::PublisherConfig outbox;  // but for the service and the database
 };
 
 class ReservationModule final : public module::ServiceModule {
@@ -45,5 +38,8 @@ class ReservationModule final : public module::ServiceModule {
   ReservationConfig config_;
   std::unique_ptr<Parts> parts_;
 };
+
+// The reservation service as a program: its keys are what ReservationConfig has.
+[[nodiscard]] module::ServiceProgram Program();
 
 }  // namespace boxoffice::reservation

@@ -10,6 +10,7 @@
 #include "boxoffice/bus/v1/events.pb.h"
 #include "boxoffice/seat/v1/seat.grpc.pb.h"
 #include "platform/bus/sqlite_bus.h"
+#include "platform/module/store_url.h"
 #include "platform/rpc/command_client.h"
 #include "services/seat/module.h"
 #include "testing/temp_dir.h"
@@ -166,7 +167,8 @@ class SeatRpcTest : public ::testing::Test {
   obs::Registry metrics_;
   std::unique_ptr<bus::SqliteBus> bus_ =
       *bus::SqliteBus::Open({.file = dir_.path() / "bus.db"}, clock_, metrics_);
-  module::Runtime runtime_{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}};
+  module::Runtime runtime_{
+      clock_, random_, metrics_, *bus_, {}, dir_.path(), {}, module::DefaultStoreUrl(dir_.path()), {}};
   boost::asio::thread_pool pool_{1};
   std::unique_ptr<SeatModule> module_;
   std::unique_ptr<v1::SeatService::Stub> stub_;

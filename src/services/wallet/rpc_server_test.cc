@@ -7,6 +7,7 @@
 #include "boxoffice/bus/v1/events.pb.h"
 #include "boxoffice/wallet/v1/wallet.grpc.pb.h"
 #include "platform/bus/sqlite_bus.h"
+#include "platform/module/store_url.h"
 #include "platform/rpc/command_client.h"
 #include "services/wallet/module.h"
 #include "testing/temp_dir.h"
@@ -94,7 +95,8 @@ class WalletRpcTest : public ::testing::Test {
   obs::Registry metrics_;
   std::unique_ptr<bus::SqliteBus> bus_ =
       *bus::SqliteBus::Open({.file = dir_.path() / "bus.db"}, clock_, metrics_);
-  module::Runtime runtime_{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}};
+  module::Runtime runtime_{
+      clock_, random_, metrics_, *bus_, {}, dir_.path(), {}, module::DefaultStoreUrl(dir_.path()), {}};
   boost::asio::thread_pool pool_{1};
   std::string reservation_ = NewId();
   std::unique_ptr<WalletModule> module_;
