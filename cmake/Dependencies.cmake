@@ -17,6 +17,7 @@ pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
 # Its -D_FILE_OFFSET_BITS=64 changes nothing on a 64-bit system, but would forbid the precompiled header.
 set_target_properties(PkgConfig::HIREDIS PROPERTIES INTERFACE_COMPILE_OPTIONS "" INTERFACE_INCLUDE_DIRECTORIES "")
 pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka)
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 
 # Asio, Beast, Boost.JSON and Boost.URL are compiled once, in src/platform/boost.
 find_path(BOOST_INCLUDE boost/json.hpp REQUIRED)

@@ -55,7 +55,7 @@ Result<void> AuditModule::Start() {
                    .after_page = [this] { return Pace(); }},
       config_.bounds, config_.patience);
   stopping_ = false;
-  thread_ = std::thread([this] { Loop(); });
+  if (config_.every.count() > 0) thread_ = std::thread([this] { Loop(); });
   return {};
 }
 

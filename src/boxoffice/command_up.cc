@@ -1,4 +1,5 @@
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -10,17 +11,23 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <fmt/format.h>
+#include <sys/prctl.h>
 
+#include "boxoffice/cluster.h"
 #include "boxoffice/commands.h"
 #include "boxoffice/demo.h"
+#include "boxoffice/service_programs.h"
 #include "boxoffice/system.h"
+#include "platform/bus/bus_factory.h"
 #include "platform/module/process.h"
 #include "platform/module/serve.h"
+#include "platform/module/store_url.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::cli {
 namespace {
 
+constexpr std::string_view kForced = "stop_forced";
 constexpr std::chrono::milliseconds kReadyPoll{20};
 constexpr std::chrono::milliseconds kDrain{1'000};
 constexpr std::chrono::milliseconds kStop{4'500};  // a stop takes 5 s at most
@@ -30,6 +37,9 @@ struct UpOptions {
   std::filesystem::path data = ".data";
   bool no_seed = false;
   std::string log_level = "warning";  // a person looks at it; `--log-level info` for machines
+  bool scaled = false;
+  int replicas = 1;
+  bool no_kafka = false;
 };
 
 // How to buy a first seat, in words that can be pasted into a shell.
@@ -87,6 +97,62 @@ Result<void> Up(const UpOptions& options) {
   return {};
 }
 
+constexpr int kMaxReplicas = 16;
+constexpr std::chrono::milliseconds kWatch{200};
+
+// Where each service keeps its data, and the bus.
+Result<ClusterConfig> PlanCluster(const UpOptions& options, const std::filesystem::path& folder) {
+  if (options.replicas > 1) {
+    return Fail(Code::kInvalidArgument, "usage",
+                "several replicas need stores that they can share, and these are SQLite");
+  }
+  ClusterConfig config;
+  config.data_dir = std::filesystem::absolute(folder);
+  config.port = options.port;
+  config.replicas = options.replicas;
+  config.log_level = options.log_level;
+  for (const module::ServiceProgram& program : ServicePrograms())
+    if (program.migrate) config.store_urls[program.service] = module::DefaultStoreUrl(config.data_dir);
+  config.bus_url = bus::DefaultBusUrl(config.data_dir);
+  fmt::print(stderr, "boxoffice: the event bus is a log in one SQLite file ({})\n", config.bus_url);
+  return config;
+}
+
+// The same as processes, which end when this one does, and this one when whoever started it does.
+Result<void> UpScaled(const UpOptions& options) {
+  module::StopSignals signals;
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  module::RaiseFileLimit();
+  BOXOFFICE_ASSIGN(const module::DataFolder folder, module::DataFolder::Open(options.data));
+  BOXOFFICE_ASSIGN(ClusterConfig config, PlanCluster(options, folder.path()));
+  Cluster cluster(std::move(config));
+  bool stopped = false;
+  auto started = cluster.Start([&](std::chrono::milliseconds time) {
+    stopped = stopped || signals.WaitFor(time);
+    return !stopped;
+  });
+  if (stopped || !started) {
+    cluster.Stop();
+    return stopped ? Result<void>() : std::move(started);
+  }
+  demo::Shows shows = demo::ReadRecord(folder.path()).shows;
+  if (!options.no_seed) {
+    const SystemClock clock;
+    BOXOFFICE_ASSIGN(shows, demo::Seed(folder.path(), clock,
+                                       [&](std::string_view service) { return cluster.Channel(service); }));
+  }
+  const std::string text =
+      fmt::format("ready http://127.0.0.1:{}\n{}", cluster.port(), Hint(options, cluster.port(), shows));
+  (void)std::fwrite(text.data(), 1, text.size(), stdout);
+  (void)std::fflush(stdout);
+  while (!signals.WaitFor(kWatch)) {
+    for (const std::string& ended : cluster.TakeEnded()) fmt::print(stderr, "boxoffice: {}\n", ended);
+  }
+  if (!cluster.Stop())
+    return Fail(Code::kInternal, kForced, "some processes had to be killed; nothing is lost");
+  return {};
+}
+
 }  // namespace
 
 void AddUpCommand(CLI::App& app) {
@@ -105,9 +171,22 @@ void AddUpCommand(CLI::App& app) {
       "Exit codes: 0 stopped as asked; 1 the stop took too long and was forced; 2 it could not start, with "
       "one line on "
       "stderr.");
+  CLI::Option* scaled = command->add_flag("--scaled", options->scaled,
+                                          "Each service as a process of its own; `boxoffice ps` lists them");
+  command->add_option("--replicas", options->replicas, "Processes of each service")
+      ->check(CLI::Range(1, kMaxReplicas))
+      ->capture_default_str()
+      ->needs(scaled);
+  command
+      ->add_flag("--no-kafka", options->no_kafka, "The event bus in its simplest durable form: a SQLite file")
+      ->needs(scaled);
   command->callback([options] {
-    const auto ended = Up(*options);
+    const auto ended = options->scaled ? UpScaled(*options) : Up(*options);
     if (ended) return;
+    if (ended.error().reason == kForced) {
+      fmt::print(stderr, "boxoffice: {}\n", ended.error().detail);
+      Exit(kExitNo);
+    }
     fmt::print(stderr, "boxoffice: {}\n", module::DescribeFailure(ended.error()));
     Exit(kExitCant);
   });

@@ -23,6 +23,8 @@ class CommandsTest : public testing::Test {
     app.require_subcommand(1);
     AddUpCommand(app);
     AddServeCommand(app, program_.data());
+    AddMigrateCommand(app);
+    AddPsCommand(app);
     AddTokenCommand(app);
     AddCertsCommand(app);
     AddAuditCommand(app);
@@ -107,6 +109,30 @@ TEST_F(CommandsTest, ServeNeedsAServiceThatThereIs) {
   EXPECT_EQ(Run("serve"), kExitCant);
   EXPECT_EQ(Run("serve tickets"), kExitCant);
   EXPECT_THAT(err_, testing::HasSubstr("reservation"));
+}
+
+TEST_F(CommandsTest, MigrateMakesEveryStoreAndStopsAtTheFirstFailure) {
+  EXPECT_EQ(Run("migrate" + data_), kExitOk) << err_;
+  for (const char* file : {"queue.db", "seat.db", "wallet.db", "payment.db", "reservation.db", "ranking.db",
+                           "relay.db", "bus.db"}) {
+    EXPECT_TRUE(std::filesystem::exists(temp_.path() / file)) << file;
+  }
+  EXPECT_THAT(out_, testing::HasSubstr("migrated reservation\n"));
+  EXPECT_EQ(Run("migrate" + data_), kExitOk) << "again";
+  EXPECT_EQ(Run("migrate --config " + temp_.path().string()), kExitCant) << "there is no queue.toml";
+  EXPECT_THAT(err_, testing::HasSubstr("queue.toml"));
+  EXPECT_EQ(out_, "");
+}
+
+TEST_F(CommandsTest, PsOfAFolderWhereNothingRunsSaysSo) {
+  EXPECT_EQ(Run("ps" + data_), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr("no_cluster"));
+}
+
+TEST_F(CommandsTest, UpScaledRefusesMoreReplicasThanItsStoresCanShare) {
+  EXPECT_EQ(Run("up --scaled --replicas 2" + data_), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr("replicas"));
+  EXPECT_EQ(Run("up --replicas 2" + data_), kExitCant) << "without --scaled";
 }
 
 TEST_F(CommandsTest, UpRefusesALogLevelThatThereIsNot) {

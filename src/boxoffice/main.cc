@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   cli::AddUpCommand(app);
   cli::AddServeCommand(app, argv[0]);
+  cli::AddMigrateCommand(app);
+  cli::AddPsCommand(app);
   cli::AddTokenCommand(app);
   cli::AddCertsCommand(app);
   cli::AddAuditCommand(app);

@@ -5,7 +5,8 @@
 
 #include "base/check.h"
 #include "gateway/process.h"
-#include "platform/bus/sqlite_bus.h"
+#include "platform/bus/bus_factory.h"
+#include "platform/module/store_url.h"
 #include "services/payment/module.h"
 #include "services/queue/module.h"
 #include "services/ranking/module.h"
@@ -18,10 +19,8 @@ namespace boxoffice {
 
 Result<std::unique_ptr<System>> System::Make(SystemConfig config) {
   auto system = std::unique_ptr<System>(new System(std::move(config)));
-  bus::SqliteBusConfig bus_config;
-  bus_config.file = system->config_.data_dir / "bus.db";
-  BOXOFFICE_ASSIGN(system->bus_,
-                   bus::SqliteBus::Open(std::move(bus_config), system->clock_, system->metrics_));
+  BOXOFFICE_ASSIGN(system->bus_, bus::OpenBus(bus::DefaultBusUrl(system->config_.data_dir), system->clock_,
+                                              system->metrics_));
   system->runtime_.reset(new module::Runtime{
       .clock = system->clock_,
       .random = system->random_,
@@ -29,7 +28,9 @@ Result<std::unique_ptr<System>> System::Make(SystemConfig config) {
       .bus = *system->bus_,
       .channels = [self = system.get()](std::string_view service) { return self->Channel(service); },
       .data_dir = system->config_.data_dir,
-      .listen = {}});
+      .listen = {},
+      .store_url = module::DefaultStoreUrl(system->config_.data_dir),
+      .health = [self = system.get()] { return self->graph_.CheckHealth(); }});
   system->AddModules();
   return system;
 }

@@ -3,7 +3,5 @@
 #include "platform/module/serve.h"
 
 int main(int argc, char** argv) {
-  return boxoffice::module::ServeMain(argc, argv, "gateway", [](const auto& runtime) {
-    return std::make_unique<boxoffice::gateway::GatewayProcess>(runtime);
-  });
+  return boxoffice::module::ServeMain(argc, argv, boxoffice::gateway::Program());
 }

@@ -9,6 +9,7 @@
 #include "gateway/refusals.h"
 #include "gateway/render.h"
 #include "gateway/routes.h"
+#include "platform/module/health_response.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -16,30 +17,12 @@ namespace {
 using http::Request;
 using http::Response;
 
-Response HealthResponse(const std::vector<module::Health>& modules, bool judge) {
-  const bool ok =
-      !judge || std::ranges::all_of(modules, [](const module::Health& m) { return m.problem.empty(); });
-  http::JsonWriter writer;
-  writer.BeginObject().Field("status", ok ? "ok" : "unavailable").Key("modules").BeginArray();
-  for (const module::Health& module : modules) {
-    writer.BeginObject().Field("name", module.module).Key("problem");
-    if (module.problem.empty()) {
-      writer.Null();
-    } else {
-      writer.Value(module.problem);
-    }
-    writer.EndObject();
-  }
-  writer.EndArray().EndObject();
-  return http::JsonResponse(writer.Take(), ok ? 200 : 503);
-}
-
-asio::awaitable<Response> GetHealth() { co_return HealthResponse({}, /*judge=*/false); }
+asio::awaitable<Response> GetHealth() { co_return module::HealthResponse({}, /*judge=*/false); }
 
 asio::awaitable<Response> GetReadiness(Edge& edge) {
   std::vector<module::Health> modules;
   if (edge.views.health) modules = edge.views.health();
-  co_return HealthResponse(modules, /*judge=*/true);
+  co_return module::HealthResponse(modules, /*judge=*/true);
 }
 
 asio::awaitable<Response> GetMetrics(Edge& edge) {

@@ -1,47 +1,134 @@
 #include "gateway/process.h"
 
-#include <charconv>
-#include <memory>
-#include <string>
+#include <fstream>
+#include <iterator>
 #include <utility>
+
+#include "platform/module/admin_server.h"
+#include "platform/module/shared_keys.h"
 
 namespace boxoffice::gateway {
 namespace {
 
-GatewayConfig ConfigOf(const module::Runtime& runtime) {
-  GatewayConfig config;
-  config.depends_on = {};
-  for (const std::string& listen : runtime.listen) {
-    const size_t colon = listen.rfind(':');
-    if (listen.starts_with("unix:") || colon == std::string::npos) continue;
-    uint16_t port = 0;
-    const char* end = listen.data() + listen.size();
-    if (std::from_chars(listen.data() + colon + 1, end, port).ptr != end) continue;
-    config.address = listen.substr(0, colon);
-    config.port = port;
-    break;
-  }
-  return config;
+// What the keys are bound to.
+struct Settings {
+  GatewayConfig gateway;
+  audit::AuditConfig audit;
+  std::vector<std::string> token_keys;
+  std::string jwt_algorithm = "ES256";
+  std::string jwt_key;
+  std::filesystem::path jwt_key_file;
+  std::string jwt_issuer;
+  std::string jwt_audience = "boxoffice";
+  milliseconds jwt_clock_skew{30'000};
+};
+
+void AddKeys(config::Keys& keys, Settings& settings) {
+  BackendLimits& limits = settings.gateway.limits;
+  const auto limit = [&keys](const char* name, milliseconds& time, const char* help) {
+    keys.Duration(name, time, milliseconds(10), milliseconds(600'000), help);
+  };
+  limit("call.query_timeout_ms", limits.query_timeout, "For a query to a service");
+  limit("call.import_timeout_ms", limits.import_timeout, "For the import of a seating plan");
+  limit("call.command_timeout_ms", limits.command_timeout, "For a command to queue or wallet");
+  limit("call.saga_timeout_ms", limits.saga_timeout, "For a command to reservation");
+  keys.Integer("call.max_in_flight", limits.max_in_flight, 1, 1'000'000,
+               "Commands to one service at a time; past it buyers get 503");
+  keys.Integer("http.max_connections", settings.gateway.max_connections, 1, 1'000'000,
+               "Connections at a time; past it 503");
+  keys.OneOf("jwt.algorithm", settings.jwt_algorithm, {"ES256", "HS256"}, "How users' tokens are signed");
+  keys.Secret("jwt.key", settings.jwt_key,
+              "ES256: a public key as PEM; HS256: the secret; neither this nor jwt.key_file: the development "
+              "issuer's in the data folder");
+  keys.Path("jwt.key_file", settings.jwt_key_file, "A file that holds jwt.key");
+  keys.Text("jwt.issuer", settings.jwt_issuer, "What a token's iss must be");
+  keys.Text("jwt.audience", settings.jwt_audience, "What a token's aud must be, or have among others");
+  keys.Duration("jwt.clock_skew_ms", settings.jwt_clock_skew, milliseconds(0), milliseconds(600'000),
+                "How far the issuer's clock may be off");
+  module::AddTokenKeys(keys, settings.token_keys);
+  keys.Duration("audit.interval_ms", settings.audit.every, milliseconds(0), milliseconds(86'400'000),
+                "From one audit to the next; 0: only when it is asked for");
 }
+
+Error Contradiction(std::string detail) { return {Code::kInvalidArgument, "config", std::move(detail)}; }
+
+// None: the development issuer's.
+Result<std::optional<auth::TokenConfig>> MakeTokenConfig(const Settings& settings) {
+  auth::TokenConfig tokens;
+  tokens.key = settings.jwt_key;
+  if (!settings.jwt_key_file.empty()) {
+    if (!tokens.key.empty())
+      return std::unexpected(Contradiction("jwt.key and jwt.key_file: give one of them"));
+    std::ifstream in(settings.jwt_key_file);
+    std::error_code ignored;
+    if (in && !std::filesystem::is_directory(settings.jwt_key_file, ignored))
+      tokens.key.assign(std::istreambuf_iterator<char>(in), {});
+    while (tokens.key.ends_with('\n')) tokens.key.pop_back();
+    if (!in || tokens.key.empty()) {
+      return std::unexpected(
+          Contradiction("jwt.key_file: " + settings.jwt_key_file.string() + " can't be read, or is empty"));
+    }
+  }
+  if (tokens.key.empty()) return std::nullopt;
+  if (settings.jwt_issuer.empty())
+    return std::unexpected(Contradiction("jwt.issuer must be given where there is a jwt.key"));
+  BOXOFFICE_ASSIGN(tokens.algorithm, auth::ParseAlgorithm(settings.jwt_algorithm));
+  tokens.issuer = settings.jwt_issuer;
+  tokens.audience = settings.jwt_audience;
+  tokens.clock_skew = std::chrono::duration_cast<std::chrono::seconds>(settings.jwt_clock_skew);
+  return tokens;
+}
+
+// Both as one module.
+class GatewayProcess final : public module::Module {
+ public:
+  GatewayProcess(const module::Runtime& runtime, const Settings& settings) {
+    AddGateway(graph_, runtime, settings.gateway, settings.audit);
+  }
+
+  [[nodiscard]] std::string_view name() const override { return "gateway"; }
+  [[nodiscard]] Result<void> Start() override { return graph_.Start(); }
+  void Drain(milliseconds grace) override { graph_.Stop(grace); }
+  void Stop() override { graph_.Stop(milliseconds(0)); }
+
+ private:
+  module::Graph graph_;
+};
 
 }  // namespace
 
 GatewayModule& AddGateway(module::Graph& graph, const module::Runtime& runtime, GatewayConfig config,
                           audit::AuditConfig audit_config) {
   auto auditor = std::make_unique<audit::AuditModule>(runtime, std::move(audit_config));
-  config.views.health = [&graph] { return graph.CheckHealth(); };
+  config.views.health = runtime.health;
   config.views.last_audit = [auditor = auditor.get()] { return auditor->LastJson(); };
   config.views.run_audit = [auditor = auditor.get()] { return auditor->RunNowJson(); };
-  // The gateway asks it as long as it runs.
-  config.depends_on.emplace_back(auditor->name());
-  graph.Add(std::move(auditor));
   auto gateway = std::make_unique<GatewayModule>(runtime, std::move(config));
   GatewayModule& added = *gateway;
   graph.Add(std::move(gateway));
+  graph.Add(std::move(auditor));
   return added;
 }
 
-GatewayProcess::GatewayProcess(const module::Runtime& runtime)
-    : gateway_(&AddGateway(graph_, runtime, ConfigOf(runtime), audit::AuditConfig{.depends_on = {}})) {}
+module::ServiceProgram Program() {
+  const auto settings = std::make_shared<Settings>();
+  // Their services are in other processes.
+  settings->gateway.depends_on = {};
+  settings->audit.depends_on = {};
+  module::ServiceProgram program;
+  program.service = "gateway";
+  program.listen = "127.0.0.1:8080";  // it is for browsers, so it is found where they look
+  program.peers = {"queue", "seat", "reservation", "wallet", "payment", "ranking", "relay"};
+  program.add_keys = [settings](config::Keys& keys) { AddKeys(keys, *settings); };
+  program.make = [settings](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
+    BOXOFFICE_ASSIGN(module::HostPort at, module::ParseHostPort(runtime.listen.addresses.front()));
+    settings->gateway.address = std::move(at.host);
+    settings->gateway.port = at.port;
+    BOXOFFICE_ASSIGN(settings->gateway.queue_keys, module::MakeKeyRing(settings->token_keys));
+    BOXOFFICE_ASSIGN(settings->gateway.tokens, MakeTokenConfig(*settings));
+    return std::make_unique<GatewayProcess>(runtime, *settings);
+  };
+  return program;
+}
 
 }  // namespace boxoffice::gateway

@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "platform/bus/sqlite_bus.h"
 #include "platform/module/service_module.h"
+#include "platform/module/store_url.h"
 #include "platform/rpc/command_client.h"
 #include "testing/temp_dir.h"
 
@@ -81,7 +82,8 @@ class ServiceFixture : public ::testing::Test {
   obs::Registry metrics_;
   std::unique_ptr<bus::SqliteBus> bus_ =
       *bus::SqliteBus::Open({.file = dir_.path() / "bus.db"}, clock_, metrics_);
-  module::Runtime runtime_{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}};
+  module::Runtime runtime_{
+      clock_, random_, metrics_, *bus_, {}, dir_.path(), {}, module::DefaultStoreUrl(dir_.path()), {}};
   boost::asio::thread_pool pool_{1};
   std::unique_ptr<Module> module_;
   std::unique_ptr<typename Contract::Stub> stub_;

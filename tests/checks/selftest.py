@@ -97,6 +97,27 @@ class LayeringTest(RuleCase):
         self.assert_reports("layering", "platform/cache is not in the layering table")
 
 
+class FactoriesTest(RuleCase):
+    def test_a_module_that_names_a_scheme(self):
+        self.put("src/services/seat/module.cc", 'if (url.starts_with("postgresql:")) {}\n')
+        self.assert_reports("factories", "src/services/seat/module.cc:1", "postgresql")
+
+    def test_code_that_asks_which_form_it_is(self):
+        self.put("src/gateway/routes.cc", "if (config.embedded) return;\nif (IsScaled()) return;\n")
+        self.assert_reports("factories", "src/gateway/routes.cc:1", "embedded")
+        self.assert_reports("factories", "src/gateway/routes.cc:2", "IsScaled")
+
+    def test_the_factories_servers_and_tests_may(self):
+        for path in ("src/services/seat/store_factory.cc", "src/platform/bus/bus_factory.cc",
+                     "src/platform/servers/private_redis.cc", "src/services/seat/module_test.cc"):  # fmt: skip
+            self.put(path, 'Open("sqlite:x"); Open("redis+cluster://x");\n')
+        self.assert_clean("factories")
+
+    def test_words_in_comments_and_other_urls(self):
+        self.put("src/gateway/edge.h", '#pragma once\n// embedded: "sqlite:x"\nauto u = "http://x"; auto k = "kafka";\n')
+        self.assert_clean("factories")
+
+
 class BuiltTest(RuleCase):
     def setUp(self):
         super().setUp()

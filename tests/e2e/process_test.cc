@@ -213,7 +213,7 @@ TEST(ProcessOfItsOwn, EachServiceSellsWithTheOthers) {
   std::vector<Process> processes;
   for (const char* service :
        {"queue", "seat", "wallet", "payment", "reservation", "ranking", "relay", "gateway"}) {
-    std::vector<std::string> command{Program(), "serve", service, "--data", data};
+    std::vector<std::string> command{Program(), "serve", service, "--data", data, "--drain-notice-ms", "0"};
     if (std::string_view(service) == "gateway")
       command.insert(command.end(), {"--listen", fmt::format("127.0.0.1:{}", port)});
     processes.emplace_back(command, Process::Options{{}, dir.path() / "stderr"});

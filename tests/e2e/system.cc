@@ -1,6 +1,7 @@
 #include "e2e/system.h"
 
 #include <atomic>
+#include <charconv>
 #include <csignal>
 #include <fstream>
 #include <sstream>
@@ -35,6 +36,14 @@ uint16_t FreePort() {
   CHECK(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
   close(listener);
   return ntohs(address.sin_port);
+}
+
+uint16_t PortOf(std::string_view address) {
+  const size_t colon = address.rfind(':');
+  uint16_t port = 0;
+  if (colon != std::string_view::npos)
+    std::from_chars(address.data() + colon + 1, address.data() + address.size(), port);
+  return port;
 }
 
 bool Eventually(const std::function<bool()>& done, milliseconds timeout) {

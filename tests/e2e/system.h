@@ -26,6 +26,8 @@ using testbed::RunCommand;
 
 // A port of this machine that nobody listens at now.
 [[nodiscard]] uint16_t FreePort();
+// The port of "127.0.0.1:8080"; 0: it has none.
+[[nodiscard]] uint16_t PortOf(std::string_view address);
 // Calls `done` until it is true; false: it was not within `timeout`.
 bool Eventually(const std::function<bool()>& done, milliseconds timeout = seconds(10));
 // A key that no other request of this program has.

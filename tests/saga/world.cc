@@ -159,10 +159,10 @@ void World::AddModules(milliseconds lease) {
   Add(std::make_unique<ranking::RankingModule>(*runtime_, ranking::RankingConfig{}));
   reservation::ReservationConfig config;
   config.service = HastyReservations(lease);
-  config.connect_participants = [this](asio::any_io_executor executor, const module::Runtime& runtime) {
-    auto real = std::make_unique<reservation::ParticipantClient>(
-        executor, runtime.channels, runtime.metrics,
-        reservation::CallTimeouts{.step = kCallLimit, .payment = kCallLimit});
+  config.calls = {.step = kCallLimit, .payment = kCallLimit};
+  config.connect_participants = [this](asio::any_io_executor executor, const module::Runtime& runtime,
+                                       const reservation::CallTimeouts& calls) {
+    auto real = reservation::ConnectParticipants(executor, runtime, calls);
     auto faulty = std::make_unique<FaultyParticipants>(executor, std::move(real), clock_, random_);
     participants_ = faulty.get();
     return faulty;

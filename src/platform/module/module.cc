@@ -48,8 +48,11 @@ Result<void> Graph::Start() {
 }
 
 void Graph::Stop(std::chrono::milliseconds grace) {
-  for (Module* module : running_ | std::views::reverse) module->Drain(grace);
+  const auto end = std::chrono::steady_clock::now() + grace;
   for (Module* module : running_ | std::views::reverse) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    module->Drain(std::max(left, std::chrono::milliseconds(0)));
     module->Stop();
     obs::Log(obs::Level::kDebug, "module_stopped", {{"module", module->name()}});
   }

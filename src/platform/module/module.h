@@ -42,7 +42,7 @@ class Graph {
   // Starts all in the order of their dependencies. If one fails, those that run are stopped, and its error is
   // returned with the module's name in the detail. An unknown dependency or a cycle is a bug.
   [[nodiscard]] Result<void> Start();
-  // Drains all (dependants first), then stops all in reverse order of starting. Again: no effect.
+  // Drains and stops one by one, dependants first, draining within `grace` in all. Again: no effect.
   void Stop(std::chrono::milliseconds grace);
   [[nodiscard]] std::vector<Health> CheckHealth() const;
 

@@ -37,8 +37,8 @@ TEST(GraphTest, StartsAfterDependenciesAndStopsInReverse) {
   ASSERT_TRUE(graph.Start());
   graph.Stop(std::chrono::milliseconds(1));
   graph.Stop(std::chrono::milliseconds(1));
-  EXPECT_THAT(journal, ::testing::ElementsAre("start seat", "start gateway", "drain gateway", "drain seat",
-                                              "stop gateway", "stop seat"));
+  EXPECT_THAT(journal, ::testing::ElementsAre("start seat", "start gateway", "drain gateway", "stop gateway",
+                                              "drain seat", "stop seat"));
 }
 
 TEST(GraphTest, AModuleThatCantStartStopsThoseThatRun) {

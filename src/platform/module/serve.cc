@@ -1,75 +1,213 @@
 #include "platform/module/serve.h"
 
+#include <atomic>
+#include <condition_variable>
 #include <cstdio>
+#include <cstdlib>
+#include <mutex>
 #include <optional>
 #include <utility>
 
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "platform/bus/sqlite_bus.h"
+#include "platform/bus/bus_factory.h"
+#include "platform/module/admin_server.h"
+#include "platform/module/peer_channels.h"
 #include "platform/module/process.h"
+#include "platform/module/store_url.h"
 #include "platform/obs/metrics.h"
+#include "platform/rpc/channels.h"
+#include "platform/rpc/tls.h"
 
 namespace boxoffice::module {
 namespace {
 
-constexpr std::string_view kGatewayAddress = "127.0.0.1:8080";
-constexpr std::chrono::milliseconds kDrain{2'000};
-constexpr std::chrono::milliseconds kStop{4'500};  // a stop takes 5 s at most
+using std::chrono::milliseconds;
 
-constexpr std::string_view kHelp =
-    R"(usage: {} [--data DIR] [--listen ADDRESS]… [--peer SERVICE=ADDRESS]… [--log-level LEVEL]
+// After the grace, for leases to be released and threads to end.
+constexpr milliseconds kStop{5'000};
 
-Serves the service "{}" until SIGTERM or SIGINT, and stops within 5 s; a SIGINT meanwhile ends it at once. Other processes
-on the same data folder find it by themselves.
+// Where the process is in its life, for /readyz.
+enum class Phase { kStarting, kServing, kDraining };
 
-  --data DIR               where files are kept (default .data)
-  --listen ADDRESS         127.0.0.1:9001 or unix:PATH; may be repeated (default: a socket in the
-                           data folder; of the gateway 127.0.0.1:8080)
-  --peer SERVICE=ADDRESS   where another service listens; may be repeated (default: its socket in the data folder).
-                           Of several replicas: their addresses with commas between, or dns:NAME:PORT
-  --log-level LEVEL        debug, info, warning or error (default info)
+struct Invocation {
+  enum class Action { kServe, kMigrate, kPrintConfig };
+  Action action = Action::kServe;
+  std::string config_file;
+  std::vector<std::string> peers;  // SERVICE=ADDRESS
+};
 
-Exit codes: 0 stopped as asked; 2 could not start, with one line on stderr that says why.
-)";
-
-int CantStart(std::string_view program, const Error& error) {
-  fmt::print(stderr, "{}: {}\n", program, DescribeFailure(error));
-  return kExitCantStart;
+std::vector<Health> HealthOf(Phase phase, const std::string& service, const Module* module) {
+  if (phase == Phase::kStarting) return {{service, "starting"}};
+  std::vector<Health> all{{service, module->Unhealthy()}};
+  if (phase == Phase::kDraining) all.push_back({"process", "draining: it is about to stop"});
+  return all;
 }
 
-Result<void> Run(const ServeOptions& options, std::string_view service, StopSignals& signals,
-                 const MakeModule& make) {
+void Pause(milliseconds time) {
+  std::mutex mutex;
+  std::condition_variable never;
+  std::unique_lock lock(mutex);
+  (void)never.wait_for(lock, time, [] { return false; });
+}
+
+// What was left to the process to choose.
+void FillIn(ProcessConfig& config, const ServiceProgram& program) {
+  if (config.store_url.empty()) config.store_url = DefaultStoreUrl(config.data);
+  if (config.bus_url.empty()) config.bus_url = bus::DefaultBusUrl(config.data);
+  if (config.listen.empty())
+    config.listen.push_back(program.listen.empty() ? SocketAddress(config.data, program.service)
+                                                   : program.listen);
+}
+
+// Null: plain text. Errors: config (some of the files only), and those of rpc::Tls::Load.
+Result<std::shared_ptr<const rpc::Tls>> LoadTls(const rpc::TlsConfig& config) {
+  const int given = !config.ca.empty() + !config.certificate.empty() + !config.key.empty();
+  if (given == 0) return nullptr;
+  if (given < 3)
+    return Fail(Code::kInvalidArgument, "config",
+                "tls.ca_file, tls.certificate_file and tls.key_file: give all of them or none");
+  return rpc::Tls::Load(config);
+}
+
+rpc::Listen ListenAt(const std::vector<std::string>& addresses, const std::shared_ptr<const rpc::Tls>& tls) {
+  return tls == nullptr ? rpc::Listen(addresses) : rpc::Listen(addresses, tls);
+}
+
+Result<void> Serve(const ProcessConfig& config, const ServiceProgram& program, StopSignals& signals) {
   std::optional<StopDeadline> deadline;  // outlives all that may be slow to end
-  BOXOFFICE_ASSIGN(const DataFolder folder, DataFolder::Open(options.data_dir, service));
+  BOXOFFICE_ASSIGN(const DataFolder folder, DataFolder::Open(config.data, program.service));
   const SystemClock clock;
   SeededRandom random(SystemSeed());
   obs::Registry metrics;
-  bus::SqliteBusConfig bus_config;
-  bus_config.file = folder.path() / "bus.db";
-  BOXOFFICE_ASSIGN(const auto bus, bus::SqliteBus::Open(std::move(bus_config), clock, metrics));
+  BOXOFFICE_ASSIGN(const auto bus, bus::OpenBus(config.bus_url, clock, metrics));
+  BOXOFFICE_ASSIGN(const auto tls, LoadTls(config.tls));
+  std::atomic<Phase> phase{Phase::kStarting};
+  std::unique_ptr<Module> module;
+  const auto health = [&] { return HealthOf(phase, program.service, module.get()); };
   const Runtime runtime{.clock = clock,
                         .random = random,
                         .metrics = metrics,
                         .bus = *bus,
-                        .channels = PeerChannels(options.peers, folder.path()),
+                        .channels = PeerChannels(config.peers, folder.path(), tls),
                         .data_dir = folder.path(),
-                        .listen = options.listen};
-  const std::unique_ptr<Module> module = make(runtime);
+                        .listen = ListenAt(config.listen, tls),
+                        .store_url = config.store_url,
+                        .health = health};
+  BOXOFFICE_ASSIGN(module, program.make(runtime));
+  std::unique_ptr<AdminServer> admin;
+  std::string admin_line;
+  if (!config.admin_listen.empty()) {
+    BOXOFFICE_ASSIGN(admin, AdminServer::Start(config.admin_listen, metrics, health));
+    admin_line = fmt::format("admin {}\n", admin->address());
+  }
   BOXOFFICE_TRY(module->Start());
-  fmt::print("ready {} {}\n", service, fmt::join(options.listen, " "));
-  std::fflush(stdout);
+  phase = Phase::kServing;
+  // One write: whoever reads the first line may be gone before the second.
+  const std::string lines =
+      fmt::format("ready {} {}\n{}", program.service, fmt::join(config.listen, " "), admin_line);
+  (void)std::fwrite(lines.data(), 1, lines.size(), stdout);
+  (void)std::fflush(stdout);
   signals.Wait();
-  deadline.emplace(kStop);
-  module->Drain(kDrain);
+  deadline.emplace(config.drain_notice + config.drain_grace + kStop);
+  phase = Phase::kDraining;
+  obs::Log(obs::Level::kInfo, "not_ready", {{"service", program.service}});
+  Pause(config.drain_notice);
+  obs::Log(obs::Level::kInfo, "draining", {{"service", program.service}});
+  module->Drain(config.drain_grace);
+  admin.reset();  // nobody asks a module that stops
   module->Stop();
+  obs::Log(obs::Level::kInfo, "stopped", {{"service", program.service}});
   return {};
 }
 
+Result<void> Migrate(const ProcessConfig& config, const ServiceProgram& program) {
+  std::error_code error;
+  std::filesystem::create_directories(config.data, error);
+  if (error) {
+    return Fail(Code::kPermissionDenied, "data_folder_unwritable",
+                fmt::format("{}: {}", config.data.string(), error.message()));
+  }
+  if (program.migrate) BOXOFFICE_TRY(program.migrate(config.store_url));
+  BOXOFFICE_TRY(bus::PrepareBus(config.bus_url, program.topics));
+  fmt::print("migrated {}\n", program.service);
+  return {};
+}
+
+// The configuration of this command line. Error: config.
+Result<void> Configure(config::Keys& keys, const Invocation& invocation) {
+  std::optional<std::filesystem::path> file;
+  if (!invocation.config_file.empty()) file = invocation.config_file;
+  BOXOFFICE_TRY(keys.Load(file, [](const char* name) -> const char* { return std::getenv(name); }));
+  for (const std::string& peer : invocation.peers) {
+    const size_t equals = peer.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == peer.size()) {
+      return Fail(Code::kInvalidArgument, "config",
+                  fmt::format("--peer is SERVICE=ADDRESS, not \"{}\"", peer));
+    }
+    BOXOFFICE_TRY(keys.Set("peer." + peer.substr(0, equals), peer.substr(equals + 1), "--peer"));
+  }
+  return {};
+}
+
+void AddCommands(CLI::App& app, Invocation& invocation) {
+  app.add_option("--config", invocation.config_file, "A TOML file with the keys below")
+      ->envname("BOXOFFICE_CONFIG");
+  app.add_option("--peer", invocation.peers, "SERVICE=ADDRESS: the same as --peer-SERVICE ADDRESS")
+      ->type_name("TEXT …")
+      ->allow_extra_args(false);
+  using Action = Invocation::Action;
+  CLI::App* migrate =
+      app.add_subcommand("migrate", "Bring the store's schema up to date, create the topics, and end");
+  migrate->fallthrough()->callback([&invocation] { invocation.action = Action::kMigrate; });
+  CLI::App* config = app.add_subcommand("config", "What the process is configured to do");
+  config->fallthrough()->require_subcommand(1);
+  CLI::App* print = config->add_subcommand(
+      "print", "Print the effective configuration as TOML, with the origin of each value");
+  print->fallthrough()->callback([&invocation] { invocation.action = Action::kPrintConfig; });
+  app.footer(
+      "A key is written [TABLE] NAME in the file, BOXOFFICE_TABLE_NAME in the environment and --TABLE-NAME "
+      "as "
+      "a flag; a flag is\nover the environment, that over the file. Times are in milliseconds. Exit codes: 0 "
+      "done, or stopped as asked; 1 the stop\ntook too long and was forced (nothing is lost); 2 it could not "
+      "start, with one line on stderr that says why.");
+}
+
 }  // namespace
+
+void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProgram& program) {
+  keys.Path("data", config.data, "The folder of files of its own");
+  keys.List("listen", config.listen,
+            fmt::format("Where it listens, IP:PORT or unix:PATH; none: {}",
+                        program.listen.empty() ? "a socket in the data folder" : program.listen));
+  keys.OneOf("log_level", config.log_level, {"debug", "info", "warning", "error"},
+             "The least that is logged on stderr");
+  for (const std::string& peer : program.peers) {
+    keys.Text("peer." + peer, config.peers[peer],
+              fmt::format("Where {} listens: IP:PORT or unix:PATH, several of them separated by commas, or "
+                          "dns:NAME:PORT; empty: at its socket in the data folder",
+                          peer));
+  }
+  if (program.migrate)
+    keys.Url("store.url", config.store_url, "Where its data is; empty: SQLite in the data folder");
+  keys.Url("bus.url", config.bus_url, "The event bus; empty: SQLite in the data folder");
+  keys.Path("tls.ca_file", config.tls.ca,
+            "PEM of the authority that all services trust; with the next two: mutual TLS between services");
+  keys.Path("tls.certificate_file", config.tls.certificate, "PEM of this service's certificate");
+  keys.Path("tls.key_file", config.tls.key, "PEM of its private key");
+  keys.Text("admin.listen", config.admin_listen,
+            "IP:PORT of /healthz, /readyz and /metrics; port 0: a free one; empty: none");
+  keys.Duration("drain.notice_ms", config.drain_notice, milliseconds(0), milliseconds(600'000),
+                "From the signal on, not ready but serving, so that balancers notice");
+  keys.Duration("drain.grace_ms", config.drain_grace, milliseconds(0), milliseconds(600'000),
+                "Then, for what is under way to end");
+}
 
 Result<obs::Level> ParseLogLevel(std::string_view name) {
   if (name == "debug") return obs::Level::kDebug;
@@ -80,70 +218,48 @@ Result<obs::Level> ParseLogLevel(std::string_view name) {
               fmt::format("--log-level is debug, info, warning or error, not \"{}\"", name));
 }
 
-Result<ServeOptions> ParseServeFlags(std::span<char* const> arguments) {
-  ServeOptions options;
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const std::string_view argument = arguments[i];
-    if (argument == "--help" || argument == "-h") {
-      options.help = true;
-      continue;
-    }
-    const size_t equals = argument.find('=');
-    const std::string_view flag = argument.substr(0, equals);
-    if (flag != "--data" && flag != "--listen" && flag != "--peer" && flag != "--log-level")
-      return Fail(Code::kInvalidArgument, "usage",
-                  fmt::format("no flag \"{}\"; --help lists them", argument));
-    if (equals == std::string_view::npos && ++i == arguments.size())
-      return Fail(Code::kInvalidArgument, "usage", fmt::format("{} needs a value", flag));
-    const std::string value(equals == std::string_view::npos ? std::string_view(arguments[i])
-                                                             : argument.substr(equals + 1));
-    if (value.empty()) return Fail(Code::kInvalidArgument, "usage", fmt::format("{} needs a value", flag));
-    if (flag == "--data") {
-      options.data_dir = value;
-    } else if (flag == "--listen") {
-      options.listen.push_back(value);
-    } else if (flag == "--log-level") {
-      BOXOFFICE_ASSIGN(options.log_level, ParseLogLevel(value));
-    } else {
-      const size_t split = value.find('=');
-      if (split == std::string::npos || split == 0 || split + 1 == value.size())
-        return Fail(Code::kInvalidArgument, "usage",
-                    fmt::format("--peer is SERVICE=ADDRESS, not \"{}\"", value));
-      if (const auto replicas = rpc::ParseReplicas(value.substr(split + 1)); !replicas)
-        return Fail(Code::kInvalidArgument, "usage", fmt::format("--peer: {}", replicas.error().detail));
-      options.peers[value.substr(0, split)] = value.substr(split + 1);
-    }
-  }
-  return options;
-}
-
-rpc::ChannelFactory PeerChannels(std::map<std::string, std::string> peers, std::filesystem::path data_dir) {
-  return rpc::ChannelFactory::Network(
-      [peers = std::move(peers), data_dir = std::move(data_dir)](std::string_view service) {
-        const auto peer = peers.find(std::string(service));
-        return peer != peers.end() ? peer->second : SocketAddress(data_dir, service);
-      });
-}
-
-int ServeMain(int argc, char** argv, std::string_view service, const MakeModule& make) {
+int ServeMain(int argc, char** argv, const ServiceProgram& program) {
   StopSignals signals;
   RaiseFileLimit();
-  const std::string program = std::filesystem::path(argv[0]).filename().string();
-  auto options = ParseServeFlags(std::span(argv + 1, static_cast<size_t>(argc - 1)));
-  if (!options) {
-    fmt::print(stderr, "{}: {}\n", program, options.error().detail);
+  const std::string name = std::filesystem::path(argv[0]).filename().string();
+  ProcessConfig config;
+  config::Keys keys;
+  AddProcessKeys(keys, config, program);
+  program.add_keys(keys);
+  Invocation invocation;
+  CLI::App app(fmt::format("Serves the service \"{}\" until SIGTERM or SIGINT.", program.service), name);
+  AddCommands(app, invocation);
+  keys.AddFlags(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help
+    return app.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "{}: {}; --help lists the flags\n", name, error.what());
     return kExitCantStart;
   }
-  if (options->help) {
-    fmt::print(fmt::runtime(kHelp), program, service);
+  const auto fail = [&name](const Error& error) {
+    fmt::print(stderr, "{}: {}\n", name, error.reason == "config" ? error.detail : DescribeFailure(error));
+    return kExitCantStart;
+  };
+  if (auto configured = Configure(keys, invocation); !configured) return fail(configured.error());
+  for (const auto& [peer, address] : config.peers) {
+    if (address.empty()) continue;
+    if (const auto replicas = rpc::ParseReplicas(address); !replicas)
+      return fail(
+          {Code::kInvalidArgument, "config", fmt::format("peer.{}: {}", peer, replicas.error().detail)});
+  }
+  FillIn(config, program);
+  if (invocation.action == Invocation::Action::kPrintConfig) {
+    fmt::print("{}", keys.Print());
     return 0;
   }
-  // The gateway is for browsers, so it is found where they look.
-  if (options->listen.empty())
-    options->listen.push_back(service == "gateway" ? std::string(kGatewayAddress)
-                                                   : SocketAddress(options->data_dir, service));
-  obs::SetLogLevel(options->log_level);
-  if (auto ran = Run(*options, service, signals, make); !ran) return CantStart(program, ran.error());
+  const auto level = ParseLogLevel(config.log_level);
+  if (!level) return fail(level.error());
+  obs::SetLogLevel(*level);
+  const auto ran = invocation.action == Invocation::Action::kMigrate ? Migrate(config, program)
+                                                                     : Serve(config, program, signals);
+  if (!ran) return fail(ran.error());
   return 0;
 }
 

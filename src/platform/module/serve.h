@@ -2,47 +2,51 @@
 // <service>`.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
-#include <functional>
 #include <map>
-#include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
-#include "platform/module/service_module.h"
+#include "platform/config/keys.h"
+#include "platform/module/program.h"
 #include "platform/obs/log.h"
+#include "platform/rpc/tls.h"
 
 namespace boxoffice::module {
 
-struct ServeOptions {
-  std::filesystem::path data_dir = ".data";
-  std::vector<std::string> listen;  // none given: the service's socket in the data folder
-  std::map<std::string, std::string>
-      peers;  // service → address; not among them: its socket in the data folder
-  obs::Level log_level = obs::Level::kInfo;
-  bool help = false;
+// What every service's process can be told, besides the service's own keys.
+struct ProcessConfig {
+  std::filesystem::path data = ".data";
+  std::vector<std::string> listen;  // empty: the program's default
+  std::string log_level = "info";
+  std::map<std::string, std::string> peers;  // service → address; "": its socket in the data folder
+  std::string store_url;                     // empty: in the data folder
+  std::string bus_url;                       // empty: in the data folder
+  rpc::TlsConfig tls;                        // all empty: plain text between services
+  std::string admin_listen = "127.0.0.1:0";  // empty: nowhere
+  // From the signal to the draining: the process is not ready any more, but still serves whoever has not
+  // noticed.
+  std::chrono::milliseconds drain_notice{5'000};
+  // For what is under way to end.
+  std::chrono::milliseconds drain_grace{20'000};
 };
 
-// The command line without the program's name. Error: usage (detail: one line).
-[[nodiscard]] Result<ServeOptions> ParseServeFlags(std::span<char* const> arguments);
+// Adds the keys of `config`, which has a peer for each of `program`'s afterwards.
+void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProgram& program);
 
 // "debug", "info", "warning" or "error". Error: usage.
 [[nodiscard]] Result<obs::Level> ParseLogLevel(std::string_view name);
 
-// Channels over the network to `peers` (as rpc::ParseReplicas reads them), and to sockets in `data_dir` for
-// the others. Thread-safe.
-[[nodiscard]] rpc::ChannelFactory PeerChannels(std::map<std::string, std::string> peers,
-                                               std::filesystem::path data_dir);
-
-using MakeModule = std::function<std::unique_ptr<Module>(const Runtime&)>;
-
-// Runs the module that `make` gives until SIGTERM or SIGINT: reads the flags (--help tells them), opens the
-// data folder and its bus, starts the module, prints "ready <service> <address> …", waits, drains and stops.
-// Returns the exit code: 0, or 2 after one line on stderr if it can't start. Call it before any thread is
-// started.
-int ServeMain(int argc, char** argv, std::string_view service, const MakeModule& make);
+// Does what the command line says; --help tells it all. Call it before any thread is started.
+//   (nothing)      serves until SIGTERM or SIGINT: opens the data folder, the bus and the store, says "ready
+//                  SERVICE ADDRESS …" and "admin ADDRESS", and at the signal is not ready, waits for the
+//                  notice, drains within the grace, and stops. SIGINT after the first signal ends it at once.
+//   migrate        brings the store's schema up to date, creates the topics, and ends.
+//   config print   prints the effective configuration, with the origin of each value, without secrets.
+// Returns the exit code: 0; 1 if the stop was forced; 2 after one line on stderr if it can't start.
+int ServeMain(int argc, char** argv, const ServiceProgram& program);
 
 }  // namespace boxoffice::module

@@ -1,6 +1,8 @@
 #include "platform/module/serve.h"
 
 #include <csignal>
+#include <fstream>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -8,46 +10,19 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "platform/http/client.h"
+#include "platform/module/peer_channels.h"
 #include "platform/module/process.h"
+#include "platform/module/store_url.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::module {
 namespace {
 
-Result<ServeOptions> Parse(std::vector<std::string> arguments) {
-  std::vector<char*> pointers;
-  for (std::string& argument : arguments) pointers.push_back(argument.data());
-  return ParseServeFlags(pointers);
-}
-
-TEST(ServeFlagsTest, WithoutFlagsEverythingIsInTheDefaultFolder) {
-  const auto options = Parse({});
-  ASSERT_TRUE(options.has_value());
-  EXPECT_EQ(options->data_dir, ".data");
-  EXPECT_THAT(options->listen, testing::IsEmpty());
-  EXPECT_THAT(options->peers, testing::IsEmpty());
-}
-
-TEST(ServeFlagsTest, FlagsTakeTheirValueAfterASpaceOrAnEqualsSign) {
-  const auto options = Parse({"--data=d", "--listen", "127.0.0.1:1", "--listen=unix:s", "--peer",
-                              "seat=127.0.0.1:2", "--peer=wallet=unix:w", "--log-level", "error"});
-  ASSERT_TRUE(options.has_value());
-  EXPECT_EQ(options->data_dir, "d");
-  EXPECT_THAT(options->listen, testing::ElementsAre("127.0.0.1:1", "unix:s"));
-  EXPECT_THAT(options->peers,
-              testing::ElementsAre(testing::Pair("seat", "127.0.0.1:2"), testing::Pair("wallet", "unix:w")));
-  EXPECT_EQ(options->log_level, obs::Level::kError);
-}
-
-TEST(ServeFlagsTest, WhatIsNotUnderstoodIsRefusedByName) {
-  EXPECT_THAT(Parse({"--port"}).error().detail, testing::HasSubstr("--port"));
-  EXPECT_THAT(Parse({"seat"}).error().detail, testing::HasSubstr("seat"));
-  EXPECT_THAT(Parse({"--data"}).error().detail, testing::HasSubstr("needs a value"));
-  EXPECT_THAT(Parse({"--data="}).error().detail, testing::HasSubstr("needs a value"));
-  EXPECT_THAT(Parse({"--peer", "seat"}).error().detail, testing::HasSubstr("SERVICE=ADDRESS"));
-  EXPECT_THAT(Parse({"--peer", "seat=somewhere"}).error().detail, testing::HasSubstr("\"somewhere\" is not"));
-  EXPECT_THAT(Parse({"--log-level", "loud"}).error().detail, testing::HasSubstr("loud"));
-}
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
 TEST(PeerChannelsTest, AServiceHasOneChannel) {
   const auto channels = PeerChannels({{"seat", "127.0.0.1:1"}}, "d");
@@ -55,60 +30,166 @@ TEST(PeerChannelsTest, AServiceHasOneChannel) {
   EXPECT_NE(channels("seat"), channels("wallet"));
 }
 
+TEST(StoreUrlTest, TheDefaultIsTheDataFolder) {
+  EXPECT_EQ(SqliteFolder(DefaultStoreUrl("d/e")), "d/e");
+  EXPECT_EQ(SqliteFolder("other:d"), "");
+  EXPECT_THAT(NoStoreFor("other://u:hush@h", "sqlite:DIR").error().detail, Not(HasSubstr("hush")));
+}
+
 // Asks the process to stop as soon as it has started.
 class ShortLived final : public Module {
  public:
-  ShortLived(std::vector<std::string>& calls, Result<void> start) : calls_(calls), start_(std::move(start)) {}
+  ShortLived(std::vector<std::string>& calls, Result<void> start, std::function<void()> in_drain)
+      : calls_(calls), start_(std::move(start)), in_drain_(std::move(in_drain)) {}
   std::string_view name() const override { return "short"; }
   Result<void> Start() override {
-    calls_.push_back("start");
+    calls_.emplace_back("start");
     kill(getpid(), SIGTERM);
     return start_;
   }
-  void Drain(std::chrono::milliseconds) override { calls_.push_back("drain"); }
-  void Stop() override { calls_.push_back("stop"); }
+  void Drain(std::chrono::milliseconds grace) override {
+    calls_.push_back("drain " + std::to_string(grace.count()));
+    if (in_drain_) in_drain_();
+  }
+  void Stop() override { calls_.emplace_back("stop"); }
 
  private:
   std::vector<std::string>& calls_;
   Result<void> start_;
+  std::function<void()> in_drain_;
 };
 
 class ServeMainTest : public testing::Test {
  protected:
+  // `arguments` come behind --data.
   int Serve(std::vector<std::string> arguments, const Result<void>& start = {}) {
-    arguments.insert(arguments.begin(), "boxoffice-short");
+    arguments.insert(arguments.begin(), {"boxoffice-short", "--data", temp_.path(), "--drain-notice-ms=0"});
     std::vector<char*> pointers;
     for (std::string& argument : arguments) pointers.push_back(argument.data());
-    return ServeMain(static_cast<int>(pointers.size()), pointers.data(), "short",
-                     [&](const Runtime& runtime) {
-                       listen_ = runtime.listen;
-                       return std::make_unique<ShortLived>(calls_, start);
-                     });
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    const int code = ServeMain(static_cast<int>(pointers.size()), pointers.data(), Program(start));
+    out_ = testing::internal::GetCapturedStdout();
+    err_ = testing::internal::GetCapturedStderr();
+    return code;
   }
+  ServiceProgram Program(const Result<void>& start) {
+    ServiceProgram program;
+    program.service = "short";
+    program.peers = {"seat"};
+    program.topics = {"short"};
+    program.add_keys = [this](config::Keys& keys) {
+      keys.Integer("size", size_, 1, 10, "How large");
+      keys.Secret("key", key_, "A secret");
+    };
+    program.migrate = [this](std::string_view url) {
+      calls_.push_back("migrate " + std::string(url));
+      return Result<void>();
+    };
+    program.make = [this, start](const Runtime& runtime) -> Result<std::unique_ptr<Module>> {
+      listen_ = runtime.listen;
+      store_url_ = runtime.store_url;
+      health_ = runtime.health;
+      return std::make_unique<ShortLived>(calls_, start, [this] { health_in_drain_ = health_(); });
+    };
+    return program;
+  }
+
   testbed::TempDir temp_;
+  int size_ = 5;
+  std::string key_;
   std::vector<std::string> calls_;
   std::vector<std::string> listen_;
+  std::string store_url_;
+  std::function<std::vector<Health>()> health_;
+  std::vector<Health> health_in_drain_;
+  std::string out_;
+  std::string err_;
 };
 
 TEST_F(ServeMainTest, RunsUntilTheSignalThenDrainsAndStops) {
-  EXPECT_EQ(Serve({"--data", temp_.path()}), 0);
-  EXPECT_THAT(calls_, testing::ElementsAre("start", "drain", "stop"));
-  EXPECT_THAT(listen_, testing::ElementsAre(SocketAddress(temp_.path(), "short")));
+  EXPECT_EQ(Serve({"--drain-grace-ms", "1234"}), 0) << err_;
+  EXPECT_THAT(calls_, ElementsAre("start", "drain 1234", "stop"));
+  EXPECT_THAT(listen_, ElementsAre(SocketAddress(temp_.path(), "short")));
+  EXPECT_EQ(SqliteFolder(store_url_), temp_.path());
+  EXPECT_THAT(out_, testing::StartsWith("ready short " + SocketAddress(temp_.path(), "short") +
+                                        "\nadmin 127.0.0.1:"));
+}
+
+TEST_F(ServeMainTest, IsNotReadyWhileItDrains) {
+  EXPECT_EQ(Serve({}), 0) << err_;
+  ASSERT_EQ(health_in_drain_.size(), 2U);
+  EXPECT_EQ(health_in_drain_[0].problem, "");
+  EXPECT_THAT(health_in_drain_[1].problem, HasSubstr("draining"));
+}
+
+TEST_F(ServeMainTest, WaitsForTheNoticeBeforeItDrains) {
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(Serve({"--drain-notice-ms=200"}), kExitCantStart) << "given twice";
+  std::ofstream(temp_.path() / "short.toml") << "[drain]\nnotice_ms = 200\n";
+  std::string config = temp_.path() / "short.toml";
+  std::string data = temp_.path();
+  std::vector<std::string> arguments{"boxoffice-short", "--config", config, "--data", data};
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  EXPECT_EQ(ServeMain(static_cast<int>(pointers.size()), pointers.data(), Program({})), 0);
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(200));
 }
 
 TEST_F(ServeMainTest, WhatCantStartEndsWithTwoAndOneLine) {
-  testing::internal::CaptureStderr();
-  EXPECT_EQ(Serve({"--data", temp_.path()}, Fail(Code::kUnavailable, "port_taken", "x is in use")), 2);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
-            "boxoffice-short: can't start: x is in use (port_taken)\n");
+  EXPECT_EQ(Serve({}, Fail(Code::kUnavailable, "port_taken", "x is in use")), 2);
+  EXPECT_EQ(err_, "boxoffice-short: can't start: x is in use (port_taken)\n");
   StopSignals().Wait();  // the one that Start sent
 }
 
-TEST_F(ServeMainTest, AnUnknownFlagEndsWithTwoBeforeAnythingIsTouched) {
-  testing::internal::CaptureStderr();
-  EXPECT_EQ(Serve({"--sprt"}), 2);
-  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("--sprt"));
-  EXPECT_THAT(calls_, testing::IsEmpty());
+TEST_F(ServeMainTest, WhatIsNotUnderstoodEndsWithTwoAndOneLineBeforeAnythingIsTouched) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{"--sprt"}, "--sprt"},
+      {{"tickets"}, "tickets"},
+      {{"--size"}, "--size"},
+      {{"--size", "11"}, "--size: size = 11: it must be an integer from 1 to 10"},
+      {{"--peer", "seat"}, "SERVICE=ADDRESS"},
+      {{"--peer", "wallet=127.0.0.1:1"}, "no key peer.wallet"},
+      {{"--log-level", "loud"}, "log_level = loud: it must be one of debug, info, warning, error"},
+      {{"--config", "none.toml"}, "none.toml: can't be read"},
+      {{"--bus-url", "pigeon:x"}, "pigeon:x"},
+      {{"--admin-listen", "nowhere"}, "nowhere"},
+      {{"config"}, "subcommand"},
+  };
+  for (const auto& [arguments, about] : cases) {
+    EXPECT_EQ(Serve(arguments), 2) << about;
+    EXPECT_THAT(err_, HasSubstr(about));
+    EXPECT_EQ(std::ranges::count(err_, '\n'), 1) << err_;
+    EXPECT_THAT(calls_, IsEmpty());
+  }
+}
+
+TEST_F(ServeMainTest, HelpListsEveryKeyAsFlagAndVariable) {
+  EXPECT_EQ(Serve({"--help"}), 0);
+  for (const char* word : {"--data", "--listen", "--peer-seat", "--store-url", "--bus-url", "--admin-listen",
+                           "--drain-notice-ms", "--size", "BOXOFFICE_DRAIN_GRACE_MS", "migrate", "config"}) {
+    EXPECT_THAT(out_, HasSubstr(word));
+  }
+  EXPECT_THAT(calls_, IsEmpty());
+}
+
+TEST_F(ServeMainTest, MigrateMigratesAndEnds) {
+  EXPECT_EQ(Serve({"migrate"}), 0) << err_;
+  EXPECT_THAT(calls_, ElementsAre("migrate " + DefaultStoreUrl(temp_.path())));
+  EXPECT_TRUE(std::filesystem::exists(temp_.path() / "bus.db"));
+  EXPECT_EQ(Serve({"migrate", "--store-url", "x:y"}), 0) << err_;
+  EXPECT_EQ(calls_.back(), "migrate x:y");
+}
+
+TEST_F(ServeMainTest, ConfigPrintShowsWhatIsEffectiveWithoutSecrets) {
+  EXPECT_EQ(Serve({"config", "print", "--key", "hush", "--peer", "seat=127.0.0.1:7", "--store-url",
+                   "x://u:hush@h/d"}),
+            0);
+  EXPECT_THAT(out_, testing::ContainsRegex("seat = .127.0.0.1:7. +# --peer"));
+  EXPECT_THAT(out_, testing::ContainsRegex("size = 5 +# default"));
+  EXPECT_THAT(out_, HasSubstr("x://u:***@h/d"));
+  EXPECT_THAT(out_, Not(HasSubstr("hush")));
+  EXPECT_THAT(calls_, IsEmpty());
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include <grpcpp/channel.h>
@@ -28,6 +29,10 @@ struct Runtime {
   std::filesystem::path data_dir;
   // Where the service listens besides its in-process channel; usually at one address, or none.
   rpc::Listen listen;
+  // Where the service keeps its data; its store factory knows the schemes (store_url.h).
+  std::string store_url;
+  // What /readyz answers of this process. Thread-safe, once all modules have started.
+  std::function<std::vector<Health>()> health;
 };
 
 // A module that serves one gRPC service. Construction does no I/O; Start opens the store, runs what has to be

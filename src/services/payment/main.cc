@@ -3,7 +3,5 @@
 #include "services/payment/module.h"
 
 int main(int argc, char** argv) {
-  return boxoffice::module::ServeMain(argc, argv, "payment", [](const auto& runtime) {
-    return std::make_unique<boxoffice::payment::PaymentModule>(runtime, boxoffice::payment::PaymentConfig{});
-  });
+  return boxoffice::module::ServeMain(argc, argv, boxoffice::payment::Program());
 }

@@ -1,13 +1,32 @@
 #include "services/payment/module.h"
 
+#include <utility>
+
+#include "platform/module/shared_keys.h"
 #include "services/payment/provider_timer.h"
-#include "services/payment/store_sqlite.h"
+#include "services/payment/store_factory.h"
 
 namespace boxoffice::payment {
 namespace {
 
-constexpr std::string_view kDatabase = "payment.db";
 constexpr std::string_view kSandboxDatabase = "payment-sandbox.db";
+
+void AddKeys(config::Keys& keys, PaymentConfig& config) {
+  keys.Duration("provider.timeout_ms", config.service.provider_timeout, milliseconds(100),
+                milliseconds(60'000), "For each call to a provider; after it, nothing is known");
+  keys.Duration("reconcile.interval_ms", config.service.reconcile_every, milliseconds(10),
+                milliseconds(600'000), "From one look at unsettled payments to the next");
+  keys.Integer("reconcile.at_most", config.service.reconcile_at_most, 1, 10'000,
+               "Payments that are examined at each look");
+  keys.Path("sandbox.file", config.sandbox_file,
+            "The database of the sandbox provider, one for all replicas; empty: in the data folder");
+  keys.Duration("sandbox.slow_ms", config.sandbox.slow, milliseconds(0), milliseconds(600'000),
+                "Until the script \"slow\" answers");
+  keys.Duration("sandbox.late_ms", config.sandbox.late, milliseconds(0), milliseconds(600'000),
+                "Until the script \"late_approval\" has its money");
+  module::AddBatchKeys(keys, config.service.limits);
+  module::AddOutboxKeys(keys, config.outbox);
+}
 
 }  // namespace
 
@@ -16,14 +35,16 @@ PaymentModule::PaymentModule(const module::Runtime& runtime, PaymentConfig confi
 PaymentModule::~PaymentModule() { Stop(); }
 
 Result<void> PaymentModule::Start() {
-  BOXOFFICE_ASSIGN(stores_, config_.open_stores ? config_.open_stores(runtime_)
-                                                : OpenSqlite(runtime_.data_dir / kDatabase));
+  BOXOFFICE_ASSIGN(OpenedStores opened, OpenStores(runtime_.store_url));
+  stores_ = std::move(opened.stores);
   timer_ = config_.make_timer ? config_.make_timer() : std::make_unique<ThreadTimer>();
-  BOXOFFICE_ASSIGN(sandbox_, SandboxProvider::Open(runtime_.data_dir / kSandboxDatabase, *timer_,
-                                                   runtime_.clock, config_.sandbox));
-  publisher_ = std::make_unique<outbox::Publisher>(
-      outbox::PublisherConfig{.service = "payment", .database = runtime_.data_dir / kDatabase}, runtime_.bus,
-      runtime_.metrics);
+  const std::filesystem::path sandbox_file =
+      config_.sandbox_file.empty() ? runtime_.data_dir / kSandboxDatabase : config_.sandbox_file;
+  BOXOFFICE_ASSIGN(sandbox_, SandboxProvider::Open(sandbox_file, *timer_, runtime_.clock, config_.sandbox));
+  outbox::PublisherConfig publishing = config_.outbox;
+  publishing.service = "payment";
+  publishing.database = std::move(opened.outbox);
+  publisher_ = std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());
   outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);
   service_ = std::make_unique<Service>(
@@ -33,6 +54,8 @@ Result<void> PaymentModule::Start() {
   service_->StartReconciler();
   return host_.Start(*server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()});
 }
+
+void PaymentModule::Drain(std::chrono::milliseconds grace) { host_.Drain(grace); }
 
 // In reverse order of Start, but for the timer: its tasks refer to the service, so it ends before the service
 // goes. What a provider says from now on is asked for again after the next start.
@@ -53,5 +76,18 @@ std::string PaymentModule::Unhealthy() const {
 }
 
 std::shared_ptr<grpc::Channel> PaymentModule::InProcessChannel() { return host_.InProcessChannel(); }
+
+module::ServiceProgram Program() {
+  const auto config = std::make_shared<PaymentConfig>();
+  module::ServiceProgram program;
+  program.service = "payment";
+  program.topics = {"payment"};
+  program.add_keys = [config](config::Keys& keys) { AddKeys(keys, *config); };
+  program.migrate = MigrateStores;
+  program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
+    return std::make_unique<PaymentModule>(runtime, *config);
+  };
+  return program;
+}
 
 }  // namespace boxoffice::payment

@@ -1,11 +1,14 @@
 // Payment as a part of a process.
 #pragma once
 
+#include <chrono>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "platform/module/outbox_server.h"
+#include "platform/module/program.h"
 #include "platform/module/service_module.h"
 #include "platform/outbox/outbox.h"
 #include "platform/rpc/host.h"
@@ -19,8 +22,8 @@ namespace boxoffice::payment {
 struct PaymentConfig {
   ServiceConfig service;
   SandboxConfig sandbox;
-  // Opens the store, with its schema up to date. Empty: SQLite in data_dir/payment.db.
-  std::function<Result<Stores>(const module::Runtime&)> open_stores;
+  outbox::PublisherConfig outbox;      // but for the service and the database
+  std::filesystem::path sandbox_file;  // empty: payment-sandbox.db in the data folder
   // Makes the timer. Empty: a thread of its own.
   std::function<std::unique_ptr<Timer>()> make_timer;
 };
@@ -32,9 +35,9 @@ class PaymentModule final : public module::ServiceModule {
   ~PaymentModule() override;
 
   [[nodiscard]] std::string_view name() const override { return "payment"; }
-  // Errors: database_unavailable, schema_newer, port_taken.
+  // Errors: store_url, database_unavailable, schema_newer, port_taken.
   [[nodiscard]] Result<void> Start() override;
-  void Drain(std::chrono::milliseconds grace) override { host_.Drain(grace); }
+  void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;
   [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;
@@ -51,5 +54,8 @@ class PaymentModule final : public module::ServiceModule {
   std::unique_ptr<RpcServer> server_;
   rpc::Host host_;
 };
+
+// Payment as a program: its keys are what PaymentConfig has.
+[[nodiscard]] module::ServiceProgram Program();
 
 }  // namespace boxoffice::payment

@@ -3,7 +3,5 @@
 #include "services/queue/module.h"
 
 int main(int argc, char** argv) {
-  return boxoffice::module::ServeMain(argc, argv, "queue", [](const auto& runtime) {
-    return std::make_unique<boxoffice::queue::QueueModule>(runtime, boxoffice::queue::QueueConfig{});
-  });
+  return boxoffice::module::ServeMain(argc, argv, boxoffice::queue::Program());
 }

@@ -3,8 +3,9 @@
 #include <utility>
 
 #include "platform/auth/keys.h"
+#include "platform/module/shared_keys.h"
 #include "platform/obs/metrics.h"
-#include "services/queue/store_sqlite.h"
+#include "services/queue/store_factory.h"
 
 namespace boxoffice::queue {
 namespace {
@@ -29,6 +30,12 @@ void Measure(const std::vector<QueueView>& views, obs::Registry& metrics) {
       .Set(static_cast<double>(active));
 }
 
+void AddKeys(config::Keys& keys, QueueConfig& config) {
+  keys.Duration("tick.interval_ms", config.tick_interval, milliseconds(0), milliseconds(60'000),
+                "From one round of admission to the next; 0: this replica makes none");
+  module::AddBatchKeys(keys, config.limits);
+}
+
 }  // namespace
 
 QueueModule::QueueModule(const module::Runtime& runtime, QueueConfig config)
@@ -40,8 +47,7 @@ Result<void> QueueModule::Start() {
   if (keys == nullptr) {
     BOXOFFICE_ASSIGN(keys, DevelopmentKeys(runtime_));
   }
-  BOXOFFICE_ASSIGN(stores_, config_.open_stores ? config_.open_stores(runtime_)
-                                                : OpenSqlite(runtime_.data_dir / "queue.db"));
+  BOXOFFICE_ASSIGN(stores_, OpenStores(runtime_.store_url));
   service_ = std::make_unique<Service>(*stores_.store, runtime_.clock, runtime_.metrics, config_.limits);
   BOXOFFICE_TRY(service_->Load());
   server_ = std::make_unique<RpcServer>(*service_, *stores_.history, std::move(keys));
@@ -63,6 +69,13 @@ void QueueModule::ScheduleTick() {
   });
 }
 
+// Admits nobody any more: another replica's ticks do.
+void QueueModule::Drain(std::chrono::milliseconds grace) {
+  ticker_.stop();
+  ticker_.join();
+  host_.Drain(grace);
+}
+
 // In reverse order of Start. Commands that were taken are run to the end; their callers may no longer hear
 // it.
 void QueueModule::Stop() {
@@ -80,5 +93,23 @@ std::string QueueModule::Unhealthy() const {
 }
 
 std::shared_ptr<grpc::Channel> QueueModule::InProcessChannel() { return host_.InProcessChannel(); }
+
+module::ServiceProgram Program() {
+  const auto config = std::make_shared<QueueConfig>();
+  const auto secrets = std::make_shared<std::vector<std::string>>();
+  module::ServiceProgram program;
+  program.service = "queue";
+  program.add_keys = [config, secrets](config::Keys& keys) {
+    AddKeys(keys, *config);
+    module::AddTokenKeys(keys, *secrets);
+  };
+  program.migrate = MigrateStores;
+  program.make = [config,
+                  secrets](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
+    BOXOFFICE_ASSIGN(config->keys, module::MakeKeyRing(*secrets));
+    return std::make_unique<QueueModule>(runtime, *config);
+  };
+  return program;
+}
 
 }  // namespace boxoffice::queue

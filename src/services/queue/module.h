@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include "base/result.h"
 #include "platform/auth/signed_token.h"
 #include "platform/batch/executor.h"
+#include "platform/module/program.h"
 #include "platform/module/service_module.h"
 #include "platform/rpc/host.h"
 #include "services/queue/rpc_server.h"
@@ -26,8 +26,6 @@ struct QueueConfig {
   batch::Limits limits;
   // Between two rounds of admission. 0: nobody ticks, and only joins onto an empty line admit.
   std::chrono::milliseconds tick_interval{250};
-  // Opens the store, with its schema up to date. Empty: SQLite in data_dir/queue.db.
-  std::function<Result<Stores>(const module::Runtime&)> open_stores;
   // The keys of the tokens. Empty: a development key, id "queue", in data_dir/keys/queue-token.key, made at
   // the first start.
   std::shared_ptr<const auth::KeyRing> keys;
@@ -40,9 +38,9 @@ class QueueModule final : public module::ServiceModule {
   ~QueueModule() override;
 
   [[nodiscard]] std::string_view name() const override { return "queue"; }
-  // Errors: database_unavailable, schema_newer, port_taken, and those of auth::LoadOrCreateSecret.
+  // Errors: store_url, database_unavailable, schema_newer, port_taken, and those of auth::LoadOrCreateSecret.
   [[nodiscard]] Result<void> Start() override;
-  void Drain(std::chrono::milliseconds grace) override { host_.Drain(grace); }
+  void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;
   [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;
@@ -60,5 +58,8 @@ class QueueModule final : public module::ServiceModule {
   boost::asio::thread_pool ticker_{1};
   boost::asio::steady_timer timer_{ticker_};
 };
+
+// The waiting room as a program: its keys are what QueueConfig has.
+[[nodiscard]] module::ServiceProgram Program();
 
 }  // namespace boxoffice::queue

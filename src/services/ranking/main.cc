@@ -1,8 +1,7 @@
+// boxoffice-ranking: the ranking as a process of its own.
 #include "platform/module/serve.h"
 #include "services/ranking/module.h"
 
 int main(int argc, char** argv) {
-  return boxoffice::module::ServeMain(argc, argv, "ranking", [](const auto& runtime) {
-    return std::make_unique<boxoffice::ranking::RankingModule>(runtime, boxoffice::ranking::RankingConfig{});
-  });
+  return boxoffice::module::ServeMain(argc, argv, boxoffice::ranking::Program());
 }

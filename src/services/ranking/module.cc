@@ -4,12 +4,17 @@
 
 #include "platform/obs/log.h"
 #include "services/ranking/bus_client.h"
-#include "services/ranking/store_sqlite.h"
+#include "services/ranking/store_factory.h"
 
 namespace boxoffice::ranking {
 namespace {
 
 constexpr std::chrono::seconds kRetry{5};
+
+void AddKeys(config::Keys& keys, RankingConfig& config) {
+  keys.Switch("rebuild", config.rebuild,
+              "Whether it counts the whole log anew at the start; a new store does so by itself");
+}
 
 }  // namespace
 
@@ -19,9 +24,7 @@ RankingModule::RankingModule(const module::Runtime& runtime, RankingConfig confi
 RankingModule::~RankingModule() { Stop(); }
 
 Result<void> RankingModule::Start() {
-  BOXOFFICE_ASSIGN(std::unique_ptr<Store> store, config_.open_store
-                                                     ? config_.open_store(runtime_)
-                                                     : OpenSqliteStore(runtime_.data_dir / "ranking.db"));
+  BOXOFFICE_ASSIGN(std::unique_ptr<Store> store, OpenStore(runtime_.store_url));
   service_ = std::make_unique<RankingService>(std::move(store), runtime_.clock);
   BOXOFFICE_TRY(service_->Load());
   server_ = std::make_unique<RankingRpcServer>(*service_);
@@ -61,6 +64,18 @@ void RankingModule::Stop() {
   host_.Shutdown(std::chrono::milliseconds(0));
   server_.reset();
   service_.reset();
+}
+
+module::ServiceProgram Program() {
+  const auto config = std::make_shared<RankingConfig>();
+  module::ServiceProgram program;
+  program.service = "ranking";
+  program.add_keys = [config](config::Keys& keys) { AddKeys(keys, *config); };
+  program.migrate = MigrateStores;
+  program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
+    return std::make_unique<RankingModule>(runtime, *config);
+  };
+  return program;
 }
 
 }  // namespace boxoffice::ranking

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 
+#include "platform/module/program.h"
 #include "platform/module/service_module.h"
 #include "platform/rpc/host.h"
 #include "services/ranking/rpc_server.h"
@@ -17,8 +18,6 @@
 namespace boxoffice::ranking {
 
 struct RankingConfig {
-  // Opens the store; empty: SQLite in the data folder, ranking.db.
-  std::function<Result<std::unique_ptr<Store>>(const module::Runtime&)> open_store;
   // Counts the whole log anew at the start. A store that is new does so by itself.
   bool rebuild = false;
 };
@@ -49,5 +48,8 @@ class RankingModule final : public module::ServiceModule {
   std::condition_variable stop_;
   std::thread follower_;
 };
+
+// The ranking as a program: its keys are what RankingConfig has.
+[[nodiscard]] module::ServiceProgram Program();
 
 }  // namespace boxoffice::ranking

@@ -6,6 +6,7 @@
 #include "boxoffice/bus/v1/events.pb.h"
 #include "platform/bus/processed_event.h"
 #include "platform/bus/sqlite_bus.h"
+#include "platform/module/store_url.h"
 #include "platform/rpc/status.h"
 #include "services/ranking/bus_client.h"
 #include "services/ranking/module.h"
@@ -25,8 +26,8 @@ class RankingServiceTest : public testing::Test {
                                  .max_retry_backoff = milliseconds(1)},
                                 clock_, metrics_)
                .value();
-    runtime_ = std::make_unique<module::Runtime>(
-        module::Runtime{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}});
+    runtime_ = std::make_unique<module::Runtime>(module::Runtime{
+        clock_, random_, metrics_, *bus_, {}, dir_.path(), {}, module::DefaultStoreUrl(dir_.path()), {}});
   }
   void Start(RankingConfig config = {}) {
     module_ = std::make_unique<RankingModule>(*runtime_, config);

@@ -5,7 +5,7 @@
 
 #include "platform/obs/log.h"
 #include "services/relay/bus_client.h"
-#include "services/relay/store_sqlite.h"
+#include "services/relay/store_factory.h"
 #include "services/relay/webhook_client.h"
 
 namespace boxoffice::relay {
@@ -15,6 +15,15 @@ namespace {
 constexpr std::chrono::seconds kLongestWait{1};
 constexpr std::chrono::hours kPruneEvery{1};
 
+void AddKeys(config::Keys& keys, RelayConfig& config) {
+  keys.Integer("target.max_in_flight", config.limits.in_flight_per_target, 1, 1'000,
+               "Deliveries to one target at a time");
+  keys.Duration("http.timeout_ms", config.http_timeout, std::chrono::milliseconds(100),
+                std::chrono::milliseconds(600'000), "For one delivery");
+  keys.Text("http.ca_file", config.tls.ca_file,
+            "PEM of the authorities that targets are believed by; empty: the system's");
+}
+
 }  // namespace
 
 RelayModule::RelayModule(const module::Runtime& runtime, RelayConfig config)
@@ -23,9 +32,7 @@ RelayModule::RelayModule(const module::Runtime& runtime, RelayConfig config)
 RelayModule::~RelayModule() { Stop(); }
 
 Result<void> RelayModule::Start() {
-  BOXOFFICE_ASSIGN(std::unique_ptr<Store> store, config_.open_store
-                                                     ? config_.open_store(runtime_)
-                                                     : OpenSqliteStore(runtime_.data_dir / "relay.db"));
+  BOXOFFICE_ASSIGN(std::unique_ptr<Store> store, OpenStore(runtime_.store_url));
   service_ = std::make_unique<RelayService>(std::move(store), runtime_.clock, runtime_.random, RandomSecret);
   BOXOFFICE_TRY(service_->Load());
   sender_ = config_.make_sender ? config_.make_sender()
@@ -108,6 +115,18 @@ void RelayModule::Stop() {
   server_.reset();
   dispatcher_.reset();
   service_.reset();
+}
+
+module::ServiceProgram Program() {
+  const auto config = std::make_shared<RelayConfig>();
+  module::ServiceProgram program;
+  program.service = "relay";
+  program.add_keys = [config](config::Keys& keys) { AddKeys(keys, *config); };
+  program.migrate = MigrateStores;
+  program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
+    return std::make_unique<RelayModule>(runtime, *config);
+  };
+  return program;
 }
 
 }  // namespace boxoffice::relay

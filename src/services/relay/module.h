@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "platform/http/client.h"
+#include "platform/module/program.h"
 #include "platform/module/service_module.h"
 #include "platform/rpc/host.h"
 #include "services/relay/dispatcher.h"
@@ -19,8 +20,6 @@
 namespace boxoffice::relay {
 
 struct RelayConfig {
-  // Opens the store; empty: SQLite in the data folder, relay.db.
-  std::function<Result<std::unique_ptr<Store>>(const module::Runtime&)> open_store;
   // How deliveries are sent; empty: over HTTP.
   std::function<std::unique_ptr<Sender>()> make_sender;
   DispatchLimits limits;
@@ -63,5 +62,8 @@ class RelayModule final : public module::ServiceModule {
   std::chrono::steady_clock::time_point pruned_{};
   std::thread thread_;
 };
+
+// The relay as a program: its keys are what RelayConfig has.
+[[nodiscard]] module::ServiceProgram Program();
 
 }  // namespace boxoffice::relay

@@ -10,6 +10,7 @@
 #include "boxoffice/bus/v1/events.pb.h"
 #include "platform/bus/sqlite_bus.h"
 #include "platform/http/server.h"
+#include "platform/module/store_url.h"
 #include "platform/rpc/status.h"
 #include "services/relay/bus_client.h"
 #include "services/relay/module.h"
@@ -87,8 +88,8 @@ class RelayServiceTest : public testing::Test {
     bus_ =
         bus::SqliteBus::Open({.file = dir_.path() / "bus.db", .min_gap = milliseconds(0)}, clock_, metrics_)
             .value();
-    runtime_ = std::make_unique<module::Runtime>(
-        module::Runtime{clock_, random_, metrics_, *bus_, {}, dir_.path(), {}});
+    runtime_ = std::make_unique<module::Runtime>(module::Runtime{
+        clock_, random_, metrics_, *bus_, {}, dir_.path(), {}, module::DefaultStoreUrl(dir_.path()), {}});
     Start();
   }
   void Start() {

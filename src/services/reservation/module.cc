@@ -11,10 +11,11 @@
 #include <boost/asio/use_future.hpp>
 
 #include "platform/module/outbox_server.h"
+#include "platform/module/shared_keys.h"
 #include "platform/outbox/outbox.h"
 #include "services/reservation/participant_client.h"
 #include "services/reservation/rpc_server.h"
-#include "services/reservation/store_sqlite.h"
+#include "services/reservation/store_factory.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -22,30 +23,66 @@ namespace {
 // For giving up leases after the grace.
 constexpr std::chrono::milliseconds kReleaseTime{1'000};
 
+void AddSagaKeys(config::Keys& keys, ServiceConfig& config) {
+  Policy& policy = config.policy;
+  keys.Duration("saga.deadline_ms", policy.saga_deadline, milliseconds(1'000), milliseconds(3'600'000),
+                "From a saga's start until it is undone instead of going on");
+  keys.Integer("saga.max_tries", policy.max_tries, 1, 1'000, "Tries until a saga is parked for an operator");
+  keys.Duration("saga.park_after_ms", policy.park_after, milliseconds(1'000), milliseconds(86'400'000),
+                "Or from its start until it is parked");
+  keys.Duration("saga.first_backoff_ms", policy.first_backoff, milliseconds(10), milliseconds(600'000),
+                "From a first failed try to the next; doubles");
+  keys.Duration("saga.max_backoff_ms", policy.max_backoff, milliseconds(10), milliseconds(3'600'000),
+                "The longest such pause");
+  keys.Integer("saga.max_running", config.max_running, 1, 1'000'000,
+               "Sagas that run at once here; further ones are refused with overloaded");
+  keys.Duration("lease.duration_ms", policy.lease, milliseconds(1'000), milliseconds(600'000),
+                "How long a replica owns a saga without renewing");
+  keys.Duration("lease.renew_ms", policy.renew_every, milliseconds(100), milliseconds(300'000),
+                "From one renewal to the next; less than half of lease.duration_ms");
+  keys.Duration("scan.interval_ms", config.scan_every, milliseconds(10), milliseconds(600'000),
+                "From one look for sagas without an owner to the next");
+  keys.Integer("scan.claim_limit", config.claim_limit, 1, 10'000, "Sagas that one look takes over");
+  keys.Duration("hold.expiry_grace_ms", policy.expiry_grace, milliseconds(0), milliseconds(600'000),
+                "How long an ended hold can still be confirmed; its seats are free for others at once");
+  keys.Duration("hold.slack_ms", policy.hold_slack, milliseconds(0), milliseconds(600'000),
+                "How long a confirmation holds the seats past its saga's deadline");
+  keys.Duration("request.answers_kept_ms", policy.answers_kept, milliseconds(60'000),
+                milliseconds(2'592'000'000), "How long a repeated request gets the same answer");
+}
+
+void AddKeys(config::Keys& keys, ReservationConfig& config) {
+  AddSagaKeys(keys, config.service);
+  RetryPolicy& retry = config.service.retry;
+  keys.Integer("step.retries", retry.retries, 0, 100, "Repeats of a step while the buyer waits");
+  keys.Duration("step.first_pause_ms", retry.first_pause, milliseconds(1), milliseconds(60'000),
+                "Before the first repeat; doubles, with full jitter");
+  keys.Duration("step.give_up_after_ms", retry.give_up_after, milliseconds(100), milliseconds(600'000),
+                "From the start of a run until the saga is postponed and the buyer answered");
+  keys.Duration("step.timeout_ms", config.calls.step, milliseconds(10), milliseconds(60'000),
+                "For one call to queue, seat or wallet");
+  keys.Duration("step.payment_timeout_ms", config.calls.payment, milliseconds(10), milliseconds(120'000),
+                "For one call to payment: its provider.timeout_ms and a little");
+  module::AddBatchKeys(keys, config.service.limits);
+  module::AddOutboxKeys(keys, config.outbox);
+}
+
 std::string HealthOf(const Service& service) {
   return service.store_works() ? "" : "reservation's database does not take writes";
 }
 
 }  // namespace
 
-Result<Stores> OpenSqliteStores(const module::Runtime& runtime) {
-  const auto file = runtime.data_dir / "reservation.db";
-  BOXOFFICE_ASSIGN(std::unique_ptr<Store> store, SqliteStore::Open(file, runtime.random));
-  BOXOFFICE_ASSIGN(std::unique_ptr<Reader> reader, SqliteReader::Open(file));
-  return Stores{std::move(store), std::move(reader)};
-}
-
 std::unique_ptr<Participants> ConnectParticipants(asio::any_io_executor executor,
-                                                  const module::Runtime& runtime) {
-  return std::make_unique<ParticipantClient>(std::move(executor), runtime.channels, runtime.metrics,
-                                             CallTimeouts{});
+                                                  const module::Runtime& runtime, const CallTimeouts& calls) {
+  return std::make_unique<ParticipantClient>(std::move(executor), runtime.channels, runtime.metrics, calls);
 }
 
 // In the order of construction; taken down in reverse.
 struct ReservationModule::Parts {
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
-  Stores stores;
+  OpenedStores stores;
   std::unique_ptr<outbox::Publisher> publisher;
   std::unique_ptr<module::OutboxServer> outbox_server;
   std::unique_ptr<Participants> participants;
@@ -62,14 +99,16 @@ ReservationModule::~ReservationModule() { Stop(); }
 
 Result<void> ReservationModule::Start() {
   auto parts = std::make_unique<Parts>();
-  BOXOFFICE_ASSIGN(parts->stores, config_.open_stores(runtime_));
-  parts->publisher = std::make_unique<outbox::Publisher>(
-      outbox::PublisherConfig{.service = "reservation", .database = runtime_.data_dir / "reservation.db"},
-      runtime_.bus, runtime_.metrics);
+  BOXOFFICE_ASSIGN(parts->stores, OpenStores(runtime_.store_url, runtime_.random));
+  outbox::PublisherConfig publishing = config_.outbox;
+  publishing.service = "reservation";
+  publishing.database = parts->stores.outbox;
+  parts->publisher =
+      std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(parts->publisher->Start());
   parts->outbox_server = std::make_unique<module::OutboxServer>(*parts->publisher, runtime_.clock);
   const auto executor = parts->io.get_executor();
-  parts->participants = config_.connect_participants(executor, runtime_);
+  parts->participants = config_.connect_participants(executor, runtime_, config_.calls);
   ServiceConfig service = config_.service;
   // Unique to this process, so that a predecessor's lease is never taken for its own.
   if (service.owner.empty()) service.owner = Uuid::MakeV7(runtime_.clock.Now(), runtime_.random).ToString();
@@ -124,6 +163,26 @@ std::string ReservationModule::Unhealthy() const {
 
 std::shared_ptr<grpc::Channel> ReservationModule::InProcessChannel() {
   return parts_->host->InProcessChannel();
+}
+
+module::ServiceProgram Program() {
+  const auto config = std::make_shared<ReservationConfig>();
+  module::ServiceProgram program;
+  program.service = "reservation";
+  program.peers = {"queue", "seat", "wallet", "payment"};
+  program.topics = {"reservation"};
+  program.add_keys = [config](config::Keys& keys) { AddKeys(keys, *config); };
+  program.migrate = MigrateStores;
+  program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
+    const Policy& policy = config->service.policy;
+    if (policy.renew_every * 2 >= policy.lease) {
+      return Fail(
+          Code::kInvalidArgument, "config",
+          "lease.renew_ms must be less than half of lease.duration_ms, or a lease ends while it is held");
+    }
+    return std::make_unique<ReservationModule>(runtime, *config);
+  };
+  return program;
 }
 
 }  // namespace boxoffice::reservation

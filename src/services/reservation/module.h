@@ -1,36 +1,30 @@
 // The reservation service as a part of a process.
 #pragma once
 
-#include <functional>
 #include <memory>
 
+#include "platform/module/program.h"
 #include "platform/module/service_module.h"
+#include "platform/outbox/outbox.h"
+#include "services/reservation/participant_client.h"
 #include "services/reservation/service.h"
 
 namespace boxoffice::reservation {
 
-// Where reservations are kept: one of the three factories in which embedded and scaled differ.
-struct Stores {
-  std::unique_ptr<Store> store;
-  std::unique_ptr<Reader> reader;
-};
-using StoreFactory = std::function<Result<Stores>(const module::Runtime& runtime)>;
-
-// SQLite at data_dir/reservation.db.
-[[nodiscard]] Result<Stores> OpenSqliteStores(const module::Runtime& runtime);
-
 // What the sagas call. Made at the start, on the thread that starts the module; used on that of `executor`.
-using ParticipantsFactory = std::function<std::unique_ptr<Participants>(asio::any_io_executor executor,
-                                                                        const module::Runtime& runtime)>;
+using ParticipantsFactory = std::function<std::unique_ptr<Participants>(
+    asio::any_io_executor executor, const module::Runtime& runtime, const CallTimeouts& calls)>;
 
 // The services behind the runtime's channels.
 [[nodiscard]] std::unique_ptr<Participants> ConnectParticipants(asio::any_io_executor executor,
-                                                                const module::Runtime& runtime);
+                                                                const module::Runtime& runtime,
+                                                                const CallTimeouts& calls);
 
 struct ReservationConfig {
-  StoreFactory open_stores = OpenSqliteStores;
   ParticipantsFactory connect_participants = ConnectParticipants;
   ServiceConfig service;
+  CallTimeouts calls;
+  outbox::PublisherConfig outbox;  // but for the service and the database
 };
 
 class ReservationModule final : public module::ServiceModule {
@@ -54,5 +48,8 @@ class ReservationModule final : public module::ServiceModule {
   ReservationConfig config_;
   std::unique_ptr<Parts> parts_;
 };
+
+// The reservation service as a program: its keys are what ReservationConfig has.
+[[nodiscard]] module::ServiceProgram Program();
 
 }  // namespace boxoffice::reservation

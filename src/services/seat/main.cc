@@ -1,9 +1,7 @@
-// boxoffice-seat: the seat service as a process of its own.
+// boxoffice-seat: concerts, shows and seats as a process of its own.
 #include "platform/module/serve.h"
 #include "services/seat/module.h"
 
 int main(int argc, char** argv) {
-  return boxoffice::module::ServeMain(argc, argv, "seat", [](const auto& runtime) {
-    return std::make_unique<boxoffice::seat::SeatModule>(runtime, boxoffice::seat::SeatConfig{});
-  });
+  return boxoffice::module::ServeMain(argc, argv, boxoffice::seat::Program());
 }

@@ -5,12 +5,20 @@
 #include <thread>
 #include <utility>
 
-#include "services/seat/store_sqlite.h"
+#include "platform/module/shared_keys.h"
+#include "services/seat/store_factory.h"
 
 namespace boxoffice::seat {
 namespace {
 
-constexpr std::string_view kDatabase = "seat.db";
+void AddKeys(config::Keys& keys, SeatConfig& config) {
+  keys.Duration("sweep.interval_ms", config.sweep_interval, milliseconds(10), milliseconds(600'000),
+                "From one look at holds that have ended to the next; their seats are free at once");
+  keys.Integer("sweep.batch", config.service.sweep_batch, 1, 10'000, "Seats that one sweep command tidies");
+  keys.Integer("sweep.max_commands", config.service.max_sweeps, 1, 10'000, "Sweep commands of one look");
+  module::AddBatchKeys(keys, config.service.batch);
+  module::AddOutboxKeys(keys, config.outbox);
+}
 
 }  // namespace
 
@@ -54,17 +62,14 @@ SeatModule::SeatModule(const module::Runtime& runtime, SeatConfig config)
 SeatModule::~SeatModule() { Stop(); }
 
 Result<void> SeatModule::Start() {
-  const std::filesystem::path database = runtime_.data_dir / kDatabase;
-  const auto open = [&] {
-    return config_.open_store ? config_.open_store(runtime_) : OpenSqliteStore(database, runtime_.random);
-  };
-  SeatService::Stores stores;
-  BOXOFFICE_ASSIGN(stores.commands, open());
-  BOXOFFICE_ASSIGN(stores.requests, open());
-  publisher_ = std::make_unique<outbox::Publisher>(
-      outbox::PublisherConfig{.service = "seat", .database = database}, runtime_.bus, runtime_.metrics);
+  BOXOFFICE_ASSIGN(OpenedStores opened, OpenStores(runtime_.store_url, runtime_.random));
+  outbox::PublisherConfig publishing = config_.outbox;
+  publishing.service = "seat";
+  publishing.database = std::move(opened.outbox);
+  publisher_ = std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());
   outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);
+  SeatService::Stores stores{std::move(opened.commands), std::move(opened.requests)};
   service_ = std::make_unique<SeatService>(std::move(stores), runtime_.clock, runtime_.metrics,
                                            config_.service, [this] { publisher_->Nudge(); });
   BOXOFFICE_TRY(service_->Start());
@@ -94,5 +99,18 @@ std::string SeatModule::Unhealthy() const {
 }
 
 std::shared_ptr<grpc::Channel> SeatModule::InProcessChannel() { return host_.InProcessChannel(); }
+
+module::ServiceProgram Program() {
+  const auto config = std::make_shared<SeatConfig>();
+  module::ServiceProgram program;
+  program.service = "seat";
+  program.topics = {"seat"};
+  program.add_keys = [config](config::Keys& keys) { AddKeys(keys, *config); };
+  program.migrate = MigrateStores;
+  program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
+    return std::make_unique<SeatModule>(runtime, *config);
+  };
+  return program;
+}
 
 }  // namespace boxoffice::seat

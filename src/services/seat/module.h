@@ -2,12 +2,11 @@
 #pragma once
 
 #include <chrono>
-#include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "platform/module/outbox_server.h"
+#include "platform/module/program.h"
 #include "platform/module/service_module.h"
 #include "platform/outbox/outbox.h"
 #include "platform/rpc/host.h"
@@ -19,8 +18,7 @@ namespace boxoffice::seat {
 struct SeatConfig {
   ServiceOptions service;
   std::chrono::milliseconds sweep_interval{1000};
-  // Opens a connection to the store, its schema up to date; called twice. Empty: SQLite in data_dir/seat.db.
-  std::function<Result<std::unique_ptr<Store>>(const module::Runtime&)> open_store;
+  outbox::PublisherConfig outbox;  // but for the service and the database
 };
 
 class SeatModule final : public module::ServiceModule {
@@ -30,7 +28,7 @@ class SeatModule final : public module::ServiceModule {
   ~SeatModule() override;
 
   [[nodiscard]] std::string_view name() const override { return "seat"; }
-  // Errors: database_unavailable, schema_newer, layout_corrupt, outbox_schema, port_taken.
+  // Errors: store_url, database_unavailable, schema_newer, layout_corrupt, outbox_schema, port_taken.
   [[nodiscard]] Result<void> Start() override;
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
@@ -49,5 +47,8 @@ class SeatModule final : public module::ServiceModule {
   std::unique_ptr<Sweeper> sweeper_;
   rpc::Host host_;
 };
+
+// The seat service as a program: its keys are what SeatConfig has.
+[[nodiscard]] module::ServiceProgram Program();
 
 }  // namespace boxoffice::seat

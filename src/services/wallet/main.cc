@@ -3,7 +3,5 @@
 #include "services/wallet/module.h"
 
 int main(int argc, char** argv) {
-  return boxoffice::module::ServeMain(argc, argv, "wallet", [](const auto& runtime) {
-    return std::make_unique<boxoffice::wallet::WalletModule>(runtime, boxoffice::wallet::WalletConfig{});
-  });
+  return boxoffice::module::ServeMain(argc, argv, boxoffice::wallet::Program());
 }

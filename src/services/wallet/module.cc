@@ -1,11 +1,17 @@
 #include "services/wallet/module.h"
 
-#include "services/wallet/store_sqlite.h"
+#include <utility>
+
+#include "platform/module/shared_keys.h"
+#include "services/wallet/store_factory.h"
 
 namespace boxoffice::wallet {
 namespace {
 
-constexpr std::string_view kDatabase = "wallet.db";
+void AddKeys(config::Keys& keys, WalletConfig& config) {
+  module::AddBatchKeys(keys, config.limits);
+  module::AddOutboxKeys(keys, config.outbox);
+}
 
 }  // namespace
 
@@ -14,11 +20,12 @@ WalletModule::WalletModule(const module::Runtime& runtime, WalletConfig config)
 WalletModule::~WalletModule() { Stop(); }
 
 Result<void> WalletModule::Start() {
-  BOXOFFICE_ASSIGN(stores_, config_.open_stores ? config_.open_stores(runtime_)
-                                                : OpenSqlite(runtime_.data_dir / kDatabase));
-  publisher_ = std::make_unique<outbox::Publisher>(
-      outbox::PublisherConfig{.service = "wallet", .database = runtime_.data_dir / kDatabase}, runtime_.bus,
-      runtime_.metrics);
+  BOXOFFICE_ASSIGN(OpenedStores opened, OpenStores(runtime_.store_url));
+  stores_ = std::move(opened.stores);
+  outbox::PublisherConfig publishing = config_.outbox;
+  publishing.service = "wallet";
+  publishing.database = std::move(opened.outbox);
+  publisher_ = std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());
   outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);
   service_ = std::make_unique<Service>(*stores_.store, runtime_.clock, runtime_.random, runtime_.metrics,
@@ -26,6 +33,8 @@ Result<void> WalletModule::Start() {
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
   return host_.Start(*server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()});
 }
+
+void WalletModule::Drain(std::chrono::milliseconds grace) { host_.Drain(grace); }
 
 // In reverse order of Start. Commands that were taken are run to the end; their callers may no longer hear
 // it.
@@ -43,5 +52,18 @@ std::string WalletModule::Unhealthy() const {
 }
 
 std::shared_ptr<grpc::Channel> WalletModule::InProcessChannel() { return host_.InProcessChannel(); }
+
+module::ServiceProgram Program() {
+  const auto config = std::make_shared<WalletConfig>();
+  module::ServiceProgram program;
+  program.service = "wallet";
+  program.topics = {"wallet"};
+  program.add_keys = [config](config::Keys& keys) { AddKeys(keys, *config); };
+  program.migrate = MigrateStores;
+  program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
+    return std::make_unique<WalletModule>(runtime, *config);
+  };
+  return program;
+}
 
 }  // namespace boxoffice::wallet

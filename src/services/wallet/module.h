@@ -1,12 +1,13 @@
 // The wallet as a part of a process.
 #pragma once
 
-#include <functional>
+#include <chrono>
 #include <memory>
 #include <string>
 
 #include "platform/batch/executor.h"
 #include "platform/module/outbox_server.h"
+#include "platform/module/program.h"
 #include "platform/module/service_module.h"
 #include "platform/outbox/outbox.h"
 #include "platform/rpc/host.h"
@@ -18,8 +19,7 @@ namespace boxoffice::wallet {
 
 struct WalletConfig {
   batch::Limits limits;
-  // Opens the store, with its schema up to date. Empty: SQLite in data_dir/wallet.db.
-  std::function<Result<Stores>(const module::Runtime&)> open_stores;
+  outbox::PublisherConfig outbox;  // but for the service and the database
 };
 
 class WalletModule final : public module::ServiceModule {
@@ -29,9 +29,9 @@ class WalletModule final : public module::ServiceModule {
   ~WalletModule() override;
 
   [[nodiscard]] std::string_view name() const override { return "wallet"; }
-  // Errors: database_unavailable, schema_newer, port_taken.
+  // Errors: store_url, database_unavailable, schema_newer, port_taken.
   [[nodiscard]] Result<void> Start() override;
-  void Drain(std::chrono::milliseconds grace) override { host_.Drain(grace); }
+  void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;
   [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;
@@ -46,5 +46,8 @@ class WalletModule final : public module::ServiceModule {
   std::unique_ptr<RpcServer> server_;
   rpc::Host host_;
 };
+
+// The wallet as a program: its keys are what WalletConfig has.
+[[nodiscard]] module::ServiceProgram Program();
 
 }  // namespace boxoffice::wallet

@@ -15,13 +15,16 @@ ALLOWED = {
     "platform/batch": {"platform/obs", "platform/resilience"},
     "platform/boost": set(),
     "platform/bus": {"platform/obs", "platform/sql"},
+    "platform/config": set(),
     "platform/http": {"platform/obs", "platform/auth"},
-    "platform/module": {"platform/obs", "platform/rpc", "platform/bus", "platform/outbox", "proto"},
+    "platform/module": {"platform/obs", "platform/rpc", "platform/batch", "platform/bus", "platform/config",
+                        "platform/http", "platform/outbox", "platform/auth", "proto"},
     "platform/obs": set(),
     "platform/outbox": {"platform/obs", "platform/sql", "platform/bus"},
     "platform/redis": {"platform/obs"},
     "platform/resilience": set(),
     "platform/rpc": {"platform/obs", "platform/batch", "platform/resilience", "proto"},
+    "platform/servers": set(),
     "platform/sql": set(),
     "service": {"platform", "proto"},
     "audit": {"platform/obs", "platform/rpc", "platform/bus", "platform/module", "proto"},
@@ -37,7 +40,9 @@ DRIVERS = [
     ("spdlog/*", ["platform/obs"], "log through platform/obs"),
     ("librdkafka/*", ["platform/bus", "testing"], "go through platform/bus"),
     ("boost/beast*", ["platform/http", "platform/boost"], "go through platform/http"),
-    ("CLI/*", ["boxoffice"], "parse command lines in src/boxoffice; take a config struct"),
+    ("toml++/*", ["platform/config"], "read configuration through platform/config"),
+    # platform/module holds the main program of every service.
+    ("CLI/*", ["boxoffice", "platform/config", "platform/module"], "parse command lines in src/boxoffice; take a config struct"),
     ("grpcpp/*", ["platform/rpc", "platform/module", "service", "audit", "gateway", "boxoffice", "testing"], "keep gRPC out of this room"),
 ]
 

@@ -1,0 +1,316 @@
+#include "boxoffice/cluster.h"
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <ranges>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "boxoffice/service_programs.h"
+#include "platform/http/client.h"
+#include "platform/rpc/host.h"
+
+namespace boxoffice {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr seconds kMigrateLimit{120};
+constexpr seconds kReadyLimit{120};
+constexpr milliseconds kReadyPoll{50};
+// On one machine nobody balances but our own channels, which notice within this.
+constexpr milliseconds kNotice{500};
+constexpr milliseconds kGrace{5'000};
+constexpr milliseconds kStopLimit = kNotice + kGrace + seconds(6);
+
+std::filesystem::path StateFile(const std::filesystem::path& data_dir) { return data_dir / "cluster.json"; }
+
+std::string Quoted(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+Result<void> WriteWhole(const std::filesystem::path& file, const std::string& text) {
+  const std::filesystem::path temporary = file.string() + ".new";
+  std::error_code error;
+  std::filesystem::create_directories(file.parent_path(), error);
+  std::ofstream out(temporary);
+  out << text;
+  out.close();
+  if (out) std::filesystem::rename(temporary, file, error);
+  if (!out || error) return Fail(Code::kPermissionDenied, "cluster_config", file.string());
+  return {};
+}
+
+// The last line of a log, which says why a process could not start.
+std::string LastLine(const std::filesystem::path& log) {
+  std::ifstream in(log);
+  std::string last;
+  for (std::string line; std::getline(in, line);) {
+    if (!line.empty()) last = line;
+  }
+  return last;
+}
+
+std::string Self() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  CHECK(!error, "/proc is not there: {}", error.message());
+  return self;
+}
+
+// Callers first: the gateway, then who calls other services, then the rest.
+int StopStage(const module::ServiceProgram& program) {
+  if (program.service == "gateway") return 0;
+  return program.peers.empty() ? 2 : 1;
+}
+
+// One that has ended, and that nobody has waited for, is still there, but does not run.
+bool Runs(pid_t pid) {
+  std::ifstream in(fmt::format("/proc/{}/stat", pid));
+  const std::string stat(std::istreambuf_iterator<char>(in), {});
+  const size_t name_end = stat.rfind(')');  // "PID (name) STATE …"
+  return name_end != std::string::npos && name_end + 2 < stat.size() && stat[name_end + 2] != 'Z';
+}
+
+bool IsReady(const std::string& admin) {
+  http::ClientRequest request;
+  request.url = fmt::format("http://{}/readyz", admin);
+  request.timeout = seconds(2);
+  const auto response = http::FetchBlocking(std::move(request));
+  return response && response->status == 200;
+}
+
+}  // namespace
+
+std::string Replica::name() const { return fmt::format("{}-{}", service, number); }
+
+Cluster::~Cluster() = default;
+
+Result<void> Cluster::Plan() {
+  for (const module::ServiceProgram& program : ServicePrograms()) {
+    for (int number = 1; number <= config_.replicas; ++number) {
+      Replica replica{.service = program.service, .number = number};
+      uint16_t port = program.service == "gateway" && number == 1 ? config_.port : uint16_t{0};
+      if (port == 0) {
+        BOXOFFICE_ASSIGN(port, servers::FreePort());
+      }
+      if (program.service == "gateway" && number == 1) port_ = port;
+      BOXOFFICE_ASSIGN(const uint16_t admin, servers::FreePort());
+      replica.listen = fmt::format("127.0.0.1:{}", port);
+      replica.admin = fmt::format("127.0.0.1:{}", admin);
+      replica.log = config_.data_dir / "logs" / (replica.name() + ".log");
+      replica.command = {Self(),
+                         "serve",
+                         program.service,
+                         "--config",
+                         config_.data_dir / "config" / (program.service + ".toml"),
+                         "--data",
+                         config_.data_dir / "replicas" / replica.name(),
+                         "--listen",
+                         replica.listen,
+                         "--admin-listen",
+                         replica.admin};
+      // One auditor is enough; the others' gateways audit when they are asked to.
+      if (program.service == "gateway" && number > 1)
+        replica.command.insert(replica.command.end(), {"--audit-interval-ms", "0"});
+      plan_.push_back(std::move(replica));
+    }
+  }
+  return {};
+}
+
+std::string Cluster::AddressesOf(std::string_view service) const {
+  std::vector<std::string_view> addresses;
+  for (const Replica& replica : plan_) {
+    if (replica.service == service) addresses.push_back(replica.listen);
+  }
+  return fmt::format("{}", fmt::join(addresses, ","));
+}
+
+Result<void> Cluster::WriteConfig(const module::ServiceProgram& program) const {
+  std::string text = fmt::format("# Written by `boxoffice up --scaled` at each start.\nlog_level = {}\n",
+                                 Quoted(config_.log_level));
+  const auto url = config_.store_urls.find(program.service);
+  if (program.migrate && url != config_.store_urls.end())
+    text += fmt::format("\n[store]\nurl = {}\n", Quoted(url->second));
+  text += fmt::format("\n[bus]\nurl = {}\n", Quoted(config_.bus_url));
+  if (!program.peers.empty()) text += "\n[peer]\n";
+  for (const std::string& peer : program.peers)
+    text += fmt::format("{} = {}\n", peer, Quoted(AddressesOf(peer)));
+  text += fmt::format("\n[drain]\nnotice_ms = {}\ngrace_ms = {}\n", kNotice.count(), kGrace.count());
+  // The sandbox plays a provider, whom all replicas see.
+  if (program.service == "payment") {
+    const std::string file = config_.data_dir / "payment-sandbox.db";
+    text += fmt::format("\n[sandbox]\nfile = {}\n", Quoted(file));
+  }
+  return WriteWhole(config_.data_dir / "config" / (program.service + ".toml"), text);
+}
+
+// The development keys of the folder as a whole, for `boxoffice token` too.
+Result<void> Cluster::ShareKeys(const Replica& replica) const {
+  const std::filesystem::path folder = config_.data_dir / "replicas" / replica.name();
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error && !std::filesystem::exists(folder / "keys", error))
+    std::filesystem::create_directory_symlink(config_.data_dir / "keys", folder / "keys", error);
+  if (error) return Fail(Code::kPermissionDenied, "cluster_config", folder.string() + ": " + error.message());
+  return {};
+}
+
+Result<void> Cluster::Migrate(const module::ServiceProgram& program) const {
+  servers::Child::Options options;
+  options.log = config_.data_dir / "logs" / "migrate.log";
+  return servers::RunChild({Self(), "serve", program.service, "migrate", "--config",
+                            config_.data_dir / "config" / (program.service + ".toml"), "--data",
+                            config_.data_dir / "replicas" / (program.service + "-1")},
+                           options, kMigrateLimit);
+}
+
+Result<void> Cluster::Launch(const Replica& replica) {
+  servers::Child::Options options;
+  options.log = replica.log;
+  options.read_stdout = true;
+  BOXOFFICE_ASSIGN(servers::Child child, servers::Child::Start(replica.command, options));
+  running_.push_back({replica, std::move(child), false});
+  running_.back().replica.pid = running_.back().child.pid();
+  return {};
+}
+
+Result<void> Cluster::CheckAlive() {
+  for (Running& running : running_) {
+    if (!running.child.Wait(milliseconds(0))) continue;
+    return Fail(Code::kUnavailable, "replica_ended",
+                fmt::format("{}: {}", running.replica.name(), LastLine(running.replica.log)));
+  }
+  return {};
+}
+
+Result<void> Cluster::AwaitReady(const Wait& wait) {
+  const auto end = SteadyClock::now() + kReadyLimit;
+  for (const Running& running : running_) {
+    while (!IsReady(running.replica.admin)) {
+      BOXOFFICE_TRY(CheckAlive());
+      if (SteadyClock::now() > end)
+        return Fail(
+            Code::kUnavailable, "not_ready",
+            fmt::format("{} is not ready; see {}", running.replica.name(), running.replica.log.string()));
+      if (!wait(kReadyPoll)) return Fail(Code::kUnavailable, "stopped", "before it was ready");
+    }
+  }
+  return {};
+}
+
+Result<void> Cluster::Start(const Wait& wait) {
+  CHECK(plan_.empty(), "a cluster starts once");
+  BOXOFFICE_TRY(Plan());
+  std::error_code ignored;
+  std::filesystem::create_directories(config_.data_dir / "logs", ignored);
+  for (const Replica& replica : plan_) BOXOFFICE_TRY(ShareKeys(replica));
+  for (const module::ServiceProgram& program : ServicePrograms()) {
+    BOXOFFICE_TRY(WriteConfig(program));
+    BOXOFFICE_TRY(Migrate(program));
+    if (!wait(milliseconds(0))) return Fail(Code::kUnavailable, "stopped", "before it was ready");
+  }
+  for (const Replica& replica : plan_) BOXOFFICE_TRY(Launch(replica));
+  BOXOFFICE_TRY(WriteState());
+  return AwaitReady(wait);
+}
+
+bool Cluster::Stop() {
+  bool clean = true;
+  for (int stage = 0; stage <= 2; ++stage) {
+    std::vector<Running*> ending;
+    for (Running& running : running_) {
+      const auto program = FindServiceProgram(running.replica.service);
+      if (program && StopStage(*program) == stage && !running.ended) ending.push_back(&running);
+    }
+    for (const Running* running : ending) running->child.Signal(SIGTERM);
+    const auto end = SteadyClock::now() + kStopLimit;
+    for (Running* running : ending) {
+      const auto left = std::chrono::duration_cast<milliseconds>(end - SteadyClock::now());
+      if (!running->child.Wait(std::max(left, milliseconds(0)))) {
+        clean = false;
+        running->child.Signal(SIGKILL);
+        (void)running->child.Wait(seconds(5));
+      }
+      running->ended = true;
+    }
+  }
+  if (!running_.empty()) {
+    std::error_code ignored;
+    std::filesystem::remove(StateFile(config_.data_dir), ignored);
+  }
+  running_.clear();
+  return clean;
+}
+
+std::vector<std::string> Cluster::TakeEnded() {
+  std::vector<std::string> ended;
+  for (Running& running : running_) {
+    if (running.ended) continue;
+    const auto code = running.child.Wait(milliseconds(0));
+    if (!code) continue;
+    running.ended = true;
+    ended.push_back(fmt::format("{} (pid {}) ended with {}; see {}", running.replica.name(),
+                                running.replica.pid, *code, running.replica.log.string()));
+  }
+  return ended;
+}
+
+Result<void> Cluster::WriteState() const {
+  json::array processes;
+  for (const Running& running : running_) {
+    const Replica& replica = running.replica;
+    processes.push_back(json::object{{"service", replica.service},
+                                     {"replica", replica.number},
+                                     {"pid", replica.pid},
+                                     {"listen", replica.listen},
+                                     {"admin", replica.admin},
+                                     {"log", replica.log.string()},
+                                     {"command", json::value_from(replica.command)}});
+  }
+  const json::object state{{"pid", getpid()},
+                           {"url", fmt::format("http://127.0.0.1:{}", port_)},
+                           {"replicas", config_.replicas},
+                           {"processes", std::move(processes)}};
+  return WriteWhole(StateFile(config_.data_dir), json::serialize(state) + "\n");
+}
+
+std::shared_ptr<grpc::Channel> Cluster::Channel(std::string_view service) const {
+  const auto found = std::ranges::find(plan_, service, &Replica::service);
+  CHECK(found != plan_.end(), "no service {}", service);
+  return rpc::NetworkChannel(found->listen);
+}
+
+Result<std::string> DescribeCluster(const std::filesystem::path& data_dir) {
+  std::ifstream in(StateFile(data_dir));
+  const std::string text(std::istreambuf_iterator<char>(in), {});
+  boost::system::error_code error;
+  json::value state = json::parse(text, error);
+  if (error || !state.is_object() || !state.as_object().contains("processes")) {
+    return Fail(Code::kNotFound, "no_cluster",
+                fmt::format("no `boxoffice up --scaled` runs on {}", data_dir.string()));
+  }
+  const auto mark = [](json::object& process) {
+    process["running"] = Runs(process.at("pid").to_number<pid_t>());
+  };
+  mark(state.as_object());
+  for (json::value& process : state.at("processes").as_array()) mark(process.as_object());
+  return json::serialize(state);
+}
+
+}  // namespace boxoffice

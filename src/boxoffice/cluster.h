@@ -1,0 +1,100 @@
+// The whole of Boxoffice as processes on one machine: every service as one or several of its own, started,
+// watched and ended by this one.
+//
+// In the data folder: config/SERVICE.toml, which all replicas of a service read; replicas/SERVICE-N, the data
+// folder of each; logs/SERVICE-N.log; cluster.json, what runs (`boxoffice ps`).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <grpcpp/channel.h>
+
+#include "base/result.h"
+#include "platform/module/program.h"
+#include "platform/servers/child.h"
+
+namespace boxoffice {
+
+struct ClusterConfig {
+  std::filesystem::path data_dir;  // exists, and is this process' own (module::DataFolder)
+  uint16_t port = 8080;            // of the first gateway; 0: a free one
+  int replicas = 1;                // of each service
+  std::string log_level = "warning";
+  std::map<std::string, std::string> store_urls;  // by service; of every one that has a store
+  std::string bus_url;
+};
+
+// A process of the cluster.
+struct Replica {
+  std::string service;
+  int number = 1;
+  std::string listen;  // 127.0.0.1:9001
+  std::string admin;   // 127.0.0.1:9002
+  std::filesystem::path log;
+  std::vector<std::string> command;  // how it was started, and can be again
+  pid_t pid = 0;
+  [[nodiscard]] std::string name() const;  // "seat-1"
+};
+
+// Not thread-safe; use it from the main thread: the processes end when it does.
+class Cluster {
+ public:
+  // Waits for that long; false: the start is to be broken off.
+  using Wait = std::function<bool(std::chrono::milliseconds)>;
+
+  explicit Cluster(ClusterConfig config) : config_(std::move(config)) {}
+  ~Cluster();  // kills what still runs
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  // Migrates the stores, starts every replica, and returns when all are ready. Errors: cluster_config (the
+  // files can't be written), child_not_started, child_failed, replica_ended (with the last line of its log),
+  // not_ready (in time), stopped (by `wait`).
+  [[nodiscard]] Result<void> Start(const Wait& wait);
+  // Ends all, callers before those that they call, each by SIGTERM, and by SIGKILL if it takes too long.
+  // False: that was so for some. Again: no effect.
+  bool Stop();
+
+  // The replicas that have ended by themselves since it was last asked: "seat-1 (pid 123) ended with 137".
+  // Nothing is started in their place.
+  [[nodiscard]] std::vector<std::string> TakeEnded();
+
+  [[nodiscard]] uint16_t port() const { return port_; }
+  // To the first replica of a service.
+  [[nodiscard]] std::shared_ptr<grpc::Channel> Channel(std::string_view service) const;
+
+ private:
+  struct Running {
+    Replica replica;
+    servers::Child child;
+    bool ended = false;  // and told
+  };
+  [[nodiscard]] Result<void> Plan();
+  [[nodiscard]] Result<void> WriteConfig(const module::ServiceProgram& program) const;
+  [[nodiscard]] Result<void> ShareKeys(const Replica& replica) const;
+  [[nodiscard]] Result<void> Migrate(const module::ServiceProgram& program) const;
+  [[nodiscard]] Result<void> Launch(const Replica& replica);
+  [[nodiscard]] Result<void> AwaitReady(const Wait& wait);
+  [[nodiscard]] Result<void> CheckAlive();
+  [[nodiscard]] Result<void> WriteState() const;
+  [[nodiscard]] std::string AddressesOf(std::string_view service) const;
+
+  const ClusterConfig config_;
+  uint16_t port_ = 0;
+  std::vector<Replica> plan_;
+  std::vector<Running> running_;
+};
+
+// What cluster.json in this folder says, as JSON, with "running" for each process as it is now. Error:
+// no_cluster (kNotFound).
+[[nodiscard]] Result<std::string> DescribeCluster(const std::filesystem::path& data_dir);
+
+}  // namespace boxoffice

@@ -1,0 +1,52 @@
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <fmt/format.h>
+
+#include "boxoffice/commands.h"
+#include "boxoffice/service_programs.h"
+#include "platform/module/serve.h"
+
+namespace boxoffice::cli {
+namespace {
+
+struct MigrateOptions {
+  std::filesystem::path config;
+  std::filesystem::path data;
+};
+
+// As boxoffice-SERVICE migrate would.
+int MigrateOne(const module::ServiceProgram& program, const MigrateOptions& options) {
+  std::vector<std::string> words{"boxoffice", "migrate"};
+  if (!options.config.empty())
+    words.insert(words.end(), {"--config", options.config / (program.service + ".toml")});
+  if (!options.data.empty()) words.insert(words.end(), {"--data", options.data});
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  return module::ServeMain(static_cast<int>(arguments.size()), arguments.data(), program);
+}
+
+}  // namespace
+
+void AddMigrateCommand(CLI::App& app) {
+  const auto options = std::make_shared<MigrateOptions>();
+  CLI::App* command =
+      app.add_subcommand("migrate", "Bring every service's store up to date, create the topics, and end");
+  command->add_option("--config", options->config,
+                      "A folder with the configuration of each service: SERVICE.toml");
+  command->add_option("--data", options->data, "The data folder, where the configuration names no stores");
+  command->footer(
+      "A repeat has no effect, and services may run meanwhile. Stops at the first failure. One service "
+      "alone: "
+      "boxoffice-SERVICE\nmigrate. Exit codes: 0 done; 2 not, with one line on stderr.");
+  command->callback([options] {
+    for (const module::ServiceProgram& program : ServicePrograms()) Exit(MigrateOne(program, *options));
+  });
+}
+
+}  // namespace boxoffice::cli

@@ -1,0 +1,84 @@
+#include "platform/module/admin_server.h"
+
+#include <charconv>
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "platform/module/health_response.h"
+
+namespace boxoffice::module {
+namespace {
+
+using http::Request;
+using http::Response;
+
+// Scrapers and probes; a person who looks.
+constexpr size_t kMaxConnections = 64;
+// For answers under way when it ends.
+constexpr std::chrono::milliseconds kAfterStop{500};
+
+http::asio::awaitable<Response> AnswerMetrics(obs::Registry& metrics) {
+  Response response;
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  response.body = metrics.Render();
+  co_return response;
+}
+
+http::asio::awaitable<Response> AnswerHealth(std::vector<Health> modules, bool judge) {
+  co_return HealthResponse(modules, judge);
+}
+
+}  // namespace
+
+Result<HostPort> ParseHostPort(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  HostPort parsed;
+  bool valid = colon != std::string_view::npos && colon > 0;
+  if (valid) {
+    const char* end = text.data() + text.size();
+    const auto port = std::from_chars(text.data() + colon + 1, end, parsed.port);
+    valid = port.ec == std::errc() && port.ptr == end;
+    parsed.host = text.substr(0, colon);
+    if (parsed.host.starts_with('[') && parsed.host.ends_with(']'))  // IPv6
+      parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
+  }
+  if (!valid)
+    return Fail(Code::kInvalidArgument, "address", fmt::format("an address is IP:PORT, not \"{}\"", text));
+  return parsed;
+}
+
+Result<std::unique_ptr<AdminServer>> AdminServer::Start(std::string_view address, obs::Registry& metrics,
+                                                        GetHealth health) {
+  BOXOFFICE_ASSIGN(HostPort at, ParseHostPort(address));
+  std::unique_ptr<AdminServer> admin(new AdminServer(std::move(at.host), std::move(health)));
+  http::Router router;
+  router.Add(http::Method::kGet, "/healthz", [](Request&) { return AnswerHealth({}, /*judge=*/false); });
+  router.Add(http::Method::kGet, "/readyz",
+             [raw = admin.get()](Request&) { return AnswerHealth(raw->health_(), /*judge=*/true); });
+  router.Add(http::Method::kGet, "/metrics", [&metrics](Request&) { return AnswerMetrics(metrics); });
+  http::ServerOptions options;
+  options.address = admin->host_;
+  options.port = at.port;
+  options.max_connections = kMaxConnections;
+  options.single_threaded = true;
+  BOXOFFICE_ASSIGN(admin->server_, http::Server::Listen(admin->io_, std::move(router), options));
+  admin->thread_ = std::thread([raw = admin.get()] { raw->io_.run(); });
+  return admin;
+}
+
+AdminServer::~AdminServer() {
+  if (server_ != nullptr && thread_.joinable()) {
+    server_->Drain();
+    server_->Stop();
+    (void)server_->WaitDrained(kAfterStop);
+  }
+  work_.reset();
+  io_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+std::string AdminServer::address() const { return fmt::format("{}:{}", host_, server_->port()); }
+
+}  // namespace boxoffice::module

@@ -1,0 +1,63 @@
+#include "platform/module/admin_server.h"
+
+#include <atomic>
+
+#include <gmock/gmock.h>
+
+#include "platform/http/client.h"
+
+namespace boxoffice::module {
+namespace {
+
+using ::testing::HasSubstr;
+
+http::ClientResponse Get(const AdminServer& admin, const std::string& path) {
+  http::ClientRequest request;
+  request.url = "http://" + admin.address() + path;
+  auto response = http::FetchBlocking(std::move(request));
+  EXPECT_TRUE(response.has_value());
+  return response ? *std::move(response) : http::ClientResponse{};
+}
+
+TEST(AdminServerTest, AnswersHealthReadinessAndMetrics) {
+  obs::Registry metrics;
+  metrics.GetCounter("boxoffice_test_total", "For this test").Add(7);
+  std::atomic<bool> ill = false;
+  const auto admin = AdminServer::Start("127.0.0.1:0", metrics, [&ill] {
+    return std::vector<Health>{{"seat", ill ? "the database is gone" : ""}};
+  });
+  ASSERT_TRUE(admin) << admin.error().detail;
+  EXPECT_EQ(Get(**admin, "/readyz").status, 200);
+  EXPECT_THAT(Get(**admin, "/metrics").body, HasSubstr("boxoffice_test_total 7"));
+  ill = true;
+  const auto unready = Get(**admin, "/readyz");
+  EXPECT_EQ(unready.status, 503);
+  EXPECT_THAT(unready.body, HasSubstr("the database is gone"));
+  EXPECT_EQ(Get(**admin, "/healthz").status, 200) << "it runs all the same";
+  EXPECT_EQ(Get(**admin, "/v1/concerts").status, 404);
+}
+
+TEST(AdminServerTest, AnAddressThatIsNoneAndOneThatIsTakenAreRefused) {
+  obs::Registry metrics;
+  const auto none = [] { return std::vector<Health>{}; };
+  for (const char* address : {"", "9001", ":9001", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:x"}) {
+    const auto admin = AdminServer::Start(address, metrics, none);
+    ASSERT_FALSE(admin) << address;
+    EXPECT_EQ(admin.error().reason, "address");
+  }
+  const auto first = AdminServer::Start("127.0.0.1:0", metrics, none);
+  ASSERT_TRUE(first);
+  const auto second = AdminServer::Start((*first)->address(), metrics, none);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().reason, "port_taken");
+}
+
+TEST(ParseHostPortTest, TakesIpv6InBrackets) {
+  const auto parsed = ParseHostPort("[::1]:80");
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->host, "::1");
+  EXPECT_EQ(parsed->port, 80);
+}
+
+}  // namespace
+}  // namespace boxoffice::module

@@ -1,0 +1,23 @@
+// Where a service keeps its data: the URL that its store factory (services/NAME/store_factory.h) opens by its
+// scheme.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace boxoffice::module {
+
+// Of a service whose configuration names none: a file of its own in its process' data folder.
+[[nodiscard]] std::string DefaultStoreUrl(const std::filesystem::path& data_dir);
+
+// The folder of "sqlite:DIR"; empty: it is another URL.
+[[nodiscard]] std::filesystem::path SqliteFolder(std::string_view url);
+
+// That a service has no store for this URL; `known` lists the forms that it has. Reason: store_url
+// (kInvalidArgument). A password in the URL is masked.
+[[nodiscard]] std::unexpected<Error> NoStoreFor(std::string_view url, std::string_view known);
+
+}  // namespace boxoffice::module

@@ -1,0 +1,126 @@
+#include "platform/servers/private_postgres.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <vector>
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace boxoffice::servers {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds kPatience{60};
+constexpr milliseconds kLook{100};
+constexpr std::string_view kRootsUser = "postgres";
+
+// The newest version that Debian has installed; empty: none.
+std::filesystem::path Programs() {
+  std::vector<std::filesystem::path> found;
+  std::error_code ignored;
+  for (const auto& version : std::filesystem::directory_iterator("/usr/lib/postgresql", ignored)) {
+    if (access((version.path() / "bin" / "postgres").c_str(), X_OK) == 0)
+      found.push_back(version.path() / "bin");
+  }
+  return found.empty() ? std::filesystem::path() : *std::ranges::max_element(found);
+}
+
+bool MayEnter(const struct stat& folder, const passwd& user) {
+  if (folder.st_uid == user.pw_uid) return (folder.st_mode & S_IXUSR) != 0;
+  if (folder.st_gid == user.pw_gid) return (folder.st_mode & S_IXGRP) != 0;
+  return (folder.st_mode & S_IXOTH) != 0;
+}
+
+// Makes the folder, and gives it to the user that the server runs as.
+Result<void> Prepare(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  const auto fail = [&folder](std::string_view why) -> Result<void> {
+    return Fail(Code::kPermissionDenied, "postgres_folder", fmt::format("{}: {}", folder.string(), why));
+  };
+  if (error) return fail(error.message());
+  if (geteuid() != 0) return {};
+  const passwd* user = getpwnam(std::string(kRootsUser).c_str());
+  if (user == nullptr) return fail("there is no user postgres, as whom it would run");
+  for (std::filesystem::path above = folder.parent_path(); !above.empty(); above = above.parent_path()) {
+    struct stat info{};
+    if (stat(above.c_str(), &info) == 0 && !MayEnter(info, *user))
+      return fail(fmt::format("the user postgres, as whom it runs, may not enter {}", above.string()));
+    if (above == above.parent_path()) break;
+  }
+  if (chown(folder.c_str(), user->pw_uid, user->pw_gid) != 0) return fail(std::strerror(errno));
+  return {};
+}
+
+}  // namespace
+
+bool PrivatePostgres::Installed() { return !Programs().empty(); }
+
+Child::Options PrivatePostgres::Options() const {
+  Child::Options options;
+  options.working_dir = folder_;
+  options.log = folder_ / "log";
+  if (geteuid() == 0) options.user = kRootsUser;
+  options.death_signal = SIGQUIT;  // at once, and with its children
+  return options;
+}
+
+Result<PrivatePostgres> PrivatePostgres::Start(const std::filesystem::path& folder) {
+  const std::filesystem::path programs = Programs();
+  if (programs.empty()) return Fail(Code::kUnavailable, "postgres_missing", "PostgreSQL is not installed");
+  PrivatePostgres server;
+  server.folder_ = std::filesystem::absolute(folder);
+  BOXOFFICE_TRY(Prepare(server.folder_));
+  const std::filesystem::path data = server.folder_ / "data";
+  std::error_code ignored;
+  if (!std::filesystem::exists(data / "PG_VERSION", ignored)) {
+    BOXOFFICE_TRY(RunChild(
+        {programs / "initdb", "-D", data, "-U", "boxoffice", "-A", "trust", "-E", "UTF8", "--locale=C"},
+        server.Options(), kPatience));
+  }
+  BOXOFFICE_ASSIGN(server.port_, FreePort());
+  // On the command line, so that no file of PostgreSQL's own is edited. The socket's path would be too long
+  // for some folders, and nobody needs it.
+  BOXOFFICE_ASSIGN(server.child_,
+                   Child::Start({programs / "postgres", "-D", data, "-c", "listen_addresses=127.0.0.1", "-p",
+                                 std::to_string(server.port_), "-c", "unix_socket_directories=", "-c",
+                                 "max_connections=200", "-c", "logging_collector=off"},
+                                server.Options()));
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < end) {
+    if (server.Ask("postgres", "SELECT 1")) return server;
+    if (server.child_->Wait(kLook)) break;  // it has ended
+  }
+  return Fail(Code::kUnavailable, "postgres_not_started",
+              fmt::format("PostgreSQL does not answer; see {}", server.Options().log.string()));
+}
+
+Result<void> PrivatePostgres::Ask(const std::string& database, const std::string& sql) const {
+  return RunChild({Programs() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", Url(database), "-c", sql},
+                  Options(), kPatience);
+}
+
+Result<void> PrivatePostgres::CreateDatabase(const std::string& name) {
+  if (Ask(name, "SELECT 1")) return {};
+  return Ask("postgres", fmt::format("CREATE DATABASE \"{}\"", name));
+}
+
+std::string PrivatePostgres::Url(const std::string& database) const {
+  return fmt::format("postgresql://boxoffice@127.0.0.1:{}/{}", port_, database);
+}
+
+void PrivatePostgres::Stop(milliseconds limit) {
+  child_->Signal(SIGINT);
+  if (!child_->Wait(limit)) child_->Signal(SIGQUIT);
+  (void)child_->Wait(seconds(5));
+}
+
+}  // namespace boxoffice::servers

@@ -1,0 +1,48 @@
+// A PostgreSQL of this process' own, for a whole system on one machine: data in a folder, on 127.0.0.1.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "platform/servers/child.h"
+
+namespace boxoffice::servers {
+
+// Durable as PostgreSQL is by default. Whoever has an account on this machine may connect: it is for
+// development and tests. Where this process is root, PostgreSQL runs as the user postgres, because it refuses
+// to run as root. Not thread-safe.
+class PrivatePostgres {
+ public:
+  // Whether PostgreSQL's server programs are installed.
+  [[nodiscard]] static bool Installed();
+
+  // Makes the database cluster in `folder` at the first call, starts the server on a free port and waits
+  // until it answers. Errors: postgres_missing, postgres_folder (the user postgres can't get there), those of
+  // RunChild, postgres_not_started (see its log, folder/log).
+  [[nodiscard]] static Result<PrivatePostgres> Start(const std::filesystem::path& folder);
+
+  // Makes an empty database; if it is there already: no effect. Errors: of RunChild.
+  [[nodiscard]] Result<void> CreateDatabase(const std::string& name);
+  // "postgresql://boxoffice@127.0.0.1:12345/seat"
+  [[nodiscard]] std::string Url(const std::string& database) const;
+  // Ends it as PostgreSQL's "fast" does, and waits; killed after `limit`: nothing that was committed is lost.
+  void Stop(std::chrono::milliseconds limit);
+
+  [[nodiscard]] uint16_t port() const { return port_; }
+  [[nodiscard]] Child& child() { return *child_; }
+
+ private:
+  PrivatePostgres() = default;
+  [[nodiscard]] Child::Options Options() const;
+  [[nodiscard]] Result<void> Ask(const std::string& database, const std::string& sql) const;
+
+  std::filesystem::path folder_;
+  uint16_t port_ = 0;
+  std::optional<Child> child_;
+};
+
+}  // namespace boxoffice::servers

@@ -1,0 +1,175 @@
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include <gmock/gmock.h>
+
+#include "platform/servers/child.h"
+#include "platform/servers/private_postgres.h"
+#include "platform/servers/private_redis.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::servers {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+// Where it is missing, the test is skipped, or fails if everything has to be there.
+#define NEEDS(Server)                                                                       \
+  do {                                                                                      \
+    if (!Server::Installed()) {                                                             \
+      if (std::getenv("BOXOFFICE_REQUIRE_ALL") != nullptr) FAIL() << #Server " is missing"; \
+      GTEST_SKIP() << #Server " is not installed";                                          \
+    }                                                                                       \
+  } while (false)
+
+std::string Contents(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+class ChildTest : public ::testing::Test {
+ protected:
+  Result<Child> Start(const std::string& script, bool read_stdout = true) {
+    Child::Options options;
+    options.log = dir_.path() / "log";
+    options.read_stdout = read_stdout;
+    return Child::Start({"/bin/sh", "-c", script}, options);
+  }
+  const testbed::TempDir dir_;
+};
+
+TEST_F(ChildTest, ItsLinesAreReadItsErrorsAreLoggedAndItsCodeIsTold) {
+  auto child = Start("echo one; echo two; echo oh >&2; exit 7");
+  ASSERT_TRUE(child) << child.error().detail;
+  EXPECT_EQ(child->ReadLine(seconds(10)), "one");
+  EXPECT_EQ(child->ReadLine(seconds(10)), "two");
+  EXPECT_EQ(child->ReadLine(seconds(10)), std::nullopt);
+  EXPECT_EQ(child->Wait(seconds(10)), 7);
+  EXPECT_EQ(child->Wait(seconds(0)), 7);
+  EXPECT_EQ(Contents(dir_.path() / "log"), "oh\n");
+}
+
+TEST_F(ChildTest, OneThatRunsIsWaitedForInVainAndEndsWithItsSignal) {
+  auto child = Start("echo up; exec sleep 100");
+  ASSERT_TRUE(child);
+  EXPECT_EQ(child->ReadLine(seconds(10)), "up");
+  EXPECT_EQ(child->Wait(milliseconds(20)), std::nullopt);
+  child->Signal(SIGTERM);
+  EXPECT_EQ(child->Wait(seconds(10)), 128 + SIGTERM);
+}
+
+TEST_F(ChildTest, ItDoesNotInheritBlockedSignals) {
+  sigset_t blocked;
+  sigset_t before;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGTERM);
+  sigprocmask(SIG_BLOCK, &blocked, &before);
+  auto child = Start("exec sleep 100");
+  ASSERT_TRUE(child);
+  child->Signal(SIGTERM);
+  EXPECT_EQ(child->Wait(seconds(10)), 128 + SIGTERM);
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+}
+
+TEST_F(ChildTest, ItEndsWithItsOwner) {
+  pid_t pid = 0;
+  {
+    auto child = Start("exec sleep 100");
+    ASSERT_TRUE(child);
+    pid = child->pid();
+  }
+  EXPECT_EQ(kill(pid, 0), -1);
+}
+
+TEST_F(ChildTest, WhatCantBeStartedSaysWhy) {
+  Child::Options options;
+  options.log = dir_.path() / "log";
+  const auto program = Child::Start({"/no/such/program"}, options);
+  ASSERT_FALSE(program);
+  EXPECT_THAT(program.error().detail, HasSubstr("/no/such/program"));
+  options.user = "no-such-user";
+  EXPECT_FALSE(Child::Start({"/bin/true"}, options));
+  options.user.clear();
+  options.log = dir_.path() / "none" / "log";
+  EXPECT_FALSE(Child::Start({"/bin/true"}, options));
+}
+
+TEST_F(ChildTest, RunChildFailsWithTheCodeOrTheTime) {
+  Child::Options options;
+  options.log = dir_.path() / "log";
+  EXPECT_TRUE(RunChild({"/bin/true"}, options, seconds(10)));
+  const auto failed = RunChild({"/bin/sh", "-c", "exit 3"}, options, seconds(10));
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(failed.error().detail, HasSubstr("ended with 3"));
+  const auto late = RunChild({"/bin/sleep", "100"}, options, milliseconds(20));
+  ASSERT_FALSE(late);
+  EXPECT_THAT(late.error().detail, HasSubstr("did not end"));
+}
+
+TEST(FreePortTest, GivesNoPortTwice) {
+  const auto first = FreePort();
+  const auto second = FreePort();
+  ASSERT_TRUE(first && second);
+  EXPECT_NE(*first, *second);
+}
+
+TEST(PrivatePostgresTest, KeepsItsDatabasesFromOneStartToTheNext) {
+  NEEDS(PrivatePostgres);
+  const testbed::TempDir dir;
+  // TempDir is for its owner alone; where that is root, PostgreSQL runs as somebody else.
+  std::filesystem::permissions(dir.path(), std::filesystem::perms::others_exec,
+                               std::filesystem::perm_options::add);
+  for (int start = 0; start < 2; ++start) {
+    auto server = PrivatePostgres::Start(dir.path() / "postgres");
+    ASSERT_TRUE(server) << server.error().detail << Contents(dir.path() / "postgres" / "log");
+    ASSERT_TRUE(server->CreateDatabase("seat"));
+    ASSERT_TRUE(server->CreateDatabase("seat")) << "again";
+    EXPECT_EQ(server->Url("seat"),
+              "postgresql://boxoffice@127.0.0.1:" + std::to_string(server->port()) + "/seat");
+    Child::Options options;
+    options.log = dir.path() / "psql";
+    const std::string sql =
+        start == 0 ? "CREATE TABLE kept(x int); INSERT INTO kept VALUES (42)" : "SELECT x FROM kept";
+    EXPECT_TRUE(RunChild({"/usr/bin/psql", "-d", server->Url("seat"), "-c", sql}, options, seconds(30)));
+    server->Stop(seconds(20));
+    EXPECT_EQ(server->child().Wait(milliseconds(0)), 0);
+  }
+  EXPECT_THAT(Contents(dir.path() / "psql"), HasSubstr("42"));
+}
+
+TEST(PrivatePostgresTest, AFolderThatItsUserCantEnterIsRefusedByName) {
+  NEEDS(PrivatePostgres);
+  if (geteuid() != 0) GTEST_SKIP() << "only root runs it as another user";
+  const testbed::TempDir dir;  // for its owner alone
+  const auto server = PrivatePostgres::Start(dir.path() / "postgres");
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error().reason, "postgres_folder");
+  EXPECT_THAT(server.error().detail, HasSubstr("may not enter " + dir.path().string()));
+}
+
+TEST(PrivateRedisTest, KeepsItsDataFromOneStartToTheNext) {
+  NEEDS(PrivateRedis);
+  const testbed::TempDir dir;
+  for (int start = 0; start < 2; ++start) {
+    auto server = PrivateRedis::Start(dir.path() / "redis");
+    ASSERT_TRUE(server) << server.error().detail << Contents(dir.path() / "redis" / "log");
+    Child::Options options;
+    options.log = dir.path() / "cli";
+    std::vector<std::string> command{"/usr/bin/redis-cli", "-u", server->Url()};
+    for (const char* word : start == 0 ? std::vector<const char*>{"SET", "kept", "forty-two"}
+                                       : std::vector<const char*>{"GET", "kept"})
+      command.emplace_back(word);
+    EXPECT_TRUE(RunChild(command, options, seconds(30)));
+    server->Stop(seconds(20));
+    EXPECT_EQ(server->child().Wait(milliseconds(0)), 0);
+  }
+  EXPECT_THAT(Contents(dir.path() / "cli"), HasSubstr("forty-two"));
+}
+
+}  // namespace
+}  // namespace boxoffice::servers

@@ -1,0 +1,23 @@
+#include "services/payment/store_factory.h"
+
+#include "platform/module/store_url.h"
+#include "services/payment/store_sqlite.h"
+
+namespace boxoffice::payment {
+
+Result<OpenedStores> OpenStores(std::string_view url) {
+  if (const auto folder = module::SqliteFolder(url); !folder.empty()) {
+    OpenedStores opened;
+    opened.outbox = folder / "payment.db";
+    BOXOFFICE_ASSIGN(opened.stores, OpenSqlite(opened.outbox));
+    return opened;
+  }
+  return module::NoStoreFor(url, "sqlite:DIR");
+}
+
+Result<void> MigrateStores(std::string_view url) {
+  BOXOFFICE_TRY(OpenStores(url));
+  return {};
+}
+
+}  // namespace boxoffice::payment

@@ -1,0 +1,21 @@
+// Opens the waiting room's stores by the scheme of a URL: one of the three factories in which embedded and
+// scaled processes differ. No other place of this service tells one store from another.
+//
+//   sqlite:DIR     queue.db in that folder
+#pragma once
+
+#include <string_view>
+
+#include "base/result.h"
+#include "services/queue/store.h"
+
+namespace boxoffice::queue {
+
+// Opens them with their schema up to date. Errors: store_url (kInvalidArgument: no URL of those above), and
+// the store's own: database_unavailable, schema_newer.
+[[nodiscard]] Result<Stores> OpenStores(std::string_view url);
+
+// Brings the schema up to date. Again: no effect. Errors: as OpenStores.
+[[nodiscard]] Result<void> MigrateStores(std::string_view url);
+
+}  // namespace boxoffice::queue

@@ -1,0 +1,22 @@
+// Opens the ranking's store by the scheme of a URL: one of the three factories in which embedded and scaled
+// processes differ. No other place of this service tells one store from another.
+//
+//   sqlite:DIR     ranking.db in that folder
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "base/result.h"
+#include "services/ranking/store.h"
+
+namespace boxoffice::ranking {
+
+// Opens it with its schema up to date. Errors: store_url (kInvalidArgument: no URL of those above), and
+// the store's own: database_unavailable, schema_newer.
+[[nodiscard]] Result<std::unique_ptr<Store>> OpenStore(std::string_view url);
+
+// Brings the schema up to date. Again: no effect. Errors: as OpenStore.
+[[nodiscard]] Result<void> MigrateStores(std::string_view url);
+
+}  // namespace boxoffice::ranking

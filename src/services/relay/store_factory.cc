@@ -1,0 +1,19 @@
+#include "services/relay/store_factory.h"
+
+#include "platform/module/store_url.h"
+#include "services/relay/store_sqlite.h"
+
+namespace boxoffice::relay {
+
+Result<std::unique_ptr<Store>> OpenStore(std::string_view url) {
+  if (const auto folder = module::SqliteFolder(url); !folder.empty())
+    return OpenSqliteStore(folder / "relay.db");
+  return module::NoStoreFor(url, "sqlite:DIR");
+}
+
+Result<void> MigrateStores(std::string_view url) {
+  BOXOFFICE_TRY(OpenStore(url));
+  return {};
+}
+
+}  // namespace boxoffice::relay

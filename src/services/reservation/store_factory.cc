@@ -1,0 +1,25 @@
+#include "services/reservation/store_factory.h"
+
+#include "platform/module/store_url.h"
+#include "services/reservation/store_sqlite.h"
+
+namespace boxoffice::reservation {
+
+Result<OpenedStores> OpenStores(std::string_view url, Random& random) {
+  if (const auto folder = module::SqliteFolder(url); !folder.empty()) {
+    OpenedStores opened;
+    opened.outbox = folder / "reservation.db";
+    BOXOFFICE_ASSIGN(opened.store, SqliteStore::Open(opened.outbox, random));
+    BOXOFFICE_ASSIGN(opened.reader, SqliteReader::Open(opened.outbox));
+    return opened;
+  }
+  return module::NoStoreFor(url, "sqlite:DIR");
+}
+
+Result<void> MigrateStores(std::string_view url) {
+  SeededRandom random(SystemSeed());
+  BOXOFFICE_TRY(OpenStores(url, random));
+  return {};
+}
+
+}  // namespace boxoffice::reservation

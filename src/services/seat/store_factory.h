@@ -1,0 +1,30 @@
+// Opens the seat service's stores by the scheme of a URL: one of the three factories in which embedded and
+// scaled processes differ. No other place of this service tells one store from another.
+//
+//   sqlite:DIR     seat.db in that folder
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+#include "base/random.h"
+#include "base/result.h"
+#include "services/seat/store.h"
+
+namespace boxoffice::seat {
+
+struct OpenedStores {
+  std::unique_ptr<Store> commands;
+  std::unique_ptr<Store> requests;
+  std::filesystem::path outbox;  // the database whose outbox is to be published
+};
+// Opens both with their schema up to date. `random` makes the events' ids and must outlive them. Errors:
+// store_url (kInvalidArgument: no URL of those above), and the store's own: database_unavailable,
+// schema_newer.
+[[nodiscard]] Result<OpenedStores> OpenStores(std::string_view url, Random& random);
+
+// Brings the schema up to date. Again: no effect. Errors: as OpenStores.
+[[nodiscard]] Result<void> MigrateStores(std::string_view url);
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,23 @@
+#include "services/wallet/store_factory.h"
+
+#include "platform/module/store_url.h"
+#include "services/wallet/store_sqlite.h"
+
+namespace boxoffice::wallet {
+
+Result<OpenedStores> OpenStores(std::string_view url) {
+  if (const auto folder = module::SqliteFolder(url); !folder.empty()) {
+    OpenedStores opened;
+    opened.outbox = folder / "wallet.db";
+    BOXOFFICE_ASSIGN(opened.stores, OpenSqlite(opened.outbox));
+    return opened;
+  }
+  return module::NoStoreFor(url, "sqlite:DIR");
+}
+
+Result<void> MigrateStores(std::string_view url) {
+  BOXOFFICE_TRY(OpenStores(url));
+  return {};
+}
+
+}  // namespace boxoffice::wallet

@@ -1,0 +1,112 @@
+// `boxoffice up --scaled`: every service as a process of its own, started, watched and ended by one.
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "e2e/system.h"
+
+namespace boxoffice::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+
+json::value Ps(const System& system) {
+  const Finished ps = RunCommand({BinDir() / "boxoffice", "ps", "--data", system.data_dir()}, seconds(10));
+  EXPECT_EQ(ps.exit_code, 0) << ps.err;
+  return ps.exit_code == 0 ? json::parse(ps.out) : json::value();
+}
+
+std::vector<pid_t> PidsOf(const json::value& ps) {
+  std::vector<pid_t> pids;
+  for (const json::value& process : ps.at("processes").as_array())
+    pids.push_back(process.at("pid").to_number<pid_t>());
+  return pids;
+}
+
+// Nobody may have waited for one that has ended: then it is there still, as a zombie.
+bool IsGone(pid_t pid) {
+  std::ifstream in(fmt::format("/proc/{}/stat", pid));
+  const std::string stat(std::istreambuf_iterator<char>(in), {});
+  return stat.empty() || stat.contains(") Z ");
+}
+
+bool AllGone(const std::vector<pid_t>& pids) { return std::ranges::all_of(pids, IsGone); }
+
+TEST(Scaled, SellsAndStopsAndSellsAgain) {
+  System system({"--scaled", "--no-kafka", "--no-seed"});
+  ASSERT_TRUE(system.ready());
+  const std::string show = system.CreateShow();
+  Buyer mina(system, "mina");
+  ASSERT_TRUE(mina.Enter(show));
+  ASSERT_EQ(mina.Charge(3'000).status, 201);
+  const Reply sold = mina.Reserve(show, R"("seats":[1],"pay":true)");
+  ASSERT_EQ(sold.status, 201) << sold;
+  EXPECT_EQ(sold.at("state"), "CONFIRMED");
+  system.ExpectCleanAudit();
+  const std::vector<pid_t> pids = PidsOf(Ps(system));
+  EXPECT_EQ(pids.size(), 8U);
+  EXPECT_EQ(system.Stop(SIGTERM), 0);
+  EXPECT_TRUE(AllGone(pids));
+  system.Start();
+  ASSERT_TRUE(system.ready());
+  EXPECT_EQ(mina.Get(sold.at("id")).at("state"), "CONFIRMED");
+  EXPECT_EQ(mina.Balance(), 2'000);
+}
+
+TEST(Scaled, PsListsEveryReplicaAndADeadOneIsReported) {
+  System system({"--scaled", "--no-kafka", "--no-seed"});
+  ASSERT_TRUE(system.ready());
+  json::value ps = Ps(system);
+  EXPECT_EQ(ps.at("url").as_string(), fmt::format("http://127.0.0.1:{}", system.port()));
+  std::vector<std::string> services;
+  pid_t ranking = 0;
+  for (const json::value& process : ps.at("processes").as_array()) {
+    services.emplace_back(process.at("service").as_string());
+    EXPECT_EQ(process.at("replica"), 1);
+    EXPECT_EQ(process.at("running"), true);
+    const std::string admin(process.at("admin").as_string());
+    Api api(PortOf(admin));
+    EXPECT_EQ(api.Call("GET", "/readyz").status, 200) << services.back();
+    if (services.back() == "ranking") ranking = process.at("pid").to_number<pid_t>();
+  }
+  EXPECT_THAT(services, testing::UnorderedElementsAre("queue", "seat", "wallet", "payment", "reservation",
+                                                      "ranking", "relay", "gateway"));
+  kill(ranking, SIGKILL);
+  const std::string report = fmt::format("ranking-1 (pid {}) ended with 137", ranking);
+  EXPECT_TRUE(Eventually([&] { return system.Log().contains(report); })) << system.Log();
+  EXPECT_EQ(system.Show(system.CreateShow()).status, 200) << "the others go on";
+  ps = Ps(system);
+  for (const json::value& process : ps.at("processes").as_array())
+    EXPECT_EQ(process.at("running").as_bool(), process.at("service").as_string() != "ranking");
+}
+
+TEST(Scaled, EveryProcessEndsWithTheOneThatStartedIt) {
+  System system({"--scaled", "--no-kafka", "--no-seed"});
+  ASSERT_TRUE(system.ready());
+  const std::vector<pid_t> pids = PidsOf(Ps(system));
+  system.Crash();
+  EXPECT_TRUE(Eventually([&] { return AllGone(pids); }, seconds(20)));
+  system.Start();
+  EXPECT_TRUE(system.ready()) << "nothing of the crash is in the way";
+}
+
+TEST(Scaled, AReplicaThatCantStartIsOneLineAndNothingStays) {
+  System system({"--scaled", "--no-kafka", "--no-seed"});
+  ASSERT_TRUE(system.ready());
+  const testbed::TempDir dir;
+  const Finished second = RunCommand({BinDir() / "boxoffice", "up", "--scaled", "--no-seed", "--port",
+                                      std::to_string(system.port()), "--data", dir.path()},
+                                     seconds(60));
+  EXPECT_EQ(second.exit_code, 2);
+  EXPECT_THAT(second.err, HasSubstr("gateway-1"));
+  EXPECT_THAT(second.err, HasSubstr("port_taken"));
+}
+
+}  // namespace
+}  // namespace boxoffice::e2e

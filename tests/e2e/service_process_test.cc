@@ -1,0 +1,156 @@
+// One service as a process: what orchestrators, administrators and balancers meet.
+#include <csignal>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "e2e/system.h"
+
+namespace boxoffice::e2e {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// `boxoffice serve SERVICE` on a folder, once it is ready.
+class Service {
+ public:
+  Service(const std::string& service, const std::filesystem::path& folder, std::vector<std::string> flags) {
+    std::vector<std::string> command{BinDir() / "boxoffice", "serve", service, "--data", folder / "data"};
+    command.insert(command.end(), flags.begin(), flags.end());
+    process_.emplace(command, Process::Options{{}, folder / "stderr"});
+    ready_line_ = process_->ReadLine(seconds(30)).value_or("");
+    const std::string admin = process_->ReadLine(seconds(10)).value_or("");
+    if (admin.starts_with("admin 127.0.0.1:")) admin_port_ = PortOf(admin);
+  }
+  [[nodiscard]] const std::string& ready_line() const { return ready_line_; }
+  [[nodiscard]] Reply Admin(const std::string& path) const { return Api(admin_port_).Call("GET", path); }
+  Process& process() { return *process_; }
+
+ private:
+  std::optional<Process> process_;
+  std::string ready_line_;
+  uint16_t admin_port_ = 0;
+};
+
+Finished RunService(std::vector<std::string> words) {
+  words.insert(words.begin(), {BinDir() / "boxoffice", "serve"});
+  return RunCommand(words, seconds(30));
+}
+
+TEST(ServiceProcess, HealthReadinessAndMetricsHaveAnAddressOfTheirOwn) {
+  const testbed::TempDir dir;
+  for (const char* name :
+       {"queue", "seat", "wallet", "payment", "reservation", "ranking", "relay", "gateway"}) {
+    std::vector<std::string> flags{"--drain-notice-ms=0", "--log-level", "warning"};
+    if (std::string_view(name) == "gateway")
+      flags.push_back(fmt::format("--listen=127.0.0.1:{}", FreePort()));
+    Service service(name, dir.path(), flags);
+    EXPECT_THAT(service.ready_line(), testing::StartsWith(fmt::format("ready {} ", name)));
+    EXPECT_EQ(service.Admin("/healthz").status, 200) << name;
+    const Reply ready = service.Admin("/readyz");
+    EXPECT_EQ(ready.status, 200) << name << ready;
+    EXPECT_THAT(ready.text, HasSubstr(fmt::format(R"({{"name":"{}","problem":null}})", name)));
+    EXPECT_EQ(service.Admin("/metrics").status, 200) << name;
+    EXPECT_EQ(service.Admin("/v1/concerts").status, 404) << name;
+    service.process().Signal(SIGTERM);
+    EXPECT_EQ(service.process().Wait(seconds(10)), 0) << name;
+  }
+}
+
+// Not ready → the notice, in which it serves → draining → the end.
+TEST(ServiceProcess, AtTheSignalItIsNotReadyButServesUntilTheNoticeIsOver) {
+  const testbed::TempDir dir;
+  const uint16_t port = FreePort();
+  Service gateway(
+      "gateway", dir.path(),
+      {fmt::format("--listen=127.0.0.1:{}", port), "--drain-notice-ms=2000", "--drain-grace-ms=3000"});
+  Api api(port);
+  ASSERT_EQ(api.Call("GET", "/readyz").status, 200);
+  const auto signalled = std::chrono::steady_clock::now();
+  gateway.process().Signal(SIGTERM);
+  ASSERT_TRUE(Eventually([&] { return gateway.Admin("/readyz").status == 503; }, seconds(1)));
+  EXPECT_THAT(gateway.Admin("/readyz").text, HasSubstr("draining"));
+  EXPECT_EQ(gateway.Admin("/healthz").status, 200);
+  EXPECT_EQ(api.Call("GET", "/readyz").status, 503) << "the public address tells it as well";
+  EXPECT_EQ(api.Call("GET", "/openapi.yaml").status, 200) << "it still serves";
+  EXPECT_EQ(gateway.process().Wait(seconds(10)), 0);
+  EXPECT_GE(std::chrono::steady_clock::now() - signalled, seconds(2));
+  std::ifstream in(dir.path() / "stderr");
+  const std::string log(std::istreambuf_iterator<char>(in), {});
+  EXPECT_LT(log.find("not_ready"), log.find("draining"));
+  EXPECT_LT(log.find("draining"), log.find("\"stopped\""));
+}
+
+TEST(ServiceProcess, ASecondCtrlCEndsItAtOnce) {
+  const testbed::TempDir dir;
+  Service service("seat", dir.path(), {"--drain-notice-ms=60000"});
+  service.process().Signal(SIGINT);
+  ASSERT_TRUE(Eventually([&] { return service.Admin("/readyz").status == 503; }));
+  service.process().Signal(SIGINT);
+  EXPECT_EQ(service.process().Wait(seconds(5)), 128 + SIGINT);
+}
+
+TEST(ServiceProcess, MigrateMakesTheStoreAndEnds) {
+  const testbed::TempDir dir;
+  for (int i = 0; i < 2; ++i) {
+    const Finished migrated = RunService({"wallet", "migrate", "--data", dir.path()});
+    EXPECT_EQ(migrated.exit_code, 0) << migrated.err;
+    EXPECT_EQ(migrated.out, "migrated wallet\n");
+    EXPECT_TRUE(std::filesystem::exists(dir.path() / "wallet.db"));
+    EXPECT_TRUE(std::filesystem::exists(dir.path() / "bus.db"));
+  }
+}
+
+TEST(ServiceProcess, AStoreThatItDoesNotHaveIsOneLineAndExit2) {
+  const testbed::TempDir dir;
+  for (const char* service : {"queue", "seat", "wallet", "payment", "reservation", "ranking", "relay"}) {
+    for (const bool migrate : {false, true}) {
+      std::vector<std::string> words{service, "--data", dir.path(), "--store-url", "abacus://u:hush@h/x"};
+      if (migrate) words.emplace_back("migrate");
+      const Finished finished = RunService(words);
+      EXPECT_EQ(finished.exit_code, 2) << service;
+      EXPECT_EQ(std::ranges::count(finished.err, '\n'), 1) << finished.err;
+      EXPECT_THAT(finished.err, HasSubstr("abacus://u:***@h/x"));
+      EXPECT_THAT(finished.err, HasSubstr("(store_url)"));
+    }
+  }
+}
+
+TEST(ServiceProcess, AMistakeInTheFileIsOneLineThatNamesItsPlaceAndExit2) {
+  const testbed::TempDir dir;
+  const std::filesystem::path file = dir.path() / "reservation.toml";
+  std::ofstream(file) << "[saga]\nmax_tries = 20\n[lease]\nduration = 5\n";
+  Finished finished = RunService({"reservation", "--data", dir.path() / "data", "--config", file});
+  EXPECT_EQ(finished.exit_code, 2);
+  EXPECT_EQ(finished.err,
+            fmt::format("boxoffice: {}:4: no key lease.duration: [lease] has duration_ms, renew_ms\n",
+                        file.string()));
+  std::ofstream(file) << "[lease]\nrenew_ms = 8000\n";
+  finished = RunService({"reservation", "--data", dir.path() / "data", "--config", file});
+  EXPECT_EQ(finished.exit_code, 2);
+  EXPECT_THAT(finished.err, HasSubstr("lease.renew_ms must be less than half of lease.duration_ms"));
+}
+
+TEST(ServiceProcess, ConfigPrintTellsOriginsAndMasksSecrets) {
+  const testbed::TempDir dir;
+  const std::filesystem::path file = dir.path() / "gateway.toml";
+  std::ofstream(file) << "[jwt]\nkey = \"a-secret-of-thirty-two-characters\"\nissuer = \"us\"\n"
+                         "[token]\nkeys = [\"k1=hush-hush-hush-hush\"]\n";
+  setenv("BOXOFFICE_CALL_QUERY_TIMEOUT_MS", "1500", 1);
+  const Finished printed = RunService({"gateway", "config", "print", "--config", file, "--peer",
+                                       "seat=10.0.0.1:9001", "--bus-url", "x://u:hush@h"});
+  unsetenv("BOXOFFICE_CALL_QUERY_TIMEOUT_MS");
+  EXPECT_EQ(printed.exit_code, 0) << printed.err;
+  EXPECT_THAT(printed.out, Not(HasSubstr("hush")));
+  EXPECT_THAT(printed.out, Not(HasSubstr("thirty-two")));
+  EXPECT_THAT(printed.out, ContainsRegex("query_timeout_ms = 1500 +# BOXOFFICE_CALL_QUERY_TIMEOUT_MS\n"));
+  EXPECT_THAT(printed.out, ContainsRegex("seat = .10.0.0.1:9001. +# --peer\n"));
+  EXPECT_THAT(printed.out, ContainsRegex("issuer = .us. +# .*gateway.toml:3\n"));
+  EXPECT_THAT(printed.out, ContainsRegex("saga_timeout_ms = 10000 +# default\n"));
+}
+
+}  // namespace
+}  // namespace boxoffice::e2e
