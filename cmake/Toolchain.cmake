@@ -3,10 +3,6 @@ find_program(CCACHE ccache)
 if(CCACHE)
   # PCH needs the sloppiness; ccache's own documentation names these three.
   set(ccache_settings CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime)
-  if(BOXOFFICE_PCH_CONTRACTS)
-    # Clones of one commit share what they compile, wherever they are.
-    list(APPEND ccache_settings CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1)
-  endif()
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env ${ccache_settings} ${CCACHE})
 endif()
 find_program(MOLD mold)
