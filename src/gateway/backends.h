@@ -45,7 +45,7 @@ struct BackendLimits {
 
 struct Outbox {
   std::string service;
-  rpc::Stubs<outbox::v1::OutboxService::Stub> stub;
+  std::unique_ptr<rpc::Stubs<outbox::v1::OutboxService::Stub>> stub;
 };
 
 // Use it on the executor that it was given (one thread), which must run until this is destroyed.
@@ -136,7 +136,7 @@ class Backends {
         {"wallet", wallet_peer_},
         {"payment", MakePeer("payment", metrics)}};
     for (const auto& [service, peer] : peers) {
-      outboxes.push_back({service, rpc::Stubs<outbox::v1::OutboxService::Stub>(
+      outboxes.push_back({service, std::make_unique<rpc::Stubs<outbox::v1::OutboxService::Stub>>(
                                        peer, slot_, &outbox::v1::OutboxService::NewStub)});
     }
     return outboxes;

@@ -102,7 +102,7 @@ asio::awaitable<Response> GetOutbox(Edge& edge, Request& request) {
   std::vector<OutboxRow> rows;
   for (const Outbox& asked : edge.backends.outboxes) {
     const outbox::v1::GetStatusRequest query;
-    const auto start = [&asked](auto... a) { asked.stub->async()->GetStatus(a...); };
+    const auto start = [&asked](auto... a) { (*asked.stub)->async()->GetStatus(a...); };
     Result<outbox::v1::OutboxStatus> status =
         co_await edge.backends.Ask<outbox::v1::OutboxStatus>(query, request.traceparent(), start);
     rows.push_back({asked.service, std::move(status)});
