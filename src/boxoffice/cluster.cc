@@ -102,7 +102,8 @@ Cluster::~Cluster() = default;
 
 Result<void> Cluster::Plan() {
   for (const module::ServiceProgram& program : ServicePrograms()) {
-    for (int number = 1; number <= config_.replicas; ++number) {
+    const int replicas = config_.single.contains(program.service) ? 1 : config_.replicas;
+    for (int number = 1; number <= replicas; ++number) {
       Replica replica{.service = program.service, .number = number};
       uint16_t port = program.service == "gateway" && number == 1 ? config_.port : uint16_t{0};
       if (port == 0) {
@@ -283,9 +284,13 @@ Result<void> Cluster::WriteState() const {
                                      {"log", replica.log.string()},
                                      {"command", json::value_from(replica.command)}});
   }
+  json::array servers;
+  for (const Server& server : config_.servers)
+    servers.push_back(json::object{{"name", server.name}, {"pid", server.pid}, {"listen", server.address}});
   const json::object state{{"pid", getpid()},
                            {"url", fmt::format("http://127.0.0.1:{}", port_)},
                            {"replicas", config_.replicas},
+                           {"servers", std::move(servers)},
                            {"processes", std::move(processes)}};
   return WriteWhole(StateFile(config_.data_dir), json::serialize(state) + "\n");
 }
@@ -301,7 +306,8 @@ Result<std::string> DescribeCluster(const std::filesystem::path& data_dir) {
   const std::string text(std::istreambuf_iterator<char>(in), {});
   boost::system::error_code error;
   json::value state = json::parse(text, error);
-  if (error || !state.is_object() || !state.as_object().contains("processes")) {
+  if (error || !state.is_object() || !state.as_object().contains("processes") ||
+      !state.as_object().contains("servers")) {
     return Fail(Code::kNotFound, "no_cluster",
                 fmt::format("no `boxoffice up --scaled` runs on {}", data_dir.string()));
   }
@@ -309,7 +315,9 @@ Result<std::string> DescribeCluster(const std::filesystem::path& data_dir) {
     process["running"] = Runs(process.at("pid").to_number<pid_t>());
   };
   mark(state.as_object());
-  for (json::value& process : state.at("processes").as_array()) mark(process.as_object());
+  for (const char* list : {"servers", "processes"}) {
+    for (json::value& process : state.at(list).as_array()) mark(process.as_object());
+  }
   return json::serialize(state);
 }
 

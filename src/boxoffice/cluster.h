@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,13 +24,22 @@
 
 namespace boxoffice {
 
+// A server that the services keep their data in, for `boxoffice ps`.
+struct Server {
+  std::string name;     // "postgresql"
+  std::string address;  // "127.0.0.1:5432"
+  pid_t pid = 0;
+};
+
 struct ClusterConfig {
   std::filesystem::path data_dir;  // exists, and is this process' own (module::DataFolder)
   uint16_t port = 8080;            // of the first gateway; 0: a free one
-  int replicas = 1;                // of each service
+  int replicas = 1;                // of each service, but for
+  std::set<std::string> single;    // those of which there can be one
   std::string log_level = "warning";
   std::map<std::string, std::string> store_urls;  // by service; of every one that has a store
   std::string bus_url;
+  std::vector<Server> servers;
 };
 
 // A process of the cluster.

@@ -15,7 +15,8 @@ void AddPsCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("ps", "List the processes of `up --scaled`, as JSON");
   command->add_option("--data", *data, "Its data folder")->capture_default_str();
   command->footer(
-      "{\"pid\", \"url\", \"replicas\", \"processes\": [{\"service\", \"replica\", \"pid\", \"running\", "
+      "{\"pid\", \"url\", \"replicas\", \"servers\": [{\"name\", \"pid\", \"running\", \"listen\"}], "
+      "\"processes\": [{\"service\", \"replica\", \"pid\", \"running\", "
       "\"listen\", \"admin\", \"log\", \"command\"}]}\n"
       "Exit codes: 0 printed; 2 no such system runs there.");
   command->callback([data] {

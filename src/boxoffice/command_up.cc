@@ -16,12 +16,12 @@
 #include "boxoffice/cluster.h"
 #include "boxoffice/commands.h"
 #include "boxoffice/demo.h"
+#include "boxoffice/private_stores.h"
 #include "boxoffice/service_programs.h"
 #include "boxoffice/system.h"
 #include "platform/bus/bus_factory.h"
 #include "platform/module/process.h"
 #include "platform/module/serve.h"
-#include "platform/module/store_url.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::cli {
@@ -40,6 +40,7 @@ struct UpOptions {
   bool scaled = false;
   int replicas = 1;
   bool no_kafka = false;
+  std::string kafka_class_path;
 };
 
 // How to buy a first seat, in words that can be pasted into a shell.
@@ -100,22 +101,35 @@ Result<void> Up(const UpOptions& options) {
 constexpr int kMaxReplicas = 16;
 constexpr std::chrono::milliseconds kWatch{200};
 
-// Where each service keeps its data, and the bus.
-Result<ClusterConfig> PlanCluster(const UpOptions& options, const std::filesystem::path& folder) {
-  if (options.replicas > 1) {
-    return Fail(Code::kInvalidArgument, "usage",
-                "several replicas need stores that they can share, and these are SQLite");
-  }
+// How many processes each service has, and where each keeps its data.
+ClusterConfig PlanCluster(const UpOptions& options, const std::filesystem::path& folder,
+                          const PrivateStores& stores) {
   ClusterConfig config;
   config.data_dir = std::filesystem::absolute(folder);
   config.port = options.port;
   config.replicas = options.replicas;
   config.log_level = options.log_level;
-  for (const module::ServiceProgram& program : ServicePrograms())
-    if (program.migrate) config.store_urls[program.service] = module::DefaultStoreUrl(config.data_dir);
-  config.bus_url = bus::DefaultBusUrl(config.data_dir);
-  fmt::print(stderr, "boxoffice: the event bus is a log in one SQLite file ({})\n", config.bus_url);
+  config.store_urls = stores.store_urls();
+  config.servers = stores.servers();
+  config.bus_url = stores.bus_url();
+  // What these hold in memory of a show or of the rankings is theirs alone (see their READMEs).
+  config.single = {"queue", "ranking"};
+  if (config.bus_url.empty()) {
+    config.bus_url = bus::DefaultBusUrl(config.data_dir);
+    config.single.insert("relay");  // a group of this bus is one process
+    fmt::print(stderr, "boxoffice: the event bus is a log in one SQLite file ({})\n", config.bus_url);
+  }
   return config;
+}
+
+// None: there is to be no Kafka. Error: kafka_missing.
+Result<std::optional<std::string>> KafkaClassPath(const UpOptions& options) {
+  if (options.no_kafka) return std::nullopt;
+  if (!options.kafka_class_path.empty()) return options.kafka_class_path;
+  return Fail(
+      Code::kInvalidArgument, "kafka_missing",
+      "--kafka-class-path is missing; `./dev up --scaled` fetches Kafka's jars and gives it, and with "
+      "--no-kafka the bus is a SQLite file");
 }
 
 // The same as processes, which end when this one does, and this one when whoever started it does.
@@ -124,8 +138,9 @@ Result<void> UpScaled(const UpOptions& options) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   module::RaiseFileLimit();
   BOXOFFICE_ASSIGN(const module::DataFolder folder, module::DataFolder::Open(options.data));
-  BOXOFFICE_ASSIGN(ClusterConfig config, PlanCluster(options, folder.path()));
-  Cluster cluster(std::move(config));
+  BOXOFFICE_ASSIGN(const auto class_path, KafkaClassPath(options));
+  BOXOFFICE_ASSIGN(PrivateStores stores, PrivateStores::Start(folder.path(), class_path));
+  Cluster cluster(PlanCluster(options, folder.path(), stores));
   bool stopped = false;
   auto started = cluster.Start([&](std::chrono::milliseconds time) {
     stopped = stopped || signals.WaitFor(time);
@@ -133,6 +148,7 @@ Result<void> UpScaled(const UpOptions& options) {
   });
   if (stopped || !started) {
     cluster.Stop();
+    stores.Stop();
     return stopped ? Result<void>() : std::move(started);
   }
   demo::Shows shows = demo::ReadRecord(folder.path()).shows;
@@ -148,8 +164,9 @@ Result<void> UpScaled(const UpOptions& options) {
   while (!signals.WaitFor(kWatch)) {
     for (const std::string& ended : cluster.TakeEnded()) fmt::print(stderr, "boxoffice: {}\n", ended);
   }
-  if (!cluster.Stop())
-    return Fail(Code::kInternal, kForced, "some processes had to be killed; nothing is lost");
+  const bool clean = cluster.Stop();
+  stores.Stop();
+  if (!clean) return Fail(Code::kInternal, kForced, "some processes had to be killed; nothing is lost");
   return {};
 }
 
@@ -177,6 +194,10 @@ void AddUpCommand(CLI::App& app) {
       ->check(CLI::Range(1, kMaxReplicas))
       ->capture_default_str()
       ->needs(scaled);
+  command
+      ->add_option("--kafka-class-path", options->kafka_class_path,
+                   "Where Kafka's jars are, as java's -cp takes it; ./dev up gives it")
+      ->envname("BOXOFFICE_KAFKA_CLASS_PATH");
   command
       ->add_flag("--no-kafka", options->no_kafka, "The event bus in its simplest durable form: a SQLite file")
       ->needs(scaled);

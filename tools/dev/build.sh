@@ -9,7 +9,7 @@ cmd_build() {
     preset=$1
     shift
   fi
-  need_packages packages.txt packages-test.txt
+  need_packages packages.txt packages-test.txt packages-scaled.txt
   build "$preset" "$@"
 }
 

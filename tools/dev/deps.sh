@@ -4,7 +4,7 @@
 cmd_deps() {
   case ${1-} in
     "") need_packages packages.txt ;;
-    test) need_packages packages.txt packages-test.txt ;;
+    test) need_packages packages.txt packages-test.txt packages-scaled.txt ;;
     tidy) need_packages packages.txt packages-tidy.txt ;;
     *)
       echo "dev deps: test or tidy, not \"$1\"" >&2

@@ -22,7 +22,7 @@ cmd_test() {
   fi
   [[ ${#labels[@]} -eq 0 ]] || args=(-L "^($(IFS='|' && echo "${labels[*]}"))\$" "${args[@]}")
 
-  need_packages packages.txt packages-test.txt
+  need_packages packages.txt packages-test.txt packages-scaled.txt
   build "$preset" "${targets[@]}"
   export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:halt_on_error=1}
   export TSAN_OPTIONS=${TSAN_OPTIONS-halt_on_error=1:second_deadlock_stack=1}

@@ -1,7 +1,8 @@
 // Which bus a URL names: one of the three factories in which embedded and scaled processes differ. No other
 // place tells one from another.
 //
-//   sqlite:FILE     the log in one SQLite file, which the processes of one machine may share
+//   sqlite:FILE                the log in one SQLite file, which the processes of one machine may share
+//   kafka:HOST:PORT,HOST:PORT  an Apache Kafka cluster, by some of its brokers
 #pragma once
 
 #include <filesystem>
@@ -20,13 +21,27 @@ namespace boxoffice::bus {
 // The bus of a process whose configuration names none: a log in its data folder.
 [[nodiscard]] std::string DefaultBusUrl(const std::filesystem::path& data_dir);
 
+// The bus on a Kafka cluster: "HOST:PORT,HOST:PORT" are some of its brokers.
+[[nodiscard]] std::string ClusterBusUrl(std::string_view brokers);
+
 // Opens the bus; `clock` and `metrics` must outlive it. Errors: bus_url (kInvalidArgument: no URL of those
 // above), and the bus's own: database_unavailable, schema_newer.
 [[nodiscard]] Result<std::unique_ptr<Bus>> OpenBus(std::string_view url, const Clock& clock,
                                                    obs::Registry& metrics);
 
-// Creates what must be there before events of `topics` can be published. Again: no effect. Errors: as
-// OpenBus.
-[[nodiscard]] Result<void> PrepareBus(std::string_view url, const std::vector<std::string>& topics);
+// What a service needs of the bus before it starts.
+struct BusNeeds {
+  std::vector<std::string> published;  // topics
+  std::string group;                   // empty: it consumes nothing
+  std::vector<std::string> consumed;   // topics
+  // Of topics that are made now, where the bus divides and copies them; never changed afterwards.
+  int partitions = 12;
+  int replication_factor = 1;
+};
+
+// Creates what must be there, for good: events are kept for ever, as projections are rebuilt from them.
+// Again: no effect; a topic that is there with other settings is left as it is and logged. Errors: as
+// OpenBus, and those of CreateTopics (kafka_admin.h).
+[[nodiscard]] Result<void> PrepareBus(std::string_view url, const BusNeeds& needs);
 
 }  // namespace boxoffice::bus

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "testing/kafka_broker.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::bus {
@@ -11,11 +12,36 @@ TEST(BusFactoryTest, TheDefaultIsALogInTheDataFolder) {
   const testbed::TempDir dir;
   const SystemClock clock;
   obs::Registry metrics;
-  ASSERT_TRUE(PrepareBus(DefaultBusUrl(dir.path()), {"seat"}));
+  ASSERT_TRUE(PrepareBus(DefaultBusUrl(dir.path()), {.published = {"seat"}}));
   EXPECT_TRUE(std::filesystem::exists(dir.path() / "bus.db"));
   const auto bus = OpenBus(DefaultBusUrl(dir.path()), clock, metrics);
   ASSERT_TRUE(bus) << bus.error().detail;
-  EXPECT_TRUE((*bus)->Read("seat", 0, 1).value().empty());
+  EXPECT_TRUE((*bus)->Read("seat", {}, 1).value().records.empty());
+}
+
+TEST(BusFactoryTest, AKafkaClusterHasWhatWasPreparedAndCanBeUsedAtOnce) {
+  BOXOFFICE_NEED_KAFKA();
+  const SystemClock clock;
+  SeededRandom random(SystemSeed());
+  obs::Registry metrics;
+  const std::string url = ClusterBusUrl(testbed::KafkaBroker::Shared().address());
+  BusNeeds needs{.published = {"factory"}, .group = "factories", .consumed = {"factory"}};
+  needs.partitions = 2;
+  for (int i = 0; i < 2; ++i) {  // again: no effect
+    const auto prepared = PrepareBus(url, needs);
+    ASSERT_TRUE(prepared) << prepared.error().detail;
+  }
+  const auto bus = OpenBus(url, clock, metrics);
+  ASSERT_TRUE(bus) << bus.error().detail;
+  Event event;
+  event.id = EventId::Make(clock.Now(), random);
+  event.topic = "factory";
+  event.key = "k";
+  event.type = "factory.opened";
+  event.time = clock.Now();
+  const auto published = (*bus)->Publish({&event, 1});
+  ASSERT_TRUE(published) << published.error().detail;
+  EXPECT_EQ((*bus)->Read("factory", {}, 10).value().records.size(), 1U);
 }
 
 TEST(BusFactoryTest, AnotherSchemeIsRefusedWithThoseThatThereAre) {

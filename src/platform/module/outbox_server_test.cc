@@ -47,7 +47,7 @@ TEST(OutboxServerTest, TellsHowManyEventsWaitAndForHowLong) {
   }
   BrokenBus bus;
   outbox::Publisher publisher({.service = "test",
-                               .database = file,
+                               .open_table = [&] { return outbox::OpenSqliteTable(file); },
                                .min_poll = milliseconds(1),
                                .max_poll = milliseconds(1),
                                .backoff = milliseconds(1),

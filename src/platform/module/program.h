@@ -19,6 +19,8 @@ struct ServiceProgram {
   std::string listen;
   std::vector<std::string> peers;   // the services that it calls
   std::vector<std::string> topics;  // those that it publishes to
+  // Those that it consumes, as the group that has its name.
+  std::vector<std::string> consumed_topics;
   // Adds the service's own keys. They are bound to what `make` makes the module of.
   std::function<void(config::Keys&)> add_keys;
   // Opens the store and brings its schema up to date; empty: it has none. Errors: store_url, and the store's.

@@ -135,7 +135,11 @@ Result<void> Migrate(const ProcessConfig& config, const ServiceProgram& program)
                 fmt::format("{}: {}", config.data.string(), error.message()));
   }
   if (program.migrate) BOXOFFICE_TRY(program.migrate(config.store_url));
-  BOXOFFICE_TRY(bus::PrepareBus(config.bus_url, program.topics));
+  bus::BusNeeds needs{.published = program.topics, .group = {}, .consumed = program.consumed_topics};
+  if (!needs.consumed.empty()) needs.group = program.service;
+  needs.partitions = config.bus_partitions;
+  needs.replication_factor = config.bus_replication_factor;
+  BOXOFFICE_TRY(bus::PrepareBus(config.bus_url, needs));
   fmt::print("migrated {}\n", program.service);
   return {};
 }
@@ -197,6 +201,10 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
   if (program.migrate)
     keys.Url("store.url", config.store_url, "Where its data is; empty: SQLite in the data folder");
   keys.Url("bus.url", config.bus_url, "The event bus; empty: SQLite in the data folder");
+  keys.Integer("bus.partitions", config.bus_partitions, 1, 10'000,
+               "Of topics that migrate makes: the most processes of a group that can share the work");
+  keys.Integer("bus.replication_factor", config.bus_replication_factor, 1, 10,
+               "Of topics that migrate makes: brokers that have each event; 3 in production");
   keys.Path("tls.ca_file", config.tls.ca,
             "PEM of the authority that all services trust; with the next two: mutual TLS between services");
   keys.Path("tls.certificate_file", config.tls.certificate, "PEM of this service's certificate");

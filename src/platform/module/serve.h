@@ -25,6 +25,8 @@ struct ProcessConfig {
   std::map<std::string, std::string> peers;  // service → address; "": its socket in the data folder
   std::string store_url;                     // empty: in the data folder
   std::string bus_url;                       // empty: in the data folder
+  int bus_partitions = 12;                   // of the topics that migrate makes; so is the next
+  int bus_replication_factor = 1;
   rpc::TlsConfig tls;                        // all empty: plain text between services
   std::string admin_listen = "127.0.0.1:0";  // empty: nowhere
   // From the signal to the draining: the process is not ready any more, but still serves whoever has not

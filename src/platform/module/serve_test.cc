@@ -87,7 +87,7 @@ class ServeMainTest : public testing::Test {
       return Result<void>();
     };
     program.make = [this, start](const Runtime& runtime) -> Result<std::unique_ptr<Module>> {
-      listen_ = runtime.listen;
+      listen_ = runtime.listen.addresses;
       store_url_ = runtime.store_url;
       health_ = runtime.health;
       return std::make_unique<ShortLived>(calls_, start, [this] { health_in_drain_ = health_(); });

@@ -16,6 +16,11 @@ namespace boxoffice::module {
 // The folder of "sqlite:DIR"; empty: it is another URL.
 [[nodiscard]] std::filesystem::path SqliteFolder(std::string_view url);
 
+// Whether a URL names a PostgreSQL database ("postgresql://…"), or Redis or a cluster of it ("redis://…",
+// "redis+cluster://…": platform/redis/address.h).
+[[nodiscard]] bool IsPostgres(std::string_view url);
+[[nodiscard]] bool IsRedis(std::string_view url);
+
 // That a service has no store for this URL; `known` lists the forms that it has. Reason: store_url
 // (kInvalidArgument). A password in the URL is masked.
 [[nodiscard]] std::unexpected<Error> NoStoreFor(std::string_view url, std::string_view known);

@@ -83,11 +83,12 @@ class Table {
 // The outbox of a database that has been migrated. Errors: database_unavailable, outbox_schema.
 [[nodiscard]] Result<std::unique_ptr<Table>> OpenSqliteTable(const std::filesystem::path& file);
 
+// Opens the outbox that a publisher empties; called once, by its Start.
+using OpenTable = std::function<Result<std::unique_ptr<Table>>()>;
+
 struct PublisherConfig {
-  std::string service;  // labels metrics and logs
-  std::filesystem::path database;
-  // Opens the outbox. Empty: in SQLite, in the file `database`.
-  std::function<Result<std::unique_ptr<Table>>()> open_table;
+  std::string service;   // labels metrics and logs
+  OpenTable open_table;  // never empty
   size_t batch = 500;
   // How often to look without being nudged: min_poll after a batch, doubling to max_poll.
   std::chrono::milliseconds min_poll{20};

@@ -55,7 +55,7 @@ class OutboxTest : public testing::Test {
   OutboxTest() { EXPECT_TRUE(database_.Execute(kOutboxSchema)); }
   PublisherConfig Config() {
     return {.service = "test",
-            .database = file_,
+            .open_table = [this] { return OpenSqliteTable(file_); },
             .min_poll = milliseconds(1),
             .max_poll = milliseconds(5),
             .min_gap = milliseconds(0),

@@ -27,7 +27,7 @@ Publisher::~Publisher() { Stop(); }
 
 Result<void> Publisher::Start() {
   CHECK(table_ == nullptr, "a publisher starts once");
-  BOXOFFICE_ASSIGN(table_, config_.open_table ? config_.open_table() : OpenSqliteTable(config_.database));
+  BOXOFFICE_ASSIGN(table_, config_.open_table());
   Count();
   thread_ = std::thread([this] { Loop(); });
   return {};

@@ -34,6 +34,7 @@ class PrivatePostgres {
 
   [[nodiscard]] uint16_t port() const { return port_; }
   [[nodiscard]] Child& child() { return *child_; }
+  [[nodiscard]] pid_t pid() const { return child_->pid(); }
 
  private:
   PrivatePostgres() = default;

@@ -30,6 +30,7 @@ class PrivateRedis {
 
   [[nodiscard]] uint16_t port() const { return port_; }
   [[nodiscard]] Child& child() { return *child_; }
+  [[nodiscard]] pid_t pid() const { return child_->pid(); }
 
  private:
   PrivateRedis() = default;

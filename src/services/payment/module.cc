@@ -43,7 +43,7 @@ Result<void> PaymentModule::Start() {
   BOXOFFICE_ASSIGN(sandbox_, SandboxProvider::Open(sandbox_file, *timer_, runtime_.clock, config_.sandbox));
   outbox::PublisherConfig publishing = config_.outbox;
   publishing.service = "payment";
-  publishing.database = std::move(opened.outbox);
+  publishing.open_table = std::move(opened.outbox);
   publisher_ = std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());
   outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);

@@ -8,8 +8,9 @@ namespace boxoffice::payment {
 Result<OpenedStores> OpenStores(std::string_view url) {
   if (const auto folder = module::SqliteFolder(url); !folder.empty()) {
     OpenedStores opened;
-    opened.outbox = folder / "payment.db";
-    BOXOFFICE_ASSIGN(opened.stores, OpenSqlite(opened.outbox));
+    const auto file = folder / "payment.db";
+    opened.outbox = [file] { return outbox::OpenSqliteTable(file); };
+    BOXOFFICE_ASSIGN(opened.stores, OpenSqlite(file));
     return opened;
   }
   return module::NoStoreFor(url, "sqlite:DIR");

@@ -4,17 +4,17 @@
 //   sqlite:DIR     payment.db in that folder
 #pragma once
 
-#include <filesystem>
 #include <string_view>
 
 #include "base/result.h"
+#include "platform/outbox/outbox.h"
 #include "services/payment/store.h"
 
 namespace boxoffice::payment {
 
 struct OpenedStores {
   Stores stores;
-  std::filesystem::path outbox;  // the database whose outbox is to be published
+  outbox::OpenTable outbox;  // of the same database
 };
 // Opens them with their schema up to date. Errors: store_url (kInvalidArgument: no URL of those above), and
 // the store's own: database_unavailable, schema_newer.

@@ -1,13 +1,15 @@
 #include "services/queue/store_factory.h"
 
 #include "platform/module/store_url.h"
+#include "services/queue/store_redis.h"
 #include "services/queue/store_sqlite.h"
 
 namespace boxoffice::queue {
 
 Result<Stores> OpenStores(std::string_view url) {
   if (const auto folder = module::SqliteFolder(url); !folder.empty()) return OpenSqlite(folder / "queue.db");
-  return module::NoStoreFor(url, "sqlite:DIR");
+  if (module::IsRedis(url)) return OpenRedis(url);
+  return module::NoStoreFor(url, "sqlite:DIR, redis://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT");
 }
 
 Result<void> MigrateStores(std::string_view url) {

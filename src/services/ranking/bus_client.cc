@@ -10,17 +10,16 @@
 namespace boxoffice::ranking {
 namespace {
 
-// The topics that the ranking consumes.
-const std::vector<std::string>& ConsumedTopics() {
-  static const std::vector<std::string> consumed{"reservation", "seat"};
-  return consumed;
-}
-
 std::unexpected<Error> Malformed(const bus::Record& record) {
   return Fail(Code::kInvalidArgument, "event_malformed", record.event.type + " can't be read");
 }
 
 }  // namespace
+
+const std::vector<std::string>& ConsumedTopics() {
+  static const std::vector<std::string> consumed{"reservation", "seat"};
+  return consumed;
+}
 
 Result<std::optional<Event>> ToEvent(const bus::Record& record) {
   const std::string& type = record.event.type;

@@ -23,6 +23,9 @@ namespace boxoffice::ranking {
 [[nodiscard]] Result<void> RebuildFromLog(RankingService& service, bus::Bus& bus,
                                           const std::atomic<bool>& stopping);
 
+// Whose events count.
+[[nodiscard]] const std::vector<std::string>& ConsumedTopics();
+
 // Delivers events to the service until the bus's Unsubscribe(kGroup).
 inline constexpr char kGroup[] = "ranking";
 [[nodiscard]] Result<void> Subscribe(RankingService& service, bus::Bus& bus);

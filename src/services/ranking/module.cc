@@ -69,7 +69,8 @@ void RankingModule::Stop() {
 module::ServiceProgram Program() {
   const auto config = std::make_shared<RankingConfig>();
   module::ServiceProgram program;
-  program.service = "ranking";
+  program.service = kGroup;
+  program.consumed_topics = ConsumedTopics();
   program.add_keys = [config](config::Keys& keys) { AddKeys(keys, *config); };
   program.migrate = MigrateStores;
   program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {

@@ -1,6 +1,7 @@
 #include "services/ranking/store_factory.h"
 
 #include "platform/module/store_url.h"
+#include "services/ranking/store_redis.h"
 #include "services/ranking/store_sqlite.h"
 
 namespace boxoffice::ranking {
@@ -8,7 +9,8 @@ namespace boxoffice::ranking {
 Result<std::unique_ptr<Store>> OpenStore(std::string_view url) {
   if (const auto folder = module::SqliteFolder(url); !folder.empty())
     return OpenSqliteStore(folder / "ranking.db");
-  return module::NoStoreFor(url, "sqlite:DIR");
+  if (module::IsRedis(url)) return OpenRedisStore(url);
+  return module::NoStoreFor(url, "sqlite:DIR, redis://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT");
 }
 
 Result<void> MigrateStores(std::string_view url) {

@@ -1,7 +1,8 @@
 // Opens the ranking's store by the scheme of a URL: one of the three factories in which embedded and scaled
 // processes differ. No other place of this service tells one store from another.
 //
-//   sqlite:DIR     ranking.db in that folder
+//   sqlite:DIR                                      ranking.db in that folder
+//   redis://HOST:PORT, redis+cluster://HOST:PORT,…  Redis, or a cluster of it
 #pragma once
 
 #include <memory>

@@ -123,9 +123,13 @@ bus::Consumed Consume(RelayService& service, std::span<const bus::Record> record
   return consumed;
 }
 
+const std::vector<std::string>& ConsumedTopics() {
+  static const std::vector<std::string> consumed{"reservation", "payment", "wallet", "seat"};
+  return consumed;
+}
+
 Result<void> Subscribe(RelayService& service, bus::Bus& bus, std::function<void()> accepted) {
-  std::vector<std::string> consumed{"reservation", "payment", "wallet", "seat"};
-  return bus.Subscribe(kGroup, std::move(consumed),
+  return bus.Subscribe(kGroup, ConsumedTopics(),
                        [&service, accepted = std::move(accepted)](std::span<const bus::Record> records) {
                          return Consume(service, records, accepted);
                        });

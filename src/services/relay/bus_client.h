@@ -21,6 +21,9 @@ namespace boxoffice::relay {
 [[nodiscard]] bus::Consumed Consume(RelayService& service, std::span<const bus::Record> records,
                                     const std::function<void()>& accepted);
 
+// Whose events are sent.
+[[nodiscard]] const std::vector<std::string>& ConsumedTopics();
+
 // Delivers events to the service until the bus's Unsubscribe(kGroup).
 inline constexpr char kGroup[] = "relay";
 [[nodiscard]] Result<void> Subscribe(RelayService& service, bus::Bus& bus, std::function<void()> accepted);

@@ -120,7 +120,8 @@ void RelayModule::Stop() {
 module::ServiceProgram Program() {
   const auto config = std::make_shared<RelayConfig>();
   module::ServiceProgram program;
-  program.service = "relay";
+  program.service = kGroup;
+  program.consumed_topics = ConsumedTopics();
   program.add_keys = [config](config::Keys& keys) { AddKeys(keys, *config); };
   program.migrate = MigrateStores;
   program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {

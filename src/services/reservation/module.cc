@@ -102,7 +102,7 @@ Result<void> ReservationModule::Start() {
   BOXOFFICE_ASSIGN(parts->stores, OpenStores(runtime_.store_url, runtime_.random));
   outbox::PublisherConfig publishing = config_.outbox;
   publishing.service = "reservation";
-  publishing.database = parts->stores.outbox;
+  publishing.open_table = parts->stores.outbox;
   parts->publisher =
       std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(parts->publisher->Start());

@@ -8,9 +8,10 @@ namespace boxoffice::reservation {
 Result<OpenedStores> OpenStores(std::string_view url, Random& random) {
   if (const auto folder = module::SqliteFolder(url); !folder.empty()) {
     OpenedStores opened;
-    opened.outbox = folder / "reservation.db";
-    BOXOFFICE_ASSIGN(opened.store, SqliteStore::Open(opened.outbox, random));
-    BOXOFFICE_ASSIGN(opened.reader, SqliteReader::Open(opened.outbox));
+    const auto file = folder / "reservation.db";
+    opened.outbox = [file] { return outbox::OpenSqliteTable(file); };
+    BOXOFFICE_ASSIGN(opened.store, SqliteStore::Open(file, random));
+    BOXOFFICE_ASSIGN(opened.reader, SqliteReader::Open(file));
     return opened;
   }
   return module::NoStoreFor(url, "sqlite:DIR");

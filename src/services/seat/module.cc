@@ -65,7 +65,7 @@ Result<void> SeatModule::Start() {
   BOXOFFICE_ASSIGN(OpenedStores opened, OpenStores(runtime_.store_url, runtime_.random));
   outbox::PublisherConfig publishing = config_.outbox;
   publishing.service = "seat";
-  publishing.database = std::move(opened.outbox);
+  publishing.open_table = std::move(opened.outbox);
   publisher_ = std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());
   outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);

@@ -8,9 +8,10 @@ namespace boxoffice::seat {
 Result<OpenedStores> OpenStores(std::string_view url, Random& random) {
   if (const auto folder = module::SqliteFolder(url); !folder.empty()) {
     OpenedStores opened;
-    opened.outbox = folder / "seat.db";
-    BOXOFFICE_ASSIGN(opened.commands, OpenSqliteStore(opened.outbox, random));
-    BOXOFFICE_ASSIGN(opened.requests, OpenSqliteStore(opened.outbox, random));
+    const auto file = folder / "seat.db";
+    opened.outbox = [file] { return outbox::OpenSqliteTable(file); };
+    BOXOFFICE_ASSIGN(opened.commands, OpenSqliteStore(file, random));
+    BOXOFFICE_ASSIGN(opened.requests, OpenSqliteStore(file, random));
     return opened;
   }
   return module::NoStoreFor(url, "sqlite:DIR");

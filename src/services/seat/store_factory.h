@@ -4,12 +4,12 @@
 //   sqlite:DIR     seat.db in that folder
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string_view>
 
 #include "base/random.h"
 #include "base/result.h"
+#include "platform/outbox/outbox.h"
 #include "services/seat/store.h"
 
 namespace boxoffice::seat {
@@ -17,7 +17,7 @@ namespace boxoffice::seat {
 struct OpenedStores {
   std::unique_ptr<Store> commands;
   std::unique_ptr<Store> requests;
-  std::filesystem::path outbox;  // the database whose outbox is to be published
+  outbox::OpenTable outbox;  // of the same database
 };
 // Opens both with their schema up to date. `random` makes the events' ids and must outlive them. Errors:
 // store_url (kInvalidArgument: no URL of those above), and the store's own: database_unavailable,

@@ -24,7 +24,7 @@ Result<void> WalletModule::Start() {
   stores_ = std::move(opened.stores);
   outbox::PublisherConfig publishing = config_.outbox;
   publishing.service = "wallet";
-  publishing.database = std::move(opened.outbox);
+  publishing.open_table = std::move(opened.outbox);
   publisher_ = std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());
   outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);

@@ -1,6 +1,8 @@
 #include "services/wallet/store_factory.h"
 
 #include "platform/module/store_url.h"
+#include "platform/outbox/postgres.h"
+#include "services/wallet/store_postgres.h"
 #include "services/wallet/store_sqlite.h"
 
 namespace boxoffice::wallet {
@@ -8,11 +10,19 @@ namespace boxoffice::wallet {
 Result<OpenedStores> OpenStores(std::string_view url) {
   if (const auto folder = module::SqliteFolder(url); !folder.empty()) {
     OpenedStores opened;
-    opened.outbox = folder / "wallet.db";
-    BOXOFFICE_ASSIGN(opened.stores, OpenSqlite(opened.outbox));
+    const auto file = folder / "wallet.db";
+    opened.outbox = [file] { return outbox::OpenSqliteTable(file); };
+    BOXOFFICE_ASSIGN(opened.stores, OpenSqlite(file));
     return opened;
   }
-  return module::NoStoreFor(url, "sqlite:DIR");
+  if (module::IsPostgres(url)) {
+    const sql::pg::Config config{.url = std::string(url), .application_name = "boxoffice-wallet"};
+    OpenedStores opened;
+    opened.outbox = [config] { return outbox::OpenPostgresTable(config); };
+    BOXOFFICE_ASSIGN(opened.stores, OpenPostgres(config));
+    return opened;
+  }
+  return module::NoStoreFor(url, "sqlite:DIR or postgresql://USER@HOST/DATABASE");
 }
 
 Result<void> MigrateStores(std::string_view url) {

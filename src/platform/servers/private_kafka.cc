@@ -1,0 +1,125 @@
+#include "platform/servers/private_kafka.h"
+
+#include <csignal>
+#include <fstream>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace boxoffice::servers {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds kPatience{90};
+constexpr milliseconds kLook{100};
+constexpr const char* kJava = "/usr/bin/java";
+
+// A small heap: it shares the machine with everything else.
+std::vector<std::string> JavaCommand(const std::string& class_path, const std::string& main_class,
+                                     const std::vector<std::string>& arguments) {
+  std::vector<std::string> command{
+      kJava, "-Xms64m",  "-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+      "-cp", class_path, main_class};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  return command;
+}
+
+bool TakesConnections(uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool taken = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  close(fd);
+  return taken;
+}
+
+}  // namespace
+
+// The settings, with the ports, are written once: the data belongs to them.
+Result<void> PrivateKafka::Prepare(const std::string& class_path) {
+  const std::filesystem::path ports = folder_ / "ports";
+  const std::filesystem::path settings = folder_ / "server.properties";
+  uint16_t controller_port = 0;
+  if (std::ifstream in(ports); in >> port_ >> controller_port) return {};
+  BOXOFFICE_ASSIGN(port_, FreePort());
+  BOXOFFICE_ASSIGN(controller_port, FreePort());
+  std::ofstream out(settings);
+  out << fmt::format(
+      "process.roles=broker,controller\nnode.id=1\n"
+      "controller.quorum.voters=1@127.0.0.1:{1}\n"
+      "listeners=BROKER://127.0.0.1:{0},CONTROLLER://127.0.0.1:{1}\n"
+      "advertised.listeners=BROKER://127.0.0.1:{0}\n"
+      "listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+      "inter.broker.listener.name=BROKER\ncontroller.listener.names=CONTROLLER\n"
+      "log.dirs={2}\n"
+      "auto.create.topics.enable=false\n"
+      "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=4\n"
+      "transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n"
+      "share.coordinator.state.topic.replication.factor=1\nshare.coordinator.state.topic.min.isr=1\n"
+      "num.network.threads=2\nnum.io.threads=2\n"
+      "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n"
+      "group.initial.rebalance.delay.ms=0\n",
+      port_, controller_port, (folder_ / "data").string());
+  out.close();
+  if (!out) return Fail(Code::kPermissionDenied, "kafka_folder", settings.string());
+  Child::Options options;
+  options.log = folder_ / "log";
+  BOXOFFICE_TRY(RunChild(JavaCommand(class_path, "kafka.tools.StorageTool",
+                                     {"format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", settings.string()}),
+                         options, kPatience));
+  // Last: without it, the next start begins anew.
+  std::ofstream(ports) << port_ << ' ' << controller_port << '\n';
+  return {};
+}
+
+Result<PrivateKafka> PrivateKafka::Start(const std::filesystem::path& folder, const std::string& class_path) {
+  if (access(kJava, X_OK) != 0) return Fail(Code::kUnavailable, "kafka_missing", "Java is not installed");
+  if (class_path.empty())
+    return Fail(Code::kUnavailable, "kafka_missing", "nobody said where Kafka's jars are");
+  PrivateKafka server;
+  server.folder_ = std::filesystem::absolute(folder);
+  std::error_code error;
+  std::filesystem::create_directories(server.folder_, error);
+  if (error) {
+    return Fail(Code::kPermissionDenied, "kafka_folder",
+                fmt::format("{}: {}", server.folder_.string(), error.message()));
+  }
+  BOXOFFICE_TRY(server.Prepare(class_path));
+  Child::Options options;
+  options.log = server.folder_ / "log";
+  options.working_dir = server.folder_;
+  BOXOFFICE_ASSIGN(server.child_, Child::Start(JavaCommand(class_path, "kafka.Kafka",
+                                                           {(server.folder_ / "server.properties").string()}),
+                                               options));
+  BOXOFFICE_TRY(server.Await());
+  return server;
+}
+
+Result<void> PrivateKafka::Await() {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < end) {
+    if (child_->Wait(kLook)) break;  // it has ended
+    if (TakesConnections(port_)) return {};
+  }
+  return Fail(Code::kUnavailable, "kafka_not_started",
+              fmt::format("Kafka does not answer; see {}", (folder_ / "log").string()));
+}
+
+std::string PrivateKafka::Address() const { return fmt::format("127.0.0.1:{}", port_); }
+
+void PrivateKafka::Stop(milliseconds limit) {
+  child_->Signal(SIGTERM);
+  if (!child_->Wait(limit)) child_->Signal(SIGKILL);
+  (void)child_->Wait(seconds(5));
+}
+
+}  // namespace boxoffice::servers
