@@ -15,6 +15,10 @@ class TempDir {
     std::string name = (std::filesystem::temp_directory_path() / "boxoffice-test-XXXXXX").string();
     CHECK(mkdtemp(name.data()) != nullptr, "{}", name);
     path_ = name;
+    // Others may pass through, not look: PostgreSQL runs as another user where this is root's.
+    std::filesystem::permissions(path_,
+                                 std::filesystem::perms::group_exec | std::filesystem::perms::others_exec,
+                                 std::filesystem::perm_options::add);
   }
   ~TempDir() {
     std::error_code ignored;

@@ -24,8 +24,10 @@ json::value Ps(const System& system) {
 
 std::vector<pid_t> PidsOf(const json::value& ps) {
   std::vector<pid_t> pids;
-  for (const json::value& process : ps.at("processes").as_array())
-    pids.push_back(process.at("pid").to_number<pid_t>());
+  for (const char* list : {"servers", "processes"}) {
+    for (const json::value& process : ps.at(list).as_array())
+      pids.push_back(process.at("pid").to_number<pid_t>());
+  }
   return pids;
 }
 
@@ -50,7 +52,7 @@ TEST(Scaled, SellsAndStopsAndSellsAgain) {
   EXPECT_EQ(sold.at("state"), "CONFIRMED");
   system.ExpectCleanAudit();
   const std::vector<pid_t> pids = PidsOf(Ps(system));
-  EXPECT_EQ(pids.size(), 8U);
+  EXPECT_EQ(pids.size(), 10U) << "eight services, PostgreSQL and Redis";
   EXPECT_EQ(system.Stop(SIGTERM), 0);
   EXPECT_TRUE(AllGone(pids));
   system.Start();

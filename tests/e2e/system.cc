@@ -1,5 +1,6 @@
 #include "e2e/system.h"
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <csignal>
@@ -117,7 +118,8 @@ void System::Crash() {
 
 std::optional<int> System::Stop(int signal) {
   process_->Signal(signal);
-  const auto code = process_->Wait(seconds(5));
+  const bool scaled = std::ranges::find(flags_, "--scaled") != flags_.end();
+  const auto code = process_->Wait(scaled ? seconds(30) : seconds(5));
   process_.reset();
   return code;
 }

@@ -56,7 +56,7 @@ class System {
   // Whether it runs; tests that need it ASSERT this.
   [[nodiscard]] bool ready() const { return ready_; }
   void Crash();                                       // kill -9
-  [[nodiscard]] std::optional<int> Stop(int signal);  // the exit code; nullopt: it did not end within 5 s
+  [[nodiscard]] std::optional<int> Stop(int signal);  // the exit code; nullopt: not within 5 s, scaled 30 s
   [[nodiscard]] const std::string& ready_line() const { return ready_line_; }
   [[nodiscard]] uint16_t port() const { return port_; }
   [[nodiscard]] std::filesystem::path data_dir() const { return dir_.path() / "data"; }
