@@ -156,6 +156,10 @@ TEST_F(RelayReplicasTest, ASuccessToldAfterTheLeaseCounts) {
   EXPECT_EQ(Find(1).state, State::kDead);
   Save(*sleeps, delivered);
   EXPECT_EQ(Find(1).state, State::kDelivered);
+  Delivery again = delivered;
+  again.delivered_at = now_ + 1s;
+  Save(*two_, again);
+  EXPECT_EQ(Find(1).delivered_at, delivered.delivered_at);  // the first one that was told
 }
 
 // Otherwise it would wait for ever behind a delivery that is no more.
