@@ -175,6 +175,21 @@ class RoomsTest(RuleCase):
         self.assert_reports("rooms", "main.cc:21", "longer than 20")
 
 
+    def test_a_migration_of_no_dialect(self):
+        self.put("src/services/seat/schema/0002_more.sql")
+        self.put("src/platform/bus/schema/postgresql/0001_log.sql")
+        self.put("src/services/seat/schema/postgres/0001_seat.sql.txt")
+        self.put("src/services/seat/schema/postgres/more.sql")
+        self.put("src/services/seat/schema/postgres/old/0001_seat.sql")
+        found = self.violations("rooms")
+        self.assertEqual(len([text for text in found if "is not embedded" in text]), 5, found)
+
+    def test_a_migration_of_each_dialect(self):
+        self.put("src/services/seat/schema/postgres/0001_seat.sql")
+        self.put("src/platform/bus/schema/sqlite/0002_more.sql")
+        self.assert_clean("rooms")
+
+
 class CoverageTest(RuleCase):
     def put_doc(self, tests):
         rows = [f"| {number} | case | {tests if number == 7 else ''} |" for number in range(1, 28)]

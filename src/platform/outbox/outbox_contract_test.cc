@@ -1,8 +1,15 @@
+// What a publisher does alike over every outbox. Add an outbox: add its home at the end.
+#include <functional>
+#include <memory>
+#include <set>
+
 #include <gmock/gmock.h>
 
 #include "platform/bus/sqlite_bus.h"
 #include "platform/outbox/outbox.h"
-#include "testing/fake_bus.h"
+#include "platform/outbox/outbox_fixture.h"
+#include "platform/outbox/postgres.h"
+#include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::outbox {
@@ -11,51 +18,38 @@ namespace {
 using std::chrono::milliseconds;
 using testing::ElementsAre;
 
-// A bus that keeps what it takes, and fails when told to.
-class FakeBus final : public testbed::FakeBus {
+// A service's database with an outbox, and a hand in it.
+class Home {
  public:
-  Result<void> Publish(std::span<const bus::Event> events) override {
-    const std::scoped_lock lock(mutex_);
-    ++attempts_;
-    if (failing_) return Fail(Code::kUnavailable, "down");
-    events_.insert(events_.end(), events.begin(), events.end());
-    changed_.notify_all();
-    return {};
-  }
-  void SetFailing(bool failing) {
-    const std::scoped_lock lock(mutex_);
-    failing_ = failing;
-  }
-  std::vector<bus::Event> WaitFor(size_t count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::seconds(10), [&] { return events_.size() >= count; });
-    return events_;
-  }
-  void WaitForAttempts(int count) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (std::chrono::steady_clock::now() < end) {
-      {
-        const std::scoped_lock lock(mutex_);
-        if (attempts_ >= count) return;
-      }
-      std::this_thread::yield();
-    }
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<bus::Event> events_;
-  bool failing_ = false;
-  int attempts_ = 0;
+  virtual ~Home() = default;
+  // In a transaction of its own.
+  virtual void Write(const std::vector<bus::Event>& events) = 0;
+  virtual void WriteAndRollBack(const std::vector<bus::Event>& events) = 0;
+  virtual void Execute(std::string_view script) = 0;
+  virtual int64_t Rows() = 0;
+  virtual Result<std::unique_ptr<Table>> Open() = 0;
+  // Makes every delete fail, until it no longer does.
+  virtual void SetDeletesFail(bool fail) = 0;
+  // From table `late`, which has the outbox's columns.
+  virtual std::string_view insert_late() const = 0;
+  // Does so in the transaction that deletes row 1.
+  virtual void InsertLateWithTheDeleteOfRow1() = 0;
+};
+struct HomeFactory {
+  std::string name;
+  std::function<std::unique_ptr<Home>()> make;
+  bool needs_postgres = false;
 };
 
-class OutboxTest : public testing::Test {
+class OutboxTest : public testing::TestWithParam<HomeFactory> {
  protected:
-  OutboxTest() { EXPECT_TRUE(database_.Execute(kOutboxSchema)); }
+  void SetUp() override {
+    if (GetParam().needs_postgres) BOXOFFICE_NEED_POSTGRES();
+    home_ = GetParam().make();
+  }
   PublisherConfig Config() {
     return {.service = "test",
-            .open_table = [this] { return OpenSqliteTable(file_); },
+            .open_table = [this] { return home_->Open(); },
             .min_poll = milliseconds(1),
             .max_poll = milliseconds(5),
             .min_gap = milliseconds(0),
@@ -63,51 +57,25 @@ class OutboxTest : public testing::Test {
             .max_backoff = milliseconds(4)};
   }
   bus::Event Make(std::string key, std::string body) {
-    return {EventId::Make(clock_.Now(), random_),
-            "seat",
-            std::move(key),
-            "seat.held",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            std::move(body),
-            clock_.Now()};
+    return MakeEvent(random_, std::move(key), std::move(body));
   }
-  // In a transaction of its own.
-  void Write(std::vector<bus::Event> events) {
-    auto transaction = sql::Transaction::Begin(database_).value();
-    ASSERT_TRUE(writer().Append(events));
-    ASSERT_TRUE(transaction.Commit());
-  }
-  Writer& writer() {
-    if (!writer_) writer_ = std::make_unique<Writer>(database_);
-    return *writer_;
-  }
-  int64_t Rows() {
-    sql::Statement count = database_.Prepare("SELECT count(*) FROM outbox");
-    EXPECT_TRUE(count.Step().value());
-    return count.Int(0);
-  }
+  void Write(const std::vector<bus::Event>& events) { home_->Write(events); }
+  void Execute(std::string_view script) { home_->Execute(script); }
+  int64_t Rows() { return home_->Rows(); }
   void WaitUntilEmpty() {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (Rows() > 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
     EXPECT_EQ(Rows(), 0);
   }
-  static std::vector<std::string> Bodies(const std::vector<bus::Event>& events) {
-    std::vector<std::string> bodies;
-    for (const bus::Event& event : events) bodies.push_back(event.body);
-    return bodies;
-  }
 
-  testbed::TempDir dir_;
-  std::filesystem::path file_ = dir_.path() / "service.db";
-  sql::Database database_ = sql::Database::Open(file_).value();
-  std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Home> home_;
   SystemClock clock_;
   SeededRandom random_{1};
   obs::Registry metrics_;
   FakeBus bus_;
 };
 
-TEST_F(OutboxTest, AnEventIsPublishedAsItWasWrittenAndItsRowGoes) {
+TEST_P(OutboxTest, AnEventIsPublishedAsItWasWrittenAndItsRowGoes) {
   Publisher publisher(Config(), bus_, metrics_);
   ASSERT_TRUE(publisher.Start());
   const bus::Event event = Make(std::string("\0k", 2), std::string("\0b", 2));
@@ -125,11 +93,8 @@ TEST_F(OutboxTest, AnEventIsPublishedAsItWasWrittenAndItsRowGoes) {
   WaitUntilEmpty();
 }
 
-TEST_F(OutboxTest, AnEventOfARolledBackTransactionIsNeverPublished) {
-  {
-    auto transaction = sql::Transaction::Begin(database_).value();
-    ASSERT_TRUE(writer().Append(std::array{Make("a", "never")}));
-  }
+TEST_P(OutboxTest, AnEventOfARolledBackTransactionIsNeverPublished) {
+  home_->WriteAndRollBack({Make("a", "never")});
   Write({Make("a", "1")});
   Publisher publisher(Config(), bus_, metrics_);
   ASSERT_TRUE(publisher.Start());
@@ -137,7 +102,7 @@ TEST_F(OutboxTest, AnEventOfARolledBackTransactionIsNeverPublished) {
   EXPECT_THAT(Bodies(bus_.WaitFor(1)), ElementsAre("1"));
 }
 
-TEST_F(OutboxTest, TheOrderOfWritingIsKeptOverBatches) {
+TEST_P(OutboxTest, TheOrderOfWritingIsKeptOverBatches) {
   std::vector<std::string> written;
   for (int i = 0; i < 50; ++i) {
     written.push_back(std::to_string(i));
@@ -150,44 +115,40 @@ TEST_F(OutboxTest, TheOrderOfWritingIsKeptOverBatches) {
   EXPECT_EQ(Bodies(bus_.WaitFor(50)), written);
 }
 
-TEST_F(OutboxTest, ARowThatAppearsBelowPublishedOnesIsPublished) {
+TEST_P(OutboxTest, ARowThatAppearsBelowPublishedOnesIsPublished) {
   Write({Make("a", "1"), Make("a", "2"), Make("b", "3")});
   // Row 2 belongs to a transaction that commits later than that of row 3.
-  ASSERT_TRUE(database_.Execute(
-      "CREATE TABLE late AS SELECT * FROM outbox WHERE seq = 2; DELETE FROM outbox WHERE seq = 2"));
+  Execute("CREATE TABLE late AS SELECT * FROM outbox WHERE seq = 2; DELETE FROM outbox WHERE seq = 2");
   Publisher publisher(Config(), bus_, metrics_);
   ASSERT_TRUE(publisher.Start());
   EXPECT_THAT(Bodies(bus_.WaitFor(2)), ElementsAre("1", "3"));
   WaitUntilEmpty();
-  ASSERT_TRUE(database_.Execute("INSERT INTO outbox SELECT * FROM late"));
+  Execute(home_->insert_late());
   EXPECT_THAT(Bodies(bus_.WaitFor(3)), ElementsAre("1", "3", "2"));
 }
 
-TEST_F(OutboxTest, OnlyAcknowledgedRowsAreDeletedNotARange) {
+TEST_P(OutboxTest, OnlyAcknowledgedRowsAreDeletedNotARange) {
   Write({Make("a", "1"), Make("b", "2"), Make("b", "3")});
-  ASSERT_TRUE(database_.Execute(
-      "CREATE TABLE late AS SELECT * FROM outbox WHERE seq = 2; DELETE FROM outbox WHERE seq = 2; "
-      // It commits between the reading of its neighbours and their delete.
-      "CREATE TRIGGER commits_late AFTER DELETE ON outbox WHEN old.seq = 1 BEGIN "
-      "INSERT INTO outbox SELECT * FROM late; DELETE FROM late; END"));
+  Execute("CREATE TABLE late AS SELECT * FROM outbox WHERE seq = 2; DELETE FROM outbox WHERE seq = 2");
+  // It commits between the reading of its neighbours and their delete.
+  home_->InsertLateWithTheDeleteOfRow1();
   Publisher publisher(Config(), bus_, metrics_);
   ASSERT_TRUE(publisher.Start());
   EXPECT_THAT(Bodies(bus_.WaitFor(3)), ElementsAre("1", "3", "2"));
   WaitUntilEmpty();
 }
 
-TEST_F(OutboxTest, ACrashBetweenPublishAndDeletePublishesAgainWithTheSameIds) {
+TEST_P(OutboxTest, ACrashBetweenPublishAndDeletePublishesAgainWithTheSameIds) {
   const bus::Event event = Make("a", "1");
   Write({event});
-  ASSERT_TRUE(database_.Execute(
-      "CREATE TRIGGER no_delete BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'gone'); END"));
+  home_->SetDeletesFail(true);
   {
     Publisher dies(Config(), bus_, metrics_);
     ASSERT_TRUE(dies.Start());
     EXPECT_EQ(bus_.WaitFor(1).size(), 1);
   }
   EXPECT_EQ(Rows(), 1);
-  ASSERT_TRUE(database_.Execute("DROP TRIGGER no_delete"));
+  home_->SetDeletesFail(false);
   Publisher next(Config(), bus_, metrics_);
   ASSERT_TRUE(next.Start());
   const auto published = bus_.WaitFor(2);
@@ -197,20 +158,19 @@ TEST_F(OutboxTest, ACrashBetweenPublishAndDeletePublishesAgainWithTheSameIds) {
   WaitUntilEmpty();
 }
 
-TEST_F(OutboxTest, AFailedDeleteIsRepeatedBeforeMoreIsPublished) {
+TEST_P(OutboxTest, AFailedDeleteIsRepeatedBeforeMoreIsPublished) {
   Write({Make("a", "1")});
-  ASSERT_TRUE(database_.Execute(
-      "CREATE TRIGGER no_delete BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'not now'); END"));
+  home_->SetDeletesFail(true);
   Publisher publisher(Config(), bus_, metrics_);
   ASSERT_TRUE(publisher.Start());
   obs::Counter& failures = metrics_.GetCounter("boxoffice_outbox_failures_total", "", {{"service", "test"}});
   while (failures.value() < 3) std::this_thread::yield();
-  ASSERT_TRUE(database_.Execute("DROP TRIGGER no_delete"));
+  home_->SetDeletesFail(false);
   WaitUntilEmpty();
   EXPECT_THAT(Bodies(bus_.WaitFor(1)), ElementsAre("1"));
 }
 
-TEST_F(OutboxTest, WhileTheBusFailsRowsStayAndGoOutLater) {
+TEST_P(OutboxTest, WhileTheBusFailsRowsStayAndGoOutLater) {
   bus_.SetFailing(true);
   const bus::Event first = Make("a", "1");
   const Timestamp made = first.time;
@@ -226,7 +186,7 @@ TEST_F(OutboxTest, WhileTheBusFailsRowsStayAndGoOutLater) {
   WaitUntilEmpty();
 }
 
-TEST_F(OutboxTest, StopPublishesWhatIsThere) {
+TEST_P(OutboxTest, StopPublishesWhatIsThere) {
   PublisherConfig config = Config();
   config.min_poll = config.max_poll = std::chrono::hours(1);
   config.batch = 2;
@@ -239,7 +199,7 @@ TEST_F(OutboxTest, StopPublishesWhatIsThere) {
   EXPECT_EQ(publisher.Pending(), 0);
 }
 
-TEST_F(OutboxTest, ANudgeComesBeforeTheNextPoll) {
+TEST_P(OutboxTest, ANudgeComesBeforeTheNextPoll) {
   PublisherConfig config = Config();
   config.min_poll = config.max_poll = std::chrono::hours(1);
   Publisher publisher(config, bus_, metrics_);
@@ -249,19 +209,8 @@ TEST_F(OutboxTest, ANudgeComesBeforeTheNextPoll) {
   EXPECT_THAT(Bodies(bus_.WaitFor(1)), ElementsAre("1"));
 }
 
-TEST_F(OutboxTest, AnEventTooLargeIsRefusedInsideTheTransaction) {
-  auto transaction = sql::Transaction::Begin(database_).value();
-  EXPECT_EQ(writer()
-                .Append(std::array{Make("a", "1"), Make("a", std::string(bus::kMaxBodyBytes + 1, 'x'))})
-                .error()
-                .reason,
-            "event_too_large");
-  EXPECT_EQ(Rows(), 0);
-  EXPECT_TRUE(writer().Append(std::array{Make("a", std::string(bus::kMaxBodyBytes, 'x'))}));
-}
-
-TEST_F(OutboxTest, ATableThatLacksAColumnIsAClearError) {
-  ASSERT_TRUE(database_.Execute("ALTER TABLE outbox DROP COLUMN traceparent"));
+TEST_P(OutboxTest, ATableThatLacksAColumnIsAClearError) {
+  Execute("ALTER TABLE outbox DROP COLUMN traceparent");
   Publisher publisher(Config(), bus_, metrics_);
   const auto started = publisher.Start();
   ASSERT_FALSE(started);
@@ -270,7 +219,7 @@ TEST_F(OutboxTest, ATableThatLacksAColumnIsAClearError) {
 }
 
 // Stored numbers: a change would send one key's events through two partitions.
-TEST_F(OutboxTest, APartitionIsTheSameForEver) {
+TEST(OutboxPartitionTest, APartitionIsTheSameForEver) {
   EXPECT_EQ(PartitionOf(""), 18);
   EXPECT_EQ(PartitionOf("reservation-1"), 8);
   std::set<int> partitions;
@@ -281,8 +230,9 @@ TEST_F(OutboxTest, APartitionIsTheSameForEver) {
 }
 
 // Poison and a dying consumer, from commit to effect: the embedded bus behind a real outbox.
-TEST_F(OutboxTest, FromCommitToConsumerAPoisonEventParksOnlyItsKey) {
-  const auto bus = bus::SqliteBus::Open({.file = dir_.path() / "bus.db",
+TEST_P(OutboxTest, FromCommitToConsumerAPoisonEventParksOnlyItsKey) {
+  const testbed::TempDir dir;
+  const auto bus = bus::SqliteBus::Open({.file = dir.path() / "bus.db",
                                          .min_gap = milliseconds(0),
                                          .retry_backoff = milliseconds(1),
                                          .max_retry_backoff = milliseconds(1)},
@@ -308,6 +258,101 @@ TEST_F(OutboxTest, FromCommitToConsumerAPoisonEventParksOnlyItsKey) {
   EXPECT_EQ(bus->DeadLetters(10)->at(0).record.event.key, "b");
   bus->Unsubscribe("g");
   EXPECT_THAT(seen, ElementsAre("1", "2"));
+}
+
+class SqliteHome final : public Home {
+ public:
+  SqliteHome() { Execute(kOutboxSchema); }
+  void Write(const std::vector<bus::Event>& events) override {
+    auto transaction = sql::Transaction::Begin(database_).value();
+    ASSERT_TRUE(Writer(database_).Append(events));
+    ASSERT_TRUE(transaction.Commit());
+  }
+  void WriteAndRollBack(const std::vector<bus::Event>& events) override {
+    auto transaction = sql::Transaction::Begin(database_).value();
+    ASSERT_TRUE(Writer(database_).Append(events));
+  }
+  void Execute(std::string_view script) override { ASSERT_TRUE(database_.Execute(script)); }
+  int64_t Rows() override {
+    sql::Statement count = database_.Prepare("SELECT count(*) FROM outbox");
+    EXPECT_TRUE(count.Step().value());
+    return count.Int(0);
+  }
+  Result<std::unique_ptr<Table>> Open() override { return OpenSqliteTable(file_); }
+  void SetDeletesFail(bool fail) override {
+    Execute(fail ? "CREATE TRIGGER no_delete BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'no'); END"
+                 : "DROP TRIGGER no_delete");
+  }
+  std::string_view insert_late() const override { return "INSERT INTO outbox SELECT * FROM late"; }
+  void InsertLateWithTheDeleteOfRow1() override {
+    Execute(
+        "CREATE TRIGGER commits_late AFTER DELETE ON outbox WHEN old.seq = 1 BEGIN "
+        "INSERT INTO outbox SELECT * FROM late; DELETE FROM late; END");
+  }
+
+  testbed::TempDir dir_;
+  std::filesystem::path file_ = dir_.path() / "service.db";
+  sql::Database database_ = sql::Database::Open(file_).value();
+};
+
+class PostgresHome final : public Home {
+ public:
+  PostgresHome() { Execute(kOutboxPostgresSchema); }
+  void Write(const std::vector<bus::Event>& events) override {
+    sql::pg::Batch batch;
+    ASSERT_TRUE(AddTo(batch, events));
+    ASSERT_TRUE(connection_->Write(batch));
+  }
+  void WriteAndRollBack(const std::vector<bus::Event>& events) override {
+    sql::pg::Batch batch;
+    ASSERT_TRUE(AddTo(batch, events));
+    ASSERT_TRUE(sql::pg::Transaction(*connection_).Run(batch));
+  }
+  void Execute(std::string_view script) override { ASSERT_TRUE(connection_->Execute(script)); }
+  int64_t Rows() override {
+    sql::pg::Batch batch;
+    batch.Add("SELECT count(*) FROM outbox");
+    return connection_->Read(batch).value()[0][0].Int(0);
+  }
+  Result<std::unique_ptr<Table>> Open() override { return OpenPostgresTable(config_); }
+  void SetDeletesFail(bool fail) override {
+    Execute(fail ? "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                   "RAISE EXCEPTION 'no'; END $$; "
+                   "CREATE TRIGGER no_delete BEFORE DELETE ON outbox EXECUTE FUNCTION refuse()"
+                 : "DROP TRIGGER no_delete ON outbox; DROP FUNCTION refuse");
+  }
+  std::string_view insert_late() const override {
+    return "INSERT INTO outbox OVERRIDING SYSTEM VALUE SELECT * FROM late";
+  }
+  void InsertLateWithTheDeleteOfRow1() override {
+    Execute(
+        "CREATE FUNCTION commit_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "INSERT INTO outbox OVERRIDING SYSTEM VALUE SELECT * FROM late; DELETE FROM late; RETURN NULL; "
+        "END $$; CREATE TRIGGER commits_late AFTER DELETE ON outbox FOR EACH ROW WHEN (old.seq = 1) "
+        "EXECUTE FUNCTION commit_late()");
+  }
+
+ private:
+  const sql::pg::Config config_{.url = testbed::PostgresServer::Shared().NewDatabase()};
+  std::unique_ptr<sql::pg::Connection> connection_ = sql::pg::Connection::Open(config_).value();
+};
+
+INSTANTIATE_TEST_SUITE_P(Outboxes, OutboxTest,
+                         testing::Values(HomeFactory{"Sqlite", [] { return std::make_unique<SqliteHome>(); }},
+                                         HomeFactory{"Postgres",
+                                                     [] { return std::make_unique<PostgresHome>(); }, true}),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(SqliteOutboxTest, AnEventTooLargeIsRefusedInsideTheTransaction) {
+  SeededRandom random{1};
+  SqliteHome home;
+  Writer writer(home.database_);
+  auto transaction = sql::Transaction::Begin(home.database_).value();
+  const bus::Event too_large = MakeEvent(random, "a", std::string(bus::kMaxBodyBytes + 1, 'x'));
+  EXPECT_EQ(writer.Append(std::array{MakeEvent(random, "a", "1"), too_large}).error().reason,
+            "event_too_large");
+  EXPECT_EQ(home.Rows(), 0);
+  EXPECT_TRUE(writer.Append(std::array{MakeEvent(random, "a", std::string(bus::kMaxBodyBytes, 'x'))}));
 }
 
 }  // namespace

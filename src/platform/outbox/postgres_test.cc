@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 
 #include "platform/bus/processed_event_postgres.h"
+#include "platform/outbox/outbox_fixture.h"
 #include "testing/postgres_server.h"
 
 namespace boxoffice::outbox {
@@ -30,13 +31,7 @@ class PostgresOutboxTest : public ::testing::Test {
     ASSERT_TRUE(connection_->Execute(kOutboxPostgresSchema));
   }
   bus::Event Make(std::string key, std::string body) {
-    return {EventId::Make(clock_.Now(), random_),
-            "seat",
-            std::move(key),
-            "seat.held",
-            "",
-            std::move(body),
-            clock_.Now()};
+    return MakeEvent(random_, std::move(key), std::move(body));
   }
   void Write(const std::vector<bus::Event>& events) {
     Batch batch;
@@ -124,9 +119,79 @@ TEST_F(PostgresOutboxTest, AnEventTooLargeIsRefusedBeforeTheTransaction) {
   EXPECT_TRUE(batch.empty());
 }
 
-TEST_F(PostgresOutboxTest, ATableThatLacksAColumnIsAClearError) {
-  ASSERT_TRUE(connection_->Execute("ALTER TABLE outbox DROP COLUMN traceparent"));
-  EXPECT_EQ(OpenPostgresTable(config_).error().reason, "outbox_schema");
+// Two publishers of one service, each with its own way to the bus.
+class PostgresPublishersTest : public PostgresOutboxTest {
+ protected:
+  struct Replica {
+    FakeBus bus;
+    obs::Registry metrics;
+    std::unique_ptr<Publisher> publisher;
+  };
+  void Start(Replica& replica) {
+    replica.publisher = std::make_unique<Publisher>(
+        PublisherConfig{
+            .service = "test",
+            .open_table = [this] { return Open({.lease = milliseconds(1000), .renew = milliseconds(50)}); },
+            .min_poll = milliseconds(1),
+            .max_poll = milliseconds(5),
+            .min_gap = milliseconds(0)},
+        replica.bus, replica.metrics);
+    ASSERT_TRUE(replica.publisher->Start());
+  }
+  int64_t Rows() {
+    Batch batch;
+    batch.Add("SELECT count(*) FROM outbox");
+    return connection_->Read(batch).value()[0][0].Int(0);
+  }
+  void WaitUntilEmpty() {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (Rows() > 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    EXPECT_EQ(Rows(), 0);
+  }
+  Replica one_, two_;
+};
+
+TEST_F(PostgresPublishersTest, WhatBothCouldPublishGoesOutOnceAndInOrder) {
+  Start(one_);
+  Start(two_);
+  std::vector<std::string> written;
+  for (int i = 0; i < 60; ++i) {
+    written.push_back(std::to_string(i));
+    Write({Make(std::to_string(i % 3), written.back())});
+  }
+  WaitUntilEmpty();
+  one_.publisher->Stop();
+  two_.publisher->Stop();
+  // Whoever came first holds every partition.
+  std::vector<bus::Event> published = one_.bus.WaitFor(0);
+  const std::vector<bus::Event> others = two_.bus.WaitFor(0);
+  EXPECT_TRUE(published.empty() || others.empty());
+  published.insert(published.end(), others.begin(), others.end());
+  EXPECT_EQ(outbox::Bodies(published), written);
+}
+
+TEST_F(PostgresPublishersTest, OneThatHangsIsFollowedByTheOtherAndStaysBehindIt) {
+  Start(one_);
+  Write({Make("a", "1")});
+  EXPECT_THAT(outbox::Bodies(one_.bus.WaitFor(1)), ElementsAre("1"));
+  WaitUntilEmpty();
+  one_.bus.SetHanging(true);
+  Start(two_);
+  Write({Make("a", "2"), Make("a", "3")});
+  one_.bus.WaitForAttempts(2);
+  EXPECT_THAT(outbox::Bodies(two_.bus.WaitFor(2)), ElementsAre("2", "3"));  // after the lease
+  WaitUntilEmpty();
+  one_.bus.SetHanging(false);
+  // Back, it says again what it was saying, and nothing that came later.
+  EXPECT_EQ(outbox::Bodies(one_.bus.WaitFor(2)).at(1), "2");
+  Write({Make("a", "4"), Make("b", "5")});
+  EXPECT_THAT(outbox::Bodies(two_.bus.WaitFor(4)), ElementsAre("2", "3", "4", "5"));
+  WaitUntilEmpty();
+  EXPECT_THAT(one_.bus.WaitFor(0).size(), testing::Le(3));
+  two_.publisher->Stop();
+  Write({Make("a", "6")});
+  WaitUntilEmpty();
+  EXPECT_EQ(outbox::Bodies(one_.bus.WaitFor(0)).back(), "6");
 }
 
 TEST_F(PostgresOutboxTest, AnEventIsNewToAConsumerOnce) {

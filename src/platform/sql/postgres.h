@@ -7,9 +7,9 @@
 //   BOXOFFICE_ASSIGN(const auto results, connection.Read(batch));
 //   for (const pg::Row row : results[0]) rows.push_back({std::string(row.Text(0)), row.Int(1)});
 //
-//   pg::Transaction transaction(connection);                      // save: two, with a look in between
-//   BOXOFFICE_ASSIGN(const auto saved, transaction.Run(updates)); // … WHERE version = i.version RETURNING
-//   key if (saved[0].size() < expected) return moved;                 // rolls back
+//   pg::Transaction transaction(connection);                       // save: two, with a look in between
+//   BOXOFFICE_ASSIGN(const auto saved, transaction.Run(updates));  // … AND version = … RETURNING key
+//   if (saved[0].size() < expected) return moved;                  // rolls back
 //   BOXOFFICE_TRY(transaction.Commit());
 //
 // or connection.Write(batch), which is a transaction of one round trip, for statements that are right
@@ -19,25 +19,22 @@
 // - Parameters and results are binary. A parameter's type comes from its C++ type, so SQL needs no cast:
 //     bool → bool; integers and enums → bigint; double → float8; text → text; Bytes → bytea; Uuid and Id →
 //     uuid; std::optional → the same, or NULL; Column(range, projection) → an array of the projection's type.
-//   So columns are bigint, text, bytea, uuid, boolean, float8. SUM and AVG of bigint are numeric: cast to
-//   bigint.
+//   So columns are bigint, text, bytea, uuid, boolean, float8. SUM and AVG of bigint are numeric: cast them.
 // - Keys are sorted in every statement (`ORDER BY` in a subquery where the order of locking matters): two
-// writers
-//   with unsorted keys deadlock, which costs a second.
+//   writers with unsorted keys deadlock, which costs a second.
 // - An `UPDATE … FROM unnest` applies one row per target; changes to one row are merged before.
 // - A statement that raises fails its whole batch: write SQL that does not raise.
 // - text can't hold the byte 0: such a value is invalid_value (bytea takes it).
 // - No SET, no temporary table, no advisory lock, no LISTEN: connections are replaced at any time.
 //
-// Errors of every call that reaches the server:
-// | code             | reason               | when | | kUnavailable     | database_unavailable | not
-// connected, starting up, read-only, disk full, timed out,   | |                  |                      | or
-// lost before a COMMIT was sent: nothing was done              | | kUnavailable     | transaction_conflict |
-// deadlock or serialization failure: nothing was done; run again  | | kUnknown         | commit_unknown |
-// lost, or no answer in time, once the COMMIT had been sent       | | kConflict        | constraint | a
-// constraint was broken: nothing was done                       | | kInvalidArgument | invalid_value        |
-// a value that the column's type can't hold: nothing was done     | | kInternal        | sql_error | the SQL
-// is wrong, or a table is missing: nothing was done       |
+// Errors of every call that reaches the server, as code, reason: when.
+// - kUnavailable, database_unavailable: not connected, starting up, read-only, disk full, timed out, or lost
+//   before a COMMIT was sent. Nothing was done.
+// - kUnavailable, transaction_conflict: deadlock or serialization failure. Nothing was done; run again.
+// - kUnknown, commit_unknown: lost, or no answer in time, once the COMMIT had been sent.
+// - kConflict, constraint: a constraint was broken. Nothing was done.
+// - kInvalidArgument, invalid_value: a value that the column's type can't hold. Nothing was done.
+// - kInternal, sql_error: the SQL is wrong, or a table is missing. Nothing was done.
 //
 // No call hangs: a round trip ends within Config::answer_timeout (a frozen server, a dead network), and a
 // connection attempt within connect_timeout for each host of the URL.

@@ -1,11 +1,14 @@
 // What every store of payment does alike. Add a store: add its factory at the end.
+#include <functional>
 #include <memory>
 
 #include <gmock/gmock.h>
 
 #include "platform/sql/sqlite.h"
 #include "services/payment/store.h"
+#include "services/payment/store_postgres.h"
 #include "services/payment/store_sqlite.h"
+#include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::payment {
@@ -24,11 +27,18 @@ class Home {
   virtual ~Home() = default;
   virtual Stores Open() = 0;
 };
-using HomeFactory = std::function<std::unique_ptr<Home>()>;
+struct HomeFactory {
+  std::function<std::unique_ptr<Home>()> make;
+  bool needs_postgres = false;
+};
 
 class StoreContractTest : public ::testing::TestWithParam<HomeFactory> {
  protected:
-  StoreContractTest() { Reopen(); }
+  void SetUp() override {
+    if (GetParam().needs_postgres) BOXOFFICE_NEED_POSTGRES();
+    home_ = GetParam().make();
+    Reopen();
+  }
   void Reopen() {
     stores_ = {};
     stores_ = home_->Open();
@@ -53,7 +63,7 @@ class StoreContractTest : public ::testing::TestWithParam<HomeFactory> {
   }
   std::vector<Payment> Load(ReservationId reservation) { return *stores_.store->Load({reservation}); }
 
-  std::unique_ptr<Home> home_ = GetParam()();
+  std::unique_ptr<Home> home_;
   Stores stores_;
   SeededRandom random_{3};
   int made_ = 0;
@@ -133,6 +143,8 @@ TEST_P(StoreContractTest, PaymentsArePagedWithoutSplittingAReservation) {
   EXPECT_THAT(rest.payments, SizeIs(2));
   EXPECT_FALSE(rest.more);
   EXPECT_THAT(*stores_.reader->Payments(reservation_), SizeIs(2));
+  EXPECT_FALSE(stores_.reader->Page({}, 4)->more);
+  EXPECT_THAT(stores_.reader->Page(third, 1)->payments, IsEmpty());
 }
 
 TEST_P(StoreContractTest, WhatIsNotSettledIsFoundInTheOrderOfKeys) {
@@ -173,7 +185,23 @@ class SqliteHome final : public Home {
 };
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContractTest,
-                         ::testing::Values(HomeFactory([] { return std::make_unique<SqliteHome>(); })));
+                         ::testing::Values(HomeFactory{[] { return std::make_unique<SqliteHome>(); }}));
+
+class PostgresHome final : public Home {
+ public:
+  Stores Open() override {
+    auto stores = OpenPostgres({.url = url_});
+    CHECK(stores.has_value(), "{}", stores.error().detail);
+    return *std::move(stores);
+  }
+
+ private:
+  const std::string url_ = testbed::PostgresServer::Shared().NewDatabase();
+};
+
+INSTANTIATE_TEST_SUITE_P(Postgres, StoreContractTest,
+                         ::testing::Values(HomeFactory{[] { return std::make_unique<PostgresHome>(); },
+                                                       true}));
 
 // The reconciler looks every second: it must not walk over all payments ever made.
 TEST(SqlitePaymentTest, UnsettledPaymentsAreFoundByTheirOwnIndex) {

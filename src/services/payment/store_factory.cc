@@ -1,6 +1,8 @@
 #include "services/payment/store_factory.h"
 
 #include "platform/module/store_url.h"
+#include "platform/outbox/postgres.h"
+#include "services/payment/store_postgres.h"
 #include "services/payment/store_sqlite.h"
 
 namespace boxoffice::payment {
@@ -13,7 +15,14 @@ Result<OpenedStores> OpenStores(std::string_view url) {
     BOXOFFICE_ASSIGN(opened.stores, OpenSqlite(file));
     return opened;
   }
-  return module::NoStoreFor(url, "sqlite:DIR");
+  if (module::IsPostgres(url)) {
+    const sql::pg::Config config{.url = std::string(url), .application_name = "boxoffice-payment"};
+    OpenedStores opened;
+    opened.outbox = [config] { return outbox::OpenPostgresTable(config); };
+    BOXOFFICE_ASSIGN(opened.stores, OpenPostgres(config));
+    return opened;
+  }
+  return module::NoStoreFor(url, "sqlite:DIR or postgresql://USER@HOST/DATABASE");
 }
 
 Result<void> MigrateStores(std::string_view url) {

@@ -103,6 +103,8 @@ Result<std::string> ToJson(const bus::Event& event) {
 
 bus::Consumed Consume(RelayService& service, std::span<const bus::Record> records,
                       const std::function<void()>& accepted) {
+  // First: another replica may have made a target that wants these.
+  if (const Result<void> loaded = service.Load(); !loaded) return {0, loaded.error()};
   std::vector<InboxEvent> inbox;
   bus::Consumed consumed{records.size(), {}};
   for (size_t i = 0; i < records.size(); ++i) {

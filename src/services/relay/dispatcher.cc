@@ -11,6 +11,7 @@ Dispatcher::Dispatcher(RelayService& service, Sender& sender, const Clock& clock
 
 Result<std::optional<Timestamp>> Dispatcher::Round() {
   BOXOFFICE_TRY(RecordEnded());
+  BOXOFFICE_TRY(service_.Load());
   BOXOFFICE_TRY(StartDue());
   const Timestamp now = clock_.Now();
   std::optional<Timestamp> next;
@@ -68,12 +69,8 @@ Result<void> Dispatcher::StartDue() {
     if (busy.size() >= limits_.in_flight_per_target) continue;
     // Those in flight are still due in the store.
     BOXOFFICE_ASSIGN(const std::vector<Attempt> due,
-                     service_.Due(target, limits_.in_flight_per_target + busy.size()));
-    size_t free = limits_.in_flight_per_target - busy.size();
+                     service_.Due(target, limits_.in_flight_per_target - busy.size(), busy));
     for (const Attempt& attempt : due) {
-      if (free == 0) break;
-      if (busy.contains(attempt.delivery.id)) continue;
-      --free;
       {
         const std::scoped_lock lock(mutex_);
         in_flight_[target].insert(attempt.delivery.id);

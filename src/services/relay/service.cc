@@ -40,11 +40,8 @@ Result<Target> RelayService::CreateTarget(const std::string& operation_key, cons
   BOXOFFICE_TRY(CheckUrl(url));
   BOXOFFICE_ASSIGN(event_types, CheckEventTypes(std::move(event_types)));
   const std::scoped_lock lock(mutex_);
-  const auto made = std::ranges::find(targets_, operation_key, &Target::operation_key);
-  if (made != targets_.end()) {
-    if (made->url == url && made->event_types == event_types) return *made;
-    return Fail(Code::kConflict, "mismatch", "operation_key: it made another target");
-  }
+  BOXOFFICE_ASSIGN(const std::optional<Target> made, FindMade(operation_key, url, event_types));
+  if (made) return *made;
   if (std::ranges::count(targets_, false, &Target::deleted) >= static_cast<ptrdiff_t>(kMaxTargets)) {
     return Fail(Code::kResourceExhausted, "too_many_targets", "delete one first");
   }
@@ -55,13 +52,28 @@ Result<Target> RelayService::CreateTarget(const std::string& operation_key, cons
   target.secret = make_secret_();
   CHECK(target.secret.size() == kSecretBytes);
   target.created_at = clock_.Now();
-  BOXOFFICE_ASSIGN(target.id, store_->InsertTarget(target));
+  const Result<int64_t> id = store_->InsertTarget(target);
+  if (!id && id.error().reason == "constraint") {  // another replica has just made it
+    BOXOFFICE_ASSIGN(const std::optional<Target> theirs, FindMade(operation_key, url, event_types));
+    if (theirs) return *theirs;
+  }
+  BOXOFFICE_ASSIGN(target.id, id);
   targets_.push_back(target);
   return target;
 }
 
+Result<std::optional<Target>> RelayService::FindMade(const std::string& operation_key, const std::string& url,
+                                                     const std::vector<std::string>& event_types) {
+  BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
+  const auto made = std::ranges::find(targets_, operation_key, &Target::operation_key);
+  if (made == targets_.end()) return std::nullopt;
+  if (made->url == url && made->event_types == event_types) return *made;
+  return Fail(Code::kConflict, "mismatch", "operation_key: it made another target");
+}
+
 Result<void> RelayService::DeleteTarget(int64_t id) {
   const std::scoped_lock lock(mutex_);
+  BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
   Target* target = FindTarget(id);
   if (target == nullptr) return Fail(Code::kNotFound, "not_found", "no target " + std::to_string(id));
   if (target->deleted) return {};
@@ -89,6 +101,19 @@ bool RelayService::Wants(std::string_view type) const {
 
 Result<bool> RelayService::AcceptEvents(std::span<const InboxEvent> events) {
   const std::scoped_lock lock(mutex_);
+  Result<bool> added = DecideAndInsert(events);
+  if (!added && added.error().reason == "constraint") {  // another replica was first: what it did is seen now
+    BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
+    added = DecideAndInsert(events);
+  }
+  // Done, perhaps, or overtaken again: either shows when they come again.
+  if (!added && (added.error().code == Code::kConflict || added.error().code == Code::kUnknown)) {
+    added.error().code = Code::kUnavailable;
+  }
+  return added;
+}
+
+Result<bool> RelayService::DecideAndInsert(std::span<const InboxEvent> events) {
   std::vector<EventId> ids;
   ids.reserve(events.size());
   for (const InboxEvent& event : events) ids.push_back(event.id);
@@ -116,6 +141,7 @@ Result<std::vector<Delivery>> RelayService::ListDeliveries(const DeliveryQuery& 
 
 Result<Delivery> RelayService::ReplayDelivery(int64_t id) {
   const std::scoped_lock lock(mutex_);
+  BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
   BOXOFFICE_ASSIGN(std::optional<Delivery> found, store_->Find(id));
   if (!found) return Fail(Code::kNotFound, "not_found", "no delivery " + std::to_string(id));
   if (found->state == State::kPending) return *found;
@@ -132,12 +158,13 @@ Result<Delivery> RelayService::ReplayDelivery(int64_t id) {
   return *found;
 }
 
-Result<std::vector<Attempt>> RelayService::Due(int64_t target_id, size_t limit) {
+Result<std::vector<Attempt>> RelayService::Due(int64_t target_id, size_t limit,
+                                               const std::set<int64_t>& under_way) {
   const std::scoped_lock lock(mutex_);
   const Target* target = FindTarget(target_id);
   std::vector<Attempt> attempts;
   if (target == nullptr || target->deleted || !target->enabled) return attempts;
-  BOXOFFICE_ASSIGN(std::vector<Outgoing> due, store_->Due(target_id, clock_.Now(), limit));
+  BOXOFFICE_ASSIGN(std::vector<Outgoing> due, store_->Due(target_id, clock_.Now(), limit, under_way));
   for (Outgoing& outgoing : due) {
     attempts.push_back(
         {std::move(outgoing.delivery), std::move(outgoing.event), target->url, target->secret});

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,14 +35,16 @@ struct AttemptResult {
 };
 
 // Thread-safe: calls take turns, each at most one transaction long. Invariants: targets in memory are the
-// store's; of the deliveries of one target and key, those that wait are later than one that does not.
+// store's, as of the last Load; of the deliveries of one target and key, those that wait are later than one
+// that does not.
 class RelayService {
  public:
   // kSecretBytes bytes that nobody can guess.
   using MakeSecret = std::function<std::string()>;
   RelayService(std::unique_ptr<Store> store, const Clock& clock, Random& random, MakeSecret make_secret);
 
-  // Reads the targets; before anything else. Errors of all: database_unavailable.
+  // Reads the targets; before anything else, and again to learn what other replicas have changed. Errors of
+  // all: database_unavailable.
   [[nodiscard]] Result<void> Load();
 
   // Makes a target with a new secret. Again with the same operation key and content: that target, secret and
@@ -51,13 +54,13 @@ class RelayService {
                                             std::vector<std::string> event_types);
   // Its pending deliveries become dead. Again: no effect. Errors: not_found.
   [[nodiscard]] Result<void> DeleteTarget(int64_t id);
-  // Up to `limit` targets that are not deleted with ids above `after_id`, by id.
+  // Up to `limit` targets that are not deleted with ids above `after_id`, by id, as of the last Load.
   [[nodiscard]] std::vector<Target> ListTargets(int64_t after_id, size_t limit) const;
 
   // Whether any target is sent such events: what nobody wants need not be read.
   [[nodiscard]] bool Wants(std::string_view type) const;
   // Takes events into the inbox, with a delivery for each target that they match. Again: no effect. Returns
-  // whether anything was added.
+  // whether anything was added. An error is never the events' fault (kUnavailable).
   [[nodiscard]] Result<bool> AcceptEvents(std::span<const InboxEvent> events);
 
   [[nodiscard]] Result<std::vector<Delivery>> ListDeliveries(const DeliveryQuery& query);
@@ -66,8 +69,10 @@ class RelayService {
   // target_disabled (kConflict).
   [[nodiscard]] Result<Delivery> ReplayDelivery(int64_t id);
 
-  // For the dispatcher: what is due of a target, the longest due first; and when its next one is, if any is.
-  [[nodiscard]] Result<std::vector<Attempt>> Due(int64_t target_id, size_t limit);
+  // For the dispatcher: what is due of a target and not `under_way`, the longest due first; and when its next
+  // one is, if any is.
+  [[nodiscard]] Result<std::vector<Attempt>> Due(int64_t target_id, size_t limit,
+                                                 const std::set<int64_t>& under_way);
   [[nodiscard]] Result<std::optional<Timestamp>> NextDue(int64_t target_id);
   [[nodiscard]] std::vector<int64_t> EnabledTargets() const;
   // Records attempts, and disables targets that answered 410. Attempts whose delivery or target was given up
@@ -80,7 +85,12 @@ class RelayService {
 
  private:
   static constexpr size_t kPruneBatch = 1'000;
+  [[nodiscard]] Result<bool> DecideAndInsert(std::span<const InboxEvent> events);
   [[nodiscard]] Target* FindTarget(int64_t id);
+  // The target that `operation_key` made, if any. Errors: mismatch, for another content.
+  [[nodiscard]] Result<std::optional<Target>> FindMade(const std::string& operation_key,
+                                                       const std::string& url,
+                                                       const std::vector<std::string>& event_types);
   [[nodiscard]] double Jitter();
 
   const std::unique_ptr<Store> store_;

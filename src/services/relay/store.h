@@ -34,8 +34,8 @@ class Store {
   [[nodiscard]] virtual Result<std::vector<Target>> LoadTargets() = 0;
   // Gives it an id. A second one with the operation key: constraint.
   [[nodiscard]] virtual Result<int64_t> InsertTarget(const Target& target) = 0;
-  // Saves enabled, disabled_reason and deleted. With `give_up`, all pending deliveries of the target become
-  // dead with that error.
+  // Saves enabled, disabled_reason and deleted; to be disabled or deleted is for good. With `give_up`, all
+  // pending deliveries of the target become dead with that error.
   [[nodiscard]] virtual Result<void> UpdateTarget(const Target& target,
                                                   const std::optional<std::string>& give_up) = 0;
 
@@ -43,11 +43,15 @@ class Store {
   [[nodiscard]] virtual Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) = 0;
   // Those of `keys` that have a pending delivery.
   [[nodiscard]] virtual Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) = 0;
-  // Adds events and deliveries; the events are processed from then on. A processed one: constraint.
+  // Adds events and deliveries; the events are processed from then on. Those that another replica has
+  // processed, or whose target it has taken away, meanwhile: constraint.
   [[nodiscard]] virtual Result<void> Insert(const Accepted& accepted) = 0;
 
-  // Up to `limit` pending deliveries of a target that are due at `now`, the longest due first.
-  [[nodiscard]] virtual Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit) = 0;
+  // Gives out, to be sent, up to `limit` pending deliveries of a target that are due at `now`, the longest
+  // due first; none that is `under_way`. Where several replicas share what is stored, none that another is
+  // sending; what is given out is this one's until it is updated, or too old (store_postgres.h).
+  [[nodiscard]] virtual Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit,
+                                                          const std::set<int64_t>& under_way) = 0;
   // When the next pending delivery of the target is due, if any.
   [[nodiscard]] virtual Result<std::optional<Timestamp>> NextDue(int64_t target_id) = 0;
   // Saves deliveries after an attempt or a replay. Where one is not pending any more, the next one of its

@@ -4,7 +4,9 @@
 
 #include "services/relay/store.h"
 #include "services/relay/store_memory.h"
+#include "services/relay/store_postgres.h"
 #include "services/relay/store_sqlite.h"
+#include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::relay {
@@ -15,11 +17,16 @@ using testing::ElementsAre;
 struct Kind {
   std::string name;
   std::function<std::unique_ptr<Store>(const std::filesystem::path&)> open;
+  bool needs_postgres = false;
 };
 
 // What every store of the relay does.
 class RelayStoreTest : public testing::TestWithParam<Kind> {
  protected:
+  void SetUp() override {
+    if (GetParam().needs_postgres) BOXOFFICE_NEED_POSTGRES();
+    store_ = GetParam().open(dir_.path());
+  }
   InboxEvent Event(std::string key) {
     return {EventId::Make(now_, random_), "seat", std::move(key), "seat.held", "trace", now_, "{}"};
   }
@@ -44,7 +51,7 @@ class RelayStoreTest : public testing::TestWithParam<Kind> {
   }
   std::vector<int64_t> DueIds(Timestamp now, size_t limit = 100) {
     std::vector<int64_t> ids;
-    const std::vector<Outgoing> due = store_->Due(1, now, limit).value();
+    const std::vector<Outgoing> due = store_->Due(1, now, limit, {}).value();
     for (const Outgoing& outgoing : due) ids.push_back(outgoing.delivery.id);
     return ids;
   }
@@ -59,7 +66,7 @@ class RelayStoreTest : public testing::TestWithParam<Kind> {
   testbed::TempDir dir_;
   SeededRandom random_{1};
   Timestamp now_ = FromUnixMs(1'800'000'000'000);
-  std::unique_ptr<Store> store_ = GetParam().open(dir_.path());
+  std::unique_ptr<Store> store_;
 };
 
 TEST_P(RelayStoreTest, TargetsAreLoadedAsTheyWereSaved) {
@@ -126,13 +133,21 @@ TEST_P(RelayStoreTest, DueIsWhatIsPendingAndWhoseTimeHasComeTheLongestFirst) {
   EXPECT_THAT(DueIds(now_ - milliseconds(1)), ElementsAre(sooner[0]));
   EXPECT_EQ(store_->NextDue(1).value(), now_ - std::chrono::seconds(1));
   EXPECT_EQ(store_->NextDue(2).value(), std::nullopt);
-  EXPECT_TRUE(store_->Due(2, now_, 10)->empty());
+  EXPECT_TRUE(store_->Due(2, now_, 10, {})->empty());
 }
 
 TEST_P(RelayStoreTest, WhatIsDueComesWithItsEvent) {
   const InboxEvent event = Event("a");
   Put({event}, now_);
-  EXPECT_EQ(store_->Due(1, now_, 1)->at(0).event, event);
+  EXPECT_EQ(store_->Due(1, now_, 1, {})->at(0).event, event);
+}
+
+TEST_P(RelayStoreTest, WhatIsUnderWayIsNotGivenOutAgain) {
+  const auto ids = Put({Event("a"), Event("b"), Event("c")}, now_);
+  const auto due = store_->Due(1, now_, 1, {ids[0]}).value();
+  ASSERT_EQ(due.size(), 1);
+  EXPECT_EQ(due[0].delivery.id, ids[1]);
+  EXPECT_EQ(store_->Due(1, now_, 10, {ids[0], ids[1]})->size(), 1);
 }
 
 TEST_P(RelayStoreTest, WhenADeliveryEndsTheNextOfItsKeyIsDue) {
@@ -192,16 +207,18 @@ TEST_P(RelayStoreTest, PruningKeepsWhatIsPendingOrYoung) {
   EXPECT_EQ(store_->List({.limit = 10})->size(), 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, RelayStoreTest,
-                         testing::Values(Kind{"Memory",
-                                              [](const std::filesystem::path&) {
-                                                return std::make_unique<MemoryStore>();
-                                              }},
-                                         Kind{"Sqlite",
-                                              [](const std::filesystem::path& dir) {
-                                                return OpenSqliteStore(dir / "relay.db").value();
-                                              }}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Stores, RelayStoreTest,
+    testing::Values(
+        Kind{"Memory", [](const std::filesystem::path&) { return std::make_unique<MemoryStore>(); }},
+        Kind{"Sqlite",
+             [](const std::filesystem::path& dir) { return OpenSqliteStore(dir / "relay.db").value(); }},
+        Kind{"Postgres",
+             [](const std::filesystem::path&) {
+               return OpenPostgresStore({.url = testbed::PostgresServer::Shared().NewDatabase()}).value();
+             },
+             true}),
+    [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace boxoffice::relay

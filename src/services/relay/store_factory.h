@@ -1,7 +1,8 @@
 // Opens the relay's store by the scheme of a URL: one of the three factories in which embedded and scaled
 // processes differ. No other place of this service tells one store from another.
 //
-//   sqlite:DIR     relay.db in that folder
+//   sqlite:DIR                           relay.db in that folder
+//   postgresql://USER@HOST/DATABASE …    a database of its own, which replicas share
 #pragma once
 
 #include <memory>

@@ -64,11 +64,12 @@ Result<void> MemoryStore::Insert(const Accepted& accepted) {
   return {};
 }
 
-Result<std::vector<Outgoing>> MemoryStore::Due(int64_t target_id, Timestamp now, size_t limit) {
+Result<std::vector<Outgoing>> MemoryStore::Due(int64_t target_id, Timestamp now, size_t limit,
+                                               const std::set<int64_t>& under_way) {
   std::vector<Outgoing> due;
   for (const auto& [id, delivery] : deliveries_) {
     if (delivery.target_id == target_id && delivery.state == State::kPending && delivery.next_attempt_at &&
-        *delivery.next_attempt_at <= now) {
+        *delivery.next_attempt_at <= now && !under_way.contains(id)) {
       due.push_back({delivery, events_.at(delivery.event_id)});
     }
   }

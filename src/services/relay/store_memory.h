@@ -18,7 +18,8 @@ class MemoryStore final : public Store {
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override;
   Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) override;
   Result<void> Insert(const Accepted& accepted) override;
-  Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit) override;
+  Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit,
+                                    const std::set<int64_t>& under_way) override;
   Result<std::optional<Timestamp>> NextDue(int64_t target_id) override;
   Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) override;
   Result<std::optional<Delivery>> Find(int64_t delivery_id) override;

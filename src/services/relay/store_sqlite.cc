@@ -3,7 +3,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "base/check.h"
 #include "platform/bus/processed_event.h"
@@ -33,16 +32,6 @@ EventId EventIdAt(const sql::Statement& row, int column) {
   const std::optional<EventId> id = EventId::FromBytes(row.Text(column));
   CHECK(id.has_value(), "event ids have 16 bytes");
   return *id;
-}
-
-std::vector<std::string> Split(std::string_view joined) {
-  std::vector<std::string> parts;
-  while (!joined.empty()) {
-    const size_t comma = joined.find(',');
-    parts.emplace_back(joined.substr(0, comma));
-    joined = comma == std::string_view::npos ? std::string_view() : joined.substr(comma + 1);
-  }
-  return parts;
 }
 
 Delivery DeliveryAt(const sql::Statement& row) {
@@ -102,7 +91,7 @@ class SqliteStore final : public Store {
       BOXOFFICE_ASSIGN(const bool more, rows.Step());
       if (!more) return targets;
       targets.push_back({rows.Int(0), std::string(rows.Text(1)), std::string(rows.Text(2)),
-                         Split(rows.Text(3)), std::string(rows.Text(4)), rows.Int(5) != 0,
+                         SplitEventTypes(rows.Text(3)), std::string(rows.Text(4)), rows.Int(5) != 0,
                          std::string(rows.Text(6)), FromUnixMs(rows.Int(7)), rows.Int(8) != 0});
     }
   }
@@ -113,7 +102,7 @@ class SqliteStore final : public Store {
         "INSERT INTO target(operation_key, url, event_types, secret, enabled, disabled_reason, "
         "created_at_ms, "
         "deleted) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
-    const std::string types = fmt::format("{}", fmt::join(target.event_types, ","));
+    const std::string types = JoinEventTypes(target.event_types);  // outlives the statement
     insert
         .Bind(target.operation_key, target.url, types, std::nullopt, target.enabled, target.disabled_reason,
               ToUnixMs(target.created_at), target.deleted)
@@ -187,18 +176,22 @@ class SqliteStore final : public Store {
     return transaction.Commit();
   }
 
-  Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit) override {
+  Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit,
+                                    const std::set<int64_t>& under_way) override {
     std::vector<Outgoing> due;
-    due_.Bind(target_id, ToUnixMs(now), limit);
+    due_.Bind(target_id, ToUnixMs(now), limit + under_way.size());
     while (true) {
       BOXOFFICE_ASSIGN(const bool more, due_.Step());
-      if (!more) return due;
+      if (!more) break;
+      if (under_way.contains(due_.Int(0))) continue;
       Outgoing& outgoing = due.emplace_back();
       outgoing.delivery = DeliveryAt(due_);
       outgoing.event = {outgoing.delivery.event_id,   std::string(due_.Text(12)), outgoing.delivery.key,
                         outgoing.delivery.event_type, std::string(due_.Text(13)), FromUnixMs(due_.Int(14)),
                         std::string(due_.Text(15))};
     }
+    if (due.size() > limit) due.resize(limit);
+    return due;
   }
 
   Result<std::optional<Timestamp>> NextDue(int64_t target_id) override {

@@ -4,6 +4,9 @@
 #include <array>
 #include <charconv>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 namespace boxoffice::relay {
 namespace {
 
@@ -66,6 +69,20 @@ Result<std::vector<std::string>> CheckEventTypes(std::vector<std::string> types)
   std::ranges::sort(types);
   const auto repeats = std::ranges::unique(types);
   types.erase(repeats.begin(), repeats.end());
+  return types;
+}
+
+std::string JoinEventTypes(std::span<const std::string> types) {
+  return fmt::format("{}", fmt::join(types, ","));
+}
+
+std::vector<std::string> SplitEventTypes(std::string_view joined) {
+  std::vector<std::string> types;
+  while (!joined.empty()) {
+    const size_t comma = joined.find(',');
+    types.emplace_back(joined.substr(0, comma));
+    joined = comma == std::string_view::npos ? std::string_view() : joined.substr(comma + 1);
+  }
   return types;
 }
 

@@ -38,6 +38,10 @@ struct Target {
 // Known ones only; sorts them and drops repeats. Error: invalid_argument (event_types: …).
 [[nodiscard]] Result<std::vector<std::string>> CheckEventTypes(std::vector<std::string> types);
 
+// Types as one text, for a store, and back.
+[[nodiscard]] std::string JoinEventTypes(std::span<const std::string> types);
+[[nodiscard]] std::vector<std::string> SplitEventTypes(std::string_view joined);
+
 // Whether a target is sent at all, and such an event: of a type that it asked for, which happened after it
 // was made.
 [[nodiscard]] bool Wants(const Target& target, std::string_view type);

@@ -51,9 +51,12 @@ constexpr std::string_view kSelectTopUps =
 constexpr std::string_view kInsertWallets =
     "INSERT INTO wallet SELECT user_id, currency, balance, 1 FROM unnest($1, $2, $3) "
     "i(user_id, currency, balance) ON CONFLICT DO NOTHING RETURNING user_id, currency";
+// Locks in the order of keys before it changes anything.
 constexpr std::string_view kUpdateWallets =
-    "UPDATE wallet w SET balance = i.balance, version = i.version + 1 FROM unnest($1, $2, $3, $4) "
-    "i(user_id, currency, balance, version) WHERE w.user_id = i.user_id AND w.currency = i.currency "
+    "UPDATE wallet w SET balance = i.balance, version = i.version + 1 FROM (SELECT n.* FROM unnest($1, $2, "
+    "$3, $4) n(user_id, currency, balance, version) JOIN wallet q USING (user_id, currency) ORDER BY "
+    "user_id, "
+    "currency FOR UPDATE OF q) i WHERE w.user_id = i.user_id AND w.currency = i.currency "
     "AND w.version = i.version RETURNING w.user_id, w.currency";
 constexpr std::string_view kInsertDebits =
     "INSERT INTO saga_debit(saga_id, reservation_id, user_id, currency, amount, state, debit_entry_id, "

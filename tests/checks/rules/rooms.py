@@ -1,4 +1,7 @@
-"""Every service has the same rooms, so that whoever knows one service finds the way in all."""
+"""Every service has the same rooms, so that whoever knows one service finds the way in all. Migrations lie where the
+build embeds them (cmake/Rooms.cmake)."""
+
+import re
 
 from rules.layering import is_core
 from tree import Violation
@@ -8,10 +11,13 @@ ROOMS = ["README.md", "CMakeLists.txt", "store.h", "store_sqlite.cc", "store_con
          "rpc_server.h", "rpc_server.cc", "module.h", "module.cc", "main.cc"]  # fmt: skip
 # (service, room): why it has none.
 EXCEPTIONS = {}
+SCHEMA = re.compile(r".*/schema/(sqlite|postgres)/\d{4}_[a-z0-9_]+\.sql")
 
 
 def check(tree):
-    violations = []
+    violations = [Violation(path, 0, "is not embedded in the program",
+                            "put a migration into schema/sqlite/ or schema/postgres/, as NNNN_what_it_does.sql")
+                  for path in tree.match("src/*/schema/*") if not SCHEMA.fullmatch(path)]  # fmt: skip
     for folder in tree.folders("src/services/*"):
         service = folder.rsplit("/", 1)[1]
         missing = [room for room in ROOMS

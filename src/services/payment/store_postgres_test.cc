@@ -1,0 +1,164 @@
+#include "services/payment/store_postgres.h"
+
+#include <chrono>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "services/payment/provider_timer_manual.h"
+#include "services/payment/service.h"
+#include "testing/postgres_server.h"
+
+namespace boxoffice::payment {
+namespace {
+
+using sql::pg::Batch;
+using testbed::PostgresServer;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const Currency kKrw = *Currency::Parse("KRW");
+
+// Two replicas of payment on one database.
+class PaymentReplicasTest : public ::testing::Test {
+ protected:
+  struct Replica {
+    Replica(const sql::pg::Config& config, Random& random, obs::Registry& metrics)
+        : stores(OpenPostgres(config).value()),
+          service(*stores.store, *stores.reader, {}, timer, clock, random, metrics, {}, [] {}) {}
+    Stores stores;
+    ManualClock clock;
+    ManualTimer timer{clock};
+    Service service;
+  };
+  void SetUp() override {
+    BOXOFFICE_NEED_POSTGRES();
+    config_.url = PostgresServer::Shared().NewDatabase();
+    StartReplicas();
+  }
+  void StartReplicas() {
+    replicas_.clear();
+    for (int i = 0; i < 2; ++i) replicas_.push_back(std::make_unique<Replica>(config_, random_, metrics_));
+  }
+  std::future<Result<Outcome>> Submit(size_t replica, Command command) {
+    auto promise = std::make_shared<std::promise<Result<Outcome>>>();
+    replicas_[replica]->service.Submit(
+        std::move(command), [promise](Result<Outcome> outcome) { promise->set_value(std::move(outcome)); });
+    return promise->get_future();
+  }
+  Command ApproveOf(ReservationId reservation, uint32_t attempt) {
+    return {Approve{{reservation, attempt}, saga_, "ann", {1000, kKrw}, std::string(kInternal)}, "", {}};
+  }
+  // Until a statement of this database waits for a lock, or 10 s.
+  void WaitUntilBlocked() {
+    const auto connection = sql::pg::Connection::Open(config_).value();
+    sql::pg::Batch batch;
+    batch.Add(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'");
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (connection->Read(batch).value()[0].empty() && std::chrono::steady_clock::now() < end) {
+      std::this_thread::yield();
+    }
+  }
+  // What a statement says, line by line.
+  std::string Ask(const Batch& batch, size_t place) {
+    const auto connection = sql::pg::Connection::Open(config_).value();
+    sql::pg::Transaction transaction(*connection);
+    const auto results = transaction.Run(batch).value();
+    std::string text;
+    for (const sql::pg::Row row : results[place]) text += std::string(row.Text(0)) + "\n";
+    return text;
+  }
+
+  sql::pg::Config config_;
+  SystemClock clock_;
+  SeededRandom random_{1};
+  obs::Registry metrics_;
+  SagaId saga_ = SagaId::Make(clock_.Now(), random_);
+  std::vector<std::unique_ptr<Replica>> replicas_;
+};
+
+TEST_F(PaymentReplicasTest, OfTwoAttemptsThroughBothAtOnceOneIsApproved) {
+  std::vector<ReservationId> reservations;
+  std::vector<std::future<Result<Outcome>>> first, second;
+  for (size_t i = 0; i < 100; ++i) {
+    reservations.push_back(ReservationId::Make(clock_.Now(), random_));
+    first.push_back(Submit(i % 2, ApproveOf(reservations[i], 1)));
+    second.push_back(Submit((i + 1) % 2, ApproveOf(reservations[i], 2)));
+  }
+  for (size_t i = 0; i < reservations.size(); ++i) {
+    const Outcome one = first[i].get().value();
+    const Outcome two = second[i].get().value();
+    const Outcome& refused = one.kind == OutcomeKind::kDone ? two : one;
+    EXPECT_EQ((one.state == State::kApproved) + (two.state == State::kApproved), 1);
+    EXPECT_EQ(refused.refusal, Refusal::kAlreadyApproved);
+    EXPECT_EQ(replicas_[0]->stores.reader->Payments(reservations[i])->size(), 1);
+  }
+  Batch count;
+  count.Add("SELECT count(*)::text || ' ' || min(type) FROM outbox");
+  EXPECT_EQ(Ask(count, 0), "100 payment.approved\n");
+}
+
+TEST_F(PaymentReplicasTest, ApprovalAndCancellationThroughBothAtOnceEndCancelled) {
+  std::vector<ReservationId> reservations;
+  std::vector<std::future<Result<Outcome>>> approved, cancelled;
+  for (size_t i = 0; i < 100; ++i) {
+    reservations.push_back(ReservationId::Make(clock_.Now(), random_));
+    approved.push_back(Submit(i % 2, ApproveOf(reservations[i], 1)));
+    cancelled.push_back(Submit((i + 1) % 2, {Cancel{{reservations[i], 1}, saga_}, "", {}}));
+  }
+  for (size_t i = 0; i < reservations.size(); ++i) {
+    const OutcomeKind kind = approved[i].get().value().kind;
+    EXPECT_TRUE(kind == OutcomeKind::kDone || kind == OutcomeKind::kAborted);
+    EXPECT_EQ(cancelled[i].get().value().state, State::kCancelled);
+    EXPECT_EQ(replicas_[0]->stores.reader->Payments(reservations[i])->at(0).state, State::kCancelled);
+  }
+}
+
+// Two that lock the same payments in different orders would wait for each other.
+TEST_F(PaymentReplicasTest, PaymentsAreLockedInTheOrderOfTheirKeys) {
+  config_.url += "?options=-c%20enable_nestloop%3Doff";  // a plan that goes by the order of storing
+  StartReplicas();
+  const auto payment = [this] {
+    Payment row{
+        .key = {ReservationId::Make(clock_.Now(), random_), 1}, .saga = saga_, .state = State::kPending};
+    row.money = {1000, kKrw};
+    return row;
+  };
+  Payment first = payment(), second = payment();
+  if (second.key < first.key) std::swap(first, second);
+  Store& store = *replicas_[0]->stores.store;
+  ASSERT_TRUE(store.Save({{second}, {}})->empty());
+  ASSERT_TRUE(store.Save({{first}, {}})->empty());
+  const auto connection = sql::pg::Connection::Open(config_).value();
+  sql::pg::Transaction holds(*connection);
+  Batch lock_second, lock_first;
+  lock_second.Add("SELECT 1 FROM payment WHERE reservation_id = $1 FOR UPDATE", second.key.reservation);
+  lock_first.Add("SELECT 1 FROM payment WHERE reservation_id = $1 FOR UPDATE NOWAIT", first.key.reservation);
+  ASSERT_TRUE(holds.Run(lock_second));
+  first.version = second.version = 1;
+  auto saved = std::async(std::launch::async, [&] { return store.Save({{first, second}, {}}); });
+  WaitUntilBlocked();
+  EXPECT_FALSE(holds.Run(lock_first));  // and so the other goes on
+  EXPECT_TRUE(saved.get().value().empty());
+}
+
+// The reconciler looks every second: it must not walk over all payments ever made.
+TEST_F(PaymentReplicasTest, UnsettledPaymentsAreFoundByTheirOwnIndex) {
+  Batch explain;
+  explain.Add("SET LOCAL enable_seqscan = off");
+  explain.Add(
+      "EXPLAIN SELECT reservation_id, attempt FROM payment WHERE (state = 1 OR (state = 4 AND resolution IN "
+      "(0, 4))) AND (reservation_id, attempt) > ($1, $2) ORDER BY reservation_id, attempt LIMIT $3",
+      ReservationId(), 0, 10);
+  const std::string plan = Ask(explain, 1);
+  EXPECT_THAT(plan, HasSubstr("payment_unsettled"));
+  EXPECT_THAT(plan, Not(HasSubstr("Sort")));
+}
+
+}  // namespace
+}  // namespace boxoffice::payment

@@ -1,0 +1,329 @@
+#include "services/relay/store_postgres.h"
+
+#include <algorithm>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/random.h"
+#include "platform/bus/processed_event_postgres.h"
+
+namespace boxoffice::sql {
+std::span<const Migration> relay_postgres_schema();
+}
+
+namespace boxoffice::relay {
+namespace {
+
+using sql::pg::Batch;
+using sql::pg::Bytes;
+using sql::pg::Column;
+using sql::pg::Row;
+
+constexpr std::string_view kConsumer = "relay";
+
+#define BOXOFFICE_DELIVERY_COLUMNS                                                            \
+  "d.id, d.target_id, d.event_id, e.type, d.key, d.state, d.attempts, d.next_attempt_at_ms, " \
+  "d.last_status, d.last_error, d.created_at_ms, d.delivered_at_ms"
+
+constexpr std::string_view kSelectTargets =
+    "SELECT id, operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, deleted "
+    "FROM target ORDER BY id";
+constexpr std::string_view kInsertTarget =
+    "INSERT INTO target(operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, "
+    "deleted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
+// To be disabled or deleted is for good, also when another replica said so.
+constexpr std::string_view kUpdateTarget =
+    "UPDATE target SET enabled = enabled AND $2, disabled_reason = CASE WHEN enabled AND NOT $2 THEN $3 ELSE "
+    "disabled_reason END, deleted = deleted OR $4 WHERE id = $1";
+constexpr std::string_view kGiveUp =
+    "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = $2, owner = '', "
+    "lease_until_ms = 0 WHERE state = 0 AND target_id = $1";
+// See the schema.
+constexpr std::string_view kLockTargets =
+    "SELECT enabled AND NOT deleted FROM target WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+
+constexpr std::string_view kSelectProcessed =
+    "SELECT event_id FROM processed_event WHERE consumer = $1 AND event_id = ANY($2)";
+constexpr std::string_view kSelectWaiting =
+    "SELECT target_id, key FROM unnest($1, $2) i(target_id, key) WHERE EXISTS (SELECT 1 FROM delivery d "
+    "WHERE d.state = 0 AND d.target_id = i.target_id AND d.key = i.key)";
+constexpr std::string_view kInsertEvents =
+    "INSERT INTO event(id, topic, key, type, traceparent, time_ms, body) SELECT * FROM unnest($1, $2, $3, "
+    "$4, $5, $6, $7) ON CONFLICT DO NOTHING";
+// Whether one is due is judged here, where no delivery of its target begins or ends.
+constexpr std::string_view kInsertDeliveries =
+    "INSERT INTO delivery(target_id, event_id, key, state, attempts, next_attempt_at_ms, last_status, "
+    "last_error, created_at_ms) SELECT target_id, event_id, key, 0, 0, CASE WHEN first AND NOT EXISTS "
+    "(SELECT 1 FROM delivery d WHERE d.state = 0 AND d.target_id = i.target_id AND d.key = i.key) THEN "
+    "created_at_ms END, 0, '', created_at_ms FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY "
+    "i(target_id, event_id, key, first, created_at_ms, place) ORDER BY place";
+
+// SKIP LOCKED: what another is claiming or ending is not for us. $5: what is being sent already.
+constexpr std::string_view kClaim =
+    "WITH due AS (SELECT id FROM delivery WHERE state = 0 AND target_id = $1 AND next_attempt_at_ms <= $2 "
+    "AND id <> ALL($5) AND (owner = $4 OR lease_until_ms < " BOXOFFICE_PG_NOW_MS
+    ") ORDER BY next_attempt_at_ms, id LIMIT $3 FOR UPDATE SKIP LOCKED) "
+    "UPDATE delivery d SET owner = $4, lease_until_ms = " BOXOFFICE_PG_NOW_MS
+    " + $6 FROM due, event e WHERE d.id = due.id AND e.id = d.event_id "
+    "RETURNING " BOXOFFICE_DELIVERY_COLUMNS ", e.topic, e.traceparent, e.time_ms, e.body";
+constexpr std::string_view kRelease =
+    "UPDATE delivery SET owner = '', lease_until_ms = 0 WHERE state = 0 AND owner = $1";
+constexpr std::string_view kSelectNextDue =
+    "SELECT min(next_attempt_at_ms) FROM delivery WHERE state = 0 AND target_id = $1 AND next_attempt_at_ms "
+    "IS NOT NULL";
+// Moves along the edges of delivery.h only, for several replicas may speak of one delivery: whoever's lease
+// ended says nothing any more but that it was delivered. Replay is what begins again without an attempt.
+constexpr std::string_view kUpdate =
+    "UPDATE delivery d SET state = i.state, attempts = i.attempts, next_attempt_at_ms = "
+    "i.next_attempt_at_ms, last_status = i.last_status, last_error = i.last_error, delivered_at_ms = "
+    "i.delivered_at_ms, owner = '', lease_until_ms = 0 FROM unnest($1, $2, $3, $4, $5, $6, $7) i(id, state, "
+    "attempts, next_attempt_at_ms, last_status, last_error, delivered_at_ms) WHERE d.id = i.id AND d.state "
+    "<> 1 AND (i.state = 1 OR (d.state = 0 AND d.owner IN ('', $8)) OR (d.state = 2 AND i.state = 0 AND "
+    "i.attempts = 0))";
+constexpr std::string_view kReleaseNext =
+    "UPDATE delivery SET next_attempt_at_ms = $3 WHERE next_attempt_at_ms IS NULL AND id IN (SELECT (SELECT "
+    "min(d.id) FROM delivery d WHERE d.state = 0 AND d.target_id = i.target_id AND d.key = i.key) "
+    "FROM unnest($1, $2) i(target_id, key))";
+
+constexpr std::string_view kFind =
+    "SELECT " BOXOFFICE_DELIVERY_COLUMNS " FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.id = $1";
+constexpr std::string_view kList =
+    "SELECT " BOXOFFICE_DELIVERY_COLUMNS
+    " FROM delivery d JOIN event e ON e.id = d.event_id WHERE ($1 = 0 OR d.target_id = $1) AND ($2 IS NULL "
+    "OR d.state = $2) AND ($3 = 0 OR d.id < $3) ORDER BY d.id DESC LIMIT $4";
+constexpr std::string_view kPrune =
+    "DELETE FROM delivery WHERE id = ANY(ARRAY(SELECT id FROM delivery WHERE state <> 0 AND created_at_ms < "
+    "$1 ORDER BY created_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING event_id";
+// Two that prune deliveries of one event take turns here, so that the second sees that none is left.
+constexpr std::string_view kLockEvents = "SELECT 1 FROM event WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+constexpr std::string_view kPruneEvents =
+    "DELETE FROM event e WHERE e.id = ANY($1) AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_id = e.id)";
+#undef BOXOFFICE_DELIVERY_COLUMNS
+
+std::optional<int64_t> ToMs(const std::optional<Timestamp>& time) {
+  return time ? std::optional(ToUnixMs(*time)) : std::nullopt;
+}
+
+std::optional<Timestamp> TimeAt(const Row& row, int column) {
+  return row.IsNull(column) ? std::nullopt : std::optional(FromUnixMs(row.Int(column)));
+}
+
+Delivery DeliveryAt(const Row& row) {
+  Delivery delivery;
+  delivery.id = row.Int(0);
+  delivery.target_id = row.Int(1);
+  delivery.event_id = row.Id<EventId>(2);
+  delivery.event_type = row.Text(3);
+  delivery.key = row.Text(4);
+  delivery.state = static_cast<State>(row.Int(5));
+  delivery.attempts = static_cast<int>(row.Int(6));
+  delivery.next_attempt_at = TimeAt(row, 7);
+  delivery.last_status = static_cast<int>(row.Int(8));
+  delivery.last_error = row.Text(9);
+  delivery.created_at = FromUnixMs(row.Int(10));
+  delivery.delivered_at = TimeAt(row, 11);
+  return delivery;
+}
+
+Outgoing OutgoingAt(const Row& row) {
+  Delivery delivery = DeliveryAt(row);
+  InboxEvent event{delivery.event_id,        std::string(row.Text(12)), delivery.key,
+                   delivery.event_type,      std::string(row.Text(13)), FromUnixMs(row.Int(14)),
+                   std::string(row.Text(15))};
+  return {std::move(delivery), std::move(event)};
+}
+
+constexpr auto kKeyOf = [](const auto& keyed) { return Bytes{keyed.key}; };
+
+class PostgresStore final : public Store {
+ public:
+  PostgresStore(std::unique_ptr<sql::pg::Connection> connection, milliseconds lease)
+      : connection_(std::move(connection)), lease_(lease) {
+    SeededRandom random{SystemSeed()};
+    owner_ = fmt::format("{:016x}{:016x}", random.Next(), random.Next());
+  }
+  // Where it fails, the leases end by themselves.
+  ~PostgresStore() override {
+    Batch batch;
+    batch.Add(kRelease, owner_);
+    (void)connection_->Write(batch);
+  }
+
+  Result<std::vector<Target>> LoadTargets() override {
+    Batch batch;
+    batch.Add(kSelectTargets);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    std::vector<Target> targets;
+    for (const Row row : results[0]) {
+      targets.push_back({row.Int(0), std::string(row.Text(1)), std::string(row.Text(2)),
+                         SplitEventTypes(row.Text(3)), std::string(row.Text(4)), row.Bool(5),
+                         std::string(row.Text(6)), FromUnixMs(row.Int(7)), row.Bool(8)});
+    }
+    return targets;
+  }
+
+  Result<int64_t> InsertTarget(const Target& target) override {
+    Batch batch;
+    batch.Add(kInsertTarget, target.operation_key, target.url, JoinEventTypes(target.event_types),
+              Bytes{target.secret}, target.enabled, target.disabled_reason, ToUnixMs(target.created_at),
+              target.deleted);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+    return results[0][0].Int(0);
+  }
+
+  Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up) override {
+    Batch batch;
+    batch.Add(kUpdateTarget, target.id, target.enabled, target.disabled_reason, target.deleted);
+    if (give_up) batch.Add(kGiveUp, target.id, Bytes{*give_up});
+    BOXOFFICE_TRY(connection_->Write(batch));
+    return {};
+  }
+
+  Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
+    Batch batch;
+    batch.Add(kSelectProcessed, kConsumer, Column(ids));
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    std::set<EventId> found;
+    for (const Row row : results[0]) found.insert(row.Id<EventId>(0));
+    std::vector<bool> processed;
+    processed.reserve(ids.size());
+    for (const EventId& id : ids) processed.push_back(found.contains(id));
+    return processed;
+  }
+
+  Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) override {
+    Batch batch;
+    batch.Add(kSelectWaiting, Column(keys, &TargetKey::first),
+              Column(keys, [](const TargetKey& key) { return Bytes{key.second}; }));
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    std::set<TargetKey> waiting;
+    for (const Row row : results[0]) waiting.emplace(row.Int(0), row.Text(1));
+    return waiting;
+  }
+
+  Result<void> Insert(const Accepted& accepted) override {
+    std::vector<EventId> ids;
+    for (const InboxEvent& event : accepted.events) ids.push_back(event.id);
+    Batch batch;
+    const size_t marked = bus::AddMark(batch, kConsumer, ids);
+    const size_t locked = batch.Add(kLockTargets, Column(accepted.deliveries, &Delivery::target_id));
+    AddInserts(accepted, batch);
+    sql::pg::Transaction transaction(*connection_);
+    BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
+    // Somebody else consumes for this store, or changed the target: what was decided is out of date.
+    if (results[marked].size() < ids.size()) {
+      return Fail(Code::kConflict, "constraint", "an event was accepted before");
+    }
+    for (const Row row : results[locked]) {
+      if (!row.Bool(0)) return Fail(Code::kConflict, "constraint", "a target takes nothing any more");
+    }
+    return transaction.Commit();
+  }
+
+  Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit,
+                                    const std::set<int64_t>& under_way) override {
+    Batch batch;
+    batch.Add(kClaim, target_id, ToUnixMs(now), limit, owner_, Column(under_way), lease_.count());
+    BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+    std::vector<Outgoing> due;
+    for (const Row row : results[0]) due.push_back(OutgoingAt(row));
+    std::ranges::sort(due, {}, [](const Outgoing& outgoing) {
+      return std::pair(*outgoing.delivery.next_attempt_at, outgoing.delivery.id);
+    });
+    return due;
+  }
+
+  Result<std::optional<Timestamp>> NextDue(int64_t target_id) override {
+    Batch batch;
+    batch.Add(kSelectNextDue, target_id);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    return TimeAt(results[0][0], 0);
+  }
+
+  Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) override {
+    if (deliveries.empty()) return {};
+    std::vector<Delivery> sorted(deliveries.begin(), deliveries.end());
+    std::ranges::sort(sorted, {}, &Delivery::id);
+    std::vector<Delivery> ended = sorted;
+    std::erase_if(ended, [](const Delivery& delivery) { return delivery.state == State::kPending; });
+    Batch batch;
+    batch.Add(kLockTargets, Column(sorted, &Delivery::target_id));
+    batch.Add(kUpdate, Column(sorted, &Delivery::id), Column(sorted, &Delivery::state),
+              Column(sorted, &Delivery::attempts),
+              Column(sorted, [](const Delivery& delivery) { return ToMs(delivery.next_attempt_at); }),
+              Column(sorted, &Delivery::last_status),
+              Column(sorted, [](const Delivery& delivery) { return Bytes{delivery.last_error}; }),
+              Column(sorted, [](const Delivery& delivery) { return ToMs(delivery.delivered_at); }), owner_);
+    batch.Add(kReleaseNext, Column(ended, &Delivery::target_id), Column(ended, kKeyOf), ToUnixMs(now));
+    BOXOFFICE_TRY(connection_->Write(batch));
+    return {};
+  }
+
+  Result<std::optional<Delivery>> Find(int64_t delivery_id) override {
+    Batch batch;
+    batch.Add(kFind, delivery_id);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    return results[0].empty() ? std::nullopt : std::optional(DeliveryAt(results[0][0]));
+  }
+
+  Result<std::vector<Delivery>> List(const DeliveryQuery& query) override {
+    Batch batch;
+    batch.Add(kList, query.target_id, query.state, query.before_id, query.limit);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    std::vector<Delivery> deliveries;
+    for (const Row row : results[0]) deliveries.push_back(DeliveryAt(row));
+    return deliveries;
+  }
+
+  Result<size_t> Prune(Timestamp before, size_t limit) override {
+    Batch deliveries;
+    deliveries.Add(kPrune, ToUnixMs(before), limit);
+    sql::pg::Transaction transaction(*connection_);
+    BOXOFFICE_ASSIGN(const auto results, transaction.Run(deliveries));
+    std::vector<EventId> ids;
+    for (const Row row : results[0]) ids.push_back(row.Id<EventId>(0));
+    Batch events;
+    events.Add(kLockEvents, Column(ids));
+    events.Add(kPruneEvents, Column(ids));
+    BOXOFFICE_TRY(transaction.Commit(events));
+    return ids.size();
+  }
+
+ private:
+  static void AddInserts(const Accepted& accepted, Batch& batch) {
+    const auto& events = accepted.events;
+    batch.Add(kInsertEvents, Column(events, &InboxEvent::id), Column(events, &InboxEvent::topic),
+              Column(events, kKeyOf), Column(events, &InboxEvent::type),
+              Column(events, &InboxEvent::traceparent),
+              Column(events, [](const InboxEvent& event) { return ToUnixMs(event.time); }),
+              Column(events, [](const InboxEvent& event) { return Bytes{event.body}; }));
+    const auto& deliveries = accepted.deliveries;
+    std::set<TargetKey> keys;
+    std::vector<bool> first;  // of its key in this batch
+    for (const Delivery& delivery : deliveries) {
+      first.push_back(keys.emplace(delivery.target_id, delivery.key).second);
+    }
+    batch.Add(kInsertDeliveries, Column(deliveries, &Delivery::target_id),
+              Column(deliveries, &Delivery::event_id), Column(deliveries, kKeyOf),
+              Column(first, [](bool is_first) { return is_first; }),
+              Column(deliveries, [](const Delivery& delivery) { return ToUnixMs(delivery.created_at); }));
+  }
+
+  std::unique_ptr<sql::pg::Connection> connection_;
+  const milliseconds lease_;
+  std::string owner_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> OpenPostgresStore(const sql::pg::Config& config, milliseconds lease) {
+  BOXOFFICE_ASSIGN(auto connection, sql::pg::Connection::Open(config));
+  BOXOFFICE_TRY(connection->Migrate("relay", sql::relay_postgres_schema()));
+  return std::make_unique<PostgresStore>(std::move(connection), lease);
+}
+
+}  // namespace boxoffice::relay

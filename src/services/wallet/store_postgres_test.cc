@@ -1,0 +1,175 @@
+#include "services/wallet/store_postgres.h"
+
+#include <chrono>
+#include <future>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "services/wallet/service.h"
+#include "testing/postgres_server.h"
+
+namespace boxoffice::wallet {
+namespace {
+
+using testbed::PostgresServer;
+using ::testing::ElementsAre;
+
+const Currency kKrw = *Currency::Parse("KRW");
+
+// Two replicas of the wallet on one database.
+class WalletReplicasTest : public ::testing::Test {
+ protected:
+  struct Replica {
+    Replica(const sql::pg::Config& config, batch::Limits limits, Random& random, obs::Registry& metrics)
+        : stores(OpenPostgres(config).value()),
+          service(*stores.store, clock, random, metrics, limits, [] {}) {}
+    Stores stores;
+    SystemClock clock;
+    Service service;
+  };
+  void SetUp() override {
+    BOXOFFICE_NEED_POSTGRES();
+    config_.url = PostgresServer::Shared().NewDatabase();
+    config_.max_backoff = config_.backoff;  // back soon after a kill
+  }
+  void StartReplicas(batch::Limits limits = {}) {
+    for (int i = 0; i < 2; ++i) {
+      replicas_.push_back(std::make_unique<Replica>(config_, limits, random_, metrics_));
+    }
+  }
+  void TearDown() override {
+    if (PostgresServer::Installed()) PostgresServer::Shared().Start();
+  }
+  std::future<Result<Outcome>> Submit(size_t replica, Command command) {
+    auto promise = std::make_shared<std::promise<Result<Outcome>>>();
+    replicas_[replica]->service.Submit(
+        std::move(command), [promise](Result<Outcome> outcome) { promise->set_value(std::move(outcome)); });
+    return promise->get_future();
+  }
+  // As a caller does: again, until there is an outcome.
+  Outcome Insist(size_t replica, const Command& command) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (std::chrono::steady_clock::now() < end) {
+      if (auto outcome = Submit(replica, command).get()) return *outcome;
+      std::this_thread::yield();
+    }
+    ADD_FAILURE() << "no outcome";
+    return {};
+  }
+  // Until a statement of this database waits for a lock, or 10 s.
+  void WaitUntilBlocked() {
+    const auto connection = sql::pg::Connection::Open(config_).value();
+    sql::pg::Batch batch;
+    batch.Add(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'");
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (connection->Read(batch).value()[0].empty() && std::chrono::steady_clock::now() < end) {
+      std::this_thread::yield();
+    }
+  }
+  // All at once; then again, one by one, those that failed. The outcomes in order.
+  std::vector<Outcome> InsistOnAll(const std::vector<Command>& commands) {
+    std::vector<std::future<Result<Outcome>>> first;
+    for (size_t i = 0; i < commands.size(); ++i) first.push_back(Submit(i % 2, commands[i]));
+    std::vector<Outcome> outcomes;
+    for (size_t i = 0; i < commands.size(); ++i) {
+      const auto outcome = first[i].get();
+      outcomes.push_back(outcome ? *outcome : Insist(i % 2, commands[i]));
+    }
+    return outcomes;
+  }
+
+  sql::pg::Config config_;
+  SystemClock clock_;
+  SeededRandom random_{1};
+  obs::Registry metrics_;
+  std::vector<std::unique_ptr<Replica>> replicas_;
+};
+
+TEST_F(WalletReplicasTest, CommandsOnOneWalletThroughBothAreEachDoneOnce) {
+  StartReplicas({.max_batch = 32});  // several batches, and fewer than a command may be decided again
+  Insist(0, {TopUp{"first", "ann", {10, kKrw}}, ""});
+  std::vector<std::future<Result<Outcome>>> outcomes;
+  const auto submit = [&](size_t i, size_t replica) {
+    outcomes.push_back(Submit(replica, {TopUp{std::to_string(i), "ann", {10, kKrw}}, ""}));
+  };
+  for (size_t i = 0; i < 200; ++i) submit(i, i % 2);
+  for (auto& outcome : outcomes) EXPECT_EQ(outcome.get().value().kind, OutcomeKind::kDone);
+  outcomes.clear();
+  for (size_t i = 190; i < 200; ++i) submit(i, 1 - i % 2);  // again, through the other
+  for (auto& outcome : outcomes) EXPECT_EQ(outcome.get().value().kind, OutcomeKind::kDone);
+  EXPECT_THAT(*replicas_[0]->stores.reader->Balances("ann"), ElementsAre(Money{2010, kKrw}));
+  EXPECT_THAT(replicas_[0]->stores.reader->ComputeTotals()->currencies,
+              ElementsAre(CurrencyTotals{kKrw, 0, 1, 0, 0, 2010}));
+}
+
+// Two that lock the same wallets in different orders would wait for each other.
+TEST_F(WalletReplicasTest, WalletsAreLockedInTheOrderOfTheirKeys) {
+  config_.url += "?options=-c%20enable_nestloop%3Doff";  // a plan that goes by the order of storing
+  StartReplicas();
+  Insist(0, {TopUp{"k", "bob", {10, kKrw}}, ""});  // stored before ann
+  Insist(0, {TopUp{"k", "ann", {10, kKrw}}, ""});
+  const auto connection = sql::pg::Connection::Open(config_).value();
+  sql::pg::Transaction holds(*connection);
+  sql::pg::Batch bob, ann;
+  bob.Add("SELECT 1 FROM wallet WHERE user_id = 'bob' FOR UPDATE");
+  ann.Add("SELECT 1 FROM wallet WHERE user_id = 'ann' FOR UPDATE NOWAIT");
+  ASSERT_TRUE(holds.Run(bob));
+  const WalletRow ann_row{{"ann", kKrw}, 20, 1};
+  const WalletRow bob_row{{"bob", kKrw}, 20, 1};
+  auto saved = std::async(std::launch::async, [&] {
+    return replicas_[0]->stores.store->Save(
+        Changes{.wallets = {ann_row, bob_row}, .debits = {}, .entries = {}});
+  });
+  WaitUntilBlocked();
+  EXPECT_FALSE(holds.Run(ann));  // and so the other goes on
+  EXPECT_TRUE(saved.get().value().empty());
+}
+
+TEST_F(WalletReplicasTest, AServerKilledUnderLoadLosesAndDoublesNothing) {
+  StartReplicas({.max_batch = 8});  // many commits
+  Insist(0, {TopUp{"first", "ann", {1000, kKrw}}, ""});
+  std::vector<Command> debits, refunds;
+  for (int i = 0; i < 400; ++i) {
+    const SagaId saga = SagaId::Make(clock_.Now(), random_);
+    const ReservationId reservation = ReservationId::Make(clock_.Now(), random_);
+    debits.push_back({Debit{saga, reservation, "ann", {1, kKrw}}, ""});
+    refunds.push_back({Refund{saga, reservation, "ann", saga}, ""});
+  }
+  std::vector<std::future<Result<Outcome>>> outcomes;
+  for (size_t i = 0; i < debits.size(); ++i) outcomes.push_back(Submit(i % 2, debits[i]));
+  outcomes[0].wait();
+  PostgresServer::Shared().Kill9();
+  std::map<size_t, Outcome> acknowledged;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const auto outcome = outcomes[i].get();
+    if (outcome) {
+      acknowledged.emplace(i, *outcome);
+    } else {
+      EXPECT_TRUE(outcome.error().code == Code::kUnavailable || outcome.error().code == Code::kUnknown);
+    }
+  }
+  EXPECT_GT(acknowledged.size(), 0);
+  EXPECT_LT(acknowledged.size(), debits.size());
+  PostgresServer::Shared().Start();
+  const std::vector<Outcome> debited = InsistOnAll(debits);
+  for (size_t i = 0; i < debits.size(); ++i) {
+    EXPECT_EQ(debited[i].kind, OutcomeKind::kDone);
+    if (const auto it = acknowledged.find(i); it != acknowledged.end()) {
+      EXPECT_EQ(debited[i], it->second);  // the same entry: it was not lost
+    }
+  }
+  EXPECT_THAT(*replicas_[0]->stores.reader->Balances("ann"), ElementsAre(Money{600, kKrw}));
+  const std::vector<Outcome> refunded = InsistOnAll(refunds);
+  for (const Outcome& outcome : refunded) EXPECT_EQ(outcome.kind, OutcomeKind::kDone);
+  const Totals totals = replicas_[0]->stores.reader->ComputeTotals().value();
+  EXPECT_THAT(totals.currencies, ElementsAre(CurrencyTotals{kKrw, 0, 1, 0, 0, 1000}));
+}
+
+}  // namespace
+}  // namespace boxoffice::wallet
