@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "platform/obs/log.h"
 #include "services/seat/store_sqlite.h"
 
 namespace boxoffice::seat {
@@ -14,7 +15,7 @@ constexpr std::string_view kDatabase = "seat.db";
 
 }  // namespace
 
-// Sweeps every interval, on a thread of its own, until it is destroyed.
+// Follows the other replicas and sweeps, every interval, on a thread of its own, until it is destroyed.
 class SeatModule::Sweeper {
  public:
   Sweeper(SeatService& service, std::chrono::milliseconds interval)
@@ -35,6 +36,10 @@ class SeatModule::Sweeper {
     std::unique_lock lock(mutex_);
     while (!wake_.wait_for(lock, interval_, [this] { return stopping_; })) {
       lock.unlock();
+      if (const auto followed = service_.Follow(); !followed) {
+        obs::Log(obs::Level::kWarning, "seat_news_failed",
+                 {{"reason", followed.error().reason}, {"detail", followed.error().detail}});
+      }
       service_.Sweep();
       lock.lock();
     }
@@ -61,6 +66,7 @@ Result<void> SeatModule::Start() {
   SeatService::Stores stores;
   BOXOFFICE_ASSIGN(stores.commands, open());
   BOXOFFICE_ASSIGN(stores.requests, open());
+  BOXOFFICE_ASSIGN(stores.news, open());
   publisher_ = std::make_unique<outbox::Publisher>(
       outbox::PublisherConfig{.service = "seat", .database = database}, runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());

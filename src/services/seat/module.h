@@ -18,7 +18,8 @@ namespace boxoffice::seat {
 struct SeatConfig {
   ServiceOptions service;
   std::chrono::milliseconds sweep_interval{1000};
-  // Opens a connection to the store, its schema up to date; called twice. Empty: SQLite in data_dir/seat.db.
+  // Opens a connection to the store, its schema up to date; called three times. Empty: SQLite in
+  // data_dir/seat.db.
   std::function<Result<std::unique_ptr<Store>>(const module::Runtime&)> open_store;
 };
 
