@@ -10,7 +10,7 @@
 //
 // A failing event: the contract of bus.h, as on the embedded bus. A key that is set aside stands, with its
 // events, in the group's dead-letter topic <topic>.<group>.dead (kafka_record.h), so it stays set aside over
-// restarts and rebalances. docs/adr/0005 has the reasons and the limits.
+// restarts and rebalances. docs/adr/0006 has the reasons and the limits.
 //
 // Topics are made by CreateTopics (kafka_admin.h), the dead-letter topics of the groups included. A group
 // whose dead-letter topic is missing waits, and says so in the log.

@@ -9,7 +9,7 @@
 // With a partition of a topic, its owner reads the partition of the same number of the group's dead-letter
 // topic: before it consumes anything, to the end, and from then on for what others write there (Replay). Only
 // the owner of the one writes to the other, and a place moves past an event after its dead letter is there:
-// see docs/adr/0005.
+// see docs/adr/0006.
 #pragma once
 
 #include <atomic>

@@ -7,7 +7,7 @@
 
 #include "platform/bus/sqlite_bus.h"
 #include "platform/outbox/outbox.h"
-#include "platform/outbox/outbox_fixture.h"
+#include "platform/outbox/outbox_for_test.h"
 #include "platform/outbox/postgres.h"
 #include "testing/postgres_server.h"
 #include "testing/temp_dir.h"

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 
 #include "platform/bus/processed_event_postgres.h"
-#include "platform/outbox/outbox_fixture.h"
+#include "platform/outbox/outbox_for_test.h"
 #include "testing/postgres_server.h"
 
 namespace boxoffice::outbox {

@@ -113,8 +113,9 @@ Result<void> ReservationModule::Start() {
   // Unique to this process, so that a predecessor's lease is never taken for its own.
   if (service.owner.empty()) service.owner = Uuid::MakeV7(runtime_.clock.Now(), runtime_.random).ToString();
   parts->service = std::make_unique<Service>(
-      service, executor, *parts->stores.store, *parts->stores.reader, *parts->participants, runtime_.clock,
-      runtime_.random, runtime_.metrics, [publisher = parts->publisher.get()] { publisher->Nudge(); });
+      service, executor, *parts->stores.store, *parts->stores.reader, *parts->participants,
+      parts->stores.clock ? *parts->stores.clock : runtime_.clock, runtime_.random, runtime_.metrics,
+      [publisher = parts->publisher.get()] { publisher->Nudge(); });
   parts->server = std::make_unique<RpcServer>(executor, *parts->service, *parts->stores.reader);
   parts->host = std::make_unique<rpc::Host>();
   BOXOFFICE_TRY(parts->host->Start(*parts->server, runtime_.listen,

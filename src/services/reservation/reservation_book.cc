@@ -56,7 +56,8 @@ class Decider {
   }
   bool Touch(ReservationId id) { return touched_.insert(id).second; }
 
-  // What a request that was seen before gets, or nothing if it is new (or may be tried anew).
+  // What a request that was seen before gets, or nothing if it is new (or may be tried anew). One that this
+  // very command has stored is none of these: see IsOwn.
   std::optional<Outcome> Replay(const RequestKey& key, const std::string& request_hash) {
     const auto found = rows_.requests.find(key);
     if (found == rows_.requests.end() || now_ - found->second.created_at > policy_.answers_kept)
@@ -74,6 +75,12 @@ class Decider {
     return Answered{*seen.answer};
   }
 
+  // The command was run before, and its commit was done though nobody knew: the saga is still to be started.
+  bool IsOwn(const RequestKey& key, SagaId saga_id) const {
+    const auto found = rows_.requests.find(key);
+    return found != rows_.requests.end() && !found->second.answer && found->second.saga_id == saga_id;
+  }
+
   Change& AddChange(Reservation reservation, uint64_t expected_version, uint64_t expected_epoch) {
     Change change;
     change.command = index_;
@@ -85,38 +92,54 @@ class Decider {
     return result_.decision.changes.emplace_back(std::move(change));
   }
 
-  RequestRecord NewRequest(const RequestKey& key, const std::string& hash,
-                           const Reservation& reservation) const {
-    return {key, hash, reservation.id, reservation.saga.id, std::nullopt, now_};
+  void AddRequest(Change& change, const RequestKey& key, const std::string& hash) const {
+    const Reservation& reservation = change.reservation;
+    change.request = RequestRecord{key, hash, reservation.id, reservation.saga.id, std::nullopt, now_};
+    const auto found = rows_.requests.find(key);
+    if (found != rows_.requests.end()) change.replaces = found->second.saga_id;
   }
 
-  void StartSaga(Reservation& reservation, SagaKind kind) const {
+  void StartSaga(Reservation& reservation, SagaKind kind) const { StartSaga(reservation, kind, now_); }
+  void StartSaga(Reservation& reservation, SagaKind kind, Timestamp at) const {
     reservation.saga.kind = kind;
     reservation.saga.status = SagaStatus::kRunning;
     reservation.saga.epoch = 1;
-    reservation.saga.started_at = now_;
-    reservation.saga.deadline = now_ + policy_.saga_deadline;
-    reservation.due_at = now_ + policy_.lease;
+    reservation.saga.started_at = at;
+    reservation.saga.deadline = at + policy_.saga_deadline;
+    reservation.due_at = at + policy_.lease;
   }
 
   Outcome On(const BeginReserve& command) {
     if (!requests_.insert(command.key).second) return Defer();
-    if (auto replay = Replay(command.key, command.request_hash)) return *std::move(replay);
+    const bool own = IsOwn(command.key, command.reservation.saga.id);
+    auto replay = own ? std::nullopt : Replay(command.key, command.request_hash);
+    if (replay) return *std::move(replay);
+    const Timestamp at = own ? rows_.requests.at(command.key).created_at : now_;
     Reservation reservation = command.reservation;
-    reservation.created_at = now_;
+    reservation.created_at = at;
     reservation.saga.attempt = 1;
     reservation.saga.idempotency_key = command.key.idempotency_key;
     reservation.state = reservation.saga.kind == SagaKind::kOneShot ? State::kConfirming : State::kHeld;
-    StartSaga(reservation, reservation.saga.kind);
+    StartSaga(reservation, reservation.saga.kind, at);
+    if (own) {  // as it was stored, unless it was claimed since, which its first write would find out
+      reservation.version = 1;
+      reservation.updated_at = at;
+      return Started{std::move(reservation)};
+    }
     Change& change = AddChange(std::move(reservation), 0, 0);
-    change.request = NewRequest(command.key, command.request_hash, change.reservation);
+    AddRequest(change, command.key, command.request_hash);
     return Started{change.reservation};
   }
 
   Outcome On(const BeginOn& command) {
     if (!requests_.insert(command.key).second) return Defer();
-    if (auto replay = Replay(command.key, command.request_hash)) return *std::move(replay);
     const auto found = rows_.reservations.find(command.reservation_id);
+    if (found != rows_.reservations.end() && IsOwn(command.key, command.saga_id)) {
+      const Saga& saga = found->second.saga;
+      // With a later epoch somebody, perhaps this replica, runs it already.
+      if (saga.id == command.saga_id && saga.epoch == 1) return Started{found->second};
+    }
+    if (auto replay = Replay(command.key, command.request_hash)) return *std::move(replay);
     if (found == rows_.reservations.end() || found->second.user_id != command.key.user_id) {
       return Error{Code::kNotFound, "reservation_not_found", "you have no such reservation"};
     }
@@ -152,7 +175,7 @@ class Decider {
     }
     CHECK(CanMove(current.state, next.state));
     Change& change = AddChange(std::move(next), current.version, current.saga.epoch);
-    change.request = NewRequest(command.key, command.request_hash, change.reservation);
+    AddRequest(change, command.key, command.request_hash);
     return Started{change.reservation};
   }
 

@@ -143,6 +143,9 @@ struct Change {
   // The request that began or, with `answers`, is answered by this row; its key and saga count then.
   std::optional<RequestRecord> request;
   bool answers = false;
+  // With a request that begins: the saga of the stored one that it takes the place of; nil: there must be
+  // none. Otherwise another replica was first with that key, and the row counts as moved.
+  SagaId replaces;
   std::string event;  // type of the event that tells of it, "reservation.confirmed"; empty: none
 };
 

@@ -102,6 +102,34 @@ TEST_F(ReservationBookTest, TheSameKeyWhileTheFirstRunsIsRefused) {
   EXPECT_EQ(std::get<Error>(DecideOne(begin).decision.outcomes[0]).reason, "idempotency_key_running");
 }
 
+TEST_F(ReservationBookTest, ACommandWhoseCommitWasDoneUnknownStartsItsSagaWhenItRunsAgain) {
+  const BeginReserve begin = Reserve("k");
+  const Change stored = DecideOne(begin).decision.changes[0];
+  rows_.requests[begin.key] = *stored.request;
+  const Decided again = Decide(rows_, std::vector<Command>{begin}, kNow + milliseconds(700), policy_);
+  EXPECT_EQ(std::get<Started>(again.decision.outcomes[0]).reservation, stored.reservation);
+  EXPECT_TRUE(again.decision.changes.empty());
+
+  const BeginOn confirm = On(Stored(State::kHeld));
+  const Change confirming = DecideOne(confirm).decision.changes[0];
+  rows_.requests[confirm.key] = *confirming.request;
+  rows_.reservations[confirm.reservation_id] = confirming.reservation;
+  EXPECT_EQ(std::get<Started>(DecideOne(confirm).decision.outcomes[0]).reservation, confirming.reservation);
+  // Claimed since: whoever did so runs it.
+  rows_.reservations[confirm.reservation_id].saga.epoch = 2;
+  EXPECT_EQ(std::get<Error>(DecideOne(confirm).decision.outcomes[0]).reason, "idempotency_key_running");
+}
+
+TEST_F(ReservationBookTest, ARequestThatIsTriedAnewTakesThePlaceOfTheOneThatWasSeen) {
+  const BeginReserve begin = Reserve("k");
+  EXPECT_TRUE(DecideOne(begin).decision.changes[0].replaces.IsNil());
+  Answer answer;
+  answer.refusal = Refusal{.code = "seats_taken"};
+  const SagaId first = SagaId::Make(kNow, random_);
+  rows_.requests[begin.key] = {begin.key, "hash", {}, first, answer, kNow};
+  EXPECT_EQ(DecideOne(begin).decision.changes[0].replaces, first);
+}
+
 TEST_F(ReservationBookTest, TheSameRequestGetsTheSameAnswerAndWritesNothing) {
   const BeginReserve begin = Reserve("k");
   Answer answer;

@@ -102,8 +102,9 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
       // Another replica was faster with this one.
       std::erase_if(claimed->reservations,
                     [&](const Reservation& r) { return r.id == change.reservation.id; });
-    } else if (std::holds_alternative<BeginOn>(command) || std::holds_alternative<Resolve>(command)) {
-      outcome.reset();  // the row moved: decide again on what it is now
+    } else if (std::holds_alternative<BeginReserve>(command) || std::holds_alternative<BeginOn>(command) ||
+               std::holds_alternative<Resolve>(command)) {
+      outcome.reset();  // the row, or the request, moved: decide again on what it is now
     } else {
       outcome = Stale{};
     }

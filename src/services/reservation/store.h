@@ -18,8 +18,9 @@ class Store {
   // The rows that `keys` names and that exist, and up to keys.due_limit rows with due_at ≤ now, oldest first.
   [[nodiscard]] virtual Result<Rows> Load(const Keys& keys, Timestamp now) = 0;
   // Writes all in one transaction. Says for each change whether it was written; one whose row is not at the
-  // expected version and epoch (or, expected absent, exists) is left out with its request and event. Error
-  // kUnknown: the commit may have been done.
+  // expected version and epoch (or, expected absent, exists), or whose key another replica's request has
+  // taken (see Change::replaces), is left out, row, request and event. Error kUnknown: the commit may have
+  // been done.
   [[nodiscard]] virtual Result<std::vector<bool>> Save(std::span<const Change> changes) = 0;
   // Forgets requests that were made before `before`; at most `limit`. Returns how many.
   [[nodiscard]] virtual Result<int64_t> ForgetRequests(Timestamp before, int64_t limit) = 0;

@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 
 #include "services/reservation/store_memory.h"
+#include "services/reservation/store_postgres.h"
 #include "services/reservation/store_record.h"
 #include "services/reservation/store_sqlite.h"
+#include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::reservation {
@@ -13,17 +15,34 @@ using ::testing::ElementsAre;
 
 constexpr Timestamp kNow = FromUnixMs(1'800'000'000'000);
 
-using MakeStore = std::unique_ptr<Store> (*)(const std::filesystem::path& dir, Random& random);
+// What a kind of store is made of; the reader is null where there is none.
+struct Opened {
+  std::unique_ptr<sql::pg::ServerClock> clock;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Reader> reader;
+};
+using Open = Opened (*)(const std::filesystem::path& dir, Random& random);
 
-std::unique_ptr<Store> MakeMemory(const std::filesystem::path&, Random&) {
-  return std::make_unique<MemoryStore>();
+Opened OpenMemory(const std::filesystem::path&, Random&) {
+  return {nullptr, std::make_unique<MemoryStore>(), nullptr};
 }
-std::unique_ptr<Store> MakeSqlite(const std::filesystem::path& dir, Random& random) {
-  return SqliteStore::Open(dir / "reservation.db", random).value();
+Opened OpenSqlite(const std::filesystem::path& dir, Random& random) {
+  auto store = SqliteStore::Open(dir / "reservation.db", random).value();
+  return {nullptr, std::move(store), SqliteReader::Open(dir / "reservation.db").value()};
+}
+Opened OpenPostgresql(const std::filesystem::path&, Random& random) {
+  auto stores = OpenPostgres({.url = testbed::PostgresServer::Shared().NewDatabase()}, random);
+  CHECK(stores.has_value(), "{}", stores.error().detail);
+  return {std::move(stores->clock), std::move(stores->store), std::move(stores->reader)};
 }
 
-class StoreContractTest : public ::testing::TestWithParam<MakeStore> {
+class StoreContractTest : public ::testing::TestWithParam<Open> {
  protected:
+  void SetUp() override {
+    if (GetParam() == &OpenPostgresql) BOXOFFICE_NEED_POSTGRES();
+    opened_ = GetParam()(dir_.path(), random_);
+    store_ = opened_.store.get();
+  }
   Reservation MakeReservation() {
     Reservation r;
     r.id = ReservationId::Make(kNow, random_);
@@ -86,7 +105,8 @@ class StoreContractTest : public ::testing::TestWithParam<MakeStore> {
 
   testbed::TempDir dir_;
   SeededRandom random_{1};
-  std::unique_ptr<Store> store_ = GetParam()(dir_.path(), random_);
+  Opened opened_;
+  Store* store_ = nullptr;
 };
 
 TEST_P(StoreContractTest, AReservationComesBackAsItWasSaved) {
@@ -230,26 +250,94 @@ TEST_P(StoreContractTest, OldAnswersAreForgottenWhatRunsIsNot) {
   EXPECT_EQ(store_->Load(keys, kNow)->requests.size(), 1U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, StoreContractTest, ::testing::Values(&MakeMemory, &MakeSqlite),
-                         [](const auto& info) { return std::string(info.index == 0 ? "Memory" : "Sqlite"); });
+TEST_P(StoreContractTest, ARequestThatAnotherReplicaHasStoredMeanwhileIsNotReplaced) {
+  const Reservation first = MakeReservation();
+  Change begin = Insert(first);
+  begin.request = RequestRecord{{"buyer", "k"}, "h", first.id, first.saga.id, std::nullopt, kNow};
+  EXPECT_THAT(Save(begin), ElementsAre(true));
+  // It found no such request; neither did its neighbour, which is not held up.
+  const Reservation second = MakeReservation();
+  const Reservation neighbour = MakeReservation();
+  Change late = Insert(second);
+  late.request = RequestRecord{{"buyer", "k"}, "h", second.id, second.saga.id, std::nullopt, kNow};
+  Change other = Insert(neighbour);
+  other.request = RequestRecord{{"buyer", "k2"}, "h", neighbour.id, neighbour.saga.id, std::nullopt, kNow};
+  EXPECT_THAT(store_->Save(std::vector<Change>{late, other}).value(), ElementsAre(false, true));
+  EXPECT_EQ(Get(second.id), std::nullopt);
+  EXPECT_NE(Get(neighbour.id), std::nullopt);
+  Keys keys;
+  keys.requests = {{"buyer", "k"}};
+  EXPECT_EQ(store_->Load(keys, kNow)->requests.begin()->second.saga_id, first.saga.id);
+  // One that is tried anew knows which it replaces.
+  late.replaces = first.saga.id;
+  EXPECT_THAT(Save(late), ElementsAre(true));
+  EXPECT_EQ(store_->Load(keys, kNow)->requests.begin()->second.saga_id, second.saga.id);
+  const Reservation third = MakeReservation();
+  Change again = Insert(third);
+  again.request = RequestRecord{{"buyer", "k"}, "h", third.id, third.saga.id, std::nullopt, kNow};
+  again.replaces = first.saga.id;
+  EXPECT_THAT(Save(again), ElementsAre(false));
+}
 
-TEST(SqliteReaderTest, ListsNewestFirstByUserStateAndShowWithACursor) {
-  const testbed::TempDir dir;
-  SeededRandom random(1);
-  auto store = SqliteStore::Open(dir.path() / "reservation.db", random).value();
-  auto reader = SqliteReader::Open(dir.path() / "reservation.db").value();
+TEST_P(StoreContractTest, ManyChangesAreSavedOrLeftOutRowByRow) {
+  std::vector<Change> changes;
+  for (int i = 0; i < 6; ++i) {
+    const Reservation r = MakeReservation();
+    Change begin = Insert(r);
+    if (i % 2 == 0) {
+      begin.request =
+          RequestRecord{{"buyer", std::to_string(9 - i)}, "h", r.id, r.saga.id, std::nullopt, kNow};
+    }
+    changes.push_back(begin);
+  }
+  EXPECT_THAT(store_->Save(changes).value(), ElementsAre(true, true, true, true, true, true));
+  std::vector<Change> next;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    Change change = Update(changes[i].reservation, i == 1 ? 7 : 1, i == 2 ? 7 : 1);
+    change.request = changes[i].request;
+    change.answers = change.request.has_value();
+    change.event = "reservation.confirmed";
+    next.push_back(change);
+  }
+  next[3] = {};
+  next[3].reservation.id = changes[3].reservation.id;
+  next[3].reservation.due_at = kNow + milliseconds(7);
+  next[3].lease_only = true;
+  next[3].expected_epoch = 1;
+  std::ranges::reverse(next);
+  EXPECT_THAT(store_->Save(next).value(), ElementsAre(true, true, true, false, false, true));
+  EXPECT_EQ(Get(changes[0].reservation.id)->version, 2U);
+  EXPECT_EQ(Get(changes[2].reservation.id)->version, 1U);
+  Keys keys;
+  keys.requests = {{"buyer", "5"}, {"buyer", "7"}, {"buyer", "9"}};
+  const auto requests = store_->Load(keys, kNow)->requests;
+  EXPECT_TRUE(requests.at({"buyer", "5"}).answer.has_value());
+  EXPECT_FALSE(requests.at({"buyer", "7"}).answer.has_value()) << "its row had another epoch";
+  EXPECT_TRUE(requests.at({"buyer", "9"}).answer.has_value());
+}
+
+std::string NameOf(const ::testing::TestParamInfo<Open>& info) {
+  if (info.param == &OpenMemory) return "Memory";
+  return info.param == &OpenSqlite ? "Sqlite" : "Postgres";
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, StoreContractTest,
+                         ::testing::Values(&OpenMemory, &OpenSqlite, &OpenPostgresql), NameOf);
+
+class ReaderContractTest : public StoreContractTest {};
+
+TEST_P(ReaderContractTest, ListsNewestFirstByUserStateAndShowWithACursor) {
+  Reader* const reader = opened_.reader.get();
   std::vector<Reservation> made;
   for (int i = 0; i < 5; ++i) {
     Reservation r;
-    r.id = ReservationId::Make(kNow + milliseconds(i), random);
+    r.id = ReservationId::Make(kNow + milliseconds(i), random_);
     r.user_id = i == 4 ? "other" : "buyer";
     r.show_id = i == 0 ? 1 : 2;
     r.state = i == 1 ? State::kConfirmed : State::kHeld;
     r.saga.status = i == 2 ? SagaStatus::kParked : SagaStatus::kDone;
     r.version = 1;
-    Change change;
-    change.reservation = r;
-    ASSERT_TRUE(store->Save(std::span(&change, 1)));
+    ASSERT_THAT(Save(Insert(r)), ElementsAre(true));
     made.push_back(r);
   }
   ListQuery query;
@@ -268,11 +356,27 @@ TEST(SqliteReaderTest, ListsNewestFirstByUserStateAndShowWithACursor) {
   query.state.reset();
   query.show_id = 1;
   EXPECT_THAT(reader->List(query)->reservations, ElementsAre(made[0]));
+  query.user_id.clear();
+  EXPECT_THAT(reader->List(query)->reservations, ElementsAre(made[0]));
+  query.show_id = 2;
+  query.limit = 1;
+  EXPECT_THAT(reader->List(query)->reservations, ElementsAre(made[4]));
+  query.show_id = 0;
+  query.state = State::kConfirmed;
+  EXPECT_THAT(reader->List(query)->reservations, ElementsAre(made[1]));
   EXPECT_THAT(reader->ListSagas(SagaStatus::kParked, ReservationId(), 10)->reservations,
               ElementsAre(made[2]));
+  EXPECT_EQ(reader->ListSagas(std::nullopt, ReservationId(), 10)->reservations.size(), 1U);
+  const Page done = reader->ListSagas(SagaStatus::kDone, made[0].id, 2).value();
+  EXPECT_THAT(done.reservations, ElementsAre(made[1], made[3]));
+  EXPECT_TRUE(done.more);
   EXPECT_EQ(reader->Scan(made[0].id, 10)->reservations.size(), 4U);
   EXPECT_EQ(reader->Get(made[4].id)->value(), made[4]);
+  EXPECT_EQ(reader->Get(ReservationId::Make(kNow, random_)).value(), std::nullopt);
 }
+
+INSTANTIATE_TEST_SUITE_P(Readers, ReaderContractTest, ::testing::Values(&OpenSqlite, &OpenPostgresql),
+                         NameOf);
 
 }  // namespace
 }  // namespace boxoffice::reservation

@@ -1,6 +1,8 @@
 #include "services/reservation/store_factory.h"
 
 #include "platform/module/store_url.h"
+#include "platform/outbox/postgres.h"
+#include "services/reservation/store_postgres.h"
 #include "services/reservation/store_sqlite.h"
 
 namespace boxoffice::reservation {
@@ -14,7 +16,17 @@ Result<OpenedStores> OpenStores(std::string_view url, Random& random) {
     BOXOFFICE_ASSIGN(opened.reader, SqliteReader::Open(file));
     return opened;
   }
-  return module::NoStoreFor(url, "sqlite:DIR");
+  if (module::IsPostgres(url)) {
+    const sql::pg::Config config{.url = std::string(url), .application_name = "boxoffice-reservation"};
+    BOXOFFICE_ASSIGN(PostgresStores postgres, OpenPostgres(config, random));
+    OpenedStores opened;
+    opened.store = std::move(postgres.store);
+    opened.reader = std::move(postgres.reader);
+    opened.clock = std::move(postgres.clock);
+    opened.outbox = [config] { return outbox::OpenPostgresTable(config); };
+    return opened;
+  }
+  return module::NoStoreFor(url, "sqlite:DIR or postgresql://USER@HOST/DATABASE");
 }
 
 Result<void> MigrateStores(std::string_view url) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
 #include "platform/outbox/outbox.h"
@@ -18,6 +19,8 @@ namespace boxoffice::reservation {
 struct OpenedStores {
   std::unique_ptr<Store> store;
   std::unique_ptr<Reader> reader;
+  // By which the data's deadlines are judged: that of its owner. Null: the process'.
+  std::unique_ptr<Clock> clock;
   outbox::OpenTable outbox;  // of the same database
 };
 // Opens both with their schema up to date. `random` makes the events' ids and must outlive them. Errors:

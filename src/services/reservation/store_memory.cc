@@ -38,6 +38,10 @@ Result<std::vector<bool>> MemoryStore::Save(std::span<const Change> changes) {
                                  ? !exists
                                  : exists && found->second.version == change.expected_version &&
                                        found->second.saga.epoch == change.expected_epoch;
+    if (as_expected && !MayBegin(change)) {
+      saved.push_back(false);
+      continue;
+    }
     saved.push_back(as_expected);
     if (!as_expected) continue;
     reservations_[change.reservation.id] = change.reservation;
@@ -52,6 +56,13 @@ Result<std::vector<bool>> MemoryStore::Save(std::span<const Change> changes) {
     }
   }
   return saved;
+}
+
+// Whether the request's key is as it was when it was decided.
+bool MemoryStore::MayBegin(const Change& change) const {
+  if (!change.request || change.answers) return true;
+  const auto known = requests_.find(change.request->key);
+  return known == requests_.end() ? change.replaces.IsNil() : known->second.saga_id == change.replaces;
 }
 
 Result<int64_t> MemoryStore::ForgetRequests(Timestamp before, int64_t limit) {

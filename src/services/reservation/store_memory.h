@@ -22,6 +22,7 @@ class MemoryStore final : public Store {
   [[nodiscard]] const std::vector<std::string>& events() const { return events_; }
 
  private:
+  [[nodiscard]] bool MayBegin(const Change& change) const;
   std::map<ReservationId, Reservation> reservations_;
   std::map<RequestKey, RequestRecord> requests_;
   std::vector<std::string> events_;

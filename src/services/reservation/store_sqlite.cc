@@ -43,6 +43,8 @@ SqliteStore::SqliteStore(sql::Database database, Random& random)
       get_request_(database_.Prepare(
           "SELECT request_hash, reservation_id, saga_id, answer, created_at_ms FROM request "
           "WHERE user_id = ?1 AND idempotency_key = ?2")),
+      get_request_saga_(
+          database_.Prepare("SELECT saga_id FROM request WHERE user_id = ?1 AND idempotency_key = ?2")),
       due_(database_.Prepare(
           "SELECT record, due_at_ms FROM reservation WHERE due_at_ms <= ?1 ORDER BY due_at_ms LIMIT ?2")),
       insert_(database_.Prepare("INSERT INTO reservation(id, user_id, show_id, state, saga_status, version, "
@@ -101,6 +103,17 @@ Result<Rows> SqliteStore::Load(const Keys& keys, Timestamp now) {
   }
 }
 
+// Whether the request's key is as it was when it was decided.
+Result<bool> SqliteStore::MayBegin(const Change& change) {
+  if (!change.request || change.answers) return true;
+  const RequestKey& key = change.request->key;
+  BOXOFFICE_ASSIGN(const bool found, get_request_saga_.Bind(key.user_id, key.idempotency_key).Step());
+  if (!found) return change.replaces.IsNil();
+  const bool same = SagaId::FromBytes(get_request_saga_.Text(0)) == change.replaces;
+  get_request_saga_.Reset();
+  return same;
+}
+
 Result<bool> SqliteStore::SaveRow(const Change& change, std::string_view record) {
   const Reservation& r = change.reservation;
   const auto due_ms = r.due_at ? std::optional(ToUnixMs(*r.due_at)) : std::nullopt;
@@ -134,7 +147,11 @@ Result<std::vector<bool>> SqliteStore::Save(std::span<const Change> changes) {
   std::vector<bus::Event> events;
   for (const Change& change : changes) {
     const std::string record = change.lease_only ? std::string() : Encode(change.reservation);
-    BOXOFFICE_ASSIGN(const bool written, SaveRow(change, record));
+    BOXOFFICE_ASSIGN(const bool may_begin, MayBegin(change));
+    bool written = false;
+    if (may_begin) {
+      BOXOFFICE_ASSIGN(written, SaveRow(change, record));
+    }
     saved.push_back(written);
     if (!written) continue;
     if (change.request) BOXOFFICE_TRY(SaveRequest(*change.request, change.answers, record));

@@ -24,6 +24,7 @@ class SqliteStore final : public Store {
 
  private:
   SqliteStore(sql::Database database, Random& random);
+  [[nodiscard]] Result<bool> MayBegin(const Change& change);
   [[nodiscard]] Result<bool> SaveRow(const Change& change, std::string_view record);
   [[nodiscard]] Result<void> SaveRequest(const RequestRecord& request, bool answers, std::string_view record);
 
@@ -32,6 +33,7 @@ class SqliteStore final : public Store {
   outbox::Writer outbox_;
   sql::Statement get_;
   sql::Statement get_request_;
+  sql::Statement get_request_saga_;
   sql::Statement due_;
   sql::Statement insert_;
   sql::Statement update_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "platform/module/shared_keys.h"
+#include "platform/obs/log.h"
 #include "services/seat/store_factory.h"
 
 namespace boxoffice::seat {
@@ -22,7 +23,7 @@ void AddKeys(config::Keys& keys, SeatConfig& config) {
 
 }  // namespace
 
-// Sweeps every interval, on a thread of its own, until it is destroyed.
+// Follows the other replicas and sweeps, every interval, on a thread of its own, until it is destroyed.
 class SeatModule::Sweeper {
  public:
   Sweeper(SeatService& service, std::chrono::milliseconds interval)
@@ -43,6 +44,10 @@ class SeatModule::Sweeper {
     std::unique_lock lock(mutex_);
     while (!wake_.wait_for(lock, interval_, [this] { return stopping_; })) {
       lock.unlock();
+      if (const auto followed = service_.Follow(); !followed) {
+        obs::Log(obs::Level::kWarning, "seat_news_failed",
+                 {{"reason", followed.error().reason}, {"detail", followed.error().detail}});
+      }
       service_.Sweep();
       lock.lock();
     }
@@ -69,9 +74,10 @@ Result<void> SeatModule::Start() {
   publisher_ = std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());
   outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);
-  SeatService::Stores stores{std::move(opened.commands), std::move(opened.requests)};
-  service_ = std::make_unique<SeatService>(std::move(stores), runtime_.clock, runtime_.metrics,
-                                           config_.service, [this] { publisher_->Nudge(); });
+  store_clock_ = std::move(opened.clock);
+  service_ =
+      std::make_unique<SeatService>(std::move(opened.stores), store_clock_ ? *store_clock_ : runtime_.clock,
+                                    runtime_.metrics, config_.service, [this] { publisher_->Nudge(); });
   BOXOFFICE_TRY(service_->Start());
   sweeper_ = std::make_unique<Sweeper>(*service_, config_.sweep_interval);
   server_ = std::make_unique<SeatRpcServer>(*service_);
@@ -90,6 +96,7 @@ void SeatModule::Stop() {
   host_.Shutdown(std::chrono::milliseconds(0));
   server_.reset();
   service_.reset();
+  store_clock_.reset();
   outbox_server_.reset();
   publisher_.reset();
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/clock.h"
 #include "platform/module/outbox_server.h"
 #include "platform/module/program.h"
 #include "platform/module/service_module.h"
@@ -42,6 +43,7 @@ class SeatModule final : public module::ServiceModule {
   const SeatConfig config_;
   std::unique_ptr<outbox::Publisher> publisher_;
   std::unique_ptr<module::OutboxServer> outbox_server_;
+  std::unique_ptr<Clock> store_clock_;  // as OpenedStores has it
   std::unique_ptr<SeatService> service_;
   std::unique_ptr<SeatRpcServer> server_;
   std::unique_ptr<Sweeper> sweeper_;

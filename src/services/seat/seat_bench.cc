@@ -22,8 +22,9 @@ class Hall {
   Hall() {
     auto commands = OpenSqliteStore(dir_.path() / "seat.db", random_);
     auto requests = OpenSqliteStore(dir_.path() / "seat.db", random_);
-    CHECK(commands.has_value() && requests.has_value());
-    service_.emplace(SeatService::Stores{*std::move(commands), *std::move(requests)}, clock_, metrics_,
+    auto news = OpenSqliteStore(dir_.path() / "seat.db", random_);
+    CHECK(commands.has_value() && requests.has_value() && news.has_value());
+    service_.emplace(Stores{*std::move(commands), *std::move(requests), *std::move(news)}, clock_, metrics_,
                      ServiceOptions{}, [] {});
     CHECK(service_->Start().has_value());
     concert_ = service_->CreateConcert("c", {0, "Title", "", ""})->concert.id;

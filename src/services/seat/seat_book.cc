@@ -118,7 +118,7 @@ class Book {
   Decision Finish() {
     for (const ShowNow& show : shows_) {
       if (show.marks != show.facts->marks) {
-        decision_.changes.shows.push_back({show.facts->show->id, show.marks});
+        decision_.changes.shows.push_back({show.facts->show->id, show.marks, show.facts->marks});
       }
     }
     decision_.changes.sagas = sagas_.TakeChanges();
@@ -428,6 +428,11 @@ class Book {
       Free(key);
     }
     FlushReleased();
+    return Of(Kind::kDone);
+  }
+
+  std::optional<Outcome> Run(const TellSoldOut& tell) {
+    if (ShowNow* show = FindShow(tell.show_id); show != nullptr) NoteSoldOut(*show);
     return Of(Kind::kDone);
   }
 

@@ -135,8 +135,13 @@ struct ReleaseSeats {
 struct SweepSeats {
   std::vector<SeatKey> seats;
 };
+// The service's own: tells that a show is sold out, if nobody has. Two replicas may sell the last seats at
+// once, neither of which is the last one to its seller.
+struct TellSoldOut {
+  int64_t show_id = 0;
+};
 struct Command {
-  std::variant<HoldSeats, ConfirmSeats, ReleaseSeats, SweepSeats> body;
+  std::variant<HoldSeats, ConfirmSeats, ReleaseSeats, SweepSeats, TellSoldOut> body;
   std::string traceparent;
 };
 
@@ -194,7 +199,8 @@ struct Event {
 
 struct MarkedShow {
   int64_t show_id = 0;
-  ShowMarks marks;  // as they are now
+  ShowMarks marks;   // as they shall be
+  ShowMarks before;  // as they were loaded
 };
 
 // Rows as they shall be, with the versions that they had when loaded; sorted by key.
@@ -205,7 +211,9 @@ struct Changes {
   std::vector<MarkedShow> shows;
   std::vector<Event> events;  // in order
 
-  [[nodiscard]] bool empty() const { return sagas.empty() && buyers.empty() && seats.empty(); }
+  [[nodiscard]] bool empty() const {
+    return sagas.empty() && buyers.empty() && seats.empty() && shows.empty();
+  }
 };
 
 // Which command changed which seat: if the row had moved, that command is to be decided again.

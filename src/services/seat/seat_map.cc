@@ -15,11 +15,14 @@ SeatMap::SeatMap(std::shared_ptr<const Layout> layout, uint64_t first_version)
       states_((layout->capacity() + 3) / 4, '\0'),
       counts_{layout->capacity(), 0, 0},
       deadlines_(layout->capacity()),
+      row_versions_(layout->capacity()),
       choice_(layout) {}
 
-void SeatMap::Apply(const SeatRow& row) {
+void SeatMap::Apply(const SeatRow& row, int64_t version) {
   const std::scoped_lock lock(mutex_);
   const SeatNo seat_no = row.key.seat_no;
+  if (seat_no < 1 || seat_no > row_versions_.size() || version <= row_versions_[seat_no - 1]) return;
+  row_versions_[seat_no - 1] = version;
   SetLocked(seat_no, row.state);
   ++version_;  // also when only the deadline has changed
   if (row.state != SeatState::kHeld) return;
@@ -105,6 +108,12 @@ ShowMarks SeatMap::marks() {
 void SeatMap::SetMarks(const ShowMarks& marks) {
   const std::scoped_lock lock(mutex_);
   marks_ = marks;
+}
+
+void SeatMap::LearnMarks(const ShowMarks& marks) {
+  const std::scoped_lock lock(mutex_);
+  if (!marks_.first_sold_at) marks_.first_sold_at = marks.first_sold_at;
+  if (!marks_.sold_out_at) marks_.sold_out_at = marks.sold_out_at;
 }
 
 SeatState SeatMap::StateLocked(SeatNo seat_no) const {

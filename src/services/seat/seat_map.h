@@ -40,8 +40,11 @@ class SeatMap {
   // All seats are free. `first_version` must be above any that was given out before for this show.
   SeatMap(std::shared_ptr<const Layout> layout, uint64_t first_version);
 
-  // What a row is now. Lapsed holds may come as they are stored.
-  void Apply(const SeatRow& row);
+  // What a row is now. Lapsed holds may come as they are stored. A row that is not newer than what was
+  // applied before: no effect; so rows may come from several readers, in any order.
+  void Apply(const SeatRow& row) { Apply(row, row.version); }
+  // The same in a version that is not in the row.
+  void Apply(const SeatRow& row, int64_t version);
 
   [[nodiscard]] View Look(Timestamp now);
   // Like Look, without the states.
@@ -66,6 +69,8 @@ class SeatMap {
 
   [[nodiscard]] ShowMarks marks();
   void SetMarks(const ShowMarks& marks);
+  // Sets those that are not set yet: what was read may be older than what is known.
+  void LearnMarks(const ShowMarks& marks);
 
  private:
   struct Deadline {
@@ -85,7 +90,8 @@ class SeatMap {
   uint64_t version_;
   std::string states_;
   SeatCounts counts_;
-  std::vector<Timestamp> deadlines_;  // by seat_no - 1; of held seats
+  std::vector<Timestamp> deadlines_;   // by seat_no - 1; of held seats
+  std::vector<int64_t> row_versions_;  // by seat_no - 1
   // Earliest first. An entry whose seat has another deadline or is not held is stale.
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> next_deadlines_;
   std::vector<SeatNo> lapsed_;

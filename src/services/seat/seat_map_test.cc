@@ -20,11 +20,13 @@ class SeatMapTest : public ::testing::Test {
     row.key = {1, seat_no};
     row.state = state;
     row.hold_expires_at = expires_at;
+    row.version = ++version_;
     map_.Apply(row);
   }
   int StateAt(const SeatMap::View& view, SeatNo seat_no) {
     return (static_cast<unsigned char>(view.states[(seat_no - 1) / 4]) >> (2 * ((seat_no - 1) % 4))) & 3;
   }
+  int64_t version_ = 0;
   SeatMap map_{MakeHall({4, 4}), 100};
 };
 
@@ -73,6 +75,34 @@ TEST_F(SeatMapTest, TheVersionGrowsWithEveryChangeAlsoByTimeAlone) {
   EXPECT_TRUE(map_.LookUnless(held, kNow + 1min).has_value());
   Set(2, SeatState::kHeld, kNow + 9min);
   EXPECT_GT(map_.Version(kNow + 1min), lapsed);
+}
+
+TEST_F(SeatMapTest, ARowThatComesLateChangesNothing) {
+  SeatRow held;
+  held.key = {1, 2};
+  held.state = SeatState::kHeld;
+  held.hold_expires_at = kNow + 1min;
+  held.version = 3;
+  SeatRow sold = held;
+  sold.state = SeatState::kSold;
+  sold.version = 4;
+  map_.Apply(sold);
+  const uint64_t version = map_.Version(kNow);
+  map_.Apply(held);
+  map_.Apply(sold);
+  EXPECT_EQ(map_.Look(kNow).counts, (SeatCounts{7, 0, 1}));
+  EXPECT_EQ(map_.Version(kNow), version);
+  SeatRow unknown = sold;
+  unknown.key = {1, 9};
+  map_.Apply(unknown);
+  EXPECT_EQ(map_.Version(kNow), version);
+}
+
+TEST_F(SeatMapTest, MarksThatAreSetStay) {
+  map_.SetMarks({kNow, std::nullopt});
+  map_.LearnMarks({std::nullopt, kNow + 1min});
+  map_.LearnMarks({kNow + 2min, kNow + 2min});
+  EXPECT_EQ(map_.marks(), (ShowMarks{kNow, kNow + 1min}));
 }
 
 TEST_F(SeatMapTest, LapsedSeatsAreGivenOutForTidyingOnce) {

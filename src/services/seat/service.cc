@@ -13,11 +13,10 @@ namespace {
 
 using Outcomes = std::vector<std::optional<Outcome>>;
 
-constexpr size_t kLoadPage = 10'000;
-
 int64_t ShowOf(const HoldSeats& hold) { return hold.show_id; }
 int64_t ShowOf(const ConfirmSeats& confirm) { return confirm.show_id; }
 int64_t ShowOf(const ReleaseSeats& release) { return release.show_id; }
+int64_t ShowOf(const TellSoldOut& tell) { return tell.show_id; }
 
 // Tells contents of one operation key apart. Operators are trusted, so it need not withstand an attack.
 std::string Fingerprint(std::string_view content) {
@@ -48,12 +47,13 @@ class Moved {
            Has(saved_.moved_buyers, BuyerKey{hold.show_id, hold.user_id});
   }
   [[nodiscard]] bool Named(const ConfirmSeats& confirm) const {
-    return Has(saved_.moved_sagas, confirm.saga);
+    return Has(saved_.moved_sagas, confirm.saga) || Has(saved_.moved_shows, confirm.show_id);
   }
   [[nodiscard]] bool Named(const ReleaseSeats& release) const {
     return Has(saved_.moved_sagas, release.saga);
   }
   [[nodiscard]] bool Named(const SweepSeats&) const { return false; }
+  [[nodiscard]] bool Named(const TellSoldOut& tell) const { return Has(saved_.moved_shows, tell.show_id); }
   template <typename Key>
   static bool Has(const std::vector<Key>& sorted, const Key& key) {
     return std::ranges::binary_search(sorted, key);
@@ -76,12 +76,15 @@ SeatService::~SeatService() { Stop(); }
 
 Result<void> SeatService::Start() {
   CHECK(executor_ == nullptr, "a service starts once");
+  // First the place, so that what is saved while the rows are read is news.
+  BOXOFFICE_ASSIGN(const News none, stores_.news->LoadNews({}, {}));
+  news_place_ = none.place;
   BOXOFFICE_ASSIGN(Catalogue catalogue, stores_.commands->LoadCatalogue());
   for (Concert& concert : catalogue.concerts) concerts_.emplace(concert.id, std::move(concert));
   for (StoredShow& stored : catalogue.shows) {
     Entry entry = MakeEntry(std::move(stored.show));
     entry.map->SetMarks(stored.marks);
-    BOXOFFICE_TRY(LoadSeats(*entry.map, entry.show->id));
+    BOXOFFICE_TRY(LoadSeats(*stores_.commands, *entry.map, entry.show->id));
     shows_.emplace(entry.show->id, std::move(entry));
   }
   executor_ = std::make_unique<Executor>(
@@ -106,6 +109,9 @@ void SeatService::Sweep() {
   }
   size_t commands = 0;
   for (const Entry& entry : entries) {
+    const bool untold = !entry.map->marks().sold_out_at &&
+                        entry.map->LookAtCounts(now).counts.sold == entry.show->layout->capacity();
+    if (untold) Submit({TellSoldOut{entry.show->id}, {}}, [](const Result<Outcome>&) {});
     while (commands < options_.max_sweeps) {
       const std::vector<SeatNo> lapsed = entry.map->TakeLapsed(options_.sweep_batch, now);
       if (lapsed.empty()) break;
@@ -121,7 +127,7 @@ void SeatService::Sweep() {
 
 Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
   const Timestamp now = clock_.Now();
-  const std::map<int64_t, Entry> entries = EntriesOf(commands);
+  BOXOFFICE_ASSIGN(const auto entries, FindEntries(commands));
   std::vector<Command> proposed;
   const bool any_best = std::ranges::any_of(commands, [](const Command& command) {
     const auto* hold = std::get_if<HoldSeats>(&command.body);
@@ -134,6 +140,11 @@ Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
   }
   const auto run = [&]() -> Result<Outcomes> {
     BOXOFFICE_ASSIGN(Rows rows, stores_.commands->Load(KeysOf(commands)));
+    // The map learns from them, too: they are newer where another replica was at work.
+    for (const SeatRow& row : rows.seats) {
+      if (const auto entry = entries.find(row.key.show_id); entry != entries.end())
+        entry->second.map->Apply(row);
+    }
     for (const auto& [id, entry] : entries) {
       rows.shows.push_back({entry.show, entry.map->marks(), entry.map->LookAtCounts(now).counts.sold});
     }
@@ -144,6 +155,10 @@ Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
   if (any_best) {
     for (const auto& [id, entry] : entries) entry.map->Settle();
   }
+  // Another replica was first, or has taken what the map proposed: before it is decided again, the map learns
+  // what else it has done. A failure is none of this batch, part of which is committed.
+  const bool again = outcomes && std::ranges::any_of(*outcomes, [](const auto& one) { return !one; });
+  if (again) (void)Follow();
   return outcomes;
 }
 
@@ -183,12 +198,23 @@ Result<Outcomes> SeatService::DecideAndSave(const Rows& rows, std::span<const Co
   return outcomes;
 }
 
-std::map<int64_t, SeatService::Entry> SeatService::EntriesOf(std::span<const Command> commands) const {
+Result<std::map<int64_t, SeatService::Entry>> SeatService::FindEntries(std::span<const Command> commands) {
+  bool unknown = false;
+  auto entries = EntriesOf(commands, unknown);
+  if (!unknown) return entries;
+  BOXOFFICE_TRY(Follow());
+  return EntriesOf(commands, unknown);
+}
+
+std::map<int64_t, SeatService::Entry> SeatService::EntriesOf(std::span<const Command> commands,
+                                                             bool& unknown) const {
   std::map<int64_t, Entry> entries;
   const std::shared_lock lock(catalogue_mutex_);
   const auto add = [&](int64_t show_id) {
     if (entries.contains(show_id)) return;
-    if (const auto found = shows_.find(show_id); found != shows_.end()) entries.insert(*found);
+    const auto found = shows_.find(show_id);
+    unknown = unknown || found == shows_.end();
+    if (found != shows_.end()) entries.insert(*found);
   };
   for (const Command& command : commands) {
     if (const auto* sweep = std::get_if<SweepSeats>(&command.body)) {
@@ -231,7 +257,7 @@ void SeatService::Publish(const Changes& changes) {
         show_id = row.key.show_id;
         map = shows_.at(show_id).map.get();
       }
-      map->Apply(row);
+      map->Apply(row, row.version + 1);
     }
     for (const MarkedShow& show : changes.shows) shows_.at(show.show_id).map->SetMarks(show.marks);
   }
@@ -250,21 +276,22 @@ ConcertPage SeatService::ListConcerts(size_t limit, int64_t after_id) const {
   return page;
 }
 
-Result<ConcertView> SeatService::GetConcert(int64_t id) const {
-  const std::shared_lock lock(catalogue_mutex_);
-  const auto found = concerts_.find(id);
-  if (found == concerts_.end()) {
-    return Fail(Code::kNotFound, "concert_not_found", fmt::format("no concert {}", id));
+Result<ConcertView> SeatService::GetConcert(int64_t id) {
+  auto found = FindKnownConcert(id);
+  if (!found) {
+    BOXOFFICE_TRY(Follow());
+    found = FindKnownConcert(id);
   }
-  return ViewLocked(found->second);
+  if (!found) return Fail(Code::kNotFound, "concert_not_found", fmt::format("no concert {}", id));
+  return *std::move(found);
 }
 
-Result<ShowView> SeatService::GetShow(int64_t id) const {
+Result<ShowView> SeatService::GetShow(int64_t id) {
   BOXOFFICE_ASSIGN(const Entry entry, Find(id));
   return View(entry);
 }
 
-Result<SeatMapView> SeatService::GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version) const {
+Result<SeatMapView> SeatService::GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version) {
   BOXOFFICE_ASSIGN(const Entry entry, Find(show_id));
   const Timestamp now = clock_.Now();
   SeatMapView view{entry.show, 0, std::nullopt};
@@ -310,7 +337,10 @@ Result<ShowView> SeatService::CreateShow(const std::string& operation, std::stri
 
 Result<ShowView> SeatService::UpdateShow(int64_t id, const TermsChange& change) {
   const std::scoped_lock requests_lock(requests_mutex_);
+  BOXOFFICE_TRY(Follow());  // what is not given stays as any replica has set it
   BOXOFFICE_ASSIGN(Entry entry, Find(id));
+  const std::scoped_lock news_lock(news_mutex_);
+  entry = *FindKnown(id);
   BOXOFFICE_ASSIGN(Show changed, ChangeTerms(*entry.show, change));
   BOXOFFICE_TRY(stores_.requests->UpdateTerms(id, changed.terms));
   entry.show = std::make_shared<const Show>(std::move(changed));
@@ -347,13 +377,28 @@ Result<AuditPage> SeatService::Audit(int64_t show_id, SeatNo after, size_t limit
   return page;
 }
 
-Result<SeatService::Entry> SeatService::Find(int64_t show_id) const {
+Result<SeatService::Entry> SeatService::Find(int64_t show_id) {
+  auto found = FindKnown(show_id);
+  if (!found) {
+    BOXOFFICE_TRY(Follow());
+    found = FindKnown(show_id);
+  }
+  if (!found) return Fail(Code::kNotFound, "show_not_found", fmt::format("no show {}", show_id));
+  return *std::move(found);
+}
+
+std::optional<SeatService::Entry> SeatService::FindKnown(int64_t show_id) const {
   const std::shared_lock lock(catalogue_mutex_);
   const auto found = shows_.find(show_id);
-  if (found == shows_.end()) {
-    return Fail(Code::kNotFound, "show_not_found", fmt::format("no show {}", show_id));
-  }
+  if (found == shows_.end()) return std::nullopt;
   return found->second;
+}
+
+std::optional<ConcertView> SeatService::FindKnownConcert(int64_t id) const {
+  const std::shared_lock lock(catalogue_mutex_);
+  const auto found = concerts_.find(id);
+  if (found == concerts_.end()) return std::nullopt;
+  return ViewLocked(found->second);
 }
 
 SeatService::Entry SeatService::MakeEntry(Show show) const {
@@ -391,17 +436,6 @@ Result<std::optional<int64_t>> SeatService::Repeated(const Operation& operation)
     return Fail(Code::kConflict, "operation_key_reused", "operation_key: was used with other content");
   }
   return before->result_id;
-}
-
-Result<void> SeatService::LoadSeats(SeatMap& map, int64_t show_id) {
-  SeatNo after = 0;
-  while (true) {
-    BOXOFFICE_ASSIGN(const std::vector<SeatRow> rows,
-                     stores_.commands->OwnedSeats(show_id, after, kLoadPage));
-    for (const SeatRow& row : rows) map.Apply(row);
-    if (rows.size() < kLoadPage) return {};
-    after = rows.back().key.seat_no;
-  }
 }
 
 }  // namespace boxoffice::seat

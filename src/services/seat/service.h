@@ -67,10 +67,7 @@ inline constexpr size_t kMaxAuditPage = 1000;
 class SeatService {
  public:
   using Done = std::move_only_function<void(Result<Outcome>)>;
-  struct Stores {
-    std::unique_ptr<Store> commands;  // used by the executor's thread
-    std::unique_ptr<Store> requests;  // operators' requests and audits take turns on it
-  };
+  using Stores = seat::Stores;
 
   // `committed` is called on the executor's thread after each commit that wrote events.
   SeatService(Stores stores, const Clock& clock, obs::Registry& metrics, ServiceOptions options,
@@ -87,14 +84,19 @@ class SeatService {
   void Submit(Command command, Done done, resilience::Terms terms = {});
   // False while the last batch could not be loaded or saved.
   [[nodiscard]] bool works() const { return health_.works(); }
-  // Queues commands that tidy the rows of holds past their deadline and tell of it.
+  // Queues commands that tidy the rows of holds past their deadline and tell of it, and of what is sold out.
   void Sweep();
+  // Learns what other replicas have saved since it was last called. Called each second, what is answered from
+  // memory is no older; the service calls it itself where it meets what it does not know. Errors:
+  // database_unavailable.
+  [[nodiscard]] Result<void> Follow();
 
-  // From memory. Errors: concert_not_found, show_not_found (kNotFound).
+  // From memory; what is not known there is looked for once. Errors: concert_not_found, show_not_found
+  // (kNotFound), database_unavailable (it is not known, and can't be looked for).
   [[nodiscard]] ConcertPage ListConcerts(size_t limit, int64_t after_id) const;
-  [[nodiscard]] Result<ConcertView> GetConcert(int64_t id) const;
-  [[nodiscard]] Result<ShowView> GetShow(int64_t id) const;
-  [[nodiscard]] Result<SeatMapView> GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version) const;
+  [[nodiscard]] Result<ConcertView> GetConcert(int64_t id);
+  [[nodiscard]] Result<ShowView> GetShow(int64_t id);
+  [[nodiscard]] Result<SeatMapView> GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version);
 
   // By an operator; `operation` names the request, and `content` is all that it asks for. The same again →
   // the same concert or show. Errors: operation_key_missing (kInvalidArgument), operation_key_reused
@@ -121,16 +123,23 @@ class SeatService {
   Result<std::vector<std::optional<Outcome>>> Run(std::span<const Command> commands);
   Result<std::vector<std::optional<Outcome>>> DecideAndSave(const Rows& rows,
                                                             std::span<const Command> commands, Timestamp now);
-  [[nodiscard]] std::map<int64_t, Entry> EntriesOf(std::span<const Command> commands) const;
+  // The shows of commands that exist; also those that another replica has made.
+  [[nodiscard]] Result<std::map<int64_t, Entry>> FindEntries(std::span<const Command> commands);
+  // Those that are known; `unknown` says whether there are others.
+  [[nodiscard]] std::map<int64_t, Entry> EntriesOf(std::span<const Command> commands, bool& unknown) const;
   static void Propose(std::vector<Command>& commands, const std::map<int64_t, Entry>& entries, Timestamp now);
   void Publish(const Changes& changes);
+  Result<void> Learn(StoredShow stored);
+  Result<void> ReadAnew();
 
-  [[nodiscard]] Result<Entry> Find(int64_t show_id) const;
+  [[nodiscard]] Result<Entry> Find(int64_t show_id);
+  [[nodiscard]] std::optional<Entry> FindKnown(int64_t show_id) const;
+  [[nodiscard]] std::optional<ConcertView> FindKnownConcert(int64_t id) const;
   [[nodiscard]] Entry MakeEntry(Show show) const;
   [[nodiscard]] ShowView View(const Entry& entry) const;
   [[nodiscard]] ConcertView ViewLocked(const Concert& concert) const;
   Result<std::optional<int64_t>> Repeated(const Operation& operation);
-  Result<void> LoadSeats(SeatMap& map, int64_t show_id);
+  static Result<void> LoadSeats(Store& store, SeatMap& map, int64_t show_id);
 
   Stores stores_;
   const Clock& clock_;
@@ -139,6 +148,10 @@ class SeatService {
   const std::function<void()> committed_;
 
   std::mutex requests_mutex_;  // guards stores_.requests
+  // Guards stores_.news and news_place_, and that what is read of a show's terms is not older than what is
+  // known. Taken after requests_mutex_, before catalogue_mutex_.
+  std::mutex news_mutex_;
+  NewsPlace news_place_;
   mutable std::shared_mutex catalogue_mutex_;
   std::map<int64_t, Concert> concerts_;
   std::map<int64_t, Entry> shows_;

@@ -25,11 +25,15 @@ struct Memory {
   std::map<BuyerKey, BuyerRow> buyers;
   std::map<SeatKey, SeatRow> seats;
   std::vector<Event> events;
+  ShowMarks marks;  // of the only show that is marked
   Catalogue catalogue;
   std::map<std::string, Operation> operations;
   std::function<void()> before_save;  // another replica's work; runs once
   std::optional<Error> fail_save;     // fails once
   int saves = 0;
+  News news;  // told once
+  std::optional<Error> fail_news;
+  int news_loads = 0;
 };
 
 template <typename Map, typename Key, Key Map::mapped_type::* kKey, typename Rows>
@@ -73,7 +77,11 @@ class MemoryStore final : public Store {
     for (const auto& row : changes.seats) {
       if (memory_.seats[row.key].version != row.version) saved.moved_seats.push_back(row.key);
     }
+    for (const MarkedShow& show : changes.shows) {
+      if (show.before != memory_.marks) saved.moved_shows.push_back(show.show_id);
+    }
     if (!saved.done()) return saved;
+    for (const MarkedShow& show : changes.shows) memory_.marks = show.marks;
     for (auto row : changes.sagas) ++row.version, memory_.sagas[row.id] = row;
     for (auto row : changes.buyers) ++row.version, memory_.buyers[row.key] = row;
     for (auto row : changes.seats) ++row.version, memory_.seats[row.key] = row;
@@ -90,6 +98,19 @@ class MemoryStore final : public Store {
       }
     }
     return rows;
+  }
+  Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after, size_t limit) override {
+    std::vector<SeatRow> rows;
+    for (const auto& [key, row] : memory_.seats) {
+      if (key.show_id == show_id && key.seat_no > after && row.version > 0 && rows.size() < limit)
+        rows.push_back(row);
+    }
+    return rows;
+  }
+  Result<News> LoadNews(const NewsPlace&, std::span<const int64_t>) override {
+    ++memory_.news_loads;
+    if (memory_.fail_news) return std::unexpected(*memory_.fail_news);
+    return std::exchange(memory_.news, {});
   }
   Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp) override {
     return std::vector<CountedShow>{{show_id, {}}};
@@ -132,7 +153,8 @@ class SeatServiceTest : public ::testing::Test {
   }
   void StartService() {
     service_ = std::make_unique<SeatService>(
-        SeatService::Stores{std::make_unique<MemoryStore>(memory_), std::make_unique<MemoryStore>(memory_)},
+        SeatService::Stores{std::make_unique<MemoryStore>(memory_), std::make_unique<MemoryStore>(memory_),
+                            std::make_unique<MemoryStore>(memory_)},
         clock_, metrics_, ServiceOptions{}, [this] { ++commits_; });
     ASSERT_TRUE(service_->Start().has_value());
   }
@@ -348,6 +370,112 @@ TEST_F(SeatServiceTest, ChangedTermsHoldForTheNextCommand) {
   EXPECT_EQ(service_->UpdateShow(1, change)->show->terms.seat_limit, 1);
   EXPECT_EQ(Run(HoldOf(1, {1, 2})).refusal, Refusal::kSeatLimit);
   EXPECT_EQ(service_->UpdateShow(9, change).error().reason, "show_not_found");
+}
+
+TEST_F(SeatServiceTest, WhatAnotherReplicaSavedIsLearned) {
+  SeatRow sold;
+  sold.key = {1, 3};
+  sold.state = SeatState::kSold;
+  sold.version = 2;
+  SeatRow late = sold;
+  late.state = SeatState::kHeld;
+  late.hold_expires_at = clock_.Now() + 5min;
+  late.version = 1;
+  StoredShow made = memory_.catalogue.shows[0];
+  made.show.id = 2;
+  made.show.concert_id = 5;
+  StoredShow changed = memory_.catalogue.shows[0];
+  changed.show.terms.seat_limit = 1;
+  changed.show.layout = nullptr;
+  changed.marks.first_sold_at = clock_.Now();
+  memory_.news.concerts = {{5, "Fifth", "", ""}};
+  memory_.news.shows = {changed, made};
+  memory_.news.seats = {sold, late};
+  ASSERT_TRUE(service_->Follow().has_value());
+  EXPECT_EQ(service_->GetSeatMap(1, std::nullopt)->seats->counts, (SeatCounts{7, 0, 1}));
+  EXPECT_EQ(service_->GetShow(1)->marks, changed.marks);
+  EXPECT_EQ(Run(HoldOf(1, {1, 2})).refusal, Refusal::kSeatLimit);
+  EXPECT_EQ(service_->GetShow(2)->show->layout->capacity(), 8);
+  EXPECT_EQ(service_->GetConcert(5)->concert.title, "Fifth");
+}
+
+TEST_F(SeatServiceTest, AShowThatIsNotKnownIsLookedForBeforeItIsRefused) {
+  StoredShow made = memory_.catalogue.shows[0];
+  made.show.id = 2;
+  memory_.news.shows = {made};
+  Command hold = HoldOf(1, {1});
+  std::get<HoldSeats>(hold.body).show_id = 2;
+  EXPECT_EQ(Run(hold).kind, Kind::kDone);
+  std::get<HoldSeats>(hold.body).show_id = 3;
+  std::get<HoldSeats>(hold.body).saga = SagaId(NumberedUuid(1, 9));
+  EXPECT_EQ(Run(hold).refusal, Refusal::kShowNotFound);
+  made.show.id = 4;
+  memory_.news.shows = {made};
+  EXPECT_EQ(service_->GetShow(4)->show->id, 4);
+  // What can't be looked for is not said to be missing.
+  memory_.fail_news = Error{Code::kUnavailable, "database_unavailable", "gone"};
+  EXPECT_EQ(service_->GetShow(5).error().reason, "database_unavailable");
+  EXPECT_EQ(service_->GetConcert(5).error().reason, "database_unavailable");
+  std::get<HoldSeats>(hold.body).show_id = 5;
+  EXPECT_EQ(Send(hold).get().error().reason, "database_unavailable");
+  EXPECT_EQ(service_->GetShow(4)->show->id, 4);
+}
+
+TEST_F(SeatServiceTest, NewsThatWasMissedIsMadeUpForFromTheRows) {
+  Run(HoldOf(1, {1}));
+  SeatRow& freed = memory_.seats[{1, 1}];
+  freed = {};
+  freed.key = {1, 1};
+  freed.version = 2;
+  SeatRow& sold = memory_.seats[{1, 2}];
+  sold.key = {1, 2};
+  sold.state = SeatState::kSold;
+  sold.version = 4;
+  memory_.news.lost = true;
+  ASSERT_TRUE(service_->Follow().has_value());
+  EXPECT_EQ(service_->GetShow(1)->counts, (SeatCounts{7, 0, 1}));
+}
+
+TEST_F(SeatServiceTest, BestAvailableSkipsWhatAnotherReplicaHasTakenUnseen) {
+  for (SeatNo seat_no = 1; seat_no <= 6; ++seat_no) {
+    SeatRow& row = memory_.seats[{1, seat_no}];
+    row.key = {1, seat_no};
+    row.state = SeatState::kSold;
+    row.version = 1;
+  }
+  EXPECT_THAT(Run(BestOf(1, 2)).seats, ElementsAre(7, 8));
+}
+
+TEST_F(SeatServiceTest, TheLastSeatsSoldByTwoReplicasAreToldOfOnceAsSoldOut) {
+  Run(HoldOf(1, {1, 2, 3, 4}));
+  Run(HoldOf(2, {5, 6, 7}));
+  Run(ConfirmOf(1, {1, 2, 3, 4}));
+  Run(ConfirmOf(2, {5, 6, 7}));
+  SeatRow elsewhere;
+  elsewhere.key = {1, 8};
+  elsewhere.state = SeatState::kSold;
+  elsewhere.version = 2;
+  memory_.news.seats = {elsewhere};
+  memory_.seats[{1, 8}] = elsewhere;
+  ASSERT_TRUE(service_->Follow().has_value());
+  EXPECT_FALSE(service_->GetShow(1)->marks.sold_out_at.has_value());
+  service_->Sweep();
+  service_->Sweep();
+  service_->Stop();
+  EXPECT_EQ(memory_.marks.sold_out_at, clock_.Now());
+  EXPECT_EQ(std::ranges::count(memory_.events, Event::Kind::kSoldOut, &Event::kind), 1);
+}
+
+TEST_F(SeatServiceTest, AMarkThatAnotherReplicaSetMeanwhileIsNotSetAgain) {
+  Run(HoldOf(1, {1}));
+  memory_.before_save = [this] {
+    memory_.marks.first_sold_at = clock_.Now() - 1s;
+    StoredShow changed = memory_.catalogue.shows[0];
+    changed.marks = memory_.marks;
+    memory_.news.shows = {changed};
+  };
+  EXPECT_EQ(Run(ConfirmOf(1, {1})).kind, Kind::kDone);
+  EXPECT_EQ(memory_.marks.first_sold_at, clock_.Now() - 1s);
 }
 
 }  // namespace

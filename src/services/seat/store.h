@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,9 +22,10 @@ struct Saved {
   std::vector<SagaId> moved_sagas;
   std::vector<BuyerKey> moved_buyers;
   std::vector<SeatKey> moved_seats;
+  std::vector<int64_t> moved_shows;  // whose marks had been set meanwhile
 
   [[nodiscard]] bool done() const {
-    return moved_sagas.empty() && moved_buyers.empty() && moved_seats.empty();
+    return moved_sagas.empty() && moved_buyers.empty() && moved_seats.empty() && moved_shows.empty();
   }
 };
 
@@ -34,6 +36,21 @@ struct StoredShow {
 struct Catalogue {
   std::vector<Concert> concerts;  // by id
   std::vector<StoredShow> shows;  // by id, with their layouts
+};
+
+// Up to where a reader of news has got.
+struct NewsPlace {
+  int64_t horizon = 0;
+  Timestamp at{};
+  bool operator==(const NewsPlace&) const = default;
+};
+// What other replicas have saved, as it is now; some of it may have been told before.
+struct News {
+  NewsPlace place;    // to go on from
+  bool lost = false;  // it was too long ago: read everything anew
+  std::vector<Concert> concerts;
+  std::vector<StoredShow> shows;  // by id; without the layouts of those that are known
+  std::vector<SeatRow> seats;
 };
 
 // What an operator's request is recognised by when it comes again.
@@ -56,7 +73,8 @@ class Store {
   // The rows of `keys`, and those of the seats that the sagas and buyers found list: one for each key,
   // sorted; what is not stored comes as a new row of version 0. Shows are not among them.
   [[nodiscard]] virtual Result<Rows> Load(const Keys& keys) = 0;
-  // Saves all in one transaction, durably, each row with the next version; or, if any row has moved, nothing.
+  // Saves all in one transaction, durably, each row with the next version; or, if any row or mark has moved,
+  // nothing.
   // Errors: event_too_large.
   [[nodiscard]] virtual Result<Saved> Save(const Changes& changes) = 0;
 
@@ -64,6 +82,14 @@ class Store {
   // Up to `limit` seats of a show that have an owner, by seat_no, after `after`; also lapsed holds.
   [[nodiscard]] virtual Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after,
                                                                 size_t limit) = 0;
+  // Like OwnedSeats, with those that were freed.
+  [[nodiscard]] virtual Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after,
+                                                                 size_t limit) = 0;
+  // What other replicas have saved since `since`; the first place of all is a default one, and gets no news,
+  // but the place before which everything is in the rows that are read from now on. Nothing is missed, also
+  // not what is committed late. Of a database that one process has, there is none. For one caller a database.
+  [[nodiscard]] virtual Result<News> LoadNews(const NewsPlace& since,
+                                              std::span<const int64_t> known_shows) = 0;
   // Counted from the rows; of one show, or with 0 of all; by id. Lapsed holds count as free.
   [[nodiscard]] virtual Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) = 0;
 
@@ -73,6 +99,13 @@ class Store {
   [[nodiscard]] virtual Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) = 0;
   [[nodiscard]] virtual Result<int64_t> CreateShow(const Operation& operation, const Show& show) = 0;
   [[nodiscard]] virtual Result<void> UpdateTerms(int64_t show_id, const ShowTerms& terms) = 0;
+};
+
+// A replica's connections to one database.
+struct Stores {
+  std::unique_ptr<Store> commands;  // for the executor's thread
+  std::unique_ptr<Store> requests;  // operators' requests and audits take turns on it
+  std::unique_ptr<Store> news;      // for following other replicas
 };
 
 }  // namespace boxoffice::seat

@@ -5,8 +5,10 @@
 #include <gmock/gmock.h>
 
 #include "platform/sql/sqlite.h"
+#include "services/seat/store_postgres.h"
 #include "services/seat/store_sqlite.h"
 #include "services/seat/testing_hall.h"
+#include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::seat {
@@ -48,10 +50,39 @@ class SqliteDatabase final : public Database {
   SeededRandom random_{1};
 };
 
-using MakeDatabase = std::unique_ptr<Database> (*)();
+class PostgresDatabase final : public Database {
+ public:
+  std::unique_ptr<Store> Open() override {
+    auto opened = OpenPostgres({.url = url_}, random_);
+    CHECK(opened.has_value(), "{}", opened.error().detail);
+    clocks_.push_back(std::move(opened->clock));
+    return std::move(opened->stores.commands);
+  }
+  int64_t CountEvents() override {
+    const auto connection = sql::pg::Connection::Open({.url = url_}).value();
+    sql::pg::Batch batch;
+    batch.Add("SELECT count(*) FROM outbox");
+    return connection->Read(batch).value()[0][0].Int(0);
+  }
+
+ private:
+  const std::string url_ = testbed::PostgresServer::Shared().NewDatabase();
+  SeededRandom random_{1};
+  std::vector<std::unique_ptr<sql::pg::ServerClock>> clocks_;  // of the stores
+};
+
+struct MakeDatabase {
+  std::unique_ptr<Database> (*make)();
+  bool needs_postgres = false;
+};
 
 class StoreContractTest : public ::testing::TestWithParam<MakeDatabase> {
  protected:
+  void SetUp() override {
+    if (GetParam().needs_postgres) BOXOFFICE_NEED_POSTGRES();
+    database_ = GetParam().make();
+    store_ = database_->Open();
+  }
   static SagaId Saga(uint64_t n) { return SagaId(NumberedUuid(1, n)); }
   static ReservationId Reservation(uint64_t n) { return ReservationId(NumberedUuid(2, n)); }
   static SeatRow Held(SeatNo seat_no, int64_t version = 0) {
@@ -93,8 +124,8 @@ class StoreContractTest : public ::testing::TestWithParam<MakeDatabase> {
     return id.value_or(0);
   }
 
-  std::unique_ptr<Database> database_ = GetParam()();
-  std::unique_ptr<Store> store_ = database_->Open();
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<Store> store_;
 };
 
 TEST_P(StoreContractTest, WhatIsNotStoredIsLoadedAsANewRow) {
@@ -200,7 +231,7 @@ TEST_P(StoreContractTest, TheCatalogueHasWhatWasCreatedAndChanged) {
   ASSERT_TRUE(store_->UpdateTerms(id, terms).has_value());
   Changes changes;
   changes.seats = {Held(1)};
-  changes.shows = {{id, {kNow, std::nullopt}}};
+  changes.shows = {{id, {kNow, std::nullopt}, {}}};
   EXPECT_TRUE(Save(changes).done());
 
   const auto catalogue = store_->LoadCatalogue();
@@ -273,10 +304,73 @@ TEST_P(StoreContractTest, CountsComeFromTheRowsAndLapsedHoldsAreFree) {
   EXPECT_EQ((*all)[1].counts, (SeatCounts{5, 0, 0}));
 }
 
+TEST_P(StoreContractTest, AMarkThatWasSetMeanwhileIsNamedAndNothingIsSaved) {
+  const int64_t id = MakeShow();
+  Changes first;
+  first.shows = {{id, {kNow, std::nullopt}, {}}};
+  EXPECT_TRUE(Save(first).done());
+  Changes second;
+  second.seats = {Held(1)};
+  second.shows = {{id, {kNow + 1s, kNow + 1s}, {}}};
+  second.events = {HeldEvent(1)};
+  EXPECT_THAT(Save(second).moved_shows, ElementsAre(id));
+  EXPECT_EQ(Load({{}, {}, {{1, 1}}}).seats[0].version, 0);
+  EXPECT_EQ(database_->CountEvents(), 0);
+  second.shows[0].before = {kNow, std::nullopt};
+  EXPECT_TRUE(Save(second).done());
+  EXPECT_EQ(store_->LoadCatalogue()->shows[0].marks, (ShowMarks{kNow + 1s, kNow + 1s}));
+}
+
+TEST_P(StoreContractTest, StoredSeatsAreAlsoThoseThatWereFreed) {
+  Changes changes;
+  changes.seats = {Held(1), Held(2), Held(5)};
+  EXPECT_TRUE(Save(changes).done());
+  SeatRow freed;
+  freed.key = {1, 2};
+  freed.version = 1;
+  changes.seats = {freed};
+  EXPECT_TRUE(Save(changes).done());
+  const auto page = store_->StoredSeats(1, 0, 2);
+  ASSERT_THAT(*page, SizeIs(2));
+  freed.version = 2;
+  EXPECT_EQ((*page)[1], freed);
+  EXPECT_THAT(*store_->StoredSeats(1, 2, 2), SizeIs(1));
+}
+
+TEST_P(StoreContractTest, TheFirstNewsIsAPlaceAndNothingElse) {
+  MakeShow();
+  const auto news = store_->LoadNews({}, {});
+  ASSERT_TRUE(news.has_value());
+  EXPECT_FALSE(news->lost);
+  EXPECT_THAT(news->shows, IsEmpty());
+  EXPECT_THAT(news->seats, IsEmpty());
+}
+
+TEST_P(StoreContractTest, TextAndListsComeBackWhateverIsInThem) {
+  Changes changes;
+  std::vector<SeatNo> many;
+  for (SeatNo seat_no = 1; seat_no <= 500; ++seat_no) many.push_back(seat_no * 7);
+  changes.sagas = {{Saga(1), true, Reservation(1), 1, "1/{\"a\",'b'}/,\\NULL", {}, 0},
+                   {Saga(2), false, Reservation(2), 1, "", many, 0}};
+  changes.buyers = {{{1, ""}, {}, 0}, {{1, "{x,\"y\"}"}, {9}, 0}};
+  EXPECT_TRUE(Save(changes).done());
+  const Rows rows = Load({{Saga(1), Saga(2)}, {{1, ""}, {1, "{x,\"y\"}"}}, {}});
+  EXPECT_EQ(rows.sagas[0].choice, changes.sagas[0].choice);
+  EXPECT_TRUE(rows.sagas[0].undone);
+  EXPECT_EQ(rows.sagas[1].seats, many);
+  EXPECT_EQ(rows.buyers[0].version, 1);
+  EXPECT_EQ(rows.buyers[1].seats, std::vector<SeatNo>{9});
+}
+
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContractTest,
-                         ::testing::Values(MakeDatabase([]() -> std::unique_ptr<Database> {
+                         ::testing::Values(MakeDatabase{[]() -> std::unique_ptr<Database> {
                            return std::make_unique<SqliteDatabase>();
-                         })));
+                         }}));
+INSTANTIATE_TEST_SUITE_P(Postgres, StoreContractTest,
+                         ::testing::Values(MakeDatabase{[]() -> std::unique_ptr<Database> {
+                                                          return std::make_unique<PostgresDatabase>();
+                                                        },
+                                                        true}));
 
 }  // namespace
 }  // namespace boxoffice::seat

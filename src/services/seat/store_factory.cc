@@ -1,6 +1,8 @@
 #include "services/seat/store_factory.h"
 
 #include "platform/module/store_url.h"
+#include "platform/outbox/postgres.h"
+#include "services/seat/store_postgres.h"
 #include "services/seat/store_sqlite.h"
 
 namespace boxoffice::seat {
@@ -10,11 +12,21 @@ Result<OpenedStores> OpenStores(std::string_view url, Random& random) {
     OpenedStores opened;
     const auto file = folder / "seat.db";
     opened.outbox = [file] { return outbox::OpenSqliteTable(file); };
-    BOXOFFICE_ASSIGN(opened.commands, OpenSqliteStore(file, random));
-    BOXOFFICE_ASSIGN(opened.requests, OpenSqliteStore(file, random));
+    BOXOFFICE_ASSIGN(opened.stores.commands, OpenSqliteStore(file, random));
+    BOXOFFICE_ASSIGN(opened.stores.requests, OpenSqliteStore(file, random));
+    BOXOFFICE_ASSIGN(opened.stores.news, OpenSqliteStore(file, random));
     return opened;
   }
-  return module::NoStoreFor(url, "sqlite:DIR");
+  if (module::IsPostgres(url)) {
+    const sql::pg::Config config{.url = std::string(url), .application_name = "boxoffice-seat"};
+    BOXOFFICE_ASSIGN(PostgresStores postgres, OpenPostgres(config, random));
+    OpenedStores opened;
+    opened.stores = std::move(postgres.stores);
+    opened.clock = std::move(postgres.clock);
+    opened.outbox = [config] { return outbox::OpenPostgresTable(config); };
+    return opened;
+  }
+  return module::NoStoreFor(url, "sqlite:DIR or postgresql://USER@HOST/DATABASE");
 }
 
 Result<void> MigrateStores(std::string_view url) {

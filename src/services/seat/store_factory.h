@@ -8,6 +8,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
 #include "platform/outbox/outbox.h"
@@ -16,11 +17,12 @@
 namespace boxoffice::seat {
 
 struct OpenedStores {
-  std::unique_ptr<Store> commands;
-  std::unique_ptr<Store> requests;
+  Stores stores;
+  // By which the data's deadlines are judged: that of its owner. Null: the process'.
+  std::unique_ptr<Clock> clock;
   outbox::OpenTable outbox;  // of the same database
 };
-// Opens both with their schema up to date. `random` makes the events' ids and must outlive them. Errors:
+// Opens all with their schema up to date. `random` makes the events' ids and must outlive them. Errors:
 // store_url (kInvalidArgument: no URL of those above), and the store's own: database_unavailable,
 // schema_newer.
 [[nodiscard]] Result<OpenedStores> OpenStores(std::string_view url, Random& random);

@@ -52,6 +52,9 @@ class SqliteStore final : public Store {
   Result<Saved> Save(const Changes& changes) override;
   Result<Catalogue> LoadCatalogue() override;
   Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override;
+  Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after, size_t limit) override;
+  // A file belongs to one process, and that has made whatever has changed.
+  Result<News> LoadNews(const NewsPlace&, std::span<const int64_t>) override { return News{}; }
   Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) override;
   Result<std::optional<Operation>> FindOperation(const std::string& key) override;
   Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) override;
@@ -67,7 +70,9 @@ class SqliteStore final : public Store {
   Result<bool> SaveBuyer(const BuyerRow& row);
   Result<bool> SaveSeat(const SeatRow& row);
   Result<bool> Stays(sql::Statement& statement);
-  Result<void> SaveMarks(const MarkedShow& show);
+  Result<bool> SaveMarks(const MarkedShow& show);
+  static Result<std::vector<SeatRow>> ReadSeats(sql::Statement& select, int64_t show_id, SeatNo after,
+                                                size_t limit);
   Result<void> RecordOperation(const Operation& operation, int64_t result_id);
   Result<std::shared_ptr<const Layout>> LoadLayout(int64_t show_id);
 
@@ -99,11 +104,15 @@ class SqliteStore final : public Store {
       "state = excluded.state, reservation_id = excluded.reservation_id, user_id = excluded.user_id, "
       "hold_expires_at_ms = excluded.hold_expires_at_ms, held_since_ms = excluded.held_since_ms, "
       "version = excluded.version WHERE version = ?8");
-  sql::Statement save_marks_ =
-      database_.Prepare("UPDATE show SET first_sold_at_ms = ?2, sold_out_at_ms = ?3 WHERE id = ?1");
+  sql::Statement save_marks_ = database_.Prepare(
+      "UPDATE show SET first_sold_at_ms = ?2, sold_out_at_ms = ?3 WHERE id = ?1 "
+      "AND first_sold_at_ms = ?4 AND sold_out_at_ms = ?5");
   sql::Statement owned_seats_ = database_.Prepare(
       "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, seat_no FROM seat "
       "WHERE show_id = ?1 AND seat_no > ?2 AND state <> 0 ORDER BY seat_no LIMIT ?3");
+  sql::Statement stored_seats_ = database_.Prepare(
+      "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, seat_no FROM seat "
+      "WHERE show_id = ?1 AND seat_no > ?2 ORDER BY seat_no LIMIT ?3");
 };
 
 SeatRow ReadSeat(const sql::Statement& row, const SeatKey& key) {
@@ -201,8 +210,11 @@ Result<Saved> SqliteStore::Save(const Changes& changes) {
     BOXOFFICE_ASSIGN(const bool done, SaveSeat(row));
     if (!done) saved.moved_seats.push_back(row.key);
   }
+  for (const MarkedShow& show : changes.shows) {
+    BOXOFFICE_ASSIGN(const bool done, SaveMarks(show));
+    if (!done) saved.moved_shows.push_back(show.show_id);
+  }
   if (!saved.done()) return saved;  // the transaction rolls back
-  for (const MarkedShow& show : changes.shows) BOXOFFICE_TRY(SaveMarks(show));
   events_.clear();
   for (const Event& event : changes.events) events_.push_back(ToBusEvent(event, random_));
   BOXOFFICE_TRY(outbox_.Append(events_));
@@ -238,9 +250,10 @@ Result<bool> SqliteStore::SaveSeat(const SeatRow& row) {
   return Stays(save_seat_);
 }
 
-Result<void> SqliteStore::SaveMarks(const MarkedShow& show) {
-  save_marks_.Bind(show.show_id, Ms(show.marks.first_sold_at), Ms(show.marks.sold_out_at));
-  return save_marks_.Run();
+Result<bool> SqliteStore::SaveMarks(const MarkedShow& show) {
+  save_marks_.Bind(show.show_id, Ms(show.marks.first_sold_at), Ms(show.marks.sold_out_at),
+                   Ms(show.before.first_sold_at), Ms(show.before.sold_out_at));
+  return Stays(save_marks_);
 }
 
 Result<std::shared_ptr<const Layout>> SqliteStore::LoadLayout(int64_t show_id) {
@@ -289,12 +302,21 @@ Result<Catalogue> SqliteStore::LoadCatalogue() {
 }
 
 Result<std::vector<SeatRow>> SqliteStore::OwnedSeats(int64_t show_id, SeatNo after, size_t limit) {
+  return ReadSeats(owned_seats_, show_id, after, limit);
+}
+
+Result<std::vector<SeatRow>> SqliteStore::StoredSeats(int64_t show_id, SeatNo after, size_t limit) {
+  return ReadSeats(stored_seats_, show_id, after, limit);
+}
+
+Result<std::vector<SeatRow>> SqliteStore::ReadSeats(sql::Statement& select, int64_t show_id, SeatNo after,
+                                                    size_t limit) {
   std::vector<SeatRow> rows;
-  owned_seats_.Bind(show_id, after, limit);
+  select.Bind(show_id, after, limit);
   while (true) {
-    BOXOFFICE_ASSIGN(const bool more, owned_seats_.Step());
+    BOXOFFICE_ASSIGN(const bool more, select.Step());
     if (!more) return rows;
-    rows.push_back(ReadSeat(owned_seats_, {show_id, static_cast<SeatNo>(owned_seats_.Int(6))}));
+    rows.push_back(ReadSeat(select, {show_id, static_cast<SeatNo>(select.Int(6))}));
   }
 }
 

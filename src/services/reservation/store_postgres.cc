@@ -1,0 +1,403 @@
+#include "services/reservation/store_postgres.h"
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+#include <span>
+#include <utility>
+
+#include "platform/outbox/postgres.h"
+#include "services/reservation/store_record.h"
+
+namespace boxoffice::sql {
+std::span<const Migration> reservation_postgres_schema();
+}  // namespace boxoffice::sql
+
+namespace boxoffice::reservation {
+namespace {
+
+using sql::pg::Batch;
+using sql::pg::Bytes;
+using sql::pg::Column;
+using sql::pg::Row;
+
+constexpr std::string_view kGet =
+    "SELECT r.record, r.due_at_ms FROM unnest($1) i(id) JOIN reservation r USING (id)";
+constexpr std::string_view kGetRequests =
+    "SELECT user_id, idempotency_key, request_hash, reservation_id, saga_id, answer, created_at_ms "
+    "FROM unnest($1, $2) i(user_id, idempotency_key) JOIN request USING (user_id, idempotency_key)";
+constexpr std::string_view kDue =
+    "SELECT record, due_at_ms FROM reservation WHERE due_at_ms <= $1 ORDER BY due_at_ms LIMIT $2";
+
+constexpr std::string_view kInsertRequests =
+    "INSERT INTO request(user_id, idempotency_key, request_hash, reservation_id, saga_id, created_at_ms) "
+    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING user_id, idempotency_key";
+// A request that is tried anew: the last saga closes the race between two who do so.
+constexpr std::string_view kReplaceRequests =
+    "UPDATE request q SET request_hash = i.request_hash, reservation_id = i.reservation_id, "
+    "saga_id = i.saga_id, answer = NULL, created_at_ms = i.created_at_ms FROM unnest($1, $2, $3, $4, $5, $6, "
+    "$7) i(user_id, idempotency_key, request_hash, reservation_id, saga_id, created_at_ms, replaces) "
+    "WHERE q.user_id = i.user_id AND q.idempotency_key = i.idempotency_key AND q.saga_id = i.replaces "
+    "RETURNING q.user_id, q.idempotency_key";
+// A request that was tried anew belongs to another saga by now.
+constexpr std::string_view kAnswer =
+    "UPDATE request q SET answer = i.answer FROM unnest($1, $2, $3, $4) i(user_id, idempotency_key, saga_id, "
+    "answer) WHERE q.user_id = i.user_id AND q.idempotency_key = i.idempotency_key AND q.saga_id = i.saga_id";
+constexpr std::string_view kInsert =
+    "INSERT INTO reservation(id, user_id, show_id, state, saga_status, version, epoch, due_at_ms, record) "
+    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING id";
+// Version and epoch close the race between two owners of one saga. Without an expected version it is a
+// renewal: the due time alone. One statement for both, so that all locks are taken in the order of ids.
+constexpr std::string_view kUpdate =
+    "UPDATE reservation r SET state = COALESCE(i.state, r.state), "
+    "saga_status = COALESCE(i.saga_status, r.saga_status), version = COALESCE(i.version, r.version), "
+    "epoch = COALESCE(i.epoch, r.epoch), due_at_ms = i.due_at_ms, record = COALESCE(i.record, r.record) "
+    "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) i(id, state, saga_status, version, epoch, due_at_ms, "
+    "record, expected_version, expected_epoch) WHERE r.id = i.id AND r.epoch = i.expected_epoch AND "
+    "(r.version = i.expected_version OR i.expected_version IS NULL AND r.saga_status = 0) RETURNING r.id";
+// SKIP LOCKED: another replica forgets as well.
+constexpr std::string_view kForget =
+    "DELETE FROM request q USING (SELECT user_id, idempotency_key FROM request WHERE created_at_ms < $1 "
+    "AND answer IS NOT NULL ORDER BY created_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED) old "
+    "WHERE q.user_id = old.user_id AND q.idempotency_key = old.idempotency_key";
+
+// A change on its way into the tables.
+struct Writing {
+  size_t place = 0;  // among the changes that were given
+  const Change* change = nullptr;
+  std::string record;  // empty: the lease only
+  [[nodiscard]] const Reservation& row() const { return change->reservation; }
+  [[nodiscard]] bool Begins() const { return change->request.has_value() && !change->answers; }
+  [[nodiscard]] bool Answers() const { return change->request.has_value() && change->answers; }
+};
+using Writings = std::vector<const Writing*>;
+
+Writings Select(const std::vector<Writing>& all, auto which) {
+  Writings selected;
+  for (const Writing& writing : all) {
+    if (which(writing)) selected.push_back(&writing);
+  }
+  return selected;
+}
+Writings SelectByKey(const std::vector<Writing>& all, auto which) {
+  Writings selected = Select(all, which);
+  std::ranges::sort(selected, {}, [](const Writing* writing) { return writing->change->request->key; });
+  return selected;
+}
+
+std::optional<int64_t> DueMs(const Writing* writing) {
+  const auto& due_at = writing->row().due_at;
+  return due_at ? std::optional(ToUnixMs(*due_at)) : std::nullopt;
+}
+constexpr auto kUser = [](const Writing* w) -> std::string_view { return w->change->request->key.user_id; };
+constexpr auto kKey = [](const Writing* w) -> std::string_view {
+  return w->change->request->key.idempotency_key;
+};
+constexpr auto kSaga = [](const Writing* w) { return w->change->request->saga_id; };
+
+// What a batch of statements is asked, and where its answers are.
+struct Attempt {
+  Batch batch;
+  std::vector<size_t> requests;  // results that name the requests written
+  std::vector<size_t> rows;      // results that name the reservations written
+};
+
+void AddRequests(const std::vector<Writing>& writings, Attempt& attempt) {
+  const auto hash = [](const Writing* w) { return Bytes{w->change->request->request_hash}; };
+  const auto reservation = [](const Writing* w) { return w->change->request->reservation_id; };
+  const auto created_ms = [](const Writing* w) { return ToUnixMs(w->change->request->created_at); };
+  if (const Writings made =
+          SelectByKey(writings, [](const Writing& w) { return w.Begins() && w.change->replaces.IsNil(); });
+      !made.empty()) {
+    attempt.requests.push_back(attempt.batch.Add(kInsertRequests, Column(made, kUser), Column(made, kKey),
+                                                 Column(made, hash), Column(made, reservation),
+                                                 Column(made, kSaga), Column(made, created_ms)));
+  }
+  if (const Writings again =
+          SelectByKey(writings, [](const Writing& w) { return w.Begins() && !w.change->replaces.IsNil(); });
+      !again.empty()) {
+    attempt.requests.push_back(
+        attempt.batch.Add(kReplaceRequests, Column(again, kUser), Column(again, kKey), Column(again, hash),
+                          Column(again, reservation), Column(again, kSaga), Column(again, created_ms),
+                          Column(again, [](const Writing* w) { return w->change->replaces; })));
+  }
+  if (const Writings answered = SelectByKey(writings, [](const Writing& w) { return w.Answers(); });
+      !answered.empty()) {
+    attempt.batch.Add(kAnswer, Column(answered, kUser), Column(answered, kKey), Column(answered, kSaga),
+                      Column(answered, [](const Writing* w) { return Bytes{w->record}; }));
+  }
+}
+
+void AddRows(const std::vector<Writing>& writings, Attempt& attempt) {
+  const auto id = [](const Writing* w) { return w->row().id; };
+  const auto is_new = [](const Writing& w) {
+    return !w.change->lease_only && w.change->expected_version == 0;
+  };
+  if (const Writings made = Select(writings, is_new); !made.empty()) {
+    attempt.rows.push_back(attempt.batch.Add(
+        kInsert, Column(made, id),
+        Column(made, [](const Writing* w) -> std::string_view { return w->row().user_id; }),
+        Column(made, [](const Writing* w) { return w->row().show_id; }),
+        Column(made, [](const Writing* w) { return w->row().state; }),
+        Column(made, [](const Writing* w) { return w->row().saga.status; }),
+        Column(made, [](const Writing* w) { return w->row().version; }),
+        Column(made, [](const Writing* w) { return w->row().saga.epoch; }), Column(made, DueMs),
+        Column(made, [](const Writing* w) { return Bytes{w->record}; })));
+  }
+  const Writings known = Select(writings, [&](const Writing& w) { return !is_new(w); });
+  if (known.empty()) return;
+  // NULL where a renewal leaves the column as it is.
+  const auto unless_renewal = [](auto value) {
+    return
+        [value](const Writing* w) { return w->change->lease_only ? std::nullopt : std::optional(value(*w)); };
+  };
+  const auto column = [&](auto value) { return Column(known, unless_renewal(value)); };
+  attempt.rows.push_back(
+      attempt.batch.Add(kUpdate, Column(known, id), column([](const Writing& w) { return w.row().state; }),
+                        column([](const Writing& w) { return w.row().saga.status; }),
+                        column([](const Writing& w) { return w.row().version; }),
+                        column([](const Writing& w) { return w.row().saga.epoch; }), Column(known, DueMs),
+                        column([](const Writing& w) { return Bytes{w.record}; }),
+                        column([](const Writing& w) { return w.change->expected_version; }),
+                        Column(known, [](const Writing* w) { return w->change->expected_epoch; })));
+}
+
+// What the database said of each.
+class Found {
+ public:
+  Found(const Attempt& attempt, std::span<const sql::pg::Rows> results) {
+    for (const size_t place : attempt.requests) {
+      for (const Row row : results[place]) {
+        requests_.insert({std::string(row.Text(0)), std::string(row.Text(1))});
+      }
+    }
+    for (const size_t place : attempt.rows) {
+      for (const Row row : results[place]) rows_.insert(row.Id<ReservationId>(0));
+    }
+  }
+  [[nodiscard]] bool HasRowOf(const Writing& writing) const { return rows_.contains(writing.row().id); }
+  // Its row was written without its request, or the request without the row.
+  [[nodiscard]] bool IsTorn(const Writing& writing) const {
+    if (!writing.change->request) return false;
+    if (writing.Answers()) return !HasRowOf(writing);
+    return HasRowOf(writing) != requests_.contains(writing.change->request->key);
+  }
+
+ private:
+  std::set<RequestKey> requests_;
+  std::set<ReservationId> rows_;
+};
+
+class PostgresStore final : public Store {
+ public:
+  PostgresStore(std::unique_ptr<sql::pg::Connection> connection, sql::pg::ServerClock& clock, Random& random)
+      : connection_(std::move(connection)), clock_(clock), random_(random) {}
+
+  Result<Rows> Load(const Keys& keys, Timestamp now) override {
+    const bool any_rows = !keys.reservations.empty();
+    const bool any_requests = !keys.requests.empty();
+    if (!any_rows && !any_requests && keys.due_limit == 0) return Rows{};  // an owner's own writes
+    Batch batch;
+    if (any_rows) batch.Add(kGet, Column(keys.reservations));
+    if (any_requests) {
+      batch.Add(kGetRequests, Column(keys.requests, &RequestKey::user_id),
+                Column(keys.requests, &RequestKey::idempotency_key));
+    }
+    if (keys.due_limit > 0) batch.Add(kDue, ToUnixMs(now), keys.due_limit);
+    BOXOFFICE_ASSIGN(const auto results, clock_.Read(*connection_, std::move(batch)));
+    Rows rows;
+    size_t next = 0;
+    if (any_rows) {
+      for (const Row row : results[next++]) {
+        BOXOFFICE_ASSIGN(Reservation reservation, ReservationAt(row));
+        const ReservationId id = reservation.id;
+        rows.reservations.emplace(id, std::move(reservation));
+      }
+    }
+    if (any_requests) {
+      for (const Row row : results[next++]) {
+        BOXOFFICE_ASSIGN(RequestRecord request, RequestAt(row));
+        RequestKey key = request.key;
+        rows.requests.emplace(std::move(key), std::move(request));
+      }
+    }
+    if (keys.due_limit > 0) {
+      for (const Row row : results[next]) {
+        BOXOFFICE_ASSIGN(Reservation reservation, ReservationAt(row));
+        rows.due.push_back(std::move(reservation));
+      }
+    }
+    return rows;
+  }
+
+  Result<std::vector<bool>> Save(std::span<const Change> changes) override {
+    std::vector<Writing> writings;
+    writings.reserve(changes.size());
+    for (size_t i = 0; i < changes.size(); ++i) {
+      const Change& change = changes[i];
+      writings.push_back({i, &change, change.lease_only ? std::string() : Encode(change.reservation)});
+    }
+    std::ranges::sort(writings, {}, [](const Writing& writing) { return writing.row().id; });
+    std::vector<bool> saved(changes.size(), false);
+    for (bool torn = true; torn && !writings.empty();) {
+      BOXOFFICE_ASSIGN(torn, SaveUnlessTorn(writings, saved));
+    }
+    return saved;
+  }
+
+  Result<int64_t> ForgetRequests(Timestamp before, int64_t limit) override {
+    Batch batch;
+    batch.Add(kForget, ToUnixMs(before), limit);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+    return results[0].affected();
+  }
+
+ private:
+  // Row and due time: a renewed lease is in the column only.
+  static Result<Reservation> ReservationAt(const Row& row) {
+    BOXOFFICE_ASSIGN(Reservation reservation, Decode(row.Text(0)));
+    reservation.due_at = row.IsNull(1) ? std::nullopt : std::optional(FromUnixMs(row.Int(1)));
+    return reservation;
+  }
+
+  static Result<RequestRecord> RequestAt(const Row& row) {
+    RequestRecord request;
+    request.key = {std::string(row.Text(0)), std::string(row.Text(1))};
+    request.request_hash = row.Text(2);
+    request.reservation_id = row.Id<ReservationId>(3);
+    request.saga_id = row.Id<SagaId>(4);
+    if (!row.IsNull(5)) {
+      BOXOFFICE_ASSIGN(Reservation answered, Decode(row.Text(5)));
+      auto refusal = answered.failure;
+      request.answer = Answer{std::move(answered), std::move(refusal)};
+    }
+    request.created_at = FromUnixMs(row.Int(6));
+    return request;
+  }
+
+  // Saves those whose rows have not moved, and marks them. True: of some, another replica was first with a
+  // part; these are taken out of `writings`, and nothing was saved.
+  Result<bool> SaveUnlessTorn(std::vector<Writing>& writings, std::vector<bool>& saved) {
+    Attempt attempt;
+    AddRequests(writings, attempt);
+    AddRows(writings, attempt);
+    const bool alone = std::ranges::none_of(
+        writings, [](const Writing& w) { return w.change->request || !w.change->event.empty(); });
+    if (alone) {
+      BOXOFFICE_ASSIGN(const auto results, connection_->Write(attempt.batch));
+      const Found found(attempt, results);
+      for (const Writing& writing : writings) saved[writing.place] = found.HasRowOf(writing);
+      return false;
+    }
+    sql::pg::Transaction transaction(*connection_);
+    BOXOFFICE_ASSIGN(const auto results, transaction.Run(attempt.batch));
+    const Found found(attempt, results);
+    if (std::erase_if(writings, [&](const Writing& w) { return found.IsTorn(w); }) > 0) return true;
+    std::vector<bus::Event> events;
+    for (const Writing& writing : writings) {
+      if (!found.HasRowOf(writing) || writing.change->event.empty()) continue;
+      const Reservation& row = writing.row();
+      events.push_back(ToBusEvent(writing.change->event, row, EventId::Make(row.updated_at, random_)));
+    }
+    Batch last;
+    BOXOFFICE_TRY(outbox::AddTo(last, events));
+    BOXOFFICE_TRY(transaction.Commit(last));
+    for (const Writing& writing : writings) saved[writing.place] = found.HasRowOf(writing);
+    return false;
+  }
+
+  std::unique_ptr<sql::pg::Connection> connection_;
+  sql::pg::ServerClock& clock_;
+  Random& random_;
+};
+
+// In ascending order of ids every id is below this one but itself, which nobody makes.
+const ReservationId kAfterAll = *ReservationId::FromBytes(std::string(16, '\xff'));
+
+class PostgresReader final : public Reader {
+ public:
+  explicit PostgresReader(std::unique_ptr<sql::pg::Connection> connection)
+      : connection_(std::move(connection)) {}
+
+  Result<std::optional<Reservation>> Get(ReservationId id) override {
+    BOXOFFICE_ASSIGN(Page page, Read(1, "SELECT record FROM reservation WHERE id = $1", id));
+    if (page.reservations.empty()) return std::nullopt;
+    return std::move(page.reservations.front());
+  }
+
+  Result<Page> List(const ListQuery& query) override {
+    const ReservationId before = query.before.value_or(kAfterAll);
+    const int64_t limit = int64_t{query.limit} + 1;
+    if (!query.user_id.empty()) {
+      return Read(query.limit,
+                  "SELECT record FROM reservation WHERE user_id = $4 AND id < $1 AND ($2 IS NULL OR state = "
+                  "$2) AND ($5 = 0 OR show_id = $5) ORDER BY id DESC LIMIT $3",
+                  before, query.state, limit, query.user_id, query.show_id);
+    }
+    if (query.show_id != 0) {
+      return Read(query.limit,
+                  "SELECT record FROM reservation WHERE show_id = $4 AND id < $1 AND ($2 IS NULL OR state = "
+                  "$2) ORDER BY id DESC LIMIT $3",
+                  before, query.state, limit, query.show_id);
+    }
+    return Read(query.limit,
+                "SELECT record FROM reservation WHERE id < $1 AND ($2 IS NULL OR state = $2) "
+                "ORDER BY id DESC LIMIT $3",
+                before, query.state, limit);
+  }
+
+  Result<Page> ListSagas(std::optional<SagaStatus> status, ReservationId after, uint32_t limit) override {
+    if (status == SagaStatus::kDone) {
+      return Read(limit,
+                  "SELECT record FROM reservation WHERE saga_status = 1 AND id > $1 ORDER BY id LIMIT $2",
+                  after, int64_t{limit} + 1);
+    }
+    // "<> 1" lets it use the index of what is open.
+    return Read(limit,
+                "SELECT record FROM reservation WHERE saga_status <> 1 AND ($3 IS NULL OR saga_status = $3) "
+                "AND id > $1 ORDER BY id LIMIT $2",
+                after, int64_t{limit} + 1, status);
+  }
+
+  Result<Page> Scan(ReservationId after, uint32_t limit) override {
+    return Read(limit, "SELECT record FROM reservation WHERE id > $1 ORDER BY id LIMIT $2", after,
+                int64_t{limit} + 1);
+  }
+
+ private:
+  template <typename... T>
+  Result<Page> Read(uint32_t limit, std::string_view sql, const T&... values) {
+    Batch batch;
+    batch.Add(sql, values...);
+    const std::scoped_lock lock(mutex_);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    Page page;
+    for (const Row row : results[0]) {
+      if (page.reservations.size() == limit) {
+        page.more = true;
+        break;
+      }
+      BOXOFFICE_ASSIGN(Reservation reservation, Decode(row.Text(0)));
+      page.reservations.push_back(std::move(reservation));
+    }
+    return page;
+  }
+
+  std::mutex mutex_;  // one connection serves all readers, in turn
+  std::unique_ptr<sql::pg::Connection> connection_;
+};
+
+}  // namespace
+
+Result<PostgresStores> OpenPostgres(const sql::pg::Config& config, Random& random) {
+  BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(config));
+  BOXOFFICE_TRY(writer->Migrate("reservation", sql::reservation_postgres_schema()));
+  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(config));
+  PostgresStores stores;
+  BOXOFFICE_ASSIGN(stores.clock, sql::pg::ServerClock::Start(*writer));
+  stores.store = std::make_unique<PostgresStore>(std::move(writer), *stores.clock, random);
+  stores.reader = std::make_unique<PostgresReader>(std::move(reader));
+  return stores;
+}
+
+}  // namespace boxoffice::reservation

@@ -1,0 +1,299 @@
+// Replicas of the service on one PostgreSQL database: races, stale owners, and commits whose end is unknown.
+#include "services/reservation/store_postgres.h"
+
+#include <future>
+#include <set>
+#include <thread>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "services/reservation/service.h"
+#include "testing/postgres_server.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+using testbed::PostgresServer;
+using ::testing::ElementsAre;
+
+// Every step is done at once.
+class Willing final : public Participants {
+ public:
+  asio::awaitable<StepResult> BindQueue(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> UnbindQueue(const Reservation&, SagaId) override { return Done(); }
+  asio::awaitable<StepResult> CompleteQueue(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> HoldSeats(Reservation& reservation, Timestamp until) override {
+    reservation.seats = {{1, "A-1", 100, "S"}};
+    reservation.amount = 100;
+    reservation.currency = "KRW";
+    reservation.hold_expires_at = until + milliseconds(300'000);
+    return Done();
+  }
+  asio::awaitable<StepResult> ConfirmSeats(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> ReleaseSeats(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> DebitWallet(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> RefundWallet(const Reservation&, SagaId) override { return Done(); }
+  asio::awaitable<StepResult> ApprovePayment(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> CancelPayment(const Reservation&, uint32_t) override { return Done(); }
+  asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t) override { co_return Timestamp(); }
+
+ private:
+  static asio::awaitable<StepResult> Done() { co_return StepResult{}; }
+};
+
+// A replica of the service: its own connections, clock and thread.
+class Replica {
+ public:
+  Replica(const sql::pg::Config& config, std::string owner, uint64_t seed)
+      : random_(seed), stores_(OpenPostgres(config, random_).value()) {
+    ServiceConfig service;
+    service.owner = std::move(owner);
+    service_ = std::make_unique<Service>(service, io_.get_executor(), *stores_.store, *stores_.reader,
+                                         participants_, *stores_.clock, random_, metrics_, [] {});
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  ~Replica() {
+    work_.reset();
+    io_.stop();
+    thread_.join();
+    service_.reset();
+  }
+  Replica(const Replica&) = delete;
+  Replica& operator=(const Replica&) = delete;
+
+  std::future<Result<Answer>> Reserve(const std::string& key, bool pay = false) {
+    ReserveRequest request;
+    request.request = {{"buyer", key}, "hash", ""};
+    request.show_id = 7;
+    request.choice.seat_nos = {1};
+    request.pay = pay;
+    return asio::co_spawn(io_, service_->Reserve(std::move(request)), asio::use_future);
+  }
+  Page All() { return stores_.reader->Scan(ReservationId(), 1'000).value(); }
+
+ private:
+  SeededRandom random_;
+  obs::Registry metrics_;
+  Willing participants_;
+  PostgresStores stores_;
+  asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  std::unique_ptr<Service> service_;
+  std::thread thread_;
+};
+
+class ReplicasTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    BOXOFFICE_NEED_POSTGRES();
+    config_.url = PostgresServer::Shared().NewDatabase();
+    config_.max_backoff = milliseconds(50);
+    stores_ = OpenPostgres(config_, random_).value();
+    hand_ = sql::pg::Connection::Open(config_).value();
+  }
+  void TearDown() override {
+    if (PostgresServer::Installed()) PostgresServer::Shared().Start();
+  }
+  int64_t Count(std::string_view sql) {
+    sql::pg::Batch batch;
+    batch.Add(sql);
+    return hand_->Read(batch).value()[0][0].Int(0);
+  }
+  // The first commit that writes to `table` takes `seconds`.
+  void SlowFirstCommit(std::string_view table, std::string_view seconds) {
+    const auto made = hand_->Execute(fmt::format(
+        "CREATE SEQUENCE commits; CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF nextval('commits') = 1 THEN PERFORM pg_sleep({1}); END IF; RETURN NULL; END $$; "
+        "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON {0} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+        "EXECUTE FUNCTION slow()",
+        table, seconds));
+    ASSERT_TRUE(made) << made.error().detail;
+  }
+  // Kills the server while it commits.
+  std::future<void> KillInCommit() {
+    return std::async(std::launch::async, [this] {
+      while (Count("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 0) {
+        std::this_thread::yield();
+      }
+      PostgresServer::Shared().Kill9();
+    });
+  }
+  Reservation Due(milliseconds ago) {
+    Reservation r;
+    r.id = ReservationId::Make(stores_.clock->Now(), random_);
+    r.user_id = "buyer";
+    r.state = State::kConfirming;
+    r.version = 1;
+    r.saga.id = SagaId::Make(stores_.clock->Now(), random_);
+    r.saga.kind = SagaKind::kConfirm;
+    r.saga.owner = "gone";
+    r.due_at = stores_.clock->Now() - ago;
+    return r;
+  }
+  std::vector<bool> Save(const std::vector<Change>& changes) { return stores_.store->Save(changes).value(); }
+  // Claims as the service does, once; the ids of what it got.
+  static std::set<ReservationId> ClaimDue(PostgresStores& stores, Random& random, const std::string& owner) {
+    Claim claim{owner, 50, {}};
+    for (uint32_t i = 0; i < claim.limit; ++i) claim.saga_ids.push_back(SagaId::Make(FromUnixMs(1), random));
+    const std::vector<Command> commands{claim};
+    const Timestamp now = stores.clock->Now();
+    const Rows rows = stores.store->Load(KeysOf(commands), now).value();
+    const auto changes = Decide(rows, commands, now, Policy{}).decision.changes;
+    const std::vector<bool> saved = stores.store->Save(changes).value();
+    std::set<ReservationId> claimed;
+    for (size_t i = 0; i < saved.size(); ++i) {
+      if (saved[i]) claimed.insert(changes[i].reservation.id);
+    }
+    return claimed;
+  }
+
+  SeededRandom random_{9};
+  sql::pg::Config config_;
+  PostgresStores stores_;
+  std::unique_ptr<sql::pg::Connection> hand_;
+};
+
+TEST_F(ReplicasTest, OneRequestThatReachesTwoReplicasMakesOneReservation) {
+  constexpr int kKeys = 100;
+  Replica a(config_, "a", 1);
+  Replica b(config_, "b", 2);
+  std::vector<std::pair<std::future<Result<Answer>>, std::future<Result<Answer>>>> answers;
+  for (int i = 0; i < kKeys; ++i) {
+    answers.emplace_back(a.Reserve(std::to_string(i)), b.Reserve(std::to_string(i)));
+  }
+  for (auto& [first, second] : answers) {
+    const auto one = first.get();
+    const auto other = second.get();
+    ASSERT_TRUE(one || other) << one.error().reason << " " << other.error().reason;
+    if (one && other) {
+      EXPECT_EQ(one->reservation, other->reservation);
+    } else {
+      EXPECT_EQ((one ? other : one).error().reason, "idempotency_key_running");
+    }
+  }
+  EXPECT_EQ(a.All().reservations.size(), kKeys);
+  EXPECT_EQ(Count("SELECT count(*) FROM outbox"), kKeys);
+}
+
+TEST_F(ReplicasTest, WhatIsDueIsClaimedByOneOfThem) {
+  std::vector<Change> changes(200);
+  for (Change& change : changes) change.reservation = Due(milliseconds(100));
+  Save(changes);
+  std::vector<std::future<std::set<ReservationId>>> replicas;
+  for (int replica = 0; replica < 3; ++replica) {
+    replicas.push_back(std::async(std::launch::async, [this, replica] {
+      SeededRandom random{static_cast<uint64_t>(100 + replica)};
+      PostgresStores stores = OpenPostgres(config_, random).value();
+      std::set<ReservationId> all;
+      for (int round = 0; round < 10; ++round) all.merge(ClaimDue(stores, random, std::to_string(replica)));
+      return all;
+    }));
+  }
+  std::set<ReservationId> all;
+  size_t claims = 0;
+  for (auto& replica : replicas) {
+    std::set<ReservationId> claimed = replica.get();
+    claims += claimed.size();
+    all.merge(claimed);
+  }
+  EXPECT_EQ(all.size(), changes.size());
+  EXPECT_EQ(claims, changes.size()) << "claimed twice within one lease";
+  EXPECT_EQ(Count("SELECT count(*) FROM reservation WHERE epoch = 2 AND version = 2"), 200);
+}
+
+TEST_F(ReplicasTest, ALeaseEndsByTheDatabasesClock) {
+  Change change;
+  change.reservation = Due(milliseconds(-60'000));
+  EXPECT_THAT(Save({change}), ElementsAre(true));
+  EXPECT_TRUE(ClaimDue(stores_, random_, "me").empty());
+  ASSERT_TRUE(hand_->Execute("UPDATE reservation SET due_at_ms = " BOXOFFICE_PG_NOW_MS " - 1000"));
+  EXPECT_THAT(ClaimDue(stores_, random_, "me"), ElementsAre(change.reservation.id));
+}
+
+TEST_F(ReplicasTest, AStaleOwnersWriteIsRefusedWithItsAnswerAndItsEvent) {
+  Change begin;
+  begin.reservation = Due(milliseconds(100));
+  begin.request = RequestRecord{{"buyer", "k"}, "h",          begin.reservation.id, begin.reservation.saga.id,
+                                std::nullopt,   FromUnixMs(1)};
+  Save({begin});
+  EXPECT_EQ(ClaimDue(stores_, random_, "next").size(), 1);
+  Change finish;
+  finish.reservation = begin.reservation;
+  finish.reservation.version = 2;
+  finish.reservation.state = State::kConfirmed;
+  finish.expected_version = 1;
+  finish.expected_epoch = 1;
+  finish.request = begin.request;
+  finish.answers = true;
+  finish.event = "reservation.confirmed";
+  Change renew;
+  renew.reservation.id = begin.reservation.id;
+  renew.reservation.due_at = stores_.clock->Now() + milliseconds(60'000);
+  renew.lease_only = true;
+  renew.expected_epoch = 1;
+  EXPECT_THAT(Save({finish}), ElementsAre(false));
+  EXPECT_THAT(Save({renew}), ElementsAre(false));
+  EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 0);
+  EXPECT_EQ(Count("SELECT count(*) FROM request WHERE answer IS NOT NULL"), 0);
+  EXPECT_EQ(Count("SELECT epoch FROM reservation"), 2);
+}
+
+TEST_F(ReplicasTest, AnIntentWhoseCommitWasDoneUnknownIsGoneOnWith) {
+  SlowFirstCommit("request", "3");
+  sql::pg::Config impatient = config_;
+  impatient.statement_timeout = milliseconds(0);  // or the server would end the commit
+  impatient.answer_timeout = milliseconds(1'000);
+  Replica replica(impatient, "a", 1);
+  const auto answer = replica.Reserve("k", /*pay=*/true).get();
+  ASSERT_TRUE(answer) << answer.error().reason;
+  EXPECT_EQ(answer->reservation.state, State::kConfirmed);
+  EXPECT_EQ(replica.All().reservations.size(), 1);
+  EXPECT_EQ(Count("SELECT count(*) FROM request"), 1);
+  EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);
+}
+
+TEST_F(ReplicasTest, AnEndWhoseCommitWasDoneUnknownIsThereOnceAndItsRequestAnswered) {
+  SlowFirstCommit("outbox", "3");
+  sql::pg::Config impatient = config_;
+  impatient.statement_timeout = milliseconds(0);  // or the server would end the commit
+  impatient.answer_timeout = milliseconds(1'000);
+  Replica replica(impatient, "a", 1);
+  const auto answer = replica.Reserve("k", /*pay=*/true).get();
+  // It can't tell that it was its own work that was there.
+  if (!answer) {
+    EXPECT_EQ(answer.error().reason, "not_owner");
+  }
+  const auto again = replica.Reserve("k", /*pay=*/true).get();
+  ASSERT_TRUE(again) << again.error().reason;
+  EXPECT_EQ(again->reservation.state, State::kConfirmed);
+  EXPECT_EQ(replica.All().reservations.size(), 1);
+  EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);
+}
+
+TEST_F(ReplicasTest, AServerKilledInTheCommitOfAnIntentOrAnEndLeavesNothingTwice) {
+  for (const std::string_view table : {"request", "outbox"}) {
+    config_.url = PostgresServer::Shared().NewDatabase();
+    stores_ = OpenPostgres(config_, random_).value();
+    hand_ = sql::pg::Connection::Open(config_).value();
+    SlowFirstCommit(table, "3");
+    Replica replica(config_, "a", 1);
+    auto killed = KillInCommit();
+    auto answer = replica.Reserve("k", /*pay=*/true);
+    killed.get();
+    PostgresServer::Shared().Start();
+    const auto got = answer.get();
+    ASSERT_TRUE(got) << table << ": " << got.error().reason << " " << got.error().detail;
+    EXPECT_EQ(got->reservation.state, State::kConfirmed);
+    EXPECT_EQ(replica.All().reservations.size(), 1);
+    EXPECT_EQ(Count("SELECT count(*) FROM request WHERE answer IS NOT NULL"), 1);
+    EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);
+  }
+}
+
+}  // namespace
+}  // namespace boxoffice::reservation

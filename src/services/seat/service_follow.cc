@@ -1,0 +1,89 @@
+// How a replica learns what the others have saved.
+#include <utility>
+
+#include "services/seat/service.h"
+
+namespace boxoffice::seat {
+namespace {
+
+constexpr size_t kLoadPage = 10'000;
+
+}  // namespace
+
+Result<void> SeatService::Follow() {
+  const std::scoped_lock news_lock(news_mutex_);
+  std::vector<int64_t> known;
+  {
+    const std::shared_lock lock(catalogue_mutex_);
+    for (const auto& [id, entry] : shows_) known.push_back(id);
+  }
+  BOXOFFICE_ASSIGN(News news, stores_.news->LoadNews(news_place_, known));
+  if (news.lost) {
+    BOXOFFICE_TRY(ReadAnew());
+    news_place_ = news.place;
+    return {};
+  }
+  if (!news.concerts.empty()) {
+    const std::unique_lock lock(catalogue_mutex_);
+    for (Concert& concert : news.concerts) concerts_.insert_or_assign(concert.id, std::move(concert));
+  }
+  for (StoredShow& stored : news.shows) BOXOFFICE_TRY(Learn(std::move(stored)));
+  {
+    const std::shared_lock lock(catalogue_mutex_);
+    for (const SeatRow& row : news.seats) {
+      if (const auto found = shows_.find(row.key.show_id); found != shows_.end())
+        found->second.map->Apply(row);
+    }
+  }
+  news_place_ = news.place;
+  return {};
+}
+
+// A show that is not known yet comes with its layout.
+Result<void> SeatService::Learn(StoredShow stored) {
+  const int64_t id = stored.show.id;
+  const std::optional<Entry> known = FindKnown(id);
+  if (known) {
+    known->map->LearnMarks(stored.marks);
+    stored.show.layout = known->show->layout;
+    auto show = std::make_shared<const Show>(std::move(stored.show));
+    const std::unique_lock lock(catalogue_mutex_);
+    shows_.at(id).show = std::move(show);
+    return {};
+  }
+  Entry entry = MakeEntry(std::move(stored.show));
+  entry.map->SetMarks(stored.marks);
+  BOXOFFICE_TRY(LoadSeats(*stores_.news, *entry.map, id));
+  const std::unique_lock lock(catalogue_mutex_);
+  shows_.emplace(id, std::move(entry));
+  return {};
+}
+
+// News was missed. Maps take whatever is newer than what they have, so nothing that is saved meanwhile is
+// lost.
+Result<void> SeatService::ReadAnew() {
+  BOXOFFICE_ASSIGN(Catalogue catalogue, stores_.news->LoadCatalogue());
+  {
+    const std::unique_lock lock(catalogue_mutex_);
+    for (Concert& concert : catalogue.concerts) concerts_.insert_or_assign(concert.id, std::move(concert));
+  }
+  for (StoredShow& stored : catalogue.shows) {
+    const int64_t id = stored.show.id;
+    const std::optional<Entry> known = FindKnown(id);
+    BOXOFFICE_TRY(Learn(std::move(stored)));
+    if (known) BOXOFFICE_TRY(LoadSeats(*stores_.news, *known->map, id));
+  }
+  return {};
+}
+
+Result<void> SeatService::LoadSeats(Store& store, SeatMap& map, int64_t show_id) {
+  SeatNo after = 0;
+  while (true) {
+    BOXOFFICE_ASSIGN(const std::vector<SeatRow> rows, store.StoredSeats(show_id, after, kLoadPage));
+    for (const SeatRow& row : rows) map.Apply(row);
+    if (rows.size() < kLoadPage) return {};
+    after = rows.back().key.seat_no;
+  }
+}
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,512 @@
+#include "services/seat/store_postgres.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <map>
+#include <set>
+#include <span>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/check.h"
+#include "platform/outbox/postgres.h"
+#include "services/seat/store_events.h"
+#include "services/seat/store_layout.h"
+
+namespace boxoffice::sql {
+std::span<const Migration> seat_postgres_schema();
+}  // namespace boxoffice::sql
+
+namespace boxoffice::seat {
+namespace {
+
+using sql::pg::Batch;
+using sql::pg::Bytes;
+using sql::pg::Column;
+// seat::Row is a row of seats.
+using DbRow = sql::pg::Row;
+using SteadyClock = std::chrono::steady_clock;
+
+// News is kept at least for the first, and given to whoever was last told within the second.
+constexpr std::chrono::seconds kNewsKept{120};
+constexpr milliseconds kNewsGiven{60'000};
+constexpr size_t kShowsAtOnce = 16;  // their layouts have megabytes
+
+#define BOXOFFICE_SEAT_COLUMNS \
+  "show_id, seat_no, state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version"
+
+constexpr std::string_view kLoadSagas =
+    "SELECT saga_id, undone, reservation_id, show_id, choice, array_to_string(seats, ','), version "
+    "FROM unnest($1) i(saga_id) JOIN saga USING (saga_id)";
+constexpr std::string_view kLoadBuyers =
+    "SELECT show_id, user_id, array_to_string(seats, ','), version FROM unnest($1, $2) i(show_id, user_id) "
+    "JOIN buyer USING (show_id, user_id)";
+// The seats that are named, and those that the sagas and buyers named have on their lists.
+constexpr std::string_view kLoadSeats =
+    "SELECT " BOXOFFICE_SEAT_COLUMNS
+    " FROM (SELECT i.show_id, i.seat_no FROM unnest($1, $2) i(show_id, seat_no) UNION "
+    "SELECT s.show_id, unnest(s.seats) FROM unnest($3) i(saga_id) JOIN saga s USING (saga_id) UNION "
+    "SELECT b.show_id, unnest(b.seats) FROM unnest($4, $5) i(show_id, user_id) JOIN buyer b USING (show_id, "
+    "user_id)) k JOIN seat USING (show_id, seat_no)";
+
+// Version 1 is of a row that must not be there: no stored row has the version before it. Rows are taken, and
+// so locked, in the order of the arrays, which are sorted.
+constexpr std::string_view kSaveSagas =
+    "INSERT INTO saga(saga_id, undone, reservation_id, show_id, choice, seats, version) "
+    "SELECT saga_id, undone, reservation_id, show_id, choice, seats::bigint[], version "
+    "FROM unnest($1, $2, $3, $4, $5, $6, $7) i(saga_id, undone, reservation_id, show_id, choice, seats, "
+    "version) ON CONFLICT (saga_id) DO UPDATE SET undone = excluded.undone, "
+    "reservation_id = excluded.reservation_id, show_id = excluded.show_id, choice = excluded.choice, "
+    "seats = excluded.seats, version = excluded.version WHERE saga.version = excluded.version - 1 "
+    "RETURNING saga_id";
+constexpr std::string_view kSaveBuyers =
+    "INSERT INTO buyer(show_id, user_id, seats, version) SELECT show_id, user_id, seats::bigint[], version "
+    "FROM unnest($1, $2, $3, $4) i(show_id, user_id, seats, version) ON CONFLICT (show_id, user_id) "
+    "DO UPDATE SET seats = excluded.seats, version = excluded.version "
+    "WHERE buyer.version = excluded.version - 1 RETURNING show_id, user_id";
+constexpr std::string_view kSaveSeats =
+    "INSERT INTO seat(" BOXOFFICE_SEAT_COLUMNS
+    ") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (show_id, seat_no) DO UPDATE SET "
+    "state = excluded.state, reservation_id = excluded.reservation_id, user_id = excluded.user_id, "
+    "hold_expires_at_ms = excluded.hold_expires_at_ms, held_since_ms = excluded.held_since_ms, "
+    "version = excluded.version WHERE seat.version = excluded.version - 1 RETURNING show_id, seat_no";
+// The marks that were seen close the race between two replicas that each sell a first or a last seat.
+constexpr std::string_view kSaveMarks =
+    "UPDATE show SET first_sold_at_ms = i.first_sold, sold_out_at_ms = i.sold_out FROM unnest($1, $2, $3, "
+    "$4, "
+    "$5) i(show_id, first_sold, sold_out, first_sold_before, sold_out_before) WHERE show.id = i.show_id "
+    "AND show.first_sold_at_ms = i.first_sold_before AND show.sold_out_at_ms = i.sold_out_before "
+    "RETURNING show.id";
+constexpr std::string_view kTell =
+    "INSERT INTO change(source, show_id, seats) SELECT $1, show_id, seats::bigint[] FROM unnest($2, $3) "
+    "i(show_id, seats)";
+
+constexpr std::string_view kLoadConcerts = "SELECT id, title, artist, venue FROM concert ORDER BY id";
+#define BOXOFFICE_SHOW_COLUMNS                                                                         \
+  "s.id, s.concert_id, s.starts_at_ms, s.currency, s.on_sale_at_ms, s.sale_ends_at_ms, s.seat_limit, " \
+  "s.hold_ttl_ms, s.cancel_deadline_ms, s.first_sold_at_ms, s.sold_out_at_ms, s.highest_seat_limit"
+constexpr std::string_view kLoadShows =
+    "SELECT " BOXOFFICE_SHOW_COLUMNS
+    ", l.body FROM show s LEFT JOIN layout l ON l.show_id = s.id WHERE s.id > $1 ORDER BY s.id LIMIT $2";
+constexpr std::string_view kOwnedSeats =
+    "SELECT " BOXOFFICE_SEAT_COLUMNS
+    " FROM seat WHERE show_id = $1 AND seat_no > $2 AND state <> 0 ORDER BY seat_no LIMIT $3";
+constexpr std::string_view kStoredSeats =
+    "SELECT " BOXOFFICE_SEAT_COLUMNS
+    " FROM seat WHERE show_id = $1 AND seat_no > $2 ORDER BY seat_no LIMIT $3";
+constexpr std::string_view kCountSeats =
+    "SELECT s.id, s.capacity, count(*) FILTER (WHERE seat.state = 1 AND seat.hold_expires_at_ms > $2), "
+    "count(*) FILTER (WHERE seat.state = 2) FROM show s LEFT JOIN seat ON seat.show_id = s.id "
+    "WHERE $1 = 0 OR s.id = $1 GROUP BY s.id, s.capacity ORDER BY s.id";
+
+// Taken before what follows it is read, so that what is not seen yet is read the next time.
+constexpr std::string_view kHorizon =
+    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, " BOXOFFICE_PG_NOW_MS;
+constexpr std::string_view kNewConcerts =
+    "SELECT id, title, artist, venue FROM concert WHERE id IN "
+    "(SELECT concert_id FROM change WHERE xid >= $1 AND source <> $2) ORDER BY id";
+constexpr std::string_view kNewShows =
+    "SELECT " BOXOFFICE_SHOW_COLUMNS
+    ", CASE WHEN s.id = ANY($3) THEN NULL ELSE l.body END FROM show s LEFT JOIN layout l ON l.show_id = s.id "
+    "WHERE s.id IN (SELECT show_id FROM change WHERE xid >= $1 AND source <> $2 AND cardinality(seats) = 0) "
+    "ORDER BY s.id";
+constexpr std::string_view kNewSeats =
+    "SELECT " BOXOFFICE_SEAT_COLUMNS
+    " FROM (SELECT DISTINCT c.show_id, n.seat_no FROM change c CROSS JOIN LATERAL unnest(c.seats) n(seat_no) "
+    "WHERE c.xid >= $1 AND c.source <> $2) k JOIN seat USING (show_id, seat_no)";
+constexpr std::string_view kForgetNews = "DELETE FROM change WHERE xid < $1";
+
+constexpr std::string_view kCreateConcert =
+    "WITH made AS (INSERT INTO concert(title, artist, venue) VALUES ($1, $2, $3) RETURNING id), "
+    "recorded AS (INSERT INTO operation(operation_key, fingerprint, result_id) SELECT $4, $5, id FROM made), "
+    "told AS (INSERT INTO change(source, concert_id) SELECT $6, id FROM made) SELECT id FROM made";
+constexpr std::string_view kCreateShow =
+    "WITH made AS (INSERT INTO show(concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, "
+    "seat_limit, hold_ttl_ms, cancel_deadline_ms, capacity, highest_seat_limit) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $14) "
+    "RETURNING id), placed AS (INSERT INTO layout(show_id, body) SELECT id, $10 FROM made), "
+    "recorded AS (INSERT INTO operation(operation_key, fingerprint, result_id) SELECT $11, $12, id FROM "
+    "made), "
+    "told AS (INSERT INTO change(source, show_id) SELECT $13, id FROM made) SELECT id FROM made";
+constexpr std::string_view kUpdateTerms =
+    "WITH changed AS (UPDATE show SET on_sale_at_ms = $2, sale_ends_at_ms = $3, seat_limit = $4, "
+    "hold_ttl_ms = $5, cancel_deadline_ms = $6, highest_seat_limit = greatest(highest_seat_limit, $8) "
+    "WHERE id = $1 RETURNING id) "
+    "INSERT INTO change(source, show_id) SELECT $7, id FROM changed";
+
+int64_t Ms(std::optional<Timestamp> time) { return time ? ToUnixMs(*time) : 0; }
+std::optional<Timestamp> Time(int64_t ms) {
+  if (ms == 0) return std::nullopt;
+  return FromUnixMs(ms);
+}
+
+// Lists of seats: "{1,2}" as PostgreSQL reads an array, "1,2" as array_to_string writes it.
+std::string ToArray(const std::vector<SeatNo>& seats) { return fmt::format("{{{}}}", fmt::join(seats, ",")); }
+std::vector<SeatNo> FromList(std::string_view text) {
+  std::vector<SeatNo> seats;
+  while (!text.empty()) {
+    SeatNo seat_no = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seat_no);
+    CHECK(error == std::errc(), "a stored list of seats: {}", text);
+    seats.push_back(seat_no);
+    text.remove_prefix(std::min(text.size(), static_cast<size_t>(end - text.data()) + 1));
+  }
+  return seats;
+}
+
+SagaRow SagaAt(const DbRow& row) {
+  return {row.Id<SagaId>(0),     row.Bool(1), row.Id<ReservationId>(2), row.Int(3), std::string(row.Text(4)),
+          FromList(row.Text(5)), row.Int(6)};
+}
+BuyerRow BuyerAt(const DbRow& row) {
+  return {{row.Int(0), std::string(row.Text(1))}, FromList(row.Text(2)), row.Int(3)};
+}
+SeatRow SeatAt(const DbRow& row) {
+  SeatRow seat;
+  seat.key = {row.Int(0), static_cast<SeatNo>(row.Int(1))};
+  seat.state = static_cast<SeatState>(row.Int(2));
+  if (!row.IsNull(3)) seat.reservation = row.Id<ReservationId>(3);
+  seat.user_id = row.Text(4);
+  seat.hold_expires_at = FromUnixMs(row.Int(5));
+  seat.held_since = FromUnixMs(row.Int(6));
+  seat.version = row.Int(7);
+  return seat;
+}
+Concert ConcertAt(const DbRow& row) {
+  return {row.Int(0), std::string(row.Text(1)), std::string(row.Text(2)), std::string(row.Text(3))};
+}
+// With the layout, unless that is NULL.
+Result<StoredShow> ShowAt(const DbRow& row) {
+  StoredShow stored;
+  Show& show = stored.show;
+  show.id = row.Int(0);
+  show.concert_id = row.Int(1);
+  show.starts_at = FromUnixMs(row.Int(2));
+  show.currency = Currency::Parse(row.Text(3)).value_or(Currency());
+  show.terms.on_sale_at = FromUnixMs(row.Int(4));
+  show.terms.sale_ends_at = FromUnixMs(row.Int(5));
+  show.terms.seat_limit = static_cast<uint32_t>(row.Int(6));
+  show.terms.hold_ttl = milliseconds(row.Int(7));
+  show.terms.cancel_deadline = Time(row.Int(8));
+  stored.marks = {Time(row.Int(9)), Time(row.Int(10))};
+  show.terms.highest_seat_limit = std::max(show.terms.seat_limit, static_cast<uint32_t>(row.Int(11)));
+  if (row.IsNull(12)) return stored;
+  BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(row.Text(12)));
+  show.layout = std::make_shared<const Layout>(std::move(layout));
+  return stored;
+}
+
+// A row for each key, in their order: the one that was found, or a new one.
+template <typename Stored, typename Key>
+std::vector<Stored> RowOfEach(const std::vector<Key>& sorted_keys, std::vector<Stored> found,
+                              Key Stored::* key) {
+  std::ranges::sort(found, {}, key);
+  std::vector<Stored> rows;
+  rows.reserve(sorted_keys.size());
+  size_t next = 0;
+  for (const Key& wanted : sorted_keys) {
+    while (next < found.size() && found[next].*key < wanted) ++next;
+    if (next < found.size() && found[next].*key == wanted) {
+      rows.push_back(std::move(found[next++]));
+    } else {
+      rows.emplace_back().*key = wanted;
+    }
+  }
+  return rows;
+}
+
+class PostgresStore final : public Store {
+ public:
+  PostgresStore(std::unique_ptr<sql::pg::Connection> connection, sql::pg::ServerClock& clock, Random& random,
+                Uuid source)
+      : connection_(std::move(connection)), clock_(clock), random_(random), source_(source) {}
+
+  Result<Rows> Load(const Keys& keys) override;
+  Result<Saved> Save(const Changes& changes) override;
+  Result<Catalogue> LoadCatalogue() override;
+  Result<News> LoadNews(const NewsPlace& since, std::span<const int64_t> known_shows) override;
+
+  Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override {
+    return ReadSeats(kOwnedSeats, show_id, after, limit);
+  }
+  Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after, size_t limit) override {
+    return ReadSeats(kStoredSeats, show_id, after, limit);
+  }
+  Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) override;
+  Result<std::optional<Operation>> FindOperation(const std::string& key) override;
+  Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) override;
+  Result<int64_t> CreateShow(const Operation& operation, const Show& show) override;
+  Result<void> UpdateTerms(int64_t show_id, const ShowTerms& terms) override;
+
+ private:
+  template <typename... T>
+  Result<sql::pg::Rows> Read(std::string_view sql, const T&... values) {
+    Batch batch;
+    batch.Add(sql, values...);
+    BOXOFFICE_ASSIGN(auto results, connection_->Read(batch));
+    return std::move(results[0]);
+  }
+  Result<std::vector<SeatRow>> ReadSeats(std::string_view sql, int64_t show_id, SeatNo after, size_t limit) {
+    BOXOFFICE_ASSIGN(const sql::pg::Rows found, Read(sql, show_id, after, limit));
+    std::vector<SeatRow> rows;
+    rows.reserve(found.size());
+    for (const DbRow row : found) rows.push_back(SeatAt(row));
+    return rows;
+  }
+  void Tell(const Changes& changes, Batch& batch) const;
+  Result<void> ForgetOldNews(const NewsPlace& place);
+
+  std::unique_ptr<sql::pg::Connection> connection_;
+  sql::pg::ServerClock& clock_;
+  Random& random_;
+  const Uuid source_;
+  // Where the reader of news was when it last forgot some.
+  SteadyClock::time_point forgotten_at_ = SteadyClock::now();
+  int64_t forget_below_ = 0;
+};
+
+// A buyer's list may be stored anew between the statements: then a seat that is on the list read first comes
+// as a new row, and what is decided on either is refused when it is saved.
+Result<Rows> PostgresStore::Load(const Keys& keys) {
+  const auto shows_of_seats = Column(keys.seats, &SeatKey::show_id);
+  const auto seat_nos = Column(keys.seats, &SeatKey::seat_no);
+  const auto sagas = Column(keys.sagas);
+  const auto shows_of_buyers = Column(keys.buyers, &BuyerKey::show_id);
+  const auto users = Column(keys.buyers, &BuyerKey::user_id);
+  Batch batch;
+  batch.Add(kLoadSagas, sagas);
+  batch.Add(kLoadBuyers, shows_of_buyers, users);
+  batch.Add(kLoadSeats, shows_of_seats, seat_nos, sagas, shows_of_buyers, users);
+  BOXOFFICE_ASSIGN(const auto results, clock_.Read(*connection_, std::move(batch)));
+  Rows rows;
+  std::vector<SeatKey> listed = keys.seats;
+  for (const DbRow row : results[0]) rows.sagas.push_back(SagaAt(row));
+  for (const DbRow row : results[1]) rows.buyers.push_back(BuyerAt(row));
+  for (const DbRow row : results[2]) rows.seats.push_back(SeatAt(row));
+  for (const SagaRow& saga : rows.sagas) {
+    for (const SeatNo seat_no : saga.seats) listed.push_back({saga.show_id, seat_no});
+  }
+  for (const BuyerRow& buyer : rows.buyers) {
+    for (const SeatNo seat_no : buyer.seats) listed.push_back({buyer.key.show_id, seat_no});
+  }
+  std::ranges::sort(listed);
+  listed.erase(std::ranges::unique(listed).begin(), listed.end());
+  rows.sagas = RowOfEach(keys.sagas, std::move(rows.sagas), &SagaRow::id);
+  rows.buyers = RowOfEach(keys.buyers, std::move(rows.buyers), &BuyerRow::key);
+  rows.seats = RowOfEach(listed, std::move(rows.seats), &SeatRow::key);
+  return rows;
+}
+
+void AddSagas(const std::vector<SagaRow>& rows, Batch& batch) {
+  batch.Add(kSaveSagas, Column(rows, &SagaRow::id), Column(rows, &SagaRow::undone),
+            Column(rows, &SagaRow::reservation), Column(rows, &SagaRow::show_id),
+            Column(rows, &SagaRow::choice),
+            Column(rows, [](const SagaRow& row) { return ToArray(row.seats); }),
+            Column(rows, [](const SagaRow& row) { return row.version + 1; }));
+}
+void AddBuyers(const std::vector<BuyerRow>& rows, Batch& batch) {
+  batch.Add(kSaveBuyers, Column(rows, [](const BuyerRow& row) { return row.key.show_id; }),
+            Column(rows, [](const BuyerRow& row) -> std::string_view { return row.key.user_id; }),
+            Column(rows, [](const BuyerRow& row) { return ToArray(row.seats); }),
+            Column(rows, [](const BuyerRow& row) { return row.version + 1; }));
+}
+void AddSeats(const std::vector<SeatRow>& rows, Batch& batch) {
+  const auto if_owned = [](auto value) {
+    return [value](const SeatRow& row) {
+      return row.state == SeatState::kFree ? std::nullopt : std::optional(value(row));
+    };
+  };
+  batch.Add(kSaveSeats, Column(rows, [](const SeatRow& row) { return row.key.show_id; }),
+            Column(rows, [](const SeatRow& row) { return row.key.seat_no; }), Column(rows, &SeatRow::state),
+            Column(rows, if_owned([](const SeatRow& row) { return row.reservation; })),
+            Column(rows, if_owned([](const SeatRow& row) { return std::string_view(row.user_id); })),
+            Column(rows, [](const SeatRow& row) { return ToUnixMs(row.hold_expires_at); }),
+            Column(rows, [](const SeatRow& row) { return ToUnixMs(row.held_since); }),
+            Column(rows, [](const SeatRow& row) { return row.version + 1; }));
+}
+void AddMarks(const std::vector<MarkedShow>& shows, Batch& batch) {
+  batch.Add(kSaveMarks, Column(shows, &MarkedShow::show_id),
+            Column(shows, [](const MarkedShow& show) { return Ms(show.marks.first_sold_at); }),
+            Column(shows, [](const MarkedShow& show) { return Ms(show.marks.sold_out_at); }),
+            Column(shows, [](const MarkedShow& show) { return Ms(show.before.first_sold_at); }),
+            Column(shows, [](const MarkedShow& show) { return Ms(show.before.sold_out_at); }));
+}
+
+// The keys of `changed` that `rows` does not name, in their order.
+template <typename Key, typename Stored>
+std::vector<Key> Missing(const std::vector<Stored>& changed, Key Stored::* key, const sql::pg::Rows& rows,
+                         auto key_at) {
+  std::vector<Key> missing;
+  if (rows.size() == changed.size()) return missing;
+  std::set<Key> saved;
+  for (const DbRow row : rows) saved.insert(key_at(row));
+  for (const Stored& row : changed) {
+    if (!saved.contains(row.*key)) missing.push_back(row.*key);
+  }
+  return missing;
+}
+
+Result<Saved> PostgresStore::Save(const Changes& changes) {
+  Batch batch;
+  AddSagas(changes.sagas, batch);
+  AddBuyers(changes.buyers, batch);
+  AddSeats(changes.seats, batch);
+  if (!changes.shows.empty()) AddMarks(changes.shows, batch);
+  sql::pg::Transaction transaction(*connection_);
+  BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
+  Saved saved;
+  saved.moved_sagas =
+      Missing(changes.sagas, &SagaRow::id, results[0], [](const DbRow& row) { return row.Id<SagaId>(0); });
+  saved.moved_buyers = Missing(changes.buyers, &BuyerRow::key, results[1], [](const DbRow& row) {
+    return BuyerKey{row.Int(0), std::string(row.Text(1))};
+  });
+  saved.moved_seats = Missing(changes.seats, &SeatRow::key, results[2], [](const DbRow& row) {
+    return SeatKey{row.Int(0), static_cast<SeatNo>(row.Int(1))};
+  });
+  if (!changes.shows.empty()) {
+    saved.moved_shows =
+        Missing(changes.shows, &MarkedShow::show_id, results[3], [](const DbRow& row) { return row.Int(0); });
+  }
+  if (!saved.done()) return saved;  // the transaction rolls back
+  std::vector<bus::Event> events;
+  for (const Event& event : changes.events) events.push_back(ToBusEvent(event, random_));
+  Batch last;
+  Tell(changes, last);
+  BOXOFFICE_TRY(outbox::AddTo(last, events));
+  BOXOFFICE_TRY(transaction.Commit(last));
+  return saved;
+}
+
+void PostgresStore::Tell(const Changes& changes, Batch& batch) const {
+  std::map<int64_t, std::vector<SeatNo>> seats;
+  for (const SeatRow& row : changes.seats) seats[row.key.show_id].push_back(row.key.seat_no);
+  std::vector<std::pair<int64_t, std::string>> told;
+  for (const auto& [show_id, of_show] : seats) told.emplace_back(show_id, ToArray(of_show));
+  for (const MarkedShow& show : changes.shows) told.emplace_back(show.show_id, "{}");
+  if (told.empty()) return;
+  batch.Add(kTell, source_, Column(told, [](const auto& one) { return one.first; }),
+            Column(told, [](const auto& one) -> std::string_view { return one.second; }));
+}
+
+Result<Catalogue> PostgresStore::LoadCatalogue() {
+  Catalogue catalogue;
+  BOXOFFICE_ASSIGN(const sql::pg::Rows concerts, Read(kLoadConcerts));
+  for (const DbRow row : concerts) catalogue.concerts.push_back(ConcertAt(row));
+  for (int64_t after = 0;;) {
+    BOXOFFICE_ASSIGN(const sql::pg::Rows shows, Read(kLoadShows, after, kShowsAtOnce));
+    for (const DbRow row : shows) {
+      BOXOFFICE_ASSIGN(StoredShow stored, ShowAt(row));
+      if (!stored.show.layout) return Fail(Code::kInternal, "layout_corrupt", "a show has no layout");
+      after = stored.show.id;
+      catalogue.shows.push_back(std::move(stored));
+    }
+    if (shows.size() < kShowsAtOnce) return catalogue;
+  }
+}
+
+Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const int64_t> known_shows) {
+  Batch batch;
+  batch.Add(kHorizon);
+  const bool first = since == NewsPlace{};
+  if (!first) {
+    batch.Add(kNewConcerts, since.horizon, source_);
+    batch.Add(kNewShows, since.horizon, source_, Column(known_shows));
+    batch.Add(kNewSeats, since.horizon, source_);
+  }
+  BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+  News news;
+  news.place = {results[0][0].Int(0), FromUnixMs(results[0][0].Int(1))};
+  if (first) return news;
+  // Told too long ago; or the database was made anew from a copy, and counts its transactions otherwise.
+  news.lost = news.place.at - since.at > kNewsGiven || news.place.horizon < since.horizon;
+  if (news.lost) return news;
+  for (const DbRow row : results[1]) news.concerts.push_back(ConcertAt(row));
+  for (const DbRow row : results[2]) {
+    BOXOFFICE_ASSIGN(StoredShow stored, ShowAt(row));
+    news.shows.push_back(std::move(stored));
+  }
+  for (const DbRow row : results[3]) news.seats.push_back(SeatAt(row));
+  BOXOFFICE_TRY(ForgetOldNews(news.place));
+  return news;
+}
+
+// What had been committed when this replica looked kNewsKept ago, every other that is still told has read.
+Result<void> PostgresStore::ForgetOldNews(const NewsPlace& place) {
+  const auto now = SteadyClock::now();
+  if (now - forgotten_at_ < kNewsKept) return {};
+  Batch batch;
+  batch.Add(kForgetNews, forget_below_);
+  BOXOFFICE_TRY(connection_->Write(batch));
+  forgotten_at_ = now;
+  forget_below_ = place.horizon;
+  return {};
+}
+
+Result<std::vector<CountedShow>> PostgresStore::CountSeats(int64_t show_id, Timestamp now) {
+  BOXOFFICE_ASSIGN(const sql::pg::Rows found, Read(kCountSeats, show_id, ToUnixMs(now)));
+  std::vector<CountedShow> shows;
+  for (const DbRow row : found) {
+    const auto held = static_cast<uint32_t>(row.Int(2));
+    const auto sold = static_cast<uint32_t>(row.Int(3));
+    shows.push_back({row.Int(0), {static_cast<uint32_t>(row.Int(1)) - held - sold, held, sold}});
+  }
+  return shows;
+}
+
+Result<std::optional<Operation>> PostgresStore::FindOperation(const std::string& key) {
+  BOXOFFICE_ASSIGN(const sql::pg::Rows found,
+                   Read("SELECT fingerprint, result_id FROM operation WHERE operation_key = $1", key));
+  if (found.empty()) return std::nullopt;
+  return Operation{key, std::string(found[0].Text(0)), found[0].Int(1)};
+}
+
+Result<int64_t> PostgresStore::CreateConcert(const Operation& operation, const Concert& concert) {
+  Batch batch;
+  batch.Add(kCreateConcert, concert.title, concert.artist, concert.venue, operation.key,
+            Bytes{operation.fingerprint}, source_);
+  BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+  return results[0][0].Int(0);
+}
+
+Result<int64_t> PostgresStore::CreateShow(const Operation& operation, const Show& show) {
+  const std::string body = EncodeLayout(*show.layout);
+  Batch batch;
+  batch.Add(kCreateShow, show.concert_id, ToUnixMs(show.starts_at), show.currency.code(),
+            ToUnixMs(show.terms.on_sale_at), ToUnixMs(show.terms.sale_ends_at), show.terms.seat_limit,
+            show.terms.hold_ttl.count(), Ms(show.terms.cancel_deadline), show.layout->capacity(), Bytes{body},
+            operation.key, Bytes{operation.fingerprint}, source_, show.terms.highest_seat_limit);
+  BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+  return results[0][0].Int(0);
+}
+
+Result<void> PostgresStore::UpdateTerms(int64_t show_id, const ShowTerms& terms) {
+  Batch batch;
+  batch.Add(kUpdateTerms, show_id, ToUnixMs(terms.on_sale_at), ToUnixMs(terms.sale_ends_at), terms.seat_limit,
+            terms.hold_ttl.count(), Ms(terms.cancel_deadline), source_, terms.highest_seat_limit);
+  BOXOFFICE_TRY(connection_->Write(batch));
+  return {};
+}
+
+}  // namespace
+
+Result<PostgresStores> OpenPostgres(const sql::pg::Config& config, Random& random) {
+  BOXOFFICE_ASSIGN(auto commands, sql::pg::Connection::Open(config));
+  BOXOFFICE_TRY(commands->Migrate("seat", sql::seat_postgres_schema()));
+  BOXOFFICE_ASSIGN(auto requests, sql::pg::Connection::Open(config));
+  BOXOFFICE_ASSIGN(auto news, sql::pg::Connection::Open(config));
+  PostgresStores opened;
+  BOXOFFICE_ASSIGN(opened.clock, sql::pg::ServerClock::Start(*commands));
+  const Uuid source = Uuid::MakeV7(opened.clock->Now(), random);
+  const auto store = [&](std::unique_ptr<sql::pg::Connection> connection) {
+    return std::make_unique<PostgresStore>(std::move(connection), *opened.clock, random, source);
+  };
+  opened.stores.commands = store(std::move(commands));
+  opened.stores.requests = store(std::move(requests));
+  opened.stores.news = store(std::move(news));
+  return opened;
+}
+
+}  // namespace boxoffice::seat

@@ -1,0 +1,359 @@
+// Replicas of the service on one PostgreSQL database: races, what one learns of the other, and commits whose
+// end is unknown.
+#include "services/seat/store_postgres.h"
+
+#include <future>
+#include <set>
+#include <thread>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "services/seat/service.h"
+#include "services/seat/testing_hall.h"
+#include "testing/postgres_server.h"
+
+namespace boxoffice::seat {
+namespace {
+
+using testbed::PostgresServer;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using namespace std::chrono_literals;
+using Kind = Outcome::Kind;
+
+// A replica of the service: its own connections, clock and thread.
+class Replica {
+ public:
+  Replica(const sql::pg::Config& config, uint64_t seed) : random_(seed) {
+    auto opened = OpenPostgres(config, random_);
+    CHECK(opened.has_value(), "{}", opened.error().detail);
+    clock_ = std::move(opened->clock);
+    service_ = std::make_unique<SeatService>(std::move(opened->stores), *clock_, metrics_, ServiceOptions{},
+                                             std::function<void()>());
+    const auto started = service_->Start();
+    CHECK(started.has_value(), "{}", started.error().detail);
+  }
+  SeatService* operator->() { return service_.get(); }
+  Timestamp Now() const { return clock_->Now(); }
+
+  std::future<Result<Outcome>> Send(Command command) {
+    auto promise = std::make_shared<std::promise<Result<Outcome>>>();
+    service_->Submit(std::move(command),
+                     [promise](Result<Outcome> outcome) { promise->set_value(std::move(outcome)); });
+    return promise->get_future();
+  }
+  Outcome Run(Command command) {
+    auto outcome = Send(std::move(command)).get();
+    EXPECT_TRUE(outcome.has_value()) << outcome.error().reason << " " << outcome.error().detail;
+    return outcome.value_or(Outcome{});
+  }
+
+ private:
+  SeededRandom random_;
+  obs::Registry metrics_;
+  std::unique_ptr<sql::pg::ServerClock> clock_;
+  std::unique_ptr<SeatService> service_;
+};
+
+class ReplicasTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    BOXOFFICE_NEED_POSTGRES();
+    UseNewDatabase();
+  }
+  void TearDown() override {
+    if (PostgresServer::Installed()) PostgresServer::Shared().Start();
+  }
+  void UseNewDatabase() {
+    config_.url = PostgresServer::Shared().NewDatabase();
+    config_.max_backoff = milliseconds(50);
+    hand_ = sql::pg::Connection::Open(config_).value();
+  }
+  int64_t Count(std::string_view sql) {
+    sql::pg::Batch batch;
+    batch.Add(sql);
+    return hand_->Read(batch).value()[0][0].Int(0);
+  }
+  // On sale now; rows of so many seats.
+  static int64_t MakeShow(Replica& replica, std::initializer_list<uint32_t> rows, uint32_t seat_limit = 8) {
+    const auto concert = replica->CreateConcert("concert", {0, "Title", "Artist", "Venue"});
+    CHECK(concert.has_value(), "{}", concert.error().detail);
+    NewShow request;
+    request.concert_id = concert->concert.id;
+    request.starts_at = replica.Now() + 1h;
+    request.on_sale_at = replica.Now() - 1min;
+    request.currency = "KRW";
+    request.seat_limit = seat_limit;
+    const auto show =
+        replica->CreateShow("show", "", request, [&]() -> Result<Layout> { return *MakeHall(rows); });
+    CHECK(show.has_value(), "{}", show.error().detail);
+    return show->show->id;
+  }
+  // Saga, reservation and buyer n.
+  static Command HoldOf(int64_t show_id, uint64_t n, std::vector<SeatNo> seats) {
+    HoldSeats hold;
+    hold.saga = SagaId(NumberedUuid(1, n));
+    hold.reservation = ReservationId(NumberedUuid(2, n));
+    hold.user_id = fmt::format("user{}", n);
+    hold.show_id = show_id;
+    hold.seats = std::move(seats);
+    return {std::move(hold), ""};
+  }
+  static Command BestOf(int64_t show_id, uint64_t n, uint32_t count) {
+    Command command = HoldOf(show_id, n, {});
+    std::get<HoldSeats>(command.body).best = BestAvailable{count, "", ""};
+    return command;
+  }
+  static Command ConfirmOf(int64_t show_id, uint64_t n, std::vector<SeatNo> seats) {
+    return {ConfirmSeats{SagaId(NumberedUuid(1, n)), ReservationId(NumberedUuid(2, n)), show_id,
+                         std::move(seats)},
+            ""};
+  }
+  static Command ReleaseOf(int64_t show_id, uint64_t n) {
+    return {ReleaseSeats{SagaId(NumberedUuid(1, n)), ReservationId(NumberedUuid(2, n)), show_id, {}}, ""};
+  }
+  // The first commit that writes events takes `seconds`.
+  void SlowFirstCommit(std::string_view seconds) {
+    const auto made = hand_->Execute(fmt::format(
+        "CREATE SEQUENCE commits; CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF nextval('commits') = 1 THEN PERFORM pg_sleep({}); END IF; RETURN NULL; END $$; "
+        "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+        "EXECUTE FUNCTION slow()",
+        seconds));
+    ASSERT_TRUE(made) << made.error().detail;
+  }
+
+  sql::pg::Config config_;
+  std::unique_ptr<sql::pg::Connection> hand_;
+};
+
+TEST_F(ReplicasTest, TwoReplicasNeverSellASeatTwiceAndLosersAreDecidedAgain) {
+  constexpr SeatNo kSeats = 200;
+  Replica a(config_, 1);
+  const int64_t show = MakeShow(a, {50, 50, 50, 50});
+  Replica b(config_, 2);
+  // Pairs of seats that overlap, from both ends of the hall, all at once and to both.
+  std::vector<std::pair<std::vector<SeatNo>, std::future<Result<Outcome>>>> holds;
+  for (uint64_t n = 1; n <= 600; ++n) {
+    const auto first = static_cast<SeatNo>(1 + (n * 7) % (kSeats - 1));
+    Replica& replica = n % 2 == 0 ? a : b;
+    std::vector<SeatNo> seats = {first, first + 1};
+    auto answer = replica.Send(HoldOf(show, n, seats));
+    holds.emplace_back(std::move(seats), std::move(answer));
+  }
+  std::set<SeatNo> taken;
+  std::vector<std::future<Result<Outcome>>> confirmed;
+  size_t winners = 0;
+  for (size_t i = 0; i < holds.size(); ++i) {
+    auto& [seats, answer] = holds[i];
+    const auto outcome = answer.get();
+    ASSERT_TRUE(outcome.has_value()) << outcome.error().reason;
+    if (outcome->kind != Kind::kDone) {
+      EXPECT_EQ(outcome->refusal, Refusal::kSeatsTaken) << RefusalName(outcome->refusal);
+      EXPECT_FALSE(outcome->conflicts.empty());
+      continue;
+    }
+    ++winners;
+    for (const SeatNo seat_no : seats) EXPECT_TRUE(taken.insert(seat_no).second) << seat_no;
+    // Confirmed at the other replica.
+    confirmed.push_back((i % 2 == 0 ? a : b).Send(ConfirmOf(show, i + 1, seats)));
+  }
+  for (auto& answer : confirmed) EXPECT_EQ(answer.get()->kind, Kind::kDone);
+  EXPECT_GT(winners, kSeats / 4);
+  EXPECT_EQ(Count("SELECT count(*) FROM seat WHERE state = 2"), 2 * static_cast<int64_t>(winners));
+  EXPECT_EQ(Count("SELECT count(*) FROM outbox WHERE type = 'seat.sold'"), static_cast<int64_t>(winners));
+  EXPECT_EQ(Count("SELECT count(*) FROM outbox WHERE type = 'seat.held'"), static_cast<int64_t>(winners));
+  for (Replica* replica : {&a, &b}) {
+    ASSERT_TRUE((*replica)->Follow().has_value());
+    EXPECT_EQ((*replica)->GetShow(show)->counts.sold, 2 * winners);
+    EXPECT_EQ((*replica)->GetShow(show)->counts.held, 0);
+  }
+}
+
+TEST_F(ReplicasTest, BestSeatsAskedOfBothSellTheHallOutOnce) {
+  Replica a(config_, 1);
+  const int64_t show = MakeShow(a, {20, 20, 20});
+  Replica b(config_, 2);
+  std::vector<std::future<Result<Outcome>>> answers;
+  for (uint64_t n = 1; n <= 80; ++n) answers.push_back((n % 2 == 0 ? a : b).Send(BestOf(show, n, 1)));
+  std::set<SeatNo> taken;
+  std::vector<std::future<Result<Outcome>>> confirmed;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    const auto outcome = answers[i].get();
+    ASSERT_TRUE(outcome.has_value()) << outcome.error().reason << " " << outcome.error().detail;
+    if (outcome->kind != Kind::kDone) {
+      EXPECT_EQ(outcome->refusal, Refusal::kNotEnoughSeats);
+      continue;
+    }
+    EXPECT_TRUE(taken.insert(outcome->seats.front()).second);
+    confirmed.push_back((i % 2 == 0 ? a : b).Send(ConfirmOf(show, i + 1, outcome->seats)));
+  }
+  EXPECT_THAT(taken, SizeIs(60));
+  for (auto& answer : confirmed) EXPECT_EQ(answer.get()->kind, Kind::kDone);
+  for (Replica* replica : {&a, &b}) {
+    ASSERT_TRUE((*replica)->Follow().has_value());
+    (*replica)->Sweep();
+  }
+  a->Stop();
+  b->Stop();
+  EXPECT_EQ(Count("SELECT count(*) FROM outbox WHERE type = 'show.sold_out'"), 1);
+  EXPECT_EQ(Count("SELECT count(*) FROM show WHERE sold_out_at_ms > 0 AND first_sold_at_ms > 0"), 1);
+}
+
+TEST_F(ReplicasTest, HoldsOfOneBuyerAtTwoReplicasKeepTheLimit) {
+  Replica a(config_, 1);
+  const int64_t show = MakeShow(a, {40}, /*seat_limit=*/2);
+  Replica b(config_, 2);
+  std::vector<std::future<Result<Outcome>>> answers;
+  for (uint64_t n = 1; n <= 40; ++n) {
+    Command hold = HoldOf(show, n, {static_cast<SeatNo>(n)});
+    std::get<HoldSeats>(hold.body).user_id = "ann";
+    answers.push_back((n % 2 == 0 ? a : b).Send(std::move(hold)));
+  }
+  size_t held = 0;
+  for (auto& answer : answers) {
+    const auto outcome = answer.get();
+    ASSERT_TRUE(outcome.has_value()) << outcome.error().reason;
+    if (outcome->kind == Kind::kDone) ++held;
+  }
+  EXPECT_EQ(held, 2);
+  EXPECT_EQ(Count("SELECT count(*) FROM seat WHERE state = 1"), 2);
+}
+
+TEST_F(ReplicasTest, AnActionAndItsUndoAtTwoReplicasEndNeutral) {
+  Replica a(config_, 1);
+  const int64_t show = MakeShow(a, {50, 50});
+  Replica b(config_, 2);
+  for (uint64_t n = 1; n <= 100; ++n) {
+    auto held = a.Send(HoldOf(show, n, {static_cast<SeatNo>(n)}));
+    auto released = b.Send(ReleaseOf(show, n));
+    EXPECT_EQ(released.get()->kind, Kind::kDone);
+    const auto outcome = held.get();
+    EXPECT_TRUE(outcome->kind == Kind::kDone || outcome->kind == Kind::kAborted);
+  }
+  EXPECT_EQ(Count("SELECT count(*) FROM seat WHERE state <> 0"), 0);
+  EXPECT_EQ(Count("SELECT count(*) FROM saga WHERE NOT undone"), 0);
+}
+
+TEST_F(ReplicasTest, OneLearnsWhatTheOtherMadeChangedAndSold) {
+  Replica b(config_, 2);
+  Replica a(config_, 1);
+  const int64_t show = MakeShow(a, {4, 4});
+  // At once, by asking for what it does not know.
+  EXPECT_EQ(b.Run(HoldOf(show, 1, {1, 2})).kind, Kind::kDone);
+  EXPECT_EQ(b->GetShow(show)->show->layout->capacity(), 8);
+  ASSERT_TRUE(a->Follow().has_value());
+  EXPECT_EQ(a->GetShow(show)->counts, (SeatCounts{6, 2, 0}));
+  EXPECT_EQ(a.Run(ConfirmOf(show, 1, {1, 2})).kind, Kind::kDone);
+  EXPECT_EQ(a.Run(HoldOf(show, 2, {3})).kind, Kind::kDone);
+  EXPECT_EQ(a.Run(ReleaseOf(show, 2)).kind, Kind::kDone);
+  TermsChange change;
+  change.seat_limit = 1;
+  ASSERT_TRUE(a->UpdateShow(show, change).has_value());
+  ASSERT_TRUE(b->Follow().has_value());
+  EXPECT_EQ(b->GetShow(show)->counts, (SeatCounts{6, 0, 2}));
+  EXPECT_EQ(b->GetShow(show)->marks, a->GetShow(show)->marks);
+  EXPECT_TRUE(b->GetShow(show)->marks.first_sold_at.has_value());
+  EXPECT_EQ(b.Run(HoldOf(show, 3, {4, 5})).refusal, Refusal::kSeatLimit);
+  // What is not given stays as the other has set it.
+  TermsChange other;
+  other.hold_ttl = 9min;
+  EXPECT_EQ(b->UpdateShow(show, other)->show->terms.seat_limit, 1);
+  // The same request at the other replica makes nothing.
+  EXPECT_EQ(MakeShow(b, {4, 4}), show);
+  EXPECT_EQ(b->ListConcerts(10, 0).concerts.size(), 1);
+}
+
+TEST_F(ReplicasTest, NewsIsNotMissedWhenATransactionCommitsLate) {
+  Replica a(config_, 1);
+  const int64_t show = MakeShow(a, {4, 4});
+  Replica b(config_, 2);
+  // It has its place in the order, and is not to be seen yet.
+  sql::pg::Transaction late(*hand_);
+  sql::pg::Batch batch;
+  batch.Add(
+      "INSERT INTO seat(show_id, seat_no, state, hold_expires_at_ms, held_since_ms, version) VALUES ($1, 7, "
+      "2, "
+      "0, 0, 1)",
+      show);
+  batch.Add("INSERT INTO change(source, show_id, seats) VALUES (gen_random_uuid(), $1, '{7}')", show);
+  ASSERT_TRUE(late.Run(batch));
+  EXPECT_EQ(a.Run(HoldOf(show, 1, {1})).kind, Kind::kDone);
+  ASSERT_TRUE(b->Follow().has_value());
+  ASSERT_TRUE(b->Follow().has_value());
+  EXPECT_EQ(b->GetShow(show)->counts, (SeatCounts{7, 1, 0}));
+  ASSERT_TRUE(late.Commit());
+  ASSERT_TRUE(b->Follow().has_value());
+  EXPECT_EQ(b->GetShow(show)->counts, (SeatCounts{6, 1, 1}));
+}
+
+TEST_F(ReplicasTest, ItsOwnWorkIsNoNewsAndLostNewsIsSaid) {
+  SeededRandom random{5};
+  PostgresStores mine = OpenPostgres(config_, random).value();
+  PostgresStores other = OpenPostgres(config_, random).value();
+  const NewsPlace start = mine.stores.news->LoadNews({}, {})->place;
+  Changes changes;
+  changes.seats.resize(1);
+  changes.seats[0].key = {1, 1};
+  ASSERT_TRUE(mine.stores.commands->Save(changes)->done());
+  EXPECT_THAT(mine.stores.news->LoadNews(start, {})->seats, IsEmpty());
+  EXPECT_THAT(other.stores.news->LoadNews(start, {})->seats, SizeIs(1));
+  EXPECT_TRUE(other.stores.news->LoadNews({start.horizon, start.at - 2min}, {})->lost);
+  EXPECT_TRUE(other.stores.news->LoadNews({start.horizon + 1'000'000, start.at}, {})->lost);
+  EXPECT_FALSE(other.stores.news->LoadNews(start, {})->lost);
+}
+
+TEST_F(ReplicasTest, ACommitThatWasDoneUnknownIsFoundDone) {
+  {
+    Replica first(config_, 1);
+    MakeShow(first, {4, 4});
+  }
+  SlowFirstCommit("3");
+  sql::pg::Config impatient = config_;
+  impatient.statement_timeout = milliseconds(0);  // or the server would end the commit
+  impatient.answer_timeout = milliseconds(1'000);
+  Replica replica(impatient, 2);
+  EXPECT_EQ(replica.Run(HoldOf(1, 1, {1, 2})).kind, Kind::kDone);
+  EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);
+  EXPECT_EQ(Count("SELECT count(*) FROM seat WHERE version = 1"), 2);
+  EXPECT_EQ(Count("SELECT count(*) FROM saga"), 1);
+  // The map knows it, though its own commit was never confirmed to it.
+  EXPECT_EQ(replica->GetShow(1)->counts, (SeatCounts{6, 2, 0}));
+}
+
+TEST_F(ReplicasTest, AServerKilledInACommitLeavesNothingTwice) {
+  Replica replica(config_, 1);
+  const int64_t show = MakeShow(replica, {4, 4});
+  SlowFirstCommit("3");
+  auto killed = std::async(std::launch::async, [this] {
+    while (Count("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 0) {
+      std::this_thread::yield();
+    }
+    PostgresServer::Shared().Kill9();
+  });
+  auto held = replica.Send(HoldOf(show, 1, {1, 2}));
+  killed.get();
+  PostgresServer::Shared().Start();
+  const auto outcome = held.get();
+  ASSERT_TRUE(outcome.has_value()) << outcome.error().reason << " " << outcome.error().detail;
+  EXPECT_EQ(outcome->kind, Kind::kDone);
+  EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);
+  EXPECT_EQ(Count("SELECT count(*) FROM seat WHERE state = 1 AND version = 1"), 2);
+  EXPECT_EQ(replica.Run(ConfirmOf(show, 1, {1, 2})).kind, Kind::kDone);
+}
+
+TEST_F(ReplicasTest, AHoldEndsByTheDatabasesClock) {
+  Replica a(config_, 1);
+  const int64_t show = MakeShow(a, {4, 4});
+  Replica b(config_, 2);
+  EXPECT_EQ(a.Run(HoldOf(show, 1, {1})).kind, Kind::kDone);
+  EXPECT_EQ(b.Run(HoldOf(show, 2, {1})).refusal, Refusal::kSeatsTaken);
+  ASSERT_TRUE(hand_->Execute("UPDATE seat SET hold_expires_at_ms = " BOXOFFICE_PG_NOW_MS " - 2000"));
+  EXPECT_EQ(b.Run(HoldOf(show, 2, {1})).kind, Kind::kDone);
+  EXPECT_EQ(a.Run(ConfirmOf(show, 1, {1})).refusal, Refusal::kHoldLost);
+}
+
+}  // namespace
+}  // namespace boxoffice::seat
