@@ -1,8 +1,11 @@
 // `boxoffice up --scaled`: every service as a process of its own, started, watched and ended by one.
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <optional>
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
@@ -86,6 +89,56 @@ TEST(Scaled, PsListsEveryReplicaAndADeadOneIsReported) {
   ps = Ps(system);
   for (const json::value& process : ps.at("processes").as_array())
     EXPECT_EQ(process.at("running").as_bool(), process.at("service").as_string() != "ranking");
+}
+
+// The jars of Kafka, as ./dev up --scaled gives them; nullopt: they can't be had.
+std::optional<std::string> KafkaClassPath() {
+  const Finished run = RunCommand({"/bin/bash", BOXOFFICE_SOURCE_DIR "/tools/dev/kafka.sh"}, seconds(240));
+  if (run.exit_code != 0) return std::nullopt;
+  return run.out.substr(0, run.out.find('\n'));
+}
+
+TEST(Scaled, TwoReplicasSellTogetherThroughPostgresRedisAndKafkaAndOneMayDie) {
+  const auto class_path = KafkaClassPath();
+  if (!class_path && std::getenv("BOXOFFICE_REQUIRE_ALL") == nullptr) GTEST_SKIP() << "Kafka is missing";
+  ASSERT_TRUE(class_path.has_value()) << "Kafka is missing";
+  System system({"--scaled", "--no-seed", "--replicas", "2", "--kafka-class-path", *class_path});
+  ASSERT_TRUE(system.ready());
+  const std::string show = system.CreateShow();
+  const auto sell = [&](int first, int last) {
+    for (int seat = first; seat <= last; ++seat) {
+      Buyer buyer(system, fmt::format("buyer-{}", seat));
+      ASSERT_TRUE(buyer.Enter(show));
+      ASSERT_EQ(buyer.Charge(1'000).status, 201);
+      const Reply sold = buyer.Reserve(show, fmt::format(R"("seats":[{}],"pay":true)", seat));
+      ASSERT_EQ(sold.status, 201) << sold;
+      EXPECT_EQ(buyer.Get(sold.at("id")).at("state"), "CONFIRMED") << "whichever replica is asked";
+    }
+  };
+  sell(1, 10);
+  system.ExpectCleanAudit();
+  std::map<std::string, std::vector<pid_t>> pids;
+  const json::value ps = Ps(system);
+  EXPECT_EQ(ps.at("servers").as_array().size(), 3U);
+  for (const json::value& process : ps.at("processes").as_array())
+    pids[std::string(process.at("service").as_string())].push_back(process.at("pid").to_number<pid_t>());
+  for (const char* service : {"seat", "wallet", "payment", "reservation", "relay"}) {
+    ASSERT_EQ(pids[service].size(), 2U) << service;
+    kill(pids[service].back(), SIGKILL);
+  }
+  // What was under way at the dead ones is asked again; their sagas' leases end.
+  Buyer last(system, "last");
+  ASSERT_TRUE(last.Enter(show));
+  ASSERT_EQ(last.Charge(1'000).status, 201);
+  const std::string key = NewKey();
+  EXPECT_TRUE(Eventually(
+      [&] {
+        const Reply sold = last.Reserve(show, R"("seats":[11],"pay":true)", key);
+        return sold.status == 201 && sold.at("state") == "CONFIRMED";
+      },
+      seconds(30)));
+  sell(12, 20);
+  system.ExpectCleanAudit();
 }
 
 TEST(Scaled, EveryProcessEndsWithTheOneThatStartedIt) {
