@@ -129,10 +129,13 @@ TEST_F(CommandsTest, PsOfAFolderWhereNothingRunsSaysSo) {
   EXPECT_THAT(err_, testing::HasSubstr("no_cluster"));
 }
 
-TEST_F(CommandsTest, UpScaledRefusesMoreReplicasThanItsStoresCanShare) {
-  EXPECT_EQ(Run("up --scaled --replicas 2" + data_), kExitCant);
-  EXPECT_THAT(err_, testing::HasSubstr("replicas"));
+TEST_F(CommandsTest, UpScaledWithoutKafkaSaysHowToGetItAndHowToDoWithout) {
+  EXPECT_EQ(Run("up --scaled" + data_), kExitCant);
+  EXPECT_THAT(err_,
+              testing::AllOf(testing::HasSubstr("./dev up --scaled"), testing::HasSubstr("--no-kafka")));
   EXPECT_EQ(Run("up --replicas 2" + data_), kExitCant) << "without --scaled";
+  EXPECT_EQ(Run("up --scaled --replicas 17" + data_), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr("replicas"));
 }
 
 TEST_F(CommandsTest, UpRefusesALogLevelThatThereIsNot) {

@@ -12,6 +12,7 @@
 #include "boxoffice/seat/v1/seat.grpc.pb.h"
 #include "boxoffice/wallet/v1/wallet.grpc.pb.h"
 #include "platform/bus/sqlite_bus.h"
+#include "platform/module/store_url.h"
 #include "platform/obs/log.h"
 #include "platform/rpc/status.h"
 #include "services/payment/module.h"
@@ -128,7 +129,9 @@ World::World(milliseconds lease) {
                           .bus = *bus_,
                           .channels = [this](std::string_view service) { return Channel(service); },
                           .data_dir = dir_.path(),
-                          .listen = {}});
+                          .listen = {},
+                          .store_url = module::DefaultStoreUrl(dir_.path()),
+                          .health = {}});
   std::filesystem::create_directories(dir_.path() / "keys");
   AddModules(lease);
   const auto started = graph_.Start();

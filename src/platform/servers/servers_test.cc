@@ -145,7 +145,8 @@ TEST(PrivatePostgresTest, KeepsItsDatabasesFromOneStartToTheNext) {
 TEST(PrivatePostgresTest, AFolderThatItsUserCantEnterIsRefusedByName) {
   NEEDS(PrivatePostgres);
   if (geteuid() != 0) GTEST_SKIP() << "only root runs it as another user";
-  const testbed::TempDir dir;  // for its owner alone
+  const testbed::TempDir dir;
+  std::filesystem::permissions(dir.path(), std::filesystem::perms::owner_all);
   const auto server = PrivatePostgres::Start(dir.path() / "postgres");
   ASSERT_FALSE(server);
   EXPECT_EQ(server.error().reason, "postgres_folder");
