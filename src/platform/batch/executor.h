@@ -32,6 +32,8 @@ struct Limits {
   size_t max_queue = 16'384;
   // A command whose rows keep moving, or whose database keeps failing, is given up after this many runs.
   int max_runs = 20;
+  // And so is one whose COMMIT stays unknown, so long after it came: its caller no longer waits.
+  std::chrono::milliseconds retry_for{10'000};
 };
 
 // Thread-safe. Runs `run` on a thread of its own, so `run` and what it owns need no lock.
@@ -193,27 +195,40 @@ class Executor {
     }
   }
 
-  // One bad command never fails its neighbours: the batch is halved until the bad one is alone.
+  // One bad command never fails its neighbours: the batch is halved until the bad one is alone. Only the
+  // store's own trouble is everybody's, and asking it again for each command would take as long for each.
   void HandleFailure(std::span<Item> items, const Error& error) {
-    for (Item& item : items) item.unknown |= error.code == Code::kUnknown;
-    if (items.size() > 1) {
+    const bool of_the_store = error.code == Code::kUnknown || error.code == Code::kUnavailable;
+    if (!of_the_store && items.size() > 1) {
       RunItems(items.first(items.size() / 2));
       RunItems(items.subspan(items.size() / 2));
       return;
     }
-    Item& item = items.front();
     obs::Log(obs::Level::kWarning, "batch_failed",
-             {{"executor", name_}, {"reason", error.reason}, {"detail", error.detail}, {"runs", item.runs}});
-    if (!item.unknown || item.runs >= limits_.max_runs) {
+             {{"executor", name_},
+              {"reason", error.reason},
+              {"detail", error.detail},
+              {"commands", items.size()},
+              {"runs", items.front().runs}});
+    std::vector<Item> again;
+    for (Item& item : items) {
+      item.unknown |= error.code == Code::kUnknown;
+      const bool in_time = SteadyClock::now() - item.arrived < limits_.retry_for;
+      if (item.unknown && item.runs < limits_.max_runs && in_time) {
+        again.push_back(std::move(item));
+        continue;
+      }
       // A later run that did nothing does not say that an earlier one did nothing.
       item.done(item.unknown ? Fail(Code::kUnknown, "commit_unknown", error.detail) : std::unexpected(error));
-      return;
     }
+    if (again.empty()) return;
     // The result of a COMMIT is unknown: after a pause, decide again; commands are idempotent.
-    std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, std::min(kFirstBackoff * (1 << std::min(item.runs, 10)), kMaxBackoff),
-                   [this] { return stopping_; });
-    queue_.push_front(std::move(item));
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, std::min(kFirstBackoff * (1 << std::min(again.front().runs, 10)), kMaxBackoff),
+                     [this] { return stopping_; });
+    }
+    PutBack(again);
   }
 
   void PutBack(std::vector<Item>& items) {

@@ -92,7 +92,7 @@ TEST_F(ExecutorTest, OneBadCommandNeverFailsItsNeighbours) {
       "t", {},
       [&](std::span<const int> commands) -> Result<Outcomes> {
         if (commands.front() == 0) held.wait();
-        if (std::ranges::find(commands, 13) != commands.end()) return Fail(Code::kUnavailable, "bad");
+        if (std::ranges::find(commands, 13) != commands.end()) return Fail(Code::kInvalidArgument, "bad");
         return Double(commands);
       },
       metrics_);
@@ -111,6 +111,41 @@ TEST_F(ExecutorTest, OneBadCommandNeverFailsItsNeighbours) {
       EXPECT_EQ(result, static_cast<int>(2 * (10 + i)));
     }
   }
+}
+
+TEST_F(ExecutorTest, TheStoresTroubleIsAnsweredToAllAtOnce) {
+  std::promise<void> hold;
+  auto held = hold.get_future();
+  std::atomic<int> runs = 0;
+  IntExecutor executor(
+      "t", {},
+      [&](std::span<const int> commands) -> Result<Outcomes> {
+        if (commands.front() == 0) {
+          held.wait();
+          return Double(commands);
+        }
+        ++runs;
+        return Fail(Code::kUnavailable, "database_unavailable");
+      },
+      metrics_);
+  executor.Submit(0, [](const Result<int>&) {});
+  std::vector<std::promise<Result<int>>> promises(8);
+  for (size_t i = 0; i < promises.size(); ++i) {
+    executor.Submit(static_cast<int>(10 + i),
+                    [&promises, i](Result<int> r) { promises[i].set_value(std::move(r)); });
+  }
+  hold.set_value();
+  for (auto& promise : promises) EXPECT_EQ(promise.get_future().get().error().reason, "database_unavailable");
+  EXPECT_EQ(runs, 1) << "it is not asked again for each command";
+}
+
+TEST_F(ExecutorTest, ACommitThatStaysUnknownIsGivenUpInTime) {
+  IntExecutor executor(
+      "t", {.retry_for = std::chrono::milliseconds(20)},
+      [](std::span<const int>) -> Result<Outcomes> { return Fail(Code::kUnknown, "timeout"); }, metrics_);
+  const auto answer = Await(executor, 1);
+  EXPECT_EQ(answer.error().code, Code::kUnknown);
+  EXPECT_EQ(answer.error().reason, "commit_unknown");
 }
 
 TEST_F(ExecutorTest, UnknownCommitRunsTheBatchAgain) {
