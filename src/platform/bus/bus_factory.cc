@@ -1,5 +1,7 @@
 #include "platform/bus/bus_factory.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "platform/bus/kafka_admin.h"
@@ -29,7 +31,9 @@ Result<void> MakeTopics(const KafkaBusConfig& config, const BusNeeds& needs) {
     spec.groups = std::move(groups);
     specs.push_back(std::move(spec));
   };
-  for (const std::string& topic : needs.published) add(topic, {});
+  for (const std::string& topic : needs.published) {
+    if (std::ranges::find(needs.consumed, topic) == needs.consumed.end()) add(topic, {});
+  }
   for (const std::string& topic : needs.consumed) add(topic, {needs.group});
   if (specs.empty()) return {};
   BOXOFFICE_ASSIGN(const auto differences, CreateTopics(config, specs));
