@@ -27,6 +27,9 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr seconds kMigrateLimit{120};
 constexpr seconds kReadyLimit{120};
 constexpr milliseconds kReadyPoll{50};
+// A process that started before those that it calls has connected to them within this
+// (platform/rpc/channels.cc).
+constexpr milliseconds kReconnect{500};
 // On one machine nobody balances but our own channels, which notice within this.
 constexpr milliseconds kNotice{500};
 constexpr milliseconds kGrace{5'000};
@@ -212,6 +215,7 @@ Result<void> Cluster::AwaitReady(const Wait& wait) {
       if (!wait(kReadyPoll)) return Fail(Code::kUnavailable, "stopped", "before it was ready");
     }
   }
+  if (!wait(kReconnect)) return Fail(Code::kUnavailable, "stopped", "before it was ready");
   return {};
 }
 

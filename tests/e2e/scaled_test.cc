@@ -155,8 +155,8 @@ TEST(Scaled, AReplicaThatCantStartIsOneLineAndNothingStays) {
   System system({"--scaled", "--no-kafka", "--no-seed"});
   ASSERT_TRUE(system.ready());
   const testbed::TempDir dir;
-  const Finished second = RunCommand({BinDir() / "boxoffice", "up", "--scaled", "--no-seed", "--port",
-                                      std::to_string(system.port()), "--data", dir.path()},
+  const Finished second = RunCommand({BinDir() / "boxoffice", "up", "--scaled", "--no-kafka", "--no-seed",
+                                      "--port", std::to_string(system.port()), "--data", dir.path()},
                                      seconds(60));
   EXPECT_EQ(second.exit_code, 2);
   EXPECT_THAT(second.err, HasSubstr("gateway-1"));

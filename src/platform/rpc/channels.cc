@@ -17,9 +17,9 @@ namespace {
 
 constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kDns = "dns:";
-// A replica that comes back is found within a second.
+// A replica that comes back is found within a quarter of a second.
 constexpr int kFirstReconnectMs = 100;
-constexpr int kMaxReconnectMs = 1'000;
+constexpr int kMaxReconnectMs = 250;
 
 bool IsPort(std::string_view text) {
   return !text.empty() && text.size() <= 5 &&
