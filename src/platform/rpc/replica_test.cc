@@ -207,7 +207,7 @@ TEST_F(ReplicaTest, AReplicaThatDiesMakesWhatItHadUnknownAndTheRestGoesOn) {
 }
 
 // The rolling restart: under load, each replica is drained and started again, twice.
-TEST_F(ReplicaTest, ARollingRestartShowsNoError) {
+TEST_F(ReplicaTest, ARollingRestartShowsNoErrorToWhoeverRepeats) {
   asio::thread_pool later(1);
   const auto slowly = [&](wallet::Command command, Server::Reply reply) {
     auto timer = std::make_shared<asio::steady_timer>(later, 2ms);
