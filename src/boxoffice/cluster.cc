@@ -188,15 +188,14 @@ Result<void> Cluster::Launch(const Replica& replica) {
   servers::Child::Options options;
   options.log = replica.log;
   options.read_stdout = true;
-  BOXOFFICE_ASSIGN(servers::Child child, servers::Child::Start(replica.command, options));
-  running_.push_back({replica, std::move(child), false});
-  running_.back().replica.pid = running_.back().child.pid();
+  BOXOFFICE_ASSIGN(auto process, servers::Supervised::Start(replica.name(), replica.command, options));
+  running_.push_back({replica, std::move(process)});
   return {};
 }
 
 Result<void> Cluster::CheckAlive() {
   for (Running& running : running_) {
-    if (!running.child.Wait(milliseconds(0))) continue;
+    if (!running.process.child().Wait(milliseconds(0))) continue;
     return Fail(Code::kUnavailable, "replica_ended",
                 fmt::format("{}: {}", running.replica.name(), LastLine(running.replica.log)));
   }
@@ -241,18 +240,17 @@ bool Cluster::Stop() {
     std::vector<Running*> ending;
     for (Running& running : running_) {
       const auto program = FindServiceProgram(running.replica.service);
-      if (program && StopStage(*program) == stage && !running.ended) ending.push_back(&running);
+      if (program && StopStage(*program) == stage && !running.process.ended()) ending.push_back(&running);
     }
-    for (const Running* running : ending) running->child.Signal(SIGTERM);
+    for (const Running* running : ending) running->process.child().Signal(SIGTERM);
     const auto end = SteadyClock::now() + kStopLimit;
     for (Running* running : ending) {
       const auto left = std::chrono::duration_cast<milliseconds>(end - SteadyClock::now());
-      if (!running->child.Wait(std::max(left, milliseconds(0)))) {
-        clean = false;
-        running->child.Signal(SIGKILL);
-        (void)running->child.Wait(seconds(5));
-      }
-      running->ended = true;
+      servers::Child& child = running->process.child();
+      if (child.Wait(std::max(left, milliseconds(0)))) continue;
+      clean = false;
+      child.Signal(SIGKILL);
+      (void)child.Wait(seconds(5));
     }
   }
   if (!running_.empty()) {
@@ -263,40 +261,46 @@ bool Cluster::Stop() {
   return clean;
 }
 
-std::vector<std::string> Cluster::TakeEnded() {
-  std::vector<std::string> ended;
+std::vector<std::string> Cluster::Look() {
+  std::vector<std::string> news;
   for (Running& running : running_) {
-    if (running.ended) continue;
-    const auto code = running.child.Wait(milliseconds(0));
-    if (!code) continue;
-    running.ended = true;
-    ended.push_back(fmt::format("{} (pid {}) ended with {}; see {}", running.replica.name(),
-                                running.replica.pid, *code, running.replica.log.string()));
+    if (auto told = running.process.Look(SteadyClock::now())) news.push_back(*std::move(told));
   }
-  return ended;
+  if (const auto written = WriteState(); !written) news.push_back(written.error().detail);
+  return news;
 }
 
-Result<void> Cluster::WriteState() const {
+std::string Cluster::State() const {
   json::array processes;
   for (const Running& running : running_) {
     const Replica& replica = running.replica;
     processes.push_back(json::object{{"service", replica.service},
                                      {"replica", replica.number},
-                                     {"pid", replica.pid},
+                                     {"pid", running.process.pid()},
+                                     {"restarts", running.process.restarts()},
                                      {"listen", replica.listen},
                                      {"admin", replica.admin},
                                      {"log", replica.log.string()},
                                      {"command", json::value_from(replica.command)}});
   }
   json::array servers;
-  for (const Server& server : config_.servers)
+  for (const Server& server : config_.servers())
     servers.push_back(json::object{{"name", server.name}, {"pid", server.pid}, {"listen", server.address}});
   const json::object state{{"pid", getpid()},
                            {"url", fmt::format("http://127.0.0.1:{}", port_)},
                            {"replicas", config_.replicas},
                            {"servers", std::move(servers)},
                            {"processes", std::move(processes)}};
-  return WriteWhole(StateFile(config_.data_dir), json::serialize(state) + "\n");
+  return json::serialize(state) + "\n";
+}
+
+// Nothing is written while nothing changes.
+Result<void> Cluster::WriteState() {
+  std::string state = State();
+  if (state == state_) return {};
+  BOXOFFICE_TRY(WriteWhole(StateFile(config_.data_dir), state));
+  state_ = std::move(state);
+  return {};
 }
 
 std::shared_ptr<grpc::Channel> Cluster::Channel(std::string_view service) const {

@@ -20,7 +20,7 @@
 
 #include "base/result.h"
 #include "platform/module/program.h"
-#include "platform/servers/child.h"
+#include "platform/servers/supervised.h"
 
 namespace boxoffice {
 
@@ -39,7 +39,7 @@ struct ClusterConfig {
   std::string log_level = "warning";
   std::map<std::string, std::string> store_urls;  // by service; of every one that has a store
   std::string bus_url;
-  std::vector<Server> servers;
+  std::function<std::vector<Server>()> servers;  // as they run now
 };
 
 // A process of the cluster.
@@ -49,8 +49,7 @@ struct Replica {
   std::string listen;  // 127.0.0.1:9001
   std::string admin;   // 127.0.0.1:9002
   std::filesystem::path log;
-  std::vector<std::string> command;  // how it was started, and can be again
-  pid_t pid = 0;
+  std::vector<std::string> command;        // how it is started
   [[nodiscard]] std::string name() const;  // "seat-1"
 };
 
@@ -73,9 +72,9 @@ class Cluster {
   // False: that was so for some. Again: no effect.
   bool Stop();
 
-  // The replicas that have ended by themselves since it was last asked: "seat-1 (pid 123) ended with 137".
-  // Nothing is started in their place.
-  [[nodiscard]] std::vector<std::string> TakeEnded();
+  // Starts replicas again that have ended by themselves, and tells of them: "seat-1 (pid 123) ended with 137;
+  // …" (servers::Supervised::Look). Writes down who runs now, servers too.
+  [[nodiscard]] std::vector<std::string> Look();
 
   [[nodiscard]] uint16_t port() const { return port_; }
   // To the first replica of a service.
@@ -84,8 +83,7 @@ class Cluster {
  private:
   struct Running {
     Replica replica;
-    servers::Child child;
-    bool ended = false;  // and told
+    servers::Supervised process;
   };
   [[nodiscard]] Result<void> Plan();
   [[nodiscard]] Result<void> WriteConfig(const module::ServiceProgram& program) const;
@@ -94,13 +92,15 @@ class Cluster {
   [[nodiscard]] Result<void> Launch(const Replica& replica);
   [[nodiscard]] Result<void> AwaitReady(const Wait& wait);
   [[nodiscard]] Result<void> CheckAlive();
-  [[nodiscard]] Result<void> WriteState() const;
+  [[nodiscard]] std::string State() const;
+  [[nodiscard]] Result<void> WriteState();
   [[nodiscard]] std::string AddressesOf(std::string_view service) const;
 
   const ClusterConfig config_;
   uint16_t port_ = 0;
   std::vector<Replica> plan_;
   std::vector<Running> running_;
+  std::string state_;  // as written
 };
 
 // What cluster.json in this folder says, as JSON, with "running" for each process as it is now. Error:

@@ -101,7 +101,7 @@ Result<void> Up(const UpOptions& options) {
 constexpr int kMaxReplicas = 16;
 constexpr std::chrono::milliseconds kWatch{200};
 
-// How many processes each service has, and where each keeps its data.
+// How many processes each service has, and where each keeps its data. `stores` outlives the cluster.
 ClusterConfig PlanCluster(const UpOptions& options, const std::filesystem::path& folder,
                           const PrivateStores& stores) {
   ClusterConfig config;
@@ -110,7 +110,7 @@ ClusterConfig PlanCluster(const UpOptions& options, const std::filesystem::path&
   config.replicas = options.replicas;
   config.log_level = options.log_level;
   config.store_urls = stores.store_urls();
-  config.servers = stores.servers();
+  config.servers = [&stores] { return stores.servers(); };
   config.bus_url = stores.bus_url();
   // What these hold in memory of a show or of the rankings is theirs alone (see their READMEs).
   config.single = {"queue", "ranking"};
@@ -162,7 +162,9 @@ Result<void> UpScaled(const UpOptions& options) {
   (void)std::fwrite(text.data(), 1, text.size(), stdout);
   (void)std::fflush(stdout);
   while (!signals.WaitFor(kWatch)) {
-    for (const std::string& ended : cluster.TakeEnded()) fmt::print(stderr, "boxoffice: {}\n", ended);
+    for (const auto& news : {stores.Look(), cluster.Look()}) {
+      for (const std::string& line : news) fmt::print(stderr, "boxoffice: {}\n", line);
+    }
   }
   const bool clean = cluster.Stop();
   stores.Stop();

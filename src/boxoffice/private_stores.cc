@@ -41,6 +41,16 @@ std::vector<Server> PrivateStores::servers() const {
   return all;
 }
 
+std::vector<std::string> PrivateStores::Look() {
+  std::vector<servers::Supervised*> all{&postgres_->process(), &redis_->process()};
+  if (kafka_) all.push_back(&kafka_->process());
+  std::vector<std::string> news;
+  for (servers::Supervised* server : all) {
+    if (auto told = server->Look(std::chrono::steady_clock::now())) news.push_back(*std::move(told));
+  }
+  return news;
+}
+
 void PrivateStores::Stop() {
   if (kafka_) kafka_->Stop(kStopLimit);
   if (redis_) redis_->Stop(kStopLimit);

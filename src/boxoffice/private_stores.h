@@ -28,6 +28,8 @@ class PrivateStores {
   // Empty: there is no Kafka.
   [[nodiscard]] const std::string& bus_url() const { return bus_url_; }
   [[nodiscard]] std::vector<Server> servers() const;
+  // Starts servers again that have ended by themselves, and tells of them (servers::Supervised::Look).
+  [[nodiscard]] std::vector<std::string> Look();
   // After everything that uses them. Again: no effect.
   void Stop();
 

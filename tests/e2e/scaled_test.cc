@@ -64,7 +64,7 @@ TEST(Scaled, SellsAndStopsAndSellsAgain) {
   EXPECT_EQ(mina.Balance(), 2'000);
 }
 
-TEST(Scaled, PsListsEveryReplicaAndADeadOneIsReported) {
+TEST(Scaled, PsListsEveryReplicaAndADeadOneIsReportedAndStartedAgain) {
   System system({"--scaled", "--no-kafka", "--no-seed"});
   ASSERT_TRUE(system.ready());
   json::value ps = Ps(system);
@@ -86,9 +86,31 @@ TEST(Scaled, PsListsEveryReplicaAndADeadOneIsReported) {
   const std::string report = fmt::format("ranking-1 (pid {}) ended with 137", ranking);
   EXPECT_TRUE(Eventually([&] { return system.Log().contains(report); })) << system.Log();
   EXPECT_EQ(system.Show(system.CreateShow()).status, 200) << "the others go on";
-  ps = Ps(system);
-  for (const json::value& process : ps.at("processes").as_array())
-    EXPECT_EQ(process.at("running").as_bool(), process.at("service").as_string() != "ranking");
+  EXPECT_TRUE(Eventually([&] {
+    const json::value now = Ps(system);
+    const json::value& process = *std::ranges::find(now.at("processes").as_array(), "ranking",
+                                                    [](const json::value& p) { return p.at("service"); });
+    Api api(PortOf(std::string(process.at("admin").as_string())));
+    return process.at("restarts") == 1 && process.at("pid") != ranking && process.at("running").as_bool() &&
+           api.Call("GET", "/readyz").status == 200;
+  }));
+}
+
+TEST(Scaled, AServerThatDiesIsStartedAgainWithItsData) {
+  System system({"--scaled", "--no-kafka", "--no-seed"});
+  ASSERT_TRUE(system.ready());
+  const std::string show = system.CreateShow();
+  Buyer mina(system, "mina");
+  ASSERT_EQ(mina.Charge(3'000).status, 201);
+  const json::value ps = Ps(system);
+  for (const json::value& server : ps.at("servers").as_array())
+    kill(server.at("pid").to_number<pid_t>(), SIGKILL);
+  EXPECT_TRUE(Eventually([&] { return mina.Balance() == 3'000 && mina.Enter(show); }, seconds(30)));
+  const std::string key = NewKey();
+  EXPECT_TRUE(Eventually(
+      [&] { return mina.Reserve(show, R"("seats":[1],"pay":true)", key).at("state") == "CONFIRMED"; },
+      seconds(30)));
+  system.ExpectCleanAudit();
 }
 
 // The jars of Kafka, as ./dev up --scaled gives them; nullopt: they can't be had.

@@ -97,9 +97,11 @@ Result<PrivateKafka> PrivateKafka::Start(const std::filesystem::path& folder, co
   Child::Options options;
   options.log = server.folder_ / "log";
   options.working_dir = server.folder_;
-  BOXOFFICE_ASSIGN(server.child_, Child::Start(JavaCommand(class_path, "kafka.Kafka",
-                                                           {(server.folder_ / "server.properties").string()}),
-                                               options));
+  BOXOFFICE_ASSIGN(
+      server.process_,
+      Supervised::Start(
+          "kafka", JavaCommand(class_path, "kafka.Kafka", {(server.folder_ / "server.properties").string()}),
+          options));
   BOXOFFICE_TRY(server.Await());
   return server;
 }
@@ -107,7 +109,7 @@ Result<PrivateKafka> PrivateKafka::Start(const std::filesystem::path& folder, co
 Result<void> PrivateKafka::Await() {
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < end) {
-    if (child_->Wait(kLook)) break;  // it has ended
+    if (process_->child().Wait(kLook)) break;  // it has ended
     if (TakesConnections(port_)) return {};
   }
   return Fail(Code::kUnavailable, "kafka_not_started",
@@ -117,9 +119,9 @@ Result<void> PrivateKafka::Await() {
 std::string PrivateKafka::Address() const { return fmt::format("127.0.0.1:{}", port_); }
 
 void PrivateKafka::Stop(milliseconds limit) {
-  child_->Signal(SIGTERM);
-  if (!child_->Wait(limit)) child_->Signal(SIGKILL);
-  (void)child_->Wait(seconds(5));
+  process_->child().Signal(SIGTERM);
+  if (!process_->child().Wait(limit)) process_->child().Signal(SIGKILL);
+  (void)process_->child().Wait(seconds(5));
 }
 
 }  // namespace boxoffice::servers

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "platform/servers/child.h"
+#include "platform/servers/supervised.h"
 
 namespace boxoffice::servers {
 
@@ -29,8 +29,9 @@ class PrivateKafka {
   // Ends it as Kafka's controlled shutdown does, and waits; killed after `limit`.
   void Stop(std::chrono::milliseconds limit);
 
-  [[nodiscard]] Child& child() { return *child_; }
-  [[nodiscard]] pid_t pid() const { return child_->pid(); }
+  // Starts it again, on its port and with its data, if it has ended: see Supervised::Look.
+  [[nodiscard]] Supervised& process() { return *process_; }
+  [[nodiscard]] pid_t pid() const { return process_->pid(); }
 
  private:
   PrivateKafka() = default;
@@ -39,7 +40,7 @@ class PrivateKafka {
 
   std::filesystem::path folder_;
   uint16_t port_ = 0;
-  std::optional<Child> child_;
+  std::optional<Supervised> process_;
 };
 
 }  // namespace boxoffice::servers

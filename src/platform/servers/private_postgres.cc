@@ -89,15 +89,16 @@ Result<PrivatePostgres> PrivatePostgres::Start(const std::filesystem::path& fold
   BOXOFFICE_ASSIGN(server.port_, FreePort());
   // On the command line, so that no file of PostgreSQL's own is edited. The socket's path would be too long
   // for some folders, and nobody needs it.
-  BOXOFFICE_ASSIGN(server.child_,
-                   Child::Start({programs / "postgres", "-D", data, "-c", "listen_addresses=127.0.0.1", "-p",
-                                 std::to_string(server.port_), "-c", "unix_socket_directories=", "-c",
-                                 "max_connections=200", "-c", "logging_collector=off"},
-                                server.Options()));
+  BOXOFFICE_ASSIGN(server.process_,
+                   Supervised::Start("postgresql",
+                                     {programs / "postgres", "-D", data, "-c", "listen_addresses=127.0.0.1",
+                                      "-p", std::to_string(server.port_), "-c", "unix_socket_directories=",
+                                      "-c", "max_connections=200", "-c", "logging_collector=off"},
+                                     server.Options()));
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < end) {
     if (server.Ask("postgres", "SELECT 1")) return server;
-    if (server.child_->Wait(kLook)) break;  // it has ended
+    if (server.process_->child().Wait(kLook)) break;  // it has ended
   }
   return Fail(Code::kUnavailable, "postgres_not_started",
               fmt::format("PostgreSQL does not answer; see {}", server.Options().log.string()));
@@ -118,9 +119,9 @@ std::string PrivatePostgres::Url(const std::string& database) const {
 }
 
 void PrivatePostgres::Stop(milliseconds limit) {
-  child_->Signal(SIGINT);
-  if (!child_->Wait(limit)) child_->Signal(SIGQUIT);
-  (void)child_->Wait(seconds(5));
+  process_->child().Signal(SIGINT);
+  if (!process_->child().Wait(limit)) process_->child().Signal(SIGQUIT);
+  (void)process_->child().Wait(seconds(5));
 }
 
 }  // namespace boxoffice::servers

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "platform/servers/child.h"
+#include "platform/servers/supervised.h"
 
 namespace boxoffice::servers {
 
@@ -33,8 +33,9 @@ class PrivatePostgres {
   void Stop(std::chrono::milliseconds limit);
 
   [[nodiscard]] uint16_t port() const { return port_; }
-  [[nodiscard]] Child& child() { return *child_; }
-  [[nodiscard]] pid_t pid() const { return child_->pid(); }
+  // Starts it again, on its port and with its data, if it has ended: see Supervised::Look.
+  [[nodiscard]] Supervised& process() { return *process_; }
+  [[nodiscard]] pid_t pid() const { return process_->pid(); }
 
  private:
   PrivatePostgres() = default;
@@ -43,7 +44,7 @@ class PrivatePostgres {
 
   std::filesystem::path folder_;
   uint16_t port_ = 0;
-  std::optional<Child> child_;
+  std::optional<Supervised> process_;
 };
 
 }  // namespace boxoffice::servers

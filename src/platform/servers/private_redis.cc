@@ -34,16 +34,17 @@ Result<PrivateRedis> PrivateRedis::Start(const std::filesystem::path& folder) {
   const std::string port = std::to_string(server.port_);
   Child::Options options;
   options.log = server.folder_ / "log";
-  BOXOFFICE_ASSIGN(
-      server.child_,
-      Child::Start({kServer, "--port", port, "--bind", "127.0.0.1", "--dir", server.folder_, "--save", "",
-                    "--appendonly", "yes", "--appendfsync", "everysec", "--shutdown-on-sigterm", "now force"},
-                   options));
+  BOXOFFICE_ASSIGN(server.process_,
+                   Supervised::Start("redis",
+                                     {kServer, "--port", port, "--bind", "127.0.0.1", "--dir", server.folder_,
+                                      "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
+                                      "--shutdown-on-sigterm", "now force"},
+                                     options));
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < end) {
     // -e: an error, as while it loads its data, is an exit code of 1.
     if (RunChild({kClient, "-e", "-h", "127.0.0.1", "-p", port, "PING"}, options, kPatience)) return server;
-    if (server.child_->Wait(kLook)) break;  // it has ended
+    if (server.process_->child().Wait(kLook)) break;  // it has ended
   }
   return Fail(Code::kUnavailable, "redis_not_started",
               fmt::format("Redis does not answer; see {}", options.log.string()));
@@ -52,9 +53,9 @@ Result<PrivateRedis> PrivateRedis::Start(const std::filesystem::path& folder) {
 std::string PrivateRedis::Url() const { return fmt::format("redis://127.0.0.1:{}", port_); }
 
 void PrivateRedis::Stop(milliseconds limit) {
-  child_->Signal(SIGTERM);
-  if (!child_->Wait(limit)) child_->Signal(SIGKILL);
-  (void)child_->Wait(seconds(5));
+  process_->child().Signal(SIGTERM);
+  if (!process_->child().Wait(limit)) process_->child().Signal(SIGKILL);
+  (void)process_->child().Wait(seconds(5));
 }
 
 }  // namespace boxoffice::servers

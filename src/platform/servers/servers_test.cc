@@ -4,11 +4,13 @@
 #include <fstream>
 #include <iterator>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "platform/servers/child.h"
 #include "platform/servers/private_postgres.h"
 #include "platform/servers/private_redis.h"
+#include "platform/servers/supervised.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::servers {
@@ -76,6 +78,40 @@ TEST_F(ChildTest, ItDoesNotInheritBlockedSignals) {
   sigprocmask(SIG_SETMASK, &before, nullptr);
 }
 
+TEST(RestartPauseTest, GrowsWhileItKeepsEndingAndBeginsAnewAfterTenSeconds) {
+  RestartPause pause;
+  EXPECT_EQ(pause.After(seconds(3600)), seconds(0));
+  for (const int expected : {1, 2, 4, 8, 16, 30, 30}) EXPECT_EQ(pause.After(seconds(1)), seconds(expected));
+  EXPECT_EQ(pause.After(seconds(10)), seconds(0));
+  EXPECT_EQ(pause.After(seconds(9)), seconds(1));
+}
+
+TEST_F(ChildTest, ASupervisedOneIsStartedAgainAtOnceAndThenAfterAPause) {
+  Child::Options options;
+  options.log = dir_.path() / "log";
+  auto supervised = Supervised::Start("clerk", {"/bin/sh", "-c", "exec sleep 100"}, options);
+  ASSERT_TRUE(supervised);
+  const auto now = std::chrono::steady_clock::now();
+  EXPECT_EQ(supervised->Look(now), std::nullopt) << "it runs";
+  const pid_t first = supervised->pid();
+  supervised->child().Signal(SIGKILL);
+  ASSERT_EQ(supervised->child().Wait(seconds(10)), 137);
+  EXPECT_EQ(supervised->Look(now), fmt::format("clerk (pid {}) ended with 137; starting it again; see {}",
+                                               first, options.log.string()));
+  EXPECT_EQ(supervised->Look(now), std::nullopt);
+  EXPECT_NE(supervised->pid(), first);
+  EXPECT_EQ(supervised->restarts(), 1);
+  EXPECT_FALSE(supervised->ended());
+
+  supervised->child().Signal(SIGTERM);
+  ASSERT_EQ(supervised->child().Wait(seconds(10)), 143);
+  EXPECT_THAT(supervised->Look(now).value_or(""), HasSubstr("starting it again in 1 s"));
+  EXPECT_EQ(supervised->Look(now + milliseconds(999)), std::nullopt);
+  EXPECT_TRUE(supervised->ended()) << "not yet";
+  EXPECT_EQ(supervised->Look(now + seconds(1)), std::nullopt);
+  EXPECT_FALSE(supervised->ended());
+}
+
 TEST_F(ChildTest, ItEndsWithItsOwner) {
   pid_t pid = 0;
   {
@@ -137,7 +173,7 @@ TEST(PrivatePostgresTest, KeepsItsDatabasesFromOneStartToTheNext) {
         start == 0 ? "CREATE TABLE kept(x int); INSERT INTO kept VALUES (42)" : "SELECT x FROM kept";
     EXPECT_TRUE(RunChild({"/usr/bin/psql", "-d", server->Url("seat"), "-c", sql}, options, seconds(30)));
     server->Stop(seconds(20));
-    EXPECT_EQ(server->child().Wait(milliseconds(0)), 0);
+    EXPECT_EQ(server->process().child().Wait(milliseconds(0)), 0);
   }
   EXPECT_THAT(Contents(dir.path() / "psql"), HasSubstr("42"));
 }
@@ -167,7 +203,7 @@ TEST(PrivateRedisTest, KeepsItsDataFromOneStartToTheNext) {
       command.emplace_back(word);
     EXPECT_TRUE(RunChild(command, options, seconds(30)));
     server->Stop(seconds(20));
-    EXPECT_EQ(server->child().Wait(milliseconds(0)), 0);
+    EXPECT_EQ(server->process().child().Wait(milliseconds(0)), 0);
   }
   EXPECT_THAT(Contents(dir.path() / "cli"), HasSubstr("forty-two"));
 }
