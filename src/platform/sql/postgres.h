@@ -283,6 +283,11 @@ class Batch {
     (item.parameters.push_back(Parameter(std::forward<T>(values))), ...);
     return items_.size() - 1;
   }
+  // The same, for parameters whose types are known only at run time.
+  size_t Add(std::string_view sql, std::vector<Parameter> parameters) {
+    items_.push_back({sql, std::move(parameters)});
+    return items_.size() - 1;
+  }
   [[nodiscard]] bool empty() const { return items_.empty(); }
 
  private:

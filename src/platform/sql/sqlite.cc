@@ -88,6 +88,22 @@ Result<Database> Database::Open(const std::filesystem::path& file, Durability du
   return database;
 }
 
+Result<Database> Database::OpenReadOnly(const std::filesystem::path& file) {
+  auto handle = std::make_unique<Handle>();
+  handle->file_lock = FileLock(file);
+  const auto fail = [&] {
+    return Fail(Code::kUnavailable, "database_unavailable",
+                fmt::format("{}: {}", file.string(), sqlite3_errmsg(handle->db)));
+  };
+  const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+  if (sqlite3_open_v2(file.c_str(), &handle->db, flags, nullptr) != SQLITE_OK) return fail();
+  sqlite3_extended_result_codes(handle->db, 1);
+  // It opens anything; that it is no database shows at the first look.
+  if (sqlite3_exec(handle->db, "SELECT count(*) FROM sqlite_master", nullptr, nullptr, nullptr) != SQLITE_OK)
+    return fail();
+  return Database(std::move(handle));
+}
+
 Statement Database::Prepare(std::string_view sql) const {
   sqlite3_stmt* stmt = nullptr;
   const int rc = sqlite3_prepare_v3(handle_->db, sql.data(), static_cast<int>(sql.size()),
@@ -188,6 +204,18 @@ std::string_view Statement::Text(int column) const {
   return {data != nullptr ? data : "", static_cast<size_t>(sqlite3_column_bytes(stmt_, column))};
 }
 bool Statement::IsNull(int column) const { return sqlite3_column_type(stmt_, column) == SQLITE_NULL; }
+Statement::Kind Statement::KindOf(int column) const {
+  switch (sqlite3_column_type(stmt_, column)) {
+    case SQLITE_NULL:
+      return Kind::kNull;
+    case SQLITE_INTEGER:
+      return Kind::kInt;
+    case SQLITE_FLOAT:
+      return Kind::kDouble;
+    default:
+      return Kind::kText;
+  }
+}
 
 Transaction::Transaction(Database& database, std::unique_lock<std::mutex> lock)
     : database_(&database), lock_(std::move(lock)) {}

@@ -41,6 +41,10 @@ class Database {
   Database& operator=(Database&&) noexcept;
   ~Database();
 
+  // Opens a file that is there, to read it: nothing is written, and no file appears beside it. For files that
+  // nobody writes meanwhile. Errors: database_unavailable (not readable, no database, shorter than it says).
+  [[nodiscard]] static Result<Database> OpenReadOnly(const std::filesystem::path& file);
+
   // Prepares one statement; it lives at most as long as the database. A bug in the SQL aborts the program.
   [[nodiscard]] Statement Prepare(std::string_view sql) const;
   // Runs statements without results, separated by semicolons.
@@ -76,6 +80,12 @@ class Statement {
     (BindOne(++index, values), ...);
     return *this;
   }
+  // Like Bind, for one parameter.
+  template <typename T>
+  Statement& BindAt(int index, const T& value) {
+    BindOne(index, value);
+    return *this;
+  }
   // Like Bind, for one BLOB parameter.
   Statement& BindBlob(int index, std::string_view bytes);
 
@@ -91,6 +101,9 @@ class Statement {
   [[nodiscard]] double Double(int column) const;
   [[nodiscard]] std::string_view Text(int column) const;  // also blobs
   [[nodiscard]] bool IsNull(int column) const;
+  // What the row holds in that column, whatever the column was declared as.
+  enum class Kind { kNull, kInt, kDouble, kText };  // kText: also blobs
+  [[nodiscard]] Kind KindOf(int column) const;
 
  private:
   friend class Database;

@@ -1,0 +1,345 @@
+#include "platform/archive/postgres_tables.h"
+
+#include <bit>
+#include <charconv>
+#include <cstring>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "platform/archive/sqlite_tables.h"
+#include "platform/sql/postgres.h"
+
+namespace boxoffice::archive {
+namespace {
+
+namespace pg = sql::pg;
+
+constexpr int kFetchRows = 200;  // seat maps have a megabyte each
+constexpr int kUsedLooks = 50;   // 0.1 s apart
+
+// How a column's values are stored there.
+enum class Stored { kBool, kInt, kDouble, kText, kBytes, kUuid, kInts };
+
+struct Column {
+  Stored stored = Stored::kText;
+  bool numbered = false;  // the database numbers its rows
+};
+
+struct StoredTable {
+  TableForm form;
+  std::vector<Column> columns;  // as the form's
+};
+
+std::optional<Stored> StoredAs(std::string_view type) {
+  if (type == "boolean") return Stored::kBool;
+  if (type == "bigint") return Stored::kInt;
+  if (type == "double precision") return Stored::kDouble;
+  if (type == "text") return Stored::kText;
+  if (type == "bytea") return Stored::kBytes;
+  if (type == "uuid") return Stored::kUuid;
+  if (type == "bigint[]") return Stored::kInts;
+  return std::nullopt;
+}
+
+std::unexpected<Error> WrongForm(std::string detail) {
+  return Fail(Code::kInvalidArgument, "archive_schema", std::move(detail));
+}
+
+// A server that a service has just left takes a moment to notice.
+Result<void> CheckUnused(pg::Connection& connection) {
+  pg::Batch look;
+  look.Add(
+      "SELECT min(application_name), count(*) FROM pg_stat_activity WHERE datname = current_database() "
+      "AND pid <> pg_backend_pid() AND application_name LIKE 'boxoffice-%'");
+  pg::Batch wait;
+  wait.Add("SELECT 1::bigint FROM pg_sleep(0.1)");
+  for (int i = 0;; ++i) {
+    BOXOFFICE_ASSIGN(const std::vector<pg::Rows> found, connection.Read(look));
+    const pg::Row row = found[0][0];
+    if (row.Int(1) == 0) return {};
+    if (i == kUsedLooks) {
+      return Fail(Code::kConflict, "store_in_use",
+                  fmt::format("{} is running: stop every service first", row.Text(0)));
+    }
+    BOXOFFICE_TRY(connection.Read(wait));
+  }
+}
+
+Result<std::unique_ptr<pg::Connection>> Open(const PostgresSource& source) {
+  // Not a name that a service has.
+  BOXOFFICE_ASSIGN(std::unique_ptr<pg::Connection> connection,
+                   pg::Connection::Open({.url = source.url, .application_name = "boxoffice export|import"}));
+  BOXOFFICE_TRY(CheckUnused(*connection));
+  BOXOFFICE_TRY(connection->Migrate(source.service, source.migrations));
+  return connection;
+}
+
+Result<StoredTable> Describe(pg::Connection& connection, const TableForm& form) {
+  pg::Batch batch;
+  batch.Add(
+      "SELECT attname::text, format_type(atttypid, NULL), attidentity <> '' FROM pg_attribute "
+      "WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
+      form.table.name);
+  BOXOFFICE_ASSIGN(const std::vector<pg::Rows> results, connection.Read(batch));
+  std::map<std::string, Column, std::less<>> found;
+  for (const pg::Row row : results[0]) {
+    const std::optional<Stored> stored = StoredAs(row.Text(1));
+    if (stored) found[std::string(row.Text(0))] = {*stored, row.Bool(2)};
+  }
+  StoredTable table{form, {}};
+  for (const std::string& column : form.table.columns) {
+    const auto at = found.find(column);
+    if (at == found.end())
+      return WrongForm(
+          fmt::format("{}.{} is not in the database, or of another type", form.table.name, column));
+    table.columns.push_back(at->second);
+  }
+  return table;
+}
+
+Result<std::vector<StoredTable>> DescribeAll(pg::Connection& connection, const PostgresSource& source) {
+  BOXOFFICE_ASSIGN(const std::vector<TableForm> form, FormOf(source.form));
+  std::vector<StoredTable> tables;
+  for (const TableForm& table : form) {
+    BOXOFFICE_ASSIGN(StoredTable described, Describe(connection, table));
+    tables.push_back(std::move(described));
+  }
+  return tables;
+}
+
+// "1,2" as 4 bytes each, and back as "{1,2}".
+static_assert(std::endian::native == std::endian::little);
+Result<std::string> PackInts(std::string_view text) {
+  std::string bytes;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at < end) {
+    uint32_t number = 0;
+    const auto [next, error] = std::from_chars(at, end, number);
+    if (error != std::errc()) return WrongForm(fmt::format("a list of numbers: {}", text));
+    bytes.append(reinterpret_cast<const char*>(&number), sizeof number);
+    at = next + 1;
+  }
+  return bytes;
+}
+std::string UnpackInts(std::string_view bytes) {
+  std::vector<uint32_t> numbers(bytes.size() / sizeof(uint32_t));
+  if (!numbers.empty()) std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(uint32_t));
+  return fmt::format("{{{}}}", fmt::join(numbers, ","));
+}
+
+Result<Value> Read(const pg::Row& row, int column, Stored stored) {
+  if (row.IsNull(column)) return Value();
+  switch (stored) {
+    case Stored::kBool:
+      return Value(int64_t{row.Bool(column)});
+    case Stored::kInt:
+      return Value(row.Int(column));
+    case Stored::kDouble:
+      return Value(row.Double(column));
+    case Stored::kUuid:
+      return Value(std::string(row.Id<Uuid>(column).bytes()));
+    case Stored::kInts: {
+      BOXOFFICE_ASSIGN(std::string packed, PackInts(row.Text(column)));
+      return Value(std::move(packed));
+    }
+    case Stored::kText:
+    case Stored::kBytes:
+      break;
+  }
+  return Value(std::string(row.Text(column)));
+}
+
+Result<void> DumpTable(pg::Transaction& reading, const StoredTable& table, Sink& sink) {
+  const Table& as = table.form.table;
+  std::vector<std::string> columns;
+  for (size_t i = 0; i < table.columns.size(); ++i) {
+    const std::string column = Quoted(as.columns[i]);
+    columns.push_back(
+        table.columns[i].stored == Stored::kInts ? fmt::format("array_to_string({}, ',')", column) : column);
+  }
+  const std::string cursor = Quoted("rows of " + as.name);
+  const std::string declare = fmt::format("DECLARE {} NO SCROLL CURSOR FOR SELECT {} FROM {}", cursor,
+                                          fmt::join(columns, ", "), Quoted(as.name));
+  const std::string fetch = fmt::format("FETCH {} FROM {}", kFetchRows, cursor);
+  BOXOFFICE_TRY(sink.Begin(as));
+  Portions portions(sink);
+  pg::Batch first;
+  first.Add(declare);
+  BOXOFFICE_TRY(reading.Run(first));
+  pg::Batch next;
+  next.Add(fetch);
+  while (true) {
+    BOXOFFICE_ASSIGN(const std::vector<pg::Rows> results, reading.Run(next));
+    if (results[0].empty()) return portions.Flush();
+    for (const pg::Row found : results[0]) {
+      Row row;
+      for (size_t i = 0; i < table.columns.size(); ++i) {
+        BOXOFFICE_ASSIGN(Value value, Read(found, static_cast<int>(i), table.columns[i].stored));
+        row.push_back(std::move(value));
+      }
+      BOXOFFICE_TRY(portions.Add(std::move(row)));
+    }
+  }
+}
+
+const std::string* Text(const Value& value) { return std::get_if<std::string>(&value); }
+
+// One column of some rows, for unnest.
+pg::Parameter ColumnOf(std::span<const Row> rows, size_t i, Stored stored) {
+  using std::optional;
+  const auto number = [i](const Row& row) {
+    const auto* value = std::get_if<int64_t>(&row[i]);
+    return value != nullptr ? optional(*value) : std::nullopt;
+  };
+  switch (stored) {
+    case Stored::kBool:
+      return pg::Column(rows, [&](const Row& row) -> optional<bool> {
+        const optional<int64_t> value = number(row);
+        return value ? optional(*value != 0) : std::nullopt;
+      });
+    case Stored::kInt:
+      return pg::Column(rows, number);
+    case Stored::kDouble:
+      return pg::Column(rows, [i](const Row& row) -> optional<double> {
+        const auto* value = std::get_if<double>(&row[i]);
+        return value != nullptr ? optional(*value) : std::nullopt;
+      });
+    case Stored::kUuid:
+      return pg::Column(rows, [i](const Row& row) -> optional<Uuid> {
+        const std::string* value = Text(row[i]);
+        return value != nullptr ? Uuid::FromBytes(*value) : std::nullopt;
+      });
+    case Stored::kInts:
+      return pg::Column(rows, [i](const Row& row) -> optional<std::string> {
+        const std::string* value = Text(row[i]);
+        return value != nullptr ? optional(UnpackInts(*value)) : std::nullopt;
+      });
+    case Stored::kBytes:
+      return pg::Column(rows, [i](const Row& row) -> optional<pg::Bytes> {
+        const std::string* value = Text(row[i]);
+        return value != nullptr ? optional(pg::Bytes{*value}) : std::nullopt;
+      });
+    case Stored::kText:
+      break;
+  }
+  return pg::Column(rows, [i](const Row& row) -> optional<std::string_view> {
+    const std::string* value = Text(row[i]);
+    return value != nullptr ? optional<std::string_view>(*value) : std::nullopt;
+  });
+}
+
+class LoadingSink final : public Sink {
+ public:
+  LoadingSink(pg::Transaction& transaction, std::vector<StoredTable> tables, std::vector<TableForm> form)
+      : transaction_(transaction), tables_(std::move(tables)), check_(std::move(form)) {}
+
+  Result<void> Begin(const Table& table) override {
+    BOXOFFICE_TRY(check_.Find(table));
+    for (const StoredTable& stored : tables_) {
+      if (stored.form.table.name == table.name) now_ = &stored;
+    }
+    std::vector<std::string> names;
+    std::vector<std::string> values;
+    std::vector<std::string> marks;
+    std::vector<std::string> aliases;
+    for (size_t i = 0; i < table.columns.size(); ++i) {
+      aliases.push_back(fmt::format("c{}", i));
+      names.push_back(Quoted(table.columns[i]));
+      values.push_back(fmt::format("c{}{}", i, now_->columns[i].stored == Stored::kInts ? "::bigint[]" : ""));
+      marks.push_back(fmt::format("${}", i + 1));
+    }
+    insert_ = fmt::format("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM unnest({}) i({})",
+                          Quoted(table.name), fmt::join(names, ", "), fmt::join(values, ", "),
+                          fmt::join(marks, ", "), fmt::join(aliases, ", "));
+    return {};
+  }
+
+  Result<void> Add(std::span<const Row> rows) override {
+    BOXOFFICE_TRY(FormCheck::Check(now_->form, rows));
+    BOXOFFICE_TRY(CheckIds(rows));
+    std::vector<pg::Parameter> parameters;
+    for (size_t i = 0; i < now_->columns.size(); ++i)
+      parameters.push_back(ColumnOf(rows, i, now_->columns[i].stored));
+    pg::Batch batch;
+    batch.Add(insert_, std::move(parameters));
+    BOXOFFICE_TRY(transaction_.Run(batch));
+    return {};
+  }
+
+ private:
+  // What is no UUID would be stored as NULL.
+  Result<void> CheckIds(std::span<const Row> rows) const {
+    for (size_t i = 0; i < now_->columns.size(); ++i) {
+      if (now_->columns[i].stored != Stored::kUuid) continue;
+      for (const Row& row : rows) {
+        const std::string* value = Text(row[i]);
+        if (value != nullptr && !Uuid::FromBytes(*value)) {
+          return WrongForm(
+              fmt::format("{}.{} is no UUID", now_->form.table.name, now_->form.table.columns[i]));
+        }
+      }
+    }
+    return {};
+  }
+
+  pg::Transaction& transaction_;
+  const std::vector<StoredTable> tables_;
+  const FormCheck check_;
+  const StoredTable* now_ = nullptr;
+  std::string insert_;
+};
+
+// Rows that the database numbers go on after the highest number that was loaded.
+Result<void> GoOnNumbering(pg::Transaction& transaction, const std::vector<StoredTable>& tables) {
+  std::list<std::string> texts;
+  pg::Batch batch;
+  for (const StoredTable& table : tables) {
+    const Table& as = table.form.table;
+    for (size_t i = 0; i < table.columns.size(); ++i) {
+      if (!table.columns[i].numbered) continue;
+      texts.push_back(
+          fmt::format("SELECT setval(pg_get_serial_sequence($1, $2)::regclass, max({0})) FROM {1} HAVING "
+                      "max({0}) IS NOT NULL",
+                      Quoted(as.columns[i]), Quoted(as.name)));
+      batch.Add(texts.back(), Quoted(as.name), as.columns[i]);
+    }
+  }
+  if (batch.empty()) return {};
+  BOXOFFICE_TRY(transaction.Run(batch));
+  return {};
+}
+
+}  // namespace
+
+Result<void> DumpPostgres(const PostgresSource& source, Sink& sink) {
+  BOXOFFICE_ASSIGN(const std::unique_ptr<pg::Connection> connection, Open(source));
+  BOXOFFICE_ASSIGN(const std::vector<StoredTable> tables, DescribeAll(*connection, source));
+  pg::Transaction reading(*connection);
+  pg::Batch one_moment;
+  one_moment.Add("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  BOXOFFICE_TRY(reading.Run(one_moment));
+  for (const StoredTable& table : tables) BOXOFFICE_TRY(DumpTable(reading, table, sink));
+  return {};
+}
+
+Result<void> LoadPostgres(const PostgresSource& source, const Dump& from) {
+  BOXOFFICE_ASSIGN(const std::unique_ptr<pg::Connection> connection, Open(source));
+  BOXOFFICE_ASSIGN(const std::vector<StoredTable> tables, DescribeAll(*connection, source));
+  BOXOFFICE_ASSIGN(std::vector<TableForm> form, FormOf(source.form));
+  pg::Transaction transaction(*connection);
+  LoadingSink sink(transaction, tables, std::move(form));
+  BOXOFFICE_TRY(transaction.Run({}));
+  BOXOFFICE_TRY(from(sink));
+  BOXOFFICE_TRY(GoOnNumbering(transaction, tables));
+  return transaction.Commit();
+}
+
+}  // namespace boxoffice::archive

@@ -1,0 +1,32 @@
+// All rows of a service's PostgreSQL database, read and written in the form in which they travel: that of
+// its SQLite schema (sqlite_tables.h).
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "platform/archive/rows.h"
+#include "platform/sql/migration.h"
+
+namespace boxoffice::archive {
+
+struct PostgresSource {
+  std::string url;
+  std::string service;                         // whose schema it is
+  std::span<const sql::Migration> migrations;  // of PostgreSQL
+  std::span<const sql::Migration> form;        // of SQLite: the tables and columns that travel
+};
+
+// Gives all rows to `sink`, as of one moment. The schema is brought up to date before. Errors: store_in_use
+// (kConflict: services are connected to the database, and were for 5 s), those of sql::pg::Connection,
+// schema_newer, schema_foreign, and those of the sink.
+[[nodiscard]] Result<void> DumpPostgres(const PostgresSource& source, Sink& sink);
+
+// Puts all rows of `from` into the database, in one transaction. Errors: those of DumpPostgres;
+// archive_schema; constraint (a row is there already); invalid_value; commit_unknown (kUnknown: they are
+// there, or not).
+[[nodiscard]] Result<void> LoadPostgres(const PostgresSource& source, const Dump& from);
+
+}  // namespace boxoffice::archive

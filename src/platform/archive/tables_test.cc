@@ -1,0 +1,228 @@
+// Rows of a schema with every type of column that a service has, between SQLite and PostgreSQL.
+#include <array>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "base/id.h"
+#include "base/random.h"
+#include "platform/archive/archive.h"
+#include "platform/archive/postgres_tables.h"
+#include "platform/archive/sqlite_tables.h"
+#include "platform/sql/postgres.h"
+#include "platform/sql/sqlite.h"
+#include "testing/postgres_server.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::archive {
+namespace {
+
+namespace pg = sql::pg;
+using ::testing::HasSubstr;
+
+const std::array kSqlite = {sql::Migration{
+    1, "0001",
+    "CREATE TABLE house(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, uid BLOB NOT NULL, "
+    "secret BLOB NOT NULL, open INTEGER NOT NULL, seats BLOB NOT NULL, note TEXT, at_ms INTEGER) STRICT;"
+    "CREATE TABLE room(house_id INTEGER NOT NULL REFERENCES house(id), size REAL NOT NULL, owner BLOB, "
+    "PRIMARY KEY(house_id, size)) STRICT, WITHOUT ROWID;"}};
+const std::array kPostgres = {sql::Migration{
+    1, "0001",
+    "CREATE TABLE house(id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name TEXT NOT NULL, "
+    "lease_until_ms BIGINT NOT NULL DEFAULT 0, uid UUID NOT NULL, secret BYTEA NOT NULL, "
+    "open BOOLEAN NOT NULL, seats BIGINT[] NOT NULL, note TEXT, at_ms BIGINT);"
+    "CREATE TABLE room(house_id BIGINT NOT NULL REFERENCES house(id), size DOUBLE PRECISION NOT NULL, "
+    "owner UUID, PRIMARY KEY(house_id, size));"
+    "CREATE TABLE journal(of_replicas BIGINT);"}};
+
+const Table kHouse{"house", {"id", "name", "uid", "secret", "open", "seats", "note", "at_ms"}};
+const Table kRoom{"room", {"house_id", "size", "owner"}};
+
+class TablesTest : public ::testing::Test {
+ protected:
+  std::string NewId() { return std::string(Uuid::MakeV7(FromUnixMs(1'800'000'000'000), random_).bytes()); }
+  // Enough for several portions, with NULLs, empty texts and bytes that are no text.
+  Dump Houses(int count = 2'500) {
+    std::vector<Row> houses;
+    std::vector<Row> rooms;
+    for (int64_t i = 1; i <= count; ++i) {
+      const std::string seats = i % 2 == 0 ? std::string("\1\0\0\0\x50\xc3\0\0", 8) : std::string();
+      houses.push_back({i * 3, fmt::format("house {}", i), NewId(), std::string("\0\xff'", 3), int64_t{i % 2},
+                        seats, i % 3 == 0 ? Value() : Value(std::string()),
+                        i % 3 == 0 ? Value() : Value(-i)});
+      rooms.push_back({i * 3, 0.1 * static_cast<double>(i), i % 4 == 0 ? Value() : Value(NewId())});
+    }
+    return [houses, rooms](Sink& sink) -> Result<void> {
+      BOXOFFICE_TRY(sink.Begin(kHouse));
+      BOXOFFICE_TRY(sink.Add(houses));
+      BOXOFFICE_TRY(sink.Begin(kRoom));
+      return sink.Add(rooms);
+    };
+  }
+  std::filesystem::path NewFile() { return dir_.path() / fmt::format("{}.db", ++files_); }
+  static Dump OfSqlite(const std::filesystem::path& file) {
+    return [file](Sink& sink) { return DumpSqlite(file, kSqlite, sink); };
+  }
+  static PostgresSource NewPostgres() {
+    return {testbed::PostgresServer::Shared().NewDatabase(), "house", kPostgres, kSqlite};
+  }
+  static Dump OfPostgres(const PostgresSource& source) {
+    return [source](Sink& sink) { return DumpPostgres(source, sink); };
+  }
+  static std::string DigestText(const Dump& dump) {
+    const auto digest = DigestOf(dump);
+    EXPECT_TRUE(digest.has_value()) << digest.error().detail;
+    return digest ? digest->ToHex() : "";
+  }
+  static void ExpectGood(const Result<void>& result) {
+    EXPECT_TRUE(result.has_value()) << result.error().reason << ": " << result.error().detail;
+  }
+
+  testbed::TempDir dir_;
+  SeededRandom random_{5};
+  int files_ = 0;
+};
+
+TEST_F(TablesTest, RowsAreTheSameInSqlite) {
+  const auto file = NewFile();
+  const Dump houses = Houses();
+  ExpectGood(LoadSqlite(file, kSqlite, houses));
+  EXPECT_EQ(DigestText(OfSqlite(file)), DigestText(houses));
+}
+
+TEST_F(TablesTest, RowsAreTheSameInPostgresAndBackInSqlite) {
+  BOXOFFICE_NEED_POSTGRES();
+  const Dump houses = Houses();
+  const PostgresSource source = NewPostgres();
+  ExpectGood(LoadPostgres(source, houses));
+  EXPECT_EQ(DigestText(OfPostgres(source)), DigestText(houses));
+  const auto file = NewFile();
+  ExpectGood(LoadSqlite(file, kSqlite, OfPostgres(source)));
+  EXPECT_EQ(DigestText(OfSqlite(file)), DigestText(houses));
+}
+
+TEST_F(TablesTest, PostgresHasThemAsItsOwnTypes) {
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewPostgres();
+  ExpectGood(LoadPostgres(source, Houses(2)));
+  const auto connection = pg::Connection::Open({.url = source.url}).value();
+  pg::Batch batch;
+  batch.Add("SELECT open, seats::text, secret, note IS NULL, lease_until_ms FROM house ORDER BY id");
+  const auto results = connection->Read(batch).value();
+  const pg::Rows& rows = results[0];
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_TRUE(rows[0].Bool(0));
+  EXPECT_EQ(rows[0].Text(1), "{}");
+  EXPECT_FALSE(rows[1].Bool(0));
+  EXPECT_EQ(rows[1].Text(1), "{1,50000}");
+  EXPECT_EQ(rows[1].Text(2), std::string_view("\0\xff'", 3));
+  EXPECT_FALSE(rows[1].Bool(3)) << "an empty text is not NULL";
+  EXPECT_EQ(rows[1].Int(4), 0) << "what only PostgreSQL has is as its schema makes it";
+}
+
+TEST_F(TablesTest, NumberingGoesOnAfterWhatWasLoaded) {
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewPostgres();
+  ExpectGood(LoadPostgres(source, Houses(4)));
+  const auto connection = pg::Connection::Open({.url = source.url}).value();
+  pg::Batch insert;
+  insert.Add(
+      "INSERT INTO house(name, uid, secret, open, seats) VALUES ('new', gen_random_uuid(), '', true, '{}') "
+      "RETURNING id");
+  EXPECT_EQ(connection->Write(insert).value()[0][0].Int(0), 13);
+  const auto file = NewFile();
+  ExpectGood(LoadSqlite(file, kSqlite, OfPostgres(source)));
+  auto database = sql::Database::Open(file).value();
+  ASSERT_TRUE(
+      database.Execute("INSERT INTO house(name, uid, secret, open, seats) VALUES ('new', x'', x'', 1, x'')"));
+  EXPECT_EQ(database.last_insert_rowid(), 14);
+}
+
+// Whatever goes wrong at the end, nothing stays.
+TEST_F(TablesTest, ALoadThatFailsLeavesNothing) {
+  const auto fails = [this](Sink& sink) -> Result<void> {
+    BOXOFFICE_TRY(Houses()(sink));
+    return Fail(Code::kUnavailable, "broken_off");
+  };
+  const auto file = NewFile();
+  EXPECT_EQ(LoadSqlite(file, kSqlite, fails).error().reason, "broken_off");
+  EXPECT_EQ(DigestOf(OfSqlite(file))->rows(), 0);
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewPostgres();
+  EXPECT_EQ(LoadPostgres(source, fails).error().reason, "broken_off");
+  EXPECT_EQ(DigestOf(OfPostgres(source))->rows(), 0);
+  ExpectGood(LoadPostgres(source, Houses()));
+}
+
+TEST_F(TablesTest, ARowThatIsThereAlreadyIsAConflict) {
+  const Dump houses = Houses(3);
+  const auto file = NewFile();
+  ExpectGood(LoadSqlite(file, kSqlite, houses));
+  EXPECT_EQ(LoadSqlite(file, kSqlite, houses).error().reason, "constraint");
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewPostgres();
+  ExpectGood(LoadPostgres(source, houses));
+  EXPECT_EQ(LoadPostgres(source, houses).error().reason, "constraint");
+}
+
+TEST_F(TablesTest, WhatTheSchemaDoesNotHaveIsRefused) {
+  const auto rows = [](const Table& table, Row row) {
+    return [table, row](Sink& sink) -> Result<void> {
+      BOXOFFICE_TRY(sink.Begin(table));
+      return sink.Add({&row, 1});
+    };
+  };
+  const std::vector<Dump> wrong{
+      rows({"barn", {"id"}}, {int64_t{1}}),
+      rows({"room", {"house_id", "size"}}, {int64_t{1}, 1.0}),
+      rows(kRoom, {int64_t{1}, 1.0}),
+      rows(kRoom, {int64_t{1}, std::string("big"), Value()}),
+  };
+  for (const Dump& dump : wrong)
+    EXPECT_EQ(LoadSqlite(NewFile(), kSqlite, dump).error().reason, "archive_schema");
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewPostgres();
+  for (const Dump& dump : wrong) EXPECT_EQ(LoadPostgres(source, dump).error().reason, "archive_schema");
+  const auto no_id = LoadPostgres(source, rows(kRoom, {int64_t{1}, 1.0, std::string("short")}));
+  EXPECT_EQ(no_id.error().reason, "archive_schema");
+  EXPECT_THAT(no_id.error().detail, HasSubstr("room.owner"));
+}
+
+TEST_F(TablesTest, ADatabaseThatAServiceIsConnectedToIsRefused) {
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewPostgres();
+  ExpectGood(LoadPostgres(source, Houses(1)));
+  auto service = pg::Connection::Open({.url = source.url, .application_name = "boxoffice-house"}).value();
+  const auto refused = DigestOf(OfPostgres(source));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().reason, "store_in_use");
+  EXPECT_THAT(refused.error().detail, HasSubstr("boxoffice-house"));
+  service.reset();
+  EXPECT_TRUE(DigestOf(OfPostgres(source)).has_value()) << "the server has a moment to notice";
+}
+
+TEST(DigestTest, TellsRowsApartWhateverTheirOrder) {
+  const auto digest = [](const std::vector<Row>& rows, const std::string& table = "t") {
+    Digest of;
+    EXPECT_TRUE(of.Begin({table, {"a", "b"}}));
+    EXPECT_TRUE(of.Add(rows));
+    return of.ToHex();
+  };
+  const Row one{int64_t{1}, std::string("x")};
+  const Row two{int64_t{2}, Value()};
+  EXPECT_EQ(digest({one, two}), digest({two, one}));
+  EXPECT_NE(digest({one, two}), digest({one}));
+  EXPECT_NE(digest({one, two}), digest({one, one}));
+  EXPECT_NE(digest({one}), digest({one}, "u"));
+  EXPECT_NE(digest({{Value(), std::string()}}), digest({{std::string(), Value()}}));
+  EXPECT_NE(digest({{std::string("ab"), std::string("c")}}), digest({{std::string("a"), std::string("bc")}}));
+  EXPECT_NE(digest({{int64_t{1}, 1.0}}), digest({{1.0, int64_t{1}}}));
+}
+
+}  // namespace
+}  // namespace boxoffice::archive
