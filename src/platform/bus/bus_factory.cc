@@ -1,6 +1,9 @@
 #include "platform/bus/bus_factory.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -15,9 +18,47 @@ namespace {
 constexpr std::string_view kSqlite = "sqlite:";
 constexpr std::string_view kKafka = "kafka:";
 
-KafkaBusConfig KafkaConfig(std::string_view url) {
+std::unexpected<Error> NotSuch(std::string_view what) {
+  return Fail(Code::kInvalidArgument, "bus_url", fmt::format("bus.url: {}", what));
+}
+
+Result<std::string> Decode(std::string_view encoded) {
+  std::string text;
+  for (size_t i = 0; i < encoded.size(); ++i) {
+    if (encoded[i] != '%') {
+      text += encoded[i];
+      continue;
+    }
+    uint8_t byte = 0;
+    const char* digits = encoded.data() + i + 1;
+    if (i + 2 >= encoded.size() || std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2)
+      return NotSuch("a % that two hexadecimal digits do not follow");
+    text += static_cast<char>(byte);
+    i += 2;
+  }
+  return text;
+}
+
+// Neither error repeats a value: one may be a password.
+Result<KafkaBusConfig> KafkaConfig(std::string_view url) {
   KafkaBusConfig config;
-  config.brokers = url.substr(kKafka.size());
+  url.remove_prefix(kKafka.size());
+  const size_t question = std::min(url.find('?'), url.size());
+  config.brokers = url.substr(0, question);
+  if (config.brokers.empty()) return NotSuch("it names no broker");
+  for (std::string_view left = url.substr(std::min(question + 1, url.size())); !left.empty();) {
+    const std::string_view setting = left.substr(0, left.find('&'));
+    left.remove_prefix(std::min(setting.size() + 1, left.size()));
+    const size_t equals = setting.find('=');
+    if (equals == 0 || equals == std::string_view::npos) return NotSuch("a setting is NAME=VALUE");
+    const std::string name(setting.substr(0, equals));
+    BOXOFFICE_ASSIGN(std::string value, Decode(setting.substr(equals + 1)));
+    if (name == "prefix") {
+      config.prefix = std::move(value);
+    } else {
+      config.properties.emplace_back(name, std::move(value));
+    }
+  }
   return config;
 }
 
@@ -61,13 +102,19 @@ Result<std::unique_ptr<Bus>> OpenBus(std::string_view url, const Clock& clock, o
     config.file = url.substr(kSqlite.size());
     return SqliteBus::Open(std::move(config), clock, metrics);
   }
-  if (url.starts_with(kKafka)) return KafkaBus::Open(KafkaConfig(url), clock, metrics);
+  if (url.starts_with(kKafka)) {
+    BOXOFFICE_ASSIGN(KafkaBusConfig config, KafkaConfig(url));
+    return KafkaBus::Open(std::move(config), clock, metrics);
+  }
   return Fail(Code::kInvalidArgument, "bus_url",
               fmt::format("bus.url is sqlite:FILE or kafka:HOST:PORT,HOST:PORT, not \"{}\"", url));
 }
 
 Result<void> PrepareBus(std::string_view url, const BusNeeds& needs) {
-  if (url.starts_with(kKafka)) return MakeTopics(KafkaConfig(url), needs);
+  if (url.starts_with(kKafka)) {
+    BOXOFFICE_ASSIGN(const KafkaBusConfig config, KafkaConfig(url));
+    return MakeTopics(config, needs);
+  }
   // Topics of the log in SQLite need no making: opening it makes the file.
   const SystemClock clock;
   obs::Registry metrics;

@@ -2,7 +2,11 @@
 // place tells one from another.
 //
 //   sqlite:FILE                the log in one SQLite file, which the processes of one machine may share
-//   kafka:HOST:PORT,HOST:PORT  an Apache Kafka cluster, by some of its brokers
+//   kafka:HOST:PORT,HOST:PORT  an Apache Kafka cluster, by some of its brokers; with ?NAME=VALUE&… settings
+//   of
+//                              librdkafka (security.protocol, ssl.ca.location, sasl.username, …), and
+//                              `prefix`, which is put before the names of topics and groups. VALUE is
+//                              percent-encoded.
 #pragma once
 
 #include <filesystem>
@@ -25,7 +29,8 @@ namespace boxoffice::bus {
 [[nodiscard]] std::string ClusterBusUrl(std::string_view brokers);
 
 // Opens the bus; `clock` and `metrics` must outlive it. Errors: bus_url (kInvalidArgument: no URL of those
-// above), and the bus's own: database_unavailable, schema_newer.
+// above), bus_config (kInvalidArgument: no such setting, or not such a value), and the bus's own:
+// database_unavailable, schema_newer.
 [[nodiscard]] Result<std::unique_ptr<Bus>> OpenBus(std::string_view url, const Clock& clock,
                                                    obs::Registry& metrics);
 

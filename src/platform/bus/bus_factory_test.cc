@@ -44,6 +44,39 @@ TEST(BusFactoryTest, AKafkaClusterHasWhatWasPreparedAndCanBeUsedAtOnce) {
   EXPECT_EQ((*bus)->Read("factory", {}, 10).value().records.size(), 1U);
 }
 
+TEST(BusFactoryTest, SettingsOfTheClusterStandInItsUrl) {
+  BOXOFFICE_NEED_KAFKA();
+  const SystemClock clock;
+  obs::Registry metrics;
+  const std::string cluster = ClusterBusUrl(testbed::KafkaBroker::Shared().address());
+  const std::string url = cluster + "?security.protocol=plaintext&prefix=two%2E&client.id=of%20two";
+  ASSERT_TRUE(PrepareBus(url, {.published = {"settings"}}));
+  const auto bus = OpenBus(url, clock, metrics);
+  ASSERT_TRUE(bus) << bus.error().detail;
+  EXPECT_TRUE((*bus)->Read("settings", {}, 1).has_value());
+  const auto whole = OpenBus(cluster, clock, metrics);
+  ASSERT_TRUE(whole) << whole.error().detail;
+  EXPECT_TRUE((*whole)->Read("two.settings", {}, 1).has_value())
+      << "the prefix is a part of the topic's name";
+}
+
+TEST(BusFactoryTest, AWrongSettingIsRefusedAndNoValueIsRepeated) {
+  const SystemClock clock;
+  obs::Registry metrics;
+  for (const std::string query :
+       {"?sasl.password=hunter%2", "?hunter2", "?=hunter2", "?sasl.password=hunter2%zz"}) {
+    const auto bus = OpenBus("kafka:127.0.0.1:1" + query, clock, metrics);
+    ASSERT_FALSE(bus) << query;
+    EXPECT_EQ(bus.error().reason, "bus_url");
+    EXPECT_THAT(bus.error().detail, testing::Not(testing::HasSubstr("hunter")));
+  }
+  EXPECT_EQ(OpenBus("kafka:", clock, metrics).error().reason, "bus_url");
+  const auto unknown = OpenBus("kafka:127.0.0.1:1?no.such.setting=1", clock, metrics);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().reason, "bus_config");
+  EXPECT_THAT(unknown.error().detail, testing::HasSubstr("no.such.setting"));
+}
+
 TEST(BusFactoryTest, AnotherSchemeIsRefusedWithThoseThatThereAre) {
   const SystemClock clock;
   obs::Registry metrics;

@@ -415,7 +415,7 @@ std::string MaskPassword(std::string_view url) {
     const size_t colon = masked.find(':', user + 3);
     if (at != std::string::npos && at > user && colon < at) masked.replace(colon + 1, at - colon - 1, kMask);
   }
-  for (const std::string_view mark : {"?password=", "&password="}) {
+  for (const std::string_view mark : {"?password=", "&password=", ".password="}) {
     const size_t begin = masked.find(mark);
     if (begin == std::string::npos) continue;
     const size_t value = begin + mark.size();

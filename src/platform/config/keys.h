@@ -106,7 +106,8 @@ class Keys {
   std::vector<std::unique_ptr<Key>> keys_;
 };
 
-// `url` with "***" in the place of a password ("scheme://user:password@…", "…?password=…").
+// `url` with "***" in the place of a password ("scheme://user:password@…", "…?password=…",
+// "…?sasl.password=…").
 [[nodiscard]] std::string MaskPassword(std::string_view url);
 
 }  // namespace boxoffice::config

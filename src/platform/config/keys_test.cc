@@ -192,6 +192,8 @@ TEST(MaskPasswordTest, HidesOnlyThePassword) {
   EXPECT_EQ(MaskPassword("redis://:p@h:1"), "redis://:***@h:1");
   EXPECT_EQ(MaskPassword("postgresql://u@h/db?password=p&x=1"), "postgresql://u@h/db?password=***&x=1");
   EXPECT_EQ(MaskPassword("postgresql://h:5432/db"), "postgresql://h:5432/db");
+  EXPECT_EQ(MaskPassword("kafka:h:1?sasl.username=u&sasl.password=p&x=1"),
+            "kafka:h:1?sasl.username=u&sasl.password=***&x=1");
   EXPECT_EQ(MaskPassword("sqlite:.data"), "sqlite:.data");
   EXPECT_EQ(MaskPassword(""), "");
 }
