@@ -27,6 +27,8 @@ void AddUpCommand(CLI::App& app);
 // `argv0` names the program in its own messages.
 void AddServeCommand(CLI::App& app, char* argv0);
 void AddMigrateCommand(CLI::App& app);
+void AddExportCommand(CLI::App& app);
+void AddImportCommand(CLI::App& app);
 void AddPsCommand(CLI::App& app);
 void AddTokenCommand(CLI::App& app);
 void AddCertsCommand(CLI::App& app);

@@ -24,6 +24,8 @@ class CommandsTest : public testing::Test {
     AddUpCommand(app);
     AddServeCommand(app, program_.data());
     AddMigrateCommand(app);
+    AddExportCommand(app);
+    AddImportCommand(app);
     AddPsCommand(app);
     AddTokenCommand(app);
     AddCertsCommand(app);

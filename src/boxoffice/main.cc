@@ -18,6 +18,8 @@ int main(int argc, char** argv) {
   cli::AddUpCommand(app);
   cli::AddServeCommand(app, argv[0]);
   cli::AddMigrateCommand(app);
+  cli::AddExportCommand(app);
+  cli::AddImportCommand(app);
   cli::AddPsCommand(app);
   cli::AddTokenCommand(app);
   cli::AddCertsCommand(app);

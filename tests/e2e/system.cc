@@ -79,7 +79,9 @@ std::string SeatingPlan(const ShowPlan& plan) {
       rows);
 }
 
-System::System(std::vector<std::string> flags) : flags_(std::move(flags)), port_(FreePort()) {
+System::System(std::vector<std::string> flags, const Prepare& prepare)
+    : flags_(std::move(flags)), port_(FreePort()) {
+  if (prepare) prepare(data_dir());
   Start();
   if (!ready_) return;
   const auto config = auth::DevelopmentTokens(data_dir());

@@ -47,8 +47,10 @@ struct ShowPlan {
 // Starts in its constructor, and is killed in its destructor. Not thread-safe, but for what is const.
 class System {
  public:
-  // `flags` go behind `up`; --port and --data are set here. `program`: boxoffice, beside this test.
-  explicit System(std::vector<std::string> flags = {"--no-seed"});
+  // `flags` go behind `up`; --port and --data are set here. `program`: boxoffice, beside this test. `prepare`
+  // is called with the data folder, which is not there yet, before the first start.
+  using Prepare = std::function<void(const std::filesystem::path& data_dir)>;
+  explicit System(std::vector<std::string> flags = {"--no-seed"}, const Prepare& prepare = {});
   ~System();
 
   // Starts it again after Stop or Crash; fails the test if it is not ready in time.

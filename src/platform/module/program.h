@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "platform/config/keys.h"
 #include "platform/module/service_module.h"
+#include "platform/module/store_rows.h"
 
 namespace boxoffice::module {
 
@@ -25,6 +26,8 @@ struct ServiceProgram {
   std::function<void(config::Keys&)> add_keys;
   // Opens the store and brings its schema up to date; empty: it has none. Errors: store_url, and the store's.
   std::function<Result<void>(std::string_view store_url)> migrate;
+  // What its store holds, to be moved to another.
+  StoreRows rows;
   // The module as configured. Error: config, where keys contradict each other.
   std::function<Result<std::unique_ptr<Module>>(const Runtime&)> make;
 };

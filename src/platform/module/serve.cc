@@ -128,18 +128,7 @@ Result<void> Serve(const ProcessConfig& config, const ServiceProgram& program, S
 }
 
 Result<void> Migrate(const ProcessConfig& config, const ServiceProgram& program) {
-  std::error_code error;
-  std::filesystem::create_directories(config.data, error);
-  if (error) {
-    return Fail(Code::kPermissionDenied, "data_folder_unwritable",
-                fmt::format("{}: {}", config.data.string(), error.message()));
-  }
-  if (program.migrate) BOXOFFICE_TRY(program.migrate(config.store_url));
-  bus::BusNeeds needs{.published = program.topics, .group = {}, .consumed = program.consumed_topics};
-  if (!needs.consumed.empty()) needs.group = program.service;
-  needs.partitions = config.bus_partitions;
-  needs.replication_factor = config.bus_replication_factor;
-  BOXOFFICE_TRY(bus::PrepareBus(config.bus_url, needs));
+  BOXOFFICE_TRY(Prepare(config, program));
   fmt::print("migrated {}\n", program.service);
   return {};
 }
@@ -224,6 +213,35 @@ Result<obs::Level> ParseLogLevel(std::string_view name) {
   if (name == "error") return obs::Level::kError;
   return Fail(Code::kInvalidArgument, "usage",
               fmt::format("--log-level is debug, info, warning or error, not \"{}\"", name));
+}
+
+Result<ProcessConfig> ReadConfig(const ServiceProgram& program, const std::filesystem::path& file,
+                                 const std::filesystem::path& data) {
+  ProcessConfig config;
+  config::Keys keys;
+  AddProcessKeys(keys, config, program);
+  program.add_keys(keys);
+  Invocation invocation;
+  invocation.config_file = file;
+  BOXOFFICE_TRY(Configure(keys, invocation));
+  if (!data.empty()) config.data = data;
+  FillIn(config, program);
+  return config;
+}
+
+Result<void> Prepare(const ProcessConfig& config, const ServiceProgram& program) {
+  std::error_code error;
+  std::filesystem::create_directories(config.data, error);
+  if (error) {
+    return Fail(Code::kPermissionDenied, "data_folder_unwritable",
+                fmt::format("{}: {}", config.data.string(), error.message()));
+  }
+  if (program.migrate) BOXOFFICE_TRY(program.migrate(config.store_url));
+  bus::BusNeeds needs{.published = program.topics, .group = {}, .consumed = program.consumed_topics};
+  if (!needs.consumed.empty()) needs.group = program.service;
+  needs.partitions = config.bus_partitions;
+  needs.replication_factor = config.bus_replication_factor;
+  return bus::PrepareBus(config.bus_url, needs);
 }
 
 int ServeMain(int argc, char** argv, const ServiceProgram& program) {

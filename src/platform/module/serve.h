@@ -39,6 +39,17 @@ struct ProcessConfig {
 // Adds the keys of `config`, which has a peer for each of `program`'s afterwards.
 void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProgram& program);
 
+// The configuration that a process of `program` has: by `file` (empty: none) and the environment, in the data
+// folder `data` (empty: the one that is configured). What is left to the process to choose is chosen. Error:
+// config.
+[[nodiscard]] Result<ProcessConfig> ReadConfig(const ServiceProgram& program,
+                                               const std::filesystem::path& file,
+                                               const std::filesystem::path& data);
+
+// Brings the store's schema up to date and creates the topics: what `migrate` does. Again: no effect. Errors:
+// data_folder_unwritable, and those of the store and the bus.
+[[nodiscard]] Result<void> Prepare(const ProcessConfig& config, const ServiceProgram& program);
+
 // "debug", "info", "warning" or "error". Error: usage.
 [[nodiscard]] Result<obs::Level> ParseLogLevel(std::string_view name);
 

@@ -5,6 +5,11 @@
 #include "services/payment/store_postgres.h"
 #include "services/payment/store_sqlite.h"
 
+namespace boxoffice::sql {
+std::span<const Migration> payment_sqlite_schema();
+std::span<const Migration> payment_postgres_schema();
+}  // namespace boxoffice::sql
+
 namespace boxoffice::payment {
 
 Result<OpenedStores> OpenStores(std::string_view url) {
@@ -28,6 +33,10 @@ Result<OpenedStores> OpenStores(std::string_view url) {
 Result<void> MigrateStores(std::string_view url) {
   BOXOFFICE_TRY(OpenStores(url));
   return {};
+}
+
+module::StoreRows MovedRows() {
+  return module::SqlRows("payment", sql::payment_sqlite_schema(), sql::payment_postgres_schema());
 }
 
 }  // namespace boxoffice::payment

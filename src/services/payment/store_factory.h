@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "platform/module/store_rows.h"
 #include "platform/outbox/outbox.h"
 #include "services/payment/store.h"
 
@@ -23,5 +24,8 @@ struct OpenedStores {
 
 // Brings the schema up to date. Again: no effect. Errors: as OpenStores.
 [[nodiscard]] Result<void> MigrateStores(std::string_view url);
+
+// All that either store holds, to be moved to the other.
+[[nodiscard]] module::StoreRows MovedRows();
 
 }  // namespace boxoffice::payment

@@ -104,6 +104,7 @@ module::ServiceProgram Program() {
     module::AddTokenKeys(keys, *secrets);
   };
   program.migrate = MigrateStores;
+  program.rows = MovedRows();
   program.make = [config,
                   secrets](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
     BOXOFFICE_ASSIGN(config->keys, module::MakeKeyRing(*secrets));

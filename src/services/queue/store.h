@@ -40,13 +40,16 @@ class Store {
   [[nodiscard]] virtual Result<int64_t> Purge(Timestamp before, int64_t limit) = 0;
 };
 
-// The sessions of a show as they are stored, for the auditor: beside the store, so that reading never waits
+// What is stored of a show, for the auditor and for moving it: beside the store, so that reading never waits
 // for a batch. Belongs to one thread at a time.
 class History {
  public:
   virtual ~History() = default;
   // At most `limit` sessions with a sequence above `after`, by sequence. Errors: database_unavailable.
   [[nodiscard]] virtual Result<std::vector<Session>> Sessions(int64_t show_id, uint64_t after,
+                                                              int64_t limit) = 0;
+  // At most `limit` records of sagas with an id above `after`, by id. Errors: database_unavailable.
+  [[nodiscard]] virtual Result<std::vector<SagaRecord>> Sagas(int64_t show_id, SagaId after,
                                                               int64_t limit) = 0;
 };
 

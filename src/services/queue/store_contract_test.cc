@@ -1,4 +1,5 @@
 // What every store of the waiting room does alike. Add a store: add its factory at the end.
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -7,10 +8,12 @@
 #include <gmock/gmock.h>
 
 #include "base/random.h"
+#include "platform/archive/rows.h"
 #include "platform/sql/sqlite.h"
 #include "services/queue/queue_rules.h"
 #include "services/queue/store.h"
 #include "services/queue/store_redis.h"
+#include "services/queue/store_rows.h"
 #include "services/queue/store_sqlite.h"
 #include "testing/redis_server.h"
 #include "testing/temp_dir.h"
@@ -289,6 +292,120 @@ TEST_P(StoreContractTest, WhatIsPurgedIsGoneFromEveryList) {
   EXPECT_THAT(Live().second, ElementsAre(sessions.back()));
   EXPECT_THAT(*stores_.history->Sessions(7, 0, 10), ElementsAre(sessions.back()));
   EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 1'000), 0);
+}
+
+TEST_P(StoreContractTest, SagasGoByPages) {
+  std::vector<SagaRecord> sagas;
+  for (int i = 0; i < 5; ++i) {
+    sagas.push_back(
+        {SagaId::Make(kNow, random_), SagaEnding::kMoved, {7, 1}, ReservationId::Make(kNow, random_), kNow});
+  }
+  std::ranges::sort(sagas, {}, &SagaRecord::saga);
+  Changes changes{.sagas = sagas};
+  changes.sagas.push_back({.saga = SagaId::Make(kNow, random_), .session = {8, 1}, .recorded_at = kNow});
+  ASSERT_TRUE(Saves(changes));
+  EXPECT_THAT(*stores_.history->Sagas(7, {}, 2), ElementsAre(sagas[0], sagas[1]));
+  EXPECT_THAT(*stores_.history->Sagas(7, sagas[1].saga, 10), ElementsAre(sagas[2], sagas[3], sagas[4]));
+  EXPECT_THAT(*stores_.history->Sagas(9, {}, 10), IsEmpty());
+}
+
+// Shows with everything that there can be: enough for several pages, a show that nobody joined, tombstones.
+class MovedQueue {
+ public:
+  explicit MovedQueue(Random& random) {
+    Session bound{.show_id = 7,
+                  .sequence = 3,
+                  .user_id = "mina",
+                  .state = SessionState::kActive,
+                  .joined_at = kNow,
+                  .admitted_at = kNow + milliseconds(1),
+                  .saga = SagaId::Make(kNow, random),
+                  .reservation = ReservationId::Make(kNow, random)};
+    Session completed = bound;
+    completed.sequence = 4;
+    completed.state = SessionState::kCompleted;
+    completed.ended_at = kNow + milliseconds(2);
+    changes_.shows.push_back({.show = {.show_id = 7,
+                                       .settings = {0.125, 9, QueueState::kPaused},
+                                       .last_sequence = 25'000,
+                                       .head_sequence = 4,
+                                       .completed = 1,
+                                       .expired = 2},
+                              .durable = true});
+    for (Session session : {bound, completed})
+      changes_.shows[0].sessions.push_back({.session = std::move(session), .is_new = true, .durable = true});
+    for (uint64_t sequence = 5; sequence <= 25'000; ++sequence) {
+      Session waiting{.show_id = 7,
+                      .sequence = sequence,
+                      .user_id = "user" + std::to_string(sequence),
+                      .state = SessionState::kWaiting,
+                      .joined_at = kNow};
+      changes_.shows[0].sessions.push_back({.session = std::move(waiting), .is_new = true, .durable = true});
+    }
+    changes_.shows.push_back({.show = {.show_id = 8}, .durable = true});
+    changes_.sagas.push_back({SagaId::Make(kNow, random), SagaEnding::kUndone, {7, 0}, {}, kNow});
+    changes_.sagas.push_back(
+        {SagaId::Make(kNow, random), SagaEnding::kMoved, {7, 3}, bound.reservation, kNow + milliseconds(5)});
+  }
+  [[nodiscard]] const Changes& changes() const { return changes_; }
+
+ private:
+  Changes changes_;
+};
+
+TEST_P(StoreContractTest, AllRowsCanBeMovedToAnyStoreAndBack) {
+  ASSERT_TRUE(Saves(MovedQueue(random_).changes()));
+  const auto dump = [](Stores& stores) {
+    return [&stores](archive::Sink& sink) { return DumpRows(stores, sink); };
+  };
+  const archive::Digest before = archive::DigestOf(dump(stores_)).value();
+  EXPECT_EQ(before.rows(), 25'002);
+  testbed::TempDir dir;
+  Stores sqlite = OpenSqlite(dir.path() / "queue.db").value();
+  ASSERT_TRUE(LoadRows(sqlite, dump(stores_)));
+  EXPECT_EQ(archive::DigestOf(dump(sqlite))->ToHex(), before.ToHex());
+  const auto [shows, sessions] = Live();
+
+  home_.reset();
+  home_ = GetParam().make_home();  // an empty one
+  Reopen();
+  EXPECT_EQ(archive::DigestOf(dump(stores_))->rows(), 0);
+  ASSERT_TRUE(LoadRows(stores_, dump(sqlite)));
+  EXPECT_EQ(archive::DigestOf(dump(stores_))->ToHex(), before.ToHex());
+  Reopen();
+  EXPECT_EQ(Live().second, sessions) << "who waits keeps the place";
+  ASSERT_EQ(Live().first.size(), 2U);
+  EXPECT_EQ(Live().first[0].settings, shows[0].settings);
+  EXPECT_TRUE(Saves(ChangesOf(Live().first[0], {}))) << "and the queue goes on";
+}
+
+TEST_P(StoreContractTest, RowsAreNotLoadedOverThoseOfAnotherQueue) {
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 1), {NewSession(1, SessionState::kWaiting)})));
+  testbed::TempDir dir;
+  Stores other = OpenSqlite(dir.path() / "queue.db").value();
+  ASSERT_TRUE(other.store->Save(ChangesOf(ShowOf(0, 1), {NewSession(1, SessionState::kActive)})));
+  const auto loaded = LoadRows(stores_, [&](archive::Sink& sink) { return DumpRows(other, sink); });
+  ASSERT_FALSE(loaded.has_value());
+  EXPECT_EQ(loaded.error().reason, "target_not_empty");
+  EXPECT_THAT(Live().second, ElementsAre(NewSession(1, SessionState::kWaiting)));
+}
+
+TEST_P(StoreContractTest, RowsOfAnotherFormAreRefused) {
+  const auto load = [&](const archive::Table& table, archive::Row row) {
+    return LoadRows(stores_, [&](archive::Sink& sink) -> Result<void> {
+      BOXOFFICE_TRY(sink.Begin(table));
+      return sink.Add({&row, 1});
+    });
+  };
+  EXPECT_EQ(load({"place", {"id"}}, {int64_t{1}}).error().reason, "archive_schema");
+  const archive::Table saga{"saga",
+                            {"saga_id", "ending", "show_id", "sequence", "reservation_id", "recorded_at_ms"}};
+  EXPECT_EQ(
+      load(saga, {std::string("short"), int64_t{1}, int64_t{7}, int64_t{1}, archive::Value(), int64_t{1}})
+          .error()
+          .reason,
+      "archive_schema");
+  EXPECT_EQ(load(saga, {int64_t{1}}).error().reason, "archive_schema");
 }
 
 class SqliteHome final : public Home {

@@ -2,6 +2,7 @@
 
 #include "platform/module/store_url.h"
 #include "services/queue/store_redis.h"
+#include "services/queue/store_rows.h"
 #include "services/queue/store_sqlite.h"
 
 namespace boxoffice::queue {
@@ -15,6 +16,20 @@ Result<Stores> OpenStores(std::string_view url) {
 Result<void> MigrateStores(std::string_view url) {
   BOXOFFICE_TRY(OpenStores(url));
   return {};
+}
+
+module::StoreRows MovedRows() {
+  module::StoreRows rows;
+  rows.version = kRowsVersion;
+  rows.dump = [](std::string_view url, archive::Sink& sink) -> Result<void> {
+    BOXOFFICE_ASSIGN(Stores stores, OpenStores(url));
+    return DumpRows(stores, sink);
+  };
+  rows.load = [](std::string_view url, const archive::Dump& from) -> Result<void> {
+    BOXOFFICE_ASSIGN(Stores stores, OpenStores(url));
+    return LoadRows(stores, from);
+  };
+  return rows;
 }
 
 }  // namespace boxoffice::queue

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "platform/module/store_rows.h"
 #include "services/queue/store.h"
 
 namespace boxoffice::queue {
@@ -18,5 +19,8 @@ namespace boxoffice::queue {
 
 // Brings the schema up to date. Again: no effect. Errors: as OpenStores.
 [[nodiscard]] Result<void> MigrateStores(std::string_view url);
+
+// All that any of the stores holds, to be moved to another (store_rows.h).
+[[nodiscard]] module::StoreRows MovedRows();
 
 }  // namespace boxoffice::queue

@@ -526,6 +526,21 @@ class RedisHistory final : public History {
     return sessions;
   }
 
+  Result<std::vector<SagaRecord>> Sagas(int64_t show_id, SagaId after, int64_t limit) override {
+    const std::string from = after.IsNil() ? "-" : fmt::format("({}\xff", after.bytes());
+    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies,
+                     reader_.Read({Request::Command({"ZRANGEBYLEX", KeyOf(show_id, "saga"), from, "+",
+                                                     "LIMIT", "0", fmt::to_string(limit)})}));
+    const redis::Value rows = replies[0].value();
+    std::vector<SagaRecord> sagas;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto record = UnpackSaga(rows[i].Text(), show_id);
+      if (!record) return Fail(Code::kInternal, "row_malformed", fmt::format("a saga of show {}", show_id));
+      sagas.push_back(*record);
+    }
+    return sagas;
+  }
+
  private:
   const std::unique_ptr<redis::Client> client_;
   Reader reader_;

@@ -36,6 +36,9 @@ constexpr std::string_view kReadPage =
     "SELECT " SESSION_COLUMNS " FROM session WHERE show_id = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
 constexpr std::string_view kReadSaga =
     "SELECT ending, show_id, sequence, reservation_id, recorded_at_ms FROM saga WHERE saga_id = ?1";
+constexpr std::string_view kReadSagaPage =
+    "SELECT saga_id, ending, sequence, reservation_id, recorded_at_ms FROM saga "
+    "WHERE show_id = ?1 AND saga_id > ?2 ORDER BY saga_id LIMIT ?3";
 // The version closes the race between two processes that loaded the same show: the second one changes no row.
 constexpr std::string_view kWriteShow =
     "INSERT INTO show(show_id, version, state, rate_per_s, active_cap, last_sequence, head_sequence, "
@@ -266,7 +269,9 @@ class SqliteStore final : public Store {
 class SqliteHistory final : public History {
  public:
   explicit SqliteHistory(sql::Database database)
-      : database_(std::move(database)), read_page_(database_.Prepare(kReadPage)) {}
+      : database_(std::move(database)),
+        read_page_(database_.Prepare(kReadPage)),
+        read_saga_page_(database_.Prepare(kReadSagaPage)) {}
 
   Result<std::vector<Session>> Sessions(int64_t show_id, uint64_t after, int64_t limit) override {
     std::vector<Session> sessions;
@@ -278,9 +283,24 @@ class SqliteHistory final : public History {
     }
   }
 
+  Result<std::vector<SagaRecord>> Sagas(int64_t show_id, SagaId after, int64_t limit) override {
+    std::vector<SagaRecord> sagas;
+    read_saga_page_.Bind(show_id, after, limit);
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, read_saga_page_.Step());
+      if (!more) return sagas;
+      sagas.push_back({IdAt<SagaId>(read_saga_page_, 0),
+                       static_cast<SagaEnding>(read_saga_page_.Int(1)),
+                       {show_id, static_cast<uint64_t>(read_saga_page_.Int(2))},
+                       IdAt<ReservationId>(read_saga_page_, 3),
+                       FromUnixMs(read_saga_page_.Int(4))});
+    }
+  }
+
  private:
   sql::Database database_;
   sql::Statement read_page_;
+  sql::Statement read_saga_page_;
 };
 
 }  // namespace

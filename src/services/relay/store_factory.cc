@@ -4,6 +4,11 @@
 #include "services/relay/store_postgres.h"
 #include "services/relay/store_sqlite.h"
 
+namespace boxoffice::sql {
+std::span<const Migration> relay_sqlite_schema();
+std::span<const Migration> relay_postgres_schema();
+}  // namespace boxoffice::sql
+
 namespace boxoffice::relay {
 
 Result<std::unique_ptr<Store>> OpenStore(std::string_view url) {
@@ -17,6 +22,10 @@ Result<std::unique_ptr<Store>> OpenStore(std::string_view url) {
 Result<void> MigrateStores(std::string_view url) {
   BOXOFFICE_TRY(OpenStore(url));
   return {};
+}
+
+module::StoreRows MovedRows() {
+  return module::SqlRows("relay", sql::relay_sqlite_schema(), sql::relay_postgres_schema());
 }
 
 }  // namespace boxoffice::relay

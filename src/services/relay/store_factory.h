@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "platform/module/store_rows.h"
 #include "services/relay/store.h"
 
 namespace boxoffice::relay {
@@ -19,5 +20,8 @@ namespace boxoffice::relay {
 
 // Brings the schema up to date. Again: no effect. Errors: as OpenStore.
 [[nodiscard]] Result<void> MigrateStores(std::string_view url);
+
+// All that either store holds, to be moved to the other.
+[[nodiscard]] module::StoreRows MovedRows();
 
 }  // namespace boxoffice::relay

@@ -174,6 +174,7 @@ module::ServiceProgram Program() {
   program.topics = {"reservation"};
   program.add_keys = [config](config::Keys& keys) { AddKeys(keys, *config); };
   program.migrate = MigrateStores;
+  program.rows = MovedRows();
   program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
     const Policy& policy = config->service.policy;
     if (policy.renew_every * 2 >= policy.lease) {

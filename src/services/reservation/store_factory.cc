@@ -5,6 +5,11 @@
 #include "services/reservation/store_postgres.h"
 #include "services/reservation/store_sqlite.h"
 
+namespace boxoffice::sql {
+std::span<const Migration> reservation_sqlite_schema();
+std::span<const Migration> reservation_postgres_schema();
+}  // namespace boxoffice::sql
+
 namespace boxoffice::reservation {
 
 Result<OpenedStores> OpenStores(std::string_view url, Random& random) {
@@ -33,6 +38,10 @@ Result<void> MigrateStores(std::string_view url) {
   SeededRandom random(SystemSeed());
   BOXOFFICE_TRY(OpenStores(url, random));
   return {};
+}
+
+module::StoreRows MovedRows() {
+  return module::SqlRows("reservation", sql::reservation_sqlite_schema(), sql::reservation_postgres_schema());
 }
 
 }  // namespace boxoffice::reservation

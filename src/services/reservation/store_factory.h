@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "platform/module/store_rows.h"
 #include "platform/outbox/outbox.h"
 #include "services/reservation/store.h"
 
@@ -30,5 +31,8 @@ struct OpenedStores {
 
 // Brings the schema up to date. Again: no effect. Errors: as OpenStores.
 [[nodiscard]] Result<void> MigrateStores(std::string_view url);
+
+// All that either store holds, to be moved to the other.
+[[nodiscard]] module::StoreRows MovedRows();
 
 }  // namespace boxoffice::reservation

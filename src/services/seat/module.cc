@@ -114,6 +114,7 @@ module::ServiceProgram Program() {
   program.topics = {"seat"};
   program.add_keys = [config](config::Keys& keys) { AddKeys(keys, *config); };
   program.migrate = MigrateStores;
+  program.rows = MovedRows();
   program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
     return std::make_unique<SeatModule>(runtime, *config);
   };

@@ -5,6 +5,11 @@
 #include "services/seat/store_postgres.h"
 #include "services/seat/store_sqlite.h"
 
+namespace boxoffice::sql {
+std::span<const Migration> seat_sqlite_schema();
+std::span<const Migration> seat_postgres_schema();
+}  // namespace boxoffice::sql
+
 namespace boxoffice::seat {
 
 Result<OpenedStores> OpenStores(std::string_view url, Random& random) {
@@ -33,6 +38,10 @@ Result<void> MigrateStores(std::string_view url) {
   SeededRandom random(SystemSeed());
   BOXOFFICE_TRY(OpenStores(url, random));
   return {};
+}
+
+module::StoreRows MovedRows() {
+  return module::SqlRows("seat", sql::seat_sqlite_schema(), sql::seat_postgres_schema());
 }
 
 }  // namespace boxoffice::seat

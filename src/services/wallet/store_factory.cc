@@ -5,6 +5,11 @@
 #include "services/wallet/store_postgres.h"
 #include "services/wallet/store_sqlite.h"
 
+namespace boxoffice::sql {
+std::span<const Migration> wallet_sqlite_schema();
+std::span<const Migration> wallet_postgres_schema();
+}  // namespace boxoffice::sql
+
 namespace boxoffice::wallet {
 
 Result<OpenedStores> OpenStores(std::string_view url) {
@@ -28,6 +33,10 @@ Result<OpenedStores> OpenStores(std::string_view url) {
 Result<void> MigrateStores(std::string_view url) {
   BOXOFFICE_TRY(OpenStores(url));
   return {};
+}
+
+module::StoreRows MovedRows() {
+  return module::SqlRows("wallet", sql::wallet_sqlite_schema(), sql::wallet_postgres_schema());
 }
 
 }  // namespace boxoffice::wallet

@@ -1,0 +1,60 @@
+// Where every service of a system keeps its data, and the bus, while the system is stopped: for `export` and
+// `import`.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "boxoffice/private_stores.h"
+#include "platform/module/process.h"
+#include "platform/module/program.h"
+#include "platform/module/serve.h"
+
+namespace boxoffice {
+
+struct PlacesOptions {
+  std::filesystem::path config;  // a folder with SERVICE.toml of each service; empty: none
+  std::filesystem::path data;    // the data folder; with `config`: empty, or over what the files say
+  // The data folder is that of `up --scaled`: its servers are started, and stopped at the end.
+  bool own_servers = false;
+  bool make = false;                            // what is not there is made; else it is an error
+  std::optional<std::string> kafka_class_path;  // of own servers; nullopt: they have no Kafka
+};
+
+struct Place {
+  module::ServiceProgram program;
+  module::ProcessConfig config;
+};
+
+// Holds the locks of the data folders meanwhile. Not thread-safe; its servers end with the main thread.
+class Places {
+ public:
+  // Errors: no_data_folder (kNotFound), data_folder_in_use (a system runs there), data_folder_unwritable,
+  // config (also: services that name different buses), and those of PrivateStores.
+  [[nodiscard]] static Result<std::unique_ptr<Places>> Open(const PlacesOptions& options);
+  ~Places();
+  Places(const Places&) = delete;
+  Places& operator=(const Places&) = delete;
+
+  // Of every service, in the order of ServicePrograms.
+  [[nodiscard]] const std::vector<Place>& all() const { return all_; }
+  [[nodiscard]] const std::string& bus_url() const { return all_.front().config.bus_url; }
+  // All that are published to, sorted.
+  [[nodiscard]] std::vector<std::string> Topics() const;
+
+ private:
+  Places() = default;
+  [[nodiscard]] Result<void> Lock(const std::filesystem::path& folder, const std::string& service);
+  [[nodiscard]] Result<void> OpenOwn(const PlacesOptions& options);
+  [[nodiscard]] Result<void> OpenConfigured(const PlacesOptions& options);
+
+  std::vector<module::DataFolder> locks_;
+  std::optional<PrivateStores> servers_;
+  std::vector<Place> all_;
+};
+
+}  // namespace boxoffice

@@ -1,0 +1,39 @@
+#include "platform/module/store_rows.h"
+
+#include <filesystem>
+
+#include "platform/archive/postgres_tables.h"
+#include "platform/archive/sqlite_tables.h"
+#include "platform/module/store_url.h"
+
+namespace boxoffice::module {
+namespace {
+
+constexpr std::string_view kKnown = "sqlite:DIR or postgresql://USER@HOST/DATABASE";
+
+}  // namespace
+
+StoreRows SqlRows(std::string service, std::span<const sql::Migration> sqlite,
+                  std::span<const sql::Migration> postgres) {
+  const auto source = [=](std::string_view url) {
+    return archive::PostgresSource{std::string(url), service, postgres, sqlite};
+  };
+  const auto file = [=](const std::filesystem::path& folder) { return folder / (service + ".db"); };
+  StoreRows rows;
+  rows.version = sqlite.back().version;
+  rows.dump = [=](std::string_view url, archive::Sink& sink) -> Result<void> {
+    if (const auto folder = SqliteFolder(url); !folder.empty())
+      return archive::DumpSqlite(file(folder), sqlite, sink);
+    if (IsPostgres(url)) return archive::DumpPostgres(source(url), sink);
+    return NoStoreFor(url, kKnown);
+  };
+  rows.load = [=](std::string_view url, const archive::Dump& from) -> Result<void> {
+    if (const auto folder = SqliteFolder(url); !folder.empty())
+      return archive::LoadSqlite(file(folder), sqlite, from);
+    if (IsPostgres(url)) return archive::LoadPostgres(source(url), from);
+    return NoStoreFor(url, kKnown);
+  };
+  return rows;
+}
+
+}  // namespace boxoffice::module
