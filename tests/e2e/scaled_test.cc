@@ -1,29 +1,20 @@
 // `boxoffice up --scaled`: every service as a process of its own, started, watched and ended by one.
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <map>
-#include <optional>
 
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "e2e/parts.h"
 #include "e2e/system.h"
+#include "testing/kafka_broker.h"
 
 namespace boxoffice::e2e {
 namespace {
 
 using ::testing::HasSubstr;
-
-json::value Ps(const System& system) {
-  const Finished ps = RunCommand({BinDir() / "boxoffice", "ps", "--data", system.data_dir()}, seconds(10));
-  EXPECT_EQ(ps.exit_code, 0) << ps.err;
-  return ps.exit_code == 0 ? json::parse(ps.out) : json::value();
-}
 
 std::vector<pid_t> PidsOf(const json::value& ps) {
   std::vector<pid_t> pids;
@@ -32,13 +23,6 @@ std::vector<pid_t> PidsOf(const json::value& ps) {
       pids.push_back(process.at("pid").to_number<pid_t>());
   }
   return pids;
-}
-
-// Nobody may have waited for one that has ended: then it is there still, as a zombie.
-bool IsGone(pid_t pid) {
-  std::ifstream in(fmt::format("/proc/{}/stat", pid));
-  const std::string stat(std::istreambuf_iterator<char>(in), {});
-  return stat.empty() || stat.contains(") Z ");
 }
 
 bool AllGone(const std::vector<pid_t>& pids) { return std::ranges::all_of(pids, IsGone); }
@@ -113,18 +97,9 @@ TEST(Scaled, AServerThatDiesIsStartedAgainWithItsData) {
   system.ExpectCleanAudit();
 }
 
-// The jars of Kafka, as ./dev up --scaled gives them; nullopt: they can't be had.
-std::optional<std::string> KafkaClassPath() {
-  const Finished run = RunCommand({"/bin/bash", BOXOFFICE_SOURCE_DIR "/tools/dev/kafka.sh"}, seconds(240));
-  if (run.exit_code != 0) return std::nullopt;
-  return run.out.substr(0, run.out.find('\n'));
-}
-
 TEST(Scaled, TwoReplicasSellTogetherThroughPostgresRedisAndKafkaAndOneMayDie) {
-  const auto class_path = KafkaClassPath();
-  if (!class_path && std::getenv("BOXOFFICE_REQUIRE_ALL") == nullptr) GTEST_SKIP() << "Kafka is missing";
-  ASSERT_TRUE(class_path.has_value()) << "Kafka is missing";
-  System system({"--scaled", "--no-seed", "--replicas", "2", "--kafka-class-path", *class_path});
+  BOXOFFICE_NEED_KAFKA();
+  System system({"--no-seed"}, Form::kScaled);
   ASSERT_TRUE(system.ready());
   const std::string show = system.CreateShow();
   const auto sell = [&](int first, int last) {

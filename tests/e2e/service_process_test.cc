@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "e2e/service.h"
 #include "e2e/system.h"
 
 namespace boxoffice::e2e {
@@ -13,27 +14,6 @@ namespace {
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// `boxoffice serve SERVICE` on a folder, once it is ready.
-class Service {
- public:
-  Service(const std::string& service, const std::filesystem::path& folder, std::vector<std::string> flags) {
-    std::vector<std::string> command{BinDir() / "boxoffice", "serve", service, "--data", folder / "data"};
-    command.insert(command.end(), flags.begin(), flags.end());
-    process_.emplace(command, Process::Options{{}, folder / "stderr"});
-    ready_line_ = process_->ReadLine(seconds(30)).value_or("");
-    const std::string admin = process_->ReadLine(seconds(10)).value_or("");
-    if (admin.starts_with("admin 127.0.0.1:")) admin_port_ = PortOf(admin);
-  }
-  [[nodiscard]] const std::string& ready_line() const { return ready_line_; }
-  [[nodiscard]] Reply Admin(const std::string& path) const { return Api(admin_port_).Call("GET", path); }
-  Process& process() { return *process_; }
-
- private:
-  std::optional<Process> process_;
-  std::string ready_line_;
-  uint16_t admin_port_ = 0;
-};
 
 Finished RunService(std::vector<std::string> words) {
   words.insert(words.begin(), {BinDir() / "boxoffice", "serve"});
@@ -78,8 +58,7 @@ TEST(ServiceProcess, AtTheSignalItIsNotReadyButServesUntilTheNoticeIsOver) {
   EXPECT_EQ(api.Call("GET", "/openapi.yaml").status, 200) << "it still serves";
   EXPECT_EQ(gateway.process().Wait(seconds(10)), 0);
   EXPECT_GE(std::chrono::steady_clock::now() - signalled, seconds(2));
-  std::ifstream in(dir.path() / "stderr");
-  const std::string log(std::istreambuf_iterator<char>(in), {});
+  const std::string log = gateway.Log();
   EXPECT_LT(log.find("not_ready"), log.find("draining"));
   EXPECT_LT(log.find("draining"), log.find("\"stopped\""));
 }
