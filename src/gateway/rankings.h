@@ -23,19 +23,23 @@ class Rankings {
 
   explicit Rankings(Backends& backends) : backends_(backends) {}
 
-  // The first kRows of the ranking, as of now; as it was last told, with its as_of_ms, where the service does
-  // not answer, and to whoever comes while it is being asked. Errors: the call's, where nothing was told yet.
-  // `by` and `window` are valid ones, of which there are eight in all.
+  // The first kRows of the ranking, as of now; or as it was last told, with its as_of_ms, at once: while the
+  // service is being asked, and from the first time that it does not answer until it does. Errors: the
+  // call's, where nothing was told yet. `by` and `window` are valid ones, of which there are eight in all.
   asio::awaitable<Result<Answer>> Get(std::string by, std::string window, std::string traceparent);
 
  private:
   struct Entry {
     Answer last;  // null: none yet
     bool asking = false;
+    Error error;  // of the last time that it was asked; no reason: there was none
   };
+  using Key = std::pair<std::string, std::string>;
+
+  asio::awaitable<void> Refresh(Key key, std::string traceparent);
 
   Backends& backends_;
-  std::map<std::pair<std::string, std::string>, Entry> entries_;
+  std::map<Key, Entry> entries_;
 };
 
 }  // namespace boxoffice::gateway

@@ -53,7 +53,7 @@ class Load::Client {
         pause_(options.pause),
         random_(options.seed + static_cast<uint64_t>(number) + 1),
         stop_(stop),
-        api_(system.AnyGateway()) {
+        api_(options.gateway != 0 ? options.gateway : system.AnyGateway()) {
     api_.SetTimeout(options.timeout);
   }
 

@@ -21,6 +21,7 @@ struct LoadOptions {
   uint64_t seed = 1;
   milliseconds pause{0};         // of a client, between two buyers
   milliseconds timeout{20'000};  // without an answer by then, it is lost
+  uint16_t gateway = 0;          // whom they ask; 0: each client another one, by turns
 };
 
 // Runs from its constructor to Stop. Use it from one thread.

@@ -17,6 +17,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr seconds kFrozenFor{20};
+constexpr seconds kKilledFor{3};       // at least: one that is killed is back in less
 constexpr milliseconds kBetween{250};  // two questions on one route
 constexpr int kCrowd = 80;             // as many as ask in that time, on a route where everybody asks once
 constexpr seconds kSlowMachine{4};     // beyond what the gateway's own time-outs allow
@@ -163,10 +164,11 @@ Answers UnderFault::AskWhile(const std::vector<std::string>& down) {
     EXPECT_FALSE(of_it.empty()) << name;
     parts.insert(parts.end(), of_it.begin(), of_it.end());
   }
-  return AskWhile(parts, system_->port());
+  return AskWhile(parts);
 }
 
-Answers UnderFault::AskWhile(const std::vector<Part>& down, uint16_t gateway) {
+Answers UnderFault::AskWhile(const std::vector<Part>& down, std::optional<uint16_t> only) {
+  const uint16_t gateway = only.value_or(system_->port());
   crowd_ = std::make_unique<Crowd>(*system_, show_, gateway, tests_);
   Answers answers;
   crowd_->ComeIn();
@@ -175,7 +177,8 @@ Answers UnderFault::AskWhile(const std::vector<Part>& down, uint16_t gateway) {
                                  LoadOptions{.name = fmt::format("load{}-", tests_),
                                              .clients = 4,
                                              .seed = static_cast<uint64_t>(tests_) * 100,
-                                             .pause = milliseconds(20)});
+                                             .pause = milliseconds(20),
+                                             .gateway = only.value_or(0)});
   std::this_thread::sleep_for(seconds(1));
   std::optional<Frozen> frozen;
   if (IsFrozen()) {
@@ -204,6 +207,7 @@ Answers UnderFault::AskWhile(const std::vector<Part>& down, uint16_t gateway) {
   if (IsFrozen()) {
     std::this_thread::sleep_for(kFrozenFor);
   } else {
+    std::this_thread::sleep_for(kKilledFor);
     EXPECT_TRUE(AwaitRestart(*system_, down)) << "it was not started again: " << system_->Log();
   }
   over = true;

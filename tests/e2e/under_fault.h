@@ -46,10 +46,10 @@ class UnderFault : public ::testing::TestWithParam<Fault> {
 
   [[nodiscard]] static bool IsFrozen() { return GetParam() == Fault::kFrozen; }
   // Does it to all the parts of these names, and asks on every route meanwhile: for 20 s, or, where they are
-  // killed, until all have been started again.
+  // killed, for 3 s and until all have been started again.
   Answers AskWhile(const std::vector<std::string>& down);
-  // The same for parts that are given; `gateway`: whom the buyers ask.
-  Answers AskWhile(const std::vector<Part>& down, uint16_t gateway);
+  // The same for parts that are given; all ask this gateway. Without one, the load asks all of them.
+  Answers AskWhile(const std::vector<Part>& down, std::optional<uint16_t> gateway = std::nullopt);
 
   // Every answer on these routes has a status of `expected`, and none came later than it may.
   static void ExpectGoOn(const Answers& answers, const std::vector<std::string>& routes);
