@@ -97,7 +97,7 @@ bool AwaitRestart(const System& system, const std::vector<Part>& before, millise
   return Eventually(
       [&] {
         const std::vector<Part> now = PartsOf(system, before.front().name);
-        return now.size() == before.size() && std::ranges::all_of(now, is_new);
+        return now.size() >= before.size() && std::ranges::all_of(now, is_new);
       },
       timeout);
 }

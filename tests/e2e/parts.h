@@ -43,8 +43,8 @@ class Frozen {
 };
 
 void Kill9(const std::vector<Part>& parts);
-// Waits until as many run as are in `before`, as other processes, and answer that they are ready (where they
-// can be asked). False: not in time.
+// Waits until all of that name run and answer that they are ready (where they can be asked), and none is one
+// of `before`, which were killed. False: not in time.
 [[nodiscard]] bool AwaitRestart(const System& system, const std::vector<Part>& before,
                                 milliseconds timeout = seconds(60));
 
