@@ -18,13 +18,18 @@ STOP_MS = 5_000
 
 def configuration(service, toml="", environment=None):
     """The effective configuration of a service with this file and environment. AssertionError: it refuses them."""
+    return tomllib.loads(_print_configuration(service, toml, tuple(sorted((environment or {}).items()))))
+
+
+@cache
+def _print_configuration(service, toml, environment):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "service.toml"
         file.write_text(toml)
         done = subprocess.run([PROGRAM, "serve", service, "config", "print", "--config", file], cwd=folder, text=True,
-                              env=environment or {}, capture_output=True, timeout=60, check=False)  # fmt: skip
+                              env=dict(environment), capture_output=True, timeout=60, check=False)  # fmt: skip
     assert done.returncode == 0, f"{service} refuses its configuration: {done.stderr.strip()}"
-    return tomllib.loads(done.stdout)
+    return done.stdout
 
 
 @cache
