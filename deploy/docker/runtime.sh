@@ -5,11 +5,15 @@
 set -euo pipefail
 bin=$1 out=$2
 
-package_of() {
+# Sets package_of[LIBRARY]; to search the lists of all packages takes a while.
+declare -A package_of
+find_package_of() {
   local file
+  [[ -z ${package_of[$1]-} ]] || return 0
   file=$(readlink -f "$1")
   # Debian's lists name some files by /lib, which is /usr/lib.
-  { dpkg-query -S "$file" 2>/dev/null || dpkg-query -S "${file#/usr}"; } | sed -n '1s/:.*//p'
+  package_of[$1]=$({ dpkg-query -S "$file" 2>/dev/null || dpkg-query -S "${file#/usr}"; } | sed -n '1s/:.*//p')
+  [[ -n ${package_of[$1]} ]] || { echo "runtime.sh: no package has $1" >&2; exit 1; }
 }
 
 for program in "$bin"/boxoffice "$bin"/boxoffice-*; do
@@ -19,9 +23,8 @@ for program in "$bin"/boxoffice "$bin"/boxoffice-*; do
   libraries=$(ldd "$program" | awk '$3 ~ "^/" { print $1, $3 }' | grep -F -w -f <(printf '%s\n' "$needed") | cut -d' ' -f2)
   packages=()
   for library in $libraries; do
-    package=$(package_of "$library")
-    [[ -n $package ]] || { echo "runtime.sh: no package has $library" >&2; exit 1; }
-    packages+=("$package")
+    find_package_of "$library"
+    packages+=("${package_of[$library]}")
   done
   mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
   into=$out/${name#boxoffice-}

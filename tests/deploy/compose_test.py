@@ -105,6 +105,12 @@ class ComposeTest(unittest.TestCase):
             seconds = int(self.services[service]["stop_grace_period"].removesuffix("s"))
             self.assertGreaterEqual(seconds * 1000, drain["notice_ms"] + drain["grace_ms"] + STOP_MS, service)
 
+    def test_callers_start_after_and_stop_before_whom_they_call(self):
+        for service in SERVICES:
+            needs = {"boxoffice": {"condition": "service_completed_successfully"}}
+            needs |= {callee: {"condition": "service_started"} for callee in edges()[0].get(service, ())}
+            self.assertEqual(self.services[service]["depends_on"], needs, service)
+
     def test_replicas_of_payment_share_the_sandbox(self):
         folder = self.effective("payment")["sandbox"]["file"].rsplit("/", 1)[0]
         self.assertIn(self.mounts("payment")[folder], self.compose["volumes"])

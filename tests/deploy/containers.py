@@ -1,9 +1,11 @@
 """Podman and buildah with storage, networks and configuration of their own, in a folder that is removed at the end:
-nothing that is there before is used, and nothing stays but what was asked to be kept in `cache`.
+nothing that is there before is used, and nothing stays but what was asked to be kept in `cache`. This process gets mounts of
+its own, and from leave_network on a network of its own, which end with it: bridges, rules of the firewall and what was mounted.
 
 As root, without systemd, inside a container: Docker's engine, cgroups of version 2 and user namespaces are not needed.
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -16,6 +18,13 @@ from pathlib import Path
 
 DEBIAN = "docker.io/library/debian:bookworm-slim"
 PULL_SECONDS = 120
+CLONE_NEWNS, CLONE_NEWNET = 0x0002_0000, 0x4000_0000  # <sched.h>; Python has unshare since 3.12
+
+
+def unshare(what):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(what) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
 
 
 class Failed(Exception):
@@ -30,6 +39,7 @@ class Containers:
         temporary = self.cache / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
         self._write_configuration()
+        self._leave_mounts()
         self.environment = {
             **os.environ,
             "BUILDAH_ISOLATION": "chroot",
@@ -39,6 +49,19 @@ class Containers:
             "DISABLE_HC_SYSTEMD": "true",
             "TMPDIR": str(temporary),
         }
+
+    def _leave_mounts(self):
+        unshare(CLONE_NEWNS)
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+        # What podman's networks keep outside of the folders that it can be told.
+        for folder in ("/run/containers", "/run/netns"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+
+    def leave_network(self):
+        """From here on, this process and its containers reach each other and nobody else."""
+        unshare(CLONE_NEWNET)
+        self.run("ip", "link", "set", "lo", "up")
 
     def _write_configuration(self):
         # No higher than what this process may have, and than what buildah leaves to a step of a build.
@@ -145,6 +168,8 @@ runroot = "{self.home}/graph-run"
         for line in reversed(Path("/proc/mounts").read_text().splitlines()):
             if line.split()[1].startswith(str(self.home)):
                 self.run("umount", "-l", line.split()[1], check=False)
+        for group in Path("/sys/fs/cgroup").glob("**/libpod_parent"):
+            self.run("rmdir", group, check=False)
         shutil.rmtree(self.home, ignore_errors=True)
         if self.home.exists():
             left.append(f"{self.home} can't be removed")

@@ -130,7 +130,8 @@ class Checks:
         """The same Dockerfile, whose stage `build` takes what is already built."""
         context = self.containers.home / "finished"
         context.mkdir()
-        self.containers.run(ROOT / "deploy/docker/runtime.sh", Path(self.options.binaries).resolve(), context / "out")
+        self.containers.run(ROOT / "deploy/docker/runtime.sh", Path(self.options.binaries).resolve(), context / "out",
+                            seconds=600)  # fmt: skip
         text = dockerfile.read_text()
         start, end = text.index("FROM debian:bookworm-slim AS tools"), text.index("# What all of them have")
         (context / "Dockerfile").write_text(text[:start] + "FROM scratch AS build\nCOPY out /out\n\n" + text[end:])
@@ -166,6 +167,7 @@ class Checks:
             print(f"  {store}: {image}, as {example[variable]} can't be pulled")
 
     def the_system_comes_up(self):
+        self.containers.leave_network()
         self.deployment.write_environment()
         self.deployment.compose("up", "-d", "--no-build", log=self.options.logs / "up.log", seconds=600)
 
@@ -182,6 +184,11 @@ class Checks:
                    lambda: fetch("GET", self.deployment.url + "/readyz")[0] == 200)  # fmt: skip
 
     def jobs_ended_well_and_replicas_run(self):
+        def have_ended():
+            replicas = self.deployment.replicas()
+            return all(not replicas[f"{job}_1"]["State"]["Running"] for job in ("certs", "boxoffice"))
+
+        await_that("the jobs have ended", 120, have_ended)
         count = {}
         for name, replica in self.deployment.replicas().items():
             state = replica["State"]
@@ -270,14 +277,17 @@ class Checks:
         await_that("a seat is sold afterwards", 60, self.sale.buy)
 
     def services_stop_by_themselves_in_time(self):
-        """A drain ends before the grace of compose.yaml does, and says so with 0."""
-        names = [f"{self.deployment.project}_{service}_1" for service in SERVICES]
-        self.containers.podman("stop", "--time", "35", *names, seconds=300)
-        for name in names:
-            state = self.containers.inspect(name)["State"]
-            assert state["ExitCode"] == 0, f"{name} ended with {state['ExitCode']}"
+        """A drain ends before the grace of compose.yaml does, and says so with 0. Callers first, as compose would."""
+        callees = ["queue", "seat", "wallet", "payment", "ranking", "relay"]
+        for services in (["gateway"], ["reservation"], callees):
+            names = [f"{self.deployment.project}_{service}_1" for service in services]
+            self.containers.podman("stop", "--time", "35", *names, seconds=300)
+            for name in names:
+                code = self.containers.inspect(name)["State"]["ExitCode"]
+                assert code == 0, f"{name} ended with {code}: {self.containers.podman_logs(name)[-1000:]}"
 
     def down_leaves_nothing(self):
+        keep_logs(self.deployment, self.options.logs)
         self.deployment.compose("down", "--volumes", "--timeout", "30", log=self.options.logs / "down.log", seconds=300)
         assert self.containers.podman("ps", "-aq").split() == []
         assert self.containers.podman("volume", "ls", "-q").split() == []
@@ -345,7 +355,7 @@ def main():
         deployment = Deployment(containers)
         passed, failed = run_checks(Checks(deployment, options))
         if failed or options.keep:
-            keep_logs(deployment, options.logs)
+            keep_logs(deployment, options.logs)  # of what is still there
             kept = cache / "logs"
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(options.logs, kept)
