@@ -113,6 +113,49 @@ TEST(ServiceProcess, AMistakeInTheFileIsOneLineThatNamesItsPlaceAndExit2) {
   EXPECT_THAT(finished.err, HasSubstr("lease.renew_ms must be less than half of lease.duration_ms"));
 }
 
+std::vector<std::string> TlsFlags(const std::filesystem::path& certs, const std::string& service) {
+  return {"--tls-ca-file",  certs / "ca.crt",          "--tls-certificate-file", certs / (service + ".crt"),
+          "--tls-key-file", certs / (service + ".key")};
+}
+
+// Payment lets the auditor ask and not the gateway, in whose process the auditor is.
+TEST(ServiceProcess, WithMutualTlsTheAuditorCallsAsItself) {
+  const testbed::TempDir dir;
+  const std::filesystem::path certs = dir.path() / "certs";
+  ASSERT_EQ(RunCommand({BinDir() / "boxoffice", "certs", "--out", certs}, seconds(30)).exit_code, 0);
+  const uint16_t port = FreePort();
+  std::vector<std::unique_ptr<Service>> services;
+  for (const char* name :
+       {"queue", "seat", "wallet", "payment", "reservation", "ranking", "relay", "gateway"}) {
+    std::vector<std::string> flags = TlsFlags(certs, name);
+    flags.insert(flags.end(), {"--drain-notice-ms=0", "--log-level", "warning"});
+    if (std::string_view(name) == "gateway")
+      flags.insert(flags.end(), {fmt::format("--listen=127.0.0.1:{}", port), "--audit-certificate-file",
+                                 certs / "audit.crt", "--audit-key-file", certs / "audit.key"});
+    services.push_back(std::make_unique<Service>(name, dir.path(), flags));
+    ASSERT_THAT(services.back()->ready_line(), testing::StartsWith("ready ")) << name;
+  }
+  const Finished audit = RunCommand({BinDir() / "boxoffice", "audit", "--json", "--data", dir.path() / "data",
+                                     "--url", fmt::format("http://127.0.0.1:{}", port)},
+                                    seconds(60));
+  EXPECT_EQ(audit.exit_code, 0) << audit.err;
+  EXPECT_THAT(audit.out, HasSubstr(R"("ok":true)"));
+}
+
+TEST(ServiceProcess, TheAuditorHasACertificateWhereServicesHave) {
+  const testbed::TempDir dir;
+  ASSERT_EQ(RunCommand({BinDir() / "boxoffice", "certs", "--out", dir.path()}, seconds(30)).exit_code, 0);
+  std::vector<std::string> without = TlsFlags(dir.path(), "gateway");
+  without.insert(without.begin(), {"gateway", "--data", dir.path() / "data"});
+  const std::vector<std::string> plain{"gateway", "--data", dir.path() / "data", "--audit-key-file",
+                                       dir.path() / "audit.key"};
+  for (const auto& words : {without, plain}) {
+    const Finished run = RunService(words);
+    EXPECT_EQ(run.exit_code, 2);
+    EXPECT_THAT(run.err, HasSubstr("audit.certificate_file and audit.key_file"));
+  }
+}
+
 TEST(ServiceProcess, ConfigPrintTellsOriginsAndMasksSecrets) {
   const testbed::TempDir dir;
   const std::filesystem::path file = dir.path() / "gateway.toml";

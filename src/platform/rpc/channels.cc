@@ -108,6 +108,15 @@ ChannelFactory ChannelFactory::Network(AddressOf address_of, std::shared_ptr<con
   return factory;
 }
 
+bool ChannelFactory::HasTls() const { return shared_->tls != nullptr; }
+
+Result<ChannelFactory> ChannelFactory::As(const std::filesystem::path& certificate,
+                                          const std::filesystem::path& key) const {
+  CHECK(HasTls(), "only channels with certificates can show another one");
+  BOXOFFICE_ASSIGN(auto tls, Tls::Load({shared_->tls->config().ca, certificate, key}));
+  return Network(shared_->address_of, std::move(tls));
+}
+
 std::shared_ptr<grpc::Channel> ChannelFactory::operator()(std::string_view service) const {
   CHECK(shared_ != nullptr, "a factory that was made of something");
   if (shared_->in_process) return shared_->in_process(service);
