@@ -74,8 +74,9 @@ class ChannelFactory {
   [[nodiscard]] Result<ChannelFactory> As(const std::filesystem::path& certificate,
                                           const std::filesystem::path& key) const;
 
-  // A channel to the service, the same at each call: to its first replica where there are several. For
-  // whoever needs neither balance nor breaker; callers that serve buyers go through a Peer (peer.h).
+  // A channel to the service, the same at each call: to the first of its replicas that can be reached, where
+  // there are several. For whoever needs neither balance nor breaker; callers that serve buyers go through a
+  // Peer (peer.h).
   [[nodiscard]] std::shared_ptr<grpc::Channel> operator()(std::string_view service) const;
 
   // Where its replicas are. nullopt: it is in this process, and operator() leads to it.

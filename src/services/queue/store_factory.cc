@@ -6,14 +6,14 @@
 
 namespace boxoffice::queue {
 
-Result<Stores> OpenStores(std::string_view url) {
+Result<Stores> OpenStores(std::string_view url, milliseconds lease) {
   if (const auto folder = module::SqliteFolder(url); !folder.empty()) return OpenSqlite(folder / "queue.db");
-  if (module::IsRedis(url)) return OpenRedis(url);
+  if (module::IsRedis(url)) return OpenRedis(url, {}, lease);
   return module::NoStoreFor(url, "sqlite:DIR, redis://HOST:PORT or redis+cluster://HOST:PORT,HOST:PORT");
 }
 
 Result<void> MigrateStores(std::string_view url) {
-  BOXOFFICE_TRY(OpenStores(url));
+  BOXOFFICE_TRY(OpenStores(url, kLeaderLease));
   return {};
 }
 
