@@ -102,7 +102,7 @@ void System::Start() {
                                    std::to_string(port_),  "--data", data_dir()};
   command.insert(command.end(), flags_.begin(), flags_.end());
   process_.emplace(command, Process::Options{{}, dir_.path() / "stderr"});
-  const auto line = process_->ReadLine(seconds(60));
+  const auto line = process_->ReadLine(seconds(180));
   ready_line_ = line.value_or("");
   ready_ = ready_line_.starts_with("ready ");
   EXPECT_TRUE(ready_) << "it is not ready, but says: " << ready_line_ << "\n" << Log();
