@@ -33,7 +33,7 @@ std::string ToJson(const Verdict& verdict) {
 }
 
 AuditModule::AuditModule(const module::Runtime& runtime, AuditConfig config)
-    : channels_(runtime.channels),
+    : channels_(config.channels ? config.channels : runtime.channels),
       bus_(runtime.bus),
       clock_(runtime.clock),
       config_(std::move(config)),

@@ -29,6 +29,8 @@ struct AuditConfig {
   Patience patience;
   // Modules of this process that must run before; none in a process of its own, where the services are peers.
   std::vector<std::string> depends_on{"queue", "seat", "reservation", "wallet", "payment", "ranking"};
+  // How it reaches the services; empty: as the rest of the process does.
+  rpc::ChannelFactory channels;
 };
 
 // {"ok":…,"checked":{…},"violations":[{"invariant","name","ids","detail"}],"at":"…","took_ms":…}

@@ -14,7 +14,7 @@
 #include "base/check.h"
 #include "boxoffice/service_programs.h"
 #include "platform/http/client.h"
-#include "platform/rpc/host.h"
+#include "platform/rpc/channels.h"
 
 namespace boxoffice {
 namespace {
@@ -89,12 +89,14 @@ bool Runs(pid_t pid) {
   return name_end != std::string::npos && name_end + 2 < stat.size() && stat[name_end + 2] != 'Z';
 }
 
-bool IsReady(const std::string& admin) {
+// Whether it is ready, and, with `serving`, does not just stand by for another one.
+bool IsReady(const std::string& admin, bool serving) {
   http::ClientRequest request;
   request.url = fmt::format("http://{}/readyz", admin);
   request.timeout = seconds(2);
   const auto response = http::FetchBlocking(std::move(request));
-  return response && response->status == 200;
+  return response && response->status == 200 &&
+         !(serving && response->body.find(R"("role":"standby")") != std::string::npos);
 }
 
 }  // namespace
@@ -105,8 +107,7 @@ Cluster::~Cluster() = default;
 
 Result<void> Cluster::Plan() {
   for (const module::ServiceProgram& program : ServicePrograms()) {
-    const int replicas = config_.single.contains(program.service) ? 1 : config_.replicas;
-    for (int number = 1; number <= replicas; ++number) {
+    for (int number = 1; number <= config_.replicas; ++number) {
       Replica replica{.service = program.service, .number = number};
       uint16_t port = program.service == "gateway" && number == 1 ? config_.port : uint16_t{0};
       if (port == 0) {
@@ -202,17 +203,29 @@ Result<void> Cluster::CheckAlive() {
   return {};
 }
 
-Result<void> Cluster::AwaitReady(const Wait& wait) {
+Result<void> Cluster::Await(const Wait& wait, const Replica& replica, const std::function<bool()>& ready) {
   const auto end = SteadyClock::now() + kReadyLimit;
-  for (const Running& running : running_) {
-    while (!IsReady(running.replica.admin)) {
-      BOXOFFICE_TRY(CheckAlive());
-      if (SteadyClock::now() > end)
-        return Fail(
-            Code::kUnavailable, "not_ready",
-            fmt::format("{} is not ready; see {}", running.replica.name(), running.replica.log.string()));
-      if (!wait(kReadyPoll)) return Fail(Code::kUnavailable, "stopped", "before it was ready");
-    }
+  while (!ready()) {
+    BOXOFFICE_TRY(CheckAlive());
+    if (SteadyClock::now() > end)
+      return Fail(Code::kUnavailable, "not_ready",
+                  fmt::format("{} is not ready; see {}", replica.name(), replica.log.string()));
+    if (!wait(kReadyPoll)) return Fail(Code::kUnavailable, "stopped", "before it was ready");
+  }
+  return {};
+}
+
+Result<void> Cluster::AwaitReady(const Wait& wait) {
+  for (const Replica& replica : plan_)
+    BOXOFFICE_TRY(Await(wait, replica, [&] { return IsReady(replica.admin, /*serving=*/false); }));
+  // After a crash, all of a service's may stand by until the lease of the dead one has ended.
+  for (const Replica& replica : plan_) {
+    if (replica.number > 1) continue;
+    BOXOFFICE_TRY(Await(wait, replica, [&] {
+      return std::ranges::any_of(plan_, [&](const Replica& other) {
+        return other.service == replica.service && IsReady(other.admin, /*serving=*/true);
+      });
+    }));
   }
   if (!wait(kReconnect)) return Fail(Code::kUnavailable, "stopped", "before it was ready");
   return {};
@@ -304,9 +317,7 @@ Result<void> Cluster::WriteState() {
 }
 
 std::shared_ptr<grpc::Channel> Cluster::Channel(std::string_view service) const {
-  const auto found = std::ranges::find(plan_, service, &Replica::service);
-  CHECK(found != plan_.end(), "no service {}", service);
-  return rpc::NetworkChannel(found->listen);
+  return rpc::ChannelFactory::Network([this](std::string_view name) { return AddressesOf(name); })(service);
 }
 
 Result<std::string> DescribeCluster(const std::filesystem::path& data_dir) {

@@ -11,7 +11,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,8 +33,7 @@ struct Server {
 struct ClusterConfig {
   std::filesystem::path data_dir;  // exists, and is this process' own (module::DataFolder)
   uint16_t port = 8080;            // of the first gateway; 0: a free one
-  int replicas = 1;                // of each service, but for
-  std::set<std::string> single;    // those of which there can be one
+  int replicas = 1;                // of each service
   std::string log_level = "warning";
   std::map<std::string, std::string> store_urls;  // by service; of every one that has a store
   std::string bus_url;
@@ -64,7 +62,8 @@ class Cluster {
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
 
-  // Migrates the stores, starts every replica, and returns when all are ready. Errors: cluster_config (the
+  // Migrates the stores, starts every replica, and returns when all are ready, and one of each service serves
+  // where the others stand by. Errors: cluster_config (the
   // files can't be written), child_not_started, child_failed, replica_ended (with the last line of its log),
   // not_ready (in time), stopped (by `wait`).
   [[nodiscard]] Result<void> Start(const Wait& wait);
@@ -77,7 +76,7 @@ class Cluster {
   [[nodiscard]] std::vector<std::string> Look();
 
   [[nodiscard]] uint16_t port() const { return port_; }
-  // To the first replica of a service.
+  // To a replica of a service that can be reached.
   [[nodiscard]] std::shared_ptr<grpc::Channel> Channel(std::string_view service) const;
 
  private:
@@ -91,6 +90,8 @@ class Cluster {
   [[nodiscard]] Result<void> Migrate(const module::ServiceProgram& program) const;
   [[nodiscard]] Result<void> Launch(const Replica& replica);
   [[nodiscard]] Result<void> AwaitReady(const Wait& wait);
+  [[nodiscard]] Result<void> Await(const Wait& wait, const Replica& replica,
+                                   const std::function<bool()>& ready);
   [[nodiscard]] Result<void> CheckAlive();
   [[nodiscard]] std::string State() const;
   [[nodiscard]] Result<void> WriteState();

@@ -112,11 +112,8 @@ ClusterConfig PlanCluster(const UpOptions& options, const std::filesystem::path&
   config.store_urls = stores.store_urls();
   config.servers = [&stores] { return stores.servers(); };
   config.bus_url = stores.bus_url();
-  // What these hold in memory of a show or of the rankings is theirs alone (see their READMEs).
-  config.single = {"queue", "ranking"};
   if (config.bus_url.empty()) {
     config.bus_url = bus::DefaultBusUrl(config.data_dir);
-    config.single.insert("relay");  // a group of this bus is one process
     fmt::print(stderr, "boxoffice: the event bus is a log in one SQLite file ({})\n", config.bus_url);
   }
   return config;

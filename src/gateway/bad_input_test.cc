@@ -298,6 +298,21 @@ TEST_F(BadInputTest, PaymentUnknownIs202AndConfirming) {
   EXPECT_EQ(answer.header("Location"), fmt::format("/v1/reservations/{}", kReservation));
 }
 
+TEST_F(BadInputTest, AHoldThatStillWaitsForAServiceIs202) {
+  services_.reservation.commands.answer = [](const reservation::v1::Command&) {
+    reservation::v1::Outcome outcome;
+    *outcome.mutable_reservation() = AReservation(reservation::v1::HELD);
+    outcome.mutable_reservation()->clear_hold_expires_at_ms();
+    outcome.mutable_reservation()->clear_seats();
+    return Result<reservation::v1::Outcome>(outcome);
+  };
+  const http::ClientResponse answer = Reserve(kSeats);
+  EXPECT_EQ(answer.status, 202) << "201 would say that the seats are held";
+  EXPECT_EQ(answer.header("Location"), fmt::format("/v1/reservations/{}", kReservation));
+  AnswerReservations(reservation::v1::HELD);
+  EXPECT_EQ(Reserve(kSeats).status, 201);
+}
+
 TEST_F(BadInputTest, ConfirmOfAHoldThatIsLostIs409) {
   reservation::v1::Refusal refusal;
   refusal.set_code("hold_lost");

@@ -1,6 +1,7 @@
 // Concerts, shows, seats and rankings: open to everybody.
 #include <algorithm>
 #include <array>
+#include <ranges>
 
 #include "gateway/edge.h"
 #include "gateway/pages.h"
@@ -105,19 +106,18 @@ asio::awaitable<Response> GetRanking(Edge& edge, Request& request) {
   }
   const Result<Page> page = ReadPage(request, "ranking");
   if (!page) co_return FailureResponse(page.error());
-  ranking::v1::GetRankingRequest query;
-  query.set_by(std::string(by));
-  query.set_window(std::string(window));
-  query.set_limit(page->limit);
-  const auto start = [&edge](auto... arguments) { edge.backends.ranking->async()->GetRanking(arguments...); };
-  const Result<ranking::v1::GetRankingResponse> ranking =
-      co_await edge.backends.Ask<ranking::v1::GetRankingResponse>(query, request.traceparent(), start);
-  if (!ranking) co_return ServiceFailure(ranking.error());
+  std::string chosen_by(by);
+  std::string chosen_window(window);
+  std::string traceparent(request.traceparent());
+  const Result<Rankings::Answer> answer =
+      co_await edge.rankings.Get(std::move(chosen_by), std::move(chosen_window), std::move(traceparent));
+  if (!answer) co_return ServiceFailure(answer.error());
+  const ranking::v1::GetRankingResponse& ranking = **answer;
   http::JsonWriter writer;
   writer.BeginObject();
-  WriteTime(writer, "as_of", ranking->as_of_ms());
+  WriteTime(writer, "as_of", ranking.as_of_ms());
   writer.Key("items").BeginArray();
-  for (const ranking::v1::GetRankingResponse::Row& row : ranking->rows()) {
+  for (const auto& row : std::views::take(ranking.rows(), page->limit)) {
     writer.BeginObject().Field("rank", row.rank());
     WriteNumberId(writer, "show_id", row.show_id());
     writer.Field("bookings", row.bookings()).Field("seats", row.seats()).Key("sellout_s");

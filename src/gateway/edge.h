@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "gateway/backends.h"
 #include "gateway/elsewhere.h"
+#include "gateway/rankings.h"
 #include "gateway/seat_maps.h"
 #include "gateway/waiting_room.h"
 #include "platform/auth/signed_token.h"
@@ -42,6 +43,7 @@ struct Edge {
   Backends& backends;
   WaitingRoom& waiting_room;
   SeatMaps& seat_maps;
+  Rankings& rankings;
   asio::thread_pool& blocking;  // for what waits for a disk
   std::unordered_set<int64_t> known_shows;
 

@@ -99,6 +99,7 @@ class GatewayTest : public testing::Test {
     reservation.set_amount(110'000);
     reservation.set_currency("KRW");
     reservation.set_state(state);
+    if (state == reservation::v1::HELD) reservation.set_hold_expires_at_ms(1'800'000'300'000);
     reservation.mutable_saga()->set_id(reservation.id());
     reservation.mutable_saga()->set_kind("one_shot");
     reservation.mutable_saga()->set_status("done");

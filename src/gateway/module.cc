@@ -30,8 +30,18 @@ struct GatewayModule::Running {
             std::make_unique<Backends>(io.get_executor(), runtime.channels, runtime.metrics, config.limits)),
         waiting_room(std::make_unique<WaitingRoom>(*backends, runtime.clock, runtime.metrics)),
         seat_maps(std::make_unique<SeatMaps>(*backends, blocking)),
-        edge{runtime.clock, runtime.metrics, runtime.bus, *config.queue_keys, config.views,
-             *backends,     *waiting_room,   *seat_maps,  blocking,           {}} {}
+        rankings(std::make_unique<Rankings>(*backends)),
+        edge{runtime.clock,
+             runtime.metrics,
+             runtime.bus,
+             *config.queue_keys,
+             config.views,
+             *backends,
+             *waiting_room,
+             *seat_maps,
+             *rankings,
+             blocking,
+             {}} {}
 
   auth::TokenVerifier verifier;
   AccessMetrics access;
@@ -41,6 +51,7 @@ struct GatewayModule::Running {
   std::unique_ptr<Backends> backends;
   std::unique_ptr<WaitingRoom> waiting_room;
   std::unique_ptr<SeatMaps> seat_maps;
+  std::unique_ptr<Rankings> rankings;
   Edge edge;
   std::unique_ptr<http::Server> server;
   std::thread thread;

@@ -21,6 +21,8 @@ struct Settings {
   std::string jwt_issuer;
   std::string jwt_audience = "boxoffice";
   milliseconds jwt_clock_skew{30'000};
+  std::filesystem::path audit_certificate_file;
+  std::filesystem::path audit_key_file;
 };
 
 void AddKeys(config::Keys& keys, Settings& settings) {
@@ -48,6 +50,10 @@ void AddKeys(config::Keys& keys, Settings& settings) {
   module::AddTokenKeys(keys, settings.token_keys);
   keys.Duration("audit.interval_ms", settings.audit.every, milliseconds(0), milliseconds(86'400'000),
                 "From one audit to the next; 0: only when it is asked for");
+  keys.Path("audit.certificate_file", settings.audit_certificate_file,
+            "With tls.*: PEM of the certificate that the auditor calls with; it may ask payment, the gateway "
+            "may not");
+  keys.Path("audit.key_file", settings.audit_key_file, "PEM of its private key");
 }
 
 Error Contradiction(std::string detail) { return {Code::kInvalidArgument, "config", std::move(detail)}; }
@@ -77,6 +83,17 @@ Result<std::optional<auth::TokenConfig>> MakeTokenConfig(const Settings& setting
   tokens.audience = settings.jwt_audience;
   tokens.clock_skew = std::chrono::duration_cast<std::chrono::seconds>(settings.jwt_clock_skew);
   return tokens;
+}
+
+// Empty: plain text, as the rest of the process. Errors: config, and those of rpc::Tls::Load.
+Result<rpc::ChannelFactory> AuditChannels(const rpc::ChannelFactory& channels, const Settings& settings) {
+  const int given = !settings.audit_certificate_file.empty() + !settings.audit_key_file.empty();
+  if (given != (channels.HasTls() ? 2 : 0)) {
+    return std::unexpected(Contradiction(
+        "audit.certificate_file and audit.key_file: give both of them where tls.* is given, else none"));
+  }
+  if (given == 0) return rpc::ChannelFactory();
+  return channels.As(settings.audit_certificate_file, settings.audit_key_file);
 }
 
 // Both as one module.
@@ -126,6 +143,7 @@ module::ServiceProgram Program() {
     settings->gateway.port = at.port;
     BOXOFFICE_ASSIGN(settings->gateway.queue_keys, module::MakeKeyRing(settings->token_keys));
     BOXOFFICE_ASSIGN(settings->gateway.tokens, MakeTokenConfig(*settings));
+    BOXOFFICE_ASSIGN(settings->audit.channels, AuditChannels(runtime.channels, *settings));
     return std::make_unique<GatewayProcess>(runtime, *settings);
   };
   return program;

@@ -131,6 +131,18 @@ reservation::v1::Command NewCommand(const auth::Principal& caller, std::string_v
   return command;
 }
 
+bool GoesOn(const reservation::v1::Reservation& reservation) {
+  switch (reservation.state()) {
+    case reservation::v1::CONFIRMING:
+    case reservation::v1::CANCELLING:
+      return true;
+    case reservation::v1::HELD:  // or about to be: nothing is held before there is a deadline
+      return reservation.hold_expires_at_ms() == 0;
+    default:
+      return false;
+  }
+}
+
 // `done_status` where the request was done; 202 where it still goes on.
 Response OutcomeResponse(const reservation::v1::Outcome& outcome, int done_status) {
   const reservation::v1::Reservation& reservation = outcome.reservation();
@@ -141,9 +153,7 @@ Response OutcomeResponse(const reservation::v1::Outcome& outcome, int done_statu
     if (outcome.has_reservation()) members["reservation"] = boost::json::parse(writer.text());
     return RefusalResponse(outcome.refusal().code(), outcome.refusal().detail(), std::move(members));
   }
-  const bool goes_on = reservation.state() == reservation::v1::CONFIRMING ||
-                       reservation.state() == reservation::v1::CANCELLING;
-  Response response = http::JsonResponse(writer.Take(), goes_on ? 202 : done_status);
+  Response response = http::JsonResponse(writer.Take(), GoesOn(reservation) ? 202 : done_status);
   if (response.status != 200) {
     const std::optional<ReservationId> id = ReservationId::FromBytes(reservation.id());
     response.headers.emplace_back("Location", "/v1/reservations/" + id.value_or(ReservationId()).ToString());

@@ -168,6 +168,30 @@ TEST_F(RoutesTest, TheCatalogueIsOpenToEverybody) {
   EXPECT_EQ(CallAsOperator("GET", "/v1/admin/concerts").status, 200);
 }
 
+TEST_F(RoutesTest, WhileTheRankingServiceIsDownBuyersSeeTheRankingAsItLastWas) {
+  services_.ranking.GetRanking_.answer =
+      [](const ranking::v1::GetRankingRequest&) -> Result<ranking::v1::GetRankingResponse> {
+    return Fail(Code::kUnavailable, "database_unavailable");
+  };
+  EXPECT_EQ(Call("GET", "/v1/rankings").status, 503) << "nothing was told yet";
+  services_.ranking.GetRanking_.answer = [](const ranking::v1::GetRankingRequest&) {
+    ranking::v1::GetRankingResponse ranking;
+    ranking.set_as_of_ms(1'800'000'000'000);
+    for (const int64_t show : {7, 8, 9}) ranking.add_rows()->set_show_id(show);
+    return Result<ranking::v1::GetRankingResponse>(ranking);
+  };
+  const http::ClientResponse fresh = Call("GET", "/v1/rankings?limit=2");
+  EXPECT_EQ(Json(fresh).at("items").as_array().size(), 2U);
+  services_.ranking.GetRanking_.answer =
+      [](const ranking::v1::GetRankingRequest&) -> Result<ranking::v1::GetRankingResponse> {
+    return Fail(Code::kUnavailable, "database_unavailable");
+  };
+  const http::ClientResponse stale = Call("GET", "/v1/rankings?limit=2");
+  EXPECT_EQ(stale.status, 200);
+  EXPECT_EQ(stale.body, fresh.body) << "and its as_of tells how old it is";
+  EXPECT_EQ(Call("GET", "/v1/rankings?window=hour").status, 503) << "another ranking";
+}
+
 TEST_F(RoutesTest, OperatorsMakeConcertsAndShows) {
   services_.seat.CreateConcert_.answer = [](const seat::v1::CreateConcertRequest& request) {
     EXPECT_EQ(request.operation_key(), "root:k1");

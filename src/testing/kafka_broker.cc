@@ -39,8 +39,25 @@ uint16_t FreePort() {
   return ntohs(address.sin_port);
 }
 
-// Empty: there is none.
-const std::string& ClassPath() {
+// A small heap, and a compiler that is done soon: it lives for a minute.
+std::vector<std::string> JavaCommand(const std::string& main_class,
+                                     const std::vector<std::string>& arguments) {
+  std::vector<std::string> command{kJava,
+                                   "-Xms64m",
+                                   "-Xmx320m",
+                                   "-XX:+UseSerialGC",
+                                   "-XX:TieredStopAtLevel=1",
+                                   "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+                                   "-cp",
+                                   KafkaBroker::ClassPath(),
+                                   main_class};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  return command;
+}
+
+}  // namespace
+
+const std::string& KafkaBroker::ClassPath() {
   static const std::string found = [] {
     if (access(kJava, X_OK) != 0) return std::string();
     const Finished run = RunCommand({"/bin/bash", BOXOFFICE_SOURCE_DIR "/tools/dev/kafka.sh"}, seconds(240));
@@ -52,24 +69,6 @@ const std::string& ClassPath() {
   }();
   return found;
 }
-
-// A small heap, and a compiler that is done soon: it lives for a minute.
-std::vector<std::string> JavaCommand(const std::string& main_class,
-                                     const std::vector<std::string>& arguments) {
-  std::vector<std::string> command{kJava,
-                                   "-Xms64m",
-                                   "-Xmx320m",
-                                   "-XX:+UseSerialGC",
-                                   "-XX:TieredStopAtLevel=1",
-                                   "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-                                   "-cp",
-                                   ClassPath(),
-                                   main_class};
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  return command;
-}
-
-}  // namespace
 
 bool KafkaBroker::Installed() { return !ClassPath().empty(); }
 

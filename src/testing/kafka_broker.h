@@ -35,6 +35,8 @@ class KafkaBroker {
   // Whether there is a Java runtime, and the jars are in the cache or could be fetched (tools/dev/kafka.sh,
   // some seconds, once).
   [[nodiscard]] static bool Installed();
+  // The jars, as java's -cp takes them; empty: not Installed.
+  [[nodiscard]] static const std::string& ClassPath();
   // The one that the tests of this program share; started by the first call, stopped when the program ends.
   // A test that kills or freezes it starts or thaws it before it ends.
   [[nodiscard]] static KafkaBroker& Shared();

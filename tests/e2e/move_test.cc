@@ -1,7 +1,6 @@
 // A system's move with `boxoffice export` and `import`: from one process to many, and back.
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -13,18 +12,12 @@
 #include <gmock/gmock.h>
 
 #include "e2e/system.h"
+#include "testing/kafka_broker.h"
 
 namespace boxoffice::e2e {
 namespace {
 
 using ::testing::HasSubstr;
-
-// The jars of Kafka, as ./dev export gives them; nullopt: they can't be had.
-std::optional<std::string> KafkaClassPath() {
-  const Finished run = RunCommand({"/bin/bash", BOXOFFICE_SOURCE_DIR "/tools/dev/kafka.sh"}, seconds(240));
-  if (run.exit_code != 0) return std::nullopt;
-  return run.out.substr(0, run.out.find('\n'));
-}
 
 Finished Boxoffice(const std::vector<std::string>& words) {
   std::vector<std::string> command{BinDir() / "boxoffice"};
@@ -178,24 +171,21 @@ class Move : public ::testing::Test {
   }
 
   // On the folder of an `up --scaled`.
-  [[nodiscard]] Finished Own(std::vector<std::string> words, const std::string& data) const {
-    words.insert(words.end(), {"--scaled", "--kafka-class-path", class_path_, "--data", data});
+  [[nodiscard]] static Finished Own(std::vector<std::string> words, const std::string& data) {
+    words.insert(words.end(),
+                 {"--scaled", "--kafka-class-path", testbed::KafkaBroker::ClassPath(), "--data", data});
     return Boxoffice(words);
   }
 
-  std::string class_path_;
   const testbed::TempDir dir_;
   const std::string file_ = dir_.path() / "embedded.boxoffice";
   const std::string file_back_ = dir_.path() / "scaled.boxoffice";
 };
 
 TEST_F(Move, FromOneProcessToManyAndBackNothingIsLost) {
-  const auto class_path = KafkaClassPath();
-  if (!class_path && std::getenv("BOXOFFICE_REQUIRE_ALL") == nullptr) GTEST_SKIP() << "Kafka is missing";
-  ASSERT_TRUE(class_path.has_value()) << "Kafka is missing";
-  class_path_ = *class_path;
+  BOXOFFICE_NEED_KAFKA();
   std::optional<System> embedded;
-  embedded.emplace();
+  embedded.emplace(std::vector<std::string>{"--no-seed"}, Form::kEmbedded);
   ASSERT_TRUE(embedded->ready());
   const Sold sold = SellOfEverything(*embedded);
   ASSERT_FALSE(HasFailure());
@@ -207,7 +197,7 @@ TEST_F(Move, FromOneProcessToManyAndBackNothingIsLost) {
   EXPECT_GT(json::parse(exported.out).at("moved").at("seat").at("rows").as_int64(), 0);
 
   std::optional<System> scaled;
-  scaled.emplace(std::vector<std::string>{"--scaled", "--no-seed", "--kafka-class-path", class_path_},
+  scaled.emplace(std::vector<std::string>{"--no-seed"}, Form::kScaled,
                  [&](const std::filesystem::path& data) {
                    CopyAside(embedded_data, data);
                    const Finished imported = Own({"import", "--in", file_}, data);
@@ -233,11 +223,12 @@ TEST_F(Move, FromOneProcessToManyAndBackNothingIsLost) {
   ASSERT_EQ(back.exit_code, 0) << back.err;
 
   std::optional<System> again;
-  again.emplace(std::vector<std::string>{"--no-seed"}, [&](const std::filesystem::path& data) {
-    CopyAside(scaled_data, data);
-    const Finished imported = Boxoffice({"import", "--in", file_back_, "--data", data.string()});
-    ASSERT_EQ(imported.exit_code, 0) << imported.err;
-  });
+  again.emplace(
+      std::vector<std::string>{"--no-seed"}, Form::kEmbedded, [&](const std::filesystem::path& data) {
+        CopyAside(scaled_data, data);
+        const Finished imported = Boxoffice({"import", "--in", file_back_, "--data", data.string()});
+        ASSERT_EQ(imported.exit_code, 0) << imported.err;
+      });
   ASSERT_TRUE(again->ready());
   ExpectThere(*again, sold);
   ExpectStillWaiting(*again, sold);
@@ -256,7 +247,7 @@ TEST_F(Move, FromOneProcessToManyAndBackNothingIsLost) {
 }
 
 TEST_F(Move, WhatCantBeMovedIsOneLineAndNothingIsWritten) {
-  System system;
+  System system({"--no-seed"}, Form::kEmbedded);
   ASSERT_TRUE(system.ready());
   ExpectSells(system, system.CreateShow(), 1);
   const std::string data = system.data_dir();

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
-#include <set>
 
 #include <arpa/inet.h>
 #include <boost/json/parse.hpp>
@@ -31,27 +30,6 @@ void ExpectOneClearLine(const Finished& finished, const std::string& about) {
   EXPECT_THAT(finished.out, ::testing::Not(HasSubstr("ready ")));
 }
 
-// Whether each service that publishes events is listed, with none left.
-bool AllIsPublished(const Reply& outboxes) {
-  const json::array& rows = outboxes.body.at("items").as_array();
-  std::set<std::string> services;
-  for (const json::value& row : rows) services.emplace(row.at("service").as_string());
-  return services == std::set<std::string>{"payment", "reservation", "seat", "wallet"} &&
-         std::ranges::all_of(rows, [](const json::value& row) {
-           return row.at("pending") == 0 && row.at("oldest_age_s").is_null() && row.at("problem").is_null();
-         });
-}
-
-TEST(Process, PrintsReadyAndItsAddress) {
-  System system;
-  EXPECT_THAT(system.ready_line(), StartsWith(fmt::format("ready http://127.0.0.1:{}", system.port())));
-  Api api(system.port());
-  EXPECT_EQ(api.Call("GET", "/readyz").status, 200);
-  EXPECT_EQ(api.Call("GET", "/healthz").status, 200);
-  EXPECT_EQ(api.Call("GET", "/metrics").status, 200);
-  EXPECT_THAT(api.Call("GET", "/openapi.yaml").text, StartsWith("openapi: 3.1"));
-}
-
 TEST(Process, StopsWithinFiveSecondsAndKeepsItsData) {
   System system;
   ASSERT_TRUE(system.ready());
@@ -77,14 +55,6 @@ TEST(Process, StopsWithinFiveSecondsAndKeepsItsData) {
   system.ExpectCleanAudit();
 }
 
-TEST(Process, OperatorsSeeWhatEachServiceHasNotPublished) {
-  System system;
-  ASSERT_TRUE(system.ready());
-  Buyer mina(system, "mina");
-  ASSERT_EQ(mina.Charge(1'000).status, 201);
-  EXPECT_TRUE(Eventually([&] { return AllIsPublished(system.Admin("GET", "/v1/admin/outbox")); }));
-}
-
 TEST(Process, ASupervisorWhoRepeatsItselfDoesNotCutTheStopShort) {
   const testbed::TempDir dir;
   Process process(
@@ -98,34 +68,6 @@ TEST(Process, ASupervisorWhoRepeatsItselfDoesNotCutTheStopShort) {
     code = process.Wait(milliseconds(1));
   }
   EXPECT_EQ(code, 0);
-}
-
-TEST(Process, SeedsTheDemoOnceAndSellsIt) {
-  System system(std::vector<std::string>{});
-  ASSERT_TRUE(system.ready());
-  const Reply concerts = system.Admin("GET", "/v1/concerts");
-  ASSERT_EQ(concerts.status, 200) << concerts;
-  std::vector<int64_t> capacities;
-  std::string club;
-  for (const json::value& concert : concerts.body.at("items").as_array()) {
-    for (const json::value& show : concert.at("shows").as_array()) {
-      capacities.push_back(show.at("capacity").to_number<int64_t>());
-      EXPECT_EQ(show.at("state"), "ON_SALE");
-      EXPECT_EQ(show.at("currency"), "KRW");
-      if (capacities.back() == 50) club = show.at("id").as_string();
-    }
-  }
-  EXPECT_THAT(capacities, ::testing::UnorderedElementsAre(50'000, 2'000, 50));
-  Buyer mina(system, "mina");
-  ASSERT_TRUE(mina.Enter(club));
-  ASSERT_EQ(mina.Charge(1'000'000).status, 201);
-  const Reply sold = mina.Reserve(club, R"("best_available":{"count":2},"pay":true)");
-  EXPECT_EQ(sold.status, 201) << sold;
-  EXPECT_EQ(system.Stop(SIGTERM), 0);
-  system.Start();
-  const Reply again = system.Admin("GET", "/v1/concerts");
-  EXPECT_EQ(again.body.at("items").as_array().size(), concerts.body.at("items").as_array().size());
-  system.ExpectCleanAudit();
 }
 
 TEST(Process, APortThatIsTakenIsOneLineAndExit2) {
@@ -179,30 +121,6 @@ TEST(Process, ADatabaseNewerThanTheProgramIsOneLineAndExit2) {
                                  system.data_dir()},
                                 seconds(20)),
                      "newer");
-}
-
-TEST(Process, TokenAndAuditCommandsWorkOnARunningSystem) {
-  System system;
-  ASSERT_TRUE(system.ready());
-  const std::string url = fmt::format("http://127.0.0.1:{}", system.port());
-  const Finished token =
-      RunCommand({Program(), "token", "--user", "mina", "--data", system.data_dir()}, seconds(10));
-  ASSERT_EQ(token.exit_code, 0) << token.err;
-  const std::string jwt = token.out.substr(0, token.out.find('\n'));
-  Api api(system.port());
-  EXPECT_EQ(api.Call("GET", "/v1/wallet", {{"Authorization", "Bearer " + jwt}}).at("user_id"), "mina");
-  const Finished audit =
-      RunCommand({Program(), "audit", "--json", "--url", url, "--data", system.data_dir()}, seconds(60));
-  EXPECT_EQ(audit.exit_code, 0) << audit.err;
-  const json::value verdict = json::parse(audit.out);
-  EXPECT_EQ(verdict.at("ok"), true);
-  EXPECT_TRUE(verdict.at("violations").as_array().empty());
-  EXPECT_EQ(RunCommand({Program(), "audit", "--url", fmt::format("http://127.0.0.1:{}", FreePort()), "--data",
-                        system.data_dir()},
-                       seconds(20))
-                .exit_code,
-            2)
-      << "nobody there";
 }
 
 // The same system as eight processes on one data folder.

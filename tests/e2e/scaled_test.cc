@@ -1,29 +1,20 @@
 // `boxoffice up --scaled`: every service as a process of its own, started, watched and ended by one.
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <map>
-#include <optional>
 
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "e2e/parts.h"
 #include "e2e/system.h"
+#include "testing/kafka_broker.h"
 
 namespace boxoffice::e2e {
 namespace {
 
 using ::testing::HasSubstr;
-
-json::value Ps(const System& system) {
-  const Finished ps = RunCommand({BinDir() / "boxoffice", "ps", "--data", system.data_dir()}, seconds(10));
-  EXPECT_EQ(ps.exit_code, 0) << ps.err;
-  return ps.exit_code == 0 ? json::parse(ps.out) : json::value();
-}
 
 std::vector<pid_t> PidsOf(const json::value& ps) {
   std::vector<pid_t> pids;
@@ -32,13 +23,6 @@ std::vector<pid_t> PidsOf(const json::value& ps) {
       pids.push_back(process.at("pid").to_number<pid_t>());
   }
   return pids;
-}
-
-// Nobody may have waited for one that has ended: then it is there still, as a zombie.
-bool IsGone(pid_t pid) {
-  std::ifstream in(fmt::format("/proc/{}/stat", pid));
-  const std::string stat(std::istreambuf_iterator<char>(in), {});
-  return stat.empty() || stat.contains(") Z ");
 }
 
 bool AllGone(const std::vector<pid_t>& pids) { return std::ranges::all_of(pids, IsGone); }
@@ -113,44 +97,86 @@ TEST(Scaled, AServerThatDiesIsStartedAgainWithItsData) {
   system.ExpectCleanAudit();
 }
 
-// The jars of Kafka, as ./dev up --scaled gives them; nullopt: they can't be had.
-std::optional<std::string> KafkaClassPath() {
-  const Finished run = RunCommand({"/bin/bash", BOXOFFICE_SOURCE_DIR "/tools/dev/kafka.sh"}, seconds(240));
-  if (run.exit_code != 0) return std::nullopt;
-  return run.out.substr(0, run.out.find('\n'));
+// The replica of the queue that serves; the others stand by.
+struct Leader {
+  pid_t pid = 0;
+  uint16_t admin = 0;
+};
+std::optional<Leader> QueueLeader(const System& system) {
+  const json::value ps = Ps(system);
+  for (const json::value& process : ps.at("processes").as_array()) {
+    if (process.at("service") != "queue") continue;
+    const uint16_t admin = PortOf(std::string(process.at("admin").as_string()));
+    Api api(admin);
+    api.SetTimeout(seconds(2));  // it may be paused
+    const Reply ready = api.Call("GET", "/readyz");
+    if (ready.status == 200 && ready.text.contains(R"("role":"leader")"))
+      return Leader{process.at("pid").to_number<pid_t>(), admin};
+  }
+  return std::nullopt;
+}
+
+// Sells these seats to a buyer each.
+void Sell(const System& system, const std::string& show, int first, int last) {
+  for (int seat = first; seat <= last; ++seat) {
+    Buyer buyer(system, fmt::format("buyer-{}", seat));
+    ASSERT_TRUE(buyer.Enter(show));
+    ASSERT_EQ(buyer.Charge(1'000).status, 201);
+    const Reply sold = buyer.Reserve(show, fmt::format(R"("seats":[{}],"pay":true)", seat));
+    ASSERT_EQ(sold.status, 201) << sold;
+    EXPECT_EQ(buyer.Get(sold.at("id")).at("state"), "CONFIRMED") << "whichever replica is asked";
+  }
+}
+
+TEST(Scaled, AQueueThatIsPausedPastItsLeaseIsFollowedAndStandsByWhenItWakesUp) {
+  System system({"--scaled", "--no-kafka", "--no-seed", "--replicas", "2"});
+  ASSERT_TRUE(system.ready());
+  const std::string show = system.CreateShow();
+  Sell(system, show, 1, 3);
+  const auto first = QueueLeader(system);
+  ASSERT_TRUE(first.has_value());
+  kill(first->pid, SIGSTOP);
+  Buyer mina(system, "mina");
+  EXPECT_TRUE(Eventually([&] { return mina.Enter(show); }, seconds(60)));
+  const auto second = QueueLeader(system);
+  kill(first->pid, SIGCONT);
+  ASSERT_TRUE(second.has_value());
+  EXPECT_NE(second->pid, first->pid);
+  EXPECT_TRUE(Eventually(
+      [&] {
+        return Api(first->admin).Call("GET", "/readyz").text.contains(R"("role":"standby")") &&
+               Api(first->admin).Call("GET", "/metrics").text.contains("boxoffice_queue_leader 0");
+      },
+      seconds(30)))
+      << "it has not ended";
+  Sell(system, show, 4, 6);
+  EXPECT_EQ(QueueLeader(system)->pid, second->pid);
+  system.ExpectCleanAudit();
 }
 
 TEST(Scaled, TwoReplicasSellTogetherThroughPostgresRedisAndKafkaAndOneMayDie) {
-  const auto class_path = KafkaClassPath();
-  if (!class_path && std::getenv("BOXOFFICE_REQUIRE_ALL") == nullptr) GTEST_SKIP() << "Kafka is missing";
-  ASSERT_TRUE(class_path.has_value()) << "Kafka is missing";
-  System system({"--scaled", "--no-seed", "--replicas", "2", "--kafka-class-path", *class_path});
+  BOXOFFICE_NEED_KAFKA();
+  System system({"--no-seed"}, Form::kScaled);
   ASSERT_TRUE(system.ready());
   const std::string show = system.CreateShow();
-  const auto sell = [&](int first, int last) {
-    for (int seat = first; seat <= last; ++seat) {
-      Buyer buyer(system, fmt::format("buyer-{}", seat));
-      ASSERT_TRUE(buyer.Enter(show));
-      ASSERT_EQ(buyer.Charge(1'000).status, 201);
-      const Reply sold = buyer.Reserve(show, fmt::format(R"("seats":[{}],"pay":true)", seat));
-      ASSERT_EQ(sold.status, 201) << sold;
-      EXPECT_EQ(buyer.Get(sold.at("id")).at("state"), "CONFIRMED") << "whichever replica is asked";
-    }
-  };
-  sell(1, 10);
+  Sell(system, show, 1, 10);
   system.ExpectCleanAudit();
   std::map<std::string, std::vector<pid_t>> pids;
   const json::value ps = Ps(system);
   EXPECT_EQ(ps.at("servers").as_array().size(), 3U);
   for (const json::value& process : ps.at("processes").as_array())
     pids[std::string(process.at("service").as_string())].push_back(process.at("pid").to_number<pid_t>());
-  for (const char* service : {"seat", "wallet", "payment", "reservation", "relay"}) {
+  for (const char* service : {"seat", "wallet", "payment", "reservation", "ranking", "relay"}) {
     ASSERT_EQ(pids[service].size(), 2U) << service;
     kill(pids[service].back(), SIGKILL);
   }
-  // What was under way at the dead ones is asked again; their sagas' leases end.
+  ASSERT_EQ(pids["queue"].size(), 2U);
+  const auto leader = QueueLeader(system);
+  ASSERT_TRUE(leader.has_value());
+  kill(leader->pid, SIGKILL);
+  // What was under way at the dead ones is asked again; their sagas' leases end, and that of the queue.
   Buyer last(system, "last");
-  ASSERT_TRUE(last.Enter(show));
+  EXPECT_TRUE(Eventually([&] { return last.Enter(show); }, seconds(60)));
   ASSERT_EQ(last.Charge(1'000).status, 201);
   const std::string key = NewKey();
   EXPECT_TRUE(Eventually(
@@ -159,7 +185,7 @@ TEST(Scaled, TwoReplicasSellTogetherThroughPostgresRedisAndKafkaAndOneMayDie) {
         return sold.status == 201 && sold.at("state") == "CONFIRMED";
       },
       seconds(30)));
-  sell(12, 20);
+  Sell(system, show, 12, 20);
   system.ExpectCleanAudit();
 }
 
@@ -170,7 +196,8 @@ TEST(Scaled, EveryProcessEndsWithTheOneThatStartedIt) {
   system.Crash();
   EXPECT_TRUE(Eventually([&] { return AllGone(pids); }, seconds(20)));
   system.Start();
-  EXPECT_TRUE(system.ready()) << "nothing of the crash is in the way";
+  ASSERT_TRUE(system.ready()) << "nothing of the crash is in the way";
+  EXPECT_TRUE(Buyer(system, "mina").Enter(system.CreateShow())) << "also not that the dead led the queue";
 }
 
 TEST(Scaled, AReplicaThatCantStartIsOneLineAndNothingStays) {

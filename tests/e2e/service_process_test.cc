@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "e2e/service.h"
 #include "e2e/system.h"
 
 namespace boxoffice::e2e {
@@ -13,27 +14,6 @@ namespace {
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// `boxoffice serve SERVICE` on a folder, once it is ready.
-class Service {
- public:
-  Service(const std::string& service, const std::filesystem::path& folder, std::vector<std::string> flags) {
-    std::vector<std::string> command{BinDir() / "boxoffice", "serve", service, "--data", folder / "data"};
-    command.insert(command.end(), flags.begin(), flags.end());
-    process_.emplace(command, Process::Options{{}, folder / "stderr"});
-    ready_line_ = process_->ReadLine(seconds(30)).value_or("");
-    const std::string admin = process_->ReadLine(seconds(10)).value_or("");
-    if (admin.starts_with("admin 127.0.0.1:")) admin_port_ = PortOf(admin);
-  }
-  [[nodiscard]] const std::string& ready_line() const { return ready_line_; }
-  [[nodiscard]] Reply Admin(const std::string& path) const { return Api(admin_port_).Call("GET", path); }
-  Process& process() { return *process_; }
-
- private:
-  std::optional<Process> process_;
-  std::string ready_line_;
-  uint16_t admin_port_ = 0;
-};
 
 Finished RunService(std::vector<std::string> words) {
   words.insert(words.begin(), {BinDir() / "boxoffice", "serve"});
@@ -78,8 +58,7 @@ TEST(ServiceProcess, AtTheSignalItIsNotReadyButServesUntilTheNoticeIsOver) {
   EXPECT_EQ(api.Call("GET", "/openapi.yaml").status, 200) << "it still serves";
   EXPECT_EQ(gateway.process().Wait(seconds(10)), 0);
   EXPECT_GE(std::chrono::steady_clock::now() - signalled, seconds(2));
-  std::ifstream in(dir.path() / "stderr");
-  const std::string log(std::istreambuf_iterator<char>(in), {});
+  const std::string log = gateway.Log();
   EXPECT_LT(log.find("not_ready"), log.find("draining"));
   EXPECT_LT(log.find("draining"), log.find("\"stopped\""));
 }
@@ -132,6 +111,49 @@ TEST(ServiceProcess, AMistakeInTheFileIsOneLineThatNamesItsPlaceAndExit2) {
   finished = RunService({"reservation", "--data", dir.path() / "data", "--config", file});
   EXPECT_EQ(finished.exit_code, 2);
   EXPECT_THAT(finished.err, HasSubstr("lease.renew_ms must be less than half of lease.duration_ms"));
+}
+
+std::vector<std::string> TlsFlags(const std::filesystem::path& certs, const std::string& service) {
+  return {"--tls-ca-file",  certs / "ca.crt",          "--tls-certificate-file", certs / (service + ".crt"),
+          "--tls-key-file", certs / (service + ".key")};
+}
+
+// Payment lets the auditor ask and not the gateway, in whose process the auditor is.
+TEST(ServiceProcess, WithMutualTlsTheAuditorCallsAsItself) {
+  const testbed::TempDir dir;
+  const std::filesystem::path certs = dir.path() / "certs";
+  ASSERT_EQ(RunCommand({BinDir() / "boxoffice", "certs", "--out", certs}, seconds(30)).exit_code, 0);
+  const uint16_t port = FreePort();
+  std::vector<std::unique_ptr<Service>> services;
+  for (const char* name :
+       {"queue", "seat", "wallet", "payment", "reservation", "ranking", "relay", "gateway"}) {
+    std::vector<std::string> flags = TlsFlags(certs, name);
+    flags.insert(flags.end(), {"--drain-notice-ms=0", "--log-level", "warning"});
+    if (std::string_view(name) == "gateway")
+      flags.insert(flags.end(), {fmt::format("--listen=127.0.0.1:{}", port), "--audit-certificate-file",
+                                 certs / "audit.crt", "--audit-key-file", certs / "audit.key"});
+    services.push_back(std::make_unique<Service>(name, dir.path(), flags));
+    ASSERT_THAT(services.back()->ready_line(), testing::StartsWith("ready ")) << name;
+  }
+  const Finished audit = RunCommand({BinDir() / "boxoffice", "audit", "--json", "--data", dir.path() / "data",
+                                     "--url", fmt::format("http://127.0.0.1:{}", port)},
+                                    seconds(60));
+  EXPECT_EQ(audit.exit_code, 0) << audit.err;
+  EXPECT_THAT(audit.out, HasSubstr(R"("ok":true)"));
+}
+
+TEST(ServiceProcess, TheAuditorHasACertificateWhereServicesHave) {
+  const testbed::TempDir dir;
+  ASSERT_EQ(RunCommand({BinDir() / "boxoffice", "certs", "--out", dir.path()}, seconds(30)).exit_code, 0);
+  std::vector<std::string> without = TlsFlags(dir.path(), "gateway");
+  without.insert(without.begin(), {"gateway", "--data", dir.path() / "data"});
+  const std::vector<std::string> plain{"gateway", "--data", dir.path() / "data", "--audit-key-file",
+                                       dir.path() / "audit.key"};
+  for (const auto& words : {without, plain}) {
+    const Finished run = RunService(words);
+    EXPECT_EQ(run.exit_code, 2);
+    EXPECT_THAT(run.err, HasSubstr("audit.certificate_file and audit.key_file"));
+  }
 }
 
 TEST(ServiceProcess, ConfigPrintTellsOriginsAndMasksSecrets) {

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -18,12 +20,30 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "e2e/parts.h"
 #include "platform/auth/development.h"
+#include "testing/kafka_broker.h"
 
 namespace boxoffice::e2e {
 namespace {
 
 const SystemClock kClock;
+
+std::vector<std::string> FlagsOf(std::vector<std::string> flags, Form form) {
+  if (form == Form::kScaled) {
+    flags.insert(flags.end(),
+                 {"--scaled", "--replicas", "2", "--kafka-class-path", testbed::KafkaBroker::ClassPath()});
+  }
+  return flags;
+}
+
+// What every test of the run would miss.
+class Needs final : public testing::Environment {
+  void SetUp() override {
+    if (FormOfThisRun() == Form::kScaled) BOXOFFICE_NEED_KAFKA();
+  }
+};
+[[maybe_unused]] const testing::Environment* const kNeeds = testing::AddGlobalTestEnvironment(new Needs());
 
 }  // namespace
 
@@ -79,14 +99,28 @@ std::string SeatingPlan(const ShowPlan& plan) {
       rows);
 }
 
-System::System(std::vector<std::string> flags, const Prepare& prepare)
-    : flags_(std::move(flags)), port_(FreePort()) {
+Form FormOfThisRun() {
+  const char* form = std::getenv("BOXOFFICE_E2E_FORM");
+  if (form == nullptr || std::string_view(form) == "embedded") return Form::kEmbedded;
+  CHECK(std::string_view(form) == "scaled", "BOXOFFICE_E2E_FORM is {}", form);
+  return Form::kScaled;
+}
+
+bool AllIsPublished(const Reply& outboxes) {
+  if (outboxes.status != 200) return false;
+  const json::array& rows = outboxes.body.at("items").as_array();
+  std::set<std::string> services;
+  for (const json::value& row : rows) services.emplace(row.at("service").as_string());
+  return services == std::set<std::string>{"payment", "reservation", "seat", "wallet"} &&
+         std::ranges::all_of(rows, [](const json::value& row) {
+           return row.at("pending") == 0 && row.at("oldest_age_s").is_null() && row.at("problem").is_null();
+         });
+}
+
+System::System(std::vector<std::string> flags, Form form, const Prepare& prepare)
+    : flags_(FlagsOf(std::move(flags), form)), port_(FreePort()) {
   if (prepare) prepare(data_dir());
   Start();
-  if (!ready_) return;
-  const auto config = auth::DevelopmentTokens(data_dir());
-  CHECK(config.has_value(), "{}", config.error().detail);
-  issuer_ = auth::TokenIssuer::Make(*config, kClock).value();
 }
 
 System::~System() {
@@ -104,13 +138,26 @@ void System::Start() {
                                    std::to_string(port_),  "--data", data_dir()};
   command.insert(command.end(), flags_.begin(), flags_.end());
   process_.emplace(command, Process::Options{{}, dir_.path() / "stderr"});
-  const auto line = process_->ReadLine(seconds(60));
+  const auto line = process_->ReadLine(IsScaled() ? seconds(240) : seconds(60));
   ready_line_ = line.value_or("");
   ready_ = ready_line_.starts_with("ready ");
   EXPECT_TRUE(ready_) << "it is not ready, but says: " << ready_line_ << "\n" << Log();
-  admin_.emplace(port_);
-  admin_->SetTimeout(seconds(120));
+  if (!ready_) return;
+  if (!issuer_) {
+    const auto config = auth::DevelopmentTokens(data_dir());
+    CHECK(config.has_value(), "{}", config.error().detail);
+    issuer_ = auth::TokenIssuer::Make(*config, kClock).value();
+  }
+  operator_.emplace(port_, *issuer_);
+  gateways_ = {port_};
+  if (!IsScaled()) return;
+  gateways_.clear();
+  for (const Part& gateway : PartsOf(*this, "gateway")) gateways_.push_back(PortOf(gateway.listen));
 }
+
+bool System::IsScaled() const { return std::ranges::find(flags_, "--scaled") != flags_.end(); }
+
+uint16_t System::AnyGateway() const { return gateways_[turn_++ % gateways_.size()]; }
 
 void System::Crash() {
   process_->Signal(SIGKILL);
@@ -120,8 +167,7 @@ void System::Crash() {
 
 std::optional<int> System::Stop(int signal) {
   process_->Signal(signal);
-  const bool scaled = std::ranges::find(flags_, "--scaled") != flags_.end();
-  const auto code = process_->Wait(scaled ? seconds(30) : seconds(5));
+  const auto code = process_->Wait(IsScaled() ? seconds(30) : seconds(5));
   process_.reset();
   return code;
 }
@@ -136,39 +182,44 @@ std::string System::Token(const std::string& user, auth::Role role) const {
   return issuer_->Issue(user, role, std::chrono::hours(1)).value();
 }
 
-Reply System::Admin(const std::string& method, const std::string& path, const std::string& body) {
-  return admin_->Call(method, path,
-                      {{"Authorization", "Bearer " + Token("operator", auth::Role::kOperator)},
-                       {"Idempotency-Key", NewKey()},
-                       {"Content-Type", "application/json"}},
-                      body);
+Operator::Operator(uint16_t port, const auth::TokenIssuer& issuer)
+    : authorization_("Bearer " +
+                     issuer.Issue("operator", auth::Role::kOperator, std::chrono::hours(1)).value()),
+      api_(port) {
+  api_.SetTimeout(seconds(120));
 }
 
-std::string System::CreateShow(const ShowPlan& plan) {
+Reply Operator::Call(const std::string& method, const std::string& path, const std::string& body) {
+  return api_.Call(method, path,
+                   {{"Authorization", authorization_},
+                    {"Idempotency-Key", NewKey()},
+                    {"Content-Type", "application/json"}},
+                   body);
+}
+
+std::string Operator::CreateShow(const ShowPlan& plan) {
   const Reply concert =
-      Admin("POST", "/v1/admin/concerts", R"({"title":"Nocturne","artist":"Mina Park","venue":"Hall"})");
+      Call("POST", "/v1/admin/concerts", R"({"title":"Nocturne","artist":"Mina Park","venue":"Hall"})");
   EXPECT_EQ(concert.status, 201) << concert;
-  const Reply show = Admin(
+  const Reply show = Call(
       "POST", "/v1/admin/shows",
       fmt::format(
           R"({{"concert_id":"{}","starts_at":"2099-06-01T19:00:00Z","currency":"KRW","seat_limit":{},"hold_ttl_s":{},)"
           R"("seating_plan":{},"prices":{{"A":{}}}}})",
           concert.at("id"), plan.seat_limit, plan.hold_ttl_s, SeatingPlan(plan), plan.price));
   EXPECT_EQ(show.status, 201) << show;
-  const Reply queue = Admin("PATCH", fmt::format("/v1/admin/shows/{}/queue", show.at("id")),
-                            R"({"rate_per_s":100000,"active_cap":1000000})");
+  const Reply queue = Call("PATCH", fmt::format("/v1/admin/shows/{}/queue", show.at("id")),
+                           R"({"rate_per_s":100000,"active_cap":1000000})");
   EXPECT_EQ(queue.status, 200) << queue;
   return show.at("id");
 }
 
-Reply System::Show(const std::string& show) { return admin_->Call("GET", "/v1/shows/" + show); }
-
-void System::ExpectCleanAudit() {
+void Operator::ExpectCleanAudit() {
   // After a fault, some service may still wait for its next try to connect to its store.
   Reply audit;
   (void)Eventually(
       [&] {
-        audit = Admin("POST", "/v1/admin/audit");
+        audit = Call("POST", "/v1/admin/audit");
         return audit.status != 503;
       },
       seconds(30));
@@ -184,8 +235,10 @@ size_t System::CountSagas(const std::string& status) {
   return list != nullptr && list->contains("items") ? list->at("items").as_array().size() : 0;
 }
 
-Buyer::Buyer(const System& system, std::string user)
-    : user_(std::move(user)), authorization_("Bearer " + system.Token(user_)), api_(system.port()) {}
+Buyer::Buyer(const System& system, std::string user) : Buyer(system.AnyGateway(), user, system.Token(user)) {}
+
+Buyer::Buyer(uint16_t gateway, std::string user, const std::string& jwt)
+    : user_(std::move(user)), authorization_("Bearer " + jwt), api_(gateway) {}
 
 Reply Buyer::Call(const std::string& method, const std::string& path, const std::string& body,
                   http::HeaderList more) {

@@ -145,7 +145,6 @@ class SagaFaults : public ::testing::TestWithParam<SagaKind> {
     command.set_idempotency_key("request");
     if (c.kind == SagaKind::kConfirm) {
       command.mutable_confirm()->set_reservation_id(c.id);
-      if (c.Refuses("verify-queue")) command.mutable_confirm()->set_queue_token(std::string(kForgedToken));
       command.mutable_confirm()->set_payment_method(method);
     } else {
       command.mutable_cancel()->set_reservation_id(c.id);
@@ -266,13 +265,16 @@ class SagaFaults : public ::testing::TestWithParam<SagaKind> {
     }
   }
 
+  // How many steps find their work done, and call nobody: whoever confirms was let in with the hold.
+  static size_t FoundDone(SagaKind kind) { return kind == SagaKind::kConfirm ? 1 : 0; }
+
   // Without faults: once as it should go, and once for each step that is refused. Their journals are the
   // calls that there are to hit.
   static std::vector<Case> Baselines(SagaKind kind) {
     std::vector<Case> cases{{.kind = kind}};
     const auto& definition = DefinitionOf(kind);
     if (!definition.can_undo) return cases;
-    for (size_t i = 0; i < definition.steps.size(); ++i) {
+    for (size_t i = FoundDone(kind); i < definition.steps.size(); ++i) {
       EXPECT_TRUE(CanRefuse(definition.steps[i].name))
           << "say here how " << definition.steps[i].name << " is refused";
       cases.push_back({.kind = kind, .refused_step = static_cast<int>(i)});
@@ -296,7 +298,8 @@ TEST_P(SagaFaults, EveryCallFailedBeforeFailedAfterRepeatedOrDelayedEndsAsTheTab
   for (const Case& baseline : baselines) {
     const auto calls = static_cast<int>(world_->participants().Journal(baseline.user_id).size());
     const bool refused = baseline.refused_step >= 0;
-    EXPECT_GE(calls, refused ? baseline.refused_step + 2 : static_cast<int>(steps.size()))
+    const auto found_done = static_cast<int>(FoundDone(GetParam()));
+    EXPECT_GE(calls + found_done, refused ? baseline.refused_step + 2 : static_cast<int>(steps.size()))
         << baseline.Name() << ": each step is called, and what was refused is undone";
     for (int call = 0; call < calls; ++call) {
       for (const Fault fault : kFaults) {

@@ -55,6 +55,27 @@ TEST_F(SqliteBusTest, CallsThatWaitShareATransaction) {
   EXPECT_LT(metrics_.GetHistogram("boxoffice_bus_publish_size", "", obs::SizeBounds()).count(), 400);
 }
 
+// As two processes on one file. What the first had set aside must be known to the second, or later events of
+// that key would pass it.
+TEST_F(SqliteBusTest, OfTwoProcessesOfAGroupOneConsumesAndTheOtherTakesOverWhereItEnded) {
+  auto first = Open();
+  auto second = Open();
+  Inbox one;
+  Inbox other;
+  const auto broken = std::make_shared<std::atomic<bool>>(true);
+  ASSERT_TRUE(first->Subscribe("g", {"seat"}, FailOn(one, broken, "poison")));
+  Put(*first, {Make("a", "1"), Make("b", "poison"), Make("a", "2")});
+  EXPECT_THAT(one.WaitFor(2), testing::ElementsAre("1", "2"));
+  ASSERT_TRUE(second->Subscribe("g", {"seat"}, FailOn(other, broken, "poison")));
+  Put(*second, {Make("a", "3"), Make("b", "4")});
+  EXPECT_THAT(one.WaitFor(3), testing::ElementsAre("1", "2", "3")) << "the second one waits";
+  first.reset();
+  Put(*second, {Make("a", "5")});
+  EXPECT_THAT(other.WaitFor(1), testing::ElementsAre("5"));
+  *broken = false;
+  EXPECT_TRUE(Eventually([&] { return other.Of("b") == std::vector<std::string>{"poison", "4"}; }));
+}
+
 // The crash between a consumer's effect and the mark of the bus: the effect's transaction knows the event.
 TEST_F(SqliteBusTest, AnEventWhoseMarkWasLostIsDeliveredAgainAndDroppedByItsId) {
   const auto file = dir_.path() / "consumer.db";

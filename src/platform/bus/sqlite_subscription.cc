@@ -121,6 +121,7 @@ void SqliteSubscription::Stop() {
   wake_.notify_one();
   CHECK(thread_.get_id() != std::this_thread::get_id(), "a consumer does not unsubscribe itself");
   if (thread_.joinable()) thread_.join();
+  turn_.reset();
 }
 
 bool SqliteSubscription::Wait(milliseconds longest, milliseconds shortest) {
@@ -164,7 +165,17 @@ void SqliteSubscription::Loop() {
   }
 }
 
+Result<bool> SqliteSubscription::HasTurn() {
+  if (turn_) return true;
+  const std::string file = fmt::format("{}.{}.lock", config_.file.string(), group_);
+  BOXOFFICE_ASSIGN(turn_, sql::FileLock::Try(file, sql::FileLock::Kind::kExclusive));
+  stale_ = true;  // another process has consumed until now
+  return turn_.has_value();
+}
+
 Result<SqliteSubscription::Round> SqliteSubscription::RunRound() {
+  BOXOFFICE_ASSIGN(const bool has_turn, HasTurn());
+  if (!has_turn) return Round{.pause = config_.max_poll};
   if (stale_) BOXOFFICE_TRY(LoadState());
   milliseconds next_retry = config_.max_poll;
   if (!parked_.empty()) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -16,12 +17,14 @@
 #include "platform/bus/bus.h"
 #include "platform/bus/sqlite_bus.h"
 #include "platform/obs/metrics.h"
+#include "platform/sql/file_lock.h"
 #include "platform/sql/sqlite.h"
 
 namespace boxoffice::bus {
 
 // Start, Stop and Nudge are thread-safe; all else runs on its own thread. Invariant: places, parked keys and
-// parked events in memory are those of the last commit; after a failed one they are read again.
+// parked events in memory are those of the last commit; after a failed one they are read again. So one
+// process of a group consumes at a time, which a lock beside the file sees to; the others wait for it.
 class SqliteSubscription {
  public:
   SqliteSubscription(std::string group, std::vector<std::string> topics, Bus::Consume consume,
@@ -61,6 +64,8 @@ class SqliteSubscription {
   // False: stopping.
   bool Wait(milliseconds longest, milliseconds shortest);
   [[nodiscard]] Result<void> LoadState();
+  // Whether it is this process that consumes for the group.
+  [[nodiscard]] Result<bool> HasTurn();
   [[nodiscard]] Result<Round> RunRound();
   [[nodiscard]] Result<Round> DeliverRound();
   [[nodiscard]] Result<Round> Deliver(std::vector<Record> records, int64_t end);
@@ -90,6 +95,7 @@ class SqliteSubscription {
   obs::Gauge& parked_gauge_;
 
   std::unique_ptr<Store> store_;
+  std::optional<sql::FileLock> turn_;  // to consume
   std::vector<Place> places_;
   std::map<Key, int64_t> parked_;  // → parked_key.id
   std::vector<Aside> aside_;

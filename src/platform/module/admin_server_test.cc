@@ -37,6 +37,18 @@ TEST(AdminServerTest, AnswersHealthReadinessAndMetrics) {
   EXPECT_EQ(Get(**admin, "/v1/concerts").status, 404);
 }
 
+TEST(AdminServerTest, WhoStandsByIsReadyAndSaysSo) {
+  obs::Registry metrics;
+  const auto admin = AdminServer::Start(
+      "127.0.0.1:0", metrics, [] { return std::vector<Health>{{"queue", "", "standby"}, {"seat", ""}}; });
+  ASSERT_TRUE(admin) << admin.error().detail;
+  const auto ready = Get(**admin, "/readyz");
+  EXPECT_EQ(ready.status, 200);
+  EXPECT_THAT(
+      ready.body,
+      HasSubstr(R"({"name":"queue","problem":null,"role":"standby"},{"name":"seat","problem":null})"));
+}
+
 TEST(AdminServerTest, AnAddressThatIsNoneAndOneThatIsTakenAreRefused) {
   obs::Registry metrics;
   const auto none = [] { return std::vector<Health>{}; };

@@ -18,6 +18,7 @@ http::Response HealthResponse(const std::vector<Health>& modules, bool judge) {
     } else {
       writer.Value(module.problem);
     }
+    if (!module.role.empty()) writer.Field("role", module.role);
     writer.EndObject();
   }
   writer.EndArray().EndObject();

@@ -61,7 +61,8 @@ void Graph::Stop(std::chrono::milliseconds grace) {
 
 std::vector<Health> Graph::CheckHealth() const {
   std::vector<Health> all;
-  for (const auto& module : modules_) all.push_back({std::string(module->name()), module->Unhealthy()});
+  for (const auto& module : modules_)
+    all.push_back({std::string(module->name()), module->Unhealthy(), module->Role()});
   return all;
 }
 

@@ -28,11 +28,15 @@ class Module {
   virtual void Stop() = 0;
   // Empty while the module can do its work; otherwise what is wrong, for /readyz. Thread-safe.
   [[nodiscard]] virtual std::string Unhealthy() const { return {}; }
+  // What it is among its replicas where they are not alike ("leader", "standby"), for /readyz: whoever stands
+  // by is ready to. Thread-safe.
+  [[nodiscard]] virtual std::string Role() const { return {}; }
 };
 
 struct Health {
   std::string module;
-  std::string problem;  // empty: fine
+  std::string problem;    // empty: fine
+  std::string role = {};  // empty: it has none
 };
 
 // Owns the modules. Not thread-safe, but for CheckHealth.

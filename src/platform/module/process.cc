@@ -1,18 +1,13 @@
 #include "platform/module/process.h"
 
-#include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 #include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <pthread.h>
-#include <sys/file.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "platform/obs/log.h"
@@ -20,19 +15,13 @@
 namespace boxoffice::module {
 namespace {
 
-// The file, locked; the lock goes with the descriptor.
-Result<int> Lock(const std::filesystem::path& file, int operation) {
-  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    return Fail(Code::kPermissionDenied, "data_folder_unwritable",
-                fmt::format("{}: {}", file.string(), std::strerror(errno)));
-  }
-  while (::flock(fd, operation) != 0) {
-    if (errno == EINTR) continue;
-    ::close(fd);
-    return Fail(Code::kUnavailable, "data_folder_in_use", file.parent_path().string());
-  }
-  return fd;
+using LockKind = sql::FileLock::Kind;
+
+Result<sql::FileLock> Lock(const std::filesystem::path& file, LockKind kind) {
+  auto lock = sql::FileLock::Try(file, kind);
+  if (!lock) return Fail(Code::kPermissionDenied, "data_folder_unwritable", lock.error().detail);
+  if (!*lock) return Fail(Code::kUnavailable, "data_folder_in_use", file.parent_path().string());
+  return **std::move(lock);
 }
 
 sigset_t StopSet() {
@@ -64,23 +53,13 @@ Result<DataFolder> DataFolder::Open(const std::filesystem::path& path, std::stri
     }
   }
   DataFolder folder(path);
-  BOXOFFICE_ASSIGN(folder.folder_lock_, Lock(path / "lock", (service.empty() ? LOCK_EX : LOCK_SH) | LOCK_NB));
+  BOXOFFICE_ASSIGN(folder.folder_lock_,
+                   Lock(path / "lock", service.empty() ? LockKind::kExclusive : LockKind::kShared));
   if (!service.empty()) {
     BOXOFFICE_ASSIGN(folder.service_lock_,
-                     Lock(path / "run" / fmt::format("{}.lock", service), LOCK_EX | LOCK_NB));
+                     Lock(path / "run" / fmt::format("{}.lock", service), LockKind::kExclusive));
   }
   return folder;
-}
-
-DataFolder::DataFolder(DataFolder&& other) noexcept
-    : path_(std::move(other.path_)),
-      folder_lock_(std::exchange(other.folder_lock_, -1)),
-      service_lock_(std::exchange(other.service_lock_, -1)) {}
-
-DataFolder::~DataFolder() {
-  for (const int fd : {folder_lock_, service_lock_}) {
-    if (fd >= 0) ::close(fd);
-  }
 }
 
 std::string SocketAddress(const std::filesystem::path& data_dir, std::string_view service) {

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/result.h"
+#include "platform/sql/file_lock.h"
 
 namespace boxoffice::module {
 
@@ -27,17 +28,13 @@ class DataFolder {
   // Errors: data_folder_unwritable, data_folder_in_use (detail: the path).
   [[nodiscard]] static Result<DataFolder> Open(const std::filesystem::path& path,
                                                std::string_view service = {});
-  DataFolder(DataFolder&& other) noexcept;
-  DataFolder& operator=(DataFolder&&) = delete;
-  ~DataFolder();
-
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
  private:
   explicit DataFolder(std::filesystem::path path) : path_(std::move(path)) {}
   std::filesystem::path path_;
-  int folder_lock_ = -1;
-  int service_lock_ = -1;
+  std::optional<sql::FileLock> folder_lock_;
+  std::optional<sql::FileLock> service_lock_;
 };
 
 // Where the service listens for the other processes on this data folder: "unix:DIR/run/seat.sock".

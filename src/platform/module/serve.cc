@@ -45,7 +45,7 @@ struct Invocation {
 
 std::vector<Health> HealthOf(Phase phase, const std::string& service, const Module* module) {
   if (phase == Phase::kStarting) return {{service, "starting"}};
-  std::vector<Health> all{{service, module->Unhealthy()}};
+  std::vector<Health> all{{service, module->Unhealthy(), module->Role()}};
   if (phase == Phase::kDraining) all.push_back({"process", "draining: it is about to stop"});
   return all;
 }

@@ -4,7 +4,10 @@
 #include <map>
 #include <mutex>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
@@ -36,6 +39,30 @@ bool IsAddress(std::string_view text) {
 std::unexpected<Error> Invalid(std::string_view text) {
   return Fail(Code::kInvalidArgument, "address_invalid",
               fmt::format("\"{}\" is not HOST:PORT, unix:PATH or dns:NAME:PORT", text));
+}
+
+// What gRPC's own resolver makes of several addresses: whichever can be reached, looked for again when the
+// connection ends. It takes no names, so they are looked up here, once; what has no IPv4 address (a socket,
+// too) is left out.
+std::string AnyOf(const std::vector<std::string>& addresses) {
+  boost::asio::io_context io;
+  boost::asio::ip::tcp::resolver resolver(io);
+  std::vector<std::string> found;
+  for (const std::string& address : addresses) {
+    if (address.starts_with(kUnix)) continue;
+    const size_t colon = address.rfind(':');
+    boost::system::error_code error;
+    for (const auto& entry : resolver.resolve(boost::asio::ip::tcp::v4(), address.substr(0, colon),
+                                              address.substr(colon + 1), error))
+      found.push_back(fmt::format("{}:{}", entry.endpoint().address().to_string(), entry.endpoint().port()));
+  }
+  return found.empty() ? addresses.front() : fmt::format("ipv4:{}", fmt::join(found, ","));
+}
+
+std::string TargetOf(const Replicas& replicas) {
+  if (!replicas.dns_name.empty()) return fmt::format("dns:{}:{}", replicas.dns_name, replicas.port);
+  if (replicas.fixed.empty()) return {};
+  return replicas.fixed.size() == 1 ? replicas.fixed.front() : AnyOf(replicas.fixed);
 }
 
 }  // namespace
@@ -108,18 +135,22 @@ ChannelFactory ChannelFactory::Network(AddressOf address_of, std::shared_ptr<con
   return factory;
 }
 
+bool ChannelFactory::HasTls() const { return shared_->tls != nullptr; }
+
+Result<ChannelFactory> ChannelFactory::As(const std::filesystem::path& certificate,
+                                          const std::filesystem::path& key) const {
+  CHECK(HasTls(), "only channels with certificates can show another one");
+  BOXOFFICE_ASSIGN(auto tls, Tls::Load({shared_->tls->config().ca, certificate, key}));
+  return Network(shared_->address_of, std::move(tls));
+}
+
 std::shared_ptr<grpc::Channel> ChannelFactory::operator()(std::string_view service) const {
   CHECK(shared_ != nullptr, "a factory that was made of something");
   if (shared_->in_process) return shared_->in_process(service);
   const std::optional<Replicas> replicas = ReplicasOf(service);
   const std::scoped_lock lock(shared_->mutex);
   auto& channel = shared_->channels[std::string(service)];
-  if (channel == nullptr) {
-    const std::string address = !replicas->dns_name.empty()
-                                    ? fmt::format("dns:{}:{}", replicas->dns_name, replicas->port)
-                                    : (replicas->fixed.empty() ? std::string() : replicas->fixed.front());
-    channel = NetworkChannel(address, service, shared_->tls.get());
-  }
+  if (channel == nullptr) channel = NetworkChannel(TargetOf(*replicas), service, shared_->tls.get());
   return channel;
 }
 

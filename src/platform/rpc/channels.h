@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <concepts>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -65,8 +66,17 @@ class ChannelFactory {
   using AddressOf = std::function<std::string(std::string_view service)>;
   [[nodiscard]] static ChannelFactory Network(AddressOf address_of, std::shared_ptr<const Tls> tls = nullptr);
 
-  // A channel to the service, the same at each call: to its first replica where there are several. For
-  // whoever needs neither balance nor breaker; callers that serve buyers go through a Peer (peer.h).
+  // Whether both ends of its channels show certificates.
+  [[nodiscard]] bool HasTls() const;
+  // Another factory of channels to the same places, on which the caller shows another certificate: for a room
+  // that calls as itself from a process that has another name. Only where HasTls(). Errors: those of
+  // Tls::Load.
+  [[nodiscard]] Result<ChannelFactory> As(const std::filesystem::path& certificate,
+                                          const std::filesystem::path& key) const;
+
+  // A channel to the service, the same at each call: to the first of its replicas that can be reached, where
+  // there are several. For whoever needs neither balance nor breaker; callers that serve buyers go through a
+  // Peer (peer.h).
   [[nodiscard]] std::shared_ptr<grpc::Channel> operator()(std::string_view service) const;
 
   // Where its replicas are. nullopt: it is in this process, and operator() leads to it.

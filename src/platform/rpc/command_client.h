@@ -136,7 +136,9 @@ class CommandClient {
     }
     void OnWriteDone(bool ok) override { core_->Written(this, ok); }
     void OnDone(const grpc::Status& status) override {
-      const auto core = core_;
+      // Its owner waits in Close until Released, and is to be the last to let go of it: its timer belongs to
+      // an executor that may go next.
+      Core* const core = core_.get();
       core->Ended(this, status);
       delete this;  // with the context, which holds the channel: only then may Close return, and the channel
                     // go

@@ -50,6 +50,7 @@ Result<void> CheckTime(const X509& certificate, const std::filesystem::path& pat
 
 Result<std::shared_ptr<const Tls>> Tls::Load(const TlsConfig& config) {
   auto tls = std::shared_ptr<Tls>(new Tls);
+  tls->config_ = config;
   BOXOFFICE_ASSIGN(tls->ca_, ReadFile(config.ca));
   BOXOFFICE_ASSIGN(tls->certificate_, ReadFile(config.certificate));
   BOXOFFICE_ASSIGN(tls->key_, ReadFile(config.key));

@@ -36,8 +36,12 @@ class Tls {
   // Whoever shows no certificate of the authority's is refused at the handshake.
   [[nodiscard]] std::shared_ptr<grpc::ServerCredentials> ForServer() const;
 
+  // What its files are.
+  [[nodiscard]] const TlsConfig& config() const { return config_; }
+
  private:
   Tls() = default;
+  TlsConfig config_;
   std::string ca_;
   std::string certificate_;
   std::string key_;

@@ -121,6 +121,18 @@ TEST_F(TlsTest, AnotherServicesCertificateIsRefusedAndLogged) {
                     HasSubstr("WalletService/GetWallet"), HasSubstr("WalletService/Execute")));
 }
 
+TEST_F(TlsTest, ARoomCallsAsItselfFromAnotherServicesProcess) {
+  const auto where = [this](std::string_view) { return address_; };
+  const ChannelFactory of_the_process = ChannelFactory::Network(where, Load(certs(), "gateway"));
+  EXPECT_EQ(Query(of_the_process("wallet")).error().reason, "caller_refused");
+  const auto of_the_room = of_the_process.As(certs() / "reservation.crt", certs() / "reservation.key");
+  ASSERT_TRUE(of_the_room) << of_the_room.error().detail;
+  EXPECT_TRUE(Query((*of_the_room)("wallet")));
+  EXPECT_EQ(of_the_process.As(certs() / "reservation.crt", certs() / "gateway.key").error().reason,
+            "tls_key_mismatch");
+  EXPECT_FALSE(ChannelFactory::Network(where).HasTls());
+}
+
 TEST_F(TlsTest, NoCertificateIsRefusedAndLogged) {
   EXPECT_THAT(Refused(With({})), AllOf(HasSubstr("tls_refused"), HasSubstr("did not return a certificate")));
 }

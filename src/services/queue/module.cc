@@ -1,14 +1,32 @@
 #include "services/queue/module.h"
 
+#include <algorithm>
+#include <future>
 #include <utility>
+#include <vector>
 
+#include "base/check.h"
 #include "platform/auth/keys.h"
 #include "platform/module/shared_keys.h"
+#include "platform/obs/log.h"
 #include "platform/obs/metrics.h"
+#include "platform/rpc/host.h"
+#include "services/queue/rpc_server.h"
+#include "services/queue/service.h"
 #include "services/queue/store_factory.h"
 
 namespace boxoffice::queue {
 namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kPoll{100};  // for the lead, of whoever stands by
+constexpr int kRenewals = 5;                     // in a lease
+
+void ShowLead(obs::Registry& metrics, bool leads) {
+  metrics.GetGauge("boxoffice_queue_leader", "1 while this process serves the queue, 0 while it stands by")
+      .Set(leads ? 1 : 0);
+}
 
 Result<std::shared_ptr<const auth::KeyRing>> DevelopmentKeys(const module::Runtime& runtime) {
   BOXOFFICE_ASSIGN(std::string secret,
@@ -33,66 +51,185 @@ void Measure(const std::vector<QueueView>& views, obs::Registry& metrics) {
 void AddKeys(config::Keys& keys, QueueConfig& config) {
   keys.Duration("tick.interval_ms", config.tick_interval, milliseconds(0), milliseconds(60'000),
                 "From one round of admission to the next; 0: this replica makes none");
+  keys.Duration("leader.lease_ms", config.leader_lease, milliseconds(1'000), milliseconds(60'000),
+                "How soon another replica may serve once the one that does is gone without a word");
   module::AddBatchKeys(keys, config.limits);
 }
 
 }  // namespace
 
+// What serves from an election to the end of the lead. Its end is the end of all that this process knew.
+struct QueueModule::Term {
+  Term(const module::Runtime& runtime, const QueueConfig& config, const Stores& stores,
+       std::shared_ptr<const auth::KeyRing> keys, Service::Leads leads)
+      : service(*stores.store, runtime.clock, runtime.metrics, config.limits, std::move(leads)),
+        server(service, *stores.history, std::move(keys)) {}
+  // Commands that were taken are run to the end; their callers may no longer hear it.
+  void End(std::chrono::milliseconds grace) {
+    host.Shutdown(grace);
+    service.Stop();
+  }
+  [[nodiscard]] std::string Problem() const {
+    return service.store_works() ? "" : "the queue's database does not take writes";
+  }
+
+  Service service;
+  RpcServer server;
+  rpc::Host host;
+  std::atomic<bool> tick_waits{false};  // in the service's queue: one is enough
+};
+
 QueueModule::QueueModule(const module::Runtime& runtime, QueueConfig config)
-    : runtime_(runtime), config_(std::move(config)) {}
+    : runtime_(runtime), config_(std::move(config)), keys_(config_.keys) {}
 QueueModule::~QueueModule() { Stop(); }
 
 Result<void> QueueModule::Start() {
-  auto keys = config_.keys;
-  if (keys == nullptr) {
-    BOXOFFICE_ASSIGN(keys, DevelopmentKeys(runtime_));
+  if (keys_ == nullptr) {
+    BOXOFFICE_ASSIGN(keys_, DevelopmentKeys(runtime_));
   }
-  BOXOFFICE_ASSIGN(stores_, OpenStores(runtime_.store_url));
-  service_ = std::make_unique<Service>(*stores_.store, runtime_.clock, runtime_.metrics, config_.limits);
-  BOXOFFICE_TRY(service_->Load());
-  server_ = std::make_unique<RpcServer>(*service_, *stores_.history, std::move(keys));
-  BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen, [this] { return Unhealthy(); }));
-  if (config_.tick_interval.count() > 0) ScheduleTick();
+  BOXOFFICE_ASSIGN(stores_, OpenStores(runtime_.store_url, config_.leader_lease));
+  ShowLead(runtime_.metrics, false);
+  BOXOFFICE_ASSIGN(const bool leading, TakeLead());
+  follower_ = std::thread([this, leading] { Follow(leading); });
   return {};
 }
 
-void QueueModule::ScheduleTick() {
-  timer_.expires_after(config_.tick_interval);
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
-    if (!tick_waits_.exchange(true)) {
-      // A tick that failed is no loss: the next one does what it would have done.
-      service_->Submit(Tick{}, [this](const Result<Outcome>&) { tick_waits_ = false; });
+// On its own thread: the lead, and the ticks of whoever has it.
+void QueueModule::Follow(bool leading) {
+  const bool ticks = config_.tick_interval.count() > 0;
+  const std::chrono::milliseconds pause = config_.leader_lease / kRenewals;
+  Moment claim_at = SteadyClock::now() + (leading ? pause : kPoll);
+  Moment tick_at = SteadyClock::now() + config_.tick_interval;
+  while (WaitUntil(leading && ticks ? std::min(claim_at, tick_at) : claim_at)) {
+    if (SteadyClock::now() >= claim_at) {
+      // An error was logged, or is the store's.
+      const Result<bool> led = leading ? Result<bool>(KeepLead()) : TakeLead();
+      leading = led.value_or(false);
+      claim_at = SteadyClock::now() + (led && !leading ? kPoll : pause);
     }
-    Measure(service_->Views(), runtime_.metrics);
-    ScheduleTick();
-  });
+    if (leading && ticks && SteadyClock::now() >= tick_at) {
+      Tick();
+      tick_at = SteadyClock::now() + config_.tick_interval;
+    }
+  }
 }
 
-// Admits nobody any more: another replica's ticks do.
+// False: it is stopping.
+bool QueueModule::WaitUntil(Moment moment) {
+  std::unique_lock lock(mutex_);
+  return !stop_.wait_until(lock, moment, [this] { return stopping_; });
+}
+
+// Whether it leads, and serves. Errors: those of Serve, and database_unavailable.
+Result<bool> QueueModule::TakeLead() {
+  BOXOFFICE_ASSIGN(const auto until, stores_.leadership->Take());
+  if (!until) return false;
+  leads_until_ = *until;
+  // A long line takes a while to load, and the lease must not end meanwhile.
+  auto serving = std::async(std::launch::async, [this] { return Serve(); });
+  while (serving.wait_for(config_.leader_lease / kRenewals) != std::future_status::ready) {
+    const auto renewed = stores_.leadership->Renew();
+    if (renewed && *renewed) leads_until_ = **renewed;
+  }
+  if (auto served = serving.get(); !served) {
+    obs::Log(obs::Level::kError, "leader_can_not_serve",
+             {{"reason", served.error().reason}, {"detail", served.error().detail}});
+    leads_until_ = Moment::min();
+    (void)stores_.leadership->Release();
+    return std::unexpected(std::move(served).error());
+  }
+  ShowLead(runtime_.metrics, true);
+  obs::Log(obs::Level::kInfo, "leader_elected", {{"service", name()}});
+  return true;
+}
+
+Result<void> QueueModule::Serve() {
+  auto term = std::make_unique<Term>(runtime_, config_, stores_, keys_, [this] { return Leads(); });
+  BOXOFFICE_TRY(term->service.Load());
+  BOXOFFICE_TRY(
+      term->host.Start(term->server, runtime_.listen, [raw = term.get()] { return raw->Problem(); }));
+  const std::scoped_lock lock(mutex_);
+  term_ = std::move(term);
+  return {};
+}
+
+// Whether it still leads. While the store does not answer, it does as long as nobody else can have been
+// elected.
+bool QueueModule::KeepLead() {
+  const auto renewed = stores_.leadership->Renew();
+  if (renewed && *renewed) {
+    leads_until_ = **renewed;
+    return true;
+  }
+  if (!renewed && Leads()) return true;
+  obs::Log(obs::Level::kError, "leader_lost",
+           {{"service", name()}, {"why", renewed ? "another process may have led" : renewed.error().detail}});
+  StandDown();
+  return false;
+}
+
+// From here on as if the process had just started.
+void QueueModule::StandDown() {
+  leads_until_ = Moment::min();
+  ShowLead(runtime_.metrics, false);
+  if (const std::unique_ptr<Term> term = EndTerm()) term->End(std::chrono::milliseconds(0));
+}
+
+void QueueModule::Tick() {
+  const std::scoped_lock lock(mutex_);
+  if (term_ == nullptr) return;  // it drains, and admits nobody any more
+  if (!term_->tick_waits.exchange(true)) {
+    // A tick that failed is no loss: the next one does what it would have done.
+    term_->service.Submit(queue::Tick{},
+                          [raw = term_.get()](const Result<Outcome>&) { raw->tick_waits = false; });
+  }
+  Measure(term_->service.Views(), runtime_.metrics);
+}
+
+// What serves, which is then the caller's to end; null: nothing does.
+std::unique_ptr<QueueModule::Term> QueueModule::EndTerm() {
+  const std::scoped_lock lock(mutex_);
+  return std::move(term_);
+}
+
+// The lead is kept until all that is under way has ended, and given up then: another process need not wait.
 void QueueModule::Drain(std::chrono::milliseconds grace) {
-  ticker_.stop();
-  ticker_.join();
-  host_.Drain(grace);
+  if (const std::unique_ptr<Term> term = EndTerm()) {
+    term->host.Drain(grace);
+    term->End(std::chrono::milliseconds(0));
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  stop_.notify_all();
+  if (!follower_.joinable()) return;
+  follower_.join();
+  StandDown();  // it may have been elected meanwhile
+  if (const auto released = stores_.leadership->Release(); !released)
+    obs::Log(obs::Level::kWarning, "leader_not_released", {{"detail", released.error().detail}});
 }
 
-// In reverse order of Start. Commands that were taken are run to the end; their callers may no longer hear
-// it.
 void QueueModule::Stop() {
-  ticker_.stop();
-  ticker_.join();
-  host_.Shutdown(std::chrono::milliseconds(0));
-  if (service_ != nullptr) service_->Stop();
-  server_.reset();
-  service_.reset();
+  Drain(std::chrono::milliseconds(0));
   stores_ = {};
 }
 
 std::string QueueModule::Unhealthy() const {
-  return service_ != nullptr && !service_->store_works() ? "the queue's database does not take writes" : "";
+  const std::scoped_lock lock(mutex_);
+  return term_ != nullptr ? term_->Problem() : "";
 }
 
-std::shared_ptr<grpc::Channel> QueueModule::InProcessChannel() { return host_.InProcessChannel(); }
+std::string QueueModule::Role() const {
+  const std::scoped_lock lock(mutex_);
+  return term_ != nullptr ? "leader" : "standby";
+}
+
+std::shared_ptr<grpc::Channel> QueueModule::InProcessChannel() {
+  const std::scoped_lock lock(mutex_);
+  CHECK(term_ != nullptr, "a process that stands by serves nobody");
+  return term_->host.InProcessChannel();
+}
 
 module::ServiceProgram Program() {
   const auto config = std::make_shared<QueueConfig>();

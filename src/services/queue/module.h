@@ -3,21 +3,18 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
-
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
+#include <thread>
 
 #include "base/result.h"
 #include "platform/auth/signed_token.h"
 #include "platform/batch/executor.h"
 #include "platform/module/program.h"
 #include "platform/module/service_module.h"
-#include "platform/rpc/host.h"
-#include "services/queue/rpc_server.h"
-#include "services/queue/service.h"
 #include "services/queue/store.h"
 
 namespace boxoffice::queue {
@@ -26,11 +23,18 @@ struct QueueConfig {
   batch::Limits limits;
   // Between two rounds of admission. 0: nobody ticks, and only joins onto an empty line admit.
   std::chrono::milliseconds tick_interval{250};
+  // How long the lead stays with a process that has gone or does not reach the store; it is renewed five
+  // times as often.
+  std::chrono::milliseconds leader_lease{5'000};
   // The keys of the tokens. Empty: a development key, id "queue", in data_dir/keys/queue-token.key, made at
   // the first start.
   std::shared_ptr<const auth::KeyRing> keys;
 };
 
+// Of the processes on one store one leads: it serves, and it alone listens, so that callers go there. The
+// others stand by (docs/adr/0008-one-queue-leads.md). The lead passes on when the leader drains, at once;
+// when it has died, paused or lost the store, at the end of its lease. A leader that may have lost it gives
+// all of its memory up and stands by like any other.
 class QueueModule final : public module::ServiceModule {
  public:
   // `runtime` outlives it.
@@ -38,25 +42,41 @@ class QueueModule final : public module::ServiceModule {
   ~QueueModule() override;
 
   [[nodiscard]] std::string_view name() const override { return "queue"; }
-  // Errors: store_url, database_unavailable, schema_newer, port_taken, and those of auth::LoadOrCreateSecret.
+  // Returns when it leads and serves, or stands by. Errors: store_url, database_unavailable, schema_newer,
+  // port_taken, and those of auth::LoadOrCreateSecret.
   [[nodiscard]] Result<void> Start() override;
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;
+  // "leader" or "standby".
+  [[nodiscard]] std::string Role() const override;
+  // Only while it leads.
   [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;
 
  private:
-  void ScheduleTick();
+  using Moment = Leadership::Moment;
+  struct Term;
+
+  [[nodiscard]] bool Leads() const { return std::chrono::steady_clock::now() < leads_until_.load(); }
+  void Follow(bool leading);
+  [[nodiscard]] bool WaitUntil(Moment moment);
+  [[nodiscard]] Result<bool> TakeLead();
+  [[nodiscard]] Result<void> Serve();
+  [[nodiscard]] bool KeepLead();
+  void StandDown();
+  void Tick();
+  [[nodiscard]] std::unique_ptr<Term> EndTerm();
 
   const module::Runtime& runtime_;
   const QueueConfig config_;
+  std::shared_ptr<const auth::KeyRing> keys_;
   Stores stores_;
-  std::unique_ptr<Service> service_;
-  std::unique_ptr<RpcServer> server_;
-  rpc::Host host_;
-  std::atomic<bool> tick_waits_{false};  // in the service's queue: one is enough
-  boost::asio::thread_pool ticker_{1};
-  boost::asio::steady_timer timer_{ticker_};
+  std::atomic<Moment> leads_until_{Moment::min()};
+  mutable std::mutex mutex_;  // of the next three
+  std::condition_variable stop_;
+  bool stopping_ = false;
+  std::unique_ptr<Term> term_;  // null: it stands by
+  std::thread follower_;
 };
 
 // The waiting room as a program: its keys are what QueueConfig has.

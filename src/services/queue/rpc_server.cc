@@ -163,21 +163,30 @@ grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
   return new Commands(handler_);
 }
 
-grpc::ServerUnaryReactor* RpcServer::GetHeads(grpc::CallbackServerContext* context,
-                                              const v1::GetHeadsRequest*, v1::GetHeadsResponse* response) {
-  for (const QueueView& view : service_.Views()) Write(view, *response->add_queues());
+// Not what a process knows that was paused while another one led: an edge's heads would go back.
+template <typename Response>
+grpc::ServerUnaryReactor* RpcServer::AnswerFromMemory(grpc::CallbackServerContext* context,
+                                                      Response& response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const std::vector<QueueView> views = service_.Views();
+  if (!service_.leads()) {
+    reactor->Finish(rpc::ToStatus({Code::kUnavailable, "not_leading", "another process may lead"}));
+    return reactor;
+  }
+  for (const QueueView& view : views) Write(view, *response.add_queues());
   reactor->Finish(grpc::Status::OK);
   return reactor;
+}
+
+grpc::ServerUnaryReactor* RpcServer::GetHeads(grpc::CallbackServerContext* context,
+                                              const v1::GetHeadsRequest*, v1::GetHeadsResponse* response) {
+  return AnswerFromMemory(context, *response);
 }
 
 grpc::ServerUnaryReactor* RpcServer::ListQueues(grpc::CallbackServerContext* context,
                                                 const v1::ListQueuesRequest*,
                                                 v1::ListQueuesResponse* response) {
-  for (const QueueView& view : service_.Views()) Write(view, *response->add_queues());
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  return AnswerFromMemory(context, *response);
 }
 
 grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,

@@ -22,7 +22,7 @@ class RpcServer final : public v1::QueueService::CallbackService {
 
   grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
       grpc::CallbackServerContext* context) override;
-  // From memory.
+  // From memory. Error: not_leading.
   grpc::ServerUnaryReactor* GetHeads(grpc::CallbackServerContext* context, const v1::GetHeadsRequest* request,
                                      v1::GetHeadsResponse* response) override;
   grpc::ServerUnaryReactor* ListQueues(grpc::CallbackServerContext* context,
@@ -33,6 +33,9 @@ class RpcServer final : public v1::QueueService::CallbackService {
                                   v1::AuditResponse* response) override;
 
  private:
+  template <typename Response>
+  grpc::ServerUnaryReactor* AnswerFromMemory(grpc::CallbackServerContext* context, Response& response);
+
   using Commands = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
 
   queue::Service& service_;  // the generated base has a Service of its own

@@ -1,12 +1,19 @@
 // The waiting room as its callers see it: the module on a folder of its own, through the in-process channel.
+#include "services/queue/rpc_server.h"
+
+#include <atomic>
+#include <memory>
 #include <string>
 
 #include <gmock/gmock.h>
 
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "platform/auth/keys.h"
+#include "platform/rpc/host.h"
+#include "platform/rpc/status.h"
 #include "services/queue/module.h"
 #include "services/queue/rpc_ticket.h"
+#include "services/queue/store_sqlite.h"
 #include "testing/service_fixture.h"
 
 namespace boxoffice::queue {
@@ -242,6 +249,38 @@ TEST_F(QueueRpcTest, MalformedCommandsAreErrorsThatNameTheField) {
   command.mutable_configure()->set_rate_per_s(1);
   command.mutable_configure()->set_active_cap(0);
   EXPECT_THAT(detail_of(command), StartsWith("active_cap"));
+}
+
+// An edge whose heads went back would tell people a worse place than before.
+TEST(QueueHeadsTest, AreNotToldByAProcessWhenAnotherMayLead) {
+  const testbed::TempDir dir;
+  const SystemClock clock;
+  obs::Registry metrics;
+  const Stores stores = OpenSqlite(dir.path() / "queue.db").value();
+  std::atomic<bool> leads = true;
+  Service service(*stores.store, clock, metrics, {}, [&leads] { return leads.load(); });
+  ASSERT_TRUE(service.Load());
+  RpcServer server(service, *stores.history,
+                   std::make_shared<auth::KeyRing>(
+                       auth::KeyRing::Make({{.id = "k", .secret = std::string(32, 's')}}).value()));
+  rpc::Host host;
+  ASSERT_TRUE(host.Start(server, {}));
+  const auto stub = v1::QueueService::NewStub(host.InProcessChannel());
+  const auto heads = [&] {
+    grpc::ClientContext context;
+    v1::GetHeadsResponse response;
+    return stub->GetHeads(&context, {}, &response);
+  };
+  const auto list = [&] {
+    grpc::ClientContext context;
+    v1::ListQueuesResponse response;
+    return stub->ListQueues(&context, {}, &response);
+  };
+  EXPECT_TRUE(heads().ok());
+  EXPECT_TRUE(list().ok());
+  leads = false;
+  EXPECT_EQ(rpc::FromStatus(heads()).reason, "not_leading");
+  EXPECT_EQ(rpc::FromStatus(list()).reason, "not_leading");
 }
 
 }  // namespace

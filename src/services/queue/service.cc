@@ -22,9 +22,10 @@ bool HasTick(std::span<const Command> commands) {
 
 }  // namespace
 
-Service::Service(Store& store, const Clock& clock, obs::Registry& metrics, batch::Limits limits)
+Service::Service(Store& store, const Clock& clock, obs::Registry& metrics, batch::Limits limits, Leads leads)
     : store_(store),
       clock_(clock),
+      leads_(std::move(leads)),
       executor_(
           "queue", limits, [this](std::span<const Command> commands) { return Run(commands); }, metrics) {}
 
@@ -47,6 +48,8 @@ Result<void> Service::LoadAt(Timestamp now) {
 
 Result<Service::Outcomes> Service::Run(std::span<const Command> commands) {
   const Timestamp now = clock_.Now();
+  // After the clock was read: so, whatever pause follows, what is decided was true when this process led.
+  if (!leads()) return Fail(Code::kUnavailable, "not_leading", "another process may lead");
   auto outcomes = LoadDecideSave(commands, now);
   if (!outcomes) health_.Note(false);
   if (outcomes && HasTick(commands)) {

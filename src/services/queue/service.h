@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -26,15 +27,18 @@ class Service {
   using Executor = batch::Executor<Command, Outcome>;
   using Done = Executor::Done;
 
+  // Whether no other process can be serving this store. Thread-safe; empty: none ever can.
+  using Leads = std::function<bool()>;
+
   // `store`, `clock` and `metrics` outlive it.
-  Service(Store& store, const Clock& clock, obs::Registry& metrics, batch::Limits limits);
+  Service(Store& store, const Clock& clock, obs::Registry& metrics, batch::Limits limits, Leads leads = {});
 
   // Fills memory from the store; once, before the first Submit. Everybody waiting counts as seen now, and
   // whoever is ACTIVE as active now. Errors: database_unavailable.
   [[nodiscard]] Result<void> Load();
 
   // Runs a command, and calls `done` once with its outcome when that is durable. Errors: overloaded,
-  // stopping, contention (not done), database_unavailable. Commands may be repeated at any time.
+  // stopping, contention, not_leading (not done), database_unavailable. Commands may be repeated at any time.
   void Submit(Command command, Done done, resilience::Terms terms = {}) {
     executor_.Submit(std::move(command), std::move(done), terms);
   }
@@ -43,6 +47,8 @@ class Service {
 
   // Every queue as of its last change, or of the last tick; by show id.
   [[nodiscard]] std::vector<QueueView> Views() const;
+  // Whether what Views says is true: another process may have done more meanwhile.
+  [[nodiscard]] bool leads() const { return !leads_ || leads_(); }
   // Whether the last batch met a store that works.
   [[nodiscard]] bool store_works() const { return health_.works(); }
 
@@ -57,6 +63,7 @@ class Service {
 
   Store& store_;
   const Clock& clock_;
+  const Leads leads_;
   WaitingRoom room_;
   // Memory may differ from the store: another process wrote, or a commit's result is unknown.
   bool stale_ = false;

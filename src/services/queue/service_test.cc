@@ -136,6 +136,32 @@ TEST_F(ServiceTest, PlacesThatPeopleLeftStayInTheLineAfterARestart) {
   EXPECT_EQ(SessionIn(again[1]).position, 5);
 }
 
+TEST_F(ServiceTest, WhereAnotherProcessMayLeadNothingIsDecidedAnsweredOrNoted) {
+  bool leads = true;
+  Service service(store_, clock_, metrics_, {.max_batch = 1}, [&leads] { return leads; });
+  ASSERT_TRUE(service.Load());
+  const auto run = [&](Command command) {
+    std::promise<Result<Outcome>> promise;
+    service.Submit(std::move(command),
+                   [&](Result<Outcome> outcome) { promise.set_value(std::move(outcome)); });
+    return promise.get_future().get();
+  };
+  ASSERT_TRUE(run(JoinOf("ann")));
+  const int saves = store_.saves;
+  leads = false;
+  EXPECT_FALSE(service.leads());
+  for (const Command& command :
+       {JoinOf("ann"), JoinOf("bob"), Command(Tick{}), Command(Heartbeat{kShow, {1}})}) {
+    const auto outcome = run(command);
+    ASSERT_FALSE(outcome.has_value());
+    EXPECT_EQ(outcome.error().reason, "not_leading");
+    EXPECT_EQ(outcome.error().code, Code::kUnavailable) << "certainly not done";
+  }
+  EXPECT_EQ(store_.saves, saves);
+  leads = true;
+  EXPECT_TRUE(run(JoinOf("bob")));
+}
+
 TEST_F(ServiceTest, AFailedSaveLeavesMemoryAsItWas) {
   store_.failures = {Code::kUnavailable};
   const auto outcomes = RunAll({JoinOf("ann"), JoinOf("bob")});

@@ -1,9 +1,11 @@
 // What the waiting room asks of a database.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
@@ -53,10 +55,30 @@ class History {
                                                               int64_t limit) = 0;
 };
 
-// Both sides.
+// Which of the processes on one store serves, for presence, renewals and the bucket of a show are in the
+// memory of one: a lease, by the clock of the store. Belongs to one thread at a time. Every method may fail
+// with database_unavailable: it may have been done; ask again.
+class Leadership {
+ public:
+  // By this machine's steady clock.
+  using Moment = std::chrono::steady_clock::time_point;
+
+  virtual ~Leadership() = default;
+  // Takes the lead, if nobody has it, or this process has. Until when nobody else can; nullopt: another
+  // process leads.
+  [[nodiscard]] virtual Result<std::optional<Moment>> Take() = 0;
+  // Prolongs it, if nobody else has had it since Take. nullopt: it is not ours any more, and what is in
+  // memory may not be what is true.
+  [[nodiscard]] virtual Result<std::optional<Moment>> Renew() = 0;
+  // Gives it up, so that another process need not wait for the end of the lease. Not ours: no effect.
+  [[nodiscard]] virtual Result<void> Release() = 0;
+};
+
+// All sides.
 struct Stores {
   std::unique_ptr<Store> store;
   std::unique_ptr<History> history;
+  std::unique_ptr<Leadership> leadership;
 };
 
 }  // namespace boxoffice::queue

@@ -408,6 +408,19 @@ TEST_P(StoreContractTest, RowsOfAnotherFormAreRefused) {
   EXPECT_EQ(load(saga, {int64_t{1}}).error().reason, "archive_schema");
 }
 
+TEST_P(StoreContractTest, WhoHasTakenTheLeadKeepsItAndMayTakeItAgainAfterItsRelease) {
+  const auto held = [](const Result<std::optional<Leadership::Moment>>& until) {
+    return until && *until && **until > std::chrono::steady_clock::now();
+  };
+  Leadership& leadership = *stores_.leadership;
+  EXPECT_TRUE(held(leadership.Take()));
+  EXPECT_TRUE(held(leadership.Take())) << "as after a reply that was lost";
+  EXPECT_TRUE(held(leadership.Renew()));
+  EXPECT_TRUE(leadership.Release());
+  EXPECT_TRUE(leadership.Release()) << "again: no effect";
+  EXPECT_TRUE(held(leadership.Take()));
+}
+
 class SqliteHome final : public Home {
  public:
   Stores Open() override { return *OpenSqlite(dir_.path() / "queue.db"); }

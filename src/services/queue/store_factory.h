@@ -7,15 +7,17 @@
 
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "platform/module/store_rows.h"
 #include "services/queue/store.h"
 
 namespace boxoffice::queue {
 
-// Opens them with their schema up to date. Errors: store_url (kInvalidArgument: no URL of those above), and
-// the store's own: database_unavailable, schema_newer.
-[[nodiscard]] Result<Stores> OpenStores(std::string_view url);
+// Opens them with their schema up to date. `lease`: see Leadership; where one process can have the store,
+// there is none. Errors: store_url (kInvalidArgument: no URL of those above), and the store's own:
+// database_unavailable, schema_newer.
+[[nodiscard]] Result<Stores> OpenStores(std::string_view url, milliseconds lease);
 
 // Brings the schema up to date. Again: no effect. Errors: as OpenStores.
 [[nodiscard]] Result<void> MigrateStores(std::string_view url);

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/random.h"
+#include "services/queue/store_redis_leader.h"
 #include "services/queue/store_redis_row.h"
 
 namespace boxoffice::queue {
@@ -548,12 +549,14 @@ class RedisHistory final : public History {
 
 }  // namespace
 
-Result<Stores> OpenRedis(std::string_view url, const redis::Options& options) {
+Result<Stores> OpenRedis(std::string_view url, const redis::Options& options, milliseconds lease) {
   BOXOFFICE_ASSIGN(auto writing, redis::Client::Open(url, options));
   BOXOFFICE_ASSIGN(auto reading, redis::Client::Open(url, options));
+  BOXOFFICE_ASSIGN(auto leading, redis::Client::Open(url, options));
   Stores stores;
   stores.store = std::make_unique<RedisStore>(std::move(writing));
   stores.history = std::make_unique<RedisHistory>(std::move(reading));
+  stores.leadership = std::make_unique<RedisLeadership>(std::move(leading), lease);
   return stores;
 }
 

@@ -7,6 +7,7 @@
 //   {show:7}:member       set: sequences that are ACTIVE, or EXPIRED while bound
 //   {show:7}:saga         sorted set, all of score 0: what became of sagas, by their ids
 //   queue:shows           set: the ids of all shows
+//   queue:leader          string, which expires: the process that serves (store_redis_leader.h)
 //
 // A hash of up to 128 short fields is one block of bytes in Redis (a listpack), which is why sessions lie in
 // buckets, and their bindings, which would make them too long for that, beside them. Measured with Redis 7.0

@@ -11,10 +11,13 @@
 #include <gmock/gmock.h>
 
 #include "base/random.h"
+#include "platform/archive/rows.h"
 #include "platform/redis/slot.h"
 #include "services/queue/service.h"
 #include "services/queue/store_redis_row.h"
+#include "services/queue/store_rows.h"
 #include "testing/redis_server.h"
+#include "testing/wait.h"
 
 namespace boxoffice::queue {
 namespace {
@@ -346,6 +349,82 @@ TEST_F(QueueRedisTest, WhatNobodyCanNameAnyLongerGoesByItself) {
 
 TEST_F(QueueRedisTest, ABadUrlIsToldAtOnce) {
   EXPECT_EQ(OpenRedis("redis://").error().reason, "invalid_redis_url");
+}
+
+// The lead: of two processes, and of what Redis does meanwhile.
+class QueueLeaderTest : public QueueRedisTest {
+ protected:
+  using Until = Result<std::optional<Leadership::Moment>>;
+
+  std::unique_ptr<Leadership> Candidate(const std::string& url, milliseconds lease = seconds(60)) {
+    return std::move(OpenRedis(url, kPatient, lease).value().leadership);
+  }
+  static bool Held(const Until& until) { return until && until->has_value(); }
+  static bool Refused(const Until& until) { return until && !until->has_value(); }
+};
+
+TEST_F(QueueLeaderTest, OfTwoProcessesOneLeadsUntilItGivesTheLeadUp) {
+  for (const std::string& url : {testbed::EmptyRedis().Url(), testbed::EmptyRedisCluster().Url()}) {
+    const auto first = Candidate(url);
+    const auto second = Candidate(url);
+    ASSERT_TRUE(Held(first->Take()));
+    EXPECT_TRUE(Refused(second->Take()));
+    EXPECT_TRUE(Refused(second->Renew()));
+    ASSERT_TRUE(second->Release()) << "it has nothing to give up";
+    EXPECT_TRUE(Held(first->Renew()));
+    ASSERT_TRUE(first->Release());
+    EXPECT_TRUE(Held(second->Take()));
+    EXPECT_TRUE(Refused(first->Renew()));
+  }
+}
+
+TEST_F(QueueLeaderTest, TheLeadOfAProcessThatDoesNotRenewItEndsHereBeforeAnotherCanTakeIt) {
+  const std::string url = testbed::EmptyRedis().Url();
+  const auto first = Candidate(url, milliseconds(300));
+  const auto second = Candidate(url);
+  const Until until = first->Take();
+  ASSERT_TRUE(Held(until));
+  while (!Held(second->Take())) std::promise<void>().get_future().wait_for(milliseconds(5));
+  EXPECT_GE(SteadyClock::now(), **until);
+  EXPECT_TRUE(Refused(first->Renew()));
+  EXPECT_TRUE(Refused(first->Take()));
+}
+
+// Another process may have led between the two.
+TEST_F(QueueLeaderTest, ALeadThatWasLostIsNotRenewedThoughNobodyHasIt) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  const auto leadership = Candidate(server.Url());
+  ASSERT_TRUE(Held(leadership->Take()));
+  ASSERT_EQ(server.AskOne({"DEL", "queue:leader"}), "1");
+  EXPECT_TRUE(Refused(leadership->Renew()));
+  EXPECT_TRUE(Held(leadership->Take()));
+}
+
+TEST_F(QueueLeaderTest, ALeadOutlivesACrashOfRedis) {
+  testbed::RedisServer server({"--appendfsync", "always"});
+  const auto first = Candidate(server.Url());
+  const auto second = Candidate(server.Url());
+  ASSERT_TRUE(Held(first->Take()));
+  server.Kill9();
+  EXPECT_EQ(first->Renew().error().reason, "database_unavailable");
+  server.Start();
+  EXPECT_TRUE(testbed::Eventually([&] { return Held(first->Renew()); }));
+  EXPECT_TRUE(testbed::Eventually([&] { return Refused(second->Take()); }));
+}
+
+TEST(QueueRowsTest, WhileAProcessServesOnAStoreNothingIsMoved) {
+  BOXOFFICE_NEEDS_REDIS();
+  const std::string url = testbed::EmptyRedis().Url();
+  Stores serving = OpenRedis(url, kPatient, seconds(60)).value();
+  ASSERT_TRUE(serving.leadership->Take()->has_value());
+  Stores moving = OpenRedis(url, kPatient).value();
+  archive::Digest digest;
+  const auto refused = DumpRows(moving, digest);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().reason, "store_in_use");
+  ASSERT_TRUE(serving.leadership->Release());
+  EXPECT_TRUE(DumpRows(moving, digest));
+  EXPECT_TRUE(serving.leadership->Take()->has_value()) << "it is given back";
 }
 
 }  // namespace

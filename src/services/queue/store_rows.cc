@@ -1,7 +1,10 @@
 #include "services/queue/store_rows.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <functional>
 #include <map>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +19,8 @@ using archive::Table;
 using archive::Value;
 
 constexpr int64_t kPage = 5'000;
+constexpr milliseconds kLook{100};
+constexpr int kLooks = 80;                // longer than a lease
 constexpr size_t kSaveSessions = 20'000;  // one script of Redis, well within its time
 
 const Table& ShowTable() {
@@ -278,9 +283,25 @@ Result<void> DumpSagas(History& history, const std::vector<Show>& shows, archive
   return {};
 }
 
-}  // namespace
+// Runs `work` while no process serves on this store: one that does holds the lead, and one that has died held
+// it some seconds ago.
+Result<void> WithLead(Stores& stores, const std::function<Result<void>()>& work) {
+  std::mutex mutex;
+  std::condition_variable never;
+  std::unique_lock lock(mutex);
+  for (int looks = 0;; ++looks) {
+    BOXOFFICE_ASSIGN(const auto until, stores.leadership->Take());
+    if (until) break;
+    if (looks == kLooks)
+      return Fail(Code::kConflict, "store_in_use", "boxoffice-queue is running: stop every service first");
+    (void)never.wait_for(lock, kLook, [] { return false; });
+  }
+  const Result<void> done = work();
+  const Result<void> released = stores.leadership->Release();
+  return done ? released : done;
+}
 
-Result<void> DumpRows(Stores& stores, archive::Sink& sink) {
+Result<void> Dump(Stores& stores, archive::Sink& sink) {
   std::vector<Show> shows;
   BOXOFFICE_TRY(
       stores.store->VisitLive([&](Show show) { shows.push_back(std::move(show)); }, [](Session) {}));
@@ -292,10 +313,18 @@ Result<void> DumpRows(Stores& stores, archive::Sink& sink) {
   return DumpSagas(*stores.history, shows, sink);
 }
 
+}  // namespace
+
+Result<void> DumpRows(Stores& stores, archive::Sink& sink) {
+  return WithLead(stores, [&] { return Dump(stores, sink); });
+}
+
 Result<void> LoadRows(Stores& stores, const archive::Dump& from) {
-  Saver saver(*stores.store);
-  BOXOFFICE_TRY(from(saver));
-  return saver.Finish();
+  return WithLead(stores, [&]() -> Result<void> {
+    Saver saver(*stores.store);
+    BOXOFFICE_TRY(from(saver));
+    return saver.Finish();
+  });
 }
 
 }  // namespace boxoffice::queue

@@ -13,13 +13,13 @@ namespace boxoffice::queue {
 // Of the form of the rows.
 inline constexpr int64_t kRowsVersion = 1;
 
-// Gives all shows, sessions and sagas to `sink`. Nobody writes meanwhile. Errors: database_unavailable, and
-// those of the sink.
+// Gives all shows, sessions and sagas to `sink`. Errors: store_in_use (kConflict: a process serves on this
+// store, and did for 8 s), database_unavailable, and those of the sink.
 [[nodiscard]] Result<void> DumpRows(Stores& stores, archive::Sink& sink);
 
 // Saves all rows of `from` into stores that hold none. Of a show with up to 20,000 sessions all or nothing;
-// after an error some of the rest may be there. Errors: archive_schema, target_not_empty (kConflict),
-// database_unavailable, and those of `from`.
+// after an error some of the rest may be there. Errors: store_in_use, archive_schema, target_not_empty
+// (kConflict), database_unavailable, and those of `from`.
 [[nodiscard]] Result<void> LoadRows(Stores& stores, const archive::Dump& from);
 
 }  // namespace boxoffice::queue

@@ -303,6 +303,14 @@ class SqliteHistory final : public History {
   sql::Statement read_saga_page_;
 };
 
+// A file belongs to one process, which has its folder locked (module::DataFolder).
+class SqliteLeadership final : public Leadership {
+ public:
+  Result<std::optional<Moment>> Take() override { return Moment::max(); }
+  Result<std::optional<Moment>> Renew() override { return Moment::max(); }
+  Result<void> Release() override { return {}; }
+};
+
 }  // namespace
 
 Result<Stores> OpenSqlite(const std::filesystem::path& file) {
@@ -312,6 +320,7 @@ Result<Stores> OpenSqlite(const std::filesystem::path& file) {
   Stores stores;
   stores.store = std::make_unique<SqliteStore>(std::move(writing));
   stores.history = std::make_unique<SqliteHistory>(std::move(reading));
+  stores.leadership = std::make_unique<SqliteLeadership>();
   return stores;
 }
 

@@ -61,7 +61,8 @@ bus::Consumed Consume(RankingService& service, std::span<const bus::Record> reco
   return consumed;
 }
 
-Result<void> RebuildFromLog(RankingService& service, bus::Bus& bus, const std::atomic<bool>& stopping) {
+Result<void> RebuildFromLog(RankingService& service, RankingService::From from, bus::Bus& bus,
+                            const std::atomic<bool>& stopping) {
   constexpr size_t kPage = 1000;
   const std::vector<std::string>& topics = ConsumedTopics();
   size_t topic = 0;
@@ -85,7 +86,7 @@ Result<void> RebuildFromLog(RankingService& service, bus::Bus& bus, const std::a
     }
     return events;
   };
-  BOXOFFICE_TRY(service.Rebuild(next));
+  BOXOFFICE_TRY(service.Rebuild(from, next));
   obs::Log(obs::Level::kInfo, "ranking_rebuilt", {{"events", service.GetAudit().processed}});
   return {};
 }

@@ -18,9 +18,9 @@ namespace boxoffice::ranking {
 // Counts a delivery. Before a malformed event, it counts what came before and stops there.
 [[nodiscard]] bus::Consumed Consume(RankingService& service, std::span<const bus::Record> records);
 
-// Counts the whole log anew. Malformed events are left out (they are parked in the dead letters). Ends early,
-// with error stopped, when `stopping` is set. The group must not be subscribed meanwhile.
-[[nodiscard]] Result<void> RebuildFromLog(RankingService& service, bus::Bus& bus,
+// Counts the whole log. Malformed events are left out (they are parked in the dead letters). Ends early, with
+// error stopped, when `stopping` is set. The group must not be subscribed here meanwhile.
+[[nodiscard]] Result<void> RebuildFromLog(RankingService& service, RankingService::From from, bus::Bus& bus,
                                           const std::atomic<bool>& stopping);
 
 // Whose events count.

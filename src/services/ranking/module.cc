@@ -9,7 +9,9 @@
 namespace boxoffice::ranking {
 namespace {
 
-constexpr std::chrono::seconds kRetry{5};
+constexpr std::chrono::milliseconds kRetry{5'000};
+// What other processes on this ranking have counted shows here within this.
+constexpr std::chrono::milliseconds kRefreshEvery{250};
 
 void AddKeys(config::Keys& keys, RankingConfig& config) {
   keys.Switch("rebuild", config.rebuild,
@@ -29,24 +31,38 @@ Result<void> RankingModule::Start() {
   BOXOFFICE_TRY(service_->Load());
   server_ = std::make_unique<RankingRpcServer>(*service_);
   BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen));
-  follower_ = std::thread([this, rebuild = config_.rebuild || service_->NeedsRebuild()] { Follow(rebuild); });
+  Rebuild rebuild;
+  if (service_->NeedsRebuild()) rebuild = RankingService::From::kWhatIsThere;
+  if (config_.rebuild) rebuild = RankingService::From::kNothing;
+  follower_ = std::thread([this, rebuild] { Follow(rebuild); });
   return {};
 }
 
 // On its own thread, because a long log takes a while, and a stale ranking is no reason to keep a process
 // from starting.
-void RankingModule::Follow(bool rebuild) {
-  bool rebuilt = !rebuild;
+void RankingModule::Follow(Rebuild rebuild) {
+  bool following = false;
   while (true) {
-    Result<void> done = rebuilt ? Result<void>() : RebuildFromLog(*service_, runtime_.bus, stopping_);
-    rebuilt = rebuilt || done.has_value();
-    if (done) done = Subscribe(*service_, runtime_.bus);
-    if (done || stopping_) return;
-    obs::Log(obs::Level::kError, "ranking_not_following",
-             {{"reason", done.error().reason}, {"detail", done.error().detail}});
+    if (!following) following = Begin(rebuild);
+    // While the store does not answer, the ranking is stale, as it says (`as_of`).
+    if (following) (void)service_->Refresh();
     std::unique_lock lock(mutex_);
-    if (stop_.wait_for(lock, kRetry, [this] { return stopping_.load(); })) return;
+    if (stop_.wait_for(lock, following ? kRefreshEvery : kRetry, [this] { return stopping_.load(); })) return;
   }
+}
+
+// Whether the group is followed from now on.
+bool RankingModule::Begin(Rebuild& rebuild) {
+  Result<void> done;
+  if (rebuild) done = RebuildFromLog(*service_, *rebuild, runtime_.bus, stopping_);
+  if (done) {
+    rebuild.reset();
+    done = Subscribe(*service_, runtime_.bus);
+  }
+  if (done || stopping_) return done.has_value();
+  obs::Log(obs::Level::kError, "ranking_not_following",
+           {{"reason", done.error().reason}, {"detail", done.error().detail}});
+  return false;
 }
 
 void RankingModule::Drain(std::chrono::milliseconds grace) { host_.Drain(grace); }

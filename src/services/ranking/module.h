@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -36,7 +37,10 @@ class RankingModule final : public module::ServiceModule {
   }
 
  private:
-  void Follow(bool rebuild);
+  // What of the log is to be counted before the group is followed.
+  using Rebuild = std::optional<RankingService::From>;
+  void Follow(Rebuild rebuild);
+  [[nodiscard]] bool Begin(Rebuild& rebuild);
 
   const module::Runtime& runtime_;
   const RankingConfig config_;

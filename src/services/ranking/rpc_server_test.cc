@@ -11,7 +11,9 @@
 #include "services/ranking/bus_client.h"
 #include "services/ranking/module.h"
 #include "services/ranking/store_sqlite.h"
+#include "testing/redis_server.h"
 #include "testing/temp_dir.h"
+#include "testing/wait.h"
 
 namespace boxoffice::ranking {
 namespace {
@@ -157,7 +159,7 @@ TEST_F(RankingServiceTest, ARebuildFromTheLogIsEqualToWhatWasCounted) {
   ASSERT_EQ(counted.processed, 4);
   RankingService service(OpenSqliteStore(file).value(), clock_);
   ASSERT_TRUE(service.Load());
-  ASSERT_TRUE(RebuildFromLog(service, *bus_, false));
+  ASSERT_TRUE(RebuildFromLog(service, RankingService::From::kNothing, *bus_, false));
   EXPECT_EQ(OpenSqliteStore(file).value()->Load()->state, counted);
 }
 
@@ -187,11 +189,38 @@ TEST_F(RankingServiceTest, ARebuildThatWasStoppedIsStillNeeded) {
   Publish({Reservation("reservation.confirmed", 7, 2)});
   RankingService service(OpenSqliteStore(dir_.path() / "other.db").value(), clock_);
   ASSERT_TRUE(service.Load());
-  EXPECT_EQ(RebuildFromLog(service, *bus_, true).error().reason, "stopped");
+  EXPECT_EQ(RebuildFromLog(service, RankingService::From::kWhatIsThere, *bus_, true).error().reason,
+            "stopped");
   EXPECT_TRUE(service.NeedsRebuild());
-  ASSERT_TRUE(RebuildFromLog(service, *bus_, false));
+  ASSERT_TRUE(RebuildFromLog(service, RankingService::From::kWhatIsThere, *bus_, false));
   EXPECT_FALSE(service.NeedsRebuild());
   EXPECT_EQ(service.GetAudit().shows.at(7).seats, 2);
+}
+
+TEST_F(RankingServiceTest, OfTwoReplicasEachAnswersWhatTheOtherCountsAndGoesOnWhenItEnds) {
+  BOXOFFICE_NEEDS_REDIS();
+  runtime_->store_url = testbed::EmptyRedis().Url();
+  Start();
+  const auto bus = bus::SqliteBus::Open({.file = dir_.path() / "bus.db"}, clock_, metrics_).value();
+  module::Runtime runtime{clock_, random_, metrics_, *bus, {}, dir_.path(), {}, runtime_->store_url, {}};
+  RankingModule other(runtime, {});
+  ASSERT_TRUE(other.Start());
+  const auto channel = other.InProcessChannel();
+  const auto stub = v1::RankingService::NewStub(channel);
+  const auto counted_there = [&] {
+    grpc::ClientContext context;
+    v1::AuditResponse response;
+    EXPECT_TRUE(stub->Audit(&context, {}, &response).ok());
+    return response.processed_events();
+  };
+  Publish({Reservation("reservation.confirmed", 7, 2)});
+  WaitForProcessed(1);
+  EXPECT_TRUE(testbed::Eventually([&] { return counted_there() == 1; })) << "at the latest in its rebuild";
+  Publish({Reservation("reservation.confirmed", 7, 1)});
+  EXPECT_TRUE(testbed::Eventually([&] { return counted_there() == 2; }));
+  Stop();
+  Publish({Reservation("reservation.confirmed", 7, 1)});
+  EXPECT_TRUE(testbed::Eventually([&] { return counted_there() == 3; }));
 }
 
 TEST_F(RankingServiceTest, BadArgumentsAreNamed) {

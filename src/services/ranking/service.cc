@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace boxoffice::ranking {
+namespace {
+
+// Each time that another process was first it has counted something; so this is a lot of company.
+constexpr int kMaxTries = 20;
+
+}  // namespace
 
 RankingService::RankingService(std::unique_ptr<Store> store, const Clock& clock)
     : store_(std::move(store)), clock_(clock) {}
@@ -17,8 +23,25 @@ Result<void> RankingService::Load() {
   return {};
 }
 
+Result<void> RankingService::Refresh() {
+  const std::scoped_lock counting(counting_);
+  BOXOFFICE_ASSIGN(std::optional<Loaded> loaded, store_->LoadIfMoved());
+  if (!loaded) return {};
+  const std::scoped_lock lock(mutex_);
+  state_ = std::move(loaded->state);
+  return {};
+}
+
 Result<void> RankingService::Count(std::span<const Event> events) {
   const std::scoped_lock counting(counting_);
+  for (int tries = 1;; ++tries) {
+    Result<void> counted = TryToCount(events);
+    const bool moved = !counted && counted.error().reason == "moved";
+    if (!moved || tries == kMaxTries) return counted;
+  }
+}
+
+Result<void> RankingService::TryToCount(std::span<const Event> events) {
   std::vector<EventId> ids;
   ids.reserve(events.size());
   for (const Event& event : events) ids.push_back(event.id);
@@ -64,8 +87,11 @@ bool RankingService::NeedsRebuild() const {
   return rebuilding_;
 }
 
-Result<void> RankingService::Rebuild(const Next& next) {
-  {
+Result<void> RankingService::Rebuild(From from, const Next& next) {
+  if (from == From::kWhatIsThere) {
+    const std::scoped_lock counting(counting_);
+    BOXOFFICE_TRY(store_->ResumeRebuild());
+  } else {
     const std::scoped_lock counting(counting_);
     BOXOFFICE_TRY(store_->BeginRebuild());
     const std::scoped_lock lock(mutex_);

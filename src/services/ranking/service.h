@@ -24,8 +24,8 @@ struct Audit {
   uint64_t processed = 0;
 };
 
-// Thread-safe; answers never wait for the store. Invariant: what is in memory is what the store's last commit
-// holds, and the fold of the events that are processed.
+// Thread-safe; answers never wait for the store. Invariant: what is in memory is what the last commit held
+// that this process made or saw, and the fold of the events that were processed by then.
 class RankingService {
  public:
   RankingService(std::unique_ptr<Store> store, const Clock& clock);
@@ -34,8 +34,13 @@ class RankingService {
   [[nodiscard]] Result<void> Load();
 
   // Counts those of `events` that have not been counted yet, in one transaction. Again: no effect. Errors:
-  // database_unavailable (nothing was counted, or a commit was: repeat).
+  // database_unavailable (nothing was counted, or a commit was: repeat), moved (nothing was counted: other
+  // processes saved each time).
   [[nodiscard]] Result<void> Count(std::span<const Event> events);
+
+  // Takes over what other processes on this store have counted meanwhile; to be called now and then. Errors:
+  // database_unavailable (memory stays as it was).
+  [[nodiscard]] Result<void> Refresh();
 
   // Up to `limit` rows; see Rank in ranking.h.
   [[nodiscard]] Ranking Get(Order order, Window window, size_t limit) const;
@@ -43,12 +48,17 @@ class RankingService {
 
   // Whether the counts are not yet those of the whole log: the store is new, or a rebuild did not end.
   [[nodiscard]] bool NeedsRebuild() const;
-  // Forgets all and counts again what `next` gives, until that is nothing. An error of `next` or of the store
-  // ends it; the rebuild is then still needed, also after a restart. Meanwhile nothing else may be counted.
+  // Counts what `next` gives, until that is nothing. An error of `next` or of the store ends it; the rebuild
+  // is then still needed, also after a restart. Several processes may do so at the same time.
   using Next = std::function<Result<std::vector<Event>>()>;
-  [[nodiscard]] Result<void> Rebuild(const Next& next);
+  enum class From {
+    kNothing,      // forgets all before
+    kWhatIsThere,  // what was counted stays, as of a rebuild that did not end, or of a new store
+  };
+  [[nodiscard]] Result<void> Rebuild(From from, const Next& next);
 
  private:
+  [[nodiscard]] Result<void> TryToCount(std::span<const Event> events);
   const std::unique_ptr<Store> store_;
   const Clock& clock_;
   std::mutex counting_;  // of the store; held while counting, never while answering

@@ -1,6 +1,7 @@
 // What the ranking asks of storage.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace boxoffice::ranking {
 struct Loaded {
   State state;
   bool rebuilding = false;  // a new store too: what it holds is not yet the fold of the log
+  bool operator==(const Loaded&) const = default;
 };
 
 // Not thread-safe. Errors of all: database_unavailable; whether it was done is then not known, and it is
@@ -21,6 +23,8 @@ class Store {
  public:
   virtual ~Store() = default;
   [[nodiscard]] virtual Result<Loaded> Load() = 0;
+  // Load, if another process has saved since this store's last Load or Save; nullopt: none has.
+  [[nodiscard]] virtual Result<std::optional<Loaded>> LoadIfMoved() = 0;
   // For each id whether its event has been counted.
   [[nodiscard]] virtual Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) = 0;
   // One transaction: `changed` rows take the place of the old ones, `counted` (none of them processed) are
@@ -31,6 +35,11 @@ class Store {
                                           Hour oldest) = 0;
   // Drops all, also which events were processed; the store is rebuilding from then on, also after a crash.
   [[nodiscard]] virtual Result<void> BeginRebuild() = 0;
+  // Goes on with a rebuild that was begun, by whichever process, and did not end; or with that of a new
+  // store.
+  [[nodiscard]] virtual Result<void> ResumeRebuild() = 0;
+  // All was counted since this store's last Begin or Resume. Where another process has begun anew since, the
+  // store stays rebuilding: that is for it to end.
   [[nodiscard]] virtual Result<void> EndRebuild() = 0;
 };
 

@@ -113,8 +113,19 @@ TEST_P(RankingStoreTest, ARebuildBeginsEmptyAndLastsUntilItsEnd) {
   EXPECT_EQ(store->Load()->state, State());
   EXPECT_TRUE(store->Load()->rebuilding);
   EXPECT_THAT(store->AreProcessed(std::array{counted}).value(), ElementsAre(false));
+  ASSERT_TRUE(store->ResumeRebuild());
   ASSERT_TRUE(store->EndRebuild());
   EXPECT_FALSE(Open()->Load()->rebuilding);
+}
+
+TEST_P(RankingStoreTest, WhatNobodyElseHasSavedIsNotLoadedAgain) {
+  auto store = Open();
+  ASSERT_TRUE(store->Load());
+  EXPECT_EQ(store->LoadIfMoved().value(), std::nullopt);
+  ASSERT_TRUE(store->Save(Sample(), std::array{Id()}, 0));
+  EXPECT_EQ(store->LoadIfMoved().value(), std::nullopt);
+  ASSERT_TRUE(store->BeginRebuild());
+  EXPECT_EQ(store->LoadIfMoved().value(), std::nullopt);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -57,8 +57,14 @@ return 'saved'
 
 constexpr std::string_view kBeginRebuildText = R"lua(
 redis.call('UNLINK', unpack(KEYS))
-redis.call('HSET', KEYS[1], 'stamp', ARGV[1], 'rebuilding', 1)
+redis.call('HSET', KEYS[1], 'stamp', ARGV[1], 'rebuilding', ARGV[1])
 return 'begun'
+)lua";
+
+// One that another process has begun meanwhile dropped what was counted in this one: that one goes on.
+constexpr std::string_view kEndRebuildText = R"lua(
+if (redis.call('HGET', KEYS[1], 'rebuilding') or '') == ARGV[1] then redis.call('HSET', KEYS[1], 'rebuilding', 0) end
+return 'ended'
 )lua";
 
 const redis::Script& SaveScript() {
@@ -67,6 +73,11 @@ const redis::Script& SaveScript() {
 }
 const redis::Script& BeginRebuildScript() {
   static const redis::Script script(kBeginRebuildText);
+  return script;
+}
+
+const redis::Script& EndRebuildScript() {
+  static const redis::Script script(kEndRebuildText);
   return script;
 }
 
@@ -150,6 +161,13 @@ class RedisStore final : public Store {
     return loaded;
   }
 
+  Result<std::optional<Loaded>> LoadIfMoved() override {
+    BOXOFFICE_ASSIGN(const redis::Reply stamp,
+                     Run(Request::Command({"HGET", std::string(kSummary), "stamp"})));
+    if (stamp_ == stamp.value().Text()) return std::nullopt;
+    return Load();
+  }
+
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
     std::vector<bool> processed;
     if (ids.empty()) return processed;
@@ -194,11 +212,19 @@ class RedisStore final : public Store {
     const std::string stamp = NewStamp();
     BOXOFFICE_TRY(Run(Request::Call(BeginRebuildScript(), AllKeys(), {stamp})));
     stamp_ = stamp;
+    rebuild_ = stamp;
+    return {};
+  }
+
+  Result<void> ResumeRebuild() override {
+    BOXOFFICE_ASSIGN(const redis::Reply rebuild,
+                     Run(Request::Command({"HGET", std::string(kSummary), "rebuilding"})));
+    rebuild_ = std::string(rebuild.value().Text());
     return {};
   }
 
   Result<void> EndRebuild() override {
-    BOXOFFICE_TRY(Run(Request::Command({"HSET", std::string(kSummary), "rebuilding", "0"})));
+    BOXOFFICE_TRY(Run(Request::Call(EndRebuildScript(), {std::string(kSummary)}, {rebuild_})));
     return {};
   }
 
@@ -218,6 +244,7 @@ class RedisStore final : public Store {
   const std::unique_ptr<redis::Client> client_;
   SeededRandom random_;
   std::optional<std::string> stamp_;  // as this store has last seen it; "": there was none
+  std::string rebuild_;               // that this store counts in; "": of a new store
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The ranking's store on Redis, or on a Redis Cluster. It owns, all in one slot:
 //
-//   {ranking}:summary    hash: processed, as_of, rebuilding, stamp
+//   {ranking}:summary    hash: processed, as_of, stamp, rebuilding (which rebuild has not ended; 0: all have)
 //   {ranking}:show       hash: by show, its tally
 //   {ranking}:hour       hash: by hour and show, bookings and seats
 //   {ranking}:hours      sorted set: the fields of {ranking}:hour, by hour
@@ -8,9 +8,9 @@
 //   rebuild,
 //                        since an old event may come again as long as the bus has it
 //
-// A rebuild makes good what Redis lost. A stamp, which each save renews, tells a process that another one has
-// saved for the same ranking: what it has in memory is out of date then, and it is told so (`moved`) before
-// it writes over what the other one counted.
+// A rebuild makes good what Redis lost; several processes may count one together. A stamp, which each save
+// renews, tells a process that another one has saved for the same ranking: what it has in memory is out of
+// date then, and it is told so (`moved`) before it writes over what the other one counted.
 #pragma once
 
 #include <memory>

@@ -96,6 +96,10 @@ class SqliteStore final : public Store {
     return transaction.Commit();
   }
 
+  // A file belongs to one process, which has its folder locked (module::DataFolder).
+  Result<std::optional<Loaded>> LoadIfMoved() override { return std::nullopt; }
+  Result<void> ResumeRebuild() override { return {}; }
+
   Result<void> BeginRebuild() override {
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
     BOXOFFICE_TRY(

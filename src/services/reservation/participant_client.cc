@@ -175,6 +175,7 @@ asio::awaitable<StepResult> ParticipantClient::CompleteQueue(const Reservation& 
   queue::v1::Command command;
   auto& complete = *command.mutable_complete();
   Name(command, complete, reservation);
+  complete.set_saga_id(Bytes(reservation.bound_saga));  // that of the hold, where there was one
   complete.set_user_id(reservation.user_id);
   complete.set_show_id(reservation.show_id);
   co_return co_await CallStep(queue_, std::move(command), timeouts_.step);

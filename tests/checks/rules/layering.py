@@ -19,7 +19,7 @@ ALLOWED = {
     "platform/config": set(),
     "platform/http": {"platform/obs", "platform/auth"},
     "platform/module": {"platform/obs", "platform/rpc", "platform/batch", "platform/bus", "platform/config",
-                        "platform/http", "platform/outbox", "platform/archive", "platform/sql", "platform/auth", "proto"},
+                         "platform/http", "platform/outbox", "platform/archive", "platform/sql", "platform/auth", "proto"},
     "platform/obs": set(),
     "platform/outbox": {"platform/obs", "platform/sql", "platform/bus"},
     "platform/redis": {"platform/obs"},

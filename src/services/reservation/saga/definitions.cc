@@ -6,7 +6,10 @@ namespace {
 
 using Answer = asio::awaitable<StepResult>;
 
+// Whoever holds seats has been let in, and stays bound to the place in the queue by the saga of the hold: a
+// confirmation finds this done, and goes on while the queue is down.
 Answer VerifyQueue(StepContext& c) {
+  if (!c.reservation.bound_saga.IsNil()) co_return StepResult();
   StepResult result = co_await c.participants.BindQueue(c.reservation);
   if (result.kind == StepResult::Kind::kDone) c.reservation.bound_saga = c.reservation.saga.id;
   co_return result;

@@ -98,7 +98,7 @@ TEST_F(SagaTest, ARefusalOnALaterRunUndoesAllThatAnEarlierRunMayHaveDone) {
 
 TEST_F(SagaTest, ARefusalOnALaterRunThatKeepsTheHoldStillGivesTheMoneyBack) {
   const Reservation reservation = Prepare(SagaKind::kConfirm);
-  world_->faults = {{3, Fault::kNotDone}, {4, Fault::kRefused}};  // the payment; then the queue, a run later
+  world_->faults = {{2, Fault::kNotDone}, {4, Fault::kRefused}};  // the payment; then the debit, a run later
   EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirming);
   EXPECT_EQ(world_->balance, kBalance - kPrice);
   clock_.Advance(policy_.first_backoff);
@@ -110,7 +110,8 @@ TEST_F(SagaTest, ARefusalOnALaterRunThatKeepsTheHoldStillGivesTheMoneyBack) {
 TEST_F(SagaTest, TheHoldIsExtendedPastTheSagasDeadlineBeforeMoneyMoves) {
   for (const SagaKind kind : {SagaKind::kOneShot, SagaKind::kConfirm}) {
     const Reservation reservation = Prepare(kind);
-    world_->faults = {{2, Fault::kNotDone}};  // the debit
+    const int debit = kind == SagaKind::kConfirm ? 1 : 2;
+    world_->faults = {{debit, Fault::kNotDone}};
     (void)Drive(reservation);
     EXPECT_GT(world_->held_until, Only().saga.deadline);
     EXPECT_EQ(world_->balance, kBalance);
@@ -179,6 +180,16 @@ TEST_F(SagaTest, TheQueueSlotIsGivenBackOnPurchase) {
   const Reservation reservation = Prepare(SagaKind::kOneShot);
   (void)Drive(reservation);
   EXPECT_TRUE(world_->completed);
+}
+
+TEST_F(SagaTest, WhoeverHoldsSeatsConfirmsWhileTheQueueIsDownAndGivesTheSlotOfTheHoldBack) {
+  const Reservation reservation = Prepare(SagaKind::kConfirm);
+  const SagaId of_the_hold = reservation.bound_saga;
+  EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirmed);
+  EXPECT_EQ(std::ranges::count(world_->journal, "bind"), 0) << "nobody asks the queue";
+  EXPECT_EQ(Only().bound_saga, of_the_hold);
+  EXPECT_TRUE(world_->completed);
+  ExpectClean("confirmed");
 }
 
 TEST_F(SagaTest, TheTimelineTellsEachStepAndUndo) {

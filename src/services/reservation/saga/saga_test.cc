@@ -22,7 +22,9 @@ TEST_F(SagaTest, WithoutFaultsEachKindEndsInItsStateWithTwoWritesAtMost) {
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->reservation.state, end) << KindName(kind);
     EXPECT_EQ(book_->writes, 1) << "the intent was the first, this is the second";
-    EXPECT_EQ(world_->journal.size(), DefinitionOf(kind).steps.size());
+    // A confirmation finds its first step done: the hold has bound the place in the queue.
+    const size_t found_done = kind == SagaKind::kConfirm ? 1 : 0;
+    EXPECT_EQ(world_->journal.size() + found_done, DefinitionOf(kind).steps.size());
     ExpectClean(std::string(KindName(kind)));
   }
 }

@@ -63,8 +63,8 @@ class World final : public Participants {
       if (bound == bound_saga) bound.reset();
     });
   }
-  asio::awaitable<StepResult> CompleteQueue(const Reservation&) override {
-    completed = true;
+  asio::awaitable<StepResult> CompleteQueue(const Reservation& r) override {
+    completed = bound == r.bound_saga;  // the slot is that of the session that is bound
     co_return StepResult{};
   }
   asio::awaitable<StepResult> HoldSeats(Reservation& r, Timestamp until) override {

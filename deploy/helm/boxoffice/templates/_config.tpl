@@ -1,0 +1,38 @@
+{{/* A service's TOML file: what the chart knows, then what values say. A JSON scalar or list of texts is TOML as well. */}}
+{{- define "boxoffice.config" -}}
+{{- $root := .root -}}
+{{- $service := .service -}}
+{{- $name := include "boxoffice.fullname" $root -}}
+{{- $tables := dict
+  "admin" (dict "listen" "0.0.0.0:9100")
+  "drain" (dict "notice_ms" $root.Values.drain.noticeMs "grace_ms" $root.Values.drain.graceMs) -}}
+{{- if has $service (include "boxoffice.onBus" $root | fromYaml).services }}
+{{- $_ := set $tables "bus" (dict "url" (printf "kafka:%s" $root.Values.kafka.brokers)) }}
+{{- end }}
+{{- $peers := dict }}
+{{- range $peer := index (include "boxoffice.calls" $root | fromYaml) $service }}
+{{- $_ := set $peers $peer (printf "dns:%s-%s:9000" $name $peer) }}
+{{- end }}
+{{- if $peers }}{{ $_ := set $tables "peer" $peers }}{{ end }}
+{{- if $root.Values.tls.enabled }}
+{{- $_ := set $tables "tls" (dict "ca_file" "/run/boxoffice/tls/ca.crt" "certificate_file" "/run/boxoffice/tls/tls.crt" "key_file" "/run/boxoffice/tls/tls.key") }}
+{{- end }}
+{{- if eq $service "gateway" }}
+{{- if $root.Values.tls.enabled }}
+{{- $_ := set $tables "audit" (dict "certificate_file" "/run/boxoffice/audit-tls/tls.crt" "key_file" "/run/boxoffice/audit-tls/tls.key") }}
+{{- end }}
+{{- $_ := set $tables "jwt" (dict "algorithm" $root.Values.jwt.algorithm "issuer" (required "jwt.issuer: what a token's iss must be" $root.Values.jwt.issuer) "audience" $root.Values.jwt.audience) }}
+{{- end }}
+{{- $tables = mustMergeOverwrite $tables (deepCopy (index $root.Values.services $service "config")) -}}
+# What is not here has its default: boxoffice-{{ $service }} --help. Secrets come by the environment.
+data = "/var/lib/boxoffice"
+listen = ["0.0.0.0:{{ eq $service "gateway" | ternary 8080 9000 }}"]
+log_level = {{ toJson $root.Values.logLevel }}
+{{- range $table, $keys := $tables }}
+
+[{{ $table }}]
+{{- range $key, $value := $keys }}
+{{ $key }} = {{ toJson $value }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,48 @@
+{{/* What every pod has in common. */}}
+
+{{- define "boxoffice.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "boxoffice.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "boxoffice.storeVariable" -}}
+- name: BOXOFFICE_STORE_URL
+  valueFrom: {secretKeyRef: {name: {{ include "boxoffice.storeSecret" . }}, key: {{ index .root.Values.services .service "store" "key" }}}}
+{{- end }}
+
+{{/* What is secret, as the environment gives it. */}}
+{{- define "boxoffice.variables" -}}
+{{- $values := .root.Values -}}
+{{- $name := include "boxoffice.fullname" .root -}}
+{{- if hasKey (include "boxoffice.stores" .root | fromYaml) .service }}
+{{ include "boxoffice.storeVariable" . }}
+{{- end }}
+{{- if has .service (include "boxoffice.holdTokenKeys" .root | fromYaml).services }}
+{{- if not (or $values.tokenKeys.existingSecret $values.tokenKeys.value) }}
+{{- fail (printf "tokenKeys: give existingSecret (with a key %s), or value: what queue tokens are signed with" $values.tokenKeys.key) }}
+{{- end }}
+- name: BOXOFFICE_TOKEN_KEYS
+  valueFrom: {secretKeyRef: {name: {{ $values.tokenKeys.existingSecret | default (printf "%s-token-keys" $name) }}, key: {{ $values.tokenKeys.key }}}}
+{{- end }}
+{{- if eq .service "gateway" }}
+{{- if not (or $values.jwt.existingSecret $values.jwt.value) }}
+{{- fail (printf "jwt: give existingSecret (with a key %s), or value: the key of who signs users' tokens" $values.jwt.key) }}
+{{- end }}
+- name: BOXOFFICE_JWT_KEY
+  valueFrom: {secretKeyRef: {name: {{ $values.jwt.existingSecret | default (printf "%s-jwt" $name) }}, key: {{ $values.jwt.key }}}}
+{{- end }}
+{{- end }}
+
+{{/* Until it has drained by itself: notice, grace, 5 s to end, and a little. */}}
+{{- define "boxoffice.gracePeriod" -}}
+{{ add (divf (addf .Values.drain.noticeMs .Values.drain.graceMs) 1000 | ceil | int) 10 }}
+{{- end }}

@@ -1,0 +1,45 @@
+// The rankings, as they were last told: what buyers see while the ranking service is down, or slow.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "base/result.h"
+#include "boxoffice/ranking/v1/ranking.pb.h"
+#include "gateway/backends.h"
+
+namespace boxoffice::gateway {
+
+// Runs on the backends' executor only.
+class Rankings {
+ public:
+  using Answer = std::shared_ptr<const ranking::v1::GetRankingResponse>;
+  // As long as a page may be: pages are cut from one answer.
+  static constexpr uint32_t kRows = 200;
+
+  explicit Rankings(Backends& backends) : backends_(backends) {}
+
+  // The first kRows of the ranking, as of now; or as it was last told, with its as_of_ms, at once: while the
+  // service is being asked, and from the first time that it does not answer until it does. Errors: the
+  // call's, where nothing was told yet. `by` and `window` are valid ones, of which there are eight in all.
+  asio::awaitable<Result<Answer>> Get(std::string by, std::string window, std::string traceparent);
+
+ private:
+  struct Entry {
+    Answer last;  // null: none yet
+    bool asking = false;
+    Error error;  // of the last time that it was asked; no reason: there was none
+  };
+  using Key = std::pair<std::string, std::string>;
+
+  asio::awaitable<void> Refresh(Key key, std::string traceparent);
+
+  Backends& backends_;
+  std::map<Key, Entry> entries_;
+};
+
+}  // namespace boxoffice::gateway

@@ -1,0 +1,56 @@
+// The channel of a caller that has no Peer, to a service with several replicas.
+#include "platform/rpc/channels.h"
+
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <fmt/format.h>
+#include <grpcpp/client_context.h>
+#include <gtest/gtest.h>
+
+#include "platform/rpc/fake_wallet_for_test.h"
+#include "platform/rpc/host.h"
+#include "testing/wait.h"
+
+namespace boxoffice::rpc {
+namespace {
+
+// Where nobody listens now.
+std::string FreeAddress() {
+  boost::asio::io_context io;
+  const boost::asio::ip::tcp::acceptor acceptor(io, {boost::asio::ip::address_v4::loopback(), 0});
+  return fmt::format("127.0.0.1:{}", acceptor.local_endpoint().port());
+}
+
+bool Answers(wallet::WalletService::Stub& stub) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  wallet::GetWalletRequest request;
+  request.set_user_id("ann");
+  wallet::Wallet response;
+  return stub.GetWallet(&context, request, &response).ok();
+}
+
+TEST(ChannelFactoryTest, OfSeveralReplicasTheChannelLeadsToOneThatCanBeReached) {
+  const std::string first = FreeAddress();
+  const std::string second = FreeAddress();
+  // By name, as in a configuration.
+  const std::string list = fmt::format("localhost{},{}", first.substr(first.rfind(':')), second);
+  const auto channels = ChannelFactory::Network([list](std::string_view) { return list; });
+  const auto stub = wallet::WalletService::NewStub(channels("wallet"));
+  FakeService service([](const wallet::Command&, const Server::Reply&) {});
+  {
+    Host host;
+    ASSERT_TRUE(host.Start(service, {second}));
+    EXPECT_TRUE(testbed::Eventually([&] { return Answers(*stub); })) << "the first one stands by";
+  }
+  EXPECT_FALSE(Answers(*stub));
+  Host host;
+  ASSERT_TRUE(host.Start(service, {first}));
+  EXPECT_TRUE(testbed::Eventually([&] { return Answers(*stub); })) << "it serves now";
+}
+
+}  // namespace
+}  // namespace boxoffice::rpc

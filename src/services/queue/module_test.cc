@@ -1,0 +1,202 @@
+// Two processes of the waiting room on one Redis: who serves, and how the lead passes on.
+#include "services/queue/module.h"
+
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/thread_pool.hpp>
+#include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include "boxoffice/queue/v1/queue.grpc.pb.h"
+#include "platform/rpc/command_client.h"
+#include "services/queue/store_redis_leader.h"
+#include "testing/fake_bus.h"
+#include "testing/redis_server.h"
+#include "testing/temp_dir.h"
+#include "testing/wait.h"
+
+namespace boxoffice::queue {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testbed::Eventually;
+
+constexpr int64_t kShow = 7;
+constexpr seconds kLong{60};  // a lease that no test waits for the end of
+
+// As a process: its module, and where it listens.
+class Replica {
+ public:
+  Replica(const testbed::TempDir& dir, std::string name, const std::string& url, milliseconds lease)
+      : address_("unix:" + (dir.path() / name).string()),
+        runtime_{clock_, random_, metrics_, bus_, {}, dir.path(), {address_}, url, {}},
+        module_(std::make_unique<QueueModule>(runtime_, QueueConfig{.leader_lease = lease})) {}
+
+  Result<void> Start() { return module_->Start(); }
+  QueueModule& module() { return *module_; }
+  [[nodiscard]] std::string Role() const { return module_->Role(); }
+  double Metric() { return metrics_.GetGauge("boxoffice_queue_leader", "").value(); }
+  // Whether somebody listens at its address.
+  [[nodiscard]] bool Listens() const {
+    return Channel()->WaitForConnected(std::chrono::system_clock::now() + milliseconds(300));
+  }
+  // The session of a user who joins, as a caller over the network has it; nullopt: it was not answered.
+  std::optional<v1::Session> Join(const std::string& user) {
+    boost::asio::thread_pool pool{1};
+    const auto stub = v1::QueueService::NewStub(Channel());
+    std::promise<Result<v1::Outcome>> promise;
+    {
+      rpc::CommandClient<v1::CommandBatch, v1::OutcomeBatch> client(
+          "test", pool.get_executor(),
+          [&](auto* context, auto* reactor) { stub->async()->Execute(context, reactor); }, client_metrics_);
+      v1::Command command;
+      command.mutable_join()->set_show_id(kShow);
+      command.mutable_join()->set_user_id(user);
+      client.Send(std::move(command), seconds(5),
+                  [&](Result<v1::Outcome> outcome) { promise.set_value(std::move(outcome)); });
+      const auto outcome = promise.get_future().get();
+      if (outcome && outcome->has_session()) return outcome->session();
+    }
+    return std::nullopt;
+  }
+
+ private:
+  [[nodiscard]] std::shared_ptr<grpc::Channel> Channel() const {
+    // A connection of its own: gRPC would share one, with its pauses after failures.
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
+  }
+
+  const std::string address_;
+  SystemClock clock_;
+  SeededRandom random_{1};
+  obs::Registry metrics_;
+  obs::Registry client_metrics_;
+  testbed::FakeBus bus_;
+  module::Runtime runtime_;
+  std::unique_ptr<QueueModule> module_;
+};
+
+class QueueModuleTest : public ::testing::Test {
+ protected:
+  void SetUp() override { BOXOFFICE_NEEDS_REDIS(); }
+  std::unique_ptr<Replica> Make(const std::string& url, milliseconds lease = kLong) {
+    return std::make_unique<Replica>(dir_, "replica" + std::to_string(++replicas_), url, lease);
+  }
+  // A token of one replica is good at the other: they have one folder, and so one key.
+  testbed::TempDir dir_;
+  int replicas_ = 0;
+};
+
+TEST_F(QueueModuleTest, OneLeadsAndTheOtherStandsByAndDoesNotListen) {
+  const std::string url = testbed::EmptyRedis().Url();
+  const auto first = Make(url);
+  const auto second = Make(url);
+  ASSERT_TRUE(first->Start());
+  ASSERT_TRUE(second->Start());
+  EXPECT_EQ(first->Role(), "leader");
+  EXPECT_EQ(first->Metric(), 1);
+  EXPECT_TRUE(first->Listens());
+  EXPECT_EQ(second->Role(), "standby");
+  EXPECT_EQ(second->Metric(), 0);
+  EXPECT_EQ(second->module().Unhealthy(), "");
+  EXPECT_FALSE(second->Listens());
+}
+
+TEST_F(QueueModuleTest, ALeaderThatDrainsHandsTheLeadOverAtOnceAndPeopleKeepTheirPlaces) {
+  const std::string url = testbed::EmptyRedisCluster().Url();
+  const auto first = Make(url);
+  const auto second = Make(url);
+  ASSERT_TRUE(first->Start());
+  ASSERT_TRUE(second->Start());
+  const auto joined = first->Join("ann");
+  ASSERT_TRUE(joined.has_value());
+  first->module().Drain(seconds(5));
+  EXPECT_TRUE(Eventually([&] { return second->Role() == "leader"; })) << "long before the lease ends";
+  EXPECT_FALSE(first->Listens());
+  const auto again = second->Join("ann");
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->sequence(), joined->sequence());
+  EXPECT_EQ(again->token(), joined->token());
+}
+
+TEST_F(QueueModuleTest, ALeaderThatIsGoneWithoutAWordIsFollowedAtTheEndOfItsLease) {
+  const std::string url = testbed::EmptyRedis().Url();
+  RedisLeadership gone(redis::Client::Open(url).value(), milliseconds(1'000));
+  const auto until = gone.Take();
+  ASSERT_TRUE(until && *until);
+  const auto replica = Make(url);
+  ASSERT_TRUE(replica->Start());
+  EXPECT_TRUE(Eventually([&] { return replica->Role() == "leader"; }));
+  EXPECT_GE(std::chrono::steady_clock::now(), **until);
+  EXPECT_TRUE(replica->Join("ann").has_value());
+}
+
+// What a process finds that was paused past its lease.
+TEST_F(QueueModuleTest, ALeaderThatFindsAnotherStandsDownAndFollowsIt) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  const auto replica = Make(server.Url(), milliseconds(2'000));
+  ASSERT_TRUE(replica->Start());
+  ASSERT_EQ(server.AskOne({"SET", "queue:leader", "another"}), "OK");
+  EXPECT_TRUE(Eventually([&] { return replica->Role() == "standby"; }));
+  EXPECT_EQ(replica->Metric(), 0);
+  EXPECT_FALSE(replica->Listens());
+  ASSERT_EQ(server.AskOne({"DEL", "queue:leader"}), "1");
+  EXPECT_TRUE(Eventually([&] { return replica->Role() == "leader"; }));
+  EXPECT_TRUE(replica->Join("ann").has_value());
+}
+
+TEST_F(QueueModuleTest, WhileRedisIsAwayALeaderServesOnAsLongAsNobodyElseCanLead) {
+  testbed::RedisServer server;
+  const auto replica = Make(server.Url(), milliseconds(10'000));
+  ASSERT_TRUE(replica->Start());
+  ASSERT_TRUE(replica->Join("ann").has_value());
+  server.Freeze();
+  const auto end = std::chrono::steady_clock::now() + milliseconds(4'500);  // two renewals fail
+  while (std::chrono::steady_clock::now() < end) {
+    ASSERT_EQ(replica->Role(), "leader");
+    testbed::Pause(milliseconds(20));
+  }
+  EXPECT_TRUE(replica->Join("ann").has_value()) << "it is in memory";
+  server.Thaw();
+  EXPECT_TRUE(Eventually([&] { return replica->Join("bob").has_value(); }));
+  EXPECT_EQ(replica->Role(), "leader");
+}
+
+TEST_F(QueueModuleTest, WhenRedisIsAwayForLongerThanTheLeaseALeaderStandsDownAndIsElectedAnew) {
+  testbed::RedisServer server;
+  const auto replica = Make(server.Url(), milliseconds(1'000));
+  ASSERT_TRUE(replica->Start());
+  const auto joined = replica->Join("ann");
+  ASSERT_TRUE(joined.has_value());
+  server.Freeze();
+  EXPECT_TRUE(Eventually([&] { return replica->Role() == "standby"; }));
+  EXPECT_FALSE(replica->Listens());
+  server.Thaw();
+  EXPECT_TRUE(Eventually([&] { return replica->Role() == "leader"; }));
+  std::optional<v1::Session> again;
+  EXPECT_TRUE(Eventually([&] { return (again = replica->Join("ann")).has_value(); }));
+  EXPECT_EQ(again->sequence(), joined->sequence());
+}
+
+TEST_F(QueueModuleTest, OneThatCantListenLeavesTheLeadToOthers) {
+  const std::string url = testbed::EmptyRedis().Url();
+  const auto first = Make(url);
+  ASSERT_TRUE(first->Start());
+  const auto same_address = std::make_unique<Replica>(dir_, "none/replica", url, kLong);
+  ASSERT_TRUE(same_address->Start()) << "it stands by, and listens only when it leads";
+  const auto third = Make(url);
+  ASSERT_TRUE(third->Start());
+  first->module().Drain(seconds(5));
+  EXPECT_TRUE(Eventually([&] { return third->Role() == "leader"; }));
+  EXPECT_EQ(same_address->Role(), "standby");
+}
+
+}  // namespace
+}  // namespace boxoffice::queue

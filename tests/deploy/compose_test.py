@@ -1,0 +1,138 @@
+"""deploy/compose: what it tells the services is what they read, and what they need is there."""
+
+import re
+import unittest
+
+import yaml
+
+from programs import ROOT, SERVICES, STOP_MS, configuration, edges, services_with
+
+FOLDER = ROOT / "deploy/compose"
+VARIABLE = re.compile(r"\$\{(\w+)(?::[-?][^}]*)?\}")
+ONE_SHOT = {"certs", "boxoffice"}
+STORES = {"postgres", "redis", "kafka"}
+
+
+def example():
+    lines = (FOLDER / ".env.example").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+class ComposeTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        text = (FOLDER / "compose.yaml").read_text()
+        cls.unknown = set(VARIABLE.findall(text)) - set(example())
+        cls.compose = yaml.safe_load(VARIABLE.sub(lambda match: example().get(match[1], ""), text))
+        cls.services = cls.compose["services"]
+
+    def mounts(self, service):
+        """{where in the container: what is there}"""
+        return {target: source for source, target, *_ in (mount.split(":") for mount in self.services[service]["volumes"])}
+
+    def effective(self, service):
+        told = self.services[service]
+        self.assertEqual(told["command"], ["--config", f"/etc/boxoffice/{service}.toml"])
+        file = FOLDER / self.mounts(service)[f"/etc/boxoffice/{service}.toml"]
+        return configuration(service, file.read_text(), {k: str(v) for k, v in told.get("environment", {}).items()})
+
+    def test_every_service_is_there_and_nothing_else(self):
+        self.assertEqual(set(self.services), set(SERVICES) | ONE_SHOT | STORES)
+        self.assertEqual({path.stem for path in (FOLDER / "config").iterdir()}, set(SERVICES))
+
+    def test_every_variable_stands_in_the_example(self):
+        self.assertEqual(self.unknown, set())
+
+    def test_services_listen_where_their_callers_and_the_host_look(self):
+        for service in SERVICES:
+            config = self.effective(service)
+            port = 8080 if service == "gateway" else 9000
+            self.assertEqual((config["listen"], config["admin"]["listen"]), ([f"0.0.0.0:{port}"], "0.0.0.0:9100"), service)
+            peers = {peer: f"dns:{peer}:9000" for peer in edges()[0].get(service, ())}
+            self.assertEqual(config.get("peer", {}), peers, service)
+        self.assertEqual(self.services["gateway"]["ports"], [f"{example()['BOXOFFICE_PUBLISH']}:8080"])
+
+    def test_each_store_is_one_that_compose_starts(self):
+        databases = re.search(r"for service in ([\w ]+);", (FOLDER / "databases.sh").read_text())[1].split()
+        for service in services_with("store.url"):
+            url = self.effective(service)["store"]["url"]
+            if service in databases:
+                self.assertEqual(url, f"postgresql://{service}@postgres/{service}")
+                self.assertEqual(self.services[service]["environment"], {"PGPASSWORD": example()["POSTGRES_PASSWORD"]})
+            else:
+                self.assertEqual(url, "redis://redis:6379")
+        self.assertLess(set(databases), services_with("store.url"))
+
+    def test_who_publishes_or_consumes_has_the_bus(self):
+        for service in SERVICES:
+            url = self.effective(service)["bus"]["url"]
+            if service in edges()[1]:
+                listener = self.services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].split("://")[1]
+                self.assertEqual(url, f"kafka:{listener}", service)
+            else:
+                self.assertTrue(url.startswith("sqlite:"), service)
+
+    def test_each_service_shows_its_own_certificate_and_has_no_other(self):
+        for service in SERVICES:
+            tls = self.effective(service)["tls"]
+            folder = "/run/boxoffice/tls"
+            self.assertEqual(tls, {"ca_file": f"{folder}/ca.crt", "certificate_file": f"{folder}/{service}.crt",
+                                   "key_file": f"{folder}/{service}.key"})  # fmt: skip
+            self.assertEqual(self.mounts(service)[folder], f"tls-{service}")
+            self.assertEqual(self.mounts("certs")[f"/tls/{service}"], f"tls-{service}")
+        self.assertEqual(self.effective("gateway")["audit"]["certificate_file"], "/run/boxoffice/tls/audit.crt")
+        made = re.search(r"for service in ([\w ]+);", (FOLDER / "certs.sh").read_text())[1].split()
+        self.assertEqual(set(made), set(SERVICES))
+        self.assertEqual(made[-1], "gateway", "whose key says that all is there")
+
+    def test_who_signs_or_verifies_queue_tokens_has_the_keys(self):
+        for service in SERVICES:
+            has = "BOXOFFICE_TOKEN_KEYS" in self.services[service].get("environment", {})
+            self.assertEqual(has, service in services_with("token.keys"), service)
+
+    def test_ours_have_no_rights_and_limits(self):
+        for service in [*SERVICES, *ONE_SHOT]:
+            told = self.services[service]
+            self.assertTrue(told["read_only"], service)
+            self.assertEqual((told["cap_drop"], told["security_opt"]), (["ALL"], ["no-new-privileges"]), service)
+            self.assertNotIn("user", told)  # the image's, which is not root
+            self.assertEqual(set(told["deploy"]["resources"]["limits"]), {"cpus", "memory"}, service)
+            self.assertIn("/var/lib/boxoffice", [mount.split(":")[0] for mount in told["tmpfs"]], service)
+
+    def test_a_stop_is_given_the_time_that_a_drain_takes(self):
+        for service in SERVICES:
+            drain = self.effective(service)["drain"]
+            seconds = int(self.services[service]["stop_grace_period"].removesuffix("s"))
+            self.assertGreaterEqual(seconds * 1000, drain["notice_ms"] + drain["grace_ms"] + STOP_MS, service)
+
+    def test_callers_start_after_and_stop_before_whom_they_call(self):
+        for service in SERVICES:
+            needs = {"boxoffice": {"condition": "service_completed_successfully"}}
+            needs |= {callee: {"condition": "service_started"} for callee in edges()[0].get(service, ())}
+            self.assertEqual(self.services[service]["depends_on"], needs, service)
+
+    def test_replicas_of_payment_share_the_sandbox(self):
+        folder = self.effective("payment")["sandbox"]["file"].rsplit("/", 1)[0]
+        self.assertIn(self.mounts("payment")[folder], self.compose["volumes"])
+
+    def test_volumes_are_declared_and_files_exist(self):
+        used = set()
+        for service in self.services:
+            for source in self.mounts(service).values():
+                if source.startswith("./"):
+                    self.assertTrue((FOLDER / source).exists(), f"{service}: {source}")
+                else:
+                    used.add(source)
+        self.assertEqual(used, set(self.compose["volumes"]))
+
+    def test_images_are_those_that_the_dockerfile_makes(self):
+        targets = re.findall(r"^FROM base AS (\w+)", (ROOT / "deploy/docker/Dockerfile").read_text(), re.M)
+        self.assertEqual(set(targets), set(SERVICES) | {"boxoffice"})
+        for service in [*SERVICES, "boxoffice"]:
+            told = self.services[service]
+            self.assertEqual(told["build"]["target"], service)
+            self.assertTrue(told["image"].endswith(f"/{service}:{example()['BOXOFFICE_VERSION']}"), service)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,125 @@
+// Services as processes with certificates by `boxoffice certs`: who has none, or another service's, or
+// another authority's, is refused, and the log says so.
+#include <thread>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "base/clock.h"
+#include "e2e/service.h"
+#include "e2e/system.h"
+#include "platform/auth/development.h"
+
+namespace boxoffice::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class MutualTls : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    MakeCertificates(dir_.path() / "certs");
+    wallet_address_ = fmt::format("127.0.0.1:{}", FreePort());
+    wallet_.emplace("wallet", Folder("wallet"), With("wallet", {"--listen=" + wallet_address_}));
+    ASSERT_TRUE(wallet_->ready()) << wallet_->Log();
+  }
+
+  static void MakeCertificates(const std::filesystem::path& out) {
+    const Finished made = RunCommand({BinDir() / "boxoffice", "certs", "--out", out}, seconds(30));
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+  }
+  std::filesystem::path Folder(const std::string& name) const {
+    const auto folder = dir_.path() / name;
+    std::filesystem::create_directories(folder / "data");
+    return folder;
+  }
+  // The flags, and those of this service's certificate in a folder of them.
+  std::vector<std::string> With(const std::string& certificate, std::vector<std::string> flags,
+                                const std::string& certs = "certs") const {
+    const auto folder = dir_.path() / certs;
+    for (const auto& [key, file] : {std::pair("ca", std::string("ca.crt")),
+                                    {"certificate", certificate + ".crt"},
+                                    {"key", certificate + ".key"}}) {
+      flags.push_back(fmt::format("--tls-{}-file={}", key, (folder / file).string()));
+    }
+    flags.emplace_back("--drain-notice-ms=0");
+    return flags;
+  }
+  // What a buyer is told of the wallet by a gateway with these flags, in a data folder of this name.
+  Reply WalletBy(const std::string& name, std::vector<std::string> flags, const std::string& peer) const {
+    const uint16_t port = FreePort();
+    flags.push_back(fmt::format("--listen=127.0.0.1:{}", port));
+    flags.push_back("--peer-wallet=" + peer);
+    flags.emplace_back("--audit-interval-ms=0");
+    const auto folder = Folder(name);
+    Service gateway("gateway", folder, flags);
+    EXPECT_TRUE(gateway.ready()) << gateway.Log();
+    const SystemClock clock;
+    const auto issuer =
+        auth::TokenIssuer::Make(auth::DevelopmentTokens(folder / "data").value(), clock).value();
+    Buyer buyer(port, "mina", issuer.Issue("mina", auth::Role::kBuyer, seconds(600)).value());
+    Reply reply = buyer.Call("GET", "/v1/wallet");
+    // A connection that comes up a moment later is no refusal.
+    for (int i = 0; i < 20 && reply.status == 503 && reply.at("code") == "unreachable"; ++i) {
+      std::this_thread::sleep_for(milliseconds(50));
+      reply = buyer.Call("GET", "/v1/wallet");
+    }
+    return reply;
+  }
+  [[nodiscard]] bool WalletLogs(const std::string& text) const {
+    return Eventually([&] { return wallet_->Log().contains(text); });
+  }
+
+  const testbed::TempDir dir_;
+  std::string wallet_address_;
+  std::optional<Service> wallet_;
+};
+
+TEST_F(MutualTls, TheServiceThatMayCallIsAnswered) {
+  const Reply reply = WalletBy("gateway", With("gateway", {}), wallet_address_);
+  EXPECT_EQ(reply.status, 200) << reply << wallet_->Log();
+  EXPECT_THAT(wallet_->Log(), Not(HasSubstr("refused")));
+}
+
+TEST_F(MutualTls, AClientWithoutACertificateIsRefusedAndLogged) {
+  // Nothing but the handshake of somebody who trusts the authority, and has nothing to show.
+  const Finished client =
+      RunCommand({"/usr/bin/openssl", "s_client", "-connect", wallet_address_, "-alpn", "h2", "-CAfile",
+                  dir_.path() / "certs/ca.crt", "-servername", "wallet.boxoffice", "-verify_return_error"},
+                 seconds(20));
+  EXPECT_THAT(client.out + client.err, HasSubstr("Verification: OK")) << "the wallet is the wallet";
+  EXPECT_TRUE(WalletLogs("tls_refused")) << wallet_->Log();
+  EXPECT_THAT(wallet_->Log(), HasSubstr("did not return a certificate"));
+  const Reply reply = WalletBy("plain", {"--drain-notice-ms=0"}, wallet_address_);
+  EXPECT_EQ(reply.status, 503) << "plain text is not answered: " << reply;
+}
+
+TEST_F(MutualTls, AnotherServicesCertificateIsRefusedAndLogged) {
+  const Reply reply = WalletBy("disguised", With("ranking", {}), wallet_address_);
+  EXPECT_NE(reply.status, 200) << reply;
+  EXPECT_TRUE(WalletLogs("rpc_refused")) << wallet_->Log();
+  EXPECT_THAT(wallet_->Log(), HasSubstr("spiffe://boxoffice/ranking"));
+}
+
+TEST_F(MutualTls, ACertificateOfAnotherAuthorityIsRefusedAndLogged) {
+  MakeCertificates(dir_.path() / "strange");
+  // It trusts the wallet's authority, so that it is the wallet who refuses.
+  std::filesystem::copy_file(dir_.path() / "certs/ca.crt", dir_.path() / "strange/ca.crt",
+                             std::filesystem::copy_options::overwrite_existing);
+  const Reply reply = WalletBy("stranger", With("gateway", {}, "strange"), wallet_address_);
+  EXPECT_EQ(reply.status, 503) << reply;
+  EXPECT_TRUE(WalletLogs("tls_refused")) << wallet_->Log();
+  EXPECT_THAT(wallet_->Log(), HasSubstr("certificate verify failed"));
+}
+
+TEST_F(MutualTls, ACallerRefusesAServerThatIsAnotherService) {
+  const std::string address = fmt::format("127.0.0.1:{}", FreePort());
+  Service impostor("wallet", Folder("impostor"), With("relay", {"--listen=" + address}));
+  ASSERT_TRUE(impostor.ready()) << impostor.Log();
+  const Reply reply = WalletBy("gateway", With("gateway", {}), address);
+  EXPECT_EQ(reply.status, 503) << reply;
+}
+
+}  // namespace
+}  // namespace boxoffice::e2e
