@@ -168,8 +168,9 @@ runroot = "{self.home}/graph-run"
         for line in reversed(Path("/proc/mounts").read_text().splitlines()):
             if line.split()[1].startswith(str(self.home)):
                 self.run("umount", "-l", line.split()[1], check=False)
-        for group in Path("/sys/fs/cgroup").glob("**/libpod_parent"):
-            self.run("rmdir", group, check=False)
+        # Where podman has put its containers' control groups; those of somebody else's containers are not empty.
+        self.run("find", "/sys/fs/cgroup/", "-depth", "-path", "*/libpod_parent*", "-type", "d", "-exec", "rmdir", "{}", ";",
+                 check=False)  # fmt: skip
         shutil.rmtree(self.home, ignore_errors=True)
         if self.home.exists():
             left.append(f"{self.home} can't be removed")
