@@ -16,7 +16,7 @@ class FakeBus : public bus::Bus {
   Result<void> Subscribe(const std::string&, std::vector<std::string>, Consume) override { return {}; }
   void Unsubscribe(const std::string&) override {}
   Result<bus::Page> Read(const std::string&, const bus::Position&, size_t) override { return bus::Page(); }
-  Result<int64_t> Lag(const std::string&) override { return 0; }
+  Result<int64_t> Lag(const std::string&, std::span<const std::string>) override { return 0; }
   Result<std::vector<bus::DeadLetter>> DeadLetters(size_t) override { return std::vector<bus::DeadLetter>(); }
   Result<void> Replay(int64_t) override { return {}; }
 };

@@ -32,7 +32,7 @@ TEST(ServiceProcess, HealthReadinessAndMetricsHaveAnAddressOfTheirOwn) {
     EXPECT_EQ(service.Admin("/healthz").status, 200) << name;
     const Reply ready = service.Admin("/readyz");
     EXPECT_EQ(ready.status, 200) << name << ready;
-    EXPECT_THAT(ready.text, HasSubstr(fmt::format(R"({{"name":"{}","problem":null}})", name)));
+    EXPECT_THAT(ready.text, HasSubstr(fmt::format(R"({{"name":"{}","problem":null)", name)));
     EXPECT_EQ(service.Admin("/metrics").status, 200) << name;
     EXPECT_EQ(service.Admin("/v1/concerts").status, 404) << name;
     service.process().Signal(SIGTERM);

@@ -88,8 +88,10 @@ class Bus {
   // Up to `limit` records of a topic from `after` on, those of a key in their order: for rebuilds and the
   // auditor. Fewer only at the topic's end. Errors: position_malformed, and those of the bus's store.
   [[nodiscard]] virtual Result<Page> Read(const std::string& topic, const Position& after, size_t limit) = 0;
-  // Records between a group's place and the end of its topics.
-  [[nodiscard]] virtual Result<int64_t> Lag(const std::string& group) = 0;
+  // How many records of these topics a group has yet to consume: all, where it has no place yet, and none of
+  // a topic that is not there.
+  [[nodiscard]] virtual Result<int64_t> Lag(const std::string& group,
+                                            std::span<const std::string> topics) = 0;
 
   [[nodiscard]] virtual Result<std::vector<DeadLetter>> DeadLetters(size_t limit) = 0;
   // Takes a dead letter's key out of the dead letters and delivers its events again to that group. Errors:

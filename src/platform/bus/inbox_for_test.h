@@ -56,6 +56,11 @@ class Inbox {
 
 using testbed::Eventually;
 
+// How far the group g is behind.
+inline Result<int64_t> LagOf(Bus& bus, const std::string& topic = "seat") {
+  return bus.Lag("g", {&topic, 1});
+}
+
 inline std::vector<DeadLetter> WaitForDeadLetters(Bus& bus, size_t count) {
   std::vector<DeadLetter> letters;
   Eventually([&] {

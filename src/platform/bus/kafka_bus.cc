@@ -149,9 +149,9 @@ Result<Page> KafkaBus::Read(const std::string& topic, const Position& after, siz
   return page;
 }
 
-Result<int64_t> KafkaBus::Lag(const std::string& group) {
+Result<int64_t> KafkaBus::Lag(const std::string& group, std::span<const std::string> topics) {
   const std::scoped_lock lock(reader_mutex_);
-  return kafka::GroupLag(reader_->client(), config_, group);
+  return kafka::GroupLag(reader_->client(), config_, group, topics);
 }
 
 Result<std::vector<DeadLetter>> KafkaBus::ReadDeadLetters() {

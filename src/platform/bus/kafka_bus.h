@@ -65,9 +65,9 @@ class KafkaBus final : public Bus {
   // Events of different keys in no particular order. An unknown topic: none. Errors: position_malformed,
   // bus_unavailable, bus_permission_denied, event_malformed.
   [[nodiscard]] Result<Page> Read(const std::string& topic, const Position& after, size_t limit) override;
-  // By what is committed, of all processes; parked events are not counted. Errors: not_found (no process has
-  // ever had a partition in that group), bus_unavailable, bus_permission_denied.
-  [[nodiscard]] Result<int64_t> Lag(const std::string& group) override;
+  // By what is committed, of all processes; parked events are not counted. Errors: bus_unavailable,
+  // bus_permission_denied.
+  [[nodiscard]] Result<int64_t> Lag(const std::string& group, std::span<const std::string> topics) override;
   // Of all groups, in the order of parking; keys that are still being tried again are not among them. Reads
   // all dead-letter topics. Errors: bus_unavailable, bus_permission_denied.
   [[nodiscard]] Result<std::vector<DeadLetter>> DeadLetters(size_t limit) override;

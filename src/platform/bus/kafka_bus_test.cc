@@ -203,7 +203,7 @@ TEST_F(KafkaBusTest, AMessageThatIsNoEventIsPassedOver) {
   EXPECT_TRUE(Eventually([&] { return malformed.value() == 1; }));
   Put(*bus, {Make("a", "1")});
   EXPECT_THAT(inbox.WaitFor(1), ElementsAre("1"));
-  EXPECT_TRUE(Eventually([&] { return bus->Lag("g").value_or(-1) == 0; }));
+  EXPECT_TRUE(Eventually([&] { return LagOf(*bus).value_or(-1) == 0; }));
 }
 
 // The memory for what is set aside is bounded: then the group waits, and loses nothing.
@@ -218,9 +218,9 @@ TEST_F(KafkaBusTest, AGroupWaitsWhenTooMuchIsSetAside) {
   const auto letters = WaitForDeadLetters(*bus, 1);
   ASSERT_THAT(letters, SizeIs(1));
   Put(*bus, {Make("a", std::string(600, 'x')), Make("a", std::string(600, 'y')), Make("b", "z")});
-  EXPECT_TRUE(Eventually([&] { return bus->Lag("g").value_or(-1) > 0; }));
+  EXPECT_TRUE(Eventually([&] { return LagOf(*bus).value_or(-1) > 0; }));
   testbed::Pause(milliseconds(200));
-  EXPECT_EQ(bus->Lag("g").value(), 2);  // the first of the three found room
+  EXPECT_EQ(LagOf(*bus).value(), 2);  // the first of the three found room
   *broken = false;
   ASSERT_TRUE(bus->Replay(letters[0].id));
   EXPECT_THAT(inbox.WaitFor(4), SizeIs(4));
@@ -336,7 +336,7 @@ TEST_F(KafkaBusTest, InARebalanceStormEachEventCountsOnceAndKeysKeepTheirOrder) 
   }
   publisher.join();
   EXPECT_TRUE(Eventually([&] { return counter.count() == kKeys * kRounds; })) << counter.count();
-  EXPECT_TRUE(Eventually([&] { return steady->Lag("g").value_or(-1) == 0; }));
+  EXPECT_TRUE(Eventually([&] { return LagOf(*steady).value_or(-1) == 0; }));
   EXPECT_EQ(counter.count(), kKeys * kRounds);
   EXPECT_EQ(counter.out_of_order(), 0);
   EXPECT_TRUE(steady->DeadLetters(10)->empty());

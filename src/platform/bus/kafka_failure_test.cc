@@ -124,7 +124,7 @@ TEST_F(KafkaFailureTest, ABrokerThatIsKilledAndComesBackLosesNothingThatWasAckno
   EXPECT_LT(outbox.longest(), config_.publish_timeout + seconds(2));
   // What the last call sent may be there without having been acknowledged.
   EXPECT_TRUE(Eventually([&] {
-    return consumer.count() >= outbox.acknowledged() && bus->Lag("g").value_or(-1) == 0;
+    return consumer.count() >= outbox.acknowledged() && LagOf(*bus).value_or(-1) == 0;
   })) << consumer.count()
       << " of " << outbox.acknowledged();
   EXPECT_LE(consumer.count(), outbox.acknowledged() + 10);
@@ -152,7 +152,7 @@ TEST_F(KafkaFailureTest, ABrokerThatIsFrozenForSecondsIsWaitedForAndLosesNothing
   outbox.Stop();
   EXPECT_LT(outbox.longest(), config_.publish_timeout + seconds(2));
   EXPECT_TRUE(Eventually([&] {
-    return consumer.count() >= outbox.acknowledged() && bus->Lag("g").value_or(-1) == 0;
+    return consumer.count() >= outbox.acknowledged() && LagOf(*bus).value_or(-1) == 0;
   })) << consumer.count()
       << " of " << outbox.acknowledged();
   EXPECT_EQ(consumer.out_of_order(), 0);

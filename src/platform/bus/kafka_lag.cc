@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <fmt/format.h>
-
 namespace boxoffice::bus::kafka {
 namespace {
 
@@ -40,25 +38,40 @@ Result<Partitions> Committed(rd_kafka_t* client, const KafkaBusConfig& config, c
   return committed;
 }
 
+// Sets every partition's offset to its first (RD_KAFKA_OFFSET_BEGINNING) or its end (RD_KAFKA_OFFSET_END): as
+// "times" they are those of Kafka's protocol, ListOffsets.
+Result<Partitions> Bounds(rd_kafka_t* client, const KafkaBusConfig& config,
+                          const rd_kafka_topic_partition_list_t& parts, int64_t which) {
+  Partitions bounds(rd_kafka_topic_partition_list_copy(&parts));
+  if (bounds->cnt == 0) return bounds;
+  for (rd_kafka_topic_partition_t& part : Elements(*bounds)) part.offset = which;
+  if (const auto error = rd_kafka_offsets_for_times(client, bounds.get(), Ms(config.request_timeout)))
+    return Failed(error, "offsets");
+  for (const rd_kafka_topic_partition_t& part : Elements(*bounds)) {
+    if (part.err != RD_KAFKA_RESP_ERR_NO_ERROR) return Failed(part.err, part.topic);
+  }
+  return bounds;
+}
+
 }  // namespace
 
-Result<int64_t> GroupLag(rd_kafka_t* client, const KafkaBusConfig& config, const std::string& group) {
+Result<int64_t> GroupLag(rd_kafka_t* client, const KafkaBusConfig& config, const std::string& group,
+                         std::span<const std::string> topics) {
+  const Partitions parts = NewPartitions();
+  for (const std::string& topic : topics) {
+    const std::string name = config.prefix + topic;
+    BOXOFFICE_ASSIGN(const int count, PartitionCount(client, name, config.request_timeout));
+    for (int i = 0; i < count; ++i) rd_kafka_topic_partition_list_add(parts.get(), name.c_str(), i);
+  }
+  // What has been consumed is read before the ends: so a lag of 0 was true at some moment.
   BOXOFFICE_ASSIGN(const Partitions committed, Committed(client, config, group));
-  if (committed->cnt == 0) {
-    return Fail(Code::kNotFound, "not_found", fmt::format("no consumer group {}", group));
-  }
-  const Partitions ends(rd_kafka_topic_partition_list_copy(committed.get()));
-  // The "time" -1 stands for the end (Kafka protocol, ListOffsets).
-  for (rd_kafka_topic_partition_t& end : Elements(*ends)) end.offset = RD_KAFKA_OFFSET_END;
-  if (const auto error = rd_kafka_offsets_for_times(client, ends.get(), Ms(config.request_timeout))) {
-    return Failed(error, group);
-  }
+  BOXOFFICE_ASSIGN(const Partitions firsts, Bounds(client, config, *parts, RD_KAFKA_OFFSET_BEGINNING));
+  BOXOFFICE_ASSIGN(const Partitions ends, Bounds(client, config, *parts, RD_KAFKA_OFFSET_END));
   int64_t lag = 0;
-  for (const rd_kafka_topic_partition_t& part : Elements(*committed)) {
-    const auto* end = rd_kafka_topic_partition_list_find(ends.get(), part.topic, part.partition);
-    if (end == nullptr) continue;
-    if (end->err != RD_KAFKA_RESP_ERR_NO_ERROR) return Failed(end->err, group);
-    lag += std::max(end->offset - part.offset, int64_t{0});
+  for (const rd_kafka_topic_partition_t& end : Elements(*ends)) {
+    const auto* place = rd_kafka_topic_partition_list_find(committed.get(), end.topic, end.partition);
+    if (place == nullptr) place = rd_kafka_topic_partition_list_find(firsts.get(), end.topic, end.partition);
+    lag += std::max(end.offset - place->offset, int64_t{0});
   }
   return lag;
 }

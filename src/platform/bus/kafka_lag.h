@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -10,9 +11,9 @@
 
 namespace boxoffice::bus::kafka {
 
-// Records between what a group has committed and the ends of those partitions. Errors: not_found (it has
-// committed nothing ever), bus_unavailable, bus_permission_denied.
+// Records between what a group has committed and the ends of these topics' partitions; all of a partition in
+// which it has committed nothing yet. Topics without prefix. Errors: bus_unavailable, bus_permission_denied.
 [[nodiscard]] Result<int64_t> GroupLag(rd_kafka_t* client, const KafkaBusConfig& config,
-                                       const std::string& group);
+                                       const std::string& group, std::span<const std::string> topics);
 
 }  // namespace boxoffice::bus::kafka

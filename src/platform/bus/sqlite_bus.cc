@@ -36,8 +36,8 @@ struct SqliteBus::Reader {
                         "WHERE l.topic = (SELECT id FROM topic WHERE name = ?1) AND l.offset > ?2 "
                         "ORDER BY l.offset LIMIT ?3",
                         kRecordColumns))),
-        lag(database.Prepare("SELECT count(*), coalesce(sum(t.appended - p.consumed), 0) FROM place p "
-                             "JOIN topic t ON t.id = p.topic WHERE p.consumer_group = ?1")),
+        lag(database.Prepare("SELECT t.appended - coalesce(p.consumed, 0) FROM topic t LEFT JOIN place p "
+                             "ON p.topic = t.id AND p.consumer_group = ?1 WHERE t.name = ?2")),
         dead_letters(database.Prepare(fmt::format(
             "SELECT {}, k.id, k.consumer_group, k.error_code, k.error_reason, k.error_detail, k.attempts, "
             "k.parked_at_ms FROM parked_key k "
@@ -187,15 +187,15 @@ Result<Page> SqliteBus::Read(const std::string& topic, const Position& after, si
   return Page{std::move(records), std::move(next)};
 }
 
-Result<int64_t> SqliteBus::Lag(const std::string& group) {
+Result<int64_t> SqliteBus::Lag(const std::string& group, std::span<const std::string> topics) {
   const std::scoped_lock lock(reader_mutex_);
-  reader_->lag.Bind(group);
-  BOXOFFICE_ASSIGN(const bool found, reader_->lag.Step());
-  CHECK(found);
-  const bool known = reader_->lag.Int(0) > 0;
-  const int64_t lag = reader_->lag.Int(1);
-  reader_->lag.Reset();
-  if (!known) return Fail(Code::kNotFound, "not_found", fmt::format("no consumer group {}", group));
+  int64_t lag = 0;
+  for (const std::string& topic : topics) {
+    reader_->lag.Bind(group, topic);
+    BOXOFFICE_ASSIGN(const bool found, reader_->lag.Step());
+    if (found) lag += reader_->lag.Int(0);
+    reader_->lag.Reset();
+  }
   return lag;
 }
 

@@ -72,8 +72,8 @@ class SqliteBus final : public Bus {
   // In the order of publishing. Offsets are common to all topics, hence with gaps. An unknown topic: none.
   // Errors: position_malformed, database_unavailable.
   [[nodiscard]] Result<Page> Read(const std::string& topic, const Position& after, size_t limit) override;
-  // Parked events are not counted. Errors: not_found (no such group has ever subscribed).
-  [[nodiscard]] Result<int64_t> Lag(const std::string& group) override;
+  // Parked events are not counted. Errors: database_unavailable.
+  [[nodiscard]] Result<int64_t> Lag(const std::string& group, std::span<const std::string> topics) override;
   // In the order of parking; keys that are still being tried again are not among them.
   [[nodiscard]] Result<std::vector<DeadLetter>> DeadLetters(size_t limit) override;
   // The key gets the full number of attempts anew. Takes effect when the group is subscribed, in any process

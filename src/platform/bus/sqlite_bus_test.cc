@@ -99,13 +99,13 @@ TEST_F(SqliteBusTest, AnEventWhoseMarkWasLostIsDeliveredAgainAndDroppedByItsId) 
     auto bus = Open();
     ASSERT_TRUE(bus->Subscribe("g", {"seat"}, consume));
     Put(*bus, {Make("a", "1")});
-    while (bus->Lag("g").value() != 0) std::this_thread::yield();
+    while (LagOf(*bus).value() != 0) std::this_thread::yield();
   }
   ASSERT_TRUE(
       sql::Database::Open(dir_.path() / "bus.db")->Execute("UPDATE place SET offset = 0, consumed = 0"));
   auto bus = Open();
   ASSERT_TRUE(bus->Subscribe("g", {"seat"}, consume));
-  while (bus->Lag("g").value() != 0) std::this_thread::yield();
+  while (LagOf(*bus).value() != 0) std::this_thread::yield();
   EXPECT_EQ(deliveries, 2);
   sql::Database database = open();
   sql::Statement count = database.Prepare("SELECT count(*) FROM effect");
