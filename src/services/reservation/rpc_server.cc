@@ -62,7 +62,7 @@ RpcServer::~RpcServer() { queries_.join(); }
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
     grpc::CallbackServerContext*) {
-  return new Server(handler_);
+  return new Server(handler_, streams_);
 }
 
 void RpcServer::Handle(v1::Command command, Server::Reply reply) {
