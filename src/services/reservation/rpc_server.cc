@@ -32,6 +32,7 @@ Request RequestFrom(v1::Command& command) {
   request.key = {std::move(*command.mutable_user_id()), std::move(*command.mutable_idempotency_key())};
   request.request_hash = std::move(*command.mutable_request_hash());
   request.traceparent = std::move(*command.mutable_header()->mutable_traceparent());
+  request.sent_before = command.header().sent_before();
   return request;
 }
 
