@@ -145,6 +145,7 @@ class Backends {
     rpc::PeerOptions options;
     options.name = fmt::format("gateway_{}", service);
     options.service = service;
+    options.repeat_lost = true;  // every command of ours has a key
     // A saga takes as long as its participants and their providers; were it counted as slow, holds would be
     // refused because payments are.
     if (service == "reservation") options.breaker.slow_after = limits_.saga_timeout;

@@ -106,6 +106,10 @@ Result<void> GatewayModule::Start() {
   return {};
 }
 
+void GatewayModule::Leave() {
+  if (running_ != nullptr) running_->server->Leave();
+}
+
 void GatewayModule::Drain(std::chrono::milliseconds grace) {
   if (running_ == nullptr) return;
   running_->server->Drain();

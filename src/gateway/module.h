@@ -45,6 +45,8 @@ class GatewayModule final : public module::Module {
   [[nodiscard]] std::vector<std::string> dependencies() const override { return config_.depends_on; }
   // Errors: port_taken, listen_failed, token_key, key_ring_invalid, and those of the key files.
   [[nodiscard]] Result<void> Start() override;
+  // Each answer is the last of its connection from now on.
+  void Leave() override;
   // Takes no more connections, ends streams and lets requests be answered.
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;

@@ -86,6 +86,7 @@ asio::awaitable<Response> GetBreakers(Edge& edge) {
       writer.Value(row.replica);
     }
     writer.Field("reachable", row.reachable)
+        .Field("leaving", row.leaving)
         .Field("state", StateName(breaker.state))
         .Field("calls", breaker.calls)
         .Field("failed", breaker.failed)

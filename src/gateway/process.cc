@@ -100,16 +100,18 @@ Result<rpc::ChannelFactory> AuditChannels(const rpc::ChannelFactory& channels, c
 class GatewayProcess final : public module::Module {
  public:
   GatewayProcess(const module::Runtime& runtime, const Settings& settings) {
-    AddGateway(graph_, runtime, settings.gateway, settings.audit);
+    gateway_ = &AddGateway(graph_, runtime, settings.gateway, settings.audit);
   }
 
   [[nodiscard]] std::string_view name() const override { return "gateway"; }
   [[nodiscard]] Result<void> Start() override { return graph_.Start(); }
+  void Leave() override { gateway_->Leave(); }
   void Drain(milliseconds grace) override { graph_.Stop(grace); }
   void Stop() override { graph_.Stop(milliseconds(0)); }
 
  private:
   module::Graph graph_;
+  GatewayModule* gateway_ = nullptr;  // in the graph
 };
 
 }  // namespace

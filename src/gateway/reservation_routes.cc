@@ -134,6 +134,7 @@ reservation::v1::Command NewCommand(const auth::Principal& caller, std::string_v
 bool GoesOn(const reservation::v1::Reservation& reservation) {
   switch (reservation.state()) {
     case reservation::v1::CONFIRMING:
+    case reservation::v1::COMPENSATING:
     case reservation::v1::CANCELLING:
       return true;
     case reservation::v1::HELD:  // or about to be: nothing is held before there is a deadline

@@ -46,7 +46,8 @@ struct FakeCommands {
     if (answer) outcome = answer(command);
     reply(outcome ? *outcome : rpc::ErrorOutcome<Outcome>(outcome.error()));
   };
-  Server* Open() { return new Server(handler); }
+  rpc::OpenStreams streams;
+  Server* Open() { return new Server(handler, streams); }
 };
 
 // In a fake of a generated CallbackService: the RPC `Method`, answered by Method_.answer.

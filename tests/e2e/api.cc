@@ -77,15 +77,25 @@ Reply Api::Call(std::string method, std::string path, http::HeaderList headers, 
   return reply;
 }
 
+Result<void> Api::Connect() {
+  for (size_t tries = 1;; ++tries) {
+    auto connected = Run(http::ClientConnection::Connect(io_.get_executor(), "127.0.0.1", ports_[current_]));
+    if (connected) {
+      connection_ = *std::move(connected);
+      return {};
+    }
+    if (tries == ports_.size()) return std::unexpected(std::move(connected).error());
+    current_ = (current_ + 1) % ports_.size();
+  }
+}
+
 Reply Api::CallOnce(const http::ClientRequest& request) {
   Reply reply;
   if (!connection_ || !connection_->is_open()) {
-    auto connected = Run(http::ClientConnection::Connect(io_.get_executor(), "127.0.0.1", port_));
-    if (!connected) {
+    if (const auto connected = Connect(); !connected) {
       reply.error = connected.error().reason;
       return reply;
     }
-    connection_ = *std::move(connected);
   }
   auto response = Run(connection_->Roundtrip(request));
   if (!response) {
@@ -93,6 +103,7 @@ Reply Api::CallOnce(const http::ClientRequest& request) {
     connection_.reset();
     return reply;
   }
+  if (!connection_->is_open()) current_ = (current_ + 1) % ports_.size();
   reply.status = response->status;
   reply.headers = std::move(response->headers);
   reply.text = std::move(response->body);

@@ -35,10 +35,12 @@ struct Reply {
 // For messages of tests: status and body.
 std::ostream& operator<<(std::ostream& out, const Reply& reply);
 
-// One connection, opened when it is needed and again when it was lost. Not thread-safe.
+// One connection, opened when it is needed and again when it was lost: to the next of the ports where it is
+// refused, or where the last answer closed it, as a load balancer does. Not thread-safe.
 class Api {
  public:
-  explicit Api(uint16_t port) : port_(port) {}
+  explicit Api(uint16_t port) : ports_{port} {}
+  explicit Api(std::vector<uint16_t> ports) : ports_(std::move(ports)) {}
   ~Api();
   Api(const Api&) = delete;
   Api& operator=(const Api&) = delete;
@@ -46,14 +48,18 @@ class Api {
   // A request is repeated only where a connection that was kept turns out to be closed: any other lost answer
   // is the caller's to judge.
   Reply Call(std::string method, std::string path, http::HeaderList headers = {}, std::string body = {});
+  // Where it calls next.
+  [[nodiscard]] uint16_t port() const { return ports_[current_]; }
   void SetTimeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }
 
  private:
   template <typename T>
   T Run(http::asio::awaitable<T> work);
   Reply CallOnce(const http::ClientRequest& request);
+  Result<void> Connect();
 
-  const uint16_t port_;
+  const std::vector<uint16_t> ports_;
+  size_t current_ = 0;  // of the ports
   std::chrono::milliseconds timeout_{30'000};
   boost::asio::io_context io_;
   std::unique_ptr<http::ClientConnection> connection_;

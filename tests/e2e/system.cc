@@ -238,7 +238,10 @@ size_t System::CountSagas(const std::string& status) {
 Buyer::Buyer(const System& system, std::string user) : Buyer(system.AnyGateway(), user, system.Token(user)) {}
 
 Buyer::Buyer(uint16_t gateway, std::string user, const std::string& jwt)
-    : user_(std::move(user)), authorization_("Bearer " + jwt), api_(gateway) {}
+    : Buyer(std::vector<uint16_t>{gateway}, std::move(user), jwt) {}
+
+Buyer::Buyer(std::vector<uint16_t> gateways, std::string user, const std::string& jwt)
+    : user_(std::move(user)), authorization_("Bearer " + jwt), api_(std::move(gateways)) {}
 
 Reply Buyer::Call(const std::string& method, const std::string& path, const std::string& body,
                   http::HeaderList more) {

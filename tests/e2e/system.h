@@ -131,6 +131,8 @@ class Buyer {
   // Talks to one of the system's gateways.
   Buyer(const System& system, std::string user);
   Buyer(uint16_t gateway, std::string user, const std::string& jwt);
+  // Comes by any of these gateways, the first if it can be had.
+  Buyer(std::vector<uint16_t> gateways, std::string user, const std::string& jwt);
 
   Reply Call(const std::string& method, const std::string& path, const std::string& body = {},
              http::HeaderList more = {});

@@ -336,7 +336,7 @@ asio::awaitable<void> Connection::Answer() {
     keep_alive_ = false;  // a stream has no length: it ends with the connection
     unread_ = true;
   }
-  if (shared_->draining) keep_alive_ = false;
+  if (shared_->leaving || shared_->draining) keep_alive_ = false;
   SseBody stream = std::move(response.stream);
   response.stream = nullptr;
   const bool streams = static_cast<bool>(stream);

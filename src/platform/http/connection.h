@@ -52,6 +52,7 @@ struct ServerShared {
   ServerOptions options;
   AccessHook hook;
   ConnectionRegistry registry;
+  std::atomic<bool> leaving{false};
   std::atomic<bool> draining{false};
 };
 

@@ -134,6 +134,8 @@ Result<std::unique_ptr<Server>> Server::Listen(asio::io_context& io, Router rout
   return std::unique_ptr<Server>(new Server(std::move(core)));
 }
 
+void Server::Leave() { core_->shared->leaving = true; }
+
 void Server::Drain() {
   if (core_->shared->draining.exchange(true)) return;
   core_->CloseAcceptor();

@@ -71,6 +71,9 @@ class Server {
   [[nodiscard]] uint16_t port() const;
   [[nodiscard]] size_t connections() const;
 
+  // From now on every answer is the last of its connection (`Connection: close`), so that clients open the
+  // next one elsewhere; accepts and serves all the same. A repeat does nothing.
+  void Leave();
   // Accepts no more, closes idle connections, ends streams, and lets requests in flight be answered with
   // `Connection: close`. Returns at once; a repeat does nothing.
   void Drain();

@@ -326,6 +326,18 @@ TEST(Server, PortTaken) {
   EXPECT_EQ(Server::Listen(io, Router(), options).error().reason, "listen_failed");
 }
 
+TEST(Server, OnceItLeavesEachAnswerIsTheLastOfItsConnection) {
+  TestServer test(Routes());
+  RawClient client = test.Connect();
+  EXPECT_THAT(client.Send(Get("/echo")).ReadResponse(), Not(HasSubstr("Connection: close")));
+  test.server().Leave();
+  const std::string last = client.Send(Get("/echo")).ReadAll();
+  EXPECT_THAT(last, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(last, HasSubstr("Connection: close"));
+  RawClient next = test.Connect();
+  EXPECT_THAT(next.Send(Get("/echo")).ReadAll(), StartsWith("HTTP/1.1 200")) << "it still accepts";
+}
+
 TEST(Server, DrainAnswersWhatIsInFlightAndClosesWhatIsIdle) {
   TestServer test(Routes());
   RawClient busy = test.Connect();

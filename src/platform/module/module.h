@@ -13,7 +13,8 @@
 
 namespace boxoffice::module {
 
-// One part of a process. The graph calls Start, later Drain, later Stop, each once, from one thread.
+// One part of a process. Start, later Drain, later Stop are called, each once, from one thread; a process
+// that others call calls Leave before Drain.
 class Module {
  public:
   virtual ~Module() = default;
@@ -22,6 +23,8 @@ class Module {
   [[nodiscard]] virtual std::vector<std::string> dependencies() const { return {}; }
   // Returns when the module serves. An error stops the whole process, with its detail on stderr.
   [[nodiscard]] virtual Result<void> Start() = 0;
+  // Tells whoever calls from outside that it is about to go, so that they go elsewhere, and serves on.
+  virtual void Leave() {}
   // Takes no new work and finishes what it has, within `grace`.
   virtual void Drain(std::chrono::milliseconds grace) { (void)grace; }
   // Ends threads and closes files. After it, nothing of the module runs.

@@ -118,6 +118,7 @@ Result<void> Serve(const ProcessConfig& config, const ServiceProgram& program, S
   deadline.emplace(config.drain_notice + config.drain_grace + kStop);
   phase = Phase::kDraining;
   obs::Log(obs::Level::kInfo, "not_ready", {{"service", program.service}});
+  module->Leave();
   Pause(config.drain_notice);
   obs::Log(obs::Level::kInfo, "draining", {{"service", program.service}});
   module->Drain(config.drain_grace);
@@ -201,7 +202,7 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
   keys.Text("admin.listen", config.admin_listen,
             "IP:PORT of /healthz, /readyz and /metrics; port 0: a free one; empty: none");
   keys.Duration("drain.notice_ms", config.drain_notice, milliseconds(0), milliseconds(600'000),
-                "From the signal on, not ready but serving, so that balancers notice");
+                "From the signal on, not ready but serving, so that balancers and callers go elsewhere");
   keys.Duration("drain.grace_ms", config.drain_grace, milliseconds(0), milliseconds(600'000),
                 "Then, for what is under way to end");
 }

@@ -29,8 +29,8 @@ struct ProcessConfig {
   int bus_replication_factor = 1;
   rpc::TlsConfig tls;                        // all empty: plain text between services
   std::string admin_listen = "127.0.0.1:0";  // empty: nowhere
-  // From the signal to the draining: the process is not ready any more, but still serves whoever has not
-  // noticed.
+  // From the signal to the draining: the process is not ready any more and tells its callers so, but still
+  // serves whoever has nowhere else to go, or has not noticed.
   std::chrono::milliseconds drain_notice{5'000};
   // For what is under way to end.
   std::chrono::milliseconds drain_grace{20'000};
@@ -55,8 +55,9 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
 
 // Does what the command line says; --help tells it all. Call it before any thread is started.
 //   (nothing)      serves until SIGTERM or SIGINT: opens the data folder, the bus and the store, says "ready
-//                  SERVICE ADDRESS …" and "admin ADDRESS", and at the signal is not ready, waits for the
-//                  notice, drains within the grace, and stops. SIGINT after the first signal ends it at once.
+//                  SERVICE ADDRESS …" and "admin ADDRESS", and at the signal is not ready, tells its callers,
+//                  waits for the notice, drains within the grace, and stops. SIGINT after the first signal
+//                  ends it at once.
 //   migrate        brings the store's schema up to date, creates the topics, and ends.
 //   config print   prints the effective configuration, with the origin of each value, without secrets.
 // Returns the exit code: 0; 1 if the stop was forced; 2 after one line on stderr if it can't start.

@@ -47,6 +47,7 @@ class ShortLived final : public Module {
     kill(getpid(), SIGTERM);
     return start_;
   }
+  void Leave() override { calls_.emplace_back("leave"); }
   void Drain(std::chrono::milliseconds grace) override {
     calls_.push_back("drain " + std::to_string(grace.count()));
     if (in_drain_) in_drain_();
@@ -109,7 +110,7 @@ class ServeMainTest : public testing::Test {
 
 TEST_F(ServeMainTest, RunsUntilTheSignalThenDrainsAndStops) {
   EXPECT_EQ(Serve({"--drain-grace-ms", "1234"}), 0) << err_;
-  EXPECT_THAT(calls_, ElementsAre("start", "drain 1234", "stop"));
+  EXPECT_THAT(calls_, ElementsAre("start", "leave", "drain 1234", "stop"));
   EXPECT_THAT(listen_, ElementsAre(SocketAddress(temp_.path(), "short")));
   EXPECT_EQ(SqliteFolder(store_url_), temp_.path());
   EXPECT_THAT(out_, testing::StartsWith("ready short " + SocketAddress(temp_.path(), "short") +

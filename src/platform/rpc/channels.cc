@@ -8,8 +8,12 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
 
 #include "base/check.h"
 #include "platform/obs/log.h"
@@ -110,6 +114,27 @@ std::shared_ptr<grpc::Channel> NetworkChannel(const std::string& address, std::s
     return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   arguments.SetSslTargetNameOverride(ServerName(service));
   return grpc::CreateCustomChannel(address, tls->ForChannel(), arguments);
+}
+
+// There is one, which stays until the process ends and has had a call: gRPC 1.51 ends its threads with the
+// last channel that had one, and aborts where that channel goes on one of these threads, as it may when the
+// answer is there and its caller has let go.
+const std::shared_ptr<grpc::Channel>& NoChannel() {
+  struct Kept {
+    std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel("", /*creds=*/nullptr, {});
+    grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer> stub{channel};
+    grpc::ClientContext context;
+    grpc::Slice nothing;
+    grpc::ByteBuffer request{&nothing, 1};
+    grpc::ByteBuffer response;
+  };
+  static const Kept& kept = [] -> const Kept& {
+    auto& made = *new Kept();
+    made.stub.UnaryCall(&made.context, "/none", {}, &made.request, &made.response,
+                        [](const grpc::Status&) {});
+    return made;
+  }();
+  return kept.channel;
 }
 
 struct ChannelFactory::Shared {

@@ -51,6 +51,9 @@ struct Replicas {
                                                             std::string_view service = {},
                                                             const Tls* tls = nullptr);
 
+// A channel on which every call fails at once.
+[[nodiscard]] const std::shared_ptr<grpc::Channel>& NoChannel();
+
 // Cheap to copy; copies share everything. Thread-safe, where the function that it was made of is.
 class ChannelFactory {
  public:

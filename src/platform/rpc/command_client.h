@@ -1,7 +1,9 @@
 // The client's end of a command stream: a lone command is sent at once; what gathers while a write is under
 // way is the next batch. One stream per client; when it breaks, commands that were sent are *unknown*, and
-// the next command opens a new one. Callers of a service go through a CommandPeer (command_peer.h), which has
-// one of these for each replica.
+// the next command opens a new one. Nothing is written before the server has taken the stream, so that one
+// which is about to go either has the stream among those that it waits for, or has got nothing. When it says
+// that it closes, the stream ends once all is answered that was sent on it. Callers of a service go through a
+// CommandPeer (command_peer.h), which has one of these for each replica.
 #pragma once
 
 #include <algorithm>
@@ -37,6 +39,8 @@ struct ClientLimits {
   size_t max_batch = 256;
   // Commands without an outcome; beyond: overloaded. New work is refused from four fifths of it on.
   size_t max_in_flight = 65'536;
+  // Commands that were written are put into their companions, to be sent again if they are lost.
+  bool keep_written = false;
 };
 
 // Thread-safe. Completions run on `executor`, posted once per batch of outcomes.
@@ -49,22 +53,30 @@ class CommandClient {
   using Reactor = grpc::ClientBidiReactor<CommandBatch, OutcomeBatch>;
   // Starts the stream: `stub->async()->Execute(context, reactor)`.
   using Open = std::function<void(grpc::ClientContext*, Reactor*)>;
+  // What the caller wants beside a command while that is on its way.
+  struct Companion {
+    Command command;  // with keep_written, once it was written
+  };
   // A command that a stream that ended did not take, given back to be sent elsewhere.
   struct Unsent {
     Command command;
     Done done;
-    std::shared_ptr<void> tag;
+    std::shared_ptr<Companion> companion;
     bool maybe_sent = false;  // its write failed: it may have got through all the same
+    bool broken = false;      // the stream broke, rather than being retired
   };
-  // Called on any thread.
-  using GiveBack = std::function<void(std::vector<Unsent>)>;
+  // What the client tells whoever has more than one; called on any thread.
+  struct Events {
+    std::function<void(std::vector<Unsent>)> give_back;
+    std::function<void(v1::Farewell)> farewell;  // before what it makes to be given back
+  };
 
   // `name` labels metrics. Deadlines are kept by a timer on `executor`, which must run until this is
   // destroyed. With `give_back`, commands that were not sent come back by it rather than as errors.
   CommandClient(std::string name, asio::any_io_executor executor, Open open, obs::Registry& metrics,
-                ClientLimits limits = {}, GiveBack give_back = {})
+                ClientLimits limits = {}, Events events = {})
       : core_(std::make_shared<Core>(std::move(name), std::move(executor), std::move(open), metrics, limits,
-                                     std::move(give_back))) {
+                                     std::move(events))) {
     core_->ScheduleExpiry();
   }
   ~CommandClient() { Close(); }
@@ -74,12 +86,16 @@ class CommandClient {
   // Sends a command and calls `done` once: with its outcome, or with the error of its header, or
   //   timeout, connection_lost (kUnknown): it may have been done; repeat it, commands are idempotent;
   //   overloaded (kResourceExhausted), closed, not_sent, deadline_passed (kUnavailable): it was not sent.
-  // `tag` comes back with the command if that is given back.
+  // `companion` comes back with the command if that is given back.
   void Send(Command command, std::chrono::milliseconds timeout, Done done,
             resilience::Priority priority = resilience::Priority::kNormal,
-            std::shared_ptr<void> tag = nullptr) {
-    core_->Send(std::move(command), timeout, std::move(done), priority, std::move(tag));
+            std::shared_ptr<Companion> companion = nullptr) {
+    core_->Send(std::move(command), timeout, std::move(done), priority, std::move(companion));
   }
+
+  // Opens the stream before there is a command, so that the server has whom to tell that it goes. Again: no
+  // effect.
+  void OpenStream() { core_->OpenStream(); }
 
   // Takes no more commands, gives up on those that are under way (connection_lost), and returns when gRPC has
   // let go of every stream. Not on one of gRPC's threads. Again: no effect.
@@ -104,11 +120,13 @@ class CommandClient {
  private:
   using SteadyClock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kExpiryTick{20};
+  // A server that has not said by then that it has taken the stream is one of before it did so.
+  static constexpr std::chrono::milliseconds kAcceptLimit{1'000};
 
   struct Waiting {
     Done done;
     SteadyClock::time_point deadline;
-    std::shared_ptr<void> tag;
+    std::shared_ptr<Companion> companion;
   };
   using Completions = std::vector<std::pair<Done, Result<Outcome>>>;
 
@@ -124,6 +142,9 @@ class CommandClient {
       this->StartRead(&incoming_);
       this->AddHold();  // writes start from other threads than the reactor's
       this->StartCall();
+    }
+    void OnReadInitialMetadataDone(bool ok) override {
+      if (ok) core_->Accepted(this);
     }
     void OnReadDone(bool ok) override {
       if (!ok) {
@@ -152,6 +173,8 @@ class CommandClient {
     OutcomeBatch incoming_;
     CommandBatch outgoing_;
     // Guarded by the core's mutex.
+    SteadyClock::time_point opened_ = SteadyClock::now();
+    bool accepted_ = false;  // by the server
     bool writing_ = false;
     bool released_ = false;
     bool retired_ = false;      // takes no more commands
@@ -162,11 +185,11 @@ class CommandClient {
   class Core : public std::enable_shared_from_this<Core> {
    public:
     Core(std::string name, asio::any_io_executor executor, Open open, obs::Registry& metrics,
-         ClientLimits limits, GiveBack give_back)
+         ClientLimits limits, Events events)
         : executor_(executor),
           open_(std::move(open)),
           limits_(limits),
-          give_back_(std::move(give_back)),
+          events_(std::move(events)),
           timer_(executor),
           batch_size_(metrics.GetHistogram("boxoffice_rpc_batch_size", "Commands in one message",
                                            obs::SizeBounds(), {{"client", name}})),
@@ -176,7 +199,7 @@ class CommandClient {
                                    {{"client", name}})) {}
 
     void Send(Command command, std::chrono::milliseconds timeout, Done done, resilience::Priority priority,
-              std::shared_ptr<void> tag) {
+              std::shared_ptr<Companion> companion) {
       std::unique_lock lock(mutex_);
       if (closed_ || !resilience::Admits(priority, waiting_count_, limits_.max_in_flight)) {
         const Error error = closed_ ? Error{Code::kUnavailable, "closed", {}}
@@ -191,28 +214,28 @@ class CommandClient {
       if (priority == resilience::Priority::kFinishing)
         command.mutable_header()->set_priority(v1::PRIORITY_FINISHING);
       *pending_.add_commands() = std::move(command);
-      pending_waiting_.emplace_back(sequence,
-                                    Waiting{std::move(done), SteadyClock::now() + timeout, std::move(tag)});
+      pending_waiting_.emplace_back(
+          sequence, Waiting{std::move(done), SteadyClock::now() + timeout, std::move(companion)});
       ++waiting_count_;
-      if (stream_ == nullptr) {
-        stream_ = new Stream(this->shared_from_this());
-        ++streams_;
-        Stream* stream = stream_;
-        stream->writing_ = true;  // until started
-        lock.unlock();
-        stream->Start(open_);
-        lock.lock();
-        stream->writing_ = false;
-        if (stream_ != stream) {  // broke or was retired meanwhile; the hold was kept, as writing_ was set
-          HalfCloseIfAnsweredLocked(stream);
-          if (!std::exchange(stream->released_, true)) stream->RemoveHold();
-          return;
-        }
-      }
-      if (!stream_->writing_ && pending_.commands_size() > 0) WriteLocked();
+      if (stream_ == nullptr && !StartStreamLocked(lock)) return;
+      WriteIfReadyLocked();
+    }
+
+    void OpenStream() {
+      std::unique_lock lock(mutex_);
+      if (closed_ || stream_ != nullptr || !StartStreamLocked(lock)) return;
+      WriteIfReadyLocked();
+    }
+
+    void Accepted(Stream* stream) {
+      const std::scoped_lock lock(mutex_);
+      stream->accepted_ = true;
+      if (stream_ == stream) WriteIfReadyLocked();
     }
 
     void Received(Stream* stream, OutcomeBatch& batch) {
+      if (batch.farewell() != v1::FAREWELL_NONE) [[unlikely]]
+        HearFarewell(stream, batch.farewell());
       Completions completions;
       completions.reserve(static_cast<size_t>(batch.outcomes_size()));
       {
@@ -238,13 +261,17 @@ class CommandClient {
       {
         const std::scoped_lock lock(mutex_);
         stream->writing_ = false;
-        if (!ok) TakeBackLocked(stream, leftover);
+        if (!ok) {
+          TakeBackLocked(stream, leftover);
+        } else if (limits_.keep_written) {
+          KeepWrittenLocked(stream);
+        }
         if (ok && stream->retired_) {
           HalfCloseIfAnsweredLocked(stream);
         } else if (!ok || stream != stream_) {
           AbandonLocked(stream, leftover);
-        } else if (pending_.commands_size() > 0) {
-          WriteLocked();
+        } else {
+          WriteIfReadyLocked();
         }
       }
       Finish(std::move(leftover));
@@ -265,11 +292,7 @@ class CommandClient {
       {
         const std::scoped_lock lock(mutex_);
         if (stream_ == nullptr) return;
-        Stream* stream = std::exchange(stream_, nullptr);
-        stream->retired_ = true;
-        retired_.push_back(stream);
-        TakePendingLocked(leftover);
-        HalfCloseIfAnsweredLocked(stream);
+        RetireLocked(leftover);
       }
       Finish(std::move(leftover));
     }
@@ -329,6 +352,44 @@ class CommandClient {
       std::vector<Unsent> unsent;
     };
 
+    // False: it ended, or was retired, while it started, and what waited has been given back.
+    bool StartStreamLocked(std::unique_lock<std::mutex>& lock) {
+      Stream* stream = stream_ = new Stream(this->shared_from_this());
+      ++streams_;
+      stream->writing_ = true;  // until started
+      lock.unlock();
+      stream->Start(open_);
+      lock.lock();
+      stream->writing_ = false;
+      if (stream_ == stream) return true;
+      HalfCloseIfAnsweredLocked(stream);  // the hold was kept, as writing_ was set
+      if (!std::exchange(stream->released_, true)) stream->RemoveHold();
+      return false;
+    }
+
+    void HearFarewell(Stream* stream, v1::Farewell farewell) {
+      if (events_.farewell) events_.farewell(farewell);
+      if (farewell != v1::FAREWELL_CLOSING) return;
+      Leftover leftover;
+      {
+        const std::scoped_lock lock(mutex_);
+        if (stream_ == stream) RetireLocked(leftover);
+      }
+      Finish(std::move(leftover));
+    }
+
+    void RetireLocked(Leftover& leftover) {
+      Stream* stream = std::exchange(stream_, nullptr);
+      stream->retired_ = true;
+      retired_.push_back(stream);
+      TakePendingLocked(leftover, /*broken=*/false);
+      HalfCloseIfAnsweredLocked(stream);
+    }
+
+    void WriteIfReadyLocked() {
+      if (stream_->accepted_ && !stream_->writing_ && pending_.commands_size() > 0) WriteLocked();
+    }
+
     void WriteLocked() {
       const auto count = std::min(static_cast<size_t>(pending_.commands_size()), limits_.max_batch);
       stream_->outgoing_.Clear();
@@ -352,36 +413,45 @@ class CommandClient {
     void AbandonLocked(Stream* stream, Leftover& leftover) {
       if (stream_ == stream) {
         stream_ = nullptr;
-        TakePendingLocked(leftover);
+        TakePendingLocked(leftover, /*broken=*/true);
       }
       if (!stream->writing_ && !std::exchange(stream->released_, true)) stream->RemoveHold();
     }
 
     // What was not written goes elsewhere, or was certainly not done.
-    void TakePendingLocked(Leftover& leftover) {
+    void TakePendingLocked(Leftover& leftover, bool broken) {
       for (size_t i = 0; i < pending_waiting_.size(); ++i) {
         TakeLocked(std::move(*pending_.mutable_commands(static_cast<int>(i))),
-                   std::move(pending_waiting_[i].second), /*maybe_sent=*/false, leftover);
+                   std::move(pending_waiting_[i].second), /*maybe_sent=*/false, broken, leftover);
       }
       pending_waiting_.clear();
       pending_.Clear();
     }
 
-    // What a write that failed was about. gRPC says that it is not on the wire, but a part of it may be.
-    void TakeBackLocked(Stream* stream, Leftover& leftover) {
-      if (!give_back_) return;  // stays with the stream, as unknown
+    void KeepWrittenLocked(Stream* stream) {
       for (Command& command : *stream->outgoing_.mutable_commands()) {
-        auto node = stream->in_flight_.extract(command.header().sequence());
-        if (node.empty()) continue;  // timed out before
-        TakeLocked(std::move(command), std::move(node.mapped()), /*maybe_sent=*/true, leftover);
+        const auto found = stream->in_flight_.find(command.header().sequence());
+        if (found == stream->in_flight_.end() || found->second.companion == nullptr) continue;
+        found->second.companion->command = std::move(command);
       }
     }
 
-    void TakeLocked(Command&& command, Waiting&& waiting, bool maybe_sent, Leftover& leftover) {
+    // What a write that failed was about. gRPC says that it is not on the wire, but a part of it may be.
+    void TakeBackLocked(Stream* stream, Leftover& leftover) {
+      if (!events_.give_back) return;  // stays with the stream, as unknown
+      for (Command& command : *stream->outgoing_.mutable_commands()) {
+        auto node = stream->in_flight_.extract(command.header().sequence());
+        if (node.empty()) continue;  // timed out before
+        TakeLocked(std::move(command), std::move(node.mapped()), /*maybe_sent=*/true, /*broken=*/true,
+                   leftover);
+      }
+    }
+
+    void TakeLocked(Command&& command, Waiting&& waiting, bool maybe_sent, bool broken, Leftover& leftover) {
       --waiting_count_;
-      if (give_back_) {
+      if (events_.give_back) {
         leftover.unsent.push_back(
-            {std::move(command), std::move(waiting.done), std::move(waiting.tag), maybe_sent});
+            {std::move(command), std::move(waiting.done), std::move(waiting.companion), maybe_sent, broken});
       } else {
         leftover.completions.emplace_back(std::move(waiting.done), Fail(Code::kUnavailable, "not_sent"));
       }
@@ -389,7 +459,7 @@ class CommandClient {
 
     void Finish(Leftover leftover) {
       CompleteAll(std::move(leftover.completions));
-      if (!leftover.unsent.empty()) give_back_(std::move(leftover.unsent));
+      if (!leftover.unsent.empty()) events_.give_back(std::move(leftover.unsent));
     }
 
     void HalfCloseIfAnsweredLocked(Stream* stream) {
@@ -412,6 +482,10 @@ class CommandClient {
         timeouts_.Add(completions.size());
         ExpirePendingLocked(now, completions);
         waiting_count_ -= completions.size();
+        if (stream_ != nullptr && !stream_->accepted_ && now - stream_->opened_ > kAcceptLimit) {
+          stream_->accepted_ = true;
+          WriteIfReadyLocked();
+        }
       }
       CompleteAll(std::move(completions));
     }
@@ -463,7 +537,7 @@ class CommandClient {
     asio::any_io_executor executor_;
     const Open open_;
     const ClientLimits limits_;
-    const GiveBack give_back_;
+    const Events events_;
     asio::steady_timer timer_;
     obs::Histogram& batch_size_;
     obs::Counter& timeouts_;

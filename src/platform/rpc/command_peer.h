@@ -2,13 +2,18 @@
 // takes one (docs/adr/0005-streams-to-replicas.md).
 //
 // A command that a replica did not take, because the connection to it is gone or it is about to go, is sent
-// to another at once. One that was sent is never sent again from here: its outcome may be unknown, and
-// whoever asked decides whether to repeat it.
+// to another at once; while there is none for a moment, it waits (Peer::MayWait). One that was sent, and
+// whose outcome is unknown, is sent again from here only where PeerOptions::repeat_lost says so; otherwise
+// whoever asked decides.
+//
+// A stream is opened to each replica as soon as it is connected to, so that a server that goes can tell every
+// caller before it does.
 #pragma once
 
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,6 +24,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "platform/obs/metrics.h"
@@ -26,6 +32,9 @@
 #include "platform/rpc/peer.h"
 
 namespace boxoffice::rpc {
+
+inline constexpr int kMaxRepeats = 2;
+inline constexpr std::chrono::milliseconds kFirstRepeatPause{50};  // doubles; full jitter
 
 // What opens a stream, of a stub: OpenExecute(wallet::v1::WalletService::NewStub(channel)).
 template <typename Stub>
@@ -46,7 +55,8 @@ class CommandPeer {
   using Reactor = typename Client::Reactor;
   using MakeOpen = std::function<typename Client::Open(const std::shared_ptr<grpc::Channel>&)>;
 
-  // `executor` must run until this is destroyed. `limits` hold for each replica.
+  // `executor` must run until this is destroyed. `limits` hold for each replica, and for the commands that
+  // wait for one.
   CommandPeer(std::shared_ptr<Peer> peer, asio::any_io_executor executor, MakeOpen make_open,
               obs::Registry& metrics, ClientLimits limits = {})
       : core_(std::make_shared<Core>(std::move(peer), std::move(executor), std::move(make_open), metrics,
@@ -62,12 +72,17 @@ class CommandPeer {
   //   timeout, connection_lost (kUnknown): it may have been done; repeat it, commands are idempotent;
   //   breaker_open, unreachable, no_replica, deadline_passed, closed (kUnavailable), overloaded
   //   (kResourceExhausted): it was certainly not sent.
+  // With repeat_lost, connection_lost means that the repeats were too.
   void Send(Command command, std::chrono::milliseconds timeout, Done done,
             resilience::Priority priority = resilience::Priority::kNormal) {
     auto attempt = std::make_shared<Attempt>();
     attempt->done = std::move(done);
     attempt->deadline = SteadyClock::now() + timeout;
     attempt->priority = priority;
+    if (core_->repeats()) {
+      attempt->core = core_;
+      core_->CountCall();
+    }
     core_->Place(std::move(command), timeout, std::move(attempt));
   }
 
@@ -88,19 +103,30 @@ class CommandPeer {
  private:
   using SteadyClock = std::chrono::steady_clock;
 
+  class Core;
+
   // One command on its way; used by one thread at a time.
-  struct Attempt {
+  struct Attempt : Client::Companion {
     Done done;
     SteadyClock::time_point deadline;
     resilience::Priority priority = resilience::Priority::kNormal;
     Pick pick;
     size_t moves = 0;
+    int repeats = 0;
     bool maybe_sent = false;
+    std::weak_ptr<Core> core;  // where lost commands are repeated
+  };
+
+  // A command that waits for a replica.
+  struct Held {
+    Command command;
+    std::shared_ptr<Attempt> attempt;
   };
 
   struct Lane {
     std::shared_ptr<Replica> replica;
     std::shared_ptr<Client> client;
+    uint64_t opened = 0;  // the replica's connection for which a stream was opened
   };
 
   class Core : public std::enable_shared_from_this<Core> {
@@ -111,7 +137,7 @@ class CommandPeer {
           executor_(std::move(executor)),
           make_open_(std::move(make_open)),
           metrics_(metrics),
-          limits_(limits),
+          limits_(KeepingWritten(limits, peer_->repeats_lost())),
           moved_(metrics.GetCounter("boxoffice_rpc_moved_total",
                                     "Commands that went to another replica, because one did not take them",
                                     {{"client", peer_->options().name}})) {}
@@ -122,10 +148,17 @@ class CommandPeer {
       });
     }
 
+    [[nodiscard]] bool repeats() const { return limits_.keep_written; }
+    void CountCall() { peer_->CountCall(); }
+
     void Place(Command command, std::chrono::milliseconds timeout, std::shared_ptr<Attempt> attempt) {
       auto pick = peer_->PickForCommand();
       if (!pick) {
-        Refuse(*attempt, std::move(pick).error());
+        if (peer_->MayWait(pick.error())) {
+          Hold(std::move(command), std::move(attempt));
+        } else {
+          Refuse(*attempt, std::move(pick).error());
+        }
         return;
       }
       attempt->pick = *std::move(pick);
@@ -134,7 +167,7 @@ class CommandPeer {
         Refuse(*attempt, {Code::kUnavailable, "closed", {}});
         return;
       }
-      auto done = [attempt](Result<Outcome> outcome) { Complete(*attempt, std::move(outcome)); };
+      auto done = [attempt](Result<Outcome> outcome) { Complete(attempt, std::move(outcome)); };
       const resilience::Priority priority = attempt->priority;
       client->Send(std::move(command), timeout, std::move(done), priority, std::move(attempt));
     }
@@ -142,26 +175,107 @@ class CommandPeer {
     void Close() {
       peer_->SetListener({});
       std::vector<Lane> lanes;
+      std::vector<Held> held;
       {
         const std::scoped_lock lock(mutex_);
         closed_ = true;
         lanes = lanes_;
+        held.swap(held_);
       }
+      for (const Held& one : held) Refuse(*one.attempt, {Code::kUnavailable, "closed", {}});
       // Closed here, and not where the last reference goes: that may be on one of gRPC's threads, for which
       // this waits. They may come back with commands meanwhile, and find it closed.
       for (const Lane& lane : lanes) lane.client->Close();
     }
 
    private:
-    static void Complete(Attempt& attempt, Result<Outcome> outcome) {
+    static ClientLimits KeepingWritten(ClientLimits limits, bool keep) {
+      limits.keep_written = keep;
+      return limits;
+    }
+
+    static void Complete(const std::shared_ptr<Attempt>& attempt, Result<Outcome> outcome) {
       if (outcome) {
-        attempt.pick.Report(resilience::Breaker::Outcome::kAnswered);
+        attempt->pick.Report(resilience::Breaker::Outcome::kAnswered);
       } else if (IsOwn(outcome.error())) {
-        attempt.pick.Report(resilience::Breaker::Outcome::kNothing);
+        attempt->pick.Report(resilience::Breaker::Outcome::kNothing);
       } else {
-        attempt.pick.ReportError(outcome.error());
+        const bool lost = outcome.error().reason == "connection_lost";
+        if (lost && attempt->pick) attempt->pick.replica()->MarkFailed();
+        attempt->pick.ReportError(outcome.error());
+        if (lost) {
+          const auto core = attempt->core.lock();
+          if (core != nullptr && core->Repeat(attempt)) return;
+        }
       }
-      attempt.done(std::move(outcome));
+      attempt->done(std::move(outcome));
+    }
+
+    // Whether a command that was lost will be sent again; then that answers it. One that was not kept was
+    // answered so by the service.
+    bool Repeat(const std::shared_ptr<Attempt>& attempt) {
+      if (!attempt->command.has_header() || attempt->repeats == kMaxRepeats || IsClosed()) return false;
+      const auto wait = peer_->Jitter(kFirstRepeatPause * (1 << attempt->repeats));
+      if (SteadyClock::now() + wait >= attempt->deadline || !peer_->TakeRetry()) return false;
+      ++attempt->repeats;
+      attempt->moves = 0;
+      attempt->maybe_sent = true;
+      auto timer = std::make_shared<asio::steady_timer>(executor_, wait);
+      timer->async_wait([weak = this->weak_from_this(), timer, attempt](boost::system::error_code) {
+        const auto core = weak.lock();
+        if (core == nullptr) {
+          attempt->done(Fail(Code::kUnknown, "connection_lost", "it was closed before the repeat"));
+          return;
+        }
+        attempt->command.mutable_header()->set_sent_before(true);
+        core->PlaceAgain(std::move(attempt->command), attempt);
+      });
+      return true;
+    }
+
+    void PlaceAgain(Command command, std::shared_ptr<Attempt> attempt) {
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(attempt->deadline - SteadyClock::now());
+      if (left.count() <= 0) {
+        Refuse(*attempt, {Code::kUnavailable, "deadline_passed", {}});
+      } else {
+        Place(std::move(command), left, std::move(attempt));
+      }
+    }
+
+    // Until the next look.
+    void Hold(Command command, std::shared_ptr<Attempt> attempt) {
+      {
+        const std::scoped_lock lock(mutex_);
+        if (!closed_ && resilience::Admits(attempt->priority, held_.size(), limits_.max_in_flight)) {
+          held_.push_back({std::move(command), std::move(attempt)});
+          return;
+        }
+      }
+      Refuse(*attempt, IsClosed() ? Error{Code::kUnavailable, "closed", {}}
+                                  : Error{Code::kResourceExhausted, "overloaded", {}});
+    }
+
+    // Those that wait go where there is somebody, or are refused where there has been nobody for too long.
+    void Release(const std::vector<std::shared_ptr<Replica>>& now) {
+      const bool any = std::ranges::any_of(now, [](const auto& one) { return one->Takes(/*command=*/true); });
+      const bool may_wait = peer_->MayWait({Code::kUnavailable, "unreachable", {}});
+      std::vector<Held> released;
+      {
+        const std::scoped_lock lock(mutex_);
+        if (held_.empty()) return;
+        const auto time = SteadyClock::now();
+        const auto kept = std::ranges::partition(
+            held_, [&](const Held& one) { return !any && may_wait && one.attempt->deadline > time; });
+        released.assign(std::make_move_iterator(kept.begin()), std::make_move_iterator(kept.end()));
+        held_.erase(kept.begin(), kept.end());
+      }
+      for (Held& one : released) PlaceAgain(std::move(one.command), std::move(one.attempt));
+    }
+
+    bool IsClosed() {
+      const std::scoped_lock lock(mutex_);
+      return closed_;
     }
 
     // Refused here, not by the replica.
@@ -180,19 +294,16 @@ class CommandPeer {
     // From a stream that ended, on any thread.
     void Returned(std::vector<typename Client::Unsent> unsent) {
       for (auto& one : unsent) {
-        auto attempt = std::static_pointer_cast<Attempt>(std::move(one.tag));
-        if (one.maybe_sent) attempt->pick.replica()->MarkFailed();
+        auto attempt = std::static_pointer_cast<Attempt>(std::move(one.companion));
+        if (one.broken) attempt->pick.replica()->MarkFailed();
+        if (one.maybe_sent) one.command.mutable_header()->set_sent_before(true);
         attempt->pick = {};
         attempt->maybe_sent |= one.maybe_sent;
-        const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(attempt->deadline - SteadyClock::now());
-        if (left.count() <= 0) {
-          Refuse(*attempt, {Code::kUnavailable, "deadline_passed", {}});
-        } else if (attempt->moves++ > peer_->replica_count()) {
+        if (attempt->moves++ > kMaxMoves) {
           Refuse(*attempt, {Code::kUnavailable, "unreachable", "no replica took it"});
         } else {
           moved_.Add();
-          Place(std::move(one.command), left, std::move(attempt));
+          PlaceAgain(std::move(one.command), std::move(attempt));
         }
       }
     }
@@ -200,34 +311,51 @@ class CommandPeer {
     // nullptr: closed.
     std::shared_ptr<Client> ClientOf(const std::shared_ptr<Replica>& replica) {
       const std::scoped_lock lock(mutex_);
-      if (closed_) return nullptr;
-      for (const Lane& lane : lanes_) {
-        if (lane.replica == replica) return lane.client;
+      return closed_ ? nullptr : LaneOfLocked(replica).client;
+    }
+
+    Lane& LaneOfLocked(const std::shared_ptr<Replica>& replica) {
+      for (Lane& lane : lanes_) {
+        if (lane.replica == replica) return lane;
       }
-      auto give_back = [weak = this->weak_from_this()](std::vector<typename Client::Unsent> unsent) {
+      typename Client::Events events;
+      events.give_back = [weak = this->weak_from_this()](std::vector<typename Client::Unsent> unsent) {
         if (const auto self = weak.lock()) self->Returned(std::move(unsent));
+      };
+      events.farewell = [weak = std::weak_ptr(replica)](v1::Farewell farewell) {
+        if (const auto heard = weak.lock()) heard->HearFarewell(farewell);
       };
       lanes_.push_back({replica, std::make_shared<Client>(peer_->options().name, executor_,
                                                           make_open_(replica->command_channel), metrics_,
-                                                          limits_, std::move(give_back))});
-      return lanes_.back().client;
+                                                          limits_, std::move(events))});
+      return lanes_.back();
     }
 
-    // On the executor. A connection that has ended, or a replica that is named no more: nothing new goes
-    // there, and what it has is answered. A server that stops says so before it goes, which ends the
-    // connection for new calls only.
+    // On the executor. A connection that has ended, a replica that is named no more, or one that is about to
+    // go while another is there: nothing new goes there, and what it has is answered.
     void LookAfter(const std::vector<std::shared_ptr<Replica>>& now,
                    const std::vector<std::shared_ptr<Replica>>& ended) {
       const auto among = [](const auto& replicas, const auto& replica) {
         return std::ranges::find(replicas, replica) != replicas.end();
       };
+      const bool any_stays = std::ranges::any_of(
+          now, [](const auto& one) { return one->reachable() && one->farewell() == v1::FAREWELL_NONE; });
       std::vector<std::shared_ptr<Client>> retiring;
+      std::vector<std::shared_ptr<Client>> opening;
       std::vector<Lane> gone;
       {
         const std::scoped_lock lock(mutex_);
+        if (closed_) return;
+        for (const auto& replica : now) {
+          if (!replica->reachable()) continue;
+          Lane& lane = LaneOfLocked(replica);
+          if (std::exchange(lane.opened, replica->connections()) != replica->connections())
+            opening.push_back(lane.client);
+        }
         for (Lane& lane : lanes_) {
           const bool named = among(now, lane.replica);
-          if (!named || among(ended, lane.replica)) retiring.push_back(lane.client);
+          const bool leaves = lane.replica->farewell() != v1::FAREWELL_NONE;
+          if (!named || among(ended, lane.replica) || (leaves && any_stays)) retiring.push_back(lane.client);
           if (!named && lane.replica->in_flight == 0) gone.push_back(lane);
         }
         std::erase_if(lanes_, [&](const Lane& lane) {
@@ -235,7 +363,11 @@ class CommandPeer {
         });
       }
       for (const auto& client : retiring) client->Retire();
+      for (const auto& client : opening) client->OpenStream();
+      Release(now);
     }
+
+    static constexpr size_t kMaxMoves = 16;  // of one command; each but the first few is rare bad luck
 
     const std::shared_ptr<Peer> peer_;
     const asio::any_io_executor executor_;
@@ -245,6 +377,7 @@ class CommandPeer {
     obs::Counter& moved_;
     std::mutex mutex_;
     std::vector<Lane> lanes_;
+    std::vector<Held> held_;
     bool closed_ = false;
   };
 

@@ -1,9 +1,9 @@
 // The server's end of a command stream: batches of commands come in, outcomes go out in whatever order they
 // are decided.
 //
-// A service's Execute method returns `new CommandServer<CommandBatch, OutcomeBatch>(handler)`; gRPC drives it
-// and it deletes itself when the stream has ended and every command is answered. What gathers while a write
-// is under way is the next batch.
+// A service's Execute method returns `new CommandServer<CommandBatch, OutcomeBatch>(handler, streams)`; gRPC
+// drives it and it deletes itself when the stream has ended and every command is answered. What gathers while
+// a write is under way is the next batch.
 #pragma once
 
 #include <chrono>
@@ -16,6 +16,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include "platform/resilience/admission.h"
+#include "platform/rpc/open_streams.h"
 #include "platform/rpc/status.h"
 
 namespace boxoffice::rpc {
@@ -86,9 +87,12 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
     };
   }
 
-  // `handler` must outlive every stream: the gRPC server is shut down before the service goes.
-  explicit CommandServer(const Handler& handler) : handler_(handler), core_(std::make_shared<Core>(this)) {
+  // Both must outlive every stream: the gRPC server is shut down before the service goes.
+  CommandServer(const Handler& handler, OpenStreams& streams)
+      : handler_(handler), streams_(streams), core_(std::make_shared<Core>(this)) {
+    this->StartSendInitialMetadata();  // by which the client knows that the stream was taken
     this->StartRead(&incoming_);
+    streams_.Add(*core_);
   }
 
   void OnReadDone(bool ok) override {
@@ -110,13 +114,14 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
   void OnWriteDone(bool ok) override { core_->Written(ok); }
   void OnDone() override {
     core_->Detach();
+    streams_.Remove(*core_);
     delete this;
   }
 
  private:
   // Outlives the reactor when answers come after the stream is gone; those are dropped (the client asks
   // again).
-  class Core {
+  class Core final : public OpenStreams::Stream {
    public:
     explicit Core(CommandServer* reactor) : reactor_(reactor) {}
 
@@ -126,11 +131,17 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
       *pending_.add_outcomes() = std::move(outcome);
       if (!writing_ && !finished_) WriteLocked();
     }
+    void Tell(v1::Farewell farewell) override {
+      const std::scoped_lock lock(mutex_);
+      if (reactor_ == nullptr || broken_ || finished_) return;
+      pending_.set_farewell(farewell);
+      if (!writing_) WriteLocked();
+    }
     void Written(bool ok) {
       const std::scoped_lock lock(mutex_);
       writing_ = false;
       if (!ok) broken_ = true;
-      if (!broken_ && pending_.outcomes_size() > 0) {
+      if (!broken_ && (pending_.outcomes_size() > 0 || pending_.farewell() != v1::FAREWELL_NONE)) {
         WriteLocked();
       } else {
         FinishIfEndedLocked();
@@ -171,6 +182,7 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
   };
 
   const Handler& handler_;
+  OpenStreams& streams_;
   std::shared_ptr<Core> core_;
   CommandBatch incoming_;
 };

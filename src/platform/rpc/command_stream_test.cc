@@ -203,7 +203,8 @@ TEST_F(CommandStreamTest, WhatCouldNotBeWrittenInTimeWasNotSent) {
   std::promise<Result<wallet::Outcome>> first;
   client_->Send(TopUp(1), 100ms, [&](Result<wallet::Outcome> r) { first.set_value(std::move(r)); });
   EXPECT_EQ(Await(TopUp(2), 100ms).error(), (Error{Code::kUnavailable, "deadline_passed", {}}));
-  EXPECT_EQ(first.get_future().get().error().code, Code::kUnknown) << "it was handed to gRPC";
+  EXPECT_EQ(first.get_future().get().error(), (Error{Code::kUnavailable, "deadline_passed", {}}))
+      << "nothing is written before the server has taken the stream";
 }
 
 TEST_F(CommandStreamTest, ARetiredStreamStillBringsItsOutcomesAndThenEnds) {
@@ -257,6 +258,7 @@ TEST(StatusTest, TheTableGoesBothWays) {
   }
   EXPECT_EQ(FromStatus({grpc::StatusCode::DEADLINE_EXCEEDED, "late"}).code, Code::kUnknown);
   EXPECT_EQ(FromStatus({grpc::StatusCode::UNAVAILABLE, "gone"}).reason, "connection_lost");
+  EXPECT_EQ(FromStatus({grpc::StatusCode::CANCELLED, "going"}).reason, "connection_lost");
 }
 
 }  // namespace

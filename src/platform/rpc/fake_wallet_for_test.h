@@ -24,7 +24,7 @@ class FakeService final : public wallet::WalletService::CallbackService {
   explicit FakeService(Server::Handler handler) : handler_(std::move(handler)) {}
   grpc::ServerBidiReactor<wallet::CommandBatch, wallet::OutcomeBatch>* Execute(
       grpc::CallbackServerContext*) override {
-    return new Server(handler_);
+    return new Server(handler_, streams_);
   }
   grpc::ServerUnaryReactor* GetWallet(grpc::CallbackServerContext* context,
                                       const wallet::GetWalletRequest* request,
@@ -39,8 +39,11 @@ class FakeService final : public wallet::WalletService::CallbackService {
                                   });
   }
 
+  [[nodiscard]] OpenStreams& streams() { return streams_; }
+
  private:
   const Server::Handler handler_;
+  OpenStreams streams_;
   asio::thread_pool pool_{1};
 };
 

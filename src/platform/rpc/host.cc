@@ -1,5 +1,6 @@
 #include "platform/rpc/host.h"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -31,8 +32,9 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsFor(const Listen& listen) {
 }  // namespace
 
 Result<void> Host::Start(grpc::Service& service, const Listen& listen, Health health,
-                         const std::vector<grpc::Service*>& beside) {
+                         const std::vector<grpc::Service*>& beside, OpenStreams* streams) {
   CHECK(server_ == nullptr, "a host starts once");
+  streams_ = streams;
   const std::vector<std::string>& addresses = listen.addresses;
   at_addresses_ = !addresses.empty();
   if (at_addresses_) {
@@ -103,8 +105,25 @@ std::shared_ptr<grpc::Channel> Host::InProcessChannel() {
   return kept.emplace_back(server_->InProcessChannel(ChannelArguments()));
 }
 
+void Host::Leave() {
+  if (!at_addresses_ || server_ == nullptr || std::exchange(left_, true)) return;
+  StopWatching();
+  if (auto* health = server_->GetHealthCheckService()) health->Shutdown();
+  if (streams_ != nullptr) streams_->Say(v1::FAREWELL_LEAVING);
+}
+
 void Host::Drain(std::chrono::milliseconds grace) {
-  if (at_addresses_) Shutdown(grace);
+  if (!at_addresses_ || server_ == nullptr) return;
+  const auto end = std::chrono::steady_clock::now() + grace;
+  Leave();
+  if (streams_ != nullptr) {
+    streams_->Say(v1::FAREWELL_CLOSING);
+    if (!streams_->AwaitNone(grace / 2))
+      obs::Log(obs::Level::kWarning, "streams_stay", {{"waited_ms", (grace / 2).count()}});
+  }
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+  Shutdown(std::max(left, std::chrono::milliseconds(0)));
 }
 
 void Host::Shutdown(std::chrono::milliseconds grace) {

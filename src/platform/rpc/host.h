@@ -20,6 +20,7 @@
 #include "base/result.h"
 #include "platform/rpc/callers.h"
 #include "platform/rpc/channels.h"
+#include "platform/rpc/open_streams.h"
 #include "platform/rpc/tls.h"
 
 namespace boxoffice::rpc {
@@ -55,16 +56,22 @@ class Host {
 
   // Serves `service`, and what else it has `beside` it, in this process and at each of the addresses (none:
   // in this process only). All must outlive the host's Shutdown. `health` is asked once a second; without it,
-  // the service counts as healthy while it is served. Errors: port_taken.
+  // the service counts as healthy while it is served. `streams` are the command streams of the service, if it
+  // takes commands. Errors: port_taken.
   [[nodiscard]] Result<void> Start(grpc::Service& service, const Listen& listen, Health health = {},
-                                   const std::vector<grpc::Service*>& beside = {});
+                                   const std::vector<grpc::Service*>& beside = {},
+                                   OpenStreams* streams = nullptr);
   // A channel that does not leave the process. Only after Start, and not after Shutdown: gRPC 1.51 crashes on
   // a call to an in-process server that was shut down. The module graph stops callers first.
   [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel();
-  // Sends callers over the network elsewhere (they are told by gRPC's GOAWAY, and health turns to not
-  // serving), answers what they have sent, and returns when they are gone, or after `grace`, with what is
-  // left cancelled. Callers in this process are not concerned, so that a host without an address does
-  // nothing. Again: no effect.
+  // Tells callers over the network that it is about to go: health turns to not serving, and the callers of
+  // every command stream hear that they should go elsewhere. Serves on all the same. A host without an
+  // address, or that was not started, does nothing. Again: no effect.
+  void Leave();
+  // Leaves; tells command streams that it closes, which end once what they have sent is answered; then sends
+  // gRPC's GOAWAY, so that no command crosses it; and returns when every caller is gone, or after `grace`,
+  // with what is left cancelled. Streams of callers that don't understand get half of the grace. Callers in
+  // this process are not concerned, so that a host without an address does nothing. Again: no effect.
   void Drain(std::chrono::milliseconds grace);
   // Takes no new calls, cancels what is still open after `grace`. Again: no effect.
   void Shutdown(std::chrono::milliseconds grace);
@@ -74,7 +81,9 @@ class Host {
   void StopWatching();
 
   std::unique_ptr<grpc::Server> server_;
+  OpenStreams* streams_ = nullptr;
   bool at_addresses_ = false;
+  bool left_ = false;
   std::mutex mutex_;
   std::condition_variable stop_;
   bool stopping_ = false;

@@ -32,7 +32,7 @@ class HostTest : public ::testing::Test {
  protected:
   void Serve(Host::Health health = {}) {
     address_ = "unix:" + (dir_.path() / "s").string();
-    ASSERT_TRUE(host_.Start(service_, {address_}, std::move(health)));
+    ASSERT_TRUE(host_.Start(service_, {address_}, std::move(health), {}, &service_.streams()));
     channel_ = NetworkChannel(address_);
   }
   // As a load balancer asks: grpc.health.v1, for the whole server. "serving", "not serving", or the failure.
@@ -66,6 +66,61 @@ TEST_F(HostTest, HealthIsThatOfTheModule) {
   EXPECT_TRUE(Eventually([this] { return Health() == "not serving"; }));
   well = true;
   EXPECT_TRUE(Eventually([this] { return Health() == "serving"; }));
+}
+
+TEST_F(HostTest, HealthTurnsWhenItLeavesAndQueriesAreServedOn) {
+  Serve([] { return std::string(); });
+  EXPECT_EQ(Health(), "serving");
+  host_.Leave();
+  EXPECT_EQ(Health(), "not serving");
+  const auto stub = wallet::WalletService::NewStub(channel_);
+  grpc::ClientContext context;
+  wallet::GetWalletRequest request;
+  request.set_user_id("ada");
+  wallet::Wallet found;
+  EXPECT_TRUE(stub->GetWallet(&context, request, &found).ok());
+}
+
+// A caller of before there were farewells: it keeps its stream, and sends when it likes.
+class OldCaller final : public grpc::ClientBidiReactor<wallet::CommandBatch, wallet::OutcomeBatch> {
+ public:
+  explicit OldCaller(wallet::WalletService::Stub& stub) {
+    *command_.add_commands() = TopUp(1);
+    stub.async()->Execute(&context_, this);
+    AddHold();
+    StartRead(&outcome_);
+    StartCall();
+  }
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    answers_ += outcome_.outcomes_size();
+    StartRead(&outcome_);
+  }
+  void OnDone(const grpc::Status&) override { done_.set_value(); }
+  void SendOne() { StartWrite(&command_); }
+  [[nodiscard]] int answers() const { return answers_; }
+  void AwaitEnd() {
+    RemoveHold();
+    done_.get_future().wait();
+  }
+
+ private:
+  grpc::ClientContext context_;
+  wallet::CommandBatch command_;
+  wallet::OutcomeBatch outcome_;
+  std::atomic<int> answers_ = 0;
+  std::promise<void> done_;
+};
+
+TEST_F(HostTest, ACallerThatDoesNotUnderstandIsServedAndThenCutOff) {
+  Serve();
+  const auto stub = wallet::WalletService::NewStub(channel_);
+  OldCaller caller(*stub);
+  host_.Leave();
+  caller.SendOne();
+  EXPECT_TRUE(Eventually([&] { return caller.answers() == 1; }));
+  host_.Drain(500ms);  // returns
+  caller.AwaitEnd();
 }
 
 // One message out, one in.

@@ -21,8 +21,9 @@ namespace {
 using resilience::Breaker;
 using resilience::Candidate;
 
-// How soon a server's going is noticed: it goes on answering for seconds.
-constexpr std::chrono::milliseconds kLookEvery{20};
+// After that long a server that said that it goes is taken to have changed its mind: if it has not, it says
+// so again.
+constexpr std::chrono::seconds kFarewellHolds{30};
 constexpr std::chrono::seconds kResolveEvery{5};
 // What a caller sends in one go stays together, in one message and one transaction.
 constexpr size_t kCommandSlack = 32;
@@ -41,14 +42,23 @@ std::string AddressOf(const asio::ip::tcp::endpoint& endpoint) {
 bool Replica::Look() {
   if (in_process) return false;
   const bool ready = command_channel->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
-  const bool ended = ready_.exchange(ready) && !ready;
+  const bool was_ready = ready_.exchange(ready);
   if (ready) {
     failed_ = false;
+    if (!was_ready) ++connections_;
+    // A new connection is to another process.
+    if (!was_ready || Now() > farewell_until_.load()) farewell_ = v1::FAREWELL_NONE;
     return false;
   }
   // Connect again, so that the next command finds a connection.
-  if (command_channel->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_TRANSIENT_FAILURE) failed_ = true;
-  return ended;
+  (void)command_channel->GetState(/*try_to_connect=*/true);
+  return was_ready;
+}
+
+void Replica::HearFarewell(v1::Farewell farewell) {
+  if (in_process) return;  // the module graph ends callers in this process before
+  farewell_until_ = Now() + kFarewellHolds;
+  farewell_ = farewell;
 }
 
 void Pick::Report(Breaker::Outcome outcome) {
@@ -71,9 +81,9 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
         channels_(std::move(channels)),
         metrics_(metrics),
         refused_(metrics.GetCounter("boxoffice_rpc_refused_total",
-                                    "Calls that were not sent, because no replica could be tried",
+                                    "Times that a call found no replica that could be tried",
                                     {{"client", options_.name}})),
-        retries_(metrics.GetCounter("boxoffice_rpc_retries_total", "Queries that were asked again",
+        retries_(metrics.GetCounter("boxoffice_rpc_retries_total", "Calls that were made again",
                                     {{"client", options_.name}})),
         timer_(executor),
         resolver_(executor),
@@ -81,13 +91,18 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
 
   // A part of construction that needs shared_from_this.
   void Begin() {
+    (void)NoChannel();  // before any other
     auto found = channels_.ReplicasOf(options_.service);
     if (!found) {
+      in_process_ = true;
       replicas_.push_back(Make("", /*in_process=*/true));
       return;
     }
     where_ = *std::move(found);
-    for (const std::string& address : where_.fixed) replicas_.push_back(Make(address, false));
+    for (const std::string& address : where_.fixed) {
+      replicas_.push_back(Make(address, false));
+      (void)replicas_.back()->Look();  // which begins to connect
+    }
     ScheduleLook(kLookEvery);
   }
 
@@ -104,24 +119,37 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
     // Replicas beyond the bound are spares: nothing has shown a need for more.
     const size_t count = std::min(replicas_.size(), kMaxReplicas);
     std::array<Candidate, kMaxReplicas> candidates;
-    bool any_reachable = false;
+    bool any_takes = false;
+    bool any_leaves = false;
     for (size_t i = 0; i < count; ++i) {
-      const bool reachable = replicas_[i]->reachable();
-      any_reachable |= reachable;
-      candidates[i] = {reachable && replicas_[i]->breaker.WouldAdmit(now), replicas_[i]->in_flight};
+      const bool takes = replicas_[i]->Takes(for_command);
+      const bool leaves = replicas_[i]->farewell() != v1::FAREWELL_NONE;
+      any_takes |= takes;
+      any_leaves |= leaves;
+      candidates[i] = {takes && !leaves && replicas_[i]->breaker.WouldAdmit(now), replicas_[i]->in_flight};
     }
     size_t& current = for_command ? current_ : turn_;
     if (!for_command) ++turn_;
     current %= count;
-    const size_t chosen =
-        resilience::Choose({candidates.data(), count}, current, for_command ? kCommandSlack : 0);
+    const size_t slack = for_command ? kCommandSlack : 0;
+    size_t chosen = resilience::Choose({candidates.data(), count}, current, slack);
+    if (chosen == resilience::kNobody && any_leaves) {
+      for (size_t i = 0; i < count; ++i)
+        candidates[i].usable = replicas_[i]->Takes(for_command) && replicas_[i]->breaker.WouldAdmit(now);
+      chosen = resilience::Choose({candidates.data(), count}, current, slack);
+    }
     if (chosen != resilience::kNobody) {
       current = chosen;
       Breaker::Permit permit;
       if (replicas_[chosen]->breaker.Admit(now, permit)) return Pick(replicas_[chosen], permit);
     }
-    return any_reachable ? Refuse("breaker_open", options_.service + " does not answer")
-                         : Refuse("unreachable", options_.service + " can't be reached");
+    return any_takes ? Refuse("breaker_open", options_.service + " does not answer")
+                     : Refuse("unreachable", options_.service + " can't be reached");
+  }
+
+  bool MayWait(const Error& refused) const {
+    return !stopped_ && refused.reason != "breaker_open" &&
+           Now() - last_there_.load(std::memory_order_relaxed) < kReplicaGap;
   }
 
   void CountCall() {
@@ -138,11 +166,8 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
     return std::chrono::milliseconds(random_.Below(static_cast<uint64_t>(bound.count()) + 1));
   }
 
-  size_t replica_count() const {
-    const std::scoped_lock lock(mutex_);
-    return replicas_.size();
-  }
   const PeerOptions& options() const { return options_; }
+  bool repeats_lost() const { return options_.repeat_lost && !in_process_; }
   void SetListener(Listener listener) {
     const std::scoped_lock lock(mutex_);
     listener_ = std::make_shared<Listener>(std::move(listener));
@@ -152,7 +177,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
     const std::scoped_lock lock(mutex_);
     for (const auto& replica : replicas_) {
       rows.push_back({options_.name, options_.service, replica->address, replica->reachable(),
-                      replica->breaker.Read(Now())});
+                      replica->farewell() != v1::FAREWELL_NONE, replica->breaker.Read(Now())});
     }
   }
 
@@ -210,6 +235,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
     }
     for (const auto& replica : now) {
       if (replica->Look()) ended.push_back(replica);
+      if (replica->Takes(/*command=*/true)) last_there_ = Now();
     }
     if (listener && *listener) (*listener)(now, ended);
     if (!where_.dns_name.empty() && !resolving_ && Now() >= resolve_at_) Resolve();
@@ -257,8 +283,10 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   asio::steady_timer timer_;
   asio::ip::tcp::resolver resolver_;
   Replicas where_;
-  bool stopped_ = false;  // on the executor, as the next two
-  bool resolving_ = false;
+  bool in_process_ = false;  // set before anybody asks
+  std::atomic<bool> stopped_{false};
+  std::atomic<Breaker::Moment> last_there_{Now()};  // when a replica took calls; nobody has looked before
+  bool resolving_ = false;                          // on the executor, as the next
   Breaker::Moment resolve_at_{};
 
   mutable std::mutex mutex_;
@@ -282,12 +310,13 @@ Peer::~Peer() { core_->SetListener({}); }
 
 Result<Pick> Peer::PickForCommand() { return core_->Choose(/*for_command=*/true); }
 Result<Pick> Peer::PickForQuery() { return core_->Choose(/*for_command=*/false); }
+bool Peer::MayWait(const Error& refused) const { return core_->MayWait(refused); }
 void Peer::Stop() { core_->Stop(); }
 void Peer::CountCall() { core_->CountCall(); }
 bool Peer::TakeRetry() { return core_->TakeRetry(); }
 std::chrono::milliseconds Peer::Jitter(std::chrono::milliseconds bound) { return core_->Jitter(bound); }
-size_t Peer::replica_count() const { return core_->replica_count(); }
 const PeerOptions& Peer::options() const { return core_->options(); }
+bool Peer::repeats_lost() const { return core_->repeats_lost(); }
 void Peer::SetListener(Listener listener) { core_->SetListener(std::move(listener)); }
 
 void BreakerBoard::Add(std::weak_ptr<void> owner, Reader reader) {

@@ -1,5 +1,6 @@
-// One caller's view of one service: its replicas, a circuit breaker for each, and a budget for retries. Both
-// commands (command_peer.h) and queries (stubs.h) ask it where to go.
+// One caller's view of one service: its replicas, a circuit breaker for each, what those that are about to go
+// have said, and a budget for retries. Both commands (command_peer.h) and queries (stubs.h) ask it where to
+// go.
 #pragma once
 
 #include <atomic>
@@ -15,6 +16,7 @@
 #include <grpcpp/channel.h>
 
 #include "base/result.h"
+#include "boxoffice/rpc/v1/rpc.pb.h"
 #include "platform/obs/metrics.h"
 #include "platform/resilience/admission.h"
 #include "platform/resilience/breaker.h"
@@ -30,6 +32,9 @@ struct PeerOptions {
   std::string name;     // labels metrics and breakers: "gateway_queue"
   std::string service;  // "queue"
   resilience::BreakerConfig breaker;
+  // A command whose connection is lost is sent again, to any replica, at most twice, within its deadline and
+  // the budget for retries: for callers whose every command may be, by its key.
+  bool repeat_lost = false;
 };
 
 // A replica, while anybody uses it. Thread-safe.
@@ -54,16 +59,29 @@ class Replica {
   Breaker breaker;
   std::atomic<size_t> in_flight{0};
 
-  // Whether it is worth trying: it is connected, or has not failed since it was.
-  [[nodiscard]] bool reachable() const { return in_process || ready_ || !failed_; }
-  // A call did not get there. Until it is connected again, others are tried.
+  // Whether it is worth trying: it was connected at the last look, and no call has failed to get there since.
+  [[nodiscard]] bool reachable() const { return in_process || (ready_ && !failed_); }
+  // A call did not get there. Until the next look finds it connected, others are tried.
   void MarkFailed() { failed_ = true; }
+  // What its server has said of itself, on this connection.
+  [[nodiscard]] v1::Farewell farewell() const { return farewell_.load(std::memory_order_relaxed); }
+  void HearFarewell(v1::Farewell farewell);
+  // Whether it takes a call: all that is reachable, but for commands at one that closes.
+  [[nodiscard]] bool Takes(bool command) const {
+    return reachable() && (!command || farewell() != v1::FAREWELL_CLOSING);
+  }
   // Looks at the connection; whether it has ended since the last look.
   [[nodiscard]] bool Look();
+  // How often it has been connected to.
+  [[nodiscard]] uint64_t connections() const { return connections_; }
 
  private:
+  using Moment = std::chrono::steady_clock::time_point;
   std::atomic<bool> ready_{false};
   std::atomic<bool> failed_{false};
+  std::atomic<uint64_t> connections_{0};
+  std::atomic<v1::Farewell> farewell_{v1::FAREWELL_NONE};
+  std::atomic<Moment> farewell_until_{};
 };
 
 // A call that was let out to a replica: reported once. If nobody does, it tells nothing. Move-only.
@@ -98,6 +116,11 @@ class Pick {
   resilience::Breaker::Permit permit_;
 };
 
+// How long a service may be without a replica that takes calls before they are refused.
+inline constexpr std::chrono::milliseconds kReplicaGap{1'000};
+// From one look at the connections to the next. A server that goes answers for longer.
+inline constexpr std::chrono::milliseconds kLookEvery{20};
+
 // Thread-safe.
 class Peer {
  public:
@@ -114,10 +137,16 @@ class Peer {
   void Stop();
 
   // A replica for the next command: the one of the last call, until it is some commands ahead of the least
-  // busy. Errors (kUnavailable: certainly not sent): breaker_open, unreachable, no_replica.
+  // busy. One that is about to go only where there is no other. Errors (kUnavailable: certainly not sent):
+  // breaker_open, unreachable, no_replica.
   [[nodiscard]] Result<Pick> PickForCommand();
-  // A replica for the next query: the least busy, in turn. Errors: the same.
+  // A replica for the next query: the least busy, in turn, but for those that are about to go. Errors: the
+  // same.
   [[nodiscard]] Result<Pick> PickForQuery();
+  // Whether a call that found nobody with this error should be held back until the next look, rather than
+  // fail: a replica was there less than kReplicaGap ago. So the moment from one replica's going to another's
+  // coming is no error, and where all are down, calls fail at once.
+  [[nodiscard]] bool MayWait(const Error& refused) const;
 
   // A first try, and whether a retry may follow: at most a tenth of the calls of the last 10 s, and a few.
   void CountCall();
@@ -125,8 +154,10 @@ class Peer {
   // Uniform in [0, bound].
   [[nodiscard]] std::chrono::milliseconds Jitter(std::chrono::milliseconds bound);
 
-  [[nodiscard]] size_t replica_count() const;
   [[nodiscard]] const PeerOptions& options() const;
+  // Whether lost commands are repeated: as the options say, but in this process there is no connection to
+  // lose.
+  [[nodiscard]] bool repeats_lost() const;
 
   // Called on the executor at each look: the replicas that there are now, and those whose connection has
   // ended since the last look. One listener; set it once, before the first pick.
@@ -145,6 +176,7 @@ struct BreakerRow {
   std::string service;  // "queue"
   std::string replica;  // its address; "" in this process
   bool reachable = true;
+  bool leaving = false;  // its server has said that it goes
   resilience::Breaker::Snapshot breaker;
 };
 

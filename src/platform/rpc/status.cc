@@ -47,7 +47,10 @@ Error FromStatus(const grpc::Status& status) {
     return error;
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) error.reason = "timeout";
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE) error.reason = "connection_lost";
+  // CANCELLED is what a call meets that comes when its server has begun to shut down; none of ours says it.
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+      status.error_code() == grpc::StatusCode::CANCELLED)
+    error.reason = "connection_lost";
   return error;
 }
 

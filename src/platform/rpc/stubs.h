@@ -10,7 +10,6 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <google/protobuf/descriptor.h>
-#include <grpcpp/create_channel.h>
 
 #include "platform/rpc/peer.h"
 #include "platform/rpc/unary.h"
@@ -66,9 +65,7 @@ class Stubs {
         return other.first != nullptr && other.first != replica.get() && other.second.replica.expired();
       });
       known.replica = replica;
-      // A channel without credentials fails every call, and never connects.
-      known.stub =
-          new_stub_(replica != nullptr ? replica->query_channel : grpc::CreateCustomChannel("", nullptr, {}));
+      known.stub = new_stub_(replica != nullptr ? replica->query_channel : NoChannel());
     }
     return known.stub.get();
   }
@@ -103,8 +100,9 @@ inline constexpr std::chrono::milliseconds kFirstQueryPause{50};  // doubles; fu
 
 // Calls `start(context, request, response, done)`, as rpc::Call does, where it uses a Stubs with `slot`. A
 // query whose connection broke is asked again, of another replica where there is one, within `timeout` and
-// the peer's budget. Errors: as the server gave them; timeout, connection_lost (kUnknown); breaker_open,
-// unreachable, no_replica (kUnavailable): it was not sent.
+// the peer's budget. Where none is reachable for a moment, a call waits for one (Peer::MayWait). Errors: as
+// the server gave them; timeout, connection_lost (kUnknown); breaker_open, unreachable, no_replica
+// (kUnavailable): it was not sent.
 template <typename Response, typename Request, typename Start>
 asio::awaitable<Result<Response>> Ask(asio::any_io_executor executor, PickSlot& slot, Request request,
                                       std::chrono::milliseconds timeout, Start start,
@@ -113,7 +111,9 @@ asio::awaitable<Result<Response>> Ask(asio::any_io_executor executor, PickSlot& 
   const auto deadline = steady_clock::now() + timeout;
   std::chrono::milliseconds pause = kFirstQueryPause;
   std::chrono::milliseconds left = timeout;
-  for (int tries = 1;; ++tries) {
+  asio::steady_timer timer(executor);
+  int tries = 0;
+  while (true) {
     PickSlot::Chosen chosen;
     auto starting = [&](auto... arguments) {
       start(arguments...);
@@ -121,8 +121,16 @@ asio::awaitable<Result<Response>> Ask(asio::any_io_executor executor, PickSlot& 
     };
     Result<Response> answer = co_await Call<Response>(executor, request, left, starting, traceparent);
     Result<Pick>& pick = chosen.pick;
-    if (!pick) co_return std::unexpected(std::move(pick).error());
-    if (tries == 1) chosen.peer->CountCall();
+    if (!pick) {
+      left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - steady_clock::now()) - kLookEvery;
+      if (chosen.peer == nullptr || left.count() <= 0 || !chosen.peer->MayWait(pick.error()))
+        co_return std::unexpected(std::move(pick).error());
+      timer.expires_after(kLookEvery);
+      co_await timer.async_wait(asio::use_awaitable);
+      continue;
+    }
+    if (++tries == 1) chosen.peer->CountCall();
     const bool lost = !answer && answer.error().reason == "connection_lost";
     if (lost) pick->replica()->MarkFailed();
     if (answer) {
@@ -134,7 +142,6 @@ asio::awaitable<Result<Response>> Ask(asio::any_io_executor executor, PickSlot& 
     const std::chrono::milliseconds wait = chosen.peer->Jitter(pause);
     left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - steady_clock::now()) - wait;
     if (left.count() <= 0 || !chosen.peer->TakeRetry()) co_return answer;
-    asio::steady_timer timer(executor);
     timer.expires_after(wait);
     co_await timer.async_wait(asio::use_awaitable);
     pause *= 2;

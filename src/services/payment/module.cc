@@ -52,7 +52,8 @@ Result<void> PaymentModule::Start() {
       runtime_.random, runtime_.metrics, config_.service, [this] { publisher_->Nudge(); });
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
   service_->StartReconciler();
-  return host_.Start(*server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()});
+  return host_.Start(
+      *server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()}, &server_->streams());
 }
 
 void PaymentModule::Drain(std::chrono::milliseconds grace) { host_.Drain(grace); }

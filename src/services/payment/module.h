@@ -37,6 +37,7 @@ class PaymentModule final : public module::ServiceModule {
   [[nodiscard]] std::string_view name() const override { return "payment"; }
   // Errors: store_url, database_unavailable, schema_newer, port_taken.
   [[nodiscard]] Result<void> Start() override;
+  void Leave() override { host_.Leave(); }
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;

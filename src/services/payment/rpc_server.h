@@ -26,11 +26,14 @@ class RpcServer final : public v1::PaymentService::CallbackService {
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::AuditResponse* response) override;
 
+  [[nodiscard]] rpc::OpenStreams& streams() { return streams_; }
+
  private:
   using Commands = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
 
   Reader& reader_;
   const Commands::Handler handler_;
+  rpc::OpenStreams streams_;
   boost::asio::thread_pool pool_{1};  // the reader has one connection
 };
 

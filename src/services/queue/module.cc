@@ -146,9 +146,11 @@ Result<bool> QueueModule::TakeLead() {
 Result<void> QueueModule::Serve() {
   auto term = std::make_unique<Term>(runtime_, config_, stores_, keys_, [this] { return Leads(); });
   BOXOFFICE_TRY(term->service.Load());
-  BOXOFFICE_TRY(
-      term->host.Start(term->server, runtime_.listen, [raw = term.get()] { return raw->Problem(); }));
+  BOXOFFICE_TRY(term->host.Start(
+      term->server, runtime_.listen, [raw = term.get()] { return raw->Problem(); }, {},
+      &term->server.streams()));
   const std::scoped_lock lock(mutex_);
+  if (leaving_) term->host.Leave();
   term_ = std::move(term);
   return {};
 }
@@ -190,6 +192,12 @@ void QueueModule::Tick() {
 std::unique_ptr<QueueModule::Term> QueueModule::EndTerm() {
   const std::scoped_lock lock(mutex_);
   return std::move(term_);
+}
+
+void QueueModule::Leave() {
+  const std::scoped_lock lock(mutex_);
+  leaving_ = true;
+  if (term_ != nullptr) term_->host.Leave();
 }
 
 // The lead is kept until all that is under way has ended, and given up then: another process need not wait.

@@ -45,6 +45,7 @@ class QueueModule final : public module::ServiceModule {
   // Returns when it leads and serves, or stands by. Errors: store_url, database_unavailable, schema_newer,
   // port_taken, and those of auth::LoadOrCreateSecret.
   [[nodiscard]] Result<void> Start() override;
+  void Leave() override;
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;
@@ -72,8 +73,9 @@ class QueueModule final : public module::ServiceModule {
   std::shared_ptr<const auth::KeyRing> keys_;
   Stores stores_;
   std::atomic<Moment> leads_until_{Moment::min()};
-  mutable std::mutex mutex_;  // of the next three
+  mutable std::mutex mutex_;  // of the next four
   std::condition_variable stop_;
+  bool leaving_ = false;
   bool stopping_ = false;
   std::unique_ptr<Term> term_;  // null: it stands by
   std::thread follower_;

@@ -160,7 +160,7 @@ RpcServer::RpcServer(queue::Service& service, History& history, std::shared_ptr<
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
     grpc::CallbackServerContext*) {
-  return new Commands(handler_);
+  return new Commands(handler_, streams_);
 }
 
 // Not what a process knows that was paused while another one led: an edge's heads would go back.

@@ -32,6 +32,8 @@ class RpcServer final : public v1::QueueService::CallbackService {
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::AuditResponse* response) override;
 
+  [[nodiscard]] rpc::OpenStreams& streams() { return streams_; }
+
  private:
   template <typename Response>
   grpc::ServerUnaryReactor* AnswerFromMemory(grpc::CallbackServerContext* context, Response& response);
@@ -42,6 +44,7 @@ class RpcServer final : public v1::QueueService::CallbackService {
   History& history_;
   const std::shared_ptr<const auth::KeyRing> keys_;
   const Commands::Handler handler_;
+  rpc::OpenStreams streams_;
   boost::asio::thread_pool pool_{1};  // the history has one connection
 };
 

@@ -30,6 +30,7 @@ class RankingModule final : public module::ServiceModule {
   [[nodiscard]] std::string_view name() const override { return "ranking"; }
   // Serves at once; a rebuild runs beside it, and consuming begins after that.
   [[nodiscard]] Result<void> Start() override;
+  void Leave() override { host_.Leave(); }
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
   [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override {

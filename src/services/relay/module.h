@@ -34,6 +34,7 @@ class RelayModule final : public module::ServiceModule {
   [[nodiscard]] std::string_view name() const override { return "relay"; }
   [[nodiscard]] Result<void> Start() override;
   // Lets attempts that are under way end, and starts no more.
+  void Leave() override { host_.Leave(); }
   void Drain(std::chrono::milliseconds grace) override;
   // An attempt that is cut off here is made again at the next start.
   void Stop() override;

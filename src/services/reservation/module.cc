@@ -118,13 +118,17 @@ Result<void> ReservationModule::Start() {
       [publisher = parts->publisher.get()] { publisher->Nudge(); });
   parts->server = std::make_unique<RpcServer>(executor, *parts->service, *parts->stores.reader);
   parts->host = std::make_unique<rpc::Host>();
-  BOXOFFICE_TRY(parts->host->Start(*parts->server, runtime_.listen,
-                                   [service = parts->service.get()] { return HealthOf(*service); },
-                                   {parts->outbox_server.get()}));
+  BOXOFFICE_TRY(parts->host->Start(
+      *parts->server, runtime_.listen, [service = parts->service.get()] { return HealthOf(*service); },
+      {parts->outbox_server.get()}, &parts->server->streams()));
   parts->thread = std::thread([raw = parts.get()] { raw->io.run(); });
   asio::post(executor, [raw = parts.get()] { raw->service->StartScanning(); });
   parts_ = std::move(parts);
   return {};
+}
+
+void ReservationModule::Leave() {
+  if (parts_) parts_->host->Leave();
 }
 
 // Not ready → stop claiming → let sagas finish → give up the leases of those that don't. Callers are told to

@@ -37,6 +37,7 @@ class ReservationModule final : public module::ServiceModule {
     return {"queue", "seat", "wallet", "payment"};
   }
   [[nodiscard]] Result<void> Start() override;
+  void Leave() override;
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;

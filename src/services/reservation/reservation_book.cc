@@ -67,10 +67,7 @@ class Decider {
       return Error{Code::kConflict, "idempotency_key_reused",
                    "this Idempotency-Key was used with another request"};
     }
-    if (!seen.answer) {
-      return Error{Code::kConflict, "idempotency_key_running",
-                   "the first request with this key is still running"};
-    }
+    if (!seen.answer) return Running{seen.reservation_id};
     if (!IsReplayed(seen.answer->refusal)) return std::nullopt;
     return Answered{*seen.answer};
   }

@@ -114,8 +114,12 @@ struct Stale {};
 struct Claimed {
   std::vector<Reservation> reservations;
 };
-// An Error is of the request: idempotency_key_reused, idempotency_key_running, reservation_not_found, …
-using Outcome = std::variant<Started, Answered, Written, Stale, Claimed, Error>;
+// A request with this key was seen before, and its saga still runs; nothing was written.
+struct Running {
+  ReservationId reservation_id;
+};
+// An Error is of the request: idempotency_key_reused, reservation_not_found, …
+using Outcome = std::variant<Started, Answered, Written, Stale, Claimed, Running, Error>;
 
 // Rows that the commands name.
 struct Rows {

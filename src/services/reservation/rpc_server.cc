@@ -32,6 +32,7 @@ Request RequestFrom(v1::Command& command) {
   request.key = {std::move(*command.mutable_user_id()), std::move(*command.mutable_idempotency_key())};
   request.request_hash = std::move(*command.mutable_request_hash());
   request.traceparent = std::move(*command.mutable_header()->mutable_traceparent());
+  request.sent_before = command.header().sent_before();
   return request;
 }
 
@@ -62,7 +63,7 @@ RpcServer::~RpcServer() { queries_.join(); }
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
     grpc::CallbackServerContext*) {
-  return new Server(handler_);
+  return new Server(handler_, streams_);
 }
 
 void RpcServer::Handle(v1::Command command, Server::Reply reply) {

@@ -34,6 +34,8 @@ class RpcServer final : public v1::ReservationService::CallbackService {
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::ListReservationsResponse* response) override;
 
+  [[nodiscard]] rpc::OpenStreams& streams() { return streams_; }
+
  private:
   using Server = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
   void Handle(v1::Command command, Server::Reply reply);
@@ -45,6 +47,7 @@ class RpcServer final : public v1::ReservationService::CallbackService {
   Reader& reader_;
   asio::thread_pool queries_{1};
   const Server::Handler handler_;
+  rpc::OpenStreams streams_;
 };
 
 }  // namespace boxoffice::reservation

@@ -121,16 +121,30 @@ void Service::ForgetOldRequests(Timestamp now) {
   if (!forgotten) obs::Log(obs::Level::kWarning, "forgetting_failed", {{"detail", forgotten.error().detail}});
 }
 
-asio::awaitable<Result<Answer>> Service::BeginAndRun(Command command) {
+asio::awaitable<Result<Answer>> Service::BeginAndRun(Command command, bool sent_before) {
   if (running() >= config_.max_running)
     co_return Fail(Code::kResourceExhausted, "overloaded", "too many sagas run");
   auto outcome = co_await book_->Write(std::move(command));
   if (!outcome) co_return std::unexpected(outcome.error());
   if (auto* error = std::get_if<Error>(&*outcome)) co_return std::unexpected(std::move(*error));
   if (auto* answered = std::get_if<Answered>(&*outcome)) co_return std::move(answered->answer);
+  if (auto* running = std::get_if<Running>(&*outcome))
+    co_return StillRunning(running->reservation_id, sent_before);
   auto* started = std::get_if<Started>(&*outcome);
   CHECK(started != nullptr, "a request starts, is answered, or is an error");
   co_return co_await RunCounted(std::move(started->reservation));
+}
+
+Result<Answer> Service::StillRunning(ReservationId id, bool sent_before) {
+  const Error running{Code::kConflict, "idempotency_key_running",
+                      "the first request with this key is still running"};
+  if (!sent_before) return std::unexpected(running);
+  BOXOFFICE_ASSIGN(std::optional<Reservation> found, reader_.Get(id));
+  if (!found) return std::unexpected(running);
+  // It may have ended meanwhile.
+  Answer answer{*std::move(found), std::nullopt};
+  if (answer.reservation.saga.status == SagaStatus::kDone) answer.refusal = answer.reservation.failure;
+  return answer;
 }
 
 asio::awaitable<Result<Answer>> Service::RunCounted(Reservation reservation) {
@@ -142,6 +156,7 @@ asio::awaitable<Result<Answer>> Service::RunCounted(Reservation reservation) {
 
 asio::awaitable<Result<Answer>> Service::Reserve(ReserveRequest request) {
   const Timestamp now = clock_.Now();
+  const bool sent_before = request.request.sent_before;
   Reservation reservation;
   reservation.id = ReservationId::Make(now, random_);
   reservation.user_id = request.request.key.user_id;
@@ -155,7 +170,7 @@ asio::awaitable<Result<Answer>> Service::Reserve(ReserveRequest request) {
   reservation.saga.traceparent = std::move(request.request.traceparent);
   Command begin = BeginReserve{std::move(request.request.key), std::move(request.request.request_hash),
                                std::move(reservation)};
-  co_return co_await BeginAndRun(std::move(begin));
+  co_return co_await BeginAndRun(std::move(begin), sent_before);
 }
 
 asio::awaitable<Result<Answer>> Service::Confirm(ConfirmRequest request) {
@@ -169,7 +184,7 @@ asio::awaitable<Result<Answer>> Service::Confirm(ConfirmRequest request) {
   begin.saga_id = SagaId::Make(clock_.Now(), random_);
   begin.owner = config_.owner;
   Command command = std::move(begin);
-  co_return co_await BeginAndRun(std::move(command));
+  co_return co_await BeginAndRun(std::move(command), request.request.sent_before);
 }
 
 asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
@@ -192,7 +207,7 @@ asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
   begin.saga_id = SagaId::Make(clock_.Now(), random_);
   begin.owner = config_.owner;
   Command command = std::move(begin);
-  co_return co_await BeginAndRun(std::move(command));
+  co_return co_await BeginAndRun(std::move(command), request.request.sent_before);
 }
 
 asio::awaitable<Result<Reservation>> Service::ResolveSaga(Resolve resolve) {

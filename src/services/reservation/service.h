@@ -28,6 +28,7 @@ struct Request {
   RequestKey key;
   std::string request_hash;
   std::string traceparent;
+  bool sent_before = false;  // by the same caller, who did not hear the answer
 };
 struct ReserveRequest {
   Request request;
@@ -70,7 +71,8 @@ class Service {
 
   // Each answers once per (user, key); a repeat gets the same answer, the other errors are
   // idempotency_key_reused and idempotency_key_running (kConflict), reservation_not_found (kNotFound),
-  // overloaded (kResourceExhausted).
+  // overloaded (kResourceExhausted). What was sent before, by a caller that lost the connection, is not told
+  // that it runs already, but how far it is: the saga goes on, here or at whoever claims it.
   asio::awaitable<Result<Answer>> Reserve(ReserveRequest request);
   asio::awaitable<Result<Answer>> Confirm(ConfirmRequest request);
   asio::awaitable<Result<Answer>> Cancel(CancelRequest request);
@@ -89,7 +91,8 @@ class Service {
 
  private:
   class ExecutorBook;
-  asio::awaitable<Result<Answer>> BeginAndRun(Command command);
+  asio::awaitable<Result<Answer>> BeginAndRun(Command command, bool sent_before);
+  [[nodiscard]] Result<Answer> StillRunning(ReservationId id, bool sent_before);
   asio::awaitable<void> ScanLoop();
   asio::awaitable<void> RenewLoop();
   asio::awaitable<void> ClaimDue();

@@ -48,12 +48,21 @@ class SharedStore final : public Store {
   MemoryStore store_;
 };
 
-class NoReader final : public Reader {
+// Reads the only one.
+class OneReader final : public Reader {
  public:
-  Result<std::optional<Reservation>> Get(ReservationId) override { return std::nullopt; }
+  explicit OneReader(SharedStore& store) : store_(store) {}
+  Result<std::optional<Reservation>> Get(ReservationId id) override {
+    auto found = store_.Only();
+    if (found && found->id != id) found.reset();
+    return found;
+  }
   Result<Page> List(const ListQuery&) override { return Page(); }
   Result<Page> ListSagas(std::optional<SagaStatus>, ReservationId, uint32_t) override { return Page(); }
   Result<Page> Scan(ReservationId, uint32_t) override { return Page(); }
+
+ private:
+  SharedStore& store_;
 };
 
 // The model, whose wallet answers only when it may.
@@ -117,13 +126,30 @@ class ReservationServiceTest : public ::testing::Test {
     return std::make_unique<Service>(config, io_.get_executor(), store_, reader_, participants_, clock_,
                                      random_, metrics_, [] {});
   }
+  static ReserveRequest Sale() {
+    ReserveRequest request;
+    request.request.key = {"buyer", "key"};
+    request.choice.seat_nos = {1};
+    request.pay = true;
+    return request;
+  }
+  // The same request again, with the same key.
+  Result<Answer> Again(Service& service, bool sent_before) {
+    std::optional<Result<Answer>> got;
+    auto again = [](Service& seller, ReserveRequest request,
+                    std::optional<Result<Answer>>& answer) -> asio::awaitable<void> {
+      answer = co_await seller.Reserve(std::move(request));
+    };
+    ReserveRequest request = Sale();
+    request.request.sent_before = sent_before;
+    asio::co_spawn(io_, again(service, std::move(request), got), asio::detached);
+    EXPECT_TRUE(RunUntil([&] { return got.has_value(); }));
+    return got.value_or(Fail(Code::kInternal, "no_answer"));
+  }
   // A one-shot sale that waits for the wallet.
   void BeginSale(Service& service) {
     auto sale = [](Service& seller, bool& answered) -> asio::awaitable<void> {
-      ReserveRequest request;
-      request.request.key = {"buyer", "key"};
-      request.choice.seat_nos = {1};
-      request.pay = true;
+      ReserveRequest request = Sale();
       auto answer = co_await seller.Reserve(std::move(request));
       answered = answer.has_value();
     };
@@ -153,7 +179,7 @@ class ReservationServiceTest : public ::testing::Test {
   obs::Registry metrics_;
   asio::io_context io_;
   SharedStore store_;
-  NoReader reader_;
+  OneReader reader_{store_};
   GatedWorld participants_{io_.get_executor()};
   bool sold_ = false;
   bool drained_ = false;
@@ -167,6 +193,20 @@ TEST_F(ReservationServiceTest, DrainingLetsWhatRunsFinishWithinTheGrace) {
   participants_.Open();
   ASSERT_TRUE(RunUntil([this] { return drained_ && sold_; }));
   EXPECT_EQ(store_.Only()->state, State::kConfirmed);
+}
+
+TEST_F(ReservationServiceTest, ARequestThatStillRunsIsAConflictButToWhoeverLostItsAnswer) {
+  const auto service = MakeService("one");
+  BeginSale(*service);
+  EXPECT_EQ(Again(*service, /*sent_before=*/false).error().reason, "idempotency_key_running");
+  const auto told = Again(*service, /*sent_before=*/true);
+  ASSERT_TRUE(told) << told.error().reason;
+  EXPECT_EQ(told->reservation.id, store_.Only()->id);
+  EXPECT_EQ(told->reservation.state, State::kConfirming);
+  EXPECT_FALSE(told->refusal);
+  participants_.Open();
+  ASSERT_TRUE(RunUntil([this] { return sold_; }));
+  EXPECT_EQ(Again(*service, /*sent_before=*/true)->reservation.state, State::kConfirmed);
 }
 
 TEST_F(ReservationServiceTest, AfterTheGraceItsLeasesAreGivenUpAndANewReplicaGoesOnAtOnce) {

@@ -81,7 +81,8 @@ Result<void> SeatModule::Start() {
   BOXOFFICE_TRY(service_->Start());
   sweeper_ = std::make_unique<Sweeper>(*service_, config_.sweep_interval);
   server_ = std::make_unique<SeatRpcServer>(*service_);
-  return host_.Start(*server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()});
+  return host_.Start(
+      *server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()}, &server_->streams());
 }
 
 void SeatModule::Drain(std::chrono::milliseconds grace) {

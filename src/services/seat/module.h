@@ -31,6 +31,7 @@ class SeatModule final : public module::ServiceModule {
   [[nodiscard]] std::string_view name() const override { return "seat"; }
   // Errors: store_url, database_unavailable, schema_newer, layout_corrupt, outbox_schema, port_taken.
   [[nodiscard]] Result<void> Start() override;
+  void Leave() override { host_.Leave(); }
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;

@@ -59,7 +59,7 @@ SeatRpcServer::~SeatRpcServer() { pool_.join(); }
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* SeatRpcServer::Execute(
     grpc::CallbackServerContext* /*context*/) {
-  return new CommandServer(handler_);
+  return new CommandServer(handler_, streams_);
 }
 
 // Requests are not copied: they live until the call is finished, which is when the answer is there.

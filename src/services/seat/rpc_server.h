@@ -36,11 +36,14 @@ class SeatRpcServer final : public v1::SeatService::CallbackService {
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::AuditResponse* response) override;
 
+  [[nodiscard]] rpc::OpenStreams& streams() { return streams_; }
+
  private:
   using CommandServer = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
 
   SeatService& service_;
   const CommandServer::Handler handler_;
+  rpc::OpenStreams streams_;
   // Queries are short, an import of a plan or an audit is not: two threads, so that one of these holds up no
   // query.
   boost::asio::thread_pool pool_{2};

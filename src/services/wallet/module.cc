@@ -31,7 +31,8 @@ Result<void> WalletModule::Start() {
   service_ = std::make_unique<Service>(*stores_.store, runtime_.clock, runtime_.random, runtime_.metrics,
                                        config_.limits, [this] { publisher_->Nudge(); });
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
-  return host_.Start(*server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()});
+  return host_.Start(
+      *server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()}, &server_->streams());
 }
 
 void WalletModule::Drain(std::chrono::milliseconds grace) { host_.Drain(grace); }

@@ -198,7 +198,7 @@ RpcServer::RpcServer(wallet::Service& service, Reader& reader)
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
     grpc::CallbackServerContext*) {
-  return new Commands(handler_);
+  return new Commands(handler_, streams_);
 }
 
 grpc::ServerUnaryReactor* RpcServer::GetWallet(grpc::CallbackServerContext* context,
