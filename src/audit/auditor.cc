@@ -335,8 +335,8 @@ Result<void> Auditor::CheckWholes() {
 Result<std::vector<Violation>> Auditor::CheckRankings() {
   BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
   const int64_t end = events_->end();
-  static const std::array<std::string, 2> kCountedTopics{"reservation", "seat"};
-  BOXOFFICE_ASSIGN(const int64_t lag, bus_.Lag("ranking", kCountedTopics));
+  static const std::array<std::string, 2> kCounted{"reservation", "seat"};
+  BOXOFFICE_ASSIGN(const int64_t lag, bus_.Lag("ranking", kCounted));
   BOXOFFICE_ASSIGN(const auto counted, collector_.Ranking());
   BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
   verdict_.checked["ranking_lag"] = lag;
