@@ -232,7 +232,8 @@ asio::awaitable<void> Service::Drain(milliseconds grace) {
   renew_timer_.cancel();
   asio::steady_timer poll(executor_);
   const Timestamp end = clock_.Now() + grace;
-  while (running() > 0 && clock_.Now() < end) {
+  // A claim that is under way is waited for whatever the grace: what it brings is given up at once.
+  while (claiming_ || (running() > 0 && clock_.Now() < end)) {
     poll.expires_after(kDrainPoll);
     co_await poll.async_wait(asio::use_awaitable);
   }
@@ -241,7 +242,10 @@ asio::awaitable<void> Service::Drain(milliseconds grace) {
 
 asio::awaitable<void> Service::ScanLoop() {
   while (scanning_) {
+    claiming_ = true;
     co_await ClaimDue();
+    claiming_ = false;
+    if (!scanning_) co_return;
     scan_timer_.expires_after(config_.scan_every);
     boost::system::error_code ended;
     co_await scan_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
@@ -265,6 +269,10 @@ asio::awaitable<void> Service::ClaimDue() {
   CHECK(claimed != nullptr);
   claimed_.Add(claimed->reservations.size());
   for (Reservation& reservation : claimed->reservations) {
+    if (!scanning_) {
+      co_await GiveUpLease(reservation.id, reservation.saga.epoch);
+      continue;
+    }
     asio::co_spawn(executor_, RunDetached(std::move(reservation)), asio::detached);
   }
 }
@@ -302,14 +310,16 @@ asio::awaitable<void> Service::RenewLoop() {
 
 asio::awaitable<void> Service::ReleaseLeases() {
   const std::map<ReservationId, uint64_t> running = runner_->running();
-  for (const auto& [id, epoch] : running) {
-    Renew release;
-    release.reservation_id = id;
-    release.epoch = epoch;
-    release.give_up = true;
-    Command command = release;
-    (void)co_await book_->Write(std::move(command));
-  }
+  for (const auto& [id, epoch] : running) co_await GiveUpLease(id, epoch);
+}
+
+asio::awaitable<void> Service::GiveUpLease(ReservationId id, uint64_t epoch) {
+  Renew release;
+  release.reservation_id = id;
+  release.epoch = epoch;
+  release.give_up = true;
+  Command command = release;
+  (void)co_await book_->Write(std::move(command));
 }
 
 }  // namespace boxoffice::reservation

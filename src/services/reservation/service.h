@@ -97,6 +97,7 @@ class Service {
   asio::awaitable<void> RenewLoop();
   asio::awaitable<void> ClaimDue();
   asio::awaitable<void> ReleaseLeases();
+  asio::awaitable<void> GiveUpLease(ReservationId id, uint64_t epoch);
   asio::awaitable<void> RunDetached(Reservation reservation);
   asio::awaitable<Result<Answer>> RunCounted(Reservation reservation);
   using Outcomes = std::vector<std::optional<Outcome>>;
@@ -119,6 +120,7 @@ class Service {
   asio::steady_timer scan_timer_;
   asio::steady_timer renew_timer_;
   bool scanning_ = false;
+  bool claiming_ = false;
   batch::StoreHealth health_;
   Timestamp next_forgetting_{};  // of the batch executor's thread
   std::atomic<size_t> running_count_{0};

@@ -242,6 +242,26 @@ TEST_F(ReservationServiceTest, WhoDrainsClaimsNothingAnyMore) {
   ASSERT_TRUE(RunUntil([this] { return sold_; }));
 }
 
+TEST_F(ReservationServiceTest, WhatWasBeingClaimedWhenTheDrainBeganIsGivenUpAtOnce) {
+  const auto old = MakeService("old");
+  BeginSale(*old);
+  clock_.Advance(Policy().lease + milliseconds(1));
+  const auto draining = MakeService("draining");
+  draining->StartScanning();
+  Drain(*draining, milliseconds(0));
+  ASSERT_TRUE(RunUntil([this] { return drained_; }));
+  EXPECT_EQ(store_.Only()->saga.owner, "draining");
+  EXPECT_EQ(draining->running(), 0U);
+  // The clock stands still: nothing but the given-up lease lets another one in.
+  const auto next = MakeService("new");
+  next->StartScanning();
+  ASSERT_TRUE(RunUntil([this] { return store_.Only()->saga.owner == "new"; }));
+  participants_.Open();
+  ASSERT_TRUE(RunUntil([&] { return store_.Only()->state == State::kConfirmed && next->running() == 0; }));
+  Drain(*next, milliseconds(0));
+  ASSERT_TRUE(RunUntil([this] { return drained_; }));
+}
+
 TEST_F(ReservationServiceTest, WithoutRoomNothingIsAcknowledgedAndItGoesOnByItselfWhenThereIsRoom) {
   const auto owner = MakeService("owner");
   owner->StartScanning();
