@@ -78,6 +78,8 @@ KafkaBroker& KafkaBroker::Shared() {
 }
 
 KafkaBroker::KafkaBroker() : port_(FreePort()), controller_port_(FreePort()) {
+  // The kernel may give the same one twice.
+  while (controller_port_ == port_) controller_port_ = FreePort();
   CHECK(Installed(), "ask Installed first");
   Format();
   Start();

@@ -62,7 +62,7 @@ class KafkaBroker {
 
   TempDir dir_;
   const uint16_t port_;
-  const uint16_t controller_port_;
+  uint16_t controller_port_;
   std::optional<Process> process_;
 };
 
