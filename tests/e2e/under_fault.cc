@@ -236,6 +236,11 @@ void UnderFault::ExpectGoOn(const Answers& answers, const std::vector<std::strin
   }
 }
 
+void UnderFault::ExpectAllGoOn(const Answers& answers) {
+  ExpectGoOn(answers,
+             {"join", "poll", "map", "hold", "confirm", "wallet", "charge", "reservations", "ranking"});
+}
+
 void UnderFault::ExpectWait(const Answers& answers, const std::vector<std::string>& routes) {
   for (const std::string& route : routes) {
     const auto heard = answers.find(route);

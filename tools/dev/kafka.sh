@@ -5,22 +5,17 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/kafka"
 
 version=$(sed -n 's/.*<kafka\.version>\(.*\)<.*/\1/p' pom.xml)
-cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/boxoffice
-jars=$cache/kafka-$version
-if [[ ! -d $jars ]]; then
+name=kafka-$version
+
+fetch() {
   if ! command -v mvn >/dev/null; then
     echo "kafka.sh: Maven is missing: ./dev deps test" >&2
     exit 1
   fi
-  mkdir -p "$cache"
-  exec 9>"$cache/.kafka.lock"
-  flock 9
-  if [[ ! -d $jars ]]; then
-    echo "kafka.sh: fetching Apache Kafka $version" >&2
-    fetched=$(mktemp -d "$cache/.fetching.XXXXXX")
-    trap 'rm -rf "$fetched"' EXIT
-    mvn --batch-mode --quiet dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$fetched/jars" >&2
-    mv "$fetched/jars" "$jars"
-  fi
-fi
-echo "$jars/*"
+  mvn --batch-mode --quiet dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$1/kept" >&2
+}
+
+# shellcheck source=tools/dev/cache.sh
+source ../cache.sh
+fetch_once "$name" "Apache Kafka $version" fetch
+echo "$cache/$name/*"

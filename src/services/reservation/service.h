@@ -81,8 +81,8 @@ class Service {
 
   // Starts the scans for what is due. From then on this replica recovers others' sagas.
   void StartScanning();
-  // Claims nothing any more, lets what runs finish within `grace`, and gives up the leases of the rest, so
-  // that others take over at once.
+  // Claims nothing any more, lets what runs finish within `grace`, and gives up the leases of the rest, and
+  // of what was just being claimed, so that others take over at once.
   asio::awaitable<void> Drain(milliseconds grace);
   // Whether the last batch met a store that works. Thread-safe.
   [[nodiscard]] bool store_works() const { return health_.works(); }
