@@ -195,7 +195,8 @@ void WriteQueue(JsonWriter& writer, const queue::v1::Queue& queue) {
   writer.EndObject();
 }
 
-void WriteSession(JsonWriter& writer, int64_t show_id, const queue::v1::Session& session) {
+void WriteSession(JsonWriter& writer, int64_t show_id, const queue::v1::Session& session,
+                  std::string_view admission) {
   writer.BeginObject();
   WriteNumberId(writer, "show_id", show_id);
   writer.Field("token", session.token()).Field("state", queue::v1::SessionState_Name(session.state()));
@@ -210,6 +211,11 @@ void WriteSession(JsonWriter& writer, int64_t show_id, const queue::v1::Session&
     writer.Value(queue::v1::QueueState_Name(session.queue_state()));
   }
   WriteTime(writer, "opens_at", session.opens_at_ms());
+  if (admission.empty()) {
+    writer.Key("admission").Null();
+  } else {
+    writer.Field("admission", admission);
+  }
   writer.EndObject();
 }
 
