@@ -9,19 +9,22 @@
 
 #include "bench/interrupt.h"
 #include "bench/scenario.h"
+#include "bench/waiting.h"
 
 namespace boxoffice::bench {
 namespace {
 
 constexpr std::string_view kHelp =
-    R"(usage: boxoffice-bench sale|race [--seconds N] [--connections N] [--buyers N] [--json FILE] …
+    R"(usage: boxoffice-bench sale|race|waiting [--seconds N] [--connections N] [--buyers N] [--json FILE] …
 
   sale   one-shot reservations, each by a buyer of its own, in a closed loop; only 201 CONFIRMED counts
   race   all buyers want the same seat: one wins, everybody else is told seats_taken
+  waiting  a million people join one show's queue, ask for their places, are drawn and admitted
 
-  --seconds N           how long a sale lasts (default 10)
+  --seconds N           how long a sale lasts, or a kind of request of waiting (default 10)
   --connections N       keep-alive connections, one request under way on each (default 256)
-  --buyers N            buyers who are prepared (default: sale 12,000 for each second, race 10,000)
+  --buyers N            buyers who are prepared (default: sale 12,000 for each second, race 10,000, waiting
+                        1,000,000)
   --seats N             seats of a reservation, 1 to 8 (default 1)
   --best-available      buyers leave the choice of seats to the system
   --json FILE           writes the figures there
@@ -85,9 +88,24 @@ Result<Arguments> Parse(int argc, char** argv) {
       BOXOFFICE_TRY(SetFlag(argument, argv[++i], arguments));
     }
   }
-  if (arguments.scenario != "sale" && arguments.scenario != "race")
-    return Fail(Code::kInvalidArgument, "usage", "the scenario is sale or race; --help tells more");
+  if (arguments.scenario != "sale" && arguments.scenario != "race" && arguments.scenario != "waiting")
+    return Fail(Code::kInvalidArgument, "usage", "the scenario is sale, race or waiting; --help tells more");
   return arguments;
+}
+
+// False: there is nothing to judge.
+template <typename Figures>
+bool Tell(const Result<Figures>& measured, const std::string& file) {
+  if (!measured || Interrupted()) {
+    fmt::print(stderr, "boxoffice-bench: {}\n",
+               Interrupted() ? "interrupted"
+                             : fmt::format("{} ({})", measured.error().detail, measured.error().reason));
+    return false;
+  }
+  fmt::print("{}", RenderTable(*measured));
+  if (file.empty() || WriteFile(file, RenderJson(*measured))) return true;
+  fmt::print(stderr, "boxoffice-bench: can't write {}\n", file);
+  return false;
 }
 
 int Main(int argc, char** argv) {
@@ -103,21 +121,14 @@ int Main(int argc, char** argv) {
     return 2;
   }
   CatchInterrupts();
+  if (arguments->scenario == "waiting") {
+    const auto measured = RunWaiting(arguments->options);
+    if (!Tell(measured, arguments->json)) return 2;
+    return measured->audit.ok && measured->Errors() == 0 ? 0 : 1;
+  }
   const bool race = arguments->scenario == "race";
   const auto measured = race ? RunRace(arguments->options) : RunSale(arguments->options);
-  if (!measured || Interrupted()) {
-    fmt::print(stderr, "boxoffice-bench: {}\n",
-               Interrupted() ? "interrupted"
-                             : fmt::format("{} ({})", measured.error().detail, measured.error().reason));
-    return 2;
-  }
-  fmt::print("{}", RenderTable(*measured));
-  if (!arguments->json.empty()) {
-    if (auto written = WriteFile(arguments->json, RenderJson(*measured)); !written) {
-      fmt::print(stderr, "boxoffice-bench: can't write {}\n", arguments->json);
-      return 2;
-    }
-  }
+  if (!Tell(measured, arguments->json)) return 2;
   const bool winners = race ? measured->confirmed == 1 : measured->confirmed > 0;
   return winners && measured->audit.ok && measured->ErrorRate() <= kMaxErrorRate ? 0 : 1;
 }

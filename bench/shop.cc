@@ -86,18 +86,27 @@ Result<std::string> Shop::CreateShow() {
   BOXOFFICE_ASSIGN(const std::string show, Ask("POST", "/v1/admin/shows", body));
   std::string id(FindJsonText(show, "id"));
   if (id.empty()) return SetupFailed("POST /v1/admin/shows", 201, show);
-  BOXOFFICE_TRY(Ask("PATCH", fmt::format("/v1/admin/shows/{}/queue", id),
-                    R"({"rate_per_s":100000,"active_cap":1000000})"));
+  BOXOFFICE_TRY(SetQueue(id, R"({"rate_per_s":100000,"active_cap":1000000})"));
   shows_.push_back(id);
   return id;
 }
 
-Result<std::vector<Buyer>> Shop::AdmitBuyers(size_t count, size_t per_show) {
+Result<void> Shop::SetQueue(const std::string& show, const std::string& change) {
+  BOXOFFICE_TRY(Ask("PATCH", fmt::format("/v1/admin/shows/{}/queue", show), change));
+  return {};
+}
+
+Result<std::vector<Buyer>> Shop::NewBuyers(size_t count) {
   std::vector<Buyer> buyers(count);
   for (size_t i = 0; i < count; ++i) {
-    buyers[i].show = std::min(i / per_show, shows_.size() - 1);
     BOXOFFICE_ASSIGN(buyers[i].jwt, issuer_.Issue(fmt::format("b{}", i), auth::Role::kBuyer, kTokenLife));
   }
+  return buyers;
+}
+
+Result<std::vector<Buyer>> Shop::AdmitBuyers(size_t count, size_t per_show) {
+  BOXOFFICE_ASSIGN(std::vector<Buyer> buyers, NewBuyers(count));
+  for (size_t i = 0; i < count; ++i) buyers[i].show = std::min(i / per_show, shows_.size() - 1);
   BOXOFFICE_TRY(PrepareBuyers(buyers));
   BOXOFFICE_TRY(WaitAdmitted(count));
   return buyers;

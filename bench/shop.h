@@ -44,6 +44,10 @@ class Shop {
   // A show on sale with 50,000 seats (50 sections × 20 rows × 50), and its queue as wide open as it goes.
   // Returns its id.
   [[nodiscard]] Result<std::string> CreateShow();
+  // Changes the queue of a show: a body of PATCH /v1/admin/shows/{show}/queue.
+  [[nodiscard]] Result<void> SetQueue(const std::string& show, const std::string& change);
+  // Buyers who have a JWT, and nothing else yet.
+  [[nodiscard]] Result<std::vector<Buyer>> NewBuyers(size_t count);
   // Buyers with money who are ACTIVE in their show's queue, `per_show` to each show in turn.
   [[nodiscard]] Result<std::vector<Buyer>> AdmitBuyers(size_t count, size_t per_show);
   [[nodiscard]] const std::vector<std::string>& shows() const { return shows_; }

@@ -19,6 +19,7 @@ struct QueueOptions {
   std::string show;
   std::optional<double> rate;
   std::optional<int64_t> cap;
+  std::optional<std::string> opens_at;
 };
 
 std::string PathOf(const QueueOptions& queue) {
@@ -26,13 +27,34 @@ std::string PathOf(const QueueOptions& queue) {
 }
 
 void PrintQueue(const RestOptions& options, const json::value& queue) {
-  PrintObject(options, queue,
-              {"show_id", "state", "rate_per_s", "admitted_per_s", "active_cap", "active", "waiting",
-               "completed", "expired", "head_sequence", "last_sequence"});
+  PrintObject(
+      options, queue,
+      {"show_id", "state", "opens_at", "rate_per_s", "admitted_per_s", "active_cap", "active", "waiting",
+       "joined", "admitted", "left", "expired", "completed", "head_sequence", "last_sequence"});
 }
 
 void Change(const RestOptions& options, const QueueOptions& queue, const json::object& change) {
   PrintQueue(options, Ask(options, "PATCH", PathOf(queue), json::serialize(change)));
+}
+
+void Enter(const RestOptions& options, const QueueOptions& queue, const char* state) {
+  json::object change{{"state", state}};
+  if (queue.opens_at) change["opens_at"] = *queue.opens_at;
+  Change(options, queue, change);
+}
+
+// What everybody may see of it.
+void PrintDraw(const RestOptions& options, const QueueOptions& queue) {
+  const json::value view =
+      Ask(options, "GET", fmt::format("/v1/shows/{}/queue", http::PercentEncode(queue.show)));
+  const json::value* draw = view.is_object() ? view.as_object().if_contains("draw") : nullptr;
+  if (options.json) {
+    fmt::print("{}\n", json::serialize(view));
+  } else if (draw == nullptr || draw->is_null()) {
+    fmt::print("show {} has no draw: its queue never was a PREQUEUE\n", queue.show);
+  } else {
+    PrintObject(options, *draw, {"algorithm", "commitment", "first", "entrants", "seed", "drawn_at"});
+  }
 }
 
 void Set(const RestOptions& options, const QueueOptions& queue) {
@@ -46,13 +68,15 @@ void Set(const RestOptions& options, const QueueOptions& queue) {
 }  // namespace
 
 void AddQueueCommands(CLI::App& app) {
-  CLI::App* group = app.add_subcommand("queue", "Waiting rooms: list, get, set, pause, resume, close");
+  CLI::App* group =
+      app.add_subcommand("queue", "Waiting rooms: list, get, set, pause, resume, close, prequeue, off, draw");
   group->require_subcommand(1);
   const auto queue = std::make_shared<QueueOptions>();
   AddRestCommand(*group, "list", "The queues of all shows", [](const RestOptions& options) {
     PrintList(options, AskAll(options, "/v1/admin/queues"),
               {"SHOW=show_id", "STATE=state", "WAITING=waiting", "ACTIVE=active", "CAP=active_cap",
-               "RATE/S=rate_per_s", "ADMITTED/S=admitted_per_s"});
+               "RATE/S=rate_per_s", "ADMITTED/S=admitted_per_s", "JOINED=joined", "ADMITTED=admitted",
+               "LEFT=left", "EXPIRED=expired", "SERVED=completed", "OPENS=opens_at"});
   });
   AddRestCommand(
       *group, "get", "One show's queue",
@@ -73,13 +97,22 @@ void AddQueueCommands(CLI::App& app) {
   for (const Switch& change :
        {Switch{"pause", "PAUSED", "Admit nobody; people may still join"},
         Switch{"resume", "OPEN", "Admit again"},
-        Switch{"close", "CLOSED", "Take nobody and admit nobody; who is active stays"}}) {
-    AddRestCommand(
-        *group, change.name, change.description,
-        [queue, change](const RestOptions& options) { Change(options, *queue, {{"state", change.state}}); })
-        ->add_option("SHOW", queue->show, "The show")
-        ->required();
+        Switch{"close", "CLOSED", "Take nobody and admit nobody; who is active stays"},
+        Switch{"prequeue", "PREQUEUE", "Let people join, and draw their places when it opens"},
+        Switch{"off", "OFF", "Have no queue: reservations need no token"}}) {
+    CLI::App* command =
+        AddRestCommand(*group, change.name, change.description,
+                       [queue, change](const RestOptions& options) { Enter(options, *queue, change.state); });
+    command->add_option("SHOW", queue->show, "The show")->required();
+    if (std::string_view(change.state) == "OPEN") continue;
+    command->add_option(
+        "--opens-at", queue->opens_at,
+        "When it opens by itself, like 2026-11-22T10:00:00Z; otherwise it waits for `resume`");
   }
+  AddRestCommand(*group, "draw", "The draw of a show's places: its commitment, and the seed once it is drawn",
+                 [queue](const RestOptions& options) { PrintDraw(options, *queue); })
+      ->add_option("SHOW", queue->show, "The show")
+      ->required();
 }
 
 }  // namespace boxoffice::cli

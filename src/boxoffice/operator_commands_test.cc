@@ -199,6 +199,23 @@ TEST_F(OperatorCommandsTest, QueuesAreSteered) {
   }
 }
 
+TEST_F(OperatorCommandsTest, AQueueIsToldWhenToOpenAndItsDrawIsShown) {
+  On("PATCH /v1/admin/shows/1/queue", kQueue);
+  for (const std::string command : {"pause", "close", "prequeue", "off"}) {
+    EXPECT_EQ(Run({"queue", command, "1", "--opens-at", "2030-01-01T10:00:00Z"}), 0);
+    EXPECT_EQ(boost::json::parse(Last().body).at("opens_at").as_string(), "2030-01-01T10:00:00Z");
+  }
+  EXPECT_EQ(Run({"queue", "resume", "1", "--opens-at", "2030-01-01T10:00:00Z"}), 2);
+  On("GET /v1/shows/1/queue", R"({"show_id":"1","state":"OPEN","draw":{"commitment":"c0ffee","seed":null}})");
+  EXPECT_EQ(Run({"queue", "draw", "1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("commitment  c0ffee\n"));
+  On("GET /v1/shows/1/queue", R"({"show_id":"1","state":"OPEN","draw":null})");
+  EXPECT_EQ(Run({"queue", "draw", "1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("has no draw"));
+  EXPECT_EQ(Run({"queue", "draw", "1", "--json"}), 0);
+  EXPECT_TRUE(boost::json::parse(out_).at("draw").is_null());
+}
+
 TEST_F(OperatorCommandsTest, SagasAreListedSeenAndResolved) {
   On("GET /v1/admin/sagas?status=parked&limit=200",
      fmt::format(R"({{"items":[{}],"next_cursor":null}})", kSaga));

@@ -26,11 +26,18 @@ asio::awaitable<Response> List(Edge& edge, Request& request) {
   co_return ListResponse(queues->queues(), {}, WriteQueue);
 }
 
+Response Refused(const std::string& refusal) {
+  boost::json::object members;
+  if (refusal.starts_with("opens_at_")) members["field"] = "opens_at";
+  return RefusalResponse(refusal, {}, std::move(members));
+}
+
 asio::awaitable<Response> Configure(Edge& edge, const Request& request, queue::v1::ConfigureQueue change) {
   queue::v1::Command command;
   *command.mutable_configure() = std::move(change);
   const Result<queue::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
   if (!outcome) co_return ServiceFailure(outcome.error());
+  if (const std::string& refusal = outcome->queue().refusal(); !refusal.empty()) co_return Refused(refusal);
   co_return ObjectResponse([&](http::JsonWriter& writer) { WriteQueue(writer, outcome->queue()); });
 }
 
@@ -68,9 +75,15 @@ asio::awaitable<Response> Patch(Edge& edge, Request& request) {
   if (const auto name = reader.Optional<std::string>("state")) {
     queue::v1::QueueState state{};
     if (!queue::v1::QueueState_Parse(*name, &state) || state == queue::v1::QUEUE_STATE_UNSPECIFIED) {
-      reader.Refuse("state", "field_invalid", "must be OPEN, PAUSED or CLOSED");
+      reader.Refuse("state", "field_invalid", "must be OPEN, PAUSED, CLOSED, PREQUEUE or OFF");
     }
     change.set_state(state);
+  }
+  if (reader.IsNull("opens_at")) {
+    reader.Ignore("opens_at");
+    change.set_opens_at_ms(0);
+  } else if (const int64_t opens_at_ms = TimeInBody(reader, "opens_at"); opens_at_ms > 0) {
+    change.set_opens_at_ms(opens_at_ms);
   }
   const Result<void> read = reader.Finish();
   if (!read) co_return FailureResponse(read.error());

@@ -22,6 +22,8 @@
 
 namespace boxoffice::gateway {
 
+// Verifies, and signs no more.
+inline const auth::SigningKey kOldKey{"k0", "an older secret of sixteen bytes"};
 inline constexpr std::string_view kReservation = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 class GatewayTest : public testing::Test {
@@ -41,7 +43,8 @@ class GatewayTest : public testing::Test {
     tokens.issuer = "test";
     tokens.audience = "boxoffice";
     issuer_ = std::make_unique<auth::TokenIssuer>(*auth::TokenIssuer::Make(tokens, clock_));
-    keys_ = std::make_shared<const auth::KeyRing>(*auth::KeyRing::Make({{"k1", "sixteen bytes or more"}}));
+    keys_ = std::make_shared<const auth::KeyRing>(
+        *auth::KeyRing::Make({{"k1", "sixteen bytes or more"}, kOldKey}));
     GatewayConfig config;
     config.port = 0;
     config.tokens = tokens;

@@ -31,7 +31,7 @@ struct GatewayModule::Running {
         access(runtime.metrics),
         backends(
             std::make_unique<Backends>(io.get_executor(), runtime.channels, runtime.metrics, config.limits)),
-        waiting_room(std::make_unique<WaitingRoom>(*backends, runtime.clock, runtime.metrics)),
+        waiting_room(std::make_unique<WaitingRoom>(*backends, blocking, runtime.clock, runtime.metrics)),
         seat_maps(std::make_unique<SeatMaps>(*backends, blocking)),
         rankings(std::make_unique<Rankings>(*backends)),
         edge{runtime.clock,

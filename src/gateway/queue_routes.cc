@@ -1,4 +1,4 @@
-// The waiting room, as buyers use it.
+// The waiting room, as buyers use it, and as everybody may see it.
 #include <chrono>
 
 #include <boost/asio/as_tuple.hpp>
@@ -69,6 +69,9 @@ asio::awaitable<Result<Look>> LookUp(Edge& edge, const Request& request, const a
   look->show_id = claims->show_id();
   std::optional<queue::v1::Session> waiting = edge.waiting_room.Answer(*claims, token);
   if (waiting) {
+    if (!edge.queue_keys.IsCurrent(token)) {  // before its key goes
+      waiting->set_token(edge.queue_keys.Sign(claims->SerializeAsString()));
+    }
     look->session = *std::move(waiting);
     co_return look;
   }
@@ -160,10 +163,23 @@ asio::awaitable<Response> Follow(Edge& edge, Request& request, const auth::Princ
   });
 }
 
+// What a draw needs to be checked is for everybody.
+asio::awaitable<Response> View(Edge& edge, Request& request) {
+  const Result<int64_t> show_id = NumberInPath(request, "show", "show_not_found");
+  if (!show_id) co_return FailureResponse(show_id.error());
+  const Result<void> known = co_await edge.RequireShow(*show_id, request);
+  if (!known) co_return ServiceFailure(known.error());
+  const Result<queue::v1::Queue> queue = edge.waiting_room.View(*show_id);
+  if (!queue) co_return ServiceFailure(queue.error());
+  co_return ObjectResponse([&](http::JsonWriter& writer) { WriteQueueView(writer, *queue); });
+}
+
 }  // namespace
 
 void AddQueueRoutes(Routes& routes, Edge& edge) {
   using http::Method;
+  routes.Public(Method::kGet, "/v1/shows/{show}/queue",
+                [&edge](Request& request) { return View(edge, request); });
   routes.Buyer(
       Method::kPost, "/v1/shows/{show}/queue",
       [&edge](Request& request, const auth::Principal& caller) { return Join(edge, request, caller); });

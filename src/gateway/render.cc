@@ -143,6 +143,39 @@ void WriteShow(JsonWriter& writer, const seat::v1::Show& show) {
   writer.EndObject();
 }
 
+namespace {
+
+// `queue`'s member "draw": null where there is none.
+void WriteDraw(JsonWriter& writer, const queue::v1::Queue& queue) {
+  writer.Key("draw");
+  if (!queue.has_draw()) {
+    writer.Null();
+    return;
+  }
+  const queue::v1::Draw& draw = queue.draw();
+  writer.BeginObject().Field("algorithm", "hmac-sha256-of-number").Field("commitment", draw.commitment());
+  writer.Field("first", draw.first()).Field("entrants", draw.entrants()).Key("seed");
+  if (draw.seed().empty()) {
+    writer.Null();
+  } else {
+    writer.Value(draw.seed());
+  }
+  WriteTime(writer, "drawn_at", draw.drawn_at_ms());
+  writer.EndObject();
+}
+
+}  // namespace
+
+void WriteQueueView(JsonWriter& writer, const queue::v1::Queue& queue) {
+  writer.BeginObject();
+  WriteNumberId(writer, "show_id", queue.show_id());
+  writer.Field("state", queue::v1::QueueState_Name(queue.state()));
+  WriteTime(writer, "opens_at", queue.opens_at_ms());
+  writer.Field("waiting", queue.waiting());
+  WriteDraw(writer, queue);
+  writer.EndObject();
+}
+
 void WriteQueue(JsonWriter& writer, const queue::v1::Queue& queue) {
   writer.BeginObject();
   WriteNumberId(writer, "show_id", queue.show_id());
@@ -154,6 +187,11 @@ void WriteQueue(JsonWriter& writer, const queue::v1::Queue& queue) {
       .Field("completed", queue.completed())
       .Field("expired", queue.expired());
   WriteDouble(writer, "admitted_per_s", queue.admitted_per_s());
+  writer.Field("joined", queue.last_sequence())
+      .Field("admitted", queue.admitted())
+      .Field("left", queue.left());
+  WriteTime(writer, "opens_at", queue.opens_at_ms());
+  WriteDraw(writer, queue);
   writer.EndObject();
 }
 
@@ -165,6 +203,14 @@ void WriteSession(JsonWriter& writer, int64_t show_id, const queue::v1::Session&
   writer.Field("position", session.position()).Field("eta_s", session.eta_s());
   writer.Field("refresh_interval_s", session.refresh_interval_s());
   WriteTime(writer, "expires_at", session.expires_at_ms());
+  writer.Field("number", session.sequence()).Field("place", session.place());
+  writer.Key("queue_state");
+  if (session.queue_state() == queue::v1::QUEUE_STATE_UNSPECIFIED) {
+    writer.Null();  // a queue of the release before does not tell
+  } else {
+    writer.Value(queue::v1::QueueState_Name(session.queue_state()));
+  }
+  WriteTime(writer, "opens_at", session.opens_at_ms());
   if (admission.empty()) {
     writer.Key("admission").Null();
   } else {

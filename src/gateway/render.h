@@ -36,6 +36,8 @@ void WriteReservation(http::JsonWriter& writer, const reservation::v1::Reservati
 void WriteConcert(http::JsonWriter& writer, const seat::v1::Concert& concert);
 void WriteShow(http::JsonWriter& writer, const seat::v1::Show& show);
 void WriteQueue(http::JsonWriter& writer, const queue::v1::Queue& queue);
+// As everybody may see it.
+void WriteQueueView(http::JsonWriter& writer, const queue::v1::Queue& queue);
 // `admission`: the token that says that the session is ACTIVE; empty: it is not.
 void WriteSession(http::JsonWriter& writer, int64_t show_id, const queue::v1::Session& session,
                   std::string_view admission);

@@ -262,6 +262,15 @@ TEST_F(RoutesTest, OperatorsSteerQueues) {
       CallAsOperator("PATCH", "/v1/admin/shows/1/queue", R"({"state":"PAUSED","rate_per_s":0.5})");
   EXPECT_EQ(Json(changed).at("state").as_string(), "PAUSED");
   EXPECT_EQ(CallAsOperator("PATCH", "/v1/admin/shows/1/queue", R"({"state":"SHUT"})").status, 422);
+  const std::pair<const char*, int> wrong_times[] = {
+      {R"("tomorrow")", 422}, {R"("2026-13-01T00:00:00Z")", 422}, {"7", 400}, {"true", 400}};
+  for (const auto& [wrong, status] : wrong_times) {
+    const http::ClientResponse answer = CallAsOperator(
+        "PATCH", "/v1/admin/shows/1/queue", fmt::format(R"({{"state":"PAUSED","opens_at":{}}})", wrong));
+    EXPECT_EQ(answer.status, status) << wrong;
+    EXPECT_EQ(Json(answer).at("field").as_string(), "opens_at");
+  }
+  EXPECT_EQ(CallAsOperator("PATCH", "/v1/admin/shows/1/queue", R"({"opens_at":null})").status, 200);
   EXPECT_EQ(CallAsOperator("PATCH", "/v1/admin/shows/9/queue", R"({"state":"OPEN"})").status, 404);
 }
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "gateway/elsewhere.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::gateway {
@@ -19,6 +21,13 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr double kRefreshesPerWait = 5;
 constexpr double kMaxRefreshS = 20;
 constexpr double kMaxEtaS = 7 * 86'400;
+constexpr double kMinPace = 0.001;
+
+// Whether people wait whose places a draw has shuffled.
+bool NeedsOrder(const queue::v1::Queue& queue) {
+  const queue::v1::Draw& draw = queue.draw();
+  return draw.drawn_at_ms() > 0 && queue.head_sequence() < draw.first() + draw.entrants();
+}
 
 }  // namespace
 
@@ -37,29 +46,35 @@ std::string AdmissionToken(const auth::KeyRing& keys, const std::string& token, 
   return keys.Sign(claims->SerializeAsString());
 }
 
-std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& claims,
-                                                 const queue::v1::Queue& queue, Timestamp now) {
-  if (claims.sequence() <= queue.head_sequence() || claims.expires_at_ms() <= ToUnixMs(now))
-    return std::nullopt;
+std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& claims, const Head& head,
+                                                 Timestamp now) {
+  const queue::v1::Queue& queue = head.queue;
+  const queue::v1::Draw& draw = queue.draw();
+  const uint64_t place = head.order != nullptr ? head.order->PlaceOf(claims.sequence()) : claims.sequence();
+  if (place <= queue.head_sequence() || claims.expires_at_ms() <= ToUnixMs(now)) return std::nullopt;
   queue::v1::Session session;
   session.set_state(queue::v1::WAITING);
   session.set_sequence(claims.sequence());
-  session.set_position(claims.sequence() - queue.head_sequence());
-  // Below the cap people enter at the configured rate, whatever the last minute was like; at the cap as
-  // others leave.
-  const bool full = queue.active() >= queue.active_cap();
-  const double rate = full && queue.admitted_per_s() > 0 ? queue.admitted_per_s() : queue.rate_per_s();
-  const double eta_s =
-      rate > 0 ? std::min(kMaxEtaS, std::ceil(static_cast<double>(session.position()) / rate)) : kMaxEtaS;
-  session.set_eta_s(static_cast<uint32_t>(eta_s));
-  session.set_refresh_interval_s(
-      static_cast<uint32_t>(std::clamp(std::ceil(eta_s / kRefreshesPerWait), 1.0, kMaxRefreshS)));
   session.set_expires_at_ms(claims.expires_at_ms());
+  session.set_queue_state(queue.state());
+  session.set_opens_at_ms(queue.opens_at_ms());
+  const bool after_first = queue.has_draw() && claims.sequence() > draw.first();
+  const bool awaits_draw = after_first && draw.drawn_at_ms() == 0;
+  if (!awaits_draw) session.set_position(place - queue.head_sequence());
+  if (after_first && claims.sequence() - draw.first() <= draw.entrants()) session.set_place(place);
+  const double opens_in_s = std::max(0.0, static_cast<double>(queue.opens_at_ms() - ToUnixMs(now)) / 1'000);
+  const double moves_s = static_cast<double>(session.position()) / std::max(queue.pace_per_s(), kMinPace);
+  const double eta_s = std::min(kMaxEtaS, std::ceil(opens_in_s + moves_s));
+  session.set_eta_s(static_cast<uint32_t>(eta_s));
+  const double refresh = eta_s == 0 ? kMaxRefreshS : std::ceil(eta_s / kRefreshesPerWait);
+  session.set_refresh_interval_s(static_cast<uint32_t>(std::clamp(refresh, 1.0, kMaxRefreshS)));
   return session;
 }
 
-WaitingRoom::WaitingRoom(Backends& backends, const Clock& clock, obs::Registry& metrics)
+WaitingRoom::WaitingRoom(Backends& backends, asio::thread_pool& blocking, const Clock& clock,
+                         obs::Registry& metrics)
     : backends_(backends),
+      blocking_(blocking),
       clock_(clock),
       answered_(metrics.GetCounter("boxoffice_gateway_waiting_polls_total", "Polls answered without a call")),
       refresh_failures_(
@@ -93,6 +108,39 @@ std::optional<queue::v1::Session> WaitingRoom::Answer(const queue::v1::TokenClai
   return session;
 }
 
+Result<queue::v1::Queue> WaitingRoom::View(int64_t show_id) const {
+  if (!fetched_) return Fail(Code::kUnavailable, "heads_unknown");
+  if (const auto head = heads_.find(show_id); head != heads_.end()) return head->second.queue;
+  queue::v1::Queue untouched;  // as the contract has it
+  untouched.set_show_id(show_id);
+  untouched.set_state(queue::v1::OPEN);
+  return untouched;
+}
+
+bool WaitingRoom::IsOff(int64_t show_id) const {
+  const auto head = heads_.find(show_id);
+  return head != heads_.end() && head->second.queue.state() == queue::v1::OFF;
+}
+
+// Until a long shuffle is done, people are told what was true before it.
+asio::awaitable<void> WaitingRoom::Take(const queue::v1::Queue& queue) {
+  const int64_t show_id = queue.show_id();
+  std::shared_ptr<const auth::Shuffle> order;
+  if (NeedsOrder(queue)) {
+    if (const auto head = heads_.find(show_id); head != heads_.end()) order = head->second.order;
+    if (order == nullptr) {
+      const queue::v1::Draw draw = queue.draw();
+      const auto shuffle = [draw] {
+        return std::make_shared<const auth::Shuffle>(draw.seed(), draw.first(), draw.entrants());
+      };
+      order = co_await RunElsewhere(blocking_, backends_.executor(), shuffle);
+    }
+  }
+  Head& head = heads_[show_id];
+  head.queue = queue;
+  head.order = std::move(order);
+}
+
 asio::awaitable<void> WaitingRoom::RefreshHeads() {
   const auto start = [this](auto... arguments) { backends_.queue->async()->GetHeads(arguments...); };
   while (!stopping_) {
@@ -101,7 +149,8 @@ asio::awaitable<void> WaitingRoom::RefreshHeads() {
     const Result<queue::v1::GetHeadsResponse> heads =
         co_await backends_.Ask<queue::v1::GetHeadsResponse>(request, untraced, start);
     if (heads) {
-      for (const queue::v1::Queue& queue : heads->queues()) heads_[queue.show_id()] = queue;
+      for (const queue::v1::Queue& queue : heads->queues()) co_await Take(queue);
+      fetched_ = true;
     } else {
       refresh_failures_.Add();
     }

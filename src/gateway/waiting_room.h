@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,11 +13,13 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "boxoffice/queue/v1/queue.pb.h"
 #include "gateway/backends.h"
+#include "platform/auth/shuffle.h"
 #include "platform/auth/signed_token.h"
 #include "platform/obs/metrics.h"
 
@@ -32,15 +35,22 @@ namespace boxoffice::gateway {
 [[nodiscard]] std::string AdmissionToken(const auth::KeyRing& keys, const std::string& token,
                                          int64_t active_until_ms);
 
-// The answer to someone with this place in a queue that was last seen like this; nullopt: it is their turn,
-// or the token has ended, and the queue service must say what they are.
+// A show's queue as it was last seen.
+struct Head {
+  queue::v1::Queue queue;
+  std::shared_ptr<const auth::Shuffle> order;  // of a draw that is not over; null: there is none
+};
+
+// The answer to someone who waits there; nullopt: it is their turn, or the token has ended, and the queue
+// service must say what they are.
 [[nodiscard]] std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& claims,
-                                                               const queue::v1::Queue& queue, Timestamp now);
+                                                               const Head& head, Timestamp now);
 
 // Runs on the backends' executor only.
 class WaitingRoom {
  public:
-  WaitingRoom(Backends& backends, const Clock& clock, obs::Registry& metrics);
+  // `blocking` runs what takes long, and outlives the executor's run.
+  WaitingRoom(Backends& backends, asio::thread_pool& blocking, const Clock& clock, obs::Registry& metrics);
 
   // Begins to fetch heads and to send presence. Stop() ends it, at the latest when the call under way is
   // answered.
@@ -52,6 +62,11 @@ class WaitingRoom {
   [[nodiscard]] std::optional<queue::v1::Session> Answer(const queue::v1::TokenClaims& claims,
                                                          std::string_view token);
 
+  // The queue as last fetched. Error: kUnavailable heads_unknown, as long as none was.
+  [[nodiscard]] Result<queue::v1::Queue> View(int64_t show_id) const;
+  // Whether the show was last seen to have no queue.
+  [[nodiscard]] bool IsOff(int64_t show_id) const;
+
  private:
   // Presence kept between two sendings; what comes beyond is dropped, and counts at its next poll.
   static constexpr size_t kMaxPresent = 1'000'000;
@@ -60,16 +75,19 @@ class WaitingRoom {
   static constexpr std::chrono::milliseconds kHeartbeatEvery{1'000};
 
   asio::awaitable<void> RefreshHeads();
+  asio::awaitable<void> Take(const queue::v1::Queue& queue);
   asio::awaitable<void> SendHeartbeats();
   void SendPresent();
 
   Backends& backends_;
+  asio::thread_pool& blocking_;
   const Clock& clock_;
   obs::Counter& answered_;
   obs::Counter& refresh_failures_;
   asio::steady_timer refresh_timer_;
   asio::steady_timer heartbeat_timer_;
-  std::unordered_map<int64_t, queue::v1::Queue> heads_;
+  std::unordered_map<int64_t, Head> heads_;
+  bool fetched_ = false;
   std::unordered_map<int64_t, std::vector<uint64_t>> present_;
   size_t present_count_ = 0;
   bool stopping_ = false;

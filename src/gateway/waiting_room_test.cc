@@ -1,6 +1,7 @@
 #include "gateway/waiting_room.h"
 
 #include <condition_variable>
+#include <memory>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,43 +22,79 @@ queue::v1::TokenClaims Claims(uint64_t sequence) {
   return claims;
 }
 
-queue::v1::Queue Head(uint64_t head, double rate, double measured = 0) {
-  queue::v1::Queue queue;
-  queue.set_head_sequence(head);
-  queue.set_rate_per_s(rate);
-  queue.set_admitted_per_s(measured);
-  return queue;
+gateway::Head HeadAt(uint64_t head, double pace) {
+  gateway::Head seen;
+  seen.queue.set_head_sequence(head);
+  seen.queue.set_pace_per_s(pace);
+  seen.queue.set_state(queue::v1::OPEN);
+  return seen;
 }
 
 TEST(WaitingSessionTest, PositionCountsFromTheHead) {
-  EXPECT_EQ(WaitingSession(Claims(11), Head(10, 1), kNow)->position(), 1U);
-  EXPECT_EQ(WaitingSession(Claims(1'010), Head(10, 1), kNow)->position(), 1'000U);
+  EXPECT_EQ(WaitingSession(Claims(11), HeadAt(10, 1), kNow)->position(), 1U);
+  EXPECT_EQ(WaitingSession(Claims(1'010), HeadAt(10, 1), kNow)->position(), 1'000U);
 }
 
 TEST(WaitingSessionTest, WhoWasCalledIsNotAnsweredHere) {
-  EXPECT_EQ(WaitingSession(Claims(10), Head(10, 1), kNow), std::nullopt);
-  EXPECT_EQ(WaitingSession(Claims(9), Head(10, 1), kNow), std::nullopt);
+  EXPECT_EQ(WaitingSession(Claims(10), HeadAt(10, 1), kNow), std::nullopt);
+  EXPECT_EQ(WaitingSession(Claims(9), HeadAt(10, 1), kNow), std::nullopt);
 }
 
 TEST(WaitingSessionTest, WhoseTokenHasEndedIsNotAnsweredHere) {
-  EXPECT_EQ(WaitingSession(Claims(11), Head(10, 1), kNow + milliseconds(1'000)), std::nullopt);
+  EXPECT_EQ(WaitingSession(Claims(11), HeadAt(10, 1), kNow + milliseconds(1'000)), std::nullopt);
 }
 
-TEST(WaitingSessionTest, EstimateUsesTheMeasuredRateWhereTheCapHoldsPeopleBack) {
-  queue::v1::Queue queue = Head(10, 50, 10);
-  queue.set_active_cap(500);
-  queue.set_active(499);
-  EXPECT_EQ(WaitingSession(Claims(110), queue, kNow)->eta_s(), 2U);
-  queue.set_active(500);
-  EXPECT_EQ(WaitingSession(Claims(110), queue, kNow)->eta_s(), 10U);
-  queue.set_admitted_per_s(0);
-  EXPECT_EQ(WaitingSession(Claims(110), queue, kNow)->eta_s(), 2U);
+TEST(WaitingSessionTest, TheEstimateCountsWithThePaceThatTheQueueTells) {
+  EXPECT_EQ(WaitingSession(Claims(110), HeadAt(10, 10), kNow)->eta_s(), 10U);
+  EXPECT_EQ(WaitingSession(Claims(111), HeadAt(10, 10), kNow)->eta_s(), 11U);
+}
+
+TEST(WaitingSessionTest, AQueueThatIsNotOpenIsToldWithTheTimeOfItsOpening) {
+  gateway::Head head = HeadAt(10, 10);
+  head.queue.set_state(queue::v1::PAUSED);
+  head.queue.set_opens_at_ms(ToUnixMs(kNow) + 30'000);
+  const auto session = WaitingSession(Claims(110), head, kNow);
+  EXPECT_EQ(session->queue_state(), queue::v1::PAUSED);
+  EXPECT_EQ(session->opens_at_ms(), ToUnixMs(kNow) + 30'000);
+  EXPECT_EQ(session->eta_s(), 40U);
+  EXPECT_EQ(session->position(), 100U);
+}
+
+TEST(WaitingSessionTest, BeforeTheDrawNobodyWhomItConcernsHasAPlace) {
+  gateway::Head head = HeadAt(0, 10);
+  head.queue.set_state(queue::v1::PREQUEUE);
+  head.queue.mutable_draw()->set_first(5);
+  EXPECT_EQ(WaitingSession(Claims(5), head, kNow)->position(), 5U);
+  const auto session = WaitingSession(Claims(6), head, kNow);
+  EXPECT_EQ(session->position(), 0U);
+  EXPECT_EQ(session->place(), 0U);
+  EXPECT_EQ(session->eta_s(), 0U);
+  EXPECT_EQ(session->refresh_interval_s(), 20U);
+}
+
+TEST(WaitingSessionTest, AfterTheDrawTheOrderSaysWhoIsWhere) {
+  gateway::Head head = HeadAt(5, 10);
+  queue::v1::Draw& draw = *head.queue.mutable_draw();
+  draw.set_first(5);
+  draw.set_entrants(20);
+  draw.set_drawn_at_ms(1);
+  const auto order = std::make_shared<const auth::Shuffle>("seed", 5, 20);
+  head.order = order;
+  for (uint64_t sequence = 6; sequence <= 25; ++sequence) {
+    const auto session = WaitingSession(Claims(sequence), head, kNow);
+    EXPECT_EQ(session->place(), order->PlaceOf(sequence));
+    EXPECT_EQ(session->position(), order->PlaceOf(sequence) - 5);
+  }
+  EXPECT_EQ(WaitingSession(Claims(26), head, kNow)->position(), 21U);
+  EXPECT_EQ(WaitingSession(Claims(26), head, kNow)->place(), 0U);
+  head.queue.set_head_sequence(6);
+  EXPECT_EQ(WaitingSession(Claims(order->NumberAt(6)), head, kNow), std::nullopt) << "it is their turn";
 }
 
 TEST(WaitingSessionTest, AskAgainSoonNearTheFrontAndSeldomFarBehind) {
-  EXPECT_EQ(WaitingSession(Claims(15), Head(10, 1), kNow)->refresh_interval_s(), 1U);
-  EXPECT_EQ(WaitingSession(Claims(60), Head(10, 1), kNow)->refresh_interval_s(), 10U);
-  EXPECT_EQ(WaitingSession(Claims(1'000'000), Head(10, 1), kNow)->refresh_interval_s(), 20U);
+  EXPECT_EQ(WaitingSession(Claims(15), HeadAt(10, 1), kNow)->refresh_interval_s(), 1U);
+  EXPECT_EQ(WaitingSession(Claims(60), HeadAt(10, 1), kNow)->refresh_interval_s(), 10U);
+  EXPECT_EQ(WaitingSession(Claims(1'000'000), HeadAt(10, 1), kNow)->refresh_interval_s(), 20U);
 }
 
 class WaitingRoomTest : public GatewayTest {
@@ -168,6 +205,83 @@ TEST_F(WaitingRoomTest, JoiningAClosedQueueIs409) {
     return outcome;
   };
   EXPECT_EQ(CodeOf(Call("POST", "/v1/shows/1/queue")), "queue_closed");
+}
+
+TEST_F(WaitingRoomTest, ADrawIsTakenOverAndEverybodyMaySeeIt) {
+  const std::string seed(64, 'b');
+  SetHead(0);
+  {
+    const std::scoped_lock lock(mutex_);
+    head_->set_pace_per_s(10);
+    queue::v1::Draw& draw = *head_->mutable_draw();
+    draw.set_commitment(auth::CommitmentTo(seed));
+    draw.set_entrants(30);
+    draw.set_seed(seed);
+    draw.set_drawn_at_ms(1'800'000'000'000);
+  }
+  Options options;
+  options.queue_token = QueueToken("ada", 1, 25);
+  services_.queue.commands.answer = [](const queue::v1::Command&) {
+    return Result<queue::v1::Outcome>(ActiveSession());
+  };
+  const std::string body =
+      PollUntil([&] { return Call("GET", "/v1/queue", {}, options); },
+                [](const auto& answer) {
+                  return answer.body.contains("WAITING") && !answer.body.contains(R"("place":0,)");
+                });
+  const boost::json::value session = boost::json::parse(body);
+  EXPECT_EQ(session.at("number").as_int64(), 25);
+  EXPECT_EQ(session.at("place").as_int64(), static_cast<int64_t>(auth::Shuffle(seed, 0, 30).PlaceOf(25)));
+  EXPECT_EQ(session.at("queue_state").as_string(), "OPEN");
+  options = {};
+  options.user.clear();
+  const boost::json::value view = Json(Call("GET", "/v1/shows/1/queue", {}, options));
+  EXPECT_EQ(view.at("draw").at("seed").as_string(), seed);
+  EXPECT_EQ(view.at("draw").at("entrants").as_int64(), 30);
+  EXPECT_EQ(Call("GET", "/v1/shows/9/queue", {}, options).status, 404);
+}
+
+TEST_F(WaitingRoomTest, AQueueThatNobodyHasTouchedIsOpen) {
+  const std::string body = PollUntil([&] { return Call("GET", "/v1/shows/1/queue"); },
+                                     [](const auto& answer) { return answer.status == 200; });
+  const boost::json::value view = boost::json::parse(body);
+  EXPECT_EQ(view.at("state").as_string(), "OPEN");
+  EXPECT_TRUE(view.at("draw").is_null());
+  EXPECT_TRUE(view.at("opens_at").is_null());
+}
+
+TEST_F(WaitingRoomTest, ATokenOfAnOlderKeyIsExchangedWhileItsHolderWaits) {
+  SetHead(10);
+  queue::v1::TokenClaims claims;
+  claims.set_show_id(1);
+  claims.set_user_id("ada");
+  claims.set_sequence(25);
+  claims.set_expires_at_ms(ToUnixMs(clock_.Now()) + 3'600'000);
+  const auto old_keys = auth::KeyRing::Make({kOldKey});
+  Options options;
+  options.queue_token = old_keys->Sign(claims.SerializeAsString());
+  services_.queue.commands.answer = [](const queue::v1::Command&) {
+    return Result<queue::v1::Outcome>(ActiveSession());
+  };
+  const std::string body = PollUntil([&] { return Call("GET", "/v1/queue", {}, options); },
+                                     [](const auto& answer) { return answer.body.contains("WAITING"); });
+  EXPECT_EQ(boost::json::parse(body).at("token").as_string(), QueueToken("ada", 1, 25));
+}
+
+TEST_F(WaitingRoomTest, WhereThereIsNoQueueAReservationNeedsNoToken) {
+  AnswerReservations(reservation::v1::HELD);
+  SetHead(0);
+  {
+    const std::scoped_lock lock(mutex_);
+    head_->set_state(queue::v1::OFF);
+  }
+  Options options;
+  options.key = "k1";
+  const std::string body =
+      PollUntil([&] { return Call("POST", "/v1/reservations", R"({"show_id":"1","seats":[7]})", options); },
+                [](const auto& answer) { return answer.status == 201; });
+  EXPECT_THAT(body, testing::HasSubstr("HELD"));
+  EXPECT_EQ(commands_.back().reserve().queue_token(), "");
 }
 
 TEST_F(WaitingRoomTest, AStreamTellsTheSessionAndEndsWithIt) {

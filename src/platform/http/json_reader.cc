@@ -380,6 +380,14 @@ bool ObjectReader::IsString(std::string_view name) const {
   return false;
 }
 
+bool ObjectReader::IsNull(std::string_view name) const {
+  for (const JsonNode* node = object_ != nullptr ? object_->first : nullptr; node != nullptr;
+       node = node->next) {
+    if (node->key == name) return node->type == JsonNode::Type::kNull;
+  }
+  return false;
+}
+
 std::vector<std::string_view> ObjectReader::Names() const {
   std::vector<std::string_view> names;
   for (const JsonNode* node = object_ != nullptr ? object_->first : nullptr; node != nullptr;

@@ -62,6 +62,8 @@ class ObjectReader {
   // Whether the field is there and a string: for what may come as text or as a number. Does not count as
   // having read it.
   [[nodiscard]] bool IsString(std::string_view name) const;
+  // Whether the field is there and null. Does not count as having read it.
+  [[nodiscard]] bool IsNull(std::string_view name) const;
   // The names of all fields, in order: for an object whose keys are data.
   [[nodiscard]] std::vector<std::string_view> Names() const;
   // Reads a field of any type and forgets it.

@@ -1,0 +1,174 @@
+#include "bench/waiting.h"
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "base/random.h"
+#include "bench/http_load.h"
+#include "bench/response_scan.h"
+#include "bench/shop.h"
+
+namespace boxoffice::bench {
+namespace {
+
+namespace json = boost::json;
+
+constexpr size_t kBuyers = 1'000'000;
+constexpr std::chrono::seconds kRounds{5};
+constexpr std::string_view kAdmission = R"({"rate_per_s":1000,"active_cap":1000000,"state":"OPEN"})";
+
+double Millis(std::chrono::nanoseconds value) {
+  return std::chrono::duration<double, std::milli>(value).count();
+}
+
+struct Request {
+  std::function<void(std::string& out, uint64_t tag)> append;
+  std::function<bool(const Answer& answer)> good;
+};
+
+// Sends the requests 0 … count - 1, or any number of them for `limit`.
+WaitingPhase RunPhase(const SystemProcess& system, HttpLoad& load, std::string name, size_t count,
+                      std::chrono::seconds limit, const Request& request) {
+  WaitingPhase phase;
+  phase.name = std::move(name);
+  const CpuTime cpu = system.Cpu();
+  const auto start = SteadyClock::now();
+  uint64_t next = 0;
+  LoadPlan plan;
+  if (limit.count() > 0) plan.until = start + limit;
+  plan.ask = [&](std::string& out, uint64_t& tag) {
+    if (limit.count() == 0 && next == count) return false;
+    tag = next++ % count;
+    request.append(out, tag);
+    return true;
+  };
+  plan.take = [&](const Answer& answer) {
+    ++phase.requests;
+    phase.latency.Record(answer.latency);
+    if (!request.good(answer)) ++phase.errors;
+  };
+  load.Run(plan);
+  phase.elapsed = SteadyClock::now() - start;
+  phase.system_cpu = system.Cpu() - cpu;
+  return phase;
+}
+
+Result<HistogramTotals> QueueTransactions(Shop& shop) {
+  BOXOFFICE_ASSIGN(const std::string metrics, shop.Metrics());
+  return ReadHistograms(metrics, "boxoffice_batch_run_seconds", "executor")["queue"];
+}
+
+}  // namespace
+
+double WaitingPhase::PerSecond() const {
+  return static_cast<double>(requests) / std::max(1e-9, std::chrono::duration<double>(elapsed).count());
+}
+
+uint64_t WaitingMeasurement::Errors() const {
+  uint64_t sum = 0;
+  for (const WaitingPhase& phase : phases) sum += phase.errors;
+  return sum;
+}
+
+Result<WaitingMeasurement> RunWaiting(const ScenarioOptions& options) {
+  WaitingMeasurement measurement;
+  measurement.buyers = options.buyers != 0 ? options.buyers : kBuyers;
+  measurement.connections = options.connections;
+  const std::chrono::seconds seconds(options.seconds);
+  BOXOFFICE_ASSIGN(const SystemProcess system, SystemProcess::Start(options.program, options.data_root));
+  BOXOFFICE_ASSIGN(const auto load, HttpLoad::Connect(system.port(), options.connections));
+  BOXOFFICE_ASSIGN(Shop shop, Shop::Open(system, *load));
+  BOXOFFICE_ASSIGN(const std::string show, shop.CreateShow());
+  BOXOFFICE_TRY(shop.SetQueue(show, R"({"state":"PREQUEUE"})"));
+  BOXOFFICE_ASSIGN(std::vector<Buyer> buyers, shop.NewBuyers(measurement.buyers));
+
+  const auto add = [&](std::string name, std::chrono::seconds limit, const Request& request) {
+    measurement.phases.push_back(RunPhase(system, *load, std::move(name), buyers.size(), limit, request));
+  };
+  const Request nothing{[](std::string& out, uint64_t) { AppendRequest(out, "GET", "/healthz", "", "", ""); },
+                        [](const Answer& answer) { return answer.status == 200; }};
+  add("empty", seconds, nothing);
+  const int64_t before = system.PeakMemory();
+  const std::string path = fmt::format("/v1/shows/{}/queue", show);
+  add("join", std::chrono::seconds(0),
+      {[&](std::string& out, uint64_t tag) { AppendRequest(out, "POST", path, buyers[tag].jwt, "", ""); },
+       [&](const Answer& answer) {
+         buyers[answer.tag].queue_token = FindJsonText(answer.body, "token");
+         return answer.status == 200;
+       }});
+  measurement.bytes_each =
+      static_cast<double>(system.PeakMemory() - before) / static_cast<double>(buyers.size());
+  SeededRandom random(1);
+  const Request poll{[&](std::string& out, uint64_t) {
+                       const Buyer& buyer = buyers[random.Below(buyers.size())];
+                       AppendRequest(out, "GET", "/v1/queue", buyer.jwt,
+                                     fmt::format("X-Queue-Token: {}\r\n", buyer.queue_token), "");
+                     },
+                     [](const Answer& answer) { return answer.status == 200; }};
+  add("poll before the draw", seconds, poll);
+
+  const auto opening = SteadyClock::now();
+  BOXOFFICE_TRY(shop.SetQueue(show, std::string(kAdmission)));
+  measurement.draw_ms = Millis(SteadyClock::now() - opening);
+  BOXOFFICE_ASSIGN(const HistogramTotals rounds_before, QueueTransactions(shop));
+  std::this_thread::sleep_for(kRounds);
+  BOXOFFICE_ASSIGN(const HistogramTotals rounds_after, QueueTransactions(shop));
+  const HistogramTotals rounds{.sum = rounds_after.sum - rounds_before.sum,
+                               .count = rounds_after.count - rounds_before.count};
+  measurement.round_ms = rounds.Mean() * 1'000;
+  add("poll after the draw", seconds, poll);
+  add("empty again", seconds, nothing);
+  BOXOFFICE_ASSIGN(measurement.audit, shop.Audit());
+  return measurement;
+}
+
+std::string RenderTable(const WaitingMeasurement& m) {
+  std::string text;
+  auto sink = std::back_inserter(text);
+  fmt::format_to(sink, "\nwaiting: {} people in one show, {} connections, {} CPUs\n", m.buyers, m.connections,
+                 std::thread::hardware_concurrency());
+  const double empty = m.phases.front().PerSecond();
+  for (const WaitingPhase& phase : m.phases) {
+    const auto each = std::max<uint64_t>(1, phase.requests);
+    fmt::format_to(
+        sink,
+        "  {:<21} {:>7.0f}/s  {:.2f} of empty  p50 {:.1f} ms  p99 {:.1f} ms  system {:.1f} us each  "
+        "errors {}\n",
+        phase.name, phase.PerSecond(), phase.PerSecond() / std::max(1.0, empty),
+        Millis(phase.latency.Percentile(0.5)), Millis(phase.latency.Percentile(0.99)),
+        static_cast<double>(phase.system_cpu.count()) / static_cast<double>(each), phase.errors);
+  }
+  fmt::format_to(sink, "  memory each           {:.0f} bytes\n", m.bytes_each);
+  fmt::format_to(sink, "  draw                  {:.0f} ms\n", m.draw_ms);
+  fmt::format_to(sink, "  round of admission    {:.2f} ms\n", m.round_ms);
+  fmt::format_to(sink, "  audit                 {} in {:.1f} s\n", m.audit.ok ? "clean" : "NOT CLEAN",
+                 Millis(m.audit.took) / 1'000);
+  return text;
+}
+
+std::string RenderJson(const WaitingMeasurement& m) {
+  json::array phases;
+  for (const WaitingPhase& phase : m.phases) {
+    phases.push_back(json::object{{"name", phase.name},
+                                  {"per_s", phase.PerSecond()},
+                                  {"requests", phase.requests},
+                                  {"errors", phase.errors},
+                                  {"p50_ms", Millis(phase.latency.Percentile(0.5))},
+                                  {"p99_ms", Millis(phase.latency.Percentile(0.99))},
+                                  {"system_cpu_us", phase.system_cpu.count()}});
+  }
+  const json::object report{{"scenario", "waiting"},       {"cpus", std::thread::hardware_concurrency()},
+                            {"buyers", m.buyers},          {"connections", m.connections},
+                            {"phases", std::move(phases)}, {"bytes_each", m.bytes_each},
+                            {"draw_ms", m.draw_ms},        {"round_ms", m.round_ms},
+                            {"audit_ok", m.audit.ok}};
+  return json::serialize(report);
+}
+
+}  // namespace boxoffice::bench

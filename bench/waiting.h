@@ -1,0 +1,45 @@
+// The scenario of a long line: a million people join one show's queue before its sale, ask for their place,
+// are drawn and admitted, against an empty answer of the same server. Ends in the audit.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "bench/histogram.h"
+#include "bench/scenario.h"
+
+namespace boxoffice::bench {
+
+// One kind of request, in a closed loop.
+struct WaitingPhase {
+  std::string name;
+  uint64_t requests = 0;
+  uint64_t errors = 0;
+  std::chrono::nanoseconds elapsed{0};
+  Histogram latency;
+  CpuTime system_cpu{0};
+  [[nodiscard]] double PerSecond() const;
+};
+
+struct WaitingMeasurement {
+  size_t buyers = 0;
+  size_t connections = 0;
+  std::vector<WaitingPhase> phases;  // the empty answer first
+  double bytes_each = 0;             // by which the system's memory grew, caches of the store and all
+  double draw_ms = 0;                // from asking for the opening to its answer
+  double round_ms = 0;               // of admission while the rest waits: the mean transaction of the queue
+  AuditVerdict audit;
+  [[nodiscard]] uint64_t Errors() const;
+};
+
+// `options.buyers` join (0: 1,000,000); what is asked again and again is asked for `options.seconds`. Errors:
+// as RunSale.
+[[nodiscard]] Result<WaitingMeasurement> RunWaiting(const ScenarioOptions& options);
+
+[[nodiscard]] std::string RenderTable(const WaitingMeasurement& measurement);
+[[nodiscard]] std::string RenderJson(const WaitingMeasurement& measurement);
+
+}  // namespace boxoffice::bench
