@@ -97,9 +97,9 @@ Result<std::pair<ReservationId, PaymentFact>> ToFact(payment::v1::Payment&& row)
   const auto id = ReservationId::FromBytes(row.reservation_id());
   const auto state = ToState(row.state());
   if (!id || !state) return Malformed("a payment's reservation_id or state");
-  return std::pair(*id,
-                   PaymentFact{row.attempt(), *state, std::move(*row.mutable_user_id()), row.money().amount(),
-                               row.money().currency(), std::move(*row.mutable_resolution())});
+  return std::pair(*id, PaymentFact{row.attempt(), *state, std::move(*row.mutable_user_id()),
+                                    row.money().amount(), row.money().currency(),
+                                    std::move(*row.mutable_resolution()), row.refunded(), row.refunding()});
 }
 
 template <typename Fact, typename Rows>

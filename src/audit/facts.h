@@ -69,6 +69,8 @@ struct PaymentFact {
   int64_t amount = 0;
   std::string currency;
   std::string resolution;  // with kCancelled: never_sent, voided, refunded; empty: not certain yet
+  int64_t refunded = 0;    // given back in parts; what is left of an approved one is approved
+  int64_t refunding = 0;   // asked for, and not certain yet
 };
 
 // A seat that has an owner.

@@ -189,6 +189,16 @@ class CaseCheck {
   void CheckPaymentOnce() {
     if (CountApproved() > 1)
       Add(Invariant::kPaymentOnce, fmt::format("{} payments are APPROVED", CountApproved()));
+    for (const PaymentFact& payment : case_.payments) {
+      if (payment.refunded >= 0 && payment.refunding >= 0 &&
+          payment.refunded + payment.refunding <= payment.amount) {
+        continue;
+      }
+      Add(Invariant::kPaymentOnce,
+          fmt::format("{} {} were given back, or may be, of {} approved",
+                      payment.refunded + payment.refunding, payment.currency, payment.amount),
+          {"user:" + payment.user_id});
+    }
     for (size_t i = 1; i < case_.payments.size(); ++i) {
       if (case_.payments[i].attempt == case_.payments[i - 1].attempt) {
         Add(Invariant::kPaymentOnce, fmt::format("attempt {} has two payments", case_.payments[i].attempt));
@@ -290,7 +300,8 @@ class CaseCheck {
           {"user:" + reservation.user_id});
     }
     const bool approved = std::ranges::any_of(case_.payments, [&](const PaymentFact& payment) {
-      return payment.state == PaymentState::kApproved && payment.amount == reservation.amount &&
+      return payment.state == PaymentState::kApproved && payment.refunding == 0 &&
+             payment.amount - payment.refunded == reservation.amount &&
              payment.currency == reservation.currency;
     });
     if (!approved) Add(Invariant::kConfirmedComplete, "no payment of its amount is APPROVED");

@@ -164,6 +164,15 @@ TEST(Invariant3, AnEarlierAttemptThatWasCancelledIsFine) {
   EXPECT_THAT(Judge(facts), IsEmpty());
 }
 
+TEST(Invariant3, MoreGivenBackThanWasApprovedIsFound) {
+  Case facts = Confirmed();
+  facts.payments[0].refunded = 301;
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kPaymentOnce, "user:mina"));
+  facts.payments[0].refunded = 200;
+  facts.payments[0].refunding = 101;
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kPaymentOnce, "user:mina"));
+}
+
 TEST(Invariant4, ASeatThatIsSoldToAnotherIsFound) {
   Case facts = Confirmed();
   facts.seats.pop_back();
@@ -214,6 +223,20 @@ TEST(Invariant5, AnApprovalOfAnotherAmountIsFound) {
   Case facts = Confirmed();
   facts.payments[0].amount = 299;
   EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
+}
+
+// A reservation from which seats were given back.
+TEST(Invariant5, WhatIsLeftOfADebitAndAPaymentAfterPartsIsTheAmount) {
+  Case facts = Confirmed();
+  facts.payments[0].amount = 400;
+  facts.payments[0].refunded = 100;
+  facts.debits = {{"mina", "KRW", 400, 100, 1}};
+  EXPECT_THAT(Judge(facts), IsEmpty());
+  facts.payments[0].refunded = 99;
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
+  facts.payments[0].refunded = 0;
+  facts.payments[0].refunding = 100;
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete)) << "it is not certain yet";
 }
 
 TEST(Invariant5, AConfirmedReservationWhoseSeatIsOnlyHeldIsFound) {

@@ -55,13 +55,13 @@ Result<ApiClient> ApiClient::Make(const ApiOptions& options) {
 }
 
 Result<http::ClientResponse> ApiClient::Send(std::string_view method, std::string_view path, std::string body,
-                                             std::optional<std::string> key,
-                                             std::chrono::seconds timeout) const {
+                                             std::optional<std::string> key, std::chrono::seconds timeout,
+                                             std::string_view content_type) const {
   http::ClientRequest request;
   request.method = method;
   request.url = fmt::format("{}{}", url_, path);
   request.headers.emplace_back("Authorization", "Bearer " + token_);
-  if (!body.empty()) request.headers.emplace_back("Content-Type", "application/json");
+  if (!body.empty()) request.headers.emplace_back("Content-Type", std::string(content_type));
   if (method == "POST") {
     SeededRandom random(SystemSeed());
     request.headers.emplace_back("Idempotency-Key",

@@ -29,11 +29,12 @@ class ApiClient {
   // Errors: no_token (neither a token nor a development key), and those of the key's file.
   [[nodiscard]] static Result<ApiClient> Make(const ApiOptions& options);
 
-  // Any status is a success. `path` begins with a slash; a body is sent as JSON. A POST carries an
+  // Any status is a success. `path` begins with a slash; a body is sent as `content_type`. A POST carries an
   // Idempotency-Key: `key`, or a new one. Errors: those of http::FetchBlocking.
-  [[nodiscard]] Result<http::ClientResponse> Send(
-      std::string_view method, std::string_view path, std::string body = {},
-      std::optional<std::string> key = {}, std::chrono::seconds timeout = std::chrono::seconds(60)) const;
+  [[nodiscard]] Result<http::ClientResponse> Send(std::string_view method, std::string_view path,
+                                                  std::string body = {}, std::optional<std::string> key = {},
+                                                  std::chrono::seconds timeout = std::chrono::seconds(60),
+                                                  std::string_view content_type = "application/json") const;
 
  private:
   std::string url_;

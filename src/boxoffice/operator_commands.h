@@ -12,6 +12,9 @@ void AddConcertCommands(CLI::App& app);  // list, get, create
 void AddShowCommands(CLI::App& app);     // list, get, create (imports a plan file), set, seats
 void AddQueueCommands(CLI::App& app);    // list, get, set, pause, resume, close
 void AddSagaCommands(CLI::App& app);     // list, show, retry, undo, park
+void AddWalletCommands(
+    CLI::App& app);  // get, entries, statement, adjust, reverse, freeze, unfreeze, close, export
+void AddPaymentCommands(CLI::App& app);  // list, reconcile
 // All of them.
 void AddOperatorCommands(CLI::App& app);
 

@@ -1,12 +1,16 @@
 #include "boxoffice/rest_command.h"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
 #include <utility>
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "boxoffice/commands.h"
 
@@ -45,16 +49,36 @@ CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::st
   return command;
 }
 
-json::value Ask(const RestOptions& options, std::string_view method, std::string_view path, std::string body,
-                std::optional<std::string> key) {
+http::ClientResponse Fetch(const RestOptions& options, std::string_view method, std::string_view path,
+                           std::string body, std::optional<std::string> key, std::string_view content_type) {
   const auto client = ApiClient::Make(options.api);
   if (!client) ExitCant(client.error());
-  const auto response = client->Send(method, path, std::move(body), std::move(key));
+  auto response =
+      client->Send(method, path, std::move(body), std::move(key), std::chrono::seconds(60), content_type);
   if (!response) ExitCant(response.error());
   if (response->status < 200 || response->status > 299) Refused(options, *response);
-  if (response->body.empty()) return nullptr;
+  return *std::move(response);
+}
+
+void Confirm(bool yes, std::string_view what) {
+  if (yes) return;
+  const auto not_confirmed = [](std::string detail) {
+    ExitCant({Code::kInvalidArgument, "not_confirmed", std::move(detail)});
+  };
+  if (::isatty(STDIN_FILENO) == 0) not_confirmed(fmt::format("{} can't be undone: give --yes", what));
+  fmt::print(stderr, "{} can't be undone. Type yes to go on: ", what);
+  std::array<char, 16> line{};
+  if (std::fgets(line.data(), line.size(), stdin) == nullptr || std::string_view(line.data()) != "yes\n") {
+    not_confirmed("nothing was done");
+  }
+}
+
+json::value Ask(const RestOptions& options, std::string_view method, std::string_view path, std::string body,
+                std::optional<std::string> key) {
+  const http::ClientResponse response = Fetch(options, method, path, std::move(body), std::move(key));
+  if (response.body.empty()) return nullptr;
   boost::system::error_code error;
-  json::value answer = json::parse(response->body, error);
+  json::value answer = json::parse(response.body, error);
   if (error) ExitCant({Code::kUnknown, "answer_malformed", "the answer is not JSON: is this a Boxoffice?"});
   return answer;
 }

@@ -26,6 +26,11 @@ struct RestOptions {
 CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::string& description,
                          std::function<void(const RestOptions&)> run);
 
+// The answer to one request as it came; refusals and failures as with Ask.
+[[nodiscard]] http::ClientResponse Fetch(const RestOptions& options, std::string_view method,
+                                         std::string_view path, std::string body = {},
+                                         std::optional<std::string> key = {},
+                                         std::string_view content_type = "application/json");
 // The answer to one request as JSON (null if it has no body). A refusal ends the command with kExitNo; no
 // access, or no answer, with kExitCant; both say why.
 [[nodiscard]] boost::json::value Ask(const RestOptions& options, std::string_view method,
@@ -43,6 +48,10 @@ inline constexpr size_t kMaxListed = 10'000;
 // With --json the answer as it came, otherwise a table of these members of its items: "HEADING=member".
 void PrintList(const RestOptions& options, const boost::json::object& list,
                const std::vector<std::string>& columns);
+// Asks on a terminal whether to go on with what can't be undone, and ends the command with kExitCant unless
+// the answer is yes; without a terminal there must have been --yes.
+void Confirm(bool yes, std::string_view what);
+
 // With --json the answer as it came, otherwise one line for each of these members.
 void PrintObject(const RestOptions& options, const boost::json::value& object,
                  const std::vector<std::string>& members);

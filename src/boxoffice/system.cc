@@ -1,11 +1,13 @@
 #include "boxoffice/system.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "base/check.h"
 #include "gateway/process.h"
 #include "platform/bus/bus_factory.h"
+#include "platform/config/keys.h"
 #include "platform/module/store_url.h"
 #include "services/payment/module.h"
 #include "services/queue/module.h"
@@ -31,24 +33,40 @@ Result<std::unique_ptr<System>> System::Make(SystemConfig config) {
       .listen = {},
       .store_url = module::DefaultStoreUrl(system->config_.data_dir),
       .health = [self = system.get()] { return self->graph_.CheckHealth(); }});
-  system->AddModules();
+  BOXOFFICE_TRY(system->AddModules());
   return system;
 }
 
 System::~System() { Stop(std::chrono::milliseconds(0)); }
 
+namespace {
+
+// A service's configuration by the environment.
+template <typename Config>
+Result<Config> FromEnvironment(void (*add_keys)(config::Keys&, Config&)) {
+  Config config;
+  config::Keys keys;
+  add_keys(keys, config);
+  BOXOFFICE_TRY(keys.Load(std::nullopt, [](const char* name) -> const char* { return std::getenv(name); }));
+  return config;
+}
+
+}  // namespace
+
 template <typename Service, typename Config>
-void System::AddService() {
-  auto service = std::make_unique<Service>(*runtime_, Config{});
+void System::AddService(Config config) {
+  auto service = std::make_unique<Service>(*runtime_, std::move(config));
   services_[std::string(service->name())] = service.get();
   graph_.Add(std::move(service));
 }
 
-void System::AddModules() {
+Result<void> System::AddModules() {
+  BOXOFFICE_ASSIGN(wallet::WalletConfig wallet, FromEnvironment<wallet::WalletConfig>(wallet::AddKeys));
+  BOXOFFICE_ASSIGN(payment::PaymentConfig payment, FromEnvironment<payment::PaymentConfig>(payment::AddKeys));
   AddService<queue::QueueModule, queue::QueueConfig>();
   AddService<seat::SeatModule, seat::SeatConfig>();
-  AddService<wallet::WalletModule, wallet::WalletConfig>();
-  AddService<payment::PaymentModule, payment::PaymentConfig>();
+  AddService<wallet::WalletModule>(std::move(wallet));
+  AddService<payment::PaymentModule>(std::move(payment));
   AddService<reservation::ReservationModule, reservation::ReservationConfig>();
   AddService<ranking::RankingModule, ranking::RankingConfig>();
   AddService<relay::RelayModule, relay::RelayConfig>();
@@ -57,6 +75,7 @@ void System::AddModules() {
   config.address = config_.address;
   config.port = config_.port;
   gateway_ = &gateway::AddGateway(graph_, *runtime_, std::move(config), audit::AuditConfig{});
+  return {};
 }
 
 Result<void> System::Start() { return graph_.Start(); }

@@ -35,7 +35,9 @@ struct SystemConfig {
 // Start and Stop from one thread.
 class System {
  public:
-  // Opens the bus and makes the modules. Errors: database_unavailable, schema_newer.
+  // Opens the bus and makes the modules. What binds wallet and payment to the world outside (limits, an
+  // acquirer) comes from the environment, by the keys that their own processes have. Errors: config,
+  // database_unavailable, schema_newer.
   [[nodiscard]] static Result<std::unique_ptr<System>> Make(SystemConfig config);
   ~System();
 
@@ -54,9 +56,10 @@ class System {
 
  private:
   explicit System(SystemConfig config) : config_(std::move(config)) {}
-  void AddModules();
+  // Error: config, of a variable of the environment.
+  [[nodiscard]] Result<void> AddModules();
   template <typename Service, typename Config>
-  void AddService();
+  void AddService(Config config = {});
 
   const SystemConfig config_;
   const SystemClock clock_;

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "boxoffice/outbox/v1/outbox.grpc.pb.h"
+#include "boxoffice/payment/v1/payment.grpc.pb.h"
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "boxoffice/ranking/v1/ranking.grpc.pb.h"
 #include "boxoffice/relay/v1/relay.grpc.pb.h"
@@ -60,13 +61,15 @@ class Backends {
         reservation_peer_(MakePeer("reservation", metrics)),
         seat_peer_(MakePeer("seat", metrics)),
         wallet_peer_(MakePeer("wallet", metrics)),
+        payment_peer_(MakePeer("payment", metrics)),
         queue(queue_peer_, slot_, &queue::v1::QueueService::NewStub),
         seat(seat_peer_, slot_, &seat::v1::SeatService::NewStub),
         reservation(reservation_peer_, slot_, &reservation::v1::ReservationService::NewStub),
         wallet(wallet_peer_, slot_, &wallet::v1::WalletService::NewStub),
+        payment(payment_peer_, slot_, &payment::v1::PaymentService::NewStub),
         ranking(MakePeer("ranking", metrics), slot_, &ranking::v1::RankingService::NewStub),
         relay(MakePeer("relay", metrics), slot_, &relay::v1::RelayService::NewStub),
-        outboxes(MakeOutboxes(metrics)),
+        outboxes(MakeOutboxes()),
         queue_commands_(MakeCommands<QueueCommands>(queue_peer_, &queue::v1::QueueService::NewStub, metrics)),
         reservation_commands_(MakeCommands<ReservationCommands>(
             reservation_peer_, &reservation::v1::ReservationService::NewStub, metrics)),
@@ -128,13 +131,12 @@ class Backends {
   using ReservationCommands = rpc::CommandPeer<reservation::v1::CommandBatch, reservation::v1::OutcomeBatch>;
   using WalletCommands = rpc::CommandPeer<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch>;
 
-  std::vector<Outbox> MakeOutboxes(obs::Registry& metrics) {
+  std::vector<Outbox> MakeOutboxes() {
     std::vector<Outbox> outboxes;
-    const std::pair<const char*, std::shared_ptr<rpc::Peer>> peers[] = {
-        {"seat", seat_peer_},
-        {"reservation", reservation_peer_},
-        {"wallet", wallet_peer_},
-        {"payment", MakePeer("payment", metrics)}};
+    const std::pair<const char*, std::shared_ptr<rpc::Peer>> peers[] = {{"seat", seat_peer_},
+                                                                        {"reservation", reservation_peer_},
+                                                                        {"wallet", wallet_peer_},
+                                                                        {"payment", payment_peer_}};
     for (const auto& [service, peer] : peers) {
       outboxes.push_back({service, std::make_unique<rpc::Stubs<outbox::v1::OutboxService::Stub>>(
                                        peer, slot_, &outbox::v1::OutboxService::NewStub)});
@@ -183,12 +185,14 @@ class Backends {
   const std::shared_ptr<rpc::Peer> reservation_peer_;
   const std::shared_ptr<rpc::Peer> seat_peer_;
   const std::shared_ptr<rpc::Peer> wallet_peer_;
+  const std::shared_ptr<rpc::Peer> payment_peer_;
 
  public:
   const rpc::Stubs<queue::v1::QueueService::Stub> queue;
   const rpc::Stubs<seat::v1::SeatService::Stub> seat;
   const rpc::Stubs<reservation::v1::ReservationService::Stub> reservation;
   const rpc::Stubs<wallet::v1::WalletService::Stub> wallet;
+  const rpc::Stubs<payment::v1::PaymentService::Stub> payment;
   const rpc::Stubs<ranking::v1::RankingService::Stub> ranking;
   const rpc::Stubs<relay::v1::RelayService::Stub> relay;
   // Of the services that publish events.

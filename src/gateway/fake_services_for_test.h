@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "boxoffice/outbox/v1/outbox.grpc.pb.h"
+#include "boxoffice/payment/v1/payment.grpc.pb.h"
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "boxoffice/ranking/v1/ranking.grpc.pb.h"
 #include "boxoffice/relay/v1/relay.grpc.pb.h"
@@ -70,6 +71,16 @@ struct FakeWallet final : wallet::v1::WalletService::CallbackService {
   }
   BOXOFFICE_FAKE(GetWallet, wallet::v1, GetWalletRequest, Wallet)
   BOXOFFICE_FAKE(ListEntries, wallet::v1, ListEntriesRequest, ListEntriesResponse)
+  BOXOFFICE_FAKE(GetStatement, wallet::v1, GetStatementRequest, Statement)
+  BOXOFFICE_FAKE(ExportLedger, wallet::v1, ExportLedgerRequest, ExportLedgerResponse)
+};
+
+struct FakePayment final : payment::v1::PaymentService::CallbackService {
+  FakePayment();
+  ~FakePayment() override;
+  BOXOFFICE_FAKE(ListPayments, payment::v1, ListPaymentsRequest, ListPaymentsResponse)
+  BOXOFFICE_FAKE(ReceiveWebhook, payment::v1, ReceiveWebhookRequest, ReceiveWebhookResponse)
+  BOXOFFICE_FAKE(ReconcileSettlement, payment::v1, ReconcileSettlementRequest, SettlementReport)
 };
 
 struct FakeRanking final : ranking::v1::RankingService::CallbackService {
@@ -113,7 +124,7 @@ class FakeServices {
     Serve(seat_host_, seat, {&seat_outbox});
     Serve(reservation_host_, reservation, {&reservation_outbox});
     Serve(wallet_host_, wallet, {&wallet_outbox});
-    Serve(payment_host_, payment_outbox);
+    Serve(payment_host_, payment, {&payment_outbox});
     Serve(ranking_host_, ranking);
     Serve(relay_host_, relay);
   }
@@ -134,6 +145,7 @@ class FakeServices {
   FakeSeat seat;
   FakeReservation reservation;
   FakeWallet wallet;
+  FakePayment payment;
   FakeRanking ranking;
   FakeRelay relay;
   FakeOutbox seat_outbox;

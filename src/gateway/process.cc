@@ -61,8 +61,7 @@ void AddKeys(config::Keys& keys, Settings& settings) {
   keys.Duration("audit.interval_ms", settings.audit.every, milliseconds(0), milliseconds(86'400'000),
                 "From one audit to the next; 0: only when it is asked for");
   keys.Path("audit.certificate_file", settings.audit_certificate_file,
-            "With tls.*: PEM of the certificate that the auditor calls with; it may ask payment, the gateway "
-            "may not");
+            "With tls.*: PEM of the certificate that the auditor calls with, as itself");
   keys.Path("audit.key_file", settings.audit_key_file, "PEM of its private key");
 }
 

@@ -92,6 +92,8 @@ void AddRoutes(Routes& routes, Edge& edge) {
   AddCatalogueRoutes(routes, edge);
   AddReservationRoutes(routes, edge);
   AddWalletRoutes(routes, edge);
+  AddPaymentRoutes(routes, edge);
+  AddAdminWalletRoutes(routes, edge);
   AddAdminCatalogueRoutes(routes, edge);
   AddAdminQueueRoutes(routes, edge);
   AddAdminSagaRoutes(routes, edge);

@@ -56,6 +56,8 @@ void AddQueueRoutes(Routes& routes, Edge& edge);
 void AddCatalogueRoutes(Routes& routes, Edge& edge);
 void AddReservationRoutes(Routes& routes, Edge& edge);
 void AddWalletRoutes(Routes& routes, Edge& edge);
+void AddPaymentRoutes(Routes& routes, Edge& edge);
+void AddAdminWalletRoutes(Routes& routes, Edge& edge);
 void AddAdminCatalogueRoutes(Routes& routes, Edge& edge);
 void AddAdminQueueRoutes(Routes& routes, Edge& edge);
 void AddAdminSagaRoutes(Routes& routes, Edge& edge);

@@ -5,6 +5,7 @@
 #include "gateway/refusals.h"
 #include "gateway/render.h"
 #include "gateway/routes.h"
+#include "gateway/wallets.h"
 #include "platform/http/json_reader.h"
 
 namespace boxoffice::gateway {
@@ -12,22 +13,6 @@ namespace {
 
 using http::Request;
 using http::Response;
-
-asio::awaitable<Response> GetWallet(Edge& edge, Request& request, const auth::Principal& caller) {
-  wallet::v1::GetWalletRequest query;
-  query.set_user_id(caller.user);
-  const auto start = [&edge](auto... arguments) { edge.backends.wallet->async()->GetWallet(arguments...); };
-  const Result<wallet::v1::Wallet> wallet =
-      co_await edge.backends.Ask<wallet::v1::Wallet>(query, request.traceparent(), start);
-  if (!wallet) co_return ServiceFailure(wallet.error());
-  http::JsonWriter writer;
-  writer.BeginObject().Field("user_id", caller.user).Key("balances").BeginArray();
-  for (const money::v1::Money& balance : wallet->balances()) {
-    writer.BeginObject().Field("amount", balance.amount()).Field("currency", balance.currency()).EndObject();
-  }
-  writer.EndArray().EndObject();
-  co_return http::JsonResponse(writer.Take());
-}
 
 Result<money::v1::Money> ReadMoney(const Request& request) {
   http::ObjectReader reader(request.body());
@@ -58,13 +43,7 @@ asio::awaitable<Response> Charge(Edge& edge, Request& request, const auth::Princ
   const Result<wallet::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
   if (!outcome) co_return ServiceFailure(outcome.error());
   const wallet::v1::WalletOutcome& charged = outcome->wallet();
-  if (charged.kind() == wallet::v1::WalletOutcome::MISMATCH)
-    co_return RefusalResponse("idempotency_key_reused");
-  if (charged.kind() != wallet::v1::WalletOutcome::DONE) {
-    boost::json::object members;
-    members["balance"] = charged.balance().amount();
-    co_return RefusalResponse(charged.refusal(), {}, std::move(members));
-  }
+  if (charged.kind() != wallet::v1::WalletOutcome::DONE) co_return WalletRefusal(charged);
   http::JsonWriter writer;
   writer.BeginObject();
   WriteUuid(writer, "entry_id", charged.entry_id());
@@ -73,52 +52,23 @@ asio::awaitable<Response> Charge(Edge& edge, Request& request, const auth::Princ
   co_return http::JsonResponse(writer.Take(), 201);
 }
 
-void WriteEntry(http::JsonWriter& writer, const wallet::v1::Entry& entry) {
-  writer.BeginObject();
-  WriteUuid(writer, "id", entry.id());
-  writer.Field("kind", entry.kind()).Field("amount", entry.money().amount());
-  writer.Field("currency", entry.money().currency()).Field("balance_after", entry.balance_after());
-  WriteUuid(writer, "reservation_id", entry.reservation_id());
-  WriteTime(writer, "created_at", entry.created_at_ms());
-  writer.EndObject();
-}
-
-asio::awaitable<Response> ListEntries(Edge& edge, Request& request, const auth::Principal& caller) {
-  const Result<Page> page = ReadPage(request, "entries");
-  if (!page) co_return FailureResponse(page.error());
-  if (!page->after.empty() && !Uuid::FromBytes(page->after)) co_return RefusalResponse("cursor_invalid");
-  wallet::v1::ListEntriesRequest query;
-  query.set_user_id(caller.user);
-  query.set_limit(page->limit);
-  query.set_before_entry_id(page->after);
-  if (const auto currency = request.query("currency")) {
-    if (!Currency::Parse(*currency))
-      co_return RefusalResponse("parameter_invalid", "field `currency` is like KRW");
-    query.set_currency(std::string(*currency));
-  }
-  const auto start = [&edge](auto... arguments) { edge.backends.wallet->async()->ListEntries(arguments...); };
-  const Result<wallet::v1::ListEntriesResponse> list =
-      co_await edge.backends.Ask<wallet::v1::ListEntriesResponse>(query, request.traceparent(), start);
-  if (!list) co_return ServiceFailure(list.error());
-  std::string next;
-  if (list->more() && !list->entries().empty())
-    next = EncodeCursor("entries", list->entries().rbegin()->id());
-  co_return ListResponse(list->entries(), next, WriteEntry);
-}
-
 }  // namespace
 
 void AddWalletRoutes(Routes& routes, Edge& edge) {
   using http::Method;
   routes.Buyer(Method::kGet, "/v1/wallet", [&edge](Request& request, const auth::Principal& caller) {
-    return GetWallet(edge, request, caller);
+    return AnswerWallet(edge, request, caller.user, Audience::kBuyer);
   });
   routes.Buyer(Method::kPost, "/v1/wallet/charges", [&edge](Request& request, const auth::Principal& caller) {
     return Charge(edge, request, caller);
   });
   routes.Buyer(Method::kGet, "/v1/wallet/entries", [&edge](Request& request, const auth::Principal& caller) {
-    return ListEntries(edge, request, caller);
+    return AnswerEntries(edge, request, caller.user, Audience::kBuyer);
   });
+  routes.Buyer(Method::kGet, "/v1/wallet/statement",
+               [&edge](Request& request, const auth::Principal& caller) {
+                 return AnswerStatement(edge, request, caller.user);
+               });
 }
 
 }  // namespace boxoffice::gateway

@@ -44,6 +44,8 @@ MOST = {
                 "annotations": {"nginx.ingress.kubernetes.io/proxy-buffering": "off"}},
     "services": {
         **{service: {"store": {"value": f"postgresql://{service}:{SECRETS[0]}@db/{service}"}} for service in STORED},
+        "payment": {"store": {"value": f"postgresql://payment:{SECRETS[0]}@db/payment"},
+                    "config": {"acquirer": {"url": "https://acquirer.example/v1"}}},
         "relay": {"store": {"existingSecret": "relay-store", "key": "url"}, "autoscaling": {"enabled": True},
                   "nodeSelector": {"disk": "ssd"}, "tolerations": [{"operator": "Exists"}],
                   "affinity": {"nodeAffinity": {}}, "podAnnotations": {"prometheus.io/scrape": "false"},
@@ -323,6 +325,14 @@ class ChartTest(unittest.TestCase):
                 continue
             expected = ports[store.get(service, "")] | ({9092} if service in edges()[1] else set())
             self.assertEqual(outside, expected | ({80, 443} if service == "relay" else set()), service)
+
+    def test_payment_is_let_out_to_an_acquirer_that_it_is_told_of(self):
+        def outside(release):
+            rules = release.of("NetworkPolicy", "payment")["spec"]["egress"]
+            return {port["port"] for rule in rules for port in rule["ports"]}
+
+        self.assertNotIn(443, outside(self.least))
+        self.assertIn(443, outside(self.most))
 
     def test_what_is_alone_is_never_two(self):
         """Its replicas, as a new one comes, are as many as its values say."""

@@ -7,6 +7,7 @@
 #include <grpcpp/client_context.h>
 
 #include "base/check.h"
+#include "boxoffice/payment/v1/payment.grpc.pb.h"
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "boxoffice/reservation/v1/reservation.grpc.pb.h"
 #include "boxoffice/seat/v1/seat.grpc.pb.h"
@@ -15,7 +16,6 @@
 #include "platform/module/store_url.h"
 #include "platform/obs/log.h"
 #include "platform/rpc/status.h"
-#include "services/payment/module.h"
 #include "services/queue/module.h"
 #include "services/ranking/module.h"
 #include "services/reservation/participant_client.h"
@@ -114,10 +114,11 @@ struct World::Stubs {
   std::unique_ptr<queue::v1::QueueService::Stub> queue;
   std::unique_ptr<seat::v1::SeatService::Stub> seat;
   std::unique_ptr<wallet::v1::WalletService::Stub> wallet;
+  std::unique_ptr<payment::v1::PaymentService::Stub> payment;
   std::unique_ptr<reservation::v1::ReservationService::Stub> reservation;
 };
 
-World::World(milliseconds lease) {
+World::World(milliseconds lease, payment::PaymentConfig payment) {
   obs::SetLogLevel(obs::Level::kError);
   bus::SqliteBusConfig bus_config;
   bus_config.file = dir_.path() / "bus.db";
@@ -133,12 +134,13 @@ World::World(milliseconds lease) {
                           .store_url = module::DefaultStoreUrl(dir_.path()),
                           .health = {}});
   std::filesystem::create_directories(dir_.path() / "keys");
-  AddModules(lease);
+  AddModules(lease, std::move(payment));
   const auto started = graph_.Start();
   CHECK(started.has_value(), "{}", started.error().detail);
   stubs_.reset(new Stubs{queue::v1::QueueService::NewStub(Channel("queue")),
                          seat::v1::SeatService::NewStub(Channel("seat")),
                          wallet::v1::WalletService::NewStub(Channel("wallet")),
+                         payment::v1::PaymentService::NewStub(Channel("payment")),
                          reservation::v1::ReservationService::NewStub(Channel("reservation"))});
   CreateShow();
 }
@@ -154,11 +156,11 @@ void World::Add(std::unique_ptr<Service> service) {
   graph_.Add(std::move(service));
 }
 
-void World::AddModules(milliseconds lease) {
+void World::AddModules(milliseconds lease, payment::PaymentConfig payment) {
   Add(std::make_unique<queue::QueueModule>(*runtime_, queue::QueueConfig{.tick_interval = milliseconds(10)}));
   Add(std::make_unique<seat::SeatModule>(*runtime_, seat::SeatConfig{}));
   Add(std::make_unique<wallet::WalletModule>(*runtime_, wallet::WalletConfig{}));
-  Add(std::make_unique<payment::PaymentModule>(*runtime_, payment::PaymentConfig{}));
+  Add(std::make_unique<payment::PaymentModule>(*runtime_, std::move(payment)));
   Add(std::make_unique<ranking::RankingModule>(*runtime_, ranking::RankingConfig{}));
   reservation::ReservationConfig config;
   config.service = HastyReservations(lease);
@@ -298,6 +300,25 @@ reservation::v1::Reservation World::Get(const std::string& id) {
   Prepare(context);
   ExpectOk(stubs_->reservation->GetReservation(&context, request, &reservation));
   return reservation;
+}
+
+World::WebhookAnswer World::ReceiveWebhook(const payment::v1::ReceiveWebhookRequest& request) {
+  payment::v1::ReceiveWebhookResponse response;
+  grpc::ClientContext context;
+  Prepare(context);
+  const grpc::Status status = stubs_->payment->ReceiveWebhook(&context, request, &response);
+  return status.ok() ? WebhookAnswer{"", response.effect()}
+                     : WebhookAnswer{rpc::FromStatus(status).reason, ""};
+}
+
+std::vector<payment::v1::Payment> World::PaymentsOf(const std::string& reservation_id) {
+  payment::v1::ListPaymentsRequest request;
+  request.set_reservation_id(reservation_id);
+  payment::v1::ListPaymentsResponse response;
+  grpc::ClientContext context;
+  Prepare(context);
+  ExpectOk(stubs_->payment->ListPayments(&context, request, &response));
+  return {response.payments().begin(), response.payments().end()};
 }
 
 int64_t World::BalanceOf(const std::string& user_id) {

@@ -13,12 +13,14 @@
 #include "audit/module.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "boxoffice/payment/v1/payment.pb.h"
 #include "boxoffice/reservation/v1/reservation.pb.h"
 #include "platform/bus/bus.h"
 #include "platform/module/module.h"
 #include "platform/module/service_module.h"
 #include "platform/obs/metrics.h"
 #include "saga/faults.h"
+#include "services/payment/module.h"
 #include "services/reservation/module.h"
 #include "testing/temp_dir.h"
 
@@ -47,7 +49,7 @@ class World {
   static constexpr milliseconds kHoldTtl = std::chrono::minutes(10);
 
   // `lease`: of a saga; by default none ends while a test runs.
-  explicit World(milliseconds lease = std::chrono::hours(1));
+  explicit World(milliseconds lease = std::chrono::hours(1), payment::PaymentConfig payment = {});
   ~World();
 
   // Brings the buyers into the show: ACTIVE in its queue. Their tokens, in order.
@@ -72,6 +74,15 @@ class World {
   int64_t BalanceOf(const std::string& user_id);
   std::map<uint32_t, SeatOwner> Owners();
   audit::Verdict Audit();
+  // What a payment provider sends by itself: "" and what the service made of it, or the reason of its
+  // refusal.
+  struct WebhookAnswer {
+    std::string reason;
+    std::string effect;
+  };
+  WebhookAnswer ReceiveWebhook(const payment::v1::ReceiveWebhookRequest& request);
+  std::vector<payment::v1::Payment> PaymentsOf(const std::string& reservation_id);
+  [[nodiscard]] const Clock& clock() const { return clock_; }
   // Which modules say that they can't do their work.
   [[nodiscard]] std::vector<std::string> Unhealthy() const;
 
@@ -80,7 +91,7 @@ class World {
 
  private:
   struct Stubs;
-  void AddModules(milliseconds lease);
+  void AddModules(milliseconds lease, payment::PaymentConfig payment);
   void CreateShow();
   [[nodiscard]] std::shared_ptr<grpc::Channel> Channel(std::string_view service) const;
   template <typename Service>

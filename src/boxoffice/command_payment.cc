@@ -1,0 +1,109 @@
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "boxoffice/commands.h"
+#include "boxoffice/operator_commands.h"
+#include "boxoffice/rest_command.h"
+#include "platform/http/url.h"
+
+namespace boxoffice::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct PaymentOptions {
+  std::string reservation;
+  std::string file;
+  std::string provider;
+  std::string from;
+  std::string until;
+};
+
+void List(const RestOptions& options, const PaymentOptions& payment) {
+  const std::string path =
+      fmt::format("/v1/admin/reservations/{}/payments", http::PercentEncode(payment.reservation));
+  PrintList(options, Ask(options, "GET", path).as_object(),
+            {"ATTEMPT=attempt", "STATE=state", "RESOLUTION=resolution", "AMOUNT=amount", "REFUNDED=refunded",
+             "CURRENCY=currency", "METHOD=method", "CODE=provider_code", "REFERENCE=provider_reference",
+             "LATE=captured_late", "UPDATED=updated_at"});
+}
+
+// One difference with its money in one place each: what a table shows of it.
+json::object Flat(const json::value& difference) {
+  json::object flat = difference.as_object();
+  for (const char* side : {"ours", "theirs"}) {
+    const json::value& money = difference.at(side);
+    flat[side] = money.is_null() ? std::string()
+                                 : fmt::format("{} {}", TextOf(money, "amount"), TextOf(money, "currency"));
+  }
+  return flat;
+}
+
+void PrintReport(const RestOptions& options, const json::value& report) {
+  if (options.json) {
+    PrintObject(options, report, {});
+    return;
+  }
+  PrintObject(options, report, {"lines", "matched", "difference_count"});
+  fmt::print("\n");
+  PrintList(options, {{"items", report.at("totals")}, {"next_cursor", nullptr}},
+            {"OPERATION=operation", "CURRENCY=currency", "OURS=ours", "THEIRS=theirs"});
+  json::array rows;
+  for (const json::value& difference : report.at("differences").as_array()) rows.push_back(Flat(difference));
+  if (rows.empty()) return;
+  fmt::print("\n");
+  PrintList(options, {{"items", std::move(rows)}, {"next_cursor", nullptr}},
+            {"LINE=line", "DIFFERENCE=kind", "OPERATION=operation", "KEY=key", "OURS=ours", "THEIRS=theirs",
+             "DETAIL=detail"});
+}
+
+void Reconcile(const RestOptions& options, const PaymentOptions& payment) {
+  std::ifstream file(payment.file, std::ios::binary);
+  std::stringstream csv;
+  csv << file.rdbuf();
+  if (!file.good() || csv.view().empty()) {
+    ExitCant({Code::kInvalidArgument, "file_unreadable",
+              fmt::format("can't read {}, or it is empty", payment.file)});
+  }
+  std::string path = "/v1/admin/settlements?provider=" + http::PercentEncode(payment.provider);
+  if (!payment.from.empty()) path += "&from=" + http::PercentEncode(payment.from);
+  if (!payment.until.empty()) path += "&until=" + http::PercentEncode(payment.until);
+  const http::ClientResponse response = Fetch(options, "POST", path, csv.str(), std::nullopt, "text/csv");
+  boost::system::error_code error;
+  const json::value report = json::parse(response.body, error);
+  if (error || !report.is_object() || !report.as_object().contains("difference_count")) {
+    ExitCant({Code::kUnknown, "answer_malformed", "the answer is no report: is this a Boxoffice?"});
+  }
+  PrintReport(options, report);
+  if (TextOf(report, "difference_count") != "0") Exit(kExitNo);
+}
+
+}  // namespace
+
+void AddPaymentCommands(CLI::App& app) {
+  CLI::App* group = app.add_subcommand("payment", "Payments: list, reconcile");
+  group->require_subcommand(1);
+  const auto payment = std::make_shared<PaymentOptions>();
+  AddRestCommand(*group, "list", "A reservation's payments, by attempt",
+                 [payment](const RestOptions& options) { List(options, *payment); })
+      ->add_option("RESERVATION", payment->reservation, "The reservation's id")
+      ->required();
+  CLI::App* reconcile =
+      AddRestCommand(*group, "reconcile",
+                     "Compare a provider's settlement file with our payments; exit code 1 if they differ",
+                     [payment](const RestOptions& options) { Reconcile(options, *payment); });
+  reconcile->add_option("FILE", payment->file, "CSV with the columns operation, key, amount and currency")
+      ->required();
+  reconcile->add_option("--provider", payment->provider, "Whose file it is, like http")->required();
+  reconcile->add_option("--from", payment->from,
+                        "The period that the file is of: from, like 2026-11-22T00:00:00Z");
+  reconcile->add_option("--until", payment->until, "Until, not included");
+}
+
+}  // namespace boxoffice::cli

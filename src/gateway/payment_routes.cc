@@ -1,0 +1,157 @@
+// Webhooks of payment providers, and what operators see of payments.
+#include "gateway/edge.h"
+#include "gateway/pages.h"
+#include "gateway/refusals.h"
+#include "gateway/render.h"
+#include "gateway/routes.h"
+#include "gateway/wallets.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr size_t kMaxSettlementBytes = 32 << 20;
+
+// Passed on unread: whether it is believed is the payment service's.
+asio::awaitable<Response> ReceiveWebhook(Edge& edge, Request& request) {
+  payment::v1::ReceiveWebhookRequest query;
+  query.set_provider(request.parameter("provider"));
+  const std::pair<const char*, std::string*> headers[] = {
+      {"webhook-id", query.mutable_webhook_id()},
+      {"webhook-timestamp", query.mutable_webhook_timestamp()},
+      {"webhook-signature", query.mutable_webhook_signature()}};
+  for (const auto& [name, value] : headers) {
+    const auto header = request.header(name);
+    if (!header || header->empty()) {
+      co_return RefusalResponse("webhook_malformed", fmt::format("field `{}` is missing", name));
+    }
+    *value = *header;
+  }
+  if (request.body().empty()) co_return RefusalResponse("webhook_malformed", "field `body` is missing");
+  query.set_body(std::string(request.body()));
+  const auto start = [&edge](auto... arguments) {
+    edge.backends.payment->async()->ReceiveWebhook(arguments...);
+  };
+  const Result<payment::v1::ReceiveWebhookResponse> taken =
+      co_await edge.backends.Ask<payment::v1::ReceiveWebhookResponse>(query, request.traceparent(), start);
+  if (!taken) co_return ServiceFailure(taken.error());
+  Response response;
+  response.status = 204;
+  co_return response;
+}
+
+void WriteMoney(http::JsonWriter& writer, std::string_view name, const money::v1::Money& money,
+                bool there = true) {
+  writer.Key(name);
+  if (!there) {
+    writer.Null();
+    return;
+  }
+  writer.BeginObject().Field("amount", money.amount()).Field("currency", money.currency()).EndObject();
+}
+
+void WritePayment(http::JsonWriter& writer, const payment::v1::Payment& payment) {
+  writer.BeginObject();
+  WriteUuid(writer, "id", payment.id());
+  WriteUuid(writer, "reservation_id", payment.reservation_id());
+  writer.Field("attempt", payment.attempt()).Field("user_id", payment.user_id());
+  writer.Field("amount", payment.money().amount()).Field("currency", payment.money().currency());
+  writer.Field("method", payment.method()).Field("state", payment::v1::PaymentState_Name(payment.state()));
+  writer.Field("resolution", payment.resolution()).Field("provider_code", payment.provider_code());
+  writer.Field("provider_reference", payment.provider_reference());
+  writer.Field("refunded", payment.refunded()).Field("refunding", payment.refunding());
+  writer.Field("captured_late", payment.captured_late()).Key("refunds").BeginArray();
+  for (const payment::v1::Refund& refund : payment.refunds()) {
+    writer.BeginObject();
+    WriteUuid(writer, "saga_id", refund.saga_id());
+    writer.Field("amount", refund.money().amount()).Field("done", refund.done());
+    WriteTime(writer, "created_at", refund.created_at_ms());
+    WriteTime(writer, "updated_at", refund.updated_at_ms());
+    writer.EndObject();
+  }
+  writer.EndArray();
+  WriteTime(writer, "created_at", payment.created_at_ms());
+  WriteTime(writer, "updated_at", payment.updated_at_ms());
+  writer.EndObject();
+}
+
+asio::awaitable<Response> ListPayments(Edge& edge, Request& request) {
+  const Result<ReservationId> reservation = ReservationInPath(request);
+  if (!reservation) co_return FailureResponse(reservation.error());
+  payment::v1::ListPaymentsRequest query;
+  query.set_reservation_id(std::string(reservation->bytes()));
+  const auto start = [&edge](auto... arguments) {
+    edge.backends.payment->async()->ListPayments(arguments...);
+  };
+  const Result<payment::v1::ListPaymentsResponse> list =
+      co_await edge.backends.Ask<payment::v1::ListPaymentsResponse>(query, request.traceparent(), start);
+  if (!list) co_return ServiceFailure(list.error());
+  co_return ListResponse(list->payments(), {}, WritePayment);
+}
+
+void WriteReport(http::JsonWriter& writer, const payment::v1::SettlementReport& report) {
+  writer.BeginObject().Field("lines", report.lines()).Field("matched", report.matched());
+  writer.Field("difference_count", report.difference_count()).Key("differences").BeginArray();
+  for (const auto& difference : report.differences()) {
+    writer.BeginObject().Field("kind", difference.kind()).Key("line");
+    if (difference.line() == 0) {
+      writer.Null();
+    } else {
+      writer.Value(difference.line());
+    }
+    writer.Field("operation", difference.operation()).Field("key", difference.key());
+    WriteMoney(writer, "ours", difference.ours(), difference.has_ours());
+    WriteMoney(writer, "theirs", difference.theirs(), difference.has_theirs());
+    writer.Field("detail", difference.detail()).EndObject();
+  }
+  writer.EndArray().Key("totals").BeginArray();
+  for (const auto& total : report.totals()) {
+    writer.BeginObject().Field("operation", total.operation()).Field("currency", total.ours().currency());
+    writer.Field("ours", total.ours().amount()).Field("theirs", total.theirs().amount()).EndObject();
+  }
+  writer.EndArray().EndObject();
+}
+
+asio::awaitable<Response> Reconcile(Edge& edge, Request& request) {
+  payment::v1::ReconcileSettlementRequest query;
+  const auto provider = request.query("provider");
+  if (!provider || provider->empty())
+    co_return RefusalResponse("parameter_invalid", "field `provider` is missing");
+  const Result<int64_t> from = TimeInQuery(request, "from");
+  if (!from) co_return FailureResponse(from.error());
+  const Result<int64_t> until = TimeInQuery(request, "until");
+  if (!until) co_return FailureResponse(until.error());
+  if (*from != 0 && *until != 0 && *from >= *until) {
+    co_return RefusalResponse("parameter_invalid", "field `until` is after `from`");
+  }
+  query.set_provider(std::string(*provider));
+  query.set_csv(std::string(request.body()));
+  query.set_from_ms(*from);
+  query.set_until_ms(*until);
+  const auto start = [&edge](auto... arguments) {
+    edge.backends.payment->async()->ReconcileSettlement(arguments...);
+  };
+  const Result<payment::v1::SettlementReport> report =
+      co_await edge.backends.AskWithin<payment::v1::SettlementReport>(edge.backends.limits().import_timeout,
+                                                                      query, request.traceparent(), start);
+  if (!report) co_return ServiceFailure(report.error());
+  co_return ObjectResponse([&](http::JsonWriter& writer) { WriteReport(writer, *report); });
+}
+
+}  // namespace
+
+void AddPaymentRoutes(Routes& routes, Edge& edge) {
+  using http::Method;
+  routes.Public(Method::kPost, "/v1/payments/webhooks/{provider}",
+                [&edge](Request& request) { return ReceiveWebhook(edge, request); });
+  routes.Operator(Method::kGet, "/v1/admin/reservations/{reservation}/payments",
+                  [&edge](Request& request, const auth::Principal&) { return ListPayments(edge, request); });
+  routes.Operator(
+      Method::kPost, "/v1/admin/settlements",
+      [&edge](Request& request, const auth::Principal&) { return Reconcile(edge, request); },
+      http::RouteOptions{.max_body = kMaxSettlementBytes});
+}
+
+}  // namespace boxoffice::gateway
