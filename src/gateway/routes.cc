@@ -93,6 +93,7 @@ void AddRoutes(Routes& routes, Edge& edge) {
   AddReservationRoutes(routes, edge);
   AddWalletRoutes(routes, edge);
   AddAdminCatalogueRoutes(routes, edge);
+  AddAdminSeatRoutes(routes, edge);
   AddAdminQueueRoutes(routes, edge);
   AddAdminSagaRoutes(routes, edge);
   AddAdminRelayRoutes(routes, edge);

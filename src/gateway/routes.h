@@ -57,6 +57,7 @@ void AddCatalogueRoutes(Routes& routes, Edge& edge);
 void AddReservationRoutes(Routes& routes, Edge& edge);
 void AddWalletRoutes(Routes& routes, Edge& edge);
 void AddAdminCatalogueRoutes(Routes& routes, Edge& edge);
+void AddAdminSeatRoutes(Routes& routes, Edge& edge);
 void AddAdminQueueRoutes(Routes& routes, Edge& edge);
 void AddAdminSagaRoutes(Routes& routes, Edge& edge);
 void AddAdminRelayRoutes(Routes& routes, Edge& edge);
