@@ -1,8 +1,10 @@
 # Compiler, linker and warnings; the same for every room.
 find_program(CCACHE ccache)
 if(CCACHE)
-  # PCH needs the sloppiness; ccache's own documentation names these three.
-  set(ccache_settings CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime)
+  # PCH needs the sloppiness; ccache's own documentation names these three. Paths are relative to the tree's root, so that
+  # a tree at another place, as tools/dev/previous.sh makes one, compiles only what is different there.
+  set(ccache_settings CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+                      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env ${ccache_settings} ${CCACHE})
 endif()
 find_program(MOLD mold)

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "gateway/access_metrics.h"
+#include "gateway/jwks_client.h"
 #include "gateway/routes.h"
 #include "platform/auth/development.h"
 #include "platform/auth/keys.h"
@@ -23,8 +24,10 @@ constexpr size_t kBlockingThreads = 2;
 
 // In the order of construction: whatever uses the io_context's services goes before it.
 struct GatewayModule::Running {
-  Running(const module::Runtime& runtime, const GatewayConfig& config, auth::TokenVerifier token_verifier)
-      : verifier(std::move(token_verifier)),
+  Running(const module::Runtime& runtime, const GatewayConfig& config,
+          std::unique_ptr<auth::JwksCache> jwks_cache, auth::TokenVerifier token_verifier)
+      : jwks(std::move(jwks_cache)),
+        verifier(std::move(token_verifier)),
         access(runtime.metrics),
         backends(
             std::make_unique<Backends>(io.get_executor(), runtime.channels, runtime.metrics, config.limits)),
@@ -43,6 +46,7 @@ struct GatewayModule::Running {
              blocking,
              {}} {}
 
+  const std::unique_ptr<auth::JwksCache> jwks;  // null: the key is configured
   auth::TokenVerifier verifier;
   AccessMetrics access;
   asio::io_context io{1};
@@ -55,6 +59,7 @@ struct GatewayModule::Running {
   Edge edge;
   std::unique_ptr<http::Server> server;
   std::thread thread;
+  std::optional<JwksClient> jwks_client;
 };
 
 GatewayModule::GatewayModule(const module::Runtime& runtime, GatewayConfig config)
@@ -78,9 +83,19 @@ Result<void> GatewayModule::LoadKeys() {
 Result<void> GatewayModule::Start() {
   CHECK(running_ == nullptr, "a gateway starts once");
   BOXOFFICE_TRY(LoadKeys());
-  BOXOFFICE_ASSIGN(auth::TokenVerifier verifier, auth::TokenVerifier::Make(*config_.tokens, runtime_.clock));
-  running_ = std::make_unique<Running>(runtime_, config_, std::move(verifier));
+  const auto& provider = config_.identity_provider;
+  std::unique_ptr<auth::JwksCache> jwks;
+  std::optional<auth::TokenVerifier> verifier;
+  if (provider) {
+    jwks = std::make_unique<auth::JwksCache>(config_.tokens->algorithm, provider->policy, runtime_.clock);
+    verifier.emplace(auth::TokenVerifier::With(*jwks, *config_.tokens, runtime_.clock));
+  } else {
+    BOXOFFICE_ASSIGN(verifier, auth::TokenVerifier::Make(*config_.tokens, runtime_.clock));
+  }
+  running_ = std::make_unique<Running>(runtime_, config_, std::move(jwks), *std::move(verifier));
   Running& running = *running_;
+  if (provider)
+    running.jwks_client.emplace(provider->jwks_url, provider->trust, *running.jwks, runtime_.metrics);
   running.thread = std::thread([&running] { running.io.run(); });
 
   Routes routes(running.verifier);
@@ -140,6 +155,11 @@ void GatewayModule::Stop() {
   // After the thread, whose coroutines may still be waiting for what runs there.
   running.blocking.join();
   running_.reset();
+}
+
+std::string GatewayModule::Unhealthy() const {
+  if (running_ == nullptr || running_->jwks == nullptr || running_->jwks->loaded()) return {};
+  return "the identity provider has not shown its keys yet: " + config_.identity_provider->jwks_url;
 }
 
 uint16_t GatewayModule::port() const { return running_ != nullptr ? running_->server->port() : 0; }

@@ -11,18 +11,29 @@
 
 #include "gateway/backends.h"
 #include "gateway/edge.h"
+#include "platform/auth/jwks.h"
 #include "platform/auth/signed_token.h"
 #include "platform/auth/token.h"
+#include "platform/http/client.h"
 #include "platform/http/server.h"
 #include "platform/module/service_module.h"
 
 namespace boxoffice::gateway {
+
+// An identity provider that publishes its keys.
+struct IdentityProvider {
+  std::string jwks_url;  // http or https, of a JSON Web Key Set
+  http::TlsOptions trust;
+  auth::JwksCache::Policy policy;
+};
 
 struct GatewayConfig {
   std::string address = "127.0.0.1";
   uint16_t port = 8080;  // 0: a free one
   // How JWTs are verified; none: the development issuer's, in the process' data folder.
   std::optional<auth::TokenConfig> tokens;
+  // Whose keys they are verified with, instead of one that is configured.
+  std::optional<IdentityProvider> identity_provider;
   // The keys of queue tokens, as the queue service has them; none: those in the process' data folder.
   std::shared_ptr<const auth::KeyRing> queue_keys;
   ProcessViews views;
@@ -50,6 +61,8 @@ class GatewayModule final : public module::Module {
   // Takes no more connections, ends streams and lets requests be answered.
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
+  // Where users can't be told yet, as the identity provider has not shown its keys.
+  [[nodiscard]] std::string Unhealthy() const override;
 
   // Where it listens, once started.
   [[nodiscard]] uint16_t port() const;

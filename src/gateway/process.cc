@@ -18,6 +18,9 @@ struct Settings {
   std::string jwt_algorithm = "ES256";
   std::string jwt_key;
   std::filesystem::path jwt_key_file;
+  std::string jwks_url;
+  std::filesystem::path jwks_ca_file;
+  milliseconds jwks_refresh{600'000};
   std::string jwt_issuer;
   std::string jwt_audience = "boxoffice";
   milliseconds jwt_clock_skew{30'000};
@@ -38,11 +41,18 @@ void AddKeys(config::Keys& keys, Settings& settings) {
                "Commands to one service at a time; past it buyers get 503");
   keys.Integer("http.max_connections", settings.gateway.max_connections, 1, 1'000'000,
                "Connections at a time; past it 503");
-  keys.OneOf("jwt.algorithm", settings.jwt_algorithm, {"ES256", "HS256"}, "How users' tokens are signed");
+  keys.OneOf("jwt.algorithm", settings.jwt_algorithm, {"ES256", "RS256", "HS256"},
+             "How users' tokens are signed");
   keys.Secret("jwt.key", settings.jwt_key,
-              "ES256: a public key as PEM; HS256: the secret; neither this nor jwt.key_file: the development "
-              "issuer's in the data folder");
+              "ES256, RS256: a public key as PEM; HS256: the secret; neither this nor jwt.key_file nor "
+              "jwt.jwks_url: the development issuer's in the data folder");
   keys.Path("jwt.key_file", settings.jwt_key_file, "A file that holds jwt.key");
+  keys.Text("jwt.jwks_url", settings.jwks_url,
+            "Instead: where the identity provider publishes its keys (JSON Web Key Set), http or https");
+  keys.Path("jwt.jwks_ca_file", settings.jwks_ca_file,
+            "PEM of the authorities that jwt.jwks_url is trusted by; empty: the system's");
+  keys.Duration("jwt.jwks_refresh_ms", settings.jwks_refresh, milliseconds(1'000), milliseconds(86'400'000),
+                "From one look at jwt.jwks_url to the next; an unknown key is looked for sooner");
   keys.Text("jwt.issuer", settings.jwt_issuer, "What a token's iss must be");
   keys.Text("jwt.audience", settings.jwt_audience, "What a token's aud must be, or have among others");
   keys.Duration("jwt.clock_skew_ms", settings.jwt_clock_skew, milliseconds(0), milliseconds(600'000),
@@ -75,14 +85,39 @@ Result<std::optional<auth::TokenConfig>> MakeTokenConfig(const Settings& setting
           Contradiction("jwt.key_file: " + settings.jwt_key_file.string() + " can't be read, or is empty"));
     }
   }
-  if (tokens.key.empty()) return std::nullopt;
-  if (settings.jwt_issuer.empty())
-    return std::unexpected(Contradiction("jwt.issuer must be given where there is a jwt.key"));
+  const bool has_jwks = !settings.jwks_url.empty();
+  if (has_jwks && !tokens.key.empty())
+    return std::unexpected(Contradiction("jwt.key and jwt.jwks_url: give one of them"));
+  if (has_jwks && settings.jwt_algorithm == "HS256")
+    return std::unexpected(
+        Contradiction("jwt.jwks_url has public keys: jwt.algorithm is ES256 or RS256 there"));
+  if (tokens.key.empty() && !has_jwks) return std::nullopt;
+  if (settings.jwt_issuer.empty()) {
+    return std::unexpected(
+        Contradiction("jwt.issuer must be given where there is a jwt.key or jwt.jwks_url"));
+  }
   BOXOFFICE_ASSIGN(tokens.algorithm, auth::ParseAlgorithm(settings.jwt_algorithm));
   tokens.issuer = settings.jwt_issuer;
   tokens.audience = settings.jwt_audience;
   tokens.clock_skew = std::chrono::duration_cast<std::chrono::seconds>(settings.jwt_clock_skew);
   return tokens;
+}
+
+// None: the key is configured. Error: config.
+Result<std::optional<IdentityProvider>> MakeIdentityProvider(const Settings& settings) {
+  if (settings.jwks_url.empty()) {
+    if (!settings.jwks_ca_file.empty())
+      return std::unexpected(Contradiction("jwt.jwks_ca_file is for jwt.jwks_url, which is missing"));
+    return std::nullopt;
+  }
+  if (!http::IsUrl(settings.jwks_url))
+    return std::unexpected(Contradiction("jwt.jwks_url is http://HOST/PATH or https://HOST/PATH, not \"" +
+                                         settings.jwks_url + "\""));
+  IdentityProvider provider;
+  provider.jwks_url = settings.jwks_url;
+  provider.trust.ca_file = settings.jwks_ca_file;
+  provider.policy.refresh = std::chrono::duration_cast<std::chrono::seconds>(settings.jwks_refresh);
+  return provider;
 }
 
 // Empty: plain text, as the rest of the process. Errors: config, and those of rpc::Tls::Load.
@@ -108,6 +143,7 @@ class GatewayProcess final : public module::Module {
   void Leave() override { gateway_->Leave(); }
   void Drain(milliseconds grace) override { graph_.Stop(grace); }
   void Stop() override { graph_.Stop(milliseconds(0)); }
+  [[nodiscard]] std::string Unhealthy() const override { return gateway_->Unhealthy(); }
 
  private:
   module::Graph graph_;
@@ -145,6 +181,7 @@ module::ServiceProgram Program() {
     settings->gateway.port = at.port;
     BOXOFFICE_ASSIGN(settings->gateway.queue_keys, module::MakeKeyRing(settings->token_keys));
     BOXOFFICE_ASSIGN(settings->gateway.tokens, MakeTokenConfig(*settings));
+    BOXOFFICE_ASSIGN(settings->gateway.identity_provider, MakeIdentityProvider(*settings));
     BOXOFFICE_ASSIGN(settings->audit.channels, AuditChannels(runtime.channels, *settings));
     return std::make_unique<GatewayProcess>(runtime, *settings);
   };

@@ -21,8 +21,15 @@ constexpr uint32_t kMaxFollowIntervalS = 5;  // a stream tells sooner than a pol
 
 std::string_view QueueToken(const Request& request) { return request.header("X-Queue-Token").value_or(""); }
 
-Response SessionResponse(int64_t show_id, const queue::v1::Session& session) {
-  return ObjectResponse([&](http::JsonWriter& writer) { WriteSession(writer, show_id, session); });
+void Write(http::JsonWriter& writer, const Edge& edge, int64_t show_id, const queue::v1::Session& session) {
+  std::string admission;
+  if (session.state() == queue::v1::ACTIVE)
+    admission = AdmissionToken(edge.queue_keys, session.token(), session.expires_at_ms());
+  WriteSession(writer, show_id, session, admission);
+}
+
+Response SessionResponse(const Edge& edge, int64_t show_id, const queue::v1::Session& session) {
+  return ObjectResponse([&](http::JsonWriter& writer) { Write(writer, edge, show_id, session); });
 }
 
 // A refused session as a problem. What has ended for good is said as the state that clients know.
@@ -88,14 +95,14 @@ asio::awaitable<Response> Join(Edge& edge, Request& request, const auth::Princip
   const Result<queue::v1::Session> session = co_await ExecuteForSession(edge, std::move(command), request);
   if (!session) co_return ServiceFailure(session.error());
   if (!session->refusal().empty()) co_return RefusedSession(session->refusal());
-  co_return SessionResponse(*show_id, *session);
+  co_return SessionResponse(edge, *show_id, *session);
 }
 
 asio::awaitable<Response> Get(Edge& edge, Request& request, const auth::Principal& caller) {
   const Result<Look> look = co_await LookUp(edge, request, caller);
   if (!look) co_return ServiceFailure(look.error());
   if (!look->session.refusal().empty()) co_return RefusedSession(look->session.refusal());
-  co_return SessionResponse(look->show_id, look->session);
+  co_return SessionResponse(edge, look->show_id, look->session);
 }
 
 asio::awaitable<Response> Leave(Edge& edge, Request& request, const auth::Principal& caller) {
@@ -125,7 +132,7 @@ asio::awaitable<void> StreamSession(Edge& edge, Request& request, auth::Principa
     if (look && !look->session.refusal().empty()) co_return;
     if (look) {
       http::JsonWriter writer;
-      WriteSession(writer, look->show_id, look->session);
+      Write(writer, edge, look->show_id, look->session);
       if (writer.text() != last) {
         last = writer.Take();
         std::string event = "session";

@@ -174,13 +174,19 @@ void WriteQueue(JsonWriter& writer, const queue::v1::Queue& queue) {
   writer.EndObject();
 }
 
-void WriteSession(JsonWriter& writer, int64_t show_id, const queue::v1::Session& session) {
+void WriteSession(JsonWriter& writer, int64_t show_id, const queue::v1::Session& session,
+                  std::string_view admission) {
   writer.BeginObject();
   WriteNumberId(writer, "show_id", show_id);
   writer.Field("token", session.token()).Field("state", queue::v1::SessionState_Name(session.state()));
   writer.Field("position", session.position()).Field("eta_s", session.eta_s());
   writer.Field("refresh_interval_s", session.refresh_interval_s());
   WriteTime(writer, "expires_at", session.expires_at_ms());
+  if (admission.empty()) {
+    writer.Key("admission").Null();
+  } else {
+    writer.Field("admission", admission);
+  }
   writer.EndObject();
 }
 

@@ -36,7 +36,9 @@ void WriteReservation(http::JsonWriter& writer, const reservation::v1::Reservati
 void WriteConcert(http::JsonWriter& writer, const seat::v1::Concert& concert);
 void WriteShow(http::JsonWriter& writer, const seat::v1::Show& show);
 void WriteQueue(http::JsonWriter& writer, const queue::v1::Queue& queue);
-void WriteSession(http::JsonWriter& writer, int64_t show_id, const queue::v1::Session& session);
+// `admission`: the token that says that the session is ACTIVE; empty: it is not.
+void WriteSession(http::JsonWriter& writer, int64_t show_id, const queue::v1::Session& session,
+                  std::string_view admission);
 void WriteTarget(http::JsonWriter& writer, const relay::v1::Target& target);
 void WriteDelivery(http::JsonWriter& writer, const relay::v1::Delivery& delivery);
 void WriteDeadLetter(http::JsonWriter& writer, const bus::DeadLetter& letter);

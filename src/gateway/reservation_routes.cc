@@ -117,12 +117,13 @@ Result<Choice> ReadChoice(const Request& request) {
 
 // The token is genuine and the caller's; whether it is their turn is the queue's to say, once the saga binds
 // it. A forged one must not cost a durable write.
-Result<void> CheckToken(const Edge& edge, std::string_view token, const auth::Principal& caller,
-                        int64_t show_id) {
+// What it says, if it is this caller's for this show.
+Result<queue::v1::TokenClaims> CheckToken(const Edge& edge, std::string_view token,
+                                          const auth::Principal& caller, int64_t show_id) {
   BOXOFFICE_ASSIGN(const queue::v1::TokenClaims claims, ReadQueueToken(edge.queue_keys, token));
   if (claims.user_id() != caller.user) return Fail(Code::kPermissionDenied, "token_wrong_user");
   if (claims.show_id() != show_id) return Fail(Code::kPermissionDenied, "token_wrong_show");
-  return {};
+  return claims;
 }
 
 reservation::v1::Command NewCommand(const auth::Principal& caller, std::string_view key,
@@ -182,7 +183,7 @@ asio::awaitable<Response> Create(Edge& edge, Request& request, const auth::Princ
   if (!choice) co_return FailureResponse(choice.error());
   const std::string_view token = request.header("X-Queue-Token").value_or("");
   const int64_t show_id = choice->reserve.show_id();
-  const Result<void> checked = CheckToken(edge, token, caller, show_id);
+  const Result<queue::v1::TokenClaims> checked = CheckToken(edge, token, caller, show_id);
   if (!checked) {
     // A show that is not there has no token: say that rather than whose the token is.
     if (checked.error().reason == "token_wrong_show") {
@@ -194,6 +195,7 @@ asio::awaitable<Response> Create(Edge& edge, Request& request, const auth::Princ
   reservation::v1::Command command = NewCommand(caller, *key, "POST", request, choice->canonical);
   *command.mutable_reserve() = std::move(choice->reserve);
   command.mutable_reserve()->set_queue_token(std::string(token));
+  command.mutable_reserve()->set_active_until_ms(checked->active_until_ms());
   Response response = co_await ExecuteCommand(edge, std::move(command), request, 201);
   co_return response;
 }

@@ -30,6 +30,13 @@ Result<queue::v1::TokenClaims> ReadQueueToken(const auth::KeyRing& keys, std::st
   return claims;
 }
 
+std::string AdmissionToken(const auth::KeyRing& keys, const std::string& token, int64_t active_until_ms) {
+  Result<queue::v1::TokenClaims> claims = ReadQueueToken(keys, token);
+  if (!claims) return {};
+  claims->set_active_until_ms(active_until_ms);
+  return keys.Sign(claims->SerializeAsString());
+}
+
 std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& claims,
                                                  const queue::v1::Queue& queue, Timestamp now) {
   if (claims.sequence() <= queue.head_sequence() || claims.expires_at_ms() <= ToUnixMs(now))

@@ -27,6 +27,11 @@ namespace boxoffice::gateway {
 [[nodiscard]] Result<queue::v1::TokenClaims> ReadQueueToken(const auth::KeyRing& keys,
                                                             std::string_view token);
 
+// The token of an ACTIVE session that the queue has just said to last until then, with that in it: whoever
+// shows this one goes on while the queue is down. "" if the token can't be read.
+[[nodiscard]] std::string AdmissionToken(const auth::KeyRing& keys, const std::string& token,
+                                         int64_t active_until_ms);
+
 // The answer to someone with this place in a queue that was last seen like this; nullopt: it is their turn,
 // or the token has ended, and the queue service must say what they are.
 [[nodiscard]] std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& claims,

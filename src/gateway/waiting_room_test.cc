@@ -126,6 +126,30 @@ TEST_F(WaitingRoomTest, WhoWasCalledIsAnsweredByTheQueueService) {
   EXPECT_GE(services_.queue.commands.calls, 1);
 }
 
+TEST_F(WaitingRoomTest, WhoeverIsInGetsATokenThatSaysSoAndTheReservationIsTold) {
+  services_.queue.commands.answer = [this](const queue::v1::Command&) -> Result<queue::v1::Outcome> {
+    queue::v1::Outcome outcome = ActiveSession();
+    outcome.mutable_session()->set_token(QueueToken());
+    return outcome;
+  };
+  AnswerReservations(reservation::v1::HELD);
+  Options options;
+  options.key = "k1";
+  const boost::json::value joined = Json(Call("POST", "/v1/shows/1/queue"));
+  EXPECT_EQ(joined.at("token").as_string(), QueueToken());
+  options.queue_token = joined.at("admission").as_string().c_str();
+  const Result<queue::v1::TokenClaims> claims = ReadQueueToken(*keys_, options.queue_token);
+  ASSERT_TRUE(claims);
+  EXPECT_EQ(claims->active_until_ms(), 1'800'000'300'000);
+  EXPECT_EQ(claims->sequence(), 5U) << "the place is the same";
+  EXPECT_EQ(Call("POST", "/v1/reservations", R"({"show_id":1,"seats":[7]})", options).status, 201);
+  EXPECT_EQ(commands_.back().reserve().active_until_ms(), 1'800'000'300'000);
+  options.queue_token = QueueToken();
+  EXPECT_EQ(Call("POST", "/v1/reservations", R"({"show_id":1,"seats":[7]})", options).status, 201);
+  EXPECT_EQ(commands_.back().reserve().active_until_ms(), 0)
+      << "as the queue gave it, it says nothing of that";
+}
+
 TEST_F(WaitingRoomTest, JoinAndLeave) {
   services_.queue.commands.answer = [&](const queue::v1::Command& command) -> Result<queue::v1::Outcome> {
     EXPECT_TRUE(command.leave().user_id() == "ada" || command.join().user_id() == "ada");

@@ -123,7 +123,8 @@ class Release:
         """As the service itself reads it, with something in each variable."""
         text = self.of("ConfigMap", service)["data"][f"{service}.toml"]
         values = {"BOXOFFICE_STORE_URL": "postgresql://user@db/name", "BOXOFFICE_TOKEN_KEYS": SECRETS[1],
-                  "BOXOFFICE_JWT_KEY": SECRETS[2]}  # fmt: skip
+                  "BOXOFFICE_JWT_KEY": SECRETS[2],
+                  "BOXOFFICE_BUS_URL": "kafka:k:9093?security.protocol=SSL"}  # fmt: skip
         return configuration(service, text, {name: values[name] for name in self.variables(service)})
 
     def calls(self):
@@ -217,6 +218,27 @@ class ChartTest(unittest.TestCase):
                 expected["BOXOFFICE_JWT_KEY"] = ("login-key", "jwt-key")
             self.assertEqual(variables, expected, service)
         self.assertEqual(self.least.named("Secret"), {})
+
+    def test_keys_that_the_issuer_publishes_need_no_secret(self):
+        jwt = {"algorithm": "RS256", "issuer": "https://login.example", "jwksUrl": "https://login.example/keys"}
+        release = Release({**LEAST, "jwt": jwt})
+        self.assertEqual(release.config("gateway")["jwt"]["jwks_url"], jwt["jwksUrl"])
+        self.assertEqual(release.config("gateway")["jwt"]["algorithm"], "RS256")
+        self.assertNotIn("BOXOFFICE_JWT_KEY", release.variables("gateway"))
+        rules = release.of("NetworkPolicy", "gateway")["spec"]["egress"]
+        self.assertIn(443, {port["port"] for rule in rules for port in rule["ports"]})
+
+    def test_a_secret_says_where_a_guarded_bus_is(self):
+        release = Release(with_value(LEAST, "kafka.existingSecret", "bus"))
+        for service in SERVICES:
+            variable = release.variables(service).get("BOXOFFICE_BUS_URL")
+            self.assertEqual(variable, ("bus", "bus-url") if service in edges()[1] else None, service)
+            self.assertNotIn("kafka:", release.of("ConfigMap", service)["data"][f"{service}.toml"], service)
+        pod = release.of("Job", "migration")["spec"]["template"]["spec"]
+        for step in pod["initContainers"] + pod["containers"]:
+            found = [variable for variable in step["env"] if variable["name"] == "BOXOFFICE_BUS_URL"]
+            self.assertEqual([variable["valueFrom"]["secretKeyRef"]["name"] for variable in found],
+                             ["bus"] if step["name"] in edges()[1] else [])  # fmt: skip
 
     def test_values_that_are_secret_stand_in_secrets_alone(self):
         secrets = self.most.named("Secret")
@@ -338,7 +360,9 @@ class ChartTest(unittest.TestCase):
     def test_what_is_missing_or_wrong_is_named(self):
         for path, value, words in (
             ("jwt.issuer", "", "jwt.issuer"),
-            ("jwt.existingSecret", "", "jwt: give existingSecret"),
+            ("jwt.existingSecret", "", "jwt: give jwksUrl"),
+            ("jwt.jwksUrl", "https://login.example/keys", "jwt: give jwksUrl or a key"),
+            ("jwt.jwksUrl", "login.example", "/jwt/jwksUrl"),
             ("tokenKeys.existingSecret", "", "tokenKeys: give existingSecret"),
             ("services.seat.store.existingSecret", "", "services.seat.store: give existingSecret"),
             ("services.seat.store.value", "mysql://seat", "/services/seat/store/value"),

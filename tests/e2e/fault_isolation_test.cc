@@ -21,10 +21,10 @@ TEST_P(FaultIsolation, WithoutWalletHoldsGoOnAndConfirmationsWait) {
   ExpectCatchesUp();
 }
 
-TEST_P(FaultIsolation, WithoutQueueNobodyNewGetsInAndWhoeverHoldsSeatsGoesOn) {
+TEST_P(FaultIsolation, WithoutQueueNobodyNewGetsInAndWhoeverIsInGoesOn) {
   const Answers answers = AskWhile({"queue"});
-  ExpectGoOn(answers, {"map", "confirm", "wallet", "charge", "reservations", "ranking"});
-  ExpectWait(answers, {"join", "poll", "hold"});
+  ExpectGoOn(answers, {"map", "hold", "confirm", "wallet", "charge", "reservations", "ranking"});
+  ExpectWait(answers, {"join", "poll"});
   ExpectCatchesUp();
 }
 

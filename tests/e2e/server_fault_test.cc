@@ -14,9 +14,9 @@ TEST_P(ServerFault, WithoutPostgresqlSalesWaitAndNoneIsLost) {
   ExpectCatchesUp();
 }
 
-TEST_P(ServerFault, WithoutRedisNobodyNewGetsInAndWhoeverHoldsSeatsGoesOn) {
+TEST_P(ServerFault, WithoutRedisNobodyNewGetsInAndWhoeverIsInGoesOn) {
   const Answers answers = AskWhile({"redis"});
-  ExpectGoOn(answers, {"map", "confirm", "wallet", "charge", "reservations", "ranking"});
+  ExpectGoOn(answers, {"map", "hold", "confirm", "wallet", "charge", "reservations", "ranking"});
   ExpectWait(answers, {"join"});
   ExpectCatchesUp();
 }

@@ -7,10 +7,19 @@ namespace boxoffice::e2e {
 
 Service::Service(const std::string& service, const std::filesystem::path& folder,
                  const std::vector<std::string>& flags)
+    : Service(std::vector<std::string>{BinDir() / "boxoffice", "serve", service}, folder, flags) {}
+
+Service Service::Of(const std::filesystem::path& executable, const std::filesystem::path& folder,
+                    const std::vector<std::string>& flags) {
+  return {std::vector<std::string>{executable}, folder, flags};
+}
+
+Service::Service(std::vector<std::string> program, const std::filesystem::path& folder,
+                 const std::vector<std::string>& flags)
     : log_(folder / "stderr") {
-  std::vector<std::string> command{BinDir() / "boxoffice", "serve", service, "--data", folder / "data"};
-  command.insert(command.end(), flags.begin(), flags.end());
-  process_.emplace(command, Process::Options{{}, log_});
+  program.insert(program.end(), {"--data", folder / "data"});
+  program.insert(program.end(), flags.begin(), flags.end());
+  process_.emplace(program, Process::Options{{}, log_});
   ready_line_ = process_->ReadLine(seconds(30)).value_or("");
   const std::string admin = process_->ReadLine(seconds(10)).value_or("");
   if (admin.starts_with("admin 127.0.0.1:")) admin_port_ = PortOf(admin);

@@ -1,4 +1,4 @@
-// One service as a process of its own: `boxoffice serve SERVICE`, on a data folder.
+// One service as a process of its own, on a data folder.
 #pragma once
 
 #include <filesystem>
@@ -13,9 +13,12 @@ namespace boxoffice::e2e {
 // Starts in its constructor, and returns once it is ready or has ended; is killed in its destructor.
 class Service {
  public:
-  // Its data is in folder/data, its log in folder/stderr.
+  // `boxoffice serve SERVICE`. Its data is in folder/data, its log in folder/stderr.
   Service(const std::string& service, const std::filesystem::path& folder,
           const std::vector<std::string>& flags);
+  // The same of another build's boxoffice-SERVICE.
+  [[nodiscard]] static Service Of(const std::filesystem::path& executable,
+                                  const std::filesystem::path& folder, const std::vector<std::string>& flags);
 
   [[nodiscard]] bool ready() const { return ready_line_.starts_with("ready "); }
   [[nodiscard]] const std::string& ready_line() const { return ready_line_; }
@@ -26,6 +29,9 @@ class Service {
   Process& process() { return *process_; }
 
  private:
+  Service(std::vector<std::string> program, const std::filesystem::path& folder,
+          const std::vector<std::string>& flags);
+
   const std::filesystem::path log_;
   std::optional<Process> process_;
   std::string ready_line_;

@@ -156,6 +156,25 @@ TEST(ServiceProcess, TheAuditorHasACertificateWhereServicesHave) {
   }
 }
 
+TEST(ServiceProcess, HowUsersAreToldIsConfiguredInOneWay) {
+  const testbed::TempDir dir;
+  const std::string url = "--jwt-jwks-url=https://login.example/keys";
+  const std::string issuer = "--jwt-issuer=https://login.example";
+  for (const auto& [flags, words] : std::initializer_list<std::pair<std::vector<std::string>, const char*>>{
+           {{url}, "jwt.issuer must be given"},
+           {{url, issuer, "--jwt-key=a-secret-of-thirty-two-characters"}, "give one of them"},
+           {{url, issuer, "--jwt-algorithm=HS256"}, "jwt.algorithm is ES256 or RS256 there"},
+           {{issuer, "--jwt-jwks-url=login.example"}, "jwt.jwks_url is http://HOST/PATH"},
+           {{"--jwt-jwks-ca-file=ca.crt"}, "which is missing"},
+       }) {
+    std::vector<std::string> command{"gateway", "--data", dir.path() / "data"};
+    command.insert(command.end(), flags.begin(), flags.end());
+    const Finished run = RunService(command);
+    EXPECT_EQ(run.exit_code, 2) << words;
+    EXPECT_THAT(run.err, HasSubstr(words));
+  }
+}
+
 TEST(ServiceProcess, ConfigPrintTellsOriginsAndMasksSecrets) {
   const testbed::TempDir dir;
   const std::filesystem::path file = dir.path() / "gateway.toml";

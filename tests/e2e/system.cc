@@ -246,7 +246,8 @@ Buyer::Buyer(std::vector<uint16_t> gateways, std::string user, const std::string
 Reply Buyer::Call(const std::string& method, const std::string& path, const std::string& body,
                   http::HeaderList more) {
   http::HeaderList headers{{"Authorization", authorization_}};
-  if (!queue_token_.empty()) headers.emplace_back("X-Queue-Token", queue_token_);
+  if (!queue_token_.empty())
+    headers.emplace_back("X-Queue-Token", admission_.empty() ? queue_token_ : admission_);
   if (!body.empty()) headers.emplace_back("Content-Type", "application/json");
   headers.insert(headers.end(), more.begin(), more.end());
   return api_.Call(method, path, std::move(headers), body);
@@ -254,7 +255,9 @@ Reply Buyer::Call(const std::string& method, const std::string& path, const std:
 
 Reply Buyer::Join(const std::string& show) {
   Reply joined = Call("POST", fmt::format("/v1/shows/{}/queue", show));
-  if (joined.status == 200) queue_token_ = joined.at("token");
+  if (joined.status != 200) return joined;
+  queue_token_ = joined.at("token");
+  if (joined.at("state") == "ACTIVE") admission_ = joined.at("admission");
   return joined;
 }
 
@@ -262,7 +265,12 @@ bool Buyer::Enter(const std::string& show) {
   const Reply joined = Join(show);
   if (joined.status != 200) return false;
   if (joined.at("state") == "ACTIVE") return true;
-  return Eventually([this] { return Call("GET", "/v1/queue").at("state") == "ACTIVE"; });
+  return Eventually([this] {
+    const Reply poll = Call("GET", "/v1/queue");
+    if (poll.at("state") != "ACTIVE") return false;
+    admission_ = poll.at("admission");
+    return true;
+  });
 }
 
 Reply Buyer::Charge(int64_t amount, const std::string& currency) {

@@ -153,13 +153,17 @@ class Buyer {
 
   [[nodiscard]] const std::string& user() const { return user_; }
   [[nodiscard]] const std::string& queue_token() const { return queue_token_; }
-  void set_queue_token(std::string token) { queue_token_ = std::move(token); }
+  void set_queue_token(std::string token) {
+    queue_token_ = std::move(token);
+    admission_.clear();
+  }
   Api& api() { return api_; }
 
  private:
   const std::string user_;
   const std::string authorization_;
   std::string queue_token_;
+  std::string admission_;  // once she is in: the token that says so
   Api api_;
 };
 

@@ -53,23 +53,14 @@ Result<std::string> ReadSecret(const std::filesystem::path& path) {
   return secret;
 }
 
-Result<std::string> RandomHex() {
-  std::array<unsigned char, kSecretBytes> bytes;
-  if (RAND_bytes(bytes.data(), bytes.size()) != 1)
-    return Fail(Code::kInternal, "key_generation", "RAND_bytes");
-  std::string hex;
-  for (const unsigned char byte : bytes) hex += fmt::format("{:02x}", byte);
-  return hex;
-}
-
 // Writes a whole file beside `path`, and links it to its name: the link fails where the name exists.
 Result<void> CreateSecret(const std::filesystem::path& path) {
   const auto failed = [&path](std::string_view what) {
     return Fail(Code::kInternal, "key_file_unwritable",
                 fmt::format("{}: {}: {}", path.string(), what, std::strerror(errno)));
   };
-  BOXOFFICE_ASSIGN(const std::string secret, RandomHex());
-  BOXOFFICE_ASSIGN(const std::string suffix, RandomHex());
+  BOXOFFICE_ASSIGN(const std::string secret, NewSecret());
+  BOXOFFICE_ASSIGN(const std::string suffix, NewSecret());
   std::error_code ignored;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), ignored);
   const std::string temporary = path.string() + "." + suffix.substr(0, 12);
@@ -93,6 +84,15 @@ std::string Contents(BIO* bio) {
 }
 
 }  // namespace
+
+Result<std::string> NewSecret() {
+  std::array<unsigned char, kSecretBytes> bytes;
+  if (RAND_bytes(bytes.data(), bytes.size()) != 1)
+    return Fail(Code::kInternal, "key_generation", "RAND_bytes");
+  std::string hex;
+  for (const unsigned char byte : bytes) hex += fmt::format("{:02x}", byte);
+  return hex;
+}
 
 Result<std::string> LoadOrCreateSecret(const std::filesystem::path& path) {
   if (::access(path.c_str(), F_OK) != 0) BOXOFFICE_TRY(CreateSecret(path));

@@ -15,6 +15,9 @@ namespace boxoffice::auth {
 // kInvalidArgument key_file_invalid (not 64 digits).
 [[nodiscard]] Result<std::string> LoadOrCreateSecret(const std::filesystem::path& path);
 
+// 64 hexadecimal digits, from 32 random bytes. Error: kInternal key_generation.
+[[nodiscard]] Result<std::string> NewSecret();
+
 struct EcKeyPair {
   std::string private_pem;  // PKCS #8
   std::string public_pem;   // SubjectPublicKeyInfo

@@ -53,6 +53,12 @@ std::string KeyRing::Sign(std::string_view payload) const {
   return text;
 }
 
+bool KeyRing::IsCurrent(std::string_view text) const {
+  const std::string_view id = keys_.front().id;
+  return text.starts_with(kVersion) && text.substr(kVersion.size()).starts_with(id) &&
+         text.substr(kVersion.size() + id.size()).starts_with('.');
+}
+
 Result<std::string> KeyRing::Verify(std::string_view text) const {
   const auto malformed = [] { return Fail(Code::kUnauthenticated, "signed_token_malformed"); };
   if (text.size() > kMaxSignedTokenText || !text.starts_with(kVersion)) return malformed();

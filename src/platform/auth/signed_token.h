@@ -43,6 +43,10 @@ class KeyRing {
   // or no longer known), signed_token_signature (changed, or signed by someone else).
   [[nodiscard]] Result<std::string> Verify(std::string_view text) const;
 
+  // Whether the key that signs is the one that a ticket of this form names: one of another key is better
+  // exchanged for a new one of the same payload, before that key goes. Verifies nothing.
+  [[nodiscard]] bool IsCurrent(std::string_view text) const;
+
  private:
   struct Key {
     std::string id;

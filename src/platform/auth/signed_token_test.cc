@@ -125,5 +125,14 @@ TEST(Base64Url, RoundTripsAndIsStrict) {
     EXPECT_FALSE(DecodeBase64Url(bad)) << bad;
 }
 
+TEST(KeyRing, TheCurrentKeyIsTheOneThatATicketNames) {
+  const auto ring = KeyRing::Make({{"new", "sixteen bytes or more"}, {"n", "another sixteen bytes"}});
+  EXPECT_TRUE(ring->IsCurrent(ring->Sign("payload")));
+  EXPECT_FALSE(ring->IsCurrent(KeyRing::Make({{"n", "another sixteen bytes"}})->Sign("payload")));
+  EXPECT_FALSE(ring->IsCurrent(KeyRing::Make({{"newer", "another sixteen bytes"}})->Sign("payload")));
+  EXPECT_FALSE(ring->IsCurrent(""));
+  EXPECT_FALSE(ring->IsCurrent("new.x.y"));
+}
+
 }  // namespace
 }  // namespace boxoffice::auth

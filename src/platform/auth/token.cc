@@ -13,16 +13,9 @@
 
 #include "platform/auth/base64url.h"
 #include "platform/auth/hmac.h"
+#include "platform/auth/token_key.h"
 
 namespace boxoffice::auth {
-
-using PkeyPtr = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
-
-// One of the two is set.
-struct TokenKey {
-  std::optional<HmacKey> secret;
-  PkeyPtr pkey{nullptr, &EVP_PKEY_free};
-};
 
 namespace {
 
@@ -31,6 +24,7 @@ namespace json = boost::json;
 constexpr size_t kMaxTokenText = 4096;  // characters; a header line of the server holds twice as much
 constexpr size_t kMinHs256Secret = 32;  // bytes; RFC 7518, section 3.2
 constexpr size_t kMaxUser = 64;         // characters
+constexpr int kMinRsaBits = 2048;       // RFC 7518, section 3.3
 constexpr size_t kCoordinate = 32;      // bytes of r and of s in an ES256 signature; RFC 7518, section 3.4
 
 using BioPtr = std::unique_ptr<BIO, decltype(&BIO_free)>;
@@ -41,60 +35,69 @@ std::unexpected<Error> Refuse(std::string_view reason, std::string detail = {}) 
   return Fail(Code::kUnauthenticated, reason, std::move(detail));
 }
 
-std::string_view AlgorithmName(Algorithm algorithm) {
-  return algorithm == Algorithm::kEs256 ? "ES256" : "HS256";
-}
-
 const unsigned char* Bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-// A P-256 key from PEM, or nullptr.
-PkeyPtr ReadKey(std::string_view pem, bool is_private) {
+// A key from PEM that fits, or nullptr.
+PkeyPtr ReadKey(std::string_view pem, Algorithm algorithm, bool is_private) {
   const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
   PkeyPtr key(is_private ? PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr)
                          : PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr),
               &EVP_PKEY_free);
-  std::array<char, 64> group{};
-  size_t length = 0;
-  if (!key || EVP_PKEY_get_group_name(key.get(), group.data(), group.size(), &length) != 1 ||
-      std::string_view(group.data(), length) != "prime256v1") {
-    return {nullptr, &EVP_PKEY_free};
-  }
+  if (!key || !Fits(key.get(), algorithm)) return {nullptr, &EVP_PKEY_free};
   return key;
 }
 
-bool VerifyEs256(EVP_PKEY* key, std::string_view text, std::string_view signature) {
-  if (signature.size() != 2 * kCoordinate) return false;
-  // JWS has r and s side by side; OpenSSL wants them as DER.
+// The signature of an ES256 token as OpenSSL wants it, or "": JWS has r and s side by side.
+std::string EcdsaAsDer(std::string_view signature) {
+  if (signature.size() != 2 * kCoordinate) return {};
   const EcdsaPtr ecdsa(ECDSA_SIG_new(), &ECDSA_SIG_free);
   BIGNUM* r = BN_bin2bn(Bytes(signature), kCoordinate, nullptr);
   BIGNUM* s = BN_bin2bn(Bytes(signature) + kCoordinate, kCoordinate, nullptr);
-  if (!ecdsa || ECDSA_SIG_set0(ecdsa.get(), r, s) != 1) return false;
+  if (!ecdsa || ECDSA_SIG_set0(ecdsa.get(), r, s) != 1) return {};
   std::array<unsigned char, 80> der;  // at most 72
   unsigned char* end = der.data();
   const int size = i2d_ECDSA_SIG(ecdsa.get(), &end);
-  const DigestPtr digest(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  return size > 0 && EVP_DigestVerifyInit(digest.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
-         EVP_DigestVerify(digest.get(), der.data(), static_cast<size_t>(size), Bytes(text), text.size()) == 1;
+  return {reinterpret_cast<const char*>(der.data()), static_cast<size_t>(std::max(size, 0))};
 }
 
-std::optional<std::string> SignEs256(EVP_PKEY* key, std::string_view text) {
-  std::array<unsigned char, 80> der;
-  size_t size = der.size();
-  const DigestPtr digest(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  if (EVP_DigestSignInit(digest.get(), nullptr, EVP_sha256(), nullptr, key) != 1 ||
-      EVP_DigestSign(digest.get(), der.data(), &size, Bytes(text), text.size()) != 1) {
-    return std::nullopt;
-  }
-  const unsigned char* in = der.data();
-  const EcdsaPtr ecdsa(d2i_ECDSA_SIG(nullptr, &in, static_cast<long>(size)), &ECDSA_SIG_free);
+// The other way round.
+std::optional<std::string> EcdsaAsJws(std::string_view der) {
+  const unsigned char* in = Bytes(der);
+  const EcdsaPtr ecdsa(d2i_ECDSA_SIG(nullptr, &in, static_cast<long>(der.size())), &ECDSA_SIG_free);
   if (!ecdsa) return std::nullopt;
   std::string raw(2 * kCoordinate, '\0');
   auto* out = reinterpret_cast<unsigned char*>(raw.data());
   BN_bn2binpad(ECDSA_SIG_get0_r(ecdsa.get()), out, kCoordinate);
   BN_bn2binpad(ECDSA_SIG_get0_s(ecdsa.get()), out + kCoordinate, kCoordinate);
   return raw;
+}
+
+bool VerifyWithPublicKey(EVP_PKEY* key, Algorithm algorithm, std::string_view text,
+                         std::string_view signature) {
+  const std::string der = algorithm == Algorithm::kEs256 ? EcdsaAsDer(signature) : std::string(signature);
+  const DigestPtr digest(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  return !der.empty() && EVP_DigestVerifyInit(digest.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
+         EVP_DigestVerify(digest.get(), Bytes(der), der.size(), Bytes(text), text.size()) == 1;
+}
+
+std::optional<std::string> SignWithPrivateKey(EVP_PKEY* key, Algorithm algorithm, std::string_view text) {
+  std::string signature(static_cast<size_t>(EVP_PKEY_get_size(key)), '\0');
+  size_t size = signature.size();
+  const DigestPtr digest(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  if (EVP_DigestSignInit(digest.get(), nullptr, EVP_sha256(), nullptr, key) != 1 ||
+      EVP_DigestSign(digest.get(), reinterpret_cast<unsigned char*>(signature.data()), &size, Bytes(text),
+                     text.size()) != 1) {
+    return std::nullopt;
+  }
+  signature.resize(size);
+  return algorithm == Algorithm::kEs256 ? EcdsaAsJws(signature) : std::optional(std::move(signature));
+}
+
+bool IsGenuine(const TokenKey& key, Algorithm algorithm, std::string_view text, std::string_view signature) {
+  if (key.secret) return signature.size() == sizeof(HmacKey::Mac) && key.secret->Verify(text, signature);
+  return VerifyWithPublicKey(key.pkey.get(), algorithm, text, signature);
 }
 
 // The JSON object that is base64url in `part`; lives in `memory`.
@@ -136,7 +139,8 @@ std::optional<Role> RoleClaim(const json::object& claims) {
   return std::nullopt;
 }
 
-Result<void> CheckHeader(std::string_view part, Algorithm algorithm) {
+// The id of the key that signed, "" where none is named.
+Result<std::string> CheckHeader(std::string_view part, Algorithm algorithm) {
   std::array<unsigned char, 1024> buffer;
   json::monotonic_resource memory(buffer.data(), buffer.size());
   const std::optional<json::object> header = DecodeObject(part, memory);
@@ -144,7 +148,7 @@ Result<void> CheckHeader(std::string_view part, Algorithm algorithm) {
   if (StringClaim(*header, "alg") != AlgorithmName(algorithm)) return Refuse("token_algorithm");
   // RFC 7515, section 4.1.11: an extension that we don't know and must understand.
   if (header->contains("crit")) return Refuse("token_malformed", "crit");
-  return {};
+  return std::string(StringClaim(*header, "kid").value_or(""));
 }
 
 Result<Principal> CheckClaims(std::string_view part, const TokenConfig& config, Timestamp now) {
@@ -174,26 +178,44 @@ Result<Principal> CheckClaims(std::string_view part, const TokenConfig& config, 
 }
 
 // The key of `config`, or nullptr.
-std::unique_ptr<const TokenKey> MakeKey(const TokenConfig& config, bool is_private) {
-  auto key = std::make_unique<TokenKey>();
-  if (config.algorithm == Algorithm::kEs256) {
-    key->pkey = ReadKey(config.key, is_private);
-    if (!key->pkey) return nullptr;
-  } else {
+std::shared_ptr<const TokenKey> MakeKey(const TokenConfig& config, bool is_private) {
+  auto key = std::make_shared<TokenKey>();
+  if (config.algorithm == Algorithm::kHs256) {
     if (config.key.size() < kMinHs256Secret) return nullptr;
     key->secret.emplace(config.key);
+  } else {
+    key->pkey = ReadKey(config.key, config.algorithm, is_private);
+    if (!key->pkey) return nullptr;
   }
   return key;
 }
 
 std::unexpected<Error> BadKey(Algorithm algorithm) {
-  return Fail(Code::kInvalidArgument, "token_key",
-              algorithm == Algorithm::kEs256
-                  ? "ES256 needs a P-256 key as PEM"
-                  : fmt::format("HS256 needs a secret of {} bytes", kMinHs256Secret));
+  const auto needs = [](std::string what) {
+    return Fail(Code::kInvalidArgument, "token_key", std::move(what));
+  };
+  switch (algorithm) {
+    case Algorithm::kEs256:
+      return needs("ES256 needs a P-256 key as PEM");
+    case Algorithm::kRs256:
+      return needs(fmt::format("RS256 needs an RSA key of at least {} bits as PEM", kMinRsaBits));
+    case Algorithm::kHs256:
+      break;
+  }
+  return needs(fmt::format("HS256 needs a secret of {} bytes", kMinHs256Secret));
 }
 
 }  // namespace
+
+bool Fits(const EVP_PKEY* key, Algorithm algorithm) {
+  if (algorithm == Algorithm::kRs256)
+    return EVP_PKEY_is_a(key, "RSA") == 1 && EVP_PKEY_get_bits(key) >= kMinRsaBits;
+  std::array<char, 64> group{};
+  size_t length = 0;
+  return algorithm == Algorithm::kEs256 &&
+         EVP_PKEY_get_group_name(key, group.data(), group.size(), &length) == 1 &&
+         std::string_view(group.data(), length) == "prime256v1";
+}
 
 std::string_view RoleName(Role role) { return role == Role::kOperator ? "operator" : "buyer"; }
 
@@ -204,14 +226,28 @@ bool IsUserName(std::string_view user) {
   });
 }
 
+std::string_view AlgorithmName(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::kEs256:
+      return "ES256";
+    case Algorithm::kRs256:
+      return "RS256";
+    case Algorithm::kHs256:
+      break;
+  }
+  return "HS256";
+}
+
 Result<Algorithm> ParseAlgorithm(std::string_view name) {
-  if (name == "ES256") return Algorithm::kEs256;
-  if (name == "HS256") return Algorithm::kHs256;
+  for (const Algorithm algorithm : {Algorithm::kEs256, Algorithm::kRs256, Algorithm::kHs256}) {
+    if (name == AlgorithmName(algorithm)) return algorithm;
+  }
   return Fail(Code::kInvalidArgument, "token_algorithm", std::string(name));
 }
 
-TokenVerifier::TokenVerifier(TokenConfig config, const Clock& clock, std::unique_ptr<const TokenKey> key)
-    : config_(std::move(config)), clock_(&clock), key_(std::move(key)) {
+TokenVerifier::TokenVerifier(TokenConfig config, const Clock& clock, std::shared_ptr<const TokenKey> key,
+                             TokenKeys* keys)
+    : config_(std::move(config)), clock_(&clock), key_(std::move(key)), keys_(keys) {
   config_.key.clear();
 }
 TokenVerifier::TokenVerifier(TokenVerifier&&) noexcept = default;
@@ -221,7 +257,11 @@ TokenVerifier::~TokenVerifier() = default;
 Result<TokenVerifier> TokenVerifier::Make(const TokenConfig& config, const Clock& clock) {
   auto key = MakeKey(config, /*is_private=*/false);
   if (!key) return BadKey(config.algorithm);
-  return TokenVerifier(config, clock, std::move(key));
+  return TokenVerifier(config, clock, std::move(key), nullptr);
+}
+
+TokenVerifier TokenVerifier::With(TokenKeys& keys, TokenConfig config, const Clock& clock) {
+  return {std::move(config), clock, nullptr, &keys};
 }
 
 Result<Principal> TokenVerifier::Verify(std::string_view jwt) const {
@@ -233,19 +273,20 @@ Result<Principal> TokenVerifier::Verify(std::string_view jwt) const {
     return Refuse("token_malformed", "parts");
   const std::string_view claims = jwt.substr(header_end + 1, claims_end - header_end - 1);
   if (claims.contains('.')) return Refuse("token_malformed", "parts");
-  BOXOFFICE_TRY(CheckHeader(jwt.substr(0, header_end), config_.algorithm));
+  BOXOFFICE_ASSIGN(const std::string key_id, CheckHeader(jwt.substr(0, header_end), config_.algorithm));
 
   const std::optional<std::string> signature = DecodeBase64Url(jwt.substr(claims_end + 1));
   const std::string_view text = jwt.substr(0, claims_end);
   if (!signature) return Refuse("token_malformed", "signature");
-  const bool genuine =
-      key_->secret ? signature->size() == sizeof(HmacKey::Mac) && key_->secret->Verify(text, *signature)
-                   : VerifyEs256(key_->pkey.get(), text, *signature);
-  if (!genuine) return Refuse("token_signature");
+  std::shared_ptr<const TokenKey> key = key_;
+  if (keys_ != nullptr) {
+    BOXOFFICE_ASSIGN(key, keys_->Find(key_id));
+  }
+  if (!IsGenuine(*key, config_.algorithm, text, *signature)) return Refuse("token_signature");
   return CheckClaims(claims, config_, clock_->Now());
 }
 
-TokenIssuer::TokenIssuer(TokenConfig config, const Clock& clock, std::unique_ptr<const TokenKey> key)
+TokenIssuer::TokenIssuer(TokenConfig config, const Clock& clock, std::shared_ptr<const TokenKey> key)
     : config_(std::move(config)), clock_(&clock), key_(std::move(key)) {
   config_.key.clear();
 }
@@ -262,7 +303,8 @@ Result<TokenIssuer> TokenIssuer::Make(const TokenConfig& config, const Clock& cl
 Result<std::string> TokenIssuer::Issue(std::string_view user, Role role, std::chrono::seconds ttl) const {
   if (!IsUserName(user)) return Fail(Code::kInvalidArgument, "token_subject", std::string(user));
   const int64_t now_s = ToUnixMs(clock_->Now()) / 1000;
-  const json::object header{{"alg", AlgorithmName(config_.algorithm)}, {"typ", "JWT"}};
+  json::object header{{"alg", AlgorithmName(config_.algorithm)}, {"typ", "JWT"}};
+  if (!config_.key_id.empty()) header["kid"] = config_.key_id;
   const json::object claims{{"iss", config_.issuer}, {"aud", config_.audience},
                             {"sub", user},           {"role", RoleName(role)},
                             {"iat", now_s},          {"exp", now_s + ttl.count()}};
@@ -274,7 +316,7 @@ Result<std::string> TokenIssuer::Issue(std::string_view user, Role role, std::ch
     const HmacKey::Mac mac = key_->secret->Sign(text);
     signature.emplace(reinterpret_cast<const char*>(mac.data()), mac.size());
   } else {
-    signature = SignEs256(key_->pkey.get(), text);
+    signature = SignWithPrivateKey(key_->pkey.get(), config_.algorithm, text);
   }
   if (!signature) return Fail(Code::kInternal, "token_signing");
   text.push_back('.');

@@ -24,25 +24,39 @@ struct Principal {
 // Whether `user` may be a Principal's.
 [[nodiscard]] bool IsUserName(std::string_view user);
 
-enum class Algorithm { kEs256, kHs256 };
-// From "ES256" or "HS256". Error: kInvalidArgument token_algorithm.
+enum class Algorithm { kEs256, kRs256, kHs256 };
+[[nodiscard]] std::string_view AlgorithmName(Algorithm algorithm);  // "ES256", as RFC 7518 has it
+// From such a name. Error: kInvalidArgument token_algorithm.
 [[nodiscard]] Result<Algorithm> ParseAlgorithm(std::string_view name);
 
 struct TokenConfig {
   Algorithm algorithm = Algorithm::kEs256;
-  // HS256: the secret, at least 32 bytes. ES256: a P-256 key as PEM, public to verify, private to issue.
+  // HS256: the secret, at least 32 bytes. ES256: a P-256 key as PEM, RS256: an RSA key of 2048 bits or more;
+  // public to verify, private to issue.
   std::string key;
   std::string issuer;    // must equal `iss`
   std::string audience;  // must be `aud`, or one of them
   std::chrono::seconds clock_skew{30};
+  std::string key_id{};  // `kid` of what is issued; empty: none
 };
 
 struct TokenKey;  // a parsed key; its types stay out of this header
+
+// Where the keys of an issuer are that has several, and changes them. Thread-safe.
+class TokenKeys {
+ public:
+  virtual ~TokenKeys() = default;
+  // The key that a token names (`kid`; empty: it names none). Errors: kUnauthenticated token_key_unknown;
+  // kUnavailable token_keys_unavailable (not known yet: ask again in a moment).
+  [[nodiscard]] virtual Result<std::shared_ptr<const TokenKey>> Find(std::string_view key_id) = 0;
+};
 
 // Verifies tokens. Immutable, hence thread-safe; takes no lock. HS256 costs about 3 µs a token, ES256 about
 // 60 µs.
 class TokenVerifier {
  public:
+  // With `keys` instead of config.key; they and `clock` must outlive the verifier.
+  [[nodiscard]] static TokenVerifier With(TokenKeys& keys, TokenConfig config, const Clock& clock);
   // `clock` must outlive the verifier. Error: kInvalidArgument token_key (not a key for this algorithm).
   [[nodiscard]] static Result<TokenVerifier> Make(const TokenConfig& config, const Clock& clock);
   TokenVerifier(TokenVerifier&&) noexcept;
@@ -50,18 +64,20 @@ class TokenVerifier {
   ~TokenVerifier();
 
   // The caller named by `jwt` (the compact form, without "Bearer "). The role is the claim `role`, a buyer
-  // without it. All errors are kUnauthenticated, checked in this order:
+  // without it. All errors but the one of TokenKeys are kUnauthenticated, checked in this order:
   //   token_missing (empty), token_malformed (not a JWT, over 4 KiB, a claim of the wrong type, no `exp`),
-  //   token_algorithm (another `alg` than the configured one, "none" included), token_signature,
+  //   token_algorithm (another `alg` than the configured one, "none" included), those of TokenKeys,
+  //   token_signature,
   //   token_expired (`exp` + skew has passed), token_not_yet_valid (`nbf` − skew is to come), token_issuer,
   //   token_audience, token_subject (`sub` is missing or not a user name).
   [[nodiscard]] Result<Principal> Verify(std::string_view jwt) const;
 
  private:
-  TokenVerifier(TokenConfig config, const Clock& clock, std::unique_ptr<const TokenKey> key);
+  TokenVerifier(TokenConfig config, const Clock& clock, std::shared_ptr<const TokenKey> key, TokenKeys* keys);
   TokenConfig config_;  // without the key
   const Clock* clock_;
-  std::unique_ptr<const TokenKey> key_;
+  std::shared_ptr<const TokenKey> key_;  // null where there are `keys_`
+  TokenKeys* keys_ = nullptr;
 };
 
 // Issues tokens: for development and tests. Thread-safe.
@@ -78,10 +94,10 @@ class TokenIssuer {
   [[nodiscard]] Result<std::string> Issue(std::string_view user, Role role, std::chrono::seconds ttl) const;
 
  private:
-  TokenIssuer(TokenConfig config, const Clock& clock, std::unique_ptr<const TokenKey> key);
+  TokenIssuer(TokenConfig config, const Clock& clock, std::shared_ptr<const TokenKey> key);
   TokenConfig config_;  // without the key
   const Clock* clock_;
-  std::unique_ptr<const TokenKey> key_;
+  std::shared_ptr<const TokenKey> key_;
 };
 
 }  // namespace boxoffice::auth

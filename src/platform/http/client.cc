@@ -262,6 +262,8 @@ std::optional<std::string_view> ClientResponse::header(std::string_view name) co
   return std::nullopt;
 }
 
+bool IsUrl(std::string_view url) { return ParseUrl(url).has_value(); }
+
 asio::awaitable<Result<ClientResponse>> Fetch(ClientRequest request, TlsOptions tls) {
   const asio::any_io_executor caller = co_await asio::this_coro::executor;
   const asio::any_io_executor strand = asio::make_strand(caller);

@@ -43,6 +43,9 @@ struct TlsOptions {
   std::string ca_file;  // PEM; empty: the system's authorities
 };
 
+// Whether a request can be sent to it: "http://host[:port]/path?query", or https.
+[[nodiscard]] bool IsUrl(std::string_view url);
+
 // Sends one request on a connection of its own. Any status is a success. Errors:
 //   kInvalidArgument url_malformed (also: a header with a line break);
 //   kUnavailable connect_failed: not one byte was sent (no such host, refused, a bad certificate, or the

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::string_view kSandboxDatabase = "payment-sandbox.db";
 
+}  // namespace
+
 void AddKeys(config::Keys& keys, PaymentConfig& config) {
   keys.Duration("provider.timeout_ms", config.service.provider_timeout, milliseconds(100),
                 milliseconds(60'000), "For each call to a provider; after it, nothing is known");
@@ -24,11 +26,20 @@ void AddKeys(config::Keys& keys, PaymentConfig& config) {
                 "Until the script \"slow\" answers");
   keys.Duration("sandbox.late_ms", config.sandbox.late, milliseconds(0), milliseconds(600'000),
                 "Until the script \"late_approval\" has its money");
+  keys.Text("acquirer.url", config.acquirer.url,
+            "Where the acquirer behind the methods http:… is, like https://acquirer.example/v1; empty: there "
+            "is none");
+  keys.Secret("acquirer.api_key", config.acquirer.api_key, "The bearer token that it knows us by");
+  keys.SecretList(
+      "acquirer.webhook_secrets", config.acquirer.webhook_secrets,
+      "What it signs its webhooks with, whsec_…; several while they are rotated; none: webhooks are refused");
+  keys.Duration("acquirer.timeout_ms", config.acquirer.timeout, milliseconds(100), milliseconds(60'000),
+                "For one call to it");
+  keys.Text("acquirer.ca_file", config.acquirer.tls.ca_file,
+            "PEM of the authorities that it is believed by; empty: the system's");
   module::AddBatchKeys(keys, config.service.limits);
   module::AddOutboxKeys(keys, config.outbox);
 }
-
-}  // namespace
 
 PaymentModule::PaymentModule(const module::Runtime& runtime, PaymentConfig config)
     : runtime_(runtime), config_(std::move(config)) {}
@@ -41,15 +52,20 @@ Result<void> PaymentModule::Start() {
   const std::filesystem::path sandbox_file =
       config_.sandbox_file.empty() ? runtime_.data_dir / kSandboxDatabase : config_.sandbox_file;
   BOXOFFICE_ASSIGN(sandbox_, SandboxProvider::Open(sandbox_file, *timer_, runtime_.clock, config_.sandbox));
+  Providers providers{{"sandbox", sandbox_.get()}};
+  if (!config_.acquirer.url.empty()) {
+    BOXOFFICE_ASSIGN(acquirer_, HttpProvider::Make(config_.acquirer));
+    providers.emplace("http", acquirer_.get());
+  }
   outbox::PublisherConfig publishing = config_.outbox;
   publishing.service = "payment";
   publishing.open_table = std::move(opened.outbox);
   publisher_ = std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());
   outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);
-  service_ = std::make_unique<Service>(
-      *stores_.store, *stores_.reader, Providers{{"sandbox", sandbox_.get()}}, *timer_, runtime_.clock,
-      runtime_.random, runtime_.metrics, config_.service, [this] { publisher_->Nudge(); });
+  service_ = std::make_unique<Service>(*stores_.store, *stores_.reader, std::move(providers), *timer_,
+                                       runtime_.clock, runtime_.random, runtime_.metrics, config_.service,
+                                       [this] { publisher_->Nudge(); });
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
   service_->StartReconciler();
   return host_.Start(
@@ -58,11 +74,12 @@ Result<void> PaymentModule::Start() {
 
 void PaymentModule::Drain(std::chrono::milliseconds grace) { host_.Drain(grace); }
 
-// In reverse order of Start, but for the timer: its tasks refer to the service, so it ends before the service
-// goes. What a provider says from now on is asked for again after the next start.
+// In reverse order of Start, but for the timer and the acquirer: their threads call the service, so they end
+// before the service goes. What a provider says from now on is asked for again after the next start.
 void PaymentModule::Stop() {
   host_.Shutdown(std::chrono::milliseconds(0));
   if (service_) service_->Stop();
+  acquirer_.reset();
   timer_.reset();
   server_.reset();
   service_.reset();

@@ -12,6 +12,7 @@
 #include "platform/module/service_module.h"
 #include "platform/outbox/outbox.h"
 #include "platform/rpc/host.h"
+#include "services/payment/provider_http.h"
 #include "services/payment/provider_sandbox.h"
 #include "services/payment/rpc_server.h"
 #include "services/payment/service.h"
@@ -22,6 +23,7 @@ namespace boxoffice::payment {
 struct PaymentConfig {
   ServiceConfig service;
   SandboxConfig sandbox;
+  AcquirerConfig acquirer;             // behind the methods "http:<instrument>", if it has a URL
   outbox::PublisherConfig outbox;      // but for the service and the database
   std::filesystem::path sandbox_file;  // empty: payment-sandbox.db in the data folder
   // Makes the timer. Empty: a thread of its own.
@@ -35,7 +37,7 @@ class PaymentModule final : public module::ServiceModule {
   ~PaymentModule() override;
 
   [[nodiscard]] std::string_view name() const override { return "payment"; }
-  // Errors: store_url, database_unavailable, schema_newer, port_taken.
+  // Errors: config (the acquirer's), store_url, database_unavailable, schema_newer, port_taken.
   [[nodiscard]] Result<void> Start() override;
   void Leave() override { host_.Leave(); }
   void Drain(std::chrono::milliseconds grace) override;
@@ -49,12 +51,16 @@ class PaymentModule final : public module::ServiceModule {
   Stores stores_;
   std::unique_ptr<Timer> timer_;
   std::unique_ptr<SandboxProvider> sandbox_;
+  std::unique_ptr<HttpProvider> acquirer_;  // none without a URL
   std::unique_ptr<outbox::Publisher> publisher_;
   std::unique_ptr<module::OutboxServer> outbox_server_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<RpcServer> server_;
   rpc::Host host_;
 };
+
+// The keys of `config`, which outlives them.
+void AddKeys(config::Keys& keys, PaymentConfig& config);
 
 // Payment as a program: its keys are what PaymentConfig has.
 [[nodiscard]] module::ServiceProgram Program();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -24,14 +26,18 @@ Outcome OutcomeOf(const Payment& row, OutcomeKind kind = OutcomeKind::kDone) {
           .id = row.id,
           .refusal = kind == OutcomeKind::kRefused ? Refusal::kDeclined : Refusal::kNone,
           .provider_code = row.provider_code,
-          .resolution = row.resolution};
+          .resolution = row.resolution,
+          .refunded = row.refunded};
 }
 
 // The batch's rows as the commands leave them, one after the other.
 class Batch {
  public:
-  Batch(const std::vector<Payment>& rows, Timestamp now, Random& random) : now_(now), random_(random) {
-    for (const Payment& row : rows) rows_.emplace(row.key, Row{row, false});
+  Batch(const Rows& rows, Timestamp now, Random& random)
+      : now_(now), random_(random), webhooks_(rows.webhooks.begin(), rows.webhooks.end()) {
+    for (const Payment& row : rows.payments) rows_.emplace(row.key, Row{row, false});
+    for (const payment::Refund& row : rows.refunds)
+      refunds_.emplace(RefundKey{row.payment, row.saga}, Part{row, false});
   }
 
   Decided Run(const Command& command) {
@@ -46,6 +52,9 @@ class Batch {
     for (auto& [key, row] : rows_) {
       if (row.changed) changes_.payments.push_back(std::move(row.payment));
     }
+    for (auto& [key, part] : refunds_) {
+      if (part.changed) changes_.refunds.push_back(part.refund);
+    }
     return std::move(changes_);
   }
 
@@ -53,6 +62,11 @@ class Batch {
   using Heard = std::optional<ProviderAnswer>;
   struct Row {
     Payment payment;
+    bool changed = false;
+  };
+  using RefundKey = std::pair<PaymentKey, SagaId>;
+  struct Part {
+    payment::Refund refund;
     bool changed = false;
   };
 
@@ -68,10 +82,12 @@ class Batch {
           // The provider took money after saying that it would not: this attempt has failed for its saga.
           payment.provider_reference = heard.reference;
           Enter(row, State::kCancelled);
+          MarkLate(payment);
         } else if (payment.state == State::kCancelled && (payment.resolution == Resolution::kNeverSent ||
                                                           payment.resolution == Resolution::kVoided)) {
           payment.provider_reference = heard.reference;
           Resolve(row, Resolution::kReopened);
+          MarkLate(payment);
         }
         return;
       case Verdict::kDeclined:
@@ -90,10 +106,25 @@ class Batch {
       case Verdict::kRefunded:
         HearCancelled(row, Resolution::kRefunded);
         return;
+      case Verdict::kRefundDone:
+        HearRefunded(row, heard.refund);
+        return;
       case Verdict::kUnknown:
       case Verdict::kNotFound:
         return;  // nothing to conclude
     }
+  }
+
+  void MarkLate(Payment& payment) {
+    payment.captured_late = true;
+    Publish(payment, EventKind::kCapturedLate);
+  }
+
+  void HearRefunded(Row& row, SagaId saga) {
+    const auto it = refunds_.find({row.payment.key, saga});
+    if (it == refunds_.end() || it->second.refund.done) return;
+    row.payment.refunding -= it->second.refund.amount;
+    Finish(row, it->second);
   }
 
   void HearCancelled(Row& row, Resolution resolution) {
@@ -165,8 +196,59 @@ class Batch {
       }
     }
     if (payment.settled()) return Answer(OutcomeOf(payment));
-    if (heard) return AnswerError(PaymentUnknown());
-    return Proceed(Next::kCancel, payment);
+    // A part that has just been given back is a step on the way; the cancellation itself is still to come.
+    if (heard && heard->verdict != Verdict::kRefundDone) return AnswerError(PaymentUnknown());
+    return Find(payment);
+  }
+
+  Decided Run(const GiveBack& command, Row* row, const Heard& heard) {
+    if (row == nullptr) return Refuse(Refusal::kNotApproved);
+    Payment& payment = row->payment;
+    const auto it = refunds_.find({command.key, command.saga});
+    if (it != refunds_.end()) {
+      const payment::Refund& refund = it->second.refund;
+      if (Money{refund.amount, payment.money.currency} != command.money)
+        return Answer({.kind = OutcomeKind::kMismatch});
+      if (refund.done) return Answer(OutcomeOf(payment));
+      if (heard) return AnswerError(PaymentUnknown());
+      return ProceedRefund(payment, refund);
+    }
+    if (payment.state == State::kCancelled) return Answer(OutcomeOf(payment, OutcomeKind::kAborted));
+    if (payment.state != State::kApproved) return Refuse(Refusal::kNotApproved);
+    const int64_t left = payment.money.amount - payment.refunded - payment.refunding;
+    if (command.money.currency != payment.money.currency || command.money.amount > left) {
+      return Refuse(Refusal::kExceedsCaptured);
+    }
+    Part& part = refunds_[{command.key, command.saga}];
+    part.refund = {.payment = command.key,
+                   .saga = command.saga,
+                   .amount = command.money.amount,
+                   .created_at = now_,
+                   .updated_at = now_};
+    if (payment.method == kInternal) {
+      Finish(*row, part);
+      return Answer(OutcomeOf(payment));
+    }
+    part.changed = true;
+    payment.refunding += part.refund.amount;
+    Touch(*row);
+    return ProceedRefund(payment, part.refund);
+  }
+
+  Decided Run(const Webhook& command, Row* row, const Heard&) {
+    const auto effect = [](WebhookEffect effect) { return Outcome{.effect = effect}; };
+    if (row == nullptr) return Answer(effect(WebhookEffect::kIgnored));
+    if (!webhooks_.insert(command.webhook).second) return Answer(effect(WebhookEffect::kRepeated));
+    changes_.webhooks.push_back({command.webhook, command.key.reservation, now_});
+    Payment& payment = row->payment;
+    // Of another provider's payment, or of other money than was asked for, it proves nothing.
+    const bool ours = SplitMethod(payment.method).provider == command.webhook.provider &&
+                      (command.told.verdict != Verdict::kApproved || command.money == payment.money);
+    if (!ours) return Answer(effect(WebhookEffect::kIgnored));
+    Hear(*row, command.told);
+    if (command.told.verdict != Verdict::kApproved || payment.settled())
+      return Answer(effect(WebhookEffect::kDone));
+    return Find(payment);
   }
 
   Decided Run(const Query&, Row* row, const Heard& heard) {
@@ -175,15 +257,25 @@ class Batch {
   }
 
   Decided Run(const Examine&, Row* row, const Heard& heard) {
-    if (row == nullptr || row->payment.settled()) return Answer(Outcome{});
+    if (row == nullptr || (row->payment.settled() && row->payment.refunding == 0)) return Answer(Outcome{});
     // An approval that came too late has to be cancelled; anything else that was heard is all there is for
     // now.
     if (heard && heard->verdict != Verdict::kApproved) return Answer(OutcomeOf(row->payment));
     return Find(row->payment);
   }
 
+  // What to ask the provider about a payment that is not certain: parts that are given back come before the
+  // whole.
   Decided Find(const Payment& payment) {
+    for (auto it = refunds_.lower_bound({payment.key, SagaId()});
+         it != refunds_.end() && it->first.first == payment.key; ++it) {
+      if (!it->second.refund.done) return ProceedRefund(payment, it->second.refund);
+    }
     return Proceed(payment.state == State::kPending ? Next::kAsk : Next::kCancel, payment);
+  }
+
+  static Decided Refuse(Refusal refusal) {
+    return Answer({.kind = OutcomeKind::kRefused, .refusal = refusal});
   }
 
   Row& Create(const PaymentKey& key, SagaId saga) {
@@ -202,8 +294,24 @@ class Batch {
   }
   void Resolve(Row& row, Resolution resolution) {
     row.payment.resolution = resolution;
+    Touch(row);
+  }
+  void Touch(Row& row) {
     row.payment.updated_at = now_;
     row.changed = true;
+  }
+  // The part is given back.
+  void Finish(Row& row, Part& part) {
+    part.refund.done = true;
+    part.refund.updated_at = now_;
+    part.changed = true;
+    row.payment.refunded += part.refund.amount;
+    Touch(row);
+    CHECK(row.payment.refunded + row.payment.refunding <= row.payment.money.amount,
+          "more is given back than was taken");
+    Payment told = row.payment;
+    told.money.amount = part.refund.amount;
+    Publish(told, EventKind::kRefunded);
   }
   void Publish(const Payment& payment, EventKind kind) {
     changes_.events.push_back({EventId::Make(now_, random_), kind, payment, *traceparent_, now_});
@@ -216,14 +324,23 @@ class Batch {
                         .user_id = payment.user_id,
                         .money = payment.money,
                         .instrument = std::string(SplitMethod(payment.method).instrument),
-                        .traceparent = *traceparent_},
+                        .traceparent = *traceparent_,
+                        .refund = {}},
             .method = payment.method};
+  }
+  Decided ProceedRefund(const Payment& payment, const payment::Refund& refund) const {
+    Decided decided = Proceed(Next::kRefund, payment);
+    decided.request.refund = refund.saga;
+    decided.request.money.amount = refund.amount;
+    return decided;
   }
 
   const Timestamp now_;
   Random& random_;
+  std::set<WebhookKey> webhooks_;
   const std::string* traceparent_ = nullptr;  // of the command that runs
   std::map<PaymentKey, Row> rows_;
+  std::map<RefundKey, Part> refunds_;
   Changes changes_;
 };
 
@@ -233,23 +350,33 @@ std::string ProviderRequest::IdempotencyKey() const {
   return fmt::format("{}/{}", reservation.ToString(), attempt);
 }
 
+std::string ProviderRequest::RefundKey() const {
+  return fmt::format("{}/{}", IdempotencyKey(), refund.ToString());
+}
+
 Method SplitMethod(std::string_view method) {
   const size_t colon = method.find(':');
   if (colon == std::string_view::npos) return {method, {}};
   return {method.substr(0, colon), method.substr(colon + 1)};
 }
 
-std::vector<ReservationId> KeysOf(std::span<const Command> commands) {
-  std::vector<ReservationId> keys;
-  keys.reserve(commands.size());
-  for (const Command& command : commands) keys.push_back(command.key().reservation);
-  std::sort(keys.begin(), keys.end());
-  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+Keys KeysOf(std::span<const Command> commands) {
+  Keys keys;
+  keys.reservations.reserve(commands.size());
+  for (const Command& command : commands) {
+    keys.reservations.push_back(command.key().reservation);
+    if (const auto* webhook = std::get_if<Webhook>(&command.body)) keys.webhooks.push_back(webhook->webhook);
+  }
+  const auto sort_unique = [](auto& values) {
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+  };
+  sort_unique(keys.reservations);
+  sort_unique(keys.webhooks);
   return keys;
 }
 
-Decision Decide(const std::vector<Payment>& rows, std::span<const Command> commands, Timestamp now,
-                Random& random) {
+Decision Decide(const Rows& rows, std::span<const Command> commands, Timestamp now, Random& random) {
   Batch batch(rows, now, random);
   Decision decision;
   decision.outcomes.reserve(commands.size());

@@ -60,13 +60,36 @@ struct Payment {
   int64_t version = 0;  // grows by one with each save; 0: not stored yet
   Timestamp created_at{};
   Timestamp updated_at{};
+  // Given back by refunds, in minor units, and asked for but not certain yet; together at most `money`.
+  int64_t refunded = 0;
+  int64_t refunding = 0;
+  bool captured_late = false;  // money was taken after it had ended, and given back
   bool operator==(const Payment&) const = default;
 
-  // Whether it is certain what the provider did.
+  // Whether it is certain what the provider did, but for refunds.
   [[nodiscard]] bool settled() const {
     return state != State::kPending && (state != State::kCancelled || (resolution != Resolution::kOpen &&
                                                                        resolution != Resolution::kReopened));
   }
+};
+
+// A part of a payment that is given back: one per payment and saga. Changes together with its payment, whose
+// version guards it.
+struct Refund {
+  PaymentKey payment;
+  SagaId saga;  // that gives back
+  int64_t amount = 0;
+  bool done = false;  // otherwise it is not certain yet
+  Timestamp created_at{};
+  Timestamp updated_at{};
+  bool operator==(const Refund&) const = default;
+};
+
+// A webhook that was taken, so that it is not taken again.
+struct WebhookKey {
+  std::string provider;
+  std::string id;
+  auto operator<=>(const WebhookKey&) const = default;
 };
 
 // "internal": settled here at once. Otherwise "<provider>:<instrument>".
@@ -96,12 +119,25 @@ struct Cancel {
 struct Query {
   PaymentKey key;
 };
+// Gives back a part of an approved payment.
+struct GiveBack {
+  PaymentKey key;
+  SagaId saga;
+  Money money;
+};
+// What a provider has told by itself.
+struct Webhook {
+  PaymentKey key;
+  WebhookKey webhook;
+  Money money;  // with kApproved
+  ProviderAnswer told;
+};
 // The reconciler's: finds out about a payment that is not settled. Nobody waits for its answer.
 struct Examine {
   PaymentKey key;
 };
 struct Command {
-  std::variant<Approve, Cancel, Query, Examine> body;
+  std::variant<Approve, Cancel, Query, Examine, GiveBack, Webhook> body;
   std::string traceparent;
   // What the provider has just said, asked on behalf of this command.
   std::optional<ProviderAnswer> heard;
@@ -112,40 +148,52 @@ struct Command {
 };
 
 enum class OutcomeKind { kDone, kRefused, kAborted, kMismatch };
-enum class Refusal { kNone, kDeclined, kMethodUnknown, kAlreadyApproved };
+enum class Refusal { kNone, kDeclined, kMethodUnknown, kAlreadyApproved, kNotApproved, kExceedsCaptured };
+enum class WebhookEffect { kDone, kRepeated, kIgnored };
 struct Outcome {
   OutcomeKind kind = OutcomeKind::kDone;
   State state = State::kNone;
   PaymentId id;  // nil with kNone
   Refusal refusal = Refusal::kNone;
-  std::string provider_code;                  // with kDeclined
-  Resolution resolution = Resolution::kOpen;  // with kCancelled
+  std::string provider_code;                    // with kDeclined
+  Resolution resolution = Resolution::kOpen;    // with kCancelled
+  int64_t refunded = 0;                         // of the payment, by refunds
+  WebhookEffect effect = WebhookEffect::kDone;  // of a webhook
   bool operator==(const Outcome&) const = default;
 };
 
 // What has to happen before a command is answered, once the changes are saved.
-enum class Next { kAnswer, kSend, kAsk, kCancel };
+enum class Next { kAnswer, kSend, kAsk, kCancel, kRefund };
 struct Decided {
   Next next = Next::kAnswer;
-  Result<Outcome> answer;   // with kAnswer
+  Result<Outcome> answer;   // with kAnswer; of a webhook always, and the rest is not waited for
   ProviderRequest request;  // otherwise: what to tell the provider…
   std::string method;       // … of this method
 };
 
-enum class EventKind { kApproved, kDeclined, kCancelled };
+enum class EventKind { kApproved, kDeclined, kCancelled, kRefunded, kCapturedLate };
 struct PaymentEvent {
   EventId id;
   EventKind kind = EventKind::kApproved;
-  Payment payment;  // as it was then
+  Payment payment;  // as it was then; with kRefunded its money is the part
   std::string traceparent;
+  Timestamp at{};
+};
+
+// A webhook to remember, of the command about this reservation.
+struct TakenWebhook {
+  WebhookKey key;
+  ReservationId reservation;
   Timestamp at{};
 };
 
 // Rows to write with the version that was loaded, sorted by key; events in order.
 struct Changes {
   std::vector<Payment> payments;
+  std::vector<Refund> refunds;  // each of a payment that changes as well; new, or as it is now
+  std::vector<TakenWebhook> webhooks;
   std::vector<PaymentEvent> events;
-  [[nodiscard]] bool empty() const { return payments.empty(); }
+  [[nodiscard]] bool empty() const { return payments.empty() && webhooks.empty(); }
 };
 
 struct Decision {
@@ -153,10 +201,21 @@ struct Decision {
   Changes changes;
 };
 
-// The reservations whose payments Decide needs: sorted, without repeats.
-[[nodiscard]] std::vector<ReservationId> KeysOf(std::span<const Command> commands);
+// What Decide needs: the reservations whose payments and refunds, and the webhooks that may be known. Sorted,
+// without repeats.
+struct Keys {
+  std::vector<ReservationId> reservations;
+  std::vector<WebhookKey> webhooks;
+};
+[[nodiscard]] Keys KeysOf(std::span<const Command> commands);
 
-// Decides the commands in order; `rows` holds all payments of the reservations that they name.
+struct Rows {
+  std::vector<Payment> payments;
+  std::vector<Refund> refunds;
+  std::vector<WebhookKey> webhooks;  // those that were taken before
+};
+
+// Decides the commands in order; `rows` holds all payments and refunds of the reservations that they name.
 //
 // What was heard comes first: an approval settles a PENDING payment; of one that is DECLINED or CANCELLED it
 // means that money was taken late, and that it must be given back (Next::kCancel). Answers to a cancellation
@@ -169,9 +228,16 @@ struct Decision {
 // - Cancel: DONE only when no money is kept, for certain. Nothing there, or declined → tombstone; internal →
 // voided;
 //   otherwise tombstone and Next::kCancel until the provider has said how it ended.
+// - GiveBack: a part of an APPROVED payment, once per saga, as long as all parts together are not more than
+// was
+//   captured; DONE when the provider has given it back. While a part is not certain, a Cancel first asks for
+//   it again (Next::kRefund): what the provider is told comes in an order, so it never gives back too much.
+// - Webhook: what it tells counts as heard, once per id, if it is of a payment that we know, and of its
+// money.
+//   Money that was taken after all had ended is marked captured_late, told as an event, and given back.
 // - Query: what is known; asks the provider where it is not settled. Always kDone.
 // - Approve and Cancel that the provider leaves in doubt → error payment_unknown (kUnknown).
-[[nodiscard]] Decision Decide(const std::vector<Payment>& rows, std::span<const Command> commands,
-                              Timestamp now, Random& random);
+[[nodiscard]] Decision Decide(const Rows& rows, std::span<const Command> commands, Timestamp now,
+                              Random& random);
 
 }  // namespace boxoffice::payment

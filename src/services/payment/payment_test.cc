@@ -1,6 +1,7 @@
 #include "services/payment/payment.h"
 
 #include <map>
+#include <set>
 
 #include <gmock/gmock.h>
 
@@ -18,14 +19,18 @@ const Timestamp kNow = FromUnixMs(1'800'000'000'000);
 class PaymentTest : public ::testing::Test {
  protected:
   std::vector<Decided> RunBatch(const std::vector<Command>& commands, Timestamp now = kNow) {
-    std::vector<Payment> rows;
-    for (const auto& [key, row] : rows_) rows.push_back(row);
+    Rows rows;
+    for (const auto& [key, row] : rows_) rows.payments.push_back(row);
+    for (const auto& [key, row] : refunds_) rows.refunds.push_back(row);
+    rows.webhooks.assign(webhooks_.begin(), webhooks_.end());
     Decision decision = Decide(rows, commands, now, random_);
     last_ = decision.changes;
     for (Payment row : last_.payments) {
       ++row.version;
       rows_[row.key] = row;
     }
+    for (const Refund& row : last_.refunds) refunds_[{row.payment, row.saga}] = row;
+    for (const TakenWebhook& taken : last_.webhooks) webhooks_.insert(taken.key);
     for (const PaymentEvent& event : last_.events) events_.push_back(event.kind);
     EXPECT_EQ(decision.outcomes.size(), commands.size());
     return decision.outcomes;
@@ -54,9 +59,30 @@ class PaymentTest : public ::testing::Test {
     return {payment::Cancel{{reservation_, attempt}, SagaId::Make(kNow, random_)}, "", {}};
   }
   Command QueryOf(uint32_t attempt = 1) { return {payment::Query{{reservation_, attempt}}, "", {}}; }
+  Command RefundOf(SagaId saga, int64_t amount, Currency currency = kKrw) {
+    return {GiveBack{{reservation_, 1}, saga, {amount, currency}}, "", {}};
+  }
+  SagaId NewSaga() { return SagaId::Make(kNow, random_); }
+  static Command HearingRefund(Command command) {
+    command.heard = ProviderAnswer{Verdict::kRefundDone, "", "", std::get<GiveBack>(command.body).saga};
+    return command;
+  }
+  Command WebhookOf(const std::string& id, Verdict verdict = Verdict::kApproved, int64_t amount = 1000,
+                    const std::string& provider = "sandbox") {
+    return {Webhook{{reservation_, 1}, {provider, id}, {amount, kKrw}, {verdict, "ref-9", "", {}}}, "", {}};
+  }
+  WebhookEffect Effect(Command command) {
+    const Decided decided = Run(std::move(command));
+    EXPECT_TRUE(decided.answer.has_value());
+    return decided.answer->effect;
+  }
+  void ApproveExternally() {
+    Run(ExternalOf());
+    Run(Hearing(ExternalOf(), Verdict::kApproved));
+  }
   Command ExamineOf(uint32_t attempt = 1) { return {Examine{{reservation_, attempt}}, "", {}}; }
   static Command Hearing(Command command, Verdict verdict) {
-    command.heard = ProviderAnswer{verdict, "ref-7", verdict == Verdict::kDeclined ? "51" : ""};
+    command.heard = ProviderAnswer{verdict, "ref-7", verdict == Verdict::kDeclined ? "51" : "", {}};
     return command;
   }
   const Payment& Row(uint32_t attempt = 1) { return rows_.at({reservation_, attempt}); }
@@ -65,6 +91,8 @@ class PaymentTest : public ::testing::Test {
   ReservationId reservation_ = ReservationId::Make(kNow, random_);
   SagaId saga_ = SagaId::Make(kNow, random_);
   std::map<PaymentKey, Payment> rows_;
+  std::map<std::pair<PaymentKey, SagaId>, Refund> refunds_;
+  std::set<WebhookKey> webhooks_;
   std::vector<EventKind> events_;
   Changes last_;
 };
@@ -261,7 +289,9 @@ TEST_F(PaymentTest, AnApprovalThatIsHeardAfterTheTombstoneIsGivenBack) {
   EXPECT_EQ(Run(ExamineOf()).next, Next::kCancel);
   Answer(Hearing(ExamineOf(), Verdict::kRefunded));
   EXPECT_EQ(Row().resolution, Resolution::kRefunded);
-  EXPECT_THAT(events_, ElementsAre(EventKind::kCancelled));  // once
+  // The cancellation once.
+  EXPECT_THAT(events_, ElementsAre(EventKind::kCancelled, EventKind::kCapturedLate));
+  EXPECT_TRUE(Row().captured_late);
 }
 
 TEST_F(PaymentTest, AnApprovalThatIsHeardWhileTheCancellationIsUnderWayIsGivenBack) {
@@ -320,6 +350,139 @@ TEST_F(PaymentTest, TheLoadedVersionTravelsToTheSave) {
   Answer(ApproveOf());
   Answer(CancelOf());
   EXPECT_EQ(last_.payments.at(0).version, 1);
+}
+
+TEST_F(PaymentTest, APartIsGivenBackAndTheRestStaysApproved) {
+  Answer(ApproveOf());
+  const SagaId saga = NewSaga();
+  const Outcome outcome = Answer(RefundOf(saga, 300));
+  EXPECT_EQ(outcome.kind, OutcomeKind::kDone);
+  EXPECT_EQ(outcome.state, State::kApproved);
+  EXPECT_EQ(outcome.refunded, 300);
+  EXPECT_EQ(Row().refunded, 300);
+  EXPECT_THAT(events_, ElementsAre(EventKind::kApproved, EventKind::kRefunded));
+  EXPECT_EQ(last_.events.at(0).payment.money.amount, 300);
+  EXPECT_EQ(Answer(RefundOf(saga, 300)), outcome);
+  EXPECT_TRUE(last_.empty());
+}
+
+TEST_F(PaymentTest, ARefundRepeatedWithOtherMoneyIsAMismatch) {
+  Answer(ApproveOf());
+  const SagaId saga = NewSaga();
+  Answer(RefundOf(saga, 300));
+  EXPECT_EQ(Answer(RefundOf(saga, 301)).kind, OutcomeKind::kMismatch);
+  EXPECT_EQ(Answer(RefundOf(saga, 300, *Currency::Parse("EUR"))).kind, OutcomeKind::kMismatch);
+  EXPECT_TRUE(last_.empty());
+}
+
+TEST_F(PaymentTest, RefundsTogetherAreNeverMoreThanWasCaptured) {
+  Answer(ApproveOf());
+  Answer(RefundOf(NewSaga(), 600));
+  EXPECT_EQ(Answer(RefundOf(NewSaga(), 401)).refusal, Refusal::kExceedsCaptured);
+  EXPECT_EQ(Answer(RefundOf(NewSaga(), 1, *Currency::Parse("EUR"))).refusal, Refusal::kExceedsCaptured);
+  EXPECT_TRUE(last_.empty());
+  EXPECT_EQ(Answer(RefundOf(NewSaga(), 400)).refunded, 1000);
+  EXPECT_EQ(Answer(RefundOf(NewSaga(), 1)).refusal, Refusal::kExceedsCaptured);
+}
+
+TEST_F(PaymentTest, ARefundThatIsNotCertainYetCountsAgainstWhatWasCaptured) {
+  ApproveExternally();
+  EXPECT_EQ(Run(RefundOf(NewSaga(), 600)).next, Next::kRefund);
+  EXPECT_EQ(Row().refunding, 600);
+  EXPECT_EQ(Answer(RefundOf(NewSaga(), 401)).refusal, Refusal::kExceedsCaptured);
+}
+
+TEST_F(PaymentTest, OnlyWhatIsApprovedCanBeGivenBackInPart) {
+  EXPECT_EQ(Answer(RefundOf(NewSaga(), 1)).refusal, Refusal::kNotApproved);
+  Run(ExternalOf());
+  EXPECT_EQ(Answer(RefundOf(NewSaga(), 1)).refusal, Refusal::kNotApproved);
+  Run(Hearing(ExternalOf(), Verdict::kDeclined));
+  EXPECT_EQ(Answer(RefundOf(NewSaga(), 1)).refusal, Refusal::kNotApproved);
+  Answer(CancelOf());
+  EXPECT_EQ(Answer(RefundOf(NewSaga(), 1)).kind, OutcomeKind::kAborted);
+  EXPECT_TRUE(last_.empty());
+}
+
+TEST_F(PaymentTest, AnExternalRefundIsRecordedBeforeTheProviderIsToldAndDoneWhenItSaysSo) {
+  ApproveExternally();
+  const SagaId saga = NewSaga();
+  const Decided decided = Run(RefundOf(saga, 300));
+  EXPECT_EQ(decided.next, Next::kRefund);
+  EXPECT_EQ(decided.request.money, (Money{300, kKrw}));
+  EXPECT_EQ(decided.request.RefundKey(), reservation_.ToString() + "/1/" + saga.ToString());
+  ASSERT_THAT(last_.refunds, SizeIs(1));
+  EXPECT_FALSE(last_.refunds[0].done);
+  EXPECT_EQ(AnswerError(Hearing(RefundOf(saga, 300), Verdict::kUnknown)).reason, "payment_unknown");
+  EXPECT_EQ(Run(RefundOf(saga, 300)).next, Next::kRefund) << "asked again with the same key";
+  EXPECT_EQ(Answer(HearingRefund(RefundOf(saga, 300))).refunded, 300);
+  EXPECT_EQ(Row().refunding, 0);
+  EXPECT_EQ(Row().refunded, 300);
+  EXPECT_EQ(Answer(HearingRefund(RefundOf(saga, 300))).refunded, 300);
+  EXPECT_THAT(events_, ElementsAre(EventKind::kApproved, EventKind::kRefunded));
+}
+
+TEST_F(PaymentTest, TheReconcilerFindsOutAboutRefunds) {
+  ApproveExternally();
+  const SagaId saga = NewSaga();
+  Run(RefundOf(saga, 300));
+  const Decided decided = Run(ExamineOf());
+  EXPECT_EQ(decided.next, Next::kRefund);
+  EXPECT_EQ(decided.request.refund, saga);
+  Command heard = ExamineOf();
+  heard.heard = ProviderAnswer{Verdict::kRefundDone, "", "", saga};
+  Run(heard);
+  EXPECT_EQ(Row().refunded, 300);
+  EXPECT_EQ(Run(ExamineOf()).next, Next::kAnswer);
+}
+
+TEST_F(PaymentTest, ACancellationGivesTheRestBackOnceThePartsAreCertain) {
+  ApproveExternally();
+  const SagaId saga = NewSaga();
+  Run(RefundOf(saga, 300));
+  const Decided part = Run(CancelOf());
+  EXPECT_EQ(part.next, Next::kRefund) << "first the part, so that the provider never gives back too much";
+  EXPECT_EQ(Row().state, State::kCancelled);
+  EXPECT_EQ(AnswerError(Hearing(CancelOf(), Verdict::kUnknown)).reason, "payment_unknown");
+  Command heard = CancelOf();
+  heard.heard = ProviderAnswer{Verdict::kRefundDone, "", "", saga};
+  EXPECT_EQ(Run(heard).next, Next::kCancel);
+  EXPECT_EQ(Row().refunded, 300);
+  EXPECT_EQ(Answer(Hearing(CancelOf(), Verdict::kRefunded)).resolution, Resolution::kRefunded);
+  EXPECT_EQ(Answer(RefundOf(saga, 300)).kind, OutcomeKind::kDone) << "it was done before";
+  EXPECT_EQ(Answer(RefundOf(NewSaga(), 1)).kind, OutcomeKind::kAborted);
+}
+
+TEST_F(PaymentTest, AWebhookSettlesAPaymentOnce) {
+  Run(ExternalOf());
+  EXPECT_EQ(Effect(WebhookOf("w1")), WebhookEffect::kDone);
+  EXPECT_EQ(Row().state, State::kApproved);
+  EXPECT_EQ(Row().provider_reference, "ref-9");
+  EXPECT_EQ(Effect(WebhookOf("w1")), WebhookEffect::kRepeated);
+  EXPECT_TRUE(last_.empty());
+  EXPECT_EQ(Effect(WebhookOf("w2")), WebhookEffect::kDone) << "said twice, taken as it is";
+  EXPECT_THAT(events_, ElementsAre(EventKind::kApproved));
+}
+
+TEST_F(PaymentTest, AWebhookOfOtherMoneyOrOfAnotherProviderProvesNothing) {
+  EXPECT_EQ(Effect(WebhookOf("w0")), WebhookEffect::kIgnored) << "of a payment that we do not know";
+  Run(ExternalOf());
+  EXPECT_EQ(Effect(WebhookOf("w1", Verdict::kApproved, 999)), WebhookEffect::kIgnored);
+  EXPECT_EQ(Effect(WebhookOf("w2", Verdict::kApproved, 1000, "http")), WebhookEffect::kIgnored);
+  EXPECT_EQ(Row().state, State::kPending);
+}
+
+TEST_F(PaymentTest, MoneyThatAWebhookSaysWasTakenAfterTheEndIsGivenBackAndReported) {
+  Run(ExternalOf());
+  Run(CancelOf());
+  Run(Hearing(CancelOf(), Verdict::kNeverSeen));
+  const Decided decided = Run(WebhookOf("w1"));
+  EXPECT_EQ(decided.next, Next::kCancel);
+  EXPECT_EQ(decided.answer->effect, WebhookEffect::kDone) << "its sender is answered at once";
+  EXPECT_TRUE(Row().captured_late);
+  EXPECT_THAT(events_, ElementsAre(EventKind::kCancelled, EventKind::kCapturedLate));
+  Run(Hearing(ExamineOf(), Verdict::kRefunded));
+  EXPECT_EQ(Row().resolution, Resolution::kRefunded);
+  EXPECT_EQ(Run(WebhookOf("w2")).next, Next::kAnswer) << "it is given back already";
 }
 
 TEST_F(PaymentTest, AMethodIsAProviderAndItsInstrument) {

@@ -6,8 +6,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/money.h"
+#include "base/result.h"
 
 namespace boxoffice::payment {
 
@@ -19,26 +21,48 @@ struct ProviderRequest {
   Money money;
   std::string instrument;  // of the method, after the colon: "sandbox:decline" → "decline"
   std::string traceparent;
+  // Of a refund: the saga that gives back, and `money` is the part. Nil otherwise, and `money` is the whole.
+  SagaId refund;
 
   // "<reservation>/<attempt>": the same at every repeat; the provider does at most one payment per key.
   [[nodiscard]] std::string IdempotencyKey() const;
+  // "<reservation>/<attempt>/<saga>": the same for a refund, once per key.
+  [[nodiscard]] std::string RefundKey() const;
 };
 
 // What a provider said; kUnknown: nothing that could be relied on (an error after sending, a time-out).
 enum class Verdict {
   kUnknown,
-  kApproved,   // to Approve and Query: the money is taken
-  kDeclined,   // to Approve and Query: it is not, and won't be under this key
-  kNotFound,   // to Query: the provider knows nothing of this key now; an Approve may still be under way
-  kNeverSeen,  // to Cancel: nothing had been taken, and from now on the provider declines this key
-  kVoided,     // to Cancel: the approval is void before any money moved
-  kRefunded,   // to Cancel: the money was taken, and is given back
+  kApproved,    // to Approve and Query: the money is taken
+  kDeclined,    // to Approve and Query: it is not, and won't be under this key
+  kNotFound,    // to Query: the provider knows nothing of this key now; an Approve may still be under way
+  kNeverSeen,   // to Cancel: nothing had been taken, and from now on the provider declines this key
+  kVoided,      // to Cancel: the approval is void before any money moved
+  kRefunded,    // to Cancel: the money was taken, and is given back
+  kRefundDone,  // to Refund: the part is given back
 };
 struct ProviderAnswer {
   Verdict verdict = Verdict::kUnknown;
   std::string reference;  // the provider's own id, with kApproved
   std::string code;       // the provider's own, with kDeclined
+  SagaId refund;          // with kRefundDone: which; filled in by who asked
   bool operator==(const ProviderAnswer&) const = default;
+};
+
+// What a provider sends by itself, as it came.
+struct WebhookRequest {
+  std::string id;
+  std::string timestamp;
+  std::string signature;
+  std::string body;
+};
+// What it says, once it is believed.
+struct Notice {
+  bool relevant = false;  // otherwise of a type that says nothing to us
+  ReservationId reservation;
+  uint32_t attempt = 0;
+  Money money;  // that was taken, with kApproved
+  ProviderAnswer answer;
 };
 
 // An external provider. Thread-safe. Calls return at once; `callback` is called at most once, on any thread,
@@ -56,6 +80,15 @@ class Provider {
   // Takes back what was approved under the key, and what may be approved later: an Approve that comes after
   // is declined.
   virtual void Cancel(const ProviderRequest& request, Callback callback) = 0;
+  // Gives a part of what was taken back, once per RefundKey(). kRefundDone, or kUnknown: ask again.
+  virtual void Refund(const ProviderRequest& request, Callback callback) = 0;
+  // Reads what the provider sends by itself. Pure. Errors: provider_unknown (it sends nothing; kNotFound),
+  // webhook_signature (not signed by it), webhook_timestamp (too old or too new: replayed), both
+  // kUnauthenticated; webhook_malformed (kInvalidArgument).
+  [[nodiscard]] virtual Result<Notice> ReadWebhook(const WebhookRequest& request, Timestamp now) const {
+    (void)request, (void)now;
+    return Fail(Code::kNotFound, "provider_unknown", "the provider sends no webhooks");
+  }
 };
 
 }  // namespace boxoffice::payment

@@ -17,6 +17,13 @@ constexpr sql::Migration kSchema[] = {{1, "sandbox",
   currency TEXT NOT NULL,
   state INTEGER NOT NULL,         -- 1 approved, 2 declined, 3 scheduled, 4 cancelled, 5 voided, 6 refunded
   approve_at_ms INTEGER NOT NULL  -- of scheduled
+) STRICT, WITHOUT ROWID;)"},
+                                      {2, "refunds",
+                                       R"(CREATE TABLE sandbox_refund(
+  payment TEXT NOT NULL,
+  key TEXT NOT NULL,
+  amount INTEGER NOT NULL,
+  PRIMARY KEY(payment, key)
 ) STRICT, WITHOUT ROWID;)"}};
 
 constexpr std::array<std::string_view, 7> kScripts = {
@@ -45,7 +52,15 @@ SandboxProvider::SandboxProvider(std::unique_ptr<sql::Database> database, Timer&
                               "approve_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
                               "ON CONFLICT(key) DO UPDATE SET state = excluded.state")),
       approve_due_(database_->Prepare("UPDATE sandbox_payment SET state = 1 "
-                                      "WHERE key = ?1 AND state = 3 AND approve_at_ms <= ?2")) {}
+                                      "WHERE key = ?1 AND state = 3 AND approve_at_ms <= ?2")),
+      // Only of what was taken, and no more than that in all.
+      refund_(database_->Prepare("INSERT INTO sandbox_refund(payment, key, amount) SELECT ?1, ?2, ?3 FROM "
+                                 "sandbox_payment p WHERE p.key = ?1 "
+                                 "AND p.state = 1 AND ?3 + (SELECT COALESCE(SUM(r.amount), 0) FROM "
+                                 "sandbox_refund r WHERE r.payment = ?1) "
+                                 "<= p.amount ON CONFLICT DO NOTHING")),
+      find_refund_(database_->Prepare(
+          "SELECT 1 FROM sandbox_refund WHERE payment = ?1 AND key = ?2 AND amount = ?3")) {}
 
 bool SandboxProvider::Accepts(std::string_view instrument) const {
   return std::find(kScripts.begin(), kScripts.end(), instrument) != kScripts.end();
@@ -131,6 +146,26 @@ void SandboxProvider::Cancel(const ProviderRequest& request, Callback callback) 
     lock.unlock();
     callback(answer.value_or(ProviderAnswer{}));
   });
+}
+
+void SandboxProvider::Refund(const ProviderRequest& request, Callback callback) {
+  timer_.Post([this, request, callback = std::move(callback)]() mutable {
+    std::unique_lock lock(mutex_);
+    const bool refunded = RefundKey(request).value_or(false);
+    lock.unlock();
+    ProviderAnswer answer;
+    if (refunded) answer.verdict = Verdict::kRefundDone;
+    callback(answer);
+  });
+}
+
+Result<bool> SandboxProvider::RefundKey(const ProviderRequest& request) {
+  const std::string payment = request.IdempotencyKey();
+  const std::string key = request.RefundKey();
+  BOXOFFICE_TRY(refund_.Bind(payment, key, request.money.amount).Run());
+  BOXOFFICE_ASSIGN(const bool found, find_refund_.Bind(payment, key, request.money.amount).Step());
+  if (found) find_refund_.Reset();
+  return found;
 }
 
 Result<ProviderAnswer> SandboxProvider::CancelKey(const ProviderRequest& request) {

@@ -38,6 +38,7 @@ class SandboxProvider final : public Provider {
   void Approve(const ProviderRequest& request, Callback callback) override;
   void Query(const ProviderRequest& request, Callback callback) override;
   void Cancel(const ProviderRequest& request, Callback callback) override;
+  void Refund(const ProviderRequest& request, Callback callback) override;
 
  private:
   enum class State {
@@ -59,6 +60,7 @@ class SandboxProvider final : public Provider {
   void Play(const ProviderRequest& request, Callback callback);
   void AnswerWhenDue(const std::string& key, Callback callback, milliseconds delay);
   [[nodiscard]] Result<ProviderAnswer> CancelKey(const ProviderRequest& request);
+  [[nodiscard]] Result<bool> RefundKey(const ProviderRequest& request);
   // The key's row as of now: what was scheduled may have become approved.
   [[nodiscard]] Result<std::optional<Row>> Find(const std::string& key);
   [[nodiscard]] Result<void> Put(const ProviderRequest& request, Row row);
@@ -72,6 +74,8 @@ class SandboxProvider final : public Provider {
   sql::Statement select_;
   sql::Statement put_;
   sql::Statement approve_due_;
+  sql::Statement refund_;
+  sql::Statement find_refund_;
 };
 
 }  // namespace boxoffice::payment

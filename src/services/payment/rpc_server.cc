@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include "platform/rpc/field.h"
+#include "platform/rpc/status.h"
 #include "platform/rpc/unary.h"
+#include "services/payment/settlement.h"
 
 namespace boxoffice::payment {
 namespace {
@@ -52,6 +54,14 @@ Result<Query> Parse(const v1::QueryPayment& proto) {
   return query;
 }
 
+Result<GiveBack> Parse(const v1::RefundPayment& proto) {
+  GiveBack refund;
+  BOXOFFICE_ASSIGN(refund.key, ParseKey(proto.reservation_id(), proto.attempt()));
+  BOXOFFICE_ASSIGN(refund.saga, ParseId<SagaId>("saga_id", proto.saga_id()));
+  BOXOFFICE_ASSIGN(refund.money, ParseMoney(proto.money()));
+  return refund;
+}
+
 Result<decltype(Command::body)> ParseBody(const v1::Command& proto) {
   switch (proto.body_case()) {
     case v1::Command::kApprove:
@@ -60,10 +70,12 @@ Result<decltype(Command::body)> ParseBody(const v1::Command& proto) {
       return Parse(proto.cancel());
     case v1::Command::kQuery:
       return Parse(proto.query());
+    case v1::Command::kRefund:
+      return Parse(proto.refund());
     case v1::Command::BODY_NOT_SET:
       break;
   }
-  return InvalidField("body", "must be one of approve, cancel, query");
+  return InvalidField("body", "must be one of approve, cancel, query, refund");
 }
 
 Result<Command> Parse(const v1::Command& proto) {
@@ -99,6 +111,10 @@ const char* RefusalName(Refusal refusal) {
       return "method_unknown";
     case Refusal::kAlreadyApproved:
       return "already_approved";
+    case Refusal::kNotApproved:
+      return "payment_not_approved";
+    case Refusal::kExceedsCaptured:
+      return "refund_exceeds_captured";
   }
   return "";
 }
@@ -128,7 +144,25 @@ v1::Outcome ToProto(const Outcome& outcome) {
   if (outcome.refusal != Refusal::kNone) payment.set_refusal(RefusalName(outcome.refusal));
   payment.set_provider_code(outcome.provider_code);
   payment.set_resolution(ResolutionName(outcome.resolution));
+  payment.set_refunded(outcome.refunded);
   return proto;
+}
+
+const char* EffectName(WebhookEffect effect) {
+  switch (effect) {
+    case WebhookEffect::kDone:
+      return "done";
+    case WebhookEffect::kRepeated:
+      return "repeated";
+    case WebhookEffect::kIgnored:
+      return "ignored";
+  }
+  return "";
+}
+
+void Set(money::v1::Money& proto, const Money& money) {
+  proto.set_amount(money.amount);
+  proto.set_currency(std::string(money.currency.code()));
 }
 
 void Set(v1::Payment& proto, const Payment& payment) {
@@ -136,8 +170,7 @@ void Set(v1::Payment& proto, const Payment& payment) {
   proto.set_reservation_id(std::string(payment.key.reservation.bytes()));
   proto.set_attempt(payment.key.attempt);
   proto.set_user_id(payment.user_id);
-  proto.mutable_money()->set_amount(payment.money.amount);
-  proto.mutable_money()->set_currency(std::string(payment.money.currency.code()));
+  Set(*proto.mutable_money(), payment.money);
   proto.set_method(payment.method);
   proto.set_state(ToProto(payment.state));
   proto.set_provider_code(payment.provider_code);
@@ -145,6 +178,102 @@ void Set(v1::Payment& proto, const Payment& payment) {
   proto.set_provider_reference(payment.provider_reference);
   proto.set_created_at_ms(ToUnixMs(payment.created_at));
   proto.set_updated_at_ms(ToUnixMs(payment.updated_at));
+  proto.set_refunded(payment.refunded);
+  proto.set_refunding(payment.refunding);
+  proto.set_captured_late(payment.captured_late);
+}
+
+Result<v1::ListPaymentsResponse> AnswerListPayments(Reader& reader, const v1::ListPaymentsRequest& request) {
+  BOXOFFICE_ASSIGN(const auto reservation,
+                   ParseId<ReservationId>("reservation_id", request.reservation_id()));
+  BOXOFFICE_ASSIGN(const std::vector<Payment> payments, reader.Payments(reservation));
+  BOXOFFICE_ASSIGN(const std::vector<Refund> refunds, reader.Refunds(reservation));
+  v1::ListPaymentsResponse response;
+  for (const Payment& payment : payments) {
+    v1::Payment& row = *response.add_payments();
+    Set(row, payment);
+    for (const Refund& refund : refunds) {
+      if (refund.payment != payment.key) continue;
+      v1::Refund& part = *row.add_refunds();
+      part.set_saga_id(std::string(refund.saga.bytes()));
+      Set(*part.mutable_money(), {refund.amount, payment.money.currency});
+      part.set_done(refund.done);
+      part.set_created_at_ms(ToUnixMs(refund.created_at));
+      part.set_updated_at_ms(ToUnixMs(refund.updated_at));
+    }
+  }
+  return response;
+}
+
+void Set(v1::SettlementReport::Difference& proto, const Difference& difference) {
+  proto.set_kind(std::string(DifferenceName(difference.kind)));
+  proto.set_line(difference.line);
+  if (difference.operation) proto.set_operation(std::string(OperationName(*difference.operation)));
+  proto.set_key(difference.key);
+  if (difference.ours) Set(*proto.mutable_ours(), *difference.ours);
+  if (difference.theirs) Set(*proto.mutable_theirs(), *difference.theirs);
+  proto.set_detail(difference.detail);
+}
+
+Result<v1::SettlementReport> AnswerReconcile(const payment::Service& service, Reader& reader,
+                                             const v1::ReconcileSettlementRequest& request) {
+  BOXOFFICE_ASSIGN(const std::string provider, ParseText("provider", request.provider(), kMaxMethodBytes));
+  if (!service.HasProvider(provider)) {
+    return Fail(Code::kNotFound, "provider_unknown", "no provider is called " + provider);
+  }
+  if (request.from_ms() < 0 || request.until_ms() < 0) return InvalidField("from_ms", "must not be negative");
+  Period period;
+  if (request.from_ms() != 0) period.from = FromUnixMs(request.from_ms());
+  if (request.until_ms() != 0) period.until = FromUnixMs(request.until_ms());
+  if (period.from && period.until && *period.from >= *period.until) {
+    return InvalidField("until_ms", "must be after from_ms");
+  }
+  BOXOFFICE_ASSIGN(SettlementFile file, ReadSettlement(request.csv()));
+  Reconciliation reconciliation(std::move(file), provider, period);
+  ReservationId after;
+  while (true) {
+    BOXOFFICE_ASSIGN(const PaymentPage page, reader.Page(after, kMaxAuditPage));
+    for (const Payment& payment : page.payments) {
+      std::vector<Refund> refunds;
+      if (payment.refunded + payment.refunding > 0) {
+        BOXOFFICE_ASSIGN(refunds, reader.Refunds(payment.key.reservation));
+        std::erase_if(refunds, [&](const Refund& refund) { return refund.payment != payment.key; });
+      }
+      reconciliation.Compare(payment, refunds);
+    }
+    if (!page.more || page.payments.empty()) break;
+    after = page.payments.back().key.reservation;
+  }
+  const SettlementReport report = reconciliation.Finish();
+  v1::SettlementReport response;
+  for (const Difference& difference : report.differences) Set(*response.add_differences(), difference);
+  response.set_difference_count(report.difference_count);
+  response.set_lines(report.lines);
+  response.set_matched(report.matched);
+  for (const SettlementTotal& total : report.totals) {
+    v1::SettlementReport::Total& row = *response.add_totals();
+    row.set_operation(std::string(OperationName(total.operation)));
+    Set(*row.mutable_ours(), {total.ours, total.currency});
+    Set(*row.mutable_theirs(), {total.theirs, total.currency});
+  }
+  return response;
+}
+
+// What a webhook's headers and body may be at most.
+constexpr size_t kMaxWebhookFieldBytes = 1'024;
+constexpr size_t kMaxWebhookIdBytes = 128;
+constexpr size_t kMaxWebhookBytes = 64 << 10;
+
+Result<WebhookRequest> Parse(const v1::ReceiveWebhookRequest& proto) {
+  WebhookRequest request;
+  BOXOFFICE_TRY(ParseText("provider", proto.provider(), kMaxMethodBytes));
+  BOXOFFICE_ASSIGN(request.id, ParseText("webhook_id", proto.webhook_id(), kMaxWebhookIdBytes));
+  BOXOFFICE_ASSIGN(request.timestamp,
+                   ParseText("webhook_timestamp", proto.webhook_timestamp(), kMaxWebhookFieldBytes));
+  BOXOFFICE_ASSIGN(request.signature,
+                   ParseText("webhook_signature", proto.webhook_signature(), kMaxWebhookFieldBytes));
+  BOXOFFICE_ASSIGN(request.body, ParseText("body", proto.body(), kMaxWebhookBytes));
+  return request;
 }
 
 Result<v1::Payment> AnswerGetPayment(Reader& reader, const v1::GetPaymentRequest& request) {
@@ -182,7 +311,8 @@ Result<v1::AuditResponse> AnswerAudit(Reader& reader, const v1::AuditRequest& re
 }  // namespace
 
 RpcServer::RpcServer(payment::Service& service, Reader& reader)
-    : reader_(reader),
+    : service_(service),
+      reader_(reader),
       handler_(Commands::Translate([](const v1::Command& proto) { return Parse(proto); },
                                    [&service](Command command, auto done, const resilience::Terms& terms) {
                                      service.Submit(std::move(command), std::move(done), terms);
@@ -198,6 +328,38 @@ grpc::ServerUnaryReactor* RpcServer::GetPayment(grpc::CallbackServerContext* con
                                                 const v1::GetPaymentRequest* request, v1::Payment* response) {
   return rpc::Answer<v1::Payment>(context, pool_.get_executor(), response,
                                   [this, request] { return AnswerGetPayment(reader_, *request); });
+}
+
+grpc::ServerUnaryReactor* RpcServer::ListPayments(grpc::CallbackServerContext* context,
+                                                  const v1::ListPaymentsRequest* request,
+                                                  v1::ListPaymentsResponse* response) {
+  return rpc::Answer<v1::ListPaymentsResponse>(context, pool_.get_executor(), response, [this, request] {
+    return AnswerListPayments(reader_, *request);
+  });
+}
+
+grpc::ServerUnaryReactor* RpcServer::ReceiveWebhook(grpc::CallbackServerContext* context,
+                                                    const v1::ReceiveWebhookRequest* request,
+                                                    v1::ReceiveWebhookResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const Result<WebhookRequest> webhook = Parse(*request);
+  if (!webhook) {
+    reactor->Finish(rpc::ToStatus(webhook.error()));
+    return reactor;
+  }
+  service_.ReceiveWebhook(request->provider(), *webhook, [reactor, response](Result<Outcome> outcome) {
+    if (outcome) response->set_effect(EffectName(outcome->effect));
+    reactor->Finish(outcome ? grpc::Status::OK : rpc::ToStatus(outcome.error()));
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* RpcServer::ReconcileSettlement(grpc::CallbackServerContext* context,
+                                                         const v1::ReconcileSettlementRequest* request,
+                                                         v1::SettlementReport* response) {
+  return rpc::Answer<v1::SettlementReport>(context, long_pool_.get_executor(), response, [this, request] {
+    return AnswerReconcile(service_, reader_, *request);
+  });
 }
 
 grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,

@@ -15,7 +15,10 @@ namespace boxoffice::payment {
 class RpcServer final : public v1::PaymentService::CallbackService {
  public:
   RpcServer(payment::Service& service, Reader& reader);
-  ~RpcServer() override { pool_.join(); }
+  ~RpcServer() override {
+    pool_.join();
+    long_pool_.join();
+  }
 
   grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
       grpc::CallbackServerContext* context) override;
@@ -23,6 +26,16 @@ class RpcServer final : public v1::PaymentService::CallbackService {
   // payment_not_found.
   grpc::ServerUnaryReactor* GetPayment(grpc::CallbackServerContext* context,
                                        const v1::GetPaymentRequest* request, v1::Payment* response) override;
+  grpc::ServerUnaryReactor* ListPayments(grpc::CallbackServerContext* context,
+                                         const v1::ListPaymentsRequest* request,
+                                         v1::ListPaymentsResponse* response) override;
+  grpc::ServerUnaryReactor* ReceiveWebhook(grpc::CallbackServerContext* context,
+                                           const v1::ReceiveWebhookRequest* request,
+                                           v1::ReceiveWebhookResponse* response) override;
+  // Walks over all payments: seconds on many.
+  grpc::ServerUnaryReactor* ReconcileSettlement(grpc::CallbackServerContext* context,
+                                                const v1::ReconcileSettlementRequest* request,
+                                                v1::SettlementReport* response) override;
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::AuditResponse* response) override;
 
@@ -31,10 +44,12 @@ class RpcServer final : public v1::PaymentService::CallbackService {
  private:
   using Commands = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
 
+  payment::Service& service_;
   Reader& reader_;
   const Commands::Handler handler_;
   rpc::OpenStreams streams_;
-  boost::asio::thread_pool pool_{1};  // the reader has one connection
+  boost::asio::thread_pool pool_{1};       // the reader has one connection
+  boost::asio::thread_pool long_pool_{1};  // for what walks over all payments, page by page
 };
 
 }  // namespace boxoffice::payment

@@ -252,5 +252,81 @@ TEST_F(PaymentRpcTest, EventsFollowThePaymentOntoTheBus) {
   EXPECT_EQ(body.reservation_id(), reservation_);
 }
 
+TEST_F(PaymentRpcTest, APartIsGivenBackAtTheSandboxAndTheRestByACancellation) {
+  Run(ApproveOf("sandbox:approve"));
+  v1::Command refund;
+  refund.mutable_refund()->set_saga_id(NewId());
+  refund.mutable_refund()->set_reservation_id(reservation_);
+  refund.mutable_refund()->set_attempt(1);
+  refund.mutable_refund()->mutable_money()->set_amount(300);
+  refund.mutable_refund()->mutable_money()->set_currency("KRW");
+  const auto refunded = Run(refund);
+  EXPECT_EQ(refunded.kind(), v1::PaymentOutcome::DONE);
+  EXPECT_EQ(refunded.refunded(), 300);
+  EXPECT_EQ(Run(refund).SerializeAsString(), refunded.SerializeAsString());
+  refund.mutable_refund()->set_saga_id(NewId());
+  refund.mutable_refund()->mutable_money()->set_amount(701);
+  EXPECT_EQ(Run(refund).refusal(), "refund_exceeds_captured");
+  grpc::ClientContext context;
+  v1::ListPaymentsRequest list;
+  list.set_reservation_id(reservation_);
+  v1::ListPaymentsResponse payments;
+  ASSERT_TRUE(stub_->ListPayments(&context, list, &payments).ok());
+  ASSERT_THAT(payments.payments(), SizeIs(1));
+  ASSERT_THAT(payments.payments(0).refunds(), SizeIs(1));
+  EXPECT_TRUE(payments.payments(0).refunds(0).done());
+  EXPECT_EQ(payments.payments(0).refunds(0).money().amount(), 300);
+  EXPECT_EQ(payments.payments(0).refunded(), 300);
+  EXPECT_EQ(Run(CancelOf()).resolution(), "refunded");
+  refund.mutable_refund()->mutable_money()->set_amount(1);
+  EXPECT_EQ(Run(refund).kind(), v1::PaymentOutcome::ABORTED);
+  refund.mutable_refund()->mutable_money()->set_amount(0);
+  EXPECT_EQ(RunError(refund).reason, "amount_out_of_range");
+  refund.mutable_refund()->set_attempt(0);
+  EXPECT_THAT(RunError(refund).detail, StartsWith("attempt:"));
+}
+
+TEST_F(PaymentRpcTest, WebhooksOfProvidersThatSendNoneAreRefused) {
+  v1::ReceiveWebhookRequest request;
+  v1::ReceiveWebhookResponse response;
+  grpc::ClientContext c1, c2;
+  request.set_provider("sandbox");
+  EXPECT_EQ(stub_->ReceiveWebhook(&c1, request, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT)
+      << "without an id";
+  request.set_webhook_id("w");
+  request.set_webhook_timestamp("1");
+  request.set_webhook_signature("s");
+  request.set_body("{}");
+  EXPECT_EQ(stub_->ReceiveWebhook(&c2, request, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(PaymentRpcTest, ASettlementFileIsComparedWithOurPayments) {
+  Run(ApproveOf("sandbox:approve"));
+  const std::string key = ReservationId::FromBytes(reservation_)->ToString() + "/1";
+  v1::ReconcileSettlementRequest request;
+  request.set_provider("sandbox");
+  request.set_csv("operation,key,amount,currency\ncapture," + key + ",1000,KRW\ncapture,other/1,5,KRW\n");
+  v1::SettlementReport report;
+  grpc::ClientContext c1, c2, c3, c4;
+  ASSERT_TRUE(stub_->ReconcileSettlement(&c1, request, &report).ok());
+  EXPECT_EQ(report.matched(), 1U);
+  ASSERT_THAT(report.differences(), SizeIs(1));
+  EXPECT_EQ(report.differences(0).kind(), "missing_here");
+  EXPECT_EQ(report.differences(0).line(), 3U);
+  ASSERT_THAT(report.totals(), SizeIs(1));
+  EXPECT_EQ(report.totals(0).ours().amount(), 1000);
+  EXPECT_EQ(report.totals(0).theirs().amount(), 1005);
+  request.set_csv("nonsense");
+  EXPECT_EQ(stub_->ReconcileSettlement(&c2, request, &report).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  request.set_provider("nobody");
+  EXPECT_EQ(stub_->ReconcileSettlement(&c3, request, &report).error_code(), grpc::StatusCode::NOT_FOUND);
+  request.set_provider("sandbox");
+  request.set_from_ms(2);
+  request.set_until_ms(1);
+  EXPECT_EQ(stub_->ReconcileSettlement(&c4, request, &report).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
 }  // namespace
 }  // namespace boxoffice::payment

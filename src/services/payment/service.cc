@@ -28,6 +28,9 @@ Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer
                                             "Calls to a provider without an answer in time")),
       late_answers_(metrics.GetCounter("boxoffice_payment_provider_late_answers_total",
                                        "Answers of a provider that came after the time-out")),
+      late_captures_(
+          metrics.GetCounter("boxoffice_payment_late_captures_total",
+                             "Payments whose money was taken after they had ended, and given back")),
       unsettled_(
           metrics.GetGauge("boxoffice_payment_unsettled",
                            "Payments examined in the last round because their outcome is not certain")),
@@ -38,6 +41,29 @@ Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer
 void Service::Submit(Command command, Done done, resilience::Terms terms) {
   if (auto* approve = std::get_if<Approve>(&command.body)) approve->route = RouteOf(approve->method);
   Decide({std::move(command), std::move(done)}, /*asked=*/false, terms);
+}
+
+void Service::ReceiveWebhook(const std::string& name, const WebhookRequest& request, Done done) {
+  const auto it = providers_.find(name);
+  if (it == providers_.end()) {
+    done(Fail(Code::kNotFound, "provider_unknown", "no provider is called " + name));
+    return;
+  }
+  Result<Notice> notice = it->second->ReadWebhook(request, clock_.Now());
+  if (!notice) {
+    obs::Log(obs::Level::kWarning, "payment_webhook_refused",
+             {{"provider", name}, {"reason", notice.error().reason}, {"detail", notice.error().detail}});
+    done(std::unexpected(std::move(notice).error()));
+    return;
+  }
+  if (!notice->relevant) {
+    done(Outcome{.effect = WebhookEffect::kIgnored});
+    return;
+  }
+  Submit({Webhook{{notice->reservation, notice->attempt}, {name, request.id}, notice->money, notice->answer},
+          {},
+          {}},
+         std::move(done));
 }
 
 Route Service::RouteOf(const std::string& method) const {
@@ -55,7 +81,7 @@ Result<Service::Outcomes> Service::Run(std::span<const Command> commands) {
 
 Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> commands) {
   const Timestamp now = clock_.Now();
-  BOXOFFICE_ASSIGN(const std::vector<Payment> rows, store_.Load(KeysOf(commands)));
+  BOXOFFICE_ASSIGN(const Rows rows, store_.Load(KeysOf(commands)));
   Decision decision = payment::Decide(rows, commands, now, random_);
   std::vector<ReservationId> moved;
   if (!decision.changes.empty()) {
@@ -64,6 +90,13 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
   }
   if (moved.empty()) {
     if (!decision.changes.events.empty()) committed_();
+    for (const PaymentEvent& event : decision.changes.events) {
+      if (event.kind != EventKind::kCapturedLate) continue;
+      late_captures_.Add();
+      obs::Log(obs::Level::kWarning, "payment_captured_late",
+               {{"reservation", event.payment.key.reservation.ToString()},
+                {"reference", event.payment.provider_reference}});
+    }
     return Outcomes(std::make_move_iterator(decision.outcomes.begin()),
                     std::make_move_iterator(decision.outcomes.end()));
   }
@@ -94,6 +127,12 @@ void Service::Decide(Waiter waiter, bool asked, resilience::Terms terms) {
         } else if (decided->next == Next::kAnswer) {
           waiter.done(std::move(decided->answer));
         } else {
+          if (std::holds_alternative<Webhook>(waiter.command.body)) {
+            // Whoever told us is answered at once; what it calls for goes on without them.
+            waiter.done(decided->answer);
+            waiter = {{Examine{waiter.command.key()}, waiter.command.traceparent, {}},
+                      [](const Result<Outcome>&) {}};
+          }
           Proceed(std::move(waiter), *std::move(decided));
         }
       },
@@ -107,7 +146,7 @@ void Service::Proceed(Waiter waiter, Decided decided) {
     return;
   }
   waiter.command.heard.reset();
-  const TalkKey key{{decided.request.reservation, decided.request.attempt}, decided.next == Next::kCancel};
+  const TalkKey key = KeyOf(decided.next, decided.request);
   std::unique_lock lock(mutex_);
   if (stopping_) {
     lock.unlock();
@@ -125,9 +164,25 @@ void Service::Proceed(Waiter waiter, Decided decided) {
   timer_.After(config_.provider_timeout, [this, key, id] { TimeOut(key, id); });
 }
 
+Service::TalkKey Service::KeyOf(Next next, const ProviderRequest& request) {
+  const TalkKind kind = next == Next::kCancel   ? TalkKind::kCancels
+                        : next == Next::kRefund ? TalkKind::kRefunds
+                                                : TalkKind::kApproves;
+  return {{request.reservation, request.attempt}, kind, request.refund};
+}
+
+bool Service::IsTalkedAbout(const PaymentKey& key) {
+  const std::scoped_lock lock(mutex_);
+  const auto it = talks_.lower_bound({key, TalkKind::kApproves, SagaId()});
+  return it != talks_.end() && it->first.payment == key;
+}
+
 void Service::Call(Provider& provider, Next next, const ProviderRequest& request, uint64_t id) {
-  const TalkKey key{{request.reservation, request.attempt}, next == Next::kCancel};
-  auto hear = [this, key, id](const ProviderAnswer& heard) { Hear(key, id, heard); };
+  const TalkKey key = KeyOf(next, request);
+  auto hear = [this, key, id](ProviderAnswer heard) {
+    heard.refund = key.refund;
+    Hear(key, id, heard);
+  };
   switch (next) {
     case Next::kSend:
       provider.Approve(request, std::move(hear));
@@ -137,6 +192,9 @@ void Service::Call(Provider& provider, Next next, const ProviderRequest& request
       return;
     case Next::kCancel:
       provider.Cancel(request, std::move(hear));
+      return;
+    case Next::kRefund:
+      provider.Refund(request, std::move(hear));
       return;
     case Next::kAnswer:
       CHECK(false, "there is nothing to ask");
@@ -191,10 +249,7 @@ void Service::Reconcile() {
     reconciled_to_ = keys->size() < config_.reconcile_at_most ? PaymentKey{} : keys->back();
     unsettled_.Set(static_cast<double>(keys->size()));
     for (const PaymentKey& key : *keys) {
-      {
-        const std::scoped_lock lock(mutex_);
-        if (talks_.contains({key, false}) || talks_.contains({key, true})) continue;  // being found out
-      }
+      if (IsTalkedAbout(key)) continue;  // being found out
       Decide({{Examine{key}, {}, {}}, [](const Result<Outcome>&) {}}, /*asked=*/false);
     }
   } else {

@@ -49,11 +49,16 @@ class Service {
   // stopping, contention, attempt_unsettled (not done), database_unavailable; payment_unknown (kUnknown): ask
   // again. Commands may be repeated at any time. An Approve's `route` is filled in here.
   void Submit(Command command, Done done, resilience::Terms terms = {});
+  // What the provider `name` has sent by itself: verified, and taken once. `done` hears what came of it when
+  // that is durable; what has to be asked of the provider then goes on by itself. Errors: those of
+  // Provider::ReadWebhook and of Submit.
+  void ReceiveWebhook(const std::string& name, const WebhookRequest& request, Done done);
   // Examines unsettled payments now and then until Stop. Also finds what a crash has left.
   void StartReconciler();
   // Refuses new commands, runs what waits, and answers who waits for a provider with payment_unknown. Again:
   // no effect.
   void Stop();
+  [[nodiscard]] bool HasProvider(std::string_view name) const { return providers_.contains(name); }
   // Whether the last batch met a store that works.
   [[nodiscard]] bool store_works() const { return health_.works(); }
 
@@ -65,11 +70,14 @@ class Service {
     Done done;
   };
   // Calls of the same kind share one; a Cancel doesn't wait for an Approve under way.
+  enum class TalkKind { kApproves, kCancels, kRefunds };
   struct TalkKey {
     PaymentKey payment;
-    bool cancels;
+    TalkKind kind = TalkKind::kApproves;
+    SagaId refund;  // with kRefunds
     auto operator<=>(const TalkKey&) const = default;
   };
+  [[nodiscard]] static TalkKey KeyOf(Next next, const ProviderRequest& request);
   struct Talk {
     uint64_t id;
     std::vector<Waiter> waiters;
@@ -89,6 +97,7 @@ class Service {
   void Reconcile();
   void ReconcileLater();
   [[nodiscard]] Route RouteOf(const std::string& method) const;
+  [[nodiscard]] bool IsTalkedAbout(const PaymentKey& key);
 
   Store& store_;
   Reader& reader_;
@@ -100,6 +109,7 @@ class Service {
   const std::function<void()> committed_;
   obs::Counter& provider_timeouts_;
   obs::Counter& late_answers_;
+  obs::Counter& late_captures_;
   obs::Gauge& unsettled_;
   batch::StoreHealth health_;
   PaymentKey reconciled_to_;  // on the timer's thread

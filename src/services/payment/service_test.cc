@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <future>
+#include <set>
 
 #include <gmock/gmock.h>
 
@@ -18,11 +19,20 @@ const Currency kKrw = *Currency::Parse("KRW");
 
 class MemoryStore final : public Store, public Reader {
  public:
-  Result<std::vector<Payment>> Load(const std::vector<ReservationId>& reservations) override {
+  Result<Rows> Load(const Keys& keys) override {
     const std::scoped_lock lock(mutex_);
-    std::vector<Payment> found;
+    Rows found;
+    const auto named = [&](const PaymentKey& key) {
+      return std::ranges::find(keys.reservations, key.reservation) != keys.reservations.end();
+    };
     for (const auto& [key, row] : rows_) {
-      if (std::ranges::find(reservations, key.reservation) != reservations.end()) found.push_back(row);
+      if (named(key)) found.payments.push_back(row);
+    }
+    for (const auto& [key, row] : refunds_) {
+      if (named(key.first)) found.refunds.push_back(row);
+    }
+    for (const WebhookKey& key : keys.webhooks) {
+      if (webhooks_.contains(key)) found.webhooks.push_back(key);
     }
     return found;
   }
@@ -39,15 +49,22 @@ class MemoryStore final : public Store, public Reader {
       ++row.version;
       rows_[row.key] = row;
     }
+    for (const Refund& row : changes.refunds) refunds_[{row.payment, row.saga}] = row;
+    for (const TakenWebhook& taken : changes.webhooks) webhooks_.insert(taken.key);
     return moved;
   }
-  Result<std::vector<Payment>> Payments(ReservationId reservation) override { return Load({reservation}); }
+  Result<std::vector<Payment>> Payments(ReservationId reservation) override {
+    return Load({{reservation}, {}})->payments;
+  }
+  Result<std::vector<Refund>> Refunds(ReservationId reservation) override {
+    return Load({{reservation}, {}})->refunds;
+  }
   Result<PaymentPage> Page(ReservationId, uint32_t) override { return PaymentPage{}; }
   Result<std::vector<PaymentKey>> Unsettled(const PaymentKey& after, uint32_t limit) override {
     const std::scoped_lock lock(mutex_);
     std::vector<PaymentKey> keys;
     for (auto it = rows_.upper_bound(after); it != rows_.end() && keys.size() < limit; ++it) {
-      if (!it->second.settled()) keys.push_back(it->first);
+      if (!it->second.settled() || it->second.refunding > 0) keys.push_back(it->first);
     }
     return keys;
   }
@@ -68,6 +85,8 @@ class MemoryStore final : public Store, public Reader {
  private:
   std::mutex mutex_;
   std::map<PaymentKey, Payment> rows_;
+  std::map<std::pair<PaymentKey, SagaId>, Refund> refunds_;
+  std::set<WebhookKey> webhooks_;
   std::vector<ReservationId> moves_;
 };
 
@@ -89,6 +108,18 @@ class FakeProvider final : public Provider {
   void Cancel(const ProviderRequest& request, Callback callback) override {
     Record("cancel", request, std::move(callback));
   }
+  void Refund(const ProviderRequest& request, Callback callback) override {
+    Record("refund", request, std::move(callback));
+  }
+  // A webhook whose body is "captured" is believed.
+  Result<Notice> ReadWebhook(const WebhookRequest& request, Timestamp) const override {
+    if (request.signature != "signed") return Fail(Code::kUnauthenticated, "webhook_signature");
+    Notice notice;
+    if (request.body.empty()) return notice;
+    const auto reservation = ReservationId::Parse(request.body);
+    notice = {true, *reservation, 1, {1000, kKrw}, {Verdict::kApproved, "late", "", {}}};
+    return notice;
+  }
 
   // The n-th call from the start, once it has come.
   Call& Await(size_t n) {
@@ -97,7 +128,7 @@ class FakeProvider final : public Provider {
     return calls_[n];
   }
   void Answer(size_t n, Verdict verdict) {
-    Await(n).callback({verdict, "ref", verdict == Verdict::kDeclined ? "51" : ""});
+    Await(n).callback({verdict, "ref", verdict == Verdict::kDeclined ? "51" : "", {}});
   }
   size_t count() {
     const std::scoped_lock lock(mutex_);
@@ -127,6 +158,13 @@ class ServiceTest : public ::testing::Test {
   }
   Command CancelOf() { return {payment::Cancel{key_, saga_}, "", {}}; }
   Command QueryOf() { return {payment::Query{key_}, "", {}}; }
+  Result<Outcome> Receive(const std::string& id, const std::string& body,
+                          const std::string& signature = "signed", const std::string& provider = "fake") {
+    std::promise<Result<Outcome>> promise;
+    service_->ReceiveWebhook(provider, {id, "0", signature, body},
+                             [&promise](Result<Outcome> o) { promise.set_value(std::move(o)); });
+    return promise.get_future().get();
+  }
   // Returns once all that was submitted before has been decided.
   void Settle() {
     (void)Submit({payment::Query{{ReservationId::Make(clock_.Now(), random_), 1}}, "", {}}).get();
@@ -272,6 +310,68 @@ TEST_F(ServiceTest, StoppingAnswersWhoWaitsForAProvider) {
   service_->Stop();
   EXPECT_EQ(answer.get().error().reason, "payment_unknown");
   EXPECT_EQ(store_.Row(key_).state, State::kPending);
+}
+
+TEST_F(ServiceTest, ARefundThatTheProviderLeavesInDoubtIsAskedAgainByTheReconciler) {
+  auto approve = Submit(ApproveOf());
+  provider_.Answer(0, Verdict::kApproved);
+  ASSERT_TRUE(approve.get());
+  const payment::GiveBack part{key_, SagaId::Make(clock_.Now(), random_), {300, kKrw}};
+  auto refund = Submit({part, "", {}});
+  EXPECT_EQ(provider_.Await(1).verb, "refund");
+  provider_.Answer(1, Verdict::kUnknown);
+  EXPECT_EQ(refund.get().error().reason, "payment_unknown");
+  service_->StartReconciler();
+  EXPECT_EQ(provider_.Await(2).verb, "refund");
+  provider_.Answer(2, Verdict::kRefundDone);
+  Settle();
+  EXPECT_EQ(Submit({part, "", {}}).get()->refunded, 300);
+  EXPECT_EQ(provider_.count(), 3);
+}
+
+TEST_F(ServiceTest, TwoRefundsOfOnePaymentAreTwoConversations) {
+  auto approve = Submit(ApproveOf());
+  provider_.Answer(0, Verdict::kApproved);
+  ASSERT_TRUE(approve.get());
+  auto first = Submit({payment::GiveBack{key_, SagaId::Make(clock_.Now(), random_), {300, kKrw}}, "", {}});
+  provider_.Await(1);
+  auto second = Submit({payment::GiveBack{key_, SagaId::Make(clock_.Now(), random_), {200, kKrw}}, "", {}});
+  provider_.Await(2);
+  provider_.Answer(2, Verdict::kRefundDone);
+  EXPECT_EQ(second.get()->refunded, 200);
+  provider_.Answer(1, Verdict::kRefundDone);
+  EXPECT_EQ(first.get()->refunded, 500);
+}
+
+TEST_F(ServiceTest, ALateCaptureThatAWebhookTellsOfIsGivenBackWhileItsSenderHasItsAnswer) {
+  auto approve = Submit(ApproveOf());
+  provider_.Answer(0, Verdict::kUnknown);
+  ASSERT_FALSE(approve.get());
+  auto cancel = Submit(CancelOf());
+  provider_.Answer(1, Verdict::kNeverSeen);
+  ASSERT_TRUE(cancel.get());
+  const auto taken = Receive("w1", key_.reservation.ToString());
+  ASSERT_TRUE(taken) << taken.error().reason;
+  EXPECT_EQ(taken->effect, WebhookEffect::kDone);
+  EXPECT_EQ(provider_.Await(2).verb, "cancel");
+  EXPECT_EQ(Receive("w1", key_.reservation.ToString())->effect, WebhookEffect::kRepeated);
+  provider_.Answer(2, Verdict::kRefunded);
+  Settle();
+  EXPECT_EQ(store_.Row(key_).resolution, Resolution::kRefunded);
+  EXPECT_TRUE(store_.Row(key_).captured_late);
+  EXPECT_EQ(provider_.count(), 3);
+}
+
+TEST_F(ServiceTest, AForgedWebhookHasNoEffect) {
+  auto approve = Submit(ApproveOf());
+  provider_.Await(0);
+  EXPECT_EQ(Receive("w1", key_.reservation.ToString(), "forged").error().reason, "webhook_signature");
+  EXPECT_EQ(Receive("w1", key_.reservation.ToString(), "signed", "nobody").error().reason,
+            "provider_unknown");
+  EXPECT_EQ(Receive("w1", "")->effect, WebhookEffect::kIgnored);
+  EXPECT_EQ(store_.Row(key_).state, State::kPending);
+  provider_.Answer(0, Verdict::kDeclined);
+  ASSERT_TRUE(approve.get());
 }
 
 TEST_F(ServiceTest, ACommandWhoseReservationMovedIsDecidedAgain) {

@@ -1,6 +1,7 @@
 // What payment asks of storage. The rules are in payment.h; a store only loads by key and saves rows.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,12 +16,16 @@ namespace boxoffice::payment {
 class Store {
  public:
   virtual ~Store() = default;
-  // All payments of the reservations, by key.
-  [[nodiscard]] virtual Result<std::vector<Payment>> Load(const std::vector<ReservationId>& reservations) = 0;
+  // All payments of the reservations with their refunds, by key, and those of the webhooks that are known.
+  [[nodiscard]] virtual Result<Rows> Load(const Keys& keys) = 0;
   // Saves all of `changes` in one durable transaction, or, where rows are no longer as they were loaded,
   // nothing: then it returns their reservations, sorted.
+  // With new webhooks, those of more than kWebhookMemory before are forgotten.
   [[nodiscard]] virtual Result<std::vector<ReservationId>> Save(const Changes& changes) = 0;
 };
+
+// Far longer than a webhook's timestamp may be off: what is older is refused by that.
+inline constexpr std::chrono::hours kWebhookMemory{24};
 
 struct PaymentPage {
   std::vector<Payment> payments;  // by key; all attempts of a reservation or none
@@ -37,7 +42,10 @@ class Reader {
   [[nodiscard]] virtual Result<std::vector<Payment>> Payments(ReservationId reservation) = 0;
   // Payments of the reservations after `after`: at least `limit` if there are, and no reservation split.
   [[nodiscard]] virtual Result<PaymentPage> Page(ReservationId after, uint32_t limit) = 0;
-  // At most `limit` payments after `after` of which it is not certain what the provider did.
+  // The refunds of all attempts of a reservation, by payment and saga.
+  [[nodiscard]] virtual Result<std::vector<Refund>> Refunds(ReservationId reservation) = 0;
+  // At most `limit` payments after `after`, by key, of which it is not certain what the provider did, or
+  // whether a part of it was given back.
   [[nodiscard]] virtual Result<std::vector<PaymentKey>> Unsettled(const PaymentKey& after,
                                                                   uint32_t limit) = 0;
 };

@@ -57,11 +57,13 @@ class StoreContractTest : public ::testing::TestWithParam<HomeFactory> {
   }
   // The reservations that had moved.
   std::vector<ReservationId> Save(std::vector<Payment> payments) {
-    auto moved = stores_.store->Save({std::move(payments), {}});
+    auto moved = stores_.store->Save({std::move(payments), {}, {}, {}});
     EXPECT_TRUE(moved.has_value());
     return *moved;
   }
-  std::vector<Payment> Load(ReservationId reservation) { return *stores_.store->Load({reservation}); }
+  std::vector<Payment> Load(ReservationId reservation) {
+    return stores_.store->Load({{reservation}, {}})->payments;
+  }
 
   std::unique_ptr<Home> home_;
   Stores stores_;
@@ -84,7 +86,7 @@ TEST_P(StoreContractTest, WhatIsSavedIsLoadedAlsoAfterReopening) {
   Payment stored_second = second;
   stored_first.version = stored_second.version = 1;
   EXPECT_THAT(Load(reservation_), ElementsAre(stored_first, stored_second));
-  EXPECT_THAT(*stores_.store->Load({reservation_, other.key.reservation}), SizeIs(3));
+  EXPECT_THAT(stores_.store->Load({{reservation_, other.key.reservation}, {}})->payments, SizeIs(3));
 }
 
 TEST_P(StoreContractTest, WhatCameOfAPaymentIsUpdated) {
@@ -169,6 +171,60 @@ TEST_P(StoreContractTest, WhatIsNotSettledIsFoundInTheOrderOfKeys) {
   EXPECT_THAT(*stores_.reader->Unsettled({}, 10), ElementsAre(pending, open, reopened));
   EXPECT_THAT(*stores_.reader->Unsettled({}, 2), ElementsAre(pending, open));
   EXPECT_THAT(*stores_.reader->Unsettled(open, 2), ElementsAre(reopened));
+}
+
+TEST_P(StoreContractTest, RefundsAreSavedWithTheirPaymentOrNotAtAll) {
+  Save({NewPayment(reservation_), NewPayment(NewReservation())});
+  Payment row = Load(reservation_).at(0);
+  row.refunding = 300;
+  Refund part{.payment = row.key,
+              .saga = SagaId::Make(kNow, random_),
+              .amount = 300,
+              .created_at = kNow,
+              .updated_at = kNow};
+  EXPECT_THAT(*stores_.store->Save({{row}, {part}, {}, {}}), IsEmpty());
+  Rows rows = *stores_.store->Load({{reservation_}, {}});
+  EXPECT_THAT(rows.refunds, ElementsAre(part));
+  EXPECT_EQ(rows.payments.at(0).refunding, 300);
+  EXPECT_THAT(*stores_.reader->Unsettled({}, 10), ElementsAre(row.key));
+
+  const Payment stale = rows.payments.at(0);
+  Payment done = stale;
+  done.refunding = 0;
+  done.refunded = 300;
+  done.captured_late = true;
+  part.done = true;
+  part.updated_at = kNow + milliseconds(7);
+  EXPECT_THAT(*stores_.store->Save({{done}, {part}, {}, {}}), IsEmpty());
+  Refund more = part;
+  more.saga = SagaId::Make(kNow, random_);
+  more.amount = 800;  // decided before the other was seen: together more than was captured
+  Payment moved = stale;
+  moved.refunding = 1100;
+  EXPECT_THAT(*stores_.store->Save({{moved}, {more}, {}, {}}), ElementsAre(reservation_));
+  Reopen();
+  rows = *stores_.store->Load({{reservation_}, {}});
+  EXPECT_THAT(rows.refunds, ElementsAre(part));
+  EXPECT_EQ(rows.payments.at(0).refunded, 300);
+  EXPECT_TRUE(rows.payments.at(0).captured_late);
+  EXPECT_THAT(*stores_.reader->Refunds(reservation_), ElementsAre(part));
+  EXPECT_EQ(stores_.reader->Page({}, 1)->payments.at(0).refunded, 300);
+  EXPECT_THAT(*stores_.reader->Unsettled({}, 10), IsEmpty());
+}
+
+TEST_P(StoreContractTest, AWebhookIsTakenOnceAndForgottenAfterADay) {
+  const WebhookKey key{"http", "w1"};
+  const auto take = [&](const WebhookKey& webhook, Timestamp at) {
+    return *stores_.store->Save({{}, {}, {{webhook, reservation_, at}}, {}});
+  };
+  EXPECT_THAT(stores_.store->Load({{}, {key}})->webhooks, IsEmpty());
+  EXPECT_THAT(take(key, kNow), IsEmpty());
+  EXPECT_THAT(stores_.store->Load({{}, {key, {"http", "w2"}}})->webhooks, ElementsAre(key));
+  EXPECT_THAT(take(key, kNow), ElementsAre(reservation_)) << "another replica was first";
+  EXPECT_THAT(take({"http", "w2"}, kNow + kWebhookMemory), IsEmpty());
+  EXPECT_THAT(stores_.store->Load({{}, {key}})->webhooks, ElementsAre(key));
+  EXPECT_THAT(take({"http", "w3"}, kNow + kWebhookMemory + milliseconds(1)), IsEmpty());
+  EXPECT_THAT(stores_.store->Load({{}, {key}})->webhooks, IsEmpty());
 }
 
 class SqliteHome final : public Home {

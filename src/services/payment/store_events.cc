@@ -13,6 +13,10 @@ const char* EventType(EventKind kind) {
       return "payment.declined";
     case EventKind::kCancelled:
       return "payment.cancelled";
+    case EventKind::kRefunded:
+      return "payment.refunded";
+    case EventKind::kCapturedLate:
+      return "payment.captured_late";
   }
   return "";
 }

@@ -25,17 +25,23 @@ using sql::pg::Row;
 #define BOXOFFICE_PAYMENT_COLUMNS                                                                \
   "reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, " \
   "provider_code, provider_reference, version, created_at_ms, updated_at_ms "
+#define BOXOFFICE_PAYMENT_READ BOXOFFICE_PAYMENT_COLUMNS ", refunded, refunding, captured_late "
+#define BOXOFFICE_REFUND_COLUMNS \
+  "reservation_id, attempt, saga_id, amount, done, created_at_ms, updated_at_ms "
 
 constexpr std::string_view kSelect =
-    "SELECT " BOXOFFICE_PAYMENT_COLUMNS
+    "SELECT " BOXOFFICE_PAYMENT_READ
     "FROM unnest($1) i(reservation_id) JOIN payment USING (reservation_id) ORDER BY reservation_id, attempt";
 // Locks in the order of keys before it changes anything. What was asked for does not change any more; only
 // what came of it.
 constexpr std::string_view kUpdate =
     "UPDATE payment p SET state = i.state, resolution = i.resolution, provider_code = i.provider_code, "
-    "provider_reference = i.provider_reference, updated_at_ms = i.updated_at_ms, version = i.version + 1 "
-    "FROM (SELECT n.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) n(reservation_id, attempt, version, state, "
-    "resolution, provider_code, provider_reference, updated_at_ms) JOIN payment q USING (reservation_id, "
+    "provider_reference = i.provider_reference, updated_at_ms = i.updated_at_ms, refunded = i.refunded, "
+    "refunding = i.refunding, captured_late = i.captured_late, version = i.version + 1 "
+    "FROM (SELECT n.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) n(reservation_id, attempt, "
+    "version, "
+    "state, resolution, provider_code, provider_reference, updated_at_ms, refunded, refunding, "
+    "captured_late) JOIN payment q USING (reservation_id, "
     "attempt) ORDER BY reservation_id, attempt FOR UPDATE OF q) i WHERE p.reservation_id = i.reservation_id "
     "AND p.attempt = i.attempt AND p.version = i.version RETURNING p.reservation_id, p.attempt";
 // Does nothing where the key is taken, or where the reservation has another live payment (payment_live).
@@ -47,17 +53,42 @@ constexpr std::string_view kInsert =
     "method, state, resolution, provider_code, provider_reference, created_at_ms, updated_at_ms) "
     "ORDER BY reservation_id, attempt ON CONFLICT DO NOTHING RETURNING reservation_id, attempt";
 constexpr std::string_view kSelectOne =
-    "SELECT " BOXOFFICE_PAYMENT_COLUMNS "FROM payment WHERE reservation_id = $1 ORDER BY attempt";
+    "SELECT " BOXOFFICE_PAYMENT_READ "FROM payment WHERE reservation_id = $1 ORDER BY attempt";
 // With ties: all attempts of the last reservation.
 constexpr std::string_view kSelectPage =
     "WITH page AS (SELECT * FROM payment WHERE reservation_id > $1 ORDER BY reservation_id "
-    "FETCH FIRST ($2) ROWS WITH TIES) SELECT " BOXOFFICE_PAYMENT_COLUMNS
+    "FETCH FIRST ($2) ROWS WITH TIES) SELECT " BOXOFFICE_PAYMENT_READ
     ", EXISTS (SELECT 1 FROM payment WHERE reservation_id > (SELECT reservation_id FROM page ORDER BY "
     "reservation_id DESC LIMIT 1)) FROM page ORDER BY reservation_id, attempt";
 constexpr std::string_view kSelectUnsettled =
     "SELECT reservation_id, attempt FROM payment WHERE (state = 1 OR (state = 4 AND resolution IN (0, 4))) "
     "AND (reservation_id, attempt) > ($1, $2) ORDER BY reservation_id, attempt LIMIT $3";
-constexpr int kMoreColumn = 15;  // of kSelectPage
+constexpr std::string_view kSelectRefunding =
+    "SELECT reservation_id, attempt FROM payment WHERE refunding > 0 "
+    "AND (reservation_id, attempt) > ($1, $2) ORDER BY reservation_id, attempt LIMIT $3";
+constexpr int kMoreColumn = 18;  // of kSelectPage
+constexpr std::string_view kSelectRefunds =
+    "SELECT " BOXOFFICE_REFUND_COLUMNS
+    "FROM unnest($1) i(reservation_id) JOIN payment_refund USING (reservation_id) "
+    "ORDER BY reservation_id, attempt, saga_id";
+constexpr std::string_view kSelectRefundsOfOne =
+    "SELECT " BOXOFFICE_REFUND_COLUMNS
+    "FROM payment_refund WHERE reservation_id = $1 ORDER BY attempt, saga_id";
+// Its payment's version, in the same transaction, guards it.
+constexpr std::string_view kSaveRefunds = "INSERT INTO payment_refund(" BOXOFFICE_REFUND_COLUMNS
+                                          ") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) ON CONFLICT "
+                                          "(reservation_id, attempt, saga_id) DO UPDATE "
+                                          "SET done = excluded.done, updated_at_ms = excluded.updated_at_ms";
+constexpr std::string_view kSelectWebhooks =
+    "SELECT provider, webhook_id FROM unnest($1, $2) i(provider, webhook_id) "
+    "JOIN provider_webhook USING (provider, webhook_id)";
+constexpr std::string_view kInsertWebhooks =
+    "INSERT INTO provider_webhook(provider, webhook_id, received_at_ms) SELECT * FROM unnest($1, $2, $3) "
+    "i(provider, webhook_id, received_at_ms) ORDER BY provider, webhook_id ON CONFLICT DO NOTHING "
+    "RETURNING provider, webhook_id";
+constexpr std::string_view kForgetWebhooks = "DELETE FROM provider_webhook WHERE received_at_ms < $1";
+#undef BOXOFFICE_REFUND_COLUMNS
+#undef BOXOFFICE_PAYMENT_READ
 #undef BOXOFFICE_PAYMENT_COLUMNS
 
 // The row of a statement that begins with the columns.
@@ -76,7 +107,19 @@ Payment PaymentAt(const Row& row) {
           .provider_reference = std::string(row.Text(11)),
           .version = row.Int(12),
           .created_at = FromUnixMs(row.Int(13)),
-          .updated_at = FromUnixMs(row.Int(14))};
+          .updated_at = FromUnixMs(row.Int(14)),
+          .refunded = row.Int(15),
+          .refunding = row.Int(16),
+          .captured_late = row.Int(17) != 0};
+}
+
+Refund RefundAt(const Row& row) {
+  return {.payment = {row.Id<ReservationId>(0), static_cast<uint32_t>(row.Int(1))},
+          .saga = row.Id<SagaId>(2),
+          .amount = row.Int(3),
+          .done = row.Int(4) != 0,
+          .created_at = FromUnixMs(row.Int(5)),
+          .updated_at = FromUnixMs(row.Int(6))};
 }
 
 PaymentKey KeyAt(const Row& row) { return {row.Id<ReservationId>(0), static_cast<uint32_t>(row.Int(1))}; }
@@ -90,14 +133,26 @@ class PostgresStore final : public Store {
   explicit PostgresStore(std::unique_ptr<sql::pg::Connection> connection)
       : connection_(std::move(connection)) {}
 
-  Result<std::vector<Payment>> Load(const std::vector<ReservationId>& reservations) override {
+  // A refund may be stored between the statements: then its payment's version has moved, which Save finds.
+  Result<Rows> Load(const Keys& keys) override {
     Batch batch;
-    batch.Add(kSelect, Column(reservations));
+    batch.Add(kSelect, Column(keys.reservations));
+    batch.Add(kSelectRefunds, Column(keys.reservations));
+    if (!keys.webhooks.empty()) {
+      batch.Add(kSelectWebhooks, Column(keys.webhooks, &WebhookKey::provider),
+                Column(keys.webhooks, &WebhookKey::id));
+    }
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
-    std::vector<Payment> payments;
-    payments.reserve(results[0].size());
-    for (const Row row : results[0]) payments.push_back(PaymentAt(row));
-    return payments;
+    Rows rows;
+    rows.payments.reserve(results[0].size());
+    for (const Row row : results[0]) rows.payments.push_back(PaymentAt(row));
+    for (const Row row : results[1]) rows.refunds.push_back(RefundAt(row));
+    if (!keys.webhooks.empty()) {
+      for (const Row row : results[2]) {
+        rows.webhooks.push_back({std::string(row.Text(0)), std::string(row.Text(1))});
+      }
+    }
+    return rows;
   }
 
   // Updates come first: an attempt that is cancelled makes room for the next.
@@ -109,6 +164,8 @@ class PostgresStore final : public Store {
     Batch batch;
     AddUpdate(known, batch);
     AddInsert(created, batch);
+    AddWebhooks(changes.webhooks, batch);
+    AddRefunds(changes.refunds, batch);
     std::vector<bus::Event> events;
     events.reserve(changes.events.size());
     for (const PaymentEvent& event : changes.events) events.push_back(ToEvent(event));
@@ -124,6 +181,13 @@ class PostgresStore final : public Store {
     for (const Payment& payment : changes.payments) {
       if (!saved.contains(payment.key)) moved.insert(payment.key.reservation);
     }
+    std::set<WebhookKey> taken;
+    if (!changes.webhooks.empty()) {
+      for (const Row row : results[2]) taken.insert({std::string(row.Text(0)), std::string(row.Text(1))});
+    }
+    for (const TakenWebhook& webhook : changes.webhooks) {
+      if (!taken.contains(webhook.key)) moved.insert(webhook.reservation);
+    }
     if (moved.empty()) BOXOFFICE_TRY(transaction.Commit());
     return std::vector(moved.begin(), moved.end());
   }
@@ -133,7 +197,29 @@ class PostgresStore final : public Store {
     batch.Add(kUpdate, Column(rows, kReservationOf), Column(rows, kAttemptOf),
               Column(rows, &Payment::version), Column(rows, &Payment::state),
               Column(rows, &Payment::resolution), Column(rows, &Payment::provider_code),
-              Column(rows, &Payment::provider_reference), Column(rows, kUpdatedOf));
+              Column(rows, &Payment::provider_reference), Column(rows, kUpdatedOf),
+              Column(rows, &Payment::refunded), Column(rows, &Payment::refunding),
+              Column(rows, [](const Payment& payment) { return payment.captured_late ? 1 : 0; }));
+  }
+
+  static void AddRefunds(const std::vector<Refund>& refunds, Batch& batch) {
+    if (refunds.empty()) return;
+    batch.Add(kSaveRefunds, Column(refunds, [](const Refund& refund) { return refund.payment.reservation; }),
+              Column(refunds, [](const Refund& refund) { return refund.payment.attempt; }),
+              Column(refunds, &Refund::saga), Column(refunds, &Refund::amount),
+              Column(refunds, [](const Refund& refund) { return refund.done ? 1 : 0; }),
+              Column(refunds, [](const Refund& refund) { return ToUnixMs(refund.created_at); }),
+              Column(refunds, [](const Refund& refund) { return ToUnixMs(refund.updated_at); }));
+  }
+
+  static void AddWebhooks(const std::vector<TakenWebhook>& webhooks, Batch& batch) {
+    if (webhooks.empty()) return;
+    batch.Add(
+        kInsertWebhooks,
+        Column(webhooks, [](const TakenWebhook& taken) { return std::string_view(taken.key.provider); }),
+        Column(webhooks, [](const TakenWebhook& taken) { return std::string_view(taken.key.id); }),
+        Column(webhooks, [](const TakenWebhook& taken) { return ToUnixMs(taken.at); }));
+    batch.Add(kForgetWebhooks, ToUnixMs(webhooks.front().at - kWebhookMemory));
   }
 
   static void AddInsert(const std::vector<Payment>& rows, Batch& batch) {
@@ -171,11 +257,22 @@ class PostgresReader final : public Reader {
     return page;
   }
 
+  Result<std::vector<Refund>> Refunds(ReservationId reservation) override {
+    BOXOFFICE_ASSIGN(const sql::pg::Rows rows, Read(kSelectRefundsOfOne, reservation));
+    std::vector<Refund> refunds;
+    for (const Row row : rows) refunds.push_back(RefundAt(row));
+    return refunds;
+  }
+
   Result<std::vector<PaymentKey>> Unsettled(const PaymentKey& after, uint32_t limit) override {
-    BOXOFFICE_ASSIGN(const sql::pg::Rows rows,
-                     Read(kSelectUnsettled, after.reservation, after.attempt, limit));
     std::vector<PaymentKey> keys;
-    for (const Row row : rows) keys.push_back(KeyAt(row));
+    for (const std::string_view select : {kSelectUnsettled, kSelectRefunding}) {
+      BOXOFFICE_ASSIGN(const sql::pg::Rows rows, Read(select, after.reservation, after.attempt, limit));
+      for (const Row row : rows) keys.push_back(KeyAt(row));
+    }
+    std::ranges::sort(keys);
+    keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+    if (keys.size() > limit) keys.resize(limit);
     return keys;
   }
 

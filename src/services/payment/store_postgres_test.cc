@@ -132,8 +132,8 @@ TEST_F(PaymentReplicasTest, PaymentsAreLockedInTheOrderOfTheirKeys) {
   Payment first = payment(), second = payment();
   if (second.key < first.key) std::swap(first, second);
   Store& store = *replicas_[0]->stores.store;
-  ASSERT_TRUE(store.Save({{second}, {}})->empty());
-  ASSERT_TRUE(store.Save({{first}, {}})->empty());
+  ASSERT_TRUE(store.Save({{second}, {}, {}, {}})->empty());
+  ASSERT_TRUE(store.Save({{first}, {}, {}, {}})->empty());
   const auto connection = sql::pg::Connection::Open(config_).value();
   sql::pg::Transaction holds(*connection);
   Batch lock_second, lock_first;
@@ -141,7 +141,7 @@ TEST_F(PaymentReplicasTest, PaymentsAreLockedInTheOrderOfTheirKeys) {
   lock_first.Add("SELECT 1 FROM payment WHERE reservation_id = $1 FOR UPDATE NOWAIT", first.key.reservation);
   ASSERT_TRUE(holds.Run(lock_second));
   first.version = second.version = 1;
-  auto saved = std::async(std::launch::async, [&] { return store.Save({{first, second}, {}}); });
+  auto saved = std::async(std::launch::async, [&] { return store.Save({{first, second}, {}, {}, {}}); });
   WaitUntilBlocked();
   EXPECT_FALSE(holds.Run(lock_first));  // and so the other goes on
   EXPECT_TRUE(saved.get().value().empty());

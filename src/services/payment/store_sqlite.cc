@@ -20,7 +20,12 @@ namespace {
 
 constexpr std::string_view kSelect =
     "SELECT reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "
-    "provider_code, provider_reference, version, created_at_ms, updated_at_ms FROM payment ";
+    "provider_code, provider_reference, version, created_at_ms, updated_at_ms, refunded, refunding, "
+    "captured_late "
+    "FROM payment ";
+constexpr std::string_view kSelectRefunds =
+    "SELECT reservation_id, attempt, saga_id, amount, done, created_at_ms, updated_at_ms FROM payment_refund "
+    "WHERE reservation_id = ?1 ORDER BY attempt, saga_id";
 
 template <typename T>
 T IdAt(const sql::Statement& row, int column) {
@@ -45,7 +50,25 @@ Payment PaymentAt(const sql::Statement& row) {
           .provider_reference = std::string(row.Text(11)),
           .version = row.Int(12),
           .created_at = FromUnixMs(row.Int(13)),
-          .updated_at = FromUnixMs(row.Int(14))};
+          .updated_at = FromUnixMs(row.Int(14)),
+          .refunded = row.Int(15),
+          .refunding = row.Int(16),
+          .captured_late = row.Int(17) != 0};
+}
+
+// Appends all rows of kSelectRefunds, bound.
+Result<void> ReadRefunds(sql::Statement& statement, std::vector<Refund>& refunds) {
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool more, statement.Step());
+    if (!more) return {};
+    refunds.push_back(
+        {.payment = {IdAt<ReservationId>(statement, 0), static_cast<uint32_t>(statement.Int(1))},
+         .saga = IdAt<SagaId>(statement, 2),
+         .amount = statement.Int(3),
+         .done = statement.Int(4) != 0,
+         .created_at = FromUnixMs(statement.Int(5)),
+         .updated_at = FromUnixMs(statement.Int(6))});
+  }
 }
 
 // Appends all rows of a bound statement that begins with kSelect.
@@ -74,21 +97,30 @@ class SqliteStore final : public Store {
         // What was asked for does not change any more; only what came of it.
         update_(database_->Prepare(
             "UPDATE payment SET state = ?4, resolution = ?5, provider_code = ?6, provider_reference = ?7, "
-            "updated_at_ms = ?8, version = version + 1 "
-            "WHERE reservation_id = ?1 AND attempt = ?2 AND version = ?3")) {}
+            "updated_at_ms = ?8, refunded = ?9, refunding = ?10, captured_late = ?11, version = version + 1 "
+            "WHERE reservation_id = ?1 AND attempt = ?2 AND version = ?3")),
+        select_refunds_(database_->Prepare(kSelectRefunds)),
+        // Its payment's version, in the same transaction, guards it.
+        save_refund_(database_->Prepare(
+            "INSERT INTO payment_refund(reservation_id, attempt, saga_id, amount, done, created_at_ms, "
+            "updated_at_ms) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(reservation_id, attempt, saga_id) DO UPDATE SET "
+            "done = excluded.done, updated_at_ms = excluded.updated_at_ms")),
+        select_webhook_(
+            database_->Prepare("SELECT 1 FROM provider_webhook WHERE provider = ?1 AND webhook_id = ?2")),
+        insert_webhook_(
+            database_->Prepare("INSERT INTO provider_webhook(provider, webhook_id, received_at_ms) "
+                               "VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")),
+        forget_webhooks_(database_->Prepare("DELETE FROM provider_webhook WHERE received_at_ms < ?1")) {}
 
-  Result<std::vector<Payment>> Load(const std::vector<ReservationId>& reservations) override {
+  Result<Rows> Load(const Keys& keys) override {
     BOXOFFICE_TRY(begin_.Run());  // one round of file locks for all reads
-    std::vector<Payment> payments;
-    Result<void> read;
-    for (const ReservationId& reservation : reservations) {
-      read = ReadAll(select_.Bind(reservation), payments);
-      if (!read) break;
-    }
+    Rows rows;
+    auto read = LoadAll(keys, rows);
     auto ended = end_.Run();
     BOXOFFICE_TRY(std::move(read));
     BOXOFFICE_TRY(std::move(ended));
-    return payments;
+    return rows;
   }
 
   Result<std::vector<ReservationId>> Save(const Changes& changes) override {
@@ -98,10 +130,13 @@ class SqliteStore final : public Store {
       BOXOFFICE_TRY(payment.version == 0 ? Insert(payment) : Update(payment));
       if (database_->changes() == 0) moved.push_back(payment.key.reservation);
     }
+    BOXOFFICE_TRY(SaveWebhooks(changes.webhooks, moved));
     if (!moved.empty()) {
+      std::sort(moved.begin(), moved.end());
       moved.erase(std::unique(moved.begin(), moved.end()), moved.end());
       return moved;
     }
+    for (const Refund& refund : changes.refunds) BOXOFFICE_TRY(SaveRefund(refund));
     std::vector<bus::Event> events;
     events.reserve(changes.events.size());
     for (const PaymentEvent& event : changes.events) events.push_back(ToEvent(event));
@@ -121,8 +156,40 @@ class SqliteStore final : public Store {
   Result<void> Update(const Payment& row) {
     return update_
         .Bind(row.key.reservation, row.key.attempt, row.version, row.state, row.resolution, row.provider_code,
-              row.provider_reference, ToUnixMs(row.updated_at))
+              row.provider_reference, ToUnixMs(row.updated_at), row.refunded, row.refunding,
+              row.captured_late ? 1 : 0)
         .Run();
+  }
+  Result<void> SaveRefund(const Refund& refund) {
+    return save_refund_
+        .Bind(refund.payment.reservation, refund.payment.attempt, refund.saga, refund.amount,
+              refund.done ? 1 : 0, ToUnixMs(refund.created_at), ToUnixMs(refund.updated_at))
+        .Run();
+  }
+  Result<void> SaveWebhooks(const std::vector<TakenWebhook>& webhooks, std::vector<ReservationId>& moved) {
+    for (const TakenWebhook& taken : webhooks) {
+      BOXOFFICE_TRY(insert_webhook_.Bind(taken.key.provider, taken.key.id, ToUnixMs(taken.at)).Run());
+      if (database_->changes() == 0) moved.push_back(taken.reservation);
+    }
+    if (webhooks.empty()) return {};
+    return forget_webhooks_.Bind(ToUnixMs(webhooks.front().at - kWebhookMemory)).Run();
+  }
+  Result<void> LoadAll(const Keys& keys, Rows& rows) {
+    for (const ReservationId& reservation : keys.reservations) {
+      const size_t first = rows.payments.size();
+      BOXOFFICE_TRY(ReadAll(select_.Bind(reservation), rows.payments));
+      const bool refunds =
+          std::any_of(rows.payments.begin() + static_cast<ptrdiff_t>(first), rows.payments.end(),
+                      [](const Payment& row) { return row.refunded + row.refunding > 0; });
+      if (refunds) BOXOFFICE_TRY(ReadRefunds(select_refunds_.Bind(reservation), rows.refunds));
+    }
+    for (const WebhookKey& key : keys.webhooks) {
+      BOXOFFICE_ASSIGN(const bool found, select_webhook_.Bind(key.provider, key.id).Step());
+      if (!found) continue;
+      rows.webhooks.push_back(key);
+      select_webhook_.Reset();
+    }
+    return {};
   }
 
   std::unique_ptr<sql::Database> database_;  // first: statements end before it
@@ -132,6 +199,11 @@ class SqliteStore final : public Store {
   sql::Statement select_;
   sql::Statement insert_;
   sql::Statement update_;
+  sql::Statement select_refunds_;
+  sql::Statement save_refund_;
+  sql::Statement select_webhook_;
+  sql::Statement insert_webhook_;
+  sql::Statement forget_webhooks_;
 };
 
 class SqliteReader final : public Reader {
@@ -144,7 +216,19 @@ class SqliteReader final : public Reader {
         select_unsettled_(database_->Prepare("SELECT reservation_id, attempt FROM payment "
                                              "WHERE (state = 1 OR (state = 4 AND resolution IN (0, 4))) AND "
                                              "(reservation_id, attempt) > (?1, ?2) "
-                                             "ORDER BY reservation_id, attempt LIMIT ?3")) {}
+                                             "ORDER BY reservation_id, attempt LIMIT ?3")),
+        select_refunding_(
+            database_->Prepare("SELECT reservation_id, attempt FROM payment WHERE refunding > 0 AND "
+                               "(reservation_id, attempt) > (?1, ?2) "
+                               "ORDER BY reservation_id, attempt LIMIT ?3")),
+        select_refunds_(database_->Prepare(kSelectRefunds)) {}
+
+  Result<std::vector<Refund>> Refunds(ReservationId reservation) override {
+    const std::scoped_lock lock(mutex_);
+    std::vector<Refund> refunds;
+    BOXOFFICE_TRY(ReadRefunds(select_refunds_.Bind(reservation), refunds));
+    return refunds;
+  }
 
   Result<std::vector<Payment>> Payments(ReservationId reservation) override {
     const std::scoped_lock lock(mutex_);
@@ -173,21 +257,30 @@ class SqliteReader final : public Reader {
   Result<std::vector<PaymentKey>> Unsettled(const PaymentKey& after, uint32_t limit) override {
     const std::scoped_lock lock(mutex_);
     std::vector<PaymentKey> keys;
-    select_unsettled_.Bind(after.reservation, after.attempt, limit);
-    while (true) {
-      BOXOFFICE_ASSIGN(const bool more, select_unsettled_.Step());
-      if (!more) return keys;
-      keys.push_back(
-          {IdAt<ReservationId>(select_unsettled_, 0), static_cast<uint32_t>(select_unsettled_.Int(1))});
-    }
+    BOXOFFICE_TRY(ReadKeys(select_unsettled_.Bind(after.reservation, after.attempt, limit), keys));
+    BOXOFFICE_TRY(ReadKeys(select_refunding_.Bind(after.reservation, after.attempt, limit), keys));
+    std::sort(keys.begin(), keys.end());
+    keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+    if (keys.size() > limit) keys.resize(limit);
+    return keys;
   }
 
  private:
+  static Result<void> ReadKeys(sql::Statement& statement, std::vector<PaymentKey>& keys) {
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, statement.Step());
+      if (!more) return {};
+      keys.push_back({IdAt<ReservationId>(statement, 0), static_cast<uint32_t>(statement.Int(1))});
+    }
+  }
+
   std::mutex mutex_;                         // guards the connection
   std::unique_ptr<sql::Database> database_;  // before the statements: they end first
   sql::Statement select_;
   sql::Statement select_page_;
   sql::Statement select_unsettled_;
+  sql::Statement select_refunding_;
+  sql::Statement select_refunds_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -25,11 +26,16 @@ struct AdmissionDecision {
 };
 
 // One round, pure. After it ACTIVE ≤ cap (unless the cap was lowered below what is ACTIVE already: then
-// nobody is admitted), and nobody was called before an earlier, present one. A queue that is not OPEN calls
-// nobody; whose token has ended gives up the place there, too.
+// nobody is admitted), and nobody was called before an earlier, present one: by place. A queue that is not
+// OPEN calls nobody; whose token has ended gives up the place there, too, unless it is yet to be drawn.
 [[nodiscard]] AdmissionDecision DecideAdmission(const ShowDraft& show, Timestamp now);
 
-// DecideAdmission, and what follows from it, on the draft.
+// What a change of settings brings with it, on the draft. A queue that becomes a PREQUEUE commits to `seed`;
+// one that no longer is draws the places of those who joined meanwhile. What the old rate has earned stays,
+// as far as one second of the new one.
+void ChangeSettings(ShowDraft& show, const Settings& after, std::string seed, Timestamp now);
+
+// Opens the queue, if its time has come; then DecideAdmission, and what follows from it, on the draft.
 void RunAdmission(ShowDraft& show, Timestamp now);
 
 }  // namespace boxoffice::queue

@@ -14,6 +14,7 @@ ShowDraft::ShowDraft(int64_t show_id, const ShowQueue* base, std::span<const Ses
   }
   show_ = base_->show();
   pace_ = base_->pace();
+  order_ = base_->order();
   waiting_ = base_->waiting();
   active_ = base_->active();
 }
@@ -122,6 +123,7 @@ void ShowDraft::Admit(uint64_t sequence, Timestamp now) {
   session.active_until = now + kActiveTime;
   --waiting_;
   ++active_;
+  ++show_.admitted;
   pace_.admitted.Add(now);
 }
 
@@ -143,6 +145,14 @@ void ShowDraft::End(uint64_t sequence, SessionState state, Timestamp now) {
   session.ended_at = now;
 }
 
+void ShowDraft::Leave(uint64_t sequence, Timestamp now) {
+  const bool bound = Find(sequence)->Bound();
+  End(sequence, SessionState::kExpired, now);
+  if (bound) return;  // its purchase may still complete
+  --show_.expired;
+  ++show_.left;
+}
+
 void ShowDraft::Bind(uint64_t sequence, SagaId saga, ReservationId reservation) {
   Session& session = Change(sequence, /*durable=*/true).session;
   session.saga = saga;
@@ -155,6 +165,7 @@ void ShowDraft::Advance(uint64_t head, double credit, Timestamp now) {
   if (head == show_.head_sequence) return;
   CHECK(head > show_.head_sequence && head <= show_.last_sequence, "show {}: the head moved to {}",
         show_.show_id, head);
+  pace_.passed.Add(now, static_cast<uint32_t>(head - show_.head_sequence));
   show_.head_sequence = head;
   pace_.credit = credit;
   pace_.credit_at = now;
@@ -163,6 +174,8 @@ void ShowDraft::Advance(uint64_t head, double credit, Timestamp now) {
 }
 
 void ShowDraft::Configure(const Settings& settings, double credit, Timestamp now) {
+  const bool opens = settings.state == QueueState::kOpen && show_.settings.state != QueueState::kOpen;
+  if (opens) pace_.busy_since = now;  // that it stood still says nothing of how fast it will move
   show_.settings = settings;
   pace_.credit = credit;
   pace_.credit_at = now;
@@ -170,8 +183,26 @@ void ShowDraft::Configure(const Settings& settings, double credit, Timestamp now
   durable_ = true;
 }
 
+void ShowDraft::Commit(std::string seed) {
+  CHECK(!seed.empty() && show_.draw.seed.empty(), "show {}: a second draw", show_.show_id);
+  show_.draw = {.seed = std::move(seed), .first = show_.last_sequence};
+  changed_ = true;
+  durable_ = true;
+}
+
+void ShowDraft::DrawPlaces(Timestamp now) {
+  Draw& draw = show_.draw;
+  CHECK(!draw.seed.empty() && !draw.Drawn(), "show {}: nothing to draw", show_.show_id);
+  draw.entrants = show_.last_sequence - draw.first;
+  draw.drawn_at = now;
+  order_ = std::make_shared<const auth::Shuffle>(draw.seed, draw.first, draw.entrants);
+  drawn_ = true;
+  changed_ = true;
+  durable_ = true;
+}
+
 ShowChange ShowDraft::Take() {
-  ShowChange change{.show = show_, .pace = pace_, .durable = durable_};
+  ShowChange change{.show = show_, .pace = pace_, .order = drawn_ ? order_ : nullptr, .durable = durable_};
   change.sessions.reserve(touched_.size());
   for (auto& [sequence, touched] : touched_) {
     if (touched.changed) change.sessions.push_back(std::move(touched.change));

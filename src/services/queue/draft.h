@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -31,6 +32,14 @@ class ShowDraft {
   [[nodiscard]] const Pace& pace() const { return pace_; }
   [[nodiscard]] uint64_t waiting() const { return waiting_; }
   [[nodiscard]] uint64_t active() const { return active_; }
+
+  // The places of sequences, and the other way round, after a draw of this batch, too.
+  [[nodiscard]] uint64_t PlaceOf(uint64_t sequence) const {
+    return order_ != nullptr ? order_->PlaceOf(sequence) : sequence;
+  }
+  [[nodiscard]] uint64_t SequenceAt(uint64_t place) const {
+    return order_ != nullptr ? order_->NumberAt(place) : place;
+  }
 
   // The session, to be read; changed only by the transitions below. nullptr: no such one. Stays where it is.
   [[nodiscard]] const Session* Find(uint64_t sequence);
@@ -60,6 +69,8 @@ class ShowDraft {
   void Renew(uint64_t sequence, Timestamp now);
   // To COMPLETED (from ACTIVE, or EXPIRED while bound) or EXPIRED (from WAITING or ACTIVE).
   void End(uint64_t sequence, SessionState state, Timestamp now);
+  // To EXPIRED, because the person wants so.
+  void Leave(uint64_t sequence, Timestamp now);
   // Names the saga that the session is bound to; nil: none.
   void Bind(uint64_t sequence, SagaId saga, ReservationId reservation);
   // An EXPIRED session that no saga can name any longer leaves memory.
@@ -68,6 +79,10 @@ class ShowDraft {
   // Head and bucket after a round of admission.
   void Advance(uint64_t head, double credit, Timestamp now);
   void Configure(const Settings& settings, double credit, Timestamp now);
+  // Whoever joins from now on is to be drawn.
+  void Commit(std::string seed);
+  // Gives them their places.
+  void DrawPlaces(Timestamp now);
 
   // Whether anything differs from the base.
   [[nodiscard]] bool Changed() const { return changed_; }
@@ -81,6 +96,8 @@ class ShowDraft {
   std::span<const Session> loaded_;
   Show show_;
   Pace pace_;
+  std::shared_ptr<const auth::Shuffle> order_;
+  bool drawn_ = false;  // in this batch
   uint64_t waiting_ = 0;
   uint64_t active_ = 0;
   bool changed_ = false;

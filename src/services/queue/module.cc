@@ -35,12 +35,13 @@ Result<std::shared_ptr<const auth::KeyRing>> DevelopmentKeys(const module::Runti
   return std::make_shared<const auth::KeyRing>(std::move(keys));
 }
 
-void Measure(const std::vector<QueueView>& views, obs::Registry& metrics) {
+void Measure(const std::vector<QueueView>& views, ShowMetrics& of_shows, obs::Registry& metrics) {
   uint64_t waiting = 0;
   uint64_t active = 0;
   for (const QueueView& view : views) {
     waiting += view.waiting;
     active += view.active;
+    of_shows.Note(view, metrics);
   }
   metrics.GetGauge("boxoffice_queue_waiting", "People in line, of all shows")
       .Set(static_cast<double>(waiting));
@@ -185,7 +186,7 @@ void QueueModule::Tick() {
     term_->service.Submit(queue::Tick{},
                           [raw = term_.get()](const Result<Outcome>&) { raw->tick_waits = false; });
   }
-  Measure(term_->service.Views(), runtime_.metrics);
+  Measure(term_->service.Views(), show_metrics_, runtime_.metrics);
 }
 
 // What serves, which is then the caller's to end; null: nothing does.

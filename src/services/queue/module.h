@@ -15,6 +15,7 @@
 #include "platform/batch/executor.h"
 #include "platform/module/program.h"
 #include "platform/module/service_module.h"
+#include "services/queue/show_metrics.h"
 #include "services/queue/store.h"
 
 namespace boxoffice::queue {
@@ -73,11 +74,12 @@ class QueueModule final : public module::ServiceModule {
   std::shared_ptr<const auth::KeyRing> keys_;
   Stores stores_;
   std::atomic<Moment> leads_until_{Moment::min()};
-  mutable std::mutex mutex_;  // of the next four
+  mutable std::mutex mutex_;  // of the next five
   std::condition_variable stop_;
   bool leaving_ = false;
   bool stopping_ = false;
   std::unique_ptr<Term> term_;  // null: it stands by
+  ShowMetrics show_metrics_;
   std::thread follower_;
 };
 

@@ -16,6 +16,16 @@ int64_t SecondOf(Timestamp t) {
   return std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
 }
 
+// Of what the meter counts, per second: over the last minute, or since `busy_since` if that is later.
+double RateOf(const Meter& meter, Timestamp busy_since, bool anyone_waits, Timestamp now) {
+  constexpr double kMinute = Meter::kSeconds;
+  if (!anyone_waits) return static_cast<double>(meter.Sum(now, Meter::kSeconds)) / kMinute;
+  if (now - busy_since < kTrustAfter) return 0;
+  const int64_t counted = std::clamp<int64_t>(SecondOf(now) - SecondOf(busy_since) + 1, 1, Meter::kSeconds);
+  const double passed_s = std::min(std::chrono::duration<double>(now - busy_since).count(), kMinute);
+  return static_cast<double>(meter.Sum(now, counted)) / passed_s;
+}
+
 }  // namespace
 
 void Meter::Add(Timestamp now, uint32_t admissions) {
@@ -42,20 +52,20 @@ double CreditAt(const Pace& pace, double rate_per_s, Timestamp now) {
 }
 
 double MeasuredPerS(const Pace& pace, bool anyone_waits, Timestamp now) {
-  constexpr double kMinute = Meter::kSeconds;
-  if (!anyone_waits) return static_cast<double>(pace.admitted.Sum(now, Meter::kSeconds)) / kMinute;
-  if (now - pace.busy_since < kTrustAfter) return 0;
-  const int64_t counted =
-      std::clamp<int64_t>(SecondOf(now) - SecondOf(pace.busy_since) + 1, 1, Meter::kSeconds);
-  const double passed_s = std::min(std::chrono::duration<double>(now - pace.busy_since).count(), kMinute);
-  return static_cast<double>(pace.admitted.Sum(now, counted)) / passed_s;
+  return RateOf(pace.admitted, pace.busy_since, anyone_waits, now);
 }
 
-Estimate EstimateWait(uint64_t position, const Pace& pace, double rate_per_s, Timestamp now) {
-  const double measured = MeasuredPerS(pace, /*anyone_waits=*/true, now);
-  const double rate = measured > 0 ? measured : rate_per_s;
-  const double eta = std::min(kMaxEtaS, std::ceil(static_cast<double>(position) / rate));
-  const double refresh = std::clamp(std::ceil(eta / kFrontS), 1.0, kMaxRefreshS);
+double PacePerS(const Pace& pace, bool full, bool anyone_waits, double rate_per_s, Timestamp now) {
+  const double measured = RateOf(pace.passed, pace.busy_since, anyone_waits, now);
+  return full && measured > 0 ? measured : std::max(measured, rate_per_s);
+}
+
+Estimate EstimateWait(uint64_t position, double pace_per_s, Timestamp opens_at, Timestamp now) {
+  const double opens_in_s = std::max(0.0, std::chrono::duration<double>(opens_at - now).count());
+  const double moves_s = position == 0 ? 0 : static_cast<double>(position) / pace_per_s;
+  const double eta = std::min(kMaxEtaS, std::ceil(opens_in_s + moves_s));
+  // Nobody knows: there is no hurry.
+  const double refresh = eta == 0 ? kMaxRefreshS : std::clamp(std::ceil(eta / kFrontS), 1.0, kMaxRefreshS);
   return {static_cast<uint32_t>(eta), static_cast<uint32_t>(refresh)};
 }
 

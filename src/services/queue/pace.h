@@ -29,7 +29,8 @@ struct Pace {
   double credit = 0;
   Timestamp credit_at;
   Meter admitted;
-  // When the line last became one: somebody waits since then.
+  Meter passed;  // places that the head went by, of the absent and of those who left, too
+  // Since when the line could move: somebody waits, and the queue is open.
   Timestamp busy_since;
   bool operator==(const Pace&) const = default;
 };
@@ -42,14 +43,20 @@ struct Pace {
 // the line will move.
 [[nodiscard]] double MeasuredPerS(const Pace& pace, bool anyone_waits, Timestamp now);
 
+// How many places a second estimates count with: what was measured of the head, like MeasuredPerS. `full`:
+// the cap holds people back, so that they enter as others leave. Otherwise it is not below the configured
+// rate, at which the line moves where there is room, whatever the last minute was like; and never 0.
+[[nodiscard]] double PacePerS(const Pace& pace, bool full, bool anyone_waits, double rate_per_s,
+                              Timestamp now);
+
 // What a waiting person is told: seconds until admission, and when to ask again (1 s within five seconds of
-// the front, up to 20 s). Counts with the measured rate once there is one, else with the configured one.
-// `position` is 1 or more.
+// the front, up to 20 s). `position` is 1 or more; 0 where the place is yet to be drawn. Where the queue
+// opens only at `opens_at` (zero: it is open, or nobody knows), the waiting begins then.
 struct Estimate {
   uint32_t eta_s = 0;
   uint32_t refresh_interval_s = 0;
 };
-[[nodiscard]] Estimate EstimateWait(uint64_t position, const Pace& pace, double rate_per_s, Timestamp now);
+[[nodiscard]] Estimate EstimateWait(uint64_t position, double pace_per_s, Timestamp opens_at, Timestamp now);
 
 // When an ACTIVE session should ask again: after half of the time left, 1 to 20 s.
 [[nodiscard]] uint32_t ActiveRefreshS(Timestamp active_until, Timestamp now);

@@ -36,27 +36,47 @@ TEST(MeterTest, AClockThatGoesBackCountsForTheNewestSecond) {
   EXPECT_EQ(meter.Sum(kStart + 10s, 1), 2);
 }
 
-TEST(PaceTest, TheEstimateUsesTheConfiguredRateUntilThereIsAMeasurement) {
+TEST(PaceTest, TheConfiguredRateCountsUntilThereIsAMeasurement) {
   Pace pace{.busy_since = kStart};
-  EXPECT_EQ(EstimateWait(100, pace, 10, kStart).eta_s, 10);
-  pace.admitted.Add(kStart, 4);
-  EXPECT_EQ(EstimateWait(100, pace, 10, kStart + 4s).eta_s, 10) << "four seconds tell too little";
-  pace.admitted.Add(kStart + 9s, 16);
-  EXPECT_EQ(EstimateWait(100, pace, 10, kStart + 10s).eta_s, 50) << "20 admissions in 10 s";
+  EXPECT_EQ(PacePerS(pace, /*full=*/true, true, 10, kStart), 10);
+  pace.passed.Add(kStart, 4);
+  EXPECT_EQ(PacePerS(pace, true, true, 10, kStart + 4s), 10) << "four seconds tell too little";
+  pace.passed.Add(kStart + 9s, 16);
+  EXPECT_EQ(PacePerS(pace, true, true, 10, kStart + 10s), 2) << "20 places in 10 s";
+}
+
+TEST(PaceTest, WhereThereIsRoomTheLineMovesAtLeastAtTheConfiguredRate) {
+  Pace pace{.busy_since = kStart};
+  pace.passed.Add(kStart + 9s, 20);
+  EXPECT_EQ(PacePerS(pace, /*full=*/false, true, 10, kStart + 10s), 10);
+  pace.passed.Add(kStart + 9s, 480);
+  EXPECT_EQ(PacePerS(pace, false, true, 10, kStart + 10s), 50) << "most of those who are called have gone";
 }
 
 TEST(PaceTest, AStandstillFallsBackToTheConfiguredRate) {
   const Pace pace{.busy_since = kStart};
-  EXPECT_EQ(EstimateWait(100, pace, 10, kStart + 600s).eta_s, 10);
+  EXPECT_EQ(PacePerS(pace, true, true, 10, kStart + 600s), 10);
+}
+
+TEST(PaceTest, TheEstimateIsThePositionByThePace) {
+  EXPECT_EQ(EstimateWait(100, 10, {}, kStart).eta_s, 10);
+  EXPECT_EQ(EstimateWait(101, 10, {}, kStart).eta_s, 11);
+}
+
+TEST(PaceTest, BeforeTheOpeningTheWaitingBeginsThen) {
+  EXPECT_EQ(EstimateWait(100, 10, kStart + 30s, kStart).eta_s, 40);
+  EXPECT_EQ(EstimateWait(0, 10, kStart + 30s, kStart).eta_s, 30) << "no place yet";
+  EXPECT_EQ(EstimateWait(0, 10, kStart + 30s, kStart).refresh_interval_s, 6);
+  EXPECT_EQ(EstimateWait(0, 10, {}, kStart).eta_s, 0);
+  EXPECT_EQ(EstimateWait(0, 10, {}, kStart).refresh_interval_s, 20);
 }
 
 TEST(PaceTest, TheIntervalIsOneSecondNearTheFrontAndGrowsToTwenty) {
-  const Pace pace{.busy_since = kStart};
-  EXPECT_EQ(EstimateWait(1, pace, 10, kStart).refresh_interval_s, 1);
-  EXPECT_EQ(EstimateWait(50, pace, 10, kStart).refresh_interval_s, 1);
-  EXPECT_EQ(EstimateWait(51, pace, 10, kStart).refresh_interval_s, 2);
-  EXPECT_EQ(EstimateWait(500, pace, 10, kStart).refresh_interval_s, 10);
-  EXPECT_EQ(EstimateWait(1'000'000, pace, 10, kStart).refresh_interval_s, 20);
+  EXPECT_EQ(EstimateWait(1, 10, {}, kStart).refresh_interval_s, 1);
+  EXPECT_EQ(EstimateWait(50, 10, {}, kStart).refresh_interval_s, 1);
+  EXPECT_EQ(EstimateWait(51, 10, {}, kStart).refresh_interval_s, 2);
+  EXPECT_EQ(EstimateWait(500, 10, {}, kStart).refresh_interval_s, 10);
+  EXPECT_EQ(EstimateWait(1'000'000, 10, {}, kStart).refresh_interval_s, 20);
 }
 
 TEST(PaceTest, ActiveAsksAgainAfterHalfOfTheTimeLeft) {

@@ -13,12 +13,45 @@ namespace {
 
 SessionAnswer Refuse(std::string_view refusal) { return {.refusal = refusal}; }
 
+template <typename Queue>
+double PaceOf(const Queue& queue, Timestamp now) {
+  const Settings& settings = queue.show().settings;
+  return PacePerS(queue.pace(), queue.active() >= settings.active_cap, queue.waiting() > 0,
+                  settings.rate_per_s, now);
+}
+
+template <typename Queue>
+QueueView Look(const Queue& queue, Timestamp now) {
+  return {.show = queue.show(),
+          .waiting = queue.waiting(),
+          .active = queue.active(),
+          .admitted_per_s = MeasuredPerS(queue.pace(), queue.waiting() > 0, now),
+          .pace_per_s = PaceOf(queue, now)};
+}
+
+// Why a queue is not to be changed like this; empty: it may be.
+std::string_view RefuseSettings(const Show& show, const Configure& configure, Timestamp now) {
+  const QueueState state = configure.state.value_or(show.settings.state);
+  if (configure.opens_at && *configure.opens_at != Timestamp()) {
+    if (*configure.opens_at <= now || *configure.opens_at > now + kMaxOpensIn) return kOpensAtOutOfRange;
+    if (state == QueueState::kOpen) return kQueueIsOpen;
+  }
+  const bool commits = state == QueueState::kPrequeue && show.settings.state != QueueState::kPrequeue;
+  return commits && !show.draw.seed.empty() ? kQueueDrawn : std::string_view();
+}
+
 SessionAnswer Describe(const ShowDraft& show, const Session& session, Timestamp now) {
-  SessionAnswer answer{.state = session.state, .claims = ClaimsOf(session)};
+  const Settings& settings = show.show().settings;
+  SessionAnswer answer{.state = session.state,
+                       .claims = ClaimsOf(session),
+                       .queue_state = settings.state,
+                       .opens_at = settings.opens_at};
   if (session.state == SessionState::kWaiting) {
-    answer.position = session.sequence - show.show().head_sequence;
-    const Estimate estimate =
-        EstimateWait(answer.position, show.pace(), show.show().settings.rate_per_s, now);
+    const uint64_t place = show.PlaceOf(session.sequence);
+    const Draw& draw = show.show().draw;
+    if (!draw.Awaits(session.sequence)) answer.position = place - show.show().head_sequence;
+    if (draw.Placed(session.sequence)) answer.place = place;
+    const Estimate estimate = EstimateWait(answer.position, PaceOf(show, now), settings.opens_at, now);
     answer.eta_s = estimate.eta_s;
     answer.refresh_interval_s = estimate.refresh_interval_s;
     answer.expires_at = answer.claims.expires_at;
@@ -41,6 +74,7 @@ class Rules {
     if (session != nullptr) session = Settle(show, *session);
     if (session == nullptr || !session->Live()) {
       if (show.show().settings.state == QueueState::kClosed) return Refuse(kQueueClosed);
+      if (show.show().settings.state == QueueState::kOff) return Refuse(kQueueOff);
       session = &show.Join(join.user_id, now_);
       // Nobody is ahead: there may be a free slot already, and it is this one's turn.
       if (show.waiting() == 1) RunAdmission(show, now_);
@@ -60,7 +94,7 @@ class Rules {
   Outcome operator()(const Leave& leave) {
     const auto [refusal, show, session] = Present(leave.ticket, leave.user_id);
     if (!refusal.empty()) return Refuse(refusal);
-    if (session->Live()) show->End(session->sequence, SessionState::kExpired, now_);
+    if (session->Live()) show->Leave(session->sequence, now_);
     return Describe(*show, *session, now_);
   }
 
@@ -68,6 +102,7 @@ class Rules {
     const SagaCall& call = bind.call;
     if (const SagaRecord* record = draft_.FindRecord(call.saga)) return Recorded(*record, call);
     if (const auto key = draft_.FindBound(call.saga)) return BoundAlready(*key, bind);
+    if (draft_.Of(call.show_id).show().settings.state == QueueState::kOff) return LetIn(call);
     const auto [refusal, show, session] = Present(bind.ticket, call.user_id, call.show_id);
     if (!refusal.empty()) return BindAnswer{BindAnswer::Kind::kRefused, refusal};
     if (session->saga == call.saga) {  // it has completed, and the row is all that remembers it
@@ -129,15 +164,15 @@ class Rules {
   Outcome operator()(const Configure& configure) {
     ShowDraft& show = draft_.Of(configure.show_id);
     const Settings& before = show.show().settings;
-    const Settings after{configure.rate_per_s.value_or(before.rate_per_s),
-                         configure.active_cap.value_or(before.active_cap),
-                         configure.state.value_or(before.state)};
-    if (after != before || show.show().version == 0) {
-      // What the old rate has earned stays, as far as one second of the new one.
-      Pace settled{.credit = CreditAt(show.pace(), before.rate_per_s, now_), .credit_at = now_};
-      show.Configure(after, CreditAt(settled, after.rate_per_s, now_), now_);
+    if (const std::string_view refusal = RefuseSettings(show.show(), configure, now_); !refusal.empty()) {
+      return QueueView{.show = show.show(), .refusal = refusal};
     }
-    return View(show);
+    Settings after{configure.rate_per_s.value_or(before.rate_per_s),
+                   configure.active_cap.value_or(before.active_cap), configure.state.value_or(before.state)};
+    // An opening was set for the state in which the queue was to wait for it.
+    after.opens_at = configure.opens_at.value_or(after.state == before.state ? before.opens_at : Timestamp());
+    if (after != before || show.show().version == 0) ChangeSettings(show, after, configure.seed, now_);
+    return Look(show, now_);
   }
 
   Outcome operator()(const Tick&) {
@@ -205,6 +240,12 @@ class Rules {
     return BindAnswer{BindAnswer::Kind::kDone, {}, session.state};
   }
 
+  // Where there is no queue; on record, so that it holds for this saga when there is one again.
+  Outcome LetIn(const SagaCall& call) {
+    draft_.Record({call.saga, SagaEnding::kLetIn, {call.show_id, 0}, call.reservation, now_});
+    return BindAnswer{BindAnswer::Kind::kDone, {}, SessionState::kNone};
+  }
+
   // The reservation was let in when its first saga was bound: a later one takes its place, also when the
   // session's time is over, because the buyer may still hold the seats.
   Outcome MoveOver(const Session& session, const SagaCall& call) {
@@ -220,10 +261,6 @@ class Rules {
     return session != nullptr ? session->state : SessionState::kNone;
   }
   Outcome Done(const SessionKey& key) { return BindAnswer{BindAnswer::Kind::kDone, {}, StateOf(key)}; }
-
-  QueueView View(const ShowDraft& show) {
-    return {show.show(), show.waiting(), show.active(), MeasuredPerS(show.pace(), show.waiting() > 0, now_)};
-  }
 
   Draft draft_;
   const Timestamp now_;
@@ -277,10 +314,7 @@ class KeyGatherer {
 
 }  // namespace
 
-QueueView ViewOf(const ShowQueue& queue, Timestamp now) {
-  return {queue.show(), queue.waiting(), queue.active(),
-          MeasuredPerS(queue.pace(), queue.waiting() > 0, now)};
-}
+QueueView ViewOf(const ShowQueue& queue, Timestamp now) { return Look(queue, now); }
 
 Result<void> CheckSettings(const Configure& configure) {
   const auto refuse = [](std::string detail) {

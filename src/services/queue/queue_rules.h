@@ -56,6 +56,8 @@ struct Configure {
   std::optional<double> rate_per_s;
   std::optional<uint32_t> active_cap;
   std::optional<QueueState> state;
+  std::optional<Timestamp> opens_at{};  // zero: never
+  std::string seed{};                   // a new one, with kPrequeue
 };
 // A round of admission for every show: what the module's timer sends.
 struct Tick {};
@@ -65,10 +67,13 @@ struct SessionAnswer {
   SessionState state = SessionState::kNone;
   Claims claims;  // of the token to answer with
   uint64_t position = 0;
+  uint64_t place = 0;
   uint32_t eta_s = 0;
   uint32_t refresh_interval_s = 0;  // 0: there is nothing to ask for any longer
   Timestamp expires_at;             // zero once the session has ended
-  std::string_view refusal;         // if not empty, all above is
+  QueueState queue_state = QueueState::kOpen;
+  Timestamp opens_at{};
+  std::string_view refusal;  // if not empty, all above is
 };
 struct BindAnswer {
   enum class Kind : uint8_t { kDone = 1, kRefused = 2, kAborted = 3, kMismatch = 4 };  // as in the contract
@@ -83,6 +88,8 @@ struct QueueView {
   uint64_t waiting = 0;
   uint64_t active = 0;
   double admitted_per_s = 0;  // MeasuredPerS
+  double pace_per_s = 0;      // PacePerS
+  std::string_view refusal;   // of Configure: why nothing was changed
 };
 using Outcome = std::variant<SessionAnswer, BindAnswer, Nothing, QueueView>;
 

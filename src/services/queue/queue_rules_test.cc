@@ -218,7 +218,7 @@ TEST_F(QueueRulesTest, LeavingAgainIsTheSameAnswer) {
   EXPECT_EQ(DoLeave(session).state, SessionState::kExpired);
   EXPECT_FALSE(durable_);
   EXPECT_EQ(DoPoll(session).state, SessionState::kExpired);
-  EXPECT_EQ(queue().show().expired, 1);
+  EXPECT_EQ(queue().show().left, 1);
 }
 
 TEST_F(QueueRulesTest, LeavingAfterThePurchaseChangesNothing) {
@@ -587,7 +587,9 @@ TEST_F(QueueRulesTest, TheViewCounts) {
   const QueueView view = ViewOf(queue(), now_);
   EXPECT_EQ(view.active, 1);
   EXPECT_EQ(view.waiting, 1);
-  EXPECT_EQ(view.show.expired, 1);
+  EXPECT_EQ(view.show.expired, 0);
+  EXPECT_EQ(view.show.left, 1);
+  EXPECT_EQ(view.show.admitted, 2);
   EXPECT_EQ(view.show.head_sequence, 2);
   EXPECT_EQ(view.show.last_sequence, 3);
   EXPECT_EQ(view.admitted_per_s, 0) << "nobody has waited long enough to measure";

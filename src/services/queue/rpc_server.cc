@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "platform/auth/keys.h"
+#include "platform/auth/shuffle.h"
 #include "platform/rpc/field.h"
 #include "platform/rpc/unary.h"
 #include "services/queue/rpc_ticket.h"
@@ -46,9 +48,16 @@ Result<Command> ReadConfigure(const v1::ConfigureQueue& proto) {
   if (proto.has_active_cap()) configure.active_cap = proto.active_cap();
   if (proto.has_state()) {
     if (!v1::QueueState_IsValid(proto.state()) || proto.state() == v1::QUEUE_STATE_UNSPECIFIED) {
-      return InvalidField("state", "must be OPEN, PAUSED or CLOSED");
+      return InvalidField("state", "must be OPEN, PAUSED, CLOSED, PREQUEUE or OFF");
     }
     configure.state = static_cast<QueueState>(proto.state());
+  }
+  if (proto.has_opens_at_ms()) {
+    if (proto.opens_at_ms() < 0) return InvalidField("opens_at_ms", "must not be negative");
+    configure.opens_at = FromUnixMs(proto.opens_at_ms());
+  }
+  if (configure.state == QueueState::kPrequeue) {
+    BOXOFFICE_ASSIGN(configure.seed, auth::NewSecret());
   }
   BOXOFFICE_TRY(CheckSettings(configure));
   return configure;
@@ -79,7 +88,9 @@ Result<Command> ReadCommand(const v1::Command& proto, const auth::KeyRing& keys)
     }
     case v1::Command::kBind: {
       BOXOFFICE_ASSIGN(SagaCall call, ReadSagaCall(proto.bind()));
-      return Bind{std::move(call), ReadTicket(keys, proto.bind().token())};
+      const std::string& token = proto.bind().token();
+      return Bind{std::move(call),
+                  token.empty() ? Ticket{.refusal = kTokenMissing} : ReadTicket(keys, token)};
     }
     case v1::Command::kUnbind: {
       BOXOFFICE_ASSIGN(SagaCall call, ReadSagaCall(proto.unbind()));
@@ -99,6 +110,15 @@ Result<Command> ReadCommand(const v1::Command& proto, const auth::KeyRing& keys)
   return InvalidField("body", "is missing");
 }
 
+// Nobody learns the seed before the draw.
+void Write(const Draw& draw, v1::Draw& proto) {
+  proto.set_commitment(auth::CommitmentTo(draw.seed));
+  proto.set_first(draw.first);
+  proto.set_entrants(draw.entrants);
+  if (draw.Drawn()) proto.set_seed(draw.seed);
+  proto.set_drawn_at_ms(ToUnixMs(draw.drawn_at));
+}
+
 void Write(const QueueView& view, v1::Queue& proto) {
   proto.set_show_id(view.show.show_id);
   proto.set_state(static_cast<v1::QueueState>(view.show.settings.state));
@@ -111,6 +131,12 @@ void Write(const QueueView& view, v1::Queue& proto) {
   proto.set_completed(view.show.completed);
   proto.set_expired(view.show.expired);
   proto.set_admitted_per_s(view.admitted_per_s);
+  proto.set_admitted(view.show.admitted);
+  proto.set_left(view.show.left);
+  proto.set_opens_at_ms(ToUnixMs(view.show.settings.opens_at));
+  if (!view.show.draw.seed.empty()) Write(view.show.draw, *proto.mutable_draw());
+  proto.set_pace_per_s(view.pace_per_s);
+  proto.set_refusal(std::string(view.refusal));
 }
 
 // The body of an outcome, by its kind.
@@ -131,6 +157,9 @@ struct OutcomeWriter {
     session.set_eta_s(answer.eta_s);
     session.set_refresh_interval_s(answer.refresh_interval_s);
     session.set_expires_at_ms(ToUnixMs(answer.expires_at));
+    session.set_place(answer.place);
+    session.set_queue_state(static_cast<v1::QueueState>(answer.queue_state));
+    session.set_opens_at_ms(ToUnixMs(answer.opens_at));
   }
   void operator()(const BindAnswer& answer) const {
     proto.mutable_bind()->set_kind(static_cast<v1::BindOutcome::Kind>(answer.kind));

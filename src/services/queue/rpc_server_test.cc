@@ -9,6 +9,7 @@
 
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "platform/auth/keys.h"
+#include "platform/auth/shuffle.h"
 #include "platform/rpc/host.h"
 #include "platform/rpc/status.h"
 #include "services/queue/module.h"
@@ -128,6 +129,31 @@ TEST_F(QueueRpcTest, EdgesReadTheTokenWithTheSharedKey) {
   EXPECT_EQ(claims.expires_at_ms(), ToUnixMs(clock_.Now() + kTokenLife));
 }
 
+TEST_F(QueueRpcTest, KeysAreRotatedWithoutLosingAnybody) {
+  const auth::SigningKey first{"2026a", "the secret that goes, in 2026"};
+  const auth::SigningKey second{"2026b", "the secret that comes, in 2026"};
+  const auto restart_with = [this](const std::vector<auth::SigningKey>& keys) {
+    StopModule();
+    Base::StartModule(QueueConfig{.tick_interval = 0ms,
+                                  .keys = std::make_shared<const auth::KeyRing>(*auth::KeyRing::Make(keys))});
+  };
+  restart_with({first});
+  Run(ConfigureOf(v1::PAUSED));
+  const std::string old_token = Join("ann").token();
+  restart_with({first, second});  // every replica and edge knows the new key before any signs with it
+  EXPECT_EQ(Poll(old_token).token(), old_token);
+  restart_with({second, first});
+  const v1::Session exchanged = Poll(old_token);
+  EXPECT_EQ(exchanged.sequence(), 1) << "the place is kept";
+  EXPECT_THAT(exchanged.token(), ::testing::StartsWith("v1.2026b."));
+  EXPECT_EQ(Join("ann").token(), exchanged.token());
+  restart_with({second});
+  EXPECT_EQ(Poll(exchanged.token()).sequence(), 1);
+  EXPECT_EQ(Poll(old_token).refusal(), "token_signature");
+  EXPECT_EQ(Join("ann").token(), exchanged.token())
+      << "who has lost the token joins again, at the same place";
+}
+
 TEST_F(QueueRpcTest, ForgedTokensAreRefused) {
   std::string token = Join("ann").token();
   EXPECT_EQ(Poll("rubbish").refusal(), "token_malformed");
@@ -138,6 +164,7 @@ TEST_F(QueueRpcTest, ForgedTokensAreRefused) {
   const auto bound = Run(BindOf("rubbish", NewId())).bind();
   EXPECT_EQ(bound.kind(), v1::BindOutcome::REFUSED);
   EXPECT_EQ(bound.refusal(), "token_malformed");
+  EXPECT_EQ(Run(BindOf("", NewId())).bind().refusal(), "queue_token_missing");
 }
 
 TEST_F(QueueRpcTest, BindingsAndTombstonesOutliveARestart) {
@@ -191,6 +218,30 @@ TEST_F(QueueRpcTest, HeadsTellWhatAnEdgeNeeds) {
   EXPECT_EQ(head.head_sequence(), 0);
   EXPECT_EQ(head.last_sequence(), 2);
   EXPECT_EQ(head.waiting(), 2);
+}
+
+TEST_F(QueueRpcTest, TheSeedOfADrawIsToldOnceItIsDrawnAndFitsTheCommitment) {
+  v1::Command prequeue = ConfigureOf(v1::PREQUEUE);
+  prequeue.mutable_configure()->set_opens_at_ms(ToUnixMs(clock_.Now()) + 60'000);
+  EXPECT_EQ(Run(prequeue).queue().refusal(), "");
+  const v1::Session joined = Join("a");
+  EXPECT_EQ(joined.queue_state(), v1::PREQUEUE);
+  EXPECT_EQ(joined.opens_at_ms(), ToUnixMs(clock_.Now()) + 60'000);
+  Join("b");
+  v1::Queue head = Head();
+  EXPECT_EQ(head.opens_at_ms(), joined.opens_at_ms());
+  EXPECT_EQ(head.draw().commitment().size(), 64);
+  EXPECT_EQ(head.draw().seed(), "");
+  EXPECT_EQ(head.draw().entrants(), 0);
+  const std::string commitment = head.draw().commitment();
+  Restart();
+  EXPECT_EQ(Run(ConfigureOf(v1::PAUSED)).queue().refusal(), "");
+  head = Head();
+  EXPECT_EQ(head.draw().commitment(), commitment) << "also over a restart";
+  EXPECT_EQ(auth::CommitmentTo(head.draw().seed()), commitment);
+  EXPECT_EQ(head.draw().entrants(), 2);
+  EXPECT_EQ(Poll(joined.token(), "a").place(), auth::Shuffle(head.draw().seed(), 0, 2).PlaceOf(1));
+  EXPECT_EQ(Run(ConfigureOf(v1::PREQUEUE)).queue().refusal(), "queue_drawn");
 }
 
 TEST_F(QueueRpcTest, AHeartbeatIsTaken) {

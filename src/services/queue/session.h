@@ -2,6 +2,7 @@
 // No I/O, no clock.
 #pragma once
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -22,6 +23,9 @@ inline constexpr milliseconds kActiveMax{30 * 60'000};
 inline constexpr milliseconds kTokenLife{24 * 3'600'000};
 inline constexpr milliseconds kClockSkew{30'000};
 
+// A queue can be told to open by itself at most this long before.
+inline constexpr milliseconds kMaxOpensIn{366LL * 24 * 3'600'000};
+
 inline constexpr double kMinRatePerS = 0.1;
 inline constexpr double kMaxRatePerS = 100'000;
 inline constexpr uint32_t kMinActiveCap = 1;
@@ -34,7 +38,7 @@ inline constexpr size_t kMaxHeartbeatSequences = 100'000;  // in one command
 // expiry.
 enum class SessionState : uint8_t { kNone = 0, kWaiting = 1, kActive = 2, kCompleted = 3, kExpired = 4 };
 // Stored, and equal to the contract's numbers.
-enum class QueueState : uint8_t { kOpen = 1, kPaused = 2, kClosed = 3 };
+enum class QueueState : uint8_t { kOpen = 1, kPaused = 2, kClosed = 3, kPrequeue = 4, kOff = 5 };
 
 struct SessionKey {
   int64_t show_id = 0;
@@ -75,7 +79,25 @@ struct Settings {
   double rate_per_s = 50;     // admissions per second, kMinRatePerS to kMaxRatePerS
   uint32_t active_cap = 500;  // ACTIVE sessions at most, kMinActiveCap to kMaxActiveCap
   QueueState state = QueueState::kOpen;
+  Timestamp opens_at{};  // when a queue that is not OPEN opens by itself; zero: never
   bool operator==(const Settings&) const = default;
+};
+
+// The draw of a PREQUEUE: whoever joins after its commitment and before it gets the place that a shuffle by a
+// secret seed gives (platform/auth/shuffle.h).
+struct Draw {
+  std::string seed;       // empty: there is none; secret until it is drawn
+  uint64_t first = 0;     // who joined before the commitment, up to this sequence, is not drawn
+  uint64_t entrants = 0;  // those after them; 0 until it is drawn
+  Timestamp drawn_at{};   // zero: not yet
+  [[nodiscard]] bool Drawn() const { return drawn_at != Timestamp(); }
+  // Whether somebody with this sequence has no place before the draw.
+  [[nodiscard]] bool Awaits(uint64_t sequence) const { return !seed.empty() && !Drawn() && sequence > first; }
+  // Whether it gave this sequence its place.
+  [[nodiscard]] bool Placed(uint64_t sequence) const {
+    return Drawn() && sequence > first && sequence - first <= entrants;
+  }
+  bool operator==(const Draw&) const = default;
 };
 
 // The durable row of a show's queue.
@@ -84,9 +106,19 @@ struct Show {
   int64_t version = 0;  // 0: not stored yet
   Settings settings;
   uint64_t last_sequence = 0;
-  uint64_t head_sequence = 0;  // everyone up to here has been called; never falls
+  uint64_t head_sequence = 0;  // everyone with a place up to here has been called; never falls
+  // Of all who ever joined; those who wait or are ACTIVE now are in none of these but the last.
   uint64_t completed = 0;
-  uint64_t expired = 0;
+  uint64_t expired = 0;  // not there when called, or the time was over
+  uint64_t left = 0;     // gave the place up; not while a saga is bound to it, which may yet complete
+  uint64_t admitted = 0;
+  Draw draw{};
+
+  // Nobody with a sequence up to this waits.
+  [[nodiscard]] uint64_t NobodyWaitsUpTo() const {
+    const bool drawing = draw.Drawn() && head_sequence < draw.first + draw.entrants;
+    return drawing ? std::min(head_sequence, draw.first) : head_sequence;
+  }
   bool operator==(const Show&) const = default;
 };
 
@@ -94,6 +126,7 @@ struct Show {
 enum class SagaEnding : uint8_t {
   kUndone = 1,  // the tombstone
   kMoved = 2,   // its session went over to a later saga of the same reservation
+  kLetIn = 3,   // the show had no queue: it was let in without a session
 };
 struct SagaRecord {
   SagaId saga;
@@ -126,6 +159,8 @@ struct Ticket {
 
 // Why there is no session, or no binding: stable, and part of the contract.
 inline constexpr std::string_view kQueueClosed = "queue_closed";
+inline constexpr std::string_view kQueueOff = "queue_off";
+inline constexpr std::string_view kTokenMissing = "queue_token_missing";
 inline constexpr std::string_view kTokenMalformed = "token_malformed";
 inline constexpr std::string_view kTokenSignature = "token_signature";
 inline constexpr std::string_view kTokenExpired = "token_expired";
@@ -134,5 +169,9 @@ inline constexpr std::string_view kTokenWrongShow = "token_wrong_show";
 inline constexpr std::string_view kTokenUnknown = "token_unknown";
 inline constexpr std::string_view kSessionNotActive = "session_not_active";
 inline constexpr std::string_view kSessionBusy = "session_busy";
+// Why a queue was not configured.
+inline constexpr std::string_view kOpensAtOutOfRange = "opens_at_out_of_range";
+inline constexpr std::string_view kQueueIsOpen = "queue_is_open";
+inline constexpr std::string_view kQueueDrawn = "queue_drawn";
 
 }  // namespace boxoffice::queue

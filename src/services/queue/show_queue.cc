@@ -11,6 +11,14 @@ bool Changes::Durable() const {
          std::ranges::any_of(shows, [](const ShowChange& change) { return change.durable; });
 }
 
+ShowQueue::ShowQueue(Show show) : show_(std::move(show)) {
+  line_.resize(show_.last_sequence - show_.head_sequence);
+  const Draw& draw = show_.draw;
+  if (draw.Drawn() && show_.head_sequence < draw.first + draw.entrants) {
+    order_ = std::make_shared<const auth::Shuffle>(draw.seed, draw.first, draw.entrants);
+  }
+}
+
 std::optional<uint64_t> ShowQueue::FindUser(std::string_view user_id) const {
   return users_.Find(user_id, [&](uint64_t sequence) { return UserOf(sequence) == user_id; });
 }
@@ -23,12 +31,14 @@ std::string_view ShowQueue::UserOf(uint64_t sequence) const {
 }
 
 const Waiter* ShowQueue::FindWaiter(uint64_t sequence) const {
-  if (sequence <= show_.head_sequence || sequence > show_.last_sequence) return nullptr;
-  const Waiter& waiter = line_[sequence - show_.head_sequence - 1];
+  if (sequence > show_.last_sequence) return nullptr;
+  const uint64_t place = PlaceOf(sequence);
+  if (place <= show_.head_sequence) return nullptr;
+  const Waiter& waiter = line_[place - show_.head_sequence - 1];
   return waiter.user_id.empty() ? nullptr : &waiter;
 }
 
-Waiter* ShowQueue::PlaceOf(uint64_t sequence) {
+Waiter* ShowQueue::WaiterOf(uint64_t sequence) {
   return const_cast<Waiter*>(FindWaiter(sequence));  // this object is not const
 }
 
@@ -38,7 +48,9 @@ const Session* ShowQueue::FindMember(uint64_t sequence) const {
 }
 
 bool ShowQueue::NeedsTick(Timestamp now) const {
-  return !line_.empty() || (!due_.empty() && due_.begin()->first <= now);
+  const Timestamp opens_at = show_.settings.opens_at;
+  return !line_.empty() || (!due_.empty() && due_.begin()->first <= now) ||
+         (opens_at != Timestamp() && opens_at <= now);
 }
 
 Timestamp ShowQueue::DueOf(const Session& member) {
@@ -48,11 +60,11 @@ Timestamp ShowQueue::DueOf(const Session& member) {
 
 void ShowQueue::Restore(Session session, Timestamp now) {
   if (session.state == SessionState::kWaiting) {
-    CHECK(session.sequence > show_.head_sequence + line_.size() && session.sequence <= show_.last_sequence,
-          "show {}: {} waits out of its order", show_.show_id, session.sequence);
-    line_.resize(session.sequence - show_.head_sequence - 1);  // those who left
+    const uint64_t place = PlaceOf(session.sequence);
+    CHECK(place > show_.head_sequence && session.sequence <= show_.last_sequence,
+          "show {}: {} waits, and was called", show_.show_id, session.sequence);
     users_.Insert(session.user_id, session.sequence);
-    line_.push_back({std::move(session.user_id), session.joined_at, now});
+    StandAt(place) = {std::move(session.user_id), session.joined_at, now};
     ++waiting_;
     return;
   }
@@ -65,7 +77,6 @@ void ShowQueue::Restore(Session session, Timestamp now) {
 }
 
 void ShowQueue::FinishRestore(Timestamp now) {
-  line_.resize(show_.last_sequence - show_.head_sequence);
   pace_.credit_at = now;
   pace_.busy_since = now;
 }
@@ -76,6 +87,7 @@ void ShowQueue::Apply(const ShowChange& change) {
   // Newcomers stand in the line first, so that a session is found in one way, whatever became of it since.
   show_.last_sequence = change.show.last_sequence;
   line_.resize(show_.last_sequence - show_.head_sequence);
+  if (change.order != nullptr) Reorder(change.order);
   for (const SessionChange& session : change.sessions) ApplySession(session);
   line_.erase(line_.begin(),
               line_.begin() + static_cast<ptrdiff_t>(change.show.head_sequence - show_.head_sequence));
@@ -83,6 +95,16 @@ void ShowQueue::Apply(const ShowChange& change) {
   show_ = change.show;
   show_.version = version;
   pace_ = change.pace;
+  if (order_ != nullptr && order_->last() <= show_.head_sequence) order_.reset();
+}
+
+// Before the draw everybody stands where the sequence says.
+void ShowQueue::Reorder(std::shared_ptr<const auth::Shuffle> order) {
+  order_ = std::move(order);
+  std::deque<Waiter> before(line_.size());
+  before.swap(line_);
+  uint64_t sequence = show_.head_sequence;
+  for (Waiter& waiter : before) StandAt(PlaceOf(++sequence)) = std::move(waiter);
 }
 
 void ShowQueue::ApplySession(const SessionChange& change) {
@@ -91,7 +113,7 @@ void ShowQueue::ApplySession(const SessionChange& change) {
                         (FindMember(session.sequence) != nullptr &&
                          FindMember(session.sequence)->state == SessionState::kActive);
   if (session.state == SessionState::kWaiting) {
-    Waiter& place = line_[session.sequence - show_.head_sequence - 1];
+    Waiter& place = StandAt(PlaceOf(session.sequence));
     place.last_seen = session.last_seen;
     if (in_index) return;
     place.user_id = session.user_id;
@@ -112,7 +134,7 @@ void ShowQueue::ApplySession(const SessionChange& change) {
 }
 
 void ShowQueue::LeaveLine(uint64_t sequence) {
-  Waiter* place = PlaceOf(sequence);
+  Waiter* place = WaiterOf(sequence);
   if (place == nullptr) return;
   *place = {};
   --waiting_;
@@ -133,7 +155,7 @@ void ShowQueue::DropMember(uint64_t sequence) {
 
 void ShowQueue::Seen(std::span<const uint64_t> sequences, Timestamp now) {
   for (const uint64_t sequence : sequences) {
-    if (Waiter* waiter = PlaceOf(sequence)) waiter->last_seen = std::max(waiter->last_seen, now);
+    if (Waiter* waiter = WaiterOf(sequence)) waiter->last_seen = std::max(waiter->last_seen, now);
   }
 }
 

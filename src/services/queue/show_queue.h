@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -16,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "platform/auth/shuffle.h"
 #include "services/queue/pace.h"
 #include "services/queue/session.h"
 #include "services/queue/user_index.h"
@@ -41,8 +43,9 @@ struct SessionChange {
 struct ShowChange {
   Show show;  // with the version as loaded
   Pace pace;
-  bool durable = false;                 // something of this show must be stored
-  std::vector<SessionChange> sessions;  // by sequence
+  std::shared_ptr<const auth::Shuffle> order;  // null: no draw in this decision
+  bool durable = false;                        // something of this show must be stored
+  std::vector<SessionChange> sessions;         // by sequence
 };
 // What a decision changes; what is not durable needs no commit.
 struct Changes {
@@ -51,15 +54,24 @@ struct Changes {
   [[nodiscard]] bool Durable() const;
 };
 
-// Not thread-safe. Invariant: the line holds exactly the sequences head + 1 … last.
+// Not thread-safe. Invariant: the line holds exactly the places head + 1 … last. Somebody's place is the
+// sequence, but where a draw has shuffled them; before a draw the head does not go past those whom it does
+// not concern.
 class ShowQueue {
  public:
-  explicit ShowQueue(Show show) : show_(std::move(show)) {}
+  explicit ShowQueue(Show show);
 
   [[nodiscard]] const Show& show() const { return show_; }
   [[nodiscard]] const Pace& pace() const { return pace_; }
   [[nodiscard]] uint64_t waiting() const { return waiting_; }  // without those who left
   [[nodiscard]] uint64_t active() const { return active_; }
+
+  // The order of a draw that is not over; null: everybody's place is the sequence, or called.
+  [[nodiscard]] const std::shared_ptr<const auth::Shuffle>& order() const { return order_; }
+  // Of a sequence up to the last.
+  [[nodiscard]] uint64_t PlaceOf(uint64_t sequence) const {
+    return order_ != nullptr ? order_->PlaceOf(sequence) : sequence;
+  }
 
   // The live session of a user.
   [[nodiscard]] std::optional<uint64_t> FindUser(std::string_view user_id) const;
@@ -74,8 +86,8 @@ class ShowQueue {
   // Whether time alone may change something.
   [[nodiscard]] bool NeedsTick(Timestamp now) const;
 
-  // A stored session, in ascending order of sequence, that is WAITING, ACTIVE or bound. Everybody counts as
-  // seen `now`, and an ACTIVE session as active now.
+  // A stored session that is WAITING, ACTIVE or bound. Everybody counts as seen `now`, and an ACTIVE session
+  // as active now.
   void Restore(Session session, Timestamp now);
   // To be called when all are restored.
   void FinishRestore(Timestamp now);
@@ -85,7 +97,9 @@ class ShowQueue {
 
  private:
   [[nodiscard]] std::string_view UserOf(uint64_t sequence) const;
-  [[nodiscard]] Waiter* PlaceOf(uint64_t sequence);
+  [[nodiscard]] Waiter* WaiterOf(uint64_t sequence);
+  [[nodiscard]] Waiter& StandAt(uint64_t place) { return line_[place - show_.head_sequence - 1]; }
+  void Reorder(std::shared_ptr<const auth::Shuffle> order);
   void ApplySession(const SessionChange& change);
   void LeaveLine(uint64_t sequence);
   void PutMember(const Session& session);
@@ -94,7 +108,8 @@ class ShowQueue {
 
   Show show_;
   Pace pace_;
-  std::deque<Waiter> line_;  // front: head + 1
+  std::shared_ptr<const auth::Shuffle> order_;
+  std::deque<Waiter> line_;  // by place; front: head + 1
   std::unordered_map<uint64_t, Session> members_;
   Due due_;
   UserIndex users_;  // live sessions

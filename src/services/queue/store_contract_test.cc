@@ -101,11 +101,14 @@ TEST_P(StoreContractTest, AnEmptyStoreHasNothing) {
 
 TEST_P(StoreContractTest, WhatIsSavedIsThereAfterReopening) {
   Show show{.show_id = 7,
-            .settings = {0.125, 9, QueueState::kPaused},
+            .settings = {0.125, 9, QueueState::kPaused, kNow + milliseconds(7)},
             .last_sequence = 5,
             .head_sequence = 3,
             .completed = 2,
-            .expired = 1};
+            .expired = 1,
+            .left = 4,
+            .admitted = 6,
+            .draw = {.seed = std::string(64, 'e'), .first = 1, .entrants = 2, .drawn_at = kNow}};
   Session bound = NewSession(3, SessionState::kActive);
   BindTo(bound);
   const Session waiting = NewSession(4, SessionState::kWaiting);
@@ -115,6 +118,25 @@ TEST_P(StoreContractTest, WhatIsSavedIsThereAfterReopening) {
   show.version = 1;
   EXPECT_THAT(shows, ElementsAre(show));
   EXPECT_THAT(sessions, ElementsAre(bound, waiting));
+}
+
+TEST_P(StoreContractTest, WhoWasDrawnToALaterPlaceStillWaitsWhateverTheNumber) {
+  Show show{.show_id = 7,
+            .last_sequence = 1'000,
+            .head_sequence = 600,
+            .draw = {.seed = std::string(64, 'e'), .first = 0, .entrants = 1'000, .drawn_at = kNow}};
+  const Session called = NewSession(999, SessionState::kExpired);
+  const std::vector<Session> waiting{NewSession(1, SessionState::kWaiting),
+                                     NewSession(400, SessionState::kWaiting),
+                                     NewSession(1'000, SessionState::kWaiting)};
+  ASSERT_TRUE(Saves(ChangesOf(show, {waiting[0], waiting[1], called, waiting[2]})));
+  Reopen();
+  EXPECT_EQ(Live().second, waiting);
+  show.version = 1;
+  show.head_sequence = 1'000;  // the draw is over
+  Session last = waiting[2];
+  last.state = SessionState::kExpired;
+  ASSERT_TRUE(Saves(ChangesOf(show, {last}, /*is_new=*/false)));
 }
 
 TEST_P(StoreContractTest, LiveAreTheWaitingTheActiveAndTheExpiredWhileBound) {
@@ -218,6 +240,14 @@ TEST_P(StoreContractTest, ASecondWriterMovesTheShow) {
   EXPECT_THAT(stores_.store->Save(ChangesOf(ShowOf(1, 0), {}))->moved_shows, ElementsAre(7));
   EXPECT_EQ(Live().first[0].version, 2);
   EXPECT_TRUE(Saves(ChangesOf(ShowOf(2, 0), {})));
+}
+
+TEST_P(StoreContractTest, ASagaThatWasLetInIsKept) {
+  const SagaRecord record{
+      SagaId::Make(kNow, random_), SagaEnding::kLetIn, {7, 0}, ReservationId::Make(kNow, random_), kNow};
+  ASSERT_TRUE(Saves({.sagas = {record}}));
+  Reopen();
+  EXPECT_THAT(Load({.sagas = {{record.saga, 7}}}).sagas, ElementsAre(record));
 }
 
 TEST_P(StoreContractTest, ASagasRecordIsKeptAndReplaced) {

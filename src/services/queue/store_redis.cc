@@ -23,17 +23,16 @@ namespace {
 using redis::Request;
 
 // A show's part of a save, all or nothing. What it is told: the version that the show was loaded with ("":
-// only sagas are saved) and its stamp ("": not known); the show's row; then lists, each after its length. The
-// version closes the race between two replicas that loaded the same show: the second one changes nothing.
+// only sagas are saved) and its stamp ("": not known); how long rows live; then lists, each after its length,
+// of which the first is the show's row. The version closes the race between two replicas that loaded the same
+// show: the second one changes nothing.
 constexpr std::string_view kSaveText = R"lua(
 local show, member, saga = KEYS[1], KEYS[2], KEYS[3]
 if ARGV[1] ~= '' then
   local now = redis.call('HMGET', show, 'version', 'stamp')
   if (now[1] or '0') ~= ARGV[1] or (ARGV[2] ~= '' and now[2] ~= ARGV[2]) then return 0 end
-  redis.call('HSET', show, 'version', ARGV[3], 'stamp', ARGV[4], 'state', ARGV[5], 'rate', ARGV[6], 'cap', ARGV[7],
-    'last', ARGV[8], 'head', ARGV[9], 'completed', ARGV[10], 'expired', ARGV[11])
 end
-local life, at = ARGV[12], 13
+local life, at = ARGV[3], 4
 local function list()
   local first = at + 1
   at = first + tonumber(ARGV[at])
@@ -47,6 +46,7 @@ local function run(command, key)
   end
   return first <= last
 end
+run('HSET', show)
 if run('SADD', member) then redis.call('PEXPIRE', member, life) end
 run('SREM', member)
 local first, last = list()
@@ -80,6 +80,33 @@ void Append(std::vector<std::string>& arguments, std::vector<std::string> list) 
   std::ranges::move(list, std::back_inserter(arguments));
 }
 
+// Field, value, …; with the version that the save makes it.
+std::vector<std::string> ShowRow(const Show& show, const std::string& stamp) {
+  std::vector<std::string> row{"stamp", stamp};
+  const auto put = [&row](std::string_view field, auto value) {
+    row.emplace_back(field);
+    row.push_back(fmt::to_string(value));
+  };
+  put("version", show.version + 1);
+  put("state", static_cast<int>(show.settings.state));
+  put("rate", show.settings.rate_per_s);
+  put("cap", show.settings.active_cap);
+  put("opens", ToUnixMs(show.settings.opens_at));
+  put("last", show.last_sequence);
+  put("head", show.head_sequence);
+  put("completed", show.completed);
+  put("expired", show.expired);
+  put("left", show.left);
+  put("admitted", show.admitted);
+  if (const Draw& draw = show.draw; !draw.seed.empty()) {
+    row.insert(row.end(), {"seed", draw.seed});
+    put("first", draw.first);
+    put("entrants", draw.entrants);
+    put("drawn", ToUnixMs(draw.drawn_at));
+  }
+  return row;
+}
+
 // What a save changes of one show.
 class ShowSave {
  public:
@@ -98,19 +125,9 @@ class ShowSave {
   [[nodiscard]] Request ToRequest(const std::string& stamp, const std::string& new_stamp) {
     std::vector<std::string> keys{KeyOf(show_id_, "show"), KeyOf(show_id_, "member"),
                                   KeyOf(show_id_, "saga")};
-    const Show show = show_ != nullptr ? *show_ : Show();
-    std::vector<std::string> arguments{HasShow() ? fmt::to_string(show.version) : "",
-                                       stamp,
-                                       fmt::to_string(show.version + 1),
-                                       new_stamp,
-                                       fmt::to_string(static_cast<int>(show.settings.state)),
-                                       fmt::to_string(show.settings.rate_per_s),
-                                       fmt::to_string(show.settings.active_cap),
-                                       fmt::to_string(show.last_sequence),
-                                       fmt::to_string(show.head_sequence),
-                                       fmt::to_string(show.completed),
-                                       fmt::to_string(show.expired),
+    std::vector<std::string> arguments{HasShow() ? fmt::to_string(show_->version) : "", stamp,
                                        fmt::to_string(kKeyLife.count())};
+    Append(arguments, HasShow() ? ShowRow(*show_, new_stamp) : std::vector<std::string>());
     Append(arguments, std::move(joins_members_));
     Append(arguments, std::move(leaves_members_));
     Append(arguments, std::move(sagas_));
@@ -275,16 +292,24 @@ std::optional<StoredShow> ReadShow(int64_t show_id, redis::Value row) {
   StoredShow stored{.show = {.show_id = show_id,
                              .version = number("version"),
                              .settings = {.active_cap = static_cast<uint32_t>(number("cap")),
-                                          .state = static_cast<QueueState>(number("state"))},
+                                          .state = static_cast<QueueState>(number("state")),
+                                          .opens_at = FromUnixMs(number("opens"))},
                              .last_sequence = static_cast<uint64_t>(number("last")),
                              .head_sequence = static_cast<uint64_t>(number("head")),
                              .completed = static_cast<uint64_t>(number("completed")),
-                             .expired = static_cast<uint64_t>(number("expired"))}};
+                             .expired = static_cast<uint64_t>(number("expired")),
+                             .left = static_cast<uint64_t>(number("left")),
+                             .admitted = static_cast<uint64_t>(number("admitted")),
+                             .draw = {.first = static_cast<uint64_t>(number("first")),
+                                      .entrants = static_cast<uint64_t>(number("entrants")),
+                                      .drawn_at = FromUnixMs(number("drawn"))}}};
   if (const auto rate = fields.find("rate"); rate != fields.end()) {
     const std::string_view text = rate->second.Text();
     std::from_chars(text.data(), text.data() + text.size(), stored.show.settings.rate_per_s);
   }
   if (const auto stamp = fields.find("stamp"); stamp != fields.end()) stored.stamp = stamp->second.Text();
+  if (const auto seed = fields.find("seed"); seed != fields.end())
+    stored.show.draw.seed = seed->second.Text();
   return stored;
 }
 
@@ -393,11 +418,12 @@ class RedisStore final : public Store {
     BOXOFFICE_ASSIGN(const std::vector<Session> members, Members(show));
     auto member = members.begin();
     const uint64_t last = BucketOf(show.last_sequence);
-    for (uint64_t bucket = BucketOf(show.head_sequence + 1); bucket <= last; bucket += kPage) {
+    for (uint64_t bucket = BucketOf(show.NobodyWaitsUpTo() + 1); bucket <= last; bucket += kPage) {
       BOXOFFICE_ASSIGN(std::vector<Session> line,
                        reader_.Sessions(show.show_id, bucket, std::min(bucket + kPage - 1, last), false));
       for (Session& session : line) {
-        const bool waits = session.state == SessionState::kWaiting && session.sequence > show.head_sequence &&
+        const bool waits = session.state == SessionState::kWaiting &&
+                           session.sequence > show.NobodyWaitsUpTo() &&
                            session.sequence <= show.last_sequence;
         if (!waits) continue;
         while (member != members.end() && member->sequence < session.sequence) on_session(*member++);

@@ -1,7 +1,9 @@
 // How the waiting room lies in Redis: keys, and the bytes of rows. All of a show has the hash tag {show:ID},
 // hence one slot:
 //
-//   {show:7}:show         hash: version, stamp, state, rate, cap, last, head, completed, expired, purged
+//   {show:7}:show         hash: version, stamp, state, rate, cap, opens, last, head, completed, expired,
+//   left,
+//                         admitted, purged; of a draw seed, first, entrants, drawn
 //   {show:7}:session:12   hash: the sequences 12 · 128 … 12 · 128 + 127, by the last seven bits
 //   {show:7}:binding:12   hash: of those among them that name a saga, the saga and its reservation
 //   {show:7}:member       set: sequences that are ACTIVE, or EXPIRED while bound

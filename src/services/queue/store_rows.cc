@@ -26,7 +26,8 @@ constexpr size_t kSaveSessions = 20'000;  // one script of Redis, well within it
 const Table& ShowTable() {
   static const Table table{"show",
                            {"show_id", "state", "rate_per_s", "active_cap", "last_sequence", "head_sequence",
-                            "completed", "expired"}};
+                            "completed", "expired", "left_count", "admitted", "opens_at_ms", "draw_seed",
+                            "draw_first", "draw_entrants", "drawn_at_ms"}};
   return table;
 }
 const Table& SessionTable() {
@@ -51,10 +52,21 @@ Value IdValue(const IdType& id) {
 }
 
 Row ToRow(const Show& show) {
-  return {Int(show.show_id),        Int(show.settings.state),
-          show.settings.rate_per_s, Int(show.settings.active_cap),
-          Int(show.last_sequence),  Int(show.head_sequence),
-          Int(show.completed),      Int(show.expired)};
+  return {Int(show.show_id),
+          Int(show.settings.state),
+          show.settings.rate_per_s,
+          Int(show.settings.active_cap),
+          Int(show.last_sequence),
+          Int(show.head_sequence),
+          Int(show.completed),
+          Int(show.expired),
+          Int(show.left),
+          Int(show.admitted),
+          Int(ToUnixMs(show.settings.opens_at)),
+          show.draw.seed,
+          Int(show.draw.first),
+          Int(show.draw.entrants),
+          Int(ToUnixMs(show.draw.drawn_at))};
 }
 Row ToRow(const Session& session) {
   return {Int(session.show_id),
@@ -130,6 +142,13 @@ Result<Show> ToShow(const Row& row) {
   show.head_sequence = in.Int<uint64_t>();
   show.completed = in.Int<uint64_t>();
   show.expired = in.Int<uint64_t>();
+  show.left = in.Int<uint64_t>();
+  show.admitted = in.Int<uint64_t>();
+  show.settings.opens_at = in.Time();
+  show.draw.seed = in.Text();
+  show.draw.first = in.Int<uint64_t>();
+  show.draw.entrants = in.Int<uint64_t>();
+  show.draw.drawn_at = in.Time();
   if (!in.Good()) return WrongForm("show");
   return show;
 }

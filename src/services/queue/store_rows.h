@@ -11,7 +11,7 @@
 namespace boxoffice::queue {
 
 // Of the form of the rows.
-inline constexpr int64_t kRowsVersion = 1;
+inline constexpr int64_t kRowsVersion = 2;
 
 // Gives all shows, sessions and sagas to `sink`. Errors: store_in_use (kConflict: a process serves on this
 // store, and did for 8 s), database_unavailable, and those of the sink.

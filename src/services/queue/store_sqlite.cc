@@ -24,7 +24,8 @@ namespace {
 
 constexpr std::string_view kReadShows =
     "SELECT show_id, version, state, rate_per_s, active_cap, last_sequence, head_sequence, completed, "
-    "expired "
+    "expired, "
+    "left_count, admitted, opens_at_ms, draw_seed, draw_first, draw_entrants, drawn_at_ms "
     "FROM show ORDER BY show_id";
 constexpr std::string_view kReadLive =
     "SELECT " SESSION_COLUMNS
@@ -42,10 +43,13 @@ constexpr std::string_view kReadSagaPage =
 // The version closes the race between two processes that loaded the same show: the second one changes no row.
 constexpr std::string_view kWriteShow =
     "INSERT INTO show(show_id, version, state, rate_per_s, active_cap, last_sequence, head_sequence, "
-    "completed, expired) "
-    "VALUES (?1, ?2 + 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+    "completed, expired, left_count, admitted, opens_at_ms, draw_seed, draw_first, draw_entrants, "
+    "drawn_at_ms) "
+    "VALUES (?1, ?2 + 1, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) "
     "ON CONFLICT(show_id) DO UPDATE SET version = ?2 + 1, state = ?3, rate_per_s = ?4, active_cap = ?5, "
-    "last_sequence = ?6, head_sequence = ?7, completed = ?8, expired = ?9 WHERE version = ?2";
+    "last_sequence = ?6, head_sequence = ?7, completed = ?8, expired = ?9, left_count = ?10, admitted = ?11, "
+    "opens_at_ms = ?12, draw_seed = ?13, draw_first = ?14, draw_entrants = ?15, drawn_at_ms = ?16 "
+    "WHERE version = ?2";
 constexpr std::string_view kInsertSession =
     "INSERT INTO session(" SESSION_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 constexpr std::string_view kUpdateSession =
@@ -95,11 +99,18 @@ Show ReadShow(const sql::Statement& row) {
           .version = row.Int(1),
           .settings = {.rate_per_s = row.Double(3),
                        .active_cap = static_cast<uint32_t>(row.Int(4)),
-                       .state = static_cast<QueueState>(row.Int(2))},
+                       .state = static_cast<QueueState>(row.Int(2)),
+                       .opens_at = FromUnixMs(row.Int(11))},
           .last_sequence = static_cast<uint64_t>(row.Int(5)),
           .head_sequence = static_cast<uint64_t>(row.Int(6)),
           .completed = static_cast<uint64_t>(row.Int(7)),
-          .expired = static_cast<uint64_t>(row.Int(8))};
+          .expired = static_cast<uint64_t>(row.Int(8)),
+          .left = static_cast<uint64_t>(row.Int(9)),
+          .admitted = static_cast<uint64_t>(row.Int(10)),
+          .draw = {.seed = std::string(row.Text(12)),
+                   .first = static_cast<uint64_t>(row.Int(13)),
+                   .entrants = static_cast<uint64_t>(row.Int(14)),
+                   .drawn_at = FromUnixMs(row.Int(15))}};
 }
 
 class SqliteStore final : public Store {
@@ -210,7 +221,9 @@ class SqliteStore final : public Store {
   Result<void> WriteShow(const Show& show) {
     return write_show_
         .Bind(show.show_id, show.version, show.settings.state, show.settings.rate_per_s,
-              show.settings.active_cap, show.last_sequence, show.head_sequence, show.completed, show.expired)
+              show.settings.active_cap, show.last_sequence, show.head_sequence, show.completed, show.expired,
+              show.left, show.admitted, ToUnixMs(show.settings.opens_at), show.draw.seed, show.draw.first,
+              show.draw.entrants, ToUnixMs(show.draw.drawn_at))
         .Run();
   }
 

@@ -8,26 +8,15 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include "base/check.h"
-#include "platform/auth/hmac.h"
+#include "platform/auth/webhook_signature.h"
 
 namespace boxoffice::relay {
 namespace {
 
 constexpr size_t kMaxResponseBytes = 64 << 10;  // nobody reads it
-
-// Base64 with padding (RFC 4648, section 4), as Standard Webhooks uses it.
-std::string Base64(std::string_view bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock ends it by a NUL
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<size_t>(size));
-  return text;
-}
 
 boost::asio::awaitable<void> SendOne(http::ClientRequest request, http::TlsOptions tls, Timestamp now,
                                      Sender::Done done) {
@@ -50,11 +39,10 @@ std::string RandomSecret() {
   return secret;
 }
 
-std::string FormatSecret(std::string_view secret) { return "whsec_" + Base64(secret); }
+std::string FormatSecret(std::string_view secret) { return auth::FormatWebhookSecret(secret); }
 
 std::string Sign(std::string_view secret, std::string_view id, int64_t timestamp_s, std::string_view body) {
-  const auth::HmacKey::Mac mac = auth::HmacKey(secret).Sign(fmt::format("{}.{}.{}", id, timestamp_s, body));
-  return "v1," + Base64({reinterpret_cast<const char*>(mac.data()), mac.size()});
+  return auth::SignWebhook(secret, id, timestamp_s, body);
 }
 
 http::ClientRequest MakeRequest(const Attempt& attempt, Timestamp now, std::chrono::milliseconds timeout) {

@@ -146,6 +146,8 @@ struct Reservation {
   Timestamp updated_at{};
   uint64_t version = 0;  // 0: not stored yet; grows with each write
   std::string queue_token;
+  // Until when the buyer was let in when she asked, as her token says; zero: it does not say.
+  Timestamp active_until{};
   std::string payment_method;
   // The saga to which the queue session is bound; what the end of a hold unbinds.
   SagaId bound_saga;

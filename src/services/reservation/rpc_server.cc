@@ -96,7 +96,8 @@ asio::awaitable<Result<Answer>> RpcServer::Dispatch(v1::Command command) {
                              ChoiceFrom(body),
                              body.pay(),
                              std::move(*body.mutable_queue_token()),
-                             std::move(*body.mutable_payment_method())};
+                             std::move(*body.mutable_payment_method()),
+                             FromUnixMs(body.active_until_ms())};
       co_return co_await service_.Reserve(std::move(reserve));
     }
     case v1::Command::kConfirm: {

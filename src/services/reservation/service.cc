@@ -164,6 +164,7 @@ asio::awaitable<Result<Answer>> Service::Reserve(ReserveRequest request) {
   reservation.choice = std::move(request.choice);
   reservation.queue_token = std::move(request.queue_token);
   reservation.payment_method = std::move(request.payment_method);
+  reservation.active_until = request.active_until;
   reservation.saga.id = SagaId::Make(now, random_);
   reservation.saga.kind = request.pay ? SagaKind::kOneShot : SagaKind::kHold;
   reservation.saga.owner = config_.owner;

@@ -37,6 +37,7 @@ struct ReserveRequest {
   bool pay = false;
   std::string queue_token;
   std::string payment_method;
+  Timestamp active_until{};  // as in Reservation
 };
 struct ConfirmRequest {
   Request request;

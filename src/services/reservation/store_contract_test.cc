@@ -69,6 +69,7 @@ class StoreContractTest : public ::testing::TestWithParam<Open> {
     r.updated_at = kNow;
     r.version = 1;
     r.queue_token = "token";
+    r.active_until = FromUnixMs(1'800'000'123'000);
     r.payment_method = "internal";
     r.paid_saga = SagaId::Make(kNow, random_);
     r.paid_attempt = 2;

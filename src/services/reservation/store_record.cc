@@ -163,6 +163,7 @@ std::string Encode(const Reservation& reservation) {
   record.mutable_reservation()->mutable_saga()->set_lease_until_ms(
       reservation.due_at ? ToUnixMs(*reservation.due_at) : 0);
   record.set_queue_token(reservation.queue_token);
+  record.set_active_until_ms(ToUnixMs(reservation.active_until));
   record.set_payment_method(reservation.payment_method);
   for (const uint32_t seat_no : reservation.choice.seat_nos) record.add_chosen_seat_nos(seat_no);
   record.set_best_count(reservation.choice.best_count);
@@ -208,6 +209,7 @@ Result<Reservation> Decode(std::string_view bytes) {
   reservation.updated_at = FromUnixMs(proto.updated_at_ms());
   reservation.version = proto.version();
   reservation.queue_token = record.queue_token();
+  reservation.active_until = FromUnixMs(record.active_until_ms());
   reservation.payment_method = record.payment_method();
   reservation.paid_saga = IdFrom<SagaId>(record.paid_saga_id());
   reservation.paid_attempt = record.paid_attempt();

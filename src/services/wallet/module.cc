@@ -1,6 +1,10 @@
 #include "services/wallet/module.h"
 
+#include <charconv>
+#include <map>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "platform/module/shared_keys.h"
 #include "services/wallet/store_factory.h"
@@ -8,18 +12,47 @@
 namespace boxoffice::wallet {
 namespace {
 
-void AddKeys(config::Keys& keys, WalletConfig& config) {
-  module::AddBatchKeys(keys, config.limits);
-  module::AddOutboxKeys(keys, config.outbox);
+// Each "KRW=2000000".
+Result<std::map<Currency, int64_t>> ParseLimits(std::string_view key,
+                                                const std::vector<std::string>& limits) {
+  std::map<Currency, int64_t> parsed;
+  for (const std::string& limit : limits) {
+    const size_t equals = limit.find('=');
+    const auto currency = Currency::Parse(std::string_view(limit).substr(0, equals));
+    int64_t amount = 0;
+    const char* end = limit.data() + limit.size();
+    const bool read = equals != std::string::npos && currency &&
+                      std::from_chars(limit.data() + equals + 1, end, amount).ptr == end && amount >= 1 &&
+                      amount <= kMaxAmount;
+    if (!read || !parsed.emplace(*currency, amount).second) {
+      return Fail(Code::kInvalidArgument, "config",
+                  fmt::format("{}: \"{}\" must be a currency, once each, and minor units, like KRW=2000000",
+                              key, limit));
+    }
+  }
+  return parsed;
 }
 
 }  // namespace
+
+void AddKeys(config::Keys& keys, WalletConfig& config) {
+  keys.List(
+      "limit.balance", config.balance_limits,
+      "What a wallet may hold after a top-up, like KRW=2000000; a currency that is not named: no limit");
+  keys.List("limit.top_up_per_day", config.daily_limits,
+            "What may be topped up to a wallet from midnight to midnight (UTC), like KRW=500000");
+  module::AddBatchKeys(keys, config.limits);
+  module::AddOutboxKeys(keys, config.outbox);
+}
 
 WalletModule::WalletModule(const module::Runtime& runtime, WalletConfig config)
     : runtime_(runtime), config_(std::move(config)) {}
 WalletModule::~WalletModule() { Stop(); }
 
 Result<void> WalletModule::Start() {
+  WalletLimits limits;
+  BOXOFFICE_ASSIGN(limits.balance, ParseLimits("limit.balance", config_.balance_limits));
+  BOXOFFICE_ASSIGN(limits.top_up_per_day, ParseLimits("limit.top_up_per_day", config_.daily_limits));
   BOXOFFICE_ASSIGN(OpenedStores opened, OpenStores(runtime_.store_url));
   stores_ = std::move(opened.stores);
   outbox::PublisherConfig publishing = config_.outbox;
@@ -28,8 +61,9 @@ Result<void> WalletModule::Start() {
   publisher_ = std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
   BOXOFFICE_TRY(publisher_->Start());
   outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);
-  service_ = std::make_unique<Service>(*stores_.store, runtime_.clock, runtime_.random, runtime_.metrics,
-                                       config_.limits, [this] { publisher_->Nudge(); });
+  service_ = std::make_unique<Service>(
+      *stores_.store, runtime_.clock, runtime_.random, runtime_.metrics, config_.limits,
+      [this] { publisher_->Nudge(); }, std::move(limits));
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
   return host_.Start(
       *server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()}, &server_->streams());

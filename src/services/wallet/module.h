@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "platform/batch/executor.h"
 #include "platform/module/outbox_server.h"
@@ -20,6 +21,9 @@ namespace boxoffice::wallet {
 struct WalletConfig {
   batch::Limits limits;
   outbox::PublisherConfig outbox;  // but for the service and the database
+  // "KRW=2000000": a currency and minor units; a currency that is not there has no limit of its own.
+  std::vector<std::string> balance_limits;
+  std::vector<std::string> daily_limits;  // of top-ups
 };
 
 class WalletModule final : public module::ServiceModule {
@@ -29,7 +33,7 @@ class WalletModule final : public module::ServiceModule {
   ~WalletModule() override;
 
   [[nodiscard]] std::string_view name() const override { return "wallet"; }
-  // Errors: store_url, database_unavailable, schema_newer, port_taken.
+  // Errors: config (a limit that can't be read), store_url, database_unavailable, schema_newer, port_taken.
   [[nodiscard]] Result<void> Start() override;
   void Leave() override { host_.Leave(); }
   void Drain(std::chrono::milliseconds grace) override;
@@ -47,6 +51,9 @@ class WalletModule final : public module::ServiceModule {
   std::unique_ptr<RpcServer> server_;
   rpc::Host host_;
 };
+
+// The keys of `config`, which outlives them.
+void AddKeys(config::Keys& keys, WalletConfig& config);
 
 // The wallet as a program: its keys are what WalletConfig has.
 [[nodiscard]] module::ServiceProgram Program();

@@ -24,6 +24,12 @@ class RpcServer final : public v1::WalletService::CallbackService {
   grpc::ServerUnaryReactor* ListEntries(grpc::CallbackServerContext* context,
                                         const v1::ListEntriesRequest* request,
                                         v1::ListEntriesResponse* response) override;
+  grpc::ServerUnaryReactor* GetStatement(grpc::CallbackServerContext* context,
+                                         const v1::GetStatementRequest* request,
+                                         v1::Statement* response) override;
+  grpc::ServerUnaryReactor* ExportLedger(grpc::CallbackServerContext* context,
+                                         const v1::ExportLedgerRequest* request,
+                                         v1::ExportLedgerResponse* response) override;
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::AuditResponse* response) override;
   grpc::ServerUnaryReactor* GetTotals(grpc::CallbackServerContext* context,

@@ -1,5 +1,6 @@
 // The wallet as its callers see it: the module on a folder of its own, through the in-process channel.
 #include <future>
+#include <limits>
 
 #include <gmock/gmock.h>
 
@@ -179,6 +180,148 @@ TEST_F(WalletRpcTest, EventsFollowTheMoneyOntoTheBus) {
   EXPECT_EQ(body.amount(), 300);
   EXPECT_EQ(body.balance_after(), 700);
   EXPECT_EQ(body.reservation_id(), reservation_);
+}
+
+class WalletLimitsRpcTest : public WalletRpcTest {
+ protected:
+  WalletLimitsRpcTest() {
+    StopModule();
+    WalletConfig config;
+    config.balance_limits = {"KRW=1000", "EUR=5"};
+    config.daily_limits = {"KRW=700"};
+    Base::StartModule(config);
+  }
+};
+
+TEST_F(WalletLimitsRpcTest, LimitsAreThoseOfTheConfiguration) {
+  const auto over_day = Run(TopUpOf("ann", 701, "k1"));
+  EXPECT_EQ(over_day.refusal(), "daily_limit");
+  EXPECT_EQ(over_day.limit(), 700);
+  EXPECT_EQ(over_day.available(), 700);
+  EXPECT_EQ(Run(TopUpOf("ann", 6, "k1", "EUR")).refusal(), "balance_limit");
+  EXPECT_EQ(Run(TopUpOf("ann", 700, "k1")).kind(), v1::WalletOutcome::DONE);
+  clock_.Advance(std::chrono::hours(24));
+  EXPECT_EQ(Run(TopUpOf("ann", 301, "k2")).refusal(), "balance_limit");
+  EXPECT_EQ(Run(TopUpOf("ann", 300, "k2")).kind(), v1::WalletOutcome::DONE);
+}
+
+TEST_F(WalletLimitsRpcTest, ALimitThatCannotBeReadStopsTheStart) {
+  StopModule();
+  for (const std::string odd : {"KRW", "KRW=", "KRW=0", "won=5", "KRW=1.5", "KRW=9999999999999999"}) {
+    WalletConfig config;
+    config.daily_limits = {odd};
+    WalletModule module(runtime_, config);
+    const auto started = module.Start();
+    ASSERT_FALSE(started.has_value()) << odd;
+    EXPECT_EQ(started.error().reason, "config");
+    EXPECT_THAT(started.error().detail, StartsWith("limit.top_up_per_day: \"" + odd));
+  }
+  WalletConfig twice;
+  twice.balance_limits = {"KRW=1", "KRW=2"};
+  EXPECT_FALSE(WalletModule(runtime_, twice).Start().has_value());
+}
+
+TEST_F(WalletRpcTest, OperatorsAdjustReverseFreezeAndClose) {
+  const auto charged = Run(TopUpOf("ann", 1000, "k1"));
+  v1::Command adjust;
+  adjust.mutable_adjust()->set_user_id("ann");
+  adjust.mutable_adjust()->set_client_key("a1");
+  adjust.mutable_adjust()->mutable_money()->set_amount(-100);
+  adjust.mutable_adjust()->mutable_money()->set_currency("KRW");
+  adjust.mutable_adjust()->set_reason("a fee");
+  adjust.mutable_adjust()->set_operator_id("root");
+  EXPECT_EQ(Run(adjust).balance().amount(), 900);
+  EXPECT_EQ(Run(adjust).balance().amount(), 900);
+  v1::Command reverse;
+  reverse.mutable_reverse_top_up()->set_user_id("ann");
+  reverse.mutable_reverse_top_up()->set_entry_id(charged.entry_id());
+  reverse.mutable_reverse_top_up()->set_reason("charged back");
+  reverse.mutable_reverse_top_up()->set_operator_id("root");
+  EXPECT_EQ(Run(reverse).refusal(), "balance_too_low");
+  v1::Command state;
+  state.mutable_set_state()->set_user_id("ann");
+  state.mutable_set_state()->set_state(v1::FROZEN);
+  state.mutable_set_state()->set_reason("asked for");
+  state.mutable_set_state()->set_operator_id("root");
+  EXPECT_EQ(Run(state).state(), v1::FROZEN);
+  EXPECT_EQ(Run(TopUpOf("ann", 1, "k2")).refusal(), "wallet_frozen");
+  state.mutable_set_state()->set_state(v1::CLOSED);
+  EXPECT_EQ(Run(state).refusal(), "wallet_not_empty");
+  grpc::ClientContext context;
+  v1::GetWalletRequest get;
+  get.set_user_id("ann");
+  v1::Wallet wallet;
+  ASSERT_TRUE(stub_->GetWallet(&context, get, &wallet).ok());
+  EXPECT_EQ(wallet.state(), v1::FROZEN);
+  EXPECT_EQ(wallet.state_reason(), "asked for");
+}
+
+TEST_F(WalletRpcTest, AMalformedFieldOfAnOperatorIsNamed) {
+  v1::Command command;
+  command.mutable_adjust()->set_client_key(" adjust root k");
+  EXPECT_THAT(RunError(command).detail, StartsWith("client_key:"));
+  EXPECT_THAT(RunError(TopUpOf("ann", 1, " x")).detail, StartsWith("client_key:"));
+  command.mutable_adjust()->set_client_key("k");
+  command.mutable_adjust()->set_user_id("ann");
+  command.mutable_adjust()->mutable_money()->set_currency("KRW");
+  for (const int64_t amount :
+       {int64_t{0}, kMaxAmount + 1, -kMaxAmount - 1, std::numeric_limits<int64_t>::min()}) {
+    command.mutable_adjust()->mutable_money()->set_amount(amount);
+    EXPECT_EQ(RunError(command).reason, "amount_out_of_range");
+  }
+  command.mutable_adjust()->mutable_money()->set_amount(-1);
+  EXPECT_THAT(RunError(command).detail, StartsWith("reason:"));
+  command.mutable_adjust()->set_reason(std::string(501, 'x'));
+  EXPECT_THAT(RunError(command).detail, StartsWith("reason:"));
+  command.mutable_adjust()->set_reason("r");
+  EXPECT_THAT(RunError(command).detail, StartsWith("operator_id:"));
+  command.mutable_reverse_top_up()->set_user_id("ann");
+  EXPECT_THAT(RunError(command).detail, StartsWith("entry_id:"));
+  command.mutable_set_state()->set_user_id("ann");
+  EXPECT_THAT(RunError(command).detail, StartsWith("state:"));
+  command.mutable_partial_refund()->set_saga_id("short");
+  EXPECT_THAT(RunError(command).detail, StartsWith("saga_id:"));
+}
+
+TEST_F(WalletRpcTest, APartOfADebitGoesBackAndTheStatementAndTheExportShowIt) {
+  const std::string saga = NewId();
+  Run(TopUpOf("ann", 1000, "k1"));
+  Run(DebitOf(saga, 300));
+  v1::Command part;
+  part.mutable_partial_refund()->set_saga_id(NewId());
+  part.mutable_partial_refund()->set_reservation_id(reservation_);
+  part.mutable_partial_refund()->set_user_id("ann");
+  part.mutable_partial_refund()->set_debit_saga_id(saga);
+  part.mutable_partial_refund()->mutable_money()->set_amount(100);
+  part.mutable_partial_refund()->mutable_money()->set_currency("KRW");
+  EXPECT_EQ(Run(part).balance().amount(), 800);
+  part.mutable_partial_refund()->set_saga_id(NewId());
+  part.mutable_partial_refund()->mutable_money()->set_amount(201);
+  EXPECT_EQ(Run(part).refusal(), "refund_exceeds_debit");
+
+  grpc::ClientContext c1, c2, c3;
+  v1::GetStatementRequest ask;
+  ask.set_user_id("ann");
+  ask.set_currency("KRW");
+  v1::Statement statement;
+  ASSERT_TRUE(stub_->GetStatement(&c1, ask, &statement).ok());
+  EXPECT_EQ(statement.closing_balance(), 800);
+  ASSERT_THAT(statement.sums(), SizeIs(3));
+  EXPECT_EQ(statement.sums(2).kind(), "partial_refund");
+  ask.set_from_ms(2);
+  ask.set_until_ms(2);
+  EXPECT_EQ(stub_->GetStatement(&c2, ask, &statement).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+
+  v1::ExportLedgerRequest request;
+  request.set_limit(100);
+  v1::ExportLedgerResponse ledger;
+  ASSERT_TRUE(stub_->ExportLedger(&c3, request, &ledger).ok());
+  ASSERT_THAT(ledger.rows(), SizeIs(3));
+  int64_t sum = 0;
+  for (const auto& row : ledger.rows()) sum += row.entry().money().amount() + row.contra_amount();
+  EXPECT_EQ(sum, 0);
+  EXPECT_EQ(ledger.rows(0).contra_account(), "external");
+  EXPECT_EQ(ledger.rows(1).contra_account(), "sales");
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ class Service {
   // `store`, `clock`, `random` and `metrics` outlive it. `committed` is called after each commit with new
   // events.
   Service(Store& store, const Clock& clock, Random& random, obs::Registry& metrics, batch::Limits limits,
-          std::function<void()> committed);
+          std::function<void()> committed, WalletLimits wallet_limits = {});
 
   // Runs a command, and calls `done` once with its outcome when that is durable. Errors: overloaded,
   // stopping, contention (not done), database_unavailable. Commands may be repeated at any time.
@@ -45,6 +45,7 @@ class Service {
   Store& store_;
   const Clock& clock_;
   EntryIds ids_;
+  const WalletLimits wallet_limits_;
   const std::function<void()> committed_;
   batch::StoreHealth health_;
   Executor executor_;  // last: its thread uses all of the above

@@ -17,7 +17,7 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // The rows of `keys`, and the wallets that the debits found took from.
+  // The rows of `keys`, and the wallets that the debits found took from and that the entries found are of.
   [[nodiscard]] virtual Result<Rows> Load(const Keys& keys) = 0;
 
   // Saves all of `changes` with an event per entry in one durable transaction, or, where rows are no longer
@@ -29,6 +29,23 @@ class Store {
 struct EntryPage {
   std::vector<Entry> entries;  // newest first
   bool more = false;
+};
+
+// A stretch of time; an absent bound is none.
+struct Period {
+  std::optional<Timestamp> from;
+  std::optional<Timestamp> until;  // excluded
+};
+// How one balance went through a period.
+struct StatementSums {
+  struct Sum {
+    EntryKind kind = EntryKind::kTopUp;
+    int64_t amount = 0;
+    uint64_t entries = 0;
+    bool operator==(const Sum&) const = default;
+  };
+  int64_t opening_balance = 0;
+  std::vector<Sum> sums;  // by kind; those that there were
 };
 
 // The effect of the ledger on one reservation.
@@ -70,10 +87,19 @@ class Reader {
   virtual ~Reader() = default;
   // The user's balances by currency; none for an unknown user.
   [[nodiscard]] virtual Result<std::vector<Money>> Balances(const std::string& user_id) = 0;
-  // At most `limit` entries older than `before` (absent: from the newest), of one currency or of all.
+  // The user's account; absent if its state was never changed.
+  [[nodiscard]] virtual Result<std::optional<AccountRow>> Account(const std::string& user_id) = 0;
+  // At most `limit` entries older than `before` (absent: from the newest), of one currency or of all, of a
+  // period.
   [[nodiscard]] virtual Result<EntryPage> Entries(const std::string& user_id,
                                                   std::optional<Currency> currency,
-                                                  std::optional<EntryId> before, uint32_t limit) = 0;
+                                                  std::optional<EntryId> before, uint32_t limit,
+                                                  const Period& period) = 0;
+  // Over all entries of a user in one currency before the end of the period.
+  [[nodiscard]] virtual Result<StatementSums> Statement(const std::string& user_id, Currency currency,
+                                                        const Period& period) = 0;
+  // At most `limit` entries of all users after `after` (absent: from the start), by user and id.
+  [[nodiscard]] virtual Result<EntryPage> Ledger(const std::optional<EntryKey>& after, uint32_t limit) = 0;
   // At most `limit` reservations after `after`.
   [[nodiscard]] virtual Result<ReservationPage> Reservations(ReservationId after, uint32_t limit) = 0;
   // One reservation; absent if the ledger has nothing of it.

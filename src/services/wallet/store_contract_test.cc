@@ -156,7 +156,7 @@ TEST_P(StoreContractTest, BalancesAreListedByCurrency) {
 TEST_P(StoreContractTest, EntriesAreListedNewestFirstByCursorAndCurrency) {
   Run({TopUpOf("ann", 10, "k1"), TopUpOf("bob", 1, "k"), TopUpOf("ann", 20, "k2", kEur),
        DebitOf(saga_, 4, reservation_), TopUpOf("ann", 30, "k3")});
-  const EntryPage first = *stores_.reader->Entries("ann", std::nullopt, std::nullopt, 3);
+  const EntryPage first = *stores_.reader->Entries("ann", std::nullopt, std::nullopt, 3, {});
   ASSERT_THAT(first.entries, SizeIs(3));
   EXPECT_TRUE(first.more);
   EXPECT_EQ(first.entries[0].money, (Money{30, kKrw}));
@@ -168,11 +168,11 @@ TEST_P(StoreContractTest, EntriesAreListedNewestFirstByCursorAndCurrency) {
   EXPECT_EQ(first.entries[1].kind, EntryKind::kDebit);
   EXPECT_EQ(first.entries[1].created_at, kNow);
   EXPECT_EQ(first.entries[2].money, (Money{20, kEur}));
-  const EntryPage rest = *stores_.reader->Entries("ann", std::nullopt, first.entries[2].id, 3);
+  const EntryPage rest = *stores_.reader->Entries("ann", std::nullopt, first.entries[2].id, 3, {});
   ASSERT_THAT(rest.entries, SizeIs(1));
   EXPECT_FALSE(rest.more);
   EXPECT_EQ(rest.entries[0].money, (Money{10, kKrw}));
-  EXPECT_THAT(stores_.reader->Entries("ann", kEur, std::nullopt, 3)->entries, SizeIs(1));
+  EXPECT_THAT(stores_.reader->Entries("ann", kEur, std::nullopt, 3, {})->entries, SizeIs(1));
 }
 
 TEST_P(StoreContractTest, TheLedgersEffectIsPagedByReservation) {
@@ -202,6 +202,121 @@ TEST_P(StoreContractTest, TotalsOfASoundLedgerSumToZero) {
   EXPECT_THAT(totals.currencies,
               ElementsAre(CurrencyTotals{kEur, 0, 1, 0, 0, 5}, CurrencyTotals{kKrw, 0, 1, 0, 0, 700}));
   EXPECT_THAT(totals.bad_users, IsEmpty());
+}
+
+TEST_P(StoreContractTest, WhatIsToppedUpADayIsKeptWithTheWallet) {
+  Changes changes = ChangesOf({TopUpOf("ann", 5, "k")});
+  changes.wallets.at(0).day = 20'000;
+  changes.wallets.at(0).topped_up = 5;
+  EXPECT_TRUE(stores_.store->Save(changes)->empty());
+  EXPECT_EQ(Load({TopUpOf("ann", 1, "k2")}).wallets.at(0).topped_up, 5);
+  changes = ChangesOf({TopUpOf("ann", 6, "k2")});
+  changes.wallets.at(0).topped_up = 11;
+  EXPECT_TRUE(stores_.store->Save(changes)->empty());
+  EXPECT_EQ(Load({TopUpOf("ann", 1, "k3")}).wallets.at(0), (WalletRow{{"ann", kKrw}, 11, 2, 20'000, 11}));
+}
+
+TEST_P(StoreContractTest, APartThatWasGivenBackIsFoundAgainAndTwoAtOnceMeet) {
+  Run({TopUpOf("ann", 1000, "k"), DebitOf(saga_, 300, reservation_)});
+  const SagaId first = SagaId::Make(kNow, random_), second = SagaId::Make(kNow, random_);
+  const auto part = [&](SagaId saga, int64_t amount) {
+    return Command{PartialRefund{saga, reservation_, "ann", saga_, {amount, kKrw}}, ""};
+  };
+  Changes stale = ChangesOf({part(second, 250)});
+  const auto outcomes = Run({part(first, 100)});
+  EXPECT_FALSE(stores_.store->Save(stale)->empty());
+  stale.wallets.at(0).version = 2;  // as if only the saga's row had moved
+  EXPECT_THAT(stores_.store->Save(stale)->sagas, ElementsAre(saga_));
+  Reopen();
+  const Rows rows = Load({part(first, 100)});
+  EXPECT_THAT(rows.parts,
+              ElementsAre(PartRow{{reservation_, first}, "ann", {100, kKrw}, outcomes[0].entry, 800}));
+  EXPECT_EQ(rows.debits.at(0).refunded, 100);
+  EXPECT_THAT(rows.wallets, SizeIs(1));
+  EXPECT_EQ(Run({part(first, 100)}), outcomes);
+  EXPECT_EQ(Run({part(second, 250)}).at(0).refusal, Refusal::kExceedsDebit);
+  EXPECT_EQ(stores_.reader->Reservation(reservation_).value()->refunded, 100);
+  Run({RefundOf(saga_, reservation_)});
+  EXPECT_EQ(stores_.reader->Reservation(reservation_).value()->refunded, 300);
+  EXPECT_EQ(stores_.reader->Reservation(reservation_).value()->effective_debits, 0U);
+}
+
+TEST_P(StoreContractTest, WhatOperatorsDoIsKeptWithItsReasonOncePerKey) {
+  const Command adjust{Adjust{"a1", "ann", {-100, kKrw}, "paid out", "root"}, ""};
+  const auto charged = Run({TopUpOf("ann", 1000, "k")});
+  const Command reverse{ReverseTopUp{"ann", charged[0].entry, "charged back", "root"}, ""};
+  const Rows found = Load({reverse});
+  ASSERT_THAT(found.entries, SizeIs(1));
+  EXPECT_EQ(found.entries[0].kind, EntryKind::kTopUp);
+  EXPECT_THAT(found.wallets, ElementsAre(WalletRow{{"ann", kKrw}, 1000, 1}));
+  const auto reversed = Run({reverse});
+  EXPECT_EQ(reversed[0].balance, (Money{0, kKrw}));
+  EXPECT_EQ(Run({reverse}), reversed);
+  Run({TopUpOf("ann", 500, "k2")});
+  const Changes stale = ChangesOf({adjust});
+  const auto adjusted = Run({adjust});
+  EXPECT_FALSE(stores_.store->Save(stale)->empty());
+  EXPECT_EQ(Run({adjust}), adjusted);
+  const EntryPage page = *stores_.reader->Entries("ann", std::nullopt, std::nullopt, 10, {});
+  ASSERT_THAT(page.entries, SizeIs(4));
+  EXPECT_EQ(page.entries[0].kind, EntryKind::kAdjustment);
+  EXPECT_EQ(page.entries[0].reason, "paid out");
+  EXPECT_EQ(page.entries[0].operator_id, "root");
+  EXPECT_EQ(page.entries[2].kind, EntryKind::kTopUpReversal);
+  EXPECT_EQ(page.entries[3].reason, "");
+  EXPECT_THAT(stores_.reader->ComputeTotals()->currencies,
+              ElementsAre(CurrencyTotals{kKrw, 0, 1, 0, 0, 400}));
+}
+
+TEST_P(StoreContractTest, AStateIsKeptAndADebitThatWasDecidedBeforeItIsDecidedAgain) {
+  Run({TopUpOf("ann", 1000, "k"), TopUpOf("ann", 5, "k2", kEur), TopUpOf("bob", 7, "k")});
+  const Command freeze{SetState{"ann", AccountState::kFrozen, "asked for", "root"}, ""};
+  EXPECT_EQ(*stores_.reader->Account("ann"), std::nullopt);
+  const Changes debit = ChangesOf({DebitOf(saga_, 300, reservation_)});
+  const Changes again = ChangesOf({freeze});
+  EXPECT_THAT(Load({freeze}).wallets, SizeIs(2));
+  Run({freeze});
+  EXPECT_THAT(stores_.store->Save(debit)->wallets, ElementsAre(WalletKey{"ann", kKrw}));
+  EXPECT_FALSE(stores_.store->Save(again)->empty()) << "of two operators at once, one is decided again";
+  Reopen();
+  EXPECT_EQ(Run({DebitOf(saga_, 300, reservation_)}).at(0).refusal, Refusal::kFrozen);
+  EXPECT_EQ(*stores_.reader->Account("ann"),
+            (AccountRow{"ann", AccountState::kFrozen, "asked for", "root", kNow, 1}));
+  Run({{SetState{"ann", AccountState::kActive, "done", "root"}, ""}});
+  EXPECT_EQ(stores_.reader->Account("ann").value()->version, 2);
+  EXPECT_EQ(Run({DebitOf(saga_, 300, reservation_)}).at(0).kind, OutcomeKind::kDone);
+}
+
+TEST_P(StoreContractTest, AStatementGoesFromItsOpeningBalanceByKind) {
+  Run({TopUpOf("ann", 1000, "k1"), TopUpOf("ann", 9, "e", kEur)});
+  const auto later = [&](const std::vector<Command>& commands, milliseconds after) {
+    const Changes changes = Decide(Load(commands), commands, kNow + after, ids_).changes;
+    ASSERT_TRUE(stores_.store->Save(changes)->empty());
+  };
+  later({DebitOf(saga_, 300, reservation_), TopUpOf("ann", 20, "k2"), TopUpOf("ann", 30, "k3")},
+        milliseconds(10));
+  later({RefundOf(saga_, reservation_)}, milliseconds(20));
+  const Period period{kNow + milliseconds(10), kNow + milliseconds(20)};
+  const StatementSums sums = *stores_.reader->Statement("ann", kKrw, period);
+  EXPECT_EQ(sums.opening_balance, 1000);
+  EXPECT_THAT(sums.sums, ElementsAre(StatementSums::Sum{EntryKind::kTopUp, 50, 2},
+                                     StatementSums::Sum{EntryKind::kDebit, -300, 1}));
+  EXPECT_THAT(stores_.reader->Entries("ann", kKrw, std::nullopt, 10, period)->entries, SizeIs(3));
+  EXPECT_EQ(stores_.reader->Statement("ann", kKrw, {})->opening_balance, 0);
+  EXPECT_THAT(stores_.reader->Statement("nobody", kKrw, {})->sums, IsEmpty());
+}
+
+TEST_P(StoreContractTest, TheWholeLedgerIsPagedOnce) {
+  Run({TopUpOf("bob", 1, "k1"), TopUpOf("ann", 2, "k1"), TopUpOf("ann", 3, "k2"), TopUpOf("eve", 4, "k1")});
+  std::vector<int64_t> amounts;
+  std::optional<EntryKey> after;
+  while (true) {
+    const EntryPage page = *stores_.reader->Ledger(after, 2);
+    for (const Entry& entry : page.entries) amounts.push_back(entry.money.amount);
+    if (!page.more) break;
+    after = EntryKey{page.entries.back().user_id, page.entries.back().id};
+  }
+  EXPECT_THAT(amounts, ElementsAre(2, 3, 1, 4));
 }
 
 class SqliteHome final : public Home {

@@ -14,7 +14,12 @@ const char* EventType(EntryKind kind) {
     case EntryKind::kDebit:
       return "wallet.debited";
     case EntryKind::kRefund:
+    case EntryKind::kPartialRefund:
       return "wallet.refunded";
+    case EntryKind::kAdjustment:
+      return "wallet.adjusted";
+    case EntryKind::kTopUpReversal:
+      return "wallet.charge_reversed";
   }
   return "";
 }
@@ -26,7 +31,8 @@ bus::Event ToEvent(const Entry& entry) {
   body.set_user_id(entry.user_id);
   body.set_entry_id(std::string(entry.id.bytes()));
   if (!entry.reservation.IsNil()) body.set_reservation_id(std::string(entry.reservation.bytes()));
-  body.set_amount(std::abs(entry.money.amount));
+  const bool signed_amount = entry.kind == EntryKind::kAdjustment;
+  body.set_amount(signed_amount ? entry.money.amount : std::abs(entry.money.amount));
   body.set_currency(std::string(entry.money.currency.code()));
   body.set_balance_after(entry.balance_after);
   body.set_at_ms(ToUnixMs(entry.created_at));

@@ -1,6 +1,7 @@
 #include "services/wallet/store_postgres.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <set>
@@ -36,25 +37,59 @@ constexpr auto kCurrencyOf = [](const auto& row) { return std::string(row.key.cu
 
 // The wallets that are named, and those that the debits named took from.
 constexpr std::string_view kSelectWallets =
-    "SELECT w.user_id, w.currency, w.balance, w.version FROM (SELECT i.user_id, i.currency FROM unnest($1, "
-    "$2) "
-    "i(user_id, currency) UNION SELECT d.user_id, d.currency FROM unnest($3) i(saga_id) JOIN saga_debit d "
-    "USING "
-    "(saga_id) WHERE d.state = 1) k JOIN wallet w USING (user_id, currency)";
+    "SELECT w.user_id, w.currency, w.balance, w.version, w.day, w.topped_up FROM (SELECT i.user_id, "
+    "i.currency "
+    "FROM unnest($1, $2) i(user_id, currency) UNION SELECT d.user_id, d.currency FROM unnest($3) i(saga_id) "
+    "JOIN saga_debit d USING (saga_id) WHERE d.state = 1) k JOIN wallet w USING (user_id, currency)";
+// What only operators' commands name: all wallets of users, and those that the entries named are of.
+constexpr std::string_view kSelectMoreWallets =
+    "SELECT w.user_id, w.currency, w.balance, w.version, w.day, w.topped_up FROM wallet w WHERE w.user_id = "
+    "ANY($1) "
+    "OR (w.user_id, w.currency) IN (SELECT l.user_id, l.currency FROM unnest($2, $3) i(user_id, id) "
+    "JOIN ledger l USING (user_id, id))";
+#define BOXOFFICE_ENTRY_COLUMNS                                                                              \
+  "user_id, id, kind, currency, amount, balance_after, saga_id, reservation_id, client_key, created_at_ms, " \
+  "reason, "                                                                                                 \
+  "operator_id "
+constexpr std::string_view kSelectEntries =
+    "SELECT " BOXOFFICE_ENTRY_COLUMNS "FROM unnest($1, $2) i(user_id, id) JOIN ledger USING (user_id, id)";
+constexpr std::string_view kSelectAccounts =
+    "SELECT user_id, state, reason, operator_id, changed_at_ms, version FROM unnest($1) i(user_id) "
+    "JOIN account USING (user_id)";
+constexpr std::string_view kSelectParts =
+    "SELECT reservation_id, saga_id, user_id, currency, amount, id, balance_after FROM unnest($1, $2) "
+    "i(reservation_id, saga_id) JOIN ledger USING (reservation_id, saga_id) WHERE kind = 4";
+constexpr std::string_view kInsertAccounts =
+    "INSERT INTO account(user_id, state, reason, operator_id, changed_at_ms, version) SELECT user_id, state, "
+    "reason, "
+    "operator_id, changed_at_ms, 1 FROM unnest($1, $2, $3, $4, $5) i(user_id, state, reason, operator_id, "
+    "changed_at_ms) ON CONFLICT DO NOTHING RETURNING user_id";
+constexpr std::string_view kUpdateAccounts =
+    "UPDATE account a SET state = i.state, reason = i.reason, operator_id = i.operator_id, "
+    "changed_at_ms = i.changed_at_ms, version = i.version + 1 FROM (SELECT n.* FROM unnest($1, $2, $3, $4, "
+    "$5, $6) "
+    "n(user_id, state, reason, operator_id, changed_at_ms, version) JOIN account q USING (user_id) ORDER BY "
+    "user_id "
+    "FOR UPDATE OF q) i WHERE a.user_id = i.user_id AND a.version = i.version RETURNING a.user_id";
 constexpr std::string_view kSelectDebits =
     "SELECT saga_id, reservation_id, user_id, currency, amount, state, debit_entry_id, balance_after_debit, "
-    "refund_entry_id, balance_after_refund FROM unnest($1) i(saga_id) JOIN saga_debit USING (saga_id)";
+    "refund_entry_id, balance_after_refund, refunded FROM unnest($1) i(saga_id) JOIN saga_debit USING "
+    "(saga_id)";
 constexpr std::string_view kSelectTopUps =
     "SELECT user_id, client_key, id, currency, amount, balance_after FROM unnest($1, $2) i(user_id, "
     "client_key) "
     "JOIN ledger USING (user_id, client_key) WHERE client_key IS NOT NULL";
 constexpr std::string_view kInsertWallets =
-    "INSERT INTO wallet SELECT user_id, currency, balance, 1 FROM unnest($1, $2, $3) "
-    "i(user_id, currency, balance) ON CONFLICT DO NOTHING RETURNING user_id, currency";
+    "INSERT INTO wallet(user_id, currency, balance, version, day, topped_up) SELECT user_id, currency, "
+    "balance, 1, day, "
+    "topped_up FROM unnest($1, $2, $3, $4, $5) i(user_id, currency, balance, day, topped_up) ON CONFLICT DO "
+    "NOTHING RETURNING user_id, currency";
 // Locks in the order of keys before it changes anything.
 constexpr std::string_view kUpdateWallets =
-    "UPDATE wallet w SET balance = i.balance, version = i.version + 1 FROM (SELECT n.* FROM unnest($1, $2, "
-    "$3, $4) n(user_id, currency, balance, version) JOIN wallet q USING (user_id, currency) ORDER BY "
+    "UPDATE wallet w SET balance = i.balance, day = i.day, topped_up = i.topped_up, version = i.version + 1 "
+    "FROM "
+    "(SELECT n.* FROM unnest($1, $2, $3, $4, $5, $6) n(user_id, currency, balance, version, day, topped_up) "
+    "JOIN wallet q USING (user_id, currency) ORDER BY "
     "user_id, "
     "currency FOR UPDATE OF q) i WHERE w.user_id = i.user_id AND w.currency = i.currency "
     "AND w.version = i.version RETURNING w.user_id, w.currency";
@@ -63,17 +98,51 @@ constexpr std::string_view kInsertDebits =
     "balance_after_debit, refund_entry_id, balance_after_refund) "
     "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING saga_id";
 constexpr std::string_view kUpdateDebits =
-    "UPDATE saga_debit d SET state = i.state, refund_entry_id = i.entry, balance_after_refund = i.balance "
-    "FROM unnest($1, $2, $3, $4) i(saga_id, state, entry, balance) WHERE d.saga_id = i.saga_id AND d.state = "
-    "1 "
-    "RETURNING d.saga_id";
+    "UPDATE saga_debit d SET state = i.state, refund_entry_id = i.entry, balance_after_refund = i.balance, "
+    "refunded = i.refunded FROM unnest($1, $2, $3, $4, $5, $6) i(saga_id, state, entry, balance, refunded, "
+    "before) "
+    "WHERE d.saga_id = i.saga_id AND d.state = 1 AND d.refunded = i.before RETURNING d.saga_id";
 constexpr std::string_view kInsertEntries =
     "INSERT INTO ledger(user_id, id, kind, currency, amount, contra, contra_amount, balance_after, saga_id, "
-    "reservation_id, client_key, created_at_ms) SELECT user_id, id, kind, currency, amount, contra, -amount, "
-    "balance_after, saga_id, reservation_id, client_key, created_at_ms FROM unnest($1, $2, $3, $4, $5, $6, "
-    "$7, $8, "
-    "$9, $10, $11) i(user_id, id, kind, currency, amount, contra, balance_after, saga_id, reservation_id, "
-    "client_key, created_at_ms) ON CONFLICT DO NOTHING RETURNING id";
+    "reservation_id, client_key, created_at_ms, reason, operator_id) SELECT user_id, id, kind, currency, "
+    "amount, "
+    "contra, -amount, balance_after, saga_id, reservation_id, client_key, created_at_ms, reason, operator_id "
+    "FROM "
+    "unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) i(user_id, id, kind, currency, amount, "
+    "contra, "
+    "balance_after, saga_id, reservation_id, client_key, created_at_ms, reason, operator_id) ON CONFLICT DO "
+    "NOTHING RETURNING id";
+
+WalletRow WalletAt(const Row& row) {
+  return {.key = {std::string(row.Text(0)), CurrencyAt(row, 1)},
+          .balance = row.Int(2),
+          .version = row.Int(3),
+          .day = row.Int(4),
+          .topped_up = row.Int(5)};
+}
+// Of a statement that begins with the entry's columns.
+Entry EntryAt(const Row& row) {
+  Entry entry{.id = row.Id<EntryId>(1),
+              .user_id = std::string(row.Text(0)),
+              .kind = static_cast<EntryKind>(row.Int(2)),
+              .money = {row.Int(4), CurrencyAt(row, 3)},
+              .balance_after = row.Int(5),
+              .client_key = std::string(row.Text(8)),
+              .created_at = FromUnixMs(row.Int(9)),
+              .reason = std::string(row.Text(10)),
+              .operator_id = std::string(row.Text(11))};
+  if (!row.IsNull(6)) entry.saga = row.Id<SagaId>(6);
+  if (!row.IsNull(7)) entry.reservation = row.Id<ReservationId>(7);
+  return entry;
+}
+AccountRow AccountAt(const Row& row) {
+  return {.user_id = std::string(row.Text(0)),
+          .state = static_cast<AccountState>(row.Int(1)),
+          .reason = std::string(row.Text(2)),
+          .operator_id = std::string(row.Text(3)),
+          .changed_at = FromUnixMs(row.Int(4)),
+          .version = row.Int(5)};
+}
 
 class PostgresStore final : public Store {
  public:
@@ -90,11 +159,12 @@ class PostgresStore final : public Store {
     batch.Add(kSelectDebits, Column(keys.sagas));
     batch.Add(kSelectTopUps, Column(keys.top_ups, &TopUpKey::user_id),
               Column(keys.top_ups, &TopUpKey::client_key));
+    batch.Add(kSelectAccounts, Column(keys.accounts));
+    const size_t parts = keys.parts.empty() ? 0 : AddParts(keys, batch);
+    const size_t more = keys.users.empty() && keys.entries.empty() ? 0 : AddMore(keys, batch);
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
     Rows rows;
-    for (const Row row : results[0]) {
-      rows.wallets.push_back({{std::string(row.Text(0)), CurrencyAt(row, 1)}, row.Int(2), row.Int(3)});
-    }
+    for (const Row row : results[0]) rows.wallets.push_back(WalletAt(row));
     for (const Row row : results[1]) {
       rows.debits.push_back({.saga = row.Id<SagaId>(0),
                              .reservation = row.Id<ReservationId>(1),
@@ -104,7 +174,8 @@ class PostgresStore final : public Store {
                              .debit_entry = row.Id<EntryId>(6),
                              .balance_after_debit = row.Int(7),
                              .refund_entry = row.Id<EntryId>(8),
-                             .balance_after_refund = row.Int(9)});
+                             .balance_after_refund = row.Int(9),
+                             .refunded = row.Int(10)});
     }
     for (const Row row : results[2]) {
       rows.top_ups.push_back({{std::string(row.Text(0)), std::string(row.Text(1))},
@@ -112,7 +183,23 @@ class PostgresStore final : public Store {
                               row.Id<EntryId>(2),
                               row.Int(5)});
     }
+    for (const Row row : results[3]) rows.accounts.push_back(AccountAt(row));
+    if (parts != 0) {
+      for (const Row row : results[parts]) {
+        rows.parts.push_back({.key = {row.Id<ReservationId>(0), row.Id<SagaId>(1)},
+                              .user_id = std::string(row.Text(2)),
+                              .money = {row.Int(4), CurrencyAt(row, 3)},
+                              .entry = row.Id<EntryId>(5),
+                              .balance_after = row.Int(6)});
+      }
+    }
+    if (more != 0) {
+      for (const Row row : results[more]) rows.wallets.push_back(WalletAt(row));
+      for (const Row row : results[more + 1]) rows.entries.push_back(EntryAt(row));
+    }
     std::ranges::sort(rows.wallets, {}, &WalletRow::key);
+    const auto repeats = std::ranges::unique(rows.wallets, {}, &WalletRow::key);
+    rows.wallets.erase(repeats.begin(), repeats.end());
     return rows;
   }
 
@@ -121,6 +208,7 @@ class PostgresStore final : public Store {
     AddWallets(changes, batch);
     AddDebits(changes, batch);
     AddEntries(changes, batch);
+    if (!changes.accounts.empty()) AddAccounts(changes, batch);
     std::vector<bus::Event> events;
     events.reserve(changes.entries.size());
     for (const Entry& entry : changes.entries) events.push_back(ToEvent(entry));
@@ -133,19 +221,50 @@ class PostgresStore final : public Store {
   }
 
  private:
+  // The place of its result.
+  static size_t AddParts(const Keys& keys, Batch& batch) {
+    return batch.Add(kSelectParts, Column(keys.parts, &PartKey::reservation),
+                     Column(keys.parts, &PartKey::saga));
+  }
+  // The place of the first of its two results.
+  static size_t AddMore(const Keys& keys, Batch& batch) {
+    const auto users = Column(keys.entries, &EntryKey::user_id);
+    const auto ids = Column(keys.entries, &EntryKey::entry);
+    const size_t place = batch.Add(kSelectMoreWallets, Column(keys.users), users, ids);
+    batch.Add(kSelectEntries, users, ids);
+    return place;
+  }
+
+  static void AddAccounts(const Changes& changes, Batch& batch) {
+    std::vector<AccountRow> created, known;
+    for (const AccountRow& row : changes.accounts) (row.version == 0 ? created : known).push_back(row);
+    const auto changed_at = [](const AccountRow& row) { return ToUnixMs(row.changed_at); };
+    batch.Add(kInsertAccounts, Column(created, &AccountRow::user_id), Column(created, &AccountRow::state),
+              Column(created, &AccountRow::reason), Column(created, &AccountRow::operator_id),
+              Column(created, changed_at));
+    batch.Add(kUpdateAccounts, Column(known, &AccountRow::user_id), Column(known, &AccountRow::state),
+              Column(known, &AccountRow::reason), Column(known, &AccountRow::operator_id),
+              Column(known, changed_at), Column(known, &AccountRow::version));
+  }
+
   static void AddWallets(const Changes& changes, Batch& batch) {
     std::vector<WalletRow> opened, known;
     for (const WalletRow& wallet : changes.wallets) (wallet.version == 0 ? opened : known).push_back(wallet);
     batch.Add(kInsertWallets, Column(opened, kUserOf), Column(opened, kCurrencyOf),
-              Column(opened, &WalletRow::balance));
+              Column(opened, &WalletRow::balance), Column(opened, &WalletRow::day),
+              Column(opened, &WalletRow::topped_up));
     batch.Add(kUpdateWallets, Column(known, kUserOf), Column(known, kCurrencyOf),
-              Column(known, &WalletRow::balance), Column(known, &WalletRow::version));
+              Column(known, &WalletRow::balance), Column(known, &WalletRow::version),
+              Column(known, &WalletRow::day), Column(known, &WalletRow::topped_up));
   }
 
   static void AddDebits(const Changes& changes, Batch& batch) {
     std::vector<DebitRow> created, refunded;
-    for (const DebitChange& change : changes.debits)
+    std::vector<int64_t> before;
+    for (const DebitChange& change : changes.debits) {
       (change.created ? created : refunded).push_back(change.row);
+      if (!change.created) before.push_back(change.refunded_before);
+    }
     batch.Add(kInsertDebits, Column(created, &DebitRow::saga), Column(created, &DebitRow::reservation),
               Column(created, &DebitRow::user_id),
               Column(created, [](const DebitRow& row) { return std::string(row.money.currency.code()); }),
@@ -154,12 +273,12 @@ class PostgresStore final : public Store {
               Column(created, &DebitRow::balance_after_debit), Column(created, &DebitRow::refund_entry),
               Column(created, &DebitRow::balance_after_refund));
     batch.Add(kUpdateDebits, Column(refunded, &DebitRow::saga), Column(refunded, &DebitRow::state),
-              Column(refunded, &DebitRow::refund_entry), Column(refunded, &DebitRow::balance_after_refund));
+              Column(refunded, &DebitRow::refund_entry), Column(refunded, &DebitRow::balance_after_refund),
+              Column(refunded, &DebitRow::refunded), Column(before));
   }
 
   static void AddEntries(const Changes& changes, Batch& batch) {
     const std::vector<Entry>& entries = changes.entries;
-    const auto of_saga = [](const Entry& entry) { return entry.kind != EntryKind::kTopUp; };
     batch.Add(
         kInsertEntries, Column(entries, &Entry::user_id), Column(entries, &Entry::id),
         Column(entries, &Entry::kind),
@@ -168,16 +287,17 @@ class PostgresStore final : public Store {
         Column(entries, [](const Entry& entry) { return entry.contra(); }),
         Column(entries, &Entry::balance_after),
         Column(entries,
-               [&](const Entry& entry) { return of_saga(entry) ? std::optional(entry.saga) : std::nullopt; }),
+               [](const Entry& entry) { return entry.of_saga() ? std::optional(entry.saga) : std::nullopt; }),
         Column(entries,
-               [&](const Entry& entry) {
-                 return of_saga(entry) ? std::optional(entry.reservation) : std::nullopt;
+               [](const Entry& entry) {
+                 return entry.of_saga() ? std::optional(entry.reservation) : std::nullopt;
                }),
         Column(entries,
-               [&](const Entry& entry) {
-                 return of_saga(entry) ? std::nullopt : std::optional(entry.client_key);
+               [](const Entry& entry) {
+                 return entry.of_saga() ? std::nullopt : std::optional(entry.client_key);
                }),
-        Column(entries, [](const Entry& entry) { return ToUnixMs(entry.created_at); }));
+        Column(entries, [](const Entry& entry) { return ToUnixMs(entry.created_at); }),
+        Column(entries, &Entry::reason), Column(entries, &Entry::operator_id));
   }
 
   // The keys of the changes that found their rows otherwise than they were loaded.
@@ -202,13 +322,23 @@ class PostgresStore final : public Store {
     }
     for (const Entry& entry : changes.entries) {
       if (entries.contains(entry.id)) continue;
-      if (entry.kind == EntryKind::kTopUp) {
+      if (!entry.of_saga()) {
         moved.top_ups.push_back({entry.user_id, entry.client_key});
+      } else if (entry.kind == EntryKind::kPartialRefund) {
+        moved.parts.push_back({entry.reservation, entry.saga});
       } else {
         CHECK(!moved.sagas.empty(), "the ledger holds an entry that its saga's row does not know");
       }
     }
+    std::set<std::string> accounts;
+    for (size_t place = 5; place < 7 && !changes.accounts.empty(); ++place) {
+      for (const Row row : results[place]) accounts.emplace(row.Text(0));
+    }
+    for (const AccountRow& account : changes.accounts) {
+      if (!accounts.contains(account.user_id)) moved.accounts.push_back(account.user_id);
+    }
     std::ranges::sort(moved.top_ups);
+    std::ranges::sort(moved.parts);
     return moved;
   }
 
@@ -218,7 +348,7 @@ class PostgresStore final : public Store {
 #define BOXOFFICE_RESERVATION_COLUMNS                                                                   \
   "SELECT reservation_id, MIN(user_id), MIN(currency), COALESCE(SUM(-amount) FILTER (WHERE kind = 2), " \
   "0)::bigint, "                                                                                        \
-  "COALESCE(SUM(amount) FILTER (WHERE kind = 3), 0)::bigint, "                                          \
+  "COALESCE(SUM(amount) FILTER (WHERE kind IN (3, 4)), 0)::bigint, "                                    \
   "GREATEST(COUNT(*) FILTER (WHERE kind = 2) - COUNT(*) FILTER (WHERE kind = 3), 0) FROM ledger "
 
 constexpr std::string_view kSelectPage = BOXOFFICE_RESERVATION_COLUMNS
@@ -241,20 +371,53 @@ class PostgresReader final : public Reader {
     return balances;
   }
 
+  Result<std::optional<AccountRow>> Account(const std::string& user_id) override {
+    BOXOFFICE_ASSIGN(const sql::pg::Rows rows,
+                     Read("SELECT user_id, state, reason, operator_id, changed_at_ms, version FROM account "
+                          "WHERE user_id = $1",
+                          user_id));
+    if (rows.empty()) return std::nullopt;
+    return AccountAt(rows[0]);
+  }
+
   Result<EntryPage> Entries(const std::string& user_id, std::optional<Currency> currency,
-                            std::optional<EntryId> before, uint32_t limit) override {
+                            std::optional<EntryId> before, uint32_t limit, const Period& period) override {
     const auto code = currency ? std::optional(std::string(currency->code())) : std::nullopt;
     BOXOFFICE_ASSIGN(
         const sql::pg::Rows rows,
-        Read("SELECT id, kind, currency, amount, balance_after, saga_id, reservation_id, client_key, "
-             "created_at_ms FROM ledger WHERE user_id = $1 AND ($2 IS NULL OR id < $2) "
-             "AND ($3 IS NULL OR currency = $3) ORDER BY id DESC LIMIT $4",
-             user_id, before, code, int64_t{limit} + 1));
-    EntryPage page;
-    for (const Row row : rows) page.entries.push_back(EntryAt(row, user_id));
-    page.more = page.entries.size() > limit;
-    if (page.more) page.entries.pop_back();
-    return page;
+        Read("SELECT " BOXOFFICE_ENTRY_COLUMNS "FROM ledger WHERE user_id = $1 AND ($2 IS NULL OR id < $2) "
+             "AND ($3 IS NULL OR currency = $3) AND created_at_ms >= $5 AND created_at_ms < $6 "
+             "ORDER BY id DESC LIMIT $4",
+             user_id, before, code, int64_t{limit} + 1, From(period), Until(period)));
+    return PageOf(rows, limit);
+  }
+
+  Result<StatementSums> Statement(const std::string& user_id, Currency currency,
+                                  const Period& period) override {
+    BOXOFFICE_ASSIGN(
+        const sql::pg::Rows rows,
+        Read("SELECT created_at_ms < $3, kind, SUM(amount)::bigint, COUNT(*) FROM ledger "
+             "WHERE user_id = $1 AND currency = $2 AND created_at_ms < $4 GROUP BY 1, 2 ORDER BY 1, 2",
+             user_id, std::string(currency.code()), From(period), Until(period)));
+    StatementSums statement;
+    for (const Row row : rows) {
+      if (row.Bool(0)) {
+        statement.opening_balance += row.Int(2);
+      } else {
+        statement.sums.push_back(
+            {static_cast<EntryKind>(row.Int(1)), row.Int(2), static_cast<uint64_t>(row.Int(3))});
+      }
+    }
+    return statement;
+  }
+
+  Result<EntryPage> Ledger(const std::optional<EntryKey>& after, uint32_t limit) override {
+    const EntryKey start = after.value_or(EntryKey());  // before every user
+    BOXOFFICE_ASSIGN(const sql::pg::Rows rows,
+                     Read("SELECT " BOXOFFICE_ENTRY_COLUMNS
+                          "FROM ledger WHERE (user_id, id) > ($1, $2) ORDER BY user_id, id LIMIT $3",
+                          start.user_id, start.entry, int64_t{limit} + 1));
+    return PageOf(rows, limit);
   }
 
   Result<ReservationPage> Reservations(ReservationId after, uint32_t limit) override {
@@ -327,17 +490,17 @@ class PostgresReader final : public Reader {
     return std::move(results[0]);
   }
 
-  static Entry EntryAt(const Row& row, const std::string& user_id) {
-    Entry entry{.id = row.Id<EntryId>(0),
-                .user_id = user_id,
-                .kind = static_cast<EntryKind>(row.Int(1)),
-                .money = {row.Int(3), CurrencyAt(row, 2)},
-                .balance_after = row.Int(4),
-                .client_key = std::string(row.Text(7)),
-                .created_at = FromUnixMs(row.Int(8))};
-    if (!row.IsNull(5)) entry.saga = row.Id<SagaId>(5);
-    if (!row.IsNull(6)) entry.reservation = row.Id<ReservationId>(6);
-    return entry;
+  static int64_t From(const Period& period) { return period.from ? ToUnixMs(*period.from) : 0; }
+  static int64_t Until(const Period& period) {
+    return period.until ? ToUnixMs(*period.until) : std::numeric_limits<int64_t>::max();
+  }
+  // Of at most one row more than `limit`.
+  static EntryPage PageOf(const sql::pg::Rows& rows, uint32_t limit) {
+    EntryPage page;
+    for (const Row row : rows) page.entries.push_back(EntryAt(row));
+    page.more = page.entries.size() > limit;
+    if (page.more) page.entries.pop_back();
+    return page;
   }
 
   static ReservationTotals ReservationAt(const Row& row) {
@@ -353,6 +516,8 @@ class PostgresReader final : public Reader {
   std::unique_ptr<sql::pg::Connection> connection_;
   const sql::pg::Config config_;
 };
+
+#undef BOXOFFICE_ENTRY_COLUMNS
 
 }  // namespace
 

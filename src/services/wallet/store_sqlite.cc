@@ -1,6 +1,7 @@
 #include "services/wallet/store_sqlite.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <set>
@@ -32,6 +33,36 @@ Currency CurrencyAt(const sql::Statement& row, int column) {
   return *currency;
 }
 
+// The row of a statement that begins with kEntryColumns.
+constexpr std::string_view kEntryColumns =
+    "SELECT user_id, id, kind, currency, amount, balance_after, saga_id, reservation_id, client_key, "
+    "created_at_ms, "
+    "reason, operator_id FROM ledger ";
+Entry EntryAt(const sql::Statement& row) {
+  Entry entry{.id = IdAt<EntryId>(row, 1),
+              .user_id = std::string(row.Text(0)),
+              .kind = static_cast<EntryKind>(row.Int(2)),
+              .money = {row.Int(4), CurrencyAt(row, 3)},
+              .balance_after = row.Int(5),
+              .client_key = std::string(row.Text(8)),
+              .created_at = FromUnixMs(row.Int(9)),
+              .reason = std::string(row.Text(10)),
+              .operator_id = std::string(row.Text(11))};
+  if (!row.IsNull(6)) entry.saga = IdAt<SagaId>(row, 6);
+  if (!row.IsNull(7)) entry.reservation = IdAt<ReservationId>(row, 7);
+  return entry;
+}
+constexpr std::string_view kSelectAccount =
+    "SELECT user_id, state, reason, operator_id, changed_at_ms, version FROM account WHERE user_id = ?1";
+AccountRow AccountAt(const sql::Statement& row) {
+  return {.user_id = std::string(row.Text(0)),
+          .state = static_cast<AccountState>(row.Int(1)),
+          .reason = std::string(row.Text(2)),
+          .operator_id = std::string(row.Text(3)),
+          .changed_at = FromUnixMs(row.Int(4)),
+          .version = row.Int(5)};
+}
+
 // Several reads as of one moment, and one round of file locks for all of them. Ends with this object.
 class Snapshot {
  public:
@@ -55,48 +86,55 @@ class SqliteStore final : public Store {
   explicit SqliteStore(std::unique_ptr<sql::Database> database)
       : database_(std::move(database)),
         outbox_(*database_),
-        select_wallet_(
-            database_->Prepare("SELECT balance, version FROM wallet WHERE user_id = ?1 AND currency = ?2")),
+        select_wallet_(database_->Prepare(
+            "SELECT currency, balance, version, day, topped_up FROM wallet WHERE user_id = ?1 "
+            "AND (?2 IS NULL OR currency = ?2)")),
         select_debit_(database_->Prepare(
             "SELECT reservation_id, user_id, currency, amount, state, debit_entry_id, balance_after_debit, "
-            "refund_entry_id, balance_after_refund FROM saga_debit WHERE saga_id = ?1")),
+            "refund_entry_id, balance_after_refund, refunded FROM saga_debit WHERE saga_id = ?1")),
         select_top_up_(database_->Prepare("SELECT id, currency, amount, balance_after FROM ledger "
                                           "WHERE user_id = ?1 AND client_key = ?2")),
-        insert_wallet_(database_->Prepare("INSERT INTO wallet(user_id, currency, balance, version) "
-                                          "VALUES (?1, ?2, ?3, 1) ON CONFLICT DO NOTHING")),
-        update_wallet_(database_->Prepare("UPDATE wallet SET balance = ?3, version = version + 1 "
-                                          "WHERE user_id = ?1 AND currency = ?2 AND version = ?4")),
+        select_account_(database_->Prepare(kSelectAccount)),
+        select_part_(database_->Prepare("SELECT user_id, currency, amount, id, balance_after FROM ledger "
+                                        "WHERE reservation_id = ?1 AND saga_id = ?2 AND kind = 4")),
+        select_entry_(database_->Prepare(std::string(kEntryColumns) + "WHERE user_id = ?1 AND id = ?2")),
+        insert_wallet_(
+            database_->Prepare("INSERT INTO wallet(user_id, currency, balance, version, day, topped_up) "
+                               "VALUES (?1, ?2, ?3, 1, ?4, ?5) ON CONFLICT DO NOTHING")),
+        update_wallet_(database_->Prepare(
+            "UPDATE wallet SET balance = ?3, day = ?5, topped_up = ?6, version = version + 1 "
+            "WHERE user_id = ?1 AND currency = ?2 AND version = ?4")),
+        insert_account_(database_->Prepare(
+            "INSERT INTO account(user_id, state, reason, operator_id, changed_at_ms, version) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, 1) ON CONFLICT DO NOTHING")),
+        update_account_(database_->Prepare("UPDATE account SET state = ?2, reason = ?3, operator_id = ?4, "
+                                           "changed_at_ms = ?5, version = version + 1 "
+                                           "WHERE user_id = ?1 AND version = ?6")),
         insert_debit_(
             database_->Prepare("INSERT INTO saga_debit(saga_id, reservation_id, user_id, currency, amount, "
                                "state, debit_entry_id, "
                                "balance_after_debit, refund_entry_id, balance_after_refund) "
                                "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING")),
         update_debit_(database_->Prepare("UPDATE saga_debit SET state = ?2, refund_entry_id = ?3, "
-                                         "balance_after_refund = ?4 WHERE saga_id = ?1 AND state = 1")),
+                                         "balance_after_refund = ?4, refunded = ?5 "
+                                         "WHERE saga_id = ?1 AND state = 1 AND refunded = ?6")),
         insert_entry_(database_->Prepare(
             "INSERT INTO ledger(user_id, id, kind, currency, amount, contra, contra_amount, balance_after, "
             "saga_id, "
-            "reservation_id, client_key, created_at_ms) "
-            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING")) {}
+            "reservation_id, client_key, created_at_ms, reason, operator_id) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING")) {}
 
   Result<Rows> Load(const Keys& keys) override {
     BOXOFFICE_ASSIGN(const Snapshot snapshot, Snapshot::Begin(*database_));
     Rows rows;
-    std::vector<WalletKey> wallets = keys.wallets;
-    for (const SagaId& saga : keys.sagas) {
-      BOXOFFICE_TRY(LoadDebit(saga, rows));
-    }
-    for (const DebitRow& debit : rows.debits) {
-      if (debit.state == DebitState::kDebited) wallets.push_back({debit.user_id, debit.money.currency});
-    }
-    std::sort(wallets.begin(), wallets.end());
-    wallets.erase(std::unique(wallets.begin(), wallets.end()), wallets.end());
-    for (const WalletKey& key : wallets) {
-      BOXOFFICE_ASSIGN(const bool found, select_wallet_.Bind(key.user_id, key.currency.code()).Step());
+    for (const SagaId& saga : keys.sagas) BOXOFFICE_TRY(LoadDebit(saga, rows));
+    for (const EntryKey& key : keys.entries) {
+      BOXOFFICE_ASSIGN(const bool found, select_entry_.Bind(key.user_id, key.entry).Step());
       if (!found) continue;
-      rows.wallets.push_back({key, select_wallet_.Int(0), select_wallet_.Int(1)});
-      select_wallet_.Reset();
+      rows.entries.push_back(EntryAt(select_entry_));
+      select_entry_.Reset();
     }
+    BOXOFFICE_TRY(LoadWallets(keys, rows));
     for (const TopUpKey& key : keys.top_ups) {
       BOXOFFICE_ASSIGN(const bool found, select_top_up_.Bind(key.user_id, key.client_key).Step());
       if (!found) continue;
@@ -106,6 +144,13 @@ class SqliteStore final : public Store {
                               select_top_up_.Int(3)});
       select_top_up_.Reset();
     }
+    for (const std::string& user : keys.accounts) {
+      BOXOFFICE_ASSIGN(const bool found, select_account_.Bind(user).Step());
+      if (!found) continue;
+      rows.accounts.push_back(AccountAt(select_account_));
+      select_account_.Reset();
+    }
+    for (const PartKey& key : keys.parts) BOXOFFICE_TRY(LoadPart(key, rows));
     return rows;
   }
 
@@ -120,21 +165,24 @@ class SqliteStore final : public Store {
       BOXOFFICE_TRY(SaveDebit(change));
       if (database_->changes() == 0) moved.sagas.push_back(change.row.saga);
     }
+    for (const AccountRow& account : changes.accounts) {
+      BOXOFFICE_TRY(SaveAccount(account));
+      if (database_->changes() == 0) moved.accounts.push_back(account.user_id);
+    }
     if (!moved.empty()) return moved;
     std::vector<bus::Event> events;
     events.reserve(changes.entries.size());
     for (const Entry& entry : changes.entries) {
       BOXOFFICE_TRY(InsertEntry(entry));
       if (database_->changes() == 0) {
-        // Only a top-up can meet its key here: another debit of the saga has met its row above.
-        CHECK(entry.kind == EntryKind::kTopUp, "the ledger holds an entry that its saga's row does not know");
-        moved.top_ups.push_back({entry.user_id, entry.client_key});
+        NoteTaken(entry, moved);
         continue;
       }
       events.push_back(ToEvent(entry));
     }
     if (!moved.empty()) {
       std::sort(moved.top_ups.begin(), moved.top_ups.end());
+      std::sort(moved.parts.begin(), moved.parts.end());
       return moved;
     }
     BOXOFFICE_TRY(outbox_.Append(events));
@@ -154,17 +202,86 @@ class SqliteStore final : public Store {
                            .debit_entry = IdAt<EntryId>(select_debit_, 5),
                            .balance_after_debit = select_debit_.Int(6),
                            .refund_entry = IdAt<EntryId>(select_debit_, 7),
-                           .balance_after_refund = select_debit_.Int(8)});
+                           .balance_after_refund = select_debit_.Int(8),
+                           .refunded = select_debit_.Int(9)});
     select_debit_.Reset();
     return {};
+  }
+
+  // Those named, those that the debits found took from and the entries found are of, and all of the users.
+  Result<void> LoadWallets(const Keys& keys, Rows& rows) {
+    std::set<WalletKey> wallets(keys.wallets.begin(), keys.wallets.end());
+    for (const DebitRow& debit : rows.debits) {
+      if (debit.state == DebitState::kDebited) wallets.insert({debit.user_id, debit.money.currency});
+    }
+    for (const Entry& entry : rows.entries) wallets.insert({entry.user_id, entry.money.currency});
+    const auto read = [&](const std::string& user_id) -> Result<void> {
+      while (true) {
+        BOXOFFICE_ASSIGN(const bool found, select_wallet_.Step());
+        if (!found) return {};
+        rows.wallets.push_back({.key = {user_id, CurrencyAt(select_wallet_, 0)},
+                                .balance = select_wallet_.Int(1),
+                                .version = select_wallet_.Int(2),
+                                .day = select_wallet_.Int(3),
+                                .topped_up = select_wallet_.Int(4)});
+      }
+    };
+    for (const WalletKey& key : wallets) {
+      if (std::binary_search(keys.users.begin(), keys.users.end(), key.user_id)) continue;
+      select_wallet_.Bind(key.user_id, key.currency.code());
+      BOXOFFICE_TRY(read(key.user_id));
+    }
+    for (const std::string& user : keys.users) {
+      select_wallet_.Bind(user, std::nullopt);
+      BOXOFFICE_TRY(read(user));
+    }
+    return {};
+  }
+
+  Result<void> LoadPart(const PartKey& key, Rows& rows) {
+    BOXOFFICE_ASSIGN(const bool found, select_part_.Bind(key.reservation, key.saga).Step());
+    if (!found) return {};
+    rows.parts.push_back({.key = key,
+                          .user_id = std::string(select_part_.Text(0)),
+                          .money = {select_part_.Int(2), CurrencyAt(select_part_, 1)},
+                          .entry = IdAt<EntryId>(select_part_, 3),
+                          .balance_after = select_part_.Int(4)});
+    select_part_.Reset();
+    return {};
+  }
+
+  // An entry whose key is taken. A debit and its refund meet in their saga's row, above.
+  static void NoteTaken(const Entry& entry, Keys& moved) {
+    if (!entry.of_saga()) {
+      moved.top_ups.push_back({entry.user_id, entry.client_key});
+      return;
+    }
+    CHECK(entry.kind == EntryKind::kPartialRefund,
+          "the ledger holds an entry that its saga's row does not know");
+    moved.parts.push_back({entry.reservation, entry.saga});
   }
 
   Result<void> SaveWallet(const WalletRow& wallet) {
     const WalletKey& key = wallet.key;
     if (wallet.version == 0) {
-      return insert_wallet_.Bind(key.user_id, key.currency.code(), wallet.balance).Run();
+      return insert_wallet_
+          .Bind(key.user_id, key.currency.code(), wallet.balance, wallet.day, wallet.topped_up)
+          .Run();
     }
-    return update_wallet_.Bind(key.user_id, key.currency.code(), wallet.balance, wallet.version).Run();
+    return update_wallet_
+        .Bind(key.user_id, key.currency.code(), wallet.balance, wallet.version, wallet.day, wallet.topped_up)
+        .Run();
+  }
+
+  Result<void> SaveAccount(const AccountRow& row) {
+    if (row.version == 0) {
+      return insert_account_
+          .Bind(row.user_id, row.state, row.reason, row.operator_id, ToUnixMs(row.changed_at))
+          .Run();
+    }
+    return update_account_
+        .Bind(row.user_id, row.state, row.reason, row.operator_id, ToUnixMs(row.changed_at), row.version)
+        .Run();
   }
 
   Result<void> SaveDebit(const DebitChange& change) {
@@ -176,18 +293,21 @@ class SqliteStore final : public Store {
                 row.balance_after_refund)
           .Run();
     }
-    return update_debit_.Bind(row.saga, row.state, row.refund_entry, row.balance_after_refund).Run();
+    return update_debit_
+        .Bind(row.saga, row.state, row.refund_entry, row.balance_after_refund, row.refunded,
+              change.refunded_before)
+        .Run();
   }
 
   Result<void> InsertEntry(const Entry& entry) {
-    const bool of_saga = entry.kind != EntryKind::kTopUp;
+    const bool of_saga = entry.of_saga();
     return insert_entry_
         .Bind(entry.user_id, entry.id, entry.kind, entry.money.currency.code(), entry.money.amount,
               entry.contra(), -entry.money.amount, entry.balance_after,
               of_saga ? std::optional(entry.saga) : std::nullopt,
               of_saga ? std::optional(entry.reservation) : std::nullopt,
               of_saga ? std::nullopt : std::optional(std::string_view(entry.client_key)),
-              ToUnixMs(entry.created_at))
+              ToUnixMs(entry.created_at), entry.reason, entry.operator_id)
         .Run();
   }
 
@@ -196,8 +316,13 @@ class SqliteStore final : public Store {
   sql::Statement select_wallet_;
   sql::Statement select_debit_;
   sql::Statement select_top_up_;
+  sql::Statement select_account_;
+  sql::Statement select_part_;
+  sql::Statement select_entry_;
   sql::Statement insert_wallet_;
   sql::Statement update_wallet_;
+  sql::Statement insert_account_;
+  sql::Statement update_account_;
   sql::Statement insert_debit_;
   sql::Statement update_debit_;
   sql::Statement insert_entry_;
@@ -205,7 +330,7 @@ class SqliteStore final : public Store {
 
 constexpr std::string_view kReservationColumns =
     "SELECT reservation_id, MIN(user_id), MIN(currency), SUM(iif(kind = 2, -amount, 0)), "
-    "SUM(iif(kind = 3, amount, 0)), MAX(SUM(kind = 2) - SUM(kind = 3), 0) FROM ledger ";
+    "SUM(iif(kind IN (3, 4), amount, 0)), MAX(SUM(kind = 2) - SUM(kind = 3), 0) FROM ledger ";
 
 // Each wallet with the sum of its entries, in one walk over the ledger's primary key.
 constexpr std::string_view kWalletsAndSums =
@@ -219,10 +344,15 @@ class SqliteReader final : public Reader {
         select_balances_(
             database_->Prepare("SELECT currency, balance FROM wallet WHERE user_id = ?1 ORDER BY currency")),
         select_entries_(
-            database_->Prepare("SELECT id, kind, currency, amount, balance_after, saga_id, reservation_id, "
-                               "client_key, created_at_ms "
-                               "FROM ledger WHERE user_id = ?1 AND id < ?2 AND (?3 IS NULL OR currency = ?3) "
-                               "ORDER BY id DESC LIMIT ?4")),
+            database_->Prepare(std::string(kEntryColumns) +
+                               "WHERE user_id = ?1 AND id < ?2 AND (?3 IS NULL OR currency = ?3) "
+                               "AND created_at_ms >= ?5 AND created_at_ms < ?6 ORDER BY id DESC LIMIT ?4")),
+        select_account_(database_->Prepare(kSelectAccount)),
+        select_sums_(database_->Prepare("SELECT created_at_ms < ?3, kind, SUM(amount), COUNT(*) FROM ledger "
+                                        "WHERE user_id = ?1 AND currency = ?2 "
+                                        "AND created_at_ms < ?4 GROUP BY 1, 2 ORDER BY 1, 2")),
+        select_ledger_(database_->Prepare(std::string(kEntryColumns) +
+                                          "WHERE (user_id, id) > (?1, ?2) ORDER BY user_id, id LIMIT ?3")),
         select_page_(database_->Prepare(std::string(kReservationColumns) +
                                         "WHERE reservation_id > ?1 GROUP BY reservation_id "
                                         "ORDER BY reservation_id LIMIT ?2")),
@@ -247,21 +377,47 @@ class SqliteReader final : public Reader {
   }
 
   Result<EntryPage> Entries(const std::string& user_id, std::optional<Currency> currency,
-                            std::optional<EntryId> before, uint32_t limit) override {
+                            std::optional<EntryId> before, uint32_t limit, const Period& period) override {
     const std::scoped_lock lock(mutex_);
     const auto code = currency ? std::optional(std::string(currency->code())) : std::nullopt;
     EntryPage page;
     const std::string after_all(16, '\xff');
-    select_entries_.Bind(user_id, std::nullopt, code, int64_t{limit} + 1)
+    select_entries_.Bind(user_id, std::nullopt, code, int64_t{limit} + 1, From(period), Until(period))
         .BindBlob(2, before ? before->bytes() : std::string_view(after_all));
+    return ReadPage(select_entries_, limit);
+  }
+
+  Result<std::optional<AccountRow>> Account(const std::string& user_id) override {
+    const std::scoped_lock lock(mutex_);
+    BOXOFFICE_ASSIGN(const bool found, select_account_.Bind(user_id).Step());
+    if (!found) return std::nullopt;
+    auto account = AccountAt(select_account_);
+    select_account_.Reset();
+    return account;
+  }
+
+  Result<StatementSums> Statement(const std::string& user_id, Currency currency,
+                                  const Period& period) override {
+    const std::scoped_lock lock(mutex_);
+    StatementSums statement;
+    select_sums_.Bind(user_id, currency.code(), From(period), Until(period));
     while (true) {
-      BOXOFFICE_ASSIGN(const bool more, select_entries_.Step());
-      if (!more) break;
-      page.entries.push_back(EntryAt(user_id));
+      BOXOFFICE_ASSIGN(const bool more, select_sums_.Step());
+      if (!more) return statement;
+      if (select_sums_.Int(0) != 0) {
+        statement.opening_balance += select_sums_.Int(2);
+      } else {
+        statement.sums.push_back({static_cast<EntryKind>(select_sums_.Int(1)), select_sums_.Int(2),
+                                  static_cast<uint64_t>(select_sums_.Int(3))});
+      }
     }
-    page.more = page.entries.size() > limit;
-    if (page.more) page.entries.pop_back();
-    return page;
+  }
+
+  Result<EntryPage> Ledger(const std::optional<EntryKey>& after, uint32_t limit) override {
+    const std::scoped_lock lock(mutex_);
+    const EntryKey start = after.value_or(EntryKey());  // before every user
+    select_ledger_.Bind(start.user_id, start.entry, int64_t{limit} + 1);
+    return ReadPage(select_ledger_, limit);
   }
 
   Result<ReservationPage> Reservations(ReservationId after, uint32_t limit) override {
@@ -329,18 +485,21 @@ class SqliteReader final : public Reader {
   }
 
  private:
-  Entry EntryAt(const std::string& user_id) const {
-    const sql::Statement& row = select_entries_;
-    Entry entry{.id = IdAt<EntryId>(row, 0),
-                .user_id = user_id,
-                .kind = static_cast<EntryKind>(row.Int(1)),
-                .money = {row.Int(3), CurrencyAt(row, 2)},
-                .balance_after = row.Int(4),
-                .client_key = std::string(row.Text(7)),
-                .created_at = FromUnixMs(row.Int(8))};
-    if (!row.IsNull(5)) entry.saga = IdAt<SagaId>(row, 5);
-    if (!row.IsNull(6)) entry.reservation = IdAt<ReservationId>(row, 6);
-    return entry;
+  static int64_t From(const Period& period) { return period.from ? ToUnixMs(*period.from) : 0; }
+  static int64_t Until(const Period& period) {
+    return period.until ? ToUnixMs(*period.until) : std::numeric_limits<int64_t>::max();
+  }
+  // Of a bound statement that selects entries, one more than `limit`.
+  static Result<EntryPage> ReadPage(sql::Statement& statement, uint32_t limit) {
+    EntryPage page;
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, statement.Step());
+      if (!more) break;
+      page.entries.push_back(EntryAt(statement));
+    }
+    page.more = page.entries.size() > limit;
+    if (page.more) page.entries.pop_back();
+    return page;
   }
 
   static ReservationTotals ReservationAt(const sql::Statement& row) {
@@ -356,6 +515,9 @@ class SqliteReader final : public Reader {
   std::unique_ptr<sql::Database> database_;  // before the statements: they end first
   sql::Statement select_balances_;
   sql::Statement select_entries_;
+  sql::Statement select_account_;
+  sql::Statement select_sums_;
+  sql::Statement select_ledger_;
   sql::Statement select_page_;
   sql::Statement select_one_;
   sql::Statement select_legs_;

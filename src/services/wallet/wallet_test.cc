@@ -25,13 +25,27 @@ class WalletTest : public ::testing::Test {
     for (const auto& [key, row] : wallets_) rows.wallets.push_back(row);
     for (const auto& [saga, row] : debits_) rows.debits.push_back(row);
     for (const auto& [key, row] : top_ups_) rows.top_ups.push_back(row);
-    Decision decision = Decide(rows, commands, now, ids_);
+    for (const auto& [user, row] : accounts_) rows.accounts.push_back(row);
+    for (const Entry& entry : entries_) {
+      rows.entries.push_back(entry);
+      if (entry.kind != EntryKind::kPartialRefund) continue;
+      rows.parts.push_back(
+          {{entry.reservation, entry.saga}, entry.user_id, entry.money, entry.id, entry.balance_after});
+    }
+    Decision decision = Decide(rows, commands, now, ids_, limits_);
     last_ = decision.changes;
-    for (const WalletRow& row : last_.wallets) wallets_[row.key] = {row.key, row.balance, row.version + 1};
+    for (WalletRow row : last_.wallets) {
+      ++row.version;
+      wallets_[row.key] = row;
+    }
+    for (AccountRow row : last_.accounts) {
+      ++row.version;
+      accounts_[row.user_id] = row;
+    }
     for (const DebitChange& change : last_.debits) debits_[change.row.saga] = change.row;
     for (const Entry& entry : last_.entries) {
       entries_.push_back(entry);
-      if (entry.kind != EntryKind::kTopUp) continue;
+      if (entry.of_saga()) continue;
       const TopUpKey key{entry.user_id, entry.client_key};
       top_ups_[key] = {key, entry.money, entry.id, entry.balance_after};
     }
@@ -55,12 +69,23 @@ class WalletTest : public ::testing::Test {
     return {Refund{NewSaga(), reservation_, user, debit_saga}, ""};
   }
 
+  Command PartOf(SagaId saga, SagaId debit_saga, int64_t amount, Currency currency = kKrw) {
+    return {PartialRefund{saga, reservation_, "ann", debit_saga, {amount, currency}}, ""};
+  }
+  static Command AdjustOf(int64_t amount, const std::string& key, const std::string& user = "ann") {
+    return {Adjust{key, user, {amount, kKrw}, "a gift", "root"}, ""};
+  }
+  static Command ReverseOf(EntryId entry) { return {ReverseTopUp{"ann", entry, "charged back", "root"}, ""}; }
+  static Command StateOf(AccountState state) { return {SetState{"ann", state, "asked for", "root"}, ""}; }
+
   SeededRandom random_{7};
   EntryIds ids_{random_};
+  WalletLimits limits_;
   ReservationId reservation_ = ReservationId::Make(kNow, random_);
   std::map<WalletKey, WalletRow> wallets_;
   std::map<SagaId, DebitRow> debits_;
   std::map<TopUpKey, TopUpRow> top_ups_;
+  std::map<std::string, AccountRow> accounts_;
   std::vector<Entry> entries_;
   Changes last_;
 };
@@ -342,6 +367,197 @@ TEST_F(WalletTest, AnySequenceKeepsTheInvariants) {
     }
     for (const auto& [saga, amount] : net) ASSERT_LE(amount, 0);
   }
+}
+
+TEST_F(WalletTest, APartOfADebitIsGivenBackOncePerSaga) {
+  Run(TopUpOf("ann", 1000, "k1"));
+  const SagaId debit = NewSaga(), part = NewSaga();
+  Run(DebitOf(debit, 300));
+  const Outcome outcome = Run(PartOf(part, debit, 100));
+  EXPECT_EQ(outcome.balance, (Money{800, kKrw}));
+  EXPECT_EQ(entries_.back().kind, EntryKind::kPartialRefund);
+  EXPECT_EQ(entries_.back().contra(), SystemAccount::kSales);
+  EXPECT_EQ(entries_.back().saga, part);
+  EXPECT_EQ(debits_.at(debit).refunded, 100);
+  EXPECT_EQ(Run(PartOf(part, debit, 100)), outcome);
+  EXPECT_TRUE(last_.empty());
+  EXPECT_EQ(Run(PartOf(part, debit, 101)).kind, OutcomeKind::kMismatch);
+  EXPECT_EQ(Run(PartOf(part, debit, 100, kEur)).kind, OutcomeKind::kMismatch);
+}
+
+TEST_F(WalletTest, PartsTogetherAreNeverMoreThanWasDebited) {
+  Run(TopUpOf("ann", 1000, "k1"));
+  const SagaId debit = NewSaga();
+  Run(DebitOf(debit, 300));
+  Run(PartOf(NewSaga(), debit, 200));
+  EXPECT_EQ(Run(PartOf(NewSaga(), debit, 101)).refusal, Refusal::kExceedsDebit);
+  EXPECT_EQ(Run(PartOf(NewSaga(), debit, 1, kEur)).refusal, Refusal::kExceedsDebit);
+  EXPECT_TRUE(last_.empty());
+  Run(PartOf(NewSaga(), debit, 100));
+  EXPECT_EQ(Balance("ann"), 1000);
+  EXPECT_EQ(Run(PartOf(NewSaga(), debit, 1)).refusal, Refusal::kExceedsDebit);
+}
+
+TEST_F(WalletTest, ARefundAfterPartsGivesTheRestBackAndEndsThem) {
+  Run(TopUpOf("ann", 1000, "k1"));
+  const SagaId debit = NewSaga(), part = NewSaga();
+  Run(DebitOf(debit, 300));
+  Run(PartOf(part, debit, 100));
+  EXPECT_EQ(Run(RefundOf(debit)).balance, (Money{1000, kKrw}));
+  EXPECT_EQ(entries_.back().money, (Money{200, kKrw}));
+  EXPECT_EQ(Run(PartOf(NewSaga(), debit, 1)).kind, OutcomeKind::kAborted);
+  EXPECT_EQ(Run(PartOf(part, debit, 100)).kind, OutcomeKind::kDone) << "it was done before";
+  EXPECT_EQ(Balance("ann"), 1000);
+}
+
+TEST_F(WalletTest, ARefundOfWhatPartsHaveGivenBackWhollyMovesNothingAndIsFinal) {
+  Run(TopUpOf("ann", 1000, "k1"));
+  const SagaId debit = NewSaga();
+  Run(DebitOf(debit, 300));
+  Run(PartOf(NewSaga(), debit, 300));
+  const Outcome outcome = Run(RefundOf(debit));
+  EXPECT_EQ(outcome.kind, OutcomeKind::kDone);
+  EXPECT_EQ(outcome.balance, (Money{1000, kKrw}));
+  EXPECT_TRUE(outcome.entry.IsNil());
+  EXPECT_THAT(last_.entries, IsEmpty());
+  EXPECT_EQ(Run(DebitOf(debit, 300)).kind, OutcomeKind::kAborted);
+}
+
+TEST_F(WalletTest, APartOfADebitThatIsNotThereOrIsAnothersMovesNothing) {
+  Run(TopUpOf("ann", 1000, "k1"));
+  const SagaId debit = NewSaga();
+  EXPECT_EQ(Run(PartOf(NewSaga(), debit, 1)).kind, OutcomeKind::kAborted);
+  Run(DebitOf(debit, 300));
+  Command other = PartOf(NewSaga(), debit, 1);
+  std::get<PartialRefund>(other.body).user_id = "bob";
+  EXPECT_EQ(Run(other).kind, OutcomeKind::kMismatch);
+  EXPECT_TRUE(last_.empty());
+}
+
+TEST_F(WalletTest, AnAdjustmentMovesMoneyBothWaysOnceForItsKey) {
+  const Outcome given = Run(AdjustOf(500, "a1"));
+  EXPECT_EQ(given.balance, (Money{500, kKrw}));
+  EXPECT_EQ(entries_.back().contra(), SystemAccount::kAdjustments);
+  EXPECT_EQ(entries_.back().reason, "a gift");
+  EXPECT_EQ(entries_.back().operator_id, "root");
+  EXPECT_EQ(Run(AdjustOf(500, "a1")), given);
+  EXPECT_TRUE(last_.empty());
+  EXPECT_EQ(Run(AdjustOf(501, "a1")).kind, OutcomeKind::kMismatch);
+  EXPECT_EQ(Run(AdjustOf(-200, "a2")).balance, (Money{300, kKrw}));
+}
+
+TEST_F(WalletTest, AnAdjustmentLeavesNoWalletNegativeAndNoneAboveTheBound) {
+  Run(AdjustOf(500, "a1"));
+  const Outcome refused = Run(AdjustOf(-501, "a2"));
+  EXPECT_EQ(refused.refusal, Refusal::kBalanceTooLow);
+  EXPECT_EQ(refused.needed, 501);
+  EXPECT_EQ(Run(AdjustOf(kMaxAmount, "a3")).refusal, Refusal::kBalanceLimit);
+  EXPECT_TRUE(last_.empty());
+}
+
+TEST_F(WalletTest, AClientsKeyIsNotAnOperatorsKey) {
+  Run(TopUpOf("ann", 500, "k1"));
+  EXPECT_EQ(Run(AdjustOf(500, "k1")).balance, (Money{1000, kKrw}));
+}
+
+TEST_F(WalletTest, ATopUpIsReversedOnceWhoeverAsks) {
+  const Outcome charged = Run(TopUpOf("ann", 500, "k1"));
+  const Outcome reversed = Run(ReverseOf(charged.entry));
+  EXPECT_EQ(reversed.balance, (Money{0, kKrw}));
+  EXPECT_EQ(entries_.back().kind, EntryKind::kTopUpReversal);
+  EXPECT_EQ(entries_.back().contra(), SystemAccount::kExternal);
+  Run(TopUpOf("ann", 500, "k2"));
+  EXPECT_EQ(Run(ReverseOf(charged.entry)), reversed);
+  EXPECT_TRUE(last_.empty());
+  EXPECT_EQ(Balance("ann"), 500);
+}
+
+TEST_F(WalletTest, OnlyATopUpThatIsStillThereCanBeReversed) {
+  const Outcome charged = Run(TopUpOf("ann", 500, "k1"));
+  const SagaId saga = NewSaga();
+  const Outcome debited = Run(DebitOf(saga, 1));
+  const Outcome refused = Run(ReverseOf(charged.entry));
+  EXPECT_EQ(refused.refusal, Refusal::kBalanceTooLow);
+  EXPECT_EQ(refused.needed, 500);
+  EXPECT_EQ(Run(ReverseOf(debited.entry)).refusal, Refusal::kNotATopUp);
+  EXPECT_EQ(Run(ReverseOf(EntryId::Make(kNow, random_))).refusal, Refusal::kNotATopUp);
+  EXPECT_TRUE(last_.empty());
+}
+
+TEST_F(WalletTest, AFrozenWalletTakesAndSpendsNothingUntilItIsThawed) {
+  Run(TopUpOf("ann", 500, "k1"));
+  EXPECT_EQ(Run(StateOf(AccountState::kFrozen)).state, AccountState::kFrozen);
+  EXPECT_EQ(last_.accounts.at(0).reason, "asked for");
+  EXPECT_THAT(last_.wallets, SizeIs(1))
+      << "its version moves, so that a debit decided before is decided again";
+  EXPECT_EQ(Run(TopUpOf("ann", 1, "k2")).refusal, Refusal::kFrozen);
+  EXPECT_EQ(Run(TopUpOf("ann", 1, "k3", kEur)).refusal, Refusal::kFrozen);
+  EXPECT_EQ(Run(DebitOf(NewSaga(), 1)).refusal, Refusal::kFrozen);
+  EXPECT_TRUE(last_.empty());
+  EXPECT_EQ(Run(TopUpOf("ann", 500, "k1")).kind, OutcomeKind::kDone) << "a repeat gets its answer";
+  EXPECT_EQ(Run(TopUpOf("bob", 1, "k1")).kind, OutcomeKind::kDone);
+  EXPECT_EQ(Run(AdjustOf(-100, "a1")).kind, OutcomeKind::kDone);
+  Run(StateOf(AccountState::kActive));
+  EXPECT_EQ(Run(DebitOf(NewSaga(), 400)).kind, OutcomeKind::kDone);
+}
+
+TEST_F(WalletTest, AWalletIsClosedOnlyWhenItIsEmptyAndForEver) {
+  Run(TopUpOf("ann", 500, "k1"));
+  Run(TopUpOf("ann", 5, "k2", kEur));
+  const SagaId saga = NewSaga();
+  Run(DebitOf(saga, 500));
+  const Outcome refused = Run(StateOf(AccountState::kClosed));
+  EXPECT_EQ(refused.refusal, Refusal::kNotEmpty);
+  EXPECT_EQ(refused.balance, (Money{5, kEur}));
+  EXPECT_TRUE(last_.empty());
+  Run({Adjust{"a1", "ann", {-5, kEur}, "paid out", "root"}, ""});
+  EXPECT_EQ(Run(StateOf(AccountState::kClosed)).state, AccountState::kClosed);
+  EXPECT_EQ(Run(StateOf(AccountState::kClosed)).kind, OutcomeKind::kDone);
+  EXPECT_TRUE(last_.empty());
+  EXPECT_EQ(Run(StateOf(AccountState::kActive)).refusal, Refusal::kClosed);
+  EXPECT_EQ(Run(TopUpOf("ann", 1, "k3")).refusal, Refusal::kClosed);
+  EXPECT_EQ(Run(AdjustOf(1, "a2")).refusal, Refusal::kClosed);
+}
+
+TEST_F(WalletTest, AnUndoCreditsAClosedWalletAllTheSameAndAnOperatorPaysItOut) {
+  Run(TopUpOf("ann", 500, "k1"));
+  const SagaId saga = NewSaga();
+  Run(DebitOf(saga, 500));
+  Run(StateOf(AccountState::kClosed));
+  EXPECT_EQ(Run(PartOf(NewSaga(), saga, 100)).balance, (Money{100, kKrw}));
+  EXPECT_EQ(Run(RefundOf(saga)).balance, (Money{500, kKrw}));
+  EXPECT_EQ(Run(DebitOf(NewSaga(), 1)).refusal, Refusal::kClosed);
+  EXPECT_EQ(Run(AdjustOf(-500, "a1")).balance, (Money{0, kKrw}));
+}
+
+TEST_F(WalletTest, ATopUpBeyondTheConfiguredBalanceIsRefusedAndARefundIsNot) {
+  limits_.balance[kKrw] = 1000;
+  Run(TopUpOf("ann", 900, "k1"));
+  const Outcome refused = Run(TopUpOf("ann", 101, "k2"));
+  EXPECT_EQ(refused.refusal, Refusal::kBalanceLimit);
+  EXPECT_EQ(refused.limit, 1000);
+  EXPECT_EQ(refused.available, 100);
+  EXPECT_EQ(Run(TopUpOf("ann", 5'000, "k3", kEur)).kind, OutcomeKind::kDone)
+      << "another currency has no limit";
+  const SagaId saga = NewSaga();
+  Run(DebitOf(saga, 500));
+  Run(TopUpOf("ann", 600, "k4"));
+  EXPECT_EQ(Run(RefundOf(saga)).balance, (Money{1500, kKrw}));
+}
+
+TEST_F(WalletTest, WhatMayBeToppedUpADayIsLimitedAndTheNextDayBeginsAnew) {
+  limits_.top_up_per_day[kKrw] = 1000;
+  Run(TopUpOf("ann", 700, "k1"));
+  Run(DebitOf(NewSaga(), 700));
+  const Outcome refused = Run(TopUpOf("ann", 301, "k2"));
+  EXPECT_EQ(refused.refusal, Refusal::kDailyLimit);
+  EXPECT_EQ(refused.limit, 1000);
+  EXPECT_EQ(refused.available, 300);
+  EXPECT_TRUE(last_.empty());
+  EXPECT_EQ(Run(TopUpOf("ann", 300, "k3")).kind, OutcomeKind::kDone);
+  EXPECT_EQ(Run(TopUpOf("bob", 1000, "k1")).kind, OutcomeKind::kDone) << "each wallet has its own";
+  EXPECT_EQ(RunBatch({TopUpOf("ann", 1000, "k4")}, kNow + std::chrono::hours(24)).at(0).kind,
+            OutcomeKind::kDone);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 {{- $tables := dict
   "admin" (dict "listen" "0.0.0.0:9100")
   "drain" (dict "notice_ms" $root.Values.drain.noticeMs "grace_ms" $root.Values.drain.graceMs) -}}
-{{- if has $service (include "boxoffice.onBus" $root | fromYaml).services }}
+{{- if and (has $service (include "boxoffice.onBus" $root | fromYaml).services) (not $root.Values.kafka.existingSecret) }}
 {{- $_ := set $tables "bus" (dict "url" (printf "kafka:%s" $root.Values.kafka.brokers)) }}
 {{- end }}
 {{- $peers := dict }}
@@ -22,6 +22,10 @@
 {{- $_ := set $tables "audit" (dict "certificate_file" "/run/boxoffice/audit-tls/tls.crt" "key_file" "/run/boxoffice/audit-tls/tls.key") }}
 {{- end }}
 {{- $_ := set $tables "jwt" (dict "algorithm" $root.Values.jwt.algorithm "issuer" (required "jwt.issuer: what a token's iss must be" $root.Values.jwt.issuer) "audience" $root.Values.jwt.audience) }}
+{{- if $root.Values.jwt.jwksUrl }}
+{{- if or $root.Values.jwt.existingSecret $root.Values.jwt.value }}{{ fail "jwt: give jwksUrl or a key, not both" }}{{ end }}
+{{- $_ := set $tables.jwt "jwks_url" $root.Values.jwt.jwksUrl }}
+{{- end }}
 {{- end }}
 {{- $tables = mustMergeOverwrite $tables (deepCopy (index $root.Values.services $service "config")) -}}
 # What is not here has its default: boxoffice-{{ $service }} --help. Secrets come by the environment.

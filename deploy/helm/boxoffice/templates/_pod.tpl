@@ -26,6 +26,9 @@ capabilities: {drop: [ALL]}
 {{- if hasKey (include "boxoffice.stores" .root | fromYaml) .service }}
 {{ include "boxoffice.storeVariable" . }}
 {{- end }}
+{{- if and $values.kafka.existingSecret (has .service (include "boxoffice.onBus" .root | fromYaml).services) }}
+{{ include "boxoffice.busVariable" . }}
+{{- end }}
 {{- if has .service (include "boxoffice.holdTokenKeys" .root | fromYaml).services }}
 {{- if not (or $values.tokenKeys.existingSecret $values.tokenKeys.value) }}
 {{- fail (printf "tokenKeys: give existingSecret (with a key %s), or value: what queue tokens are signed with" $values.tokenKeys.key) }}
@@ -33,13 +36,24 @@ capabilities: {drop: [ALL]}
 - name: BOXOFFICE_TOKEN_KEYS
   valueFrom: {secretKeyRef: {name: {{ $values.tokenKeys.existingSecret | default (printf "%s-token-keys" $name) }}, key: {{ $values.tokenKeys.key }}}}
 {{- end }}
-{{- if eq .service "gateway" }}
+{{- if and (eq .service "gateway") (not $values.jwt.jwksUrl) }}
 {{- if not (or $values.jwt.existingSecret $values.jwt.value) }}
-{{- fail (printf "jwt: give existingSecret (with a key %s), or value: the key of who signs users' tokens" $values.jwt.key) }}
+{{- fail (printf "jwt: give jwksUrl, existingSecret (with a key %s), or value: the key of who signs users' tokens" $values.jwt.key) }}
 {{- end }}
 - name: BOXOFFICE_JWT_KEY
   valueFrom: {secretKeyRef: {name: {{ $values.jwt.existingSecret | default (printf "%s-jwt" $name) }}, key: {{ $values.jwt.key }}}}
 {{- end }}
+{{- end }}
+
+{{- define "boxoffice.busVariable" -}}
+- name: BOXOFFICE_BUS_URL
+  {{- with .root.Values.kafka }}
+  {{- if .existingSecret }}
+  valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .key }}}}
+  {{- else }}
+  value: {{ printf "kafka:%s" .brokers | quote }}
+  {{- end }}
+  {{- end }}
 {{- end }}
 
 {{/* Until it has drained by itself: notice, grace, 5 s to end, and a little. */}}

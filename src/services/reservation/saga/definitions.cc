@@ -6,12 +6,17 @@ namespace {
 
 using Answer = asio::awaitable<StepResult>;
 
-// Whoever holds seats has been let in, and stays bound to the place in the queue by the saga of the hold: a
-// confirmation finds this done, and goes on while the queue is down.
+// Whoever is in goes on while the queue is down: whoever holds seats has been let in, and stays bound to the
+// place in the queue by the saga of the hold; of whoever does not, the token says until when she is in.
 Answer VerifyQueue(StepContext& c) {
-  if (!c.reservation.bound_saga.IsNil()) co_return StepResult();
-  StepResult result = co_await c.participants.BindQueue(c.reservation);
-  if (result.kind == StepResult::Kind::kDone) c.reservation.bound_saga = c.reservation.saga.id;
+  Reservation& r = c.reservation;
+  if (!r.bound_saga.IsNil()) co_return StepResult();
+  StepResult result = co_await c.participants.BindQueue(r);
+  const bool silent =
+      result.kind == StepResult::Kind::kUnavailable || result.kind == StepResult::Kind::kUnknown;
+  // The error stays with it, for the timeline.
+  if (silent && r.saga.started_at < r.active_until) result.kind = StepResult::Kind::kDone;
+  if (result.kind == StepResult::Kind::kDone) r.bound_saga = r.saga.id;
   co_return result;
 }
 // Leaves this saga's tombstone; and where the hold goes too, frees what its saga has bound and this one has

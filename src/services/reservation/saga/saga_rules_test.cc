@@ -192,6 +192,36 @@ TEST_F(SagaTest, WhoeverHoldsSeatsConfirmsWhileTheQueueIsDownAndGivesTheSlotOfTh
   ExpectClean("confirmed");
 }
 
+TEST_F(SagaTest, WhoeverIsInByTheTokenGoesOnWhileTheQueueIsDown) {
+  for (const Fault fault : {Fault::kNotDone, Fault::kReplyLost}) {
+    Reservation reservation = Prepare(SagaKind::kOneShot);
+    reservation.active_until = reservation.saga.started_at + milliseconds(1);
+    world_->faults = {{0, fault}};
+    EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirmed);
+    EXPECT_EQ(world_->journal.front(), "bind");
+    EXPECT_EQ(Only().bound_saga, reservation.saga.id)
+        << "whatever of it came to pass is undone with the hold";
+    EXPECT_FALSE(Only().saga.timeline.front().detail.empty())
+        << "operators see that the queue did not answer";
+    ExpectClean("confirmed");
+  }
+}
+
+TEST_F(SagaTest, WhoeverWasInNoMoreWhenSheAskedWaitsForTheQueue) {
+  Reservation reservation = Prepare(SagaKind::kOneShot);
+  reservation.active_until = reservation.saga.started_at;
+  world_->faults = {{0, Fault::kNotDone}};
+  EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirming);
+  EXPECT_THAT(world_->journal, ::testing::Each("bind"));
+}
+
+TEST_F(SagaTest, ATokenThatSaysSheIsInDoesNotOutdoTheQueuesRefusal) {
+  Reservation reservation = Prepare(SagaKind::kOneShot);
+  reservation.active_until = reservation.saga.started_at + milliseconds(1);
+  world_->faults = {{0, Fault::kRefused}};
+  EXPECT_EQ(Drive(reservation)->reservation.state, State::kFailed);
+}
+
 TEST_F(SagaTest, TheTimelineTellsEachStepAndUndo) {
   const Reservation reservation = Prepare(SagaKind::kOneShot);
   world_->declines = true;

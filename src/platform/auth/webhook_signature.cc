@@ -1,0 +1,94 @@
+#include "platform/auth/webhook_signature.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include "platform/auth/hmac.h"
+
+namespace boxoffice::auth {
+namespace {
+
+constexpr std::string_view kSecretPrefix = "whsec_";
+constexpr std::string_view kVersion = "v1,";
+constexpr size_t kMinSecretBytes = 16;
+constexpr size_t kMaxSecretBytes = 64;
+constexpr size_t kMaxSignatures = 16;  // in one header
+
+// Base64 with padding (RFC 4648, section 4), as Standard Webhooks use it.
+std::string Base64(std::string_view bytes) {
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock ends it by a NUL
+  const int size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  text.resize(static_cast<size_t>(size));
+  return text;
+}
+
+std::optional<std::string> FromBase64(std::string_view text) {
+  if (text.empty() || text.size() % 4 != 0) return std::nullopt;
+  std::string bytes(text.size() / 4 * 3, '\0');
+  const int size =
+      EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                      reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
+  if (size < 0) return std::nullopt;
+  bytes.resize(static_cast<size_t>(size) - static_cast<size_t>(std::ranges::count(text, '=')));
+  return bytes;
+}
+
+}  // namespace
+
+std::string FormatWebhookSecret(std::string_view secret) {
+  return std::string(kSecretPrefix) + Base64(secret);
+}
+
+std::optional<std::string> ParseWebhookSecret(std::string_view text) {
+  if (!text.starts_with(kSecretPrefix)) return std::nullopt;
+  auto bytes = FromBase64(text.substr(kSecretPrefix.size()));
+  if (!bytes || bytes->size() < kMinSecretBytes || bytes->size() > kMaxSecretBytes) return std::nullopt;
+  return bytes;
+}
+
+std::string SignWebhook(std::string_view secret, std::string_view id, int64_t timestamp_s,
+                        std::string_view body) {
+  const HmacKey::Mac mac = HmacKey(secret).Sign(fmt::format("{}.{}.{}", id, timestamp_s, body));
+  return std::string(kVersion) + Base64({reinterpret_cast<const char*>(mac.data()), mac.size()});
+}
+
+Result<void> VerifyWebhook(std::span<const std::string> secrets, std::string_view id,
+                           std::string_view timestamp, std::string_view signatures, std::string_view body,
+                           Timestamp now) {
+  int64_t seconds = 0;
+  const char* end = timestamp.data() + timestamp.size();
+  const auto [rest, error] = std::from_chars(timestamp.data(), end, seconds);
+  if (error != std::errc() || rest != end || seconds < 0) {
+    return Fail(Code::kUnauthenticated, "webhook_timestamp", "webhook-timestamp: must be seconds since 1970");
+  }
+  const std::string signed_text = fmt::format("{}.{}.{}", id, timestamp, body);
+  bool believed = false;
+  for (size_t n = 0; n < kMaxSignatures && !signatures.empty() && !believed; ++n) {
+    const size_t space = signatures.find(' ');
+    const std::string_view one = signatures.substr(0, space);
+    signatures.remove_prefix(space == std::string_view::npos ? signatures.size() : space + 1);
+    if (!one.starts_with(kVersion)) continue;  // another scheme's
+    const auto mac = FromBase64(one.substr(kVersion.size()));
+    if (!mac || mac->size() != sizeof(HmacKey::Mac)) continue;
+    believed = std::ranges::any_of(
+        secrets, [&](const std::string& secret) { return HmacKey(secret).Verify(signed_text, *mac); });
+  }
+  if (!believed)
+    return Fail(Code::kUnauthenticated, "webhook_signature", "webhook-signature: not by a secret of ours");
+  // Judged after the signature: only the sender's own word about the time counts. By seconds, so that no
+  // arithmetic overflows.
+  const int64_t now_s = ToUnixMs(now) / 1'000;
+  const int64_t tolerance_s = std::chrono::seconds(kWebhookTolerance).count();
+  if (seconds < now_s - tolerance_s || seconds > now_s + tolerance_s) {
+    return Fail(Code::kUnauthenticated, "webhook_timestamp",
+                fmt::format("webhook-timestamp: more than {} s from our clock", tolerance_s));
+  }
+  return {};
+}
+
+}  // namespace boxoffice::auth

@@ -1,0 +1,267 @@
+#include "services/payment/provider_http.h"
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "platform/auth/webhook_signature.h"
+#include "platform/http/json_writer.h"
+#include "platform/http/url.h"
+#include "platform/obs/log.h"
+
+namespace boxoffice::payment {
+namespace {
+
+namespace json = boost::json;
+
+constexpr size_t kMaxAnswerBytes = 64 << 10;
+constexpr size_t kMaxInstrumentBytes = 48;
+constexpr size_t kMaxCodeBytes = 64;
+
+// The members of a JSON object that the protocol knows; others are the acquirer's affair.
+class Answer {
+ public:
+  explicit Answer(std::string_view body) {
+    boost::system::error_code error;
+    value_ = json::parse(body, error);
+    if (error || !value_.is_object()) value_ = json::object();
+  }
+  explicit Answer(json::value value) : value_(std::move(value)) {
+    if (!value_.is_object()) value_ = json::object();
+  }
+  [[nodiscard]] std::string Text(std::string_view name) const {
+    const json::value* member = value_.as_object().if_contains(name);
+    return member != nullptr && member->is_string() ? std::string(member->as_string()) : std::string();
+  }
+  [[nodiscard]] std::optional<Money> MoneyOf() const {
+    const json::value* amount = value_.as_object().if_contains("amount");
+    const auto currency = Currency::Parse(Text("currency"));
+    if (amount == nullptr || !amount->is_int64() || !currency) return std::nullopt;
+    return Money{amount->as_int64(), *currency};
+  }
+  [[nodiscard]] Answer Object(std::string_view name) const {
+    const json::value* member = value_.as_object().if_contains(name);
+    return Answer(member != nullptr ? *member : json::value(nullptr));
+  }
+
+ private:
+  json::value value_;
+};
+
+ProviderAnswer Said(Verdict verdict) {
+  return {.verdict = verdict, .reference = {}, .code = {}, .refund = {}};
+}
+
+ProviderAnswer Odd(const ProviderRequest& request, const http::ClientResponse& response,
+                   std::string_view why) {
+  obs::Log(obs::Level::kWarning, "payment_acquirer_answer_unusable",
+           {{"key", request.IdempotencyKey()}, {"status", std::to_string(response.status)}, {"why", why}});
+  return Said(Verdict::kUnknown);
+}
+
+// Of an approval and of a query: what the acquirer has under the key.
+ProviderAnswer ReadState(const ProviderRequest& request, const http::ClientResponse& response) {
+  if (response.status == 404) return Said(Verdict::kNotFound);
+  if (response.status != 200 && response.status != 201 && response.status != 402) {
+    return Odd(request, response, "status");
+  }
+  const Answer answer(response.body);
+  if (answer.Text("key") != request.IdempotencyKey()) return Odd(request, response, "key");
+  const std::string status = answer.Text("status");
+  if (status == "captured") {
+    if (answer.MoneyOf() != request.money) return Odd(request, response, "money");
+    return {.verdict = Verdict::kApproved, .reference = answer.Text("id"), .code = {}, .refund = {}};
+  }
+  if (status == "declined" || status == "cancelled" || status == "voided" || status == "refunded") {
+    std::string code = status == "declined" ? answer.Text("code") : status;
+    return {
+        .verdict = Verdict::kDeclined, .reference = {}, .code = code.substr(0, kMaxCodeBytes), .refund = {}};
+  }
+  return status == "pending" ? Said(Verdict::kUnknown) : Odd(request, response, "status of the payment");
+}
+
+// An approval that the acquirer does not know of after it was sent there proves nothing.
+ProviderAnswer ReadApproval(const ProviderRequest& request, const http::ClientResponse& response) {
+  if (response.status == 404) return Odd(request, response, "status");
+  return ReadState(request, response);
+}
+
+ProviderAnswer ReadCancellation(const ProviderRequest& request, const http::ClientResponse& response) {
+  if (response.status != 200) return Odd(request, response, "status");
+  const Answer answer(response.body);
+  if (answer.Text("key") != request.IdempotencyKey()) return Odd(request, response, "key");
+  const std::string status = answer.Text("status");
+  if (status == "cancelled") return Said(Verdict::kNeverSeen);
+  if (status == "voided") return Said(Verdict::kVoided);
+  if (status == "refunded") return Said(Verdict::kRefunded);
+  return Odd(request, response, "status of the cancellation");
+}
+
+ProviderAnswer ReadRefund(const ProviderRequest& request, const http::ClientResponse& response) {
+  if (response.status != 200 && response.status != 201) return Odd(request, response, "status");
+  const Answer answer(response.body);
+  if (answer.Text("key") != request.RefundKey()) return Odd(request, response, "key");
+  if (answer.Text("status") != "refunded" || answer.MoneyOf() != request.money) {
+    return Odd(request, response, "status of the refund, or its money");
+  }
+  return Said(Verdict::kRefundDone);
+}
+
+// "<reservation>/<attempt>".
+std::optional<std::pair<ReservationId, uint32_t>> ParseKey(std::string_view key) {
+  const size_t slash = key.find('/');
+  const auto reservation = ReservationId::Parse(key.substr(0, slash));
+  if (slash == std::string_view::npos || !reservation) return std::nullopt;
+  uint32_t attempt = 0;
+  const char* end = key.data() + key.size();
+  const auto [rest, error] = std::from_chars(key.data() + slash + 1, end, attempt);
+  if (error != std::errc() || rest != end || attempt == 0) return std::nullopt;
+  return std::pair(*reservation, attempt);
+}
+
+Error Malformed(std::string detail) {
+  return {Code::kInvalidArgument, "webhook_malformed", std::move(detail)};
+}
+
+boost::asio::awaitable<void> Exchange(ProviderRequest request, http::ClientRequest call, http::TlsOptions tls,
+                                      ProviderAnswer (*read)(const ProviderRequest&,
+                                                             const http::ClientResponse&),
+                                      Provider::Callback callback) {
+  const Result<http::ClientResponse> response = co_await http::Fetch(std::move(call), std::move(tls));
+  if (response) {
+    callback(read(request, *response));
+    co_return;
+  }
+  obs::Log(obs::Level::kWarning, "payment_acquirer_unreachable",
+           {{"key", request.IdempotencyKey()},
+            {"reason", response.error().reason},
+            {"detail", response.error().detail}});
+  callback(Said(Verdict::kUnknown));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HttpProvider>> HttpProvider::Make(AcquirerConfig config) {
+  if (!config.url.starts_with("http://") && !config.url.starts_with("https://")) {
+    return Fail(Code::kInvalidArgument, "config", "acquirer.url: must begin with https:// or http://");
+  }
+  while (config.url.ends_with('/')) config.url.pop_back();
+  std::vector<std::string> secrets;
+  for (const std::string& text : config.webhook_secrets) {
+    auto secret = auth::ParseWebhookSecret(text);
+    if (!secret) {
+      return Fail(Code::kInvalidArgument, "config",
+                  "acquirer.webhook_secrets: each is whsec_ and the base64 of 16 to 64 bytes");
+    }
+    secrets.push_back(*std::move(secret));
+  }
+  return std::unique_ptr<HttpProvider>(new HttpProvider(std::move(config), std::move(secrets)));
+}
+
+HttpProvider::HttpProvider(AcquirerConfig config, std::vector<std::string> secrets)
+    : config_(std::move(config)),
+      secrets_(std::move(secrets)),
+      work_(io_.get_executor()),
+      thread_([this] { io_.run(); }) {}
+
+HttpProvider::~HttpProvider() {
+  work_.reset();
+  io_.stop();
+}
+
+bool HttpProvider::Accepts(std::string_view instrument) const {
+  return !instrument.empty() && instrument.size() <= kMaxInstrumentBytes &&
+         std::ranges::all_of(instrument, [](char c) { return c > ' ' && c < 0x7f; });
+}
+
+http::ClientRequest HttpProvider::Prepare(const ProviderRequest& request, std::string method,
+                                          std::string_view path, std::string_view key,
+                                          std::string body) const {
+  http::ClientRequest call;
+  call.method = std::move(method);
+  call.url = fmt::format("{}{}", config_.url, path);
+  call.timeout = config_.timeout;
+  call.max_response = kMaxAnswerBytes;
+  call.headers = {{"User-Agent", "Boxoffice-Payment/1"}, {"Accept", "application/json"}};
+  if (!config_.api_key.empty()) call.headers.emplace_back("Authorization", "Bearer " + config_.api_key);
+  if (!key.empty()) call.headers.emplace_back("Idempotency-Key", std::string(key));
+  if (!request.traceparent.empty()) call.headers.emplace_back("traceparent", request.traceparent);
+  if (!body.empty()) call.headers.emplace_back("Content-Type", "application/json");
+  call.body = std::move(body);
+  return call;
+}
+
+void HttpProvider::Send(const ProviderRequest& request, http::ClientRequest call, Read read,
+                        Callback callback) {
+  boost::asio::co_spawn(io_, Exchange(request, std::move(call), config_.tls, read, std::move(callback)),
+                        boost::asio::detached);
+}
+
+void HttpProvider::Approve(const ProviderRequest& request, Callback callback) {
+  http::JsonWriter body;
+  body.BeginObject().Field("key", request.IdempotencyKey()).Field("amount", request.money.amount);
+  body.Field("currency", request.money.currency.code()).Field("user_id", request.user_id);
+  body.Field("instrument", request.instrument).EndObject();
+  Send(request, Prepare(request, "POST", "/payments", request.IdempotencyKey(), body.Take()), ReadApproval,
+       std::move(callback));
+}
+
+void HttpProvider::Query(const ProviderRequest& request, Callback callback) {
+  const std::string path = "/payments?key=" + http::PercentEncode(request.IdempotencyKey());
+  Send(request, Prepare(request, "GET", path, {}, {}), ReadState, std::move(callback));
+}
+
+void HttpProvider::Cancel(const ProviderRequest& request, Callback callback) {
+  http::JsonWriter body;
+  body.BeginObject().Field("key", request.IdempotencyKey()).EndObject();
+  const std::string key = request.IdempotencyKey() + "/cancel";
+  Send(request, Prepare(request, "POST", "/cancellations", key, body.Take()), ReadCancellation,
+       std::move(callback));
+}
+
+void HttpProvider::Refund(const ProviderRequest& request, Callback callback) {
+  http::JsonWriter body;
+  body.BeginObject().Field("key", request.RefundKey()).Field("payment_key", request.IdempotencyKey());
+  body.Field("amount", request.money.amount).Field("currency", request.money.currency.code()).EndObject();
+  Send(request, Prepare(request, "POST", "/refunds", request.RefundKey(), body.Take()), ReadRefund,
+       std::move(callback));
+}
+
+Result<Notice> HttpProvider::ReadWebhook(const WebhookRequest& request, Timestamp now) const {
+  BOXOFFICE_TRY(
+      auth::VerifyWebhook(secrets_, request.id, request.timestamp, request.signature, request.body, now));
+  boost::system::error_code error;
+  const json::value body = json::parse(request.body, error);
+  if (error || !body.is_object()) return std::unexpected(Malformed("body: must be a JSON object"));
+  const Answer event(body);
+  const std::string type = event.Text("type");
+  if (type.empty()) return std::unexpected(Malformed("type: must be a string"));
+  Notice notice;
+  if (type != "payment.captured" && type != "payment.declined") return notice;
+  const Answer data = event.Object("data");
+  const auto key = ParseKey(data.Text("key"));
+  if (!key) return std::unexpected(Malformed("data.key: must be a key of ours, <reservation>/<attempt>"));
+  notice.relevant = true;
+  std::tie(notice.reservation, notice.attempt) = *key;
+  if (type == "payment.declined") {
+    notice.answer = Said(Verdict::kDeclined);
+    notice.answer.code = data.Text("code").substr(0, kMaxCodeBytes);
+    return notice;
+  }
+  const auto money = data.MoneyOf();
+  if (!money)
+    return std::unexpected(Malformed("data.amount, data.currency: must be the money that was taken"));
+  notice.money = *money;
+  notice.answer = Said(Verdict::kApproved);
+  notice.answer.reference = data.Text("id");
+  return notice;
+}
+
+}  // namespace boxoffice::payment

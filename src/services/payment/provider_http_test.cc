@@ -1,0 +1,251 @@
+// What the adapter asks of an acquirer, and what it concludes from which answer.
+#include "services/payment/provider_http.h"
+
+#include <condition_variable>
+#include <future>
+#include <mutex>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "platform/auth/webhook_signature.h"
+#include "platform/http/server_fixture.h"
+
+namespace boxoffice::payment {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+const Currency kKrw = *Currency::Parse("KRW");
+const Timestamp kNow = FromUnixMs(1'800'000'000'000);
+constexpr std::string_view kSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+class HttpProviderTest : public ::testing::Test {
+ protected:
+  struct Seen {
+    std::string line;
+    std::string key;
+    std::string authorization;
+    std::string body;
+  };
+  HttpProviderTest() : server_(Routes()) { MakeProvider(1s); }
+
+  void MakeProvider(milliseconds timeout) {
+    AcquirerConfig config;
+    config.url = server_.Url("/v1/");
+    config.api_key = "secret";
+    config.webhook_secrets = {std::string(kSecret)};
+    config.timeout = timeout;
+    provider_ = *HttpProvider::Make(config);
+  }
+  http::Router Routes() {
+    http::Router router;
+    for (const http::Method method : {http::Method::kGet, http::Method::kPost}) {
+      router.Add(
+          method, "/{path...}", [this](http::Request& request) -> http::asio::awaitable<http::Response> {
+            const std::scoped_lock lock(mutex_);
+            seen_ = {fmt::format("{} {}", http::MethodName(request.method()), request.target()),
+                     std::string(request.header("Idempotency-Key").value_or("")),
+                     std::string(request.header("Authorization").value_or("")), std::string(request.body())};
+            co_return http::JsonResponse(body_, status_);
+          });
+    }
+    return router;
+  }
+  void Answers(int status, std::string body) {
+    const std::scoped_lock lock(mutex_);
+    status_ = status;
+    body_ = std::move(body);
+  }
+  using Verb = void (Provider::*)(const ProviderRequest&, Provider::Callback);
+  ProviderAnswer Ask(Verb verb, const ProviderRequest& request) {
+    std::promise<ProviderAnswer> heard;
+    (provider_.get()->*verb)(request,
+                             [&heard](ProviderAnswer answer) { heard.set_value(std::move(answer)); });
+    return heard.get_future().get();
+  }
+  ProviderRequest Request() {
+    return {.reservation = reservation_,
+            .attempt = 2,
+            .user_id = "ann",
+            .money = {1000, kKrw},
+            .instrument = "card_1",
+            .traceparent = {},
+            .refund = {}};
+  }
+  std::string Key() const { return reservation_.ToString() + "/2"; }
+  std::string State(std::string_view status, int64_t amount = 1000) const {
+    return fmt::format(
+        R"({{"key":"{}","status":"{}","id":"p1","amount":{},"currency":"KRW","code":"51","new":[]}})", Key(),
+        status, amount);
+  }
+  Result<Notice> Read(const std::string& body, Timestamp now = kNow) {
+    const std::string secret = *auth::ParseWebhookSecret(kSecret);
+    return provider_->ReadWebhook(
+        {"w1", "1800000000", auth::SignWebhook(secret, "w1", 1'800'000'000, body), body}, now);
+  }
+
+  SeededRandom random_{4};
+  ReservationId reservation_ = ReservationId::Make(kNow, random_);
+  std::mutex mutex_;
+  Seen seen_;
+  int status_ = 200;
+  std::string body_ = "{}";
+  http::TestServer server_;
+  std::unique_ptr<HttpProvider> provider_;
+};
+
+TEST_F(HttpProviderTest, AnApprovalCarriesItsKeyItsMoneyAndWhoWeAre) {
+  Answers(201, State("captured"));
+  const ProviderAnswer answer = Ask(&Provider::Approve, Request());
+  EXPECT_EQ(answer.verdict, Verdict::kApproved);
+  EXPECT_EQ(answer.reference, "p1");
+  EXPECT_EQ(seen_.line, "POST /v1/payments");
+  EXPECT_EQ(seen_.key, Key());
+  EXPECT_EQ(seen_.authorization, "Bearer secret");
+  EXPECT_EQ(
+      seen_.body,
+      fmt::format(R"({{"key":"{}","amount":1000,"currency":"KRW","user_id":"ann","instrument":"card_1"}})",
+                  Key()));
+}
+
+TEST_F(HttpProviderTest, OnlyWhatIsSaidForCertainIsAVerdict) {
+  struct Case {
+    int status;
+    std::string body;
+    Verdict verdict;
+  };
+  const Case cases[] = {
+      {402, State("declined"), Verdict::kDeclined},
+      {402, State("cancelled"), Verdict::kDeclined},
+      {200, State("refunded"), Verdict::kDeclined},
+      {200, State("pending"), Verdict::kUnknown},
+      {200, State("odd"), Verdict::kUnknown},
+      {200, State("captured", 999), Verdict::kUnknown},
+      {200, R"({"key":"another/1","status":"captured","amount":1000,"currency":"KRW"})", Verdict::kUnknown},
+      {200, "<html>", Verdict::kUnknown},
+      {200, "", Verdict::kUnknown},
+      {500, State("captured"), Verdict::kUnknown},
+      {400, State("declined"), Verdict::kUnknown},
+      {302, State("captured"), Verdict::kUnknown}};
+  for (const Case& c : cases) {
+    Answers(c.status, c.body);
+    EXPECT_EQ(Ask(&Provider::Approve, Request()).verdict, c.verdict) << c.status << c.body;
+    EXPECT_EQ(Ask(&Provider::Query, Request()).verdict, c.verdict) << c.status << c.body;
+  }
+  EXPECT_EQ(seen_.line, "GET /v1/payments?key=" + http::PercentEncode(Key()));
+  Answers(402, State("declined"));
+  EXPECT_EQ(Ask(&Provider::Approve, Request()).code, "51");
+}
+
+TEST_F(HttpProviderTest, NotFoundIsAnAnswerToAQueryAndNoneToAnApproval) {
+  Answers(404, "{}");
+  EXPECT_EQ(Ask(&Provider::Query, Request()).verdict, Verdict::kNotFound);
+  EXPECT_EQ(Ask(&Provider::Approve, Request()).verdict, Verdict::kUnknown);
+  EXPECT_EQ(Ask(&Provider::Cancel, Request()).verdict, Verdict::kUnknown);
+}
+
+TEST_F(HttpProviderTest, ACancellationSaysHowItEnded) {
+  const std::pair<const char*, Verdict> cases[] = {{"cancelled", Verdict::kNeverSeen},
+                                                   {"voided", Verdict::kVoided},
+                                                   {"refunded", Verdict::kRefunded},
+                                                   {"captured", Verdict::kUnknown}};
+  for (const auto& [status, verdict] : cases) {
+    Answers(200, State(status));
+    EXPECT_EQ(Ask(&Provider::Cancel, Request()).verdict, verdict) << status;
+  }
+  EXPECT_EQ(seen_.line, "POST /v1/cancellations");
+  EXPECT_EQ(seen_.key, Key() + "/cancel");
+  Answers(500, State("refunded"));
+  EXPECT_EQ(Ask(&Provider::Cancel, Request()).verdict, Verdict::kUnknown);
+}
+
+TEST_F(HttpProviderTest, ARefundHasAKeyOfItsOwnAndIsDoneForItsMoneyOnly) {
+  ProviderRequest request = Request();
+  request.refund = SagaId::Make(kNow, random_);
+  request.money.amount = 300;
+  const auto answer = [&](int64_t amount) {
+    return fmt::format(R"({{"key":"{}","status":"refunded","amount":{},"currency":"KRW"}})",
+                       request.RefundKey(), amount);
+  };
+  Answers(201, answer(300));
+  EXPECT_EQ(Ask(&Provider::Refund, request).verdict, Verdict::kRefundDone);
+  EXPECT_EQ(seen_.key, Key() + "/" + request.refund.ToString());
+  EXPECT_THAT(seen_.body, HasSubstr(fmt::format(R"("payment_key":"{}","amount":300)", Key())));
+  Answers(200, answer(299));
+  EXPECT_EQ(Ask(&Provider::Refund, request).verdict, Verdict::kUnknown);
+  Answers(409, answer(300));
+  EXPECT_EQ(Ask(&Provider::Refund, request).verdict, Verdict::kUnknown);
+}
+
+TEST_F(HttpProviderTest, WhereNobodyAnswersNothingIsKnown) {
+  AcquirerConfig config;
+  config.url = "http://127.0.0.1:1";
+  config.timeout = 200ms;
+  provider_ = *HttpProvider::Make(config);
+  EXPECT_EQ(Ask(&Provider::Approve, Request()).verdict, Verdict::kUnknown);
+}
+
+TEST_F(HttpProviderTest, AnInstrumentIsVisibleAndShort) {
+  EXPECT_TRUE(provider_->Accepts("card_1"));
+  EXPECT_TRUE(provider_->Accepts(std::string(48, 'x')));
+  for (const std::string& odd :
+       {std::string(), std::string("a b"), std::string("\xc3\xa4"), std::string(49, 'x')}) {
+    EXPECT_FALSE(provider_->Accepts(odd)) << odd;
+  }
+}
+
+TEST_F(HttpProviderTest, AWebhookTellsOfItsPaymentAndItsMoney) {
+  const auto notice = Read(fmt::format(
+      R"({{"type":"payment.captured","data":{{"key":"{}","id":"p1","amount":1000,"currency":"KRW"}}}})",
+      Key()));
+  ASSERT_TRUE(notice.has_value()) << notice.error().detail;
+  EXPECT_TRUE(notice->relevant);
+  EXPECT_EQ(notice->reservation, reservation_);
+  EXPECT_EQ(notice->attempt, 2U);
+  EXPECT_EQ(notice->money, (Money{1000, kKrw}));
+  EXPECT_EQ(notice->answer.verdict, Verdict::kApproved);
+  EXPECT_EQ(notice->answer.reference, "p1");
+  const auto declined =
+      Read(fmt::format(R"({{"type":"payment.declined","data":{{"key":"{}","code":"51"}}}})", Key()));
+  EXPECT_EQ(declined->answer.verdict, Verdict::kDeclined);
+  EXPECT_EQ(declined->answer.code, "51");
+  EXPECT_FALSE(Read(R"({"type":"payout.paid","data":{}})")->relevant);
+}
+
+TEST_F(HttpProviderTest, AWebhookThatCannotBeReadIsNamedByItsField) {
+  const std::pair<std::string, const char*> cases[] = {
+      {"[]", "body"},
+      {"{", "body"},
+      {"{}", "type"},
+      {R"({"type":"payment.captured"})", "data.key"},
+      {R"({"type":"payment.captured","data":{"key":"x/1"}})", "data.key"},
+      {fmt::format(R"({{"type":"payment.captured","data":{{"key":"{}/0"}}}})", reservation_.ToString()),
+       "data.key"},
+      {fmt::format(R"({{"type":"payment.captured","data":{{"key":"{}"}}}})", Key()), "data.amount"}};
+  for (const auto& [body, field] : cases) {
+    const auto notice = Read(body);
+    ASSERT_FALSE(notice.has_value()) << body;
+    EXPECT_EQ(notice.error().reason, "webhook_malformed");
+    EXPECT_THAT(notice.error().detail, testing::StartsWith(field));
+  }
+  EXPECT_EQ(Read("{}", kNow + 6min).error().reason, "webhook_timestamp");
+  EXPECT_EQ(provider_->ReadWebhook({"w1", "1800000000", "v1,forged", "{}"}, kNow).error().reason,
+            "webhook_signature");
+}
+
+TEST(HttpProviderConfig, WhatCannotBeMeantStopsTheStart) {
+  for (const char* url : {"", "acquirer.example", "ftp://acquirer.example"}) {
+    AcquirerConfig config;
+    config.url = url;
+    EXPECT_EQ(HttpProvider::Make(config).error().reason, "config") << url;
+  }
+  AcquirerConfig config;
+  config.url = "https://acquirer.example";
+  config.webhook_secrets = {"secret"};
+  EXPECT_THAT(HttpProvider::Make(config).error().detail, HasSubstr("acquirer.webhook_secrets"));
+}
+
+}  // namespace
+}  // namespace boxoffice::payment

@@ -1,0 +1,295 @@
+#include "services/payment/settlement.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace boxoffice::payment {
+namespace {
+
+constexpr std::array<std::string_view, 4> kColumns = {"operation", "key", "amount", "currency"};
+enum Column { kOperation, kKey, kAmount, kCurrencyColumn };
+constexpr size_t kMaxFields = 256;
+constexpr size_t kMaxKeyBytes = 200;
+
+// One record of a CSV after the other; a quoted field may hold commas, quotes ("") and line breaks.
+class CsvReader {
+ public:
+  explicit CsvReader(std::string_view text) : text_(text) {
+    constexpr std::string_view kMark = "\xEF\xBB\xBF";
+    if (text_.starts_with(kMark)) text_.remove_prefix(kMark.size());
+  }
+  // Whether there was another record. `fields` and `line` (where it begins) are its; `problem` says why it
+  // can't be read, if so: then it has ended at the end of that line.
+  bool Next(std::vector<std::string>& fields, uint32_t& line, std::string& problem) {
+    fields.clear();
+    problem.clear();
+    if (at_ >= text_.size()) return false;
+    line = line_;
+    while (true) {
+      std::string field;
+      if (at_ < text_.size() && text_[at_] == '"') {
+        if (!ReadQuoted(field, problem)) return SkipLine();
+      } else {
+        while (at_ < text_.size() && text_[at_] != ',' && text_[at_] != '\n' && text_[at_] != '\r') {
+          field.push_back(text_[at_++]);
+        }
+      }
+      fields.push_back(std::move(field));
+      if (fields.size() > kMaxFields) {
+        problem = fmt::format("more than {} fields", kMaxFields);
+        return SkipLine();
+      }
+      if (at_ < text_.size() && text_[at_] == ',') {
+        ++at_;
+        continue;
+      }
+      if (at_ < text_.size() && text_[at_] == '\r') ++at_;
+      if (at_ < text_.size() && text_[at_] != '\n') {
+        problem = "a quoted field goes on behind its quote";
+        return SkipLine();
+      }
+      if (at_ < text_.size()) {
+        ++at_;
+        ++line_;
+      }
+      return true;
+    }
+  }
+
+ private:
+  bool ReadQuoted(std::string& field, std::string& problem) {
+    const size_t begin = at_++;
+    while (at_ < text_.size()) {
+      const char c = text_[at_++];
+      if (c == '\n') ++line_;
+      if (c != '"') {
+        field.push_back(c);
+      } else if (at_ < text_.size() && text_[at_] == '"') {
+        field.push_back('"');
+        ++at_;
+      } else {
+        return true;
+      }
+    }
+    // Only this line is lost, not all that the open quote has swallowed.
+    line_ -= static_cast<uint32_t>(std::ranges::count(text_.substr(begin), '\n'));
+    at_ = begin;
+    problem = "a quote is not closed";
+    return false;
+  }
+  bool SkipLine() {
+    const size_t end = text_.find('\n', at_);
+    at_ = end == std::string_view::npos ? text_.size() : end + 1;
+    if (end != std::string_view::npos) ++line_;
+    return true;
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+  uint32_t line_ = 1;
+};
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+std::unexpected<Error> Malformed(std::string detail) {
+  return Fail(Code::kInvalidArgument, "settlement_malformed", std::move(detail));
+}
+
+Result<std::array<size_t, kColumns.size()>> ReadHeader(const std::vector<std::string>& header) {
+  std::array<size_t, kColumns.size()> places;
+  for (size_t column = 0; column < kColumns.size(); ++column) {
+    size_t found = 0;
+    for (size_t i = 0; i < header.size(); ++i) {
+      if (Trim(header[i]) != kColumns[column]) continue;
+      places[column] = i;
+      ++found;
+    }
+    if (found != 1) {
+      return Malformed(
+          fmt::format("line 1: {} column is called {}; operation, key, amount and currency are needed",
+                      found == 0 ? "no" : "more than one", kColumns[column]));
+    }
+  }
+  return places;
+}
+
+// What is wrong with it, or "".
+std::string ReadLine(const std::vector<std::string>& fields,
+                     const std::array<size_t, kColumns.size()>& places, SettlementLine& line) {
+  for (size_t column = 0; column < kColumns.size(); ++column) {
+    if (places[column] >= fields.size())
+      return fmt::format("{}: the line has only {} fields", kColumns[column], fields.size());
+  }
+  const auto text = [&](Column column) { return Trim(fields[places[column]]); };
+  if (text(kOperation) != "capture" && text(kOperation) != "refund")
+    return "operation: must be capture or refund";
+  line.operation = text(kOperation) == "capture" ? Operation::kCapture : Operation::kRefund;
+  if (text(kKey).empty() || text(kKey).size() > kMaxKeyBytes) {
+    return fmt::format("key: must have 1 to {} bytes", kMaxKeyBytes);
+  }
+  line.key = text(kKey);
+  const std::string_view amount = text(kAmount);
+  const char* end = amount.data() + amount.size();
+  const auto [rest, error] = std::from_chars(amount.data(), end, line.money.amount);
+  if (error != std::errc() || rest != end || line.money.amount < 1 || line.money.amount > kMaxAmount) {
+    return fmt::format("amount: must be minor units, a whole number of 1 to {}", kMaxAmount);
+  }
+  const auto currency = Currency::Parse(text(kCurrencyColumn));
+  if (!currency) return "currency: must be three upper-case letters";
+  line.money.currency = *currency;
+  return "";
+}
+
+bool IsEmpty(const std::vector<std::string>& fields) { return fields.size() == 1 && Trim(fields[0]).empty(); }
+
+}  // namespace
+
+std::string_view OperationName(Operation operation) {
+  return operation == Operation::kCapture ? "capture" : "refund";
+}
+
+std::string_view DifferenceName(DifferenceKind kind) {
+  switch (kind) {
+    case DifferenceKind::kMissingHere:
+      return "missing_here";
+    case DifferenceKind::kMissingThere:
+      return "missing_there";
+    case DifferenceKind::kAmount:
+      return "amount_differs";
+    case DifferenceKind::kCurrency:
+      return "currency_differs";
+    case DifferenceKind::kTwice:
+      return "twice";
+    case DifferenceKind::kMalformed:
+      return "line_malformed";
+  }
+  return "";
+}
+
+Result<SettlementFile> ReadSettlement(std::string_view csv) {
+  CsvReader reader(csv);
+  std::vector<std::string> fields;
+  uint32_t number = 0;
+  std::string problem;
+  if (!reader.Next(fields, number, problem)) return Malformed("line 1: the file is empty");
+  if (!problem.empty()) return Malformed("line 1: " + problem);
+  BOXOFFICE_ASSIGN(const auto places, ReadHeader(fields));
+  SettlementFile file;
+  while (reader.Next(fields, number, problem)) {
+    if (problem.empty() && IsEmpty(fields)) continue;
+    SettlementLine line{.number = number, .operation = {}, .key = {}, .money = {}};
+    if (problem.empty()) problem = ReadLine(fields, places, line);
+    if (problem.empty()) {
+      file.lines.push_back(std::move(line));
+    } else {
+      file.bad.push_back({number, problem});
+    }
+  }
+  return file;
+}
+
+Reconciliation::Reconciliation(SettlementFile file, std::string provider, Period period)
+    : file_(std::move(file)), provider_(std::move(provider)), period_(period), known_(file_.lines.size()) {
+  for (size_t i = 0; i < file_.lines.size(); ++i) {
+    const SettlementLine& line = file_.lines[i];
+    by_key_[IndexKey(line.operation, line.key)].push_back(i);
+    TotalOf(line.operation, line.money.currency).theirs += line.money.amount;
+  }
+}
+
+std::string Reconciliation::IndexKey(Operation operation, std::string_view key) {
+  return fmt::format("{} {}", OperationName(operation), key);
+}
+
+SettlementTotal& Reconciliation::TotalOf(Operation operation, Currency currency) {
+  const auto it = std::ranges::find_if(totals_, [&](const SettlementTotal& total) {
+    return total.operation == operation && total.currency == currency;
+  });
+  return it != totals_.end() ? *it : totals_.emplace_back(SettlementTotal{operation, currency, 0, 0});
+}
+
+void Reconciliation::Compare(const Payment& payment, std::span<const Refund> refunds) {
+  if (SplitMethod(payment.method).provider != provider_) return;
+  const std::string key = fmt::format("{}/{}", payment.key.reservation.ToString(), payment.key.attempt);
+  if (!payment.settled()) uncertain_[key] = "our payment is not certain yet";
+  const bool given_back = payment.state == State::kCancelled && payment.resolution == Resolution::kRefunded;
+  if (payment.state != State::kApproved && !given_back) return;
+  Expect(Operation::kCapture, key, payment.money, payment.created_at);
+  for (const Refund& refund : refunds) {
+    const std::string refund_key = fmt::format("{}/{}", key, refund.saga.ToString());
+    if (refund.done) {
+      Expect(Operation::kRefund, refund_key, {refund.amount, payment.money.currency}, refund.updated_at);
+    } else {
+      uncertain_[refund_key] = "our refund is not certain yet";
+    }
+  }
+  const int64_t left = payment.money.amount - payment.refunded;
+  if (given_back && left > 0)
+    Expect(Operation::kRefund, key, {left, payment.money.currency}, payment.updated_at);
+}
+
+void Reconciliation::Expect(Operation operation, const std::string& key, Money money, Timestamp at) {
+  if (period_.Has(at)) TotalOf(operation, money.currency).ours += money.amount;
+  const auto it = by_key_.find(IndexKey(operation, key));
+  if (it == by_key_.end()) {
+    if (period_.Has(at)) {
+      missing_there_.push_back({DifferenceKind::kMissingThere, 0, operation, key, money, std::nullopt, {}});
+    }
+    return;
+  }
+  bool first = true;
+  for (const size_t index : it->second) {
+    const SettlementLine& line = file_.lines[index];
+    known_[index] = true;
+    const DifferenceKind kind = !first                                  ? DifferenceKind::kTwice
+                                : line.money.currency != money.currency ? DifferenceKind::kCurrency
+                                                                        : DifferenceKind::kAmount;
+    if (!first || line.money != money) {
+      differences_.push_back({kind, line.number, operation, key, money, line.money, {}});
+    } else {
+      ++matched_;
+    }
+    first = false;
+  }
+}
+
+SettlementReport Reconciliation::Finish() {
+  for (const auto& [indexed, places] : by_key_) {
+    bool first = true;
+    for (const size_t index : places) {
+      if (known_[index]) break;  // and so are the others of the key
+      const SettlementLine& line = file_.lines[index];
+      const auto why = uncertain_.find(line.key);
+      differences_.push_back({first ? DifferenceKind::kMissingHere : DifferenceKind::kTwice, line.number,
+                              line.operation, line.key, std::nullopt, line.money,
+                              why != uncertain_.end() ? why->second : std::string()});
+      first = false;
+    }
+  }
+  for (const BadLine& bad : file_.bad) {
+    differences_.push_back(
+        {DifferenceKind::kMalformed, bad.number, std::nullopt, {}, std::nullopt, std::nullopt, bad.detail});
+  }
+  std::ranges::sort(differences_, {}, &Difference::line);
+  std::ranges::sort(missing_there_, {}, [](const Difference& d) { return std::pair(d.key, d.operation); });
+  std::ranges::sort(totals_, {}, [](const SettlementTotal& t) { return std::pair(t.operation, t.currency); });
+  SettlementReport report;
+  report.differences = std::move(differences_);
+  report.differences.insert(report.differences.end(), std::make_move_iterator(missing_there_.begin()),
+                            std::make_move_iterator(missing_there_.end()));
+  report.difference_count = report.differences.size();
+  if (report.differences.size() > kMaxDifferences) report.differences.resize(kMaxDifferences);
+  report.lines = file_.lines.size() + file_.bad.size();
+  report.matched = matched_;
+  report.totals = std::move(totals_);
+  return report;
+}
+
+}  // namespace boxoffice::payment

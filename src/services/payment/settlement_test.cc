@@ -1,0 +1,205 @@
+#include "services/payment/settlement.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+namespace boxoffice::payment {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const Currency kKrw = *Currency::Parse("KRW");
+const Currency kEur = *Currency::Parse("EUR");
+const Timestamp kNow = FromUnixMs(1'800'000'000'000);
+constexpr std::string_view kHeader = "operation,key,amount,currency\n";
+
+SettlementFile Read(std::string_view text) {
+  auto file = ReadSettlement(text);
+  EXPECT_TRUE(file.has_value()) << file.error().detail;
+  return file.value_or(SettlementFile());
+}
+
+TEST(SettlementFileTest, LinesAreReadByTheirColumnsNames) {
+  const SettlementFile file = Read(
+      "\xEF\xBB\xBF"
+      "settled_at,amount, currency ,operation,key\r\n"
+      "2026-11-22,1000,KRW,capture,k1\r\n"
+      "\r\n"
+      "\"a, \"\"quoted\"\"\nnote\",20,EUR,refund,\"k2/1\"");
+  EXPECT_THAT(file.bad, IsEmpty());
+  EXPECT_THAT(file.lines, ElementsAre(SettlementLine{2, Operation::kCapture, "k1", {1000, kKrw}},
+                                      SettlementLine{4, Operation::kRefund, "k2/1", {20, kEur}}));
+}
+
+TEST(SettlementFileTest, ALineThatCannotBeReadIsNamedByItsNumberAndColumnAndTheOthersCount) {
+  const SettlementFile file = Read(std::string(kHeader) +
+                                   "capture,k1,1000,KRW\n"
+                                   "sale,k2,1000,KRW\n"
+                                   "capture,,1000,KRW\n"
+                                   "capture,k3,10.5,KRW\n"
+                                   "capture,k3,0,KRW\n"
+                                   "capture,k3,-5,KRW\n"
+                                   "capture,k3,99999999999999999999,KRW\n"
+                                   "capture,k4,5,won\n"
+                                   "capture,k5\n"
+                                   "capture,\"k7\"x,5,KRW\n"
+                                   "\"open,k6,5,KRW\n"
+                                   "refund,k8,5,KRW\n");
+  EXPECT_THAT(file.lines, ElementsAre(SettlementLine{2, Operation::kCapture, "k1", {1000, kKrw}},
+                                      SettlementLine{13, Operation::kRefund, "k8", {5, kKrw}}));
+  std::string told;
+  for (const BadLine& bad : file.bad)
+    told += fmt::format("{} {}\n", bad.number, bad.detail.substr(0, bad.detail.find(':')));
+  EXPECT_EQ(told,
+            "3 operation\n4 key\n5 amount\n6 amount\n7 amount\n8 amount\n9 currency\n10 amount\n"
+            "11 a quoted field goes on behind its quote\n12 a quote is not closed\n");
+}
+
+TEST(SettlementFileTest, AFileWithoutItsColumnsIsRefused) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "empty"},
+      {"operation,key,amount\ncapture,k,1\n", "currency"},
+      {"operation,key,key,amount,currency\n", "more than one column is called key"},
+      {"{\"json\": true}", "operation"}};
+  for (const auto& [text, why] : cases) {
+    const auto file = ReadSettlement(text);
+    ASSERT_FALSE(file.has_value()) << text;
+    EXPECT_EQ(file.error().reason, "settlement_malformed");
+    EXPECT_THAT(file.error().detail, HasSubstr(why));
+  }
+}
+
+class ReconciliationTest : public ::testing::Test {
+ protected:
+  Payment APayment(State state = State::kApproved, int64_t amount = 1000, Timestamp at = kNow) {
+    Payment payment;
+    payment.key = {ReservationId::Make(kNow + milliseconds(++made_), random_), 1};
+    payment.money = {amount, kKrw};
+    payment.method = "http:card";
+    payment.state = state;
+    payment.created_at = payment.updated_at = at;
+    return payment;
+  }
+  static std::string KeyOf(const Payment& payment) { return payment.key.reservation.ToString() + "/1"; }
+  static std::string Line(const std::string& operation, const std::string& key, int64_t amount,
+                          const std::string& currency = "KRW") {
+    return fmt::format("{},{},{},{}\n", operation, key, amount, currency);
+  }
+  SettlementReport Compare(const std::string& lines, const std::vector<Payment>& payments,
+                           const std::vector<Refund>& refunds = {}, Period period = {}) {
+    Reconciliation reconciliation(Read(std::string(kHeader) + lines), "http", period);
+    for (const Payment& payment : payments) {
+      std::vector<Refund> own;
+      for (const Refund& refund : refunds) {
+        if (refund.payment == payment.key) own.push_back(refund);
+      }
+      reconciliation.Compare(payment, own);
+    }
+    return reconciliation.Finish();
+  }
+  static std::string Told(const SettlementReport& report) {
+    std::string text;
+    for (const Difference& difference : report.differences) {
+      text += fmt::format("{} {}\n", difference.line, DifferenceName(difference.kind));
+    }
+    return text;
+  }
+  SeededRandom random_{3};
+  int made_ = 0;
+};
+
+TEST_F(ReconciliationTest, WhatAgreesIsMatchedAndSummed) {
+  const Payment paid = APayment();
+  Payment cancelled = APayment(State::kCancelled, 500);
+  cancelled.resolution = Resolution::kRefunded;
+  const SettlementReport report =
+      Compare(Line("capture", KeyOf(paid), 1000) + Line("capture", KeyOf(cancelled), 500) +
+                  Line("refund", KeyOf(cancelled), 500),
+              {paid, cancelled});
+  EXPECT_EQ(Told(report), "");
+  EXPECT_EQ(report.lines, 3U);
+  EXPECT_EQ(report.matched, 3U);
+  ASSERT_THAT(report.totals, SizeIs(2));
+  EXPECT_EQ(report.totals[0].ours, 1500);
+  EXPECT_EQ(report.totals[0].theirs, 1500);
+  EXPECT_EQ(report.totals[1].ours, 500);
+}
+
+TEST_F(ReconciliationTest, EveryKindOfDifferenceIsNamed) {
+  const Payment less = APayment(), other = APayment(), twice = APayment(), unsettled = APayment();
+  const SettlementReport report =
+      Compare(Line("capture", KeyOf(less), 999) + Line("capture", KeyOf(other), 1000, "EUR") +
+                  Line("capture", KeyOf(twice), 1000) + Line("capture", KeyOf(twice), 1000) +
+                  Line("capture", "nobody/1", 1000) + Line("capture", "nobody/1", 1000) + "odd\n",
+              {less, other, twice, unsettled});
+  EXPECT_EQ(Told(report),
+            "2 amount_differs\n3 currency_differs\n5 twice\n6 missing_here\n7 twice\n8 line_malformed\n"
+            "0 missing_there\n");
+  EXPECT_EQ(report.differences[0].ours, (Money{1000, kKrw}));
+  EXPECT_EQ(report.differences[0].theirs, (Money{999, kKrw}));
+  EXPECT_EQ(report.differences[6].key, KeyOf(unsettled));
+  EXPECT_EQ(report.matched, 1U);
+  EXPECT_EQ(report.lines, 7U);
+}
+
+TEST_F(ReconciliationTest, PartsThatWereGivenBackAreComparedByTheirOwnKeys) {
+  Payment paid = APayment();
+  paid.refunded = 300;
+  const Refund part{.payment = paid.key,
+                    .saga = SagaId::Make(kNow, random_),
+                    .amount = 300,
+                    .done = true,
+                    .updated_at = kNow};
+  const std::string part_key = KeyOf(paid) + "/" + part.saga.ToString();
+  EXPECT_EQ(Told(Compare(Line("capture", KeyOf(paid), 1000) + Line("refund", part_key, 300), {paid}, {part})),
+            "");
+  EXPECT_EQ(Told(Compare(Line("capture", KeyOf(paid), 1000), {paid}, {part})), "0 missing_there\n");
+  paid.state = State::kCancelled;
+  paid.resolution = Resolution::kRefunded;
+  EXPECT_EQ(Told(Compare(Line("capture", KeyOf(paid), 1000) + Line("refund", part_key, 300) +
+                             Line("refund", KeyOf(paid), 700),
+                         {paid}, {part})),
+            "");
+}
+
+TEST_F(ReconciliationTest, WhatMovedNoMoneyIsNotExpectedAndWhatIsUncertainIsSaidToBe) {
+  Payment voided = APayment(State::kCancelled), pending = APayment(State::kPending),
+          declined = APayment(State::kDeclined);
+  voided.resolution = Resolution::kVoided;
+  EXPECT_EQ(Told(Compare("", {voided, pending, declined})), "");
+  const SettlementReport report = Compare(Line("capture", KeyOf(pending), 1000), {voided, pending, declined});
+  EXPECT_EQ(Told(report), "2 missing_here\n");
+  EXPECT_THAT(report.differences[0].detail, HasSubstr("not certain"));
+}
+
+TEST_F(ReconciliationTest, OutsideOfThePeriodNothingIsMissedButALineStillFindsItsPayment) {
+  const Payment before = APayment(State::kApproved, 1000, kNow - milliseconds(1));
+  const Payment inside = APayment(), after = APayment(State::kApproved, 1000, kNow + milliseconds(10));
+  const Period period{kNow, kNow + milliseconds(10)};
+  const SettlementReport report =
+      Compare(Line("capture", KeyOf(before), 1000), {before, inside, after}, {}, period);
+  EXPECT_EQ(Told(report), "0 missing_there\n");
+  EXPECT_EQ(report.differences[0].key, KeyOf(inside));
+  EXPECT_EQ(report.matched, 1U);
+}
+
+TEST_F(ReconciliationTest, PaymentsOfAnotherProviderAreNotInIt) {
+  Payment other = APayment();
+  other.method = "sandbox:approve";
+  EXPECT_EQ(Told(Compare("", {other})), "");
+  EXPECT_EQ(Told(Compare(Line("capture", KeyOf(other), 1000), {other})), "2 missing_here\n");
+}
+
+TEST_F(ReconciliationTest, TheListIsBoundedAndTheCountIsNot) {
+  std::string lines;
+  for (size_t i = 0; i < kMaxDifferences + 5; ++i) lines += Line("capture", fmt::format("k{}/1", i), 1);
+  const SettlementReport report = Compare(lines, {});
+  EXPECT_EQ(report.differences.size(), kMaxDifferences);
+  EXPECT_EQ(report.difference_count, kMaxDifferences + 5);
+}
+
+}  // namespace
+}  // namespace boxoffice::payment
