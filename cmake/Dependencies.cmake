@@ -17,6 +17,12 @@ pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
 # Its -D_FILE_OFFSET_BITS=64 changes nothing on a 64-bit system, but would forbid the precompiled header.
 set_target_properties(PkgConfig::HIREDIS PROPERTIES INTERFACE_COMPILE_OPTIONS "" INTERFACE_INCLUDE_DIRECTORIES "")
 pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET rdkafka)
+# It comes without a description of itself; the archive, so that nothing more has to be installed where it runs.
+find_library(CSV_ARCHIVE libcsv.a REQUIRED)
+find_path(CSV_INCLUDE csv.h REQUIRED)
+add_library(boxoffice_csv INTERFACE)
+target_include_directories(boxoffice_csv SYSTEM INTERFACE ${CSV_INCLUDE})
+target_link_libraries(boxoffice_csv INTERFACE ${CSV_ARCHIVE})
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 
 # Asio, Beast, Boost.JSON and Boost.URL are compiled once, in src/platform/boost.

@@ -130,6 +130,7 @@ ShowFact ToFact(const seat::v1::Show& show) {
   fact.free = show.free();
   fact.held = show.held();
   fact.sold = show.sold();
+  fact.blocked = show.blocked();
   fact.highest_seat_limit = show.highest_seat_limit();
   return fact;
 }

@@ -119,6 +119,7 @@ struct ShowFact {
   int64_t free = 0;
   int64_t held = 0;
   int64_t sold = 0;
+  int64_t blocked = 0;  // by operators
   int64_t sold_in_list = 0;
   // Whether the counts were the same before and after the list was read; else the two can't be compared.
   bool still = true;

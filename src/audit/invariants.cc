@@ -423,11 +423,11 @@ void CheckLedgers(const Facts& facts, std::vector<Violation>& violations) {
 void CheckShows(const Facts& facts, std::vector<Violation>& violations) {
   for (const ShowFact& show : facts.shows) {
     const std::string id = fmt::format("show:{}", show.show_id);
-    if (show.sold + show.held + show.free != show.capacity) {
+    if (show.sold + show.held + show.free + show.blocked != show.capacity) {
       violations.push_back({Invariant::kSeatSoldOnce,
                             {id},
-                            fmt::format("{} sold, {} held and {} free are not its {} seats", show.sold,
-                                        show.held, show.free, show.capacity)});
+                            fmt::format("{} sold, {} held, {} free and {} blocked are not its {} seats",
+                                        show.sold, show.held, show.free, show.blocked, show.capacity)});
     }
     if (show.still && show.sold != show.sold_in_list) {
       violations.push_back(

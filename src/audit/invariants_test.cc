@@ -185,6 +185,11 @@ TEST(Invariant4, SeatsThatDoNotAddUpToTheCapacityAreFound) {
   Facts facts;
   facts.shows = {{.show_id = 7, .capacity = 50, .free = 48, .held = 0, .sold = 3, .sold_in_list = 3}};
   EXPECT_THAT(Judge(facts), NamesWith(Invariant::kSeatSoldOnce, "show:7"));
+  facts.shows = {
+      {.show_id = 7, .capacity = 50, .free = 41, .held = 0, .sold = 3, .blocked = 6, .sold_in_list = 3}};
+  EXPECT_THAT(Judge(facts), IsEmpty()) << "what operators block is neither free nor owned";
+  facts.shows[0].blocked = 5;
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kSeatSoldOnce, "show:7"));
 }
 
 TEST(Invariant4, ACountThatDiffersFromTheListIsFound) {

@@ -100,6 +100,7 @@ void AddSagaCommands(CLI::App& app) {
 void AddOperatorCommands(CLI::App& app) {
   AddConcertCommands(app);
   AddShowCommands(app);
+  AddSeatsCommands(app);
   AddQueueCommands(app);
   AddSagaCommands(app);
   AddWalletCommands(app);

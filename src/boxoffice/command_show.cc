@@ -24,6 +24,12 @@ struct ShowOptions {
   std::string starts_at;
   std::string currency = "KRW";
   std::string plan;
+  std::string csv;
+  std::vector<std::string> grid;
+  std::vector<double> stage;
+  bool draft = false;
+  bool yes = false;
+  std::optional<bool> orphan_rule;
   std::vector<std::string> prices;
   std::optional<std::string> on_sale_at;
   std::optional<std::string> sale_ends_at;
@@ -33,10 +39,23 @@ struct ShowOptions {
   std::string key;
 };
 
-const std::vector<std::string> kMembers = {"id",         "concert_id",   "state",           "starts_at",
-                                           "on_sale_at", "sale_ends_at", "cancel_deadline", "currency",
-                                           "capacity",   "seat_limit",   "hold_ttl_s",      "free",
-                                           "held",       "sold",         "next_release_at"};
+const std::vector<std::string> kMembers = {"id",
+                                           "concert_id",
+                                           "state",
+                                           "starts_at",
+                                           "on_sale_at",
+                                           "sale_ends_at",
+                                           "cancel_deadline",
+                                           "currency",
+                                           "capacity",
+                                           "seat_limit",
+                                           "hold_ttl_s",
+                                           "free",
+                                           "held",
+                                           "sold",
+                                           "blocked",
+                                           "orphan_rule",
+                                           "next_release_at"};
 
 std::string PathOf(const ShowOptions& show) { return http::PercentEncode(show.id); }
 
@@ -72,6 +91,7 @@ json::object Terms(const ShowOptions& show) {
   if (show.cancel_deadline) body["cancel_deadline"] = *show.cancel_deadline;
   if (show.seat_limit) body["seat_limit"] = *show.seat_limit;
   if (show.hold_ttl_s) body["hold_ttl_s"] = *show.hold_ttl_s;
+  if (show.orphan_rule) body["orphan_rule"] = *show.orphan_rule;
   return body;
 }
 
@@ -80,6 +100,8 @@ void AddTerms(CLI::App& command, ShowOptions& show) {
   command.add_option("--sale-ends-at", show.sale_ends_at, "When it ends");
   command.add_option("--cancel-deadline", show.cancel_deadline, "Until when buyers may cancel");
   command.add_option("--seat-limit", show.seat_limit, "Seats per buyer, 1 to 1000");
+  command.add_option("--orphan-rule", show.orphan_rule,
+                     "true: a choice of seats may leave none over alone where the party can sit otherwise");
   command.add_option("--hold-ttl", show.hold_ttl_s, "Seconds that seats are held for a buyer, 60 to 1800");
 }
 
@@ -100,12 +122,51 @@ json::object Prices(const std::vector<std::string>& given) {
   return prices;
 }
 
+std::string ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file.good() || text.view().empty()) {
+    ExitCant({Code::kInvalidArgument, "file_unreadable", fmt::format("can't read {}", path)});
+  }
+  return text.str();
+}
+
+// From "Floor=20x30=A", …
+json::array Grid(const std::vector<std::string>& given) {
+  json::array grid;
+  for (const std::string& text : given) {
+    const size_t category = text.rfind('=');
+    const size_t size =
+        category == std::string::npos || category == 0 ? category : text.rfind('=', category - 1);
+    const char* const end = text.data() + (category == std::string::npos ? 0 : category);
+    int64_t rows = 0;
+    int64_t seats = 0;
+    bool read =
+        category != std::string::npos && size != std::string::npos && size > 0 && category + 1 < text.size();
+    if (read) {
+      const auto [times, error] = std::from_chars(text.data() + size + 1, end, rows);
+      read = error == std::errc() && times != end && *times == 'x' &&
+             std::from_chars(times + 1, end, seats).ptr == end && times + 1 != end;
+    }
+    if (!read) {
+      ExitCant({Code::kInvalidArgument, "usage",
+                fmt::format("--grid is SECTION=ROWSxSEATS=CATEGORY, like Floor=20x30=A, not \"{}\"", text)});
+    }
+    grid.push_back({{"name", text.substr(0, size)},
+                    {"rows", rows},
+                    {"seats_per_row", seats},
+                    {"category", text.substr(category + 1)}});
+  }
+  return grid;
+}
+
 void Create(const RestOptions& options, const ShowOptions& show) {
-  std::ifstream file(show.plan, std::ios::binary);
-  std::stringstream plan;
-  plan << file.rdbuf();
-  if (!file.good() || plan.view().empty()) {
-    ExitCant({Code::kInvalidArgument, "file_unreadable", fmt::format("can't read {}", show.plan)});
+  const int given = static_cast<int>(!show.plan.empty()) + static_cast<int>(!show.csv.empty()) +
+                    static_cast<int>(!show.grid.empty());
+  if (given != 1) {
+    ExitCant(
+        {Code::kInvalidArgument, "usage", "say where the seats come from: one of --plan, --csv and --grid"});
   }
   json::object body = Terms(show);
   body["concert_id"] = show.concert;
@@ -113,7 +174,11 @@ void Create(const RestOptions& options, const ShowOptions& show) {
   body["currency"] = show.currency;
   body["prices"] = Prices(show.prices);
   // As text, so that the system tells the line of the file that is wrong.
-  body["seating_plan"] = plan.str();
+  if (!show.plan.empty()) body["seating_plan"] = ReadFile(show.plan);
+  if (!show.csv.empty()) body["seating_csv"] = ReadFile(show.csv);
+  if (!show.grid.empty()) body["grid"] = Grid(show.grid);
+  if (!show.stage.empty()) body["stage"] = {{"x", show.stage[0]}, {"y", show.stage[1]}};
+  if (show.draft) body["draft"] = true;
   const std::optional<std::string> key = show.key.empty() ? std::nullopt : std::optional(show.key);
   PrintShow(options, Ask(options, "POST", "/v1/admin/shows", json::serialize(body), key));
 }
@@ -124,16 +189,22 @@ void Set(const RestOptions& options, const ShowOptions& show) {
   PrintShow(options, Ask(options, "PATCH", "/v1/admin/shows/" + PathOf(show), json::serialize(body)));
 }
 
-void Seats(const RestOptions& options, const ShowOptions& show) {
-  const json::value map = Ask(options, "GET", fmt::format("/v1/shows/{}/seats", PathOf(show)));
-  PrintList(options, map.as_object(),
-            {"SEAT=seat_no", "LABEL=label", "CATEGORY=category", "PRICE=price", "STATE=state"});
+void Publish(const RestOptions& options, const ShowOptions& show) {
+  PrintShow(options, Ask(options, "POST", fmt::format("/v1/admin/shows/{}/publish", PathOf(show))));
+}
+
+void Cancel(const RestOptions& options, const ShowOptions& show) {
+  if (!show.yes) {
+    ExitCant({Code::kInvalidArgument, "usage", "a show is cancelled for good; say --yes if that is meant"});
+  }
+  PrintShow(options, Ask(options, "POST", fmt::format("/v1/admin/shows/{}/cancel", PathOf(show))));
 }
 
 }  // namespace
 
 void AddShowCommands(CLI::App& app) {
-  CLI::App* group = app.add_subcommand("show", "Shows: list, get, create from a seating plan, set, seats");
+  CLI::App* group =
+      app.add_subcommand("show", "Shows: list, get, create from a seating plan, set, publish, cancel");
   group->require_subcommand(1);
   const auto show = std::make_shared<ShowOptions>();
   AddRestCommand(*group, "list", "All shows", [show](const RestOptions& options) {
@@ -141,21 +212,32 @@ void AddShowCommands(CLI::App& app) {
   })->add_option("--concert", show->concert, "Of this concert only");
   AddRestCommand(*group, "get", "One show",
                  [show](const RestOptions& options) {
-                   PrintShow(options, Ask(options, "GET", "/v1/shows/" + PathOf(*show)));
+                   PrintShow(options, Ask(options, "GET", "/v1/admin/shows/" + PathOf(*show)));
                  })
       ->add_option("ID", show->id, "The show")
       ->required();
-  AddRestCommand(*group, "seats", "The seats of a show with their states",
-                 [show](const RestOptions& options) { Seats(options, *show); })
+  AddRestCommand(*group, "publish", "Announce a draft to buyers",
+                 [show](const RestOptions& options) { Publish(options, *show); })
       ->add_option("ID", show->id, "The show")
       ->required();
+  CLI::App* cancel = AddRestCommand(*group, "cancel", "End a show's sale for good",
+                                    [show](const RestOptions& options) { Cancel(options, *show); });
+  cancel->add_option("ID", show->id, "The show")->required();
+  cancel->add_flag("--yes", show->yes, "That is meant: it can't be undone");
 
   CLI::App* create =
       AddRestCommand(*group, "create", "Create a show; its seats are imported from a seating plan",
                      [show](const RestOptions& options) { Create(options, *show); });
   create->add_option("--concert", show->concert, "The concert's id")->required();
   create->add_option("--starts-at", show->starts_at, "When it begins, like 2026-11-22T10:00:00Z")->required();
-  create->add_option("--plan", show->plan, "A file with pretix's seating-plan JSON")->required();
+  create->add_option("--plan", show->plan, "A file with pretix's seating-plan JSON");
+  create->add_option(
+      "--csv", show->csv,
+      "A file with CSV: a header section,row,number,category and if wanted x,y; then a seat a line");
+  create->add_option("--grid", show->grid, "SECTION=ROWSxSEATS=CATEGORY, like Floor=20x30=A; once a section");
+  create->add_option("--stage", show->stage, "X Y of the stage in the plan: the nearest seats are the best")
+      ->expected(2);
+  create->add_flag("--draft", show->draft, "Known to operators alone until `show publish`");
   create
       ->add_option("--price", show->prices,
                    "CATEGORY=AMOUNT in minor units, once for each category of the plan")

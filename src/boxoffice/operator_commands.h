@@ -9,7 +9,8 @@
 namespace boxoffice::cli {
 
 void AddConcertCommands(CLI::App& app);  // list, get, create
-void AddShowCommands(CLI::App& app);     // list, get, create (imports a plan file), set, seats
+void AddShowCommands(CLI::App& app);     // list, get, create (imports a plan), set, publish, cancel
+void AddSeatsCommands(CLI::App& app);    // list, block, release, blocks
 void AddQueueCommands(CLI::App& app);    // list, get, set, pause, resume, close
 void AddSagaCommands(CLI::App& app);     // list, show, retry, undo, park
 void AddWalletCommands(

@@ -158,6 +158,20 @@ TEST_F(OperatorCommandsTest, WhatIsCalledTheWrongWayIs2AndAsksNothing) {
             2);
   EXPECT_THAT(err_, HasSubstr("/nowhere/plan.json"));
   EXPECT_EQ(Run({"show", "set", "1"}), 2);
+  EXPECT_EQ(Run({"show", "create", "--concert", "7", "--starts-at", "x", "--price", "R=1"}), 2)
+      << "without seats";
+  for (const char* grid :
+       {"Floor=20x30", "=20x30=A", "Floor=20=A", "Floor=20x=A", "Floor=x30=A", "Floor=20x30="}) {
+    EXPECT_EQ(Run({"show", "create", "--concert", "7", "--starts-at", "x", "--price", "A=1", "--grid", grid}),
+              2)
+        << grid;
+  }
+  EXPECT_EQ(Run({"show", "cancel", "1"}), 2) << "without --yes";
+  for (const char* seats : {"", "0", "a", "1-", "3-2", "1,", "1;2", "1-9999"}) {
+    EXPECT_EQ(Run({"seats", "block", "1", "--seats", seats, "--reason", "camera"}), 2) << seats;
+  }
+  EXPECT_EQ(Run({"seats", "block", "1", "--reason", "camera"}), 2) << "without seats";
+  EXPECT_EQ(Run({"seats", "block", "1", "--seats", "1"}), 2) << "without a reason";
   EXPECT_EQ(Run({"queue", "set", "1"}), 2);
   EXPECT_EQ(Run({"saga", "retry", "r1"}), 2) << "without a reason";
   EXPECT_EQ(Run({"saga", "list", "--status", "odd"}), 2);
@@ -174,12 +188,58 @@ TEST_F(OperatorCommandsTest, ShowsAreListedWithTheirConcert) {
   EXPECT_THAT(out_, HasSubstr("One"));
   EXPECT_EQ(Run({"show", "list", "--concert", "8", "--json"}), 0);
   EXPECT_EQ(out_, "{\"items\":[],\"next_cursor\":null}\n");
-  On("GET /v1/shows/1", kShow);
+  On("GET /v1/admin/shows/1", kShow);
   EXPECT_EQ(Run({"show", "get", "1"}), 0);
   EXPECT_THAT(out_, HasSubstr("CATEGORY  PRICE  SEATS\nR         1000   50\n"));
   On("PATCH /v1/admin/shows/1", kShow);
   EXPECT_EQ(Run({"show", "set", "1", "--hold-ttl", "480"}), 0);
   EXPECT_EQ(Last().body, R"({"hold_ttl_s":480})");
+}
+
+TEST_F(OperatorCommandsTest, ShowIsCreatedFromAGridOrCsvAndPublishedAndCancelled) {
+  On("POST /v1/admin/shows", kShow, 201);
+  EXPECT_EQ(Run({"show", "create", "--concert", "7", "--starts-at", "2026-12-24T20:00:00Z", "--price",
+                 "A=1000", "--grid", "Floor=20x30=A", "--grid", "Up=stairs=2x3=A", "--stage", "0", "-1.5",
+                 "--draft", "--orphan-rule", "true"}),
+            0)
+      << err_;
+  const boost::json::value body = boost::json::parse(Last().body);
+  EXPECT_EQ(boost::json::serialize(body.at("grid")),
+            R"([{"name":"Floor","rows":20,"seats_per_row":30,"category":"A"},)"
+            R"({"name":"Up=stairs","rows":2,"seats_per_row":3,"category":"A"}])");
+  EXPECT_EQ(body.at("stage").at("y").as_double(), -1.5);
+  EXPECT_TRUE(body.at("draft").as_bool());
+  EXPECT_TRUE(body.at("orphan_rule").as_bool());
+  const testbed::TempDir folder;
+  const std::string csv = (folder.path() / "plan.csv").string();
+  std::ofstream(csv) << "section,row\n";
+  EXPECT_EQ(Run({"show", "create", "--concert", "7", "--starts-at", "2026-12-24T20:00:00Z", "--price",
+                 "A=1000", "--csv", csv}),
+            0);
+  EXPECT_EQ(boost::json::parse(Last().body).at("seating_csv").as_string(), "section,row\n");
+  On("POST /v1/admin/shows/1/publish", kShow);
+  EXPECT_EQ(Run({"show", "publish", "1"}), 0);
+  On("POST /v1/admin/shows/1/cancel", kShow);
+  EXPECT_EQ(Run({"show", "cancel", "1", "--yes"}), 0);
+  EXPECT_EQ(Last().line, "POST /v1/admin/shows/1/cancel");
+}
+
+TEST_F(OperatorCommandsTest, SeatsAreListedBlockedAndGivenBack) {
+  On("GET /v1/admin/shows/1/seats",
+     R"({"items":[{"seat_no":1,"label":"Floor A-1","category":"R","price":1000,"state":"blocked"}],"next_cursor":null})");
+  EXPECT_EQ(Run({"seats", "list", "1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("Floor A-1"));
+  On("POST /v1/admin/shows/1/blocks", kShow);
+  EXPECT_EQ(Run({"seats", "block", "1", "--seats", "3,5-7", "--reason", "camera", "--json"}), 0);
+  EXPECT_EQ(Last().body, R"({"reason":"camera","seats":[3,5,6,7]})");
+  EXPECT_EQ(boost::json::parse(out_).at("id").as_string(), "1");
+  On("POST /v1/admin/shows/1/blocks/release", kShow);
+  EXPECT_EQ(Run({"seats", "release", "1", "--section", "Floor", "--row", "A", "--reason", "no camera"}), 0);
+  EXPECT_EQ(Last().body, R"({"reason":"no camera","section":"Floor","row":"A"})");
+  On("GET /v1/admin/shows/1/blocks?limit=200",
+     R"({"items":[{"id":"1","action":"block","seats":[3],"reason":"camera","operator_id":"op","at":"2026-11-22T10:00:00.000Z"}],"next_cursor":null})");
+  EXPECT_EQ(Run({"seats", "blocks", "1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("camera"));
 }
 
 TEST_F(OperatorCommandsTest, QueuesAreSteered) {

@@ -17,6 +17,7 @@ using http::Response;
 
 constexpr size_t kMaxPlanBytes = 32UL << 20;
 constexpr size_t kMaxPrices = 1'000;
+constexpr size_t kMaxGridSections = 200;
 
 // The operator's key, apart from every other operator's.
 std::string OperationKey(const auth::Principal& caller, std::string_view key) {
@@ -70,6 +71,41 @@ void ReadPrices(http::ObjectReader& reader, seat::v1::CreateShowRequest& query) 
   }
 }
 
+void ReadGrid(http::ObjectReader& reader, seat::v1::CreateShowRequest& query) {
+  for (http::ObjectReader* section : reader.OptionalObjects("grid", kMaxGridSections)) {
+    seat::v1::GridSection& one = *query.add_grid();
+    one.set_name(section->Required<std::string>("name"));
+    one.set_rows(ReadCount(*section, "rows"));
+    one.set_seats_per_row(ReadCount(*section, "seats_per_row"));
+    one.set_category(section->Required<std::string>("category"));
+  }
+}
+
+// Where the seats come from: one of three.
+void ReadSeats(http::ObjectReader& reader, std::string plan, seat::v1::CreateShowRequest& query) {
+  const bool has_csv = reader.Has("seating_csv");
+  const bool has_grid = reader.Has("grid");
+  const bool has_plan = reader.Has("seating_plan");
+  if (!plan.empty()) {
+    reader.Ignore("seating_plan");
+    query.set_seating_plan(std::move(plan));
+  } else if (has_plan || (!has_csv && !has_grid)) {
+    query.set_seating_plan(reader.Required<std::string>("seating_plan"));
+  }
+  if (has_csv) query.set_seating_csv(reader.Required<std::string>("seating_csv"));
+  ReadGrid(reader, query);
+  if (has_csv && has_plan) reader.Refuse("seating_csv", "field_invalid", "excludes `seating_plan`");
+  if (has_grid && (has_plan || has_csv)) {
+    reader.Refuse("grid", "field_invalid", "excludes `seating_plan` and `seating_csv`");
+  }
+  if (has_csv && query.seating_csv().empty()) reader.Refuse("seating_csv", "field_invalid", "is empty");
+  if (has_grid && query.grid().empty()) reader.Refuse("grid", "field_invalid", "has no section");
+  if (http::ObjectReader* stage = reader.OptionalObject("stage")) {
+    query.mutable_stage()->set_x(stage->Required<double>("x"));
+    query.mutable_stage()->set_y(stage->Required<double>("y"));
+  }
+}
+
 Result<seat::v1::CreateShowRequest> ReadShow(const Request& request) {
   BOXOFFICE_ASSIGN(ShowBody body, SplitShowBody(request.body()));
   http::ObjectReader reader(body.fields);
@@ -84,12 +120,9 @@ Result<seat::v1::CreateShowRequest> ReadShow(const Request& request) {
   query.set_hold_ttl_ms(ReadCount(reader, "hold_ttl_s", 1000));
   query.set_cancel_deadline_ms(TimeInBody(reader, "cancel_deadline"));
   ReadPrices(reader, query);
-  if (body.plan.empty()) {
-    query.set_seating_plan(reader.Required<std::string>("seating_plan"));
-  } else {
-    reader.Ignore("seating_plan");
-    query.set_seating_plan(std::move(body.plan));
-  }
+  ReadSeats(reader, std::move(body.plan), query);
+  query.set_orphan_rule(reader.Optional<bool>("orphan_rule").value_or(false));
+  query.set_draft(reader.Optional<bool>("draft").value_or(false));
   BOXOFFICE_TRY(reader.Finish());
   return query;
 }
@@ -124,6 +157,7 @@ asio::awaitable<Response> UpdateShow(Edge& edge, Request& request, const auth::P
   if (reader.Has("seat_limit")) query.set_seat_limit(ReadCount(reader, "seat_limit"));
   if (reader.Has("hold_ttl_s")) query.set_hold_ttl_ms(ReadCount(reader, "hold_ttl_s", 1000));
   if (reader.Has("cancel_deadline")) query.set_cancel_deadline_ms(TimeInBody(reader, "cancel_deadline"));
+  if (reader.Has("orphan_rule")) query.set_orphan_rule(reader.Required<bool>("orphan_rule"));
   const Result<void> read = reader.Finish();
   if (!read) co_return FailureResponse(read.error());
   const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->UpdateShow(arguments...); };

@@ -50,7 +50,7 @@ asio::awaitable<Response> Get(Edge& edge, Request& request) {
     if (queue.show_id() != *show_id) continue;
     co_return ObjectResponse([&](http::JsonWriter& writer) { WriteQueue(writer, queue); });
   }
-  const Result<void> known = co_await edge.RequireShow(*show_id, request);
+  const Result<void> known = co_await edge.RequireShow(*show_id, request, /*drafts=*/true);
   if (!known) co_return ServiceFailure(known.error());
   // Nobody has come yet: a change of nothing tells the defaults.
   queue::v1::ConfigureQueue nothing;
@@ -87,7 +87,7 @@ asio::awaitable<Response> Patch(Edge& edge, Request& request) {
   }
   const Result<void> read = reader.Finish();
   if (!read) co_return FailureResponse(read.error());
-  const Result<void> known = co_await edge.RequireShow(*show_id, request);
+  const Result<void> known = co_await edge.RequireShow(*show_id, request, /*drafts=*/true);
   if (!known) co_return ServiceFailure(known.error());
   Response response = co_await Configure(edge, request, std::move(change));
   co_return response;

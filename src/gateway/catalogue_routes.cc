@@ -15,12 +15,13 @@ namespace {
 using http::Request;
 using http::Response;
 
-asio::awaitable<Response> ListConcerts(Edge& edge, Request& request) {
+asio::awaitable<Response> ListConcerts(Edge& edge, Request& request, bool drafts) {
   const Result<NumberedPage> page = ReadNumberedPage(request, "concerts");
   if (!page) co_return FailureResponse(page.error());
   seat::v1::ListConcertsRequest query;
   query.set_limit(page->limit);
   query.set_after_id(page->after);
+  query.set_drafts(drafts);
   const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->ListConcerts(arguments...); };
   const Result<seat::v1::ListConcertsResponse> list =
       co_await edge.backends.Ask<seat::v1::ListConcertsResponse>(query, request.traceparent(), start);
@@ -64,6 +65,9 @@ bool Matches(std::string_view header, std::string_view etag) {
 asio::awaitable<Response> GetSeats(Edge& edge, Request& request) {
   const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
   if (!id) co_return FailureResponse(id.error());
+  // The map of a draft is nobody's business yet.
+  const Result<void> known = co_await edge.RequireShow(*id, request);
+  if (!known) co_return ServiceFailure(known.error());
   const Result<std::shared_ptr<SeatPicture>> picture = co_await edge.seat_maps.Get(*id);
   if (!picture) co_return ServiceFailure(picture.error());
   const std::string etag = '"' + (*picture)->tag() + '"';
@@ -83,7 +87,9 @@ asio::awaitable<Response> GetSeats(Edge& edge, Request& request) {
 asio::awaitable<Response> FollowSeats(Edge& edge, Request& request) {
   const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
   if (!id) co_return FailureResponse(id.error());
-  // An unknown show is said before the stream begins.
+  // An unknown show, or one that is a draft, is said before the stream begins.
+  const Result<void> known = co_await edge.RequireShow(*id, request);
+  if (!known) co_return ServiceFailure(known.error());
   const Result<std::shared_ptr<SeatPicture>> picture = co_await edge.seat_maps.Get(*id);
   if (!picture) co_return ServiceFailure(picture.error());
   std::string tag(request.header("Last-Event-ID").value_or(request.query("from").value_or("")));
@@ -138,7 +144,7 @@ asio::awaitable<Response> GetRanking(Edge& edge, Request& request) {
 void AddCatalogueRoutes(Routes& routes, Edge& edge) {
   using http::Method;
   routes.Public(Method::kGet, "/v1/concerts",
-                [&edge](Request& request) { return ListConcerts(edge, request); });
+                [&edge](Request& request) { return ListConcerts(edge, request, /*drafts=*/false); });
   routes.Public(Method::kGet, "/v1/concerts/{concert}",
                 [&edge](Request& request) { return GetConcert(edge, request); });
   routes.Public(Method::kGet, "/v1/shows/{show}",
@@ -149,9 +155,10 @@ void AddCatalogueRoutes(Routes& routes, Edge& edge) {
                 [&edge](Request& request) { return FollowSeats(edge, request); });
   routes.Public(Method::kGet, "/v1/rankings",
                 [&edge](Request& request) { return GetRanking(edge, request); });
-  // The same list for operators, who look for it beside what they create.
-  routes.Operator(Method::kGet, "/v1/admin/concerts",
-                  [&edge](Request& request, const auth::Principal&) { return ListConcerts(edge, request); });
+  // The same list for operators, with drafts.
+  routes.Operator(Method::kGet, "/v1/admin/concerts", [&edge](Request& request, const auth::Principal&) {
+    return ListConcerts(edge, request, /*drafts=*/true);
+  });
 }
 
 }  // namespace boxoffice::gateway

@@ -2,10 +2,11 @@
 
 namespace boxoffice::gateway {
 
-asio::awaitable<Result<void>> Edge::RequireShow(int64_t show_id, const http::Request& request) {
+asio::awaitable<Result<void>> Edge::RequireShow(int64_t show_id, const http::Request& request, bool drafts) {
   if (known_shows.contains(show_id)) co_return Result<void>();
   seat::v1::GetShowRequest query;
   query.set_id(show_id);
+  query.set_drafts(drafts);
   const auto start = [this](auto... arguments) { backends.seat->async()->GetShow(arguments...); };
   const Result<seat::v1::Show> show =
       co_await backends.Ask<seat::v1::Show>(query, request.traceparent(), start);
@@ -13,7 +14,7 @@ asio::awaitable<Result<void>> Edge::RequireShow(int64_t show_id, const http::Req
     Result<void> failed = std::unexpected(show.error());
     co_return failed;
   }
-  known_shows.insert(show_id);
+  if (show->state() != seat::v1::DRAFT) known_shows.insert(show_id);
   co_return Result<void>();
 }
 

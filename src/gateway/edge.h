@@ -47,9 +47,10 @@ struct Edge {
   asio::thread_pool& blocking;  // for what waits for a disk
   std::unordered_set<int64_t> known_shows;
 
-  // Whether the show exists; shows don't go away, so each is asked for once. Errors: show_not_found, and the
-  // call's.
-  asio::awaitable<Result<void>> RequireShow(int64_t show_id, const http::Request& request);
+  // Whether the show exists, for buyers, or for operators, who see drafts as well; shows don't go away, so
+  // each is asked for once. Errors: show_not_found, and the call's.
+  asio::awaitable<Result<void>> RequireShow(int64_t show_id, const http::Request& request,
+                                            bool drafts = false);
 
   // Runs `work` (which returns a value) on a thread that may block, and resumes on the edge's.
   template <typename Work>

@@ -45,6 +45,9 @@ struct FakeSeat final : seat::v1::SeatService::CallbackService {
   BOXOFFICE_FAKE(CreateConcert, seat::v1, CreateConcertRequest, Concert)
   BOXOFFICE_FAKE(CreateShow, seat::v1, CreateShowRequest, Show)
   BOXOFFICE_FAKE(UpdateShow, seat::v1, UpdateShowRequest, Show)
+  BOXOFFICE_FAKE(ChangeShowState, seat::v1, ChangeShowStateRequest, Show)
+  BOXOFFICE_FAKE(BlockSeats, seat::v1, BlockSeatsRequest, BlockSeatsResponse)
+  BOXOFFICE_FAKE(ListBlocks, seat::v1, ListBlocksRequest, ListBlocksResponse)
 };
 
 struct FakeReservation final : reservation::v1::ReservationService::CallbackService {

@@ -94,7 +94,13 @@ void WriteReservation(JsonWriter& writer, const reservation::v1::Reservation& re
         .Field("price", seat.price());
     writer.EndObject();
   }
-  writer.EndArray().Field("amount", reservation.amount()).Field("currency", reservation.currency());
+  writer.EndArray().Key("rung");
+  if (reservation.rung().empty()) {
+    writer.Null();
+  } else {
+    writer.Value(reservation.rung());
+  }
+  writer.Field("amount", reservation.amount()).Field("currency", reservation.currency());
   writer.Field("state", reservation::v1::ReservationState_Name(reservation.state()));
   WriteTime(writer, "hold_expires_at", reservation.hold_expires_at_ms());
   WriteSaga(writer, reservation.saga(), audience);
@@ -137,7 +143,18 @@ void WriteShow(JsonWriter& writer, const seat::v1::Show& show) {
     writer.BeginObject().Field("name", category.name()).Field("color", category.color());
     writer.Field("price", category.price()).Field("seats", category.seats()).EndObject();
   }
-  writer.EndArray().Field("free", show.free()).Field("held", show.held()).Field("sold", show.sold());
+  writer.EndArray().Key("stage");
+  if (show.has_stage()) {
+    writer.BeginObject();
+    WriteDouble(writer, "x", show.stage().x());
+    WriteDouble(writer, "y", show.stage().y());
+    writer.EndObject();
+  } else {
+    writer.Null();
+  }
+  writer.Field("orphan_rule", show.orphan_rule());
+  writer.Field("free", show.free()).Field("held", show.held()).Field("sold", show.sold());
+  writer.Field("blocked", show.blocked());
   WriteTime(writer, "next_release_at", show.next_release_at_ms());
   WriteTime(writer, "first_sold_at", show.first_sold_at_ms());
   writer.EndObject();
@@ -285,6 +302,18 @@ boost::json::object RefusalMembers(const reservation::v1::Refusal& refusal) {
           {{"seat_no", conflict.seat_no()}, {"label", conflict.label()}, {"reason", conflict.reason()}});
     }
     members["conflicts"] = std::move(conflicts);
+  }
+  if (refusal.has_alternative()) {
+    boost::json::array seats;
+    for (const seat::v1::SeatPrice& seat : refusal.alternative().seats()) {
+      seats.push_back({{"seat_no", seat.seat_no()},
+                       {"label", seat.label()},
+                       {"price", seat.price()},
+                       {"category", seat.category()}});
+    }
+    members["alternative"] = {{"rung", refusal.alternative().rung()},
+                              {"seats", std::move(seats)},
+                              {"amount", refusal.alternative().amount()}};
   }
   if (refusal.code() == "balance_too_low") {
     members["balance"] = refusal.balance();

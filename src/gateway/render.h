@@ -52,8 +52,8 @@ struct OutboxRow {
 };
 void WriteOutbox(http::JsonWriter& writer, const OutboxRow& row);
 
-// The members of a problem that a refusal's code calls for: conflicts, balance, needed, provider_code,
-// queue_state, seat_limit, seats_owned.
+// The members of a problem that a refusal's code calls for: conflicts, alternative, balance, needed,
+// provider_code, queue_state, seat_limit, seats_owned.
 [[nodiscard]] boost::json::object RefusalMembers(const reservation::v1::Refusal& refusal);
 
 // {"items":[…],"next_cursor":…}: `write` appends one item. An empty cursor: this is the last page.

@@ -67,6 +67,9 @@ Result<void> ReadBestAvailable(http::ObjectReader& reader, reservation::v1::Rese
   best.set_count(static_cast<uint32_t>(std::clamp<int64_t>(count, 0, kMaxSeats + 1)));
   best.set_section(std::string(section));
   best.set_category(std::string(category));
+  const std::optional<int64_t> max_price = reader.Optional<int64_t>("max_price");
+  if (max_price && *max_price < 1) reader.Refuse("max_price", "field_invalid", "is at least 1");
+  best.set_max_price(max_price.value_or(0));
   return {};
 }
 
@@ -86,6 +89,7 @@ std::string Canonical(const reservation::v1::Reserve& reserve) {
     // The lengths keep a section with a semicolon from looking like two fields.
     fmt::format_to(std::back_inserter(text), "best={};section={}:{};category={}:{};", best.count(),
                    best.section().size(), best.section(), best.category().size(), best.category());
+    if (best.max_price() != 0) fmt::format_to(std::back_inserter(text), "max_price={};", best.max_price());
   }
   return text;
 }

@@ -95,6 +95,7 @@ void AddRoutes(Routes& routes, Edge& edge) {
   AddPaymentRoutes(routes, edge);
   AddAdminWalletRoutes(routes, edge);
   AddAdminCatalogueRoutes(routes, edge);
+  AddAdminSeatRoutes(routes, edge);
   AddAdminQueueRoutes(routes, edge);
   AddAdminSagaRoutes(routes, edge);
   AddAdminRelayRoutes(routes, edge);

@@ -59,6 +59,7 @@ void AddWalletRoutes(Routes& routes, Edge& edge);
 void AddPaymentRoutes(Routes& routes, Edge& edge);
 void AddAdminWalletRoutes(Routes& routes, Edge& edge);
 void AddAdminCatalogueRoutes(Routes& routes, Edge& edge);
+void AddAdminSeatRoutes(Routes& routes, Edge& edge);
 void AddAdminQueueRoutes(Routes& routes, Edge& edge);
 void AddAdminSagaRoutes(Routes& routes, Edge& edge);
 void AddAdminRelayRoutes(Routes& routes, Edge& edge);

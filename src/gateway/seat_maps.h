@@ -61,6 +61,7 @@ class SeatPicture {
   std::string states_;  // 2 bits a seat
   uint32_t free_ = 0;
   uint32_t held_ = 0;
+  uint32_t blocked_ = 0;
   uint32_t sold_ = 0;
   int64_t next_release_at_ms_ = 0;
   std::string tag_;

@@ -58,6 +58,7 @@ void SeatPicture::TakeCounts(const seat::v1::SeatMap& map) {
   free_ = map.free();
   held_ = map.held();
   sold_ = map.sold();
+  blocked_ = map.blocked();
   next_release_at_ms_ = map.next_release_at_ms();
   tag_ = fmt::format("{}-{:016x}", version_, Hash(states_));
   body_ = nullptr;
@@ -100,6 +101,7 @@ void SeatPicture::Update(const seat::v1::SeatMap& map) {
 
 void SeatPicture::WriteCounts(http::JsonWriter& writer) const {
   writer.Field("version", version_).Field("free", free_).Field("held", held_).Field("sold", sold_);
+  writer.Field("blocked", blocked_);
   WriteTime(writer, "next_release_at", next_release_at_ms_);
 }
 

@@ -77,6 +77,12 @@ StepResult ResultOf(const seat::v1::Outcome& outcome) {
   }
   result.refusal.seat_limit = seats.seat_limit();
   result.refusal.seats_owned = seats.seats_owned();
+  SeatOffer& alternative = result.refusal.alternative;
+  alternative.rung = seats.alternative().rung();
+  for (const auto& seat : seats.alternative().seats()) {
+    alternative.seats.push_back({seat.seat_no(), seat.label(), seat.price(), seat.category()});
+  }
+  alternative.amount = seats.alternative().amount();
   return result;
 }
 
@@ -193,6 +199,7 @@ asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservatio
     best.set_count(reservation.choice.best_count);
     best.set_section(reservation.choice.section);
     best.set_category(reservation.choice.category);
+    best.set_max_price(reservation.choice.max_price);
   } else {
     for (const uint32_t seat_no : SeatNumbers(reservation)) hold.mutable_seats()->add_seat_nos(seat_no);
   }
@@ -205,6 +212,8 @@ asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservatio
   for (const auto& seat : held.seats()) {
     reservation.seats.push_back({seat.seat_no(), seat.label(), seat.price(), seat.category()});
   }
+  // A later saga of the reservation names the seats, and is told none.
+  if (!held.rung().empty()) reservation.rung = held.rung();
   reservation.amount = held.amount();
   reservation.currency = held.currency();
   reservation.hold_expires_at = FromUnixMs(held.hold_expires_at_ms());

@@ -42,8 +42,24 @@ enum class SagaStatus {
 struct SeatConflict {
   uint32_t seat_no = 0;
   std::string label;
-  std::string reason;  // held, sold, unknown
+  std::string reason;  // held, sold, unknown, blocked, free, orphan
   bool operator==(const SeatConflict&) const = default;
+};
+
+struct Seat {
+  uint32_t seat_no = 0;
+  std::string label;
+  int64_t price = 0;  // minor units
+  std::string category;
+  bool operator==(const Seat&) const = default;
+};
+
+// Seats that the buyer may ask for instead; nobody holds them.
+struct SeatOffer {
+  std::string rung;  // how close they are: row, adjacent_rows, section, anywhere
+  std::vector<Seat> seats;
+  int64_t amount = 0;
+  bool operator==(const SeatOffer&) const = default;
 };
 
 // Why a saga did not succeed, in a participant's words. The numbers are set where the code calls for them.
@@ -57,6 +73,7 @@ struct Refusal {
   std::string queue_state;
   uint32_t seat_limit = 0;
   uint32_t seats_owned = 0;
+  SeatOffer alternative = {};  // to seats that are taken; without seats: there is none
   bool operator==(const Refusal&) const = default;
 };
 
@@ -66,15 +83,8 @@ struct SeatChoice {
   uint32_t best_count = 0;
   std::string section;
   std::string category;
+  int64_t max_price = 0;  // of each; 0: any
   bool operator==(const SeatChoice&) const = default;
-};
-
-struct Seat {
-  uint32_t seat_no = 0;
-  std::string label;
-  int64_t price = 0;  // minor units
-  std::string category;
-  bool operator==(const Seat&) const = default;
 };
 
 // What a step or its undo answered.
@@ -126,6 +136,7 @@ struct Reservation {
   int64_t show_id = 0;
   SeatChoice choice;
   std::vector<Seat> seats;
+  std::string rung;  // of the best available: how close they are; empty for seats that were named
   int64_t amount = 0;
   std::string currency;
   State state = State::kHeld;

@@ -24,6 +24,7 @@ SeatChoice ChoiceFrom(const Choice& reserve) {
   choice.best_count = reserve.best_available().count();
   choice.section = reserve.best_available().section();
   choice.category = reserve.best_available().category();
+  choice.max_price = reserve.best_available().max_price();
   return choice;
 }
 

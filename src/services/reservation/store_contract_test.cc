@@ -48,13 +48,23 @@ class StoreContractTest : public ::testing::TestWithParam<Open> {
     r.id = ReservationId::Make(kNow, random_);
     r.user_id = "buyer";
     r.show_id = 7;
-    r.choice = {{3, 4}, 0, "", ""};
+    r.choice = {{3, 4}, 0, "", "", 900};
+    r.rung = "row";
     r.seats = {{3, "A-3", 100, "S"}, {4, "A-4", 150, "S"}};
     r.amount = 250;
     r.currency = "KRW";
     r.state = State::kConfirming;
     r.hold_expires_at = kNow + milliseconds(5);
-    r.failure = Refusal{"seats_taken", "sorry", {{3, "A-3", "held"}}, 1, 2, "51", "WAITING", 4, 4};
+    r.failure = Refusal{"seats_taken",
+                        "sorry",
+                        {{3, "A-3", "held"}},
+                        1,
+                        2,
+                        "51",
+                        "WAITING",
+                        4,
+                        4,
+                        {"section", {{9, "B-1", 100, "S"}}, 100}};
     r.created_at = kNow;
     r.updated_at = kNow;
     r.version = 1;

@@ -81,6 +81,16 @@ Saga SagaFrom(const v1::Record& record) {
   return saga;
 }
 
+Seat SeatFrom(const seat::v1::SeatPrice& seat) {
+  return {seat.seat_no(), seat.label(), seat.price(), seat.category()};
+}
+void FillSeat(const Seat& seat, seat::v1::SeatPrice& row) {
+  row.set_seat_no(seat.seat_no);
+  row.set_label(seat.label);
+  row.set_price(seat.price);
+  row.set_category(seat.category);
+}
+
 Refusal RefusalFrom(const v1::Refusal& proto) {
   Refusal refusal;
   refusal.code = proto.code();
@@ -94,6 +104,9 @@ Refusal RefusalFrom(const v1::Refusal& proto) {
   refusal.queue_state = proto.queue_state();
   refusal.seat_limit = proto.seat_limit();
   refusal.seats_owned = proto.seats_owned();
+  refusal.alternative.rung = proto.alternative().rung();
+  for (const auto& seat : proto.alternative().seats()) refusal.alternative.seats.push_back(SeatFrom(seat));
+  refusal.alternative.amount = proto.alternative().amount();
   return refusal;
 }
 
@@ -115,6 +128,12 @@ v1::Refusal ToProto(const Refusal& refusal) {
   proto.set_queue_state(refusal.queue_state);
   proto.set_seat_limit(refusal.seat_limit);
   proto.set_seats_owned(refusal.seats_owned);
+  if (!refusal.alternative.seats.empty()) {
+    auto& offer = *proto.mutable_alternative();
+    offer.set_rung(refusal.alternative.rung);
+    for (const Seat& seat : refusal.alternative.seats) FillSeat(seat, *offer.add_seats());
+    offer.set_amount(refusal.alternative.amount);
+  }
   return proto;
 }
 
@@ -123,13 +142,8 @@ v1::Reservation ToProto(const Reservation& reservation) {
   proto.set_id(std::string(reservation.id.bytes()));
   proto.set_user_id(reservation.user_id);
   proto.set_show_id(reservation.show_id);
-  for (const Seat& seat : reservation.seats) {
-    auto& row = *proto.add_seats();
-    row.set_seat_no(seat.seat_no);
-    row.set_label(seat.label);
-    row.set_price(seat.price);
-    row.set_category(seat.category);
-  }
+  for (const Seat& seat : reservation.seats) FillSeat(seat, *proto.add_seats());
+  proto.set_rung(reservation.rung);
   proto.set_amount(reservation.amount);
   proto.set_currency(reservation.currency);
   proto.set_state(static_cast<v1::ReservationState>(static_cast<int>(reservation.state) + 1));
@@ -155,6 +169,7 @@ std::string Encode(const Reservation& reservation) {
   record.set_best_count(reservation.choice.best_count);
   record.set_section(reservation.choice.section);
   record.set_category(reservation.choice.category);
+  record.set_max_price(reservation.choice.max_price);
   record.set_paid_saga_id(std::string(reservation.paid_saga.bytes()));
   record.set_paid_attempt(reservation.paid_attempt);
   record.set_bound_saga_id(std::string(reservation.bound_saga.bytes()));
@@ -182,9 +197,9 @@ Result<Reservation> Decode(std::string_view bytes) {
   reservation.choice.best_count = record.best_count();
   reservation.choice.section = record.section();
   reservation.choice.category = record.category();
-  for (const auto& seat : proto.seats()) {
-    reservation.seats.push_back({seat.seat_no(), seat.label(), seat.price(), seat.category()});
-  }
+  reservation.choice.max_price = record.max_price();
+  for (const auto& seat : proto.seats()) reservation.seats.push_back(SeatFrom(seat));
+  reservation.rung = proto.rung();
   reservation.amount = proto.amount();
   reservation.currency = proto.currency();
   reservation.state = static_cast<State>(static_cast<int>(proto.state()) - 1);

@@ -1,5 +1,7 @@
 #include "services/seat/layout.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace boxoffice::seat {
@@ -14,6 +16,11 @@ std::optional<uint32_t> FindByName(const std::vector<T>& items, std::string_view
 }
 
 }  // namespace
+
+void Layout::NotePlaces() {
+  has_places = std::ranges::any_of(
+      seats, [this](const Seat& seat) { return seat.x != seats[0].x || seat.y != seats[0].y; });
+}
 
 std::string Layout::LabelOf(SeatNo seat_no) const {
   return fmt::format("{} {}-{}", SectionOf(seat_no).name, RowOf(seat_no).name, At(seat_no).number);

@@ -15,6 +15,7 @@ using SeatNo = uint32_t;
 
 inline constexpr uint32_t kMaxSeats = 100'000;  // of one show
 inline constexpr size_t kMaxSeatsPerHold = 8;
+inline constexpr size_t kMaxSeatsPerBlock = 5'000;  // of one request of an operator
 
 struct Category {
   std::string name;
@@ -45,13 +46,25 @@ struct Seat {
   bool operator==(const Seat&) const = default;
 };
 
+struct Point {
+  double x = 0;
+  double y = 0;
+  bool operator==(const Point&) const = default;
+};
+
 // A value that never changes once its show was made; shared between threads as shared_ptr<const Layout>. A
-// seat's neighbours are those before and after it in its row; the plan's order is the order of preference.
+// seat's neighbours are those before and after it in its row; the plan's order is the order of preference,
+// unless it says where the stage is.
 struct Layout {
   std::vector<Category> categories;
   std::vector<Section> sections;
   std::vector<Row> rows;    // section by section
   std::vector<Seat> seats;  // row by row; seat_no 1 first
+  // In the plane of the plan: the nearest seats are the best. Not part of the stored layout, but of its show.
+  std::optional<Point> stage;
+  bool has_places = false;  // not all seats stand at one point
+  // Sets has_places; to be called when all seats are there.
+  void NotePlaces();
 
   bool operator==(const Layout&) const = default;
 
@@ -64,6 +77,12 @@ struct Layout {
   [[nodiscard]] const Row& RowOf(SeatNo seat_no) const { return rows[At(seat_no).row]; }
   [[nodiscard]] const Section& SectionOf(SeatNo seat_no) const { return sections[RowOf(seat_no).section]; }
   [[nodiscard]] int64_t PriceOf(SeatNo seat_no) const { return CategoryOf(seat_no).price; }
+  // In the plane of the plan; by its rows and numbers where that gives no places.
+  [[nodiscard]] Point PlaceOf(SeatNo seat_no) const {
+    const Seat& seat = At(seat_no);
+    if (has_places) return {seat.x, seat.y};
+    return {static_cast<double>(seat_no - 1 - rows[seat.row].first_seat), static_cast<double>(seat.row)};
+  }
   // What the buyer reads on the ticket, unique in the show: "Floor A-12".
   [[nodiscard]] std::string LabelOf(SeatNo seat_no) const;
 

@@ -16,6 +16,7 @@ using rpc::ParseId;
 
 constexpr size_t kMaxUserIdBytes = 64;
 constexpr size_t kMaxNameBytes = 200;
+constexpr size_t kMaxReasonBytes = 500;
 // Far more than can be held; a longer list is an error of the caller rather than a refusal.
 constexpr int kMaxNamedSeats = 1000;
 
@@ -46,7 +47,8 @@ Result<HoldSeats> Parse(const v1::HoldSeats& proto) {
     const v1::BestAvailable& best = proto.best_available();
     if (best.section().size() > kMaxNameBytes) return InvalidField("best_available.section", "is too long");
     if (best.category().size() > kMaxNameBytes) return InvalidField("best_available.category", "is too long");
-    hold.best = BestAvailable{best.count(), best.section(), best.category()};
+    if (best.max_price() < 0) return InvalidField("best_available.max_price", "is negative");
+    hold.best = BestAvailable{best.count(), best.section(), best.category(), best.max_price()};
   } else {
     BOXOFFICE_ASSIGN(hold.seats, ParseSeats("seats.seat_nos", proto.seats().seat_nos()));
   }
@@ -75,6 +77,10 @@ std::string_view NameOf(ConflictReason reason) {
       return "unknown";
     case ConflictReason::kFree:
       return "free";
+    case ConflictReason::kBlocked:
+      return "blocked";
+    case ConflictReason::kOrphan:
+      return "orphan";
   }
   return "";
 }
@@ -89,6 +95,10 @@ v1::ShowState StateToProto(ShowState state) {
       return v1::SOLD_OUT;
     case ShowState::kPast:
       return v1::PAST;
+    case ShowState::kDraft:
+      return v1::DRAFT;
+    case ShowState::kCancelled:
+      return v1::CANCELLED;
   }
   return v1::SHOW_STATE_UNSPECIFIED;
 }
@@ -97,6 +107,13 @@ int64_t Ms(const std::optional<Timestamp>& time) { return time ? ToUnixMs(*time)
 std::optional<Timestamp> Time(int64_t ms) {
   if (ms == 0) return std::nullopt;
   return FromUnixMs(ms);
+}
+
+void FillPrice(const Layout& layout, SeatNo seat_no, v1::SeatPrice& seat) {
+  seat.set_seat_no(seat_no);
+  seat.set_label(layout.LabelOf(seat_no));
+  seat.set_price(layout.PriceOf(seat_no));
+  seat.set_category(layout.CategoryOf(seat_no).name);
 }
 
 void AddLayout(const Layout& layout, v1::SeatMap& map) {
@@ -139,17 +156,21 @@ Result<Command> FromProto(const v1::Command& proto) {
   return command;
 }
 
-v1::Outcome ToProto(const Outcome& outcome) {
-  v1::Outcome proto;
-  v1::SeatOutcome& seats = *proto.mutable_seats();
+v1::SeatOutcome SeatsToProto(const Outcome& outcome) {
+  v1::SeatOutcome seats;
   seats.set_kind(rpc::KindToProto<v1::SeatOutcome>(outcome.kind));
-  for (const SeatNo seat_no : outcome.seats) {
+  for (const SeatNo seat_no : outcome.seats) FillPrice(*outcome.show->layout, seat_no, *seats.add_seats());
+  if (outcome.rung) seats.set_rung(std::string(RungName(*outcome.rung)));
+  if (!outcome.alternative.empty()) {
     const Layout& layout = *outcome.show->layout;
-    v1::SeatPrice& seat = *seats.add_seats();
-    seat.set_seat_no(seat_no);
-    seat.set_label(layout.LabelOf(seat_no));
-    seat.set_price(layout.PriceOf(seat_no));
-    seat.set_category(layout.CategoryOf(seat_no).name);
+    v1::SeatOffer& offer = *seats.mutable_alternative();
+    offer.set_rung(std::string(RungName(RungOf(layout, outcome.alternative))));
+    int64_t amount = 0;
+    for (const SeatNo seat_no : outcome.alternative) {
+      FillPrice(layout, seat_no, *offer.add_seats());
+      amount += layout.PriceOf(seat_no);
+    }
+    offer.set_amount(amount);
   }
   seats.set_amount(outcome.amount);
   if (outcome.show) seats.set_currency(std::string(outcome.show->currency.code()));
@@ -164,6 +185,12 @@ v1::Outcome ToProto(const Outcome& outcome) {
   }
   seats.set_seat_limit(outcome.seat_limit);
   seats.set_seats_owned(outcome.seats_owned);
+  return seats;
+}
+
+v1::Outcome ToProto(const Outcome& outcome) {
+  v1::Outcome proto;
+  *proto.mutable_seats() = SeatsToProto(outcome);
   return proto;
 }
 
@@ -177,6 +204,8 @@ Result<NewShow> FromProto(const v1::CreateShowRequest& proto) {
   if (proto.seat_limit() != 0) show.seat_limit = proto.seat_limit();
   if (proto.hold_ttl_ms() != 0) show.hold_ttl = milliseconds(proto.hold_ttl_ms());
   show.cancel_deadline = Time(proto.cancel_deadline_ms());
+  show.orphan_rule = proto.orphan_rule();
+  show.draft = proto.draft();
   return show;
 }
 
@@ -187,7 +216,36 @@ Result<TermsChange> FromProto(const v1::UpdateShowRequest& proto) {
   if (proto.has_seat_limit()) change.seat_limit = proto.seat_limit();
   if (proto.has_hold_ttl_ms()) change.hold_ttl = milliseconds(proto.hold_ttl_ms());
   if (proto.has_cancel_deadline_ms()) change.cancel_deadline = FromUnixMs(proto.cancel_deadline_ms());
+  if (proto.has_orphan_rule()) change.orphan_rule = proto.orphan_rule();
   return change;
+}
+
+Result<BlockSeats> FromProto(const v1::BlockSeatsRequest& proto) {
+  BlockSeats block;
+  block.show_id = proto.show_id();
+  block.release = proto.release();
+  if (proto.seat_nos_size() > static_cast<int>(kMaxSeatsPerBlock)) {
+    return InvalidField("seat_nos", fmt::format("has more than {} seats", kMaxSeatsPerBlock));
+  }
+  block.seats.assign(proto.seat_nos().begin(), proto.seat_nos().end());
+  BOXOFFICE_ASSIGN(block.reason, rpc::ParseText("reason", proto.reason(), kMaxReasonBytes));
+  BOXOFFICE_ASSIGN(block.operator_id, rpc::ParseText("operator_id", proto.operator_id(), kMaxUserIdBytes));
+  return block;
+}
+
+v1::ListBlocksResponse ToProto(const BlockPage& page) {
+  v1::ListBlocksResponse proto;
+  for (const BlockNote& note : page.notes) {
+    v1::Block& block = *proto.add_blocks();
+    block.set_id(note.id);
+    block.set_release(note.release);
+    block.mutable_seat_nos()->Assign(note.seats.begin(), note.seats.end());
+    block.set_reason(note.reason);
+    block.set_operator_id(note.operator_id);
+    block.set_at_ms(ToUnixMs(note.at));
+  }
+  proto.set_more(page.more);
+  return proto;
 }
 
 v1::Show ToProto(const ShowView& view) {
@@ -217,6 +275,12 @@ v1::Show ToProto(const ShowView& view) {
   proto.set_sold(view.counts.sold);
   proto.set_next_release_at_ms(Ms(view.next_release_at));
   proto.set_first_sold_at_ms(Ms(view.marks.first_sold_at));
+  proto.set_blocked(view.counts.blocked);
+  proto.set_orphan_rule(show.terms.orphan_rule);
+  if (show.layout->stage) {
+    proto.mutable_stage()->set_x(show.layout->stage->x);
+    proto.mutable_stage()->set_y(show.layout->stage->y);
+  }
   return proto;
 }
 
@@ -240,6 +304,7 @@ v1::SeatMap ToProto(const SeatMapView& view, bool with_layout) {
   proto.set_held(view.seats->counts.held);
   proto.set_sold(view.seats->counts.sold);
   proto.set_next_release_at_ms(Ms(view.seats->next_release_at));
+  proto.set_blocked(view.seats->counts.blocked);
   if (with_layout) AddLayout(*view.show->layout, proto);
   return proto;
 }

@@ -10,10 +10,14 @@
 namespace boxoffice::seat {
 
 [[nodiscard]] Result<Command> FromProto(const v1::Command& proto);
+[[nodiscard]] v1::SeatOutcome SeatsToProto(const Outcome& outcome);
 [[nodiscard]] v1::Outcome ToProto(const Outcome& outcome);
 
 [[nodiscard]] Result<NewShow> FromProto(const v1::CreateShowRequest& proto);
 [[nodiscard]] Result<TermsChange> FromProto(const v1::UpdateShowRequest& proto);
+// Without the seats of an area, which the layout knows.
+[[nodiscard]] Result<BlockSeats> FromProto(const v1::BlockSeatsRequest& proto);
+[[nodiscard]] v1::ListBlocksResponse ToProto(const BlockPage& page);
 [[nodiscard]] v1::Show ToProto(const ShowView& view);
 [[nodiscard]] v1::Concert ToProto(const ConcertView& view);
 [[nodiscard]] v1::SeatMap ToProto(const SeatMapView& view, bool with_layout);

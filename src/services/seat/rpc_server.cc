@@ -1,5 +1,7 @@
 #include "services/seat/rpc_server.h"
 
+#include <cmath>
+#include <future>
 #include <string>
 #include <utility>
 
@@ -7,6 +9,8 @@
 
 #include "platform/rpc/field.h"
 #include "platform/rpc/unary.h"
+#include "services/seat/plan_csv.h"
+#include "services/seat/plan_grid.h"
 #include "services/seat/plan_pretix.h"
 #include "services/seat/rpc_convert.h"
 
@@ -15,6 +19,7 @@ namespace {
 
 constexpr uint32_t kDefaultConcertPage = 50;
 constexpr size_t kMaxOperationKeyBytes = 200;
+constexpr double kMaxCoordinate = 1e9;
 
 Result<void> CheckOperationKey(const std::string& key) {
   if (key.size() <= kMaxOperationKeyBytes) return {};
@@ -29,16 +34,56 @@ std::string ContentOf(const v1::CreateShowRequest& request) {
                   request.seat_limit(), request.hold_ttl_ms(), request.cancel_deadline_ms());
   const Prices prices(request.prices().begin(), request.prices().end());
   for (const auto& [category, price] : prices) content += fmt::format("{}={}\n", category, price);
-  return content + request.seating_plan();
+  content += request.seating_plan();
+  // What is left out adds nothing, so that requests keep the content that they had before these were known.
+  if (!request.seating_csv().empty()) content += "\ncsv\n" + request.seating_csv();
+  for (const v1::GridSection& one : request.grid()) {
+    content +=
+        fmt::format("\ngrid\n{}\n{}\n{}\n{}", one.name(), one.rows(), one.seats_per_row(), one.category());
+  }
+  if (request.has_stage())
+    content += fmt::format("\nstage\n{}\n{}", request.stage().x(), request.stage().y());
+  if (request.orphan_rule()) content += "\norphan_rule";
+  if (request.draft()) content += "\ndraft";
+  return content;
+}
+
+Result<SeatingPlan> PlanOf(const v1::CreateShowRequest& request) {
+  const int given = static_cast<int>(!request.seating_plan().empty()) +
+                    static_cast<int>(!request.seating_csv().empty()) +
+                    static_cast<int>(!request.grid().empty());
+  if (given > 1) {
+    return Fail(Code::kInvalidArgument, "seating_plan_invalid",
+                "seating_plan: only one of seating_plan, seating_csv and grid can be given");
+  }
+  if (!request.seating_csv().empty()) return ParseCsvPlan(request.seating_csv());
+  if (request.grid().empty()) return ParsePretixPlan(request.seating_plan());
+  std::vector<GridSection> sections;
+  for (const v1::GridSection& one : request.grid()) {
+    sections.push_back({one.name(), one.rows(), one.seats_per_row(), one.category()});
+  }
+  return MakeGridPlan(sections);
+}
+
+Result<Layout> LayoutOf(const v1::CreateShowRequest& request) {
+  BOXOFFICE_ASSIGN(const SeatingPlan plan, PlanOf(request));
+  BOXOFFICE_ASSIGN(Layout layout, MakeLayout(plan, Prices(request.prices().begin(), request.prices().end())));
+  if (request.has_stage()) {
+    const Point stage{request.stage().x(), request.stage().y()};
+    const auto is_sane = [](double value) { return std::abs(value) <= kMaxCoordinate; };
+    if (!is_sane(stage.x) || !is_sane(stage.y)) {
+      return Fail(Code::kInvalidArgument, "show_invalid",
+                  fmt::format("stage: a coordinate is beyond {}", kMaxCoordinate));
+    }
+    layout.stage = stage;
+  }
+  return layout;
 }
 
 Result<v1::Show> MakeShowOf(SeatService& service, const v1::CreateShowRequest& request) {
   BOXOFFICE_TRY(CheckOperationKey(request.operation_key()));
   BOXOFFICE_ASSIGN(const NewShow show, FromProto(request));
-  const auto make_layout = [&request]() -> Result<Layout> {
-    BOXOFFICE_ASSIGN(const SeatingPlan plan, ParsePretixPlan(request.seating_plan()));
-    return MakeLayout(plan, Prices(request.prices().begin(), request.prices().end()));
-  };
+  const auto make_layout = [&request] { return LayoutOf(request); };
   BOXOFFICE_ASSIGN(const ShowView view,
                    service.CreateShow(request.operation_key(), ContentOf(request), show, make_layout));
   return ToProto(view);
@@ -70,7 +115,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListConcerts(grpc::CallbackServerContex
   return rpc::Answer<v1::ListConcertsResponse>(
       context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListConcertsResponse> {
         const uint32_t limit = request->limit() == 0 ? kDefaultConcertPage : request->limit();
-        const ConcertPage page = service_.ListConcerts(limit, request->after_id());
+        const ConcertPage page = service_.ListConcerts(limit, request->after_id(), request->drafts());
         v1::ListConcertsResponse answer;
         for (const ConcertView& concert : page.concerts) *answer.add_concerts() = ToProto(concert);
         answer.set_more(page.more);
@@ -83,18 +128,18 @@ grpc::ServerUnaryReactor* SeatRpcServer::GetConcert(grpc::CallbackServerContext*
                                                     v1::Concert* response) {
   return rpc::Answer<v1::Concert>(
       context, pool_.get_executor(), response, [this, request]() -> Result<v1::Concert> {
-        BOXOFFICE_ASSIGN(const ConcertView view, service_.GetConcert(request->id()));
+        BOXOFFICE_ASSIGN(const ConcertView view, service_.GetConcert(request->id(), request->drafts()));
         return ToProto(view);
       });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::GetShow(grpc::CallbackServerContext* context,
                                                  const v1::GetShowRequest* request, v1::Show* response) {
-  return rpc::Answer<v1::Show>(context, pool_.get_executor(), response,
-                               [this, request]() -> Result<v1::Show> {
-                                 BOXOFFICE_ASSIGN(const ShowView view, service_.GetShow(request->id()));
-                                 return ToProto(view);
-                               });
+  return rpc::Answer<v1::Show>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Show> {
+        BOXOFFICE_ASSIGN(const ShowView view, service_.GetShow(request->id(), request->drafts()));
+        return ToProto(view);
+      });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::GetSeatMap(grpc::CallbackServerContext* context,
@@ -136,6 +181,58 @@ grpc::ServerUnaryReactor* SeatRpcServer::UpdateShow(grpc::CallbackServerContext*
         BOXOFFICE_ASSIGN(const TermsChange change, FromProto(*request));
         BOXOFFICE_ASSIGN(const ShowView view, service_.UpdateShow(request->id(), change));
         return ToProto(view);
+      });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::ChangeShowState(grpc::CallbackServerContext* context,
+                                                         const v1::ChangeShowStateRequest* request,
+                                                         v1::Show* response) {
+  return rpc::Answer<v1::Show>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Show> {
+        const bool cancels = request->state() == v1::CANCELLED;
+        if (!cancels && request->state() != v1::ANNOUNCED) {
+          return rpc::InvalidField("state", "is neither ANNOUNCED nor CANCELLED");
+        }
+        BOXOFFICE_ASSIGN(const ShowView view,
+                         cancels ? service_.CancelShow(request->id()) : service_.PublishShow(request->id()));
+        return ToProto(view);
+      });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::BlockSeats(grpc::CallbackServerContext* context,
+                                                    const v1::BlockSeatsRequest* request,
+                                                    v1::BlockSeatsResponse* response) {
+  return rpc::Answer<v1::BlockSeatsResponse>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::BlockSeatsResponse> {
+        BOXOFFICE_ASSIGN(seat::BlockSeats block, FromProto(*request));
+        std::optional<Area> area;
+        if (block.seats.empty() && !request->section().empty())
+          area = Area{request->section(), request->row()};
+        std::promise<Result<Outcome>> promise;
+        auto done = promise.get_future();
+        // It is answered also when the service stops, so this can wait.
+        service_.Block(std::move(block), area,
+                       [&promise](Result<Outcome> outcome) { promise.set_value(std::move(outcome)); });
+        BOXOFFICE_ASSIGN(const Outcome outcome, done.get());
+        v1::BlockSeatsResponse answer;
+        *answer.mutable_outcome() = SeatsToProto(outcome);
+        if (outcome.kind == Outcome::Kind::kDone) {
+          BOXOFFICE_ASSIGN(const ShowView view, service_.GetShow(request->show_id(), /*drafts=*/true));
+          *answer.mutable_show() = ToProto(view);
+        }
+        return answer;
+      });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::ListBlocks(grpc::CallbackServerContext* context,
+                                                    const v1::ListBlocksRequest* request,
+                                                    v1::ListBlocksResponse* response) {
+  return rpc::Answer<v1::ListBlocksResponse>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListBlocksResponse> {
+        const size_t limit = request->limit() == 0 ? kMaxBlockPage : request->limit();
+        BOXOFFICE_ASSIGN(const BlockPage page,
+                         service_.ListBlocks(request->show_id(), request->before_id(), limit));
+        return ToProto(page);
       });
 }
 

@@ -33,6 +33,15 @@ class SeatRpcServer final : public v1::SeatService::CallbackService {
                                        const v1::CreateShowRequest* request, v1::Show* response) override;
   grpc::ServerUnaryReactor* UpdateShow(grpc::CallbackServerContext* context,
                                        const v1::UpdateShowRequest* request, v1::Show* response) override;
+  grpc::ServerUnaryReactor* ChangeShowState(grpc::CallbackServerContext* context,
+                                            const v1::ChangeShowStateRequest* request,
+                                            v1::Show* response) override;
+  grpc::ServerUnaryReactor* BlockSeats(grpc::CallbackServerContext* context,
+                                       const v1::BlockSeatsRequest* request,
+                                       v1::BlockSeatsResponse* response) override;
+  grpc::ServerUnaryReactor* ListBlocks(grpc::CallbackServerContext* context,
+                                       const v1::ListBlocksRequest* request,
+                                       v1::ListBlocksResponse* response) override;
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::AuditResponse* response) override;
 

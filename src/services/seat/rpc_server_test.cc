@@ -351,6 +351,97 @@ TEST_F(SeatRpcTest, TheAuditReadsOwnersAndCounts) {
   EXPECT_THAT(Call<v1::AuditResponse>(&v1::SeatService::Stub::Audit, v1::AuditRequest()).shows(), SizeIs(1));
 }
 
+TEST_F(SeatRpcTest, AConflictOffersSeatsAndTheBestSayTheirRung) {
+  Run(HoldOf(saga_, reservation_, "ann", {1, 2}));
+  const auto refused = Run(HoldOf(NewId(), NewId(), "bob", {2, 3}));
+  EXPECT_EQ(refused.alternative().rung(), "row");
+  ASSERT_THAT(refused.alternative().seats(), SizeIs(2));
+  EXPECT_EQ(refused.alternative().seats(0).label(), "Floor 1-3");
+  EXPECT_EQ(refused.alternative().amount(), 2000);
+  v1::Command best = HoldOf(NewId(), NewId(), "cem", {});
+  best.mutable_hold()->mutable_best_available()->set_count(6);
+  const auto chosen = Run(best);
+  EXPECT_EQ(chosen.rung(), "adjacent_rows");
+  EXPECT_THAT(chosen.seats(), SizeIs(6));
+}
+
+TEST_F(SeatRpcTest, WhatOperatorsBlockedSurvivesARestart) {
+  v1::BlockSeatsRequest block;
+  block.set_show_id(show_id_);
+  block.set_section("Floor");
+  block.set_row("2");
+  block.set_reason("camera");
+  block.set_operator_id("op");
+  const auto blocked = Call<v1::BlockSeatsResponse>(&v1::SeatService::Stub::BlockSeats, block);
+  EXPECT_EQ(blocked.outcome().kind(), v1::SeatOutcome::DONE);
+  EXPECT_EQ(blocked.show().blocked(), 4);
+  StopModule();
+  StartModule();
+  EXPECT_EQ(Map().blocked(), 4);
+  EXPECT_EQ(Run(HoldOf(saga_, reservation_, "ann", {5})).conflicts(0).reason(), "blocked");
+  v1::AuditRequest audit;
+  audit.set_show_id(show_id_);
+  const auto rows = Call<v1::AuditResponse>(&v1::SeatService::Stub::Audit, audit);
+  EXPECT_THAT(rows.rows(), SizeIs(0));
+  EXPECT_EQ(rows.shows(0).blocked(), 4);
+  block.set_release(true);
+  EXPECT_EQ(Call<v1::BlockSeatsResponse>(&v1::SeatService::Stub::BlockSeats, block).show().blocked(), 0);
+  v1::ListBlocksRequest list;
+  list.set_show_id(show_id_);
+  list.set_limit(1);
+  const auto page = Call<v1::ListBlocksResponse>(&v1::SeatService::Stub::ListBlocks, list);
+  EXPECT_TRUE(page.more());
+  EXPECT_TRUE(page.blocks(0).release());
+  EXPECT_THAT(page.blocks(0).seat_nos(), ElementsAre(5, 6, 7, 8));
+  block.set_reason("");
+  EXPECT_THAT(CallError<v1::BlockSeatsResponse>(&v1::SeatService::Stub::BlockSeats, block).detail,
+              StartsWith("reason:"));
+}
+
+TEST_F(SeatRpcTest, AShowIsPublishedAndCancelledAndStaysSoAfterARestart) {
+  v1::CreateShowRequest request = ShowRequest("draft", PlanOf(1, 2));
+  request.set_draft(true);
+  request.mutable_stage()->set_y(-1);
+  const int64_t id = Call<v1::Show>(&v1::SeatService::Stub::CreateShow, request).id();
+  v1::GetShowRequest get;
+  get.set_id(id);
+  EXPECT_EQ(CallError<v1::Show>(&v1::SeatService::Stub::GetShow, get).reason, "show_not_found");
+  v1::ChangeShowStateRequest change;
+  change.set_id(id);
+  EXPECT_THAT(CallError<v1::Show>(&v1::SeatService::Stub::ChangeShowState, change).detail,
+              StartsWith("state:"));
+  change.set_state(v1::ANNOUNCED);
+  EXPECT_EQ(Call<v1::Show>(&v1::SeatService::Stub::ChangeShowState, change).state(), v1::ON_SALE);
+  change.set_state(v1::CANCELLED);
+  EXPECT_EQ(Call<v1::Show>(&v1::SeatService::Stub::ChangeShowState, change).state(), v1::CANCELLED);
+  StopModule();
+  StartModule();
+  const auto show = Call<v1::Show>(&v1::SeatService::Stub::GetShow, get);
+  EXPECT_EQ(show.state(), v1::CANCELLED);
+  EXPECT_EQ(show.stage().y(), -1);
+  change.set_state(v1::ANNOUNCED);
+  EXPECT_EQ(CallError<v1::Show>(&v1::SeatService::Stub::ChangeShowState, change).reason, "show_state");
+}
+
+TEST_F(SeatRpcTest, SeatsComeFromOneOfThreePlans) {
+  v1::CreateShowRequest request = ShowRequest("csv", "");
+  request.set_seating_csv("section,row,number,category\nFloor,A,1,A\n");
+  EXPECT_EQ(Call<v1::Show>(&v1::SeatService::Stub::CreateShow, request).capacity(), 1);
+  EXPECT_EQ(Call<v1::Show>(&v1::SeatService::Stub::CreateShow, request).capacity(), 1) << "again";
+  request.set_seating_csv("section,row,number,category\nFloor,A,1,A\nFloor,A,2,A\n");
+  EXPECT_EQ(CallError<v1::Show>(&v1::SeatService::Stub::CreateShow, request).reason, "operation_key_reused");
+  request.set_operation_key("grid");
+  v1::GridSection& section = *request.add_grid();
+  section.set_name("Floor");
+  section.set_rows(2);
+  section.set_seats_per_row(3);
+  section.set_category("A");
+  EXPECT_THAT(CallError<v1::Show>(&v1::SeatService::Stub::CreateShow, request).detail,
+              HasSubstr("only one of"));
+  request.clear_seating_csv();
+  EXPECT_EQ(Call<v1::Show>(&v1::SeatService::Stub::CreateShow, request).capacity(), 6);
+}
+
 TEST_F(SeatRpcTest, AMalformedFieldIsNamed) {
   EXPECT_THAT(RunError(HoldOf("short", reservation_, "ann", {1})).detail, StartsWith("saga_id:"));
   EXPECT_THAT(RunError(HoldOf(saga_, std::string(16, '\0'), "ann", {1})).detail,

@@ -111,7 +111,7 @@ void ChooseTwoOfAHallThatIsHalfSold(benchmark::State& state) {
   const auto hall = MakeHall({100, 100, 100, 100, 100, 100, 100, 100});
   FreeSeats free(hall);
   for (SeatNo seat_no = 1; seat_no <= hall->capacity(); seat_no += 2) free.Set(seat_no, false);
-  for (auto _ : state) benchmark::DoNotOptimize(free.Choose(2, "", ""));
+  for (auto _ : state) benchmark::DoNotOptimize(free.Choose({2, "", ""}));
 }
 BENCHMARK(ChooseTwoOfAHallThatIsHalfSold);
 

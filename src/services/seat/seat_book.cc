@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "base/check.h"
+#include "services/seat/row_overlay.h"
 
 namespace boxoffice::seat {
 namespace {
@@ -29,7 +29,9 @@ void SortUnique(std::vector<T>& items) {
 // What a best-available hold is recognised by when it comes again.
 std::string ChoiceOf(const HoldSeats& hold) {
   if (!hold.best) return {};
-  return fmt::format("{}/{}/{}", hold.best->count, hold.best->section, hold.best->category);
+  std::string choice = fmt::format("{}/{}/{}", hold.best->count, hold.best->section, hold.best->category);
+  if (hold.best->max_price != 0) choice += fmt::format("/{}", hold.best->max_price);
+  return choice;
 }
 
 Outcome Refused(Refusal refusal, std::shared_ptr<const Show> show = nullptr) {
@@ -57,48 +59,26 @@ Refusal CheckSeats(const std::vector<SeatNo>& sorted) {
   return std::ranges::adjacent_find(sorted) != sorted.end() ? Refusal::kDuplicateSeat : Refusal::kNone;
 }
 
-// Rows of one kind as they are while a batch is decided: the loaded ones, overlaid with what has changed.
-template <typename Row, typename Key, Key Row::* kKey>
-class Overlay {
- public:
-  explicit Overlay(const std::vector<Row>& loaded) : loaded_(loaded), slots_(loaded.size(), kUnchanged) {}
-
-  [[nodiscard]] const Row& Get(const Key& key) const {
-    const size_t i = IndexOf(key);
-    return slots_[i] == kUnchanged ? loaded_[i] : changed_[slots_[i]];
+ConflictReason ReasonOf(const SeatRow& row) {
+  switch (row.state) {
+    case SeatState::kFree:
+      return ConflictReason::kFree;
+    case SeatState::kHeld:
+      return ConflictReason::kHeld;
+    case SeatState::kSold:
+      return ConflictReason::kSold;
+    case SeatState::kBlocked:
+      return ConflictReason::kBlocked;
   }
-  // The reference is good until the next Change.
-  Row& Change(const Key& key) {
-    const size_t i = IndexOf(key);
-    if (slots_[i] == kUnchanged) {
-      slots_[i] = static_cast<uint32_t>(changed_.size());
-      changed_.push_back(loaded_[i]);
-    }
-    return changed_[slots_[i]];
-  }
-  // Sorted by key; ends the use of this object.
-  std::vector<Row> TakeChanges() {
-    std::ranges::sort(changed_, {}, kKey);
-    return std::move(changed_);
-  }
-
- private:
-  static constexpr uint32_t kUnchanged = UINT32_MAX;
-  [[nodiscard]] size_t IndexOf(const Key& key) const {
-    const auto found = std::ranges::lower_bound(loaded_, key, {}, kKey);
-    CHECK(found != loaded_.end() && (*found).*kKey == key, "a row that a command names was not loaded");
-    return static_cast<size_t>(found - loaded_.begin());
-  }
-  const std::vector<Row>& loaded_;
-  std::vector<uint32_t> slots_;
-  std::vector<Row> changed_;
-};
+  return ConflictReason::kFree;
+}
 
 // A show while a batch is decided.
 struct ShowNow {
   const ShowFacts* facts = nullptr;
   ShowMarks marks;
   int64_t sold = 0;
+  int64_t blocked = 0;
 };
 
 class Book {
@@ -106,7 +86,8 @@ class Book {
   Book(const Rows& loaded, Timestamp now)
       : now_(now), sagas_(loaded.sagas), buyers_(loaded.buyers), seats_(loaded.seats) {
     shows_.reserve(loaded.shows.size());
-    for (const ShowFacts& facts : loaded.shows) shows_.push_back({&facts, facts.marks, facts.sold});
+    for (const ShowFacts& facts : loaded.shows)
+      shows_.push_back({&facts, facts.marks, facts.sold, facts.blocked});
   }
 
   void Run(const Command& command) {
@@ -155,18 +136,37 @@ class Book {
       ++ours;
     }
     const bool all_ours = !no_proposal && ours == target->seats.size();
+    const bool cancelled = show->facts->show->terms.phase == ShowPhase::kCancelled;
+    if (all_ours && cancelled && !AreSold(hold.show_id, target->seats)) return NotOnSale(*show);
     if (!all_ours) {
       // A saga takes its seats once. What it no longer has was freed with its reservation, or went after the
       // deadline: a late duplicate gets nothing back.
       if (target->recorded) return CheckLost(hold.reservation, hold.show_id, target->seats, *show);
-      if (!show->facts->show->OnSale(now_)) return Refused(Refusal::kShowNotOnSale, show->facts->show);
+      if (!show->facts->show->OnSale(now_)) return NotOnSale(*show);
       if (auto refused = CheckLimit(hold, target->seats, *show)) return refused;
       if (no_proposal) return NoProposal(hold, *show);
       auto taken = CheckTaken(hold, target->seats, *show);
       if (taken && target->proposed) return std::nullopt;
       if (taken) return taken;
+      if (!hold.orphans.empty() && ours == 0) return LeavesOrphans(hold, *show);
     }
     return Take(hold, *target, *show);
+  }
+
+  [[nodiscard]] bool AreSold(int64_t show_id, const std::vector<SeatNo>& seats) const {
+    return std::ranges::all_of(
+        seats, [&](SeatNo seat_no) { return seats_.Get({show_id, seat_no}).state == SeatState::kSold; });
+  }
+
+  static Outcome NotOnSale(const ShowNow& show) {
+    const bool cancelled = show.facts->show->terms.phase == ShowPhase::kCancelled;
+    return Refused(cancelled ? Refusal::kShowCancelled : Refusal::kShowNotOnSale, show.facts->show);
+  }
+
+  static Outcome LeavesOrphans(const HoldSeats& hold, const ShowNow& show) {
+    Outcome outcome = Refused(Refusal::kOrphanSeat, show.facts->show);
+    for (const SeatNo seat_no : hold.orphans) outcome.conflicts.push_back({seat_no, ConflictReason::kOrphan});
+    return outcome;
   }
 
   // None: the saga or the reservation has other seats.
@@ -244,8 +244,7 @@ class Book {
     for (const SeatNo seat_no : seats) {
       const SeatRow& row = seats_.Get({hold.show_id, seat_no});
       if (row.BelongsTo(hold.reservation) || row.IsFree(now_)) continue;
-      outcome.conflicts.push_back(
-          {seat_no, row.state == SeatState::kSold ? ConflictReason::kSold : ConflictReason::kHeld});
+      outcome.conflicts.push_back({seat_no, ReasonOf(row)});
     }
     if (outcome.conflicts.empty()) return std::nullopt;
     return outcome;
@@ -287,6 +286,7 @@ class Book {
     Record(hold, target);
     Outcome outcome = Done(target.seats, show);
     outcome.hold_expires_at = ExpiryOf(hold.show_id, target.seats);
+    if (hold.best) outcome.rung = RungOf(*show.facts->show->layout, target.seats);
     if (changed) {
       Emit({Event::Kind::kHeld,
             hold.reservation,
@@ -327,7 +327,7 @@ class Book {
     std::vector<SeatNo> seats;
     for (const SeatNo seat_no : listed) {
       const SeatRow& row = seats_.Get({hold.show_id, seat_no});
-      if (row.state != SeatState::kFree && row.user_id == hold.user_id) seats.push_back(seat_no);
+      if (row.IsOwned() && row.user_id == hold.user_id) seats.push_back(seat_no);
     }
     seats.insert(seats.end(), target.seats.begin(), target.seats.end());
     SortUnique(seats);
@@ -349,6 +349,9 @@ class Book {
     if (other_content) return Of(Kind::kMismatch);
     if (auto unknown = UnknownSeats(seats, *show)) return unknown;
     if (auto lost = CheckLost(confirm.reservation, confirm.show_id, seats, *show)) return lost;
+    // Also a saga that was under way when the show was cancelled: it is undone, and its money goes back.
+    const bool cancelled = show->facts->show->terms.phase == ShowPhase::kCancelled;
+    if (cancelled && !AreSold(confirm.show_id, seats)) return NotOnSale(*show);
     bool changed = false;
     for (const SeatNo seat_no : seats) {
       const SeatKey key{confirm.show_id, seat_no};
@@ -372,10 +375,7 @@ class Book {
     for (const SeatNo seat_no : seats) {
       const SeatRow& row = seats_.Get({show_id, seat_no});
       if (row.BelongsTo(reservation)) continue;
-      ConflictReason reason = ConflictReason::kFree;
-      if (row.state == SeatState::kSold) reason = ConflictReason::kSold;
-      if (row.state == SeatState::kHeld) reason = ConflictReason::kHeld;
-      outcome.conflicts.push_back({seat_no, reason});
+      outcome.conflicts.push_back({seat_no, ReasonOf(row)});
     }
     if (outcome.conflicts.empty()) return std::nullopt;
     return outcome;
@@ -436,6 +436,38 @@ class Book {
     return Of(Kind::kDone);
   }
 
+  std::optional<Outcome> Run(const BlockSeats& block) {
+    ShowNow* show = FindShow(block.show_id);
+    if (show == nullptr) return Refused(Refusal::kShowNotFound);
+    if (block.seats.empty()) return Refused(Refusal::kNoSeats, show->facts->show);
+    if (block.seats.size() > kMaxSeatsPerBlock) return Refused(Refusal::kTooManySeats, show->facts->show);
+    if (auto unknown = UnknownSeats(block.seats, *show)) return unknown;
+    Outcome taken = Refused(Refusal::kSeatsTaken, show->facts->show);
+    std::vector<SeatNo> changed;
+    for (const SeatNo seat_no : block.seats) {
+      const SeatRow& row = seats_.Get({block.show_id, seat_no});
+      const bool blocked = row.state == SeatState::kBlocked;
+      if (!block.release && !blocked && !row.IsFree(now_))
+        taken.conflicts.push_back({seat_no, ReasonOf(row)});
+      if (blocked == block.release) changed.push_back(seat_no);
+    }
+    if (!taken.conflicts.empty()) return taken;
+    for (const SeatNo seat_no : changed) {
+      const SeatKey key{block.show_id, seat_no};
+      if (seats_.Get(key).state == SeatState::kHeld) NoteReleased(seats_.Get(key));
+      Free(key);
+      if (!block.release) ChangeSeat(key).state = SeatState::kBlocked;
+    }
+    FlushReleased();
+    const auto count = static_cast<int64_t>(changed.size());
+    show->blocked += block.release ? -count : count;
+    if (!changed.empty()) {
+      decision_.changes.blocks.push_back(
+          {block.show_id, std::move(changed), block.release, block.reason, block.operator_id, now_});
+    }
+    return Done(block.seats, *show);
+  }
+
   SeatRow& ChangeSeat(const SeatKey& key) {
     decision_.touches.push_back({decision_.outcomes.size(), key});
     return seats_.Change(key);
@@ -474,7 +506,8 @@ class Book {
 
   void NoteSoldOut(ShowNow& show) {
     const Show& sold_out = *show.facts->show;
-    if (show.marks.sold_out_at || show.sold < static_cast<int64_t>(sold_out.layout->capacity())) return;
+    const auto capacity = static_cast<int64_t>(sold_out.layout->capacity());
+    if (show.marks.sold_out_at || show.sold == 0 || show.sold + show.blocked < capacity) return;
     show.marks.sold_out_at = now_;
     Emit({Event::Kind::kSoldOut, {}, sold_out.id, {}, {}, sold_out.terms.on_sale_at, now_, *traceparent_});
   }
@@ -517,67 +550,6 @@ class Book {
 };
 
 }  // namespace
-
-std::string_view RefusalName(Refusal refusal) {
-  switch (refusal) {
-    case Refusal::kNone:
-      return "";
-    case Refusal::kSeatsTaken:
-      return "seats_taken";
-    case Refusal::kSeatLimit:
-      return "seat_limit";
-    case Refusal::kShowNotOnSale:
-      return "show_not_on_sale";
-    case Refusal::kNotEnoughSeats:
-      return "not_enough_seats";
-    case Refusal::kSeatUnknown:
-      return "seat_unknown";
-    case Refusal::kShowNotFound:
-      return "show_not_found";
-    case Refusal::kHoldLost:
-      return "hold_lost";
-    case Refusal::kTooManySeats:
-      return "too_many_seats";
-    case Refusal::kNoSeats:
-      return "no_seats";
-    case Refusal::kDuplicateSeat:
-      return "duplicate_seat";
-    case Refusal::kSectionUnknown:
-      return "section_unknown";
-    case Refusal::kCategoryUnknown:
-      return "category_unknown";
-  }
-  return "";
-}
-
-Keys KeysOf(std::span<const Command> commands) {
-  Keys keys;
-  keys.sagas.reserve(commands.size());
-  keys.seats.reserve(2 * commands.size());
-  const auto add_seats = [&keys](int64_t show_id, const std::vector<SeatNo>& seats) {
-    for (const SeatNo seat_no : seats) keys.seats.push_back({show_id, seat_no});
-  };
-  for (const Command& command : commands) {
-    if (const auto* hold = std::get_if<HoldSeats>(&command.body)) {
-      keys.sagas.push_back(hold->saga);
-      keys.buyers.push_back({hold->show_id, hold->user_id});
-      if (hold->seats.size() <= kMaxSeatsPerHold) add_seats(hold->show_id, hold->seats);
-      add_seats(hold->show_id, hold->proposal.seats);
-    } else if (const auto* confirm = std::get_if<ConfirmSeats>(&command.body)) {
-      keys.sagas.push_back(confirm->saga);
-      if (confirm->seats.size() <= kMaxSeatsPerHold) add_seats(confirm->show_id, confirm->seats);
-    } else if (const auto* release = std::get_if<ReleaseSeats>(&command.body)) {
-      keys.sagas.push_back(release->saga);
-      add_seats(release->show_id, release->seats);
-    } else if (const auto* sweep = std::get_if<SweepSeats>(&command.body)) {
-      keys.seats.insert(keys.seats.end(), sweep->seats.begin(), sweep->seats.end());
-    }
-  }
-  SortUnique(keys.sagas);
-  SortUnique(keys.buyers);
-  SortUnique(keys.seats);
-  return keys;
-}
 
 Decision Decide(const Rows& loaded, std::span<const Command> commands, Timestamp now) {
   Book book(loaded, now);

@@ -42,13 +42,14 @@ struct BuyerKey {
   auto operator<=>(const BuyerKey&) const = default;
 };
 
-enum class SeatState : uint8_t { kFree = 0, kHeld = 1, kSold = 2 };
+// kBlocked: an operator keeps it back from buyers.
+enum class SeatState : uint8_t { kFree = 0, kHeld = 1, kSold = 2, kBlocked = 3 };
 
 // Versions count a row's changes; 0 is a row that is not stored yet.
 struct SeatRow {
   SeatKey key;
   SeatState state = SeatState::kFree;
-  ReservationId reservation;  // nil if free; so are all below
+  ReservationId reservation;  // nil if free or blocked; so are all below
   std::string user_id;
   Timestamp hold_expires_at{};
   Timestamp held_since{};  // the reservation's first hold; one that has passed its deadline is over
@@ -59,10 +60,10 @@ struct SeatRow {
   [[nodiscard]] bool IsFree(Timestamp now) const {
     return state == SeatState::kFree || (state == SeatState::kHeld && hold_expires_at <= now);
   }
+  // A reservation has it; also a hold past its deadline.
+  [[nodiscard]] bool IsOwned() const { return state == SeatState::kHeld || state == SeatState::kSold; }
   // Also a hold past its deadline, as long as nobody else has taken the seat.
-  [[nodiscard]] bool BelongsTo(ReservationId id) const {
-    return state != SeatState::kFree && reservation == id;
-  }
+  [[nodiscard]] bool BelongsTo(ReservationId id) const { return IsOwned() && reservation == id; }
 };
 struct SagaRow {
   SagaId id;
@@ -87,6 +88,7 @@ struct ShowFacts {
   std::shared_ptr<const Show> show;
   ShowMarks marks;
   uint32_t sold = 0;
+  uint32_t blocked = 0;
 };
 
 // What the rules need to know. Each list is sorted by key and has a row for every key asked for.
@@ -103,11 +105,6 @@ struct Keys {
   std::vector<SeatKey> seats;
 };
 
-struct BestAvailable {
-  uint32_t count = 0;
-  std::string section;   // empty: any
-  std::string category;  // empty: any
-};
 struct HoldSeats {
   SagaId saga;
   ReservationId reservation;
@@ -118,6 +115,9 @@ struct HoldSeats {
   Timestamp hold_at_least_until{};    // the end of the saga; the epoch: no more than the show's hold time
   // With `best`: what the map in memory proposes. The rows decide whether it is true.
   Proposal proposal;
+  // With `seats`, where the show has the orphan rule: seats that they would leave over alone, and need not,
+  // as the map in memory has it.
+  std::vector<SeatNo> orphans;
 };
 struct ConfirmSeats {
   SagaId saga;
@@ -140,8 +140,16 @@ struct SweepSeats {
 struct TellSoldOut {
   int64_t show_id = 0;
 };
+// By an operator: keeps free seats back from buyers, or gives blocked ones to buyers again. All or none.
+struct BlockSeats {
+  int64_t show_id = 0;
+  std::vector<SeatNo> seats;  // sorted, without repeats
+  bool release = false;
+  std::string reason;
+  std::string operator_id;
+};
 struct Command {
-  std::variant<HoldSeats, ConfirmSeats, ReleaseSeats, SweepSeats, TellSoldOut> body;
+  std::variant<HoldSeats, ConfirmSeats, ReleaseSeats, SweepSeats, TellSoldOut, BlockSeats> body;
   std::string traceparent;
 };
 
@@ -159,12 +167,15 @@ enum class Refusal {
   kDuplicateSeat,
   kSectionUnknown,
   kCategoryUnknown,
+  kShowCancelled,
+  kOrphanSeat,
+  kRowUnknown,
 };
 // Stable, snake_case: "seats_taken".
 [[nodiscard]] std::string_view RefusalName(Refusal refusal);
 
-// kFree: only with kHoldLost, a seat that nobody has any more.
-enum class ConflictReason { kHeld, kSold, kUnknown, kFree };
+// kFree: only with kHoldLost, a seat that nobody has any more. kOrphan: only with kOrphanSeat.
+enum class ConflictReason { kHeld, kSold, kUnknown, kFree, kBlocked, kOrphan };
 struct Conflict {
   SeatNo seat_no = 0;
   ConflictReason reason = ConflictReason::kHeld;
@@ -180,9 +191,12 @@ struct Outcome {
   Timestamp hold_expires_at{};       // of a hold; the epoch if all are sold
   Refusal refusal = Refusal::kNone;
   std::vector<Conflict>
-      conflicts;             // with kSeatsTaken, kSeatUnknown, kHoldLost: every seat in the way, sorted
+      conflicts;  // with kSeatsTaken, kSeatUnknown, kHoldLost, kOrphanSeat: every seat in the way, sorted
   uint32_t seat_limit = 0;   // with kSeatLimit
   uint32_t seats_owned = 0;  // with kSeatLimit: what the buyer has besides this reservation's seats
+  std::optional<Rung> rung;  // with kDone of a hold of the best available
+  // With kSeatsTaken and kOrphanSeat of named seats: what the map proposes instead, once the batch is saved.
+  std::vector<SeatNo> alternative;
 };
 
 struct Event {
@@ -203,13 +217,26 @@ struct MarkedShow {
   ShowMarks before;  // as they were loaded
 };
 
+// What an operator blocked or gave back, for the record.
+struct BlockNote {
+  int64_t show_id = 0;
+  std::vector<SeatNo> seats;  // that this changed, sorted
+  bool release = false;
+  std::string reason;
+  std::string operator_id;
+  Timestamp at{};
+  int64_t id = 0;  // given when it is stored
+  bool operator==(const BlockNote&) const = default;
+};
+
 // Rows as they shall be, with the versions that they had when loaded; sorted by key.
 struct Changes {
   std::vector<SagaRow> sagas;
   std::vector<BuyerRow> buyers;
   std::vector<SeatRow> seats;
   std::vector<MarkedShow> shows;
-  std::vector<Event> events;  // in order
+  std::vector<Event> events;      // in order
+  std::vector<BlockNote> blocks;  // in order
 
   [[nodiscard]] bool empty() const {
     return sagas.empty() && buyers.empty() && seats.empty() && shows.empty();

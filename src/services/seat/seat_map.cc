@@ -11,9 +11,10 @@ constexpr size_t kSpareDeadlines = 1024;
 }  // namespace
 
 SeatMap::SeatMap(std::shared_ptr<const Layout> layout, uint64_t first_version)
-    : version_(first_version),
+    : layout_(layout),
+      version_(first_version),
       states_((layout->capacity() + 3) / 4, '\0'),
-      counts_{layout->capacity(), 0, 0},
+      counts_{layout->capacity(), 0, 0, 0},
       deadlines_(layout->capacity()),
       row_versions_(layout->capacity()),
       choice_(layout) {}
@@ -72,10 +73,10 @@ void SeatMap::ReturnLapsed(const std::vector<SeatNo>& seats) {
   lapsed_.insert(lapsed_.end(), seats.begin(), seats.end());
 }
 
-Proposal SeatMap::Propose(const BestAvailable& wish, Timestamp now) {
+Proposal SeatMap::Propose(const BestAvailable& wish, Timestamp now, bool avoid_orphans) {
   const std::scoped_lock lock(mutex_);
   LapseLocked(now);
-  Proposal proposal = choice_.Choose(wish.count, wish.section, wish.category);
+  Proposal proposal = choice_.Choose(wish, avoid_orphans);
   // What was assumed may not come to pass, and then there may be enough.
   if (proposal.status == Proposal::Status::kNotEnough && !assumed_.empty()) {
     proposal.status = Proposal::Status::kNone;
@@ -85,6 +86,23 @@ Proposal SeatMap::Propose(const BestAvailable& wish, Timestamp now) {
     assumed_.push_back(seat_no);
   }
   return proposal;
+}
+
+std::vector<SeatNo> SeatMap::OrphansOf(const std::vector<SeatNo>& seats, Timestamp now) {
+  const std::scoped_lock lock(mutex_);
+  if (seats.empty() || !std::ranges::all_of(seats, [this](SeatNo one) { return layout_->Has(one); }))
+    return {};
+  LapseLocked(now);
+  std::vector<SeatNo> orphans = choice_.OrphansOf(seats);
+  const auto count = static_cast<uint32_t>(seats.size());
+  if (!orphans.empty() && !choice_.CanAvoidOrphans(count, layout_->RowOf(seats[0]).section)) return {};
+  return orphans;
+}
+
+std::vector<SeatNo> SeatMap::Nearest(const std::vector<SeatNo>& seats, bool avoid_orphans, Timestamp now) {
+  const std::scoped_lock lock(mutex_);
+  LapseLocked(now);
+  return choice_.Nearest(seats, avoid_orphans);
 }
 
 void SeatMap::AssumeTaken(SeatNo seat_no) {
@@ -168,9 +186,11 @@ uint32_t& SeatMap::CountOf(SeatState state) {
     case SeatState::kHeld:
       return counts_.held;
     case SeatState::kSold:
+      return counts_.sold;
+    case SeatState::kBlocked:
       break;
   }
-  return counts_.sold;
+  return counts_.blocked;
 }
 
 }  // namespace boxoffice::seat

@@ -5,8 +5,8 @@
 // here by itself and at once; the row is tidied later. It proposes and informs; whether a seat can be had is
 // decided by the rows.
 //
-// Thread-safe: queries copy under a short lock. Propose, AssumeTaken and Settle are for the one thread that
-// runs commands.
+// Thread-safe: queries copy under a short lock. Propose, OrphansOf, Nearest, AssumeTaken and Settle are for
+// the one thread that runs commands.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ class SeatMap {
  public:
   struct View {
     uint64_t version = 0;
-    std::string states;  // 2 bits a seat, seat_no 1 first, low bits first: 0 free, 1 held, 2 sold
+    std::string states;  // 2 bits a seat, seat_no 1 first, low bits first: 0 free, 1 held, 2 sold, 3 blocked
     SeatCounts counts;
     std::optional<Timestamp> next_release_at;  // the first deadline of the holds there are
   };
@@ -61,7 +61,13 @@ class SeatMap {
 
   // The best free seats, which are then taken for whoever asks next, until Settle. Status kNone: not enough,
   // but only on what was assumed; ask again after Settle.
-  [[nodiscard]] Proposal Propose(const BestAvailable& wish, Timestamp now);
+  [[nodiscard]] Proposal Propose(const BestAvailable& wish, Timestamp now, bool avoid_orphans = false);
+  // Seats that `seats` would leave over alone, where as many could sit elsewhere in that section without; by
+  // what is free and not assumed taken. None for seats that there are not.
+  [[nodiscard]] std::vector<SeatNo> OrphansOf(const std::vector<SeatNo>& seats, Timestamp now);
+  // As many free seats, nearest to these (which there are); empty if fewer are free. Nobody holds them.
+  [[nodiscard]] std::vector<SeatNo> Nearest(const std::vector<SeatNo>& seats, bool avoid_orphans,
+                                            Timestamp now);
   // An earlier command of the same batch wants this seat. Unknown seats: no effect.
   void AssumeTaken(SeatNo seat_no);
   // Forgets what was proposed and assumed: the rows have been applied, or nothing has come of it.
@@ -86,6 +92,7 @@ class SeatMap {
   [[nodiscard]] View CountsLocked(Timestamp now);
   uint32_t& CountOf(SeatState state);
 
+  const std::shared_ptr<const Layout> layout_;
   std::mutex mutex_;
   uint64_t version_;
   std::string states_;

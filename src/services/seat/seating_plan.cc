@@ -44,6 +44,7 @@ class LayoutBuilder {
     UniqueNames zone_names;
     for (size_t i = 0; i < plan_.zones.size(); ++i) BOXOFFICE_TRY(AddZone(i, zone_names));
     BOXOFFICE_TRY(CheckLabels());
+    layout_.NotePlaces();
     return std::move(layout_);
   }
 

@@ -17,6 +17,7 @@ int64_t ShowOf(const HoldSeats& hold) { return hold.show_id; }
 int64_t ShowOf(const ConfirmSeats& confirm) { return confirm.show_id; }
 int64_t ShowOf(const ReleaseSeats& release) { return release.show_id; }
 int64_t ShowOf(const TellSoldOut& tell) { return tell.show_id; }
+int64_t ShowOf(const BlockSeats& block) { return block.show_id; }
 
 // Tells contents of one operation key apart. Operators are trusted, so it need not withstand an attack.
 std::string Fingerprint(std::string_view content) {
@@ -53,6 +54,7 @@ class Moved {
     return Has(saved_.moved_sagas, release.saga);
   }
   [[nodiscard]] bool Named(const SweepSeats&) const { return false; }
+  [[nodiscard]] bool Named(const BlockSeats&) const { return false; }
   [[nodiscard]] bool Named(const TellSoldOut& tell) const { return Has(saved_.moved_shows, tell.show_id); }
   template <typename Key>
   static bool Has(const std::vector<Key>& sorted, const Key& key) {
@@ -109,8 +111,9 @@ void SeatService::Sweep() {
   }
   size_t commands = 0;
   for (const Entry& entry : entries) {
-    const bool untold = !entry.map->marks().sold_out_at &&
-                        entry.map->LookAtCounts(now).counts.sold == entry.show->layout->capacity();
+    const SeatCounts counts = entry.map->LookAtCounts(now).counts;
+    const bool untold = !entry.map->marks().sold_out_at && counts.sold > 0 &&
+                        counts.sold + counts.blocked == entry.show->layout->capacity();
     if (untold) Submit({TellSoldOut{entry.show->id}, {}}, [](const Result<Outcome>&) {});
     while (commands < options_.max_sweeps) {
       const std::vector<SeatNo> lapsed = entry.map->TakeLapsed(options_.sweep_batch, now);
@@ -129,11 +132,13 @@ Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
   const Timestamp now = clock_.Now();
   BOXOFFICE_ASSIGN(const auto entries, FindEntries(commands));
   std::vector<Command> proposed;
-  const bool any_best = std::ranges::any_of(commands, [](const Command& command) {
+  const bool asks_map = std::ranges::any_of(commands, [&entries](const Command& command) {
     const auto* hold = std::get_if<HoldSeats>(&command.body);
-    return hold != nullptr && hold->best.has_value();
+    if (hold == nullptr || hold->best) return hold != nullptr;
+    const auto entry = entries.find(hold->show_id);
+    return entry != entries.end() && entry->second.show->terms.orphan_rule;
   });
-  if (any_best) {
+  if (asks_map) {
     proposed.assign(commands.begin(), commands.end());
     Propose(proposed, entries, now);
     commands = proposed;
@@ -146,15 +151,17 @@ Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
         entry->second.map->Apply(row);
     }
     for (const auto& [id, entry] : entries) {
-      rows.shows.push_back({entry.show, entry.map->marks(), entry.map->LookAtCounts(now).counts.sold});
+      const SeatCounts counts = entry.map->LookAtCounts(now).counts;
+      rows.shows.push_back({entry.show, entry.map->marks(), counts.sold, counts.blocked});
     }
     return DecideAndSave(rows, commands, now);
   };
   Result<Outcomes> outcomes = run();
   if (!outcomes && outcomes.error().code == Code::kUnavailable) health_.Note(false);
-  if (any_best) {
+  if (asks_map) {
     for (const auto& [id, entry] : entries) entry.map->Settle();
   }
+  if (outcomes) Suggest(commands, entries, now, *outcomes);
   // Another replica was first, or has taken what the map proposed: before it is decided again, the map learns
   // what else it has done. A failure is none of this batch, part of which is committed.
   const bool again = outcomes && std::ranges::any_of(*outcomes, [](const auto& one) { return !one; });
@@ -237,12 +244,27 @@ void SeatService::Propose(std::vector<Command>& commands, const std::map<int64_t
     if (hold == nullptr) continue;
     const auto entry = entries.find(hold->show_id);
     if (entry == entries.end()) continue;
+    const bool orphan_rule = entry->second.show->terms.orphan_rule;
     if (!hold->best) {
       if (hold->seats.size() > kMaxSeatsPerHold) continue;
+      if (orphan_rule) hold->orphans = entry->second.map->OrphansOf(hold->seats, now);
       for (const SeatNo seat_no : hold->seats) entry->second.map->AssumeTaken(seat_no);
     } else if (hold->best->count >= 1 && hold->best->count <= kMaxSeatsPerHold) {
-      hold->proposal = entry->second.map->Propose(*hold->best, now);
+      hold->proposal = entry->second.map->Propose(*hold->best, now, orphan_rule);
     }
+  }
+}
+
+void SeatService::Suggest(std::span<const Command> commands, const std::map<int64_t, Entry>& entries,
+                          Timestamp now, Outcomes& outcomes) {
+  for (size_t i = 0; i < commands.size(); ++i) {
+    if (!outcomes[i] || outcomes[i]->kind != Outcome::Kind::kRefused) continue;
+    const Refusal refusal = outcomes[i]->refusal;
+    if (refusal != Refusal::kSeatsTaken && refusal != Refusal::kOrphanSeat) continue;
+    const auto* hold = std::get_if<HoldSeats>(&commands[i].body);
+    if (hold == nullptr || hold->best) continue;
+    const Entry& entry = entries.at(hold->show_id);
+    outcomes[i]->alternative = entry.map->Nearest(hold->seats, entry.show->terms.orphan_rule, now);
   }
 }
 
@@ -264,30 +286,33 @@ void SeatService::Publish(const Changes& changes) {
   if (!changes.events.empty() && committed_) committed_();
 }
 
-ConcertPage SeatService::ListConcerts(size_t limit, int64_t after_id) const {
+ConcertPage SeatService::ListConcerts(size_t limit, int64_t after_id, bool drafts) const {
   limit = std::clamp<size_t>(limit, 1, kMaxConcertPage);
   ConcertPage page;
   const std::shared_lock lock(catalogue_mutex_);
   auto next = concerts_.upper_bound(after_id);
   for (; next != concerts_.end() && page.concerts.size() < limit; ++next) {
-    page.concerts.push_back(ViewLocked(next->second));
+    page.concerts.push_back(ViewLocked(next->second, drafts));
   }
   page.more = next != concerts_.end();
   return page;
 }
 
-Result<ConcertView> SeatService::GetConcert(int64_t id) {
-  auto found = FindKnownConcert(id);
+Result<ConcertView> SeatService::GetConcert(int64_t id, bool drafts) {
+  auto found = FindKnownConcert(id, drafts);
   if (!found) {
     BOXOFFICE_TRY(Follow());
-    found = FindKnownConcert(id);
+    found = FindKnownConcert(id, drafts);
   }
   if (!found) return Fail(Code::kNotFound, "concert_not_found", fmt::format("no concert {}", id));
   return *std::move(found);
 }
 
-Result<ShowView> SeatService::GetShow(int64_t id) {
+Result<ShowView> SeatService::GetShow(int64_t id, bool drafts) {
   BOXOFFICE_ASSIGN(const Entry entry, Find(id));
+  if (!drafts && entry.show->terms.phase == ShowPhase::kDraft) {
+    return Fail(Code::kNotFound, "show_not_found", fmt::format("no show {}", id));
+  }
   return View(entry);
 }
 
@@ -308,11 +333,11 @@ Result<ConcertView> SeatService::CreateConcert(const std::string& operation, con
       Fingerprint(fmt::format("concert\n{}\n{}\n{}", concert.title, concert.artist, concert.venue)), 0};
   const std::scoped_lock requests_lock(requests_mutex_);
   BOXOFFICE_ASSIGN(const std::optional<int64_t> before, Repeated(request));
-  if (before) return GetConcert(*before);
+  if (before) return GetConcert(*before, /*drafts=*/true);
   Concert made = concert;
   BOXOFFICE_ASSIGN(made.id, stores_.requests->CreateConcert(request, concert));
   const std::unique_lock lock(catalogue_mutex_);
-  return ViewLocked(concerts_.emplace(made.id, std::move(made)).first->second);
+  return ViewLocked(concerts_.emplace(made.id, std::move(made)).first->second, /*drafts=*/true);
 }
 
 Result<ShowView> SeatService::CreateShow(const std::string& operation, std::string_view content,
@@ -321,7 +346,7 @@ Result<ShowView> SeatService::CreateShow(const std::string& operation, std::stri
   const Operation named{operation, Fingerprint(content), 0};
   const std::scoped_lock requests_lock(requests_mutex_);
   BOXOFFICE_ASSIGN(const std::optional<int64_t> before, Repeated(named));
-  if (before) return GetShow(*before);
+  if (before) return GetShow(*before, /*drafts=*/true);
   BOXOFFICE_TRY(GetConcert(request.concert_id));
   BOXOFFICE_ASSIGN(Layout layout, make_layout());
   BOXOFFICE_ASSIGN(Show show,
@@ -331,22 +356,6 @@ Result<ShowView> SeatService::CreateShow(const std::string& operation, std::stri
   {
     const std::unique_lock lock(catalogue_mutex_);
     shows_.emplace(entry.show->id, entry);
-  }
-  return View(entry);
-}
-
-Result<ShowView> SeatService::UpdateShow(int64_t id, const TermsChange& change) {
-  const std::scoped_lock requests_lock(requests_mutex_);
-  BOXOFFICE_TRY(Follow());  // what is not given stays as any replica has set it
-  BOXOFFICE_ASSIGN(Entry entry, Find(id));
-  const std::scoped_lock news_lock(news_mutex_);
-  entry = *FindKnown(id);
-  BOXOFFICE_ASSIGN(Show changed, ChangeTerms(*entry.show, change));
-  BOXOFFICE_TRY(stores_.requests->UpdateTerms(id, changed.terms));
-  entry.show = std::make_shared<const Show>(std::move(changed));
-  {
-    const std::unique_lock lock(catalogue_mutex_);
-    shows_.at(id).show = entry.show;
   }
   return View(entry);
 }
@@ -394,11 +403,11 @@ std::optional<SeatService::Entry> SeatService::FindKnown(int64_t show_id) const 
   return found->second;
 }
 
-std::optional<ConcertView> SeatService::FindKnownConcert(int64_t id) const {
+std::optional<ConcertView> SeatService::FindKnownConcert(int64_t id, bool drafts) const {
   const std::shared_lock lock(catalogue_mutex_);
   const auto found = concerts_.find(id);
   if (found == concerts_.end()) return std::nullopt;
-  return ViewLocked(found->second);
+  return ViewLocked(found->second, drafts);
 }
 
 SeatService::Entry SeatService::MakeEntry(Show show) const {
@@ -417,9 +426,10 @@ ShowView SeatService::View(const Entry& entry) const {
           seats.next_release_at};
 }
 
-ConcertView SeatService::ViewLocked(const Concert& concert) const {
+ConcertView SeatService::ViewLocked(const Concert& concert, bool drafts) const {
   ConcertView view{concert, {}};
   for (const auto& [id, entry] : shows_) {
+    if (!drafts && entry.show->terms.phase == ShowPhase::kDraft) continue;
     if (entry.show->concert_id == concert.id) view.shows.push_back(View(entry));
   }
   return view;

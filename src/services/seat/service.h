@@ -60,6 +60,17 @@ struct AuditPage {
   std::vector<ShowView> shows;  // counted in the database
 };
 
+struct BlockPage {
+  std::vector<BlockNote> notes;
+  bool more = false;
+};
+// A section, or one of its rows.
+struct Area {
+  std::string section;
+  std::string row;  // empty: all
+};
+
+inline constexpr size_t kMaxBlockPage = 200;
 inline constexpr size_t kMaxConcertPage = 200;
 inline constexpr size_t kMaxAuditPage = 1000;
 
@@ -93,9 +104,10 @@ class SeatService {
 
   // From memory; what is not known there is looked for once. Errors: concert_not_found, show_not_found
   // (kNotFound), database_unavailable (it is not known, and can't be looked for).
-  [[nodiscard]] ConcertPage ListConcerts(size_t limit, int64_t after_id) const;
-  [[nodiscard]] Result<ConcertView> GetConcert(int64_t id);
-  [[nodiscard]] Result<ShowView> GetShow(int64_t id);
+  // Drafts are for operators: without `drafts`, they are not found.
+  [[nodiscard]] ConcertPage ListConcerts(size_t limit, int64_t after_id, bool drafts = false) const;
+  [[nodiscard]] Result<ConcertView> GetConcert(int64_t id, bool drafts = false);
+  [[nodiscard]] Result<ShowView> GetShow(int64_t id, bool drafts = false);
   [[nodiscard]] Result<SeatMapView> GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version);
 
   // By an operator; `operation` names the request, and `content` is all that it asks for. The same again →
@@ -107,6 +119,17 @@ class SeatService {
                                             const std::function<Result<Layout>()>& make_layout);
   // Sets what is given; so again is the same. Errors: show_not_found, show_invalid.
   [[nodiscard]] Result<ShowView> UpdateShow(int64_t id, const TermsChange& change);
+
+  // Publishes a draft, or cancels a show; again: the same answer. Errors: show_not_found, show_state (as of
+  // Publish and Cancel).
+  [[nodiscard]] Result<ShowView> PublishShow(int64_t id);
+  [[nodiscard]] Result<ShowView> CancelShow(int64_t id);
+  // Blocks these seats, or all of this area, or gives them back; queued with the commands of buyers. Calls
+  // `done` as Submit does, or at once: kDone, or kRefused and nothing has changed. Errors: show_not_found,
+  // and those of Submit.
+  void Block(BlockSeats block, const std::optional<Area>& area, Done done);
+  // What operators blocked and gave back, newest first. Errors: show_not_found, database_unavailable.
+  [[nodiscard]] Result<BlockPage> ListBlocks(int64_t show_id, int64_t before_id, size_t limit);
 
   // Reads the database, for the auditor. With show_id 0: every show's counts and no rows. Otherwise up to
   // `limit` rows after `after`, and with after = 0 the show's counts. Errors: show_not_found,
@@ -128,16 +151,20 @@ class SeatService {
   // Those that are known; `unknown` says whether there are others.
   [[nodiscard]] std::map<int64_t, Entry> EntriesOf(std::span<const Command> commands, bool& unknown) const;
   static void Propose(std::vector<Command>& commands, const std::map<int64_t, Entry>& entries, Timestamp now);
+  // Gives the refusals of named seats what is free instead.
+  static void Suggest(std::span<const Command> commands, const std::map<int64_t, Entry>& entries,
+                      Timestamp now, std::vector<std::optional<Outcome>>& outcomes);
   void Publish(const Changes& changes);
   Result<void> Learn(StoredShow stored);
   Result<void> ReadAnew();
 
   [[nodiscard]] Result<Entry> Find(int64_t show_id);
   [[nodiscard]] std::optional<Entry> FindKnown(int64_t show_id) const;
-  [[nodiscard]] std::optional<ConcertView> FindKnownConcert(int64_t id) const;
+  [[nodiscard]] std::optional<ConcertView> FindKnownConcert(int64_t id, bool drafts) const;
   [[nodiscard]] Entry MakeEntry(Show show) const;
   [[nodiscard]] ShowView View(const Entry& entry) const;
-  [[nodiscard]] ConcertView ViewLocked(const Concert& concert) const;
+  [[nodiscard]] ConcertView ViewLocked(const Concert& concert, bool drafts) const;
+  Result<ShowView> ChangeShow(int64_t id, const std::function<Result<Show>(const Show&)>& change);
   Result<std::optional<int64_t>> Repeated(const Operation& operation);
   static Result<void> LoadSeats(Store& store, SeatMap& map, int64_t show_id);
 

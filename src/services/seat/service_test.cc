@@ -25,6 +25,7 @@ struct Memory {
   std::map<BuyerKey, BuyerRow> buyers;
   std::map<SeatKey, SeatRow> seats;
   std::vector<Event> events;
+  std::vector<BlockNote> blocks;
   ShowMarks marks;  // of the only show that is marked
   Catalogue catalogue;
   std::map<std::string, Operation> operations;
@@ -86,14 +87,14 @@ class MemoryStore final : public Store {
     for (auto row : changes.buyers) ++row.version, memory_.buyers[row.key] = row;
     for (auto row : changes.seats) ++row.version, memory_.seats[row.key] = row;
     memory_.events.insert(memory_.events.end(), changes.events.begin(), changes.events.end());
+    memory_.blocks.insert(memory_.blocks.end(), changes.blocks.begin(), changes.blocks.end());
     return saved;
   }
   Result<Catalogue> LoadCatalogue() override { return memory_.catalogue; }
   Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override {
     std::vector<SeatRow> rows;
     for (const auto& [key, row] : memory_.seats) {
-      if (key.show_id == show_id && key.seat_no > after && row.state != SeatState::kFree &&
-          rows.size() < limit) {
+      if (key.show_id == show_id && key.seat_no > after && row.IsOwned() && rows.size() < limit) {
         rows.push_back(row);
       }
     }
@@ -115,6 +116,7 @@ class MemoryStore final : public Store {
   Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp) override {
     return std::vector<CountedShow>{{show_id, {}}};
   }
+  Result<std::vector<BlockNote>> LoadBlocks(int64_t, int64_t, size_t) override { return memory_.blocks; }
   Result<std::optional<Operation>> FindOperation(const std::string& key) override {
     const auto found = memory_.operations.find(key);
     if (found == memory_.operations.end()) return std::nullopt;
@@ -254,6 +256,64 @@ TEST_F(SeatServiceTest, BestAvailableLosesNoRaceWhileSeatsAreFree) {
     if (outcome->kind == Kind::kDone) sold += outcome->seats.size();
   }
   EXPECT_EQ(sold, 8);
+}
+
+TEST_F(SeatServiceTest, ARefusalOffersTheNearestSeatsThatAreFreeWhenTheBatchIsDone) {
+  Run(HoldOf(1, {1, 2}));
+  const Outcome refused = Run(HoldOf(2, {2, 3}));
+  EXPECT_EQ(refused.refusal, Refusal::kSeatsTaken);
+  EXPECT_THAT(refused.alternative, ElementsAre(3, 4));
+  Run(HoldOf(3, {3, 4, 5, 6, 7, 8}));
+  EXPECT_THAT(Run(HoldOf(2, {2, 3})).alternative, IsEmpty()) << "fewer are free";
+}
+
+TEST_F(SeatServiceTest, ByTheOrphanRuleASeatIsNotLeftAloneWhereThePartyCanSitOtherwise) {
+  EXPECT_EQ(Run(HoldOf(1, {2, 3})).kind, Kind::kDone) << "without the rule";
+  Run(ReleaseOf(1));
+  TermsChange change;
+  change.orphan_rule = true;
+  ASSERT_TRUE(service_->UpdateShow(1, change).has_value());
+  const Outcome refused = Run(HoldOf(2, {2, 3}));
+  EXPECT_EQ(refused.refusal, Refusal::kOrphanSeat);
+  EXPECT_THAT(refused.conflicts,
+              ElementsAre(Conflict{1, ConflictReason::kOrphan}, Conflict{4, ConflictReason::kOrphan}));
+  EXPECT_THAT(refused.alternative, ElementsAre(1, 2));
+  EXPECT_EQ(Run(HoldOf(3, {6, 7, 8})).kind, Kind::kDone) << "three of four can't but leave one";
+  EXPECT_EQ(Run(HoldOf(4, {1})).kind, Kind::kDone);
+  EXPECT_EQ(Run(HoldOf(5, {3})).refusal, Refusal::kOrphanSeat);
+}
+
+TEST_F(SeatServiceTest, ADraftIsFoundByOperatorsAlone) {
+  memory_.catalogue.shows[0].show.terms.phase = ShowPhase::kDraft;
+  StartService();
+  EXPECT_EQ(service_->GetShow(1).error().reason, "show_not_found");
+  EXPECT_EQ(service_->GetShow(1, true)->state, ShowState::kDraft);
+  EXPECT_THAT(service_->GetConcert(1)->shows, IsEmpty());
+  EXPECT_THAT(service_->ListConcerts(10, 0).concerts[0].shows, IsEmpty());
+  EXPECT_THAT(service_->ListConcerts(10, 0, true).concerts[0].shows, SizeIs(1));
+  EXPECT_EQ(Run(HoldOf(1, {1})).refusal, Refusal::kShowNotOnSale);
+  EXPECT_EQ(service_->PublishShow(1)->state, ShowState::kOnSale);
+  EXPECT_TRUE(service_->GetShow(1).has_value());
+  EXPECT_EQ(Run(HoldOf(1, {1})).kind, Kind::kDone);
+}
+
+TEST_F(SeatServiceTest, OperatorsBlockAnAreaAndBuyersGetTheRest) {
+  std::promise<Result<Outcome>> done;
+  service_->Block({1, {}, false, "camera", "op"}, Area{"Floor", ""},
+                  [&](Result<Outcome> outcome) { done.set_value(std::move(outcome)); });
+  EXPECT_THAT(done.get_future().get()->seats, ElementsAre(1, 2, 3, 4));
+  const auto map = service_->GetSeatMap(1, std::nullopt);
+  EXPECT_EQ(map->seats->counts, (SeatCounts{4, 0, 0, 4}));
+  EXPECT_EQ(map->seats->states, std::string("\xff\x00", 2));
+  EXPECT_THAT(Run(BestOf(1, 2)).seats, ElementsAre(5, 6));
+  ASSERT_THAT(service_->ListBlocks(1, 0, 10)->notes, SizeIs(1));
+  EXPECT_EQ(service_->ListBlocks(1, 0, 10)->notes[0].reason, "camera");
+  for (const auto& [area, refusal] : {std::pair{Area{"Cellar", ""}, Refusal::kSectionUnknown},
+                                      std::pair{Area{"Floor", "9"}, Refusal::kRowUnknown}}) {
+    service_->Block({1, {}, false, "x", "op"}, area, [&, refusal = refusal](const Result<Outcome>& outcome) {
+      EXPECT_EQ(outcome->refusal, refusal);
+    });
+  }
 }
 
 TEST_F(SeatServiceTest, ARowThatAnotherReplicaMovedIsDecidedAgainAndItsNeighboursAreNotHeldUp) {

@@ -30,6 +30,8 @@ Result<void> CheckTerms(const Show& show) {
 }  // namespace
 
 ShowState StateOf(const Show& show, const SeatCounts& counts, Timestamp now) {
+  if (show.terms.phase == ShowPhase::kCancelled) return ShowState::kCancelled;
+  if (show.terms.phase == ShowPhase::kDraft) return ShowState::kDraft;
   if (now >= show.terms.sale_ends_at || now >= show.starts_at) return ShowState::kPast;
   if (now < show.terms.on_sale_at) return ShowState::kAnnounced;
   return counts.free == 0 && counts.held == 0 ? ShowState::kSoldOut : ShowState::kOnSale;
@@ -64,6 +66,8 @@ Result<Show> MakeShow(const NewShow& request, std::shared_ptr<const Layout> layo
   show.terms.highest_seat_limit = show.terms.seat_limit;
   show.terms.hold_ttl = request.hold_ttl.value_or(kDefaultHoldTtl);
   show.terms.cancel_deadline = request.cancel_deadline;
+  show.terms.orphan_rule = request.orphan_rule;
+  show.terms.phase = request.draft ? ShowPhase::kDraft : ShowPhase::kPublished;
   show.layout = std::move(layout);
   BOXOFFICE_TRY(CheckTerms(show));
   return show;
@@ -82,8 +86,27 @@ Result<Show> ChangeTerms(const Show& show, const TermsChange& change) {
     changed.terms.cancel_deadline =
         *change.cancel_deadline == Timestamp{} ? std::nullopt : change.cancel_deadline;
   }
+  if (change.orphan_rule) changed.terms.orphan_rule = *change.orphan_rule;
   BOXOFFICE_TRY(CheckTerms(changed));
   return changed;
+}
+
+Result<Show> Publish(const Show& show) {
+  if (show.terms.phase == ShowPhase::kCancelled) {
+    return Fail(Code::kConflict, "show_state", "a show that is cancelled stays so");
+  }
+  Show published = show;
+  published.terms.phase = ShowPhase::kPublished;
+  return published;
+}
+
+Result<Show> Cancel(const Show& show, Timestamp now) {
+  if (show.terms.phase != ShowPhase::kCancelled && now >= show.starts_at) {
+    return Fail(Code::kConflict, "show_state", "a show that has begun can't be cancelled");
+  }
+  Show cancelled = show;
+  cancelled.terms.phase = ShowPhase::kCancelled;
+  return cancelled;
 }
 
 }  // namespace boxoffice::seat

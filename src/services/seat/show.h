@@ -28,8 +28,12 @@ struct Concert {
   bool operator==(const Concert&) const = default;
 };
 
+// What operators have made of a show; the rest of its state follows from time and counts. It only moves on.
+enum class ShowPhase : uint8_t { kPublished = 0, kDraft = 1, kCancelled = 2 };
+
 // What an operator may change of a show while it is sold.
 struct ShowTerms {
+  ShowPhase phase = ShowPhase::kPublished;
   Timestamp on_sale_at{};
   Timestamp sale_ends_at{};
   uint32_t seat_limit = kDefaultSeatLimit;  // held and sold seats of one buyer
@@ -37,6 +41,8 @@ struct ShowTerms {
   uint32_t highest_seat_limit = kDefaultSeatLimit;
   milliseconds hold_ttl = kDefaultHoldTtl;
   std::optional<Timestamp> cancel_deadline;  // none: until the show starts
+  // A choice of seats may leave none over alone, unless the party has no other choice in that section.
+  bool orphan_rule = false;
   bool operator==(const ShowTerms&) const = default;
 };
 
@@ -49,9 +55,11 @@ struct Show {
   ShowTerms terms;
   std::shared_ptr<const Layout> layout;
 
-  // Seats are sold from on_sale_at to before sale_ends_at, and never after the show has begun.
+  // Seats of a published show are sold from on_sale_at to before sale_ends_at, and never after the show has
+  // begun.
   [[nodiscard]] bool OnSale(Timestamp now) const {
-    return now >= terms.on_sale_at && now < terms.sale_ends_at && now < starts_at;
+    return terms.phase == ShowPhase::kPublished && now >= terms.on_sale_at && now < terms.sale_ends_at &&
+           now < starts_at;
   }
 };
 
@@ -59,6 +67,7 @@ struct SeatCounts {
   uint32_t free = 0;
   uint32_t held = 0;
   uint32_t sold = 0;
+  uint32_t blocked = 0;
   bool operator==(const SeatCounts&) const = default;
 };
 
@@ -69,9 +78,10 @@ struct ShowMarks {
   bool operator==(const ShowMarks&) const = default;
 };
 
-enum class ShowState { kAnnounced, kOnSale, kSoldOut, kPast };
+enum class ShowState { kAnnounced, kOnSale, kSoldOut, kPast, kDraft, kCancelled };
 
-// The state follows from the time and the counts; it is stored nowhere.
+// Of a published show, the state follows from the time and the counts, and is stored nowhere. Sold out is a
+// show of which no seat is free or held: what operators block, they may yet give back.
 [[nodiscard]] ShowState StateOf(const Show& show, const SeatCounts& counts, Timestamp now);
 
 // What is asked of a new show. What is not given has a default: on sale from now until it starts.
@@ -84,6 +94,8 @@ struct NewShow {
   std::optional<uint32_t> seat_limit;
   std::optional<milliseconds> hold_ttl;
   std::optional<Timestamp> cancel_deadline;
+  bool orphan_rule = false;
+  bool draft = false;
 };
 struct TermsChange {
   std::optional<Timestamp> on_sale_at;
@@ -91,6 +103,7 @@ struct TermsChange {
   std::optional<uint32_t> seat_limit;
   std::optional<milliseconds> hold_ttl;
   std::optional<Timestamp> cancel_deadline;  // the epoch itself: none any more
+  std::optional<bool> orphan_rule;
 };
 
 // Errors (kInvalidArgument), naming the field in the detail: concert_invalid.
@@ -100,5 +113,11 @@ struct TermsChange {
                                     Timestamp now);
 // The show with changed terms; holds that there are keep their deadlines. Errors: show_invalid.
 [[nodiscard]] Result<Show> ChangeTerms(const Show& show, const TermsChange& change);
+// A draft becomes known to buyers, and is sold from on_sale_at. Of a published show: as it is. Errors:
+// show_state (kConflict: it is cancelled).
+[[nodiscard]] Result<Show> Publish(const Show& show);
+// Ends the sale for good: nothing more is held or confirmed. Of a cancelled show: as it is. Errors:
+// show_state (kConflict: it has begun).
+[[nodiscard]] Result<Show> Cancel(const Show& show, Timestamp now);
 
 }  // namespace boxoffice::seat

@@ -36,6 +36,31 @@ TEST(Show, WhatIsNotGivenHasADefault) {
   EXPECT_FALSE(show->terms.cancel_deadline.has_value());
 }
 
+TEST(Show, ADraftIsSoldOnceItIsPublishedAndACancelledOneNoMore) {
+  NewShow request = Request();
+  request.draft = true;
+  const Show draft = Make(request).value();
+  EXPECT_EQ(StateOf(draft, {2, 0, 0}, kNow), ShowState::kDraft);
+  EXPECT_FALSE(draft.OnSale(kNow));
+  const Show published = Publish(draft).value();
+  EXPECT_EQ(StateOf(published, {2, 0, 0}, kNow), ShowState::kOnSale);
+  EXPECT_TRUE(published.OnSale(kNow));
+  EXPECT_EQ(Publish(published)->terms, published.terms) << "again";
+  const Show cancelled = Cancel(published, kNow).value();
+  EXPECT_EQ(StateOf(cancelled, {2, 0, 0}, kNow + 48h), ShowState::kCancelled) << "for good";
+  EXPECT_FALSE(cancelled.OnSale(kNow));
+  EXPECT_EQ(Cancel(cancelled, kNow + 48h)->terms, cancelled.terms) << "again, also later";
+  EXPECT_TRUE(Cancel(draft, kNow).has_value());
+  EXPECT_EQ(Publish(cancelled).error().reason, "show_state");
+  EXPECT_EQ(Cancel(published, published.starts_at).error().reason, "show_state") << "it has begun";
+}
+
+TEST(Show, BlockedSeatsDoNotKeepItFromBeingSoldOut) {
+  const Show show = Make(Request()).value();
+  EXPECT_EQ(StateOf(show, {0, 0, 1, 1}, kNow), ShowState::kSoldOut);
+  EXPECT_EQ(StateOf(show, {0, 1, 0, 1}, kNow), ShowState::kOnSale);
+}
+
 TEST(Show, BadRequestsNameTheirField) {
   NewShow request = Request();
   request.starts_at = {};

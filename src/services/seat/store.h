@@ -82,7 +82,7 @@ class Store {
   // Up to `limit` seats of a show that have an owner, by seat_no, after `after`; also lapsed holds.
   [[nodiscard]] virtual Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after,
                                                                 size_t limit) = 0;
-  // Like OwnedSeats, with those that were freed.
+  // Like OwnedSeats, with those that were freed or are blocked.
   [[nodiscard]] virtual Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after,
                                                                  size_t limit) = 0;
   // What other replicas have saved since `since`; the first place of all is a default one, and gets no news,
@@ -92,6 +92,11 @@ class Store {
                                               std::span<const int64_t> known_shows) = 0;
   // Counted from the rows; of one show, or with 0 of all; by id. Lapsed holds count as free.
   [[nodiscard]] virtual Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) = 0;
+
+  // What operators blocked and gave back of a show before `before_id` (0: the newest first), up to `limit`,
+  // newest first.
+  [[nodiscard]] virtual Result<std::vector<BlockNote>> LoadBlocks(int64_t show_id, int64_t before_id,
+                                                                  size_t limit) = 0;
 
   [[nodiscard]] virtual Result<std::optional<Operation>> FindOperation(const std::string& key) = 0;
   // Each makes its row and records the operation in one transaction, and returns the new id. Errors:

@@ -362,6 +362,69 @@ TEST_P(StoreContractTest, TextAndListsComeBackWhateverIsInThem) {
   EXPECT_EQ(rows.buyers[1].seats, std::vector<SeatNo>{9});
 }
 
+TEST_P(StoreContractTest, TheStageAndThePhaseOfAShowComeBack) {
+  const int64_t id = MakeShow();
+  Catalogue catalogue = *store_->LoadCatalogue();
+  EXPECT_EQ(catalogue.shows[0].show.layout->stage, std::nullopt);
+  EXPECT_EQ(catalogue.shows[0].show.terms.phase, ShowPhase::kPublished);
+  Show staged = catalogue.shows[0].show;
+  auto layout = std::make_shared<Layout>(*staged.layout);
+  layout->stage = Point{-1.5, 20.125};
+  staged.layout = layout;
+  staged.terms.phase = ShowPhase::kDraft;
+  staged.terms.orphan_rule = true;
+  ASSERT_TRUE(store_->CreateShow({"staged", "f", 0}, staged).has_value());
+  ShowTerms cancelled = catalogue.shows[0].show.terms;
+  cancelled.phase = ShowPhase::kCancelled;
+  ASSERT_TRUE(store_->UpdateTerms(id, cancelled).has_value());
+  catalogue = *store_->LoadCatalogue();
+  EXPECT_EQ(catalogue.shows[0].show.terms.phase, ShowPhase::kCancelled);
+  EXPECT_EQ(*catalogue.shows[1].show.layout, *layout);
+  EXPECT_EQ(catalogue.shows[1].show.terms, staged.terms);
+}
+
+TEST_P(StoreContractTest, BlockedSeatsAreCountedApartAndOwnedByNobody) {
+  const int64_t id = MakeShow();
+  ASSERT_EQ(id, 1);
+  SeatRow blocked;
+  blocked.key = {1, 2};
+  blocked.state = SeatState::kBlocked;
+  Changes changes;
+  changes.seats = {Held(1), blocked};
+  changes.blocks = {{1, {2}, false, "camera", "op", kNow}};
+  EXPECT_TRUE(Save(changes).done());
+  EXPECT_THAT(*store_->OwnedSeats(1, 0, 10), SizeIs(1));
+  EXPECT_THAT(*store_->StoredSeats(1, 0, 10), SizeIs(2));
+  EXPECT_EQ((*store_->CountSeats(1, kNow))[0].counts, (SeatCounts{3, 1, 0, 1}));
+  blocked.version = 1;
+  EXPECT_EQ(Load({{}, {}, {{1, 2}}}).seats[0], blocked);
+}
+
+TEST_P(StoreContractTest, WhatOperatorsBlockedIsListedNewestFirstAndOnlyIfItWasSaved) {
+  Changes changes;
+  SeatRow blocked;
+  blocked.key = {1, 2};
+  blocked.state = SeatState::kBlocked;
+  changes.seats = {blocked};
+  changes.blocks = {{1, {2, 70'000}, false, "camera", "op", kNow}, {2, {1}, false, "other", "op", kNow}};
+  EXPECT_TRUE(Save(changes).done());
+  EXPECT_FALSE(Save(changes).done()) << "the row has moved";
+  changes.seats[0].version = 1;
+  changes.seats[0].state = SeatState::kFree;
+  changes.blocks = {{1, {2}, true, "it's over", "op2", kNow + 1s}};
+  EXPECT_TRUE(Save(changes).done());
+  const auto all = store_->LoadBlocks(1, 0, 10);
+  ASSERT_TRUE(all.has_value());
+  ASSERT_THAT(*all, SizeIs(2));
+  EXPECT_TRUE((*all)[0].release);
+  EXPECT_EQ((*all)[0].reason, "it's over");
+  EXPECT_THAT((*all)[1].seats, ElementsAre(2, 70'000));
+  EXPECT_EQ((*all)[1].operator_id, "op");
+  EXPECT_EQ((*all)[1].at, kNow);
+  EXPECT_THAT(*store_->LoadBlocks(1, (*all)[0].id, 10), ElementsAre((*all)[1]));
+  EXPECT_THAT(*store_->LoadBlocks(1, 0, 1), ElementsAre((*all)[0]));
+}
+
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContractTest,
                          ::testing::Values(MakeDatabase{[]() -> std::unique_ptr<Database> {
                            return std::make_unique<SqliteDatabase>();

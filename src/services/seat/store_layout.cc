@@ -1,6 +1,7 @@
 #include "services/seat/store_layout.h"
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 namespace boxoffice::seat {
@@ -152,7 +153,18 @@ Result<Layout> DecodeLayout(std::string_view bytes) {
     seat.y = in.Number<float>();
   }
   if (!in.AtEnd() || !IsSound(layout)) return corrupt();
+  layout.NotePlaces();
   return layout;
+}
+
+StoredStage StageToStore(const std::optional<Point>& stage) {
+  if (!stage) return {};
+  return {1, std::llround(stage->x * 1000), std::llround(stage->y * 1000)};
+}
+
+std::optional<Point> StageFrom(const StoredStage& stored) {
+  if (stored.ranks == 0) return std::nullopt;
+  return Point{static_cast<double>(stored.x_milli) / 1000, static_cast<double>(stored.y_milli) / 1000};
 }
 
 std::string EncodeSeats(const std::vector<SeatNo>& seats) {

@@ -87,19 +87,21 @@ constexpr std::string_view kTell =
 constexpr std::string_view kLoadConcerts = "SELECT id, title, artist, venue FROM concert ORDER BY id";
 #define BOXOFFICE_SHOW_COLUMNS                                                                         \
   "s.id, s.concert_id, s.starts_at_ms, s.currency, s.on_sale_at_ms, s.sale_ends_at_ms, s.seat_limit, " \
-  "s.hold_ttl_ms, s.cancel_deadline_ms, s.first_sold_at_ms, s.sold_out_at_ms, s.highest_seat_limit"
+  "s.hold_ttl_ms, s.cancel_deadline_ms, s.first_sold_at_ms, s.sold_out_at_ms, s.highest_seat_limit, "  \
+  "s.phase, s.orphan_rule, s.ranks_by_stage, s.stage_x_milli, s.stage_y_milli"
 constexpr std::string_view kLoadShows =
     "SELECT " BOXOFFICE_SHOW_COLUMNS
     ", l.body FROM show s LEFT JOIN layout l ON l.show_id = s.id WHERE s.id > $1 ORDER BY s.id LIMIT $2";
 constexpr std::string_view kOwnedSeats =
     "SELECT " BOXOFFICE_SEAT_COLUMNS
-    " FROM seat WHERE show_id = $1 AND seat_no > $2 AND state <> 0 ORDER BY seat_no LIMIT $3";
+    " FROM seat WHERE show_id = $1 AND seat_no > $2 AND state IN (1, 2) ORDER BY seat_no LIMIT $3";
 constexpr std::string_view kStoredSeats =
     "SELECT " BOXOFFICE_SEAT_COLUMNS
     " FROM seat WHERE show_id = $1 AND seat_no > $2 ORDER BY seat_no LIMIT $3";
 constexpr std::string_view kCountSeats =
     "SELECT s.id, s.capacity, count(*) FILTER (WHERE seat.state = 1 AND seat.hold_expires_at_ms > $2), "
-    "count(*) FILTER (WHERE seat.state = 2) FROM show s LEFT JOIN seat ON seat.show_id = s.id "
+    "count(*) FILTER (WHERE seat.state = 2), count(*) FILTER (WHERE seat.state = 3) FROM show s LEFT JOIN "
+    "seat ON seat.show_id = s.id "
     "WHERE $1 = 0 OR s.id = $1 GROUP BY s.id, s.capacity ORDER BY s.id";
 
 // Taken before what follows it is read, so that what is not seen yet is read the next time.
@@ -119,22 +121,33 @@ constexpr std::string_view kNewSeats =
     "WHERE c.xid >= $1 AND c.source <> $2) k JOIN seat USING (show_id, seat_no)";
 constexpr std::string_view kForgetNews = "DELETE FROM change WHERE xid < $1";
 
+constexpr std::string_view kSaveBlocks =
+    "INSERT INTO block(show_id, seats, gives_back, reason, operator_id, at_ms) SELECT show_id, "
+    "seats::bigint[], "
+    "gives_back, reason, operator_id, at_ms FROM unnest($1, $2, $3, $4, $5, $6) i(show_id, seats, "
+    "gives_back, "
+    "reason, operator_id, at_ms)";
+constexpr std::string_view kLoadBlocks =
+    "SELECT id, array_to_string(seats, ','), gives_back, reason, operator_id, at_ms FROM block "
+    "WHERE show_id = $1 AND ($2 = 0 OR id < $2) ORDER BY id DESC LIMIT $3";
+
 constexpr std::string_view kCreateConcert =
     "WITH made AS (INSERT INTO concert(title, artist, venue) VALUES ($1, $2, $3) RETURNING id), "
     "recorded AS (INSERT INTO operation(operation_key, fingerprint, result_id) SELECT $4, $5, id FROM made), "
     "told AS (INSERT INTO change(source, concert_id) SELECT $6, id FROM made) SELECT id FROM made";
 constexpr std::string_view kCreateShow =
     "WITH made AS (INSERT INTO show(concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, "
-    "seat_limit, hold_ttl_ms, cancel_deadline_ms, capacity, highest_seat_limit) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $14) "
+    "seat_limit, hold_ttl_ms, cancel_deadline_ms, capacity, highest_seat_limit, phase, orphan_rule, "
+    "ranks_by_stage, stage_x_milli, stage_y_milli) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $14, $15, $16, $17, $18, $19) "
     "RETURNING id), placed AS (INSERT INTO layout(show_id, body) SELECT id, $10 FROM made), "
     "recorded AS (INSERT INTO operation(operation_key, fingerprint, result_id) SELECT $11, $12, id FROM "
     "made), "
     "told AS (INSERT INTO change(source, show_id) SELECT $13, id FROM made) SELECT id FROM made";
 constexpr std::string_view kUpdateTerms =
     "WITH changed AS (UPDATE show SET on_sale_at_ms = $2, sale_ends_at_ms = $3, seat_limit = $4, "
-    "hold_ttl_ms = $5, cancel_deadline_ms = $6, highest_seat_limit = greatest(highest_seat_limit, $8) "
-    "WHERE id = $1 RETURNING id) "
+    "hold_ttl_ms = $5, cancel_deadline_ms = $6, highest_seat_limit = greatest(highest_seat_limit, $8), "
+    "phase = $9, orphan_rule = $10 WHERE id = $1 RETURNING id) "
     "INSERT INTO change(source, show_id) SELECT $7, id FROM changed";
 
 int64_t Ms(std::optional<Timestamp> time) { return time ? ToUnixMs(*time) : 0; }
@@ -193,8 +206,11 @@ Result<StoredShow> ShowAt(const DbRow& row) {
   show.terms.cancel_deadline = Time(row.Int(8));
   stored.marks = {Time(row.Int(9)), Time(row.Int(10))};
   show.terms.highest_seat_limit = std::max(show.terms.seat_limit, static_cast<uint32_t>(row.Int(11)));
-  if (row.IsNull(12)) return stored;
-  BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(row.Text(12)));
+  show.terms.phase = static_cast<ShowPhase>(row.Int(12));
+  show.terms.orphan_rule = row.Int(13) != 0;
+  if (row.IsNull(17)) return stored;
+  BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(row.Text(17)));
+  layout.stage = StageFrom({row.Int(14), row.Int(15), row.Int(16)});
   show.layout = std::make_shared<const Layout>(std::move(layout));
   return stored;
 }
@@ -236,6 +252,7 @@ class PostgresStore final : public Store {
     return ReadSeats(kStoredSeats, show_id, after, limit);
   }
   Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) override;
+  Result<std::vector<BlockNote>> LoadBlocks(int64_t show_id, int64_t before_id, size_t limit) override;
   Result<std::optional<Operation>> FindOperation(const std::string& key) override;
   Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) override;
   Result<int64_t> CreateShow(const Operation& operation, const Show& show) override;
@@ -315,9 +332,7 @@ void AddBuyers(const std::vector<BuyerRow>& rows, Batch& batch) {
 }
 void AddSeats(const std::vector<SeatRow>& rows, Batch& batch) {
   const auto if_owned = [](auto value) {
-    return [value](const SeatRow& row) {
-      return row.state == SeatState::kFree ? std::nullopt : std::optional(value(row));
-    };
+    return [value](const SeatRow& row) { return row.IsOwned() ? std::optional(value(row)) : std::nullopt; };
   };
   batch.Add(kSaveSeats, Column(rows, [](const SeatRow& row) { return row.key.show_id; }),
             Column(rows, [](const SeatRow& row) { return row.key.seat_no; }), Column(rows, &SeatRow::state),
@@ -326,6 +341,13 @@ void AddSeats(const std::vector<SeatRow>& rows, Batch& batch) {
             Column(rows, [](const SeatRow& row) { return ToUnixMs(row.hold_expires_at); }),
             Column(rows, [](const SeatRow& row) { return ToUnixMs(row.held_since); }),
             Column(rows, [](const SeatRow& row) { return row.version + 1; }));
+}
+void AddBlocks(const std::vector<BlockNote>& notes, Batch& batch) {
+  batch.Add(kSaveBlocks, Column(notes, &BlockNote::show_id),
+            Column(notes, [](const BlockNote& note) { return ToArray(note.seats); }),
+            Column(notes, [](const BlockNote& note) { return int64_t{note.release}; }),
+            Column(notes, &BlockNote::reason), Column(notes, &BlockNote::operator_id),
+            Column(notes, [](const BlockNote& note) { return ToUnixMs(note.at); }));
 }
 void AddMarks(const std::vector<MarkedShow>& shows, Batch& batch) {
   batch.Add(kSaveMarks, Column(shows, &MarkedShow::show_id),
@@ -375,6 +397,7 @@ Result<Saved> PostgresStore::Save(const Changes& changes) {
   for (const Event& event : changes.events) events.push_back(ToBusEvent(event, random_));
   Batch last;
   Tell(changes, last);
+  if (!changes.blocks.empty()) AddBlocks(changes.blocks, last);
   BOXOFFICE_TRY(outbox::AddTo(last, events));
   BOXOFFICE_TRY(transaction.Commit(last));
   return saved;
@@ -451,9 +474,21 @@ Result<std::vector<CountedShow>> PostgresStore::CountSeats(int64_t show_id, Time
   for (const DbRow row : found) {
     const auto held = static_cast<uint32_t>(row.Int(2));
     const auto sold = static_cast<uint32_t>(row.Int(3));
-    shows.push_back({row.Int(0), {static_cast<uint32_t>(row.Int(1)) - held - sold, held, sold}});
+    const auto blocked = static_cast<uint32_t>(row.Int(4));
+    const uint32_t free = static_cast<uint32_t>(row.Int(1)) - held - sold - blocked;
+    shows.push_back({row.Int(0), {free, held, sold, blocked}});
   }
   return shows;
+}
+
+Result<std::vector<BlockNote>> PostgresStore::LoadBlocks(int64_t show_id, int64_t before_id, size_t limit) {
+  BOXOFFICE_ASSIGN(const sql::pg::Rows found, Read(kLoadBlocks, show_id, before_id, limit));
+  std::vector<BlockNote> notes;
+  for (const DbRow row : found) {
+    notes.push_back({show_id, FromList(row.Text(1)), row.Int(2) != 0, std::string(row.Text(3)),
+                     std::string(row.Text(4)), FromUnixMs(row.Int(5)), row.Int(0)});
+  }
+  return notes;
 }
 
 Result<std::optional<Operation>> PostgresStore::FindOperation(const std::string& key) {
@@ -473,11 +508,13 @@ Result<int64_t> PostgresStore::CreateConcert(const Operation& operation, const C
 
 Result<int64_t> PostgresStore::CreateShow(const Operation& operation, const Show& show) {
   const std::string body = EncodeLayout(*show.layout);
+  const StoredStage stage = StageToStore(show.layout->stage);
   Batch batch;
   batch.Add(kCreateShow, show.concert_id, ToUnixMs(show.starts_at), show.currency.code(),
             ToUnixMs(show.terms.on_sale_at), ToUnixMs(show.terms.sale_ends_at), show.terms.seat_limit,
             show.terms.hold_ttl.count(), Ms(show.terms.cancel_deadline), show.layout->capacity(), Bytes{body},
-            operation.key, Bytes{operation.fingerprint}, source_, show.terms.highest_seat_limit);
+            operation.key, Bytes{operation.fingerprint}, source_, show.terms.highest_seat_limit,
+            show.terms.phase, int64_t{show.terms.orphan_rule}, stage.ranks, stage.x_milli, stage.y_milli);
   BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
   return results[0][0].Int(0);
 }
@@ -485,7 +522,8 @@ Result<int64_t> PostgresStore::CreateShow(const Operation& operation, const Show
 Result<void> PostgresStore::UpdateTerms(int64_t show_id, const ShowTerms& terms) {
   Batch batch;
   batch.Add(kUpdateTerms, show_id, ToUnixMs(terms.on_sale_at), ToUnixMs(terms.sale_ends_at), terms.seat_limit,
-            terms.hold_ttl.count(), Ms(terms.cancel_deadline), source_, terms.highest_seat_limit);
+            terms.hold_ttl.count(), Ms(terms.cancel_deadline), source_, terms.highest_seat_limit, terms.phase,
+            int64_t{terms.orphan_rule});
   BOXOFFICE_TRY(connection_->Write(batch));
   return {};
 }

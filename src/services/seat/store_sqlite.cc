@@ -56,6 +56,7 @@ class SqliteStore final : public Store {
   // A file belongs to one process, and that has made whatever has changed.
   Result<News> LoadNews(const NewsPlace&, std::span<const int64_t>) override { return News{}; }
   Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) override;
+  Result<std::vector<BlockNote>> LoadBlocks(int64_t show_id, int64_t before_id, size_t limit) override;
   Result<std::optional<Operation>> FindOperation(const std::string& key) override;
   Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) override;
   Result<int64_t> CreateShow(const Operation& operation, const Show& show) override;
@@ -71,10 +72,11 @@ class SqliteStore final : public Store {
   Result<bool> SaveSeat(const SeatRow& row);
   Result<bool> Stays(sql::Statement& statement);
   Result<bool> SaveMarks(const MarkedShow& show);
+  Result<void> SaveBlock(const BlockNote& note);
   static Result<std::vector<SeatRow>> ReadSeats(sql::Statement& select, int64_t show_id, SeatNo after,
                                                 size_t limit);
   Result<void> RecordOperation(const Operation& operation, int64_t result_id);
-  Result<std::shared_ptr<const Layout>> LoadLayout(int64_t show_id);
+  Result<std::shared_ptr<Layout>> LoadLayout(int64_t show_id);
 
   sql::Database database_;
   Random& random_;
@@ -109,7 +111,7 @@ class SqliteStore final : public Store {
       "AND first_sold_at_ms = ?4 AND sold_out_at_ms = ?5");
   sql::Statement owned_seats_ = database_.Prepare(
       "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, seat_no FROM seat "
-      "WHERE show_id = ?1 AND seat_no > ?2 AND state <> 0 ORDER BY seat_no LIMIT ?3");
+      "WHERE show_id = ?1 AND seat_no > ?2 AND state IN (1, 2) ORDER BY seat_no LIMIT ?3");
   sql::Statement stored_seats_ = database_.Prepare(
       "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, seat_no FROM seat "
       "WHERE show_id = ?1 AND seat_no > ?2 ORDER BY seat_no LIMIT ?3");
@@ -215,6 +217,7 @@ Result<Saved> SqliteStore::Save(const Changes& changes) {
     if (!done) saved.moved_shows.push_back(show.show_id);
   }
   if (!saved.done()) return saved;  // the transaction rolls back
+  for (const BlockNote& note : changes.blocks) BOXOFFICE_TRY(SaveBlock(note));
   events_.clear();
   for (const Event& event : changes.events) events_.push_back(ToBusEvent(event, random_));
   BOXOFFICE_TRY(outbox_.Append(events_));
@@ -242,7 +245,7 @@ Result<bool> SqliteStore::SaveBuyer(const BuyerRow& row) {
 }
 
 Result<bool> SqliteStore::SaveSeat(const SeatRow& row) {
-  const bool owned = row.state != SeatState::kFree;
+  const bool owned = row.IsOwned();
   save_seat_.Bind(row.key.show_id, row.key.seat_no, row.state, std::nullopt,
                   owned ? std::optional<std::string_view>(row.user_id) : std::nullopt,
                   ToUnixMs(row.hold_expires_at), ToUnixMs(row.held_since), row.version);
@@ -256,13 +259,39 @@ Result<bool> SqliteStore::SaveMarks(const MarkedShow& show) {
   return Stays(save_marks_);
 }
 
-Result<std::shared_ptr<const Layout>> SqliteStore::LoadLayout(int64_t show_id) {
+Result<void> SqliteStore::SaveBlock(const BlockNote& note) {
+  sql::Statement insert = database_.Prepare(
+      "INSERT INTO block(show_id, seats, gives_back, reason, operator_id, at_ms) VALUES(?1, ?2, ?3, ?4, ?5, "
+      "?6)");
+  const std::string seats = EncodeSeats(note.seats);
+  insert
+      .Bind(note.show_id, std::nullopt, note.release ? 1 : 0, note.reason, note.operator_id,
+            ToUnixMs(note.at))
+      .BindBlob(2, seats);
+  return insert.Run();
+}
+
+Result<std::vector<BlockNote>> SqliteStore::LoadBlocks(int64_t show_id, int64_t before_id, size_t limit) {
+  sql::Statement select = database_.Prepare(
+      "SELECT id, seats, gives_back, reason, operator_id, at_ms FROM block "
+      "WHERE show_id = ?1 AND (?2 = 0 OR id < ?2) ORDER BY id DESC LIMIT ?3");
+  select.Bind(show_id, before_id, limit);
+  std::vector<BlockNote> notes;
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool more, select.Step());
+    if (!more) return notes;
+    notes.push_back({show_id, DecodeSeats(select.Text(1)), select.Int(2) != 0, std::string(select.Text(3)),
+                     std::string(select.Text(4)), FromUnixMs(select.Int(5)), select.Int(0)});
+  }
+}
+
+Result<std::shared_ptr<Layout>> SqliteStore::LoadLayout(int64_t show_id) {
   sql::Statement load = database_.Prepare("SELECT body FROM layout WHERE show_id = ?1");
   load.Bind(show_id);
   BOXOFFICE_ASSIGN(const bool found, load.Step());
   if (!found) return Fail(Code::kInternal, "layout_corrupt", "a show has no layout");
   BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(load.Text(0)));
-  return std::make_shared<const Layout>(std::move(layout));
+  return std::make_shared<Layout>(std::move(layout));
 }
 
 Result<Catalogue> SqliteStore::LoadCatalogue() {
@@ -277,8 +306,9 @@ Result<Catalogue> SqliteStore::LoadCatalogue() {
   }
   sql::Statement shows = database_.Prepare(
       "SELECT id, concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, seat_limit, "
-      "hold_ttl_ms, "
-      "cancel_deadline_ms, first_sold_at_ms, sold_out_at_ms, highest_seat_limit FROM show ORDER BY id");
+      "hold_ttl_ms, cancel_deadline_ms, first_sold_at_ms, sold_out_at_ms, highest_seat_limit, phase, "
+      "orphan_rule, "
+      "ranks_by_stage, stage_x_milli, stage_y_milli FROM show ORDER BY id");
   while (true) {
     BOXOFFICE_ASSIGN(const bool more, shows.Step());
     if (!more) break;
@@ -295,7 +325,11 @@ Result<Catalogue> SqliteStore::LoadCatalogue() {
     show.terms.hold_ttl = milliseconds(shows.Int(7));
     show.terms.cancel_deadline = Time(shows.Int(8));
     stored.marks = {Time(shows.Int(9)), Time(shows.Int(10))};
-    BOXOFFICE_ASSIGN(show.layout, LoadLayout(show.id));
+    show.terms.phase = static_cast<ShowPhase>(shows.Int(12));
+    show.terms.orphan_rule = shows.Int(13) != 0;
+    BOXOFFICE_ASSIGN(const std::shared_ptr<Layout> layout, LoadLayout(show.id));
+    layout->stage = StageFrom({shows.Int(14), shows.Int(15), shows.Int(16)});
+    show.layout = layout;
     catalogue.shows.push_back(std::move(stored));
   }
   return catalogue;
@@ -323,7 +357,8 @@ Result<std::vector<SeatRow>> SqliteStore::ReadSeats(sql::Statement& select, int6
 Result<std::vector<CountedShow>> SqliteStore::CountSeats(int64_t show_id, Timestamp now) {
   sql::Statement count = database_.Prepare(
       "SELECT show.id, capacity, coalesce(sum(state = 1 AND hold_expires_at_ms > ?2), 0), "
-      "coalesce(sum(state = 2), 0) FROM show LEFT JOIN seat ON seat.show_id = show.id "
+      "coalesce(sum(state = 2), 0), coalesce(sum(state = 3), 0) FROM show LEFT JOIN seat ON seat.show_id = "
+      "show.id "
       "WHERE ?1 = 0 OR show.id = ?1 GROUP BY show.id ORDER BY show.id");
   count.Bind(show_id, ToUnixMs(now));
   std::vector<CountedShow> shows;
@@ -332,7 +367,9 @@ Result<std::vector<CountedShow>> SqliteStore::CountSeats(int64_t show_id, Timest
     if (!more) return shows;
     const auto held = static_cast<uint32_t>(count.Int(2));
     const auto sold = static_cast<uint32_t>(count.Int(3));
-    shows.push_back({count.Int(0), {static_cast<uint32_t>(count.Int(1)) - held - sold, held, sold}});
+    const auto blocked = static_cast<uint32_t>(count.Int(4));
+    const uint32_t free = static_cast<uint32_t>(count.Int(1)) - held - sold - blocked;
+    shows.push_back({count.Int(0), {free, held, sold, blocked}});
   }
 }
 
@@ -368,12 +405,15 @@ Result<int64_t> SqliteStore::CreateShow(const Operation& operation, const Show& 
   BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
   sql::Statement insert = database_.Prepare(
       "INSERT INTO show(concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, seat_limit, "
-      "hold_ttl_ms, cancel_deadline_ms, capacity, highest_seat_limit) "
-      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+      "hold_ttl_ms, cancel_deadline_ms, capacity, highest_seat_limit, phase, orphan_rule, ranks_by_stage, "
+      "stage_x_milli, stage_y_milli) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+      "?15)");
+  const StoredStage stage = StageToStore(show.layout->stage);
   insert.Bind(show.concert_id, ToUnixMs(show.starts_at), show.currency.code(),
               ToUnixMs(show.terms.on_sale_at), ToUnixMs(show.terms.sale_ends_at), show.terms.seat_limit,
               show.terms.hold_ttl.count(), Ms(show.terms.cancel_deadline), show.layout->capacity(),
-              show.terms.highest_seat_limit);
+              show.terms.highest_seat_limit, show.terms.phase, show.terms.orphan_rule ? 1 : 0, stage.ranks,
+              stage.x_milli, stage.y_milli);
   BOXOFFICE_TRY(insert.Run());
   const int64_t id = database_.last_insert_rowid();
   sql::Statement layout = database_.Prepare("INSERT INTO layout(show_id, body) VALUES(?1, ?2)");
@@ -388,9 +428,12 @@ Result<void> SqliteStore::UpdateTerms(int64_t show_id, const ShowTerms& terms) {
   BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
   sql::Statement update = database_.Prepare(
       "UPDATE show SET on_sale_at_ms = ?2, sale_ends_at_ms = ?3, seat_limit = ?4, hold_ttl_ms = ?5, "
-      "cancel_deadline_ms = ?6, highest_seat_limit = max(highest_seat_limit, ?7) WHERE id = ?1");
+      "cancel_deadline_ms = ?6, highest_seat_limit = max(highest_seat_limit, ?7), phase = ?8, orphan_rule = "
+      "?9 "
+      "WHERE id = ?1");
   update.Bind(show_id, ToUnixMs(terms.on_sale_at), ToUnixMs(terms.sale_ends_at), terms.seat_limit,
-              terms.hold_ttl.count(), Ms(terms.cancel_deadline), terms.highest_seat_limit);
+              terms.hold_ttl.count(), Ms(terms.cancel_deadline), terms.highest_seat_limit, terms.phase,
+              terms.orphan_rule ? 1 : 0);
   BOXOFFICE_TRY(update.Run());
   return transaction.Commit();
 }

@@ -1,0 +1,168 @@
+// Shows and their seats, as operators publish, cancel, block and look at them.
+#include "gateway/edge.h"
+#include "gateway/pages.h"
+#include "gateway/refusals.h"
+#include "gateway/render.h"
+#include "gateway/routes.h"
+#include "platform/http/json_reader.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr size_t kMaxBlockedSeats = 5'000;  // of one request
+constexpr size_t kMaxReason = 500;
+
+asio::awaitable<Response> GetShow(Edge& edge, Request& request) {
+  const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
+  if (!id) co_return FailureResponse(id.error());
+  seat::v1::GetShowRequest query;
+  query.set_id(*id);
+  query.set_drafts(true);
+  const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->GetShow(arguments...); };
+  const Result<seat::v1::Show> show =
+      co_await edge.backends.Ask<seat::v1::Show>(query, request.traceparent(), start);
+  if (!show) co_return ServiceFailure(show.error());
+  co_return ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, *show); });
+}
+
+asio::awaitable<Response> GetSeats(Edge& edge, Request& request) {
+  const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
+  if (!id) co_return FailureResponse(id.error());
+  const Result<std::shared_ptr<SeatPicture>> picture = co_await edge.seat_maps.Get(*id);
+  if (!picture) co_return ServiceFailure(picture.error());
+  Response response;
+  response.content_type = "application/json";
+  response.shared_body = (*picture)->Body();
+  co_return response;
+}
+
+// The body is empty, or {}.
+asio::awaitable<Response> ChangeState(Edge& edge, Request& request, seat::v1::ShowState state) {
+  const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
+  if (!id) co_return FailureResponse(id.error());
+  if (!request.body().empty()) {
+    http::ObjectReader reader(request.body());
+    const Result<void> read = reader.Finish();
+    if (!read) co_return FailureResponse(read.error());
+  }
+  seat::v1::ChangeShowStateRequest query;
+  query.set_id(*id);
+  query.set_state(state);
+  const auto start = [&edge](auto... arguments) {
+    edge.backends.seat->async()->ChangeShowState(arguments...);
+  };
+  const Result<seat::v1::Show> show =
+      co_await edge.backends.Ask<seat::v1::Show>(query, request.traceparent(), start);
+  if (!show) co_return ServiceFailure(show.error());
+  co_return ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, *show); });
+}
+
+// Which seats, and why.
+Result<seat::v1::BlockSeatsRequest> ReadBlock(const Request& request, const auth::Principal& caller) {
+  http::ObjectReader reader(request.body());
+  seat::v1::BlockSeatsRequest block;
+  block.set_operator_id(caller.user);
+  block.set_reason(reader.Required<std::string>("reason"));
+  const bool reasoned = !block.reason().empty() && block.reason().size() <= kMaxReason;
+  if (reader.Has("reason") && !reasoned) reader.Refuse("reason", "field_invalid", "has 1 to 500 bytes");
+  const auto seats = reader.OptionalArray<int64_t>("seats", kMaxBlockedSeats);
+  block.set_section(reader.Optional<std::string>("section").value_or(""));
+  block.set_row(reader.Optional<std::string>("row").value_or(""));
+  if (!seats && block.section().empty()) reader.Refuse("seats", "field_missing", "or `section` is missing");
+  if (seats && seats->empty()) reader.Refuse("seats", "no_seats", "is empty");
+  if (seats && !block.section().empty()) reader.Refuse("section", "field_invalid", "excludes `seats`");
+  if (block.section().empty() && !block.row().empty()) {
+    reader.Refuse("row", "field_invalid", "needs `section`");
+  }
+  BOXOFFICE_TRY(reader.Finish());
+  for (const int64_t seat : seats.value_or(std::vector<int64_t>())) {
+    if (seat < 1 || seat > UINT32_MAX) {
+      return Fail(Code::kInvalidArgument, "seat_unknown", fmt::format("there is no seat {}", seat));
+    }
+    block.add_seat_nos(static_cast<uint32_t>(seat));
+  }
+  return block;
+}
+
+asio::awaitable<Response> Block(Edge& edge, Request& request, const auth::Principal& caller, bool release) {
+  const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
+  if (!id) co_return FailureResponse(id.error());
+  Result<seat::v1::BlockSeatsRequest> query = ReadBlock(request, caller);
+  if (!query) co_return FailureResponse(query.error());
+  query->set_show_id(*id);
+  query->set_release(release);
+  const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->BlockSeats(arguments...); };
+  const Result<seat::v1::BlockSeatsResponse> answer =
+      co_await edge.backends.Ask<seat::v1::BlockSeatsResponse>(*query, request.traceparent(), start);
+  if (!answer) co_return ServiceFailure(answer.error());
+  if (answer->outcome().kind() == seat::v1::SeatOutcome::DONE) {
+    co_return ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, answer->show()); });
+  }
+  reservation::v1::Refusal refusal;
+  refusal.set_code(answer->outcome().refusal());
+  *refusal.mutable_conflicts() = answer->outcome().conflicts();
+  co_return RefusalResponse(refusal.code(), {}, RefusalMembers(refusal));
+}
+
+void WriteBlock(http::JsonWriter& writer, const seat::v1::Block& block) {
+  writer.BeginObject();
+  WriteNumberId(writer, "id", block.id());
+  writer.Field("action", block.release() ? "release" : "block").Key("seats").BeginArray();
+  for (const uint32_t seat_no : block.seat_nos()) writer.Value(seat_no);
+  writer.EndArray().Field("reason", block.reason()).Field("operator_id", block.operator_id());
+  WriteTime(writer, "at", block.at_ms());
+  writer.EndObject();
+}
+
+asio::awaitable<Response> ListBlocks(Edge& edge, Request& request) {
+  const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
+  if (!id) co_return FailureResponse(id.error());
+  const Result<NumberedPage> page = ReadNumberedPage(request, "blocks");
+  if (!page) co_return FailureResponse(page.error());
+  seat::v1::ListBlocksRequest query;
+  query.set_show_id(*id);
+  query.set_limit(page->limit);
+  query.set_before_id(page->after);
+  const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->ListBlocks(arguments...); };
+  const Result<seat::v1::ListBlocksResponse> list =
+      co_await edge.backends.Ask<seat::v1::ListBlocksResponse>(query, request.traceparent(), start);
+  if (!list) co_return ServiceFailure(list.error());
+  std::string next;
+  if (list->more() && !list->blocks().empty()) {
+    next = EncodeCursor("blocks", std::to_string(list->blocks().rbegin()->id()));
+  }
+  co_return ListResponse(list->blocks(), next, WriteBlock);
+}
+
+}  // namespace
+
+void AddAdminSeatRoutes(Routes& routes, Edge& edge) {
+  using http::Method;
+  routes.Operator(Method::kGet, "/v1/admin/shows/{show}",
+                  [&edge](Request& request, const auth::Principal&) { return GetShow(edge, request); });
+  routes.Operator(Method::kGet, "/v1/admin/shows/{show}/seats",
+                  [&edge](Request& request, const auth::Principal&) { return GetSeats(edge, request); });
+  routes.Operator(Method::kPost, "/v1/admin/shows/{show}/publish",
+                  [&edge](Request& request, const auth::Principal&) {
+                    return ChangeState(edge, request, seat::v1::ANNOUNCED);
+                  });
+  routes.Operator(Method::kPost, "/v1/admin/shows/{show}/cancel",
+                  [&edge](Request& request, const auth::Principal&) {
+                    return ChangeState(edge, request, seat::v1::CANCELLED);
+                  });
+  routes.Operator(Method::kGet, "/v1/admin/shows/{show}/blocks",
+                  [&edge](Request& request, const auth::Principal&) { return ListBlocks(edge, request); });
+  routes.Operator(Method::kPost, "/v1/admin/shows/{show}/blocks",
+                  [&edge](Request& request, const auth::Principal& caller) {
+                    return Block(edge, request, caller, /*release=*/false);
+                  });
+  routes.Operator(Method::kPost, "/v1/admin/shows/{show}/blocks/release",
+                  [&edge](Request& request, const auth::Principal& caller) {
+                    return Block(edge, request, caller, /*release=*/true);
+                  });
+}
+
+}  // namespace boxoffice::gateway

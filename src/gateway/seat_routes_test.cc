@@ -1,0 +1,193 @@
+// Shows and seats as operators make, publish, cancel and block them, and what buyers are offered instead.
+#include "gateway/gateway_for_test.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+using testing::ElementsAre;
+
+class SeatRoutesTest : public GatewayTest {};
+
+constexpr std::string_view kShowBegin =
+    R"({"concert_id":"7","starts_at":"2026-12-24T20:00:00Z","currency":"KRW","prices":{"A":1000})";
+
+TEST_F(SeatRoutesTest, SeatsComeFromCsvOrAGrid) {
+  seat::v1::CreateShowRequest seen;
+  services_.seat.CreateShow_.answer = [&seen](const seat::v1::CreateShowRequest& request) {
+    seen = request;
+    return Result<seat::v1::Show>(AShow());
+  };
+  const auto create = [&](std::string_view rest) {
+    return CallAsOperator("POST", "/v1/admin/shows", fmt::format("{},{}}}", kShowBegin, rest));
+  };
+  EXPECT_EQ(create(R"("seating_csv":"section,row\n","draft":true)").status, 201);
+  EXPECT_EQ(seen.seating_csv(), "section,row\n");
+  EXPECT_TRUE(seen.draft());
+  EXPECT_EQ(create(R"("grid":[{"name":"Floor","rows":2,"seats_per_row":3,"category":"A"}],)"
+                   R"("stage":{"x":0,"y":-1.5},"orphan_rule":true)")
+                .status,
+            201);
+  ASSERT_EQ(seen.grid_size(), 1);
+  EXPECT_EQ(seen.grid(0).seats_per_row(), 3U);
+  EXPECT_EQ(seen.stage().y(), -1.5);
+  EXPECT_TRUE(seen.orphan_rule());
+  const int calls = services_.seat.CreateShow_.calls;
+  const std::pair<const char*, const char*> wrong[] = {
+      {R"("seating_plan":{},"seating_csv":"x")", "seating_csv"},
+      {R"("seating_csv":"x","grid":[{"name":"F","rows":1,"seats_per_row":1,"category":"A"}])", "grid"},
+      {R"("seating_csv":"")", "seating_csv"},
+      {R"("grid":[])", "grid"},
+      {R"("grid":[{"name":"F","rows":-1,"seats_per_row":1,"category":"A"}])", "grid[0].rows"},
+      {R"("grid":[{"name":"F","rows":1,"seats_per_row":1,"category":"A","colour":"red"}])", "grid[0].colour"},
+      {R"("seating_csv":"x","stage":{"x":0})", "stage.y"},
+      {R"("orphan_rule":true)", "seating_plan"}};
+  for (const auto& [rest, field] : wrong) {
+    const http::ClientResponse answer = create(rest);
+    EXPECT_TRUE(answer.status == 400 || answer.status == 422) << rest << ": " << answer.body;
+    EXPECT_EQ(Json(answer).at("field").as_string(), field) << rest;
+  }
+  EXPECT_EQ(services_.seat.CreateShow_.calls, calls);
+}
+
+TEST_F(SeatRoutesTest, ADraftIsSeenByOperatorsAlone) {
+  const auto see = [](const auto& request) -> Result<seat::v1::Show> {
+    if (!request.drafts()) return Fail(Code::kNotFound, "show_not_found");
+    seat::v1::Show show = AShow();
+    show.set_state(seat::v1::DRAFT);
+    return show;
+  };
+  services_.seat.GetShow_.answer = see;
+  EXPECT_EQ(Call("GET", "/v1/shows/1").status, 404);
+  EXPECT_EQ(Call("GET", "/v1/shows/1/seats").status, 404) << "nor its map";
+  EXPECT_EQ(Call("GET", "/v1/shows/1/seats/events").status, 404);
+  EXPECT_EQ(services_.seat.GetSeatMap_.calls, 0);
+  EXPECT_EQ(Json(CallAsOperator("GET", "/v1/admin/shows/1")).at("state").as_string(), "DRAFT");
+  services_.seat.GetSeatMap_.answer = [](const auto&) -> Result<seat::v1::SeatMap> {
+    seat::v1::SeatMap map;
+    map.set_version(1);
+    return map;
+  };
+  EXPECT_EQ(CallAsOperator("GET", "/v1/admin/shows/1/seats").status, 200);
+  EXPECT_EQ(Call("GET", "/v1/admin/shows/1").status, 403);
+}
+
+TEST_F(SeatRoutesTest, ShowsArePublishedAndCancelled) {
+  services_.seat.ChangeShowState_.answer =
+      [](const seat::v1::ChangeShowStateRequest& request) -> Result<seat::v1::Show> {
+    if (request.id() != 1) return Fail(Code::kConflict, "show_state", "a show that is cancelled stays so");
+    seat::v1::Show show = AShow();
+    show.set_state(request.state());
+    return show;
+  };
+  EXPECT_EQ(Json(CallAsOperator("POST", "/v1/admin/shows/1/publish")).at("state").as_string(), "ANNOUNCED");
+  EXPECT_EQ(Json(CallAsOperator("POST", "/v1/admin/shows/1/cancel", "{}")).at("state").as_string(),
+            "CANCELLED");
+  EXPECT_EQ(CallAsOperator("POST", "/v1/admin/shows/2/publish").status, 409);
+  EXPECT_EQ(CallAsOperator("POST", "/v1/admin/shows/1/cancel", R"({"x":1})").status, 400);
+  EXPECT_EQ(CallAsOperator("POST", "/v1/admin/shows/x/cancel").status, 404);
+  EXPECT_EQ(Call("POST", "/v1/admin/shows/1/cancel").status, 403);
+}
+
+TEST_F(SeatRoutesTest, SeatsAreBlockedByNumberOrByAreaWithAReason) {
+  seat::v1::BlockSeatsRequest seen;
+  services_.seat.BlockSeats_.answer = [&seen](const seat::v1::BlockSeatsRequest& request) {
+    seen = request;
+    seat::v1::BlockSeatsResponse answer;
+    answer.mutable_outcome()->set_kind(seat::v1::SeatOutcome::DONE);
+    *answer.mutable_show() = AShow();
+    answer.mutable_show()->set_blocked(3);
+    return Result<seat::v1::BlockSeatsResponse>(answer);
+  };
+  constexpr std::string_view kBlocks = "/v1/admin/shows/1/blocks";
+  EXPECT_EQ(
+      Json(CallAsOperator("POST", kBlocks, R"({"seats":[1,2],"reason":"camera"})")).at("blocked").as_int64(),
+      3);
+  EXPECT_THAT(seen.seat_nos(), ElementsAre(1, 2));
+  EXPECT_EQ(seen.operator_id(), "root");
+  EXPECT_FALSE(seen.release());
+  EXPECT_EQ(CallAsOperator("POST", "/v1/admin/shows/1/blocks/release",
+                           R"({"section":"Floor","row":"A","reason":"no camera"})")
+                .status,
+            200);
+  EXPECT_TRUE(seen.release());
+  EXPECT_EQ(seen.row(), "A");
+  const int calls = services_.seat.BlockSeats_.calls;
+  const std::pair<const char*, const char*> wrong[] = {
+      {R"({"seats":[1]})", "reason"},
+      {R"({"seats":[1],"reason":""})", "reason"},
+      {R"({"reason":"x"})", "seats"},
+      {R"({"seats":[],"reason":"x"})", "seats"},
+      {R"({"seats":[1],"section":"F","reason":"x"})", "section"},
+      {R"({"seats":[1],"row":"F","reason":"x"})", "row"}};
+  for (const auto& [body, field] : wrong) {
+    const http::ClientResponse answer = CallAsOperator("POST", kBlocks, body);
+    EXPECT_TRUE(answer.status == 400 || answer.status == 422) << body << ": " << answer.body;
+    EXPECT_EQ(Json(answer).at("field").as_string(), field) << body;
+  }
+  EXPECT_EQ(CodeOf(CallAsOperator("POST", kBlocks, R"({"seats":[0],"reason":"x"})")), "seat_unknown");
+  EXPECT_EQ(services_.seat.BlockSeats_.calls, calls);
+}
+
+TEST_F(SeatRoutesTest, WhatCantBeBlockedIsToldSeatBySeat) {
+  services_.seat.BlockSeats_.answer = [](const seat::v1::BlockSeatsRequest&) {
+    seat::v1::BlockSeatsResponse answer;
+    answer.mutable_outcome()->set_kind(seat::v1::SeatOutcome::REFUSED);
+    answer.mutable_outcome()->set_refusal("seats_taken");
+    seat::v1::SeatConflict& conflict = *answer.mutable_outcome()->add_conflicts();
+    conflict.set_seat_no(2);
+    conflict.set_label("Floor A-2");
+    conflict.set_reason("sold");
+    return Result<seat::v1::BlockSeatsResponse>(answer);
+  };
+  const http::ClientResponse answer =
+      CallAsOperator("POST", "/v1/admin/shows/1/blocks", R"({"seats":[1,2],"reason":"camera"})");
+  EXPECT_EQ(answer.status, 409);
+  EXPECT_EQ(Json(answer).at("conflicts").at(0).at("reason").as_string(), "sold");
+}
+
+TEST_F(SeatRoutesTest, BlocksAreListedByPage) {
+  services_.seat.ListBlocks_.answer = [](const seat::v1::ListBlocksRequest& request) {
+    seat::v1::ListBlocksResponse list;
+    seat::v1::Block& block = *list.add_blocks();
+    block.set_id(request.before_id() == 0 ? 9 : 4);
+    block.add_seat_nos(1);
+    block.set_reason("camera");
+    block.set_at_ms(1'798'142'400'000);
+    list.set_more(request.before_id() == 0);
+    return Result<seat::v1::ListBlocksResponse>(list);
+  };
+  const boost::json::value first = Json(CallAsOperator("GET", "/v1/admin/shows/1/blocks?limit=1"));
+  EXPECT_EQ(first.at("items").at(0).at("action").as_string(), "block");
+  const std::string next(first.at("next_cursor").as_string());
+  const boost::json::value second = Json(CallAsOperator("GET", "/v1/admin/shows/1/blocks?cursor=" + next));
+  EXPECT_EQ(second.at("items").at(0).at("id").as_string(), "4");
+  EXPECT_TRUE(second.at("next_cursor").is_null());
+}
+
+TEST_F(SeatRoutesTest, AConflictOffersWhatIsNearAndFree) {
+  reservation::v1::Refusal refusal;
+  refusal.set_code("seats_taken");
+  seat::v1::SeatOffer& offer = *refusal.mutable_alternative();
+  offer.set_rung("row");
+  offer.set_amount(2000);
+  seat::v1::SeatPrice& seat = *offer.add_seats();
+  seat.set_seat_no(9);
+  seat.set_label("Floor A-9");
+  seat.set_price(2000);
+  seat.set_category("A");
+  AnswerReservations(reservation::v1::FAILED, refusal);
+  const http::ClientResponse answer = Reserve(R"({"show_id":"1","seats":[8]})");
+  EXPECT_EQ(answer.status, 409);
+  EXPECT_EQ(Json(answer).at("alternative").at("rung").as_string(), "row");
+  EXPECT_EQ(Json(answer).at("alternative").at("seats").at(0).at("seat_no").as_int64(), 9);
+}
+
+TEST_F(SeatRoutesTest, BestAvailableTakesAPrice) {
+  AnswerReservations(reservation::v1::HELD);
+  EXPECT_EQ(Reserve(R"({"show_id":"1","best_available":{"count":2,"max_price":5000}})").status, 201);
+  EXPECT_EQ(commands_.back().reserve().best_available().max_price(), 5000);
+  EXPECT_EQ(Reserve(R"({"show_id":"1","best_available":{"count":2,"max_price":0}})").status, 422);
+}
+
+}  // namespace
+}  // namespace boxoffice::gateway

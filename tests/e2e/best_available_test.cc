@@ -1,0 +1,202 @@
+// Five thousand parties of one to six want a hall of two thousand seats, each the best that are free.
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <set>
+#include <thread>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "e2e/system.h"
+
+namespace boxoffice::e2e {
+namespace {
+
+constexpr int kParties = 5'000;
+constexpr int kConnections = 50;
+constexpr int kSeatsPerRow = 40;
+constexpr int kRows = 50;  // 30 on the floor, 20 on the balcony
+constexpr int kSeats = kRows * kSeatsPerRow;
+
+// Runs `work` for each number below `count`, on all connections at once.
+void ForEach(int count, const std::function<void(int connection, int number)>& work) {
+  std::atomic<int> next = 0;
+  std::vector<std::thread> threads;
+  for (int connection = 0; connection < kConnections; ++connection) {
+    threads.emplace_back([&, connection] {
+      for (int number = next++; number < count; number = next++) work(connection, number);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+// "2026-11-22T10:00:00.123Z" as milliseconds of its day, which is all that is compared here.
+int64_t Milliseconds(std::string_view time) {
+  const auto number = [&](size_t at, size_t size) {
+    int64_t value = 0;
+    const auto read = std::from_chars(time.data() + at, time.data() + at + size, value);
+    EXPECT_EQ(read.ptr, time.data() + at + size) << time;
+    return value;
+  };
+  const int64_t day = number(8, 2);
+  const int64_t fraction = time.size() > 20 && time[19] == '.' ? number(20, 3) : 0;
+  return (((day * 24 + number(11, 2)) * 60 + number(14, 2)) * 60 + number(17, 2)) * 1000 + fraction;
+}
+
+struct Party {
+  size_t size = 0;
+  std::string authorization, token;
+  std::string outcome;  // "201 CONFIRMED", "409 not_enough_seats"
+  std::string rung;
+  std::vector<int64_t> seats;
+  // The seat service decided within these, in milliseconds.
+  int64_t asked_ms = 0;
+  int64_t answered_ms = 0;
+};
+
+void ReadTimes(const json::value& reservation, Party& party) {
+  for (const json::value& entry : reservation.at("saga").at("timeline").as_array()) {
+    if (entry.at("step").as_string() != "hold-seats" || entry.at("undo").as_bool()) continue;
+    const int64_t began = Milliseconds(entry.at("at").as_string());
+    if (party.asked_ms == 0) party.asked_ms = began;
+    // The start has lost its fraction of a millisecond.
+    party.answered_ms = began + 1 + entry.at("duration_us").to_number<int64_t>() / 1000 + 1;
+  }
+}
+
+void Buy(Api& api, const std::string& show, Party& party) {
+  const std::string body =
+      fmt::format(R"({{"show_id":"{}","best_available":{{"count":{}}},"pay":true}})", show, party.size);
+  Reply reply;
+  for (int tries = 0; tries < 20; ++tries) {
+    reply = api.Call(
+        "POST", "/v1/reservations",
+        {{"Authorization", party.authorization}, {"X-Queue-Token", party.token}, {"Idempotency-Key", "buy"}},
+        body);
+    // The same key gets the same answer: what is still going on, or was not let in, is asked again.
+    if (reply.status != 202 && reply.status != 503 && reply.at("code") != "idempotency_key_running") break;
+    std::this_thread::sleep_for(milliseconds(200));
+  }
+  party.outcome =
+      fmt::format("{} {}", reply.status, reply.status == 201 ? reply.at("state") : reply.at("code"));
+  const json::object* object = reply.body.if_object();
+  if (object == nullptr) return;
+  const json::value* reservation = reply.status == 201 ? &reply.body : object->if_contains("reservation");
+  if (reservation == nullptr) return;
+  ReadTimes(*reservation, party);
+  if (reply.status != 201) return;
+  party.rung = reply.at("rung");
+  for (const json::value& seat : reservation->at("seats").as_array()) {
+    party.seats.push_back(seat.at("seat_no").to_number<int64_t>());
+  }
+}
+
+int RowOf(int64_t seat_no) { return static_cast<int>((seat_no - 1) / kSeatsPerRow); }
+bool IsTogether(const Party& party) {
+  return RowOf(party.seats.front()) == RowOf(party.seats.back()) &&
+         party.seats.back() - party.seats.front() + 1 == static_cast<int64_t>(party.seats.size());
+}
+
+// Seats next to each other that were asked for only after the party had its answer, and so were free for it;
+// 0: none. Nobody gives seats back, so what was taken later was free before.
+int64_t RunThatWasFree(const Party& party, const std::vector<int64_t>& asked_ms) {
+  size_t run = 0;
+  for (int64_t seat_no = 1; seat_no <= kSeats; ++seat_no) {
+    if ((seat_no - 1) % kSeatsPerRow == 0) run = 0;
+    run = asked_ms[static_cast<size_t>(seat_no)] > party.answered_ms ? run + 1 : 0;
+    if (run == party.size) return seat_no;
+  }
+  return 0;
+}
+
+std::string CreateHall(System& system) {
+  const Reply concert = system.Admin("POST", "/v1/admin/concerts",
+                                     R"({"title":"Nocturne","artist":"Mina Park","venue":"Hall"})");
+  const Reply show = system.Admin(
+      "POST", "/v1/admin/shows",
+      fmt::format(
+          R"({{"concert_id":"{}","starts_at":"2099-06-01T19:00:00Z","currency":"KRW","prices":{{"A":1000}},)"
+          R"("grid":[{{"name":"Floor","rows":30,"seats_per_row":{1},"category":"A"}},)"
+          R"({{"name":"Balcony","rows":20,"seats_per_row":{1},"category":"A"}}]}})",
+          concert.at("id"), kSeatsPerRow));
+  EXPECT_EQ(show.status, 201) << show;
+  EXPECT_EQ(show.number("capacity"), kSeats);
+  const Reply queue = system.Admin("PATCH", fmt::format("/v1/admin/shows/{}/queue", show.at("id")),
+                                   R"({"rate_per_s":100000,"active_cap":1000000})");
+  EXPECT_EQ(queue.status, 200) << queue;
+  return show.at("id");
+}
+
+TEST(BestAvailable, FiveThousandPartiesFillTheHallAndNoneIsSplitOrRefusedInVain) {
+  System system;
+  ASSERT_TRUE(system.ready());
+  const std::string show = CreateHall(system);
+  const std::string queue = fmt::format("/v1/shows/{}/queue", show);
+  std::vector<std::unique_ptr<Api>> apis;
+  for (int i = 0; i < kConnections; ++i) apis.push_back(std::make_unique<Api>(system.AnyGateway()));
+  std::vector<Party> parties(kParties);
+  std::atomic<int> not_ready = 0;
+  ForEach(kParties, [&](int connection, int number) {
+    Api& api = *apis[static_cast<size_t>(connection)];
+    Party& party = parties[static_cast<size_t>(number)];
+    party.size = 1 + static_cast<size_t>(number * 7 % 11 % 6);  // in no order
+    party.authorization = "Bearer " + system.Token(fmt::format("party{}", number));
+    const Reply joined = api.Call("POST", queue, {{"Authorization", party.authorization}});
+    const Reply charged = api.Call("POST", "/v1/wallet/charges",
+                                   {{"Authorization", party.authorization}, {"Idempotency-Key", "charge"}},
+                                   R"({"amount":6000,"currency":"KRW"})");
+    party.token = joined.at("token");
+    if (joined.status != 200 || charged.status != 201) ++not_ready;
+  });
+  ASSERT_EQ(not_ready, 0);
+  ASSERT_TRUE(Eventually(
+      [&] {
+        return system.Admin("GET", fmt::format("/v1/admin/shows/{}/queue", show)).number("active") ==
+               kParties;
+      },
+      seconds(60)));
+
+  ForEach(kParties, [&](int connection, int number) {
+    Buy(*apis[static_cast<size_t>(connection)], show, parties[static_cast<size_t>(number)]);
+  });
+
+  std::map<std::string, int> outcomes;
+  std::map<std::string, int> rungs;
+  std::vector<int64_t> asked_ms(kSeats + 1, 0);  // when each seat was asked for by whoever has it
+  std::set<int64_t> sold;
+  for (const Party& party : parties) {
+    ++outcomes[party.outcome];
+    ASSERT_NE(party.answered_ms, 0) << party.outcome << " without a timeline";
+    if (party.seats.empty()) continue;
+    ++rungs[party.rung];
+    ASSERT_EQ(party.seats.size(), party.size);
+    EXPECT_EQ(party.rung == "row", IsTogether(party)) << party.rung;
+    for (const int64_t seat_no : party.seats) {
+      EXPECT_TRUE(sold.insert(seat_no).second) << "seat " << seat_no << " is sold twice";
+      asked_ms[static_cast<size_t>(seat_no)] = party.asked_ms;
+    }
+  }
+  EXPECT_EQ(sold.size(), size_t{kSeats}) << "every seat is sold";
+  EXPECT_EQ(outcomes.size(), 2U) << testing::PrintToString(outcomes);
+  EXPECT_EQ(outcomes["201 CONFIRMED"] + outcomes["409 not_enough_seats"], kParties)
+      << testing::PrintToString(outcomes);
+  for (const Party& party : parties) {
+    if (party.seats.empty()) {
+      const auto free = static_cast<size_t>(
+          std::ranges::count_if(asked_ms, [&](int64_t asked) { return asked > party.answered_ms; }));
+      EXPECT_LT(free, party.size) << "a party was refused while seats for it were free";
+    } else if (!IsTogether(party)) {
+      EXPECT_EQ(RunThatWasFree(party, asked_ms), 0) << "a party of " << party.size << " was split in vain";
+    }
+  }
+  std::cerr << "rungs " << testing::PrintToString(rungs) << "\n";
+  EXPECT_TRUE(Eventually([&] {
+    const Reply after = system.Show(show);
+    return after.number("sold") == kSeats && after.number("free") == 0 && after.at("state") == "SOLD_OUT";
+  })) << system.Show(show);
+  system.ExpectCleanAudit();
+}
+
+}  // namespace
+}  // namespace boxoffice::e2e
