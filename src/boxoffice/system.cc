@@ -38,8 +38,8 @@ Result<std::unique_ptr<System>> System::Make(SystemConfig config) {
 System::~System() { Stop(std::chrono::milliseconds(0)); }
 
 template <typename Service, typename Config>
-void System::AddService() {
-  auto service = std::make_unique<Service>(*runtime_, Config{});
+void System::AddService(Config config) {
+  auto service = std::make_unique<Service>(*runtime_, std::move(config));
   services_[std::string(service->name())] = service.get();
   graph_.Add(std::move(service));
 }
@@ -51,7 +51,7 @@ void System::AddModules() {
   AddService<payment::PaymentModule, payment::PaymentConfig>();
   AddService<reservation::ReservationModule, reservation::ReservationConfig>();
   AddService<ranking::RankingModule, ranking::RankingConfig>();
-  AddService<relay::RelayModule, relay::RelayConfig>();
+  AddService<relay::RelayModule>(config_.relay);
 
   gateway::GatewayConfig config;
   config.address = config_.address;

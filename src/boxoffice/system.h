@@ -19,6 +19,7 @@
 #include "platform/module/module.h"
 #include "platform/module/service_module.h"
 #include "platform/obs/metrics.h"
+#include "services/relay/module.h"
 
 namespace boxoffice::gateway {
 class GatewayModule;
@@ -30,6 +31,7 @@ struct SystemConfig {
   std::filesystem::path data_dir;  // exists, and is this process' own (module::DataFolder)
   std::string address = "127.0.0.1";
   uint16_t port = 8080;  // of the gateway; 0: a free one
+  relay::RelayConfig relay;
 };
 
 // Start and Stop from one thread.
@@ -56,7 +58,7 @@ class System {
   explicit System(SystemConfig config) : config_(std::move(config)) {}
   void AddModules();
   template <typename Service, typename Config>
-  void AddService();
+  void AddService(Config config = {});
 
   const SystemConfig config_;
   const SystemClock clock_;
