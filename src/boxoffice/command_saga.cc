@@ -102,6 +102,8 @@ void AddOperatorCommands(CLI::App& app) {
   AddShowCommands(app);
   AddQueueCommands(app);
   AddSagaCommands(app);
+  AddRelayCommands(app);
+  AddRankingCommands(app);
 }
 
 }  // namespace boxoffice::cli

@@ -20,6 +20,7 @@
 #include "boxoffice/private_stores.h"
 #include "boxoffice/service_programs.h"
 #include "boxoffice/system.h"
+#include "gateway/gate.h"
 #include "platform/bus/bus_factory.h"
 #include "platform/config/keys.h"
 #include "platform/module/process.h"
@@ -46,14 +47,16 @@ struct UpOptions {
   std::string kafka_class_path;
   // What single services have keys for; they are flags here.
   relay::RelayConfig relay;
+  gateway::EdgeConfig edge;
   config::Keys relay_keys;
+  config::Keys edge_keys;
 };
 
 // Flags before variables of the environment, as single services have it. Errors: config.
 Result<void> LoadKeys(UpOptions& options) {
   const auto environment = [](const char* name) -> const char* { return std::getenv(name); };
   BOXOFFICE_TRY(options.relay_keys.Load(std::nullopt, environment));
-  return {};
+  return options.edge_keys.Load(std::nullopt, environment);
 }
 
 // How to buy a first seat, in words that can be pasted into a shell.
@@ -92,7 +95,7 @@ Result<void> Up(const UpOptions& options) {
   BOXOFFICE_ASSIGN(
       const auto system,
       System::Make(
-          {.data_dir = folder.path(), .port = options.port, .relay = options.relay}));
+          {.data_dir = folder.path(), .port = options.port, .relay = options.relay, .edge = options.edge}));
   BOXOFFICE_TRY(system->Start());
   demo::Shows shows = demo::ReadRecord(folder.path()).shows;
   if (!options.no_seed) {
@@ -128,6 +131,7 @@ ClusterConfig PlanCluster(const UpOptions& options, const std::filesystem::path&
   config.store_urls = stores.store_urls();
   config.servers = [&stores] { return stores.servers(); };
   config.more_config["relay"] = options.relay_keys.Print();
+  config.more_config["gateway"] = options.edge_keys.Print();
   config.bus_url = stores.bus_url();
   if (config.bus_url.empty()) {
     config.bus_url = bus::DefaultBusUrl(config.data_dir);
@@ -218,7 +222,9 @@ void AddUpCommand(CLI::App& app) {
       ->add_flag("--no-kafka", options->no_kafka, "The event bus in its simplest durable form: a SQLite file")
       ->needs(scaled);
   relay::AddNetworkKeys(options->relay_keys, options->relay);
+  gateway::AddEdgeKeys(options->edge_keys, options->edge);
   options->relay_keys.AddFlags(*command);
+  options->edge_keys.AddFlags(*command);
   command->callback([options] {
     Result<void> ended = LoadKeys(*options);
     if (ended) ended = options->scaled ? UpScaled(*options) : Up(*options);

@@ -12,6 +12,8 @@ void AddConcertCommands(CLI::App& app);  // list, get, create
 void AddShowCommands(CLI::App& app);     // list, get, create (imports a plan file), set, seats
 void AddQueueCommands(CLI::App& app);    // list, get, set, pause, resume, close
 void AddSagaCommands(CLI::App& app);     // list, show, retry, undo, park
+void AddRelayCommands(CLI::App& app);    // list, add, set, rotate, test, delete, deliveries, delivery, replay
+void AddRankingCommands(CLI::App& app);  // show, status, rebuild
 // All of them.
 void AddOperatorCommands(CLI::App& app);
 

@@ -56,6 +56,7 @@ void System::AddModules() {
   gateway::GatewayConfig config;
   config.address = config_.address;
   config.port = config_.port;
+  config.edge = config_.edge;
   gateway_ = &gateway::AddGateway(graph_, *runtime_, std::move(config), audit::AuditConfig{});
 }
 

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "gateway/gate.h"
 #include "platform/bus/bus.h"
 #include "platform/module/module.h"
 #include "platform/module/service_module.h"
@@ -32,6 +33,7 @@ struct SystemConfig {
   std::string address = "127.0.0.1";
   uint16_t port = 8080;  // of the gateway; 0: a free one
   relay::RelayConfig relay;
+  gateway::EdgeConfig edge;
 };
 
 // Start and Stop from one thread.

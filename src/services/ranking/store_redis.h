@@ -8,7 +8,7 @@
 //                          since an old event may come again as long as the bus has it
 //
 // The 2 is the form's version: {ranking}:…, of version 0.1, knew no revenue. Replicas of both may run side by
-// side; when those of before are gone, a rebuild counts what they alone had consumed, and
+// side; when those of before are gone, `boxoffice ranking rebuild` counts what they alone had consumed, and
 // their keys can go.
 //
 // A rebuild makes good what Redis lost; several processes may count one together. A stamp, which each save
