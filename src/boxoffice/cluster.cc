@@ -162,6 +162,8 @@ Result<void> Cluster::WriteConfig(const module::ServiceProgram& program) const {
     const std::string file = config_.data_dir / "payment-sandbox.db";
     text += fmt::format("\n[sandbox]\nfile = {}\n", Quoted(file));
   }
+  if (const auto more = config_.more_config.find(program.service); more != config_.more_config.end())
+    text += "\n" + more->second;
   return WriteWhole(config_.data_dir / "config" / (program.service + ".toml"), text);
 }
 

@@ -37,7 +37,8 @@ struct ClusterConfig {
   std::string log_level = "warning";
   std::map<std::string, std::string> store_urls;  // by service; of every one that has a store
   std::string bus_url;
-  std::function<std::vector<Server>()> servers;  // as they run now
+  std::map<std::string, std::string> more_config;  // by service: TOML, appended to what it is told
+  std::function<std::vector<Server>()> servers;    // as they run now
 };
 
 // A process of the cluster.

@@ -105,6 +105,8 @@ void AddOperatorCommands(CLI::App& app) {
   AddSagaCommands(app);
   AddWalletCommands(app);
   AddPaymentCommands(app);
+  AddRelayCommands(app);
+  AddRankingCommands(app);
 }
 
 }  // namespace boxoffice::cli

@@ -2,6 +2,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <memory>
@@ -19,10 +20,13 @@
 #include "boxoffice/private_stores.h"
 #include "boxoffice/service_programs.h"
 #include "boxoffice/system.h"
+#include "gateway/gate.h"
 #include "platform/bus/bus_factory.h"
+#include "platform/config/keys.h"
 #include "platform/module/process.h"
 #include "platform/module/serve.h"
 #include "platform/obs/log.h"
+#include "services/relay/module.h"
 
 namespace boxoffice::cli {
 namespace {
@@ -41,7 +45,19 @@ struct UpOptions {
   int replicas = 1;
   bool no_kafka = false;
   std::string kafka_class_path;
+  // What single services have keys for; they are flags here.
+  relay::RelayConfig relay;
+  gateway::EdgeConfig edge;
+  config::Keys relay_keys;
+  config::Keys edge_keys;
 };
+
+// Flags before variables of the environment, as single services have it. Errors: config.
+Result<void> LoadKeys(UpOptions& options) {
+  const auto environment = [](const char* name) -> const char* { return std::getenv(name); };
+  BOXOFFICE_TRY(options.relay_keys.Load(std::nullopt, environment));
+  return options.edge_keys.Load(std::nullopt, environment);
+}
 
 // How to buy a first seat, in words that can be pasted into a shell.
 std::string Hint(const UpOptions& options, uint16_t port, const demo::Shows& shows) {
@@ -76,7 +92,10 @@ Result<void> Up(const UpOptions& options) {
   module::RaiseFileLimit();
   std::optional<module::StopDeadline> deadline;  // outlives all that may be slow to end
   BOXOFFICE_ASSIGN(const module::DataFolder folder, module::DataFolder::Open(options.data));
-  BOXOFFICE_ASSIGN(const auto system, System::Make({.data_dir = folder.path(), .port = options.port}));
+  BOXOFFICE_ASSIGN(
+      const auto system,
+      System::Make(
+          {.data_dir = folder.path(), .port = options.port, .relay = options.relay, .edge = options.edge}));
   BOXOFFICE_TRY(system->Start());
   demo::Shows shows = demo::ReadRecord(folder.path()).shows;
   if (!options.no_seed) {
@@ -111,6 +130,8 @@ ClusterConfig PlanCluster(const UpOptions& options, const std::filesystem::path&
   config.log_level = options.log_level;
   config.store_urls = stores.store_urls();
   config.servers = [&stores] { return stores.servers(); };
+  config.more_config["relay"] = options.relay_keys.Print();
+  config.more_config["gateway"] = options.edge_keys.Print();
   config.bus_url = stores.bus_url();
   if (config.bus_url.empty()) {
     config.bus_url = bus::DefaultBusUrl(config.data_dir);
@@ -200,8 +221,13 @@ void AddUpCommand(CLI::App& app) {
   command
       ->add_flag("--no-kafka", options->no_kafka, "The event bus in its simplest durable form: a SQLite file")
       ->needs(scaled);
+  relay::AddNetworkKeys(options->relay_keys, options->relay);
+  gateway::AddEdgeKeys(options->edge_keys, options->edge);
+  options->relay_keys.AddFlags(*command);
+  options->edge_keys.AddFlags(*command);
   command->callback([options] {
-    const auto ended = options->scaled ? UpScaled(*options) : Up(*options);
+    Result<void> ended = LoadKeys(*options);
+    if (ended) ended = options->scaled ? UpScaled(*options) : Up(*options);
     if (ended) return;
     if (ended.error().reason == kForced) {
       fmt::print(stderr, "boxoffice: {}\n", ended.error().detail);

@@ -16,6 +16,8 @@ void AddSagaCommands(CLI::App& app);     // list, show, retry, undo, park
 void AddWalletCommands(
     CLI::App& app);  // get, entries, statement, adjust, reverse, freeze, unfreeze, close, export
 void AddPaymentCommands(CLI::App& app);  // list, reconcile
+void AddRelayCommands(CLI::App& app);    // list, add, set, rotate, test, delete, deliveries, delivery, replay
+void AddRankingCommands(CLI::App& app);  // show, status, rebuild
 // All of them.
 void AddOperatorCommands(CLI::App& app);
 

@@ -329,5 +329,75 @@ TEST_F(OperatorCommandsTest, WhereNobodyListensIs2) {
   EXPECT_NE(testing::internal::GetCapturedStderr(), "");
 }
 
+constexpr std::string_view kTarget =
+    R"({"id":"3","url":"https://a.example/","event_types":["seat.held"],"show_ids":[],"payload":"thin","rate_per_s":5,)"
+    R"("enabled":true,"disabled_reason":"","old_secret_until":null,"created_at":"2026-11-26T05:00:00.000Z","secret":"whsec_x"})";
+
+TEST_F(OperatorCommandsTest, AWebhookIsAddedWithWhatWasChosenAndItsSecretIsPrinted) {
+  On("POST /v1/admin/relay/targets", kTarget, 201);
+  EXPECT_EQ(Run({"relay", "add", "https://a.example/", "--types", "seat.held,seat.sold", "--shows", "7",
+                 "--payload", "full", "--rate", "5", "--key", "k"}),
+            0)
+      << err_;
+  EXPECT_EQ(boost::json::parse(Last().body),
+            boost::json::parse(R"({"url":"https://a.example/","event_types":["seat.held","seat.sold"],)"
+                               R"("show_ids":["7"],"payload":"full","rate_per_s":5.0})"));
+  EXPECT_EQ(Last().key, "k");
+  EXPECT_THAT(out_, HasSubstr("whsec_x"));
+}
+
+TEST_F(OperatorCommandsTest, AWebhookIsChangedInWhatIsGivenAlone) {
+  On("PATCH /v1/admin/relay/targets/3", kTarget);
+  EXPECT_EQ(Run({"relay", "set", "3", "--types", "all", "--disable"}), 0) << err_;
+  EXPECT_EQ(boost::json::parse(Last().body), boost::json::parse(R"({"event_types":[],"enabled":false})"));
+  EXPECT_EQ(Run({"relay", "set", "3"}), 2);
+  EXPECT_EQ(Run({"relay", "set", "3", "--enable", "--disable"}), 2);
+}
+
+TEST_F(OperatorCommandsTest, ATestIsWaitedForAndItsFailureIsTheAnswerNo) {
+  On("POST /v1/admin/relay/targets/3/test", R"({"id":"9","state":"pending"})", 202);
+  On("GET /v1/admin/relay/deliveries/9", R"({"id":"9","state":"dead","last_error":"connect_failed"})");
+  EXPECT_EQ(Run({"relay", "test", "3"}), 1);
+  EXPECT_THAT(out_, HasSubstr("connect_failed"));
+  On("GET /v1/admin/relay/deliveries/9", R"({"id":"9","state":"delivered"})");
+  EXPECT_EQ(Run({"relay", "test", "3", "--json"}), 0);
+}
+
+TEST_F(OperatorCommandsTest, DeadDeliveriesAreReplayedByNameOrByRange) {
+  On("POST /v1/admin/relay/deliveries/replay", R"({"replayed":2,"refused":[],"more":false})");
+  EXPECT_EQ(Run({"relay", "replay", "4", "5"}), 0) << err_;
+  EXPECT_EQ(Last().body, R"({"ids":["4","5"]})");
+  EXPECT_EQ(Run({"relay", "replay", "--target", "3", "--from", "2026-11-26T05:00:00Z"}), 0) << err_;
+  EXPECT_EQ(Last().body, R"({"target_id":"3","from":"2026-11-26T05:00:00Z"})");
+  EXPECT_EQ(Run({"relay", "replay"}), 2) << "all is not what nothing means";
+  EXPECT_EQ(Run({"relay", "replay", "4", "--target", "3"}), 2);
+  On("POST /v1/admin/relay/deliveries/replay",
+     R"({"replayed":0,"refused":[{"id":"4","code":"not_dead"}],"more":false})");
+  EXPECT_EQ(Run({"relay", "replay", "4"}), 1);
+  EXPECT_THAT(out_, HasSubstr("not_dead"));
+}
+
+TEST_F(OperatorCommandsTest, RankingsAreAskedForAsTheyAreChosen) {
+  On("GET /v1/admin/rankings?by=revenue&limit=5&window=day&currency=KRW",
+     R"({"as_of":null,"items":[{"rank":1,"show_id":"7","revenue":5000,"currency":"KRW"}],"next_cursor":null})");
+  EXPECT_EQ(
+      Run({"ranking", "show", "--by", "revenue", "--window", "day", "--currency", "KRW", "--limit", "5"}), 0)
+      << err_;
+  EXPECT_THAT(out_, HasSubstr("5000"));
+  EXPECT_EQ(Run({"ranking", "show", "--by", "taste"}), 2);
+}
+
+TEST_F(OperatorCommandsTest, ARebuildIsWaitedForUntilOneThatBeganAfterwardsHasEnded) {
+  On("POST /v1/admin/rankings/rebuild",
+     R"({"rebuilding":true,"processed_events":3,"rebuilt_at":null,"now":"2026-11-26T05:00:00.500Z"})", 202);
+  On("GET /v1/admin/rankings/status",
+     R"({"rebuilding":false,"processed_events":3,"rebuilt_at":"2026-11-26T05:00:00.400Z","now":"2026-11-26T05:00:01.000Z"})");
+  EXPECT_EQ(Run({"ranking", "rebuild", "--timeout-s", "1"}), 2) << "that one was before";
+  On("GET /v1/admin/rankings/status",
+     R"({"rebuilding":false,"processed_events":3,"rebuilt_at":"2026-11-26T05:00:00.600Z","now":"2026-11-26T05:00:01.000Z"})");
+  EXPECT_EQ(Run({"ranking", "rebuild"}), 0) << err_;
+  EXPECT_EQ(Run({"ranking", "rebuild", "--no-wait", "--json"}), 0);
+}
+
 }  // namespace
 }  // namespace boxoffice::cli

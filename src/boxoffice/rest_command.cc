@@ -8,6 +8,8 @@
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -155,6 +157,11 @@ void PrintObject(const RestOptions& options, const json::value& object,
   size_t width = 0;
   for (const std::string& name : members) width = std::max(width, name.size());
   for (const std::string& name : members) fmt::print("{:<{}}  {}\n", name, width, TextOf(object, name));
+}
+
+void Pause(std::chrono::milliseconds time) {
+  boost::asio::io_context io;
+  boost::asio::steady_timer(io, time).wait();
 }
 
 }  // namespace boxoffice::cli

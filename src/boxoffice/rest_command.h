@@ -1,6 +1,7 @@
 // What every operator's command shares: flags, the call, and how answers are printed.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -55,5 +56,8 @@ void Confirm(bool yes, std::string_view what);
 // With --json the answer as it came, otherwise one line for each of these members.
 void PrintObject(const RestOptions& options, const boost::json::value& object,
                  const std::vector<std::string>& members);
+
+// Waits before the command looks again.
+void Pause(std::chrono::milliseconds time);
 
 }  // namespace boxoffice::cli

@@ -69,11 +69,12 @@ Result<void> System::AddModules() {
   AddService<payment::PaymentModule>(std::move(payment));
   AddService<reservation::ReservationModule, reservation::ReservationConfig>();
   AddService<ranking::RankingModule, ranking::RankingConfig>();
-  AddService<relay::RelayModule, relay::RelayConfig>();
+  AddService<relay::RelayModule>(config_.relay);
 
   gateway::GatewayConfig config;
   config.address = config_.address;
   config.port = config_.port;
+  config.edge = config_.edge;
   gateway_ = &gateway::AddGateway(graph_, *runtime_, std::move(config), audit::AuditConfig{});
   return {};
 }

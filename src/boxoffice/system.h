@@ -15,10 +15,12 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "gateway/gate.h"
 #include "platform/bus/bus.h"
 #include "platform/module/module.h"
 #include "platform/module/service_module.h"
 #include "platform/obs/metrics.h"
+#include "services/relay/module.h"
 
 namespace boxoffice::gateway {
 class GatewayModule;
@@ -30,6 +32,8 @@ struct SystemConfig {
   std::filesystem::path data_dir;  // exists, and is this process' own (module::DataFolder)
   std::string address = "127.0.0.1";
   uint16_t port = 8080;  // of the gateway; 0: a free one
+  relay::RelayConfig relay;
+  gateway::EdgeConfig edge;
 };
 
 // Start and Stop from one thread.

@@ -1,13 +1,10 @@
-// Concerts, shows, seats and rankings: open to everybody.
-#include <algorithm>
-#include <array>
-#include <ranges>
-
+// Concerts, shows and seats: open to everybody.
 #include "gateway/edge.h"
 #include "gateway/pages.h"
 #include "gateway/refusals.h"
 #include "gateway/render.h"
 #include "gateway/routes.h"
+#include "gateway/transfer.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -57,11 +54,6 @@ asio::awaitable<Response> GetShow(Edge& edge, Request& request) {
   co_return ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, *show); });
 }
 
-// Whether the header If-None-Match names `etag` (RFC 9110, section 13.1.2: compared weakly).
-bool Matches(std::string_view header, std::string_view etag) {
-  return header == "*" || header.contains(etag);
-}
-
 asio::awaitable<Response> GetSeats(Edge& edge, Request& request) {
   const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
   if (!id) co_return FailureResponse(id.error());
@@ -75,7 +67,7 @@ asio::awaitable<Response> GetSeats(Edge& edge, Request& request) {
   response.headers.emplace_back("ETag", etag);
   response.headers.emplace_back("Cache-Control", "no-cache");
   const std::optional<std::string_view> known = request.header("If-None-Match");
-  if (known && Matches(*known, etag)) {
+  if (known && MatchesTag(*known, etag)) {
     response.status = 304;
   } else {
     response.content_type = "application/json";
@@ -99,46 +91,6 @@ asio::awaitable<Response> FollowSeats(Edge& edge, Request& request) {
   });
 }
 
-asio::awaitable<Response> GetRanking(Edge& edge, Request& request) {
-  constexpr std::array<std::string_view, 2> kBy = {"bookings", "sellout"};
-  constexpr std::array<std::string_view, 4> kWindows = {"hour", "day", "week", "all"};
-  const std::string_view by = request.query("by").value_or("bookings");
-  const std::string_view window = request.query("window").value_or("all");
-  if (std::ranges::find(kBy, by) == kBy.end()) {
-    co_return RefusalResponse("parameter_invalid", "field `by` is bookings or sellout");
-  }
-  if (std::ranges::find(kWindows, window) == kWindows.end()) {
-    co_return RefusalResponse("parameter_invalid", "field `window` is hour, day, week or all");
-  }
-  const Result<Page> page = ReadPage(request, "ranking");
-  if (!page) co_return FailureResponse(page.error());
-  std::string chosen_by(by);
-  std::string chosen_window(window);
-  std::string traceparent(request.traceparent());
-  const Result<Rankings::Answer> answer =
-      co_await edge.rankings.Get(std::move(chosen_by), std::move(chosen_window), std::move(traceparent));
-  if (!answer) co_return ServiceFailure(answer.error());
-  const ranking::v1::GetRankingResponse& ranking = **answer;
-  http::JsonWriter writer;
-  writer.BeginObject();
-  WriteTime(writer, "as_of", ranking.as_of_ms());
-  writer.Key("items").BeginArray();
-  for (const auto& row : std::views::take(ranking.rows(), page->limit)) {
-    writer.BeginObject().Field("rank", row.rank());
-    WriteNumberId(writer, "show_id", row.show_id());
-    writer.Field("bookings", row.bookings()).Field("seats", row.seats()).Key("sellout_s");
-    if (by == "sellout") {
-      writer.Raw(fmt::format("{}", static_cast<double>(row.sellout_ms()) / 1000));
-    } else {
-      writer.Null();
-    }
-    WriteTime(writer, "on_sale_at", row.on_sale_at_ms());
-    writer.EndObject();
-  }
-  writer.EndArray().Key("next_cursor").Null().EndObject();
-  co_return http::JsonResponse(writer.Take());
-}
-
 }  // namespace
 
 void AddCatalogueRoutes(Routes& routes, Edge& edge) {
@@ -153,8 +105,7 @@ void AddCatalogueRoutes(Routes& routes, Edge& edge) {
                 [&edge](Request& request) { return GetSeats(edge, request); });
   routes.Public(Method::kGet, "/v1/shows/{show}/seats/events",
                 [&edge](Request& request) { return FollowSeats(edge, request); });
-  routes.Public(Method::kGet, "/v1/rankings",
-                [&edge](Request& request) { return GetRanking(edge, request); });
+  AddRankingRoutes(routes, edge);
   // The same list for operators, with drafts.
   routes.Operator(Method::kGet, "/v1/admin/concerts", [&edge](Request& request, const auth::Principal&) {
     return ListConcerts(edge, request, /*drafts=*/true);

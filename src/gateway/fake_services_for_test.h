@@ -90,16 +90,23 @@ struct FakeRanking final : ranking::v1::RankingService::CallbackService {
   FakeRanking();
   ~FakeRanking() override;
   BOXOFFICE_FAKE(GetRanking, ranking::v1, GetRankingRequest, GetRankingResponse)
+  BOXOFFICE_FAKE(GetStatus, ranking::v1, GetStatusRequest, Status)
+  BOXOFFICE_FAKE(Rebuild, ranking::v1, RebuildRequest, Status)
 };
 
 struct FakeRelay final : relay::v1::RelayService::CallbackService {
   FakeRelay();
   ~FakeRelay() override;
   BOXOFFICE_FAKE(CreateTarget, relay::v1, CreateTargetRequest, Target)
+  BOXOFFICE_FAKE(ChangeTarget, relay::v1, ChangeTargetRequest, Target)
+  BOXOFFICE_FAKE(RotateSecret, relay::v1, RotateSecretRequest, Target)
+  BOXOFFICE_FAKE(TestTarget, relay::v1, TestTargetRequest, Delivery)
   BOXOFFICE_FAKE(DeleteTarget, relay::v1, DeleteTargetRequest, DeleteTargetResponse)
   BOXOFFICE_FAKE(ListTargets, relay::v1, ListTargetsRequest, ListTargetsResponse)
   BOXOFFICE_FAKE(ListDeliveries, relay::v1, ListDeliveriesRequest, ListDeliveriesResponse)
+  BOXOFFICE_FAKE(GetDelivery, relay::v1, GetDeliveryRequest, Delivery)
   BOXOFFICE_FAKE(ReplayDelivery, relay::v1, ReplayDeliveryRequest, Delivery)
+  BOXOFFICE_FAKE(ReplayDeliveries, relay::v1, ReplayDeliveriesRequest, ReplayDeliveriesResponse)
 };
 
 // Beside each service that publishes events.

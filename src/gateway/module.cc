@@ -57,6 +57,7 @@ struct GatewayModule::Running {
   std::unique_ptr<SeatMaps> seat_maps;
   std::unique_ptr<Rankings> rankings;
   Edge edge;
+  std::unique_ptr<Gate> gate;
   std::unique_ptr<http::Server> server;
   std::thread thread;
   std::optional<JwksClient> jwks_client;
@@ -98,7 +99,13 @@ Result<void> GatewayModule::Start() {
     running.jwks_client.emplace(provider->jwks_url, provider->trust, *running.jwks, runtime_.metrics);
   running.thread = std::thread([&running] { running.io.run(); });
 
-  Routes routes(running.verifier);
+  auto gate = Gate::Make(config_.edge, running.io.get_executor(), running.blocking);
+  if (!gate) {
+    Stop();
+    return std::unexpected(std::move(gate).error());
+  }
+  running.gate = *std::move(gate);
+  Routes routes(running.verifier, *running.gate);
   AddRoutes(routes, running.edge);
   route_names_ = routes.names();
   http::ServerOptions options;
@@ -106,6 +113,9 @@ Result<void> GatewayModule::Start() {
   options.port = config_.port;
   options.max_connections = config_.max_connections;
   options.single_threaded = true;
+  options.finish = [&running](const http::Request& request, http::Response& response) {
+    running.gate->Finish(request, response);
+  };
   auto server = http::Server::Listen(
       running.io, routes.TakeRouter(), options,
       [&running](const http::RequestInfo& info, int status, std::chrono::microseconds time) {

@@ -11,6 +11,7 @@
 
 #include "gateway/backends.h"
 #include "gateway/edge.h"
+#include "gateway/gate.h"
 #include "platform/auth/jwks.h"
 #include "platform/auth/signed_token.h"
 #include "platform/auth/token.h"
@@ -38,6 +39,7 @@ struct GatewayConfig {
   std::shared_ptr<const auth::KeyRing> queue_keys;
   ProcessViews views;
   BackendLimits limits;
+  EdgeConfig edge;
   size_t max_connections = 20'000;
   // Modules of this process that must run before; none in a process of its own, where the services are peers.
   std::vector<std::string> depends_on{"queue",   "seat",    "reservation", "wallet",
@@ -54,7 +56,8 @@ class GatewayModule final : public module::Module {
 
   [[nodiscard]] std::string_view name() const override { return "gateway"; }
   [[nodiscard]] std::vector<std::string> dependencies() const override { return config_.depends_on; }
-  // Errors: port_taken, listen_failed, token_key, key_ring_invalid, and those of the key files.
+  // Errors: port_taken, listen_failed, config (cors.origins), token_key, key_ring_invalid, and those of the
+  // key files.
   [[nodiscard]] Result<void> Start() override;
   // Each answer is the last of its connection from now on.
   void Leave() override;

@@ -32,11 +32,22 @@ asio::awaitable<Response> GetMetrics(Edge& edge) {
   co_return response;
 }
 
-asio::awaitable<Response> GetOpenApi() {
-  Response response;
-  response.content_type = "application/yaml";
-  response.body = OpenApiYaml();
-  co_return response;
+// What was embedded when this was built: one text for all who ask.
+http::Handler Static(std::string content_type, std::string_view text) {
+  return [content_type = std::move(content_type),
+          body = std::make_shared<const std::string>(text)](Request&) -> asio::awaitable<Response> {
+    Response response;
+    response.content_type = content_type;
+    response.shared_body = body;
+    if (content_type.starts_with("text/html")) {
+      // The page loads its script and the contract from here, and nothing from elsewhere.
+      response.headers.emplace_back(
+          "Content-Security-Policy",
+          "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src "
+          "'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    }
+    co_return response;
+  };
 }
 
 asio::awaitable<Response> LastAudit(Edge& edge) {
@@ -136,7 +147,10 @@ void AddOperationsRoutes(Routes& routes, Edge& edge) {
   routes.Public(Method::kGet, "/healthz", [](Request&) { return GetHealth(); });
   routes.Public(Method::kGet, "/readyz", [&edge](Request&) { return GetReadiness(edge); });
   routes.Public(Method::kGet, "/metrics", [&edge](Request&) { return GetMetrics(edge); });
-  routes.Public(Method::kGet, "/openapi.yaml", [](Request&) { return GetOpenApi(); });
+  routes.Public(Method::kGet, "/openapi.yaml", Static("application/yaml", OpenApiYaml()));
+  routes.Public(Method::kGet, "/openapi.json", Static("application/json", OpenApiJson()));
+  routes.Public(Method::kGet, "/docs", Static("text/html; charset=utf-8", DocsHtml()));
+  routes.Public(Method::kGet, "/docs/page.js", Static("text/javascript; charset=utf-8", DocsScript()));
 }
 
 }  // namespace boxoffice::gateway

@@ -41,6 +41,7 @@ void AddKeys(config::Keys& keys, Settings& settings) {
                "Commands to one service at a time; past it buyers get 503");
   keys.Integer("http.max_connections", settings.gateway.max_connections, 1, 1'000'000,
                "Connections at a time; past it 503");
+  AddEdgeKeys(keys, settings.gateway.edge);
   keys.OneOf("jwt.algorithm", settings.jwt_algorithm, {"ES256", "RS256", "HS256"},
              "How users' tokens are signed");
   keys.Secret("jwt.key", settings.jwt_key,

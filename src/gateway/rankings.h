@@ -18,14 +18,14 @@ namespace boxoffice::gateway {
 class Rankings {
  public:
   using Answer = std::shared_ptr<const ranking::v1::GetRankingResponse>;
-  // As long as a page may be: pages are cut from one answer.
+  // As long as a page may be: pages are cut from one answer. By revenue, for each currency.
   static constexpr uint32_t kRows = 200;
 
   explicit Rankings(Backends& backends) : backends_(backends) {}
 
   // The first kRows of the ranking, as of now; or as it was last told, with its as_of_ms, at once: while the
   // service is being asked, and from the first time that it does not answer until it does. Errors: the
-  // call's, where nothing was told yet. `by` and `window` are valid ones, of which there are eight in all.
+  // call's, where nothing was told yet. `by` and `window` are valid ones, of which there are fifteen in all.
   asio::awaitable<Result<Answer>> Get(std::string by, std::string window, std::string traceparent);
 
  private:

@@ -241,8 +241,13 @@ void WriteTarget(JsonWriter& writer, const relay::v1::Target& target) {
   WriteNumberId(writer, "id", target.id());
   writer.Field("url", target.url()).Key("event_types").BeginArray();
   for (const std::string& type : target.event_types()) writer.Value(type);
-  writer.EndArray().Field("enabled", target.enabled()).Field("disabled_reason", target.disabled_reason());
+  writer.EndArray().Key("show_ids").BeginArray();
+  for (const int64_t id : target.show_ids()) writer.Value(fmt::to_string(id));
+  writer.EndArray().Field("payload", target.payload());
+  WriteDouble(writer, "rate_per_s", target.rate_per_s());
+  writer.Field("enabled", target.enabled()).Field("disabled_reason", target.disabled_reason());
   if (!target.secret().empty()) writer.Field("secret", target.secret());
+  WriteTime(writer, "old_secret_until", target.old_secret_until_ms());
   WriteTime(writer, "created_at", target.created_at_ms());
   writer.EndObject();
 }
@@ -257,6 +262,7 @@ void WriteDelivery(JsonWriter& writer, const relay::v1::Delivery& delivery) {
   writer.Field("last_status", delivery.last_status()).Field("last_error", delivery.last_error());
   WriteTime(writer, "created_at", delivery.created_at_ms());
   WriteTime(writer, "delivered_at", delivery.delivered_at_ms());
+  if (!delivery.body().empty()) writer.Field("body", delivery.body());
   writer.EndObject();
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "gateway/gate.h"
 #include "gateway/refusals.h"
 
 namespace boxoffice::gateway {
@@ -15,6 +16,13 @@ void Finish(const http::Request& request, bool personal, http::Response& respons
   // The server adds it to errors itself.
   if (response.status < 400) response.headers.emplace_back("X-Request-Id", request.request_id());
   if (personal && !response.stream) response.headers.emplace_back("Cache-Control", "no-store");
+}
+
+// Whoever watches the process is never refused.
+bool IsLimited(std::string_view pattern) { return pattern.starts_with("/v1/"); }
+// What changes with every look is not worth a tag.
+bool IsTagged(std::string_view pattern) {
+  return pattern != "/healthz" && pattern != "/readyz" && pattern != "/metrics";
 }
 
 bool SameScheme(std::string_view header) {
@@ -44,10 +52,20 @@ Result<auth::Principal> Authenticate(const auth::TokenVerifier& verifier, const 
 }
 
 void Routes::Public(http::Method method, std::string_view pattern, http::Handler handler) {
-  auto finished = [handler =
-                       std::move(handler)](http::Request& request) -> http::asio::awaitable<http::Response> {
-    http::Response response = co_await handler(request);
+  auto finished = [gate = &gate_, handler = std::move(handler), limited = IsLimited(pattern),
+                   tagged =
+                       IsTagged(pattern)](http::Request& request) -> http::asio::awaitable<http::Response> {
+    Gate::Pass pass;
+    http::Response response;
+    if (limited && !gate->AdmitAddress(request, pass)) {
+      response = Gate::TooMany(pass);
+    } else {
+      response = co_await handler(request);
+    }
+    gate->Describe(pass, response);
+    if (tagged) AddTag(request, response);
     Finish(request, /*personal=*/false, response);
+    co_await gate->Compress(request, response);
     co_return response;
   };
   Add(method, pattern, std::move(finished), {});
@@ -64,18 +82,30 @@ void Routes::Operator(http::Method method, std::string_view pattern, Handler han
 
 void Routes::Guarded(http::Method method, std::string_view pattern, Handler handler,
                      std::optional<auth::Role> role, http::RouteOptions options) {
-  auto guarded = [this_verifier = &verifier_, handler = std::move(handler),
+  auto guarded = [this_verifier = &verifier_, gate = &gate_, handler = std::move(handler),
                   role](http::Request& request) -> http::asio::awaitable<http::Response> {
+    Gate::Pass pass;
     http::Response response;
+    // Before the signature is verified, which costs more than counting.
+    if (!gate->AdmitAddress(request, pass)) {
+      response = Gate::TooMany(pass);
+      gate->Describe(pass, response);
+      Finish(request, /*personal=*/true, response);
+      co_return response;
+    }
     const Result<auth::Principal> principal = Authenticate(*this_verifier, request);
-    if (!principal) {
+    if (principal && !gate->AdmitUser(principal->user, pass)) {
+      response = Gate::TooMany(pass);
+    } else if (!principal) {
       response = FailureResponse(principal.error());
     } else if (role && principal->role != *role) {
       response = RefusalResponse("operator_required");
     } else {
       response = co_await handler(request, *principal);
     }
+    gate->Describe(pass, response);
     Finish(request, /*personal=*/true, response);
+    co_await gate->Compress(request, response);
     co_return response;
   };
   Add(method, pattern, std::move(guarded), options);
@@ -84,6 +114,11 @@ void Routes::Guarded(http::Method method, std::string_view pattern, Handler hand
 void Routes::Add(http::Method method, std::string_view pattern, http::Handler handler,
                  http::RouteOptions options) {
   router_.Add(method, pattern, std::move(handler), options);
+  if (gate_.answers_preflights() && preflights_.emplace(pattern).second) {
+    router_.Add(http::Method::kOptions, pattern, [](http::Request&) -> http::asio::awaitable<http::Response> {
+      co_return CrossOrigin::Preflight();
+    });
+  }
   names_.push_back(fmt::format("{} {}", http::MethodName(method), pattern));
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,15 +15,19 @@
 namespace boxoffice::gateway {
 
 struct Edge;
+class Gate;
 
-// Collects the handlers. Each answer gets X-Request-Id and the headers that keep browsers from guessing;
-// answers that belong to somebody are not to be cached. A handler's argument is who asks.
+// Collects the handlers. Each request under /v1/ counts for its address and, with a JWT, for its user (429).
+// Each answer gets X-Request-Id and the headers that keep browsers from guessing, and is compressed if that
+// pays; answers that everybody may read have an ETag, those that belong to somebody are not to be cached. A
+// handler's argument is who asks.
 class Routes {
  public:
   using Handler =
       std::function<http::asio::awaitable<http::Response>(http::Request&, const auth::Principal&)>;
 
-  explicit Routes(const auth::TokenVerifier& verifier) : verifier_(verifier) {}
+  // Both must outlive the router.
+  Routes(const auth::TokenVerifier& verifier, Gate& gate) : verifier_(verifier), gate_(gate) {}
 
   // Open to everybody.
   void Public(http::Method method, std::string_view pattern, http::Handler handler);
@@ -42,6 +47,8 @@ class Routes {
   void Add(http::Method method, std::string_view pattern, http::Handler handler, http::RouteOptions options);
 
   const auth::TokenVerifier& verifier_;
+  Gate& gate_;
+  std::set<std::string, std::less<>> preflights_;  // patterns that have one
   http::Router router_;
   std::vector<std::string> names_;
 };
@@ -54,6 +61,7 @@ class Routes {
 // Each adds the routes of one part of the interface. `edge` must outlive the router.
 void AddQueueRoutes(Routes& routes, Edge& edge);
 void AddCatalogueRoutes(Routes& routes, Edge& edge);
+void AddRankingRoutes(Routes& routes, Edge& edge);
 void AddReservationRoutes(Routes& routes, Edge& edge);
 void AddWalletRoutes(Routes& routes, Edge& edge);
 void AddPaymentRoutes(Routes& routes, Edge& edge);
@@ -63,6 +71,7 @@ void AddAdminSeatRoutes(Routes& routes, Edge& edge);
 void AddAdminQueueRoutes(Routes& routes, Edge& edge);
 void AddAdminSagaRoutes(Routes& routes, Edge& edge);
 void AddAdminRelayRoutes(Routes& routes, Edge& edge);
+void AddAdminRelayDeliveryRoutes(Routes& routes, Edge& edge);
 void AddAdminOperationsRoutes(Routes& routes, Edge& edge);
 void AddOperationsRoutes(Routes& routes, Edge& edge);
 // All of them.

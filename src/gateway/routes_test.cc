@@ -308,6 +308,7 @@ TEST_F(RoutesTest, OperatorsSeeTheRelay) {
   relay::v1::Target target;
   target.set_id(3);
   target.set_url("https://example.com/hook");
+  target.set_payload("thin");
   target.set_created_at_ms(1);
   relay::v1::Delivery delivery;
   delivery.set_id(9);

@@ -174,6 +174,21 @@ std::unexpected<Error> ConnectFailed(const Url& url, std::string_view why) {
   return Fail(Code::kUnavailable, "connect_failed", fmt::format("{}: {}", url.authority, why));
 }
 
+// Those of a host's addresses that may be connected to, in their order.
+std::vector<tcp::endpoint> Allowed(const tcp::resolver::results_type& found, const ClientRequest& request) {
+  std::vector<tcp::endpoint> allowed;
+  for (const auto& entry : found) {
+    const asio::ip::address address = entry.endpoint().address();
+    const auto allows = [&](const auto& bytes) {
+      return !request.allow_address || request.allow_address(bytes);
+    };
+    if (address.is_v4() ? allows(address.to_v4().to_bytes()) : allows(address.to_v6().to_bytes())) {
+      allowed.push_back(entry.endpoint());
+    }
+  }
+  return allowed;
+}
+
 asio::awaitable<Result<ClientResponse>> FetchSecure(std::shared_ptr<Fetching> state, Url url,
                                                     std::string text, size_t max_response, bool is_head,
                                                     std::string ca_file) {
@@ -211,7 +226,12 @@ asio::awaitable<Result<ClientResponse>> FetchOnce(std::shared_ptr<Fetching> stat
       co_await state->resolver.async_resolve(url->host, url->port, kAwait);
   if (resolve_error) co_return ConnectFailed(*url, resolve_error.message());
   if (state->timed_out) co_return ConnectFailed(*url, "timed out");
-  const auto [connect_error, endpoint] = co_await asio::async_connect(state->socket, endpoints, kAwait);
+  const std::vector<tcp::endpoint> allowed = Allowed(endpoints, request);
+  if (allowed.empty()) {
+    co_return Fail(Code::kUnavailable, "address_refused",
+                   fmt::format("{} is at no address that is allowed", url->host));
+  }
+  const auto [connect_error, endpoint] = co_await asio::async_connect(state->socket, allowed, kAwait);
   if (connect_error) co_return ConnectFailed(*url, connect_error.message());
   if (state->timed_out) co_return ConnectFailed(*url, "timed out");
   beast::error_code ignored;

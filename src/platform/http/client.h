@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,6 +29,10 @@ struct ClientRequest {
   std::string body;
   std::chrono::milliseconds timeout{30'000};  // for all of it: from the name's look-up to the last byte
   size_t max_response = 1024 * 1024;          // bytes of the body
+  // Whether an address that the URL's host has may be connected to: 4 or 16 bytes. Empty: any. It is asked
+  // once the name has been looked up, and no other address is connected to, so a name that changes its mind
+  // gains nothing.
+  std::function<bool(std::span<const uint8_t>)> allow_address;
 };
 
 struct ClientResponse {
@@ -48,7 +54,8 @@ struct TlsOptions {
 
 // Sends one request on a connection of its own. Any status is a success. Errors:
 //   kInvalidArgument url_malformed (also: a header with a line break);
-//   kUnavailable connect_failed: not one byte was sent (no such host, refused, a bad certificate, or the
+//   kUnavailable address_refused: `allow_address` allows none of the host's addresses, and none was connected
+//   to; kUnavailable connect_failed: not one byte was sent (no such host, refused, a bad certificate, or the
 //   time-out passed before); kUnknown timeout, connection_lost, response_malformed, response_too_large: the
 //   request may have had its effect.
 // Returns at the time-out whatever the network does. Cancelling it is not supported: the time-out ends it.

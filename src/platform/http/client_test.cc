@@ -7,6 +7,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -119,6 +120,24 @@ TEST(Fetch, RefusedConnectionIsKnownNotToHaveBeenSent) {
 
 TEST(Fetch, UnknownHostIsKnownNotToHaveBeenSent) {
   EXPECT_EQ(FetchBlocking(Get("http://no-such-host.invalid/")).error().reason, "connect_failed");
+}
+
+TEST(Fetch, AnAddressThatIsNotAllowedIsNotConnectedToAlsoBehindAName) {
+  TestServer test(Routes());
+  std::vector<std::vector<uint8_t>> asked;
+  ClientRequest request = Get(fmt::format("http://localhost:{}/echo", test.server().port()));
+  request.method = "POST";
+  request.allow_address = [&asked](std::span<const uint8_t> bytes) {
+    asked.emplace_back(bytes.begin(), bytes.end());
+    return false;
+  };
+  const Error error = FetchBlocking(request).error();
+  EXPECT_EQ(error.code, Code::kUnavailable);
+  EXPECT_EQ(error.reason, "address_refused");
+  EXPECT_THAT(asked, testing::Contains(std::vector<uint8_t>{127, 0, 0, 1}));
+  EXPECT_EQ(test.server().connections(), 0U);
+  request.allow_address = [](std::span<const uint8_t> bytes) { return bytes.size() == 4 && bytes[0] == 127; };
+  EXPECT_EQ(FetchBlocking(request)->status, 201);
 }
 
 TEST(Fetch, TimeOutAfterSendingIsUnknown) {

@@ -361,7 +361,8 @@ asio::awaitable<Response> Connection::Invoke() {
   } catch (...) {  // a handler is others' code: whatever it throws ends its request only
     thrown = "not a std::exception";
   }
-  obs::Log(obs::Level::kError, "http_handler_threw", {{"route", match_.route->pattern}, {"error", thrown}},
+  obs::Log(obs::Level::kError, "http_handler_threw",
+           {{"route", match_.route->pattern}, {"error", thrown}, {"request_id", request_.request_id()}},
            request_.traceparent());
   Error error;
   error.reason = "internal_error";
@@ -372,7 +373,11 @@ asio::awaitable<bool> Connection::Respond(Response response) {
   HeadOptions head_options;
   head_options.keep_alive = keep_alive_;
   head_options.http_1_0 = parser_ && parser_->version() == 10;
-  if (response.status >= 400) head_options.request_id = request_.request_id();
+  if (response.status >= 400) {
+    head_options.request_id = request_.request_id();
+    AddRequestId(head_options.request_id, response);
+  }
+  if (shared_->options.finish) shared_->options.finish(request_, response);
   head_.clear();
   AppendHead(response, head_options, head_);
   const bool has_body = request_.method() != Method::kHead && !response.stream && response.status != 204 &&

@@ -59,7 +59,17 @@ const std::string& Request::traceparent() const {
   return traceparent_;
 }
 
-std::string_view Request::request_id() const { return obs::TraceId(traceparent()); }
+std::string_view Request::request_id() const {
+  constexpr size_t kMaxRequestId = 128;
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  const std::optional<std::string_view> given = header("X-Request-Id");
+  if (given && !given->empty() && given->size() <= kMaxRequestId && std::ranges::all_of(*given, fits))
+    return *given;
+  return obs::TraceId(traceparent());
+}
 
 void Request::Clear() {
   method_ = Method::kGet;

@@ -44,7 +44,9 @@ class Request {
   [[nodiscard]] std::string_view remote_address() const { return remote_address_; }
   // The caller's traceparent if it sent a valid one, else a new one; the same at each call.
   [[nodiscard]] const std::string& traceparent() const;
-  // What support asks for: the trace id. Answers of 400 and above carry it as X-Request-Id.
+  // What support asks for: the caller's X-Request-Id if that is well-formed (1 to 128 of letters, digits,
+  // ".", "_" and
+  // "-"), else the trace id. Answers of 400 and above carry it as X-Request-Id, and problems as `request_id`.
   [[nodiscard]] std::string_view request_id() const;
   // When nobody waits for the answer any longer: pass it on to what the handler calls. The server does not
   // end a handler that is late.

@@ -15,6 +15,8 @@ std::string Title(std::string_view reason) {
   return title;
 }
 
+constexpr std::string_view kProblem = "application/problem+json";
+
 bool IsOurs(Code code) {
   return code == Code::kInternal || code == Code::kUnavailable || code == Code::kUnknown;
 }
@@ -48,7 +50,7 @@ int HttpStatus(const Error& error) {
 Response ProblemResponse(const Error& error, boost::json::object extra, int status) {
   Response response;
   response.status = status != 0 ? status : HttpStatus(error);
-  response.content_type = "application/problem+json";
+  response.content_type = kProblem;
   boost::json::object body;
   body["type"] = error.reason.empty() ? "about:blank" : "urn:boxoffice:problem:" + error.reason;
   body["title"] = Title(error.reason.empty() ? CodeName(error.code) : error.reason);
@@ -60,6 +62,14 @@ Response ProblemResponse(const Error& error, boost::json::object extra, int stat
   if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
   if (response.status == 429 || response.status == 503) response.headers.emplace_back("Retry-After", "1");
   return response;
+}
+
+void AddRequestId(std::string_view id, Response& response) {
+  constexpr std::string_view kMember = ",\"request_id\":\"";
+  if (response.content_type != kProblem || !response.body.ends_with('}') || response.body.contains(kMember))
+    return;
+  response.body.pop_back();
+  response.body.append(kMember).append(id).append("\"}");
 }
 
 }  // namespace boxoffice::http

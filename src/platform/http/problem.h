@@ -1,6 +1,8 @@
 // Errors on the public interface: problem details (RFC 9457), from one table.
 #pragma once
 
+#include <string_view>
+
 #include <boost/json/object.hpp>
 
 #include "base/result.h"
@@ -20,5 +22,9 @@ namespace boxoffice::http {
 // unavailable, unknown), as it was written for the log. `status` other than 0 overrides the table's. 401
 // carries WWW-Authenticate, 429 and 503 carry `Retry-After: 1`.
 [[nodiscard]] Response ProblemResponse(const Error& error, boost::json::object extra = {}, int status = 0);
+
+// Adds the member `request_id` to a problem that has none; other answers stay as they are. `id` is of
+// Request::request_id.
+void AddRequestId(std::string_view id, Response& response);
 
 }  // namespace boxoffice::http

@@ -33,6 +33,9 @@ struct ServerOptions {
   // Request::deadline(), from the last byte of the head.
   std::chrono::milliseconds handle_timeout{10'000};
   std::chrono::milliseconds sse_keep_alive{15'000};
+  // Called with every answer before it is sent, also with those that the server gives itself: what all are to
+  // carry.
+  std::function<void(const Request&, Response&)> finish;
   // True: the io_context is run by one thread, so connections need no strand.
   bool single_threaded = false;
 };

@@ -367,6 +367,31 @@ TEST(Server, StopEndsRequestsInFlight) {
   EXPECT_TRUE(test.server().WaitDrained(milliseconds(2000)));
 }
 
+TEST(Server, ARequestsWellFormedIdIsItsAnswersAlsoInsideAProblem) {
+  TestServer test(Routes());
+  const auto ask = [&test](std::string_view id) {
+    return test.Connect()
+        .Send(fmt::format("GET /nowhere HTTP/1.1\r\nHost: a\r\nX-Request-Id: {}\r\n\r\n", id))
+        .ReadResponse();
+  };
+  EXPECT_THAT(ask("order-7"),
+              AllOf(HasSubstr("X-Request-Id: order-7\r\n"), HasSubstr(R"("request_id":"order-7"})")));
+  for (const std::string& odd : {std::string("a\"b"), std::string("a b"), std::string(129, 'x')}) {
+    EXPECT_THAT(ask(odd), Not(HasSubstr("\"request_id\":\"" + odd)));
+  }
+}
+
+TEST(Server, WhatAllAnswersAreToCarryIsAddedAlsoToThoseOfItsOwn) {
+  ServerOptions options;
+  options.finish = [](const Request& request, Response& response) {
+    response.headers.emplace_back("X-Seen", std::string(request.path()));
+  };
+  TestServer test(Routes(), options);
+  RawClient client = test.Connect();
+  EXPECT_THAT(client.Send(Get("/v1/shows/7")).ReadResponse(), HasSubstr("X-Seen: /v1/shows/7\r\n"));
+  EXPECT_THAT(client.Send(Get("/nowhere")).ReadResponse(), HasSubstr("X-Seen: /nowhere\r\n"));
+}
+
 TEST(Server, HookIsToldEachAnswer) {
   std::mutex mutex;
   std::vector<std::string> seen;

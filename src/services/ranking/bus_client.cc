@@ -31,6 +31,8 @@ Result<std::optional<Event>> ToEvent(const bus::Record& record) {
     event.kind = type == "reservation.confirmed" ? Kind::kConfirmed : Kind::kCancelled;
     event.show_id = body.show_id();
     event.seats = body.seat_nos_size();
+    event.amount = body.amount();
+    event.currency = body.currency();
     event.at = FromUnixMs(body.at_ms());
     return event;
   }

@@ -29,7 +29,8 @@ Result<void> RankingModule::Start() {
   BOXOFFICE_ASSIGN(std::unique_ptr<Store> store, OpenStore(runtime_.store_url));
   service_ = std::make_unique<RankingService>(std::move(store), runtime_.clock);
   BOXOFFICE_TRY(service_->Load());
-  server_ = std::make_unique<RankingRpcServer>(*service_);
+  server_ = std::make_unique<RankingRpcServer>(
+      *service_, runtime_.clock, [this] { RequestRebuild(); }, [this] { return rebuild_requested_.load(); });
   BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen));
   Rebuild rebuild;
   if (service_->NeedsRebuild()) rebuild = RankingService::From::kWhatIsThere;
@@ -43,17 +44,33 @@ Result<void> RankingModule::Start() {
 void RankingModule::Follow(Rebuild rebuild) {
   bool following = false;
   while (true) {
+    if (rebuild_requested_) {
+      rebuild = RankingService::From::kNothing;
+      if (std::exchange(following, false)) runtime_.bus.Unsubscribe(kGroup);
+    }
     if (!following) following = Begin(rebuild);
     // While the store does not answer, the ranking is stale, as it says (`as_of`).
     if (following) (void)service_->Refresh();
     std::unique_lock lock(mutex_);
-    if (stop_.wait_for(lock, following ? kRefreshEvery : kRetry, [this] { return stopping_.load(); })) return;
+    stop_.wait_for(lock, following ? kRefreshEvery : kRetry,
+                   [this] { return stopping_ || rebuild_requested_; });
+    if (stopping_) return;
   }
+}
+
+void RankingModule::RequestRebuild() {
+  {
+    const std::scoped_lock lock(mutex_);
+    rebuild_requested_ = true;
+  }
+  stop_.notify_all();
 }
 
 // Whether the group is followed from now on.
 bool RankingModule::Begin(Rebuild& rebuild) {
   Result<void> done;
+  // Whoever asks from here on asks for another one.
+  rebuild_requested_ = false;
   if (rebuild) done = RebuildFromLog(*service_, *rebuild, runtime_.bus, stopping_);
   if (done) {
     rebuild.reset();

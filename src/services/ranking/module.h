@@ -40,6 +40,8 @@ class RankingModule final : public module::ServiceModule {
  private:
   // What of the log is to be counted before the group is followed.
   using Rebuild = std::optional<RankingService::From>;
+  // What an operator asked for; again, before it has begun: no effect.
+  void RequestRebuild();
   void Follow(Rebuild rebuild);
   [[nodiscard]] bool Begin(Rebuild& rebuild);
 
@@ -49,6 +51,7 @@ class RankingModule final : public module::ServiceModule {
   std::unique_ptr<RankingRpcServer> server_;
   rpc::Host host_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> rebuild_requested_{false};
   std::mutex mutex_;
   std::condition_variable stop_;
   std::thread follower_;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <limits>
+#include <string_view>
 #include <tuple>
 #include <unordered_map>
 
@@ -29,7 +31,7 @@ std::unordered_map<int64_t, Bucket> SumUp(const State& state, Window window, Tim
   std::unordered_map<int64_t, Bucket> sums;
   if (window == Window::kAll) {
     for (const auto& [show, tally] : state.shows)
-      sums[show] = {tally.confirmed - tally.cancelled, tally.seats};
+      sums[show] = {tally.confirmed - tally.cancelled, tally.seats, tally.revenue};
     return sums;
   }
   const HourKey first{FirstHour(window, now), std::numeric_limits<int64_t>::min()};
@@ -37,12 +39,40 @@ std::unordered_map<int64_t, Bucket> SumUp(const State& state, Window window, Tim
     Bucket& sum = sums[it->first.second];
     sum.bookings += it->second.bookings;
     sum.seats += it->second.seats;
+    sum.revenue += it->second.revenue;
   }
   return sums;
 }
 
+// After how many hours a booking counts half.
+double HalfLife(Window window) {
+  return static_cast<double>(window == Window::kHour ? 1 : window == Window::kDay ? 24 : kWeekHours);
+}
+
+// In the order of hours, so that the same counts give the same sums to the last bit.
+std::unordered_map<int64_t, double> Scores(const State& state, Window window, Timestamp now) {
+  const Hour this_hour = HourOf(now);
+  std::unordered_map<int64_t, double> scores;
+  for (const auto& [key, bucket] : state.hours) {
+    const Hour age = std::max<Hour>(this_hour - key.first, 0);
+    if (age > kWeekHours) continue;  // about to be forgotten
+    scores[key.second] +=
+        static_cast<double>(bucket.bookings) * std::exp2(-static_cast<double>(age) / HalfLife(window));
+  }
+  return scores;
+}
+
 bool MoreBookings(const Row& a, const Row& b) {
   return std::tuple(-a.bookings, -a.seats, a.show_id) < std::tuple(-b.bookings, -b.seats, b.show_id);
+}
+
+bool MoreRevenue(const Row& a, const Row& b) {
+  return std::tie(a.currency, b.revenue, b.bookings, a.show_id) <
+         std::tie(b.currency, a.revenue, a.bookings, b.show_id);
+}
+
+bool TrendsHigher(const Row& a, const Row& b) {
+  return std::tie(b.score, a.show_id) < std::tie(a.score, b.show_id);
 }
 
 bool SoldOutFaster(const Row& a, const Row& b) {
@@ -64,9 +94,12 @@ void Apply(State& state, const Event& event) {
     const int64_t sign = event.kind == Kind::kConfirmed ? 1 : -1;
     (event.kind == Kind::kConfirmed ? tally.confirmed : tally.cancelled) += 1;
     tally.seats += sign * event.seats;
+    tally.revenue += sign * event.amount;
+    if (!event.currency.empty()) tally.currency = event.currency;
     Bucket& bucket = state.hours[{HourOf(event.at), event.show_id}];
     bucket.bookings += sign;
     bucket.seats += sign * event.seats;
+    bucket.revenue += sign * event.amount;
   }
   ++state.processed;
   state.as_of = std::max(state.as_of, event.at);
@@ -99,36 +132,93 @@ void Forget(State& state, Timestamp now) {
   state.hours.erase(state.hours.begin(), state.hours.lower_bound(first));
 }
 
-std::vector<Row> Rank(const State& state, Order order, Window window, size_t limit, Timestamp now) {
-  const std::unordered_map<int64_t, Bucket> sums = SumUp(state, window, now);
-  std::vector<Row> rows;
-  const auto add = [&](int64_t show) -> Row& {
-    const auto sum = sums.find(show);
-    const Bucket counted = sum == sums.end() ? Bucket{} : sum->second;
-    return rows.emplace_back(Row{show,
-                                 std::max<int64_t>(counted.bookings, 0),
-                                 std::max<int64_t>(counted.seats, 0),
-                                 milliseconds(0),
-                                 {}});
-  };
-  if (order == Order::kBookings) {
-    for (const auto& [show, sum] : sums) {
-      if (sum.bookings > 0) add(show);
-    }
-  } else {
-    const Hour first = FirstHour(window, now);
-    for (const auto& [show, tally] : state.shows) {
-      if (!tally.sold_out_at || HourOf(*tally.sold_out_at) < first) continue;
-      Row& row = add(show);
-      row.sellout = std::max(*tally.sold_out_at - tally.on_sale_at, milliseconds(0));
-      row.on_sale_at = tally.on_sale_at;
-    }
+namespace {
+
+// One row of a show, with what was counted of it in the window.
+class Rows {
+ public:
+  Rows(const State& state, Window window, Timestamp now) : state_(state), sums_(SumUp(state, window, now)) {}
+  Row Make(int64_t show) const {
+    const auto sum = sums_.find(show);
+    const Bucket counted = sum == sums_.end() ? Bucket{} : sum->second;
+    Row row;
+    row.show_id = show;
+    row.bookings = std::max<int64_t>(counted.bookings, 0);
+    row.seats = std::max<int64_t>(counted.seats, 0);
+    row.revenue = std::max<int64_t>(counted.revenue, 0);
+    if (const auto tally = state_.shows.find(show); tally != state_.shows.end())
+      row.currency = tally->second.currency;
+    return row;
   }
+  // Those whose sum has `counted` above 0.
+  std::vector<Row> With(int64_t Bucket::* counted) const {
+    std::vector<Row> rows;
+    for (const auto& [show, sum] : sums_) {
+      if (sum.*counted > 0) rows.push_back(Make(show));
+    }
+    return rows;
+  }
+
+ private:
+  const State& state_;
+  const std::unordered_map<int64_t, Bucket> sums_;
+};
+
+std::vector<Row> SoldOut(const State& state, const Rows& rows, Hour first) {
+  std::vector<Row> sold_out;
+  for (const auto& [show, tally] : state.shows) {
+    if (!tally.sold_out_at || HourOf(*tally.sold_out_at) < first) continue;
+    Row& row = sold_out.emplace_back(rows.Make(show));
+    row.sellout = std::max(*tally.sold_out_at - tally.on_sale_at, milliseconds(0));
+    row.on_sale_at = tally.on_sale_at;
+  }
+  return sold_out;
+}
+
+std::vector<Row> Trending(const State& state, const Rows& rows, Window window, Timestamp now) {
+  std::vector<Row> trending;
+  for (const auto& [show, score] : Scores(state, window, now)) {
+    if (score <= 0) continue;
+    trending.emplace_back(rows.Make(show)).score = score;
+  }
+  return trending;
+}
+
+std::vector<Row> Best(std::vector<Row> rows, bool (*better)(const Row&, const Row&), size_t limit) {
   const size_t count = std::min(limit, rows.size());
-  std::partial_sort(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(count), rows.end(),
-                    order == Order::kBookings ? MoreBookings : SoldOutFaster);
+  std::partial_sort(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(count), rows.end(), better);
   rows.resize(count);
   return rows;
+}
+
+std::vector<Row> BestOfEachCurrency(std::vector<Row> rows, size_t limit) {
+  std::ranges::sort(rows, MoreRevenue);
+  size_t rank = 0;
+  std::string_view currency;
+  std::vector<Row> best;
+  for (Row& row : rows) {
+    rank = !best.empty() && row.currency == currency ? rank + 1 : 1;
+    currency = row.currency;
+    if (rank <= limit) best.push_back(row);
+  }
+  return best;
+}
+
+}  // namespace
+
+std::vector<Row> Rank(const State& state, Order order, Window window, size_t limit, Timestamp now) {
+  const Rows rows(state, window, now);
+  switch (order) {
+    case Order::kBookings:
+      return Best(rows.With(&Bucket::bookings), MoreBookings, limit);
+    case Order::kRevenue:
+      return BestOfEachCurrency(rows.With(&Bucket::revenue), limit);
+    case Order::kSellout:
+      return Best(SoldOut(state, rows, FirstHour(window, now)), SoldOutFaster, limit);
+    case Order::kTrending:
+      return Best(Trending(state, rows, window, now), TrendsHigher, limit);
+  }
+  return {};
 }
 
 }  // namespace boxoffice::ranking

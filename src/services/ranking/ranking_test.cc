@@ -31,6 +31,13 @@ class RankingTest : public testing::Test {
     for (const Row& row : Rank(state, order, window, limit, kNow)) shows.push_back(row.show_id);
     return shows;
   }
+  // A booking of one seat, paid with this much.
+  Event Paid(int64_t show, int64_t amount, std::string currency = "KRW", Timestamp at = kNow) {
+    Event event = Confirmed(show, 1, at);
+    event.amount = amount;
+    event.currency = std::move(currency);
+    return event;
+  }
   SeededRandom random_{1};
 };
 
@@ -132,6 +139,48 @@ TEST_F(RankingTest, ForgettingKeepsWhatAWeekNeeds) {
 
 TEST_F(RankingTest, AsOfIsTheTimeOfTheNewestEvent) {
   EXPECT_EQ(Fold({Confirmed(1, 1, kNow), Confirmed(1, 1, kNow - hours(1))}).as_of, kNow);
+}
+
+TEST_F(RankingTest, RevenueIsConfirmedLessCancelledOfTheWindow) {
+  Event back = Paid(1, 300);
+  back.kind = Kind::kCancelled;
+  const State state =
+      Fold({Paid(1, 1'000), Paid(1, 300), back, Paid(2, 5'000, "KRW", kNow - hours(30)), Paid(2, 10)});
+  EXPECT_THAT(Shows(state, Order::kRevenue, Window::kAll), ElementsAre(2, 1));
+  EXPECT_THAT(Shows(state, Order::kRevenue, Window::kDay), ElementsAre(1, 2));
+  EXPECT_EQ(Rank(state, Order::kRevenue, Window::kDay, 1, kNow)[0].revenue, 1'000);
+  EXPECT_EQ(state.shows.at(2).revenue, 5'010);
+}
+
+TEST_F(RankingTest, EachCurrencyIsRankedByItselfAndHasItsOwnLimit) {
+  const State state =
+      Fold({Paid(1, 5, "USD"), Paid(2, 9, "KRW"), Paid(3, 7, "USD"), Paid(4, 1, "KRW"), Paid(5, 9, "KRW")});
+  EXPECT_THAT(Shows(state, Order::kRevenue, Window::kAll), ElementsAre(2, 5, 4, 3, 1));
+  EXPECT_THAT(Shows(state, Order::kRevenue, Window::kAll, 1), ElementsAre(2, 3));
+  EXPECT_EQ(Rank(state, Order::kRevenue, Window::kAll, 1, kNow)[1].currency, "USD");
+}
+
+TEST_F(RankingTest, AFreeShowHasNoRevenueAndIsNotRankedByIt) {
+  EXPECT_THAT(Shows(Fold({Paid(1, 0)}), Order::kRevenue, Window::kAll), ElementsAre());
+}
+
+TEST_F(RankingTest, ABookingAsOldAsTheWindowIsLongCountsHalf) {
+  const State state = Fold({Confirmed(1), Confirmed(2, 1, kNow - hours(24)),
+                            Confirmed(2, 1, kNow - hours(24)), Confirmed(3, 1, kNow - hours(48))});
+  const auto day = Rank(state, Order::kTrending, Window::kDay, 10, kNow);
+  ASSERT_EQ(day.size(), 3);
+  EXPECT_DOUBLE_EQ(day[0].score, 1);
+  EXPECT_DOUBLE_EQ(day[1].score, 1);
+  EXPECT_EQ(day[0].show_id, 1) << "ties: the smaller id";
+  EXPECT_DOUBLE_EQ(day[2].score, 0.25);
+  EXPECT_EQ(day[2].bookings, 0) << "none in the window itself";
+  EXPECT_THAT(Shows(state, Order::kTrending, Window::kHour), ElementsAre(1, 2, 3));
+  EXPECT_THAT(Shows(state, Order::kTrending, Window::kWeek), ElementsAre(2, 1, 3))
+      << "old ones count for nearly as much";
+}
+
+TEST_F(RankingTest, WhatWasCancelledDoesNotTrend) {
+  EXPECT_THAT(Shows(Fold({Confirmed(1), Cancelled(1)}), Order::kTrending, Window::kDay), ElementsAre());
 }
 
 }  // namespace

@@ -13,7 +13,9 @@ constexpr uint32_t kMaxRows = 200;
 
 std::optional<Order> ParseOrder(std::string_view by) {
   if (by == "bookings") return Order::kBookings;
+  if (by == "revenue") return Order::kRevenue;
   if (by == "sellout") return Order::kSellout;
+  if (by == "trending") return Order::kTrending;
   return std::nullopt;
 }
 
@@ -25,11 +27,15 @@ std::optional<Window> ParseWindow(std::string_view window) {
   return std::nullopt;
 }
 
-v1::GetRankingResponse ToProto(const Ranking& ranking) {
+v1::GetRankingResponse ToProto(const Ranking& ranking, Order order) {
   v1::GetRankingResponse response;
   response.set_as_of_ms(ToUnixMs(ranking.as_of));
   uint32_t rank = 0;
+  const Row* before = nullptr;
   for (const Row& row : ranking.rows) {
+    // Each currency's revenue is ranked by itself.
+    if (order == Order::kRevenue && before != nullptr && before->currency != row.currency) rank = 0;
+    before = &row;
     v1::GetRankingResponse::Row& out = *response.add_rows();
     out.set_rank(++rank);
     out.set_show_id(row.show_id);
@@ -37,6 +43,9 @@ v1::GetRankingResponse ToProto(const Ranking& ranking) {
     out.set_seats(static_cast<uint64_t>(row.seats));
     out.set_sellout_ms(row.sellout.count());
     out.set_on_sale_at_ms(ToUnixMs(row.on_sale_at));
+    out.set_revenue(row.revenue);
+    out.set_currency(row.currency);
+    out.set_score(row.score);
   }
   return response;
 }
@@ -49,15 +58,51 @@ grpc::ServerUnaryReactor* RankingRpcServer::GetRanking(grpc::CallbackServerConte
   return rpc::Answer<v1::GetRankingResponse>(
       context, pool_.get_executor(), response, [this, request]() -> Result<v1::GetRankingResponse> {
         const std::optional<Order> order = ParseOrder(request->by());
-        if (!order) return Fail(Code::kInvalidArgument, "invalid_argument", "by: bookings or sellout");
+        if (!order)
+          return Fail(Code::kInvalidArgument, "invalid_argument",
+                      "by: bookings, revenue, sellout or trending");
         const std::optional<Window> window = ParseWindow(request->window());
         if (!window)
           return Fail(Code::kInvalidArgument, "invalid_argument", "window: hour, day, week or all");
+        if (*order == Order::kTrending && *window == Window::kAll) {
+          return Fail(Code::kInvalidArgument, "invalid_argument", "window: hour, day or week, by trending");
+        }
         if (request->limit() < 1 || request->limit() > kMaxRows) {
           return Fail(Code::kInvalidArgument, "invalid_argument", "limit: 1 to 200");
         }
-        return ToProto(service_.Get(*order, *window, request->limit()));
+        return ToProto(service_.Get(*order, *window, request->limit()), *order);
       });
+}
+
+v1::Status RankingRpcServer::Describe() const {
+  // What was asked for is looked at first: once it has begun, the service says so.
+  const bool requested = requested_();
+  const Status status = service_.GetStatus();
+  v1::Status out;
+  out.set_rebuilding(requested || status.rebuilding);
+  out.set_processed_events(status.processed);
+  out.set_as_of_ms(ToUnixMs(status.as_of));
+  out.set_rebuilt_at_ms(ToUnixMs(status.rebuilt_at));
+  out.set_now_ms(ToUnixMs(clock_.Now()));
+  return out;
+}
+
+grpc::ServerUnaryReactor* RankingRpcServer::GetStatus(grpc::CallbackServerContext* context,
+                                                      const v1::GetStatusRequest*, v1::Status* response) {
+  return rpc::Answer<v1::Status>(context, pool_.get_executor(), response,
+                                 [this]() -> Result<v1::Status> { return Describe(); });
+}
+
+grpc::ServerUnaryReactor* RankingRpcServer::Rebuild(grpc::CallbackServerContext* context,
+                                                    const v1::RebuildRequest*, v1::Status* response) {
+  return rpc::Answer<v1::Status>(context, pool_.get_executor(), response, [this]() -> Result<v1::Status> {
+    const Timestamp asked = clock_.Now();
+    rebuild_();
+    v1::Status status = Describe();
+    status.set_rebuilding(true);  // asked for, whatever has become of it by now
+    status.set_now_ms(ToUnixMs(asked));
+    return status;
+  });
 }
 
 grpc::ServerUnaryReactor* RankingRpcServer::Audit(grpc::CallbackServerContext* context,

@@ -1,6 +1,9 @@
 // The ranking over gRPC.
 #pragma once
 
+#include <functional>
+#include <utility>
+
 #include <boost/asio/thread_pool.hpp>
 
 #include "boxoffice/ranking/v1/ranking.grpc.pb.h"
@@ -8,10 +11,13 @@
 
 namespace boxoffice::ranking {
 
-// Thread-safe. `service` must outlive it.
+// Thread-safe. `service` and `clock` must outlive it.
 class RankingRpcServer final : public v1::RankingService::CallbackService {
  public:
-  explicit RankingRpcServer(const RankingService& service) : service_(service) {}
+  // `rebuild` begins one, and `requested` tells whether one that was asked for has not begun yet.
+  RankingRpcServer(const RankingService& service, const Clock& clock, std::function<void()> rebuild,
+                   std::function<bool()> requested)
+      : service_(service), clock_(clock), rebuild_(std::move(rebuild)), requested_(std::move(requested)) {}
   // Waits for answers that are under way.
   ~RankingRpcServer() override { pool_.join(); }
 
@@ -19,11 +25,20 @@ class RankingRpcServer final : public v1::RankingService::CallbackService {
   grpc::ServerUnaryReactor* GetRanking(grpc::CallbackServerContext* context,
                                        const v1::GetRankingRequest* request,
                                        v1::GetRankingResponse* response) override;
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
+                                      const v1::GetStatusRequest* request, v1::Status* response) override;
+  grpc::ServerUnaryReactor* Rebuild(grpc::CallbackServerContext* context, const v1::RebuildRequest* request,
+                                    v1::Status* response) override;
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::AuditResponse* response) override;
 
  private:
+  [[nodiscard]] v1::Status Describe() const;
+
   const RankingService& service_;
+  const Clock& clock_;
+  const std::function<void()> rebuild_;
+  const std::function<bool()> requested_;
   boost::asio::thread_pool pool_{1};
 };
 

@@ -15,6 +15,10 @@
 #include "testing/temp_dir.h"
 #include "testing/wait.h"
 
+namespace boxoffice::sql {
+std::span<const Migration> ranking_sqlite_schema();
+}
+
 namespace boxoffice::ranking {
 namespace {
 
@@ -45,6 +49,8 @@ class RankingServiceTest : public testing::Test {
     body.set_show_id(show);
     for (int i = 1; i <= seats; ++i) body.add_seat_nos(static_cast<uint32_t>(i));
     body.set_at_ms(ToUnixMs(clock_.Now()));
+    body.set_amount(seats * 1'000);
+    body.set_currency("KRW");
     return Make("reservation", std::move(type), body.SerializeAsString());
   }
   bus::Event SoldOut(int64_t show, milliseconds after) {
@@ -163,6 +169,60 @@ TEST_F(RankingServiceTest, ARebuildFromTheLogIsEqualToWhatWasCounted) {
   EXPECT_EQ(OpenSqliteStore(file).value()->Load()->state, counted);
 }
 
+TEST_F(RankingServiceTest, ARebuildThatIsAskedForGivesTheSameRankingsAndGoesOn) {
+  Start();
+  Publish({Reservation("reservation.confirmed", 7, 2), SoldOut(7, milliseconds(5)),
+           Reservation("reservation.confirmed", 8, 1)});
+  clock_.Advance(std::chrono::hours(2));
+  Publish({Reservation("reservation.cancelled", 7, 2), Reservation("reservation.confirmed", 8, 3)});
+  WaitForProcessed(5);
+  const auto all = [this] {
+    std::string answers;
+    for (const char* by : {"bookings", "revenue", "sellout", "trending"}) {
+      for (const char* window : {"hour", "day", "week"}) {
+        v1::GetRankingResponse ranking;
+        EXPECT_TRUE(Get(by, window, 200, ranking).ok());
+        answers += ranking.SerializeAsString();
+      }
+    }
+    return answers;
+  };
+  const std::string before = all();
+  clock_.Advance(milliseconds(1));
+  grpc::ClientContext context;
+  v1::Status asked;
+  ASSERT_TRUE(stub_->Rebuild(&context, {}, &asked).ok());
+  EXPECT_TRUE(asked.rebuilding());
+  EXPECT_TRUE(testbed::Eventually([&] {
+    grpc::ClientContext again;
+    v1::Status status;
+    return stub_->GetStatus(&again, {}, &status).ok() && !status.rebuilding() &&
+           status.rebuilt_at_ms() >= asked.now_ms();
+  }));
+  EXPECT_EQ(all(), before);
+  Publish({Reservation("reservation.confirmed", 8, 1)});
+  WaitForProcessed(6);
+}
+
+TEST_F(RankingServiceTest, WhatAStoreOfBeforeHasCountedIsCountedAnew) {
+  Publish({Reservation("reservation.confirmed", 7, 2)});
+  {
+    // As version 0.1 left it.
+    sql::Database old = sql::Database::Open(dir_.path() / "ranking.db").value();
+    ASSERT_TRUE(old.Migrate(sql::ranking_sqlite_schema().first(1)));
+    ASSERT_TRUE(old.Execute(
+        "INSERT INTO show_tally VALUES(7, 9, 0, 9, NULL, NULL); UPDATE summary SET processed = 9, "
+        "rebuilding = 0"));
+  }
+  Start();
+  WaitForProcessed(1);
+  v1::GetRankingResponse ranking;
+  ASSERT_TRUE(Get("revenue", "all", 10, ranking).ok());
+  ASSERT_EQ(ranking.rows_size(), 1);
+  EXPECT_EQ(ranking.rows(0).revenue(), 2'000);
+  EXPECT_EQ(ranking.rows(0).currency(), "KRW");
+}
+
 TEST_F(RankingServiceTest, AfterARebuildItGoesOnWhereTheLogEnded) {
   Start();
   Publish({Reservation("reservation.confirmed", 7, 2)});
@@ -218,6 +278,17 @@ TEST_F(RankingServiceTest, OfTwoReplicasEachAnswersWhatTheOtherCountsAndGoesOnWh
   EXPECT_TRUE(testbed::Eventually([&] { return counted_there() == 1; })) << "at the latest in its rebuild";
   Publish({Reservation("reservation.confirmed", 7, 1)});
   EXPECT_TRUE(testbed::Eventually([&] { return counted_there() == 2; }));
+  grpc::ClientContext context;
+  v1::Status asked;
+  ASSERT_TRUE(stub_->Rebuild(&context, {}, &asked).ok());
+  const auto rebuilt_there = [&] {
+    grpc::ClientContext again;
+    v1::Status status;
+    EXPECT_TRUE(stub->GetStatus(&again, {}, &status).ok());
+    return !status.rebuilding() && status.rebuilt_at_ms() >= asked.now_ms();
+  };
+  EXPECT_TRUE(testbed::Eventually(rebuilt_there)) << "what one has rebuilt the other shows";
+  EXPECT_EQ(counted_there(), 2);
   Stop();
   Publish({Reservation("reservation.confirmed", 7, 1)});
   EXPECT_TRUE(testbed::Eventually([&] { return counted_there() == 3; }));
@@ -230,6 +301,7 @@ TEST_F(RankingServiceTest, BadArgumentsAreNamed) {
        std::vector<std::tuple<std::string, std::string, uint32_t, std::string>>{
            {"price", "day", 1, "by"},
            {"bookings", "year", 1, "window"},
+           {"trending", "all", 1, "window"},
            {"bookings", "day", 0, "limit"},
            {"bookings", "day", 201, "limit"}}) {
     const Error error = rpc::FromStatus(Get(by, window, limit, ranking));

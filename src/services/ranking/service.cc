@@ -17,18 +17,21 @@ RankingService::RankingService(std::unique_ptr<Store> store, const Clock& clock)
 Result<void> RankingService::Load() {
   const std::scoped_lock counting(counting_);
   BOXOFFICE_ASSIGN(Loaded loaded, store_->Load());
+  Take(std::move(loaded));
+  return {};
+}
+
+void RankingService::Take(Loaded loaded) {
   const std::scoped_lock lock(mutex_);
   state_ = std::move(loaded.state);
   rebuilding_ = loaded.rebuilding;
-  return {};
+  rebuilt_at_ = loaded.rebuilt_at;
 }
 
 Result<void> RankingService::Refresh() {
   const std::scoped_lock counting(counting_);
   BOXOFFICE_ASSIGN(std::optional<Loaded> loaded, store_->LoadIfMoved());
-  if (!loaded) return {};
-  const std::scoped_lock lock(mutex_);
-  state_ = std::move(loaded->state);
+  if (loaded) Take(*std::move(loaded));
   return {};
 }
 
@@ -62,8 +65,7 @@ Result<void> RankingService::TryToCount(std::span<const Event> events) {
   if (auto saved = store_->Save(changed, ids, OldestHour(now)); !saved) {
     // The commit may have been done all the same: what holds is in the store.
     BOXOFFICE_ASSIGN(Loaded loaded, store_->Load());
-    const std::scoped_lock lock(mutex_);
-    state_ = std::move(loaded.state);
+    Take(std::move(loaded));
     return std::unexpected(saved.error());
   }
   const std::scoped_lock lock(mutex_);
@@ -80,6 +82,11 @@ Ranking RankingService::Get(Order order, Window window, size_t limit) const {
 Audit RankingService::GetAudit() const {
   const std::scoped_lock lock(mutex_);
   return {state_.shows, state_.processed};
+}
+
+Status RankingService::GetStatus() const {
+  const std::scoped_lock lock(mutex_);
+  return {rebuilding_, state_.processed, state_.as_of, rebuilt_at_};
 }
 
 bool RankingService::NeedsRebuild() const {
@@ -104,8 +111,16 @@ Result<void> RankingService::Rebuild(From from, const Next& next) {
     BOXOFFICE_TRY(Count(events));
   }
   const std::scoped_lock counting(counting_);
-  BOXOFFICE_TRY(store_->EndRebuild());
+  const Timestamp now = clock_.Now();
+  BOXOFFICE_ASSIGN(const bool ended, store_->EndRebuild(now));
+  if (!ended) {
+    // Another process has ended it, or has begun anew, which is for that one to end: the store says which.
+    BOXOFFICE_ASSIGN(Loaded loaded, store_->Load());
+    Take(std::move(loaded));
+    return {};
+  }
   const std::scoped_lock lock(mutex_);
+  rebuilt_at_ = now;
   rebuilding_ = false;
   return {};
 }

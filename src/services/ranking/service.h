@@ -24,6 +24,13 @@ struct Audit {
   uint64_t processed = 0;
 };
 
+struct Status {
+  bool rebuilding = false;
+  uint64_t processed = 0;
+  Timestamp as_of{};
+  Timestamp rebuilt_at{};  // when the last rebuild ended; 1970: never
+};
+
 // Thread-safe; answers never wait for the store. Invariant: what is in memory is what the last commit held
 // that this process made or saw, and the fold of the events that were processed by then.
 class RankingService {
@@ -45,6 +52,7 @@ class RankingService {
   // Up to `limit` rows; see Rank in ranking.h.
   [[nodiscard]] Ranking Get(Order order, Window window, size_t limit) const;
   [[nodiscard]] Audit GetAudit() const;
+  [[nodiscard]] Status GetStatus() const;
 
   // Whether the counts are not yet those of the whole log: the store is new, or a rebuild did not end.
   [[nodiscard]] bool NeedsRebuild() const;
@@ -59,12 +67,14 @@ class RankingService {
 
  private:
   [[nodiscard]] Result<void> TryToCount(std::span<const Event> events);
+  void Take(Loaded loaded);
   const std::unique_ptr<Store> store_;
   const Clock& clock_;
   std::mutex counting_;  // of the store; held while counting, never while answering
   mutable std::mutex mutex_;
   State state_;
   bool rebuilding_ = false;
+  Timestamp rebuilt_at_{};
 };
 
 }  // namespace boxoffice::ranking

@@ -14,6 +14,7 @@ namespace boxoffice::ranking {
 struct Loaded {
   State state;
   bool rebuilding = false;  // a new store too: what it holds is not yet the fold of the log
+  Timestamp rebuilt_at{};   // when the last rebuild ended
   bool operator==(const Loaded&) const = default;
 };
 
@@ -39,8 +40,8 @@ class Store {
   // store.
   [[nodiscard]] virtual Result<void> ResumeRebuild() = 0;
   // All was counted since this store's last Begin or Resume. Where another process has begun anew since, the
-  // store stays rebuilding: that is for it to end.
-  [[nodiscard]] virtual Result<void> EndRebuild() = 0;
+  // store stays rebuilding: that is for it to end, and false is returned.
+  [[nodiscard]] virtual Result<bool> EndRebuild(Timestamp now) = 0;
 };
 
 }  // namespace boxoffice::ranking

@@ -34,10 +34,12 @@ class RankingStoreTest : public testing::TestWithParam<Kind> {
   EventId Id() { return EventId::Make(now_, random_); }
   State Sample() {
     State state;
-    state.shows[1] = {3, 1, 5, now_, now_ - std::chrono::hours(1)};
-    state.shows[2] = {1, 0, 2, std::nullopt, {}};
-    state.hours[{HourOf(now_), 1}] = {2, 5};
-    state.hours[{HourOf(now_) - 1, 1}] = {-1, -2};
+    state.shows[1] = {3, 1, 5, now_, now_ - std::chrono::hours(1), 50'000, "KRW"};
+    state.shows[2] = {1, 0, 2, std::nullopt, {}, 0, ""};
+    state.shows[3] = {1, 1, 0, std::nullopt, {}, -5, "USD"};
+    state.shows[4] = {0, 0, 0, now_, now_, 0, ""};
+    state.hours[{HourOf(now_), 1}] = {2, 5, 60'000};
+    state.hours[{HourOf(now_) - 1, 1}] = {-1, -2, -10'000};
     state.processed = 6;
     state.as_of = now_;
     return state;
@@ -64,7 +66,7 @@ TEST_P(RankingStoreTest, SavedRowsReplaceTheOldOnesAndLeaveOthers) {
   auto store = Open();
   ASSERT_TRUE(store->Save(Sample(), {}, 0));
   State changed;
-  changed.shows[2] = {2, 0, 4, std::nullopt, {}};
+  changed.shows[2] = {2, 0, 4, std::nullopt, {}, 7, "EUR"};
   changed.processed = 7;
   changed.as_of = now_;
   ASSERT_TRUE(store->Save(changed, {}, 0));
@@ -104,7 +106,7 @@ TEST_P(RankingStoreTest, ARebuildBeginsEmptyAndLastsUntilItsEnd) {
   const EventId counted = Id();
   {
     auto store = Open();
-    ASSERT_TRUE(store->EndRebuild());
+    ASSERT_TRUE(store->EndRebuild(now_));
     ASSERT_TRUE(store->Save(Sample(), std::array{counted}, 0));
     EXPECT_FALSE(store->Load()->rebuilding);
     ASSERT_TRUE(store->BeginRebuild());
@@ -114,8 +116,9 @@ TEST_P(RankingStoreTest, ARebuildBeginsEmptyAndLastsUntilItsEnd) {
   EXPECT_TRUE(store->Load()->rebuilding);
   EXPECT_THAT(store->AreProcessed(std::array{counted}).value(), ElementsAre(false));
   ASSERT_TRUE(store->ResumeRebuild());
-  ASSERT_TRUE(store->EndRebuild());
+  ASSERT_TRUE(store->EndRebuild(now_));
   EXPECT_FALSE(Open()->Load()->rebuilding);
+  EXPECT_EQ(Open()->Load()->rebuilt_at, now_);
 }
 
 TEST_P(RankingStoreTest, WhatNobodyElseHasSavedIsNotLoadedAgain) {

@@ -16,11 +16,11 @@ namespace {
 
 using redis::Request;
 
-constexpr std::string_view kSummary = "{ranking}:summary";
-constexpr std::string_view kShow = "{ranking}:show";
-constexpr std::string_view kHour = "{ranking}:hour";
-constexpr std::string_view kHours = "{ranking}:hours";
-constexpr std::string_view kProcessed = "{ranking}:processed";
+constexpr std::string_view kSummary = "{ranking:2}:summary";
+constexpr std::string_view kShow = "{ranking:2}:show";
+constexpr std::string_view kHour = "{ranking:2}:hour";
+constexpr std::string_view kHours = "{ranking:2}:hours";
+constexpr std::string_view kProcessed = "{ranking:2}:processed";
 
 // The effect of events and their ids, all or nothing. After the stamp that was seen ('*': none was looked
 // for), the new one, the summary and the oldest hour to keep come lists, each after its length.
@@ -61,9 +61,11 @@ redis.call('HSET', KEYS[1], 'stamp', ARGV[1], 'rebuilding', ARGV[1])
 return 'begun'
 )lua";
 
-// One that another process has begun meanwhile dropped what was counted in this one: that one goes on.
+// One that another process has begun meanwhile dropped what was counted in this one: that one goes on. The
+// stamp tells the others that it has ended.
 constexpr std::string_view kEndRebuildText = R"lua(
-if (redis.call('HGET', KEYS[1], 'rebuilding') or '') == ARGV[1] then redis.call('HSET', KEYS[1], 'rebuilding', 0) end
+if (redis.call('HGET', KEYS[1], 'rebuilding') or '') ~= ARGV[1] then return 'other' end
+redis.call('HSET', KEYS[1], 'rebuilding', 0, 'rebuilt_at', ARGV[2], 'stamp', ARGV[3])
 return 'ended'
 )lua";
 
@@ -102,21 +104,25 @@ std::vector<int64_t> ReadNumbers(std::string_view text) {
 }
 
 std::string WriteTally(const Tally& tally) {
-  std::string text = fmt::format("{} {} {}", tally.confirmed, tally.cancelled, tally.seats);
+  std::string text = fmt::format("{} {} {} {}", tally.confirmed, tally.cancelled, tally.seats, tally.revenue);
   if (tally.sold_out_at) {
     text += fmt::format(" {} {}", ToUnixMs(*tally.sold_out_at), ToUnixMs(tally.on_sale_at));
   }
+  if (!tally.currency.empty()) text += fmt::format(" {}", tally.currency);
   return text;
 }
 
+// The numbers, and then the currency, if there is one: the only word that is no number.
 std::optional<Tally> ReadTally(std::string_view text) {
   const std::vector<int64_t> numbers = ReadNumbers(text);
-  if (numbers.size() != 3 && numbers.size() != 5) return std::nullopt;
-  Tally tally{numbers[0], numbers[1], numbers[2], std::nullopt, {}};
-  if (numbers.size() == 5) {
-    tally.sold_out_at = FromUnixMs(numbers[3]);
-    tally.on_sale_at = FromUnixMs(numbers[4]);
+  if (numbers.size() != 4 && numbers.size() != 6) return std::nullopt;
+  Tally tally{numbers[0], numbers[1], numbers[2], std::nullopt, {}, numbers[3], {}};
+  if (numbers.size() == 6) {
+    tally.sold_out_at = FromUnixMs(numbers[4]);
+    tally.on_sale_at = FromUnixMs(numbers[5]);
   }
+  const std::string_view last = text.substr(text.rfind(' ') + 1);
+  if (!last.empty() && last[0] >= 'A' && last[0] <= 'Z') tally.currency = last;
   return tally;
 }
 
@@ -132,7 +138,8 @@ class RedisStore final : public Store {
 
   Result<Loaded> Load() override {
     const std::array<Request, 3> requests{
-        Request::Command({"HMGET", std::string(kSummary), "stamp", "processed", "as_of", "rebuilding"}),
+        Request::Command(
+            {"HMGET", std::string(kSummary), "stamp", "processed", "as_of", "rebuilding", "rebuilt_at"}),
         Request::Command({"HGETALL", std::string(kShow)}), Request::Command({"HGETALL", std::string(kHour)})};
     std::vector<redis::Reply> replies;
     for (Result<redis::Reply>& reply : client_->RunAll(requests)) {
@@ -144,6 +151,7 @@ class RedisStore final : public Store {
     loaded.state.processed = static_cast<uint64_t>(summary[1].Int());
     loaded.state.as_of = FromUnixMs(summary[2].Int());
     loaded.rebuilding = summary[3].Text() != "0";
+    loaded.rebuilt_at = FromUnixMs(summary[4].Int());
     const redis::Value shows = replies[1].value();
     for (size_t i = 0; i + 1 < shows.size(); i += 2) {
       const std::optional<Tally> tally = ReadTally(shows[i + 1].Text());
@@ -154,8 +162,8 @@ class RedisStore final : public Store {
     for (size_t i = 0; i + 1 < hours.size(); i += 2) {
       const std::vector<int64_t> key = ReadNumbers(hours[i].Text());
       const std::vector<int64_t> bucket = ReadNumbers(hours[i + 1].Text());
-      if (key.size() != 2 || bucket.size() != 2) return Malformed(kHour, hours[i].Text());
-      loaded.state.hours[{key[0], key[1]}] = {bucket[0], bucket[1]};
+      if (key.size() != 2 || bucket.size() != 3) return Malformed(kHour, hours[i].Text());
+      loaded.state.hours[{key[0], key[1]}] = {bucket[0], bucket[1], bucket[2]};
     }
     stamp_ = std::string(summary[0].Text());
     return loaded;
@@ -195,7 +203,7 @@ class RedisStore final : public Store {
       hours.push_back(fmt::format("{} {}", key.first, key.second));
       order.push_back(fmt::to_string(key.first));
       order.push_back(hours.back());
-      hours.push_back(fmt::format("{} {}", bucket.bookings, bucket.seats));
+      hours.push_back(fmt::format("{} {} {}", bucket.bookings, bucket.seats, bucket.revenue));
     }
     for (auto* list : {&ids, &shows, &hours, &order}) Append(arguments, std::move(*list));
     BOXOFFICE_ASSIGN(const redis::Reply reply,
@@ -223,9 +231,14 @@ class RedisStore final : public Store {
     return {};
   }
 
-  Result<void> EndRebuild() override {
-    BOXOFFICE_TRY(Run(Request::Call(EndRebuildScript(), {std::string(kSummary)}, {rebuild_})));
-    return {};
+  Result<bool> EndRebuild(Timestamp now) override {
+    const std::string stamp = NewStamp();
+    BOXOFFICE_ASSIGN(const redis::Reply reply,
+                     Run(Request::Call(EndRebuildScript(), {std::string(kSummary)},
+                                       {rebuild_, fmt::to_string(ToUnixMs(now)), stamp})));
+    const bool ended = reply.value().Text() == "ended";
+    // Where another process has saved since, what it saved is still to be loaded.
+    return ended;
   }
 
  private:

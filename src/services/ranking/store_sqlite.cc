@@ -22,36 +22,47 @@ class SqliteStore final : public Store {
         processed_(*database_, std::string(kConsumer)),
         is_processed_(
             database_->Prepare("SELECT 1 FROM processed_event WHERE consumer = ?1 AND event_id = ?2")),
-        save_show_(database_->Prepare("INSERT OR REPLACE INTO show_tally VALUES(?1, ?2, ?3, ?4, ?5, ?6)")),
-        save_hour_(database_->Prepare("INSERT OR REPLACE INTO hour_tally VALUES(?1, ?2, ?3, ?4)")),
+        save_show_(
+            database_->Prepare("INSERT OR REPLACE INTO show_tally VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")),
+        save_hour_(database_->Prepare("INSERT OR REPLACE INTO hour_tally VALUES(?1, ?2, ?3, ?4, ?5)")),
         drop_hours_(database_->Prepare("DELETE FROM hour_tally WHERE hour < ?1")),
         save_summary_(database_->Prepare("UPDATE summary SET processed = ?1, as_of_ms = ?2")) {}
 
   Result<Loaded> Load() override {
     Loaded loaded;
     sql::Statement shows = database_->Prepare(
-        "SELECT show_id, confirmed, cancelled, seats, sold_out_at_ms, on_sale_at_ms FROM show_tally");
+        "SELECT show_id, confirmed, cancelled, seats, sold_out_at_ms, on_sale_at_ms, revenue, currency FROM "
+        "show_tally");
     while (true) {
       BOXOFFICE_ASSIGN(const bool more, shows.Step());
       if (!more) break;
       Tally& tally = loaded.state.shows[shows.Int(0)];
-      tally = {shows.Int(1), shows.Int(2), shows.Int(3), std::nullopt, {}};
+      tally = {shows.Int(1),
+               shows.Int(2),
+               shows.Int(3),
+               std::nullopt,
+               {},
+               shows.Int(6),
+               std::string(shows.Text(7))};
       if (shows.IsNull(4)) continue;
       tally.sold_out_at = FromUnixMs(shows.Int(4));
       tally.on_sale_at = FromUnixMs(shows.Int(5));
     }
-    sql::Statement hours = database_->Prepare("SELECT hour, show_id, bookings, seats FROM hour_tally");
+    sql::Statement hours =
+        database_->Prepare("SELECT hour, show_id, bookings, seats, revenue FROM hour_tally");
     while (true) {
       BOXOFFICE_ASSIGN(const bool more, hours.Step());
       if (!more) break;
-      loaded.state.hours[{hours.Int(0), hours.Int(1)}] = {hours.Int(2), hours.Int(3)};
+      loaded.state.hours[{hours.Int(0), hours.Int(1)}] = {hours.Int(2), hours.Int(3), hours.Int(4)};
     }
-    sql::Statement summary = database_->Prepare("SELECT processed, as_of_ms, rebuilding FROM summary");
+    sql::Statement summary =
+        database_->Prepare("SELECT processed, as_of_ms, rebuilding, rebuilt_at_ms FROM summary");
     BOXOFFICE_ASSIGN(const bool found, summary.Step());
     CHECK(found, "the schema puts a row into summary");
     loaded.state.processed = static_cast<uint64_t>(summary.Int(0));
     loaded.state.as_of = FromUnixMs(summary.Int(1));
     loaded.rebuilding = summary.Int(2) != 0;
+    loaded.rebuilt_at = FromUnixMs(summary.Int(3));
     return loaded;
   }
 
@@ -82,11 +93,12 @@ class SqliteStore final : public Store {
         sold_out_at_ms = ToUnixMs(*tally.sold_out_at);
         on_sale_at_ms = ToUnixMs(tally.on_sale_at);
       }
-      save_show_.Bind(show, tally.confirmed, tally.cancelled, tally.seats, sold_out_at_ms, on_sale_at_ms);
+      save_show_.Bind(show, tally.confirmed, tally.cancelled, tally.seats, sold_out_at_ms, on_sale_at_ms,
+                      tally.revenue, tally.currency);
       BOXOFFICE_TRY(save_show_.Run());
     }
     for (const auto& [hour, bucket] : changed.hours) {
-      save_hour_.Bind(hour.first, hour.second, bucket.bookings, bucket.seats);
+      save_hour_.Bind(hour.first, hour.second, bucket.bookings, bucket.seats, bucket.revenue);
       BOXOFFICE_TRY(save_hour_.Run());
     }
     drop_hours_.Bind(oldest);
@@ -108,10 +120,13 @@ class SqliteStore final : public Store {
     return transaction.Commit();
   }
 
-  Result<void> EndRebuild() override {
+  Result<bool> EndRebuild(Timestamp now) override {
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
-    BOXOFFICE_TRY(database_->Execute("UPDATE summary SET rebuilding = 0"));
-    return transaction.Commit();
+    sql::Statement end = database_->Prepare("UPDATE summary SET rebuilding = 0, rebuilt_at_ms = ?1");
+    end.Bind(ToUnixMs(now));
+    BOXOFFICE_TRY(end.Run());
+    BOXOFFICE_TRY(transaction.Commit());
+    return true;
   }
 
  private:

@@ -62,6 +62,7 @@ void Data(JsonWriter& json, const events::WalletEvent& event) {
   Id(json, "reservation_id", event.reservation_id());
   json.Field("amount", event.amount());
   json.Field("currency", event.currency());
+  json.Field("balance_after", event.balance_after());
 }
 
 void Data(JsonWriter& json, const events::PaymentEvent& event) {
@@ -74,7 +75,7 @@ void Data(JsonWriter& json, const events::PaymentEvent& event) {
 }
 
 template <typename Message>
-Result<std::string> Convert(const bus::Event& event) {
+Result<InboxEvent> Convert(const bus::Event& event) {
   Message body;
   if (!body.ParseFromString(event.body)) {
     return Fail(Code::kInvalidArgument, "event_malformed", event.type + " can't be read");
@@ -84,12 +85,15 @@ Result<std::string> Convert(const bus::Event& event) {
   json.Key("data").BeginObject();
   Data(json, body);
   json.EndObject().EndObject();
-  return std::move(json).Take();
+  InboxEvent kept{event.id,          event.topic, event.key,   event.type,
+                  event.traceparent, event.time,  json.Take(), 0};
+  if constexpr (requires { body.show_id(); }) kept.show_id = body.show_id();
+  return kept;
 }
 
 }  // namespace
 
-Result<std::string> ToJson(const bus::Event& event) {
+Result<InboxEvent> ToInboxEvent(const bus::Event& event) {
   const std::string_view type = event.type;
   if (std::ranges::find(EventTypes(), type) == EventTypes().end()) {
     return Fail(Code::kInvalidArgument, "event_malformed", "no type is called " + event.type);
@@ -110,13 +114,12 @@ bus::Consumed Consume(RelayService& service, std::span<const bus::Record> record
   for (size_t i = 0; i < records.size(); ++i) {
     const bus::Event& event = records[i].event;
     if (!service.Wants(event.type)) continue;
-    Result<std::string> body = ToJson(event);
-    if (!body) {
-      consumed = {i, body.error()};
+    Result<InboxEvent> kept = ToInboxEvent(event);
+    if (!kept) {
+      consumed = {i, kept.error()};
       break;
     }
-    inbox.push_back(
-        {event.id, event.topic, event.key, event.type, event.traceparent, event.time, *std::move(body)});
+    inbox.push_back(*std::move(kept));
   }
   if (inbox.empty()) return consumed;
   const Result<bool> added = service.AcceptEvents(inbox);

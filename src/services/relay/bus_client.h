@@ -11,10 +11,10 @@
 
 namespace boxoffice::relay {
 
-// The JSON that is sent: {"type", "timestamp", "data": {…}}. Thin: ids, numbers and states, nothing personal
-// beyond the user's id; whoever needs more asks the API. Errors: event_malformed (kInvalidArgument), also for
-// a type that is not among EventTypes().
-[[nodiscard]] Result<std::string> ToJson(const bus::Event& event);
+// An event as it is kept: its body is the JSON {"type", "timestamp", "data": {…}} with all that it says: ids,
+// numbers and states, nothing personal beyond the user's id. Errors: event_malformed (kInvalidArgument), also
+// for a type that is not among EventTypes().
+[[nodiscard]] Result<InboxEvent> ToInboxEvent(const bus::Event& event);
 
 // Takes what some target wants into the inbox, and calls `accepted` if there was any. Before a malformed
 // event, it takes what came before and stops there.

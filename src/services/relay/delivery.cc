@@ -34,7 +34,7 @@ Accepted Accept(std::span<const InboxEvent> fresh, std::span<const Target> targe
   for (const InboxEvent& event : fresh) {
     bool matched = false;
     for (const Target& target : targets) {
-      if (!Matches(target, event.type, event.time)) continue;
+      if (!Matches(target, event.type, event.show_id, event.time)) continue;
       matched = true;
       Delivery& delivery = accepted.deliveries.emplace_back();
       delivery.target_id = target.id;
@@ -48,6 +48,12 @@ Accepted Accept(std::span<const InboxEvent> fresh, std::span<const Target> targe
     if (matched) accepted.events.push_back(event);
   }
   return accepted;
+}
+
+std::string_view WhyNotReplayed(const Delivery& delivery, const Target* target) {
+  if (delivery.state == State::kDelivered) return "not_dead";
+  if (delivery.state == State::kPending) return "";
+  return target == nullptr || target->deleted || !target->enabled ? "target_disabled" : "";
 }
 
 std::optional<milliseconds> RetryDelay(int attempts, double jitter) {
@@ -72,8 +78,8 @@ Delivery AfterAttempt(Delivery delivery, const Answer& answer, Timestamp now, do
     delivery.delivered_at = now;
     return delivery;
   }
-  const std::optional<milliseconds> delay =
-      answer.status == kGone ? std::nullopt : RetryDelay(delivery.attempts, jitter);
+  const bool last = answer.status == kGone || delivery.event_type == kTestType;
+  const std::optional<milliseconds> delay = last ? std::nullopt : RetryDelay(delivery.attempts, jitter);
   if (delay) {
     delivery.next_attempt_at = now + std::max(*delay, PauseAfter(answer));
   } else {

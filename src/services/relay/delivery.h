@@ -29,7 +29,8 @@ struct InboxEvent {
   std::string type;
   std::string traceparent;
   Timestamp time{};
-  std::string body;  // JSON
+  std::string body;     // JSON, with all that the event says
+  int64_t show_id = 0;  // that the event names; 0: none. Only for matching: it is not kept
   bool operator==(const InboxEvent&) const = default;
 };
 
@@ -62,6 +63,10 @@ struct Accepted {
 [[nodiscard]] Accepted Accept(std::span<const InboxEvent> fresh, std::span<const Target> targets,
                               const std::set<TargetKey>& waiting, Timestamp now);
 
+// Why a delivery can't be replayed: not_dead (it was delivered) or target_disabled (its target, if there is
+// one, takes nothing). Empty: it can, or is pending already.
+[[nodiscard]] std::string_view WhyNotReplayed(const Delivery& delivery, const Target* target);
+
 // What an attempt came to.
 struct Answer {
   int status = 0;     // HTTP; 0: none
@@ -85,7 +90,7 @@ inline constexpr size_t kMaxErrorBytes = 200;
 [[nodiscard]] milliseconds PauseAfter(const Answer& answer);
 
 // The delivery after an attempt: 2xx delivers it; 410 makes it dead at once; anything else (a redirect too)
-// is tried again by RetryDelay, but not before PauseAfter is over, then dead.
+// is tried again by RetryDelay, but not before PauseAfter is over, then dead. A test is tried once.
 [[nodiscard]] Delivery AfterAttempt(Delivery delivery, const Answer& answer, Timestamp now, double jitter);
 // 410: the target asks for no more.
 [[nodiscard]] inline bool DisablesTarget(const Answer& answer) { return answer.status == kGone; }

@@ -12,7 +12,7 @@ const Timestamp kNow = FromUnixMs(1'800'000'000'000);
 class DeliveryTest : public testing::Test {
  protected:
   InboxEvent Event(std::string key, std::string type = "seat.held") {
-    return {EventId::Make(kNow, random_), "seat", std::move(key), std::move(type), "", kNow, "{}"};
+    return {EventId::Make(kNow, random_), "seat", std::move(key), std::move(type), "", kNow, "{}", 0};
   }
   static Delivery Pending(int attempts = 0) {
     return {.id = 1, .target_id = 1, .attempts = attempts, .next_attempt_at = kNow};
@@ -111,6 +111,13 @@ TEST_F(DeliveryTest, A410EndsTheDeliveryAndDisablesTheTarget) {
   EXPECT_EQ(AfterAttempt(Pending(), {410, ""}, kNow, 0.5).state, State::kDead);
   EXPECT_TRUE(DisablesTarget({410, ""}));
   EXPECT_FALSE(DisablesTarget({404, ""}));
+}
+
+TEST_F(DeliveryTest, ATestIsTriedOnce) {
+  Delivery test = Pending();
+  test.event_type = kTestType;
+  EXPECT_EQ(AfterAttempt(test, {500, ""}, kNow, 0.5).state, State::kDead);
+  EXPECT_EQ(AfterAttempt(test, {204, ""}, kNow, 0.5).state, State::kDelivered);
 }
 
 TEST_F(DeliveryTest, ALongErrorIsCut) {

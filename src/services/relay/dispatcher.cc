@@ -4,6 +4,15 @@
 #include <utility>
 
 namespace boxoffice::relay {
+namespace {
+
+// When a target with a bound may have its next turn: a tenth of a second's turns gather.
+milliseconds NextLook(double rate_per_s) {
+  return std::clamp(milliseconds(static_cast<int64_t>(1'000 / rate_per_s)), milliseconds(50),
+                    milliseconds(1'000));
+}
+
+}  // namespace
 
 Dispatcher::Dispatcher(RelayService& service, Sender& sender, const Clock& clock, DispatchLimits limits,
                        std::function<void()> wake)
@@ -15,11 +24,13 @@ Result<std::optional<Timestamp>> Dispatcher::Round() {
   BOXOFFICE_TRY(StartDue());
   const Timestamp now = clock_.Now();
   std::optional<Timestamp> next;
-  for (const int64_t target : service_.EnabledTargets()) {
-    BOXOFFICE_ASSIGN(const std::optional<Timestamp> due, service_.NextDue(target));
+  for (const ActiveTarget& target : service_.EnabledTargets()) {
+    BOXOFFICE_ASSIGN(const std::optional<Timestamp> due, service_.NextDue(target.id));
     if (!due) continue;
-    const Timestamp at = std::max(*due, PausedUntil(target));
-    // What is due already is in flight, or waits for a place: the end of an attempt will call.
+    Timestamp at = std::max(*due, PausedUntil(target.id));
+    // What is due already is in flight, or waits for a place, and the end of an attempt will call; or for a
+    // turn.
+    if (at <= now && target.rate_per_s > 0) at = now + NextLook(target.rate_per_s);
     if (at > now && (!next || at < *next)) next = at;
   }
   return next;
@@ -59,7 +70,8 @@ Result<void> Dispatcher::RecordEnded() {
 }
 
 Result<void> Dispatcher::StartDue() {
-  for (const int64_t target : service_.EnabledTargets()) {
+  for (const ActiveTarget& active : service_.EnabledTargets()) {
+    const int64_t target = active.id;
     if (PausedUntil(target) > clock_.Now()) continue;
     std::set<int64_t> busy;
     {

@@ -1,6 +1,7 @@
 // Sends what is due, several deliveries at a time, and records what came of it. A target that answers 429 or
-// 503 with Retry-After is sent nothing before that is over. It has no thread: its owner calls Round when
-// something was accepted, an attempt has ended, or the time of the next delivery has come.
+// 503 with Retry-After is sent nothing before that is over; one with a rate, no more than that. It has no
+// thread: its owner calls Round when something was accepted, an attempt has ended, or the time of the next
+// delivery has come.
 #pragma once
 
 #include <functional>

@@ -31,7 +31,7 @@ class DispatcherTest : public testing::Test {
  protected:
   DispatcherTest() { EXPECT_TRUE(service_.Load()); }
   Target MakeTarget(std::string key = "op-1", std::vector<std::string> types = {}) {
-    return service_.CreateTarget(key, "http://example/", std::move(types)).value();
+    return service_.CreateTarget(key, {.url = "http://example/", .event_types = std::move(types)}).value();
   }
   InboxEvent Event(std::string key, std::string body, std::string type = "seat.held") {
     return {EventId::Make(clock_.Now(), random_),
@@ -40,7 +40,8 @@ class DispatcherTest : public testing::Test {
             std::move(type),
             "",
             clock_.Now(),
-            std::move(body)};
+            std::move(body),
+            7};
   }
   void Accept(std::vector<InboxEvent> events) { ASSERT_TRUE(service_.AcceptEvents(events)); }
   std::optional<Timestamp> Round() { return dispatcher_.Round().value(); }
@@ -49,8 +50,8 @@ class DispatcherTest : public testing::Test {
 
   ManualClock clock_;
   SeededRandom random_{1};
-  RelayService service_{std::make_unique<MemoryStore>(), clock_, random_,
-                        [] { return std::string(kSecretBytes, 's'); }};
+  std::string secret_ = std::string(kSecretBytes, 's');  // of what is made next
+  RelayService service_{std::make_unique<MemoryStore>(), clock_, random_, [this] { return secret_; }};
   FakeSender sender_;
   int wakes_ = 0;
   Dispatcher dispatcher_{service_, sender_, clock_, {.in_flight_per_target = 2}, [this] { ++wakes_; }};
@@ -247,16 +248,17 @@ TEST_F(DispatcherTest, ASuccessCountsAlsoIfTheTargetWasDeletedMeanwhile) {
 TEST_F(DispatcherTest, CreatingATargetAgainGivesTheSame) {
   const Target made = MakeTarget("op-1", {"seat.sold", "seat.held"});
   EXPECT_EQ(MakeTarget("op-1", {"seat.held", "seat.sold"}), made);
-  EXPECT_EQ(service_.CreateTarget("op-1", "http://other/", {}).error().reason, "mismatch");
+  EXPECT_EQ(service_.CreateTarget("op-1", {.url = "http://other/"}).error().reason, "mismatch");
   ASSERT_TRUE(service_.DeleteTarget(made.id));
   EXPECT_EQ(MakeTarget("op-1", {"seat.held", "seat.sold"}).id, made.id);
 }
 
 TEST_F(DispatcherTest, ATargetNeedsAnOperationKeyAndThereIsABound) {
-  EXPECT_EQ(service_.CreateTarget("", "http://a/", {}).error().reason, "invalid_argument");
-  EXPECT_EQ(service_.CreateTarget(std::string(129, 'k'), "http://a/", {}).error().reason, "invalid_argument");
+  EXPECT_EQ(service_.CreateTarget("", {.url = "http://a/"}).error().reason, "invalid_argument");
+  EXPECT_EQ(service_.CreateTarget(std::string(129, 'k'), {.url = "http://a/"}).error().reason,
+            "invalid_argument");
   for (size_t i = 0; i < kMaxTargets; ++i) MakeTarget("op-" + std::to_string(i));
-  EXPECT_EQ(service_.CreateTarget("one-more", "http://a/", {}).error().reason, "too_many_targets");
+  EXPECT_EQ(service_.CreateTarget("one-more", {.url = "http://a/"}).error().reason, "too_many_targets");
 }
 
 TEST_F(DispatcherTest, NobodyWantsATypeWithoutAnEnabledTargetForIt) {
@@ -266,6 +268,168 @@ TEST_F(DispatcherTest, NobodyWantsATypeWithoutAnEnabledTargetForIt) {
   EXPECT_FALSE(service_.Wants("seat.sold"));
   ASSERT_TRUE(service_.DeleteTarget(target.id));
   EXPECT_FALSE(service_.Wants("seat.held"));
+}
+
+TEST_F(DispatcherTest, ATargetWithARateIsSentNoMoreThanThat) {
+  const Target target = MakeTarget();
+  ASSERT_TRUE(service_.ChangeTarget(target.id, {.rate_per_s = 10}));
+  for (int i = 0; i < 10; ++i) Accept({Event(std::to_string(i), std::to_string(i))});
+  const Timestamp start = clock_.Now();
+  while (sender_.sent.size() < 10) {
+    const auto next = Round();
+    sender_.AnswerAll(200);
+    ASSERT_TRUE(next || sender_.sent.size() == 10) << "it must be called again";
+    if (next) clock_.Advance(*next - clock_.Now());
+    ASSERT_LT(clock_.Now() - start, 5s);
+  }
+  EXPECT_GE(clock_.Now() - start, 900ms);
+}
+
+TEST_F(DispatcherTest, WhileOneSecretFollowsAnotherBothAreThereToSignWith) {
+  const Target target = MakeTarget();
+  secret_ = std::string(kSecretBytes, 't');
+  const Target rotated = service_.RotateSecret("r1", target.id, 1h).value();
+  EXPECT_EQ(rotated.secret, secret_);
+  EXPECT_EQ(service_.RotateSecret("r1", target.id, 1h).value(), rotated) << "again: the same";
+  Accept({Event("a", "1")});
+  Round();
+  EXPECT_EQ(sender_.open[0].first.secret, secret_);
+  EXPECT_EQ(sender_.open[0].first.old_secret, target.secret);
+  sender_.AnswerAll(200);
+  clock_.Advance(1h);
+  Accept({Event("a", "2")});
+  Round();
+  EXPECT_EQ(sender_.open[0].first.old_secret, "");
+  EXPECT_EQ(service_.RotateSecret("r2", target.id, 8 * 24h).error().reason, "invalid_argument");
+  EXPECT_EQ(service_.RotateSecret("", target.id, 1h).error().reason, "invalid_argument");
+  EXPECT_EQ(service_.RotateSecret("r2", 99, 1h).error().reason, "not_found");
+}
+
+TEST_F(DispatcherTest, ATestReachesItsTargetWhateverThatAskedFor) {
+  const Target target = MakeTarget("op-1", {"seat.sold"});
+  const Delivery made = service_.TestTarget(target.id).value();
+  EXPECT_EQ(made.state, State::kPending);
+  Round();
+  ASSERT_EQ(sender_.open.size(), 1);
+  EXPECT_EQ(sender_.open[0].first.event.type, kTestType);
+  sender_.AnswerAll(500);
+  Round();
+  EXPECT_EQ(service_.GetDelivery(made.id)->delivery.state, State::kDead) << "it is tried once";
+  EXPECT_EQ(service_.TestTarget(99).error().reason, "not_found");
+  ASSERT_TRUE(service_.ChangeTarget(target.id, {.enabled = false}));
+  EXPECT_EQ(service_.TestTarget(target.id).error().reason, "target_disabled");
+}
+
+TEST_F(DispatcherTest, ATargetThatAnOperatorDisablesGetsNothingUntilItIsEnabled) {
+  const Target target = MakeTarget();
+  Accept({Event("a", "1")});
+  ASSERT_TRUE(service_.ChangeTarget(target.id, {.enabled = false}));
+  Round();
+  EXPECT_TRUE(sender_.sent.empty());
+  EXPECT_EQ(Deliveries()[0].state, State::kDead);
+  Accept({Event("a", "2")});
+  EXPECT_TRUE(service_.ChangeTarget(target.id, {.enabled = true})->enabled);
+  Accept({Event("a", "3")});
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("3"));
+  EXPECT_EQ(service_.ChangeTarget(99, {}).error().reason, "not_found");
+}
+
+TEST_F(DispatcherTest, ATargetThatAnswered410CanBeEnabledAgainAndSentWhatItMissed) {
+  const Target target = MakeTarget();
+  Accept({Event("a", "1")});
+  Round();
+  sender_.AnswerAll(410);
+  Round();
+  ASSERT_TRUE(service_.ChangeTarget(target.id, {.enabled = true}));
+  EXPECT_EQ(service_.ReplayDeliveries({.target_id = target.id})->count, 1);
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("1", "1"));
+}
+
+// What an operator does after a target was down for three days.
+class ReplayTest : public DispatcherTest {
+ protected:
+  // Deliveries of these keys, a minute apart, dead; ids from 1.
+  void MakeDead(const std::vector<std::string>& keys) {
+    for (size_t i = 0; i < keys.size(); ++i) {
+      Accept({Event(keys[i], std::to_string(i + 1))});
+      clock_.Advance(1min);
+    }
+    ASSERT_TRUE(service_.ChangeTarget(1, {.enabled = false}));
+    ASSERT_TRUE(service_.ChangeTarget(1, {.enabled = true}));
+  }
+};
+
+TEST_F(ReplayTest, ThoseOfAKeyGoOutInTheirOrder) {
+  MakeTarget();
+  MakeDead({"a", "b", "a", "a"});
+  EXPECT_EQ(service_.ReplayDeliveries({.ids = {4, 3, 1}})->count, 3);
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("1"));
+  sender_.AnswerAll(200);
+  Round();
+  sender_.AnswerAll(200);
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("1", "3", "4"));
+}
+
+TEST_F(ReplayTest, OneWhoseKeyHasAPendingDeliveryWaitsForIt) {
+  MakeTarget();
+  MakeDead({"a"});
+  Accept({Event("a", "2")});
+  EXPECT_FALSE(service_.ReplayDelivery(1)->next_attempt_at);
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("2"));
+  sender_.AnswerAll(200);
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("2", "1"));
+}
+
+TEST_F(ReplayTest, ARangeOfTimeHasItsBeginningAndNotItsEnd) {
+  const Timestamp start = clock_.Now();
+  MakeTarget();
+  MakeDead({"a", "b", "c", "d"});
+  EXPECT_EQ(service_.ReplayDeliveries({.from = start + 1min, .until = start + 3min})->count, 2);
+  EXPECT_EQ(Deliveries()[0].state, State::kDead);
+  EXPECT_EQ(Deliveries()[1].state, State::kPending);
+  EXPECT_EQ(Deliveries()[2].state, State::kPending);
+  EXPECT_EQ(Deliveries()[3].state, State::kDead);
+  EXPECT_EQ(service_.ReplayDeliveries({.from = start + 1min, .until = start + 3min})->count, 0) << "again";
+}
+
+TEST_F(ReplayTest, OfManyThatAreNamedThoseThatCantBeAreToldAndTheOthersGo) {
+  MakeTarget();
+  MakeDead({"a"});
+  Accept({Event("b", "2")});
+  Round();
+  sender_.AnswerAll(200);
+  Round();
+  const Replayed replayed = service_.ReplayDeliveries({.ids = {1, 2, 99}}).value();
+  EXPECT_EQ(replayed.count, 1);
+  EXPECT_THAT(replayed.refused,
+              ElementsAre(Replayed::Refused{2, "not_dead"}, Replayed::Refused{99, "delivery_not_found"}));
+}
+
+TEST_F(ReplayTest, ARangeLeavesOutTargetsThatTakeNothing) {
+  MakeTarget("op-1");
+  MakeTarget("op-2");
+  Accept({Event("a", "1")});
+  ASSERT_TRUE(service_.ChangeTarget(1, {.enabled = false}));
+  ASSERT_TRUE(service_.ChangeTarget(2, {.enabled = false}));
+  ASSERT_TRUE(service_.ChangeTarget(2, {.enabled = true}));
+  EXPECT_EQ(service_.ReplayDeliveries({})->count, 1);
+  EXPECT_EQ(service_.ReplayDeliveries({.target_id = 1}).error().reason, "target_disabled");
+  EXPECT_EQ(service_.ReplayDeliveries({.target_id = 99}).error().reason, "not_found");
+}
+
+TEST_F(ReplayTest, WhatIsAskedForMustBeMeantInOneWay) {
+  const auto why_not = [this](const ReplayRequest& request) {
+    return service_.ReplayDeliveries(request).error().detail;
+  };
+  EXPECT_THAT(why_not({.ids = {1}, .target_id = 1}), testing::StartsWith("ids: "));
+  EXPECT_THAT(why_not({.ids = std::vector<int64_t>(201, 1)}), testing::StartsWith("ids: "));
+  EXPECT_THAT(why_not({.from = FromUnixMs(2), .until = FromUnixMs(2)}), testing::StartsWith("until: "));
 }
 
 TEST_F(DispatcherTest, TheLogIsKeptThirtyDays) {

@@ -20,11 +20,18 @@ void AddKeys(config::Keys& keys, RelayConfig& config) {
                "Deliveries to one target at a time");
   keys.Duration("http.timeout_ms", config.http_timeout, std::chrono::milliseconds(100),
                 std::chrono::milliseconds(600'000), "For one delivery");
+  AddNetworkKeys(keys, config);
   keys.Text("http.ca_file", config.tls.ca_file,
             "PEM of the authorities that targets are believed by; empty: the system's");
 }
 
 }  // namespace
+
+void AddNetworkKeys(config::Keys& keys, RelayConfig& config) {
+  keys.Text(
+      "target.allow_networks", config.allow_networks,
+      "Networks that targets may be in besides the public internet: 10.1.0.0/16,127.0.0.1; empty: none");
+}
 
 RelayModule::RelayModule(const module::Runtime& runtime, RelayConfig config)
     : runtime_(runtime), config_(std::move(config)) {}
@@ -32,11 +39,18 @@ RelayModule::RelayModule(const module::Runtime& runtime, RelayConfig config)
 RelayModule::~RelayModule() { Stop(); }
 
 Result<void> RelayModule::Start() {
+  auto networks = ParseNetworks(config_.allow_networks);
+  if (!networks) {
+    networks.error().detail = "target.allow_networks: " + networks.error().detail;
+    return std::unexpected(networks.error());
+  }
+  const AddressPolicy addresses(*std::move(networks));
   BOXOFFICE_ASSIGN(std::unique_ptr<Store> store, OpenStore(runtime_.store_url));
-  service_ = std::make_unique<RelayService>(std::move(store), runtime_.clock, runtime_.random, RandomSecret);
+  service_ = std::make_unique<RelayService>(std::move(store), runtime_.clock, runtime_.random, RandomSecret,
+                                            addresses);
   BOXOFFICE_TRY(service_->Load());
   sender_ = config_.make_sender ? config_.make_sender()
-                                : std::make_unique<HttpSender>(config_.http_timeout, config_.tls);
+                                : std::make_unique<HttpSender>(config_.http_timeout, config_.tls, addresses);
   dispatcher_ =
       std::make_unique<Dispatcher>(*service_, *sender_, runtime_.clock, config_.limits, [this] { Wake(); });
   thread_ = std::thread([this] { Loop(); });

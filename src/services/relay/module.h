@@ -6,8 +6,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 
+#include "platform/config/keys.h"
 #include "platform/http/client.h"
 #include "platform/module/program.h"
 #include "platform/module/service_module.h"
@@ -25,13 +27,19 @@ struct RelayConfig {
   DispatchLimits limits;
   std::chrono::milliseconds http_timeout{30'000};
   http::TlsOptions tls;
+  // Networks that deliveries may go to besides the public internet, as ParseNetworks takes them.
+  std::string allow_networks;
 };
+
+// The key target.allow_networks, bound to `config`, which must outlive `keys`.
+void AddNetworkKeys(config::Keys& keys, RelayConfig& config);
 
 class RelayModule final : public module::ServiceModule {
  public:
   RelayModule(const module::Runtime& runtime, RelayConfig config);
   ~RelayModule() override;
   [[nodiscard]] std::string_view name() const override { return "relay"; }
+  // Errors: config (allow_networks), and the store's.
   [[nodiscard]] Result<void> Start() override;
   // Lets attempts that are under way end, and starts no more.
   void Leave() override { host_.Leave(); }

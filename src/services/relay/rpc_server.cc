@@ -24,7 +24,65 @@ v1::Target ToProto(const Target& target) {
   out.set_enabled(target.enabled);
   out.set_disabled_reason(target.disabled_reason);
   out.set_created_at_ms(ToUnixMs(target.created_at));
+  for (const int64_t id : target.show_ids) out.add_show_ids(id);
+  out.set_payload(std::string(PayloadName(target.payload)));
+  out.set_rate_per_s(target.rate_per_s);
+  if (!target.old_secret.empty()) out.set_old_secret_until_ms(ToUnixMs(target.old_secret_until));
   return out;
+}
+
+v1::Target WithSecret(const Target& target) {
+  v1::Target out = ToProto(target);
+  out.set_secret(FormatSecret(target.secret));
+  return out;
+}
+
+Result<Payload> PayloadIn(const std::string& name) {
+  const std::optional<Payload> payload = ParsePayload(name);
+  if (!payload) return BadArgument("payload: thin or full");
+  return *payload;
+}
+
+Result<Target> FromProto(const v1::CreateTargetRequest& request) {
+  Target choices;
+  choices.url = request.url();
+  choices.event_types.assign(request.event_types().begin(), request.event_types().end());
+  choices.show_ids.assign(request.show_ids().begin(), request.show_ids().end());
+  choices.rate_per_s = request.rate_per_s();
+  if (!request.payload().empty()) {
+    BOXOFFICE_ASSIGN(choices.payload, PayloadIn(request.payload()));
+  }
+  return choices;
+}
+
+Result<TargetChange> FromProto(const v1::ChangeTargetRequest& request) {
+  TargetChange change;
+  if (request.has_url()) change.url = request.url();
+  if (request.has_event_types()) {
+    const auto& values = request.event_types().values();
+    change.event_types.emplace(values.begin(), values.end());
+  }
+  if (request.has_show_ids()) {
+    const auto& values = request.show_ids().values();
+    change.show_ids.emplace(values.begin(), values.end());
+  }
+  if (request.has_payload()) {
+    BOXOFFICE_ASSIGN(change.payload, PayloadIn(request.payload()));
+  }
+  if (request.has_rate_per_s()) change.rate_per_s = request.rate_per_s();
+  if (request.has_enabled()) change.enabled = request.enabled();
+  return change;
+}
+
+Result<ReplayRequest> FromProto(const v1::ReplayDeliveriesRequest& request) {
+  if (request.from_ms() < 0) return BadArgument("from: before 1970");
+  if (request.until_ms() < 0) return BadArgument("until: before 1970");
+  ReplayRequest replay;
+  replay.ids.assign(request.ids().begin(), request.ids().end());
+  replay.target_id = request.target_id();
+  replay.from = FromUnixMs(request.from_ms());
+  if (request.until_ms() != 0) replay.until = FromUnixMs(request.until_ms());
+  return replay;
 }
 
 v1::Delivery ToProto(const Delivery& delivery) {
@@ -62,12 +120,44 @@ grpc::ServerUnaryReactor* RelayRpcServer::CreateTarget(grpc::CallbackServerConte
                                                        v1::Target* response) {
   return rpc::Answer<v1::Target>(
       context, pool_.get_executor(), response, [this, request]() -> Result<v1::Target> {
-        std::vector<std::string> types(request->event_types().begin(), request->event_types().end());
+        BOXOFFICE_ASSIGN(Target choices, FromProto(*request));
         BOXOFFICE_ASSIGN(const Target target,
-                         service_.CreateTarget(request->operation_key(), request->url(), std::move(types)));
-        v1::Target out = ToProto(target);
-        out.set_secret(FormatSecret(target.secret));
-        return out;
+                         service_.CreateTarget(request->operation_key(), std::move(choices)));
+        return WithSecret(target);
+      });
+}
+
+grpc::ServerUnaryReactor* RelayRpcServer::ChangeTarget(grpc::CallbackServerContext* context,
+                                                       const v1::ChangeTargetRequest* request,
+                                                       v1::Target* response) {
+  return rpc::Answer<v1::Target>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Target> {
+        BOXOFFICE_ASSIGN(const TargetChange change, FromProto(*request));
+        BOXOFFICE_ASSIGN(const Target target, service_.ChangeTarget(request->id(), change));
+        due_();
+        return ToProto(target);
+      });
+}
+
+grpc::ServerUnaryReactor* RelayRpcServer::RotateSecret(grpc::CallbackServerContext* context,
+                                                       const v1::RotateSecretRequest* request,
+                                                       v1::Target* response) {
+  return rpc::Answer<v1::Target>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Target> {
+        BOXOFFICE_ASSIGN(const Target target, service_.RotateSecret(request->operation_key(), request->id(),
+                                                                    milliseconds(request->keep_old_ms())));
+        return WithSecret(target);
+      });
+}
+
+grpc::ServerUnaryReactor* RelayRpcServer::TestTarget(grpc::CallbackServerContext* context,
+                                                     const v1::TestTargetRequest* request,
+                                                     v1::Delivery* response) {
+  return rpc::Answer<v1::Delivery>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Delivery> {
+        BOXOFFICE_ASSIGN(const Delivery delivery, service_.TestTarget(request->id()));
+        due_();
+        return ToProto(delivery);
       });
 }
 
@@ -111,13 +201,45 @@ grpc::ServerUnaryReactor* RelayRpcServer::ListDeliveries(grpc::CallbackServerCon
       });
 }
 
+grpc::ServerUnaryReactor* RelayRpcServer::GetDelivery(grpc::CallbackServerContext* context,
+                                                      const v1::GetDeliveryRequest* request,
+                                                      v1::Delivery* response) {
+  return rpc::Answer<v1::Delivery>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Delivery> {
+        BOXOFFICE_ASSIGN(const DeliveryWithBody found, service_.GetDelivery(request->id()));
+        v1::Delivery out = ToProto(found.delivery);
+        if (!found.body.empty()) out.set_body(BodyFor(found.payload, found.body));
+        return out;
+      });
+}
+
+grpc::ServerUnaryReactor* RelayRpcServer::ReplayDeliveries(grpc::CallbackServerContext* context,
+                                                           const v1::ReplayDeliveriesRequest* request,
+                                                           v1::ReplayDeliveriesResponse* response) {
+  return rpc::Answer<v1::ReplayDeliveriesResponse>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ReplayDeliveriesResponse> {
+        BOXOFFICE_ASSIGN(const ReplayRequest replay, FromProto(*request));
+        BOXOFFICE_ASSIGN(const Replayed replayed, service_.ReplayDeliveries(replay));
+        due_();
+        v1::ReplayDeliveriesResponse out;
+        out.set_replayed(static_cast<uint32_t>(replayed.count));
+        for (const Replayed::Refused& refused : replayed.refused) {
+          v1::ReplayDeliveriesResponse::Refused& row = *out.add_refused();
+          row.set_id(refused.id);
+          row.set_code(refused.code);
+        }
+        out.set_more(replayed.more);
+        return out;
+      });
+}
+
 grpc::ServerUnaryReactor* RelayRpcServer::ReplayDelivery(grpc::CallbackServerContext* context,
                                                          const v1::ReplayDeliveryRequest* request,
                                                          v1::Delivery* response) {
   return rpc::Answer<v1::Delivery>(
       context, pool_.get_executor(), response, [this, request]() -> Result<v1::Delivery> {
         BOXOFFICE_ASSIGN(const Delivery delivery, service_.ReplayDelivery(request->id()));
-        replayed_();
+        due_();
         return ToProto(delivery);
       });
 }

@@ -14,15 +14,23 @@ namespace boxoffice::relay {
 // Thread-safe. Errors of all, besides the service's: invalid_argument, naming the field.
 class RelayRpcServer final : public v1::RelayService::CallbackService {
  public:
-  // `replayed` is called when a delivery has become due. `service` must outlive this.
-  RelayRpcServer(relay::RelayService& service, std::function<void()> replayed)
-      : service_(service), replayed_(std::move(replayed)) {}
+  // `due` is called when a delivery may have become due. `service` must outlive this.
+  RelayRpcServer(relay::RelayService& service, std::function<void()> due)
+      : service_(service), due_(std::move(due)) {}
   // Waits for answers that are under way.
   ~RelayRpcServer() override { pool_.join(); }
 
   grpc::ServerUnaryReactor* CreateTarget(grpc::CallbackServerContext* context,
                                          const v1::CreateTargetRequest* request,
                                          v1::Target* response) override;
+  grpc::ServerUnaryReactor* ChangeTarget(grpc::CallbackServerContext* context,
+                                         const v1::ChangeTargetRequest* request,
+                                         v1::Target* response) override;
+  grpc::ServerUnaryReactor* RotateSecret(grpc::CallbackServerContext* context,
+                                         const v1::RotateSecretRequest* request,
+                                         v1::Target* response) override;
+  grpc::ServerUnaryReactor* TestTarget(grpc::CallbackServerContext* context,
+                                       const v1::TestTargetRequest* request, v1::Delivery* response) override;
   grpc::ServerUnaryReactor* DeleteTarget(grpc::CallbackServerContext* context,
                                          const v1::DeleteTargetRequest* request,
                                          v1::DeleteTargetResponse* response) override;
@@ -32,13 +40,19 @@ class RelayRpcServer final : public v1::RelayService::CallbackService {
   grpc::ServerUnaryReactor* ListDeliveries(grpc::CallbackServerContext* context,
                                            const v1::ListDeliveriesRequest* request,
                                            v1::ListDeliveriesResponse* response) override;
+  grpc::ServerUnaryReactor* GetDelivery(grpc::CallbackServerContext* context,
+                                        const v1::GetDeliveryRequest* request,
+                                        v1::Delivery* response) override;
+  grpc::ServerUnaryReactor* ReplayDeliveries(grpc::CallbackServerContext* context,
+                                             const v1::ReplayDeliveriesRequest* request,
+                                             v1::ReplayDeliveriesResponse* response) override;
   grpc::ServerUnaryReactor* ReplayDelivery(grpc::CallbackServerContext* context,
                                            const v1::ReplayDeliveryRequest* request,
                                            v1::Delivery* response) override;
 
  private:
   relay::RelayService& service_;
-  const std::function<void()> replayed_;
+  const std::function<void()> due_;
   boost::asio::thread_pool pool_{1};
 };
 

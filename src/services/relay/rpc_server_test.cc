@@ -45,6 +45,7 @@ class Receiver {
                  http::Response response;
                  response.status = status_;
                  if (!retry_after_.empty()) response.headers.emplace_back("Retry-After", retry_after_);
+                 if (!location_.empty()) response.headers.emplace_back("Location", location_);
                  changed_.notify_all();
                  co_return response;
                });
@@ -64,9 +65,10 @@ class Receiver {
     changed_.wait_for(lock, std::chrono::seconds(10), [&] { return received_.size() >= count; });
     return received_;
   }
-  void SetStatus(int status, std::string retry_after = {}) {
+  void SetStatus(int status, std::string retry_after = {}, std::string location = {}) {
     const std::scoped_lock lock(mutex_);
     status_ = status;
+    location_ = std::move(location);
     retry_after_ = std::move(retry_after);
   }
 
@@ -77,9 +79,37 @@ class Receiver {
   std::vector<Received> received_;
   int status_ = 204;
   std::string retry_after_;
+  std::string location_;
   std::unique_ptr<http::Server> server_;
   std::thread thread_;
 };
+
+using Headers = std::map<std::string, std::string>;
+
+int64_t TimestampOf(const Headers& headers) {
+  int64_t timestamp_s = 0;
+  const std::string& text = headers.at("webhook-timestamp");
+  std::from_chars(text.data(), text.data() + text.size(), timestamp_s);
+  return timestamp_s;
+}
+
+// The signature as a receiver makes it, with nothing but the text that the operator was shown.
+std::string SignedBy(const std::string& shown, const Headers& headers, const std::string& body) {
+  std::string secret(24, '\0');
+  uint32_t bits = 0;
+  int count = 0;
+  size_t size = 0;
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (const char c : shown.substr(6)) {
+    bits = bits << 6 | static_cast<uint32_t>(kAlphabet.find(c));
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    secret[size++] = static_cast<char>(bits >> count & 0xff);
+  }
+  EXPECT_EQ(size, 24);
+  return Sign(secret, headers.at("webhook-id"), TimestampOf(headers), body);
+}
 
 // The whole service: events on a real bus, operators over gRPC, deliveries over HTTP.
 class RelayServiceTest : public testing::Test {
@@ -93,7 +123,7 @@ class RelayServiceTest : public testing::Test {
     Start();
   }
   void Start() {
-    module_ = std::make_unique<RelayModule>(*runtime_, RelayConfig{});
+    module_ = std::make_unique<RelayModule>(*runtime_, RelayConfig{.allow_networks = allow_networks_});
     ASSERT_TRUE(module_->Start());
     stub_ = v1::RelayService::NewStub(module_->InProcessChannel());
   }
@@ -134,12 +164,12 @@ class RelayServiceTest : public testing::Test {
     } while (delivery.attempts() == 0 && !HasFailure());
     return delivery;
   }
-  bus::Event Confirmed() {
+  bus::Event Confirmed(int64_t show_id = 7) {
     const ReservationId reservation = ReservationId::Make(clock_.Now(), random_);
     boxoffice::bus::v1::ReservationEvent body;
     body.set_reservation_id(std::string(reservation.bytes()));
     body.set_user_id("ann");
-    body.set_show_id(7);
+    body.set_show_id(show_id);
     body.add_seat_nos(3);
     body.add_seat_nos(4);
     body.set_amount(120'000);
@@ -154,6 +184,9 @@ class RelayServiceTest : public testing::Test {
             clock_.Now()};
   }
 
+  static std::string ToJson(const bus::Event& event) { return ToInboxEvent(event)->body; }
+
+  std::string allow_networks_ = "127.0.0.1";
   testbed::TempDir dir_;
   SystemClock clock_;
   SeededRandom random_{1};
@@ -182,29 +215,9 @@ TEST_F(RelayServiceTest, AnEventReachesItsTargetAsASignedCloudEvent) {
   EXPECT_EQ(headers["ce-time"], ToRfc3339(event.time));
   EXPECT_EQ(headers["traceparent"], event.traceparent);
   EXPECT_EQ(headers["webhook-id"], event.id.ToString());
-  EXPECT_EQ(received[0].body, ToJson(event).value());
-  // As a receiver verifies it, with nothing but the text that the operator was shown.
-  std::string secret(24, '\0');
-  {
-    const std::string text = target.secret().substr(6);
-    uint32_t bits = 0;
-    int count = 0;
-    size_t size = 0;
-    constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (const char c : text) {
-      bits = bits << 6 | static_cast<uint32_t>(kAlphabet.find(c));
-      count += 6;
-      if (count < 8) continue;
-      count -= 8;
-      secret[size++] = static_cast<char>(bits >> count & 0xff);
-    }
-    ASSERT_EQ(size, 24);
-  }
-  int64_t timestamp_s = 0;
-  const std::string& text = headers["webhook-timestamp"];
-  std::from_chars(text.data(), text.data() + text.size(), timestamp_s);
-  EXPECT_LT(std::abs(timestamp_s * 1000 - ToUnixMs(clock_.Now())), 60'000);
-  EXPECT_EQ(headers["webhook-signature"], Sign(secret, headers["webhook-id"], timestamp_s, received[0].body));
+  EXPECT_EQ(received[0].body, ThinBody(ToJson(event)));
+  EXPECT_LT(std::abs(TimestampOf(headers) * 1000 - ToUnixMs(clock_.Now())), 60'000);
+  EXPECT_EQ(headers["webhook-signature"], SignedBy(target.secret(), headers, received[0].body));
   const v1::Delivery delivery = WaitForState("delivered");
   EXPECT_EQ(delivery.event_id(), event.id.ToString());
   EXPECT_EQ(delivery.event_type(), "reservation.confirmed");
@@ -247,22 +260,119 @@ TEST_F(RelayServiceTest, ATargetsRetryAfterIsHonoured) {
   EXPECT_NEAR(static_cast<double>(delivery.next_attempt_at_ms() - ToUnixMs(clock_.Now())), 3'600'000, 60'000);
 }
 
-TEST_F(RelayServiceTest, TheBodyIsThin) {
+TEST_F(RelayServiceTest, AFullBodyHasAllThatTheEventSaysAndAThinOneItsIds) {
   const bus::Event event = Confirmed();
-  const std::string json = ToJson(event).value();
-  EXPECT_THAT(json, testing::StartsWith(R"({"type":"reservation.confirmed","timestamp":")" +
-                                        ToRfc3339(event.time) + R"(","data":{"reservation_id":")" +
-                                        Uuid::FromBytes(event.key)->ToString() + R"(",)"));
+  const std::string json = ToJson(event);
+  const std::string reservation = Uuid::FromBytes(event.key)->ToString();
+  EXPECT_THAT(json,
+              testing::StartsWith(R"({"type":"reservation.confirmed","timestamp":")" + ToRfc3339(event.time) +
+                                  R"(","data":{"reservation_id":")" + reservation + R"(",)"));
   EXPECT_THAT(json, testing::HasSubstr(R"("seat_nos":[3,4],"amount":120000,"currency":"KRW")"));
   EXPECT_THAT(json, testing::Not(testing::HasSubstr("saga_id")));
+  EXPECT_EQ(ThinBody(json), R"({"type":"reservation.confirmed","timestamp":")" + ToRfc3339(event.time) +
+                                R"(","data":{"reservation_id":")" + reservation +
+                                R"(","user_id":"ann","show_id":7,"version":2}})");
+  EXPECT_EQ(ToInboxEvent(event)->show_id, 7);
 }
 
-TEST_F(RelayServiceTest, EveryRelayedTypeHasABody) {
+TEST_F(RelayServiceTest, EveryRelayedTypeHasABodyAndSaysWhetherItNamesAShow) {
   for (const std::string_view type : EventTypes()) {
-    EXPECT_TRUE(ToJson({.type = std::string(type)})) << type;
-    EXPECT_EQ(ToJson({.type = std::string(type), .body = "\xff\xff"}).error().reason, "event_malformed")
+    const Result<InboxEvent> kept = ToInboxEvent({.type = std::string(type)});
+    ASSERT_TRUE(kept) << type;
+    EXPECT_EQ(kept->body.contains("show_id"), NamesShow(type)) << type;
+    EXPECT_EQ(ToInboxEvent({.type = std::string(type), .body = "\xff\xff"}).error().reason, "event_malformed")
         << type;
   }
+}
+
+TEST_F(RelayServiceTest, ATargetThatAskedForOneShowInFullGetsThatAlone) {
+  v1::CreateTargetRequest request;
+  request.set_operation_key("op-1");
+  request.set_url(receiver_.url());
+  request.add_show_ids(7);
+  request.set_payload("full");
+  grpc::ClientContext context;
+  v1::Target target;
+  ASSERT_TRUE(stub_->CreateTarget(&context, request, &target).ok());
+  EXPECT_EQ(target.payload(), "full");
+  const bus::Event event = Confirmed();
+  const bus::Event other = Confirmed(8);
+  ASSERT_TRUE(bus_->Publish(std::array{other, event}));
+  const auto received = receiver_.WaitFor(1);
+  ASSERT_EQ(received.size(), 1);
+  EXPECT_EQ(received[0].body, ToJson(event));
+}
+
+TEST_F(RelayServiceTest, WhileASecretIsRotatedBothSign) {
+  const v1::Target made = CreateTarget("op-1", receiver_.url()).value();
+  v1::RotateSecretRequest request;
+  request.set_operation_key("r-1");
+  request.set_id(made.id());
+  request.set_keep_old_ms(60'000);
+  grpc::ClientContext context;
+  v1::Target rotated;
+  ASSERT_TRUE(stub_->RotateSecret(&context, request, &rotated).ok());
+  EXPECT_NE(rotated.secret(), made.secret());
+  EXPECT_GT(rotated.old_secret_until_ms(), ToUnixMs(clock_.Now()));
+  ASSERT_TRUE(bus_->Publish(std::array{Confirmed()}));
+  auto received = receiver_.WaitFor(1);
+  ASSERT_EQ(received.size(), 1);
+  auto headers = received[0].headers;
+  EXPECT_EQ(headers["webhook-signature"], SignedBy(rotated.secret(), headers, received[0].body) + " " +
+                                              SignedBy(made.secret(), headers, received[0].body));
+}
+
+TEST_F(RelayServiceTest, ATestIsSentAndItsBodyIsInTheLog) {
+  const v1::Target made = CreateTarget("op-1", receiver_.url(), {"seat.held"}).value();
+  v1::TestTargetRequest request;
+  request.set_id(made.id());
+  grpc::ClientContext context;
+  v1::Delivery delivery;
+  ASSERT_TRUE(stub_->TestTarget(&context, request, &delivery).ok());
+  const auto received = receiver_.WaitFor(1);
+  ASSERT_EQ(received.size(), 1);
+  EXPECT_EQ(received[0].headers.at("ce-type"), "relay.test");
+  v1::GetDeliveryRequest get;
+  get.set_id(delivery.id());
+  grpc::ClientContext second;
+  v1::Delivery found;
+  ASSERT_TRUE(stub_->GetDelivery(&second, get, &found).ok());
+  EXPECT_EQ(found.body(), received[0].body);
+  EXPECT_EQ(WaitForState("delivered").id(), delivery.id());
+}
+
+TEST_F(RelayServiceTest, APrivateAddressIsRefusedWhenItIsNamedAndWhenANameLeadsThere) {
+  allow_networks_ = "10.9.9.9";
+  stub_.reset();
+  module_.reset();
+  Start();
+  const auto named = CreateTarget("op-1", receiver_.url());
+  EXPECT_EQ(named.error().code, Code::kInvalidArgument);
+  EXPECT_THAT(named.error().detail, testing::StartsWith("url: "));
+  std::string by_name = receiver_.url();
+  by_name.replace(by_name.find("127.0.0.1"), 9, "localhost");
+  ASSERT_TRUE(CreateTarget("op-2", by_name));
+  ASSERT_TRUE(bus_->Publish(std::array{Confirmed()}));
+  const v1::Delivery delivery = WaitForFailedAttempt();
+  EXPECT_EQ(delivery.last_status(), 0);
+  EXPECT_THAT(delivery.last_error(), testing::StartsWith("address_refused"));
+  EXPECT_TRUE(receiver_.WaitFor(0).empty());
+}
+
+TEST_F(RelayServiceTest, ARedirectIsNotFollowed) {
+  ASSERT_TRUE(CreateTarget("op-1", receiver_.url()));
+  receiver_.SetStatus(307, "", receiver_.url());
+  ASSERT_TRUE(bus_->Publish(std::array{Confirmed()}));
+  EXPECT_EQ(WaitForFailedAttempt().last_status(), 307);
+  EXPECT_EQ(receiver_.WaitFor(1).size(), 1);
+}
+
+TEST_F(RelayServiceTest, NetworksThatCantBeReadKeepItFromStarting) {
+  RelayModule module(*runtime_, RelayConfig{.allow_networks = "10.0.0.0/99"});
+  const Result<void> started = module.Start();
+  ASSERT_FALSE(started.has_value());
+  EXPECT_EQ(started.error().reason, "config");
+  EXPECT_THAT(started.error().detail, testing::HasSubstr("target.allow_networks: `10.0.0.0/99`"));
 }
 
 TEST_F(RelayServiceTest, ADeliveryThatFailsIsTriedAgainOverARestart) {

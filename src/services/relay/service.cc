@@ -5,6 +5,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 
 namespace boxoffice::relay {
@@ -13,11 +15,29 @@ namespace {
 constexpr char kDeletedTarget[] = "target_deleted";
 constexpr char kDisabledTarget[] = "target_disabled";
 
+Result<void> CheckOperationKey(const std::string& key) {
+  if (!key.empty() && key.size() <= kMaxOperationKeyBytes) return {};
+  return Fail(Code::kInvalidArgument, "invalid_argument", "operation_key: 1 to 128 bytes");
+}
+
+bool SameChoices(const Target& a, const Target& b) {
+  return a.url == b.url && a.event_types == b.event_types && a.show_ids == b.show_ids &&
+         a.payload == b.payload && a.rate_per_s == b.rate_per_s;
+}
+
+std::unexpected<Error> Disabled() {
+  return Fail(Code::kConflict, kDisabledTarget, "the target takes nothing: it is disabled or deleted");
+}
+
 }  // namespace
 
 RelayService::RelayService(std::unique_ptr<Store> store, const Clock& clock, Random& random,
-                           MakeSecret make_secret)
-    : store_(std::move(store)), clock_(clock), random_(random), make_secret_(std::move(make_secret)) {}
+                           MakeSecret make_secret, AddressPolicy addresses)
+    : store_(std::move(store)),
+      clock_(clock),
+      random_(random),
+      make_secret_(std::move(make_secret)),
+      addresses_(std::move(addresses)) {}
 
 Result<void> RelayService::Load() {
   const std::scoped_lock lock(mutex_);
@@ -32,29 +52,28 @@ Target* RelayService::FindTarget(int64_t id) {
 
 double RelayService::Jitter() { return static_cast<double>(random_.Below(1'000'000)) / 1e6; }
 
-Result<Target> RelayService::CreateTarget(const std::string& operation_key, const std::string& url,
-                                          std::vector<std::string> event_types) {
-  if (operation_key.empty() || operation_key.size() > kMaxOperationKeyBytes) {
-    return Fail(Code::kInvalidArgument, "invalid_argument", "operation_key: 1 to 128 bytes");
-  }
-  BOXOFFICE_TRY(CheckUrl(url));
-  BOXOFFICE_ASSIGN(event_types, CheckEventTypes(std::move(event_types)));
+Result<Target> RelayService::CreateTarget(const std::string& operation_key, Target choices) {
+  BOXOFFICE_TRY(CheckOperationKey(operation_key));
+  BOXOFFICE_TRY(CheckChoices(choices, addresses_));
+  Target target;
+  target.operation_key = operation_key;
+  target.url = std::move(choices.url);
+  target.event_types = std::move(choices.event_types);
+  target.show_ids = std::move(choices.show_ids);
+  target.payload = choices.payload;
+  target.rate_per_s = choices.rate_per_s;
   const std::scoped_lock lock(mutex_);
-  BOXOFFICE_ASSIGN(const std::optional<Target> made, FindMade(operation_key, url, event_types));
+  BOXOFFICE_ASSIGN(const std::optional<Target> made, FindMade(target));
   if (made) return *made;
   if (std::ranges::count(targets_, false, &Target::deleted) >= static_cast<ptrdiff_t>(kMaxTargets)) {
     return Fail(Code::kResourceExhausted, "too_many_targets", "delete one first");
   }
-  Target target;
-  target.operation_key = operation_key;
-  target.url = url;
-  target.event_types = std::move(event_types);
   target.secret = make_secret_();
   CHECK(target.secret.size() == kSecretBytes);
   target.created_at = clock_.Now();
   const Result<int64_t> id = store_->InsertTarget(target);
   if (!id && id.error().reason == "constraint") {  // another replica has just made it
-    BOXOFFICE_ASSIGN(const std::optional<Target> theirs, FindMade(operation_key, url, event_types));
+    BOXOFFICE_ASSIGN(const std::optional<Target> theirs, FindMade(target));
     if (theirs) return *theirs;
   }
   BOXOFFICE_ASSIGN(target.id, id);
@@ -62,13 +81,80 @@ Result<Target> RelayService::CreateTarget(const std::string& operation_key, cons
   return target;
 }
 
-Result<std::optional<Target>> RelayService::FindMade(const std::string& operation_key, const std::string& url,
-                                                     const std::vector<std::string>& event_types) {
+Result<std::optional<Target>> RelayService::FindMade(const Target& wanted) {
   BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
-  const auto made = std::ranges::find(targets_, operation_key, &Target::operation_key);
+  const auto made = std::ranges::find(targets_, wanted.operation_key, &Target::operation_key);
   if (made == targets_.end()) return std::nullopt;
-  if (made->url == url && made->event_types == event_types) return *made;
+  if (SameChoices(*made, wanted)) return *made;
   return Fail(Code::kConflict, "mismatch", "operation_key: it made another target");
+}
+
+Result<Target*> RelayService::FindLive(int64_t id) {
+  BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
+  Target* target = FindTarget(id);
+  if (target != nullptr && !target->deleted) return target;
+  return Fail(Code::kNotFound, "not_found", "no target " + std::to_string(id));
+}
+
+Result<Target> RelayService::SaveChange(int64_t id, const Make& make) {
+  for (int tries = 1;; ++tries) {
+    BOXOFFICE_ASSIGN(Target * target, FindLive(id));
+    BOXOFFICE_ASSIGN(Target changed, make(*target));
+    if (changed == *target) return changed;
+    const bool stops = target->enabled && !changed.enabled;
+    const Result<void> saved =
+        store_->ChangeTarget(changed, stops ? std::optional<std::string>(kDisabledTarget) : std::nullopt);
+    // Another replica was first: on top of what it did.
+    if (!saved && saved.error().reason == "constraint" && tries < kMaxTries) continue;
+    BOXOFFICE_TRY(saved);
+    ++changed.version;
+    *target = changed;
+    return changed;
+  }
+}
+
+Result<Target> RelayService::ChangeTarget(int64_t id, const TargetChange& change) {
+  const std::scoped_lock lock(mutex_);
+  return SaveChange(id, [&](const Target& target) { return Change(target, change, addresses_); });
+}
+
+Result<Target> RelayService::RotateSecret(const std::string& operation_key, int64_t id,
+                                          milliseconds keep_old) {
+  BOXOFFICE_TRY(CheckOperationKey(operation_key));
+  if (keep_old < milliseconds(0) || keep_old > kMaxKeepOld) {
+    return Fail(Code::kInvalidArgument, "invalid_argument", "keep_old_s: 0 to 604800");
+  }
+  const std::scoped_lock lock(mutex_);
+  return SaveChange(id, [&](const Target& target) -> Result<Target> {
+    if (target.rotation_key == operation_key) return target;
+    return Rotate(target, operation_key, make_secret_(), keep_old, clock_.Now());
+  });
+}
+
+Result<Delivery> RelayService::TestTarget(int64_t id) {
+  const std::scoped_lock lock(mutex_);
+  BOXOFFICE_ASSIGN(const Target* target, FindLive(id));
+  if (!target->enabled) return Disabled();
+  const Timestamp now = clock_.Now();
+  InboxEvent event;
+  event.id = EventId::Make(now, random_);
+  event.topic = "relay";
+  event.key = event.id.ToString();  // it waits behind nothing
+  event.type = kTestType;
+  event.time = now;
+  event.body = fmt::format(R"({{"type":"{}","timestamp":"{}","data":{{"target_id":"{}"}}}})", kTestType,
+                           ToRfc3339(now), id);
+  Delivery delivery;
+  delivery.target_id = id;
+  delivery.event_id = event.id;
+  delivery.event_type = event.type;
+  delivery.key = event.key;
+  delivery.created_at = now;
+  delivery.next_attempt_at = now;
+  BOXOFFICE_TRY(store_->Insert({{event}, {delivery}}));
+  BOXOFFICE_ASSIGN(const std::vector<Delivery> made, store_->List({.limit = 1, .event_id = event.id}));
+  CHECK(made.size() == 1);
+  return made.front();
 }
 
 Result<void> RelayService::DeleteTarget(int64_t id) {
@@ -125,7 +211,8 @@ Result<bool> RelayService::DecideAndInsert(std::span<const InboxEvent> events) {
     if (processed[i] || !seen.insert(events[i].id).second) continue;
     fresh.push_back(events[i]);
     for (const Target& target : targets_) {
-      if (Matches(target, events[i].type, events[i].time)) keys.emplace(target.id, events[i].key);
+      if (Matches(target, events[i].type, events[i].show_id, events[i].time))
+        keys.emplace(target.id, events[i].key);
     }
   }
   if (keys.empty()) return false;
@@ -139,23 +226,89 @@ Result<std::vector<Delivery>> RelayService::ListDeliveries(const DeliveryQuery& 
   return store_->List(query);
 }
 
+Result<DeliveryWithBody> RelayService::GetDelivery(int64_t id) {
+  const std::scoped_lock lock(mutex_);
+  BOXOFFICE_ASSIGN(const std::optional<Delivery> found, store_->Find(id));
+  if (!found) return Fail(Code::kNotFound, "not_found", "no delivery " + std::to_string(id));
+  BOXOFFICE_ASSIGN(std::optional<InboxEvent> event, store_->FindEvent(found->event_id));
+  const Target* target = FindTarget(found->target_id);
+  DeliveryWithBody whole{*found, event ? std::move(event->body) : "", Payload::kFull};
+  if (target != nullptr) whole.payload = target->payload;
+  return whole;
+}
+
 Result<Delivery> RelayService::ReplayDelivery(int64_t id) {
   const std::scoped_lock lock(mutex_);
   BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
-  BOXOFFICE_ASSIGN(std::optional<Delivery> found, store_->Find(id));
+  BOXOFFICE_ASSIGN(const std::optional<Delivery> found, store_->Find(id));
   if (!found) return Fail(Code::kNotFound, "not_found", "no delivery " + std::to_string(id));
-  if (found->state == State::kPending) return *found;
-  if (found->state == State::kDelivered) return Fail(Code::kConflict, "not_dead", "it was delivered");
-  const Target* target = FindTarget(found->target_id);
-  if (target == nullptr || target->deleted || !target->enabled) {
-    return Fail(Code::kConflict, "target_disabled", "its target takes nothing any more");
+  const std::string_view why_not = WhyNotReplayed(*found, FindTarget(found->target_id));
+  if (why_not == kDisabledTarget) return Disabled();
+  if (!why_not.empty()) return Fail(Code::kConflict, std::string(why_not), "it was delivered");
+  BOXOFFICE_TRY(store_->Replay(std::span(&id, 1), clock_.Now()));
+  BOXOFFICE_ASSIGN(const std::optional<Delivery> replayed, store_->Find(id));
+  if (!replayed) return Fail(Code::kNotFound, "not_found", "no delivery " + std::to_string(id));
+  return *replayed;
+}
+
+Result<Replayed> RelayService::ReplayDeliveries(const ReplayRequest& request) {
+  if (request.ids.size() > kMaxReplayIds) {
+    return Fail(Code::kInvalidArgument, "invalid_argument", "ids: at most 200");
   }
-  const Timestamp now = clock_.Now();
-  found->state = State::kPending;
-  found->attempts = 0;
-  found->next_attempt_at = now;
-  BOXOFFICE_TRY(store_->Update(std::span(&*found, 1), now));
-  return *found;
+  const bool has_range =
+      request.target_id != 0 || request.from != Timestamp() || request.until != Timestamp::max();
+  if (!request.ids.empty() && has_range) {
+    return Fail(Code::kInvalidArgument, "invalid_argument",
+                "ids: give them alone, without target_id, from and until");
+  }
+  if (request.from >= request.until) {
+    return Fail(Code::kInvalidArgument, "invalid_argument", "until: must be after from");
+  }
+  const std::scoped_lock lock(mutex_);
+  BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
+  return request.ids.empty() ? ReplayRange(request) : ReplayNamed(request.ids);
+}
+
+Result<Replayed> RelayService::ReplayNamed(const std::vector<int64_t>& ids) {
+  Replayed replayed;
+  std::vector<int64_t> good;
+  for (const int64_t id : ids) {
+    BOXOFFICE_ASSIGN(const std::optional<Delivery> found, store_->Find(id));
+    const std::string_view why_not =
+        found ? WhyNotReplayed(*found, FindTarget(found->target_id)) : "delivery_not_found";
+    if (why_not.empty()) {
+      good.push_back(id);
+    } else {
+      replayed.refused.push_back({id, std::string(why_not)});
+    }
+  }
+  BOXOFFICE_ASSIGN(replayed.count, store_->Replay(good, clock_.Now()));
+  return replayed;
+}
+
+Result<Replayed> RelayService::ReplayRange(const ReplayRequest& request) {
+  DeadQuery query{{}, request.from, request.until, kReplayBatch};
+  if (request.target_id == 0) {
+    for (const Target& target : targets_) {
+      if (target.enabled && !target.deleted) query.target_ids.push_back(target.id);
+    }
+  } else {
+    const Target* target = FindTarget(request.target_id);
+    if (target == nullptr || target->deleted) {
+      return Fail(Code::kNotFound, "not_found", "no target " + std::to_string(request.target_id));
+    }
+    if (!target->enabled) return Disabled();
+    query.target_ids.push_back(target->id);
+  }
+  BOXOFFICE_ASSIGN(const std::vector<Delivery> dead, store_->ListDead(query));
+  std::vector<int64_t> ids;
+  ids.reserve(dead.size());
+  for (const Delivery& delivery : dead) ids.push_back(delivery.id);
+  Replayed replayed;
+  BOXOFFICE_ASSIGN(replayed.count, store_->Replay(ids, clock_.Now()));
+  // None replayed: a target was disabled meanwhile. Asking again would find the same.
+  replayed.more = dead.size() == kReplayBatch && replayed.count > 0;
+  return replayed;
 }
 
 Result<std::vector<Attempt>> RelayService::Due(int64_t target_id, size_t limit,
@@ -164,10 +317,13 @@ Result<std::vector<Attempt>> RelayService::Due(int64_t target_id, size_t limit,
   const Target* target = FindTarget(target_id);
   std::vector<Attempt> attempts;
   if (target == nullptr || target->deleted || !target->enabled) return attempts;
-  BOXOFFICE_ASSIGN(std::vector<Outgoing> due, store_->Due(target_id, clock_.Now(), limit, under_way));
+  const Timestamp now = clock_.Now();
+  BOXOFFICE_ASSIGN(std::vector<Outgoing> due,
+                   store_->Due(target_id, now, limit, under_way, target->rate_per_s));
+  const std::string old_secret = now < target->old_secret_until ? target->old_secret : std::string();
   for (Outgoing& outgoing : due) {
-    attempts.push_back(
-        {std::move(outgoing.delivery), std::move(outgoing.event), target->url, target->secret});
+    attempts.push_back({std::move(outgoing.delivery), std::move(outgoing.event), target->url, target->secret,
+                        old_secret, target->payload});
   }
   return attempts;
 }
@@ -177,13 +333,13 @@ Result<std::optional<Timestamp>> RelayService::NextDue(int64_t target_id) {
   return store_->NextDue(target_id);
 }
 
-std::vector<int64_t> RelayService::EnabledTargets() const {
+std::vector<ActiveTarget> RelayService::EnabledTargets() const {
   const std::scoped_lock lock(mutex_);
-  std::vector<int64_t> ids;
+  std::vector<ActiveTarget> active;
   for (const Target& target : targets_) {
-    if (target.enabled && !target.deleted) ids.push_back(target.id);
+    if (target.enabled && !target.deleted) active.push_back({target.id, target.rate_per_s});
   }
-  return ids;
+  return active;
 }
 
 Result<void> RelayService::Record(std::span<const AttemptResult> results) {

@@ -26,7 +26,40 @@ struct Attempt {
   Delivery delivery;
   InboxEvent event;
   std::string url;
-  std::string secret;  // raw bytes
+  std::string secret;      // raw bytes
+  std::string old_secret;  // the one before, while it counts; else empty
+  Payload payload = Payload::kFull;
+};
+
+// Which dead deliveries are to be sent again: those of `ids`, or, where there are none, those of a target (0:
+// of all that take anything) and a range of time.
+struct ReplayRequest {
+  std::vector<int64_t> ids;
+  int64_t target_id = 0;
+  Timestamp from{};
+  Timestamp until = Timestamp::max();  // not included
+};
+struct Replayed {
+  struct Refused {
+    int64_t id = 0;
+    std::string code;  // delivery_not_found, not_dead, target_disabled
+    bool operator==(const Refused&) const = default;
+  };
+  size_t count = 0;
+  std::vector<Refused> refused;  // of those that were named
+  bool more = false;             // of a range: there may be more, so ask again
+};
+
+struct DeliveryWithBody {
+  Delivery delivery;
+  std::string body;
+  Payload payload = Payload::kFull;  // as its target has it
+};
+
+// A target that is sent something.
+struct ActiveTarget {
+  int64_t id = 0;
+  double rate_per_s = 0;  // 0: no bound
 };
 
 struct AttemptResult {
@@ -41,17 +74,28 @@ class RelayService {
  public:
   // kSecretBytes bytes that nobody can guess.
   using MakeSecret = std::function<std::string()>;
-  RelayService(std::unique_ptr<Store> store, const Clock& clock, Random& random, MakeSecret make_secret);
+  RelayService(std::unique_ptr<Store> store, const Clock& clock, Random& random, MakeSecret make_secret,
+               AddressPolicy addresses = {});
 
   // Reads the targets; before anything else, and again to learn what other replicas have changed. Errors of
   // all: database_unavailable.
   [[nodiscard]] Result<void> Load();
 
-  // Makes a target with a new secret. Again with the same operation key and content: that target, secret and
-  // all. Errors: invalid_argument, mismatch (kConflict: the key was used for another content),
-  // too_many_targets (kResourceExhausted).
-  [[nodiscard]] Result<Target> CreateTarget(const std::string& operation_key, const std::string& url,
-                                            std::vector<std::string> event_types);
+  // Makes a target with a new secret; of `choices` count url, event_types, show_ids, payload and rate_per_s.
+  // Again with the same operation key and choices: that target, secret and all. Errors: invalid_argument,
+  // mismatch (kConflict: the key was used for other choices), too_many_targets (kResourceExhausted).
+  [[nodiscard]] Result<Target> CreateTarget(const std::string& operation_key, Target choices);
+  // Changes what is given. Disabled by it, its pending deliveries become dead; enabled again, it gets what is
+  // accepted from then on. Again: no effect. Errors: invalid_argument, not_found.
+  [[nodiscard]] Result<Target> ChangeTarget(int64_t id, const TargetChange& change);
+  // Gives it a new secret; deliveries carry a signature by the one before as well, until `keep_old` is over.
+  // A rotation before that one had ended: the older secret counts no more. Again with the operation key of
+  // the last rotation: the secret that it made. Errors: invalid_argument, not_found.
+  [[nodiscard]] Result<Target> RotateSecret(const std::string& operation_key, int64_t id,
+                                            milliseconds keep_old);
+  // Sends it an event of kTestType, once, whatever it asked for; what came of it is in the log. Again:
+  // another one. Errors: not_found, target_disabled (kConflict).
+  [[nodiscard]] Result<Delivery> TestTarget(int64_t id);
   // Its pending deliveries become dead. Again: no effect. Errors: not_found.
   [[nodiscard]] Result<void> DeleteTarget(int64_t id);
   // Up to `limit` targets that are not deleted with ids above `after_id`, by id, as of the last Load.
@@ -64,17 +108,23 @@ class RelayService {
   [[nodiscard]] Result<bool> AcceptEvents(std::span<const InboxEvent> events);
 
   [[nodiscard]] Result<std::vector<Delivery>> ListDeliveries(const DeliveryQuery& query);
-  // Makes a dead delivery pending and due, with all its attempts anew; pending already: as it is. It may be
-  // sent after later ones of its key. Errors: not_found, not_dead (kConflict: it was delivered),
-  // target_disabled (kConflict).
+  // Errors: not_found.
+  [[nodiscard]] Result<DeliveryWithBody> GetDelivery(int64_t id);
+  // Makes a dead delivery pending, with all its attempts anew, and due unless another of its target and key
+  // is pending; pending already: as it is. It may be sent after later ones of its key. Errors: not_found,
+  // not_dead (kConflict: it was delivered), target_disabled (kConflict).
   [[nodiscard]] Result<Delivery> ReplayDelivery(int64_t id);
+  // The same for many: up to kMaxReplayIds that are named, or kReplayBatch of a range, the oldest first.
+  // Those of one target and key go out in their order. Again: what is pending already is counted no more.
+  // Errors: invalid_argument, not_found (target_id), target_disabled (kConflict; target_id).
+  [[nodiscard]] Result<Replayed> ReplayDeliveries(const ReplayRequest& request);
 
   // For the dispatcher: what is due of a target and not `under_way`, the longest due first; and when its next
   // one is, if any is.
   [[nodiscard]] Result<std::vector<Attempt>> Due(int64_t target_id, size_t limit,
                                                  const std::set<int64_t>& under_way);
   [[nodiscard]] Result<std::optional<Timestamp>> NextDue(int64_t target_id);
-  [[nodiscard]] std::vector<int64_t> EnabledTargets() const;
+  [[nodiscard]] std::vector<ActiveTarget> EnabledTargets() const;
   // Records attempts, and disables targets that answered 410. Attempts whose delivery or target was given up
   // meanwhile: only a success counts.
   [[nodiscard]] Result<void> Record(std::span<const AttemptResult> results);
@@ -82,21 +132,29 @@ class RelayService {
   [[nodiscard]] Result<size_t> Prune();
 
   static constexpr std::chrono::hours kLogAge{30 * 24};
+  static constexpr size_t kMaxReplayIds = 200;
+  static constexpr size_t kReplayBatch = 1'000;
 
  private:
   static constexpr size_t kPruneBatch = 1'000;
+  static constexpr int kMaxTries = 10;
+  // What `make` makes of a target, saved on top of what it saw.
+  using Make = std::function<Result<Target>(const Target&)>;
+  [[nodiscard]] Result<Target> SaveChange(int64_t id, const Make& make);
+  [[nodiscard]] Result<Target*> FindLive(int64_t id);
+  [[nodiscard]] Result<Replayed> ReplayNamed(const std::vector<int64_t>& ids);
+  [[nodiscard]] Result<Replayed> ReplayRange(const ReplayRequest& request);
   [[nodiscard]] Result<bool> DecideAndInsert(std::span<const InboxEvent> events);
   [[nodiscard]] Target* FindTarget(int64_t id);
   // The target that `operation_key` made, if any. Errors: mismatch, for another content.
-  [[nodiscard]] Result<std::optional<Target>> FindMade(const std::string& operation_key,
-                                                       const std::string& url,
-                                                       const std::vector<std::string>& event_types);
+  [[nodiscard]] Result<std::optional<Target>> FindMade(const Target& wanted);
   [[nodiscard]] double Jitter();
 
   const std::unique_ptr<Store> store_;
   const Clock& clock_;
   Random& random_;
   const MakeSecret make_secret_;
+  const AddressPolicy addresses_;
   mutable std::mutex mutex_;
   std::vector<Target> targets_;  // by id, also deleted ones
 };

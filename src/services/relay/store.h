@@ -24,6 +24,15 @@ struct DeliveryQuery {
   std::optional<State> state;  // nullopt: any
   int64_t before_id = 0;       // 0: from the newest
   size_t limit = 0;
+  std::optional<EventId> event_id;  // nullopt: of all
+};
+
+// Dead deliveries of these targets that were made in this range of time.
+struct DeadQuery {
+  std::vector<int64_t> target_ids;  // sorted
+  Timestamp from{};
+  Timestamp until = Timestamp::max();  // not included
+  size_t limit = 0;
 };
 
 // Not thread-safe. Each call that writes is one transaction. Errors of all: database_unavailable.
@@ -34,9 +43,13 @@ class Store {
   [[nodiscard]] virtual Result<std::vector<Target>> LoadTargets() = 0;
   // Gives it an id. A second one with the operation key: constraint.
   [[nodiscard]] virtual Result<int64_t> InsertTarget(const Target& target) = 0;
-  // Saves enabled, disabled_reason and deleted; to be disabled or deleted is for good. With `give_up`, all
-  // pending deliveries of the target become dead with that error.
+  // Saves enabled, disabled_reason and deleted; what disables or deletes wins over all that was not seen.
+  // With `give_up`, all pending deliveries of the target become dead with that error.
   [[nodiscard]] virtual Result<void> UpdateTarget(const Target& target,
+                                                  const std::optional<std::string>& give_up) = 0;
+  // Saves all that can change of a target which still has this version, and counts the version up. With
+  // `give_up` as above. Another version, or deleted: constraint, and nothing is done.
+  [[nodiscard]] virtual Result<void> ChangeTarget(const Target& target,
                                                   const std::optional<std::string>& give_up) = 0;
 
   // For each id whether its event was accepted before.
@@ -49,16 +62,27 @@ class Store {
 
   // Gives out, to be sent, up to `limit` pending deliveries of a target that are due at `now`, the longest
   // due first; none that is `under_way`. Where several replicas share what is stored, none that another is
-  // sending; what is given out is this one's until it is updated, or too old (store_postgres.h).
+  // sending; what is given out is this one's until it is updated, or too old (store_postgres.h). With a
+  // `rate_per_s` other than 0, each takes a turn (throttle.h), and only as many are given out as have one.
   [[nodiscard]] virtual Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit,
-                                                          const std::set<int64_t>& under_way) = 0;
+                                                          const std::set<int64_t>& under_way,
+                                                          double rate_per_s) = 0;
   // When the next pending delivery of the target is due, if any.
   [[nodiscard]] virtual Result<std::optional<Timestamp>> NextDue(int64_t target_id) = 0;
-  // Saves deliveries after an attempt or a replay. Where one is not pending any more, the next one of its
+  // Saves deliveries after an attempt. Where one is not pending any more, the next one of its
   // target and key that waits behind it becomes due at `now`.
   [[nodiscard]] virtual Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) = 0;
 
+  // Makes dead deliveries pending, with all their attempts anew; those that are not dead stay as they are. Of
+  // each target and key the first is due at `now`, unless one is pending already; the others wait behind it
+  // in their order. Returns how many. One of a target that is disabled or deleted stays dead.
+  [[nodiscard]] virtual Result<size_t> Replay(std::span<const int64_t> ids, Timestamp now) = 0;
+  // The oldest first.
+  [[nodiscard]] virtual Result<std::vector<Delivery>> ListDead(const DeadQuery& query) = 0;
+
   [[nodiscard]] virtual Result<std::optional<Delivery>> Find(int64_t delivery_id) = 0;
+  // The event of a delivery.
+  [[nodiscard]] virtual Result<std::optional<InboxEvent>> FindEvent(const EventId& id) = 0;
   // The newest first.
   [[nodiscard]] virtual Result<std::vector<Delivery>> List(const DeliveryQuery& query) = 0;
   // Removes up to `limit` deliveries that are not pending and older than `before`, and events that no

@@ -1,3 +1,4 @@
+#include <array>
 #include <functional>
 
 #include <gmock/gmock.h>
@@ -28,7 +29,7 @@ class RelayStoreTest : public testing::TestWithParam<Kind> {
     store_ = GetParam().open(dir_.path());
   }
   InboxEvent Event(std::string key) {
-    return {EventId::Make(now_, random_), "seat", std::move(key), "seat.held", "trace", now_, "{}"};
+    return {EventId::Make(now_, random_), "seat", std::move(key), "seat.held", "trace", now_, "{}", 0};
   }
   // One delivery to target 1 of each event; only the first of a key is due.
   std::vector<int64_t> Put(std::vector<InboxEvent> events, Timestamp created_at) {
@@ -51,7 +52,7 @@ class RelayStoreTest : public testing::TestWithParam<Kind> {
   }
   std::vector<int64_t> DueIds(Timestamp now, size_t limit = 100) {
     std::vector<int64_t> ids;
-    const std::vector<Outgoing> due = store_->Due(1, now, limit, {}).value();
+    const std::vector<Outgoing> due = store_->Due(1, now, limit, {}, 0).value();
     for (const Outgoing& outgoing : due) ids.push_back(outgoing.delivery.id);
     return ids;
   }
@@ -84,7 +85,115 @@ TEST_P(RelayStoreTest, TargetsAreLoadedAsTheyWereSaved) {
   target.disabled_reason = "gone";
   target.deleted = true;
   ASSERT_TRUE(store_->UpdateTarget(target, std::nullopt));
+  ++target.version;
   EXPECT_THAT(store_->LoadTargets().value(), ElementsAre(target, all));
+}
+
+TEST_P(RelayStoreTest, AChangeOfATargetIsSavedWholeOnTopOfWhatItSaw) {
+  Target target{.operation_key = "op",
+                .url = "http://a/",
+                .show_ids = {3, 7},
+                .payload = Payload::kFull,
+                .rate_per_s = 0.5,
+                .secret = "s",
+                .created_at = now_};
+  target.id = store_->InsertTarget(target).value();
+  EXPECT_THAT(store_->LoadTargets().value(), ElementsAre(target));
+  target.url = "http://b/";
+  target.event_types = {"seat.held"};
+  target.show_ids = {};
+  target.payload = Payload::kThin;
+  target.rate_per_s = 20;
+  target.old_secret = std::string("\0o", 2);
+  target.old_secret_until = now_;
+  target.secret = std::string("\0n", 2);
+  target.rotation_key = "r1";
+  target.enabled = false;
+  target.disabled_reason = "why";
+  ASSERT_TRUE(store_->ChangeTarget(target, std::nullopt));
+  EXPECT_EQ(store_->ChangeTarget(target, std::nullopt).error().reason, "constraint")
+      << "it was changed since";
+  ++target.version;
+  EXPECT_THAT(store_->LoadTargets().value(), ElementsAre(target));
+  target.deleted = true;
+  ASSERT_TRUE(store_->UpdateTarget(target, std::nullopt));
+  ++target.version;
+  EXPECT_EQ(store_->ChangeTarget(target, std::nullopt).error().reason, "constraint") << "it is deleted";
+}
+
+TEST_P(RelayStoreTest, ATargetWithARateGetsAsManyAsHaveTheirTurn) {
+  ASSERT_EQ(store_->InsertTarget({.operation_key = "op"}).value(), 1);
+  Put({Event("a"), Event("b"), Event("c"), Event("d")}, now_ - std::chrono::seconds(1));
+  const auto take = [&](milliseconds after, size_t limit) {
+    return store_->Due(1, now_ + after, limit, {}, 20)->size();
+  };
+  EXPECT_EQ(take(milliseconds(0), 1), 1);
+  EXPECT_EQ(take(milliseconds(0), 10), 1);
+  EXPECT_EQ(take(milliseconds(0), 10), 0);
+  EXPECT_EQ(take(milliseconds(50), 10), 1);
+  EXPECT_EQ(take(milliseconds(60), 10), 0);
+}
+
+TEST_P(RelayStoreTest, ReplayedOnesOfAKeyWaitForTheFirst) {
+  ASSERT_EQ(store_->InsertTarget({.operation_key = "op"}).value(), 1);
+  const auto ids = Put({Event("a"), Event("a"), Event("b"), Event("c")}, now_);
+  for (const int64_t id : {ids[0], ids[1], ids[2]}) SetState(id, State::kDead);
+  EXPECT_EQ(store_->Replay(std::array{ids[1], ids[0], ids[3], ids[0], int64_t{99}}, now_).value(), 2);
+  EXPECT_EQ(Find(ids[0]).next_attempt_at, now_);
+  EXPECT_EQ(Find(ids[0]).attempts, 0);
+  EXPECT_EQ(Find(ids[1]).state, State::kPending);
+  EXPECT_FALSE(Find(ids[1]).next_attempt_at);
+  EXPECT_EQ(Find(ids[2]).state, State::kDead);
+  SetState(ids[0], State::kDelivered);
+  EXPECT_EQ(Find(ids[1]).next_attempt_at, now_);
+  EXPECT_EQ(store_->Replay({}, now_).value(), 0);
+}
+
+TEST_P(RelayStoreTest, WhatIsReplayedBehindAPendingOneWaits) {
+  ASSERT_EQ(store_->InsertTarget({.operation_key = "op"}).value(), 1);
+  const auto ids = Put({Event("a"), Event("a")}, now_);
+  SetState(ids[0], State::kDead);
+  EXPECT_EQ(store_->Replay(std::array{ids[0]}, now_).value(), 1);
+  EXPECT_FALSE(Find(ids[0]).next_attempt_at);
+  EXPECT_TRUE(Find(ids[1]).next_attempt_at);
+}
+
+TEST_P(RelayStoreTest, NothingIsReplayedToATargetThatTakesNothing) {
+  Target target{.operation_key = "op"};
+  target.id = store_->InsertTarget(target).value();
+  const auto ids = Put({Event("a")}, now_);
+  target.enabled = false;
+  ASSERT_TRUE(store_->UpdateTarget(target, "why"));
+  EXPECT_EQ(store_->Replay(ids, now_).value(), 0);
+  EXPECT_EQ(Find(ids[0]).state, State::kDead);
+}
+
+TEST_P(RelayStoreTest, DeadOnesAreListedOldestFirstByTargetAndTime) {
+  const auto old = Put({Event("a"), Event("b")}, now_ - std::chrono::hours(1));
+  const auto young = Put({Event("c"), Event("d")}, now_);
+  for (const int64_t id : {old[0], old[1], young[0]}) SetState(id, State::kDead);
+  const auto list = [&](const DeadQuery& query) {
+    std::vector<int64_t> ids;
+    const std::vector<Delivery> dead = store_->ListDead(query).value();
+    for (const Delivery& delivery : dead) ids.push_back(delivery.id);
+    return ids;
+  };
+  EXPECT_THAT(list({.target_ids = {1}, .limit = 10}), ElementsAre(old[0], old[1], young[0]));
+  EXPECT_THAT(list({.target_ids = {1}, .limit = 2}), ElementsAre(old[0], old[1]));
+  EXPECT_THAT(list({.target_ids = {1}, .from = now_, .limit = 10}), ElementsAre(young[0]));
+  EXPECT_THAT(list({.target_ids = {1, 2}, .until = now_, .limit = 10}), ElementsAre(old[0], old[1]));
+  EXPECT_THAT(list({.target_ids = {2}, .limit = 10}), ElementsAre());
+  EXPECT_THAT(list({.limit = 10}), ElementsAre());
+}
+
+TEST_P(RelayStoreTest, AnEventIsFoundAndItsDeliveriesAreListed) {
+  const InboxEvent event = Event("a");
+  const auto ids = Put({event, Event("b")}, now_);
+  EXPECT_EQ(store_->FindEvent(event.id).value(), event);
+  EXPECT_EQ(store_->FindEvent(EventId()).value(), std::nullopt);
+  const std::vector<Delivery> listed = store_->List({.limit = 10, .event_id = event.id}).value();
+  ASSERT_EQ(listed.size(), 1);
+  EXPECT_EQ(listed[0].id, ids[0]);
 }
 
 TEST_P(RelayStoreTest, AnOperationKeyMakesOneTarget) {
@@ -133,21 +242,21 @@ TEST_P(RelayStoreTest, DueIsWhatIsPendingAndWhoseTimeHasComeTheLongestFirst) {
   EXPECT_THAT(DueIds(now_ - milliseconds(1)), ElementsAre(sooner[0]));
   EXPECT_EQ(store_->NextDue(1).value(), now_ - std::chrono::seconds(1));
   EXPECT_EQ(store_->NextDue(2).value(), std::nullopt);
-  EXPECT_TRUE(store_->Due(2, now_, 10, {})->empty());
+  EXPECT_TRUE(store_->Due(2, now_, 10, {}, 0)->empty());
 }
 
 TEST_P(RelayStoreTest, WhatIsDueComesWithItsEvent) {
   const InboxEvent event = Event("a");
   Put({event}, now_);
-  EXPECT_EQ(store_->Due(1, now_, 1, {})->at(0).event, event);
+  EXPECT_EQ(store_->Due(1, now_, 1, {}, 0)->at(0).event, event);
 }
 
 TEST_P(RelayStoreTest, WhatIsUnderWayIsNotGivenOutAgain) {
   const auto ids = Put({Event("a"), Event("b"), Event("c")}, now_);
-  const auto due = store_->Due(1, now_, 1, {ids[0]}).value();
+  const auto due = store_->Due(1, now_, 1, {ids[0]}, 0).value();
   ASSERT_EQ(due.size(), 1);
   EXPECT_EQ(due[0].delivery.id, ids[1]);
-  EXPECT_EQ(store_->Due(1, now_, 10, {ids[0], ids[1]})->size(), 1);
+  EXPECT_EQ(store_->Due(1, now_, 10, {ids[0], ids[1]}, 0)->size(), 1);
 }
 
 TEST_P(RelayStoreTest, WhenADeliveryEndsTheNextOfItsKeyIsDue) {

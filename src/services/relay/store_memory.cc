@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "services/relay/throttle.h"
+
 namespace boxoffice::relay {
 
 Result<std::vector<Target>> MemoryStore::LoadTargets() { return targets_; }
@@ -22,15 +24,31 @@ Result<void> MemoryStore::UpdateTarget(const Target& target, const std::optional
     it->enabled = target.enabled;
     it->disabled_reason = target.disabled_reason;
     it->deleted = target.deleted;
+    ++it->version;
   }
-  if (!give_up) return {};
+  GiveUp(target.id, give_up);
+  return {};
+}
+
+Result<void> MemoryStore::ChangeTarget(const Target& target, const std::optional<std::string>& give_up) {
+  const auto it = std::ranges::find(targets_, target.id, &Target::id);
+  if (it == targets_.end() || it->deleted || it->version != target.version) {
+    return Fail(Code::kConflict, "constraint", "version");
+  }
+  *it = target;
+  ++it->version;
+  GiveUp(target.id, give_up);
+  return {};
+}
+
+void MemoryStore::GiveUp(int64_t target_id, const std::optional<std::string>& why) {
+  if (!why) return;
   for (auto& [id, delivery] : deliveries_) {
-    if (delivery.target_id != target.id || delivery.state != State::kPending) continue;
+    if (delivery.target_id != target_id || delivery.state != State::kPending) continue;
     delivery.state = State::kDead;
     delivery.next_attempt_at.reset();
-    delivery.last_error = *give_up;
+    delivery.last_error = *why;
   }
-  return {};
 }
 
 Result<std::vector<bool>> MemoryStore::AreProcessed(std::span<const EventId> ids) {
@@ -65,7 +83,8 @@ Result<void> MemoryStore::Insert(const Accepted& accepted) {
 }
 
 Result<std::vector<Outgoing>> MemoryStore::Due(int64_t target_id, Timestamp now, size_t limit,
-                                               const std::set<int64_t>& under_way) {
+                                               const std::set<int64_t>& under_way, double rate_per_s) {
+  if (rate_per_s > 0) limit = std::min(limit, TurnsNow(turns_us_[target_id], now, rate_per_s));
   std::vector<Outgoing> due;
   for (const auto& [id, delivery] : deliveries_) {
     if (delivery.target_id == target_id && delivery.state == State::kPending && delivery.next_attempt_at &&
@@ -76,6 +95,7 @@ Result<std::vector<Outgoing>> MemoryStore::Due(int64_t target_id, Timestamp now,
   std::ranges::stable_sort(due, {},
                            [](const Outgoing& outgoing) { return *outgoing.delivery.next_attempt_at; });
   if (due.size() > limit) due.erase(due.begin() + static_cast<ptrdiff_t>(limit), due.end());
+  if (rate_per_s > 0) turns_us_[target_id] = TurnAfter(turns_us_[target_id], now, rate_per_s, due.size());
   return due;
 }
 
@@ -103,6 +123,41 @@ Result<void> MemoryStore::Update(std::span<const Delivery> deliveries, Timestamp
   return {};
 }
 
+Result<size_t> MemoryStore::Replay(std::span<const int64_t> ids, Timestamp now) {
+  size_t replayed = 0;
+  for (const int64_t id : std::set<int64_t>(ids.begin(), ids.end())) {
+    const auto it = deliveries_.find(id);
+    if (it == deliveries_.end() || it->second.state != State::kDead) continue;
+    Delivery& delivery = it->second;
+    const auto target = std::ranges::find(targets_, delivery.target_id, &Target::id);
+    if (target == targets_.end() || !target->enabled || target->deleted) continue;
+    const bool waits = !Waiting({{delivery.target_id, delivery.key}})->empty();
+    delivery.state = State::kPending;
+    delivery.attempts = 0;
+    delivery.next_attempt_at = waits ? std::nullopt : std::optional(now);
+    ++replayed;
+  }
+  return replayed;
+}
+
+Result<std::vector<Delivery>> MemoryStore::ListDead(const DeadQuery& query) {
+  std::vector<Delivery> dead;
+  for (const auto& [id, delivery] : deliveries_) {
+    if (dead.size() == query.limit) break;
+    if (delivery.state == State::kDead && delivery.created_at >= query.from &&
+        delivery.created_at < query.until &&
+        std::ranges::binary_search(query.target_ids, delivery.target_id)) {
+      dead.push_back(delivery);
+    }
+  }
+  return dead;
+}
+
+Result<std::optional<InboxEvent>> MemoryStore::FindEvent(const EventId& id) {
+  const auto it = events_.find(id);
+  return it == events_.end() ? std::nullopt : std::optional(it->second);
+}
+
 Result<std::optional<Delivery>> MemoryStore::Find(int64_t delivery_id) {
   const auto it = deliveries_.find(delivery_id);
   return it == deliveries_.end() ? std::nullopt : std::optional(it->second);
@@ -114,7 +169,8 @@ Result<std::vector<Delivery>> MemoryStore::List(const DeliveryQuery& query) {
     const Delivery& delivery = it->second;
     if ((query.target_id != 0 && delivery.target_id != query.target_id) ||
         (query.state && delivery.state != *query.state) ||
-        (query.before_id != 0 && delivery.id >= query.before_id)) {
+        (query.before_id != 0 && delivery.id >= query.before_id) ||
+        (query.event_id && delivery.event_id != *query.event_id)) {
       continue;
     }
     listed.push_back(delivery);

@@ -15,19 +15,26 @@ class MemoryStore final : public Store {
   Result<std::vector<Target>> LoadTargets() override;
   Result<int64_t> InsertTarget(const Target& target) override;
   Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up) override;
+  Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up) override;
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override;
   Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) override;
   Result<void> Insert(const Accepted& accepted) override;
   Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit,
-                                    const std::set<int64_t>& under_way) override;
+                                    const std::set<int64_t>& under_way, double rate_per_s) override;
   Result<std::optional<Timestamp>> NextDue(int64_t target_id) override;
   Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) override;
+  Result<size_t> Replay(std::span<const int64_t> ids, Timestamp now) override;
+  Result<std::vector<Delivery>> ListDead(const DeadQuery& query) override;
+  Result<std::optional<InboxEvent>> FindEvent(const EventId& id) override;
   Result<std::optional<Delivery>> Find(int64_t delivery_id) override;
   Result<std::vector<Delivery>> List(const DeliveryQuery& query) override;
   Result<size_t> Prune(Timestamp before, size_t limit) override;
 
  private:
+  void GiveUp(int64_t target_id, const std::optional<std::string>& why);
+
   std::vector<Target> targets_;
+  std::map<int64_t, int64_t> turns_us_;
   std::set<EventId> processed_;
   std::map<EventId, InboxEvent> events_;
   std::map<int64_t, Delivery> deliveries_;

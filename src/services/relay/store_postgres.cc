@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "platform/bus/processed_event_postgres.h"
+#include "services/relay/throttle.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> relay_postgres_schema();
@@ -30,15 +31,22 @@ constexpr std::string_view kConsumer = "relay";
   "d.last_status, d.last_error, d.created_at_ms, d.delivered_at_ms"
 
 constexpr std::string_view kSelectTargets =
-    "SELECT id, operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, deleted "
-    "FROM target ORDER BY id";
+    "SELECT id, operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, deleted, "
+    "show_ids, "
+    "payload, rate_per_s, old_secret, old_secret_until_ms, rotation_key, version FROM target ORDER BY id";
 constexpr std::string_view kInsertTarget =
     "INSERT INTO target(operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, "
-    "deleted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
-// To be disabled or deleted is for good, also when another replica said so.
+    "deleted, show_ids, payload, rate_per_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING "
+    "id";
+// What disables or deletes wins over what another replica said and this one has not seen.
 constexpr std::string_view kUpdateTarget =
     "UPDATE target SET enabled = enabled AND $2, disabled_reason = CASE WHEN enabled AND NOT $2 THEN $3 ELSE "
-    "disabled_reason END, deleted = deleted OR $4 WHERE id = $1";
+    "disabled_reason END, deleted = deleted OR $4, version = version + 1 WHERE id = $1";
+constexpr std::string_view kChangeTarget =
+    "UPDATE target SET url = $3, event_types = $4, show_ids = $5, payload = $6, rate_per_s = $7, enabled = "
+    "$8, "
+    "disabled_reason = $9, secret = $10, old_secret = $11, old_secret_until_ms = $12, rotation_key = $13, "
+    "version = version + 1 WHERE id = $1 AND version = $2 AND NOT deleted RETURNING id";
 constexpr std::string_view kGiveUp =
     "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = $2, owner = '', "
     "lease_until_ms = 0 WHERE state = 0 AND target_id = $1";
@@ -70,31 +78,55 @@ constexpr std::string_view kClaim =
     "UPDATE delivery d SET owner = $4, lease_until_ms = " BOXOFFICE_PG_NOW_MS
     " + $6 FROM due, event e WHERE d.id = due.id AND e.id = d.event_id "
     "RETURNING " BOXOFFICE_DELIVERY_COLUMNS ", e.topic, e.traceparent, e.time_ms, e.body";
+// The row's lock makes replicas take turns in taking turns.
+constexpr std::string_view kLockTurn = "SELECT turn_us FROM target WHERE id = $1 FOR UPDATE";
+constexpr std::string_view kTakeTurn = "UPDATE target SET turn_us = $2 WHERE id = $1";
 constexpr std::string_view kRelease =
     "UPDATE delivery SET owner = '', lease_until_ms = 0 WHERE state = 0 AND owner = $1";
 constexpr std::string_view kSelectNextDue =
     "SELECT min(next_attempt_at_ms) FROM delivery WHERE state = 0 AND target_id = $1 AND next_attempt_at_ms "
     "IS NOT NULL";
 // Moves along the edges of delivery.h only, for several replicas may speak of one delivery: whoever's lease
-// ended says nothing any more but that it was delivered. Replay is what begins again without an attempt.
+// ended says nothing any more but that it was delivered.
 constexpr std::string_view kUpdate =
     "UPDATE delivery d SET state = i.state, attempts = i.attempts, next_attempt_at_ms = "
     "i.next_attempt_at_ms, last_status = i.last_status, last_error = i.last_error, delivered_at_ms = "
     "i.delivered_at_ms, owner = '', lease_until_ms = 0 FROM unnest($1, $2, $3, $4, $5, $6, $7) i(id, state, "
     "attempts, next_attempt_at_ms, last_status, last_error, delivered_at_ms) WHERE d.id = i.id AND d.state "
-    "<> 1 AND (i.state = 1 OR (d.state = 0 AND d.owner IN ('', $8)) OR (d.state = 2 AND i.state = 0 AND "
-    "i.attempts = 0))";
+    "<> 1 AND (i.state = 1 OR (d.state = 0 AND d.owner IN ('', $8)))";
 constexpr std::string_view kReleaseNext =
     "UPDATE delivery SET next_attempt_at_ms = $3 WHERE next_attempt_at_ms IS NULL AND id IN (SELECT (SELECT "
     "min(d.id) FROM delivery d WHERE d.state = 0 AND d.target_id = i.target_id AND d.key = i.key) "
     "FROM unnest($1, $2) i(target_id, key))";
 
+// Of a key, the first of these is due, if none is pending. Targets are locked (see the schema), so none
+// becomes so.
+constexpr std::string_view kLockTargetsOf =
+    "SELECT 1 FROM target WHERE id IN (SELECT target_id FROM delivery WHERE id = ANY($1)) ORDER BY id FOR "
+    "UPDATE";
+constexpr std::string_view kReplay =
+    "WITH dead AS (SELECT d.id, row_number() OVER (PARTITION BY d.target_id, d.key ORDER BY d.id) = 1 AND "
+    "NOT EXISTS "
+    "(SELECT 1 FROM delivery p WHERE p.state = 0 AND p.target_id = d.target_id AND p.key = d.key) AS first "
+    "FROM delivery d JOIN target t ON t.id = d.target_id WHERE d.id = ANY($1) AND d.state = 2 AND t.enabled "
+    "AND NOT "
+    "t.deleted) "
+    "UPDATE delivery d SET state = 0, attempts = 0, next_attempt_at_ms = CASE WHEN first THEN $2 END, owner "
+    "= '', "
+    "lease_until_ms = 0 FROM dead WHERE d.id = dead.id AND d.state = 2 RETURNING d.id";
+constexpr std::string_view kListDead =
+    "SELECT " BOXOFFICE_DELIVERY_COLUMNS
+    " FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.state = 2 AND d.created_at_ms >= $1 AND "
+    "d.created_at_ms < $2 AND d.target_id = ANY($3) ORDER BY d.id LIMIT $4";
+constexpr std::string_view kFindEvent =
+    "SELECT topic, key, type, traceparent, time_ms, body FROM event WHERE id = $1";
 constexpr std::string_view kFind =
     "SELECT " BOXOFFICE_DELIVERY_COLUMNS " FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.id = $1";
 constexpr std::string_view kList =
     "SELECT " BOXOFFICE_DELIVERY_COLUMNS
     " FROM delivery d JOIN event e ON e.id = d.event_id WHERE ($1 = 0 OR d.target_id = $1) AND ($2 IS NULL "
-    "OR d.state = $2) AND ($3 = 0 OR d.id < $3) ORDER BY d.id DESC LIMIT $4";
+    "OR d.state = $2) AND ($3 = 0 OR d.id < $3) AND ($5 IS NULL OR d.event_id = $5) ORDER BY d.id DESC LIMIT "
+    "$4";
 constexpr std::string_view kPrune =
     "DELETE FROM delivery WHERE id = ANY(ARRAY(SELECT id FROM delivery WHERE state <> 0 AND created_at_ms < "
     "$1 ORDER BY created_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING event_id";
@@ -129,11 +161,37 @@ Delivery DeliveryAt(const Row& row) {
   return delivery;
 }
 
+Target TargetAt(const Row& row) {
+  Target target;
+  target.id = row.Int(0);
+  target.operation_key = row.Text(1);
+  target.url = row.Text(2);
+  target.event_types = SplitEventTypes(row.Text(3));
+  target.secret = row.Text(4);
+  target.enabled = row.Bool(5);
+  target.disabled_reason = row.Text(6);
+  target.created_at = FromUnixMs(row.Int(7));
+  target.deleted = row.Bool(8);
+  target.show_ids = SplitShowIds(row.Text(9));
+  target.payload = static_cast<Payload>(row.Int(10));
+  target.rate_per_s = row.Double(11);
+  target.old_secret = row.Text(12);
+  target.old_secret_until = FromUnixMs(row.Int(13));
+  target.rotation_key = row.Text(14);
+  target.version = row.Int(15);
+  return target;
+}
+
 Outgoing OutgoingAt(const Row& row) {
   Delivery delivery = DeliveryAt(row);
-  InboxEvent event{delivery.event_id,        std::string(row.Text(12)), delivery.key,
-                   delivery.event_type,      std::string(row.Text(13)), FromUnixMs(row.Int(14)),
-                   std::string(row.Text(15))};
+  InboxEvent event{delivery.event_id,
+                   std::string(row.Text(12)),
+                   delivery.key,
+                   delivery.event_type,
+                   std::string(row.Text(13)),
+                   FromUnixMs(row.Int(14)),
+                   std::string(row.Text(15)),
+                   0};
   return {std::move(delivery), std::move(event)};
 }
 
@@ -159,9 +217,7 @@ class PostgresStore final : public Store {
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
     std::vector<Target> targets;
     for (const Row row : results[0]) {
-      targets.push_back({row.Int(0), std::string(row.Text(1)), std::string(row.Text(2)),
-                         SplitEventTypes(row.Text(3)), std::string(row.Text(4)), row.Bool(5),
-                         std::string(row.Text(6)), FromUnixMs(row.Int(7)), row.Bool(8)});
+      targets.push_back(TargetAt(row));
     }
     return targets;
   }
@@ -170,7 +226,7 @@ class PostgresStore final : public Store {
     Batch batch;
     batch.Add(kInsertTarget, target.operation_key, target.url, JoinEventTypes(target.event_types),
               Bytes{target.secret}, target.enabled, target.disabled_reason, ToUnixMs(target.created_at),
-              target.deleted);
+              target.deleted, JoinShowIds(target.show_ids), target.payload, target.rate_per_s);
     BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
     return results[0][0].Int(0);
   }
@@ -181,6 +237,20 @@ class PostgresStore final : public Store {
     if (give_up) batch.Add(kGiveUp, target.id, Bytes{*give_up});
     BOXOFFICE_TRY(connection_->Write(batch));
     return {};
+  }
+
+  Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up) override {
+    Batch batch;
+    batch.Add(kChangeTarget, target.id, target.version, target.url, JoinEventTypes(target.event_types),
+              JoinShowIds(target.show_ids), target.payload, target.rate_per_s, target.enabled,
+              target.disabled_reason, Bytes{target.secret}, Bytes{target.old_secret},
+              ToUnixMs(target.old_secret_until), target.rotation_key);
+    sql::pg::Transaction transaction(*connection_);
+    BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
+    if (results[0].empty()) return Fail(Code::kConflict, "constraint", "the target was changed meanwhile");
+    Batch end;
+    if (give_up) end.Add(kGiveUp, target.id, Bytes{*give_up});
+    return transaction.Commit(end);
   }
 
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
@@ -225,16 +295,26 @@ class PostgresStore final : public Store {
   }
 
   Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit,
-                                    const std::set<int64_t>& under_way) override {
-    Batch batch;
-    batch.Add(kClaim, target_id, ToUnixMs(now), limit, owner_, Column(under_way), lease_.count());
-    BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
-    std::vector<Outgoing> due;
-    for (const Row row : results[0]) due.push_back(OutgoingAt(row));
-    std::ranges::sort(due, {}, [](const Outgoing& outgoing) {
-      return std::pair(*outgoing.delivery.next_attempt_at, outgoing.delivery.id);
-    });
-    return due;
+                                    const std::set<int64_t>& under_way, double rate_per_s) override {
+    Batch claim;
+    if (rate_per_s == 0) {
+      AddClaim(claim, target_id, now, limit, under_way);
+      BOXOFFICE_ASSIGN(const auto results, connection_->Write(claim));
+      return DueIn(results[0]);
+    }
+    Batch lock;
+    lock.Add(kLockTurn, target_id);
+    sql::pg::Transaction transaction(*connection_);
+    BOXOFFICE_ASSIGN(const auto turn, transaction.Run(lock));
+    const int64_t turn_us = turn[0].empty() ? 0 : turn[0][0].Int(0);
+    const size_t turns = std::min(limit, TurnsNow(turn_us, now, rate_per_s));
+    if (turns == 0) return std::vector<Outgoing>();
+    AddClaim(claim, target_id, now, turns, under_way);
+    BOXOFFICE_ASSIGN(const auto results, transaction.Run(claim));
+    Batch take;
+    take.Add(kTakeTurn, target_id, TurnAfter(turn_us, now, rate_per_s, results[0].size()));
+    BOXOFFICE_TRY(transaction.Commit(take));
+    return DueIn(results[0]);
   }
 
   Result<std::optional<Timestamp>> NextDue(int64_t target_id) override {
@@ -263,6 +343,39 @@ class PostgresStore final : public Store {
     return {};
   }
 
+  Result<size_t> Replay(std::span<const int64_t> ids, Timestamp now) override {
+    Batch batch;
+    batch.Add(kLockTargetsOf, Column(ids));
+    const size_t replay = batch.Add(kReplay, Column(ids), ToUnixMs(now));
+    BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+    return results[replay].size();
+  }
+
+  Result<std::vector<Delivery>> ListDead(const DeadQuery& query) override {
+    Batch batch;
+    batch.Add(kListDead, ToUnixMs(query.from), ToUnixMs(query.until), Column(query.target_ids), query.limit);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    std::vector<Delivery> dead;
+    for (const Row row : results[0]) dead.push_back(DeliveryAt(row));
+    return dead;
+  }
+
+  Result<std::optional<InboxEvent>> FindEvent(const EventId& id) override {
+    Batch batch;
+    batch.Add(kFindEvent, id);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    if (results[0].empty()) return std::nullopt;
+    const Row row = results[0][0];
+    return InboxEvent{id,
+                      std::string(row.Text(0)),
+                      std::string(row.Text(1)),
+                      std::string(row.Text(2)),
+                      std::string(row.Text(3)),
+                      FromUnixMs(row.Int(4)),
+                      std::string(row.Text(5)),
+                      0};
+  }
+
   Result<std::optional<Delivery>> Find(int64_t delivery_id) override {
     Batch batch;
     batch.Add(kFind, delivery_id);
@@ -272,7 +385,7 @@ class PostgresStore final : public Store {
 
   Result<std::vector<Delivery>> List(const DeliveryQuery& query) override {
     Batch batch;
-    batch.Add(kList, query.target_id, query.state, query.before_id, query.limit);
+    batch.Add(kList, query.target_id, query.state, query.before_id, query.limit, query.event_id);
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
     std::vector<Delivery> deliveries;
     for (const Row row : results[0]) deliveries.push_back(DeliveryAt(row));
@@ -294,6 +407,18 @@ class PostgresStore final : public Store {
   }
 
  private:
+  void AddClaim(Batch& batch, int64_t target_id, Timestamp now, size_t limit,
+                const std::set<int64_t>& under_way) const {
+    batch.Add(kClaim, target_id, ToUnixMs(now), limit, owner_, Column(under_way), lease_.count());
+  }
+  static std::vector<Outgoing> DueIn(const sql::pg::Rows& rows) {
+    std::vector<Outgoing> due;
+    for (const Row row : rows) due.push_back(OutgoingAt(row));
+    std::ranges::sort(due, {}, [](const Outgoing& outgoing) {
+      return std::pair(*outgoing.delivery.next_attempt_at, outgoing.delivery.id);
+    });
+    return due;
+  }
   static void AddInserts(const Accepted& accepted, Batch& batch) {
     const auto& events = accepted.events;
     batch.Add(kInsertEvents, Column(events, &InboxEvent::id), Column(events, &InboxEvent::topic),

@@ -49,7 +49,7 @@ class RelayReplicasTest : public testing::Test {
   // The ids of what `store` gives out, and perhaps more than once.
   std::vector<int64_t> Due(Store& store, size_t limit = 100) {
     std::vector<int64_t> ids;
-    const std::vector<Outgoing> due = store.Due(1, now_, limit, {}).value();
+    const std::vector<Outgoing> due = store.Due(1, now_, limit, {}, 0).value();
     for (const Outgoing& outgoing : due) ids.push_back(outgoing.delivery.id);
     return ids;
   }
@@ -96,7 +96,7 @@ TEST_F(RelayReplicasTest, UnderLoadEachDeliveryIsSentOnce) {
   const auto send_all = [this](Store& store) {
     std::vector<int64_t> sent;
     while (true) {
-      const std::vector<Outgoing> due = store.Due(1, now_, 3, {}).value();
+      const std::vector<Outgoing> due = store.Due(1, now_, 3, {}, 0).value();
       if (due.empty()) return sent;
       std::vector<Delivery> delivered;
       for (const Outgoing& outgoing : due) {
@@ -203,6 +203,30 @@ TEST_F(RelayReplicasTest, ADeliveryThatEndsWhileOneIsAcceptedBehindItMakesThatDu
   EXPECT_THAT(Due(*one_), ElementsAre(2));
 }
 
+TEST_F(RelayReplicasTest, TwoShareTheTurnsOfATarget) {
+  MakeTarget();
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(one_->Insert(One(Event(std::to_string(i)))));
+  const auto take = [&](Store& store, Timestamp now) {
+    return store.Due(1, now, 100, {}, 20).value().size();
+  };
+  EXPECT_EQ(take(*one_, now_), 2);  // a tenth of a second's
+  EXPECT_EQ(take(*two_, now_), 0);
+  EXPECT_EQ(take(*two_, now_ + 50ms), 1);
+  EXPECT_EQ(take(*two_, now_ + 150ms), 2);
+  EXPECT_EQ(take(*one_, now_ + 150ms), 0);
+}
+
+TEST_F(RelayReplicasTest, OfTwoChangesOnTopOfTheSameOneIsToldSo) {
+  MakeTarget();
+  Target mine = one_->LoadTargets()->at(0);
+  Target theirs = mine;
+  theirs.rate_per_s = 5;
+  ASSERT_TRUE(two_->ChangeTarget(theirs, std::nullopt));
+  mine.payload = Payload::kFull;
+  EXPECT_EQ(one_->ChangeTarget(mine, std::nullopt).error().reason, "constraint");
+  EXPECT_EQ(one_->LoadTargets()->at(0).rate_per_s, 5);
+}
+
 TEST_F(RelayReplicasTest, TwoThatPruneDeliveriesOfOneEventLeaveNoEvent) {
   const InboxEvent event = Event("a");
   Accepted accepted = One(event);
@@ -240,14 +264,14 @@ class RelayServicesTest : public RelayReplicasTest {
 };
 
 TEST_F(RelayServicesTest, ATargetMadeAtOneGetsWhatTheOtherConsumes) {
-  ASSERT_TRUE(a_->CreateTarget("op", "http://a/", {}));
+  ASSERT_TRUE(a_->CreateTarget("op", {.url = "http://a/"}));
   bus::Record record{{EventId::Make(clock_.Now(), random_), "seat", "a", "seat.held", "", "", clock_.Now()}};
   EXPECT_EQ(Consume(*b_, std::span(&record, 1), [] {}).done, 1);
   EXPECT_EQ(a_->ListDeliveries({.limit = 10})->size(), 1);
 }
 
 TEST_F(RelayServicesTest, AnEventThatBothConsumeIsDeliveredOnce) {
-  ASSERT_TRUE(a_->CreateTarget("op", "http://a/", {}));
+  ASSERT_TRUE(a_->CreateTarget("op", {.url = "http://a/"}));
   ASSERT_TRUE(b_->Load());
   std::vector<InboxEvent> events;
   for (int i = 0; i < 20; ++i) events.push_back(Event("a"));
@@ -261,13 +285,13 @@ TEST_F(RelayServicesTest, AnEventThatBothConsumeIsDeliveredOnce) {
 }
 
 TEST_F(RelayServicesTest, OneOperationKeyAtBothMakesOneTarget) {
-  const Target made = a_->CreateTarget("op", "http://a/", {}).value();
-  EXPECT_EQ(b_->CreateTarget("op", "http://a/", {})->id, made.id);
-  EXPECT_EQ(b_->CreateTarget("op", "http://b/", {}).error().reason, "mismatch");
+  const Target made = a_->CreateTarget("op", {.url = "http://a/"}).value();
+  EXPECT_EQ(b_->CreateTarget("op", {.url = "http://a/"})->id, made.id);
+  EXPECT_EQ(b_->CreateTarget("op", {.url = "http://b/"}).error().reason, "mismatch");
 }
 
 TEST_F(RelayServicesTest, ATargetDeletedAtOneGetsNothingFromTheOther) {
-  const int64_t id = a_->CreateTarget("op", "http://a/", {})->id;
+  const int64_t id = a_->CreateTarget("op", {.url = "http://a/"})->id;
   ASSERT_TRUE(b_->Load());
   ASSERT_TRUE(a_->DeleteTarget(id));
   const InboxEvent event = Event("a");
@@ -275,8 +299,24 @@ TEST_F(RelayServicesTest, ATargetDeletedAtOneGetsNothingFromTheOther) {
   EXPECT_TRUE(b_->ListDeliveries({.limit = 10})->empty());
 }
 
+TEST_F(RelayServicesTest, ChangesAtBothAreBothKept) {
+  const int64_t id = a_->CreateTarget("op", {.url = "http://a/"})->id;
+  ASSERT_TRUE(b_->ChangeTarget(id, {.rate_per_s = 5}));
+  ASSERT_TRUE(a_->ChangeTarget(id, {.payload = Payload::kFull}));
+  ASSERT_TRUE(b_->Load());
+  const Target target = b_->ListTargets(0, 1).at(0);
+  EXPECT_EQ(target.rate_per_s, 5);
+  EXPECT_EQ(target.payload, Payload::kFull);
+}
+
+TEST_F(RelayServicesTest, ARotationAtOneIsSignedByTheOther) {
+  const int64_t id = a_->CreateTarget("op", {.url = "http://a/"})->id;
+  const Target rotated = b_->RotateSecret("r1", id, 1h).value();
+  EXPECT_EQ(a_->RotateSecret("r1", id, 1h)->secret, rotated.secret) << "again: the same";
+}
+
 TEST_F(RelayServicesTest, ATargetDeletedAtOneStaysSoWhenItTellsTheOtherThatItIsGone) {
-  const int64_t id = a_->CreateTarget("op", "http://a/", {})->id;
+  const int64_t id = a_->CreateTarget("op", {.url = "http://a/"})->id;
   const InboxEvent event = Event("a");
   ASSERT_TRUE(a_->AcceptEvents(std::span(&event, 1)));
   ASSERT_TRUE(b_->Load());

@@ -1,12 +1,15 @@
 #include "services/relay/store_sqlite.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/check.h"
 #include "platform/bus/processed_event.h"
 #include "platform/sql/sqlite.h"
+#include "services/relay/throttle.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> relay_sqlite_schema();
@@ -51,6 +54,32 @@ Delivery DeliveryAt(const sql::Statement& row) {
   return delivery;
 }
 
+constexpr std::string_view kTargetColumns =
+    "id, operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, deleted, "
+    "show_ids, payload, "
+    "rate_per_s, old_secret, old_secret_until_ms, rotation_key, version";
+
+Target TargetAt(const sql::Statement& row) {
+  Target target;
+  target.id = row.Int(0);
+  target.operation_key = row.Text(1);
+  target.url = row.Text(2);
+  target.event_types = SplitEventTypes(row.Text(3));
+  target.secret = row.Text(4);
+  target.enabled = row.Int(5) != 0;
+  target.disabled_reason = row.Text(6);
+  target.created_at = FromUnixMs(row.Int(7));
+  target.deleted = row.Int(8) != 0;
+  target.show_ids = SplitShowIds(row.Text(9));
+  target.payload = static_cast<Payload>(row.Int(10));
+  target.rate_per_s = row.Double(11);
+  target.old_secret = row.Text(12);
+  target.old_secret_until = FromUnixMs(row.Int(13));
+  target.rotation_key = row.Text(14);
+  target.version = row.Int(15);
+  return target;
+}
+
 class SqliteStore final : public Store {
  public:
   explicit SqliteStore(std::unique_ptr<sql::Database> database)
@@ -83,16 +112,12 @@ class SqliteStore final : public Store {
 
   Result<std::vector<Target>> LoadTargets() override {
     std::vector<Target> targets;
-    sql::Statement rows = database_->Prepare(
-        "SELECT id, operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, "
-        "deleted "
-        "FROM target ORDER BY id");
+    sql::Statement rows =
+        database_->Prepare(fmt::format("SELECT {} FROM target ORDER BY id", kTargetColumns));
     while (true) {
       BOXOFFICE_ASSIGN(const bool more, rows.Step());
       if (!more) return targets;
-      targets.push_back({rows.Int(0), std::string(rows.Text(1)), std::string(rows.Text(2)),
-                         SplitEventTypes(rows.Text(3)), std::string(rows.Text(4)), rows.Int(5) != 0,
-                         std::string(rows.Text(6)), FromUnixMs(rows.Int(7)), rows.Int(8) != 0});
+      targets.push_back(TargetAt(rows));
     }
   }
 
@@ -100,12 +125,13 @@ class SqliteStore final : public Store {
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
     sql::Statement insert = database_->Prepare(
         "INSERT INTO target(operation_key, url, event_types, secret, enabled, disabled_reason, "
-        "created_at_ms, "
-        "deleted) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+        "created_at_ms, deleted, "
+        "show_ids, payload, rate_per_s) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
     const std::string types = JoinEventTypes(target.event_types);  // outlives the statement
+    const std::string shows = JoinShowIds(target.show_ids);
     insert
         .Bind(target.operation_key, target.url, types, std::nullopt, target.enabled, target.disabled_reason,
-              ToUnixMs(target.created_at), target.deleted)
+              ToUnixMs(target.created_at), target.deleted, shows, target.payload, target.rate_per_s)
         .BindBlob(4, target.secret);
     BOXOFFICE_TRY(insert.Run());
     const int64_t id = database_->last_insert_rowid();
@@ -116,16 +142,34 @@ class SqliteStore final : public Store {
   Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up) override {
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
     sql::Statement update = database_->Prepare(
-        "UPDATE target SET enabled = ?2, disabled_reason = ?3, deleted = ?4 WHERE id = ?1");
+        "UPDATE target SET enabled = ?2, disabled_reason = ?3, deleted = ?4, version = version + 1 WHERE id "
+        "= ?1");
     update.Bind(target.id, target.enabled, target.disabled_reason, target.deleted);
     BOXOFFICE_TRY(update.Run());
-    if (give_up) {
-      sql::Statement end = database_->Prepare(
-          "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = ?2 "
-          "WHERE state = 0 AND target_id = ?1");
-      end.Bind(target.id, *give_up);
-      BOXOFFICE_TRY(end.Run());
-    }
+    BOXOFFICE_TRY(GiveUp(target.id, give_up));
+    return transaction.Commit();
+  }
+
+  Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    sql::Statement update = database_->Prepare(
+        "UPDATE target SET url = ?3, event_types = ?4, show_ids = ?5, payload = ?6, rate_per_s = ?7, enabled "
+        "= ?8, "
+        "disabled_reason = ?9, secret = ?10, old_secret = ?11, old_secret_until_ms = ?12, rotation_key = "
+        "?13, "
+        "version = version + 1 WHERE id = ?1 AND version = ?2 AND deleted = 0 RETURNING id");
+    const std::string types = JoinEventTypes(target.event_types);
+    const std::string shows = JoinShowIds(target.show_ids);
+    update
+        .Bind(target.id, target.version, target.url, types, shows, target.payload, target.rate_per_s,
+              target.enabled, target.disabled_reason, std::nullopt, std::nullopt,
+              ToUnixMs(target.old_secret_until), target.rotation_key)
+        .BindBlob(10, target.secret)
+        .BindBlob(11, target.old_secret);
+    BOXOFFICE_ASSIGN(const bool changed, update.Step());
+    if (!changed) return Fail(Code::kConflict, "constraint", "the target was changed meanwhile");
+    update.Reset();
+    BOXOFFICE_TRY(GiveUp(target.id, give_up));
     return transaction.Commit();
   }
 
@@ -177,7 +221,27 @@ class SqliteStore final : public Store {
   }
 
   Result<std::vector<Outgoing>> Due(int64_t target_id, Timestamp now, size_t limit,
-                                    const std::set<int64_t>& under_way) override {
+                                    const std::set<int64_t>& under_way, double rate_per_s) override {
+    if (rate_per_s == 0) return DueUpTo(limit, target_id, now, under_way);
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    sql::Statement turn = database_->Prepare("SELECT turn_us FROM target WHERE id = ?1");
+    turn.Bind(target_id);
+    BOXOFFICE_ASSIGN(const bool found, turn.Step());
+    const int64_t turn_us = found ? turn.Int(0) : 0;
+    if (found) turn.Reset();
+    const size_t turns = std::min(limit, TurnsNow(turn_us, now, rate_per_s));
+    if (turns == 0) return std::vector<Outgoing>();
+    BOXOFFICE_ASSIGN(std::vector<Outgoing> due, DueUpTo(turns, target_id, now, under_way));
+    if (due.empty()) return due;
+    sql::Statement take = database_->Prepare("UPDATE target SET turn_us = ?2 WHERE id = ?1");
+    take.Bind(target_id, TurnAfter(turn_us, now, rate_per_s, due.size()));
+    BOXOFFICE_TRY(take.Run());
+    BOXOFFICE_TRY(transaction.Commit());
+    return due;
+  }
+
+  Result<std::vector<Outgoing>> DueUpTo(size_t limit, int64_t target_id, Timestamp now,
+                                        const std::set<int64_t>& under_way) {
     std::vector<Outgoing> due;
     due_.Bind(target_id, ToUnixMs(now), limit + under_way.size());
     while (true) {
@@ -216,6 +280,61 @@ class SqliteStore final : public Store {
     return transaction.Commit();
   }
 
+  // One after the other: the second of a key sees the first one pending, and waits.
+  Result<size_t> Replay(std::span<const int64_t> ids, Timestamp now) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    sql::Statement replay = database_->Prepare(
+        "UPDATE delivery SET state = 0, attempts = 0, next_attempt_at_ms = CASE WHEN EXISTS(SELECT 1 FROM "
+        "delivery p "
+        "WHERE p.state = 0 AND p.target_id = delivery.target_id AND p.key = delivery.key) THEN NULL ELSE ?2 "
+        "END "
+        "WHERE id = ?1 AND state = 2 AND EXISTS(SELECT 1 FROM target t WHERE t.id = delivery.target_id AND "
+        "t.enabled "
+        "AND NOT t.deleted) RETURNING id");
+    size_t replayed = 0;
+    for (const int64_t id : std::set<int64_t>(ids.begin(), ids.end())) {
+      replay.Bind(id, ToUnixMs(now));
+      BOXOFFICE_ASSIGN(const bool done, replay.Step());
+      if (!done) continue;
+      replay.Reset();
+      ++replayed;
+    }
+    BOXOFFICE_TRY(transaction.Commit());
+    return replayed;
+  }
+
+  Result<std::vector<Delivery>> ListDead(const DeadQuery& query) override {
+    // state <> 0 says to the planner that the index of the log's ages will do.
+    sql::Statement rows = database_->Prepare(fmt::format(
+        "SELECT {} FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.state <> 0 AND d.state = 2 "
+        "AND d.created_at_ms >= ?1 AND d.created_at_ms < ?2 AND d.target_id IN ({}) ORDER BY d.id LIMIT ?3",
+        kDeliveryColumns, fmt::join(query.target_ids, ",")));
+    rows.Bind(ToUnixMs(query.from), ToUnixMs(query.until), query.limit);
+    std::vector<Delivery> dead;
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, rows.Step());
+      if (!more) return dead;
+      dead.push_back(DeliveryAt(rows));
+    }
+  }
+
+  Result<std::optional<InboxEvent>> FindEvent(const EventId& id) override {
+    sql::Statement find =
+        database_->Prepare("SELECT topic, key, type, traceparent, time_ms, body FROM event WHERE id = ?1");
+    find.Bind(id);
+    BOXOFFICE_ASSIGN(const bool found, find.Step());
+    if (!found) return std::nullopt;
+    InboxEvent event;
+    event.id = id;
+    event.topic = find.Text(0);
+    event.key = find.Text(1);
+    event.type = find.Text(2);
+    event.traceparent = find.Text(3);
+    event.time = FromUnixMs(find.Int(4));
+    event.body = find.Text(5);
+    return event;
+  }
+
   Result<std::optional<Delivery>> Find(int64_t delivery_id) override {
     sql::Statement find = database_->Prepare(fmt::format(
         "SELECT {} FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.id = ?1", kDeliveryColumns));
@@ -229,13 +348,14 @@ class SqliteStore final : public Store {
     if (query.target_id != 0) where += " AND d.target_id = ?1";
     if (query.state) where += " AND d.state = ?2";
     if (query.before_id != 0) where += " AND d.id < ?3";
+    if (query.event_id) where += " AND d.event_id = ?5";
     sql::Statement rows = database_->Prepare(
         fmt::format("SELECT {} FROM delivery d JOIN event e ON e.id = d.event_id WHERE ?1 = ?1 AND ?2 IS ?2 "
-                    "AND ?3 = ?3{} ORDER BY d.id DESC LIMIT ?4",
+                    "AND ?3 = ?3 AND ?5 IS ?5{} ORDER BY d.id DESC LIMIT ?4",
                     kDeliveryColumns, where));
     const std::optional<int64_t> state =
         query.state ? std::optional(static_cast<int64_t>(*query.state)) : std::nullopt;
-    rows.Bind(query.target_id, state, query.before_id, query.limit);
+    rows.Bind(query.target_id, state, query.before_id, query.limit, query.event_id);
     std::vector<Delivery> deliveries;
     while (true) {
       BOXOFFICE_ASSIGN(const bool more, rows.Step());
@@ -267,6 +387,16 @@ class SqliteStore final : public Store {
   }
 
  private:
+  // In the transaction that is open.
+  Result<void> GiveUp(int64_t target_id, const std::optional<std::string>& why) {
+    if (!why) return {};
+    sql::Statement end = database_->Prepare(
+        "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = ?2 "
+        "WHERE state = 0 AND target_id = ?1");
+    end.Bind(target_id, *why);
+    return end.Run();
+  }
+
   std::unique_ptr<sql::Database> database_;
   bus::ProcessedEvents processed_;
   sql::Statement is_processed_;

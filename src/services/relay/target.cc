@@ -28,15 +28,63 @@ std::unexpected<Error> BadUrl(std::string_view why) {
   return Fail(Code::kInvalidArgument, "invalid_argument", "url: " + std::string(why));
 }
 
+std::unexpected<Error> BadField(std::string detail) {
+  return Fail(Code::kInvalidArgument, "invalid_argument", std::move(detail));
+}
+
 bool IsPort(std::string_view text) {
   unsigned port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
   return error == std::errc() && end == text.data() + text.size() && port >= 1 && port <= 65535;
 }
 
+std::string_view AuthorityOf(std::string_view url) {
+  url.remove_prefix(url.starts_with("https://") ? 8 : 7);
+  return url.substr(0, url.find_first_of("/?"));
+}
+
+// Where the port begins; an IPv6 address has colons of its own. npos: there is none.
+size_t PortColon(std::string_view authority) {
+  const size_t colon = authority.rfind(':');
+  const size_t bracket = authority.rfind(']');
+  const bool inside = colon != std::string_view::npos && bracket != std::string_view::npos && colon < bracket;
+  return inside ? std::string_view::npos : colon;
+}
+
+Result<void> CheckShows(const Target& target) {
+  if (target.show_ids.empty()) return {};
+  if (target.show_ids.size() > kMaxShowIds) return BadField("show_ids: at most 200");
+  if (target.show_ids.front() <= 0) return BadField("show_ids: ids of shows are above 0");
+  for (const std::string& type : target.event_types) {
+    if (!NamesShow(type))
+      return BadField(fmt::format("event_types: {} names no show, so with show_ids none is sent", type));
+  }
+  return {};
+}
+
+template <typename T>
+void SortEachOnce(std::vector<T>& values) {
+  std::ranges::sort(values);
+  const auto repeats = std::ranges::unique(values);
+  values.erase(repeats.begin(), repeats.end());
+}
+
 }  // namespace
 
+std::string_view PayloadName(Payload payload) { return payload == Payload::kThin ? "thin" : "full"; }
+
+std::optional<Payload> ParsePayload(std::string_view name) {
+  for (const Payload payload : {Payload::kThin, Payload::kFull}) {
+    if (PayloadName(payload) == name) return payload;
+  }
+  return std::nullopt;
+}
+
 std::span<const std::string_view> EventTypes() { return kEventTypes; }
+
+bool NamesShow(std::string_view type) {
+  return type.starts_with("reservation.") || type.starts_with("seat.") || type.starts_with("show.");
+}
 
 Result<void> CheckUrl(std::string_view url) {
   if (url.size() > kMaxUrlBytes) return BadUrl("longer than 2048 bytes");
@@ -53,17 +101,20 @@ Result<void> CheckUrl(std::string_view url) {
     return BadUrl("must begin with http:// or https://");
   }
   if (rest.contains('#')) return BadUrl("has a fragment");
-  const std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
+  const std::string_view authority = AuthorityOf(url);
   if (authority.contains('@')) return BadUrl("holds credentials");
-  std::string_view host = authority;
-  const size_t colon = authority.rfind(':');
-  const size_t bracket = authority.rfind(']');  // an IPv6 address has colons of its own
-  if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
-    if (!IsPort(authority.substr(colon + 1))) return BadUrl("has a bad port");
-    host = authority.substr(0, colon);
-  }
-  if (host.empty()) return BadUrl("has no host");
+  const size_t colon = PortColon(authority);
+  if (colon != std::string_view::npos && !IsPort(authority.substr(colon + 1)))
+    return BadUrl("has a bad port");
+  if (HostOf(url).empty()) return BadUrl("has no host");
   return {};
+}
+
+std::string_view HostOf(std::string_view url) {
+  const std::string_view authority = AuthorityOf(url);
+  std::string_view host = authority.substr(0, PortColon(authority));
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return host;
 }
 
 Result<std::vector<std::string>> CheckEventTypes(std::vector<std::string> types) {
@@ -72,10 +123,48 @@ Result<std::vector<std::string>> CheckEventTypes(std::vector<std::string> types)
       return Fail(Code::kInvalidArgument, "invalid_argument", "event_types: no type is called " + type);
     }
   }
-  std::ranges::sort(types);
-  const auto repeats = std::ranges::unique(types);
-  types.erase(repeats.begin(), repeats.end());
+  SortEachOnce(types);
   return types;
+}
+
+Result<void> CheckChoices(Target& target, const AddressPolicy& addresses) {
+  BOXOFFICE_TRY(CheckUrl(target.url));
+  const std::optional<Address> address = ParseAddress(HostOf(target.url));
+  if (address && !addresses.Allows(*address)) {
+    return BadUrl("is not on the public internet; the relay's target.allow_networks may allow it");
+  }
+  BOXOFFICE_ASSIGN(target.event_types, CheckEventTypes(std::move(target.event_types)));
+  SortEachOnce(target.show_ids);
+  BOXOFFICE_TRY(CheckShows(target));
+  const double rate = target.rate_per_s;
+  // Also refuses what is no number.
+  if (rate != 0 && !(rate >= kMinRatePerS && rate <= kMaxRatePerS)) {
+    return BadField("rate_per_s: 0 for no bound, or 0.1 to 1000");
+  }
+  return {};
+}
+
+Result<Target> Change(Target target, const TargetChange& change, const AddressPolicy& addresses) {
+  if (change.url) target.url = *change.url;
+  if (change.event_types) target.event_types = *change.event_types;
+  if (change.show_ids) target.show_ids = *change.show_ids;
+  if (change.payload) target.payload = *change.payload;
+  if (change.rate_per_s) target.rate_per_s = *change.rate_per_s;
+  BOXOFFICE_TRY(CheckChoices(target, addresses));
+  if (change.enabled && *change.enabled != target.enabled) {
+    target.enabled = *change.enabled;
+    target.disabled_reason = target.enabled ? "" : "by an operator";
+  }
+  return target;
+}
+
+Target Rotate(Target target, std::string rotation_key, std::string secret, milliseconds keep_old,
+              Timestamp now) {
+  target.old_secret = keep_old > milliseconds(0) ? std::move(target.secret) : std::string();
+  target.old_secret_until = target.old_secret.empty() ? Timestamp() : now + keep_old;
+  target.secret = std::move(secret);
+  target.rotation_key = std::move(rotation_key);
+  return target;
 }
 
 std::string JoinEventTypes(std::span<const std::string> types) {
@@ -92,14 +181,28 @@ std::vector<std::string> SplitEventTypes(std::string_view joined) {
   return types;
 }
 
+std::string JoinShowIds(std::span<const int64_t> ids) { return fmt::format("{}", fmt::join(ids, ",")); }
+
+std::vector<int64_t> SplitShowIds(std::string_view joined) {
+  std::vector<int64_t> ids;
+  for (const std::string& text : SplitEventTypes(joined)) {
+    int64_t id = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    if (error == std::errc()) ids.push_back(id);
+  }
+  return ids;
+}
+
 bool Wants(const Target& target, std::string_view type) {
   if (!target.enabled || target.deleted) return false;
+  if (!target.show_ids.empty() && !NamesShow(type)) return false;
   return target.event_types.empty() ||
          std::ranges::find(target.event_types, type) != target.event_types.end();
 }
 
-bool Matches(const Target& target, std::string_view type, Timestamp event_time) {
-  return Wants(target, type) && event_time >= target.created_at;
+bool Matches(const Target& target, std::string_view type, int64_t show_id, Timestamp event_time) {
+  return Wants(target, type) && event_time >= target.created_at &&
+         (target.show_ids.empty() || std::ranges::binary_search(target.show_ids, show_id));
 }
 
 }  // namespace boxoffice::relay

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "services/relay/address.h"
 
 namespace boxoffice::relay {
 
@@ -16,35 +18,82 @@ inline constexpr size_t kMaxUrlBytes = 2048;
 inline constexpr size_t kMaxOperationKeyBytes = 128;
 inline constexpr size_t kSecretBytes = 24;
 inline constexpr size_t kMaxTargets = 100;  // live ones: each event is matched against all
+inline constexpr size_t kMaxShowIds = 200;
+inline constexpr double kMinRatePerS = 0.1;
+inline constexpr double kMaxRatePerS = 1'000;
+// How long the secret before may count beside a new one.
+inline constexpr std::chrono::hours kMaxKeepOld{7 * 24};
+
+// What is sent of an event: thin, its ids alone (whoever needs more asks the API); full, all that it says.
+enum class Payload { kThin = 0, kFull = 1 };
+[[nodiscard]] std::string_view PayloadName(Payload payload);
+[[nodiscard]] std::optional<Payload> ParsePayload(std::string_view name);
 
 struct Target {
   int64_t id = 0;
   std::string operation_key;
   std::string url;
   std::vector<std::string> event_types;  // sorted; empty: all
-  std::string secret;                    // kSecretBytes raw bytes
+  std::vector<int64_t> show_ids;         // sorted; empty: all, and events that name none
+  Payload payload = Payload::kThin;
+  double rate_per_s = 0;         // attempts; 0: no bound
+  std::string secret;            // kSecretBytes raw bytes
+  std::string old_secret;        // the one before; empty: there is none
+  Timestamp old_secret_until{};  // until then both sign
+  std::string rotation_key;      // of the RotateSecret that made `secret`
   bool enabled = true;
   std::string disabled_reason;
   Timestamp created_at{};
   bool deleted = false;
+  int64_t version = 0;  // grows with each change
   bool operator==(const Target&) const = default;
+};
+
+// What a change gives; the rest stays.
+struct TargetChange {
+  std::optional<std::string> url;
+  std::optional<std::vector<std::string>> event_types;
+  std::optional<std::vector<int64_t>> show_ids;
+  std::optional<Payload> payload;
+  std::optional<double> rate_per_s;
+  std::optional<bool> enabled;
 };
 
 // Every type that is relayed; what a target may ask for.
 [[nodiscard]] std::span<const std::string_view> EventTypes();
+// Of what TestTarget sends; nobody asks for it.
+inline constexpr std::string_view kTestType = "relay.test";
+// Whether events of a type say of which show they are: those of reservations, seats and shows do.
+[[nodiscard]] bool NamesShow(std::string_view type);
 
 // http or https, a host, at most kMaxUrlBytes, no credentials, no blanks. Error: invalid_argument (url: …).
 [[nodiscard]] Result<void> CheckUrl(std::string_view url);
+// The host of such a URL, without a port and without the brackets of an IPv6 address.
+[[nodiscard]] std::string_view HostOf(std::string_view url);
 // Known ones only; sorts them and drops repeats. Error: invalid_argument (event_types: …).
 [[nodiscard]] Result<std::vector<std::string>> CheckEventTypes(std::vector<std::string> types);
+
+// Judges all that a target chose, and sorts event_types and show_ids, each once. An address in the URL must
+// be one that the policy allows; names are looked up, and judged, at each attempt. Error: invalid_argument,
+// naming the field; with show_ids, types that name no show are refused, as none would ever be sent.
+[[nodiscard]] Result<void> CheckChoices(Target& target, const AddressPolicy& addresses);
+// The target after a change, judged like that. Enabled again, it has no disabled_reason.
+[[nodiscard]] Result<Target> Change(Target target, const TargetChange& change,
+                                    const AddressPolicy& addresses);
+// With a new secret; the one before counts until `now` + `keep_old` (0: no longer).
+[[nodiscard]] Target Rotate(Target target, std::string rotation_key, std::string secret,
+                            milliseconds keep_old, Timestamp now);
 
 // Types as one text, for a store, and back.
 [[nodiscard]] std::string JoinEventTypes(std::span<const std::string> types);
 [[nodiscard]] std::vector<std::string> SplitEventTypes(std::string_view joined);
+[[nodiscard]] std::string JoinShowIds(std::span<const int64_t> ids);
+[[nodiscard]] std::vector<int64_t> SplitShowIds(std::string_view joined);
 
-// Whether a target is sent at all, and such an event: of a type that it asked for, which happened after it
-// was made.
+// Whether a target is sent at all; and such an event: of a type and of a show that it asked for (`show_id` 0:
+// the event names none), which happened after it was made.
 [[nodiscard]] bool Wants(const Target& target, std::string_view type);
-[[nodiscard]] bool Matches(const Target& target, std::string_view type, Timestamp event_time);
+[[nodiscard]] bool Matches(const Target& target, std::string_view type, int64_t show_id,
+                           Timestamp event_time);
 
 }  // namespace boxoffice::relay

@@ -1,0 +1,145 @@
+#include "gateway/gate.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/ip/address.hpp>
+#include <fmt/format.h>
+
+#include "gateway/refusals.h"
+#include "platform/obs/log.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+using http::Request;
+using http::Response;
+
+constexpr int64_t kMaxRequests = 100'000'000;
+constexpr size_t kNetworkBytes = 8;  // of an IPv6 address
+
+// The n-th from the right of a list with commas, without blanks; the first where there are fewer.
+std::string_view FromTheRight(std::string_view list, uint32_t n) {
+  std::string_view item;
+  for (uint32_t i = 0; i < n; ++i) {
+    const size_t comma = list.rfind(',');
+    item = list.substr(comma == std::string_view::npos ? 0 : comma + 1);
+    if (comma == std::string_view::npos) break;
+    list = list.substr(0, comma);
+  }
+  while (item.starts_with(' ')) item.remove_prefix(1);
+  while (item.ends_with(' ')) item.remove_suffix(1);
+  return item;
+}
+
+}  // namespace
+
+void AddEdgeKeys(config::Keys& keys, EdgeConfig& config) {
+  const std::chrono::milliseconds most{3'600'000};
+  keys.Integer("limit.user_requests", config.user.requests, 0, kMaxRequests,
+               "Requests of one user in a window, to each gateway; past it 429; 0: no limit");
+  keys.Duration("limit.user_window_ms", config.user.window, std::chrono::milliseconds(1'000), most,
+                "That window");
+  keys.Integer("limit.address_requests", config.address.requests, 0, kMaxRequests,
+               "Requests from one address in a window, to each gateway; past it 429; 0: no limit");
+  keys.Duration("limit.address_window_ms", config.address.window, std::chrono::milliseconds(1'000), most,
+                "That window");
+  keys.Integer("limit.trusted_proxies", config.trusted_proxies, 0, 16,
+               "Proxies in front that append to X-Forwarded-For; 0: the connection's address counts");
+  keys.List("cors.origins", config.cors_origins,
+            "Origins whose web pages may use the interface; * alone: any");
+  keys.Switch("http.compress", config.compress,
+              "Whether long answers are compressed for those who take gzip");
+  keys.Switch("http.access_log", config.access_log, "Whether each request is logged, with its id");
+}
+
+std::string AddressKey(const Request& request, uint32_t trusted_proxies) {
+  std::string_view text = request.remote_address();
+  if (trusted_proxies > 0) {
+    if (const auto forwarded = request.header("X-Forwarded-For"))
+      text = FromTheRight(*forwarded, trusted_proxies);
+  }
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(std::string(text), error);
+  if (error || !address.is_v6() || address.to_v6().is_v4_mapped()) return std::string(text);
+  const auto bytes = address.to_v6().to_bytes();
+  return {reinterpret_cast<const char*>(bytes.data()), kNetworkBytes};
+}
+
+Result<std::unique_ptr<Gate>> Gate::Make(const EdgeConfig& config, boost::asio::any_io_executor executor,
+                                         boost::asio::thread_pool& blocking) {
+  BOXOFFICE_ASSIGN(CrossOrigin cross_origin, CrossOrigin::Make(config.cors_origins));
+  return std::unique_ptr<Gate>(new Gate(config, std::move(cross_origin), std::move(executor), blocking));
+}
+
+Gate::Gate(const EdgeConfig& config, CrossOrigin cross_origin, boost::asio::any_io_executor executor,
+           boost::asio::thread_pool& blocking)
+    : config_(config),
+      cross_origin_(std::move(cross_origin)),
+      users_("user", config.user),
+      addresses_("address", config.address),
+      compressor_(std::move(executor), blocking) {}
+
+bool Gate::AdmitAddress(const Request& request, Pass& pass) {
+  if (!addresses_.on()) return true;
+  pass.address =
+      addresses_.Take(AddressKey(request, config_.trusted_proxies), std::chrono::steady_clock::now());
+  return pass.address->allowed;
+}
+
+bool Gate::AdmitUser(std::string_view user, Pass& pass) {
+  if (!users_.on()) return true;
+  pass.user = users_.Take(user, std::chrono::steady_clock::now());
+  return pass.user->allowed;
+}
+
+Response Gate::TooMany(const Pass& pass) {
+  const RateVerdict& verdict = pass.user ? *pass.user : *pass.address;
+  Response response = RefusalResponse("rate_limited", pass.user ? "of this user" : "from this address");
+  for (auto& [name, value] : response.headers) {
+    if (name == "Retry-After") value = std::to_string(verdict.retry_after_s);
+  }
+  return response;
+}
+
+void Gate::Describe(const Pass& pass, Response& response) const {
+  if (pass.user && pass.address) {
+    response.headers.emplace_back("RateLimit-Policy",
+                                  fmt::format("{}, {}", users_.policy(), addresses_.policy()));
+    response.headers.emplace_back(
+        "RateLimit", fmt::format("{}, {}", users_.Describe(*pass.user), addresses_.Describe(*pass.address)));
+  } else if (pass.user) {
+    response.headers.emplace_back("RateLimit-Policy", users_.policy());
+    response.headers.emplace_back("RateLimit", users_.Describe(*pass.user));
+  } else if (pass.address) {
+    response.headers.emplace_back("RateLimit-Policy", addresses_.policy());
+    response.headers.emplace_back("RateLimit", addresses_.Describe(*pass.address));
+  }
+}
+
+boost::asio::awaitable<void> Gate::Compress(const Request& request, Response& response) {
+  if (config_.compress) co_await compressor_.Compress(request, response);
+}
+
+void Gate::Finish(const Request& request, Response& response) const {
+  cross_origin_.AddTo(request, response);
+  constexpr int kUnavailable = 503;  // said of others' faults, and as often as buyers ask
+  if (config_.access_log) {
+    obs::Log(obs::Level::kInfo, "request",
+             {{"method", http::MethodName(request.method())},
+              {"path", request.path()},
+              {"status", response.status},
+              {"request_id", request.request_id()},
+              {"address", request.remote_address()}},
+             request.traceparent());
+  } else if (response.status >= 500 && response.status != kUnavailable) {
+    obs::Log(obs::Level::kError, "request_failed",
+             {{"method", http::MethodName(request.method())},
+              {"path", request.path()},
+              {"status", response.status},
+              {"request_id", request.request_id()}},
+             request.traceparent());
+  }
+}
+
+}  // namespace boxoffice::gateway

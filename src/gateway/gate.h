@@ -1,0 +1,79 @@
+// What every request passes, and what every answer gets: limits, request ids, tags, compression, other
+// origins.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "base/result.h"
+#include "gateway/cross_origin.h"
+#include "gateway/rate_limiter.h"
+#include "gateway/transfer.h"
+#include "platform/config/keys.h"
+#include "platform/http/message.h"
+
+namespace boxoffice::gateway {
+
+struct EdgeConfig {
+  RateLimit user{12'000, std::chrono::seconds(60)};
+  RateLimit address;  // none: behind a proxy all have the proxy's, unless trusted_proxies says otherwise
+  uint32_t trusted_proxies = 0;  // in front, each of which appends who called it to X-Forwarded-For
+  std::vector<std::string> cors_origins;
+  bool compress = true;
+  bool access_log = false;
+};
+
+// Keys limit.*, cors.*, http.compress and http.access_log, bound to `config`, which must outlive `keys`.
+void AddEdgeKeys(config::Keys& keys, EdgeConfig& config);
+
+// The address that a request comes from, as its limit counts it: the connection's, or, with proxies in front,
+// the one that the outermost of these was called by; of IPv6, its network of 64 bits, which one person has as
+// a whole.
+[[nodiscard]] std::string AddressKey(const http::Request& request, uint32_t trusted_proxies);
+
+// Not thread-safe: for the edge's one thread. Limits are counted here, so each gateway of several has its
+// own.
+class Gate {
+ public:
+  // Errors: config.
+  [[nodiscard]] static Result<std::unique_ptr<Gate>> Make(const EdgeConfig& config,
+                                                          boost::asio::any_io_executor executor,
+                                                          boost::asio::thread_pool& blocking);
+
+  // What was counted for one request.
+  struct Pass {
+    std::optional<RateVerdict> address;
+    std::optional<RateVerdict> user;
+  };
+  // Count a request; false: there were too many, see TooMany.
+  [[nodiscard]] bool AdmitAddress(const http::Request& request, Pass& pass);
+  [[nodiscard]] bool AdmitUser(std::string_view user, Pass& pass);
+  // 429 rate_limited, with Retry-After.
+  [[nodiscard]] static http::Response TooMany(const Pass& pass);
+  // The fields RateLimit and RateLimit-Policy, where something was counted.
+  void Describe(const Pass& pass, http::Response& response) const;
+
+  // Compresses, if that is on.
+  [[nodiscard]] boost::asio::awaitable<void> Compress(const http::Request& request, http::Response& response);
+  // Of every answer, also those that no route gave: other origins, and the log.
+  void Finish(const http::Request& request, http::Response& response) const;
+  [[nodiscard]] bool answers_preflights() const { return cross_origin_.on(); }
+
+ private:
+  Gate(const EdgeConfig& config, CrossOrigin cross_origin, boost::asio::any_io_executor executor,
+       boost::asio::thread_pool& blocking);
+
+  const EdgeConfig config_;
+  const CrossOrigin cross_origin_;
+  RateLimiter users_;
+  RateLimiter addresses_;
+  Compressor compressor_;
+};
+
+}  // namespace boxoffice::gateway

@@ -1,0 +1,221 @@
+// What every request passes and every answer gets, over HTTP.
+#include "gateway/gate.h"
+
+#include "gateway/gateway_for_test.h"
+#include "gateway/openapi.h"
+#include "platform/http/gzip.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+http::Request From(std::string address, std::string_view forwarded = {}) {
+  http::Request request;
+  request.SetRemoteAddress(std::move(address));
+  if (!forwarded.empty()) request.AddHeader("X-Forwarded-For", forwarded);
+  return request;
+}
+
+TEST(AddressKeyTest, TheConnectionCountsUnlessProxiesInFrontSayWhoCalled) {
+  EXPECT_EQ(AddressKey(From("192.0.2.1", "203.0.113.9"), 0), "192.0.2.1")
+      << "whoever sends it may have made it up";
+  EXPECT_EQ(AddressKey(From("10.0.0.1", "made.up, 203.0.113.9"), 1), "203.0.113.9");
+  EXPECT_EQ(AddressKey(From("10.0.0.1", "made.up, 203.0.113.9, 10.0.0.2"), 2), "203.0.113.9");
+  EXPECT_EQ(AddressKey(From("10.0.0.1", "203.0.113.9"), 3), "203.0.113.9");
+  EXPECT_EQ(AddressKey(From("10.0.0.1"), 1), "10.0.0.1");
+}
+
+TEST(AddressKeyTest, AnIpv6NetworkCountsAsOne) {
+  EXPECT_EQ(AddressKey(From("2001:db8:1:2:3::4"), 0), AddressKey(From("2001:db8:1:2:ffff::1"), 0));
+  EXPECT_NE(AddressKey(From("2001:db8:1:2::1"), 0), AddressKey(From("2001:db8:1:3::1"), 0));
+}
+
+class GateTest : public GatewayTest {
+ protected:
+  void Configure(GatewayConfig& config) override {
+    config.edge = edge_;
+    services_.wallet.GetWallet_.answer =
+        [](const wallet::v1::GetWalletRequest&) -> Result<wallet::v1::Wallet> {
+      return wallet::v1::Wallet();
+    };
+  }
+  static std::string Header(const http::ClientResponse& answer, std::string_view name) {
+    return std::string(answer.header(name).value_or(""));
+  }
+  Options With(http::HeaderList headers) {
+    Options options;
+    options.headers = std::move(headers);
+    return options;
+  }
+  // A request whose answer the contract does not describe.
+  http::ClientResponse Raw(std::string method, std::string_view path, http::HeaderList headers) {
+    http::ClientRequest request;
+    request.method = std::move(method);
+    request.url = fmt::format("http://127.0.0.1:{}{}", gateway_->port(), path);
+    request.headers = std::move(headers);
+    return http::FetchBlocking(std::move(request)).value();
+  }
+  EdgeConfig edge_;
+};
+
+class LimitsTest : public GateTest {
+ protected:
+  LimitsTest() {
+    edge_.user = {3, std::chrono::seconds(3'600)};
+    edge_.address = {8, std::chrono::seconds(3'600)};
+    edge_.trusted_proxies = 1;
+  }
+};
+
+TEST_F(LimitsTest, AUserIsToldWhatIsLeftAndThenWhenToComeBack) {
+  const http::ClientResponse first = Call("GET", "/v1/wallet");
+  EXPECT_EQ(first.status, 200);
+  EXPECT_EQ(Header(first, "RateLimit-Policy"), R"("user";q=3;w=3600, "address";q=8;w=3600)");
+  EXPECT_THAT(Header(first, "RateLimit"), HasSubstr(R"("user";r=2;t=1200)"));
+  EXPECT_EQ(Call("GET", "/v1/wallet").status, 200);
+  EXPECT_EQ(Call("GET", "/v1/wallet").status, 200);
+  const http::ClientResponse refused = Call("GET", "/v1/wallet");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(CodeOf(refused), "rate_limited");
+  const std::string retry_after = Header(refused, "Retry-After");
+  EXPECT_TRUE(retry_after == "1200" || retry_after == "1199" || retry_after == "1198") << retry_after;
+  EXPECT_THAT(Header(refused, "RateLimit"), HasSubstr(R"("user";r=0)"));
+  Options other;
+  other.user = "bob";
+  EXPECT_EQ(Call("GET", "/v1/wallet", {}, other).status, 200) << "others have their own";
+}
+
+TEST_F(LimitsTest, AnAddressIsLimitedAlsoWithoutAUserAndBehindAProxy) {
+  Options nobody;
+  nobody.user = "";
+  nobody.headers = {{"X-Forwarded-For", "203.0.113.9"}};
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(Call("GET", "/v1/shows/1", {}, nobody).status, 200) << i;
+  EXPECT_EQ(Call("GET", "/v1/shows/1", {}, nobody).status, 429);
+  EXPECT_EQ(Call("GET", "/v1/wallet", {}, nobody).status, 429) << "before anybody's token is looked at";
+  nobody.headers = {{"X-Forwarded-For", "203.0.113.9, 203.0.113.10"}};
+  EXPECT_EQ(Call("GET", "/v1/shows/1", {}, nobody).status, 200);
+  nobody.headers = {{"X-Forwarded-For", "203.0.113.9"}};
+  EXPECT_EQ(Call("GET", "/readyz", {}, nobody).status, 200) << "whoever watches is never refused";
+}
+
+TEST_F(GateTest, ARequestsIdIsTakenIfItIsWellFormedAndIsInProblems) {
+  const http::ClientResponse given = Call("GET", "/v1/shows/99", {}, With({{"X-Request-Id", "order-7_a.B"}}));
+  EXPECT_EQ(Header(given, "X-Request-Id"), "order-7_a.B");
+  EXPECT_EQ(Json(given).at("request_id").as_string(), "order-7_a.B");
+  EXPECT_EQ(Header(Call("GET", "/v1/shows/1", {}, With({{"X-Request-Id", "x"}})), "X-Request-Id"), "x");
+  for (const std::string& odd : {std::string("a b"), std::string("<script>"), std::string(129, 'x')}) {
+    const http::ClientResponse made = Call("GET", "/v1/shows/99", {}, With({{"X-Request-Id", odd}}));
+    EXPECT_EQ(Header(made, "X-Request-Id").size(), 32U) << odd;
+    EXPECT_EQ(Json(made).at("request_id").as_string(), Header(made, "X-Request-Id"));
+  }
+  const http::ClientResponse nowhere = Raw("GET", "/nowhere", {{"X-Request-Id", "x7"}});
+  EXPECT_EQ(nowhere.status, 404);
+  EXPECT_THAT(nowhere.body, HasSubstr(R"("request_id":"x7")"));
+}
+
+TEST_F(GateTest, WhatEverybodyMayReadIsNotSentTwiceToOneWhoHasIt) {
+  const http::ClientResponse first = Call("GET", "/v1/shows/1");
+  const std::string etag = Header(first, "ETag");
+  ASSERT_THAT(etag, testing::StartsWith("W/\""));
+  const http::ClientResponse again = Raw("GET", "/v1/shows/1", {{"If-None-Match", "\"x\", " + etag}});
+  EXPECT_EQ(again.status, 304);
+  EXPECT_TRUE(again.body.empty());
+  EXPECT_EQ(Header(again, "ETag"), etag);
+  services_.seat.GetShow_.answer = [](const auto&) -> Result<seat::v1::Show> {
+    seat::v1::Show sold = AShow();
+    sold.set_free(49);
+    return sold;
+  };
+  EXPECT_EQ(Raw("GET", "/v1/shows/1", {{"If-None-Match", etag}}).status, 200);
+  EXPECT_EQ(Header(Call("GET", "/v1/wallet"), "ETag"), "") << "what is one's own is not kept by anybody";
+  EXPECT_EQ(Header(Call("GET", "/v1/shows/99"), "ETag"), "") << "nor is a problem";
+}
+
+TEST_F(GateTest, LongAnswersAreCompressedForThoseWhoTakeIt) {
+  const http::ClientResponse plain = Call("GET", "/openapi.yaml");
+  EXPECT_EQ(plain.body, OpenApiYaml());
+  EXPECT_EQ(Header(plain, "Vary"), "Accept-Encoding");
+  for (int i = 0; i < 2; ++i) {  // the second time it is ready
+    const http::ClientResponse small = Raw("GET", "/openapi.yaml", {{"Accept-Encoding", "br, gzip"}});
+    EXPECT_EQ(Header(small, "Content-Encoding"), "gzip");
+    EXPECT_LT(small.body.size(), plain.body.size() / 3);
+    EXPECT_EQ(http::Gunzip(small.body, 10 << 20), OpenApiYaml());
+    EXPECT_EQ(Header(small, "ETag"), Header(plain, "ETag")) << "it is the same content";
+  }
+  EXPECT_EQ(Header(Raw("GET", "/openapi.yaml", {{"Accept-Encoding", "gzip;q=0"}}), "Content-Encoding"), "");
+  EXPECT_EQ(Header(Raw("GET", "/v1/shows/1", {{"Accept-Encoding", "gzip"}}), "Content-Encoding"), "")
+      << "a short one gains nothing";
+}
+
+TEST_F(GateTest, ThePageShowsTheContractAndLoadsNothingFromElsewhere) {
+  const http::ClientResponse page = Call("GET", "/docs");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_THAT(page.body, HasSubstr("<script src=\"/docs/page.js\">"));
+  EXPECT_THAT(Header(page, "Content-Security-Policy"), HasSubstr("default-src 'none'"));
+  const http::ClientResponse script = Call("GET", "/docs/page.js");
+  EXPECT_THAT(script.body, HasSubstr("fetch('/openapi.json')"));
+  for (const std::string& text : {page.body, script.body}) {
+    EXPECT_THAT(text, Not(HasSubstr("https://")));
+    EXPECT_THAT(text, Not(HasSubstr("//cdn")));
+    EXPECT_THAT(text, Not(HasSubstr("innerHTML")));
+  }
+  EXPECT_TRUE(Json(Call("GET", "/openapi.json")).at("paths").as_object().contains("/v1/reservations"));
+}
+
+TEST_F(GateTest, WithoutOriginsOtherPagesAreKeptOut) {
+  const http::ClientResponse answer =
+      Call("GET", "/v1/shows/1", {}, With({{"Origin", "https://evil.example"}}));
+  EXPECT_EQ(Header(answer, "Access-Control-Allow-Origin"), "");
+  EXPECT_EQ(Raw("OPTIONS", "/v1/shows/1", {{"Origin", "https://evil.example"}}).status, 405);
+}
+
+class OriginsTest : public GateTest {
+ protected:
+  OriginsTest() { edge_.cors_origins = {"https://tickets.example", "http://localhost:3000"}; }
+};
+
+TEST_F(OriginsTest, PagesOfTheOriginsThatAreNamedMayReadAnswersAlsoProblems) {
+  for (const char* path : {"/v1/shows/1", "/v1/shows/99"}) {
+    const http::ClientResponse answer = Call("GET", path, {}, With({{"Origin", "https://tickets.example"}}));
+    EXPECT_EQ(Header(answer, "Access-Control-Allow-Origin"), "https://tickets.example");
+    EXPECT_EQ(Header(answer, "Vary"), "Origin");
+    EXPECT_THAT(Header(answer, "Access-Control-Expose-Headers"), HasSubstr("RateLimit"));
+  }
+  EXPECT_EQ(
+      Header(Raw("GET", "/nowhere", {{"Origin", "http://localhost:3000"}}), "Access-Control-Allow-Origin"),
+      "http://localhost:3000");
+  const http::ClientResponse other =
+      Call("GET", "/v1/shows/1", {}, With({{"Origin", "https://evil.example"}}));
+  EXPECT_EQ(Header(other, "Access-Control-Allow-Origin"), "");
+}
+
+TEST_F(OriginsTest, APreflightIsAnsweredWithoutAToken) {
+  const http::ClientResponse answer =
+      Raw("OPTIONS", "/v1/reservations",
+          {{"Origin", "https://tickets.example"}, {"Access-Control-Request-Method", "POST"}});
+  EXPECT_EQ(answer.status, 204);
+  EXPECT_EQ(Header(answer, "Access-Control-Allow-Origin"), "https://tickets.example");
+  EXPECT_THAT(Header(answer, "Access-Control-Allow-Methods"), HasSubstr("POST"));
+  EXPECT_THAT(Header(answer, "Access-Control-Allow-Headers"), HasSubstr("Idempotency-Key"));
+  EXPECT_EQ(Header(Raw("OPTIONS", "/v1/reservations", {{"Origin", "https://evil.example"}}),
+                   "Access-Control-Allow-Origin"),
+            "");
+}
+
+TEST(CrossOriginTest, WhatIsNoOriginIsNamed) {
+  for (const char* odd :
+       {"tickets.example", "https://", "https://a.example/", "https://A.example", "ftp://a", "null"}) {
+    const auto made = CrossOrigin::Make({"https://fine.example", odd});
+    ASSERT_FALSE(made.has_value()) << odd;
+    EXPECT_EQ(made.error().reason, "config");
+    EXPECT_THAT(made.error().detail, HasSubstr(odd));
+  }
+  EXPECT_FALSE(CrossOrigin::Make({"*", "https://a.example"}));
+  EXPECT_TRUE(CrossOrigin::Make({"*"})->on());
+  EXPECT_FALSE(CrossOrigin::Make({})->on());
+}
+
+}  // namespace
+}  // namespace boxoffice::gateway

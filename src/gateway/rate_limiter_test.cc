@@ -1,0 +1,64 @@
+#include "gateway/rate_limiter.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace boxoffice::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+
+const RateLimiter::Time kNow{std::chrono::hours(1)};
+
+TEST(RateLimiterTest, AsManyAsTheLimitAreAllowedAtOnceAndThenNoMore) {
+  RateLimiter limiter("user", {3, 60s});
+  EXPECT_EQ(limiter.Take("ada", kNow).remaining, 2U);
+  EXPECT_EQ(limiter.Take("ada", kNow).remaining, 1U);
+  const RateVerdict last = limiter.Take("ada", kNow);
+  EXPECT_TRUE(last.allowed);
+  EXPECT_EQ(last.remaining, 0U);
+  EXPECT_EQ(last.reset_s, 60U);
+  const RateVerdict refused = limiter.Take("ada", kNow);
+  EXPECT_FALSE(refused.allowed);
+  EXPECT_EQ(refused.retry_after_s, 20U);
+  EXPECT_TRUE(limiter.Take("bob", kNow).allowed) << "others have their own";
+}
+
+TEST(RateLimiterTest, RequestsComeBackEvenly) {
+  RateLimiter limiter("user", {3, 60s});
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(limiter.Take("ada", kNow).allowed);
+  EXPECT_FALSE(limiter.Take("ada", kNow + 19s).allowed);
+  EXPECT_TRUE(limiter.Take("ada", kNow + 20s).allowed);
+  EXPECT_FALSE(limiter.Take("ada", kNow + 20s).allowed);
+  EXPECT_EQ(limiter.Take("ada", kNow + 1h).remaining, 2U);
+}
+
+TEST(RateLimiterTest, WhoIsRefusedLosesNothingByAsking) {
+  RateLimiter limiter("user", {1, 10s});
+  ASSERT_TRUE(limiter.Take("ada", kNow).allowed);
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(limiter.Take("ada", kNow + 1s).allowed);
+  EXPECT_TRUE(limiter.Take("ada", kNow + 10s).allowed);
+}
+
+TEST(RateLimiterTest, WithoutALimitEverythingIsAllowedAndNothingIsKept) {
+  RateLimiter limiter("user", {});
+  EXPECT_FALSE(limiter.on());
+  for (int i = 0; i < 1'000; ++i) ASSERT_TRUE(limiter.Take("ada", kNow).allowed);
+}
+
+TEST(RateLimiterTest, WithMoreCallersThanPlacesWhoeverHasUsedLeastIsForgotten) {
+  RateLimiter limiter("user", {2, 60s}, 8);
+  ASSERT_TRUE(limiter.Take("greedy", kNow).allowed);
+  ASSERT_TRUE(limiter.Take("greedy", kNow).allowed);
+  for (int i = 0; i < 1'000; ++i) (void)limiter.Take(fmt::format("other {}", i), kNow);
+  EXPECT_FALSE(limiter.Take("greedy", kNow).allowed);
+}
+
+TEST(RateLimiterTest, HeadersAreThoseOfTheDraft) {
+  RateLimiter limiter("user", {600, 60s});
+  EXPECT_EQ(limiter.policy(), R"("user";q=600;w=60)");
+  EXPECT_EQ(limiter.Describe(limiter.Take("ada", kNow)), R"("user";r=599;t=1)");
+}
+
+}  // namespace
+}  // namespace boxoffice::gateway

@@ -1,0 +1,92 @@
+#include "gateway/transfer.h"
+
+#include <algorithm>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "gateway/elsewhere.h"
+#include "platform/http/gzip.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+using http::Request;
+using http::Response;
+
+std::pair<std::string, std::string>* FindHeader(Response& response, std::string_view name) {
+  const auto found = std::ranges::find(response.headers, name, &std::pair<std::string, std::string>::first);
+  return found == response.headers.end() ? nullptr : &*found;
+}
+
+bool IsText(std::string_view type) {
+  return type.starts_with("application/json") || type.starts_with("application/problem+json") ||
+         type.starts_with("application/yaml") || type.starts_with("text/html") ||
+         type.starts_with("text/plain") || type.starts_with("text/javascript");
+}
+
+bool SameOwner(const std::weak_ptr<const std::string>& kept, const std::shared_ptr<const std::string>& body) {
+  return !kept.owner_before(body) && !body.owner_before(kept);
+}
+
+}  // namespace
+
+bool MatchesTag(std::string_view if_none_match, std::string_view etag) {
+  if (etag.starts_with("W/")) etag.remove_prefix(2);
+  return if_none_match == "*" || if_none_match.contains(etag);
+}
+
+void AddTag(const Request& request, Response& response) {
+  const bool reads = request.method() == http::Method::kGet || request.method() == http::Method::kHead;
+  if (!reads || response.status != 200 || response.stream || FindHeader(response, "ETag") != nullptr) return;
+  const std::string etag = fmt::format("W/\"{:016x}\"", std::hash<std::string_view>()(response.content()));
+  response.headers.emplace_back("ETag", etag);
+  // Kept by whoever likes, and asked for again each time.
+  if (FindHeader(response, "Cache-Control") == nullptr)
+    response.headers.emplace_back("Cache-Control", "no-cache");
+  const std::optional<std::string_view> known = request.header("If-None-Match");
+  if (!known || !MatchesTag(*known, etag)) return;
+  response.status = 304;
+  response.content_type.clear();
+  response.body.clear();
+  response.shared_body.reset();
+}
+
+boost::asio::awaitable<void> Compressor::Compress(const Request& request, Response& response) {
+  if (response.stream || response.content().size() < kLeast || !IsText(response.content_type)) co_return;
+  response.headers.emplace_back("Vary", "Accept-Encoding");
+  const std::optional<std::string_view> accepted = request.header("Accept-Encoding");
+  if (!accepted || !http::AcceptsGzip(*accepted)) co_return;
+  if (response.content().size() <= kInline) {
+    response.body = http::Gzip(response.content());
+    response.shared_body.reset();
+  } else {
+    std::shared_ptr<const std::string> body = response.shared_body;
+    if (body == nullptr) body = std::make_shared<const std::string>(std::move(response.body));
+    std::shared_ptr<const std::string> compressed = co_await CompressShared(body);
+    response.shared_body = compressed != nullptr ? compressed : body;
+    if (compressed == nullptr) co_return;
+  }
+  response.headers.emplace_back("Content-Encoding", "gzip");
+  // Other bytes: a tag that says that they are the same would lie.
+  if (auto* etag = FindHeader(response, "ETag"); etag != nullptr && !etag->second.starts_with("W/"))
+    etag->second.insert(0, "W/");
+}
+
+// Null: somebody else's is under way.
+boost::asio::awaitable<std::shared_ptr<const std::string>> Compressor::CompressShared(
+    std::shared_ptr<const std::string> body) {
+  const auto same = [&](const Kept& kept) { return SameOwner(kept.body, body); };
+  const auto known = std::ranges::find_if(kept_, same);
+  if (known != kept_.end()) co_return known->compressed;
+  std::erase_if(kept_, [](const Kept& kept) { return kept.body.expired(); });
+  if (kept_.size() == kKept) kept_.erase(kept_.begin());
+  kept_.push_back({body, nullptr});
+  const auto work = [body] { return std::make_shared<const std::string>(http::Gzip(*body)); };
+  std::shared_ptr<const std::string> compressed = co_await RunElsewhere(blocking_, executor_, work);
+  const auto mine = std::ranges::find_if(kept_, same);
+  if (mine != kept_.end()) mine->compressed = compressed;
+  co_return compressed;
+}
+
+}  // namespace boxoffice::gateway

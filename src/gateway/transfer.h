@@ -1,0 +1,53 @@
+// What saves sending: an answer that its asker has already is a 304, and one that is long goes compressed.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "platform/http/message.h"
+
+namespace boxoffice::gateway {
+
+// Whether the header If-None-Match names `etag` (RFC 9110, section 13.1.2: compared weakly).
+[[nodiscard]] bool MatchesTag(std::string_view if_none_match, std::string_view etag);
+
+// Gives a 200 to a GET the ETag of its content, unless it has one, and makes it a 304 if the asker has that
+// already. The tag is weak: the content is the same, however it is compressed. For what everybody may keep.
+void AddTag(const http::Request& request, http::Response& response);
+
+// Compresses answers for those who take gzip. Runs on one executor; what is long is compressed on `blocking`,
+// once for all who ask for the same shared body, and those who come meanwhile get it as it is.
+class Compressor {
+ public:
+  Compressor(boost::asio::any_io_executor executor, boost::asio::thread_pool& blocking)
+      : executor_(std::move(executor)), blocking_(blocking) {}
+
+  // Below that, a frame or two is sent anyway.
+  static constexpr size_t kLeast = 1'024;  // bytes
+  // What takes longer than some 100 µs is not done on the thread that answers everybody.
+  static constexpr size_t kInline = 16 * 1'024;  // bytes
+  static constexpr size_t kKept = 32;            // shared bodies
+
+  [[nodiscard]] boost::asio::awaitable<void> Compress(const http::Request& request, http::Response& response);
+
+ private:
+  struct Kept {
+    std::weak_ptr<const std::string> body;
+    std::shared_ptr<const std::string> compressed;  // null: under way
+  };
+  [[nodiscard]] boost::asio::awaitable<std::shared_ptr<const std::string>> CompressShared(
+      std::shared_ptr<const std::string> body);
+
+  const boost::asio::any_io_executor executor_;
+  boost::asio::thread_pool& blocking_;
+  std::vector<Kept> kept_;  // the oldest first
+};
+
+}  // namespace boxoffice::gateway

@@ -1,0 +1,76 @@
+#include "platform/http/gzip.h"
+
+#include <algorithm>
+
+#include <zlib.h>
+
+#include "base/check.h"
+
+namespace boxoffice::http {
+namespace {
+
+constexpr int kGzipWindow = 15 + 16;  // the largest window, in a gzip file
+constexpr int kMemory = 8;            // zlib's default
+
+std::string_view Trim(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+// "0", "0.0", …: not at all.
+bool IsZeroWeight(std::string_view parameters) {
+  const size_t at = parameters.find("q=");
+  if (at == std::string_view::npos) return false;
+  return Trim(parameters.substr(at + 2)).find_first_not_of("0.") == std::string_view::npos;
+}
+
+z_stream Reading(std::string_view bytes) {
+  z_stream stream{};
+  // zlib reads only, but its type does not say so.
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  return stream;
+}
+
+}  // namespace
+
+bool AcceptsGzip(std::string_view accept_encoding) {
+  bool any = false;
+  while (!accept_encoding.empty()) {
+    const std::string_view one = accept_encoding.substr(0, accept_encoding.find(','));
+    accept_encoding.remove_prefix(std::min(one.size() + 1, accept_encoding.size()));
+    const size_t semicolon = one.find(';');
+    const std::string_view coding = Trim(one.substr(0, semicolon));
+    const bool taken = semicolon == std::string_view::npos || !IsZeroWeight(one.substr(semicolon + 1));
+    if (coding == "gzip" || coding == "x-gzip") return taken;
+    if (coding == "*") any = taken;
+  }
+  return any;
+}
+
+std::string Gzip(std::string_view text) {
+  z_stream stream = Reading(text);
+  CHECK(deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzipWindow, kMemory, Z_DEFAULT_STRATEGY) == Z_OK);
+  std::string bytes(deflateBound(&stream, static_cast<uLong>(text.size())), '\0');
+  stream.next_out = reinterpret_cast<Bytef*>(bytes.data());
+  stream.avail_out = static_cast<uInt>(bytes.size());
+  CHECK(deflate(&stream, Z_FINISH) == Z_STREAM_END, "the bound is one");
+  bytes.resize(stream.total_out);
+  deflateEnd(&stream);
+  return bytes;
+}
+
+std::string Gunzip(std::string_view bytes, size_t max) {
+  z_stream stream = Reading(bytes);
+  if (inflateInit2(&stream, kGzipWindow) != Z_OK) return {};
+  std::string text(max, '\0');
+  stream.next_out = reinterpret_cast<Bytef*>(text.data());
+  stream.avail_out = static_cast<uInt>(text.size());
+  const int ended = inflate(&stream, Z_FINISH);
+  text.resize(ended == Z_STREAM_END ? stream.total_out : 0);
+  inflateEnd(&stream);
+  return text;
+}
+
+}  // namespace boxoffice::http
