@@ -336,7 +336,7 @@ TEST_F(RoutesTest, OperatorsSeeTheRelay) {
     return list;
   };
   services_.relay.ReplayDelivery_.answer = [=](const auto&) { return Result<relay::v1::Delivery>(delivery); };
-  EXPECT_FALSE(CallAsOperator("GET", "/v1/admin/relay/targets").body.contains("secret"));
+  EXPECT_FALSE(CallAsOperator("GET", "/v1/admin/relay/targets").body.contains("\"secret\""));
   const http::ClientResponse created = CallAsOperator(
       "POST", "/v1/admin/relay/targets", R"({"url":"https://example.com/hook","event_types":[]})");
   EXPECT_EQ(created.status, 201);
