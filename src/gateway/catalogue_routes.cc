@@ -66,8 +66,8 @@ asio::awaitable<Response> GetSeats(Edge& edge, Request& request) {
   Response response;
   response.headers.emplace_back("ETag", etag);
   response.headers.emplace_back("Cache-Control", "no-cache");
-  const std::optional<std::string_view> known = request.header("If-None-Match");
-  if (known && MatchesTag(*known, etag)) {
+  const std::optional<std::string_view> kept = request.header("If-None-Match");
+  if (kept && MatchesTag(*kept, etag)) {
     response.status = 304;
   } else {
     response.content_type = "application/json";
