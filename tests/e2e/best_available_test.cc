@@ -116,7 +116,7 @@ std::string CreateHall(System& system) {
   const Reply show = system.Admin(
       "POST", "/v1/admin/shows",
       fmt::format(
-          R"({{"concert_id":"{}","starts_at":"2099-06-01T19:00:00Z","currency":"KRW","prices":{{"A":1000}},)"
+          R"({{"concert_id":"{0}","starts_at":"2099-06-01T19:00:00Z","currency":"KRW","prices":{{"A":1000}},)"
           R"("grid":[{{"name":"Floor","rows":30,"seats_per_row":{1},"category":"A"}},)"
           R"({{"name":"Balcony","rows":20,"seats_per_row":{1},"category":"A"}}]}})",
           concert.at("id"), kSeatsPerRow));

@@ -1,5 +1,6 @@
 // Shows and seats beyond the main flow: where seats come from, what operators do to them, what buyers are
 // offered.
+#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include <fmt/chrono.h>
+#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
