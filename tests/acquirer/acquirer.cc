@@ -367,7 +367,8 @@ asio::awaitable<void> Acquirer::Deliver(std::string kind, Message message, milli
                        {"webhook-timestamp", message.timestamp},
                        {"webhook-signature", message.signature}};
     request.body = message.body;
-    const Result<http::ClientResponse> response = co_await http::Fetch(std::move(request));
+    http::TlsOptions trust;  // a local: GCC 12 destroys a temporary twice here
+    const Result<http::ClientResponse> response = co_await http::Fetch(std::move(request), std::move(trust));
     status = response ? response->status : 0;
   }
   const std::scoped_lock lock(mutex_);
