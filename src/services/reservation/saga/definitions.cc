@@ -12,10 +12,8 @@ Answer VerifyQueue(StepContext& c) {
   Reservation& r = c.reservation;
   if (!r.bound_saga.IsNil()) co_return StepResult();
   StepResult result = co_await c.participants.BindQueue(r);
-  const bool silent =
-      result.kind == StepResult::Kind::kUnavailable || result.kind == StepResult::Kind::kUnknown;
   // The error stays with it, for the timeline.
-  if (silent && r.saga.started_at < r.active_until) result.kind = StepResult::Kind::kDone;
+  if (MayComeRight(result.kind) && r.saga.started_at < r.active_until) result.kind = StepResult::Kind::kDone;
   if (result.kind == StepResult::Kind::kDone) r.bound_saga = r.saga.id;
   co_return result;
 }
@@ -167,6 +165,10 @@ std::string_view KindName(StepResult::Kind kind) {
       return "unknown";
   }
   CHECK(false, "kind {}", static_cast<int>(kind));
+}
+
+bool MayComeRight(StepResult::Kind kind) {
+  return kind == StepResult::Kind::kUnavailable || kind == StepResult::Kind::kUnknown;
 }
 
 }  // namespace boxoffice::reservation

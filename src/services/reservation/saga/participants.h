@@ -28,6 +28,8 @@ struct StepResult {
   Error error;  // with kUnavailable and kUnknown
 };
 [[nodiscard]] std::string_view KindName(StepResult::Kind kind);
+// Whether the participant gave no answer that says something for certain: it is worth asking again.
+[[nodiscard]] bool MayComeRight(StepResult::Kind kind);
 
 // Thread: that of the saga. Every call has a deadline of its own.
 class Participants {

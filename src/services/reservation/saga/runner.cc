@@ -16,10 +16,6 @@ namespace {
 
 constexpr int kCompleteTries = 3;
 
-bool MayComeRight(StepResult::Kind kind) {
-  return kind == StepResult::Kind::kUnavailable || kind == StepResult::Kind::kUnknown;
-}
-
 // What the buyer is told of a step that did not succeed.
 Refusal FailureOf(const StepResult& result, std::string_view step) {
   if (result.kind == StepResult::Kind::kRefused) return result.refusal;
