@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <ranges>
@@ -15,6 +16,8 @@
 
 namespace boxoffice::e2e {
 namespace {
+
+constexpr const char* kPaymentTimeout = "BOXOFFICE_STEP_PAYMENT_TIMEOUT_MS";
 
 // "PID (name) STATE PARENT …", from the state on; "": there is no such process.
 std::string StatOf(pid_t pid) {
@@ -84,6 +87,9 @@ Frozen::Frozen(const std::vector<Part>& parts) {
 Frozen::~Frozen() {
   for (const pid_t pid : pids_) kill(pid, SIGCONT);
 }
+
+PatientPayments::PatientPayments() { setenv(kPaymentTimeout, "60000", /*overwrite=*/1); }
+PatientPayments::~PatientPayments() { unsetenv(kPaymentTimeout); }
 
 void Kill9(const std::vector<Part>& parts) {
   for (const Part& part : parts) kill(part.pid, SIGKILL);

@@ -42,6 +42,16 @@ class Frozen {
   std::vector<pid_t> pids_;
 };
 
+// While it lives, processes that are started wait a minute for an approval: sagas stay in the middle for as
+// long as the test likes, however slow this machine is.
+class PatientPayments {
+ public:
+  PatientPayments();
+  ~PatientPayments();
+  PatientPayments(const PatientPayments&) = delete;
+  PatientPayments& operator=(const PatientPayments&) = delete;
+};
+
 void Kill9(const std::vector<Part>& parts);
 // Waits until all of that name run and answer that they are ready (where they can be asked), and none is one
 // of `before`, which were killed. False: not in time.

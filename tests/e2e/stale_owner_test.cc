@@ -1,6 +1,5 @@
 // Two replicas run sagas; one sleeps past its lease in the middle of some, and wakes up when the other has
 // finished them.
-#include <cstdlib>
 #include <fstream>
 #include <future>
 #include <iterator>
@@ -27,13 +26,6 @@ using Sagas = std::map<std::string, SagaRow>;  // by reservation
 
 class StaleOwner : public ::testing::Test {
  protected:
-  // The approval takes as long as the test likes: the sagas stay in the middle, however slow this machine is.
-  struct Patience {
-    Patience() { setenv(kKey, "60000", 1); }
-    ~Patience() { unsetenv(kKey); }
-    static constexpr const char* kKey = "BOXOFFICE_STEP_PAYMENT_TIMEOUT_MS";
-  };
-
   void SetUp() override {
     ASSERT_TRUE(system_.ready());
     show_ = system_.CreateShow();
@@ -146,7 +138,7 @@ class StaleOwner : public ::testing::Test {
     return refused;
   }
 
-  const Patience patience_;
+  const PatientPayments patience_;
   System system_{{"--scaled", "--no-kafka", "--replicas", "2", "--no-seed"}, Form::kEmbedded};
   std::string show_;
   std::vector<std::unique_ptr<Buyer>> buyers_;

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 
 #include "base/clock.h"
+#include "e2e/parts.h"
 #include "e2e/service.h"
 #include "e2e/system.h"
 #include "platform/auth/development.h"
@@ -21,7 +22,6 @@ constexpr const char* kChoice = R"("best_available":{"count":1})";
 constexpr const char* kPaidChoice = R"("best_available":{"count":1},"pay":true)";
 constexpr int64_t kPrice = 1'000;
 constexpr int kBuyers = 4;
-constexpr const char* kPatience = "BOXOFFICE_STEP_PAYMENT_TIMEOUT_MS";
 
 class Versions : public ::testing::Test {
  protected:
@@ -39,7 +39,6 @@ class Versions : public ::testing::Test {
     BOXOFFICE_NEED_POSTGRES();
     const char* previous = std::getenv("BOXOFFICE_PREVIOUS_RESERVATION");
     ASSERT_NE(previous, nullptr) << "the executable of tools/dev/previous.sh; ctest sets it";
-    setenv(kPatience, "60000", 1);  // an approval takes as long as the test likes
     database_ = testbed::PostgresServer::Shared().NewDatabase();
     std::filesystem::create_directories(Data() / "keys");
     before_.executable = previous;
@@ -57,7 +56,6 @@ class Versions : public ::testing::Test {
     operator_.emplace(after_.port, *issuer_);
     show_ = operator_->CreateShow({.price = kPrice});
   }
-  void TearDown() override { unsetenv(kPatience); }
 
   std::filesystem::path Data() const { return dir_.path() / "data"; }
   // A folder with the system's keys, for a process beside those that share Data().
@@ -110,6 +108,7 @@ class Versions : public ::testing::Test {
     operator_->ExpectCleanAudit();
   }
 
+  const PatientPayments patience_;
   const testbed::TempDir dir_;
   const SystemClock clock_;
   std::string database_;
