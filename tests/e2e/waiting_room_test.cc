@@ -4,8 +4,8 @@
 #include <sstream>
 #include <thread>
 
-#include <fmt/chrono.h>
 #include <boost/json/parse.hpp>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
