@@ -248,7 +248,7 @@ TEST_F(DispatcherTest, ASuccessCountsAlsoIfTheTargetWasDeletedMeanwhile) {
 TEST_F(DispatcherTest, CreatingATargetAgainGivesTheSame) {
   const Target made = MakeTarget("op-1", {"seat.sold", "seat.held"});
   EXPECT_EQ(MakeTarget("op-1", {"seat.held", "seat.sold"}), made);
-  EXPECT_EQ(service_.CreateTarget("op-1", {.url = "http://other/"}).error().reason, "mismatch");
+  EXPECT_EQ(service_.CreateTarget("op-1", {.url = "http://other/"}).error().reason, "operation_key_reused");
   ASSERT_TRUE(service_.DeleteTarget(made.id));
   EXPECT_EQ(MakeTarget("op-1", {"seat.held", "seat.sold"}).id, made.id);
 }

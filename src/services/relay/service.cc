@@ -86,7 +86,7 @@ Result<std::optional<Target>> RelayService::FindMade(const Target& wanted) {
   const auto made = std::ranges::find(targets_, wanted.operation_key, &Target::operation_key);
   if (made == targets_.end()) return std::nullopt;
   if (SameChoices(*made, wanted)) return *made;
-  return Fail(Code::kConflict, "mismatch", "operation_key: it made another target");
+  return Fail(Code::kConflict, "operation_key_reused", "operation_key: it made another target");
 }
 
 Result<Target*> RelayService::FindLive(int64_t id) {

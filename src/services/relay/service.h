@@ -83,7 +83,8 @@ class RelayService {
 
   // Makes a target with a new secret; of `choices` count url, event_types, show_ids, payload and rate_per_s.
   // Again with the same operation key and choices: that target, secret and all. Errors: invalid_argument,
-  // mismatch (kConflict: the key was used for other choices), too_many_targets (kResourceExhausted).
+  // operation_key_reused (kConflict: the key was used for other choices), too_many_targets
+  // (kResourceExhausted).
   [[nodiscard]] Result<Target> CreateTarget(const std::string& operation_key, Target choices);
   // Changes what is given. Disabled by it, its pending deliveries become dead; enabled again, it gets what is
   // accepted from then on. Again: no effect. Errors: invalid_argument, not_found.
@@ -146,7 +147,7 @@ class RelayService {
   [[nodiscard]] Result<Replayed> ReplayRange(const ReplayRequest& request);
   [[nodiscard]] Result<bool> DecideAndInsert(std::span<const InboxEvent> events);
   [[nodiscard]] Target* FindTarget(int64_t id);
-  // The target that `operation_key` made, if any. Errors: mismatch, for another content.
+  // The target that `operation_key` made, if any. Errors: operation_key_reused, for another content.
   [[nodiscard]] Result<std::optional<Target>> FindMade(const Target& wanted);
   [[nodiscard]] double Jitter();
 

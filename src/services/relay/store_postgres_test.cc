@@ -287,7 +287,7 @@ TEST_F(RelayServicesTest, AnEventThatBothConsumeIsDeliveredOnce) {
 TEST_F(RelayServicesTest, OneOperationKeyAtBothMakesOneTarget) {
   const Target made = a_->CreateTarget("op", {.url = "http://a/"}).value();
   EXPECT_EQ(b_->CreateTarget("op", {.url = "http://a/"})->id, made.id);
-  EXPECT_EQ(b_->CreateTarget("op", {.url = "http://b/"}).error().reason, "mismatch");
+  EXPECT_EQ(b_->CreateTarget("op", {.url = "http://b/"}).error().reason, "operation_key_reused");
 }
 
 TEST_F(RelayServicesTest, ATargetDeletedAtOneGetsNothingFromTheOther) {
