@@ -1,12 +1,17 @@
 #include "boxoffice/demo.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <set>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
 
+#include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "boxoffice/seat/v1/seat.grpc.pb.h"
 #include "boxoffice/system.h"
 #include "testing/temp_dir.h"
@@ -41,17 +46,41 @@ class DemoTest : public testing::Test {
   std::unique_ptr<System> system_ = *System::Make({.data_dir = temp_.path(), .port = 0});
 };
 
-TEST_F(DemoTest, ThreeConcertsAreOnSaleNow) {
+TEST_F(DemoTest, ThreeConcertsAreOnSaleOneIsAnnouncedOneIsSoldOutAndOneIsCancelled) {
   ASSERT_TRUE(SeedIt().has_value());
-  std::vector<uint32_t> capacities;
+  std::map<uint32_t, std::multiset<seat::v1::ShowState>> states;  // by capacity
   const seat::v1::ListConcertsResponse response = Concerts();
   for (const seat::v1::Concert& concert : response.concerts()) {
     ASSERT_EQ(concert.shows_size(), 1);
-    EXPECT_EQ(concert.shows(0).state(), seat::v1::ON_SALE) << concert.title();
     EXPECT_EQ(concert.shows(0).currency(), "KRW");
-    capacities.push_back(concert.shows(0).capacity());
+    states[concert.shows(0).capacity()].insert(concert.shows(0).state());
   }
-  EXPECT_THAT(capacities, testing::UnorderedElementsAre(50'000U, 2'000U, 50U));
+  EXPECT_EQ(states[50'000], std::multiset{seat::v1::ON_SALE});
+  EXPECT_EQ(states[2'000], (std::multiset{seat::v1::ANNOUNCED, seat::v1::ON_SALE}));
+  EXPECT_EQ(states[50], (std::multiset{seat::v1::ON_SALE, seat::v1::SOLD_OUT, seat::v1::CANCELLED}));
+}
+
+TEST_F(DemoTest, TheSaleThatIsToComeIsInPrequeueUntilItOpens) {
+  const auto shows = SeedIt();
+  ASSERT_TRUE(shows.has_value());
+  queue::v1::ListQueuesResponse queues;
+  grpc::ClientContext context;
+  ASSERT_TRUE(
+      queue::v1::QueueService::NewStub(system_->Channel("queue"))->ListQueues(&context, {}, &queues).ok());
+  const auto queue = std::ranges::find(queues.queues(), shows->prequeue, &queue::v1::Queue::show_id);
+  ASSERT_NE(queue, queues.queues().end());
+  EXPECT_EQ(queue->state(), queue::v1::PREQUEUE);
+  EXPECT_EQ(queue->opens_at_ms(), ReadRecord(temp_.path()).started_at_ms + 86'400'000);
+}
+
+TEST_F(DemoTest, AFolderOfAnEarlierDemoGetsWhatIsNew) {
+  const auto first = SeedIt();
+  ASSERT_TRUE(first.has_value());
+  const int64_t started = ReadRecord(temp_.path()).started_at_ms;
+  std::ofstream(temp_.path() / "demo") << fmt::format("started_at_ms {}\nstadium {}\nhall {}\nclub {}\n",
+                                                      started, first->stadium, first->hall, first->club);
+  EXPECT_FALSE(ReadRecord(temp_.path()).done());
+  EXPECT_EQ(SeedIt(), first);
 }
 
 TEST_F(DemoTest, WhatIsRecordedAsDoneIsNotTouchedAgain) {
@@ -59,7 +88,7 @@ TEST_F(DemoTest, WhatIsRecordedAsDoneIsNotTouchedAgain) {
   ASSERT_TRUE(first.has_value());
   EXPECT_TRUE(ReadRecord(temp_.path()).done());
   EXPECT_EQ(SeedIt(), first);
-  EXPECT_EQ(Concerts().concerts_size(), 3);
+  EXPECT_EQ(Concerts().concerts_size(), 6);
 }
 
 TEST_F(DemoTest, ASeedingThatWasBrokenOffIsCompletedNotDoubled) {
@@ -69,7 +98,7 @@ TEST_F(DemoTest, ASeedingThatWasBrokenOffIsCompletedNotDoubled) {
   const int64_t started = ReadRecord(temp_.path()).started_at_ms;
   std::ofstream(temp_.path() / "demo") << "started_at_ms " << started << "\n";
   EXPECT_EQ(SeedIt(), first);
-  EXPECT_EQ(Concerts().concerts_size(), 3);
+  EXPECT_EQ(Concerts().concerts_size(), 6);
 }
 
 TEST(DemoRecordTest, WithoutARecordNothingIsDone) {
