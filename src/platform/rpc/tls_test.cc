@@ -196,7 +196,7 @@ TEST_F(TlsTest, KeysAreTheirOwnersAlone) {
 TEST(CallerTableTest, IsTheGoldenList) {
   const CallerTable& table = CallerTable::Declared();
   EXPECT_TRUE(table.Allows("reservation", "PaymentService"));
-  EXPECT_FALSE(table.Allows("gateway", "PaymentService")) << "only the saga pays";
+  EXPECT_FALSE(table.Allows("seat", "PaymentService")) << "a participant asks no other one";
   EXPECT_FALSE(table.Allows("", ""));
   EXPECT_THAT(table.Services(), testing::IsSupersetOf({"audit", "gateway", "payment", "queue", "ranking",
                                                        "relay", "reservation", "seat", "wallet"}));
