@@ -1,12 +1,16 @@
 // boxoffice-bench: measures a fresh embedded system through its public interface. See --help.
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "bench/compare.h"
 #include "bench/interrupt.h"
 #include "bench/scenario.h"
 #include "bench/waiting.h"
@@ -15,11 +19,14 @@ namespace boxoffice::bench {
 namespace {
 
 constexpr std::string_view kHelp =
-    R"(usage: boxoffice-bench sale|race|waiting [--seconds N] [--connections N] [--buyers N] [--json FILE] …
+    R"(usage: boxoffice-bench sale|race|waiting|compare [--seconds N] [--connections N] [--buyers N] [--json FILE] …
 
   sale   one-shot reservations, each by a buyer of its own, in a closed loop; only 201 CONFIRMED counts
   race   all buyers want the same seat: one wins, everybody else is told seats_taken
   waiting  a million people join one show's queue, ask for their places, are drawn and admitted
+  compare  sales side by side, in rounds: the monolith that a user would run instead (pgbench on a private
+           PostgreSQL: nine statements in a transaction, and one PL/pgSQL call), we with batches of one
+           (naive), scaled, and embedded
 
   --seconds N           how long a sale lasts, or a kind of request of waiting (default 10)
   --connections N       keep-alive connections, one request under way on each (default 256)
@@ -27,6 +34,9 @@ constexpr std::string_view kHelp =
                         1,000,000)
   --seats N             seats of a reservation, 1 to 8 (default 1)
   --best-available      buyers leave the choice of seats to the system
+  --scaled              measures a process for each service, on PostgreSQL and Redis, instead of one process
+  --rounds N            of compare (default 3)
+  --only A,B            of compare: monolith, monolith-call, naive, scaled, embedded
   --json FILE           writes the figures there
   --program PATH        the boxoffice to measure (default: the one beside this program)
   --data-root DIR       where the system's folder is made, and removed (default: beside this program, so not a tmpfs)
@@ -35,8 +45,12 @@ Exit codes: 0 errors at most 0.1 %, the audit clean (and one winner of a race); 
 )";
 constexpr double kMaxErrorRate = 0.001;
 
+constexpr std::string_view kScenarios[] = {"sale", "race", "waiting", "compare"};
+
 struct Arguments {
   std::string scenario;
+  int rounds = 3;
+  std::vector<Subject> only;
   std::string json;
   ScenarioOptions options;
 };
@@ -51,12 +65,30 @@ Result<void> ParseInto(std::string_view flag, std::string_view text, Number leas
   return {};
 }
 
+Result<void> ParseOnly(std::string_view names, std::vector<Subject>& only) {
+  constexpr Subject kAll[] = {Subject::kMonolith, Subject::kMonolithCall, Subject::kNaive, Subject::kScaled,
+                              Subject::kEmbedded};
+  while (!names.empty()) {
+    const std::string_view name = names.substr(0, names.find(','));
+    names.remove_prefix(std::min(names.size(), name.size() + 1));
+    const auto* found = std::ranges::find(kAll, name, &SubjectName);
+    if (found == std::end(kAll))
+      return Fail(
+          Code::kInvalidArgument, "usage",
+          fmt::format("--only knows no \"{}\": monolith, monolith-call, naive, scaled, embedded", name));
+    only.push_back(*found);
+  }
+  return {};
+}
+
 Result<void> SetFlag(std::string_view flag, std::string_view value, Arguments& arguments) {
   ScenarioOptions& options = arguments.options;
   if (flag == "--seconds") return ParseInto(flag, value, 1, 600, options.seconds);
   if (flag == "--connections") return ParseInto<size_t>(flag, value, 1, 10'000, options.connections);
   if (flag == "--buyers") return ParseInto<size_t>(flag, value, 1, 2'000'000, options.buyers);
   if (flag == "--seats") return ParseInto<uint32_t>(flag, value, 1, 8, options.seats);
+  if (flag == "--rounds") return ParseInto(flag, value, 1, 99, arguments.rounds);
+  if (flag == "--only") return ParseOnly(value, arguments.only);
   if (flag == "--json") {
     arguments.json = value;
   } else if (flag == "--program") {
@@ -78,6 +110,10 @@ Result<Arguments> Parse(int argc, char** argv) {
     const std::string_view argument = argv[i];
     if (argument == "--best-available") {
       arguments.options.choice = Choice::kBestAvailable;
+    } else if (argument == "--scaled") {
+      arguments.options.arguments.emplace_back("--scaled");
+      if (std::getenv("BOXOFFICE_KAFKA_CLASS_PATH") == nullptr)
+        arguments.options.arguments.emplace_back("--no-kafka");
     } else if (!argument.starts_with("-") && arguments.scenario.empty()) {
       arguments.scenario = argument;
     } else if (const size_t equals = argument.find('='); equals != std::string_view::npos) {
@@ -88,8 +124,9 @@ Result<Arguments> Parse(int argc, char** argv) {
       BOXOFFICE_TRY(SetFlag(argument, argv[++i], arguments));
     }
   }
-  if (arguments.scenario != "sale" && arguments.scenario != "race" && arguments.scenario != "waiting")
-    return Fail(Code::kInvalidArgument, "usage", "the scenario is sale, race or waiting; --help tells more");
+  if (std::ranges::find(kScenarios, arguments.scenario) == std::end(kScenarios))
+    return Fail(Code::kInvalidArgument, "usage",
+                "the scenario is sale, race, waiting or compare; --help tells more");
   return arguments;
 }
 
@@ -125,6 +162,11 @@ int Main(int argc, char** argv) {
     const auto measured = RunWaiting(arguments->options);
     if (!Tell(measured, arguments->json)) return 2;
     return measured->audit.ok && measured->Errors() == 0 ? 0 : 1;
+  }
+  if (arguments->scenario == "compare") {
+    const auto compared = RunCompare({arguments->options, arguments->rounds, arguments->only});
+    if (!Tell(compared, arguments->json)) return 2;
+    return compared->Sound() ? 0 : 1;
   }
   const bool race = arguments->scenario == "race";
   const auto measured = race ? RunRace(arguments->options) : RunSale(arguments->options);

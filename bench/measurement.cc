@@ -17,7 +17,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kDurability =
-    "SQLite WAL, synchronous=FULL: every batch of every service is one transaction and one fsync";
+    "every batch of every service is one transaction and one fsync (SQLite WAL, synchronous=FULL; scaled: "
+    "PostgreSQL's defaults)";
 
 // Above it somebody else used the machine: a kernel that writes to disk takes a few percent of its own.
 constexpr double kUndisturbed = 0.1;

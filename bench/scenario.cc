@@ -90,7 +90,8 @@ using Body = std::function<std::string(size_t buyer, const std::string& show)>;
 // Everything but what is asked for, which is `body`. Codes in `expected` are no errors.
 Result<Measurement> Run(const ScenarioOptions& options, Measurement measurement, size_t per_show,
                         const Body& body, std::chrono::seconds limit, std::string_view expected) {
-  BOXOFFICE_ASSIGN(const SystemProcess system, SystemProcess::Start(options.program, options.data_root));
+  BOXOFFICE_ASSIGN(const SystemProcess system, SystemProcess::Start(options.program, options.data_root,
+                                                                    options.arguments, options.environment));
   BOXOFFICE_ASSIGN(const auto load, HttpLoad::Connect(system.port(), options.connections));
   BOXOFFICE_ASSIGN(Shop shop, Shop::Open(system, *load));
   const auto setup = SteadyClock::now();

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "bench/measurement.h"
@@ -20,6 +22,9 @@ struct ScenarioOptions {
   size_t buyers = 0;   // 0: of a sale seconds × 12,000, of a race 10,000
   uint32_t seats = 1;  // per reservation, 1 to 8
   Choice choice = Choice::kOwnSeats;
+  std::vector<std::string> arguments;  // of `boxoffice up`, besides: "--scaled"
+  std::vector<std::pair<std::string, std::string>>
+      environment;  // of the system, besides that of this process
 };
 
 // One-shot reservations, each by a buyer of its own, over `connections` in a closed loop, until `seconds`

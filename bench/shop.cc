@@ -1,6 +1,7 @@
 #include "bench/shop.h"
 
 #include <algorithm>
+#include <deque>
 #include <iterator>
 #include <thread>
 #include <utility>
@@ -112,17 +113,25 @@ Result<std::vector<Buyer>> Shop::AdmitBuyers(size_t count, size_t per_show) {
   return buyers;
 }
 
-// Two requests for each buyer: a charge (even tags) and a place in the queue (odd tags).
+// Two requests for each buyer: a charge (even tags) and a place in the queue (odd tags). A 503 is asked
+// again, with the same key.
 Result<void> Shop::PrepareBuyers(std::vector<Buyer>& buyers) {
   const std::string charge = fmt::format(R"({{"amount":{},"currency":"KRW"}})", kCharge);
   size_t next = 0;
   size_t answered = 0;
   std::optional<Error> failure;
+  std::deque<uint64_t> again;
+  size_t repeats = 0;
   LoadPlan plan;
   plan.depth = 4;
   plan.ask = [&](std::string& out, uint64_t& tag) {
-    if (next == 2 * buyers.size() || failure) return false;
-    tag = next++;
+    if ((next == 2 * buyers.size() && again.empty()) || failure) return false;
+    if (again.empty()) {
+      tag = next++;
+    } else {
+      tag = again.front();
+      again.pop_front();
+    }
     const Buyer& buyer = buyers[tag / 2];
     if (tag % 2 == 0) {
       AppendRequest(out, "POST", "/v1/wallet/charges", buyer.jwt, "Idempotency-Key: charge\r\n", charge);
@@ -132,15 +141,21 @@ Result<void> Shop::PrepareBuyers(std::vector<Buyer>& buyers) {
     return true;
   };
   plan.take = [&](const Answer& answer) {
-    ++answered;
     const bool is_charge = answer.tag % 2 == 0;
+    if (answer.status == 503 && ++repeats < buyers.size()) {
+      again.push_back(answer.tag);
+      return;
+    }
+    ++answered;
     if (answer.status != (is_charge ? 201 : 200) && !failure) {
       failure = SetupFailed(is_charge ? "a charge" : "joining a queue", answer.status, answer.body).error();
     } else if (!is_charge) {
       buyers[answer.tag / 2].queue_token = FindJsonText(answer.body, "token");
     }
   };
-  load_->Run(plan);
+  do {  // what the last answers ask for again
+    load_->Run(plan);
+  } while (!again.empty() && !failure && !Interrupted());
   if (failure) return std::unexpected(*failure);
   if (answered < 2 * buyers.size()) return Fail(Code::kUnavailable, "setup_failed", "interrupted");
   return {};

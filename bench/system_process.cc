@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -15,6 +16,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,23 +52,59 @@ std::string ReadFile(const std::string& path) {
   return text.str();
 }
 
+// User and kernel time; 0 if it has ended.
+CpuTime CpuOf(pid_t pid) {
+  const std::string stat = ReadFile(fmt::format("/proc/{}/stat", pid));
+  // The second field is the program's name in brackets, which may hold anything; user and system time are the
+  // 12th and 13th after it (proc(5)).
+  std::istringstream fields(stat.substr(std::min(stat.rfind(')') + 1, stat.size())));
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) fields >> skipped;
+  int64_t user = 0;
+  int64_t kernel = 0;
+  fields >> user >> kernel;
+  return CpuTime((user + kernel) * 1'000'000 / ::sysconf(_SC_CLK_TCK));
+}
+
+// A process, whatever it has started, and so on.
+std::vector<pid_t> WithDescendants(pid_t root) {
+  std::vector<pid_t> found{root};
+  for (size_t i = 0; i < found.size(); ++i) {
+    std::error_code error;
+    for (const auto& thread :
+         std::filesystem::directory_iterator(fmt::format("/proc/{}/task", found[i]), error)) {
+      std::istringstream children(ReadFile(thread.path() / "children"));
+      pid_t child = 0;
+      while (children >> child) found.push_back(child);
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
-Result<SystemProcess> SystemProcess::Start(const std::filesystem::path& program,
-                                           const std::filesystem::path& data_root) {
+Result<SystemProcess> SystemProcess::Start(
+    const std::filesystem::path& program, const std::filesystem::path& data_root,
+    const std::vector<std::string>& more,
+    const std::vector<std::pair<std::string, std::string>>& environment) {
   SystemProcess system;
   std::string folder = (data_root / "boxoffice-bench-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr)
     return StartFailed(fmt::format("{}: {}", folder, std::strerror(errno)));
   system.data_dir_ = folder;
+  ::chmod(folder.c_str(), 0711);  // PostgreSQL may run as another user, and has to get to its own folder
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) return StartFailed(std::strerror(errno));
   std::vector<std::string> words = {program.string(), "up", "--no-seed", "--port", "0", "--data", folder};
+  words.insert(words.end(), more.begin(), more.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
+  // Before the fork, after which little is safe; this process has one thread now, and reads none of them.
+  for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
   system.pid_ = ::fork();
   if (system.pid_ == 0) Become(arguments.data(), pipe[1]);
+  for (const auto& [name, value] : environment) ::unsetenv(name.c_str());
   ::close(pipe[1]);
   auto ready = system.pid_ < 0 ? Result<void>(StartFailed(std::strerror(errno))) : system.WaitReady(pipe[0]);
   ::close(pipe[0]);
@@ -115,16 +153,9 @@ SystemProcess::~SystemProcess() {
 }
 
 CpuTime SystemProcess::Cpu() const {
-  const std::string stat = ReadFile(fmt::format("/proc/{}/stat", pid_));
-  // The second field is the program's name in brackets, which may hold anything; user and system time are the
-  // 12th and 13th after it (proc(5)).
-  std::istringstream fields(stat.substr(std::min(stat.rfind(')') + 1, stat.size())));
-  std::string skipped;
-  for (int i = 0; i < 11; ++i) fields >> skipped;
-  int64_t user = 0;
-  int64_t kernel = 0;
-  fields >> user >> kernel;
-  return CpuTime((user + kernel) * 1'000'000 / ::sysconf(_SC_CLK_TCK));
+  CpuTime sum{0};
+  for (const pid_t pid : WithDescendants(pid_)) sum += CpuOf(pid);
+  return sum;
 }
 
 int64_t SystemProcess::PeakMemory() const {

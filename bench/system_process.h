@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -19,16 +21,19 @@ using CpuTime = std::chrono::microseconds;
 // object.
 class SystemProcess {
  public:
-  // Starts `program` up --no-seed on a free port, with a new folder under `data_root`, and returns when it is
-  // ready. Errors: start_failed.
-  [[nodiscard]] static Result<SystemProcess> Start(const std::filesystem::path& program,
-                                                   const std::filesystem::path& data_root);
+  // Starts `program` up --no-seed with `arguments` on a free port, with a new folder under `data_root`, and
+  // returns when it is ready; `environment` is set for it alone. Errors: start_failed.
+  [[nodiscard]] static Result<SystemProcess> Start(
+      const std::filesystem::path& program, const std::filesystem::path& data_root,
+      const std::vector<std::string>& arguments,
+      const std::vector<std::pair<std::string, std::string>>& environment);
   SystemProcess(SystemProcess&& other) noexcept;
   SystemProcess& operator=(SystemProcess&&) = delete;
   ~SystemProcess();
 
   [[nodiscard]] uint16_t port() const { return port_; }
   [[nodiscard]] const std::filesystem::path& data_dir() const { return data_dir_; }
+  // With all the processes that it has started; those of them that have ended are left out.
   [[nodiscard]] CpuTime Cpu() const;
   // The most memory that it has had, in bytes.
   [[nodiscard]] int64_t PeakMemory() const;

@@ -81,7 +81,8 @@ Result<WaitingMeasurement> RunWaiting(const ScenarioOptions& options) {
   measurement.buyers = options.buyers != 0 ? options.buyers : kBuyers;
   measurement.connections = options.connections;
   const std::chrono::seconds seconds(options.seconds);
-  BOXOFFICE_ASSIGN(const SystemProcess system, SystemProcess::Start(options.program, options.data_root));
+  BOXOFFICE_ASSIGN(const SystemProcess system, SystemProcess::Start(options.program, options.data_root,
+                                                                    options.arguments, options.environment));
   BOXOFFICE_ASSIGN(const auto load, HttpLoad::Connect(system.port(), options.connections));
   BOXOFFICE_ASSIGN(Shop shop, Shop::Open(system, *load));
   BOXOFFICE_ASSIGN(const std::string show, shop.CreateShow());

@@ -64,6 +64,8 @@ Result<void> Prepare(const std::filesystem::path& folder) {
 
 bool PrivatePostgres::Installed() { return !Programs().empty(); }
 
+std::filesystem::path PrivatePostgres::Program(std::string_view name) { return Programs() / name; }
+
 Child::Options PrivatePostgres::Options() const {
   Child::Options options;
   options.working_dir = folder_;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "platform/servers/supervised.h"
@@ -19,6 +20,8 @@ class PrivatePostgres {
  public:
   // Whether PostgreSQL's server programs are installed.
   [[nodiscard]] static bool Installed();
+  // Where one of its programs is ("pgbench"), of the version that Start would run; it need not be there.
+  [[nodiscard]] static std::filesystem::path Program(std::string_view name);
 
   // Makes the database cluster in `folder` at the first call, starts the server on a free port and waits
   // until it answers. Errors: postgres_missing, postgres_folder (the user postgres can't get there), those of
