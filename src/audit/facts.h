@@ -123,7 +123,9 @@ struct ShowFact {
   int64_t sold_in_list = 0;
   // Whether the counts were the same before and after the list was read; else the two can't be compared.
   bool still = true;
-  uint32_t highest_seat_limit = 0;        // per buyer, that the show ever had; 0: not known
+  uint32_t highest_seat_limit = 0;  // per buyer, that the show ever had; 0: not known
+  bool cancelled = false;
+  bool cancellation_runs = false;  // its reservations are being cancelled; only asked where seats are sold
   std::map<std::string, uint32_t> owned;  // seats by buyer, sold or held and not expired
 };
 

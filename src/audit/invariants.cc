@@ -74,6 +74,8 @@ std::string_view InvariantName(Invariant invariant) {
       return "projections_equal";
     case Invariant::kAdmissionAndLimits:
       return "admission_and_limits";
+    case Invariant::kCancelledRefunded:
+      return "cancelled_refunded";
   }
   return "";
 }
@@ -434,6 +436,13 @@ void CheckShows(const Facts& facts, std::vector<Violation>& violations) {
           {Invariant::kSeatSoldOnce,
            {id},
            fmt::format("{} seats are counted as sold, {} are listed", show.sold, show.sold_in_list)});
+    }
+    if (show.cancelled && show.sold > 0 && !show.cancellation_runs) {
+      violations.push_back({Invariant::kCancelledRefunded,
+                            {id},
+                            fmt::format("it is cancelled, {} seats are sold, and nothing cancels their "
+                                        "reservations",
+                                        show.sold)});
     }
     // A limit that was lowered took nobody's seats, and who took them under which is on no record.
     for (const auto& [user, owned] : show.owned) {

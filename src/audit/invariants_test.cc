@@ -457,6 +457,16 @@ TEST(Invariant11, ARankingBetweenTwoReadingsIsFine) {
   EXPECT_THAT(Judge(facts), IsEmpty());
 }
 
+TEST(Invariant15, ACancelledShowWithSeatsSoldAndNoCancellationUnderWayIsFound) {
+  Facts facts;
+  facts.shows = {{.show_id = 7, .capacity = 4, .free = 2, .sold = 2, .sold_in_list = 2, .cancelled = true}};
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kCancelledRefunded, "show:7"));
+  facts.shows[0].cancellation_runs = true;
+  EXPECT_THAT(Judge(facts), IsEmpty());
+  facts.shows[0] = {.show_id = 7, .capacity = 4, .free = 4, .cancelled = true};
+  EXPECT_THAT(Judge(facts), IsEmpty()) << "all was given back";
+}
+
 TEST(Invariant13, AnAdmissionPastTheCapIsFound) {
   Facts facts;
   facts.queues = {{7, 10, 10, 11}};

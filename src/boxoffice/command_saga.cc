@@ -101,6 +101,7 @@ void AddOperatorCommands(CLI::App& app) {
   AddConcertCommands(app);
   AddShowCommands(app);
   AddSeatsCommands(app);
+  AddWaitlistCommands(app);
   AddQueueCommands(app);
   AddSagaCommands(app);
   AddWalletCommands(app);

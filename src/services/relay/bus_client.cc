@@ -40,6 +40,11 @@ void Data(JsonWriter& json, const events::ReservationEvent& event) {
   Id(json, "saga_id", event.saga_id());
   json.Field("version", event.version());
   Text(json, "failure_code", event.failure_code());
+  // An offer to somebody on a waitlist: whoever tells the buyer says until when.
+  if (!event.from_waitlist()) return;
+  json.Field("from_waitlist", true);
+  if (event.hold_expires_at_ms() != 0)
+    json.Field("hold_expires_at", ToRfc3339(FromUnixMs(event.hold_expires_at_ms())));
 }
 
 void Data(JsonWriter& json, const events::SeatEvent& event) {

@@ -127,7 +127,9 @@ std::shared_ptr<rpc::Peer> MakePeer(std::string_view service, const asio::any_io
 // What begins a reservation is new work. What goes on with one, by a confirmation or a cancellation, finishes
 // what was begun, and so does every step after the seats are held, and every undo.
 rpc::Priority BeginningOf(const Reservation& reservation) {
-  const bool is_new = reservation.saga.kind == SagaKind::kHold || reservation.saga.kind == SagaKind::kOneShot;
+  const bool is_new = reservation.saga.kind == SagaKind::kHold ||
+                      reservation.saga.kind == SagaKind::kOneShot ||
+                      reservation.saga.kind == SagaKind::kOffer;
   return is_new ? rpc::Priority::kNormal : rpc::Priority::kFinishing;
 }
 
@@ -194,6 +196,7 @@ asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservatio
   hold.set_user_id(reservation.user_id);
   hold.set_show_id(reservation.show_id);
   hold.set_hold_at_least_until_ms(ToUnixMs(until));
+  hold.set_from_waitlist(reservation.from_waitlist);
   if (reservation.seats.empty() && reservation.choice.best_count > 0) {
     auto& best = *hold.mutable_best_available();
     best.set_count(reservation.choice.best_count);

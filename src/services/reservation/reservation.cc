@@ -55,6 +55,15 @@ bool CanMove(State from, State to) {
          std::ranges::any_of(kEdges, [&](const Edge& edge) { return edge.from == from && edge.to == to; });
 }
 
+bool IsEnd(State state) {
+  return state == State::kFailed || state == State::kCancelled || state == State::kExpired ||
+         state == State::kReleased;
+}
+
+bool IsEndedByShow(const Reservation& reservation) {
+  return reservation.failure && reservation.failure->code == kShowCancelled;
+}
+
 std::string_view KindName(SagaKind kind) {
   switch (kind) {
     case SagaKind::kHold:
@@ -69,6 +78,8 @@ std::string_view KindName(SagaKind kind) {
       return "release";
     case SagaKind::kExpire:
       return "expire";
+    case SagaKind::kOffer:
+      return "offer";
   }
   CHECK(false, "kind {}", static_cast<int>(kind));
 }

@@ -28,8 +28,10 @@ enum class State {
 [[nodiscard]] std::string_view StateName(State state);
 // Whether the design has an edge between two states. A state may always stay as it is.
 [[nodiscard]] bool CanMove(State from, State to);
+// Whether it has ended: nothing is held or sold, and no money is taken.
+[[nodiscard]] bool IsEnd(State state);
 
-enum class SagaKind { kHold, kOneShot, kConfirm, kCancel, kRelease, kExpire };
+enum class SagaKind { kHold, kOneShot, kConfirm, kCancel, kRelease, kExpire, kOffer };
 [[nodiscard]] std::string_view KindName(SagaKind kind);
 
 enum class SagaStatus {
@@ -149,6 +151,8 @@ struct Reservation {
   // Until when the buyer was let in when she asked, as her token says; zero: it does not say.
   Timestamp active_until{};
   std::string payment_method;
+  // It is an offer to somebody on the waitlist, who passed no queue.
+  bool from_waitlist = false;
   // The saga to which the queue session is bound; what the end of a hold unbinds.
   SagaId bound_saga;
   // The saga that took the money and its attempt; what a cancellation undoes.
@@ -163,6 +167,10 @@ struct Reservation {
 
 // The seat numbers to ask for: what is held already, or what was chosen.
 [[nodiscard]] std::vector<uint32_t> SeatNumbers(const Reservation& reservation);
+
+// What `failure` says of a reservation that the cancellation of its show has ended, or is about to.
+inline constexpr std::string_view kShowCancelled = "show_cancelled";
+[[nodiscard]] bool IsEndedByShow(const Reservation& reservation);
 
 // Appends within kMaxTimeline, dropping from the middle.
 void AddToTimeline(Saga& saga, TimelineEntry entry);
@@ -186,6 +194,8 @@ struct Policy {
   // Step 2 of a confirmation holds the seats this long past the saga's deadline.
   milliseconds hold_slack{30'000};
   milliseconds answers_kept{24 * 3'600'000};
+  // How long seats are held for whoever is next on a waitlist.
+  milliseconds offer_time{10 * 60'000};
 };
 
 }  // namespace boxoffice::reservation

@@ -176,6 +176,48 @@ class Decider {
     return Started{change.reservation};
   }
 
+  Outcome On(const BeginOffer& command) {
+    const ReservationId id = command.reservation.id;
+    if (!Touch(id)) return Defer();
+    if (const auto found = rows_.reservations.find(id); found != rows_.reservations.end()) {
+      const Saga& saga = found->second.saga;
+      // Its commit was done though nobody knew; with a later epoch somebody runs it already.
+      const bool own = saga.id == command.reservation.saga.id && saga.epoch == 1;
+      if (own && saga.status == SagaStatus::kRunning) return Started{found->second};
+      return Answered{{found->second, found->second.failure}};
+    }
+    Reservation reservation = command.reservation;
+    reservation.created_at = now_;
+    reservation.state = State::kHeld;
+    reservation.from_waitlist = true;
+    StartSaga(reservation, SagaKind::kOffer);
+    return Started{AddChange(std::move(reservation), 0, 0).reservation};
+  }
+
+  Outcome On(const BeginEndForShow& command) {
+    const auto found = rows_.reservations.find(command.reservation_id);
+    if (found == rows_.reservations.end()) {
+      return Error{Code::kNotFound, "reservation_not_found", "there is no such reservation"};
+    }
+    if (!Touch(command.reservation_id)) return Defer();
+    const Reservation& current = found->second;
+    if (current.saga.id == command.saga_id && current.saga.epoch == 1 &&
+        current.saga.status == SagaStatus::kRunning) {
+      return Started{current};  // its commit was done though nobody knew
+    }
+    const bool confirmed = current.state == State::kConfirmed;
+    const bool rests = current.saga.status == SagaStatus::kDone;
+    if (!rests || (!confirmed && current.state != State::kHeld)) return Answered{{current, std::nullopt}};
+    Reservation next = current;
+    next.saga = Saga{.id = command.saga_id, .attempt = current.saga.attempt + 1, .owner = command.owner};
+    next.failure = Refusal{};
+    next.failure->code = kShowCancelled;
+    next.failure->detail = "the show was cancelled";
+    if (confirmed) next.state = State::kCancelling;
+    StartSaga(next, confirmed ? SagaKind::kCancel : SagaKind::kRelease);
+    return Started{AddChange(std::move(next), current.version, current.saga.epoch).reservation};
+  }
+
   // The owner's writes: whether it still is the owner shows when saving (version and epoch).
   // nullptr: a claim in this batch was first.
   Change* OwnersChange(const Reservation& reservation) {
@@ -196,7 +238,8 @@ class Decider {
       change->request = std::move(request);
       change->answers = true;
     }
-    const bool seats_moved = next.state != State::kHeld || next.saga.kind == SagaKind::kHold;
+    const bool seats_moved =
+        next.state != State::kHeld || next.saga.kind == SagaKind::kHold || next.saga.kind == SagaKind::kOffer;
     if (const auto type = EventType(next.state); !type.empty() && seats_moved) {
       change->event = type;
     }
@@ -277,8 +320,8 @@ class Decider {
       return Error{Code::kConflict, "saga_done",
                    "the reservation's last saga is done; there is nothing to resolve"};
     }
-    const bool can_undo =
-        saga.kind == SagaKind::kHold || saga.kind == SagaKind::kOneShot || saga.kind == SagaKind::kConfirm;
+    const bool can_undo = saga.kind == SagaKind::kHold || saga.kind == SagaKind::kOneShot ||
+                          saga.kind == SagaKind::kConfirm || saga.kind == SagaKind::kOffer;
     if (command.action == "undo" && !can_undo) {
       return Error{Code::kConflict, "saga_not_undoable",
                    fmt::format("a {} saga only goes forward", KindName(saga.kind))};
@@ -320,6 +363,10 @@ Keys KeysOf(std::span<const Command> commands) {
     } else if (const auto* on = std::get_if<BeginOn>(&command)) {
       keys.requests.push_back(on->key);
       keys.reservations.push_back(on->reservation_id);
+    } else if (const auto* offer = std::get_if<BeginOffer>(&command)) {
+      keys.reservations.push_back(offer->reservation.id);
+    } else if (const auto* end = std::get_if<BeginEndForShow>(&command)) {
+      keys.reservations.push_back(end->reservation_id);
     } else if (const auto* resolve = std::get_if<Resolve>(&command)) {
       keys.reservations.push_back(resolve->reservation_id);
     } else if (const auto* claim = std::get_if<Claim>(&command)) {

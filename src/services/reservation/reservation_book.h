@@ -62,6 +62,18 @@ struct BeginOn {
   std::string owner;
   std::string traceparent;
 };
+// Writes a new reservation and the intent of the saga that seeks seats for somebody on the waitlist. Keyed by
+// the reservation's id: again, it is answered with what became of it.
+struct BeginOffer {
+  Reservation reservation;  // id, user, show, choice and the saga's id and owner are filled in
+};
+// Writes the intent to end a reservation because its show is cancelled, if it rests: CONFIRMED is cancelled
+// and paid back in full, at any time; HELD is released. Answered where there is nothing to end, or not yet.
+struct BeginEndForShow {
+  ReservationId reservation_id;
+  SagaId saga_id;
+  std::string owner;
+};
 // By the owner: the saga is over. `reservation` has its new state, seats, failure and timeline.
 struct Finish {
   Reservation reservation;
@@ -95,7 +107,8 @@ struct Resolve {
   std::string operator_id;
 };
 
-using Command = std::variant<BeginReserve, BeginOn, Finish, Undo, Postpone, Claim, Renew, Resolve>;
+using Command = std::variant<BeginReserve, BeginOn, BeginOffer, BeginEndForShow, Finish, Undo, Postpone,
+                             Claim, Renew, Resolve>;
 
 // The saga may run: `reservation` is as stored.
 struct Started {

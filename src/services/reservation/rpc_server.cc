@@ -52,10 +52,12 @@ Result<v1::ListReservationsResponse> ToResponse(Result<Page> page) {
 
 }  // namespace
 
-RpcServer::RpcServer(asio::any_io_executor executor, reservation::Service& service, Reader& reader)
-    : executor_(std::move(executor)),
+RpcServer::RpcServer(asio::any_io_executor executor, reservation::Service& service, Reader& reader,
+                     ShowService& shows, ShowReader& show_reader)
+    : executor_(executor),
       service_(service),
       reader_(reader),
+      shows_(std::move(executor), shows, show_reader),
       handler_([this](v1::Command command, Server::Reply reply) {
         Handle(std::move(command), std::move(reply));
       }) {}

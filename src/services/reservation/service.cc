@@ -31,7 +31,9 @@ class Service::ExecutorBook final : public Book {
   asio::awaitable<Result<Outcome>> Write(Command command) override {
     // Everything but a new reservation goes on with one that there is.
     resilience::Terms terms;
-    if (!std::holds_alternative<BeginReserve>(command)) terms.priority = resilience::Priority::kFinishing;
+    const bool is_new =
+        std::holds_alternative<BeginReserve>(command) || std::holds_alternative<BeginOffer>(command);
+    if (!is_new) terms.priority = resilience::Priority::kFinishing;
     auto initiate = [this, &command, terms](auto handler) {
       auto done = [executor = executor_, handler = std::move(handler)](Result<Outcome> outcome) mutable {
         asio::post(executor, [handler = std::move(handler), outcome = std::move(outcome)]() mutable {
@@ -103,7 +105,8 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
       std::erase_if(claimed->reservations,
                     [&](const Reservation& r) { return r.id == change.reservation.id; });
     } else if (std::holds_alternative<BeginReserve>(command) || std::holds_alternative<BeginOn>(command) ||
-               std::holds_alternative<Resolve>(command)) {
+               std::holds_alternative<BeginOffer>(command) ||
+               std::holds_alternative<BeginEndForShow>(command) || std::holds_alternative<Resolve>(command)) {
       outcome.reset();  // the row, or the request, moved: decide again on what it is now
     } else {
       outcome = Stale{};
@@ -209,6 +212,18 @@ asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
   begin.owner = config_.owner;
   Command command = std::move(begin);
   co_return co_await BeginAndRun(std::move(command), request.request.sent_before);
+}
+
+asio::awaitable<Result<Answer>> Service::EndForShow(ReservationId id) {
+  Command command = BeginEndForShow{id, SagaId::Make(clock_.Now(), random_), config_.owner};
+  co_return co_await BeginAndRun(std::move(command), /*sent_before=*/false);
+}
+
+asio::awaitable<Result<Answer>> Service::Offer(Reservation offer) {
+  offer.saga.id = SagaId::Make(clock_.Now(), random_);
+  offer.saga.owner = config_.owner;
+  Command command = BeginOffer{std::move(offer)};
+  co_return co_await BeginAndRun(std::move(command), /*sent_before=*/false);
 }
 
 asio::awaitable<Result<Reservation>> Service::ResolveSaga(Resolve resolve) {

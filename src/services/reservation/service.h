@@ -77,6 +77,11 @@ class Service {
   asio::awaitable<Result<Answer>> Reserve(ReserveRequest request);
   asio::awaitable<Result<Answer>> Confirm(ConfirmRequest request);
   asio::awaitable<Result<Answer>> Cancel(CancelRequest request);
+  // Ends a reservation whose show is cancelled, if it rests: see BeginEndForShow. With it as it is then.
+  asio::awaitable<Result<Answer>> EndForShow(ReservationId id);
+  // Seeks seats for somebody on the waitlist; id, user, show and choice are filled in. Again, with the same
+  // id: what became of it.
+  asio::awaitable<Result<Answer>> Offer(Reservation offer);
   // By an operator. Errors: reservation_not_found, saga_done, saga_not_undoable.
   asio::awaitable<Result<Reservation>> ResolveSaga(Resolve command);
 

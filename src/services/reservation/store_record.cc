@@ -40,8 +40,8 @@ void SagaToProto(const Reservation& reservation, v1::Saga& proto) {
 }
 
 SagaKind KindFrom(std::string_view name) {
-  for (const SagaKind kind :
-       {SagaKind::kOneShot, SagaKind::kConfirm, SagaKind::kCancel, SagaKind::kRelease, SagaKind::kExpire}) {
+  for (const SagaKind kind : {SagaKind::kOneShot, SagaKind::kConfirm, SagaKind::kCancel, SagaKind::kRelease,
+                              SagaKind::kExpire, SagaKind::kOffer}) {
     if (KindName(kind) == name) return kind;
   }
   return SagaKind::kHold;
@@ -180,6 +180,7 @@ std::string Encode(const Reservation& reservation) {
   record.set_deadline_ms(ToUnixMs(reservation.saga.deadline));
   record.set_idempotency_key(reservation.saga.idempotency_key);
   record.set_traceparent(reservation.saga.traceparent);
+  record.set_from_waitlist(reservation.from_waitlist);
   return record.SerializeAsString();
 }
 
@@ -211,6 +212,7 @@ Result<Reservation> Decode(std::string_view bytes) {
   reservation.queue_token = record.queue_token();
   reservation.active_until = FromUnixMs(record.active_until_ms());
   reservation.payment_method = record.payment_method();
+  reservation.from_waitlist = record.from_waitlist();
   reservation.paid_saga = IdFrom<SagaId>(record.paid_saga_id());
   reservation.paid_attempt = record.paid_attempt();
   reservation.bound_saga = IdFrom<SagaId>(record.bound_saga_id());
@@ -231,6 +233,8 @@ bus::Event ToBusEvent(const std::string& type, const Reservation& reservation, E
   body.set_version(reservation.version);
   if (reservation.failure) body.set_failure_code(reservation.failure->code);
   body.set_at_ms(ToUnixMs(reservation.updated_at));
+  body.set_from_waitlist(reservation.from_waitlist);
+  if (reservation.from_waitlist) body.set_hold_expires_at_ms(ToUnixMs(reservation.hold_expires_at));
   return {.id = id,
           .topic = "reservation",
           .key = reservation.id.ToString(),

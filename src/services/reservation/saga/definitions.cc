@@ -10,7 +10,7 @@ using Answer = asio::awaitable<StepResult>;
 // place in the queue by the saga of the hold; of whoever does not, the token says until when she is in.
 Answer VerifyQueue(StepContext& c) {
   Reservation& r = c.reservation;
-  if (!r.bound_saga.IsNil()) co_return StepResult();
+  if (!r.bound_saga.IsNil() || r.from_waitlist) co_return StepResult();
   StepResult result = co_await c.participants.BindQueue(r);
   // The error stays with it, for the timeline.
   if (MayComeRight(result.kind) && r.saga.started_at < r.active_until) result.kind = StepResult::Kind::kDone;
@@ -21,6 +21,7 @@ Answer VerifyQueue(StepContext& c) {
 // not taken over.
 Answer UnbindQueue(StepContext& c) {
   const Reservation& r = c.reservation;
+  if (r.from_waitlist) co_return StepResult();  // it passed no queue
   StepResult result = co_await c.participants.UnbindQueue(r, r.saga.id);
   const bool hold_goes =
       r.saga.undone_state != State::kHeld && !r.bound_saga.IsNil() && r.bound_saga != r.saga.id;
@@ -30,10 +31,16 @@ Answer UnbindQueue(StepContext& c) {
 }
 // Of a hold that ends: what an earlier saga has bound.
 Answer UnbindHold(StepContext& c) {
-  return c.participants.UnbindQueue(c.reservation, c.reservation.bound_saga);
+  if (c.reservation.from_waitlist) co_return StepResult();
+  StepResult result = co_await c.participants.UnbindQueue(c.reservation, c.reservation.bound_saga);
+  co_return result;
 }
 // The buyer may think for as long as the show's hold time says.
 Answer HoldSeats(StepContext& c) { return c.participants.HoldSeats(c.reservation, Timestamp()); }
+// Whoever is offered seats may not be looking.
+Answer HoldOffer(StepContext& c) {
+  return c.participants.HoldSeats(c.reservation, c.reservation.saga.started_at + c.policy.offer_time);
+}
 // Before money moves, the hold is made to outlast the saga.
 Answer ExtendHold(StepContext& c) {
   return c.participants.HoldSeats(c.reservation, c.reservation.saga.deadline + c.policy.hold_slack);
@@ -129,6 +136,17 @@ const SagaDefinition kExpireHold{"expire",
                                  State::kExpired,
                                  /*can_undo=*/false};
 
+// Seats that became free, for whoever is next on the waitlist, who confirms or cancels as with any hold.
+const SagaDefinition kOfferSeats{
+    "offer",
+    kDefinitionVersion,
+    {
+        {"hold-seats", HoldOffer, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
+    },
+    State::kHeld,
+    State::kReleased,
+    /*can_undo=*/true};
+
 }  // namespace
 
 const SagaDefinition& DefinitionOf(SagaKind kind) {
@@ -145,6 +163,8 @@ const SagaDefinition& DefinitionOf(SagaKind kind) {
       return kReleaseHold;
     case SagaKind::kExpire:
       return kExpireHold;
+    case SagaKind::kOffer:
+      return kOfferSeats;
   }
   CHECK(false, "kind {}", static_cast<int>(kind));
 }

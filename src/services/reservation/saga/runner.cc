@@ -97,7 +97,8 @@ asio::awaitable<Result<Answer>> Runner::GoForward(Reservation& reservation) {
     co_return co_await DecideToUndo(reservation, static_cast<int>(i), std::move(result));
   }
   reservation.state = definition.done;
-  reservation.failure.reset();
+  // Why it ended is told to whoever did not ask for it.
+  if (!IsEnd(definition.done) || !IsEndedByShow(reservation)) reservation.failure.reset();
   if (definition.done == State::kConfirmed) {
     reservation.paid_saga = reservation.saga.id;
     reservation.paid_attempt = reservation.saga.attempt;
@@ -160,7 +161,7 @@ asio::awaitable<Result<Answer>> Runner::FinishIt(Reservation& reservation) {
   Command finish = Finish{std::move(reservation)};  // comes back with the outcome
   auto written = co_await Write(std::move(finish), reservation);
   if (!written) co_return std::unexpected(written.error());
-  if (reservation.state == State::kConfirmed) {
+  if (reservation.state == State::kConfirmed && !reservation.from_waitlist) {
     asio::co_spawn(executor_, CompleteQueue(reservation), asio::detached);
   }
   co_return Answer{reservation, reservation.failure};
