@@ -45,6 +45,10 @@ int64_t Number(const json::object& body, std::string_view name) {
 Response Json(const json::object& body, int status) {
   return http::JsonResponse(json::serialize(body), status);
 }
+// What it says that it took, in every answer and webhook.
+int64_t SaidAmount(const Account& account) {
+  return account.instrument == "other_money" ? account.amount + 1 : account.amount;
+}
 
 }  // namespace
 
@@ -153,7 +157,7 @@ Response Acquirer::StateOf(const Payment& payment) const {
   const Account& account = payment.account;
   json::object body{{"id", payment.id},
                     {"key", account.key},
-                    {"amount", account.instrument == "other_money" ? account.amount + 1 : account.amount},
+                    {"amount", SaidAmount(account)},
                     {"currency", account.currency}};
   switch (payment.state) {
     case State::kPending:
@@ -322,8 +326,10 @@ Message Acquirer::Sign(const std::string& body, const std::string& secret, milli
 void Acquirer::Tell(const Payment& payment, const std::string& type) {
   const Account& account = payment.account;
   const auto body_of = [&](const std::string& what) {
-    json::object data{
-        {"key", account.key}, {"id", payment.id}, {"amount", account.amount}, {"currency", account.currency}};
+    json::object data{{"key", account.key},
+                      {"id", payment.id},
+                      {"amount", SaidAmount(account)},
+                      {"currency", account.currency}};
     return json::serialize(
         json::object{{"type", what}, {"timestamp", ToRfc3339(clock_.Now())}, {"data", data}});
   };

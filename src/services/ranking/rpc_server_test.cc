@@ -188,7 +188,7 @@ TEST_F(RankingServiceTest, ARebuildThatIsAskedForGivesTheSameRankingsAndGoesOn) 
     return answers;
   };
   const std::string before = all();
-  clock_.Advance(milliseconds(1));
+  clock_.Advance(milliseconds(1));  // so that the rebuild is told from the first one
   grpc::ClientContext context;
   v1::Status asked;
   ASSERT_TRUE(stub_->Rebuild(&context, {}, &asked).ok());
@@ -278,6 +278,7 @@ TEST_F(RankingServiceTest, OfTwoReplicasEachAnswersWhatTheOtherCountsAndGoesOnWh
   EXPECT_TRUE(testbed::Eventually([&] { return counted_there() == 1; })) << "at the latest in its rebuild";
   Publish({Reservation("reservation.confirmed", 7, 1)});
   EXPECT_TRUE(testbed::Eventually([&] { return counted_there() == 2; }));
+  clock_.Advance(milliseconds(1));  // so that the rebuild is told from the first one
   grpc::ClientContext context;
   v1::Status asked;
   ASSERT_TRUE(stub_->Rebuild(&context, {}, &asked).ok());

@@ -172,7 +172,7 @@ TEST_F(DispatcherTest, A410DisablesTheTargetAndGivesUpWhatIsPending) {
   Round();
   sender_.AnswerAll(410);
   Round();
-  const Target listed = service_.ListTargets(0, 10)[0];
+  const Target listed = service_.ListTargets(0, 10)->at(0);
   EXPECT_FALSE(listed.enabled);
   EXPECT_THAT(listed.disabled_reason, testing::HasSubstr("410"));
   for (const Delivery& delivery : Deliveries()) EXPECT_EQ(delivery.state, State::kDead);
@@ -231,7 +231,7 @@ TEST_F(DispatcherTest, ADeletedTargetIsSentNothingMore) {
     EXPECT_EQ(delivery.state, State::kDead);
     EXPECT_EQ(delivery.last_error, "target_deleted");
   }
-  EXPECT_TRUE(service_.ListTargets(0, 10).empty());
+  EXPECT_TRUE(service_.ListTargets(0, 10)->empty());
   EXPECT_EQ(service_.DeleteTarget(99).error().reason, "not_found");
 }
 

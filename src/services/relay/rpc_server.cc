@@ -177,7 +177,8 @@ grpc::ServerUnaryReactor* RelayRpcServer::ListTargets(grpc::CallbackServerContex
   return rpc::Answer<v1::ListTargetsResponse>(
       context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListTargetsResponse> {
         if (request->limit() < 1 || request->limit() > kMaxPage) return BadArgument("limit: 1 to 200");
-        std::vector<Target> targets = service_.ListTargets(request->after_id(), request->limit() + 1);
+        BOXOFFICE_ASSIGN(std::vector<Target> targets,
+                         service_.ListTargets(request->after_id(), request->limit() + 1));
         v1::ListTargetsResponse out;
         out.set_more(targets.size() > request->limit());
         if (out.more()) targets.pop_back();

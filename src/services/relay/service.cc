@@ -170,8 +170,9 @@ Result<void> RelayService::DeleteTarget(int64_t id) {
   return {};
 }
 
-std::vector<Target> RelayService::ListTargets(int64_t after_id, size_t limit) const {
+Result<std::vector<Target>> RelayService::ListTargets(int64_t after_id, size_t limit) {
   const std::scoped_lock lock(mutex_);
+  BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());  // another replica may have changed one
   std::vector<Target> listed;
   for (const Target& target : targets_) {
     if (listed.size() == limit) break;

@@ -98,8 +98,8 @@ class RelayService {
   [[nodiscard]] Result<Delivery> TestTarget(int64_t id);
   // Its pending deliveries become dead. Again: no effect. Errors: not_found.
   [[nodiscard]] Result<void> DeleteTarget(int64_t id);
-  // Up to `limit` targets that are not deleted with ids above `after_id`, by id, as of the last Load.
-  [[nodiscard]] std::vector<Target> ListTargets(int64_t after_id, size_t limit) const;
+  // Up to `limit` targets that are not deleted with ids above `after_id`, by id, as they are stored.
+  [[nodiscard]] Result<std::vector<Target>> ListTargets(int64_t after_id, size_t limit);
 
   // Whether any target is sent such events: what nobody wants need not be read.
   [[nodiscard]] bool Wants(std::string_view type) const;

@@ -129,6 +129,7 @@ struct Saga {
   std::vector<TimelineEntry> timeline;
   std::string idempotency_key;  // of the request that began it; empty: the service began it
   std::string traceparent;
+  std::string unknown_fields;  // see Reservation
   bool operator==(const Saga&) const = default;
 };
 
@@ -162,6 +163,10 @@ struct Reservation {
   // When somebody has to look at it: the owner's lease, the next retry, or the end of the hold. None: nothing
   // to do.
   std::optional<Timestamp> due_at;
+  // What a later version of the program has stored with it and this one does not know: it is written back,
+  // and told to whoever asks, as it was read.
+  std::string unknown_fields;
+  std::string unknown_record_fields;
   bool operator==(const Reservation&) const = default;
 };
 

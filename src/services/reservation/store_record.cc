@@ -1,5 +1,8 @@
 #include "services/reservation/store_record.h"
 
+#include <google/protobuf/message.h>
+#include <google/protobuf/unknown_field_set.h>
+
 #include "boxoffice/bus/v1/events.pb.h"
 
 namespace boxoffice::reservation {
@@ -8,6 +11,17 @@ namespace {
 template <typename IdType>
 IdType IdFrom(const std::string& bytes) {
   return IdType::FromBytes(bytes).value_or(IdType());
+}
+
+// Protobuf keeps the fields that it does not know, message by message.
+std::string UnknownFieldsOf(const google::protobuf::Message& message) {
+  std::string fields;
+  const google::protobuf::UnknownFieldSet& unknown = message.GetReflection()->GetUnknownFields(message);
+  if (!unknown.empty()) unknown.SerializeToString(&fields);
+  return fields;
+}
+void AddUnknownFields(const std::string& fields, google::protobuf::Message& message) {
+  if (!fields.empty()) message.GetReflection()->MutableUnknownFields(&message)->ParseFromString(fields);
 }
 
 int64_t OptionalMs(Timestamp t) { return ToUnixMs(t); }
@@ -37,6 +51,7 @@ void SagaToProto(const Reservation& reservation, v1::Saga& proto) {
   proto.set_last_error(saga.last_error);
   proto.set_started_at_ms(ToUnixMs(saga.started_at));
   proto.set_definition_version(static_cast<uint32_t>(saga.definition_version));
+  AddUnknownFields(saga.unknown_fields, proto);
 }
 
 SagaKind KindFrom(std::string_view name) {
@@ -78,6 +93,7 @@ Saga SagaFrom(const v1::Record& record) {
   }
   saga.idempotency_key = record.idempotency_key();
   saga.traceparent = record.traceparent();
+  saga.unknown_fields = UnknownFieldsOf(proto);
   return saga;
 }
 
@@ -153,6 +169,7 @@ v1::Reservation ToProto(const Reservation& reservation) {
   proto.set_created_at_ms(ToUnixMs(reservation.created_at));
   proto.set_updated_at_ms(ToUnixMs(reservation.updated_at));
   proto.set_version(reservation.version);
+  AddUnknownFields(reservation.unknown_fields, proto);
   return proto;
 }
 
@@ -181,6 +198,7 @@ std::string Encode(const Reservation& reservation) {
   record.set_idempotency_key(reservation.saga.idempotency_key);
   record.set_traceparent(reservation.saga.traceparent);
   record.set_from_waitlist(reservation.from_waitlist);
+  AddUnknownFields(reservation.unknown_record_fields, record);
   return record.SerializeAsString();
 }
 
@@ -217,6 +235,8 @@ Result<Reservation> Decode(std::string_view bytes) {
   reservation.paid_attempt = record.paid_attempt();
   reservation.bound_saga = IdFrom<SagaId>(record.bound_saga_id());
   reservation.saga = SagaFrom(record);
+  reservation.unknown_fields = UnknownFieldsOf(proto);
+  reservation.unknown_record_fields = UnknownFieldsOf(record);
   if (proto.saga().lease_until_ms() != 0) reservation.due_at = FromUnixMs(proto.saga().lease_until_ms());
   return reservation;
 }
