@@ -5,8 +5,6 @@
 namespace boxoffice::reservation {
 namespace {
 
-// Prices may change; which section a seat is in does not.
-constexpr std::chrono::seconds kLayoutKept{10};
 constexpr size_t kMaxLayouts = 64;
 constexpr int kStatesPerByte = 4;  // 2 bits each
 
@@ -70,25 +68,29 @@ asio::awaitable<Result<void>> ShowClient::Cancel(int64_t show_id) {
 }
 
 asio::awaitable<Result<Hall>> ShowClient::SeeSeats(int64_t show_id) {
-  const auto now = std::chrono::steady_clock::now();
-  const auto known = layouts_.find(show_id);
-  const bool fresh = known != layouts_.end() && now - known->second.read_at < kLayoutKept;
-  Hall hall;
-  if (fresh) hall.seats = known->second.seats;
+  if (layouts_.size() > kMaxLayouts) layouts_.clear();
   seat::v1::GetSeatMapRequest request;
   request.set_show_id(show_id);
-  request.set_states_only(fresh);
+  if (const auto known = layouts_.find(show_id); known != layouts_.end()) {
+    request.set_states_only(true);
+    request.set_layout_version(known->second.version);
+  }
   auto start = [this](auto... arguments) { seat_->async()->GetSeatMap(arguments...); };
   auto map = co_await Call<seat::v1::SeatMap>(request, start);
   if (!map) co_return std::unexpected(map.error());
-  if (!fresh) {
+  if (!map->layout().empty()) {
     std::vector<HallSeat> seats;
     seats.reserve(static_cast<size_t>(map->layout_size()));
-    for (const auto& seat : map->layout()) seats.push_back({seat.section(), seat.category(), seat.price()});
-    hall.seats = std::make_shared<const std::vector<HallSeat>>(std::move(seats));
-    if (layouts_.size() >= kMaxLayouts) layouts_.clear();
-    layouts_[show_id] = {hall.seats, now};
+    for (const auto& seat : map->layout()) {
+      const bool ordinary = !seat.accessible() && seat.companion_of() == 0;
+      seats.push_back({seat.section(), seat.category(), seat.price(), ordinary});
+    }
+    layouts_[show_id] = {std::make_shared<const std::vector<HallSeat>>(std::move(seats)),
+                         map->layout_version()};
   }
+  Hall hall;
+  hall.seats = layouts_[show_id].seats;
+  if (hall.seats == nullptr) co_return Fail(Code::kUnavailable, "layout_missing", "no layout was told");
   hall.free.reserve(hall.seats->size());
   for (size_t i = 0; i < hall.seats->size(); ++i) {
     const size_t byte = i / kStatesPerByte;

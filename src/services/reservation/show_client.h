@@ -27,7 +27,7 @@ class ShowClient final : public Shows {
  private:
   struct Layout {
     std::shared_ptr<const std::vector<HallSeat>> seats;
-    std::chrono::steady_clock::time_point read_at;
+    uint64_t version = 0;
   };
   template <typename Response, typename Request, typename Start>
   asio::awaitable<Result<Response>> Call(Request request, Start start);

@@ -71,6 +71,7 @@ class StoreContractTest : public ::testing::TestWithParam<Open> {
     r.queue_token = "token";
     r.active_until = FromUnixMs(1'800'000'123'000);
     r.payment_method = "internal";
+    r.from_waitlist = true;
     r.paid_saga = SagaId::Make(kNow, random_);
     r.paid_attempt = 2;
     r.bound_saga = SagaId::Make(kNow, random_);

@@ -12,7 +12,7 @@ namespace {
 constexpr uint32_t kMaxSeats = 8;
 
 bool Fits(const HallSeat& seat, const SeatChoice& wish) {
-  return (wish.section.empty() || wish.section == seat.section) &&
+  return seat.ordinary && (wish.section.empty() || wish.section == seat.section) &&
          (wish.category.empty() || wish.category == seat.category) &&
          (wish.max_price == 0 || seat.price <= wish.max_price);
 }

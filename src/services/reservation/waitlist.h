@@ -29,6 +29,8 @@ struct HallSeat {
   std::string section;
   std::string category;
   int64_t price = 0;
+  // Else it is for wheelchairs, or for whoever comes with one, and serves nobody who just wants a seat.
+  bool ordinary = true;
 };
 struct Hall {
   std::shared_ptr<const std::vector<HallSeat>> seats;  // seat_no 1 first

@@ -53,6 +53,14 @@ TEST(WaitlistTest, SeatsCountForAWishBySectionCategoryAndPrice) {
   EXPECT_FALSE(CanServe(kAllFree, Wish(3, "Floor")));
 }
 
+TEST(WaitlistTest, SeatsForWheelchairsServeNobodyElse) {
+  const auto seats = std::make_shared<const std::vector<HallSeat>>(
+      std::vector<HallSeat>{{"Floor", "A", 200, false}, {"Floor", "A", 200, true}});
+  EXPECT_EQ(CountFree({seats, {true, true}}, Wish(1)), 1);
+  const std::vector<WaitlistEntry> waiting{Entry(Wish(1))};
+  EXPECT_FALSE(KeepsSeats(waiting, {seats, {true, false}})) << "whoever needs it may have it";
+}
+
 TEST(WaitlistTest, WhoeverCanBuyIsToldToBuy) {
   EXPECT_EQ(RefusalOf(Wish(2), {}, kAllFree), "not_sold_out");
   EXPECT_EQ(RefusalOf(Wish(2), {}, kNoneFree), "");
