@@ -102,6 +102,7 @@ void AddOperatorCommands(CLI::App& app) {
   AddShowCommands(app);
   AddSeatsCommands(app);
   AddQueueCommands(app);
+  AddReservationCommands(app);
   AddSagaCommands(app);
   AddWalletCommands(app);
   AddPaymentCommands(app);

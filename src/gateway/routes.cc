@@ -132,6 +132,7 @@ void AddRoutes(Routes& routes, Edge& edge) {
   AddAdminCatalogueRoutes(routes, edge);
   AddAdminSeatRoutes(routes, edge);
   AddAdminQueueRoutes(routes, edge);
+  AddAdminReservationRoutes(routes, edge);
   AddAdminSagaRoutes(routes, edge);
   AddAdminRelayRoutes(routes, edge);
   AddAdminOperationsRoutes(routes, edge);

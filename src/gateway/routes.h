@@ -69,6 +69,7 @@ void AddAdminWalletRoutes(Routes& routes, Edge& edge);
 void AddAdminCatalogueRoutes(Routes& routes, Edge& edge);
 void AddAdminSeatRoutes(Routes& routes, Edge& edge);
 void AddAdminQueueRoutes(Routes& routes, Edge& edge);
+void AddAdminReservationRoutes(Routes& routes, Edge& edge);
 void AddAdminSagaRoutes(Routes& routes, Edge& edge);
 void AddAdminRelayRoutes(Routes& routes, Edge& edge);
 void AddAdminRelayDeliveryRoutes(Routes& routes, Edge& edge);

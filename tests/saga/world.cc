@@ -33,6 +33,10 @@ void Prepare(grpc::ClientContext& context) {
   context.set_deadline(std::chrono::system_clock::time_point(SystemClock().Now() + kCallLimit));
 }
 
+constexpr int kRows = 60;
+constexpr int kCheapRows = 10;  // the last ones
+constexpr uint32_t kSeatsInRow = 50;
+
 // pretix's seating-plan JSON: one zone of rows of 50.
 std::string SeatingPlan(int rows) {
   std::string all;
@@ -40,14 +44,14 @@ std::string SeatingPlan(int rows) {
     std::string seats;
     for (int seat = 1; seat <= 50; ++seat) {
       seats += fmt::format(
-          R"({}{{"seat_number":"{}","seat_guid":"{}-{}","category":"A","position":{{"x":{},"y":0}}}})",
-          seat > 1 ? "," : "", seat, row, seat, seat);
+          R"({}{{"seat_number":"{}","seat_guid":"{}-{}","category":"{}","position":{{"x":{},"y":0}}}})",
+          seat > 1 ? "," : "", seat, row, seat, row > rows - kCheapRows ? "B" : "A", seat);
     }
     all += fmt::format(R"({}{{"row_number":"{}","position":{{"x":0,"y":{}}},"seats":[{}]}})",
                        row > 1 ? "," : "", row, row, seats);
   }
   return fmt::format(
-      R"({{"name":"Hall","categories":[{{"name":"A","color":"#f00"}}],"zones":[{{"name":"Hall","position":{{"x":0,"y":0}},"rows":[{}]}}],"size":{{"width":100,"height":100}}}})",
+      R"({{"name":"Hall","categories":[{{"name":"A","color":"#f00"}},{{"name":"B","color":"#0f0"}}],"zones":[{{"name":"Hall","position":{{"x":0,"y":0}},"rows":[{}]}}],"size":{{"width":100,"height":100}}}})",
       all);
 }
 
@@ -168,7 +172,8 @@ void World::AddModules(milliseconds lease, payment::PaymentConfig payment) {
   config.connect_participants = [this](asio::any_io_executor executor, const module::Runtime& runtime,
                                        const reservation::CallTimeouts& calls) {
     auto real = reservation::ConnectParticipants(executor, runtime, calls);
-    auto faulty = std::make_unique<FaultyParticipants>(executor, std::move(real), clock_, random_);
+    auto faulty =
+        std::make_unique<FaultyParticipants>(executor, std::move(real), clock_, random_, kCancelFee);
     participants_ = faulty.get();
     return faulty;
   };
@@ -198,14 +203,16 @@ void World::CreateShow() {
   request.set_starts_at_ms(ToUnixMs(clock_.Now() + std::chrono::days(365)));
   request.set_currency("KRW");
   request.set_hold_ttl_ms(static_cast<uint32_t>(kHoldTtl.count()));
-  request.set_seating_plan(SeatingPlan(50));
+  request.set_seating_plan(SeatingPlan(kRows));
   (*request.mutable_prices())["A"] = 100'000;
+  (*request.mutable_prices())["B"] = 60'000;
   seat::v1::Show show;
   grpc::ClientContext context;
   Prepare(context);
   ExpectOk(stubs_->seat->CreateShow(&context, request, &show));
   show_id_ = show.id();
-  capacity_ = show.capacity();
+  next_cheap_seat_ = show.capacity();
+  capacity_ = show.capacity() - kCheapRows * kSeatsInRow;
   queue::v1::Command open;
   open.mutable_configure()->set_show_id(show_id_);
   open.mutable_configure()->set_rate_per_s(100'000);
@@ -262,6 +269,11 @@ std::vector<uint32_t> World::NextSeats() {
   const std::vector<uint32_t> seats{next_seat_, next_seat_ + 1};
   next_seat_ += 2;
   return seats;
+}
+
+uint32_t World::NextCheapSeat() {
+  CHECK(next_cheap_seat_ > capacity_, "more cases than cheap seats");
+  return next_cheap_seat_--;
 }
 
 bool World::AwaitQuiet(milliseconds limit) {

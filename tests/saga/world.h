@@ -46,6 +46,7 @@ struct SeatOwner {
 class World {
  public:
   static constexpr int64_t kTopUp = 10'000'000;
+  static constexpr int64_t kCancelFee = 7'000;  // of each seat
   static constexpr milliseconds kHoldTtl = std::chrono::minutes(10);
 
   // `lease`: of a saga; by default none ends while a test runs.
@@ -61,6 +62,8 @@ class World {
   std::vector<reservation::v1::Outcome> Try(const std::vector<reservation::v1::Command>& commands);
   // A choice of two seats that nobody has been given yet.
   std::vector<uint32_t> NextSeats();
+  // A seat that nobody has been given yet, and that costs less than those.
+  uint32_t NextCheapSeat();
 
   // Waits until no saga runs. False: some still do after `limit`.
   [[nodiscard]] bool AwaitQuiet(milliseconds limit = std::chrono::seconds(60));
@@ -110,6 +113,7 @@ class World {
   std::unique_ptr<Stubs> stubs_;
   int64_t show_id_ = 0;
   uint32_t next_seat_ = 1;
+  uint32_t next_cheap_seat_ = 0;  // from the last on
   uint32_t capacity_ = 0;
 };
 
