@@ -55,6 +55,7 @@ Result<std::pair<ReservationId, ReservationFact>> ToFact(reservation::v1::Reserv
   fact.seats.reserve(static_cast<size_t>(row.seats_size()));
   for (const auto& seat : row.seats()) fact.seats.push_back({seat.seat_no(), seat.price()});
   fact.amount = row.amount();
+  fact.fees = row.fees();
   fact.currency = std::move(*row.mutable_currency());
   fact.state = *state;
   fact.hold_expires_at = FromUnixMs(row.hold_expires_at_ms());

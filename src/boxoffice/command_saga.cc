@@ -103,6 +103,7 @@ void AddOperatorCommands(CLI::App& app) {
   AddSeatsCommands(app);
   AddWaitlistCommands(app);
   AddQueueCommands(app);
+  AddReservationCommands(app);
   AddSagaCommands(app);
   AddWalletCommands(app);
   AddPaymentCommands(app);

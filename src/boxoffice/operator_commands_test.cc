@@ -291,6 +291,33 @@ TEST_F(OperatorCommandsTest, SeatsAreListedBlockedAndGivenBack) {
   EXPECT_THAT(out_, HasSubstr("camera"));
 }
 
+TEST_F(OperatorCommandsTest, ReservationsAreSearchedCancelledAndMoved) {
+  const std::string reservation =
+      R"({"id":"r1","user_id":"mina","show_id":"1","state":"CONFIRMED","seats":[{"seat_no":3,"label":"A-3","price":90}],)"
+      R"("amount":90,"currency":"KRW","fees":10,"failure":null,"created_at":"2026-11-22T10:00:00.000Z",)"
+      R"("returned":{"seats":[{"seat_no":4,"label":"A-4","price":100}],"amount":90,"fee":10}})";
+  On("GET /v1/admin/reservations?user_id=mina&state=CONFIRMED&from=2026-11-22T10%3A00%3A00Z&limit=200",
+     fmt::format(R"({{"items":[{}],"next_cursor":null}})", reservation));
+  EXPECT_EQ(Run({"reservation", "list", "--user", "mina", "--state", "CONFIRMED", "--from",
+                 "2026-11-22T10:00:00Z"}),
+            0)
+      << err_;
+  EXPECT_THAT(out_, HasSubstr("A-3"));
+  On("GET /v1/admin/reservations/r1", reservation);
+  EXPECT_EQ(Run({"reservation", "get", "r1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("A-4"));
+  On("POST /v1/admin/reservations/r1/cancel", reservation);
+  EXPECT_EQ(Run({"reservation", "cancel", "r1", "--seats", "4", "--reason", "ill", "--yes"}), 0) << err_;
+  EXPECT_EQ(Last().body, R"({"reason":"ill","seats":[4]})");
+  EXPECT_EQ(Run({"reservation", "cancel", "r1", "--reason", "ill"}), 2) << "nobody to ask";
+  On("POST /v1/admin/reservations/r1/move", reservation);
+  EXPECT_EQ(
+      Run({"reservation", "move", "r1", "--from", "3,4", "--to", "9,8", "--reason", "a pillar", "--json"}), 0)
+      << err_;
+  EXPECT_EQ(Last().body, R"({"from":[3,4],"to":[9,8],"reason":"a pillar"})");
+  EXPECT_EQ(Run({"reservation", "move", "r1", "--from", "3", "--reason", "a pillar"}), 2) << "where to?";
+}
+
 TEST_F(OperatorCommandsTest, QueuesAreSteered) {
   On("GET /v1/admin/shows/1/queue", kQueue);
   On("PATCH /v1/admin/shows/1/queue", kQueue);

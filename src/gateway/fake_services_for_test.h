@@ -61,6 +61,7 @@ struct FakeReservation final : reservation::v1::ReservationService::CallbackServ
   BOXOFFICE_FAKE(GetReservation, reservation::v1, GetReservationRequest, Reservation)
   BOXOFFICE_FAKE(ListReservations, reservation::v1, ListReservationsRequest, ListReservationsResponse)
   BOXOFFICE_FAKE(ListSagas, reservation::v1, ListSagasRequest, ListReservationsResponse)
+  BOXOFFICE_FAKE(QuoteCancellation, reservation::v1, QuoteCancellationRequest, CancellationQuote)
   BOXOFFICE_FAKE(ResolveSaga, reservation::v1, ResolveSagaRequest, Reservation)
   BOXOFFICE_FAKE(CancelShow, reservation::v1, CancelShowRequest, ShowCancellation)
   BOXOFFICE_FAKE(GetShowCancellation, reservation::v1, GetShowCancellationRequest, ShowCancellation)

@@ -76,6 +76,7 @@ constexpr auto kTable = std::to_array<RefusalRow>({
     {"reservation_state", 409, "reservation_state", "The reservation's state does not allow it"},
     {"row_unknown", 422, "row_unknown", "The section has no such row"},
     {"seat_limit", 409, "seat_limit", "More seats than the show allows to one buyer"},
+    {"seat_not_in_reservation", 409, "seat_not_in_reservation", "The reservation has no such seat"},
     {"seat_unknown", 422, "seat_unknown", "The show has no such seat"},
     {"seats_taken", 409, "seats_taken", "Seats are taken"},
     {"section_unknown", 422, "section_unknown", "The show has no such section"},

@@ -134,6 +134,7 @@ void AddRoutes(Routes& routes, Edge& edge) {
   AddAdminShowRoutes(routes, edge);
   AddWaitlistRoutes(routes, edge);
   AddAdminQueueRoutes(routes, edge);
+  AddAdminReservationRoutes(routes, edge);
   AddAdminSagaRoutes(routes, edge);
   AddAdminRelayRoutes(routes, edge);
   AddAdminOperationsRoutes(routes, edge);

@@ -71,6 +71,7 @@ void AddAdminSeatRoutes(Routes& routes, Edge& edge);
 void AddAdminShowRoutes(Routes& routes, Edge& edge);
 void AddWaitlistRoutes(Routes& routes, Edge& edge);
 void AddAdminQueueRoutes(Routes& routes, Edge& edge);
+void AddAdminReservationRoutes(Routes& routes, Edge& edge);
 void AddAdminSagaRoutes(Routes& routes, Edge& edge);
 void AddAdminRelayRoutes(Routes& routes, Edge& edge);
 void AddAdminRelayDeliveryRoutes(Routes& routes, Edge& edge);

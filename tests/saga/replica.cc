@@ -102,9 +102,25 @@ class MortalParticipants final : public Participants {
     auto call = [&] { return real_->CancelPayment(r, attempt); };
     co_return co_await TryStep(life_, call);
   }
-  asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t show_id) override {
-    auto call = [&] { return real_->CancelDeadline(show_id); };
-    co_return co_await Try<Timestamp>(life_, call);
+  asio::awaitable<StepResult> ReleaseOnly(const Reservation& r, std::vector<uint32_t> seat_nos) override {
+    auto call = [&] { return real_->ReleaseOnly(r, seat_nos); };
+    co_return co_await TryStep(life_, call);
+  }
+  asio::awaitable<StepResult> MoveSeats(Reservation& r) override {
+    auto call = [&] { return real_->MoveSeats(r); };
+    co_return co_await TryStep(life_, call);
+  }
+  asio::awaitable<StepResult> RefundPartOfDebit(const Reservation& r, int64_t amount) override {
+    auto call = [&] { return real_->RefundPartOfDebit(r, amount); };
+    co_return co_await TryStep(life_, call);
+  }
+  asio::awaitable<StepResult> RefundPartOfPayment(const Reservation& r, int64_t amount) override {
+    auto call = [&] { return real_->RefundPartOfPayment(r, amount); };
+    co_return co_await TryStep(life_, call);
+  }
+  asio::awaitable<Result<reservation::CancelPolicy>> GetCancelPolicy(int64_t show_id) override {
+    auto call = [&] { return real_->GetCancelPolicy(show_id); };
+    co_return co_await Try<reservation::CancelPolicy>(life_, call);
   }
 
  private:

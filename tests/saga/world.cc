@@ -33,22 +33,25 @@ void Prepare(grpc::ClientContext& context) {
   context.set_deadline(std::chrono::system_clock::time_point(SystemClock().Now() + kCallLimit));
 }
 
-// pretix's seating-plan JSON: one zone of rows of `length`.
-std::string SeatingPlan(int rows, int length) {
+constexpr int kRows = 60;
+constexpr int kCheapRows = 10;  // the last ones
+
+// pretix's seating-plan JSON: one zone of rows of `length`, the last of them of category B.
+std::string SeatingPlan(int rows, int length, int cheap_rows) {
   std::string all;
   for (int row = 1; row <= rows; ++row) {
     std::string seats;
     for (int seat = 1; seat <= length; ++seat) {
       seats += fmt::format(
-          R"({}{{"seat_number":"{}","seat_guid":"{}-{}","category":"A","position":{{"x":{},"y":0}}}})",
-          seat > 1 ? "," : "", seat, row, seat, seat);
+          R"({}{{"seat_number":"{}","seat_guid":"{}-{}","category":"{}","position":{{"x":{},"y":0}}}})",
+          seat > 1 ? "," : "", seat, row, seat, row > rows - cheap_rows ? "B" : "A", seat);
     }
     all += fmt::format(R"({}{{"row_number":"{}","position":{{"x":0,"y":{}}},"seats":[{}]}})",
                        row > 1 ? "," : "", row, row, seats);
   }
   return fmt::format(
-      R"({{"name":"Hall","categories":[{{"name":"A","color":"#f00"}}],"zones":[{{"name":"Hall","position":{{"x":0,"y":0}},"rows":[{}]}}],"size":{{"width":100,"height":100}}}})",
-      all);
+      R"({{"name":"Hall","categories":[{{"name":"A","color":"#f00"}}{}],"zones":[{{"name":"Hall","position":{{"x":0,"y":0}},"rows":[{}]}}],"size":{{"width":100,"height":100}}}})",
+      cheap_rows > 0 ? R"(,{"name":"B","color":"#0f0"})" : "", all);
 }
 
 void ExpectOk(const grpc::Status& status) { CHECK(status.ok(), "{}", status.error_message()); }
@@ -141,7 +144,7 @@ World::World(milliseconds lease, payment::PaymentConfig payment, bool works_on_s
                          payment::v1::PaymentService::NewStub(Channel("payment")),
                          reservation::v1::ReservationService::NewStub(Channel("reservation"))});
   CreateConcert();
-  TakeNewShow(50);
+  TakeNewShow(kRows, 50, kCheapRows);
 }
 
 World::~World() {
@@ -170,7 +173,8 @@ void World::AddModules(milliseconds lease, payment::PaymentConfig payment, bool 
   config.connect_participants = [this](asio::any_io_executor executor, const module::Runtime& runtime,
                                        const reservation::CallTimeouts& calls) {
     auto real = reservation::ConnectParticipants(executor, runtime, calls);
-    auto faulty = std::make_unique<FaultyParticipants>(executor, std::move(real), clock_, random_);
+    auto faulty =
+        std::make_unique<FaultyParticipants>(executor, std::move(real), clock_, random_, kCancelFee);
     participants_ = faulty.get();
     return faulty;
   };
@@ -197,21 +201,23 @@ void World::CreateConcert() {
   concert_id_ = concert.id();
 }
 
-void World::TakeNewShow(int rows, int row) {
+void World::TakeNewShow(int rows, int row, int cheap_rows) {
   seat::v1::CreateShowRequest request;
   request.set_operation_key(fmt::format("show{}", ++shows_));
   request.set_concert_id(concert_id_);
   request.set_starts_at_ms(ToUnixMs(clock_.Now() + std::chrono::days(365)));
   request.set_currency("KRW");
   request.set_hold_ttl_ms(static_cast<uint32_t>(kHoldTtl.count()));
-  request.set_seating_plan(SeatingPlan(rows, row));
+  request.set_seating_plan(SeatingPlan(rows, row, cheap_rows));
   (*request.mutable_prices())["A"] = 100'000;
+  if (cheap_rows > 0) (*request.mutable_prices())["B"] = 60'000;
   seat::v1::Show show;
   grpc::ClientContext context;
   Prepare(context);
   ExpectOk(stubs_->seat->CreateShow(&context, request, &show));
   show_id_ = show.id();
-  capacity_ = show.capacity();
+  next_cheap_seat_ = show.capacity();
+  capacity_ = show.capacity() - static_cast<uint32_t>(cheap_rows * row);
   next_seat_ = 1;
   queue::v1::Command open;
   open.mutable_configure()->set_show_id(show_id_);
@@ -269,6 +275,11 @@ std::vector<uint32_t> World::NextSeats() {
   const std::vector<uint32_t> seats{next_seat_, next_seat_ + 1};
   next_seat_ += 2;
   return seats;
+}
+
+uint32_t World::NextCheapSeat() {
+  CHECK(next_cheap_seat_ > capacity_, "more cases than cheap seats");
+  return next_cheap_seat_--;
 }
 
 bool World::AwaitQuiet(milliseconds limit) {

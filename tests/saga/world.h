@@ -51,6 +51,7 @@ struct SeatOwner {
 class World {
  public:
   static constexpr int64_t kTopUp = 10'000'000;
+  static constexpr int64_t kCancelFee = 7'000;  // of each seat
   static constexpr milliseconds kHoldTtl = std::chrono::minutes(10);
 
   // `lease`: of a saga; by default none ends while a test runs. `works_on_shows`: else its reservation
@@ -66,10 +67,12 @@ class World {
   std::vector<reservation::v1::Outcome> Execute(const std::vector<reservation::v1::Command>& commands);
   // The same, where an outcome may be an error. Thread-safe.
   std::vector<reservation::v1::Outcome> Try(const std::vector<reservation::v1::Command>& commands);
-  // From now on it is about another show, with as many rows of `row` seats.
-  void TakeNewShow(int rows, int row = 50);
+  // From now on it is about another show, with as many rows of `row` seats, the last ones cheap.
+  void TakeNewShow(int rows, int row = 50, int cheap_rows = 0);
   // A choice of two seats that nobody has been given yet.
   std::vector<uint32_t> NextSeats();
+  // A seat that nobody has been given yet, and that costs less than those.
+  uint32_t NextCheapSeat();
 
   // Waits until no saga runs. False: some still do after `limit`.
   [[nodiscard]] bool AwaitQuiet(milliseconds limit = std::chrono::seconds(60));
@@ -126,6 +129,7 @@ class World {
   int64_t show_id_ = 0;
   int shows_ = 0;
   uint32_t next_seat_ = 1;
+  uint32_t next_cheap_seat_ = 0;  // from the last on
   uint32_t capacity_ = 0;
 };
 

@@ -49,16 +49,22 @@ struct BeginReserve {
   Reservation
       reservation;  // id, user, show, choice, token, method and the saga's id, kind, owner are filled in
 };
-// Writes the intent of a saga on a reservation that exists: confirm, cancel (CONFIRMED) or release (HELD).
+// Writes the intent of a saga on a reservation that exists: confirm, cancel or cancel_seats (CONFIRMED),
+// release (HELD), or move.
 struct BeginOn {
   RequestKey key;
   std::string request_hash;
   ReservationId reservation_id;
   SagaId saga_id;
-  bool cancel = false;          // else confirm
-  Timestamp cancel_deadline{};  // of the show; with cancel
-  std::string queue_token;      // confirm; empty: the one of the hold
-  std::string payment_method;   // confirm
+  bool cancel = false;             // else confirm, or move
+  CancelPolicy cancel_policy;      // of the show; with cancel, unless by_operator
+  std::vector<uint32_t> seat_nos;  // with cancel: these alone; empty: all
+  std::optional<SeatMove> move;    // by_operator
+  // Cancel: without deadline and fee. key.user_id is the operator, and the reservation may be anybody's.
+  bool by_operator = false;
+  std::string reason;          // of the operator, for the timeline
+  std::string queue_token;     // confirm; empty: the one of the hold
+  std::string payment_method;  // confirm
   std::string owner;
   std::string traceparent;
 };
@@ -106,6 +112,13 @@ struct Resolve {
   std::string reason;
   std::string operator_id;
 };
+
+// Why these seats of a reservation (none named: all) can't be cancelled now; nullopt: they can. The codes:
+// reservation_state, seat_not_in_reservation (with conflicts), cancel_deadline_passed.
+[[nodiscard]] std::optional<Refusal> WhyNotCancel(const Reservation& reservation,
+                                                  const std::vector<uint32_t>& seat_nos,
+                                                  const CancelPolicy& policy, bool by_operator,
+                                                  Timestamp now);
 
 using Command = std::variant<BeginReserve, BeginOn, BeginOffer, BeginEndForShow, Finish, Undo, Postpone,
                              Claim, Renew, Resolve>;

@@ -58,6 +58,9 @@ class RpcServer final : public v1::ReservationService::CallbackService {
                                          v1::ListWaitlistResponse* response) override {
     return shows_.ListWaitlist(context, *request, response);
   }
+  grpc::ServerUnaryReactor* QuoteCancellation(grpc::CallbackServerContext* context,
+                                              const v1::QuoteCancellationRequest* request,
+                                              v1::CancellationQuote* response) override;
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::ListReservationsResponse* response) override;
 
@@ -68,6 +71,8 @@ class RpcServer final : public v1::ReservationService::CallbackService {
   void Handle(v1::Command command, Server::Reply reply);
   asio::awaitable<void> HandleOne(v1::Command command, Server::Reply reply);
   asio::awaitable<Result<Answer>> Dispatch(v1::Command command);
+  asio::awaitable<Result<Answer>> Cancel(Request request, v1::Cancel body);
+  asio::awaitable<Result<Answer>> Move(Request request, v1::Move body);
 
   asio::any_io_executor executor_;
   reservation::Service& service_;

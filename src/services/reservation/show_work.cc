@@ -23,7 +23,8 @@ void CountReservation(CancellationProgress& progress, const Reservation& reserva
     return;
   } else if (reservation.state == State::kCancelled) {
     ++progress.refunded;
-    progress.refunded_amounts[reservation.currency] += reservation.amount;
+    const auto& returned = reservation.returned;
+    progress.refunded_amounts[reservation.currency] += returned ? returned->amount : reservation.amount;
   } else if (reservation.saga.kind == SagaKind::kRelease) {  // a hold that the show refused had nothing
     ++progress.released;
   }

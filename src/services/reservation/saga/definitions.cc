@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/check.h"
 #include "services/reservation/saga/definition.h"
 
@@ -63,6 +65,32 @@ Answer RefundPaid(StepContext& c) {
   return c.participants.RefundWallet(c.reservation, c.reservation.paid_saga);
 }
 
+// What the saga gives back; nothing may be left to give back after the fee.
+Answer RefundPartOfPayment(StepContext& c) {
+  const int64_t amount = c.reservation.returned.value().amount;
+  if (amount == 0) co_return StepResult();
+  co_return co_await c.participants.RefundPartOfPayment(c.reservation, amount);
+}
+Answer RefundPartOfDebit(StepContext& c) {
+  const int64_t amount = c.reservation.returned.value().amount;
+  if (amount == 0) co_return StepResult();
+  co_return co_await c.participants.RefundPartOfDebit(c.reservation, amount);
+}
+Answer ReleaseReturned(StepContext& c) {
+  return c.participants.ReleaseOnly(c.reservation, SeatNumbers(c.reservation.returned.value().seats));
+}
+// The amount stays what was paid until the saga ends, so that each run finds the same difference.
+Answer MoveSeats(StepContext& c) {
+  Reservation& r = c.reservation;
+  StepResult result = co_await c.participants.MoveSeats(r);
+  if (result.kind == StepResult::Kind::kDone) {
+    r.returned.value().amount = std::max<int64_t>(r.amount - PriceOf(r.move.seats), 0);
+  }
+  co_return result;
+}
+// A move that was refused is not done later, by a duplicate that was on its way when the seats became free.
+Answer LeaveTombstone(StepContext& c) { return c.participants.ReleaseOnly(c.reservation, {}); }
+
 // The seats that ConfirmSeats sold are freed by the undo of hold-seats, once the money is back.
 constexpr Action kUndoneByRelease = kNothingToUndo;
 
@@ -84,7 +112,7 @@ const SagaDefinition kReserveAndPay{
         {"verify-queue", VerifyQueue, UnbindQueue},
         {"hold-seats", ExtendHold, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
         {"debit-wallet", DebitWallet, RefundWallet},
-        {"approve-payment", ApprovePayment, CancelPayment},
+        {"approve-payment", ApprovePayment, CancelPayment, OnRefusal::kGrace},
         {"confirm-seats", ConfirmSeats, kUndoneByRelease},
     },
     State::kConfirmed,
@@ -98,7 +126,7 @@ const SagaDefinition kConfirmReservation{
         {"verify-queue", VerifyQueue, UnbindQueue, OnRefusal::kKeepHold},
         {"hold-seats", ExtendHold, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
         {"debit-wallet", DebitWallet, RefundWallet, OnRefusal::kKeepHold},
-        {"approve-payment", ApprovePayment, CancelPayment},
+        {"approve-payment", ApprovePayment, CancelPayment, OnRefusal::kGrace},
         {"confirm-seats", ConfirmSeats, kUndoneByRelease},
     },
     State::kConfirmed,
@@ -115,6 +143,30 @@ const SagaDefinition kCancelReservation{"cancel",
                                         State::kCancelled,
                                         State::kCancelled,
                                         /*can_undo=*/false};
+
+// CONFIRMED with the seats that are left; none are: CANCELLED, and a fee is kept (Settle).
+const SagaDefinition kCancelSeats{"cancel_seats",
+                                  kNewestDefinitionVersion,
+                                  {
+                                      {"refund-payment", RefundPartOfPayment, kNothingToUndo},
+                                      {"refund-wallet", RefundPartOfDebit, kNothingToUndo},
+                                      {"release-seats", ReleaseReturned, kNothingToUndo},
+                                  },
+                                  State::kConfirmed,
+                                  State::kConfirmed,
+                                  /*can_undo=*/false};
+
+// The seats first: they can be refused, and the money can't.
+const SagaDefinition kMoveSeats{"move",
+                                kNewestDefinitionVersion,
+                                {
+                                    {"move-seats", MoveSeats, LeaveTombstone, OnRefusal::kEndThere},
+                                    {"refund-payment", RefundPartOfPayment, kNothingToUndo},
+                                    {"refund-wallet", RefundPartOfDebit, kNothingToUndo},
+                                },
+                                State::kConfirmed,
+                                State::kConfirmed,
+                                /*can_undo=*/false};
 
 const SagaDefinition kReleaseHold{"release",
                                   kDefinitionVersion,
@@ -139,7 +191,7 @@ const SagaDefinition kExpireHold{"expire",
 // Seats that became free, for whoever is next on the waitlist, who confirms or cancels as with any hold.
 const SagaDefinition kOfferSeats{
     "offer",
-    kDefinitionVersion,
+    kNewestDefinitionVersion,
     {
         {"hold-seats", HoldOffer, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
     },
@@ -148,6 +200,10 @@ const SagaDefinition kOfferSeats{
     /*can_undo=*/true};
 
 }  // namespace
+
+asio::awaitable<StepResult> HoldForGrace(StepContext& context) {
+  return context.participants.HoldSeats(context.reservation, context.now + context.reservation.grace);
+}
 
 const SagaDefinition& DefinitionOf(SagaKind kind) {
   switch (kind) {
@@ -165,6 +221,12 @@ const SagaDefinition& DefinitionOf(SagaKind kind) {
       return kExpireHold;
     case SagaKind::kOffer:
       return kOfferSeats;
+    case SagaKind::kCancelSeats:
+      return kCancelSeats;
+    case SagaKind::kMove:
+      return kMoveSeats;
+    case SagaKind::kUnknown:
+      break;
   }
   CHECK(false, "kind {}", static_cast<int>(kind));
 }
