@@ -143,6 +143,9 @@ Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::vector<SeatFact>* into)
     // A page that is all has its rows and counts from one reading, or nearly; else compare what was there
     // before.
     show.still = first->sold == show.sold && first->held == show.held && first->free == show.free;
+    if (show.cancelled && show.sold > 0) {
+      BOXOFFICE_ASSIGN(show.cancellation_runs, collector_.CancellationRuns(show_id));
+    }
     return show;
   }
 }

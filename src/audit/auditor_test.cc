@@ -54,6 +54,7 @@ bool FillPage(const Rows& rows, const std::string& after, size_t limit, Add add)
 
 struct FakeReservations final : reservation::v1::ReservationService::CallbackService {
   BOXOFFICE_FAKE(Audit, reservation::v1, AuditRequest, ListReservationsResponse)
+  BOXOFFICE_FAKE(GetShowCancellation, reservation::v1, GetShowCancellationRequest, ShowCancellation)
 };
 struct FakeWallet final : wallet::v1::WalletService::CallbackService {
   BOXOFFICE_FAKE(Audit, wallet::v1, AuditRequest, AuditResponse)
@@ -409,6 +410,25 @@ TEST_F(AuditorTest, ABuyerAboveALimitThatWasLoweredSinceIsNoViolation) {
   world_.seats[{7, 2}].set_user_id("mina1");
   world_.shows[7].set_seat_limit(1);
   EXPECT_TRUE(Audit().ok);
+}
+
+TEST_F(AuditorTest, ACancelledShowThatStillHasSoldSeatsIsNamedUnlessItsCancellationIsUnderWay) {
+  Sell(1);
+  world_.shows[7].set_state(seat::v1::CANCELLED);
+  std::string state;  // of the cancellation; empty: there is none
+  reservations_.GetShowCancellation_.answer =
+      [&state](
+          const reservation::v1::GetShowCancellationRequest&) -> Result<reservation::v1::ShowCancellation> {
+    if (state.empty()) return Fail(Code::kNotFound, "show_not_cancelled");
+    reservation::v1::ShowCancellation cancellation;
+    cancellation.set_state(state);
+    return cancellation;
+  };
+  EXPECT_THAT(Audit().violations, Names(Invariant::kCancelledRefunded, "show:7"));
+  state = "running";
+  EXPECT_TRUE(Audit().ok);
+  state = "done";
+  EXPECT_THAT(Audit().violations, Names(Invariant::kCancelledRefunded, "show:7"));
 }
 
 TEST_F(AuditorTest, ARankingThatMissedAnEventIsNamed) {

@@ -55,6 +55,7 @@ Result<std::pair<ReservationId, ReservationFact>> ToFact(reservation::v1::Reserv
   fact.seats.reserve(static_cast<size_t>(row.seats_size()));
   for (const auto& seat : row.seats()) fact.seats.push_back({seat.seat_no(), seat.price()});
   fact.amount = row.amount();
+  fact.fees = row.fees();
   fact.currency = std::move(*row.mutable_currency());
   fact.state = *state;
   fact.hold_expires_at = FromUnixMs(row.hold_expires_at_ms());
@@ -132,6 +133,7 @@ ShowFact ToFact(const seat::v1::Show& show) {
   fact.sold = show.sold();
   fact.blocked = show.blocked();
   fact.highest_seat_limit = show.highest_seat_limit();
+  fact.cancelled = show.state() == seat::v1::CANCELLED;
   return fact;
 }
 
@@ -265,6 +267,16 @@ Result<Collector::SeatPage> Collector::Seats(int64_t show_id, uint32_t after_sea
   }
   if (page.more && page.rows.empty()) return Malformed("an empty page with more behind it");
   return page;
+}
+
+Result<bool> Collector::CancellationRuns(int64_t show_id) {
+  reservation::v1::GetShowCancellationRequest request;
+  request.set_show_id(show_id);
+  const auto cancellation = Ask<reservation::v1::ShowCancellation>(
+      "reservation", request, [this](auto... a) { reservation_->async()->GetShowCancellation(a...); });
+  if (!cancellation && cancellation.error().reason == "show_not_cancelled") return false;
+  if (!cancellation) return std::unexpected(cancellation.error());
+  return cancellation->state() == "running";
 }
 
 Result<Facts> Collector::Ledgers() {

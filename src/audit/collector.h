@@ -63,6 +63,9 @@ class Collector {
   // Owned seats behind `after_seat_no`; `limit` up to 1000.
   [[nodiscard]] Result<SeatPage> Seats(int64_t show_id, uint32_t after_seat_no, uint32_t limit = 1000);
 
+  // Whether the reservations of a cancelled show are being cancelled.
+  [[nodiscard]] Result<bool> CancellationRuns(int64_t show_id);
+
   // Ledgers and bad_wallet_users of Facts.
   [[nodiscard]] Result<Facts> Ledgers();
   [[nodiscard]] Result<std::vector<Queue>> Queues();

@@ -13,8 +13,7 @@ namespace {
 constexpr size_t kPage = 2000;
 
 std::optional<EventType> ParseType(std::string_view name) {
-  for (const EventType type : {EventType::kHeld, EventType::kConfirmed, EventType::kFailed,
-                               EventType::kCancelled, EventType::kExpired, EventType::kReleased}) {
+  for (const EventType type : kEventTypes) {
     if (EventTypeName(type) == name) return type;
   }
   return std::nullopt;

@@ -40,10 +40,11 @@ struct ReservationFact {
   std::vector<Seat> seats;
   int64_t amount = 0;  // minor units
   std::string currency;
+  int64_t fees = 0;  // kept of seats that its buyer has cancelled, minor units
   State state = State::kHeld;
   Timestamp hold_expires_at{};
   SagaStatus saga_status = SagaStatus::kDone;
-  std::string saga_kind;  // hold, confirm, one_shot, cancel, release, expire
+  std::string saga_kind;  // hold, confirm, one_shot, cancel, release, expire, cancel_seats, move
   Timestamp saga_started_at{};
   uint64_t epoch = 1;
   uint64_t version = 1;
@@ -82,7 +83,20 @@ struct SeatFact {
   Timestamp hold_expires_at{};
 };
 
-enum class EventType { kHeld, kConfirmed, kFailed, kCancelled, kExpired, kReleased };
+enum class EventType {
+  kHeld,
+  kConfirmed,
+  kFailed,
+  kCancelled,
+  kExpired,
+  kReleased,
+  kSeatsCancelled,  // some of them: it stays CONFIRMED
+  kMoved,           // as does this one
+};
+inline constexpr EventType kEventTypes[] = {
+    EventType::kHeld,    EventType::kConfirmed, EventType::kFailed,         EventType::kCancelled,
+    EventType::kExpired, EventType::kReleased,  EventType::kSeatsCancelled, EventType::kMoved,
+};
 // "reservation.held", …
 [[nodiscard]] std::string_view EventTypeName(EventType type);
 
@@ -123,7 +137,9 @@ struct ShowFact {
   int64_t sold_in_list = 0;
   // Whether the counts were the same before and after the list was read; else the two can't be compared.
   bool still = true;
-  uint32_t highest_seat_limit = 0;        // per buyer, that the show ever had; 0: not known
+  uint32_t highest_seat_limit = 0;  // per buyer, that the show ever had; 0: not known
+  bool cancelled = false;
+  bool cancellation_runs = false;  // its reservations are being cancelled; only asked where seats are sold
   std::map<std::string, uint32_t> owned;  // seats by buyer, sold or held and not expired
 };
 

@@ -44,6 +44,10 @@ std::string_view EventTypeName(EventType type) {
       return "reservation.expired";
     case EventType::kReleased:
       return "reservation.released";
+    case EventType::kSeatsCancelled:
+      return "reservation.seats_cancelled";
+    case EventType::kMoved:
+      return "reservation.moved";
   }
   return "";
 }
@@ -74,6 +78,8 @@ std::string_view InvariantName(Invariant invariant) {
       return "projections_equal";
     case Invariant::kAdmissionAndLimits:
       return "admission_and_limits";
+    case Invariant::kCancelledRefunded:
+      return "cancelled_refunded";
   }
   return "";
 }
@@ -109,13 +115,21 @@ bool IsEnd(State state) {
          state == State::kReleased;
 }
 
+// Whether it is CONFIRMED after this event, and was so before.
+bool StaysConfirmed(EventType type) {
+  return type == EventType::kSeatsCancelled || type == EventType::kMoved;
+}
+
 // Whether an event may come after another in the life of one reservation.
 bool CanFollow(EventType first, EventType next) {
   switch (first) {
     case EventType::kHeld:
-      return next != EventType::kCancelled;  // held again: put back by a refused payment
+      // Held again: put back by a refused payment.
+      return next != EventType::kCancelled && !StaysConfirmed(next);
     case EventType::kConfirmed:
-      return next == EventType::kCancelled;
+    case EventType::kSeatsCancelled:
+    case EventType::kMoved:
+      return next == EventType::kCancelled || StaysConfirmed(next);
     default:
       return false;
   }
@@ -281,8 +295,9 @@ class CaseCheck {
     }
   }
 
+  // What was paid and not given back is what its seats cost, and the fees that were kept of others.
   void CheckConfirmedMoney(const ReservationFact& reservation) {
-    if (reservation.amount == 0) return;  // nothing to pay
+    const int64_t paid = reservation.amount + reservation.fees;
     int64_t net = 0;
     for (const DebitFact& debit : case_.debits) {
       const bool its = debit.user_id == reservation.user_id && debit.currency == reservation.currency;
@@ -294,17 +309,18 @@ class CaseCheck {
             {"user:" + debit.user_id});
       }
     }
-    if (net != reservation.amount) {
+    if (net != paid) {
       Add(Invariant::kConfirmedComplete,
-          fmt::format("{} {} are debited, its amount is {}", net, reservation.currency, reservation.amount),
+          fmt::format("{} {} are debited, its amount is {} and its fees {}", net, reservation.currency,
+                      reservation.amount, reservation.fees),
           {"user:" + reservation.user_id});
     }
+    if (paid == 0 && CountApproved() == 0) return;  // nothing to pay
     const bool approved = std::ranges::any_of(case_.payments, [&](const PaymentFact& payment) {
       return payment.state == PaymentState::kApproved && payment.refunding == 0 &&
-             payment.amount - payment.refunded == reservation.amount &&
-             payment.currency == reservation.currency;
+             payment.amount - payment.refunded == paid && payment.currency == reservation.currency;
     });
-    if (!approved) Add(Invariant::kConfirmedComplete, "no payment of its amount is APPROVED");
+    if (!approved) Add(Invariant::kConfirmedComplete, "no payment of its amount and fees is APPROVED");
   }
 
   // A seat that two confirmed reservations claim has one owner, so one of the two finds the other there.
@@ -317,15 +333,20 @@ class CaseCheck {
     }
   }
 
-  // Whatever is not CONFIRMED has no money and no sold seat; what has ended has no seat at all.
+  // Whatever is not CONFIRMED has no money, but for the fees of what is CANCELLED, and no sold seat; what has
+  // ended has no seat at all.
   void CheckMoneyAndSalesOfOthers(const ReservationFact& reservation) {
     const bool ended = IsEnd(reservation.state);
     const Invariant invariant = ended ? Invariant::kEndedClean : Invariant::kConfirmedComplete;
     const std::string_view state = StateName(reservation.state);
+    const int64_t fees = reservation.state == State::kCancelled ? reservation.fees : 0;
+    int64_t kept_of_debits = 0;
+    int64_t kept_of_payments = 0;
     for (const DebitFact& debit : case_.debits) {
-      if (debit.debited == debit.refunded) continue;
-      Add(invariant,
-          fmt::format("{} with {} {} debited", state, debit.debited - debit.refunded, debit.currency),
+      const int64_t net = debit.debited - debit.refunded;
+      kept_of_debits += net;
+      if (net == 0 || net == fees) continue;
+      Add(invariant, fmt::format("{} with {} {} debited, and fees of {}", state, net, debit.currency, fees),
           {"user:" + debit.user_id});
     }
     for (const PaymentFact& payment : case_.payments) {
@@ -333,9 +354,17 @@ class CaseCheck {
         Add(invariant, fmt::format("{} with a payment of which the provider may keep the money", state));
       }
       if (payment.state != PaymentState::kApproved && payment.state != PaymentState::kPending) continue;
+      const int64_t net = payment.amount - payment.refunded;
+      const bool certain = payment.state == PaymentState::kApproved && payment.refunding == 0;
+      kept_of_payments += net;
+      if (certain && fees > 0 && net == fees) continue;
       Add(invariant,
-          fmt::format("{} with a payment of {} {} that is {}", state, payment.amount, payment.currency,
-                      payment.state == PaymentState::kApproved ? "APPROVED" : "PENDING"));
+          fmt::format("{} with a payment of {} {} that is {}, and fees of {}", state, net, payment.currency,
+                      payment.state == PaymentState::kApproved ? "APPROVED" : "PENDING", fees));
+    }
+    if (fees > 0 && (kept_of_debits != fees || kept_of_payments != fees)) {
+      Add(invariant, fmt::format("{} with fees of {}: {} of debits and {} of payments are kept", state, fees,
+                                 kept_of_debits, kept_of_payments));
     }
     for (const SeatFact& seat : case_.seats) {
       if (!ended && !seat.sold) continue;
@@ -390,7 +419,9 @@ class CaseCheck {
     if (CountEvents(*resting) == 0) {
       Add(Invariant::kEventsPublished,
           fmt::format("{}, but no {} is on the bus", StateName(reservation.state), EventTypeName(*resting)));
-    } else if (events_.back().type != *resting) {
+    } else if (const bool confirmed_still =
+                   reservation.state == State::kConfirmed && StaysConfirmed(events_.back().type);
+               events_.back().type != *resting && !confirmed_still) {
       Add(Invariant::kEventsPublished,
           fmt::format("{}, but the last event is {}", StateName(reservation.state),
                       EventTypeName(events_.back().type)));
@@ -434,6 +465,13 @@ void CheckShows(const Facts& facts, std::vector<Violation>& violations) {
           {Invariant::kSeatSoldOnce,
            {id},
            fmt::format("{} seats are counted as sold, {} are listed", show.sold, show.sold_in_list)});
+    }
+    if (show.cancelled && show.sold > 0 && !show.cancellation_runs) {
+      violations.push_back({Invariant::kCancelledRefunded,
+                            {id},
+                            fmt::format("it is cancelled, {} seats are sold, and nothing cancels their "
+                                        "reservations",
+                                        show.sold)});
     }
     // A limit that was lowered took nobody's seats, and who took them under which is on no record.
     for (const auto& [user, owned] : show.owned) {

@@ -29,12 +29,15 @@ enum class Invariant : int {
   kEventsPublished = 10,
   kProjectionsEqual = 11,
   kAdmissionAndLimits = 13,
+  // Besides those: a show that is cancelled has nothing sold, unless its cancellation is under way.
+  kCancelledRefunded = 15,
 };
 inline constexpr Invariant kInvariants[] = {
-    Invariant::kLedgerBalanced,  Invariant::kDebitOnce,         Invariant::kPaymentOnce,
-    Invariant::kSeatSoldOnce,    Invariant::kConfirmedComplete, Invariant::kEndedClean,
-    Invariant::kConfirmedKept,   Invariant::kStateEdges,        Invariant::kNothingOrphaned,
-    Invariant::kEventsPublished, Invariant::kProjectionsEqual,  Invariant::kAdmissionAndLimits,
+    Invariant::kLedgerBalanced,    Invariant::kDebitOnce,         Invariant::kPaymentOnce,
+    Invariant::kSeatSoldOnce,      Invariant::kConfirmedComplete, Invariant::kEndedClean,
+    Invariant::kConfirmedKept,     Invariant::kStateEdges,        Invariant::kNothingOrphaned,
+    Invariant::kEventsPublished,   Invariant::kProjectionsEqual,  Invariant::kAdmissionAndLimits,
+    Invariant::kCancelledRefunded,
 };
 // "ledger_balanced", "debit_once", …: stable; what scripts and alerts match.
 [[nodiscard]] std::string_view InvariantName(Invariant invariant);

@@ -286,6 +286,86 @@ TEST(Invariant5, AHeldReservationWithASoldSeatIsFound) {
   EXPECT_THAT(Judge(facts), NamesWith(Invariant::kConfirmedComplete, "seat:7/1"));
 }
 
+// One seat of the two is given back, and 10 of its 100 are kept.
+Case PartlyCancelled() {
+  Case facts = Confirmed();
+  facts.reservation->seats = {{2, 200}};
+  facts.reservation->amount = 200;
+  facts.reservation->fees = 10;
+  facts.reservation->saga_kind = "cancel_seats";
+  facts.reservation->version = 6;
+  facts.debits = {{"mina", "KRW", 300, 90, 1}};
+  facts.payments = {{1, PaymentState::kApproved, "mina", 300, "KRW", "", 90}};
+  facts.seats = {{7, 2, true, facts.id, {}}};
+  facts.events.push_back({MakeEventId(3), EventType::kSeatsCancelled, 6});
+  return facts;
+}
+
+// And then the other, of whose 200 another 20 are kept.
+Case CancelledWithFees() {
+  Case facts = PartlyCancelled();
+  facts.reservation->state = State::kCancelled;
+  facts.reservation->fees = 30;
+  facts.reservation->version = 8;
+  facts.debits = {{"mina", "KRW", 300, 270, 1}};
+  facts.payments = {{1, PaymentState::kApproved, "mina", 300, "KRW", "", 270}};
+  facts.seats = {};
+  facts.events.push_back({MakeEventId(4), EventType::kCancelled, 8});
+  return facts;
+}
+
+TEST(Invariant5, WhatIsLeftAfterSeatsWereGivenBackIsRight) {
+  EXPECT_THAT(Judge(PartlyCancelled()), IsEmpty());
+  EXPECT_THAT(Judge(CancelledWithFees()), IsEmpty());
+  Case moved = PartlyCancelled();
+  moved.events.push_back({MakeEventId(4), EventType::kMoved, 7});
+  moved.reservation->version = 7;
+  EXPECT_THAT(Judge(moved), IsEmpty());
+}
+
+TEST(Invariant5, AFeeThatWasNotKeptOrKeptTwiceIsFound) {
+  for (const int64_t given_back : {100, 80, 0}) {
+    Case facts = PartlyCancelled();
+    facts.debits[0].refunded = given_back;
+    EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete)) << given_back;
+    facts = PartlyCancelled();
+    facts.payments[0].refunded = given_back;
+    EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete)) << given_back;
+  }
+}
+
+TEST(Invariant5, ASeatThatWasGivenBackAndIsStillSoldToItIsFound) {
+  Case facts = PartlyCancelled();
+  facts.seats.push_back({7, 1, true, facts.id, {}});
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
+}
+
+TEST(Invariant6, MoreOrLessThanTheFeesOfACancelledOneIsFound) {
+  for (const int64_t given_back : {300, 260}) {
+    Case facts = CancelledWithFees();
+    facts.debits[0].refunded = given_back;
+    EXPECT_THAT(Judge(facts), Contains(Field(&Violation::invariant, Invariant::kEndedClean))) << given_back;
+    facts = CancelledWithFees();
+    facts.payments[0].refunded = given_back;
+    EXPECT_THAT(Judge(facts), Contains(Field(&Violation::invariant, Invariant::kEndedClean))) << given_back;
+  }
+  Case facts = CancelledWithFees();
+  facts.payments = {{1, PaymentState::kCancelled, "mina", 300, "KRW", "refunded"}};
+  EXPECT_THAT(Judge(facts), Contains(Field(&Violation::invariant, Invariant::kEndedClean)));
+  facts = Failed();
+  facts.reservation->fees = 10;
+  facts.debits[0].refunded = 290;
+  EXPECT_THAT(Judge(facts), Contains(Field(&Violation::invariant, Invariant::kEndedClean)))
+      << "only what was cancelled has fees";
+}
+
+TEST(Invariant8, SeatsAreGivenBackOfWhatWasConfirmedOnly) {
+  Case facts = Held();
+  facts.events.push_back({MakeEventId(3), EventType::kSeatsCancelled, 4});
+  facts.events.push_back({MakeEventId(4), EventType::kHeld, 4});
+  EXPECT_THAT(Judge(facts), Names(Invariant::kStateEdges));
+}
+
 TEST(Invariant6, AFailedReservationThatWasNotRefundedIsFound) {
   Case facts = Failed();
   facts.debits = {{"mina", "KRW", 300, 0, 1}};
@@ -455,6 +535,16 @@ TEST(Invariant11, ARankingBetweenTwoReadingsIsFine) {
   Facts facts;
   facts.rankings = {{7, {3, 1}, {4, 1}, {6, 2}}};
   EXPECT_THAT(Judge(facts), IsEmpty());
+}
+
+TEST(Invariant15, ACancelledShowWithSeatsSoldAndNoCancellationUnderWayIsFound) {
+  Facts facts;
+  facts.shows = {{.show_id = 7, .capacity = 4, .free = 2, .sold = 2, .sold_in_list = 2, .cancelled = true}};
+  EXPECT_THAT(Judge(facts), NamesWith(Invariant::kCancelledRefunded, "show:7"));
+  facts.shows[0].cancellation_runs = true;
+  EXPECT_THAT(Judge(facts), IsEmpty());
+  facts.shows[0] = {.show_id = 7, .capacity = 4, .free = 4, .cancelled = true};
+  EXPECT_THAT(Judge(facts), IsEmpty()) << "all was given back";
 }
 
 TEST(Invariant13, AnAdmissionPastTheCapIsFound) {

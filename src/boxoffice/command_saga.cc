@@ -101,7 +101,9 @@ void AddOperatorCommands(CLI::App& app) {
   AddConcertCommands(app);
   AddShowCommands(app);
   AddSeatsCommands(app);
+  AddWaitlistCommands(app);
   AddQueueCommands(app);
+  AddReservationCommands(app);
   AddSagaCommands(app);
   AddWalletCommands(app);
   AddPaymentCommands(app);

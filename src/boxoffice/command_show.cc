@@ -28,7 +28,6 @@ struct ShowOptions {
   std::vector<std::string> grid;
   std::vector<double> stage;
   bool draft = false;
-  bool yes = false;
   std::optional<bool> orphan_rule;
   std::vector<std::string> prices;
   std::optional<std::string> on_sale_at;
@@ -193,18 +192,11 @@ void Publish(const RestOptions& options, const ShowOptions& show) {
   PrintShow(options, Ask(options, "POST", fmt::format("/v1/admin/shows/{}/publish", PathOf(show))));
 }
 
-void Cancel(const RestOptions& options, const ShowOptions& show) {
-  if (!show.yes) {
-    ExitCant({Code::kInvalidArgument, "usage", "a show is cancelled for good; say --yes if that is meant"});
-  }
-  PrintShow(options, Ask(options, "POST", fmt::format("/v1/admin/shows/{}/cancel", PathOf(show))));
-}
-
 }  // namespace
 
 void AddShowCommands(CLI::App& app) {
-  CLI::App* group =
-      app.add_subcommand("show", "Shows: list, get, create from a seating plan, set, publish, cancel");
+  CLI::App* group = app.add_subcommand(
+      "show", "Shows: list, get, create from a seating plan, set, publish, cancel, cancellation");
   group->require_subcommand(1);
   const auto show = std::make_shared<ShowOptions>();
   AddRestCommand(*group, "list", "All shows", [show](const RestOptions& options) {
@@ -220,10 +212,7 @@ void AddShowCommands(CLI::App& app) {
                  [show](const RestOptions& options) { Publish(options, *show); })
       ->add_option("ID", show->id, "The show")
       ->required();
-  CLI::App* cancel = AddRestCommand(*group, "cancel", "End a show's sale for good",
-                                    [show](const RestOptions& options) { Cancel(options, *show); });
-  cancel->add_option("ID", show->id, "The show")->required();
-  cancel->add_flag("--yes", show->yes, "That is meant: it can't be undone");
+  AddShowCancelCommands(*group);
 
   CLI::App* create =
       AddRestCommand(*group, "create", "Create a show; its seats are imported from a seating plan",

@@ -9,10 +9,14 @@
 namespace boxoffice::cli {
 
 void AddConcertCommands(CLI::App& app);  // list, get, create
-void AddShowCommands(CLI::App& app);     // list, get, create (imports a plan), set, publish, cancel
-void AddSeatsCommands(CLI::App& app);    // list, block, release, blocks
-void AddQueueCommands(CLI::App& app);    // list, get, set, pause, resume, close
-void AddSagaCommands(CLI::App& app);     // list, show, retry, undo, park
+void AddShowCommands(
+    CLI::App& app);  // list, get, create (imports a plan), set, publish, cancel, cancellation
+void AddShowCancelCommands(CLI::App& group);  // the last two
+void AddWaitlistCommands(CLI::App& app);      // list, join, show, leave, mine
+void AddSeatsCommands(CLI::App& app);         // list, block, release, blocks
+void AddQueueCommands(CLI::App& app);         // list, get, set, pause, resume, close
+void AddReservationCommands(CLI::App& app);   // list, get, cancel, move
+void AddSagaCommands(CLI::App& app);          // list, show, retry, undo, park
 void AddWalletCommands(
     CLI::App& app);  // get, entries, statement, adjust, reverse, freeze, unfreeze, close, export
 void AddPaymentCommands(CLI::App& app);  // list, reconcile

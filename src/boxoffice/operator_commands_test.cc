@@ -219,9 +219,58 @@ TEST_F(OperatorCommandsTest, ShowIsCreatedFromAGridOrCsvAndPublishedAndCancelled
   EXPECT_EQ(boost::json::parse(Last().body).at("seating_csv").as_string(), "section,row\n");
   On("POST /v1/admin/shows/1/publish", kShow);
   EXPECT_EQ(Run({"show", "publish", "1"}), 0);
-  On("POST /v1/admin/shows/1/cancel", kShow);
-  EXPECT_EQ(Run({"show", "cancel", "1", "--yes"}), 0);
+}
+
+constexpr std::string_view kCancellation =
+    R"({"show_id":"1","state":"running","reason":"storm","operator_id":"root","started_at":"2026-11-22T10:00:00Z",
+"finished_at":null,"total":7,"refunded":3,"released":1,"waiting":2,"parked":1,
+"refunded_amounts":[{"amount":330000,"currency":"KRW"}],"last_error":null})";
+
+TEST_F(OperatorCommandsTest, AShowIsCancelledWithAReasonAndItsProgressIsShown) {
+  On("POST /v1/admin/shows/1/cancel", kCancellation);
+  EXPECT_EQ(Run({"show", "cancel", "1", "--reason", "storm", "--yes"}), 0);
   EXPECT_EQ(Last().line, "POST /v1/admin/shows/1/cancel");
+  EXPECT_EQ(Last().body, R"({"reason":"storm"})");
+  EXPECT_THAT(out_, HasSubstr("330000 KRW"));
+  On("GET /v1/admin/shows/1/cancellation", kCancellation);
+  EXPECT_EQ(Run({"show", "cancellation", "1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("running"));
+  EXPECT_EQ(Run({"show", "cancellation", "1", "--json"}), 0);
+  EXPECT_EQ(boost::json::parse(out_).at("refunded").as_int64(), 3);
+}
+
+TEST_F(OperatorCommandsTest, WhoFollowsACancellationHearsOfItsEndAndOfWhatIsParked) {
+  std::string done(kCancellation);
+  done.replace(done.find("running"), 7, "done");
+  On("GET /v1/admin/shows/1/cancellation", done);
+  EXPECT_EQ(Run({"show", "cancellation", "1", "--wait"}), 0);
+  std::string refused(kCancellation);
+  refused.replace(refused.find("running"), 7, "refused");
+  On("GET /v1/admin/shows/1/cancellation", refused);
+  EXPECT_EQ(Run({"show", "cancellation", "1", "--wait"}), 1) << "the show began";
+}
+
+TEST_F(OperatorCommandsTest, WaitlistsAreListedJoinedAndLeft) {
+  constexpr std::string_view kEntry =
+      R"({"show_id":"1","place":3,"user_id":"mina","count":2,"section":null,"category":"R","max_price":null,
+"state":"WAITING","before":2,"reservation_id":null,"offered_until":null,"ended_because":null,
+"joined_at":"2026-11-22T10:00:00Z","updated_at":"2026-11-22T10:00:00Z"})";
+  const std::string list = fmt::format(R"({{"items":[{}],"next_cursor":null}})", kEntry);
+  On("GET /v1/admin/shows/1/waitlist", list);
+  EXPECT_EQ(Run({"waitlist", "list", "1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("mina"));
+  On("POST /v1/shows/1/waitlist", kEntry);
+  EXPECT_EQ(Run({"waitlist", "join", "1", "--count", "2", "--category", "R"}), 0);
+  EXPECT_EQ(Last().body, R"({"count":2,"category":"R"})");
+  On("GET /v1/shows/1/waitlist", kEntry);
+  EXPECT_EQ(Run({"waitlist", "show", "1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("WAITING"));
+  On("GET /v1/waitlist", list);
+  EXPECT_EQ(Run({"waitlist", "mine"}), 0);
+  On("DELETE /v1/shows/1/waitlist", kEntry);
+  EXPECT_EQ(Run({"waitlist", "leave", "1"}), 0);
+  EXPECT_EQ(Run({"waitlist", "join", "1"}), 2) << "without --count";
+  EXPECT_EQ(Run({"waitlist", "join", "1", "--count", "9"}), 2);
 }
 
 TEST_F(OperatorCommandsTest, SeatsAreListedBlockedAndGivenBack) {
@@ -240,6 +289,33 @@ TEST_F(OperatorCommandsTest, SeatsAreListedBlockedAndGivenBack) {
      R"({"items":[{"id":"1","action":"block","seats":[3],"reason":"camera","operator_id":"op","at":"2026-11-22T10:00:00.000Z"}],"next_cursor":null})");
   EXPECT_EQ(Run({"seats", "blocks", "1"}), 0);
   EXPECT_THAT(out_, HasSubstr("camera"));
+}
+
+TEST_F(OperatorCommandsTest, ReservationsAreSearchedCancelledAndMoved) {
+  const std::string reservation =
+      R"({"id":"r1","user_id":"mina","show_id":"1","state":"CONFIRMED","seats":[{"seat_no":3,"label":"A-3","price":90}],)"
+      R"("amount":90,"currency":"KRW","fees":10,"failure":null,"created_at":"2026-11-22T10:00:00.000Z",)"
+      R"("returned":{"seats":[{"seat_no":4,"label":"A-4","price":100}],"amount":90,"fee":10}})";
+  On("GET /v1/admin/reservations?user_id=mina&state=CONFIRMED&from=2026-11-22T10%3A00%3A00Z&limit=200",
+     fmt::format(R"({{"items":[{}],"next_cursor":null}})", reservation));
+  EXPECT_EQ(Run({"reservation", "list", "--user", "mina", "--state", "CONFIRMED", "--from",
+                 "2026-11-22T10:00:00Z"}),
+            0)
+      << err_;
+  EXPECT_THAT(out_, HasSubstr("A-3"));
+  On("GET /v1/admin/reservations/r1", reservation);
+  EXPECT_EQ(Run({"reservation", "get", "r1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("A-4"));
+  On("POST /v1/admin/reservations/r1/cancel", reservation);
+  EXPECT_EQ(Run({"reservation", "cancel", "r1", "--seats", "4", "--reason", "ill", "--yes"}), 0) << err_;
+  EXPECT_EQ(Last().body, R"({"reason":"ill","seats":[4]})");
+  EXPECT_EQ(Run({"reservation", "cancel", "r1", "--reason", "ill"}), 2) << "nobody to ask";
+  On("POST /v1/admin/reservations/r1/move", reservation);
+  EXPECT_EQ(
+      Run({"reservation", "move", "r1", "--from", "3,4", "--to", "9,8", "--reason", "a pillar", "--json"}), 0)
+      << err_;
+  EXPECT_EQ(Last().body, R"({"from":[3,4],"to":[9,8],"reason":"a pillar"})");
+  EXPECT_EQ(Run({"reservation", "move", "r1", "--from", "3", "--reason", "a pillar"}), 2) << "where to?";
 }
 
 TEST_F(OperatorCommandsTest, QueuesAreSteered) {

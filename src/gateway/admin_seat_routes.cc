@@ -149,10 +149,6 @@ void AddAdminSeatRoutes(Routes& routes, Edge& edge) {
                   [&edge](Request& request, const auth::Principal&) {
                     return ChangeState(edge, request, seat::v1::ANNOUNCED);
                   });
-  routes.Operator(Method::kPost, "/v1/admin/shows/{show}/cancel",
-                  [&edge](Request& request, const auth::Principal&) {
-                    return ChangeState(edge, request, seat::v1::CANCELLED);
-                  });
   routes.Operator(Method::kGet, "/v1/admin/shows/{show}/blocks",
                   [&edge](Request& request, const auth::Principal&) { return ListBlocks(edge, request); });
   routes.Operator(Method::kPost, "/v1/admin/shows/{show}/blocks",

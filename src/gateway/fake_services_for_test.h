@@ -61,7 +61,13 @@ struct FakeReservation final : reservation::v1::ReservationService::CallbackServ
   BOXOFFICE_FAKE(GetReservation, reservation::v1, GetReservationRequest, Reservation)
   BOXOFFICE_FAKE(ListReservations, reservation::v1, ListReservationsRequest, ListReservationsResponse)
   BOXOFFICE_FAKE(ListSagas, reservation::v1, ListSagasRequest, ListReservationsResponse)
+  BOXOFFICE_FAKE(QuoteCancellation, reservation::v1, QuoteCancellationRequest, CancellationQuote)
   BOXOFFICE_FAKE(ResolveSaga, reservation::v1, ResolveSagaRequest, Reservation)
+  BOXOFFICE_FAKE(CancelShow, reservation::v1, CancelShowRequest, ShowCancellation)
+  BOXOFFICE_FAKE(GetShowCancellation, reservation::v1, GetShowCancellationRequest, ShowCancellation)
+  BOXOFFICE_FAKE(JoinWaitlist, reservation::v1, JoinWaitlistRequest, WaitlistEntry)
+  BOXOFFICE_FAKE(LeaveWaitlist, reservation::v1, LeaveWaitlistRequest, WaitlistEntry)
+  BOXOFFICE_FAKE(ListWaitlist, reservation::v1, ListWaitlistRequest, ListWaitlistResponse)
 };
 
 struct FakeWallet final : wallet::v1::WalletService::CallbackService {

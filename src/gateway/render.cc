@@ -80,27 +80,50 @@ void WriteDouble(JsonWriter& writer, std::string_view name, double value) {
   }
 }
 
-void WriteReservation(JsonWriter& writer, const reservation::v1::Reservation& reservation,
-                      Audience audience) {
-  writer.BeginObject();
-  WriteUuid(writer, "id", reservation.id());
-  if (audience == Audience::kOperator) writer.Field("user_id", reservation.user_id());
-  WriteNumberId(writer, "show_id", reservation.show_id());
+namespace {
+
+void WriteSeats(JsonWriter& writer, const auto& seats) {
   writer.Key("seats").BeginArray();
-  for (const seat::v1::SeatPrice& seat : reservation.seats()) {
+  for (const seat::v1::SeatPrice& seat : seats) {
     writer.BeginObject()
         .Field("seat_no", seat.seat_no())
         .Field("label", seat.label())
         .Field("price", seat.price());
     writer.EndObject();
   }
-  writer.EndArray().Key("rung");
+  writer.EndArray();
+}
+
+}  // namespace
+
+void WriteReturn(JsonWriter& writer, const reservation::v1::Return& returned) {
+  WriteSeats(writer, returned.seats());
+  writer.Field("amount", returned.amount()).Field("fee", returned.fee());
+}
+
+void WriteReservation(JsonWriter& writer, const reservation::v1::Reservation& reservation,
+                      Audience audience) {
+  writer.BeginObject();
+  WriteUuid(writer, "id", reservation.id());
+  if (audience == Audience::kOperator) writer.Field("user_id", reservation.user_id());
+  WriteNumberId(writer, "show_id", reservation.show_id());
+  WriteSeats(writer, reservation.seats());
+  writer.Key("rung");
   if (reservation.rung().empty()) {
     writer.Null();
   } else {
     writer.Value(reservation.rung());
   }
   writer.Field("amount", reservation.amount()).Field("currency", reservation.currency());
+  writer.Field("fees", reservation.fees());
+  writer.Key("returned");
+  if (reservation.has_returned()) {
+    writer.BeginObject();
+    WriteReturn(writer, reservation.returned());
+    writer.EndObject();
+  } else {
+    writer.Null();
+  }
   writer.Field("state", reservation::v1::ReservationState_Name(reservation.state()));
   WriteTime(writer, "hold_expires_at", reservation.hold_expires_at_ms());
   WriteSaga(writer, reservation.saga(), audience);

@@ -33,6 +33,11 @@ enum class Audience { kBuyer, kOperator };
 
 void WriteReservation(http::JsonWriter& writer, const reservation::v1::Reservation& reservation,
                       Audience audience);
+void WriteShowCancellation(http::JsonWriter& writer, const reservation::v1::ShowCancellation& cancellation);
+void WriteWaitlistEntry(http::JsonWriter& writer, const reservation::v1::WaitlistEntry& entry,
+                        Audience audience);
+// The members seats, amount and fee of what is given back.
+void WriteReturn(http::JsonWriter& writer, const reservation::v1::Return& returned);
 void WriteConcert(http::JsonWriter& writer, const seat::v1::Concert& concert);
 void WriteShow(http::JsonWriter& writer, const seat::v1::Show& show);
 void WriteQueue(http::JsonWriter& writer, const queue::v1::Queue& queue);

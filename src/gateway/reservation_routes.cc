@@ -1,14 +1,14 @@
 // Reservations, as buyers make, pay and give them up.
 #include <algorithm>
+#include <ranges>
 
-#include <boost/json/parse.hpp>
+#include <fmt/format.h>
 
-#include "base/money.h"
 #include "gateway/edge.h"
 #include "gateway/pages.h"
 #include "gateway/refusals.h"
 #include "gateway/render.h"
-#include "gateway/request_hash.h"
+#include "gateway/reservations.h"
 #include "gateway/routes.h"
 #include "platform/http/json_reader.h"
 
@@ -18,7 +18,6 @@ namespace {
 using http::Request;
 using http::Response;
 
-constexpr size_t kMaxSeats = 8;          // per reservation
 constexpr size_t kMaxNameLength = 200;   // of sections and categories
 constexpr size_t kMaxMethodLength = 64;  // of a payment method
 
@@ -34,25 +33,6 @@ Result<std::string> ReadMethod(http::ObjectReader& reader) {
     reader.Refuse("payment_method", "field_invalid", "has at most 64 characters");
   }
   return std::string(method.value_or(""));
-}
-
-Result<void> ReadSeats(const std::vector<int64_t>& seats, reservation::v1::Reserve& reserve) {
-  if (seats.empty()) return Fail(Code::kInvalidArgument, "no_seats");
-  if (seats.size() > kMaxSeats) return Fail(Code::kInvalidArgument, "too_many_seats", "at most 8");
-  auto& seat_nos = *reserve.mutable_seats()->mutable_seat_nos();
-  for (const int64_t seat : seats) {
-    if (seat < 1 || seat > UINT32_MAX) {
-      return Fail(Code::kInvalidArgument, "seat_unknown", fmt::format("there is no seat {}", seat));
-    }
-    seat_nos.Add(static_cast<uint32_t>(seat));
-  }
-  // The order in which seats are named means nothing.
-  std::ranges::sort(seat_nos);
-  const auto twice = std::ranges::adjacent_find(seat_nos);
-  if (twice != seat_nos.end()) {
-    return Fail(Code::kInvalidArgument, "duplicate_seat", fmt::format("seat {} is named twice", *twice));
-  }
-  return {};
 }
 
 Result<void> ReadBestAvailable(http::ObjectReader& reader, reservation::v1::Reserve& reserve) {
@@ -109,7 +89,12 @@ Result<Choice> ReadChoice(const Request& request) {
   if (!seats && best == nullptr) reader.Refuse("seats", "no_seats", "or `best_available` is missing");
   if (best != nullptr) BOXOFFICE_TRY(ReadBestAvailable(*best, reserve));
   BOXOFFICE_TRY(reader.Finish());
-  if (seats) BOXOFFICE_TRY(ReadSeats(*seats, reserve));
+  if (seats) {
+    BOXOFFICE_ASSIGN(std::vector<uint32_t> seat_nos, CheckSeats(*seats));
+    // The order in which seats are named means nothing.
+    std::ranges::sort(seat_nos);
+    reserve.mutable_seats()->mutable_seat_nos()->Assign(seat_nos.begin(), seat_nos.end());
+  }
   if (best != nullptr) BOXOFFICE_TRY(CheckCount(reserve.best_available()));
   choice.canonical = Canonical(reserve);
   return choice;
@@ -125,56 +110,6 @@ Result<queue::v1::TokenClaims> CheckToken(const Edge& edge, std::string_view tok
   if (claims.user_id() != caller.user) return Fail(Code::kPermissionDenied, "token_wrong_user");
   if (claims.show_id() != show_id) return Fail(Code::kPermissionDenied, "token_wrong_show");
   return claims;
-}
-
-reservation::v1::Command NewCommand(const auth::Principal& caller, std::string_view key,
-                                    std::string_view method, const Request& request,
-                                    std::string_view canonical_body) {
-  reservation::v1::Command command;
-  command.set_user_id(caller.user);
-  command.set_idempotency_key(std::string(key));
-  command.set_request_hash(HashRequest(method, request.path(), canonical_body));
-  return command;
-}
-
-bool GoesOn(const reservation::v1::Reservation& reservation) {
-  switch (reservation.state()) {
-    case reservation::v1::CONFIRMING:
-    case reservation::v1::COMPENSATING:
-    case reservation::v1::CANCELLING:
-      return true;
-    case reservation::v1::HELD:  // or about to be: nothing is held before there is a deadline
-      return reservation.hold_expires_at_ms() == 0;
-    default:
-      return false;
-  }
-}
-
-// `done_status` where the request was done; 202 where it still goes on.
-Response OutcomeResponse(const reservation::v1::Outcome& outcome, int done_status) {
-  const reservation::v1::Reservation& reservation = outcome.reservation();
-  http::JsonWriter writer;
-  if (outcome.has_reservation()) WriteReservation(writer, reservation, Audience::kBuyer);
-  if (outcome.has_refusal() && !outcome.refusal().code().empty()) {
-    boost::json::object members = RefusalMembers(outcome.refusal());
-    if (outcome.has_reservation()) members["reservation"] = boost::json::parse(writer.text());
-    return RefusalResponse(outcome.refusal().code(), outcome.refusal().detail(), std::move(members));
-  }
-  Response response = http::JsonResponse(writer.Take(), GoesOn(reservation) ? 202 : done_status);
-  if (response.status != 200) {
-    const std::optional<ReservationId> id = ReservationId::FromBytes(reservation.id());
-    response.headers.emplace_back("Location", "/v1/reservations/" + id.value_or(ReservationId()).ToString());
-  }
-  return response;
-}
-
-asio::awaitable<Response> ExecuteCommand(Edge& edge, reservation::v1::Command command, const Request& request,
-                                         int done_status) {
-  const Result<reservation::v1::Outcome> outcome =
-      co_await edge.backends.Execute(std::move(command), request);
-  // Unknown is no answer of ours either: the client repeats with its key, and gets what became of it.
-  if (!outcome) co_return ServiceFailure(outcome.error());
-  co_return OutcomeResponse(*outcome, done_status);
 }
 
 asio::awaitable<Response> Create(Edge& edge, Request& request, const auth::Principal& caller) {
@@ -193,11 +128,11 @@ asio::awaitable<Response> Create(Edge& edge, Request& request, const auth::Princ
     }
     co_return FailureResponse(checked.error());
   }
-  reservation::v1::Command command = NewCommand(caller, *key, "POST", request, choice->canonical);
+  reservation::v1::Command command = NewCommand(caller, *key, request, choice->canonical);
   *command.mutable_reserve() = std::move(choice->reserve);
   command.mutable_reserve()->set_queue_token(std::string(token));
   command.mutable_reserve()->set_active_until_ms(checked->active_until_ms());
-  Response response = co_await ExecuteCommand(edge, std::move(command), request, 201);
+  Response response = co_await ExecuteCommand(edge, std::move(command), request, 201, Audience::kBuyer);
   co_return response;
 }
 
@@ -213,14 +148,27 @@ asio::awaitable<Response> Confirm(Edge& edge, Request& request, const auth::Prin
     const Result<void> read = reader.Finish();
     if (!read) co_return FailureResponse(read.error());
   }
-  reservation::v1::Command command = NewCommand(caller, *key, "POST", request, "method=" + method);
+  reservation::v1::Command command = NewCommand(caller, *key, request, "method=" + method);
   reservation::v1::Confirm& confirm = *command.mutable_confirm();
   confirm.set_reservation_id(std::string(id->bytes()));
   // Without it the reservation's own is used.
   confirm.set_queue_token(std::string(request.header("X-Queue-Token").value_or("")));
   confirm.set_payment_method(method);
-  Response response = co_await ExecuteCommand(edge, std::move(command), request, 200);
+  Response response = co_await ExecuteCommand(edge, std::move(command), request, 200, Audience::kBuyer);
   co_return response;
+}
+
+// The seats of a cancellation, which it may name; none: all.
+Result<std::vector<uint32_t>> ReadCancelledSeats(const Request& request) {
+  std::vector<uint32_t> seat_nos;
+  if (request.body().empty()) return seat_nos;
+  http::ObjectReader reader(request.body());
+  const std::optional<std::vector<int64_t>> seats = reader.OptionalArray<int64_t>("seats", 1'000);
+  BOXOFFICE_TRY(reader.Finish());
+  if (!seats) return seat_nos;
+  BOXOFFICE_ASSIGN(seat_nos, CheckSeats(*seats));
+  std::ranges::sort(seat_nos);
+  return seat_nos;
 }
 
 asio::awaitable<Response> Cancel(Edge& edge, Request& request, const auth::Principal& caller) {
@@ -228,15 +176,54 @@ asio::awaitable<Response> Cancel(Edge& edge, Request& request, const auth::Princ
   if (!key) co_return FailureResponse(key.error());
   const Result<ReservationId> id = ReservationInPath(request);
   if (!id) co_return FailureResponse(id.error());
-  if (!request.body().empty()) {
-    http::ObjectReader reader(request.body());
-    const Result<void> read = reader.Finish();
-    if (!read) co_return FailureResponse(read.error());
-  }
-  reservation::v1::Command command = NewCommand(caller, *key, "POST", request, "");
+  const Result<std::vector<uint32_t>> seats = ReadCancelledSeats(request);
+  if (!seats) co_return FailureResponse(seats.error());
+  std::string canonical;
+  for (const uint32_t seat_no : *seats) canonical += fmt::format("seat={};", seat_no);
+  reservation::v1::Command command = NewCommand(caller, *key, request, canonical);
   command.mutable_cancel()->set_reservation_id(std::string(id->bytes()));
-  Response response = co_await ExecuteCommand(edge, std::move(command), request, 200);
+  command.mutable_cancel()->mutable_seat_nos()->Assign(seats->begin(), seats->end());
+  Response response = co_await ExecuteCommand(edge, std::move(command), request, 200, Audience::kBuyer);
   co_return response;
+}
+
+// "1,2" in the query `seats`; nothing: all.
+Result<std::vector<uint32_t>> SeatsInQuery(const Request& request) {
+  const auto text = request.query("seats");
+  if (!text) return std::vector<uint32_t>();
+  std::vector<int64_t> seats;
+  for (const auto part : *text | std::views::split(',')) {
+    const std::optional<int64_t> seat = ParseNumber(std::string_view(part.begin(), part.end()));
+    if (!seat) return Fail(Code::kInvalidArgument, "parameter_invalid", "field `seats` is like 1,2");
+    seats.push_back(*seat);
+  }
+  return CheckSeats(seats);
+}
+
+asio::awaitable<Response> QuoteCancellation(Edge& edge, Request& request, const auth::Principal& caller) {
+  const Result<ReservationId> id = ReservationInPath(request);
+  if (!id) co_return FailureResponse(id.error());
+  const Result<std::vector<uint32_t>> seats = SeatsInQuery(request);
+  if (!seats) co_return FailureResponse(seats.error());
+  reservation::v1::QuoteCancellationRequest query;
+  query.set_id(std::string(id->bytes()));
+  query.set_user_id(caller.user);
+  query.mutable_seat_nos()->Assign(seats->begin(), seats->end());
+  const auto start = [&edge](auto... a) { edge.backends.reservation->async()->QuoteCancellation(a...); };
+  const Result<reservation::v1::CancellationQuote> quote =
+      co_await edge.backends.Ask<reservation::v1::CancellationQuote>(query, request.traceparent(), start);
+  if (!quote) co_return ServiceFailure(quote.error());
+  if (quote->has_refusal()) {
+    co_return RefusalResponse(quote->refusal().code(), quote->refusal().detail(),
+                              RefusalMembers(quote->refusal()));
+  }
+  co_return ObjectResponse([&](http::JsonWriter& writer) {
+    writer.BeginObject();
+    WriteReturn(writer, quote->returned());
+    writer.Field("currency", quote->currency());
+    WriteTime(writer, "until", quote->until_ms());
+    writer.EndObject();
+  });
 }
 
 asio::awaitable<Response> GetOne(Edge& edge, Request& request, const auth::Principal& caller) {
@@ -257,38 +244,9 @@ asio::awaitable<Response> GetOne(Edge& edge, Request& request, const auth::Princ
 }
 
 asio::awaitable<Response> List(Edge& edge, Request& request, const auth::Principal& caller) {
-  const Result<Page> page = ReadPage(request, "reservations");
-  if (!page) co_return FailureResponse(page.error());
   reservation::v1::ListReservationsRequest query;
   query.set_user_id(caller.user);
-  query.set_limit(page->limit);
-  if (!page->after.empty() && !Uuid::FromBytes(page->after)) co_return RefusalResponse("cursor_invalid");
-  query.set_before_id(page->after);
-  if (const auto state = request.query("state")) {
-    reservation::v1::ReservationState value{};
-    if (!reservation::v1::ReservationState_Parse(std::string(*state), &value) ||
-        value == reservation::v1::RESERVATION_STATE_UNSPECIFIED) {
-      co_return RefusalResponse("parameter_invalid", "field `state` is a reservation's state");
-    }
-    query.set_state(value);
-  }
-  if (const auto show = request.query("show_id")) {
-    const std::optional<int64_t> id = ParseNumber(*show);
-    if (!id) co_return RefusalResponse("parameter_invalid", "field `show_id` is an id");
-    query.set_show_id(*id);
-  }
-  const auto start = [&edge](auto... a) { edge.backends.reservation->async()->ListReservations(a...); };
-  const Result<reservation::v1::ListReservationsResponse> list =
-      co_await edge.backends.Ask<reservation::v1::ListReservationsResponse>(query, request.traceparent(),
-                                                                            start);
-  if (!list) co_return ServiceFailure(list.error());
-  std::string next;
-  if (list->more() && !list->reservations().empty()) {
-    next = EncodeCursor("reservations", list->reservations().rbegin()->id());
-  }
-  co_return ListResponse(list->reservations(), next, [](http::JsonWriter& writer, const auto& reservation) {
-    WriteReservation(writer, reservation, Audience::kBuyer);
-  });
+  return ListReservations(edge, request, std::move(query), Audience::kBuyer);
 }
 
 }  // namespace
@@ -310,6 +268,10 @@ void AddReservationRoutes(Routes& routes, Edge& edge) {
   routes.Buyer(
       Method::kPost, "/v1/reservations/{reservation}/cancel",
       [&edge](Request& request, const auth::Principal& caller) { return Cancel(edge, request, caller); });
+  routes.Buyer(Method::kGet, "/v1/reservations/{reservation}/cancellation",
+               [&edge](Request& request, const auth::Principal& caller) {
+                 return QuoteCancellation(edge, request, caller);
+               });
 }
 
 }  // namespace boxoffice::gateway

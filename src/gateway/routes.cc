@@ -131,7 +131,10 @@ void AddRoutes(Routes& routes, Edge& edge) {
   AddAdminWalletRoutes(routes, edge);
   AddAdminCatalogueRoutes(routes, edge);
   AddAdminSeatRoutes(routes, edge);
+  AddAdminShowRoutes(routes, edge);
+  AddWaitlistRoutes(routes, edge);
   AddAdminQueueRoutes(routes, edge);
+  AddAdminReservationRoutes(routes, edge);
   AddAdminSagaRoutes(routes, edge);
   AddAdminRelayRoutes(routes, edge);
   AddAdminOperationsRoutes(routes, edge);

@@ -71,7 +71,7 @@ TEST_F(SeatRoutesTest, ADraftIsSeenByOperatorsAlone) {
   EXPECT_EQ(Call("GET", "/v1/admin/shows/1").status, 403);
 }
 
-TEST_F(SeatRoutesTest, ShowsArePublishedAndCancelled) {
+TEST_F(SeatRoutesTest, ShowsArePublished) {
   services_.seat.ChangeShowState_.answer =
       [](const seat::v1::ChangeShowStateRequest& request) -> Result<seat::v1::Show> {
     if (request.id() != 1) return Fail(Code::kConflict, "show_state", "a show that is cancelled stays so");
@@ -80,12 +80,10 @@ TEST_F(SeatRoutesTest, ShowsArePublishedAndCancelled) {
     return show;
   };
   EXPECT_EQ(Json(CallAsOperator("POST", "/v1/admin/shows/1/publish")).at("state").as_string(), "ANNOUNCED");
-  EXPECT_EQ(Json(CallAsOperator("POST", "/v1/admin/shows/1/cancel", "{}")).at("state").as_string(),
-            "CANCELLED");
   EXPECT_EQ(CallAsOperator("POST", "/v1/admin/shows/2/publish").status, 409);
-  EXPECT_EQ(CallAsOperator("POST", "/v1/admin/shows/1/cancel", R"({"x":1})").status, 400);
-  EXPECT_EQ(CallAsOperator("POST", "/v1/admin/shows/x/cancel").status, 404);
-  EXPECT_EQ(Call("POST", "/v1/admin/shows/1/cancel").status, 403);
+  EXPECT_EQ(CallAsOperator("POST", "/v1/admin/shows/1/publish", R"({"x":1})").status, 400);
+  EXPECT_EQ(CallAsOperator("POST", "/v1/admin/shows/x/publish").status, 404);
+  EXPECT_EQ(Call("POST", "/v1/admin/shows/1/publish").status, 403);
 }
 
 TEST_F(SeatRoutesTest, SeatsAreBlockedByNumberOrByAreaWithAReason) {

@@ -28,8 +28,12 @@ std::string_view FaultName(Fault fault) {
 }
 
 FaultyParticipants::FaultyParticipants(asio::any_io_executor executor, std::unique_ptr<Participants> real,
-                                       const Clock& clock, Random& random)
-    : executor_(std::move(executor)), real_(std::move(real)), clock_(clock), random_(random) {}
+                                       const Clock& clock, Random& random, int64_t cancel_fee)
+    : executor_(std::move(executor)),
+      real_(std::move(real)),
+      clock_(clock),
+      random_(random),
+      cancel_fee_(cancel_fee) {}
 
 void FaultyParticipants::Arm(const std::string& user_id, Orders orders) {
   const std::scoped_lock lock(mutex_);
@@ -95,10 +99,15 @@ asio::awaitable<StepResult> FaultyParticipants::Carry(Sent sent, Reservation* fi
 
 // As if the hold had lapsed and the next buyer had been faster.
 asio::awaitable<void> FaultyParticipants::LoseSeats(Reservation reservation) {
-  reservation.saga.id = SagaId::Make(clock_.Now(), random_);
-  const StepResult freed = co_await real_->ReleaseSeats(reservation);
-  CHECK(freed.kind == Kind::kDone, "{}", freed.error.detail);
   Reservation thief = reservation;
+  if (reservation.saga.kind == reservation::SagaKind::kMove) {
+    thief.seats.clear();
+    thief.choice = {.seat_nos = reservation.move.to};
+  } else {
+    reservation.saga.id = SagaId::Make(clock_.Now(), random_);
+    const StepResult freed = co_await real_->ReleaseSeats(reservation);
+    CHECK(freed.kind == Kind::kDone, "{}", freed.error.detail);
+  }
   thief.id = ReservationId::Make(clock_.Now(), random_);
   thief.saga.id = SagaId::Make(clock_.Now(), random_);
   thief.user_id = "thief-of-" + reservation.user_id;
@@ -174,9 +183,17 @@ asio::awaitable<StepResult> FaultyParticipants::CompleteQueue(const Reservation&
 }
 
 asio::awaitable<StepResult> FaultyParticipants::HoldSeats(Reservation& reservation, Timestamp until) {
-  return Carry({"HoldSeats", true, reservation,
-                [until](Participants& real, Reservation& r) { return real.HoldSeats(r, until); }},
-               &reservation);
+  milliseconds grace{0};
+  {
+    const std::scoped_lock lock(mutex_);
+    grace = buyers_[reservation.user_id].orders.grace;
+  }
+  const auto hold = [until, grace](Participants& real, Reservation& r) -> asio::awaitable<StepResult> {
+    StepResult held = co_await real.HoldSeats(r, until);
+    r.grace = grace;
+    co_return held;
+  };
+  return Carry({"HoldSeats", true, reservation, hold}, &reservation);
 }
 
 asio::awaitable<StepResult> FaultyParticipants::ConfirmSeats(const Reservation& reservation) {
@@ -187,6 +204,31 @@ asio::awaitable<StepResult> FaultyParticipants::ConfirmSeats(const Reservation& 
 asio::awaitable<StepResult> FaultyParticipants::ReleaseSeats(const Reservation& reservation) {
   return Carry({"ReleaseSeats", false, reservation,
                 [](Participants& real, Reservation& r) { return real.ReleaseSeats(r); }});
+}
+
+asio::awaitable<StepResult> FaultyParticipants::ReleaseOnly(const Reservation& reservation,
+                                                            std::vector<uint32_t> seat_nos) {
+  return Carry({"ReleaseOnly", false, reservation,
+                [seat_nos](Participants& real, Reservation& r) { return real.ReleaseOnly(r, seat_nos); }});
+}
+
+asio::awaitable<StepResult> FaultyParticipants::MoveSeats(Reservation& reservation) {
+  return Carry(
+      {"MoveSeats", true, reservation, [](Participants& real, Reservation& r) { return real.MoveSeats(r); }},
+      &reservation);
+}
+
+asio::awaitable<StepResult> FaultyParticipants::RefundPartOfDebit(const Reservation& reservation,
+                                                                  int64_t amount) {
+  return Carry({"RefundPartOfDebit", false, reservation,
+                [amount](Participants& real, Reservation& r) { return real.RefundPartOfDebit(r, amount); }});
+}
+
+asio::awaitable<StepResult> FaultyParticipants::RefundPartOfPayment(const Reservation& reservation,
+                                                                    int64_t amount) {
+  return Carry({"RefundPartOfPayment", false, reservation, [amount](Participants& real, Reservation& r) {
+                  return real.RefundPartOfPayment(r, amount);
+                }});
 }
 
 asio::awaitable<StepResult> FaultyParticipants::DebitWallet(const Reservation& reservation) {
@@ -212,8 +254,10 @@ asio::awaitable<StepResult> FaultyParticipants::CancelPayment(const Reservation&
                 [attempt](Participants& real, Reservation& r) { return real.CancelPayment(r, attempt); }});
 }
 
-asio::awaitable<Result<Timestamp>> FaultyParticipants::CancelDeadline(int64_t show_id) {
-  return real_->CancelDeadline(show_id);
+asio::awaitable<Result<reservation::CancelPolicy>> FaultyParticipants::GetCancelPolicy(int64_t show_id) {
+  Result<reservation::CancelPolicy> policy = co_await real_->GetCancelPolicy(show_id);
+  if (policy) policy->fee_per_seat = cancel_fee_;
+  co_return policy;
 }
 
 }  // namespace boxoffice::faults

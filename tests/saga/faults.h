@@ -45,7 +45,9 @@ struct Injection {
 struct Orders {
   std::optional<Injection> injection;
   // Before the first call of this name, the reservation's seats go to somebody else. Empty: they don't.
+  // MoveSeats: the seat that it would get.
   std::string lose_seats_before;
+  milliseconds grace{0};  // of the buyer's show
 };
 
 // A call as it was sent again later.
@@ -61,7 +63,7 @@ struct Resent {
 class FaultyParticipants final : public Participants {
  public:
   FaultyParticipants(asio::any_io_executor executor, std::unique_ptr<Participants> real, const Clock& clock,
-                     Random& random);
+                     Random& random, int64_t cancel_fee);
 
   // From any thread, while the executor runs.
   // From now on the buyer's calls are counted from 0 and meet these orders.
@@ -83,11 +85,16 @@ class FaultyParticipants final : public Participants {
   asio::awaitable<StepResult> HoldSeats(Reservation& reservation, Timestamp until) override;
   asio::awaitable<StepResult> ConfirmSeats(const Reservation& reservation) override;
   asio::awaitable<StepResult> ReleaseSeats(const Reservation& reservation) override;
+  asio::awaitable<StepResult> ReleaseOnly(const Reservation& reservation,
+                                          std::vector<uint32_t> seat_nos) override;
+  asio::awaitable<StepResult> MoveSeats(Reservation& reservation) override;
+  asio::awaitable<StepResult> RefundPartOfDebit(const Reservation& reservation, int64_t amount) override;
+  asio::awaitable<StepResult> RefundPartOfPayment(const Reservation& reservation, int64_t amount) override;
   asio::awaitable<StepResult> DebitWallet(const Reservation& reservation) override;
   asio::awaitable<StepResult> RefundWallet(const Reservation& reservation, SagaId debit_saga) override;
   asio::awaitable<StepResult> ApprovePayment(const Reservation& reservation) override;
   asio::awaitable<StepResult> CancelPayment(const Reservation& reservation, uint32_t attempt) override;
-  asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t show_id) override;
+  asio::awaitable<Result<reservation::CancelPolicy>> GetCancelPolicy(int64_t show_id) override;
 
  private:
   using Forward = std::function<asio::awaitable<StepResult>(Participants& real, Reservation& reservation)>;
@@ -118,6 +125,7 @@ class FaultyParticipants final : public Participants {
   const std::unique_ptr<Participants> real_;
   const Clock& clock_;
   Random& random_;
+  const int64_t cancel_fee_;  // of each seat, whatever the show says
   std::mutex mutex_;
   std::map<std::string, Buyer> buyers_;  // guarded by mutex_
 };

@@ -23,21 +23,25 @@ using Kind = StepResult::Kind;
 struct Case {
   SagaKind kind = SagaKind::kHold;
   int refused_step = -1;  // of the definition; -1: none
+  bool whole = false;     // of kCancelSeats: all its seats, and the fee is kept
+  bool grace = false;     // the show lets the seats stay held after a refused payment
   std::optional<Injection> injection;
 
   std::string user_id;
   std::string token;
   std::vector<uint32_t> seats;
-  std::string id;  // of the reservation
+  std::vector<uint32_t> others;  // of kMove: the second seat's place is taken by this one
+  std::string id;                // of the reservation
 
   [[nodiscard]] bool Refuses(std::string_view step) const {
     return refused_step >= 0 && DefinitionOf(kind).steps[static_cast<size_t>(refused_step)].name == step;
   }
   [[nodiscard]] std::string Name() const {
-    std::string name = fmt::format("{}", reservation::KindName(kind));
+    std::string name = fmt::format("{}{}", reservation::KindName(kind), whole ? " of all" : "");
     if (refused_step >= 0) {
       name += fmt::format(", {} refused", DefinitionOf(kind).steps[static_cast<size_t>(refused_step)].name);
     }
+    if (grace) name += ", with grace";
     if (injection && injection->all_of.empty()) {
       name += fmt::format(", call {} {} ×{}", injection->from, FaultName(injection->fault), injection->times);
     } else if (injection) {
@@ -48,16 +52,18 @@ struct Case {
 };
 
 // Refusals as they really come about; each step has to have one here.
+constexpr milliseconds kGrace = std::chrono::minutes(20);
 constexpr std::string_view kForgedToken = "forged";
 constexpr std::string_view kDeclines = "sandbox:decline";
 std::string LosesSeatsBefore(const Case& c) {
   if (c.Refuses("hold-seats")) return "HoldSeats";
   if (c.Refuses("confirm-seats")) return "ConfirmSeats";
+  if (c.Refuses("move-seats")) return "MoveSeats";
   return {};
 }
 bool CanRefuse(std::string_view step) {
-  constexpr std::array<std::string_view, 5> kKnown = {"verify-queue", "hold-seats", "debit-wallet",
-                                                      "approve-payment", "confirm-seats"};
+  constexpr std::array<std::string_view, 6> kKnown = {"verify-queue",    "hold-seats",    "debit-wallet",
+                                                      "approve-payment", "confirm-seats", "move-seats"};
   return std::ranges::find(kKnown, step) != kKnown.end();
 }
 
@@ -65,9 +71,19 @@ bool CanRefuse(std::string_view step) {
 State EndOf(const Case& c, bool timed_out) {
   const auto& definition = DefinitionOf(c.kind);
   if (timed_out) return definition.undone;
+  if (c.whole) return State::kCancelled;
+  if (c.grace) return State::kHeld;
   if (c.refused_step < 0) return definition.done;
   const Step& step = definition.steps[static_cast<size_t>(c.refused_step)];
   return step.on_refusal == reservation::OnRefusal::kKeepHold ? State::kHeld : definition.undone;
+}
+
+// Those of its seats that are the reservation's in the end.
+std::vector<uint32_t> KeptSeats(const Case& c, State end) {
+  if (end != State::kHeld && end != State::kConfirmed) return {};
+  if (c.kind == SagaKind::kCancelSeats) return {c.seats[1]};
+  if (c.kind == SagaKind::kMove && c.refused_step < 0) return {c.seats[1], c.others[0]};
+  return c.seats;
 }
 
 State StateOf(const reservation::v1::Reservation& reservation) {
@@ -86,6 +102,13 @@ class SagaFaults : public ::testing::TestWithParam<SagaKind> {
     return kind == SagaKind::kConfirm || kind == SagaKind::kRelease || kind == SagaKind::kExpire;
   }
 
+  static bool BeginsPaid(SagaKind kind) {
+    return kind == SagaKind::kCancel || kind == SagaKind::kCancelSeats || kind == SagaKind::kMove;
+  }
+
+  // Every second one pays by an external provider.
+  static std::string MethodOf(const Case& c) { return c.seats.front() % 4 == 1 ? "sandbox:approve" : ""; }
+
   static reservation::v1::Command Reserve(const Case& c, bool pay, const std::string& key) {
     reservation::v1::Command command;
     command.set_user_id(c.user_id);
@@ -95,6 +118,7 @@ class SagaFaults : public ::testing::TestWithParam<SagaKind> {
     for (const uint32_t seat_no : c.seats) reserve.mutable_seats()->add_seat_nos(seat_no);
     reserve.set_pay(pay);
     reserve.set_queue_token(c.token);
+    reserve.set_payment_method(MethodOf(c));
     return command;
   }
 
@@ -105,6 +129,7 @@ class SagaFaults : public ::testing::TestWithParam<SagaKind> {
     for (Case& c : cases) {
       c.user_id = fmt::format("buyer{}", ++buyers_);
       c.seats = world_->NextSeats();
+      if (c.kind == SagaKind::kMove) c.others = {world_->NextCheapSeat()};
       users.push_back(c.user_id);
       if (!c.Refuses("debit-wallet")) rich.push_back(c.user_id);
     }
@@ -115,25 +140,27 @@ class SagaFaults : public ::testing::TestWithParam<SagaKind> {
     for (size_t i = 0; i < cases.size(); ++i) {
       Case& c = cases[i];
       c.token = tokens[i];
-      if (!BeginsOnHold(c.kind) && c.kind != SagaKind::kCancel) continue;
-      commands.push_back(Reserve(c, c.kind == SagaKind::kCancel, "begin"));
+      if (!BeginsOnHold(c.kind) && !BeginsPaid(c.kind)) continue;
+      commands.push_back(Reserve(c, BeginsPaid(c.kind), "begin"));
       begun.push_back(&c);
     }
     const auto outcomes = world_->Execute(commands);
     for (size_t i = 0; i < begun.size(); ++i) {
       const State state = StateOf(outcomes[i].reservation());
-      ASSERT_EQ(state, begun[i]->kind == SagaKind::kCancel ? State::kConfirmed : State::kHeld);
+      ASSERT_EQ(state, BeginsPaid(begun[i]->kind) ? State::kConfirmed : State::kHeld);
       begun[i]->id = outcomes[i].reservation().id();
     }
     ASSERT_TRUE(world_->AwaitQuiet());
-    for (const Case& c : cases) world_->participants().Arm(c.user_id, {c.injection, LosesSeatsBefore(c)});
+    for (const Case& c : cases) {
+      world_->participants().Arm(c.user_id, {.injection = c.injection,
+                                             .lose_seats_before = LosesSeatsBefore(c),
+                                             .grace = c.grace ? kGrace : milliseconds(0)});
+    }
   }
 
-  // The request that begins the saga; every second one pays by an external provider.
+  // The request that begins the saga.
   static reservation::v1::Command Request(const Case& c) {
-    const std::string method = c.Refuses("approve-payment") ? std::string(kDeclines)
-                               : c.seats.front() % 4 == 1   ? "sandbox:approve"
-                                                            : "";
+    const std::string method = c.Refuses("approve-payment") ? std::string(kDeclines) : MethodOf(c);
     reservation::v1::Command command;
     if (c.kind == SagaKind::kHold || c.kind == SagaKind::kOneShot) {
       command = Reserve(c, c.kind == SagaKind::kOneShot, "request");
@@ -146,8 +173,18 @@ class SagaFaults : public ::testing::TestWithParam<SagaKind> {
     if (c.kind == SagaKind::kConfirm) {
       command.mutable_confirm()->set_reservation_id(c.id);
       command.mutable_confirm()->set_payment_method(method);
+    } else if (c.kind == SagaKind::kMove) {
+      command.set_user_id("operator of " + c.user_id);
+      command.mutable_move()->set_reservation_id(c.id);
+      command.mutable_move()->add_from_seat_nos(c.seats[0]);
+      command.mutable_move()->add_to_seat_nos(c.others[0]);
+      command.mutable_move()->set_reason("a pillar");
     } else {
       command.mutable_cancel()->set_reservation_id(c.id);
+      // The whole without a fee is an operator's.
+      if (c.kind == SagaKind::kCancel) command.set_user_id("operator of " + c.user_id);
+      command.mutable_cancel()->set_by_operator(c.kind == SagaKind::kCancel);
+      if (c.kind == SagaKind::kCancelSeats && !c.whole) command.mutable_cancel()->add_seat_nos(c.seats[0]);
     }
     return command;
   }
@@ -207,21 +244,30 @@ class SagaFaults : public ::testing::TestWithParam<SagaKind> {
           << reservation.failure().code() << " " << reservation.failure().detail();
       const int64_t money = c.Refuses("debit-wallet") ? 0 : World::kTopUp;
       const bool paid = end == State::kConfirmed;
-      EXPECT_EQ(world_->BalanceOf(c.user_id), paid ? money - reservation.amount() : money);
+      const int64_t kept = (paid ? reservation.amount() : 0) + reservation.fees();
+      EXPECT_EQ(world_->BalanceOf(c.user_id), money - kept);
       EXPECT_TRUE(!paid || reservation.amount() > 0);
-      const ReservationId thief = world_->participants().Thief(c.user_id);
-      for (const uint32_t seat_no : c.seats) {
-        const auto owner = owners.find(seat_no);
-        if (paid || end == State::kHeld) {
-          ASSERT_NE(owner, owners.end()) << "seat " << seat_no;
-          EXPECT_EQ(owner->second.reservation, ReservationId::FromBytes(c.id));
-          EXPECT_EQ(owner->second.sold, paid);
-        } else if (!thief.IsNil()) {
-          ASSERT_NE(owner, owners.end()) << "the next buyer's seat " << seat_no << " was freed";
-          EXPECT_EQ(owner->second.reservation, thief);
-        } else {
-          EXPECT_EQ(owner, owners.end()) << "seat " << seat_no << " is not free";
-        }
+      EXPECT_EQ(reservation.fees() > 0, c.kind == SagaKind::kCancelSeats);
+      ExpectSeats(c, end, owners);
+    }
+  }
+
+  static void ExpectSeats(const Case& c, State end, const std::map<uint32_t, SeatOwner>& owners) {
+    const std::vector<uint32_t> kept = KeptSeats(c, end);
+    const ReservationId thief = world_->participants().Thief(c.user_id);
+    std::vector<uint32_t> seats = c.seats;
+    seats.insert(seats.end(), c.others.begin(), c.others.end());
+    for (const uint32_t seat_no : seats) {
+      const auto owner = owners.find(seat_no);
+      if (std::ranges::find(kept, seat_no) != kept.end()) {
+        ASSERT_NE(owner, owners.end()) << "seat " << seat_no;
+        EXPECT_EQ(owner->second.reservation, ReservationId::FromBytes(c.id));
+        EXPECT_EQ(owner->second.sold, end == State::kConfirmed);
+      } else if (!thief.IsNil()) {
+        ASSERT_NE(owner, owners.end()) << "the next buyer's seat " << seat_no << " was freed";
+        EXPECT_EQ(owner->second.reservation, thief);
+      } else {
+        EXPECT_EQ(owner, owners.end()) << "seat " << seat_no << " is not free";
       }
     }
   }
@@ -259,6 +305,9 @@ class SagaFaults : public ::testing::TestWithParam<SagaKind> {
       if (ended && takes) {
         EXPECT_NE(KindName(call.answer), KindName(Kind::kDone)) << call.call;
       }
+      if (call.call == "MoveSeats" && c.refused_step >= 0) {
+        EXPECT_EQ(KindName(call.answer), KindName(Kind::kAborted)) << "the seats are free by now";
+      }
       if (end == State::kHeld && call.call == "DebitWallet") {
         EXPECT_EQ(KindName(call.answer), KindName(Kind::kAborted)) << "a top-up could make it succeed";
       }
@@ -272,9 +321,14 @@ class SagaFaults : public ::testing::TestWithParam<SagaKind> {
   // calls that there are to hit.
   static std::vector<Case> Baselines(SagaKind kind) {
     std::vector<Case> cases{{.kind = kind}};
+    if (kind == SagaKind::kCancelSeats) cases.push_back({.kind = kind, .whole = true});
     const auto& definition = DefinitionOf(kind);
-    if (!definition.can_undo) return cases;
     for (size_t i = FoundDone(kind); i < definition.steps.size(); ++i) {
+      const reservation::OnRefusal on_refusal = definition.steps[i].on_refusal;
+      if (!definition.can_undo && on_refusal != reservation::OnRefusal::kEndThere) continue;
+      if (on_refusal == reservation::OnRefusal::kGrace) {
+        cases.push_back({.kind = kind, .refused_step = static_cast<int>(i), .grace = true});
+      }
       EXPECT_TRUE(CanRefuse(definition.steps[i].name))
           << "say here how " << definition.steps[i].name << " is refused";
       cases.push_back({.kind = kind, .refused_step = static_cast<int>(i)});
@@ -309,6 +363,8 @@ TEST_P(SagaFaults, EveryCallFailedBeforeFailedAfterRepeatedOrDelayedEndsAsTheTab
           cases.push_back(
               {.kind = baseline.kind,
                .refused_step = baseline.refused_step,
+               .whole = baseline.whole,
+               .grace = baseline.grace,
                .injection = Injection{.from = call, .times = times, .all_of = {}, .fault = fault}});
         }
       }
@@ -319,7 +375,8 @@ TEST_P(SagaFaults, EveryCallFailedBeforeFailedAfterRepeatedOrDelayedEndsAsTheTab
 
 INSTANTIATE_TEST_SUITE_P(Kinds, SagaFaults,
                          ::testing::Values(SagaKind::kHold, SagaKind::kOneShot, SagaKind::kConfirm,
-                                           SagaKind::kCancel, SagaKind::kRelease, SagaKind::kExpire),
+                                           SagaKind::kCancel, SagaKind::kRelease, SagaKind::kExpire,
+                                           SagaKind::kCancelSeats, SagaKind::kMove),
                          [](const auto& param) { return std::string(KindName(param.param)); });
 
 class SagaDeadline : public SagaFaults {

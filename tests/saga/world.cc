@@ -33,22 +33,25 @@ void Prepare(grpc::ClientContext& context) {
   context.set_deadline(std::chrono::system_clock::time_point(SystemClock().Now() + kCallLimit));
 }
 
-// pretix's seating-plan JSON: one zone of rows of 50.
-std::string SeatingPlan(int rows) {
+constexpr int kRows = 60;
+constexpr int kCheapRows = 10;  // the last ones
+
+// pretix's seating-plan JSON: one zone of rows of `length`, the last of them of category B.
+std::string SeatingPlan(int rows, int length, int cheap_rows) {
   std::string all;
   for (int row = 1; row <= rows; ++row) {
     std::string seats;
-    for (int seat = 1; seat <= 50; ++seat) {
+    for (int seat = 1; seat <= length; ++seat) {
       seats += fmt::format(
-          R"({}{{"seat_number":"{}","seat_guid":"{}-{}","category":"A","position":{{"x":{},"y":0}}}})",
-          seat > 1 ? "," : "", seat, row, seat, seat);
+          R"({}{{"seat_number":"{}","seat_guid":"{}-{}","category":"{}","position":{{"x":{},"y":0}}}})",
+          seat > 1 ? "," : "", seat, row, seat, row > rows - cheap_rows ? "B" : "A", seat);
     }
     all += fmt::format(R"({}{{"row_number":"{}","position":{{"x":0,"y":{}}},"seats":[{}]}})",
                        row > 1 ? "," : "", row, row, seats);
   }
   return fmt::format(
-      R"({{"name":"Hall","categories":[{{"name":"A","color":"#f00"}}],"zones":[{{"name":"Hall","position":{{"x":0,"y":0}},"rows":[{}]}}],"size":{{"width":100,"height":100}}}})",
-      all);
+      R"({{"name":"Hall","categories":[{{"name":"A","color":"#f00"}}{}],"zones":[{{"name":"Hall","position":{{"x":0,"y":0}},"rows":[{}]}}],"size":{{"width":100,"height":100}}}})",
+      cheap_rows > 0 ? R"(,{"name":"B","color":"#0f0"})" : "", all);
 }
 
 void ExpectOk(const grpc::Status& status) { CHECK(status.ok(), "{}", status.error_message()); }
@@ -85,8 +88,16 @@ auto ExecuteAll(Stub& stub, const std::vector<Command>& commands, bool may_fail 
   return outcomes;
 }
 
-// Everything that waits waits for little, so that hundreds of sagas recover in seconds; what the system does
-// by itself (calls that time out, leases that end, the auditor's rounds) is put out of the way.
+audit::AuditConfig AuditOnDemand() {
+  audit::AuditConfig config;
+  config.every = std::chrono::hours(24);
+  config.patience = {
+      .readings = 3, .pause = milliseconds(50), .settle = milliseconds(5'000), .max_readings = 200};
+  return config;
+}
+
+}  // namespace
+
 reservation::ServiceConfig HastyReservations(milliseconds lease) {
   reservation::ServiceConfig config;
   config.policy.first_backoff = milliseconds(1);
@@ -99,16 +110,6 @@ reservation::ServiceConfig HastyReservations(milliseconds lease) {
   return config;
 }
 
-audit::AuditConfig AuditOnDemand() {
-  audit::AuditConfig config;
-  config.every = std::chrono::hours(24);
-  config.patience = {
-      .readings = 3, .pause = milliseconds(50), .settle = milliseconds(5'000), .max_readings = 200};
-  return config;
-}
-
-}  // namespace
-
 // gRPC makes a connection for each channel, so each is asked for once.
 struct World::Stubs {
   std::unique_ptr<queue::v1::QueueService::Stub> queue;
@@ -118,7 +119,7 @@ struct World::Stubs {
   std::unique_ptr<reservation::v1::ReservationService::Stub> reservation;
 };
 
-World::World(milliseconds lease, payment::PaymentConfig payment) {
+World::World(milliseconds lease, payment::PaymentConfig payment, bool works_on_shows) {
   obs::SetLogLevel(obs::Level::kError);
   bus::SqliteBusConfig bus_config;
   bus_config.file = dir_.path() / "bus.db";
@@ -134,7 +135,7 @@ World::World(milliseconds lease, payment::PaymentConfig payment) {
                           .store_url = module::DefaultStoreUrl(dir_.path()),
                           .health = {}});
   std::filesystem::create_directories(dir_.path() / "keys");
-  AddModules(lease, std::move(payment));
+  AddModules(lease, std::move(payment), works_on_shows);
   const auto started = graph_.Start();
   CHECK(started.has_value(), "{}", started.error().detail);
   stubs_.reset(new Stubs{queue::v1::QueueService::NewStub(Channel("queue")),
@@ -142,7 +143,8 @@ World::World(milliseconds lease, payment::PaymentConfig payment) {
                          wallet::v1::WalletService::NewStub(Channel("wallet")),
                          payment::v1::PaymentService::NewStub(Channel("payment")),
                          reservation::v1::ReservationService::NewStub(Channel("reservation"))});
-  CreateShow();
+  CreateConcert();
+  TakeNewShow(kRows, 50, kCheapRows);
 }
 
 World::~World() {
@@ -156,7 +158,7 @@ void World::Add(std::unique_ptr<Service> service) {
   graph_.Add(std::move(service));
 }
 
-void World::AddModules(milliseconds lease, payment::PaymentConfig payment) {
+void World::AddModules(milliseconds lease, payment::PaymentConfig payment, bool works_on_shows) {
   Add(std::make_unique<queue::QueueModule>(*runtime_, queue::QueueConfig{.tick_interval = milliseconds(10)}));
   Add(std::make_unique<seat::SeatModule>(*runtime_, seat::SeatConfig{}));
   Add(std::make_unique<wallet::WalletModule>(*runtime_, wallet::WalletConfig{}));
@@ -164,11 +166,15 @@ void World::AddModules(milliseconds lease, payment::PaymentConfig payment) {
   Add(std::make_unique<ranking::RankingModule>(*runtime_, ranking::RankingConfig{}));
   reservation::ReservationConfig config;
   config.service = HastyReservations(lease);
+  config.shows.scan_every = works_on_shows ? milliseconds(5) : std::chrono::hours(24);
+  config.shows.poll_every = milliseconds(5);
+  config.shows.settle = milliseconds(0);
   config.calls = {.step = kCallLimit, .payment = kCallLimit};
   config.connect_participants = [this](asio::any_io_executor executor, const module::Runtime& runtime,
                                        const reservation::CallTimeouts& calls) {
     auto real = reservation::ConnectParticipants(executor, runtime, calls);
-    auto faulty = std::make_unique<FaultyParticipants>(executor, std::move(real), clock_, random_);
+    auto faulty =
+        std::make_unique<FaultyParticipants>(executor, std::move(real), clock_, random_, kCancelFee);
     participants_ = faulty.get();
     return faulty;
   };
@@ -182,30 +188,37 @@ std::shared_ptr<grpc::Channel> World::Channel(std::string_view service) const {
   return services_.find(service)->second->InProcessChannel();
 }
 
-void World::CreateShow() {
-  seat::v1::CreateConcertRequest concert_request;
-  concert_request.set_operation_key("concert");
-  concert_request.set_title("Faults");
-  concert_request.set_artist("The Participants");
-  concert_request.set_venue("Hall");
+void World::CreateConcert() {
+  seat::v1::CreateConcertRequest request;
+  request.set_operation_key("concert");
+  request.set_title("Faults");
+  request.set_artist("The Participants");
+  request.set_venue("Hall");
   seat::v1::Concert concert;
-  grpc::ClientContext concert_context;
-  Prepare(concert_context);
-  ExpectOk(stubs_->seat->CreateConcert(&concert_context, concert_request, &concert));
+  grpc::ClientContext context;
+  Prepare(context);
+  ExpectOk(stubs_->seat->CreateConcert(&context, request, &concert));
+  concert_id_ = concert.id();
+}
+
+void World::TakeNewShow(int rows, int row, int cheap_rows) {
   seat::v1::CreateShowRequest request;
-  request.set_operation_key("show");
-  request.set_concert_id(concert.id());
+  request.set_operation_key(fmt::format("show{}", ++shows_));
+  request.set_concert_id(concert_id_);
   request.set_starts_at_ms(ToUnixMs(clock_.Now() + std::chrono::days(365)));
   request.set_currency("KRW");
   request.set_hold_ttl_ms(static_cast<uint32_t>(kHoldTtl.count()));
-  request.set_seating_plan(SeatingPlan(50));
+  request.set_seating_plan(SeatingPlan(rows, row, cheap_rows));
   (*request.mutable_prices())["A"] = 100'000;
+  if (cheap_rows > 0) (*request.mutable_prices())["B"] = 60'000;
   seat::v1::Show show;
   grpc::ClientContext context;
   Prepare(context);
   ExpectOk(stubs_->seat->CreateShow(&context, request, &show));
   show_id_ = show.id();
-  capacity_ = show.capacity();
+  next_cheap_seat_ = show.capacity();
+  capacity_ = show.capacity() - static_cast<uint32_t>(cheap_rows * row);
+  next_seat_ = 1;
   queue::v1::Command open;
   open.mutable_configure()->set_show_id(show_id_);
   open.mutable_configure()->set_rate_per_s(100'000);
@@ -264,6 +277,11 @@ std::vector<uint32_t> World::NextSeats() {
   return seats;
 }
 
+uint32_t World::NextCheapSeat() {
+  CHECK(next_cheap_seat_ > capacity_, "more cases than cheap seats");
+  return next_cheap_seat_--;
+}
+
 bool World::AwaitQuiet(milliseconds limit) {
   const auto end = SteadyClock::now() + limit;
   while (SteadyClock::now() < end) {
@@ -300,6 +318,30 @@ reservation::v1::Reservation World::Get(const std::string& id) {
   Prepare(context);
   ExpectOk(stubs_->reservation->GetReservation(&context, request, &reservation));
   return reservation;
+}
+
+std::optional<reservation::v1::ShowCancellation> World::CancellationOf(int64_t show_id) {
+  reservation::v1::GetShowCancellationRequest request;
+  request.set_show_id(show_id);
+  reservation::v1::ShowCancellation cancellation;
+  grpc::ClientContext context;
+  Prepare(context);
+  const grpc::Status status = stubs_->reservation->GetShowCancellation(&context, request, &cancellation);
+  if (status.error_code() == grpc::StatusCode::NOT_FOUND) return std::nullopt;
+  ExpectOk(status);
+  return cancellation;
+}
+
+void World::ResolveSaga(const std::string& id, const std::string& action) {
+  reservation::v1::ResolveSagaRequest request;
+  request.set_reservation_id(id);
+  request.set_action(action);
+  request.set_reason("test");
+  request.set_operator_id("root");
+  reservation::v1::Reservation resolved;
+  grpc::ClientContext context;
+  Prepare(context);
+  ExpectOk(stubs_->reservation->ResolveSaga(&context, request, &resolved));
 }
 
 World::WebhookAnswer World::ReceiveWebhook(const payment::v1::ReceiveWebhookRequest& request) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,14 +43,21 @@ struct SeatOwner {
   bool sold = false;
 };
 
+// Everything that waits waits for little, so that hundreds of sagas recover in seconds; what the system does
+// by itself (calls that time out, leases that end, the auditor's rounds) is put out of the way.
+[[nodiscard]] reservation::ServiceConfig HastyReservations(milliseconds lease);
+
 // Not thread-safe. What can't be done fails by CHECK: then there is nothing to test.
 class World {
  public:
   static constexpr int64_t kTopUp = 10'000'000;
+  static constexpr int64_t kCancelFee = 7'000;  // of each seat
   static constexpr milliseconds kHoldTtl = std::chrono::minutes(10);
 
-  // `lease`: of a saga; by default none ends while a test runs.
-  explicit World(milliseconds lease = std::chrono::hours(1), payment::PaymentConfig payment = {});
+  // `lease`: of a saga; by default none ends while a test runs. `works_on_shows`: else its reservation
+  // service leaves that to others.
+  explicit World(milliseconds lease = std::chrono::hours(1), payment::PaymentConfig payment = {},
+                 bool works_on_shows = true);
   ~World();
 
   // Brings the buyers into the show: ACTIVE in its queue. Their tokens, in order.
@@ -59,8 +67,12 @@ class World {
   std::vector<reservation::v1::Outcome> Execute(const std::vector<reservation::v1::Command>& commands);
   // The same, where an outcome may be an error. Thread-safe.
   std::vector<reservation::v1::Outcome> Try(const std::vector<reservation::v1::Command>& commands);
+  // From now on it is about another show, with as many rows of `row` seats, the last ones cheap.
+  void TakeNewShow(int rows, int row = 50, int cheap_rows = 0);
   // A choice of two seats that nobody has been given yet.
   std::vector<uint32_t> NextSeats();
+  // A seat that nobody has been given yet, and that costs less than those.
+  uint32_t NextCheapSeat();
 
   // Waits until no saga runs. False: some still do after `limit`.
   [[nodiscard]] bool AwaitQuiet(milliseconds limit = std::chrono::seconds(60));
@@ -71,6 +83,9 @@ class World {
   void Jump(milliseconds by) { clock_.Jump(by); }
 
   reservation::v1::Reservation Get(const std::string& id);
+  // Nothing where nobody has cancelled the show.
+  std::optional<reservation::v1::ShowCancellation> CancellationOf(int64_t show_id);
+  void ResolveSaga(const std::string& id, const std::string& action);
   int64_t BalanceOf(const std::string& user_id);
   std::map<uint32_t, SeatOwner> Owners();
   audit::Verdict Audit();
@@ -88,11 +103,13 @@ class World {
 
   [[nodiscard]] FaultyParticipants& participants() { return *participants_; }
   [[nodiscard]] int64_t show_id() const { return show_id_; }
+  // For another replica of a service.
+  [[nodiscard]] const module::Runtime& runtime() const { return *runtime_; }
 
  private:
   struct Stubs;
-  void AddModules(milliseconds lease, payment::PaymentConfig payment);
-  void CreateShow();
+  void AddModules(milliseconds lease, payment::PaymentConfig payment, bool works_on_shows);
+  void CreateConcert();
   [[nodiscard]] std::shared_ptr<grpc::Channel> Channel(std::string_view service) const;
   template <typename Service>
   void Add(std::unique_ptr<Service> service);
@@ -108,8 +125,11 @@ class World {
   audit::AuditModule* audit_ = nullptr;
   module::Graph graph_;
   std::unique_ptr<Stubs> stubs_;
+  int64_t concert_id_ = 0;
   int64_t show_id_ = 0;
+  int shows_ = 0;
   uint32_t next_seat_ = 1;
+  uint32_t next_cheap_seat_ = 0;  // from the last on
   uint32_t capacity_ = 0;
 };
 

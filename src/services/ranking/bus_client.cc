@@ -1,6 +1,8 @@
 #include "services/ranking/bus_client.h"
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,14 @@ std::unexpected<Error> Malformed(const bus::Record& record) {
   return Fail(Code::kInvalidArgument, "event_malformed", record.event.type + " can't be read");
 }
 
+// What an event of a reservation is here; nullopt: nothing.
+std::optional<Kind> BookingKind(std::string_view type) {
+  if (type == "reservation.confirmed") return Kind::kConfirmed;
+  if (type == "reservation.cancelled") return Kind::kCancelled;
+  if (type == "reservation.seats_cancelled" || type == "reservation.moved") return Kind::kLessened;
+  return std::nullopt;
+}
+
 }  // namespace
 
 const std::vector<std::string>& ConsumedTopics() {
@@ -25,13 +35,14 @@ Result<std::optional<Event>> ToEvent(const bus::Record& record) {
   const std::string& type = record.event.type;
   Event event;
   event.id = record.event.id;
-  if (type == "reservation.confirmed" || type == "reservation.cancelled") {
+  if (const std::optional<Kind> kind = BookingKind(type)) {
     boxoffice::bus::v1::ReservationEvent body;
     if (!body.ParseFromString(record.event.body) || body.show_id() <= 0) return Malformed(record);
-    event.kind = type == "reservation.confirmed" ? Kind::kConfirmed : Kind::kCancelled;
+    const bool moved = type == "reservation.moved";  // as many seats as before
+    event.kind = *kind;
     event.show_id = body.show_id();
-    event.seats = body.seat_nos_size();
-    event.amount = body.amount();
+    event.seats = moved ? 0 : body.seat_nos_size();
+    event.amount = moved ? body.given_back() : body.amount();
     event.currency = body.currency();
     event.at = FromUnixMs(body.at_ms());
     return event;

@@ -92,12 +92,14 @@ void Apply(State& state, const Event& event) {
     }
   } else {
     const int64_t sign = event.kind == Kind::kConfirmed ? 1 : -1;
-    (event.kind == Kind::kConfirmed ? tally.confirmed : tally.cancelled) += 1;
+    const int64_t bookings = event.kind == Kind::kLessened ? 0 : sign;
+    if (event.kind == Kind::kConfirmed) ++tally.confirmed;
+    if (event.kind == Kind::kCancelled) ++tally.cancelled;
     tally.seats += sign * event.seats;
     tally.revenue += sign * event.amount;
     if (!event.currency.empty()) tally.currency = event.currency;
     Bucket& bucket = state.hours[{HourOf(event.at), event.show_id}];
-    bucket.bookings += sign;
+    bucket.bookings += bookings;
     bucket.seats += sign * event.seats;
     bucket.revenue += sign * event.amount;
   }

@@ -15,17 +15,22 @@
 
 namespace boxoffice::ranking {
 
-enum class Kind { kConfirmed, kCancelled, kSoldOut };
+enum class Kind {
+  kConfirmed,
+  kCancelled,
+  kSoldOut,
+  kLessened,  // a booking that stays, with fewer seats or for less
+};
 
 // What an event says to this service.
 struct Event {
   EventId id;
   Kind kind = Kind::kConfirmed;
   int64_t show_id = 0;
-  int64_t seats = 0;  // of the booking; kSoldOut: 0
+  int64_t seats = 0;  // of the booking; kLessened: that it has no more; kSoldOut: 0
   Timestamp at{};
   Timestamp on_sale_at{};  // kSoldOut only
-  int64_t amount = 0;      // of the booking, in minor units; kSoldOut: 0
+  int64_t amount = 0;      // of the booking, or that was given back, in minor units; kSoldOut: 0
   std::string currency;    // the show's, which has one; kSoldOut: empty
 };
 
@@ -33,10 +38,10 @@ struct Event {
 struct Tally {
   int64_t confirmed = 0;
   int64_t cancelled = 0;
-  int64_t seats = 0;  // of confirmed less of cancelled bookings
+  int64_t seats = 0;  // of confirmed bookings less those that were given back
   std::optional<Timestamp> sold_out_at;
   Timestamp on_sale_at{};  // with sold_out_at
-  int64_t revenue = 0;     // of confirmed less of cancelled bookings
+  int64_t revenue = 0;     // of confirmed bookings less what was given back
   std::string currency;    // empty: nothing was booked yet
   bool operator==(const Tally&) const = default;
 };

@@ -51,6 +51,25 @@ TEST_F(RankingTest, BookingsAreConfirmedLessCancelled) {
   EXPECT_EQ(state.shows.at(1).cancelled, 1);
 }
 
+TEST_F(RankingTest, ABookingThatIsLessenedStaysABookingWithFewerSeatsAndLessRevenue) {
+  Event booked = Confirmed(1, 3);
+  booked.amount = 300;
+  booked.currency = "KRW";
+  Event lessened = booked;
+  lessened.id = EventId::Make(kNow, random_);
+  lessened.kind = Kind::kLessened;
+  lessened.seats = 1;
+  lessened.amount = 90;  // a fee of 10 is kept
+  for (const Window window : {Window::kAll, Window::kHour}) {
+    const auto rows = Rank(Fold({booked, lessened}), Order::kRevenue, window, 10, kNow);
+    ASSERT_EQ(rows.size(), 1);
+    EXPECT_EQ(rows[0].bookings, 1);
+    EXPECT_EQ(rows[0].seats, 2);
+    EXPECT_EQ(rows[0].revenue, 210);
+  }
+  EXPECT_EQ(Fold({booked, lessened}).shows.at(1).cancelled, 0);
+}
+
 TEST_F(RankingTest, MostBookingsComeFirstThenMoreSeatsThenTheSmallerId) {
   const State state = Fold({Confirmed(4), Confirmed(3), Confirmed(2, 2), Confirmed(1), Confirmed(1)});
   EXPECT_THAT(Shows(state, Order::kBookings, Window::kAll), ElementsAre(1, 2, 3, 4));

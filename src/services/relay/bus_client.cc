@@ -40,6 +40,18 @@ void Data(JsonWriter& json, const events::ReservationEvent& event) {
   Id(json, "saga_id", event.saga_id());
   json.Field("version", event.version());
   Text(json, "failure_code", event.failure_code());
+  if (event.given_back() != 0) json.Field("given_back", event.given_back());
+  if (event.fee() != 0) json.Field("fee", event.fee());
+  if (!event.left_seat_nos().empty()) {
+    json.Key("left_seat_nos").BeginArray();
+    for (const uint32_t seat : event.left_seat_nos()) json.Value(seat);
+    json.EndArray();
+  }
+  // An offer to somebody on a waitlist: whoever tells the buyer says until when.
+  if (!event.from_waitlist()) return;
+  json.Field("from_waitlist", true);
+  if (event.hold_expires_at_ms() != 0)
+    json.Field("hold_expires_at", ToRfc3339(FromUnixMs(event.hold_expires_at_ms())));
 }
 
 void Data(JsonWriter& json, const events::SeatEvent& event) {

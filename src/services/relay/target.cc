@@ -10,17 +10,29 @@
 namespace boxoffice::relay {
 namespace {
 
-constexpr std::array<std::string_view, 20> kEventTypes = {
-    "payment.approved",       "payment.cancelled",
-    "payment.captured_late",  "payment.declined",
-    "payment.refunded",       "reservation.cancelled",
-    "reservation.confirmed",  "reservation.expired",
-    "reservation.failed",     "reservation.held",
-    "reservation.released",   "seat.held",
-    "seat.released",          "seat.sold",
-    "show.sold_out",          "wallet.adjusted",
-    "wallet.charge_reversed", "wallet.charged",
-    "wallet.debited",         "wallet.refunded",
+constexpr std::array<std::string_view, 22> kEventTypes = {
+    "payment.approved",
+    "payment.cancelled",
+    "payment.captured_late",
+    "payment.declined",
+    "payment.refunded",
+    "reservation.cancelled",
+    "reservation.confirmed",
+    "reservation.expired",
+    "reservation.failed",
+    "reservation.held",
+    "reservation.moved",
+    "reservation.released",
+    "reservation.seats_cancelled",
+    "seat.held",
+    "seat.released",
+    "seat.sold",
+    "show.sold_out",
+    "wallet.adjusted",
+    "wallet.charge_reversed",
+    "wallet.charged",
+    "wallet.debited",
+    "wallet.refunded",
 };
 static_assert(std::ranges::is_sorted(kEventTypes));
 

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -15,6 +16,7 @@
 #include "platform/outbox/outbox.h"
 #include "services/reservation/participant_client.h"
 #include "services/reservation/rpc_server.h"
+#include "services/reservation/show_client.h"
 #include "services/reservation/store_factory.h"
 
 namespace boxoffice::reservation {
@@ -51,8 +53,21 @@ void AddSagaKeys(config::Keys& keys, ServiceConfig& config) {
                 milliseconds(2'592'000'000), "How long a repeated request gets the same answer");
 }
 
+void AddShowKeys(config::Keys& keys, ReservationConfig& config) {
+  ShowServiceConfig& shows = config.shows;
+  keys.Duration("waitlist.offer_ms", config.service.policy.offer_time, milliseconds(60'000),
+                milliseconds(1'800'000), "How long seats are held for whoever is next on a waitlist");
+  keys.Duration("waitlist.poll_ms", shows.poll_every, milliseconds(50), milliseconds(60'000),
+                "From one look at a waitlist, or at what a cancelled show waits for, to the next");
+  keys.Duration("show_cancel.settle_ms", shows.settle, milliseconds(0), milliseconds(600'000),
+                "From the end of a cancelled show's sale until every seat replica has heard of it");
+  keys.Integer("show_cancel.parallel", shows.max_ended_at_once, 1, 10'000,
+               "Reservations of a cancelled show that are cancelled at once");
+}
+
 void AddKeys(config::Keys& keys, ReservationConfig& config) {
   AddSagaKeys(keys, config.service);
+  AddShowKeys(keys, config);
   RetryPolicy& retry = config.service.retry;
   keys.Integer("step.retries", retry.retries, 0, 100, "Repeats of a step while the buyer waits");
   keys.Duration("step.first_pause_ms", retry.first_pause, milliseconds(1), milliseconds(60'000),
@@ -78,6 +93,11 @@ std::unique_ptr<Participants> ConnectParticipants(asio::any_io_executor executor
   return std::make_unique<ParticipantClient>(std::move(executor), runtime.channels, runtime.metrics, calls);
 }
 
+std::unique_ptr<Shows> ConnectShows(asio::any_io_executor executor, const module::Runtime& runtime,
+                                    const CallTimeouts& calls) {
+  return std::make_unique<ShowClient>(std::move(executor), runtime.channels, runtime.metrics, calls.step);
+}
+
 // In the order of construction; taken down in reverse.
 struct ReservationModule::Parts {
   asio::io_context io{1};
@@ -87,6 +107,8 @@ struct ReservationModule::Parts {
   std::unique_ptr<module::OutboxServer> outbox_server;
   std::unique_ptr<Participants> participants;
   std::unique_ptr<Service> service;
+  std::unique_ptr<Shows> shows;
+  std::unique_ptr<ShowService> show_service;
   std::unique_ptr<RpcServer> server;
   std::unique_ptr<rpc::Host> host;
   std::thread thread;
@@ -116,13 +138,26 @@ Result<void> ReservationModule::Start() {
       service, executor, *parts->stores.store, *parts->stores.reader, *parts->participants,
       parts->stores.clock ? *parts->stores.clock : runtime_.clock, runtime_.random, runtime_.metrics,
       [publisher = parts->publisher.get()] { publisher->Nudge(); });
-  parts->server = std::make_unique<RpcServer>(executor, *parts->service, *parts->stores.reader);
+  parts->shows = config_.connect_shows(executor, runtime_, config_.calls);
+  ShowServiceConfig shows = config_.shows;
+  shows.owner = service.owner;
+  shows.policy = service.policy;
+  shows.limits = service.limits;
+  parts->show_service = std::make_unique<ShowService>(
+      shows, executor, *parts->stores.shows, *parts->stores.show_reader, *parts->stores.reader,
+      *parts->service, *parts->shows, parts->stores.clock ? *parts->stores.clock : runtime_.clock,
+      runtime_.random, runtime_.metrics);
+  parts->server = std::make_unique<RpcServer>(executor, *parts->service, *parts->stores.reader,
+                                              *parts->show_service, *parts->stores.show_reader);
   parts->host = std::make_unique<rpc::Host>();
   BOXOFFICE_TRY(parts->host->Start(
       *parts->server, runtime_.listen, [service = parts->service.get()] { return HealthOf(*service); },
       {parts->outbox_server.get()}, &parts->server->streams()));
   parts->thread = std::thread([raw = parts.get()] { raw->io.run(); });
-  asio::post(executor, [raw = parts.get()] { raw->service->StartScanning(); });
+  asio::post(executor, [raw = parts.get()] {
+    raw->service->StartScanning();
+    raw->show_service->StartWorking();
+  });
   parts_ = std::move(parts);
   return {};
 }
@@ -140,6 +175,7 @@ void ReservationModule::Drain(std::chrono::milliseconds grace) {
   const auto drain = [this](std::chrono::milliseconds at_most) {
     return asio::co_spawn(parts_->io, parts_->service->Drain(at_most), asio::use_future);
   };
+  asio::co_spawn(parts_->io, parts_->show_service->Drain(grace), asio::detached);
   auto drained = drain(grace);
   parts_->host->Drain(grace);
   drained.wait_for(grace + kReleaseTime);
@@ -155,6 +191,8 @@ void ReservationModule::Stop() {
   parts_->io.stop();
   parts_->thread.join();
   parts_->server.reset();
+  parts_->show_service.reset();
+  parts_->shows.reset();
   parts_->participants.reset();
   parts_->service.reset();
   parts_->publisher->Stop();

@@ -7,6 +7,7 @@
 #include "platform/module/service_module.h"
 #include "platform/outbox/outbox.h"
 #include "services/reservation/participant_client.h"
+#include "services/reservation/saga/show_service.h"
 #include "services/reservation/service.h"
 
 namespace boxoffice::reservation {
@@ -20,9 +21,17 @@ using ParticipantsFactory = std::function<std::unique_ptr<Participants>(
                                                                 const module::Runtime& runtime,
                                                                 const CallTimeouts& calls);
 
+// What the work on whole shows calls; otherwise the same.
+using ShowsFactory = std::function<std::unique_ptr<Shows>(
+    asio::any_io_executor executor, const module::Runtime& runtime, const CallTimeouts& calls)>;
+[[nodiscard]] std::unique_ptr<Shows> ConnectShows(asio::any_io_executor executor,
+                                                  const module::Runtime& runtime, const CallTimeouts& calls);
+
 struct ReservationConfig {
   ParticipantsFactory connect_participants = ConnectParticipants;
+  ShowsFactory connect_shows = ConnectShows;
   ServiceConfig service;
+  ShowServiceConfig shows;  // but for the owner, the policy and the limits, which are the service's
   CallTimeouts calls;
   outbox::PublisherConfig outbox;  // but for the service and the database
 };

@@ -35,6 +35,14 @@ Kind KindFrom(const Outcome& outcome) {
 
 std::string Bytes(const auto& id) { return std::string(id.bytes()); }
 
+std::vector<Seat> SeatsOf(const seat::v1::SeatOutcome& outcome) {
+  std::vector<Seat> seats;
+  for (const auto& seat : outcome.seats()) {
+    seats.push_back({seat.seat_no(), seat.label(), seat.price(), seat.category()});
+  }
+  return seats;
+}
+
 // What each command's body has in common, besides the header.
 template <typename Command, typename Body>
 void Name(Command& command, Body& body, const Reservation& reservation) {
@@ -127,7 +135,9 @@ std::shared_ptr<rpc::Peer> MakePeer(std::string_view service, const asio::any_io
 // What begins a reservation is new work. What goes on with one, by a confirmation or a cancellation, finishes
 // what was begun, and so does every step after the seats are held, and every undo.
 rpc::Priority BeginningOf(const Reservation& reservation) {
-  const bool is_new = reservation.saga.kind == SagaKind::kHold || reservation.saga.kind == SagaKind::kOneShot;
+  const bool is_new = reservation.saga.kind == SagaKind::kHold ||
+                      reservation.saga.kind == SagaKind::kOneShot ||
+                      reservation.saga.kind == SagaKind::kOffer;
   return is_new ? rpc::Priority::kNormal : rpc::Priority::kFinishing;
 }
 
@@ -194,6 +204,7 @@ asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservatio
   hold.set_user_id(reservation.user_id);
   hold.set_show_id(reservation.show_id);
   hold.set_hold_at_least_until_ms(ToUnixMs(until));
+  hold.set_from_waitlist(reservation.from_waitlist);
   if (reservation.seats.empty() && reservation.choice.best_count > 0) {
     auto& best = *hold.mutable_best_available();
     best.set_count(reservation.choice.best_count);
@@ -208,10 +219,8 @@ asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservatio
       co_await CallStep(seat_, std::move(command), timeouts_.step, BeginningOf(reservation), &outcome);
   if (result.kind != Kind::kDone) co_return result;
   const seat::v1::SeatOutcome& held = outcome.seats();
-  reservation.seats.clear();
-  for (const auto& seat : held.seats()) {
-    reservation.seats.push_back({seat.seat_no(), seat.label(), seat.price(), seat.category()});
-  }
+  reservation.seats = SeatsOf(held);
+  reservation.grace = milliseconds(held.grace_ms());
   // A later saga of the reservation names the seats, and is told none.
   if (!held.rung().empty()) reservation.rung = held.rung();
   reservation.amount = held.amount();
@@ -230,12 +239,31 @@ asio::awaitable<StepResult> ParticipantClient::ConfirmSeats(const Reservation& r
 }
 
 asio::awaitable<StepResult> ParticipantClient::ReleaseSeats(const Reservation& reservation) {
+  return ReleaseOnly(reservation, SeatNumbers(reservation));
+}
+
+asio::awaitable<StepResult> ParticipantClient::ReleaseOnly(const Reservation& reservation,
+                                                           std::vector<uint32_t> seat_nos) {
   seat::v1::Command command;
   auto& release = *command.mutable_release();
   Name(command, release, reservation);
   release.set_show_id(reservation.show_id);
-  for (const uint32_t seat_no : SeatNumbers(reservation)) release.add_seat_nos(seat_no);
+  for (const uint32_t seat_no : seat_nos) release.add_seat_nos(seat_no);
   co_return co_await CallStep(seat_, std::move(command), timeouts_.step);
+}
+
+asio::awaitable<StepResult> ParticipantClient::MoveSeats(Reservation& reservation) {
+  seat::v1::Command command;
+  auto& move = *command.mutable_move();
+  Name(command, move, reservation);
+  move.set_show_id(reservation.show_id);
+  for (const uint32_t seat_no : reservation.move.from) move.add_from_seat_nos(seat_no);
+  for (const uint32_t seat_no : reservation.move.to) move.add_to_seat_nos(seat_no);
+  seat::v1::Outcome outcome;
+  StepResult result =
+      co_await CallStep(seat_, std::move(command), timeouts_.step, rpc::Priority::kFinishing, &outcome);
+  if (result.kind == Kind::kDone) reservation.move.seats = SeatsOf(outcome.seats());
+  co_return result;
 }
 
 asio::awaitable<StepResult> ParticipantClient::DebitWallet(const Reservation& reservation) {
@@ -255,6 +283,18 @@ asio::awaitable<StepResult> ParticipantClient::RefundWallet(const Reservation& r
   Name(command, refund, reservation);
   refund.set_user_id(reservation.user_id);
   refund.set_debit_saga_id(Bytes(debit_saga));
+  co_return co_await CallStep(wallet_, std::move(command), timeouts_.step);
+}
+
+asio::awaitable<StepResult> ParticipantClient::RefundPartOfDebit(const Reservation& reservation,
+                                                                 int64_t amount) {
+  wallet::v1::Command command;
+  auto& refund = *command.mutable_partial_refund();
+  Name(command, refund, reservation);
+  refund.set_user_id(reservation.user_id);
+  refund.set_debit_saga_id(Bytes(reservation.paid_saga));
+  refund.mutable_money()->set_amount(amount);
+  refund.mutable_money()->set_currency(reservation.currency);
   co_return co_await CallStep(wallet_, std::move(command), timeouts_.step);
 }
 
@@ -279,7 +319,18 @@ asio::awaitable<StepResult> ParticipantClient::CancelPayment(const Reservation& 
   co_return co_await CallStep(payment_, std::move(command), timeouts_.payment);
 }
 
-asio::awaitable<Result<Timestamp>> ParticipantClient::CancelDeadline(int64_t show_id) {
+asio::awaitable<StepResult> ParticipantClient::RefundPartOfPayment(const Reservation& reservation,
+                                                                   int64_t amount) {
+  payment::v1::Command command;
+  auto& refund = *command.mutable_refund();
+  Name(command, refund, reservation);
+  refund.set_attempt(reservation.paid_attempt);
+  refund.mutable_money()->set_amount(amount);
+  refund.mutable_money()->set_currency(reservation.currency);
+  co_return co_await CallStep(payment_, std::move(command), timeouts_.payment);
+}
+
+asio::awaitable<Result<CancelPolicy>> ParticipantClient::GetCancelPolicy(int64_t show_id) {
   seat::v1::GetShowRequest request;
   request.set_id(show_id);
   auto start = [this](auto... arguments) { seat_stubs_->async()->GetShow(arguments...); };
@@ -287,7 +338,11 @@ asio::awaitable<Result<Timestamp>> ParticipantClient::CancelDeadline(int64_t sho
   if (!show) co_return std::unexpected(show.error());
   const int64_t deadline_ms =
       show->cancel_deadline_ms() != 0 ? show->cancel_deadline_ms() : show->starts_at_ms();
-  co_return FromUnixMs(deadline_ms);
+  CancelPolicy policy;
+  policy.deadline = FromUnixMs(deadline_ms);
+  policy.fee_per_seat = show->cancel_fee_per_seat();
+  policy.fee_percent = show->cancel_fee_percent();
+  co_return policy;
 }
 
 }  // namespace boxoffice::reservation

@@ -34,11 +34,16 @@ class ParticipantClient final : public Participants {
   asio::awaitable<StepResult> HoldSeats(Reservation& reservation, Timestamp until) override;
   asio::awaitable<StepResult> ConfirmSeats(const Reservation& reservation) override;
   asio::awaitable<StepResult> ReleaseSeats(const Reservation& reservation) override;
+  asio::awaitable<StepResult> ReleaseOnly(const Reservation& reservation,
+                                          std::vector<uint32_t> seat_nos) override;
+  asio::awaitable<StepResult> MoveSeats(Reservation& reservation) override;
   asio::awaitable<StepResult> DebitWallet(const Reservation& reservation) override;
   asio::awaitable<StepResult> RefundWallet(const Reservation& reservation, SagaId debit_saga) override;
+  asio::awaitable<StepResult> RefundPartOfDebit(const Reservation& reservation, int64_t amount) override;
   asio::awaitable<StepResult> ApprovePayment(const Reservation& reservation) override;
   asio::awaitable<StepResult> CancelPayment(const Reservation& reservation, uint32_t attempt) override;
-  asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t show_id) override;
+  asio::awaitable<StepResult> RefundPartOfPayment(const Reservation& reservation, int64_t amount) override;
+  asio::awaitable<Result<CancelPolicy>> GetCancelPolicy(int64_t show_id) override;
 
  private:
   using QueueClient = rpc::CommandPeer<queue::v1::CommandBatch, queue::v1::OutcomeBatch>;

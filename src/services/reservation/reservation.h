@@ -28,9 +28,24 @@ enum class State {
 [[nodiscard]] std::string_view StateName(State state);
 // Whether the design has an edge between two states. A state may always stay as it is.
 [[nodiscard]] bool CanMove(State from, State to);
+// Whether it has ended: nothing is held or sold, and no money is taken.
+[[nodiscard]] bool IsEnd(State state);
 
-enum class SagaKind { kHold, kOneShot, kConfirm, kCancel, kRelease, kExpire };
+enum class SagaKind {
+  kHold,
+  kOneShot,
+  kConfirm,
+  kCancel,  // all of it, and nothing is kept
+  kRelease,
+  kExpire,
+  kCancelSeats,  // some of its seats; or all, and a fee is kept
+  kMove,         // to other seats, by an operator
+  kOffer,        // seats for somebody on the waitlist
+  kUnknown,      // of a later version of the program
+};
 [[nodiscard]] std::string_view KindName(SagaKind kind);
+// Whether it ends with seats bought.
+[[nodiscard]] bool IsPurchase(SagaKind kind);
 
 enum class SagaStatus {
   kRunning,  // owned by a replica, or due to be claimed
@@ -101,9 +116,12 @@ struct TimelineEntry {
 // A timeline keeps the first and the latest entries within this bound.
 inline constexpr size_t kMaxTimeline = 64;
 
-// Of the tables of steps (saga/definitions.cc), all together. It grows when a step is added, moved or taken
-// out; a saga is run only by replicas of its version.
+// Of the tables of steps (saga/definitions.cc). That of a kind grows when a step of it is added, moved or
+// taken out; a saga is run only by replicas of its version. A new kind begins with a version that no replica
+// before it knows, and is found due only by replicas that know it (docs/adr/0010).
 inline constexpr int kDefinitionVersion = 1;
+inline constexpr int kNewestDefinitionVersion = 2;
+[[nodiscard]] int DefinitionVersionOf(SagaKind kind);
 
 // One attempt to bring a reservation to an end state.
 struct Saga {
@@ -126,9 +144,33 @@ struct Saga {
   std::string last_error;
   std::vector<TimelineEntry> timeline;
   std::string idempotency_key;  // of the request that began it; empty: the service began it
+  std::string asked_by;         // whose request that was; empty: the reservation's user
   std::string traceparent;
   std::string unknown_fields;  // see Reservation
   bool operator==(const Saga&) const = default;
+};
+
+// What a cancellation or a move gives back to the buyer.
+struct Return {
+  std::vector<Seat> seats;  // in the order of the reservation's
+  int64_t amount = 0;       // of money, minor units
+  int64_t fee = 0;          // kept of the seats' price
+  bool operator==(const Return&) const = default;
+};
+
+// Seats that are sold in the place of others, one for one.
+struct SeatMove {
+  std::vector<uint32_t> from;
+  std::vector<uint32_t> to;
+  std::vector<Seat> seats = {};  // all that the reservation has then, once the seat service has said so
+  bool operator==(const SeatMove&) const = default;
+};
+
+// What a show says of cancellations by buyers.
+struct CancelPolicy {
+  Timestamp deadline{};      // a confirmed reservation can be cancelled until then
+  int64_t fee_per_seat = 0;  // kept of each seat, minor units; never more than its price
+  int64_t fee_percent = 0;   // and this part of its price, 0 to 100, rounded down
 };
 
 struct Reservation {
@@ -150,8 +192,17 @@ struct Reservation {
   // Until when the buyer was let in when she asked, as her token says; zero: it does not say.
   Timestamp active_until{};
   std::string payment_method;
+  // It is an offer to somebody on the waitlist, who passed no queue.
+  bool from_waitlist = false;
   // The saga to which the queue session is bound; what the end of a hold unbinds.
   SagaId bound_saga;
+  // How long the show lets the seats stay held after a refused payment, as it was told with the last hold.
+  milliseconds grace{0};
+  // Kept so far of seats that the buyer has cancelled, minor units. While CONFIRMED, what was paid and not
+  // given back is `amount` and this; when CANCELLED, this.
+  int64_t fees = 0;
+  std::optional<Return> returned;  // by the last saga, if it cancels or moves seats
+  SeatMove move;                   // of a saga that moves seats
   // The saga that took the money and its attempt; what a cancellation undoes.
   SagaId paid_saga;
   uint32_t paid_attempt = 0;
@@ -168,6 +219,19 @@ struct Reservation {
 
 // The seat numbers to ask for: what is held already, or what was chosen.
 [[nodiscard]] std::vector<uint32_t> SeatNumbers(const Reservation& reservation);
+[[nodiscard]] std::vector<uint32_t> SeatNumbers(const std::vector<Seat>& seats);
+[[nodiscard]] int64_t PriceOf(const std::vector<Seat>& seats);
+
+// What these of its seats (none named: all) give back; those that it has not are left out.
+[[nodiscard]] Return ReturnOf(const Reservation& reservation, const std::vector<uint32_t>& seat_nos,
+                              const CancelPolicy& policy);
+
+// What the reservation is once all steps of its saga are done, where `done` is the state that the table says.
+void Settle(Reservation& reservation, State done);
+
+// What `failure` says of a reservation that the cancellation of its show has ended, or is about to.
+inline constexpr std::string_view kShowCancelled = "show_cancelled";
+[[nodiscard]] bool IsEndedByShow(const Reservation& reservation);
 
 // Appends within kMaxTimeline, dropping from the middle.
 void AddToTimeline(Saga& saga, TimelineEntry entry);
@@ -191,6 +255,8 @@ struct Policy {
   // Step 2 of a confirmation holds the seats this long past the saga's deadline.
   milliseconds hold_slack{30'000};
   milliseconds answers_kept{24 * 3'600'000};
+  // How long seats are held for whoever is next on a waitlist.
+  milliseconds offer_time{10 * 60'000};
 };
 
 }  // namespace boxoffice::reservation

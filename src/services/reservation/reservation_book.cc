@@ -4,24 +4,24 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/check.h"
 
 namespace boxoffice::reservation {
 namespace {
 
-Outcome Refuse(const Reservation& reservation, std::string code, std::string detail) {
-  Refusal refusal;
-  refusal.code = std::move(code);
-  refusal.detail = std::move(detail);
-  return Answered{{reservation, std::move(refusal)}};
-}
-
-std::string_view EventType(State state) {
-  switch (state) {
-    case State::kHeld:
-      return "reservation.held";
+// The event that tells of the end of the reservation's saga; empty: there is nothing to tell.
+std::string_view EventType(const Reservation& reservation) {
+  const SagaKind kind = reservation.saga.kind;
+  switch (reservation.state) {
+    case State::kHeld: {  // otherwise it was held before
+      const bool new_hold = kind == SagaKind::kHold || kind == SagaKind::kOneShot || kind == SagaKind::kOffer;
+      return new_hold ? "reservation.held" : "";
+    }
     case State::kConfirmed:
+      if (kind == SagaKind::kCancelSeats) return "reservation.seats_cancelled";
+      if (kind == SagaKind::kMove) return reservation.saga.undoing ? "" : "reservation.moved";
       return "reservation.confirmed";
     case State::kFailed:
       return "reservation.failed";
@@ -34,6 +34,30 @@ std::string_view EventType(State state) {
     default:
       return {};
   }
+}
+
+Refusal WrongState(const Reservation& reservation) {
+  const bool idle = reservation.saga.status == SagaStatus::kDone;
+  Refusal refusal;
+  refusal.code = "reservation_state";
+  refusal.detail = fmt::format("the reservation is {}{}", StateName(reservation.state),
+                               idle ? "" : " and being worked on");
+  return refusal;
+}
+
+// Those of the seats that the reservation has not.
+std::optional<Refusal> NotInReservation(const Reservation& reservation,
+                                        const std::vector<uint32_t>& seat_nos) {
+  const std::vector<uint32_t> has = SeatNumbers(reservation.seats);
+  Refusal refusal;
+  for (const uint32_t seat_no : seat_nos) {
+    if (std::ranges::find(has, seat_no) != has.end()) continue;
+    refusal.conflicts.push_back({seat_no, "", "not_in_reservation"});
+  }
+  if (refusal.conflicts.empty()) return std::nullopt;
+  refusal.code = "seat_not_in_reservation";
+  refusal.detail = fmt::format("the reservation has the seats {}", fmt::join(has, ", "));
+  return refusal;
 }
 
 // Decides a batch; knows which reservations and requests it has changed already.
@@ -99,6 +123,7 @@ class Decider {
   void StartSaga(Reservation& reservation, SagaKind kind) const { StartSaga(reservation, kind, now_); }
   void StartSaga(Reservation& reservation, SagaKind kind, Timestamp at) const {
     reservation.saga.kind = kind;
+    reservation.saga.definition_version = DefinitionVersionOf(kind);
     reservation.saga.status = SagaStatus::kRunning;
     reservation.saga.epoch = 1;
     reservation.saga.started_at = at;
@@ -113,7 +138,8 @@ class Decider {
     if (replay) return *std::move(replay);
     const Timestamp at = own ? rows_.requests.at(command.key).created_at : now_;
     Reservation reservation = command.reservation;
-    reservation.created_at = at;
+    // As its id says: searches by time go by the id.
+    reservation.created_at = reservation.id.uuid().Time();
     reservation.saga.attempt = 1;
     reservation.saga.idempotency_key = command.key.idempotency_key;
     reservation.state = reservation.saga.kind == SagaKind::kOneShot ? State::kConfirming : State::kHeld;
@@ -137,43 +163,108 @@ class Decider {
       if (saga.id == command.saga_id && saga.epoch == 1) return Started{found->second};
     }
     if (auto replay = Replay(command.key, command.request_hash)) return *std::move(replay);
-    if (found == rows_.reservations.end() || found->second.user_id != command.key.user_id) {
-      return Error{Code::kNotFound, "reservation_not_found", "you have no such reservation"};
-    }
+    const bool may_see = found != rows_.reservations.end() &&
+                         (command.by_operator || found->second.user_id == command.key.user_id);
+    if (!may_see) return Error{Code::kNotFound, "reservation_not_found", "you have no such reservation"};
     if (!Touch(command.reservation_id)) return Defer();
     const Reservation& current = found->second;
-    const bool idle = current.saga.status == SagaStatus::kDone;
-    const bool held = current.state == State::kHeld;
-    const bool confirmed = current.state == State::kConfirmed;
-    if (!idle || (command.cancel ? !held && !confirmed : !held)) {
-      return Refuse(current, "reservation_state",
-                    fmt::format("the reservation is {}{}", StateName(current.state),
-                                idle ? "" : " and being worked on"));
-    }
-    if (command.cancel && confirmed && now_ > command.cancel_deadline) {
-      return Refuse(current, "cancel_deadline_passed",
-                    fmt::format("it could be cancelled until {}", ToRfc3339(command.cancel_deadline)));
-    }
+    if (auto refusal = WhyNot(command, current)) return Answered{{current, *std::move(refusal)}};
     Reservation next = current;
     next.saga = Saga{.id = command.saga_id, .attempt = current.saga.attempt + 1, .owner = command.owner};
     next.saga.idempotency_key = command.key.idempotency_key;
     next.saga.traceparent = command.traceparent;
     next.failure.reset();
-    if (!command.cancel) {
-      next.state = State::kConfirming;
-      if (!command.queue_token.empty()) next.queue_token = command.queue_token;
-      next.payment_method = command.payment_method;
-      StartSaga(next, SagaKind::kConfirm);
-    } else if (confirmed) {
-      next.state = State::kCancelling;
-      StartSaga(next, SagaKind::kCancel);
-    } else {
-      StartSaga(next, SagaKind::kRelease);
+    next.returned.reset();
+    next.move = {};
+    if (command.by_operator) {
+      next.saga.asked_by = command.key.user_id;
+      AddToTimeline(next.saga, {"operator", false, command.move ? "move" : "cancel",
+                                fmt::format("{}: {}", command.key.user_id, command.reason), now_, 0});
     }
+    StartAsked(command, next);
     CHECK(CanMove(current.state, next.state));
     Change& change = AddChange(std::move(next), current.version, current.saga.epoch);
     AddRequest(change, command.key, command.request_hash);
     return Started{change.reservation};
+  }
+
+  Outcome On(const BeginOffer& command) {
+    const ReservationId id = command.reservation.id;
+    if (!Touch(id)) return Defer();
+    if (const auto found = rows_.reservations.find(id); found != rows_.reservations.end()) {
+      const Saga& saga = found->second.saga;
+      // Its commit was done though nobody knew; with a later epoch somebody runs it already.
+      const bool own = saga.id == command.reservation.saga.id && saga.epoch == 1;
+      if (own && saga.status == SagaStatus::kRunning) return Started{found->second};
+      return Answered{{found->second, found->second.failure}};
+    }
+    Reservation reservation = command.reservation;
+    reservation.created_at = reservation.id.uuid().Time();
+    reservation.state = State::kHeld;
+    reservation.from_waitlist = true;
+    StartSaga(reservation, SagaKind::kOffer);
+    return Started{AddChange(std::move(reservation), 0, 0).reservation};
+  }
+
+  Outcome On(const BeginEndForShow& command) {
+    const auto found = rows_.reservations.find(command.reservation_id);
+    if (found == rows_.reservations.end()) {
+      return Error{Code::kNotFound, "reservation_not_found", "there is no such reservation"};
+    }
+    if (!Touch(command.reservation_id)) return Defer();
+    const Reservation& current = found->second;
+    if (current.saga.id == command.saga_id && current.saga.epoch == 1 &&
+        current.saga.status == SagaStatus::kRunning) {
+      return Started{current};  // its commit was done though nobody knew
+    }
+    const bool may_end = current.state == State::kConfirmed || current.state == State::kHeld;
+    if (current.saga.status != SagaStatus::kDone || !may_end) return Answered{{current, std::nullopt}};
+    Reservation next = current;
+    next.saga = Saga{.id = command.saga_id, .attempt = current.saga.attempt + 1, .owner = command.owner};
+    next.failure = Refusal{};
+    next.failure->code = kShowCancelled;
+    next.failure->detail = "the show was cancelled";
+    next.returned.reset();
+    next.move = {};
+    // As if an operator had asked for it: in full, at any time.
+    BeginOn cancel;
+    cancel.cancel = true;
+    cancel.by_operator = true;
+    StartAsked(cancel, next);
+    return Started{AddChange(std::move(next), current.version, current.saga.epoch).reservation};
+  }
+
+  [[nodiscard]] std::optional<Refusal> WhyNot(const BeginOn& command, const Reservation& current) const {
+    if (command.cancel) {
+      return WhyNotCancel(current, command.seat_nos, command.cancel_policy, command.by_operator, now_);
+    }
+    const State needed = command.move ? State::kConfirmed : State::kHeld;
+    if (current.saga.status != SagaStatus::kDone || current.state != needed) return WrongState(current);
+    return command.move ? NotInReservation(current, command.move->from) : std::nullopt;
+  }
+
+  // Begins what `command` asks for, which may be done.
+  void StartAsked(const BeginOn& command, Reservation& next) const {
+    if (command.move) {
+      next.move = *command.move;
+      next.returned = ReturnOf(next, next.move.from, {});
+      next.returned->amount = 0;  // until the seat service has said what the others cost
+      return StartSaga(next, SagaKind::kMove);
+    }
+    if (!command.cancel) {
+      next.state = State::kConfirming;
+      if (!command.queue_token.empty()) next.queue_token = command.queue_token;
+      next.payment_method = command.payment_method;
+      return StartSaga(next, SagaKind::kConfirm);
+    }
+    if (next.state == State::kHeld) return StartSaga(next, SagaKind::kRelease);
+    next.state = State::kCancelling;
+    next.returned =
+        ReturnOf(next, command.seat_nos, command.by_operator ? CancelPolicy() : command.cancel_policy);
+    const bool all = next.returned->seats.size() == next.seats.size();
+    // Where nothing is kept, payment and debit are undone as a whole, with whatever is left of them.
+    const bool nothing_kept = next.returned->fee == 0 && next.fees == 0;
+    StartSaga(next, all && nothing_kept ? SagaKind::kCancel : SagaKind::kCancelSeats);
   }
 
   // The owner's writes: whether it still is the owner shows when saving (version and epoch).
@@ -192,14 +283,12 @@ class Decider {
     next.due_at.reset();
     if (next.state == State::kHeld) next.due_at = next.hold_expires_at + policy_.expiry_grace;
     if (!next.saga.idempotency_key.empty()) {
-      RequestRecord request{{next.user_id, next.saga.idempotency_key}, {}, next.id, next.saga.id, {}, now_};
+      const std::string& user = next.saga.asked_by.empty() ? next.user_id : next.saga.asked_by;
+      RequestRecord request{{user, next.saga.idempotency_key}, {}, next.id, next.saga.id, {}, now_};
       change->request = std::move(request);
       change->answers = true;
     }
-    const bool seats_moved = next.state != State::kHeld || next.saga.kind == SagaKind::kHold;
-    if (const auto type = EventType(next.state); !type.empty() && seats_moved) {
-      change->event = type;
-    }
+    change->event = EventType(next);
     return Written{next};
   }
 
@@ -277,8 +366,12 @@ class Decider {
       return Error{Code::kConflict, "saga_done",
                    "the reservation's last saga is done; there is nothing to resolve"};
     }
-    const bool can_undo =
-        saga.kind == SagaKind::kHold || saga.kind == SagaKind::kOneShot || saga.kind == SagaKind::kConfirm;
+    if (saga.kind == SagaKind::kUnknown) {
+      return Error{Code::kConflict, "saga_version_unknown",
+                   "the saga is of a later version of the program: ask a replica that knows it"};
+    }
+    const bool can_undo = saga.kind == SagaKind::kHold || saga.kind == SagaKind::kOneShot ||
+                          saga.kind == SagaKind::kConfirm || saga.kind == SagaKind::kOffer;
     if (command.action == "undo" && !can_undo) {
       return Error{Code::kConflict, "saga_not_undoable",
                    fmt::format("a {} saga only goes forward", KindName(saga.kind))};
@@ -312,6 +405,25 @@ class Decider {
 
 }  // namespace
 
+std::optional<Refusal> WhyNotCancel(const Reservation& reservation, const std::vector<uint32_t>& seat_nos,
+                                    const CancelPolicy& policy, bool by_operator, Timestamp now) {
+  const bool confirmed = reservation.state == State::kConfirmed;
+  if (reservation.saga.status != SagaStatus::kDone || (reservation.state != State::kHeld && !confirmed)) {
+    return WrongState(reservation);
+  }
+  if (auto unknown = NotInReservation(reservation, seat_nos)) return unknown;
+  Refusal refusal;
+  if (!confirmed && !seat_nos.empty() && seat_nos.size() < reservation.seats.size()) {
+    refusal.code = "reservation_state";
+    refusal.detail = "seats that are HELD can be given up together only";
+    return refusal;
+  }
+  if (!confirmed || by_operator || now <= policy.deadline) return std::nullopt;
+  refusal.code = "cancel_deadline_passed";
+  refusal.detail = fmt::format("it could be cancelled until {}", ToRfc3339(policy.deadline));
+  return refusal;
+}
+
 Keys KeysOf(std::span<const Command> commands) {
   Keys keys;
   for (const Command& command : commands) {
@@ -320,6 +432,10 @@ Keys KeysOf(std::span<const Command> commands) {
     } else if (const auto* on = std::get_if<BeginOn>(&command)) {
       keys.requests.push_back(on->key);
       keys.reservations.push_back(on->reservation_id);
+    } else if (const auto* offer = std::get_if<BeginOffer>(&command)) {
+      keys.reservations.push_back(offer->reservation.id);
+    } else if (const auto* end = std::get_if<BeginEndForShow>(&command)) {
+      keys.reservations.push_back(end->reservation_id);
     } else if (const auto* resolve = std::get_if<Resolve>(&command)) {
       keys.reservations.push_back(resolve->reservation_id);
     } else if (const auto* claim = std::get_if<Claim>(&command)) {

@@ -49,18 +49,36 @@ struct BeginReserve {
   Reservation
       reservation;  // id, user, show, choice, token, method and the saga's id, kind, owner are filled in
 };
-// Writes the intent of a saga on a reservation that exists: confirm, cancel (CONFIRMED) or release (HELD).
+// Writes the intent of a saga on a reservation that exists: confirm, cancel or cancel_seats (CONFIRMED),
+// release (HELD), or move.
 struct BeginOn {
   RequestKey key;
   std::string request_hash;
   ReservationId reservation_id;
   SagaId saga_id;
-  bool cancel = false;          // else confirm
-  Timestamp cancel_deadline{};  // of the show; with cancel
-  std::string queue_token;      // confirm; empty: the one of the hold
-  std::string payment_method;   // confirm
+  bool cancel = false;             // else confirm, or move
+  CancelPolicy cancel_policy;      // of the show; with cancel, unless by_operator
+  std::vector<uint32_t> seat_nos;  // with cancel: these alone; empty: all
+  std::optional<SeatMove> move;    // by_operator
+  // Cancel: without deadline and fee. key.user_id is the operator, and the reservation may be anybody's.
+  bool by_operator = false;
+  std::string reason;          // of the operator, for the timeline
+  std::string queue_token;     // confirm; empty: the one of the hold
+  std::string payment_method;  // confirm
   std::string owner;
   std::string traceparent;
+};
+// Writes a new reservation and the intent of the saga that seeks seats for somebody on the waitlist. Keyed by
+// the reservation's id: again, it is answered with what became of it.
+struct BeginOffer {
+  Reservation reservation;  // id, user, show, choice and the saga's id and owner are filled in
+};
+// Writes the intent to end a reservation because its show is cancelled, if it rests: CONFIRMED is cancelled
+// and paid back in full, at any time; HELD is released. Answered where there is nothing to end, or not yet.
+struct BeginEndForShow {
+  ReservationId reservation_id;
+  SagaId saga_id;
+  std::string owner;
 };
 // By the owner: the saga is over. `reservation` has its new state, seats, failure and timeline.
 struct Finish {
@@ -95,7 +113,15 @@ struct Resolve {
   std::string operator_id;
 };
 
-using Command = std::variant<BeginReserve, BeginOn, Finish, Undo, Postpone, Claim, Renew, Resolve>;
+// Why these seats of a reservation (none named: all) can't be cancelled now; nullopt: they can. The codes:
+// reservation_state, seat_not_in_reservation (with conflicts), cancel_deadline_passed.
+[[nodiscard]] std::optional<Refusal> WhyNotCancel(const Reservation& reservation,
+                                                  const std::vector<uint32_t>& seat_nos,
+                                                  const CancelPolicy& policy, bool by_operator,
+                                                  Timestamp now);
+
+using Command = std::variant<BeginReserve, BeginOn, BeginOffer, BeginEndForShow, Finish, Undo, Postpone,
+                             Claim, Renew, Resolve>;
 
 // The saga may run: `reservation` is as stored.
 struct Started {

@@ -45,7 +45,7 @@ class ReservationBookTest : public ::testing::Test {
     begin.reservation_id = r.id;
     begin.saga_id = SagaId::Make(kNow, random_);
     begin.cancel = cancel;
-    begin.cancel_deadline = kNow + milliseconds(1);
+    begin.cancel_policy.deadline = kNow + milliseconds(1);
     begin.owner = "me";
     return begin;
   }
@@ -67,7 +67,8 @@ TEST_F(ReservationBookTest, StatesMoveOnlyAlongTheEdgesOfTheDesign) {
                                                       {State::kHeld, State::kReleased},
                                                       {State::kConfirming, State::kCompensating},
                                                       {State::kCompensating, State::kFailed},
-                                                      {State::kCompensating, State::kHeld}};
+                                                      {State::kCompensating, State::kHeld},
+                                                      {State::kCancelling, State::kConfirmed}};
   for (int from = 0; from <= static_cast<int>(State::kReleased); ++from) {
     for (int to = 0; to <= static_cast<int>(State::kReleased); ++to) {
       const std::pair edge{static_cast<State>(from), static_cast<State>(to)};
@@ -213,9 +214,111 @@ TEST_F(ReservationBookTest, CancellingAConfirmedOneIsASagaOfItsOwnUntilTheDeadli
   const Reservation confirmed = Stored(State::kConfirmed);
   BeginOn cancel = On(confirmed, /*cancel=*/true);
   EXPECT_EQ(DecideOne(cancel).decision.changes.at(0).reservation.state, State::kCancelling);
-  cancel.cancel_deadline = kNow - milliseconds(1);
+  cancel.cancel_policy.deadline = kNow - milliseconds(1);
   EXPECT_EQ(std::get<Answered>(DecideOne(cancel).decision.outcomes[0]).answer.refusal->code,
             "cancel_deadline_passed");
+}
+
+TEST_F(ReservationBookTest, SomeOfItsSeatsAreCancelledByASagaOfItsOwnWithTheShowsFee) {
+  Reservation confirmed = Stored(State::kConfirmed);
+  confirmed.seats = {{1, "A-1", 101, "S"}, {2, "A-2", 10, "S"}, {3, "A-3", 50, "S"}};
+  rows_.reservations[confirmed.id] = confirmed;
+  BeginOn cancel = On(confirmed, /*cancel=*/true);
+  cancel.cancel_policy.fee_per_seat = 6;
+  cancel.cancel_policy.fee_percent = 50;
+  cancel.seat_nos = {2, 1};
+  const Reservation begun = DecideOne(cancel).decision.changes.at(0).reservation;
+  EXPECT_EQ(begun.state, State::kCancelling);
+  EXPECT_EQ(begun.saga.kind, SagaKind::kCancelSeats);
+  EXPECT_EQ(begun.saga.definition_version, kNewestDefinitionVersion);
+  EXPECT_EQ(begun.returned->seats, (std::vector<Seat>{confirmed.seats[0], confirmed.seats[1]}));
+  EXPECT_EQ(begun.returned->fee, 56 + 10) << "a percentage is rounded down, and no fee is above the price";
+  EXPECT_EQ(begun.returned->amount, 45);
+}
+
+TEST_F(ReservationBookTest, TheWholeReservationIsUndoneAsAWholeOnlyWhereNothingIsKept) {
+  Reservation confirmed = Stored(State::kConfirmed);
+  BeginOn cancel = On(confirmed, /*cancel=*/true);
+  const auto kind = [&] { return DecideOne(cancel).decision.changes.at(0).reservation.saga.kind; };
+  EXPECT_EQ(kind(), SagaKind::kCancel);
+  cancel.seat_nos = {1};
+  EXPECT_EQ(kind(), SagaKind::kCancel) << "all its seats are the whole";
+  cancel.cancel_policy.fee_percent = 10;
+  EXPECT_EQ(kind(), SagaKind::kCancelSeats);
+  cancel.by_operator = true;
+  EXPECT_EQ(kind(), SagaKind::kCancel) << "an operator's is without a fee";
+  rows_.reservations[confirmed.id].fees = 5;
+  EXPECT_EQ(kind(), SagaKind::kCancelSeats) << "what was kept before stays";
+}
+
+TEST_F(ReservationBookTest, SeatsThatItHasNotAreRefusedByNameAndNothingIsWritten) {
+  const Reservation confirmed = Stored(State::kConfirmed);
+  BeginOn cancel = On(confirmed, /*cancel=*/true);
+  cancel.seat_nos = {1, 7};
+  const Decided decided = DecideOne(cancel);
+  EXPECT_TRUE(decided.decision.changes.empty());
+  const Refusal refusal = std::get<Answered>(decided.decision.outcomes[0]).answer.refusal.value();
+  EXPECT_EQ(refusal.code, "seat_not_in_reservation");
+  EXPECT_EQ(refusal.conflicts, (std::vector<SeatConflict>{{7, "", "not_in_reservation"}}));
+  BeginOn move = On(confirmed);
+  move.by_operator = true;
+  move.move = SeatMove{{7}, {9}};
+  EXPECT_EQ(std::get<Answered>(DecideOne(move).decision.outcomes[0]).answer.refusal->code,
+            "seat_not_in_reservation");
+}
+
+TEST_F(ReservationBookTest, SomeSeatsOfAHoldAreNotGivenUpAlone) {
+  Reservation held = Stored(State::kHeld);
+  held.seats.push_back({2, "A-2", 10, "S"});
+  rows_.reservations[held.id] = held;
+  BeginOn cancel = On(held, /*cancel=*/true);
+  cancel.seat_nos = {1};
+  EXPECT_EQ(std::get<Answered>(DecideOne(cancel).decision.outcomes[0]).answer.refusal->code,
+            "reservation_state");
+  cancel.seat_nos = {1, 2};
+  EXPECT_EQ(DecideOne(cancel).decision.changes.at(0).reservation.saga.kind, SagaKind::kRelease);
+}
+
+TEST_F(ReservationBookTest, AnOperatorCancelsAnybodysAfterTheDeadlineAndTheTimelineSaysWho) {
+  const Reservation confirmed = Stored(State::kConfirmed);
+  BeginOn cancel = On(confirmed, /*cancel=*/true);
+  cancel.key.user_id = "root";
+  cancel.cancel_policy = {};
+  EXPECT_EQ(std::get<Error>(DecideOne(cancel).decision.outcomes[0]).reason, "reservation_not_found");
+  cancel.by_operator = true;
+  cancel.reason = "fire";
+  const Change begun = DecideOne(cancel).decision.changes.at(0);
+  EXPECT_EQ(begun.reservation.state, State::kCancelling);
+  EXPECT_EQ(begun.request->key.user_id, "root");
+  EXPECT_EQ(begun.reservation.saga.timeline.front().detail, "root: fire");
+  Finish finish{begun.reservation};
+  finish.reservation.state = State::kCancelled;
+  EXPECT_EQ(DecideOne(finish).decision.changes.at(0).request->key.user_id, "root")
+      << "the answer is kept under the operator's key";
+}
+
+TEST_F(ReservationBookTest, OnlyAConfirmedReservationIsMoved) {
+  for (const State state : {State::kHeld, State::kCancelled, State::kFailed}) {
+    BeginOn move = On(Stored(state));
+    move.by_operator = true;
+    move.move = SeatMove{{1}, {9}};
+    EXPECT_EQ(std::get<Answered>(DecideOne(move).decision.outcomes[0]).answer.refusal->code,
+              "reservation_state");
+  }
+  BeginOn move = On(Stored(State::kConfirmed));
+  move.by_operator = true;
+  move.move = SeatMove{{1}, {9}};
+  const Reservation begun = DecideOne(move).decision.changes.at(0).reservation;
+  EXPECT_EQ(begun.state, State::kConfirmed);
+  EXPECT_EQ(begun.saga.kind, SagaKind::kMove);
+  EXPECT_EQ(begun.returned, (Return{begun.seats, 0, 0}));
+}
+
+TEST_F(ReservationBookTest, AnOperatorIsToldThatALaterVersionsSagaIsNotResolvedHere) {
+  Reservation later = Stored(State::kConfirmed, SagaStatus::kParked);
+  rows_.reservations[later.id].saga.kind = SagaKind::kUnknown;
+  const Resolve resolve{later.id, "retry", "why", "root"};
+  EXPECT_EQ(std::get<Error>(DecideOne(resolve).decision.outcomes[0]).reason, "saga_version_unknown");
 }
 
 TEST_F(ReservationBookTest, CancellingAHoldReleasesIt) {

@@ -5,6 +5,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <fmt/format.h>
 
 #include "platform/rpc/field.h"
 #include "platform/rpc/unary.h"
@@ -14,6 +15,7 @@ namespace boxoffice::reservation {
 namespace {
 
 constexpr uint32_t kMaxPage = 1'000;
+constexpr size_t kMaxReason = 500;
 
 uint32_t Limit(uint32_t asked) { return asked == 0 ? 50 : std::min(asked, kMaxPage); }
 
@@ -26,6 +28,19 @@ SeatChoice ChoiceFrom(const Choice& reserve) {
   choice.category = reserve.best_available().category();
   choice.max_price = reserve.best_available().max_price();
   return choice;
+}
+
+// Seats by number, each once.
+Result<std::vector<uint32_t>> SeatsNamed(
+    std::string_view field, const google::protobuf::RepeatedField<google::protobuf::uint32>& seat_nos) {
+  std::vector<uint32_t> named(seat_nos.begin(), seat_nos.end());
+  std::vector<uint32_t> sorted = named;
+  std::ranges::sort(sorted);
+  if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end()) {
+    return Fail(Code::kInvalidArgument, "duplicate_seat",
+                fmt::format("field {} names seat {} twice", field, *twice));
+  }
+  return named;
 }
 
 Request RequestFrom(v1::Command& command) {
@@ -52,10 +67,12 @@ Result<v1::ListReservationsResponse> ToResponse(Result<Page> page) {
 
 }  // namespace
 
-RpcServer::RpcServer(asio::any_io_executor executor, reservation::Service& service, Reader& reader)
-    : executor_(std::move(executor)),
+RpcServer::RpcServer(asio::any_io_executor executor, reservation::Service& service, Reader& reader,
+                     ShowService& shows, ShowReader& show_reader)
+    : executor_(executor),
       service_(service),
       reader_(reader),
+      shows_(std::move(executor), shows, show_reader),
       handler_([this](v1::Command command, Server::Reply reply) {
         Handle(std::move(command), std::move(reply));
       }) {}
@@ -109,15 +126,46 @@ asio::awaitable<Result<Answer>> RpcServer::Dispatch(v1::Command command) {
       co_return co_await service_.Confirm(std::move(confirm));
     }
     case v1::Command::kCancel: {
-      const auto id = rpc::ParseId<ReservationId>("cancel.reservation_id", command.cancel().reservation_id());
-      if (!id) co_return std::unexpected(id.error());
-      CancelRequest cancel{std::move(request), *id};
-      co_return co_await service_.Cancel(std::move(cancel));
+      v1::Cancel body = std::move(*command.mutable_cancel());
+      co_return co_await Cancel(std::move(request), std::move(body));
+    }
+    case v1::Command::kMove: {
+      v1::Move body = std::move(*command.mutable_move());
+      co_return co_await Move(std::move(request), std::move(body));
     }
     case v1::Command::BODY_NOT_SET:
       break;
   }
-  co_return Fail(Code::kInvalidArgument, "body_missing", "one of reserve, confirm, cancel is needed");
+  co_return Fail(Code::kInvalidArgument, "body_missing", "one of reserve, confirm, cancel, move is needed");
+}
+
+asio::awaitable<Result<Answer>> RpcServer::Cancel(Request request, v1::Cancel body) {
+  const auto id = rpc::ParseId<ReservationId>("cancel.reservation_id", body.reservation_id());
+  if (!id) co_return std::unexpected(id.error());
+  auto seat_nos = SeatsNamed("cancel.seat_nos", body.seat_nos());
+  if (!seat_nos) co_return std::unexpected(seat_nos.error());
+  CancelRequest cancel{std::move(request), *id, *std::move(seat_nos), body.by_operator(),
+                       std::move(*body.mutable_reason())};
+  co_return co_await service_.Cancel(std::move(cancel));
+}
+
+asio::awaitable<Result<Answer>> RpcServer::Move(Request request, v1::Move body) {
+  const auto id = rpc::ParseId<ReservationId>("move.reservation_id", body.reservation_id());
+  if (!id) co_return std::unexpected(id.error());
+  auto from = SeatsNamed("move.from_seat_nos", body.from_seat_nos());
+  if (!from) co_return std::unexpected(from.error());
+  auto to = SeatsNamed("move.to_seat_nos", body.to_seat_nos());
+  if (!to) co_return std::unexpected(to.error());
+  if (from->empty() || from->size() != to->size()) {
+    co_return Fail(Code::kInvalidArgument, "bad_move",
+                   "field to has as many seats as from, and at least one");
+  }
+  if (body.reason().empty() || body.reason().size() > kMaxReason) {
+    co_return Fail(Code::kInvalidArgument, "bad_move", "field reason has 1 to 500 bytes");
+  }
+  MoveRequest move{std::move(request), *id, SeatMove{*std::move(from), *std::move(to)},
+                   std::move(*body.mutable_reason())};
+  co_return co_await service_.Move(std::move(move));
 }
 
 grpc::ServerUnaryReactor* RpcServer::GetReservation(grpc::CallbackServerContext* context,
@@ -145,6 +193,8 @@ grpc::ServerUnaryReactor* RpcServer::ListReservations(grpc::CallbackServerContex
         query.user_id = request.user_id();
         query.show_id = request.show_id();
         query.limit = Limit(request.limit());
+        query.created_from = FromUnixMs(request.created_from_ms());
+        if (request.created_until_ms() != 0) query.created_until = FromUnixMs(request.created_until_ms());
         if (request.state() != v1::RESERVATION_STATE_UNSPECIFIED) {
           query.state = static_cast<State>(static_cast<int>(request.state()) - 1);
         }
@@ -196,6 +246,30 @@ grpc::ServerUnaryReactor* RpcServer::ResolveSaga(grpc::CallbackServerContext* co
     done->Finish(grpc::Status::OK);
   };
   asio::co_spawn(executor_, resolve(this, *request, response, reactor), asio::detached);
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* RpcServer::QuoteCancellation(grpc::CallbackServerContext* context,
+                                                       const v1::QuoteCancellationRequest* request,
+                                                       v1::CancellationQuote* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto quote = [](RpcServer* self, v1::QuoteCancellationRequest asked, v1::CancellationQuote* out,
+                  grpc::ServerUnaryReactor* done) -> asio::awaitable<void> {
+    const auto id = rpc::ParseId<ReservationId>("id", asked.id());
+    std::vector<uint32_t> seat_nos(asked.seat_nos().begin(), asked.seat_nos().end());
+    Result<CancelQuote> told = std::unexpected(id ? Error() : id.error());
+    if (id) told = co_await self->service_.QuoteCancel(*id, asked.user_id(), std::move(seat_nos));
+    if (!told) {
+      done->Finish(rpc::ToStatus(told.error()));
+      co_return;
+    }
+    out->set_currency(told->currency);
+    out->set_until_ms(ToUnixMs(told->until));
+    if (told->refusal) *out->mutable_refusal() = ToProto(*told->refusal);
+    if (!told->refusal) *out->mutable_returned() = ToProto(told->returned);
+    done->Finish(grpc::Status::OK);
+  };
+  asio::co_spawn(executor_, quote(this, *request, response, reactor), asio::detached);
   return reactor;
 }
 

@@ -6,6 +6,7 @@
 
 #include "boxoffice/reservation/v1/reservation.grpc.pb.h"
 #include "platform/rpc/command_server.h"
+#include "services/reservation/rpc_shows.h"
 #include "services/reservation/service.h"
 
 namespace boxoffice::reservation {
@@ -13,7 +14,8 @@ namespace boxoffice::reservation {
 // Commands run on `executor`, the service's thread; queries on a pool of their own.
 class RpcServer final : public v1::ReservationService::CallbackService {
  public:
-  RpcServer(asio::any_io_executor executor, reservation::Service& service, Reader& reader);
+  RpcServer(asio::any_io_executor executor, reservation::Service& service, Reader& reader, ShowService& shows,
+            ShowReader& show_reader);
   // Waits for queries that run.
   ~RpcServer() override;
 
@@ -31,6 +33,34 @@ class RpcServer final : public v1::ReservationService::CallbackService {
   grpc::ServerUnaryReactor* ResolveSaga(grpc::CallbackServerContext* context,
                                         const v1::ResolveSagaRequest* request,
                                         v1::Reservation* response) override;
+  grpc::ServerUnaryReactor* CancelShow(grpc::CallbackServerContext* context,
+                                       const v1::CancelShowRequest* request,
+                                       v1::ShowCancellation* response) override {
+    return shows_.CancelShow(context, *request, response);
+  }
+  grpc::ServerUnaryReactor* GetShowCancellation(grpc::CallbackServerContext* context,
+                                                const v1::GetShowCancellationRequest* request,
+                                                v1::ShowCancellation* response) override {
+    return shows_.GetShowCancellation(context, *request, response);
+  }
+  grpc::ServerUnaryReactor* JoinWaitlist(grpc::CallbackServerContext* context,
+                                         const v1::JoinWaitlistRequest* request,
+                                         v1::WaitlistEntry* response) override {
+    return shows_.JoinWaitlist(context, *request, response);
+  }
+  grpc::ServerUnaryReactor* LeaveWaitlist(grpc::CallbackServerContext* context,
+                                          const v1::LeaveWaitlistRequest* request,
+                                          v1::WaitlistEntry* response) override {
+    return shows_.LeaveWaitlist(context, *request, response);
+  }
+  grpc::ServerUnaryReactor* ListWaitlist(grpc::CallbackServerContext* context,
+                                         const v1::ListWaitlistRequest* request,
+                                         v1::ListWaitlistResponse* response) override {
+    return shows_.ListWaitlist(context, *request, response);
+  }
+  grpc::ServerUnaryReactor* QuoteCancellation(grpc::CallbackServerContext* context,
+                                              const v1::QuoteCancellationRequest* request,
+                                              v1::CancellationQuote* response) override;
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::ListReservationsResponse* response) override;
 
@@ -41,10 +71,13 @@ class RpcServer final : public v1::ReservationService::CallbackService {
   void Handle(v1::Command command, Server::Reply reply);
   asio::awaitable<void> HandleOne(v1::Command command, Server::Reply reply);
   asio::awaitable<Result<Answer>> Dispatch(v1::Command command);
+  asio::awaitable<Result<Answer>> Cancel(Request request, v1::Cancel body);
+  asio::awaitable<Result<Answer>> Move(Request request, v1::Move body);
 
   asio::any_io_executor executor_;
   reservation::Service& service_;
   Reader& reader_;
+  ShowRpc shows_;
   asio::thread_pool queries_{1};
   const Server::Handler handler_;
   rpc::OpenStreams streams_;

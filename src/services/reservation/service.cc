@@ -31,7 +31,9 @@ class Service::ExecutorBook final : public Book {
   asio::awaitable<Result<Outcome>> Write(Command command) override {
     // Everything but a new reservation goes on with one that there is.
     resilience::Terms terms;
-    if (!std::holds_alternative<BeginReserve>(command)) terms.priority = resilience::Priority::kFinishing;
+    const bool is_new =
+        std::holds_alternative<BeginReserve>(command) || std::holds_alternative<BeginOffer>(command);
+    if (!is_new) terms.priority = resilience::Priority::kFinishing;
     auto initiate = [this, &command, terms](auto handler) {
       auto done = [executor = executor_, handler = std::move(handler)](Result<Outcome> outcome) mutable {
         asio::post(executor, [handler = std::move(handler), outcome = std::move(outcome)]() mutable {
@@ -103,7 +105,8 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
       std::erase_if(claimed->reservations,
                     [&](const Reservation& r) { return r.id == change.reservation.id; });
     } else if (std::holds_alternative<BeginReserve>(command) || std::holds_alternative<BeginOn>(command) ||
-               std::holds_alternative<Resolve>(command)) {
+               std::holds_alternative<BeginOffer>(command) ||
+               std::holds_alternative<BeginEndForShow>(command) || std::holds_alternative<Resolve>(command)) {
       outcome.reset();  // the row, or the request, moved: decide again on what it is now
     } else {
       outcome = Stale{};
@@ -174,41 +177,90 @@ asio::awaitable<Result<Answer>> Service::Reserve(ReserveRequest request) {
   co_return co_await BeginAndRun(std::move(begin), sent_before);
 }
 
-asio::awaitable<Result<Answer>> Service::Confirm(ConfirmRequest request) {
+BeginOn Service::MakeBeginOn(Request& request, ReservationId id) {
   BeginOn begin;
-  begin.key = std::move(request.request.key);
-  begin.request_hash = std::move(request.request.request_hash);
-  begin.traceparent = std::move(request.request.traceparent);
-  begin.reservation_id = request.reservation_id;
-  begin.queue_token = std::move(request.queue_token);
-  begin.payment_method = std::move(request.payment_method);
+  begin.key = std::move(request.key);
+  begin.request_hash = std::move(request.request_hash);
+  begin.traceparent = std::move(request.traceparent);
+  begin.reservation_id = id;
   begin.saga_id = SagaId::Make(clock_.Now(), random_);
   begin.owner = config_.owner;
+  return begin;
+}
+
+asio::awaitable<Result<Answer>> Service::Confirm(ConfirmRequest request) {
+  BeginOn begin = MakeBeginOn(request.request, request.reservation_id);
+  begin.queue_token = std::move(request.queue_token);
+  begin.payment_method = std::move(request.payment_method);
   Command command = std::move(begin);
   co_return co_await BeginAndRun(std::move(command), request.request.sent_before);
 }
 
+Result<Reservation> Service::Find(ReservationId id, const std::string& user_id) {
+  BOXOFFICE_ASSIGN(std::optional<Reservation> found, reader_.Get(id));
+  if (!found || found->user_id != user_id) {
+    return Fail(Code::kNotFound, "reservation_not_found", "you have no such reservation");
+  }
+  return *std::move(found);
+}
+
 asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
-  auto found = reader_.Get(request.reservation_id);
-  if (!found) co_return std::unexpected(found.error());
-  if (!found->has_value() || (*found)->user_id != request.request.key.user_id) {
-    co_return Fail(Code::kNotFound, "reservation_not_found", "you have no such reservation");
+  CancelPolicy policy;
+  if (!request.by_operator) {
+    const Result<Reservation> found = Find(request.reservation_id, request.request.key.user_id);
+    if (!found) co_return std::unexpected(found.error());
+    if (found->state != State::kHeld) {
+      const Result<CancelPolicy> told = co_await participants_.GetCancelPolicy(found->show_id);
+      if (!told) co_return std::unexpected(told.error());
+      policy = *told;
+    }
   }
-  BeginOn begin;
-  if ((*found)->state != State::kHeld) {
-    auto deadline = co_await participants_.CancelDeadline((*found)->show_id);
-    if (!deadline) co_return std::unexpected(deadline.error());
-    begin.cancel_deadline = *deadline;
-  }
+  BeginOn begin = MakeBeginOn(request.request, request.reservation_id);
   begin.cancel = true;
-  begin.key = std::move(request.request.key);
-  begin.request_hash = std::move(request.request.request_hash);
-  begin.traceparent = std::move(request.request.traceparent);
-  begin.reservation_id = request.reservation_id;
-  begin.saga_id = SagaId::Make(clock_.Now(), random_);
-  begin.owner = config_.owner;
+  begin.cancel_policy = policy;
+  begin.seat_nos = std::move(request.seat_nos);
+  begin.by_operator = request.by_operator;
+  begin.reason = std::move(request.reason);
   Command command = std::move(begin);
   co_return co_await BeginAndRun(std::move(command), request.request.sent_before);
+}
+
+asio::awaitable<Result<Answer>> Service::EndForShow(ReservationId id) {
+  Command command = BeginEndForShow{id, SagaId::Make(clock_.Now(), random_), config_.owner};
+  co_return co_await BeginAndRun(std::move(command), /*sent_before=*/false);
+}
+
+asio::awaitable<Result<Answer>> Service::Offer(Reservation offer) {
+  offer.saga.id = SagaId::Make(clock_.Now(), random_);
+  offer.saga.owner = config_.owner;
+  Command command = BeginOffer{std::move(offer)};
+  co_return co_await BeginAndRun(std::move(command), /*sent_before=*/false);
+}
+
+asio::awaitable<Result<Answer>> Service::Move(MoveRequest request) {
+  BeginOn begin = MakeBeginOn(request.request, request.reservation_id);
+  begin.move = std::move(request.move);
+  begin.by_operator = true;
+  begin.reason = std::move(request.reason);
+  Command command = std::move(begin);
+  co_return co_await BeginAndRun(std::move(command), request.request.sent_before);
+}
+
+asio::awaitable<Result<CancelQuote>> Service::QuoteCancel(ReservationId id, std::string user_id,
+                                                          std::vector<uint32_t> seat_nos) {
+  const Result<Reservation> found = Find(id, user_id);
+  if (!found) co_return std::unexpected(found.error());
+  const Result<CancelPolicy> policy = co_await participants_.GetCancelPolicy(found->show_id);
+  if (!policy) co_return std::unexpected(policy.error());
+  CancelQuote quote;
+  quote.currency = found->currency;
+  quote.until = policy->deadline;
+  quote.refusal = WhyNotCancel(*found, seat_nos, *policy, /*by_operator=*/false, clock_.Now());
+  if (quote.refusal) co_return quote;
+  quote.returned = ReturnOf(*found, seat_nos, *policy);
+  // Nothing was paid for what is held.
+  if (found->state == State::kHeld) quote.returned.amount = quote.returned.fee = 0;
+  co_return quote;
 }
 
 asio::awaitable<Result<Reservation>> Service::ResolveSaga(Resolve resolve) {

@@ -5,7 +5,9 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -48,6 +50,23 @@ struct ConfirmRequest {
 struct CancelRequest {
   Request request;
   ReservationId reservation_id;
+  std::vector<uint32_t> seat_nos;  // none: all
+  bool by_operator = false;        // as in BeginOn
+  std::string reason;
+};
+// By an operator, whose key it is.
+struct MoveRequest {
+  Request request;
+  ReservationId reservation_id;
+  SeatMove move;
+  std::string reason;
+};
+// What a cancellation would give back now; or why it can't be.
+struct CancelQuote {
+  Return returned;
+  std::string currency;
+  Timestamp until{};
+  std::optional<Refusal> refusal;
 };
 
 struct ServiceConfig {
@@ -77,6 +96,15 @@ class Service {
   asio::awaitable<Result<Answer>> Reserve(ReserveRequest request);
   asio::awaitable<Result<Answer>> Confirm(ConfirmRequest request);
   asio::awaitable<Result<Answer>> Cancel(CancelRequest request);
+  // Ends a reservation whose show is cancelled, if it rests: see BeginEndForShow. With it as it is then.
+  asio::awaitable<Result<Answer>> EndForShow(ReservationId id);
+  // Seeks seats for somebody on the waitlist; id, user, show and choice are filled in. Again, with the same
+  // id: what became of it.
+  asio::awaitable<Result<Answer>> Offer(Reservation offer);
+  asio::awaitable<Result<Answer>> Move(MoveRequest request);
+  // Changes nothing. Errors: reservation_not_found, show_not_found and those of the call.
+  asio::awaitable<Result<CancelQuote>> QuoteCancel(ReservationId id, std::string user_id,
+                                                   std::vector<uint32_t> seat_nos);
   // By an operator. Errors: reservation_not_found, saga_done, saga_not_undoable.
   asio::awaitable<Result<Reservation>> ResolveSaga(Resolve command);
 
@@ -97,6 +125,10 @@ class Service {
   asio::awaitable<void> ScanLoop();
   asio::awaitable<void> RenewLoop();
   asio::awaitable<void> ClaimDue();
+  // What a request on a reservation begins, as far as all have it in common.
+  [[nodiscard]] BeginOn MakeBeginOn(Request& request, ReservationId id);
+  // Errors: reservation_not_found (also if it is somebody else's).
+  [[nodiscard]] Result<Reservation> Find(ReservationId id, const std::string& user_id);
   asio::awaitable<void> ReleaseLeases();
   asio::awaitable<void> GiveUpLease(ReservationId id, uint64_t epoch);
   asio::awaitable<void> RunDetached(Reservation reservation);

@@ -88,6 +88,16 @@ class GatedWorld final : public Participants {
   }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation& r) override { return world.ConfirmSeats(r); }
   asio::awaitable<StepResult> ReleaseSeats(const Reservation& r) override { return world.ReleaseSeats(r); }
+  asio::awaitable<StepResult> ReleaseOnly(const Reservation& r, std::vector<uint32_t> seat_nos) override {
+    return world.ReleaseOnly(r, std::move(seat_nos));
+  }
+  asio::awaitable<StepResult> MoveSeats(Reservation& r) override { return world.MoveSeats(r); }
+  asio::awaitable<StepResult> RefundPartOfDebit(const Reservation& r, int64_t amount) override {
+    return world.RefundPartOfDebit(r, amount);
+  }
+  asio::awaitable<StepResult> RefundPartOfPayment(const Reservation& r, int64_t amount) override {
+    return world.RefundPartOfPayment(r, amount);
+  }
   asio::awaitable<StepResult> DebitWallet(const Reservation& r) override {
     waiting = true;
     boost::system::error_code opened;
@@ -105,8 +115,8 @@ class GatedWorld final : public Participants {
   asio::awaitable<StepResult> CancelPayment(const Reservation& r, uint32_t attempt) override {
     return world.CancelPayment(r, attempt);
   }
-  asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t show_id) override {
-    return world.CancelDeadline(show_id);
+  asio::awaitable<Result<CancelPolicy>> GetCancelPolicy(int64_t show_id) override {
+    return world.GetCancelPolicy(show_id);
   }
 
  private:

@@ -15,7 +15,8 @@ namespace boxoffice::reservation {
 class Store {
  public:
   virtual ~Store() = default;
-  // The rows that `keys` names and that exist, and up to keys.due_limit rows with due_at ≤ now, oldest first.
+  // The rows that `keys` names and that exist, and up to keys.due_limit rows with due_at ≤ now whose saga's
+  // definition version is known here, oldest first.
   [[nodiscard]] virtual Result<Rows> Load(const Keys& keys, Timestamp now) = 0;
   // Writes all in one transaction. Says for each change whether it was written; one whose row is not at the
   // expected version and epoch (or, expected absent, exists), or whose key another replica's request has
@@ -30,7 +31,9 @@ struct ListQuery {
   std::string user_id;                  // empty: all
   std::optional<ReservationId> before;  // newest first, older than this
   std::optional<State> state;
-  int64_t show_id = 0;  // 0: all
+  int64_t show_id = 0;                     // 0: all
+  Timestamp created_from{};                // at or after
+  std::optional<Timestamp> created_until;  // before
   uint32_t limit = 50;
 };
 

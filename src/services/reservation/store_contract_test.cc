@@ -71,12 +71,13 @@ class StoreContractTest : public ::testing::TestWithParam<Open> {
     r.queue_token = "token";
     r.active_until = FromUnixMs(1'800'000'123'000);
     r.payment_method = "internal";
+    r.from_waitlist = true;
     r.paid_saga = SagaId::Make(kNow, random_);
     r.paid_attempt = 2;
     r.bound_saga = SagaId::Make(kNow, random_);
     r.saga.id = SagaId::Make(kNow, random_);
     r.saga.kind = SagaKind::kConfirm;
-    r.saga.definition_version = 3;
+    r.saga.definition_version = kNewestDefinitionVersion;
     r.saga.undoing = true;
     r.saga.undo_from = 3;
     r.saga.undo_to = 1;
@@ -88,7 +89,12 @@ class StoreContractTest : public ::testing::TestWithParam<Open> {
     r.saga.last_error = "timeout";
     r.saga.timeline = {{"hold-seats", true, "done", "x", kNow, 12}};
     r.saga.idempotency_key = "k";
+    r.saga.asked_by = "an operator";
     r.saga.traceparent = "t";
+    r.grace = milliseconds(90'000);
+    r.fees = 40;
+    r.returned = Return{{{3, "A-3", 100, "S"}}, 60, 40};
+    r.move = {{3}, {8}, {{8, "B-1", 90, "T"}}};
     r.due_at = kNow + milliseconds(15'000);
     return r;
   }
@@ -241,6 +247,32 @@ TEST_P(StoreContractTest, ALeaseIsRenewedByItsEpochOnlyAndWithoutANewVersion) {
   EXPECT_THAT(Save(Update(r, 1, 1)), ElementsAre(true)) << "the owner can still write";
 }
 
+TEST_P(StoreContractTest, ASagaOfAVersionThatIsNotKnownIsNotDue) {
+  std::vector<ReservationId> ids;
+  for (const int version : {kNewestDefinitionVersion + 1, kNewestDefinitionVersion, kDefinitionVersion}) {
+    Reservation r = MakeReservation();
+    r.saga.definition_version = version;
+    r.due_at = kNow + milliseconds(version);
+    ids.push_back(r.id);
+    Save(Insert(r));
+    // Nor is one whose lease was renewed by those who know it.
+    Change renew;
+    renew.reservation.id = r.id;
+    renew.reservation.due_at = kNow + milliseconds(10 * version);
+    renew.lease_only = true;
+    renew.expected_epoch = 1;
+    EXPECT_THAT(Save(renew), ElementsAre(true));
+  }
+  Keys keys;
+  keys.due_limit = 10;
+  const Rows rows = store_->Load(keys, kNow + milliseconds(60'000)).value();
+  ASSERT_EQ(rows.due.size(), 2U);
+  EXPECT_EQ(rows.due[0].id, ids[2]) << "the oldest first, of whatever version";
+  EXPECT_EQ(rows.due[1].id, ids[1]);
+  EXPECT_EQ(rows.due[1].due_at, kNow + milliseconds(20));
+  EXPECT_TRUE(store_->Load(keys, kNow + milliseconds(9))->due.empty());
+}
+
 TEST_P(StoreContractTest, OldAnswersAreForgottenWhatRunsIsNot) {
   const Reservation r = MakeReservation();
   Change running = Insert(r);
@@ -384,6 +416,43 @@ TEST_P(ReaderContractTest, ListsNewestFirstByUserStateAndShowWithACursor) {
   EXPECT_EQ(reader->Scan(made[0].id, 10)->reservations.size(), 4U);
   EXPECT_EQ(reader->Get(made[4].id)->value(), made[4]);
   EXPECT_EQ(reader->Get(ReservationId::Make(kNow, random_)).value(), std::nullopt);
+}
+
+TEST_P(ReaderContractTest, ListsByTheTimeOfMakingAndByEveryState) {
+  Reader* const reader = opened_.reader.get();
+  std::vector<Reservation> made;
+  for (int i = 0; i <= static_cast<int>(State::kReleased); ++i) {
+    Reservation r;
+    r.id = ReservationId::Make(kNow + milliseconds(i), random_);
+    r.user_id = "buyer";
+    r.show_id = 2;
+    r.state = static_cast<State>(i);
+    // What is on its way is due, or parked.
+    r.saga.status = r.state == State::kHeld ? SagaStatus::kParked : SagaStatus::kDone;
+    if (r.state == State::kConfirming) r.due_at = kNow;
+    r.version = 1;
+    ASSERT_THAT(Save(Insert(r)), ElementsAre(true));
+    made.push_back(r);
+  }
+  for (const Reservation& r : made) {
+    for (const char* user : {"", "buyer"}) {
+      for (const int64_t show_id : {0, 2}) {
+        ListQuery query;
+        query.user_id = user;
+        query.show_id = show_id;
+        query.state = r.state;
+        EXPECT_THAT(reader->List(query)->reservations, ElementsAre(r)) << StateName(r.state);
+      }
+    }
+  }
+  ListQuery query;
+  query.created_from = kNow + milliseconds(2);
+  query.created_until = kNow + milliseconds(4);
+  EXPECT_THAT(reader->List(query)->reservations, ElementsAre(made[3], made[2])) << "from, and before until";
+  query.before = made[3].id;
+  EXPECT_THAT(reader->List(query)->reservations, ElementsAre(made[2]));
+  query.created_from = kNow + milliseconds(4);
+  EXPECT_TRUE(reader->List(query)->reservations.empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Readers, ReaderContractTest, ::testing::Values(&OpenSqlite, &OpenPostgresql),

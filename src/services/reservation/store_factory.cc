@@ -3,6 +3,8 @@
 #include "platform/module/store_url.h"
 #include "platform/outbox/postgres.h"
 #include "services/reservation/store_postgres.h"
+#include "services/reservation/store_show_postgres.h"
+#include "services/reservation/store_show_sqlite.h"
 #include "services/reservation/store_sqlite.h"
 
 namespace boxoffice::sql {
@@ -19,15 +21,20 @@ Result<OpenedStores> OpenStores(std::string_view url, Random& random) {
     opened.outbox = [file] { return outbox::OpenSqliteTable(file); };
     BOXOFFICE_ASSIGN(opened.store, SqliteStore::Open(file, random));
     BOXOFFICE_ASSIGN(opened.reader, SqliteReader::Open(file));
+    BOXOFFICE_ASSIGN(opened.shows, SqliteShowStore::Open(file));
+    BOXOFFICE_ASSIGN(opened.show_reader, SqliteShowReader::Open(file));
     return opened;
   }
   if (module::IsPostgres(url)) {
     const sql::pg::Config config{.url = std::string(url), .application_name = "boxoffice-reservation"};
     BOXOFFICE_ASSIGN(PostgresStores postgres, OpenPostgres(config, random));
+    BOXOFFICE_ASSIGN(PostgresShowStores shows, OpenPostgresShows(config));
     OpenedStores opened;
     opened.store = std::move(postgres.store);
     opened.reader = std::move(postgres.reader);
     opened.clock = std::move(postgres.clock);
+    opened.shows = std::move(shows.store);
+    opened.show_reader = std::move(shows.reader);
     opened.outbox = [config] { return outbox::OpenPostgresTable(config); };
     return opened;
   }

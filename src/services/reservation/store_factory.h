@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "platform/module/store_rows.h"
 #include "platform/outbox/outbox.h"
+#include "services/reservation/show_store.h"
 #include "services/reservation/store.h"
 
 namespace boxoffice::reservation {
@@ -20,6 +21,8 @@ namespace boxoffice::reservation {
 struct OpenedStores {
   std::unique_ptr<Store> store;
   std::unique_ptr<Reader> reader;
+  std::unique_ptr<ShowStore> shows;
+  std::unique_ptr<ShowReader> show_reader;
   // By which the data's deadlines are judged: that of its owner. Null: the process'.
   std::unique_ptr<Clock> clock;
   outbox::OpenTable outbox;  // of the same database

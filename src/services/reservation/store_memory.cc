@@ -15,7 +15,8 @@ Result<Rows> MemoryStore::Load(const Keys& keys, Timestamp now) {
   }
   if (keys.due_limit == 0) return rows;
   for (const auto& [id, reservation] : reservations_) {
-    if (reservation.due_at && *reservation.due_at <= now) rows.due.push_back(reservation);
+    const bool known = reservation.saga.definition_version <= kNewestDefinitionVersion;
+    if (known && reservation.due_at && *reservation.due_at <= now) rows.due.push_back(reservation);
   }
   std::ranges::stable_sort(rows.due, {}, [](const Reservation& r) { return *r.due_at; });
   if (rows.due.size() > keys.due_limit) rows.due.resize(keys.due_limit);

@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "platform/outbox/postgres.h"
 #include "services/reservation/store_record.h"
 
@@ -27,7 +29,7 @@ constexpr std::string_view kGetRequests =
     "SELECT user_id, idempotency_key, request_hash, reservation_id, saga_id, answer, created_at_ms "
     "FROM unnest($1, $2) i(user_id, idempotency_key) JOIN request USING (user_id, idempotency_key)";
 constexpr std::string_view kDue =
-    "SELECT record, due_at_ms FROM reservation WHERE due_at_ms <= $1 ORDER BY due_at_ms LIMIT $2";
+    "SELECT record, due_at_ms FROM reservation WHERE due_at_ms BETWEEN $1 AND $2 ORDER BY due_at_ms LIMIT $3";
 
 constexpr std::string_view kInsertRequests =
     "INSERT INTO request(user_id, idempotency_key, request_hash, reservation_id, saga_id, created_at_ms) "
@@ -47,14 +49,17 @@ constexpr std::string_view kInsert =
     "INSERT INTO reservation(id, user_id, show_id, state, saga_status, version, epoch, due_at_ms, record) "
     "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING id";
 // Version and epoch close the race between two owners of one saga. Without an expected version it is a
-// renewal: the due time alone. One statement for both, so that all locks are taken in the order of ids.
-constexpr std::string_view kUpdate =
+// renewal: the due time alone, in the range of its version. One statement for both, so that all locks are
+// taken in the order of ids.
+const std::string kUpdate = fmt::format(
     "UPDATE reservation r SET state = COALESCE(i.state, r.state), "
     "saga_status = COALESCE(i.saga_status, r.saga_status), version = COALESCE(i.version, r.version), "
-    "epoch = COALESCE(i.epoch, r.epoch), due_at_ms = i.due_at_ms, record = COALESCE(i.record, r.record) "
+    "epoch = COALESCE(i.epoch, r.epoch), record = COALESCE(i.record, r.record), "
+    "due_at_ms = CASE WHEN i.version IS NULL THEN i.due_at_ms + r.due_at_ms / {0} * {0} ELSE i.due_at_ms END "
     "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) i(id, state, saga_status, version, epoch, due_at_ms, "
     "record, expected_version, expected_epoch) WHERE r.id = i.id AND r.epoch = i.expected_epoch AND "
-    "(r.version = i.expected_version OR i.expected_version IS NULL AND r.saga_status = 0) RETURNING r.id";
+    "(r.version = i.expected_version OR i.expected_version IS NULL AND r.saga_status = 0) RETURNING r.id",
+    kDueRange);
 // SKIP LOCKED: another replica forgets as well.
 constexpr std::string_view kForget =
     "DELETE FROM request q USING (SELECT user_id, idempotency_key FROM request WHERE created_at_ms < $1 "
@@ -85,10 +90,7 @@ Writings SelectByKey(const std::vector<Writing>& all, auto which) {
   return selected;
 }
 
-std::optional<int64_t> DueMs(const Writing* writing) {
-  const auto& due_at = writing->row().due_at;
-  return due_at ? std::optional(ToUnixMs(*due_at)) : std::nullopt;
-}
+std::optional<int64_t> DueMs(const Writing* writing) { return DueColumn(writing->row()); }
 constexpr auto kUser = [](const Writing* w) -> std::string_view { return w->change->request->key.user_id; };
 constexpr auto kKey = [](const Writing* w) -> std::string_view {
   return w->change->request->key.idempotency_key;
@@ -203,7 +205,10 @@ class PostgresStore final : public Store {
       batch.Add(kGetRequests, Column(keys.requests, &RequestKey::user_id),
                 Column(keys.requests, &RequestKey::idempotency_key));
     }
-    if (keys.due_limit > 0) batch.Add(kDue, ToUnixMs(now), keys.due_limit);
+    for (int version = 1; keys.due_limit > 0 && version <= kNewestDefinitionVersion; ++version) {
+      const int64_t range = DueRangeOf(version);
+      batch.Add(kDue, range, range + ToUnixMs(now), keys.due_limit);
+    }
     BOXOFFICE_ASSIGN(const auto results, clock_.Read(*connection_, std::move(batch)));
     Rows rows;
     size_t next = 0;
@@ -221,12 +226,13 @@ class PostgresStore final : public Store {
         rows.requests.emplace(std::move(key), std::move(request));
       }
     }
-    if (keys.due_limit > 0) {
-      for (const Row row : results[next]) {
+    for (int version = 1; keys.due_limit > 0 && version <= kNewestDefinitionVersion; ++version) {
+      for (const Row row : results[next++]) {
         BOXOFFICE_ASSIGN(Reservation reservation, ReservationAt(row));
         rows.due.push_back(std::move(reservation));
       }
     }
+    KeepOldest(rows.due, keys.due_limit);
     return rows;
   }
 
@@ -256,7 +262,7 @@ class PostgresStore final : public Store {
   // Row and due time: a renewed lease is in the column only.
   static Result<Reservation> ReservationAt(const Row& row) {
     BOXOFFICE_ASSIGN(Reservation reservation, Decode(row.Text(0)));
-    reservation.due_at = row.IsNull(1) ? std::nullopt : std::optional(FromUnixMs(row.Int(1)));
+    reservation.due_at = row.IsNull(1) ? std::nullopt : std::optional(FromDueColumn(row.Int(1)));
     return reservation;
   }
 
@@ -311,9 +317,6 @@ class PostgresStore final : public Store {
   Random& random_;
 };
 
-// In ascending order of ids every id is below this one but itself, which nobody makes.
-const ReservationId kAfterAll = *ReservationId::FromBytes(std::string(16, '\xff'));
-
 class PostgresReader final : public Reader {
  public:
   explicit PostgresReader(std::unique_ptr<sql::pg::Connection> connection)
@@ -326,24 +329,20 @@ class PostgresReader final : public Reader {
   }
 
   Result<Page> List(const ListQuery& query) override {
-    const ReservationId before = query.before.value_or(kAfterAll);
+    const IdRange range = RangeOf(query);
+    std::string sql = "SELECT record FROM reservation WHERE id < $1 AND id >= $2";
+    if (query.state) sql += " AND " + StateCondition(*query.state);
+    const bool by_user = !query.user_id.empty();
+    const bool by_show = query.show_id != 0;
+    if (by_user) sql += " AND user_id = $4";
+    if (by_show) sql += by_user ? " AND show_id = $5" : " AND show_id = $4";
+    sql += " ORDER BY id DESC LIMIT $3";
     const int64_t limit = int64_t{query.limit} + 1;
-    if (!query.user_id.empty()) {
-      return Read(query.limit,
-                  "SELECT record FROM reservation WHERE user_id = $4 AND id < $1 AND ($2 IS NULL OR state = "
-                  "$2) AND ($5 = 0 OR show_id = $5) ORDER BY id DESC LIMIT $3",
-                  before, query.state, limit, query.user_id, query.show_id);
-    }
-    if (query.show_id != 0) {
-      return Read(query.limit,
-                  "SELECT record FROM reservation WHERE show_id = $4 AND id < $1 AND ($2 IS NULL OR state = "
-                  "$2) ORDER BY id DESC LIMIT $3",
-                  before, query.state, limit, query.show_id);
-    }
-    return Read(query.limit,
-                "SELECT record FROM reservation WHERE id < $1 AND ($2 IS NULL OR state = $2) "
-                "ORDER BY id DESC LIMIT $3",
-                before, query.state, limit);
+    if (by_user && by_show)
+      return Read(query.limit, sql, range.before, range.from, limit, query.user_id, query.show_id);
+    if (by_user) return Read(query.limit, sql, range.before, range.from, limit, query.user_id);
+    if (by_show) return Read(query.limit, sql, range.before, range.from, limit, query.show_id);
+    return Read(query.limit, sql, range.before, range.from, limit);
   }
 
   Result<Page> ListSagas(std::optional<SagaStatus> status, ReservationId after, uint32_t limit) override {

@@ -1,5 +1,8 @@
 #include "services/reservation/store_record.h"
 
+#include <algorithm>
+
+#include <fmt/format.h>
 #include <google/protobuf/message.h>
 #include <google/protobuf/unknown_field_set.h>
 
@@ -56,10 +59,11 @@ void SagaToProto(const Reservation& reservation, v1::Saga& proto) {
 
 SagaKind KindFrom(std::string_view name) {
   for (const SagaKind kind :
-       {SagaKind::kOneShot, SagaKind::kConfirm, SagaKind::kCancel, SagaKind::kRelease, SagaKind::kExpire}) {
+       {SagaKind::kHold, SagaKind::kOneShot, SagaKind::kConfirm, SagaKind::kCancel, SagaKind::kRelease,
+        SagaKind::kExpire, SagaKind::kCancelSeats, SagaKind::kMove, SagaKind::kOffer}) {
     if (KindName(kind) == name) return kind;
   }
-  return SagaKind::kHold;
+  return SagaKind::kUnknown;
 }
 
 SagaStatus StatusFrom(std::string_view name) {
@@ -92,6 +96,7 @@ Saga SagaFrom(const v1::Record& record) {
         {row.step(), row.undo(), row.outcome(), row.detail(), FromUnixMs(row.at_ms()), row.duration_us()});
   }
   saga.idempotency_key = record.idempotency_key();
+  saga.asked_by = record.asked_by();
   saga.traceparent = record.traceparent();
   saga.unknown_fields = UnknownFieldsOf(proto);
   return saga;
@@ -153,6 +158,14 @@ v1::Refusal ToProto(const Refusal& refusal) {
   return proto;
 }
 
+v1::Return ToProto(const Return& returned) {
+  v1::Return proto;
+  for (const Seat& seat : returned.seats) FillSeat(seat, *proto.add_seats());
+  proto.set_amount(returned.amount);
+  proto.set_fee(returned.fee);
+  return proto;
+}
+
 v1::Reservation ToProto(const Reservation& reservation) {
   v1::Reservation proto;
   proto.set_id(std::string(reservation.id.bytes()));
@@ -169,6 +182,8 @@ v1::Reservation ToProto(const Reservation& reservation) {
   proto.set_created_at_ms(ToUnixMs(reservation.created_at));
   proto.set_updated_at_ms(ToUnixMs(reservation.updated_at));
   proto.set_version(reservation.version);
+  proto.set_fees(reservation.fees);
+  if (reservation.returned) *proto.mutable_returned() = ToProto(*reservation.returned);
   AddUnknownFields(reservation.unknown_fields, proto);
   return proto;
 }
@@ -197,6 +212,13 @@ std::string Encode(const Reservation& reservation) {
   record.set_deadline_ms(ToUnixMs(reservation.saga.deadline));
   record.set_idempotency_key(reservation.saga.idempotency_key);
   record.set_traceparent(reservation.saga.traceparent);
+  record.set_asked_by(reservation.saga.asked_by);
+  record.set_grace_ms(reservation.grace.count());
+  const SeatMove& move = reservation.move;
+  record.mutable_move_from_seat_nos()->Assign(move.from.begin(), move.from.end());
+  record.mutable_move_to_seat_nos()->Assign(move.to.begin(), move.to.end());
+  for (const Seat& seat : move.seats) FillSeat(seat, *record.add_moved_seats());
+  record.set_from_waitlist(reservation.from_waitlist);
   AddUnknownFields(reservation.unknown_record_fields, record);
   return record.SerializeAsString();
 }
@@ -229,15 +251,91 @@ Result<Reservation> Decode(std::string_view bytes) {
   reservation.queue_token = record.queue_token();
   reservation.active_until = FromUnixMs(record.active_until_ms());
   reservation.payment_method = record.payment_method();
+  reservation.from_waitlist = record.from_waitlist();
   reservation.paid_saga = IdFrom<SagaId>(record.paid_saga_id());
   reservation.paid_attempt = record.paid_attempt();
   reservation.bound_saga = IdFrom<SagaId>(record.bound_saga_id());
+  reservation.grace = milliseconds(record.grace_ms());
+  reservation.fees = proto.fees();
+  if (proto.has_returned()) {
+    Return& returned = reservation.returned.emplace();
+    for (const auto& seat : proto.returned().seats()) returned.seats.push_back(SeatFrom(seat));
+    returned.amount = proto.returned().amount();
+    returned.fee = proto.returned().fee();
+  }
+  SeatMove& move = reservation.move;
+  move.from.assign(record.move_from_seat_nos().begin(), record.move_from_seat_nos().end());
+  move.to.assign(record.move_to_seat_nos().begin(), record.move_to_seat_nos().end());
+  for (const auto& seat : record.moved_seats()) move.seats.push_back(SeatFrom(seat));
   reservation.saga = SagaFrom(record);
   reservation.unknown_fields = UnknownFieldsOf(proto);
   reservation.unknown_record_fields = UnknownFieldsOf(record);
   if (proto.saga().lease_until_ms() != 0) reservation.due_at = FromUnixMs(proto.saga().lease_until_ms());
   return reservation;
 }
+
+std::optional<int64_t> DueColumn(const Reservation& reservation) {
+  if (!reservation.due_at) return std::nullopt;
+  return DueRangeOf(reservation.saga.definition_version) + ToUnixMs(*reservation.due_at);
+}
+
+void KeepOldest(std::vector<Reservation>& due, size_t limit) {
+  std::ranges::stable_sort(due, {}, [](const Reservation& r) { return *r.due_at; });
+  if (due.size() > limit) due.resize(limit);
+}
+
+Timestamp FromDueColumn(int64_t due) { return FromUnixMs(due % kDueRange); }
+
+namespace {
+
+// The first id that can be made then.
+ReservationId FirstIdOf(Timestamp t) {
+  std::string bytes(16, '\0');
+  auto ms = static_cast<uint64_t>(ToUnixMs(t));
+  for (size_t i = 6; i-- > 0; ms >>= 8) bytes[i] = static_cast<char>(ms & 0xff);
+  return IdFrom<ReservationId>(bytes);
+}
+
+}  // namespace
+
+IdRange RangeOf(const ListQuery& query) {
+  // In ascending order of ids every id is below this one but itself, which nobody makes.
+  static const ReservationId after_all = IdFrom<ReservationId>(std::string(16, '\xff'));
+  IdRange range{FirstIdOf(query.created_from), query.before.value_or(after_all)};
+  if (query.created_until) range.before = std::min(range.before, FirstIdOf(*query.created_until));
+  return range;
+}
+
+std::string StateCondition(State state) {
+  std::string is_so = fmt::format("state = {}", static_cast<int>(state));
+  // In the words of the index, which is of these states only.
+  if (state > State::kConfirmed) is_so += " AND state > 2";
+  // What is on its way is due, or its saga is parked: both have an index, and it is soon something else.
+  if (state == State::kHeld || state == State::kConfirming) {
+    is_so +=
+        " AND id IN (SELECT id FROM reservation WHERE due_at_ms IS NOT NULL UNION ALL "
+        "SELECT id FROM reservation WHERE saga_status <> 1)";
+  }
+  return is_so;
+}
+
+namespace {
+
+// What was given back, beside or instead of what the reservation has.
+void TellReturn(const Reservation& reservation, boxoffice::bus::v1::ReservationEvent& body) {
+  const Return& returned = *reservation.returned;
+  body.set_given_back(returned.amount);
+  body.set_fee(returned.fee);
+  if (reservation.saga.kind == SagaKind::kMove) {
+    for (const Seat& seat : returned.seats) body.add_left_seat_nos(seat.seat_no);
+    return;
+  }
+  body.clear_seat_nos();
+  for (const Seat& seat : returned.seats) body.add_seat_nos(seat.seat_no);
+  body.set_amount(returned.amount);
+}
+
+}  // namespace
 
 bus::Event ToBusEvent(const std::string& type, const Reservation& reservation, EventId id) {
   boxoffice::bus::v1::ReservationEvent body;
@@ -246,11 +344,14 @@ bus::Event ToBusEvent(const std::string& type, const Reservation& reservation, E
   body.set_show_id(reservation.show_id);
   for (const Seat& seat : reservation.seats) body.add_seat_nos(seat.seat_no);
   body.set_amount(reservation.amount);
+  if (reservation.returned) TellReturn(reservation, body);
   body.set_currency(reservation.currency);
   body.set_saga_id(std::string(reservation.saga.id.bytes()));
   body.set_version(reservation.version);
   if (reservation.failure) body.set_failure_code(reservation.failure->code);
   body.set_at_ms(ToUnixMs(reservation.updated_at));
+  body.set_from_waitlist(reservation.from_waitlist);
+  if (reservation.from_waitlist) body.set_hold_expires_at_ms(ToUnixMs(reservation.hold_expires_at));
   return {.id = id,
           .topic = "reservation",
           .key = reservation.id.ToString(),

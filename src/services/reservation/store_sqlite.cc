@@ -46,7 +46,8 @@ SqliteStore::SqliteStore(sql::Database database, Random& random)
       get_request_saga_(
           database_.Prepare("SELECT saga_id FROM request WHERE user_id = ?1 AND idempotency_key = ?2")),
       due_(database_.Prepare(
-          "SELECT record, due_at_ms FROM reservation WHERE due_at_ms <= ?1 ORDER BY due_at_ms LIMIT ?2")),
+          "SELECT record, due_at_ms FROM reservation WHERE due_at_ms BETWEEN ?1 AND ?2 ORDER BY "
+          "due_at_ms LIMIT ?3")),
       insert_(database_.Prepare("INSERT INTO reservation(id, user_id, show_id, state, saga_status, version, "
                                 "epoch, due_at_ms, record) "
                                 "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING")),
@@ -54,8 +55,10 @@ SqliteStore::SqliteStore(sql::Database database, Random& random)
       update_(database_.Prepare("UPDATE reservation SET state = ?2, saga_status = ?3, version = ?4, epoch = "
                                 "?5, due_at_ms = ?6, record = ?7 "
                                 "WHERE id = ?1 AND version = ?8 AND epoch = ?9")),
-      renew_(database_.Prepare(
-          "UPDATE reservation SET due_at_ms = ?2 WHERE id = ?1 AND epoch = ?3 AND saga_status = 0")),
+      // The due time stays in the range of the saga's version.
+      renew_(database_.Prepare(fmt::format("UPDATE reservation SET due_at_ms = ?2 + due_at_ms / {0} * {0} "
+                                           "WHERE id = ?1 AND epoch = ?3 AND saga_status = 0",
+                                           kDueRange))),
       put_request_(database_.Prepare("INSERT OR REPLACE INTO request(user_id, idempotency_key, request_hash, "
                                      "reservation_id, saga_id, answer, "
                                      "created_at_ms) VALUES(?1, ?2, ?3, ?4, ?5, NULL, ?6)")),
@@ -92,15 +95,24 @@ Result<Rows> SqliteStore::Load(const Keys& keys, Timestamp now) {
     get_request_.Reset();
     rows.requests.emplace(key, std::move(request));
   }
-  if (keys.due_limit == 0) return rows;
-  due_.Bind(ToUnixMs(now), keys.due_limit);
-  while (true) {
-    BOXOFFICE_ASSIGN(const bool row, due_.Step());
-    if (!row) return rows;
-    BOXOFFICE_ASSIGN(Reservation reservation, Decode(due_.Text(0)));
-    reservation.due_at = FromUnixMs(due_.Int(1));  // a renewed lease is in the column only
-    rows.due.push_back(std::move(reservation));
+  if (keys.due_limit > 0) BOXOFFICE_TRY(LoadDue(keys.due_limit, now, rows));
+  return rows;
+}
+
+Result<void> SqliteStore::LoadDue(size_t limit, Timestamp now, Rows& rows) {
+  for (int version = 1; version <= kNewestDefinitionVersion; ++version) {
+    const int64_t range = DueRangeOf(version);
+    due_.Bind(range, range + ToUnixMs(now), limit);
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool row, due_.Step());
+      if (!row) break;
+      BOXOFFICE_ASSIGN(Reservation reservation, Decode(due_.Text(0)));
+      reservation.due_at = FromDueColumn(due_.Int(1));  // a renewed lease is in the column only
+      rows.due.push_back(std::move(reservation));
+    }
   }
+  KeepOldest(rows.due, limit);
+  return {};
 }
 
 // Whether the request's key is as it was when it was decided.
@@ -116,7 +128,7 @@ Result<bool> SqliteStore::MayBegin(const Change& change) {
 
 Result<bool> SqliteStore::SaveRow(const Change& change, std::string_view record) {
   const Reservation& r = change.reservation;
-  const auto due_ms = r.due_at ? std::optional(ToUnixMs(*r.due_at)) : std::nullopt;
+  const auto due_ms = DueColumn(r);
   if (change.lease_only) {
     BOXOFFICE_TRY(renew_.Bind(r.id, due_ms, change.expected_epoch).Run());
   } else if (change.expected_version == 0) {
@@ -190,16 +202,17 @@ Result<std::optional<Reservation>> SqliteReader::Get(ReservationId id) {
 
 Result<Page> SqliteReader::List(const ListQuery& query) {
   const std::scoped_lock lock(mutex_);
-  std::string sql = "SELECT record FROM reservation WHERE (?1 IS NULL OR id < ?1)";
-  if (!query.user_id.empty()) sql += " AND user_id = ?2";
-  if (query.state) sql += fmt::format(" AND state = {}", static_cast<int>(*query.state));
+  const IdRange range = RangeOf(query);
+  std::string sql = "SELECT record FROM reservation WHERE id < ?1 AND id >= ?2";
+  if (!query.user_id.empty()) sql += " AND user_id = ?3";
+  if (query.state) sql += " AND " + StateCondition(*query.state);
   if (query.show_id != 0) sql += fmt::format(" AND show_id = {}", query.show_id);
   sql += fmt::format(" ORDER BY id DESC LIMIT {}", query.limit + 1);
   sql::Statement select = database_.Prepare(sql);
   if (query.user_id.empty()) {
-    select.Bind(query.before);
+    select.Bind(range.before, range.from);
   } else {
-    select.Bind(query.before, query.user_id);
+    select.Bind(range.before, range.from, query.user_id);
   }
   return ReadPage(select, query.limit);
 }

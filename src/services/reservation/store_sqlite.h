@@ -24,6 +24,7 @@ class SqliteStore final : public Store {
 
  private:
   SqliteStore(sql::Database database, Random& random);
+  [[nodiscard]] Result<void> LoadDue(size_t limit, Timestamp now, Rows& rows);
   [[nodiscard]] Result<bool> MayBegin(const Change& change);
   [[nodiscard]] Result<bool> SaveRow(const Change& change, std::string_view record);
   [[nodiscard]] Result<void> SaveRequest(const RequestRecord& request, bool answers, std::string_view record);

@@ -19,6 +19,12 @@ bool Touch(int64_t first, int64_t last, int64_t other_first, int64_t other_last)
   return other_first <= last + 2 && other_last >= first - 2;
 }
 
+int64_t LeastPriceOf(const Layout& layout, const Row& row) {
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (uint32_t i = 0; i < row.seats; ++i) least = std::min(least, layout.PriceOf(row.first_seat + i + 1));
+  return least;
+}
+
 bool IsRun(std::span<const SeatNo> seats) { return seats.back() - seats.front() + 1 == seats.size(); }
 
 bool InAdjacentRows(const Layout& layout, std::span<const SeatNo> seats) {
@@ -70,6 +76,7 @@ FreeSeats::FreeSeats(std::shared_ptr<const Layout> layout)
       rows_(layout_->rows.size()) {
   MeasureRows();
   OrderRows();
+  SetSpecialApart();
 }
 
 void FreeSeats::MeasureRows() {
@@ -77,7 +84,9 @@ void FreeSeats::MeasureRows() {
   for (size_t i = 0; i < rows_.size(); ++i) {
     const Row& row = layout_->rows[i];
     RowFigures& figures = rows_[i];
-    figures = {row.seats, row.seats, layout_->seats[row.first_seat].category, {kFar, kFar}, {-kFar, -kFar}};
+    figures = {row.seats, row.seats,    layout_->seats[row.first_seat].category,
+               0,         {kFar, kFar}, {-kFar, -kFar}};
+    figures.least_price = LeastPriceOf(*layout_, row);
     for (uint32_t s = row.first_seat; s < row.first_seat + row.seats; ++s) {
       const Seat& seat = layout_->seats[s];
       if (seat.category != figures.category) figures.category = kMixed;
@@ -86,6 +95,16 @@ void FreeSeats::MeasureRows() {
       figures.most = {std::max(figures.most.x, at.x), std::max(figures.most.y, at.y)};
     }
   }
+}
+
+void FreeSeats::SetSpecialApart() {
+  if (layout_->accessible.empty()) return;
+  std::vector<SeatNo> seats = layout_->accessible;
+  for (const Companion& one : layout_->companions) seats.push_back(one.seat_no);
+  for (const SeatNo seat_no : seats) Set(seat_no, false);
+  special_.resize(free_.size());
+  special_free_.resize(free_.size());
+  for (const SeatNo seat_no : seats) special_[seat_no - 1] = special_free_[seat_no - 1] = 1;
 }
 
 void FreeSeats::OrderRows() {
@@ -110,6 +129,10 @@ void FreeSeats::OrderRows() {
 }
 
 void FreeSeats::Set(SeatNo seat_no, bool free) {
+  if (!special_.empty() && special_[seat_no - 1] != 0) {
+    special_free_[seat_no - 1] = static_cast<uint8_t>(free);
+    return;
+  }
   uint8_t& now = free_[seat_no - 1];
   if (now == static_cast<uint8_t>(free)) return;
   now = static_cast<uint8_t>(free);
@@ -125,10 +148,18 @@ void FreeSeats::Set(SeatNo seat_no, bool free) {
   }
 }
 
+void FreeSeats::SetPrices(std::shared_ptr<const Layout> layout) {
+  layout_ = std::move(layout);
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    rows_[i].least_price = LeastPriceOf(*layout_, layout_->rows[i]);
+  }
+}
+
 Proposal FreeSeats::Choose(const BestAvailable& wish, bool avoid_orphans) const {
   Proposal proposal;
   auto understood = Understand(wish, proposal);
   if (!understood) return proposal;
+  if (wish.accessible > 0) return ChooseAccessible(wish, *understood);
   if (all_free_ < wish.count) return {Proposal::Status::kNotEnough, {}};
   proposal.status = Proposal::Status::kFound;
   understood->avoid_orphans = avoid_orphans;
@@ -274,16 +305,14 @@ bool FreeSeats::IsWanted(uint32_t row, const Wish& wish) const {
 bool FreeSeats::MayHave(uint32_t row, const Wish& wish) const {
   const RowFigures& figures = rows_[row];
   if (figures.free == 0) return false;
-  if (figures.category == kMixed) return true;
-  return (!wish.category || figures.category == *wish.category) &&
-         (wish.max_price == 0 || layout_->categories[figures.category].price <= wish.max_price);
+  return (!wish.category || figures.category == kMixed || figures.category == *wish.category) &&
+         (wish.max_price == 0 || figures.least_price <= wish.max_price);
 }
 
 bool FreeSeats::Fits(uint32_t index, const Wish& wish) const {
   if (free_[index] == 0) return false;
-  const uint32_t category = layout_->seats[index].category;
-  return (!wish.category || category == *wish.category) &&
-         (wish.max_price == 0 || layout_->categories[category].price <= wish.max_price);
+  return (!wish.category || layout_->seats[index].category == *wish.category) &&
+         (wish.max_price == 0 || layout_->PriceOf(index + 1) <= wish.max_price);
 }
 
 uint32_t FreeSeats::LongestRun(uint32_t row) const {

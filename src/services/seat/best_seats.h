@@ -20,6 +20,8 @@ struct BestAvailable {
   std::string section;    // empty: any
   std::string category;   // empty: any
   int64_t max_price = 0;  // of each seat; 0: any
+  uint32_t accessible =
+      0;  // so many of them for wheelchairs, and the others as near, companions' seats first
   bool operator==(const BestAvailable&) const = default;
 };
 
@@ -50,11 +52,17 @@ class FreeSeats {
   explicit FreeSeats(std::shared_ptr<const Layout> layout);
 
   void Set(SeatNo seat_no, bool free);
-  [[nodiscard]] bool IsFree(SeatNo seat_no) const { return free_[seat_no - 1] != 0; }
+  // The same layout with other prices.
+  void SetPrices(std::shared_ptr<const Layout> layout);
+  [[nodiscard]] bool IsFree(SeatNo seat_no) const {
+    return free_[seat_no - 1] != 0 || (!special_free_.empty() && special_free_[seat_no - 1] != 0);
+  }
 
   // Free seats by the best rung on which there are `wish.count` (≥ 1); on one rung, those that are preferred:
   // for the stage, those whose distances to it add up to the least. With `avoid_orphans`, seats in one row
-  // are first looked for where they leave no seat over alone. kNotEnough only if fewer are free.
+  // are first looked for where they leave no seat over alone. kNotEnough only if fewer are free. Accessible
+  // seats and their companions' are for wishes that ask for accessible ones; these get those with the most
+  // companions' seats, and where that is not enough what is nearest.
   [[nodiscard]] Proposal Choose(const BestAvailable& wish, bool avoid_orphans = false) const;
 
   // As many free seats as these are, which there are: next to each other and nearest to them; else by the
@@ -73,6 +81,7 @@ class FreeSeats {
     uint32_t free = 0;
     uint32_t longest_run = 0;  // kStale: count again
     uint32_t category = 0;     // kMixed: several
+    int64_t least_price = 0;
     // Where its seats are.
     Point least{};
     Point most{};
@@ -94,6 +103,7 @@ class FreeSeats {
 
   void MeasureRows();
   void OrderRows();
+  void SetSpecialApart();
   [[nodiscard]] std::optional<Wish> Understand(const BestAvailable& asked, Proposal& refused) const;
   [[nodiscard]] bool IsWanted(uint32_t row, const Wish& wish) const;
   [[nodiscard]] bool MayHave(uint32_t row, const Wish& wish) const;
@@ -101,6 +111,14 @@ class FreeSeats {
   [[nodiscard]] uint32_t LongestRun(uint32_t row) const;
   [[nodiscard]] bool LeavesOrphan(uint32_t first, const Wish& wish) const;
   [[nodiscard]] std::vector<uint32_t> RunsFrom(uint32_t row, const Wish& wish) const;
+
+  // For parties with a need.
+  [[nodiscard]] Proposal ChooseAccessible(const BestAvailable& asked, const Wish& wish) const;
+  [[nodiscard]] bool Suits(uint32_t index, const Wish& wish) const;
+  [[nodiscard]] std::vector<SeatNo> FreeAccessible(const Wish& wish) const;
+  [[nodiscard]] std::vector<SeatNo> PartyAround(SeatNo first, std::vector<SeatNo> accessible,
+                                                const BestAvailable& asked, const Wish& wish) const;
+  [[nodiscard]] bool FillUp(const BestAvailable& asked, const Wish& wish, std::vector<SeatNo>& party) const;
 
   // Each takes a rung, and tells whether it has found all.
   [[nodiscard]] bool TakeInRow(const Wish& wish, std::vector<SeatNo>& seats) const;
@@ -115,8 +133,11 @@ class FreeSeats {
   static void AddRun(uint32_t first, uint32_t count, std::vector<SeatNo>& seats);
 
   std::shared_ptr<const Layout> layout_;
-  std::vector<uint8_t> free_;  // by seat_no - 1
+  std::vector<uint8_t> free_;  // by seat_no - 1; never an accessible or a companion's seat
   uint32_t all_free_;          // how many
+  // Of accessible and companions' seats; both empty if there are none.
+  std::vector<uint8_t> special_;
+  std::vector<uint8_t> special_free_;
   // Figures that are counted when they are asked for.
   mutable std::vector<RowFigures> rows_;
   std::vector<uint32_t> order_;                  // rows, preferred ones first

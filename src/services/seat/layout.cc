@@ -22,6 +22,17 @@ void Layout::NotePlaces() {
       seats, [this](const Seat& seat) { return seat.x != seats[0].x || seat.y != seats[0].y; });
 }
 
+void Layout::NotePrices() {
+  for (Category& category : categories) category.lowest = category.highest = 0;
+  if (seat_prices.empty()) return;
+  for (SeatNo seat_no = 1; seat_no <= capacity(); ++seat_no) {
+    Category& category = categories[At(seat_no).category];
+    const int64_t price = PriceOf(seat_no);
+    if (category.lowest == 0 || price < category.lowest) category.lowest = price;
+    category.highest = std::max(category.highest, price);
+  }
+}
+
 std::string Layout::LabelOf(SeatNo seat_no) const {
   return fmt::format("{} {}-{}", SectionOf(seat_no).name, RowOf(seat_no).name, At(seat_no).number);
 }

@@ -16,12 +16,15 @@ using SeatNo = uint32_t;
 inline constexpr uint32_t kMaxSeats = 100'000;  // of one show
 inline constexpr size_t kMaxSeatsPerHold = 8;
 inline constexpr size_t kMaxSeatsPerBlock = 5'000;  // of one request of an operator
+inline constexpr size_t kMaxChannelName = 50;
 
 struct Category {
   std::string name;
   std::string color;
-  int64_t price = 0;   // minor units, 1 … kMaxPrice
+  int64_t price = 0;   // minor units, 1 … kMaxPrice; of its seats, unless one has a price of its own
   uint32_t seats = 0;  // how many there are
+  int64_t lowest = 0;  // of its seats' prices; 0: none has one of its own
+  int64_t highest = 0;
   bool operator==(const Category&) const = default;
 };
 struct Section {
@@ -46,15 +49,22 @@ struct Seat {
   bool operator==(const Seat&) const = default;
 };
 
+// A seat beside an accessible one, for whoever comes with its buyer.
+struct Companion {
+  SeatNo seat_no = 0;
+  SeatNo of = 0;
+  bool operator==(const Companion&) const = default;
+};
+
 struct Point {
   double x = 0;
   double y = 0;
   bool operator==(const Point&) const = default;
 };
 
-// A value that never changes once its show was made; shared between threads as shared_ptr<const Layout>. A
-// seat's neighbours are those before and after it in its row; the plan's order is the order of preference,
-// unless it says where the stage is.
+// A value; shared between threads as shared_ptr<const Layout>, and replaced as a whole when an operator
+// changes prices, which is all that changes once its show was made. A seat's neighbours are those before and
+// after it in its row; the plan's order is the order of preference, unless it says where the stage is.
 struct Layout {
   std::vector<Category> categories;
   std::vector<Section> sections;
@@ -63,8 +73,19 @@ struct Layout {
   // In the plane of the plan: the nearest seats are the best. Not part of the stored layout, but of its show.
   std::optional<Point> stage;
   bool has_places = false;  // not all seats stand at one point
+  // Seats for wheelchairs, sorted, and their companions', by seat_no: best available chooses neither unless
+  // it is asked for accessible ones. Whoever names them gets them.
+  std::vector<SeatNo> accessible;
+  std::vector<Companion> companions;
+  // By seat_no - 1, of seats with a price of their own; 0: the category's. Empty: no seat has one.
+  std::vector<int64_t> seat_prices;
+  // What each category cost when the show was made. Empty: as it does now.
+  std::vector<int64_t> first_prices;
+  uint64_t version = 0;  // how often prices were changed
   // Sets has_places; to be called when all seats are there.
   void NotePlaces();
+  // Sets each category's lowest and highest; to be called when prices have changed.
+  void NotePrices();
 
   bool operator==(const Layout&) const = default;
 
@@ -76,7 +97,14 @@ struct Layout {
   [[nodiscard]] const Category& CategoryOf(SeatNo seat_no) const { return categories[At(seat_no).category]; }
   [[nodiscard]] const Row& RowOf(SeatNo seat_no) const { return rows[At(seat_no).row]; }
   [[nodiscard]] const Section& SectionOf(SeatNo seat_no) const { return sections[RowOf(seat_no).section]; }
-  [[nodiscard]] int64_t PriceOf(SeatNo seat_no) const { return CategoryOf(seat_no).price; }
+  [[nodiscard]] int64_t PriceOf(SeatNo seat_no) const {
+    if (!seat_prices.empty() && seat_prices[seat_no - 1] != 0) return seat_prices[seat_no - 1];
+    return CategoryOf(seat_no).price;
+  }
+  // When the show was made.
+  [[nodiscard]] int64_t FirstPriceOf(SeatNo seat_no) const {
+    return first_prices.empty() ? CategoryOf(seat_no).price : first_prices[At(seat_no).category];
+  }
   // In the plane of the plan; by its rows and numbers where that gives no places.
   [[nodiscard]] Point PlaceOf(SeatNo seat_no) const {
     const Seat& seat = At(seat_no);

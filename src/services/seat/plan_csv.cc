@@ -10,6 +10,7 @@
 
 #include <csv.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "services/seat/plan_pretix.h"
 
@@ -80,13 +81,16 @@ class Parser {
   bool in_record_ = false;  // a quoted field goes on in the next line
 };
 
-constexpr std::array<std::string_view, 6> kColumns = {"section", "row", "number", "category", "x", "y"};
+constexpr std::array<std::string_view, 8> kColumns = {"section", "row", "number",     "category",
+                                                      "x",       "y",   "accessible", "companion_of"};
 constexpr size_t kSection = 0;
 constexpr size_t kRow = 1;
 constexpr size_t kNumber = 2;
 constexpr size_t kCategory = 3;
 constexpr size_t kX = 4;
 constexpr size_t kY = 5;
+constexpr size_t kAccessible = 6;
+constexpr size_t kCompanionOf = 7;
 
 // Where each of kColumns stands in a record.
 using Header = std::array<std::optional<size_t>, kColumns.size()>;
@@ -96,16 +100,16 @@ Result<Header> ReadHeader(const Record& record) {
   for (size_t i = 0; i < record.fields.size(); ++i) {
     const auto column = std::ranges::find(kColumns, record.fields[i]);
     if (column == kColumns.end()) {
-      return InvalidLine(
-          record.line,
-          fmt::format("column \"{}\" is none of section, row, number, category, x, y", record.fields[i]));
+      return InvalidLine(record.line, fmt::format("column \"{}\" is none of {}", record.fields[i],
+                                                  fmt::join(kColumns, ", ")));
     }
     auto& place = header[static_cast<size_t>(column - kColumns.begin())];
     if (place) return InvalidLine(record.line, fmt::format("column \"{}\" is there twice", *column));
     place = i;
   }
   for (size_t column = 0; column < kColumns.size(); ++column) {
-    const bool needed = column < kX || header[kX].has_value() || header[kY].has_value();
+    const bool placed = column <= kY && (header[kX].has_value() || header[kY].has_value());
+    const bool needed = column < kX || placed;
     if (needed && !header[column]) {
       return InvalidLine(record.line, fmt::format("column \"{}\" is missing", kColumns[column]));
     }
@@ -119,8 +123,8 @@ class PlanBuilder {
 
   Result<void> Add(const Record& record) {
     for (const std::optional<size_t>& place : header_) {
-      if (place && record.fields[*place].empty()) {
-        const auto column = static_cast<size_t>(&place - header_.data());
+      const auto column = static_cast<size_t>(&place - header_.data());
+      if (place && column < kAccessible && record.fields[*place].empty()) {
         return InvalidLine(record.line, fmt::format("the {} is empty", kColumns[column]));
       }
     }
@@ -131,6 +135,9 @@ class PlanBuilder {
     if (header_[kX]) {
       BOXOFFICE_ASSIGN(seat.x, Coordinate(record, kX));
       BOXOFFICE_ASSIGN(seat.y, Coordinate(record, kY));
+    }
+    if (header_[kAccessible]) {
+      BOXOFFICE_ASSIGN(seat.accessible, Flag(record, kAccessible));
     }
     const std::string& section = Field(record, kSection);
     const std::string& row = Field(record, kRow);
@@ -143,12 +150,47 @@ class PlanBuilder {
                                      seat.number, row, section, known->second));
     }
     if (categories_.emplace(seat.category, 0).second) plan_.categories.push_back({seat.category, ""});
+    if (header_[kCompanionOf] && !Field(record, kCompanionOf).empty()) {
+      companions_.push_back(
+          {record.line, fmt::format("{}\n{}\n", section, row), Field(record, kCompanionOf)});
+    }
     PlaceOf(section, row).seats.push_back(std::move(seat));
     return {};
   }
-  SeatingPlan Take() { return std::move(plan_); }
+  // Once all seats are known. Seats are found by their lines, which are their guids.
+  Result<SeatingPlan> Take() {
+    std::unordered_map<std::string, PlanSeat*> seats;
+    for (PlanZone& zone : plan_.zones) {
+      for (PlanRow& row : zone.rows) {
+        for (PlanSeat& seat : row.seats) seats.emplace(seat.guid, &seat);
+      }
+    }
+    for (const CompanionMark& mark : companions_) {
+      const auto of = lines_.find(mark.row + mark.number);
+      PlanSeat& seat = *seats.at(std::to_string(mark.line));
+      if (seat.accessible) return InvalidLine(mark.line, "companion_of: the seat is accessible itself");
+      if (of == lines_.end() || !seats.at(std::to_string(of->second))->accessible) {
+        return InvalidLine(mark.line,
+                           fmt::format("companion_of: the row has no accessible seat \"{}\"", mark.number));
+      }
+      seat.companion_of = std::to_string(of->second);
+    }
+    return std::move(plan_);
+  }
 
  private:
+  struct CompanionMark {
+    size_t line = 0;
+    std::string row;  // as lines_ begins
+    std::string number;
+  };
+
+  [[nodiscard]] Result<bool> Flag(const Record& record, size_t column) const {
+    const std::string& text = Field(record, column);
+    if (text.empty() || text == "no" || text == "false" || text == "0") return false;
+    if (text == "yes" || text == "true" || text == "1") return true;
+    return InvalidLine(record.line, fmt::format("{}: \"{}\" is neither yes nor no", kColumns[column], text));
+  }
   [[nodiscard]] const std::string& Field(const Record& record, size_t column) const {
     return record.fields[*header_[column]];
   }
@@ -171,6 +213,7 @@ class PlanBuilder {
   const Header header_;
   SeatingPlan plan_;
   std::unordered_map<std::string, size_t> lines_;  // of each seat
+  std::vector<CompanionMark> companions_;
   std::unordered_map<std::string, size_t> categories_;
   std::unordered_map<std::string, size_t> zones_;
   std::unordered_map<std::string, size_t> rows_;

@@ -81,5 +81,28 @@ TEST(GridPlan, WhatIsOutOfRangeIsNamed) {
   EXPECT_THAT(detail({{"F", 1000, 101, "A"}}), HasSubstr("101000 seats"));
 }
 
+TEST(PlanCsv, SeatsAreMarkedAccessibleAndTheirCompanions) {
+  const auto plan = ParseCsvPlan(
+      "section,row,number,category,companion_of,accessible\n"
+      "F,1,1,A,2,\nF,1,2,A,,yes\nF,1,3,A,2,no\nF,2,2,A,,\n");
+  ASSERT_TRUE(plan.has_value()) << plan.error().detail;
+  const auto layout = MakeLayout(*plan, {{"A", 1000}});
+  ASSERT_TRUE(layout.has_value()) << layout.error().detail;
+  EXPECT_EQ(layout->accessible, (std::vector<SeatNo>{2}));
+  EXPECT_EQ(layout->companions, (std::vector<Companion>{{1, 2}, {3, 2}}));
+  const std::pair<const char*, const char*> wrong[] = {
+      {"F,1,1,A,,perhaps\n", "line 2: accessible: \"perhaps\" is neither yes nor no"},
+      {"F,1,1,A,7,\n", "line 2: companion_of: the row has no accessible seat \"7\""},
+      {"F,1,1,A,,\nF,1,2,A,1,\n", "line 3: companion_of: the row has no accessible seat \"1\""},
+      {"F,1,1,A,,yes\nF,2,1,A,1,\n", "line 3: companion_of: the row has no accessible seat \"1\""},
+      {"F,1,1,A,,yes\nF,1,2,A,1,yes\n", "line 3: companion_of: the seat is accessible itself"}};
+  for (const auto& [lines, detail] : wrong) {
+    const auto refused =
+        ParseCsvPlan(std::string("section,row,number,category,companion_of,accessible\n") + lines);
+    ASSERT_FALSE(refused.has_value()) << lines;
+    EXPECT_EQ(refused.error().detail, std::string("seating_csv: ") + detail);
+  }
+}
+
 }  // namespace
 }  // namespace boxoffice::seat

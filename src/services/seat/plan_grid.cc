@@ -28,6 +28,10 @@ Result<SeatingPlan> MakeGridPlan(std::span<const GridSection> sections) {
   for (size_t i = 0; i < sections.size(); ++i) {
     BOXOFFICE_TRY(CheckRange(i, "rows", sections[i].rows, kMaxGridRows));
     BOXOFFICE_TRY(CheckRange(i, "seats_per_row", sections[i].seats_per_row, kMaxGridSeats));
+    if (uint64_t{sections[i].accessible} * 2 > sections[i].seats_per_row) {
+      return Invalid(fmt::format("grid[{}].accessible: {} seats with a companion's each are more than {}", i,
+                                 sections[i].accessible, sections[i].seats_per_row));
+    }
     seats += uint64_t{sections[i].rows} * sections[i].seats_per_row;
   }
   if (seats > kMaxSeats)
@@ -44,8 +48,13 @@ Result<SeatingPlan> MakeGridPlan(std::span<const GridSection> sections) {
       PlanRow& made = zone.rows.emplace_back(PlanRow{std::to_string(row), {}});
       for (uint32_t seat = 1; seat <= section.seats_per_row; ++seat) {
         const double x = seat - (section.seats_per_row + 1) / 2.0;
-        made.seats.push_back({fmt::format("{}/{}/{}", plan.zones.size(), row, seat), std::to_string(seat),
-                              section.category, x, y});
+        const auto guid = [&](uint32_t number) {
+          return fmt::format("{}/{}/{}", plan.zones.size(), row, number);
+        };
+        const bool marked = row == 1 && seat <= 2 * section.accessible;
+        const bool accessible = marked && seat % 2 == 1;
+        made.seats.push_back({guid(seat), std::to_string(seat), section.category, x, y, accessible,
+                              marked && !accessible ? guid(seat - 1) : std::string()});
       }
     }
     y += 1;

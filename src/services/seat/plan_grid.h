@@ -19,13 +19,14 @@ struct GridSection {
   uint32_t rows = 0;           // named 1, 2, …
   uint32_t seats_per_row = 0;  // numbered 1, 2, …
   std::string category;
+  uint32_t accessible = 0;  // seats 1, 3, 5, … of the first row, the one after each being its companion's
 };
 
 // Sections one behind the other, each a unit apart; rows and seats a unit apart, and centred on x = 0, the
 // first row at y = 1: a stage at (0, 0) is in front of its middle. Errors (kInvalidArgument,
 // seating_plan_invalid), naming the member
-// ("grid[1].rows: …"): no section, more than there may be, a number that is out of range, more than kMaxSeats
-// in all.
+// ("grid[1].rows: …"): no section, more than there may be, a number that is out of range, more accessible
+// seats and companions than the row has, more than kMaxSeats in all.
 [[nodiscard]] Result<SeatingPlan> MakeGridPlan(std::span<const GridSection> sections);
 
 }  // namespace boxoffice::seat

@@ -54,6 +54,13 @@ Result<std::string> Text(const json::object& object, std::string_view name, cons
   return Invalid(path.Text(name) + ": is not a string");
 }
 
+Result<bool> Flag(const json::object& object, std::string_view name, const Path& path) {
+  const json::value* value = object.if_contains(name);
+  if (value == nullptr || value->is_null()) return false;
+  if (const bool* flag = value->if_bool()) return *flag;
+  return Invalid(path.Text(name) + ": is neither true nor false");
+}
+
 Result<const json::array*> Array(const json::object& object, std::string_view name, const Path& path) {
   const json::value* value = object.if_contains(name);
   if (value == nullptr) return Invalid(path.Text(name) + ": is missing");
@@ -98,6 +105,8 @@ Result<PlanSeat> ReadSeat(const json::object& object, const Path& path, Point or
   BOXOFFICE_ASSIGN(seat.guid, Text(object, "seat_guid", path, true));
   BOXOFFICE_ASSIGN(seat.number, Text(object, "seat_number", path, true));
   BOXOFFICE_ASSIGN(seat.category, Text(object, "category", path, true));
+  BOXOFFICE_ASSIGN(seat.companion_of, Text(object, "companion_of", path, false));
+  BOXOFFICE_ASSIGN(seat.accessible, Flag(object, "accessible", path));
   BOXOFFICE_ASSIGN(const Point place, Position(object, path, origin));
   seat.x = place.x;
   seat.y = place.y;

@@ -17,6 +17,7 @@ using rpc::ParseId;
 constexpr size_t kMaxUserIdBytes = 64;
 constexpr size_t kMaxNameBytes = 200;
 constexpr size_t kMaxReasonBytes = 500;
+constexpr int kMaxChannels = 100;  // of one buyer
 // Far more than can be held; a longer list is an error of the caller rather than a refusal.
 constexpr int kMaxNamedSeats = 1000;
 
@@ -48,10 +49,19 @@ Result<HoldSeats> Parse(const v1::HoldSeats& proto) {
     if (best.section().size() > kMaxNameBytes) return InvalidField("best_available.section", "is too long");
     if (best.category().size() > kMaxNameBytes) return InvalidField("best_available.category", "is too long");
     if (best.max_price() < 0) return InvalidField("best_available.max_price", "is negative");
-    hold.best = BestAvailable{best.count(), best.section(), best.category(), best.max_price()};
+    if (best.accessible() > best.count()) {
+      return InvalidField("best_available.accessible", "is more than count");
+    }
+    hold.best =
+        BestAvailable{best.count(), best.section(), best.category(), best.max_price(), best.accessible()};
   } else {
     BOXOFFICE_ASSIGN(hold.seats, ParseSeats("seats.seat_nos", proto.seats().seat_nos()));
   }
+  hold.from_waitlist = proto.from_waitlist();
+  if (proto.channels_size() > kMaxChannels) {
+    return InvalidField("channels", fmt::format("has more than {} channels", kMaxChannels));
+  }
+  hold.channels.assign(proto.channels().begin(), proto.channels().end());
   return hold;
 }
 
@@ -65,6 +75,17 @@ Result<ReleaseSeats> Parse(const v1::ReleaseSeats& proto) {
   BOXOFFICE_ASSIGN(ReleaseSeats release, ParseNames<ReleaseSeats>(proto));
   BOXOFFICE_ASSIGN(release.seats, ParseSeats("seat_nos", proto.seat_nos()));
   return release;
+}
+
+Result<MoveSeats> Parse(const v1::MoveSeats& proto) {
+  BOXOFFICE_ASSIGN(MoveSeats move, ParseNames<MoveSeats>(proto));
+  BOXOFFICE_ASSIGN(move.from, ParseSeats("from_seat_nos", proto.from_seat_nos()));
+  BOXOFFICE_ASSIGN(move.to, ParseSeats("to_seat_nos", proto.to_seat_nos()));
+  if (move.from.size() != move.to.size()) {
+    return InvalidField(
+        "to_seat_nos", fmt::format("has {} seats for {} of from_seat_nos", move.to.size(), move.from.size()));
+  }
+  return move;
 }
 
 std::string_view NameOf(ConflictReason reason) {
@@ -81,6 +102,8 @@ std::string_view NameOf(ConflictReason reason) {
       return "blocked";
     case ConflictReason::kOrphan:
       return "orphan";
+    case ConflictReason::kChannel:
+      return "channel";
   }
   return "";
 }
@@ -109,10 +132,10 @@ std::optional<Timestamp> Time(int64_t ms) {
   return FromUnixMs(ms);
 }
 
-void FillPrice(const Layout& layout, SeatNo seat_no, v1::SeatPrice& seat) {
+void FillPrice(const Layout& layout, SeatNo seat_no, int64_t price, v1::SeatPrice& seat) {
   seat.set_seat_no(seat_no);
   seat.set_label(layout.LabelOf(seat_no));
-  seat.set_price(layout.PriceOf(seat_no));
+  seat.set_price(price);
   seat.set_category(layout.CategoryOf(seat_no).name);
 }
 
@@ -131,6 +154,9 @@ void AddLayout(const Layout& layout, v1::SeatMap& map) {
     info.set_x(seat.x);
     info.set_y(seat.y);
   }
+  const auto info_of = [&map](SeatNo seat_no) { return map.mutable_layout(static_cast<int>(seat_no - 1)); };
+  for (const SeatNo seat_no : layout.accessible) info_of(seat_no)->set_accessible(true);
+  for (const Companion& one : layout.companions) info_of(one.seat_no)->set_companion_of(one.of);
 }
 
 Result<decltype(Command::body)> ParseBody(const v1::Command& proto) {
@@ -141,6 +167,8 @@ Result<decltype(Command::body)> ParseBody(const v1::Command& proto) {
       return Parse(proto.confirm());
     case v1::Command::kRelease:
       return Parse(proto.release());
+    case v1::Command::kMove:
+      return Parse(proto.move());
     case v1::Command::BODY_NOT_SET:
       break;
   }
@@ -159,7 +187,10 @@ Result<Command> FromProto(const v1::Command& proto) {
 v1::SeatOutcome SeatsToProto(const Outcome& outcome) {
   v1::SeatOutcome seats;
   seats.set_kind(rpc::KindToProto<v1::SeatOutcome>(outcome.kind));
-  for (const SeatNo seat_no : outcome.seats) FillPrice(*outcome.show->layout, seat_no, *seats.add_seats());
+  for (size_t i = 0; i < outcome.seats.size(); ++i) {
+    FillPrice(*outcome.show->layout, outcome.seats[i], outcome.prices[i], *seats.add_seats());
+  }
+  seats.set_grace_ms(static_cast<uint32_t>(outcome.grace.count()));
   if (outcome.rung) seats.set_rung(std::string(RungName(*outcome.rung)));
   if (!outcome.alternative.empty()) {
     const Layout& layout = *outcome.show->layout;
@@ -167,7 +198,7 @@ v1::SeatOutcome SeatsToProto(const Outcome& outcome) {
     offer.set_rung(std::string(RungName(RungOf(layout, outcome.alternative))));
     int64_t amount = 0;
     for (const SeatNo seat_no : outcome.alternative) {
-      FillPrice(layout, seat_no, *offer.add_seats());
+      FillPrice(layout, seat_no, layout.PriceOf(seat_no), *offer.add_seats());
       amount += layout.PriceOf(seat_no);
     }
     offer.set_amount(amount);
@@ -206,6 +237,9 @@ Result<NewShow> FromProto(const v1::CreateShowRequest& proto) {
   show.cancel_deadline = Time(proto.cancel_deadline_ms());
   show.orphan_rule = proto.orphan_rule();
   show.draft = proto.draft();
+  show.cancel_fee_per_seat = proto.cancel_fee_per_seat();
+  show.cancel_fee_percent = proto.cancel_fee_percent();
+  show.grace = milliseconds(proto.grace_ms());
   return show;
 }
 
@@ -217,6 +251,9 @@ Result<TermsChange> FromProto(const v1::UpdateShowRequest& proto) {
   if (proto.has_hold_ttl_ms()) change.hold_ttl = milliseconds(proto.hold_ttl_ms());
   if (proto.has_cancel_deadline_ms()) change.cancel_deadline = FromUnixMs(proto.cancel_deadline_ms());
   if (proto.has_orphan_rule()) change.orphan_rule = proto.orphan_rule();
+  if (proto.has_cancel_fee_per_seat()) change.cancel_fee_per_seat = proto.cancel_fee_per_seat();
+  if (proto.has_cancel_fee_percent()) change.cancel_fee_percent = proto.cancel_fee_percent();
+  if (proto.has_grace_ms()) change.grace = milliseconds(proto.grace_ms());
   return change;
 }
 
@@ -233,6 +270,31 @@ Result<BlockSeats> FromProto(const v1::BlockSeatsRequest& proto) {
   return block;
 }
 
+Result<AssignChannel> FromProto(const v1::AssignChannelRequest& proto) {
+  AssignChannel assign;
+  assign.show_id = proto.show_id();
+  assign.channel = proto.channel();
+  assign.from_channel = proto.from_channel();
+  if (proto.until_ms() < 0) return InvalidField("until_ms", "is negative");
+  assign.until = FromUnixMs(proto.until_ms());
+  if (proto.seat_nos_size() > static_cast<int>(kMaxSeatsPerBlock)) {
+    return InvalidField("seat_nos", fmt::format("has more than {} seats", kMaxSeatsPerBlock));
+  }
+  assign.seats.assign(proto.seat_nos().begin(), proto.seat_nos().end());
+  BOXOFFICE_ASSIGN(assign.reason, rpc::ParseText("reason", proto.reason(), kMaxReasonBytes));
+  BOXOFFICE_ASSIGN(assign.operator_id, rpc::ParseText("operator_id", proto.operator_id(), kMaxUserIdBytes));
+  return assign;
+}
+
+v1::Contingent ToProto(const SeatMap::Contingent& contingent) {
+  v1::Contingent proto;
+  proto.set_channel(contingent.channel);
+  proto.set_seats(static_cast<uint32_t>(contingent.seats.size()));
+  proto.mutable_free_seat_nos()->Assign(contingent.free.begin(), contingent.free.end());
+  proto.set_next_until_ms(Ms(contingent.next_until));
+  return proto;
+}
+
 v1::ListBlocksResponse ToProto(const BlockPage& page) {
   v1::ListBlocksResponse proto;
   for (const BlockNote& note : page.notes) {
@@ -243,6 +305,38 @@ v1::ListBlocksResponse ToProto(const BlockPage& page) {
     block.set_reason(note.reason);
     block.set_operator_id(note.operator_id);
     block.set_at_ms(ToUnixMs(note.at));
+    block.set_about_channel(note.about_channel);
+    block.set_channel(note.channel);
+  }
+  proto.set_more(page.more);
+  return proto;
+}
+
+Result<PriceChange> FromProto(const v1::ChangePricesRequest& proto) {
+  PriceChange change;
+  change.categories = Prices(proto.categories().begin(), proto.categories().end());
+  change.price = proto.price();
+  if (proto.seat_nos_size() > static_cast<int>(kMaxSeatsPerBlock)) {
+    return InvalidField("seat_nos", fmt::format("has more than {} seats", kMaxSeatsPerBlock));
+  }
+  change.seats.assign(proto.seat_nos().begin(), proto.seat_nos().end());
+  BOXOFFICE_ASSIGN(change.reason, rpc::ParseText("reason", proto.reason(), kMaxReasonBytes));
+  BOXOFFICE_ASSIGN(change.operator_id, rpc::ParseText("operator_id", proto.operator_id(), kMaxUserIdBytes));
+  return change;
+}
+
+v1::ListPriceChangesResponse ToProto(const PriceNotePage& page) {
+  v1::ListPriceChangesResponse proto;
+  for (const PriceNote& note : page.notes) {
+    v1::PriceChange& change = *proto.add_changes();
+    change.set_id(note.id);
+    change.set_layout_version(note.layout_version);
+    change.set_category(note.category);
+    change.mutable_seat_nos()->Assign(note.seats.begin(), note.seats.end());
+    change.set_price(note.price);
+    change.set_reason(note.reason);
+    change.set_operator_id(note.operator_id);
+    change.set_at_ms(ToUnixMs(note.at));
   }
   proto.set_more(page.more);
   return proto;
@@ -269,14 +363,22 @@ v1::Show ToProto(const ShowView& view) {
     one.set_color(category.color);
     one.set_price(category.price);
     one.set_seats(category.seats);
+    one.set_lowest_price(category.lowest != 0 ? category.lowest : category.price);
+    one.set_highest_price(category.highest != 0 ? category.highest : category.price);
   }
+  proto.set_layout_version(show.layout->version);
   proto.set_free(view.counts.free);
   proto.set_held(view.counts.held);
   proto.set_sold(view.counts.sold);
   proto.set_next_release_at_ms(Ms(view.next_release_at));
   proto.set_first_sold_at_ms(Ms(view.marks.first_sold_at));
   proto.set_blocked(view.counts.blocked);
+  proto.set_kept_for_channels(view.counts.kept);
   proto.set_orphan_rule(show.terms.orphan_rule);
+  proto.set_cancel_fee_per_seat(show.terms.cancel_fee_per_seat);
+  proto.set_cancel_fee_percent(show.terms.cancel_fee_percent);
+  proto.set_grace_ms(static_cast<uint32_t>(show.terms.grace.count()));
+  proto.set_waitlist_first(show.terms.waitlist_first);
   if (show.layout->stage) {
     proto.mutable_stage()->set_x(show.layout->stage->x);
     proto.mutable_stage()->set_y(show.layout->stage->y);
@@ -297,6 +399,7 @@ v1::Concert ToProto(const ConcertView& view) {
 v1::SeatMap ToProto(const SeatMapView& view, bool with_layout) {
   v1::SeatMap proto;
   proto.set_version(view.version);
+  proto.set_layout_version(view.show->layout->version);
   if (!view.seats) return proto;
   proto.set_show_id(view.show->id);
   proto.set_states(view.seats->states);
@@ -320,7 +423,7 @@ v1::AuditResponse ToProto(const AuditPage& page) {
     row.set_user_id(seat.user_id);
     row.set_hold_expires_at_ms(seat.state == SeatState::kHeld ? ToUnixMs(seat.hold_expires_at) : 0);
     if (!page.show || !page.show->layout->Has(seat.key.seat_no)) continue;
-    row.set_price(page.show->layout->PriceOf(seat.key.seat_no));
+    row.set_price(PriceOf(seat, *page.show->layout));
   }
   proto.set_more(page.more);
   for (const ShowView& show : page.shows) *proto.add_shows() = ToProto(show);

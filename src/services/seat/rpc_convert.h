@@ -18,6 +18,12 @@ namespace boxoffice::seat {
 // Without the seats of an area, which the layout knows.
 [[nodiscard]] Result<BlockSeats> FromProto(const v1::BlockSeatsRequest& proto);
 [[nodiscard]] v1::ListBlocksResponse ToProto(const BlockPage& page);
+// Without the seats of an area or a channel.
+[[nodiscard]] Result<AssignChannel> FromProto(const v1::AssignChannelRequest& proto);
+[[nodiscard]] v1::Contingent ToProto(const SeatMap::Contingent& contingent);
+// Without the seats of an area.
+[[nodiscard]] Result<PriceChange> FromProto(const v1::ChangePricesRequest& proto);
+[[nodiscard]] v1::ListPriceChangesResponse ToProto(const PriceNotePage& page);
 [[nodiscard]] v1::Show ToProto(const ShowView& view);
 [[nodiscard]] v1::Concert ToProto(const ConcertView& view);
 [[nodiscard]] v1::SeatMap ToProto(const SeatMapView& view, bool with_layout);

@@ -1,5 +1,6 @@
 #include "services/seat/rpc_server.h"
 
+#include <algorithm>
 #include <cmath>
 #include <future>
 #include <string>
@@ -40,11 +41,17 @@ std::string ContentOf(const v1::CreateShowRequest& request) {
   for (const v1::GridSection& one : request.grid()) {
     content +=
         fmt::format("\ngrid\n{}\n{}\n{}\n{}", one.name(), one.rows(), one.seats_per_row(), one.category());
+    if (one.accessible() != 0) content += fmt::format("\naccessible\n{}", one.accessible());
   }
   if (request.has_stage())
     content += fmt::format("\nstage\n{}\n{}", request.stage().x(), request.stage().y());
   if (request.orphan_rule()) content += "\norphan_rule";
   if (request.draft()) content += "\ndraft";
+  if (request.cancel_fee_per_seat() != 0 || request.cancel_fee_percent() != 0) {
+    content +=
+        fmt::format("\ncancel_fee\n{}\n{}", request.cancel_fee_per_seat(), request.cancel_fee_percent());
+  }
+  if (request.grace_ms() != 0) content += fmt::format("\ngrace\n{}", request.grace_ms());
   return content;
 }
 
@@ -60,7 +67,7 @@ Result<SeatingPlan> PlanOf(const v1::CreateShowRequest& request) {
   if (request.grid().empty()) return ParsePretixPlan(request.seating_plan());
   std::vector<GridSection> sections;
   for (const v1::GridSection& one : request.grid()) {
-    sections.push_back({one.name(), one.rows(), one.seats_per_row(), one.category()});
+    sections.push_back({one.name(), one.rows(), one.seats_per_row(), one.category(), one.accessible()});
   }
   return MakeGridPlan(sections);
 }
@@ -149,8 +156,9 @@ grpc::ServerUnaryReactor* SeatRpcServer::GetSeatMap(grpc::CallbackServerContext*
       context, pool_.get_executor(), response, [this, request]() -> Result<v1::SeatMap> {
         std::optional<uint64_t> if_not;
         if (request->if_not_version() != 0) if_not = request->if_not_version();
-        BOXOFFICE_ASSIGN(const SeatMapView view, service_.GetSeatMap(request->show_id(), if_not));
-        return ToProto(view, !request->states_only());
+        BOXOFFICE_ASSIGN(const SeatMapView view,
+                         service_.GetSeatMap(request->show_id(), if_not, request->layout_version()));
+        return ToProto(view, !request->states_only() || view.other_layout);
       });
 }
 
@@ -199,26 +207,74 @@ grpc::ServerUnaryReactor* SeatRpcServer::ChangeShowState(grpc::CallbackServerCon
       });
 }
 
+grpc::ServerUnaryReactor* SeatRpcServer::SetWaitlistFirst(grpc::CallbackServerContext* context,
+                                                          const v1::SetWaitlistFirstRequest* request,
+                                                          v1::Show* response) {
+  return rpc::Answer<v1::Show>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Show> {
+        BOXOFFICE_ASSIGN(const ShowView view,
+                         service_.SetWaitlistFirst(request->show_id(), request->first()));
+        return ToProto(view);
+      });
+}
+
 grpc::ServerUnaryReactor* SeatRpcServer::BlockSeats(grpc::CallbackServerContext* context,
                                                     const v1::BlockSeatsRequest* request,
                                                     v1::BlockSeatsResponse* response) {
+  return rpc::Answer<v1::BlockSeatsResponse>(context, pool_.get_executor(), response,
+                                             [this, request]() -> Result<v1::BlockSeatsResponse> {
+                                               BOXOFFICE_ASSIGN(seat::BlockSeats block, FromProto(*request));
+                                               std::optional<Area> area;
+                                               if (block.seats.empty() && !request->section().empty())
+                                                 area = Area{request->section(), request->row()};
+                                               return AnswerOf(block.show_id, [&](SeatService::Done done) {
+                                                 service_.Block(std::move(block), area, std::move(done));
+                                               });
+                                             });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::AssignChannel(grpc::CallbackServerContext* context,
+                                                       const v1::AssignChannelRequest* request,
+                                                       v1::BlockSeatsResponse* response) {
   return rpc::Answer<v1::BlockSeatsResponse>(
       context, pool_.get_executor(), response, [this, request]() -> Result<v1::BlockSeatsResponse> {
-        BOXOFFICE_ASSIGN(seat::BlockSeats block, FromProto(*request));
+        BOXOFFICE_ASSIGN(seat::AssignChannel assign, FromProto(*request));
         std::optional<Area> area;
-        if (block.seats.empty() && !request->section().empty())
+        if (assign.seats.empty() && !request->section().empty())
           area = Area{request->section(), request->row()};
-        std::promise<Result<Outcome>> promise;
-        auto done = promise.get_future();
-        // It is answered also when the service stops, so this can wait.
-        service_.Block(std::move(block), area,
-                       [&promise](Result<Outcome> outcome) { promise.set_value(std::move(outcome)); });
-        BOXOFFICE_ASSIGN(const Outcome outcome, done.get());
-        v1::BlockSeatsResponse answer;
-        *answer.mutable_outcome() = SeatsToProto(outcome);
-        if (outcome.kind == Outcome::Kind::kDone) {
-          BOXOFFICE_ASSIGN(const ShowView view, service_.GetShow(request->show_id(), /*drafts=*/true));
-          *answer.mutable_show() = ToProto(view);
+        return AnswerOf(assign.show_id, [&](SeatService::Done done) {
+          service_.Assign(std::move(assign), area, std::move(done));
+        });
+      });
+}
+
+// Waits for what many seats' command comes to: it is answered also when the service stops.
+Result<v1::BlockSeatsResponse> SeatRpcServer::AnswerOf(int64_t show_id,
+                                                       const std::function<void(SeatService::Done)>& submit) {
+  std::promise<Result<Outcome>> promise;
+  auto done = promise.get_future();
+  submit([&promise](Result<Outcome> outcome) { promise.set_value(std::move(outcome)); });
+  BOXOFFICE_ASSIGN(const Outcome outcome, done.get());
+  v1::BlockSeatsResponse answer;
+  *answer.mutable_outcome() = SeatsToProto(outcome);
+  if (outcome.kind == Outcome::Kind::kDone) {
+    BOXOFFICE_ASSIGN(const ShowView view, service_.GetShow(show_id, /*drafts=*/true));
+    *answer.mutable_show() = ToProto(view);
+  }
+  return answer;
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::ListContingents(grpc::CallbackServerContext* context,
+                                                         const v1::ListContingentsRequest* request,
+                                                         v1::ListContingentsResponse* response) {
+  return rpc::Answer<v1::ListContingentsResponse>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListContingentsResponse> {
+        BOXOFFICE_ASSIGN(const auto contingents, service_.Contingents(request->show_id()));
+        v1::ListContingentsResponse answer;
+        for (const SeatMap::Contingent& one : contingents) {
+          const auto& named = request->channels();
+          const bool asked = request->all() || std::ranges::find(named, one.channel) != named.end();
+          if (asked) *answer.add_contingents() = ToProto(one);
         }
         return answer;
       });
@@ -232,6 +288,33 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListBlocks(grpc::CallbackServerContext*
         const size_t limit = request->limit() == 0 ? kMaxBlockPage : request->limit();
         BOXOFFICE_ASSIGN(const BlockPage page,
                          service_.ListBlocks(request->show_id(), request->before_id(), limit));
+        return ToProto(page);
+      });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::ChangePrices(grpc::CallbackServerContext* context,
+                                                      const v1::ChangePricesRequest* request,
+                                                      v1::Show* response) {
+  return rpc::Answer<v1::Show>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Show> {
+        BOXOFFICE_ASSIGN(PriceChange change, FromProto(*request));
+        std::optional<Area> area;
+        if (change.seats.empty() && !request->section().empty())
+          area = Area{request->section(), request->row()};
+        BOXOFFICE_ASSIGN(const ShowView view,
+                         service_.ChangePrices(request->show_id(), std::move(change), area));
+        return ToProto(view);
+      });
+}
+
+grpc::ServerUnaryReactor* SeatRpcServer::ListPriceChanges(grpc::CallbackServerContext* context,
+                                                          const v1::ListPriceChangesRequest* request,
+                                                          v1::ListPriceChangesResponse* response) {
+  return rpc::Answer<v1::ListPriceChangesResponse>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListPriceChangesResponse> {
+        const size_t limit = request->limit() == 0 ? kMaxBlockPage : request->limit();
+        BOXOFFICE_ASSIGN(const PriceNotePage page,
+                         service_.ListPriceNotes(request->show_id(), request->before_id(), limit));
         return ToProto(page);
       });
 }

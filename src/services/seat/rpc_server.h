@@ -36,12 +36,26 @@ class SeatRpcServer final : public v1::SeatService::CallbackService {
   grpc::ServerUnaryReactor* ChangeShowState(grpc::CallbackServerContext* context,
                                             const v1::ChangeShowStateRequest* request,
                                             v1::Show* response) override;
+  grpc::ServerUnaryReactor* SetWaitlistFirst(grpc::CallbackServerContext* context,
+                                             const v1::SetWaitlistFirstRequest* request,
+                                             v1::Show* response) override;
   grpc::ServerUnaryReactor* BlockSeats(grpc::CallbackServerContext* context,
                                        const v1::BlockSeatsRequest* request,
                                        v1::BlockSeatsResponse* response) override;
   grpc::ServerUnaryReactor* ListBlocks(grpc::CallbackServerContext* context,
                                        const v1::ListBlocksRequest* request,
                                        v1::ListBlocksResponse* response) override;
+  grpc::ServerUnaryReactor* AssignChannel(grpc::CallbackServerContext* context,
+                                          const v1::AssignChannelRequest* request,
+                                          v1::BlockSeatsResponse* response) override;
+  grpc::ServerUnaryReactor* ListContingents(grpc::CallbackServerContext* context,
+                                            const v1::ListContingentsRequest* request,
+                                            v1::ListContingentsResponse* response) override;
+  grpc::ServerUnaryReactor* ChangePrices(grpc::CallbackServerContext* context,
+                                         const v1::ChangePricesRequest* request, v1::Show* response) override;
+  grpc::ServerUnaryReactor* ListPriceChanges(grpc::CallbackServerContext* context,
+                                             const v1::ListPriceChangesRequest* request,
+                                             v1::ListPriceChangesResponse* response) override;
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::AuditResponse* response) override;
 
@@ -49,6 +63,9 @@ class SeatRpcServer final : public v1::SeatService::CallbackService {
 
  private:
   using CommandServer = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
+
+  Result<v1::BlockSeatsResponse> AnswerOf(int64_t show_id,
+                                          const std::function<void(SeatService::Done)>& submit);
 
   SeatService& service_;
   const CommandServer::Handler handler_;

@@ -53,6 +53,9 @@ struct SeatRow {
   std::string user_id;
   Timestamp hold_expires_at{};
   Timestamp held_since{};  // the reservation's first hold; one that has passed its deadline is over
+  int64_t price = 0;       // that it was held at, and is sold at; 0: held by a replica that did not note it
+  std::string channel;  // whose buyers alone may take it, also when it has come free again; empty: everybody
+  Timestamp channel_until{};  // when it becomes everybody's by itself; the epoch: never
   int64_t version = 0;
 
   bool operator==(const SeatRow&) const = default;
@@ -60,17 +63,29 @@ struct SeatRow {
   [[nodiscard]] bool IsFree(Timestamp now) const {
     return state == SeatState::kFree || (state == SeatState::kHeld && hold_expires_at <= now);
   }
+  // Whose buyers alone may take it, now; empty: everybody.
+  [[nodiscard]] std::string_view ChannelAt(Timestamp now) const {
+    return channel_until != Timestamp{} && channel_until <= now ? std::string_view()
+                                                                : std::string_view(channel);
+  }
+  // Not to be had by everybody, though nobody has it: blocked, or kept for a channel.
+  [[nodiscard]] bool IsWithheld(Timestamp now) const {
+    return state == SeatState::kBlocked || (IsFree(now) && !ChannelAt(now).empty());
+  }
   // A reservation has it; also a hold past its deadline.
   [[nodiscard]] bool IsOwned() const { return state == SeatState::kHeld || state == SeatState::kSold; }
   // Also a hold past its deadline, as long as nobody else has taken the seat.
   [[nodiscard]] bool BelongsTo(ReservationId id) const { return IsOwned() && reservation == id; }
 };
+// What whoever has the seat pays for it; of a seat that nobody has, what it costs now.
+[[nodiscard]] int64_t PriceOf(const SeatRow& row, const Layout& layout);
+
 struct SagaRow {
   SagaId id;
   bool undone = false;
   ReservationId reservation;
   int64_t show_id = 0;
-  std::string choice;         // what a best-available hold asked for; empty for named seats
+  std::string choice;         // what a best-available hold or a move asked for; empty for named seats
   std::vector<SeatNo> seats;  // what it holds, sorted; empty if it never held
   int64_t version = 0;
 
@@ -88,7 +103,7 @@ struct ShowFacts {
   std::shared_ptr<const Show> show;
   ShowMarks marks;
   uint32_t sold = 0;
-  uint32_t blocked = 0;
+  uint32_t blocked = 0;  // or kept for a channel
 };
 
 // What the rules need to know. Each list is sorted by key and has a row for every key asked for.
@@ -118,6 +133,9 @@ struct HoldSeats {
   // With `seats`, where the show has the orphan rule: seats that they would leave over alone, and need not,
   // as the map in memory has it.
   std::vector<SeatNo> orphans;
+  // An offer to somebody on the waitlist.
+  bool from_waitlist = false;
+  std::vector<std::string> channels;  // whose contingents the buyer may take from
 };
 struct ConfirmSeats {
   SagaId saga;
@@ -130,6 +148,19 @@ struct ReleaseSeats {
   ReservationId reservation;
   int64_t show_id = 0;
   std::vector<SeatNo> seats;  // besides those that are on the saga's record
+};
+// By an operator: the reservation's sold seats `from` become free, and `to`, which are free or blocked, are
+// sold to it instead, one for one in this order, at the lesser of the two prices. The buyer's limit does not
+// count.
+struct MoveSeats {
+  SagaId saga;
+  ReservationId reservation;
+  int64_t show_id = 0;
+  std::vector<SeatNo> from;
+  std::vector<SeatNo> to;  // as many
+  // The buyer, as the rows of `from` have it when they are looked at beforehand. The rows decide whether it
+  // is still so.
+  std::string user_id;
 };
 // The service's own: frees what is past its deadline and has not been taken by anybody.
 struct SweepSeats {
@@ -148,8 +179,21 @@ struct BlockSeats {
   std::string reason;
   std::string operator_id;
 };
+// By an operator: keeps seats that nobody has for the buyers of a channel, also when they come free again; or
+// gives seats, whoever has them, to everybody again. All or none.
+struct AssignChannel {
+  int64_t show_id = 0;
+  std::vector<SeatNo> seats;  // sorted, without repeats
+  std::string channel;        // empty: everybody
+  Timestamp until{};          // when it becomes everybody's by itself; the epoch: never
+  std::string reason;
+  std::string operator_id;
+  std::string from_channel;  // with an empty channel: of these seats, only those of this one; empty: of any
+};
 struct Command {
-  std::variant<HoldSeats, ConfirmSeats, ReleaseSeats, SweepSeats, TellSoldOut, BlockSeats> body;
+  std::variant<HoldSeats, ConfirmSeats, ReleaseSeats, MoveSeats, SweepSeats, TellSoldOut, BlockSeats,
+               AssignChannel>
+      body;
   std::string traceparent;
 };
 
@@ -170,12 +214,14 @@ enum class Refusal {
   kShowCancelled,
   kOrphanSeat,
   kRowUnknown,
+  kWaitlistFirst,
 };
 // Stable, snake_case: "seats_taken".
 [[nodiscard]] std::string_view RefusalName(Refusal refusal);
 
-// kFree: only with kHoldLost, a seat that nobody has any more. kOrphan: only with kOrphanSeat.
-enum class ConflictReason { kHeld, kSold, kUnknown, kFree, kBlocked, kOrphan };
+// kFree: only with kHoldLost, a seat that nobody has any more. kOrphan: only with kOrphanSeat. kChannel: it
+// is kept for the buyers of a channel that is none of this one's.
+enum class ConflictReason { kHeld, kSold, kUnknown, kFree, kBlocked, kOrphan, kChannel };
 struct Conflict {
   SeatNo seat_no = 0;
   ConflictReason reason = ConflictReason::kHeld;
@@ -186,9 +232,11 @@ struct Outcome {
   enum class Kind { kDone, kRefused, kAborted, kMismatch };
   Kind kind = Kind::kDone;
   std::shared_ptr<const Show> show;  // for labels and prices; null if there is no such show
-  std::vector<SeatNo> seats;         // with kDone of a hold and a confirmation: sorted
+  std::vector<SeatNo> seats;         // with kDone of a hold, a confirmation and a move: sorted
+  std::vector<int64_t> prices;       // of each of them
   int64_t amount = 0;                // Σ of their prices
   Timestamp hold_expires_at{};       // of a hold; the epoch if all are sold
+  milliseconds grace{0};             // of a hold: for which the show lets it stay after a refused payment
   Refusal refusal = Refusal::kNone;
   std::vector<Conflict>
       conflicts;  // with kSeatsTaken, kSeatUnknown, kHoldLost, kOrphanSeat: every seat in the way, sorted
@@ -217,7 +265,7 @@ struct MarkedShow {
   ShowMarks before;  // as they were loaded
 };
 
-// What an operator blocked or gave back, for the record.
+// What an operator blocked, or kept for a channel, or gave back, for the record.
 struct BlockNote {
   int64_t show_id = 0;
   std::vector<SeatNo> seats;  // that this changed, sorted
@@ -226,6 +274,9 @@ struct BlockNote {
   std::string operator_id;
   Timestamp at{};
   int64_t id = 0;  // given when it is stored
+  bool about_channel = false;
+  std::string
+      channel;  // that it was kept for, or given back from; of one that gives back, empty: from several
   bool operator==(const BlockNote&) const = default;
 };
 

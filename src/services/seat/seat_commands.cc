@@ -14,6 +14,11 @@ void SortUnique(std::vector<T>& items) {
 
 }  // namespace
 
+int64_t PriceOf(const SeatRow& row, const Layout& layout) {
+  if (!row.IsOwned()) return layout.PriceOf(row.key.seat_no);
+  return row.price != 0 ? row.price : layout.FirstPriceOf(row.key.seat_no);
+}
+
 std::string_view RefusalName(Refusal refusal) {
   switch (refusal) {
     case Refusal::kNone:
@@ -48,6 +53,8 @@ std::string_view RefusalName(Refusal refusal) {
       return "orphan_seat";
     case Refusal::kRowUnknown:
       return "row_unknown";
+    case Refusal::kWaitlistFirst:
+      return "waitlist_first";
   }
   return "";
 }
@@ -71,10 +78,17 @@ Keys KeysOf(std::span<const Command> commands) {
     } else if (const auto* release = std::get_if<ReleaseSeats>(&command.body)) {
       keys.sagas.push_back(release->saga);
       add_seats(release->show_id, release->seats);
+    } else if (const auto* move = std::get_if<MoveSeats>(&command.body)) {
+      keys.sagas.push_back(move->saga);
+      if (!move->user_id.empty()) keys.buyers.push_back({move->show_id, move->user_id});
+      add_seats(move->show_id, move->from);
+      add_seats(move->show_id, move->to);
     } else if (const auto* sweep = std::get_if<SweepSeats>(&command.body)) {
       keys.seats.insert(keys.seats.end(), sweep->seats.begin(), sweep->seats.end());
     } else if (const auto* block = std::get_if<BlockSeats>(&command.body)) {
       if (block->seats.size() <= kMaxSeatsPerBlock) add_seats(block->show_id, block->seats);
+    } else if (const auto* assign = std::get_if<AssignChannel>(&command.body)) {
+      if (assign->seats.size() <= kMaxSeatsPerBlock) add_seats(assign->show_id, assign->seats);
     }
   }
   SortUnique(keys.sagas);

@@ -1,6 +1,7 @@
 #include "services/seat/seat_map.h"
 
 #include <algorithm>
+#include <map>
 
 namespace boxoffice::seat {
 namespace {
@@ -14,7 +15,7 @@ SeatMap::SeatMap(std::shared_ptr<const Layout> layout, uint64_t first_version)
     : layout_(layout),
       version_(first_version),
       states_((layout->capacity() + 3) / 4, '\0'),
-      counts_{layout->capacity(), 0, 0, 0},
+      counts_{layout->capacity(), 0, 0, 0, 0},
       deadlines_(layout->capacity()),
       row_versions_(layout->capacity()),
       choice_(layout) {}
@@ -24,7 +25,8 @@ void SeatMap::Apply(const SeatRow& row, int64_t version) {
   const SeatNo seat_no = row.key.seat_no;
   if (seat_no < 1 || seat_no > row_versions_.size() || version <= row_versions_[seat_no - 1]) return;
   row_versions_[seat_no - 1] = version;
-  SetLocked(seat_no, row.state);
+  const bool kept = (!row.channel.empty() || !kept_.empty()) && KeepLocked(row);
+  SetLocked(seat_no, kept && row.state == SeatState::kFree ? SeatState::kBlocked : row.state);
   ++version_;  // also when only the deadline has changed
   if (row.state != SeatState::kHeld) return;
   deadlines_[seat_no - 1] = row.hold_expires_at;
@@ -73,18 +75,78 @@ void SeatMap::ReturnLapsed(const std::vector<SeatNo>& seats) {
   lapsed_.insert(lapsed_.end(), seats.begin(), seats.end());
 }
 
-Proposal SeatMap::Propose(const BestAvailable& wish, Timestamp now, bool avoid_orphans) {
+// What the row says of its channel, whose seat it is or no more.
+bool SeatMap::KeepLocked(const SeatRow& row) {
+  const SeatNo seat_no = row.key.seat_no;
+  if (row.channel.empty()) {
+    ForgetKeptLocked(seat_no);
+    return false;
+  }
+  Kept& kept = kept_[seat_no];
+  const bool is_news = row.channel_until != Timestamp{} && row.channel_until != kept.until;
+  if (is_news) kept_until_.push({row.channel_until, seat_no});
+  counts_.kept -= static_cast<uint32_t>(kept.free);
+  kept = {row.channel, row.channel_until, row.state == SeatState::kFree, kept.assumed};
+  counts_.kept += static_cast<uint32_t>(kept.free);
+  return true;
+}
+
+void SeatMap::ForgetKeptLocked(SeatNo seat_no) {
+  const auto found = kept_.find(seat_no);
+  if (found == kept_.end()) return;
+  counts_.kept -= static_cast<uint32_t>(found->second.free);
+  kept_.erase(found);
+}
+
+// Nobody has it any more.
+void SeatMap::FreeLocked(SeatNo seat_no) {
+  const auto kept = kept_.empty() ? kept_.end() : kept_.find(seat_no);
+  if (kept == kept_.end()) return SetLocked(seat_no, SeatState::kFree);
+  if (!kept->second.free) ++counts_.kept;
+  kept->second.free = true;
+  SetLocked(seat_no, SeatState::kBlocked);
+}
+
+std::vector<SeatMap::Contingent> SeatMap::Contingents(Timestamp now) {
   const std::scoped_lock lock(mutex_);
   LapseLocked(now);
+  std::map<std::string, Contingent> by_channel;
+  for (const auto& [seat_no, kept] : kept_) {
+    Contingent& one = by_channel[kept.channel];
+    one.channel = kept.channel;
+    one.seats.push_back(seat_no);
+    if (kept.free) one.free.push_back(seat_no);
+    if (kept.until == Timestamp{}) continue;
+    one.next_until = std::min(one.next_until.value_or(kept.until), kept.until);
+  }
+  std::vector<Contingent> contingents;
+  for (auto& [channel, one] : by_channel) {
+    std::ranges::sort(one.seats);
+    std::ranges::sort(one.free);
+    contingents.push_back(std::move(one));
+  }
+  return contingents;
+}
+
+Proposal SeatMap::Propose(const BestAvailable& wish, Timestamp now, bool avoid_orphans,
+                          std::span<const std::string> channels) {
+  const std::scoped_lock lock(mutex_);
+  LapseLocked(now);
+  // For this buyer, what is kept for her channels is free as well.
+  std::vector<SeatNo> opened;
+  for (const auto& [seat_no, kept] : kept_) {
+    if (channels.empty()) break;
+    if (!kept.free || kept.assumed || std::ranges::find(channels, kept.channel) == channels.end()) continue;
+    choice_.Set(seat_no, true);
+    opened.push_back(seat_no);
+  }
   Proposal proposal = choice_.Choose(wish, avoid_orphans);
+  for (const SeatNo seat_no : opened) choice_.Set(seat_no, false);
   // What was assumed may not come to pass, and then there may be enough.
   if (proposal.status == Proposal::Status::kNotEnough && !assumed_.empty()) {
     proposal.status = Proposal::Status::kNone;
   }
-  for (const SeatNo seat_no : proposal.seats) {
-    choice_.Set(seat_no, false);
-    assumed_.push_back(seat_no);
-  }
+  for (const SeatNo seat_no : proposal.seats) AssumeLocked(seat_no);
   return proposal;
 }
 
@@ -108,14 +170,31 @@ std::vector<SeatNo> SeatMap::Nearest(const std::vector<SeatNo>& seats, bool avoi
 void SeatMap::AssumeTaken(SeatNo seat_no) {
   const std::scoped_lock lock(mutex_);
   if (seat_no < 1 || seat_no > deadlines_.size()) return;
+  AssumeLocked(seat_no);
+}
+
+void SeatMap::AssumeLocked(SeatNo seat_no) {
   choice_.Set(seat_no, false);
   assumed_.push_back(seat_no);
+  if (kept_.empty()) return;
+  if (const auto kept = kept_.find(seat_no); kept != kept_.end()) kept->second.assumed = true;
 }
 
 void SeatMap::Settle() {
   const std::scoped_lock lock(mutex_);
-  for (const SeatNo seat_no : assumed_) choice_.Set(seat_no, StateLocked(seat_no) == SeatState::kFree);
+  for (const SeatNo seat_no : assumed_) {
+    choice_.Set(seat_no, StateLocked(seat_no) == SeatState::kFree);
+    if (kept_.empty()) continue;
+    if (const auto kept = kept_.find(seat_no); kept != kept_.end()) kept->second.assumed = false;
+  }
   assumed_.clear();
+}
+
+void SeatMap::SetPrices(std::shared_ptr<const Layout> layout) {
+  const std::scoped_lock lock(mutex_);
+  choice_.SetPrices(layout);
+  layout_ = std::move(layout);
+  ++version_;  // whoever has the map looks at it anew, and finds the layout
 }
 
 ShowMarks SeatMap::marks() {
@@ -154,12 +233,23 @@ void SeatMap::LapseLocked(Timestamp now) {
     const Deadline first = next_deadlines_.top();
     const bool stale =
         deadlines_[first.seat_no - 1] != first.at || StateLocked(first.seat_no) != SeatState::kHeld;
-    if (!stale && first.at > now) return;
+    if (!stale && first.at > now) break;
     next_deadlines_.pop();
     if (stale) continue;
-    SetLocked(first.seat_no, SeatState::kFree);
+    FreeLocked(first.seat_no);
     ++version_;
     lapsed_.push_back(first.seat_no);
+  }
+  while (!kept_until_.empty() && kept_until_.top().at <= now) {
+    const Deadline first = kept_until_.top();
+    kept_until_.pop();
+    const auto kept = kept_.find(first.seat_no);
+    if (kept == kept_.end() || kept->second.until != first.at) continue;
+    const bool was_free = kept->second.free;
+    ForgetKeptLocked(first.seat_no);
+    if (!was_free) continue;
+    SetLocked(first.seat_no, SeatState::kFree);
+    ++version_;
   }
 }
 

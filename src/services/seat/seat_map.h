@@ -15,8 +15,10 @@
 #include <mutex>
 #include <optional>
 #include <queue>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -32,13 +34,22 @@ class SeatMap {
  public:
   struct View {
     uint64_t version = 0;
-    std::string states;  // 2 bits a seat, seat_no 1 first, low bits first: 0 free, 1 held, 2 sold, 3 blocked
+    // 2 bits a seat, seat_no 1 first, low bits first: 0 free, 1 held, 2 sold, 3 blocked or kept for a channel
+    std::string states;
     SeatCounts counts;
     std::optional<Timestamp> next_release_at;  // the first deadline of the holds there are
   };
 
   // All seats are free. `first_version` must be above any that was given out before for this show.
   SeatMap(std::shared_ptr<const Layout> layout, uint64_t first_version);
+
+  // Seats of one channel.
+  struct Contingent {
+    std::string channel;
+    std::vector<SeatNo> seats;            // sorted, whoever has them
+    std::vector<SeatNo> free;             // sorted
+    std::optional<Timestamp> next_until;  // when the first of them become everybody's
+  };
 
   // What a row is now. Lapsed holds may come as they are stored. A row that is not newer than what was
   // applied before: no effect; so rows may come from several readers, in any order.
@@ -59,9 +70,14 @@ class SeatMap {
   // Gives them back: the rows could not be tidied.
   void ReturnLapsed(const std::vector<SeatNo>& seats);
 
-  // The best free seats, which are then taken for whoever asks next, until Settle. Status kNone: not enough,
-  // but only on what was assumed; ask again after Settle.
-  [[nodiscard]] Proposal Propose(const BestAvailable& wish, Timestamp now, bool avoid_orphans = false);
+  // By channel.
+  [[nodiscard]] std::vector<Contingent> Contingents(Timestamp now);
+
+  // The best seats that are free for everybody or kept for one of these channels; they are then taken for
+  // whoever asks next, until Settle. Status kNone: not enough, but only on what was assumed; ask again after
+  // Settle.
+  [[nodiscard]] Proposal Propose(const BestAvailable& wish, Timestamp now, bool avoid_orphans = false,
+                                 std::span<const std::string> channels = {});
   // Seats that `seats` would leave over alone, where as many could sit elsewhere in that section without; by
   // what is free and not assumed taken. None for seats that there are not.
   [[nodiscard]] std::vector<SeatNo> OrphansOf(const std::vector<SeatNo>& seats, Timestamp now);
@@ -72,6 +88,9 @@ class SeatMap {
   void AssumeTaken(SeatNo seat_no);
   // Forgets what was proposed and assumed: the rows have been applied, or nothing has come of it.
   void Settle();
+
+  // The same layout with other prices.
+  void SetPrices(std::shared_ptr<const Layout> layout);
 
   [[nodiscard]] ShowMarks marks();
   void SetMarks(const ShowMarks& marks);
@@ -85,6 +104,18 @@ class SeatMap {
     auto operator<=>(const Deadline&) const = default;
   };
 
+  // A seat that an operator has given to a channel.
+  struct Kept {
+    std::string channel;
+    Timestamp until{};     // the epoch: for ever
+    bool free = false;     // nobody has it, and it is not blocked besides; its state is kBlocked then
+    bool assumed = false;  // to be taken
+  };
+
+  bool KeepLocked(const SeatRow& row);
+  void ForgetKeptLocked(SeatNo seat_no);
+  void FreeLocked(SeatNo seat_no);
+  void AssumeLocked(SeatNo seat_no);
   [[nodiscard]] SeatState StateLocked(SeatNo seat_no) const;
   void SetLocked(SeatNo seat_no, SeatState state);
   void LapseLocked(Timestamp now);
@@ -92,8 +123,8 @@ class SeatMap {
   [[nodiscard]] View CountsLocked(Timestamp now);
   uint32_t& CountOf(SeatState state);
 
-  const std::shared_ptr<const Layout> layout_;
   std::mutex mutex_;
+  std::shared_ptr<const Layout> layout_;
   uint64_t version_;
   std::string states_;
   SeatCounts counts_;
@@ -102,6 +133,9 @@ class SeatMap {
   // Earliest first. An entry whose seat has another deadline or is not held is stale.
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> next_deadlines_;
   std::vector<SeatNo> lapsed_;
+  std::unordered_map<SeatNo, Kept> kept_;
+  // Earliest first; stale if the seat is not kept until then any more.
+  std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> kept_until_;
   FreeSeats choice_;
   std::vector<SeatNo> assumed_;
   ShowMarks marks_;

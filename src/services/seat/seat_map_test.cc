@@ -23,6 +23,16 @@ class SeatMapTest : public ::testing::Test {
     row.version = ++version_;
     map_.Apply(row);
   }
+  void Keep(SeatNo seat_no, SeatState state, Timestamp until = {}, Timestamp expires_at = {}) {
+    SeatRow row;
+    row.key = {1, seat_no};
+    row.state = state;
+    row.hold_expires_at = expires_at;
+    row.channel = "fanclub";
+    row.channel_until = until;
+    row.version = ++version_;
+    map_.Apply(row);
+  }
   int StateAt(const SeatMap::View& view, SeatNo seat_no) {
     return (static_cast<unsigned char>(view.states[(seat_no - 1) / 4]) >> (2 * ((seat_no - 1) % 4))) & 3;
   }
@@ -54,6 +64,50 @@ TEST_F(SeatMapTest, AnExtendedHoldLastsUntilItsNewDeadline) {
   Set(2, SeatState::kHeld, kNow + 5min);
   EXPECT_EQ(map_.LookAtCounts(kNow + 2min).counts.held, 1);
   EXPECT_EQ(map_.LookAtCounts(kNow + 2min).next_release_at, kNow + 5min);
+}
+
+TEST_F(SeatMapTest, AKeptSeatIsBlockedInStatesAndCountsAndFreeForItsChannel) {
+  const std::vector<std::string> fans = {"fanclub"};
+  Keep(1, SeatState::kFree);
+  Keep(2, SeatState::kFree, kNow + 1h);
+  auto view = map_.Look(kNow);
+  EXPECT_EQ(view.counts, (SeatCounts{6, 0, 0, 2, 2}));
+  EXPECT_EQ(StateAt(view, 1), 3);
+  EXPECT_THAT(map_.Propose({2, "", ""}, kNow).seats, ElementsAre(3, 4));
+  map_.Settle();
+  EXPECT_THAT(map_.Propose({2, "", ""}, kNow, false, fans).seats, ElementsAre(1, 2));
+  EXPECT_THAT(map_.Propose({2, "", ""}, kNow, false, fans).seats, ElementsAre(3, 4)) << "1 and 2 are assumed";
+  map_.Settle();
+  EXPECT_THAT(map_.Propose({2, "", ""}, kNow).seats, ElementsAre(3, 4)) << "they are kept again";
+  map_.Settle();
+
+  Keep(1, SeatState::kHeld, {}, kNow + 1min);
+  EXPECT_EQ(map_.LookAtCounts(kNow).counts, (SeatCounts{6, 1, 0, 1, 1}));
+  view = map_.Look(kNow + 1min);
+  EXPECT_EQ(view.counts, (SeatCounts{6, 0, 0, 2, 2})) << "what lapses is the channel's again";
+  EXPECT_EQ(StateAt(view, 1), 3);
+  ASSERT_EQ(map_.Contingents(kNow + 1min).size(), 1U);
+  EXPECT_THAT(map_.Contingents(kNow + 1min)[0].free, ElementsAre(1, 2));
+  EXPECT_EQ(map_.Contingents(kNow + 1min)[0].next_until, kNow + 1h);
+
+  const uint64_t version = map_.Version(kNow + 1h - 1ms);
+  EXPECT_EQ(map_.LookAtCounts(kNow + 1h).counts, (SeatCounts{7, 0, 0, 1, 1})) << "2 is everybody's";
+  EXPECT_GT(map_.Version(kNow + 1h), version);
+  EXPECT_THAT(map_.Propose({2, "", ""}, kNow + 1h).seats, ElementsAre(2, 3));
+  map_.Settle();
+  Set(1, SeatState::kFree);
+  EXPECT_EQ(map_.LookAtCounts(kNow + 1h).counts, (SeatCounts{8, 0, 0, 0, 0})) << "given back";
+  EXPECT_THAT(map_.Contingents(kNow + 1h), IsEmpty());
+}
+
+TEST_F(SeatMapTest, ASeatThatIsBlockedBesidesIsNotItsChannels) {
+  Keep(1, SeatState::kBlocked);
+  EXPECT_EQ(map_.LookAtCounts(kNow).counts, (SeatCounts{7, 0, 0, 1, 0}));
+  EXPECT_THAT(map_.Propose({1, "", ""}, kNow, false, std::vector<std::string>{"fanclub"}).seats,
+              ElementsAre(2));
+  map_.Settle();
+  Keep(1, SeatState::kSold);
+  EXPECT_EQ(map_.LookAtCounts(kNow).counts, (SeatCounts{7, 0, 1, 0, 0}));
 }
 
 TEST_F(SeatMapTest, ASoldSeatDoesNotLapse) {

@@ -1,5 +1,6 @@
 #include "services/seat/seating_plan.h"
 
+#include <algorithm>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -44,6 +45,7 @@ class LayoutBuilder {
     UniqueNames zone_names;
     for (size_t i = 0; i < plan_.zones.size(); ++i) BOXOFFICE_TRY(AddZone(i, zone_names));
     BOXOFFICE_TRY(CheckLabels());
+    BOXOFFICE_TRY(MarkSeats());
     layout_.NotePlaces();
     return std::move(layout_);
   }
@@ -120,7 +122,7 @@ class LayoutBuilder {
         BOXOFFICE_TRY(CheckName(seat.number, "seat_number", seat_path() + ".seat_number"));
       }
       if (seat.guid.empty()) return Invalid(seat_path() + ".seat_guid: is empty");
-      if (!guids_.insert(seat.guid).second) {
+      if (!guids_.emplace(seat.guid, layout_.capacity() + 1).second) {
         return Invalid(fmt::format("{}.seat_guid: \"{}\" is there twice", seat_path(), seat.guid));
       }
       const auto category = category_index_.find(seat.category);
@@ -131,6 +133,33 @@ class LayoutBuilder {
       ++layout_.categories[category->second].seats;
       layout_.seats.push_back({numbers.Take(seat.number), row_index, category->second,
                                static_cast<float>(seat.x), static_cast<float>(seat.y)});
+    }
+    return {};
+  }
+
+  Result<void> MarkSeats() {
+    std::vector<std::pair<const PlanSeat*, std::string>> companions;
+    SeatNo seat_no = 0;
+    for (size_t zone = 0; zone < plan_.zones.size(); ++zone) {
+      const std::vector<PlanRow>& rows = plan_.zones[zone].rows;
+      for (size_t row = 0; row < rows.size(); ++row) {
+        for (size_t i = 0; i < rows[row].seats.size(); ++i) {
+          const PlanSeat& seat = rows[row].seats[i];
+          ++seat_no;
+          if (seat.accessible) layout_.accessible.push_back(seat_no);
+          if (seat.companion_of.empty()) continue;
+          companions.emplace_back(&seat,
+                                  fmt::format("zones[{}].rows[{}].seats[{}].companion_of", zone, row, i));
+        }
+      }
+    }
+    for (const auto& [seat, path] : companions) {
+      if (seat->accessible) return Invalid(path + ": the seat is accessible itself");
+      const auto of = guids_.find(seat->companion_of);
+      if (of == guids_.end() || !std::ranges::binary_search(layout_.accessible, of->second)) {
+        return Invalid(fmt::format("{}: \"{}\" is no accessible seat", path, seat->companion_of));
+      }
+      layout_.companions.push_back({guids_.at(seat->guid), of->second});
     }
     return {};
   }
@@ -152,7 +181,7 @@ class LayoutBuilder {
   const Prices& prices_;
   Layout layout_;
   std::unordered_map<std::string_view, uint32_t> category_index_;
-  std::unordered_set<std::string_view> guids_;
+  std::unordered_map<std::string_view, SeatNo> guids_;
 };
 
 }  // namespace

@@ -170,5 +170,24 @@ TEST(SeatingPlan, ADamagedStoredLayoutIsAnError) {
   EXPECT_FALSE(DecodeLayout(bytes + "x").has_value());
 }
 
+TEST(SeatingPlan, SeatsAreMarkedAccessibleAndTheirCompanions) {
+  constexpr std::string_view kFirst = R"("seat_number": "1", "position": {"x": 3, "y": 4.5},)";
+  const auto with = [&](const std::string& mark) { return With(kFirst, std::string(kFirst) + mark); };
+  std::string plan = With(R"("seat_guid": "g2",)", R"("seat_guid": "g2", "accessible": true,)");
+  const std::string first(kFirst);
+  plan.replace(plan.find(first), first.size(), first + R"("companion_of": "g2",)");
+  const auto layout = Import(plan);
+  ASSERT_TRUE(layout.has_value()) << layout.error().detail;
+  EXPECT_EQ(layout->accessible, (std::vector<SeatNo>{2}));
+  EXPECT_EQ(layout->companions, (std::vector<Companion>{{1, 2}}));
+  ExpectInvalid(Import(with(R"("accessible": "yes",)")), "seating_plan_invalid",
+                "zones[0].rows[0].seats[0].accessible: is neither true nor false");
+  ExpectInvalid(Import(with(R"("companion_of": "g2",)")), "seating_plan_invalid",
+                "zones[0].rows[0].seats[0].companion_of: \"g2\" is no accessible seat");
+  ExpectInvalid(Import(with(R"("companion_of": "g9",)")), "seating_plan_invalid", "is no accessible seat");
+  ExpectInvalid(Import(with(R"("accessible": true, "companion_of": "g1",)")), "seating_plan_invalid",
+                "the seat is accessible itself");
+}
+
 }  // namespace
 }  // namespace boxoffice::seat

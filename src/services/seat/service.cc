@@ -16,8 +16,10 @@ using Outcomes = std::vector<std::optional<Outcome>>;
 int64_t ShowOf(const HoldSeats& hold) { return hold.show_id; }
 int64_t ShowOf(const ConfirmSeats& confirm) { return confirm.show_id; }
 int64_t ShowOf(const ReleaseSeats& release) { return release.show_id; }
+int64_t ShowOf(const MoveSeats& move) { return move.show_id; }
 int64_t ShowOf(const TellSoldOut& tell) { return tell.show_id; }
 int64_t ShowOf(const BlockSeats& block) { return block.show_id; }
+int64_t ShowOf(const AssignChannel& assign) { return assign.show_id; }
 
 // Tells contents of one operation key apart. Operators are trusted, so it need not withstand an attack.
 std::string Fingerprint(std::string_view content) {
@@ -53,8 +55,13 @@ class Moved {
   [[nodiscard]] bool Named(const ReleaseSeats& release) const {
     return Has(saved_.moved_sagas, release.saga);
   }
+  [[nodiscard]] bool Named(const MoveSeats& move) const {
+    return Has(saved_.moved_sagas, move.saga) ||
+           Has(saved_.moved_buyers, BuyerKey{move.show_id, move.user_id});
+  }
   [[nodiscard]] bool Named(const SweepSeats&) const { return false; }
   [[nodiscard]] bool Named(const BlockSeats&) const { return false; }
+  [[nodiscard]] bool Named(const AssignChannel&) const { return false; }
   [[nodiscard]] bool Named(const TellSoldOut& tell) const { return Has(saved_.moved_shows, tell.show_id); }
   template <typename Key>
   static bool Has(const std::vector<Key>& sorted, const Key& key) {
@@ -131,17 +138,20 @@ void SeatService::Sweep() {
 Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
   const Timestamp now = clock_.Now();
   BOXOFFICE_ASSIGN(const auto entries, FindEntries(commands));
-  std::vector<Command> proposed;
+  std::vector<Command> prepared;
+  const bool moves = std::ranges::any_of(
+      commands, [](const Command& command) { return std::holds_alternative<MoveSeats>(command.body); });
   const bool asks_map = std::ranges::any_of(commands, [&entries](const Command& command) {
     const auto* hold = std::get_if<HoldSeats>(&command.body);
     if (hold == nullptr || hold->best) return hold != nullptr;
     const auto entry = entries.find(hold->show_id);
     return entry != entries.end() && entry->second.show->terms.orphan_rule;
   });
-  if (asks_map) {
-    proposed.assign(commands.begin(), commands.end());
-    Propose(proposed, entries, now);
-    commands = proposed;
+  if (asks_map || moves) {
+    prepared.assign(commands.begin(), commands.end());
+    if (moves) BOXOFFICE_TRY(FindBuyers(prepared));
+    if (asks_map) Propose(prepared, entries, now);
+    commands = prepared;
   }
   const auto run = [&]() -> Result<Outcomes> {
     BOXOFFICE_ASSIGN(Rows rows, stores_.commands->Load(KeysOf(commands)));
@@ -250,7 +260,7 @@ void SeatService::Propose(std::vector<Command>& commands, const std::map<int64_t
       if (orphan_rule) hold->orphans = entry->second.map->OrphansOf(hold->seats, now);
       for (const SeatNo seat_no : hold->seats) entry->second.map->AssumeTaken(seat_no);
     } else if (hold->best->count >= 1 && hold->best->count <= kMaxSeatsPerHold) {
-      hold->proposal = entry->second.map->Propose(*hold->best, now, orphan_rule);
+      hold->proposal = entry->second.map->Propose(*hold->best, now, orphan_rule, hold->channels);
     }
   }
 }
@@ -316,12 +326,14 @@ Result<ShowView> SeatService::GetShow(int64_t id, bool drafts) {
   return View(entry);
 }
 
-Result<SeatMapView> SeatService::GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version) {
+Result<SeatMapView> SeatService::GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version,
+                                            uint64_t layout_version) {
   BOXOFFICE_ASSIGN(const Entry entry, Find(show_id));
   const Timestamp now = clock_.Now();
-  SeatMapView view{entry.show, 0, std::nullopt};
-  view.seats =
-      if_not_version ? entry.map->LookUnless(*if_not_version, now) : std::optional(entry.map->Look(now));
+  SeatMapView view{entry.show, entry.show->layout->version != layout_version, 0, std::nullopt};
+  // The map's version may be known and the layout not yet: they are not changed in one moment.
+  view.seats = if_not_version && !view.other_layout ? entry.map->LookUnless(*if_not_version, now)
+                                                    : std::optional(entry.map->Look(now));
   view.version = view.seats ? view.seats->version : *if_not_version;
   return view;
 }

@@ -50,6 +50,7 @@ struct ConcertPage {
 };
 struct SeatMapView {
   std::shared_ptr<const Show> show;
+  bool other_layout = false;  // than that of the version that the caller has
   uint64_t version = 0;
   std::optional<SeatMap::View> seats;  // none: the caller's version is still true
 };
@@ -62,6 +63,10 @@ struct AuditPage {
 
 struct BlockPage {
   std::vector<BlockNote> notes;
+  bool more = false;
+};
+struct PriceNotePage {
+  std::vector<PriceNote> notes;
   bool more = false;
 };
 // A section, or one of its rows.
@@ -108,7 +113,9 @@ class SeatService {
   [[nodiscard]] ConcertPage ListConcerts(size_t limit, int64_t after_id, bool drafts = false) const;
   [[nodiscard]] Result<ConcertView> GetConcert(int64_t id, bool drafts = false);
   [[nodiscard]] Result<ShowView> GetShow(int64_t id, bool drafts = false);
-  [[nodiscard]] Result<SeatMapView> GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version);
+  // `layout_version`: of the layout that the caller has.
+  [[nodiscard]] Result<SeatMapView> GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version,
+                                               uint64_t layout_version = 0);
 
   // By an operator; `operation` names the request, and `content` is all that it asks for. The same again →
   // the same concert or show. Errors: operation_key_missing (kInvalidArgument), operation_key_reused
@@ -120,6 +127,10 @@ class SeatService {
   // Sets what is given; so again is the same. Errors: show_not_found, show_invalid.
   [[nodiscard]] Result<ShowView> UpdateShow(int64_t id, const TermsChange& change);
 
+  // From now on seats that are free are held for offers to the waitlist alone, or for everybody again. Again:
+  // the same answer. Errors: show_not_found.
+  [[nodiscard]] Result<ShowView> SetWaitlistFirst(int64_t id, bool first);
+
   // Publishes a draft, or cancels a show; again: the same answer. Errors: show_not_found, show_state (as of
   // Publish and Cancel).
   [[nodiscard]] Result<ShowView> PublishShow(int64_t id);
@@ -128,8 +139,23 @@ class SeatService {
   // `done` as Submit does, or at once: kDone, or kRefused and nothing has changed. Errors: show_not_found,
   // and those of Submit.
   void Block(BlockSeats block, const std::optional<Area>& area, Done done);
+  // Keeps these seats, or all of this area, for a channel; or gives them to everybody again, where none are
+  // named those of assign.from_channel. As Block. Errors also: channel_invalid (kInvalidArgument: the name,
+  // or a time that is not to come).
+  void Assign(AssignChannel assign, const std::optional<Area>& area, Done done);
+  // By channel, from memory. Errors: show_not_found.
+  [[nodiscard]] Result<std::vector<SeatMap::Contingent>> Contingents(int64_t show_id);
   // What operators blocked and gave back, newest first. Errors: show_not_found, database_unavailable.
   [[nodiscard]] Result<BlockPage> ListBlocks(int64_t show_id, int64_t before_id, size_t limit);
+
+  // What free seats cost from now on, by category, or of these seats or this area; held and sold ones keep
+  // their price. Again: the same answer. Another replica goes on for a second with the prices before, and
+  // what is held there has these. Errors: show_not_found, contention (kUnavailable: other operators are at
+  // it), section_unknown, row_unknown (kInvalidArgument), and those of seat::ChangePrices.
+  [[nodiscard]] Result<ShowView> ChangePrices(int64_t id, PriceChange change,
+                                              const std::optional<Area>& area);
+  // As ListBlocks.
+  [[nodiscard]] Result<PriceNotePage> ListPriceNotes(int64_t show_id, int64_t before_id, size_t limit);
 
   // Reads the database, for the auditor. With show_id 0: every show's counts and no rows. Otherwise up to
   // `limit` rows after `after`, and with after = 0 the show's counts. Errors: show_not_found,
@@ -150,6 +176,8 @@ class SeatService {
   [[nodiscard]] Result<std::map<int64_t, Entry>> FindEntries(std::span<const Command> commands);
   // Those that are known; `unknown` says whether there are others.
   [[nodiscard]] std::map<int64_t, Entry> EntriesOf(std::span<const Command> commands, bool& unknown) const;
+  // Names the buyers whose seats are to be moved, as the rows have them now.
+  Result<void> FindBuyers(std::vector<Command>& commands);
   static void Propose(std::vector<Command>& commands, const std::map<int64_t, Entry>& entries, Timestamp now);
   // Gives the refusals of named seats what is free instead.
   static void Suggest(std::span<const Command> commands, const std::map<int64_t, Entry>& entries,
@@ -164,6 +192,9 @@ class SeatService {
   [[nodiscard]] Entry MakeEntry(Show show) const;
   [[nodiscard]] ShowView View(const Entry& entry) const;
   [[nodiscard]] ConcertView ViewLocked(const Concert& concert, bool drafts) const;
+  // The seats of a command that names an area instead.
+  static std::optional<Outcome> FillArea(const Entry& entry, const std::optional<Area>& area,
+                                         std::vector<SeatNo>& seats);
   Result<ShowView> ChangeShow(int64_t id, const std::function<Result<Show>(const Show&)>& change);
   Result<std::optional<int64_t>> Repeated(const Operation& operation);
   static Result<void> LoadSeats(Store& store, SeatMap& map, int64_t show_id);

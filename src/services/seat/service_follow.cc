@@ -12,10 +12,10 @@ constexpr size_t kLoadPage = 10'000;
 
 Result<void> SeatService::Follow() {
   const std::scoped_lock news_lock(news_mutex_);
-  std::vector<int64_t> known;
+  std::vector<KnownLayout> known;
   {
     const std::shared_lock lock(catalogue_mutex_);
-    for (const auto& [id, entry] : shows_) known.push_back(id);
+    for (const auto& [id, entry] : shows_) known.push_back({id, entry.show->layout->version});
   }
   BOXOFFICE_ASSIGN(News news, stores_.news->LoadNews(news_place_, known));
   if (news.lost) {
@@ -39,13 +39,16 @@ Result<void> SeatService::Follow() {
   return {};
 }
 
-// A show that is not known yet comes with its layout.
+// A show that is not known yet comes with its layout, and so does one whose prices were changed.
 Result<void> SeatService::Learn(StoredShow stored) {
   const int64_t id = stored.show.id;
   const std::optional<Entry> known = FindKnown(id);
   if (known) {
     known->map->LearnMarks(stored.marks);
-    stored.show.layout = known->show->layout;
+    const std::shared_ptr<const Layout> layout = stored.show.layout;
+    const bool repriced = layout != nullptr && layout->version != known->show->layout->version;
+    if (repriced) known->map->SetPrices(layout);
+    if (!repriced) stored.show.layout = known->show->layout;
     auto show = std::make_shared<const Show>(std::move(stored.show));
     const std::unique_lock lock(catalogue_mutex_);
     shows_.at(id).show = std::move(show);

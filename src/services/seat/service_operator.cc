@@ -22,6 +22,20 @@ std::vector<SeatNo> SeatsOf(const Layout& layout, const Area& area) {
   return seats;
 }
 
+// Of an area without seats.
+Refusal WhatIsUnknown(const Layout& layout, const Area& area) {
+  return layout.FindSection(area.section) ? Refusal::kRowUnknown : Refusal::kSectionUnknown;
+}
+
+bool IsChannelName(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxChannelName && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+// Of operators who change the prices of one show at once, by several replicas.
+constexpr int kMaxPriceTries = 5;
+
 }  // namespace
 
 Result<ShowView> SeatService::ChangeShow(int64_t id, const std::function<Result<Show>(const Show&)>& change) {
@@ -44,6 +58,34 @@ Result<ShowView> SeatService::UpdateShow(int64_t id, const TermsChange& change) 
   return ChangeShow(id, [&change](const Show& show) { return ChangeTerms(show, change); });
 }
 
+Result<ShowView> SeatService::SetWaitlistFirst(int64_t id, bool first) {
+  TermsChange change;
+  change.waitlist_first = first;
+  return UpdateShow(id, change);
+}
+
+// A move names the reservation and its seats, but the rules need the buyer's row: moves are rare, and cost
+// their batch a look at these seats.
+Result<void> SeatService::FindBuyers(std::vector<Command>& commands) {
+  Keys keys;
+  for (const Command& command : commands) {
+    const auto* move = std::get_if<MoveSeats>(&command.body);
+    if (move == nullptr) continue;
+    for (const SeatNo seat_no : move->from) keys.seats.push_back({move->show_id, seat_no});
+  }
+  std::ranges::sort(keys.seats);
+  keys.seats.erase(std::ranges::unique(keys.seats).begin(), keys.seats.end());
+  BOXOFFICE_ASSIGN(const Rows rows, stores_.commands->Load(keys));
+  for (Command& command : commands) {
+    auto* move = std::get_if<MoveSeats>(&command.body);
+    if (move == nullptr || move->from.empty()) continue;
+    const SeatKey first{move->show_id, move->from.front()};
+    const auto row = std::ranges::lower_bound(rows.seats, first, {}, &SeatRow::key);
+    if (row->BelongsTo(move->reservation)) move->user_id = row->user_id;
+  }
+  return {};
+}
+
 Result<ShowView> SeatService::PublishShow(int64_t id) {
   return ChangeShow(id, [](const Show& show) { return seat::Publish(show); });
 }
@@ -52,23 +94,95 @@ Result<ShowView> SeatService::CancelShow(int64_t id) {
   return ChangeShow(id, [this](const Show& show) { return Cancel(show, clock_.Now()); });
 }
 
+std::optional<Outcome> SeatService::FillArea(const Entry& entry, const std::optional<Area>& area,
+                                             std::vector<SeatNo>& seats) {
+  const Layout& layout = *entry.show->layout;
+  if (area) seats = SeatsOf(layout, *area);
+  std::ranges::sort(seats);
+  seats.erase(std::ranges::unique(seats).begin(), seats.end());
+  if (!area || !seats.empty()) return std::nullopt;
+  Outcome outcome;
+  outcome.kind = Outcome::Kind::kRefused;
+  outcome.refusal = WhatIsUnknown(layout, *area);
+  outcome.show = entry.show;
+  return outcome;
+}
+
 void SeatService::Block(BlockSeats block, const std::optional<Area>& area, Done done) {
   const auto entry = Find(block.show_id);
   if (!entry) return done(std::unexpected(entry.error()));
-  const Layout& layout = *entry->show->layout;
-  if (area) {
-    block.seats = SeatsOf(layout, *area);
-    if (block.seats.empty()) {
-      Outcome outcome;
-      outcome.kind = Outcome::Kind::kRefused;
-      outcome.refusal = layout.FindSection(area->section) ? Refusal::kRowUnknown : Refusal::kSectionUnknown;
-      outcome.show = entry->show;
-      return done(std::move(outcome));
-    }
-  }
-  std::ranges::sort(block.seats);
-  block.seats.erase(std::ranges::unique(block.seats).begin(), block.seats.end());
+  if (auto refused = FillArea(*entry, area, block.seats)) return done(*std::move(refused));
   Submit({std::move(block), {}}, std::move(done));
+}
+
+void SeatService::Assign(AssignChannel assign, const std::optional<Area>& area, Done done) {
+  const auto entry = Find(assign.show_id);
+  if (!entry) return done(std::unexpected(entry.error()));
+  if (!assign.channel.empty() && !IsChannelName(assign.channel)) {
+    return done(Fail(Code::kInvalidArgument, "channel_invalid", "channel: has 1 to 50 of a-z 0-9 _ -"));
+  }
+  const Timestamp now = clock_.Now();
+  if (assign.until != Timestamp{} && (assign.until <= now || assign.channel.empty())) {
+    return done(Fail(Code::kInvalidArgument, "channel_invalid", "until: is not to come"));
+  }
+  if (!area && assign.seats.empty() && assign.channel.empty()) {
+    for (const SeatMap::Contingent& one : entry->map->Contingents(now)) {
+      if (one.channel == assign.from_channel) assign.seats = one.seats;
+    }
+    // There is nothing to give back.
+    if (assign.seats.empty()) return done(Outcome{.show = entry->show});
+  }
+  if (auto refused = FillArea(*entry, area, assign.seats)) return done(*std::move(refused));
+  Submit({std::move(assign), {}}, std::move(done));
+}
+
+Result<std::vector<SeatMap::Contingent>> SeatService::Contingents(int64_t show_id) {
+  BOXOFFICE_ASSIGN(const Entry entry, Find(show_id));
+  return entry.map->Contingents(clock_.Now());
+}
+
+Result<ShowView> SeatService::ChangePrices(int64_t id, PriceChange change, const std::optional<Area>& area) {
+  const std::scoped_lock requests_lock(requests_mutex_);
+  for (int i = 0; i < kMaxPriceTries; ++i) {
+    BOXOFFICE_TRY(Follow());  // the prices as any replica has set them
+    BOXOFFICE_TRY(Find(id));
+    const std::scoped_lock news_lock(news_mutex_);
+    Entry entry = *FindKnown(id);
+    const Layout& layout = *entry.show->layout;
+    if (area) {
+      change.seats = SeatsOf(layout, *area);
+      if (change.seats.empty()) {
+        return Fail(Code::kInvalidArgument, RefusalName(WhatIsUnknown(layout, *area)));
+      }
+    }
+    std::ranges::sort(change.seats);
+    change.seats.erase(std::ranges::unique(change.seats).begin(), change.seats.end());
+    BOXOFFICE_ASSIGN(const Repriced repriced, seat::ChangePrices(layout, id, change, clock_.Now()));
+    if (!repriced.layout) return View(entry);
+    BOXOFFICE_ASSIGN(const bool saved, stores_.requests->SavePrices(id, *repriced.layout, repriced.notes));
+    if (!saved) continue;  // another operator was first
+    Show priced = *entry.show;
+    priced.layout = repriced.layout;
+    entry.show = std::make_shared<const Show>(std::move(priced));
+    {
+      const std::unique_lock lock(catalogue_mutex_);
+      shows_.at(id).show = entry.show;
+    }
+    entry.map->SetPrices(repriced.layout);
+    return View(entry);
+  }
+  return Fail(Code::kUnavailable, "contention", "other operators change the show's prices");
+}
+
+Result<PriceNotePage> SeatService::ListPriceNotes(int64_t show_id, int64_t before_id, size_t limit) {
+  limit = std::clamp<size_t>(limit, 1, kMaxBlockPage);
+  BOXOFFICE_TRY(Find(show_id));
+  PriceNotePage page;
+  const std::scoped_lock requests_lock(requests_mutex_);
+  BOXOFFICE_ASSIGN(page.notes, stores_.requests->LoadPriceNotes(show_id, before_id, limit + 1));
+  page.more = page.notes.size() > limit;
+  if (page.more) page.notes.resize(limit);
+  return page;
 }
 
 Result<BlockPage> SeatService::ListBlocks(int64_t show_id, int64_t before_id, size_t limit) {

@@ -26,6 +26,8 @@ struct Memory {
   std::map<SeatKey, SeatRow> seats;
   std::vector<Event> events;
   std::vector<BlockNote> blocks;
+  uint64_t layout_version = 0;
+  std::vector<PriceNote> price_notes;
   ShowMarks marks;  // of the only show that is marked
   Catalogue catalogue;
   std::map<std::string, Operation> operations;
@@ -108,7 +110,17 @@ class MemoryStore final : public Store {
     }
     return rows;
   }
-  Result<News> LoadNews(const NewsPlace&, std::span<const int64_t>) override {
+  Result<bool> SavePrices(int64_t, const Layout& layout, std::span<const PriceNote> notes) override {
+    if (auto work = std::exchange(memory_.before_save, nullptr)) work();
+    if (layout.version != memory_.layout_version + 1) return false;
+    memory_.layout_version = layout.version;
+    memory_.price_notes.insert(memory_.price_notes.end(), notes.begin(), notes.end());
+    return true;
+  }
+  Result<std::vector<PriceNote>> LoadPriceNotes(int64_t, int64_t, size_t) override {
+    return memory_.price_notes;
+  }
+  Result<News> LoadNews(const NewsPlace&, std::span<const KnownLayout>) override {
     ++memory_.news_loads;
     if (memory_.fail_news) return std::unexpected(*memory_.fail_news);
     return std::exchange(memory_.news, {});

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "services/seat/seating_plan.h"
+
 namespace boxoffice::seat {
 namespace {
 
@@ -23,6 +25,17 @@ Result<void> CheckTerms(const Show& show) {
   }
   if (terms.cancel_deadline && *terms.cancel_deadline > show.starts_at) {
     return Invalid("cancel_deadline: is after starts_at");
+  }
+  if (terms.cancel_fee_per_seat < 0 || terms.cancel_fee_per_seat > kMaxPrice) {
+    return Invalid(
+        fmt::format("cancel_fee_per_seat: {} is not within 0 and {}", terms.cancel_fee_per_seat, kMaxPrice));
+  }
+  if (terms.cancel_fee_percent > 100) {
+    return Invalid(fmt::format("cancel_fee_percent: {} is not within 0 and 100", terms.cancel_fee_percent));
+  }
+  if (terms.grace < milliseconds(0) || terms.grace > kMaxGrace) {
+    return Invalid(
+        fmt::format("grace_ms: {} is not within 0 and {}", terms.grace.count(), kMaxGrace.count()));
   }
   return {};
 }
@@ -67,6 +80,9 @@ Result<Show> MakeShow(const NewShow& request, std::shared_ptr<const Layout> layo
   show.terms.hold_ttl = request.hold_ttl.value_or(kDefaultHoldTtl);
   show.terms.cancel_deadline = request.cancel_deadline;
   show.terms.orphan_rule = request.orphan_rule;
+  show.terms.cancel_fee_per_seat = request.cancel_fee_per_seat;
+  show.terms.cancel_fee_percent = request.cancel_fee_percent;
+  show.terms.grace = request.grace;
   show.terms.phase = request.draft ? ShowPhase::kDraft : ShowPhase::kPublished;
   show.layout = std::move(layout);
   BOXOFFICE_TRY(CheckTerms(show));
@@ -87,6 +103,10 @@ Result<Show> ChangeTerms(const Show& show, const TermsChange& change) {
         *change.cancel_deadline == Timestamp{} ? std::nullopt : change.cancel_deadline;
   }
   if (change.orphan_rule) changed.terms.orphan_rule = *change.orphan_rule;
+  if (change.cancel_fee_per_seat) changed.terms.cancel_fee_per_seat = *change.cancel_fee_per_seat;
+  if (change.cancel_fee_percent) changed.terms.cancel_fee_percent = *change.cancel_fee_percent;
+  if (change.grace) changed.terms.grace = *change.grace;
+  if (change.waitlist_first) changed.terms.waitlist_first = *change.waitlist_first;
   BOXOFFICE_TRY(CheckTerms(changed));
   return changed;
 }

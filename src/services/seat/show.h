@@ -18,6 +18,7 @@ inline constexpr uint32_t kMaxSeatLimit = 1000;
 inline constexpr milliseconds kDefaultHoldTtl = std::chrono::minutes(5);
 inline constexpr milliseconds kMinHoldTtl = std::chrono::minutes(1);
 inline constexpr milliseconds kMaxHoldTtl = std::chrono::minutes(30);
+inline constexpr milliseconds kMaxGrace = std::chrono::minutes(30);
 inline constexpr size_t kMaxConcertText = 200;  // bytes of a title, an artist, a venue
 
 struct Concert {
@@ -43,6 +44,12 @@ struct ShowTerms {
   std::optional<Timestamp> cancel_deadline;  // none: until the show starts
   // A choice of seats may leave none over alone, unless the party has no other choice in that section.
   bool orphan_rule = false;
+  // Kept of each seat that its buyer cancels: so much, never more than its price, and this part of its price.
+  int64_t cancel_fee_per_seat = 0;
+  uint32_t cancel_fee_percent = 0;
+  milliseconds grace{0};  // for which seats stay held after a refused payment
+  // What is free, and whatever becomes so, is held for those on the waitlist alone.
+  bool waitlist_first = false;
   bool operator==(const ShowTerms&) const = default;
 };
 
@@ -67,7 +74,8 @@ struct SeatCounts {
   uint32_t free = 0;
   uint32_t held = 0;
   uint32_t sold = 0;
-  uint32_t blocked = 0;
+  uint32_t blocked = 0;  // or kept for a channel
+  uint32_t kept = 0;     // of these: kept for a channel, and nobody has them
   bool operator==(const SeatCounts&) const = default;
 };
 
@@ -96,6 +104,9 @@ struct NewShow {
   std::optional<Timestamp> cancel_deadline;
   bool orphan_rule = false;
   bool draft = false;
+  int64_t cancel_fee_per_seat = 0;
+  uint32_t cancel_fee_percent = 0;
+  milliseconds grace{0};
 };
 struct TermsChange {
   std::optional<Timestamp> on_sale_at;
@@ -104,6 +115,10 @@ struct TermsChange {
   std::optional<milliseconds> hold_ttl;
   std::optional<Timestamp> cancel_deadline;  // the epoch itself: none any more
   std::optional<bool> orphan_rule;
+  std::optional<int64_t> cancel_fee_per_seat;
+  std::optional<uint32_t> cancel_fee_percent;
+  std::optional<milliseconds> grace;
+  std::optional<bool> waitlist_first;  // by the keeper of the waitlist
 };
 
 // Errors (kInvalidArgument), naming the field in the detail: concert_invalid.

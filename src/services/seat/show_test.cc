@@ -36,6 +36,33 @@ TEST(Show, WhatIsNotGivenHasADefault) {
   EXPECT_FALSE(show->terms.cancel_deadline.has_value());
 }
 
+TEST(Show, WhatACancellationCostsAndTheGraceHaveBounds) {
+  NewShow request = Request();
+  request.cancel_fee_per_seat = 500;
+  request.cancel_fee_percent = 100;
+  request.grace = 30min;
+  const Show show = Make(request).value();
+  EXPECT_EQ(show.terms.cancel_fee_per_seat, 500);
+  EXPECT_EQ(show.terms.cancel_fee_percent, 100);
+  EXPECT_EQ(show.terms.grace, 30min);
+  request.cancel_fee_percent = 101;
+  ExpectInvalid(Make(request), "cancel_fee_percent");
+  request.cancel_fee_percent = 0;
+  request.cancel_fee_per_seat = -1;
+  ExpectInvalid(Make(request), "cancel_fee_per_seat");
+  request.cancel_fee_per_seat = 0;
+  request.grace = 30min + 1ms;
+  ExpectInvalid(Make(request), "grace_ms");
+  TermsChange change;
+  change.grace = 0ms;
+  change.cancel_fee_percent = 10;
+  EXPECT_EQ(ChangeTerms(show, change)->terms.grace, 0ms);
+  EXPECT_EQ(ChangeTerms(show, change)->terms.cancel_fee_percent, 10);
+  EXPECT_EQ(ChangeTerms(show, change)->terms.cancel_fee_per_seat, 500) << "what is not given stays";
+  change.cancel_fee_percent = 101;
+  ExpectInvalid(ChangeTerms(show, change), "cancel_fee_percent");
+}
+
 TEST(Show, ADraftIsSoldOnceItIsPublishedAndACancelledOneNoMore) {
   NewShow request = Request();
   request.draft = true;

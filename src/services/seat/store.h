@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "services/seat/prices.h"
 #include "services/seat/seat_book.h"
 #include "services/seat/show.h"
 
@@ -44,12 +45,17 @@ struct NewsPlace {
   Timestamp at{};
   bool operator==(const NewsPlace&) const = default;
 };
+// A show whose layout, of this version, the reader of news has.
+struct KnownLayout {
+  int64_t show_id = 0;
+  uint64_t version = 0;
+};
 // What other replicas have saved, as it is now; some of it may have been told before.
 struct News {
   NewsPlace place;    // to go on from
   bool lost = false;  // it was too long ago: read everything anew
   std::vector<Concert> concerts;
-  std::vector<StoredShow> shows;  // by id; without the layouts of those that are known
+  std::vector<StoredShow> shows;  // by id; without the layouts that are known
   std::vector<SeatRow> seats;
 };
 
@@ -88,8 +94,7 @@ class Store {
   // What other replicas have saved since `since`; the first place of all is a default one, and gets no news,
   // but the place before which everything is in the rows that are read from now on. Nothing is missed, also
   // not what is committed late. Of a database that one process has, there is none. For one caller a database.
-  [[nodiscard]] virtual Result<News> LoadNews(const NewsPlace& since,
-                                              std::span<const int64_t> known_shows) = 0;
+  [[nodiscard]] virtual Result<News> LoadNews(const NewsPlace& since, std::span<const KnownLayout> known) = 0;
   // Counted from the rows; of one show, or with 0 of all; by id. Lapsed holds count as free.
   [[nodiscard]] virtual Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) = 0;
 
@@ -97,6 +102,14 @@ class Store {
   // newest first.
   [[nodiscard]] virtual Result<std::vector<BlockNote>> LoadBlocks(int64_t show_id, int64_t before_id,
                                                                   size_t limit) = 0;
+
+  // Sets the prices of a show whose layout was of the version before `layout`, and records `notes`, in one
+  // transaction. False: it was not, and nothing is saved.
+  [[nodiscard]] virtual Result<bool> SavePrices(int64_t show_id, const Layout& layout,
+                                                std::span<const PriceNote> notes) = 0;
+  // As LoadBlocks.
+  [[nodiscard]] virtual Result<std::vector<PriceNote>> LoadPriceNotes(int64_t show_id, int64_t before_id,
+                                                                      size_t limit) = 0;
 
   [[nodiscard]] virtual Result<std::optional<Operation>> FindOperation(const std::string& key) = 0;
   // Each makes its row and records the operation in one transaction, and returns the new id. Errors:

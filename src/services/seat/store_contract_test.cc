@@ -93,6 +93,7 @@ class StoreContractTest : public ::testing::TestWithParam<MakeDatabase> {
     row.user_id = "ann";
     row.hold_expires_at = kNow + 5min;
     row.held_since = kNow;
+    row.price = 4'000'000'000;
     row.version = version;
     return row;
   }
@@ -228,6 +229,10 @@ TEST_P(StoreContractTest, TheCatalogueHasWhatWasCreatedAndChanged) {
   terms.highest_seat_limit = 9;
   terms.hold_ttl = 7min;
   terms.cancel_deadline = kNow + 5h;
+  terms.cancel_fee_per_seat = 700;
+  terms.cancel_fee_percent = 15;
+  terms.grace = 45s;
+  terms.waitlist_first = true;
   ASSERT_TRUE(store_->UpdateTerms(id, terms).has_value());
   Changes changes;
   changes.seats = {Held(1)};
@@ -373,6 +378,9 @@ TEST_P(StoreContractTest, TheStageAndThePhaseOfAShowComeBack) {
   staged.layout = layout;
   staged.terms.phase = ShowPhase::kDraft;
   staged.terms.orphan_rule = true;
+  staged.terms.cancel_fee_per_seat = 700;
+  staged.terms.cancel_fee_percent = 15;
+  staged.terms.grace = 45s;
   ASSERT_TRUE(store_->CreateShow({"staged", "f", 0}, staged).has_value());
   ShowTerms cancelled = catalogue.shows[0].show.terms;
   cancelled.phase = ShowPhase::kCancelled;
@@ -381,6 +389,38 @@ TEST_P(StoreContractTest, TheStageAndThePhaseOfAShowComeBack) {
   EXPECT_EQ(catalogue.shows[0].show.terms.phase, ShowPhase::kCancelled);
   EXPECT_EQ(*catalogue.shows[1].show.layout, *layout);
   EXPECT_EQ(catalogue.shows[1].show.terms, staged.terms);
+}
+
+TEST_P(StoreContractTest, PricesAreChangedOnceFromEachVersionAndListedNewestFirst) {
+  const int64_t id = MakeShow();
+  Layout layout = *MakeHall({2, 3});
+  layout.first_prices = {1000, 500};
+  layout.categories[0].price = 1500;
+  layout.seat_prices = {0, 700, 0, 0, 0};
+  layout.version = 1;
+  layout.NotePrices();
+  const std::vector<PriceNote> notes = {{id, 1, "A", {}, 1500, "it's dear", "op", kNow},
+                                        {id, 1, "", {2, 70'000}, 700, "", "op", kNow}};
+  EXPECT_EQ(store_->SavePrices(id, layout, notes), true);
+  EXPECT_EQ(store_->SavePrices(id, layout, notes), false) << "another operator was first";
+  EXPECT_EQ(store_->SavePrices(99, layout, notes), false);
+  Catalogue catalogue = *store_->LoadCatalogue();
+  EXPECT_EQ(*catalogue.shows[0].show.layout, layout);
+  layout.version = 2;
+  layout.seat_prices.clear();
+  layout.NotePrices();
+  EXPECT_EQ(store_->SavePrices(id, layout, {}), true);
+  catalogue = *store_->LoadCatalogue();
+  EXPECT_EQ(*catalogue.shows[0].show.layout, layout);
+  const auto all = store_->LoadPriceNotes(id, 0, 10);
+  ASSERT_TRUE(all.has_value());
+  ASSERT_THAT(*all, SizeIs(2));
+  EXPECT_THAT((*all)[0].seats, ElementsAre(2, 70'000));
+  PriceNote first = (*all)[1];
+  first.id = 0;
+  EXPECT_EQ(first, notes[0]);
+  EXPECT_THAT(*store_->LoadPriceNotes(id, (*all)[0].id, 10), ElementsAre((*all)[1]));
+  EXPECT_THAT(*store_->LoadPriceNotes(id, 0, 1), ElementsAre((*all)[0]));
 }
 
 TEST_P(StoreContractTest, BlockedSeatsAreCountedApartAndOwnedByNobody) {
@@ -398,6 +438,49 @@ TEST_P(StoreContractTest, BlockedSeatsAreCountedApartAndOwnedByNobody) {
   EXPECT_EQ((*store_->CountSeats(1, kNow))[0].counts, (SeatCounts{3, 1, 0, 1}));
   blocked.version = 1;
   EXPECT_EQ(Load({{}, {}, {{1, 2}}}).seats[0], blocked);
+}
+
+TEST_P(StoreContractTest, KeptSeatsAreCountedApartUntilTheirTime) {
+  const int64_t id = MakeShow();
+  Changes changes;
+  SeatRow kept;
+  kept.key = {id, 1};
+  kept.channel = "fanclub";
+  SeatRow until = kept;
+  until.key.seat_no = 2;
+  until.channel_until = kNow + 1h;
+  SeatRow lapsed = Held(3);
+  lapsed.hold_expires_at = kNow;
+  lapsed.channel = "fanclub";
+  SeatRow held = Held(4);
+  held.channel = "fanclub";
+  changes.seats = {kept, until, lapsed, held};
+  BlockNote note{id, {1, 2}, false, "members", "op", kNow};
+  note.about_channel = true;
+  note.channel = "fanclub";
+  changes.blocks = {note};
+  EXPECT_TRUE(Save(changes).done());
+  EXPECT_EQ((*store_->CountSeats(id, kNow))[0].counts, (SeatCounts{1, 1, 0, 3, 3}));
+  EXPECT_EQ((*store_->CountSeats(id, kNow + 1h))[0].counts, (SeatCounts{2, 0, 0, 3, 3}))
+      << "4 has lapsed, 2 is everybody's";
+  const auto stored = store_->StoredSeats(id, 0, 10);
+  ASSERT_THAT(*stored, SizeIs(4));
+  until.version = 1;
+  EXPECT_EQ((*stored)[1], until);
+  EXPECT_EQ((*store_->OwnedSeats(id, 0, 10))[0].channel, "fanclub");
+  note.id = (*store_->LoadBlocks(id, 0, 1))[0].id;
+  EXPECT_THAT(*store_->LoadBlocks(id, 0, 1), ElementsAre(note));
+}
+
+TEST_P(StoreContractTest, WhichSeatsAreAccessibleComesBack) {
+  MakeShow();
+  Show show = store_->LoadCatalogue()->shows[0].show;
+  auto layout = std::make_shared<Layout>(*show.layout);
+  layout->accessible = {1};
+  layout->companions = {{2, 1}};
+  show.layout = layout;
+  ASSERT_TRUE(store_->CreateShow({"marked", "f", 0}, show).has_value());
+  EXPECT_EQ(*store_->LoadCatalogue()->shows[1].show.layout, *layout);
 }
 
 TEST_P(StoreContractTest, WhatOperatorsBlockedIsListedNewestFirstAndOnlyIfItWasSaved) {

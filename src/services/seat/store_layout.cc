@@ -1,5 +1,6 @@
 #include "services/seat/store_layout.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -155,6 +156,78 @@ Result<Layout> DecodeLayout(std::string_view bytes) {
   if (!in.AtEnd() || !IsSound(layout)) return corrupt();
   layout.NotePlaces();
   return layout;
+}
+
+std::string EncodePrices(const Layout& layout) {
+  if (layout.first_prices.empty()) return {};
+  Encoder out;
+  out.Number(kFormat);
+  out.Number(static_cast<uint32_t>(layout.categories.size()));
+  for (const Category& category : layout.categories) out.Number(category.price);
+  const auto own = layout.seat_prices.size() - static_cast<size_t>(std::ranges::count(layout.seat_prices, 0));
+  out.Number(static_cast<uint32_t>(own));
+  for (size_t i = 0; i < layout.seat_prices.size(); ++i) {
+    if (layout.seat_prices[i] == 0) continue;
+    out.Number(static_cast<SeatNo>(i + 1));
+    out.Number(layout.seat_prices[i]);
+  }
+  return out.Take();
+}
+
+Result<void> DecodePrices(std::string_view bytes, Layout& layout) {
+  if (bytes.empty()) return {};
+  const auto corrupt = [] { return Fail(Code::kInternal, "layout_corrupt", "a show's stored prices"); };
+  Decoder in(bytes);
+  if (in.Number<uint32_t>() != kFormat || in.Count() != layout.categories.size()) return corrupt();
+  for (Category& category : layout.categories) {
+    layout.first_prices.push_back(category.price);
+    category.price = in.Number<int64_t>();
+  }
+  const size_t own = in.Count();
+  if (own > 0) layout.seat_prices.resize(layout.seats.size());
+  for (size_t i = 0; i < own; ++i) {
+    const auto seat_no = in.Number<SeatNo>();
+    if (!layout.Has(seat_no)) return corrupt();
+    layout.seat_prices[seat_no - 1] = in.Number<int64_t>();
+  }
+  if (!in.AtEnd()) return corrupt();
+  layout.NotePrices();
+  return {};
+}
+
+std::string EncodeAccess(const Layout& layout) {
+  if (layout.accessible.empty()) return {};
+  Encoder out;
+  out.Number(kFormat);
+  out.Number(static_cast<uint32_t>(layout.accessible.size()));
+  for (const SeatNo seat_no : layout.accessible) out.Number(seat_no);
+  out.Number(static_cast<uint32_t>(layout.companions.size()));
+  for (const Companion& one : layout.companions) {
+    out.Number(one.seat_no);
+    out.Number(one.of);
+  }
+  return out.Take();
+}
+
+Result<void> DecodeAccess(std::string_view bytes, Layout& layout) {
+  if (bytes.empty()) return {};
+  const auto corrupt = [] { return Fail(Code::kInternal, "layout_corrupt", "a show's accessible seats"); };
+  Decoder in(bytes);
+  if (in.Number<uint32_t>() != kFormat) return corrupt();
+  layout.accessible.resize(in.Count());
+  for (SeatNo& seat_no : layout.accessible) seat_no = in.Number<SeatNo>();
+  layout.companions.resize(in.Count());
+  for (Companion& one : layout.companions) {
+    one.seat_no = in.Number<SeatNo>();
+    one.of = in.Number<SeatNo>();
+  }
+  const auto is_seat = [&layout](SeatNo seat_no) { return layout.Has(seat_no); };
+  const bool sound = in.AtEnd() && std::ranges::all_of(layout.accessible, is_seat) &&
+                     std::ranges::all_of(layout.companions, [&](const Companion& one) {
+                       return is_seat(one.seat_no) && is_seat(one.of);
+                     });
+  if (!sound) return corrupt();
+  return {};
 }
 
 StoredStage StageToStore(const std::optional<Point>& stage) {

@@ -1,4 +1,5 @@
-// How a layout is stored: one compact BLOB, little-endian, 20 bytes and the number's text for a seat.
+// How a layout is stored: one compact BLOB, little-endian, 20 bytes and the number's text for a seat; and
+// another of what was changed since.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,17 @@ namespace boxoffice::seat {
 [[nodiscard]] std::string EncodeLayout(const Layout& layout);
 // Errors: layout_corrupt (kInternal).
 [[nodiscard]] Result<Layout> DecodeLayout(std::string_view bytes);
+
+// The prices of a layout that differ from those that its stored form has: they stand beside it, so that that
+// never changes. Empty: none does.
+[[nodiscard]] std::string EncodePrices(const Layout& layout);
+// Puts them on the layout that its show was made with. Errors: layout_corrupt (kInternal).
+[[nodiscard]] Result<void> DecodePrices(std::string_view bytes, Layout& layout);
+
+// Which seats are accessible or companions', as it stands beside the layout. Empty: none are.
+[[nodiscard]] std::string EncodeAccess(const Layout& layout);
+// Errors: layout_corrupt (kInternal).
+[[nodiscard]] Result<void> DecodeAccess(std::string_view bytes, Layout& layout);
 
 // Where the stage is, as it stands beside a show: in thousandths of the plan's unit. ranks 0: the plan's
 // order counts.

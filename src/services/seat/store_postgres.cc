@@ -15,6 +15,7 @@
 #include "platform/outbox/postgres.h"
 #include "services/seat/store_events.h"
 #include "services/seat/store_layout.h"
+#include "services/seat/store_postgres_sql.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> seat_postgres_schema();
@@ -34,121 +35,6 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kNewsKept{120};
 constexpr milliseconds kNewsGiven{60'000};
 constexpr size_t kShowsAtOnce = 16;  // their layouts have megabytes
-
-#define BOXOFFICE_SEAT_COLUMNS \
-  "show_id, seat_no, state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version"
-
-constexpr std::string_view kLoadSagas =
-    "SELECT saga_id, undone, reservation_id, show_id, choice, array_to_string(seats, ','), version "
-    "FROM unnest($1) i(saga_id) JOIN saga USING (saga_id)";
-constexpr std::string_view kLoadBuyers =
-    "SELECT show_id, user_id, array_to_string(seats, ','), version FROM unnest($1, $2) i(show_id, user_id) "
-    "JOIN buyer USING (show_id, user_id)";
-// The seats that are named, and those that the sagas and buyers named have on their lists.
-constexpr std::string_view kLoadSeats =
-    "SELECT " BOXOFFICE_SEAT_COLUMNS
-    " FROM (SELECT i.show_id, i.seat_no FROM unnest($1, $2) i(show_id, seat_no) UNION "
-    "SELECT s.show_id, unnest(s.seats) FROM unnest($3) i(saga_id) JOIN saga s USING (saga_id) UNION "
-    "SELECT b.show_id, unnest(b.seats) FROM unnest($4, $5) i(show_id, user_id) JOIN buyer b USING (show_id, "
-    "user_id)) k JOIN seat USING (show_id, seat_no)";
-
-// Version 1 is of a row that must not be there: no stored row has the version before it. Rows are taken, and
-// so locked, in the order of the arrays, which are sorted.
-constexpr std::string_view kSaveSagas =
-    "INSERT INTO saga(saga_id, undone, reservation_id, show_id, choice, seats, version) "
-    "SELECT saga_id, undone, reservation_id, show_id, choice, seats::bigint[], version "
-    "FROM unnest($1, $2, $3, $4, $5, $6, $7) i(saga_id, undone, reservation_id, show_id, choice, seats, "
-    "version) ON CONFLICT (saga_id) DO UPDATE SET undone = excluded.undone, "
-    "reservation_id = excluded.reservation_id, show_id = excluded.show_id, choice = excluded.choice, "
-    "seats = excluded.seats, version = excluded.version WHERE saga.version = excluded.version - 1 "
-    "RETURNING saga_id";
-constexpr std::string_view kSaveBuyers =
-    "INSERT INTO buyer(show_id, user_id, seats, version) SELECT show_id, user_id, seats::bigint[], version "
-    "FROM unnest($1, $2, $3, $4) i(show_id, user_id, seats, version) ON CONFLICT (show_id, user_id) "
-    "DO UPDATE SET seats = excluded.seats, version = excluded.version "
-    "WHERE buyer.version = excluded.version - 1 RETURNING show_id, user_id";
-constexpr std::string_view kSaveSeats =
-    "INSERT INTO seat(" BOXOFFICE_SEAT_COLUMNS
-    ") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (show_id, seat_no) DO UPDATE SET "
-    "state = excluded.state, reservation_id = excluded.reservation_id, user_id = excluded.user_id, "
-    "hold_expires_at_ms = excluded.hold_expires_at_ms, held_since_ms = excluded.held_since_ms, "
-    "version = excluded.version WHERE seat.version = excluded.version - 1 RETURNING show_id, seat_no";
-// The marks that were seen close the race between two replicas that each sell a first or a last seat.
-constexpr std::string_view kSaveMarks =
-    "UPDATE show SET first_sold_at_ms = i.first_sold, sold_out_at_ms = i.sold_out FROM unnest($1, $2, $3, "
-    "$4, "
-    "$5) i(show_id, first_sold, sold_out, first_sold_before, sold_out_before) WHERE show.id = i.show_id "
-    "AND show.first_sold_at_ms = i.first_sold_before AND show.sold_out_at_ms = i.sold_out_before "
-    "RETURNING show.id";
-constexpr std::string_view kTell =
-    "INSERT INTO change(source, show_id, seats) SELECT $1, show_id, seats::bigint[] FROM unnest($2, $3) "
-    "i(show_id, seats)";
-
-constexpr std::string_view kLoadConcerts = "SELECT id, title, artist, venue FROM concert ORDER BY id";
-#define BOXOFFICE_SHOW_COLUMNS                                                                         \
-  "s.id, s.concert_id, s.starts_at_ms, s.currency, s.on_sale_at_ms, s.sale_ends_at_ms, s.seat_limit, " \
-  "s.hold_ttl_ms, s.cancel_deadline_ms, s.first_sold_at_ms, s.sold_out_at_ms, s.highest_seat_limit, "  \
-  "s.phase, s.orphan_rule, s.ranks_by_stage, s.stage_x_milli, s.stage_y_milli"
-constexpr std::string_view kLoadShows =
-    "SELECT " BOXOFFICE_SHOW_COLUMNS
-    ", l.body FROM show s LEFT JOIN layout l ON l.show_id = s.id WHERE s.id > $1 ORDER BY s.id LIMIT $2";
-constexpr std::string_view kOwnedSeats =
-    "SELECT " BOXOFFICE_SEAT_COLUMNS
-    " FROM seat WHERE show_id = $1 AND seat_no > $2 AND state IN (1, 2) ORDER BY seat_no LIMIT $3";
-constexpr std::string_view kStoredSeats =
-    "SELECT " BOXOFFICE_SEAT_COLUMNS
-    " FROM seat WHERE show_id = $1 AND seat_no > $2 ORDER BY seat_no LIMIT $3";
-constexpr std::string_view kCountSeats =
-    "SELECT s.id, s.capacity, count(*) FILTER (WHERE seat.state = 1 AND seat.hold_expires_at_ms > $2), "
-    "count(*) FILTER (WHERE seat.state = 2), count(*) FILTER (WHERE seat.state = 3) FROM show s LEFT JOIN "
-    "seat ON seat.show_id = s.id "
-    "WHERE $1 = 0 OR s.id = $1 GROUP BY s.id, s.capacity ORDER BY s.id";
-
-// Taken before what follows it is read, so that what is not seen yet is read the next time.
-constexpr std::string_view kHorizon =
-    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, " BOXOFFICE_PG_NOW_MS;
-constexpr std::string_view kNewConcerts =
-    "SELECT id, title, artist, venue FROM concert WHERE id IN "
-    "(SELECT concert_id FROM change WHERE xid >= $1 AND source <> $2) ORDER BY id";
-constexpr std::string_view kNewShows =
-    "SELECT " BOXOFFICE_SHOW_COLUMNS
-    ", CASE WHEN s.id = ANY($3) THEN NULL ELSE l.body END FROM show s LEFT JOIN layout l ON l.show_id = s.id "
-    "WHERE s.id IN (SELECT show_id FROM change WHERE xid >= $1 AND source <> $2 AND cardinality(seats) = 0) "
-    "ORDER BY s.id";
-constexpr std::string_view kNewSeats =
-    "SELECT " BOXOFFICE_SEAT_COLUMNS
-    " FROM (SELECT DISTINCT c.show_id, n.seat_no FROM change c CROSS JOIN LATERAL unnest(c.seats) n(seat_no) "
-    "WHERE c.xid >= $1 AND c.source <> $2) k JOIN seat USING (show_id, seat_no)";
-constexpr std::string_view kForgetNews = "DELETE FROM change WHERE xid < $1";
-
-constexpr std::string_view kSaveBlocks =
-    "INSERT INTO block(show_id, seats, gives_back, reason, operator_id, at_ms) SELECT show_id, "
-    "seats::bigint[], "
-    "gives_back, reason, operator_id, at_ms FROM unnest($1, $2, $3, $4, $5, $6) i(show_id, seats, "
-    "gives_back, "
-    "reason, operator_id, at_ms)";
-constexpr std::string_view kLoadBlocks =
-    "SELECT id, array_to_string(seats, ','), gives_back, reason, operator_id, at_ms FROM block "
-    "WHERE show_id = $1 AND ($2 = 0 OR id < $2) ORDER BY id DESC LIMIT $3";
-
-constexpr std::string_view kCreateConcert =
-    "WITH made AS (INSERT INTO concert(title, artist, venue) VALUES ($1, $2, $3) RETURNING id), "
-    "recorded AS (INSERT INTO operation(operation_key, fingerprint, result_id) SELECT $4, $5, id FROM made), "
-    "told AS (INSERT INTO change(source, concert_id) SELECT $6, id FROM made) SELECT id FROM made";
-constexpr std::string_view kCreateShow =
-    "WITH made AS (INSERT INTO show(concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, "
-    "seat_limit, hold_ttl_ms, cancel_deadline_ms, capacity, highest_seat_limit, phase, orphan_rule, "
-    "ranks_by_stage, stage_x_milli, stage_y_milli) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $14, $15, $16, $17, $18, $19) "
-    "RETURNING id), placed AS (INSERT INTO layout(show_id, body) SELECT id, $10 FROM made), "
-    "recorded AS (INSERT INTO operation(operation_key, fingerprint, result_id) SELECT $11, $12, id FROM "
-    "made), "
-    "told AS (INSERT INTO change(source, show_id) SELECT $13, id FROM made) SELECT id FROM made";
-constexpr std::string_view kUpdateTerms =
-    "WITH changed AS (UPDATE show SET on_sale_at_ms = $2, sale_ends_at_ms = $3, seat_limit = $4, "
-    "hold_ttl_ms = $5, cancel_deadline_ms = $6, highest_seat_limit = greatest(highest_seat_limit, $8), "
-    "phase = $9, orphan_rule = $10 WHERE id = $1 RETURNING id) "
-    "INSERT INTO change(source, show_id) SELECT $7, id FROM changed";
 
 int64_t Ms(std::optional<Timestamp> time) { return time ? ToUnixMs(*time) : 0; }
 std::optional<Timestamp> Time(int64_t ms) {
@@ -186,6 +72,9 @@ SeatRow SeatAt(const DbRow& row) {
   seat.hold_expires_at = FromUnixMs(row.Int(5));
   seat.held_since = FromUnixMs(row.Int(6));
   seat.version = row.Int(7);
+  seat.price = row.Int(8);
+  seat.channel = row.Text(9);
+  seat.channel_until = FromUnixMs(row.Int(10));
   return seat;
 }
 Concert ConcertAt(const DbRow& row) {
@@ -208,8 +97,15 @@ Result<StoredShow> ShowAt(const DbRow& row) {
   show.terms.highest_seat_limit = std::max(show.terms.seat_limit, static_cast<uint32_t>(row.Int(11)));
   show.terms.phase = static_cast<ShowPhase>(row.Int(12));
   show.terms.orphan_rule = row.Int(13) != 0;
-  if (row.IsNull(17)) return stored;
-  BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(row.Text(17)));
+  show.terms.cancel_fee_per_seat = row.Int(17);
+  show.terms.cancel_fee_percent = static_cast<uint32_t>(row.Int(18));
+  show.terms.grace = milliseconds(row.Int(19));
+  show.terms.waitlist_first = row.Int(20) != 0;
+  if (row.IsNull(22)) return stored;
+  BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(row.Text(22)));
+  BOXOFFICE_TRY(DecodePrices(row.Text(23), layout));
+  BOXOFFICE_TRY(DecodeAccess(row.Text(24), layout));
+  layout.version = static_cast<uint64_t>(row.Int(21));
   layout.stage = StageFrom({row.Int(14), row.Int(15), row.Int(16)});
   show.layout = std::make_shared<const Layout>(std::move(layout));
   return stored;
@@ -243,7 +139,7 @@ class PostgresStore final : public Store {
   Result<Rows> Load(const Keys& keys) override;
   Result<Saved> Save(const Changes& changes) override;
   Result<Catalogue> LoadCatalogue() override;
-  Result<News> LoadNews(const NewsPlace& since, std::span<const int64_t> known_shows) override;
+  Result<News> LoadNews(const NewsPlace& since, std::span<const KnownLayout> known) override;
 
   Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override {
     return ReadSeats(kOwnedSeats, show_id, after, limit);
@@ -253,6 +149,8 @@ class PostgresStore final : public Store {
   }
   Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) override;
   Result<std::vector<BlockNote>> LoadBlocks(int64_t show_id, int64_t before_id, size_t limit) override;
+  Result<bool> SavePrices(int64_t show_id, const Layout& layout, std::span<const PriceNote> notes) override;
+  Result<std::vector<PriceNote>> LoadPriceNotes(int64_t show_id, int64_t before_id, size_t limit) override;
   Result<std::optional<Operation>> FindOperation(const std::string& key) override;
   Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) override;
   Result<int64_t> CreateShow(const Operation& operation, const Show& show) override;
@@ -340,14 +238,18 @@ void AddSeats(const std::vector<SeatRow>& rows, Batch& batch) {
             Column(rows, if_owned([](const SeatRow& row) { return std::string_view(row.user_id); })),
             Column(rows, [](const SeatRow& row) { return ToUnixMs(row.hold_expires_at); }),
             Column(rows, [](const SeatRow& row) { return ToUnixMs(row.held_since); }),
-            Column(rows, [](const SeatRow& row) { return row.version + 1; }));
+            Column(rows, [](const SeatRow& row) { return row.version + 1; }), Column(rows, &SeatRow::price),
+            Column(rows, &SeatRow::channel),
+            Column(rows, [](const SeatRow& row) { return ToUnixMs(row.channel_until); }));
 }
 void AddBlocks(const std::vector<BlockNote>& notes, Batch& batch) {
   batch.Add(kSaveBlocks, Column(notes, &BlockNote::show_id),
             Column(notes, [](const BlockNote& note) { return ToArray(note.seats); }),
             Column(notes, [](const BlockNote& note) { return int64_t{note.release}; }),
             Column(notes, &BlockNote::reason), Column(notes, &BlockNote::operator_id),
-            Column(notes, [](const BlockNote& note) { return ToUnixMs(note.at); }));
+            Column(notes, [](const BlockNote& note) { return ToUnixMs(note.at); }),
+            Column(notes, [](const BlockNote& note) { return int64_t{note.about_channel}; }),
+            Column(notes, &BlockNote::channel));
 }
 void AddMarks(const std::vector<MarkedShow>& shows, Batch& batch) {
   batch.Add(kSaveMarks, Column(shows, &MarkedShow::show_id),
@@ -430,13 +332,14 @@ Result<Catalogue> PostgresStore::LoadCatalogue() {
   }
 }
 
-Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const int64_t> known_shows) {
+Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const KnownLayout> known) {
   Batch batch;
   batch.Add(kHorizon);
   const bool first = since == NewsPlace{};
   if (!first) {
     batch.Add(kNewConcerts, since.horizon, source_);
-    batch.Add(kNewShows, since.horizon, source_, Column(known_shows));
+    batch.Add(kNewShows, since.horizon, source_, Column(known, &KnownLayout::show_id),
+              Column(known, [](const KnownLayout& one) { return static_cast<int64_t>(one.version); }));
     batch.Add(kNewSeats, since.horizon, source_);
   }
   BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
@@ -474,9 +377,10 @@ Result<std::vector<CountedShow>> PostgresStore::CountSeats(int64_t show_id, Time
   for (const DbRow row : found) {
     const auto held = static_cast<uint32_t>(row.Int(2));
     const auto sold = static_cast<uint32_t>(row.Int(3));
-    const auto blocked = static_cast<uint32_t>(row.Int(4));
+    const auto kept = static_cast<uint32_t>(row.Int(5));
+    const uint32_t blocked = static_cast<uint32_t>(row.Int(4)) + kept;
     const uint32_t free = static_cast<uint32_t>(row.Int(1)) - held - sold - blocked;
-    shows.push_back({row.Int(0), {free, held, sold, blocked}});
+    shows.push_back({row.Int(0), {free, held, sold, blocked, kept}});
   }
   return shows;
 }
@@ -486,7 +390,34 @@ Result<std::vector<BlockNote>> PostgresStore::LoadBlocks(int64_t show_id, int64_
   std::vector<BlockNote> notes;
   for (const DbRow row : found) {
     notes.push_back({show_id, FromList(row.Text(1)), row.Int(2) != 0, std::string(row.Text(3)),
-                     std::string(row.Text(4)), FromUnixMs(row.Int(5)), row.Int(0)});
+                     std::string(row.Text(4)), FromUnixMs(row.Int(5)), row.Int(0), row.Int(6) != 0,
+                     std::string(row.Text(7))});
+  }
+  return notes;
+}
+
+Result<bool> PostgresStore::SavePrices(int64_t show_id, const Layout& layout,
+                                       std::span<const PriceNote> notes) {
+  const std::string prices = EncodePrices(layout);
+  Batch batch;
+  batch.Add(kSavePrices, show_id, static_cast<int64_t>(layout.version), Bytes{prices}, source_,
+            Column(notes, &PriceNote::category),
+            Column(notes, [](const PriceNote& note) { return ToArray(note.seats); }),
+            Column(notes, &PriceNote::price), Column(notes, &PriceNote::reason),
+            Column(notes, &PriceNote::operator_id),
+            Column(notes, [](const PriceNote& note) { return ToUnixMs(note.at); }));
+  BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+  return !results[0].empty();
+}
+
+Result<std::vector<PriceNote>> PostgresStore::LoadPriceNotes(int64_t show_id, int64_t before_id,
+                                                             size_t limit) {
+  BOXOFFICE_ASSIGN(const sql::pg::Rows found, Read(kLoadPriceNotes, show_id, before_id, limit));
+  std::vector<PriceNote> notes;
+  for (const DbRow row : found) {
+    notes.push_back({show_id, static_cast<uint64_t>(row.Int(1)), std::string(row.Text(2)),
+                     FromList(row.Text(3)), row.Int(4), std::string(row.Text(5)), std::string(row.Text(6)),
+                     FromUnixMs(row.Int(7)), row.Int(0)});
   }
   return notes;
 }
@@ -508,13 +439,16 @@ Result<int64_t> PostgresStore::CreateConcert(const Operation& operation, const C
 
 Result<int64_t> PostgresStore::CreateShow(const Operation& operation, const Show& show) {
   const std::string body = EncodeLayout(*show.layout);
+  const std::string access = EncodeAccess(*show.layout);
   const StoredStage stage = StageToStore(show.layout->stage);
   Batch batch;
   batch.Add(kCreateShow, show.concert_id, ToUnixMs(show.starts_at), show.currency.code(),
             ToUnixMs(show.terms.on_sale_at), ToUnixMs(show.terms.sale_ends_at), show.terms.seat_limit,
             show.terms.hold_ttl.count(), Ms(show.terms.cancel_deadline), show.layout->capacity(), Bytes{body},
             operation.key, Bytes{operation.fingerprint}, source_, show.terms.highest_seat_limit,
-            show.terms.phase, int64_t{show.terms.orphan_rule}, stage.ranks, stage.x_milli, stage.y_milli);
+            show.terms.phase, int64_t{show.terms.orphan_rule}, stage.ranks, stage.x_milli, stage.y_milli,
+            show.terms.cancel_fee_per_seat, show.terms.cancel_fee_percent, show.terms.grace.count(),
+            int64_t{show.terms.waitlist_first}, Bytes{access});
   BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
   return results[0][0].Int(0);
 }
@@ -523,7 +457,8 @@ Result<void> PostgresStore::UpdateTerms(int64_t show_id, const ShowTerms& terms)
   Batch batch;
   batch.Add(kUpdateTerms, show_id, ToUnixMs(terms.on_sale_at), ToUnixMs(terms.sale_ends_at), terms.seat_limit,
             terms.hold_ttl.count(), Ms(terms.cancel_deadline), source_, terms.highest_seat_limit, terms.phase,
-            int64_t{terms.orphan_rule});
+            int64_t{terms.orphan_rule}, terms.cancel_fee_per_seat, terms.cancel_fee_percent,
+            terms.grace.count(), int64_t{terms.waitlist_first});
   BOXOFFICE_TRY(connection_->Write(batch));
   return {};
 }

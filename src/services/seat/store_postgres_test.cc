@@ -266,6 +266,33 @@ TEST_F(ReplicasTest, OneLearnsWhatTheOtherMadeChangedAndSold) {
   EXPECT_EQ(b->ListConcerts(10, 0).concerts.size(), 1);
 }
 
+TEST_F(ReplicasTest, PricesAreFollowedAndChangedByBothWithoutLosingEither) {
+  Replica a(config_, 1);
+  const int64_t show = MakeShow(a, {4, 4});
+  Replica b(config_, 2);
+  EXPECT_EQ(b.Run(HoldOf(show, 1, {1})).kind, Kind::kDone);
+  const auto reprice = [](int64_t price, std::vector<SeatNo> seats) {
+    return PriceChange{{}, price, std::move(seats), "why", "op"};
+  };
+  ASSERT_TRUE(a->ChangePrices(show, {{{"A", 1500}}, 0, {}, "why", "op"}, {}).has_value());
+  ASSERT_TRUE(b->ChangePrices(show, reprice(700, {2}), {}).has_value());
+  ASSERT_TRUE(a->ChangePrices(show, reprice(800, {3}), {}).has_value());
+  ASSERT_TRUE(b->Follow().has_value());
+  for (Replica* one : {&a, &b}) {
+    const Layout& layout = *(*one)->GetShow(show)->show->layout;
+    EXPECT_EQ(layout.version, 3);
+    EXPECT_EQ(layout.PriceOf(2), 700);
+    EXPECT_EQ(layout.PriceOf(3), 800);
+    EXPECT_EQ(layout.PriceOf(4), 1500);
+  }
+  EXPECT_EQ(b.Run(HoldOf(show, 2, {4})).amount, 1500);
+  EXPECT_EQ(a.Run(ConfirmOf(show, 1, {1})).amount, 1000) << "as it was held at the other";
+  // What is news for the one that was asleep comes with its layout, and for the others without.
+  Replica late(config_, 3);
+  EXPECT_EQ(late->GetShow(show)->show->layout->PriceOf(2), 700);
+  EXPECT_EQ(late->ListPriceNotes(show, 0, 10)->notes.size(), 3);
+}
+
 TEST_F(ReplicasTest, NewsIsNotMissedWhenATransactionCommitsLate) {
   Replica a(config_, 1);
   const int64_t show = MakeShow(a, {4, 4});

@@ -54,9 +54,11 @@ class SqliteStore final : public Store {
   Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override;
   Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after, size_t limit) override;
   // A file belongs to one process, and that has made whatever has changed.
-  Result<News> LoadNews(const NewsPlace&, std::span<const int64_t>) override { return News{}; }
+  Result<News> LoadNews(const NewsPlace&, std::span<const KnownLayout>) override { return News{}; }
   Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp now) override;
   Result<std::vector<BlockNote>> LoadBlocks(int64_t show_id, int64_t before_id, size_t limit) override;
+  Result<bool> SavePrices(int64_t show_id, const Layout& layout, std::span<const PriceNote> notes) override;
+  Result<std::vector<PriceNote>> LoadPriceNotes(int64_t show_id, int64_t before_id, size_t limit) override;
   Result<std::optional<Operation>> FindOperation(const std::string& key) override;
   Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) override;
   Result<int64_t> CreateShow(const Operation& operation, const Show& show) override;
@@ -73,6 +75,7 @@ class SqliteStore final : public Store {
   Result<bool> Stays(sql::Statement& statement);
   Result<bool> SaveMarks(const MarkedShow& show);
   Result<void> SaveBlock(const BlockNote& note);
+  Result<void> SavePriceNote(const PriceNote& note);
   static Result<std::vector<SeatRow>> ReadSeats(sql::Statement& select, int64_t show_id, SeatNo after,
                                                 size_t limit);
   Result<void> RecordOperation(const Operation& operation, int64_t result_id);
@@ -88,8 +91,8 @@ class SqliteStore final : public Store {
   sql::Statement load_buyer_ =
       database_.Prepare("SELECT seats, version FROM buyer WHERE show_id = ?1 AND user_id = ?2");
   sql::Statement load_seat_ = database_.Prepare(
-      "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version FROM seat "
-      "WHERE show_id = ?1 AND seat_no = ?2");
+      "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, price, "
+      "channel, channel_until_ms FROM seat WHERE show_id = ?1 AND seat_no = ?2");
   // Version 0 is a row that must not be there; the condition is false for it, as stored versions start at 1.
   sql::Statement save_saga_ = database_.Prepare(
       "INSERT INTO saga(saga_id, undone, reservation_id, show_id, choice, seats, version) "
@@ -102,7 +105,9 @@ class SqliteStore final : public Store {
       "WHERE version = ?4");
   sql::Statement save_seat_ = database_.Prepare(
       "INSERT INTO seat(show_id, seat_no, state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, "
-      "version) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 + 1) ON CONFLICT(show_id, seat_no) DO UPDATE SET "
+      "version, price, channel, channel_until_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 + 1, ?9, ?10, ?11) "
+      "ON CONFLICT(show_id, seat_no) DO UPDATE SET price = excluded.price, channel = excluded.channel, "
+      "channel_until_ms = excluded.channel_until_ms, "
       "state = excluded.state, reservation_id = excluded.reservation_id, user_id = excluded.user_id, "
       "hold_expires_at_ms = excluded.hold_expires_at_ms, held_since_ms = excluded.held_since_ms, "
       "version = excluded.version WHERE version = ?8");
@@ -110,11 +115,12 @@ class SqliteStore final : public Store {
       "UPDATE show SET first_sold_at_ms = ?2, sold_out_at_ms = ?3 WHERE id = ?1 "
       "AND first_sold_at_ms = ?4 AND sold_out_at_ms = ?5");
   sql::Statement owned_seats_ = database_.Prepare(
-      "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, seat_no FROM seat "
-      "WHERE show_id = ?1 AND seat_no > ?2 AND state IN (1, 2) ORDER BY seat_no LIMIT ?3");
+      "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, price, channel, "
+      "channel_until_ms, seat_no FROM seat WHERE show_id = ?1 AND seat_no > ?2 AND state IN (1, 2) ORDER BY "
+      "seat_no LIMIT ?3");
   sql::Statement stored_seats_ = database_.Prepare(
-      "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, seat_no FROM seat "
-      "WHERE show_id = ?1 AND seat_no > ?2 ORDER BY seat_no LIMIT ?3");
+      "SELECT state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, price, channel, "
+      "channel_until_ms, seat_no FROM seat WHERE show_id = ?1 AND seat_no > ?2 ORDER BY seat_no LIMIT ?3");
 };
 
 SeatRow ReadSeat(const sql::Statement& row, const SeatKey& key) {
@@ -126,6 +132,9 @@ SeatRow ReadSeat(const sql::Statement& row, const SeatKey& key) {
   seat.hold_expires_at = FromUnixMs(row.Int(3));
   seat.held_since = FromUnixMs(row.Int(4));
   seat.version = row.Int(5);
+  seat.price = row.Int(6);
+  seat.channel = row.Text(7);
+  seat.channel_until = FromUnixMs(row.Int(8));
   return seat;
 }
 
@@ -248,7 +257,8 @@ Result<bool> SqliteStore::SaveSeat(const SeatRow& row) {
   const bool owned = row.IsOwned();
   save_seat_.Bind(row.key.show_id, row.key.seat_no, row.state, std::nullopt,
                   owned ? std::optional<std::string_view>(row.user_id) : std::nullopt,
-                  ToUnixMs(row.hold_expires_at), ToUnixMs(row.held_since), row.version);
+                  ToUnixMs(row.hold_expires_at), ToUnixMs(row.held_since), row.version, row.price,
+                  row.channel, ToUnixMs(row.channel_until));
   if (owned) save_seat_.BindBlob(4, row.reservation.bytes());
   return Stays(save_seat_);
 }
@@ -261,19 +271,19 @@ Result<bool> SqliteStore::SaveMarks(const MarkedShow& show) {
 
 Result<void> SqliteStore::SaveBlock(const BlockNote& note) {
   sql::Statement insert = database_.Prepare(
-      "INSERT INTO block(show_id, seats, gives_back, reason, operator_id, at_ms) VALUES(?1, ?2, ?3, ?4, ?5, "
-      "?6)");
+      "INSERT INTO block(show_id, seats, gives_back, reason, operator_id, at_ms, about_channel, channel) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
   const std::string seats = EncodeSeats(note.seats);
   insert
       .Bind(note.show_id, std::nullopt, note.release ? 1 : 0, note.reason, note.operator_id,
-            ToUnixMs(note.at))
+            ToUnixMs(note.at), note.about_channel ? 1 : 0, note.channel)
       .BindBlob(2, seats);
   return insert.Run();
 }
 
 Result<std::vector<BlockNote>> SqliteStore::LoadBlocks(int64_t show_id, int64_t before_id, size_t limit) {
   sql::Statement select = database_.Prepare(
-      "SELECT id, seats, gives_back, reason, operator_id, at_ms FROM block "
+      "SELECT id, seats, gives_back, reason, operator_id, at_ms, about_channel, channel FROM block "
       "WHERE show_id = ?1 AND (?2 = 0 OR id < ?2) ORDER BY id DESC LIMIT ?3");
   select.Bind(show_id, before_id, limit);
   std::vector<BlockNote> notes;
@@ -281,16 +291,63 @@ Result<std::vector<BlockNote>> SqliteStore::LoadBlocks(int64_t show_id, int64_t 
     BOXOFFICE_ASSIGN(const bool more, select.Step());
     if (!more) return notes;
     notes.push_back({show_id, DecodeSeats(select.Text(1)), select.Int(2) != 0, std::string(select.Text(3)),
-                     std::string(select.Text(4)), FromUnixMs(select.Int(5)), select.Int(0)});
+                     std::string(select.Text(4)), FromUnixMs(select.Int(5)), select.Int(0),
+                     select.Int(6) != 0, std::string(select.Text(7))});
+  }
+}
+
+Result<bool> SqliteStore::SavePrices(int64_t show_id, const Layout& layout,
+                                     std::span<const PriceNote> notes) {
+  BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+  sql::Statement count =
+      database_.Prepare("UPDATE show SET layout_version = ?2 WHERE id = ?1 AND layout_version = ?2 - 1");
+  count.Bind(show_id, static_cast<int64_t>(layout.version));
+  BOXOFFICE_ASSIGN(const bool stays, Stays(count));
+  if (!stays) return false;
+  const std::string prices = EncodePrices(layout);
+  sql::Statement place = database_.Prepare("UPDATE layout SET prices = ?2 WHERE show_id = ?1");
+  place.Bind(show_id).BindBlob(2, prices);
+  BOXOFFICE_TRY(place.Run());
+  for (const PriceNote& note : notes) BOXOFFICE_TRY(SavePriceNote(note));
+  BOXOFFICE_TRY(transaction.Commit());
+  return true;
+}
+
+Result<void> SqliteStore::SavePriceNote(const PriceNote& note) {
+  sql::Statement insert = database_.Prepare(
+      "INSERT INTO price_change(show_id, layout_version, category, seats, price, reason, operator_id, at_ms) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+  const std::string seats = EncodeSeats(note.seats);
+  insert
+      .Bind(note.show_id, static_cast<int64_t>(note.layout_version), note.category, std::nullopt, note.price,
+            note.reason, note.operator_id, ToUnixMs(note.at))
+      .BindBlob(4, seats);
+  return insert.Run();
+}
+
+Result<std::vector<PriceNote>> SqliteStore::LoadPriceNotes(int64_t show_id, int64_t before_id, size_t limit) {
+  sql::Statement select = database_.Prepare(
+      "SELECT id, layout_version, category, seats, price, reason, operator_id, at_ms FROM price_change "
+      "WHERE show_id = ?1 AND (?2 = 0 OR id < ?2) ORDER BY id DESC LIMIT ?3");
+  select.Bind(show_id, before_id, limit);
+  std::vector<PriceNote> notes;
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool more, select.Step());
+    if (!more) return notes;
+    notes.push_back({show_id, static_cast<uint64_t>(select.Int(1)), std::string(select.Text(2)),
+                     DecodeSeats(select.Text(3)), select.Int(4), std::string(select.Text(5)),
+                     std::string(select.Text(6)), FromUnixMs(select.Int(7)), select.Int(0)});
   }
 }
 
 Result<std::shared_ptr<Layout>> SqliteStore::LoadLayout(int64_t show_id) {
-  sql::Statement load = database_.Prepare("SELECT body FROM layout WHERE show_id = ?1");
+  sql::Statement load = database_.Prepare("SELECT body, prices, access FROM layout WHERE show_id = ?1");
   load.Bind(show_id);
   BOXOFFICE_ASSIGN(const bool found, load.Step());
   if (!found) return Fail(Code::kInternal, "layout_corrupt", "a show has no layout");
   BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(load.Text(0)));
+  BOXOFFICE_TRY(DecodePrices(load.Text(1), layout));
+  BOXOFFICE_TRY(DecodeAccess(load.Text(2), layout));
   return std::make_shared<Layout>(std::move(layout));
 }
 
@@ -307,8 +364,8 @@ Result<Catalogue> SqliteStore::LoadCatalogue() {
   sql::Statement shows = database_.Prepare(
       "SELECT id, concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, seat_limit, "
       "hold_ttl_ms, cancel_deadline_ms, first_sold_at_ms, sold_out_at_ms, highest_seat_limit, phase, "
-      "orphan_rule, "
-      "ranks_by_stage, stage_x_milli, stage_y_milli FROM show ORDER BY id");
+      "orphan_rule, ranks_by_stage, stage_x_milli, stage_y_milli, cancel_fee_per_seat, cancel_fee_percent, "
+      "grace_ms, waitlist_first, layout_version FROM show ORDER BY id");
   while (true) {
     BOXOFFICE_ASSIGN(const bool more, shows.Step());
     if (!more) break;
@@ -327,8 +384,13 @@ Result<Catalogue> SqliteStore::LoadCatalogue() {
     stored.marks = {Time(shows.Int(9)), Time(shows.Int(10))};
     show.terms.phase = static_cast<ShowPhase>(shows.Int(12));
     show.terms.orphan_rule = shows.Int(13) != 0;
+    show.terms.cancel_fee_per_seat = shows.Int(17);
+    show.terms.cancel_fee_percent = static_cast<uint32_t>(shows.Int(18));
+    show.terms.grace = milliseconds(shows.Int(19));
+    show.terms.waitlist_first = shows.Int(20) != 0;
     BOXOFFICE_ASSIGN(const std::shared_ptr<Layout> layout, LoadLayout(show.id));
     layout->stage = StageFrom({shows.Int(14), shows.Int(15), shows.Int(16)});
+    layout->version = static_cast<uint64_t>(shows.Int(21));
     show.layout = layout;
     catalogue.shows.push_back(std::move(stored));
   }
@@ -350,15 +412,17 @@ Result<std::vector<SeatRow>> SqliteStore::ReadSeats(sql::Statement& select, int6
   while (true) {
     BOXOFFICE_ASSIGN(const bool more, select.Step());
     if (!more) return rows;
-    rows.push_back(ReadSeat(select, {show_id, static_cast<SeatNo>(select.Int(6))}));
+    rows.push_back(ReadSeat(select, {show_id, static_cast<SeatNo>(select.Int(9))}));
   }
 }
 
 Result<std::vector<CountedShow>> SqliteStore::CountSeats(int64_t show_id, Timestamp now) {
   sql::Statement count = database_.Prepare(
       "SELECT show.id, capacity, coalesce(sum(state = 1 AND hold_expires_at_ms > ?2), 0), "
-      "coalesce(sum(state = 2), 0), coalesce(sum(state = 3), 0) FROM show LEFT JOIN seat ON seat.show_id = "
-      "show.id "
+      "coalesce(sum(state = 2), 0), coalesce(sum(state = 3), 0), coalesce(sum(channel <> '' AND "
+      "(channel_until_ms = 0 OR channel_until_ms > ?2) AND (state = 0 OR (state = 1 AND hold_expires_at_ms "
+      "<= "
+      "?2))), 0) FROM show LEFT JOIN seat ON seat.show_id = show.id "
       "WHERE ?1 = 0 OR show.id = ?1 GROUP BY show.id ORDER BY show.id");
   count.Bind(show_id, ToUnixMs(now));
   std::vector<CountedShow> shows;
@@ -367,9 +431,10 @@ Result<std::vector<CountedShow>> SqliteStore::CountSeats(int64_t show_id, Timest
     if (!more) return shows;
     const auto held = static_cast<uint32_t>(count.Int(2));
     const auto sold = static_cast<uint32_t>(count.Int(3));
-    const auto blocked = static_cast<uint32_t>(count.Int(4));
+    const auto kept = static_cast<uint32_t>(count.Int(5));
+    const uint32_t blocked = static_cast<uint32_t>(count.Int(4)) + kept;
     const uint32_t free = static_cast<uint32_t>(count.Int(1)) - held - sold - blocked;
-    shows.push_back({count.Int(0), {free, held, sold, blocked}});
+    shows.push_back({count.Int(0), {free, held, sold, blocked, kept}});
   }
 }
 
@@ -406,18 +471,21 @@ Result<int64_t> SqliteStore::CreateShow(const Operation& operation, const Show& 
   sql::Statement insert = database_.Prepare(
       "INSERT INTO show(concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, seat_limit, "
       "hold_ttl_ms, cancel_deadline_ms, capacity, highest_seat_limit, phase, orphan_rule, ranks_by_stage, "
-      "stage_x_milli, stage_y_milli) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-      "?15)");
+      "stage_x_milli, stage_y_milli, cancel_fee_per_seat, cancel_fee_percent, grace_ms, waitlist_first) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)");
   const StoredStage stage = StageToStore(show.layout->stage);
   insert.Bind(show.concert_id, ToUnixMs(show.starts_at), show.currency.code(),
               ToUnixMs(show.terms.on_sale_at), ToUnixMs(show.terms.sale_ends_at), show.terms.seat_limit,
               show.terms.hold_ttl.count(), Ms(show.terms.cancel_deadline), show.layout->capacity(),
               show.terms.highest_seat_limit, show.terms.phase, show.terms.orphan_rule ? 1 : 0, stage.ranks,
-              stage.x_milli, stage.y_milli);
+              stage.x_milli, stage.y_milli, show.terms.cancel_fee_per_seat, show.terms.cancel_fee_percent,
+              show.terms.grace.count(), show.terms.waitlist_first ? 1 : 0);
   BOXOFFICE_TRY(insert.Run());
   const int64_t id = database_.last_insert_rowid();
-  sql::Statement layout = database_.Prepare("INSERT INTO layout(show_id, body) VALUES(?1, ?2)");
+  sql::Statement layout = database_.Prepare("INSERT INTO layout(show_id, body, access) VALUES(?1, ?2, ?3)");
+  const std::string access = EncodeAccess(*show.layout);
   layout.Bind(id).BindBlob(2, body);
+  layout.BindBlob(3, access);
   BOXOFFICE_TRY(layout.Run());
   BOXOFFICE_TRY(RecordOperation(operation, id));
   BOXOFFICE_TRY(transaction.Commit());
@@ -429,11 +497,12 @@ Result<void> SqliteStore::UpdateTerms(int64_t show_id, const ShowTerms& terms) {
   sql::Statement update = database_.Prepare(
       "UPDATE show SET on_sale_at_ms = ?2, sale_ends_at_ms = ?3, seat_limit = ?4, hold_ttl_ms = ?5, "
       "cancel_deadline_ms = ?6, highest_seat_limit = max(highest_seat_limit, ?7), phase = ?8, orphan_rule = "
-      "?9 "
+      "?9, cancel_fee_per_seat = ?10, cancel_fee_percent = ?11, grace_ms = ?12, waitlist_first = ?13 "
       "WHERE id = ?1");
   update.Bind(show_id, ToUnixMs(terms.on_sale_at), ToUnixMs(terms.sale_ends_at), terms.seat_limit,
               terms.hold_ttl.count(), Ms(terms.cancel_deadline), terms.highest_seat_limit, terms.phase,
-              terms.orphan_rule ? 1 : 0);
+              terms.orphan_rule ? 1 : 0, terms.cancel_fee_per_seat, terms.cancel_fee_percent,
+              terms.grace.count(), terms.waitlist_first ? 1 : 0);
   BOXOFFICE_TRY(update.Run());
   return transaction.Commit();
 }

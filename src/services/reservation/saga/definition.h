@@ -16,6 +16,7 @@ struct StepContext {
   Participants& participants;
   Reservation& reservation;
   const Policy& policy;
+  Timestamp now;  // when the step began
 };
 
 using Action = asio::awaitable<StepResult> (*)(StepContext& context);
@@ -27,6 +28,10 @@ inline constexpr Action kNothingToUndo = nullptr;
 enum class OnRefusal {
   kUndoAll,   // undo this step and all before it
   kKeepHold,  // no money has moved: undo this step only; the reservation is HELD again
+  // Where the show gives a grace time, and the seats can be held for so long: undo this step and those before
+  // it that moved money; the reservation is HELD again. Otherwise as kUndoAll.
+  kGrace,
+  kEndThere,  // nothing was done, and this step's undo keeps a late duplicate from doing it: the saga ends
 };
 
 struct Step {
@@ -43,10 +48,13 @@ struct SagaDefinition {
   std::vector<Step> steps;
   State done;     // the reservation's state when all steps are done
   State undone;   // and when all are undone
-  bool can_undo;  // else it only goes forward, until done or parked
+  bool can_undo;  // else it only goes forward, until done or parked, but for kEndThere
 };
 
-// The definition of a kind. Stays the same for the life of the program.
+// Holds the seats for the show's grace time from now on, or for longer where they are held already.
+[[nodiscard]] asio::awaitable<StepResult> HoldForGrace(StepContext& context);
+
+// The definition of a kind that is known. Stays the same for the life of the program.
 [[nodiscard]] const SagaDefinition& DefinitionOf(SagaKind kind);
 
 }  // namespace boxoffice::reservation

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/check.h"
 #include "services/reservation/saga/definition.h"
 
@@ -10,7 +12,7 @@ using Answer = asio::awaitable<StepResult>;
 // place in the queue by the saga of the hold; of whoever does not, the token says until when she is in.
 Answer VerifyQueue(StepContext& c) {
   Reservation& r = c.reservation;
-  if (!r.bound_saga.IsNil()) co_return StepResult();
+  if (!r.bound_saga.IsNil() || r.from_waitlist) co_return StepResult();
   StepResult result = co_await c.participants.BindQueue(r);
   // The error stays with it, for the timeline.
   if (MayComeRight(result.kind) && r.saga.started_at < r.active_until) result.kind = StepResult::Kind::kDone;
@@ -21,6 +23,7 @@ Answer VerifyQueue(StepContext& c) {
 // not taken over.
 Answer UnbindQueue(StepContext& c) {
   const Reservation& r = c.reservation;
+  if (r.from_waitlist) co_return StepResult();  // it passed no queue
   StepResult result = co_await c.participants.UnbindQueue(r, r.saga.id);
   const bool hold_goes =
       r.saga.undone_state != State::kHeld && !r.bound_saga.IsNil() && r.bound_saga != r.saga.id;
@@ -30,10 +33,16 @@ Answer UnbindQueue(StepContext& c) {
 }
 // Of a hold that ends: what an earlier saga has bound.
 Answer UnbindHold(StepContext& c) {
-  return c.participants.UnbindQueue(c.reservation, c.reservation.bound_saga);
+  if (c.reservation.from_waitlist) co_return StepResult();
+  StepResult result = co_await c.participants.UnbindQueue(c.reservation, c.reservation.bound_saga);
+  co_return result;
 }
 // The buyer may think for as long as the show's hold time says.
 Answer HoldSeats(StepContext& c) { return c.participants.HoldSeats(c.reservation, Timestamp()); }
+// Whoever is offered seats may not be looking.
+Answer HoldOffer(StepContext& c) {
+  return c.participants.HoldSeats(c.reservation, c.reservation.saga.started_at + c.policy.offer_time);
+}
 // Before money moves, the hold is made to outlast the saga.
 Answer ExtendHold(StepContext& c) {
   return c.participants.HoldSeats(c.reservation, c.reservation.saga.deadline + c.policy.hold_slack);
@@ -56,6 +65,32 @@ Answer RefundPaid(StepContext& c) {
   return c.participants.RefundWallet(c.reservation, c.reservation.paid_saga);
 }
 
+// What the saga gives back; nothing may be left to give back after the fee.
+Answer RefundPartOfPayment(StepContext& c) {
+  const int64_t amount = c.reservation.returned.value().amount;
+  if (amount == 0) co_return StepResult();
+  co_return co_await c.participants.RefundPartOfPayment(c.reservation, amount);
+}
+Answer RefundPartOfDebit(StepContext& c) {
+  const int64_t amount = c.reservation.returned.value().amount;
+  if (amount == 0) co_return StepResult();
+  co_return co_await c.participants.RefundPartOfDebit(c.reservation, amount);
+}
+Answer ReleaseReturned(StepContext& c) {
+  return c.participants.ReleaseOnly(c.reservation, SeatNumbers(c.reservation.returned.value().seats));
+}
+// The amount stays what was paid until the saga ends, so that each run finds the same difference.
+Answer MoveSeats(StepContext& c) {
+  Reservation& r = c.reservation;
+  StepResult result = co_await c.participants.MoveSeats(r);
+  if (result.kind == StepResult::Kind::kDone) {
+    r.returned.value().amount = std::max<int64_t>(r.amount - PriceOf(r.move.seats), 0);
+  }
+  co_return result;
+}
+// A move that was refused is not done later, by a duplicate that was on its way when the seats became free.
+Answer LeaveTombstone(StepContext& c) { return c.participants.ReleaseOnly(c.reservation, {}); }
+
 // The seats that ConfirmSeats sold are freed by the undo of hold-seats, once the money is back.
 constexpr Action kUndoneByRelease = kNothingToUndo;
 
@@ -77,7 +112,7 @@ const SagaDefinition kReserveAndPay{
         {"verify-queue", VerifyQueue, UnbindQueue},
         {"hold-seats", ExtendHold, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
         {"debit-wallet", DebitWallet, RefundWallet},
-        {"approve-payment", ApprovePayment, CancelPayment},
+        {"approve-payment", ApprovePayment, CancelPayment, OnRefusal::kGrace},
         {"confirm-seats", ConfirmSeats, kUndoneByRelease},
     },
     State::kConfirmed,
@@ -91,7 +126,7 @@ const SagaDefinition kConfirmReservation{
         {"verify-queue", VerifyQueue, UnbindQueue, OnRefusal::kKeepHold},
         {"hold-seats", ExtendHold, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
         {"debit-wallet", DebitWallet, RefundWallet, OnRefusal::kKeepHold},
-        {"approve-payment", ApprovePayment, CancelPayment},
+        {"approve-payment", ApprovePayment, CancelPayment, OnRefusal::kGrace},
         {"confirm-seats", ConfirmSeats, kUndoneByRelease},
     },
     State::kConfirmed,
@@ -108,6 +143,30 @@ const SagaDefinition kCancelReservation{"cancel",
                                         State::kCancelled,
                                         State::kCancelled,
                                         /*can_undo=*/false};
+
+// CONFIRMED with the seats that are left; none are: CANCELLED, and a fee is kept (Settle).
+const SagaDefinition kCancelSeats{"cancel_seats",
+                                  kNewestDefinitionVersion,
+                                  {
+                                      {"refund-payment", RefundPartOfPayment, kNothingToUndo},
+                                      {"refund-wallet", RefundPartOfDebit, kNothingToUndo},
+                                      {"release-seats", ReleaseReturned, kNothingToUndo},
+                                  },
+                                  State::kConfirmed,
+                                  State::kConfirmed,
+                                  /*can_undo=*/false};
+
+// The seats first: they can be refused, and the money can't.
+const SagaDefinition kMoveSeats{"move",
+                                kNewestDefinitionVersion,
+                                {
+                                    {"move-seats", MoveSeats, LeaveTombstone, OnRefusal::kEndThere},
+                                    {"refund-payment", RefundPartOfPayment, kNothingToUndo},
+                                    {"refund-wallet", RefundPartOfDebit, kNothingToUndo},
+                                },
+                                State::kConfirmed,
+                                State::kConfirmed,
+                                /*can_undo=*/false};
 
 const SagaDefinition kReleaseHold{"release",
                                   kDefinitionVersion,
@@ -129,7 +188,22 @@ const SagaDefinition kExpireHold{"expire",
                                  State::kExpired,
                                  /*can_undo=*/false};
 
+// Seats that became free, for whoever is next on the waitlist, who confirms or cancels as with any hold.
+const SagaDefinition kOfferSeats{
+    "offer",
+    kNewestDefinitionVersion,
+    {
+        {"hold-seats", HoldOffer, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
+    },
+    State::kHeld,
+    State::kReleased,
+    /*can_undo=*/true};
+
 }  // namespace
+
+asio::awaitable<StepResult> HoldForGrace(StepContext& context) {
+  return context.participants.HoldSeats(context.reservation, context.now + context.reservation.grace);
+}
 
 const SagaDefinition& DefinitionOf(SagaKind kind) {
   switch (kind) {
@@ -145,6 +219,14 @@ const SagaDefinition& DefinitionOf(SagaKind kind) {
       return kReleaseHold;
     case SagaKind::kExpire:
       return kExpireHold;
+    case SagaKind::kOffer:
+      return kOfferSeats;
+    case SagaKind::kCancelSeats:
+      return kCancelSeats;
+    case SagaKind::kMove:
+      return kMoveSeats;
+    case SagaKind::kUnknown:
+      break;
   }
   CHECK(false, "kind {}", static_cast<int>(kind));
 }

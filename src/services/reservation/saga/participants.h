@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -48,17 +49,25 @@ class Participants {
   virtual asio::awaitable<StepResult> HoldSeats(Reservation& reservation, Timestamp until) = 0;
   virtual asio::awaitable<StepResult> ConfirmSeats(const Reservation& reservation) = 0;
   virtual asio::awaitable<StepResult> ReleaseSeats(const Reservation& reservation) = 0;
+  // Frees these of its seats alone; none: leaves the saga's tombstone, and no more.
+  virtual asio::awaitable<StepResult> ReleaseOnly(const Reservation& reservation,
+                                                  std::vector<uint32_t> seat_nos) = 0;
+  // Fills in move.seats.
+  virtual asio::awaitable<StepResult> MoveSeats(Reservation& reservation) = 0;
 
   virtual asio::awaitable<StepResult> DebitWallet(const Reservation& reservation) = 0;
   // Gives back what `debit_saga` took.
   virtual asio::awaitable<StepResult> RefundWallet(const Reservation& reservation, SagaId debit_saga) = 0;
+  // Gives back `amount` (above 0) of what the reservation's paid_saga took.
+  virtual asio::awaitable<StepResult> RefundPartOfDebit(const Reservation& reservation, int64_t amount) = 0;
 
   virtual asio::awaitable<StepResult> ApprovePayment(const Reservation& reservation) = 0;
   virtual asio::awaitable<StepResult> CancelPayment(const Reservation& reservation, uint32_t attempt) = 0;
+  // Gives back `amount` (above 0) of the payment of the reservation's paid_attempt.
+  virtual asio::awaitable<StepResult> RefundPartOfPayment(const Reservation& reservation, int64_t amount) = 0;
 
-  // Until when a confirmed reservation of the show can be cancelled. Errors: show_not_found and those of the
-  // call.
-  virtual asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t show_id) = 0;
+  // What the show says of cancellations. Errors: show_not_found and those of the call.
+  virtual asio::awaitable<Result<CancelPolicy>> GetCancelPolicy(int64_t show_id) = 0;
 };
 
 }  // namespace boxoffice::reservation

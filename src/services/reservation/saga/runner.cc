@@ -66,7 +66,8 @@ asio::awaitable<Result<Answer>> Runner::Run(Reservation reservation) {
 
 asio::awaitable<Result<Answer>> Runner::RunOwned(Reservation& reservation) {
   // While two versions of the program run side by side: a list that is not ours is left to those who know it.
-  if (reservation.saga.definition_version != DefinitionOf(reservation.saga.kind).version) {
+  if (reservation.saga.kind == SagaKind::kUnknown ||
+      reservation.saga.definition_version != DefinitionOf(reservation.saga.kind).version) {
     co_return Fail(Code::kUnavailable, "saga_version_unknown",
                    fmt::format("version {}", reservation.saga.definition_version));
   }
@@ -92,16 +93,12 @@ asio::awaitable<Result<Answer>> Runner::GoForward(Reservation& reservation) {
     StepResult result = co_await Perform(reservation, step.name, step.action, /*undo=*/false);
     if (result.kind == StepResult::Kind::kDone) continue;
     const bool wait = MayComeRight(result.kind) && !IsLate(reservation);
-    if (wait || !definition.can_undo)
+    const bool ends = result.kind == StepResult::Kind::kRefused && step.on_refusal == OnRefusal::kEndThere;
+    if (wait || !(definition.can_undo || ends))
       co_return co_await PostponeIt(reservation, std::move(result), step.name);
     co_return co_await DecideToUndo(reservation, static_cast<int>(i), std::move(result));
   }
-  reservation.state = definition.done;
-  reservation.failure.reset();
-  if (definition.done == State::kConfirmed) {
-    reservation.paid_saga = reservation.saga.id;
-    reservation.paid_attempt = reservation.saga.attempt;
-  }
+  Settle(reservation, definition.done);
   co_return co_await FinishIt(reservation);
 }
 
@@ -112,17 +109,30 @@ asio::awaitable<Result<Answer>> Runner::DecideToUndo(Reservation& reservation, i
                                                      StepResult result) {
   const SagaDefinition& definition = DefinitionOf(reservation.saga.kind);
   const Step& step = definition.steps[static_cast<size_t>(failed_step)];
-  const bool keep_hold = step.on_refusal == OnRefusal::kKeepHold && result.kind == StepResult::Kind::kRefused;
+  const std::optional<int> undo_to = co_await KeepHold(reservation, failed_step, result.kind);
   reservation.saga.undoing = true;
   const bool first_run = reservation.saga.epoch == 1;
   reservation.saga.undo_from = first_run ? failed_step : static_cast<int>(definition.steps.size()) - 1;
-  reservation.saga.undo_to = keep_hold ? failed_step : 0;
-  reservation.saga.undone_state = keep_hold ? State::kHeld : definition.undone;
+  reservation.saga.undo_to = undo_to.value_or(0);
+  reservation.saga.undone_state = undo_to ? State::kHeld : definition.undone;
   reservation.failure = FailureOf(result, step.name);
   Command undo = Undo{std::move(reservation)};  // comes back with the outcome
   auto written = co_await Write(std::move(undo), reservation);
   if (!written) co_return std::unexpected(written.error());
   co_return co_await GoBack(reservation);
+}
+
+asio::awaitable<std::optional<int>> Runner::KeepHold(Reservation& reservation, int failed_step,
+                                                     StepResult::Kind kind) {
+  const auto& steps = DefinitionOf(reservation.saga.kind).steps;
+  const OnRefusal on_refusal = steps[static_cast<size_t>(failed_step)].on_refusal;
+  if (kind != StepResult::Kind::kRefused) co_return std::nullopt;
+  if (on_refusal == OnRefusal::kKeepHold) co_return failed_step;
+  if (on_refusal != OnRefusal::kGrace || reservation.grace == milliseconds(0)) co_return std::nullopt;
+  // Before the decision, so that it stands on seats that are held for certain.
+  const StepResult held = co_await Perform(reservation, "keep-seats", HoldForGrace, /*undo=*/false);
+  if (held.kind != StepResult::Kind::kDone) co_return std::nullopt;
+  co_return static_cast<int>(std::ranges::find(steps, true, &Step::is_hold) - steps.begin()) + 1;
 }
 
 asio::awaitable<Result<Answer>> Runner::GoBack(Reservation& reservation) {
@@ -137,13 +147,16 @@ asio::awaitable<Result<Answer>> Runner::GoBack(Reservation& reservation) {
       co_return co_await PostponeIt(reservation, std::move(result), step.name);
   }
   reservation.state = reservation.saga.undone_state;
+  reservation.returned.reset();
   co_return co_await FinishIt(reservation);
 }
 
 asio::awaitable<Result<Answer>> Runner::PostponeIt(Reservation& reservation, StepResult result,
                                                    std::string_view step) {
+  const bool refused = result.kind == StepResult::Kind::kRefused;
   reservation.saga.last_error =
-      fmt::format("{}: {} {} {}", step, KindName(result.kind), result.error.reason, result.error.detail);
+      fmt::format("{}: {} {} {}", step, KindName(result.kind),
+                  refused ? result.refusal.code : result.error.reason, result.error.detail);
   obs::Log(obs::Level::kWarning, "saga_postponed",
            {{"reservation", reservation.id.ToString()},
             {"saga", reservation.saga.id.ToString()},
@@ -160,7 +173,8 @@ asio::awaitable<Result<Answer>> Runner::FinishIt(Reservation& reservation) {
   Command finish = Finish{std::move(reservation)};  // comes back with the outcome
   auto written = co_await Write(std::move(finish), reservation);
   if (!written) co_return std::unexpected(written.error());
-  if (reservation.state == State::kConfirmed) {
+  if (reservation.state == State::kConfirmed && IsPurchase(reservation.saga.kind) &&
+      !reservation.from_waitlist) {
     asio::co_spawn(executor_, CompleteQueue(reservation), asio::detached);
   }
   co_return Answer{reservation, reservation.failure};
@@ -168,8 +182,8 @@ asio::awaitable<Result<Answer>> Runner::FinishIt(Reservation& reservation) {
 
 asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::string_view step, Action action,
                                             bool undo) {
-  StepContext context{participants_, reservation, policy_};
   const Timestamp run_start = clock_.Now();
+  StepContext context{participants_, reservation, policy_, run_start};
   milliseconds pause = retry_.first_pause;
   budgets_.try_emplace(std::string(step), retry_.budget).first->second.CountCall(run_start);
   for (int retry = 0;; ++retry) {

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -59,6 +60,9 @@ class Runner {
   asio::awaitable<Result<Answer>> RunOwned(Reservation& reservation);
   asio::awaitable<Result<Answer>> GoForward(Reservation& reservation);
   asio::awaitable<Result<Answer>> DecideToUndo(Reservation& reservation, int failed_step, StepResult result);
+  // Down to which step a refusal is undone where the hold is kept; nullopt: it is not.
+  asio::awaitable<std::optional<int>> KeepHold(Reservation& reservation, int failed_step,
+                                               StepResult::Kind kind);
   asio::awaitable<Result<Answer>> GoBack(Reservation& reservation);
   asio::awaitable<Result<Answer>> PostponeIt(Reservation& reservation, StepResult result,
                                              std::string_view step);

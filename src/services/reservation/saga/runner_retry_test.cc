@@ -26,11 +26,17 @@ class DeafQueue final : public Participants {
   asio::awaitable<StepResult> HoldSeats(Reservation&, Timestamp) override { return Done(); }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ReleaseSeats(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> ReleaseOnly(const Reservation&, std::vector<uint32_t>) override {
+    return Done();
+  }
+  asio::awaitable<StepResult> MoveSeats(Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> RefundPartOfDebit(const Reservation&, int64_t) override { return Done(); }
+  asio::awaitable<StepResult> RefundPartOfPayment(const Reservation&, int64_t) override { return Done(); }
   asio::awaitable<StepResult> DebitWallet(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> RefundWallet(const Reservation&, SagaId) override { return Done(); }
   asio::awaitable<StepResult> ApprovePayment(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> CancelPayment(const Reservation&, uint32_t) override { return Done(); }
-  asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t) override { co_return Timestamp(); }
+  asio::awaitable<Result<CancelPolicy>> GetCancelPolicy(int64_t) override { co_return CancelPolicy(); }
 
  private:
   static asio::awaitable<StepResult> Done() { co_return StepResult(); }

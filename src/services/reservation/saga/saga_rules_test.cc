@@ -222,6 +222,149 @@ TEST_F(SagaTest, ATokenThatSaysSheIsInDoesNotOutdoTheQueuesRefusal) {
   EXPECT_EQ(Drive(reservation)->reservation.state, State::kFailed);
 }
 
+TEST_F(SagaTest, SeatsThatAreGivenBackCostTheFeeAndTheOthersStay) {
+  const Reservation reservation = Prepare(SagaKind::kCancelSeats);  // the seat of 60, with a fee of 7
+  const auto answer = Drive(reservation);
+  EXPECT_EQ(answer->reservation.state, State::kConfirmed);
+  EXPECT_EQ(answer->reservation.returned, (Return{{kSeats[0]}, 53, 7}));
+  EXPECT_THAT(answer->reservation.seats, ::testing::ElementsAre(kSeats[1]));
+  EXPECT_EQ(answer->reservation.amount, 40);
+  EXPECT_EQ(answer->reservation.fees, 7);
+  EXPECT_THAT(world_->journal, ::testing::ElementsAre("part-of-payment", "part-of-debit", "undo-seats"))
+      << "the payment first: no money moves back before the provider has agreed";
+  EXPECT_EQ(Count("reservation.seats_cancelled"), 1U);
+  ExpectClean("one of two");
+}
+
+TEST_F(SagaTest, WhatIsLeftIsCancelledLaterAndOnlyTheFeesStay) {
+  const Reservation reservation = Prepare(SagaKind::kCancelSeats);
+  ASSERT_TRUE(Drive(reservation));
+  const Reservation rest = BeginCancel(Only(), {}, 5, "k2");
+  EXPECT_EQ(rest.saga.kind, SagaKind::kCancelSeats)
+      << "undoing payment and debit as a whole would give fees back";
+  const auto answer = Drive(rest);
+  EXPECT_EQ(answer->reservation.state, State::kCancelled);
+  EXPECT_EQ(answer->reservation.returned->amount, 35);
+  EXPECT_EQ(answer->reservation.fees, 12);
+  EXPECT_EQ(Count("reservation.cancelled"), 1U);
+  ExpectClean("all of it, in two parts");
+}
+
+TEST_F(SagaTest, WhatIsLeftIsUndoneAsAWholeWhereNothingIsKept) {
+  const Reservation confirmed = Prepare(SagaKind::kConfirm);
+  ASSERT_TRUE(Drive(confirmed));
+  ASSERT_TRUE(Drive(BeginCancel(Only(), {1}, 0, "part")));
+  const Reservation rest = BeginCancel(Only(), {2}, 0, "rest");
+  EXPECT_EQ(rest.saga.kind, SagaKind::kCancel);
+  EXPECT_EQ(Drive(rest)->reservation.state, State::kCancelled);
+  ExpectClean("in two parts, without a fee");
+}
+
+TEST_F(SagaTest, AFeeThatIsTheWholePriceGivesNothingBackAndAsksNobodyForMoney) {
+  const Reservation confirmed = Prepare(SagaKind::kConfirm);
+  ASSERT_TRUE(Drive(confirmed));
+  const Reservation all = BeginCancel(Only(), {}, 1'000, "k2");
+  world_->journal.clear();
+  EXPECT_EQ(Drive(all)->reservation.returned->amount, 0);
+  EXPECT_THAT(world_->journal, ::testing::ElementsAre("undo-seats"));
+  EXPECT_EQ(Only().fees, kPrice);
+  ExpectClean("nothing given back");
+}
+
+TEST_F(SagaTest, AMoveToCheaperSeatsGivesTheDifferenceBackAndTellsWhoDidIt) {
+  const Reservation reservation = Prepare(SagaKind::kMove);
+  EXPECT_EQ(reservation.state, State::kConfirmed) << "it never is anything else";
+  const auto answer = Drive(reservation);
+  EXPECT_THAT(answer->reservation.seats, ::testing::ElementsAre(kSeats[1], kCheapSeat));
+  EXPECT_EQ(answer->reservation.amount, 50);
+  EXPECT_EQ(answer->reservation.returned, (Return{{kSeats[0]}, 50, 0}));
+  const TimelineEntry& first = answer->reservation.saga.timeline.front();
+  EXPECT_EQ(first.outcome, "move");
+  EXPECT_EQ(first.detail, "the operator: a pillar");
+  EXPECT_FALSE(world_->completed) << "the buyer's slot in the queue is none of its business";
+  ExpectClean("moved");
+}
+
+TEST_F(SagaTest, AMoveWhoseMoneyWaitsFindsTheSameDifferenceAgain) {
+  const Reservation reservation = Prepare(SagaKind::kMove);
+  world_->faults = {{1, Fault::kReplyLost}, {4, Fault::kReplyLost}};  // the payment, then the wallet
+  (void)Drive(reservation);
+  Recover(false);
+  EXPECT_EQ(Only().returned->amount, 50);
+  ExpectClean("after two waits");
+}
+
+TEST_F(SagaTest, ARefusedMoveIsDoneAndHasDoneNothing) {
+  const Reservation reservation = Prepare(SagaKind::kMove);
+  world_->cheap_seat_taken = true;
+  const auto answer = Drive(reservation);
+  EXPECT_EQ(answer->refusal->code, "seats_refused");
+  EXPECT_EQ(answer->reservation.returned, std::nullopt);
+  EXPECT_EQ(answer->reservation.saga.status, SagaStatus::kDone);
+  EXPECT_THAT(world_->journal, ::testing::ElementsAre("seats", "undo-seats"));
+  ExpectClean("as before");
+}
+
+TEST_F(SagaTest, ARefusedPaymentKeepsTheSeatsForTheGraceTimeAndANewSagaCanPay) {
+  for (const SagaKind kind : {SagaKind::kOneShot, SagaKind::kConfirm}) {
+    const Reservation reservation = Prepare(kind);
+    world_->grace = std::chrono::minutes(10);
+    world_->declines = true;
+    const auto answer = Drive(reservation);
+    EXPECT_EQ(answer->refusal->code, "payment_refused");
+    EXPECT_EQ(answer->reservation.state, State::kHeld);
+    EXPECT_EQ(world_->held_until, clock_.Now() + world_->grace);
+    EXPECT_EQ(answer->reservation.hold_expires_at, world_->held_until);
+    EXPECT_EQ(Count("reservation.held"), 1U) << KindName(kind);
+    EXPECT_TRUE(world_->tombstones.contains({reservation.saga.id, "payment"}));
+    EXPECT_TRUE(world_->tombstones.contains({reservation.saga.id, "debit"}));
+    ExpectClean("undone but for the hold");
+    world_->declines = false;
+    EXPECT_EQ(Drive(BeginAgain(Only(), /*cancel=*/false, "k2"))->reservation.state, State::kConfirmed);
+    ExpectClean("paid otherwise");
+  }
+}
+
+TEST_F(SagaTest, WithoutAHoldForTheGraceTimeAllIsUndone) {
+  for (const Fault fault : {Fault::kNotDone, Fault::kRefused}) {
+    const Reservation reservation = Prepare(SagaKind::kOneShot);
+    world_->grace = std::chrono::minutes(10);
+    world_->declines = true;
+    world_->faults = {{4, fault}};  // the hold that would go on
+    EXPECT_EQ(Drive(reservation)->reservation.state, State::kFailed);
+    ExpectClean("as without a grace time");
+  }
+}
+
+TEST_F(SagaTest, EveryCallAfterARefusedPaymentWithGraceFailedInEveryWayLeavesACleanWorld) {
+  for (const SagaKind kind : {SagaKind::kOneShot, SagaKind::kConfirm}) {
+    const int payment = kind == SagaKind::kConfirm ? 2 : 3;
+    for (int call = payment + 1; call < payment + 5; ++call) {
+      for (const Fault fault :
+           {Fault::kNotDone, Fault::kReplyLost, Fault::kTwice, Fault::kDies, Fault::kDiesAfter}) {
+        const Reservation reservation = Prepare(kind);
+        world_->grace = std::chrono::minutes(10);
+        world_->faults = {{payment, Fault::kRefused}, {call, fault}};
+        (void)Drive(reservation);
+        world_->faults.clear();
+        Recover(false);
+        ExpectClean(fmt::format("{} call {} fault {}", KindName(kind), call, static_cast<int>(fault)));
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST_F(SagaTest, ASagaOfAKindThatIsNotKnownHereIsLeftAlone) {
+  Reservation reservation = Prepare(SagaKind::kOneShot);
+  reservation.saga.kind = SagaKind::kUnknown;
+  const auto answer = Drive(reservation);
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().reason, "saga_version_unknown");
+  EXPECT_TRUE(world_->journal.empty());
+  EXPECT_EQ(book_->writes, 0);
+}
+
 TEST_F(SagaTest, TheTimelineTellsEachStepAndUndo) {
   const Reservation reservation = Prepare(SagaKind::kOneShot);
   world_->declines = true;

@@ -6,16 +6,21 @@
 namespace boxoffice::reservation {
 namespace {
 
-constexpr std::array kKinds = {SagaKind::kHold,   SagaKind::kOneShot, SagaKind::kConfirm,
-                               SagaKind::kCancel, SagaKind::kRelease, SagaKind::kExpire};
+constexpr std::array kKinds = {SagaKind::kHold,        SagaKind::kOneShot, SagaKind::kConfirm,
+                               SagaKind::kCancel,      SagaKind::kRelease, SagaKind::kExpire,
+                               SagaKind::kCancelSeats, SagaKind::kMove};
 constexpr std::array kCallFaults = {Fault::kNotDone, Fault::kReplyLost, Fault::kTwice,
                                     Fault::kRefused, Fault::kDies,      Fault::kDiesAfter};
 
 TEST_F(SagaTest, WithoutFaultsEachKindEndsInItsStateWithTwoWritesAtMost) {
-  const std::map<SagaKind, State> ends = {
-      {SagaKind::kHold, State::kHeld},         {SagaKind::kOneShot, State::kConfirmed},
-      {SagaKind::kConfirm, State::kConfirmed}, {SagaKind::kCancel, State::kCancelled},
-      {SagaKind::kRelease, State::kReleased},  {SagaKind::kExpire, State::kExpired}};
+  const std::map<SagaKind, State> ends = {{SagaKind::kHold, State::kHeld},
+                                          {SagaKind::kOneShot, State::kConfirmed},
+                                          {SagaKind::kConfirm, State::kConfirmed},
+                                          {SagaKind::kCancel, State::kCancelled},
+                                          {SagaKind::kRelease, State::kReleased},
+                                          {SagaKind::kExpire, State::kExpired},
+                                          {SagaKind::kCancelSeats, State::kConfirmed},
+                                          {SagaKind::kMove, State::kConfirmed}};
   for (const auto& [kind, end] : ends) {
     const Reservation reservation = Prepare(kind);
     const auto answer = Drive(reservation);
@@ -34,8 +39,10 @@ TEST_F(SagaTest, EveryCallFailedInEveryWayLeavesACleanWorld) {
     const auto steps = static_cast<int>(DefinitionOf(kind).steps.size());
     for (int call = 0; call < steps; ++call) {
       for (const Fault fault : kCallFaults) {
-        // What only goes forward is never refused by a participant.
-        if (fault == Fault::kRefused && !DefinitionOf(kind).can_undo) continue;
+        // What only goes forward is never refused by a participant, but where it ends there.
+        const Step& step = DefinitionOf(kind).steps[static_cast<size_t>(call)];
+        const bool can_be_refused = DefinitionOf(kind).can_undo || step.on_refusal == OnRefusal::kEndThere;
+        if (fault == Fault::kRefused && !can_be_refused) continue;
         for (const bool past_deadline : {false, true}) {
           RunWith(kind, {{call, fault}}, {}, past_deadline,
                   fmt::format("{} call {} fault {} late {}", KindName(kind), call, static_cast<int>(fault),
@@ -61,6 +68,18 @@ TEST_F(SagaTest, EveryCallOfTheUndoFailedInEveryWayLeavesACleanWorld) {
         }
       }
     }
+  }
+}
+
+TEST_F(SagaTest, EveryCallOfARefusedMoveFailedInEveryWayLeavesItAsItWas) {
+  for (const Fault fault :
+       {Fault::kNone, Fault::kNotDone, Fault::kReplyLost, Fault::kTwice, Fault::kDies, Fault::kDiesAfter}) {
+    RunWith(SagaKind::kMove, {{0, Fault::kRefused}, {1, fault}}, {}, false,
+            fmt::format("fault {}", static_cast<int>(fault)));
+    EXPECT_EQ(Only().seats, kSeats);
+    EXPECT_EQ(Only().failure->code, "seats_refused");
+    EXPECT_TRUE(world_->tombstones.contains({Only().saga.id, "seats"})) << "no late duplicate moves it";
+    if (HasFatalFailure()) return;
   }
 }
 

@@ -17,7 +17,9 @@ namespace boxoffice::reservation {
 
 using Kind = StepResult::Kind;
 
-inline constexpr int64_t kPrice = 100;
+inline constexpr int64_t kPrice = 100;  // of both seats
+inline const std::vector<Seat> kSeats = {{1, "A-1", 60, "S"}, {2, "A-2", 40, "S"}};
+inline const Seat kCheapSeat = {3, "B-1", 10, "T"};
 inline constexpr int64_t kBalance = 1'000;
 
 // What happens to one call.
@@ -48,6 +50,11 @@ class World final : public Participants {
   std::optional<SagaId> bound;
   std::optional<ReservationId> seat_owner;
   bool sold = false;
+  std::set<uint32_t> given_back;  // of the owner's seats
+  std::optional<SagaId> moved;    // seat 1 to the cheap one
+  std::map<SagaId, int64_t> parts_of_debit;
+  std::map<SagaId, int64_t> parts_of_payment;
+  milliseconds grace{0};
   Timestamp held_until{};  // as the last hold asked for
   int64_t balance = kBalance;
   std::map<SagaId, int64_t> debits;
@@ -75,9 +82,10 @@ class World final : public Participants {
       return true;
     });
     if (result.kind == Kind::kDone) {
-      r.seats = {{1, "A-1", kPrice, "S"}};
+      r.seats = kSeats;
       r.amount = kPrice;
       r.currency = "KRW";
+      r.grace = grace;
       r.hold_expires_at = std::max(until, FromUnixMs(1));
     }
     co_return result;
@@ -91,10 +99,24 @@ class World final : public Participants {
   }
   asio::awaitable<StepResult> ReleaseSeats(const Reservation& r) override {
     return Undo("seats", r.saga.id, [this, id = r.id] {
-      if (seat_owner != id) return;
-      seat_owner.reset();
-      sold = false;
+      if (seat_owner == id) FreeAll();
     });
+  }
+  asio::awaitable<StepResult> ReleaseOnly(const Reservation& r, std::vector<uint32_t> seat_nos) override {
+    return Undo("seats", r.saga.id, [this, id = r.id, seat_nos] {
+      if (seat_owner != id) return;
+      given_back.insert(seat_nos.begin(), seat_nos.end());
+      if (given_back.size() == kSeats.size()) FreeAll();
+    });
+  }
+  asio::awaitable<StepResult> MoveSeats(Reservation& r) override {
+    StepResult result = co_await Do("seats", r.saga.id, [this, id = r.id, saga = r.saga.id] {
+      if (seat_owner != id || cheap_seat_taken) return moved == saga;
+      moved = saga;
+      return true;
+    });
+    if (result.kind == Kind::kDone) r.move.seats = {kSeats[1], kCheapSeat};
+    co_return result;
   }
   asio::awaitable<StepResult> DebitWallet(const Reservation& r) override {
     return Do("debit", r.saga.id, [this, saga = r.saga.id, amount = r.amount] {
@@ -110,8 +132,19 @@ class World final : public Participants {
       const auto found = debits.find(debit_saga);
       if (found == debits.end()) return;
       balance += found->second;
+      for (const auto& [part_of, amount] : parts_of_debit) balance -= amount;  // given back before
+      parts_of_debit.clear();
       debits.erase(found);
     });
+  }
+  asio::awaitable<StepResult> RefundPartOfDebit(const Reservation& r, int64_t amount) override {
+    return Do("part-of-debit", r.saga.id, [this, saga = r.saga.id, amount] {
+      if (parts_of_debit.emplace(saga, amount).second) balance += amount;
+    });
+  }
+  asio::awaitable<StepResult> RefundPartOfPayment(const Reservation& r, int64_t amount) override {
+    return Do("part-of-payment", r.saga.id,
+              [this, saga = r.saga.id, amount] { parts_of_payment.emplace(saga, amount); });
   }
   asio::awaitable<StepResult> ApprovePayment(const Reservation& r) override {
     return Do("payment", r.saga.id, [this, attempt = r.saga.attempt] {
@@ -124,11 +157,21 @@ class World final : public Participants {
     const SagaId saga = attempt == r.saga.attempt ? r.saga.id : r.paid_saga;
     return Undo("payment", saga, [this, attempt] { approvals.erase(attempt); });
   }
-  asio::awaitable<Result<Timestamp>> CancelDeadline(int64_t) override { co_return FromUnixMs(1LL << 50); }
+  asio::awaitable<Result<CancelPolicy>> GetCancelPolicy(int64_t) override {
+    CancelPolicy policy;
+    policy.deadline = FromUnixMs(1LL << 50);
+    co_return policy;
+  }
 
   bool declines = false;
+  bool cheap_seat_taken = false;
 
  private:
+  void FreeAll() {
+    given_back.clear();
+    seat_owner.reset();
+    sold = false;
+  }
   // GCC 12 miscompiles braced temporaries in co_await expressions; everything here is a plain local.
   template <typename Effect>
   asio::awaitable<StepResult> Do(std::string step, SagaId saga, Effect effect) {
@@ -268,7 +311,30 @@ class SagaTest : public ::testing::Test {
     begin.reservation_id = on.id;
     begin.saga_id = SagaId::Make(clock_.Now(), random_);
     begin.cancel = cancel;
-    begin.cancel_deadline = FromUnixMs(1LL << 50);
+    begin.cancel_policy.deadline = FromUnixMs(1LL << 50);
+    return std::get<Started>(book_->Apply(begin)).reservation;
+  }
+  // Gives back these seats; none: all. The show keeps this much of each.
+  Reservation BeginCancel(const Reservation& on, std::vector<uint32_t> seat_nos, int64_t fee,
+                          const std::string& key) {
+    BeginOn begin;
+    begin.key = {"buyer", key};
+    begin.reservation_id = on.id;
+    begin.saga_id = SagaId::Make(clock_.Now(), random_);
+    begin.cancel = true;
+    begin.cancel_policy.deadline = FromUnixMs(1LL << 50);
+    begin.cancel_policy.fee_per_seat = fee;
+    begin.seat_nos = std::move(seat_nos);
+    return std::get<Started>(book_->Apply(begin)).reservation;
+  }
+  Reservation BeginMove(const Reservation& on, const std::string& key) {
+    BeginOn begin;
+    begin.key = {"the operator", key};
+    begin.reservation_id = on.id;
+    begin.saga_id = SagaId::Make(clock_.Now(), random_);
+    begin.move = SeatMove{{1}, {3}};
+    begin.by_operator = true;
+    begin.reason = "a pillar";
     return std::get<Started>(book_->Apply(begin)).reservation;
   }
 
@@ -276,7 +342,7 @@ class SagaTest : public ::testing::Test {
   Reservation Prepare(SagaKind kind) {
     Reset();
     if (kind == SagaKind::kHold || kind == SagaKind::kOneShot) return Begin(kind, "k");
-    const bool paid = kind == SagaKind::kCancel;
+    const bool paid = DefinitionVersionOf(kind) > kDefinitionVersion || kind == SagaKind::kCancel;
     const Reservation first = Begin(paid ? SagaKind::kOneShot : SagaKind::kHold, "first");
     const Reservation held = Drive(first)->reservation;
     EXPECT_EQ(held.state, paid ? State::kConfirmed : State::kHeld);
@@ -284,6 +350,10 @@ class SagaTest : public ::testing::Test {
     if (kind == SagaKind::kExpire) {
       clock_.Advance(milliseconds(3'600'000));
       next = ClaimOne();
+    } else if (kind == SagaKind::kCancelSeats) {
+      next = BeginCancel(held, {1}, 7, "k");
+    } else if (kind == SagaKind::kMove) {
+      next = BeginMove(held, "k");
     } else {
       next = BeginAgain(held, kind != SagaKind::kConfirm, "k");
     }
@@ -330,18 +400,25 @@ class SagaTest : public ::testing::Test {
     const Reservation& r = Only();
     ASSERT_EQ(r.saga.status, SagaStatus::kDone) << StateName(r.state) << " " << r.saga.last_error;
     const bool approved = !world_->approvals.empty();
+    EXPECT_EQ(r.amount, PriceOf(r.seats));
     if (r.state == State::kConfirmed) {
-      EXPECT_TRUE(approved);
-      EXPECT_EQ(world_->approvals.size(), 1U);
-      EXPECT_EQ(world_->balance, kBalance - kPrice);
-      EXPECT_EQ(world_->debits.size(), 1U);
+      ExpectPaid(r.amount + r.fees);
       EXPECT_EQ(world_->seat_owner, r.id);
       EXPECT_TRUE(world_->sold);
       EXPECT_EQ(Count("reservation.confirmed"), 1U);
+      const bool moved = std::ranges::find(r.seats, kCheapSeat) != r.seats.end();
+      EXPECT_EQ(world_->moved.has_value(), moved);
+      EXPECT_EQ(Count("reservation.moved"), moved ? 1U : 0U);
+      EXPECT_EQ(r.seats.size(), kSeats.size() - world_->given_back.size());
+      EXPECT_EQ(Count("reservation.seats_cancelled"), world_->given_back.size());
       return;
     }
-    EXPECT_FALSE(approved);
-    EXPECT_EQ(world_->balance, kBalance);
+    if (r.fees > 0) {
+      ExpectPaid(r.fees);
+    } else {
+      EXPECT_FALSE(approved);
+      EXPECT_EQ(world_->balance, kBalance);
+    }
     EXPECT_FALSE(world_->sold);
     if (r.state == State::kHeld) {
       EXPECT_EQ(world_->seat_owner, r.id);
@@ -350,6 +427,16 @@ class SagaTest : public ::testing::Test {
       // After a purchase the slot's own expiry is the safety net, so a cancellation does not look at it.
       EXPECT_TRUE(r.state == State::kCancelled || !world_->bound.has_value());
     }
+  }
+
+  // Of payment and wallet, after what was given back.
+  void ExpectPaid(int64_t amount) {
+    EXPECT_EQ(world_->approvals.size(), 1U);
+    EXPECT_EQ(world_->debits.size(), 1U);
+    EXPECT_EQ(world_->balance, kBalance - amount);
+    int64_t approved = kPrice;
+    for (const auto& [saga, part] : world_->parts_of_payment) approved -= part;
+    EXPECT_EQ(approved, amount);
   }
 
   // One run of `kind` with a fault, recovered to its end.

@@ -1,0 +1,203 @@
+// Cancellations, moves and searches, as they are read and answered.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "gateway/gateway_for_test.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class ReservationRoutesTest : public GatewayTest {
+ protected:
+  static std::string Path(std::string_view what) {
+    return fmt::format("/v1/reservations/{}{}", kReservation, what);
+  }
+  static std::string AdminPath(std::string_view what) {
+    return fmt::format("/v1/admin/reservations/{}{}", kReservation, what);
+  }
+  http::ClientResponse Cancel(std::string_view body, const std::string& key = "k1") {
+    Options options;
+    options.key = key;
+    return Call("POST", Path("/cancel"), body, options);
+  }
+  static reservation::v1::Reservation WithReturn() {
+    reservation::v1::Reservation reservation = AReservation(reservation::v1::CONFIRMED);
+    reservation.set_fees(1'000);
+    reservation::v1::Return& returned = *reservation.mutable_returned();
+    *returned.add_seats() = reservation.seats(0);
+    returned.set_amount(109'000);
+    returned.set_fee(1'000);
+    return reservation;
+  }
+};
+
+TEST_F(ReservationRoutesTest, SomeSeatsAreCancelledAndTheAnswerSaysWhatWasGivenBack) {
+  services_.reservation.commands.answer = [this](const reservation::v1::Command& command) {
+    const std::scoped_lock lock(mutex_);
+    commands_.push_back(command);
+    reservation::v1::Outcome outcome;
+    *outcome.mutable_reservation() = WithReturn();
+    return Result<reservation::v1::Outcome>(outcome);
+  };
+  const http::ClientResponse answer = Cancel(R"({"seats":[9,7]})");
+  EXPECT_EQ(answer.status, 200);
+  const boost::json::value body = Json(answer);
+  EXPECT_EQ(body.at("fees").as_int64(), 1'000);
+  EXPECT_EQ(body.at("returned").at("amount").as_int64(), 109'000);
+  EXPECT_EQ(body.at("returned").at("seats").at(0).at("label").as_string(), "A 1-7");
+  EXPECT_THAT(LastCommand().cancel().seat_nos(), ElementsAre(7, 9)) << "their order means nothing";
+  EXPECT_FALSE(LastCommand().cancel().by_operator());
+  const std::string hash = LastCommand().request_hash();
+  EXPECT_EQ(Cancel(R"({"seats":[7,9]})").status, 200);
+  EXPECT_EQ(LastCommand().request_hash(), hash);
+  EXPECT_EQ(Cancel("{}").status, 200);
+  EXPECT_NE(LastCommand().request_hash(), hash) << "all is another request than some";
+}
+
+TEST_F(ReservationRoutesTest, SeatsThatCannotBeMeantAreRefusedByName) {
+  AnswerReservations(reservation::v1::CONFIRMED);
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"seats":[]})", "no_seats"},      {R"({"seats":[1,2,1]})", "duplicate_seat"},
+      {R"({"seats":[0]})", "seat_unknown"}, {R"({"seats":[1,2,3,4,5,6,7,8,9]})", "too_many_seats"},
+      {R"({"seats":"1"})", "field_type"},   {R"({"seats":[1.5]})", "number_not_integer"},
+      {R"({"seat":[1]})", "field_unknown"},
+  };
+  for (const auto& [body, code] : cases) {
+    const http::ClientResponse answer = Cancel(body);
+    EXPECT_THAT(answer.status, testing::AnyOf(400, 422)) << body;
+    EXPECT_EQ(CodeOf(answer), code) << body;
+  }
+  EXPECT_TRUE(commands_.empty());
+}
+
+TEST_F(ReservationRoutesTest, ASeatThatTheReservationHasNotIs409WithItsName) {
+  reservation::v1::Refusal refusal;
+  refusal.set_code("seat_not_in_reservation");
+  seat::v1::SeatConflict& conflict = *refusal.add_conflicts();
+  conflict.set_seat_no(9);
+  conflict.set_reason("not_in_reservation");
+  AnswerReservations(reservation::v1::CONFIRMED, refusal);
+  const http::ClientResponse answer = Cancel(R"({"seats":[9]})");
+  EXPECT_EQ(answer.status, 409);
+  EXPECT_EQ(Json(answer).at("conflicts").at(0).at("seat_no").as_int64(), 9);
+}
+
+TEST_F(ReservationRoutesTest, WhatWouldBeGivenBackIsToldBefore) {
+  services_.reservation.QuoteCancellation_.answer =
+      [](const reservation::v1::QuoteCancellationRequest& request) {
+        EXPECT_EQ(request.user_id(), "ada");
+        EXPECT_THAT(request.seat_nos(), ElementsAre(7, 9));
+        reservation::v1::CancellationQuote quote;
+        *quote.mutable_returned() = WithReturn().returned();
+        quote.set_currency("KRW");
+        quote.set_until_ms(1'800'000'000'000);
+        return Result<reservation::v1::CancellationQuote>(quote);
+      };
+  const http::ClientResponse answer = Call("GET", Path("/cancellation?seats=7,9"));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(Json(answer).at("fee").as_int64(), 1'000);
+  services_.reservation.QuoteCancellation_.answer = [](const auto&) {
+    reservation::v1::CancellationQuote quote;
+    quote.mutable_refusal()->set_code("cancel_deadline_passed");
+    return Result<reservation::v1::CancellationQuote>(quote);
+  };
+  EXPECT_EQ(CodeOf(Call("GET", Path("/cancellation"))), "cancel_deadline_passed");
+  EXPECT_EQ(CodeOf(Call("GET", Path("/cancellation?seats=7;9"))), "parameter_invalid");
+  EXPECT_EQ(CodeOf(Call("GET", Path("/cancellation?seats=7,7"))), "duplicate_seat");
+}
+
+TEST_F(ReservationRoutesTest, OperatorsCancelAndMoveWithAReason) {
+  AnswerReservations(reservation::v1::CONFIRMED);
+  EXPECT_EQ(CallAsOperator("POST", AdminPath("/cancel"), R"({"seats":[7],"reason":"fire"})").status, 200);
+  EXPECT_TRUE(LastCommand().cancel().by_operator());
+  EXPECT_EQ(LastCommand().cancel().reason(), "fire");
+  EXPECT_EQ(LastCommand().user_id(), "root");
+  const http::ClientResponse moved =
+      CallAsOperator("POST", AdminPath("/move"), R"({"from":[7,8],"to":[21,20],"reason":"a pillar"})");
+  EXPECT_EQ(moved.status, 200);
+  EXPECT_EQ(Json(moved).at("user_id").as_string(), "ada") << "operators see whose it is";
+  EXPECT_THAT(LastCommand().move().from_seat_nos(), ElementsAre(7, 8));
+  EXPECT_THAT(LastCommand().move().to_seat_nos(), ElementsAre(21, 20)) << "in the order given";
+  EXPECT_EQ(Call("POST", AdminPath("/move"), R"({"from":[7],"to":[8],"reason":"x"})").status, 403);
+}
+
+TEST_F(ReservationRoutesTest, AMoveThatWaitsIs202) {
+  services_.reservation.commands.answer = [](const auto&) {
+    reservation::v1::Outcome outcome;
+    *outcome.mutable_reservation() = AReservation(reservation::v1::CONFIRMED);
+    outcome.mutable_reservation()->mutable_saga()->set_status("running");
+    return Result<reservation::v1::Outcome>(outcome);
+  };
+  const http::ClientResponse answer =
+      CallAsOperator("POST", AdminPath("/move"), R"({"from":[7],"to":[8],"reason":"x"})");
+  EXPECT_EQ(answer.status, 202);
+  EXPECT_EQ(answer.header("Location"), AdminPath(""));
+}
+
+TEST_F(ReservationRoutesTest, AMoveThatCannotBeMeantIsRefusedByField) {
+  AnswerReservations(reservation::v1::CONFIRMED);
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"from":[7],"to":[8,9],"reason":"x"})", "to"},
+      {R"({"from":[7],"to":[8]})", "reason"},
+      {R"({"from":[7],"to":[8],"reason":""})", "reason"},
+      {R"({"to":[8],"reason":"x"})", "from"},
+  };
+  for (const auto& [body, field] : cases) {
+    const http::ClientResponse answer = CallAsOperator("POST", AdminPath("/move"), body);
+    EXPECT_THAT(answer.status, testing::AnyOf(400, 422)) << body;
+    EXPECT_EQ(Json(answer).at("field").as_string(), field) << body;
+  }
+  EXPECT_EQ(CodeOf(CallAsOperator("POST", AdminPath("/move"), R"({"from":[7],"to":[0],"reason":"x"})")),
+            "seat_unknown");
+  EXPECT_TRUE(commands_.empty());
+}
+
+TEST_F(ReservationRoutesTest, ReservationsAreSearchedByUserShowStateAndTime) {
+  services_.reservation.ListReservations_.answer =
+      [](const reservation::v1::ListReservationsRequest& request) {
+        EXPECT_EQ(request.user_id(), "mina");
+        EXPECT_EQ(request.show_id(), 1);
+        EXPECT_EQ(request.state(), reservation::v1::CONFIRMED);
+        EXPECT_EQ(request.created_from_ms(), 1'800'000'000'000);
+        EXPECT_EQ(request.created_until_ms(), 1'800'000'001'500);
+        reservation::v1::ListReservationsResponse list;
+        *list.add_reservations() = AReservation(reservation::v1::CONFIRMED, "mina");
+        return Result<reservation::v1::ListReservationsResponse>(list);
+      };
+  const std::string filters =
+      "state=CONFIRMED&show_id=1&from=2027-01-15T08:00:00Z&until=2027-01-15T08:00:01.5Z";
+  const http::ClientResponse found = CallAsOperator("GET", "/v1/admin/reservations?user_id=mina&" + filters);
+  EXPECT_EQ(found.status, 200);
+  EXPECT_EQ(Json(found).at("items").at(0).at("user_id").as_string(), "mina");
+  Options mina;
+  mina.user = "mina";
+  EXPECT_EQ(Call("GET", "/v1/reservations?" + filters, {}, mina).status, 200);
+  EXPECT_EQ(Call("GET", "/v1/admin/reservations").status, 403);
+}
+
+TEST_F(ReservationRoutesTest, ABadFilterIsRefusedByName) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"state=SOLD", "state"},
+      {"show_id=x", "show_id"},
+      {"from=yesterday", "from"},
+      {"until=2026-13-01T00:00:00Z", "until"},
+      {"from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "until"},
+  };
+  for (const auto& [query, field] : cases) {
+    for (const char* path : {"/v1/reservations?", "/v1/admin/reservations?"}) {
+      const http::ClientResponse answer = CallAsOperator("GET", std::string(path) + query);
+      EXPECT_EQ(answer.status, 400) << query;
+      EXPECT_EQ(Json(answer).at("field").as_string(), field) << query;
+    }
+  }
+  EXPECT_EQ(Json(CallAsOperator("GET", "/v1/admin/reservations?user_id=")).at("field").as_string(),
+            "user_id");
+  EXPECT_EQ(CodeOf(CallAsOperator("GET", "/v1/admin/reservations?cursor=x")), "cursor_invalid");
+  EXPECT_EQ(CodeOf(CallAsOperator("GET", "/v1/admin/reservations?limit=0")), "limit_invalid");
+}
+
+}  // namespace
+}  // namespace boxoffice::gateway

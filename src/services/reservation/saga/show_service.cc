@@ -1,0 +1,243 @@
+#include "services/reservation/saga/show_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/check.h"
+#include "platform/obs/log.h"
+#include "services/reservation/saga/show_reads.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+constexpr milliseconds kDrainPoll{10};
+constexpr uint32_t kMaxDoublings = 16;
+
+}  // namespace
+
+ShowService::ShowService(ShowServiceConfig config, asio::any_io_executor executor, ShowStore& store,
+                         ShowReader& reader, Reader& reservations, Service& sagas, Shows& shows,
+                         const Clock& clock, Random& random, obs::Registry& metrics)
+    : config_(std::move(config)),
+      executor_(executor),
+      store_(store),
+      reader_(reader),
+      reservations_(reservations),
+      sagas_(sagas),
+      shows_(shows),
+      clock_(clock),
+      random_(random),
+      scan_timer_(executor),
+      renew_timer_(executor),
+      rounds_(metrics.GetCounter("boxoffice_show_work_rounds_total",
+                                 "Rounds of work on cancelled shows and waitlists")),
+      failed_rounds_(metrics.GetCounter("boxoffice_show_work_failed_total",
+                                        "Rounds that failed, and are done again later")) {
+  batches_ = std::make_unique<batch::Executor<ShowCommand, ShowOutcome>>(
+      "reservation_shows", config_.limits,
+      [this](std::span<const ShowCommand> commands) { return RunBatch(commands); }, metrics);
+}
+
+ShowService::~ShowService() {
+  readers_.join();
+  batches_->Stop();
+}
+
+// One transaction for all commands that waited.
+Result<ShowService::Outcomes> ShowService::RunBatch(std::span<const ShowCommand> commands) {
+  const Timestamp now = clock_.Now();
+  BOXOFFICE_ASSIGN(const ShowRows rows, store_.Load(KeysOf(commands), now));
+  ShowDecision decision = Decide(rows, commands, now, config_.policy);
+  Outcomes outcomes(commands.size());
+  if (!decision.changes.empty()) {
+    BOXOFFICE_ASSIGN(const bool saved, store_.Save(decision.changes));
+    if (!saved) return outcomes;  // another replica was faster: all are decided again
+  }
+  std::ranges::move(decision.outcomes, outcomes.begin());
+  return outcomes;
+}
+
+asio::awaitable<Result<ShowOutcome>> ShowService::Write(ShowCommand command) {
+  auto initiate = [this, &command](auto handler) {
+    auto done = [executor = executor_, handler = std::move(handler)](Result<ShowOutcome> outcome) mutable {
+      asio::post(executor, [handler = std::move(handler), outcome = std::move(outcome)]() mutable {
+        std::move(handler)(std::move(outcome));
+      });
+    };
+    batches_->Submit(std::move(command), std::move(done));
+  };
+  auto outcome = co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result<ShowOutcome>)>(
+      initiate, asio::use_awaitable);
+  if (outcome) {
+    if (auto* error = std::get_if<Error>(&*outcome)) outcome = std::unexpected(std::move(*error));
+  }
+  co_return outcome;
+}
+
+asio::awaitable<Result<Cancellation>> ShowService::Cancel(BeginCancellation command) {
+  const int64_t show_id = command.show_id;
+  auto show = co_await shows_.Get(show_id);
+  if (!show) co_return std::unexpected(show.error());
+  if (show->phase != ShowPhase::kCancelled && clock_.Now() >= show->starts_at) {
+    co_return Fail(Code::kConflict, "show_state", "a show that has begun can't be cancelled");
+  }
+  ShowCommand begin = std::move(command);
+  auto outcome = co_await Write(std::move(begin));
+  if (!outcome) co_return std::unexpected(outcome.error());
+  scan_timer_.cancel();  // there is something to do
+  Cancellation cancellation = std::get<ShowWork>(*outcome).cancellation;
+  if (cancellation.state != CancellationState::kRunning) co_return cancellation;
+  auto count = [this, show_id] { return CountProgress(reader_, show_id); };
+  auto progress = co_await ReadOn(readers_, count);
+  if (!progress) co_return std::unexpected(progress.error());
+  cancellation.progress = *std::move(progress);
+  co_return cancellation;
+}
+
+asio::awaitable<Result<WaitlistEntry>> ShowService::Join(JoinWaitlist command) {
+  auto list = [this, &command] {
+    WaitlistQuery query;
+    query.show_id = command.show_id;
+    query.user_id = command.user_id;
+    query.open_only = true;
+    return reader_.List(query);
+  };
+  auto known = co_await ReadOn(readers_, list);
+  if (!known) co_return std::unexpected(known.error());
+  if (known->entries.empty()) {
+    auto show = co_await shows_.Get(command.show_id);
+    if (!show) co_return std::unexpected(show.error());
+    auto hall = co_await shows_.SeeSeats(command.show_id);
+    if (!hall) co_return std::unexpected(hall.error());
+    if (auto refused = CheckWish(command.wish, *show, *hall)) co_return std::unexpected(*std::move(refused));
+  }
+  ShowCommand join = std::move(command);
+  auto outcome = co_await Write(std::move(join));
+  if (!outcome) co_return std::unexpected(outcome.error());
+  co_return std::get<WaitlistEntry>(*std::move(outcome));
+}
+
+asio::awaitable<Result<WaitlistEntry>> ShowService::Leave(LeaveWaitlist command) {
+  ShowCommand leave = std::move(command);
+  auto outcome = co_await Write(std::move(leave));
+  if (!outcome) co_return std::unexpected(outcome.error());
+  co_return std::get<WaitlistEntry>(*std::move(outcome));
+}
+
+void ShowService::StartWorking() {
+  working_ = true;
+  asio::co_spawn(executor_, ScanLoop(), asio::detached);
+  asio::co_spawn(executor_, RenewLoop(), asio::detached);
+}
+
+asio::awaitable<void> ShowService::Drain(milliseconds grace) {
+  working_ = false;
+  scan_timer_.cancel();
+  renew_timer_.cancel();
+  asio::steady_timer poll(executor_);
+  const Timestamp end = clock_.Now() + grace;
+  while (claiming_ || (!running_.empty() && clock_.Now() < end)) {
+    poll.expires_after(kDrainPoll);
+    co_await poll.async_wait(asio::use_awaitable);
+  }
+}
+
+asio::awaitable<void> ShowService::ScanLoop() {
+  while (working_) {
+    claiming_ = true;
+    const bool more = co_await ClaimDue();
+    claiming_ = false;
+    if (!working_) co_return;
+    scan_timer_.expires_after(more ? milliseconds(0) : config_.scan_every);
+    boost::system::error_code ended;
+    co_await scan_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+  }
+}
+
+// True: there may be more that is due.
+asio::awaitable<bool> ShowService::ClaimDue() {
+  if (running_.size() >= config_.max_works) co_return false;
+  ClaimWork claim;
+  claim.owner = config_.owner;
+  claim.limit = static_cast<uint32_t>(config_.max_works - running_.size());
+  const size_t limit = claim.limit;
+  ShowCommand command = std::move(claim);
+  auto outcome = co_await Write(std::move(command));
+  if (!outcome) {
+    obs::Log(obs::Level::kWarning, "show_work_scan_failed",
+             {{"reason", outcome.error().reason}, {"detail", outcome.error().detail}});
+    co_return false;
+  }
+  auto& works = std::get<ClaimedWork>(*outcome).works;
+  const bool more = works.size() == limit;
+  for (ShowWork& work : works) asio::co_spawn(executor_, WorkOn(std::move(work)), asio::detached);
+  co_return more;
+}
+
+// A round, and what it leaves. Where that can't be written, the lease ends by itself, and the round is done
+// again.
+asio::awaitable<void> ShowService::WorkOn(ShowWork work) {
+  const WorkKey key = work.key;
+  const auto lease = std::make_shared<Lease>();
+  lease->epoch = work.epoch;
+  // One that this replica still works on was claimed anew: its lease had ended.
+  if (const auto older = running_.find(key); older != running_.end()) older->second->lost = true;
+  running_[key] = lease;
+  rounds_.Add();
+  const bool cancels = key.kind == WorkKind::kCancellation;
+  Result<ShowWork> done = Fail(Code::kUnavailable, "stopping");
+  if (working_) {
+    if (cancels) {
+      done = co_await RunCancellation(work, lease);
+    } else {
+      done = co_await RunWaitlist(work, lease);
+    }
+  }
+  if (done) {
+    done->tries = 0;
+  } else {
+    const Error error = done.error();
+    done = work;
+    const uint32_t tries = working_ ? ++done->tries : done->tries;
+    const auto backoff = config_.policy.first_backoff * (int64_t{1} << std::min(tries, kMaxDoublings));
+    done->due_at =
+        clock_.Now() + (working_ ? std::min(backoff, config_.policy.max_backoff) : milliseconds(0));
+    done->cancellation.last_error = error.reason + ": " + error.detail;
+    failed_rounds_.Add();
+    obs::Log(obs::Level::kWarning, "show_work_failed",
+             {{"show", key.show_id}, {"reason", error.reason}, {"detail", error.detail}});
+  }
+  if (!lease->lost) {
+    KeepWork keep;
+    keep.work = *std::move(done);
+    ShowCommand command = std::move(keep);
+    auto kept = co_await Write(std::move(command));
+    if (!kept) obs::Log(obs::Level::kWarning, "show_work_not_kept", {{"reason", kept.error().reason}});
+  }
+  if (const auto found = running_.find(key); found != running_.end() && found->second == lease)
+    running_.erase(found);
+}
+
+asio::awaitable<void> ShowService::RenewLoop() {
+  while (working_) {
+    renew_timer_.expires_after(config_.policy.renew_every);
+    boost::system::error_code ended;
+    co_await renew_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+    if (!working_) co_return;
+    const auto running = running_;
+    for (const auto& [key, lease] : running) {
+      ShowCommand command = RenewWork{key, lease->epoch};
+      auto outcome = co_await Write(std::move(command));
+      if (outcome && std::holds_alternative<StaleWork>(*outcome)) lease->lost = true;
+    }
+  }
+}
+
+}  // namespace boxoffice::reservation

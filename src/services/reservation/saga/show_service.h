@@ -1,0 +1,125 @@
+// The use cases of whole shows: an operator cancels one, buyers wait for one that is sold out. Owns the batch
+// executor of their rows and the loop that takes over and does what is due: a round at a time, by a lease, so
+// that a replica that dies is followed by any other.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "platform/batch/executor.h"
+#include "platform/obs/metrics.h"
+#include "services/reservation/saga/shows.h"
+#include "services/reservation/service.h"
+#include "services/reservation/show_book.h"
+#include "services/reservation/show_store.h"
+
+namespace boxoffice::reservation {
+
+struct ShowServiceConfig {
+  std::string owner;  // unique to this process
+  Policy policy;
+  batch::Limits limits;
+  milliseconds scan_every{1'000};
+  size_t max_works = 16;           // shows that this replica works on at once
+  size_t max_ended_at_once = 32;   // reservations of a cancelled show, by this replica
+  milliseconds poll_every{1'000};  // from one look at what waits to the next
+  // From the end of a cancelled show's sale until every replica of the seat service has heard of it: until
+  // then one may still hold or sell a seat.
+  milliseconds settle{5'000};
+  // The same as poll_every of a waitlist that nobody is on, until its show is over.
+  milliseconds idle_every{60'000};
+};
+
+// Runs on one thread, that of `executor`, which is the sagas'.
+class ShowService {
+ public:
+  ShowService(ShowServiceConfig config, asio::any_io_executor executor, ShowStore& store, ShowReader& reader,
+              Reader& reservations, Service& sagas, Shows& shows, const Clock& clock, Random& random,
+              obs::Registry& metrics);
+  // Waits for reads that run.
+  ~ShowService();
+
+  // Writes the intent and answers at once; the rest is done in the background. Again: the same cancellation.
+  // Errors: show_not_found, show_state (the show has begun).
+  asio::awaitable<Result<Cancellation>> Cancel(BeginCancellation command);
+  // Errors: as CheckWish; show_not_found, waitlist_other_wish.
+  asio::awaitable<Result<WaitlistEntry>> Join(JoinWaitlist command);
+  // Errors: not_on_waitlist, waitlist_offered.
+  asio::awaitable<Result<WaitlistEntry>> Leave(LeaveWaitlist command);
+
+  void StartWorking();
+  // Claims nothing any more, waits for the rounds that run, at most `grace`; they end at their next step, and
+  // give up their leases. Before the sagas are drained.
+  asio::awaitable<void> Drain(milliseconds grace);
+
+ private:
+  // A round of work. Whoever has it looks whether it may go on.
+  struct Lease {
+    uint64_t epoch = 0;
+    bool lost = false;
+  };
+  using Lent = std::shared_ptr<Lease>;
+  [[nodiscard]] bool MayGoOn(const Lent& lease) const { return working_ && !lease->lost; }
+
+  asio::awaitable<Result<ShowOutcome>> Write(ShowCommand command);
+  using Outcomes = std::vector<std::optional<ShowOutcome>>;
+  [[nodiscard]] Result<Outcomes> RunBatch(std::span<const ShowCommand> commands);
+
+  asio::awaitable<void> ScanLoop();
+  asio::awaitable<void> RenewLoop();
+  asio::awaitable<bool> ClaimDue();
+  asio::awaitable<void> WorkOn(ShowWork work);
+
+  // One pass over the show's reservations. The work as it shall be kept.
+  asio::awaitable<Result<ShowWork>> RunCancellation(ShowWork work, Lent lease);
+  asio::awaitable<Result<bool>> EndAll(std::vector<Reservation> reservations, Lent lease);
+
+  // One look at the waitlist: see show_waitlist.cc.
+  struct Round;
+  asio::awaitable<Result<ShowWork>> RunWaitlist(ShowWork work, Lent lease);
+  asio::awaitable<Result<void>> SettleAll(Round& round);
+  asio::awaitable<Result<Reservation>> SettleOne(Round& round, WaitlistEntry& entry);
+  asio::awaitable<Result<void>> EndAllWaiting(Round& round, std::string_view because);
+  asio::awaitable<Result<void>> OfferSeats(Round& round);
+  asio::awaitable<Result<void>> OfferTo(Round& round, WaitlistEntry& entry);
+  [[nodiscard]] std::vector<WaitlistEntry> Servable(const Round& round) const;
+  asio::awaitable<Result<void>> KeepSeats(Round& round, bool first);
+  asio::awaitable<Result<void>> Keep(Round& round, std::vector<WaitlistEntry*> entries);
+
+  const ShowServiceConfig config_;
+  asio::any_io_executor executor_;
+  ShowStore& store_;
+  ShowReader& reader_;
+  Reader& reservations_;
+  Service& sagas_;
+  Shows& shows_;
+  const Clock& clock_;
+  Random& random_;
+  std::unique_ptr<batch::Executor<ShowCommand, ShowOutcome>> batches_;
+  asio::thread_pool readers_{1};
+  asio::steady_timer scan_timer_;
+  asio::steady_timer renew_timer_;
+  bool working_ = false;
+  bool claiming_ = false;
+  // Entries whose offer was refused although enough seats were free, and for which free seats that was: it is
+  // not tried again before these change.
+  std::map<EntryKey, size_t> refused_;
+  std::map<WorkKey, Lent> running_;
+  obs::Counter& rounds_;
+  obs::Counter& failed_rounds_;
+};
+
+// What the cancellation of a show has done so far, by a look at all its reservations. Blocks.
+[[nodiscard]] Result<CancellationProgress> CountProgress(ShowReader& reader, int64_t show_id);
+
+}  // namespace boxoffice::reservation

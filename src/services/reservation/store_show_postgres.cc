@@ -1,0 +1,219 @@
+#include "services/reservation/store_show_postgres.h"
+
+#include <limits>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "services/reservation/store_record.h"
+#include "services/reservation/store_show_record.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+using sql::pg::Batch;
+using sql::pg::Bytes;
+using sql::pg::Column;
+using sql::pg::Row;
+
+constexpr std::string_view kGetWorks =
+    "SELECT w.show_id, w.kind, w.version, w.epoch, w.due_at_ms, w.record "
+    "FROM unnest($1, $2) i(show_id, kind) JOIN show_work w USING (show_id, kind)";
+constexpr std::string_view kDue =
+    "SELECT show_id, kind, version, epoch, due_at_ms, record FROM show_work WHERE due_at_ms <= $1 "
+    "ORDER BY due_at_ms LIMIT $2";
+constexpr std::string_view kGetEntries =
+    "SELECT w.version, w.record FROM unnest($1, $2) i(show_id, place) JOIN waitlist w USING (show_id, place)";
+constexpr std::string_view kGetMembers =
+    "SELECT w.version, w.record FROM unnest($1, $2) i(show_id, user_id) JOIN waitlist w "
+    "USING (show_id, user_id) WHERE w.state < 3";
+
+// Each is one row: they are few. The version closes the race between two replicas.
+constexpr std::string_view kInsertWork =
+    "INSERT INTO show_work(show_id, kind, version, epoch, due_at_ms, record) VALUES ($1, $2, $3, $4, $5, $6) "
+    "ON CONFLICT DO NOTHING";
+constexpr std::string_view kUpdateWork =
+    "UPDATE show_work SET version = $3, epoch = $4, due_at_ms = $5, record = $6 "
+    "WHERE show_id = $1 AND kind = $2 AND version = $7";
+constexpr std::string_view kInsertEntry =
+    "INSERT INTO waitlist(show_id, place, user_id, state, version, record) VALUES ($1, $2, $3, $4, $5, $6) "
+    "ON CONFLICT DO NOTHING";
+constexpr std::string_view kUpdateEntry =
+    "UPDATE waitlist SET state = $3, version = $4, record = $5 "
+    "WHERE show_id = $1 AND place = $2 AND version = $6";
+
+Result<ShowWork> WorkAt(const Row& row) {
+  const WorkKey key{row.Int(0), static_cast<WorkKind>(row.Int(1))};
+  const auto due_at = row.IsNull(4) ? std::nullopt : std::optional(FromUnixMs(row.Int(4)));
+  return DecodeWork(key, static_cast<uint64_t>(row.Int(2)), static_cast<uint64_t>(row.Int(3)), due_at,
+                    row.Text(5));
+}
+Result<WaitlistEntry> EntryAt(const Row& row) {
+  return DecodeEntry(static_cast<uint64_t>(row.Int(0)), row.Text(1));
+}
+
+class PostgresShowStore final : public ShowStore {
+ public:
+  explicit PostgresShowStore(std::unique_ptr<sql::pg::Connection> connection)
+      : connection_(std::move(connection)) {}
+
+  Result<ShowRows> Load(const ShowKeys& keys, Timestamp now) override {
+    const auto first = [](const auto& key) { return key.first; };
+    Batch batch;
+    batch.Add(kGetWorks, Column(keys.works, &WorkKey::show_id), Column(keys.works, &WorkKey::kind));
+    batch.Add(kGetEntries, Column(keys.entries, first),
+              Column(keys.entries, [](const EntryKey& key) { return key.second; }));
+    batch.Add(kGetMembers, Column(keys.members, first),
+              Column(keys.members, [](const MemberKey& key) -> std::string_view { return key.second; }));
+    batch.Add(kDue, ToUnixMs(now), keys.due_limit);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    ShowRows rows;
+    for (const size_t place : {0, 3}) {
+      for (const Row row : results[place]) {
+        BOXOFFICE_ASSIGN(ShowWork work, WorkAt(row));
+        if (place == 3) rows.due.push_back(work.key);
+        rows.works[work.key] = std::move(work);
+      }
+    }
+    for (const size_t place : {1, 2}) {
+      for (const Row row : results[place]) {
+        BOXOFFICE_ASSIGN(WaitlistEntry entry, EntryAt(row));
+        rows.entries[{entry.show_id, entry.place}] = std::move(entry);
+      }
+    }
+    return rows;
+  }
+
+  Result<bool> Save(const ShowChanges& changes) override {
+    Batch batch;
+    for (const auto& [work, expected] : changes.works) {
+      const std::string record = EncodeWork(work);
+      const auto due_ms = work.due_at ? std::optional(ToUnixMs(*work.due_at)) : std::nullopt;
+      if (expected == 0) {
+        batch.Add(kInsertWork, work.key.show_id, work.key.kind, work.version, work.epoch, due_ms,
+                  Bytes{record});
+      } else {
+        batch.Add(kUpdateWork, work.key.show_id, work.key.kind, work.version, work.epoch, due_ms,
+                  Bytes{record}, expected);
+      }
+    }
+    for (const auto& [entry, expected] : changes.entries) {
+      const std::string record = EncodeEntry(entry);
+      if (expected == 0) {
+        batch.Add(kInsertEntry, entry.show_id, entry.place, entry.user_id, entry.state, entry.version,
+                  Bytes{record});
+      } else {
+        batch.Add(kUpdateEntry, entry.show_id, entry.place, entry.state, entry.version, Bytes{record},
+                  expected);
+      }
+    }
+    sql::pg::Transaction transaction(*connection_);
+    BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
+    for (const auto& result : results) {
+      if (result.affected() != 1) return false;  // rolls back
+    }
+    BOXOFFICE_TRY(transaction.Commit());
+    return true;
+  }
+
+ private:
+  std::unique_ptr<sql::pg::Connection> connection_;
+};
+
+class PostgresShowReader final : public ShowReader {
+ public:
+  explicit PostgresShowReader(std::unique_ptr<sql::pg::Connection> connection)
+      : connection_(std::move(connection)) {}
+
+  Result<std::optional<ShowWork>> Work(const WorkKey& key) override {
+    BOXOFFICE_ASSIGN(const auto rows,
+                     Read("SELECT show_id, kind, version, epoch, due_at_ms, record FROM show_work "
+                          "WHERE show_id = $1 AND kind = $2",
+                          key.show_id, key.kind));
+    if (rows.empty()) return std::nullopt;
+    return WorkAt(rows[0]);
+  }
+
+  Result<WaitlistPage> List(const WaitlistQuery& query) override {
+    const int64_t limit = int64_t{query.limit} + 1;
+    const auto user = query.user_id.empty() ? std::nullopt : std::optional<std::string_view>(query.user_id);
+    if (query.show_id != 0) {
+      BOXOFFICE_ASSIGN(const auto rows,
+                       Read("SELECT version, record FROM waitlist WHERE show_id = $1 AND place > $2 AND "
+                            "($3 IS NULL OR user_id = $3) AND (state < 3 OR NOT $4) ORDER BY place LIMIT $5",
+                            query.show_id, query.after_place, user, query.open_only, limit));
+      return ToPage(rows, query.limit);
+    }
+    const bool first = query.after_show_id == 0;
+    const int64_t before_show = first ? std::numeric_limits<int64_t>::max() : query.after_show_id;
+    BOXOFFICE_ASSIGN(const auto rows,
+                     Read("SELECT version, record FROM waitlist WHERE user_id = $1 AND (show_id, place) < "
+                          "($2, $3) AND (state < 3 OR NOT $4) ORDER BY show_id DESC, place DESC LIMIT $5",
+                          query.user_id, before_show, query.after_place, query.open_only, limit));
+    return ToPage(rows, query.limit);
+  }
+
+  Result<uint64_t> CountBefore(int64_t show_id, uint64_t place) override {
+    BOXOFFICE_ASSIGN(const auto rows, Read("SELECT count(*) FROM waitlist WHERE show_id = $1 AND place < $2 "
+                                           "AND state < 3",
+                                           show_id, place));
+    return static_cast<uint64_t>(rows[0].Int(0));
+  }
+
+  Result<Page> OfShow(int64_t show_id, std::span<const State> states, ReservationId after,
+                      uint32_t limit) override {
+    BOXOFFICE_ASSIGN(const auto rows,
+                     Read("SELECT record FROM reservation WHERE show_id = $1 AND id > $2 AND "
+                          "state = ANY($3) ORDER BY id LIMIT $4",
+                          show_id, after, Column(states), int64_t{limit} + 1));
+    Page page;
+    for (const Row row : rows) {
+      if (page.reservations.size() == limit) {
+        page.more = true;
+        break;
+      }
+      BOXOFFICE_ASSIGN(Reservation reservation, Decode(row.Text(0)));
+      page.reservations.push_back(std::move(reservation));
+    }
+    return page;
+  }
+
+ private:
+  static Result<WaitlistPage> ToPage(const sql::pg::Rows& rows, uint32_t limit) {
+    WaitlistPage page;
+    for (const Row row : rows) {
+      if (page.entries.size() == limit) {
+        page.more = true;
+        break;
+      }
+      BOXOFFICE_ASSIGN(WaitlistEntry entry, EntryAt(row));
+      page.entries.push_back(std::move(entry));
+    }
+    return page;
+  }
+
+  template <typename... T>
+  Result<sql::pg::Rows> Read(std::string_view sql, const T&... values) {
+    Batch batch;
+    batch.Add(sql, values...);
+    const std::scoped_lock lock(mutex_);
+    BOXOFFICE_ASSIGN(auto results, connection_->Read(batch));
+    return std::move(results[0]);
+  }
+
+  std::mutex mutex_;  // one connection serves all readers, in turn
+  std::unique_ptr<sql::pg::Connection> connection_;
+};
+
+}  // namespace
+
+Result<PostgresShowStores> OpenPostgresShows(const sql::pg::Config& config) {
+  BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(config));
+  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(config));
+  PostgresShowStores stores;
+  stores.store = std::make_unique<PostgresShowStore>(std::move(writer));
+  stores.reader = std::make_unique<PostgresShowReader>(std::move(reader));
+  return stores;
+}
+
+}  // namespace boxoffice::reservation

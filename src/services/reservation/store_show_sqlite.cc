@@ -1,0 +1,204 @@
+#include "services/reservation/store_show_sqlite.h"
+
+#include <string>
+
+#include <fmt/format.h>
+
+#include "services/reservation/store_record.h"
+#include "services/reservation/store_show_record.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+constexpr std::string_view kWorkColumns = "show_id, kind, version, epoch, due_at_ms, record";
+
+// A row of kWorkColumns.
+Result<ShowWork> WorkAt(const sql::Statement& row) {
+  const WorkKey key{row.Int(0), static_cast<WorkKind>(row.Int(1))};
+  const auto due_at = row.IsNull(4) ? std::nullopt : std::optional(FromUnixMs(row.Int(4)));
+  return DecodeWork(key, static_cast<uint64_t>(row.Int(2)), static_cast<uint64_t>(row.Int(3)), due_at,
+                    row.Text(5));
+}
+// A row of (version, record).
+Result<WaitlistEntry> EntryAt(const sql::Statement& row) {
+  return DecodeEntry(static_cast<uint64_t>(row.Int(0)), row.Text(1));
+}
+
+// Calls `take` with each row.
+template <typename Take>
+Result<void> ForEachRow(sql::Statement& select, Take take) {
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool row, select.Step());
+    if (!row) return {};
+    BOXOFFICE_TRY(take(select));
+  }
+}
+
+std::optional<int64_t> DueMs(const ShowWork& work) {
+  return work.due_at ? std::optional(ToUnixMs(*work.due_at)) : std::nullopt;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SqliteShowStore>> SqliteShowStore::Open(const std::filesystem::path& file) {
+  BOXOFFICE_ASSIGN(sql::Database database, sql::Database::Open(file));
+  return std::unique_ptr<SqliteShowStore>(new SqliteShowStore(std::move(database)));
+}
+
+SqliteShowStore::SqliteShowStore(sql::Database database)
+    : database_(std::move(database)),
+      get_work_(database_.Prepare(
+          fmt::format("SELECT {} FROM show_work WHERE show_id = ?1 AND kind = ?2", kWorkColumns))),
+      due_(database_.Prepare(fmt::format(
+          "SELECT {} FROM show_work WHERE due_at_ms <= ?1 ORDER BY due_at_ms LIMIT ?2", kWorkColumns))),
+      get_entry_(database_.Prepare("SELECT version, record FROM waitlist WHERE show_id = ?1 AND place = ?2")),
+      get_member_(database_.Prepare(
+          "SELECT version, record FROM waitlist WHERE user_id = ?2 AND show_id = ?1 AND state < 3")),
+      insert_work_(
+          database_.Prepare("INSERT INTO show_work(show_id, kind, version, epoch, due_at_ms, record) "
+                            "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING")),
+      update_work_(
+          database_.Prepare("UPDATE show_work SET version = ?3, epoch = ?4, due_at_ms = ?5, record = ?6 "
+                            "WHERE show_id = ?1 AND kind = ?2 AND version = ?7")),
+      insert_entry_(database_.Prepare("INSERT INTO waitlist(show_id, place, user_id, state, version, record) "
+                                      "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING")),
+      update_entry_(
+          database_.Prepare("UPDATE waitlist SET state = ?4, version = ?5, record = ?6 "
+                            "WHERE show_id = ?1 AND place = ?2 AND user_id = ?3 AND version = ?7")) {}
+
+Result<ShowRows> SqliteShowStore::Load(const ShowKeys& keys, Timestamp now) {
+  ShowRows rows;
+  const auto take_work = [&rows](const sql::Statement& row) -> Result<void> {
+    BOXOFFICE_ASSIGN(ShowWork work, WorkAt(row));
+    rows.works[work.key] = work;
+    return {};
+  };
+  const auto take_entry = [&rows](const sql::Statement& row) -> Result<void> {
+    BOXOFFICE_ASSIGN(WaitlistEntry entry, EntryAt(row));
+    rows.entries[{entry.show_id, entry.place}] = entry;
+    return {};
+  };
+  for (const WorkKey& key : keys.works) {
+    BOXOFFICE_TRY(ForEachRow(get_work_.Bind(key.show_id, key.kind), take_work));
+  }
+  for (const auto& [show_id, place] : keys.entries) {
+    BOXOFFICE_TRY(ForEachRow(get_entry_.Bind(show_id, place), take_entry));
+  }
+  for (const auto& [show_id, user_id] : keys.members) {
+    BOXOFFICE_TRY(ForEachRow(get_member_.Bind(show_id, user_id), take_entry));
+  }
+  if (keys.due_limit == 0) return rows;
+  const auto take_due = [&](const sql::Statement& row) -> Result<void> {
+    rows.due.push_back({row.Int(0), static_cast<WorkKind>(row.Int(1))});
+    return take_work(row);
+  };
+  BOXOFFICE_TRY(ForEachRow(due_.Bind(ToUnixMs(now), keys.due_limit), take_due));
+  return rows;
+}
+
+Result<bool> SqliteShowStore::SaveWork(const RowChange<ShowWork>& change) {
+  const ShowWork& work = change.row;
+  const std::string record = EncodeWork(work);
+  const bool is_new = change.expected_version == 0;
+  sql::Statement& save = is_new ? insert_work_ : update_work_;
+  save.Bind(work.key.show_id, work.key.kind, work.version, work.epoch, DueMs(work)).BindBlob(6, record);
+  if (!is_new) save.BindAt(7, change.expected_version);
+  BOXOFFICE_TRY(save.Run());
+  return database_.changes() == 1;
+}
+
+Result<bool> SqliteShowStore::SaveEntry(const RowChange<WaitlistEntry>& change) {
+  const WaitlistEntry& entry = change.row;
+  const std::string record = EncodeEntry(entry);
+  const bool is_new = change.expected_version == 0;
+  sql::Statement& save = is_new ? insert_entry_ : update_entry_;
+  save.Bind(entry.show_id, entry.place, entry.user_id, entry.state, entry.version).BindBlob(6, record);
+  if (!is_new) save.BindAt(7, change.expected_version);
+  BOXOFFICE_TRY(save.Run());
+  return database_.changes() == 1;
+}
+
+Result<bool> SqliteShowStore::Save(const ShowChanges& changes) {
+  BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+  for (const auto& change : changes.works) {
+    BOXOFFICE_ASSIGN(const bool saved, SaveWork(change));
+    if (!saved) return false;
+  }
+  for (const auto& change : changes.entries) {
+    BOXOFFICE_ASSIGN(const bool saved, SaveEntry(change));
+    if (!saved) return false;
+  }
+  BOXOFFICE_TRY(transaction.Commit());
+  return true;
+}
+
+Result<std::unique_ptr<SqliteShowReader>> SqliteShowReader::Open(const std::filesystem::path& file) {
+  BOXOFFICE_ASSIGN(sql::Database database, sql::Database::Open(file));
+  return std::unique_ptr<SqliteShowReader>(new SqliteShowReader(std::move(database)));
+}
+
+Result<std::optional<ShowWork>> SqliteShowReader::Work(const WorkKey& key) {
+  const std::scoped_lock lock(mutex_);
+  sql::Statement get = database_.Prepare(
+      fmt::format("SELECT {} FROM show_work WHERE show_id = ?1 AND kind = ?2", kWorkColumns));
+  BOXOFFICE_ASSIGN(const bool found, get.Bind(key.show_id, key.kind).Step());
+  if (!found) return std::nullopt;
+  return WorkAt(get);
+}
+
+Result<WaitlistPage> SqliteShowReader::List(const WaitlistQuery& query) {
+  const std::scoped_lock lock(mutex_);
+  std::string sql = "SELECT version, record FROM waitlist WHERE ";
+  if (query.show_id != 0) {
+    sql += fmt::format("show_id = {} AND place > {}", query.show_id, query.after_place);
+  } else if (query.after_show_id != 0) {
+    sql += fmt::format("(show_id, place) < ({}, {})", query.after_show_id, query.after_place);
+  } else {
+    sql += "TRUE";
+  }
+  if (!query.user_id.empty()) sql += " AND user_id = ?1";
+  if (query.open_only) sql += " AND state < 3";
+  sql += query.show_id != 0 ? " ORDER BY place" : " ORDER BY show_id DESC, place DESC";
+  sql += fmt::format(" LIMIT {}", query.limit + 1);
+  sql::Statement select = database_.Prepare(sql);
+  if (!query.user_id.empty()) select.Bind(query.user_id);
+  WaitlistPage page;
+  BOXOFFICE_TRY(ForEachRow(select, [&](const sql::Statement& row) -> Result<void> {
+    BOXOFFICE_ASSIGN(WaitlistEntry entry, EntryAt(row));
+    page.entries.push_back(std::move(entry));
+    return {};
+  }));
+  page.more = page.entries.size() > query.limit;
+  if (page.more) page.entries.pop_back();
+  return page;
+}
+
+Result<uint64_t> SqliteShowReader::CountBefore(int64_t show_id, uint64_t place) {
+  const std::scoped_lock lock(mutex_);
+  sql::Statement count =
+      database_.Prepare("SELECT count(*) FROM waitlist WHERE show_id = ?1 AND place < ?2 AND state < 3");
+  BOXOFFICE_TRY(count.Bind(show_id, place).Step());
+  return static_cast<uint64_t>(count.Int(0));
+}
+
+Result<Page> SqliteShowReader::OfShow(int64_t show_id, std::span<const State> states, ReservationId after,
+                                      uint32_t limit) {
+  const std::scoped_lock lock(mutex_);
+  std::string in;
+  for (const State state : states) in += fmt::format("{}{}", in.empty() ? "" : ", ", static_cast<int>(state));
+  sql::Statement select = database_.Prepare(
+      fmt::format("SELECT record FROM reservation WHERE show_id = ?1 AND id > ?2 AND state IN ({}) "
+                  "ORDER BY id LIMIT {}",
+                  in, limit + 1));
+  Page page;
+  BOXOFFICE_TRY(ForEachRow(select.Bind(show_id, after), [&](const sql::Statement& row) -> Result<void> {
+    BOXOFFICE_ASSIGN(Reservation reservation, Decode(row.Text(0)));
+    page.reservations.push_back(std::move(reservation));
+    return {};
+  }));
+  page.more = page.reservations.size() > limit;
+  if (page.more) page.reservations.pop_back();
+  return page;
+}
+
+}  // namespace boxoffice::reservation

@@ -1,0 +1,54 @@
+// The store of work on whole shows, on SQLite: in the reservations' file.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+
+#include "platform/sql/sqlite.h"
+#include "services/reservation/show_store.h"
+
+namespace boxoffice::reservation {
+
+class SqliteShowStore final : public ShowStore {
+ public:
+  // Opens `file`, which SqliteStore has migrated. Errors: database_unavailable.
+  [[nodiscard]] static Result<std::unique_ptr<SqliteShowStore>> Open(const std::filesystem::path& file);
+
+  [[nodiscard]] Result<ShowRows> Load(const ShowKeys& keys, Timestamp now) override;
+  [[nodiscard]] Result<bool> Save(const ShowChanges& changes) override;
+
+ private:
+  explicit SqliteShowStore(sql::Database database);
+  [[nodiscard]] Result<bool> SaveWork(const RowChange<ShowWork>& change);
+  [[nodiscard]] Result<bool> SaveEntry(const RowChange<WaitlistEntry>& change);
+
+  sql::Database database_;
+  sql::Statement get_work_;
+  sql::Statement due_;
+  sql::Statement get_entry_;
+  sql::Statement get_member_;
+  sql::Statement insert_work_;
+  sql::Statement update_work_;
+  sql::Statement insert_entry_;
+  sql::Statement update_entry_;
+};
+
+class SqliteShowReader final : public ShowReader {
+ public:
+  // Opens `file`, which SqliteStore has migrated.
+  [[nodiscard]] static Result<std::unique_ptr<SqliteShowReader>> Open(const std::filesystem::path& file);
+
+  [[nodiscard]] Result<std::optional<ShowWork>> Work(const WorkKey& key) override;
+  [[nodiscard]] Result<WaitlistPage> List(const WaitlistQuery& query) override;
+  [[nodiscard]] Result<uint64_t> CountBefore(int64_t show_id, uint64_t place) override;
+  [[nodiscard]] Result<Page> OfShow(int64_t show_id, std::span<const State> states, ReservationId after,
+                                    uint32_t limit) override;
+
+ private:
+  explicit SqliteShowReader(sql::Database database) : database_(std::move(database)) {}
+  std::mutex mutex_;  // one connection serves all readers, in turn
+  sql::Database database_;
+};
+
+}  // namespace boxoffice::reservation

@@ -1,0 +1,106 @@
+#include <gmock/gmock.h>
+
+#include "services/seat/best_seats.h"
+#include "services/seat/plan_grid.h"
+#include "services/seat/seat_map.h"
+#include "services/seat/store_layout.h"
+
+namespace boxoffice::seat {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// A floor of two rows of eight, 1 to 16; 1 and 3 are accessible, 2 and 4 their companions'. Upstairs a row of
+// four, 17 to 20, of which 17 is accessible and 18 its companion's.
+std::shared_ptr<const Layout> MakeAccessibleHall() {
+  const std::vector<GridSection> sections = {{"Floor", 2, 8, "A", 2}, {"Upstairs", 1, 4, "B", 1}};
+  return std::make_shared<const Layout>(*MakeLayout(*MakeGridPlan(sections), {{"A", 1000}, {"B", 500}}));
+}
+
+class BestAccessibleTest : public ::testing::Test {
+ protected:
+  std::vector<SeatNo> Choose(uint32_t count, uint32_t accessible, int64_t max_price = 0) {
+    return free_.Choose({count, "", "", max_price, accessible}).seats;
+  }
+  void Take(std::vector<SeatNo> seats) {
+    for (const SeatNo seat_no : seats) free_.Set(seat_no, false);
+  }
+  std::shared_ptr<const Layout> hall_ = MakeAccessibleHall();
+  FreeSeats free_{hall_};
+};
+
+TEST_F(BestAccessibleTest, AccessibleAndCompanionsSeatsAreNotChosenForOthers) {
+  EXPECT_THAT(Choose(2, 0), ElementsAre(5, 6));
+  Take({5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 19, 20});
+  EXPECT_EQ(free_.Choose({1, "", ""}).status, Proposal::Status::kNotEnough)
+      << "six are free, for parties with a need";
+  const std::vector<SeatNo> named = {5};
+  EXPECT_THAT(free_.Nearest(named, false), IsEmpty()) << "nor offered instead of others";
+}
+
+TEST_F(BestAccessibleTest, APartyGetsItsAccessibleSeatsWithTheirCompanions) {
+  EXPECT_THAT(Choose(1, 1), ElementsAre(1));
+  EXPECT_THAT(Choose(2, 1), ElementsAre(1, 2));
+  EXPECT_THAT(Choose(4, 2), ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(Choose(3, 2), ElementsAre(1, 2, 3));
+}
+
+TEST_F(BestAccessibleTest, AnAccessibleSeatWhoseCompanionIsFreeGoesBefore) {
+  Take({2});
+  EXPECT_THAT(Choose(2, 1), ElementsAre(3, 4));
+  EXPECT_THAT(Choose(1, 1), ElementsAre(1)) << "who comes alone needs none";
+}
+
+TEST_F(BestAccessibleTest, WhoeverFindsNoCompanionsSeatSitsAsNearAsCanBe) {
+  EXPECT_THAT(Choose(3, 1), ElementsAre(1, 2, 9)) << "behind them";
+  Take({9, 10, 11, 12});
+  EXPECT_THAT(Choose(3, 1), ElementsAre(1, 2, 5));
+  Take({5, 6, 7, 8, 13, 14, 15, 16, 19, 20});
+  EXPECT_THAT(Choose(3, 1), ElementsAre(1, 2, 4)) << "another's companion's, if nothing else is free";
+  EXPECT_THAT(Choose(7, 1), IsEmpty());
+}
+
+TEST_F(BestAccessibleTest, TheWishCountsForThemToo) {
+  EXPECT_THAT(Choose(2, 1, 500), ElementsAre(17, 18));
+  EXPECT_THAT(free_.Choose({2, "Upstairs", "", 0, 1}).seats, ElementsAre(17, 18));
+  EXPECT_THAT(free_.Choose({2, "", "B", 0, 1}).seats, ElementsAre(17, 18));
+  EXPECT_EQ(free_.Choose({2, "Upstairs", "", 0, 2}).status, Proposal::Status::kNotEnough);
+  EXPECT_EQ(free_.Choose({4, "", "", 0, 4}).status, Proposal::Status::kNotEnough);
+}
+
+TEST_F(BestAccessibleTest, WhatIsTakenAndComesFreeAgainIsFollowed) {
+  Take({1, 2});
+  EXPECT_FALSE(free_.IsFree(1));
+  EXPECT_THAT(Choose(2, 1), ElementsAre(3, 4));
+  free_.Set(1, true);
+  free_.Set(2, true);
+  EXPECT_THAT(Choose(2, 1), ElementsAre(1, 2));
+}
+
+TEST_F(BestAccessibleTest, TwoPartiesOfOneBatchGetDifferentSeats) {
+  SeatMap map(hall_, 100);
+  const Timestamp now = FromUnixMs(1'800'000'000'000);
+  EXPECT_THAT(map.Propose({2, "", "", 0, 1}, now).seats, ElementsAre(1, 2));
+  EXPECT_THAT(map.Propose({2, "", "", 0, 1}, now).seats, ElementsAre(3, 4));
+  map.Settle();
+  EXPECT_THAT(map.Propose({2, "", "", 0, 1}, now).seats, ElementsAre(1, 2));
+}
+
+TEST_F(BestAccessibleTest, TheMarksComeBackFromTheirStoredForm) {
+  Layout stored = *hall_;
+  stored.accessible.clear();
+  stored.companions.clear();
+  ASSERT_TRUE(DecodeAccess(EncodeAccess(*hall_), stored).has_value());
+  EXPECT_EQ(stored, *hall_);
+  Layout none = stored;
+  none.accessible.clear();
+  none.companions.clear();
+  EXPECT_EQ(EncodeAccess(none), "");
+  ASSERT_TRUE(DecodeAccess("", none).has_value());
+  EXPECT_THAT(none.accessible, IsEmpty());
+  EXPECT_FALSE(DecodeAccess("x", none).has_value());
+}
+
+}  // namespace
+}  // namespace boxoffice::seat

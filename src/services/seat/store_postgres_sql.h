@@ -1,0 +1,157 @@
+// The statements of the PostgreSQL store.
+#pragma once
+
+#include <string_view>
+
+#include "platform/sql/postgres.h"
+
+namespace boxoffice::seat {
+
+#define BOXOFFICE_SEAT_COLUMNS                                                                            \
+  "show_id, seat_no, state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version, price, " \
+  "channel, "                                                                                             \
+  "channel_until_ms"
+
+constexpr std::string_view kLoadSagas =
+    "SELECT saga_id, undone, reservation_id, show_id, choice, array_to_string(seats, ','), version "
+    "FROM unnest($1) i(saga_id) JOIN saga USING (saga_id)";
+constexpr std::string_view kLoadBuyers =
+    "SELECT show_id, user_id, array_to_string(seats, ','), version FROM unnest($1, $2) i(show_id, user_id) "
+    "JOIN buyer USING (show_id, user_id)";
+// The seats that are named, and those that the sagas and buyers named have on their lists.
+constexpr std::string_view kLoadSeats =
+    "SELECT " BOXOFFICE_SEAT_COLUMNS
+    " FROM (SELECT i.show_id, i.seat_no FROM unnest($1, $2) i(show_id, seat_no) UNION "
+    "SELECT s.show_id, unnest(s.seats) FROM unnest($3) i(saga_id) JOIN saga s USING (saga_id) UNION "
+    "SELECT b.show_id, unnest(b.seats) FROM unnest($4, $5) i(show_id, user_id) JOIN buyer b USING (show_id, "
+    "user_id)) k JOIN seat USING (show_id, seat_no)";
+
+// Version 1 is of a row that must not be there: no stored row has the version before it. Rows are taken, and
+// so locked, in the order of the arrays, which are sorted.
+constexpr std::string_view kSaveSagas =
+    "INSERT INTO saga(saga_id, undone, reservation_id, show_id, choice, seats, version) "
+    "SELECT saga_id, undone, reservation_id, show_id, choice, seats::bigint[], version "
+    "FROM unnest($1, $2, $3, $4, $5, $6, $7) i(saga_id, undone, reservation_id, show_id, choice, seats, "
+    "version) ON CONFLICT (saga_id) DO UPDATE SET undone = excluded.undone, "
+    "reservation_id = excluded.reservation_id, show_id = excluded.show_id, choice = excluded.choice, "
+    "seats = excluded.seats, version = excluded.version WHERE saga.version = excluded.version - 1 "
+    "RETURNING saga_id";
+constexpr std::string_view kSaveBuyers =
+    "INSERT INTO buyer(show_id, user_id, seats, version) SELECT show_id, user_id, seats::bigint[], version "
+    "FROM unnest($1, $2, $3, $4) i(show_id, user_id, seats, version) ON CONFLICT (show_id, user_id) "
+    "DO UPDATE SET seats = excluded.seats, version = excluded.version "
+    "WHERE buyer.version = excluded.version - 1 RETURNING show_id, user_id";
+constexpr std::string_view kSaveSeats =
+    "INSERT INTO seat(" BOXOFFICE_SEAT_COLUMNS
+    ") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (show_id, seat_no) DO "
+    "UPDATE SET "
+    "state = excluded.state, reservation_id = excluded.reservation_id, user_id = excluded.user_id, "
+    "hold_expires_at_ms = excluded.hold_expires_at_ms, held_since_ms = excluded.held_since_ms, "
+    "version = excluded.version, price = excluded.price, channel = excluded.channel, "
+    "channel_until_ms = excluded.channel_until_ms WHERE seat.version = excluded.version - 1 "
+    "RETURNING show_id, seat_no";
+// The marks that were seen close the race between two replicas that each sell a first or a last seat.
+constexpr std::string_view kSaveMarks =
+    "UPDATE show SET first_sold_at_ms = i.first_sold, sold_out_at_ms = i.sold_out FROM unnest($1, $2, $3, "
+    "$4, "
+    "$5) i(show_id, first_sold, sold_out, first_sold_before, sold_out_before) WHERE show.id = i.show_id "
+    "AND show.first_sold_at_ms = i.first_sold_before AND show.sold_out_at_ms = i.sold_out_before "
+    "RETURNING show.id";
+constexpr std::string_view kTell =
+    "INSERT INTO change(source, show_id, seats) SELECT $1, show_id, seats::bigint[] FROM unnest($2, $3) "
+    "i(show_id, seats)";
+
+constexpr std::string_view kLoadConcerts = "SELECT id, title, artist, venue FROM concert ORDER BY id";
+#define BOXOFFICE_SHOW_COLUMNS                                                                          \
+  "s.id, s.concert_id, s.starts_at_ms, s.currency, s.on_sale_at_ms, s.sale_ends_at_ms, s.seat_limit, "  \
+  "s.hold_ttl_ms, s.cancel_deadline_ms, s.first_sold_at_ms, s.sold_out_at_ms, s.highest_seat_limit, "   \
+  "s.phase, s.orphan_rule, s.ranks_by_stage, s.stage_x_milli, s.stage_y_milli, s.cancel_fee_per_seat, " \
+  "s.cancel_fee_percent, s.grace_ms, s.waitlist_first, s.layout_version"
+constexpr std::string_view kLoadShows =
+    "SELECT " BOXOFFICE_SHOW_COLUMNS
+    ", l.body, l.prices, l.access FROM show s LEFT JOIN layout l ON l.show_id = "
+    "s.id WHERE s.id > $1 ORDER BY s.id LIMIT $2";
+constexpr std::string_view kOwnedSeats =
+    "SELECT " BOXOFFICE_SEAT_COLUMNS
+    " FROM seat WHERE show_id = $1 AND seat_no > $2 AND state IN (1, 2) ORDER BY seat_no LIMIT $3";
+constexpr std::string_view kStoredSeats =
+    "SELECT " BOXOFFICE_SEAT_COLUMNS
+    " FROM seat WHERE show_id = $1 AND seat_no > $2 ORDER BY seat_no LIMIT $3";
+constexpr std::string_view kCountSeats =
+    "SELECT s.id, s.capacity, count(*) FILTER (WHERE seat.state = 1 AND seat.hold_expires_at_ms > $2), "
+    "count(*) FILTER (WHERE seat.state = 2), count(*) FILTER (WHERE seat.state = 3), "
+    "count(*) FILTER (WHERE seat.channel <> '' AND (seat.channel_until_ms = 0 OR seat.channel_until_ms > $2) "
+    "AND "
+    "(seat.state = 0 OR (seat.state = 1 AND seat.hold_expires_at_ms <= $2))) FROM show s LEFT JOIN "
+    "seat ON seat.show_id = s.id "
+    "WHERE $1 = 0 OR s.id = $1 GROUP BY s.id, s.capacity ORDER BY s.id";
+
+// Taken before what follows it is read, so that what is not seen yet is read the next time.
+constexpr std::string_view kHorizon =
+    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, " BOXOFFICE_PG_NOW_MS;
+constexpr std::string_view kNewConcerts =
+    "SELECT id, title, artist, venue FROM concert WHERE id IN "
+    "(SELECT concert_id FROM change WHERE xid >= $1 AND source <> $2) ORDER BY id";
+constexpr std::string_view kNewShows =
+    "SELECT " BOXOFFICE_SHOW_COLUMNS
+    ", CASE WHEN EXISTS (SELECT FROM unnest($3, $4) k(id, version) WHERE k.id = s.id AND k.version = "
+    "s.layout_version) THEN NULL ELSE l.body END, l.prices, l.access FROM show s LEFT JOIN layout l ON "
+    "l.show_id = "
+    "s.id "
+    "WHERE s.id IN (SELECT show_id FROM change WHERE xid >= $1 AND source <> $2 AND cardinality(seats) = 0) "
+    "ORDER BY s.id";
+constexpr std::string_view kNewSeats =
+    "SELECT " BOXOFFICE_SEAT_COLUMNS
+    " FROM (SELECT DISTINCT c.show_id, n.seat_no FROM change c CROSS JOIN LATERAL unnest(c.seats) n(seat_no) "
+    "WHERE c.xid >= $1 AND c.source <> $2) k JOIN seat USING (show_id, seat_no)";
+constexpr std::string_view kForgetNews = "DELETE FROM change WHERE xid < $1";
+
+constexpr std::string_view kSaveBlocks =
+    "INSERT INTO block(show_id, seats, gives_back, reason, operator_id, at_ms, about_channel, channel) "
+    "SELECT "
+    "show_id, seats::bigint[], gives_back, reason, operator_id, at_ms, about_channel, channel FROM "
+    "unnest($1, $2, "
+    "$3, $4, $5, $6, $7, $8) i(show_id, seats, gives_back, reason, operator_id, at_ms, about_channel, "
+    "channel)";
+constexpr std::string_view kLoadBlocks =
+    "SELECT id, array_to_string(seats, ','), gives_back, reason, operator_id, at_ms, about_channel, channel "
+    "FROM block "
+    "WHERE show_id = $1 AND ($2 = 0 OR id < $2) ORDER BY id DESC LIMIT $3";
+
+// The version that was seen closes the race between two replicas that each change the prices.
+constexpr std::string_view kSavePrices =
+    "WITH changed AS (UPDATE show SET layout_version = $2 WHERE id = $1 AND layout_version = $2 - 1 "
+    "RETURNING "
+    "id), placed AS (UPDATE layout SET prices = $3 WHERE show_id IN (SELECT id FROM changed)), "
+    "told AS (INSERT INTO change(source, show_id) SELECT $4, id FROM changed), "
+    "noted AS (INSERT INTO price_change(show_id, layout_version, category, seats, price, reason, "
+    "operator_id, "
+    "at_ms) SELECT c.id, $2, i.category, i.seats::bigint[], i.price, i.reason, i.operator_id, i.at_ms FROM "
+    "changed c, unnest($5, $6, $7, $8, $9, $10) i(category, seats, price, reason, operator_id, at_ms)) "
+    "SELECT id FROM changed";
+constexpr std::string_view kLoadPriceNotes =
+    "SELECT id, layout_version, category, array_to_string(seats, ','), price, reason, operator_id, at_ms "
+    "FROM price_change WHERE show_id = $1 AND ($2 = 0 OR id < $2) ORDER BY id DESC LIMIT $3";
+
+constexpr std::string_view kCreateConcert =
+    "WITH made AS (INSERT INTO concert(title, artist, venue) VALUES ($1, $2, $3) RETURNING id), "
+    "recorded AS (INSERT INTO operation(operation_key, fingerprint, result_id) SELECT $4, $5, id FROM made), "
+    "told AS (INSERT INTO change(source, concert_id) SELECT $6, id FROM made) SELECT id FROM made";
+constexpr std::string_view kCreateShow =
+    "WITH made AS (INSERT INTO show(concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, "
+    "seat_limit, hold_ttl_ms, cancel_deadline_ms, capacity, highest_seat_limit, phase, orphan_rule, "
+    "ranks_by_stage, stage_x_milli, stage_y_milli, cancel_fee_per_seat, cancel_fee_percent, grace_ms, "
+    "waitlist_first) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) "
+    "RETURNING id), placed AS (INSERT INTO layout(show_id, body, access) SELECT id, $10, $24 FROM made), "
+    "recorded AS (INSERT INTO operation(operation_key, fingerprint, result_id) SELECT $11, $12, id FROM "
+    "made), "
+    "told AS (INSERT INTO change(source, show_id) SELECT $13, id FROM made) SELECT id FROM made";
+constexpr std::string_view kUpdateTerms =
+    "WITH changed AS (UPDATE show SET on_sale_at_ms = $2, sale_ends_at_ms = $3, seat_limit = $4, "
+    "hold_ttl_ms = $5, cancel_deadline_ms = $6, highest_seat_limit = greatest(highest_seat_limit, $8), "
+    "phase = $9, orphan_rule = $10, cancel_fee_per_seat = $11, cancel_fee_percent = $12, grace_ms = $13, "
+    "waitlist_first = $14 WHERE id = $1 RETURNING id) "
+    "INSERT INTO change(source, show_id) SELECT $7, id FROM changed";
+
+}  // namespace boxoffice::seat
