@@ -131,6 +131,8 @@ void AddRoutes(Routes& routes, Edge& edge) {
   AddAdminWalletRoutes(routes, edge);
   AddAdminCatalogueRoutes(routes, edge);
   AddAdminSeatRoutes(routes, edge);
+  AddAdminPriceRoutes(routes, edge);
+  AddContingentRoutes(routes, edge);
   AddAdminQueueRoutes(routes, edge);
   AddAdminSagaRoutes(routes, edge);
   AddAdminRelayRoutes(routes, edge);

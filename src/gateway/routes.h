@@ -68,6 +68,8 @@ void AddPaymentRoutes(Routes& routes, Edge& edge);
 void AddAdminWalletRoutes(Routes& routes, Edge& edge);
 void AddAdminCatalogueRoutes(Routes& routes, Edge& edge);
 void AddAdminSeatRoutes(Routes& routes, Edge& edge);
+void AddAdminPriceRoutes(Routes& routes, Edge& edge);
+void AddContingentRoutes(Routes& routes, Edge& edge);
 void AddAdminQueueRoutes(Routes& routes, Edge& edge);
 void AddAdminSagaRoutes(Routes& routes, Edge& edge);
 void AddAdminRelayRoutes(Routes& routes, Edge& edge);
