@@ -78,6 +78,7 @@ void ReadGrid(http::ObjectReader& reader, seat::v1::CreateShowRequest& query) {
     one.set_rows(ReadCount(*section, "rows"));
     one.set_seats_per_row(ReadCount(*section, "seats_per_row"));
     one.set_category(section->Required<std::string>("category"));
+    one.set_accessible(ReadCount(*section, "accessible"));
   }
 }
 
@@ -123,6 +124,9 @@ Result<seat::v1::CreateShowRequest> ReadShow(const Request& request) {
   ReadSeats(reader, std::move(body.plan), query);
   query.set_orphan_rule(reader.Optional<bool>("orphan_rule").value_or(false));
   query.set_draft(reader.Optional<bool>("draft").value_or(false));
+  query.set_cancel_fee_per_seat(reader.Optional<int64_t>("cancel_fee_per_seat").value_or(0));
+  query.set_cancel_fee_percent(ReadCount(reader, "cancel_fee_percent"));
+  query.set_grace_ms(ReadCount(reader, "grace_s", 1000));
   BOXOFFICE_TRY(reader.Finish());
   return query;
 }
@@ -158,6 +162,13 @@ asio::awaitable<Response> UpdateShow(Edge& edge, Request& request, const auth::P
   if (reader.Has("hold_ttl_s")) query.set_hold_ttl_ms(ReadCount(reader, "hold_ttl_s", 1000));
   if (reader.Has("cancel_deadline")) query.set_cancel_deadline_ms(TimeInBody(reader, "cancel_deadline"));
   if (reader.Has("orphan_rule")) query.set_orphan_rule(reader.Required<bool>("orphan_rule"));
+  if (reader.Has("cancel_fee_per_seat")) {
+    query.set_cancel_fee_per_seat(reader.Required<int64_t>("cancel_fee_per_seat"));
+  }
+  if (reader.Has("cancel_fee_percent")) {
+    query.set_cancel_fee_percent(ReadCount(reader, "cancel_fee_percent"));
+  }
+  if (reader.Has("grace_s")) query.set_grace_ms(ReadCount(reader, "grace_s", 1000));
   const Result<void> read = reader.Finish();
   if (!read) co_return FailureResponse(read.error());
   const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->UpdateShow(arguments...); };

@@ -1,5 +1,6 @@
 // Shows and their seats, as operators publish, cancel, block and look at them.
 #include "gateway/edge.h"
+#include "gateway/named_seats.h"
 #include "gateway/pages.h"
 #include "gateway/refusals.h"
 #include "gateway/render.h"
@@ -11,9 +12,6 @@ namespace {
 
 using http::Request;
 using http::Response;
-
-constexpr size_t kMaxBlockedSeats = 5'000;  // of one request
-constexpr size_t kMaxReason = 500;
 
 asio::awaitable<Response> GetShow(Edge& edge, Request& request) {
   const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
@@ -60,30 +58,13 @@ asio::awaitable<Response> ChangeState(Edge& edge, Request& request, seat::v1::Sh
   co_return ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, *show); });
 }
 
-// Which seats, and why.
 Result<seat::v1::BlockSeatsRequest> ReadBlock(const Request& request, const auth::Principal& caller) {
   http::ObjectReader reader(request.body());
   seat::v1::BlockSeatsRequest block;
   block.set_operator_id(caller.user);
-  block.set_reason(reader.Required<std::string>("reason"));
-  const bool reasoned = !block.reason().empty() && block.reason().size() <= kMaxReason;
-  if (reader.Has("reason") && !reasoned) reader.Refuse("reason", "field_invalid", "has 1 to 500 bytes");
-  const auto seats = reader.OptionalArray<int64_t>("seats", kMaxBlockedSeats);
-  block.set_section(reader.Optional<std::string>("section").value_or(""));
-  block.set_row(reader.Optional<std::string>("row").value_or(""));
-  if (!seats && block.section().empty()) reader.Refuse("seats", "field_missing", "or `section` is missing");
-  if (seats && seats->empty()) reader.Refuse("seats", "no_seats", "is empty");
-  if (seats && !block.section().empty()) reader.Refuse("section", "field_invalid", "excludes `seats`");
-  if (block.section().empty() && !block.row().empty()) {
-    reader.Refuse("row", "field_invalid", "needs `section`");
-  }
+  const std::vector<int64_t> seats = ReadNamedSeats(reader, block);
   BOXOFFICE_TRY(reader.Finish());
-  for (const int64_t seat : seats.value_or(std::vector<int64_t>())) {
-    if (seat < 1 || seat > UINT32_MAX) {
-      return Fail(Code::kInvalidArgument, "seat_unknown", fmt::format("there is no seat {}", seat));
-    }
-    block.add_seat_nos(static_cast<uint32_t>(seat));
-  }
+  BOXOFFICE_TRY(NameSeats(seats, block));
   return block;
 }
 
@@ -110,7 +91,15 @@ asio::awaitable<Response> Block(Edge& edge, Request& request, const auth::Princi
 void WriteBlock(http::JsonWriter& writer, const seat::v1::Block& block) {
   writer.BeginObject();
   WriteNumberId(writer, "id", block.id());
-  writer.Field("action", block.release() ? "release" : "block").Key("seats").BeginArray();
+  const std::string_view action = block.release() ? "release" : "block";
+  const std::string_view of_channel = block.release() ? "channel_release" : "channel";
+  writer.Field("action", block.about_channel() ? of_channel : action).Key("channel");
+  if (block.channel().empty()) {
+    writer.Null();
+  } else {
+    writer.Value(block.channel());
+  }
+  writer.Key("seats").BeginArray();
   for (const uint32_t seat_no : block.seat_nos()) writer.Value(seat_no);
   writer.EndArray().Field("reason", block.reason()).Field("operator_id", block.operator_id());
   WriteTime(writer, "at", block.at_ms());

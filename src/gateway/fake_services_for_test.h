@@ -48,6 +48,10 @@ struct FakeSeat final : seat::v1::SeatService::CallbackService {
   BOXOFFICE_FAKE(ChangeShowState, seat::v1, ChangeShowStateRequest, Show)
   BOXOFFICE_FAKE(BlockSeats, seat::v1, BlockSeatsRequest, BlockSeatsResponse)
   BOXOFFICE_FAKE(ListBlocks, seat::v1, ListBlocksRequest, ListBlocksResponse)
+  BOXOFFICE_FAKE(ChangePrices, seat::v1, ChangePricesRequest, Show)
+  BOXOFFICE_FAKE(ListPriceChanges, seat::v1, ListPriceChangesRequest, ListPriceChangesResponse)
+  BOXOFFICE_FAKE(AssignChannel, seat::v1, AssignChannelRequest, BlockSeatsResponse)
+  BOXOFFICE_FAKE(ListContingents, seat::v1, ListContingentsRequest, ListContingentsResponse)
 };
 
 struct FakeReservation final : reservation::v1::ReservationService::CallbackService {

@@ -34,6 +34,7 @@ class GatewayTest : public testing::Test {
     std::string key;          // Idempotency-Key
     std::string queue_token;  // X-Queue-Token
     http::HeaderList headers;
+    std::vector<std::string> channels{};  // of the user
   };
 
   void SetUp() override {
@@ -116,8 +117,9 @@ class GatewayTest : public testing::Test {
     return reservation;
   }
 
-  std::string Jwt(const std::string& user, auth::Role role = auth::Role::kBuyer) const {
-    return *issuer_->Issue(user, role, std::chrono::hours(1));
+  std::string Jwt(const std::string& user, auth::Role role = auth::Role::kBuyer,
+                  const std::vector<std::string>& channels = {}) const {
+    return *issuer_->Issue(user, role, std::chrono::hours(1), channels);
   }
   std::string QueueToken(const std::string& user = "ada", int64_t show_id = 1, uint64_t sequence = 5) const {
     queue::v1::TokenClaims claims;
@@ -138,7 +140,8 @@ class GatewayTest : public testing::Test {
     request.max_response = 64 << 20;
     request.headers = options.headers;
     if (!options.user.empty())
-      request.headers.emplace_back("Authorization", "Bearer " + Jwt(options.user, options.role));
+      request.headers.emplace_back("Authorization",
+                                   "Bearer " + Jwt(options.user, options.role, options.channels));
     if (!options.key.empty()) request.headers.emplace_back("Idempotency-Key", options.key);
     if (!options.queue_token.empty()) request.headers.emplace_back("X-Queue-Token", options.queue_token);
     Result<http::ClientResponse> answer = http::FetchBlocking(std::move(request));
@@ -164,8 +167,9 @@ class GatewayTest : public testing::Test {
     return Call(method, path, body, options);
   }
   // POST /v1/reservations with all that it needs.
-  http::ClientResponse Reserve(std::string_view body) {
+  http::ClientResponse Reserve(std::string_view body, std::vector<std::string> channels = {}) {
     Options options;
+    options.channels = std::move(channels);
     options.key = "k1";
     options.queue_token = QueueToken();
     return Call("POST", "/v1/reservations", body, options);

@@ -164,9 +164,13 @@ void WriteShow(JsonWriter& writer, const seat::v1::Show& show) {
   writer.Key("price_categories").BeginArray();
   for (const seat::v1::PriceCategory& category : show.price_categories()) {
     writer.BeginObject().Field("name", category.name()).Field("color", category.color());
-    writer.Field("price", category.price()).Field("seats", category.seats()).EndObject();
+    writer.Field("price", category.price()).Field("seats", category.seats());
+    // 0: a replica of the version before does not tell them.
+    const int64_t lowest = category.lowest_price() != 0 ? category.lowest_price() : category.price();
+    const int64_t highest = category.highest_price() != 0 ? category.highest_price() : category.price();
+    writer.Field("lowest_price", lowest).Field("highest_price", highest).EndObject();
   }
-  writer.EndArray().Key("stage");
+  writer.EndArray().Field("layout_version", show.layout_version()).Key("stage");
   if (show.has_stage()) {
     writer.BeginObject();
     WriteDouble(writer, "x", show.stage().x());
@@ -176,8 +180,12 @@ void WriteShow(JsonWriter& writer, const seat::v1::Show& show) {
     writer.Null();
   }
   writer.Field("orphan_rule", show.orphan_rule());
+  writer.Field("cancel_fee_per_seat", show.cancel_fee_per_seat());
+  writer.Field("cancel_fee_percent", show.cancel_fee_percent());
+  WriteDouble(writer, "grace_s", show.grace_ms() / 1000.0);
+  writer.Field("waitlist_first", show.waitlist_first());
   writer.Field("free", show.free()).Field("held", show.held()).Field("sold", show.sold());
-  writer.Field("blocked", show.blocked());
+  writer.Field("blocked", show.blocked()).Field("kept_for_channels", show.kept_for_channels());
   WriteTime(writer, "next_release_at", show.next_release_at_ms());
   WriteTime(writer, "first_sold_at", show.first_sold_at_ms());
   writer.EndObject();

@@ -50,6 +50,11 @@ Result<void> ReadBestAvailable(http::ObjectReader& reader, reservation::v1::Rese
   const std::optional<int64_t> max_price = reader.Optional<int64_t>("max_price");
   if (max_price && *max_price < 1) reader.Refuse("max_price", "field_invalid", "is at least 1");
   best.set_max_price(max_price.value_or(0));
+  const std::optional<int64_t> accessible = reader.Optional<int64_t>("accessible");
+  if (accessible && (*accessible < 0 || *accessible > count)) {
+    reader.Refuse("accessible", "field_invalid", "is within 0 and `count`");
+  }
+  best.set_accessible(static_cast<uint32_t>(std::clamp<int64_t>(accessible.value_or(0), 0, kMaxSeats)));
   return {};
 }
 
@@ -70,6 +75,7 @@ std::string Canonical(const reservation::v1::Reserve& reserve) {
     fmt::format_to(std::back_inserter(text), "best={};section={}:{};category={}:{};", best.count(),
                    best.section().size(), best.section(), best.category().size(), best.category());
     if (best.max_price() != 0) fmt::format_to(std::back_inserter(text), "max_price={};", best.max_price());
+    if (best.accessible() != 0) fmt::format_to(std::back_inserter(text), "accessible={};", best.accessible());
   }
   return text;
 }
@@ -131,6 +137,7 @@ asio::awaitable<Response> Create(Edge& edge, Request& request, const auth::Princ
   reservation::v1::Command command = NewCommand(caller, *key, request, choice->canonical);
   *command.mutable_reserve() = std::move(choice->reserve);
   command.mutable_reserve()->set_queue_token(std::string(token));
+  for (const std::string& channel : caller.channels) command.mutable_reserve()->add_channels(channel);
   command.mutable_reserve()->set_active_until_ms(checked->active_until_ms());
   Response response = co_await ExecuteCommand(edge, std::move(command), request, 201, Audience::kBuyer);
   co_return response;

@@ -133,6 +133,8 @@ void AddRoutes(Routes& routes, Edge& edge) {
   AddAdminSeatRoutes(routes, edge);
   AddAdminShowRoutes(routes, edge);
   AddWaitlistRoutes(routes, edge);
+  AddAdminPriceRoutes(routes, edge);
+  AddContingentRoutes(routes, edge);
   AddAdminQueueRoutes(routes, edge);
   AddAdminReservationRoutes(routes, edge);
   AddAdminSagaRoutes(routes, edge);

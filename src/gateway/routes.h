@@ -70,6 +70,8 @@ void AddAdminCatalogueRoutes(Routes& routes, Edge& edge);
 void AddAdminSeatRoutes(Routes& routes, Edge& edge);
 void AddAdminShowRoutes(Routes& routes, Edge& edge);
 void AddWaitlistRoutes(Routes& routes, Edge& edge);
+void AddAdminPriceRoutes(Routes& routes, Edge& edge);
+void AddContingentRoutes(Routes& routes, Edge& edge);
 void AddAdminQueueRoutes(Routes& routes, Edge& edge);
 void AddAdminReservationRoutes(Routes& routes, Edge& edge);
 void AddAdminSagaRoutes(Routes& routes, Edge& edge);

@@ -67,11 +67,14 @@ asio::awaitable<void> SeatMaps::Refresh(int64_t show_id, std::shared_ptr<Entry> 
   if (entry->picture != nullptr) {
     query.set_states_only(true);
     query.set_if_not_version(entry->picture->version());
+    query.set_layout_version(entry->picture->layout_version());
   }
   const std::string untraced;
   const auto start = [this](auto... arguments) { backends_.seat->async()->GetSeatMap(arguments...); };
   Result<seat::v1::SeatMap> map = co_await backends_.Ask<seat::v1::SeatMap>(query, untraced, start);
-  if (map && entry->picture == nullptr) {
+  // Of a show that is known, the layout comes when prices have changed: whoever follows gets a snapshot that
+  // tells the layout's version.
+  if (map && (entry->picture == nullptr || !map->layout().empty())) {
     const auto answer = std::make_shared<const seat::v1::SeatMap>(*std::move(map));
     const auto render = [answer] { return std::make_shared<SeatPicture>(*answer); };
     entry->picture = co_await RunElsewhere(pool_, backends_.executor(), render);

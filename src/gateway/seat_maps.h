@@ -23,8 +23,8 @@
 
 namespace boxoffice::gateway {
 
-// The map of one show: the layout, rendered once for ever with room for each seat's state, and the states of
-// one version. No I/O.
+// The map of one show: the layout, rendered once until its prices change, with room for each seat's state,
+// and the states of one version. No I/O.
 class SeatPicture {
  public:
   // From an answer with a layout.
@@ -34,6 +34,7 @@ class SeatPicture {
   void Update(const seat::v1::SeatMap& map);
 
   [[nodiscard]] uint64_t version() const { return version_; }
+  [[nodiscard]] uint64_t layout_version() const { return layout_version_; }
   // Names this version and these states: versions may begin anew when the seat service does.
   [[nodiscard]] const std::string& tag() const { return tag_; }
   // The body of GET …/seats, made when it is first asked for.
@@ -58,6 +59,7 @@ class SeatPicture {
 
   int64_t show_id_ = 0;
   uint64_t version_ = 0;
+  const uint64_t layout_version_;
   std::string states_;  // 2 bits a seat
   uint32_t free_ = 0;
   uint32_t held_ = 0;

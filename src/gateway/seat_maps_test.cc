@@ -49,6 +49,16 @@ TEST(SeatPictureTest, StatesArePatchedInPlace) {
   EXPECT_EQ(boost::json::parse(*picture.Body()).at("version").as_int64(), 2);
 }
 
+TEST(SeatPictureTest, OtherPricesHaveAnotherTagAndTellTheirLayoutsVersion) {
+  seat::v1::SeatMap map = Map(1, "ffffff", true);
+  SeatPicture before(map);
+  map.set_layout_version(1);
+  SeatPicture after(map);
+  EXPECT_NE(before.tag(), after.tag());
+  EXPECT_EQ(boost::json::parse(*after.Body()).at("layout_version").as_int64(), 1);
+  EXPECT_THAT(*after.EventsSince(before.tag()).at(0), testing::HasSubstr(R"("layout_version":1)"));
+}
+
 TEST(SeatPictureTest, EventsLeadFromAKnownVersionToThePresentOne) {
   SeatPicture picture(Map(1, "ffffff", true));
   const std::string first = picture.tag();

@@ -30,7 +30,8 @@ uint64_t Hash(std::string_view bytes) {
 
 }  // namespace
 
-SeatPicture::SeatPicture(const seat::v1::SeatMap& map) : show_id_(map.show_id()), states_(map.states()) {
+SeatPicture::SeatPicture(const seat::v1::SeatMap& map)
+    : show_id_(map.show_id()), layout_version_(map.layout_version()), states_(map.states()) {
   RenderLayout(map);
   TakeCounts(map);
 }
@@ -44,6 +45,9 @@ void SeatPicture::RenderLayout(const seat::v1::SeatMap& map) {
     writer.Field("category", seat.category()).Field("price", seat.price());
     WriteDouble(writer, "x", static_cast<double>(seat.x()));
     WriteDouble(writer, "y", static_cast<double>(seat.y()));
+    // Few seats are either, and a stadium's map is large.
+    if (seat.accessible()) writer.Field("accessible", true);
+    if (seat.companion_of() != 0) writer.Field("companion_of", seat.companion_of());
     writer.Key("state");
     const size_t at = writer.text().size();
     CHECK(at < UINT32_MAX);
@@ -60,7 +64,7 @@ void SeatPicture::TakeCounts(const seat::v1::SeatMap& map) {
   sold_ = map.sold();
   blocked_ = map.blocked();
   next_release_at_ms_ = map.next_release_at_ms();
-  tag_ = fmt::format("{}-{:016x}", version_, Hash(states_));
+  tag_ = fmt::format("{}-{}-{:016x}", version_, layout_version_, Hash(states_));
   body_ = nullptr;
   snapshot_ = nullptr;
 }
@@ -101,7 +105,7 @@ void SeatPicture::Update(const seat::v1::SeatMap& map) {
 
 void SeatPicture::WriteCounts(http::JsonWriter& writer) const {
   writer.Field("version", version_).Field("free", free_).Field("held", held_).Field("sold", sold_);
-  writer.Field("blocked", blocked_);
+  writer.Field("blocked", blocked_).Field("layout_version", layout_version_);
   WriteTime(writer, "next_release_at", next_release_at_ms_);
 }
 

@@ -126,6 +126,54 @@ TEST_F(SeatRoutesTest, SeatsAreBlockedByNumberOrByAreaWithAReason) {
   EXPECT_EQ(services_.seat.BlockSeats_.calls, calls);
 }
 
+TEST_F(SeatRoutesTest, PricesAreChangedByCategoryOrOfSeatsAndListed) {
+  seat::v1::ChangePricesRequest seen;
+  services_.seat.ChangePrices_.answer = [&seen](const seat::v1::ChangePricesRequest& request) {
+    seen = request;
+    seat::v1::Show show = AShow();
+    show.set_layout_version(3);
+    return Result<seat::v1::Show>(show);
+  };
+  constexpr std::string_view kPrices = "/v1/admin/shows/1/prices";
+  const http::ClientResponse changed =
+      CallAsOperator("POST", kPrices, R"({"categories":{"R":5000},"reason":"it sells well"})");
+  EXPECT_EQ(changed.status, 200) << changed.body;
+  EXPECT_EQ(Json(changed).at("layout_version").as_int64(), 3);
+  EXPECT_EQ(seen.categories().at("R"), 5000);
+  EXPECT_EQ(seen.operator_id(), "root");
+  EXPECT_EQ(CallAsOperator("POST", kPrices, R"({"price":700,"seats":[3],"reason":"pillar"})").status, 200);
+  EXPECT_EQ(seen.price(), 700);
+  EXPECT_THAT(seen.seat_nos(), ElementsAre(3));
+  const int calls = services_.seat.ChangePrices_.calls;
+  const std::pair<const char*, const char*> wrong[] = {
+      {R"({"categories":{"R":5000}})", "reason"},
+      {R"({"categories":{},"reason":"x"})", "categories"},
+      {R"({"categories":{"R":"5"},"reason":"x"})", "categories.R"},
+      {R"({"categories":{"R":5000},"seats":[1],"reason":"x"})", "categories"},
+      {R"({"categories":{"R":5000},"price":1,"reason":"x"})", "categories"},
+      {R"({"seats":[1],"reason":"x"})", "price"},
+      {R"({"price":1,"reason":"x"})", "seats"},
+      {R"({"price":1,"section":"F","seats":[1],"reason":"x"})", "section"}};
+  for (const auto& [body, field] : wrong) {
+    const http::ClientResponse answer = CallAsOperator("POST", kPrices, body);
+    EXPECT_TRUE(answer.status == 400 || answer.status == 422) << body << ": " << answer.body;
+    EXPECT_EQ(Json(answer).at("field").as_string(), field) << body;
+  }
+  EXPECT_EQ(services_.seat.ChangePrices_.calls, calls);
+  services_.seat.ListPriceChanges_.answer = [](const seat::v1::ListPriceChangesRequest&) {
+    seat::v1::ListPriceChangesResponse list;
+    seat::v1::PriceChange& change = *list.add_changes();
+    change.set_id(2);
+    change.add_seat_nos(3);
+    change.set_price(700);
+    change.set_at_ms(1'798'142'400'000);
+    return Result<seat::v1::ListPriceChangesResponse>(list);
+  };
+  const boost::json::value list = Json(CallAsOperator("GET", kPrices));
+  EXPECT_TRUE(list.at("items").at(0).at("category").is_null());
+  EXPECT_EQ(list.at("items").at(0).at("seats").at(0).as_int64(), 3);
+}
+
 TEST_F(SeatRoutesTest, WhatCantBeBlockedIsToldSeatBySeat) {
   services_.seat.BlockSeats_.answer = [](const seat::v1::BlockSeatsRequest&) {
     seat::v1::BlockSeatsResponse answer;
@@ -178,6 +226,91 @@ TEST_F(SeatRoutesTest, AConflictOffersWhatIsNearAndFree) {
   EXPECT_EQ(answer.status, 409);
   EXPECT_EQ(Json(answer).at("alternative").at("rung").as_string(), "row");
   EXPECT_EQ(Json(answer).at("alternative").at("seats").at(0).at("seat_no").as_int64(), 9);
+}
+
+TEST_F(SeatRoutesTest, SeatsAreKeptForAChannelAndGivenBack) {
+  seat::v1::AssignChannelRequest seen;
+  services_.seat.AssignChannel_.answer = [&seen](const seat::v1::AssignChannelRequest& request) {
+    seen = request;
+    seat::v1::BlockSeatsResponse answer;
+    answer.mutable_outcome()->set_kind(seat::v1::SeatOutcome::DONE);
+    *answer.mutable_show() = AShow();
+    answer.mutable_show()->set_kept_for_channels(3);
+    return Result<seat::v1::BlockSeatsResponse>(answer);
+  };
+  constexpr std::string_view kContingents = "/v1/admin/shows/1/contingents";
+  const http::ClientResponse kept = CallAsOperator(
+      "POST", kContingents,
+      R"({"channel":"fanclub","seats":[1,2],"until":"2099-01-01T00:00:00Z","reason":"members first"})");
+  EXPECT_EQ(kept.status, 200) << kept.body;
+  EXPECT_EQ(Json(kept).at("kept_for_channels").as_int64(), 3);
+  EXPECT_EQ(seen.channel(), "fanclub");
+  EXPECT_EQ(seen.until_ms(), 4'070'908'800'000);
+  EXPECT_THAT(seen.seat_nos(), ElementsAre(1, 2));
+  EXPECT_EQ(seen.operator_id(), "root");
+  constexpr std::string_view kRelease = "/v1/admin/shows/1/contingents/release";
+  EXPECT_EQ(CallAsOperator("POST", kRelease, R"({"channel":"fanclub","reason":"x"})").status, 200);
+  EXPECT_EQ(seen.channel(), "");
+  EXPECT_EQ(seen.from_channel(), "fanclub");
+  EXPECT_EQ(CallAsOperator("POST", kRelease, R"({"section":"F","reason":"x"})").status, 200);
+  const int calls = services_.seat.AssignChannel_.calls;
+  const std::pair<const char*, const char*> wrong[] = {
+      {R"({"seats":[1],"reason":"x"})", "channel"},
+      {R"({"channel":"Fan Club","seats":[1],"reason":"x"})", "channel"},
+      {R"({"channel":"fanclub","reason":"x"})", "seats"},
+      {R"({"channel":"fanclub","seats":[1]})", "reason"},
+      {R"({"channel":"fanclub","seats":[1],"until":"soon","reason":"x"})", "until"}};
+  for (const auto& [body, field] : wrong) {
+    const http::ClientResponse answer = CallAsOperator("POST", kContingents, body);
+    EXPECT_TRUE(answer.status == 400 || answer.status == 422) << body << ": " << answer.body;
+    EXPECT_EQ(Json(answer).at("field").as_string(), field) << body;
+  }
+  EXPECT_EQ(Json(CallAsOperator("POST", kRelease, R"({"reason":"x"})")).at("field").as_string(), "seats");
+  EXPECT_EQ(services_.seat.AssignChannel_.calls, calls);
+}
+
+TEST_F(SeatRoutesTest, ContingentsAreListedOfTheCallersChannelsAndAllForOperators) {
+  seat::v1::ListContingentsRequest seen;
+  services_.seat.ListContingents_.answer = [&seen](const seat::v1::ListContingentsRequest& request) {
+    seen = request;
+    seat::v1::ListContingentsResponse list;
+    seat::v1::Contingent& one = *list.add_contingents();
+    one.set_channel("fanclub");
+    one.set_seats(3);
+    one.add_free_seat_nos(7);
+    return Result<seat::v1::ListContingentsResponse>(list);
+  };
+  Options options;
+  options.channels = {"fanclub", "press"};
+  const boost::json::value mine = Json(Call("GET", "/v1/shows/1/contingents", {}, options));
+  EXPECT_EQ(mine.at("items").at(0).at("free_seats").at(0).as_int64(), 7);
+  EXPECT_TRUE(mine.at("items").at(0).at("next_until").is_null());
+  EXPECT_THAT(seen.channels(), ElementsAre("fanclub", "press"));
+  EXPECT_FALSE(seen.all());
+  EXPECT_EQ(Call("GET", "/v1/shows/1/contingents").status, 200) << "of no channel: an empty question";
+  EXPECT_TRUE(seen.channels().empty());
+  EXPECT_EQ(CallAsOperator("GET", "/v1/admin/shows/1/contingents").status, 200);
+  EXPECT_TRUE(seen.all());
+}
+
+TEST_F(SeatRoutesTest, ABuyersChannelsGoWithTheReservation) {
+  AnswerReservations(reservation::v1::HELD);
+  EXPECT_EQ(Reserve(R"({"show_id":"1","seats":[8]})").status, 201);
+  EXPECT_TRUE(commands_.back().reserve().channels().empty());
+  EXPECT_EQ(Reserve(R"({"show_id":"1","seats":[8]})", {"fanclub"}).status, 201);
+  EXPECT_THAT(commands_.back().reserve().channels(), ElementsAre("fanclub"));
+}
+
+TEST_F(SeatRoutesTest, BestAvailableTakesAPartyWithANeed) {
+  AnswerReservations(reservation::v1::HELD);
+  EXPECT_EQ(Reserve(R"({"show_id":"1","best_available":{"count":3,"accessible":1}})").status, 201);
+  EXPECT_EQ(commands_.back().reserve().best_available().accessible(), 1);
+  for (const char* wrong : {"4", "-1"}) {
+    const http::ClientResponse answer =
+        Reserve(fmt::format(R"({{"show_id":"1","best_available":{{"count":3,"accessible":{}}}}})", wrong));
+    EXPECT_EQ(answer.status, 422) << answer.body;
+    EXPECT_EQ(Json(answer).at("field").as_string(), "best_available.accessible");
+  }
 }
 
 TEST_F(SeatRoutesTest, BestAvailableTakesAPrice) {

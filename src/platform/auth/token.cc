@@ -24,6 +24,7 @@ namespace json = boost::json;
 constexpr size_t kMaxTokenText = 4096;  // characters; a header line of the server holds twice as much
 constexpr size_t kMinHs256Secret = 32;  // bytes; RFC 7518, section 3.2
 constexpr size_t kMaxUser = 64;         // characters
+constexpr size_t kMaxChannel = 50;      // characters
 constexpr int kMinRsaBits = 2048;       // RFC 7518, section 3.3
 constexpr size_t kCoordinate = 32;      // bytes of r and of s in an ES256 signature; RFC 7518, section 3.4
 
@@ -139,6 +140,20 @@ std::optional<Role> RoleClaim(const json::object& claims) {
   return std::nullopt;
 }
 
+std::optional<std::vector<std::string>> ChannelsClaim(const json::object& claims) {
+  std::vector<std::string> channels;
+  const json::value* value = claims.if_contains("channels");
+  if (value == nullptr) return channels;
+  if (!value->is_array() || value->get_array().size() > kMaxChannels) return std::nullopt;
+  for (const json::value& one : value->get_array()) {
+    if (!one.is_string()) return std::nullopt;
+    const std::string_view name(one.get_string().data(), one.get_string().size());
+    if (!IsChannel(name)) return std::nullopt;
+    channels.emplace_back(name);
+  }
+  return channels;
+}
+
 // The id of the key that signed, "" where none is named.
 Result<std::string> CheckHeader(std::string_view part, Algorithm algorithm) {
   std::array<unsigned char, 1024> buffer;
@@ -174,7 +189,9 @@ Result<Principal> CheckClaims(std::string_view part, const TokenConfig& config, 
   if (!user || !IsUserName(*user)) return Refuse("token_subject");
   const std::optional<Role> role = RoleClaim(*claims);
   if (!role) return Refuse("token_malformed", "role");
-  return Principal{std::string(*user), *role};
+  std::optional<std::vector<std::string>> channels = ChannelsClaim(*claims);
+  if (!channels) return Refuse("token_malformed", "channels");
+  return Principal{std::string(*user), *role, *std::move(channels)};
 }
 
 // The key of `config`, or nullptr.
@@ -218,6 +235,12 @@ bool Fits(const EVP_PKEY* key, Algorithm algorithm) {
 }
 
 std::string_view RoleName(Role role) { return role == Role::kOperator ? "operator" : "buyer"; }
+
+bool IsChannel(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxChannel && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
 
 bool IsUserName(std::string_view user) {
   return !user.empty() && user.size() <= kMaxUser && std::ranges::all_of(user, [](char c) {
@@ -300,14 +323,20 @@ Result<TokenIssuer> TokenIssuer::Make(const TokenConfig& config, const Clock& cl
   return TokenIssuer(config, clock, std::move(key));
 }
 
-Result<std::string> TokenIssuer::Issue(std::string_view user, Role role, std::chrono::seconds ttl) const {
+Result<std::string> TokenIssuer::Issue(std::string_view user, Role role, std::chrono::seconds ttl,
+                                       const std::vector<std::string>& channels) const {
   if (!IsUserName(user)) return Fail(Code::kInvalidArgument, "token_subject", std::string(user));
+  if (channels.size() > kMaxChannels || !std::ranges::all_of(channels, IsChannel)) {
+    return Fail(Code::kInvalidArgument, "token_channels",
+                fmt::format("at most {}, each of 1 to {} of a-z 0-9 _ -", kMaxChannels, kMaxChannel));
+  }
   const int64_t now_s = ToUnixMs(clock_->Now()) / 1000;
   json::object header{{"alg", AlgorithmName(config_.algorithm)}, {"typ", "JWT"}};
   if (!config_.key_id.empty()) header["kid"] = config_.key_id;
-  const json::object claims{{"iss", config_.issuer}, {"aud", config_.audience},
-                            {"sub", user},           {"role", RoleName(role)},
-                            {"iat", now_s},          {"exp", now_s + ttl.count()}};
+  json::object claims{{"iss", config_.issuer}, {"aud", config_.audience},
+                      {"sub", user},           {"role", RoleName(role)},
+                      {"iat", now_s},          {"exp", now_s + ttl.count()}};
+  if (!channels.empty()) claims["channels"] = json::array(channels.begin(), channels.end());
   std::string text = EncodeBase64Url(json::serialize(header));
   text.push_back('.');
   AppendBase64Url(json::serialize(claims), text);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -17,9 +18,16 @@ enum class Role { kBuyer, kOperator };
 struct Principal {
   std::string user;  // the claim `sub`: 1..64 of [A-Za-z0-9._@-]
   Role role = Role::kBuyer;
+  // The claim `channels`: sales channels that the user may buy from besides the open sale; none without it.
+  std::vector<std::string> channels{};
 
   bool operator==(const Principal&) const = default;
 };
+
+inline constexpr size_t kMaxChannels = 20;  // of one user
+
+// Whether `name` may be a channel's: 1..50 of [a-z0-9_-].
+[[nodiscard]] bool IsChannel(std::string_view name);
 
 // Whether `user` may be a Principal's.
 [[nodiscard]] bool IsUserName(std::string_view user);
@@ -90,8 +98,9 @@ class TokenIssuer {
   ~TokenIssuer();
 
   // A token of `user` that is valid from now on for `ttl`. Errors: kInvalidArgument token_subject (not a user
-  // name); kInternal token_signing.
-  [[nodiscard]] Result<std::string> Issue(std::string_view user, Role role, std::chrono::seconds ttl) const;
+  // name), token_channels (not channels, or too many); kInternal token_signing.
+  [[nodiscard]] Result<std::string> Issue(std::string_view user, Role role, std::chrono::seconds ttl,
+                                          const std::vector<std::string>& channels = {}) const;
 
  private:
   TokenIssuer(TokenConfig config, const Clock& clock, std::shared_ptr<const TokenKey> key);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <jwt/jwt.hpp>
@@ -60,6 +61,19 @@ TEST_F(TokenTest, WithoutRoleItIsABuyer) {
 
 TEST_F(TokenTest, UnknownRoleIsMalformed) {
   EXPECT_EQ(Reason(Forge(kHeader, Claims("1800000060", R"(,"role":"root")"))), "token_malformed");
+}
+
+TEST_F(TokenTest, ChannelsAreNamesAndNoneWithoutTheClaim) {
+  const std::string token = *issuer_.Issue("ada", Role::kBuyer, seconds(60), {"fanclub", "press-2"});
+  EXPECT_EQ(verifier_.Verify(token)->channels, (std::vector<std::string>{"fanclub", "press-2"}));
+  EXPECT_TRUE(verifier_.Verify(Forge(kHeader, Claims()))->channels.empty());
+  for (const char* claim : {R"("fanclub")", "[7]", R"(["Fan"])", R"([""])"}) {
+    EXPECT_EQ(Reason(Forge(kHeader, Claims("1800000060", fmt::format(R"(,"channels":{})", claim)))),
+              "token_malformed")
+        << claim;
+  }
+  std::vector<std::string> many(kMaxChannels + 1, "fanclub");
+  EXPECT_EQ(issuer_.Issue("ada", Role::kBuyer, seconds(60), many).error().reason, "token_channels");
 }
 
 TEST_F(TokenTest, Missing) { EXPECT_EQ(Reason(""), "token_missing"); }
@@ -157,6 +171,10 @@ TEST_F(TokenTest, SubjectIsAUserName) {
   EXPECT_EQ(Reason(with(R"("a\u0000b")")), "token_subject");
   EXPECT_EQ(Reason(with("null")), "token_subject");
   EXPECT_EQ(issuer_.Issue("a b", Role::kBuyer, seconds(1)).error().reason, "token_subject");
+  for (const char* channel : {"", "Fan", "a b", "ä"}) {
+    EXPECT_EQ(issuer_.Issue("ada", Role::kBuyer, seconds(1), {channel}).error().reason, "token_channels")
+        << channel;
+  }
 }
 
 TEST_F(TokenTest, Es256RoundTrip) {

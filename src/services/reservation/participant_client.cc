@@ -205,12 +205,14 @@ asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservatio
   hold.set_show_id(reservation.show_id);
   hold.set_hold_at_least_until_ms(ToUnixMs(until));
   hold.set_from_waitlist(reservation.from_waitlist);
+  for (const std::string& channel : reservation.choice.channels) hold.add_channels(channel);
   if (reservation.seats.empty() && reservation.choice.best_count > 0) {
     auto& best = *hold.mutable_best_available();
     best.set_count(reservation.choice.best_count);
     best.set_section(reservation.choice.section);
     best.set_category(reservation.choice.category);
     best.set_max_price(reservation.choice.max_price);
+    best.set_accessible(reservation.choice.accessible);
   } else {
     for (const uint32_t seat_no : SeatNumbers(reservation)) hold.mutable_seats()->add_seat_nos(seat_no);
   }

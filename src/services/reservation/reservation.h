@@ -57,7 +57,7 @@ enum class SagaStatus {
 struct SeatConflict {
   uint32_t seat_no = 0;
   std::string label;
-  std::string reason;  // held, sold, unknown, blocked, free, orphan
+  std::string reason;  // held, sold, unknown, blocked, free, orphan, channel
   bool operator==(const SeatConflict&) const = default;
 };
 
@@ -98,7 +98,9 @@ struct SeatChoice {
   uint32_t best_count = 0;
   std::string section;
   std::string category;
-  int64_t max_price = 0;  // of each; 0: any
+  int64_t max_price = 0;              // of each; 0: any
+  uint32_t accessible = 0;            // of best_count
+  std::vector<std::string> channels;  // whose contingents the buyer may take from
   bool operator==(const SeatChoice&) const = default;
 };
 

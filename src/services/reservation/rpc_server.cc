@@ -27,6 +27,8 @@ SeatChoice ChoiceFrom(const Choice& reserve) {
   choice.section = reserve.best_available().section();
   choice.category = reserve.best_available().category();
   choice.max_price = reserve.best_available().max_price();
+  choice.accessible = reserve.best_available().accessible();
+  choice.channels.assign(reserve.channels().begin(), reserve.channels().end());
   return choice;
 }
 

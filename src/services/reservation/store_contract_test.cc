@@ -48,7 +48,7 @@ class StoreContractTest : public ::testing::TestWithParam<Open> {
     r.id = ReservationId::Make(kNow, random_);
     r.user_id = "buyer";
     r.show_id = 7;
-    r.choice = {{3, 4}, 0, "", "", 900};
+    r.choice = {{3, 4}, 0, "", "", 900, 1, {"fanclub", "press"}};
     r.rung = "row";
     r.seats = {{3, "A-3", 100, "S"}, {4, "A-4", 150, "S"}};
     r.amount = 250;

@@ -202,6 +202,8 @@ std::string Encode(const Reservation& reservation) {
   record.set_section(reservation.choice.section);
   record.set_category(reservation.choice.category);
   record.set_max_price(reservation.choice.max_price);
+  record.set_accessible(reservation.choice.accessible);
+  for (const std::string& channel : reservation.choice.channels) record.add_channels(channel);
   record.set_paid_saga_id(std::string(reservation.paid_saga.bytes()));
   record.set_paid_attempt(reservation.paid_attempt);
   record.set_bound_saga_id(std::string(reservation.bound_saga.bytes()));
@@ -238,6 +240,8 @@ Result<Reservation> Decode(std::string_view bytes) {
   reservation.choice.section = record.section();
   reservation.choice.category = record.category();
   reservation.choice.max_price = record.max_price();
+  reservation.choice.accessible = record.accessible();
+  reservation.choice.channels.assign(record.channels().begin(), record.channels().end());
   for (const auto& seat : proto.seats()) reservation.seats.push_back(SeatFrom(seat));
   reservation.rung = proto.rung();
   reservation.amount = proto.amount();
