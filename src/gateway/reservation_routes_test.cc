@@ -18,6 +18,10 @@ class ReservationRoutesTest : public GatewayTest {
   static std::string AdminPath(std::string_view what) {
     return fmt::format("/v1/admin/reservations/{}{}", kReservation, what);
   }
+  reservation::v1::Command LastCommand() {
+    const std::scoped_lock lock(mutex_);
+    return commands_.empty() ? reservation::v1::Command() : commands_.back();
+  }
   http::ClientResponse Cancel(std::string_view body, const std::string& key = "k1") {
     Options options;
     options.key = key;

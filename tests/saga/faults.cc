@@ -28,12 +28,8 @@ std::string_view FaultName(Fault fault) {
 }
 
 FaultyParticipants::FaultyParticipants(asio::any_io_executor executor, std::unique_ptr<Participants> real,
-                                       const Clock& clock, Random& random, int64_t cancel_fee)
-    : executor_(std::move(executor)),
-      real_(std::move(real)),
-      clock_(clock),
-      random_(random),
-      cancel_fee_(cancel_fee) {}
+                                       const Clock& clock, Random& random)
+    : executor_(std::move(executor)), real_(std::move(real)), clock_(clock), random_(random) {}
 
 void FaultyParticipants::Arm(const std::string& user_id, Orders orders) {
   const std::scoped_lock lock(mutex_);
@@ -255,9 +251,7 @@ asio::awaitable<StepResult> FaultyParticipants::CancelPayment(const Reservation&
 }
 
 asio::awaitable<Result<reservation::CancelPolicy>> FaultyParticipants::GetCancelPolicy(int64_t show_id) {
-  Result<reservation::CancelPolicy> policy = co_await real_->GetCancelPolicy(show_id);
-  if (policy) policy->fee_per_seat = cancel_fee_;
-  co_return policy;
+  return real_->GetCancelPolicy(show_id);
 }
 
 }  // namespace boxoffice::faults

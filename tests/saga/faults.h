@@ -63,7 +63,7 @@ struct Resent {
 class FaultyParticipants final : public Participants {
  public:
   FaultyParticipants(asio::any_io_executor executor, std::unique_ptr<Participants> real, const Clock& clock,
-                     Random& random, int64_t cancel_fee);
+                     Random& random);
 
   // From any thread, while the executor runs.
   // From now on the buyer's calls are counted from 0 and meet these orders.
@@ -125,7 +125,6 @@ class FaultyParticipants final : public Participants {
   const std::unique_ptr<Participants> real_;
   const Clock& clock_;
   Random& random_;
-  const int64_t cancel_fee_;  // of each seat, whatever the show says
   std::mutex mutex_;
   std::map<std::string, Buyer> buyers_;  // guarded by mutex_
 };

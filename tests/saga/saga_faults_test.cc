@@ -52,7 +52,7 @@ struct Case {
 };
 
 // Refusals as they really come about; each step has to have one here.
-constexpr milliseconds kGrace = std::chrono::minutes(20);
+constexpr milliseconds kGrace = World::kHoldTtl;  // from the refusal on
 constexpr std::string_view kForgedToken = "forged";
 constexpr std::string_view kDeclines = "sandbox:decline";
 std::string LosesSeatsBefore(const Case& c) {
