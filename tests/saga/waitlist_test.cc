@@ -1,6 +1,7 @@
 // Waitlists through the real services: the replica that looks after one dies before and after each of its
 // effects, two look at once, the seat service is away for a while. Nobody gets two offers, no seat is offered
 // twice, the order of joining is kept, and nobody is lost.
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -201,6 +202,11 @@ TEST_F(WaitlistFaults, AReplicaThatDiesBeforeOrAfterAnyEffectIsFollowedAndNobody
       ASSERT_TRUE(AwaitState(clerk, single, EntryState::kOffered));
       ASSERT_TRUE(AwaitState(clerk, last, EntryState::kOffered));
       ExpectOffersAreHolds(clerk, 2, 2);
+      // Nobody is left for whom later cases would look, too.
+      Decline(Look(clerk, single));
+      Decline(Look(clerk, last));
+      ASSERT_TRUE(AwaitState(clerk, single, EntryState::kLeft));
+      ASSERT_TRUE(AwaitState(clerk, last, EntryState::kLeft));
       if (HasFailure()) return;
     }
     if (!died) break;
@@ -222,28 +228,36 @@ TEST_F(WaitlistFaults, TwoReplicasAtOnceOfferEachSeatOnceAndInTheOrderOfJoining)
   for (const WaitlistEntry& entry : entries) world_->TopUp({entry.user_id});
   first.Start();
   second.Start();
-  // The leases end all the time, so that both look, and one while the other still thinks it is the owner.
-  std::atomic<bool> done = false;
-  std::atomic<bool> jumps = true;
+  // While somebody is to be served the leases end all the time, so that both look, and one while the other
+  // still thinks it is the owner. What buyers ask for meanwhile would be taken over, too, so they wait.
+  std::mutex mutex;
+  bool jumps = false;
+  bool done = false;
+  const auto set = [&mutex](bool& flag, bool value) {
+    const std::scoped_lock lock(mutex);
+    flag = value;
+  };
   std::thread clock([&] {
-    while (!done) {
-      if (jumps) world_->Jump(Replica::kLease + milliseconds(1));
-      std::this_thread::sleep_for(milliseconds(100));
+    while (true) {
+      {
+        const std::scoped_lock lock(mutex);
+        if (done) return;
+        if (jumps) world_->Jump(Replica::kLease + milliseconds(1));
+      }
+      std::this_thread::sleep_for(milliseconds(20));
     }
   });
-  for (size_t i = 0; i < kParties; ++i) {
+  for (size_t i = 0; i < kParties && !HasFailure(); ++i) {
     GiveBack({owners[i]});
+    set(jumps, true);
     // With each pair of seats the next is served, and nobody behind.
     EXPECT_TRUE(AwaitState(first, entries[i], EntryState::kOffered)) << i;
+    set(jumps, false);
     EXPECT_EQ(Look(first, entries[i + 1]).state, EntryState::kWaiting) << i;
-    // Bought before it lapses by all these jumps, which no payment is quick enough for.
-    jumps = false;
     const auto bought = Confirm(Look(first, entries[i]));
     EXPECT_EQ(bought.reservation().state(), reservation::v1::CONFIRMED) << bought.refusal().code();
-    jumps = true;
-    if (HasFailure()) break;
   }
-  done = true;
+  set(done, true);
   clock.join();
   for (size_t i = kParties; i < kWaiting; ++i) {
     EXPECT_EQ(Look(first, entries[i]).state, EntryState::kWaiting);

@@ -207,7 +207,7 @@ void World::TakeNewShow(int rows, int row, int cheap_rows) {
   request.set_starts_at_ms(ToUnixMs(clock_.Now() + std::chrono::days(365)));
   request.set_currency("KRW");
   request.set_hold_ttl_ms(static_cast<uint32_t>(kHoldTtl.count()));
-  request.set_cancel_fee_per_seat(kCancelFee);
+  if (cheap_rows > 0) request.set_cancel_fee_per_seat(kCancelFee);
   request.set_seating_plan(SeatingPlan(rows, row, cheap_rows));
   (*request.mutable_prices())["A"] = 100'000;
   if (cheap_rows > 0) (*request.mutable_prices())["B"] = 60'000;
