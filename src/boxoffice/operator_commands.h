@@ -10,9 +10,9 @@ namespace boxoffice::cli {
 
 void AddConcertCommands(CLI::App& app);  // list, get, create
 void AddShowCommands(CLI::App& app);     // list, get, create (imports a plan), set, publish, cancel
-void AddSeatsCommands(CLI::App& app);    // list, block, release, blocks
-void AddQueueCommands(CLI::App& app);    // list, get, set, pause, resume, close
-void AddSagaCommands(CLI::App& app);     // list, show, retry, undo, park
+void AddSeatsCommands(CLI::App& app);  // list, block, release, blocks, price, prices, channel, open, channels
+void AddQueueCommands(CLI::App& app);  // list, get, set, pause, resume, close
+void AddSagaCommands(CLI::App& app);   // list, show, retry, undo, park
 void AddWalletCommands(
     CLI::App& app);  // get, entries, statement, adjust, reverse, freeze, unfreeze, close, export
 void AddPaymentCommands(CLI::App& app);  // list, reconcile
