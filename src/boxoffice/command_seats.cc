@@ -22,6 +22,10 @@ struct SeatsOptions {
   std::string section;
   std::string row;
   std::string reason;
+  std::vector<std::string> categories;
+  std::optional<int64_t> price;
+  std::string channel;
+  std::string until;
 };
 
 constexpr int64_t kMaxRange = 5'000;  // seats that one request may name
@@ -66,7 +70,8 @@ void List(const RestOptions& options, const SeatsOptions& seats) {
             {"SEAT=seat_no", "LABEL=label", "CATEGORY=category", "PRICE=price", "STATE=state"});
 }
 
-void Block(const RestOptions& options, const SeatsOptions& seats, std::string_view path) {
+// The members that say which seats, and why.
+json::object Which(const SeatsOptions& seats) {
   if (seats.seats.empty() == seats.section.empty()) {
     ExitCant(
         {Code::kInvalidArgument, "usage", "say either --seats or --section, and with that --row if wanted"});
@@ -75,14 +80,63 @@ void Block(const RestOptions& options, const SeatsOptions& seats, std::string_vi
   if (!seats.seats.empty()) body["seats"] = ReadSeats(seats.seats);
   if (!seats.section.empty()) body["section"] = seats.section;
   if (!seats.row.empty()) body["row"] = seats.row;
-  PrintObject(options, Ask(options, "POST", PathOf(seats, path), json::serialize(body)),
-              {"id", "state", "capacity", "free", "held", "sold", "blocked"});
+  return body;
+}
+
+void Price(const RestOptions& options, const SeatsOptions& seats) {
+  if (seats.categories.empty() != seats.price.has_value()) {
+    ExitCant({Code::kInvalidArgument, "usage",
+              "say either --category NAME=AMOUNT, or --price AMOUNT and --seats or --section"});
+  }
+  json::object body{{"reason", seats.reason}};
+  if (seats.price) {
+    body = Which(seats);
+    body["price"] = *seats.price;
+  } else {
+    body["categories"] = ReadAmounts("--category", "NAME=AMOUNT", seats.categories);
+  }
+  const json::value show = Ask(options, "POST", PathOf(seats, "prices"), json::serialize(body));
+  if (options.json) return PrintObject(options, show, {});
+  PrintList(options, {{"items", show.at("price_categories")}, {"next_cursor", nullptr}},
+            {"CATEGORY=name", "PRICE=price", "LOWEST=lowest_price", "HIGHEST=highest_price", "SEATS=seats"});
+}
+
+void PrintCounts(const RestOptions& options, const json::value& show) {
+  PrintObject(options, show,
+              {"id", "state", "capacity", "free", "held", "sold", "blocked", "kept_for_channels"});
+}
+
+void Block(const RestOptions& options, const SeatsOptions& seats, std::string_view path) {
+  PrintCounts(options, Ask(options, "POST", PathOf(seats, path), json::serialize(Which(seats))));
+}
+
+void Channel(const RestOptions& options, const SeatsOptions& seats) {
+  json::object body = Which(seats);
+  body["channel"] = seats.channel;
+  if (!seats.until.empty()) body["until"] = seats.until;
+  PrintCounts(options, Ask(options, "POST", PathOf(seats, "contingents"), json::serialize(body)));
+}
+
+void Open(const RestOptions& options, const SeatsOptions& seats) {
+  const bool all = seats.seats.empty() && seats.section.empty() && !seats.channel.empty();
+  json::object body = all ? json::object{{"reason", seats.reason}} : Which(seats);
+  if (!seats.channel.empty()) body["channel"] = seats.channel;
+  PrintCounts(options, Ask(options, "POST", PathOf(seats, "contingents/release"), json::serialize(body)));
+}
+
+void AddWhich(CLI::App& command, SeatsOptions& seats) {
+  command.add_option("SHOW", seats.show, "The show")->required();
+  command.add_option("--seats", seats.seats, "Their numbers, like 12,20-29");
+  command.add_option("--section", seats.section, "All of this section");
+  command.add_option("--row", seats.row, "All of this row of the section");
+  command.add_option("--reason", seats.reason, "Why; recorded")->required();
 }
 
 }  // namespace
 
 void AddSeatsCommands(CLI::App& app) {
-  CLI::App* group = app.add_subcommand("seats", "The seats of a show: list, block, release, blocks");
+  CLI::App* group = app.add_subcommand(
+      "seats", "The seats of a show: list, block, release, blocks, price, prices, channel, open, channels");
   group->require_subcommand(1);
   const auto seats = std::make_shared<SeatsOptions>();
   AddRestCommand(*group, "list", "All seats with their states",
@@ -91,9 +145,40 @@ void AddSeatsCommands(CLI::App& app) {
       ->required();
   AddRestCommand(*group, "blocks", "What operators blocked and gave back, newest first",
                  [seats](const RestOptions& options) {
-                   PrintList(
-                       options, AskAll(options, PathOf(*seats, "blocks")),
-                       {"AT=at", "ACTION=action", "OPERATOR=operator_id", "REASON=reason", "SEATS=seats"});
+                   PrintList(options, AskAll(options, PathOf(*seats, "blocks")),
+                             {"AT=at", "ACTION=action", "CHANNEL=channel", "OPERATOR=operator_id",
+                              "REASON=reason", "SEATS=seats"});
+                 })
+      ->add_option("SHOW", seats->show, "The show")
+      ->required();
+  AddRestCommand(*group, "prices", "What operators changed of the prices, newest first",
+                 [seats](const RestOptions& options) {
+                   PrintList(options, AskAll(options, PathOf(*seats, "prices")),
+                             {"AT=at", "CATEGORY=category", "SEATS=seats", "PRICE=price",
+                              "OPERATOR=operator_id", "REASON=reason"});
+                 })
+      ->add_option("SHOW", seats->show, "The show")
+      ->required();
+  CLI::App* price = AddRestCommand(*group, "price", "Change what seats cost that nobody has",
+                                   [seats](const RestOptions& options) { Price(options, *seats); });
+  price->add_option("--category", seats->categories,
+                    "NAME=AMOUNT in minor units, once for each category to be changed");
+  price->add_option("--price", seats->price, "AMOUNT in minor units, of some seats");
+  AddWhich(*price, *seats);
+  CLI::App* channel = AddRestCommand(*group, "channel", "Keep seats for the buyers of a channel, all or none",
+                                     [seats](const RestOptions& options) { Channel(options, *seats); });
+  AddWhich(*channel, *seats);
+  channel->add_option("--channel", seats->channel, "1 to 50 of a-z 0-9 _ -")->required();
+  channel->add_option("--until", seats->until,
+                      "When they become everybody's by themselves, like 2026-11-22T10:00:00Z");
+  CLI::App* open = AddRestCommand(*group, "open", "Give the seats of channels to everybody again",
+                                  [seats](const RestOptions& options) { Open(options, *seats); });
+  AddWhich(*open, *seats);
+  open->add_option("--channel", seats->channel, "Those of this channel alone; without seats: all of them");
+  AddRestCommand(*group, "channels", "The seats that are kept for channels",
+                 [seats](const RestOptions& options) {
+                   PrintList(options, Ask(options, "GET", PathOf(*seats, "contingents")).as_object(),
+                             {"CHANNEL=channel", "SEATS=capacity", "FREE=free", "UNTIL=next_until"});
                  })
       ->add_option("SHOW", seats->show, "The show")
       ->required();
@@ -107,11 +192,7 @@ void AddSeatsCommands(CLI::App& app) {
     CLI::App* command =
         AddRestCommand(*group, action.name, action.description,
                        [seats, action](const RestOptions& options) { Block(options, *seats, action.path); });
-    command->add_option("SHOW", seats->show, "The show")->required();
-    command->add_option("--seats", seats->seats, "Their numbers, like 12,20-29");
-    command->add_option("--section", seats->section, "All of this section");
-    command->add_option("--row", seats->row, "All of this row of the section");
-    command->add_option("--reason", seats->reason, "Why; recorded")->required();
+    AddWhich(*command, *seats);
   }
 }
 

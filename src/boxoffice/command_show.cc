@@ -26,6 +26,7 @@ struct ShowOptions {
   std::string plan;
   std::string csv;
   std::vector<std::string> grid;
+  std::vector<std::string> accessible;
   std::vector<double> stage;
   bool draft = false;
   std::optional<bool> orphan_rule;
@@ -35,6 +36,9 @@ struct ShowOptions {
   std::optional<std::string> cancel_deadline;
   std::optional<int64_t> seat_limit;
   std::optional<int64_t> hold_ttl_s;
+  std::optional<int64_t> cancel_fee_per_seat;
+  std::optional<int64_t> cancel_fee_percent;
+  std::optional<int64_t> grace_s;
   std::string key;
 };
 
@@ -54,6 +58,10 @@ const std::vector<std::string> kMembers = {"id",
                                            "sold",
                                            "blocked",
                                            "orphan_rule",
+                                           "cancel_fee_per_seat",
+                                           "cancel_fee_percent",
+                                           "grace_s",
+                                           "waitlist_first",
                                            "next_release_at"};
 
 std::string PathOf(const ShowOptions& show) { return http::PercentEncode(show.id); }
@@ -91,6 +99,9 @@ json::object Terms(const ShowOptions& show) {
   if (show.seat_limit) body["seat_limit"] = *show.seat_limit;
   if (show.hold_ttl_s) body["hold_ttl_s"] = *show.hold_ttl_s;
   if (show.orphan_rule) body["orphan_rule"] = *show.orphan_rule;
+  if (show.cancel_fee_per_seat) body["cancel_fee_per_seat"] = *show.cancel_fee_per_seat;
+  if (show.cancel_fee_percent) body["cancel_fee_percent"] = *show.cancel_fee_percent;
+  if (show.grace_s) body["grace_s"] = *show.grace_s;
   return body;
 }
 
@@ -101,24 +112,12 @@ void AddTerms(CLI::App& command, ShowOptions& show) {
   command.add_option("--seat-limit", show.seat_limit, "Seats per buyer, 1 to 1000");
   command.add_option("--orphan-rule", show.orphan_rule,
                      "true: a choice of seats may leave none over alone where the party can sit otherwise");
+  command.add_option("--cancel-fee-per-seat", show.cancel_fee_per_seat,
+                     "Kept of each seat that its buyer cancels, minor units");
+  command.add_option("--cancel-fee-percent", show.cancel_fee_percent, "And this part of its price, 0 to 100");
+  command.add_option("--grace", show.grace_s,
+                     "Seconds that seats stay held after a refused payment, 0 to 1800");
   command.add_option("--hold-ttl", show.hold_ttl_s, "Seconds that seats are held for a buyer, 60 to 1800");
-}
-
-// From "R=110000", …
-json::object Prices(const std::vector<std::string>& given) {
-  json::object prices;
-  for (const std::string& price : given) {
-    const size_t equals = price.rfind('=');
-    int64_t amount = 0;
-    const char* end = price.data() + price.size();
-    const bool read = equals != std::string::npos && equals > 0 && equals + 1 < price.size() &&
-                      std::from_chars(price.data() + equals + 1, end, amount).ptr == end;
-    if (!read)
-      ExitCant(
-          {Code::kInvalidArgument, "usage", fmt::format("--price is CATEGORY=AMOUNT, not \"{}\"", price)});
-    prices[price.substr(0, equals)] = amount;
-  }
-  return prices;
 }
 
 std::string ReadFile(const std::string& path) {
@@ -132,7 +131,8 @@ std::string ReadFile(const std::string& path) {
 }
 
 // From "Floor=20x30=A", …
-json::array Grid(const std::vector<std::string>& given) {
+json::array Grid(const std::vector<std::string>& given, const std::vector<std::string>& accessible) {
+  json::object marks = ReadAmounts("--accessible", "SECTION=SEATS", accessible);
   json::array grid;
   for (const std::string& text : given) {
     const size_t category = text.rfind('=');
@@ -156,6 +156,15 @@ json::array Grid(const std::vector<std::string>& given) {
                     {"rows", rows},
                     {"seats_per_row", seats},
                     {"category", text.substr(category + 1)}});
+    const auto mark = marks.find(text.substr(0, size));
+    if (mark == marks.end()) continue;
+    grid.back().as_object()["accessible"] = mark->value();
+    marks.erase(mark);
+  }
+  if (!marks.empty()) {
+    ExitCant({Code::kInvalidArgument, "usage",
+              fmt::format("--accessible names \"{}\", which is no section of --grid",
+                          std::string_view(marks.begin()->key()))});
   }
   return grid;
 }
@@ -171,11 +180,11 @@ void Create(const RestOptions& options, const ShowOptions& show) {
   body["concert_id"] = show.concert;
   body["starts_at"] = show.starts_at;
   body["currency"] = show.currency;
-  body["prices"] = Prices(show.prices);
+  body["prices"] = ReadAmounts("--price", "CATEGORY=AMOUNT", show.prices);
   // As text, so that the system tells the line of the file that is wrong.
   if (!show.plan.empty()) body["seating_plan"] = ReadFile(show.plan);
   if (!show.csv.empty()) body["seating_csv"] = ReadFile(show.csv);
-  if (!show.grid.empty()) body["grid"] = Grid(show.grid);
+  if (!show.grid.empty()) body["grid"] = Grid(show.grid, show.accessible);
   if (!show.stage.empty()) body["stage"] = {{"x", show.stage[0]}, {"y", show.stage[1]}};
   if (show.draft) body["draft"] = true;
   const std::optional<std::string> key = show.key.empty() ? std::nullopt : std::optional(show.key);
@@ -224,6 +233,10 @@ void AddShowCommands(CLI::App& app) {
       "--csv", show->csv,
       "A file with CSV: a header section,row,number,category and if wanted x,y; then a seat a line");
   create->add_option("--grid", show->grid, "SECTION=ROWSxSEATS=CATEGORY, like Floor=20x30=A; once a section");
+  create->add_option(
+      "--accessible", show->accessible,
+      "SECTION=SEATS: so many accessible seats in the first row of a --grid section, each with its "
+      "companion's beside it");
   create->add_option("--stage", show->stage, "X Y of the stage in the plan: the nearest seats are the best")
       ->expected(2);
   create->add_flag("--draft", show->draft, "Known to operators alone until `show publish`");

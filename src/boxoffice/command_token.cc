@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -20,6 +21,7 @@ struct TokenOptions {
   std::string role = "buyer";
   std::filesystem::path data = ".data";
   int64_t ttl_s = 12 * 3600;
+  std::vector<std::string> channels;
 };
 
 Result<std::string> MakeToken(const TokenOptions& options) {
@@ -27,7 +29,7 @@ Result<std::string> MakeToken(const TokenOptions& options) {
   BOXOFFICE_ASSIGN(const auth::TokenConfig config, auth::DevelopmentTokens(options.data));
   BOXOFFICE_ASSIGN(const auth::TokenIssuer issuer, auth::TokenIssuer::Make(config, clock));
   const auth::Role role = options.role == "operator" ? auth::Role::kOperator : auth::Role::kBuyer;
-  return issuer.Issue(options.user, role, std::chrono::seconds(options.ttl_s));
+  return issuer.Issue(options.user, role, std::chrono::seconds(options.ttl_s), options.channels);
 }
 
 }  // namespace
@@ -39,6 +41,8 @@ void AddTokenCommand(CLI::App& app) {
   command->add_option("--role", options->role, "buyer or operator")
       ->check(CLI::IsMember({"buyer", "operator"}))
       ->capture_default_str();
+  command->add_option("--channel", options->channels,
+                      "A sales channel whose contingents the user may buy from; may be repeated");
   command->add_option("--data", options->data, "The data folder of the system that shall believe it")
       ->capture_default_str();
   command->add_option("--ttl", options->ttl_s, "Seconds until it expires")

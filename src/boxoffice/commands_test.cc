@@ -61,6 +61,16 @@ TEST_F(CommandsTest, TokenPrintsWhatTheSystemOnThatFolderBelieves) {
   EXPECT_EQ(verifier->Verify(out_), (auth::Principal{"ada", auth::Role::kOperator}));
 }
 
+TEST_F(CommandsTest, TokenNamesTheChannelsOfItsUser) {
+  ASSERT_EQ(Run("token --user ada --channel fanclub --channel press" + data_), kExitOk) << err_;
+  out_.pop_back();
+  const SystemClock clock;
+  const auto verifier = auth::TokenVerifier::Make(*auth::DevelopmentTokens(temp_.path()), clock);
+  EXPECT_EQ(verifier->Verify(out_), (auth::Principal{"ada", auth::Role::kBuyer, {"fanclub", "press"}}));
+  EXPECT_EQ(Run("token --user ada --channel Fans" + data_), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr("token_channels"));
+}
+
 TEST_F(CommandsTest, TokenRefusesWhatIsNoUserOrNoRole) {
   EXPECT_EQ(Run("token --user a/b" + data_), kExitCant);
   EXPECT_THAT(err_, testing::HasSubstr("token_subject"));

@@ -13,10 +13,10 @@ void AddShowCommands(
     CLI::App& app);  // list, get, create (imports a plan), set, publish, cancel, cancellation
 void AddShowCancelCommands(CLI::App& group);  // the last two
 void AddWaitlistCommands(CLI::App& app);      // list, join, show, leave, mine
-void AddSeatsCommands(CLI::App& app);         // list, block, release, blocks
-void AddQueueCommands(CLI::App& app);         // list, get, set, pause, resume, close
-void AddReservationCommands(CLI::App& app);   // list, get, cancel, move
-void AddSagaCommands(CLI::App& app);          // list, show, retry, undo, park
+void AddSeatsCommands(CLI::App& app);  // list, block, release, blocks, price, prices, channel, open, channels
+void AddQueueCommands(CLI::App& app);  // list, get, set, pause, resume, close
+void AddReservationCommands(CLI::App& app);  // list, get, cancel, move
+void AddSagaCommands(CLI::App& app);         // list, show, retry, undo, park
 void AddWalletCommands(
     CLI::App& app);  // get, entries, statement, adjust, reverse, freeze, unfreeze, close, export
 void AddPaymentCommands(CLI::App& app);  // list, reconcile

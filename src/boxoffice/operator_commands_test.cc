@@ -318,6 +318,69 @@ TEST_F(OperatorCommandsTest, ReservationsAreSearchedCancelledAndMoved) {
   EXPECT_EQ(Run({"reservation", "move", "r1", "--from", "3", "--reason", "a pillar"}), 2) << "where to?";
 }
 
+TEST_F(OperatorCommandsTest, PricesAreChangedAndListed) {
+  On("POST /v1/admin/shows/1/prices",
+     R"({"id":"1","price_categories":[{"name":"R","price":1500,"lowest_price":700,"highest_price":1500,"seats":50}]})");
+  EXPECT_EQ(
+      Run({"seats", "price", "1", "--category", "R=1500", "--category", "A=b=900", "--reason", "it sells"}),
+      0)
+      << err_;
+  EXPECT_EQ(Last().body, R"({"reason":"it sells","categories":{"R":1500,"A=b":900}})");
+  EXPECT_THAT(out_, HasSubstr("LOWEST"));
+  EXPECT_EQ(Run({"seats", "price", "1", "--price", "700", "--seats", "3,5-6", "--reason", "pillar"}), 0)
+      << err_;
+  EXPECT_EQ(Last().body, R"({"reason":"pillar","seats":[3,5,6],"price":700})");
+  const std::string last = Last().body;
+  EXPECT_EQ(Run({"seats", "price", "1", "--reason", "x"}), 2) << "of what?";
+  EXPECT_EQ(Run({"seats", "price", "1", "--price", "700", "--category", "R=1", "--reason", "x"}), 2);
+  EXPECT_EQ(Run({"seats", "price", "1", "--price", "700", "--reason", "x"}), 2) << "of which seats?";
+  EXPECT_EQ(Run({"seats", "price", "1", "--category", "R", "--reason", "x"}), 2);
+  EXPECT_EQ(Last().body, last) << "nothing was sent";
+  On("GET /v1/admin/shows/1/prices?limit=200",
+     R"({"items":[{"id":"1","layout_version":1,"category":"R","seats":[],"price":1500,"reason":"it sells","operator_id":"op","at":"2026-11-22T10:00:00.000Z"}],"next_cursor":null})");
+  EXPECT_EQ(Run({"seats", "prices", "1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("it sells"));
+}
+
+TEST_F(OperatorCommandsTest, SeatsAreKeptForChannelsAndOpened) {
+  On("POST /v1/admin/shows/1/contingents", kShow);
+  EXPECT_EQ(Run({"seats", "channel", "1", "--channel", "fanclub", "--section", "Floor", "--until",
+                 "2026-11-22T10:00:00Z", "--reason", "members"}),
+            0)
+      << err_;
+  EXPECT_EQ(Last().body,
+            R"({"reason":"members","section":"Floor","channel":"fanclub","until":"2026-11-22T10:00:00Z"})");
+  On("POST /v1/admin/shows/1/contingents/release", kShow);
+  EXPECT_EQ(Run({"seats", "open", "1", "--channel", "fanclub", "--reason", "over"}), 0) << err_;
+  EXPECT_EQ(Last().body, R"({"reason":"over","channel":"fanclub"})");
+  EXPECT_EQ(Run({"seats", "open", "1", "--seats", "3", "--reason", "over"}), 0) << err_;
+  EXPECT_EQ(Last().body, R"({"reason":"over","seats":[3]})");
+  EXPECT_EQ(Run({"seats", "open", "1", "--reason", "over"}), 2) << "which?";
+  EXPECT_EQ(Run({"seats", "channel", "1", "--seats", "3", "--reason", "x"}), 2) << "for whom?";
+  On("GET /v1/admin/shows/1/contingents",
+     R"({"items":[{"channel":"fanclub","capacity":3,"free":1,"free_seats":[7],"next_until":null}],"next_cursor":null})");
+  EXPECT_EQ(Run({"seats", "channels", "1"}), 0);
+  EXPECT_THAT(out_, HasSubstr("fanclub"));
+}
+
+TEST_F(OperatorCommandsTest, AShowsPolicyAndAccessibleSeatsAreGiven) {
+  On("POST /v1/admin/shows", kShow);
+  EXPECT_EQ(Run({"show", "create", "--concert", "7", "--starts-at", "2026-12-24T20:00:00Z", "--price",
+                 "A=1000", "--grid", "Floor=2x8=A", "--accessible", "Floor=2", "--cancel-fee-per-seat", "300",
+                 "--cancel-fee-percent", "10", "--grace", "60"}),
+            0)
+      << err_;
+  const boost::json::value body = boost::json::parse(Last().body);
+  EXPECT_EQ(body.at("grid").at(0).at("accessible").as_int64(), 2);
+  EXPECT_EQ(body.at("cancel_fee_per_seat").as_int64(), 300);
+  EXPECT_EQ(body.at("cancel_fee_percent").as_int64(), 10);
+  EXPECT_EQ(body.at("grace_s").as_int64(), 60);
+  EXPECT_EQ(Run({"show", "create", "--concert", "7", "--starts-at", "2026-12-24T20:00:00Z", "--price",
+                 "A=1000", "--grid", "Floor=2x8=A", "--accessible", "Flor=2"}),
+            2)
+      << "no such section";
+}
+
 TEST_F(OperatorCommandsTest, QueuesAreSteered) {
   On("GET /v1/admin/shows/1/queue", kQueue);
   On("PATCH /v1/admin/shows/1/queue", kQueue);

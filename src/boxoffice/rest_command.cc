@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <utility>
@@ -157,6 +158,23 @@ void PrintObject(const RestOptions& options, const json::value& object,
   size_t width = 0;
   for (const std::string& name : members) width = std::max(width, name.size());
   for (const std::string& name : members) fmt::print("{:<{}}  {}\n", name, width, TextOf(object, name));
+}
+
+json::object ReadAmounts(std::string_view option, std::string_view form,
+                         const std::vector<std::string>& given) {
+  json::object prices;
+  for (const std::string& price : given) {
+    const size_t equals = price.rfind('=');
+    int64_t amount = 0;
+    const char* end = price.data() + price.size();
+    const bool read = equals != std::string::npos && equals > 0 && equals + 1 < price.size() &&
+                      std::from_chars(price.data() + equals + 1, end, amount).ptr == end;
+    if (!read) {
+      ExitCant({Code::kInvalidArgument, "usage", fmt::format("{} is {}, not \"{}\"", option, form, price)});
+    }
+    prices[price.substr(0, equals)] = amount;
+  }
+  return prices;
 }
 
 void Pause(std::chrono::milliseconds time) {

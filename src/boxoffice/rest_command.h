@@ -57,6 +57,11 @@ void Confirm(bool yes, std::string_view what);
 void PrintObject(const RestOptions& options, const boost::json::value& object,
                  const std::vector<std::string>& members);
 
+// From "R=110000", …, as they were given with `option`; ends the command with kExitCant otherwise, and says
+// that the option is `form`.
+[[nodiscard]] boost::json::object ReadAmounts(std::string_view option, std::string_view form,
+                                              const std::vector<std::string>& given);
+
 // Waits before the command looks again.
 void Pause(std::chrono::milliseconds time);
 

@@ -178,8 +178,9 @@ std::string System::Log() const {
   return text.str();
 }
 
-std::string System::Token(const std::string& user, auth::Role role) const {
-  return issuer_->Issue(user, role, std::chrono::hours(1)).value();
+std::string System::Token(const std::string& user, auth::Role role,
+                          const std::vector<std::string>& channels) const {
+  return issuer_->Issue(user, role, std::chrono::hours(1), channels).value();
 }
 
 Operator::Operator(uint16_t port, const auth::TokenIssuer& issuer)

@@ -98,7 +98,8 @@ class System {
   [[nodiscard]] std::string Log() const;
 
   // A token of the development issuer.
-  [[nodiscard]] std::string Token(const std::string& user, auth::Role role = auth::Role::kBuyer) const;
+  [[nodiscard]] std::string Token(const std::string& user, auth::Role role = auth::Role::kBuyer,
+                                  const std::vector<std::string>& channels = {}) const;
 
   // As Operator has them.
   Reply Admin(const std::string& method, const std::string& path, const std::string& body = {}) {
