@@ -43,7 +43,8 @@ class OperatorCommandsTest : public testing::Test {
 
   OperatorCommandsTest() {
     http::Router router;
-    for (const http::Method method : {http::Method::kGet, http::Method::kPost, http::Method::kPatch}) {
+    for (const http::Method method :
+         {http::Method::kGet, http::Method::kPost, http::Method::kPatch, http::Method::kDelete}) {
       router.Add(method, "/{path...}",
                  [this](http::Request& request) -> http::asio::awaitable<http::Response> {
                    co_return Answer(request);
@@ -256,7 +257,7 @@ TEST_F(OperatorCommandsTest, WaitlistsAreListedJoinedAndLeft) {
 "state":"WAITING","before":2,"reservation_id":null,"offered_until":null,"ended_because":null,
 "joined_at":"2026-11-22T10:00:00Z","updated_at":"2026-11-22T10:00:00Z"})";
   const std::string list = fmt::format(R"({{"items":[{}],"next_cursor":null}})", kEntry);
-  On("GET /v1/admin/shows/1/waitlist", list);
+  On("GET /v1/admin/shows/1/waitlist?limit=200", list);
   EXPECT_EQ(Run({"waitlist", "list", "1"}), 0);
   EXPECT_THAT(out_, HasSubstr("mina"));
   On("POST /v1/shows/1/waitlist", kEntry);
@@ -265,10 +266,10 @@ TEST_F(OperatorCommandsTest, WaitlistsAreListedJoinedAndLeft) {
   On("GET /v1/shows/1/waitlist", kEntry);
   EXPECT_EQ(Run({"waitlist", "show", "1"}), 0);
   EXPECT_THAT(out_, HasSubstr("WAITING"));
-  On("GET /v1/waitlist", list);
+  On("GET /v1/waitlist?limit=200", list);
   EXPECT_EQ(Run({"waitlist", "mine"}), 0);
   On("DELETE /v1/shows/1/waitlist", kEntry);
-  EXPECT_EQ(Run({"waitlist", "leave", "1"}), 0);
+  EXPECT_EQ(Run({"waitlist", "leave", "1"}), 0) << err_;
   EXPECT_EQ(Run({"waitlist", "join", "1"}), 2) << "without --count";
   EXPECT_EQ(Run({"waitlist", "join", "1", "--count", "9"}), 2);
 }

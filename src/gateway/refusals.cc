@@ -63,6 +63,7 @@ constexpr auto kTable = std::to_array<RefusalRow>({
     {"payment_declined", 402, "payment_declined", "The payment was declined"},
     {"payment_not_approved", 409, "payment_not_approved", "The payment is not approved"},
     {"payment_unknown", 503, "payment_unknown", "The payment's outcome is not known yet"},
+    {"price_changed", 409, "price_changed", "The hold had lapsed, and the seats cost more now"},
     {"provider_unknown", 404, "provider_unknown", "No such payment provider"},
     {"queue_closed", 409, "queue_closed", "The queue is closed"},
     {"queue_drawn", 409, "queue_drawn", "The queue has had its draw, and there is one per show"},

@@ -93,7 +93,7 @@ TEST_F(ShowRoutesTest, ABuyerJoinsSeesAndLeavesAWaitlist) {
   EXPECT_EQ(joined.status, 200);
   EXPECT_EQ(Json(joined).at("before").as_int64(), 2);
   EXPECT_EQ(Json(joined).at("state").as_string(), "WAITING");
-  EXPECT_EQ(seen.user_id(), "mina");
+  EXPECT_EQ(seen.user_id(), "ada");
   EXPECT_EQ(seen.wish().count(), 2);
   EXPECT_EQ(seen.wish().section(), "F");
   EXPECT_EQ(seen.wish().max_price(), 900);

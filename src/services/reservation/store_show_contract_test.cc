@@ -100,7 +100,8 @@ class ShowStoreContract : public ::testing::TestWithParam<Open> {
   }
   std::vector<uint64_t> Places(const WaitlistQuery& query) {
     std::vector<uint64_t> places;
-    for (const auto& entry : reader().List(query).value().entries) places.push_back(entry.place);
+    const auto page = reader().List(query).value();
+    for (const auto& entry : page.entries) places.push_back(entry.place);
     return places;
   }
 

@@ -43,9 +43,21 @@ Answer HoldSeats(StepContext& c) { return c.participants.HoldSeats(c.reservation
 Answer HoldOffer(StepContext& c) {
   return c.participants.HoldSeats(c.reservation, c.reservation.saga.started_at + c.policy.offer_time);
 }
-// Before money moves, the hold is made to outlast the saga.
+// Before money moves, the hold is made to outlast the saga. One that had lapsed is made anew, perhaps at
+// another price than the buyer was told: not at a higher one.
 Answer ExtendHold(StepContext& c) {
-  return c.participants.HoldSeats(c.reservation, c.reservation.saga.deadline + c.policy.hold_slack);
+  Reservation& r = c.reservation;
+  const std::vector<Seat> told = r.seats;
+  const int64_t told_amount = r.amount;
+  StepResult result = co_await c.participants.HoldSeats(r, r.saga.deadline + c.policy.hold_slack);
+  if (result.kind == StepResult::Kind::kDone && !told.empty() && r.amount > told_amount) {
+    result.kind = StepResult::Kind::kRefused;
+    result.refusal.code = "price_changed";
+    result.refusal.needed = r.amount;
+    r.seats = told;
+    r.amount = told_amount;
+  }
+  co_return result;
 }
 Answer ReleaseSeats(StepContext& c) { return c.participants.ReleaseSeats(c.reservation); }
 Answer DebitWallet(StepContext& c) { return c.participants.DebitWallet(c.reservation); }

@@ -83,6 +83,19 @@ TEST_F(SagaTest, AnExpiredHoldWhoseSeatsAreFreeGoesOnOneWhoseSeatsWentIsRefused)
   EXPECT_EQ(world_->balance, kBalance);
 }
 
+TEST_F(SagaTest, AHoldThatIsMadeAnewIsNotPaidAtAHigherPriceThanTheBuyerWasTold) {
+  const Reservation reservation = Prepare(SagaKind::kConfirm);
+  world_->seat_owner.reset();
+  world_->price = kPrice + 1;
+  const auto answer = Drive(reservation);
+  EXPECT_EQ(answer->reservation.state, State::kFailed);
+  EXPECT_EQ(answer->refusal->code, "price_changed");
+  EXPECT_EQ(answer->refusal->needed, kPrice + 1);
+  EXPECT_EQ(answer->reservation.amount, kPrice);
+  EXPECT_EQ(world_->seat_owner, std::nullopt);
+  EXPECT_EQ(world_->balance, kBalance);
+}
+
 // How far the first run got is not on record; here it had taken the money before it had to wait.
 TEST_F(SagaTest, ARefusalOnALaterRunUndoesAllThatAnEarlierRunMayHaveDone) {
   const Reservation reservation = Prepare(SagaKind::kOneShot);

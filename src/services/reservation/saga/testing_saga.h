@@ -48,6 +48,7 @@ class World final : public Participants {
 
   // The world's state.
   std::optional<SagaId> bound;
+  int64_t price = kPrice;  // of a hold
   std::optional<ReservationId> seat_owner;
   bool sold = false;
   std::set<uint32_t> given_back;  // of the owner's seats
@@ -83,7 +84,7 @@ class World final : public Participants {
     });
     if (result.kind == Kind::kDone) {
       r.seats = kSeats;
-      r.amount = kPrice;
+      r.amount = price;
       r.currency = "KRW";
       r.grace = grace;
       r.hold_expires_at = std::max(until, FromUnixMs(1));
