@@ -1,4 +1,4 @@
-// Shows and their seats, as operators publish, cancel, block and look at them.
+// Shows and their seats, as operators publish, block and look at them.
 #include "gateway/edge.h"
 #include "gateway/named_seats.h"
 #include "gateway/pages.h"
@@ -38,7 +38,7 @@ asio::awaitable<Response> GetSeats(Edge& edge, Request& request) {
 }
 
 // The body is empty, or {}.
-asio::awaitable<Response> ChangeState(Edge& edge, Request& request, seat::v1::ShowState state) {
+asio::awaitable<Response> Publish(Edge& edge, Request& request) {
   const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
   if (!id) co_return FailureResponse(id.error());
   if (!request.body().empty()) {
@@ -48,7 +48,7 @@ asio::awaitable<Response> ChangeState(Edge& edge, Request& request, seat::v1::Sh
   }
   seat::v1::ChangeShowStateRequest query;
   query.set_id(*id);
-  query.set_state(state);
+  query.set_state(seat::v1::ANNOUNCED);
   const auto start = [&edge](auto... arguments) {
     edge.backends.seat->async()->ChangeShowState(arguments...);
   };
@@ -79,13 +79,7 @@ asio::awaitable<Response> Block(Edge& edge, Request& request, const auth::Princi
   const Result<seat::v1::BlockSeatsResponse> answer =
       co_await edge.backends.Ask<seat::v1::BlockSeatsResponse>(*query, request.traceparent(), start);
   if (!answer) co_return ServiceFailure(answer.error());
-  if (answer->outcome().kind() == seat::v1::SeatOutcome::DONE) {
-    co_return ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, answer->show()); });
-  }
-  reservation::v1::Refusal refusal;
-  refusal.set_code(answer->outcome().refusal());
-  *refusal.mutable_conflicts() = answer->outcome().conflicts();
-  co_return RefusalResponse(refusal.code(), {}, RefusalMembers(refusal));
+  co_return NamedSeatsResponse(*answer);
 }
 
 void WriteBlock(http::JsonWriter& writer, const seat::v1::Block& block) {
@@ -135,9 +129,7 @@ void AddAdminSeatRoutes(Routes& routes, Edge& edge) {
   routes.Operator(Method::kGet, "/v1/admin/shows/{show}/seats",
                   [&edge](Request& request, const auth::Principal&) { return GetSeats(edge, request); });
   routes.Operator(Method::kPost, "/v1/admin/shows/{show}/publish",
-                  [&edge](Request& request, const auth::Principal&) {
-                    return ChangeState(edge, request, seat::v1::ANNOUNCED);
-                  });
+                  [&edge](Request& request, const auth::Principal&) { return Publish(edge, request); });
   routes.Operator(Method::kGet, "/v1/admin/shows/{show}/blocks",
                   [&edge](Request& request, const auth::Principal&) { return ListBlocks(edge, request); });
   routes.Operator(Method::kPost, "/v1/admin/shows/{show}/blocks",

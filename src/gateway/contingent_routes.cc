@@ -55,13 +55,7 @@ asio::awaitable<Response> Assign(Edge& edge, Request& request, const auth::Princ
   const Result<seat::v1::BlockSeatsResponse> answer =
       co_await edge.backends.Ask<seat::v1::BlockSeatsResponse>(*query, request.traceparent(), start);
   if (!answer) co_return ServiceFailure(answer.error());
-  if (answer->outcome().kind() == seat::v1::SeatOutcome::DONE) {
-    co_return ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, answer->show()); });
-  }
-  reservation::v1::Refusal refusal;
-  refusal.set_code(answer->outcome().refusal());
-  *refusal.mutable_conflicts() = answer->outcome().conflicts();
-  co_return RefusalResponse(refusal.code(), {}, RefusalMembers(refusal));
+  co_return NamedSeatsResponse(*answer);
 }
 
 void WriteContingent(http::JsonWriter& writer, const seat::v1::Contingent& contingent) {

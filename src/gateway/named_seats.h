@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 
 #include "base/result.h"
+#include "boxoffice/seat/v1/seat.pb.h"
 #include "platform/http/json_reader.h"
+#include "platform/http/message.h"
 
 namespace boxoffice::gateway {
 
@@ -48,5 +50,8 @@ Result<void> NameSeats(const std::vector<int64_t>& seats, Query& query) {
   }
   return {};
 }
+
+// The show as it is then, or why none of the seats was changed, with those in the way.
+[[nodiscard]] http::Response NamedSeatsResponse(const seat::v1::BlockSeatsResponse& answer);
 
 }  // namespace boxoffice::gateway
