@@ -117,7 +117,7 @@ Result<void> AddTo(Batch& batch, std::span<const bus::Event> events) {
 }
 
 Result<std::unique_ptr<Table>> OpenPostgresTable(const sql::pg::Config& config, LeaseConfig lease) {
-  BOXOFFICE_ASSIGN(auto connection, sql::pg::Connection::Open(config));
+  BOXOFFICE_ASSIGN(auto connection, sql::pg::Connection::Open(ByIndex(config)));
   Batch batch;
   batch.Add(
       "SELECT seq, partition, event_id, topic, key, type, traceparent, body, time_ms FROM outbox LIMIT 0");
