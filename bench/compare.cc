@@ -13,8 +13,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "bench/http_load.h"
-#include "bench/interrupt.h"
+#include "bench/generator.h"
 #include "bench/monolith.h"
 #include "bench/shop.h"
 

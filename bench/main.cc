@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include "bench/compare.h"
-#include "bench/interrupt.h"
+#include "bench/generator.h"
 #include "bench/scenario.h"
 #include "bench/waiting.h"
 

@@ -9,7 +9,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include "bench/response_scan.h"
+#include "bench/generator.h"
 
 namespace boxoffice::bench {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "bench/histogram.h"
+#include "bench/generator.h"
 #include "bench/metrics_text.h"
 #include "bench/shop.h"
 #include "bench/system_process.h"

@@ -13,9 +13,7 @@
 #include <fmt/ranges.h>
 
 #include "base/random.h"
-#include "bench/http_load.h"
-#include "bench/interrupt.h"
-#include "bench/response_scan.h"
+#include "bench/generator.h"
 
 namespace boxoffice::bench {
 namespace {

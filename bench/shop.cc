@@ -9,8 +9,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include "bench/interrupt.h"
-#include "bench/response_scan.h"
+#include "bench/generator.h"
 #include "boxoffice/demo_plans.h"
 #include "platform/auth/development.h"
 
@@ -27,21 +26,6 @@ constexpr std::chrono::seconds kAuditLimit{300};
 std::unexpected<Error> SetupFailed(std::string_view what, int status, std::string_view body) {
   return Fail(Code::kInternal, "setup_failed", fmt::format("{}: {} {}", what, status, body.substr(0, 300)));
 }
-
-}  // namespace
-
-void AppendRequest(std::string& out, std::string_view method, std::string_view path, std::string_view jwt,
-                   std::string_view headers, std::string_view body) {
-  out.append(method).append(" ").append(path).append(" HTTP/1.1\r\nHost: bench\r\n");
-  if (!jwt.empty()) out.append("Authorization: Bearer ").append(jwt).append("\r\n");
-  out.append(headers);
-  if (!body.empty()) out.append("Content-Type: application/json\r\n");
-  if (!body.empty() || method == "POST")
-    fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", body.size());
-  out.append("\r\n").append(body);
-}
-
-namespace {
 
 // The body that creates a show in the demo's stadium.
 std::string StadiumShow(const std::string& concert_id, Timestamp starts_at) {

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "bench/http_load.h"
+#include "bench/generator.h"
 #include "bench/system_process.h"
 #include "platform/auth/token.h"
 
@@ -29,10 +29,6 @@ struct AuditVerdict {
   std::string json;  // as the system gave it
   std::chrono::milliseconds took{0};
 };
-
-// Appends a request to `out`. `headers` are whole lines, each ended by CR LF; an empty jwt is left out.
-void AppendRequest(std::string& out, std::string_view method, std::string_view path, std::string_view jwt,
-                   std::string_view headers, std::string_view body);
 
 // Not thread-safe.
 class Shop {
