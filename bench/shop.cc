@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <fstream>
 #include <iterator>
 #include <thread>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "bench/generator.h"
 #include "boxoffice/demo_plans.h"
 #include "platform/auth/development.h"
+#include "platform/http/client.h"
 
 namespace boxoffice::bench {
 namespace {
@@ -46,6 +48,7 @@ Result<Shop> Shop::Open(const SystemProcess& system, HttpLoad& load) {
   BOXOFFICE_ASSIGN(std::string jwt, issuer.Issue("bench-operator", auth::Role::kOperator, kTokenLife));
   Shop shop(load, std::move(issuer), std::move(clock));
   shop.operator_jwt_ = std::move(jwt);
+  shop.data_dir_ = system.data_dir();
   return shop;
 }
 
@@ -166,7 +169,27 @@ Result<void> Shop::WaitAdmitted(size_t count) {
               fmt::format("{} of {} buyers were admitted in time", active, count));
 }
 
-Result<std::string> Shop::Metrics() { return Ask("GET", "/metrics", ""); }
+// A scaled system says in its folder which processes it has, and where each tells its metrics.
+Result<std::string> Shop::Metrics() {
+  std::ifstream in(data_dir_ / "cluster.json");
+  if (!in) return Ask("GET", "/metrics", "");
+  const std::string state(std::istreambuf_iterator<char>(in), {});
+  boost::system::error_code error;
+  const json::value cluster = json::parse(state, error);
+  const json::value* processes =
+      error || !cluster.is_object() ? nullptr : cluster.as_object().if_contains("processes");
+  if (processes == nullptr || !processes->is_array()) return SetupFailed("cluster.json", 0, state);
+  std::string all;
+  for (const json::value& process : processes->as_array()) {
+    const json::value* admin = process.is_object() ? process.as_object().if_contains("admin") : nullptr;
+    if (admin == nullptr || !admin->is_string()) continue;
+    http::ClientRequest request;
+    request.url = fmt::format("http://{}/metrics", std::string_view(admin->as_string()));
+    BOXOFFICE_ASSIGN(const http::ClientResponse response, http::FetchBlocking(std::move(request)));
+    if (response.status == 200) all += response.body;
+  }
+  return all;
+}
 
 Result<AuditVerdict> Shop::Audit() {
   const auto start = SteadyClock::now();

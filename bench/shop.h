@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,7 @@ class Shop {
   [[nodiscard]] Result<std::vector<Buyer>> AdmitBuyers(size_t count, size_t per_show);
   [[nodiscard]] const std::vector<std::string>& shows() const { return shows_; }
 
+  // /metrics of all its processes, one after the other.
   [[nodiscard]] Result<std::string> Metrics();
   // Runs the system's own auditor now.
   [[nodiscard]] Result<AuditVerdict> Audit();
@@ -63,6 +65,7 @@ class Shop {
   [[nodiscard]] Result<void> WaitAdmitted(size_t count);
 
   HttpLoad* load_;
+  std::filesystem::path data_dir_;
   std::unique_ptr<Clock> clock_;
   auth::TokenIssuer issuer_;
   std::string operator_jwt_;
