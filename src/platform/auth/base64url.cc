@@ -48,7 +48,8 @@ std::string EncodeBase64Url(std::string_view bytes) {
 std::optional<std::string> DecodeBase64Url(std::string_view text) {
   if (text.size() % 4 == 1) return std::nullopt;
   std::string out;
-  out.reserve(text.size() * 3 / 4);
+  out.resize(text.size() * 3 / 4);
+  auto next = out.begin();
   uint32_t bits = 0;
   int count = 0;
   for (const char c : text) {
@@ -58,7 +59,7 @@ std::optional<std::string> DecodeBase64Url(std::string_view text) {
     count += 6;
     if (count >= 8) {
       count -= 8;
-      out.push_back(static_cast<char>(bits >> count & 0xff));
+      *next++ = static_cast<char>(bits >> count & 0xff);
     }
   }
   if ((bits & ((1U << count) - 1)) != 0) return std::nullopt;

@@ -68,7 +68,7 @@ std::string_view Request::request_id() const {
   const std::optional<std::string_view> given = header("X-Request-Id");
   if (given && !given->empty() && given->size() <= kMaxRequestId && std::ranges::all_of(*given, fits))
     return *given;
-  return obs::TraceId(traceparent());
+  return std::string_view(traceparent()).substr(3, 32);  // its trace id
 }
 
 void Request::Clear() {

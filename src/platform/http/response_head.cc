@@ -1,8 +1,10 @@
 #include "platform/http/response_head.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include <boost/beast/http/status.hpp>
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include "base/clock.h"
@@ -32,10 +34,12 @@ std::string_view Date() {
   return text;
 }
 
+bool MayStandInHeader(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+}
+
 void AppendHeader(std::string_view name, std::string_view value, std::string& out) {
-  constexpr std::string_view kForbidden("\r\n\0", 3);
-  if (name.find_first_of(kForbidden) != std::string_view::npos ||
-      value.find_first_of(kForbidden) != std::string_view::npos) {
+  if (!MayStandInHeader(name) || !MayStandInHeader(value)) {
     obs::Log(obs::Level::kError, "http_header_dropped", {{"size", value.size()}});
     return;
   }
@@ -46,7 +50,7 @@ void AppendHeader(std::string_view name, std::string_view value, std::string& ou
 
 void AppendHead(const Response& response, const HeadOptions& options, std::string& out) {
   const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(response.status));
-  fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status,
+  fmt::format_to(std::back_inserter(out), FMT_COMPILE("HTTP/1.1 {} {}\r\nDate: {}\r\n"), response.status,
                  std::string_view(reason.data(), reason.size()), Date());
   if (!response.content_type.empty()) AppendHeader("Content-Type", response.content_type, out);
   for (const auto& [name, value] : response.headers) AppendHeader(name, value, out);
@@ -54,7 +58,7 @@ void AppendHead(const Response& response, const HeadOptions& options, std::strin
     AppendHeader("X-Request-Id", options.request_id, out);
   // RFC 9110, section 8.6: never with 204, and with 304 it would speak of another answer.
   if (!response.stream && response.status != 204 && response.status != 304) {
-    fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", response.content().size());
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE("Content-Length: {}\r\n"), response.content().size());
   }
   if (!options.keep_alive) out.append("Connection: close\r\n");
   if (options.keep_alive && options.http_1_0) out.append("Connection: keep-alive\r\n");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 namespace boxoffice::obs {
@@ -16,7 +17,10 @@ bool IsZero(std::string_view text) { return text.find_first_not_of('0') == std::
 }  // namespace
 
 std::string NewTraceparent(Random& random) {
-  return fmt::format("00-{:016x}{:016x}-{:016x}-01", random.Next(), random.Next() | 1, random.Next() | 1);
+  const uint64_t high = random.Next();
+  const uint64_t low = random.Next() | 1;
+  const uint64_t span = random.Next() | 1;
+  return fmt::format(FMT_COMPILE("00-{:016x}{:016x}-{:016x}-01"), high, low, span);
 }
 
 bool IsTraceparent(std::string_view text) {

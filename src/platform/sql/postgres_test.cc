@@ -75,6 +75,21 @@ TEST_F(PostgresTest, EveryTypeComesBackAsItWasSent) {
   EXPECT_EQ(row.Int(8), 2);
 }
 
+TEST_F(PostgresTest, ByIndexNoTableIsScannedForKeysHoweverSmallItSeems) {
+  ASSERT_TRUE(Open()->Migrate("test", std::array{kFirst}));
+  const auto plan_of = [](Connection& connection) {
+    std::string plan;
+    const auto results = connection.Read(One(
+        "EXPLAIN SELECT b FROM unnest(ARRAY(SELECT generate_series(1, 50)::bigint)) i(a) JOIN t USING (a)"));
+    for (const Row row : results.value()[0]) plan.append(row.Text(0)).append("\n");
+    return plan;
+  };
+  const auto connection = Connection::Open(ByIndex({.url = url_})).value();
+  EXPECT_THAT(plan_of(*connection), HasSubstr("using t_pkey"));
+  EXPECT_THAT(plan_of(*Connection::Open({.url = url_}).value()), HasSubstr("Seq Scan on t"))
+      << "what the planner takes an empty table for is why";
+}
+
 TEST_F(PostgresTest, ColumnsBecomeRowsInTheirOrder) {
   struct Thing {
     int64_t number;
