@@ -144,6 +144,7 @@ class Followers {
     }
   }
   [[nodiscard]] size_t size() const { return sockets_.size(); }
+  [[nodiscard]] uint64_t bytes() const { return bytes_; }
 
  private:
   const int epoll_;
@@ -195,6 +196,8 @@ Result<RowResult> RunSeatMapRow(RowContext& context) {
   followers.Connect(system.port(), show, std::min(kFollowers, files - std::min(files, kOtherFiles)));
   size_t missed = followers.AwaitAll(kConnectLimit);  // the snapshot
   followers.Drain();
+  const double snapshot_kb = static_cast<double>(followers.bytes()) / 1'000 /
+                             static_cast<double>(std::max<size_t>(1, followers.size()));
   BOXOFFICE_ASSIGN(const Histogram delays, Follow(followers, *load, shop, buyers, missed));
   const double delay_ms = std::chrono::duration<double, std::milli>(delays.max()).count();
   row.figures = {
