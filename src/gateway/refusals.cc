@@ -21,7 +21,7 @@ constexpr auto kTable = std::to_array<RefusalRow>({
     {"category_unknown", 422, "category_unknown", "The show has no such category"},
     {"channel_invalid", 422, "channel_invalid", "The channel can't be meant"},
     {"concert_not_found", 404, "concert_not_found", "No such concert"},
-    {"cross_site", 403, "cross_site", "The request may have been made by another site"},
+    {"cross_site", 401, "cross_site", "The request may have been made by another site"},
     {"currency_invalid", 422, "currency_invalid", "Not a currency"},
     {"cursor_invalid", 400, "cursor_invalid", "The cursor is not one of ours"},
     {"daily_limit", 422, "daily_limit", "More than may be topped up a day"},

@@ -45,7 +45,7 @@ Result<auth::Principal> Authenticate(const auth::TokenVerifier& verifier, const 
     return Fail(Code::kUnauthenticated, "jwt_missing", "send `Authorization: Bearer TOKEN`");
   }
   if (!cookie.empty() && MayBeCrossSite(request)) {
-    return Fail(Code::kPermissionDenied, "cross_site", "a cookie counts only for our own pages");
+    return Fail(Code::kUnauthenticated, "cross_site", "a cookie counts only for our own pages");
   }
   Result<auth::Principal> principal = verifier.Verify(header ? header->substr(kBearer.size()) : cookie);
   if (principal) return principal;

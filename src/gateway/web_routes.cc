@@ -23,8 +23,8 @@ asio::awaitable<Response> Asset(const Edge& edge, Request& request) {
 // web/src/app.tsx draws the pages under these paths; the waiting room is a page of its own, as everybody
 // loads it. Anything else stays the interface's 404.
 void AddWebRoutes(Routes& routes, Edge& edge) {
-  for (const char* pattern :
-       {"/", "/concerts/{page...}", "/shows/{page...}", "/my/{page...}", "/operator/{page...}", "/sign-in"}) {
+  for (const char* pattern : {"/", "/concerts/{page...}", "/shows/{page...}", "/my/{page...}", "/operator",
+                              "/operator/{page...}", "/sign-in"}) {
     routes.Page(pattern, FileNamed(edge, "index.html"));
   }
   routes.Page("/waiting/{show}", FileNamed(edge, "waiting.html"));
