@@ -52,7 +52,9 @@ function NavLink({ href, children }: { href: string; children: ReactNode }) {
 // A new page begins at its top, and a screen reader at its heading.
 function PageChange() {
   const [path] = useLocation();
-  useEffect(() => window.scrollTo(0, 0), [path]);
+  useEffect(() => {
+    window.scrollTo(0, 0);
+  }, [path]);
   return null;
 }
 
@@ -79,7 +81,7 @@ export function App() {
           {session?.role === 'operator' && <NavLink href="/operator">{t.operator}</NavLink>}
         </nav>
         <div className="preferences">
-          <button type="button" className="quiet" onClick={preferences.otherLanguage} aria-label={t.languageLabel} lang={preferences.language === 'ko' ? 'en' : 'ko'}>
+          <button type="button" className="quiet" onClick={preferences.otherLanguage} lang={preferences.language === 'ko' ? 'en' : 'ko'}>
             {t.language}
           </button>
           <button type="button" className="quiet icon" onClick={preferences.otherTheme} aria-label={preferences.dark ? t.themeLight : t.themeDark}>

@@ -43,7 +43,7 @@ function duration(s: number): string {
 
 function when(time: string): string {
   const format = (timeZone?: string) =>
-    new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short', timeZone, ...{} }).format(new Date(time));
+    new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short', timeZone }).format(new Date(time));
   const here = format();
   const seoul = format('Asia/Seoul');
   return here === seoul ? here : `${seoul} (Asia/Seoul) · ${here}`;
@@ -78,7 +78,7 @@ function draw(s: Session) {
   say('lead', prequeue ? words.prequeue : s.queue_state === 'PAUSED' ? words.paused : words.keep);
   say('place', prequeue ? words.number(numbers.format(s.number)) : s.position === 1 ? words.next : words.place(numbers.format(s.position)));
   const opens = s.opens_at && s.queue_state !== 'OPEN' ? words.opens(when(s.opens_at)) : '';
-  say('eta', opens || (s.eta_s > 0 ? words.eta(duration(s.eta_s)) : words.unknownEta));
+  say('eta', opens || (s.eta_s > 0 && s.queue_state !== 'PAUSED' ? words.eta(duration(s.eta_s)) : words.unknownEta));
   const bar = element('bar') as HTMLProgressElement;
   bar.hidden = prequeue || first < 2;
   bar.value = first > 1 ? (100 * (first - s.position)) / (first - 1) : 0;
@@ -137,11 +137,17 @@ async function ask() {
   }
 }
 
+// Of "한국어 · English", what the viewer reads.
+function nameOf(name: string): string {
+  const parts = name.split(' · ');
+  return (parts.length === 2 && parts.find((part) => /[가-힣]/.test(part) === (language === 'ko'))) || name;
+}
+
 async function describe() {
   const shown = (await (await fetch(`/v1/shows/${show}`)).json()) as { concert_id: string; starts_at: string };
   concert = `/concerts/${shown.concert_id}`;
   const of = (await (await fetch(`/v1${concert}`)).json()) as { title: string; venue: string };
-  say('show', `${of.title} · ${of.venue} · ${when(shown.starts_at)}`);
+  say('show', `${nameOf(of.title)} · ${nameOf(of.venue)} · ${when(shown.starts_at)}`);
   const view = (await (await fetch(`/v1/shows/${show}/queue`)).json()) as { draw: { commitment: string; seed: string | null } | null };
   if (!view.draw) return;
   element('draw').hidden = false;
