@@ -42,3 +42,10 @@ build_web() {
     done
   )
 }
+
+cmd_shots() {
+  need_packages packages.txt packages-shots.txt
+  build release boxoffice
+  build_web
+  node tests/browser/shots.mjs "$@"
+}
