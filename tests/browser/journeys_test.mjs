@@ -367,6 +367,34 @@ test('a stuck reservation is found from the dashboard and undone, with a reason 
   await leave(chief);
 });
 
+test('an operator imports a seating plan, is told which line is wrong, looks at it, and publishes it', async () => {
+  const chief = await visit({ user: 'olga', role: 'operator', allowed: [/422.*\/v1\/admin\/shows/] });
+  const { page } = chief;
+  await page.goto('/operator/shows');
+  await page.getByLabel('Title').fill('Imported Night');
+  await page.getByLabel('Begins').fill(new Date(Date.now() + 9 * 86_400_000).toISOString().slice(0, 16));
+  const seats = Array.from({ length: 12 }, (_, i) => `Floor,${1 + Math.floor(i / 6)},${1 + (i % 6)},Gold,${i % 6},${Math.floor(i / 6)}`);
+  const csv = (lines) => ({ name: 'plan.csv', mimeType: 'text/csv', buffer: Buffer.from(['section,row,number,category,x,y', ...lines].join('\n')) });
+  const file = page.getByLabel(/^Seating plan/);
+  await file.setInputFiles(csv([...seats, 'Floor,3,1,Gold,here,3']));
+  await page.getByLabel('Gold').fill('70000');
+  await isAccessible(page);
+  await page.getByRole('button', { name: 'Import as a draft' }).click();
+  await page.getByText(/The plan was not taken:.*line 14/).waitFor();
+  await file.setInputFiles(csv(seats));
+  await page.getByLabel('Gold').fill('70000');
+  await page.getByRole('button', { name: 'Import as a draft' }).click();
+  await page.getByText('Nobody does yet. 12 seats free').waitFor();
+  await page.locator('.map canvas[data-view]').waitFor();
+  await isAccessible(page);
+  const seen = async () => (await (await fetch(`${system.url}/v1/concerts?limit=200`)).json()).items.some((one) => one.title === 'Imported Night' && one.shows.length > 0);
+  assert.equal(await seen(), false);
+  await page.getByRole('button', { name: 'Publish' }).click();
+  await page.getByText('Published: buyers see it now.').waitFor();
+  assert.equal(await seen(), true);
+  await leave(chief);
+});
+
 // Last, as it takes a minute that the others have filled.
 test('a hold that ends says so while one looks, and nothing is charged', async () => {
   await expiring.page.getByText('The time ran out, and nothing was charged.').waitFor({ timeout: 90_000 });

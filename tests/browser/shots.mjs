@@ -50,6 +50,7 @@ try {
     ['console', '/operator', '.console h1', 'operator'],
     ['console-queues', '/operator/queues', '.console h1', 'operator'],
     ['console-sagas', '/operator/sagas', '.console h1', 'operator'],
+    ['console-shows', '/operator/shows', '.console h1', 'operator'],
     ['console-audit', '/operator/audit', '.console h1', 'operator'],
   ];
   for (const { form, ...options } of kForms) {
