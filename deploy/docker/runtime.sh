@@ -1,9 +1,9 @@
 #!/bin/bash
-# runtime.sh BIN OUT: lays out, for each executable in BIN, what its image adds to the base, as OUT/NAME/ with
+# runtime.sh BIN OUT [WEB]: lays out, for each executable in BIN, what its image adds to the base, as OUT/NAME/ with
 # usr/local/bin/… and a script that installs the Debian packages of the libraries that it is linked with. The packages
 # are those that own the libraries here, where it was linked; what those need, apt brings.
 set -euo pipefail
-bin=$1 out=$2
+bin=$1 out=$2 web=${3-}
 
 # Sets package_of[LIBRARY]; to search the lists of all packages takes a while.
 declare -A package_of
@@ -40,3 +40,11 @@ SCRIPT
   chmod 755 "$into/usr/local/lib/boxoffice/install-libraries"
   echo "$name: ${packages[*]}"
 done
+
+# Whoever has a gateway in it serves the web app, from where it looks by itself.
+if [[ -n $web ]]; then
+  for name in gateway boxoffice; do
+    install -d "$out/$name/usr/local/share/boxoffice"
+    cp -r "$web" "$out/$name/usr/local/share/boxoffice/web"
+  done
+fi

@@ -16,7 +16,9 @@
 #include "gateway/elsewhere.h"
 #include "gateway/rankings.h"
 #include "gateway/seat_maps.h"
+#include "gateway/sessions.h"
 #include "gateway/waiting_room.h"
+#include "gateway/web_files.h"
 #include "platform/auth/signed_token.h"
 #include "platform/bus/bus.h"
 #include "platform/module/module.h"
@@ -44,6 +46,8 @@ struct Edge {
   WaitingRoom& waiting_room;
   SeatMaps& seat_maps;
   Rankings& rankings;
+  const Sessions& sessions;
+  const WebFiles& web;
   asio::thread_pool& blocking;  // for what waits for a disk
   std::unordered_set<int64_t> known_shows;
 

@@ -48,6 +48,9 @@ void AddEdgeKeys(config::Keys& keys, EdgeConfig& config) {
                "Proxies in front that append to X-Forwarded-For; 0: the connection's address counts");
   keys.List("cors.origins", config.cors_origins,
             "Origins whose web pages may use the interface; * alone: any");
+  keys.Path(
+      "web.root", config.web_root,
+      "The folder of the web app, built; empty: share/boxoffice/web beside the folder of this executable");
   keys.Switch("http.compress", config.compress,
               "Whether long answers are compressed for those who take gzip");
   keys.Switch("http.access_log", config.access_log, "Whether each request is logged, with its id");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,10 +27,12 @@ struct EdgeConfig {
   uint32_t trusted_proxies = 0;  // in front, each of which appends who called it to X-Forwarded-For
   std::vector<std::string> cors_origins;
   bool compress = true;
+  std::filesystem::path web_root;  // of the web app, built; empty: web_files.h knows where it usually is
   bool access_log = false;
 };
 
-// Keys limit.*, cors.*, http.compress and http.access_log, bound to `config`, which must outlive `keys`.
+// Keys limit.*, cors.*, web.root, http.compress and http.access_log, bound to `config`, which must outlive
+// `keys`.
 void AddEdgeKeys(config::Keys& keys, EdgeConfig& config);
 
 // The address that a request comes from, as its limit counts it: the connection's, or, with proxies in front,

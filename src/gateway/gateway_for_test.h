@@ -133,6 +133,16 @@ class GatewayTest : public testing::Test {
   // Sends a request, and fails the test if the answer is not as the contract has it.
   http::ClientResponse Call(std::string_view method, std::string_view path, std::string_view body,
                             Options options) {
+    http::ClientResponse answer = CallUnjudged(method, path, body, std::move(options));
+    if (answer.status == 0) return answer;
+    EXPECT_EQ(
+        contract_.Judge(method, path, answer.status, answer.header("Content-Type").value_or(""), answer.body),
+        "");
+    return answer;
+  }
+  // The same for what is not in the contract. Without an answer the test has failed, and the status is 0.
+  http::ClientResponse CallUnjudged(std::string_view method, std::string_view path, std::string_view body,
+                                    Options options) {
     http::ClientRequest request;
     request.method = method;
     request.url = fmt::format("http://127.0.0.1:{}{}", gateway_->port(), path);
@@ -149,9 +159,6 @@ class GatewayTest : public testing::Test {
       ADD_FAILURE() << answer.error().reason << ": " << answer.error().detail;
       return {};
     }
-    EXPECT_EQ(contract_.Judge(method, path, answer->status, answer->header("Content-Type").value_or(""),
-                              answer->body),
-              "");
     EXPECT_TRUE(answer->header("X-Request-Id").has_value());
     return *std::move(answer);
   }

@@ -25,7 +25,8 @@ constexpr size_t kBlockingThreads = 2;
 // In the order of construction: whatever uses the io_context's services goes before it.
 struct GatewayModule::Running {
   Running(const module::Runtime& runtime, const GatewayConfig& config,
-          std::unique_ptr<auth::JwksCache> jwks_cache, auth::TokenVerifier token_verifier)
+          std::unique_ptr<auth::JwksCache> jwks_cache, auth::TokenVerifier token_verifier,
+          Sessions signing_in, WebFiles web_files)
       : jwks(std::move(jwks_cache)),
         verifier(std::move(token_verifier)),
         access(runtime.metrics),
@@ -34,17 +35,11 @@ struct GatewayModule::Running {
         waiting_room(std::make_unique<WaitingRoom>(*backends, blocking, runtime.clock, runtime.metrics)),
         seat_maps(std::make_unique<SeatMaps>(*backends, blocking)),
         rankings(std::make_unique<Rankings>(*backends)),
-        edge{runtime.clock,
-             runtime.metrics,
-             runtime.bus,
-             *config.queue_keys,
-             config.views,
-             *backends,
-             *waiting_room,
-             *seat_maps,
-             *rankings,
-             blocking,
-             {}} {}
+        sessions(std::move(signing_in)),
+        web(std::move(web_files)),
+        edge{runtime.clock, runtime.metrics, runtime.bus, *config.queue_keys, config.views,
+             *backends,     *waiting_room,   *seat_maps,  *rankings,          sessions,
+             web,           blocking,        {}} {}
 
   const std::unique_ptr<auth::JwksCache> jwks;  // null: the key is configured
   auth::TokenVerifier verifier;
@@ -56,6 +51,8 @@ struct GatewayModule::Running {
   std::unique_ptr<WaitingRoom> waiting_room;
   std::unique_ptr<SeatMaps> seat_maps;
   std::unique_ptr<Rankings> rankings;
+  const Sessions sessions;
+  const WebFiles web;
   Edge edge;
   std::unique_ptr<Gate> gate;
   std::unique_ptr<http::Server> server;
@@ -83,7 +80,11 @@ Result<void> GatewayModule::LoadKeys() {
 
 Result<void> GatewayModule::Start() {
   CHECK(running_ == nullptr, "a gateway starts once");
+  const bool development = !config_.tokens;
   BOXOFFICE_TRY(LoadKeys());
+  BOXOFFICE_ASSIGN(Sessions sessions,
+                   Sessions::Make(development ? &*config_.tokens : nullptr, config_.address, runtime_.clock));
+  BOXOFFICE_ASSIGN(WebFiles web, WebFiles::Load(config_.edge.web_root));
   const auto& provider = config_.identity_provider;
   std::unique_ptr<auth::JwksCache> jwks;
   std::optional<auth::TokenVerifier> verifier;
@@ -93,7 +94,8 @@ Result<void> GatewayModule::Start() {
   } else {
     BOXOFFICE_ASSIGN(verifier, auth::TokenVerifier::Make(*config_.tokens, runtime_.clock));
   }
-  running_ = std::make_unique<Running>(runtime_, config_, std::move(jwks), *std::move(verifier));
+  running_ = std::make_unique<Running>(runtime_, config_, std::move(jwks), *std::move(verifier),
+                                       std::move(sessions), std::move(web));
   Running& running = *running_;
   if (provider)
     running.jwks_client.emplace(provider->jwks_url, provider->trust, *running.jwks, runtime_.metrics);

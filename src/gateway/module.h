@@ -56,8 +56,8 @@ class GatewayModule final : public module::Module {
 
   [[nodiscard]] std::string_view name() const override { return "gateway"; }
   [[nodiscard]] std::vector<std::string> dependencies() const override { return config_.depends_on; }
-  // Errors: port_taken, listen_failed, config (cors.origins), token_key, key_ring_invalid, and those of the
-  // key files.
+  // Errors: port_taken, listen_failed, config (cors.origins, web.root), token_key, key_ring_invalid, and
+  // those of the key files.
   [[nodiscard]] Result<void> Start() override;
   // Each answer is the last of its connection from now on.
   void Leave() override;

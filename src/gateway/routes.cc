@@ -4,6 +4,7 @@
 
 #include "gateway/gate.h"
 #include "gateway/refusals.h"
+#include "gateway/sessions.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -39,10 +40,14 @@ bool SameScheme(std::string_view header) {
 
 Result<auth::Principal> Authenticate(const auth::TokenVerifier& verifier, const http::Request& request) {
   const std::optional<std::string_view> header = request.header("Authorization");
-  if (!header || !SameScheme(*header)) {
+  const std::string_view cookie = header ? std::string_view() : SessionCookie(request);
+  if (cookie.empty() && (!header || !SameScheme(*header))) {
     return Fail(Code::kUnauthenticated, "jwt_missing", "send `Authorization: Bearer TOKEN`");
   }
-  Result<auth::Principal> principal = verifier.Verify(header->substr(kBearer.size()));
+  if (!cookie.empty() && MayBeCrossSite(request)) {
+    return Fail(Code::kUnauthenticated, "cross_site", "a cookie counts only for our own pages");
+  }
+  Result<auth::Principal> principal = verifier.Verify(header ? header->substr(kBearer.size()) : cookie);
   if (principal) return principal;
   // "token_expired" is said of queue tokens as well.
   constexpr std::string_view kToken = "token_";
@@ -111,6 +116,17 @@ void Routes::Guarded(http::Method method, std::string_view pattern, Handler hand
   Add(method, pattern, std::move(guarded), options);
 }
 
+// Neither counted nor compressed here: a page is a dozen files, which are compressed already.
+void Routes::Page(std::string_view pattern, http::Handler handler) {
+  auto finished = [handler =
+                       std::move(handler)](http::Request& request) -> http::asio::awaitable<http::Response> {
+    http::Response response = co_await handler(request);
+    Finish(request, /*personal=*/false, response);
+    co_return response;
+  };
+  router_.Add(http::Method::kGet, pattern, std::move(finished));
+}
+
 void Routes::Add(http::Method method, std::string_view pattern, http::Handler handler,
                  http::RouteOptions options) {
   router_.Add(method, pattern, std::move(handler), options);
@@ -141,6 +157,8 @@ void AddRoutes(Routes& routes, Edge& edge) {
   AddAdminRelayRoutes(routes, edge);
   AddAdminOperationsRoutes(routes, edge);
   AddOperationsRoutes(routes, edge);
+  AddSessionRoutes(routes, edge);
+  AddWebRoutes(routes, edge);
 }
 
 }  // namespace boxoffice::gateway

@@ -37,6 +37,10 @@ class Routes {
   void Operator(http::Method method, std::string_view pattern, Handler handler,
                 http::RouteOptions options = {});
 
+  // A page or a part of one, for browsers; not in the contract, hence not among the names.
+  void Page(std::string_view pattern, http::Handler handler);
+
+  [[nodiscard]] const auth::TokenVerifier& verifier() const { return verifier_; }
   [[nodiscard]] http::Router TakeRouter() { return std::move(router_); }
   // "GET /v1/concerts", for the test that compares them with the OpenAPI file.
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
@@ -53,8 +57,9 @@ class Routes {
   std::vector<std::string> names_;
 };
 
-// Who asks, by the header Authorization. Errors: kUnauthenticated jwt_missing (no bearer token), jwt_… as
-// auth::TokenVerifier has them (jwt_expired, jwt_signature, …).
+// Who asks, by the header Authorization or, without one, by the session cookie (sessions.h). Errors:
+// kUnauthenticated jwt_missing (neither), cross_site (a cookie, where another site may have made the
+// request), jwt_… as auth::TokenVerifier has them (jwt_expired, jwt_signature, …).
 [[nodiscard]] Result<auth::Principal> Authenticate(const auth::TokenVerifier& verifier,
                                                    const http::Request& request);
 
@@ -79,6 +84,8 @@ void AddAdminRelayRoutes(Routes& routes, Edge& edge);
 void AddAdminRelayDeliveryRoutes(Routes& routes, Edge& edge);
 void AddAdminOperationsRoutes(Routes& routes, Edge& edge);
 void AddOperationsRoutes(Routes& routes, Edge& edge);
+void AddSessionRoutes(Routes& routes, Edge& edge);
+void AddWebRoutes(Routes& routes, Edge& edge);
 // All of them.
 void AddRoutes(Routes& routes, Edge& edge);
 

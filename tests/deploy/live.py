@@ -130,7 +130,8 @@ class Checks:
         """The same Dockerfile, whose stage `build` takes what is already built."""
         context = self.containers.home / "finished"
         context.mkdir()
-        self.containers.run(ROOT / "deploy/docker/runtime.sh", Path(self.options.binaries).resolve(), context / "out",
+        web = [folder for folder in [ROOT / "build/web"] if folder.exists()]
+        self.containers.run(ROOT / "deploy/docker/runtime.sh", Path(self.options.binaries).resolve(), context / "out", *web,
                             seconds=600)  # fmt: skip
         text = dockerfile.read_text()
         start, end = text.index("FROM debian:bookworm-slim AS tools"), text.index("# What all of them have")

@@ -11,6 +11,7 @@ cmd_build() {
   fi
   need_packages packages.txt packages-test.txt packages-scaled.txt
   build "$preset" "$@"
+  [[ $# -gt 0 ]] || build_web
 }
 
 # build PRESET [TARGET …]: everything, if no target is named. One build of a preset at a time; a second one waits.

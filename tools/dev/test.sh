@@ -24,6 +24,7 @@ cmd_test() {
 
   need_packages packages.txt packages-test.txt packages-scaled.txt
   build "$preset" "${targets[@]}"
+  [[ $preset == tsan ]] || build_web
   export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:halt_on_error=1}
   export TSAN_OPTIONS=${TSAN_OPTIONS-halt_on_error=1:second_deadlock_stack=1}
   run_ctest "build/$preset" "${args[@]}"

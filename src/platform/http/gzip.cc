@@ -35,7 +35,7 @@ z_stream Reading(std::string_view bytes) {
 
 }  // namespace
 
-bool AcceptsGzip(std::string_view accept_encoding) {
+bool AcceptsCoding(std::string_view accept_encoding, std::string_view wanted) {
   bool any = false;
   while (!accept_encoding.empty()) {
     const std::string_view one = accept_encoding.substr(0, accept_encoding.find(','));
@@ -43,11 +43,13 @@ bool AcceptsGzip(std::string_view accept_encoding) {
     const size_t semicolon = one.find(';');
     const std::string_view coding = Trim(one.substr(0, semicolon));
     const bool taken = semicolon == std::string_view::npos || !IsZeroWeight(one.substr(semicolon + 1));
-    if (coding == "gzip" || coding == "x-gzip") return taken;
+    if (coding == wanted || (wanted == "gzip" && coding == "x-gzip")) return taken;
     if (coding == "*") any = taken;
   }
   return any;
 }
+
+bool AcceptsGzip(std::string_view accept_encoding) { return AcceptsCoding(accept_encoding, "gzip"); }
 
 std::string Gzip(std::string_view text) {
   z_stream stream = Reading(text);

@@ -1,0 +1,92 @@
+// Who is signed in at a web page, and how one gets to be.
+#include "gateway/edge.h"
+#include "gateway/refusals.h"
+#include "gateway/routes.h"
+#include "platform/http/json_reader.h"
+#include "platform/http/json_writer.h"
+
+namespace boxoffice::gateway {
+namespace {
+
+using http::Request;
+using http::Response;
+
+Response SessionResponse(const Edge& edge, const auth::Principal* who) {
+  http::JsonWriter writer;
+  writer.BeginObject();
+  if (who != nullptr) {
+    writer.Field("user", who->user).Field("role", auth::RoleName(who->role));
+  } else {
+    writer.Key("user").Null().Key("role").Null();
+  }
+  writer.Field("sign_in", edge.sessions.development() ? "development" : "none").EndObject();
+  Response response = http::JsonResponse(writer.Take());
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
+}
+
+asio::awaitable<Response> GetSession(Edge& edge, const auth::TokenVerifier& verifier, Request& request) {
+  const Result<auth::Principal> who = Authenticate(verifier, request);
+  co_return SessionResponse(edge, who ? &*who : nullptr);
+}
+
+// A name that leads to this machine by whatever way an address is looked up: a page of another site that has
+// its own name point here still sends its own.
+bool IsLocalName(std::string_view host) {
+  const size_t colon = host.rfind(':');
+  if (colon != std::string_view::npos && !host.ends_with(']')) host = host.substr(0, colon);
+  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+}
+
+struct SignIn {
+  std::string user;
+  auth::Role role;
+};
+
+Result<SignIn> ReadSignIn(const Request& request) {
+  http::ObjectReader reader(request.body());
+  SignIn sign_in{reader.Required<std::string>("user"), auth::Role::kBuyer};
+  const auto role = reader.Required<std::string>("role");
+  if (role != "buyer" && role != "operator")
+    reader.Refuse("role", "field_invalid", "must be buyer or operator");
+  BOXOFFICE_TRY(reader.Finish());
+  if (role == "operator") sign_in.role = auth::Role::kOperator;
+  return sign_in;
+}
+
+asio::awaitable<Response> DevelopmentSignIn(Edge& edge, Request& request) {
+  if (!edge.sessions.development()) co_return RefusalResponse("sign_in_not_offered");
+  // Only pages of ours, and programs that are no browsers.
+  const bool browser = request.header("Origin") || request.header("Sec-Fetch-Site");
+  if (!IsLocalName(request.header("Host").value_or("")) || (browser && MayBeCrossSite(request)))
+    co_return RefusalResponse("cross_site");
+  const Result<SignIn> sign_in = ReadSignIn(request);
+  if (!sign_in) co_return FailureResponse(sign_in.error());
+  Result<std::string> cookie = edge.sessions.SignIn(sign_in->user, sign_in->role);
+  if (!cookie) co_return FailureResponse(cookie.error());
+  const auth::Principal who{sign_in->user, sign_in->role};
+  Response response = SessionResponse(edge, &who);
+  response.headers.emplace_back("Set-Cookie", *std::move(cookie));
+  co_return response;
+}
+
+asio::awaitable<Response> SignOut(Edge& edge, Request& request) {
+  if (!SessionCookie(request).empty() && MayBeCrossSite(request)) co_return RefusalResponse("cross_site");
+  Response response = SessionResponse(edge, nullptr);
+  response.headers.emplace_back("Set-Cookie", edge.sessions.SignOut());
+  co_return response;
+}
+
+}  // namespace
+
+void AddSessionRoutes(Routes& routes, Edge& edge) {
+  using http::Method;
+  routes.Public(Method::kGet, "/v1/session", [&edge, &verifier = routes.verifier()](Request& request) {
+    return GetSession(edge, verifier, request);
+  });
+  routes.Public(Method::kDelete, "/v1/session", [&edge](Request& request) { return SignOut(edge, request); });
+  routes.Public(Method::kPost, "/v1/session/development",
+                [&edge](Request& request) { return DevelopmentSignIn(edge, request); });
+}
+
+}  // namespace boxoffice::gateway

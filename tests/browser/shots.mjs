@@ -1,0 +1,86 @@
+// ./dev shots: every page, on a phone and a desktop, light and dark, in Korean and English, into build/shots.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { demoShows, person, root, seatPoint, signedIn, startBrowser, startSystem } from './system.mjs';
+
+const folder = join(root, 'build/shots');
+mkdirSync(folder, { recursive: true });
+const kForms = [
+  { form: 'desktop', viewport: { width: 1280, height: 860 } },
+  { form: 'phone', viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
+];
+const only = process.argv[2];
+
+async function book(url, show, user, count, pay) {
+  const call = await signedIn(url, user);
+  let turn = (await call('POST', `/v1/shows/${show}/queue`)).body;
+  for (let i = 0; turn.state === 'WAITING' && i < 50; ++i) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    turn = (await call('GET', '/v1/queue', null, { 'X-Queue-Token': turn.token })).body;
+  }
+  await call('POST', '/v1/wallet/charges', { amount: 900_000, currency: 'KRW' }, { 'Idempotency-Key': `charge-${user}` });
+  const made = await call('POST', '/v1/reservations', { show_id: show, best_available: { count }, pay }, { 'Idempotency-Key': `${show}-${user}-${pay}`, 'X-Queue-Token': turn.token });
+  return made.body;
+}
+
+const { url, stop } = await startSystem();
+const browser = await startBrowser();
+try {
+  const shows = await demoShows(url);
+  const operator = await signedIn(url, 'olga', 'operator');
+  for (const user of ['u1', 'u2', 'u3', 'u4']) await book(url, shows.hall.id, user, 4, true);
+  const paid = await book(url, shows.hall.id, 'mina', 2, true);
+  const held = await book(url, shows.club.id, 'mina', 2, false);
+  // Somebody who waits: the stadium is paused with people in line.
+  await operator('PATCH', `/v1/admin/shows/${shows.stadium.id}/queue`, { state: 'PAUSED' });
+  for (let i = 0; i < 12; ++i) await (await signedIn(url, `w${i}`))('POST', `/v1/shows/${shows.stadium.id}/queue`);
+  const pages = [
+    ['concerts', '/', 'h2'],
+    ['concert', `/concerts/${shows.hall.concert.id}`, '.availability'],
+    ['sold-out', `/concerts/${shows.soldOut.concert.id}`, '.waitlist form'],
+    ['waiting', `/waiting/${shows.stadium.id}`, '#place:not(:empty)'],
+    ['seats', `/shows/${shows.hall.id}/seats`, '.map canvas[data-view]'],
+    ['stadium', `/shows/${shows.stadium.id}/seats?view`, '.map canvas[data-view]'],
+    ['seat-list', `/shows/${shows.club.id}/seats?view`, '.map canvas[data-view]'],
+    ['checkout', `/my/reservations/${held.id}`, '.countdown'],
+    ['ticket', `/my/reservations/${paid.id}`, '.ticket'],
+    ['tickets', '/my/reservations', '.tickets li'],
+    ['wallet', '/my/wallet', '.entries li'],
+    ['sign-in', '/sign-in', '.grid'],
+    ['console', '/operator', '.console h1', 'operator'],
+    ['console-queues', '/operator/queues', '.console h1', 'operator'],
+    ['console-sagas', '/operator/sagas', '.console h1', 'operator'],
+    ['console-shows', '/operator/shows', '.console h1', 'operator'],
+    ['console-audit', '/operator/audit', '.console h1', 'operator'],
+  ];
+  for (const { form, ...options } of kForms) {
+    for (const [theme, language] of [['light', 'ko'], ['light', 'en'], ['dark', 'ko'], ['dark', 'en']]) {
+      for (const [name, path, ready, role = 'buyer'] of pages) {
+        const file = `${name}-${form}-${theme}-${language}.png`;
+        if (only && !new RegExp(only).test(file)) continue;
+        const { page, context } = await person(browser, url, { user: role === 'operator' ? 'olga' : 'mina', role, language, colorScheme: theme, ...options });
+        await page.goto(path);
+        await page.locator(ready).first().waitFor();
+        if (name === 'seat-list') {
+          await page.getByRole('tab').nth(1).click();
+          await page.locator('.rows button').first().click();
+        }
+        if (name === 'seats') {
+          const seats = (await (await fetch(`${url}/v1/shows/${shows.hall.id}/seats`)).json()).items.filter((seat) => seat.state === 'free');
+          for (const seat of seats.slice(0, 2)) {
+            const at = await seatPoint(page, seat);
+            await page.mouse.click(at.x, at.y);
+          }
+          await page.evaluate(() => window.scrollTo(0, 0));
+        }
+        await page.waitForTimeout(400);
+        await page.screenshot({ path: join(folder, file), fullPage: !['seats', 'stadium'].includes(name) });
+        await context.close();
+      }
+    }
+  }
+} finally {
+  await browser.close();
+  await stop();
+}
+console.log(`screenshots are in ${folder}`);

@@ -1,0 +1,113 @@
+// A system of its own for each test file, and a browser that looks at it. Nothing outlives the test.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+export const root = new URL('../../', import.meta.url).pathname;
+const require = createRequire(join(root, 'web/package.json'));
+const kSkipped = 77;
+const kChromium = '/usr/bin/chromium';
+
+function skip(why) {
+  console.error(`skipped: ${why}`);
+  process.exit(kSkipped);
+}
+if (!existsSync(kChromium)) skip('no Chromium');
+if (!existsSync(join(root, 'build/web/index.html'))) skip('the web app is not built');
+
+const { chromium } = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+// Starts `boxoffice up`; `stop` ends it, by its own process.
+export async function startSystem(...flags) {
+  const program = process.env.BOXOFFICE_PROGRAM ?? join(root, 'build/release/bin/boxoffice');
+  const data = mkdtempSync(join(tmpdir(), 'boxoffice-browser-'));
+  const child = spawn(program, ['up', '--port', '0', '--data', data, '--log-level', 'error', '--web-root', join(root, 'build/web'), ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await ended;
+    rmSync(data, { recursive: true, force: true });
+  };
+  const lines = createInterface({ input: child.stdout });
+  const url = await new Promise((resolve, reject) => {
+    lines.on('line', (line) => line.startsWith('ready ') && resolve(line.slice(6)));
+    ended.then((code) => reject(new Error(`boxoffice up ended with ${code}`)));
+  });
+  return { url, stop };
+}
+
+// What a program may ask without a browser: with the development sign-in's cookie as a bearer token.
+export async function signedIn(url, user, role = 'buyer') {
+  const answer = await fetch(`${url}/v1/session/development`, { method: 'POST', body: JSON.stringify({ user, role }) });
+  const token = /boxoffice_session=([^;]+)/.exec(answer.headers.get('set-cookie'))[1];
+  return async (method, path, body, headers = {}) => {
+    const response = await fetch(url + path, { method, body: body && JSON.stringify(body), headers: { Authorization: `Bearer ${token}`, ...headers } });
+    const text = await response.text();
+    return { status: response.status, body: text ? JSON.parse(text) : null };
+  };
+}
+
+export async function startBrowser() {
+  return chromium.launch({ executablePath: kChromium, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+}
+
+// A person's browser: context, page, and what its console said. Errors that a test causes on purpose are allowed by a pattern.
+export async function person(browser, url, { user, role = 'buyer', language = 'en', allowed = [], ...options } = {}) {
+  const context = await browser.newContext({ baseURL: url, locale: language === 'ko' ? 'ko-KR' : 'en-GB', timezoneId: 'Asia/Seoul', viewport: { width: 1280, height: 900 }, ...options });
+  context.setDefaultTimeout(20_000);
+  const errors = [];
+  const page = await context.newPage();
+  page.on('console', (message) => {
+    if (message.type() !== 'error') return;
+    const said = `${message.text()} ${message.location().url}`;
+    if (!allowed.some((pattern) => pattern.test(said))) errors.push(said);
+  });
+  page.on('pageerror', (error) => errors.push(String(error)));
+  if (user) {
+    const answer = await context.request.post('/v1/session/development', { data: { user, role } });
+    if (!answer.ok()) throw new Error(`sign-in: ${answer.status()} ${await answer.text()}`);
+  }
+  return { context, page, errors };
+}
+
+// Serious violations of accessibility, as text; none is the wish.
+export async function violations(page) {
+  // evaluate() is not under the page's Content-Security-Policy.
+  await page.evaluate(axe);
+  const found = await page.evaluate(async () => (await window.axe.run(document, { resultTypes: ['violations'], rules: { 'target-size': { enabled: true } } })).violations);
+  return found
+    .filter((one) => one.impact === 'serious' || one.impact === 'critical')
+    .map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')}`);
+}
+
+// The demo's shows by what is special about them.
+export async function demoShows(url) {
+  const concerts = (await (await fetch(`${url}/v1/concerts?limit=200`)).json()).items;
+  const find = (wanted) => {
+    const concert = concerts.find((one) => wanted(one.shows[0]));
+    return { concert, show: concert.shows[0], id: concert.shows[0].id };
+  };
+  return {
+    concerts,
+    stadium: find((show) => show.capacity === 50_000),
+    hall: find((show) => show.capacity === 2_000 && show.state === 'ON_SALE'),
+    club: find((show) => show.capacity === 50 && show.state === 'ON_SALE'),
+    soldOut: find((show) => show.state === 'SOLD_OUT'),
+    cancelled: find((show) => show.state === 'CANCELLED'),
+  };
+}
+
+// Where a seat is on the screen: the canvas tells its view.
+export async function seatPoint(page, seat) {
+  const canvas = page.locator('.map canvas');
+  await canvas.scrollIntoViewIfNeeded();
+  const [scale, x, y] = (await canvas.getAttribute('data-view')).split(' ').map(Number);
+  const box = await canvas.boundingBox();
+  return { x: box.x + seat.x * scale + x, y: box.y + seat.y * scale + y };
+}

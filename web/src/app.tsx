@@ -1,0 +1,122 @@
+import { lazy, Suspense, useEffect, useMemo, useState, type ReactNode } from 'react';
+import { Link, Route, Switch, useLocation } from 'wouter';
+import { ConcertPage } from './buyer/concert';
+import { ConcertsPage } from './buyer/concerts';
+import { ReservationsPage } from './buyer/reservations';
+import { SignInPage } from './buyer/sign_in';
+import { WalletPage } from './buyer/wallet';
+import { ProblemNote } from './parts';
+import { useSession } from './session';
+import { firstLanguage, TextContext, textOf, type Language } from './text';
+
+// The map, a ticket's QR code and the console are fetched when somebody goes there.
+const SeatsPage = lazy(() => import('./map/seats_page'));
+const ReservationPage = lazy(() => import('./buyer/reservation'));
+const Console = lazy(() => import('./operator/console'));
+
+function usePreferences() {
+  const [language, setLanguage] = useState<Language>(firstLanguage);
+  const [theme, setTheme] = useState(() => localStorage.getItem('theme') ?? '');
+  useEffect(() => {
+    document.documentElement.lang = language;
+  }, [language]);
+  useEffect(() => {
+    document.documentElement.dataset['theme'] = theme;
+  }, [theme]);
+  const dark = theme === 'dark' || (theme === '' && matchMedia('(prefers-color-scheme: dark)').matches);
+  return {
+    language,
+    dark,
+    otherLanguage() {
+      const other = language === 'ko' ? 'en' : 'ko';
+      localStorage.setItem('language', other);
+      setLanguage(other);
+    },
+    otherTheme() {
+      localStorage.setItem('theme', dark ? 'light' : 'dark');
+      setTheme(dark ? 'light' : 'dark');
+    },
+  };
+}
+
+function NavLink({ href, children }: { href: string; children: ReactNode }) {
+  const [path] = useLocation();
+  const here = href === '/' ? path === '/' || path.startsWith('/concerts') : path.startsWith(href);
+  return (
+    <Link href={href} aria-current={here ? 'page' : undefined}>
+      {children}
+    </Link>
+  );
+}
+
+// A new page begins at its top, and a screen reader at its heading.
+function PageChange() {
+  const [path] = useLocation();
+  useEffect(() => {
+    window.scrollTo(0, 0);
+  }, [path]);
+  return null;
+}
+
+export function App() {
+  const preferences = usePreferences();
+  const { session, signOut } = useSession();
+  const [path] = useLocation();
+  const text = useMemo(() => textOf(preferences.language), [preferences.language]);
+  const { t } = text;
+  return (
+    <TextContext.Provider value={text}>
+      <PageChange />
+      <a className="skip" href="#content">
+        {t.skip}
+      </a>
+      <header className="top">
+        <Link href="/" className="brand">
+          Boxoffice
+        </Link>
+        <nav aria-label="Boxoffice">
+          <NavLink href="/">{t.concerts}</NavLink>
+          {session?.user && <NavLink href="/my/reservations">{t.tickets}</NavLink>}
+          {session?.user && <NavLink href="/my/wallet">{t.wallet}</NavLink>}
+          {session?.role === 'operator' && <NavLink href="/operator">{t.operator}</NavLink>}
+        </nav>
+        <div className="preferences">
+          <button type="button" className="quiet" onClick={preferences.otherLanguage} lang={preferences.language === 'ko' ? 'en' : 'ko'}>
+            {t.language}
+          </button>
+          <button type="button" className="quiet icon" onClick={preferences.otherTheme} aria-label={preferences.dark ? t.themeLight : t.themeDark}>
+            {preferences.dark ? '☀' : '☾'}
+          </button>
+          {session?.user ? (
+            <button type="button" className="quiet" onClick={() => void signOut()}>
+              {t.signOut} <span className="user">{session.user}</span>
+            </button>
+          ) : (
+            session && (
+              <Link className="button small" href={`/sign-in?next=${encodeURIComponent(path)}`}>
+                {t.signIn}
+              </Link>
+            )
+          )}
+        </div>
+      </header>
+      <main id="content" tabIndex={-1}>
+        <Suspense fallback={<p className="loading">{t.loading}</p>}>
+          <Switch>
+            <Route path="/" component={ConcertsPage} />
+            <Route path="/concerts/:id">{({ id }) => <ConcertPage id={id} />}</Route>
+            <Route path="/shows/:id/seats">{({ id }) => <SeatsPage show={id} key={id} />}</Route>
+            <Route path="/my/reservations" component={ReservationsPage} />
+            <Route path="/my/reservations/:id">{({ id }) => <ReservationPage id={id} key={id} />}</Route>
+            <Route path="/my/wallet" component={WalletPage} />
+            <Route path="/sign-in" component={SignInPage} />
+            <Route path="/operator/*?" component={Console} />
+            <Route>
+              <ProblemNote text={t.notFound} />
+            </Route>
+          </Switch>
+        </Suspense>
+      </main>
+    </TextContext.Provider>
+  );
+}

@@ -1,0 +1,150 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Link } from 'wouter';
+import { api, fetchConcert, ok, Problem, type Show } from '../api/client';
+import { Name, nameIn, ProblemNote } from '../parts';
+import { useSession } from '../session';
+import { useText } from '../text';
+import { Poster } from './poster';
+
+function Availability({ show }: { show: Show }) {
+  const { t, time } = useText();
+  const part = (n: number) => (100 * n) / Math.max(1, show.capacity);
+  const none = show.free === 0;
+  return (
+    <div className="availability">
+      <svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+        <rect width="100" height="4" className="sold" />
+        <rect width={part(show.free + show.held)} height="4" className="held" />
+        <rect width={part(show.free)} height="4" className="free" />
+      </svg>
+      <p>
+        {!none && t.free(show.free)}
+        {none && show.held === 0 && t.soldOut}
+        {none && show.held > 0 && t.soldOutForNow(show.held)}
+        {none && show.next_release_at && `; ${t.nextRelease(time(show.next_release_at))}`}
+      </p>
+    </div>
+  );
+}
+
+function Waitlist({ show }: { show: Show }) {
+  const { t } = useText();
+  const queries = useQueryClient();
+  const { session } = useSession();
+  const [count, setCount] = useState(2);
+  const key = ['waitlist', show.id];
+  // The list of all one's places has no 404 for whoever has none.
+  const { data } = useQuery({
+    queryKey: key,
+    enabled: Boolean(session?.user),
+    refetchInterval: 5_000,
+    queryFn: async () => {
+      const list = await ok(api.GET('/v1/waitlist', { params: { query: { limit: 200 } } }));
+      return list.items.find((entry) => entry.show_id === show.id && (entry.state === 'WAITING' || entry.state === 'OFFERED')) ?? null;
+    },
+  });
+  const path = { params: { path: { show: show.id } } };
+  const settled = { onSettled: () => queries.invalidateQueries({ queryKey: key }) };
+  const join = useMutation({ mutationFn: () => ok(api.POST('/v1/shows/{show}/waitlist', { ...path, body: { count } })), ...settled });
+  const leave = useMutation({ mutationFn: () => ok(api.DELETE('/v1/shows/{show}/waitlist', path)), ...settled });
+  return (
+    <section className="panel waitlist" aria-label={t.waitlist}>
+      <p className="soft">{t.waitlistHow}</p>
+      {data?.state === 'OFFERED' && data.reservation_id && (
+        <p role="status">
+          {t.waitlistOffered} <Link className="button" href={`/my/reservations/${data.reservation_id}`}>{t.waitlistTake}</Link>
+        </p>
+      )}
+      {data?.state === 'WAITING' && (
+        <>
+          <p role="status">{t.waitlistPlace(data.before)}</p>
+          <button type="button" onClick={() => leave.mutate()}>{t.waitlistLeave}</button>
+        </>
+      )}
+      {!data && session && !session.user && (
+        <Link className="button" href={`/sign-in?next=${encodeURIComponent(location.pathname)}`}>{t.signIn}</Link>
+      )}
+      {data === null && (
+        <form className="row" onSubmit={(event) => { event.preventDefault(); join.mutate(); }}>
+          <label>
+            {t.waitlistCount}
+            <select value={count} onChange={(event) => setCount(Number(event.target.value))}>
+              {[1, 2, 3, 4, 5, 6].map((n) => <option key={n}>{n}</option>)}
+            </select>
+          </label>
+          <button type="submit" className="primary" disabled={join.isPending}>{t.waitlistJoin}</button>
+        </form>
+      )}
+      <ProblemNote thrown={join.error ?? leave.error} />
+    </section>
+  );
+}
+
+function ShowPanel({ show }: { show: Show }) {
+  const { t, time, money } = useText();
+  const queue = useQuery({
+    queryKey: ['queue', show.id],
+    queryFn: () => ok(api.GET('/v1/shows/{show}/queue', { params: { path: { show: show.id } } })),
+    enabled: show.state === 'ON_SALE' || show.state === 'ANNOUNCED',
+  });
+  const draw = queue.data?.state === 'PREQUEUE';
+  const fee = [show.cancel_fee_per_seat > 0 && money(show.cancel_fee_per_seat, show.currency), show.cancel_fee_percent > 0 && `${show.cancel_fee_percent} %`].filter(Boolean).join(' + ');
+  const soon = show.state === 'ANNOUNCED';
+  return (
+    <article className="panel show">
+      <header>
+        <span className={`state ${show.state}`}>{t.state[show.state]}</span>
+        <h2>{time(show.starts_at)}</h2>
+        {soon && <p>{t.onSaleAt(time(show.on_sale_at))}</p>}
+        {draw && queue.data?.opens_at && <p>{t.onSaleAt(time(queue.data.opens_at))}</p>}
+      </header>
+      {show.state !== 'CANCELLED' && show.state !== 'PAST' && <Availability show={show} />}
+      {show.state === 'CANCELLED' && <p>{t.errors['show_cancelled']}</p>}
+      <table>
+        <caption className="hidden">{t.prices}</caption>
+        <tbody>
+          {show.price_categories.map((category) => (
+            <tr key={category.name}>
+              <th scope="row">{category.name}</th>
+              <td>{money(category.price, show.currency)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p className="soft">
+        {t.limits(show.seat_limit)} · {fee ? t.fee(fee) : t.feeNone} · {t.cancelUntil(time(show.cancel_deadline ?? show.starts_at))}
+      </p>
+      <div className="row">
+        {(show.state === 'ON_SALE' || (soon && draw)) && show.free + show.held > 0 && (
+          <a className="button primary" href={`/waiting/${show.id}`}>{draw ? t.joinDraw : t.buy}</a>
+        )}
+        {show.state !== 'CANCELLED' && <Link className="button" href={`/shows/${show.id}/seats?view`}>{t.lookAtMap}</Link>}
+      </div>
+      {(show.state === 'SOLD_OUT' || (show.state === 'ON_SALE' && show.free === 0)) && <Waitlist show={show} />}
+    </article>
+  );
+}
+
+export function ConcertPage({ id }: { id: string }) {
+  const { t, language } = useText();
+  const { data, error, refetch } = useQuery({ queryKey: ['concert', id], queryFn: () => fetchConcert(id), refetchInterval: 10_000 });
+  if (error instanceof Problem) return <ProblemNote thrown={error} retry={error.status === 404 ? undefined : () => void refetch()} />;
+  if (!data) return <p className="loading">{t.loading}</p>;
+  const [title, other] = nameIn(language, data.title);
+  return (
+    <>
+      <title>{`${title} – Boxoffice`}</title>
+      <div className="hero">
+        <Poster id={data.id} title={data.title} />
+        <div>
+          <h1>{title}</h1>
+          {other && <p className="other">{other}</p>}
+          <p className="lead"><Name of={data.artist} /></p>
+          <p className="soft"><Name of={data.venue} /></p>
+        </div>
+      </div>
+      {data.shows.map((show) => <ShowPanel show={show} key={show.id} />)}
+    </>
+  );
+}

@@ -1,0 +1,224 @@
+import { Dialog, DialogDismiss, DialogHeading } from '@ariakit/react';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Link } from 'wouter';
+import { api, command, fetchConcert, fetchReservation, fetchShow, fetchWallet, isSettled, ok, Problem, type Concert, type Reservation, type Show } from '../api/client';
+import { minutes, nameIn, ProblemNote, useSecondsUntil } from '../parts';
+import { useSession } from '../session';
+import { useText } from '../text';
+import { calendar, qrPath } from './ticket';
+import { TopUp } from './wallet';
+
+interface About {
+  reservation: Reservation;
+  show: Show;
+  concert: Concert;
+}
+
+function useCommands(reservation: Reservation) {
+  const queries = useQueryClient();
+  const path = { reservation: reservation.id };
+  const settled = {
+    onSettled: () => Promise.all([['reservation', reservation.id], ['reservations'], ['wallet'], ['entries']].map((queryKey) => queries.invalidateQueries({ queryKey }))),
+  };
+  const confirm = useMutation({
+    mutationFn: (method: string) =>
+      command((key) => api.POST('/v1/reservations/{reservation}/confirm', { params: { path, header: { 'Idempotency-Key': key } }, body: method ? { payment_method: method } : {} })),
+    ...settled,
+  });
+  const cancel = useMutation({
+    mutationFn: () => command((key) => api.POST('/v1/reservations/{reservation}/cancel', { params: { path, header: { 'Idempotency-Key': key } }, body: {} })),
+    ...settled,
+  });
+  return { confirm, cancel };
+}
+
+function Seats({ reservation }: { reservation: Reservation }) {
+  const { t, money } = useText();
+  return (
+    <table>
+      <tbody>
+        {reservation.seats.map((seat) => (
+          <tr key={seat.seat_no}>
+            <th scope="row">{seat.label}</th>
+            <td>{money(seat.price, reservation.currency)}</td>
+          </tr>
+        ))}
+      </tbody>
+      <tfoot>
+        <tr>
+          <th scope="row">{t.total}</th>
+          <td>{money(reservation.amount, reservation.currency)}</td>
+        </tr>
+      </tfoot>
+    </table>
+  );
+}
+
+type Commands = ReturnType<typeof useCommands>;
+
+function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservation' | 'show'> & Commands) {
+  const { t, money } = useText();
+  const { session } = useSession();
+  const queries = useQueryClient();
+  const [method, setMethod] = useState('');
+  const left = useSecondsUntil(reservation.hold_expires_at);
+  const wallet = useQuery({ queryKey: ['wallet'], queryFn: fetchWallet });
+  const balance = wallet.data?.balances.find((one) => one.currency === reservation.currency)?.amount ?? 0;
+  const missing = wallet.data ? Math.max(0, reservation.amount - balance) : 0;
+  const over = left === 0;
+  return (
+    <>
+      <div className={`countdown ${left < 60 ? 'soon' : ''}`}>
+        <span>{t.timeLeft}</span>
+        <b role="timer">{minutes(left)}</b>
+        <progress max={show.hold_ttl_s} value={left} aria-label={t.timeLeft} />
+      </div>
+      <p className="soft">{over ? t.expired : t.atTheEnd}</p>
+      <Seats reservation={reservation} />
+      <div className="panel">
+        <p>{t.balance}: <b>{wallet.data ? money(balance, reservation.currency) : '…'}</b></p>
+        {missing > 0 && !over && (
+          <>
+            <p role="status">{t.missing(money(missing, reservation.currency))}</p>
+            <TopUp key={missing} suggested={missing} onDone={() => { confirm.reset(); void queries.invalidateQueries({ queryKey: ['wallet'] }); }} />
+          </>
+        )}
+        {session?.sign_in === 'development' && (
+          <details>
+            <summary>{t.testPayment}</summary>
+            <p className="soft">{t.testPaymentHow}</p>
+            <label>
+              {t.paymentMethod}
+              <select value={method} onChange={(event) => setMethod(event.target.value)}>
+                <option value="">{t.paymentApprove}</option>
+                <option value="sandbox:decline">{t.paymentDecline}</option>
+              </select>
+            </label>
+          </details>
+        )}
+      </div>
+      <div className="row">
+        {!over && (
+          <button type="button" className="primary wide" disabled={missing > 0 || !wallet.data || confirm.isPending} onClick={() => confirm.mutate(method)}>
+            {confirm.isPending ? t.paying : t.payNow(money(reservation.amount, reservation.currency))}
+          </button>
+        )}
+        {!over && <button type="button" disabled={confirm.isPending || cancel.isPending} onClick={() => cancel.mutate()}>{t.giveBack}</button>}
+        {over && <Link className="button" href={`/shows/${show.id}/seats`}>{t.seatsAgain}</Link>}
+      </div>
+    </>
+  );
+}
+
+function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Commands, 'cancel'>) {
+  const { t, money } = useText();
+  const [open, setOpen] = useState(false);
+  const quote = useQuery({
+    queryKey: ['quote', reservation.id],
+    enabled: open,
+    queryFn: () => ok(api.GET('/v1/reservations/{reservation}/cancellation', { params: { path: { reservation: reservation.id } } })),
+  });
+  const said = quote.data;
+  return (
+    <>
+      <button type="button" onClick={() => setOpen(true)}>{t.cancel}</button>
+      <Dialog open={open} onClose={() => setOpen(false)} backdrop={<div className="backdrop" />} className="dialog">
+        <DialogHeading>{t.cancelTitle}</DialogHeading>
+        {said && <p>{said.fee > 0 ? t.cancelQuote(money(said.amount, said.currency), money(said.fee, said.currency)) : t.cancelFree(money(said.amount, said.currency))}</p>}
+        <ProblemNote thrown={quote.error ?? cancel.error} />
+        <div className="row">
+          <button type="button" className="danger" disabled={!said || cancel.isPending} onClick={() => cancel.mutate(undefined, { onSuccess: () => setOpen(false) })}>{t.cancelYes}</button>
+          <DialogDismiss>{t.cancelNo}</DialogDismiss>
+        </div>
+      </Dialog>
+    </>
+  );
+}
+
+function Ticket({ reservation, show, concert, cancel }: About & Pick<Commands, 'cancel'>) {
+  const { t, time, language } = useText();
+  const qr = qrPath(`boxoffice:${reservation.id}`);
+  function save() {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([calendar(reservation, show, concert)], { type: 'text/calendar' }));
+    link.download = 'ticket.ics';
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  }
+  return (
+    <>
+      <article className="ticket" aria-label={t.ticketFor(nameIn(language, concert.title)[0])}>
+        <div>
+          <p className="lead">{time(show.starts_at)}</p>
+          <p>{nameIn(language, concert.venue)[0]}</p>
+          <Seats reservation={reservation} />
+        </div>
+        <figure>
+          <svg viewBox={`0 0 ${qr.size} ${qr.size}`} role="img" aria-label={t.ticketQr} shapeRendering="crispEdges">
+            <rect width={qr.size} height={qr.size} fill="#fff" />
+            <path d={qr.path} fill="#000" />
+          </svg>
+          <figcaption>{t.ticketShow}</figcaption>
+        </figure>
+      </article>
+      <div className="row">
+        <button type="button" className="primary" onClick={save}>{t.calendar}</button>
+        <Cancel reservation={reservation} cancel={cancel} />
+      </div>
+    </>
+  );
+}
+
+function Ended({ reservation, show }: Pick<About, 'reservation' | 'show'>) {
+  const { t, money, problem } = useText();
+  const said = {
+    EXPIRED: t.expired,
+    RELEASED: t.released,
+    FAILED: reservation.failure ? problem(new Problem(409, reservation.failure.code)) : t.failed,
+    CANCELLED: t.cancelled(money(reservation.returned?.amount ?? 0, reservation.currency)),
+  }[reservation.state as 'EXPIRED' | 'RELEASED' | 'FAILED' | 'CANCELLED'];
+  return (
+    <>
+      <p role="status">{said ?? t.unsettled}</p>
+      {reservation.seats.length > 0 && <Seats reservation={reservation} />}
+      {said && <Link className="button primary" href={`/shows/${show.id}/seats`}>{t.seatsAgain}</Link>}
+    </>
+  );
+}
+
+function Body(about: About) {
+  const { t, language } = useText();
+  const { reservation, concert } = about;
+  const commands = useCommands(reservation);
+  const title = nameIn(language, concert.title)[0];
+  const held = reservation.state === 'HELD' && reservation.hold_expires_at !== null;
+  return (
+    <section className="narrow">
+      <title>{`${held ? t.checkout : t.ticket} – ${title}`}</title>
+      <span className={`state ${reservation.state}`}>{t.reservationState[reservation.state]}</span>
+      <h1>{title}</h1>
+      {held && <h2>{t.checkoutTitle}</h2>}
+      {held && <Checkout {...about} {...commands} />}
+      {reservation.state === 'CONFIRMED' && <Ticket {...about} cancel={commands.cancel} />}
+      {!held && reservation.state !== 'CONFIRMED' && <Ended {...about} />}
+      <ProblemNote thrown={commands.confirm.error ?? (held ? commands.cancel.error : null)} />
+    </section>
+  );
+}
+
+export default function ReservationPage({ id }: { id: string }) {
+  const { t } = useText();
+  // Often while its outcome is open, and while it is held, as its time may end.
+  const { data, error, refetch } = useQuery({
+    queryKey: ['reservation', id],
+    queryFn: () => fetchReservation(id),
+    refetchInterval: (query) => (!query.state.data ? false : !isSettled(query.state.data) ? 700 : query.state.data.state === 'HELD' ? 5_000 : false),
+  });
+  const show = useQuery({ queryKey: ['show', data?.show_id], enabled: Boolean(data), queryFn: () => fetchShow(data!.show_id) });
+  const concert = useQuery({ queryKey: ['concert', show.data?.concert_id], enabled: Boolean(show.data), queryFn: () => fetchConcert(show.data!.concert_id) });
+  const thrown = error ?? show.error ?? concert.error;
+  if (thrown) return <ProblemNote thrown={thrown} retry={() => void refetch()} />;
+  if (!data || !show.data || !concert.data) return <p className="loading">{t.loading}</p>;
+  return <Body reservation={data} show={show.data} concert={concert.data} />;
+}

@@ -1,0 +1,50 @@
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { Link } from 'wouter';
+import { api, fetchConcerts, ok } from '../api/client';
+import { Name, ProblemNote } from '../parts';
+import { useText } from '../text';
+import { Poster } from './poster';
+
+export function ReservationsPage() {
+  const { t, money, time } = useText();
+  const concerts = useQuery({ queryKey: ['concerts'], queryFn: fetchConcerts });
+  const { data, error, refetch, hasNextPage, fetchNextPage } = useInfiniteQuery({
+    queryKey: ['reservations'],
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ pageParam }) => ok(api.GET('/v1/reservations', { params: { query: { limit: 20, ...(pageParam ? { cursor: pageParam } : {}) } } })),
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+  const rows = data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <section className="narrow">
+      <title>{`${t.tickets} – Boxoffice`}</title>
+      <h1>{t.tickets}</h1>
+      <ProblemNote thrown={error} retry={() => void refetch()} />
+      {data && rows.length === 0 && (
+        <p>
+          {t.noTickets} <Link className="button" href="/">{t.findConcert}</Link>
+        </p>
+      )}
+      <ul className="tickets">
+        {rows.map((row) => {
+          const concert = concerts.data?.find((one) => one.shows.some((show) => show.id === row.show_id));
+          const show = concert?.shows.find((one) => one.id === row.show_id);
+          return (
+            <li key={row.id} className="panel">
+              {concert && <Poster id={concert.id} title={concert.title} />}
+              <div>
+                <span className={`state ${row.state}`}>{t.reservationState[row.state]}</span>
+                <h2>
+                  <Link href={`/my/reservations/${row.id}`}>{concert ? <Name of={concert.title} /> : row.show_id}</Link>
+                </h2>
+                {show && <p>{time(show.starts_at)}</p>}
+                <p className="soft">{row.seats.map((seat) => seat.label).join(', ')} · {money(row.amount, row.currency)}</p>
+              </div>
+            </li>
+          );
+        })}
+      </ul>
+      {hasNextPage && <button type="button" onClick={() => void fetchNextPage()}>{t.more}</button>}
+    </section>
+  );
+}

@@ -1,0 +1,75 @@
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { api, command, fetchWallet, ok } from '../api/client';
+import { ProblemNote } from '../parts';
+import { useText } from '../text';
+
+const kCurrency = 'KRW';
+
+// A top-up in place; `suggested` is what is missing. In won, which have no decimals.
+export function TopUp({ suggested, onDone }: { suggested?: number; onDone?: () => void }) {
+  const { t, money } = useText();
+  const queries = useQueryClient();
+  const [amount, setAmount] = useState(suggested ?? 100_000);
+  const charge = useMutation({
+    mutationFn: () =>
+      command((key) => api.POST('/v1/wallet/charges', { params: { header: { 'Idempotency-Key': key } }, body: { amount, currency: kCurrency } })),
+    async onSuccess() {
+      await Promise.all(['wallet', 'entries'].map((key) => queries.invalidateQueries({ queryKey: [key] })));
+      onDone?.();
+    },
+  });
+  return (
+    <form className="row topup" onSubmit={(event) => { event.preventDefault(); charge.mutate(); }}>
+      <label>
+        {t.topUpAmount} (₩)
+        <input type="number" inputMode="numeric" min={1} step={1} required value={amount || ''} onChange={(event) => setAmount(Math.trunc(Number(event.target.value)))} />
+      </label>
+      <button type="submit" className="primary" disabled={charge.isPending || amount < 1}>{t.topUpBy(money(amount, kCurrency))}</button>
+      {charge.data && <p role="status">{t.toppedUp(money(charge.data.balance, kCurrency))}</p>}
+      <ProblemNote thrown={charge.error} />
+    </form>
+  );
+}
+
+export function WalletPage() {
+  const { t, money, time } = useText();
+  const wallet = useQuery({ queryKey: ['wallet'], queryFn: fetchWallet });
+  const entries = useInfiniteQuery({
+    queryKey: ['entries'],
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ pageParam }) => ok(api.GET('/v1/wallet/entries', { params: { query: { limit: 20, ...(pageParam ? { cursor: pageParam } : {}) } } })),
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+  const rows = entries.data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <section className="narrow">
+      <title>{`${t.wallet} – Boxoffice`}</title>
+      <h1>{t.walletTitle}</h1>
+      <ProblemNote thrown={wallet.error ?? entries.error} retry={() => { void wallet.refetch(); void entries.refetch(); }} />
+      <div className="panel">
+        <p className="soft">{t.balance}</p>
+        {wallet.data?.balances.length === 0 && <p>{t.walletEmpty}</p>}
+        {wallet.data?.balances.map((balance) => <p className="big" key={balance.currency}>{money(balance.amount, balance.currency)}</p>)}
+        <TopUp />
+      </div>
+      <h2>{t.entries}</h2>
+      {entries.data && rows.length === 0 && <p>{t.entriesEmpty}</p>}
+      <ul className="entries">
+        {rows.map((entry) => (
+          <li key={entry.id}>
+            <span>
+              {t.entryKind[entry.kind]}
+              <small>{time(entry.created_at)}</small>
+            </span>
+            <span className="amount">
+              <b>{entry.amount > 0 ? '+' : ''}{money(entry.amount, entry.currency)}</b>
+              <small>{t.balanceAfter} {money(entry.balance_after, entry.currency)}</small>
+            </span>
+          </li>
+        ))}
+      </ul>
+      {entries.hasNextPage && <button type="button" onClick={() => void entries.fetchNextPage()}>{t.more}</button>}
+    </section>
+  );
+}

@@ -1,0 +1,77 @@
+import { memo, useState } from 'react';
+import { useText } from '../text';
+import { State, type SeatModel, type Section } from './model';
+
+interface Choosing {
+  model: SeatModel;
+  version: number;
+  currency: string;
+  chosen: ReadonlySet<number>;
+  hidden: ReadonlySet<number>;
+  disabled: boolean;
+  onToggle: (seat: number) => void;
+}
+
+// All that the map does, for the keyboard and screen readers: section, row, seat. Only what is open is on the page, which
+// would have 50,000 buttons otherwise.
+export function SeatList(choosing: Choosing) {
+  const { t } = useText();
+  const { model, hidden } = choosing;
+  const sections = [...model.sections.values()].filter((section) => section.seats.some((i) => !hidden.has(model.category[i]!)));
+  const [open, setOpen] = useState(sections.length === 1 ? sections[0]!.name : '');
+  return (
+    <ul className="sections" aria-label={t.sections}>
+      {sections.map((section) => (
+        <li key={section.name}>
+          <button type="button" aria-expanded={open === section.name} onClick={() => setOpen(open === section.name ? '' : section.name)}>
+            <span>{t.section(section.name)}</span>
+            <small>{t.free(model.freeIn(section.seats))}</small>
+          </button>
+          {open === section.name && <Rows section={section} {...choosing} />}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Rows({ section, ...choosing }: Choosing & { section: Section }) {
+  const { t } = useText();
+  const [open, setOpen] = useState('');
+  return (
+    <ul className="rows">
+      {[...section.rows].map(([row, seats]) => (
+        <li key={row}>
+          <button type="button" aria-expanded={open === row} onClick={() => setOpen(open === row ? '' : row)}>
+            <span>{t.row(row)}</span>
+            <small>{t.free(choosing.model.freeIn(seats))}</small>
+          </button>
+          {open === row && <Row seats={seats} {...choosing} label={`${t.section(section.name)}, ${t.row(row)}`} />}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const Row = memo(function Row({ seats, label, model, currency, chosen, hidden, disabled, onToggle }: Choosing & { seats: number[]; label: string }) {
+  const { t, money } = useText();
+  const words = [t.seatFree, t.seatHeld, t.seatSold, t.seatBlocked];
+  return (
+    <div className="seats" role="group" aria-label={label}>
+      {seats.filter((i) => !hidden.has(model.category[i]!)).map((i) => {
+        const seat = model.seats[i]!;
+        const mine = chosen.has(i);
+        const free = model.state[i] === State.free;
+        const extra = `${seat.accessible ? `, ${t.accessible}` : ''}${seat.companion_of ? `, ${t.companion}` : ''}`;
+        return (
+          <button
+            type="button" key={i} className={`seat ${mine ? 'mine' : free ? 'free' : 'gone'}`} aria-pressed={mine} aria-disabled={disabled || (!free && !mine)}
+            aria-label={`${seat.number}, ${seat.category}, ${money(seat.price, currency)}, ${words[model.state[i]!]}${extra}`}
+            onClick={() => { if (!disabled && (free || mine)) onToggle(i); }}
+          >
+            {seat.number}
+          </button>
+        );
+      })}
+    </div>
+  );
+});

@@ -1,0 +1,257 @@
+import { Tab, TabList, TabPanel, TabProvider } from '@ariakit/react';
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+import { Link, useLocation } from 'wouter';
+import { api, command, fetchConcert, fetchShow, Problem, type SeatOffer, type Show } from '../api/client';
+import { minutes, nameIn, ProblemNote, useSecondsUntil } from '../parts';
+import { useSession } from '../session';
+import { useText } from '../text';
+import { SeatCanvas } from './canvas';
+import { colorOf, shape } from './draw';
+import { SeatList } from './list';
+import { useLiveSeats } from './live';
+import type { SeatModel } from './model';
+import { State } from './model';
+import { useTurn, type Turn } from './turn';
+
+const kNobody: ReadonlySet<number> = new Set();
+
+type Wish = { seats: number[] } | { best_available: { count: number; category?: string } };
+
+function Swatch({ category }: { category: number }) {
+  // The shape as an SVG path, from the very function that draws it on the canvas.
+  const path = useMemo(() => {
+    const parts: string[] = [];
+    const pen = {
+      moveTo: (x: number, y: number) => void parts.push(`M${x} ${y}`),
+      lineTo: (x: number, y: number) => void parts.push(`L${x} ${y}`),
+      closePath: () => void parts.push('Z'),
+      rect: (x: number, y: number, w: number, h: number) => void parts.push(`M${x} ${y}h${w}v${h}h${-w}Z`),
+      arc: (x: number, y: number, r: number) => void parts.push(`M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`),
+    };
+    shape(pen as unknown as Path2D, category, 10, 10, 7);
+    return parts.join('');
+  }, [category]);
+  return (
+    <svg viewBox="0 0 20 20" className="swatch" aria-hidden="true">
+      <path d={path} fill={colorOf(category)} />
+    </svg>
+  );
+}
+
+function Legend({ model, currency, hidden, onFilter }: { model: SeatModel; currency: string; hidden: ReadonlySet<number>; onFilter: (category: number) => void }) {
+  const { t, money } = useText();
+  return (
+    <fieldset className="legend">
+      <legend>{t.priceFilter}</legend>
+      {model.categories.map((category, i) => (
+        <label key={i}>
+          <input type="checkbox" checked={!hidden.has(i)} onChange={() => onFilter(i)} />
+          <Swatch category={i} />
+          {category.name} <b>{money(category.price, currency)}</b>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function Best({ model, limit, busy, onFind }: { model: SeatModel; limit: number; busy: boolean; onFind: (wish: Wish) => void }) {
+  const { t } = useText();
+  const [count, setCount] = useState(2);
+  const [category, setCategory] = useState('');
+  const names = [...new Set(model.categories.map((one) => one.name))];
+  return (
+    <form className="panel best" onSubmit={(event) => { event.preventDefault(); onFind({ best_available: category ? { count, category } : { count } }); }}>
+      <h2>{t.bestTitle}</h2>
+      <div className="row">
+        <label>
+          {t.party}
+          <select value={count} onChange={(event) => setCount(Number(event.target.value))}>
+            {Array.from({ length: Math.min(8, limit) }, (_, i) => <option key={i}>{i + 1}</option>)}
+          </select>
+        </label>
+        <label>
+          {t.category}
+          <select value={category} onChange={(event) => setCategory(event.target.value)}>
+            <option value="">{t.any}</option>
+            {names.map((name) => <option key={name}>{name}</option>)}
+          </select>
+        </label>
+        <button type="submit" className="primary" disabled={busy}>{t.bestFind}</button>
+      </div>
+    </form>
+  );
+}
+
+function Lost({ problem, show, busy, onTake, onOthers }: { problem: Problem; show: Show; busy: boolean; onTake: (offer: SeatOffer) => void; onOthers: () => void }) {
+  const { t, money } = useText();
+  const offer = problem.body.alternative;
+  return (
+    <div className="panel lost" role="alert">
+      <h2>{t.taken}</h2>
+      <p>{t.takenAt((problem.body.conflicts ?? []).map((one) => one.label).join(', '))}</p>
+      {offer && (
+        <>
+          <p>{t.alternative}: <b>{offer.seats.map((seat) => seat.label).join(', ')}</b> · {money(offer.amount, show.currency)}</p>
+          <button type="button" className="primary" disabled={busy} onClick={() => onTake(offer)}>{t.takeAlternative}</button>
+        </>
+      )}
+      <button type="button" onClick={onOthers}>{t.chooseOthers}</button>
+    </div>
+  );
+}
+
+function TurnNote({ turn, show }: { turn: Turn; show: string }) {
+  const { t } = useText();
+  const left = useSecondsUntil(turn.endsAt);
+  if (turn.state === 'active') return <p className="turn">{t.turnEnds(minutes(left))}</p>;
+  if (turn.state !== 'over') return null;
+  return (
+    <div className="panel" role="alert">
+      <h2>{t.turnOver}</h2>
+      <p>{t.turnOverHow}</p>
+      <a className="button primary" href={`/waiting/${show}`}>{t.queueAgain}</a>
+    </div>
+  );
+}
+
+function Chosen({ model, show, chosen, busy, may, onHold, onRemove }: {
+  model: SeatModel; show: Show; chosen: ReadonlySet<number>; busy: boolean; may: boolean; onHold: () => void; onRemove: (seat: number) => void;
+}) {
+  const { t, money } = useText();
+  const seats = [...chosen];
+  const total = seats.reduce((sum, i) => sum + model.seats[i]!.price, 0);
+  return (
+    <section className="panel chosen" aria-live="polite" aria-label={t.chosen(seats.length)}>
+      {seats.length === 0 && <p className="soft">{t.chooseHint}</p>}
+      <ul className="chips">
+        {seats.map((i) => (
+          <li key={i}>
+            {model.seats[i]!.label}
+            <button type="button" aria-label={t.remove(model.seats[i]!.label)} onClick={() => onRemove(i)}>×</button>
+          </li>
+        ))}
+      </ul>
+      {seats.length > 0 && (
+        <button type="button" className="primary wide" disabled={busy || !may} onClick={onHold}>
+          {t.hold} · {money(total, show.currency)}
+        </button>
+      )}
+    </section>
+  );
+}
+
+function useHold(show: Show, turn: Turn) {
+  const [, navigate] = useLocation();
+  return useMutation({
+    mutationFn: (wish: Wish) =>
+      command((key) =>
+        api.POST('/v1/reservations', {
+          params: { header: { 'Idempotency-Key': key, ...(turn.token ? { 'X-Queue-Token': turn.token } : {}) } as { 'Idempotency-Key': string; 'X-Queue-Token': string } },
+          body: { show_id: show.id, ...wish } as never,
+        }),
+      ),
+    onSuccess: (reservation) => navigate(`/my/reservations/${reservation.id}`),
+  });
+}
+
+function Choosing({ model, version, connected, show, turn, may }: { model: SeatModel; version: number; connected: boolean; show: Show; turn: Turn; may: boolean }) {
+  const { t } = useText();
+  const [chosen, setChosen] = useState<ReadonlySet<number>>(kNobody);
+  const [hidden, setHidden] = useState<ReadonlySet<number>>(kNobody);
+  const [note, setNote] = useState('');
+  const hold = useHold(show, turn);
+  const lost = hold.error instanceof Problem && hold.error.code === 'seats_taken' ? hold.error : null;
+  const offered = useMemo(() => new Set(lost?.body.alternative?.seats.map((seat) => seat.seat_no - 1)), [lost]);
+  const gone = useMemo(() => new Set(lost?.body.conflicts?.map((one) => one.seat_no - 1)), [lost]);
+  const limit = Math.min(8, show.seat_limit);
+
+  function toggle(seat: number) {
+    setNote('');
+    if (!chosen.has(seat) && model.state[seat] !== State.free) return;
+    const next = new Set(chosen);
+    if (!next.delete(seat)) next.add(seat);
+    if (next.size > limit) return setNote(t.tooMany(limit));
+    hold.reset();
+    setChosen(next);
+  }
+  function take(offer: SeatOffer) {
+    const seats = offer.seats.map((seat) => seat.seat_no);
+    setChosen(new Set(seats.map((no) => no - 1)));
+    hold.mutate({ seats });
+  }
+  function filter(category: number) {
+    const next = new Set(hidden);
+    if (!next.delete(category)) next.add(category);
+    setHidden(next);
+  }
+  // Those that somebody else got are no longer one's own choice.
+  const mine = useMemo(() => new Set([...chosen].filter((i) => !gone.has(i))), [chosen, gone]);
+  return (
+    <div className="choosing">
+      <TabProvider defaultSelectedId="map">
+        <div className="choosing-main">
+          <div className="row bar">
+            <TabList className="segments" aria-label={t.viewLabel}>
+              <Tab id="map">{t.map}</Tab>
+              <Tab id="list">{t.list}</Tab>
+            </TabList>
+            <span className={`live ${connected ? 'on' : ''}`} role="status">{connected ? t.live : t.reconnecting}</span>
+          </div>
+          <TabPanel tabId="map">
+            <SeatCanvas model={model} version={version} show={show} chosen={mine} hidden={hidden} marked={offered} lost={gone} onToggle={toggle} />
+            <p className="states">
+              <span>● {t.seatFree}</span> <span>○ {t.seatHeld}</span> <span>· {t.seatSold}</span> <span>✓ {t.seatMine}</span> <span>◎ {t.accessible}</span>
+            </p>
+          </TabPanel>
+          <TabPanel tabId="list">
+            <SeatList model={model} version={version} currency={show.currency} chosen={mine} hidden={hidden} disabled={!may} onToggle={toggle} />
+          </TabPanel>
+        </div>
+      </TabProvider>
+      <div className="choosing-side">
+        <TurnNote turn={turn} show={show.id} />
+        {lost && <Lost problem={lost} show={show} busy={hold.isPending} onTake={take} onOthers={() => { setChosen(mine); hold.reset(); }} />}
+        {!lost && <ProblemNote thrown={hold.error} />}
+        {note && <ProblemNote text={note} />}
+        <Chosen model={model} show={show} chosen={mine} busy={hold.isPending} may={may} onHold={() => hold.mutate({ seats: [...mine].map((i) => i + 1) })} onRemove={toggle} />
+        {may && <Best model={model} limit={limit} busy={hold.isPending} onFind={(wish) => hold.mutate(wish)} />}
+        <Legend model={model} currency={show.currency} hidden={hidden} onFilter={filter} />
+      </div>
+    </div>
+  );
+}
+
+export default function SeatsPage({ show: id }: { show: string }) {
+  const { t, time, language } = useText();
+  const { session } = useSession();
+  const looking = new URLSearchParams(location.search).has('view');
+  const show = useQuery({ queryKey: ['show', id], queryFn: () => fetchShow(id) });
+  const concert = useQuery({ queryKey: ['concert', show.data?.concert_id], enabled: Boolean(show.data), queryFn: () => fetchConcert(show.data!.concert_id) });
+  const live = useLiveSeats(id);
+  const onSale = show.data?.state === 'ON_SALE';
+  const turn = useTurn(id, !looking && onSale && Boolean(session?.user));
+  const thrown = show.error ?? live.thrown;
+  if (thrown) return <ProblemNote thrown={thrown} retry={() => location.reload()} />;
+  if (!show.data || !live.model) return <p className="loading">{t.loading}</p>;
+  const may = turn.state === 'free' || turn.state === 'active';
+  const title = concert.data ? nameIn(language, concert.data.title)[0] : t.seatsTitle;
+  return (
+    <section className="seats-page">
+      <title>{`${t.seatsTitle} – ${title}`}</title>
+      <header>
+        <h1>{title}</h1>
+        <p className="soft">{time(show.data.starts_at)}</p>
+        {!may && (turn.state === 'none' || turn.state === 'signed_out') && (
+          <p>
+            {t.viewOnly}{' '}
+            {onSale && <a className="button small" href={`/waiting/${id}`}>{t.queueAgain}</a>}
+            {concert.data && !onSale && <Link className="button small" href={`/concerts/${concert.data.id}`}>{t.back}</Link>}
+          </p>
+        )}
+        <ProblemNote thrown={turn.thrown} />
+      </header>
+      <Choosing model={live.model} version={live.version} connected={live.connected} show={show.data} turn={turn} may={may} />
+    </section>
+  );
+}

@@ -1,0 +1,55 @@
+import { useCallback, useEffect, useRef, useState } from 'react';
+import { api, ok, Problem, type Schemas } from '../api/client';
+
+// Whether the viewer may buy now: "none" while not known, "free" where the show has no queue.
+export interface Turn {
+  state: 'none' | 'free' | 'active' | 'over' | 'signed_out';
+  token: string;
+  endsAt: string | null;
+  thrown: unknown;
+  renew: () => Promise<string>;
+}
+
+// Joining is idempotent: whoever comes from the waiting room gets the session that was given there, and nobody keeps a
+// token anywhere but in memory.
+export function useTurn(show: string, enabled: boolean): Turn {
+  const [turn, setTurn] = useState<Omit<Turn, 'renew'>>({ state: 'none', token: '', endsAt: null, thrown: undefined });
+  const token = useRef('');
+
+  const take = useCallback((session: Schemas['QueueSession']) => {
+    if (session.state === 'WAITING') return location.replace(`/waiting/${show}`);
+    // With the word in it that its holder is in, buying goes on even while the queue can't be asked.
+    token.current = session.token;
+    setTurn({ state: session.state === 'ACTIVE' ? 'active' : 'over', token: session.admission ?? session.token, endsAt: session.expires_at, thrown: undefined });
+  }, [show]);
+
+  const join = useCallback(async () => {
+    try {
+      take(await ok(api.POST('/v1/shows/{show}/queue', { params: { path: { show } } })));
+    } catch (thrown) {
+      const code = thrown instanceof Problem ? thrown.code : '';
+      if (code === 'queue_off') setTurn({ state: 'free', token: '', endsAt: null, thrown: undefined });
+      else setTurn((before) => ({ ...before, thrown }));
+    }
+    return token.current;
+  }, [show, take]);
+
+  useEffect(() => {
+    if (enabled) void join();
+  }, [enabled, join]);
+
+  // Being there renews the turn, up to its bound.
+  useEffect(() => {
+    if (turn.state !== 'active') return;
+    const timer = setInterval(async () => {
+      try {
+        take(await ok(api.GET('/v1/queue', { params: { header: { 'X-Queue-Token': token.current } } })));
+      } catch (thrown) {
+        if (thrown instanceof Problem && thrown.status === 409) setTurn((before) => ({ ...before, state: 'over' }));
+      }
+    }, 20_000);
+    return () => clearInterval(timer);
+  }, [turn.state, take]);
+
+  return { ...turn, renew: join };
+}

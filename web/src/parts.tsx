@@ -1,0 +1,62 @@
+import { useEffect, useState, type ReactNode } from 'react';
+import { Link } from 'wouter';
+import { Problem } from './api/client';
+import { useText } from './text';
+
+// What went wrong, and what to do next. A thrown Problem says it by its code.
+export function ProblemNote({ thrown, text, retry, children }: { thrown?: unknown; text?: string; retry?: () => void; children?: ReactNode }) {
+  const { t, problem } = useText();
+  if (!thrown && !text) return null;
+  const refused = thrown instanceof Problem ? thrown : undefined;
+  return (
+    <div className="problem" role="alert">
+      <p>{text ?? problem(thrown)}</p>
+      {retry && (
+        <button type="button" onClick={retry}>
+          {t.retry}
+        </button>
+      )}
+      {refused?.status === 401 && (
+        <Link className="button" href={`/sign-in?next=${encodeURIComponent(location.pathname)}`}>
+          {t.signIn}
+        </Link>
+      )}
+      {refused?.status === 404 && (
+        <Link className="button" href="/">
+          {t.concerts}
+        </Link>
+      )}
+      {refused?.body.request_id && refused.status >= 500 && <small>{refused.body.request_id}</small>}
+      {children}
+    </div>
+  );
+}
+
+// Seconds until a time, once a second; 0 afterwards.
+export function useSecondsUntil(time: string | null | undefined): number {
+  const left = () => (time ? Math.max(0, Math.ceil((Date.parse(time) - Date.now()) / 1000)) : 0);
+  const [seconds, setSeconds] = useState(left);
+  useEffect(() => {
+    setSeconds(left());
+    const timer = setInterval(() => setSeconds(left()), 500);
+    return () => clearInterval(timer);
+  }, [time]);
+  return seconds;
+}
+
+export const minutes = (s: number) => `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}`;
+
+// Concerts have their names in several languages with " · " between them: the viewer's comes first.
+export function nameIn(language: string, name: string): [string, string | undefined] {
+  const parts = name.split(' · ');
+  if (parts.length !== 2) return [name, undefined];
+  const [a, b] = parts as [string, string];
+  const korean = /[가-힣]/;
+  if (korean.test(a) === korean.test(b)) return [name, undefined];
+  return korean.test(a) === (language === 'ko') ? [a, b] : [b, a];
+}
+
+export function Name({ of }: { of: string }) {
+  const { language } = useText();
+  return <>{nameIn(language, of)[0]}</>;
+}

@@ -1,0 +1,181 @@
+// The waiting room. It keeps nothing: joining is idempotent, so a reload gets the same place, and the token of the place
+// lives in this page's memory alone.
+import { language, words } from './text';
+
+interface Session {
+  token: string;
+  state: 'WAITING' | 'ACTIVE' | 'COMPLETED' | 'EXPIRED';
+  position: number;
+  eta_s: number;
+  refresh_interval_s: number;
+  number: number;
+  queue_state: 'OPEN' | 'PAUSED' | 'CLOSED' | 'PREQUEUE' | 'OFF' | null;
+  opens_at: string | null;
+}
+
+const show = location.pathname.split('/')[2] ?? '';
+const seats = `/shows/${show}/seats`;
+const numbers = new Intl.NumberFormat(language);
+let session: Session | undefined;
+let first = 0; // the position at the start, for the bar
+let failures = 0;
+let timer = 0;
+let concert = '/';
+
+const element = (id: string) => document.getElementById(id)!;
+const say = (id: string, text: string) => {
+  // Screen readers repeat what is set, also to the same.
+  if (element(id).textContent !== text) element(id).textContent = text;
+};
+const link = (href: string, text: string) => {
+  const a = document.createElement('a');
+  a.href = href;
+  a.textContent = text;
+  a.className = 'button';
+  element('act').replaceChildren(a);
+};
+
+function duration(s: number): string {
+  if (s < 60) return words.seconds(Math.max(1, Math.ceil(s / 5) * 5));
+  const minutes = Math.ceil(s / 60);
+  return minutes < 60 ? words.minutes(minutes) : words.hours(Math.floor(minutes / 60), minutes % 60);
+}
+
+function when(time: string): string {
+  const format = (timeZone?: string) =>
+    new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short', timeZone }).format(new Date(time));
+  const here = format();
+  const seoul = format('Asia/Seoul');
+  return here === seoul ? here : `${seoul} (Asia/Seoul) · ${here}`;
+}
+
+function stop(lead: string) {
+  clearTimeout(timer);
+  say('lead', lead);
+  for (const id of ['place', 'eta', 'act', 'connection']) say(id, '');
+  element('bar').hidden = element('leave').hidden = element('next').hidden = true;
+}
+
+function draw(s: Session) {
+  document.title = `${s.position > 0 ? `${numbers.format(s.position)} · ` : ''}${words.title} – Boxoffice`;
+  say('connection', '');
+  element('leave').hidden = false;
+  if (s.state === 'ACTIVE') {
+    document.title = `★ ${words.turn}`;
+    stop(words.turn);
+    link(seats, words.go);
+    say('eta', words.turnHint);
+    enter();
+    return;
+  }
+  if (s.state !== 'WAITING') {
+    stop(words.ended);
+    offerAgain();
+    return;
+  }
+  const prequeue = s.queue_state === 'PREQUEUE';
+  first = Math.max(first, s.position);
+  say('lead', prequeue ? words.prequeue : s.queue_state === 'PAUSED' ? words.paused : words.keep);
+  say('place', prequeue ? words.number(numbers.format(s.number)) : s.position === 1 ? words.next : words.place(numbers.format(s.position)));
+  const opens = s.opens_at && s.queue_state !== 'OPEN' ? words.opens(when(s.opens_at)) : '';
+  say('eta', opens || (s.eta_s > 0 && s.queue_state !== 'PAUSED' ? words.eta(duration(s.eta_s)) : words.unknownEta));
+  const bar = element('bar') as HTMLProgressElement;
+  bar.hidden = prequeue || first < 2;
+  bar.value = first > 1 ? (100 * (first - s.position)) / (first - 1) : 0;
+}
+
+function enter() {
+  // Whoever looks elsewhere is told by the title, and goes in on coming back.
+  if (document.visibilityState === 'visible') location.replace(seats);
+  else document.addEventListener('visibilitychange', enter, { once: true });
+}
+
+function offerAgain() {
+  const button = document.createElement('button');
+  button.textContent = words.again;
+  button.onclick = () => {
+    session = undefined;
+    first = 0;
+    element('next').hidden = false;
+    say('act', '');
+    void ask();
+  };
+  element('act').replaceChildren(button);
+}
+
+async function ask() {
+  clearTimeout(timer);
+  try {
+    const answer = session
+      ? await fetch('/v1/queue', { headers: { 'X-Queue-Token': session.token } })
+      : await fetch(`/v1/shows/${show}/queue`, { method: 'POST' });
+    if (answer.status === 401) return void location.replace(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
+    if (answer.status === 404) {
+      stop(words.none);
+      return link('/', words.home);
+    }
+    if (answer.status === 409) {
+      const code = ((await answer.json()) as { code: string }).code;
+      if (code === 'queue_off') return void location.replace(seats);
+      stop(code === 'queue_closed' ? words.closed : words.ended);
+      if (code === 'queue_closed') return link(concert, words.back);
+      return offerAgain();
+    }
+    if (!answer.ok) {
+      const wait = Number(answer.headers.get('Retry-After')) || 2;
+      say('connection', words.busy);
+      timer = window.setTimeout(ask, 1000 * wait * (1 + Math.random()));
+      return;
+    }
+    session = (await answer.json()) as Session;
+    failures = 0;
+    draw(session);
+    if (session.state === 'WAITING') timer = window.setTimeout(ask, 1000 * Math.max(1, session.refresh_interval_s));
+  } catch {
+    say('connection', words.lost);
+    timer = window.setTimeout(ask, Math.min(10_000, 500 * 2 ** failures++) * (0.5 + Math.random()));
+  }
+}
+
+// Of "한국어 · English", what the viewer reads.
+function nameOf(name: string): string {
+  const parts = name.split(' · ');
+  return (parts.length === 2 && parts.find((part) => /[가-힣]/.test(part) === (language === 'ko'))) || name;
+}
+
+async function describe() {
+  const shown = (await (await fetch(`/v1/shows/${show}`)).json()) as { concert_id: string; starts_at: string };
+  concert = `/concerts/${shown.concert_id}`;
+  const of = (await (await fetch(`/v1${concert}`)).json()) as { title: string; venue: string };
+  say('show', `${nameOf(of.title)} · ${nameOf(of.venue)} · ${when(shown.starts_at)}`);
+  const view = (await (await fetch(`/v1/shows/${show}/queue`)).json()) as { draw: { commitment: string; seed: string | null } | null };
+  if (!view.draw) return;
+  element('draw').hidden = false;
+  say('draw-hash', view.draw.commitment);
+}
+
+document.documentElement.lang = language;
+document.documentElement.dataset.theme = localStorage.getItem('theme') ?? '';
+say('title', words.title);
+say('lead', words.joining);
+say('next-title', words.nextTitle);
+say('draw-title', words.drawTitle);
+say('draw-text', words.drawText);
+element('steps').replaceChildren(...words.steps.map((step) => Object.assign(document.createElement('li'), { textContent: step })));
+element('leave').textContent = words.leave;
+element('leave').onclick = async () => {
+  if (!session) return;
+  await fetch('/v1/queue', { method: 'DELETE', headers: { 'X-Queue-Token': session.token } });
+  stop(words.left);
+  link(concert, words.back);
+};
+window.addEventListener('online', ask);
+describe().catch(() => undefined);
+
+// Who is not signed in is asked to, before a refusal is on record.
+fetch('/v1/session')
+  .then((answer) => answer.json())
+  .then((who: { user: string | null }) =>
+    who.user === null ? location.replace(`/sign-in?next=${encodeURIComponent(location.pathname)}`) : ask(),
+  )
+  .catch(ask);
