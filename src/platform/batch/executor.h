@@ -35,6 +35,9 @@ struct Limits {
   int max_runs = 20;
   // And so is one whose COMMIT stays unknown, so long after it came: its caller no longer waits.
   std::chrono::milliseconds retry_for{10'000};
+  // Where there is one, the executor has no thread: it asks this to call `turn` once, after `pause`, and runs
+  // a batch then. For simulation, where everything runs on one thread.
+  std::function<void(std::chrono::milliseconds pause, std::function<void()> turn)> turns;
 };
 
 // Thread-safe. Runs `run` on a thread of its own, so `run` and what it owns need no lock.
@@ -67,8 +70,9 @@ class Executor {
                                     "Commands dropped unstarted because their callers had given up",
                                     {{"executor", name_}})),
         reruns_(metrics.GetCounter("boxoffice_batch_reruns_total",
-                                   "Commands decided again because a row had moved", {{"executor", name_}})),
-        thread_([this] { Loop(); }) {}
+                                   "Commands decided again because a row had moved", {{"executor", name_}})) {
+    if (!limits_.turns) thread_ = std::thread([this] { Loop(); });
+  }
 
   // Runs what waits, then ends the thread.
   ~Executor() { Stop(); }
@@ -92,6 +96,7 @@ class Executor {
     lock.unlock();
     // With the rest of what comes in one go, so that its transaction has it all.
     if (wake) Burst::AtEnd([this] { wake_.notify_one(); });
+    if (limits_.turns) AskForTurn({});
   }
 
   // Refuses new commands, runs what waits, ends the thread. Again: no effect.
@@ -102,6 +107,7 @@ class Executor {
     }
     wake_.notify_one();
     if (thread_.joinable()) thread_.join();
+    if (limits_.turns) Loop();
   }
 
  private:
@@ -121,14 +127,31 @@ class Executor {
   void Loop() {
     std::vector<Item> items;
     while (Take(items)) {
-      const auto now = SteadyClock::now();
-      for (const Item& item : items) {
-        if (item.runs == 0) wait_seconds_.Observe(std::chrono::duration<double>(now - item.arrived).count());
-      }
-      DropOverdue(items, now);
-      if (!items.empty()) RunItems(items);
+      RunTaken(items);
       items.clear();
     }
+  }
+
+  void RunTaken(std::vector<Item>& items) {
+    const auto now = SteadyClock::now();
+    for (const Item& item : items) {
+      if (item.runs == 0) wait_seconds_.Observe(std::chrono::duration<double>(now - item.arrived).count());
+    }
+    DropOverdue(items, now);
+    if (!items.empty()) RunItems(items);
+  }
+
+  // With limits_.turns, whose thread is the only one.
+  void AskForTurn(std::chrono::milliseconds pause) {
+    if (turn_asked_) return;
+    turn_asked_ = true;
+    limits_.turns(pause, [this] {
+      turn_asked_ = false;
+      pause_ = {};
+      std::vector<Item> items;
+      if (!queue_.empty() && Take(items)) RunTaken(items);
+      if (!queue_.empty()) AskForTurn(pause_);
+    });
   }
 
   bool Take(std::vector<Item>& items) {
@@ -226,10 +249,12 @@ class Executor {
     }
     if (again.empty()) return;
     // The result of a COMMIT is unknown: after a pause, decide again; commands are idempotent.
-    {
+    const auto pause = std::min(kFirstBackoff * (1 << std::min(again.front().runs, 10)), kMaxBackoff);
+    if (limits_.turns) {
+      pause_ = pause;
+    } else {
       std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, std::min(kFirstBackoff * (1 << std::min(again.front().runs, 10)), kMaxBackoff),
-                     [this] { return stopping_; });
+      wake_.wait_for(lock, pause, [this] { return stopping_; });
     }
     PutBack(again);
   }
@@ -255,7 +280,9 @@ class Executor {
   std::deque<Item> queue_;
   bool idle_ = false;
   bool stopping_ = false;
-  std::thread thread_;  // last: starts when all else is made
+  bool turn_asked_ = false;            // these two with limits_.turns only
+  std::chrono::milliseconds pause_{};  // before the next turn
+  std::thread thread_;                 // last: starts when all else is made
 };
 
 }  // namespace boxoffice::batch

@@ -114,6 +114,10 @@ class Publisher {
   Publisher& operator=(const Publisher&) = delete;
   // The database must have been migrated. Errors: database_unavailable, outbox_schema.
   [[nodiscard]] Result<void> Start();
+  // Instead of Start, where the caller's thread is to do the work: Open once, then PublishBatch again and
+  // again. Errors of both as of Start, and those of the bus; the second says how many were published.
+  [[nodiscard]] Result<void> Open();
+  [[nodiscard]] Result<size_t> PublishBatch();
   // Says that something was committed: publish now rather than at the next poll. Cheap.
   void Nudge();
   // Publishes what is there (until it is empty or a first failure), and ends. Again, or before Start: no
@@ -128,8 +132,6 @@ class Publisher {
   void Loop();
   // False: stopping.
   [[nodiscard]] bool Wait(std::chrono::milliseconds longest, std::chrono::milliseconds shortest);
-  // How many were published.
-  [[nodiscard]] Result<size_t> PublishBatch();
   [[nodiscard]] Result<void> DeleteAcknowledged();
   void Count();
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "platform/obs/log.h"
 #include "platform/outbox/outbox.h"
 
@@ -25,10 +26,15 @@ Publisher::Publisher(PublisherConfig config, bus::Bus& bus, obs::Registry& metri
 
 Publisher::~Publisher() { Stop(); }
 
-Result<void> Publisher::Start() {
+Result<void> Publisher::Open() {
   CHECK(table_ == nullptr, "a publisher starts once");
   BOXOFFICE_ASSIGN(table_, config_.open_table());
   Count();
+  return {};
+}
+
+Result<void> Publisher::Start() {
+  BOXOFFICE_TRY(Open());
   thread_ = std::thread([this] { Loop(); });
   return {};
 }
@@ -109,7 +115,9 @@ Result<size_t> Publisher::PublishBatch() {
   BOXOFFICE_TRY(table_->Read(config_.batch, events_, read_));
   if (read_.empty()) return 0;
   const std::span<const bus::Event> events = std::span(events_).first(read_.size());
-  BOXOFFICE_TRY(bus_.Publish(events));
+  if (MUTANT("outbox_erase_first")) BOXOFFICE_TRY(table_->Erase(read_));
+  const Result<void> taken = bus_.Publish(events);
+  if (!taken && !MUTANT("outbox_erase_unread")) return std::unexpected(taken.error());
   published_.Add(events.size());
   const Timestamp now = clock_.Now();
   for (const bus::Event& event : events) {

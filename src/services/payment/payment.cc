@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace boxoffice::payment {
 namespace {
@@ -78,6 +79,7 @@ class Batch {
           payment.provider_reference = heard.reference;
           Enter(row, State::kApproved);
           Publish(payment, EventKind::kApproved);
+        } else if (MUTANT("payment_ignore_late_capture")) {
         } else if (payment.state == State::kDeclined) {
           // The provider took money after saying that it would not: this attempt has failed for its saga.
           payment.provider_reference = heard.reference;
@@ -111,6 +113,9 @@ class Batch {
         return;
       case Verdict::kUnknown:
       case Verdict::kNotFound:
+        if (MUTANT("payment_decline_on_silence") && payment.state == State::kPending) {
+          Enter(row, State::kDeclined);
+        }
         return;  // nothing to conclude
     }
   }
@@ -157,6 +162,7 @@ class Batch {
     for (auto it = rows_.lower_bound({command.key.reservation, 0});
          it != rows_.end() && it->first.reservation == command.key.reservation; ++it) {
       const Payment& other = it->second.payment;
+      if (MUTANT("payment_second_approval")) break;
       if (other.state == State::kApproved) {
         return Answer({.kind = OutcomeKind::kRefused, .refusal = Refusal::kAlreadyApproved});
       }
@@ -180,6 +186,7 @@ class Batch {
 
   Decided Run(const Cancel& command, Row* row, const Heard& heard) {
     if (row == nullptr) {
+      if (MUTANT("payment_no_tombstone")) return Answer(Outcome{});
       row = &Create(command.key, command.saga);
       Enter(*row, State::kCancelled);
       Resolve(*row, Resolution::kNeverSent);
@@ -195,7 +202,7 @@ class Batch {
         Publish(payment, EventKind::kCancelled);
       }
     }
-    if (payment.settled()) return Answer(OutcomeOf(payment));
+    if (payment.settled() || MUTANT("payment_cancel_settles")) return Answer(OutcomeOf(payment));
     // A part that has just been given back is a step on the way; the cancellation itself is still to come.
     if (heard && heard->verdict != Verdict::kRefundDone) return AnswerError(PaymentUnknown());
     return Find(payment);

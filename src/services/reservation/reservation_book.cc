@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -84,6 +85,7 @@ class Decider {
   // very command has stored is none of these: see IsOwn.
   std::optional<Outcome> Replay(const RequestKey& key, const std::string& request_hash) {
     const auto found = rows_.requests.find(key);
+    if (MUTANT("reservation_no_idempotency")) return std::nullopt;
     if (found == rows_.requests.end() || now_ - found->second.created_at > policy_.answers_kept)
       return std::nullopt;
     const RequestRecord& seen = found->second;
@@ -289,6 +291,7 @@ class Decider {
       change->answers = true;
     }
     change->event = EventType(next);
+    if (MUTANT("saga_no_event") && next.state == State::kConfirmed) change->event.clear();
     return Written{next};
   }
 
@@ -327,7 +330,8 @@ class Decider {
       if (!Touch(due.id)) continue;
       Reservation next = due;
       if (due.saga.status == SagaStatus::kRunning) {
-        ++next.saga.epoch;
+        if (MUTANT("saga_never_claims")) continue;
+        if (!MUTANT("saga_skip_epoch")) ++next.saga.epoch;
         next.saga.owner = command.owner;
         next.due_at = now_ + policy_.lease;
       } else {

@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "platform/batch/inbox.h"
 #include "platform/obs/log.h"
 
@@ -109,7 +110,7 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
                std::holds_alternative<BeginEndForShow>(command) || std::holds_alternative<Resolve>(command)) {
       outcome.reset();  // the row, or the request, moved: decide again on what it is now
     } else {
-      outcome = Stale{};
+      if (!MUTANT("saga_stale_owner_writes")) outcome = Stale{};
     }
   }
   nudge_();

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/mutant.h"
 #include "services/seat/book.h"
 
 namespace boxoffice::seat {
@@ -138,7 +139,7 @@ Decision Book::Finish() {
 
 std::optional<Outcome> Book::Run(const HoldSeats& hold) {
   const SagaRow& saga = sagas_.Get(hold.saga);
-  if (saga.undone) return Of(Kind::kAborted);
+  if (saga.undone && !MUTANT("seat_ignore_tombstone_hold")) return Of(Kind::kAborted);
   ShowNow* show = FindShow(hold.show_id);
   if (show == nullptr) return Refused(Refusal::kShowNotFound);
   const Refusal malformed = hold.best ? CheckCount(hold.best->count) : CheckSeats(Sorted(hold.seats));
@@ -161,7 +162,8 @@ std::optional<Outcome> Book::Run(const HoldSeats& hold) {
   if (!all_ours) {
     // A saga takes its seats once. What it no longer has was freed with its reservation, or went after the
     // deadline: a late duplicate gets nothing back.
-    if (target->recorded) return CheckLost(hold.reservation, hold.show_id, target->seats, *show);
+    if (target->recorded && !MUTANT("seat_retake_recorded"))
+      return CheckLost(hold.reservation, hold.show_id, target->seats, *show);
     if (auto refused = CheckNew(hold, *target, *show)) return refused;
     if (no_proposal) return NoProposal(hold, *show);
     auto taken = CheckTaken(hold, target->seats, *show);
@@ -237,7 +239,7 @@ std::optional<Outcome> Book::CheckLimit(const HoldSeats& hold, const std::vector
   }
   const size_t wanted = hold.best ? hold.best->count : seats.size();
   const uint32_t limit = show.facts->show->terms.seat_limit;
-  if (owned + wanted <= limit) return std::nullopt;
+  if (owned + wanted <= limit || MUTANT("seat_no_limit")) return std::nullopt;
   Outcome outcome = Refused(Refusal::kSeatLimit, show.facts->show);
   outcome.seat_limit = limit;
   outcome.seats_owned = owned;
@@ -254,7 +256,7 @@ std::optional<Outcome> Book::CheckTaken(const HoldSeats& hold, const std::vector
     if (is_free && MayTake(hold, row.ChannelAt(now_))) continue;
     outcome.conflicts.push_back({seat_no, is_free ? ConflictReason::kChannel : ReasonOf(row)});
   }
-  if (outcome.conflicts.empty()) return std::nullopt;
+  if (outcome.conflicts.empty() || MUTANT("seat_hold_taken")) return std::nullopt;
   return outcome;
 }
 
@@ -350,7 +352,7 @@ void Book::ListSeats(const BuyerKey& buyer, const std::vector<SeatNo>& more) {
 
 std::optional<Outcome> Book::Run(const ConfirmSeats& confirm) {
   const SagaRow& saga = sagas_.Get(confirm.saga);
-  if (saga.undone) return Of(Kind::kAborted);
+  if (saga.undone && !MUTANT("seat_ignore_tombstone_confirm")) return Of(Kind::kAborted);
   ShowNow* show = FindShow(confirm.show_id);
   if (show == nullptr) return Refused(Refusal::kShowNotFound);
   const std::vector<SeatNo> seats = Sorted(confirm.seats);
@@ -387,7 +389,8 @@ std::optional<Outcome> Book::CheckLost(ReservationId reservation, int64_t show_i
   Outcome outcome = Refused(Refusal::kHoldLost, show.facts->show);
   for (const SeatNo seat_no : seats) {
     const SeatRow& row = seats_.Get({show_id, seat_no});
-    if (row.BelongsTo(reservation)) continue;
+    if (MUTANT("seat_confirm_lapsed_refused") && row.IsFree(now_)) outcome.conflicts.push_back({seat_no, {}});
+    if (row.BelongsTo(reservation) || MUTANT("seat_confirm_without_owner")) continue;
     outcome.conflicts.push_back({seat_no, ReasonOf(row)});
   }
   if (outcome.conflicts.empty()) return std::nullopt;
@@ -406,9 +409,11 @@ std::optional<Outcome> Book::Run(const ReleaseSeats& release) {
       seats.insert(seats.end(), saga.seats.begin(), saga.seats.end());
     }
     SortUnique(seats);
+    if (MUTANT("seat_release_part") && seats.size() > 1) seats.pop_back();
     for (const SeatNo seat_no : seats) {
       const SeatKey key{release.show_id, seat_no};
-      if (!seats_.Get(key).BelongsTo(release.reservation)) continue;
+      const bool anybodys = MUTANT("seat_release_without_owner") && seats_.Get(key).IsOwned();
+      if (!seats_.Get(key).BelongsTo(release.reservation) && !anybodys) continue;
       const SeatRow& row = seats_.Get(key);
       if (row.state == SeatState::kSold) --show->sold;
       // What has lapsed counts as kept already.
@@ -428,7 +433,7 @@ std::optional<Outcome> Book::Run(const ReleaseSeats& release) {
           *traceparent_});
   }
   SagaRow& undone = sagas_.Change(release.saga);
-  undone.undone = true;
+  undone.undone = !MUTANT("seat_no_tombstone");
   if (undone.seats.empty()) {
     undone.reservation = release.reservation;
     undone.show_id = release.show_id;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace boxoffice::wallet {
 namespace {
@@ -87,7 +88,7 @@ class Batch {
 
   Outcome Run(const Debit& debit, const std::string& traceparent) {
     CHECK(debit.money.amount > 0 && debit.money.amount <= kMaxAmount);
-    if (const auto it = debits_.find(debit.saga); it != debits_.end()) {
+    if (const auto it = debits_.find(debit.saga); it != debits_.end() && !MUTANT("wallet_debit_twice")) {
       const DebitRow& row = it->second.row;
       if (row.state != DebitState::kDebited) return {.kind = OutcomeKind::kAborted};
       if (row.reservation != debit.reservation || row.user_id != debit.user_id || row.money != debit.money) {
@@ -100,7 +101,7 @@ class Batch {
     if (const Refusal refusal = RefusalOf(debit.user_id); refusal != Refusal::kNone) {
       return Refused(refusal, {wallet.row.balance, currency});
     }
-    if (wallet.row.balance < debit.money.amount) {
+    if (wallet.row.balance < debit.money.amount && !MUTANT("wallet_negative")) {
       return Refused(Refusal::kBalanceTooLow, {wallet.row.balance, currency}, debit.money.amount);
     }
     const Entry& entry = Move(wallet, {.user_id = debit.user_id,
@@ -124,6 +125,7 @@ class Batch {
   Outcome Run(const Refund& refund, const std::string& traceparent) {
     const auto it = debits_.find(refund.debit_saga);
     if (it == debits_.end()) {
+      if (MUTANT("wallet_no_tombstone")) return {};
       debits_.emplace(refund.debit_saga, SagaDebit{{.saga = refund.debit_saga,
                                                     .reservation = refund.reservation,
                                                     .user_id = refund.user_id,
@@ -139,14 +141,14 @@ class Batch {
       return {.kind = OutcomeKind::kMismatch};
     }
     if (row.state == DebitState::kNeverCame) return {};
-    if (row.state == DebitState::kDebited) GiveBackRest(debit, traceparent);
+    if (row.state == DebitState::kDebited || MUTANT("wallet_refund_twice")) GiveBackRest(debit, traceparent);
     return {.balance = Money{row.balance_after_refund, row.money.currency}, .entry = row.refund_entry};
   }
 
   Outcome Run(const PartialRefund& refund, const std::string& traceparent) {
     CHECK(refund.money.amount > 0 && refund.money.amount <= kMaxAmount);
     const PartKey key{refund.reservation, refund.saga};
-    if (const auto it = parts_.find(key); it != parts_.end()) {
+    if (const auto it = parts_.find(key); it != parts_.end() && !MUTANT("wallet_part_twice")) {
       const PartRow& done = it->second;
       if (done.user_id != refund.user_id || done.money != refund.money)
         return {.kind = OutcomeKind::kMismatch};
@@ -171,7 +173,7 @@ class Batch {
                                        .saga = refund.saga,
                                        .reservation = refund.reservation,
                                        .traceparent = traceparent});
-    row.refunded += refund.money.amount;
+    if (!MUTANT("wallet_refund_all_after_part")) row.refunded += refund.money.amount;
     debit.changed = true;
     parts_.emplace(key, PartRow{key, row.user_id, refund.money, entry.id, entry.balance_after});
     return {.balance = Money{entry.balance_after, row.money.currency}, .entry = entry.id};

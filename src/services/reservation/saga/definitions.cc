@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "services/reservation/saga/definition.h"
 
 namespace boxoffice::reservation {
@@ -62,13 +63,18 @@ Answer ExtendHold(StepContext& c) {
 Answer ReleaseSeats(StepContext& c) { return c.participants.ReleaseSeats(c.reservation); }
 Answer DebitWallet(StepContext& c) { return c.participants.DebitWallet(c.reservation); }
 Answer RefundWallet(StepContext& c) {
+  if (MUTANT("saga_no_refund")) return c.participants.CompleteQueue(c.reservation);
   return c.participants.RefundWallet(c.reservation, c.reservation.saga.id);
 }
 Answer ApprovePayment(StepContext& c) { return c.participants.ApprovePayment(c.reservation); }
 Answer CancelPayment(StepContext& c) {
+  if (MUTANT("saga_no_payment_cancel")) return c.participants.CompleteQueue(c.reservation);
   return c.participants.CancelPayment(c.reservation, c.reservation.saga.attempt);
 }
-Answer ConfirmSeats(StepContext& c) { return c.participants.ConfirmSeats(c.reservation); }
+Answer ConfirmSeats(StepContext& c) {
+  if (MUTANT("saga_skip_confirm_seats")) return c.participants.CompleteQueue(c.reservation);
+  return c.participants.ConfirmSeats(c.reservation);
+}
 // Of a confirmed reservation: what an earlier saga took.
 Answer CancelPaid(StepContext& c) {
   return c.participants.CancelPayment(c.reservation, c.reservation.paid_attempt);

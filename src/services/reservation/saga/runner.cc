@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::reservation {
@@ -89,6 +90,7 @@ asio::awaitable<Result<Answer>> Runner::RunOwned(Reservation& reservation) {
 }
 
 bool Runner::IsLate(const Reservation& reservation) const {
+  if (MUTANT("saga_keeps_deadline")) return false;
   return DefinitionOf(reservation.saga.kind).can_undo && clock_.Now() > reservation.saga.deadline;
 }
 
@@ -98,7 +100,8 @@ asio::awaitable<Result<Answer>> Runner::GoForward(Reservation& reservation) {
     const Step& step = definition.steps[i];
     StepResult result = co_await Perform(reservation, step.name, step.action, /*undo=*/false);
     if (result.kind == StepResult::Kind::kDone) continue;
-    const bool wait = MayComeRight(result.kind) && !IsLate(reservation);
+    if (MUTANT("saga_unknown_is_done") && result.kind == StepResult::Kind::kUnknown) continue;
+    const bool wait = MayComeRight(result.kind) && !MUTANT("saga_unknown_is_refused") && !IsLate(reservation);
     const bool ends = result.kind == StepResult::Kind::kRefused && step.on_refusal == OnRefusal::kEndThere;
     if (wait || !(definition.can_undo || ends))
       co_return co_await PostponeIt(reservation, std::move(result), step.name);
@@ -118,11 +121,18 @@ asio::awaitable<Result<Answer>> Runner::DecideToUndo(Reservation& reservation, i
   const std::optional<int> undo_to = co_await KeepHold(reservation, failed_step, result.kind);
   reservation.saga.undoing = true;
   const bool first_run = reservation.saga.epoch == 1;
-  reservation.saga.undo_from = first_run ? failed_step : static_cast<int>(definition.steps.size()) - 1;
+  reservation.saga.undo_from = first_run || MUTANT("saga_undo_from_failed")
+                                   ? failed_step
+                                   : static_cast<int>(definition.steps.size()) - 1;
+  if (MUTANT("saga_undo_forgets_failed")) --reservation.saga.undo_from;
   reservation.saga.undo_to = undo_to.value_or(0);
   reservation.saga.undone_state = undo_to ? State::kHeld : definition.undone;
   reservation.failure = FailureOf(result, step.name);
   Command undo = Undo{std::move(reservation)};  // comes back with the outcome
+  if (MUTANT("saga_undo_not_written")) {
+    Reservation copy = std::get<Undo>(undo).reservation;
+    co_return co_await GoBack(reservation = std::move(copy));
+  }
   auto written = co_await Write(std::move(undo), reservation);
   if (!written) co_return std::unexpected(written.error());
   co_return co_await GoBack(reservation);
@@ -149,7 +159,7 @@ asio::awaitable<Result<Answer>> Runner::GoBack(Reservation& reservation) {
     if (step.undo == kNothingToUndo || keep_hold) continue;
     StepResult result = co_await Perform(reservation, step.name, step.undo, /*undo=*/true);
     // An undo has no business reason to fail: whatever it is, it is tried again.
-    if (result.kind != StepResult::Kind::kDone)
+    if (result.kind != StepResult::Kind::kDone && !MUTANT("saga_undo_forward"))
       co_return co_await PostponeIt(reservation, std::move(result), step.name);
   }
   reservation.state = reservation.saga.undone_state;

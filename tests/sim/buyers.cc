@@ -1,0 +1,236 @@
+#include "sim/buyers.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace boxoffice::sim {
+namespace {
+
+using Kind = Operation::Kind;
+using Outcome = Operation::Outcome;
+using reservation::State;
+
+constexpr int kMaxTries = 40;
+constexpr int64_t kPatienceUs = 4'000'000;  // with one attempt
+
+}  // namespace
+
+void Clients::Ask(Wish wish, Then then) {
+  ++open_;
+  auto request = std::make_shared<Request>();
+  if (wish.key.empty()) wish.key = fmt::format("key-{}", ++last_key_);
+  request->wish = std::move(wish);
+  request->then = std::move(then);
+  request->index = history_.size();
+  Operation op;
+  op.kind = request->wish.kind;
+  op.buyer = request->wish.buyer;
+  op.key = request->wish.key;
+  op.invoked = world_.scheduler().Now();
+  op.reservation = request->wish.reservation;
+  op.amount = request->wish.amount;
+  op.all = request->wish.seats.empty();
+  op.best = request->wish.best > 0;
+  if (op.kind == Kind::kHold || op.kind == Kind::kPay) op.seats = request->wish.seats;
+  history_.push_back(std::move(op));
+  if (request->wish.kind == Kind::kTopUp) return SendTopUp(request);
+  Send(request);
+}
+
+ReservationProcess::Begin Clients::BeginOf(const Request& request) const {
+  const Wish wish = request.wish;
+  reservation::Request head;
+  head.key = {wish.kind == Kind::kMove ? "operator" : wish.buyer, wish.key};
+  head.request_hash = "hash";
+  head.sent_before = request.tries > 0 && request.tries % 2 == 0;
+  using Coroutine = asio::awaitable<Result<reservation::Answer>>;
+  switch (wish.kind) {
+    case Kind::kConfirm:
+      return [head, wish](reservation::Service& service) -> Coroutine {
+        reservation::ConfirmRequest confirm{head, wish.reservation, "token", wish.method};
+        return service.Confirm(std::move(confirm));
+      };
+    case Kind::kCancel:
+      return [head, wish](reservation::Service& service) -> Coroutine {
+        reservation::CancelRequest cancel{head, wish.reservation, wish.seats, false, {}};
+        return service.Cancel(std::move(cancel));
+      };
+    case Kind::kMove:
+      return [head, wish](reservation::Service& service) -> Coroutine {
+        reservation::MoveRequest move{head, wish.reservation, {{wish.seats[0]}, {wish.seats[1]}}, "a pillar"};
+        return service.Move(std::move(move));
+      };
+    default:
+      break;
+  }
+  if (wish.offer) {
+    return [wish](reservation::Service& service) -> Coroutine {
+      reservation::Reservation offer;
+      offer.id = wish.reservation;
+      offer.user_id = wish.buyer;
+      offer.show_id = World::kShow;
+      offer.choice.best_count = wish.best;
+      return service.Offer(std::move(offer));
+    };
+  }
+  return [head, wish](reservation::Service& service) -> Coroutine {
+    reservation::ReserveRequest reserve;
+    reserve.request = head;
+    reserve.show_id = World::kShow;
+    reserve.choice.seat_nos = wish.seats;
+    reserve.choice.best_count = wish.best;
+    reserve.pay = wish.kind == Kind::kPay;
+    reserve.queue_token = "token";
+    reserve.payment_method = wish.method;
+    return service.Reserve(std::move(reserve));
+  };
+}
+
+void Clients::Send(const std::shared_ptr<Request>& request) {
+  const int attempt = ++request->tries;
+  world_.AskReservation(OperationName(request->wish.kind), BeginOf(*request),
+                        [this, request, attempt](const Result<reservation::Answer>& answer) {
+                          Hear(request, attempt, answer);
+                        });
+  world_.scheduler().After(kPatienceUs, nullptr, [this, request, attempt] {
+    if (!request->answered && request->tries == attempt) Again(request);
+  });
+}
+
+void Clients::Again(const std::shared_ptr<Request>& request) {
+  if (request->tries >= kMaxTries) return End(request);
+  ++request->tries;  // what the one before is told comes too late
+  world_.scheduler().After(world_.rng().Between(100'000, 1'500'000), nullptr, [this, request] {
+    if (request->answered) return;
+    request->wish.kind == Kind::kTopUp ? SendTopUp(request) : Send(request);
+  });
+}
+
+void Clients::Hear(const std::shared_ptr<Request>& request, int attempt,
+                   const Result<reservation::Answer>& answer) {
+  if (request->answered || request->tries != attempt) return;
+  Operation& op = history_[request->index];
+  op.returned = world_.scheduler().Now();
+  if (!answer) {
+    const bool no = answer.error().code == Code::kNotFound;
+    if (!no) return Again(request);
+    op.outcome = Outcome::kFailed;
+    op.refusal = answer.error().reason;
+    return End(request);
+  }
+  const reservation::Reservation& r = answer->reservation;
+  op.reservation = r.id;
+  if (r.saga.status != reservation::SagaStatus::kDone) return Again(request);  // it goes on
+  if (!answer->refusal && r.failure) return Again(request);                    // of a later saga
+  op.version = r.version;
+  op.state = r.state;
+  if (!r.seats.empty()) op.seats = reservation::SeatNumbers(r.seats);
+  if (op.kind != Kind::kCancel) op.amount = r.amount;
+  op.held_until = r.hold_expires_at;
+  op.outcome = answer->refusal ? Outcome::kFailed : Outcome::kOk;
+  if (answer->refusal) op.refusal = answer->refusal->code;
+  End(request);
+}
+
+void Clients::SendTopUp(const std::shared_ptr<Request>& request) {
+  const int attempt = ++request->tries;
+  const Wish& wish = request->wish;
+  world_.TopUp(wish.buyer, wish.key, wish.amount,
+               [this, request, attempt](const Result<wallet::Outcome>& outcome) {
+                 if (request->answered || request->tries != attempt) return;
+                 if (!outcome) return Again(request);
+                 Operation& op = history_[request->index];
+                 op.returned = world_.scheduler().Now();
+                 op.outcome = outcome->kind == wallet::OutcomeKind::kDone ? Outcome::kOk : Outcome::kFailed;
+                 End(request);
+               });
+  world_.scheduler().After(kPatienceUs, nullptr, [this, request, attempt] {
+    if (!request->answered && request->tries == attempt) Again(request);
+  });
+}
+
+void Clients::End(const std::shared_ptr<Request>& request) {
+  request->answered = true;
+  --open_;
+  if (request->then) request->then(Operation(history_[request->index]));
+}
+
+void Clients::Crowd(int buyers, int wishes) {
+  for (int i = 0; i < buyers; ++i) {
+    const std::string buyer = fmt::format("buyer-{}", i + 1);
+    Wish top_up;
+    top_up.kind = Kind::kTopUp;
+    top_up.buyer = buyer;
+    top_up.amount = world_.rng().Between(1, 6) * World::kPrice;
+    Ask(top_up, [this, buyer, wishes](const Operation&) { Live(buyer, wishes); });
+  }
+}
+
+void Clients::Live(const std::string& buyer, int wishes) {
+  if (wishes == 0) return;
+  Rng& rng = world_.rng();
+  ++open_;  // while she thinks
+  world_.scheduler().After(rng.Between(0, 3'000'000), nullptr, [this, buyer, wishes, &rng] {
+    --open_;
+    Wish wish;
+    wish.buyer = buyer;
+    const auto seats = world_.options().rows * world_.options().row_seats;
+    const auto first = static_cast<uint32_t>(rng.Between(1, seats));
+    if (rng.Chance(15)) {
+      wish.kind = Kind::kTopUp;
+      wish.amount = rng.Between(1, 4) * World::kPrice;
+    } else {
+      wish.kind = rng.Chance(50) ? Kind::kPay : Kind::kHold;
+      if (rng.Chance(20)) {
+        wish.best = static_cast<uint32_t>(rng.Between(1, 2));
+      } else {
+        wish.seats = {first};
+        if (rng.Chance(50) && first < seats) wish.seats.push_back(first + 1);
+      }
+      if (rng.Chance(15)) wish.method = "sim:decline";
+    }
+    Ask(wish, [this, buyer, wishes](const Operation& op) { GoOn(buyer, wishes - 1, op); });
+  });
+}
+
+// What she does with what she got.
+void Clients::GoOn(const std::string& buyer, int wishes, const Operation& last) {
+  Rng& rng = world_.rng();
+  const bool has = last.outcome == Outcome::kOk && !last.reservation.IsNil() &&
+                   (last.state == State::kHeld || last.state == State::kConfirmed);
+  if (!has || rng.Chance(15)) return Live(buyer, wishes);
+  ++open_;
+  // Once in a while longer than her hold.
+  const int64_t thinks_us = rng.Chance(10) ? 26'000'000 : rng.Between(0, 2'000'000);
+  world_.scheduler().After(thinks_us, nullptr, [this, buyer, wishes, last, &rng] {
+    --open_;
+    Wish wish;
+    wish.buyer = buyer;
+    wish.reservation = last.reservation;
+    if (last.kind == Kind::kPay && rng.Chance(20)) {  // the same request again
+      wish.kind = last.kind;
+      wish.key = last.key;
+      wish.reservation = {};
+      return Ask(wish, [this, buyer, wishes](const Operation&) { Live(buyer, wishes); });
+    }
+    if (last.state == State::kHeld && rng.Chance(75)) {
+      wish.kind = Kind::kConfirm;
+      if (rng.Chance(15)) wish.method = "sim:decline";
+    } else if (last.state == State::kConfirmed && rng.Chance(30)) {
+      const auto seats = world_.options().rows * world_.options().row_seats;
+      wish.kind = Kind::kMove;
+      wish.seats = {last.seats.front(), static_cast<uint32_t>(rng.Between(1, seats))};
+    } else {
+      wish.kind = Kind::kCancel;
+      if (last.state == State::kConfirmed && last.seats.size() > 1 && rng.Chance(50))
+        wish.seats = {last.seats.front()};
+    }
+    Ask(wish, [this, buyer, wishes](const Operation& op) {
+      const bool goes_on = op.kind == Kind::kConfirm || op.kind == Kind::kCancel;
+      goes_on&& op.outcome == Outcome::kOk ? GoOn(buyer, wishes, op) : Live(buyer, wishes);
+    });
+  });
+}
+
+}  // namespace boxoffice::sim

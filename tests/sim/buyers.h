@@ -1,0 +1,63 @@
+// The clients: buyers who top up, hold, pay, confirm, cancel and ask again until they are told, and an
+// operator who moves. They never die, and write down what they saw.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/world.h"
+
+namespace boxoffice::sim {
+
+class Clients {
+ public:
+  explicit Clients(World& world) : world_(world) {}
+
+  // What is asked, and with what; `then` is called once it is known what came of it, or never will be.
+  struct Wish {
+    Operation::Kind kind = Operation::Kind::kHold;
+    std::string buyer;
+    std::vector<uint32_t> seats;  // of a hold; to give back (none: all); or to move to
+    uint32_t best = 0;            // instead of seats of a hold
+    int64_t amount = 0;           // of a top-up
+    ReservationId reservation;
+    std::string method = "sim:ok";
+    bool offer = false;  // a hold that the waitlist makes
+    std::string key;     // of an earlier request, to ask it again; empty: a new one
+  };
+  using Then = std::function<void(const Operation&)>;
+  void Ask(Wish wish, Then then);
+
+  // So many buyers, each with so many wishes by chance.
+  void Crowd(int buyers, int wishes);
+  // Everybody has had what they wished.
+  [[nodiscard]] bool done() const { return open_ == 0; }
+  [[nodiscard]] const std::vector<Operation>& history() const { return history_; }
+
+ private:
+  struct Request {
+    Wish wish;
+    Then then;
+    size_t index = 0;  // in history_
+    int tries = 0;
+    bool answered = false;
+  };
+  void Send(const std::shared_ptr<Request>& request);
+  void SendTopUp(const std::shared_ptr<Request>& request);
+  void Hear(const std::shared_ptr<Request>& request, int attempt, const Result<reservation::Answer>& answer);
+  void Again(const std::shared_ptr<Request>& request);
+  void End(const std::shared_ptr<Request>& request);
+  [[nodiscard]] ReservationProcess::Begin BeginOf(const Request& request) const;
+  void Live(const std::string& buyer, int wishes);
+  void GoOn(const std::string& buyer, int wishes, const Operation& last);
+
+  World& world_;
+  std::vector<Operation> history_;
+  int open_ = 0;
+  int last_key_ = 0;
+};
+
+}  // namespace boxoffice::sim

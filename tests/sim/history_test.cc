@@ -1,0 +1,193 @@
+// The history checker: each rule finds its violation, and a true history passes.
+#include "sim/history.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sim/scheduler.h"
+
+namespace boxoffice::sim {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using Kind = Operation::Kind;
+using Outcome = Operation::Outcome;
+using reservation::State;
+
+constexpr int64_t kPrice = 100;
+
+class History : public ::testing::Test {
+ protected:
+  History() {
+    a_ = ReservationId::Make(At(0), rng_);
+    b_ = ReservationId::Make(At(0), rng_);
+    // mina tops up and buys seat 1; then jun holds seat 2 and cancels.
+    Operation top_up = Make(Kind::kTopUp, "mina", "t1", 0, 1);
+    top_up.amount = 500;
+    Operation pay = Make(Kind::kPay, "mina", "p1", 2, 5);
+    pay.reservation = a_;
+    pay.state = State::kConfirmed;
+    pay.seats = {1};
+    pay.amount = kPrice;
+    pay.version = 2;
+    Operation hold = Make(Kind::kHold, "jun", "h1", 6, 8);
+    hold.reservation = b_;
+    hold.state = State::kHeld;
+    hold.seats = {2};
+    hold.held_until = At(100);
+    hold.version = 2;
+    Operation cancel = Make(Kind::kCancel, "jun", "c1", 20, 22);
+    cancel.reservation = b_;
+    cancel.state = State::kReleased;
+    cancel.version = 4;
+    history_ = {top_up, pay, hold, cancel};
+    end_.reservations[a_] = {"mina", State::kConfirmed, {1}, kPrice, 0, 2};
+    end_.reservations[b_] = {"jun", State::kReleased, {2}, kPrice, 0, 4};
+    end_.balances = {{"mina", 400}};
+    end_.paid_in["mina"]["t1"] = 500;
+    end_.owners[1] = a_;
+  }
+
+  static Timestamp At(int64_t ms) { return FromUnixMs(1'800'000'000'000 + ms); }
+  static Operation Make(Kind kind, std::string buyer, std::string key, int64_t invoked, int64_t returned) {
+    Operation op;
+    op.kind = kind;
+    op.buyer = std::move(buyer);
+    op.key = std::move(key);
+    op.invoked = At(invoked);
+    op.returned = At(returned);
+    op.outcome = Outcome::kOk;
+    return op;
+  }
+  Operation& TopUp() { return history_[0]; }
+  Operation& Pay() { return history_[1]; }
+  Operation& Hold() { return history_[2]; }
+  std::vector<std::string> Check() const { return CheckHistory(history_, end_, milliseconds(0)); }
+  void ExpectFound(const std::string& what) const { EXPECT_THAT(Check(), Contains(HasSubstr(what))); }
+
+  Rng rng_{1};
+  ReservationId a_;
+  ReservationId b_;
+  std::vector<Operation> history_;
+  FinalRead end_;
+};
+
+TEST_F(History, WhatHappenedIsFine) { EXPECT_THAT(Check(), IsEmpty()); }
+
+TEST_F(History, ASeatOfTwoAtATimeIsFound) {
+  Hold().seats = {1};
+  ExpectFound("seat 1 was");
+}
+
+TEST_F(History, ASeatAfterAnothersHoldHasEndedIsFine) {
+  Operation pay = Make(Kind::kHold, "lee", "h2", 120, 125);
+  pay.reservation = ReservationId::Make(At(0), rng_);
+  pay.seats = {2};
+  pay.held_until = At(300);
+  end_.reservations[pay.reservation] = {"lee", State::kExpired, {2}, kPrice, 0, 3};
+  history_.push_back(pay);
+  EXPECT_THAT(Check(), IsEmpty());
+}
+
+TEST_F(History, ARefusalOfSeatsThatNobodyHadIsFound) {
+  Operation refused = Make(Kind::kHold, "lee", "h2", 30, 31);
+  refused.outcome = Outcome::kFailed;
+  refused.refusal = "seats_taken";
+  refused.seats = {7};
+  history_.push_back(refused);
+  ExpectFound("refused seats that nobody had asked for");
+  history_.back().seats = {2};  // jun had it
+  EXPECT_THAT(Check(), IsEmpty());
+}
+
+TEST_F(History, MoneyThatIsGoneIsFound) {
+  end_.balances["mina"] = 399;
+  ExpectFound("mina has 399");
+}
+
+TEST_F(History, ATopUpThatIsGoneIsFound) {
+  end_.paid_in.clear();
+  end_.balances["mina"] = -100;
+  ExpectFound("the top-up t1 of mina is gone");
+}
+
+TEST_F(History, ATopUpThatWasRefusedAndDoneIsFound) {
+  TopUp().outcome = Outcome::kFailed;
+  ExpectFound("was refused, and done");
+}
+
+TEST_F(History, ATopUpOfWhichNothingIsKnownMayBeDoneOrNot) {
+  TopUp().outcome = Outcome::kUnknown;
+  EXPECT_THAT(Check(), IsEmpty());
+  end_.paid_in.clear();
+  end_.balances["mina"] = -100;
+  EXPECT_THAT(Check(), IsEmpty());
+}
+
+TEST_F(History, ATopUpThatWasDoneTwiceIsFound) {
+  end_.paid_in["mina"]["t1"] = 1'000;
+  end_.balances["mina"] = 900;
+  ExpectFound("came to 1000, not 500");
+}
+
+TEST_F(History, ABalanceThatWasNotTooLowIsFound) {
+  Operation refused = Make(Kind::kPay, "mina", "p2", 30, 31);
+  refused.outcome = Outcome::kFailed;
+  refused.refusal = "balance_too_low";
+  refused.amount = 300;
+  history_.push_back(refused);
+  ExpectFound("was told that it is less than 300");
+  history_.back().amount = 450;
+  EXPECT_THAT(Check(), IsEmpty());
+}
+
+TEST_F(History, AConfirmationThatIsTakenBackIsFound) {
+  end_.reservations[a_].state = State::kFailed;
+  end_.balances["mina"] = 500;
+  ExpectFound("was answered CONFIRMED, and is FAILED");
+}
+
+TEST_F(History, AConfirmationThatIsLostIsFound) {
+  end_.reservations.erase(a_);
+  end_.balances["mina"] = 500;
+  ExpectFound("was answered, and does not exist");
+}
+
+TEST_F(History, AConfirmationWithoutItsSeatIsFound) {
+  end_.owners.clear();
+  ExpectFound("bought seat 1, and has it not");
+}
+
+TEST_F(History, ARefusalThatSoldIsFound) {
+  Pay().outcome = Outcome::kFailed;
+  Pay().refusal = "payment_declined";
+  ExpectFound("was answered payment_declined, and is CONFIRMED");
+}
+
+TEST_F(History, ACancellationThatIsNoneIsFound) {
+  end_.reservations[b_].state = State::kHeld;
+  ExpectFound("was answered cancelled, and is HELD");
+}
+
+TEST_F(History, APurchaseThatNobodyAskedForIsFound) {
+  end_.reservations[b_].state = State::kConfirmed;
+  ExpectFound("nobody had asked for it");
+}
+
+TEST_F(History, AVersionThatGoesBackIsFound) {
+  end_.reservations[a_].version = 1;
+  ExpectFound("went back from version 2 to 1");
+}
+
+TEST_F(History, OneKeyWithTwoAnswersIsFound) {
+  Operation again = Pay();
+  history_.push_back(again);
+  EXPECT_THAT(Check(), IsEmpty());
+  history_.back().reservation = b_;
+  ExpectFound("the key p1 of mina was answered with");
+}
+
+}  // namespace
+}  // namespace boxoffice::sim

@@ -1,0 +1,146 @@
+#include "sim/mutants.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/mutant.h"
+#include "sim/crash_points.h"
+#include "sim/run.h"
+
+namespace boxoffice {
+namespace {
+std::string& Chosen() {
+  static std::string chosen = [] {
+    const char* const name = std::getenv("BOXOFFICE_MUTANT");
+    return std::string(name == nullptr ? "" : name);
+  }();
+  return chosen;
+}
+}  // namespace
+
+bool IsMutant(std::string_view name) {
+  const std::string& chosen = Chosen();
+  return !chosen.empty() && chosen == name;
+}
+
+namespace sim {
+namespace {
+
+constexpr Mutant kMutants[] = {
+    {"seat_no_tombstone", "a release leaves no tombstone: a late hold succeeds"},
+    {"seat_ignore_tombstone_hold", "a hold does not look for its saga's tombstone"},
+    {"seat_ignore_tombstone_confirm", "a confirmation does not look for it"},
+    {"seat_release_without_owner", "a release frees the seat of whoever has it"},
+    {"seat_hold_taken", "a hold takes seats that others hold"},
+    {"seat_confirm_without_owner", "a confirmation sells seats that another has by now"},
+    {"seat_confirm_lapsed_refused", "a hold past its deadline is lost though nobody has taken it"},
+    {"seat_retake_recorded", "a late duplicate of a hold takes its seats again"},
+    {"seat_no_limit", "a buyer may have any number of seats"},
+    {"seat_release_part", "a release forgets one of its seats"},
+    {"wallet_debit_twice", "a debit that comes again is taken again"},
+    {"wallet_refund_twice", "a refund that comes again is given again"},
+    {"wallet_no_tombstone", "a refund of a debit that never came leaves no tombstone"},
+    {"wallet_negative", "a debit takes more than there is"},
+    {"wallet_part_twice", "a refund in part that comes again is given again"},
+    {"wallet_refund_all_after_part", "a refund after one in part gives back all"},
+    {"payment_no_tombstone", "a cancellation of what never came leaves no tombstone"},
+    {"payment_second_approval", "a second attempt is approved beside the first"},
+    {"payment_cancel_settles", "a cancellation is done before the acquirer has said so"},
+    {"payment_decline_on_silence", "a payment of which nothing is known is declined"},
+    {"payment_ignore_late_capture", "money that was taken late is kept"},
+    {"saga_skip_epoch", "a claim does not take the saga from its owner: the epoch stays"},
+    {"saga_stale_owner_writes", "a stale owner's write counts as written"},
+    {"saga_unknown_is_done", "a step whose outcome is unknown counts as done"},
+    {"saga_unknown_is_refused", "a step whose outcome is unknown counts as refused and not undone"},
+    {"saga_undo_forgets_failed", "the step that failed is not undone: no tombstone for its late duplicate"},
+    {"saga_undo_from_failed", "a later run undoes only up to the step that it failed at"},
+    {"saga_undo_forward", "seats are released before the money is back, and an undo that fails is skipped"},
+    {"saga_undo_not_written", "undoing begins before its decision is written"},
+    {"saga_no_refund", "the debit has no undo"},
+    {"saga_no_payment_cancel", "a declined or unknown payment is not cancelled"},
+    {"saga_skip_confirm_seats", "seats are not confirmed"},
+    {"saga_never_claims", "nobody takes over a dead owner's saga"},
+    {"saga_keeps_deadline", "a saga past its deadline goes on for ever"},
+    {"saga_no_event", "a confirmation writes no event"},
+    {"reservation_no_idempotency", "a request that comes again begins anew"},
+    {"outbox_erase_first", "an event is marked as published before it is"},
+    {"outbox_erase_unread", "a failed publication is marked as done"},
+};
+
+// The tests of the cores' rules, built with the planted faults; beside this program.
+bool FailsRules(const Mutant& mutant) {
+  const std::string tests = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "sim_rules_test";
+  CHECK(std::filesystem::exists(tests), "{} is not built", tests);
+  const pid_t child = ::fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    (void)::setenv("BOXOFFICE_MUTANT", std::string(mutant.name).c_str(), 1);
+    (void)!std::freopen("/dev/null", "w", stdout);
+    ::execl(tests.c_str(), tests.c_str(), "--gtest_brief=1", nullptr);
+    std::_Exit(0);
+  }
+  int status = 0;
+  CHECK(::waitpid(child, &status, 0) == child);
+  return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+// 0: found.
+int Hunt(const Mutant& mutant, uint64_t seeds) {
+  ChooseMutant(mutant.name);
+  for (uint64_t seed = 1; seed <= seeds; ++seed) {
+    std::fflush(stdout);
+    const Ran ran = RunSeed({.seed = seed});
+    if (ran.wrong.empty()) continue;
+    fmt::print("caught {:<32} by seed {}: {}\n", mutant.name, seed, ran.wrong.front());
+    return 0;
+  }
+  if (FailsRules(mutant)) {
+    fmt::print("caught {:<32} by the tests of the rules\n", mutant.name);
+    return 0;
+  }
+  const Enumeration found = RunCrashPoints(/*pairs=*/false, [] { return true; });
+  if (found.failures > 0) {
+    fmt::print("caught {:<32} by crash point {}: {}\n", mutant.name, found.failed.front().first.Name(),
+               found.failed.front().second.wrong.front());
+    return 0;
+  }
+  fmt::print("SURVIVED {}: {}\n", mutant.name, mutant.what);
+  return 1;
+}
+
+}  // namespace
+
+std::span<const Mutant> Mutants() { return kMutants; }
+void ChooseMutant(std::string_view name) { Chosen() = name; }
+
+int HuntMutants(uint64_t seeds, const std::string& only) {
+  int survivors = 0;
+  for (const Mutant& mutant : kMutants) {
+    if (!only.empty() && only != mutant.name) continue;
+    std::fflush(stdout);
+    const pid_t child = ::fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+      const int survived = Hunt(mutant, seeds);
+      std::fflush(stdout);
+      std::_Exit(survived);
+    }
+    int status = 0;
+    CHECK(::waitpid(child, &status, 0) == child);
+    if (WIFSIGNALED(status)) {
+      fmt::print("caught {:<32} by a check of the program itself, which ended it\n", mutant.name);
+    } else if (WEXITSTATUS(status) != 0) {
+      ++survivors;
+    }
+  }
+  return survivors;
+}
+
+}  // namespace sim
+}  // namespace boxoffice

@@ -1,0 +1,265 @@
+#include "sim/network.h"
+
+#include <utility>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+namespace boxoffice::sim {
+namespace {
+
+using Kind = StepResult::Kind;
+
+Reply FromError(const Error& error) {
+  Reply reply;
+  const bool not_done = error.code == Code::kUnavailable || error.code == Code::kResourceExhausted;
+  reply.result.kind = not_done ? Kind::kUnavailable : Kind::kUnknown;
+  reply.result.error = error;
+  return reply;
+}
+
+Reply Lost(Code code, std::string_view reason) { return FromError({code, std::string(reason), {}}); }
+
+template <typename OutcomeKind>
+Kind KindOf(OutcomeKind kind) {
+  switch (kind) {
+    case OutcomeKind::kDone:
+      return Kind::kDone;
+    case OutcomeKind::kRefused:
+      return Kind::kRefused;
+    case OutcomeKind::kAborted:
+      return Kind::kAborted;
+    case OutcomeKind::kMismatch:
+      return Kind::kMismatch;
+  }
+  return Kind::kUnknown;
+}
+
+}  // namespace
+
+Reply ReplyOf(const Result<seat::Outcome>& outcome) {
+  if (!outcome) return FromError(outcome.error());
+  Reply reply;
+  reply.result.kind = KindOf(outcome->kind);
+  reply.result.refusal.code = seat::RefusalName(outcome->refusal);
+  for (const seat::Conflict& conflict : outcome->conflicts)
+    reply.result.refusal.conflicts.push_back({conflict.seat_no, {}, {}});
+  for (size_t i = 0; i < outcome->seats.size(); ++i) {
+    const seat::SeatNo no = outcome->seats[i];
+    reply.seats.push_back({no, std::to_string(no), outcome->prices[i], "A"});
+  }
+  if (outcome->rung) reply.rung = seat::RungName(*outcome->rung);
+  reply.grace = outcome->grace;
+  reply.amount = outcome->amount;
+  if (outcome->show) reply.currency = outcome->show->currency.code();
+  reply.hold_expires_at = outcome->hold_expires_at;
+  return reply;
+}
+
+Reply ReplyOf(const Result<wallet::Outcome>& outcome) {
+  if (!outcome) return FromError(outcome.error());
+  Reply reply;
+  reply.result.kind = KindOf(outcome->kind);
+  if (outcome->refusal == wallet::Refusal::kBalanceTooLow) reply.result.refusal.code = "balance_too_low";
+  if (outcome->refusal == wallet::Refusal::kExceedsDebit) reply.result.refusal.code = "exceeds_debit";
+  reply.result.refusal.balance = outcome->balance.value_or(Money()).amount;
+  reply.result.refusal.needed = outcome->needed;
+  return reply;
+}
+
+Reply ReplyOf(const Result<payment::Outcome>& outcome) {
+  if (!outcome) return FromError(outcome.error());
+  Reply reply;
+  reply.result.kind = KindOf(outcome->kind);
+  if (outcome->kind == payment::OutcomeKind::kRefused) {
+    reply.result.refusal.code =
+        outcome->refusal == payment::Refusal::kDeclined ? "payment_declined" : "payment_refused";
+  }
+  return reply;
+}
+
+void SimParticipants::Arrive(uint64_t id, Reply reply) {
+  const auto found = waiting_.find(id);
+  if (found == waiting_.end()) return;  // it had its answer, or gave up
+  auto handler = std::move(found->second);
+  waiting_.erase(found);
+  handler(std::move(reply));
+}
+
+// The request is under way for so long, and so is the reply, which does not find whoever has died.
+void SimParticipants::Deliver(uint64_t id, const Find& find, int64_t delay_us, bool reply_lost) {
+  Ground& ground = process_.ground();
+  auto answer = [this, id, life = process_.life(), &ground, reply_lost](const Reply& reply) {
+    if (reply_lost || life->dead) return;
+    ground.scheduler.After(ground.rng.Between(100, 3'000), life, [this, id, reply] { Arrive(id, reply); });
+  };
+  ground.scheduler.After(delay_us, nullptr, [find, answer, &ground] {
+    const Directory::Target target = find();
+    if (!target.life) return answer(Lost(Code::kUnavailable, "connection_refused"));
+    ground.scheduler.After(0, target.life, [run = target.run, answer] { run(answer); });
+  });
+}
+
+void SimParticipants::Send(uint64_t id, const std::string& name, bool action, int64_t timeout_us,
+                           const Find& find) {
+  Rng& rng = process_.ground().rng;
+  const int64_t soon = rng.Between(100, 3'000);
+  process_.After(timeout_us, [this, id] { Arrive(id, Lost(Code::kUnknown, "timed_out")); });
+  switch (process_.At(PointKind::kCall, name, action)) {
+    case Fault::kCrashBefore:
+      return process_.Die(name);
+    case Fault::kCrashAfter:
+      Deliver(id, find, soon, /*reply_lost=*/true);
+      return process_.Die(name);
+    case Fault::kReplyLost:
+      return Deliver(id, find, soon, /*reply_lost=*/true);
+    case Fault::kDelayed:
+      return Deliver(id, find, kLateUs + soon, /*reply_lost=*/true);
+    case Fault::kDuplicated:
+      Deliver(id, find, soon, /*reply_lost=*/false);
+      return Deliver(id, find, rng.Between(0, kLateUs), /*reply_lost=*/true);
+    case Fault::kNotDone:
+      return process_.After(soon, [this, id] { Arrive(id, Lost(Code::kUnavailable, "not_sent")); });
+    case Fault::kRefused: {
+      Reply refused;
+      refused.result.kind = Kind::kRefused;
+      refused.result.refusal.code = "injected";
+      return process_.After(soon, [this, id, refused] { Arrive(id, refused); });
+    }
+    default:
+      return Deliver(id, find, soon, /*reply_lost=*/false);
+  }
+}
+
+asio::awaitable<Reply> SimParticipants::Call(std::string name, bool action, int64_t timeout_us, Find find) {
+  auto initiate = [this, &name, action, timeout_us, &find](auto handler) {
+    const uint64_t id = ++last_id_;
+    waiting_.emplace(id, [this, handler = std::move(handler)](Reply reply) mutable {
+      asio::post(executor_, [handler = std::move(handler), reply = std::move(reply)]() mutable {
+        std::move(handler)(std::move(reply));
+      });
+    });
+    Send(id, name, action, timeout_us, find);
+  };
+  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Reply)>(initiate,
+                                                                                      asio::use_awaitable);
+}
+
+asio::awaitable<StepResult> SimParticipants::Step(std::string name, bool action, int64_t timeout_us,
+                                                  Find find) {
+  Reply reply = co_await Call(std::move(name), action, timeout_us, std::move(find));
+  co_return std::move(reply.result);
+}
+
+asio::awaitable<StepResult> SimParticipants::BindQueue(const Reservation& r) {
+  return Step("BindQueue", true, timeouts_.step_us,
+              [to = &directory_, id = r.saga.id] { return to->Queue(true, id); });
+}
+asio::awaitable<StepResult> SimParticipants::UnbindQueue(const Reservation&, SagaId bound_saga) {
+  return Step("UnbindQueue", false, timeouts_.step_us,
+              [to = &directory_, bound_saga] { return to->Queue(false, bound_saga); });
+}
+// Not a step, and nothing depends on it.
+asio::awaitable<StepResult> SimParticipants::CompleteQueue(const Reservation&) { co_return StepResult(); }
+
+asio::awaitable<StepResult> SimParticipants::HoldSeats(Reservation& r, Timestamp until) {
+  seat::HoldSeats hold;
+  hold.saga = r.saga.id;
+  hold.reservation = r.id;
+  hold.user_id = r.user_id;
+  hold.show_id = r.show_id;
+  hold.hold_at_least_until = until;
+  hold.from_waitlist = r.from_waitlist;
+  if (r.seats.empty() && r.choice.best_count > 0) {
+    hold.best = seat::BestAvailable{r.choice.best_count, {}, {}};
+  } else {
+    hold.seats = reservation::SeatNumbers(r);
+  }
+  Find find = [to = &directory_, us = timeouts_.step_us, hold] { return to->Seat({hold, {}}, us); };
+  Reply reply = co_await Call("HoldSeats", true, timeouts_.step_us, std::move(find));
+  if (reply.result.kind != Kind::kDone) co_return std::move(reply.result);
+  r.seats = reply.seats;
+  r.grace = reply.grace;
+  if (!reply.rung.empty()) r.rung = reply.rung;
+  r.amount = reply.amount;
+  r.currency = reply.currency;
+  r.hold_expires_at = reply.hold_expires_at;
+  co_return std::move(reply.result);
+}
+
+asio::awaitable<StepResult> SimParticipants::ConfirmSeats(const Reservation& r) {
+  seat::ConfirmSeats confirm{r.saga.id, r.id, r.show_id, reservation::SeatNumbers(r)};
+  return Step("ConfirmSeats", true, timeouts_.step_us,
+              [to = &directory_, us = timeouts_.step_us, confirm] { return to->Seat({confirm, {}}, us); });
+}
+asio::awaitable<StepResult> SimParticipants::ReleaseSeats(const Reservation& r) {
+  return ReleaseOnly(r, reservation::SeatNumbers(r));
+}
+asio::awaitable<StepResult> SimParticipants::ReleaseOnly(const Reservation& r,
+                                                         std::vector<uint32_t> seat_nos) {
+  seat::ReleaseSeats release{r.saga.id, r.id, r.show_id, std::move(seat_nos)};
+  return Step("ReleaseSeats", false, timeouts_.step_us,
+              [to = &directory_, us = timeouts_.step_us, release] { return to->Seat({release, {}}, us); });
+}
+
+asio::awaitable<StepResult> SimParticipants::MoveSeats(Reservation& r) {
+  seat::MoveSeats move;
+  move.saga = r.saga.id;
+  move.reservation = r.id;
+  move.show_id = r.show_id;
+  move.from = r.move.from;
+  move.to = r.move.to;
+  Find find = [to = &directory_, us = timeouts_.step_us, move] { return to->Seat({move, {}}, us); };
+  Reply reply = co_await Call("MoveSeats", true, timeouts_.step_us, std::move(find));
+  if (reply.result.kind == Kind::kDone) r.move.seats = reply.seats;
+  co_return std::move(reply.result);
+}
+
+asio::awaitable<StepResult> SimParticipants::DebitWallet(const Reservation& r) {
+  wallet::Debit debit{r.saga.id, r.id, r.user_id, {r.amount, *Currency::Parse(r.currency)}};
+  return Step("DebitWallet", true, timeouts_.step_us,
+              [to = &directory_, us = timeouts_.step_us, debit] { return to->Wallet({debit, {}}, us); });
+}
+asio::awaitable<StepResult> SimParticipants::RefundWallet(const Reservation& r, SagaId debit_saga) {
+  wallet::Refund refund{r.saga.id, r.id, r.user_id, debit_saga};
+  return Step("RefundWallet", false, timeouts_.step_us,
+              [to = &directory_, us = timeouts_.step_us, refund] { return to->Wallet({refund, {}}, us); });
+}
+asio::awaitable<StepResult> SimParticipants::RefundPartOfDebit(const Reservation& r, int64_t amount) {
+  wallet::PartialRefund refund{
+      r.saga.id, r.id, r.user_id, r.paid_saga, {amount, *Currency::Parse(r.currency)}};
+  return Step("RefundPartOfDebit", false, timeouts_.step_us,
+              [to = &directory_, us = timeouts_.step_us, refund] { return to->Wallet({refund, {}}, us); });
+}
+
+asio::awaitable<StepResult> SimParticipants::ApprovePayment(const Reservation& r) {
+  payment::Approve approve;
+  approve.key = {r.id, r.saga.attempt};
+  approve.saga = r.saga.id;
+  approve.user_id = r.user_id;
+  approve.money = {r.amount, *Currency::Parse(r.currency)};
+  approve.method = r.payment_method;
+  return Step(
+      "ApprovePayment", true, timeouts_.payment_us,
+      [to = &directory_, us = timeouts_.payment_us, approve] { return to->Payment({approve, {}, {}}, us); });
+}
+asio::awaitable<StepResult> SimParticipants::CancelPayment(const Reservation& r, uint32_t attempt) {
+  payment::Cancel cancel{{r.id, attempt}, r.saga.id};
+  return Step(
+      "CancelPayment", false, timeouts_.payment_us,
+      [to = &directory_, us = timeouts_.payment_us, cancel] { return to->Payment({cancel, {}, {}}, us); });
+}
+asio::awaitable<StepResult> SimParticipants::RefundPartOfPayment(const Reservation& r, int64_t amount) {
+  payment::GiveBack back{{r.id, r.paid_attempt}, r.saga.id, {amount, *Currency::Parse(r.currency)}};
+  return Step(
+      "RefundPartOfPayment", false, timeouts_.payment_us,
+      [to = &directory_, us = timeouts_.payment_us, back] { return to->Payment({back, {}, {}}, us); });
+}
+
+asio::awaitable<Result<reservation::CancelPolicy>> SimParticipants::GetCancelPolicy(int64_t) {
+  co_return policy_;
+}
+
+}  // namespace boxoffice::sim

@@ -1,0 +1,200 @@
+#include "sim/run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "sim/buyers.h"
+#include "sim/world.h"
+
+namespace boxoffice::sim {
+namespace {
+
+using reservation::SagaKind;
+using Kind = Operation::Kind;
+using std::chrono::seconds;
+
+constexpr seconds kFaultsEnd{40};
+// A message that was late may still come, and must not harm.
+constexpr milliseconds kAllArrived{16'000};
+
+Ran ResultOf(World& world, const Clients& clients) {
+  Ran ran;
+  if (!clients.done()) ran.wrong.push_back("liveness: a client was never told, and never gave up");
+  std::ranges::move(world.Judge(clients.history()), std::back_inserter(ran.wrong));
+  ran.hits = world.injector().hits();
+  ran.points = world.injector().points();
+  ran.timeline = world.timeline();
+  if (world.options().trace) {
+    for (const Operation& op : clients.history())
+      ran.history.push_back(ToString(op, FromUnixMs(Scheduler::kStartUs / 1'000)));
+  }
+  ran.fingerprint = world.fingerprint();
+  ran.operations = clients.history().size();
+  ran.unknown = static_cast<size_t>(
+      std::ranges::count(clients.history(), Operation::Outcome::kUnknown, &Operation::outcome));
+  return ran;
+}
+
+// Everything comes to its end without further faults.
+void Settle(World& world, Clients& clients) {
+  const auto quiet = [&] { return clients.done() && world.IsQuiet(); };
+  (void)world.RunUntil(quiet, seconds(240));
+  (void)world.RunUntil([] { return false; }, kAllArrived);
+  (void)world.RunUntil(quiet, seconds(120));
+}
+
+}  // namespace
+
+Ran RunSeed(const SeedOptions& options) {
+  Rng choice(options.seed ^ 0xc401ce);
+  WorldOptions world_options;
+  world_options.seed = options.seed;
+  const int drawn = static_cast<int>(choice.Between(1, 3));
+  world_options.reservation_replicas = options.replicas > 0 ? options.replicas : drawn;
+  world_options.other_replicas =
+      options.replicas > 0 ? options.replicas : static_cast<int>(choice.Between(1, 2));
+  world_options.max_skew = milliseconds(choice.Chance(50) ? 0 : 400);
+  world_options.grace = milliseconds(choice.Chance(30) ? 8'000 : 0);
+  world_options.cancel_fee = choice.Chance(50) ? 10 : 0;
+  world_options.rows = 1 + static_cast<uint32_t>(choice.Below(2));
+  world_options.trace = options.trace;
+  World world(world_options);
+  Clients clients(world);
+  world.injector().UseChance(options.seed);
+  world.injector().Spare(options.spared);
+  if (choice.Chance(60)) world.StartWeather(kFaultsEnd - seconds(5));
+  clients.Crowd(static_cast<int>(choice.Between(2, 5)), static_cast<int>(choice.Between(2, 4)));
+  (void)world.RunUntil([&] { return clients.done() && world.IsQuiet(); }, kFaultsEnd);
+  world.injector().StopChance();
+  Settle(world, clients);
+  return ResultOf(world, clients);
+}
+
+Ran Minimize(const SeedOptions& options) {
+  SeedOptions smaller = options;
+  Ran ran = RunSeed(smaller);
+  for (const Hit& hit : Ran(ran).hits) {
+    SeedOptions without = smaller;
+    without.spared.insert(hit.number);
+    if (!RunSeed(without).wrong.empty()) smaller = without;
+  }
+  smaller.trace = true;
+  return RunSeed(smaller);
+}
+
+std::string Course::Name() const {
+  return fmt::format("{}{}{}{}", reservation::KindName(kind), can_pay ? "" : ", balance too low",
+                     declined ? ", declined" : "", grace ? ", with grace" : "");
+}
+
+std::vector<Course> AllCourses() {
+  std::vector<Course> courses;
+  for (int kind = 0; kind < static_cast<int>(SagaKind::kUnknown); ++kind) {
+    const auto saga = static_cast<SagaKind>(kind);
+    courses.push_back({saga});
+    if (!reservation::IsPurchase(saga)) continue;
+    courses.push_back({.kind = saga, .can_pay = false});
+    courses.push_back({.kind = saga, .declined = true});
+    courses.push_back({.kind = saga, .declined = true, .grace = true});
+  }
+  return courses;
+}
+
+namespace {
+
+// What the buyer has before the saga begins, and what begins it.
+class Stage {
+ public:
+  Stage(World& world, Clients& clients, const Course& course)
+      : world_(world), clients_(clients), course_(course) {}
+
+  void Prepare() {
+    Clients::Wish top_up;
+    top_up.kind = Kind::kTopUp;
+    top_up.amount = course_.can_pay ? 10 * World::kPrice : 1;
+    Do(top_up);
+    const SagaKind kind = course_.kind;
+    if (kind == SagaKind::kHold || kind == SagaKind::kOneShot || kind == SagaKind::kOffer) return;
+    Clients::Wish first;
+    const bool paid = kind == SagaKind::kCancel || kind == SagaKind::kCancelSeats || kind == SagaKind::kMove;
+    first.kind = paid ? Kind::kPay : Kind::kHold;
+    first.seats = {1, 2};
+    has_ = Do(first).reservation;
+  }
+
+  void Begin() {
+    Clients::Wish wish;
+    wish.reservation = has_;
+    if (course_.declined) wish.method = "sim:decline";
+    switch (course_.kind) {
+      case SagaKind::kHold:
+      case SagaKind::kOneShot:
+        wish.kind = course_.kind == SagaKind::kHold ? Kind::kHold : Kind::kPay;
+        wish.seats = {1, 2};
+        break;
+      case SagaKind::kOffer:
+        wish.offer = true;
+        wish.best = 2;
+        wish.reservation = ReservationId::Make(world_.scheduler().Now(), world_.rng());
+        break;
+      case SagaKind::kConfirm:
+        wish.kind = Kind::kConfirm;
+        break;
+      case SagaKind::kCancelSeats:
+        wish.kind = Kind::kCancel;
+        wish.seats = {1};
+        break;
+      case SagaKind::kMove:
+        wish.kind = Kind::kMove;
+        wish.seats = {1, world_.options().rows * world_.options().row_seats};
+        break;
+      case SagaKind::kExpire:
+        return;  // by itself
+      default:
+        wish.kind = Kind::kCancel;
+    }
+    wish.buyer = "buyer";
+    clients_.Ask(wish, nullptr);
+  }
+
+ private:
+  Operation Do(Clients::Wish wish) {
+    wish.buyer = "buyer";
+    Operation result;
+    clients_.Ask(wish, [&result](const Operation& op) { result = op; });
+    CHECK(world_.RunUntil([this] { return clients_.done(); }, seconds(60)));
+    CHECK(result.outcome == Operation::Outcome::kOk, "{}", result.refusal);
+    (void)world_.RunUntil([] { return false; }, milliseconds(300));
+    return result;
+  }
+  World& world_;
+  Clients& clients_;
+  const Course course_;
+  ReservationId has_;
+};
+
+}  // namespace
+
+Ran RunSaga(const Course& course, int orchestrators, const std::map<int, Fault>& orders, bool trace) {
+  WorldOptions options;
+  options.seed = 1;
+  options.reservation_replicas = orchestrators;
+  options.grace = milliseconds(course.grace ? 8'000 : 0);
+  options.rows = 1;
+  options.cancel_fee = course.kind == SagaKind::kCancelSeats ? 10 : 0;
+  options.trace = trace;
+  World world(options);
+  Clients clients(world);
+  Stage stage(world, clients, course);
+  stage.Prepare();
+  world.injector().Order(orders);
+  world.injector().Arm();
+  stage.Begin();
+  Settle(world, clients);
+  return ResultOf(world, clients);
+}
+
+}  // namespace boxoffice::sim

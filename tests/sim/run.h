@@ -1,0 +1,50 @@
+// Runs: one seed with faults by chance, or one course of a saga with faults by order.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "services/reservation/reservation.h"
+#include "sim/faults.h"
+
+namespace boxoffice::sim {
+
+struct Ran {
+  std::vector<std::string> wrong;  // empty: nothing is
+  std::vector<Hit> hits;
+  std::vector<Point> points;  // that were reached since the saga began; of RunSaga only
+  std::vector<std::string> timeline;
+  std::vector<std::string> history;  // what clients saw
+  uint64_t fingerprint = 0;
+  size_t operations = 0;
+  size_t unknown = 0;  // of which nobody was told how they ended
+};
+
+struct SeedOptions {
+  uint64_t seed = 1;
+  int replicas = 0;  // of each service; 0: 1 to 3, as the seed says
+  bool trace = false;
+  std::set<int> spared = {};  // faults that are left out
+};
+[[nodiscard]] Ran RunSeed(const SeedOptions& options);
+// The same with as few of its faults as still make something wrong, and its timeline.
+[[nodiscard]] Ran Minimize(const SeedOptions& options);
+
+// How a saga's course begins: its kind, and what the buyer brings.
+struct Course {
+  reservation::SagaKind kind = reservation::SagaKind::kHold;
+  bool can_pay = true;    // else the balance is too low
+  bool declined = false;  // by the acquirer
+  bool grace = false;     // the show lets seats stay held after a refused payment
+  [[nodiscard]] std::string Name() const;
+};
+// Each kind that there is, and each refusal that a participant has for it.
+[[nodiscard]] std::vector<Course> AllCourses();
+// `orders`: faults by the number of the point, counted from the beginning of the saga.
+[[nodiscard]] Ran RunSaga(const Course& course, int orchestrators, const std::map<int, Fault>& orders,
+                          bool trace = false);
+
+}  // namespace boxoffice::sim

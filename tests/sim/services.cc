@@ -1,0 +1,273 @@
+#include "sim/services.h"
+
+#include <exception>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+
+#include "base/check.h"
+#include "sim/virtual_time.h"
+
+namespace boxoffice::sim {
+namespace {
+
+resilience::Terms TermsOf(int64_t timeout_us) {
+  resilience::Terms terms;
+  terms.priority = resilience::Priority::kFinishing;
+  terms.deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(timeout_us);
+  return terms;
+}
+
+reservation::CancelPolicy SimCancelPolicy(int64_t fee) {
+  reservation::CancelPolicy policy;
+  policy.deadline = FromUnixMs(1LL << 50);
+  policy.fee_per_seat = fee;
+  return policy;
+}
+
+}  // namespace
+
+reservation::Policy SimPolicy() {
+  reservation::Policy policy;
+  policy.saga_deadline = milliseconds(10'000);
+  policy.lease = milliseconds(3'000);
+  policy.renew_every = milliseconds(1'000);
+  policy.first_backoff = milliseconds(200);
+  policy.max_backoff = milliseconds(3'000);
+  policy.max_tries = 60;
+  policy.expiry_grace = milliseconds(1'000);
+  policy.hold_slack = milliseconds(5'000);
+  return policy;
+}
+
+SeatProcess::SeatProcess(Ground& ground, std::string name, milliseconds skew, SeatDb& db)
+    : Process(ground, std::move(name), skew) {
+  OpenPublisher(db.outbox);
+  seat::ServiceOptions options;
+  options.batch = BatchLimits();
+  seat::Stores stores{OpenSeats(db, *this), OpenSeats(db, *this), OpenSeats(db, *this)};
+  service_ = std::make_unique<seat::SeatService>(std::move(stores), clock(), ground.metrics, options,
+                                                 [this] { Nudge(); });
+  CHECK(service_->Start().has_value());
+  After(ground.rng.Between(0, 2'000'000), [this] { Tick(); });
+}
+
+SeatProcess::~SeatProcess() {
+  life()->dead = true;
+  service_.reset();
+}
+
+void SeatProcess::Tick() {
+  (void)service_->Follow();
+  service_->Sweep();
+  After(2'000'000, [this] { Tick(); });
+}
+
+void SeatProcess::Execute(seat::Command command, int64_t timeout_us, const Answer& answer) {
+  auto done = [life = life(), answer](const Result<seat::Outcome>& outcome) {
+    if (!life->dead) answer(ReplyOf(outcome));
+  };
+  service_->Submit(std::move(command), done, TermsOf(timeout_us));
+}
+
+WalletProcess::WalletProcess(Ground& ground, std::string name, milliseconds skew, WalletDb& db)
+    : Process(ground, std::move(name), skew), store_(OpenWallets(db, *this)) {
+  OpenPublisher(db.outbox);
+  service_ = std::make_unique<wallet::Service>(*store_, clock(), ground.rng, ground.metrics, BatchLimits(),
+                                               [this] { Nudge(); });
+}
+
+WalletProcess::~WalletProcess() {
+  life()->dead = true;
+  service_.reset();
+}
+
+void WalletProcess::Execute(wallet::Command command, int64_t timeout_us,
+                            std::function<void(const Result<wallet::Outcome>&)> done) {
+  service_->Submit(
+      std::move(command),
+      [life = life(), done = std::move(done)](const Result<wallet::Outcome>& outcome) {
+        if (!life->dead) done(outcome);
+      },
+      TermsOf(timeout_us));
+}
+
+class PaymentProcess::SimTimer final : public payment::Timer {
+ public:
+  explicit SimTimer(Process& process) : process_(process) {}
+  void Post(Task task) override { process_.After(0, std::move(task)); }
+  void After(milliseconds delay, Task task) override {
+    process_.After(delay.count() * 1'000, std::move(task));
+  }
+
+ private:
+  Process& process_;
+};
+
+// The acquirer, as one process reaches it: what is asked may be lost, late or doubled, and so may the answer.
+class PaymentProcess::SimProvider final : public payment::Provider {
+ public:
+  SimProvider(Process& process, Acquirer& acquirer) : process_(process), acquirer_(acquirer) {}
+  [[nodiscard]] bool Accepts(std::string_view) const override { return true; }
+
+  void Approve(const payment::ProviderRequest& request, Callback callback) override {
+    Ask("acquirer.Approve", std::move(callback), [this, request, &acquirer = acquirer_] {
+      Acquirer::Account& account = acquirer.accounts[request.IdempotencyKey()];
+      if (account.cancelled) account.declined = true;
+      if (request.instrument == "decline" && !account.approved) account.declined = true;
+      if (!account.declined) {
+        account.approved = true;
+        account.amount = request.money.amount;
+      }
+      return AnswerOf(account);
+    });
+  }
+  void Query(const payment::ProviderRequest& request, Callback callback) override {
+    Ask("acquirer.Query", std::move(callback), [request, &acquirer = acquirer_] {
+      const auto found = acquirer.accounts.find(request.IdempotencyKey());
+      if (found == acquirer.accounts.end())
+        return payment::ProviderAnswer{payment::Verdict::kNotFound, {}, {}, {}};
+      return AnswerOf(found->second);
+    });
+  }
+  void Cancel(const payment::ProviderRequest& request, Callback callback) override {
+    Ask("acquirer.Cancel", std::move(callback), [request, &acquirer = acquirer_] {
+      Acquirer::Account& account = acquirer.accounts[request.IdempotencyKey()];
+      account.cancelled = true;
+      payment::ProviderAnswer answer;
+      answer.verdict = account.approved ? payment::Verdict::kRefunded : payment::Verdict::kNeverSeen;
+      return answer;
+    });
+  }
+  void Refund(const payment::ProviderRequest& request, Callback callback) override {
+    Ask("acquirer.Refund", std::move(callback), [request, &acquirer = acquirer_] {
+      Acquirer::Account& account = acquirer.accounts[request.IdempotencyKey()];
+      if (!account.cancelled) account.refunds[request.RefundKey()] = request.money.amount;
+      payment::ProviderAnswer answer;
+      answer.verdict = payment::Verdict::kRefundDone;
+      return answer;
+    });
+  }
+
+ private:
+  static payment::ProviderAnswer AnswerOf(const Acquirer::Account& account) {
+    payment::ProviderAnswer answer;
+    answer.verdict = account.approved ? payment::Verdict::kApproved : payment::Verdict::kDeclined;
+    answer.reference = account.approved ? "reference" : "";
+    answer.code = account.approved ? "" : "no_funds";
+    return answer;
+  }
+
+  void Ask(std::string_view name, Callback callback, std::function<payment::ProviderAnswer()> act) {
+    Ground& ground = process_.ground();
+    const Fault fault = process_.At(PointKind::kCall, name);
+    if (fault == Fault::kCrashBefore) return process_.Die(name);
+    if (fault == Fault::kNotDone) {
+      // An error of the connection says nothing for certain.
+      return process_.After(1'000, [callback = std::move(callback)]() mutable { callback({}); });
+    }
+    const bool late = fault == Fault::kDelayed;
+    const bool lost = late || fault == Fault::kReplyLost || fault == Fault::kCrashAfter;
+    auto heard = std::make_shared<Callback>(std::move(callback));
+    ground.scheduler.After((late ? kLateUs : 0) + ground.rng.Between(500, 5'000), nullptr,
+                           [act, heard, lost, life = process_.life(), &ground] {
+                             const payment::ProviderAnswer answer = act();
+                             if (lost || life->dead) return;
+                             ground.scheduler.After(1'000, life, [heard, answer] { (*heard)(answer); });
+                           });
+    if (fault == Fault::kDuplicated)
+      ground.scheduler.After(ground.rng.Between(0, kLateUs), nullptr, [act] { (void)act(); });
+    if (fault == Fault::kCrashAfter) process_.Die(name);
+  }
+
+  Process& process_;
+  Acquirer& acquirer_;
+};
+
+PaymentProcess::PaymentProcess(Ground& ground, std::string name, milliseconds skew, PaymentDb& db,
+                               Acquirer& acquirer)
+    : Process(ground, std::move(name), skew),
+      store_(OpenPayments(db, *this)),
+      reader_(ReadPayments(db, *this)),
+      timer_(std::make_unique<SimTimer>(*this)),
+      provider_(std::make_unique<SimProvider>(*this, acquirer)) {
+  OpenPublisher(db.outbox);
+  payment::ServiceConfig config;
+  config.limits = BatchLimits();
+  config.provider_timeout = milliseconds(900);
+  config.reconcile_every = milliseconds(2'000);
+  service_ = std::make_unique<payment::Service>(
+      *store_, *reader_, payment::Providers{{"sim", provider_.get()}}, *timer_, clock(), ground.rng,
+      ground.metrics, config, [this] { Nudge(); });
+  service_->StartReconciler();
+}
+
+PaymentProcess::~PaymentProcess() {
+  life()->dead = true;
+  service_.reset();
+}
+
+void PaymentProcess::Execute(payment::Command command, int64_t timeout_us, const Answer& answer) {
+  service_->Submit(
+      std::move(command),
+      [life = life(), answer](const Result<payment::Outcome>& outcome) {
+        if (!life->dead) answer(ReplyOf(outcome));
+      },
+      TermsOf(timeout_us));
+}
+
+ReservationProcess::ReservationProcess(Ground& ground, std::string name, milliseconds skew, ReservationDb& db,
+                                       Directory& directory, int64_t cancel_fee)
+    : Process(ground, std::move(name), skew),
+      store_(OpenReservations(db, *this)),
+      reader_(ReadReservations(db, *this)),
+      participants_(*this, directory, SimCancelPolicy(cancel_fee), Timeouts()) {
+  OpenPublisher(db.outbox);
+  participants_.UseExecutor(io_.get_executor());
+  reservation::ServiceConfig config;
+  config.owner = Process::name() + "-" + std::to_string(ground.rng.Below(1'000'000));
+  config.policy = SimPolicy();
+  config.retry.retries = 2;
+  config.retry.first_pause = milliseconds(50);
+  config.retry.give_up_after = milliseconds(2'000);
+  config.limits = BatchLimits();
+  config.scan_every = milliseconds(1'000);
+  config.claim_limit = 8;
+  service_ =
+      std::make_unique<reservation::Service>(config, io_.get_executor(), *store_, *reader_, participants_,
+                                             clock(), ground.rng, ground.metrics, [this] { Nudge(); });
+  timer_ = virtual_time::LastTimer();
+  life()->after_task = [this] { Poll(); };
+  After(ground.rng.Between(0, 500'000), [this] { service_->StartScanning(); });
+}
+
+// As abruptly as a process that is killed.
+ReservationProcess::~ReservationProcess() {
+  life()->dead = true;
+  life()->after_task = nullptr;
+  virtual_time::Forget(timer_);
+  participants_.DropAll();
+  service_.reset();
+}
+
+void ReservationProcess::Execute(const Begin& begin, Done done) {
+  asio::co_spawn(io_, begin(*service_),
+                 [life = life(), done = std::move(done)](const std::exception_ptr& failed,
+                                                         const Result<reservation::Answer>& answer) {
+                   if (failed) std::rethrow_exception(failed);
+                   if (!life->dead) done(answer);
+                 });
+}
+
+void ReservationProcess::Poll() {
+  if (dead()) return;
+  if (life()->paused_until_us > ground_.scheduler.now_us()) {
+    // When it wakes up.
+    return After(0, [] {});
+  }
+  io_.restart();
+  while (!dead() && io_.poll_one() > 0) {
+  }
+}
+
+}  // namespace boxoffice::sim

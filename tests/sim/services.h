@@ -1,0 +1,86 @@
+// The services as processes: their real cores, batch executors and coroutines on the simulation's databases.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+
+#include "services/payment/provider.h"
+#include "services/payment/service.h"
+#include "services/payment/timer.h"
+#include "services/reservation/service.h"
+#include "services/seat/service.h"
+#include "services/wallet/service.h"
+#include "sim/network.h"
+#include "sim/process.h"
+#include "sim/stores.h"
+
+namespace boxoffice::sim {
+
+// Shorter than in production, all in proportion, so that a run has few idle minutes.
+[[nodiscard]] reservation::Policy SimPolicy();
+
+class SeatProcess final : public Process {
+ public:
+  SeatProcess(Ground& ground, std::string name, milliseconds skew, SeatDb& db);
+  ~SeatProcess() override;
+  void Execute(seat::Command command, int64_t timeout_us, const Answer& answer);
+
+ private:
+  void Tick();
+  std::unique_ptr<seat::SeatService> service_;
+};
+
+class WalletProcess final : public Process {
+ public:
+  WalletProcess(Ground& ground, std::string name, milliseconds skew, WalletDb& db);
+  ~WalletProcess() override;
+  void Execute(wallet::Command command, int64_t timeout_us,
+               std::function<void(const Result<wallet::Outcome>&)> done);
+
+ private:
+  std::unique_ptr<wallet::Store> store_;
+  std::unique_ptr<wallet::Service> service_;
+};
+
+class PaymentProcess final : public Process {
+ public:
+  PaymentProcess(Ground& ground, std::string name, milliseconds skew, PaymentDb& db, Acquirer& acquirer);
+  ~PaymentProcess() override;
+  void Execute(payment::Command command, int64_t timeout_us, const Answer& answer);
+
+ private:
+  class SimTimer;
+  class SimProvider;
+  std::unique_ptr<payment::Store> store_;
+  std::unique_ptr<payment::Reader> reader_;
+  std::unique_ptr<payment::Timer> timer_;
+  std::unique_ptr<payment::Provider> provider_;
+  std::unique_ptr<payment::Service> service_;
+};
+
+class ReservationProcess final : public Process {
+ public:
+  using Done = std::function<void(const Result<reservation::Answer>&)>;
+  using Begin = std::function<asio::awaitable<Result<reservation::Answer>>(reservation::Service&)>;
+  ReservationProcess(Ground& ground, std::string name, milliseconds skew, ReservationDb& db,
+                     Directory& directory, int64_t cancel_fee);
+  ~ReservationProcess() override;
+  // Runs a request; `done` hears the answer if the process lives to give it.
+  void Execute(const Begin& begin, Done done);
+  // Runs what is ready in its io_context.
+  void Poll();
+  [[nodiscard]] int timer() const { return timer_; }
+
+ private:
+  asio::io_context io_{1};
+  int timer_ = -1;
+  std::unique_ptr<reservation::Store> store_;
+  std::unique_ptr<reservation::Reader> reader_;
+  SimParticipants participants_;
+  std::unique_ptr<reservation::Service> service_;
+};
+
+}  // namespace boxoffice::sim

@@ -1,0 +1,59 @@
+// The databases of the simulation: tables in memory that keep what a commit has written, and the stores that
+// one process sees them by, with what may go wrong at a commit. They hold to the stores' contracts: rows that
+// have moved since they were loaded are not overwritten.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "services/payment/store.h"
+#include "services/reservation/store.h"
+#include "services/reservation/store_memory.h"
+#include "services/seat/store.h"
+#include "services/wallet/store.h"
+#include "sim/process.h"
+
+namespace boxoffice::sim {
+
+struct ReservationDb {
+  reservation::MemoryStore rows;
+  Outbox outbox;
+  std::vector<std::string> violations;  // of what only a look at each write shows
+};
+struct WalletDb {
+  std::map<wallet::WalletKey, wallet::WalletRow> wallets;
+  std::map<SagaId, wallet::DebitRow> debits;
+  std::map<wallet::TopUpKey, wallet::TopUpRow> top_ups;
+  std::map<wallet::PartKey, wallet::PartRow> parts;
+  std::vector<wallet::Entry> entries;
+  Outbox outbox;
+};
+struct PaymentDb {
+  std::map<payment::PaymentKey, payment::Payment> payments;
+  std::map<std::pair<payment::PaymentKey, SagaId>, payment::Refund> refunds;
+  Outbox outbox;
+};
+struct SeatDb {
+  seat::Show show;
+  seat::ShowMarks marks;
+  std::map<SagaId, seat::SagaRow> sagas;
+  std::map<seat::BuyerKey, seat::BuyerRow> buyers;
+  std::map<seat::SeatKey, seat::SeatRow> seats;
+  std::vector<seat::SeatRow> news;  // as they were saved
+  Outbox outbox;
+};
+
+[[nodiscard]] std::unique_ptr<reservation::Store> OpenReservations(ReservationDb& db, Process& process);
+[[nodiscard]] std::unique_ptr<reservation::Reader> ReadReservations(ReservationDb& db, Process& process);
+[[nodiscard]] std::unique_ptr<wallet::Store> OpenWallets(WalletDb& db, Process& process);
+[[nodiscard]] std::unique_ptr<payment::Store> OpenPayments(PaymentDb& db, Process& process);
+[[nodiscard]] std::unique_ptr<payment::Reader> ReadPayments(PaymentDb& db, Process& process);
+// `commands`: it is the one that the executor commits by.
+[[nodiscard]] std::unique_ptr<seat::Store> OpenSeats(SeatDb& db, Process& process);
+
+}  // namespace boxoffice::sim

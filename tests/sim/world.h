@@ -1,0 +1,119 @@
+// One run: databases, processes that come and go, a network between them, and the checks at the end. The same
+// options give the same run, event by event.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "audit/invariants.h"
+#include "sim/faults.h"
+#include "sim/history.h"
+#include "sim/services.h"
+
+namespace boxoffice::sim {
+
+struct WorldOptions {
+  uint64_t seed = 1;
+  int reservation_replicas = 1;
+  int other_replicas = 1;
+  milliseconds max_skew{0};
+  uint32_t rows = 2;  // of seats
+  uint32_t row_seats = 4;
+  milliseconds hold_ttl{20'000};
+  milliseconds grace{0};
+  int64_t cancel_fee = 0;  // of each seat
+  bool trace = false;
+};
+
+class World final : public Directory {
+ public:
+  static constexpr int64_t kShow = 7;
+  static constexpr int64_t kPrice = 1'000;
+
+  explicit World(const WorldOptions& options);
+  ~World() override;
+
+  [[nodiscard]] Scheduler& scheduler() { return scheduler_; }
+  [[nodiscard]] Injector& injector() { return injector_; }
+  [[nodiscard]] Rng& rng() { return rng_; }
+  [[nodiscard]] const WorldOptions& options() const { return options_; }
+
+  // What clients ask of a replica; `done` may never be called.
+  using Told = std::function<void(const Result<reservation::Answer>&)>;
+  void AskReservation(std::string_view name, ReservationProcess::Begin begin, Told done);
+  void TopUp(const std::string& user_id, const std::string& key, int64_t amount,
+             std::function<void(const Result<wallet::Outcome>&)> done);
+  // Chaos that no single point makes: deaths, pauses, services that can't be reached. Until `until`.
+  void StartWeather(milliseconds until);
+
+  // Runs until `done`, or that long. False: not done by then.
+  bool RunUntil(const std::function<bool()>& done, milliseconds limit);
+  // No saga is unfinished, no hold is left over, and every event is on the bus.
+  [[nodiscard]] bool IsQuiet() const;
+  // Everything that is wrong now, each in a line.
+  [[nodiscard]] std::vector<std::string> Judge(const std::vector<Operation>& history) const;
+  [[nodiscard]] FinalRead Read() const;
+  [[nodiscard]] const ReservationDb& reservations() const { return reservations_; }
+  // With trace: what happened, each with its time. And a number that two runs share only if all of it is the
+  // same.
+  [[nodiscard]] const std::vector<std::string>& timeline() const { return timeline_; }
+  [[nodiscard]] uint64_t fingerprint() const { return fingerprint_; }
+
+  Target Seat(seat::Command command, int64_t timeout_us) override;
+  Target Wallet(wallet::Command command, int64_t timeout_us) override;
+  Target Payment(payment::Command command, int64_t timeout_us) override;
+  Target Queue(bool bind, SagaId key) override;
+
+ private:
+  template <typename P>
+  struct Fleet {
+    std::string service;
+    std::vector<std::unique_ptr<P>> replicas;  // null: dead, and not restarted yet
+    std::function<std::unique_ptr<P>(int)> start;
+    int64_t cut_off_until_us = 0;
+  };
+  template <typename P>
+  P* Choose(Fleet<P>& fleet);
+  template <typename P>
+  void Bury(Fleet<P>& fleet);
+  template <typename P>
+  void Fill(Fleet<P>& fleet, std::string service, int count, std::function<std::unique_ptr<P>(int)> start);
+  template <typename P>
+  void Disturb(Fleet<P>& fleet);
+  void Weather(int64_t until_us);
+  void BuryAll();
+  void Note(std::string text);
+  void MakeShow();
+  [[nodiscard]] milliseconds Skew();
+  [[nodiscard]] std::vector<audit::Case> Cases() const;
+  [[nodiscard]] audit::ShowFact ShowFact() const;
+  [[nodiscard]] audit::LedgerFact Ledger() const;
+  void JudgeAcquirer(std::vector<std::string>& wrong) const;
+
+  const WorldOptions options_;
+  Scheduler scheduler_;
+  Rng rng_;
+  Injector injector_;
+  obs::Registry& metrics_;
+  SimBus bus_;
+  Acquirer acquirer_;
+  ReservationDb reservations_;
+  WalletDb wallets_;
+  PaymentDb payments_;
+  SeatDb seats_;
+  std::set<SagaId> bound_;
+  std::set<SagaId> unbound_;  // tombstones
+  std::shared_ptr<Life> queue_life_ = std::make_shared<Life>();
+  std::vector<std::string> timeline_;
+  uint64_t fingerprint_ = 0;
+  Ground ground_;
+  Fleet<SeatProcess> seat_fleet_;
+  Fleet<WalletProcess> wallet_fleet_;
+  Fleet<PaymentProcess> payment_fleet_;
+  Fleet<ReservationProcess> reservation_fleet_;
+};
+
+}  // namespace boxoffice::sim
