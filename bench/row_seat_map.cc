@@ -202,6 +202,7 @@ Result<RowResult> RunSeatMapRow(RowContext& context) {
   const double delay_ms = std::chrono::duration<double, std::milli>(delays.max()).count();
   row.figures = {
       {"followers", static_cast<double>(followers.size())},
+      {"snapshot_kb", snapshot_kb},  // all states, as a follower gets them first
       {"missed", static_cast<double>(missed)},
       {"first_byte_p50_ms", std::chrono::duration<double, std::milli>(first_byte.Percentile(0.5)).count()},
       {"follow_p50_ms", std::chrono::duration<double, std::milli>(delays.Percentile(0.5)).count()}};
