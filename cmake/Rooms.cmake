@@ -2,6 +2,18 @@
 # benchmark, its main.cc one executable, its schema/sqlite/*.sql and schema/postgres/*.sql an embedded list of
 # migrations each. Nothing is listed by hand, so a file that exists is built and a test that exists is run.
 
+# boxoffice_batches(LIST NAME): puts batches (cmake/batches.py) in the place of a list's files, if BOXOFFICE_BATCH says so.
+function(boxoffice_batches list name)
+  if(BOXOFFICE_BATCH GREATER 1 AND ${list})
+    execute_process(
+      COMMAND python3 ${CMAKE_SOURCE_DIR}/cmake/batches.py ${BOXOFFICE_BATCH} ${CMAKE_SOURCE_DIR}
+              ${CMAKE_CURRENT_BINARY_DIR}/${name} ${${list}}
+      OUTPUT_VARIABLE batches COMMAND_ERROR_IS_FATAL ANY)
+    set(${list} ${batches} PARENT_SCOPE)
+    set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/batches.py)
+  endif()
+endfunction()
+
 # boxoffice_room(NAME [DEPS target …] [TEST_DEPS target …] [EXECUTABLE name])
 function(boxoffice_room name)
   cmake_parse_arguments(ROOM "" "EXECUTABLE" "DEPS;TEST_DEPS" ${ARGN})
@@ -11,6 +23,7 @@ function(boxoffice_room name)
   set(benches ${sources})
   list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
   list(FILTER sources EXCLUDE REGEX "(_test|_bench|/main)\\.cc$")
+  boxoffice_batches(sources ${name})
 
   foreach(dialect sqlite postgres)
     file(GLOB migrations CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/schema/${dialect}/*.sql)
@@ -20,6 +33,7 @@ function(boxoffice_room name)
         COMMAND ${CMAKE_COMMAND} -DNAME=${name}_${dialect} "-DFILES=${migrations}" -DOUT=${generated}
                 -P ${CMAKE_SOURCE_DIR}/cmake/EmbedSchema.cmake
         DEPENDS ${migrations} ${CMAKE_SOURCE_DIR}/cmake/EmbedSchema.cmake VERBATIM)
+      set_source_files_properties(${generated} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)  # next to nothing to parse
       list(APPEND sources ${generated})
     endif()
   endforeach()

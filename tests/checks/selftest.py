@@ -149,6 +149,11 @@ class BuiltTest(RuleCase):
         self.assertEqual(len(found), 1)
         self.assertIn("src/base/id.cc: is not in compile_commands.json", found[0])
 
+    def test_a_file_that_the_build_folder_compiles_in_a_batch(self):
+        self.put("build/base_0.cc", '#include "base/id.cc"\n#include "base/base_test.cc"\n')
+        self.put("build/compile_commands.json", json.dumps([{"directory": str(self.root), "file": "build/base_0.cc"}]))
+        self.assertEqual(built.check(Tree(self.root, self.root / "build")), [])
+
 
 class RoomsTest(RuleCase):
     def setUp(self):

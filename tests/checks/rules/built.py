@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from tree import Violation
 
+BATCHED = re.compile(r'^#include "(.+\.cc)"', re.MULTILINE)
 ROOM = re.compile(r"^\s*boxoffice_(room|service)\(", re.MULTILINE)
 
 
@@ -73,4 +74,6 @@ def compile_commands(tree):
     entries = json.loads((tree.build / "compile_commands.json").read_text())
     root = tree.root.resolve()
     files = [(Path(entry["directory"]) / entry["file"]).resolve() for entry in entries]
+    files += [folder / name for batch in files if batch.is_relative_to(tree.build.resolve()) and batch.is_file()
+              for name in BATCHED.findall(batch.read_text()) for folder in (root / "src", root / "tests", root)]  # fmt: skip
     return {file.relative_to(root).as_posix() for file in files if file.is_relative_to(root)}
