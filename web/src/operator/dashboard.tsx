@@ -23,7 +23,7 @@ function Chart({ samples }: { samples: Sample[] }) {
     const ink = getComputedStyle(element).getPropertyValue('--soft').trim();
     const axis = { stroke: ink, grid: { stroke: `${ink}33` }, ticks: { stroke: `${ink}33` } };
     plot.current = new uPlot({
-      width: element.clientWidth, height: 230, scales: { y: { range: { min: { pad: 0, soft: 0, mode: 1 }, max: { pad: 0.1, soft: 5, mode: 1 } } } },
+      width: element.clientWidth, height: 230, scales: { x: { range: (_, from, until) => [from, Math.max(until, from + 60)] }, y: { range: { min: { pad: 0, soft: 0, mode: 1 }, max: { pad: 0.1, soft: 5, mode: 1 } } } },
       axes: [axis, axis],
       series: [{}, { label: w.waiting, stroke: '#e69f00', width: 2 }, { label: w.active, stroke: '#0072b2', width: 2, dash: [6, 3] }, { label: w.sold, stroke: '#009e73', width: 2, dash: [2, 3] }],
     }, data, element);
