@@ -13,8 +13,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "bench/http_load.h"
-#include "bench/interrupt.h"
+#include "bench/generator.h"
 #include "bench/monolith.h"
 #include "bench/shop.h"
 
@@ -56,23 +55,6 @@ Result<double> MeasureFsyncs(const std::filesystem::path& folder) {
   return static_cast<double>(count) / std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
 
-Result<double> MeasureEmpty(const ScenarioOptions& options) {
-  BOXOFFICE_ASSIGN(const SystemProcess system,
-                   SystemProcess::Start(options.program, options.data_root, options.arguments, {}));
-  BOXOFFICE_ASSIGN(const auto load, HttpLoad::Connect(system.port(), options.connections));
-  uint64_t answers = 0;
-  const auto start = SteadyClock::now();
-  LoadPlan plan;
-  plan.until = start + kFloor;
-  plan.ask = [](std::string& out, uint64_t&) {
-    AppendRequest(out, "GET", "/healthz", "", "", "");
-    return true;
-  };
-  plan.take = [&](const Answer& answer) { answers += answer.status == 200 ? 1 : 0; };
-  load->Run(plan);
-  return static_cast<double>(answers) / std::chrono::duration<double>(SteadyClock::now() - start).count();
-}
-
 double Millis(std::chrono::nanoseconds value) {
   return std::chrono::duration<double, std::milli>(value).count();
 }
@@ -92,19 +74,12 @@ RoundFigures FiguresOf(const Measurement& m) {
     all.count += totals.count;
   }
   figures.batch = all.Mean();
+  figures.commits = m.Transactions() / each;
   figures.errors = m.ErrorCount();
   figures.error_rate = m.ErrorRate();
   figures.audit = m.audit.ok ? "" : m.audit.json;
   figures.disturbed = m.OtherShare() > 0.1;
   return figures;
-}
-
-ScenarioOptions OptionsOf(Subject subject, ScenarioOptions options) {
-  if (subject == Subject::kEmbedded) return options;
-  options.arguments = {"--scaled"};
-  if (std::getenv("BOXOFFICE_KAFKA_CLASS_PATH") == nullptr) options.arguments.emplace_back("--no-kafka");
-  if (subject == Subject::kNaive) options.environment = {{"BOXOFFICE_BATCH_MAX_COMMANDS", "1"}};
-  return options;
 }
 
 // The monolith, with the number of clients that suits each of its forms best.
@@ -202,6 +177,19 @@ const RoundFigures& SubjectFigures::Median() const {
   return *sorted[sorted.size() / 2];
 }
 
+ScenarioOptions OptionsOf(Subject subject, ScenarioOptions options) {
+  if (subject == Subject::kEmbedded) return options;
+  options.arguments = {"--scaled"};
+  if (std::getenv("BOXOFFICE_KAFKA_CLASS_PATH") == nullptr) options.arguments.emplace_back("--no-kafka");
+  if (subject == Subject::kNaive) options.environment = {{"BOXOFFICE_BATCH_MAX_COMMANDS", "1"}};
+  return options;
+}
+
+double MedianPerSecond(const Comparison& comparison, Subject subject) {
+  const SubjectFigures* found = Find(comparison, subject);
+  return found == nullptr ? 0 : found->Median().per_s;
+}
+
 bool Comparison::Sound() const {
   return std::ranges::all_of(subjects, [](const SubjectFigures& figures) {
     return std::ranges::all_of(figures.rounds, [](const RoundFigures& round) {
@@ -247,17 +235,18 @@ std::string RenderTable(const Comparison& c) {
   fmt::format_to(
       sink, "\ncompare: medians of {} interleaved rounds, {} CPUs; the bus of the scaled ones is {}\n",
       c.empty_per_s.size(), std::thread::hardware_concurrency(), c.kafka ? "Kafka" : "a SQLite file");
-  fmt::format_to(sink, "  {:<14} {:>7} {:>9} {:>8} {:>8} {:>8} {:>10} {:>10} {:>6} {:>7}  {}\n", "",
+  fmt::format_to(sink, "  {:<14} {:>7} {:>9} {:>8} {:>8} {:>8} {:>10} {:>10} {:>6} {:>8} {:>7}  {}\n", "",
                  "clients", "resv/s", "p50 ms", "p99 ms", "p99.9 ms", "system us", "load us", "batch",
-                 "errors", "audit");
+                 "commits", "errors", "audit");
   for (const SubjectFigures& figures : c.subjects) {
     if (figures.rounds.empty()) continue;
     const RoundFigures& m = figures.Median();
-    fmt::format_to(
-        sink, "  {:<14} {:>7} {:>9.0f} {:>8.1f} {:>8.1f} {:>8.1f} {:>10.0f} {:>10.0f} {:>6.1f} {:>7}  {}{}\n",
-        SubjectName(figures.subject), figures.clients, m.per_s, m.p50_ms, m.p99_ms, m.p999_ms, m.system_us,
-        m.generator_us, m.batch, m.errors, m.audit.empty() ? "clean" : "NOT CLEAN",
-        m.disturbed ? "  (disturbed)" : "");
+    fmt::format_to(sink,
+                   "  {:<14} {:>7} {:>9.0f} {:>8.1f} {:>8.1f} {:>8.1f} {:>10.0f} {:>10.0f} {:>6.1f} {:>8.3f} "
+                   "{:>7}  {}{}\n",
+                   SubjectName(figures.subject), figures.clients, m.per_s, m.p50_ms, m.p99_ms, m.p999_ms,
+                   m.system_us, m.generator_us, m.batch, m.commits, m.errors,
+                   m.audit.empty() ? "clean" : "NOT CLEAN", m.disturbed ? "  (disturbed)" : "");
   }
   fmt::format_to(sink, "  empty answers/s {:.0f}   appends on disk/s {:.0f}\n", MedianOf(c.empty_per_s),
                  MedianOf(c.fsyncs_per_s));
@@ -284,6 +273,7 @@ std::string RenderJson(const Comparison& c) {
                                     {"system_cpu_us", m.system_us},
                                     {"generator_cpu_us", m.generator_us},
                                     {"batch", m.batch},
+                                    {"commits", m.commits},
                                     {"errors", m.errors},
                                     {"error_rate", m.error_rate},
                                     {"audit", m.audit},

@@ -32,6 +32,7 @@ struct RoundFigures {
   double system_us = 0;     // CPU of each reservation: of all its processes, and
   double generator_us = 0;  // of what makes the requests (of the monolith: 0, pgbench is its application)
   double batch = 0;         // commands in a transaction, the mean over all executors
+  double commits = 0;       // durable writes of each reservation, each with its fsync: executors and bus
   uint64_t errors = 0;
   double error_rate = 0;
   std::string audit;  // "": clean
@@ -60,6 +61,11 @@ struct CompareOptions {
 };
 // Errors: as RunSale and Monolith.
 [[nodiscard]] Result<Comparison> RunCompare(const CompareOptions& options);
+
+// The median of a subject's rounds; 0: it was not measured.
+[[nodiscard]] double MedianPerSecond(const Comparison& comparison, Subject subject);
+// What is asked for of a subject, besides what is asked for of all.
+[[nodiscard]] ScenarioOptions OptionsOf(Subject subject, ScenarioOptions options);
 
 [[nodiscard]] std::string RenderTable(const Comparison& comparison);
 [[nodiscard]] std::string RenderJson(const Comparison& comparison);

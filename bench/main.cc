@@ -11,7 +11,8 @@
 #include <fmt/format.h>
 
 #include "bench/compare.h"
-#include "bench/interrupt.h"
+#include "bench/generator.h"
+#include "bench/rows.h"
 #include "bench/scenario.h"
 #include "bench/waiting.h"
 
@@ -26,7 +27,8 @@ constexpr std::string_view kHelp =
   waiting  a million people join one show's queue, ask for their places, are drawn and admitted
   compare  sales side by side, in rounds: the monolith that a user would run instead (pgbench on a private
            PostgreSQL: nine statements in a transaction, and one PL/pgSQL call), we with batches of one
-           (naive), scaled, and embedded
+           (naive), scaled, and embedded; then the other rows of what we want to reach, once each. A quarter of
+           an hour
 
   --seconds N           how long a sale lasts, or a kind of request of waiting (default 10)
   --connections N       keep-alive connections, one request under way on each (default 256)
@@ -36,7 +38,8 @@ constexpr std::string_view kHelp =
   --best-available      buyers leave the choice of seats to the system
   --scaled              measures a process for each service, on PostgreSQL and Redis, instead of one process
   --rounds N            of compare (default 3)
-  --only A,B            of compare: monolith, monolith-call, naive, scaled, embedded
+  --only A,B            of compare: monolith, monolith-call, naive, scaled, embedded; and the rows
+                        waiting, race, lone, open-loop, overload, seat-map, outbox, two-step
   --json FILE           writes the figures there
   --program PATH        the boxoffice to measure (default: the one beside this program)
   --data-root DIR       where the system's folder is made, and removed (default: beside this program, so not a tmpfs)
@@ -51,6 +54,7 @@ struct Arguments {
   std::string scenario;
   int rounds = 3;
   std::vector<Subject> only;
+  std::vector<std::string_view> only_rows;
   std::string json;
   ScenarioOptions options;
 };
@@ -65,18 +69,22 @@ Result<void> ParseInto(std::string_view flag, std::string_view text, Number leas
   return {};
 }
 
-Result<void> ParseOnly(std::string_view names, std::vector<Subject>& only) {
+Result<void> ParseOnly(std::string_view names, Arguments& arguments) {
   constexpr Subject kAll[] = {Subject::kMonolith, Subject::kMonolithCall, Subject::kNaive, Subject::kScaled,
                               Subject::kEmbedded};
   while (!names.empty()) {
     const std::string_view name = names.substr(0, names.find(','));
     names.remove_prefix(std::min(names.size(), name.size() + 1));
     const auto* found = std::ranges::find(kAll, name, &SubjectName);
-    if (found == std::end(kAll))
-      return Fail(
-          Code::kInvalidArgument, "usage",
-          fmt::format("--only knows no \"{}\": monolith, monolith-call, naive, scaled, embedded", name));
-    only.push_back(*found);
+    const auto row = std::ranges::find(AllRows(), name, &Row::name);
+    if (found != std::end(kAll)) {
+      arguments.only.push_back(*found);
+    } else if (row != AllRows().end()) {
+      arguments.only_rows.push_back(row->name);
+    } else {
+      return Fail(Code::kInvalidArgument, "usage",
+                  fmt::format("--only knows no \"{}\"; --help lists what it knows", name));
+    }
   }
   return {};
 }
@@ -88,7 +96,7 @@ Result<void> SetFlag(std::string_view flag, std::string_view value, Arguments& a
   if (flag == "--buyers") return ParseInto<size_t>(flag, value, 1, 2'000'000, options.buyers);
   if (flag == "--seats") return ParseInto<uint32_t>(flag, value, 1, 8, options.seats);
   if (flag == "--rounds") return ParseInto(flag, value, 1, 99, arguments.rounds);
-  if (flag == "--only") return ParseOnly(value, arguments.only);
+  if (flag == "--only") return ParseOnly(value, arguments);
   if (flag == "--json") {
     arguments.json = value;
   } else if (flag == "--program") {
@@ -145,6 +153,43 @@ bool Tell(const Result<Figures>& measured, const std::string& file) {
   return false;
 }
 
+// The rows that are asked for, in their order; what was measured until then is told if one can't be.
+int CompareAll(const Arguments& arguments) {
+  const bool all = arguments.only.empty() && arguments.only_rows.empty();
+  Comparison comparison;
+  if (all || !arguments.only.empty()) {
+    auto compared = RunCompare({arguments.options, arguments.rounds, arguments.only});
+    if (!Tell(compared, "")) return 2;
+    comparison = *std::move(compared);
+  }
+  RowContext context{
+      OptionsOf(Subject::kEmbedded, arguments.options), OptionsOf(Subject::kScaled, arguments.options),
+      MedianPerSecond(comparison, Subject::kEmbedded), MedianPerSecond(comparison, Subject::kScaled)};
+  std::vector<RowResult> rows;
+  for (const Row& row : AllRows()) {
+    if (!all && std::ranges::find(arguments.only_rows, row.name) == arguments.only_rows.end()) continue;
+    auto measured = row.run(context);
+    if (!measured || Interrupted()) {
+      fmt::print(stderr, "boxoffice-bench: {}: {}\n", row.name,
+                 Interrupted() ? "interrupted"
+                               : fmt::format("{} ({})", measured.error().detail, measured.error().reason));
+      return 2;
+    }
+    fmt::print("{}", RenderTable(std::vector{*measured}));
+    std::fflush(stdout);
+    rows.push_back(*std::move(measured));
+  }
+  if (!arguments.json.empty()) {
+    std::string text = RenderJson(comparison);
+    text.pop_back();  // its closing brace
+    if (!WriteFile(arguments.json, fmt::format("{},\"rows\":{}}}", text, RenderJson(rows)))) {
+      fmt::print(stderr, "boxoffice-bench: can't write {}\n", arguments.json);
+      return 2;
+    }
+  }
+  return comparison.Sound() && Sound(rows) ? 0 : 1;
+}
+
 int Main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (std::string_view(argv[i]) == "--help" || std::string_view(argv[i]) == "-h") {
@@ -163,11 +208,7 @@ int Main(int argc, char** argv) {
     if (!Tell(measured, arguments->json)) return 2;
     return measured->audit.ok && measured->Errors() == 0 ? 0 : 1;
   }
-  if (arguments->scenario == "compare") {
-    const auto compared = RunCompare({arguments->options, arguments->rounds, arguments->only});
-    if (!Tell(compared, arguments->json)) return 2;
-    return compared->Sound() ? 0 : 1;
-  }
+  if (arguments->scenario == "compare") return CompareAll(*arguments);
   const bool race = arguments->scenario == "race";
   const auto measured = race ? RunRace(arguments->options) : RunSale(arguments->options);
   if (!Tell(measured, arguments->json)) return 2;

@@ -9,7 +9,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include "bench/response_scan.h"
+#include "bench/generator.h"
 
 namespace boxoffice::bench {
 namespace {
@@ -33,12 +33,6 @@ double PerSale(double total, const Measurement& measurement) {
   return total / static_cast<double>(answered);
 }
 
-double Transactions(const Measurement& measurement) {
-  double sum = 0;
-  for (const auto& [executor, totals] : measurement.batches) sum += totals.count;
-  return sum;
-}
-
 json::object CountsOf(const std::map<std::string, uint64_t>& counts) {
   json::object object;
   for (const auto& [code, count] : counts) object[code] = count;
@@ -55,6 +49,12 @@ uint64_t Measurement::ErrorCount() const {
 
 double Measurement::ErrorRate() const {
   return requests == 0 ? 1 : static_cast<double>(ErrorCount()) / static_cast<double>(requests);
+}
+
+double Measurement::Transactions() const {
+  double sum = bus_transactions;
+  for (const auto& [executor, totals] : batches) sum += totals.count;
+  return sum;
 }
 
 double Measurement::OtherShare() const {
@@ -91,7 +91,7 @@ std::string RenderTable(const Measurement& m) {
   fmt::format_to(sink, "  rest of the machine   {:.0f} % of its CPUs{}\n", m.OtherShare() * 100,
                  m.OtherShare() > kUndisturbed ? ": DISTURBED, the figures are too low" : "");
   fmt::format_to(sink, "  peak memory           {} MiB\n", m.system_peak_memory >> 20);
-  fmt::format_to(sink, "  transactions each     {:.3f}\n", PerSale(Transactions(m), m));
+  fmt::format_to(sink, "  transactions each     {:.3f}\n", PerSale(m.Transactions(), m));
   for (const auto& [executor, totals] : m.batches)
     fmt::format_to(sink, "  batch size {:<10} mean {:.1f} in {:.0f} transactions\n", executor, totals.Mean(),
                    totals.count);
@@ -136,7 +136,7 @@ std::string RenderJson(const Measurement& m) {
       {"other_cpu_share", m.OtherShare()},
       {"disturbed", m.OtherShare() > kUndisturbed},
       {"system_peak_memory_bytes", m.system_peak_memory},
-      {"transactions_each", PerSale(Transactions(m), m)},
+      {"transactions_each", PerSale(m.Transactions(), m)},
       {"batch_size", std::move(batches)},
       {"refused", CountsOf(m.refused)},
       {"errors", CountsOf(m.errors)},

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "bench/histogram.h"
+#include "bench/generator.h"
 #include "bench/metrics_text.h"
 #include "bench/shop.h"
 #include "bench/system_process.h"
@@ -34,12 +34,16 @@ struct Measurement {
       0};  // of all else on the machine: the kernel's own threads, and whoever disturbs the measurement
   int64_t system_peak_memory = 0;                  // bytes
   std::map<std::string, HistogramTotals> batches;  // commands in a transaction, by executor
+  double bus_transactions = 0;  // appends to the bus, each a transaction (SQLite) or a request (Kafka)
+  double outbox_lag_p99_s = 0;  // from an event's transaction to its acceptance by the bus: at most so long
   std::string file_system;
   AuditVerdict audit;
 
   [[nodiscard]] double Seconds() const { return std::chrono::duration<double>(elapsed).count(); }
   [[nodiscard]] uint64_t ErrorCount() const;
   [[nodiscard]] double ErrorRate() const;
+  // Durable writes, each with its fsync, of all executors and the bus.
+  [[nodiscard]] double Transactions() const;
   // The part of the machine that went to neither system nor generator, 0 to 1.
   [[nodiscard]] double OtherShare() const;
 };

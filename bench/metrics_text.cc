@@ -1,6 +1,8 @@
 #include "bench/metrics_text.h"
 
+#include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -16,7 +18,39 @@ std::string LabelValue(std::string_view labels, std::string_view label) {
   return std::string(rest.substr(0, rest.find('"')));
 }
 
+// How often each bucket's bound was not exceeded, over all series.
+std::map<double, double> ReadBuckets(std::string_view text, std::string_view name) {
+  std::map<double, double> buckets;
+  const std::string start = fmt::format("{}_bucket{{", name);
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (!line.starts_with(start)) continue;
+    const size_t space = line.rfind(' ');
+    const std::string bound = LabelValue(line.substr(0, space), "le");
+    double le = std::numeric_limits<double>::infinity();
+    double count = 0;
+    if (bound != "+Inf") std::from_chars(bound.data(), bound.data() + bound.size(), le);
+    std::from_chars(line.data() + space + 1, line.data() + line.size(), count);
+    buckets[le] += count;
+  }
+  return buckets;
+}
+
 }  // namespace
+
+double QuantileBetween(std::string_view before, std::string_view after, std::string_view name,
+                       double quantile) {
+  const auto earlier = ReadBuckets(before, name);
+  auto buckets = ReadBuckets(after, name);
+  for (const auto& [le, count] : earlier) buckets[le] -= count;
+  if (buckets.empty() || buckets.rbegin()->second <= 0) return 0;
+  const double wanted = quantile * buckets.rbegin()->second;
+  for (const auto& [le, count] : buckets) {
+    if (count >= wanted) return le;
+  }
+  return buckets.rbegin()->first;
+}
 
 std::map<std::string, HistogramTotals> ReadHistograms(std::string_view text, std::string_view name,
                                                       std::string_view label) {

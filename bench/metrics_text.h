@@ -25,4 +25,9 @@ struct HistogramTotals {
     const std::map<std::string, HistogramTotals>& before,
     const std::map<std::string, HistogramTotals>& after);
 
+// The bound of the bucket that holds the quantile (0 to 1) of what all series of the histogram `name`
+// together observed between two readings; 0: nothing was, infinity: it is above the last bound.
+[[nodiscard]] double QuantileBetween(std::string_view before, std::string_view after, std::string_view name,
+                                     double quantile);
+
 }  // namespace boxoffice::bench

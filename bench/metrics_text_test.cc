@@ -32,5 +32,16 @@ TEST(BetweenTest, CountsWhatCameBetweenAndLeavesOutTheQuiet) {
   EXPECT_DOUBLE_EQ(delta.at("new").Mean(), 2);
 }
 
+TEST(QuantileBetween, IsOfWhatWasObservedInBetweenOverAllSeries) {
+  const std::string before = "lag_bucket{s=\"a\",le=\"0.1\"} 5\nlag_bucket{s=\"a\",le=\"+Inf\"} 5\n";
+  const std::string after =
+      "lag_bucket{s=\"a\",le=\"0.1\"} 95\nlag_bucket{s=\"a\",le=\"1\"} 100\nlag_bucket{s=\"a\",le=\"+Inf\"} "
+      "100\n"
+      "lag_bucket{s=\"b\",le=\"0.1\"} 4\nlag_bucket{s=\"b\",le=\"1\"} 5\nlag_bucket{s=\"b\",le=\"+Inf\"} 5\n";
+  EXPECT_DOUBLE_EQ(QuantileBetween(before, after, "lag", 0.5), 0.1);
+  EXPECT_DOUBLE_EQ(QuantileBetween(before, after, "lag", 0.99), 1);
+  EXPECT_DOUBLE_EQ(QuantileBetween(after, after, "lag", 0.99), 0);
+}
+
 }  // namespace
 }  // namespace boxoffice::bench

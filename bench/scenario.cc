@@ -13,15 +13,15 @@
 #include <fmt/ranges.h>
 
 #include "base/random.h"
-#include "bench/http_load.h"
-#include "bench/interrupt.h"
-#include "bench/response_scan.h"
+#include "bench/generator.h"
+#include "rehearsal/arrivals.h"
 
 namespace boxoffice::bench {
 namespace {
 
 constexpr size_t kBuyersPerSecond = 12'000;
 constexpr size_t kRaceBuyers = 10'000;
+constexpr std::chrono::seconds kEmptyFor{2};
 
 // What every scenario measures around its requests.
 class Meter {
@@ -29,6 +29,8 @@ class Meter {
   static Result<Meter> Start(const SystemProcess& system, Shop& shop) {
     Meter meter;
     BOXOFFICE_ASSIGN(const std::string metrics, shop.Metrics());
+    meter.metrics_ = metrics;
+    meter.published_ = ReadHistograms(metrics, "boxoffice_bus_publish_size", "service");
     meter.batches_ = ReadHistograms(metrics, "boxoffice_batch_size", "executor");
     meter.system_ = system.Cpu();
     meter.generator_ = OwnCpu();
@@ -46,11 +48,17 @@ class Meter {
     measurement.file_system = system.FileSystem();
     BOXOFFICE_ASSIGN(const std::string metrics, shop.Metrics());
     measurement.batches = Between(batches_, ReadHistograms(metrics, "boxoffice_batch_size", "executor"));
+    measurement.outbox_lag_p99_s = QuantileBetween(metrics_, metrics, "boxoffice_outbox_lag_seconds", 0.99);
+    const auto published =
+        Between(published_, ReadHistograms(metrics, "boxoffice_bus_publish_size", "service"));
+    for (const auto& [label, totals] : published) measurement.bus_transactions += totals.count;
     return {};
   }
 
  private:
   std::map<std::string, HistogramTotals> batches_;
+  std::map<std::string, HistogramTotals> published_;
+  std::string metrics_;
   CpuTime system_{0};
   CpuTime generator_{0};
   CpuTime machine_{0};
@@ -102,10 +110,17 @@ Result<Measurement> Run(const ScenarioOptions& options, Measurement measurement,
   BOXOFFICE_ASSIGN(const Meter meter, Meter::Start(system, shop));
   size_t next = 0;
   LoadPlan plan;
+  SeededRandom random(2);
+  auto due = SteadyClock::now();
+  if (options.offered_per_s > 0)
+    plan.due = [&] { return next == buyers.size() ? SteadyClock::time_point::max() : due; };
   if (limit.count() > 0) plan.until = SteadyClock::now() + limit;
   plan.ask = [&](std::string& out, uint64_t& tag) {
     if (next == buyers.size()) return false;
     tag = next++;
+    if (options.offered_per_s > 0)  // a Poisson process
+      due += rehearsal::Hesitation(
+          std::chrono::nanoseconds(static_cast<int64_t>(1e9 / options.offered_per_s)), random);
     AppendPurchase(out, buyers[tag], body(tag, shop.shows()[buyers[tag].show]));
     return true;
   };
@@ -140,6 +155,23 @@ Result<Measurement> RunSale(const ScenarioOptions& options) {
     return SaleBody(options, show, own);
   };
   return Run(options, std::move(measurement), per_show, body, std::chrono::seconds(options.seconds), {});
+}
+
+Result<double> MeasureEmpty(const ScenarioOptions& options) {
+  BOXOFFICE_ASSIGN(const SystemProcess system,
+                   SystemProcess::Start(options.program, options.data_root, options.arguments, {}));
+  BOXOFFICE_ASSIGN(const auto load, HttpLoad::Connect(system.port(), options.connections));
+  uint64_t answers = 0;
+  const auto start = SteadyClock::now();
+  LoadPlan plan;
+  plan.until = start + kEmptyFor;
+  plan.ask = [](std::string& out, uint64_t&) {
+    AppendRequest(out, "GET", "/healthz", "", "", "");
+    return true;
+  };
+  plan.take = [&](const Answer& answer) { answers += answer.status == 200 ? 1 : 0; };
+  load->Run(plan);
+  return static_cast<double>(answers) / std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
 
 Result<Measurement> RunRace(const ScenarioOptions& options) {

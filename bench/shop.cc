@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <fstream>
 #include <iterator>
 #include <thread>
 #include <utility>
@@ -9,10 +10,10 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include "bench/interrupt.h"
-#include "bench/response_scan.h"
+#include "bench/generator.h"
 #include "boxoffice/demo_plans.h"
 #include "platform/auth/development.h"
+#include "platform/http/client.h"
 
 namespace boxoffice::bench {
 namespace {
@@ -27,21 +28,6 @@ constexpr std::chrono::seconds kAuditLimit{300};
 std::unexpected<Error> SetupFailed(std::string_view what, int status, std::string_view body) {
   return Fail(Code::kInternal, "setup_failed", fmt::format("{}: {} {}", what, status, body.substr(0, 300)));
 }
-
-}  // namespace
-
-void AppendRequest(std::string& out, std::string_view method, std::string_view path, std::string_view jwt,
-                   std::string_view headers, std::string_view body) {
-  out.append(method).append(" ").append(path).append(" HTTP/1.1\r\nHost: bench\r\n");
-  if (!jwt.empty()) out.append("Authorization: Bearer ").append(jwt).append("\r\n");
-  out.append(headers);
-  if (!body.empty()) out.append("Content-Type: application/json\r\n");
-  if (!body.empty() || method == "POST")
-    fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", body.size());
-  out.append("\r\n").append(body);
-}
-
-namespace {
 
 // The body that creates a show in the demo's stadium.
 std::string StadiumShow(const std::string& concert_id, Timestamp starts_at) {
@@ -62,6 +48,7 @@ Result<Shop> Shop::Open(const SystemProcess& system, HttpLoad& load) {
   BOXOFFICE_ASSIGN(std::string jwt, issuer.Issue("bench-operator", auth::Role::kOperator, kTokenLife));
   Shop shop(load, std::move(issuer), std::move(clock));
   shop.operator_jwt_ = std::move(jwt);
+  shop.data_dir_ = system.data_dir();
   return shop;
 }
 
@@ -182,7 +169,27 @@ Result<void> Shop::WaitAdmitted(size_t count) {
               fmt::format("{} of {} buyers were admitted in time", active, count));
 }
 
-Result<std::string> Shop::Metrics() { return Ask("GET", "/metrics", ""); }
+// A scaled system says in its folder which processes it has, and where each tells its metrics.
+Result<std::string> Shop::Metrics() {
+  std::ifstream in(data_dir_ / "cluster.json");
+  if (!in) return Ask("GET", "/metrics", "");
+  const std::string state(std::istreambuf_iterator<char>(in), {});
+  boost::system::error_code error;
+  const json::value cluster = json::parse(state, error);
+  const json::value* processes =
+      error || !cluster.is_object() ? nullptr : cluster.as_object().if_contains("processes");
+  if (processes == nullptr || !processes->is_array()) return SetupFailed("cluster.json", 0, state);
+  std::string all;
+  for (const json::value& process : processes->as_array()) {
+    const json::value* admin = process.is_object() ? process.as_object().if_contains("admin") : nullptr;
+    if (admin == nullptr || !admin->is_string()) continue;
+    http::ClientRequest request;
+    request.url = fmt::format("http://{}/metrics", std::string_view(admin->as_string()));
+    BOXOFFICE_ASSIGN(const http::ClientResponse response, http::FetchBlocking(std::move(request)));
+    if (response.status == 200) all += response.body;
+  }
+  return all;
+}
 
 Result<AuditVerdict> Shop::Audit() {
   const auto start = SteadyClock::now();

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "bench/http_load.h"
+#include "bench/generator.h"
 #include "bench/system_process.h"
 #include "platform/auth/token.h"
 
@@ -29,10 +30,6 @@ struct AuditVerdict {
   std::string json;  // as the system gave it
   std::chrono::milliseconds took{0};
 };
-
-// Appends a request to `out`. `headers` are whole lines, each ended by CR LF; an empty jwt is left out.
-void AppendRequest(std::string& out, std::string_view method, std::string_view path, std::string_view jwt,
-                   std::string_view headers, std::string_view body);
 
 // Not thread-safe.
 class Shop {
@@ -52,6 +49,7 @@ class Shop {
   [[nodiscard]] Result<std::vector<Buyer>> AdmitBuyers(size_t count, size_t per_show);
   [[nodiscard]] const std::vector<std::string>& shows() const { return shows_; }
 
+  // /metrics of all its processes, one after the other.
   [[nodiscard]] Result<std::string> Metrics();
   // Runs the system's own auditor now.
   [[nodiscard]] Result<AuditVerdict> Audit();
@@ -67,6 +65,7 @@ class Shop {
   [[nodiscard]] Result<void> WaitAdmitted(size_t count);
 
   HttpLoad* load_;
+  std::filesystem::path data_dir_;
   std::unique_ptr<Clock> clock_;
   auth::TokenIssuer issuer_;
   std::string operator_jwt_;

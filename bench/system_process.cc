@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bench/interrupt.h"
+#include "bench/generator.h"
 
 namespace boxoffice::bench {
 namespace {

@@ -10,8 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/random.h"
-#include "bench/http_load.h"
-#include "bench/response_scan.h"
+#include "bench/generator.h"
 #include "bench/shop.h"
 
 namespace boxoffice::bench {

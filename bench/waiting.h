@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "bench/histogram.h"
+#include "bench/generator.h"
 #include "bench/scenario.h"
 
 namespace boxoffice::bench {

@@ -1,5 +1,8 @@
+#include <thread>
+
 #include <gmock/gmock.h>
 
+#include "base/burst.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/money.h"
@@ -31,6 +34,41 @@ TEST(UuidTest, RefusesWhatIsNoUuid) {
   EXPECT_FALSE(Uuid::Parse("01890a5d+ac96-774b-bcce-b302099a8057"));
   EXPECT_FALSE(Uuid::Parse("01890a5g-ac96-774b-bcce-b302099a8057"));
   EXPECT_FALSE(Uuid::FromBytes("short"));
+}
+
+TEST(BurstTest, WorkWaitsForTheEndOfTheOutermostInOrder) {
+  std::vector<int> ran;
+  {
+    const Burst burst;
+    Burst::AtEnd([&] { ran.push_back(1); });
+    {
+      const Burst inner;
+      Burst::AtEnd([&] { ran.push_back(2); });
+    }
+    EXPECT_TRUE(ran.empty());
+  }
+  EXPECT_THAT(ran, testing::ElementsAre(1, 2));
+}
+
+TEST(BurstTest, OutsideOfOneAndAtItsEndWorkRunsAtOnce) {
+  std::vector<int> ran;
+  Burst::AtEnd([&] { ran.push_back(1); });
+  EXPECT_THAT(ran, testing::ElementsAre(1));
+  {
+    const Burst burst;
+    Burst::AtEnd([&] {
+      Burst::AtEnd([&] { ran.push_back(2); });
+      ran.push_back(3);
+    });
+  }
+  EXPECT_THAT(ran, testing::ElementsAre(1, 2, 3));
+}
+
+TEST(BurstTest, IsOfItsThread) {
+  const Burst burst;
+  bool ran = false;
+  std::thread([&] { Burst::AtEnd([&] { ran = true; }); }).join();
+  EXPECT_TRUE(ran);
 }
 
 TEST(MoneyTest, CurrencyIsThreeUpperCaseLetters) {

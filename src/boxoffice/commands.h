@@ -33,5 +33,6 @@ void AddPsCommand(CLI::App& app);
 void AddTokenCommand(CLI::App& app);
 void AddCertsCommand(CLI::App& app);
 void AddAuditCommand(CLI::App& app);
+void AddRehearseCommand(CLI::App& app);
 
 }  // namespace boxoffice::cli

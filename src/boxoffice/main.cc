@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   cli::AddTokenCommand(app);
   cli::AddCertsCommand(app);
   cli::AddAuditCommand(app);
+  cli::AddRehearseCommand(app);
   cli::AddOperatorCommands(app);
   try {
     app.parse(argc, argv);

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/burst.h"
 #include "base/check.h"
 #include "base/result.h"
 #include "platform/obs/log.h"
@@ -93,7 +94,8 @@ class Executor {
     queue_.push_back({std::move(command), std::move(done), SteadyClock::now(), terms.deadline, 0});
     const bool wake = idle_;
     lock.unlock();
-    if (wake) wake_.notify_one();
+    // With the rest of what comes in one go, so that its transaction has it all.
+    if (wake) Burst::AtEnd([this] { wake_.notify_one(); });
     if (limits_.turns) AskForTurn({});
   }
 
@@ -196,6 +198,7 @@ class Executor {
     }
     CHECK(outcomes->size() == items.size(), "{}: an outcome for each command", name_);
     std::vector<Item> moved;
+    const Burst burst;
     for (size_t i = 0; i < items.size(); ++i) {
       if ((*outcomes)[i].has_value()) {
         items[i].done(std::move(*(*outcomes)[i]));

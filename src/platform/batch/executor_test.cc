@@ -34,6 +34,43 @@ TEST_F(ExecutorTest, ALoneCommandRunsAtOnce) {
   EXPECT_EQ(Await(executor, 21), 42);
 }
 
+TEST_F(ExecutorTest, ABurstOfCommandsIsOneTransactionAndItsOutcomesAreABurst) {
+  std::atomic<size_t> batches = 0;
+  IntExecutor executor(
+      "t", {},
+      [&](std::span<const int> commands) -> Result<Outcomes> {
+        ++batches;
+        return Double(commands);
+      },
+      metrics_);
+  constexpr int kCommands = 50;
+  constexpr int kRounds = 20;
+  int whole = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    ASSERT_EQ(Await(executor, 1), 2);
+    const size_t before = batches;
+    std::promise<void> last;
+    int done = 0;
+    int done_at_first_end = 0;
+    {
+      const Burst burst;
+      for (int i = 0; i < kCommands; ++i) {
+        executor.Submit(i, [&, i](const Result<int>&) {
+          ++done;
+          Burst::AtEnd([&, i] {
+            if (i == 0) done_at_first_end = done;
+            if (i == kCommands - 1) last.set_value();
+          });
+        });
+        std::this_thread::yield();
+      }
+    }
+    last.get_future().wait();
+    whole += batches == before + 1 && done_at_first_end == kCommands ? 1 : 0;
+  }
+  EXPECT_GT(whole, kRounds / 2) << "unless it was still awake, it is woken when it can have them all";
+}
+
 TEST_F(ExecutorTest, WhatGathersWhileABatchRunsIsTheNextBatchInOrder) {
   std::promise<void> entered;
   std::promise<void> go_on;

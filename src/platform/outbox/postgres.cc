@@ -34,8 +34,9 @@ constexpr std::string_view kRelease =
 // the aggregate's row.
 constexpr std::string_view kRead =
     "SELECT o.seq, o.event_id, o.topic, o.key, o.type, o.traceparent, o.body, o.time_ms FROM outbox o "
-    "WHERE o.partition IN (SELECT partition FROM outbox_partition WHERE owner = $1 AND lease_until_ms "
-    "> " BOXOFFICE_PG_NOW_MS ") ORDER BY o.seq LIMIT $2";
+    "WHERE o.partition = ANY(ARRAY(SELECT partition FROM outbox_partition WHERE owner = $1 AND "
+    "lease_until_ms "
+    "> " BOXOFFICE_PG_NOW_MS ")) ORDER BY o.seq LIMIT $2";
 constexpr std::string_view kErase = "DELETE FROM outbox WHERE seq = ANY($1)";
 constexpr std::string_view kCount = "SELECT count(*), min(time_ms) FROM outbox";
 
@@ -117,7 +118,7 @@ Result<void> AddTo(Batch& batch, std::span<const bus::Event> events) {
 }
 
 Result<std::unique_ptr<Table>> OpenPostgresTable(const sql::pg::Config& config, LeaseConfig lease) {
-  BOXOFFICE_ASSIGN(auto connection, sql::pg::Connection::Open(config));
+  BOXOFFICE_ASSIGN(auto connection, sql::pg::Connection::Open(ByIndex(config)));
   Batch batch;
   batch.Add(
       "SELECT seq, partition, event_id, topic, key, type, traceparent, body, time_ms FROM outbox LIMIT 0");

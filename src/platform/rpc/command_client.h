@@ -1,9 +1,9 @@
-// The client's end of a command stream: a lone command is sent at once; what gathers while a write is under
-// way is the next batch. One stream per client; when it breaks, commands that were sent are *unknown*, and
-// the next command opens a new one. Nothing is written before the server has taken the stream, so that one
-// which is about to go either has the stream among those that it waits for, or has got nothing. When it says
-// that it closes, the stream ends once all is answered that was sent on it. Callers of a service go through a
-// CommandPeer (command_peer.h), which has one of these for each replica.
+// The client's end of a command stream: what the executor's present turn sends, or gathers while a write is
+// under way, is one batch; a lone command waits for nothing. One stream per client; when it breaks, commands
+// that were sent are *unknown*, and the next command opens a new one. Nothing is written before the server
+// has taken the stream, so that one which is about to go either has the stream among those that it waits for,
+// or has got nothing. When it says that it closes, the stream ends once all is answered that was sent on it.
+// Callers of a service go through a CommandPeer (command_peer.h), which has one of these for each replica.
 #pragma once
 
 #include <algorithm>
@@ -20,12 +20,14 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/defer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
+#include "base/burst.h"
 #include "base/check.h"
 #include "platform/obs/metrics.h"
 #include "platform/resilience/admission.h"
@@ -218,7 +220,11 @@ class CommandClient {
           sequence, Waiting{std::move(done), SteadyClock::now() + timeout, std::move(companion)});
       ++waiting_count_;
       if (stream_ == nullptr && !StartStreamLocked(lock)) return;
-      WriteIfReadyLocked();
+      if (!stream_->accepted_ || std::exchange(write_due_, true)) return;
+      lock.unlock();
+      asio::defer(executor_, [weak = this->weak_from_this()] {
+        if (const auto self = weak.lock()) self->WriteGathered();
+      });
     }
 
     void OpenStream() {
@@ -386,8 +392,15 @@ class CommandClient {
       HalfCloseIfAnsweredLocked(stream);
     }
 
+    void WriteGathered() {
+      const std::scoped_lock lock(mutex_);
+      write_due_ = false;
+      if (stream_ != nullptr) WriteIfReadyLocked();
+    }
+
     void WriteIfReadyLocked() {
-      if (stream_->accepted_ && !stream_->writing_ && pending_.commands_size() > 0) WriteLocked();
+      if (!stream_->accepted_ || stream_->writing_ || write_due_) return;
+      if (pending_.commands_size() > 0) WriteLocked();
     }
 
     void WriteLocked() {
@@ -530,6 +543,7 @@ class CommandClient {
     void CompleteAll(Completions completions) {
       if (completions.empty()) return;
       asio::post(executor_, [completions = std::move(completions)]() mutable {
+        const Burst burst;
         for (auto& [done, outcome] : completions) done(std::move(outcome));
       });
     }
@@ -551,6 +565,7 @@ class CommandClient {
     CommandBatch pending_;
     std::vector<std::pair<uint64_t, Waiting>> pending_waiting_;
     size_t waiting_count_ = 0;
+    bool write_due_ = false;  // at the end of the executor's present turn
     bool closed_ = false;
   };
 

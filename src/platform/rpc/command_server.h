@@ -2,8 +2,8 @@
 // are decided.
 //
 // A service's Execute method returns `new CommandServer<CommandBatch, OutcomeBatch>(handler, streams)`; gRPC
-// drives it and it deletes itself when the stream has ended and every command is answered. What gathers while
-// a write is under way is the next batch.
+// drives it and it deletes itself when the stream has ended and every command is answered. What gathers in a
+// burst of answers, or while a write is under way, is the next batch.
 #pragma once
 
 #include <chrono>
@@ -15,6 +15,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include "base/burst.h"
 #include "platform/resilience/admission.h"
 #include "platform/rpc/open_streams.h"
 #include "platform/rpc/status.h"
@@ -100,6 +101,7 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
       core_->EndReading();
       return;
     }
+    const Burst burst;
     for (Command& command : *incoming_.mutable_commands()) {
       const uint64_t sequence = command.header().sequence();
       handler_(std::move(command), [core = core_, sequence](Outcome outcome) {
@@ -121,15 +123,18 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
  private:
   // Outlives the reactor when answers come after the stream is gone; those are dropped (the client asks
   // again).
-  class Core final : public OpenStreams::Stream {
+  class Core final : public OpenStreams::Stream, public std::enable_shared_from_this<Core> {
    public:
     explicit Core(CommandServer* reactor) : reactor_(reactor) {}
 
     void Answer(Outcome outcome) {
-      const std::scoped_lock lock(mutex_);
-      if (reactor_ == nullptr || broken_) return;
-      *pending_.add_outcomes() = std::move(outcome);
-      if (!writing_ && !finished_) WriteLocked();
+      {
+        const std::scoped_lock lock(mutex_);
+        if (reactor_ == nullptr || broken_) return;
+        *pending_.add_outcomes() = std::move(outcome);
+        if (std::exchange(write_due_, true)) return;
+      }
+      Burst::AtEnd([self = this->shared_from_this()] { self->WriteGathered(); });
     }
     void Tell(v1::Farewell farewell) override {
       const std::scoped_lock lock(mutex_);
@@ -141,6 +146,7 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
       const std::scoped_lock lock(mutex_);
       writing_ = false;
       if (!ok) broken_ = true;
+      if (!broken_ && write_due_) return;
       if (!broken_ && (pending_.outcomes_size() > 0 || pending_.farewell() != v1::FAREWELL_NONE)) {
         WriteLocked();
       } else {
@@ -158,6 +164,11 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
     }
 
    private:
+    void WriteGathered() {
+      const std::scoped_lock lock(mutex_);
+      write_due_ = false;
+      if (reactor_ != nullptr && !broken_ && !writing_ && !finished_) WriteLocked();
+    }
     void WriteLocked() {
       writing_ = true;
       outgoing_.Clear();
@@ -176,6 +187,7 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
     OutcomeBatch pending_;
     OutcomeBatch outgoing_;
     bool writing_ = false;
+    bool write_due_ = false;  // at the end of a burst
     bool broken_ = false;
     bool reading_ended_ = false;
     bool finished_ = false;

@@ -90,6 +90,29 @@ TEST_F(CommandStreamTest, ManyCommandsFromManyThreadsEachGetTheirOwnOutcome) {
   EXPECT_EQ(right, 4 * 5000);
 }
 
+TEST_F(CommandStreamTest, CommandsOfOneTurnAndOutcomesOfOneBurstTravelInOneMessage) {
+  Serve(Echo);
+  ASSERT_TRUE(Await(TopUp(1)));  // the stream is open
+  constexpr int kCommands = 40;
+  std::promise<void> all;
+  std::vector<size_t> together(1, 0);  // outcomes of each turn of the executor
+  asio::post(io_, [&] {
+    for (int i = 0; i < kCommands; ++i) {
+      client_->Send(TopUp(i), 5s, [&, last = i == kCommands - 1](Result<wallet::Outcome> r) {
+        EXPECT_TRUE(r);
+        if (together.back()++ == 0) asio::post(io_, [&] { together.push_back(0); });
+        if (last) asio::post(io_, [&] { all.set_value(); });
+      });
+      std::this_thread::yield();
+    }
+  });
+  all.get_future().wait();
+  EXPECT_EQ(together.front(), size_t{kCommands});
+  const obs::Histogram& sizes =
+      metrics_.GetHistogram("boxoffice_rpc_batch_size", "", obs::SizeBounds(), {{"client", "test"}});
+  EXPECT_EQ(sizes.count(), 2U) << "one message for the first command, one for the rest";
+}
+
 TEST_F(CommandStreamTest, OutcomesComeAsTheyAreDecidedNotInOrder) {
   std::mutex mutex;
   std::vector<Server::Reply> kept;

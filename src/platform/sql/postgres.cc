@@ -287,6 +287,13 @@ Result<void> Connection::Connect() {
       "THEN set_config('synchronous_commit', 'on', false) END",
       std::to_string(state.config.statement_timeout.count()),
       std::to_string(state.config.lock_timeout.count()));
+  if (state.config.by_index) {
+    // Without jit: a plan against which all speaks looks dear, and would be compiled.
+    configure.Add(
+        "SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), "
+        "set_config('enable_mergejoin', 'off', false), set_config('jit', 'off', false), "
+        "set_config('plan_cache_mode', 'force_generic_plan', false)");
+  }
   BOXOFFICE_TRY(RoundTrip(configure.items_, Ends::kNothing));
   return {};
 }

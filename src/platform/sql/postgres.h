@@ -78,10 +78,20 @@ struct Config {
   milliseconds statement_timeout{5'000};  // at the server; 0: none
   milliseconds lock_timeout{3'000};       // at the server; 0: none
   milliseconds answer_timeout{8'000};     // here; longer than statement_timeout
+  // Of connections whose statements find rows by keys only. The planner guesses from the size of a table,
+  // which it knows as of the last ANALYZE: of one that has just been filled it takes a scan of the whole, for
+  // each batch. So here it may only walk along indexes, and plans each statement once. A statement that no
+  // index serves still runs.
+  bool by_index = false;
   // After a failed attempt to connect; doubles up to the maximum, with jitter. Until then calls fail at once.
   milliseconds backoff{20};
   milliseconds max_backoff{2'000};
 };
+// The same with by_index.
+[[nodiscard]] inline Config ByIndex(Config config) {
+  config.by_index = true;
+  return config;
+}
 
 // Text stored as bytea.
 struct Bytes {

@@ -72,6 +72,7 @@ Result<v1::ListReservationsResponse> ToResponse(Result<Page> page) {
 RpcServer::RpcServer(asio::any_io_executor executor, reservation::Service& service, Reader& reader,
                      ShowService& shows, ShowReader& show_reader)
     : executor_(executor),
+      inbox_(executor),
       service_(service),
       reader_(reader),
       shows_(std::move(executor), shows, show_reader),
@@ -87,7 +88,9 @@ grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
 }
 
 void RpcServer::Handle(v1::Command command, Server::Reply reply) {
-  asio::co_spawn(executor_, HandleOne(std::move(command), std::move(reply)), asio::detached);
+  inbox_.Post([this, command = std::move(command), reply = std::move(reply)]() mutable {
+    asio::co_spawn(executor_, HandleOne(std::move(command), std::move(reply)), asio::detached);
+  });
 }
 
 asio::awaitable<void> RpcServer::HandleOne(v1::Command command, Server::Reply reply) {

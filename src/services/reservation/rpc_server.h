@@ -5,6 +5,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "boxoffice/reservation/v1/reservation.grpc.pb.h"
+#include "platform/batch/inbox.h"
 #include "platform/rpc/command_server.h"
 #include "services/reservation/rpc_shows.h"
 #include "services/reservation/service.h"
@@ -75,6 +76,7 @@ class RpcServer final : public v1::ReservationService::CallbackService {
   asio::awaitable<Result<Answer>> Move(Request request, v1::Move body);
 
   asio::any_io_executor executor_;
+  batch::Inbox inbox_;
   reservation::Service& service_;
   Reader& reader_;
   ShowRpc shows_;

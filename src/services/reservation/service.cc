@@ -6,12 +6,12 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/check.h"
 #include "base/mutant.h"
+#include "platform/batch/inbox.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::reservation {
@@ -27,7 +27,7 @@ constexpr int64_t kForgetAtOnce = 100'000;
 class Service::ExecutorBook final : public Book {
  public:
   ExecutorBook(asio::any_io_executor executor, batch::Executor<Command, Outcome>& batches)
-      : executor_(std::move(executor)), batches_(batches) {}
+      : inbox_(std::move(executor)), batches_(batches) {}
 
   asio::awaitable<Result<Outcome>> Write(Command command) override {
     // Everything but a new reservation goes on with one that there is.
@@ -36,8 +36,8 @@ class Service::ExecutorBook final : public Book {
         std::holds_alternative<BeginReserve>(command) || std::holds_alternative<BeginOffer>(command);
     if (!is_new) terms.priority = resilience::Priority::kFinishing;
     auto initiate = [this, &command, terms](auto handler) {
-      auto done = [executor = executor_, handler = std::move(handler)](Result<Outcome> outcome) mutable {
-        asio::post(executor, [handler = std::move(handler), outcome = std::move(outcome)]() mutable {
+      auto done = [this, handler = std::move(handler)](Result<Outcome> outcome) mutable {
+        inbox_.Post([handler = std::move(handler), outcome = std::move(outcome)]() mutable {
           std::move(handler)(std::move(outcome));
         });
       };
@@ -48,7 +48,7 @@ class Service::ExecutorBook final : public Book {
   }
 
  private:
-  asio::any_io_executor executor_;
+  batch::Inbox inbox_;
   batch::Executor<Command, Outcome>& batches_;
 };
 

@@ -522,7 +522,7 @@ class PostgresReader final : public Reader {
 }  // namespace
 
 Result<Stores> OpenPostgres(const sql::pg::Config& config) {
-  BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(config));
+  BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(ByIndex(config)));
   BOXOFFICE_TRY(writer->Migrate("wallet", sql::wallet_postgres_schema()));
   BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(config));
   return Stores{std::make_unique<PostgresStore>(std::move(writer)),

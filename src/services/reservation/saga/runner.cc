@@ -56,13 +56,19 @@ asio::awaitable<Result<Answer>> Runner::Run(Reservation reservation) {
   if (const auto found = running_.find(id); found != running_.end() && found->second == epoch)
     running_.erase(found);
   if (answer) {
-    metrics_
-        .GetCounter("boxoffice_saga_runs_total", "Runs of sagas by kind and the state they ended in",
-                    {{"kind", std::string(KindName(answer->reservation.saga.kind))},
-                     {"state", std::string(StateName(answer->reservation.state))}})
-        .Add();
+    RunsOf(answer->reservation.saga.kind, answer->reservation.state).Add();
   }
   co_return answer;
+}
+
+obs::Counter& Runner::RunsOf(SagaKind kind, State state) {
+  obs::Counter*& runs = runs_[{kind, state}];
+  if (runs == nullptr) {
+    runs = &metrics_.GetCounter(
+        "boxoffice_saga_runs_total", "Runs of sagas by kind and the state they ended in",
+        {{"kind", std::string(KindName(kind))}, {"state", std::string(StateName(state))}});
+  }
+  return *runs;
 }
 
 asio::awaitable<Result<Answer>> Runner::RunOwned(Reservation& reservation) {
@@ -84,7 +90,6 @@ asio::awaitable<Result<Answer>> Runner::RunOwned(Reservation& reservation) {
 }
 
 bool Runner::IsLate(const Reservation& reservation) const {
-  if (MUTANT("saga_keeps_deadline")) return false;
   return DefinitionOf(reservation.saga.kind).can_undo && clock_.Now() > reservation.saga.deadline;
 }
 
@@ -95,7 +100,7 @@ asio::awaitable<Result<Answer>> Runner::GoForward(Reservation& reservation) {
     StepResult result = co_await Perform(reservation, step.name, step.action, /*undo=*/false);
     if (result.kind == StepResult::Kind::kDone) continue;
     if (MUTANT("saga_unknown_is_done") && result.kind == StepResult::Kind::kUnknown) continue;
-    const bool wait = MayComeRight(result.kind) && !MUTANT("saga_unknown_is_refused") && !IsLate(reservation);
+    const bool wait = MayComeRight(result.kind) && !IsLate(reservation);
     const bool ends = result.kind == StepResult::Kind::kRefused && step.on_refusal == OnRefusal::kEndThere;
     if (wait || !(definition.can_undo || ends))
       co_return co_await PostponeIt(reservation, std::move(result), step.name);
@@ -175,7 +180,7 @@ asio::awaitable<Result<Answer>> Runner::PostponeIt(Reservation& reservation, Ste
   Command postpone = Postpone{std::move(reservation)};  // comes back with the outcome
   auto written = co_await Write(std::move(postpone), reservation);
   if (!written) co_return std::unexpected(written.error());
-  co_return Answer{reservation, std::nullopt};
+  co_return Answer{std::move(reservation), std::nullopt};
 }
 
 asio::awaitable<Result<Answer>> Runner::FinishIt(Reservation& reservation) {
@@ -185,9 +190,18 @@ asio::awaitable<Result<Answer>> Runner::FinishIt(Reservation& reservation) {
   if (!written) co_return std::unexpected(written.error());
   if (reservation.state == State::kConfirmed && IsPurchase(reservation.saga.kind) &&
       !reservation.from_waitlist) {
-    asio::co_spawn(executor_, CompleteQueue(reservation), asio::detached);
+    // Of a reservation, what the call tells: the whole is the answer.
+    Reservation bought;
+    bought.id = reservation.id;
+    bought.user_id = reservation.user_id;
+    bought.show_id = reservation.show_id;
+    bought.bound_saga = reservation.bound_saga;
+    bought.saga.id = reservation.saga.id;
+    bought.saga.traceparent = reservation.saga.traceparent;
+    asio::co_spawn(executor_, CompleteQueue(std::move(bought)), asio::detached);
   }
-  co_return Answer{reservation, reservation.failure};
+  std::optional<Refusal> refusal = reservation.failure;
+  co_return Answer{std::move(reservation), std::move(refusal)};
 }
 
 asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::string_view step, Action action,
@@ -195,7 +209,9 @@ asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::strin
   const Timestamp run_start = clock_.Now();
   StepContext context{participants_, reservation, policy_, run_start};
   milliseconds pause = retry_.first_pause;
-  budgets_.try_emplace(std::string(step), retry_.budget).first->second.CountCall(run_start);
+  auto budget = budgets_.find(step);
+  if (budget == budgets_.end()) budget = budgets_.try_emplace(std::string(step), retry_.budget).first;
+  budget->second.CountCall(run_start);
   for (int retry = 0;; ++retry) {
     const Timestamp start = clock_.Now();
     StepResult result = co_await action(context);

@@ -57,6 +57,8 @@ class Runner {
   [[nodiscard]] const std::map<ReservationId, uint64_t>& running() const { return running_; }
 
  private:
+  [[nodiscard]] obs::Counter& RunsOf(SagaKind kind, State state);
+  // The reservation goes into the answer.
   asio::awaitable<Result<Answer>> RunOwned(Reservation& reservation);
   asio::awaitable<Result<Answer>> GoForward(Reservation& reservation);
   asio::awaitable<Result<Answer>> DecideToUndo(Reservation& reservation, int failed_step, StepResult result);
@@ -84,6 +86,7 @@ class Runner {
   const RetryPolicy retry_;
   obs::Registry& metrics_;
   obs::Histogram& saga_seconds_;
+  std::map<std::pair<SagaKind, State>, obs::Counter*> runs_;
   std::map<ReservationId, uint64_t> running_;
   std::map<std::string, resilience::RetryBudget, std::less<>> budgets_;  // by step
 };

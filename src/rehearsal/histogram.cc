@@ -1,10 +1,10 @@
-#include "bench/histogram.h"
+#include "rehearsal/histogram.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
-namespace boxoffice::bench {
+namespace boxoffice::rehearsal {
 
 // Values below 64 have a bucket each; from there on every power of two is cut into 64.
 size_t Histogram::BucketOf(uint64_t value) {
@@ -43,4 +43,4 @@ Histogram::Duration Histogram::Percentile(double fraction) const {
   return max_;
 }
 
-}  // namespace boxoffice::bench
+}  // namespace boxoffice::rehearsal

@@ -1,9 +1,9 @@
-#include "bench/histogram.h"
+#include "rehearsal/histogram.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace boxoffice::bench {
+namespace boxoffice::rehearsal {
 namespace {
 
 using std::chrono::microseconds;
@@ -46,4 +46,4 @@ TEST(HistogramTest, WhatIsOutOfRangeIsKeptAtItsEnd) {
 }
 
 }  // namespace
-}  // namespace boxoffice::bench
+}  // namespace boxoffice::rehearsal

@@ -1,5 +1,7 @@
-#include "bench/http_load.h"
+#include "rehearsal/http_load.h"
 
+#include <algorithm>
+#include <chrono>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,7 +15,7 @@
 
 #include "platform/http/server.h"
 
-namespace boxoffice::bench {
+namespace boxoffice::rehearsal {
 namespace {
 
 namespace asio = boost::asio;
@@ -124,6 +126,56 @@ TEST_F(HttpLoadTest, ConnectionsThatTheServerClosedWhileIdleAreOpenedAgain) {
   EXPECT_EQ(lost, 0U);
 }
 
+TEST_F(HttpLoadTest, AnOpenLoopCountsFromTheTimeThatARequestWasDue) {
+  constexpr uint64_t kCount = 20;
+  const auto start = SteadyClock::now();
+  // Due a fifth of a second ago, as if the generator had been held up: the wait is the system's latency.
+  const auto first = start - std::chrono::milliseconds(200);
+  uint64_t asked = 0;
+  std::chrono::nanoseconds shortest = std::chrono::hours(1);
+  std::set<uint64_t> answered;
+  LoadPlan plan;
+  plan.due = [&] { return asked == kCount ? SteadyClock::time_point::max() : first; };
+  plan.ask = [&](std::string& out, uint64_t& tag) {
+    tag = asked++;
+    out += fmt::format("POST /echo/{} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", tag);
+    return true;
+  };
+  plan.take = [&](const Answer& answer) {
+    if (answer.status == 201 && answer.body == std::to_string(answer.tag)) answered.insert(answer.tag);
+    shortest = std::min(shortest, answer.latency);
+  };
+  load_->Run(plan);
+  EXPECT_EQ(answered.size(), kCount);
+  EXPECT_GE(shortest, std::chrono::milliseconds(200));
+}
+
+TEST_F(HttpLoadTest, AnOpenLoopAsksNothingBeforeItIsDue) {
+  bool asked = false;
+  const auto due = SteadyClock::now() + std::chrono::milliseconds(300);
+  SteadyClock::time_point asked_at;
+  LoadPlan plan;
+  plan.due = [&] { return asked ? SteadyClock::time_point::max() : due; };
+  plan.ask = [&](std::string& out, uint64_t&) {
+    asked = true;
+    asked_at = SteadyClock::now();
+    out += "POST /echo/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    return true;
+  };
+  plan.take = [](const Answer&) {};
+  load_->Run(plan);
+  EXPECT_GE(asked_at, due);
+}
+
+TEST(Endpoint, IsTakenFromAUrl) {
+  EXPECT_EQ(ParseEndpoint("http://127.0.0.1:8080/"), (Endpoint{"127.0.0.1", 8080}));
+  EXPECT_EQ(ParseEndpoint("http://sale.example"), (Endpoint{"sale.example", 80}));
+  EXPECT_EQ(ParseEndpoint("http://[::1]:99"), (Endpoint{"::1", 99}));
+  for (const char* url : {"", "sale.example", "https://sale.example", "http://", "http://h:0", "http://h:x",
+                          "http://h/path", "http://u@h"})
+    EXPECT_EQ(ParseEndpoint(url).error().reason, "url") << url;
+}
+
 TEST_F(HttpLoadTest, WithoutAServerTheErrorSaysSo) {
   StopServer();
   const auto connected = HttpLoad::Connect(port_, 1);
@@ -135,4 +187,4 @@ TEST_F(HttpLoadTest, WithoutAServerTheErrorSaysSo) {
 }
 
 }  // namespace
-}  // namespace boxoffice::bench
+}  // namespace boxoffice::rehearsal

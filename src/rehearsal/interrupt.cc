@@ -1,8 +1,8 @@
-#include "bench/interrupt.h"
+#include "rehearsal/interrupt.h"
 
 #include <csignal>
 
-namespace boxoffice::bench {
+namespace boxoffice::rehearsal {
 namespace {
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -20,4 +20,4 @@ void CatchInterrupts() {
 
 bool Interrupted() { return interrupted != 0; }
 
-}  // namespace boxoffice::bench
+}  // namespace boxoffice::rehearsal

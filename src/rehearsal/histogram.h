@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstdint>
 
-namespace boxoffice::bench {
+namespace boxoffice::rehearsal {
 
 // Not thread-safe.
 class Histogram {
@@ -35,4 +35,4 @@ class Histogram {
   Duration max_{0};
 };
 
-}  // namespace boxoffice::bench
+}  // namespace boxoffice::rehearsal

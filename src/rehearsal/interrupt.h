@@ -1,10 +1,10 @@
 // Ctrl-C, as a flag: what was started must be ended by its starter.
 #pragma once
 
-namespace boxoffice::bench {
+namespace boxoffice::rehearsal {
 
 // From now on SIGINT and SIGTERM set the flag instead of ending the process.
 void CatchInterrupts();
 [[nodiscard]] bool Interrupted();
 
-}  // namespace boxoffice::bench
+}  // namespace boxoffice::rehearsal

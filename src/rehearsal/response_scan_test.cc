@@ -1,11 +1,11 @@
-#include "bench/response_scan.h"
+#include "rehearsal/response_scan.h"
 
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace boxoffice::bench {
+namespace boxoffice::rehearsal {
 namespace {
 
 const std::string kResponse =
@@ -49,5 +49,25 @@ TEST(FindJsonTextTest, FindsTheMemberNotTheWord) {
   EXPECT_EQ(FindJsonText("", "id"), "");
 }
 
+TEST(FindJsonTextTest, FindsNumbers) {
+  EXPECT_EQ(FindJsonInteger(R"({"n": 12,"m":-3})", "n", 0), 12);
+  EXPECT_EQ(FindJsonInteger(R"({"n": 12,"m":-3})", "m", 0), -3);
+  EXPECT_EQ(FindJsonInteger(R"({"n":"12"})", "n", -1), -1);
+  EXPECT_EQ(FindJsonInteger("{}", "n", -1), -1);
+  EXPECT_DOUBLE_EQ(FindJsonNumber(R"({"r":2.5E1})", "r", 0), 25);
+}
+
+TEST(ScanResponseTest, ReadsWhenToAskAgainAndTheTag) {
+  ScannedResponse response;
+  ASSERT_EQ(ScanResponse("HTTP/1.1 503 x\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", response),
+            Scan::kDone);
+  EXPECT_EQ(response.retry_after_s, 7);
+  ASSERT_EQ(ScanResponse("HTTP/1.1 304 x\r\nETag: \"5\"\r\nContent-Length: 9\r\n\r\n", response),
+            Scan::kDone);
+  EXPECT_EQ(response.etag, "\"5\"");
+  EXPECT_EQ(response.body, "");
+  EXPECT_EQ(response.retry_after_s, 0);
+}
+
 }  // namespace
-}  // namespace boxoffice::bench
+}  // namespace boxoffice::rehearsal

@@ -1,10 +1,10 @@
-#include "bench/response_scan.h"
+#include "rehearsal/response_scan.h"
 
 #include <algorithm>
 #include <cctype>
 #include <charconv>
 
-namespace boxoffice::bench {
+namespace boxoffice::rehearsal {
 namespace {
 
 bool SameIgnoringCase(std::string_view a, std::string_view b) {
@@ -27,6 +27,9 @@ bool ReadHeader(std::string_view line, ScannedResponse& response, size_t& length
   value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
   if (SameIgnoringCase(name, "content-length")) return ParseNumber(value, length);
   if (SameIgnoringCase(name, "connection")) response.close = SameIgnoringCase(value, "close");
+  if (SameIgnoringCase(name, "etag")) response.etag = value;
+  if (SameIgnoringCase(name, "retry-after") && !ParseNumber(value, response.retry_after_s))
+    response.retry_after_s = 0;
   return !SameIgnoringCase(name, "transfer-encoding");
 }
 
@@ -46,24 +49,52 @@ Scan ScanResponse(std::string_view bytes, ScannedResponse& response) {
     if (!ReadHeader(bytes.substr(position, end - position), response, length)) return Scan::kMalformed;
     position = end + 2;
   }
+  if (response.status == 204 || response.status == 304) length = 0;  // what a GET would have had
   response.size = head + 4 + length;
   if (bytes.size() < response.size) return Scan::kMore;
   response.body = bytes.substr(head + 4, length);
   return Scan::kDone;
 }
 
-std::string_view FindJsonText(std::string_view json, std::string_view name) {
+namespace {
+
+// What follows `"name":`; empty if there is no such member.
+std::string_view FindMember(std::string_view json, std::string_view name) {
   for (size_t position = json.find(name); position != std::string_view::npos;
        position = json.find(name, position + 1)) {
     std::string_view rest = json.substr(position + name.size());
     if (position == 0 || json[position - 1] != '"' || !rest.starts_with('"')) continue;
     rest.remove_prefix(1);
-    rest.remove_prefix(std::min(rest.find_first_not_of(" :"), rest.size()));
-    if (!rest.starts_with('"')) continue;
-    rest.remove_prefix(1);
-    return rest.substr(0, rest.find('"'));
+    const size_t value = rest.find_first_not_of(" ");
+    if (value == std::string_view::npos || rest[value] != ':') continue;
+    rest.remove_prefix(value + 1);
+    rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+    return rest;
   }
   return {};
 }
 
-}  // namespace boxoffice::bench
+}  // namespace
+
+int64_t FindJsonInteger(std::string_view json, std::string_view name, int64_t otherwise) {
+  const std::string_view rest = FindMember(json, name);
+  int64_t number = 0;
+  const bool read = std::from_chars(rest.data(), rest.data() + rest.size(), number).ec == std::errc();
+  return read ? number : otherwise;
+}
+
+double FindJsonNumber(std::string_view json, std::string_view name, double otherwise) {
+  const std::string_view rest = FindMember(json, name);
+  double number = 0;
+  const bool read = std::from_chars(rest.data(), rest.data() + rest.size(), number).ec == std::errc();
+  return read ? number : otherwise;
+}
+
+std::string_view FindJsonText(std::string_view json, std::string_view name) {
+  std::string_view rest = FindMember(json, name);
+  if (!rest.starts_with('"')) return {};
+  rest.remove_prefix(1);
+  return rest.substr(0, rest.find('"'));
+}
+
+}  // namespace boxoffice::rehearsal

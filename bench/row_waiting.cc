@@ -1,0 +1,44 @@
+// Rows 4, 5 and 6: a million people in one line.
+#include <fmt/format.h>
+
+#include "bench/rows.h"
+#include "bench/waiting.h"
+
+namespace boxoffice::bench {
+namespace {
+
+constexpr int kSeconds = 5;  // of each kind of request
+
+}  // namespace
+
+Result<RowResult> RunWaitingRow(RowContext& context) {
+  ScenarioOptions options = context.embedded;
+  options.seconds = kSeconds;
+  options.buyers = 0;  // a million
+  BOXOFFICE_ASSIGN(const WaitingMeasurement measured, RunWaiting(options));
+  RowResult row;
+  row.name = "waiting";
+  std::map<std::string, double> rates;
+  uint64_t requests = 0;
+  for (const WaitingPhase& phase : measured.phases) {
+    rates[phase.name] = phase.PerSecond();
+    requests += phase.requests;
+    if (phase.errors > 0) row.errors[phase.name] = phase.errors;
+    row.figures[fmt::format("{}_per_s", phase.name)] = phase.PerSecond();
+    row.figures[fmt::format("{}_p99_ms", phase.name)] =
+        std::chrono::duration<double, std::milli>(phase.latency.Percentile(0.99)).count();
+  }
+  // The machine's speed drifts: each is compared with the empty answers that were measured next to it.
+  const double empty = std::max(1.0, rates["empty"]);
+  const double empty_again = std::max(1.0, rates["empty again"]);
+  row.targets = {{"4  polls to empty answers", rates["poll after the draw"] / empty_again, 0.7, true, "×"},
+                 {"5  joins to empty answers", rates["join"] / empty, 0.6, true, "×"},
+                 {"6  memory of each who waits", measured.bytes_each, 100, false, "B"},
+                 {"6  round of admission", measured.round_ms, 50, false, "ms"}};
+  row.error_rate =
+      static_cast<double>(measured.Errors()) / static_cast<double>(std::max<uint64_t>(1, requests));
+  if (!measured.audit.ok) row.audit = measured.audit.json;
+  return row;
+}
+
+}  // namespace boxoffice::bench

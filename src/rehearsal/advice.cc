@@ -1,0 +1,83 @@
+#include "rehearsal/advice.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+namespace boxoffice::rehearsal {
+
+Admission JudgeAdmission(std::span<const Second> seconds) {
+  Admission admission;
+  int64_t admitted = 0;
+  double target = 0;
+  for (const Second& second : seconds) admission.most_active = std::max(admission.most_active, second.active);
+  for (size_t i = 1; i < seconds.size(); ++i) {
+    const Second& before = seconds[i - 1];
+    const Second& after = seconds[i];
+    if (before.admitted < 0 || after.admitted < 0 || !before.open || !after.open) continue;
+    admission.active_cap = after.active_cap;
+    const double took = after.at_s - before.at_s;
+    if (before.waiting <= 0 || after.waiting <= 0) continue;
+    if (before.active >= before.active_cap || after.active >= after.active_cap) {
+      admission.at_cap_seconds += took;
+      continue;
+    }
+    if (before.rate_per_s != after.rate_per_s) continue;  // somebody has just changed it
+    admission.seconds += took;
+    admitted += after.admitted - before.admitted;
+    target += after.rate_per_s * took;
+  }
+  if (admission.seconds > 0) {
+    admission.target_per_s = target / admission.seconds;
+    admission.measured_per_s = static_cast<double>(admitted) / admission.seconds;
+  }
+  return admission;
+}
+
+bool WentWell(const Second& second) {
+  return second.overloaded * 1'000 <= second.answered && second.slow * 100 <= second.judged;
+}
+
+Advice Advise(std::span<const Second> seconds) {
+  Advice advice;
+  for (size_t i = 0; i < seconds.size(); ++i) {
+    if (!WentWell(seconds[i])) {
+      advice.limit_seen = true;
+      continue;
+    }
+    advice.capacity_active = std::max(advice.capacity_active, seconds[i].active);
+    if (i + 1 < kCapacitySeconds) continue;
+    const auto window = seconds.subspan(i + 1 - kCapacitySeconds, kCapacitySeconds);
+    if (!std::ranges::all_of(window, WentWell)) continue;
+    uint64_t served = 0;
+    for (const Second& second : window) served += second.served;
+    // The first of the window begins where the second before it ended.
+    const double from = i + 1 == kCapacitySeconds ? 0 : seconds[i - kCapacitySeconds].at_s;
+    const double took = window.back().at_s - from;
+    if (took > 0) advice.capacity_per_s = std::max(advice.capacity_per_s, static_cast<double>(served) / took);
+  }
+  advice.active_cap = static_cast<int64_t>(kUsedCapacity * static_cast<double>(advice.capacity_active));
+  advice.rate_per_s = std::floor(kUsedCapacity * advice.capacity_per_s * 10) / 10;  // as the queue takes it
+  if (advice.active_cap > 0)
+    advice.rate_per_s = std::min(advice.rate_per_s, static_cast<double>(advice.active_cap));
+  return advice;
+}
+
+std::string Explain(const Advice& advice) {
+  if (advice.capacity_per_s <= 0)
+    return fmt::format(
+        "no advice: there were no {} seconds in a row that went well and in which buyers were served",
+        kCapacitySeconds);
+  std::string text = fmt::format("rate {:.1f}/s", advice.rate_per_s);
+  if (advice.active_cap > 0) text += fmt::format(", cap {}", advice.active_cap);
+  text += fmt::format(" ({:.0f} % of the {:.1f} buyers/s", kUsedCapacity * 100, advice.capacity_per_s);
+  if (advice.capacity_active > 0) text += fmt::format(" and {} active", advice.capacity_active);
+  text += advice.limit_seen
+              ? " that were served well)"
+              : " that were served, all of them well: the limit was not reached; for more, rehearse "
+                "with more buyers and a higher rate and cap)";
+  return text;
+}
+
+}  // namespace boxoffice::rehearsal

@@ -1,0 +1,187 @@
+#include "rehearsal/buyer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "rehearsal/arrivals.h"
+#include "rehearsal/response_scan.h"
+
+namespace boxoffice::rehearsal {
+namespace {
+
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+constexpr seconds kAskPending{1};
+constexpr seconds kFirstBackoff{1};
+constexpr seconds kLongestBackoff{30};
+constexpr int kLongestPatience = 5;  // polls
+constexpr int64_t kDefaultRefresh = 5;
+constexpr int64_t kLongestRefresh = 60;
+
+}  // namespace
+
+std::string_view StepName(Step step) {
+  constexpr std::string_view kNames[kSteps] = {"join", "poll", "seat map", "hold", "top up",
+                                               "pay",  "ask",  "cancel",   "leave"};
+  return kNames[static_cast<size_t>(step)];
+}
+
+std::string_view EndingName(Ending ending) {
+  constexpr std::string_view kNames[kEndings] = {"bought",   "cancelled", "left_waiting", "left_holding",
+                                                 "no_seats", "refused",   "gave_up"};
+  return kNames[static_cast<size_t>(ending)];
+}
+
+bool IsOverload(const Told& told) { return told.status == 0 || told.status == 429 || told.status >= 500; }
+
+Buyer::Buyer(const Behaviour& behaviour, int seat_limit, Random& random)
+    : behaviour_(&behaviour),
+      party_(1 + static_cast<int>(random.Below(
+                     static_cast<uint64_t>(std::max(1, std::min(behaviour.party, seat_limit)))))),
+      by_map_(Uniform(random) < behaviour.by_map),
+      leaves_holding_(Uniform(random) < behaviour.leave_holding),
+      cancels_(Uniform(random) < behaviour.cancel),
+      patience_(Uniform(random) < behaviour.leave_waiting
+                    ? 1 + static_cast<int>(random.Below(kLongestPatience))
+                    : -1) {}
+
+Buyer::Next Buyer::Do(Step step, nanoseconds after) {
+  ++operation_;
+  again_ = 0;
+  return {{}, step, after};
+}
+
+Buyer::Next Buyer::End(Ending ending) { return {ending, Step::kJoin, {}}; }
+
+Buyer::Next Buyer::Leave(Ending ending) {
+  after_leaving_ = ending;
+  return Do(Step::kLeave);
+}
+
+Buyer::Next Buyer::AskAgain(Step step, const Told& told, Random& random) {
+  if (++again_ >= behaviour_->attempts) return End(step == Step::kLeave ? after_leaving_ : Ending::kGaveUp);
+  const nanoseconds backoff =
+      std::min<nanoseconds>(kFirstBackoff * (1 << std::min(again_ - 1, 5)), kLongestBackoff);
+  // What he was told is the least, and on top of it he comes at a time of his own, or all would come at once.
+  const nanoseconds least = seconds(told.retry_after_s);
+  const auto spread =
+      static_cast<uint64_t>((told.retry_after_s > 0 ? nanoseconds(kFirstBackoff) : backoff).count());
+  return {{}, step, least + nanoseconds(static_cast<int64_t>(random.Below(spread)))};
+}
+
+Buyer::Next Buyer::Take(Step step, const Told& told, Random& random) {
+  if (IsOverload(told)) return AskAgain(step, told, random);
+  const bool good = told.status >= 200 && told.status < 400;
+  if (step == Step::kLeave) return End(after_leaving_);
+  if (step == Step::kCancel)
+    return End(bought_ && good ? Ending::kCancelled : bought_ ? Ending::kBought : Ending::kLeftHolding);
+  if (!good) return Refused(step, told, random);
+  switch (step) {
+    case Step::kJoin:
+    case Step::kPoll:
+      return TakePlace(told, random);
+    case Step::kSeatMap:
+      return ChooseAnew(random);  // the map could not be read: see Choose
+    case Step::kHold:
+      reservation_ = FindJsonText(told.body, "id");
+      return told.status == 202 ? Do(Step::kAsk, kAskPending) : TakeHold(told, random);
+    case Step::kTopUp:
+      paying_ = true;
+      return Do(Step::kPay);
+    case Step::kPay:
+      return told.status == 202 ? Do(Step::kAsk, kAskPending) : TakePaid(told, random);
+    case Step::kAsk:
+      return TakeReservation(told, random);
+    default:
+      return End(Ending::kRefused);
+  }
+}
+
+Buyer::Next Buyer::TakePlace(const Told& told, Random& random) {
+  queue_token_ = FindJsonText(told.body, "token");
+  const std::string_view state = FindJsonText(told.body, "state");
+  if (state == "ACTIVE") {
+    admitted_ = true;
+    const nanoseconds thinking = Hesitation(behaviour_->think, random);
+    return Do(by_map_ ? Step::kSeatMap : Step::kHold, thinking);
+  }
+  if (state != "WAITING") return End(Ending::kRefused);  // COMPLETED or EXPIRED
+  if (patience_ == 0) {
+    if (random.Below(2) == 0) return End(Ending::kLeftWaiting);  // the browser is closed: nobody is told
+    return Leave(Ending::kLeftWaiting);
+  }
+  if (patience_ > 0) --patience_;
+  const int64_t refresh = std::clamp<int64_t>(
+      FindJsonInteger(told.body, "refresh_interval_s", kDefaultRefresh), 1, kLongestRefresh);
+  return Do(Step::kPoll, seconds(refresh));
+}
+
+Buyer::Next Buyer::TakeHold(const Told& told, Random& random) {
+  const std::string_view state = FindJsonText(told.body, "state");
+  if (state != "HELD") return End(Ending::kRefused);
+  amount_ = FindJsonInteger(told.body, "amount", 0);
+  currency_ = FindJsonText(told.body, "currency");
+  const nanoseconds thinking = Hesitation(behaviour_->think, random);
+  if (leaves_holding_) {
+    if (random.Below(2) == 0) return End(Ending::kLeftHolding);
+    return Do(Step::kCancel, thinking);
+  }
+  if (behaviour_->top_up) return Do(Step::kTopUp, thinking);
+  paying_ = true;
+  return Do(Step::kPay, thinking);
+}
+
+Buyer::Next Buyer::TakePaid(const Told& told, Random& random) {
+  if (FindJsonText(told.body, "state") != "CONFIRMED") return End(Ending::kRefused);
+  bought_ = true;
+  if (cancels_) return Do(Step::kCancel, Hesitation(behaviour_->think, random));
+  return End(Ending::kBought);
+}
+
+Buyer::Next Buyer::TakeReservation(const Told& told, Random& random) {
+  const std::string_view state = FindJsonText(told.body, "state");
+  if (state == "CONFIRMED") return TakePaid(told, random);
+  if (state == "HELD" && !paying_) return TakeHold(told, random);
+  if (state == "CONFIRMING" || state == "COMPENSATING" || state == "CANCELLING") {
+    if (++again_ >= behaviour_->attempts * 3) return End(Ending::kGaveUp);
+    return {{}, Step::kAsk, kAskPending};
+  }
+  return End(Ending::kRefused);
+}
+
+Buyer::Next Buyer::ChooseAnew(Random& random) {
+  seats_.clear();
+  if (++choices_ >= behaviour_->attempts) return Leave(Ending::kNoSeats);
+  const nanoseconds thinking = Hesitation(behaviour_->think / 4, random);
+  return Do(by_map_ ? Step::kSeatMap : Step::kHold, thinking);
+}
+
+Buyer::Next Buyer::Choose(std::vector<uint32_t> seats, Random&) {
+  if (seats.empty()) return Leave(Ending::kNoSeats);
+  seats_ = std::move(seats);
+  return Do(Step::kHold);
+}
+
+Buyer::Next Buyer::Refused(Step step, const Told& told, Random& random) {
+  const std::string_view code = FindJsonText(told.body, "code");
+  if (code == "idempotency_key_running") return AskAgain(step, told, random);
+  if (step == Step::kHold && code == "seats_taken") return ChooseAnew(random);
+  if (step == Step::kHold && code == "not_enough_seats") {
+    if (party_ == 1) return Leave(Ending::kNoSeats);
+    party_ = 1;  // better alone than not at all
+    return ChooseAnew(random);
+  }
+  if (step == Step::kPay && code == "balance_too_low" && behaviour_->top_up &&
+      ++choices_ < behaviour_->attempts)
+    return Do(Step::kTopUp);
+  if (admitted_) return Leave(Ending::kRefused);
+  return End(Ending::kRefused);
+}
+
+std::optional<Ending> Buyer::SeeSoldOut() const {
+  if (!reservation_.empty()) return std::nullopt;
+  return Ending::kNoSeats;
+}
+
+}  // namespace boxoffice::rehearsal

@@ -1,0 +1,186 @@
+#include "rehearsal/buyer.h"
+
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "rehearsal/seat_choice.h"
+
+namespace boxoffice::rehearsal {
+namespace {
+
+using std::chrono::seconds;
+
+// Who chooses the best available, pays, and keeps it.
+Behaviour Plain() {
+  Behaviour behaviour;
+  behaviour.by_map = behaviour.leave_waiting = behaviour.leave_holding = behaviour.cancel = 0;
+  return behaviour;
+}
+constexpr std::string_view kWaiting = R"({"token":"t1","state":"WAITING","refresh_interval_s":7})";
+constexpr std::string_view kActive = R"({"token":"t2","state":"ACTIVE"})";
+constexpr std::string_view kHeld = R"({"id":"r1","amount":500,"currency":"KRW","state":"HELD"})";
+constexpr std::string_view kConfirmed = R"({"id":"r1","state":"CONFIRMED"})";
+
+class BuyerTest : public ::testing::Test {
+ protected:
+  Buyer Make(const Behaviour& behaviour) { return {behaviour, 8, random_}; }
+  Buyer::Next Take(Buyer& buyer, Step step, int status, std::string_view body = {}, int retry_after_s = 0) {
+    return buyer.Take(step, {status, body, retry_after_s}, random_);
+  }
+  SeededRandom random_{3};
+};
+
+TEST_F(BuyerTest, JoinsPollsAsToldHoldsTopsUpAndPays) {
+  const Behaviour behaviour = Plain();
+  Buyer buyer = Make(behaviour);
+  auto next = Take(buyer, Step::kJoin, 200, kWaiting);
+  EXPECT_EQ(next.step, Step::kPoll);
+  EXPECT_EQ(next.after, seconds(7));
+  EXPECT_EQ(buyer.queue_token(), "t1");
+  EXPECT_FALSE(buyer.admitted());
+  next = Take(buyer, Step::kPoll, 200, kActive);
+  EXPECT_EQ(next.step, Step::kHold);
+  EXPECT_TRUE(buyer.admitted());
+  next = Take(buyer, Step::kHold, 201, kHeld);
+  EXPECT_EQ(next.step, Step::kTopUp);
+  EXPECT_EQ(buyer.amount(), 500);
+  EXPECT_EQ(buyer.reservation(), "r1");
+  next = Take(buyer, Step::kTopUp, 201, "{}");
+  EXPECT_EQ(next.step, Step::kPay);
+  next = Take(buyer, Step::kPay, 200, kConfirmed);
+  EXPECT_EQ(next.ending, Ending::kBought);
+}
+
+TEST_F(BuyerTest, WhoIsToldToWaitWaitsAndAsksAgainWithTheSameKey) {
+  const Behaviour behaviour = Plain();
+  Buyer buyer = Make(behaviour);
+  (void)Take(buyer, Step::kJoin, 200, kActive);
+  const int operation = buyer.operation();
+  for (const int status : {503, 429, 0}) {
+    const auto next = Take(buyer, Step::kHold, status, "{}", status == 0 ? 0 : 9);
+    EXPECT_EQ(next.ending, std::nullopt);
+    EXPECT_EQ(next.step, Step::kHold);
+    if (status != 0) {
+      EXPECT_GE(next.after, seconds(9)) << "Retry-After is the least";
+    }
+    EXPECT_EQ(buyer.operation(), operation);
+  }
+  (void)Take(buyer, Step::kHold, 201, kHeld);
+  EXPECT_GT(buyer.operation(), operation) << "what is new has a key of its own";
+}
+
+TEST_F(BuyerTest, GivesUpAfterSoManyAttempts) {
+  Behaviour behaviour = Plain();
+  behaviour.attempts = 3;
+  Buyer buyer = Make(behaviour);
+  EXPECT_EQ(Take(buyer, Step::kJoin, 503).ending, std::nullopt);
+  EXPECT_EQ(Take(buyer, Step::kJoin, 503).ending, std::nullopt);
+  EXPECT_EQ(Take(buyer, Step::kJoin, 503).ending, Ending::kGaveUp);
+}
+
+TEST_F(BuyerTest, WhoseSeatsAreTakenChoosesAnewAndLeavesWhenThereAreNone) {
+  Behaviour behaviour = Plain();
+  behaviour.by_map = 1;
+  behaviour.party = 1;
+  Buyer buyer = Make(behaviour);
+  EXPECT_EQ(Take(buyer, Step::kJoin, 200, kActive).step, Step::kSeatMap);
+  EXPECT_EQ(buyer.Choose({5}, random_).step, Step::kHold);
+  EXPECT_EQ(buyer.seats(), std::vector<uint32_t>{5});
+  EXPECT_EQ(Take(buyer, Step::kHold, 409, R"({"code":"seats_taken"})").step, Step::kSeatMap);
+  EXPECT_EQ(buyer.Choose({}, random_).step, Step::kLeave) << "his place is for those who wait";
+  EXPECT_EQ(Take(buyer, Step::kLeave, 204).ending, Ending::kNoSeats);
+}
+
+TEST_F(BuyerTest, APartyThatFindsNoRoomIsContentWithOneSeat) {
+  Behaviour behaviour = Plain();
+  behaviour.party = 8;
+  Buyer buyer = Make(behaviour);
+  while (buyer.party() == 1) buyer = Make(behaviour);
+  (void)Take(buyer, Step::kJoin, 200, kActive);
+  EXPECT_EQ(Take(buyer, Step::kHold, 409, R"({"code":"not_enough_seats"})").step, Step::kHold);
+  EXPECT_EQ(buyer.party(), 1);
+  EXPECT_EQ(Take(buyer, Step::kHold, 409, R"({"code":"not_enough_seats"})").step, Step::kLeave);
+}
+
+TEST_F(BuyerTest, WhatIsNotKnownYetIsAskedForUntilItIs) {
+  const Behaviour behaviour = Plain();
+  Buyer buyer = Make(behaviour);
+  (void)Take(buyer, Step::kJoin, 200, kActive);
+  EXPECT_EQ(Take(buyer, Step::kHold, 202, R"({"id":"r9","state":"HELD"})").step, Step::kAsk);
+  EXPECT_EQ(Take(buyer, Step::kAsk, 200, R"({"id":"r9","amount":5,"currency":"KRW","state":"HELD"})").step,
+            Step::kTopUp);
+  (void)Take(buyer, Step::kTopUp, 201, "{}");
+  EXPECT_EQ(Take(buyer, Step::kPay, 202, R"({"id":"r9","state":"CONFIRMING"})").step, Step::kAsk);
+  EXPECT_EQ(Take(buyer, Step::kAsk, 200, R"({"id":"r9","state":"CONFIRMING"})").step, Step::kAsk);
+  EXPECT_EQ(Take(buyer, Step::kAsk, 200, R"({"id":"r9","state":"CONFIRMED"})").ending, Ending::kBought);
+}
+
+TEST_F(BuyerTest, SomeLeaveTheQueueSomeTheirSeatsAndSomeRegretIt) {
+  Behaviour behaviour = Plain();
+  behaviour.leave_waiting = 1;
+  std::set<std::optional<Ending>> endings;
+  for (int i = 0; i < 20; ++i) {
+    Buyer buyer = Make(behaviour);
+    auto next = Take(buyer, Step::kJoin, 200, kWaiting);
+    for (int polls = 0; next.step == Step::kPoll && !next.ending; ++polls) {
+      ASSERT_LT(polls, 10) << "his patience ends";
+      next = Take(buyer, Step::kPoll, 200, kWaiting);
+    }
+    if (next.step == Step::kLeave && !next.ending) next = Take(buyer, Step::kLeave, 204);
+    endings.insert(next.ending);
+  }
+  EXPECT_EQ(endings, std::set<std::optional<Ending>>{Ending::kLeftWaiting});
+
+  behaviour = Plain();
+  behaviour.leave_holding = 1;
+  Buyer holder = Make(behaviour);
+  (void)Take(holder, Step::kJoin, 200, kActive);
+  auto next = Take(holder, Step::kHold, 201, kHeld);
+  if (!next.ending) next = Take(holder, next.step, 200, R"({"state":"RELEASED"})");
+  EXPECT_EQ(next.ending, Ending::kLeftHolding);
+
+  behaviour = Plain();
+  behaviour.cancel = 1;
+  Buyer buyer = Make(behaviour);
+  (void)Take(buyer, Step::kJoin, 200, kActive);
+  (void)Take(buyer, Step::kHold, 201, kHeld);
+  EXPECT_EQ(Take(buyer, Step::kPay, 200, kConfirmed).step, Step::kCancel);
+  EXPECT_EQ(Take(buyer, Step::kCancel, 200).ending, Ending::kCancelled);
+}
+
+TEST_F(BuyerTest, WhenItIsSoldOutOnlyThoseWithSeatsGoOn) {
+  const Behaviour behaviour = Plain();
+  Buyer buyer = Make(behaviour);
+  EXPECT_EQ(buyer.SeeSoldOut(), Ending::kNoSeats);
+  (void)Take(buyer, Step::kJoin, 200, kActive);
+  (void)Take(buyer, Step::kHold, 201, kHeld);
+  EXPECT_EQ(buyer.SeeSoldOut(), std::nullopt);
+}
+
+std::string MapOf(std::initializer_list<std::pair<std::string_view, std::string_view>> rows_and_states) {
+  std::string items;
+  int seat_no = 0;
+  for (const auto& [row, state] : rows_and_states) {
+    items += items.empty() ? "" : ",";
+    items += R"({"seat_no":)" + std::to_string(++seat_no) + R"(,"section":"A","row":")" + std::string(row) +
+             R"(","state":")" + std::string(state) + R"("})";
+  }
+  return R"({"items":[)" + items + "]}";
+}
+
+TEST_F(BuyerTest, ChoosesNeighboursOfOneRowThatAreFree) {
+  SeatMap map;
+  ASSERT_TRUE(map.Read(
+      MapOf({{"1", "free"}, {"1", "sold"}, {"1", "free"}, {"2", "free"}, {"2", "free"}, {"2", "held"}})));
+  EXPECT_EQ(map.free(), 4U);
+  for (int i = 0; i < 20; ++i) EXPECT_THAT(map.Choose(2, random_), ::testing::ElementsAre(4, 5));
+  EXPECT_EQ(map.Choose(3, random_).size(), 3U) << "apart, rather than not at all";
+  EXPECT_THAT(map.Choose(5, random_), ::testing::IsEmpty());
+  EXPECT_FALSE(map.Read("{}"));
+  EXPECT_EQ(map.free(), 4U) << "what is no map changes nothing";
+}
+
+}  // namespace
+}  // namespace boxoffice::rehearsal
