@@ -104,6 +104,7 @@ void SimParticipants::Deliver(uint64_t id, const Find& find, int64_t delay_us, b
 
 void SimParticipants::Send(uint64_t id, const std::string& name, bool action, int64_t timeout_us,
                            const Find& find) {
+  if (process_.dead()) return;  // at an effect just before, of the same turn
   Rng& rng = process_.ground().rng;
   const int64_t soon = rng.Between(100, 3'000);
   process_.After(timeout_us, [this, id] { Arrive(id, Lost(Code::kUnknown, "timed_out")); });
