@@ -166,6 +166,20 @@ Result<std::string> CheckHeader(std::string_view part, Algorithm algorithm) {
   return std::string(StringClaim(*header, "kid").value_or(""));
 }
 
+// The tokens of one key have one header: what was good a moment ago is, byte by byte.
+Result<std::string> CheckHeaderOnce(std::string_view part, Algorithm algorithm) {
+  struct Good {
+    std::string part;
+    Algorithm algorithm{};
+    std::string key_id;
+  };
+  thread_local Good last;
+  if (!last.part.empty() && last.part == part && last.algorithm == algorithm) return last.key_id;
+  BOXOFFICE_ASSIGN(std::string key_id, CheckHeader(part, algorithm));
+  last = {std::string(part), algorithm, key_id};
+  return key_id;
+}
+
 Result<Principal> CheckClaims(std::string_view part, const TokenConfig& config, Timestamp now) {
   std::array<unsigned char, 2048> buffer;
   json::monotonic_resource memory(buffer.data(), buffer.size());
@@ -296,7 +310,7 @@ Result<Principal> TokenVerifier::Verify(std::string_view jwt) const {
     return Refuse("token_malformed", "parts");
   const std::string_view claims = jwt.substr(header_end + 1, claims_end - header_end - 1);
   if (claims.contains('.')) return Refuse("token_malformed", "parts");
-  BOXOFFICE_ASSIGN(const std::string key_id, CheckHeader(jwt.substr(0, header_end), config_.algorithm));
+  BOXOFFICE_ASSIGN(const std::string key_id, CheckHeaderOnce(jwt.substr(0, header_end), config_.algorithm));
 
   const std::optional<std::string> signature = DecodeBase64Url(jwt.substr(claims_end + 1));
   const std::string_view text = jwt.substr(0, claims_end);

@@ -104,6 +104,7 @@ TEST_F(TokenTest, AlgorithmNoneIsRefused) {
 }
 
 TEST_F(TokenTest, PublicKeyAsHs256SecretIsRefused) {
+  ASSERT_TRUE(verifier_.Verify(Forge(kHeader, Claims()))) << "a good header is remembered, for its algorithm";
   const EcKeyPair pair = *GenerateEcKeyPair();
   const TokenConfig config{Algorithm::kEs256, pair.public_pem, "issuer", "boxoffice"};
   const TokenVerifier verifier = *TokenVerifier::Make(config, clock_);
