@@ -74,6 +74,22 @@ TEST_F(SeatBookMoveTest, AMoveThatWasUndoneBeforeItCameIsAborted) {
   EXPECT_EQ(Row(1).state, SeatState::kSold);
 }
 
+// Its saga ends with the refusal; a copy of the command that is still on its way must not move the seats
+// then.
+TEST_F(SeatBookMoveTest, ARefusedMoveStaysRefusedWhenTheSeatsComeFreeMeanwhile) {
+  Sell(1, {1, 2});
+  Hold(2, {5});
+  ExpectRefused(Move(50, 1, {1}, {5}), Refusal::kSeatsTaken);
+  Release(2, {5});
+  ExpectRefused(Move(50, 1, {1}, {5}), Refusal::kSeatsTaken);
+  EXPECT_TRUE(last_.changes.empty());
+  EXPECT_EQ(Move(50, 1, {1}, {6}).kind, Kind::kAborted) << "and does nothing else either";
+  Run({ReleaseSeats{Saga(50), Reservation(1), kShow, {}}, ""});  // the saga's tombstone
+  EXPECT_TRUE(Row(1).BelongsTo(Reservation(1)));
+  EXPECT_TRUE(Row(2).BelongsTo(Reservation(1)));
+  EXPECT_EQ(Move(51, 1, {1}, {5}).kind, Kind::kDone) << "another saga may try anew";
+}
+
 TEST_F(SeatBookMoveTest, AMoveIsAllOrNothingAndNamesEverySeatInTheWay) {
   Sell(1, {1, 2});
   Sell(2, {3});

@@ -107,7 +107,8 @@ std::optional<Outcome> Book::Run(const AssignChannel& assign) {
 std::optional<Outcome> Book::Run(const MoveSeats& move) {
   CHECK(move.from.size() == move.to.size(), "seats are moved one for one");
   const SagaRow& saga = sagas_.Get(move.saga);
-  if (saga.undone) return Of(Kind::kAborted);
+  const bool was_refused = saga.undone && saga.choice == ChoiceOf(move);
+  if (saga.undone && !was_refused) return Of(Kind::kAborted);
   ShowNow* show = FindShow(move.show_id);
   if (show == nullptr) return Refused(Refusal::kShowNotFound);
   for (const auto* seats : {&move.from, &move.to}) {
@@ -122,7 +123,18 @@ std::optional<Outcome> Book::Run(const MoveSeats& move) {
     if (auto lost = CheckLost(move.reservation, move.show_id, saga.seats, *show)) return lost;
     return Done(saga.seats, *show);
   }
-  if (auto refused = CheckMove(move, *show)) return refused;
+  auto refused = CheckMove(move, *show);
+  if (was_refused) return refused ? refused : Refused(Refusal::kSeatsTaken, show->facts->show);
+  if (refused) {
+    // For good: its saga ends with the first refusal that it hears, while another copy of this may be on its
+    // way.
+    SagaRow& never = sagas_.Change(move.saga);
+    never.undone = true;
+    never.reservation = move.reservation;
+    never.show_id = move.show_id;
+    never.choice = ChoiceOf(move);
+    return refused;
+  }
   // Another buyer has come to these seats since it was looked who has them.
   const auto other = [&](SeatNo seat_no) {
     return seats_.Get({move.show_id, seat_no}).user_id != move.user_id;
