@@ -94,7 +94,9 @@ class Decider {
                    "this Idempotency-Key was used with another request"};
     }
     if (!seen.answer) return Running{seen.reservation_id};
-    if (!IsReplayed(seen.answer->refusal)) return std::nullopt;
+    // What still holds seats would find them taken, by itself, if it were tried anew.
+    const bool holds = seen.answer->reservation.state == State::kHeld;
+    if (!IsReplayed(seen.answer->refusal) && !holds) return std::nullopt;
     return Answered{*seen.answer};
   }
 

@@ -129,6 +129,7 @@ TEST_F(ReservationBookTest, ARequestThatIsTriedAnewTakesThePlaceOfTheOneThatWasS
   const BeginReserve begin = Reserve("k");
   EXPECT_TRUE(DecideOne(begin).decision.changes[0].replaces.IsNil());
   Answer answer;
+  answer.reservation = Stored(State::kReleased);
   answer.refusal = Refusal{.code = "seats_taken"};
   const SagaId first = SagaId::Make(kNow, random_);
   rows_.requests[begin.key] = {begin.key, "hash", {}, first, answer, kNow};
@@ -148,12 +149,25 @@ TEST_F(ReservationBookTest, TheSameRequestGetsTheSameAnswerAndWritesNothing) {
 TEST_F(ReservationBookTest, AnAnswerThatWasAConflictMayBeTriedAnew) {
   const BeginReserve begin = Reserve("k");
   Answer answer;
+  answer.reservation = Stored(State::kReleased);
   answer.refusal = Refusal{.code = "seats_taken"};
   rows_.requests[begin.key] = {begin.key, "hash", {}, {}, answer, kNow};
   EXPECT_TRUE(std::holds_alternative<Started>(DecideOne(begin).decision.outcomes[0]));
   answer.refusal = Refusal{.code = "payment_declined"};
   rows_.requests[begin.key].answer = answer;
   EXPECT_TRUE(std::holds_alternative<Answered>(DecideOne(begin).decision.outcomes[0]));
+}
+
+// In a show's grace time after a refused payment.
+TEST_F(ReservationBookTest, WhatStillHoldsItsSeatsIsNotTriedAnewWhateverItWasRefused) {
+  const BeginReserve begin = Reserve("k");
+  Answer answer;
+  answer.reservation = Stored(State::kHeld);
+  answer.refusal = Refusal{.code = "payment_method_unknown"};
+  rows_.requests[begin.key] = {begin.key, "hash", {}, {}, answer, kNow};
+  const Decided decided = DecideOne(begin);
+  EXPECT_EQ(std::get<Answered>(decided.decision.outcomes[0]).answer, answer);
+  EXPECT_TRUE(decided.decision.changes.empty());
 }
 
 TEST_F(ReservationBookTest, AnAnswerIsForgottenAfterADay) {
