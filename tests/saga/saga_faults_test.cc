@@ -314,7 +314,7 @@ class SagaFaults : public ::testing::TestWithParam<SagaKind> {
         EXPECT_NE(KindName(call.answer), KindName(Kind::kDone)) << call.call;
       }
       if (call.call == "MoveSeats" && c.refused_step >= 0) {
-        EXPECT_EQ(KindName(call.answer), KindName(Kind::kAborted)) << "the seats are free by now";
+        EXPECT_EQ(KindName(call.answer), KindName(Kind::kRefused)) << "for good: the seats are free by now";
       }
       if (end == State::kHeld && call.call == "DebitWallet") {
         EXPECT_EQ(KindName(call.answer), KindName(Kind::kAborted)) << "a top-up could make it succeed";
