@@ -18,15 +18,9 @@ Result<RowResult> RunOpenLoopRow(RowContext& context) {
   RowResult row;
   row.name = "open-loop";
   for (const Form& form : BothForms(context)) {
-    BOXOFFICE_ASSIGN(const double saturation, SaturationOf(form));
-    ScenarioOptions options = *form.options;
-    options.connections = std::min(kConnections, RaiseFileLimit(2 * kConnections) / 2);
-    options.seconds = kSeconds;
-    options.offered_per_s = kLoad * saturation;
-    options.buyers = static_cast<size_t>(options.offered_per_s * kSeconds * 1.2);
-    BOXOFFICE_ASSIGN(const Measurement measured, RunSale(options));
-    AddMeasurement(row, form.name, measured);
-    row.figures[fmt::format("{}_offered_per_s", form.name)] = options.offered_per_s;
+    BOXOFFICE_ASSIGN(const Offered offered, RunOffered(form, kLoad, kSeconds, kConnections, 1.2));
+    AddMeasurement(row, form.name, offered.measured);
+    row.figures[fmt::format("{}_offered_per_s", form.name)] = offered.options.offered_per_s;
     const double p50 = row.figures[fmt::format("{}_p50_ms", form.name)];
     row.targets.push_back({fmt::format("9  p99 to p50 at 80 %, {}", form.name),
                            row.figures[fmt::format("{}_p99_ms", form.name)] / std::max(1e-3, p50), 10, false,

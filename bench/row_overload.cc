@@ -1,7 +1,5 @@
 // Row 10: twice what it can do is offered. What is sold must not fall, and who is not served is told so
 // early.
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "bench/rows.h"
@@ -19,19 +17,13 @@ Result<RowResult> RunOverloadRow(RowContext& context) {
   RowResult row;
   row.name = "overload";
   for (const Form& form : BothForms(context)) {
-    BOXOFFICE_ASSIGN(const double saturation, SaturationOf(form));
-    ScenarioOptions options = *form.options;
-    options.connections = std::min(kConnections, RaiseFileLimit(2 * kConnections) / 2);
-    options.seconds = kSeconds;
-    options.offered_per_s = kLoad * saturation;
-    options.buyers = static_cast<size_t>(options.offered_per_s * kSeconds * 1.1);
-    BOXOFFICE_ASSIGN(const Measurement measured, RunSale(options));
-    AddMeasurement(row, form.name, measured, "overloaded");
-    row.figures[fmt::format("{}_offered_per_s", form.name)] = options.offered_per_s;
-    row.figures[fmt::format("{}_connections", form.name)] = static_cast<double>(options.connections);
+    BOXOFFICE_ASSIGN(const Offered offered, RunOffered(form, kLoad, kSeconds, kConnections, 1.1));
+    AddMeasurement(row, form.name, offered.measured, "overloaded");
+    row.figures[fmt::format("{}_offered_per_s", form.name)] = offered.options.offered_per_s;
+    row.figures[fmt::format("{}_connections", form.name)] = static_cast<double>(offered.options.connections);
     row.targets.push_back({fmt::format("10 sold at twice the load to the peak, {}", form.name),
-                           row.figures[fmt::format("{}_confirmed_per_s", form.name)] / saturation, 0.9, true,
-                           "×"});
+                           row.figures[fmt::format("{}_confirmed_per_s", form.name)] / offered.saturation,
+                           0.9, true, "×"});
   }
   return row;
 }

@@ -64,6 +64,17 @@ Result<double> SaturationOf(const Form& form) {
   return *form.per_s;
 }
 
+Result<Offered> RunOffered(const Form& form, double load, int seconds, size_t connections, double spare) {
+  BOXOFFICE_ASSIGN(const double saturation, SaturationOf(form));
+  ScenarioOptions options = *form.options;
+  options.connections = std::min(connections, RaiseFileLimit(2 * connections) / 2);
+  options.seconds = seconds;
+  options.offered_per_s = load * saturation;
+  options.buyers = static_cast<size_t>(options.offered_per_s * seconds * spare);
+  BOXOFFICE_ASSIGN(Measurement measured, RunSale(options));
+  return Offered{saturation, std::move(options), std::move(measured)};
+}
+
 void AddMeasurement(RowResult& row, std::string_view prefix, const Measurement& m,
                     std::string_view expected_code) {
   uint64_t refused = 0;

@@ -71,6 +71,15 @@ struct Form {
 [[nodiscard]] std::vector<Form> BothForms(RowContext& context);
 // The saturation of a form: as the rounds had it, or measured now.
 [[nodiscard]] Result<double> SaturationOf(const Form& form);
+// A sale whose buyers come by themselves, at `load` times the saturation of the form, over at most so many
+// connections; `spare`: buyers who are prepared for each that is expected.
+struct Offered {
+  double saturation = 0;
+  ScenarioOptions options;  // as it was run
+  Measurement measured;
+};
+[[nodiscard]] Result<Offered> RunOffered(const Form& form, double load, int seconds, size_t connections,
+                                         double spare);
 // Adds what a measurement says of soundness, and its figures under names that begin with `prefix`.
 void AddMeasurement(RowResult& row, std::string_view prefix, const Measurement& measurement,
                     std::string_view expected_code = {});

@@ -20,7 +20,8 @@ class Burst {
   Burst(const Burst&) = delete;
   Burst& operator=(const Burst&) = delete;
 
-  // Runs `work` when this thread's burst ends, in the order of the calls; at once where there is none.
+  // Runs `work` when this thread's burst ends, in the order of the calls; at once where there is none. What
+  // it captures lives at least as long as the burst.
   static void AtEnd(std::move_only_function<void()> work);
 };
 

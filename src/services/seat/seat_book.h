@@ -151,7 +151,8 @@ struct ReleaseSeats {
 };
 // By an operator: the reservation's sold seats `from` become free, and `to`, which are free or blocked, are
 // sold to it instead, one for one in this order, at the lesser of the two prices. The buyer's limit does not
-// count.
+// count. A refusal for seats or show is for good: a copy of the command is refused too, whatever has come
+// free.
 struct MoveSeats {
   SagaId saga;
   ReservationId reservation;
