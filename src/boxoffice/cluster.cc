@@ -147,8 +147,9 @@ std::string Cluster::AddressesOf(std::string_view service) const {
 }
 
 Result<void> Cluster::WriteConfig(const module::ServiceProgram& program) const {
-  std::string text = fmt::format("# Written by `boxoffice up --scaled` at each start.\nlog_level = {}\n",
-                                 Quoted(config_.log_level));
+  std::string text =
+      fmt::format("# Written by `boxoffice up --scaled` at each start.\nlog_level = {}\nlog_form = {}\n",
+                  Quoted(config_.log_level), Quoted(config_.log_form));
   const auto url = config_.store_urls.find(program.service);
   if (program.migrate && url != config_.store_urls.end())
     text += fmt::format("\n[store]\nurl = {}\n", Quoted(url->second));

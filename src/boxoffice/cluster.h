@@ -35,6 +35,7 @@ struct ClusterConfig {
   uint16_t port = 8080;            // of the first gateway; 0: a free one
   int replicas = 1;                // of each service
   std::string log_level = "warning";
+  std::string log_form = "json";
   std::map<std::string, std::string> store_urls;  // by service; of every one that has a store
   std::string bus_url;
   std::map<std::string, std::string> more_config;  // by service: TOML, appended to what it is told

@@ -41,6 +41,7 @@ struct UpOptions {
   std::filesystem::path data = ".data";
   bool no_seed = false;
   std::string log_level = "warning";  // a person looks at it; `--log-level info` for machines
+  std::string log_form = "json";
   bool scaled = false;
   int replicas = 1;
   bool no_kafka = false;
@@ -88,6 +89,7 @@ The first sale: show {} has {} seats, {} has {}, {} has {}.
 Result<void> Up(const UpOptions& options) {
   BOXOFFICE_ASSIGN(const obs::Level level, module::ParseLogLevel(options.log_level));
   obs::SetLogLevel(level);
+  obs::SetLogForm(options.log_form == "human" ? obs::Form::kHuman : obs::Form::kJson);
   module::StopSignals signals;
   module::RaiseFileLimit();
   std::optional<module::StopDeadline> deadline;  // outlives all that may be slow to end
@@ -128,6 +130,7 @@ ClusterConfig PlanCluster(const UpOptions& options, const std::filesystem::path&
   config.port = options.port;
   config.replicas = options.replicas;
   config.log_level = options.log_level;
+  config.log_form = options.log_form;
   config.store_urls = stores.store_urls();
   config.servers = [&stores] { return stores.servers(); };
   config.more_config["relay"] = options.relay_keys.Print();
@@ -200,6 +203,9 @@ void AddUpCommand(CLI::App& app) {
   command->add_flag("--no-seed", options->no_seed,
                     "No demo concerts (they are made once, at the first start)");
   command->add_option("--log-level", options->log_level, "debug, info, warning or error; logs go to stderr")
+      ->capture_default_str();
+  command->add_option("--log-form", options->log_form, "json or human: how a line of the log looks")
+      ->check(CLI::IsMember({"json", "human"}))
       ->capture_default_str();
   command->footer(
       "Runs in the foreground until SIGTERM or SIGINT, and prints `ready URL` when it serves. It stops "

@@ -8,6 +8,7 @@
 #include "gateway/process.h"
 #include "platform/bus/bus_factory.h"
 #include "platform/config/keys.h"
+#include "platform/module/process_metrics.h"
 #include "platform/module/store_url.h"
 #include "services/payment/module.h"
 #include "services/queue/module.h"
@@ -33,7 +34,9 @@ Result<std::unique_ptr<System>> System::Make(SystemConfig config) {
       .listen = {},
       .store_url = module::DefaultStoreUrl(system->config_.data_dir),
       .health = [self = system.get()] { return self->graph_.CheckHealth(); }});
+  system->runtime_->listen.metrics = &system->metrics_;
   BOXOFFICE_TRY(system->AddModules());
+  module::AddProcessMetrics(system->metrics_, system->config_.data_dir, system->runtime_->health);
   return system;
 }
 

@@ -127,8 +127,9 @@ boost::asio::awaitable<void> Gate::Compress(const Request& request, Response& re
 void Gate::Finish(const Request& request, Response& response) const {
   cross_origin_.AddTo(request, response);
   constexpr int kUnavailable = 503;  // said of others' faults, and as often as buyers ask
-  if (config_.access_log) {
-    obs::Log(obs::Level::kInfo, "request",
+  const obs::Level level = config_.access_log ? obs::Level::kInfo : obs::Level::kDebug;
+  if (obs::Logs(level)) {
+    obs::Log(level, "request",
              {{"method", http::MethodName(request.method())},
               {"path", request.path()},
               {"status", response.status},

@@ -11,6 +11,7 @@
 #include "gateway/routes.h"
 #include "platform/auth/development.h"
 #include "platform/auth/keys.h"
+#include "platform/module/loop_lag.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::gateway {
@@ -30,6 +31,7 @@ struct GatewayModule::Running {
       : jwks(std::move(jwks_cache)),
         verifier(std::move(token_verifier)),
         access(runtime.metrics),
+        loop_lag(io.get_executor(), "gateway", runtime.metrics),
         backends(
             std::make_unique<Backends>(io.get_executor(), runtime.channels, runtime.metrics, config.limits)),
         waiting_room(std::make_unique<WaitingRoom>(*backends, blocking, runtime.clock, runtime.metrics)),
@@ -46,6 +48,7 @@ struct GatewayModule::Running {
   AccessMetrics access;
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  module::LoopLag loop_lag;
   asio::thread_pool blocking{kBlockingThreads};
   std::unique_ptr<Backends> backends;
   std::unique_ptr<WaitingRoom> waiting_room;
@@ -128,7 +131,13 @@ Result<void> GatewayModule::Start() {
     return std::unexpected(std::move(server).error());
   }
   running.server = *std::move(server);
-  asio::post(running.io, [&running] { running.waiting_room->Start(); });
+  obs::Gauge& connections =
+      runtime_.metrics.GetGauge("boxoffice_http_connections", "Connections of clients that are open");
+  asio::post(running.io, [&running, &connections] {
+    running.waiting_room->Start();
+    running.loop_lag.Start(
+        [&running, &connections] { connections.Set(static_cast<double>(running.server->connections())); });
+  });
   obs::Log(obs::Level::kInfo, "gateway_listens", {{"address", config_.address}, {"port", port()}});
   return {};
 }
@@ -156,6 +165,7 @@ void GatewayModule::Stop() {
   }
   std::promise<void> told;
   asio::post(running.io, [&] {
+    running.loop_lag.Stop();
     running.waiting_room->Stop();
     running.seat_maps->Stop();
     running.backends->CloseCommands();

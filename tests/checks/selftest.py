@@ -463,5 +463,76 @@ class StripTest(unittest.TestCase):
         self.assertTrue(stripped.endswith("; c"))
 
 
+class MetricsTest(RuleCase):
+    SOURCE = """
+void Make(obs::Registry& metrics) {
+  // metrics.GetCounter("boxoffice_commented_total", "Not one")
+  metrics.GetCounter("boxoffice_sold_total",
+                     "Seats "
+                     "sold", {{"show", id}, {"kind", kind}});
+  metrics.GetHistogram("boxoffice_wait_seconds", "How long", obs::SecondsBounds(), {{"executor", name_}});
+  metrics.AddCallback("boxoffice_open", "Open now", {}, [] { return 1.0; });
+}
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.put("src/services/seat/service.cc", self.SOURCE)
+        self.update()
+
+    def update(self):
+        run.load("metrics").update(Tree(self.root))
+
+    def put_alert(self, expr, runbook="docs/runbooks/SoldOut.md"):
+        rule = {"alert": "SoldOut", "expr": expr, "labels": {"severity": "page"}, "annotations": {"runbook": runbook}}
+        self.put("deploy/observability/alerts.yml", json.dumps({"groups": [{"name": "g", "rules": [rule]}]}))
+
+    def test_the_reference_tells_name_kind_labels_and_help(self):
+        text = (self.root / "docs/reference/metrics.md").read_text()
+        self.assertIn("| `boxoffice_sold_total` | counter | `show`, `kind` | Seats sold | `services/seat` |", text)
+        self.assertIn("| `boxoffice_wait_seconds` | histogram | `executor` | How long | `services/seat` |", text)
+        self.assertIn("| `boxoffice_open` | gauge |  | Open now | `services/seat` |", text)
+        self.assertNotIn("commented", text)
+        self.assert_clean("metrics")
+
+    def test_a_metric_that_is_not_in_the_reference(self):
+        self.put("src/services/seat/more.cc", 'metrics.GetGauge("boxoffice_more", "More");\n')
+        self.assert_reports("metrics", "docs/reference/metrics.md", "is not what the source has")
+
+    def test_names_that_prometheus_would_not_give(self):
+        self.put("src/services/seat/more.cc", 'm.GetCounter("boxoffice_sales", "S"); m.GetGauge("boxoffice_wait_ms", "W");\n'
+                                              'm.GetGauge("boxoffice_total", ""); \n')  # fmt: skip
+        self.update()
+        self.assert_reports("metrics", "boxoffice_sales", "does not end in _total")
+        self.assert_reports("metrics", "boxoffice_wait_ms", "not in base units")
+        self.assert_reports("metrics", "boxoffice_total is a gauge")
+        self.assert_reports("metrics", "boxoffice_total has no help")
+
+    def test_an_alert_that_asks_for_what_nobody_exports(self):
+        self.put("docs/runbooks/SoldOut.md", "# SoldOut\n")
+        self.put_alert('rate(boxoffice_sold_total{show="1"}[5m]) > 0 and boxoffice_wait_seconds_count > 0')
+        self.assert_clean("metrics")
+        self.put_alert("boxoffice_unheard_of > 0")
+        self.assert_reports("metrics", "SoldOut: there is no metric boxoffice_unheard_of")
+        self.put_alert("boxoffice_open_count > 0")
+        self.assert_reports("metrics", "SoldOut: there is no metric boxoffice_open_count")
+        self.put_alert('boxoffice_sold_total{city="x"} > 0')
+        self.assert_reports("metrics", "boxoffice_sold_total has no label city")
+
+    def test_alerts_and_runbooks_go_together(self):
+        self.put_alert("boxoffice_open > 0", runbook="docs/runbooks/Other.md")
+        self.put("docs/runbooks/Old.md", "# Old\n")
+        self.put("docs/runbooks/README.md", "# Runbooks\n")
+        self.assert_reports("metrics", "SoldOut has no runbook")
+        self.assert_reports("metrics", "SoldOut does not name its runbook")
+        self.assert_reports("metrics", "docs/runbooks/Old.md", "there is no alert Old")
+
+    def test_a_dashboard_that_asks_for_what_nobody_exports(self):
+        panel = {"title": "Sold", "targets": [{"expr": "sum(rate(boxoffice_sold_total[1m]))"}, {"expr": "boxoffice_gone"}]}
+        self.put("deploy/observability/dashboards/sale.json", json.dumps({"panels": [{"title": "row", "panels": [panel]}]}))
+        self.assert_reports("metrics", "dashboards/sale.json", "Sold: there is no metric boxoffice_gone")
+        self.assertEqual(len(self.violations("metrics")), 1)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -82,6 +82,9 @@ class ReservationReader final : public reservation::Reader {
                                       uint32_t) override {
     return reservation::Page();
   }
+  Result<std::vector<reservation::SagaCount>> CountSagas() override {
+    return std::vector<reservation::SagaCount>();
+  }
   Result<reservation::Page> Scan(ReservationId, uint32_t) override { return reservation::Page(); }
 
  private:

@@ -70,7 +70,17 @@ class Executor {
                                     "Commands dropped unstarted because their callers had given up",
                                     {{"executor", name_}})),
         reruns_(metrics.GetCounter("boxoffice_batch_reruns_total",
-                                   "Commands decided again because a row had moved", {{"executor", name_}})) {
+                                   "Commands decided again because a row had moved", {{"executor", name_}})),
+        queue_depth_(metrics.GetGauge("boxoffice_batch_queue_depth", "Commands that wait for a transaction",
+                                      {{"executor", name_}})),
+        metrics_(metrics) {
+    metrics
+        .GetGauge("boxoffice_batch_queue_limit",
+                  "Commands that may wait; beyond, and new work from four fifths of it on, they are refused",
+                  {{"executor", name_}})
+        .Set(static_cast<double>(limits_.max_queue));
+    for (const Code code : {Code::kUnavailable, Code::kUnknown})
+      FailuresOf(code);  // the store's, to be seen at 0
     if (!limits_.turns) thread_ = std::thread([this] { Loop(); });
   }
 
@@ -92,6 +102,7 @@ class Executor {
       return;
     }
     queue_.push_back({std::move(command), std::move(done), SteadyClock::now(), terms.deadline, 0});
+    queue_depth_.Set(static_cast<double>(queue_.size()));
     const bool wake = idle_;
     lock.unlock();
     // With the rest of what comes in one go, so that its transaction has it all.
@@ -166,6 +177,7 @@ class Executor {
     items.reserve(count);
     std::move(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(count), std::back_inserter(items));
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<ptrdiff_t>(count));
+    queue_depth_.Set(static_cast<double>(queue_.size()));
     return count > 0;
   }
 
@@ -230,6 +242,7 @@ class Executor {
       RunItems(items.subspan(items.size() / 2));
       return;
     }
+    FailuresOf(error.code).Add();
     obs::Log(obs::Level::kWarning, "batch_failed",
              {{"executor", name_},
               {"reason", error.reason},
@@ -259,11 +272,19 @@ class Executor {
     PutBack(again);
   }
 
+  obs::Counter& FailuresOf(Code code) {
+    return metrics_.GetCounter(
+        "boxoffice_batch_failures_total",
+        "Transactions that failed: in the store, or by a command that had to be singled out",
+        {{"executor", name_}, {"code", std::string(CodeName(code))}});
+  }
+
   void PutBack(std::vector<Item>& items) {
     if (items.empty()) return;
     const std::scoped_lock lock(mutex_);
     queue_.insert(queue_.begin(), std::make_move_iterator(items.begin()),
                   std::make_move_iterator(items.end()));
+    queue_depth_.Set(static_cast<double>(queue_.size()));
   }
 
   const std::string name_;
@@ -275,6 +296,8 @@ class Executor {
   obs::Counter& refused_;
   obs::Counter& overdue_;
   obs::Counter& reruns_;
+  obs::Gauge& queue_depth_;  // set with the lock, so that the last to set it saw the queue last
+  obs::Registry& metrics_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Item> queue_;

@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "platform/http/problem.h"
 #include "platform/module/health_response.h"
+#include "platform/obs/log.h"
 
 namespace boxoffice::module {
 namespace {
@@ -28,6 +30,24 @@ http::asio::awaitable<Response> AnswerMetrics(obs::Registry& metrics) {
 
 http::asio::awaitable<Response> AnswerHealth(std::vector<Health> modules, bool judge) {
   co_return HealthResponse(modules, judge);
+}
+
+Response LogLevelResponse() {
+  return http::JsonResponse(fmt::format(R"({{"level":"{}"}})", obs::LevelName(obs::LogLevel())));
+}
+
+http::asio::awaitable<Response> AnswerLogLevel() { co_return LogLevelResponse(); }
+
+http::asio::awaitable<Response> ChangeLogLevel(std::string name) {
+  while (!name.empty() && name.back() <= ' ') name.pop_back();  // as `echo debug | curl -T -` sends it
+  const auto level = obs::FindLevel(name);
+  if (!level) {
+    co_return http::ProblemResponse(
+        {Code::kInvalidArgument, "invalid_log_level", "the body is debug, info, warning or error"});
+  }
+  obs::SetLogLevel(*level);
+  obs::Log(obs::Level::kWarning, "log_level_changed", {{"level", name}});
+  co_return LogLevelResponse();
 }
 
 }  // namespace
@@ -58,6 +78,9 @@ Result<std::unique_ptr<AdminServer>> AdminServer::Start(std::string_view address
   router.Add(http::Method::kGet, "/readyz",
              [raw = admin.get()](Request&) { return AnswerHealth(raw->health_(), /*judge=*/true); });
   router.Add(http::Method::kGet, "/metrics", [&metrics](Request&) { return AnswerMetrics(metrics); });
+  router.Add(http::Method::kGet, "/log-level", [](Request&) { return AnswerLogLevel(); });
+  router.Add(http::Method::kPut, "/log-level",
+             [](Request& request) { return ChangeLogLevel(std::string(request.body())); });
   http::ServerOptions options;
   options.address = admin->host_;
   options.port = at.port;

@@ -1,5 +1,6 @@
 // What orchestrators and monitoring ask a process for, on an address of its own: GET /healthz (it runs),
-// /readyz (it should be sent work), /metrics (Prometheus' text).
+// /readyz (it should be sent work), /metrics (Prometheus' text), /log-level; and PUT /log-level, whose body
+// is debug, info, warning or error: the least that the process logs from then on.
 #pragma once
 
 #include <cstdint>

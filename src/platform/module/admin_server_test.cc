@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "platform/http/client.h"
+#include "platform/obs/log.h"
 
 namespace boxoffice::module {
 namespace {
@@ -47,6 +48,27 @@ TEST(AdminServerTest, WhoStandsByIsReadyAndSaysSo) {
   EXPECT_THAT(
       ready.body,
       HasSubstr(R"({"name":"queue","problem":null,"role":"standby"},{"name":"seat","problem":null})"));
+}
+
+TEST(AdminServerTest, TheLogLevelIsChangedWhileTheProcessRuns) {
+  obs::Registry metrics;
+  const auto admin = AdminServer::Start("127.0.0.1:0", metrics, [] { return std::vector<Health>{}; });
+  ASSERT_TRUE(admin) << admin.error().detail;
+  const auto put = [&](const char* level) {
+    http::ClientRequest request;
+    request.method = "PUT";
+    request.url = "http://" + (*admin)->address() + "/log-level";
+    request.body = level;
+    return http::FetchBlocking(std::move(request)).value();
+  };
+  EXPECT_EQ(Get(**admin, "/log-level").body, R"({"level":"info"})");
+  EXPECT_EQ(put("debug\n").body, R"({"level":"debug"})");
+  EXPECT_TRUE(obs::Logs(obs::Level::kDebug));
+  const auto refused = put("loud");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.body, HasSubstr("invalid_log_level"));
+  EXPECT_EQ(Get(**admin, "/log-level").body, R"({"level":"debug"})");
+  obs::SetLogLevel(obs::Level::kInfo);
 }
 
 TEST(AdminServerTest, AnAddressThatIsNoneAndOneThatIsTakenAreRefused) {

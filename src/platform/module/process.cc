@@ -1,5 +1,6 @@
 #include "platform/module/process.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
@@ -29,7 +30,18 @@ sigset_t StopSet() {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGUSR1);
+  sigaddset(&set, SIGUSR2);
   return set;
+}
+
+// Whether it was one of the signals that turn the log.
+bool TurnLog(int signal) {
+  if (signal != SIGUSR1 && signal != SIGUSR2) return false;
+  const int level = static_cast<int>(obs::LogLevel()) + (signal == SIGUSR1 ? -1 : 1);
+  constexpr int kLeast = static_cast<int>(obs::Level::kError);
+  obs::SetLogLevel(static_cast<obs::Level>(std::clamp(level, 0, kLeast)));
+  return true;
 }
 
 // What the reasons mean that people meet when they start a process, where the detail does not say it.
@@ -80,7 +92,8 @@ void StopSignals::Wait() {
 bool StopSignals::WaitFor(std::chrono::milliseconds limit) {
   const sigset_t set = StopSet();
   const timespec timeout{limit.count() / 1000, (limit.count() % 1000) * 1'000'000};
-  if (sigtimedwait(&set, nullptr, &timeout) < 0) return false;
+  const int signal = sigtimedwait(&set, nullptr, &timeout);
+  if (signal < 0 || TurnLog(signal)) return false;
   sigset_t again;
   sigemptyset(&again);
   sigaddset(&again, SIGINT);

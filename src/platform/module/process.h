@@ -41,7 +41,8 @@ class DataFolder {
 [[nodiscard]] std::string SocketAddress(const std::filesystem::path& data_dir, std::string_view service);
 
 // SIGTERM and SIGINT as a thing to wait for. Make it before the first thread: all threads inherit that these
-// signals are blocked. SIGPIPE is ignored from then on.
+// signals are blocked. SIGPIPE is ignored from then on. While it is waited for, SIGUSR1 makes the log say
+// more by one level, and SIGUSR2 less.
 class StopSignals {
  public:
   StopSignals();

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "platform/obs/log.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::module {
@@ -81,6 +82,28 @@ TEST(StopSignalsDeathTest, ASecondCtrlCEndsTheProcessAtOnce) {
 TEST(StopSignalsDeathTest, ASecondSigtermDoesNotCutTheStopShort) {
   EXPECT_EXIT(StopTwice(SIGTERM, SIGTERM), testing::ExitedWithCode(0), "");
   EXPECT_EXIT(StopTwice(SIGINT, SIGTERM), testing::ExitedWithCode(0), "");
+}
+
+void TurnLogAndStop() {
+  StopSignals signals;
+  const auto turn = [&](int signal, obs::Level expected) {
+    raise(signal);
+    if (signals.WaitFor(std::chrono::seconds(10))) _exit(1);
+    if (obs::LogLevel() != expected) _exit(2);
+  };
+  turn(SIGUSR1, obs::Level::kDebug);
+  turn(SIGUSR1, obs::Level::kDebug);  // there is no more
+  turn(SIGUSR2, obs::Level::kInfo);
+  turn(SIGUSR2, obs::Level::kWarning);
+  turn(SIGUSR2, obs::Level::kError);
+  turn(SIGUSR2, obs::Level::kError);
+  raise(SIGTERM);
+  signals.Wait();
+  _exit(0);
+}
+
+TEST(StopSignalsDeathTest, TwoOtherSignalsTurnTheLogUpAndDownAndEndNothing) {
+  EXPECT_EXIT(TurnLogAndStop(), testing::ExitedWithCode(0), "");
 }
 
 TEST(DescribeFailureTest, SaysWhereWhatAndTheReasonInOneLine) {

@@ -20,6 +20,7 @@
 #include "platform/module/admin_server.h"
 #include "platform/module/peer_channels.h"
 #include "platform/module/process.h"
+#include "platform/module/process_metrics.h"
 #include "platform/module/store_url.h"
 #include "platform/obs/metrics.h"
 #include "platform/rpc/channels.h"
@@ -76,8 +77,11 @@ Result<std::shared_ptr<const rpc::Tls>> LoadTls(const rpc::TlsConfig& config) {
   return rpc::Tls::Load(config);
 }
 
-rpc::Listen ListenAt(const std::vector<std::string>& addresses, const std::shared_ptr<const rpc::Tls>& tls) {
-  return tls == nullptr ? rpc::Listen(addresses) : rpc::Listen(addresses, tls);
+rpc::Listen ListenAt(const std::vector<std::string>& addresses, const std::shared_ptr<const rpc::Tls>& tls,
+                     obs::Registry& metrics) {
+  rpc::Listen listen = tls == nullptr ? rpc::Listen(addresses) : rpc::Listen(addresses, tls);
+  listen.metrics = &metrics;
+  return listen;
 }
 
 Result<void> Serve(const ProcessConfig& config, const ServiceProgram& program, StopSignals& signals) {
@@ -97,7 +101,7 @@ Result<void> Serve(const ProcessConfig& config, const ServiceProgram& program, S
                         .bus = *bus,
                         .channels = PeerChannels(config.peers, folder.path(), tls),
                         .data_dir = folder.path(),
-                        .listen = ListenAt(config.listen, tls),
+                        .listen = ListenAt(config.listen, tls, metrics),
                         .store_url = config.store_url,
                         .health = health};
   BOXOFFICE_ASSIGN(module, program.make(runtime));
@@ -109,6 +113,7 @@ Result<void> Serve(const ProcessConfig& config, const ServiceProgram& program, S
   }
   BOXOFFICE_TRY(module->Start());
   phase = Phase::kServing;
+  AddProcessMetrics(metrics, folder.path(), health);
   // One write: whoever reads the first line may be gone before the second.
   const std::string lines =
       fmt::format("ready {} {}\n{}", program.service, fmt::join(config.listen, " "), admin_line);
@@ -180,8 +185,11 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
   keys.List("listen", config.listen,
             fmt::format("Where it listens, IP:PORT or unix:PATH; none: {}",
                         program.listen.empty() ? "a socket in the data folder" : program.listen));
-  keys.OneOf("log_level", config.log_level, {"debug", "info", "warning", "error"},
-             "The least that is logged on stderr");
+  keys.OneOf(
+      "log_level", config.log_level, {"debug", "info", "warning", "error"},
+      "The least that is logged on stderr; changed while it runs by PUT /log-level at admin.listen, and "
+      "by SIGUSR1 (more) and SIGUSR2 (less)");
+  keys.OneOf("log_form", config.log_form, {"json", "human"}, "How a line of the log looks");
   for (const std::string& peer : program.peers) {
     keys.Text("peer." + peer, config.peers[peer],
               fmt::format("Where {} listens: IP:PORT or unix:PATH, several of them separated by commas, or "
@@ -200,7 +208,7 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
   keys.Path("tls.certificate_file", config.tls.certificate, "PEM of this service's certificate");
   keys.Path("tls.key_file", config.tls.key, "PEM of its private key");
   keys.Text("admin.listen", config.admin_listen,
-            "IP:PORT of /healthz, /readyz and /metrics; port 0: a free one; empty: none");
+            "IP:PORT of /healthz, /readyz, /metrics and /log-level; port 0: a free one; empty: none");
   keys.Duration("drain.notice_ms", config.drain_notice, milliseconds(0), milliseconds(600'000),
                 "From the signal on, not ready but serving, so that balancers and callers go elsewhere");
   keys.Duration("drain.grace_ms", config.drain_grace, milliseconds(0), milliseconds(600'000),
@@ -208,10 +216,7 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
 }
 
 Result<obs::Level> ParseLogLevel(std::string_view name) {
-  if (name == "debug") return obs::Level::kDebug;
-  if (name == "info") return obs::Level::kInfo;
-  if (name == "warning") return obs::Level::kWarning;
-  if (name == "error") return obs::Level::kError;
+  if (const auto level = obs::FindLevel(name)) return *level;
   return Fail(Code::kInvalidArgument, "usage",
               fmt::format("--log-level is debug, info, warning or error, not \"{}\"", name));
 }
@@ -284,6 +289,7 @@ int ServeMain(int argc, char** argv, const ServiceProgram& program) {
   const auto level = ParseLogLevel(config.log_level);
   if (!level) return fail(level.error());
   obs::SetLogLevel(*level);
+  obs::SetLogForm(config.log_form == "human" ? obs::Form::kHuman : obs::Form::kJson);
   const auto ran = invocation.action == Invocation::Action::kMigrate ? Migrate(config, program)
                                                                      : Serve(config, program, signals);
   if (!ran) return fail(ran.error());

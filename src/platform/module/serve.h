@@ -22,6 +22,7 @@ struct ProcessConfig {
   std::filesystem::path data = ".data";
   std::vector<std::string> listen;  // empty: the program's default
   std::string log_level = "info";
+  std::string log_form = "json";
   std::map<std::string, std::string> peers;  // service → address; "": its socket in the data folder
   std::string store_url;                     // empty: in the data folder
   std::string bus_url;                       // empty: in the data folder

@@ -1,5 +1,8 @@
 #include "platform/obs/log.h"
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <iterator>
 
@@ -11,6 +14,20 @@
 
 namespace boxoffice::obs {
 namespace {
+
+struct LevelRow {
+  Level level;
+  std::string_view name;
+  spdlog::level::level_enum native;
+};
+constexpr std::array kLevels = {
+    LevelRow{Level::kDebug, "debug", spdlog::level::debug},
+    LevelRow{Level::kInfo, "info", spdlog::level::info},
+    LevelRow{Level::kWarning, "warning", spdlog::level::warn},
+    LevelRow{Level::kError, "error", spdlog::level::err},
+};
+
+const LevelRow& RowOf(Level level) { return kLevels[static_cast<size_t>(level)]; }
 
 spdlog::logger& Logger() {
   static const std::shared_ptr<spdlog::logger> logger = [] {
@@ -24,21 +41,9 @@ spdlog::logger& Logger() {
   return *logger;
 }
 
-spdlog::level::level_enum ToSpdlog(Level level) {
-  switch (level) {
-    case Level::kDebug:
-      return spdlog::level::debug;
-    case Level::kInfo:
-      return spdlog::level::info;
-    case Level::kWarning:
-      return spdlog::level::warn;
-    case Level::kError:
-      return spdlog::level::err;
-  }
-  return spdlog::level::err;
-}
+std::atomic<Form> line_form{Form::kJson};
 
-void AppendJsonString(std::string& out, std::string_view text) {
+void AppendQuoted(std::string& out, std::string_view text) {
   out.push_back('"');
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -53,26 +58,66 @@ void AppendJsonString(std::string& out, std::string_view text) {
   out.push_back('"');
 }
 
+// As it is where nothing could be mistaken.
+void AppendPlain(std::string& out, std::string_view text) {
+  const auto odd = [](char c) {
+    return static_cast<uint8_t>(c) <= 0x20 || c == '"' || c == '=' || c == '\\';
+  };
+  if (text.empty() || std::ranges::any_of(text, odd)) {
+    AppendQuoted(out, text);
+  } else {
+    out += text;
+  }
+}
+
+std::string JsonLine(Level level, std::string_view event, std::initializer_list<Field> fields,
+                     std::string_view trace_id) {
+  std::string line = fmt::format(R"({{"time":"{}","level":"{}","event":"{}")", ToRfc3339(SystemClock().Now()),
+                                 LevelName(level), event);
+  for (const Field& field : fields) {
+    fmt::format_to(std::back_inserter(line), ",\"{}\":", field.name);
+    AppendQuoted(line, field.value);
+  }
+  if (!trace_id.empty()) fmt::format_to(std::back_inserter(line), ",\"trace_id\":\"{}\"", trace_id);
+  line.push_back('}');
+  return line;
+}
+
+std::string HumanLine(Level level, std::string_view event, std::initializer_list<Field> fields,
+                      std::string_view trace_id) {
+  std::string line = fmt::format("{} {:<7} {}", ToRfc3339(SystemClock().Now()), LevelName(level), event);
+  for (const Field& field : fields) {
+    fmt::format_to(std::back_inserter(line), " {}=", field.name);
+    AppendPlain(line, field.value);
+  }
+  if (!trace_id.empty()) fmt::format_to(std::back_inserter(line), " trace_id={}", trace_id);
+  return line;
+}
+
 }  // namespace
+
+std::string_view LevelName(Level level) { return RowOf(level).name; }
+
+std::optional<Level> FindLevel(std::string_view name) {
+  const auto row = std::ranges::find(kLevels, name, &LevelRow::name);
+  return row != kLevels.end() ? std::optional(row->level) : std::nullopt;
+}
 
 void Log(Level level, std::string_view event, std::initializer_list<Field> fields,
          std::string_view traceparent) {
-  const auto native = ToSpdlog(level);
-  if (!Logger().should_log(native)) return;
-  const auto level_name = spdlog::level::to_string_view(native);
-  std::string line = fmt::format(R"({{"time":"{}","level":"{}","event":"{}")", ToRfc3339(SystemClock().Now()),
-                                 std::string_view(level_name.data(), level_name.size()), event);
-  for (const Field& field : fields) {
-    fmt::format_to(std::back_inserter(line), ",\"{}\":", field.name);
-    AppendJsonString(line, field.value);
-  }
-  if (const auto trace_id = TraceId(traceparent); !trace_id.empty()) {
-    fmt::format_to(std::back_inserter(line), ",\"trace_id\":\"{}\"", trace_id);
-  }
-  line.push_back('}');
-  Logger().log(native, line);
+  if (!Logs(level)) return;
+  const std::string_view trace_id = TraceId(traceparent);
+  Logger().log(RowOf(level).native, line_form.load(std::memory_order_relaxed) == Form::kJson
+                                        ? JsonLine(level, event, fields, trace_id)
+                                        : HumanLine(level, event, fields, trace_id));
 }
 
-void SetLogLevel(Level level) { Logger().set_level(ToSpdlog(level)); }
+bool Logs(Level level) { return Logger().should_log(RowOf(level).native); }
+
+void SetLogLevel(Level level) { Logger().set_level(RowOf(level).native); }
+
+Level LogLevel() { return std::ranges::find(kLevels, Logger().level(), &LevelRow::native)->level; }
+
+void SetLogForm(Form form) { line_form = form; }
 
 }  // namespace boxoffice::obs

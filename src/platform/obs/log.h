@@ -1,8 +1,9 @@
-// Structured logs: one JSON object a line on stderr, with the event's name, its fields and the trace it
-// belongs to. Never log a token, a secret or a body.
+// Structured logs: a line on stderr for each, with the event's name, its fields and the trace it belongs to.
+// Never log a token, a secret or a body.
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,15 @@
 namespace boxoffice::obs {
 
 enum class Level { kDebug, kInfo, kWarning, kError };
+[[nodiscard]] std::string_view LevelName(Level level);
+// "debug", "info", "warning" or "error"; nullopt: none of them.
+[[nodiscard]] std::optional<Level> FindLevel(std::string_view name);
+
+// How a line looks.
+enum class Form {
+  kJson,   // {"time":"…","level":"warning","event":"saga_postponed","reservation":"…","trace_id":"…"}
+  kHuman,  // 2026-05-01T20:00:00.000Z warning saga_postponed reservation=… error="…" trace_id=…
+};
 
 // One field of a log line; made from anything that fmt can print.
 struct Field {
@@ -26,7 +36,14 @@ struct Field {
 void Log(Level level, std::string_view event, std::initializer_list<Field> fields = {},
          std::string_view traceparent = {});
 
-// Lines below `level` are dropped. Default: info.
+// Whether a line of this level would be written: to be asked before fields are made where that is often.
+// Thread-safe, and cheap.
+[[nodiscard]] bool Logs(Level level);
+
+// Lines below `level` are dropped from now on. Default: info. Both may be called while others log.
 void SetLogLevel(Level level);
+[[nodiscard]] Level LogLevel();
+// From now on. Default: JSON.
+void SetLogForm(Form form);
 
 }  // namespace boxoffice::obs

@@ -114,7 +114,38 @@ void Registry::AddCallback(std::string_view name, std::string_view help, const L
   Find(name, help, "gauge", labels).callback = std::move(read);
 }
 
+void Registry::AddCounterCallback(std::string_view name, std::string_view help, const Labels& labels,
+                                  std::function<double()> read) {
+  const std::scoped_lock lock(mutex_);
+  Find(name, help, "counter", labels).callback = std::move(read);
+}
+
+void Registry::Remove(std::string_view name, const Labels& labels) {
+  const std::scoped_lock lock(mutex_);
+  const auto family = families_.find(name);
+  if (family == families_.end()) return;
+  family->second.series.erase(RenderLabels(labels));
+  if (family->second.series.empty()) families_.erase(family);
+}
+
+// Without the lock: what is asked may wait for a lock of its own, whose holder may be asking the registry.
+std::map<std::pair<std::string, std::string>, double> Registry::ReadCallbacks() const {
+  std::map<std::pair<std::string, std::string>, std::function<double()>> callbacks;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [name, family] : families_) {
+      for (const auto& [labels, series] : family.series) {
+        if (series.callback) callbacks.emplace(std::pair(name, labels), series.callback);
+      }
+    }
+  }
+  std::map<std::pair<std::string, std::string>, double> values;
+  for (const auto& [series, read] : callbacks) values.emplace(series, read());
+  return values;
+}
+
 std::string Registry::Render() const {
+  const auto values = ReadCallbacks();
   const std::scoped_lock lock(mutex_);
   std::string out;
   auto sink = std::back_inserter(out);
@@ -123,7 +154,8 @@ std::string Registry::Render() const {
     for (const auto& [labels, series] : family.series) {
       if (series.counter) fmt::format_to(sink, "{}{} {}\n", name, Braced(labels), series.counter->value());
       if (series.gauge) fmt::format_to(sink, "{}{} {}\n", name, Braced(labels), series.gauge->value());
-      if (series.callback) fmt::format_to(sink, "{}{} {}\n", name, Braced(labels), series.callback());
+      const auto value = values.find({name, labels});
+      if (value != values.end()) fmt::format_to(sink, "{}{} {}\n", name, Braced(labels), value->second);
       if (series.histogram) RenderHistogram(out, name, labels, *series.histogram);
     }
   }

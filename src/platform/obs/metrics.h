@@ -66,9 +66,16 @@ class Registry {
   Gauge& GetGauge(std::string_view name, std::string_view help, const Labels& labels = {});
   Histogram& GetHistogram(std::string_view name, std::string_view help, std::vector<double> bounds,
                           const Labels& labels = {});
-  // A gauge that is computed when it is read. `read` must be thread-safe and outlive the registry's use.
+  // A gauge that is computed when it is read, by whoever renders. `read` must be thread-safe, may use the
+  // registry, and must outlive the registry's use.
   void AddCallback(std::string_view name, std::string_view help, const Labels& labels,
                    std::function<double()> read);
+  // The same for what only grows.
+  void AddCounterCallback(std::string_view name, std::string_view help, const Labels& labels,
+                          std::function<double()> read);
+  // Forgets a series, so that labels which come and go (shows) stay bounded. Whoever does must be the only
+  // one who holds it. Again: no effect.
+  void Remove(std::string_view name, const Labels& labels);
 
   // Prometheus text exposition format 0.0.4, in the order of names.
   [[nodiscard]] std::string Render() const;
@@ -85,6 +92,7 @@ class Registry {
     std::string type;
     std::map<std::string, Series> series;  // by rendered labels
   };
+  [[nodiscard]] std::map<std::pair<std::string, std::string>, double> ReadCallbacks() const;
   Series& Find(std::string_view name, std::string_view help, std::string_view type, const Labels& labels);
 
   mutable std::mutex mutex_;

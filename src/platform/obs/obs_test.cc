@@ -1,5 +1,8 @@
+#include <functional>
+
 #include <gmock/gmock.h>
 
+#include "platform/obs/log.h"
 #include "platform/obs/metrics.h"
 #include "platform/obs/trace.h"
 
@@ -27,6 +30,74 @@ TEST(MetricsTest, TheSameNameAndLabelsAreTheSameSeries) {
   registry.GetCounter("x_total", "").Add();
   registry.GetCounter("x_total", "").Add();
   EXPECT_EQ(registry.GetCounter("x_total", "").value(), 2U);
+}
+
+TEST(MetricsTest, ACallbackMayUseTheRegistryItself) {
+  Registry registry;
+  registry.AddCallback("outer", "", {}, [&] { return registry.GetGauge("inner", "").value() + 1; });
+  registry.AddCounterCallback("cpu_seconds_total", "", {}, [] { return 1.5; });
+  const std::string text = registry.Render();
+  EXPECT_THAT(text, testing::HasSubstr("# TYPE outer gauge\nouter 1\n"));
+  EXPECT_THAT(text, testing::HasSubstr("# TYPE cpu_seconds_total counter\ncpu_seconds_total 1.5\n"));
+}
+
+TEST(MetricsTest, ASeriesThatWasRemovedIsGoneAndBeginsAnew) {
+  Registry registry;
+  registry.GetCounter("sold_total", "", {{"show", "1"}}).Add(3);
+  registry.GetCounter("sold_total", "", {{"show", "2"}}).Add(4);
+  registry.Remove("sold_total", {{"show", "1"}});
+  registry.Remove("sold_total", {{"show", "1"}});
+  registry.Remove("unheard_of", {});
+  EXPECT_EQ(registry.Render(), "# HELP sold_total \n# TYPE sold_total counter\nsold_total{show=\"2\"} 4\n");
+  registry.Remove("sold_total", {{"show", "2"}});
+  EXPECT_EQ(registry.Render(), "");
+  EXPECT_EQ(registry.GetCounter("sold_total", "", {{"show", "1"}}).value(), 0U);
+}
+
+class LogTest : public testing::Test {
+ protected:
+  ~LogTest() override {
+    SetLogLevel(Level::kInfo);
+    SetLogForm(Form::kJson);
+  }
+  // What `write` puts on stderr, without its time.
+  static std::string Written(const std::function<void()>& write) {
+    testing::internal::CaptureStderr();
+    write();
+    return testing::internal::GetCapturedStderr();
+  }
+};
+
+TEST_F(LogTest, ALineIsJsonOrForPeopleAndCarriesItsTrace) {
+  const std::string traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const auto write = [&] {
+    Log(Level::kWarning, "saga_postponed", {{"step", "debit-wallet"}, {"error", "a \"b\"\nc"}}, traceparent);
+  };
+  EXPECT_THAT(
+      Written(write),
+      testing::AllOf(testing::StartsWith("{\"time\":\""),
+                     testing::EndsWith("\"level\":\"warning\",\"event\":\"saga_postponed\",\"step\":"
+                                       "\"debit-wallet\",\"error\":\"a \\\"b\\\"\\u000ac\",\"trace_id\":"
+                                       "\"4bf92f3577b34da6a3ce929d0e0e4736\"}\n")));
+  SetLogForm(Form::kHuman);
+  EXPECT_THAT(Written(write),
+              testing::EndsWith("Z warning saga_postponed step=debit-wallet error=\"a \\\"b\\\"\\u000ac\" "
+                                "trace_id=4bf92f3577b34da6a3ce929d0e0e4736\n"));
+}
+
+TEST_F(LogTest, WhatIsBelowTheLevelIsDroppedAndTheLevelMoves) {
+  const auto write = [] {
+    Log(Level::kDebug, "detail");
+    Log(Level::kError, "failure");
+  };
+  EXPECT_EQ(LogLevel(), Level::kInfo);
+  EXPECT_FALSE(Logs(Level::kDebug));
+  EXPECT_THAT(Written(write), testing::Not(testing::HasSubstr("detail")));
+  SetLogLevel(Level::kDebug);
+  EXPECT_EQ(LogLevel(), Level::kDebug);
+  EXPECT_THAT(Written(write), testing::HasSubstr("\"event\":\"detail\""));
+  EXPECT_EQ(FindLevel("warning"), Level::kWarning);
+  EXPECT_EQ(FindLevel("loud"), std::nullopt);
 }
 
 TEST(TraceTest, ANewTraceparentIsValidAndOthersAreNot) {

@@ -142,6 +142,7 @@ class Publisher {
   obs::Counter& published_;
   obs::Counter& failures_;
   obs::Gauge& pending_gauge_;
+  obs::Gauge& oldest_gauge_;
   obs::Histogram& lag_seconds_;
 
   mutable std::mutex status_mutex_;

@@ -21,6 +21,10 @@ Publisher::Publisher(PublisherConfig config, bus::Bus& bus, obs::Registry& metri
                                    {{"service", config_.service}})),
       pending_gauge_(metrics.GetGauge("boxoffice_outbox_pending", "Events not yet published",
                                       {{"service", config_.service}})),
+      oldest_gauge_(
+          metrics.GetGauge("boxoffice_outbox_oldest_timestamp_seconds",
+                           "When the oldest event that is not yet published was made; 0: none waits",
+                           {{"service", config_.service}})),
       lag_seconds_(metrics.GetHistogram("boxoffice_outbox_lag_seconds", "From the event to its publication",
                                         obs::SecondsBounds(), {{"service", config_.service}})) {}
 
@@ -140,6 +144,7 @@ void Publisher::Count() {
   const Result<Status> counted = table_->Count();
   if (!counted) return;
   pending_gauge_.Set(static_cast<double>(counted->pending));
+  oldest_gauge_.Set(counted->oldest ? static_cast<double>(ToUnixMs(*counted->oldest)) / 1000 : 0);
   const std::scoped_lock lock(status_mutex_);
   status_ = *counted;
 }

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -31,6 +32,7 @@
 #include "base/check.h"
 #include "platform/obs/metrics.h"
 #include "platform/resilience/admission.h"
+#include "platform/rpc/call_metrics.h"
 #include "platform/rpc/status.h"
 
 namespace boxoffice::rpc {
@@ -127,6 +129,7 @@ class CommandClient {
 
   struct Waiting {
     Done done;
+    SteadyClock::time_point sent;
     SteadyClock::time_point deadline;
     std::shared_ptr<Companion> companion;
   };
@@ -198,7 +201,11 @@ class CommandClient {
           timeouts_(metrics.GetCounter("boxoffice_rpc_timeouts_total", "Commands without an outcome in time",
                                        {{"client", name}})),
           lost_(metrics.GetCounter("boxoffice_rpc_lost_total", "Commands whose stream broke",
-                                   {{"client", name}})) {}
+                                   {{"client", name}})),
+          seconds_(metrics.GetHistogram("boxoffice_rpc_command_seconds",
+                                        "From sending a command to its outcome", obs::SecondsBounds(),
+                                        {{"client", name}})),
+          errors_(metrics, CommandErrors::End::kClient, name) {}
 
     void Send(Command command, std::chrono::milliseconds timeout, Done done, resilience::Priority priority,
               std::shared_ptr<Companion> companion) {
@@ -216,8 +223,9 @@ class CommandClient {
       if (priority == resilience::Priority::kFinishing)
         command.mutable_header()->set_priority(v1::PRIORITY_FINISHING);
       *pending_.add_commands() = std::move(command);
-      pending_waiting_.emplace_back(
-          sequence, Waiting{std::move(done), SteadyClock::now() + timeout, std::move(companion)});
+      const auto now = SteadyClock::now();
+      pending_waiting_.emplace_back(sequence,
+                                    Waiting{std::move(done), now, now + timeout, std::move(companion)});
       ++waiting_count_;
       if (stream_ == nullptr && !StartStreamLocked(lock)) return;
       if (!stream_->accepted_ || std::exchange(write_due_, true)) return;
@@ -246,11 +254,14 @@ class CommandClient {
       completions.reserve(static_cast<size_t>(batch.outcomes_size()));
       {
         const std::scoped_lock lock(mutex_);
+        const auto now = SteadyClock::now();
         for (Outcome& outcome : *batch.mutable_outcomes()) {
           auto node = stream->in_flight_.extract(outcome.header().sequence());
           if (node.empty()) continue;  // timed out before
           --waiting_count_;
+          seconds_.Observe(std::chrono::duration<double>(now - node.mapped().sent).count());
           if (outcome.header().has_error()) {
+            errors_.Count(outcome.header().error());
             completions.emplace_back(std::move(node.mapped().done),
                                      std::unexpected(FromProto(outcome.header().error())));
           } else {
@@ -556,6 +567,8 @@ class CommandClient {
     obs::Histogram& batch_size_;
     obs::Counter& timeouts_;
     obs::Counter& lost_;
+    obs::Histogram& seconds_;
+    CommandErrors errors_;
     std::mutex mutex_;
     std::condition_variable all_ended_;
     Stream* stream_ = nullptr;      // where commands are written now

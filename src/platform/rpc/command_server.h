@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -90,7 +91,10 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
 
   // Both must outlive every stream: the gRPC server is shut down before the service goes.
   CommandServer(const Handler& handler, OpenStreams& streams)
-      : handler_(handler), streams_(streams), core_(std::make_shared<Core>(this)) {
+      : handler_(handler),
+        streams_(streams),
+        counters_(streams.CountersOf(ServiceName())),
+        core_(std::make_shared<Core>(this)) {
     this->StartSendInitialMetadata();  // by which the client knows that the stream was taken
     this->StartRead(&incoming_);
     streams_.Add(*core_);
@@ -101,6 +105,7 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
       core_->EndReading();
       return;
     }
+    if (counters_ != nullptr) counters_->commands.Add(static_cast<uint64_t>(incoming_.commands_size()));
     const Burst burst;
     for (Command& command : *incoming_.mutable_commands()) {
       const uint64_t sequence = command.header().sequence();
@@ -131,6 +136,8 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
       {
         const std::scoped_lock lock(mutex_);
         if (reactor_ == nullptr || broken_) return;
+        if (outcome.header().has_error() && reactor_->counters_ != nullptr) [[unlikely]]
+          reactor_->counters_->errors.Count(outcome.header().error());
         *pending_.add_outcomes() = std::move(outcome);
         if (std::exchange(write_due_, true)) return;
       }
@@ -193,8 +200,16 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
     bool finished_ = false;
   };
 
+  // "seat", of boxoffice.seat.v1.
+  static std::string ServiceName() {
+    std::string name(CommandBatch::descriptor()->file()->package());
+    if (const auto dot = name.find('.'); dot != std::string::npos) name.erase(0, dot + 1);
+    return name.substr(0, name.find('.'));
+  }
+
   const Handler& handler_;
   OpenStreams& streams_;
+  CommandCounters* const counters_;
   std::shared_ptr<Core> core_;
   CommandBatch incoming_;
 };

@@ -63,6 +63,38 @@ class CommandStreamTest : public ::testing::Test {
   std::unique_ptr<Client> client_;
 };
 
+TEST_F(CommandStreamTest, CommandsAreCountedAtBothEndsAndFailuresByTheirCode) {
+  obs::Registry at_server;
+  service_ = std::make_unique<FakeService>([](wallet::Command command, Server::Reply reply) {
+    if (command.top_up().money().amount() > 0) {
+      Echo(std::move(command), std::move(reply));
+    } else {
+      reply(ErrorOutcome<wallet::Outcome>({Code::kResourceExhausted, "overloaded", ""}));
+    }
+  });
+  host_ = std::make_unique<Host>();
+  Listen listen;
+  listen.metrics = &at_server;
+  ASSERT_TRUE(host_->Start(*service_, listen, {}, {}, &service_->streams()));
+  stub_ = wallet::WalletService::NewStub(host_->InProcessChannel());
+  client_ = std::make_unique<Client>(
+      "test", io_.get_executor(),
+      [this](auto* context, auto* reactor) { stub_->async()->Execute(context, reactor); }, metrics_, limits_);
+  EXPECT_TRUE(Await(TopUp(7)));
+  EXPECT_TRUE(Await(TopUp(8)));
+  EXPECT_FALSE(Await(TopUp(0)));
+  EXPECT_EQ(at_server.GetCounter("boxoffice_rpc_server_commands_total", "", {{"service", "wallet"}}).value(),
+            3U);
+  const obs::Labels by_code{{"service", "wallet"}, {"code", "resource_exhausted"}};
+  EXPECT_EQ(at_server.GetCounter("boxoffice_rpc_server_command_errors_total", "", by_code).value(), 1U);
+  const obs::Labels client{{"client", "test"}};
+  EXPECT_EQ(metrics_.GetHistogram("boxoffice_rpc_command_seconds", "", {}, client).count(), 3U);
+  const obs::Labels failed{{"client", "test"}, {"code", "resource_exhausted"}};
+  EXPECT_EQ(metrics_.GetCounter("boxoffice_rpc_command_errors_total", "", failed).value(), 1U);
+  client_.reset();
+  host_->Shutdown(0ms);  // before its metrics go
+}
+
 TEST_F(CommandStreamTest, ACommandGetsItsOutcome) {
   Serve(Echo);
   EXPECT_EQ(Await(TopUp(7))->wallet().balance().amount(), 7);

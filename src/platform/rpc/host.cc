@@ -1,7 +1,9 @@
 #include "platform/rpc/host.h"
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,8 @@
 
 #include "base/check.h"
 #include "platform/obs/log.h"
+#include "platform/rpc/call_metrics.h"
+#include "platform/rpc/status.h"
 
 namespace boxoffice::rpc {
 namespace {
@@ -27,6 +31,48 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsFor(const Listen& listen) {
   auto credentials = listen.tls->ForServer();
   credentials->SetAuthMetadataProcessor(CheckCallers(*listen.callers));
   return credentials;
+}
+
+// Times a unary call from its arrival to its answer.
+class CallTimer final : public grpc::experimental::Interceptor {
+ public:
+  CallTimer(CallMetrics& calls, std::string_view method) : calls_(calls), method_(method) {}
+  void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
+    using Point = grpc::experimental::InterceptionHookPoints;
+    if (methods->QueryInterceptionHookPoint(Point::PRE_SEND_STATUS)) {
+      const grpc::Status status = methods->GetSendStatus();
+      calls_.Note(method_, status.ok() ? "ok" : CodeName(FromStatus(status).code),
+                  std::chrono::steady_clock::now() - began_);
+    }
+    methods->Proceed();
+  }
+
+ private:
+  CallMetrics& calls_;
+  const std::string_view method_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
+// Of the calls to our own services; streams, whose commands count, are none.
+class TimeCalls final : public grpc::experimental::ServerInterceptorFactoryInterface {
+ public:
+  explicit TimeCalls(obs::Registry& metrics) : calls_(metrics, /*client=*/"") {}
+  grpc::experimental::Interceptor* CreateServerInterceptor(grpc::experimental::ServerRpcInfo* info) override {
+    constexpr std::string_view kOurs = "/boxoffice.";
+    const std::string_view method = info->method();
+    if (info->type() != grpc::experimental::ServerRpcInfo::Type::UNARY || !method.starts_with(kOurs))
+      return nullptr;
+    return new CallTimer(calls_, method.substr(1));
+  }
+
+ private:
+  CallMetrics calls_;
+};
+
+void CountCalls(grpc::ServerBuilder& builder, obs::Registry& metrics) {
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
+  creators.push_back(std::make_unique<TimeCalls>(metrics));
+  builder.experimental().SetInterceptorCreators(std::move(creators));
 }
 
 }  // namespace
@@ -51,6 +97,10 @@ Result<void> Host::Start(grpc::Service& service, const Listen& listen, Health he
   // Callers look after each other's connections every few seconds, also when nobody buys; gRPC's default
   // takes that for an attack.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kKeepAliveMs / 2);
+  if (listen.metrics != nullptr) {
+    CountCalls(builder, *listen.metrics);
+    if (streams != nullptr) streams->CountIn(*listen.metrics);
+  }
   std::vector<int> ports(addresses.size(), -1);
   const auto credentials = at_addresses_ ? CredentialsFor(listen) : nullptr;
   for (size_t i = 0; i < addresses.size(); ++i)

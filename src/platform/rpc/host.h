@@ -18,6 +18,7 @@
 #include <grpcpp/server.h>
 
 #include "base/result.h"
+#include "platform/obs/metrics.h"
 #include "platform/rpc/callers.h"
 #include "platform/rpc/channels.h"
 #include "platform/rpc/open_streams.h"
@@ -41,6 +42,7 @@ struct Listen {
   std::vector<std::string> addresses;    // "127.0.0.1:9001", "unix:/run/seat.sock"
   std::shared_ptr<const Tls> tls;        // null: none
   const CallerTable* callers = nullptr;  // with TLS: who may call; outlives the host
+  obs::Registry* metrics = nullptr;      // where calls are counted; outlives the host; null: nowhere
 };
 
 // A gRPC server for one service, with gRPC's health and reflection services beside it. Not thread-safe.

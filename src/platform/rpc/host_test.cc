@@ -81,6 +81,43 @@ TEST_F(HostTest, HealthTurnsWhenItLeavesAndQueriesAreServedOn) {
   EXPECT_TRUE(stub->GetWallet(&context, request, &found).ok());
 }
 
+// What stands behind a series' name and labels in the exposition; "": it is not there.
+std::string ValueOf(const obs::Registry& metrics, const std::string& series) {
+  const std::string text = metrics.Render();
+  const size_t at = text.find("\n" + series + " ");
+  if (at == std::string::npos) return "";
+  const size_t begin = at + series.size() + 2;
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+TEST_F(HostTest, UnaryCallsAreCountedByMethodAndOutcomeAndHealthChecksAreNot) {
+  obs::Registry metrics;
+  address_ = "unix:" + (dir_.path() / "s").string();
+  Listen listen{address_};
+  listen.metrics = &metrics;
+  ASSERT_TRUE(host_.Start(service_, listen, [] { return std::string(); }, {}, &service_.streams()));
+  channel_ = NetworkChannel(address_);
+  EXPECT_EQ(Health(), "serving");
+  const auto stub = wallet::WalletService::NewStub(channel_);
+  for (const char* user : {"ada", "eve", ""}) {
+    grpc::ClientContext context;
+    wallet::GetWalletRequest request;
+    request.set_user_id(user);
+    wallet::Wallet found;
+    EXPECT_EQ(stub->GetWallet(&context, request, &found).ok(), *user != '\0');
+  }
+  const std::string method = R"(method="boxoffice.wallet.v1.WalletService/GetWallet")";
+  const auto requests = [&](const char* outcome) {
+    return ValueOf(metrics,
+                   "boxoffice_rpc_server_requests_total{" + method + ",outcome=\"" + outcome + "\"}");
+  };
+  // The status goes out before it is counted.
+  EXPECT_TRUE(Eventually([&] { return requests("ok") == "2" && requests("not_found") == "1"; }));
+  EXPECT_EQ(ValueOf(metrics, "boxoffice_rpc_server_request_seconds_count{" + method + "}"), "3");
+  EXPECT_THAT(metrics.Render(), testing::Not(testing::HasSubstr("Health")));
+  host_.Shutdown(0ms);  // before its metrics go
+}
+
 // A caller of before there were farewells: it keeps its stream, and sends when it likes.
 class OldCaller final : public grpc::ClientBidiReactor<wallet::CommandBatch, wallet::OutcomeBatch> {
  public:

@@ -3,10 +3,14 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_set>
 
 #include "boxoffice/rpc/v1/rpc.pb.h"
+#include "platform/obs/metrics.h"
+#include "platform/rpc/call_metrics.h"
 
 namespace boxoffice::rpc {
 
@@ -35,6 +39,16 @@ class OpenStreams {
     return none_.wait_for(lock, limit, [this] { return streams_.empty(); });
   }
 
+  // From now on commands are counted. Before the first stream; `metrics` outlives this.
+  void CountIn(obs::Registry& metrics) { metrics_ = &metrics; }
+  // Where the commands of a service are counted, whose streams these are; null: nowhere.
+  [[nodiscard]] CommandCounters* CountersOf(const std::string& service) {
+    if (metrics_ == nullptr) return nullptr;
+    const std::scoped_lock lock(mutex_);
+    if (counters_ == nullptr) counters_ = std::make_unique<CommandCounters>(*metrics_, service);
+    return counters_.get();
+  }
+
   // By a stream: from here to there it is open.
   void Add(Stream& stream) {
     const std::scoped_lock lock(mutex_);
@@ -48,7 +62,9 @@ class OpenStreams {
   }
 
  private:
+  obs::Registry* metrics_ = nullptr;
   std::mutex mutex_;
+  std::unique_ptr<CommandCounters> counters_;
   std::condition_variable none_;
   std::unordered_set<Stream*> streams_;
   v1::Farewell said_ = v1::FAREWELL_NONE;

@@ -14,6 +14,7 @@
 #include "platform/obs/log.h"
 #include "platform/resilience/balance.h"
 #include "platform/resilience/retry_budget.h"
+#include "platform/rpc/call_metrics.h"
 
 namespace boxoffice::rpc {
 namespace {
@@ -85,6 +86,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
                                     {{"client", options_.name}})),
         retries_(metrics.GetCounter("boxoffice_rpc_retries_total", "Calls that were made again",
                                     {{"client", options_.name}})),
+        calls_(metrics, options_.name),
         timer_(executor),
         resolver_(executor),
         turn_(random_.Below(kMaxReplicas)) {}
@@ -166,6 +168,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
     return std::chrono::milliseconds(random_.Below(static_cast<uint64_t>(bound.count()) + 1));
   }
 
+  CallMetrics& calls() { return calls_; }
   const PeerOptions& options() const { return options_; }
   bool repeats_lost() const { return options_.repeat_lost && !in_process_; }
   void SetListener(Listener listener) {
@@ -278,6 +281,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   obs::Registry& metrics_;
   obs::Counter& refused_;
   obs::Counter& retries_;
+  CallMetrics calls_;
   const SystemClock clock_;
   SeededRandom random_{SystemSeed()};
   asio::steady_timer timer_;
@@ -304,6 +308,10 @@ Peer::Peer(PeerOptions options, const ChannelFactory& channels, asio::any_io_exe
   channels.board().Add(core_, [weak = std::weak_ptr(core_)](std::vector<BreakerRow>& rows) {
     if (const auto core = weak.lock()) core->Read(rows);
   });
+}
+
+void Peer::NoteCall(std::string_view method, std::string_view outcome, std::chrono::duration<double> time) {
+  core_->calls().Note(method, outcome, time);
 }
 
 Peer::~Peer() { core_->SetListener({}); }

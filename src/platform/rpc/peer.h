@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -151,6 +152,8 @@ class Peer {
   // A first try, and whether a retry may follow: at most a tenth of the calls of the last 10 s, and a few.
   void CountCall();
   [[nodiscard]] bool TakeRetry();
+  // Tells of a unary call that was let out, by what came of it.
+  void NoteCall(std::string_view method, std::string_view outcome, std::chrono::duration<double> time);
   // Uniform in [0, bound].
   [[nodiscard]] std::chrono::milliseconds Jitter(std::chrono::milliseconds bound);
 

@@ -76,23 +76,39 @@ class Stubs {
   mutable std::map<const Replica*, Known> stubs_;
 };
 
+// The method of the contract that takes a request; null: none does.
+[[nodiscard]] inline const google::protobuf::MethodDescriptor* MethodTaking(
+    const google::protobuf::Descriptor* request) {
+  const google::protobuf::FileDescriptor* file = request->file();
+  for (int s = 0; s < file->service_count(); ++s) {
+    for (int m = 0; m < file->service(s)->method_count(); ++m) {
+      if (file->service(s)->method(m)->input_type() == request) return file->service(s)->method(m);
+    }
+  }
+  return nullptr;
+}
+
 // Whether a request changes nothing, so that it may be repeated: its method says NO_SIDE_EFFECTS in the
 // contract.
 template <typename Request>
 [[nodiscard]] bool IsQuery() {
   static const bool is_query = [] {
-    const google::protobuf::Descriptor* request = Request::descriptor();
-    const google::protobuf::FileDescriptor* file = request->file();
-    for (int s = 0; s < file->service_count(); ++s) {
-      for (int m = 0; m < file->service(s)->method_count(); ++m) {
-        const google::protobuf::MethodDescriptor* method = file->service(s)->method(m);
-        if (method->input_type() != request) continue;
-        return method->options().idempotency_level() == google::protobuf::MethodOptions::NO_SIDE_EFFECTS;
-      }
-    }
-    return false;
+    const auto* method = MethodTaking(Request::descriptor());
+    return method != nullptr &&
+           method->options().idempotency_level() == google::protobuf::MethodOptions::NO_SIDE_EFFECTS;
   }();
   return is_query;
+}
+
+// "boxoffice.seat.v1.SeatService/GetShow"
+template <typename Request>
+[[nodiscard]] const std::string& MethodName() {
+  static const std::string name = [] {
+    const auto* method = MethodTaking(Request::descriptor());
+    return method != nullptr ? std::string(method->service()->full_name()) + "/" + std::string(method->name())
+                             : std::string("unknown");
+  }();
+  return name;
 }
 
 inline constexpr int kMaxQueryTries = 3;
@@ -114,6 +130,7 @@ asio::awaitable<Result<Response>> Ask(asio::any_io_executor executor, PickSlot& 
   asio::steady_timer timer(executor);
   int tries = 0;
   while (true) {
+    const auto began = steady_clock::now();
     PickSlot::Chosen chosen;
     auto starting = [&](auto... arguments) {
       start(arguments...);
@@ -131,6 +148,8 @@ asio::awaitable<Result<Response>> Ask(asio::any_io_executor executor, PickSlot& 
       continue;
     }
     if (++tries == 1) chosen.peer->CountCall();
+    chosen.peer->NoteCall(MethodName<Request>(), answer ? "ok" : CodeName(answer.error().code),
+                          steady_clock::now() - began);
     const bool lost = !answer && answer.error().reason == "connection_lost";
     if (lost) pick->replica()->MarkFailed();
     if (answer) {

@@ -55,6 +55,7 @@ struct WebhookRequest {
   std::string timestamp;
   std::string signature;
   std::string body;
+  std::string traceparent = {};  // of the request that brought it
 };
 // What it says, once it is believed.
 struct Notice {

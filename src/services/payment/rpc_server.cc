@@ -342,7 +342,10 @@ grpc::ServerUnaryReactor* RpcServer::ReceiveWebhook(grpc::CallbackServerContext*
                                                     const v1::ReceiveWebhookRequest* request,
                                                     v1::ReceiveWebhookResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const Result<WebhookRequest> webhook = Parse(*request);
+  Result<WebhookRequest> webhook = Parse(*request);
+  if (const auto traced = context->client_metadata().find("traceparent");
+      webhook && traced != context->client_metadata().end())
+    webhook->traceparent = std::string(traced->second.data(), traced->second.size());
   if (!webhook) {
     reactor->Finish(rpc::ToStatus(webhook.error()));
     return reactor;

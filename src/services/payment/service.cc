@@ -52,7 +52,8 @@ void Service::ReceiveWebhook(const std::string& name, const WebhookRequest& requ
   Result<Notice> notice = it->second->ReadWebhook(request, clock_.Now());
   if (!notice) {
     obs::Log(obs::Level::kWarning, "payment_webhook_refused",
-             {{"provider", name}, {"reason", notice.error().reason}, {"detail", notice.error().detail}});
+             {{"provider", name}, {"reason", notice.error().reason}, {"detail", notice.error().detail}},
+             request.traceparent);
     done(std::unexpected(std::move(notice).error()));
     return;
   }
@@ -61,7 +62,7 @@ void Service::ReceiveWebhook(const std::string& name, const WebhookRequest& requ
     return;
   }
   Submit({Webhook{{notice->reservation, notice->attempt}, {name, request.id}, notice->money, notice->answer},
-          {},
+          request.traceparent,
           {}},
          std::move(done));
 }
@@ -95,7 +96,8 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
       late_captures_.Add();
       obs::Log(obs::Level::kWarning, "payment_captured_late",
                {{"reservation", event.payment.key.reservation.ToString()},
-                {"reference", event.payment.provider_reference}});
+                {"reference", event.payment.provider_reference}},
+               event.traceparent);
     }
     return Outcomes(std::make_move_iterator(decision.outcomes.begin()),
                     std::make_move_iterator(decision.outcomes.end()));

@@ -175,6 +175,10 @@ bool QueueModule::KeepLead() {
 void QueueModule::StandDown() {
   leads_until_ = Moment::min();
   ShowLead(runtime_.metrics, false);
+  // Whoever leads next says how many wait: from here it would be counted twice, and grow old.
+  show_metrics_.Clear(runtime_.metrics);
+  runtime_.metrics.Remove("boxoffice_queue_waiting", {});
+  runtime_.metrics.Remove("boxoffice_queue_active", {});
   if (const std::unique_ptr<Term> term = EndTerm()) term->End(std::chrono::milliseconds(0));
 }
 

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 
 #include "base/random.h"
+#include "services/queue/show_metrics.h"
 
 namespace boxoffice::queue {
 namespace {
@@ -234,6 +235,56 @@ TEST_F(ServiceTest, OldRowsArePurgedOnceAMinuteAndNotBeforeTheirTokensEnd) {
   service.Stop();
   ASSERT_EQ(store_.purges.size(), 1);
   EXPECT_LT(store_.purges[0], clock_.Now() - kTokenLife - kClockSkew);
+}
+
+class ShowMetricsTest : public testing::Test {
+ protected:
+  QueueView View(int64_t show_id, QueueState state, uint64_t waiting) {
+    QueueView view;
+    view.show.show_id = show_id;
+    view.show.settings.state = state;
+    view.show.last_sequence = 5;
+    view.show.admitted = 3;
+    view.waiting = waiting;
+    return view;
+  }
+  bool Shown(int64_t show_id) {
+    const std::string text = metrics_.Render();
+    return text.find("boxoffice_queue_show_waiting{show=\"" + std::to_string(show_id) + "\"}") !=
+           std::string::npos;
+  }
+  obs::Registry metrics_;
+  ShowMetrics shows_;
+};
+
+TEST_F(ShowMetricsTest, AClosedQueueIsShownUntilTheLastHasGone) {
+  shows_.Note(View(1, QueueState::kOpen, 2), metrics_);
+  EXPECT_EQ(metrics_.GetCounter("boxoffice_queue_admitted_total", "", {{"show", "1"}}).value(), 3U);
+  EXPECT_EQ(metrics_.GetGauge("boxoffice_queue_show_open", "", {{"show", "1"}}).value(), 1);
+  shows_.Note(View(1, QueueState::kClosed, 2), metrics_);
+  EXPECT_EQ(metrics_.GetGauge("boxoffice_queue_show_open", "", {{"show", "1"}}).value(), 0);
+  shows_.Note(View(1, QueueState::kClosed, 0), metrics_);
+  EXPECT_EQ(metrics_.Render(), "");
+  shows_.Note(View(2, QueueState::kOff, 0), metrics_);
+  EXPECT_EQ(metrics_.Render(), "");
+}
+
+TEST_F(ShowMetricsTest, ThereAreNeverMoreShowsThanTheBound) {
+  const auto bound = static_cast<int64_t>(ShowMetrics::kMaxShows);
+  for (int64_t show = 1; show <= bound + 1; ++show) shows_.Note(View(show, QueueState::kOpen, 1), metrics_);
+  EXPECT_TRUE(Shown(bound));
+  EXPECT_FALSE(Shown(bound + 1));
+  shows_.Note(View(1, QueueState::kClosed, 0), metrics_);
+  shows_.Note(View(bound + 1, QueueState::kOpen, 1), metrics_);
+  EXPECT_TRUE(Shown(bound + 1)) << "as soon as another one is over";
+}
+
+TEST_F(ShowMetricsTest, WhoeverLeadsNoMoreShowsNothingAndLaterBeginsWithWhatIsStored) {
+  shows_.Note(View(1, QueueState::kOpen, 2), metrics_);
+  shows_.Clear(metrics_);
+  EXPECT_EQ(metrics_.Render(), "");
+  shows_.Note(View(1, QueueState::kOpen, 2), metrics_);
+  EXPECT_EQ(metrics_.GetCounter("boxoffice_queue_admitted_total", "", {{"show", "1"}}).value(), 3U);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "services/relay/measured_sender.h"
 #include "services/relay/store_memory.h"
 
 namespace boxoffice::relay {
@@ -69,6 +70,34 @@ TEST_F(DispatcherTest, AnAcceptedEventIsSentAndRecorded) {
   Round();
   EXPECT_EQ(Deliveries()[0].state, State::kDelivered);
   EXPECT_EQ(dispatcher_.in_flight(), 0);
+}
+
+TEST_F(DispatcherTest, AttemptsAreCountedByWhatCameOfThemAndTheLastOneAsGivenUp) {
+  obs::Registry metrics;
+  auto owned = std::make_unique<FakeSender>();
+  FakeSender& inner = *owned;
+  MeasuredSender sender(std::move(owned), clock_, metrics);
+  Dispatcher dispatcher(service_, sender, clock_, {.in_flight_per_target = 2}, [] {});
+  MakeTarget();
+  Accept({Event("a", "1"), Event("b", "2")});
+  ASSERT_TRUE(dispatcher.Round());
+  inner.open[1].second({0, "no answer", {}});
+  inner.open.pop_back();
+  inner.AnswerAll(204);
+  const auto attempts = [&](const char* outcome) {
+    return metrics.GetCounter("boxoffice_relay_attempts_total", "", {{"outcome", outcome}}).value();
+  };
+  const auto given_up = [&] { return metrics.GetCounter("boxoffice_relay_given_up_total", "").value(); };
+  EXPECT_EQ(attempts("delivered"), 1U);
+  EXPECT_EQ(attempts("unanswered"), 1U);
+  EXPECT_EQ(given_up(), 0U);
+  while (const auto next = dispatcher.Round().value()) {
+    clock_.Advance(*next - clock_.Now());
+    ASSERT_TRUE(dispatcher.Round());
+    inner.AnswerAll(500);
+  }
+  EXPECT_EQ(attempts("refused"), 9U);
+  EXPECT_EQ(given_up(), 1U);
 }
 
 TEST_F(DispatcherTest, AnEventThatComesAgainIsSentOnce) {

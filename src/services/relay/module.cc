@@ -5,6 +5,7 @@
 
 #include "platform/obs/log.h"
 #include "services/relay/bus_client.h"
+#include "services/relay/measured_sender.h"
 #include "services/relay/store_factory.h"
 #include "services/relay/webhook_client.h"
 
@@ -14,6 +15,7 @@ namespace {
 // Deadlines are by the service's clock, waiting is by the steady one: look again at least this often.
 constexpr std::chrono::seconds kLongestWait{1};
 constexpr std::chrono::hours kPruneEvery{1};
+constexpr std::chrono::seconds kMeasureEvery{5};
 
 void AddKeys(config::Keys& keys, RelayConfig& config) {
   keys.Integer("target.max_in_flight", config.limits.in_flight_per_target, 1, 1'000,
@@ -49,8 +51,10 @@ Result<void> RelayModule::Start() {
   service_ = std::make_unique<RelayService>(std::move(store), runtime_.clock, runtime_.random, RandomSecret,
                                             addresses);
   BOXOFFICE_TRY(service_->Load());
-  sender_ = config_.make_sender ? config_.make_sender()
-                                : std::make_unique<HttpSender>(config_.http_timeout, config_.tls, addresses);
+  sender_ = std::make_unique<MeasuredSender>(
+      config_.make_sender ? config_.make_sender()
+                          : std::make_unique<HttpSender>(config_.http_timeout, config_.tls, addresses),
+      runtime_.clock, runtime_.metrics);
   dispatcher_ =
       std::make_unique<Dispatcher>(*service_, *sender_, runtime_.clock, config_.limits, [this] { Wake(); });
   thread_ = std::thread([this] { Loop(); });
@@ -87,8 +91,28 @@ void RelayModule::Loop() {
       wait = std::clamp<std::chrono::milliseconds>(**next - runtime_.clock.Now(),
                                                    std::chrono::milliseconds(1), kLongestWait);
     }
+    MeasureIfDue();
     PruneIfDue();
   }
+}
+
+// The oldest of all targets says what somebody is woken for. Until the first look, and while the store does
+// not answer, it stays as it is.
+void RelayModule::MeasureIfDue() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - measured_ < kMeasureEvery) return;
+  measured_ = now;
+  Timestamp oldest = Timestamp::max();
+  for (const ActiveTarget& target : service_->EnabledTargets()) {
+    const auto due = service_->NextDue(target.id);
+    if (!due) return;
+    if (*due) oldest = std::min(oldest, **due);
+  }
+  runtime_.metrics
+      .GetGauge(
+          "boxoffice_relay_next_due_timestamp_seconds",
+          "When the next attempt of any delivery is due, in the past where it is late; 0: none is pending")
+      .Set(oldest == Timestamp::max() ? 0 : static_cast<double>(ToUnixMs(oldest)) / 1000);
 }
 
 void RelayModule::PruneIfDue() {

@@ -54,6 +54,7 @@ class RelayModule final : public module::ServiceModule {
   void Wake();
   void Loop();
   void PruneIfDue();
+  void MeasureIfDue();
 
   const module::Runtime& runtime_;
   const RelayConfig config_;
@@ -69,6 +70,7 @@ class RelayModule final : public module::ServiceModule {
   bool woken_ = false;
   bool stopping_ = false;
   std::chrono::steady_clock::time_point pruned_{};
+  std::chrono::steady_clock::time_point measured_{};
   std::thread thread_;
 };
 

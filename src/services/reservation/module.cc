@@ -11,11 +11,14 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include "platform/module/loop_lag.h"
 #include "platform/module/outbox_server.h"
+#include "platform/module/periodic.h"
 #include "platform/module/shared_keys.h"
 #include "platform/outbox/outbox.h"
 #include "services/reservation/participant_client.h"
 #include "services/reservation/rpc_server.h"
+#include "services/reservation/saga_gauges.h"
 #include "services/reservation/show_client.h"
 #include "services/reservation/store_factory.h"
 
@@ -24,6 +27,7 @@ namespace {
 
 // For giving up leases after the grace.
 constexpr std::chrono::milliseconds kReleaseTime{1'000};
+constexpr std::chrono::milliseconds kMeasureEvery{5'000};
 
 void AddSagaKeys(config::Keys& keys, ServiceConfig& config) {
   Policy& policy = config.policy;
@@ -102,6 +106,7 @@ std::unique_ptr<Shows> ConnectShows(asio::any_io_executor executor, const module
 struct ReservationModule::Parts {
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  std::unique_ptr<module::LoopLag> loop_lag;
   OpenedStores stores;
   std::unique_ptr<outbox::Publisher> publisher;
   std::unique_ptr<module::OutboxServer> outbox_server;
@@ -111,6 +116,7 @@ struct ReservationModule::Parts {
   std::unique_ptr<ShowService> show_service;
   std::unique_ptr<RpcServer> server;
   std::unique_ptr<rpc::Host> host;
+  std::unique_ptr<module::Periodic> measuring;
   std::thread thread;
 };
 
@@ -130,6 +136,7 @@ Result<void> ReservationModule::Start() {
   BOXOFFICE_TRY(parts->publisher->Start());
   parts->outbox_server = std::make_unique<module::OutboxServer>(*parts->publisher, runtime_.clock);
   const auto executor = parts->io.get_executor();
+  parts->loop_lag = std::make_unique<module::LoopLag>(executor, "reservation", runtime_.metrics);
   parts->participants = config_.connect_participants(executor, runtime_, config_.calls);
   ServiceConfig service = config_.service;
   // Unique to this process, so that a predecessor's lease is never taken for its own.
@@ -153,10 +160,14 @@ Result<void> ReservationModule::Start() {
   BOXOFFICE_TRY(parts->host->Start(
       *parts->server, runtime_.listen, [service = parts->service.get()] { return HealthOf(*service); },
       {parts->outbox_server.get()}, &parts->server->streams()));
+  parts->measuring = std::make_unique<module::Periodic>(kMeasureEvery, [this, raw = parts.get()] {
+    (void)MeasureSagas(*raw->stores.reader, runtime_.metrics);  // what can't be read shows elsewhere
+  });
   parts->thread = std::thread([raw = parts.get()] { raw->io.run(); });
   asio::post(executor, [raw = parts.get()] {
     raw->service->StartScanning();
     raw->show_service->StartWorking();
+    raw->loop_lag->Start();
   });
   parts_ = std::move(parts);
   return {};
@@ -186,6 +197,7 @@ void ReservationModule::Drain(std::chrono::milliseconds grace) {
 
 void ReservationModule::Stop() {
   if (!parts_) return;
+  parts_->measuring.reset();
   parts_->host->Shutdown(std::chrono::milliseconds(0));
   parts_->work.reset();
   parts_->io.stop();

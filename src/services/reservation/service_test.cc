@@ -59,6 +59,7 @@ class OneReader final : public Reader {
   }
   Result<Page> List(const ListQuery&) override { return Page(); }
   Result<Page> ListSagas(std::optional<SagaStatus>, ReservationId, uint32_t) override { return Page(); }
+  Result<std::vector<SagaCount>> CountSagas() override { return std::vector<SagaCount>(); }
   Result<Page> Scan(ReservationId, uint32_t) override { return Page(); }
 
  private:

@@ -42,6 +42,14 @@ struct Page {
   bool more = false;
 };
 
+// How many sagas have not ended, of those that are alike.
+struct SagaCount {
+  SagaStatus status = SagaStatus::kRunning;
+  State state = State::kHeld;  // of the reservation
+  int64_t count = 0;
+  bool operator==(const SagaCount&) const = default;
+};
+
 // The queries' side. Thread-safe; never waits for commands.
 class Reader {
  public:
@@ -53,6 +61,8 @@ class Reader {
   // Reservations whose saga has this status (nullopt: running or parked), by id.
   [[nodiscard]] virtual Result<Page> ListSagas(std::optional<SagaStatus> status, ReservationId after,
                                                uint32_t limit) = 0;
+  // Of those that run and those that are parked; by status and state.
+  [[nodiscard]] virtual Result<std::vector<SagaCount>> CountSagas() = 0;
   // All, by id.
   [[nodiscard]] virtual Result<Page> Scan(ReservationId after, uint32_t limit) = 0;
 };

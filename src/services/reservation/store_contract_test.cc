@@ -1,6 +1,7 @@
 // What every reservation store must do; runs over all of them.
 #include <gmock/gmock.h>
 
+#include "services/reservation/saga_gauges.h"
 #include "services/reservation/store_memory.h"
 #include "services/reservation/store_postgres.h"
 #include "services/reservation/store_record.h"
@@ -453,6 +454,42 @@ TEST_P(ReaderContractTest, ListsByTheTimeOfMakingAndByEveryState) {
   EXPECT_THAT(reader->List(query)->reservations, ElementsAre(made[2]));
   query.created_from = kNow + milliseconds(4);
   EXPECT_TRUE(reader->List(query)->reservations.empty());
+}
+
+TEST_P(ReaderContractTest, CountsTheSagasThatHaveNotEndedAndSaysHowOldTheOldestIs) {
+  Reader* const reader = opened_.reader.get();
+  const auto save = [&](int i, State state, SagaStatus status) {
+    Reservation r;
+    r.id = ReservationId::Make(kNow + milliseconds(i), random_);
+    r.user_id = "buyer";
+    r.state = state;
+    r.saga.status = status;
+    r.saga.started_at = kNow - std::chrono::seconds(i);
+    if (status == SagaStatus::kRunning) r.due_at = kNow;
+    r.version = 1;
+    ASSERT_THAT(Save(Insert(r)), ElementsAre(true));
+  };
+  save(1, State::kConfirmed, SagaStatus::kDone);
+  save(2, State::kConfirming, SagaStatus::kRunning);
+  save(3, State::kConfirming, SagaStatus::kRunning);
+  save(4, State::kCompensating, SagaStatus::kParked);
+  EXPECT_THAT(reader->CountSagas().value(),
+              ElementsAre(SagaCount{SagaStatus::kRunning, State::kConfirming, 2},
+                          SagaCount{SagaStatus::kParked, State::kCompensating, 1}));
+  obs::Registry metrics;
+  ASSERT_TRUE(MeasureSagas(*reader, metrics));
+  const auto unfinished = [&](const char* status, const char* state) {
+    return metrics.GetGauge("boxoffice_saga_unfinished", "", {{"status", status}, {"state", state}}).value();
+  };
+  EXPECT_EQ(unfinished("running", "CONFIRMING"), 2);
+  EXPECT_EQ(unfinished("parked", "COMPENSATING"), 1);
+  EXPECT_EQ(unfinished("running", "COMPENSATING"), 0);
+  const auto oldest = [&](const char* status) {
+    return metrics.GetGauge("boxoffice_saga_oldest_start_timestamp_seconds", "", {{"status", status}})
+        .value();
+  };
+  EXPECT_EQ(oldest("running"), static_cast<double>(ToUnixMs(kNow)) / 1000 - 3);
+  EXPECT_EQ(oldest("parked"), static_cast<double>(ToUnixMs(kNow)) / 1000 - 4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Readers, ReaderContractTest, ::testing::Values(&OpenSqlite, &OpenPostgresql),

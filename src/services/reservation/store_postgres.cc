@@ -358,6 +358,19 @@ class PostgresReader final : public Reader {
                 after, int64_t{limit} + 1, status);
   }
 
+  Result<std::vector<SagaCount>> CountSagas() override {
+    Batch batch;
+    batch.Add(
+        "SELECT saga_status, state, count(*) FROM reservation WHERE saga_status <> 1 GROUP BY 1, 2 ORDER BY "
+        "1, 2");
+    const std::scoped_lock lock(mutex_);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    std::vector<SagaCount> counts;
+    for (const Row row : results[0])
+      counts.push_back({static_cast<SagaStatus>(row.Int(0)), static_cast<State>(row.Int(1)), row.Int(2)});
+    return counts;
+  }
+
   Result<Page> Scan(ReservationId after, uint32_t limit) override {
     return Read(limit, "SELECT record FROM reservation WHERE id > $1 ORDER BY id LIMIT $2", after,
                 int64_t{limit} + 1);

@@ -226,6 +226,20 @@ Result<Page> SqliteReader::ListSagas(std::optional<SagaStatus> status, Reservati
   return ReadPage(select.Bind(after), limit);
 }
 
+Result<std::vector<SagaCount>> SqliteReader::CountSagas() {
+  const std::scoped_lock lock(mutex_);
+  sql::Statement select = database_.Prepare(
+      "SELECT saga_status, state, count(*) FROM reservation WHERE saga_status <> 1 GROUP BY 1, 2 ORDER BY 1, "
+      "2");
+  std::vector<SagaCount> counts;
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool found, select.Step());
+    if (!found) return counts;
+    counts.push_back(
+        {static_cast<SagaStatus>(select.Int(0)), static_cast<State>(select.Int(1)), select.Int(2)});
+  }
+}
+
 Result<Page> SqliteReader::Scan(ReservationId after, uint32_t limit) {
   const std::scoped_lock lock(mutex_);
   sql::Statement select = database_.Prepare(

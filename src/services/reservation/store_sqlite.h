@@ -53,6 +53,7 @@ class SqliteReader final : public Reader {
   [[nodiscard]] Result<Page> List(const ListQuery& query) override;
   [[nodiscard]] Result<Page> ListSagas(std::optional<SagaStatus> status, ReservationId after,
                                        uint32_t limit) override;
+  [[nodiscard]] Result<std::vector<SagaCount>> CountSagas() override;
   [[nodiscard]] Result<Page> Scan(ReservationId after, uint32_t limit) override;
 
  private:

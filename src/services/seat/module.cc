@@ -7,6 +7,7 @@
 
 #include "platform/module/shared_keys.h"
 #include "platform/obs/log.h"
+#include "services/seat/seat_gauges.h"
 #include "services/seat/store_factory.h"
 
 namespace boxoffice::seat {
@@ -23,11 +24,12 @@ void AddKeys(config::Keys& keys, SeatConfig& config) {
 
 }  // namespace
 
-// Follows the other replicas and sweeps, every interval, on a thread of its own, until it is destroyed.
+// Follows the other replicas, sweeps, and measures now and then, every interval, on a thread of its own,
+// until it is destroyed.
 class SeatModule::Sweeper {
  public:
-  Sweeper(SeatService& service, std::chrono::milliseconds interval)
-      : service_(service), interval_(interval), thread_([this] { Loop(); }) {}
+  Sweeper(SeatService& service, std::chrono::milliseconds interval, obs::Registry& metrics)
+      : service_(service), interval_(interval), gauges_(metrics), thread_([this] { Loop(); }) {}
   ~Sweeper() {
     {
       const std::scoped_lock lock(mutex_);
@@ -49,12 +51,19 @@ class SeatModule::Sweeper {
                  {{"reason", followed.error().reason}, {"detail", followed.error().detail}});
       }
       service_.Sweep();
+      if (const auto now = std::chrono::steady_clock::now(); now >= look_at_) {
+        gauges_.Look(service_);
+        look_at_ = now + kLookEvery;
+      }
       lock.lock();
     }
   }
 
   SeatService& service_;
+  static constexpr std::chrono::seconds kLookEvery{2};
   const std::chrono::milliseconds interval_;
+  SeatGauges gauges_;
+  std::chrono::steady_clock::time_point look_at_{};
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
@@ -79,7 +88,7 @@ Result<void> SeatModule::Start() {
       std::make_unique<SeatService>(std::move(opened.stores), store_clock_ ? *store_clock_ : runtime_.clock,
                                     runtime_.metrics, config_.service, [this] { publisher_->Nudge(); });
   BOXOFFICE_TRY(service_->Start());
-  sweeper_ = std::make_unique<Sweeper>(*service_, config_.sweep_interval);
+  sweeper_ = std::make_unique<Sweeper>(*service_, config_.sweep_interval, runtime_.metrics);
   server_ = std::make_unique<SeatRpcServer>(*service_);
   return host_.Start(
       *server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()}, &server_->streams());

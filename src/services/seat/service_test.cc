@@ -8,6 +8,7 @@
 
 #include <gmock/gmock.h>
 
+#include "services/seat/seat_gauges.h"
 #include "services/seat/testing_hall.h"
 
 namespace boxoffice::seat {
@@ -548,6 +549,22 @@ TEST_F(SeatServiceTest, AMarkThatAnotherReplicaSetMeanwhileIsNotSetAgain) {
   };
   EXPECT_EQ(Run(ConfirmOf(1, {1})).kind, Kind::kDone);
   EXPECT_EQ(memory_.marks.first_sold_at, clock_.Now() - 1s);
+}
+
+TEST_F(SeatServiceTest, ItsGaugesSayWhatTheSeatsOfAShowOnSaleAreAndGoWhenItsSaleIsOver) {
+  SeatGauges gauges(metrics_);
+  EXPECT_EQ(Run(HoldOf(1, {1, 2})).kind, Kind::kDone);
+  gauges.Look(*service_);
+  const auto seats = [&](const char* state) {
+    return metrics_.GetGauge("boxoffice_show_seats", "", {{"show", "1"}, {"state", state}}).value();
+  };
+  EXPECT_EQ(seats("held"), 2);
+  EXPECT_EQ(seats("free"), 6);
+  EXPECT_EQ(seats("sold"), 0);
+  EXPECT_EQ(metrics_.GetGauge("boxoffice_show_on_sale", "", {{"show", "1"}}).value(), 1);
+  clock_.Advance(48h);
+  gauges.Look(*service_);
+  EXPECT_THAT(metrics_.Render(), testing::Not(testing::HasSubstr("boxoffice_show_")));
 }
 
 }  // namespace

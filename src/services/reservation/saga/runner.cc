@@ -16,6 +16,8 @@ namespace boxoffice::reservation {
 namespace {
 
 constexpr int kCompleteTries = 3;
+// Codes of refusals that compensations are counted by; they come from our own services, which have fewer.
+constexpr size_t kMaxCauses = 64;
 
 // What the buyer is told of a step that did not succeed.
 Refusal FailureOf(const StepResult& result, std::string_view step) {
@@ -24,6 +26,16 @@ Refusal FailureOf(const StepResult& result, std::string_view step) {
   refusal.code = "saga_timed_out";
   refusal.detail = fmt::format("{} gave no certain answer in time ({})", step, KindName(result.kind));
   return refusal;
+}
+
+void LogStep(const Reservation& reservation, std::string_view step, bool undo, const StepResult& result) {
+  obs::Log(obs::Level::kDebug, "saga_step",
+           {{"reservation", reservation.id.ToString()},
+            {"saga", reservation.saga.id.ToString()},
+            {"step", step},
+            {"direction", undo ? "undo" : "forward"},
+            {"outcome", KindName(result.kind)}},
+           reservation.saga.traceparent);
 }
 
 }  // namespace
@@ -69,6 +81,41 @@ obs::Counter& Runner::RunsOf(SagaKind kind, State state) {
         {{"kind", std::string(KindName(kind))}, {"state", std::string(StateName(state))}});
   }
   return *runs;
+}
+
+void Runner::CountStep(std::string_view step, bool undo, StepResult::Kind kind,
+                       std::chrono::duration<double> time) {
+  auto found = steps_.find(step);
+  if (found == steps_.end()) found = steps_.try_emplace(std::string(step)).first;
+  StepMetrics& measured = found->second[undo ? 1 : 0];
+  const char* const direction = undo ? "undo" : "forward";
+  if (measured.seconds == nullptr) {
+    measured.seconds =
+        &metrics_.GetHistogram("boxoffice_saga_step_seconds",
+                               "One try of a saga's step, or of its undo, to what the participant said",
+                               obs::SecondsBounds(), {{"step", found->first}, {"direction", direction}});
+  }
+  measured.seconds->Observe(time.count());
+  obs::Counter*& counter = measured.by_kind[static_cast<size_t>(kind)];
+  if (counter == nullptr) {
+    counter = &metrics_.GetCounter(
+        "boxoffice_saga_steps_total", "Tries of sagas' steps and undos, by what the participant said",
+        {{"step", found->first}, {"direction", direction}, {"outcome", std::string(KindName(kind))}});
+  }
+  counter->Add();
+}
+
+void Runner::CountCompensation(const Reservation& reservation, std::string_view step) {
+  std::string cause = reservation.failure ? reservation.failure->code : "none";
+  if (!causes_.contains(cause) && causes_.size() == kMaxCauses) cause = "other";
+  causes_.insert(cause);
+  metrics_
+      .GetCounter("boxoffice_saga_compensations_total",
+                  "Decisions to undo, by the step that did not succeed and the code of its refusal",
+                  {{"kind", std::string(KindName(reservation.saga.kind))},
+                   {"step", std::string(step)},
+                   {"cause", cause}})
+      .Add();
 }
 
 asio::awaitable<Result<Answer>> Runner::RunOwned(Reservation& reservation) {
@@ -127,6 +174,7 @@ asio::awaitable<Result<Answer>> Runner::DecideToUndo(Reservation& reservation, i
   reservation.saga.undo_to = undo_to.value_or(0);
   reservation.saga.undone_state = undo_to ? State::kHeld : definition.undone;
   reservation.failure = FailureOf(result, step.name);
+  CountCompensation(reservation, step.name);
   Command undo = Undo{std::move(reservation)};  // comes back with the outcome
   if (MUTANT("saga_undo_not_written")) {
     Reservation copy = std::get<Undo>(undo).reservation;
@@ -216,6 +264,8 @@ asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::strin
     const Timestamp start = clock_.Now();
     StepResult result = co_await action(context);
     const Timestamp end = clock_.Now();
+    CountStep(step, undo, result.kind, end - start);
+    if (obs::Logs(obs::Level::kDebug)) LogStep(reservation, step, undo, result);
     TimelineEntry entry;
     entry.step = step;
     entry.undo = undo;

@@ -7,11 +7,14 @@
 // idempotent.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -58,6 +61,13 @@ class Runner {
 
  private:
   [[nodiscard]] obs::Counter& RunsOf(SagaKind kind, State state);
+  // Of a step, or of its undo.
+  struct StepMetrics {
+    obs::Histogram* seconds = nullptr;
+    std::array<obs::Counter*, 6> by_kind{};  // of StepResult::Kind; when first needed
+  };
+  void CountStep(std::string_view step, bool undo, StepResult::Kind kind, std::chrono::duration<double> time);
+  void CountCompensation(const Reservation& reservation, std::string_view step);
   // The reservation goes into the answer.
   asio::awaitable<Result<Answer>> RunOwned(Reservation& reservation);
   asio::awaitable<Result<Answer>> GoForward(Reservation& reservation);
@@ -87,6 +97,8 @@ class Runner {
   obs::Registry& metrics_;
   obs::Histogram& saga_seconds_;
   std::map<std::pair<SagaKind, State>, obs::Counter*> runs_;
+  std::map<std::string, std::array<StepMetrics, 2>, std::less<>> steps_;  // forward, undo
+  std::set<std::string> causes_;  // that compensations were counted by
   std::map<ReservationId, uint64_t> running_;
   std::map<std::string, resilience::RetryBudget, std::less<>> budgets_;  // by step
 };
