@@ -2,6 +2,7 @@
 // instead: a script of Redis for each batch.
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "bench/generator.h"
 #include "bench/rows.h"
 #include "bench/shop.h"
@@ -167,7 +169,10 @@ Result<RowResult> RunJoinRpcRow(RowContext& context) {
     BOXOFFICE_TRY(shop.SetQueue(show, R"({"state":"PREQUEUE"})"));  // so that nobody is admitted meanwhile
     BOXOFFICE_ASSIGN(const Rate script, JoinByScript(*client, round));
     by_script.push_back(script.PerSecond());
-    BOXOFFICE_ASSIGN(const Rate rpc, JoinByRpc(*stub, std::stoll(show), round));
+    int64_t show_id = 0;
+    std::from_chars(show.data(), show.data() + show.size(), show_id);
+    CHECK(show_id > 0, "show {}", show);
+    BOXOFFICE_ASSIGN(const Rate rpc, JoinByRpc(*stub, show_id, round));
     by_rpc.push_back(rpc.PerSecond());
     joins += rpc.joins;
   }
