@@ -195,6 +195,7 @@ TEST_F(GivenBack, AnOperatorMovesABuyerAndGivesTheDifferenceBack) {
 TEST_F(GivenBack, ReservationsAreFoundByUserShowStateAndTime) {
   const std::string first = Buy("1");
   const Reply held = Reserve(R"("seats":[2])");
+  ASSERT_EQ(held.status, 201) << held;
   EXPECT_EQ(AdminPost(first, "cancel", R"({"reason":"x"})").status, 200);
   const std::string made = buyer_->Get(first).at("created_at");
   const auto found = [&](const std::string& filters) {
