@@ -1,6 +1,5 @@
 // The seats of a show as the map and the list need them: flat arrays, kept up to date by the event stream.
-import type { SeatState } from '../api/client';
-import { Problem, type Schemas } from '../api/client';
+import type { Schemas, SeatState } from '../api/client';
 
 export const kStates: SeatState[] = ['free', 'held', 'sold', 'blocked'];
 export const enum State { free, held, sold, blocked }
@@ -146,6 +145,11 @@ export class SeatModel {
     return best;
   }
 
+  // Those whose middles are inside.
+  inside(minX: number, minY: number, maxX: number, maxY: number): number[] {
+    return [...this.within(minX, minY, maxX, maxY)].filter((i) => this.x[i]! >= minX && this.x[i]! <= maxX && this.y[i]! >= minY && this.y[i]! <= maxY);
+  }
+
   freeIn(seats: number[]): number {
     let free = 0;
     for (const i of seats) if (this.state[i] === State.free) ++free;
@@ -161,17 +165,4 @@ export class SeatModel {
   applyChanges(changes: { seat_no: number; state: SeatState }[]) {
     for (const change of changes) this.state[change.seat_no - 1] = kStates.indexOf(change.state);
   }
-}
-
-// `of`: "/v1/admin" for operators, who see drafts as well.
-export async function loadModel(show: string, of = '/v1'): Promise<SeatModel> {
-  let answer: Response;
-  try {
-    answer = await fetch(`${of}/shows/${show}/seats`);
-  } catch {
-    throw new Problem(0, 'offline');
-  }
-  const body: unknown = await answer.json();
-  if (!answer.ok) throw new Problem(answer.status, (body as Schemas['Problem']).code, body as Schemas['Problem']);
-  return new SeatModel(body as Schemas['SeatList']);
 }
