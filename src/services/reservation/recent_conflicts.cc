@@ -15,10 +15,14 @@ void RecentConflicts::Note(int64_t show_id, const SeatChoice& choice, const Refu
   told_.insert_or_assign({show_id, choice}, Told{refusal, now + kTold});
 }
 
-std::optional<Refusal> RecentConflicts::Find(int64_t show_id, const SeatChoice& choice, Timestamp now) const {
+std::optional<Refusal> RecentConflicts::Find(int64_t show_id, const SeatChoice& choice, Timestamp now) {
   const auto found = told_.find({show_id, choice});
-  if (found == told_.end() || found->second.until < now) return std::nullopt;
-  return found->second.refusal;
+  if (found == told_.end()) return std::nullopt;
+  Told& told = found->second;
+  if (now <= told.until) return told.refusal;
+  // Nobody has asked for long: nobody waits for this one's answer.
+  if (now <= told.until + kAsking) told.until = now + kAsking;
+  return std::nullopt;
 }
 
 void RecentConflicts::Forget(int64_t show_id) {

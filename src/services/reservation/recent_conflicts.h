@@ -22,13 +22,15 @@ namespace boxoffice::reservation {
 class RecentConflicts {
  public:
   static constexpr milliseconds kTold{500};
+  static constexpr milliseconds kAsking{100};
   static constexpr size_t kMost = 10'000;
 
   // Keeps the refusal of the seats that `choice` names, if it is one of seats_taken and every conflict is
   // sold; else nothing.
   void Note(int64_t show_id, const SeatChoice& choice, const Refusal& refusal, Timestamp now);
-  // The refusal of the same choice, if it is not older than kTold.
-  [[nodiscard]] std::optional<Refusal> Find(int64_t show_id, const SeatChoice& choice, Timestamp now) const;
+  // The refusal of the same choice, if it is not older than kTold. Then one caller hears nothing, and asks
+  // for all: the others are told so for kAsking more.
+  [[nodiscard]] std::optional<Refusal> Find(int64_t show_id, const SeatChoice& choice, Timestamp now);
   // Seats of this show became free, or may have.
   void Forget(int64_t show_id);
   // How often that was.

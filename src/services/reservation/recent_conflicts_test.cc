@@ -15,7 +15,7 @@ Refusal Taken(const std::string& reason) {
 
 class RecentConflictsTest : public ::testing::Test {
  protected:
-  [[nodiscard]] bool Knows(int64_t show_id, std::vector<uint32_t> seat_nos, Timestamp now = kNow) const {
+  [[nodiscard]] bool Knows(int64_t show_id, std::vector<uint32_t> seat_nos, Timestamp now = kNow) {
     return conflicts_.Find(show_id, Seats(std::move(seat_nos)), now).has_value();
   }
   RecentConflicts conflicts_;
@@ -29,6 +29,22 @@ TEST_F(RecentConflictsTest, WhatIsSoldIsToldOfTheSameSeatsForAWhile) {
   EXPECT_FALSE(Knows(7, {1}));
   EXPECT_FALSE(Knows(7, {1, 3}));
   EXPECT_FALSE(Knows(8, {1, 2}));
+}
+
+TEST_F(RecentConflictsTest, WhenItIsOldOneAsksForAll) {
+  conflicts_.Note(7, Seats({1, 2}), Taken("sold"), kNow);
+  const Timestamp old = kNow + RecentConflicts::kTold + kOne;
+  EXPECT_FALSE(Knows(7, {1, 2}, old));
+  EXPECT_TRUE(Knows(7, {1, 2}, old));
+  EXPECT_TRUE(Knows(7, {1, 2}, old + RecentConflicts::kAsking));
+  EXPECT_FALSE(Knows(7, {1, 2}, old + RecentConflicts::kAsking + kOne)) << "the first got no answer";
+}
+
+TEST_F(RecentConflictsTest, WhatIsLongKnownIsToldToNobody) {
+  conflicts_.Note(7, Seats({1, 2}), Taken("sold"), kNow);
+  const Timestamp old = kNow + RecentConflicts::kTold + RecentConflicts::kAsking + kOne;
+  EXPECT_FALSE(Knows(7, {1, 2}, old));
+  EXPECT_FALSE(Knows(7, {1, 2}, old));
 }
 
 TEST_F(RecentConflictsTest, WhoMayTakeFromAContingentIsToldNothingThatOthersWereTold) {
