@@ -16,7 +16,7 @@ const sdk = join(root, 'web/sdk');
 const require = createRequire(join(sdk, 'package.json'));
 const { Webhook, WebhookVerificationError } = require('standardwebhooks');
 const { HTTP } = require('cloudevents');
-const kSeconds = 60;
+const kSeconds = 240; // much is compiled here, and the machine may have other things to do
 
 let system;
 let operator;

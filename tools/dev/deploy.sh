@@ -45,3 +45,31 @@ cmd_test-deploy() {
     /usr/bin/python3 tests/deploy/package_live.py "$@"
   fi
 }
+
+# A release of HEAD in build/release-VERSION: source, package, SDK, bill of materials, checksums.
+cmd_release() {
+  local version=${1-} wanted
+  wanted=$(project_version)
+  if [[ $# -ne 1 || $version != "$wanted" ]]; then
+    echo "dev release: the version of this tree is $wanted, not \"$version\"; it stands in CMakeLists.txt, openapi/boxoffice.yaml and" \
+      "web/sdk/package.json" >&2
+    return 2
+  fi
+  if [[ $(sed -n 's/^  version: //p' openapi/boxoffice.yaml | head -n 1) != "$version" ||
+    $(sed -n 's/^  "version": "\(.*\)",/\1/p' web/sdk/package.json) != "$version" ]]; then
+    echo "dev release: openapi/boxoffice.yaml and web/sdk/package.json have another version than CMakeLists.txt" >&2
+    return 2
+  fi
+  if [[ -n $(git status --porcelain) ]]; then
+    echo "dev release: a release is made of what is committed; git status has more" >&2
+    return 2
+  fi
+  if [[ -e build/release-$version ]]; then
+    echo "dev release: build/release-$version is there already" >&2
+    return 2
+  fi
+  need_packages packages.txt packages-package.txt
+  build release boxoffice
+  build_web
+  deploy/release/make.sh build/release/bin/boxoffice build/web "$version" "build/release-$version"
+}
