@@ -69,7 +69,7 @@ test('a map of 50,000 seats is drawn within a second of its data, and moves with
   // Marks when the data was there, and when the map was on the canvas.
   await page.addInitScript(() => {
     new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) if (/\/seats$/.test(entry.name) && !performance.getEntriesByName('data').length) performance.mark('data', { startTime: entry.responseEnd });
+      for (const entry of list.getEntries()) if (/\/seat-map$/.test(entry.name) && !performance.getEntriesByName('data').length) performance.mark('data', { startTime: entry.responseEnd });
     }).observe({ type: 'resource', buffered: true });
     new MutationObserver(() => {
       if (document.querySelector('.map canvas[data-view]') && !performance.getEntriesByName('drawn').length) performance.mark('drawn');

@@ -1,7 +1,7 @@
 // The seats of a show as the map and the list need them: flat arrays, kept up to date by the event stream.
 import type { Schemas, SeatState } from '../api/client';
+import { kStates, statesOf } from './rows';
 
-export const kStates: SeatState[] = ['free', 'held', 'sold', 'blocked'];
 export const enum State { free, held, sold, blocked }
 
 export interface Section {
@@ -61,18 +61,18 @@ export class SeatModel {
   private readonly grid = new Map<number, number[]>();
   private readonly cell: number;
 
-  constructor(list: Schemas['SeatList']) {
-    const n = list.items.length;
-    this.seats = list.items;
-    this.layoutVersion = list.layout_version;
+  constructor(seats: Schemas['Seat'][], layoutVersion: number) {
+    const n = seats.length;
+    this.seats = seats;
+    this.layoutVersion = layoutVersion;
     this.x = new Float64Array(n);
     this.y = new Float64Array(n);
     this.state = new Uint8Array(n);
     this.category = new Uint8Array(n);
-    this.gap = medianGap(list.items);
+    this.gap = medianGap(seats);
     this.cell = this.gap * 4;
     const known = new Map<string, number>();
-    list.items.forEach((seat, i) => {
+    seats.forEach((seat, i) => {
       this.x[i] = seat.x;
       this.y[i] = seat.y;
       this.state[i] = kStates.indexOf(seat.state);
@@ -156,10 +156,9 @@ export class SeatModel {
     return free;
   }
 
-  // The states of a snapshot: two bits a seat, low bits first, in base64url.
+  // The states of a snapshot.
   applySnapshot(states: string) {
-    const bytes = Uint8Array.from(atob(states.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
-    for (let i = 0; i < this.state.length; ++i) this.state[i] = (bytes[i >> 2]! >> ((i & 3) * 2)) & 3;
+    this.state.set(statesOf(states, this.state.length));
   }
 
   applyChanges(changes: { seat_no: number; state: SeatState }[]) {
