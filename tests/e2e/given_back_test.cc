@@ -46,8 +46,8 @@ class GivenBack : public ::testing::Test {
     EXPECT_EQ(queue.status, 200) << queue;
     return show.at("id");
   }
-  // After a purchase the place in the queue has been used: it is taken anew. The queue hears of the purchase a
-  // moment after the buyer.
+  // After a purchase the place in the queue has been used: it is taken anew. The queue hears of the purchase
+  // a moment after the buyer.
   Reply Reserve(const std::string& choice) {
     Reply reply;
     EXPECT_TRUE(Eventually([&] {
