@@ -22,7 +22,7 @@ cmd_test() {
   fi
   [[ ${#labels[@]} -eq 0 ]] || args=(-L "^($(IFS='|' && echo "${labels[*]}"))\$" "${args[@]}")
 
-  need_packages packages.txt packages-test.txt packages-scaled.txt
+  need_packages packages.txt packages-test.txt packages-scaled.txt packages-package.txt
   build "$preset" "${targets[@]}"
   [[ $preset == tsan ]] || build_web
   export UBSAN_OPTIONS=${UBSAN_OPTIONS-print_stacktrace=1:halt_on_error=1}

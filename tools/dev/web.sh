@@ -9,7 +9,7 @@ need_node() {
 
 # web_sources: a checksum of all that it is made of.
 web_sources() {
-  find web openapi/boxoffice.yaml -type f ! -path '*/node_modules/*' ! -name schema.d.ts -print0 | sort -z |
+  find web openapi/boxoffice.yaml -type f ! -path '*/node_modules/*' ! -path 'web/sdk/dist/*' ! -path web/sdk/src/schema.ts -print0 | sort -z |
     xargs -0 sha256sum | sha256sum
 }
 

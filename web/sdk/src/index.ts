@@ -1,0 +1,113 @@
+// Boxoffice's REST interface. Types are those of openapi/boxoffice.yaml (schema.ts is made from it), so a path, a field or a
+// state that the contract does not have is an error of the compiler.
+import createClient, { type Client } from 'openapi-fetch';
+import type { components, paths } from './schema.js';
+
+export type { components, paths } from './schema.js';
+export type Schemas = components['schemas'];
+export type Boxoffice = Client<paths>;
+
+export interface Options {
+  // Where the gateway is: "https://tickets.example", or "/" in a page that it serves.
+  baseUrl: string;
+  // The user's JWT, or what gives one when it is asked before each request. A page that has signed in by cookie has none.
+  token?: string | (() => string | Promise<string>);
+  fetch?: (request: Request) => Promise<Response>;
+}
+
+export function createBoxoffice({ baseUrl, token, fetch }: Options): Boxoffice {
+  const client = createClient<paths>(fetch ? { baseUrl, fetch } : { baseUrl });
+  if (token !== undefined) {
+    client.use({
+      async onRequest({ request }) {
+        request.headers.set('Authorization', `Bearer ${typeof token === 'string' ? token : await token()}`);
+        return request;
+      },
+    });
+  }
+  return client;
+}
+
+// What the interface refused, with its stable code; code "offline" where there was no answer at all.
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly body: Partial<Schemas['Problem']> = {},
+  ) {
+    super(body.title ?? code);
+  }
+}
+
+export interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+// The answer's body, or a thrown Problem.
+export async function ok<T>(asked: Promise<Answer<T>>): Promise<T> {
+  let answer: Answer<T>;
+  try {
+    answer = await asked;
+  } catch {
+    throw new Problem(0, 'offline');
+  }
+  if (answer.response.ok) return answer.data as T;
+  const body = (answer.error ?? {}) as Partial<Schemas['Problem']>;
+  throw new Problem(answer.response.status, body.code ?? 'internal_error', body);
+}
+
+const kTries = 5;
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// Unique among one user's keys of a day; nobody gains by guessing it. Pages without TLS and Node.js 18 have no randomUUID.
+const newKey = () =>
+  globalThis.crypto?.randomUUID?.() ?? `${Date.now().toString(36)}-${[1, 2, 3].map(() => Math.random().toString(36).slice(2)).join('')}`;
+
+// A command with one Idempotency-Key for all tries: what is not known is asked again, so nothing happens twice. Whoever must
+// survive a crash of his own gives a key that he has written down.
+export async function command<T>(run: (key: string) => Promise<Answer<T>>, key = newKey()): Promise<T> {
+  for (let tried = 1; ; ++tried) {
+    try {
+      return await ok(run(key));
+    } catch (thrown) {
+      const problem = thrown as Problem;
+      const again = problem.status === 0 || problem.status === 503 || problem.code === 'idempotency_key_running';
+      if (!again || tried === kTries) throw thrown;
+      await pause(400 * 2 ** tried * (0.5 + Math.random() / 2));
+    }
+  }
+}
+
+const kUnsettled: Schemas['ReservationState'][] = ['CONFIRMING', 'COMPENSATING', 'CANCELLING'];
+
+// Whether a reservation stays as it is until somebody does something. Of those that don't, the money is not decided yet.
+export const isSettled = (reservation: Schemas['Reservation']) =>
+  !kUnsettled.includes(reservation.state) && !(reservation.state === 'HELD' && reservation.hold_expires_at === null);
+
+// Asks until the reservation is settled; whoever stops waiting aborts. Throws a Problem if it can't be asked.
+export async function untilSettled(boxoffice: Boxoffice, reservation: Schemas['Reservation'], signal?: AbortSignal): Promise<Schemas['Reservation']> {
+  let current = reservation;
+  while (!isSettled(current)) {
+    await pause(1000);
+    signal?.throwIfAborted();
+    current = await ok(boxoffice.GET('/v1/reservations/{reservation}', { params: { path: { reservation: reservation.id } } }));
+  }
+  return current;
+}
+
+// Joins a show's queue, or goes on where this user has a place, and asks as often as it is told to until it is this user's turn.
+// The answer's token is what createReservation takes as X-Queue-Token. Throws a Problem: of code queue_off where the show has
+// no queue, and session_over where the place was lost.
+export async function untilActive(boxoffice: Boxoffice, show: string, signal?: AbortSignal): Promise<Schemas['QueueSession']> {
+  let session = await ok(boxoffice.POST('/v1/shows/{show}/queue', { params: { path: { show } } }));
+  while (session.state === 'WAITING') {
+    await pause(session.refresh_interval_s * 1000);
+    signal?.throwIfAborted();
+    session = await ok(boxoffice.GET('/v1/queue', { params: { header: { 'X-Queue-Token': session.token } } }));
+  }
+  if (session.state !== 'ACTIVE') throw new Problem(409, 'session_over');
+  return session;
+}
