@@ -8,6 +8,7 @@
 #include "gateway/refusals.h"
 #include "gateway/reservations.h"
 #include "gateway/routes.h"
+#include "platform/auth/token.h"
 #include "platform/http/json_reader.h"
 
 namespace boxoffice::gateway {
@@ -16,7 +17,6 @@ namespace {
 using http::Request;
 using http::Response;
 
-constexpr size_t kMaxUserBytes = 64;
 constexpr size_t kMaxReasonBytes = 500;
 
 std::string ReadReason(http::ObjectReader& reader) {
@@ -30,8 +30,8 @@ std::string ReadReason(http::ObjectReader& reader) {
 asio::awaitable<Response> List(Edge& edge, Request& request) {
   reservation::v1::ListReservationsRequest query;
   if (const auto user = request.query("user_id")) {
-    if (user->empty() || user->size() > kMaxUserBytes) {
-      co_return RefusalResponse("parameter_invalid", "field `user_id` has 1 to 64 bytes");
+    if (!auth::IsUserName(*user)) {
+      co_return RefusalResponse("parameter_invalid", "field `user_id` is no user's name");
     }
     query.set_user_id(std::string(*user));
   }

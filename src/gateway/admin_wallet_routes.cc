@@ -6,6 +6,7 @@
 #include "gateway/render.h"
 #include "gateway/routes.h"
 #include "gateway/wallets.h"
+#include "platform/auth/token.h"
 #include "platform/http/json_reader.h"
 
 namespace boxoffice::gateway {
@@ -15,13 +16,12 @@ using http::Request;
 using http::Response;
 using wallet::v1::WalletOutcome;
 
-constexpr size_t kMaxUserBytes = 64;
 constexpr size_t kMaxReasonBytes = 500;
 
 // The user in the path. Error: user_not_found.
 Result<std::string> UserInPath(const Request& request) {
   const std::string& user = request.parameter("user");
-  if (user.empty() || user.size() > kMaxUserBytes) return Fail(Code::kNotFound, "user_not_found");
+  if (!auth::IsUserName(user)) return Fail(Code::kNotFound, "user_not_found");
   return user;
 }
 

@@ -126,6 +126,7 @@ boost::asio::awaitable<void> Gate::Compress(const Request& request, Response& re
 
 void Gate::Finish(const Request& request, Response& response) const {
   cross_origin_.AddTo(request, response);
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
   constexpr int kUnavailable = 503;  // said of others' faults, and as often as buyers ask
   const obs::Level level = config_.access_log ? obs::Level::kInfo : obs::Level::kDebug;
   if (obs::Logs(level)) {

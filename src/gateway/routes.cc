@@ -13,7 +13,6 @@ constexpr std::string_view kBearer = "Bearer ";
 
 void Finish(const http::Request& request, bool personal, http::Response& response) {
   response.headers.reserve(response.headers.size() + 3);
-  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
   // The server adds it to errors itself.
   if (response.status < 400) response.headers.emplace_back("X-Request-Id", request.request_id());
   if (personal && !response.stream) response.headers.emplace_back("Cache-Control", "no-store");

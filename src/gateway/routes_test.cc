@@ -248,6 +248,44 @@ TEST_F(RoutesTest, ABigPlanIsTakenWhereItBelongs) {
   EXPECT_EQ(show.status, 201) << show.body;
 }
 
+TEST_F(RoutesTest, APlanThatIsNotUtf8Is422) {
+  const http::ClientResponse refused = CallAsOperator(
+      "POST", "/v1/admin/shows",
+      R"({"concert_id":7,"starts_at":"2026-12-24T20:00:00Z","currency":"KRW","prices":{},"seating_plan":{"name":")"
+      "\xff"
+      R"("}})");
+  EXPECT_EQ(refused.status, 422) << refused.body;
+  EXPECT_EQ(CodeOf(refused), "seating_plan_invalid");
+}
+
+TEST_F(RoutesTest, OperatorsNameUsersAsTokensDo) {
+  EXPECT_EQ(CodeOf(CallAsOperator("GET", "/v1/admin/wallets/a%0Ab")), "user_not_found");
+  EXPECT_EQ(CodeOf(CallAsOperator("GET", "/v1/admin/reservations?user_id=a%0Ab")), "parameter_invalid");
+  EXPECT_EQ(CodeOf(CallAsOperator("POST", "/v1/admin/wallets/a%20b/adjustments",
+                                  R"({"amount":1,"currency":"KRW","reason":"r"})")),
+            "user_not_found");
+}
+
+TEST_F(RoutesTest, EveryAnswerTellsBrowsersNotToGuessWhatItIs) {
+  Options nobody;
+  nobody.user = "";
+  for (const auto& [method, path] : {std::pair("GET", "/v1/concerts"),
+                                     {"GET", "/v1/wallet"},
+                                     {"GET", "/healthz"},
+                                     {"GET", "/docs"},
+                                     {"GET", "/nowhere"},
+                                     {"DELETE", "/v1/concerts"},
+                                     {"GET", "/v1/shows/%ff"},
+                                     {"GET", "/v1/concerts?a=1&a=2"}}) {
+    const http::ClientResponse answer = CallUnjudged(method, path, "", nobody);
+    EXPECT_EQ(answer.header("X-Content-Type-Options"), "nosniff") << path;
+    EXPECT_EQ(
+        std::ranges::count(answer.headers, "X-Content-Type-Options", [](const auto& h) { return h.first; }),
+        1)
+        << path;
+  }
+}
+
 TEST_F(RoutesTest, OperatorsSteerQueues) {
   services_.queue.commands.answer = [](const queue::v1::Command& command) -> Result<queue::v1::Outcome> {
     queue::v1::Outcome outcome;

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "platform/http/utf8.h"
+
 namespace boxoffice::gateway {
 namespace {
 
@@ -84,6 +86,10 @@ Result<ShowBody> SplitShowBody(std::string_view body) {
                 fmt::format("seating_plan: is not JSON: line {}: a bracket or string is not closed", lines));
   }
   split.plan = body.substr(begin, end - begin);
+  // Nobody has read it yet, and it goes on as a string of the contract.
+  if (!http::IsUtf8(split.plan)) {
+    return Fail(Code::kInvalidArgument, "seating_plan_invalid", "seating_plan: is not UTF-8");
+  }
   split.fields = fmt::format("{}{{}}{}", body.substr(0, begin), body.substr(end));
   return split;
 }

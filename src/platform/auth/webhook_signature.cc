@@ -33,8 +33,11 @@ std::optional<std::string> FromBase64(std::string_view text) {
   const int size =
       EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
                       reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  if (size < 0) return std::nullopt;
-  bytes.resize(static_cast<size_t>(size) - static_cast<size_t>(std::ranges::count(text, '=')));
+  const int padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  if (size < padding) return std::nullopt;
+  bytes.resize(static_cast<size_t>(size - padding));
+  // OpenSSL reads more than that: a "=" anywhere as a zero, blanks at either end as nothing.
+  if (Base64(bytes) != text) return std::nullopt;
   return bytes;
 }
 

@@ -286,10 +286,15 @@ void Keys::AddFlags(CLI::App& app) {
   for (const auto& key : keys_) {
     const bool list = std::holds_alternative<std::vector<std::string>>(key->get());
     const std::string value = ToToml(key->Masked(key->get()));
+    const std::string_view warning =
+        key->masking == Masking::kNone
+            ? ""
+            : ". Holds a secret: whoever may list this machine's processes reads flags, so give "
+              "it in the file or the environment";
     CLI::Option* option =
-        app.add_option(
-               FlagOf(key->name), key->given,
-               fmt::format("{}. {}; default {} [{}]", key->help, key->Right(), value, VariableOf(key->name)))
+        app.add_option(FlagOf(key->name), key->given,
+                       fmt::format("{}. {}; default {} [{}]{}", key->help, key->Right(), value,
+                                   VariableOf(key->name), warning))
             ->type_name(list ? "TEXT …" : "VALUE")
             ->allow_extra_args(false)
             ->group(TableOf(key->name).empty() ? "Keys" : fmt::format("[{}]", TableOf(key->name)));

@@ -186,6 +186,15 @@ TEST_F(KeysTest, SecretsAreNeitherPrintedNorRepeatedInErrors) {
   EXPECT_THAT(Refused("[jwt]\nkey = [\"hush\"]\n"), Not(HasSubstr("hush")));
 }
 
+TEST_F(KeysTest, HelpSaysOfSecretsThatFlagsAreReadByOthers) {
+  CLI::App app;
+  keys_.AddFlags(app);
+  for (const char* flag : {"--jwt-key", "--token-keys", "--store-url"}) {
+    EXPECT_THAT(app.get_option(flag)->get_description(), HasSubstr("in the file or the environment")) << flag;
+  }
+  EXPECT_THAT(app.get_option("--data")->get_description(), Not(HasSubstr("secret")));
+}
+
 TEST(MaskPasswordTest, HidesOnlyThePassword) {
   EXPECT_EQ(MaskPassword("postgresql://u:p@h:5432,h2:5433/db?sslmode=require"),
             "postgresql://u:***@h:5432,h2:5433/db?sslmode=require");

@@ -140,6 +140,23 @@ TEST(Fetch, AnAddressThatIsNotAllowedIsNotConnectedToAlsoBehindAName) {
   EXPECT_EQ(FetchBlocking(request)->status, 201);
 }
 
+TEST(Fetch, AnAddressIsJudgedAsItIsConnectedToHoweverItIsWritten) {
+  TestServer test(Routes());
+  for (const char* host :
+       {"127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "[::ffff:127.0.0.1]", "localhost"}) {
+    ClientRequest request = Get(fmt::format("http://{}:{}/echo", host, test.server().port()));
+    request.allow_address = [](std::span<const uint8_t> bytes) {
+      const std::vector<uint8_t> mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1};
+      const bool own = (bytes.size() == 4 && bytes[0] == 127) || std::ranges::equal(bytes, mapped);
+      return !own && !(bytes.size() == 16 && bytes[15] == 1);
+    };
+    const auto answer = FetchBlocking(request);
+    ASSERT_FALSE(answer.has_value()) << host;
+    EXPECT_EQ(answer.error().reason, "address_refused") << host;
+  }
+  EXPECT_EQ(test.server().connections(), 0U);
+}
+
 TEST(Fetch, TimeOutAfterSendingIsUnknown) {
   TestServer test(Routes());
   ClientRequest request = Get(test.Url("/late"));

@@ -4,6 +4,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 
 #include "platform/http/message.h"
+#include "platform/http/utf8.h"
 
 namespace boxoffice::http {
 
@@ -42,6 +43,12 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
       if (has_host_) error = boost::beast::http::error::bad_field;  // RFC 9112, section 3.2
       has_host_ = true;
     }
+    // Beast takes a coding that it does not know for no body at all, and would read the body as the next
+    // request, which a proxy in front takes for a part of this one (RFC 9112, section 6.1).
+    if (name == field::transfer_encoding && !boost::beast::iequals(value, "chunked")) {
+      error = boost::beast::http::error::bad_transfer_encoding;
+    }
+    if (!IsUtf8({value.data(), value.size()})) error = boost::beast::http::error::bad_value;
     if (name == field::expect) expects_continue_ = boost::beast::iequals(value, "100-continue");
     request_->AddHeader({text.data(), text.size()}, {value.data(), value.size()});
   }

@@ -86,5 +86,12 @@ TEST(Url, PercentEncodingRoundTrips) {
   EXPECT_EQ(PercentDecode(PercentEncode(text)), text);
 }
 
+TEST(Url, WhatIsNotUtf8IsRefused) {
+  for (const char* text : {"%ff", "\xff", "a%c3", "%ed%a0%80", "%c0%af", "%f4%90%80%80"}) {
+    EXPECT_EQ(PercentDecode(text), std::nullopt) << text;
+  }
+  EXPECT_EQ(PercentDecode("%c3%a9\xc3\xa9"), "éé");
+}
+
 }  // namespace
 }  // namespace boxoffice::http

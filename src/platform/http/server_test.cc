@@ -193,6 +193,29 @@ TEST(Server, BodyLengthGivenTwiceIsRefused) {
   EXPECT_EQ(status("Content-Length: 5\r\nContent-Length: 6\r\n"), "400");
 }
 
+TEST(Server, ACodingThatIsNotKnownIsRefusedAndWhatFollowsIsNoRequest) {
+  TestServer test(Routes());
+  for (const char* coding : {"gzip", "gzip, chunked", "chunked, chunked", "identity", "xchunked"}) {
+    RawClient client = test.Connect();
+    client.Send(fmt::format("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: {}\r\n\r\n{}", coding,
+                            Get("/v1/shows/smuggled")));
+    const std::string all = client.ReadAll();
+    EXPECT_THAT(all, StartsWith("HTTP/1.1 400")) << coding;
+    EXPECT_THAT(all, Not(HasSubstr("smuggled"))) << coding;
+  }
+}
+
+TEST(Server, AHeaderThatIsNotUtf8IsRefused) {
+  // What is no text can't go on as one: a string of a contract that is none ends the stream of everybody's
+  // commands.
+  TestServer test(Routes());
+  const auto send = [&](std::string_view headers) {
+    return test.Connect().Send(Get("/v1/shows/7", headers)).ReadResponse();
+  };
+  EXPECT_THAT(send("X-Queue-Token: \xff\xfe\r\n"), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(send("X-Queue-Token: \xc3\xa9\r\n"), StartsWith("HTTP/1.1 200"));
+}
+
 TEST(Server, GivesParametersQueryHeadersAndTrace) {
   TestServer test(Routes());
   const std::string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "platform/http/utf8.h"
+
 namespace boxoffice::http {
 
 std::optional<std::string> PercentDecode(std::string_view text, bool plus_is_space) {
@@ -26,6 +28,7 @@ std::optional<std::string> PercentDecode(std::string_view text, bool plus_is_spa
     if (c == '\0') return std::nullopt;
     out.push_back(c);
   }
+  if (!IsUtf8(out)) return std::nullopt;
   return out;
 }
 

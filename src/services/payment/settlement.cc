@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -147,6 +148,11 @@ std::string ReadLine(const std::vector<std::string>& fields,
   return "";
 }
 
+// A file may claim any number of the largest amounts: a total stops at what it can hold.
+void AddTo(int64_t& total, int64_t amount) {
+  if (__builtin_add_overflow(total, amount, &total)) total = std::numeric_limits<int64_t>::max();
+}
+
 bool IsEmpty(const std::vector<std::string>& fields) { return fields.size() == 1 && Trim(fields[0]).empty(); }
 
 }  // namespace
@@ -200,7 +206,7 @@ Reconciliation::Reconciliation(SettlementFile file, std::string provider, Period
   for (size_t i = 0; i < file_.lines.size(); ++i) {
     const SettlementLine& line = file_.lines[i];
     by_key_[IndexKey(line.operation, line.key)].push_back(i);
-    TotalOf(line.operation, line.money.currency).theirs += line.money.amount;
+    AddTo(TotalOf(line.operation, line.money.currency).theirs, line.money.amount);
   }
 }
 
@@ -236,7 +242,7 @@ void Reconciliation::Compare(const Payment& payment, std::span<const Refund> ref
 }
 
 void Reconciliation::Expect(Operation operation, const std::string& key, Money money, Timestamp at) {
-  if (period_.Has(at)) TotalOf(operation, money.currency).ours += money.amount;
+  if (period_.Has(at)) AddTo(TotalOf(operation, money.currency).ours, money.amount);
   const auto it = by_key_.find(IndexKey(operation, key));
   if (it == by_key_.end()) {
     if (period_.Has(at)) {

@@ -111,6 +111,14 @@ class ReconciliationTest : public ::testing::Test {
   int made_ = 0;
 };
 
+TEST_F(ReconciliationTest, ATotalStopsAtWhatItCanHold) {
+  std::string lines;
+  for (int i = 0; i < 10'000; ++i) lines += Line("capture", fmt::format("k{}", i), kMaxAmount);
+  const SettlementReport report = Compare(lines, {});
+  ASSERT_THAT(report.totals, SizeIs(1));
+  EXPECT_EQ(report.totals[0].theirs, std::numeric_limits<int64_t>::max());
+}
+
 TEST_F(ReconciliationTest, WhatAgreesIsMatchedAndSummed) {
   const Payment paid = APayment();
   Payment cancelled = APayment(State::kCancelled, 500);

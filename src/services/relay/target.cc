@@ -50,6 +50,17 @@ bool IsPort(std::string_view text) {
   return error == std::errc() && end == text.data() + text.size() && port >= 1 && port <= 65535;
 }
 
+// What the C library takes for an IPv4 address and inet_pton does not: "2130706433", "0x7f.1", "127.1",
+// "0177.0.0.1". The address is judged when it is connected to, whatever it was written as; but nobody means
+// such a name.
+bool IsOddAddress(std::string_view host) {
+  const std::string_view last = host.substr(host.rfind('.') + 1);
+  const bool number =
+      !last.empty() && (last.starts_with("0x") || last.starts_with("0X") ||
+                        std::ranges::all_of(last, [](char c) { return c >= '0' && c <= '9'; }));
+  return number && !ParseAddress(host);
+}
+
 std::string_view AuthorityOf(std::string_view url) {
   url.remove_prefix(url.starts_with("https://") ? 8 : 7);
   return url.substr(0, url.find_first_of("/?"));
@@ -119,6 +130,7 @@ Result<void> CheckUrl(std::string_view url) {
   if (colon != std::string_view::npos && !IsPort(authority.substr(colon + 1)))
     return BadUrl("has a bad port");
   if (HostOf(url).empty()) return BadUrl("has no host");
+  if (IsOddAddress(HostOf(url))) return BadUrl("write an address as four numbers, 192.0.2.1");
   return {};
 }
 

@@ -51,6 +51,17 @@ TEST(TargetTest, AUrlWithoutHostOrWithABadPortOrAFragmentIsRefused) {
   }
 }
 
+TEST(TargetTest, AHostThatIsAnAddressInAnOddFormIsRefused) {
+  for (const char* url : {"http://2130706433/", "http://0x7f.1/", "http://0177.0.0.1/", "http://127.1:80/",
+                          "https://0x7f000001", "http://1.2.3.4.5/", "http://a.0x10/"}) {
+    EXPECT_FALSE(CheckUrl(url)) << url;
+  }
+  for (const char* url :
+       {"http://127.0.0.1/", "https://1.example/", "https://0x.example", "http://[::1]:80/", "http://a1/"}) {
+    EXPECT_TRUE(CheckUrl(url)) << url;
+  }
+}
+
 TEST(TargetTest, AnUnknownEventTypeIsRefusedByName) {
   const auto checked = CheckEventTypes({"seat.held", "seat.eaten"});
   ASSERT_FALSE(checked);

@@ -141,8 +141,7 @@ class PlanBuilder {
     }
     const std::string& section = Field(record, kSection);
     const std::string& row = Field(record, kRow);
-    const auto [known, is_new] =
-        lines_.emplace(fmt::format("{}\n{}\n{}", section, row, seat.number), record.line);
+    const auto [known, is_new] = lines_.emplace(KeyOf(section, row, seat.number), record.line);
     if (!is_new) {
       return InvalidLine(record.line,
                          fmt::format("seat \"{}\" of row \"{}\" in section \"{}\" is there twice, "
@@ -152,7 +151,7 @@ class PlanBuilder {
     if (categories_.emplace(seat.category, 0).second) plan_.categories.push_back({seat.category, ""});
     if (header_[kCompanionOf] && !Field(record, kCompanionOf).empty()) {
       companions_.push_back(
-          {record.line, fmt::format("{}\n{}\n", section, row), Field(record, kCompanionOf)});
+          {record.line, KeyOf(section, row, Field(record, kCompanionOf)), Field(record, kCompanionOf)});
     }
     PlaceOf(section, row).seats.push_back(std::move(seat));
     return {};
@@ -166,7 +165,7 @@ class PlanBuilder {
       }
     }
     for (const CompanionMark& mark : companions_) {
-      const auto of = lines_.find(mark.row + mark.number);
+      const auto of = lines_.find(mark.key);
       PlanSeat& seat = *seats.at(std::to_string(mark.line));
       if (seat.accessible) return InvalidLine(mark.line, "companion_of: the seat is accessible itself");
       if (of == lines_.end() || !seats.at(std::to_string(of->second))->accessible) {
@@ -181,9 +180,14 @@ class PlanBuilder {
  private:
   struct CompanionMark {
     size_t line = 0;
-    std::string row;  // as lines_ begins
+    std::string key;  // in lines_
     std::string number;
   };
+
+  // Of a seat, and of a row without its number. The lengths keep names with any bytes in them apart.
+  static std::string KeyOf(std::string_view section, std::string_view row, std::string_view number = {}) {
+    return fmt::format("{}:{}{}:{}{}", section.size(), section, row.size(), row, number);
+  }
 
   [[nodiscard]] Result<bool> Flag(const Record& record, size_t column) const {
     const std::string& text = Field(record, column);
@@ -205,7 +209,7 @@ class PlanBuilder {
     const auto [zone, new_zone] = zones_.emplace(section, plan_.zones.size());
     if (new_zone) plan_.zones.push_back({section, {}});
     std::vector<PlanRow>& rows = plan_.zones[zone->second].rows;
-    const auto [place, new_row] = rows_.emplace(fmt::format("{}\n{}", section, row), rows.size());
+    const auto [place, new_row] = rows_.emplace(KeyOf(section, row), rows.size());
     if (new_row) rows.push_back({row, {}});
     return rows[place->second];
   }

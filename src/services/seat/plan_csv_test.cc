@@ -59,6 +59,17 @@ TEST(CsvPlan, ALineIsCountedAsAnEditorDoesAlsoAfterAFieldOfSeveralLines) {
   ExpectInvalid("section,row,number,category\n\"F\n\nG\",A,1,A\nF,A,2\n", "line 5: 3 fields");
 }
 
+TEST(CsvPlan, NamesWithLineBreaksAreKeptApart) {
+  // Two sections and two rows whose names, one after the other, read the same.
+  const auto plan = ParseCsvPlan("section,row,number,category\n\"A\nB\",C,1,x\nA,\"B\nC\",2,x\n");
+  ASSERT_TRUE(plan.has_value()) << plan.error().detail;
+  ASSERT_EQ(plan->zones.size(), 2U);
+  EXPECT_EQ(plan->zones[0].name, "A\nB");
+  ASSERT_EQ(plan->zones[1].rows.size(), 1U);
+  EXPECT_EQ(plan->zones[1].rows[0].name, "B\nC");
+  EXPECT_EQ(plan->zones[1].rows[0].seats.size(), 1U);
+}
+
 TEST(GridPlan, HasEqualRowsThatStandCentredBehindEachOther) {
   const std::vector<GridSection> sections = {{"Floor", 2, 3, "A"}, {"Balcony", 1, 2, "B"}};
   const Layout layout = MakeLayout(MakeGridPlan(sections).value(), {{"A", 2}, {"B", 1}}).value();

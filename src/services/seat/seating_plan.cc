@@ -1,6 +1,7 @@
 #include "services/seat/seating_plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -9,6 +10,8 @@
 
 namespace boxoffice::seat {
 namespace {
+
+constexpr double kMaxPlace = 1e6;  // of a coordinate, either way: a float holds it, and no drawing needs more
 
 std::unexpected<Error> Invalid(std::string detail) {
   return Fail(Code::kInvalidArgument, "seating_plan_invalid", std::move(detail));
@@ -27,12 +30,18 @@ class UniqueNames {
  public:
   std::string Take(std::string_view name) {
     std::string unique(name);
-    for (int n = 2; !taken_.insert(unique).second; ++n) unique = fmt::format("{} ({})", name, n);
+    // From where the last of this name got to: a row of 100,000 seats of one number takes no hour.
+    uint32_t& n = taken_[unique];
+    while (n > 0) {
+      unique = fmt::format("{} ({})", name, ++n);
+      if (taken_.try_emplace(unique, 1).second) return unique;
+    }
+    n = 1;
     return unique;
   }
 
  private:
-  std::unordered_set<std::string> taken_;
+  std::unordered_map<std::string, uint32_t> taken_;  // how far each has been counted
 };
 
 class LayoutBuilder {
@@ -129,6 +138,9 @@ class LayoutBuilder {
       if (category == category_index_.end()) {
         return Invalid(fmt::format("{}.category: \"{}\" is not among the plan's categories", seat_path(),
                                    seat.category));
+      }
+      if (std::abs(seat.x) > kMaxPlace || std::abs(seat.y) > kMaxPlace) {
+        return Invalid(fmt::format("{}.position: is further out than {}", seat_path(), kMaxPlace));
       }
       ++layout_.categories[category->second].seats;
       layout_.seats.push_back({numbers.Take(seat.number), row_index, category->second,

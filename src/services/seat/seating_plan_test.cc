@@ -86,6 +86,34 @@ TEST(SeatingPlan, RepeatedNamesAreToldApart) {
   EXPECT_EQ(layout->LabelOf(3), "Floor A (2)-1");
 }
 
+TEST(SeatingPlan, ARowOfAHundredThousandSeatsOfOneNumberIsNamedInSeconds) {
+  SeatingPlan plan;
+  plan.categories = {{"A", ""}};
+  plan.zones = {{"Z", {{"1", {}}}}};
+  for (uint32_t i = 0; i < kMaxSeats; ++i)
+    plan.zones[0].rows[0].seats.push_back({std::to_string(i), "1", "A"});
+  plan.zones[0].rows[0].seats[1].number = "1 (2)";
+  const auto start = std::chrono::steady_clock::now();
+  const auto layout = MakeLayout(plan, {{"A", 1}});
+  ASSERT_TRUE(layout.has_value()) << layout.error().detail;
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60))
+      << "not by counting from 2 for each";
+  EXPECT_EQ(layout->At(2).number, "1 (2)");
+  EXPECT_EQ(layout->At(3).number, "1 (3)");
+  EXPECT_EQ(layout->At(kMaxSeats).number, "1 (100000)");
+}
+
+TEST(SeatingPlan, APlaceThatIsTooFarOutIsRefused) {
+  for (const double far : {1.1e6, -1e300, std::numeric_limits<double>::infinity()}) {
+    SeatingPlan plan;
+    plan.categories = {{"A", ""}};
+    plan.zones = {{"Z", {{"1", {{"g", "1", "A", far, 0}}}}}};
+    ExpectInvalid(MakeLayout(plan, {{"A", 1}}), "seating_plan_invalid", "seats[0].position");
+    plan.zones[0].rows[0].seats[0] = {"g", "1", "A", 0, far};
+    ExpectInvalid(MakeLayout(plan, {{"A", 1}}), "seating_plan_invalid", "seats[0].position");
+  }
+}
+
 TEST(SeatingPlan, BrokenJsonNamesLineAndColumn) {
   ExpectInvalid(Import("{\n  \"name\": nope}"), "seating_plan_invalid", "line 2, column ");
   ExpectInvalid(Import(""), "seating_plan_invalid", "line 1, column 1");
