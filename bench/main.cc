@@ -39,7 +39,7 @@ constexpr std::string_view kHelp =
   --scaled              measures a process for each service, on PostgreSQL and Redis, instead of one process
   --rounds N            of compare (default 3)
   --only A,B            of compare: monolith, monolith-call, naive, scaled, embedded; and the rows
-                        waiting, race, lone, open-loop, overload, seat-map, outbox, two-step
+                        waiting, join-rpc, race, lone, open-loop, overload, seat-map, outbox, two-step
   --json FILE           writes the figures there
   --program PATH        the boxoffice to measure (default: the one beside this program)
   --data-root DIR       where the system's folder is made, and removed (default: beside this program, so not a tmpfs)

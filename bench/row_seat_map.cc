@@ -61,7 +61,8 @@ Result<size_t> Fetch(uint16_t port, const std::string& show, Histogram& first_by
   const Socket socket(port);
   if (socket.fd() < 0) return NoMap("can't connect");
   std::string request;
-  AppendRequest(request, "GET", fmt::format("/v1/shows/{}/seats", show), "", "Accept-Encoding: gzip\r\n", "");
+  AppendRequest(request, "GET", fmt::format("/v1/shows/{}/seat-map", show), "", "Accept-Encoding: gzip\r\n",
+                "");
   std::array<char, 256 * 1024> buffer;
   size_t size = 0;
   for (int i = 0; i < kFetches && !Interrupted(); ++i) {

@@ -7,13 +7,15 @@
 namespace boxoffice::bench {
 namespace {
 
-constexpr int kSeconds = 5;  // of each kind of request
+constexpr int kSeconds = 5;           // of each kind of request
+constexpr size_t kConnections = 512;  // of the empty answers, too
 
 }  // namespace
 
 Result<RowResult> RunWaitingRow(RowContext& context) {
   ScenarioOptions options = context.embedded;
   options.seconds = kSeconds;
+  options.connections = kConnections;
   options.buyers = 0;  // a million
   BOXOFFICE_ASSIGN(const WaitingMeasurement measured, RunWaiting(options));
   RowResult row;

@@ -25,6 +25,7 @@ const std::vector<Row>& AllRows() {
   static const std::vector<Row> rows = {
       {"waiting", "4, 5, 6: polls and joins against empty answers; bytes and admission of a million",
        RunWaitingRow},
+      {"join-rpc", "5: joins by the batch RPC against a script of Redis for each batch", RunJoinRpcRow},
       {"race", "7: 10,000 buyers of one seat", RunRaceRow},
       {"lone", "8: one reservation under way", RunLoneRow},
       {"open-loop", "9: an open loop at 80 % of saturation", RunOpenLoopRow},

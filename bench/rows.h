@@ -54,6 +54,7 @@ struct Row {
 [[nodiscard]] size_t RaiseFileLimit(size_t wanted);
 
 [[nodiscard]] Result<RowResult> RunWaitingRow(RowContext& context);   // row_waiting.cc
+[[nodiscard]] Result<RowResult> RunJoinRpcRow(RowContext& context);   // row_join_rpc.cc
 [[nodiscard]] Result<RowResult> RunRaceRow(RowContext& context);      // row_race.cc
 [[nodiscard]] Result<RowResult> RunLoneRow(RowContext& context);      // row_lone.cc
 [[nodiscard]] Result<RowResult> RunOpenLoopRow(RowContext& context);  // row_open_loop.cc

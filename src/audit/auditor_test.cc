@@ -477,6 +477,8 @@ TEST_F(AuditorTest, TheModuleGivesItsVerdictAsJson) {
   EXPECT_THAT(*json, HasSubstr(R"({"ok":false,"checked":{)"));
   EXPECT_THAT(
       *json, HasSubstr(R"({"invariant":5,"name":"confirmed_complete","ids":["reservation:)" + id.ToString()));
+  EXPECT_THAT(*json, HasSubstr(R"({"number":5,"name":"confirmed_complete","violations":1})"));
+  EXPECT_THAT(*json, HasSubstr(R"({"number":4,"name":"seat_sold_once","violations":0})"));
   EXPECT_EQ(module.LastJson(), *json);
   EXPECT_THAT(metrics.Render(), HasSubstr("boxoffice_audit_violations 1"));
   module.Stop();

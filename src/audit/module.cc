@@ -17,6 +17,12 @@ using SteadyClock = std::chrono::steady_clock;
 std::string ToJson(const Verdict& verdict) {
   boost::json::object checked;
   for (const auto& [what, count] : verdict.checked) checked[what] = count;
+  boost::json::array invariants;
+  for (const Invariant invariant : kInvariants) {
+    const auto count = std::ranges::count(verdict.violations, invariant, &Violation::invariant);
+    invariants.push_back(boost::json::object{
+        {"number", static_cast<int>(invariant)}, {"name", InvariantName(invariant)}, {"violations", count}});
+  }
   boost::json::array violations;
   for (const Violation& violation : verdict.violations) {
     violations.push_back(
@@ -27,6 +33,7 @@ std::string ToJson(const Verdict& verdict) {
   }
   return boost::json::serialize(boost::json::object{{"ok", verdict.ok},
                                                     {"checked", std::move(checked)},
+                                                    {"invariants", std::move(invariants)},
                                                     {"violations", std::move(violations)},
                                                     {"at", ToRfc3339(verdict.at)},
                                                     {"took_ms", verdict.took.count()}});

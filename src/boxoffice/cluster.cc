@@ -118,17 +118,19 @@ Result<void> Cluster::Plan() {
       replica.listen = fmt::format("127.0.0.1:{}", port);
       replica.admin = fmt::format("127.0.0.1:{}", admin);
       replica.log = config_.data_dir / "logs" / (replica.name() + ".log");
-      replica.command = {Self(),
-                         "serve",
-                         program.service,
-                         "--config",
-                         config_.data_dir / "config" / (program.service + ".toml"),
-                         "--data",
-                         config_.data_dir / "replicas" / replica.name(),
-                         "--listen",
-                         replica.listen,
-                         "--admin-listen",
-                         replica.admin};
+      if (config_.wrap) replica.command = config_.wrap(replica);
+      const std::vector<std::string> command{Program(),
+                                             "serve",
+                                             program.service,
+                                             "--config",
+                                             config_.data_dir / "config" / (program.service + ".toml"),
+                                             "--data",
+                                             config_.data_dir / "replicas" / replica.name(),
+                                             "--listen",
+                                             replica.listen,
+                                             "--admin-listen",
+                                             replica.admin};
+      replica.command.insert(replica.command.end(), command.begin(), command.end());
       // One auditor is enough; the others' gateways audit when they are asked to.
       if (program.service == "gateway" && number > 1)
         replica.command.insert(replica.command.end(), {"--audit-interval-ms", "0"});
@@ -138,10 +140,14 @@ Result<void> Cluster::Plan() {
   return {};
 }
 
-std::string Cluster::AddressesOf(std::string_view service) const {
-  std::vector<std::string_view> addresses;
+std::string Cluster::Program() const { return config_.program.empty() ? Self() : config_.program.string(); }
+
+std::string Cluster::AddressesOf(std::string_view service, std::string_view caller) const {
+  std::vector<std::string> addresses;
   for (const Replica& replica : plan_) {
-    if (replica.service == service) addresses.push_back(replica.listen);
+    if (replica.service != service) continue;
+    const bool straight = caller.empty() || !config_.reach;
+    addresses.push_back(straight ? replica.listen : config_.reach(caller, replica));
   }
   return fmt::format("{}", fmt::join(addresses, ","));
 }
@@ -155,7 +161,7 @@ Result<void> Cluster::WriteConfig(const module::ServiceProgram& program) const {
   text += fmt::format("\n[bus]\nurl = {}\n", Quoted(config_.bus_url));
   if (!program.peers.empty()) text += "\n[peer]\n";
   for (const std::string& peer : program.peers)
-    text += fmt::format("{} = {}\n", peer, Quoted(AddressesOf(peer)));
+    text += fmt::format("{} = {}\n", peer, Quoted(AddressesOf(peer, program.service)));
   text += fmt::format("\n[drain]\nnotice_ms = {}\ngrace_ms = {}\n", kNotice.count(), kGrace.count());
   // The sandbox plays a provider, whom all replicas see.
   if (program.service == "payment") {
@@ -181,7 +187,7 @@ Result<void> Cluster::ShareKeys(const Replica& replica) const {
 Result<void> Cluster::Migrate(const module::ServiceProgram& program) const {
   servers::Child::Options options;
   options.log = config_.data_dir / "logs" / "migrate.log";
-  return servers::RunChild({Self(), "serve", program.service, "migrate", "--config",
+  return servers::RunChild({Program(), "serve", program.service, "migrate", "--config",
                             config_.data_dir / "config" / (program.service + ".toml"), "--data",
                             config_.data_dir / "replicas" / (program.service + "-1")},
                            options, kMigrateLimit);
@@ -285,6 +291,12 @@ std::vector<std::string> Cluster::Look() {
   return news;
 }
 
+std::vector<std::pair<Replica, pid_t>> Cluster::Processes() const {
+  std::vector<std::pair<Replica, pid_t>> all;
+  for (const Running& running : running_) all.emplace_back(running.replica, running.process.pid());
+  return all;
+}
+
 std::string Cluster::State() const {
   json::array processes;
   for (const Running& running : running_) {
@@ -319,7 +331,8 @@ Result<void> Cluster::WriteState() {
 }
 
 std::shared_ptr<grpc::Channel> Cluster::Channel(std::string_view service) const {
-  return rpc::ChannelFactory::Network([this](std::string_view name) { return AddressesOf(name); })(service);
+  return rpc::ChannelFactory::Network([this](std::string_view name) { return AddressesOf(name, {}); })(
+      service);
 }
 
 Result<std::string> DescribeCluster(const std::filesystem::path& data_dir) {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <grpcpp/channel.h>
@@ -30,17 +31,6 @@ struct Server {
   pid_t pid = 0;
 };
 
-struct ClusterConfig {
-  std::filesystem::path data_dir;  // exists, and is this process' own (module::DataFolder)
-  uint16_t port = 8080;            // of the first gateway; 0: a free one
-  int replicas = 1;                // of each service
-  std::string log_level = "warning";
-  std::map<std::string, std::string> store_urls;  // by service; of every one that has a store
-  std::string bus_url;
-  std::map<std::string, std::string> more_config;  // by service: TOML, appended to what it is told
-  std::function<std::vector<Server>()> servers;    // as they run now
-};
-
 // A process of the cluster.
 struct Replica {
   std::string service;
@@ -50,6 +40,23 @@ struct Replica {
   std::filesystem::path log;
   std::vector<std::string> command;        // how it is started
   [[nodiscard]] std::string name() const;  // "seat-1"
+};
+
+struct ClusterConfig {
+  std::filesystem::path data_dir;  // exists, and is this process' own (module::DataFolder)
+  uint16_t port = 8080;            // of the first gateway; 0: a free one
+  int replicas = 1;                // of each service
+  std::string log_level = "warning";
+  std::map<std::string, std::string> store_urls;  // by service; of every one that has a store
+  std::string bus_url;
+  std::map<std::string, std::string> more_config;  // by service: TOML, appended to what it is told
+  std::function<std::vector<Server>()> servers;    // as they run now
+  // For tests, who put themselves in between. What serves; empty: this program.
+  std::filesystem::path program;
+  // Where a caller finds a replica; empty: where it listens.
+  std::function<std::string(std::string_view caller, const Replica& callee)> reach;
+  // Words that are put before a replica's command, and become it: "/usr/bin/env NAME=VALUE"; empty: none.
+  std::function<std::vector<std::string>(const Replica& replica)> wrap;
 };
 
 // Not thread-safe; use it from the main thread: the processes end when it does.
@@ -77,6 +84,8 @@ class Cluster {
   [[nodiscard]] std::vector<std::string> Look();
 
   [[nodiscard]] uint16_t port() const { return port_; }
+  // All that were planned, in the order of their start, and the process that each is now, or was last.
+  [[nodiscard]] std::vector<std::pair<Replica, pid_t>> Processes() const;
   // To a replica of a service that can be reached.
   [[nodiscard]] std::shared_ptr<grpc::Channel> Channel(std::string_view service) const;
 
@@ -96,7 +105,9 @@ class Cluster {
   [[nodiscard]] Result<void> CheckAlive();
   [[nodiscard]] std::string State() const;
   [[nodiscard]] Result<void> WriteState();
-  [[nodiscard]] std::string AddressesOf(std::string_view service) const;
+  [[nodiscard]] std::string Program() const;
+  // `caller`: empty: this process, which goes straight there.
+  [[nodiscard]] std::string AddressesOf(std::string_view service, std::string_view caller) const;
 
   const ClusterConfig config_;
   uint16_t port_ = 0;

@@ -26,14 +26,14 @@ asio::awaitable<Response> GetShow(Edge& edge, Request& request) {
   co_return ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, *show); });
 }
 
-asio::awaitable<Response> GetSeats(Edge& edge, Request& request) {
+asio::awaitable<Response> GetSeats(Edge& edge, Request& request, SeatPicture::Form form) {
   const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
   if (!id) co_return FailureResponse(id.error());
   const Result<std::shared_ptr<SeatPicture>> picture = co_await edge.seat_maps.Get(*id);
   if (!picture) co_return ServiceFailure(picture.error());
   Response response;
   response.content_type = "application/json";
-  response.shared_body = (*picture)->Body();
+  response.shared_body = ((**picture).*form)();
   co_return response;
 }
 
@@ -127,7 +127,13 @@ void AddAdminSeatRoutes(Routes& routes, Edge& edge) {
   routes.Operator(Method::kGet, "/v1/admin/shows/{show}",
                   [&edge](Request& request, const auth::Principal&) { return GetShow(edge, request); });
   routes.Operator(Method::kGet, "/v1/admin/shows/{show}/seats",
-                  [&edge](Request& request, const auth::Principal&) { return GetSeats(edge, request); });
+                  [&edge](Request& request, const auth::Principal&) {
+                    return GetSeats(edge, request, &SeatPicture::Body);
+                  });
+  routes.Operator(Method::kGet, "/v1/admin/shows/{show}/seat-map",
+                  [&edge](Request& request, const auth::Principal&) {
+                    return GetSeats(edge, request, &SeatPicture::MapBody);
+                  });
   routes.Operator(Method::kPost, "/v1/admin/shows/{show}/publish",
                   [&edge](Request& request, const auth::Principal&) { return Publish(edge, request); });
   routes.Operator(Method::kGet, "/v1/admin/shows/{show}/blocks",

@@ -54,7 +54,7 @@ asio::awaitable<Response> GetShow(Edge& edge, Request& request) {
   co_return ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, *show); });
 }
 
-asio::awaitable<Response> GetSeats(Edge& edge, Request& request) {
+asio::awaitable<Response> GetSeats(Edge& edge, Request& request, SeatPicture::Form form) {
   const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
   if (!id) co_return FailureResponse(id.error());
   // The map of a draft is nobody's business yet.
@@ -71,7 +71,7 @@ asio::awaitable<Response> GetSeats(Edge& edge, Request& request) {
     response.status = 304;
   } else {
     response.content_type = "application/json";
-    response.shared_body = (*picture)->Body();
+    response.shared_body = ((**picture).*form)();
   }
   co_return response;
 }
@@ -102,7 +102,9 @@ void AddCatalogueRoutes(Routes& routes, Edge& edge) {
   routes.Public(Method::kGet, "/v1/shows/{show}",
                 [&edge](Request& request) { return GetShow(edge, request); });
   routes.Public(Method::kGet, "/v1/shows/{show}/seats",
-                [&edge](Request& request) { return GetSeats(edge, request); });
+                [&edge](Request& request) { return GetSeats(edge, request, &SeatPicture::Body); });
+  routes.Public(Method::kGet, "/v1/shows/{show}/seat-map",
+                [&edge](Request& request) { return GetSeats(edge, request, &SeatPicture::MapBody); });
   routes.Public(Method::kGet, "/v1/shows/{show}/seats/events",
                 [&edge](Request& request) { return FollowSeats(edge, request); });
   AddRankingRoutes(routes, edge);

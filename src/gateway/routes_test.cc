@@ -6,13 +6,21 @@
 namespace boxoffice::gateway {
 namespace {
 
+// As the auditor writes it.
+std::string AuditReport(bool clean) {
+  constexpr std::string_view kViolation =
+      R"({"invariant":1,"name":"ledger_balanced","ids":["currency:KRW"],"detail":"the sum of all accounts is 5"})";
+  return fmt::format(
+      R"({{"ok":{},"checked":{{"seats":50}},"invariants":[{{"number":1,"name":"ledger_balanced","violations":{}}}],)"
+      R"("violations":[{}],"at":"2027-01-15T08:00:00.000Z","took_ms":12}})",
+      clean, clean ? 0 : 1, clean ? std::string_view() : kViolation);
+}
+
 class RoutesTest : public GatewayTest {
  protected:
   void Configure(GatewayConfig& config) override {
-    config.views.last_audit = [] { return std::string(R"({"ok":true,"checked":{},"violations":[]})"); };
-    config.views.run_audit = []() -> Result<std::string> {
-      return std::string(R"({"ok":false,"checked":{},"violations":[{"invariant":1}]})");
-    };
+    config.views.last_audit = [] { return AuditReport(true); };
+    config.views.run_audit = []() -> Result<std::string> { return AuditReport(false); };
     config.views.health = [this] { return std::vector<module::Health>{{"seat", sick_ ? "disk full" : ""}}; };
   }
   reservation::v1::Command LastCommand() {

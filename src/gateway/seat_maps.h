@@ -39,6 +39,9 @@ class SeatPicture {
   [[nodiscard]] const std::string& tag() const { return tag_; }
   // The body of GET …/seats, made when it is first asked for.
   [[nodiscard]] std::shared_ptr<const std::string> Body();
+  // The body of GET …/seat-map, likewise.
+  [[nodiscard]] std::shared_ptr<const std::string> MapBody();
+  using Form = std::shared_ptr<const std::string> (SeatPicture::*)();
   // Events that lead from the version named by `tag` to the present one, as text: none if it is the present
   // one. A snapshot if `tag` is not known any more, or empty.
   [[nodiscard]] std::vector<std::shared_ptr<const std::string>> EventsSince(std::string_view tag);
@@ -69,7 +72,9 @@ class SeatPicture {
   std::string tag_;
   std::string items_;               // the seats as JSON, each with the state's place filled and padded
   std::vector<uint32_t> state_at_;  // where in items_ a seat's state stands
+  std::string rows_;                // the layout by rows, members of a JSON object
   std::shared_ptr<const std::string> body_;
+  std::shared_ptr<const std::string> map_body_;
   std::shared_ptr<const std::string> snapshot_;
   std::deque<Step> steps_;  // the oldest first
 };

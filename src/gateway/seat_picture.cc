@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "gateway/render.h"
 #include "gateway/seat_maps.h"
+#include "gateway/seat_rows.h"
 #include "platform/auth/base64url.h"
 #include "platform/http/json_writer.h"
 
@@ -31,7 +32,10 @@ uint64_t Hash(std::string_view bytes) {
 }  // namespace
 
 SeatPicture::SeatPicture(const seat::v1::SeatMap& map)
-    : show_id_(map.show_id()), layout_version_(map.layout_version()), states_(map.states()) {
+    : show_id_(map.show_id()),
+      layout_version_(map.layout_version()),
+      states_(map.states()),
+      rows_(RenderRows(map)) {
   RenderLayout(map);
   TakeCounts(map);
 }
@@ -66,6 +70,7 @@ void SeatPicture::TakeCounts(const seat::v1::SeatMap& map) {
   next_release_at_ms_ = map.next_release_at_ms();
   tag_ = fmt::format("{}-{}-{:016x}", version_, layout_version_, Hash(states_));
   body_ = nullptr;
+  map_body_ = nullptr;
   snapshot_ = nullptr;
 }
 
@@ -122,6 +127,17 @@ std::shared_ptr<const std::string> SeatPicture::Body() {
   body.append(kBegin).append(items_).append(kEnd);
   body_ = std::make_shared<const std::string>(std::move(body));
   return body_;
+}
+
+std::shared_ptr<const std::string> SeatPicture::MapBody() {
+  if (map_body_ != nullptr) return map_body_;
+  http::JsonWriter writer;
+  writer.BeginObject();
+  WriteNumberId(writer, "show_id", show_id_);
+  WriteCounts(writer);
+  writer.Field("states", auth::EncodeBase64Url(states_));
+  map_body_ = std::make_shared<const std::string>(fmt::format("{},{}}}", writer.text(), rows_));
+  return map_body_;
 }
 
 std::shared_ptr<const std::string> SeatPicture::Snapshot() {

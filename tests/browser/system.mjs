@@ -28,7 +28,7 @@ export async function startSystem(...flags) {
   const child = spawn(program, ['up', '--port', '0', '--data', data, '--log-level', 'error', '--web-root', join(root, 'build/web'), ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
   const stop = async () => {
     child.kill('SIGTERM');
     await ended;
@@ -74,6 +74,13 @@ export async function person(browser, url, { user, role = 'buyer', language = 'e
     if (!answer.ok()) throw new Error(`sign-in: ${answer.status()} ${await answer.text()}`);
   }
   return { context, page, errors };
+}
+
+// The app's own catalogue of a language, so that a test says what people read.
+export async function wordsOf(language) {
+  const source = readFileSync(join(root, `web/src/text/${language}.ts`), 'utf8');
+  const { code } = require('esbuild').transformSync(source, { loader: 'ts', format: 'esm' });
+  return (await import(`data:text/javascript,${encodeURIComponent(code)}`))[language];
 }
 
 // Serious violations of accessibility, as text; none is the wish.

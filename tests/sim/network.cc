@@ -89,78 +89,83 @@ void SimParticipants::Arrive(uint64_t id, Reply reply) {
 }
 
 // The request is under way for so long, and so is the reply, which does not find whoever has died.
-void SimParticipants::Deliver(uint64_t id, const Find& find, int64_t delay_us, bool reply_lost) {
+void SimParticipants::Deliver(uint64_t id, const Message& message, int64_t delay_us, End end) {
   Ground& ground = process_.ground();
-  auto answer = [this, id, life = process_.life(), &ground, reply_lost](const Reply& reply) {
-    if (reply_lost || life->dead) return;
+  auto answer = [this, id, life = process_.life(), &ground, end](const Reply& reply) {
+    if (end == End::kReplyLost || life->dead) return;
     ground.scheduler.After(ground.rng.Between(100, 3'000), life, [this, id, reply] { Arrive(id, reply); });
   };
-  ground.scheduler.After(delay_us, nullptr, [find, answer, &ground] {
+  auto arrive = [to = &directory_, find = message.find, saga = message.action, name = message.name, end,
+                 answer, &ground] {
     const Directory::Target target = find();
     if (!target.life) return answer(Lost(Code::kUnavailable, "connection_refused"));
-    ground.scheduler.After(0, target.life, [run = target.run, answer] { run(answer); });
-  });
-}
-
-void SimParticipants::Send(uint64_t id, const std::string& name, bool action, int64_t timeout_us,
-                           const Find& find) {
-  if (process_.dead()) return;  // at an effect just before, of the same turn
-  Rng& rng = process_.ground().rng;
-  const int64_t soon = rng.Between(100, 3'000);
-  process_.After(timeout_us, [this, id] { Arrive(id, Lost(Code::kUnknown, "timed_out")); });
-  switch (process_.At(PointKind::kCall, name, action)) {
-    case Fault::kCrashBefore:
-      return process_.Die(name);
-    case Fault::kCrashAfter:
-      Deliver(id, find, soon, /*reply_lost=*/true);
-      return process_.Die(name);
-    case Fault::kReplyLost:
-      return Deliver(id, find, soon, /*reply_lost=*/true);
-    case Fault::kDelayed:
-      return Deliver(id, find, kLateUs + soon, /*reply_lost=*/true);
-    case Fault::kDuplicated:
-      Deliver(id, find, soon, /*reply_lost=*/false);
-      return Deliver(id, find, rng.Between(0, kLateUs), /*reply_lost=*/true);
-    case Fault::kNotDone:
-      return process_.After(soon, [this, id] { Arrive(id, Lost(Code::kUnavailable, "not_sent")); });
-    case Fault::kRefused: {
+    // No participant refuses what it has done before: a repeat is answered as the first time was. And one
+    // that has not done it, though a copy had come before, knows as little of it as if none had.
+    const bool first = saga && to->NoteFirst(*saga, name);
+    if (end == End::kRefused && first) {
       Reply refused;
       refused.result.kind = Kind::kRefused;
       refused.result.refusal.code = "injected";
-      return process_.After(soon, [this, id, refused] { Arrive(id, refused); });
+      return answer(refused);
     }
+    ground.scheduler.After(0, target.life, [run = target.run, answer] { run(answer); });
+  };
+  ground.scheduler.After(delay_us, nullptr, std::move(arrive));
+}
+
+void SimParticipants::Send(uint64_t id, const Message& message) {
+  if (process_.dead()) return;  // at an effect just before, of the same turn
+  Rng& rng = process_.ground().rng;
+  const int64_t soon = rng.Between(100, 3'000);
+  process_.After(message.timeout_us, [this, id] { Arrive(id, Lost(Code::kUnknown, "timed_out")); });
+  switch (process_.At(PointKind::kCall, message.name, message.action.has_value())) {
+    case Fault::kCrashBefore:
+      return process_.Die(message.name);
+    case Fault::kCrashAfter:
+      Deliver(id, message, soon, End::kReplyLost);
+      return process_.Die(message.name);
+    case Fault::kReplyLost:
+      return Deliver(id, message, soon, End::kReplyLost);
+    case Fault::kDelayed:
+      return Deliver(id, message, kLateUs + soon, End::kReplyLost);
+    case Fault::kDuplicated:
+      Deliver(id, message, soon, End::kAnswered);
+      return Deliver(id, message, rng.Between(0, kLateUs), End::kReplyLost);
+    case Fault::kNotDone:
+      return process_.After(soon, [this, id] { Arrive(id, Lost(Code::kUnavailable, "not_sent")); });
+    case Fault::kRefused:
+      return Deliver(id, message, soon, End::kRefused);
     default:
-      return Deliver(id, find, soon, /*reply_lost=*/false);
+      return Deliver(id, message, soon, End::kAnswered);
   }
 }
 
-asio::awaitable<Reply> SimParticipants::Call(std::string name, bool action, int64_t timeout_us, Find find) {
-  auto initiate = [this, &name, action, timeout_us, &find](auto handler) {
+asio::awaitable<Reply> SimParticipants::Call(Message message) {
+  auto initiate = [this, &message](auto handler) {
     const uint64_t id = ++last_id_;
     waiting_.emplace(id, [this, handler = std::move(handler)](Reply reply) mutable {
       asio::post(executor_, [handler = std::move(handler), reply = std::move(reply)]() mutable {
         std::move(handler)(std::move(reply));
       });
     });
-    Send(id, name, action, timeout_us, find);
+    Send(id, message);
   };
   co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Reply)>(initiate,
                                                                                       asio::use_awaitable);
 }
 
-asio::awaitable<StepResult> SimParticipants::Step(std::string name, bool action, int64_t timeout_us,
-                                                  Find find) {
-  Reply reply = co_await Call(std::move(name), action, timeout_us, std::move(find));
+asio::awaitable<StepResult> SimParticipants::Step(Message message) {
+  Reply reply = co_await Call(std::move(message));
   co_return std::move(reply.result);
 }
 
 asio::awaitable<StepResult> SimParticipants::BindQueue(const Reservation& r) {
-  return Step("BindQueue", true, timeouts_.step_us,
-              [to = &directory_, id = r.saga.id] { return to->Queue(true, id); });
+  return Step({"BindQueue", r.saga.id, timeouts_.step_us,
+               [to = &directory_, id = r.saga.id] { return to->Queue(true, id); }});
 }
 asio::awaitable<StepResult> SimParticipants::UnbindQueue(const Reservation&, SagaId bound_saga) {
-  return Step("UnbindQueue", false, timeouts_.step_us,
-              [to = &directory_, bound_saga] { return to->Queue(false, bound_saga); });
+  return Step({"UnbindQueue", std::nullopt, timeouts_.step_us,
+               [to = &directory_, bound_saga] { return to->Queue(false, bound_saga); }});
 }
 // Not a step, and nothing depends on it.
 asio::awaitable<StepResult> SimParticipants::CompleteQueue(const Reservation&) { co_return StepResult(); }
@@ -178,8 +183,9 @@ asio::awaitable<StepResult> SimParticipants::HoldSeats(Reservation& r, Timestamp
   } else {
     hold.seats = reservation::SeatNumbers(r);
   }
-  Find find = [to = &directory_, us = timeouts_.step_us, hold] { return to->Seat({hold, {}}, us); };
-  Reply reply = co_await Call("HoldSeats", true, timeouts_.step_us, std::move(find));
+  Message message{"HoldSeats", r.saga.id, timeouts_.step_us,
+                  [to = &directory_, us = timeouts_.step_us, hold] { return to->Seat({hold, {}}, us); }};
+  Reply reply = co_await Call(std::move(message));
   if (reply.result.kind != Kind::kDone) co_return std::move(reply.result);
   r.seats = reply.seats;
   r.grace = reply.grace;
@@ -192,8 +198,8 @@ asio::awaitable<StepResult> SimParticipants::HoldSeats(Reservation& r, Timestamp
 
 asio::awaitable<StepResult> SimParticipants::ConfirmSeats(const Reservation& r) {
   seat::ConfirmSeats confirm{r.saga.id, r.id, r.show_id, reservation::SeatNumbers(r)};
-  return Step("ConfirmSeats", true, timeouts_.step_us,
-              [to = &directory_, us = timeouts_.step_us, confirm] { return to->Seat({confirm, {}}, us); });
+  return Step({"ConfirmSeats", r.saga.id, timeouts_.step_us,
+               [to = &directory_, us = timeouts_.step_us, confirm] { return to->Seat({confirm, {}}, us); }});
 }
 asio::awaitable<StepResult> SimParticipants::ReleaseSeats(const Reservation& r) {
   return ReleaseOnly(r, reservation::SeatNumbers(r));
@@ -201,8 +207,8 @@ asio::awaitable<StepResult> SimParticipants::ReleaseSeats(const Reservation& r) 
 asio::awaitable<StepResult> SimParticipants::ReleaseOnly(const Reservation& r,
                                                          std::vector<uint32_t> seat_nos) {
   seat::ReleaseSeats release{r.saga.id, r.id, r.show_id, std::move(seat_nos)};
-  return Step("ReleaseSeats", false, timeouts_.step_us,
-              [to = &directory_, us = timeouts_.step_us, release] { return to->Seat({release, {}}, us); });
+  return Step({"ReleaseSeats", std::nullopt, timeouts_.step_us,
+               [to = &directory_, us = timeouts_.step_us, release] { return to->Seat({release, {}}, us); }});
 }
 
 asio::awaitable<StepResult> SimParticipants::MoveSeats(Reservation& r) {
@@ -212,27 +218,28 @@ asio::awaitable<StepResult> SimParticipants::MoveSeats(Reservation& r) {
   move.show_id = r.show_id;
   move.from = r.move.from;
   move.to = r.move.to;
-  Find find = [to = &directory_, us = timeouts_.step_us, move] { return to->Seat({move, {}}, us); };
-  Reply reply = co_await Call("MoveSeats", true, timeouts_.step_us, std::move(find));
+  Message message{"MoveSeats", r.saga.id, timeouts_.step_us,
+                  [to = &directory_, us = timeouts_.step_us, move] { return to->Seat({move, {}}, us); }};
+  Reply reply = co_await Call(std::move(message));
   if (reply.result.kind == Kind::kDone) r.move.seats = reply.seats;
   co_return std::move(reply.result);
 }
 
 asio::awaitable<StepResult> SimParticipants::DebitWallet(const Reservation& r) {
   wallet::Debit debit{r.saga.id, r.id, r.user_id, {r.amount, *Currency::Parse(r.currency)}};
-  return Step("DebitWallet", true, timeouts_.step_us,
-              [to = &directory_, us = timeouts_.step_us, debit] { return to->Wallet({debit, {}}, us); });
+  return Step({"DebitWallet", r.saga.id, timeouts_.step_us,
+               [to = &directory_, us = timeouts_.step_us, debit] { return to->Wallet({debit, {}}, us); }});
 }
 asio::awaitable<StepResult> SimParticipants::RefundWallet(const Reservation& r, SagaId debit_saga) {
   wallet::Refund refund{r.saga.id, r.id, r.user_id, debit_saga};
-  return Step("RefundWallet", false, timeouts_.step_us,
-              [to = &directory_, us = timeouts_.step_us, refund] { return to->Wallet({refund, {}}, us); });
+  return Step({"RefundWallet", std::nullopt, timeouts_.step_us,
+               [to = &directory_, us = timeouts_.step_us, refund] { return to->Wallet({refund, {}}, us); }});
 }
 asio::awaitable<StepResult> SimParticipants::RefundPartOfDebit(const Reservation& r, int64_t amount) {
   wallet::PartialRefund refund{
       r.saga.id, r.id, r.user_id, r.paid_saga, {amount, *Currency::Parse(r.currency)}};
-  return Step("RefundPartOfDebit", false, timeouts_.step_us,
-              [to = &directory_, us = timeouts_.step_us, refund] { return to->Wallet({refund, {}}, us); });
+  return Step({"RefundPartOfDebit", std::nullopt, timeouts_.step_us,
+               [to = &directory_, us = timeouts_.step_us, refund] { return to->Wallet({refund, {}}, us); }});
 }
 
 asio::awaitable<StepResult> SimParticipants::ApprovePayment(const Reservation& r) {
@@ -242,21 +249,22 @@ asio::awaitable<StepResult> SimParticipants::ApprovePayment(const Reservation& r
   approve.user_id = r.user_id;
   approve.money = {r.amount, *Currency::Parse(r.currency)};
   approve.method = r.payment_method;
-  return Step(
-      "ApprovePayment", true, timeouts_.payment_us,
-      [to = &directory_, us = timeouts_.payment_us, approve] { return to->Payment({approve, {}, {}}, us); });
+  return Step({"ApprovePayment", r.saga.id, timeouts_.payment_us,
+               [to = &directory_, us = timeouts_.payment_us, approve] {
+                 return to->Payment({approve, {}, {}}, us);
+               }});
 }
 asio::awaitable<StepResult> SimParticipants::CancelPayment(const Reservation& r, uint32_t attempt) {
   payment::Cancel cancel{{r.id, attempt}, r.saga.id};
   return Step(
-      "CancelPayment", false, timeouts_.payment_us,
-      [to = &directory_, us = timeouts_.payment_us, cancel] { return to->Payment({cancel, {}, {}}, us); });
+      {"CancelPayment", std::nullopt, timeouts_.payment_us,
+       [to = &directory_, us = timeouts_.payment_us, cancel] { return to->Payment({cancel, {}, {}}, us); }});
 }
 asio::awaitable<StepResult> SimParticipants::RefundPartOfPayment(const Reservation& r, int64_t amount) {
   payment::GiveBack back{{r.id, r.paid_attempt}, r.saga.id, {amount, *Currency::Parse(r.currency)}};
   return Step(
-      "RefundPartOfPayment", false, timeouts_.payment_us,
-      [to = &directory_, us = timeouts_.payment_us, back] { return to->Payment({back, {}, {}}, us); });
+      {"RefundPartOfPayment", std::nullopt, timeouts_.payment_us,
+       [to = &directory_, us = timeouts_.payment_us, back] { return to->Payment({back, {}, {}}, us); }});
 }
 
 asio::awaitable<Result<reservation::CancelPolicy>> SimParticipants::GetCancelPolicy(int64_t) {

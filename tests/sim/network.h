@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,8 @@ class Directory {
   virtual Target Payment(payment::Command command, int64_t timeout_us) = 0;
   // `key` is the saga's, by whose tombstone a late bind is refused.
   virtual Target Queue(bool bind, SagaId key) = 0;
+  // A copy of this action has come to the participant. False: another one had come before it.
+  virtual bool NoteFirst(SagaId saga, const std::string& name) = 0;
 };
 
 [[nodiscard]] Reply ReplyOf(const Result<seat::Outcome>& outcome);
@@ -85,10 +88,17 @@ class SimParticipants final : public reservation::Participants {
 
  private:
   using Find = std::function<Directory::Target()>;
-  asio::awaitable<Reply> Call(std::string name, bool action, int64_t timeout_us, Find find);
-  asio::awaitable<StepResult> Step(std::string name, bool action, int64_t timeout_us, Find find);
-  void Send(uint64_t id, const std::string& name, bool action, int64_t timeout_us, const Find& find);
-  void Deliver(uint64_t id, const Find& find, int64_t delay_us, bool reply_lost);
+  struct Message {
+    std::string name;
+    std::optional<SagaId> action;  // of this saga; none: an undo
+    int64_t timeout_us = 0;
+    Find find;
+  };
+  enum class End { kAnswered, kReplyLost, kRefused };
+  asio::awaitable<Reply> Call(Message message);
+  asio::awaitable<StepResult> Step(Message message);
+  void Send(uint64_t id, const Message& message);
+  void Deliver(uint64_t id, const Message& message, int64_t delay_us, End end);
   void Arrive(uint64_t id, Reply reply);
 
   Process& process_;

@@ -213,6 +213,8 @@ Directory::Target World::Queue(bool bind, SagaId key) {
           }};
 }
 
+bool World::NoteFirst(SagaId saga, const std::string& name) { return come_.emplace(saga, name).second; }
+
 void World::AskReservation(std::string_view name, ReservationProcess::Begin begin, Told done) {
   scheduler_.After(rng_.Between(100, 3'000), nullptr,
                    [this, name = std::string(name), begin = std::move(begin), done = std::move(done)] {

@@ -66,6 +66,7 @@ class World final : public Directory {
   Target Wallet(wallet::Command command, int64_t timeout_us) override;
   Target Payment(payment::Command command, int64_t timeout_us) override;
   Target Queue(bool bind, SagaId key) override;
+  bool NoteFirst(SagaId saga, const std::string& name) override;
 
  private:
   template <typename P>
@@ -105,7 +106,8 @@ class World final : public Directory {
   PaymentDb payments_;
   SeatDb seats_;
   std::set<SagaId> bound_;
-  std::set<SagaId> unbound_;  // tombstones
+  std::set<SagaId> unbound_;                       // tombstones
+  std::set<std::pair<SagaId, std::string>> come_;  // actions that have come to their participants
   std::shared_ptr<Life> queue_life_ = std::make_shared<Life>();
   std::vector<std::string> timeline_;
   uint64_t fingerprint_ = 0;

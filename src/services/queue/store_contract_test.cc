@@ -120,6 +120,18 @@ TEST_P(StoreContractTest, WhatIsSavedIsThereAfterReopening) {
   EXPECT_THAT(sessions, ElementsAre(bound, waiting));
 }
 
+TEST_P(StoreContractTest, WhoeverJoinsInACrowdIsThereAsIfAlone) {
+  std::vector<Session> sessions;
+  for (uint64_t sequence = 1; sequence <= 100; ++sequence) {
+    sessions.push_back(
+        NewSession(sequence, sequence % 37 == 0 ? SessionState::kActive : SessionState::kWaiting));
+    if (sequence > 80) sessions.back().joined_at = kNow + milliseconds(sequence / 2);
+  }
+  ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 100), sessions)));
+  Reopen();
+  EXPECT_EQ(Live().second, sessions);
+}
+
 TEST_P(StoreContractTest, WhoWasDrawnToALaterPlaceStillWaitsWhateverTheNumber) {
   Show show{.show_id = 7,
             .last_sequence = 1'000,

@@ -1,6 +1,7 @@
 #include "services/queue/store_sqlite.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
@@ -8,6 +9,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "base/check.h"
 #include "platform/sql/sqlite.h"
@@ -55,6 +58,16 @@ constexpr std::string_view kInsertSession =
 constexpr std::string_view kUpdateSession =
     "UPDATE session SET state = ?3, admitted_at_ms = ?4, ended_at_ms = ?5, saga_id = ?6, reservation_id = ?7 "
     "WHERE show_id = ?1 AND sequence = ?2";
+// Those who joined a show at the same moment. A statement for each costs more than its row.
+constexpr size_t kJoinsAtOnce = 16;
+std::string InsertJoins() {
+  std::string sql = "INSERT INTO session(" SESSION_COLUMNS ") VALUES ";
+  for (size_t i = 0; i < kJoinsAtOnce; ++i) {
+    fmt::format_to(std::back_inserter(sql), "{}(?1, ?{}, ?{}, 1, ?2, 0, 0, NULL, NULL)", i > 0 ? ", " : "",
+                   3 + 2 * i, 4 + 2 * i);
+  }
+  return sql;
+}
 // What may change of a session, for neighbours that are alike in it: a round of admission, mostly.
 constexpr std::string_view kUpdateRange =
     "UPDATE session SET state = 2, admitted_at_ms = ?4, ended_at_ms = 0, saga_id = NULL, reservation_id = "
@@ -121,6 +134,7 @@ class SqliteStore final : public Store {
         read_saga_(database_.Prepare(kReadSaga)),
         write_show_(database_.Prepare(kWriteShow)),
         insert_session_(database_.Prepare(kInsertSession)),
+        insert_joins_(database_.Prepare(InsertJoins())),
         update_session_(database_.Prepare(kUpdateSession)),
         update_range_(database_.Prepare(kUpdateRange)),
         write_saga_(database_.Prepare(kWriteSaga)),
@@ -178,13 +192,8 @@ class SqliteStore final : public Store {
     if (!saved.moved_shows.empty()) return saved;  // rolls back
     for (const ShowChange& change : changes.shows) {
       for (std::span<const SessionChange> left = change.sessions; !left.empty();) {
-        const size_t alike = AlikeFromFirst(left);
-        if (alike > 1) {
-          BOXOFFICE_TRY(UpdateRange(left.first(alike)));
-        } else if (left.front().durable) {
-          BOXOFFICE_TRY(WriteSession(left.front()));
-        }
-        left = left.subspan(std::max<size_t>(alike, 1));
+        BOXOFFICE_ASSIGN(const size_t written, WriteFirst(left));
+        left = left.subspan(written);
       }
     }
     for (const SagaRecord& record : changes.sagas) {
@@ -225,6 +234,43 @@ class SqliteStore final : public Store {
               show.left, show.admitted, ToUnixMs(show.settings.opens_at), show.draw.seed, show.draw.first,
               show.draw.entrants, ToUnixMs(show.draw.drawn_at))
         .Run();
+  }
+
+  // Writes the first changes in one statement, and says how many they are; 1 also if the first is not
+  // durable.
+  Result<size_t> WriteFirst(std::span<const SessionChange> changes) {
+    if (JoinedTogether(changes)) {
+      BOXOFFICE_TRY(InsertTogether(changes.first(kJoinsAtOnce)));
+      return kJoinsAtOnce;
+    }
+    const size_t alike = AlikeFromFirst(changes);
+    if (alike > 1) {
+      BOXOFFICE_TRY(UpdateRange(changes.first(alike)));
+      return alike;
+    }
+    if (changes.front().durable) BOXOFFICE_TRY(WriteSession(changes.front()));
+    return 1;
+  }
+
+  // Whether the first kJoinsAtOnce changes are of people who joined at the same moment, and wait.
+  static bool JoinedTogether(std::span<const SessionChange> changes) {
+    if (changes.size() < kJoinsAtOnce) return false;
+    return std::ranges::all_of(changes.first(kJoinsAtOnce), [&](const SessionChange& change) {
+      const Session& session = change.session;
+      return change.durable && change.is_new && session.state == SessionState::kWaiting &&
+             session.saga.IsNil() && session.joined_at == changes.front().session.joined_at;
+    });
+  }
+
+  Result<void> InsertTogether(std::span<const SessionChange> joins) {
+    const Session& first = joins.front().session;
+    insert_joins_.BindAt(1, first.show_id).BindAt(2, ToUnixMs(first.joined_at));
+    int parameter = 2;
+    for (const SessionChange& join : joins) {
+      insert_joins_.BindAt(++parameter, join.session.sequence);
+      insert_joins_.BindAt(++parameter, join.session.user_id);
+    }
+    return insert_joins_.Run();
   }
 
   // How many changes from the first are of neighbours that are ACTIVE since the same moment, and bound to
@@ -272,6 +318,7 @@ class SqliteStore final : public Store {
   sql::Statement read_saga_;
   sql::Statement write_show_;
   sql::Statement insert_session_;
+  sql::Statement insert_joins_;
   sql::Statement update_session_;
   sql::Statement update_range_;
   sql::Statement write_saga_;

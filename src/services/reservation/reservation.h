@@ -101,7 +101,7 @@ struct SeatChoice {
   int64_t max_price = 0;              // of each; 0: any
   uint32_t accessible = 0;            // of best_count
   std::vector<std::string> channels;  // whose contingents the buyer may take from
-  bool operator==(const SeatChoice&) const = default;
+  auto operator<=>(const SeatChoice&) const = default;
 };
 
 // What a step or its undo answered.

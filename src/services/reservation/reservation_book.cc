@@ -140,6 +140,7 @@ class Decider {
     const bool own = IsOwn(command.key, command.reservation.saga.id);
     auto replay = own ? std::nullopt : Replay(command.key, command.request_hash);
     if (replay) return *std::move(replay);
+    if (command.refusal && !own) return Answered{{Reservation(), command.refusal}};
     const Timestamp at = own ? rows_.requests.at(command.key).created_at : now_;
     Reservation reservation = command.reservation;
     // As its id says: searches by time go by the id.

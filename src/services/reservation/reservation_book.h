@@ -48,6 +48,9 @@ struct BeginReserve {
   std::string request_hash;
   Reservation
       reservation;  // id, user, show, choice, token, method and the saga's id, kind, owner are filled in
+  // What the seats are known to be refused for. Nothing is written then: answered so, unless the key has an
+  // answer.
+  std::optional<Refusal> refusal = std::nullopt;
 };
 // Writes the intent of a saga on a reservation that exists: confirm, cancel or cancel_seats (CONFIRMED),
 // release (HELD), or move.

@@ -66,7 +66,10 @@ Service::Service(ServiceConfig config, asio::any_io_executor executor, Store& st
       scan_timer_(executor),
       renew_timer_(executor),
       claimed_(
-          metrics.GetCounter("boxoffice_saga_claimed_total", "Sagas taken over and expired holds taken up")) {
+          metrics.GetCounter("boxoffice_saga_claimed_total", "Sagas taken over and expired holds taken up")),
+      refused_at_once_(
+          metrics.GetCounter("boxoffice_reservation_refused_at_once_total",
+                             "Reservations refused without a saga, as their seats were just sold")) {
   batches_ = std::make_unique<batch::Executor<Command, Outcome>>(
       "reservation", config_.limits, [this](std::span<const Command> commands) { return RunBatch(commands); },
       metrics);
@@ -155,10 +158,27 @@ asio::awaitable<Result<Answer>> Service::RunCounted(Reservation reservation) {
   running_count_.fetch_add(1, std::memory_order_relaxed);
   auto answer = co_await runner_->Run(std::move(reservation));
   running_count_.fetch_sub(1, std::memory_order_relaxed);
+  if (answer && MayHaveFreed(answer->reservation)) conflicts_.Forget(answer->reservation.show_id);
   co_return answer;
 }
 
 asio::awaitable<Result<Answer>> Service::Reserve(ReserveRequest request) {
+  const int64_t show_id = request.show_id;
+  const SeatChoice choice = request.choice;
+  const uint64_t forgotten = conflicts_.forgotten();
+  std::optional<Refusal> known = conflicts_.Find(show_id, choice, clock_.Now());
+  auto answer = co_await BeginReservation(std::move(request), std::move(known));
+  if (!answer || !answer->refusal) co_return answer;
+  if (answer->reservation.id.IsNil()) {
+    refused_at_once_.Add();
+  } else if (forgotten == conflicts_.forgotten()) {  // else the seats may have become free meanwhile
+    conflicts_.Note(show_id, choice, *answer->refusal, clock_.Now());
+  }
+  co_return answer;
+}
+
+asio::awaitable<Result<Answer>> Service::BeginReservation(ReserveRequest request,
+                                                          std::optional<Refusal> refusal) {
   const Timestamp now = clock_.Now();
   const bool sent_before = request.request.sent_before;
   Reservation reservation;
@@ -174,7 +194,7 @@ asio::awaitable<Result<Answer>> Service::Reserve(ReserveRequest request) {
   reservation.saga.owner = config_.owner;
   reservation.saga.traceparent = std::move(request.request.traceparent);
   Command begin = BeginReserve{std::move(request.request.key), std::move(request.request.request_hash),
-                               std::move(reservation)};
+                               std::move(reservation), std::move(refusal)};
   co_return co_await BeginAndRun(std::move(begin), sent_before);
 }
 

@@ -18,6 +18,7 @@
 #include "platform/batch/executor.h"
 #include "platform/batch/health.h"
 #include "platform/obs/metrics.h"
+#include "services/reservation/recent_conflicts.h"
 #include "services/reservation/reservation_book.h"
 #include "services/reservation/saga/participants.h"
 #include "services/reservation/saga/runner.h"
@@ -93,6 +94,7 @@ class Service {
   // idempotency_key_reused and idempotency_key_running (kConflict), reservation_not_found (kNotFound),
   // overloaded (kResourceExhausted). What was sent before, by a caller that lost the connection, is not told
   // that it runs already, but how far it is: the saga goes on, here or at whoever claims it.
+  // A reservation whose seats were just sold is refused without being made: the answer's has no id then.
   asio::awaitable<Result<Answer>> Reserve(ReserveRequest request);
   asio::awaitable<Result<Answer>> Confirm(ConfirmRequest request);
   asio::awaitable<Result<Answer>> Cancel(CancelRequest request);
@@ -120,6 +122,8 @@ class Service {
 
  private:
   class ExecutorBook;
+  // What was known of the seats when `request` came is the refusal.
+  asio::awaitable<Result<Answer>> BeginReservation(ReserveRequest request, std::optional<Refusal> refusal);
   asio::awaitable<Result<Answer>> BeginAndRun(Command command, bool sent_before);
   [[nodiscard]] Result<Answer> StillRunning(ReservationId id, bool sent_before);
   asio::awaitable<void> ScanLoop();
@@ -157,7 +161,9 @@ class Service {
   batch::StoreHealth health_;
   Timestamp next_forgetting_{};  // of the batch executor's thread
   std::atomic<size_t> running_count_{0};
+  RecentConflicts conflicts_;
   obs::Counter& claimed_;
+  obs::Counter& refused_at_once_;
 };
 
 }  // namespace boxoffice::reservation

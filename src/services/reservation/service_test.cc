@@ -76,6 +76,7 @@ class GatedWorld final : public Participants {
     gate_.cancel();
   }
   bool waiting = false;
+  int holds = 0;
   World world;
 
   asio::awaitable<StepResult> BindQueue(const Reservation& r) override { return world.BindQueue(r); }
@@ -83,8 +84,14 @@ class GatedWorld final : public Participants {
     return world.UnbindQueue(r, bound);
   }
   asio::awaitable<StepResult> CompleteQueue(const Reservation& r) override { return world.CompleteQueue(r); }
+  // The seats are the buyer's who came first.
   asio::awaitable<StepResult> HoldSeats(Reservation& r, Timestamp until) override {
-    return world.HoldSeats(r, until);
+    ++holds;
+    if (r.user_id == "buyer") co_return co_await world.HoldSeats(r, until);
+    StepResult refused;
+    refused.kind = StepResult::Kind::kRefused;
+    refused.refusal = {.code = "seats_taken", .conflicts = {{1, "A-1", world.sold ? "sold" : "held"}}};
+    co_return refused;
   }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation& r) override { return world.ConfirmSeats(r); }
   asio::awaitable<StepResult> ReleaseSeats(const Reservation& r) override { return world.ReleaseSeats(r); }
@@ -156,6 +163,22 @@ class ReservationServiceTest : public ::testing::Test {
     EXPECT_TRUE(RunUntil([&] { return got.has_value(); }));
     return got.value_or(Fail(Code::kInternal, "no_answer"));
   }
+  // Somebody else wants the same seat, too late. Whether she was told without a saga.
+  bool RefusedAtOnce(Service& service, const std::string& user) {
+    const int before = participants_.holds;
+    std::optional<Result<Answer>> got;
+    auto ask = [](Service& seller, ReserveRequest request,
+                  std::optional<Result<Answer>>& answer) -> asio::awaitable<void> {
+      answer = co_await seller.Reserve(std::move(request));
+    };
+    ReserveRequest request = Sale();
+    request.request.key = {user, "key"};
+    asio::co_spawn(io_, ask(service, std::move(request), got), asio::detached);
+    EXPECT_TRUE(RunUntil([&] { return got.has_value(); }));
+    EXPECT_TRUE(got.has_value() && got->has_value() && (*got)->refusal &&
+                (*got)->refusal->code == "seats_taken");
+    return participants_.holds == before && (*got)->reservation.id.IsNil();
+  }
   // A one-shot sale that waits for the wallet.
   void BeginSale(Service& service) {
     auto sale = [](Service& seller, bool& answered) -> asio::awaitable<void> {
@@ -217,6 +240,40 @@ TEST_F(ReservationServiceTest, ARequestThatStillRunsIsAConflictButToWhoeverLostI
   participants_.Open();
   ASSERT_TRUE(RunUntil([this] { return sold_; }));
   EXPECT_EQ(Again(*service, /*sent_before=*/true)->reservation.state, State::kConfirmed);
+}
+
+TEST_F(ReservationServiceTest, WhoAsksForWhatWasJustSoldIsToldSoWithoutASaga) {
+  const auto service = MakeService("one");
+  BeginSale(*service);
+  EXPECT_FALSE(RefusedAtOnce(*service, "second"));
+  EXPECT_FALSE(RefusedAtOnce(*service, "third")) << "what is held may become free";
+  participants_.Open();
+  ASSERT_TRUE(RunUntil([this] { return sold_; }));
+  EXPECT_FALSE(RefusedAtOnce(*service, "fourth"));
+  EXPECT_TRUE(RefusedAtOnce(*service, "fifth"));
+  EXPECT_TRUE(RefusedAtOnce(*service, "fifth")) << "again, with her key";
+  EXPECT_EQ(Again(*service, /*sent_before=*/false)->reservation.state, State::kConfirmed)
+      << "whose seat it is gets the answer that she got";
+  clock_.Advance(RecentConflicts::kTold + milliseconds(1));
+  EXPECT_FALSE(RefusedAtOnce(*service, "sixth"));
+}
+
+TEST_F(ReservationServiceTest, WhatASagaHereMayHaveFreedIsAskedForAgain) {
+  const auto service = MakeService("one");
+  participants_.Open();
+  ASSERT_FALSE(Again(*service, /*sent_before=*/false)->refusal);
+  EXPECT_FALSE(RefusedAtOnce(*service, "second"));
+  EXPECT_TRUE(RefusedAtOnce(*service, "third"));
+  bool cancelled = false;
+  auto cancel = [](Service& seller, ReservationId id, bool& done) -> asio::awaitable<void> {
+    CancelRequest request{
+        .request = {.key = {"operator", "cancel"}}, .reservation_id = id, .by_operator = true};
+    const auto answer = co_await seller.Cancel(std::move(request));
+    done = answer && answer->reservation.state == State::kCancelled;
+  };
+  asio::co_spawn(io_, cancel(*service, *participants_.world.seat_owner, cancelled), asio::detached);
+  ASSERT_TRUE(RunUntil([&] { return cancelled; }));
+  EXPECT_FALSE(RefusedAtOnce(*service, "fourth"));
 }
 
 TEST_F(ReservationServiceTest, AfterTheGraceItsLeasesAreGivenUpAndANewReplicaGoesOnAtOnce) {

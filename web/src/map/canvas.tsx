@@ -14,7 +14,7 @@ function lookOf(element: HTMLElement) {
   return { ink: get('--ink'), soft: get('--soft'), back: get('--card'), accent: get('--accent') };
 }
 
-export function SeatCanvas({ model, version, show, chosen, hidden, marked, lost, onToggle }: {
+export function SeatCanvas({ model, version, show, chosen, hidden, marked, lost, onToggle, onBox }: {
   model: SeatModel;
   version: number;
   show: Show;
@@ -23,6 +23,8 @@ export function SeatCanvas({ model, version, show, chosen, hidden, marked, lost,
   marked: ReadonlySet<number>;
   lost: ReadonlySet<number>;
   onToggle: (seat: number) => void;
+  // Where it is given, one finger or the mouse draws a box around seats instead of moving the map.
+  onBox?: (seats: number[]) => void;
 }) {
   const text = useText();
   const { t, number } = text;
@@ -32,6 +34,8 @@ export function SeatCanvas({ model, version, show, chosen, hidden, marked, lost,
   const moved = useRef(0);
   const frame = useRef(0);
   const [hover, setHover] = useState<{ seat: number; x: number; y: number } | null>(null);
+  const [box, setBox] = useState<Box | null>(null);
+  const began = useRef({ x: 0, y: 0 });
   const paint = useRef(() => {});
 
   paint.current = () => {
@@ -39,7 +43,8 @@ export function SeatCanvas({ model, version, show, chosen, hidden, marked, lost,
     const c = canvas.current;
     if (!c || view.current.scale === 0) return;
     const ratio = Math.min(2, devicePixelRatio);
-    const context = c.getContext('2d', { alpha: false })!;
+    const context = c.getContext('2d', { alpha: false });
+    if (!context) return; // a browser without canvas has the list
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     draw(context, {
       model, view: view.current, width: c.clientWidth, height: c.clientHeight, chosen, hidden, marked, lost,
@@ -132,7 +137,7 @@ export function SeatCanvas({ model, version, show, chosen, hidden, marked, lost,
 
   function down(event: ReactPointerEvent<HTMLCanvasElement>) {
     event.currentTarget.setPointerCapture(event.pointerId);
-    if (pointers.current.size === 0) moved.current = 0;
+    if (pointers.current.size === 0) [moved.current, began.current] = [0, at(event)];
     pointers.current.set(event.pointerId, at(event));
   }
 
@@ -149,7 +154,12 @@ export function SeatCanvas({ model, version, show, chosen, hidden, marked, lost,
     if (others.length > 0) {
       const other = others[0]!;
       const factor = Math.hypot(now.x - other.x, now.y - other.y) / Math.max(1, Math.hypot(before.x - other.x, before.y - other.y));
+      setBox(null);
       zoom(factor, (now.x + other.x) / 2, (now.y + other.y) / 2);
+    } else if (moved.current > kTap && onBox) {
+      const { x, y } = began.current;
+      setHover(null);
+      setBox({ minX: Math.min(x, now.x), maxX: Math.max(x, now.x), minY: Math.min(y, now.y), maxY: Math.max(y, now.y) });
     } else if (moved.current > kTap) {
       view.current = { ...view.current, x: view.current.x + now.x - before.x, y: view.current.y + now.y - before.y };
       setHover(null);
@@ -160,6 +170,12 @@ export function SeatCanvas({ model, version, show, chosen, hidden, marked, lost,
 
   function up(event: ReactPointerEvent) {
     const pressed = pointers.current.delete(event.pointerId);
+    if (box && onBox) {
+      const { scale, x: ox, y: oy } = view.current;
+      if (event.type !== 'pointercancel') onBox(model.inside((box.minX - ox) / scale, (box.minY - oy) / scale, (box.maxX - ox) / scale, (box.maxY - oy) / scale));
+      setBox(null);
+      return;
+    }
     if (!pressed || event.type === 'pointercancel' || moved.current > kTap || pointers.current.size > 0) return;
     const { x, y } = at(event);
     const seat = seatAt(x, y);
@@ -171,7 +187,8 @@ export function SeatCanvas({ model, version, show, chosen, hidden, marked, lost,
     const { scale, x: ox, y: oy } = view.current;
     if (model.gap * scale >= kOverview) return;
     const [px, py] = [(x - ox) / scale, (y - oy) / scale];
-    const section = [...model.sections.values()].find((one) => px >= one.minX && px <= one.maxX && py >= one.minY && py <= one.maxY);
+    const r = model.gap * 0.7; // a seat has a size
+    const section = [...model.sections.values()].find((one) => px >= one.minX - r && px <= one.maxX + r && py >= one.minY - r && py <= one.maxY + r);
     if (section) fit(section);
   }
 
@@ -187,6 +204,7 @@ export function SeatCanvas({ model, version, show, chosen, hidden, marked, lost,
           <span>{chosen.has(hover.seat) ? t.seatMine : stateWords[model.state[hover.seat]!]}{seat.accessible && ` · ${t.accessible}`}{seat.companion_of && ` · ${t.companion}`}</span>
         </div>
       )}
+      {box && <div className="box" style={{ left: box.minX, top: box.minY, width: box.maxX - box.minX, height: box.maxY - box.minY }} />}
       <div className="zoom">
         <button type="button" onClick={() => zoom(1.6)} aria-label={t.zoomIn}>+</button>
         <button type="button" onClick={() => zoom(1 / 1.6)} aria-label={t.zoomOut}>−</button>

@@ -21,6 +21,8 @@ export const kShapes = 6;
 // Seats nearer than this are not drawn one by one: their sections are.
 export const kOverview = 3.4; // pixels from seat to seat
 
+const kManyRings = 500;
+
 export const colorOf = (category: number) => kColors[category % kColors.length]!;
 
 // A seat's shape with radius r around a point; each category has its own.
@@ -168,6 +170,13 @@ function drawSeats(c: CanvasRenderingContext2D, d: Drawing, step: number) {
 
 function ring(c: CanvasRenderingContext2D, d: Drawing, seats: ReadonlySet<number>, step: number, color: string, sign: string) {
   const r = Math.max(6, step * 0.44);
+  // An operator may choose thousands: then they are dots, as signs would hide each other.
+  if (seats.size > kManyRings) {
+    const side = Math.max(2, step * 0.8);
+    c.fillStyle = color;
+    for (const i of seats) c.fillRect(d.model.x[i]! * d.view.scale + d.view.x - side / 2, d.model.y[i]! * d.view.scale + d.view.y - side / 2, side, side);
+    return;
+  }
   for (const i of seats) {
     const x = d.model.x[i]! * d.view.scale + d.view.x;
     const y = d.model.y[i]! * d.view.scale + d.view.y;

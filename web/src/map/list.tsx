@@ -10,6 +10,8 @@ interface Choosing {
   hidden: ReadonlySet<number>;
   disabled: boolean;
   onToggle: (seat: number) => void;
+  // For operators: whole rows and sections at once, and seats in whatever state.
+  onMany?: (seats: number[]) => void;
 }
 
 // All that the map does, for the keyboard and screen readers: section, row, seat. Only what is open is on the page, which
@@ -27,6 +29,7 @@ export function SeatList(choosing: Choosing) {
             <span>{t.section(section.name)}</span>
             <small>{t.free(model.freeIn(section.seats))}</small>
           </button>
+          {open === section.name && <Whole of={t.section(section.name)} seats={section.seats} {...choosing} />}
           {open === section.name && <Rows section={section} {...choosing} />}
         </li>
       ))}
@@ -45,6 +48,7 @@ function Rows({ section, ...choosing }: Choosing & { section: Section }) {
             <span>{t.row(row)}</span>
             <small>{t.free(choosing.model.freeIn(seats))}</small>
           </button>
+          {open === row && <Whole of={t.row(row)} seats={seats} {...choosing} />}
           {open === row && <Row seats={seats} {...choosing} label={`${t.section(section.name)}, ${t.row(row)}`} />}
         </li>
       ))}
@@ -52,7 +56,13 @@ function Rows({ section, ...choosing }: Choosing & { section: Section }) {
   );
 }
 
-const Row = memo(function Row({ seats, label, model, currency, chosen, hidden, disabled, onToggle }: Choosing & { seats: number[]; label: string }) {
+function Whole({ of, seats, onMany }: Choosing & { of: string; seats: number[] }) {
+  const { t } = useText();
+  if (!onMany) return null;
+  return <button type="button" className="small whole" onClick={() => onMany(seats)}>{t.chooseAll(of)}</button>;
+}
+
+const Row = memo(function Row({ seats, label, model, currency, chosen, hidden, disabled, onToggle, onMany }: Choosing & { seats: number[]; label: string }) {
   const { t, money } = useText();
   const words = [t.seatFree, t.seatHeld, t.seatSold, t.seatBlocked];
   return (
@@ -64,9 +74,9 @@ const Row = memo(function Row({ seats, label, model, currency, chosen, hidden, d
         const extra = `${seat.accessible ? `, ${t.accessible}` : ''}${seat.companion_of ? `, ${t.companion}` : ''}`;
         return (
           <button
-            type="button" key={i} className={`seat ${mine ? 'mine' : free ? 'free' : 'gone'}`} aria-pressed={mine} aria-disabled={disabled || (!free && !mine)}
+            type="button" key={i} className={`seat ${mine ? 'mine' : free ? 'free' : 'gone'}`} aria-pressed={mine} aria-disabled={disabled || (!free && !mine && !onMany)}
             aria-label={`${seat.number}, ${seat.category}, ${money(seat.price, currency)}, ${words[model.state[i]!]}${extra}`}
-            onClick={() => { if (!disabled && (free || mine)) onToggle(i); }}
+            onClick={() => { if (!disabled && (free || mine || onMany)) onToggle(i); }}
           >
             {seat.number}
           </button>

@@ -1,27 +1,30 @@
-import { useEffect, useRef, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import type { Schemas } from '../api/client';
-import { loadModel, type SeatModel } from './model';
+import { fetchSeats } from './fetch';
+import type { SeatModel } from './model';
 
 export interface LiveSeats {
   model: SeatModel | undefined;
   version: number; // grows with every change, for whoever draws
   connected: boolean;
   thrown: unknown;
+  reload: () => Promise<void>;
 }
 
 // The seats of a show, and what becomes of them. The browser's EventSource reconnects by itself, and a stream begins with
-// a snapshot, so nothing that happened meanwhile is missed.
-export function useLiveSeats(show: string): LiveSeats {
-  const [live, setLive] = useState<LiveSeats>({ model: undefined, version: 0, connected: false, thrown: undefined });
+// a snapshot, so nothing that happened meanwhile is missed. A draft has no stream: it changes by whoever looks at it.
+export function useLiveSeats(show: string, draft = false): LiveSeats {
+  const [live, setLive] = useState<Omit<LiveSeats, 'reload'>>({ model: undefined, version: 0, connected: false, thrown: undefined });
   const model = useRef<SeatModel>(undefined);
+  const again = useRef(async () => {});
   useEffect(() => {
     let events: EventSource | undefined;
     let gone = false;
     const set = (change: Partial<LiveSeats>) => !gone && setLive((before) => ({ ...before, ...change, version: before.version + 1 }));
-    const load = async () => {
-      model.current = await loadModel(show);
+    const load = (again.current = async () => {
+      model.current = await fetchSeats(show, draft ? '/v1/admin' : '/v1');
       set({ model: model.current, thrown: undefined });
-    };
+    });
     const take = async (data: Partial<Schemas['SeatSnapshot'] & Schemas['SeatChanges']>) => {
       // Prices have changed.
       if (data.layout_version! > model.current!.layoutVersion) await load();
@@ -30,7 +33,7 @@ export function useLiveSeats(show: string): LiveSeats {
       set({});
     };
     load().then(() => {
-      if (gone) return;
+      if (gone || draft) return;
       events = new EventSource(`/v1/shows/${show}/seats/events`);
       events.onopen = () => set({ connected: true });
       events.onerror = () => set({ connected: false });
@@ -40,6 +43,7 @@ export function useLiveSeats(show: string): LiveSeats {
       gone = true;
       events?.close();
     };
-  }, [show]);
-  return live;
+  }, [show, draft]);
+  const reload = useCallback(() => again.current(), []);
+  return { ...live, reload };
 }

@@ -1,8 +1,7 @@
 // The seats of a show as the map and the list need them: flat arrays, kept up to date by the event stream.
-import type { SeatState } from '../api/client';
-import { Problem, type Schemas } from '../api/client';
+import type { Schemas, SeatState } from '../api/client';
+import { kStates, statesOf } from './rows';
 
-export const kStates: SeatState[] = ['free', 'held', 'sold', 'blocked'];
 export const enum State { free, held, sold, blocked }
 
 export interface Section {
@@ -62,18 +61,18 @@ export class SeatModel {
   private readonly grid = new Map<number, number[]>();
   private readonly cell: number;
 
-  constructor(list: Schemas['SeatList']) {
-    const n = list.items.length;
-    this.seats = list.items;
-    this.layoutVersion = list.layout_version;
+  constructor(seats: Schemas['Seat'][], layoutVersion: number) {
+    const n = seats.length;
+    this.seats = seats;
+    this.layoutVersion = layoutVersion;
     this.x = new Float64Array(n);
     this.y = new Float64Array(n);
     this.state = new Uint8Array(n);
     this.category = new Uint8Array(n);
-    this.gap = medianGap(list.items);
+    this.gap = medianGap(seats);
     this.cell = this.gap * 4;
     const known = new Map<string, number>();
-    list.items.forEach((seat, i) => {
+    seats.forEach((seat, i) => {
       this.x[i] = seat.x;
       this.y[i] = seat.y;
       this.state[i] = kStates.indexOf(seat.state);
@@ -146,32 +145,23 @@ export class SeatModel {
     return best;
   }
 
+  // Those whose middles are inside.
+  inside(minX: number, minY: number, maxX: number, maxY: number): number[] {
+    return [...this.within(minX, minY, maxX, maxY)].filter((i) => this.x[i]! >= minX && this.x[i]! <= maxX && this.y[i]! >= minY && this.y[i]! <= maxY);
+  }
+
   freeIn(seats: number[]): number {
     let free = 0;
     for (const i of seats) if (this.state[i] === State.free) ++free;
     return free;
   }
 
-  // The states of a snapshot: two bits a seat, low bits first, in base64url.
+  // The states of a snapshot.
   applySnapshot(states: string) {
-    const bytes = Uint8Array.from(atob(states.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
-    for (let i = 0; i < this.state.length; ++i) this.state[i] = (bytes[i >> 2]! >> ((i & 3) * 2)) & 3;
+    this.state.set(statesOf(states, this.state.length));
   }
 
   applyChanges(changes: { seat_no: number; state: SeatState }[]) {
     for (const change of changes) this.state[change.seat_no - 1] = kStates.indexOf(change.state);
   }
-}
-
-// `of`: "/v1/admin" for operators, who see drafts as well.
-export async function loadModel(show: string, of = '/v1'): Promise<SeatModel> {
-  let answer: Response;
-  try {
-    answer = await fetch(`${of}/shows/${show}/seats`);
-  } catch {
-    throw new Problem(0, 'offline');
-  }
-  const body: unknown = await answer.json();
-  if (!answer.ok) throw new Problem(answer.status, (body as Schemas['Problem']).code, body as Schemas['Problem']);
-  return new SeatModel(body as Schemas['SeatList']);
 }

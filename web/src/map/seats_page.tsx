@@ -7,37 +7,16 @@ import { minutes, nameIn, ProblemNote, useSecondsUntil } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
 import { SeatCanvas } from './canvas';
-import { colorOf, shape } from './draw';
 import { SeatList } from './list';
 import { useLiveSeats } from './live';
 import type { SeatModel } from './model';
 import { State } from './model';
+import { Swatch } from './swatch';
 import { useTurn, type Turn } from './turn';
 
 const kNobody: ReadonlySet<number> = new Set();
 
 type Wish = { seats: number[] } | { best_available: { count: number; category?: string } };
-
-function Swatch({ category }: { category: number }) {
-  // The shape as an SVG path, from the very function that draws it on the canvas.
-  const path = useMemo(() => {
-    const parts: string[] = [];
-    const pen = {
-      moveTo: (x: number, y: number) => void parts.push(`M${x} ${y}`),
-      lineTo: (x: number, y: number) => void parts.push(`L${x} ${y}`),
-      closePath: () => void parts.push('Z'),
-      rect: (x: number, y: number, w: number, h: number) => void parts.push(`M${x} ${y}h${w}v${h}h${-w}Z`),
-      arc: (x: number, y: number, r: number) => void parts.push(`M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`),
-    };
-    shape(pen as unknown as Path2D, category, 10, 10, 7);
-    return parts.join('');
-  }, [category]);
-  return (
-    <svg viewBox="0 0 20 20" className="swatch" aria-hidden="true">
-      <path d={path} fill={colorOf(category)} />
-    </svg>
-  );
-}
 
 function Legend({ model, currency, hidden, onFilter }: { model: SeatModel; currency: string; hidden: ReadonlySet<number>; onFilter: (category: number) => void }) {
   const { t, money } = useText();

@@ -1,20 +1,70 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { api, ok, Problem } from '../api/client';
+import { Link } from 'wouter';
+import { api, ok, Problem, type Schemas } from '../api/client';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
 import { useWords } from './words';
 
-export function AuditPage() {
+type Report = Schemas['AuditReport'];
+type Violation = Report['violations'][number];
+
+const kShown = 20; // ids of one invariant; the rest is counted
+
+// "reservation:0189…", "show:7", "user:mina": where an operator looks next.
+function Id({ id }: { id: string }) {
+  const [kind, value = ''] = id.split(/:(.*)/s);
+  const show = value.split('/')[0];
+  const href = kind === 'reservation' ? `/operator/sagas/${value}` : kind === 'user' ? `/operator/sagas?q=${encodeURIComponent(value)}` : kind === 'show' || kind === 'seat' ? `/operator/shows/${show}` : '';
+  return href ? <Link href={href}>{id}</Link> : <span>{id}</span>;
+}
+
+function Invariant({ number: invariant, name, found }: { number: number; name: string; found: Violation[] }) {
+  const w = useWords();
+  const { number } = useText();
+  return (
+    <tr>
+      <td>{invariant}</td>
+      <th scope="row">{w.invariant[name] ?? name}<br /><small>{name}</small></th>
+      <td><span className={`state ${found.length === 0 ? 'OPEN' : 'FAILED'}`}>{found.length === 0 ? w.holds : number(found.length)}</span></td>
+      <td>
+        {found.slice(0, kShown).map((one, i) => (
+          <p key={i}>{one.ids.map((id) => <span key={id}><Id id={id} /> </span>)}{one.detail}</p>
+        ))}
+        {found.length > kShown && <p>{w.andMore(found.length - kShown)}</p>}
+      </td>
+    </tr>
+  );
+}
+
+function Verdict({ report }: { report: Report }) {
   const w = useWords();
   const { number, time } = useText();
+  return (
+    <>
+      <p className="soft">{w.auditAt(time(report.at), (report.took_ms / 1000).toFixed(1))}</p>
+      <div className="scroll" tabIndex={0} role="region" aria-label={w.invariants}>
+        <table>
+          <thead><tr><th>#</th><th>{w.invariants}</th><th>{w.violations}</th><th>{w.who}</th></tr></thead>
+          <tbody>
+            {report.invariants.map((one) => <Invariant key={one.number} {...one} found={report.violations.filter((violation) => violation.invariant === one.number)} />)}
+          </tbody>
+        </table>
+      </div>
+      <section className="panel">
+        <h2>{w.checked}</h2>
+        <dl className="tiles small">
+          {Object.entries(report.checked).map(([name, value]) => <div key={name}><dt>{w.counted[name] ?? name}</dt><dd>{number(value)}</dd></div>)}
+        </dl>
+      </section>
+    </>
+  );
+}
+
+export function AuditPage() {
+  const w = useWords();
   const queries = useQueryClient();
-  const verdict = useQuery({ queryKey: ['audit'], queryFn: () => ok(api.GET('/v1/admin/audit')), retry: false });
-  const letters = useQuery({ queryKey: ['dead-letters'], queryFn: () => ok(api.GET('/v1/admin/dead-letters', { params: { query: { limit: 200 } } })), refetchInterval: 5_000 });
+  const verdict = useQuery({ queryKey: ['audit'], queryFn: () => ok(api.GET('/v1/admin/audit')), retry: false, refetchInterval: 10_000 });
   const run = useMutation({ mutationFn: () => ok(api.POST('/v1/admin/audit')), onSuccess: (report) => queries.setQueryData(['audit'], report) });
-  const replay = useMutation({
-    mutationFn: (id: string) => ok(api.POST('/v1/admin/dead-letters/{dead_letter}/replay', { params: { path: { dead_letter: id } } })),
-    onSettled: () => queries.invalidateQueries({ queryKey: ['dead-letters'] }),
-  });
   const report = verdict.data;
   const notRun = verdict.error instanceof Problem && verdict.error.code === 'audit_not_run';
   return (
@@ -26,29 +76,8 @@ export function AuditPage() {
         {report && <span className={`state ${report.ok ? 'OPEN' : 'FAILED'}`} role="status">{report.ok ? w.clean : w.dirty(report.violations.length)}</span>}
       </div>
       {notRun && !report && <p>{w.noVerdict}</p>}
-      <ProblemNote thrown={notRun ? null : (verdict.error ?? run.error ?? replay.error ?? letters.error)} />
-      {report && (
-        <section className="panel">
-          <h2>{w.checked}</h2>
-          <dl className="facts">
-            {Object.entries(report.checked as Record<string, unknown>).map(([name, value]) => (
-              <div key={name} className="hidden-row"><dt>{name}</dt><dd>{typeof value === 'number' ? number(value) : JSON.stringify(value)}</dd></div>
-            ))}
-          </dl>
-          <h2>{w.violations}</h2>
-          {report.violations.length === 0 ? <p>{w.none}</p> : report.violations.map((one, i) => <p key={i}><code>{JSON.stringify(one)}</code></p>)}
-        </section>
-      )}
-      <section className="panel">
-        <h2>{w.deadLetters}</h2>
-        {letters.data?.items.length === 0 && <p>{w.none}</p>}
-        {letters.data?.items.map((letter) => (
-          <p key={letter.id} className="row">
-            <span>{letter.group} · {letter.event_type} · {letter.error.code} {letter.error.detail} · {time(letter.parked_at)}</span>
-            <button type="button" onClick={() => replay.mutate(letter.id)}>{w.replay}</button>
-          </p>
-        ))}
-      </section>
+      <ProblemNote thrown={notRun ? run.error : (verdict.error ?? run.error)} />
+      {report && <Verdict report={report} />}
     </>
   );
 }

@@ -2,20 +2,26 @@ import { Link, Route, Switch, useLocation } from 'wouter';
 import { ProblemNote } from '../parts';
 import { Problem } from '../api/client';
 import { useSession } from '../session';
+import { useText } from '../text';
 import { AuditPage } from './audit';
 import './console.css';
 import { Dashboard } from './dashboard';
+import { ImportPage } from './import';
+import { LettersPage } from './letters';
 import { QueuesPage } from './queues';
+import { RelayPage } from './relay';
 import { SagaPage, SagasPage } from './sagas';
+import { ShowPage } from './show';
 import { ShowsPage } from './shows';
 import { useWords } from './words';
 
 export default function Console() {
   const w = useWords();
+  const { t } = useText();
   const { session } = useSession();
   const [path] = useLocation();
   if (session && session.role !== 'operator') return <ProblemNote thrown={new Problem(session.user ? 403 : 401, session.user ? 'operator_required' : 'jwt_missing')} />;
-  const pages: [string, string][] = [['/operator', w.dashboard], ['/operator/queues', w.queues], ['/operator/sagas', w.sagas], ['/operator/shows', w.shows], ['/operator/audit', w.audit]];
+  const pages: [string, string][] = [['/operator', w.dashboard], ['/operator/queues', w.queues], ['/operator/sagas', w.sagas], ['/operator/shows', w.shows], ['/operator/events', w.events], ['/operator/relay', w.relay], ['/operator/audit', w.audit]];
   return (
     <div className="console">
       <nav className="segments" aria-label={w.title}>
@@ -31,7 +37,12 @@ export default function Console() {
         <Route path="/operator/sagas" component={SagasPage} />
         <Route path="/operator/sagas/:id">{({ id }) => <SagaPage id={id} key={id} />}</Route>
         <Route path="/operator/shows" component={ShowsPage} />
+        <Route path="/operator/shows/new" component={ImportPage} />
+        <Route path="/operator/shows/:id">{({ id }) => <ShowPage id={id} key={id} />}</Route>
+        <Route path="/operator/events" component={LettersPage} />
+        <Route path="/operator/relay" component={RelayPage} />
         <Route path="/operator/audit" component={AuditPage} />
+        <Route><ProblemNote text={t.notFound} /></Route>
       </Switch>
     </div>
   );

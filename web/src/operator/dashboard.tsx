@@ -6,6 +6,7 @@ import 'uplot/dist/uPlot.min.css';
 import { api, fetchConcerts, fetchShow, ok } from '../api/client';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
+import { fetchCounts, lately, type Counts } from './metrics';
 import { useWords } from './words';
 
 const kEvery = 2_000;
@@ -15,17 +16,25 @@ interface Sample { at: number; waiting: number; active: number; sold: number }
 
 function Chart({ samples }: { samples: Sample[] }) {
   const w = useWords();
+  const { language } = useText();
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const data = [samples.map((s) => s.at), samples.map((s) => s.waiting), samples.map((s) => s.active), samples.map((s) => s.sold)] as uPlot.AlignedData;
   useEffect(() => {
     const element = place.current!;
     const ink = getComputedStyle(element).getPropertyValue('--soft').trim();
+    const clock = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
+    const ofDay = (s: number) => clock.format(new Date(s * 1000));
+    // Always a minute at least, and never without a time: a chart of nothing would begin in 1970.
+    const range = (_: uPlot, from: number | null, until: number | null): [number, number] => {
+      const begin = from ?? Date.now() / 1000;
+      return [begin, Math.max(until ?? begin, begin + 60)];
+    };
     const axis = { stroke: ink, grid: { stroke: `${ink}33` }, ticks: { stroke: `${ink}33` } };
     plot.current = new uPlot({
-      width: element.clientWidth, height: 230, scales: { x: { range: (_, from, until) => [from, Math.max(until, from + 60)] }, y: { range: { min: { pad: 0, soft: 0, mode: 1 }, max: { pad: 0.1, soft: 5, mode: 1 } } } },
-      axes: [axis, axis],
-      series: [{}, { label: w.waiting, stroke: '#e69f00', width: 2 }, { label: w.active, stroke: '#0072b2', width: 2, dash: [6, 3] }, { label: w.sold, stroke: '#009e73', width: 2, dash: [2, 3] }],
+      width: element.clientWidth, height: 230, scales: { x: { range: range as uPlot.Range.Function }, y: { range: { min: { pad: 0, soft: 0, mode: 1 }, max: { pad: 0.1, soft: 5, mode: 1 } } } },
+      axes: [{ ...axis, space: 80, values: (_, ticks) => ticks.map(ofDay) }, axis],
+      series: [{ label: w.at, value: (_, s) => (s === null ? '–' : ofDay(s)) }, { label: w.waiting, stroke: '#e69f00', width: 2 }, { label: w.active, stroke: '#0072b2', width: 2, dash: [6, 3] }, { label: w.sold, stroke: '#009e73', width: 2, dash: [2, 3] }],
     }, data, element);
     const size = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: 230 }));
     size.observe(element);
@@ -33,7 +42,7 @@ function Chart({ samples }: { samples: Sample[] }) {
       size.disconnect();
       plot.current?.destroy();
     };
-  }, [w]);
+  }, [w, language]);
   useEffect(() => {
     plot.current?.setData(data);
   }, [samples]);
@@ -45,11 +54,14 @@ function Chart({ samples }: { samples: Sample[] }) {
   );
 }
 
-// When it is sold out if it goes on selling as in the last minutes: null where that can't be told.
-function minutesLeft(samples: Sample[], free: number): number | null {
-  const [first, last] = [samples.at(-150) ?? samples[0], samples.at(-1)];
-  if (!first || !last || last.at - first.at < 10 || last.sold <= first.sold) return null;
-  return Math.ceil(free / ((last.sold - first.sold) / (last.at - first.at)) / 60);
+const kForecast = 300; // seconds that it looks back
+
+// Seats sold a minute of late; null: it has not looked for long enough.
+function pace(samples: Sample[]): number | null {
+  const last = samples.at(-1);
+  const first = last && samples.find((one) => one.at >= last.at - kForecast);
+  if (!first || last.at - first.at < 10) return null;
+  return Math.max(0, (60 * (last.sold - first.sold)) / (last.at - first.at));
 }
 
 function useHealth() {
@@ -64,6 +76,42 @@ function useHealth() {
     ...every,
   });
   return { outbox, breakers, parked, verdict };
+}
+
+// What the platforms have not got yet, and what they will not get by itself. One page of each is enough to tell.
+function useRelay() {
+  const { data } = useQuery({
+    queryKey: ['relay-lag'],
+    refetchInterval: 5_000,
+    async queryFn() {
+      const of = (state: 'pending' | 'dead') => ok(api.GET('/v1/admin/relay/deliveries', { params: { query: { state, limit: 200 } } }));
+      const [pending, dead] = await Promise.all([of('pending'), of('dead')]);
+      return { pending, dead };
+    },
+  });
+  if (!data) return null;
+  const { pending, dead } = data;
+  const oldest = pending.items.at(-1);
+  return {
+    pending: `${pending.items.length}${pending.next_cursor ? '+' : ''}`,
+    age: oldest ? (Date.now() - Date.parse(oldest.created_at)) / 1000 : 0,
+    dead: `${dead.items.length}${dead.next_cursor ? '+' : ''}`,
+    anyDead: dead.items.length > 0,
+  };
+}
+
+// Over the last half minute.
+function useLately() {
+  const looks = useRef<Counts[]>([]);
+  const { data } = useQuery({
+    queryKey: ['counts'],
+    refetchInterval: 5_000,
+    async queryFn() {
+      looks.current = [...looks.current.slice(-5), await fetchCounts()];
+      return lately(looks.current[0]!, looks.current.at(-1)!);
+    },
+  });
+  return data ?? null;
 }
 
 function Tile({ label, value, note, tone }: { label: string; value: string; note?: string; tone?: 'good' | 'bad' }) {
@@ -93,7 +141,10 @@ function OnSale({ show: id }: { show: string }) {
   const pending = health.outbox.data?.items.reduce((sum, one) => sum + (one.pending ?? 0), 0) ?? 0;
   const oldest = Math.max(0, ...(health.outbox.data?.items.map((one) => one.oldest_age_s ?? 0) ?? []));
   const notClosed = health.breakers.data?.items.filter((one) => one.state !== 'closed') ?? [];
-  const left = s ? minutesLeft(samples, s.free + s.held) : null;
+  const perMinute = pace(samples);
+  const left = s && perMinute ? Math.ceil((s.free + s.held) / perMinute) : null;
+  const relay = useRelay();
+  const process = useLately();
   const parked = health.parked.data?.items.length ?? 0;
   const violations = health.verdict.data?.violations.length ?? 0;
   return (
@@ -107,10 +158,13 @@ function OnSale({ show: id }: { show: string }) {
           <Tile label={w.held} value={number(s.held)} />
           <Tile label={w.sold} value={number(s.sold)} note={w.ofCapacity(number(s.capacity))} />
           <Tile label={w.revenue} value={money(row?.revenue ?? 0, s.currency)} />
-          <Tile label={w.forecast} value={s.free + s.held === 0 ? w.soldOut : left === null ? '–' : w.minutes(left)} note={left === null && s.free + s.held > 0 ? w.forecastNone : undefined} />
+          <Tile label={w.forecast} value={s.free + s.held === 0 ? w.soldOut : left === null ? '–' : w.minutes(left)} note={s.free + s.held === 0 ? undefined : perMinute === null ? w.forecastNone : w.pace(number(Math.round(perMinute * 10) / 10))} />
           <Tile label={w.parked} value={number(parked)} tone={parked > 0 ? 'bad' : 'good'} />
           <Tile label={w.outbox} value={number(pending)} note={w.oldest(number(Math.round(oldest)))} />
           <Tile label={w.breakers} value={notClosed.length === 0 ? '0' : notClosed.map((one) => one.service).join(', ')} note={notClosed.length === 0 ? w.allClosed : undefined} tone={notClosed.length > 0 ? 'bad' : 'good'} />
+          <Tile label={w.relayLag} value={relay?.pending ?? '–'} note={relay ? `${w.oldest(number(Math.round(relay.age)))} · ${w.dead(relay.dead)}` : undefined} tone={relay?.anyDead ? 'bad' : undefined} />
+          <Tile label={w.errors} value={process ? number(Math.round(process.failedPerMinute)) : '–'} note={process ? w.requests(number(Math.round(process.perSecond)), number(Math.round(process.limitedPerMinute))) : undefined} tone={!process ? undefined : process.failedPerMinute > 0 ? 'bad' : 'good'} />
+          <Tile label={w.batches} value={process?.batches[0] ? process.batches[0].mean.toFixed(1) : '–'} note={process?.batches.map((one) => `${one.name} ${one.mean.toFixed(1)}`).join(', ') || w.batchesNone} />
           <Tile label={w.verdict} value={!health.verdict.data ? w.noVerdict : violations === 0 ? w.clean : w.dirty(violations)} tone={!health.verdict.data ? undefined : violations === 0 ? 'good' : 'bad'} />
         </dl>
       )}

@@ -1,41 +1,95 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, fetchConcerts, ok, type Schemas } from '../api/client';
+import { placeOf, seedIsCommitted } from '../draw_proof';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
+import { localInput, timeOf } from './times';
 import { useWords } from './words';
 
-function QueuePanel({ queue, name }: { queue: Schemas['Queue']; name: string }) {
-  const w = useWords();
-  const { number, time } = useText();
+type Queue = Schemas['Queue'];
+
+function useChange(show: string) {
   const queries = useQueryClient();
-  const [rate, setRate] = useState(String(queue.rate_per_s));
-  const [cap, setCap] = useState(String(queue.active_cap));
-  const change = useMutation({
-    mutationFn: (body: Schemas['QueueChange']) => ok(api.PATCH('/v1/admin/shows/{show}/queue', { params: { path: { show: queue.show_id } }, body })),
+  return useMutation({
+    mutationFn: (body: Schemas['QueueChange']) => ok(api.PATCH('/v1/admin/shows/{show}/queue', { params: { path: { show } }, body })),
     onSettled: () => queries.invalidateQueries({ queryKey: ['admin-queues'] }),
   });
+}
+
+// Anybody can do this by hand; here the browser does.
+function Draw({ draw }: { draw: NonNullable<Queue['draw']> }) {
+  const w = useWords();
+  const { number, time } = useText();
+  const [asked, setAsked] = useState('');
+  const [place, setPlace] = useState<number | null>(null);
+  const committed = useQuery({ queryKey: ['draw', draw.commitment, draw.seed], enabled: draw.seed !== null, staleTime: Infinity, queryFn: () => seedIsCommitted(draw) });
+  return (
+    <details>
+      <summary>{w.draw}</summary>
+      <dl className="facts">
+        <dt>{w.commitment}</dt><dd><code>{draw.commitment}</code></dd>
+        <dt>{w.seed}</dt><dd><code>{draw.seed ?? w.notDrawn}</code></dd>
+        <dt>{w.drawnAt}</dt><dd>{draw.drawn_at ? time(draw.drawn_at) : '–'}</dd>
+        <dt>{w.entrants}</dt><dd>{number(draw.entrants)}</dd>
+        <dt>{w.proof}</dt><dd>{draw.seed === null ? w.notDrawn : committed.data === true ? `✓ ${w.proofHolds}` : committed.data === false ? `× ${w.proofFails}` : '…'}</dd>
+      </dl>
+      {draw.seed !== null && draw.entrants > 0 && (
+        <form className="row" onSubmit={(event) => { event.preventDefault(); void placeOf(draw, Number(asked)).then(setPlace); }}>
+          <label>{w.drawNumber}<input type="number" required min={draw.first + 1} max={draw.first + draw.entrants} value={asked} onChange={(event) => { setAsked(event.target.value); setPlace(null); }} /></label>
+          <button type="submit">{w.drawPlace}</button>
+          {place !== null && <p role="status">{w.drawPlaceIs(number(place))}</p>}
+        </form>
+      )}
+    </details>
+  );
+}
+
+// A queue that does not admit yet: drawn or first come, and opened by hand or at a time.
+function Opening({ queue, change }: { queue: Queue; change: ReturnType<typeof useChange> }) {
+  const w = useWords();
+  const [at, setAt] = useState(localInput(queue.opens_at));
+  const opensAt = at === '' ? null : timeOf(at);
+  return (
+    <details>
+      <summary>{w.opening}</summary>
+      <form className="row" onSubmit={(event) => { event.preventDefault(); change.mutate({ state: queue.state === 'OPEN' ? 'PAUSED' : queue.state, opens_at: opensAt }); }}>
+        <label>{w.opensAt}<input type="datetime-local" value={at} onChange={(event) => setAt(event.target.value)} /></label>
+        <button type="submit" disabled={change.isPending}>{at === '' ? w.openByHand : w.openThen}</button>
+        {queue.draw === null && <button type="button" disabled={change.isPending} onClick={() => change.mutate({ state: 'PREQUEUE', opens_at: opensAt })}>{w.beginDraw}</button>}
+        {queue.state !== 'OFF' && <button type="button" disabled={change.isPending} onClick={() => change.mutate({ state: 'OFF' })}>{w.noQueue}</button>}
+      </form>
+      <p className="soft">{w.drawHow}</p>
+    </details>
+  );
+}
+
+function QueuePanel({ queue, name }: { queue: Queue; name: string }) {
+  const w = useWords();
+  const { number, time } = useText();
+  const [rate, setRate] = useState(String(queue.rate_per_s));
+  const [cap, setCap] = useState(String(queue.active_cap));
+  const change = useChange(queue.show_id);
+  const states = (state: Queue['state'], label: string, primary = false) => (
+    <button type="button" className={primary ? 'primary' : ''} disabled={change.isPending} onClick={() => change.mutate({ state })}>{label}</button>
+  );
   return (
     <section className="panel" aria-label={name}>
-      <h2>{name} <span className={`state ${queue.state}`}>{queue.state}</span></h2>
-      <p className="soft">{w.waiting} {number(queue.waiting)} · {w.active} {number(queue.active)} · {w.admitted} {number(queue.admitted_per_s)}{queue.opens_at && ` · ${time(queue.opens_at)}`}</p>
+      <h2>{name} <span className={`state ${queue.state}`}>{w.queueState[queue.state]}</span></h2>
+      <p className="soft">
+        {w.waiting} {number(queue.waiting)} · {w.active} {number(queue.active)} · {w.admitted} {number(queue.admitted_per_s)} · {w.servedCounts(number(queue.completed), number(queue.expired), number(queue.left))}
+        {queue.opens_at && ` · ${w.opensAt} ${time(queue.opens_at)}`}
+      </p>
       <form className="row" onSubmit={(event) => { event.preventDefault(); change.mutate({ rate_per_s: Number(rate), active_cap: Number(cap) }); }}>
         <label>{w.rate}<input type="number" min={0.1} max={100000} step="any" required value={rate} onChange={(event) => setRate(event.target.value)} /></label>
         <label>{w.cap}<input type="number" min={1} max={1000000} required value={cap} onChange={(event) => setCap(event.target.value)} /></label>
-        <button type="submit">{w.save}</button>
-        {queue.state !== 'OPEN' && <button type="button" className="primary" onClick={() => change.mutate({ state: 'OPEN' })}>{w.open}</button>}
-        {queue.state === 'OPEN' && <button type="button" className="primary" onClick={() => change.mutate({ state: 'PAUSED' })}>{w.pause}</button>}
-        {queue.state !== 'CLOSED' && <button type="button" onClick={() => change.mutate({ state: 'CLOSED' })}>{w.closeQueue}</button>}
+        <button type="submit" disabled={change.isPending}>{w.save}</button>
+        {queue.state !== 'OPEN' && states('OPEN', w.open, true)}
+        {queue.state === 'OPEN' && states('PAUSED', w.pause, true)}
+        {queue.state !== 'CLOSED' && states('CLOSED', w.closeQueue)}
       </form>
-      {queue.draw && (
-        <details>
-          <summary>{w.draw}</summary>
-          <dl className="facts">
-            <dt>{w.commitment}</dt><dd><code>{queue.draw.commitment}</code></dd>
-            <dt>{w.seed}</dt><dd><code>{queue.draw.seed ?? w.notDrawn}</code></dd>
-          </dl>
-        </details>
-      )}
+      <Opening queue={queue} change={change} key={queue.opens_at} />
+      {queue.draw && <Draw draw={queue.draw} />}
       {change.isSuccess && <p role="status">{w.saved}</p>}
       <ProblemNote thrown={change.error} />
     </section>

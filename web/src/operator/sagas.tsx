@@ -1,6 +1,6 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { Link, useLocation } from 'wouter';
+import { Link, useLocation, useSearch } from 'wouter';
 import { api, ok, type Schemas } from '../api/client';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
@@ -32,27 +32,66 @@ function Rows({ rows }: { rows: AdminReservation[] }) {
   );
 }
 
+const kStates: AdminReservation['state'][] = ['HELD', 'CONFIRMING', 'CONFIRMED', 'COMPENSATING', 'FAILED', 'CANCELLING', 'CANCELLED', 'EXPIRED', 'RELEASED'];
+
+interface Asked { text: string; state: string }
+
+// "mina", "7", "user:7", "show:7": a number alone is a show's.
+function queryOf({ text, state }: Asked) {
+  const [, kind, value] = /^(?:(user|show):)?(.*)$/s.exec(text)!;
+  const isShow = kind === 'show' || (kind !== 'user' && /^\d+$/.test(value!));
+  return { limit: 50, ...(value && (isShow ? { show_id: value } : { user_id: value })), ...(state && { state: state as AdminReservation['state'] }) };
+}
+
+function Found({ asked }: { asked: Asked }) {
+  const w = useWords();
+  const { t } = useText();
+  const found = useInfiniteQuery({
+    queryKey: ['admin-reservations', asked.text, asked.state],
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ pageParam }) => ok(api.GET('/v1/admin/reservations', { params: { query: { ...queryOf(asked), ...(pageParam && { cursor: pageParam }) } } })),
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+  const rows = found.data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <section>
+      <h2>{w.found}</h2>
+      <ProblemNote thrown={found.error} />
+      {found.data && rows.length === 0 && <p role="status">{w.foundNone}</p>}
+      {rows.length > 0 && <Rows rows={rows} />}
+      {found.hasNextPage && <button type="button" onClick={() => void found.fetchNextPage()}>{t.more}</button>}
+    </section>
+  );
+}
+
+// What is searched for is in the address, so that it can be passed on.
 export function SagasPage() {
   const w = useWords();
+  const { t } = useText();
   const [, navigate] = useLocation();
-  const [text, setText] = useState('');
-  const [asked, setAsked] = useState('');
+  const search = new URLSearchParams(useSearch());
+  const asked = { text: search.get('q') ?? '', state: search.get('state') ?? '' };
+  const [text, setText] = useState(asked.text);
+  const [state, setState] = useState(asked.state);
   const stuck = useQuery({ queryKey: ['sagas'], queryFn: () => ok(api.GET('/v1/admin/sagas', { params: { query: { limit: 200 } } })), refetchInterval: 2_000 });
-  const found = useQuery({
-    queryKey: ['admin-reservations', asked],
-    enabled: asked !== '',
-    queryFn: () => ok(api.GET('/v1/admin/reservations', { params: { query: /^\d+$/.test(asked) ? { show_id: asked, limit: 50 } : { user_id: asked, limit: 50 } } })),
-  });
+  function go() {
+    const wanted = text.trim();
+    if (!kUuid.test(wanted)) return navigate(`/operator/sagas?${new URLSearchParams({ ...(wanted && { q: wanted }), ...(state && { state }) })}`);
+    // A saga's own id leads to its reservation, while it has not ended.
+    const id = wanted.toLowerCase();
+    navigate(`/operator/sagas/${stuck.data?.items.find((one) => one.saga.id === id)?.id ?? id}`);
+  }
   return (
     <>
       <title>{`${w.sagas} – Boxoffice`}</title>
       <h1>{w.sagas}</h1>
-      <form className="row" role="search" onSubmit={(event) => { event.preventDefault(); const wanted = text.trim(); if (kUuid.test(wanted)) navigate(`/operator/sagas/${wanted}`); else setAsked(wanted); }}>
+      <form className="row" role="search" onSubmit={(event) => { event.preventDefault(); go(); }}>
         <label>{w.search}<input type="search" value={text} onChange={(event) => setText(event.target.value)} /></label>
+        <label>{w.state}<select value={state} onChange={(event) => setState(event.target.value)}><option value="">{t.any}</option>{kStates.map((one) => <option key={one} value={one}>{t.reservationState[one]}</option>)}</select></label>
         <button type="submit" className="primary">{w.searchGo}</button>
       </form>
-      <ProblemNote thrown={stuck.error ?? found.error} />
-      {found.data && <section><h2>{w.found}</h2>{found.data.items.length > 0 ? <Rows rows={found.data.items} /> : <p role="status">{w.foundNone}</p>}</section>}
+      <ProblemNote thrown={stuck.error} />
+      {(asked.text !== '' || asked.state !== '') && <Found asked={asked} />}
       <section>
         <h2>{w.stuck}</h2>
         {stuck.data?.items.length === 0 && <p>{w.stuckNone}</p>}
@@ -83,9 +122,55 @@ function Resolve({ reservation }: { reservation: AdminReservation }) {
   );
 }
 
+const kSlow = 1_000_000; // microseconds: a step's time-out
+
+// How long each step took beside the longest one.
+function Timeline({ entries }: { entries: AdminReservation['saga']['timeline'] }) {
+  const w = useWords();
+  const { clock } = useText();
+  const longest = Math.max(1, ...entries.map((entry) => entry.duration_us));
+  return (
+    <div className="scroll" tabIndex={0} role="region" aria-label={w.timeline}>
+      <table>
+        <thead><tr><th>{w.at}</th><th>{w.step}</th><th>{w.outcome}</th><th>{w.took}</th><th>{w.detail}</th></tr></thead>
+        <tbody>
+          {entries.map((entry, i) => (
+            <tr key={i}>
+              <td>{clock(entry.at)}</td><td>{entry.undo ? `↶ ${w.undo} ` : ''}{entry.step}</td>
+              <td><span className={`state ${entry.outcome === 'done' ? 'OPEN' : entry.outcome === 'unknown' ? 'HELD' : entry.outcome === 'refused' || entry.outcome === 'failed' ? 'FAILED' : ''}`}>{entry.outcome}</span></td>
+              <td>
+                {(entry.duration_us / 1000).toFixed(1)} ms
+                <svg viewBox="0 0 100 4" preserveAspectRatio="none" className={`took ${entry.duration_us > kSlow ? 'slow' : ''}`} aria-hidden="true"><rect width={Math.max(1, (100 * entry.duration_us) / longest)} height="4" /></svg>
+              </td>
+              <td>{entry.detail}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Payments({ reservation }: { reservation: string }) {
+  const w = useWords();
+  const { money, time } = useText();
+  const { data } = useQuery({ queryKey: ['payments', reservation], queryFn: () => ok(api.GET('/v1/admin/reservations/{reservation}/payments', { params: { path: { reservation } } })), refetchInterval: 5_000 });
+  if (!data || data.items.length === 0) return null;
+  return (
+    <section className="panel">
+      <h2>{w.payments}</h2>
+      <ul className="plain">
+        {data.items.map((one) => (
+          <li key={one.id}><span className="state">{one.state}</span> {money(one.amount, one.currency)} · {time(one.updated_at)} {[one.resolution, one.provider_code, one.provider_reference].filter(Boolean).join(' · ')}</li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 export function SagaPage({ id }: { id: string }) {
   const w = useWords();
-  const { t, time, money, clock } = useText();
+  const { t, time, money } = useText();
   const { data, error } = useQuery({
     queryKey: ['admin-reservation', id],
     queryFn: () => ok(api.GET('/v1/admin/reservations/{reservation}', { params: { path: { reservation: id } } })),
@@ -101,28 +186,21 @@ export function SagaPage({ id }: { id: string }) {
       <h1><span className={`state ${data.state}`}>{t.reservationState[data.state]}</span> {data.user_id}</h1>
       <dl className="facts panel">
         <dt>ID</dt><dd><code>{data.id}</code></dd>
-        <dt>{w.show}</dt><dd>{data.show_id}</dd>
+        <dt>{w.show}</dt><dd><Link href={`/operator/shows/${data.show_id}`}>{data.show_id}</Link></dd>
+        <dt>{w.user}</dt><dd><Link href={`/operator/sagas?q=${encodeURIComponent(`user:${data.user_id}`)}`}>{data.user_id}</Link></dd>
         <dt>{w.seats}</dt><dd>{data.seats.map((seat) => seat.label).join(', ')} · {money(data.amount, data.currency)}</dd>
         <dt>{w.status}</dt><dd><span className={`state ${saga.status}`}>{saga.kind}: {saga.status}</span></dd>
-        <dt>{w.tries}</dt><dd>{saga.tries}</dd>
+        <dt>{w.tries}</dt><dd>{saga.tries} ({w.attempt(saga.attempt)})</dd>
         <dt>{w.lastError}</dt><dd>{saga.last_error || data.failure?.code || w.none}</dd>
         <dt>{w.nextRetry}</dt><dd>{saga.next_retry_at ? time(saga.next_retry_at) : '–'}</dd>
-        <dt>{w.owner}</dt><dd>{saga.owner || '–'} ({saga.epoch})</dd>
+        <dt>{w.owner}</dt><dd>{saga.owner ? w.ownedBy(saga.owner, saga.epoch, saga.lease_until ? time(saga.lease_until) : '–') : '–'}</dd>
+        <dt>{w.startedAt}</dt><dd>{saga.started_at ? time(saga.started_at) : '–'}</dd>
+        {data.hold_expires_at && <><dt>{w.holdUntil}</dt><dd>{time(data.hold_expires_at)}</dd></>}
       </dl>
       {open && <Resolve reservation={data} />}
-      <div className="scroll" tabIndex={0} role="region" aria-label={w.step}>
-        <table>
-          <thead><tr><th>{w.at}</th><th>{w.step}</th><th>{w.outcome}</th><th>{w.took}</th><th></th></tr></thead>
-          <tbody>
-            {saga.timeline.map((entry, i) => (
-              <tr key={i}>
-                <td>{clock(entry.at)}</td><td>{entry.undo ? `${w.undo} ` : ''}{entry.step}</td><td>{entry.outcome}</td>
-                <td>{(entry.duration_us / 1000).toFixed(1)} ms</td><td>{entry.detail}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <h2>{w.timeline}</h2>
+      <Timeline entries={saga.timeline} />
+      <Payments reservation={id} />
     </>
   );
 }

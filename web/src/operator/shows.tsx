@@ -1,116 +1,36 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
-import { api, command, ok, Problem, type Schemas, type Show } from '../api/client';
-import { SeatCanvas } from '../map/canvas';
-import { colorOf } from '../map/draw';
-import { loadModel } from '../map/model';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from 'wouter';
+import { api, ok } from '../api/client';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { useWords } from './words';
 
-const kNone: ReadonlySet<number> = new Set();
-
-// The categories that a plan names, to ask for their prices; whether the plan is right is the server's to say.
-function categoriesOf(text: string): string[] {
-  try {
-    const plan = JSON.parse(text) as { categories?: { name?: unknown }[] };
-    return (plan.categories ?? []).map((one) => String(one.name));
-  } catch {
-    const [head = '', ...lines] = text.split(/\r?\n/);
-    const at = head.toLowerCase().split(',').findIndex((name) => name.trim() === 'category');
-    const names = lines.map((line) => line.split(',')[at]?.trim().replace(/^"|"$/g, '') ?? '');
-    return at < 0 ? [] : [...new Set(names.filter(Boolean))].slice(0, 40);
-  }
-}
-
-function Preview({ show }: { show: Show }) {
-  const w = useWords();
-  const { t, money } = useText();
-  const queries = useQueryClient();
-  const model = useQuery({ queryKey: ['draft-seats', show.id], queryFn: () => loadModel(show.id, '/v1/admin') });
-  const publish = useMutation({
-    mutationFn: () => ok(api.POST('/v1/admin/shows/{show}/publish', { params: { path: { show: show.id } } })),
-    onSettled: () => queries.invalidateQueries({ queryKey: ['concerts'] }),
-  });
-  return (
-    <section className="panel" aria-label={w.preview}>
-      <p role="status">{publish.isSuccess ? w.published : w.preview} {t.free(show.free)}</p>
-      <ProblemNote thrown={model.error ?? publish.error} />
-      {model.data && <SeatCanvas model={model.data} version={0} show={show} chosen={kNone} hidden={kNone} marked={kNone} lost={kNone} onToggle={() => {}} />}
-      <ul className="chips">
-        {model.data?.categories.map((category, i) => (
-          <li key={i}><svg viewBox="0 0 10 10" className="swatch" aria-hidden="true"><circle cx="5" cy="5" r="4" fill={colorOf(i)} /></svg>{category.name} {money(category.price, show.currency)}&nbsp;</li>
-        ))}
-      </ul>
-      <button type="button" className="primary" disabled={publish.isPending || publish.isSuccess} onClick={() => publish.mutate()}>{w.publish}</button>
-    </section>
-  );
-}
-
-function usePlan() {
-  const [text, setText] = useState('');
-  const [prices, setPrices] = useState<Record<string, number>>({});
-  async function read(file: File | undefined) {
-    const read = (await file?.text()) ?? '';
-    setText(read);
-    setPrices(Object.fromEntries(categoriesOf(read).map((name) => [name, 50_000])));
-  }
-  const isJson = text.trimStart().startsWith('{');
-  return { plan: isJson ? { seating_plan: text } : { seating_csv: text }, given: text !== '', prices, setPrices, read };
-}
-
 export function ShowsPage() {
   const w = useWords();
-  const { language } = useText();
-  const concerts = useQuery({ queryKey: ['admin-concerts'], queryFn: () => ok(api.GET('/v1/admin/concerts', { params: { query: { limit: 200 } } })) });
-  const [concert, setConcert] = useState('');
-  const [named, setNamed] = useState({ title: '', artist: '', venue: '' });
-  const [startsAt, setStartsAt] = useState('');
-  const { plan, given, prices, setPrices, read } = usePlan();
-  const add = useMutation({
-    mutationFn: async () => {
-      const id = concert || (await command((key) => api.POST('/v1/admin/concerts', { params: { header: { 'Idempotency-Key': key } }, body: named }))).id;
-      setConcert(id);
-      const body = { concert_id: id, starts_at: new Date(startsAt).toISOString(), currency: 'KRW', draft: true, prices, ...plan };
-      return command((key) => api.POST('/v1/admin/shows', { params: { header: { 'Idempotency-Key': key } }, body: body as Schemas['NewShow'] }));
-    },
-    onSuccess: () => concerts.refetch(),
-  });
-  // What the server found wrong with the plan names its line.
-  const refused = add.error instanceof Problem && add.error.status === 422 ? add.error : null;
+  const { t, language, time, number } = useText();
+  const concerts = useQuery({ queryKey: ['admin-concerts'], queryFn: () => ok(api.GET('/v1/admin/concerts', { params: { query: { limit: 200 } } })), refetchInterval: 10_000 });
   return (
     <>
       <title>{`${w.shows} – Boxoffice`}</title>
-      <h1>{w.newShow}</h1>
-      <form className="panel" onSubmit={(event) => { event.preventDefault(); add.mutate(); }}>
-        <label>
-          {w.concert}
-          <select value={concert} onChange={(event) => setConcert(event.target.value)}>
-            <option value="">{w.newConcert}</option>
-            {concerts.data?.items.map((one) => <option key={one.id} value={one.id}>{nameIn(language, one.title)[0]}</option>)}
-          </select>
-        </label>
-        {concert === '' && (
-          <div className="row">
-            {([['title', w.concertTitle], ['artist', w.artist], ['venue', w.venue]] as const).map(([key, label]) => (
-              <label key={key}>{label}<input required={key === 'title'} maxLength={200} value={named[key]} onChange={(event) => setNamed({ ...named, [key]: event.target.value })} /></label>
+      <h1>{w.shows}</h1>
+      <p><Link className="button primary" href="/operator/shows/new">{w.newShow}</Link></p>
+      <ProblemNote thrown={concerts.error} />
+      {concerts.data?.items.map((concert) => (
+        <section className="panel" key={concert.id} aria-label={nameIn(language, concert.title)[0]}>
+          <h2>{nameIn(language, concert.title)[0]}</h2>
+          <p className="soft">{[concert.artist, concert.venue].filter(Boolean).map((one) => nameIn(language, one)[0]).join(' · ')}</p>
+          <ul className="plain">
+            {concert.shows.map((show) => (
+              <li key={show.id}>
+                <Link href={`/operator/shows/${show.id}`}>{w.show} {show.id}: {time(show.starts_at)}</Link>
+                <span className={`state ${show.state}`}>{t.state[show.state]}</span>
+                <span className="soft">{w.seatCounts(number(show.free), number(show.held), number(show.sold), number(show.blocked), number(show.capacity))}</span>
+              </li>
             ))}
-          </div>
-        )}
-        <label>{w.startsAt}<input type="datetime-local" required value={startsAt} onChange={(event) => setStartsAt(event.target.value)} /></label>
-        <label>{w.plan}<input type="file" required accept=".csv,.json,text/csv,application/json" onChange={(event) => void read(event.target.files?.[0])} /></label>
-        {given && (
-          <fieldset className="legend">
-            <legend>{w.prices}</legend>
-            {Object.entries(prices).map(([name, price]) => (
-              <label key={name}>{name}<input type="number" min={0} required value={price} onChange={(event) => setPrices({ ...prices, [name]: Number(event.target.value) })} /></label>
-            ))}
-          </fieldset>
-        )}
-        <p><button type="submit" className="primary" disabled={add.isPending}>{w.import}</button></p>
-        {refused ? <ProblemNote text={`${w.refused} ${refused.body.detail ?? refused.message}`} /> : <ProblemNote thrown={add.error} />}
-      </form>
-      {add.data && <Preview show={add.data} key={add.data.id} />}
+          </ul>
+          {concert.shows.length === 0 && <p>{w.none}</p>}
+        </section>
+      ))}
     </>
   );
 }

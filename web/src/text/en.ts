@@ -83,6 +83,7 @@ export const en = {
   remove: (label: string) => `Remove ${label}`,
   section: (name: string) => `Section ${name}`,
   row: (name: string) => `Row ${name}`,
+  chooseAll: (of: string) => `Choose all of ${of.charAt(0).toLowerCase()}${of.slice(1)}`,
   sections: 'Sections',
   total: 'Total',
   live: 'Live',

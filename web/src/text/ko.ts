@@ -84,6 +84,7 @@ export const ko: Words = {
   remove: (label) => `${label} 해제`,
   section: (name) => `${name} 구역`,
   row: (name) => `${name}열`,
+  chooseAll: (of) => `${of} 전체 선택`,
   sections: '구역',
   total: '합계',
   live: '실시간',

@@ -1,0 +1,43 @@
+#include "services/reservation/recent_conflicts.h"
+
+#include <algorithm>
+
+namespace boxoffice::reservation {
+
+void RecentConflicts::Note(int64_t show_id, const SeatChoice& choice, const Refusal& refusal, Timestamp now) {
+  const bool sold = refusal.code == "seats_taken" && !choice.seat_nos.empty() && !refusal.conflicts.empty() &&
+                    std::ranges::all_of(refusal.conflicts, [](const SeatConflict& conflict) {
+                      return conflict.reason == "sold";
+                    });
+  if (!sold) return;
+  if (told_.size() >= kMost) std::erase_if(told_, [&](const auto& told) { return told.second.until < now; });
+  if (told_.size() >= kMost) told_.clear();
+  told_.insert_or_assign({show_id, choice}, Told{refusal, now + kTold});
+}
+
+std::optional<Refusal> RecentConflicts::Find(int64_t show_id, const SeatChoice& choice, Timestamp now) {
+  const auto found = told_.find({show_id, choice});
+  if (found == told_.end()) return std::nullopt;
+  Told& told = found->second;
+  if (now <= told.until) return told.refusal;
+  // Nobody has asked for long: nobody waits for this one's answer.
+  if (now <= told.until + kAsking) told.until = now + kAsking;
+  return std::nullopt;
+}
+
+void RecentConflicts::Forget(int64_t show_id) {
+  ++forgotten_;
+  const auto first = told_.lower_bound({show_id, SeatChoice()});
+  told_.erase(
+      first, std::find_if(first, told_.end(), [&](const auto& told) { return told.first.first != show_id; }));
+}
+
+bool MayHaveFreed(const Reservation& reservation) {
+  if (reservation.saga.kind == SagaKind::kCancelSeats || reservation.saga.kind == SagaKind::kMove)
+    return true;
+  // Whoever was refused the seats has none.
+  return !reservation.seats.empty() && reservation.state != State::kConfirmed &&
+         reservation.state != State::kHeld;
+}
+
+}  // namespace boxoffice::reservation

@@ -1,0 +1,156 @@
+// The buyer's whole way, in each language by mouse and by keyboard alone: from the list of concerts over signing in, the
+// waiting room, seats, a balance that is too low, paying and the ticket, to the money back.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { gather, hands, isAccessible, until } from './people.mjs';
+import { demoShows, seatPoint, startBrowser, startSystem, wordsOf } from './system.mjs';
+
+let system;
+let browser;
+let hall;
+let people;
+
+before(async () => {
+  system = await startSystem();
+  browser = await startBrowser();
+  hall = (await demoShows(system.url)).hall;
+  people = gather(system, browser);
+});
+after(async () => {
+  await browser?.close();
+  await system?.stop();
+});
+
+// Of "한국어 · English".
+const nameIn = (language, name) => name.split(' · ')[language === 'ko' ? 0 : 1];
+
+// Two free seats beside each other that nobody else of this file takes.
+async function neighbours(nth) {
+  const free = (await people.seatsOf(hall.id)).filter((seat) => seat.state === 'free' && !seat.accessible && !seat.companion_of);
+  const byRow = new Map();
+  for (const seat of free) {
+    const row = `${seat.section}/${seat.row}`;
+    byRow.set(row, [...(byRow.get(row) ?? []), seat]);
+  }
+  return [...byRow.values()].filter((row) => row.length > 8)[nth].slice(0, 2);
+}
+
+const ways = {
+  // On the map.
+  async mouse(page, t, seats) {
+    for (const seat of seats) {
+      const at = await seatPoint(page, seat);
+      await page.mouse.click(at.x, at.y);
+    }
+  },
+  // In the list: section, row, seats.
+  async keyboard(page, t, seats) {
+    const { press } = hands.keyboard(page);
+    await press('tab', t.map, 'ArrowRight');
+    await press('button', new RegExp(`^${t.section(seats[0].section)}`));
+    await press('button', new RegExp(`^${t.row(seats[0].row)} `));
+    for (const seat of seats) await press('button', new RegExp(`^${seat.number}, .*${t.seatFree}`));
+  },
+};
+
+async function buy(page, t, { language, input, user, seats }) {
+  const { press, write } = hands[input](page);
+  const title = nameIn(language, hall.concert.title);
+  await page.goto('/');
+  await page.getByRole('heading', { name: title }).waitFor();
+  await write('searchbox', t.search, title);
+  await until(async () => (await page.locator('.card').count()) === 1, 'one concert to be left');
+  await isAccessible(page);
+  await press('link', title);
+  await page.locator('.availability').waitFor();
+  await isAccessible(page);
+  await press('link', t.buy);
+  // Nobody is signed in yet, so that comes first and leads back.
+  await page.waitForURL(/\/sign-in/);
+  await isAccessible(page);
+  await write('textbox', t.signInName, user);
+  await press('button', new RegExp(`^${t.signIn}$`));
+  await page.waitForURL(/\/shows\/\d+\/seats$/);
+  await page.locator('.turn').waitFor();
+  await ways[input](page, t, seats);
+  await page.locator('.chips li').nth(1).waitFor();
+  await isAccessible(page);
+  await press('button', new RegExp(`^${t.hold}`));
+  await page.locator('.countdown').waitFor();
+}
+
+async function pay(page, t, { input, user, price }) {
+  const { press } = hands[input](page);
+  const money = `₩${price.toLocaleString('en')}`;
+  await page.getByText(t.missing(money)).waitFor();
+  assert.ok(await page.getByRole('button', { name: t.payNow(money) }).isDisabled(), user);
+  await isAccessible(page);
+  await press('button', t.topUpBy(money));
+  await press('button', t.payNow(money));
+  await page.getByRole('img', { name: t.ticketQr }).waitFor();
+  await isAccessible(page);
+  const [calendar] = await Promise.all([page.waitForEvent('download'), press('button', t.calendar)]);
+  assert.equal(calendar.suggestedFilename(), 'ticket.ics');
+}
+
+async function giveBack(page, t, { input, price }) {
+  const { press } = hands[input](page);
+  await press('button', t.cancel);
+  await page.getByRole('dialog').waitFor();
+  await isAccessible(page);
+  await press('button', t.cancelYes);
+  await page.locator('.state.CANCELLED').waitFor();
+  await press('link', t.tickets);
+  await page.locator('.tickets li').waitFor();
+  await isAccessible(page);
+  await press('link', t.wallet);
+  await page.locator('.entries li', { hasText: t.entryKind.refund }).waitFor();
+  assert.equal(await page.locator('.entries li').count(), 3);
+  await page.locator('.entries li', { hasText: `-₩${price.toLocaleString('en')}` }).waitFor();
+  await isAccessible(page);
+}
+
+let nth = 0;
+for (const language of ['en', 'ko']) {
+  for (const input of ['mouse', 'keyboard']) {
+    test(`from a concert to the ticket and the money back, by ${input}, in ${language}`, async () => {
+      const t = await wordsOf(language);
+      const seats = await neighbours(nth++);
+      const somebody = await people.visit({ language, colorScheme: language === 'ko' ? 'dark' : 'light' });
+      // Who has the list needs no canvas.
+      if (input === 'keyboard') await somebody.page.addInitScript(() => { HTMLCanvasElement.prototype.getContext = () => null; });
+      const way = { language, input, seats, user: `${input}-${language}`, price: seats.reduce((sum, seat) => sum + seat.price, 0) };
+      await buy(somebody.page, t, way);
+      await pay(somebody.page, t, way);
+      await giveBack(somebody.page, t, way);
+      const states = (await people.seatsOf(hall.id)).filter((seat) => seats.some((one) => one.seat_no === seat.seat_no)).map((seat) => seat.state);
+      assert.deepEqual(states, ['free', 'free']);
+      await people.leave(somebody);
+    });
+  }
+}
+
+test('by touch on a phone, a seat is tapped, held and given back', async () => {
+  const t = await wordsOf('ko');
+  const somebody = await people.visit({ user: 'finger', language: 'ko', viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const { page } = somebody;
+  await page.goto(`/waiting/${hall.id}`);
+  await page.locator('.turn').waitFor();
+  await page.locator('.map canvas[data-view]').waitFor();
+  const [seat] = await neighbours(nth++);
+  // Where seats are too small to be hit, a tap goes nearer to their section.
+  const canvas = page.locator('.map canvas');
+  const before = await canvas.getAttribute('data-view');
+  let at = await seatPoint(page, seat);
+  await page.touchscreen.tap(at.x, at.y);
+  await until(async () => (await canvas.getAttribute('data-view')) !== before, 'the map to go nearer');
+  at = await seatPoint(page, seat);
+  await page.touchscreen.tap(at.x, at.y);
+  await page.locator('.chips li', { hasText: seat.label }).waitFor();
+  await page.getByRole('button', { name: new RegExp(`^${t.hold}`) }).tap();
+  await page.locator('.countdown').waitFor();
+  await isAccessible(page);
+  await page.getByRole('button', { name: t.giveBack }).tap();
+  await page.locator('.state.RELEASED').waitFor();
+  await people.leave(somebody);
+});

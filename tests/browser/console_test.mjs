@@ -1,0 +1,371 @@
+// What operators do at the console, in a real browser against a real system.
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { after, before, test } from 'node:test';
+import { gather, hands, isAccessible, until } from './people.mjs';
+import { demoShows, seatPoint, signedIn, startBrowser, startSystem } from './system.mjs';
+
+let system;
+let browser;
+let shows;
+let operator;
+let visit, leave, seatsOf, fund, holdSeat; // people.mjs
+let platform; // a data platform that takes what it is sent, unless told otherwise
+
+async function startPlatform() {
+  const taken = [];
+  const state = { status: 200, taken };
+  const server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk) => (body += chunk));
+    request.on('end', () => {
+      taken.push({ headers: request.headers, body });
+      response.writeHead(state.status).end();
+    });
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return Object.assign(state, { url: `http://127.0.0.1:${server.address().port}/events`, close: () => new Promise((resolve) => server.close(resolve)) });
+}
+
+before(async () => {
+  platform = await startPlatform();
+  system = await startSystem('--target-allow-networks', '127.0.0.1');
+  browser = await startBrowser();
+  shows = await demoShows(system.url);
+  operator = await signedIn(system.url, 'olga', 'operator');
+  ({ visit, leave, seatsOf, fund, holdSeat } = gather(system, browser));
+  await fund('mina', 500_000);
+  const { call, held } = await holdSeat('mina', shows.hall.id);
+  assert.equal((await call('POST', `/v1/reservations/${held.id}/confirm`, {}, { 'Idempotency-Key': 'confirm-mina' })).status, 200);
+});
+after(async () => {
+  await browser?.close();
+  await system?.stop();
+  await platform?.close();
+});
+
+const noVerdict = /404.*\/v1\/admin\/audit/; // before the first audit
+const atConsole = ({ allowed = [], ...options } = {}) => visit({ user: 'olga', role: 'operator', ...options, allowed: [noVerdict, ...allowed] });
+
+test('an operator sees how the sale goes, and finds a reservation by its buyer, show, state and id', async () => {
+  const chief = await atConsole();
+  const { page } = chief;
+  await page.goto('/operator');
+  await page.getByLabel('Show').selectOption(shows.hall.id);
+  const tile = (name) => page.locator('.tiles > div', { hasText: name }).locator('dd').first();
+  await until(async () => (await tile('Sold').textContent()) === '1', 'the sold seat to be counted');
+  await until(async () => (await tile('Revenue').textContent()) !== '₩0', 'its revenue');
+  await page.locator('.chart canvas').waitFor();
+  await until(async () => (await tile('Server errors a minute').textContent()) === '0', 'the errors to be counted');
+  await isAccessible(page);
+
+  await page.getByRole('link', { name: 'Reservations' }).click();
+  const look = async (text, state) => {
+    await page.getByRole('searchbox').fill(text);
+    await page.getByLabel('State').selectOption(state);
+    await page.getByRole('button', { name: 'Search' }).click();
+  };
+  const found = page.locator('section', { has: page.getByRole('heading', { name: 'Found' }) }).locator('tbody tr');
+  await look('mina', '');
+  await until(async () => (await found.count()) === 1, 'one reservation of the buyer');
+  await look(`show:${shows.hall.id}`, 'CONFIRMED');
+  await until(async () => (await found.filter({ hasText: 'mina' }).count()) === 1, 'the reservation among those of the show that are confirmed');
+  await look('mina', 'FAILED');
+  await page.getByText('Nothing has that id.').waitFor();
+  await isAccessible(page);
+  await look('mina', '');
+  const id = await found.locator('code').first().textContent();
+  await look(id, '');
+  await page.waitForURL(new RegExp(`/operator/sagas/${id}$`));
+  for (const step of ['hold-seats', 'debit-wallet', 'approve-payment', 'confirm-seats']) await page.getByRole('cell', { name: step }).waitFor();
+  await page.getByText(/^APPROVED/).waitFor();
+  await isAccessible(page);
+  await leave(chief);
+});
+
+test('the books are audited rule by rule, and a violation leads to what it is about', async () => {
+  const chief = await atConsole();
+  const { page } = chief;
+  await page.goto('/operator/audit');
+  await page.getByRole('button', { name: 'Audit now' }).click();
+  await page.getByText('Clean', { exact: true }).waitFor();
+  assert.equal(await page.locator('tbody tr').count(), 13);
+  assert.equal(await page.locator('tbody tr', { hasText: 'holds' }).count(), 13);
+  await isAccessible(page);
+  // No system is at hand whose books are wrong, so the answer is made up from a right one.
+  const { body: report } = await operator('GET', '/v1/admin/audit');
+  Object.assign(report, { ok: false, violations: [{ invariant: 4, name: 'seat_sold_once', ids: [`seat:${shows.hall.id}/12`, 'user:mina'], detail: 'it is sold twice' }] });
+  await page.route('**/v1/admin/audit', (route) => route.fulfill({ json: report }));
+  await page.reload();
+  const row = page.locator('tbody tr', { hasText: 'seat_sold_once' });
+  await row.getByText('it is sold twice').waitFor();
+  assert.equal(await page.locator('tbody tr', { hasText: 'holds' }).count(), 12);
+  await isAccessible(page);
+  await row.getByRole('link', { name: 'user:mina' }).click();
+  await page.getByRole('cell', { name: 'mina', exact: true }).first().waitFor();
+  await leave(chief);
+});
+
+// A box on the map around seats, drawn with the mouse.
+async function box(page, seats) {
+  const points = [];
+  for (const seat of seats) points.push(await seatPoint(page, seat));
+  const reach = 3;
+  const [from, to] = [Math.min, Math.max].map((of, i) => ({ x: of(...points.map((one) => one.x)) + (i ? reach : -reach), y: of(...points.map((one) => one.y)) + (i ? reach : -reach) }));
+  await page.mouse.move(from.x, from.y);
+  await page.mouse.down();
+  await page.mouse.move((from.x + to.x) / 2, (from.y + to.y) / 2);
+  await page.mouse.move(to.x, to.y);
+  await page.mouse.up();
+}
+
+test('seats are kept back by a box on the map, given back and priced in the list, and buyers see each at once', async () => {
+  const show = shows.club.id;
+  const row = (await seatsOf(show)).filter((seat) => seat.row === 'C');
+  const stateOf = async () => [...new Set((await seatsOf(show)).filter((seat) => seat.row === 'C').map((seat) => seat.state))].join();
+  const [chief, watcher] = await Promise.all([atConsole({ allowed: [/409.*\/v1\/admin\/shows/] }), visit({})]);
+  const { page } = chief;
+  await watcher.page.goto(`/shows/${show}/seats?view`);
+  await watcher.page.getByRole('tab', { name: 'List' }).click();
+  await watcher.page.getByRole('button', { name: /^Row C/ }).click();
+  await page.goto('/operator/shows');
+  await page.getByRole('link', { name: new RegExp(`^Show ${show}:`) }).click();
+  await page.locator('.map canvas[data-view]').waitFor();
+  await isAccessible(page);
+  await page.getByLabel('Dragging draws a box').check();
+  await box(page, row);
+  await page.getByText(`${row.length} seats chosen: ${row.length} free`).waitFor();
+  const seating = page.getByRole('region', { name: 'Seats', exact: true });
+  await seating.getByLabel('Reason (recorded)').first().fill('cameras');
+  await seating.getByRole('button', { name: 'Keep back from buyers' }).click();
+  await until(async () => (await stateOf()) === 'blocked', 'the row to be blocked');
+  await watcher.page.getByRole('button', { name: /^1, .*not for sale/ }).waitFor();
+  await page.getByRole('cell', { name: 'cameras' }).waitFor();
+
+  // The same by keyboard, and the other way round.
+  const { press, write } = hands.keyboard(page);
+  await press('tab', 'Map', 'ArrowRight');
+  await press('button', /^Row C/);
+  await press('button', 'Choose all of row C');
+  await page.getByText(`${row.length} seats chosen: ${row.length} not for sale`).waitFor();
+  await isAccessible(page);
+  await press('button', 'Give to buyers again');
+  await until(async () => (await stateOf()) === 'free', 'the row to be free again');
+  await watcher.page.getByRole('button', { name: /^1, .*, free/ }).waitFor();
+  await press('button', 'Choose all of row C');
+  await write('spinbutton', /^Price \(₩\)/, '77000');
+  await press('button', 'Set the price');
+  await until(async () => (await seatsOf(show)).filter((seat) => seat.price === 77_000).length === row.length, 'the new price');
+  await watcher.page.getByRole('button', { name: /^1, .*₩77,000/ }).waitFor();
+  await page.getByRole('cell', { name: /₩77,000/ }).waitFor();
+
+  // What somebody has can't be kept back: it is named, and can be left out.
+  const { held } = await holdSeat('in-the-way', show);
+  const [taken] = held.seats;
+  const free = (await seatsOf(show)).find((seat) => seat.state === 'free' && seat.row === 'E' && seat.seat_no !== taken.seat_no);
+  await page.getByRole('tab', { name: 'Map' }).click();
+  await page.getByLabel('Dragging draws a box').uncheck();
+  for (const no of [taken.seat_no, free.seat_no]) {
+    const at = await seatPoint(page, (await seatsOf(show)).find((seat) => seat.seat_no === no));
+    await page.mouse.click(at.x, at.y);
+  }
+  await page.getByText(/^2 seats chosen/).waitFor();
+  await seating.getByRole('button', { name: 'Keep back from buyers' }).click();
+  await page.getByText(`Nothing was changed: ${taken.label} (held) can’t be.`).waitFor();
+  await isAccessible(page);
+  await page.getByRole('button', { name: 'Leave those out' }).click();
+  await page.getByText('1 seat chosen: 1 free').waitFor();
+  await Promise.all([leave(chief), leave(watcher)]);
+});
+
+test('a show’s rules are changed, and a category’s price', async () => {
+  const chief = await atConsole();
+  const { page } = chief;
+  await page.goto(`/operator/shows/${shows.hall.id}`);
+  await page.getByLabel('Held for (seconds)').fill('240');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await until(async () => (await operator('GET', `/v1/admin/shows/${shows.hall.id}`)).body.hold_ttl_s === 240, 'the new rule');
+  await page.getByText('Price of a whole category').click();
+  const form = page.locator('details', { hasText: 'Price of a whole category' });
+  await form.getByLabel('Category').selectOption('S');
+  await form.getByLabel(/^Price/).fill('123000');
+  await form.getByLabel('Reason').fill('inflation');
+  await form.getByRole('button', { name: 'Set the price' }).click();
+  await form.getByText('Saved.').waitFor();
+  const show = (await operator('GET', `/v1/admin/shows/${shows.hall.id}`)).body;
+  assert.equal(show.price_categories.find((one) => one.name === 'S').price, 123_000);
+  await page.getByRole('cell', { name: 'inflation' }).waitFor();
+  await leave(chief);
+});
+
+test('a platform is added and tested, what it refuses is dead, and is sent again when it takes events again', async () => {
+  const chief = await atConsole();
+  const { page } = chief;
+  await page.goto('/operator/relay');
+  await page.getByText('New platform').click();
+  await page.getByLabel('URL').fill(platform.url);
+  await isAccessible(page);
+  await page.getByRole('button', { name: 'Add' }).click();
+  await page.getByText('Its secret, shown only now:').waitFor();
+  const target = page.getByRole('region', { name: platform.url });
+  await target.getByRole('button', { name: 'Send a test' }).click();
+  await target.getByText(/delivered\s+HTTP 200/).waitFor();
+  assert.equal(platform.taken.filter((one) => one.body.includes('relay.test') || JSON.stringify(one.headers).includes('relay.test')).length, 1);
+  // 410 says that nobody is there any more, which switches the platform off.
+  platform.status = 410;
+  await target.getByRole('button', { name: 'Send a test' }).click();
+  await target.getByText('off', { exact: true }).waitFor();
+  const log = page.getByRole('region', { name: 'Deliveries' });
+  await log.getByRole('row', { name: /relay\.test.*dead.*HTTP 410/ }).waitFor();
+  await isAccessible(page);
+  platform.status = 200;
+  await target.getByRole('button', { name: 'Switch on' }).click();
+  await target.getByText('on', { exact: true }).waitFor();
+  await target.getByRole('button', { name: 'Send all dead ones again' }).click();
+  await target.getByText(/^1 on their way again/).waitFor();
+  await until(async () => (await log.getByRole('row', { name: /relay\.test.*delivered/ }).count()) === 2, 'both to be delivered');
+  await log.getByRole('button', { name: 'Body' }).first().click();
+  await log.locator('pre').getByText(/relay\.test/).waitFor();
+  await target.getByRole('button', { name: 'Remove' }).click();
+  await target.getByRole('button', { name: 'Really remove it' }).click();
+  await page.getByText('No platform gets events yet.').waitFor();
+  await leave(chief);
+});
+
+test('a dead letter says who could not take it and why, and is replayed', async () => {
+  const chief = await atConsole();
+  const { page } = chief;
+  // No consumer of a sound system fails, so the list is made up; where it is replayed to is looked at.
+  const letter = { id: '7', group: 'ranking', topic: 'reservation', key: 'r1', event_id: 'e1', event_type: 'reservation.confirmed', error: { code: 'event_unreadable', detail: 'no ReservationEvent' }, attempts: 5, parked_at: new Date().toISOString() };
+  let items = [letter];
+  const replayed = [];
+  await page.route('**/v1/admin/dead-letters?*', (route) => route.fulfill({ json: { items, next_cursor: null } }));
+  await page.route('**/v1/admin/dead-letters/*/replay', (route) => {
+    replayed.push(new URL(route.request().url()).pathname);
+    items = [];
+    return route.fulfill({ status: 204 });
+  });
+  await page.goto('/operator/events');
+  await page.getByRole('row', { name: /ranking.*reservation\.confirmed.*event_unreadable no ReservationEvent/ }).waitFor();
+  await isAccessible(page);
+  await page.getByRole('button', { name: 'Replay' }).click();
+  await page.getByText('There is none: every event was taken.').waitFor();
+  assert.deepEqual(replayed, ['/v1/admin/dead-letters/7/replay']);
+  await leave(chief);
+});
+
+test('a draw is begun and opened, and its proof holds for everybody who took part', async () => {
+  const concert = await operator('POST', '/v1/admin/concerts', { title: 'Drawn Night', artist: '', venue: 'Hall' }, { 'Idempotency-Key': 'drawn-concert' });
+  const { body: show } = await operator('POST', '/v1/admin/shows', {
+    concert_id: concert.body.id, starts_at: new Date(Date.now() + 86_400_000).toISOString(), currency: 'KRW', grid: [{ name: 'A', rows: 2, seats_per_row: 5, category: 'R' }], prices: { R: 1_000 },
+  }, { 'Idempotency-Key': 'drawn-show' });
+  await operator('PATCH', `/v1/admin/shows/${show.id}/queue`, { active_cap: 1 });
+  const chief = await atConsole();
+  const { page } = chief;
+  await page.goto('/operator/queues');
+  const queue = page.getByRole('region', { name: /Drawn Night/ });
+  await queue.getByText('Opening and draw').click();
+  await queue.getByRole('button', { name: 'Begin a draw' }).click();
+  await queue.getByText('Before the draw').waitFor();
+  const people = [];
+  for (const user of ['lot1', 'lot2', 'lot3', 'lot4']) {
+    const call = await signedIn(system.url, user);
+    people.push({ call, turn: (await call('POST', `/v1/shows/${show.id}/queue`)).body });
+  }
+  // What each of them sees in the waiting room before it.
+  const buyer = await visit({ user: 'lot1' });
+  await buyer.page.goto(`/waiting/${show.id}`);
+  await buyer.page.getByText('The sale has not begun.').waitFor();
+  await isAccessible(buyer.page);
+  await queue.getByText('Draw', { exact: true }).click();
+  await queue.getByText('not drawn yet').first().waitFor();
+  await queue.getByRole('button', { name: 'Open', exact: true }).click();
+  await queue.getByText('the seed is the one that was committed to').waitFor();
+  await isAccessible(page);
+  // One of them is called at once; the others know their places.
+  let turn;
+  await until(async () => {
+    for (const one of people) {
+      turn = (await one.call('GET', '/v1/queue', undefined, { 'X-Queue-Token': one.turn.token })).body;
+      if (turn.place > 0) return true;
+    }
+    return false;
+  }, 'somebody’s place');
+  await queue.getByLabel('Number in the draw').fill(String(turn.number));
+  await queue.getByRole('button', { name: 'Work out its place' }).click();
+  await queue.getByText(`Place ${turn.place}`).waitFor();
+  await Promise.all([leave(chief), leave(buyer)]);
+});
+
+test('a stuck reservation is found from the dashboard and undone, with a reason that is kept', async () => {
+  await fund('stuck', 500_000);
+  const { call, held } = await holdSeat('stuck', shows.hall.id);
+  // The provider gives no answer for seconds; meanwhile an operator sets the reservation aside.
+  const paid = call('POST', `/v1/reservations/${held.id}/confirm`, { payment_method: 'sandbox:late_approval' }, { 'Idempotency-Key': 'confirm' });
+  let parked;
+  for (let tried = 0; parked?.status !== 200 && tried < 100; ++tried) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    parked = await operator('POST', `/v1/admin/sagas/${held.id}/park`, { reason: 'the provider is silent' });
+  }
+  assert.equal(parked.status, 200, JSON.stringify(parked.body));
+  await paid;
+  const chief = await atConsole();
+  const { page } = chief;
+  await page.goto('/operator');
+  await page.getByRole('link', { name: /^Reservations that need you: 1/ }).click();
+  await page.getByRole('link', { name: held.id }).click();
+  await page.getByText('the provider is silent').first().waitFor();
+  await isAccessible(page);
+  await page.getByLabel('Reason (recorded)').fill('asked the provider: nothing was paid');
+  await page.getByRole('button', { name: 'Undo it' }).click();
+  await page.locator('h1 .state', { hasText: 'Not paid' }).waitFor({ timeout: 40_000 });
+  await page.getByText('asked the provider: nothing was paid').first().waitFor();
+  assert.equal((await call('GET', '/v1/wallet')).body.balances[0].amount, 500_000);
+  await leave(chief);
+});
+
+test('an operator imports a seating plan, is told which line is wrong, looks at it, and publishes it', async () => {
+  const chief = await atConsole({ allowed: [/422.*\/v1\/admin\/shows/] });
+  const { page } = chief;
+  await page.goto('/operator/shows');
+  await page.getByRole('link', { name: 'New show from a seating plan' }).click();
+  await page.getByLabel('Title').fill('Imported Night');
+  await page.getByLabel('Begins').fill(new Date(Date.now() + 9 * 86_400_000).toISOString().slice(0, 16));
+  const seats = Array.from({ length: 12 }, (_, i) => `Floor,${1 + Math.floor(i / 6)},${1 + (i % 6)},Gold,${i % 6},${Math.floor(i / 6)}`);
+  const csv = (lines) => ({ name: 'plan.csv', mimeType: 'text/csv', buffer: Buffer.from(['section,row,number,category,x,y', ...lines].join('\n')) });
+  const file = page.getByLabel(/^Seating plan/);
+  await file.setInputFiles(csv([...seats, 'Floor,3,1,Gold,here,3']));
+  await page.getByLabel('Gold').fill('70000');
+  await isAccessible(page);
+  await page.getByRole('button', { name: 'Import as a draft' }).click();
+  await page.getByText(/The plan was not taken:.*line 14/).waitFor();
+  await file.setInputFiles(csv(seats));
+  await page.getByLabel('Gold').fill('70000');
+  await page.getByRole('button', { name: 'Import as a draft' }).click();
+  await page.getByText('Nobody does yet.').waitFor();
+  await page.getByText(/· 12 seats free/).waitFor();
+  await page.locator('.map canvas[data-view]').waitFor();
+  await isAccessible(page);
+  const seen = async () => (await (await fetch(`${system.url}/v1/concerts?limit=200`)).json()).items.some((one) => one.title === 'Imported Night' && one.shows.length > 0);
+  assert.equal(await seen(), false);
+  await page.getByRole('button', { name: 'Publish' }).click();
+  await page.getByText('Published: buyers see it now.').waitFor();
+  assert.equal(await seen(), true);
+  await leave(chief);
+});
+
+test('every page of the console is accessible in both themes and languages, and fits a phone', async () => {
+  const pages = ['', '/queues', '/sagas', '/shows', '/shows/new', `/shows/${shows.hall.id}`, '/events', '/relay', '/audit'];
+  for (const options of [{ language: 'ko', colorScheme: 'dark' }, { language: 'en', colorScheme: 'light', viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }]) {
+    const chief = await atConsole(options);
+    for (const path of pages) {
+      await chief.page.goto(`/operator${path}`);
+      await chief.page.locator('.console h1').waitFor();
+      await until(async () => (await chief.page.locator('.loading').count()) === 0, 'the page to be loaded');
+      await isAccessible(chief.page);
+      const wide = await chief.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(wide <= 0, `${path} is ${wide} pixels wider than the screen`);
+    }
+    await leave(chief);
+  }
+});

@@ -1,0 +1,18 @@
+// Where the seats of a show come from, and the only place that knows in what form.
+import { Problem, type Schemas } from '../api/client';
+import { SeatModel } from './model';
+import { seatsOf } from './rows';
+
+// `of`: "/v1/admin" for operators, who see drafts as well.
+export async function fetchSeats(show: string, of: '/v1' | '/v1/admin' = '/v1'): Promise<SeatModel> {
+  let answer: Response;
+  try {
+    answer = await fetch(`${of}/shows/${show}/seat-map`);
+  } catch {
+    throw new Problem(0, 'offline');
+  }
+  const body: unknown = await answer.json();
+  if (!answer.ok) throw new Problem(answer.status, (body as Schemas['Problem']).code, body as Schemas['Problem']);
+  const map = body as Schemas['SeatMap'];
+  return new SeatModel(seatsOf(map), map.layout_version);
+}

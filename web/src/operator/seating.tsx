@@ -1,0 +1,196 @@
+import { Tab, TabList, TabPanel, TabProvider } from '@ariakit/react';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+import { api, ok, Problem, type Show } from '../api/client';
+import { SeatCanvas } from '../map/canvas';
+import { Swatch } from '../map/swatch';
+import { SeatList } from '../map/list';
+import { useLiveSeats } from '../map/live';
+import { type SeatModel } from '../map/model';
+import { kStates } from '../map/rows';
+import { ProblemNote } from '../parts';
+import { useText } from '../text';
+import { useWords } from './words';
+
+const kNone: ReadonlySet<number> = new Set();
+const kMaxNamed = 5_000; // seats that one request may name
+
+type Action = 'block' | 'release' | 'price';
+
+// One request for each so many seats: all or none holds for each of them.
+async function change(show: string, action: Action, seats: number[], reason: string, price: number) {
+  const params = { params: { path: { show } } };
+  for (let i = 0; i < seats.length; i += kMaxNamed) {
+    const named = { reason, seats: seats.slice(i, i + kMaxNamed) };
+    if (action === 'block') await ok(api.POST('/v1/admin/shows/{show}/blocks', { ...params, body: named }));
+    else if (action === 'release') await ok(api.POST('/v1/admin/shows/{show}/blocks/release', { ...params, body: named }));
+    else await ok(api.POST('/v1/admin/shows/{show}/prices', { ...params, body: { ...named, price } }));
+  }
+}
+
+function Chosen({ model, chosen, version }: { model: SeatModel; chosen: ReadonlySet<number>; version: number }) {
+  const { t, number } = useText();
+  const w = useWords();
+  const words = [t.seatFree, t.seatHeld, t.seatSold, t.seatBlocked];
+  // States change in place, hence the version.
+  const counts = useMemo(() => kStates.map((_, state) => [...chosen].filter((i) => model.state[i] === state).length), [chosen, model, version]);
+  const parts = counts.flatMap((n, state) => (n > 0 ? [`${number(n)} ${words[state]}`] : []));
+  return <p role="status">{chosen.size === 0 ? w.chooseSeats : `${t.chosen(chosen.size)}: ${parts.join(', ')}`}</p>;
+}
+
+function Conflicts({ problem, onLeaveOut }: { problem: Problem; onLeaveOut: (seats: number[]) => void }) {
+  const w = useWords();
+  const conflicts = problem.body.conflicts ?? [];
+  return (
+    <ProblemNote text={w.inTheWay(conflicts.slice(0, 8).map((one) => `${one.label} (${one.reason})`).join(', '), conflicts.length)}>
+      <button type="button" onClick={() => onLeaveOut(conflicts.map((one) => one.seat_no - 1))}>{w.leaveOut}</button>
+    </ProblemNote>
+  );
+}
+
+function useChange(show: Show, chosen: ReadonlySet<number>, done: () => void) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: ({ action, reason, price }: { action: Action; reason: string; price: number }) => change(show.id, action, [...chosen].sort((a, b) => a - b).map((i) => i + 1), reason, price),
+    onSuccess: done,
+    onSettled: () => Promise.all(['admin-show', 'blocks', 'price-changes'].map((key) => queries.invalidateQueries({ queryKey: [key, show.id] }))),
+  });
+}
+
+// What becomes of the chosen seats, with the reason that is kept.
+function Actions({ show, chosen, commands }: { show: Show; chosen: ReadonlySet<number>; commands: ReturnType<typeof useChange> }) {
+  const w = useWords();
+  const [reason, setReason] = useState('');
+  const [price, setPrice] = useState('');
+  const blocked = chosen.size === 0 || reason.trim() === '' || commands.isPending;
+  const run = (action: Action) => commands.mutate({ action, reason: reason.trim(), price: Number(price) });
+  return (
+    <form className="row" onSubmit={(event) => { event.preventDefault(); if (!blocked) run('block'); }}>
+      <label>{w.reason}<input required maxLength={160} value={reason} onChange={(event) => setReason(event.target.value)} /></label>
+      <button type="submit" className="primary" disabled={blocked}>{w.block}</button>
+      <button type="button" disabled={blocked} onClick={() => run('release')}>{w.unblock}</button>
+      <label>{w.priceOf(show.currency)}<input type="number" min={0} step={1} value={price} onChange={(event) => setPrice(event.target.value)} /></label>
+      <button type="button" disabled={blocked || price === '' || Number(price) < 0} onClick={() => run('price')}>{w.setPrice}</button>
+    </form>
+  );
+}
+
+function CategoryPrice({ show, onDone }: { show: Show; onDone: () => Promise<void> }) {
+  const w = useWords();
+  const queries = useQueryClient();
+  const [category, setCategory] = useState(show.price_categories[0]?.name ?? '');
+  const [price, setPrice] = useState('');
+  const [reason, setReason] = useState('');
+  const save = useMutation({
+    mutationFn: () => ok(api.POST('/v1/admin/shows/{show}/prices', { params: { path: { show: show.id } }, body: { reason, categories: { [category]: Number(price) } } as never })),
+    async onSuccess() {
+      await Promise.all([onDone(), ...['admin-show', 'price-changes'].map((key) => queries.invalidateQueries({ queryKey: [key, show.id] }))]);
+    },
+  });
+  return (
+    <details>
+      <summary>{w.categoryPrice}</summary>
+      <form className="row" onSubmit={(event) => { event.preventDefault(); save.mutate(); }}>
+        <label>{w.category}<select value={category} onChange={(event) => setCategory(event.target.value)}>{show.price_categories.map((one) => <option key={one.name}>{one.name}</option>)}</select></label>
+        <label>{w.priceOf(show.currency)}<input type="number" min={0} step={1} required value={price} onChange={(event) => setPrice(event.target.value)} /></label>
+        <label>{w.reason}<input required maxLength={160} value={reason} onChange={(event) => setReason(event.target.value)} /></label>
+        <button type="submit" disabled={save.isPending}>{w.setPrice}</button>
+      </form>
+      {save.isSuccess && <p role="status">{w.saved}</p>}
+      <ProblemNote thrown={save.error} />
+    </details>
+  );
+}
+
+// "1–3, 7": runs of numbers.
+function runs(seats: number[]): string {
+  const parts: [number, number][] = [];
+  for (const seat of [...seats].sort((a, b) => a - b)) {
+    const last = parts.at(-1);
+    if (last && last[1] + 1 === seat) last[1] = seat;
+    else parts.push([seat, seat]);
+  }
+  const said = parts.slice(0, 12).map(([a, b]) => (a === b ? `${a}` : `${a}–${b}`)).join(', ');
+  return parts.length > 12 ? `${said}, …` : said;
+}
+
+function History({ show }: { show: Show }) {
+  const w = useWords();
+  const { time, money } = useText();
+  const path = { params: { path: { show: show.id }, query: { limit: 20 } } };
+  const blocks = useQuery({ queryKey: ['blocks', show.id], queryFn: () => ok(api.GET('/v1/admin/shows/{show}/blocks', path)) });
+  const prices = useQuery({ queryKey: ['price-changes', show.id], queryFn: () => ok(api.GET('/v1/admin/shows/{show}/prices', path)) });
+  const rows = [
+    ...(blocks.data?.items ?? []).map((one) => ({ key: `b${one.id}`, at: one.at, what: w.blockAction[one.action], seats: one.seats, who: one.operator_id, reason: one.reason })),
+    ...(prices.data?.items ?? []).map((one) => ({ key: `p${one.id}`, at: one.at, what: `${one.category ?? w.someSeats}: ${money(one.price, show.currency)}`, seats: one.seats, who: one.operator_id, reason: one.reason })),
+  ].sort((a, b) => b.at.localeCompare(a.at));
+  return (
+    <section className="panel">
+      <h2>{w.history}</h2>
+      <ProblemNote thrown={blocks.error ?? prices.error} />
+      {rows.length === 0 && <p>{w.none}</p>}
+      {rows.length > 0 && (
+        <div className="scroll" tabIndex={0} role="region" aria-label={w.history}>
+          <table>
+            <thead><tr><th>{w.at}</th><th>{w.what}</th><th>{w.seats}</th><th>{w.user}</th><th>{w.reasonGiven}</th></tr></thead>
+            <tbody>{rows.map((row) => <tr key={row.key}><td>{time(row.at)}</td><td>{row.what}</td><td>{runs(row.seats)}</td><td>{row.who}</td><td>{row.reason}</td></tr>)}</tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+// Seats are chosen by a box, a tap or in the list, and then kept back, given to buyers again, or priced.
+export function Seating({ show }: { show: Show }) {
+  const w = useWords();
+  const { t, money } = useText();
+  const { model, version, thrown, reload } = useLiveSeats(show.id, show.state === 'DRAFT');
+  const [chosen, setChosen] = useState<ReadonlySet<number>>(kNone);
+  const [boxing, setBoxing] = useState(false);
+  const commands = useChange(show, chosen, () => { setChosen(kNone); void reload(); });
+  const conflict = commands.error instanceof Problem && commands.error.code === 'seats_taken' ? commands.error : null;
+  const lost = useMemo(() => new Set(conflict?.body.conflicts?.map((one) => one.seat_no - 1)), [conflict]);
+
+  // All of them, or none of them if they were all chosen.
+  function toggle(seats: number[]) {
+    commands.reset();
+    const next = new Set(chosen);
+    const all = seats.every((i) => next.has(i));
+    for (const i of seats) if (all) next.delete(i); else next.add(i);
+    setChosen(next);
+  }
+  if (thrown) return <ProblemNote thrown={thrown} retry={() => void reload()} />;
+  if (!model) return <p className="loading">{t.loading}</p>;
+  return (
+    <>
+      <section className="panel seating" aria-label={w.seating}>
+        <h2>{w.seating}</h2>
+        <TabProvider defaultSelectedId="map">
+          <div className="row bar">
+            <TabList className="segments" aria-label={t.viewLabel}><Tab id="map">{t.map}</Tab><Tab id="list">{t.list}</Tab></TabList>
+            <label className="check"><input type="checkbox" checked={boxing} onChange={(event) => setBoxing(event.target.checked)} />{w.drawBox}</label>
+          </div>
+          <TabPanel tabId="map">
+            <SeatCanvas model={model} version={version} show={show} chosen={chosen} hidden={kNone} marked={kNone} lost={lost} onToggle={(seat) => toggle([seat])} onBox={boxing ? toggle : undefined} />
+          </TabPanel>
+          <TabPanel tabId="list">
+            <SeatList model={model} version={version} currency={show.currency} chosen={chosen} hidden={kNone} disabled={false} onToggle={(seat) => toggle([seat])} onMany={toggle} />
+          </TabPanel>
+        </TabProvider>
+        <ul className="prices">
+          {model.categories.map((category, i) => <li key={i}><Swatch category={i} />{category.name} <b>{money(category.price, show.currency)}</b></li>)}
+        </ul>
+        <div className="row">
+          <Chosen model={model} chosen={chosen} version={version} />
+          {chosen.size > 0 && <button type="button" className="small" onClick={() => setChosen(kNone)}>{t.clear}</button>}
+        </div>
+        <Actions show={show} chosen={chosen} commands={commands} />
+        {commands.isSuccess && <p role="status">{w.done}</p>}
+        {conflict ? <Conflicts problem={conflict} onLeaveOut={(seats) => { commands.reset(); setChosen(new Set([...chosen].filter((i) => !seats.includes(i)))); }} /> : <ProblemNote thrown={commands.error} />}
+        <CategoryPrice show={show} onDone={reload} />
+      </section>
+      <History show={show} />
+    </>
+  );
+}
