@@ -117,6 +117,10 @@ class Package(unittest.TestCase):
                      "/usr/share/man/man1/boxoffice.1.gz", "/usr/share/boxoffice/web/index.html",
                      "/usr/share/boxoffice/web/waiting.html", *(f"/etc/boxoffice/{service}.toml" for service in SERVICES)):  # fmt: skip
             self.assertIn(path, there)
+        if "\n  completion " in subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, check=True).stdout:
+            for path in ("/usr/share/bash-completion/completions/boxoffice", "/usr/share/zsh/vendor-completions/_boxoffice",
+                         "/usr/share/fish/vendor_completions.d/boxoffice.fish"):  # fmt: skip
+                self.assertIn(path, there)
         self.assertEqual(there["/etc/boxoffice/boxoffice.env"], ("-rw-------", "root/root"))
         for path, (mode, owner) in there.items():
             self.assertEqual(owner, "root/root", path)
