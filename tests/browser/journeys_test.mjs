@@ -138,7 +138,8 @@ test('pages on a phone are accessible in both themes', async () => {
   await fund('ada', 10_000);
   for (const colorScheme of ['light', 'dark']) {
     const somebody = await visit({ user: 'ada', colorScheme, viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
-    for (const [path, ready] of [['/', '.card'], [`/shows/${shows.hall.id}/seats?view`, '.map canvas[data-view]'], ['/my/wallet', '.entries li']]) {
+    for (const [path, ready] of [['/', '.card'], [`/shows/${shows.hall.id}/seats?view`, '.map canvas[data-view]'], ['/my/wallet', '.entries li'],
+      [`/waiting/${shows.drawn.id}`, '#place:not(:empty)'], [`/concerts/${shows.soldOut.concert.id}`, '.waitlist form'], ['/sign-in', '.grid'], ['/my/nowhere', '.problem']]) {
       await somebody.page.goto(path);
       await somebody.page.locator(ready).first().waitFor();
       await isAccessible(somebody.page);

@@ -1,5 +1,6 @@
 // ./dev shots: every page, on a phone and a desktop, light and dark, in Korean and English, into build/shots.
 import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { demoShows, person, root, seatPoint, signedIn, startBrowser, startSystem } from './system.mjs';
 
@@ -23,7 +24,10 @@ async function book(url, show, user, count, pay) {
   return made.body;
 }
 
-const { url, stop } = await startSystem();
+// A platform that takes what it is sent, for the console to show.
+const platform = createServer((request, response) => request.resume().on('end', () => response.writeHead(200).end()));
+await new Promise((resolve) => platform.listen(0, '127.0.0.1', resolve));
+const { url, stop } = await startSystem('--target-allow-networks', '127.0.0.1');
 const browser = await startBrowser();
 try {
   const shows = await demoShows(url);
@@ -34,6 +38,15 @@ try {
   // Somebody who waits: the stadium is paused with people in line.
   await operator('PATCH', `/v1/admin/shows/${shows.stadium.id}/queue`, { state: 'PAUSED' });
   for (let i = 0; i < 12; ++i) await (await signedIn(url, `w${i}`))('POST', `/v1/shows/${shows.stadium.id}/queue`);
+  // What an operator has to look at: a platform, seats that are kept back, a reservation that is stuck, audited books.
+  await operator('POST', '/v1/admin/relay/targets', { url: `http://127.0.0.1:${platform.address().port}/events` }, { 'Idempotency-Key': 'target' });
+  await operator('POST', `/v1/admin/shows/${shows.hall.id}/blocks`, { reason: 'cameras', seats: [901, 902, 903, 904] });
+  await book(url, shows.hall.id, 'u5', 1, true);
+  const stuck = await book(url, shows.hall.id, 'u6', 2, false);
+  const confirming = (await signedIn(url, 'u6'))('POST', `/v1/reservations/${stuck.id}/confirm`, { payment_method: 'sandbox:late_approval' }, { 'Idempotency-Key': 'confirm' });
+  for (let i = 0; i < 100 && (await operator('POST', `/v1/admin/sagas/${stuck.id}/park`, { reason: 'the provider is silent' })).status !== 200; ++i) await new Promise((resolve) => setTimeout(resolve, 50));
+  await confirming;
+  await operator('POST', '/v1/admin/audit');
   const pages = [
     ['concerts', '/', 'h2'],
     ['concert', `/concerts/${shows.hall.concert.id}`, '.availability'],
@@ -47,11 +60,16 @@ try {
     ['tickets', '/my/reservations', '.tickets li'],
     ['wallet', '/my/wallet', '.entries li'],
     ['sign-in', '/sign-in', '.grid'],
-    ['console', '/operator', '.console h1', 'operator'],
-    ['console-queues', '/operator/queues', '.console h1', 'operator'],
-    ['console-sagas', '/operator/sagas', '.console h1', 'operator'],
-    ['console-shows', '/operator/shows', '.console h1', 'operator'],
-    ['console-audit', '/operator/audit', '.console h1', 'operator'],
+    ['console', '/operator', '.tiles dd', 'operator'],
+    ['console-queues', '/operator/queues', '.console section', 'operator'],
+    ['console-sagas', '/operator/sagas', 'tbody tr', 'operator'],
+    ['console-saga', `/operator/sagas/${stuck.id}`, '.took', 'operator'],
+    ['console-shows', '/operator/shows', '.plain li', 'operator'],
+    ['console-import', '/operator/shows/new', '.console h1', 'operator'],
+    ['console-show', `/operator/shows/${shows.hall.id}`, '.map canvas[data-view]', 'operator'],
+    ['console-events', '/operator/events', 'tbody tr', 'operator'],
+    ['console-relay', '/operator/relay', 'tbody tr', 'operator'],
+    ['console-audit', '/operator/audit', 'tbody tr', 'operator'],
   ];
   for (const { form, ...options } of kForms) {
     for (const [theme, language] of [['light', 'ko'], ['light', 'en'], ['dark', 'ko'], ['dark', 'en']]) {
@@ -73,7 +91,8 @@ try {
           }
           await page.evaluate(() => window.scrollTo(0, 0));
         }
-        await page.waitForTimeout(400);
+        // The dashboard draws what came since it was opened.
+        await page.waitForTimeout(name === 'console' ? 9_000 : 400);
         await page.screenshot({ path: join(folder, file), fullPage: !['seats', 'stadium'].includes(name) });
         await context.close();
       }
@@ -82,5 +101,6 @@ try {
 } finally {
   await browser.close();
   await stop();
+  platform.close();
 }
 console.log(`screenshots are in ${folder}`);

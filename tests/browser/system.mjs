@@ -105,6 +105,7 @@ export async function demoShows(url) {
     stadium: find((show) => show.capacity === 50_000),
     hall: find((show) => show.capacity === 2_000 && show.state === 'ON_SALE'),
     club: find((show) => show.capacity === 50 && show.state === 'ON_SALE'),
+    drawn: { id: concerts.find((one) => one.title.includes('Winter Journey')).shows[0].id },
     soldOut: find((show) => show.state === 'SOLD_OUT'),
     cancelled: find((show) => show.state === 'CANCELLED'),
   };

@@ -33,6 +33,7 @@ function Waitlist({ show }: { show: Show }) {
   const queries = useQueryClient();
   const { session } = useSession();
   const [count, setCount] = useState(2);
+  const [category, setCategory] = useState('');
   const key = ['waitlist', show.id];
   // The list of all one's places has no 404 for whoever has none.
   const { data } = useQuery({
@@ -46,7 +47,7 @@ function Waitlist({ show }: { show: Show }) {
   });
   const path = { params: { path: { show: show.id } } };
   const settled = { onSettled: () => queries.invalidateQueries({ queryKey: key }) };
-  const join = useMutation({ mutationFn: () => ok(api.POST('/v1/shows/{show}/waitlist', { ...path, body: { count } })), ...settled });
+  const join = useMutation({ mutationFn: () => ok(api.POST('/v1/shows/{show}/waitlist', { ...path, body: category ? { count, category } : { count } })), ...settled });
   const leave = useMutation({ mutationFn: () => ok(api.DELETE('/v1/shows/{show}/waitlist', path)), ...settled });
   return (
     <section className="panel waitlist" aria-label={t.waitlist}>
@@ -58,7 +59,7 @@ function Waitlist({ show }: { show: Show }) {
       )}
       {data?.state === 'WAITING' && (
         <>
-          <p role="status">{t.waitlistPlace(data.before)}</p>
+          <p role="status">{t.waitlistPlace(data.before)} <span className="soft">{[data.count, data.category].filter(Boolean).join(' · ')}</span></p>
           <button type="button" onClick={() => leave.mutate()}>{t.waitlistLeave}</button>
         </>
       )}
@@ -70,7 +71,14 @@ function Waitlist({ show }: { show: Show }) {
           <label>
             {t.waitlistCount}
             <select value={count} onChange={(event) => setCount(Number(event.target.value))}>
-              {[1, 2, 3, 4, 5, 6].map((n) => <option key={n}>{n}</option>)}
+              {Array.from({ length: Math.min(8, show.seat_limit) }, (_, i) => <option key={i}>{i + 1}</option>)}
+            </select>
+          </label>
+          <label>
+            {t.waitlistCategory}
+            <select value={category} onChange={(event) => setCategory(event.target.value)}>
+              <option value="">{t.any}</option>
+              {show.price_categories.map((one) => <option key={one.name}>{one.name}</option>)}
             </select>
           </label>
           <button type="submit" className="primary" disabled={join.isPending}>{t.waitlistJoin}</button>

@@ -17,6 +17,8 @@ export interface Look {
 
 // Okabe and Ito's colours, which people with any colour vision tell apart; shapes say the same again.
 export const kColors = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#56b4e9'];
+// On each of them, a number that can be read: 4.5 to 1 at least.
+const kNumbers = ['#fff', '#14101f', '#14101f', '#14101f', '#14101f', '#14101f'];
 export const kShapes = 6;
 // Seats nearer than this are not drawn one by one: their sections are.
 export const kOverview = 3.4; // pixels from seat to seat
@@ -164,8 +166,10 @@ function drawSeats(c: CanvasRenderingContext2D, d: Drawing, step: number) {
   c.font = `600 ${Math.min(12, r)}px system-ui, sans-serif`;
   c.textAlign = 'center';
   c.textBaseline = 'middle';
-  c.fillStyle = '#fff';
-  for (const i of free.flat()) c.fillText(model.seats[i]!.number, X(i), Y(i) + 0.5);
+  free.forEach((seats, category) => {
+    c.fillStyle = kNumbers[category % kNumbers.length]!;
+    for (const i of seats) c.fillText(model.seats[i]!.number, X(i), Y(i) + 0.5);
+  });
 }
 
 function ring(c: CanvasRenderingContext2D, d: Drawing, seats: ReadonlySet<number>, step: number, color: string, sign: string) {

@@ -152,7 +152,7 @@ function OnSale({ show: id }: { show: string }) {
       <ProblemNote thrown={queue.error ?? show.error} />
       {q && s && (
         <dl className="tiles">
-          <Tile label={w.waiting} value={number(q.waiting)} note={q.state} />
+          <Tile label={w.waiting} value={number(q.waiting)} note={w.queueState[q.state]} />
           <Tile label={w.active} value={number(q.active)} note={w.ofCap(number(q.active_cap))} />
           <Tile label={w.admitted} value={number(q.admitted_per_s)} note={w.target(number(q.rate_per_s))} />
           <Tile label={w.held} value={number(s.held)} />

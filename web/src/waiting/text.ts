@@ -29,6 +29,7 @@ const en = {
   home: 'See all concerts',
   nextTitle: 'What happens next',
   steps: ['You wait here, in the order of joining.', 'When it is your turn, the seat map opens by itself.', 'You choose seats; they are held for you while you pay.'],
+  seed: (text: string) => `The seed, published after it: ${text}`,
   drawTitle: 'How the draw can be checked',
   drawText: 'This is the SHA-256 of the seed, published before the draw. The seed is published after it, and with both everybody can work out each place.',
 };
@@ -63,6 +64,7 @@ const ko: Words = {
   home: '모든 공연 보기',
   nextTitle: '다음 순서',
   steps: ['들어온 순서대로 이곳에서 기다립니다.', '차례가 되면 좌석 배치도가 자동으로 열립니다.', '좌석을 고르면 결제하는 동안 확보됩니다.'],
+  seed: (text) => `추첨 후 공개한 시드: ${text}`,
   drawTitle: '추첨을 확인하는 방법',
   drawText: '추첨 전에 공개하는 시드의 SHA-256 값입니다. 추첨 후 시드를 공개하므로 누구나 순서를 직접 계산해 확인할 수 있습니다.',
 };

@@ -152,6 +152,7 @@ async function describe() {
   if (!view.draw) return;
   element('draw').hidden = false;
   say('draw-hash', view.draw.commitment);
+  say('draw-seed', view.draw.seed ? words.seed(view.draw.seed) : '');
 }
 
 document.documentElement.lang = language;
