@@ -56,12 +56,12 @@ class MoneyRoutesTest : public GatewayTest {
 
 TEST_F(MoneyRoutesTest, AnAdjustmentGoesToTheWalletWithWhoDidItAndWhy) {
   AnswerWallet(Moved());
-  const http::ClientResponse answer = CallAsOperator("POST", "/v1/admin/wallets/ann%20b/adjustments",
+  const http::ClientResponse answer = CallAsOperator("POST", "/v1/admin/wallets/ann%40b/adjustments",
                                                      R"({"amount":-300,"currency":"KRW","reason":"a fee"})");
   EXPECT_EQ(answer.status, 201);
   EXPECT_EQ(Json(answer).at("balance").as_int64(), 700);
   const wallet::v1::Adjust adjust = LastCommand().adjust();
-  EXPECT_EQ(adjust.user_id(), "ann b");
+  EXPECT_EQ(adjust.user_id(), "ann@b");
   EXPECT_EQ(adjust.operator_id(), "root");
   EXPECT_EQ(adjust.client_key(), "k1");
   EXPECT_EQ(adjust.money().amount(), -300);

@@ -206,6 +206,10 @@ class CoverageTest(RuleCase):
         self.assert_reports("coverage", "docs/failure-coverage.md:7", "no test Gone.WithIt")
         self.assertEqual(len(self.violations("coverage")), 1)
 
+    def test_a_test_of_the_threat_model_that_is_gone(self):
+        self.put("docs/security.md", "| threat | defence | `Gone.WithIt` |\n")
+        self.assert_reports("coverage", "docs/security.md:1", "no test Gone.WithIt")
+
     def test_a_row_that_is_gone(self):
         self.put("docs/failure-coverage.md", "| 1 | case | none |\n")
         self.assert_reports("coverage", "has no row 2, 3,")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ["queue", "seat", "reservation", "wallet", "payment", "ranking", "relay", "gateway"]
-# "A folder. a text; default '.data' [BOXOFFICE_DATA]"
+# "A folder. a text; default '.data' [BOXOFFICE_DATA]", and of a secret where it is to be given
 DESCRIBED = re.compile(r"^(?P<help>.*)\. (?P<kind>an? [^.]+|true or false|one of [^.]+|a number .+); default (?P<default>.*) "
-                       r"\[(?P<variable>BOXOFFICE_\w+)\]$")  # fmt: skip
+                       r"\[(?P<variable>BOXOFFICE_\w+)\](\. Holds a secret: .*)?$")  # fmt: skip
 
 
 @dataclass(frozen=True)
