@@ -57,6 +57,8 @@ constexpr Mutant kMutants[] = {
     {"saga_skip_epoch", "a claim does not take the saga from its owner: the epoch stays"},
     {"saga_stale_owner_writes", "a stale owner's write counts as written"},
     {"saga_unknown_is_done", "a step whose outcome is unknown counts as done"},
+    {"saga_unknown_is_refused", "a step whose outcome is unknown counts as refused, and is undone at once"},
+    {"saga_keeps_deadline", "a saga is never too late: what gives no answer is asked for ever"},
     {"saga_undo_forgets_failed", "the step that failed is not undone: no tombstone for its late duplicate"},
     {"saga_undo_from_failed", "a later run undoes only up to the step that it failed at"},
     {"saga_undo_forward", "seats are released before the money is back, and an undo that fails is skipped"},

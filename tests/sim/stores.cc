@@ -32,11 +32,23 @@ class ReservationStore final : public reservation::Store {
   Result<int64_t> ForgetRequests(Timestamp, int64_t) override { return 0; }
 
  private:
+  // What an edge starts at; the whole row is much to copy.
+  struct Before {
+    reservation::State state;
+    decltype(reservation::Reservation::version) version;
+    SagaId saga;
+    decltype(reservation::Saga::epoch) epoch;
+  };
   Result<std::vector<bool>> Apply(std::span<const reservation::Change> changes) {
-    std::vector<std::optional<reservation::Reservation>> before;
+    std::vector<std::optional<Before>> before;
     for (const auto& change : changes) {
       const auto found = db_.rows.reservations().find(change.reservation.id);
-      before.push_back(found == db_.rows.reservations().end() ? std::nullopt : std::optional(found->second));
+      if (found == db_.rows.reservations().end()) {
+        before.push_back(std::nullopt);
+      } else {
+        const reservation::Reservation& r = found->second;
+        before.push_back(Before{r.state, r.version, r.saga.id, r.saga.epoch});
+      }
     }
     auto saved = db_.rows.Save(changes);
     for (size_t i = 0; saved && i < changes.size(); ++i) {
@@ -56,12 +68,12 @@ class ReservationStore final : public reservation::Store {
     }
     return saved;
   }
-  void CheckEdge(const reservation::Reservation& from, const reservation::Reservation& to) {
-    const bool epoch_grows = to.saga.id != from.saga.id || to.saga.epoch >= from.saga.epoch;
+  void CheckEdge(const Before& from, const reservation::Reservation& to) {
+    const bool epoch_grows = to.saga.id != from.saga || to.saga.epoch >= from.epoch;
     if (reservation::CanMove(from.state, to.state) && to.version > from.version && epoch_grows) return;
     db_.violations.push_back(fmt::format("state_edges: {} moved from {} v{} e{} to {} v{} e{}",
                                          to.id.ToString(), reservation::StateName(from.state), from.version,
-                                         from.saga.epoch, reservation::StateName(to.state), to.version,
+                                         from.epoch, reservation::StateName(to.state), to.version,
                                          to.saga.epoch));
   }
   ReservationDb& db_;

@@ -137,6 +137,7 @@ asio::awaitable<Result<Answer>> Runner::RunOwned(Reservation& reservation) {
 }
 
 bool Runner::IsLate(const Reservation& reservation) const {
+  if (MUTANT("saga_keeps_deadline")) return false;
   return DefinitionOf(reservation.saga.kind).can_undo && clock_.Now() > reservation.saga.deadline;
 }
 
@@ -147,7 +148,8 @@ asio::awaitable<Result<Answer>> Runner::GoForward(Reservation& reservation) {
     StepResult result = co_await Perform(reservation, step.name, step.action, /*undo=*/false);
     if (result.kind == StepResult::Kind::kDone) continue;
     if (MUTANT("saga_unknown_is_done") && result.kind == StepResult::Kind::kUnknown) continue;
-    const bool wait = MayComeRight(result.kind) && !IsLate(reservation);
+    const bool taken_for_no = MUTANT("saga_unknown_is_refused") && result.kind == StepResult::Kind::kUnknown;
+    const bool wait = MayComeRight(result.kind) && !IsLate(reservation) && !taken_for_no;
     const bool ends = result.kind == StepResult::Kind::kRefused && step.on_refusal == OnRefusal::kEndThere;
     if (wait || !(definition.can_undo || ends))
       co_return co_await PostponeIt(reservation, std::move(result), step.name);
