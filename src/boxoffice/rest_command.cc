@@ -36,8 +36,7 @@ size_t Width(std::string_view text) {
   return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-// Those that only look, which can be told to look again. What changes something has none of these names:
-// tests/cli/reach_test.py sees to it.
+// Those that only look, which can be told to look again. What changes something has none of these names.
 constexpr std::array<std::string_view, 16> kLooks = {
     "list",   "get",    "show",     "status", "mine",      "entries", "deliveries", "delivery",
     "blocks", "prices", "channels", "draw",   "statement", "outbox",  "breakers",   "cancellation"};
