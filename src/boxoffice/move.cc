@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/clock.h"
+#include "boxoffice/service_programs.h"
 #include "platform/archive/archive.h"
 #include "platform/archive/bus_events.h"
 #include "platform/bus/bus_factory.h"
@@ -17,7 +18,7 @@
 namespace boxoffice {
 namespace {
 
-constexpr std::string_view kBus = "bus";
+constexpr std::string_view kBus = kBusSection;
 
 // The bus of a system, for as long as this lives.
 struct OpenedBus {
@@ -30,44 +31,11 @@ struct OpenedBus {
   }
 };
 
-std::vector<Place> Moving(const Places& places) {
-  std::vector<Place> moving;
-  std::ranges::copy_if(places.all(), std::back_inserter(moving),
-                       [](const Place& place) { return place.program.rows.version > 0; });
-  return moving;
-}
-
 // Says whose fault it is.
 template <typename T>
 Result<T> Of(std::string_view service, Result<T> result) {
   if (!result) result.error().detail = fmt::format("{}: {}", service, result.error().detail);
   return result;
-}
-
-// An archive has what this program moves, in the form that it knows.
-Result<void> CheckSections(const archive::Reader& reader, const std::vector<Place>& moving) {
-  const auto other = [](std::string_view what) {
-    return Fail(
-        Code::kConflict, "archive_version",
-        fmt::format("the archive is of another version of Boxoffice: {}; export it again with this one, "
-                    "which brings the stores up to date",
-                    what));
-  };
-  std::set<std::string> known;
-  const auto check = [&](const std::string& name, int64_t version) -> Result<void> {
-    const archive::Section* section = reader.Find(name);
-    known.insert(name);
-    if (section == nullptr) return other(fmt::format("it has no {}", name));
-    if (section->version != version)
-      return other(fmt::format("{} has the form {}, not {}", name, section->version, version));
-    return {};
-  };
-  for (const Place& place : moving) BOXOFFICE_TRY(check(place.program.service, place.program.rows.version));
-  BOXOFFICE_TRY(check(std::string(kBus), archive::kBusEventsVersion));
-  for (const archive::Section& section : reader.sections()) {
-    if (!known.contains(section.name)) return other(fmt::format("{} is not known here", section.name));
-  }
-  return {};
 }
 
 Result<archive::Digest> DigestOf(const Place& place) {
@@ -86,7 +54,7 @@ Result<bool> IsThere(const Place& place, const archive::Section& section) {
                           section.name, digest.rows()));
 }
 
-Result<void> Load(const Place& place, const archive::Reader& reader, const archive::Section& section) {
+Result<void> LoadService(const Place& place, const archive::Reader& reader, const archive::Section& section) {
   BOXOFFICE_TRY(Of(section.name, place.program.rows.load(place.config.store_url, [&](archive::Sink& sink) {
     return reader.Read(section, sink);
   })));
@@ -105,6 +73,40 @@ Result<void> LoadBus(const Places& places, const archive::Reader& reader, const 
 }
 
 }  // namespace
+
+Result<void> CheckForm(const archive::Reader& reader, const std::set<std::string>& more) {
+  std::set<std::string> known = more;
+  const auto other = [](std::string_view what) {
+    return Fail(
+        Code::kConflict, "archive_version",
+        fmt::format("the archive is of another version of Boxoffice: {}; use the version that wrote it, or "
+                    "export again with this one, which brings the stores up to date",
+                    what));
+  };
+  const auto check = [&](const std::string& name, int64_t version) -> Result<void> {
+    const archive::Section* section = reader.Find(name);
+    known.insert(name);
+    if (section == nullptr) return other(fmt::format("it has no {}", name));
+    if (section->version != version)
+      return other(fmt::format("{} has the form {}, not {}", name, section->version, version));
+    return {};
+  };
+  for (const module::ServiceProgram& program : ServicePrograms()) {
+    if (program.rows.version > 0) BOXOFFICE_TRY(check(program.service, program.rows.version));
+  }
+  BOXOFFICE_TRY(check(std::string(kBus), archive::kBusEventsVersion));
+  for (const archive::Section& section : reader.sections()) {
+    if (!known.contains(section.name)) return other(fmt::format("{} is not known here", section.name));
+  }
+  return {};
+}
+
+std::vector<Place> Moving(const Places& places) {
+  std::vector<Place> moving;
+  std::ranges::copy_if(places.all(), std::back_inserter(moving),
+                       [](const Place& place) { return place.program.rows.version > 0; });
+  return moving;
+}
 
 Result<std::vector<Moved>> Export(const Places& places, const std::filesystem::path& file) {
   std::vector<Moved> moved;
@@ -129,27 +131,34 @@ Result<std::vector<Moved>> Export(const Places& places, const std::filesystem::p
   return moved;
 }
 
-Result<std::vector<Moved>> Import(const Places& places, const std::filesystem::path& file) {
-  BOXOFFICE_ASSIGN(const std::unique_ptr<archive::Reader> reader, archive::Reader::Open(file));
+Result<std::vector<Moved>> Load(const Places& places, const archive::Reader& reader,
+                                const std::set<std::string>& known,
+                                const std::function<Result<void>()>& before) {
   const std::vector<Place> moving = Moving(places);
-  BOXOFFICE_TRY(CheckSections(*reader, moving));
-  BOXOFFICE_TRY(reader->Verify());
+  BOXOFFICE_TRY(CheckForm(reader, known));
+  BOXOFFICE_TRY(reader.Verify());
   for (const Place& place : places.all())
     BOXOFFICE_TRY(Of(place.program.service, module::Prepare(place.config, place.program)));
   std::vector<Moved> moved;
   for (const Place& place : moving) {
-    const archive::Section& section = *reader->Find(place.program.service);
+    const archive::Section& section = *reader.Find(place.program.service);
     BOXOFFICE_ASSIGN(const bool there, IsThere(place, section));
     moved.push_back({section.name, section.rows, there});
   }
+  if (before) BOXOFFICE_TRY(before());
   // Before the services: what may be refused comes first.
-  const archive::Section& events = *reader->Find(kBus);
-  BOXOFFICE_TRY(LoadBus(places, *reader, events));
+  const archive::Section& events = *reader.Find(kBus);
+  BOXOFFICE_TRY(LoadBus(places, reader, events));
   for (size_t i = 0; i < moving.size(); ++i) {
-    if (!moved[i].was_there) BOXOFFICE_TRY(Load(moving[i], *reader, *reader->Find(moved[i].name)));
+    if (!moved[i].was_there) BOXOFFICE_TRY(LoadService(moving[i], reader, *reader.Find(moved[i].name)));
   }
   moved.push_back({events.name, events.rows});
   return moved;
+}
+
+Result<std::vector<Moved>> Import(const Places& places, const std::filesystem::path& file) {
+  BOXOFFICE_ASSIGN(const std::unique_ptr<archive::Reader> reader, archive::Reader::Open(file));
+  return Load(places, *reader, {}, {});
 }
 
 }  // namespace boxoffice

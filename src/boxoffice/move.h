@@ -7,11 +7,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "boxoffice/places.h"
+#include "platform/archive/archive.h"
 
 namespace boxoffice {
 
@@ -31,5 +35,21 @@ struct Moved {
 // archive::Reader (archive_damaged, archive_version, …), target_not_empty (kConflict: a store holds something
 // else), move_differs (kInternal: what was written reads differently), and those of the stores and the bus.
 [[nodiscard]] Result<std::vector<Moved>> Import(const Places& places, const std::filesystem::path& file);
+
+// What Import and Restore do with an archive that is open. Sections of `known` may be in it besides those of
+// the services and the bus, of whatever version; `before` is called once all is checked and nothing is
+// written.
+[[nodiscard]] Result<std::vector<Moved>> Load(const Places& places, const archive::Reader& reader,
+                                              const std::set<std::string>& known,
+                                              const std::function<Result<void>()>& before);
+
+// Whether an archive has what this program moves, in the form that it knows, and nothing else but `known`.
+// Error: archive_version.
+[[nodiscard]] Result<void> CheckForm(const archive::Reader& reader, const std::set<std::string>& known);
+
+// The services whose data travels.
+[[nodiscard]] std::vector<Place> Moving(const Places& places);
+
+inline constexpr std::string_view kBusSection = "bus";
 
 }  // namespace boxoffice

@@ -28,14 +28,37 @@ Result<std::unique_ptr<Places>> Places::Open(const PlacesOptions& options) {
     BOXOFFICE_TRY(places->Lock(options.data, {}));
   }
   BOXOFFICE_TRY(options.own_servers ? places->OpenOwn(options) : places->OpenConfigured(options));
-  for (const Place& place : places->all_) {
-    if (place.config.bus_url == places->bus_url()) continue;
+  BOXOFFICE_TRY(places->CheckOneBus());
+  return places;
+}
+
+Result<std::unique_ptr<Places>> Places::OpenRunning(const PlacesOptions& options) {
+  auto places = std::unique_ptr<Places>(new Places());
+  const std::filesystem::path sign = options.own_servers ? options.data / "config" : options.data;
+  std::error_code error;
+  if (options.config.empty() && !std::filesystem::is_directory(sign, error))
+    return Fail(Code::kNotFound, "no_data_folder", fmt::format("there is no {}", sign.string()));
+  for (module::ServiceProgram& program : ServicePrograms()) {
+    std::filesystem::path config = options.own_servers ? options.data / "config" : options.config;
+    std::filesystem::path data = options.data;
+    if (!config.empty()) config /= program.service + ".toml";
+    if (options.own_servers) data = data / "replicas" / (program.service + "-1");
+    BOXOFFICE_ASSIGN(module::ProcessConfig read, module::ReadConfig(program, config, data));
+    places->all_.push_back({std::move(program), std::move(read)});
+  }
+  BOXOFFICE_TRY(places->CheckOneBus());
+  return places;
+}
+
+Result<void> Places::CheckOneBus() const {
+  for (const Place& place : all_) {
+    if (place.config.bus_url == bus_url()) continue;
     return Fail(Code::kInvalidArgument, "config",
-                fmt::format("{} and {} name different buses: {} and {}", places->all_.front().program.service,
-                            place.program.service, config::MaskPassword(places->bus_url()),
+                fmt::format("{} and {} name different buses: {} and {}", all_.front().program.service,
+                            place.program.service, config::MaskPassword(bus_url()),
                             config::MaskPassword(place.config.bus_url)));
   }
-  return places;
+  return {};
 }
 
 Result<void> Places::Lock(const std::filesystem::path& folder, const std::string& service) {

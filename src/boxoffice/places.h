@@ -1,5 +1,5 @@
-// Where every service of a system keeps its data, and the bus, while the system is stopped: for `export` and
-// `import`.
+// Where every service of a system keeps its data, and the bus: while the system is stopped, for `export`,
+// `import` and `restore`, or while it runs, for `backup` and `doctor`.
 #pragma once
 
 #include <filesystem>
@@ -36,6 +36,9 @@ class Places {
   // Errors: no_data_folder (kNotFound), data_folder_in_use (a system runs there), data_folder_unwritable,
   // config (also: services that name different buses), and those of PrivateStores.
   [[nodiscard]] static Result<std::unique_ptr<Places>> Open(const PlacesOptions& options);
+  // The same of a system that may run: nothing is locked, started or made. Own servers run already. Errors:
+  // no_data_folder, config.
+  [[nodiscard]] static Result<std::unique_ptr<Places>> OpenRunning(const PlacesOptions& options);
   ~Places();
   Places(const Places&) = delete;
   Places& operator=(const Places&) = delete;
@@ -50,6 +53,7 @@ class Places {
   Places() = default;
   [[nodiscard]] Result<void> Lock(const std::filesystem::path& folder, const std::string& service);
   [[nodiscard]] Result<void> OpenOwn(const PlacesOptions& options);
+  [[nodiscard]] Result<void> CheckOneBus() const;
   [[nodiscard]] Result<void> OpenConfigured(const PlacesOptions& options);
 
   std::vector<module::DataFolder> locks_;

@@ -36,6 +36,24 @@ size_t Width(std::string_view text) {
   return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
+// Those that only look, which can be told to look again. What changes something has none of these names.
+constexpr std::array<std::string_view, 16> kLooks = {
+    "list",   "get",    "show",     "status", "mine",      "entries", "deliveries", "delivery",
+    "blocks", "prices", "channels", "draw",   "statement", "outbox",  "breakers",   "cancellation"};
+
+// On a terminal each answer takes the place of the one before; otherwise an empty line stands between them,
+// and with --json none.
+void Watch(const RestOptions& options, double seconds, const std::function<void(const RestOptions&)>& run) {
+  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+  while (true) {
+    if (terminal) fmt::print("\x1b[H\x1b[2J");  // to the top of an empty screen
+    run(options);
+    if (!terminal && !options.json) fmt::print("\n");
+    if (std::fflush(stdout) != 0) return;  // nobody reads any more
+    Pause(std::chrono::milliseconds(static_cast<int64_t>(seconds * 1'000)));
+  }
+}
+
 }  // namespace
 
 CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::string& description,
@@ -48,7 +66,15 @@ CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::st
       "Exit codes: 0 done; 1 refused, with the code on stderr; 2 called the wrong way, not an operator, or "
       "the "
       "system\ncan't be reached.");
-  command->callback([options, run = std::move(run)] { run(*options); });
+  const auto watch_s = std::make_shared<double>(0);
+  if (std::ranges::find(kLooks, name) != kLooks.end()) {
+    command->add_option("--watch", *watch_s, "Look again every so many seconds, until Ctrl-C")
+        ->check(CLI::Range(0.1, 3'600.0));
+  }
+  command->callback([options, watch_s, run = std::move(run)] {
+    if (*watch_s > 0) return Watch(*options, *watch_s, run);
+    run(*options);
+  });
   return command;
 }
 

@@ -99,6 +99,28 @@ Result<void> DumpEvents(bus::Bus& bus, std::span<const std::string> topics, Sink
   return portions.Flush();
 }
 
+Result<void> DumpEventsUpTo(bus::Bus& bus, const bus::Ends& ends, Sink& sink) {
+  BOXOFFICE_TRY(sink.Begin(EventTable()));
+  Portions portions(sink);
+  for (const auto& [topic, partitions] : ends) {
+    bus::Position after;
+    std::vector<int64_t> read(partitions.size(), 0);  // up to which offset, of each partition
+    const auto all_read = [&] { return std::ranges::equal(read, partitions, std::ranges::greater_equal()); };
+    while (!all_read()) {
+      BOXOFFICE_ASSIGN(const bus::Page page, bus.Read(topic, after, kPage));
+      if (page.records.empty()) break;
+      for (const bus::Record& record : page.records) {
+        const auto partition = static_cast<size_t>(record.partition);
+        if (partition >= partitions.size()) continue;  // one that was made meanwhile
+        read[partition] = record.offset + 1;
+        if (record.offset < partitions[partition]) BOXOFFICE_TRY(portions.Add(ToRow(record.event)));
+      }
+      after = page.next;
+    }
+  }
+  return portions.Flush();
+}
+
 Result<void> LoadEvents(bus::Bus& bus, std::span<const std::string> topics, const Dump& from) {
   BOXOFFICE_ASSIGN(const Counts there, CountEvents(bus, topics));
   Counts left = there;

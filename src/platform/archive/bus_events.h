@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "platform/archive/rows.h"
 #include "platform/bus/bus.h"
+#include "platform/bus/bus_factory.h"
 
 namespace boxoffice::archive {
 
@@ -19,6 +20,10 @@ inline constexpr int kBusEventsVersion = 1;
 // Gives all events of the topics to `sink`, those of a key in their order. Errors: of the bus, and of the
 // sink.
 [[nodiscard]] Result<void> DumpEvents(bus::Bus& bus, std::span<const std::string> topics, Sink& sink);
+
+// The same of the events before `ends`, whatever is published meanwhile. Topics that `ends` does not name are
+// left out.
+[[nodiscard]] Result<void> DumpEventsUpTo(bus::Bus& bus, const bus::Ends& ends, Sink& sink);
 
 // Publishes the events of `from` that are not on the bus yet, those of a key in their order: a repeat after a
 // failure goes on where it stopped, and after a success has no effect. Errors: target_not_empty (kConflict:

@@ -81,6 +81,22 @@ TEST_F(BusEventsTest, ABusWithOtherEventsIsRefusedAndLeftAsItIs) {
   EXPECT_THAT(Bodies(*to, "seat"), ElementsAre("of another system"));
 }
 
+TEST_F(BusEventsTest, WhatIsPublishedAfterAMomentIsNotOfIt) {
+  const auto bus = Open("bus");
+  ASSERT_TRUE(bus->Publish(std::vector{Make("seat", "1"), Make("reservation", "a"), Make("seat", "2")}));
+  const auto ends =
+      bus::OpenEnds("sqlite:" + (dir_.path() / "bus").string(), {"reservation", "seat", "wallet"});
+  ASSERT_TRUE(ends.has_value());
+  const bus::Ends moment = (*ends)->Read().value();
+  ASSERT_TRUE(bus->Publish(std::vector{Make("seat", "3"), Make("wallet", "w")}));
+  const auto to = Open("to");
+  const std::vector<std::string> all{"reservation", "seat", "wallet"};
+  ASSERT_TRUE(LoadEvents(*to, all, [&](Sink& sink) { return DumpEventsUpTo(*bus, moment, sink); }));
+  EXPECT_THAT(Bodies(*to, "seat"), ElementsAre("1", "2"));
+  EXPECT_THAT(Bodies(*to, "reservation"), ElementsAre("a"));
+  EXPECT_THAT(Bodies(*to, "wallet"), ElementsAre());
+}
+
 TEST_F(BusEventsTest, ATopicThatNobodyKnowsIsRefused) {
   const auto from = Open("from");
   ASSERT_TRUE(from->Publish(std::vector{Make("seat", "1")}));

@@ -342,4 +342,85 @@ Result<void> LoadPostgres(const PostgresSource& source, const Dump& from) {
   return transaction.Commit();
 }
 
+namespace {
+
+class PostgresSnapshot final : public Snapshot {
+ public:
+  PostgresSnapshot(const PostgresSource& source, std::unique_ptr<pg::Connection> holding,
+                   std::unique_ptr<pg::Connection> reading, const std::vector<std::string>& held)
+      : source_(source), holding_(std::move(holding)), reading_(std::move(reading)) {
+    // SHARE lets everybody read, and waits for whoever writes.
+    for (const std::string& table : held)
+      locks_.push_back(fmt::format("LOCK TABLE {} IN SHARE MODE", Quoted(table)));
+  }
+
+  Result<void> Hold() override {
+    if (locks_.empty()) return {};
+    pg::Batch batch;
+    for (const std::string& lock : locks_) batch.Add(lock);
+    hold_.emplace(*holding_);
+    Result<std::vector<pg::Rows>> held = hold_->Run(batch);
+    if (held) return {};
+    hold_.reset();
+    return std::unexpected(std::move(held).error());
+  }
+
+  Result<void> Take() override {
+    BOXOFFICE_ASSIGN(tables_, DescribeAll(*reading_, source_));
+    moment_.emplace(*reading_);
+    pg::Batch begin;
+    begin.Add("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    begin.Add("SELECT service, version FROM schema_version");  // it sees as of its first look
+    BOXOFFICE_ASSIGN(const std::vector<pg::Rows> results, moment_->Run(begin));
+    if (results[1].empty() || results[1][0].Text(0) != source_.service) {
+      return Fail(Code::kConflict, "schema_foreign",
+                  fmt::format("the database does not belong to {}", source_.service));
+    }
+    return CheckVersion(results[1][0].Int(1), source_.migrations);
+  }
+
+  Result<void> Release() override {
+    if (!hold_) return {};
+    pg::Batch still;
+    still.Add("SELECT 1::bigint");
+    const Result<std::vector<pg::Rows>> held = hold_->Run(still);
+    hold_.reset();
+    if (held) return {};
+    return Fail(Code::kUnavailable, "hold_lost", held.error().detail);
+  }
+
+  Result<void> Dump(Sink& sink) override {
+    for (const StoredTable& table : tables_) BOXOFFICE_TRY(DumpTable(*moment_, table, sink));
+    return {};
+  }
+
+ private:
+  const PostgresSource source_;
+  const std::unique_ptr<pg::Connection> holding_;
+  const std::unique_ptr<pg::Connection> reading_;
+  std::vector<std::string> locks_;
+  std::vector<StoredTable> tables_;
+  std::optional<pg::Transaction> hold_;
+  std::optional<pg::Transaction> moment_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Snapshot>> OpenPostgresSnapshot(const PostgresSource& source,
+                                                       std::vector<std::string> held) {
+  // Not a name that a service has.
+  const pg::Config config{
+      .url = source.url, .application_name = "boxoffice backup", .lock_timeout = kHoldPatience};
+  BOXOFFICE_ASSIGN(auto holding, pg::Connection::Open(config));
+  BOXOFFICE_ASSIGN(auto reading, pg::Connection::Open(config));
+  pg::Batch look;
+  look.Add("SELECT to_regclass('schema_version') IS NOT NULL");
+  BOXOFFICE_ASSIGN(const std::vector<pg::Rows> found, holding->Read(look));
+  if (!found[0][0].Bool(0)) {
+    return Fail(Code::kNotFound, "no_store",
+                fmt::format("{} has no tables: nothing was ever kept there", source.service));
+  }
+  return std::make_unique<PostgresSnapshot>(source, std::move(holding), std::move(reading), held);
+}
+
 }  // namespace boxoffice::archive

@@ -2,12 +2,15 @@
 // its SQLite schema (sqlite_tables.h).
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "platform/archive/rows.h"
+#include "platform/archive/snapshot.h"
 #include "platform/sql/migration.h"
 
 namespace boxoffice::archive {
@@ -28,5 +31,11 @@ struct PostgresSource {
 // archive_schema; constraint (a row is there already); invalid_value; commit_unknown (kUnknown: they are
 // there, or not).
 [[nodiscard]] Result<void> LoadPostgres(const PostgresSource& source, const Dump& from);
+
+// One moment of a database that services work with. `held` are the tables that a hold keeps from being
+// written to, in the order in which the service's transactions come to them, so that nobody waits for whom he
+// keeps waiting. Errors: as of DumpPostgres; no_store (kNotFound: the database was never migrated).
+[[nodiscard]] Result<std::unique_ptr<Snapshot>> OpenPostgresSnapshot(const PostgresSource& source,
+                                                                     std::vector<std::string> held);
 
 }  // namespace boxoffice::archive

@@ -103,6 +103,15 @@ Result<std::vector<TableForm>> FormOf(std::span<const sql::Migration> sqlite_mig
   return ReadForm(scratch);
 }
 
+Result<void> CheckVersion(int64_t version, std::span<const sql::Migration> migrations) {
+  const int64_t known = migrations.empty() ? 0 : migrations.back().version;
+  if (version == known) return {};
+  return Fail(Code::kConflict, version > known ? "schema_newer" : "schema_older",
+              fmt::format("the store has schema version {}, this program has {}: use the program that serves "
+                          "it, or bring the store up to date with `boxoffice migrate`",
+                          version, known));
+}
+
 Result<const TableForm*> FormCheck::Find(const Table& table) const {
   const auto found =
       std::ranges::find(form_, table.name, [](const TableForm& form) { return form.table.name; });

@@ -25,6 +25,9 @@ struct TableForm {
 // before it.
 [[nodiscard]] Result<std::vector<TableForm>> FormOf(std::span<const sql::Migration> sqlite_migrations);
 
+// That a database has the schema that these migrations make. Errors: schema_newer, schema_older (kConflict).
+[[nodiscard]] Result<void> CheckVersion(int64_t version, std::span<const sql::Migration> migrations);
+
 // Checks what comes against a form.
 class FormCheck {
  public:

@@ -3,7 +3,9 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -13,6 +15,7 @@
 #include "base/random.h"
 #include "platform/archive/archive.h"
 #include "platform/archive/postgres_tables.h"
+#include "platform/archive/sqlite_snapshot.h"
 #include "platform/archive/sqlite_tables.h"
 #include "platform/sql/postgres.h"
 #include "platform/sql/sqlite.h"
@@ -23,6 +26,7 @@ namespace boxoffice::archive {
 namespace {
 
 namespace pg = sql::pg;
+using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 
 const std::array kSqlite = {sql::Migration{
@@ -204,6 +208,108 @@ TEST_F(TablesTest, ADatabaseThatAServiceIsConnectedToIsRefused) {
   EXPECT_THAT(refused.error().detail, HasSubstr("boxoffice-house"));
   service.reset();
   EXPECT_TRUE(DigestOf(OfPostgres(source)).has_value()) << "the server has a moment to notice";
+}
+
+// A snapshot, and what a service does to the store meanwhile.
+struct WorkingStore {
+  std::unique_ptr<Snapshot> snapshot;
+  // Whether another row of `room` could be written within a moment.
+  std::function<bool()> write;
+};
+
+class SnapshotTest : public TablesTest {
+ protected:
+  WorkingStore OnSqlite() {
+    const auto file = NewFile();
+    ExpectGood(LoadSqlite(file, kSqlite, Houses()));
+    auto opened = OpenSqliteSnapshot(file, kSqlite);
+    EXPECT_TRUE(opened.has_value());
+    auto service = std::make_shared<sql::Database>(sql::Database::Open(file).value());
+    EXPECT_TRUE(service->Execute("PRAGMA busy_timeout=50"));
+    return {
+        std::move(opened).value(), [this, service] {
+          return service->Execute(fmt::format("INSERT INTO room VALUES (3, {}, NULL)", ++size_)).has_value();
+        }};
+  }
+  WorkingStore OnPostgres() {
+    const PostgresSource source = NewPostgres();
+    ExpectGood(LoadPostgres(source, Houses()));
+    auto opened = OpenPostgresSnapshot(source, {"house", "room"});
+    EXPECT_TRUE(opened.has_value());
+    std::shared_ptr<pg::Connection> service =
+        pg::Connection::Open(
+            {.url = source.url, .application_name = "boxoffice-house", .lock_timeout = milliseconds(50)})
+            .value();
+    return {std::move(opened).value(), [this, service] {
+              pg::Batch insert;
+              insert.Add("INSERT INTO room(house_id, size) VALUES (3, $1)", static_cast<double>(++size_));
+              return service->Write(insert).has_value();
+            }};
+  }
+  // The whole course of a backup.
+  void ExpectOneMoment(WorkingStore store) {
+    ExpectGood(store.snapshot->Hold());
+    EXPECT_FALSE(store.write()) << "it is held";
+    ExpectGood(store.snapshot->Take());
+    EXPECT_FALSE(store.write()) << "the others may not be taken yet";
+    ExpectGood(store.snapshot->Release());
+    EXPECT_TRUE(store.write()) << "the service goes on while the snapshot is read";
+    const Dump dump = [&](Sink& sink) { return store.snapshot->Dump(sink); };
+    const std::string dumped = DigestText(dump);
+    EXPECT_TRUE(store.write());
+    EXPECT_EQ(DigestText(dump), dumped) << "and again the same";
+    EXPECT_EQ(DigestOf(dump)->rows(), 5'000) << "what came later is not in it";
+  }
+
+  int size_ = 100'000;
+};
+
+TEST_F(SnapshotTest, OfSqliteIsOfOneMomentAndHoldsTheServiceNoLonger) { ExpectOneMoment(OnSqlite()); }
+
+TEST_F(SnapshotTest, OfPostgresIsOfOneMomentAndHoldsTheServiceNoLonger) {
+  BOXOFFICE_NEED_POSTGRES();
+  ExpectOneMoment(OnPostgres());
+}
+
+TEST_F(SnapshotTest, AHoldWaitsForWhoWritesAndGivesUpAfterAMoment) {
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewPostgres();
+  ExpectGood(LoadPostgres(source, Houses(1)));
+  const auto service = pg::Connection::Open({.url = source.url}).value();
+  std::optional<pg::Transaction> writing(*service);
+  pg::Batch insert;
+  insert.Add("INSERT INTO room(house_id, size) VALUES (3, 7)");
+  ASSERT_TRUE(writing->Run(insert).has_value());
+  auto snapshot = OpenPostgresSnapshot(source, {"house", "room"}).value();
+  const auto held = snapshot->Hold();
+  ASSERT_FALSE(held.has_value());
+  EXPECT_EQ(held.error().code, Code::kUnavailable) << "so that it is tried again";
+  EXPECT_TRUE(writing->Commit().has_value()) << "nobody is in the way of who writes";
+  writing.reset();
+  ExpectGood(snapshot->Hold());
+  ExpectGood(snapshot->Take());
+  ExpectGood(snapshot->Release());
+  EXPECT_EQ(DigestOf([&](Sink& sink) { return snapshot->Dump(sink); })->rows(), 3);
+}
+
+TEST_F(SnapshotTest, AnotherSchemaThanTheProgramsIsRefusedAndNotMigrated) {
+  const std::vector<sql::Migration> newer{kSqlite[0],
+                                          {2, "0002", "CREATE TABLE barn(id INTEGER PRIMARY KEY) STRICT"}};
+  const auto file = NewFile();
+  ExpectGood(LoadSqlite(file, kSqlite, Houses(1)));
+  auto older = OpenSqliteSnapshot(file, newer).value();
+  EXPECT_EQ(older->Take().error().reason, "schema_older");
+  ASSERT_TRUE(sql::Database::Open(file).value().Migrate(newer));
+  auto snapshot = OpenSqliteSnapshot(file, kSqlite).value();
+  EXPECT_EQ(snapshot->Take().error().reason, "schema_newer");
+  EXPECT_EQ(OpenSqliteSnapshot(dir_.path() / "missing.db", kSqlite).error().reason, "no_store");
+  EXPECT_FALSE(std::filesystem::exists(dir_.path() / "missing.db"));
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource empty = NewPostgres();
+  EXPECT_EQ(OpenPostgresSnapshot(empty, {"room"}).error().reason, "no_store");
+  ExpectGood(LoadPostgres(empty, Houses(1)));
+  const PostgresSource foreign{empty.url, "barn", kPostgres, kSqlite};
+  EXPECT_EQ(OpenPostgresSnapshot(foreign, {"room"}).value()->Take().error().reason, "schema_foreign");
 }
 
 TEST(DigestTest, TellsRowsApartWhateverTheirOrder) {

@@ -9,8 +9,11 @@
 
 #include "platform/bus/kafka_admin.h"
 #include "platform/bus/kafka_bus.h"
+#include "platform/bus/kafka_client.h"
+#include "platform/bus/kafka_lag.h"
 #include "platform/bus/sqlite_bus.h"
 #include "platform/obs/log.h"
+#include "platform/sql/sqlite.h"
 
 namespace boxoffice::bus {
 namespace {
@@ -88,6 +91,36 @@ Result<void> MakeTopics(const KafkaBusConfig& config, const BusNeeds& needs) {
   return {};
 }
 
+// The offsets of the log are of all topics together.
+class SqliteEnds final : public EndReader {
+ public:
+  SqliteEnds(sql::Database database, std::vector<std::string> topics)
+      : database_(std::move(database)), topics_(std::move(topics)) {}
+  Result<Ends> Read() override {
+    sql::Statement last = database_.Prepare("SELECT coalesce(max(offset), 0) FROM log");
+    BOXOFFICE_TRY(last.Step());
+    Ends ends;
+    for (const std::string& topic : topics_) ends[topic] = {last.Int(0) + 1};
+    return ends;
+  }
+
+ private:
+  sql::Database database_;
+  const std::vector<std::string> topics_;
+};
+
+class KafkaEnds final : public EndReader {
+ public:
+  KafkaEnds(kafka::Client client, KafkaBusConfig config, std::vector<std::string> topics)
+      : client_(std::move(client)), config_(std::move(config)), topics_(std::move(topics)) {}
+  Result<Ends> Read() override { return kafka::TopicEnds(client_.get(), config_, topics_); }
+
+ private:
+  const kafka::Client client_;
+  const KafkaBusConfig config_;
+  const std::vector<std::string> topics_;
+};
+
 }  // namespace
 
 std::string DefaultBusUrl(const std::filesystem::path& data_dir) {
@@ -108,6 +141,28 @@ Result<std::unique_ptr<Bus>> OpenBus(std::string_view url, const Clock& clock, o
   }
   return Fail(Code::kInvalidArgument, "bus_url",
               fmt::format("bus.url is sqlite:FILE or kafka:HOST:PORT,HOST:PORT, not \"{}\"", url));
+}
+
+Result<std::unique_ptr<EndReader>> OpenEnds(std::string_view url, std::vector<std::string> topics) {
+  std::unique_ptr<EndReader> ends;
+  if (url.starts_with(kKafka)) {
+    BOXOFFICE_ASSIGN(KafkaBusConfig config, KafkaConfig(url));
+    BOXOFFICE_ASSIGN(kafka::Client client, kafka::NewClient(RD_KAFKA_CONSUMER, config, {}));
+    ends = std::make_unique<KafkaEnds>(std::move(client), std::move(config), std::move(topics));
+  } else {
+    const std::filesystem::path file = url.starts_with(kSqlite) ? url.substr(kSqlite.size()) : "";
+    std::error_code error;
+    if (!file.empty() && !std::filesystem::is_regular_file(file, error))
+      return Fail(Code::kNotFound, "no_bus", fmt::format("there is no {}", file.string()));
+    // As a bus first, for the errors of that.
+    const SystemClock clock;
+    obs::Registry metrics;
+    BOXOFFICE_TRY(OpenBus(url, clock, metrics));
+    BOXOFFICE_ASSIGN(sql::Database database, sql::Database::Open(file));
+    ends = std::make_unique<SqliteEnds>(std::move(database), std::move(topics));
+  }
+  BOXOFFICE_TRY(ends->Read());
+  return ends;
 }
 
 Result<void> PrepareBus(std::string_view url, const BusNeeds& needs) {

@@ -9,8 +9,11 @@
 //                              percent-encoded.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +36,23 @@ namespace boxoffice::bus {
 // database_unavailable, schema_newer.
 [[nodiscard]] Result<std::unique_ptr<Bus>> OpenBus(std::string_view url, const Clock& clock,
                                                    obs::Registry& metrics);
+
+// Where topics end: by topic, for each partition the offset that its next event would have, or a lower one
+// where there is nothing between.
+using Ends = std::map<std::string, std::vector<int64_t>, std::less<>>;
+
+// Tells where topics end, while others publish to them. Connected when it is made, so that the answer takes a
+// moment only. Belongs to one thread at a time.
+class EndReader {
+ public:
+  virtual ~EndReader() = default;
+  // Of a topic that is not there: no partitions. Errors: those of the bus.
+  [[nodiscard]] virtual Result<Ends> Read() = 0;
+};
+// Errors: as OpenBus; no_bus (kNotFound: a file that is not there, and is not made); also the bus's own where
+// it can't be reached.
+[[nodiscard]] Result<std::unique_ptr<EndReader>> OpenEnds(std::string_view url,
+                                                          std::vector<std::string> topics);
 
 // What a service needs of the bus before it starts.
 struct BusNeeds {

@@ -76,4 +76,26 @@ Result<int64_t> GroupLag(rd_kafka_t* client, const KafkaBusConfig& config, const
   return lag;
 }
 
+Result<Ends> TopicEnds(rd_kafka_t* client, const KafkaBusConfig& config,
+                       std::span<const std::string> topics) {
+  Ends ends;
+  const Partitions parts = NewPartitions();
+  for (const std::string& topic : topics) {
+    const std::string name = config.prefix + topic;
+    BOXOFFICE_ASSIGN(const int count, PartitionCount(client, name, config.request_timeout));
+    ends[topic].resize(static_cast<size_t>(count));
+    for (int i = 0; i < count; ++i) rd_kafka_topic_partition_list_add(parts.get(), name.c_str(), i);
+  }
+  BOXOFFICE_ASSIGN(const Partitions bounds, Bounds(client, config, *parts, RD_KAFKA_OFFSET_END));
+  for (const std::string& topic : topics) {
+    const std::string name = config.prefix + topic;
+    for (size_t i = 0; i < ends[topic].size(); ++i) {
+      const auto* end =
+          rd_kafka_topic_partition_list_find(bounds.get(), name.c_str(), static_cast<int32_t>(i));
+      ends[topic][i] = end->offset;
+    }
+  }
+  return ends;
+}
+
 }  // namespace boxoffice::bus::kafka

@@ -1,4 +1,4 @@
-// How far a consumer group of Kafka is behind; for the Kafka bus's own files.
+// How far a consumer group of Kafka is behind, and where topics end; for the bus's own files.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "platform/bus/bus_factory.h"
 #include "platform/bus/kafka_client.h"
 #include "platform/bus/kafka_config.h"
 
@@ -15,5 +16,9 @@ namespace boxoffice::bus::kafka {
 // which it has committed nothing yet. Topics without prefix. Errors: bus_unavailable, bus_permission_denied.
 [[nodiscard]] Result<int64_t> GroupLag(rd_kafka_t* client, const KafkaBusConfig& config,
                                        const std::string& group, std::span<const std::string> topics);
+
+// Errors: bus_unavailable, bus_permission_denied.
+[[nodiscard]] Result<Ends> TopicEnds(rd_kafka_t* client, const KafkaBusConfig& config,
+                                     std::span<const std::string> topics);
 
 }  // namespace boxoffice::bus::kafka

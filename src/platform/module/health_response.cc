@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "platform/http/json_writer.h"
+#include "platform/module/version.h"
 
 namespace boxoffice::module {
 
@@ -10,7 +11,8 @@ http::Response HealthResponse(const std::vector<Health>& modules, bool judge) {
   const bool ok =
       !judge || std::ranges::all_of(modules, [](const Health& module) { return module.problem.empty(); });
   http::JsonWriter writer;
-  writer.BeginObject().Field("status", ok ? "ok" : "unavailable").Key("modules").BeginArray();
+  writer.BeginObject().Field("status", ok ? "ok" : "unavailable").Field("version", Version());
+  writer.Key("modules").BeginArray();
   for (const Health& module : modules) {
     writer.BeginObject().Field("name", module.module).Key("problem");
     if (module.problem.empty()) {

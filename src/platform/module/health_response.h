@@ -8,8 +8,8 @@
 
 namespace boxoffice::module {
 
-// 200 {"status":"ok","modules":[{"name":"seat","problem":null}]}, and "role":"standby" where a module has
-// one; with `judge`, and a module that has a problem, 503 and "unavailable".
+// 200 {"status":"ok","version":"0.1.0","modules":[{"name":"seat","problem":null}]}, and "role":"standby"
+// where a module has one; with `judge`, and a module that has a problem, 503 and "unavailable".
 [[nodiscard]] http::Response HealthResponse(const std::vector<Health>& modules, bool judge);
 
 }  // namespace boxoffice::module

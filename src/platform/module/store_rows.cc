@@ -1,8 +1,10 @@
 #include "platform/module/store_rows.h"
 
 #include <filesystem>
+#include <utility>
 
 #include "platform/archive/postgres_tables.h"
+#include "platform/archive/sqlite_snapshot.h"
 #include "platform/archive/sqlite_tables.h"
 #include "platform/module/store_url.h"
 
@@ -14,7 +16,7 @@ constexpr std::string_view kKnown = "sqlite:DIR or postgresql://USER@HOST/DATABA
 }  // namespace
 
 StoreRows SqlRows(std::string service, std::span<const sql::Migration> sqlite,
-                  std::span<const sql::Migration> postgres) {
+                  std::span<const sql::Migration> postgres, std::vector<std::string> held) {
   const auto source = [=](std::string_view url) {
     return archive::PostgresSource{std::string(url), service, postgres, sqlite};
   };
@@ -25,6 +27,12 @@ StoreRows SqlRows(std::string service, std::span<const sql::Migration> sqlite,
     if (const auto folder = SqliteFolder(url); !folder.empty())
       return archive::DumpSqlite(file(folder), sqlite, sink);
     if (IsPostgres(url)) return archive::DumpPostgres(source(url), sink);
+    return NoStoreFor(url, kKnown);
+  };
+  rows.snapshot = [=](std::string_view url) -> Result<std::unique_ptr<archive::Snapshot>> {
+    if (const auto folder = SqliteFolder(url); !folder.empty())
+      return archive::OpenSqliteSnapshot(file(folder), sqlite);
+    if (IsPostgres(url)) return archive::OpenPostgresSnapshot(source(url), held);
     return NoStoreFor(url, kKnown);
   };
   rows.load = [=](std::string_view url, const archive::Dump& from) -> Result<void> {

@@ -2,8 +2,11 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <future>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 
@@ -333,6 +336,53 @@ TEST_F(PostgresTest, ADatabaseNewerThanTheProgramOrOfAnotherServiceIsRefused) {
   ASSERT_TRUE(Open()->Migrate("test", std::array{kFirst, kSecond}));
   EXPECT_EQ(Open()->Migrate("test", std::array{kFirst}).error().reason, "schema_newer");
   EXPECT_EQ(Open()->Migrate("other", std::array{kFirst, kSecond}).error().reason, "schema_foreign");
+}
+
+// As in a deployment: the schema goes forward under replicas that know the one before, and go on with the
+// statements that they have prepared.
+TEST_F(PostgresTest, AMigrationGoesForwardWhileCommandsRun) {
+  ASSERT_TRUE(Open()->Migrate("test", std::array{kFirst}));
+  std::atomic<int64_t> written = 0;
+  std::atomic<bool> stop = false;
+  std::vector<std::future<std::string>> replicas;
+  for (int64_t replica = 0; replica < 3; ++replica) {
+    // What is refused for want of a lock is done again, as an executor does it; anything else is an error.
+    replicas.push_back(std::async(std::launch::async, [&, replica]() -> std::string {
+      const auto connection = Connection::Open({.url = url_}).value();
+      for (int64_t i = 0; !stop; ++i) {
+        Batch batch;
+        batch.Add("INSERT INTO t(a, b) VALUES ($1, 'x') ON CONFLICT DO NOTHING RETURNING a", i * 3 + replica);
+        batch.Add("UPDATE t SET b = 'y' WHERE a = $1 RETURNING a, b", i * 3 + replica);
+        Result<std::vector<Rows>> done = connection->Write(batch);
+        for (int tries = 0; !done && done.error().code == Code::kUnavailable && tries < 20; ++tries)
+          done = connection->Write(batch);
+        if (!done) return done.error().reason + ": " + done.error().detail;
+        ++written;
+      }
+      return "";
+    }));
+  }
+  const auto await_more = [&](int64_t more) {
+    const int64_t then = written;
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (written < then + more && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    return written >= then + more;
+  };
+  EXPECT_TRUE(await_more(100));
+  constexpr Migration kForward{
+      2, "0002_forward",
+      "ALTER TABLE t ADD COLUMN c BIGINT NOT NULL DEFAULT 7; CREATE INDEX t_c ON t(c); "
+      "UPDATE t SET c = a WHERE c = 7"};
+  const auto migrated =
+      Connection::Open({.url = url_}).value()->Migrate("test", std::array{kFirst, kForward});
+  EXPECT_TRUE(migrated.has_value()) << migrated.error().detail;
+  EXPECT_TRUE(await_more(100)) << "whoever knows the schema before goes on";
+  stop = true;
+  for (auto& replica : replicas) EXPECT_EQ(replica.get(), "");
+  const auto connection = Connection::Open({.url = url_}).value();
+  EXPECT_EQ(Count(*connection), written) << "nothing is lost";
+  const auto rows = connection->Read(One("SELECT count(*) FROM t WHERE b = 'y' AND c IS NOT NULL"));
+  EXPECT_EQ(rows.value()[0][0].Int(0), written);
 }
 
 }  // namespace

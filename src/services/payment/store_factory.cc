@@ -36,7 +36,7 @@ Result<void> MigrateStores(std::string_view url) {
 }
 
 module::StoreRows MovedRows() {
-  return module::SqlRows("payment", sql::payment_sqlite_schema(), sql::payment_postgres_schema());
+  return module::SqlRows("payment", sql::payment_sqlite_schema(), sql::payment_postgres_schema(), {"outbox"});
 }
 
 }  // namespace boxoffice::payment

@@ -47,12 +47,17 @@ class Store {
 class History {
  public:
   virtual ~History() = default;
+  // All shows, by id. Errors: database_unavailable.
+  [[nodiscard]] virtual Result<std::vector<Show>> Shows() = 0;
   // At most `limit` sessions with a sequence above `after`, by sequence. Errors: database_unavailable.
   [[nodiscard]] virtual Result<std::vector<Session>> Sessions(int64_t show_id, uint64_t after,
                                                               int64_t limit) = 0;
   // At most `limit` records of sagas with an id above `after`, by id. Errors: database_unavailable.
   [[nodiscard]] virtual Result<std::vector<SagaRecord>> Sagas(int64_t show_id, SagaId after,
                                                               int64_t limit) = 0;
+  // From now on, until its end, tells what is stored now, all of a show as of one moment, whatever is saved
+  // meanwhile; call it once. Errors: database_unavailable; schema_newer, schema_older.
+  [[nodiscard]] virtual Result<void> Freeze() = 0;
 };
 
 // Which of the processes on one store serves, for presence, renewals and the bucket of a show are in the

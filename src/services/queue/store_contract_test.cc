@@ -421,6 +421,23 @@ TEST_P(StoreContractTest, AllRowsCanBeMovedToAnyStoreAndBack) {
   EXPECT_TRUE(Saves(ChangesOf(Live().first[0], {}))) << "and the queue goes on";
 }
 
+TEST_P(StoreContractTest, ASnapshotIsOfOneMomentWhileTheQueueGoesOn) {
+  ASSERT_TRUE(Saves(MovedQueue(random_).changes()));
+  const archive::Dump dump = [this](archive::Sink& sink) { return DumpRows(stores_, sink); };
+  const std::string before = archive::DigestOf(dump)->ToHex();
+  const auto snapshot = SnapshotOf(std::move(stores_.history));
+  ASSERT_TRUE(snapshot->Hold());
+  ASSERT_TRUE(snapshot->Take());
+  Show show = Live().first[0];
+  std::vector<Session> joins;
+  for (int i = 0; i < 500; ++i) joins.push_back(NewSession(++show.last_sequence, SessionState::kWaiting));
+  ASSERT_TRUE(Saves(ChangesOf(show, joins))) << "nobody is held";
+  ASSERT_TRUE(snapshot->Release());
+  EXPECT_EQ(archive::DigestOf([&](archive::Sink& sink) { return snapshot->Dump(sink); })->ToHex(), before);
+  Reopen();
+  EXPECT_NE(archive::DigestOf(dump)->ToHex(), before);
+}
+
 TEST_P(StoreContractTest, RowsAreNotLoadedOverThoseOfAnotherQueue) {
   ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 1), {NewSession(1, SessionState::kWaiting)})));
   testbed::TempDir dir;

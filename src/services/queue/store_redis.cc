@@ -1,7 +1,6 @@
 #include "services/queue/store_redis.h"
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 #include <map>
 #include <memory>
@@ -14,7 +13,9 @@
 #include <fmt/format.h>
 
 #include "base/random.h"
+#include "services/queue/store_redis_history.h"
 #include "services/queue/store_redis_leader.h"
+#include "services/queue/store_redis_reader.h"
 #include "services/queue/store_redis_row.h"
 
 namespace boxoffice::queue {
@@ -71,8 +72,6 @@ const redis::Script& SaveScript() {
   static const redis::Script script(kSaveText);
   return script;
 }
-
-constexpr size_t kPage = 64;  // buckets that are read in one go: half a megabyte of people
 
 // A list as the script reads it.
 void Append(std::vector<std::string>& arguments, std::vector<std::string> list) {
@@ -175,143 +174,6 @@ class ShowSave {
   std::vector<std::string> leaves_members_;
   std::vector<std::string> sagas_;
 };
-
-// Reads rows; for one store or history, on its client.
-class Reader {
- public:
-  explicit Reader(redis::Client& client) : client_(client) {}
-
-  // The replies to all, or the first error. A read that got no answer did nothing, so it is never kUnknown.
-  Result<std::vector<redis::Reply>> Read(const std::vector<Request>& requests) {
-    std::vector<redis::Reply> replies;
-    if (requests.empty()) return replies;
-    replies.reserve(requests.size());
-    for (Result<redis::Reply>& reply : client_.RunAll(requests)) {
-      if (!reply && reply.error().code == Code::kUnknown) reply.error().code = Code::kUnavailable;
-      if (!reply) return std::unexpected(std::move(reply).error());
-      replies.push_back(*std::move(reply));
-    }
-    return replies;
-  }
-
-  Result<std::vector<int64_t>> ShowIds() {
-    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies,
-                     Read({Request::Command({"SMEMBERS", std::string(kShowsKey)})}));
-    const redis::Value ids = replies[0].value();
-    std::vector<int64_t> show_ids;
-    for (size_t i = 0; i < ids.size(); ++i) show_ids.push_back(ids[i].Int());
-    std::ranges::sort(show_ids);
-    return show_ids;
-  }
-
-  // The sessions that are stored in buckets `first` to `last` (at most kPage of them), by sequence; with
-  // their bindings, if those are asked for.
-  Result<std::vector<Session>> Sessions(int64_t show_id, uint64_t first, uint64_t last, bool bindings) {
-    std::vector<Request> requests;
-    for (uint64_t bucket = first; bucket <= last; ++bucket) {
-      requests.push_back(Request::Command({"HGETALL", BucketKey(show_id, "session", bucket)}));
-      if (bindings) requests.push_back(Request::Command({"HGETALL", BucketKey(show_id, "binding", bucket)}));
-    }
-    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies, Read(requests));
-    std::vector<Session> sessions;
-    size_t reply = 0;
-    for (uint64_t bucket = first; bucket <= last; ++bucket) {
-      const redis::Value rows = replies[reply++].value();
-      const size_t before = sessions.size();
-      for (size_t i = 0; i + 1 < rows.size(); i += 2) {
-        Session session{.show_id = show_id,
-                        .sequence = bucket * kBucketSize + static_cast<uint64_t>(rows[i].Int())};
-        BOXOFFICE_TRY(Unpack(rows[i + 1].Text(), session));
-        sessions.push_back(std::move(session));
-      }
-      const std::span<Session> added = std::span(sessions).subspan(before);
-      std::ranges::sort(added, {}, &Session::sequence);
-      if (bindings) BOXOFFICE_TRY(Bind(replies[reply++].value(), bucket, added));
-    }
-    return sessions;
-  }
-
-  // Those of `keys` that are stored, in their order, with their bindings.
-  Result<std::vector<Session>> Sessions(std::span<const SessionKey> keys) {
-    std::vector<Request> requests;
-    for (const SessionKey& key : keys) {
-      for (const std::string_view part : {"session", "binding"}) {
-        requests.push_back(Request::Command(
-            {"HGET", BucketKey(key.show_id, part, BucketOf(key.sequence)), FieldOf(key.sequence)}));
-      }
-    }
-    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies, Read(requests));
-    std::vector<Session> sessions;
-    for (size_t i = 0; i < keys.size(); ++i) {
-      const redis::Value row = replies[2 * i].value();
-      const redis::Value binding = replies[2 * i + 1].value();
-      if (row.IsNil()) continue;
-      Session session{.show_id = keys[i].show_id, .sequence = keys[i].sequence};
-      BOXOFFICE_TRY(Unpack(row.Text(), session));
-      if (!binding.IsNil() && !UnpackBinding(binding.Text(), session)) return Malformed(session);
-      sessions.push_back(std::move(session));
-    }
-    return sessions;
-  }
-
- private:
-  static std::unexpected<Error> Malformed(const Session& session) {
-    return Fail(Code::kInternal, "row_malformed",
-                fmt::format("session {} of show {}", session.sequence, session.show_id));
-  }
-  static Result<void> Unpack(std::string_view row, Session& session) {
-    if (!UnpackSession(row, session)) return Malformed(session);
-    return {};
-  }
-  static Result<void> Bind(redis::Value bindings, uint64_t bucket, std::span<Session> sessions) {
-    for (size_t i = 0; i + 1 < bindings.size(); i += 2) {
-      const uint64_t sequence = bucket * kBucketSize + static_cast<uint64_t>(bindings[i].Int());
-      const auto session = std::ranges::lower_bound(sessions, sequence, {}, &Session::sequence);
-      if (session == sessions.end() || session->sequence != sequence) continue;
-      if (!UnpackBinding(bindings[i + 1].Text(), *session)) return Malformed(*session);
-    }
-    return {};
-  }
-
-  redis::Client& client_;
-};
-
-// The row of a show, and its stamp; nullopt: there is none.
-struct StoredShow {
-  Show show;
-  std::string stamp;
-};
-std::optional<StoredShow> ReadShow(int64_t show_id, redis::Value row) {
-  std::map<std::string_view, redis::Value> fields;
-  for (size_t i = 0; i + 1 < row.size(); i += 2) fields.emplace(row[i].Text(), row[i + 1]);
-  const auto number = [&](std::string_view name) {
-    const auto field = fields.find(name);
-    return field != fields.end() ? field->second.Int() : 0;
-  };
-  if (number("version") == 0) return std::nullopt;
-  StoredShow stored{.show = {.show_id = show_id,
-                             .version = number("version"),
-                             .settings = {.active_cap = static_cast<uint32_t>(number("cap")),
-                                          .state = static_cast<QueueState>(number("state")),
-                                          .opens_at = FromUnixMs(number("opens"))},
-                             .last_sequence = static_cast<uint64_t>(number("last")),
-                             .head_sequence = static_cast<uint64_t>(number("head")),
-                             .completed = static_cast<uint64_t>(number("completed")),
-                             .expired = static_cast<uint64_t>(number("expired")),
-                             .left = static_cast<uint64_t>(number("left")),
-                             .admitted = static_cast<uint64_t>(number("admitted")),
-                             .draw = {.first = static_cast<uint64_t>(number("first")),
-                                      .entrants = static_cast<uint64_t>(number("entrants")),
-                                      .drawn_at = FromUnixMs(number("drawn"))}}};
-  if (const auto rate = fields.find("rate"); rate != fields.end()) {
-    const std::string_view text = rate->second.Text();
-    std::from_chars(text.data(), text.data() + text.size(), stored.show.settings.rate_per_s);
-  }
-  if (const auto stamp = fields.find("stamp"); stamp != fields.end()) stored.stamp = stamp->second.Text();
-  if (const auto seed = fields.find("seed"); seed != fields.end())
-    stored.show.draw.seed = seed->second.Text();
-  return stored;
-}
 
 class RedisStore final : public Store {
  public:
@@ -418,9 +280,10 @@ class RedisStore final : public Store {
     BOXOFFICE_ASSIGN(const std::vector<Session> members, Members(show));
     auto member = members.begin();
     const uint64_t last = BucketOf(show.last_sequence);
-    for (uint64_t bucket = BucketOf(show.NobodyWaitsUpTo() + 1); bucket <= last; bucket += kPage) {
-      BOXOFFICE_ASSIGN(std::vector<Session> line,
-                       reader_.Sessions(show.show_id, bucket, std::min(bucket + kPage - 1, last), false));
+    for (uint64_t bucket = BucketOf(show.NobodyWaitsUpTo() + 1); bucket <= last; bucket += kBucketsInOneGo) {
+      BOXOFFICE_ASSIGN(
+          std::vector<Session> line,
+          reader_.Sessions(show.show_id, bucket, std::min(bucket + kBucketsInOneGo - 1, last), false));
       for (Session& session : line) {
         const bool waits = session.state == SessionState::kWaiting &&
                            session.sequence > show.NobodyWaitsUpTo() &&
@@ -446,7 +309,7 @@ class RedisStore final : public Store {
     }
     std::ranges::sort(keys);
     std::vector<Session> members;
-    constexpr size_t kKeys = kPage * kBucketSize / 2;
+    constexpr size_t kKeys = kBucketsInOneGo * kBucketSize / 2;
     for (size_t i = 0; i < keys.size(); i += kKeys) {
       const auto page = std::span(keys).subspan(i, std::min(kKeys, keys.size() - i));
       BOXOFFICE_ASSIGN(std::vector<Session> sessions, reader_.Sessions(page));
@@ -523,54 +386,10 @@ class RedisStore final : public Store {
   }
 
   const std::unique_ptr<redis::Client> client_;
-  Reader reader_;
+  RedisReader reader_;
   SeededRandom random_;
   // What the last save of each show left, as far as this store has seen it.
   std::unordered_map<int64_t, std::string> stamps_;
-};
-
-class RedisHistory final : public History {
- public:
-  explicit RedisHistory(std::unique_ptr<redis::Client> client)
-      : client_(std::move(client)), reader_(*client_) {}
-
-  Result<std::vector<Session>> Sessions(int64_t show_id, uint64_t after, int64_t limit) override {
-    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies,
-                     reader_.Read({Request::Command({"HMGET", KeyOf(show_id, "show"), "last", "purged"})}));
-    const uint64_t last = BucketOf(static_cast<uint64_t>(replies[0].value()[0].Int()));
-    const auto first = static_cast<uint64_t>(replies[0].value()[1].Int());
-    const size_t wanted = static_cast<size_t>(limit);
-    const uint64_t page = std::min<uint64_t>(kPage, wanted / kBucketSize + 2);
-    std::vector<Session> sessions;
-    for (uint64_t bucket = std::max(first, BucketOf(after + 1)); bucket <= last && sessions.size() < wanted;
-         bucket += page) {
-      BOXOFFICE_ASSIGN(std::vector<Session> read,
-                       reader_.Sessions(show_id, bucket, std::min(bucket + page - 1, last), true));
-      for (Session& session : read) {
-        if (session.sequence > after && sessions.size() < wanted) sessions.push_back(std::move(session));
-      }
-    }
-    return sessions;
-  }
-
-  Result<std::vector<SagaRecord>> Sagas(int64_t show_id, SagaId after, int64_t limit) override {
-    const std::string from = after.IsNil() ? "-" : fmt::format("({}\xff", after.bytes());
-    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies,
-                     reader_.Read({Request::Command({"ZRANGEBYLEX", KeyOf(show_id, "saga"), from, "+",
-                                                     "LIMIT", "0", fmt::to_string(limit)})}));
-    const redis::Value rows = replies[0].value();
-    std::vector<SagaRecord> sagas;
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const auto record = UnpackSaga(rows[i].Text(), show_id);
-      if (!record) return Fail(Code::kInternal, "row_malformed", fmt::format("a saga of show {}", show_id));
-      sagas.push_back(*record);
-    }
-    return sagas;
-  }
-
- private:
-  const std::unique_ptr<redis::Client> client_;
-  Reader reader_;
 };
 
 }  // namespace
@@ -581,7 +400,7 @@ Result<Stores> OpenRedis(std::string_view url, const redis::Options& options, mi
   BOXOFFICE_ASSIGN(auto leading, redis::Client::Open(url, options));
   Stores stores;
   stores.store = std::make_unique<RedisStore>(std::move(writing));
-  stores.history = std::make_unique<RedisHistory>(std::move(reading));
+  stores.history = MakeRedisHistory(std::move(reading));
   stores.leadership = std::make_unique<RedisLeadership>(std::move(leading), lease);
   return stores;
 }

@@ -431,5 +431,46 @@ TEST(QueueRowsTest, WhileAProcessServesOnAStoreNothingIsMoved) {
   EXPECT_TRUE(serving.leadership->Take()->has_value()) << "it is given back";
 }
 
+TEST_F(QueueRedisTest, ASnapshotLeavesNothingBehindAndSaysSoWhenItWasLost) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  Stores serving = OpenRedis(server.Url(), kPatient).value();
+  ShowChange change{.show = {.show_id = kShow, .last_sequence = 300}, .durable = true};
+  for (uint64_t s = 1; s <= 300; ++s) {
+    const Session session{.show_id = kShow,
+                          .sequence = s,
+                          .user_id = "user",
+                          .state = SessionState::kWaiting,
+                          .joined_at = FromUnixMs(1'800'000'000'000)};
+    change.sessions.push_back({.session = session, .is_new = true, .durable = true});
+  }
+  ASSERT_TRUE(serving.store->Save({.shows = {change}}));
+  const std::string keys = server.AskOne({"DBSIZE"});
+  const std::string show_copies = "return #redis.call('KEYS', '{show:7}:backup-*')";
+  {
+    const auto snapshot = SnapshotOf(std::move(serving.history));
+    ASSERT_TRUE(snapshot->Hold());
+    EXPECT_EQ(server.AskOne({"EVAL", show_copies, "0"}), "4") << "the row, and three buckets";
+    archive::Digest digest;
+    ASSERT_TRUE(snapshot->Dump(digest));
+    EXPECT_EQ(digest.rows(), 301);
+    // As after an hour.
+    ASSERT_EQ(
+        server.AskOne({"EVAL",
+                       "for _, k in ipairs(redis.call('KEYS', '{show:7}:backup-*')) do "
+                       "if redis.call('PTTL', k) < 0 then return 0 end redis.call('DEL', k) end return 1",
+                       "0"}),
+        "1");
+    archive::Digest late;
+    EXPECT_FALSE(snapshot->Dump(late).has_value()) << "rows are never missing without a word";
+  }
+  EXPECT_EQ(server.AskOne({"DBSIZE"}), keys);
+  Stores again = OpenRedis(server.Url(), kPatient).value();
+  {
+    const auto snapshot = SnapshotOf(std::move(again.history));
+    ASSERT_TRUE(snapshot->Hold());
+  }
+  EXPECT_EQ(server.AskOne({"DBSIZE"}), keys) << "the copies go with the snapshot";
+}
+
 }  // namespace
 }  // namespace boxoffice::queue

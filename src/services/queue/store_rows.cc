@@ -320,22 +320,36 @@ Result<void> WithLead(Stores& stores, const std::function<Result<void>()>& work)
   return done ? released : done;
 }
 
-Result<void> Dump(Stores& stores, archive::Sink& sink) {
-  std::vector<Show> shows;
-  BOXOFFICE_TRY(
-      stores.store->VisitLive([&](Show show) { shows.push_back(std::move(show)); }, [](Session) {}));
+Result<void> Dump(History& history, archive::Sink& sink) {
+  BOXOFFICE_ASSIGN(const std::vector<Show> shows, history.Shows());
   BOXOFFICE_TRY(sink.Begin(ShowTable()));
   std::vector<Row> rows;
   for (const Show& show : shows) rows.push_back(ToRow(show));
   BOXOFFICE_TRY(sink.Add(rows));
-  BOXOFFICE_TRY(DumpSessions(*stores.history, shows, sink));
-  return DumpSagas(*stores.history, shows, sink);
+  BOXOFFICE_TRY(DumpSessions(history, shows, sink));
+  return DumpSagas(history, shows, sink);
 }
+
+class HistorySnapshot final : public archive::Snapshot {
+ public:
+  explicit HistorySnapshot(std::unique_ptr<History> history) : history_(std::move(history)) {}
+  Result<void> Hold() override { return history_->Freeze(); }
+  Result<void> Take() override { return {}; }
+  Result<void> Release() override { return {}; }
+  Result<void> Dump(archive::Sink& sink) override { return queue::Dump(*history_, sink); }
+
+ private:
+  const std::unique_ptr<History> history_;
+};
 
 }  // namespace
 
 Result<void> DumpRows(Stores& stores, archive::Sink& sink) {
-  return WithLead(stores, [&] { return Dump(stores, sink); });
+  return WithLead(stores, [&] { return Dump(*stores.history, sink); });
+}
+
+std::unique_ptr<archive::Snapshot> SnapshotOf(std::unique_ptr<History> history) {
+  return std::make_unique<HistorySnapshot>(std::move(history));
 }
 
 Result<void> LoadRows(Stores& stores, const archive::Dump& from) {

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "platform/archive/sqlite_snapshot.h"
 #include "platform/sql/sqlite.h"
 
 namespace boxoffice::sql {
@@ -333,6 +334,18 @@ class SqliteHistory final : public History {
         read_page_(database_.Prepare(kReadPage)),
         read_saga_page_(database_.Prepare(kReadSagaPage)) {}
 
+  Result<std::vector<Show>> Shows() override {
+    std::vector<Show> shows;
+    sql::Statement rows = database_.Prepare(kReadShows);
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, rows.Step());
+      if (!more) return shows;
+      shows.push_back(ReadShow(rows));
+    }
+  }
+
+  Result<void> Freeze() override { return archive::BeginMoment(database_, sql::queue_sqlite_schema()); }
+
   Result<std::vector<Session>> Sessions(int64_t show_id, uint64_t after, int64_t limit) override {
     std::vector<Session> sessions;
     read_page_.Bind(show_id, after, limit);
@@ -382,6 +395,16 @@ Result<Stores> OpenSqlite(const std::filesystem::path& file) {
   stores.history = std::make_unique<SqliteHistory>(std::move(reading));
   stores.leadership = std::make_unique<SqliteLeadership>();
   return stores;
+}
+
+Result<std::unique_ptr<History>> OpenSqliteHistory(const std::filesystem::path& file) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error))
+    return Fail(Code::kNotFound, "no_store", fmt::format("there is no {}", file.string()));
+  BOXOFFICE_ASSIGN(sql::Database looking, sql::Database::Open(file));
+  BOXOFFICE_TRY(archive::BeginMoment(looking, sql::queue_sqlite_schema()));
+  BOXOFFICE_ASSIGN(sql::Database reading, sql::Database::Open(file));
+  return std::make_unique<SqliteHistory>(std::move(reading));
 }
 
 }  // namespace boxoffice::queue

@@ -25,7 +25,7 @@ Result<void> MigrateStores(std::string_view url) {
 }
 
 module::StoreRows MovedRows() {
-  return module::SqlRows("relay", sql::relay_sqlite_schema(), sql::relay_postgres_schema());
+  return module::SqlRows("relay", sql::relay_sqlite_schema(), sql::relay_postgres_schema(), {});
 }
 
 }  // namespace boxoffice::relay

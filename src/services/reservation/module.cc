@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_future.hpp>
+#include <fmt/format.h>
 
 #include "platform/module/loop_lag.h"
 #include "platform/module/outbox_server.h"
@@ -235,6 +236,15 @@ module::ServiceProgram Program() {
       return Fail(
           Code::kInvalidArgument, "config",
           "lease.renew_ms must be less than half of lease.duration_ms, or a lease ends while it is held");
+    }
+    // Whoever repeats a request whose answer is gone buys a second time.
+    if (const milliseconds longest = policy.saga_deadline + policy.park_after;
+        policy.answers_kept < longest) {
+      return Fail(
+          Code::kInvalidArgument, "config",
+          fmt::format("request.answers_kept_ms must be {} or more (saga.deadline_ms and saga.park_after_ms): "
+                      "whoever repeats a request that is still under way, or has just ended, would buy twice",
+                      longest.count()));
     }
     return std::make_unique<ReservationModule>(runtime, *config);
   };

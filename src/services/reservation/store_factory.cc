@@ -48,7 +48,8 @@ Result<void> MigrateStores(std::string_view url) {
 }
 
 module::StoreRows MovedRows() {
-  return module::SqlRows("reservation", sql::reservation_sqlite_schema(), sql::reservation_postgres_schema());
+  return module::SqlRows("reservation", sql::reservation_sqlite_schema(), sql::reservation_postgres_schema(),
+                         {"reservation", "show_work", "outbox"});
 }
 
 }  // namespace boxoffice::reservation

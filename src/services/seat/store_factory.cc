@@ -41,7 +41,7 @@ Result<void> MigrateStores(std::string_view url) {
 }
 
 module::StoreRows MovedRows() {
-  return module::SqlRows("seat", sql::seat_sqlite_schema(), sql::seat_postgres_schema());
+  return module::SqlRows("seat", sql::seat_sqlite_schema(), sql::seat_postgres_schema(), {"outbox"});
 }
 
 }  // namespace boxoffice::seat

@@ -36,7 +36,7 @@ Result<void> MigrateStores(std::string_view url) {
 }
 
 module::StoreRows MovedRows() {
-  return module::SqlRows("wallet", sql::wallet_sqlite_schema(), sql::wallet_postgres_schema());
+  return module::SqlRows("wallet", sql::wallet_sqlite_schema(), sql::wallet_postgres_schema(), {"outbox"});
 }
 
 }  // namespace boxoffice::wallet

@@ -1,0 +1,387 @@
+#include "boxoffice/doctor.h"
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <sys/stat.h>
+
+#include "boxoffice/cluster.h"
+#include "boxoffice/store_look.h"
+#include "platform/bus/bus_factory.h"
+#include "platform/config/keys.h"
+#include "platform/http/client.h"
+#include "platform/obs/metrics.h"
+#include "platform/rpc/tls.h"
+
+namespace boxoffice::doctor {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr seconds kAnswerLimit{10};
+constexpr double kOutboxOld = 60;  // seconds that an event may wait
+constexpr int64_t kLagLong = 10'000;
+constexpr size_t kSomeLetters = 100;
+
+class Examination {
+ public:
+  explicit Examination(const Options& options) : options_(options) {}
+
+  std::vector<Finding> Run() {
+    const auto places = Places::OpenRunning(options_.places);
+    if (places) {
+      Note("configuration", "all services", Status::kOk, Described(**places));
+      Stores(**places);
+      Bus(**places);
+      Disks(**places);
+      Certificates(**places);
+      Keys(**places);
+    } else {
+      Note("configuration", "all services", Status::kProblem,
+           fmt::format("{} ({})", places.error().detail, places.error().reason),
+           "correct the file or variable that is named; `boxoffice-SERVICE config print` shows what is read");
+    }
+    Replicas();
+    Gateway();
+    Operations();
+    return std::move(findings_);
+  }
+
+ private:
+  void Note(std::string check, std::string subject, Status status, std::string detail,
+            std::string advice = {}) {
+    findings_.push_back({std::move(check), std::move(subject), status, std::move(detail), std::move(advice)});
+  }
+
+  std::string Described(const Places& places) const {
+    const std::filesystem::path& from =
+        options_.places.config.empty() ? options_.places.data : options_.places.config;
+    return fmt::format("read from {}; the bus is {}", from.string(), config::MaskPassword(places.bus_url()));
+  }
+
+  void Stores(const Places& places) {
+    std::set<std::string> clocks;  // one server may serve several
+    for (const Place& place : places.all()) {
+      if (!place.program.migrate) continue;
+      const std::string& service = place.program.service;
+      const auto look = LookAtStore(place.config.store_url);
+      if (!look) {
+        findings_.push_back(JudgeStore(service, look.error()));
+        continue;
+      }
+      Result<void> schema;
+      if (place.program.rows.version > 0) schema = CheckSchema(place);
+      if (schema) {
+        Note("store", service, Status::kOk,
+             fmt::format("{} answers, and its schema is up to date", look->software));
+      } else {
+        findings_.push_back(JudgeStore(service, schema.error()));
+      }
+      if (look->time && clocks.insert(look->software).second) {
+        const auto ahead = std::chrono::duration_cast<milliseconds>(*look->time - SystemClock().Now());
+        findings_.push_back(JudgeClock(fmt::format("{} of {}", look->software, service), ahead));
+      }
+    }
+  }
+
+  // A moment's look, without holding anybody.
+  static Result<void> CheckSchema(const Place& place) {
+    BOXOFFICE_ASSIGN(const auto snapshot, place.program.rows.snapshot(place.config.store_url));
+    return snapshot->Take();
+  }
+
+  void Bus(const Places& places) {
+    const std::string url = config::MaskPassword(places.bus_url());
+    const auto problem = [&](const Error& error) {
+      Note("bus", url, Status::kProblem, fmt::format("{} ({})", error.detail, error.reason),
+           "start the brokers, or correct bus.url, which must be the same in all services; sales go on "
+           "meanwhile "
+           "and their events wait in the outboxes");
+    };
+    const auto reader = bus::OpenEnds(places.bus_url(), places.Topics());
+    if (!reader) return problem(reader.error());
+    const auto ends = (*reader)->Read();
+    if (!ends) return problem(ends.error());
+    std::vector<std::string> missing;
+    for (const auto& [topic, partitions] : *ends) {
+      if (partitions.empty()) missing.push_back(topic);
+    }
+    if (!missing.empty()) {
+      return Note("bus", url, Status::kProblem, fmt::format("there is no topic {}", fmt::join(missing, ", ")),
+                  "run `boxoffice migrate`, which makes topics");
+    }
+    Note("bus", url, Status::kOk, fmt::format("{} topics are there", ends->size()));
+    Consumers(places);
+  }
+
+  void Consumers(const Places& places) {
+    const SystemClock clock;
+    obs::Registry metrics;
+    const auto bus = bus::OpenBus(places.bus_url(), clock, metrics);
+    if (!bus) return;
+    for (const Place& place : places.all()) {
+      if (place.program.consumed_topics.empty()) continue;
+      const auto lag = (*bus)->Lag(place.program.service, place.program.consumed_topics);
+      if (!lag) continue;
+      const bool long_ = *lag > kLagLong;
+      Note("consumer", place.program.service, long_ ? Status::kWarning : Status::kOk,
+           fmt::format("{} events wait for it", *lag),
+           long_ ? "see whether it is up and its store answers; else give it more replicas" : "");
+    }
+    const auto letters = (*bus)->DeadLetters(kSomeLetters);
+    if (letters && !letters->empty()) {
+      Note("consumer", "dead letters", Status::kWarning,
+           fmt::format("{}{} events could not be consumed; the first: {} ({})", letters->size(),
+                       letters->size() == kSomeLetters ? " or more" : "", letters->front().error.detail,
+                       letters->front().error.reason),
+           "mend the cause, then `boxoffice dead-letter replay LETTER`");
+    }
+  }
+
+  void Disks(const Places& places) {
+    std::set<dev_t> seen;
+    for (const Place& place : places.all()) {
+      const std::filesystem::path& folder = place.config.data;
+      struct stat status{};
+      if (::stat(folder.c_str(), &status) != 0 || !seen.insert(status.st_dev).second) continue;
+      std::error_code error;
+      const auto space = std::filesystem::space(folder, error);
+      if (!error) findings_.push_back(JudgeDisk(folder, space.available, space.capacity));
+    }
+  }
+
+  void Certificates(const Places& places) {
+    for (const Place& place : places.all()) {
+      const rpc::TlsConfig& tls = place.config.tls;
+      if (tls.certificate.empty()) continue;
+      const std::string& service = place.program.service;
+      if (const auto loaded = rpc::Tls::Load(tls); !loaded && loaded.error().reason != "tls_expired") {
+        Note("certificate", service, Status::kProblem,
+             fmt::format("{} ({})", loaded.error().detail, loaded.error().reason),
+             "correct tls.ca_file, tls.certificate_file and tls.key_file of this service");
+        continue;
+      }
+      for (const std::filesystem::path& file : {tls.certificate, tls.ca}) {
+        if (const auto left = LeftOf(file)) findings_.push_back(JudgeCertificate(service, file, *left));
+      }
+    }
+  }
+
+  static std::optional<seconds> LeftOf(const std::filesystem::path& file) {
+    const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_file(file.c_str(), "r"), &BIO_free);
+    if (bio == nullptr) return std::nullopt;
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+        PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &X509_free);
+    int days = 0;
+    int rest = 0;
+    if (certificate == nullptr ||
+        ASN1_TIME_diff(&days, &rest, nullptr, X509_get0_notAfter(certificate.get())) != 1)
+      return std::nullopt;
+    return seconds(int64_t{days} * 86'400 + rest);
+  }
+
+  void Keys(const Places& places) {
+    std::set<std::filesystem::path> seen;
+    for (const Place& place : places.all()) {
+      const std::filesystem::path folder = place.config.data / "keys";
+      std::error_code error;
+      const auto real = std::filesystem::canonical(folder, error);
+      if (error || !seen.insert(real).second) continue;
+      size_t files = 0;
+      for (const auto& entry : std::filesystem::directory_iterator(real, error)) {
+        ++files;
+        struct stat status{};
+        if (::stat(entry.path().c_str(), &status) != 0 || (status.st_mode & 077) == 0) continue;
+        Note("keys", entry.path().string(), Status::kProblem, "others than its owner may read it",
+             fmt::format("chmod 600 {}; replace it if strangers have accounts here", entry.path().string()));
+      }
+      if (files == 0) continue;
+      // A configured deployment names its secrets; those here were made because it did not.
+      if (options_.places.config.empty()) {
+        Note("keys", real.string(), Status::kOk, fmt::format("{} development keys", files));
+      } else {
+        Note("keys", real.string(), Status::kWarning,
+             fmt::format("{} has development keys of its own ({} files)", place.program.service, files),
+             "name your issuer (jwt.*) and queue keys (token.keys) in the configuration, the same for all "
+             "replicas; then remove these");
+      }
+    }
+  }
+
+  std::optional<json::value> Get(const std::string& url, int& status, std::string& why) {
+    http::ClientRequest request;
+    request.url = url;
+    request.timeout = kAnswerLimit;
+    const auto response = http::FetchBlocking(std::move(request));
+    if (!response) {
+      why = fmt::format("{} ({})", response.error().detail, response.error().reason);
+      return std::nullopt;
+    }
+    status = response->status;
+    boost::system::error_code error;
+    json::value body = json::parse(response->body, error);
+    why = error ? fmt::format("it answers {}, and no JSON", status) : std::string();
+    if (error) return std::nullopt;
+    return body;
+  }
+
+  static std::string Text(const json::value& object, std::string_view name) {
+    const json::object* members = object.if_object();
+    const json::value* member = members != nullptr ? members->if_contains(name) : nullptr;
+    return member != nullptr && member->is_string() ? std::string(member->as_string()) : std::string();
+  }
+
+  // Of one process: whether it is ready, and which version it is.
+  void Readiness(const std::string& subject, const std::string& url, const std::string& down) {
+    int status = 0;
+    std::string why;
+    const auto body = Get(url + "/readyz", status, why);
+    if (!body) return Note("replica", subject, Status::kProblem, why, down);
+    std::string problems;
+    if (const json::object* object = body->if_object(); object != nullptr && object->contains("modules")) {
+      for (const json::value& module : object->at("modules").as_array()) {
+        if (const std::string problem = Text(module, "problem"); !problem.empty())
+          problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", Text(module, "name"), problem);
+      }
+    }
+    if (status == 200) {
+      Note("replica", subject, Status::kOk, "ready");
+    } else {
+      Note("replica", subject, Status::kProblem,
+           problems.empty() ? fmt::format("it answers {}", status) : problems,
+           "mend what it names; it serves again by itself");
+    }
+    Finding version = JudgeVersion(subject, Text(*body, "version"), options_.version);
+    if (version.status != Status::kOk) findings_.push_back(std::move(version));
+  }
+
+  // Of `up --scaled`.
+  void Replicas() {
+    if (!options_.places.own_servers) return;
+    const auto described = DescribeCluster(options_.places.data);
+    if (!described) {
+      return Note("replica", options_.places.data.string(), Status::kProblem, described.error().detail,
+                  "start it: `boxoffice up --scaled`");
+    }
+    const json::value state = json::parse(*described);
+    for (const json::value& server : state.at("servers").as_array()) {
+      const bool runs = server.at("running").as_bool();
+      Note("server", Text(server, "name"), runs ? Status::kOk : Status::kProblem, runs ? "runs" : "has ended",
+           runs ? "" : "`up --scaled` starts it again; else see its log in the data folder");
+    }
+    for (const json::value& process : state.at("processes").as_array()) {
+      const std::string name =
+          fmt::format("{}-{}", Text(process, "service"), process.at("replica").to_number<int>());
+      Readiness(name, "http://" + Text(process, "admin"), "see " + Text(process, "log"));
+    }
+  }
+
+  void Gateway() {
+    std::string url = options_.api.url;
+    while (url.ends_with('/')) url.pop_back();
+    Readiness("gateway at " + url, url, "start the system, or give its address with --url");
+  }
+
+  // What only operators may see.
+  void Operations() {
+    const auto client = cli::ApiClient::Make(options_.api);
+    if (!client) {
+      return Note("operations", options_.api.url, Status::kSkipped, client.error().detail,
+                  "give --token to check outboxes, breakers, sagas and the auditor too");
+    }
+    const auto ask = [&](const std::string& path) -> std::optional<json::value> {
+      const auto response = client->Send("GET", path, {}, {}, kAnswerLimit);
+      if (!response) return std::nullopt;
+      boost::system::error_code error;
+      json::value body = json::parse(response->body, error);
+      if (response->status == 200 && !error) return body;
+      if (response->status == 404) return json::value();
+      Note("operations", path, Status::kProblem, cli::DescribeProblem(*response),
+           response->status == 401 || response->status == 403 ? "give the token of an operator"
+                                                              : "mend the service that it asks");
+      return std::nullopt;
+    };
+    if (const auto outbox = ask("/v1/admin/outbox")) Outboxes(*outbox);
+    if (const auto breakers = ask("/v1/admin/breakers")) Breakers(*breakers);
+    if (const auto sagas = ask("/v1/admin/sagas?status=parked&limit=200")) Parked(*sagas);
+    if (const auto audit = ask("/v1/admin/audit")) Audit(*audit);
+  }
+
+  void Outboxes(const json::value& list) {
+    for (const json::value& row : list.at("items").as_array()) {
+      const std::string service = Text(row, "service");
+      if (const std::string problem = Text(row, "problem"); !problem.empty()) {
+        Note("outbox", service, Status::kProblem, problem,
+             "the service does not answer: start it, or see its log");
+        continue;
+      }
+      const json::value& age = row.at("oldest_age_s");
+      const double oldest = age.is_null() ? 0 : age.to_number<double>();
+      const bool old = oldest > kOutboxOld;
+      Note("outbox", service, old ? Status::kProblem : Status::kOk,
+           fmt::format("{} events wait, the oldest for {:.0f} s", row.at("pending").to_number<int64_t>(),
+                       oldest),
+           old ? "see whether the bus takes events, and the service's log for outbox_publish" : "");
+    }
+  }
+
+  void Breakers(const json::value& list) {
+    size_t closed = 0;
+    for (const json::value& row : list.at("items").as_array()) {
+      const std::string subject =
+          fmt::format("{} → {} {}", Text(row, "client"), Text(row, "service"), Text(row, "replica"));
+      const json::value* reachable = row.as_object().if_contains("reachable");
+      if (reachable != nullptr && reachable->is_bool() && !reachable->as_bool()) {
+        Note("breaker", subject, Status::kProblem, "it can't be reached",
+             "start that replica, or take its address out of peer.*; see network and certificates");
+      } else if (const std::string state = Text(row, "state"); state != "closed" && !state.empty()) {
+        Note("breaker", subject, Status::kWarning, "it is " + state,
+             "the service fails or is too slow: see its log and its store; the breaker closes by itself");
+      } else {
+        ++closed;
+      }
+    }
+    if (closed > 0) Note("breaker", "gateway", Status::kOk, fmt::format("{} are closed", closed));
+  }
+
+  void Parked(const json::value& list) {
+    const size_t count = list.at("items").as_array().size();
+    Note("sagas", "parked", count > 0 ? Status::kWarning : Status::kOk,
+         fmt::format("{}{} wait for an operator", count, count == 200 ? " or more" : ""),
+         count > 0 ? "`boxoffice saga list --status parked`, then retry or undo each" : "");
+  }
+
+  void Audit(const json::value& report) {
+    const json::object* object = report.if_object();
+    const json::value* ok = object != nullptr ? object->if_contains("ok") : nullptr;
+    if (ok == nullptr || !ok->is_bool()) {
+      return Note("audit", "invariants", Status::kSkipped, "there was no audit yet",
+                  "`boxoffice audit` runs one");
+    }
+    if (ok->as_bool()) return Note("audit", "invariants", Status::kOk, "the last audit was clean");
+    Note("audit", "invariants", Status::kProblem, "the last audit found violations",
+         "`boxoffice audit` names them; pause the queues until they are understood");
+  }
+
+  const Options& options_;
+  std::vector<Finding> findings_;
+};
+
+}  // namespace
+
+std::vector<Finding> Examine(const Options& options) { return Examination(options).Run(); }
+
+}  // namespace boxoffice::doctor

@@ -1,0 +1,56 @@
+// What `boxoffice doctor` finds wrong with a system, and what to do about each: configuration, stores and
+// their schemas, the bus, clocks, disks, certificates, keys, replicas, and what operators should not leave
+// lying.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "boxoffice/api_client.h"
+#include "boxoffice/places.h"
+
+namespace boxoffice::doctor {
+
+enum class Status { kOk, kSkipped, kWarning, kProblem };
+
+struct Finding {
+  std::string check;    // "store"
+  std::string subject;  // "seat"
+  Status status = Status::kOk;
+  std::string detail;
+  std::string advice;  // what to do; empty where all is well
+};
+
+[[nodiscard]] std::string_view StatusName(Status status);  // "ok", "skipped", "warning", "problem"
+
+struct Options {
+  PlacesOptions places;
+  cli::ApiOptions api;
+  std::string version;  // of this program
+};
+
+// Looks at everything; reads only. What can't be looked at is a finding too. Takes seconds where servers
+// don't answer.
+[[nodiscard]] std::vector<Finding> Examine(const Options& options);
+
+// The judgements, each of one thing.
+
+// The difference of a clock from this machine's: tokens and holds bear some.
+[[nodiscard]] Finding JudgeClock(std::string subject, std::chrono::milliseconds ahead);
+[[nodiscard]] Finding JudgeDisk(const std::filesystem::path& folder, uint64_t free_bytes, uint64_t all_bytes);
+// `left` until a certificate ends.
+[[nodiscard]] Finding JudgeCertificate(std::string subject, const std::filesystem::path& file,
+                                       std::chrono::seconds left);
+// `found`: of a process that answers, empty where it tells none.
+[[nodiscard]] Finding JudgeVersion(std::string subject, std::string_view found, std::string_view own);
+// A store that could not be opened, or has another schema.
+[[nodiscard]] Finding JudgeStore(std::string subject, const Error& error);
+
+}  // namespace boxoffice::doctor

@@ -1,0 +1,130 @@
+// What counts as wrong, and what to do about it.
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "boxoffice/doctor.h"
+
+namespace boxoffice::doctor {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Tokens are taken with 30 s of skew (jwt.clock_skew_ms), holds and leases are judged by stores: what is
+// shown to people differs long before anything breaks.
+constexpr milliseconds kNoticeableSkew{1'000};
+constexpr milliseconds kHarmfulSkew{25'000};
+
+constexpr double kLittleSpace = 0.10;
+constexpr double kNoSpace = 0.02;
+constexpr uint64_t kLittleBytes = 2ULL << 30;
+constexpr uint64_t kNoBytes = 256ULL << 20;
+
+constexpr seconds kDay{86'400};
+constexpr seconds kRenewWithin = 30 * kDay;
+constexpr seconds kRenewNow = 3 * kDay;
+
+}  // namespace
+
+std::string_view StatusName(Status status) {
+  switch (status) {
+    case Status::kOk:
+      return "ok";
+    case Status::kSkipped:
+      return "skipped";
+    case Status::kWarning:
+      return "warning";
+    case Status::kProblem:
+      break;
+  }
+  return "problem";
+}
+
+Finding JudgeClock(std::string subject, milliseconds ahead) {
+  Finding finding{
+      .check = "clock",
+      .subject = std::move(subject),
+      .detail = fmt::format("{:+.3f} s from this machine's", static_cast<double>(ahead.count()) / 1000)};
+  const milliseconds off = ahead < milliseconds(0) ? -ahead : ahead;
+  if (off <= kNoticeableSkew) return finding;
+  finding.status = off > kHarmfulSkew ? Status::kProblem : Status::kWarning;
+  finding.advice =
+      "synchronise both machines' clocks (chrony or systemd-timesyncd: `timedatectl` shows which one is "
+      "off); "
+      "tokens are refused past 30 s";
+  return finding;
+}
+
+Finding JudgeDisk(const std::filesystem::path& folder, uint64_t free_bytes, uint64_t all_bytes) {
+  const double part = all_bytes == 0 ? 0 : static_cast<double>(free_bytes) / static_cast<double>(all_bytes);
+  Finding finding{.check = "disk",
+                  .subject = folder.string(),
+                  .detail = fmt::format("{:.1f} GiB free of {:.1f} ({:.0f} %)",
+                                        static_cast<double>(free_bytes) / (1ULL << 30),
+                                        static_cast<double>(all_bytes) / (1ULL << 30), part * 100)};
+  if (free_bytes < kNoBytes || part < kNoSpace) {
+    finding.status = Status::kProblem;
+  } else if (free_bytes < kLittleBytes || part < kLittleSpace) {
+    finding.status = Status::kWarning;
+  } else {
+    return finding;
+  }
+  finding.advice =
+      "make room or enlarge the disk: when it is full nothing is acknowledged any more, and sales stop until "
+      "there is space";
+  return finding;
+}
+
+Finding JudgeCertificate(std::string subject, const std::filesystem::path& file, seconds left) {
+  const auto days = left.count() / kDay.count();
+  Finding finding{.check = "certificate", .subject = std::move(subject)};
+  if (left <= seconds(0)) {
+    finding.status = Status::kProblem;
+    finding.detail = fmt::format("{} has ended", file.string());
+    finding.advice = "renew it and restart the service: nobody can call it any more";
+    return finding;
+  }
+  finding.detail = fmt::format("{} ends in {} days", file.string(), days);
+  if (left >= kRenewWithin) return finding;
+  finding.status = left < kRenewNow ? Status::kProblem : Status::kWarning;
+  finding.advice = "renew it and restart the service's replicas one after the other";
+  return finding;
+}
+
+Finding JudgeVersion(std::string subject, std::string_view found, std::string_view own) {
+  Finding finding{.check = "version", .subject = std::move(subject), .detail = std::string(found)};
+  if (found == own) return finding;
+  finding.status = Status::kWarning;
+  finding.detail =
+      fmt::format("{}, this program is {}", found.empty() ? "older than all that tell" : found, own);
+  finding.advice =
+      "finish the deployment: replicas of two versions work side by side, but not for long; or use the "
+      "program "
+      "of the version that runs";
+  return finding;
+}
+
+Finding JudgeStore(std::string subject, const Error& error) {
+  static const std::map<std::string_view, std::string_view> kAdvice{
+      {"no_store",
+       "start the system once, or run `boxoffice migrate`; is this the right --data or --config?"},
+      {"schema_older", "run `boxoffice migrate` of this version; services may run meanwhile"},
+      {"schema_newer", "this program is older than the one that serves: use that one"},
+      {"schema_foreign", "the URL of another service's database is configured: correct store.url"},
+      {"store_url", "correct store.url in this service's configuration"},
+      {"invalid_redis_url", "correct store.url in this service's configuration"},
+      {"database_unavailable",
+       "start the database, or correct store.url; try its own client (psql, redis-cli) from this machine"},
+  };
+  const auto advice = kAdvice.find(error.reason);
+  return {.check = "store",
+          .subject = std::move(subject),
+          .status = Status::kProblem,
+          .detail = fmt::format("{} ({})", error.detail, error.reason),
+          .advice = advice != kAdvice.end() ? std::string(advice->second)
+                                            : "see docs/howto, or the log of the service"};
+}
+
+}  // namespace boxoffice::doctor

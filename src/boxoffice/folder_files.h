@@ -1,0 +1,26 @@
+// What a data folder holds besides stores and the bus, as rows: the keys of a system on one machine, the
+// record of the demo, and the provider that the sandbox plays.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "platform/archive/rows.h"
+
+namespace boxoffice {
+
+inline constexpr int kFolderFilesVersion = 1;
+
+// Gives them to `sink`. `scratch` is a file that is made and removed. Errors: archive_unwritable,
+// folder_unreadable (kPermissionDenied), and those of the sink.
+[[nodiscard]] Result<void> DumpFolder(const std::filesystem::path& folder,
+                                      const std::filesystem::path& scratch, archive::Sink& sink);
+
+// Writes them, once none of them is there with another content. Errors: target_not_empty (kConflict),
+// archive_schema (kInvalidArgument: no such file is ever written), data_folder_unwritable, and those of
+// `from`.
+[[nodiscard]] Result<void> LoadFolder(const std::filesystem::path& folder, const archive::Dump& from);
+
+}  // namespace boxoffice

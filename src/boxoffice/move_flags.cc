@@ -1,0 +1,76 @@
+#include "boxoffice/move_flags.h"
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+namespace boxoffice::cli {
+namespace {
+
+namespace json = boost::json;
+
+// Whether the own servers have a Kafka: as they were started before, or at first as they are asked for.
+Result<void> ChooseKafka(MoveOptions& options) {
+  PlacesOptions& places = options.places;
+  std::error_code ignored;
+  const bool has_one = std::filesystem::exists(places.data / "kafka", ignored);
+  if (!places.own_servers || (places.make ? options.no_kafka : !has_one)) return {};
+  if (options.kafka_class_path.empty()) {
+    return Fail(
+        Code::kInvalidArgument, "kafka_missing",
+        "--kafka-class-path is missing; `./dev export` and `./dev import` fetch Kafka's jars and give it");
+  }
+  places.kafka_class_path = options.kafka_class_path;
+  return {};
+}
+
+}  // namespace
+
+void AddPlacesFlags(CLI::App& command, MoveOptions& options) {
+  PlacesOptions& places = options.places;
+  CLI::Option* config = command.add_option(
+      "--config", places.config,
+      "A folder with the configuration of each service: SERVICE.toml. It names the stores and the bus");
+  command.add_option("--data", places.data,
+                     "The data folder, where no configuration is given; .data if it is not");
+  command
+      .add_flag("--scaled", places.own_servers,
+                "The data folder is that of `up --scaled`: its servers are started for this, and stopped")
+      ->excludes(config);
+  command
+      .add_option(
+          "--kafka-class-path", options.kafka_class_path,
+          "With --scaled: where Kafka's jars are, as java's -cp takes it; ./dev export and import give it")
+      ->envname("BOXOFFICE_KAFKA_CLASS_PATH");
+  command.add_flag("--json", options.json, "Print what was moved as JSON");
+}
+
+void AddNoKafkaFlag(CLI::App& command, MoveOptions& options) {
+  command.add_flag("--no-kafka", options.no_kafka, "With --scaled: the event bus is a SQLite file");
+}
+
+Result<void> ChoosePlaces(MoveOptions& options) {
+  if (options.places.config.empty() && options.places.data.empty()) options.places.data = ".data";
+  return ChooseKafka(options);
+}
+
+void PrintMoved(const MoveOptions& options, std::string_view done, const std::vector<Moved>& moved) {
+  json::object sections;
+  int64_t rows = 0;
+  for (const Moved& part : moved) {
+    sections[part.name] = json::object{{"rows", part.rows}};
+    if (options.places.make) sections[part.name].as_object()["was_there"] = part.was_there;
+    rows += part.rows;
+    if (options.json) continue;
+    fmt::print("{}: {} {}{}\n", part.name, part.rows, part.name == "bus" ? "events" : "rows",
+               part.was_there ? ", there already" : "");
+  }
+  if (options.json) {
+    fmt::print("{}\n", json::serialize(json::object{{"file", options.file.string()}, {"moved", sections}}));
+  } else {
+    fmt::print("{} {} ({} rows)\n", done, options.file.string(), rows);
+  }
+}
+
+}  // namespace boxoffice::cli

@@ -1,0 +1,71 @@
+// What `boxoffice top` knows of a system at one moment, and how it shows it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/value.hpp>
+
+#include "base/clock.h"
+
+namespace boxoffice::top {
+
+struct ShowLine {
+  std::string id;
+  std::string title;
+  std::string queue;  // state of its queue; empty: it never had one
+  int64_t waiting = 0;
+  int64_t active = 0;
+  int64_t cap = 0;
+  double admitted_per_s = 0;
+  int64_t capacity = 0;
+  int64_t held = 0;
+  int64_t sold = 0;
+  int64_t revenue = 0;   // as the ranking has counted it, minor units
+  std::string currency;  // of it; empty: nothing was counted yet
+};
+
+struct OutboxLine {
+  std::string service;
+  int64_t pending = 0;
+  double oldest_s = 0;
+  std::string problem;  // empty: it answers
+};
+
+// Commands in the transactions of one executor, since the process began.
+struct BatchCount {
+  double commands = 0;
+  double transactions = 0;
+};
+
+struct Sample {
+  Timestamp at{};
+  std::vector<ShowLine> shows;                // who has most people first
+  double requests = 0;                        // since the gateways began
+  double errors = 0;                          // of these, answered with 5xx
+  double turned_away = 0;                     // with 429, or 503 of a full queue: in `errors` too, the latter
+  std::map<std::string, BatchCount> batches;  // by executor
+  std::vector<OutboxLine> outboxes;
+  std::vector<std::string> breakers;  // "gateway_seat → seat 127.0.0.1:9001: open"
+  int64_t sagas_running = 0;          // up to 200
+  int64_t sagas_parked = 0;
+  std::optional<bool> audit_ok;  // nullopt: there was none yet
+  std::string audited_at;
+  std::vector<std::string> problems;  // what could not be asked
+};
+
+// Adds what a process' /metrics tell.
+void AddMetrics(std::string_view exposition, Sample& sample);
+
+// For people: lines that end with '\n', none longer than `width` characters. Rates are those since `before`;
+// null: there are none. `color`: what needs attention is red, headings are bold.
+[[nodiscard]] std::string Render(const Sample& now, const Sample* before, bool color, size_t width = 120);
+
+// The same for machines.
+[[nodiscard]] boost::json::value ToJson(const Sample& now, const Sample* before);
+
+}  // namespace boxoffice::top
