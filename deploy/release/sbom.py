@@ -24,14 +24,15 @@ def libraries(program):
     return sorted(set(re.findall(r"=> (/\S+)", said)) | set(re.findall(r"^\s+(/\S*ld-linux\S+)", said, re.MULTILINE)))
 
 
-def package_of(file):
-    """The Debian package that has a file. Debian's lists name some by /lib, which is /usr/lib."""
-    real = os.path.realpath(file)
-    for path in (real, real.removeprefix("/usr"), file):
-        found = subprocess.run(["dpkg-query", "-S", path], capture_output=True, text=True, check=False)
-        if found.returncode == 0:
-            return found.stdout.split(":")[0]
-    raise SystemExit(f"sbom.py: no Debian package has {file}")
+def packages_of(files):
+    """{file: the Debian package that has it}. Debian's lists name some by /lib, which is /usr/lib."""
+    names = {file: {os.path.realpath(file), os.path.realpath(file).removeprefix("/usr"), file} for file in files}
+    asked = subprocess.run(["dpkg-query", "-S", *sorted(set().union(*names.values()))], capture_output=True, text=True, check=False)
+    owners = {path: owner.split(":")[0] for owner, path in (line.rsplit(": ", 1) for line in asked.stdout.splitlines())}
+    found = {file: next((owners[name] for name in paths if name in owners), None) for file, paths in names.items()}
+    if missing := [file for file, owner in found.items() if owner is None]:
+        raise SystemExit(f"sbom.py: no Debian package has {', '.join(missing)}")
+    return found
 
 
 def compiled_in():
@@ -40,7 +41,7 @@ def compiled_in():
 
 
 def debian_components(program):
-    linkage = dict.fromkeys(compiled_in(), "headers or archive") | {package_of(file): "shared library" for file in libraries(program)}
+    linkage = dict.fromkeys(compiled_in(), "headers or archive") | dict.fromkeys(packages_of(libraries(program)).values(), "shared library")
     fields = "${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\n"
     said = subprocess.run(["dpkg-query", "-W", "-f", fields, *sorted(linkage)], capture_output=True, text=True, check=True).stdout
     components = []

@@ -18,7 +18,7 @@ def file_of(service, settings):
         if tables and tables[0] != table:
             table = tables[0]
             lines += ["", f"[{table}]"]
-        lines += ["", f"# {key.help}. {key.kind[0].upper()}{key.kind[1:]}."]
+        lines += ["", f"# {key.meaning}"]
         value = left.pop(key.name, None)
         lines.append(f"{name} = {value}" if value is not None else f"#{name} = {key.default}")
     if left:

@@ -23,7 +23,7 @@ these as comments.
 def table(keys):
     lines = ["| key | default | what |", "|---|---|---|"]
     for key in keys:
-        said = f"{key.help}. {key.kind[0].upper()}{key.kind[1:]}.".replace("|", "\\|")
+        said = key.meaning.replace("|", "\\|")
         lines.append(f"| `{key.name}` | `{key.default}` | {said} |")
     return "\n".join(lines) + "\n"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ["queue", "seat", "reservation", "wallet", "payment", "ranking", "relay", "gateway"]
-# "A folder. a text; default '.data' [BOXOFFICE_DATA]", and of a secret where it is to be given
+# "A folder. a text; default '.data' [BOXOFFICE_DATA]", and of some a sentence more
 DESCRIBED = re.compile(r"^(?P<help>.*)\. (?P<kind>an? [^.]+|true or false|one of [^.]+|a number .+); default (?P<default>.*) "
-                       r"\[(?P<variable>BOXOFFICE_\w+)\](\. Holds a secret: .*)?$")  # fmt: skip
+                       r"\[(?P<variable>BOXOFFICE_\w+)\](?:\. (?P<note>.+))?$")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,12 @@ class Key:
     kind: str  # "an integer from 1 to 4096"
     default: str  # as TOML has it
     variable: str
+    note: str  # what else whoever sets it has to know; may be empty
+
+    @property
+    def meaning(self):
+        """All that is said of it, as sentences."""
+        return " ".join(f"{part[0].upper()}{part[1:]}." for part in (self.help, self.kind, self.note) if part)
 
     @property
     def flag(self):
@@ -60,7 +66,7 @@ def key_of(name, description):
     parts = DESCRIBED.match(description)
     if parts is None:
         raise RuntimeError(f"the help of {name} has another form: {description}")
-    return Key(name, parts["help"], parts["kind"], parts["default"], parts["variable"])
+    return Key(name, parts["help"], parts["kind"], parts["default"], parts["variable"], parts["note"] or "")
 
 
 def keys_of(service):
