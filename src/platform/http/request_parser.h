@@ -30,8 +30,12 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   using field = boost::beast::http::field;
 
   void on_request_impl(boost::beast::http::verb, string_view method, string_view target, int version,
-                       error_code&) override {
+                       error_code& error) override {
     version_ = version;
+    if (!IsUtf8({target.data(), target.size()})) {  // nor does it come into the log then
+      error = boost::beast::http::error::bad_target;
+      return;
+    }
     request_->SetMethod(ParseMethod({method.data(), method.size()}));
     request_->SetTarget({target.data(), target.size()}, &query_error_);
   }

@@ -173,6 +173,7 @@ TEST(Server, MalformedRequestsAre400) {
   EXPECT_THAT(send("nonsense\r\n\r\n"), HasSubstr("request_malformed"));
   EXPECT_THAT(send("GET /echo HTTP/1.1\r\n\r\n"), HasSubstr("no Host header"));
   EXPECT_THAT(send("GET /echo HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), HasSubstr("request_malformed"));
+  EXPECT_THAT(send("GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n"), HasSubstr("request_malformed"));
   EXPECT_THAT(send(Get("/v1/shows/%zz")), HasSubstr("path_malformed"));
   EXPECT_THAT(send(Get("/v1/shows/..")), HasSubstr("path_malformed"));
   EXPECT_THAT(send(Get("/v1/shows/7?by=%1")), HasSubstr("query_malformed"));
