@@ -169,6 +169,7 @@ Result<void> DumpTable(pg::Transaction& reading, const StoredTable& table, Sink&
   const std::string declare = fmt::format("DECLARE {} NO SCROLL CURSOR FOR SELECT {} FROM {}", cursor,
                                           fmt::join(columns, ", "), Quoted(as.name));
   const std::string fetch = fmt::format("FETCH {} FROM {}", kFetchRows, cursor);
+  const std::string close = fmt::format("CLOSE {}", cursor);
   BOXOFFICE_TRY(sink.Begin(as));
   Portions portions(sink);
   pg::Batch first;
@@ -178,7 +179,13 @@ Result<void> DumpTable(pg::Transaction& reading, const StoredTable& table, Sink&
   next.Add(fetch);
   while (true) {
     BOXOFFICE_ASSIGN(const std::vector<pg::Rows> results, reading.Run(next));
-    if (results[0].empty()) return portions.Flush();
+    if (results[0].empty()) {
+      // So that a second dump of the same moment can declare it again.
+      pg::Batch end;
+      end.Add(close);
+      BOXOFFICE_TRY(reading.Run(end));
+      return portions.Flush();
+    }
     for (const pg::Row found : results[0]) {
       Row row;
       for (size_t i = 0; i < table.columns.size(); ++i) {
