@@ -45,7 +45,7 @@ def fuzz(binaries, name, seconds, keep):
         return False
     kept = keep / name
     kept.mkdir(parents=True, exist_ok=True)
-    command = [binaries / f"{name}_fuzz", kept, corpus, f"-max_total_time={seconds}", "-print_final_stats=1",
+    command = [binaries / f"{name}_fuzz", kept, corpus, f"-max_total_time={seconds}" if seconds > 0 else "-runs=0", "-print_final_stats=1",
                f"-max_len={MAX_LENGTH.get(name, DEFAULT_MAX_LENGTH)}", f"-timeout={TOO_SLOW_S}",
                f"-artifact_prefix={kept}/", "-rss_limit_mb=2048"]  # fmt: skip
     dictionary = HERE / "dictionary" / f"{name}.dict"

@@ -35,7 +35,7 @@ std::string_view Date() {
 }
 
 bool MayStandInHeader(std::string_view text) {
-  return std::ranges::none_of(text, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+  return std::ranges::none_of(text, [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; });
 }
 
 void AppendHeader(std::string_view name, std::string_view value, std::string& out) {
