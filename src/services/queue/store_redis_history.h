@@ -8,9 +8,9 @@
 
 namespace boxoffice::queue {
 
-// Freeze copies all of a show on the server, in one script, so that it is of one moment: measured, 0.2 s for
-// a million people, in which Redis does nothing else, and as much memory again until the end of the history.
-// What a process that died has left goes after an hour.
+// Freeze copies all of a show on the server, in one script, so that it is of one moment. Meanwhile Redis does
+// nothing else, and the copy takes as much memory again until the end of the history. What a process that
+// died has left goes after an hour.
 [[nodiscard]] std::unique_ptr<History> MakeRedisHistory(std::unique_ptr<redis::Client> client);
 
 }  // namespace boxoffice::queue
