@@ -48,7 +48,8 @@ TEST_F(ExecutorTest, ABurstOfCommandsIsOneTransactionAndItsOutcomesAreABurst) {
   // burst.
   const auto is_whole = [&] {
     EXPECT_EQ(Await(executor, 1), 2);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // in which it mostly falls asleep
+    // In which it mostly falls asleep.
+    std::promise<void>().get_future().wait_for(std::chrono::milliseconds(1));
     const size_t before = batches;
     std::promise<void> last;
     int done = 0;
