@@ -16,7 +16,7 @@ void RecentConflicts::Note(int64_t show_id, const SeatChoice& choice, const Refu
 }
 
 std::optional<Refusal> RecentConflicts::Find(int64_t show_id, const SeatChoice& choice, Timestamp now) {
-  const auto found = told_.find({show_id, choice});
+  const auto found = told_.find(std::forward_as_tuple(show_id, choice));
   if (found == told_.end()) return std::nullopt;
   Told& told = found->second;
   if (now <= told.until) return told.refusal;
@@ -27,9 +27,9 @@ std::optional<Refusal> RecentConflicts::Find(int64_t show_id, const SeatChoice& 
 
 void RecentConflicts::Forget(int64_t show_id) {
   ++forgotten_;
-  const auto first = told_.lower_bound({show_id, SeatChoice()});
-  told_.erase(
-      first, std::find_if(first, told_.end(), [&](const auto& told) { return told.first.first != show_id; }));
+  const auto first = told_.lower_bound(std::forward_as_tuple(show_id, SeatChoice()));
+  told_.erase(first, std::find_if(first, told_.end(),
+                                  [&](const auto& told) { return std::get<0>(told.first) != show_id; }));
 }
 
 bool MayHaveFreed(const Reservation& reservation) {

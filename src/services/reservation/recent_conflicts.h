@@ -5,9 +5,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
-#include <utility>
+#include <tuple>
 
 #include "base/clock.h"
 #include "services/reservation/reservation.h"
@@ -41,7 +42,8 @@ class RecentConflicts {
     Refusal refusal;
     Timestamp until;
   };
-  std::map<std::pair<int64_t, SeatChoice>, Told> told_;
+  // By show and choice; looked up by what refers to a choice, too.
+  std::map<std::tuple<int64_t, SeatChoice>, Told, std::less<>> told_;
   uint64_t forgotten_ = 0;
 };
 

@@ -163,16 +163,15 @@ asio::awaitable<Result<Answer>> Service::RunCounted(Reservation reservation) {
 }
 
 asio::awaitable<Result<Answer>> Service::Reserve(ReserveRequest request) {
-  const int64_t show_id = request.show_id;
-  const SeatChoice choice = request.choice;
   const uint64_t forgotten = conflicts_.forgotten();
-  std::optional<Refusal> known = conflicts_.Find(show_id, choice, clock_.Now());
+  std::optional<Refusal> known = conflicts_.Find(request.show_id, request.choice, clock_.Now());
   auto answer = co_await BeginReservation(std::move(request), std::move(known));
   if (!answer || !answer->refusal) co_return answer;
   if (answer->reservation.id.IsNil()) {
     refused_at_once_.Add();
   } else if (forgotten == conflicts_.forgotten()) {  // else the seats may have become free meanwhile
-    conflicts_.Note(show_id, choice, *answer->refusal, clock_.Now());
+    const Reservation& refused = answer->reservation;
+    conflicts_.Note(refused.show_id, refused.choice, *answer->refusal, clock_.Now());
   }
   co_return answer;
 }
