@@ -89,12 +89,8 @@ class Columns {
     Put(seats_, seats.size());
     AddNumbers(seats);
     AddPrices(seats);
-    AddPlaces(
-        seats, [](const SeatInfo& seat) { return static_cast<double>(seat.x()); }, x_, dx_, all_x_,
-        liked_dx_);
-    AddPlaces(
-        seats, [](const SeatInfo& seat) { return static_cast<double>(seat.y()); }, y_, dy_, all_y_,
-        liked_dy_);
+    AddPlaces(seats, &SeatInfo::x, x_);
+    AddPlaces(seats, &SeatInfo::y, y_);
     ++row_;
   }
 
@@ -114,18 +110,18 @@ class Columns {
     column("seats", seats_);
     column("number", number_);
     column("price", price_);
-    column("x", x_);
-    column("dx", dx_);
-    column("y", y_);
-    column("dy", dy_);
+    column("x", x_.first);
+    column("dx", x_.step);
+    column("y", y_.first);
+    column("dy", y_.step);
     writer.EndObject().Key("exceptions").BeginObject();
     const auto others = [&writer](std::string_view name, JsonWriter& of) {
       writer.Key(name).Raw(of.EndObject().Take());
     };
     others("number", all_numbers_);
     others("price", all_prices_);
-    others("x", all_x_);
-    others("y", all_y_);
+    others("x", x_.all);
+    others("y", y_.all);
     writer.EndObject().EndObject();
     const std::string text = writer.Take();
     return text.substr(1, text.size() - 2);
@@ -166,30 +162,6 @@ class Columns {
     all_prices_.EndArray();
   }
 
-  template <typename Coordinate>
-  void AddPlaces(std::span<const SeatInfo* const> seats, Coordinate coordinate, JsonWriter& first,
-                 JsonWriter& step, JsonWriter& all, double& liked) {
-    std::vector<double> places;
-    for (const SeatInfo* seat : seats) places.push_back(coordinate(*seat));
-    if (const std::optional<Line> line = FitLine(places, liked)) {
-      Put(first, line->first);
-      Put(step, line->step);
-      if (places.size() > 1) liked = line->step;
-      return;
-    }
-    first.Null();
-    step.Null();
-    all.Key(fmt::to_string(row_)).BeginArray();
-    for (const double place : places) {
-      if (std::isfinite(place)) {
-        Put(all, place);
-      } else {
-        all.Null();
-      }
-    }
-    all.EndArray();
-  }
-
   static JsonWriter Array() {
     JsonWriter writer;
     writer.BeginArray();
@@ -201,24 +173,47 @@ class Columns {
     return writer;
   }
 
+  struct Axis {
+    JsonWriter first = Array();
+    JsonWriter step = Array();
+    JsonWriter all = Object();  // of the rows that are on no line
+    double liked = 0;           // the last row's step
+  };
+
+  void AddPlaces(std::span<const SeatInfo* const> seats, float (SeatInfo::*coordinate)() const, Axis& axis) {
+    std::vector<double> places;
+    for (const SeatInfo* seat : seats) places.push_back(static_cast<double>((seat->*coordinate)()));
+    if (const std::optional<Line> line = FitLine(places, axis.liked)) {
+      Put(axis.first, line->first);
+      Put(axis.step, line->step);
+      if (places.size() > 1) axis.liked = line->step;
+      return;
+    }
+    axis.first.Null();
+    axis.step.Null();
+    axis.all.Key(fmt::to_string(row_)).BeginArray();
+    for (const double place : places) {
+      if (std::isfinite(place)) {
+        Put(axis.all, place);
+      } else {
+        axis.all.Null();
+      }
+    }
+    axis.all.EndArray();
+  }
+
   size_t row_ = 0;
   std::vector<std::string> sections_;
   std::vector<std::pair<std::string, int64_t>> prices_;
-  double liked_dx_ = 0;
-  double liked_dy_ = 0;
   JsonWriter section_ = Array();
   JsonWriter name_ = Array();
   JsonWriter seats_ = Array();
   JsonWriter number_ = Array();
   JsonWriter price_ = Array();
-  JsonWriter x_ = Array();
-  JsonWriter dx_ = Array();
-  JsonWriter y_ = Array();
-  JsonWriter dy_ = Array();
   JsonWriter all_numbers_ = Object();
   JsonWriter all_prices_ = Object();
-  JsonWriter all_x_ = Object();
-  JsonWriter all_y_ = Object();
+  Axis x_;
+  Axis y_;
 };
 
 }  // namespace
