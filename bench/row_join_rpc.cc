@@ -5,8 +5,6 @@
 #include <charconv>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -128,19 +126,14 @@ Result<Rate> JoinByRpc(queue_rpc::QueueService::Stub& stub, int64_t show, int ro
   return rate;
 }
 
-// Where the queue of a scaled system listens; its folder says so.
+// Where the queue of a scaled system listens.
 Result<std::string> QueueAddress(const std::filesystem::path& data_dir) {
-  std::ifstream in(data_dir / "cluster.json");
-  const std::string text(std::istreambuf_iterator<char>(in), {});
-  boost::system::error_code error;
-  const json::value cluster = json::parse(text, error);
-  if (!error && cluster.is_object() && cluster.as_object().contains("processes")) {
-    for (const json::value& process : cluster.at("processes").as_array()) {
-      const json::object& fields = process.as_object();
-      if (fields.at("service") == "queue") return std::string(fields.at("listen").as_string());
-    }
+  BOXOFFICE_ASSIGN(const json::array processes, ProcessesOf(data_dir));
+  for (const json::value& process : processes) {
+    const json::object& fields = process.as_object();
+    if (fields.at("service") == "queue") return std::string(fields.at("listen").as_string());
   }
-  return Fail(Code::kInternal, "queue_not_found", text);
+  return Fail(Code::kInternal, "queue_not_found", json::serialize(processes));
 }
 
 double Median(std::vector<double> rates) {

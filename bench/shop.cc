@@ -169,18 +169,23 @@ Result<void> Shop::WaitAdmitted(size_t count) {
               fmt::format("{} of {} buyers were admitted in time", active, count));
 }
 
-// A scaled system says in its folder which processes it has, and where each tells its metrics.
-Result<std::string> Shop::Metrics() {
-  std::ifstream in(data_dir_ / "cluster.json");
-  if (!in) return Ask("GET", "/metrics", "");
+Result<json::array> ProcessesOf(const std::filesystem::path& data_dir) {
+  std::ifstream in(data_dir / "cluster.json");
   const std::string state(std::istreambuf_iterator<char>(in), {});
   boost::system::error_code error;
   const json::value cluster = json::parse(state, error);
   const json::value* processes =
       error || !cluster.is_object() ? nullptr : cluster.as_object().if_contains("processes");
   if (processes == nullptr || !processes->is_array()) return SetupFailed("cluster.json", 0, state);
+  return processes->as_array();
+}
+
+// Each process of a scaled system tells its own.
+Result<std::string> Shop::Metrics() {
+  if (!std::filesystem::exists(data_dir_ / "cluster.json")) return Ask("GET", "/metrics", "");
+  BOXOFFICE_ASSIGN(const json::array processes, ProcessesOf(data_dir_));
   std::string all;
-  for (const json::value& process : processes->as_array()) {
+  for (const json::value& process : processes) {
     const json::value* admin = process.is_object() ? process.as_object().if_contains("admin") : nullptr;
     if (admin == nullptr || !admin->is_string()) continue;
     http::ClientRequest request;

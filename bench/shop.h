@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/json/array.hpp>
+
 #include "base/clock.h"
 #include "base/result.h"
 #include "bench/generator.h"
@@ -30,6 +32,10 @@ struct AuditVerdict {
   std::string json;  // as the system gave it
   std::chrono::milliseconds took{0};
 };
+
+// The processes of a scaled system, as its folder says them: each an object with service, listen, admin, ….
+// Errors: setup_failed.
+[[nodiscard]] Result<boost::json::array> ProcessesOf(const std::filesystem::path& data_dir);
 
 // Not thread-safe.
 class Shop {
