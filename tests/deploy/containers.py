@@ -27,7 +27,7 @@ def unshare(what):
         raise OSError(ctypes.get_errno(), "unshare")
 
 
-class Failed(Exception):
+class Failed(RuntimeError):
     """A program failed; str() is the end of what it said."""
 
 

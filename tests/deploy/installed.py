@@ -3,9 +3,8 @@
 import json
 import shlex
 import threading
-import time
 
-from sale import Refused, Sale, fetch
+from sale import Refused, Sale, await_that, fetch
 
 URL = "http://127.0.0.1:8080"  # where boxoffice.service listens unless it is told otherwise
 DATA = "/var/lib/boxoffice"
@@ -13,19 +12,6 @@ DATA = "/var/lib/boxoffice"
 # 1,000, lasts for ten minutes also where a seat takes no time.
 PAUSE_S = 0.02
 SERVICES = ["queue", "seat", "reservation", "wallet", "payment", "ranking", "relay", "gateway"]
-
-
-def await_that(what, seconds, condition):
-    """Until `condition()` is true; an exception of its counts as not yet."""
-    end, last = time.monotonic() + seconds, ""
-    while time.monotonic() < end:
-        try:
-            if condition():
-                return
-        except (OSError, Refused, AssertionError, RuntimeError) as problem:
-            last = f": {problem}"
-        time.sleep(0.1)
-    raise AssertionError(f"not within {seconds} s: {what}{last}")
 
 
 def is_ready():

@@ -25,7 +25,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 
 from containers import Containers, Failed  # noqa: E402  (needs the path above)
-from sale import Refused, Sale, fetch  # noqa: E402
+from sale import Refused, Sale, await_that, fetch  # noqa: E402
 
 SERVICES = ["queue", "seat", "reservation", "wallet", "payment", "ranking", "relay", "gateway"]
 IMAGES = [*SERVICES, "boxoffice"]
@@ -34,19 +34,6 @@ STORES = {"POSTGRES_IMAGE": "postgres", "REDIS_IMAGE": "redis", "KAFKA_IMAGE": "
 ADMIN_PORT, SERVICE_PORT = 9100, 9000
 BUILD_SECONDS = 3600
 READY_SECONDS = 300
-
-
-def await_that(what, seconds, condition):
-    """Until `condition()` is true; an exception of its counts as not yet."""
-    end, last = time.monotonic() + seconds, ""
-    while time.monotonic() < end:
-        try:
-            if condition():
-                return
-        except (OSError, Failed, Refused, AssertionError) as problem:
-            last = f": {problem}"
-        time.sleep(0.5)
-    raise AssertionError(f"not within {seconds} s: {what}{last}")
 
 
 class Deployment:

@@ -23,6 +23,19 @@ def fetch(method, url, body=None, headers=None):
         return error.code, error.read().decode()
 
 
+def await_that(what, seconds, condition):
+    """Until `condition()` is true; an exception of its counts as not yet."""
+    end, last = time.monotonic() + seconds, ""
+    while time.monotonic() < end:
+        try:
+            if condition():
+                return
+        except (OSError, Refused, AssertionError, RuntimeError) as problem:
+            last = f": {problem}"
+        time.sleep(0.1)
+    raise AssertionError(f"not within {seconds} s: {what}{last}")
+
+
 class Sale:
     """Sells seats of one show to one buyer, one at a time. `sold`: how many were acknowledged as CONFIRMED."""
 
