@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -83,6 +84,7 @@ bool RedisIsInstalled() { return !FindProgram("redis-server").empty(); }
 bool AllIsRequired() { return std::getenv("BOXOFFICE_REQUIRE_ALL") != nullptr; }
 
 RedisServer::RedisServer(std::vector<std::string> options) : options_(std::move(options)) {
+  std::signal(SIGXFSZ, SIG_IGN);  // the server inherits it: FillDisk is an error to it, and not its end
   for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
     port_ = FreePort();
     if (TryStart()) return;  // otherwise somebody else was quicker
@@ -141,6 +143,21 @@ void RedisServer::Kill9() {
 void RedisServer::Start() { CHECK(TryStart(), "redis-server does not start again on port {}", port_); }
 void RedisServer::Freeze() { process_->Signal(SIGSTOP); }
 void RedisServer::Thaw() { process_->Signal(SIGCONT); }
+
+void RedisServer::FillDisk() {
+  constexpr uint64_t kLeft = 100;  // bytes
+  uint64_t size = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(log_folder())) {
+    if (entry.path().extension() == ".aof") size = std::max<uint64_t>(size, entry.file_size());
+  }
+  const rlimit limit{size + kLeft, RLIM_INFINITY};
+  CHECK(::prlimit(process_->pid(), RLIMIT_FSIZE, &limit, nullptr) == 0);
+}
+
+void RedisServer::FreeDisk() {
+  const rlimit limit{RLIM_INFINITY, RLIM_INFINITY};
+  CHECK(::prlimit(process_->pid(), RLIMIT_FSIZE, &limit, nullptr) == 0);
+}
 
 std::vector<std::string> RedisServer::Ask(const std::vector<std::string>& words) const {
   const timeval timeout{10, 0};

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,11 +41,15 @@ class RedisServer {
   [[nodiscard]] std::string Url() const;        // redis://127.0.0.1:port
   [[nodiscard]] std::string SocketUrl() const;  // redis+unix://path
   [[nodiscard]] uint16_t port() const { return port_; }
+  [[nodiscard]] std::filesystem::path log_folder() const { return dir_.path() / "appendonlydir"; }
 
   void Kill9();
   void Start();   // again, with the data that it had, on the same port
   void Freeze();  // SIGSTOP: connections stay, and nothing answers
   void Thaw();
+  // Its append-only file can grow by a few bytes only, as on a disk that is full; and as much as it likes.
+  void FillDisk();
+  void FreeDisk();
 
   // Runs a command, as an operator would, and gives its reply as text: the elements of an array, an error
   // too.

@@ -22,6 +22,8 @@ constexpr int kMaxRedirections = 8;
 // While a map is stale: so often at most, because a failover takes seconds.
 constexpr milliseconds kRefreshPause{100};
 constexpr milliseconds kTryAgainPause{10};
+constexpr milliseconds kMendPause{100};
+constexpr std::string_view kLogFailed = "MISCONF Errors writing to the AOF";
 
 // Redis refused to run it, for now or until an operator has done something.
 constexpr std::array<std::string_view, 13> kRefusals = {
@@ -83,6 +85,8 @@ std::vector<Result<Reply>> Client::RunAll(std::span<const Request> requests) {
       poll(nullptr, 0, static_cast<int>(kTryAgainPause.count()));
     }
   }
+  if (!torn_logs_.empty()) [[unlikely]]
+    MendLogs(deadline);
   return results;
 }
 
@@ -159,6 +163,7 @@ bool Client::Judge(Attempt& attempt, Result<Reply>& answer) {
   const Address& from = attempt.connection->address();
   const std::string text(answer->value().Text());
   answer = std::unexpected(ErrorOf(text, from));
+  if (text.starts_with(kLogFailed)) torn_logs_[from] = false;
   if (text.starts_with("NOSCRIPT") && !attempt.with_text) {
     attempt.with_text = true;
     return true;
@@ -231,6 +236,37 @@ std::optional<Topology> Client::AskForTopology(SteadyClock::time_point deadline)
              {{"server", connection->address().ToString()}, {"detail", answer->value().Text()}});
   }
   return std::nullopt;
+}
+
+void Client::MendLogs(SteadyClock::time_point deadline) {
+  if (SteadyClock::now() < mend_at_) return;
+  mend_at_ = SteadyClock::now() + kMendPause;
+  for (auto log = torn_logs_.begin(); log != torn_logs_.end();) {
+    log = IsMended(ConnectionTo(log->first), log->second, deadline) ? torn_logs_.erase(log) : std::next(log);
+  }
+}
+
+// Whether there is nothing more to do about the append-only file of this server. It is told to write a new
+// one when it writes again, once more if that came to nothing, and not if it does not take that from us.
+bool Client::IsMended(Connection& server, bool& told, SteadyClock::time_point deadline) {
+  if (!server.Open()) return false;
+  const auto ask = [&](std::span<const std::string_view> words) {
+    Connection* const one = &server;
+    server.Add(words);
+    Connection::Exchange({&one, 1}, deadline);
+    const Result<Reply> answer = std::move(server.Take().front());
+    return answer ? std::string(answer->value().Text()) : std::string();
+  };
+  const std::string state = ask(std::array<std::string_view, 2>{"INFO", "persistence"});
+  if (!state.contains("aof_last_write_status:ok") || !state.contains("aof_rewrite_in_progress:0"))
+    return false;
+  if (told && state.contains("aof_last_bgrewrite_status:ok")) return true;
+  if (!server.Open()) return false;
+  const std::string answer = ask(std::array<std::string_view, 1>{"BGREWRITEAOF"});
+  told = answer.starts_with("Background");
+  obs::Log(obs::Level::kWarning, "redis_log_rewritten",
+           {{"server", server.address().ToString()}, {"answer", answer}});
+  return !told && !answer.empty();
 }
 
 }  // namespace boxoffice::redis

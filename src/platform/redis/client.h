@@ -30,6 +30,10 @@ struct Options {
 // cluster's map inside of RunAll. Blocks at most command_timeout, and connect_timeout for each server that
 // has to be connected to, of which those that have just failed are left out (Connection).
 //
+// A server that could not write its append-only file, as when its disk was full, is told to write a new one
+// as soon as it can: what Redis 7 takes back of a write that went in by half leaves a hole in the file, and
+// its next start would end there.
+//
 // It sends a request again by itself only where Redis says that it has not run it: the slot has moved (MOVED,
 // ASK), its keys are just moving (TRYAGAIN), the script is not known there (NOSCRIPT).
 class Client {
@@ -63,6 +67,8 @@ class Client {
   Connection& ConnectionTo(const Address& address);
   void RefreshIfDue(SteadyClock::time_point deadline);
   [[nodiscard]] std::optional<Topology> AskForTopology(SteadyClock::time_point deadline);
+  void MendLogs(SteadyClock::time_point deadline);
+  [[nodiscard]] static bool IsMended(Connection& server, bool& told, SteadyClock::time_point deadline);
 
   const Target target_;
   const Options options_;
@@ -71,6 +77,9 @@ class Client {
   Topology topology_;                   // of a cluster
   bool stale_ = true;                   // the topology is known to be, or to be about to be, another one
   SteadyClock::time_point refresh_at_;  // earliest while it is stale, latest otherwise
+  // Servers that could not write their append-only file, and whether they have been told to write a new one.
+  std::map<Address, bool> torn_logs_;
+  SteadyClock::time_point mend_at_;
 };
 
 }  // namespace boxoffice::redis
