@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export const root = new URL('../../', import.meta.url).pathname;
+export const program = process.env.BOXOFFICE_PROGRAM ?? join(root, 'build/release/bin/boxoffice');
 const require = createRequire(join(root, 'web/package.json'));
 const kSkipped = 77;
 const kChromium = '/usr/bin/chromium';
@@ -23,7 +24,6 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 // Starts `boxoffice up`; `stop` ends it, by its own process.
 export async function startSystem(...flags) {
-  const program = process.env.BOXOFFICE_PROGRAM ?? join(root, 'build/release/bin/boxoffice');
   const data = mkdtempSync(join(tmpdir(), 'boxoffice-browser-'));
   const child = spawn(program, ['up', '--port', '0', '--data', data, '--log-level', 'error', '--web-root', join(root, 'build/web'), ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
