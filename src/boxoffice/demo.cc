@@ -24,7 +24,9 @@ namespace {
 
 constexpr std::chrono::seconds kCallLimit{30};  // the stadium's import takes about a second
 constexpr std::chrono::hours kPrequeue{24};
-constexpr uint32_t kFans = 10;  // who buy the show that is sold out, all of it
+constexpr std::chrono::minutes kEvening =
+    std::chrono::hours(10) + std::chrono::minutes(30);  // 19:30 in Seoul
+constexpr uint32_t kFans = 10;                          // who buy the show that is sold out, all of it
 constexpr uint32_t kSeatsOfAFan = 5;
 constexpr int64_t kFansMoney = 500'000;
 
@@ -115,7 +117,8 @@ class Seeder {
     seat::v1::CreateShowRequest show_request;
     show_request.set_operation_key(fmt::format("demo-{}-show", concert.key));
     show_request.set_concert_id(made.id());
-    show_request.set_starts_at_ms(ToUnixMs(start_ + std::chrono::days(concert.days_ahead)));
+    show_request.set_starts_at_ms(ToUnixMs(std::chrono::floor<std::chrono::days>(start_) +
+                                           std::chrono::days(concert.days_ahead) + kEvening));
     show_request.set_on_sale_at_ms(ToUnixMs(opening));
     show_request.set_currency("KRW");
     show_request.set_seating_plan(plan.seating_plan);

@@ -60,6 +60,15 @@ TEST_F(DemoTest, ThreeConcertsAreOnSaleOneIsAnnouncedOneIsSoldOutAndOneIsCancell
   EXPECT_EQ(states[50], (std::multiset{seat::v1::ON_SALE, seat::v1::SOLD_OUT, seat::v1::CANCELLED}));
 }
 
+TEST_F(DemoTest, ShowsBeginInTheEveningWheneverTheDemoWasMade) {
+  ASSERT_TRUE(SeedIt().has_value());
+  const auto response = Concerts();
+  for (const seat::v1::Concert& concert : response.concerts()) {
+    const auto begins = FromUnixMs(concert.shows(0).starts_at_ms()) + std::chrono::hours(9);  // in Seoul
+    EXPECT_EQ(begins - std::chrono::floor<std::chrono::days>(begins), std::chrono::minutes(19 * 60 + 30));
+  }
+}
+
 TEST_F(DemoTest, TheSaleThatIsToComeIsInPrequeueUntilItOpens) {
   const auto shows = SeedIt();
   ASSERT_TRUE(shows.has_value());

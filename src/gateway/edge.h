@@ -17,6 +17,7 @@
 #include "gateway/rankings.h"
 #include "gateway/seat_maps.h"
 #include "gateway/sessions.h"
+#include "gateway/sign_in.h"
 #include "gateway/waiting_room.h"
 #include "gateway/web_files.h"
 #include "platform/auth/signed_token.h"
@@ -50,6 +51,7 @@ struct Edge {
   const WebFiles& web;
   asio::thread_pool& blocking;  // for what waits for a disk
   std::unordered_set<int64_t> known_shows;
+  SignIn* sign_in = nullptr;  // null: no identity provider to sign in at
 
   // Whether the show exists, for buyers, or for operators, who see drafts as well; shows don't go away, so
   // each is asked for once. Errors: show_not_found, and the call's.

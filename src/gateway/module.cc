@@ -21,6 +21,12 @@ namespace {
 constexpr milliseconds kAfterStop{1'000};
 constexpr size_t kBlockingThreads = 2;
 
+Result<Sessions> MakeSessions(const GatewayConfig& config, bool development, const Clock& clock) {
+  if (!config.sign_in) return Sessions::Make(development ? &*config.tokens : nullptr, config.address, clock);
+  const bool secure = config.sign_in->redirect_url.starts_with("https:");
+  return Sessions::ForProvider(config.sign_in->session_key, secure, clock);
+}
+
 }  // namespace
 
 // In the order of construction: whatever uses the io_context's services goes before it.
@@ -43,8 +49,24 @@ struct GatewayModule::Running {
              *backends,     *waiting_room,   *seat_maps,  *rankings,          sessions,
              web,           blocking,        {}} {}
 
+  // With the tokens that the provider makes out to this gateway, not to the interface.
+  Result<void> OfferSignIn(const GatewayConfig& config, const Clock& clock) {
+    auth::TokenConfig tokens = *config.tokens;
+    tokens.audience = config.sign_in->client_id;
+    if (jwks) {
+      id_tokens.emplace(auth::TokenVerifier::With(*jwks, std::move(tokens), clock));
+    } else {
+      BOXOFFICE_ASSIGN(id_tokens, auth::TokenVerifier::Make(tokens, clock));
+    }
+    BOXOFFICE_ASSIGN(sign_in, SignIn::Make(*config.sign_in, *id_tokens, clock));
+    edge.sign_in = &*sign_in;
+    return {};
+  }
+
   const std::unique_ptr<auth::JwksCache> jwks;  // null: the key is configured
   auth::TokenVerifier verifier;
+  std::optional<auth::TokenVerifier> id_tokens;
+  std::optional<SignIn> sign_in;  // none: not offered
   AccessMetrics access;
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
@@ -85,8 +107,7 @@ Result<void> GatewayModule::Start() {
   CHECK(running_ == nullptr, "a gateway starts once");
   const bool development = !config_.tokens;
   BOXOFFICE_TRY(LoadKeys());
-  BOXOFFICE_ASSIGN(Sessions sessions,
-                   Sessions::Make(development ? &*config_.tokens : nullptr, config_.address, runtime_.clock));
+  BOXOFFICE_ASSIGN(Sessions sessions, MakeSessions(config_, development, runtime_.clock));
   BOXOFFICE_ASSIGN(WebFiles web, WebFiles::Load(config_.edge.web_root));
   const auto& provider = config_.identity_provider;
   std::unique_ptr<auth::JwksCache> jwks;
@@ -100,6 +121,13 @@ Result<void> GatewayModule::Start() {
   running_ = std::make_unique<Running>(runtime_, config_, std::move(jwks), *std::move(verifier),
                                        std::move(sessions), std::move(web));
   Running& running = *running_;
+  if (config_.sign_in) {
+    const Result<void> offered = running.OfferSignIn(config_, runtime_.clock);
+    if (!offered) {
+      running_.reset();
+      return offered;
+    }
+  }
   if (provider)
     running.jwks_client.emplace(provider->jwks_url, provider->trust, *running.jwks, runtime_.metrics);
   running.thread = std::thread([&running] { running.io.run(); });
@@ -110,7 +138,8 @@ Result<void> GatewayModule::Start() {
     return std::unexpected(std::move(gate).error());
   }
   running.gate = *std::move(gate);
-  Routes routes(running.verifier, *running.gate);
+  const auth::TokenVerifier* cookies = running.sessions.verifier();
+  Routes routes({running.verifier, cookies != nullptr ? *cookies : running.verifier}, *running.gate);
   AddRoutes(routes, running.edge);
   route_names_ = routes.names();
   http::ServerOptions options;

@@ -12,6 +12,7 @@
 #include "gateway/backends.h"
 #include "gateway/edge.h"
 #include "gateway/gate.h"
+#include "gateway/sign_in.h"
 #include "platform/auth/jwks.h"
 #include "platform/auth/signed_token.h"
 #include "platform/auth/token.h"
@@ -35,6 +36,8 @@ struct GatewayConfig {
   std::optional<auth::TokenConfig> tokens;
   // Whose keys they are verified with, instead of one that is configured.
   std::optional<IdentityProvider> identity_provider;
+  // How people sign in at that provider (or at whoever holds the configured key); none: only programs do.
+  std::optional<SignInConfig> sign_in;
   // The keys of queue tokens, as the queue service has them; none: those in the process' data folder.
   std::shared_ptr<const auth::KeyRing> queue_keys;
   ProcessViews views;
@@ -56,8 +59,8 @@ class GatewayModule final : public module::Module {
 
   [[nodiscard]] std::string_view name() const override { return "gateway"; }
   [[nodiscard]] std::vector<std::string> dependencies() const override { return config_.depends_on; }
-  // Errors: port_taken, listen_failed, config (cors.origins, web.root), token_key, key_ring_invalid, and
-  // those of the key files.
+  // Errors: port_taken, listen_failed, config (cors.origins, web.root, sign_in.…), token_key,
+  // key_ring_invalid, and those of the key files.
   [[nodiscard]] Result<void> Start() override;
   // Each answer is the last of its connection from now on.
   void Leave() override;

@@ -24,6 +24,7 @@ struct Settings {
   std::string jwt_issuer;
   std::string jwt_audience = "boxoffice";
   milliseconds jwt_clock_skew{30'000};
+  SignInConfig sign_in;
   std::filesystem::path audit_certificate_file;
   std::filesystem::path audit_key_file;
 };
@@ -58,6 +59,16 @@ void AddKeys(config::Keys& keys, Settings& settings) {
   keys.Text("jwt.audience", settings.jwt_audience, "What a token's aud must be, or have among others");
   keys.Duration("jwt.clock_skew_ms", settings.jwt_clock_skew, milliseconds(0), milliseconds(600'000),
                 "How far the issuer's clock may be off");
+  keys.Text(
+      "sign_in.client_id", settings.sign_in.client_id,
+      "OpenID Connect: as which client of jwt.issuer people sign in here; empty: only programs have tokens");
+  keys.Secret("sign_in.client_secret", settings.sign_in.client_secret,
+              "That client's secret; empty: it is a public one, which PKCE alone protects");
+  keys.Text("sign_in.redirect_url", settings.sign_in.redirect_url,
+            "This gateway's own https://HOST/v1/session/oidc/callback, as it is registered there");
+  keys.Text("sign_in.scope", settings.sign_in.scope, "What is asked for there");
+  keys.Secret("sign_in.session_key", settings.sign_in.session_key,
+              "What session cookies are signed with: 32 bytes or more, the same for every gateway");
   module::AddTokenKeys(keys, settings.token_keys);
   keys.Duration("audit.interval_ms", settings.audit.every, milliseconds(0), milliseconds(86'400'000),
                 "From one audit to the next; 0: only when it is asked for");
@@ -118,6 +129,25 @@ Result<std::optional<IdentityProvider>> MakeIdentityProvider(const Settings& set
   provider.trust.ca_file = settings.jwks_ca_file;
   provider.policy.refresh = std::chrono::duration_cast<std::chrono::seconds>(settings.jwks_refresh);
   return provider;
+}
+
+// None: people can't sign in. What is wrong with the rest is said at the start. Error: config.
+Result<std::optional<SignInConfig>> MakeSignIn(const Settings& settings) {
+  SignInConfig sign_in = settings.sign_in;
+  if (sign_in.client_id.empty()) {
+    if (!sign_in.client_secret.empty() || !sign_in.redirect_url.empty() || !sign_in.session_key.empty())
+      return std::unexpected(Contradiction("sign_in.… needs sign_in.client_id, which is missing"));
+    return std::nullopt;
+  }
+  if (!settings.gateway.tokens)
+    return std::unexpected(Contradiction("sign_in.client_id needs jwt.issuer and jwt.jwks_url or jwt.key"));
+  sign_in.issuer = settings.jwt_issuer;
+  if (!http::IsUrl(sign_in.issuer)) {
+    return std::unexpected(
+        Contradiction("sign_in.client_id: jwt.issuer must be the http(s) address of the provider"));
+  }
+  sign_in.trust.ca_file = settings.jwks_ca_file;
+  return sign_in;
 }
 
 // Empty: plain text, as the rest of the process. Errors: config, and those of rpc::Tls::Load.
@@ -182,6 +212,7 @@ module::ServiceProgram Program() {
     BOXOFFICE_ASSIGN(settings->gateway.queue_keys, module::MakeKeyRing(settings->token_keys));
     BOXOFFICE_ASSIGN(settings->gateway.tokens, MakeTokenConfig(*settings));
     BOXOFFICE_ASSIGN(settings->gateway.identity_provider, MakeIdentityProvider(*settings));
+    BOXOFFICE_ASSIGN(settings->gateway.sign_in, MakeSignIn(*settings));
     BOXOFFICE_ASSIGN(settings->audit.channels, AuditChannels(runtime.channels, *settings));
     return std::make_unique<GatewayProcess>(runtime, *settings);
   };

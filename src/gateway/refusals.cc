@@ -91,7 +91,7 @@ constexpr auto kTable = std::to_array<RefusalRow>({
     {"show_not_found", 404, "show_not_found", "No such show"},
     {"show_not_on_sale", 409, "show_not_on_sale", "The show is not on sale"},
     {"show_state", 409, "show_state", "The show's state does not allow it"},
-    {"sign_in_not_offered", 404, "sign_in_not_offered", "This system has no development sign-in"},
+    {"sign_in_not_offered", 404, "sign_in_not_offered", "This system does not offer that way to sign in"},
     {"signed_token_key", 401, "queue_token_signature", "The queue token is not one of ours"},
     {"signed_token_malformed", 401, "queue_token_malformed", "The queue token is malformed"},
     {"signed_token_signature", 401, "queue_token_signature", "The queue token is not one of ours"},

@@ -37,7 +37,7 @@ bool SameScheme(std::string_view header) {
 
 }  // namespace
 
-Result<auth::Principal> Authenticate(const auth::TokenVerifier& verifier, const http::Request& request) {
+Result<auth::Principal> Authenticate(const Routes::Verifiers& verifiers, const http::Request& request) {
   const std::optional<std::string_view> header = request.header("Authorization");
   const std::string_view cookie = header ? std::string_view() : SessionCookie(request);
   if (cookie.empty() && (!header || !SameScheme(*header))) {
@@ -46,7 +46,8 @@ Result<auth::Principal> Authenticate(const auth::TokenVerifier& verifier, const 
   if (!cookie.empty() && MayBeCrossSite(request)) {
     return Fail(Code::kUnauthenticated, "cross_site", "a cookie counts only for our own pages");
   }
-  Result<auth::Principal> principal = verifier.Verify(header ? header->substr(kBearer.size()) : cookie);
+  Result<auth::Principal> principal =
+      header ? verifiers.bearer.Verify(header->substr(kBearer.size())) : verifiers.cookie.Verify(cookie);
   if (principal) return principal;
   // "token_expired" is said of queue tokens as well.
   constexpr std::string_view kToken = "token_";
@@ -86,7 +87,7 @@ void Routes::Operator(http::Method method, std::string_view pattern, Handler han
 
 void Routes::Guarded(http::Method method, std::string_view pattern, Handler handler,
                      std::optional<auth::Role> role, http::RouteOptions options) {
-  auto guarded = [this_verifier = &verifier_, gate = &gate_, handler = std::move(handler),
+  auto guarded = [verifiers = verifiers_, gate = &gate_, handler = std::move(handler),
                   role](http::Request& request) -> http::asio::awaitable<http::Response> {
     Gate::Pass pass;
     http::Response response;
@@ -97,7 +98,7 @@ void Routes::Guarded(http::Method method, std::string_view pattern, Handler hand
       Finish(request, /*personal=*/true, response);
       co_return response;
     }
-    const Result<auth::Principal> principal = Authenticate(*this_verifier, request);
+    const Result<auth::Principal> principal = Authenticate(verifiers, request);
     if (principal && !gate->AdmitUser(principal->user, pass)) {
       response = Gate::TooMany(pass);
     } else if (!principal) {
@@ -157,6 +158,7 @@ void AddRoutes(Routes& routes, Edge& edge) {
   AddAdminOperationsRoutes(routes, edge);
   AddOperationsRoutes(routes, edge);
   AddSessionRoutes(routes, edge);
+  AddSignInRoutes(routes, edge);
   AddWebRoutes(routes, edge);
 }
 

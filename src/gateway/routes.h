@@ -26,8 +26,14 @@ class Routes {
   using Handler =
       std::function<http::asio::awaitable<http::Response>(http::Request&, const auth::Principal&)>;
 
-  // Both must outlive the router.
-  Routes(const auth::TokenVerifier& verifier, Gate& gate) : verifier_(verifier), gate_(gate) {}
+  // Of bearer tokens, and of those in session cookies. They outlive the router.
+  struct Verifiers {
+    const auth::TokenVerifier& bearer;
+    const auth::TokenVerifier& cookie;
+  };
+
+  // `gate` must outlive the router.
+  Routes(Verifiers verifiers, Gate& gate) : verifiers_(verifiers), gate_(gate) {}
 
   // Open to everybody.
   void Public(http::Method method, std::string_view pattern, http::Handler handler);
@@ -40,7 +46,7 @@ class Routes {
   // A page or a part of one, for browsers; not in the contract, hence not among the names.
   void Page(std::string_view pattern, http::Handler handler);
 
-  [[nodiscard]] const auth::TokenVerifier& verifier() const { return verifier_; }
+  [[nodiscard]] const Verifiers& verifiers() const { return verifiers_; }
   [[nodiscard]] http::Router TakeRouter() { return std::move(router_); }
   // "GET /v1/concerts", for the test that compares them with the OpenAPI file.
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
@@ -50,7 +56,7 @@ class Routes {
                http::RouteOptions options);
   void Add(http::Method method, std::string_view pattern, http::Handler handler, http::RouteOptions options);
 
-  const auth::TokenVerifier& verifier_;
+  const Verifiers verifiers_;
   Gate& gate_;
   std::set<std::string, std::less<>> preflights_;  // patterns that have one
   http::Router router_;
@@ -60,7 +66,7 @@ class Routes {
 // Who asks, by the header Authorization or, without one, by the session cookie (sessions.h). Errors:
 // kUnauthenticated jwt_missing (neither), cross_site (a cookie, where another site may have made the
 // request), jwt_… as auth::TokenVerifier has them (jwt_expired, jwt_signature, …).
-[[nodiscard]] Result<auth::Principal> Authenticate(const auth::TokenVerifier& verifier,
+[[nodiscard]] Result<auth::Principal> Authenticate(const Routes::Verifiers& verifiers,
                                                    const http::Request& request);
 
 // Each adds the routes of one part of the interface. `edge` must outlive the router.
@@ -85,6 +91,7 @@ void AddAdminRelayDeliveryRoutes(Routes& routes, Edge& edge);
 void AddAdminOperationsRoutes(Routes& routes, Edge& edge);
 void AddOperationsRoutes(Routes& routes, Edge& edge);
 void AddSessionRoutes(Routes& routes, Edge& edge);
+void AddSignInRoutes(Routes& routes, Edge& edge);
 void AddWebRoutes(Routes& routes, Edge& edge);
 // All of them.
 void AddRoutes(Routes& routes, Edge& edge);

@@ -19,14 +19,14 @@ Response SessionResponse(const Edge& edge, const auth::Principal* who) {
   } else {
     writer.Key("user").Null().Key("role").Null();
   }
-  writer.Field("sign_in", edge.sessions.development() ? "development" : "none").EndObject();
+  writer.Field("sign_in", edge.sessions.way()).EndObject();
   Response response = http::JsonResponse(writer.Take());
   response.headers.emplace_back("Cache-Control", "no-store");
   return response;
 }
 
-asio::awaitable<Response> GetSession(Edge& edge, const auth::TokenVerifier& verifier, Request& request) {
-  const Result<auth::Principal> who = Authenticate(verifier, request);
+asio::awaitable<Response> GetSession(Edge& edge, const Routes::Verifiers verifiers, Request& request) {
+  const Result<auth::Principal> who = Authenticate(verifiers, request);
   co_return SessionResponse(edge, who ? &*who : nullptr);
 }
 
@@ -38,14 +38,14 @@ bool IsLocalName(std::string_view host) {
   return host == "localhost" || host == "[::1]" || host.starts_with("127.");
 }
 
-struct SignIn {
+struct DevelopmentUser {
   std::string user;
   auth::Role role;
 };
 
-Result<SignIn> ReadSignIn(const Request& request) {
+Result<DevelopmentUser> ReadDevelopmentUser(const Request& request) {
   http::ObjectReader reader(request.body());
-  SignIn sign_in{reader.Required<std::string>("user"), auth::Role::kBuyer};
+  DevelopmentUser sign_in{reader.Required<std::string>("user"), auth::Role::kBuyer};
   const auto role = reader.Required<std::string>("role");
   if (role != "buyer" && role != "operator")
     reader.Refuse("role", "field_invalid", "must be buyer or operator");
@@ -60,7 +60,7 @@ asio::awaitable<Response> DevelopmentSignIn(Edge& edge, Request& request) {
   const bool browser = request.header("Origin") || request.header("Sec-Fetch-Site");
   if (!IsLocalName(request.header("Host").value_or("")) || (browser && MayBeCrossSite(request)))
     co_return RefusalResponse("cross_site");
-  const Result<SignIn> sign_in = ReadSignIn(request);
+  const Result<DevelopmentUser> sign_in = ReadDevelopmentUser(request);
   if (!sign_in) co_return FailureResponse(sign_in.error());
   Result<std::string> cookie = edge.sessions.SignIn(sign_in->user, sign_in->role);
   if (!cookie) co_return FailureResponse(cookie.error());
@@ -81,8 +81,8 @@ asio::awaitable<Response> SignOut(Edge& edge, Request& request) {
 
 void AddSessionRoutes(Routes& routes, Edge& edge) {
   using http::Method;
-  routes.Public(Method::kGet, "/v1/session", [&edge, &verifier = routes.verifier()](Request& request) {
-    return GetSession(edge, verifier, request);
+  routes.Public(Method::kGet, "/v1/session", [&edge, verifiers = routes.verifiers()](Request& request) {
+    return GetSession(edge, verifiers, request);
   });
   routes.Public(Method::kDelete, "/v1/session", [&edge](Request& request) { return SignOut(edge, request); });
   routes.Public(Method::kPost, "/v1/session/development",

@@ -3,6 +3,8 @@
 #include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
 
+#include "gateway/sign_in.h"
+
 namespace boxoffice::gateway {
 namespace {
 
@@ -16,17 +18,19 @@ std::string_view HostOf(std::string_view origin) {
 
 }  // namespace
 
-std::string_view SessionCookie(const http::Request& request) {
+std::string_view CookieNamed(const http::Request& request, std::string_view name) {
   std::string_view left = request.header("Cookie").value_or("");
   while (!left.empty()) {
     std::string_view one = left.substr(0, left.find(';'));
     left.remove_prefix(std::min(one.size() + 1, left.size()));
     while (one.starts_with(' ')) one.remove_prefix(1);
-    if (one.size() > kCookie.size() && one.starts_with(kCookie) && one[kCookie.size()] == '=')
-      return one.substr(kCookie.size() + 1);
+    if (one.size() > name.size() && one.starts_with(name) && one[name.size()] == '=')
+      return one.substr(name.size() + 1);
   }
   return {};
 }
+
+std::string_view SessionCookie(const http::Request& request) { return CookieNamed(request, kCookie); }
 
 bool MayBeCrossSite(const http::Request& request) {
   if (const auto site = request.header("Sec-Fetch-Site")) return *site != "same-origin" && *site != "none";
@@ -48,15 +52,37 @@ Result<Sessions> Sessions::Make(const auth::TokenConfig* development, std::strin
   return sessions;
 }
 
+Result<Sessions> Sessions::ForProvider(std::string_view session_key, bool secure, const Clock& clock) {
+  // Of this issuer no bearer token is believed, so a cookie's token counts as a cookie alone.
+  const auth::TokenConfig tokens{.algorithm = auth::Algorithm::kHs256,
+                                 .key = DeriveSecret(session_key, "session"),
+                                 .issuer = "boxoffice-gateway",
+                                 .audience = "boxoffice-session"};
+  Sessions sessions;
+  sessions.secure_ = secure;
+  BOXOFFICE_ASSIGN(sessions.issuer_, auth::TokenIssuer::Make(tokens, clock));
+  BOXOFFICE_ASSIGN(sessions.verifier_, auth::TokenVerifier::Make(tokens, clock));
+  return sessions;
+}
+
+std::string_view Sessions::way() const {
+  if (provider()) return "oidc";
+  return development() ? "development" : "none";
+}
+
 Result<std::string> Sessions::SignIn(std::string_view user, auth::Role role) const {
-  if (!issuer_) return Fail(Code::kNotFound, "sign_in_not_offered");
+  if (!development()) return Fail(Code::kNotFound, "sign_in_not_offered");
   if (!auth::IsUserName(user))
     return Fail(Code::kInvalidArgument, "user_invalid", "field `user` is 1 to 64 of A-Z a-z 0-9 . _ @ -");
-  BOXOFFICE_ASSIGN(const std::string token,
-                   issuer_->Issue(user, role, std::chrono::duration_cast<std::chrono::seconds>(kLifetime)));
+  return Cookie({std::string(user), role});
+}
+
+Result<std::string> Sessions::Cookie(const auth::Principal& who) const {
+  if (!issuer_) return Fail(Code::kNotFound, "sign_in_not_offered");
+  constexpr auto kSeconds = std::chrono::duration_cast<std::chrono::seconds>(kLifetime);
+  BOXOFFICE_ASSIGN(const std::string token, issuer_->Issue(who.user, who.role, kSeconds, who.channels));
   return fmt::format("{}={}; Path=/v1; HttpOnly; SameSite=Strict; Max-Age={}{}", kCookie, token,
-                     std::chrono::duration_cast<std::chrono::seconds>(kLifetime).count(),
-                     secure_ ? "; Secure" : "");
+                     kSeconds.count(), secure_ ? "; Secure" : "");
 }
 
 std::string Sessions::SignOut() const {

@@ -13,6 +13,8 @@
 
 namespace boxoffice::gateway {
 
+// The value of a cookie; "" if there is none.
+[[nodiscard]] std::string_view CookieNamed(const http::Request& request, std::string_view name);
 // The JWT in the session cookie; "" if there is none.
 [[nodiscard]] std::string_view SessionCookie(const http::Request& request);
 
@@ -31,16 +33,31 @@ class Sessions {
   // operator by asking. `clock` must outlive it. Error: token_key.
   [[nodiscard]] static Result<Sessions> Make(const auth::TokenConfig* development, std::string_view address,
                                              const Clock& clock);
+  // Of whoever signs in at an identity provider (sign_in.h): its cookies hold tokens of the gateway's own, as
+  // the provider's may end within minutes. `session_key`: 32 bytes or more, the same for every gateway;
+  // `secure`: they travel over TLS only. Error: token_key.
+  [[nodiscard]] static Result<Sessions> ForProvider(std::string_view session_key, bool secure,
+                                                    const Clock& clock);
 
-  [[nodiscard]] bool development() const { return issuer_.has_value(); }
-  // Set-Cookie of a new session. Errors: kNotFound sign_in_not_offered; kInvalidArgument user_invalid.
+  [[nodiscard]] bool development() const { return issuer_.has_value() && !verifier_; }
+  [[nodiscard]] bool provider() const { return verifier_.has_value(); }
+  // "development", "oidc" or "none".
+  [[nodiscard]] std::string_view way() const;
+  // Of the tokens in cookies; null: bearer tokens' verifier is theirs too.
+  [[nodiscard]] const auth::TokenVerifier* verifier() const { return verifier_ ? &*verifier_ : nullptr; }
+
+  // Set-Cookie of a new session for the development issuer's user. Errors: kNotFound sign_in_not_offered;
+  // kInvalidArgument user_invalid.
   [[nodiscard]] Result<std::string> SignIn(std::string_view user, auth::Role role) const;
+  // Set-Cookie of a new session for whom the provider named. Error: kNotFound sign_in_not_offered.
+  [[nodiscard]] Result<std::string> Cookie(const auth::Principal& who) const;
   // Set-Cookie that ends it.
   [[nodiscard]] std::string SignOut() const;
 
  private:
   std::optional<auth::TokenIssuer> issuer_;
-  bool secure_ = true;  // the cookie travels over TLS only
+  std::optional<auth::TokenVerifier> verifier_;  // of what issuer_ issues, where that is no bearer token
+  bool secure_ = true;                           // the cookie travels over TLS only
 };
 
 }  // namespace boxoffice::gateway

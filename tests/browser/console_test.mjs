@@ -353,19 +353,3 @@ test('an operator imports a seating plan, is told which line is wrong, looks at 
   assert.equal(await seen(), true);
   await leave(chief);
 });
-
-test('every page of the console is accessible in both themes and languages, and fits a phone', async () => {
-  const pages = ['', '/queues', '/sagas', '/shows', '/shows/new', `/shows/${shows.hall.id}`, '/events', '/relay', '/audit'];
-  for (const options of [{ language: 'ko', colorScheme: 'dark' }, { language: 'en', colorScheme: 'light', viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }]) {
-    const chief = await atConsole(options);
-    for (const path of pages) {
-      await chief.page.goto(`/operator${path}`);
-      await chief.page.locator('.console h1').waitFor();
-      await until(async () => (await chief.page.locator('.loading').count()) === 0, 'the page to be loaded');
-      await isAccessible(chief.page);
-      const wide = await chief.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      assert.ok(wide <= 0, `${path} is ${wide} pixels wider than the screen`);
-    }
-    await leave(chief);
-  }
-});

@@ -1,8 +1,8 @@
 // ./dev shots: every page, on a phone and a desktop, light and dark, in Korean and English, into build/shots.
 import { mkdirSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { demoShows, person, root, seatPoint, signedIn, startBrowser, startSystem } from './system.mjs';
+import { furnish, kFlags } from './pages.mjs';
+import { person, root, seatPoint, startBrowser, startSystem } from './system.mjs';
 
 const folder = join(root, 'build/shots');
 mkdirSync(folder, { recursive: true });
@@ -12,65 +12,12 @@ const kForms = [
 ];
 const only = process.argv[2];
 
-async function book(url, show, user, count, pay) {
-  const call = await signedIn(url, user);
-  let turn = (await call('POST', `/v1/shows/${show}/queue`)).body;
-  for (let i = 0; turn.state === 'WAITING' && i < 50; ++i) {
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    turn = (await call('GET', '/v1/queue', null, { 'X-Queue-Token': turn.token })).body;
-  }
-  await call('POST', '/v1/wallet/charges', { amount: 900_000, currency: 'KRW' }, { 'Idempotency-Key': `charge-${user}` });
-  const made = await call('POST', '/v1/reservations', { show_id: show, best_available: { count }, pay }, { 'Idempotency-Key': `${show}-${user}-${pay}`, 'X-Queue-Token': turn.token });
-  return made.body;
-}
-
-// A platform that takes what it is sent, for the console to show.
-const platform = createServer((request, response) => request.resume().on('end', () => response.writeHead(200).end()));
-await new Promise((resolve) => platform.listen(0, '127.0.0.1', resolve));
-const { url, stop } = await startSystem('--target-allow-networks', '127.0.0.1');
+const { url, stop } = await startSystem(...kFlags);
 const browser = await startBrowser();
+let furnished;
 try {
-  const shows = await demoShows(url);
-  const operator = await signedIn(url, 'olga', 'operator');
-  for (const user of ['u1', 'u2', 'u3', 'u4']) await book(url, shows.hall.id, user, 4, true);
-  const paid = await book(url, shows.hall.id, 'mina', 2, true);
-  const held = await book(url, shows.club.id, 'mina', 2, false);
-  // Somebody who waits: the stadium is paused with people in line.
-  await operator('PATCH', `/v1/admin/shows/${shows.stadium.id}/queue`, { state: 'PAUSED' });
-  for (let i = 0; i < 12; ++i) await (await signedIn(url, `w${i}`))('POST', `/v1/shows/${shows.stadium.id}/queue`);
-  // What an operator has to look at: a platform, seats that are kept back, a reservation that is stuck, audited books.
-  await operator('POST', '/v1/admin/relay/targets', { url: `http://127.0.0.1:${platform.address().port}/events` }, { 'Idempotency-Key': 'target' });
-  await operator('POST', `/v1/admin/shows/${shows.hall.id}/blocks`, { reason: 'cameras', seats: [901, 902, 903, 904] });
-  await book(url, shows.hall.id, 'u5', 1, true);
-  const stuck = await book(url, shows.hall.id, 'u6', 2, false);
-  const confirming = (await signedIn(url, 'u6'))('POST', `/v1/reservations/${stuck.id}/confirm`, { payment_method: 'sandbox:late_approval' }, { 'Idempotency-Key': 'confirm' });
-  for (let i = 0; i < 100 && (await operator('POST', `/v1/admin/sagas/${stuck.id}/park`, { reason: 'the provider is silent' })).status !== 200; ++i) await new Promise((resolve) => setTimeout(resolve, 50));
-  await confirming;
-  await operator('POST', '/v1/admin/audit');
-  const pages = [
-    ['concerts', '/', 'h2'],
-    ['concert', `/concerts/${shows.hall.concert.id}`, '.availability'],
-    ['sold-out', `/concerts/${shows.soldOut.concert.id}`, '.waitlist form'],
-    ['waiting', `/waiting/${shows.stadium.id}`, '#place:not(:empty)'],
-    ['seats', `/shows/${shows.hall.id}/seats`, '.map canvas[data-view]'],
-    ['stadium', `/shows/${shows.stadium.id}/seats?view`, '.map canvas[data-view]'],
-    ['seat-list', `/shows/${shows.club.id}/seats?view`, '.map canvas[data-view]'],
-    ['checkout', `/my/reservations/${held.id}`, '.countdown'],
-    ['ticket', `/my/reservations/${paid.id}`, '.ticket'],
-    ['tickets', '/my/reservations', '.tickets li'],
-    ['wallet', '/my/wallet', '.entries li'],
-    ['sign-in', '/sign-in', '.grid'],
-    ['console', '/operator', '.tiles dd', 'operator'],
-    ['console-queues', '/operator/queues', '.console section', 'operator'],
-    ['console-sagas', '/operator/sagas', 'tbody tr', 'operator'],
-    ['console-saga', `/operator/sagas/${stuck.id}`, '.took', 'operator'],
-    ['console-shows', '/operator/shows', '.plain li', 'operator'],
-    ['console-import', '/operator/shows/new', '.console h1', 'operator'],
-    ['console-show', `/operator/shows/${shows.hall.id}`, '.map canvas[data-view]', 'operator'],
-    ['console-events', '/operator/events', 'tbody tr', 'operator'],
-    ['console-relay', '/operator/relay', 'tbody tr', 'operator'],
-    ['console-audit', '/operator/audit', 'tbody tr', 'operator'],
-  ];
+  furnished = await furnish(url);
+  const { shows, pages } = furnished;
   for (const { form, ...options } of kForms) {
     for (const [theme, language] of [['light', 'ko'], ['light', 'en'], ['dark', 'ko'], ['dark', 'en']]) {
       for (const [name, path, ready, role = 'buyer'] of pages) {
@@ -101,6 +48,6 @@ try {
 } finally {
   await browser.close();
   await stop();
-  platform.close();
+  furnished?.close();
 }
 console.log(`screenshots are in ${folder}`);

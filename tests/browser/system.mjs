@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export const root = new URL('../../', import.meta.url).pathname;
+export const program = process.env.BOXOFFICE_PROGRAM ?? join(root, 'build/release/bin/boxoffice');
 const require = createRequire(join(root, 'web/package.json'));
 const kSkipped = 77;
 const kChromium = '/usr/bin/chromium';
@@ -23,7 +24,6 @@ const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 // Starts `boxoffice up`; `stop` ends it, by its own process.
 export async function startSystem(...flags) {
-  const program = process.env.BOXOFFICE_PROGRAM ?? join(root, 'build/release/bin/boxoffice');
   const data = mkdtempSync(join(tmpdir(), 'boxoffice-browser-'));
   const child = spawn(program, ['up', '--port', '0', '--data', data, '--log-level', 'error', '--web-root', join(root, 'build/web'), ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -83,11 +83,12 @@ export async function wordsOf(language) {
   return (await import(`data:text/javascript,${encodeURIComponent(code)}`))[language];
 }
 
-// Serious violations of accessibility, as text; none is the wish.
-export async function violations(page) {
+// Serious violations of accessibility, as text; none is the wish. Of these rules alone, where some are given.
+export async function violations(page, ...only) {
   // evaluate() is not under the page's Content-Security-Policy.
-  await page.evaluate(axe);
-  const found = await page.evaluate(async () => (await window.axe.run(document, { resultTypes: ['violations'], rules: { 'target-size': { enabled: true } } })).violations);
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axe);
+  const rules = only.length ? { runOnly: only } : { rules: { 'target-size': { enabled: true } } };
+  const found = await page.evaluate(async (options) => (await window.axe.run(document, { resultTypes: ['violations'], ...options })).violations, rules);
   return found
     .filter((one) => one.impact === 'serious' || one.impact === 'critical')
     .map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')}`);

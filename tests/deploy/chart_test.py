@@ -125,7 +125,8 @@ class Release:
         """As the service itself reads it, with something in each variable."""
         text = self.of("ConfigMap", service)["data"][f"{service}.toml"]
         values = {"BOXOFFICE_STORE_URL": "postgresql://user@db/name", "BOXOFFICE_TOKEN_KEYS": SECRETS[1],
-                  "BOXOFFICE_JWT_KEY": SECRETS[2],
+                  "BOXOFFICE_JWT_KEY": SECRETS[2], "BOXOFFICE_SIGN_IN_CLIENT_SECRET": "of-the-client",
+                  "BOXOFFICE_SIGN_IN_SESSION_KEY": "a-session-key-of-thirty-two-bytes",
                   "BOXOFFICE_BUS_URL": "kafka:k:9093?security.protocol=SSL"}  # fmt: skip
         return configuration(service, text, {name: values[name] for name in self.variables(service)})
 
@@ -227,6 +228,20 @@ class ChartTest(unittest.TestCase):
         self.assertEqual(release.config("gateway")["jwt"]["jwks_url"], jwt["jwksUrl"])
         self.assertEqual(release.config("gateway")["jwt"]["algorithm"], "RS256")
         self.assertNotIn("BOXOFFICE_JWT_KEY", release.variables("gateway"))
+        rules = release.of("NetworkPolicy", "gateway")["spec"]["egress"]
+        self.assertIn(443, {port["port"] for rule in rules for port in rule["ports"]})
+
+    def test_people_sign_in_where_the_gateway_is_a_client_of_the_issuer(self):
+        sign_in = {"clientId": "tickets", "redirectUrl": "https://tickets.example/v1/session/oidc/callback",
+                   "existingSecret": "sign-in"}  # fmt: skip
+        release = Release({**LEAST, "signIn": sign_in})
+        sign_in_keys = release.config("gateway")["sign_in"]
+        self.assertEqual(sign_in_keys["client_id"], "tickets")
+        self.assertEqual(sign_in_keys["redirect_url"], sign_in["redirectUrl"])
+        self.assertEqual(release.variables("gateway")["BOXOFFICE_SIGN_IN_SESSION_KEY"], ("sign-in", "session-key"))
+        self.assertEqual(release.variables("gateway")["BOXOFFICE_SIGN_IN_CLIENT_SECRET"], ("sign-in", "client-secret"))
+        self.assertNotIn("BOXOFFICE_SIGN_IN_SESSION_KEY", release.variables("seat"))
+        # It asks the provider itself, also where the provider's key is configured.
         rules = release.of("NetworkPolicy", "gateway")["spec"]["egress"]
         self.assertIn(443, {port["port"] for rule in rules for port in rule["ports"]})
 
@@ -373,6 +388,8 @@ class ChartTest(unittest.TestCase):
             ("jwt.existingSecret", "", "jwt: give jwksUrl"),
             ("jwt.jwksUrl", "https://login.example/keys", "jwt: give jwksUrl or a key"),
             ("jwt.jwksUrl", "login.example", "/jwt/jwksUrl"),
+            ("signIn.clientId", "tickets", "signIn.redirectUrl"),
+            ("signIn.redirectUrl", "https://tickets.example/", "/signIn/redirectUrl"),
             ("tokenKeys.existingSecret", "", "tokenKeys: give existingSecret"),
             ("services.seat.store.existingSecret", "", "services.seat.store: give existingSecret"),
             ("services.seat.store.value", "mysql://seat", "/services/seat/store/value"),

@@ -7,10 +7,13 @@ import { useText } from '../text';
 
 const kSomebody = ['alice', 'bob', 'mina', 'jun'];
 
-// Only a path of ours: a link can't send anybody elsewhere after signing in.
+// Only a page of ours: a link can't send anybody elsewhere after signing in. It is read as the browser will read it, which leaves out
+// tabs and takes a backslash for a slash.
 function nextPath(): string {
   const next = new URLSearchParams(location.search).get('next') ?? '/';
-  return /^\/(?![/\\])/.test(next) ? next : '/';
+  if (!URL.canParse(next, location.origin)) return '/';
+  const url = new URL(next, location.origin);
+  return url.origin === location.origin ? url.pathname + url.search + url.hash : '/';
 }
 
 export function SignInPage() {
@@ -27,12 +30,17 @@ export function SignInPage() {
       location.assign(nextPath());
     },
   });
+  const problem = new URLSearchParams(location.search).get('problem');
+  const provider = session?.sign_in === 'oidc';
   return (
     <section className="narrow">
       <title>{`${t.signIn} – Boxoffice`}</title>
-      <h1>{t.signInTitle}</h1>
+      <h1>{provider ? t.signIn : t.signInTitle}</h1>
+      {problem && <ProblemNote text={t.errors[Object.hasOwn(t.errors, problem) ? problem : 'default']} />}
       {nextPath() !== '/' && <p>{t.signInNeeded}</p>}
       {session?.sign_in === 'none' && <ProblemNote text={t.signInNone} />}
+      {/* Another page altogether: the gateway leads to the provider, and back to the page that was wanted. */}
+      {provider && <p><a className="button primary" href={`/v1/session/oidc?next=${encodeURIComponent(nextPath())}`}>{t.signInProvider}</a></p>}
       {session?.sign_in === 'development' && (
         <>
           <p className="soft">{t.signInHow}</p>

@@ -42,7 +42,7 @@ function Verdict({ report }: { report: Report }) {
   return (
     <>
       <p className="soft">{w.auditAt(time(report.at), (report.took_ms / 1000).toFixed(2))}</p>
-      <div className="scroll" tabIndex={0} role="region" aria-label={w.invariants}>
+      <div className="scroll fits" tabIndex={0} role="region" aria-label={w.invariants}>
         <table>
           <thead><tr><th>#</th><th>{w.invariants}</th><th>{w.violations}</th><th>{w.who}</th></tr></thead>
           <tbody>

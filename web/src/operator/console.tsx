@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'react';
 import { Link, Route, Switch, useLocation } from 'wouter';
 import { ProblemNote } from '../parts';
 import { Problem } from '../api/client';
@@ -20,11 +21,16 @@ export default function Console() {
   const { t } = useText();
   const { session } = useSession();
   const [path] = useLocation();
+  const nav = useRef<HTMLElement>(null);
+  // On a phone they are wider than the screen: the one that is looked at is in sight.
+  useEffect(() => {
+    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+  }, [path, session]);
   if (session && session.role !== 'operator') return <ProblemNote thrown={new Problem(session.user ? 403 : 401, session.user ? 'operator_required' : 'jwt_missing')} />;
   const pages: [string, string][] = [['/operator', w.dashboard], ['/operator/queues', w.queues], ['/operator/sagas', w.sagas], ['/operator/shows', w.shows], ['/operator/events', w.events], ['/operator/relay', w.relay], ['/operator/audit', w.audit]];
   return (
     <div className="console">
-      <nav className="segments" aria-label={w.title}>
+      <nav className="segments" aria-label={w.title} ref={nav}>
         {pages.map(([href, label]) => (
           <Link key={href} href={href} className="button" aria-current={(href === '/operator' ? path === href : path.startsWith(href)) ? 'page' : undefined}>
             {label}

@@ -108,7 +108,7 @@ function useLately() {
     refetchInterval: 5_000,
     async queryFn() {
       looks.current = [...looks.current.slice(-5), await fetchCounts()];
-      return lately(looks.current[0]!, looks.current.at(-1)!);
+      return lately(looks.current);
     },
   });
   return data ?? null;
@@ -145,6 +145,7 @@ function OnSale({ show: id }: { show: string }) {
   const left = s && perMinute ? Math.ceil((s.free + s.held) / perMinute) : null;
   const relay = useRelay();
   const process = useLately();
+  const ofWhom = process && !process.whole ? ` (${w.thisGateway})` : '';
   const parked = health.parked.data?.items.length ?? 0;
   const violations = health.verdict.data?.violations.length ?? 0;
   return (
@@ -161,13 +162,14 @@ function OnSale({ show: id }: { show: string }) {
           <Tile label={w.forecast} value={s.free + s.held === 0 ? w.soldOut : left === null ? '–' : w.minutes(left)} note={s.free + s.held === 0 ? undefined : perMinute === null ? w.forecastNone : w.pace(number(Math.round(perMinute * 10) / 10))} />
           <Tile label={w.parked} value={number(parked)} tone={parked > 0 ? 'bad' : 'good'} />
           <Tile label={w.outbox} value={number(pending)} note={w.oldest(number(Math.round(oldest)))} />
-          <Tile label={w.breakers} value={notClosed.length === 0 ? '0' : notClosed.map((one) => one.service).join(', ')} note={notClosed.length === 0 ? w.allClosed : undefined} tone={notClosed.length > 0 ? 'bad' : 'good'} />
+          <Tile label={w.breakers} value={notClosed.length === 0 ? '0' : notClosed.map((one) => one.service).join(', ')} note={(notClosed.length === 0 ? w.allClosed : '') + ofWhom} tone={notClosed.length > 0 ? 'bad' : 'good'} />
           <Tile label={w.relayLag} value={relay?.pending ?? '–'} note={relay ? `${w.oldest(number(Math.round(relay.age)))} · ${w.dead(relay.dead)}` : undefined} tone={relay?.anyDead ? 'bad' : undefined} />
-          <Tile label={w.errors} value={process ? number(Math.round(process.failedPerMinute)) : '–'} note={process ? w.requests(number(Math.round(process.perSecond)), number(Math.round(process.limitedPerMinute))) : undefined} tone={!process ? undefined : process.failedPerMinute > 0 ? 'bad' : 'good'} />
-          <Tile label={w.batches} value={process?.batches[0] ? process.batches[0].mean.toFixed(1) : '–'} note={process?.batches.map((one) => `${one.name} ${one.mean.toFixed(1)}`).join(', ') || w.batchesNone} />
+          <Tile label={w.errors} value={process ? number(Math.round(process.failedPerMinute)) : '–'} note={process ? w.requests(number(Math.round(process.perSecond)), number(Math.round(process.limitedPerMinute))) + ofWhom : undefined} tone={!process ? undefined : process.failedPerMinute > 0 ? 'bad' : 'good'} />
+          <Tile label={w.batches} value={process?.batches[0] ? process.batches[0].mean.toFixed(1) : '–'} note={(process?.batches.map((one) => `${one.name} ${one.mean.toFixed(1)}`).join(', ') || w.batchesNone) + ofWhom} />
           <Tile label={w.verdict} value={!health.verdict.data ? w.noVerdict : violations === 0 ? w.clean : w.dirty(violations)} tone={!health.verdict.data ? undefined : violations === 0 ? 'good' : 'bad'} />
         </dl>
       )}
+      {ofWhom && <p className="soft">{w.oneGateway}</p>}
       {parked > 0 && <p><Link className="button danger" href="/operator/sagas">{w.parked}: {parked}</Link></p>}
       <Chart samples={samples} />
     </>

@@ -23,7 +23,7 @@ function Rows({ rows }: { rows: AdminReservation[] }) {
               <td><Link href={`/operator/sagas/${row.id}`}><code>{row.id}</code></Link></td>
               <td>{row.user_id}</td><td>{row.show_id}</td>
               <td><span className={`state ${row.state}`}>{t.reservationState[row.state]}</span></td>
-              <td>{row.saga.status}</td><td>{row.saga.last_error}</td><td>{time(row.updated_at)}</td>
+              <td>{w.sagaStatus[row.saga.status] ?? row.saga.status}</td><td>{row.saga.last_error}</td><td>{time(row.updated_at)}</td>
             </tr>
           ))}
         </tbody>
@@ -189,11 +189,11 @@ export function SagaPage({ id }: { id: string }) {
         <dt>{w.show}</dt><dd><Link href={`/operator/shows/${data.show_id}`}>{data.show_id}</Link></dd>
         <dt>{w.user}</dt><dd><Link href={`/operator/sagas?q=${encodeURIComponent(`user:${data.user_id}`)}`}>{data.user_id}</Link></dd>
         <dt>{w.seats}</dt><dd>{data.seats.map((seat) => seat.label).join(', ')} · {money(data.amount, data.currency)}</dd>
-        <dt>{w.status}</dt><dd><span className={`state ${saga.status}`}>{saga.kind}: {saga.status}</span></dd>
+        <dt>{w.status}</dt><dd><span className={`state ${saga.status}`}>{saga.kind}: {w.sagaStatus[saga.status] ?? saga.status}</span></dd>
         <dt>{w.tries}</dt><dd>{saga.tries} ({w.attempt(saga.attempt)})</dd>
         <dt>{w.lastError}</dt><dd>{saga.last_error || data.failure?.code || w.none}</dd>
         <dt>{w.nextRetry}</dt><dd>{saga.next_retry_at ? time(saga.next_retry_at) : '–'}</dd>
-        <dt>{w.owner}</dt><dd>{saga.owner ? w.ownedBy(saga.owner, saga.epoch, saga.lease_until ? time(saga.lease_until) : '–') : '–'}</dd>
+        <dt>{w.owner}</dt><dd>{saga.owner ? w.ownedBy(saga.owner, saga.epoch, saga.lease_until && time(saga.lease_until)) : '–'}</dd>
         <dt>{w.startedAt}</dt><dd>{saga.started_at ? time(saga.started_at) : '–'}</dd>
         {data.hold_expires_at && <><dt>{w.holdUntil}</dt><dd>{time(data.hold_expires_at)}</dd></>}
       </dl>

@@ -26,6 +26,9 @@
 {{- if or $root.Values.jwt.existingSecret $root.Values.jwt.value }}{{ fail "jwt: give jwksUrl or a key, not both" }}{{ end }}
 {{- $_ := set $tables.jwt "jwks_url" $root.Values.jwt.jwksUrl }}
 {{- end }}
+{{- with $root.Values.signIn }}{{ if .clientId }}
+{{- $_ := set $tables "sign_in" (dict "client_id" .clientId "redirect_url" (required "signIn.redirectUrl: where the provider leads back to" .redirectUrl)) }}
+{{- end }}{{ end }}
 {{- end }}
 {{- $tables = mustMergeOverwrite $tables (deepCopy (index $root.Values.services $service "config")) -}}
 # What is not here has its default: boxoffice-{{ $service }} --help. Secrets come by the environment.

@@ -43,6 +43,13 @@ capabilities: {drop: [ALL]}
 - name: BOXOFFICE_JWT_KEY
   valueFrom: {secretKeyRef: {name: {{ $values.jwt.existingSecret | default (printf "%s-jwt" $name) }}, key: {{ $values.jwt.key }}}}
 {{- end }}
+{{- if and (eq .service "gateway") $values.signIn.clientId }}
+{{- $secret := required "signIn.existingSecret: a secret with session-key, and client-secret unless the client is public" $values.signIn.existingSecret }}
+- name: BOXOFFICE_SIGN_IN_SESSION_KEY
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: session-key}}
+- name: BOXOFFICE_SIGN_IN_CLIENT_SECRET
+  valueFrom: {secretKeyRef: {name: {{ $secret }}, key: client-secret, optional: true}}
+{{- end }}
 {{- end }}
 
 {{- define "boxoffice.busVariable" -}}
