@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -11,7 +10,7 @@
 
 #include "base/check.h"
 #include "base/mutant.h"
-#include "platform/batch/inbox.h"
+#include "platform/batch/execute.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::reservation {
@@ -35,16 +34,7 @@ class Service::ExecutorBook final : public Book {
     const bool is_new =
         std::holds_alternative<BeginReserve>(command) || std::holds_alternative<BeginOffer>(command);
     if (!is_new) terms.priority = resilience::Priority::kFinishing;
-    auto initiate = [this, &command, terms](auto handler) {
-      auto done = [this, handler = std::move(handler)](Result<Outcome> outcome) mutable {
-        inbox_.Post([handler = std::move(handler), outcome = std::move(outcome)]() mutable {
-          std::move(handler)(std::move(outcome));
-        });
-      };
-      batches_.Submit(std::move(command), std::move(done), terms);
-    };
-    co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result<Outcome>)>(
-        initiate, asio::use_awaitable);
+    return batch::Execute(batches_, inbox_, std::move(command), terms);
   }
 
  private:

@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -34,6 +32,7 @@ ShowService::ShowService(ShowServiceConfig config, asio::any_io_executor executo
       shows_(shows),
       clock_(clock),
       random_(random),
+      inbox_(executor),
       scan_timer_(executor),
       renew_timer_(executor),
       rounds_(metrics.GetCounter("boxoffice_show_work_rounds_total",
@@ -65,16 +64,7 @@ Result<ShowService::Outcomes> ShowService::RunBatch(std::span<const ShowCommand>
 }
 
 asio::awaitable<Result<ShowOutcome>> ShowService::Write(ShowCommand command) {
-  auto initiate = [this, &command](auto handler) {
-    auto done = [executor = executor_, handler = std::move(handler)](Result<ShowOutcome> outcome) mutable {
-      asio::post(executor, [handler = std::move(handler), outcome = std::move(outcome)]() mutable {
-        std::move(handler)(std::move(outcome));
-      });
-    };
-    batches_->Submit(std::move(command), std::move(done));
-  };
-  auto outcome = co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result<ShowOutcome>)>(
-      initiate, asio::use_awaitable);
+  auto outcome = co_await batch::Execute(*batches_, inbox_, std::move(command));
   if (outcome) {
     if (auto* error = std::get_if<Error>(&*outcome)) outcome = std::unexpected(std::move(*error));
   }

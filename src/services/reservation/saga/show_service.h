@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "platform/batch/execute.h"
 #include "platform/batch/executor.h"
 #include "platform/obs/metrics.h"
 #include "services/reservation/saga/shows.h"
@@ -105,6 +106,7 @@ class ShowService {
   Shows& shows_;
   const Clock& clock_;
   Random& random_;
+  batch::Inbox inbox_;
   std::unique_ptr<batch::Executor<ShowCommand, ShowOutcome>> batches_;
   asio::thread_pool readers_{1};
   asio::steady_timer scan_timer_;
