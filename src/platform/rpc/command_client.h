@@ -111,14 +111,13 @@ class CommandClient {
 
   // The same for coroutines that run on `executor`.
   asio::awaitable<Result<Outcome>> Execute(Command command, std::chrono::milliseconds timeout) {
-    // A local, because GCC 12 destroys temporaries inside co_await expressions twice.
-    auto initiate = [this, &command, timeout](auto handler) {
+    auto initiate = [this, command = std::move(command), timeout](auto handler) mutable {
       Send(std::move(command), timeout, [handler = std::move(handler)](Result<Outcome> outcome) mutable {
         std::move(handler)(std::move(outcome));
       });
     };
-    co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result<Outcome>)>(
-        initiate, asio::use_awaitable);
+    return asio::async_initiate<decltype(asio::use_awaitable), void(Result<Outcome>)>(std::move(initiate),
+                                                                                      asio::use_awaitable);
   }
 
  private:

@@ -89,15 +89,14 @@ class CommandPeer {
   // The same for coroutines that run on `executor`.
   asio::awaitable<Result<Outcome>> Execute(Command command, std::chrono::milliseconds timeout,
                                            resilience::Priority priority = resilience::Priority::kNormal) {
-    // A local, because GCC 12 destroys temporaries inside co_await expressions twice.
-    auto initiate = [this, &command, timeout, priority](auto handler) {
+    auto initiate = [this, command = std::move(command), timeout, priority](auto handler) mutable {
       auto done = [handler = std::move(handler)](Result<Outcome> outcome) mutable {
         std::move(handler)(std::move(outcome));
       };
       Send(std::move(command), timeout, std::move(done), priority);
     };
-    co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result<Outcome>)>(
-        initiate, asio::use_awaitable);
+    return asio::async_initiate<decltype(asio::use_awaitable), void(Result<Outcome>)>(std::move(initiate),
+                                                                                      asio::use_awaitable);
   }
 
  private:
