@@ -22,20 +22,23 @@ constexpr std::array<uint8_t, 256> kValues = MakeValues();
 }  // namespace
 
 void AppendBase64Url(std::string_view bytes, std::string& out) {
+  const size_t start = out.size();
+  out.resize(start + (bytes.size() * 4 + 2) / 3);
+  char* next = out.data() + start;
   const auto* in = reinterpret_cast<const uint8_t*>(bytes.data());
   size_t left = bytes.size();
   for (; left >= 3; left -= 3, in += 3) {
     const uint32_t group = uint32_t{in[0]} << 16 | uint32_t{in[1]} << 8 | in[2];
-    out.push_back(kAlphabet[group >> 18]);
-    out.push_back(kAlphabet[group >> 12 & 63]);
-    out.push_back(kAlphabet[group >> 6 & 63]);
-    out.push_back(kAlphabet[group & 63]);
+    *next++ = kAlphabet[group >> 18];
+    *next++ = kAlphabet[group >> 12 & 63];
+    *next++ = kAlphabet[group >> 6 & 63];
+    *next++ = kAlphabet[group & 63];
   }
   if (left == 0) return;
   const uint32_t group = uint32_t{in[0]} << 16 | (left == 2 ? uint32_t{in[1]} << 8 : 0);
-  out.push_back(kAlphabet[group >> 18]);
-  out.push_back(kAlphabet[group >> 12 & 63]);
-  if (left == 2) out.push_back(kAlphabet[group >> 6 & 63]);
+  *next++ = kAlphabet[group >> 18];
+  *next++ = kAlphabet[group >> 12 & 63];
+  if (left == 2) *next = kAlphabet[group >> 6 & 63];
 }
 
 std::string EncodeBase64Url(std::string_view bytes) {
@@ -49,20 +52,35 @@ std::optional<std::string> DecodeBase64Url(std::string_view text) {
   if (text.size() % 4 == 1) return std::nullopt;
   std::string out;
   out.resize(text.size() * 3 / 4);
-  auto next = out.begin();
+  char* next = out.data();
   uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const uint8_t value = kValues[static_cast<uint8_t>(c)];
-    if (value == kInvalid) return std::nullopt;
-    bits = bits << 6 | value;
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      *next++ = static_cast<char>(bits >> count & 0xff);
+  uint32_t seen = 0;  // of all values: kInvalid alone has its highest bits
+  size_t i = 0;
+  for (; i + 4 <= text.size(); i += 4) {
+    for (size_t j = i; j < i + 4; ++j) {
+      const uint8_t value = kValues[static_cast<uint8_t>(text[j])];
+      seen |= value;
+      bits = bits << 6 | value;
     }
+    *next++ = static_cast<char>(bits >> 16 & 0xff);
+    *next++ = static_cast<char>(bits >> 8 & 0xff);
+    *next++ = static_cast<char>(bits & 0xff);
   }
-  if ((bits & ((1U << count) - 1)) != 0) return std::nullopt;
+  // Two or three characters more: one byte or two, and bits that must be zero.
+  const size_t rest = text.size() - i;
+  bits = 0;
+  for (; i < text.size(); ++i) {
+    const uint8_t value = kValues[static_cast<uint8_t>(text[i])];
+    seen |= value;
+    bits = bits << 6 | value;
+  }
+  if (rest == 2) *next++ = static_cast<char>(bits >> 4 & 0xff);
+  if (rest == 3) {
+    *next++ = static_cast<char>(bits >> 10 & 0xff);
+    *next++ = static_cast<char>(bits >> 2 & 0xff);
+  }
+  const bool spare = (rest == 2 && (bits & 0xf) != 0) || (rest == 3 && (bits & 0x3) != 0);
+  if (seen > 0x3f || spare) return std::nullopt;
   return out;
 }
 
