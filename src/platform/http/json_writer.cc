@@ -1,14 +1,27 @@
 #include "platform/http/json_writer.h"
 
+#include <algorithm>
+#include <array>
+
 namespace boxoffice::http {
+namespace {
+
+// '<' so that the text may stand in a script element of a page.
+constexpr std::array<bool, 256> kNeedsEscape = [] {
+  std::array<bool, 256> needs{};
+  std::fill_n(needs.begin(), 0x20, true);
+  for (const char c : {'"', '\\', '<'}) needs[static_cast<unsigned char>(c)] = true;
+  return needs;
+}();
+
+}  // namespace
 
 void AppendJsonString(std::string_view text, std::string& out) {
   out.push_back('"');
   size_t copied = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
-    // '<' so that the text may stand in a script element of a page.
-    if (c >= 0x20 && c != '"' && c != '\\' && c != '<') continue;
+    if (!kNeedsEscape[c]) continue;
     out.append(text.substr(copied, i - copied));
     copied = i + 1;
     if (c == '"' || c == '\\') {

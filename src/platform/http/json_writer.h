@@ -19,6 +19,8 @@ void AppendJsonString(std::string_view text, std::string& out);
 //   w.BeginObject().Field("id", 7).Key("seats").BeginArray().Value("A-1").EndArray().EndObject();
 class JsonWriter {
  public:
+  JsonWriter() { text_.reserve(kTypical); }
+
   JsonWriter& BeginObject() { return Open('{'); }
   JsonWriter& EndObject() { return Shut('}'); }
   JsonWriter& BeginArray() { return Open('['); }
@@ -78,6 +80,8 @@ class JsonWriter {
     first_ = false;
     return *this;
   }
+
+  static constexpr size_t kTypical = 480;  // bytes of an answer that is made often
 
   std::string text_;
   bool first_ = true;  // nothing precedes in this object or array, or a key does
