@@ -3,7 +3,7 @@
 namespace boxoffice::gateway {
 
 asio::awaitable<Result<void>> Edge::RequireShow(int64_t show_id, const http::Request& request, bool drafts) {
-  if (known_shows.contains(show_id)) co_return Result<void>();
+  if (KnowsShow(show_id)) co_return Result<void>();
   seat::v1::GetShowRequest query;
   query.set_id(show_id);
   query.set_drafts(drafts);

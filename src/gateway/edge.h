@@ -53,8 +53,10 @@ struct Edge {
   std::unordered_set<int64_t> known_shows;
   SignIn* sign_in = nullptr;  // null: no identity provider to sign in at
 
-  // Whether the show exists, for buyers, or for operators, who see drafts as well; shows don't go away, so
-  // each is asked for once. Errors: show_not_found, and the call's.
+  // Whether the show is known to exist; shows don't go away, so each is asked for once.
+  [[nodiscard]] bool KnowsShow(int64_t show_id) const { return known_shows.contains(show_id); }
+  // Whether it exists, for buyers, or for operators, who see drafts as well. Errors: show_not_found, and the
+  // call's.
   asio::awaitable<Result<void>> RequireShow(int64_t show_id, const http::Request& request,
                                             bool drafts = false);
 

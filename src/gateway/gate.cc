@@ -120,10 +120,6 @@ void Gate::Describe(const Pass& pass, Response& response) const {
   }
 }
 
-boost::asio::awaitable<void> Gate::Compress(const Request& request, Response& response) {
-  if (config_.compress) co_await compressor_.Compress(request, response);
-}
-
 void Gate::Finish(const Request& request, Response& response) const {
   cross_origin_.AddTo(request, response);
   response.headers.emplace_back("X-Content-Type-Options", "nosniff");

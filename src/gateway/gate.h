@@ -62,8 +62,14 @@ class Gate {
   // The fields RateLimit and RateLimit-Policy, where something was counted.
   void Describe(const Pass& pass, http::Response& response) const;
 
-  // Compresses, if that is on.
-  [[nodiscard]] boost::asio::awaitable<void> Compress(const http::Request& request, http::Response& response);
+  // Whether the answer is to be compressed, if its asker takes that; and doing so.
+  [[nodiscard]] bool Compresses(const http::Response& response) const {
+    return config_.compress && Compressor::Suits(response);
+  }
+  [[nodiscard]] boost::asio::awaitable<void> Compress(const http::Request& request,
+                                                      http::Response& response) {
+    return compressor_.Compress(request, response);
+  }
   // Of every answer, also those that no route gave: other origins, and the log.
   void Finish(const http::Request& request, http::Response& response) const;
   [[nodiscard]] bool answers_preflights() const { return cross_origin_.on(); }

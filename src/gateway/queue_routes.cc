@@ -1,5 +1,7 @@
 // The waiting room, as buyers use it, and as everybody may see it.
 #include <chrono>
+#include <optional>
+#include <utility>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -39,73 +41,68 @@ Response RefusedSession(const std::string& refusal) {
   return RefusalResponse(refusal, {}, std::move(members));
 }
 
-asio::awaitable<Result<queue::v1::Session>> ExecuteForSession(Edge& edge, queue::v1::Command command,
-                                                              const Request& request) {
-  const Result<queue::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
-  if (!outcome) {
-    Result<queue::v1::Session> failed = std::unexpected(outcome.error());
-    co_return failed;
-  }
-  co_return outcome->session();
-}
-
-// The session of whoever holds the token, asking the queue service only if it may be their turn.
+// Somebody's place in the line of a show.
 struct Look {
   int64_t show_id = 0;
-  queue::v1::Session session;
+  std::optional<queue::v1::Session> session;  // nullopt: only the queue service knows
 };
-asio::awaitable<Result<Look>> LookUp(Edge& edge, const Request& request, const auth::Principal& caller) {
-  const std::string_view token = QueueToken(request);
-  const Result<queue::v1::TokenClaims> claims = ReadQueueToken(edge.queue_keys, token);
-  Result<Look> look = Look{};
-  if (!claims) {
-    look = std::unexpected(claims.error());
-    co_return look;
+
+// As far as the gateway itself knows it: not, if it may be their turn.
+Result<Look> LookHere(Edge& edge, std::string_view token, const auth::Principal& caller) {
+  BOXOFFICE_ASSIGN(const queue::v1::TokenClaims claims, ReadQueueToken(edge.queue_keys, token));
+  if (claims.user_id() != caller.user) return Fail(Code::kPermissionDenied, "token_wrong_user");
+  Look look{claims.show_id(), edge.waiting_room.Answer(claims, token)};
+  if (look.session && !edge.queue_keys.IsCurrent(token)) {  // before its key goes
+    look.session->set_token(edge.queue_keys.Sign(claims.SerializeAsString()));
   }
-  if (claims->user_id() != caller.user) {
-    look = Fail(Code::kPermissionDenied, "token_wrong_user");
-    co_return look;
-  }
-  look->show_id = claims->show_id();
-  std::optional<queue::v1::Session> waiting = edge.waiting_room.Answer(*claims, token);
-  if (waiting) {
-    if (!edge.queue_keys.IsCurrent(token)) {  // before its key goes
-      waiting->set_token(edge.queue_keys.Sign(claims->SerializeAsString()));
-    }
-    look->session = *std::move(waiting);
-    co_return look;
-  }
+  return look;
+}
+
+// As the queue service says it.
+Result<Look> LookOf(int64_t show_id, Result<queue::v1::Outcome> outcome) {
+  if (!outcome) return std::unexpected(std::move(outcome).error());
+  return Look{show_id, std::move(*outcome->mutable_session())};
+}
+
+asio::awaitable<Result<Look>> LookThere(Edge& edge, const Request& request, const auth::Principal& caller,
+                                        int64_t show_id) {
   queue::v1::Command command;
-  command.mutable_poll()->set_token(std::string(token));
+  command.mutable_poll()->set_token(std::string(QueueToken(request)));
   command.mutable_poll()->set_user_id(caller.user);
-  Result<queue::v1::Session> session = co_await ExecuteForSession(edge, std::move(command), request);
-  if (!session) {
-    look = std::unexpected(session.error());
-  } else {
-    look->session = *std::move(session);
-  }
+  Result<queue::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
+  co_return LookOf(show_id, std::move(outcome));
+}
+
+asio::awaitable<Result<Look>> LookUp(Edge& edge, const Request& request, const auth::Principal& caller) {
+  Result<Look> look = LookHere(edge, QueueToken(request), caller);
+  if (look && !look->session) look = co_await LookThere(edge, request, caller, look->show_id);
   co_return look;
+}
+
+Response LookResponse(const Edge& edge, const Result<Look>& look) {
+  if (!look) return ServiceFailure(look.error());
+  if (!look->session->refusal().empty()) return RefusedSession(look->session->refusal());
+  return SessionResponse(edge, look->show_id, *look->session);
 }
 
 asio::awaitable<Response> Join(Edge& edge, Request& request, const auth::Principal& caller) {
   const Result<int64_t> show_id = NumberInPath(request, "show", "show_not_found");
   if (!show_id) co_return FailureResponse(show_id.error());
-  const Result<void> known = co_await edge.RequireShow(*show_id, request);
-  if (!known) co_return ServiceFailure(known.error());
+  if (!edge.KnowsShow(*show_id)) {
+    const Result<void> known = co_await edge.RequireShow(*show_id, request);
+    if (!known) co_return ServiceFailure(known.error());
+  }
   queue::v1::Command command;
   command.mutable_join()->set_show_id(*show_id);
   command.mutable_join()->set_user_id(caller.user);
-  const Result<queue::v1::Session> session = co_await ExecuteForSession(edge, std::move(command), request);
-  if (!session) co_return ServiceFailure(session.error());
-  if (!session->refusal().empty()) co_return RefusedSession(session->refusal());
-  co_return SessionResponse(edge, *show_id, *session);
+  Result<queue::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
+  co_return LookResponse(edge, LookOf(*show_id, std::move(outcome)));
 }
 
 asio::awaitable<Response> Get(Edge& edge, Request& request, const auth::Principal& caller) {
-  const Result<Look> look = co_await LookUp(edge, request, caller);
-  if (!look) co_return ServiceFailure(look.error());
-  if (!look->session.refusal().empty()) co_return RefusedSession(look->session.refusal());
-  co_return SessionResponse(edge, look->show_id, look->session);
+  Result<Look> look = LookHere(edge, QueueToken(request), caller);
+  if (look && !look->session) look = co_await LookThere(edge, request, caller, look->show_id);
+  co_return LookResponse(edge, look);
 }
 
 asio::awaitable<Response> Leave(Edge& edge, Request& request, const auth::Principal& caller) {
@@ -115,9 +112,9 @@ asio::awaitable<Response> Leave(Edge& edge, Request& request, const auth::Princi
   queue::v1::Command command;
   command.mutable_leave()->set_token(std::string(token));
   command.mutable_leave()->set_user_id(caller.user);
-  const Result<queue::v1::Session> session = co_await ExecuteForSession(edge, std::move(command), request);
-  if (!session) co_return ServiceFailure(session.error());
-  if (!session->refusal().empty()) co_return RefusedSession(session->refusal());
+  const Result<queue::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
+  if (!outcome) co_return ServiceFailure(outcome.error());
+  if (!outcome->session().refusal().empty()) co_return RefusedSession(outcome->session().refusal());
   Response response;
   response.status = 204;
   co_return response;
@@ -132,10 +129,10 @@ asio::awaitable<void> StreamSession(Edge& edge, Request& request, auth::Principa
   while (!stream.closed()) {
     const Result<Look> look = co_await LookUp(edge, request, caller);
     uint32_t wait_s = 1;
-    if (look && !look->session.refusal().empty()) co_return;
+    if (look && !look->session->refusal().empty()) co_return;
     if (look) {
       http::JsonWriter writer;
-      Write(writer, edge, look->show_id, look->session);
+      Write(writer, edge, look->show_id, *look->session);
       if (writer.text() != last) {
         last = writer.Take();
         std::string event = "session";
@@ -144,9 +141,9 @@ asio::awaitable<void> StreamSession(Edge& edge, Request& request, auth::Principa
         const bool sent = co_await stream.Send(std::move(event), std::move(id), std::move(data));
         if (!sent) co_return;
       }
-      const queue::v1::SessionState state = look->session.state();
+      const queue::v1::SessionState state = look->session->state();
       if (state != queue::v1::WAITING && state != queue::v1::ACTIVE) co_return;
-      wait_s = std::clamp(look->session.refresh_interval_s(), 1U, kMaxFollowIntervalS);
+      wait_s = std::clamp(look->session->refresh_interval_s(), 1U, kMaxFollowIntervalS);
     }
     timer.expires_after(std::chrono::seconds(wait_s));
     (void)co_await timer.async_wait(kAwait);
@@ -157,7 +154,7 @@ asio::awaitable<Response> Follow(Edge& edge, Request& request, const auth::Princ
   // What is wrong with the token is said before the stream begins.
   const Result<Look> look = co_await LookUp(edge, request, caller);
   if (!look) co_return ServiceFailure(look.error());
-  if (!look->session.refusal().empty()) co_return RefusedSession(look->session.refusal());
+  if (!look->session->refusal().empty()) co_return RefusedSession(look->session->refusal());
   co_return http::SseResponse([&edge, &request, caller](http::SseStream& stream) {
     return StreamSession(edge, request, caller, stream);
   });

@@ -11,8 +11,10 @@ namespace {
 
 constexpr std::string_view kBearer = "Bearer ";
 
+// Room for what every answer gets on its way out, beside its own.
+constexpr size_t kHeaders = 8;
+
 void Finish(const http::Request& request, bool personal, http::Response& response) {
-  response.headers.reserve(response.headers.size() + 3);
   // The server adds it to errors itself.
   if (response.status < 400) response.headers.emplace_back("X-Request-Id", request.request_id());
   if (personal && !response.stream) response.headers.emplace_back("Cache-Control", "no-store");
@@ -67,10 +69,11 @@ void Routes::Public(http::Method method, std::string_view pattern, http::Handler
     } else {
       response = co_await handler(request);
     }
+    response.headers.reserve(kHeaders);
     gate->Describe(pass, response);
     if (tagged) AddTag(request, response);
     Finish(request, /*personal=*/false, response);
-    co_await gate->Compress(request, response);
+    if (gate->Compresses(response)) co_await gate->Compress(request, response);
     co_return response;
   };
   Add(method, pattern, std::move(finished), {});
@@ -108,9 +111,10 @@ void Routes::Guarded(http::Method method, std::string_view pattern, Handler hand
     } else {
       response = co_await handler(request, *principal);
     }
+    response.headers.reserve(kHeaders);
     gate->Describe(pass, response);
     Finish(request, /*personal=*/true, response);
-    co_await gate->Compress(request, response);
+    if (gate->Compresses(response)) co_await gate->Compress(request, response);
     co_return response;
   };
   Add(method, pattern, std::move(guarded), options);

@@ -52,8 +52,11 @@ void AddTag(const Request& request, Response& response) {
   response.shared_body.reset();
 }
 
+bool Compressor::Suits(const Response& response) {
+  return !response.stream && response.content().size() >= kLeast && IsText(response.content_type);
+}
+
 boost::asio::awaitable<void> Compressor::Compress(const Request& request, Response& response) {
-  if (response.stream || response.content().size() < kLeast || !IsText(response.content_type)) co_return;
   response.headers.emplace_back("Vary", "Accept-Encoding");
   const std::optional<std::string_view> accepted = request.header("Accept-Encoding");
   if (!accepted || !http::AcceptsGzip(*accepted)) co_return;

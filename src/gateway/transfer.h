@@ -35,6 +35,9 @@ class Compressor {
   static constexpr size_t kInline = 16 * 1'024;  // bytes
   static constexpr size_t kKept = 32;            // shared bodies
 
+  // Whether an answer is worth it: most are not, and need not be waited for.
+  [[nodiscard]] static bool Suits(const http::Response& response);
+  // Compresses an answer that suits, if its asker takes that.
   [[nodiscard]] boost::asio::awaitable<void> Compress(const http::Request& request, http::Response& response);
 
  private:
