@@ -13,6 +13,7 @@
 #include "base/mutant.h"
 #include "platform/batch/inbox.h"
 #include "platform/obs/log.h"
+#include "services/reservation/saga/run_trace.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -35,6 +36,8 @@ class Service::ExecutorBook final : public Book {
     const bool is_new =
         std::holds_alternative<BeginReserve>(command) || std::holds_alternative<BeginOffer>(command);
     if (!is_new) terms.priority = resilience::Priority::kFinishing;
+    if (obs::TracingOn()) [[unlikely]]
+      terms.trace = TraceOf(command);
     auto initiate = [this, &command, terms](auto handler) {
       auto done = [this, handler = std::move(handler)](Result<Outcome> outcome) mutable {
         inbox_.Post([handler = std::move(handler), outcome = std::move(outcome)]() mutable {
