@@ -27,8 +27,8 @@ constexpr std::string_view kHelp =
   waiting  a million people join one show's queue, ask for their places, are drawn and admitted
   compare  sales side by side, in rounds: the monolith that a user would run instead (pgbench on a private
            PostgreSQL: nine statements in a transaction, and one PL/pgSQL call), we with batches of one
-           (naive), scaled, and embedded; then the other rows of what we want to reach, once each. A quarter of
-           an hour
+           (naive), scaled, and embedded; then the other rows of what we want to reach, once each. Half an
+           hour
 
   --seconds N           how long a sale lasts, or a kind of request of waiting (default 10)
   --connections N       keep-alive connections, one request under way on each (default 256)
@@ -39,7 +39,7 @@ constexpr std::string_view kHelp =
   --scaled              measures a process for each service, on PostgreSQL and Redis, instead of one process
   --rounds N            of compare (default 3)
   --only A,B            of compare: monolith, monolith-call, naive, scaled, embedded; and the rows
-                        waiting, join-rpc, race, lone, open-loop, overload, seat-map, outbox, two-step
+                        waiting, join-rpc, race, lone, open-loop, overload, seat-map, outbox, two-step, tracing
   --json FILE           writes the figures there
   --program PATH        the boxoffice to measure (default: the one beside this program)
   --data-root DIR       where the system's folder is made, and removed (default: beside this program, so not a tmpfs)

@@ -33,6 +33,7 @@ const std::vector<Row>& AllRows() {
       {"seat-map", "11: 50,000 seats, and who follows them", RunSeatMapRow},
       {"outbox", "12: from commit to the bus at half load", RunOutboxRow},
       {"two-step", "join, poll, hold, charge, confirm", RunTwoStepRow},
+      {"tracing", "13: CPU of a reservation without traces, with 1 % of them, and with all", RunTracingRow},
   };
   return rows;
 }

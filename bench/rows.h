@@ -62,6 +62,7 @@ struct Row {
 [[nodiscard]] Result<RowResult> RunOutboxRow(RowContext& context);    // row_outbox.cc
 [[nodiscard]] Result<RowResult> RunSeatMapRow(RowContext& context);   // row_seat_map.cc
 [[nodiscard]] Result<RowResult> RunTwoStepRow(RowContext& context);   // row_two_step.cc
+[[nodiscard]] Result<RowResult> RunTracingRow(RowContext& context);   // row_tracing.cc
 
 // Shared by them.
 struct Form {

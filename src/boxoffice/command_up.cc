@@ -12,6 +12,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/prctl.h>
 
 #include "boxoffice/cluster.h"
@@ -26,6 +27,7 @@
 #include "platform/module/process.h"
 #include "platform/module/serve.h"
 #include "platform/obs/log.h"
+#include "platform/otlp/exporter.h"
 #include "services/relay/module.h"
 
 namespace boxoffice::cli {
@@ -49,15 +51,20 @@ struct UpOptions {
   // What single services have keys for; they are flags here.
   relay::RelayConfig relay;
   gateway::EdgeConfig edge;
+  otlp::TraceConfig trace;
   config::Keys relay_keys;
   config::Keys edge_keys;
+  config::Keys trace_keys;
 };
+
+const char* Environment(const char* name) { return std::getenv(name); }
 
 // Flags before variables of the environment, as single services have it. Errors: config.
 Result<void> LoadKeys(UpOptions& options) {
-  const auto environment = [](const char* name) -> const char* { return std::getenv(name); };
-  BOXOFFICE_TRY(options.relay_keys.Load(std::nullopt, environment));
-  return options.edge_keys.Load(std::nullopt, environment);
+  BOXOFFICE_TRY(options.relay_keys.Load(std::nullopt, Environment));
+  BOXOFFICE_TRY(options.edge_keys.Load(std::nullopt, Environment));
+  BOXOFFICE_TRY(options.trace_keys.Load(std::nullopt, Environment));
+  return otlp::CheckTraceConfig(options.trace);
 }
 
 // How to buy a first seat, in words that can be pasted into a shell.
@@ -94,10 +101,11 @@ Result<void> Up(const UpOptions& options) {
   module::RaiseFileLimit();
   std::optional<module::StopDeadline> deadline;  // outlives all that may be slow to end
   BOXOFFICE_ASSIGN(const module::DataFolder folder, module::DataFolder::Open(options.data));
-  BOXOFFICE_ASSIGN(
-      const auto system,
-      System::Make(
-          {.data_dir = folder.path(), .port = options.port, .relay = options.relay, .edge = options.edge}));
+  BOXOFFICE_ASSIGN(const auto system, System::Make({.data_dir = folder.path(),
+                                                    .port = options.port,
+                                                    .relay = options.relay,
+                                                    .edge = options.edge,
+                                                    .trace = options.trace}));
   BOXOFFICE_TRY(system->Start());
   demo::Shows shows = demo::ReadRecord(folder.path()).shows;
   if (!options.no_seed) {
@@ -135,6 +143,15 @@ ClusterConfig PlanCluster(const UpOptions& options, const std::filesystem::path&
   config.servers = [&stores] { return stores.servers(); };
   config.more_config["relay"] = options.relay_keys.Print();
   config.more_config["gateway"] = options.edge_keys.Print();
+  for (const module::ServiceProgram& program : ServicePrograms())
+    config.more_config[program.service] += "\n" + options.trace_keys.Print();
+  // What may hold a secret is in no file of theirs; they have this environment, which is over it.
+  if (!options.trace.endpoint.empty())
+    ::setenv("BOXOFFICE_TRACE_ENDPOINT", options.trace.endpoint.c_str(), /*overwrite=*/1);
+  if (!options.trace.headers.empty()) {
+    const std::string headers = fmt::format("{}", fmt::join(options.trace.headers, ","));
+    ::setenv("BOXOFFICE_TRACE_HEADERS", headers.c_str(), /*overwrite=*/1);
+  }
   config.bus_url = stores.bus_url();
   if (config.bus_url.empty()) {
     config.bus_url = bus::DefaultBusUrl(config.data_dir);
@@ -229,8 +246,10 @@ void AddUpCommand(CLI::App& app) {
       ->needs(scaled);
   relay::AddNetworkKeys(options->relay_keys, options->relay);
   gateway::AddEdgeKeys(options->edge_keys, options->edge);
+  otlp::AddTraceKeys(options->trace_keys, options->trace, Environment);
   options->relay_keys.AddFlags(*command);
   options->edge_keys.AddFlags(*command);
+  options->trace_keys.AddFlags(*command);
   command->callback([options] {
     Result<void> ended = LoadKeys(*options);
     if (ended) ended = options->scaled ? UpScaled(*options) : Up(*options);

@@ -24,6 +24,10 @@ Result<std::unique_ptr<System>> System::Make(SystemConfig config) {
   auto system = std::unique_ptr<System>(new System(std::move(config)));
   BOXOFFICE_ASSIGN(system->bus_, bus::OpenBus(bus::DefaultBusUrl(system->config_.data_dir), system->clock_,
                                               system->metrics_));
+  BOXOFFICE_ASSIGN(
+      system->tracing_,
+      otlp::Exporter::Start(system->config_.trace, module::DefaultStoreUrl(system->config_.data_dir),
+                            bus::DefaultBusUrl(system->config_.data_dir), system->random_, system->metrics_));
   system->runtime_.reset(new module::Runtime{
       .clock = system->clock_,
       .random = system->random_,

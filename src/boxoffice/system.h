@@ -20,6 +20,7 @@
 #include "platform/module/module.h"
 #include "platform/module/service_module.h"
 #include "platform/obs/metrics.h"
+#include "platform/otlp/exporter.h"
 #include "services/relay/module.h"
 
 namespace boxoffice::gateway {
@@ -34,6 +35,7 @@ struct SystemConfig {
   uint16_t port = 8080;  // of the gateway; 0: a free one
   relay::RelayConfig relay;
   gateway::EdgeConfig edge;
+  otlp::TraceConfig trace;
 };
 
 // Start and Stop from one thread.
@@ -70,6 +72,7 @@ class System {
   SeededRandom random_{SystemSeed()};
   obs::Registry metrics_;
   std::unique_ptr<bus::Bus> bus_;
+  std::unique_ptr<otlp::Exporter> tracing_;  // outlives the modules, to send their last spans
   std::unique_ptr<module::Runtime> runtime_;
   std::map<std::string, module::ServiceModule*, std::less<>> services_;
   gateway::GatewayModule* gateway_ = nullptr;

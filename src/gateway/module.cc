@@ -147,6 +147,8 @@ Result<void> GatewayModule::Start() {
   options.port = config_.port;
   options.max_connections = config_.max_connections;
   options.single_threaded = true;
+  options.traced_as = name();
+  options.untraced = {"/healthz", "/readyz", "/metrics"};
   options.finish = [&running](const http::Request& request, http::Response& response) {
     running.gate->Finish(request, response);
   };

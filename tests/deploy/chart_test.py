@@ -31,6 +31,7 @@ SECRETS = ["p4ss", "q1=0123456789abcdef0123", "hs256-secret-of-the-issuer"]
 MOST = {
     "image": {"prefix": "registry.example/boxoffice", "tag": "1.2.3", "pullSecrets": [{"name": "registry"}]},
     "drain": {"noticeMs": 2500, "graceMs": 61000},
+    "tracing": {"endpoint": "https://collector.example", "sampleRatio": 1, "existingSecret": "collector"},
     "kafka": {"brokers": "kafka-0.kafka:9092,kafka-1.kafka:9092"},
     "tls": {"certManager": {"enabled": True, "issuerRef": {"name": "boxoffice-ca", "kind": "ClusterIssuer"}}},
     "tokenKeys": {"value": SECRETS[1]},
@@ -38,6 +39,7 @@ MOST = {
     "networkPolicy": {
         "gatewayFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}],
         "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+        "collector": {"to": [], "ports": [8443]},
         "postgres": {"to": [{"ipBlock": {"cidr": "10.1.0.0/24"}}], "ports": [5432, 6432]},
     },
     "ingress": {"enabled": True, "className": "nginx", "host": "tickets.example", "tlsSecret": "tickets-tls",
@@ -125,7 +127,8 @@ class Release:
         """As the service itself reads it, with something in each variable."""
         text = self.of("ConfigMap", service)["data"][f"{service}.toml"]
         values = {"BOXOFFICE_STORE_URL": "postgresql://user@db/name", "BOXOFFICE_TOKEN_KEYS": SECRETS[1],
-                  "BOXOFFICE_JWT_KEY": SECRETS[2], "BOXOFFICE_SIGN_IN_CLIENT_SECRET": "of-the-client",
+                  "BOXOFFICE_JWT_KEY": SECRETS[2], "BOXOFFICE_TRACE_HEADERS": "api-key=secret",
+                  "BOXOFFICE_SIGN_IN_CLIENT_SECRET": "of-the-client",
                   "BOXOFFICE_SIGN_IN_SESSION_KEY": "a-session-key-of-thirty-two-bytes",
                   "BOXOFFICE_BUS_URL": "kafka:k:9093?security.protocol=SSL"}  # fmt: skip
         return configuration(service, text, {name: values[name] for name in self.variables(service)})
@@ -261,7 +264,7 @@ class ChartTest(unittest.TestCase):
         secrets = self.most.named("Secret")
         for service in SERVICES:
             for name, key in self.most.variables(service).values():
-                if name != "relay-store":
+                if name not in ("relay-store", "collector"):
                     self.assertIn(key, secrets[name]["stringData"])
         others = json.dumps([document for document in self.most.documents if document["kind"] != "Secret"])
         for secret in SECRETS:
@@ -349,6 +352,15 @@ class ChartTest(unittest.TestCase):
         self.assertNotIn(443, outside(self.least))
         self.assertIn(443, outside(self.most))
 
+    def test_all_send_their_spans_to_a_collector_that_is_named_and_are_let_out_to_it(self):
+        for service in SERVICES:
+            self.assertEqual(self.least.config(service)["trace"]["endpoint"], "", service)
+            trace = self.most.config(service)["trace"]
+            self.assertEqual((trace["endpoint"], trace["sample_ratio"]), ("https://collector.example", 1), service)
+            self.assertEqual(self.most.variables(service)["BOXOFFICE_TRACE_HEADERS"], ("collector", "headers"), service)
+            rules = self.most.of("NetworkPolicy", service)["spec"]["egress"]
+            self.assertIn(8443, {port["port"] for rule in rules for port in rule["ports"]}, service)
+
     def test_what_is_alone_is_never_two(self):
         """Its replicas, as a new one comes, are as many as its values say."""
         for service in SERVICES:
@@ -397,6 +409,7 @@ class ChartTest(unittest.TestCase):
             ("services.seat.config", {"batch": {"max_commands": 1.5}}, "max_commands"),
             ("kafka.brokers", "kafka", "/kafka/brokers"),
             ("drain.noticeMs", -1, "/drain/noticeMs"),
+            ("tracing.endpoint", "collector:4318", "/tracing/endpoint"),
             ("ingress.enabled", True, "ingress.host"),
             ("tls.certManager.enabled", True, "tls.certManager.issuerRef.name"),
             ("tokenKeys.value", "short=1", "/tokenKeys/value"),

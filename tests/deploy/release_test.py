@@ -92,6 +92,7 @@ class Release(unittest.TestCase):
             self.assertEqual(named[name]["properties"][0]["value"], "headers or archive")
         installed = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", "libssl3"], capture_output=True, text=True, check=True).stdout
         self.assertEqual(named["libssl3"]["version"], installed)
+        self.assertEqual(named["opentelemetry-proto"]["licenses"][0]["license"]["id"], "Apache-2.0")
 
     def test_the_bill_names_what_the_web_app_is_made_of(self):
         named = {component["purl"] for component in self.bill["components"]}

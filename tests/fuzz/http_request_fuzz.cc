@@ -18,7 +18,7 @@
 #include "platform/http/json_reader.h"
 #include "platform/http/json_writer.h"
 #include "platform/http/problem.h"
-#include "platform/obs/trace.h"
+#include "platform/obs/span_context.h"
 
 namespace boxoffice::http {
 namespace {
@@ -35,7 +35,7 @@ void CheckRequest(const Request& request, size_t max_body) {
   constexpr std::string_view kBreaks("\r\n\0", 3);
   CHECK(request.body().size() <= max_body, "a body of {} bytes", request.body().size());
   CHECK(request.path().starts_with('/'));
-  CHECK(obs::IsTraceparent(request.traceparent()));
+  CHECK(obs::ParseSpanContext(request.traceparent()));
   CHECK(!request.request_id().empty() && request.request_id().size() <= 128);
   for (const char* name : {"Host", "X", "Authorization", "Idempotency-Key"}) {
     const auto value = request.header(name);

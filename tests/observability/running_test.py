@@ -48,11 +48,14 @@ class RunningTest(unittest.TestCase):
         cls.secrets = {
             "acquirer's API key": "key-" + secrets.token_hex(16),
             "webhook secret": "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
+            "collector's API key": "key-" + secrets.token_hex(16),
         }
         environment = {
             "BOXOFFICE_ACQUIRER_URL": "http://127.0.0.1:9/v1",
             "BOXOFFICE_ACQUIRER_API_KEY": cls.secrets["acquirer's API key"],
             "BOXOFFICE_ACQUIRER_WEBHOOK_SECRETS": cls.secrets["webhook secret"],
+            "BOXOFFICE_TRACE_ENDPOINT": "http://127.0.0.1:9",  # where nobody is
+            "BOXOFFICE_TRACE_HEADERS": "api-key=" + cls.secrets["collector's API key"],
         }
         cls.system = System("--log-level", "debug", "--target-allow-networks", "127.0.0.1", environment=environment)
         cls.addClassCleanup(cls.system.stop)

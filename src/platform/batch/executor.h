@@ -21,8 +21,10 @@
 #include "base/burst.h"
 #include "base/check.h"
 #include "base/result.h"
+#include "platform/batch/batch_trace.h"
 #include "platform/obs/log.h"
 #include "platform/obs/metrics.h"
+#include "platform/obs/span_context.h"
 #include "platform/resilience/admission.h"
 
 namespace boxoffice::batch {
@@ -101,7 +103,7 @@ class Executor {
                     : Fail(Code::kResourceExhausted, "overloaded", name_));
       return;
     }
-    queue_.push_back({std::move(command), std::move(done), SteadyClock::now(), terms.deadline, 0});
+    queue_.push_back({std::move(command), std::move(done), SteadyClock::now(), terms.deadline, terms.trace});
     queue_depth_.Set(static_cast<double>(queue_.size()));
     const bool wake = idle_;
     lock.unlock();
@@ -128,6 +130,7 @@ class Executor {
     Done done;
     SteadyClock::time_point arrived;
     SteadyClock::time_point deadline;
+    obs::SpanContext trace;  // none, unless it is sampled
     int runs = 0;
     bool unknown = false;  // a run of it may have been committed
   };
@@ -203,6 +206,8 @@ class Executor {
     const auto start = SteadyClock::now();
     auto outcomes = RunGuarded(commands);
     run_seconds_.Observe(std::chrono::duration<double>(SteadyClock::now() - start).count());
+    if (obs::TracingOn()) [[unlikely]]
+      Trace(items, start, outcomes ? nullptr : &outcomes.error());
     if (!outcomes) {
       for (size_t i = 0; i < items.size(); ++i) items[i].command = std::move(commands[i]);
       HandleFailure(items, outcomes.error());
@@ -223,6 +228,14 @@ class Executor {
     }
     reruns_.Add(moved.size());
     PutBack(moved);
+  }
+
+  void Trace(std::span<const Item> items, SteadyClock::time_point start, const Error* error) const {
+    BatchTrace trace;
+    for (const Item& item : items) {
+      if (item.trace) trace.Add(item.trace, item.arrived);
+    }
+    trace.End(name_, items.size(), start, error);
   }
 
   Result<std::vector<std::optional<Outcome>>> RunGuarded(std::span<const Command> commands) {

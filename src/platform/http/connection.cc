@@ -1,5 +1,7 @@
 #include "platform/http/connection.h"
 
+#include <algorithm>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -13,6 +15,7 @@
 #include "platform/http/problem.h"
 #include "platform/http/response_head.h"
 #include "platform/obs/log.h"
+#include "platform/obs/span.h"
 
 namespace boxoffice::http {
 namespace {
@@ -393,7 +396,38 @@ asio::awaitable<bool> Connection::Respond(Response response) {
   co_return sent;
 }
 
+// By OpenTelemetry's conventions for HTTP servers. Of the client it tells nothing: addresses are personal.
+void Connection::Trace(int status) const {
+  const std::string_view route =
+      match_.route != nullptr ? std::string_view(match_.route->pattern) : std::string_view();
+  const ServerOptions& options = shared_->options;
+  if (options.traced_as.empty() || refused_ ||
+      std::ranges::find(options.untraced, route) != options.untraced.end())
+    return;
+  const auto took = steady_clock::now() - started_;
+  obs::Span span;
+  span.context = obs::ParseSpanContext(request_.traceparent());
+  const obs::Kept why = obs::WhyKept(span.context, status >= 500, took);
+  if (why == obs::Kept::kNo) return;
+  span.parent = obs::ParseSpanContext(request_.header("traceparent").value_or("")).span;
+  span.kind = obs::SpanKind::kServer;
+  span.service = options.traced_as;
+  const std::string_view method = MethodName(request_.method());
+  span.name = route.empty() ? std::string(method) : fmt::format("{} {}", method, route);
+  span.end = obs::SpanNow();
+  span.start = span.end - took;
+  span.attributes = {{"http.request.method", std::string(method)},
+                     {"url.scheme", std::string("http")},
+                     {"url.path", std::string(request_.path())},
+                     {"http.response.status_code", int64_t{status}}};
+  if (!route.empty()) span.attributes.push_back({"http.route", std::string(route)});
+  if (status >= 500) span.Fail(fmt::format("{}", status));
+  obs::RecordAs(why, std::move(span));
+}
+
 void Connection::Report(int status, size_t response_bytes) {
+  if (obs::TracingOn()) [[unlikely]]
+    Trace(status);
   if (!shared_->hook) return;
   RequestInfo info;
   info.method = request_.method();

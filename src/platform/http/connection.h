@@ -105,6 +105,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void EndStream();
   asio::awaitable<void> Linger();
   void Report(int status, size_t response_bytes);
+  void Trace(int status) const;
 
   // SseStream
   asio::awaitable<bool> Send(std::string event, std::string id, std::string data) override;

@@ -4,8 +4,7 @@
 #include <array>
 
 #include "base/check.h"
-#include "base/random.h"
-#include "platform/obs/trace.h"
+#include "platform/obs/span_context.h"
 
 namespace boxoffice::http {
 namespace {
@@ -53,8 +52,12 @@ std::optional<std::string_view> Request::header(std::string_view name) const {
 const std::string& Request::traceparent() const {
   if (traceparent_.empty()) {
     const std::optional<std::string_view> given = header("traceparent");
-    thread_local SeededRandom random(SystemSeed());
-    traceparent_ = given && obs::IsTraceparent(*given) ? std::string(*given) : obs::NewTraceparent(random);
+    const obs::SpanContext caller = given ? obs::ParseSpanContext(*given) : obs::SpanContext();
+    if (caller && !obs::TracingOn()) {
+      traceparent_ = *given;
+    } else {
+      obs::WriteTraceparent(caller ? obs::ChildOf(caller) : obs::NewTrace(), traceparent_);
+    }
   }
   return traceparent_;
 }

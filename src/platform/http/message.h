@@ -42,7 +42,9 @@ class Request {
   [[nodiscard]] std::string_view body() const { return body_; }
   // The address of the peer, without the port.
   [[nodiscard]] std::string_view remote_address() const { return remote_address_; }
-  // The caller's traceparent if it sent a valid one, else a new one; the same at each call.
+  // What whatever is called for this request is to be told: the caller's traceparent if it sent a valid one,
+  // else a new one. While tracing is on, the request's own span (of the caller's trace, or of a new one). The
+  // same at each call.
   [[nodiscard]] const std::string& traceparent() const;
   // What support asks for: the caller's X-Request-Id if that is well-formed (1 to 128 of letters, digits,
   // ".", "_" and

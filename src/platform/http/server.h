@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
@@ -36,6 +37,10 @@ struct ServerOptions {
   // Called with every answer before it is sent, also with those that the server gives itself: what all are to
   // carry.
   std::function<void(const Request&, Response&)> finish;
+  // Whose spans its requests are (platform/obs/span.h); empty: they have none.
+  std::string traced_as;
+  // Routes without spans, by their patterns: what balancers and scrapers ask all the time.
+  std::vector<std::string> untraced;
   // True: the io_context is run by one thread, so connections need no strand.
   bool single_threaded = false;
 };

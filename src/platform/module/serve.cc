@@ -91,6 +91,8 @@ Result<void> Serve(const ProcessConfig& config, const ServiceProgram& program, S
   SeededRandom random(SystemSeed());
   obs::Registry metrics;
   BOXOFFICE_ASSIGN(const auto bus, bus::OpenBus(config.bus_url, clock, metrics));
+  BOXOFFICE_ASSIGN(const auto tracing,
+                   otlp::Exporter::Start(config.trace, config.store_url, config.bus_url, random, metrics));
   BOXOFFICE_ASSIGN(const auto tls, LoadTls(config.tls));
   std::atomic<Phase> phase{Phase::kStarting};
   std::unique_ptr<Module> module;
@@ -209,6 +211,7 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
   keys.Path("tls.key_file", config.tls.key, "PEM of its private key");
   keys.Text("admin.listen", config.admin_listen,
             "IP:PORT of /healthz, /readyz, /metrics and /log-level; port 0: a free one; empty: none");
+  otlp::AddTraceKeys(keys, config.trace, [](const char* name) -> const char* { return std::getenv(name); });
   keys.Duration("drain.notice_ms", config.drain_notice, milliseconds(0), milliseconds(600'000),
                 "From the signal on, not ready but serving, so that balancers and callers go elsewhere");
   keys.Duration("drain.grace_ms", config.drain_grace, milliseconds(0), milliseconds(600'000),

@@ -13,6 +13,7 @@
 #include "platform/config/keys.h"
 #include "platform/module/program.h"
 #include "platform/obs/log.h"
+#include "platform/otlp/exporter.h"
 #include "platform/rpc/tls.h"
 
 namespace boxoffice::module {
@@ -30,6 +31,7 @@ struct ProcessConfig {
   int bus_replication_factor = 1;
   rpc::TlsConfig tls;                        // all empty: plain text between services
   std::string admin_listen = "127.0.0.1:0";  // empty: nowhere
+  otlp::TraceConfig trace;
   // From the signal to the draining: the process is not ready any more and tells its callers so, but still
   // serves whoever has nowhere else to go, or has not noticed.
   std::chrono::milliseconds drain_notice{5'000};

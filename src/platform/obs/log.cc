@@ -10,7 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/clock.h"
-#include "platform/obs/trace.h"
+#include "platform/obs/span_context.h"
 
 namespace boxoffice::obs {
 namespace {

@@ -4,7 +4,6 @@
 
 #include "platform/obs/log.h"
 #include "platform/obs/metrics.h"
-#include "platform/obs/trace.h"
 
 namespace boxoffice::obs {
 namespace {
@@ -98,17 +97,6 @@ TEST_F(LogTest, WhatIsBelowTheLevelIsDroppedAndTheLevelMoves) {
   EXPECT_THAT(Written(write), testing::HasSubstr("\"event\":\"detail\""));
   EXPECT_EQ(FindLevel("warning"), Level::kWarning);
   EXPECT_EQ(FindLevel("loud"), std::nullopt);
-}
-
-TEST(TraceTest, ANewTraceparentIsValidAndOthersAreNot) {
-  SeededRandom random(7);
-  const std::string traceparent = NewTraceparent(random);
-  EXPECT_TRUE(IsTraceparent(traceparent));
-  EXPECT_EQ(TraceId(traceparent).size(), 32U);
-  EXPECT_FALSE(IsTraceparent(""));
-  EXPECT_FALSE(IsTraceparent("00-00000000000000000000000000000000-00f067aa0ba902b7-01"));
-  EXPECT_FALSE(IsTraceparent("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
-  EXPECT_FALSE(IsTraceparent("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "platform/bus/sqlite_bus.h"
+#include "platform/obs/span.h"
 #include "platform/outbox/outbox.h"
 #include "platform/outbox/outbox_for_test.h"
 #include "platform/outbox/postgres.h"
@@ -91,6 +92,30 @@ TEST_P(OutboxTest, AnEventIsPublishedAsItWasWrittenAndItsRowGoes) {
   EXPECT_EQ(published[0].body, event.body);
   EXPECT_EQ(published[0].time, event.time);
   WaitUntilEmpty();
+}
+
+TEST_P(OutboxTest, WhileTracingIsOnASampledEventCarriesTheSpanOfItsPublishing) {
+  obs::StartTracing({.ratio = 0, .slow = std::chrono::seconds(600)});
+  const bus::Event sampled = Make("a", "1");
+  bus::Event unsampled = Make("b", "2");
+  unsampled.traceparent.back() = '0';
+  Write({sampled, unsampled});
+  {
+    Publisher publisher(Config(), bus_, metrics_);
+    ASSERT_TRUE(publisher.Start());
+    publisher.Stop();
+  }
+  obs::StopTracing();
+  const std::vector<obs::Span> spans = obs::ProcessSpans().Take(milliseconds(0), 1);
+  const auto published = bus_.WaitFor(2);
+  ASSERT_EQ(published.size(), 2U);
+  ASSERT_EQ(spans.size(), 1U);
+  EXPECT_EQ(spans[0].parent, obs::ParseSpanContext(sampled.traceparent).span);
+  EXPECT_EQ(spans[0].kind, obs::SpanKind::kProducer);
+  EXPECT_EQ(spans[0].service, "test");
+  EXPECT_EQ(spans[0].name, "send seat");
+  EXPECT_EQ(published[0].traceparent, obs::ToTraceparent(spans[0].context));
+  EXPECT_EQ(published[1].traceparent, unsampled.traceparent);
 }
 
 TEST_P(OutboxTest, AnEventOfARolledBackTransactionIsNeverPublished) {

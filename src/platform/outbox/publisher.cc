@@ -4,9 +4,50 @@
 #include "base/check.h"
 #include "base/mutant.h"
 #include "platform/obs/log.h"
+#include "platform/obs/span.h"
 #include "platform/outbox/outbox.h"
 
 namespace boxoffice::outbox {
+namespace {
+
+// The spans of a batch on its way to the bus, by OpenTelemetry's conventions for messaging: one for each
+// event of a sampled trace, which the event carries from then on, so that whatever consumes it is a part of
+// it.
+std::vector<obs::Span> BeginSpans(std::span<bus::Event> events, const std::string& service) {
+  std::vector<obs::Span> spans;
+  if (!obs::TracingOn()) return spans;
+  for (bus::Event& event : events) {
+    const obs::SpanContext parent = obs::ParseIfSampled(event.traceparent);
+    if (!parent) continue;
+    obs::Span& span = spans.emplace_back();
+    span.context = obs::ChildOf(parent);
+    span.parent = parent.span;
+    span.kind = obs::SpanKind::kProducer;
+    span.service = service;
+    span.name = "send " + event.topic;
+    span.start = obs::SpanNow();
+    span.attributes = {{"messaging.system", obs::BusSystem()},
+                       {"messaging.operation.type", std::string("send")},
+                       {"messaging.operation.name", std::string("send")},
+                       {"messaging.destination.name", event.topic},
+                       {"messaging.message.id", event.id.ToString()},
+                       {"messaging.message.body.size", static_cast<int64_t>(event.body.size())},
+                       {"messaging.batch.message_count", static_cast<int64_t>(events.size())},
+                       {"cloudevents.event_type", event.type}};
+    obs::WriteTraceparent(span.context, event.traceparent);
+  }
+  return spans;
+}
+
+void EndSpans(std::vector<obs::Span> spans, const Result<void>& published) {
+  for (obs::Span& span : spans) {
+    span.end = obs::SpanNow();
+    if (!published) span.Fail(published.error().reason);
+    obs::Record(std::move(span));
+  }
+}
+
+}  // namespace
 
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
@@ -120,7 +161,9 @@ Result<size_t> Publisher::PublishBatch() {
   if (read_.empty()) return 0;
   const std::span<const bus::Event> events = std::span(events_).first(read_.size());
   if (MUTANT("outbox_erase_first")) BOXOFFICE_TRY(table_->Erase(read_));
+  std::vector<obs::Span> spans = BeginSpans(std::span(events_).first(read_.size()), config_.service);
   const Result<void> taken = bus_.Publish(events);
+  EndSpans(std::move(spans), taken);
   if (!taken && !MUTANT("outbox_erase_unread")) return std::unexpected(taken.error());
   published_.Add(events.size());
   const Timestamp now = clock_.Now();

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "platform/obs/span_context.h"
+
 namespace boxoffice::resilience {
 
 enum class Priority : uint8_t {
@@ -29,6 +31,8 @@ struct Terms {
   Priority priority = Priority::kNormal;
   // When its caller stops waiting. What has certainly not been started by then is dropped.
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+  // The span that it is a part of; none, unless that is sampled.
+  obs::SpanContext trace{};
 };
 
 }  // namespace boxoffice::resilience

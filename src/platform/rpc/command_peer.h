@@ -30,6 +30,7 @@
 #include "platform/obs/metrics.h"
 #include "platform/rpc/command_client.h"
 #include "platform/rpc/peer.h"
+#include "platform/rpc/rpc_span.h"
 
 namespace boxoffice::rpc {
 
@@ -75,6 +76,8 @@ class CommandPeer {
   // With repeat_lost, connection_lost means that the repeats were too.
   void Send(Command command, std::chrono::milliseconds timeout, Done done,
             resilience::Priority priority = resilience::Priority::kNormal) {
+    if (obs::TracingOn()) [[unlikely]]
+      done = Traced(command, std::move(done));
     auto attempt = std::make_shared<Attempt>();
     attempt->done = std::move(done);
     attempt->deadline = SteadyClock::now() + timeout;
@@ -116,6 +119,19 @@ class CommandPeer {
     std::weak_ptr<Core> core;  // where lost commands are repeated
   };
 
+  // Of a sampled command: its span ends before `done` is called.
+  Done Traced(Command& command, Done done) const {
+    int body = 0;
+    if constexpr (requires { command.body_case(); }) body = static_cast<int>(command.body_case());
+    const ClientSpan span(command.header().traceparent(), *Command::descriptor(), body);
+    if (!span) return done;
+    command.mutable_header()->set_traceparent(span.traceparent());
+    return [span, peer = core_->peer_name(), done = std::move(done)](Result<Outcome> outcome) mutable {
+      span.End(peer, outcome ? nullptr : &outcome.error());
+      done(std::move(outcome));
+    };
+  }
+
   // A command that waits for a replica.
   struct Held {
     Command command;
@@ -149,6 +165,7 @@ class CommandPeer {
 
     [[nodiscard]] bool repeats() const { return limits_.keep_written; }
     void CountCall() { peer_->CountCall(); }
+    [[nodiscard]] const std::string& peer_name() const { return peer_->options().name; }
 
     void Place(Command command, std::chrono::milliseconds timeout, std::shared_ptr<Attempt> attempt) {
       auto pick = peer_->PickForCommand();

@@ -18,7 +18,9 @@
 
 #include "base/burst.h"
 #include "platform/resilience/admission.h"
+#include "platform/rpc/contract.h"
 #include "platform/rpc/open_streams.h"
+#include "platform/rpc/rpc_span.h"
 #include "platform/rpc/status.h"
 
 namespace boxoffice::rpc {
@@ -31,6 +33,8 @@ namespace boxoffice::rpc {
   if (header.timeout_ms() > 0) {
     terms.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(header.timeout_ms());
   }
+  if (obs::TracingOn()) [[unlikely]]
+    terms.trace = obs::ParseIfSampled(header.traceparent());
   return terms;
 }
 
@@ -93,7 +97,7 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
   CommandServer(const Handler& handler, OpenStreams& streams)
       : handler_(handler),
         streams_(streams),
-        counters_(streams.CountersOf(ServiceName())),
+        counters_(streams.CountersOf(ServiceOf(*CommandBatch::descriptor()->file()))),
         core_(std::make_shared<Core>(this)) {
     this->StartSendInitialMetadata();  // by which the client knows that the stream was taken
     this->StartRead(&incoming_);
@@ -109,6 +113,10 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
     const Burst burst;
     for (Command& command : *incoming_.mutable_commands()) {
       const uint64_t sequence = command.header().sequence();
+      if (obs::TracingOn()) [[unlikely]] {
+        HandleTraced(std::move(command), sequence);
+        continue;
+      }
       handler_(std::move(command), [core = core_, sequence](Outcome outcome) {
         outcome.mutable_header()->set_sequence(sequence);
         core->Answer(std::move(outcome));
@@ -200,11 +208,15 @@ class CommandServer final : public grpc::ServerBidiReactor<CommandBatch, Outcome
     bool finished_ = false;
   };
 
-  // "seat", of boxoffice.seat.v1.
-  static std::string ServiceName() {
-    std::string name(CommandBatch::descriptor()->file()->package());
-    if (const auto dot = name.find('.'); dot != std::string::npos) name.erase(0, dot + 1);
-    return name.substr(0, name.find('.'));
+  void HandleTraced(Command command, uint64_t sequence) {
+    int body = 0;
+    if constexpr (requires { command.body_case(); }) body = static_cast<int>(command.body_case());
+    const ServerSpan span(*command.mutable_header(), *Command::descriptor(), body);
+    handler_(std::move(command), [core = core_, sequence, span](Outcome outcome) {
+      span.End(outcome.header().has_error() ? &outcome.header().error() : nullptr);
+      outcome.mutable_header()->set_sequence(sequence);
+      core->Answer(std::move(outcome));
+    });
   }
 
   const Handler& handler_;

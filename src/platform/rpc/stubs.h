@@ -11,7 +11,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <google/protobuf/descriptor.h>
 
+#include "platform/rpc/contract.h"
 #include "platform/rpc/peer.h"
+#include "platform/rpc/rpc_span.h"
 #include "platform/rpc/unary.h"
 
 namespace boxoffice::rpc {
@@ -26,6 +28,10 @@ class PickSlot {
   void Put(std::shared_ptr<Peer> peer, Result<Pick> pick) { chosen_ = {std::move(peer), std::move(pick)}; }
   // What was put since the last Take.
   [[nodiscard]] Chosen Take() { return std::exchange(chosen_, Chosen()); }
+  // The name of the peer that was put; "": none was.
+  [[nodiscard]] std::string peer_name() const {
+    return chosen_.peer == nullptr ? std::string() : chosen_.peer->options().name;
+  }
 
  private:
   Chosen chosen_;
@@ -76,24 +82,12 @@ class Stubs {
   mutable std::map<const Replica*, Known> stubs_;
 };
 
-// The method of the contract that takes a request; null: none does.
-[[nodiscard]] inline const google::protobuf::MethodDescriptor* MethodTaking(
-    const google::protobuf::Descriptor* request) {
-  const google::protobuf::FileDescriptor* file = request->file();
-  for (int s = 0; s < file->service_count(); ++s) {
-    for (int m = 0; m < file->service(s)->method_count(); ++m) {
-      if (file->service(s)->method(m)->input_type() == request) return file->service(s)->method(m);
-    }
-  }
-  return nullptr;
-}
-
 // Whether a request changes nothing, so that it may be repeated: its method says NO_SIDE_EFFECTS in the
 // contract.
 template <typename Request>
 [[nodiscard]] bool IsQuery() {
   static const bool is_query = [] {
-    const auto* method = MethodTaking(Request::descriptor());
+    const auto* method = MethodTaking(*Request::descriptor());
     return method != nullptr &&
            method->options().idempotency_level() == google::protobuf::MethodOptions::NO_SIDE_EFFECTS;
   }();
@@ -104,7 +98,7 @@ template <typename Request>
 template <typename Request>
 [[nodiscard]] const std::string& MethodName() {
   static const std::string name = [] {
-    const auto* method = MethodTaking(Request::descriptor());
+    const auto* method = MethodTaking(*Request::descriptor());
     return method != nullptr ? std::string(method->service()->full_name()) + "/" + std::string(method->name())
                              : std::string("unknown");
   }();
@@ -114,15 +108,11 @@ template <typename Request>
 inline constexpr int kMaxQueryTries = 3;
 inline constexpr std::chrono::milliseconds kFirstQueryPause{50};  // doubles; full jitter
 
-// Calls `start(context, request, response, done)`, as rpc::Call does, where it uses a Stubs with `slot`. A
-// query whose connection broke is asked again, of another replica where there is one, within `timeout` and
-// the peer's budget. Where none is reachable for a moment, a call waits for one (Peer::MayWait). Errors: as
-// the server gave them; timeout, connection_lost (kUnknown); breaker_open, unreachable, no_replica
-// (kUnavailable): it was not sent.
+// As Ask has it, without a span.
 template <typename Response, typename Request, typename Start>
-asio::awaitable<Result<Response>> Ask(asio::any_io_executor executor, PickSlot& slot, Request request,
-                                      std::chrono::milliseconds timeout, Start start,
-                                      std::string traceparent = {}) {
+asio::awaitable<Result<Response>> AskUntraced(asio::any_io_executor executor, PickSlot& slot, Request request,
+                                              std::chrono::milliseconds timeout, Start start,
+                                              std::string traceparent) {
   using std::chrono::steady_clock;
   const auto deadline = steady_clock::now() + timeout;
   std::chrono::milliseconds pause = kFirstQueryPause;
@@ -165,6 +155,41 @@ asio::awaitable<Result<Response>> Ask(asio::any_io_executor executor, PickSlot& 
     co_await timer.async_wait(asio::use_awaitable);
     pause *= 2;
   }
+}
+
+// The same as a span of a sampled trace.
+template <typename Response, typename Request, typename Start>
+asio::awaitable<Result<Response>> AskTraced(asio::any_io_executor executor, PickSlot& slot, Request request,
+                                            std::chrono::milliseconds timeout, Start start,
+                                            std::string traceparent) {
+  std::string peer;
+  auto starting = [&](auto... arguments) {
+    start(arguments...);
+    if (peer.empty()) peer = slot.peer_name();
+  };
+  const ClientSpan span(traceparent, *Request::descriptor(), /*body=*/0);
+  if (span) traceparent = span.traceparent();
+  Result<Response> answer =
+      co_await AskUntraced<Response>(executor, slot, request, timeout, starting, traceparent);
+  span.End(peer, answer ? nullptr : &answer.error());
+  co_return answer;
+}
+
+// Calls `start(context, request, response, done)`, as rpc::Call does, where it uses a Stubs with `slot`. A
+// query whose connection broke is asked again, of another replica where there is one, within `timeout` and
+// the peer's budget. Where none is reachable for a moment, a call waits for one (Peer::MayWait). Errors: as
+// the server gave them; timeout, connection_lost (kUnknown); breaker_open, unreachable, no_replica
+// (kUnavailable): it was not sent.
+template <typename Response, typename Request, typename Start>
+asio::awaitable<Result<Response>> Ask(asio::any_io_executor executor, PickSlot& slot, Request request,
+                                      std::chrono::milliseconds timeout, Start start,
+                                      std::string traceparent = {}) {
+  if (obs::TracingOn() && obs::IsSampled(traceparent)) [[unlikely]] {
+    return AskTraced<Response>(std::move(executor), slot, std::move(request), timeout, std::move(start),
+                               std::move(traceparent));
+  }
+  return AskUntraced<Response>(std::move(executor), slot, std::move(request), timeout, std::move(start),
+                               std::move(traceparent));
 }
 
 }  // namespace boxoffice::rpc

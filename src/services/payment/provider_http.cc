@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "platform/auth/webhook_signature.h"
+#include "platform/http/client_span.h"
 #include "platform/http/json_writer.h"
 #include "platform/http/url.h"
 #include "platform/obs/log.h"
@@ -134,7 +135,9 @@ boost::asio::awaitable<void> Exchange(ProviderRequest request, http::ClientReque
                                       ProviderAnswer (*read)(const ProviderRequest&,
                                                              const http::ClientResponse&),
                                       Provider::Callback callback) {
+  http::ClientSpan span("payment", call);
   const Result<http::ClientResponse> response = co_await http::Fetch(std::move(call), std::move(tls));
+  span.End(response);
   if (response) {
     callback(read(request, *response));
     co_return;

@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "platform/auth/webhook_signature.h"
+#include "platform/http/client_span.h"
 
 namespace boxoffice::relay {
 namespace {
@@ -34,7 +35,9 @@ bool Allows(const AddressPolicy& addresses, std::span<const uint8_t> bytes) {
 
 boost::asio::awaitable<void> SendOne(http::ClientRequest request, http::TlsOptions tls, Timestamp now,
                                      Sender::Done done) {
+  http::ClientSpan span("relay", request);
   Result<http::ClientResponse> response = co_await http::Fetch(std::move(request), std::move(tls));
+  span.End(response);
   Answer answer;
   if (response) {
     answer.status = response->status;

@@ -35,8 +35,8 @@ namespace boxoffice::relay {
 // The request of an attempt: POST with
 //   webhook-id (the event's id: the same at every attempt, so that receivers can drop repeats),
 //   webhook-timestamp, webhook-signature (by the secret, and after a space by the one before while that
-//   counts); ce-id, ce-type, ce-source "/boxoffice/<topic>", ce-specversion, ce-time; traceparent; and the
-//   JSON body.
+//   counts); ce-id, ce-type, ce-source "/boxoffice/<topic>", ce-specversion, ce-time; traceparent (the
+//   event's; while tracing is on, that of the attempt's own span, below it); and the JSON body.
 [[nodiscard]] http::ClientRequest MakeRequest(const Attempt& attempt, Timestamp now,
                                               std::chrono::milliseconds timeout);
 

@@ -46,7 +46,11 @@ std::vector<Seat> SeatsOf(const seat::v1::SeatOutcome& outcome) {
 // What each command's body has in common, besides the header.
 template <typename Command, typename Body>
 void Name(Command& command, Body& body, const Reservation& reservation) {
-  command.mutable_header()->set_traceparent(reservation.saga.traceparent);
+  if (const obs::SpanContext& step = reservation.saga.mark.step) {
+    obs::WriteTraceparent(step, *command.mutable_header()->mutable_traceparent());
+  } else {
+    command.mutable_header()->set_traceparent(reservation.saga.traceparent);
+  }
   body.set_saga_id(Bytes(reservation.saga.id));
   body.set_reservation_id(Bytes(reservation.id));
 }

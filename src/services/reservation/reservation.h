@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "platform/obs/span_context.h"
 
 namespace boxoffice::reservation {
 
@@ -125,6 +126,15 @@ inline constexpr int kDefinitionVersion = 1;
 inline constexpr int kNewestDefinitionVersion = 2;
 [[nodiscard]] int DefinitionVersionOf(SagaKind kind);
 
+// What only the run that is under way knows, for its trace (saga/run_trace.h): it is not stored, and two
+// sagas do not differ by it.
+struct RunMark {
+  obs::SpanContext run = {};   // none: it is not traced
+  uint64_t steps = 0;          // that the run has begun
+  obs::SpanContext step = {};  // that is under way
+  bool operator==(const RunMark&) const { return true; }
+};
+
 // One attempt to bring a reservation to an end state.
 struct Saga {
   SagaId id;
@@ -149,6 +159,7 @@ struct Saga {
   std::string asked_by;         // whose request that was; empty: the reservation's user
   std::string traceparent;
   std::string unknown_fields;  // see Reservation
+  RunMark mark;
   bool operator==(const Saga&) const = default;
 };
 

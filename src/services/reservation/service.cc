@@ -12,6 +12,7 @@
 #include "base/mutant.h"
 #include "platform/batch/execute.h"
 #include "platform/obs/log.h"
+#include "services/reservation/saga/run_trace.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -34,6 +35,8 @@ class Service::ExecutorBook final : public Book {
     const bool is_new =
         std::holds_alternative<BeginReserve>(command) || std::holds_alternative<BeginOffer>(command);
     if (!is_new) terms.priority = resilience::Priority::kFinishing;
+    if (obs::TracingOn()) [[unlikely]]
+      terms.trace = TraceOf(command);
     return batch::Execute(batches_, inbox_, std::move(command), terms);
   }
 

@@ -19,11 +19,12 @@ ALLOWED = {
     "platform/config": set(),
     "platform/http": {"platform/obs", "platform/auth"},
     "platform/module": {"platform/obs", "platform/rpc", "platform/batch", "platform/bus", "platform/config",
-                         "platform/http", "platform/outbox", "platform/archive", "platform/sql", "platform/auth", "proto"},
+                         "platform/http", "platform/otlp", "platform/outbox", "platform/archive", "platform/sql", "platform/auth", "proto"},
     "platform/obs": set(),
+    "platform/otlp": {"platform/obs", "platform/config", "platform/http", "proto"},
     "platform/outbox": {"platform/obs", "platform/sql", "platform/bus"},
     "platform/redis": {"platform/obs"},
-    "platform/resilience": set(),
+    "platform/resilience": {"platform/obs"},
     "platform/rpc": {"platform/obs", "platform/batch", "platform/resilience", "proto"},
     "platform/servers": set(),
     "platform/sql": set(),
@@ -56,6 +57,7 @@ EDGE = [
 ]  # fmt: skip
 # Headers outside base that a core may include all the same: values and interfaces, without I/O.
 PURE = ["platform/batch/executor.h", "platform/batch/health.h", "platform/batch/inbox.h", "platform/obs/log.h", "platform/obs/metrics.h",
+        "platform/obs/span.h", "platform/obs/span_context.h",
         "platform/auth/shuffle.h", "platform/resilience/admission.h", "platform/resilience/retry_budget.h"]
 # Headers of the standard library and of others that a core may include: no I/O, no thread, no clock.
 CORE_BANNED_SYSTEM = ["thread", "future", "condition_variable", "fstream", "iostream", "sqlite3.h", "libpq-fe.h",

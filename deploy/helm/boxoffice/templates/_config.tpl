@@ -9,6 +9,9 @@
 {{- if and (has $service (include "boxoffice.onBus" $root | fromYaml).services) (not $root.Values.kafka.existingSecret) }}
 {{- $_ := set $tables "bus" (dict "url" (printf "kafka:%s" $root.Values.kafka.brokers)) }}
 {{- end }}
+{{- with $root.Values.tracing }}
+{{- if .endpoint }}{{ $_ := set $tables "trace" (dict "endpoint" .endpoint "sample_ratio" .sampleRatio) }}{{ end }}
+{{- end }}
 {{- $peers := dict }}
 {{- range $peer := index (include "boxoffice.calls" $root | fromYaml) $service }}
 {{- $_ := set $peers $peer (printf "dns:%s-%s:9000" $name $peer) }}

@@ -36,6 +36,10 @@ capabilities: {drop: [ALL]}
 - name: BOXOFFICE_TOKEN_KEYS
   valueFrom: {secretKeyRef: {name: {{ $values.tokenKeys.existingSecret | default (printf "%s-token-keys" $name) }}, key: {{ $values.tokenKeys.key }}}}
 {{- end }}
+{{- if and $values.tracing.endpoint $values.tracing.existingSecret }}
+- name: BOXOFFICE_TRACE_HEADERS
+  valueFrom: {secretKeyRef: {name: {{ $values.tracing.existingSecret }}, key: {{ $values.tracing.key }}}}
+{{- end }}
 {{- if and (eq .service "gateway") (not $values.jwt.jwksUrl) }}
 {{- if not (or $values.jwt.existingSecret $values.jwt.value) }}
 {{- fail (printf "jwt: give jwksUrl, existingSecret (with a key %s), or value: the key of who signs users' tokens" $values.jwt.key) }}

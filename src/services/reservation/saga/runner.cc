@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/mutant.h"
 #include "platform/obs/log.h"
+#include "services/reservation/saga/run_trace.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -63,7 +64,9 @@ asio::awaitable<Result<Answer>> Runner::Run(Reservation reservation) {
   }
   const uint64_t epoch = reservation.saga.epoch;
   const Timestamp start = clock_.Now();
+  const RunTrace trace(reservation.saga);
   auto answer = co_await RunOwned(reservation);
+  trace.End(answer);
   saga_seconds_.Observe(std::chrono::duration<double>(clock_.Now() - start).count());
   if (const auto found = running_.find(id); found != running_.end() && found->second == epoch)
     running_.erase(found);
@@ -264,7 +267,9 @@ asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::strin
   budget->second.CountCall(run_start);
   for (int retry = 0;; ++retry) {
     const Timestamp start = clock_.Now();
+    const StepTrace trace(reservation.saga);
     StepResult result = co_await action(context);
+    trace.End(reservation.saga, step, undo, result);
     const Timestamp end = clock_.Now();
     CountStep(step, undo, result.kind, end - start);
     if (obs::Logs(obs::Level::kDebug)) LogStep(reservation, step, undo, result);
