@@ -135,6 +135,14 @@ TEST_F(OperatorCommandsTest, ConcertIsCreatedOnceForAKey) {
   EXPECT_NE(Last().key, "");
 }
 
+TEST_F(OperatorCommandsTest, ConcertIsRenamedAndWhatIsNotGivenIsNotSent) {
+  EXPECT_EQ(Run({"concert", "set", "7"}), 2);
+  On("PATCH /v1/admin/concerts/7", R"({"id":"7","title":"T","artist":"","venue":"V","shows":[]})");
+  EXPECT_EQ(Run({"concert", "set", "7", "--title", "T", "--artist", ""}), 0);
+  EXPECT_EQ(Last().body, R"({"title":"T","artist":""})");
+  EXPECT_THAT(out_, HasSubstr("title   T\n"));
+}
+
 TEST_F(OperatorCommandsTest, ShowIsCreatedFromAPlanFile) {
   const testbed::TempDir folder;
   const std::string plan = (folder.path() / "plan.json").string();

@@ -59,6 +59,24 @@ asio::awaitable<Response> CreateConcert(Edge& edge, Request& request, const auth
   co_return Created(std::move(response), fmt::format("/v1/concerts/{}", concert->id()));
 }
 
+asio::awaitable<Response> UpdateConcert(Edge& edge, Request& request, const auth::Principal&) {
+  const Result<int64_t> id = NumberInPath(request, "concert", "concert_not_found");
+  if (!id) co_return FailureResponse(id.error());
+  http::ObjectReader reader(request.body());
+  seat::v1::UpdateConcertRequest query;
+  query.set_id(*id);
+  if (reader.Has("title")) query.set_title(reader.Required<std::string>("title"));
+  if (reader.Has("artist")) query.set_artist(reader.Required<std::string>("artist"));
+  if (reader.Has("venue")) query.set_venue(reader.Required<std::string>("venue"));
+  const Result<void> read = reader.Finish();
+  if (!read) co_return FailureResponse(read.error());
+  const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->UpdateConcert(arguments...); };
+  const Result<seat::v1::Concert> concert =
+      co_await edge.backends.Ask<seat::v1::Concert>(query, request.traceparent(), start);
+  if (!concert) co_return ServiceFailure(concert.error());
+  co_return ObjectResponse([&](http::JsonWriter& writer) { WriteConcert(writer, *concert); });
+}
+
 void ReadPrices(http::ObjectReader& reader, seat::v1::CreateShowRequest& query) {
   http::ObjectReader* prices = reader.RequiredObject("prices");
   const std::vector<std::string_view> names = prices->Names();
@@ -185,6 +203,10 @@ void AddAdminCatalogueRoutes(Routes& routes, Edge& edge) {
   routes.Operator(Method::kPost, "/v1/admin/concerts",
                   [&edge](Request& request, const auth::Principal& caller) {
                     return CreateConcert(edge, request, caller);
+                  });
+  routes.Operator(Method::kPatch, "/v1/admin/concerts/{concert}",
+                  [&edge](Request& request, const auth::Principal& caller) {
+                    return UpdateConcert(edge, request, caller);
                   });
   routes.Operator(
       Method::kPost, "/v1/admin/shows",

@@ -43,6 +43,7 @@ struct FakeSeat final : seat::v1::SeatService::CallbackService {
   BOXOFFICE_FAKE(GetShow, seat::v1, GetShowRequest, Show)
   BOXOFFICE_FAKE(GetSeatMap, seat::v1, GetSeatMapRequest, SeatMap)
   BOXOFFICE_FAKE(CreateConcert, seat::v1, CreateConcertRequest, Concert)
+  BOXOFFICE_FAKE(UpdateConcert, seat::v1, UpdateConcertRequest, Concert)
   BOXOFFICE_FAKE(CreateShow, seat::v1, CreateShowRequest, Show)
   BOXOFFICE_FAKE(UpdateShow, seat::v1, UpdateShowRequest, Show)
   BOXOFFICE_FAKE(ChangeShowState, seat::v1, ChangeShowStateRequest, Show)

@@ -235,6 +235,29 @@ TEST_F(RoutesTest, OperatorsMakeConcertsAndShows) {
   EXPECT_EQ(CallAsOperator("PATCH", "/v1/admin/shows/1", R"({"seat_limit":4})").status, 200);
 }
 
+TEST_F(RoutesTest, OperatorsRenameAConcertAndOnlyWhatIsGivenIsAskedFor) {
+  services_.seat.UpdateConcert_.answer =
+      [](const seat::v1::UpdateConcertRequest& request) -> Result<seat::v1::Concert> {
+    if (request.id() != 7) return Fail(Code::kNotFound, "concert_not_found");
+    if (request.title().empty()) return Fail(Code::kInvalidArgument, "concert_invalid", "title: is missing");
+    EXPECT_TRUE(request.has_artist());
+    EXPECT_FALSE(request.has_venue());
+    seat::v1::Concert concert;
+    concert.set_id(7);
+    concert.set_title(request.title());
+    return concert;
+  };
+  const http::ClientResponse renamed =
+      CallAsOperator("PATCH", "/v1/admin/concerts/7", R"({"title":"T","artist":""})");
+  EXPECT_EQ(renamed.status, 200);
+  EXPECT_EQ(Json(renamed).at("title").as_string(), "T");
+  EXPECT_EQ(CallAsOperator("PATCH", "/v1/admin/concerts/7", R"({"title":""})").status, 422);
+  EXPECT_EQ(CallAsOperator("PATCH", "/v1/admin/concerts/7", R"({"description":"D"})").status, 400);
+  EXPECT_EQ(CodeOf(CallAsOperator("PATCH", "/v1/admin/concerts/8", R"({"title":"T"})")), "concert_not_found");
+  EXPECT_EQ(CodeOf(CallAsOperator("PATCH", "/v1/admin/concerts/x", R"({"title":"T"})")), "concert_not_found");
+  EXPECT_EQ(Call("PATCH", "/v1/admin/concerts/7", R"({"title":"T"})").status, 403);
+}
+
 TEST_F(RoutesTest, ABigPlanIsTakenWhereItBelongs) {
   services_.seat.CreateShow_.answer = [](const seat::v1::CreateShowRequest& request) {
     EXPECT_GT(request.seating_plan().size(), 1'000'000U);

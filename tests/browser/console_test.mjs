@@ -353,3 +353,26 @@ test('an operator imports a seating plan, is told which line is wrong, looks at 
   assert.equal(await seen(), true);
   await leave(chief);
 });
+
+test('an operator renames a concert, and buyers read it by its new name', async () => {
+  const chief = await atConsole({ allowed: [/422.*\/v1\/admin\/concerts/] });
+  const { page } = chief;
+  const { concert } = shows.club;
+  await page.goto('/operator/shows');
+  const panel = page.getByRole('region', { name: concert.title.split(' · ').find((one) => !/[가-힣]/.test(one)) });
+  await panel.getByRole('button', { name: 'Rename' }).click();
+  const dialog = page.getByRole('dialog', { name: 'What the concert is called' });
+  await isAccessible(page);
+  await dialog.getByLabel('Title').fill('Second Night · 두 번째 밤');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await dialog.waitFor({ state: 'hidden' });
+  await page.getByRole('region', { name: 'Second Night' }).waitFor();
+  const renamed = await (await fetch(`${system.url}/v1/concerts/${concert.id}`)).json();
+  assert.deepEqual([renamed.title, renamed.artist, renamed.venue], ['Second Night · 두 번째 밤', concert.artist, concert.venue]);
+  // What is too long for the server, though not for the field, which counts letters and not bytes.
+  await page.getByRole('region', { name: 'Second Night' }).getByRole('button', { name: 'Rename' }).click();
+  await dialog.getByLabel('Title').fill('밤'.repeat(100));
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await dialog.getByRole('alert').waitFor();
+  await leave(chief);
+});

@@ -78,6 +78,7 @@ class SeatStore final : public seat::Store {
   }
   Result<std::optional<seat::Operation>> FindOperation(const std::string&) override { return std::nullopt; }
   Result<int64_t> CreateConcert(const seat::Operation&, const seat::Concert&) override { return Absent(); }
+  Result<void> UpdateConcert(const seat::Concert&) override { return Absent(); }
   Result<int64_t> CreateShow(const seat::Operation&, const seat::Show&) override { return Absent(); }
   Result<void> UpdateTerms(int64_t, const seat::ShowTerms&) override { return Absent(); }
 

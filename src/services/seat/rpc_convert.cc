@@ -243,6 +243,14 @@ Result<NewShow> FromProto(const v1::CreateShowRequest& proto) {
   return show;
 }
 
+ConcertChange FromProto(const v1::UpdateConcertRequest& proto) {
+  ConcertChange change;
+  if (proto.has_title()) change.title = proto.title();
+  if (proto.has_artist()) change.artist = proto.artist();
+  if (proto.has_venue()) change.venue = proto.venue();
+  return change;
+}
+
 Result<TermsChange> FromProto(const v1::UpdateShowRequest& proto) {
   TermsChange change;
   if (proto.has_on_sale_at_ms()) change.on_sale_at = FromUnixMs(proto.on_sale_at_ms());

@@ -174,6 +174,16 @@ grpc::ServerUnaryReactor* SeatRpcServer::CreateConcert(grpc::CallbackServerConte
       });
 }
 
+grpc::ServerUnaryReactor* SeatRpcServer::UpdateConcert(grpc::CallbackServerContext* context,
+                                                       const v1::UpdateConcertRequest* request,
+                                                       v1::Concert* response) {
+  return rpc::Answer<v1::Concert>(
+      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Concert> {
+        BOXOFFICE_ASSIGN(const ConcertView view, service_.UpdateConcert(request->id(), FromProto(*request)));
+        return ToProto(view);
+      });
+}
+
 grpc::ServerUnaryReactor* SeatRpcServer::CreateShow(grpc::CallbackServerContext* context,
                                                     const v1::CreateShowRequest* request,
                                                     v1::Show* response) {

@@ -29,6 +29,9 @@ class SeatRpcServer final : public v1::SeatService::CallbackService {
   grpc::ServerUnaryReactor* CreateConcert(grpc::CallbackServerContext* context,
                                           const v1::CreateConcertRequest* request,
                                           v1::Concert* response) override;
+  grpc::ServerUnaryReactor* UpdateConcert(grpc::CallbackServerContext* context,
+                                          const v1::UpdateConcertRequest* request,
+                                          v1::Concert* response) override;
   grpc::ServerUnaryReactor* CreateShow(grpc::CallbackServerContext* context,
                                        const v1::CreateShowRequest* request, v1::Show* response) override;
   grpc::ServerUnaryReactor* UpdateShow(grpc::CallbackServerContext* context,

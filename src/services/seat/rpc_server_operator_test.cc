@@ -49,6 +49,22 @@ TEST_F(SeatRpcTest, SoldSeatsAreMovedAndAreThePartysFromThenOn) {
   EXPECT_THAT(error.error().detail, StartsWith("to_seat_nos"));
 }
 
+TEST_F(SeatRpcTest, AConcertsNamesAreChangedOneByOne) {
+  v1::GetConcertRequest get;
+  get.set_id(concert_id_);
+  v1::UpdateConcertRequest change;
+  change.set_id(concert_id_);
+  change.set_venue("Hall");
+  auto expected = Call<v1::Concert>(&v1::SeatService::Stub::GetConcert, get);
+  expected.set_venue("Hall");
+  EXPECT_EQ(Call<v1::Concert>(&v1::SeatService::Stub::UpdateConcert, change).SerializeAsString(),
+            expected.SerializeAsString());
+  EXPECT_EQ(Call<v1::Concert>(&v1::SeatService::Stub::GetConcert, get).SerializeAsString(),
+            expected.SerializeAsString());
+  change.set_title("");
+  EXPECT_EQ(CallError<v1::Concert>(&v1::SeatService::Stub::UpdateConcert, change).reason, "concert_invalid");
+}
+
 TEST_F(SeatRpcTest, TheWaitlistGoesFirstUntilItIsOver) {
   v1::SetWaitlistFirstRequest first;
   first.set_show_id(show_id_);

@@ -124,6 +124,8 @@ class SeatService {
   [[nodiscard]] Result<ShowView> CreateShow(const std::string& operation, std::string_view content,
                                             const NewShow& request,
                                             const std::function<Result<Layout>()>& make_layout);
+  // Sets what is given; so again is the same. Errors: concert_not_found, concert_invalid.
+  [[nodiscard]] Result<ConcertView> UpdateConcert(int64_t id, const ConcertChange& change);
   // Sets what is given; so again is the same. Errors: show_not_found, show_invalid.
   [[nodiscard]] Result<ShowView> UpdateShow(int64_t id, const TermsChange& change);
 

@@ -38,6 +38,19 @@ constexpr int kMaxPriceTries = 5;
 
 }  // namespace
 
+Result<ConcertView> SeatService::UpdateConcert(int64_t id, const ConcertChange& change) {
+  const std::scoped_lock requests_lock(requests_mutex_);
+  BOXOFFICE_TRY(Follow());  // what is not given stays as any replica has set it
+  const std::scoped_lock news_lock(news_mutex_);
+  const std::optional<ConcertView> known = FindKnownConcert(id, /*drafts=*/true);
+  if (!known) return Fail(Code::kNotFound, "concert_not_found", fmt::format("no concert {}", id));
+  BOXOFFICE_ASSIGN(Concert changed, ChangeConcert(known->concert, change));
+  if (changed == known->concert) return *known;
+  BOXOFFICE_TRY(stores_.requests->UpdateConcert(changed));
+  const std::unique_lock lock(catalogue_mutex_);
+  return ViewLocked(concerts_.at(id) = std::move(changed), /*drafts=*/true);
+}
+
 Result<ShowView> SeatService::ChangeShow(int64_t id, const std::function<Result<Show>(const Show&)>& change) {
   const std::scoped_lock requests_lock(requests_mutex_);
   BOXOFFICE_TRY(Follow());  // what is not given stays as any replica has set it

@@ -31,6 +31,7 @@ struct Memory {
   std::vector<PriceNote> price_notes;
   ShowMarks marks;  // of the only show that is marked
   Catalogue catalogue;
+  std::vector<Concert> updated_concerts;
   std::map<std::string, Operation> operations;
   std::function<void()> before_save;  // another replica's work; runs once
   std::optional<Error> fail_save;     // fails once
@@ -137,6 +138,10 @@ class MemoryStore final : public Store {
   }
   Result<int64_t> CreateConcert(const Operation& operation, const Concert&) override {
     return Record(operation);
+  }
+  Result<void> UpdateConcert(const Concert& concert) override {
+    memory_.updated_concerts.push_back(concert);
+    return {};
   }
   Result<int64_t> CreateShow(const Operation& operation, const Show&) override { return Record(operation); }
   Result<void> UpdateTerms(int64_t, const ShowTerms&) override { return {}; }
@@ -407,6 +412,23 @@ TEST_F(SeatServiceTest, ConcertsComeInPagesWithTheirShows) {
   ASSERT_THAT(second.concerts, SizeIs(1));
   EXPECT_THAT(second.concerts[0].shows, IsEmpty());
   EXPECT_FALSE(second.more);
+}
+
+TEST_F(SeatServiceTest, AConcertsNameIsChangedAndWhatChangesNothingIsNotSaved) {
+  const auto changed = service_->UpdateConcert(1, {.title = "Other"});
+  ASSERT_TRUE(changed.has_value());
+  EXPECT_EQ(changed->concert, (Concert{1, "Other", "Artist", "Venue"}));
+  EXPECT_THAT(changed->shows, SizeIs(1));
+  EXPECT_EQ(service_->GetConcert(1)->concert.title, "Other");
+  EXPECT_EQ(service_->UpdateConcert(1, {.title = "Other"})->concert.title, "Other") << "again";
+  EXPECT_THAT(memory_.updated_concerts, ElementsAre(changed->concert));
+  EXPECT_EQ(service_->UpdateConcert(1, {.title = ""}).error().reason, "concert_invalid");
+  EXPECT_EQ(service_->UpdateConcert(2, {.title = "Other"}).error().reason, "concert_not_found");
+}
+
+TEST_F(SeatServiceTest, AConcertIsChangedFromWhatAnotherReplicaHasMadeOfIt) {
+  memory_.news.concerts = {{1, "Title", "Artist", "Hall"}};
+  EXPECT_EQ(service_->UpdateConcert(1, {.title = "Other"})->concert, (Concert{1, "Other", "Artist", "Hall"}));
 }
 
 TEST_F(SeatServiceTest, AnOperatorsRequestIsRepeatableByItsKey) {

@@ -66,6 +66,13 @@ Result<void> CheckConcert(const Concert& concert) {
   return check("venue", concert.venue, false);
 }
 
+Result<Concert> ChangeConcert(const Concert& concert, const ConcertChange& change) {
+  Concert changed{concert.id, change.title.value_or(concert.title), change.artist.value_or(concert.artist),
+                  change.venue.value_or(concert.venue)};
+  BOXOFFICE_TRY(CheckConcert(changed));
+  return changed;
+}
+
 Result<Show> MakeShow(const NewShow& request, std::shared_ptr<const Layout> layout, Timestamp now) {
   const auto currency = Currency::Parse(request.currency);
   if (!currency) return Invalid("currency: is not three capital letters");

@@ -28,6 +28,12 @@ struct Concert {
   std::string venue;
   bool operator==(const Concert&) const = default;
 };
+// What is given is set.
+struct ConcertChange {
+  std::optional<std::string> title;
+  std::optional<std::string> artist;
+  std::optional<std::string> venue;
+};
 
 // What operators have made of a show; the rest of its state follows from time and counts. It only moves on.
 enum class ShowPhase : uint8_t { kPublished = 0, kDraft = 1, kCancelled = 2 };
@@ -123,6 +129,8 @@ struct TermsChange {
 
 // Errors (kInvalidArgument), naming the field in the detail: concert_invalid.
 [[nodiscard]] Result<void> CheckConcert(const Concert& concert);
+// Errors: those of CheckConcert.
+[[nodiscard]] Result<Concert> ChangeConcert(const Concert& concert, const ConcertChange& change);
 // A show without id. Errors (kInvalidArgument), naming the field: show_invalid.
 [[nodiscard]] Result<Show> MakeShow(const NewShow& request, std::shared_ptr<const Layout> layout,
                                     Timestamp now);

@@ -164,5 +164,14 @@ TEST(Show, AConcertHasATitle) {
   EXPECT_FALSE(CheckConcert({0, std::string(201, 'x'), "", ""}).has_value());
 }
 
+TEST(Show, AConcertsNamesChangeOneByOneAndStayWhatAConcertMayHave) {
+  const Concert concert{7, "Title", "Artist", "Venue"};
+  EXPECT_EQ(*ChangeConcert(concert, {}), concert);
+  EXPECT_EQ(*ChangeConcert(concert, {.title = "Other"}), (Concert{7, "Other", "Artist", "Venue"}));
+  EXPECT_EQ(*ChangeConcert(concert, {.artist = "", .venue = "Hall"}), (Concert{7, "Title", "", "Hall"}));
+  EXPECT_EQ(ChangeConcert(concert, {.title = ""}).error().reason, "concert_invalid");
+  EXPECT_EQ(ChangeConcert(concert, {.venue = std::string(201, 'x')}).error().reason, "concert_invalid");
+}
+
 }  // namespace
 }  // namespace boxoffice::seat

@@ -116,6 +116,8 @@ class Store {
   // constraint (the operation's key is there already, or there is no such concert).
   [[nodiscard]] virtual Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) = 0;
   [[nodiscard]] virtual Result<int64_t> CreateShow(const Operation& operation, const Show& show) = 0;
+  // Of a concert that there is.
+  [[nodiscard]] virtual Result<void> UpdateConcert(const Concert& concert) = 0;
   [[nodiscard]] virtual Result<void> UpdateTerms(int64_t show_id, const ShowTerms& terms) = 0;
 };
 

@@ -268,6 +268,17 @@ TEST_P(StoreContractTest, AnOperationIsFoundByItsKeyAndThereOnce) {
   EXPECT_THAT(store_->LoadCatalogue()->concerts, SizeIs(1));
 }
 
+TEST_P(StoreContractTest, AConcertsNamesAreChangedAndNoOthers) {
+  MakeShow("a");
+  MakeShow("b");
+  Concert concert = store_->LoadCatalogue()->concerts[0];
+  const Concert other = store_->LoadCatalogue()->concerts[1];
+  concert.title = "Other";
+  concert.venue = "";
+  ASSERT_TRUE(store_->UpdateConcert(concert).has_value());
+  EXPECT_THAT(store_->LoadCatalogue()->concerts, ElementsAre(concert, other));
+}
+
 TEST_P(StoreContractTest, OwnedSeatsComeInPagesByNumber) {
   Changes changes;
   changes.seats = {Held(1), Held(2), Held(5)};

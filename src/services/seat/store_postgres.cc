@@ -153,6 +153,7 @@ class PostgresStore final : public Store {
   Result<std::vector<PriceNote>> LoadPriceNotes(int64_t show_id, int64_t before_id, size_t limit) override;
   Result<std::optional<Operation>> FindOperation(const std::string& key) override;
   Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) override;
+  Result<void> UpdateConcert(const Concert& concert) override;
   Result<int64_t> CreateShow(const Operation& operation, const Show& show) override;
   Result<void> UpdateTerms(int64_t show_id, const ShowTerms& terms) override;
 
@@ -435,6 +436,13 @@ Result<int64_t> PostgresStore::CreateConcert(const Operation& operation, const C
             Bytes{operation.fingerprint}, source_);
   BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
   return results[0][0].Int(0);
+}
+
+Result<void> PostgresStore::UpdateConcert(const Concert& concert) {
+  Batch batch;
+  batch.Add(kUpdateConcert, concert.id, concert.title, concert.artist, concert.venue, source_);
+  BOXOFFICE_TRY(connection_->Write(batch));
+  return {};
 }
 
 Result<int64_t> PostgresStore::CreateShow(const Operation& operation, const Show& show) {

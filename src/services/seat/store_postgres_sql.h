@@ -137,6 +137,9 @@ constexpr std::string_view kCreateConcert =
     "WITH made AS (INSERT INTO concert(title, artist, venue) VALUES ($1, $2, $3) RETURNING id), "
     "recorded AS (INSERT INTO operation(operation_key, fingerprint, result_id) SELECT $4, $5, id FROM made), "
     "told AS (INSERT INTO change(source, concert_id) SELECT $6, id FROM made) SELECT id FROM made";
+constexpr std::string_view kUpdateConcert =
+    "WITH changed AS (UPDATE concert SET title = $2, artist = $3, venue = $4 WHERE id = $1 RETURNING id) "
+    "INSERT INTO change(source, concert_id) SELECT $5, id FROM changed";
 constexpr std::string_view kCreateShow =
     "WITH made AS (INSERT INTO show(concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, "
     "seat_limit, hold_ttl_ms, cancel_deadline_ms, capacity, highest_seat_limit, phase, orphan_rule, "

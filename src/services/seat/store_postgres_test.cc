@@ -261,6 +261,12 @@ TEST_F(ReplicasTest, OneLearnsWhatTheOtherMadeChangedAndSold) {
   TermsChange other;
   other.hold_ttl = 9min;
   EXPECT_EQ(b->UpdateShow(show, other)->show->terms.seat_limit, 1);
+  const int64_t concert = a->GetShow(show)->show->concert_id;
+  ASSERT_TRUE(a->UpdateConcert(concert, {.title = "Other"}).has_value());
+  EXPECT_EQ(b->UpdateConcert(concert, {.venue = "Hall"})->concert,
+            (Concert{concert, "Other", "Artist", "Hall"}));
+  ASSERT_TRUE(a->Follow().has_value());
+  EXPECT_EQ(a->GetConcert(concert)->concert.venue, "Hall");
   // The same request at the other replica makes nothing.
   EXPECT_EQ(MakeShow(b, {4, 4}), show);
   EXPECT_EQ(b->ListConcerts(10, 0).concerts.size(), 1);

@@ -61,6 +61,7 @@ class SqliteStore final : public Store {
   Result<std::vector<PriceNote>> LoadPriceNotes(int64_t show_id, int64_t before_id, size_t limit) override;
   Result<std::optional<Operation>> FindOperation(const std::string& key) override;
   Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) override;
+  Result<void> UpdateConcert(const Concert& concert) override;
   Result<int64_t> CreateShow(const Operation& operation, const Show& show) override;
   Result<void> UpdateTerms(int64_t show_id, const ShowTerms& terms) override;
 
@@ -463,6 +464,15 @@ Result<int64_t> SqliteStore::CreateConcert(const Operation& operation, const Con
   BOXOFFICE_TRY(RecordOperation(operation, id));
   BOXOFFICE_TRY(transaction.Commit());
   return id;
+}
+
+Result<void> SqliteStore::UpdateConcert(const Concert& concert) {
+  BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+  sql::Statement update =
+      database_.Prepare("UPDATE concert SET title = ?2, artist = ?3, venue = ?4 WHERE id = ?1");
+  update.Bind(concert.id, concert.title, concert.artist, concert.venue);
+  BOXOFFICE_TRY(update.Run());
+  return transaction.Commit();
 }
 
 Result<int64_t> SqliteStore::CreateShow(const Operation& operation, const Show& show) {

@@ -184,6 +184,7 @@ export const en = {
     balance_limit: 'The wallet may not hold that much. Try a smaller amount.',
     wallet_frozen: 'The wallet is frozen. Ask the box office.',
     wallet_closed: 'The wallet is closed. Ask the box office.',
+    concert_invalid: 'A concert needs a title, and each of its names has at most 200 bytes: some 60 Korean letters.',
     concert_not_found: 'There is no such concert. See all concerts.',
     show_not_found: 'There is no such show. See all concerts.',
     reservation_not_found: 'You have no such ticket. See all your tickets.',

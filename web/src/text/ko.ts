@@ -185,6 +185,7 @@ export const ko: Words = {
     balance_limit: '지갑 한도를 넘었습니다. 더 적은 금액으로 시도해 주세요.',
     wallet_frozen: '지갑이 정지되었습니다. 매표소에 문의해 주세요.',
     wallet_closed: '지갑이 닫혔습니다. 매표소에 문의해 주세요.',
+    concert_invalid: '공연에는 제목이 있어야 하고, 각 이름은 200바이트(한글 약 60자)까지입니다.',
     concert_not_found: '없는 공연입니다. 모든 공연을 확인해 주세요.',
     show_not_found: '없는 회차입니다. 모든 공연을 확인해 주세요.',
     reservation_not_found: '없는 티켓입니다. 내 티켓에서 확인해 주세요.',
