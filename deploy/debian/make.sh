@@ -31,10 +31,9 @@ boxoffice ($version) unstable; urgency=medium
  -- Boxoffice maintainers <maintainers@boxoffice.example>  $(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")
 CHANGELOG
 for shell in bash zsh fish; do
-  "$program" completion "$shell" >"$tree/input/completion/$shell" 2>/dev/null || rm "$tree/input/completion/$shell"
+  "$program" completion "$shell" >"$tree/input/completion/$shell"
 done
-"$program" man >"$tree/input/boxoffice.1" 2>/dev/null ||
-  help2man --no-info --section 1 --name "sells concert seats under extreme demand" "$program" >"$tree/input/boxoffice.1"
+"$program" man >"$tree/input/boxoffice.1"
 
 (cd "$tree" && DEB_RULES_REQUIRES_ROOT=no debian/rules binary) >"$work/log" 2>&1 || {
   tail -n 40 "$work/log" >&2

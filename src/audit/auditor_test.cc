@@ -481,6 +481,10 @@ TEST_F(AuditorTest, TheModuleGivesItsVerdictAsJson) {
   EXPECT_THAT(*json, HasSubstr(R"({"number":4,"name":"seat_sold_once","violations":0})"));
   EXPECT_EQ(module.LastJson(), *json);
   EXPECT_THAT(metrics.Render(), HasSubstr("boxoffice_audit_violations 1"));
+  EXPECT_THAT(metrics.Render(),
+              HasSubstr(R"(boxoffice_audit_invariant_violations{invariant="confirmed_complete"} 1)"));
+  EXPECT_THAT(metrics.Render(),
+              HasSubstr(R"(boxoffice_audit_invariant_violations{invariant="seat_sold_once"} 0)"));
   module.Stop();
   EXPECT_EQ(module.RunNow().error().reason, "not_running");
 }

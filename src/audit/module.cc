@@ -43,6 +43,7 @@ AuditModule::AuditModule(const module::Runtime& runtime, AuditConfig config)
     : channels_(config.channels ? config.channels : runtime.channels),
       bus_(runtime.bus),
       clock_(runtime.clock),
+      metrics_(runtime.metrics),
       config_(std::move(config)),
       violations_(runtime.metrics.GetGauge("boxoffice_audit_violations", "Violations in the last verdict")),
       runs_(runtime.metrics.GetCounter("boxoffice_audit_runs_total", "Audits that came to a verdict")),
@@ -51,7 +52,15 @@ AuditModule::AuditModule(const module::Runtime& runtime, AuditConfig config)
       last_run_(runtime.metrics.GetGauge("boxoffice_audit_last_run_timestamp_seconds",
                                          "When the last verdict's audit began")),
       duration_(
-          runtime.metrics.GetGauge("boxoffice_audit_duration_seconds", "How long the last verdict took")) {}
+          runtime.metrics.GetGauge("boxoffice_audit_duration_seconds", "How long the last verdict took")) {
+  for (const Invariant invariant : kInvariants) ViolationsOf(invariant).Set(0);
+}
+
+obs::Gauge& AuditModule::ViolationsOf(Invariant invariant) {
+  return metrics_.GetGauge("boxoffice_audit_invariant_violations",
+                           "Violations of an invariant that the last verdict names",
+                           {{"invariant", std::string(InvariantName(invariant))}});
+}
 
 AuditModule::~AuditModule() { Stop(); }
 
@@ -122,6 +131,10 @@ Result<Verdict> AuditModule::RunOne() {
   }
   runs_.Add();
   violations_.Set(static_cast<double>(verdict->checked["violations"]));
+  for (const Invariant invariant : kInvariants) {
+    const auto count = std::ranges::count(verdict->violations, invariant, &Violation::invariant);
+    ViolationsOf(invariant).Set(static_cast<double>(count));
+  }
   last_run_.Set(static_cast<double>(ToUnixMs(verdict->at)) / 1000);
   duration_.Set(static_cast<double>(verdict->took.count()) / 1000);
   for (const Violation& violation : verdict->violations) {

@@ -63,12 +63,14 @@ class AuditModule final : public module::Module {
  private:
   void Loop();
   Result<Verdict> RunOne();
+  obs::Gauge& ViolationsOf(Invariant invariant);
   bool WaitFor(milliseconds how_long);  // false: stopping
   bool Pace();
 
   const rpc::ChannelFactory channels_;
   bus::Bus& bus_;
   const Clock& clock_;
+  obs::Registry& metrics_;
   const AuditConfig config_;
   obs::Gauge& violations_;
   obs::Counter& runs_;

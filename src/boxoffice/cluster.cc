@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <ranges>
@@ -54,7 +55,10 @@ Result<void> WriteWhole(const std::filesystem::path& file, const std::string& te
   out << text;
   out.close();
   if (out) std::filesystem::rename(temporary, file, error);
-  if (!out || error) return Fail(Code::kPermissionDenied, "cluster_config", file.string());
+  if (!out || error) {
+    return Fail(Code::kPermissionDenied, "cluster_config",
+                fmt::format("{} can't be written: is the disk full?", file.string()));
+  }
   return {};
 }
 
@@ -334,6 +338,11 @@ Result<void> Cluster::WriteState() {
 std::shared_ptr<grpc::Channel> Cluster::Channel(std::string_view service) const {
   return rpc::ChannelFactory::Network([this](std::string_view name) { return AddressesOf(name, {}); })(
       service);
+}
+
+void Tell(std::string_view news) {
+  const std::string text = fmt::format("boxoffice: {}\n", news);
+  (void)std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
 Result<std::string> DescribeCluster(const std::filesystem::path& data_dir) {

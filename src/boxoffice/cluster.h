@@ -117,6 +117,10 @@ class Cluster {
   std::string state_;  // as written
 };
 
+// Prints "boxoffice: <news>" on stderr, and goes on where that takes nothing: a disk that is full under it is
+// no reason to end all processes.
+void Tell(std::string_view news);
+
 // What cluster.json in this folder says, as JSON, with "running" for each process as it is now. Error:
 // no_cluster (kNotFound).
 [[nodiscard]] Result<std::string> DescribeCluster(const std::filesystem::path& data_dir);

@@ -9,6 +9,7 @@
 #include "boxoffice/commands.h"
 #include "boxoffice/operator_commands.h"
 #include "boxoffice/rest_command.h"
+#include "platform/auth/base64url.h"
 #include "platform/http/url.h"
 
 namespace boxoffice::cli {
@@ -68,6 +69,43 @@ void List(const RestOptions& options, const SeatsOptions& seats) {
   const json::value map = Ask(options, "GET", PathOf(seats, "seats"));
   PrintList(options, map.as_object(),
             {"SEAT=seat_no", "LABEL=label", "CATEGORY=category", "PRICE=price", "STATE=state"});
+}
+
+// The rows of a SeatMap, each with a sign for the state of each of its seats: the system numbers them from 1,
+// row after row, and tells two bits of each.
+json::array Drawn(const json::value& map) {
+  constexpr std::string_view kSigns = ".o#x";  // free, held, sold, blocked
+  const std::string states = auth::DecodeBase64Url(std::string(map.at("states").as_string())).value_or("");
+  const json::object& rows = map.at("rows").as_object();
+  const json::array& names = rows.at("name").as_array();
+  json::array drawn;
+  size_t seat = 0;
+  for (size_t row = 0; row < names.size(); ++row) {
+    const auto section = rows.at("section").as_array().at(row).to_number<size_t>();
+    const auto seats = rows.at("seats").as_array().at(row).to_number<size_t>();
+    if (seats > states.size() * 4 - seat) break;  // fewer states than seats: not ours
+    std::string signs;
+    int64_t free = 0;
+    for (const size_t end = seat + seats; seat < end; ++seat) {
+      const unsigned state = static_cast<unsigned char>(states[seat / 4]) >> (seat % 4 * 2) & 3U;
+      signs += kSigns[state];
+      free += state == 0 ? 1 : 0;
+    }
+    drawn.push_back({{"section", map.at("sections").as_array().at(section)},
+                     {"row", names[row]},
+                     {"free", free},
+                     {"seats", signs}});
+  }
+  return drawn;
+}
+
+void Map(const RestOptions& options, const SeatsOptions& seats) {
+  const json::value map = Ask(options, "GET", PathOf(seats, "seat-map"));
+  if (options.json) return PrintObject(options, map, {});
+  PrintList(options, {{"items", Drawn(map)}, {"next_cursor", nullptr}},
+            {"SECTION=section", "ROW=row", "FREE=free", "SEATS=seats"});
+  fmt::print(". {} free, o {} held, # {} sold, x {} blocked\n", TextOf(map, "free"), TextOf(map, "held"),
+             TextOf(map, "sold"), TextOf(map, "blocked"));
 }
 
 // The members that say which seats, and why.
@@ -136,11 +174,16 @@ void AddWhich(CLI::App& command, SeatsOptions& seats) {
 
 void AddSeatsCommands(CLI::App& app) {
   CLI::App* group = app.add_subcommand(
-      "seats", "The seats of a show: list, block, release, blocks, price, prices, channel, open, channels");
+      "seats",
+      "The seats of a show: list, map, block, release, blocks, price, prices, channel, open, channels");
   group->require_subcommand(1);
   const auto seats = std::make_shared<SeatsOptions>();
   AddRestCommand(*group, "list", "All seats with their states",
                  [seats](const RestOptions& options) { List(options, *seats); })
+      ->add_option("SHOW", seats->show, "The show")
+      ->required();
+  AddRestCommand(*group, "map", "The seats row by row, a sign for the state of each",
+                 [seats](const RestOptions& options) { Map(options, *seats); })
       ->add_option("SHOW", seats->show, "The show")
       ->required();
   AddRestCommand(*group, "blocks", "What operators blocked and gave back, newest first",

@@ -201,7 +201,7 @@ Result<void> UpScaled(const UpOptions& options) {
   (void)std::fflush(stdout);
   while (!signals.WaitFor(kWatch)) {
     for (const auto& news : {stores.Look(), cluster.Look()}) {
-      for (const std::string& line : news) fmt::print(stderr, "boxoffice: {}\n", line);
+      for (const std::string& line : news) Tell(line);
     }
   }
   const bool clean = cluster.Stop();

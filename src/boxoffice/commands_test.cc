@@ -1,12 +1,16 @@
 #include "boxoffice/commands.h"
 
+#include <cstdio>
 #include <string>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "boxoffice/api_client.h"
+#include "boxoffice/cluster.h"
 #include "platform/auth/development.h"
 #include "platform/auth/token.h"
 #include "platform/rpc/tls.h"
@@ -147,6 +151,17 @@ TEST_F(CommandsTest, UpScaledWithoutKafkaSaysHowToGetItAndHowToDoWithout) {
               testing::AllOf(testing::HasSubstr("./dev up --scaled"), testing::HasSubstr("--no-kafka")));
   EXPECT_EQ(Run("up --replicas 2" + data_), kExitCant) << "without --scaled";
   EXPECT_EQ(Run("up --scaled --replicas 17" + data_), kExitCant);
+}
+
+TEST(TellTest, AFullDiskUnderStderrIsNoReasonToEnd) {
+  const int before = dup(STDERR_FILENO);
+  const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  dup2(full, STDERR_FILENO);
+  EXPECT_NO_THROW(Tell("seat-1 has ended"));
+  dup2(before, STDERR_FILENO);
+  close(full);
+  close(before);
+  clearerr(stderr);
 }
 
 TEST_F(CommandsTest, UpRefusesALogLevelThatThereIsNot) {

@@ -323,8 +323,8 @@ class Examination {
   void Outboxes(const json::value& list) {
     for (const json::value& row : list.at("items").as_array()) {
       const std::string service = Text(row, "service");
-      if (const std::string problem = Text(row, "problem"); !problem.empty()) {
-        Note("outbox", service, Status::kProblem, problem,
+      if (const json::value& pending = row.at("pending"); !pending.is_number()) {
+        Note("outbox", service, Status::kProblem, Text(row, "problem"),
              "the service does not answer: start it, or see its log");
         continue;
       }

@@ -300,6 +300,25 @@ TEST_F(OperatorCommandsTest, SeatsAreListedBlockedAndGivenBack) {
   EXPECT_THAT(out_, HasSubstr("camera"));
 }
 
+TEST_F(OperatorCommandsTest, SeatsAreDrawnRowByRow) {
+  // Seats 1 to 5: free, held, sold, blocked; sold.
+  On("GET /v1/admin/shows/1/seat-map",
+     R"({"show_id":"1","free":1,"held":1,"sold":2,"blocked":1,"states":"5AI","sections":["Floor","Tier"],)"
+     R"("rows":{"section":[0,1],"name":["A","B"],"seats":[3,2]}})");
+  EXPECT_EQ(Run({"seats", "map", "1"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("Floor    A    1     .o#\n"));
+  EXPECT_THAT(out_, HasSubstr("Tier     B    0     x#\n"));
+  EXPECT_THAT(out_, HasSubstr(". 1 free, o 1 held, # 2 sold, x 1 blocked"));
+  EXPECT_EQ(Run({"seats", "map", "1", "--json"}), 0);
+  EXPECT_EQ(boost::json::parse(out_).at("states").as_string(), "5AI");
+}
+
+TEST_F(OperatorCommandsTest, AnAnswerThatIsNotWhatTheContractSaysIsReportedAsSuch) {
+  On("GET /v1/admin/shows/1/seat-map", R"({"show_id":"1","states":7})");
+  EXPECT_EQ(Run({"seats", "map", "1"}), 2);
+  EXPECT_THAT(err_, HasSubstr("answer_malformed"));
+}
+
 TEST_F(OperatorCommandsTest, ReservationsAreSearchedCancelledAndMoved) {
   const std::string reservation =
       R"({"id":"r1","user_id":"mina","show_id":"1","state":"CONFIRMED","seats":[{"seat_no":3,"label":"A-3","price":90}],)"

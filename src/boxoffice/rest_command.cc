@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <utility>
 
 #include <CLI/Config.hpp>
@@ -37,9 +38,9 @@ size_t Width(std::string_view text) {
 }
 
 // Those that only look, which can be told to look again. What changes something has none of these names.
-constexpr std::array<std::string_view, 16> kLooks = {
-    "list",   "get",    "show",     "status", "mine",      "entries", "deliveries", "delivery",
-    "blocks", "prices", "channels", "draw",   "statement", "outbox",  "breakers",   "cancellation"};
+constexpr std::array<std::string_view, 17> kLooks = {
+    "list",   "map",    "get",      "show", "status",    "mine",   "entries",  "deliveries",  "delivery",
+    "blocks", "prices", "channels", "draw", "statement", "outbox", "breakers", "cancellation"};
 
 // On a terminal each answer takes the place of the one before; otherwise an empty line stands between them,
 // and with --json none.
@@ -72,8 +73,17 @@ CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::st
         ->check(CLI::Range(0.1, 3'600.0));
   }
   command->callback([options, watch_s, run = std::move(run)] {
-    if (*watch_s > 0) return Watch(*options, *watch_s, run);
-    run(*options);
+    try {
+      if (*watch_s > 0) return Watch(*options, *watch_s, run);
+      run(*options);
+    } catch (const CLI::Error&) {
+      throw;                                 // how commands end
+    } catch (const std::exception& error) {  // of Boost.JSON: a member is missing, or of another kind
+      ExitCant(
+          {Code::kUnknown, "answer_malformed",
+           fmt::format("the answer is not what the contract says: is this a Boxoffice of this version? ({})",
+                       error.what())});
+    }
   });
   return command;
 }

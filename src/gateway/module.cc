@@ -4,6 +4,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
 
 #include "base/check.h"
 #include "gateway/access_metrics.h"
@@ -38,6 +39,7 @@ struct GatewayModule::Running {
         verifier(std::move(token_verifier)),
         access(runtime.metrics),
         loop_lag(io.get_executor(), "gateway", runtime.metrics),
+        blocking_lag(blocking_strand, "gateway_blocking", runtime.metrics),
         backends(
             std::make_unique<Backends>(io.get_executor(), runtime.channels, runtime.metrics, config.limits)),
         waiting_room(std::make_unique<WaitingRoom>(*backends, blocking, runtime.clock, runtime.metrics)),
@@ -72,6 +74,8 @@ struct GatewayModule::Running {
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   module::LoopLag loop_lag;
   asio::thread_pool blocking{kBlockingThreads};
+  asio::strand<asio::thread_pool::executor_type> blocking_strand{blocking.get_executor()};
+  module::LoopLag blocking_lag;
   std::unique_ptr<Backends> backends;
   std::unique_ptr<WaitingRoom> waiting_room;
   std::unique_ptr<SeatMaps> seat_maps;
@@ -166,6 +170,7 @@ Result<void> GatewayModule::Start() {
       runtime_.metrics.GetGauge("boxoffice_http_connections", "Connections of clients that are open");
   asio::post(running.io, [&running, &connections] {
     running.waiting_room->Start();
+    asio::post(running.blocking_strand, [&running] { running.blocking_lag.Start(); });
     running.loop_lag.Start(
         [&running, &connections] { connections.Set(static_cast<double>(running.server->connections())); });
   });
@@ -206,6 +211,7 @@ void GatewayModule::Stop() {
   running.work.reset();
   running.thread.join();
   // After the thread, whose coroutines may still be waiting for what runs there.
+  asio::post(running.blocking_strand, [&running] { running.blocking_lag.Stop(); });
   running.blocking.join();
   running_.reset();
 }

@@ -220,62 +220,6 @@ class CoverageTest(RuleCase):
         self.assert_clean("coverage")
 
 
-class LinksTest(RuleCase):
-    def setUp(self):
-        super().setUp()
-        self.put("docs/there.md", "# A heading: with `code`\n\n## Twice\n\n## Twice\n")
-
-    def test_links_that_lead_somewhere(self):
-        self.put("README.md", "[a](docs/there.md) [b](docs/there.md#a-heading-with-code) [c](docs/there.md#twice-1) [d](docs) [e](#top)\n# Top\n"
-                 "[f](https://nowhere.example/x) ![g](docs/there.md)\n```\n[h](gone.md)\n```\n`[i](gone.md)`\n")  # fmt: skip
-        self.assert_clean("links")
-
-    def test_a_file_that_is_gone(self):
-        self.put("docs/a.md", "\nsee [b](../gone.md)\n")
-        self.assert_reports("links", "docs/a.md:2", "../gone.md")
-
-    def test_a_heading_that_is_gone(self):
-        self.put("README.md", "[b](docs/there.md#other)")
-        self.assert_reports("links", "README.md:1", "#other")
-
-
-class ReferenceTest(RuleCase):
-    def setUp(self):
-        super().setUp()
-        self.put("src/gateway/refusals.cc", '{"a", 409, "gone", "It is gone"},\n{"b", 422,\n "wrong", "It is wrong"},\n')
-        run.load("reference").update(Tree(self.root))
-
-    def test_a_page_that_agrees(self):
-        self.assert_clean("reference")
-        page = (self.root / "docs/reference/errors.md").read_text()
-        self.assertIn("| `gone` | 409 | It is gone |", page)
-        self.assertIn("| `wrong` | 422 | It is wrong |", page)
-
-    def test_a_code_that_is_new(self):
-        self.put("src/gateway/refusals.cc", '{"c", 404, "none", "There is none"},\n')
-        self.assert_reports("reference", "docs/reference/errors.md", "src/gateway/refusals.cc")
-
-    def test_a_page_that_was_written_by_hand(self):
-        self.put("docs/reference/errors.md", "# Error codes\n")
-        self.assert_reports("reference", "--update-golden")
-
-    def test_events_and_operations(self):
-        self.put("proto/boxoffice/bus/v1/events.proto", "// Topic seat, key: show id. seat.held.\n"
-                 "message SeatEvent {\n  repeated int64 no = 1;  // of the\n                          // show\n}\n")  # fmt: skip
-        self.put("openapi/boxoffice.yaml", "openapi: 3.1.0\ninfo: {title: T, version: 1.2.3, description: D}\ntags: [{name: a, description: A}]\n"
-                 "paths:\n  /x:\n    get:\n      tags: [a]\n      operationId: getX\n      security: []\n      responses:\n"
-                 "        '200': {description: X, content: {application/json: {schema: {$ref: '#/components/schemas/X'}}}}\n"
-                 "components: {schemas: {X: {type: object, required: [y], properties: {y: {type: integer, minimum: 1}}}}}\n")  # fmt: skip
-        run.load("reference").update(Tree(self.root))
-        self.assert_clean("reference")
-        self.assertIn("| `no` | list of int64 | of the show |", (self.root / "docs/reference/events.md").read_text())
-        api = (self.root / "docs/reference/api.md").read_text()
-        self.assertIn("| `GET` | [`/x`](#getx) |", api)
-        self.assertIn("For everybody.", api)
-        self.assertIn("| 200 | X: [X](#x) |", api)
-        self.assertIn("| `y` | integer, 1– |", api)
-
-
 class CodeMapTest(RuleCase):
     def setUp(self):
         super().setUp()
@@ -506,7 +450,7 @@ class DriverTest(RuleCase):
         self.assertEqual(self.drive("no_such_rule").returncode, 2)
 
     def test_every_rule_has_a_test_here(self):
-        text = Path(__file__).read_text()
+        text = "".join(path.read_text() for path in HERE.glob("selftest*.py"))
         for rule in run.RULES:
             self.assertIn(f'"{rule}", "', text)
 

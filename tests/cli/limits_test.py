@@ -17,6 +17,18 @@ class Limits(unittest.TestCase):
             shorter = ["--saga-park-after-ms", 200_000, "--saga-deadline-ms", 60_000, "--bus-url", "nowhere"]
             self.assertIn("bus_url", run("serve", "reservation", "--data", data, *keep, *shorter).stderr)
 
+    def test_what_late_commands_are_judged_by_outlives_them(self):
+        for service, key, least, why in (
+            ("seat", "tombstone.kept_ms", 26 * 3_600_000, "taken for one that was undone"),
+            ("relay", "delivery.kept_ms", 11 * 24 * 3_600_000, "before anybody can replay it"),
+        ):
+            flag = "--" + key.replace(".", "-").replace("_", "-")
+            with self.subTest(key=key), tempfile.TemporaryDirectory() as data:
+                refused = run("serve", service, "--data", data, flag, least - 1)
+                self.assertEqual(refused.returncode, 2)
+                self.assertRegex(refused.stderr, f"{key} must be {least} or more .*{why}")
+                self.assertIn("bus_url", run("serve", service, "--data", data, flag, least, "--bus-url", "nowhere").stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

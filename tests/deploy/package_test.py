@@ -253,7 +253,7 @@ class Installation(unittest.TestCase):
 
 
 def check_tools():
-    missing = [tool for tool in ("dh", "lintian", "help2man", "systemd-analyze") if shutil.which(tool) is None]
+    missing = [tool for tool in ("dh", "lintian", "systemd-analyze") if shutil.which(tool) is None]
     if missing:
         skip(f"no {', '.join(missing)}")
     if not (ROOT / "build/web/index.html").exists():

@@ -42,6 +42,17 @@ def get(url):
         return answer.read().decode()
 
 
+# Of a selection that is empty as long as all is well.
+ONLY_OF_FAULTS = re.compile(r'(outcome!="(done|ok)"|status=~"5\.\."|_timestamp_seconds(\{[^}]*\})? > 0)')
+
+
+def panel_query(query):
+    """As Grafana would ask, with all there is to choose from chosen."""
+    query = re.sub(r"^label_values\((.*),\s*\w+\)$", r"\1", query)
+    query = query.replace("$__rate_interval", "1m").replace("$__range", "5m").replace("$__interval", "15s")
+    return re.sub(r"\$\{?\w+(:\w+)?\}?", ".*", query)
+
+
 class RunningTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -150,6 +161,21 @@ class RunningTest(unittest.TestCase):
                 continue
             with self.subTest(metric=name):
                 await_that(f"Prometheus has {name}", lambda name=name: self.prometheus.query(f"count({name})"), seconds=30)
+
+    def test_no_panel_of_a_dashboard_is_empty(self):
+        count = len(self.system.processes())
+        await_that("every process is scraped", lambda: len(self.prometheus.query('up{job="boxoffice"} == 1')) == count)
+        tree = Tree(ROOT)
+        for path in tree.match(metrics_rule.DASHBOARDS):
+            for title, query in metrics_rule.queries_of(json.loads(tree.text(path))):
+                families = {metrics_rule.family_of(name, self.families) for name in re.findall(rf"\b{metrics_rule.NAME}\b", query)}
+                if not families:
+                    continue  # a choice of data sources
+                if families & ONLY_AFTER_A_FAULT or ONLY_OF_FAULTS.search(query):
+                    self.prometheus.query(panel_query(query))
+                    continue
+                with self.subTest(dashboard=path, panel=title, query=query):
+                    await_that("it shows something", lambda query=query: self.prometheus.query(panel_query(query)), seconds=30)
 
     def test_every_alert_can_be_evaluated_and_none_fires_of_a_system_that_is_well(self):
         await_that("the rules are evaluated", lambda: self.prometheus.query("boxoffice:http_requests:rate5m"))

@@ -35,6 +35,9 @@ class SeatStore final : public seat::Store {
     return process_.Commit<seat::Saved>("seat", [&] { return Apply(changes); });
   }
 
+  // A run is shorter than what is kept.
+  Result<seat::Forgotten> ForgetTombstones(SagaId, Timestamp, size_t) override { return seat::Forgotten{}; }
+
   Result<seat::Catalogue> LoadCatalogue() override {
     seat::Catalogue catalogue;
     catalogue.concerts.push_back({db_.show.concert_id, "concert", "artist", "venue"});

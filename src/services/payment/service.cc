@@ -11,6 +11,11 @@ namespace {
 
 Error PaymentUnknown(std::string detail) { return {Code::kUnknown, "payment_unknown", std::move(detail)}; }
 
+obs::Histogram& ProviderSeconds(obs::Registry& metrics, const char* operation) {
+  return metrics.GetHistogram("boxoffice_payment_provider_seconds", "From a call to a provider to its answer",
+                              obs::SecondsBounds(), {{"operation", operation}});
+}
+
 }  // namespace
 
 Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer, const Clock& clock,
@@ -24,6 +29,10 @@ Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer
       random_(random),
       config_(config),
       committed_(std::move(committed)),
+      provider_seconds_{{Next::kSend, &ProviderSeconds(metrics, "approve")},
+                        {Next::kAsk, &ProviderSeconds(metrics, "query")},
+                        {Next::kCancel, &ProviderSeconds(metrics, "cancel")},
+                        {Next::kRefund, &ProviderSeconds(metrics, "refund")}},
       provider_timeouts_(metrics.GetCounter("boxoffice_payment_provider_timeouts_total",
                                             "Calls to a provider without an answer in time")),
       late_answers_(metrics.GetCounter("boxoffice_payment_provider_late_answers_total",
@@ -181,7 +190,8 @@ bool Service::IsTalkedAbout(const PaymentKey& key) {
 
 void Service::Call(Provider& provider, Next next, const ProviderRequest& request, uint64_t id) {
   const TalkKey key = KeyOf(next, request);
-  auto hear = [this, key, id](ProviderAnswer heard) {
+  auto hear = [this, key, id, next, begun = clock_.Now()](ProviderAnswer heard) {
+    provider_seconds_.at(next)->Observe(std::chrono::duration<double>(clock_.Now() - begun).count());
     heard.refund = key.refund;
     Hear(key, id, heard);
   };

@@ -107,6 +107,7 @@ class Service {
   Random& random_;
   const ServiceConfig config_;
   const std::function<void()> committed_;
+  const std::map<Next, obs::Histogram*> provider_seconds_;  // until the answer, also a late one
   obs::Counter& provider_timeouts_;
   obs::Counter& late_answers_;
   obs::Counter& late_captures_;

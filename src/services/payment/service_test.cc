@@ -212,9 +212,14 @@ TEST_F(ServiceTest, ATimeOutIsUnknownAndTheLateAnswerIsStillRecorded) {
   EXPECT_EQ(unknown.error().code, Code::kUnknown);
   EXPECT_EQ(unknown.error().reason, "payment_unknown");
   EXPECT_EQ(store_.Row(key_).state, State::kPending);
+  timer_.Advance(500ms);
   provider_.Answer(0, Verdict::kApproved);
   Settle();
   EXPECT_EQ(store_.Row(key_).state, State::kApproved);
+  const obs::Histogram& took =
+      metrics_.GetHistogram("boxoffice_payment_provider_seconds", "", {}, {{"operation", "approve"}});
+  EXPECT_EQ(took.count(), 1);
+  EXPECT_DOUBLE_EQ(took.sum(), 3.5) << "how slow it is";
 }
 
 TEST_F(ServiceTest, ARepeatAfterATimeOutAsksByKeyAndSendsAgainIfTheProviderKnowsNothing) {

@@ -107,6 +107,8 @@ void QueueModule::Follow(bool leading) {
       const Result<bool> led = leading ? Result<bool>(KeepLead()) : TakeLead();
       leading = led.value_or(false);
       claim_at = SteadyClock::now() + (led && !leading ? kPoll : pause);
+      // Whoever waits while nobody is admitted must be seen to wait.
+      if (leading && !ticks) MeasureQueues();
     }
     if (leading && ticks && SteadyClock::now() >= tick_at) {
       Tick();
@@ -191,6 +193,11 @@ void QueueModule::Tick() {
                           [raw = term_.get()](const Result<Outcome>&) { raw->tick_waits = false; });
   }
   Measure(term_->service.Views(), show_metrics_, runtime_.metrics);
+}
+
+void QueueModule::MeasureQueues() {
+  const std::scoped_lock lock(mutex_);
+  if (term_ != nullptr) Measure(term_->service.Views(), show_metrics_, runtime_.metrics);
 }
 
 // What serves, which is then the caller's to end; null: nothing does.

@@ -67,6 +67,7 @@ class QueueModule final : public module::ServiceModule {
   [[nodiscard]] bool KeepLead();
   void StandDown();
   void Tick();
+  void MeasureQueues();
   [[nodiscard]] std::unique_ptr<Term> EndTerm();
 
   const module::Runtime& runtime_;

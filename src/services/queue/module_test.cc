@@ -32,14 +32,17 @@ constexpr seconds kLong{60};  // a lease that no test waits for the end of
 // As a process: its module, and where it listens.
 class Replica {
  public:
-  Replica(const testbed::TempDir& dir, std::string name, const std::string& url, milliseconds lease)
+  Replica(const testbed::TempDir& dir, std::string name, const std::string& url, milliseconds lease,
+          milliseconds tick = QueueConfig().tick_interval)
       : address_("unix:" + (dir.path() / name).string()),
         runtime_{clock_, random_, metrics_, bus_, {}, dir.path(), {address_}, url, {}},
-        module_(std::make_unique<QueueModule>(runtime_, QueueConfig{.leader_lease = lease})) {}
+        module_(std::make_unique<QueueModule>(runtime_,
+                                              QueueConfig{.tick_interval = tick, .leader_lease = lease})) {}
 
   Result<void> Start() { return module_->Start(); }
   QueueModule& module() { return *module_; }
   [[nodiscard]] std::string Role() const { return module_->Role(); }
+  [[nodiscard]] std::string Metrics() const { return metrics_.Render(); }
   double Metric() { return metrics_.GetGauge("boxoffice_queue_leader", "").value(); }
   // Whether somebody listens at its address.
   [[nodiscard]] bool Listens() const {
@@ -183,6 +186,14 @@ TEST_F(QueueModuleTest, WhenRedisIsAwayForLongerThanTheLeaseALeaderStandsDownAnd
   std::optional<v1::Session> again;
   EXPECT_TRUE(Eventually([&] { return (again = replica->Join("ann")).has_value(); }));
   EXPECT_EQ(again->sequence(), joined->sequence());
+}
+
+TEST_F(QueueModuleTest, ALeaderThatAdmitsNobodyStillSaysWhoWaits) {
+  Replica idle(dir_, "idle", testbed::EmptyRedis().Url(), seconds(1), milliseconds(0));
+  ASSERT_TRUE(idle.Start());
+  ASSERT_TRUE(idle.Join("ann"));
+  EXPECT_TRUE(Eventually(
+      [&] { return idle.Metrics().find("boxoffice_queue_show_waiting{show=\"7\"}") != std::string::npos; }));
 }
 
 TEST_F(QueueModuleTest, OneThatCantListenLeavesTheLeadToOthers) {

@@ -26,6 +26,8 @@ Service::Service(Store& store, const Clock& clock, obs::Registry& metrics, batch
     : store_(store),
       clock_(clock),
       leads_(std::move(leads)),
+      purged_(metrics.GetCounter("boxoffice_retention_deleted_total", "Rows deleted because of their age",
+                                 {{"service", "queue"}, {"kind", "session"}})),
       executor_(
           "queue", limits, [this](std::span<const Command> commands) { return Run(commands); }, metrics) {}
 
@@ -106,7 +108,7 @@ void Service::Purge(Timestamp now) {
   purge_at_ = now + kPurgeEvery;
   // Housekeeping may fail: the next round deletes the same rows, and a store that fails shows in the next
   // batch.
-  (void)store_.Purge(now - kRetention, kPurgeLimit);
+  purged_.Add(static_cast<uint64_t>(store_.Purge(now - kRetention, kPurgeLimit).value_or(0)));
 }
 
 std::vector<QueueView> Service::Views() const {

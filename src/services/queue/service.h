@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "platform/batch/executor.h"
 #include "platform/batch/health.h"
+#include "platform/obs/metrics.h"
 #include "services/queue/queue_rules.h"
 #include "services/queue/show_queue.h"
 #include "services/queue/store.h"
@@ -64,6 +65,7 @@ class Service {
   Store& store_;
   const Clock& clock_;
   const Leads leads_;
+  obs::Counter& purged_;
   WaitingRoom room_;
   // Memory may differ from the store: another process wrote, or a commit's result is unknown.
   bool stale_ = false;

@@ -55,7 +55,7 @@ class FakeStore final : public Store {
   }
   Result<int64_t> Purge(Timestamp before, int64_t) override {
     purges.push_back(before);
-    return 0;
+    return 7;
   }
 
   void Write(const Changes& changes) {
@@ -235,6 +235,11 @@ TEST_F(ServiceTest, OldRowsArePurgedOnceAMinuteAndNotBeforeTheirTokensEnd) {
   service.Stop();
   ASSERT_EQ(store_.purges.size(), 1);
   EXPECT_LT(store_.purges[0], clock_.Now() - kTokenLife - kClockSkew);
+  EXPECT_EQ(
+      metrics_
+          .GetCounter("boxoffice_retention_deleted_total", "", {{"service", "queue"}, {"kind", "session"}})
+          .value(),
+      7);
 }
 
 class ShowMetricsTest : public testing::Test {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "platform/obs/log.h"
 #include "services/relay/bus_client.h"
 #include "services/relay/measured_sender.h"
@@ -22,6 +24,9 @@ void AddKeys(config::Keys& keys, RelayConfig& config) {
                "Deliveries to one target at a time");
   keys.Duration("http.timeout_ms", config.http_timeout, std::chrono::milliseconds(100),
                 std::chrono::milliseconds(600'000), "For one delivery");
+  keys.Duration("delivery.kept_ms", config.log_age, std::chrono::milliseconds(0),
+                std::chrono::milliseconds(31'622'400'000),
+                "From a delivery's making until it goes out of the log, unless it is pending");
   AddNetworkKeys(keys, config);
   keys.Text("http.ca_file", config.tls.ca_file,
             "PEM of the authorities that targets are believed by; empty: the system's");
@@ -49,7 +54,7 @@ Result<void> RelayModule::Start() {
   const AddressPolicy addresses(*std::move(networks));
   BOXOFFICE_ASSIGN(std::unique_ptr<Store> store, OpenStore(runtime_.store_url));
   service_ = std::make_unique<RelayService>(std::move(store), runtime_.clock, runtime_.random, RandomSecret,
-                                            addresses);
+                                            addresses, config_.log_age);
   BOXOFFICE_TRY(service_->Load());
   sender_ = std::make_unique<MeasuredSender>(
       config_.make_sender ? config_.make_sender()
@@ -119,6 +124,10 @@ void RelayModule::PruneIfDue() {
   const auto now = std::chrono::steady_clock::now();
   if (pruned_ != std::chrono::steady_clock::time_point() && now - pruned_ < kPruneEvery) return;
   const Result<size_t> pruned = service_->Prune();
+  runtime_.metrics
+      .GetCounter("boxoffice_retention_deleted_total", "Rows deleted because of their age",
+                  {{"service", "relay"}, {"kind", "delivery"}})
+      .Add(pruned.value_or(0));
   // A full batch: there may be more, so come back at the next round.
   if (pruned && *pruned == 0) pruned_ = now;
 }
@@ -164,6 +173,13 @@ module::ServiceProgram Program() {
   program.migrate = MigrateStores;
   program.rows = MovedRows();
   program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
+    if (config->log_age < RelayService::kLeastLogAge) {
+      return Fail(
+          Code::kInvalidArgument, "config",
+          fmt::format("delivery.kept_ms must be {} or more (how long a delivery is tried, and a day): "
+                      "what could not be delivered would be gone before anybody can replay it",
+                      std::chrono::milliseconds(RelayService::kLeastLogAge).count()));
+    }
     return std::make_unique<RelayModule>(runtime, *config);
   };
   return program;

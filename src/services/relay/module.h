@@ -29,6 +29,8 @@ struct RelayConfig {
   http::TlsOptions tls;
   // Networks that deliveries may go to besides the public internet, as ParseNetworks takes them.
   std::string allow_networks;
+  // Of the log of deliveries: RelayService::kLeastLogAge or more.
+  std::chrono::milliseconds log_age = RelayService::kLogAge;
 };
 
 // The key target.allow_networks, bound to `config`, which must outlive `keys`.

@@ -32,12 +32,13 @@ std::unexpected<Error> Disabled() {
 }  // namespace
 
 RelayService::RelayService(std::unique_ptr<Store> store, const Clock& clock, Random& random,
-                           MakeSecret make_secret, AddressPolicy addresses)
+                           MakeSecret make_secret, AddressPolicy addresses, milliseconds log_age)
     : store_(std::move(store)),
       clock_(clock),
       random_(random),
       make_secret_(std::move(make_secret)),
-      addresses_(std::move(addresses)) {}
+      addresses_(std::move(addresses)),
+      log_age_(log_age) {}
 
 Result<void> RelayService::Load() {
   const std::scoped_lock lock(mutex_);
@@ -370,7 +371,7 @@ Result<void> RelayService::Record(std::span<const AttemptResult> results) {
 
 Result<size_t> RelayService::Prune() {
   const std::scoped_lock lock(mutex_);
-  return store_->Prune(clock_.Now() - kLogAge, kPruneBatch);
+  return store_->Prune(clock_.Now() - log_age_, kPruneBatch);
 }
 
 }  // namespace boxoffice::relay

@@ -75,7 +75,7 @@ class RelayService {
   // kSecretBytes bytes that nobody can guess.
   using MakeSecret = std::function<std::string()>;
   RelayService(std::unique_ptr<Store> store, const Clock& clock, Random& random, MakeSecret make_secret,
-               AddressPolicy addresses = {});
+               AddressPolicy addresses = {}, milliseconds log_age = kLogAge);
 
   // Reads the targets; before anything else, and again to learn what other replicas have changed. Errors of
   // all: database_unavailable.
@@ -129,10 +129,12 @@ class RelayService {
   // Records attempts, and disables targets that answered 410. Attempts whose delivery or target was given up
   // meanwhile: only a success counts.
   [[nodiscard]] Result<void> Record(std::span<const AttemptResult> results);
-  // Removes from the log what ended more than kLogAge ago. Returns how much.
+  // Removes from the log a part of what has ended and was made longer ago than it is kept. Returns how much.
   [[nodiscard]] Result<size_t> Prune();
 
   static constexpr std::chrono::hours kLogAge{30 * 24};
+  // Nine pauses of kMaxPause and a tenth each are ten days, and whoever is to replay what is dead needs one.
+  static constexpr std::chrono::hours kLeastLogAge{11 * 24};
   static constexpr size_t kMaxReplayIds = 200;
   static constexpr size_t kReplayBatch = 1'000;
 
@@ -156,6 +158,7 @@ class RelayService {
   Random& random_;
   const MakeSecret make_secret_;
   const AddressPolicy addresses_;
+  const milliseconds log_age_;
   mutable std::mutex mutex_;
   std::vector<Target> targets_;  // by id, also deleted ones
 };

@@ -19,7 +19,8 @@ namespace {
 
 constexpr milliseconds kDrainPoll{10};
 constexpr milliseconds kForgetEvery{3'600'000};
-constexpr int64_t kForgetAtOnce = 100'000;
+constexpr milliseconds kForgetAgain{1'000};  // while there are more
+constexpr int64_t kForgetAtOnce = 10'000;
 
 }  // namespace
 
@@ -62,7 +63,9 @@ Service::Service(ServiceConfig config, asio::any_io_executor executor, Store& st
           metrics.GetCounter("boxoffice_saga_claimed_total", "Sagas taken over and expired holds taken up")),
       refused_at_once_(
           metrics.GetCounter("boxoffice_reservation_refused_at_once_total",
-                             "Reservations refused without a saga, as their seats were just sold")) {
+                             "Reservations refused without a saga, as their seats were just sold")),
+      forgotten_(metrics.GetCounter("boxoffice_retention_deleted_total", "Rows deleted because of their age",
+                                    {{"service", "reservation"}, {"kind", "answer"}})) {
   batches_ = std::make_unique<batch::Executor<Command, Outcome>>(
       "reservation", config_.limits, [this](std::span<const Command> commands) { return RunBatch(commands); },
       metrics);
@@ -116,8 +119,9 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
 
 void Service::ForgetOldRequests(Timestamp now) {
   if (now < next_forgetting_) return;
-  next_forgetting_ = now + kForgetEvery;
   const auto forgotten = store_.ForgetRequests(now - config_.policy.answers_kept, kForgetAtOnce);
+  next_forgetting_ = now + (forgotten.value_or(0) == kForgetAtOnce ? kForgetAgain : kForgetEvery);
+  forgotten_.Add(static_cast<uint64_t>(forgotten.value_or(0)));
   if (!forgotten) obs::Log(obs::Level::kWarning, "forgetting_failed", {{"detail", forgotten.error().detail}});
 }
 

@@ -164,6 +164,7 @@ class Service {
   RecentConflicts conflicts_;
   obs::Counter& claimed_;
   obs::Counter& refused_at_once_;
+  obs::Counter& forgotten_;
 };
 
 }  // namespace boxoffice::reservation

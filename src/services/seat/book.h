@@ -21,7 +21,7 @@ struct ShowNow {
 
 class Book {
  public:
-  Book(const Rows& loaded, Timestamp now);
+  Book(const Rows& loaded, Timestamp now, Timestamp forgotten_before);
 
   void Run(const Command& command);
   Decision Finish();
@@ -66,6 +66,7 @@ class Book {
   void TakeMoved(const MoveSeats& move, ShowNow& show);
   std::vector<SeatNo> ListMoved(const MoveSeats& move);
 
+  [[nodiscard]] bool IsUndone(const SagaRow& saga) const;
   [[nodiscard]] bool AreSold(int64_t show_id, const std::vector<SeatNo>& seats) const;
   static std::optional<Outcome> UnknownSeats(const std::vector<SeatNo>& seats, const ShowNow& show);
   std::optional<Outcome> CheckLost(ReservationId reservation, int64_t show_id,
@@ -84,6 +85,7 @@ class Book {
   ShowNow* FindShow(int64_t show_id);
 
   const Timestamp now_;
+  const Timestamp forgotten_before_;
   const std::string* traceparent_ = nullptr;
   Overlay<SagaRow, SagaId, &SagaRow::id> sagas_;
   Overlay<BuyerRow, BuyerKey, &BuyerRow::key> buyers_;

@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "platform/module/shared_keys.h"
 #include "platform/obs/log.h"
 #include "services/seat/seat_gauges.h"
@@ -18,6 +20,9 @@ void AddKeys(config::Keys& keys, SeatConfig& config) {
                 "From one look at holds that have ended to the next; their seats are free at once");
   keys.Integer("sweep.batch", config.service.sweep_batch, 1, 10'000, "Seats that one sweep command tidies");
   keys.Integer("sweep.max_commands", config.service.max_sweeps, 1, 10'000, "Sweep commands of one look");
+  keys.Duration(
+      "tombstone.kept_ms", config.service.tombstones_kept, milliseconds(0), milliseconds(31'622'400'000),
+      "From a saga's making until its late commands are refused by their age, and not by what is stored");
   module::AddBatchKeys(keys, config.service.batch);
   module::AddOutboxKeys(keys, config.outbox);
 }
@@ -126,6 +131,15 @@ module::ServiceProgram Program() {
   program.migrate = MigrateStores;
   program.rows = MovedRows();
   program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
+    // A saga that may still act would be refused as one that was undone.
+    if (config->service.tombstones_kept < kLeastTombstonesKept) {
+      return Fail(
+          Code::kInvalidArgument, "config",
+          fmt::format("tombstone.kept_ms must be {} or more (what reservation's saga.deadline_ms and "
+                      "saga.park_after_ms may be, and an hour): a saga that may still hold seats would "
+                      "be taken for one that was undone",
+                      milliseconds(kLeastTombstonesKept).count()));
+    }
     return std::make_unique<SeatModule>(runtime, *config);
   };
   return program;

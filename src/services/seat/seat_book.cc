@@ -112,8 +112,12 @@ ConflictReason ReasonOf(const SeatRow& row) {
   return ConflictReason::kFree;
 }
 
-Book::Book(const Rows& loaded, Timestamp now)
-    : now_(now), sagas_(loaded.sagas), buyers_(loaded.buyers), seats_(loaded.seats) {
+Book::Book(const Rows& loaded, Timestamp now, Timestamp forgotten_before)
+    : now_(now),
+      forgotten_before_(forgotten_before),
+      sagas_(loaded.sagas),
+      buyers_(loaded.buyers),
+      seats_(loaded.seats) {
   shows_.reserve(loaded.shows.size());
   for (const ShowFacts& facts : loaded.shows)
     shows_.push_back({&facts, facts.marks, facts.sold, facts.blocked});
@@ -137,9 +141,16 @@ Decision Book::Finish() {
   return std::move(decision_);
 }
 
+// What is on record of a saga that did something is never forgotten, so one that is too old to begin and has
+// no record was undone, or is of no use any more: its deadline has passed.
+bool Book::IsUndone(const SagaRow& saga) const {
+  return saga.undone ||
+         (saga.version == 0 && saga.seats.empty() && saga.id.uuid().Time() < forgotten_before_);
+}
+
 std::optional<Outcome> Book::Run(const HoldSeats& hold) {
   const SagaRow& saga = sagas_.Get(hold.saga);
-  if (saga.undone && !MUTANT("seat_ignore_tombstone_hold")) return Of(Kind::kAborted);
+  if (IsUndone(saga) && !MUTANT("seat_ignore_tombstone_hold")) return Of(Kind::kAborted);
   ShowNow* show = FindShow(hold.show_id);
   if (show == nullptr) return Refused(Refusal::kShowNotFound);
   const Refusal malformed = hold.best ? CheckCount(hold.best->count) : CheckSeats(Sorted(hold.seats));
@@ -352,7 +363,7 @@ void Book::ListSeats(const BuyerKey& buyer, const std::vector<SeatNo>& more) {
 
 std::optional<Outcome> Book::Run(const ConfirmSeats& confirm) {
   const SagaRow& saga = sagas_.Get(confirm.saga);
-  if (saga.undone && !MUTANT("seat_ignore_tombstone_confirm")) return Of(Kind::kAborted);
+  if (IsUndone(saga) && !MUTANT("seat_ignore_tombstone_confirm")) return Of(Kind::kAborted);
   ShowNow* show = FindShow(confirm.show_id);
   if (show == nullptr) return Refused(Refusal::kShowNotFound);
   const std::vector<SeatNo> seats = Sorted(confirm.seats);
@@ -533,8 +544,9 @@ ShowNow* Book::FindShow(int64_t show_id) {
   return found != shows_.end() && id(*found) == show_id ? &*found : nullptr;
 }
 
-Decision Decide(const Rows& loaded, std::span<const Command> commands, Timestamp now) {
-  Book book(loaded, now);
+Decision Decide(const Rows& loaded, std::span<const Command> commands, Timestamp now,
+                Timestamp forgotten_before) {
+  Book book(loaded, now, forgotten_before);
   for (const Command& command : commands) book.Run(command);
   return book.Finish();
 }

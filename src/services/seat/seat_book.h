@@ -312,7 +312,9 @@ struct Decision {
 [[nodiscard]] Keys KeysOf(std::span<const Command> commands);
 
 // Decides commands in their order, each on what the earlier ones left. `loaded` has at least the rows of
-// KeysOf(commands), and of the seats that their sagas and buyers list.
-[[nodiscard]] Decision Decide(const Rows& loaded, std::span<const Command> commands, Timestamp now);
+// KeysOf(commands), and of the seats that their sagas and buyers list. The tombstones of sagas that were made
+// before `forgotten_before` may have been forgotten: one that is not on record is taken for undone.
+[[nodiscard]] Decision Decide(const Rows& loaded, std::span<const Command> commands, Timestamp now,
+                              Timestamp forgotten_before = {});
 
 }  // namespace boxoffice::seat

@@ -55,6 +55,28 @@ TEST_F(SeatBookTest, AReleaseBeforeItsHoldIsANoOpAndTheHoldIsAborted) {
   EXPECT_EQ(Row(1).state, SeatState::kFree);
 }
 
+TEST_F(SeatBookTest, ALateCommandIsAbortedWithoutATombstoneOnceThatMayBeForgotten) {
+  const Timestamp made = Saga(1).uuid().Time();
+  forgotten_before_ = made;
+  EXPECT_EQ(Hold(1, {1}).kind, Kind::kDone)
+      << "what is not older than what is kept is judged by what is stored";
+  forgotten_before_ = made + 1ms;
+  EXPECT_EQ(Hold(2, {2}).kind, Kind::kAborted);
+  EXPECT_EQ(Row(2).state, SeatState::kFree);
+  // The reservation has them by a later saga, whose money is not there yet.
+  sagas_.erase(Saga(1));
+  EXPECT_EQ(Confirm(1, {1}).kind, Kind::kAborted);
+  EXPECT_EQ(Row(1).state, SeatState::kHeld);
+}
+
+TEST_F(SeatBookTest, AnOldSagaThatIsOnRecordGoesOn) {
+  Hold(1, {1});
+  forgotten_before_ = Saga(1).uuid().Time() + 1ms;
+  EXPECT_EQ(Hold(1, {1}).kind, Kind::kDone);
+  EXPECT_EQ(Confirm(1, {1}).kind, Kind::kDone);
+  EXPECT_EQ(Row(1).state, SeatState::kSold);
+}
+
 TEST_F(SeatBookTest, AHoldAfterItsReleaseIsAborted) {
   Hold(1, {1});
   Release(1, {1});

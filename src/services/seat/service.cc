@@ -7,11 +7,18 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "platform/obs/log.h"
 
 namespace boxoffice::seat {
 namespace {
 
 using Outcomes = std::vector<std::optional<Outcome>>;
+
+constexpr std::chrono::hours kForgetEvery{1};
+constexpr std::chrono::seconds kForgetAgain{1};
+constexpr size_t kForgetAtOnce = 1'000;
+// What is forgotten is refused by every replica, also by one whose clock is behind.
+constexpr std::chrono::minutes kForgetSlack{10};
 
 int64_t ShowOf(const HoldSeats& hold) { return hold.show_id; }
 int64_t ShowOf(const ConfirmSeats& confirm) { return confirm.show_id; }
@@ -79,7 +86,9 @@ SeatService::SeatService(Stores stores, const Clock& clock, obs::Registry& metri
       clock_(clock),
       metrics_(metrics),
       options_(options),
-      committed_(std::move(committed)) {}
+      committed_(std::move(committed)),
+      forgotten_(metrics.GetCounter("boxoffice_retention_deleted_total", "Rows deleted because of their age",
+                                    {{"service", "seat"}, {"kind", "tombstone"}})) {}
 
 SeatService::~SeatService() { Stop(); }
 
@@ -176,7 +185,23 @@ Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
   // what else it has done. A failure is none of this batch, part of which is committed.
   const bool again = outcomes && std::ranges::any_of(*outcomes, [](const auto& one) { return !one; });
   if (again) (void)Follow();
+  if (outcomes) ForgetSome(now);
   return outcomes;
+}
+
+// Between two batches, so few at a time: all older ones once an hour, from the oldest on.
+void SeatService::ForgetSome(Timestamp now) {
+  if (now < next_forgetting_) return;
+  const auto forgotten = stores_.commands->ForgetTombstones(
+      forgotten_up_to_, now - options_.tombstones_kept - kForgetSlack, kForgetAtOnce);
+  const bool more = forgotten && forgotten->looked_at == kForgetAtOnce;
+  next_forgetting_ = now + (more ? kForgetAgain : kForgetEvery);
+  forgotten_up_to_ = more ? forgotten->last : SagaId();
+  if (forgotten) {
+    forgotten_.Add(forgotten->forgotten);
+  } else {
+    obs::Log(obs::Level::kWarning, "forgetting_failed", {{"detail", forgotten.error().detail}});
+  }
 }
 
 // Another replica may have changed a row since it was loaded. The commands that depend on such a row go back
@@ -188,7 +213,7 @@ Result<Outcomes> SeatService::DecideAndSave(const Rows& rows, std::span<const Co
   for (size_t i = 0; i < places.size(); ++i) places[i] = i;
   std::vector<Command> kept;
   while (!commands.empty()) {
-    Decision decision = Decide(rows, commands, now);
+    Decision decision = Decide(rows, commands, now, now - options_.tombstones_kept);
     Saved saved;
     if (!decision.changes.empty()) {
       BOXOFFICE_ASSIGN(saved, stores_.commands->Save(decision.changes));

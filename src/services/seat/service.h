@@ -30,7 +30,12 @@ struct ServiceOptions {
   batch::Limits batch;
   size_t sweep_batch = 256;  // seats that one sweep command tidies
   size_t max_sweeps = 64;    // sweep commands of one call of Sweep
+  // From a saga's making until its tombstone may be forgotten, and its late commands are refused without it.
+  milliseconds tombstones_kept = std::chrono::hours(30 * 24);
 };
+// No saga does anything by itself for longer: what reservation's saga.deadline_ms and saga.park_after_ms may
+// be at most, and an hour for clocks that differ.
+inline constexpr std::chrono::hours kLeastTombstonesKept{26};
 
 // A show as it is now.
 struct ShowView {
@@ -172,6 +177,8 @@ class SeatService {
   };
 
   Result<std::vector<std::optional<Outcome>>> Run(std::span<const Command> commands);
+  // A part of the old tombstones, when it is time for one.
+  void ForgetSome(Timestamp now);
   Result<std::vector<std::optional<Outcome>>> DecideAndSave(const Rows& rows,
                                                             std::span<const Command> commands, Timestamp now);
   // The shows of commands that exist; also those that another replica has made.
@@ -216,6 +223,10 @@ class SeatService {
   std::map<int64_t, Concert> concerts_;
   std::map<int64_t, Entry> shows_;
 
+  // Of the executor's thread.
+  Timestamp next_forgetting_{};
+  SagaId forgotten_up_to_;
+  obs::Counter& forgotten_;
   batch::StoreHealth health_;
   std::unique_ptr<Executor> executor_;
 };

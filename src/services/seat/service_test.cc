@@ -68,6 +68,11 @@ class MemoryStore final : public Store {
     LoadInto<decltype(memory_.seats), SeatKey, &SeatRow::key>(memory_.seats, seats, rows.seats);
     return rows;
   }
+  Result<Forgotten> ForgetTombstones(SagaId, Timestamp before, size_t) override {
+    return Forgotten{.forgotten = std::erase_if(memory_.sagas, [&](const auto& saga) {
+                       return saga.second.undone && saga.first < FirstSagaAt(before);
+                     })};
+  }
   Result<Saved> Save(const Changes& changes) override {
     ++memory_.saves;
     if (auto work = std::exchange(memory_.before_save, nullptr)) work();
@@ -191,7 +196,7 @@ class SeatServiceTest : public ::testing::Test {
   }
   static Command HoldOf(uint64_t n, std::vector<SeatNo> seats) {
     HoldSeats hold;
-    hold.saga = SagaId(NumberedUuid(1, n));
+    hold.saga = SagaId(NumberedUuid(0x5a, n));
     hold.reservation = ReservationId(NumberedUuid(2, n));
     hold.user_id = "user" + std::to_string(n);
     hold.show_id = 1;
@@ -204,11 +209,12 @@ class SeatServiceTest : public ::testing::Test {
     return command;
   }
   static Command ConfirmOf(uint64_t n, std::vector<SeatNo> seats) {
-    return {ConfirmSeats{SagaId(NumberedUuid(1, n)), ReservationId(NumberedUuid(2, n)), 1, std::move(seats)},
-            ""};
+    return {
+        ConfirmSeats{SagaId(NumberedUuid(0x5a, n)), ReservationId(NumberedUuid(2, n)), 1, std::move(seats)},
+        ""};
   }
   static Command ReleaseOf(uint64_t n) {
-    return {ReleaseSeats{SagaId(NumberedUuid(1, n)), ReservationId(NumberedUuid(2, n)), 1, {}}, ""};
+    return {ReleaseSeats{SagaId(NumberedUuid(0x5a, n)), ReservationId(NumberedUuid(2, n)), 1, {}}, ""};
   }
 
   ManualClock clock_;
@@ -217,6 +223,28 @@ class SeatServiceTest : public ::testing::Test {
   int commits_ = 0;
   std::unique_ptr<SeatService> service_;
 };
+
+TEST_F(SeatServiceTest, TombstonesAreForgottenOnceTheyAreOlderThanTheyAreKeptAndTheirSagasStayUndone) {
+  const SagaId saga = FirstSagaAt(clock_.Now());
+  Run({ReleaseSeats{saga, ReservationId(NumberedUuid(2, 1)), 1, {}}, ""});
+  const Timestamp start = clock_.Now();
+  const auto run_after = [&](milliseconds time) {
+    clock_.Advance(start + time - clock_.Now());
+    Run(HoldOf(static_cast<uint64_t>(time.count()), {1}));
+  };
+  obs::Counter& deleted = metrics_.GetCounter("boxoffice_retention_deleted_total", "",
+                                              {{"service", "seat"}, {"kind", "tombstone"}});
+  run_after(30 * 24h - 1h);
+  run_after(30 * 24h);
+  EXPECT_TRUE(memory_.sagas.contains(saga));
+  EXPECT_EQ(deleted.value(), 0);
+  run_after(30 * 24h + 1h);
+  EXPECT_FALSE(memory_.sagas.contains(saga));
+  EXPECT_EQ(deleted.value(), 1);
+  Command late = HoldOf(1, {2});
+  std::get<HoldSeats>(late.body).saga = saga;
+  EXPECT_EQ(Run(late).kind, Kind::kAborted);
+}
 
 TEST_F(SeatServiceTest, TheMapFollowsTheCommands) {
   const uint64_t before = service_->GetSeatMap(1, std::nullopt)->version;
@@ -355,7 +383,7 @@ TEST_F(SeatServiceTest, ARowThatAnotherReplicaMovedIsDecidedAgainAndItsNeighbour
 
 TEST_F(SeatServiceTest, AnUndoThatAnotherReplicaSavedMeanwhileAbortsTheHold) {
   memory_.before_save = [this] {
-    SagaRow& row = memory_.sagas[SagaId(NumberedUuid(1, 1))];
+    SagaRow& row = memory_.sagas[SagaId(NumberedUuid(0x5a, 1))];
     row.undone = true;
     ++row.version;
   };
@@ -502,7 +530,7 @@ TEST_F(SeatServiceTest, AShowThatIsNotKnownIsLookedForBeforeItIsRefused) {
   std::get<HoldSeats>(hold.body).show_id = 2;
   EXPECT_EQ(Run(hold).kind, Kind::kDone);
   std::get<HoldSeats>(hold.body).show_id = 3;
-  std::get<HoldSeats>(hold.body).saga = SagaId(NumberedUuid(1, 9));
+  std::get<HoldSeats>(hold.body).saga = SagaId(NumberedUuid(0x5a, 9));
   EXPECT_EQ(Run(hold).refusal, Refusal::kShowNotFound);
   made.show.id = 4;
   memory_.news.shows = {made};

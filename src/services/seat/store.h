@@ -66,6 +66,21 @@ struct Operation {
   int64_t result_id = 0;    // of what it made
 };
 
+// Before the id of any saga that is made at `time` or later.
+[[nodiscard]] inline SagaId FirstSagaAt(Timestamp time) {
+  std::string bytes(16, '\0');
+  const auto ms = static_cast<uint64_t>(ToUnixMs(time));
+  for (size_t i = 0; i < 6; ++i) bytes[5 - i] = static_cast<char>(ms >> (8 * i));
+  return *SagaId::FromBytes(bytes);
+}
+
+// Of a look at old records.
+struct Forgotten {
+  size_t looked_at = 0;
+  size_t forgotten = 0;
+  SagaId last;  // that was looked at
+};
+
 struct CountedShow {
   int64_t show_id = 0;
   SeatCounts counts;
@@ -83,6 +98,9 @@ class Store {
   // nothing.
   // Errors: event_too_large.
   [[nodiscard]] virtual Result<Saved> Save(const Changes& changes) = 0;
+  // Looks at up to `limit` records of sagas made before `before`, in the order of their making from after
+  // `after` on, and forgets the tombstones of holds among them, in one transaction.
+  [[nodiscard]] virtual Result<Forgotten> ForgetTombstones(SagaId after, Timestamp before, size_t limit) = 0;
 
   [[nodiscard]] virtual Result<Catalogue> LoadCatalogue() = 0;
   // Up to `limit` seats of a show that have an owner, by seat_no, after `after`; also lapsed holds.

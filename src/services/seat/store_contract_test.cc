@@ -167,6 +167,42 @@ TEST_P(StoreContractTest, SeatsThatSagasAndBuyersListAreLoadedToo) {
   EXPECT_EQ(rows.seats[2].reservation, Reservation(4));
 }
 
+TEST_P(StoreContractTest, OldTombstonesOfHoldsAreForgottenAndNothingElse) {
+  const auto made_at = [](Timestamp time) { return FirstSagaAt(time); };
+  const Timestamp old = kNow - 30 * 24h;
+  const SagaId tombstone = made_at(old - 5ms);
+  const SagaId done = made_at(old - 4ms);
+  const SagaId refused_move = made_at(old - 3ms);
+  const SagaId last = made_at(old - 1ms);
+  const SagaId young = made_at(old);
+  Changes changes;
+  for (const SagaId& id : {tombstone, done, refused_move, last, young}) {
+    SagaRow row;
+    row.id = id;
+    row.undone = id != done;
+    row.reservation = Reservation(1);
+    row.show_id = 1;
+    row.choice = id == refused_move ? "move/1/2" : "2/Floor/A";
+    changes.sagas.push_back(row);
+  }
+  ASSERT_TRUE(Save(changes).done());
+  const auto first = store_->ForgetTombstones({}, old, 3);
+  ASSERT_TRUE(first.has_value()) << first.error().detail;
+  EXPECT_EQ(first->looked_at, 3);
+  EXPECT_EQ(first->forgotten, 1);
+  EXPECT_EQ(first->last, refused_move);
+  const auto second = store_->ForgetTombstones(first->last, old, 3);
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(second->looked_at, 1);
+  EXPECT_EQ(second->forgotten, 1);
+  EXPECT_EQ(second->last, last);
+  std::vector<SagaId> left;
+  for (const SagaRow& row : Load({.sagas = {tombstone, done, refused_move, last, young}}).sagas) {
+    if (row.version > 0) left.push_back(row.id);
+  }
+  EXPECT_THAT(left, ElementsAre(done, refused_move, young));
+}
+
 TEST_P(StoreContractTest, AFreedSeatLosesItsOwner) {
   Changes changes;
   changes.seats = {Held(1)};

@@ -138,6 +138,7 @@ class PostgresStore final : public Store {
 
   Result<Rows> Load(const Keys& keys) override;
   Result<Saved> Save(const Changes& changes) override;
+  Result<Forgotten> ForgetTombstones(SagaId after, Timestamp before, size_t limit) override;
   Result<Catalogue> LoadCatalogue() override;
   Result<News> LoadNews(const NewsPlace& since, std::span<const KnownLayout> known) override;
 
@@ -272,6 +273,16 @@ std::vector<Key> Missing(const std::vector<Stored>& changed, Key Stored::* key, 
     if (!saved.contains(row.*key)) missing.push_back(row.*key);
   }
   return missing;
+}
+
+Result<Forgotten> PostgresStore::ForgetTombstones(SagaId after, Timestamp before, size_t limit) {
+  Batch batch;
+  batch.Add(kForgetTombstones, after, FirstSagaAt(before), static_cast<int64_t>(limit));
+  BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+  const DbRow row = results[0][0];
+  Forgotten looked{static_cast<size_t>(row.Int(0)), static_cast<size_t>(row.Int(1)), {}};
+  if (looked.looked_at > 0) looked.last = row.Id<SagaId>(2);
+  return looked;
 }
 
 Result<Saved> PostgresStore::Save(const Changes& changes) {

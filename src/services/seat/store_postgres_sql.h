@@ -104,6 +104,14 @@ constexpr std::string_view kNewSeats =
     "SELECT " BOXOFFICE_SEAT_COLUMNS
     " FROM (SELECT DISTINCT c.show_id, n.seat_no FROM change c CROSS JOIN LATERAL unnest(c.seats) n(seat_no) "
     "WHERE c.xid >= $1 AND c.source <> $2) k JOIN seat USING (show_id, seat_no)";
+// SKIP LOCKED: another replica forgets as well.
+constexpr std::string_view kForgetTombstones =
+    "WITH looked AS MATERIALIZED (SELECT saga_id, undone AND choice NOT LIKE 'move/%' AS tombstone FROM saga "
+    "WHERE saga_id > $1 AND saga_id < $2 ORDER BY saga_id LIMIT $3), "
+    "gone AS (DELETE FROM saga WHERE saga_id = ANY(ARRAY(SELECT s.saga_id FROM saga s JOIN looked l USING "
+    "(saga_id) WHERE l.tombstone ORDER BY s.saga_id FOR UPDATE OF s SKIP LOCKED)) RETURNING 1) "
+    "SELECT (SELECT count(*) FROM looked), (SELECT count(*) FROM gone), "
+    "(SELECT saga_id FROM looked ORDER BY saga_id DESC LIMIT 1)";
 constexpr std::string_view kForgetNews = "DELETE FROM change WHERE xid < $1";
 
 constexpr std::string_view kSaveBlocks =

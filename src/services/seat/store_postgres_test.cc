@@ -94,7 +94,7 @@ class ReplicasTest : public ::testing::Test {
   // Saga, reservation and buyer n.
   static Command HoldOf(int64_t show_id, uint64_t n, std::vector<SeatNo> seats) {
     HoldSeats hold;
-    hold.saga = SagaId(NumberedUuid(1, n));
+    hold.saga = SagaId(NumberedUuid(0x5a, n));
     hold.reservation = ReservationId(NumberedUuid(2, n));
     hold.user_id = fmt::format("user{}", n);
     hold.show_id = show_id;
@@ -107,12 +107,12 @@ class ReplicasTest : public ::testing::Test {
     return command;
   }
   static Command ConfirmOf(int64_t show_id, uint64_t n, std::vector<SeatNo> seats) {
-    return {ConfirmSeats{SagaId(NumberedUuid(1, n)), ReservationId(NumberedUuid(2, n)), show_id,
+    return {ConfirmSeats{SagaId(NumberedUuid(0x5a, n)), ReservationId(NumberedUuid(2, n)), show_id,
                          std::move(seats)},
             ""};
   }
   static Command ReleaseOf(int64_t show_id, uint64_t n) {
-    return {ReleaseSeats{SagaId(NumberedUuid(1, n)), ReservationId(NumberedUuid(2, n)), show_id, {}}, ""};
+    return {ReleaseSeats{SagaId(NumberedUuid(0x5a, n)), ReservationId(NumberedUuid(2, n)), show_id, {}}, ""};
   }
   // The first commit that writes events takes `seconds`.
   void SlowFirstCommit(std::string_view seconds) {

@@ -50,6 +50,7 @@ class SqliteStore final : public Store {
 
   Result<Rows> Load(const Keys& keys) override;
   Result<Saved> Save(const Changes& changes) override;
+  Result<Forgotten> ForgetTombstones(SagaId after, Timestamp before, size_t limit) override;
   Result<Catalogue> LoadCatalogue() override;
   Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override;
   Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after, size_t limit) override;
@@ -100,6 +101,10 @@ class SqliteStore final : public Store {
       "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7 + 1) ON CONFLICT(saga_id) DO UPDATE SET undone = excluded.undone, "
       "reservation_id = excluded.reservation_id, show_id = excluded.show_id, choice = excluded.choice, "
       "seats = excluded.seats, version = excluded.version WHERE version = ?7");
+  sql::Statement old_sagas_ = database_.Prepare(
+      "SELECT saga_id, undone AND choice NOT LIKE 'move/%' FROM saga WHERE saga_id > ?1 AND saga_id < ?2 "
+      "ORDER BY saga_id LIMIT ?3");
+  sql::Statement forget_saga_ = database_.Prepare("DELETE FROM saga WHERE saga_id = ?1");
   sql::Statement save_buyer_ = database_.Prepare(
       "INSERT INTO buyer(show_id, user_id, seats, version) VALUES(?1, ?2, ?3, ?4 + 1) "
       "ON CONFLICT(show_id, user_id) DO UPDATE SET seats = excluded.seats, version = excluded.version "
@@ -233,6 +238,25 @@ Result<Saved> SqliteStore::Save(const Changes& changes) {
   BOXOFFICE_TRY(outbox_.Append(events_));
   BOXOFFICE_TRY(transaction.Commit());
   return saved;
+}
+
+Result<Forgotten> SqliteStore::ForgetTombstones(SagaId after, Timestamp before, size_t limit) {
+  BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+  Forgotten looked;
+  std::vector<SagaId> tombstones;
+  old_sagas_.Bind(after, FirstSagaAt(before), static_cast<int64_t>(limit));
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool more, old_sagas_.Step());
+    if (!more) break;
+    ++looked.looked_at;
+    looked.last = SagaId::FromBytes(old_sagas_.Text(0)).value_or(looked.last);
+    if (old_sagas_.Int(1) != 0) tombstones.push_back(looked.last);
+  }
+  if (tombstones.empty()) return looked;
+  for (const SagaId& id : tombstones) BOXOFFICE_TRY(forget_saga_.Bind(id).Run());
+  BOXOFFICE_TRY(transaction.Commit());
+  looked.forgotten = tombstones.size();
+  return looked;
 }
 
 Result<bool> SqliteStore::Stays(sql::Statement& statement) {

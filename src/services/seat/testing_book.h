@@ -66,7 +66,7 @@ class SeatBookTest : public ::testing::Test {
   }
 
   std::vector<std::optional<Outcome>> RunBatch(const std::vector<Command>& commands) {
-    last_ = Decide(Load(KeysOf(commands)), commands, now_);
+    last_ = Decide(Load(KeysOf(commands)), commands, now_, forgotten_before_);
     for (SagaRow row : last_.changes.sagas) ++row.version, sagas_[row.id] = row;
     for (BuyerRow row : last_.changes.buyers) ++row.version, buyers_[row.key] = row;
     for (SeatRow row : last_.changes.seats) ++row.version, seats_[row.key] = row;
@@ -126,6 +126,7 @@ class SeatBookTest : public ::testing::Test {
   }
 
   Timestamp now_ = kNow;
+  Timestamp forgotten_before_{};
   ShowFacts facts_;
   std::map<SagaId, SagaRow> sagas_;
   std::map<BuyerKey, BuyerRow> buyers_;
