@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <future>
-#include <map>
-#include <set>
 
 #include <gmock/gmock.h>
 
 #include "services/seat/seat_gauges.h"
 #include "services/seat/testing_hall.h"
+#include "services/seat/testing_store.h"
 
 namespace boxoffice::seat {
 namespace {
@@ -19,147 +18,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using namespace std::chrono_literals;
 using Kind = Outcome::Kind;
-
-// What is stored, and what is to go wrong.
-struct Memory {
-  std::map<SagaId, SagaRow> sagas;
-  std::map<BuyerKey, BuyerRow> buyers;
-  std::map<SeatKey, SeatRow> seats;
-  std::vector<Event> events;
-  std::vector<BlockNote> blocks;
-  uint64_t layout_version = 0;
-  std::vector<PriceNote> price_notes;
-  ShowMarks marks;  // of the only show that is marked
-  Catalogue catalogue;
-  std::vector<Concert> updated_concerts;
-  std::map<std::string, Operation> operations;
-  std::function<void()> before_save;  // another replica's work; runs once
-  std::optional<Error> fail_save;     // fails once
-  int saves = 0;
-  News news;  // told once
-  std::optional<Error> fail_news;
-  int news_loads = 0;
-};
-
-template <typename Map, typename Key, Key Map::mapped_type::* kKey, typename Rows>
-void LoadInto(Map& stored, const auto& keys, Rows& rows) {
-  for (const Key& key : keys) {
-    auto& row = stored[key];
-    row.*kKey = key;
-    rows.push_back(row);
-  }
-}
-
-class MemoryStore final : public Store {
- public:
-  explicit MemoryStore(Memory& memory) : memory_(memory) {}
-
-  Result<Rows> Load(const Keys& keys) override {
-    Rows rows;
-    std::set<SeatKey> seats(keys.seats.begin(), keys.seats.end());
-    LoadInto<decltype(memory_.sagas), SagaId, &SagaRow::id>(memory_.sagas, keys.sagas, rows.sagas);
-    LoadInto<decltype(memory_.buyers), BuyerKey, &BuyerRow::key>(memory_.buyers, keys.buyers, rows.buyers);
-    for (const SagaRow& row : rows.sagas) {
-      for (const SeatNo seat_no : row.seats) seats.insert({row.show_id, seat_no});
-    }
-    for (const BuyerRow& row : rows.buyers) {
-      for (const SeatNo seat_no : row.seats) seats.insert({row.key.show_id, seat_no});
-    }
-    LoadInto<decltype(memory_.seats), SeatKey, &SeatRow::key>(memory_.seats, seats, rows.seats);
-    return rows;
-  }
-  Result<Forgotten> ForgetTombstones(SagaId, Timestamp before, size_t) override {
-    return Forgotten{.forgotten = std::erase_if(memory_.sagas, [&](const auto& saga) {
-                       return saga.second.undone && saga.first < FirstSagaAt(before);
-                     })};
-  }
-  Result<Saved> Save(const Changes& changes) override {
-    ++memory_.saves;
-    if (auto work = std::exchange(memory_.before_save, nullptr)) work();
-    if (auto error = std::exchange(memory_.fail_save, std::nullopt)) return std::unexpected(*error);
-    Saved saved;
-    for (const auto& row : changes.sagas) {
-      if (memory_.sagas[row.id].version != row.version) saved.moved_sagas.push_back(row.id);
-    }
-    for (const auto& row : changes.buyers) {
-      if (memory_.buyers[row.key].version != row.version) saved.moved_buyers.push_back(row.key);
-    }
-    for (const auto& row : changes.seats) {
-      if (memory_.seats[row.key].version != row.version) saved.moved_seats.push_back(row.key);
-    }
-    for (const MarkedShow& show : changes.shows) {
-      if (show.before != memory_.marks) saved.moved_shows.push_back(show.show_id);
-    }
-    if (!saved.done()) return saved;
-    for (const MarkedShow& show : changes.shows) memory_.marks = show.marks;
-    for (auto row : changes.sagas) ++row.version, memory_.sagas[row.id] = row;
-    for (auto row : changes.buyers) ++row.version, memory_.buyers[row.key] = row;
-    for (auto row : changes.seats) ++row.version, memory_.seats[row.key] = row;
-    memory_.events.insert(memory_.events.end(), changes.events.begin(), changes.events.end());
-    memory_.blocks.insert(memory_.blocks.end(), changes.blocks.begin(), changes.blocks.end());
-    return saved;
-  }
-  Result<Catalogue> LoadCatalogue() override { return memory_.catalogue; }
-  Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override {
-    std::vector<SeatRow> rows;
-    for (const auto& [key, row] : memory_.seats) {
-      if (key.show_id == show_id && key.seat_no > after && row.IsOwned() && rows.size() < limit) {
-        rows.push_back(row);
-      }
-    }
-    return rows;
-  }
-  Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after, size_t limit) override {
-    std::vector<SeatRow> rows;
-    for (const auto& [key, row] : memory_.seats) {
-      if (key.show_id == show_id && key.seat_no > after && row.version > 0 && rows.size() < limit)
-        rows.push_back(row);
-    }
-    return rows;
-  }
-  Result<bool> SavePrices(int64_t, const Layout& layout, std::span<const PriceNote> notes) override {
-    if (auto work = std::exchange(memory_.before_save, nullptr)) work();
-    if (layout.version != memory_.layout_version + 1) return false;
-    memory_.layout_version = layout.version;
-    memory_.price_notes.insert(memory_.price_notes.end(), notes.begin(), notes.end());
-    return true;
-  }
-  Result<std::vector<PriceNote>> LoadPriceNotes(int64_t, int64_t, size_t) override {
-    return memory_.price_notes;
-  }
-  Result<News> LoadNews(const NewsPlace&, std::span<const KnownLayout>) override {
-    ++memory_.news_loads;
-    if (memory_.fail_news) return std::unexpected(*memory_.fail_news);
-    return std::exchange(memory_.news, {});
-  }
-  Result<std::vector<CountedShow>> CountSeats(int64_t show_id, Timestamp) override {
-    return std::vector<CountedShow>{{show_id, {}}};
-  }
-  Result<std::vector<BlockNote>> LoadBlocks(int64_t, int64_t, size_t) override { return memory_.blocks; }
-  Result<std::optional<Operation>> FindOperation(const std::string& key) override {
-    const auto found = memory_.operations.find(key);
-    if (found == memory_.operations.end()) return std::nullopt;
-    return found->second;
-  }
-  Result<int64_t> CreateConcert(const Operation& operation, const Concert&) override {
-    return Record(operation);
-  }
-  Result<void> UpdateConcert(const Concert& concert) override {
-    memory_.updated_concerts.push_back(concert);
-    return {};
-  }
-  Result<int64_t> CreateShow(const Operation& operation, const Show&) override { return Record(operation); }
-  Result<void> UpdateTerms(int64_t, const ShowTerms&) override { return {}; }
-
- private:
-  int64_t Record(const Operation& operation) {
-    Operation recorded = operation;
-    recorded.result_id = static_cast<int64_t>(100 + memory_.operations.size());
-    memory_.operations[operation.key] = recorded;
-    return recorded.result_id;
-  }
-  Memory& memory_;
-};
 
 class SeatServiceTest : public ::testing::Test {
  protected:
