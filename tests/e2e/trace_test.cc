@@ -166,7 +166,7 @@ class Trace : public ::testing::Test {
     hook_ = new Hook();
     system_ = new System({"--no-seed", "--target-allow-networks", "127.0.0.1", "--trace-endpoint",
                           collector_->endpoint(), "--trace-sample-ratio", "0", "--trace-slow-ms", "600000",
-                          "--trace-interval-ms", "100", "--trace-queue-size", "200"});
+                          "--trace-interval-ms", "100", "--trace-queue-size", "600"});
     if (!system_->ready()) return;
     show_ = new std::string(system_->CreateShow({.rows = 20}));
     const Reply target = system_->Admin(
