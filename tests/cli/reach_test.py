@@ -40,6 +40,7 @@ COMMANDS = {
     "reconcileSettlement": ["payment", "reconcile", "FILE", "--provider", "http"],
     "createShow": ["show", "create", "--concert", "7", "--starts-at", TIME, "--grid", "Floor=2x3=A", "--price", "A=5"],
     "adminGetShow": ["show", "get", "7"],
+    "updateConcert": ["concert", "set", "7", "--title", "Another title"],
     "updateShow": ["show", "set", "7", "--seat-limit", "4"],
     "adminGetSeats": ["seats", "list", "7"],
     "adminGetSeatMap": ["seats", "map", "7"],
@@ -100,6 +101,7 @@ EXEMPT = {
     "listConcerts": PUBLIC, "getShow": PUBLIC, "getSeats": PUBLIC, "getSeatMap": PUBLIC, "followSeats": PUBLIC, "getRanking": PUBLIC,
     "receivePaymentWebhook": "the payment provider's, signed by it",
     "getSession": BROWSERS, "signOut": BROWSERS, "signInForDevelopment": BROWSERS,
+    "beginSignIn": BROWSERS, "finishSignIn": BROWSERS,
     "getHealth": "for balancers: it says no more than that the process answers, and readyz says that too",
     "getOpenApi": READERS, "getOpenApiJson": READERS, "getDocs": READERS, "getDocsScript": READERS,
 }  # fmt: skip
