@@ -18,6 +18,7 @@
 
 #include "base/check.h"
 #include "gateway/sessions.h"
+#include "platform/auth/base64.h"
 #include "platform/auth/base64url.h"
 #include "platform/auth/hmac.h"
 #include "platform/http/url.h"
@@ -50,15 +51,6 @@ std::string Challenge(std::string_view verifier) {
   CHECK(EVP_Digest(verifier.data(), verifier.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1,
         "SHA-256");
   return auth::EncodeBase64Url({reinterpret_cast<const char*>(digest.data()), size});
-}
-
-std::string Base64(std::string_view bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock ends it by a NUL
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<size_t>(size));
-  return text;
 }
 
 // A page of ours: a link can't lead anywhere else after signing in.
@@ -237,7 +229,7 @@ http::asio::awaitable<Result<std::string>> SignIn::Redeem(std::string code, std:
   if (!config_.client_secret.empty()) {
     const std::string pair =
         http::PercentEncode(config_.client_id) + ":" + http::PercentEncode(config_.client_secret);
-    request.headers.emplace_back("Authorization", "Basic " + Base64(pair));
+    request.headers.emplace_back("Authorization", "Basic " + auth::EncodeBase64(pair));
   }
   request.body = Form({{"grant_type", "authorization_code"},
                        {"code", code},

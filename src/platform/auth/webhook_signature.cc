@@ -4,8 +4,8 @@
 #include <charconv>
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
+#include "platform/auth/base64.h"
 #include "platform/auth/hmac.h"
 
 namespace boxoffice::auth {
@@ -17,39 +17,15 @@ constexpr size_t kMinSecretBytes = 16;
 constexpr size_t kMaxSecretBytes = 64;
 constexpr size_t kMaxSignatures = 16;  // in one header
 
-// Base64 with padding (RFC 4648, section 4), as Standard Webhooks use it.
-std::string Base64(std::string_view bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock ends it by a NUL
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  text.resize(static_cast<size_t>(size));
-  return text;
-}
-
-std::optional<std::string> FromBase64(std::string_view text) {
-  if (text.empty() || text.size() % 4 != 0) return std::nullopt;
-  std::string bytes(text.size() / 4 * 3, '\0');
-  const int size =
-      EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                      reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  const int padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  if (size < padding) return std::nullopt;
-  bytes.resize(static_cast<size_t>(size - padding));
-  // OpenSSL reads more than that: a "=" anywhere as a zero, blanks at either end as nothing.
-  if (Base64(bytes) != text) return std::nullopt;
-  return bytes;
-}
-
 }  // namespace
 
 std::string FormatWebhookSecret(std::string_view secret) {
-  return std::string(kSecretPrefix) + Base64(secret);
+  return std::string(kSecretPrefix) + EncodeBase64(secret);
 }
 
 std::optional<std::string> ParseWebhookSecret(std::string_view text) {
   if (!text.starts_with(kSecretPrefix)) return std::nullopt;
-  auto bytes = FromBase64(text.substr(kSecretPrefix.size()));
+  auto bytes = DecodeBase64(text.substr(kSecretPrefix.size()));
   if (!bytes || bytes->size() < kMinSecretBytes || bytes->size() > kMaxSecretBytes) return std::nullopt;
   return bytes;
 }
@@ -57,7 +33,7 @@ std::optional<std::string> ParseWebhookSecret(std::string_view text) {
 std::string SignWebhook(std::string_view secret, std::string_view id, int64_t timestamp_s,
                         std::string_view body) {
   const HmacKey::Mac mac = HmacKey(secret).Sign(fmt::format("{}.{}.{}", id, timestamp_s, body));
-  return std::string(kVersion) + Base64({reinterpret_cast<const char*>(mac.data()), mac.size()});
+  return std::string(kVersion) + EncodeBase64({reinterpret_cast<const char*>(mac.data()), mac.size()});
 }
 
 Result<void> VerifyWebhook(std::span<const std::string> secrets, std::string_view id,
@@ -76,7 +52,7 @@ Result<void> VerifyWebhook(std::span<const std::string> secrets, std::string_vie
     const std::string_view one = signatures.substr(0, space);
     signatures.remove_prefix(space == std::string_view::npos ? signatures.size() : space + 1);
     if (!one.starts_with(kVersion)) continue;  // another scheme's
-    const auto mac = FromBase64(one.substr(kVersion.size()));
+    const auto mac = DecodeBase64(one.substr(kVersion.size()));
     if (!mac || mac->size() != sizeof(HmacKey::Mac)) continue;
     believed = std::ranges::any_of(
         secrets, [&](const std::string& secret) { return HmacKey(secret).Verify(signed_text, *mac); });
