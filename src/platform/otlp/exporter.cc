@@ -68,6 +68,11 @@ milliseconds RetryAfterOf(const http::ClientResponse& response) {
                                   milliseconds(0), kLongestPause);
 }
 
+obs::Counter& Dropped(obs::Registry& metrics, const char* reason) {
+  return metrics.GetCounter("boxoffice_trace_dropped_spans_total", "Spans that nobody got",
+                            {{"reason", reason}});
+}
+
 }  // namespace
 
 void AddTraceKeys(config::Keys& keys, TraceConfig& config, const config::Keys::Environment& environment) {
@@ -131,12 +136,9 @@ Exporter::Exporter(const TraceConfig& config, Random& random, obs::Registry& met
                 getpid()},
       exported_(
           metrics.GetCounter("boxoffice_trace_exported_spans_total", "Spans that the collector has taken")),
-      queue_full_(metrics.GetCounter("boxoffice_trace_dropped_spans_total", "Spans that nobody got",
-                                     {{"reason", "queue_full"}})),
-      failed_(metrics.GetCounter("boxoffice_trace_dropped_spans_total", "Spans that nobody got",
-                                 {{"reason", "collector_unavailable"}})),
-      refused_(metrics.GetCounter("boxoffice_trace_dropped_spans_total", "Spans that nobody got",
-                                  {{"reason", "collector_refused"}})) {}
+      queue_full_(Dropped(metrics, "queue_full")),
+      failed_(Dropped(metrics, "collector_unavailable")),
+      refused_(Dropped(metrics, "collector_refused")) {}
 
 Exporter::~Exporter() {
   obs::StopTracing();
