@@ -4,17 +4,13 @@
 #include <charconv>
 #include <csignal>
 #include <map>
-#include <mutex>
 #include <set>
-#include <thread>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "e2e/platform.h"
 #include "e2e/system.h"
-#include "platform/http/server.h"
 #include "platform/otlp/collector_for_test.h"
 
 namespace boxoffice::e2e {
@@ -28,47 +24,6 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::string_view kBrowserSpan = "00f067aa0ba902b7";
 constexpr std::string_view kReserve = "boxoffice.reservation.v1.ReservationService/Reserve";
-
-// A data platform: keeps the traceparents that it is sent, and answers as it is told.
-class Hook {
- public:
-  Hook() {
-    http::Router router;
-    router.Add(http::Method::kPost, "/hook",
-               [this](http::Request& request) -> http::asio::awaitable<http::Response> {
-                 http::Response response;
-                 const std::scoped_lock lock(mutex_);
-                 response.status = status_;
-                 got_.emplace_back(request.header("traceparent").value_or(""));
-                 co_return response;
-               });
-    server_ = http::Server::Listen(io_, std::move(router)).value();
-    thread_ = std::thread([this] { io_.run(); });
-  }
-  ~Hook() {
-    server_->Stop();
-    work_.reset();
-    thread_.join();
-  }
-  [[nodiscard]] std::string url() const { return fmt::format("http://127.0.0.1:{}/hook", server_->port()); }
-  void Answer(int status) {
-    const std::scoped_lock lock(mutex_);
-    status_ = status;
-  }
-  std::vector<std::string> Got() {
-    const std::scoped_lock lock(mutex_);
-    return got_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::string> got_;
-  int status_ = 204;
-  boost::asio::io_context io_{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
-  std::unique_ptr<http::Server> server_;
-  std::thread thread_;
-};
 
 // The spans of one trace, by their ids.
 class Tree {
@@ -163,7 +118,7 @@ class Trace : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     collector_ = new otlp::Collector();
-    hook_ = new Hook();
+    platform_ = new Platform();
     system_ = new System({"--no-seed", "--target-allow-networks", "127.0.0.1", "--trace-endpoint",
                           collector_->endpoint(), "--trace-sample-ratio", "0", "--trace-slow-ms", "600000",
                           "--trace-interval-ms", "100", "--trace-queue-size", "600"});
@@ -171,13 +126,13 @@ class Trace : public ::testing::Test {
     show_ = new std::string(system_->CreateShow({.rows = 20}));
     const Reply target = system_->Admin(
         "POST", "/v1/admin/relay/targets",
-        fmt::format(R"({{"url":"{}","event_types":["reservation.confirmed"]}})", hook_->url()));
+        fmt::format(R"({{"url":"{}","event_types":["reservation.confirmed"]}})", platform_->url()));
     EXPECT_EQ(target.status, 201) << target;
   }
   static void TearDownTestSuite() {
     delete system_;
     delete show_;
-    delete hook_;
+    delete platform_;
     delete collector_;
   }
   void SetUp() override { ASSERT_TRUE(system_->ready()); }
@@ -247,12 +202,12 @@ class Trace : public ::testing::Test {
   }
 
   static otlp::Collector* collector_;
-  static Hook* hook_;
+  static Platform* platform_;
   static System* system_;
   static std::string* show_;
 };
 otlp::Collector* Trace::collector_ = nullptr;
-Hook* Trace::hook_ = nullptr;
+Platform* Trace::platform_ = nullptr;
 System* Trace::system_ = nullptr;
 std::string* Trace::show_ = nullptr;
 
@@ -312,10 +267,12 @@ TEST_F(Trace, OneSaleIsOneTreeFromTheBrowserToTheWebhook) {
   std::vector<std::string> delivered;
   for (const Seen* span : tree.Named("relay POST")) {
     delivered.push_back(fmt::format("00-{}-{}-01", trace, span->id));
-    EXPECT_EQ(span->attribute("url.full"), hook_->url());
+    EXPECT_EQ(span->attribute("url.full"), platform_->url());
     EXPECT_EQ(span->attribute("http.response.status_code"), "204");
   }
-  EXPECT_THAT(hook_->Got(), IsSupersetOf(delivered));
+  std::vector<std::string> got;
+  for (const Platform::Event& event : platform_->Got()) got.push_back(event.traceparent);
+  EXPECT_THAT(got, IsSupersetOf(delivered));
 }
 
 TEST_F(Trace, OfASaleThatIsNotSampledNothingIsSent) {
@@ -328,7 +285,7 @@ TEST_F(Trace, OfASaleThatIsNotSampledNothingIsSent) {
 }
 
 TEST_F(Trace, WhatGoesWrongIsKeptThoughNothingIsSampled) {
-  hook_->Answer(500);
+  platform_->Answer(500);
   const std::string trace = NewTrace();
   // The provider answers at the second time of asking.
   const Reply sold = Sell(trace, /*sampled=*/false, "sandbox:timeout_before_capture");
@@ -341,7 +298,7 @@ TEST_F(Trace, WhatGoesWrongIsKeptThoughNothingIsSampled) {
                                        "relay POST"};
   Eventually([&] { return std::ranges::includes(Tree(collector_->OfTrace(trace)).Names(), expected); },
              seconds(60));
-  hook_->Answer(204);
+  platform_->Answer(204);
   const Tree tree(collector_->OfTrace(trace));
   ASSERT_THAT(tree.Names(), IsSupersetOf(expected));
   bool failed_step = false;
