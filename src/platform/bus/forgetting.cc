@@ -74,12 +74,13 @@ bool Forgetter::Wait(milliseconds time) {
 }
 
 void Forgetter::Loop() {
-  do {
+  // Not at once: nothing is urgent, and others start as well.
+  while (Wait(kLookEvery)) {
     if (const Result<void> done = LookAndForget(); !done) {
       obs::Log(obs::Level::kWarning, "forgetting_failed",
                {{"group", group_}, {"reason", done.error().reason}, {"detail", done.error().detail}});
     }
-  } while (Wait(kLookEvery));
+  }
 }
 
 Result<ForgettingLook> Forgetter::Look() {
