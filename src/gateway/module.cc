@@ -7,6 +7,7 @@
 #include <boost/asio/strand.hpp>
 
 #include "base/check.h"
+#include "base/scheduling.h"
 #include "gateway/access_metrics.h"
 #include "gateway/jwks_client.h"
 #include "gateway/routes.h"
@@ -66,6 +67,14 @@ struct GatewayModule::Running {
   }
 
   const std::unique_ptr<auth::JwksCache> jwks;  // null: the key is configured
+  // On the one thread that every request comes through.
+  void Run() {
+    thread = std::thread([this] {
+      WakeAtOnce();
+      io.run();
+    });
+  }
+
   auth::TokenVerifier verifier;
   std::optional<auth::TokenVerifier> id_tokens;
   std::optional<SignIn> sign_in;  // none: not offered
@@ -134,7 +143,7 @@ Result<void> GatewayModule::Start() {
   }
   if (provider)
     running.jwks_client.emplace(provider->jwks_url, provider->trust, *running.jwks, runtime_.metrics);
-  running.thread = std::thread([&running] { running.io.run(); });
+  running.Run();
 
   auto gate = Gate::Make(config_.edge, running.io.get_executor(), running.blocking);
   if (!gate) {

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/scheduling.h"
 #include "platform/bus/bus_factory.h"
 #include "platform/module/admin_server.h"
 #include "platform/module/peer_channels.h"
@@ -256,6 +257,7 @@ Result<void> Prepare(const ProcessConfig& config, const ServiceProgram& program)
 int ServeMain(int argc, char** argv, const ServiceProgram& program) {
   StopSignals signals;
   RaiseFileLimit();
+  WakeInTurn();
   const std::string name = std::filesystem::path(argv[0]).filename().string();
   ProcessConfig config;
   config::Keys keys;
