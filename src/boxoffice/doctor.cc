@@ -22,7 +22,7 @@
 #include "platform/config/keys.h"
 #include "platform/http/client.h"
 #include "platform/obs/metrics.h"
-#include "platform/rpc/tls.h"
+#include "platform/rpc/tls_files.h"
 
 namespace boxoffice::doctor {
 namespace {
@@ -168,9 +168,9 @@ class Examination {
       const rpc::TlsConfig& tls = place.config.tls;
       if (tls.certificate.empty()) continue;
       const std::string& service = place.program.service;
-      if (const auto loaded = rpc::Tls::Load(tls); !loaded && loaded.error().reason != "tls_expired") {
+      if (const auto checked = CheckFiles(tls); !checked && checked.error().reason != "tls_expired") {
         Note("certificate", service, Status::kProblem,
-             fmt::format("{} ({})", loaded.error().detail, loaded.error().reason),
+             fmt::format("{} ({})", checked.error().detail, checked.error().reason),
              "correct tls.ca_file, tls.certificate_file and tls.key_file of this service");
         continue;
       }
@@ -178,6 +178,12 @@ class Examination {
         if (const auto left = LeftOf(file)) findings_.push_back(JudgeCertificate(service, file, *left));
       }
     }
+  }
+
+  static Result<void> CheckFiles(const rpc::TlsConfig& tls) {
+    BOXOFFICE_ASSIGN(const auto texts, rpc::ReadTls(tls));
+    BOXOFFICE_TRY(rpc::CheckTls(texts, tls));
+    return {};
   }
 
   static std::optional<seconds> LeftOf(const std::filesystem::path& file) {
