@@ -24,7 +24,8 @@ constexpr size_t kBlockingThreads = 2;
 Result<Sessions> MakeSessions(const GatewayConfig& config, bool development, const Clock& clock) {
   if (!config.sign_in) return Sessions::Make(development ? &*config.tokens : nullptr, config.address, clock);
   const bool secure = config.sign_in->redirect_url.starts_with("https:");
-  return Sessions::ForProvider(config.sign_in->session_key, secure, clock);
+  return Sessions::ForProvider(config.sign_in->session_key, config.sign_in->other_session_keys, secure,
+                               clock);
 }
 
 obs::Gauge& Connections(obs::Registry& metrics, size_t limit) {
