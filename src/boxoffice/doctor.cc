@@ -314,7 +314,7 @@ class Examination {
       boost::system::error_code error;
       json::value body = json::parse(response->body, error);
       if (response->status == 200 && !error) return body;
-      if (response->status == 404) return json::value();
+      if (response->status == 404 || response->status == 204) return json::value();  // there is none (yet)
       Note("operations", path, Status::kProblem, cli::DescribeProblem(*response),
            response->status == 401 || response->status == 403 ? "give the token of an operator"
                                                               : "mend the service that it asks");
