@@ -12,6 +12,9 @@ if(MOLD)
   add_link_options(-fuse-ld=mold)
 endif()
 
+# With -fno-plt all addresses are bound at the start anyway; so they can be read-only from then on.
+add_link_options(-Wl,-z,relro,-z,now)
+
 add_compile_options(-Wall -Wextra -Werror -Wno-error=deprecated-declarations
   -pthread -fpch-preprocess -fno-plt
   # GCC 12 reports false positives of these inside Boost and libstdc++ at -O2.

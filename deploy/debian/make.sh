@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # make.sh PROGRAM WEB VERSION OUT: packs what is built, the program `boxoffice` and the web app, into OUT/boxoffice_VERSION_ARCH.deb
-# and prints that path. The same input gives the same bytes: times are SOURCE_DATE_EPOCH, or that of HEAD's commit. Manual page
-# and completions are what the program itself prints. DEB_COMPRESSION: arguments of dpkg-deb, such as "-Zxz -z0" for a quick one.
+# and prints that path. The same input gives the same bytes: times are SOURCE_DATE_EPOCH, or that of HEAD's commit, which the files of
+# a released source have, too. Manual page and completions are what the program itself prints. DEB_COMPRESSION: arguments of
+# dpkg-deb, such as "-Zxz -z0" for a quick one.
 set -euo pipefail
 if [[ $# -ne 4 ]]; then
-  sed -n '2,4s/^# //p' "$0" >&2
+  sed -n '2,5s/^# //p' "$0" >&2
   exit 2
 fi
 program=$(readlink -f "$1") web=$(readlink -f "$2") version=$3
@@ -12,7 +13,14 @@ mkdir -p "$4"
 out=$(readlink -f "$4")
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
-export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+if [[ -z ${SOURCE_DATE_EPOCH-} ]]; then
+  if [[ -e .git ]]; then
+    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+  else
+    SOURCE_DATE_EPOCH=$(stat -c %Y deploy/debian/make.sh)
+  fi
+fi
+export SOURCE_DATE_EPOCH
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tree=$work/boxoffice

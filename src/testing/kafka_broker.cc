@@ -10,14 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "testing/free_port.h"
 
 namespace boxoffice::testbed {
 namespace {
@@ -26,18 +24,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr const char* kJava = "/usr/bin/java";
-
-uint16_t FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* any = reinterpret_cast<sockaddr*>(&address);
-  CHECK(fd >= 0 && bind(fd, any, size) == 0 && getsockname(fd, any, &size) == 0);
-  close(fd);
-  return ntohs(address.sin_port);
-}
 
 // A small heap, and a compiler that is done soon: it lives for a minute.
 std::vector<std::string> JavaCommand(const std::string& main_class,

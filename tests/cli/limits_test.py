@@ -21,6 +21,8 @@ class Limits(unittest.TestCase):
         for service, key, least, why in (
             ("seat", "tombstone.kept_ms", 26 * 3_600_000, "taken for one that was undone"),
             ("relay", "delivery.kept_ms", 11 * 24 * 3_600_000, "before anybody can replay it"),
+            ("relay", "processed_event.kept_ms", 14 * 24 * 3_600_000, "taken for one that has been consumed"),
+            ("ranking", "processed_event.kept_ms", 14 * 24 * 3_600_000, "taken for one that has been consumed"),
         ):
             flag = "--" + key.replace(".", "-").replace("_", "-")
             with self.subTest(key=key), tempfile.TemporaryDirectory() as data:

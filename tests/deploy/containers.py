@@ -10,7 +10,9 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
+import sys
 import tarfile
 import tempfile
 import time
@@ -175,3 +177,26 @@ runroot = "{self.home}/graph-run"
         if self.home.exists():
             left.append(f"{self.home} can't be removed")
         return left
+
+
+def with_containers(flags, check):
+    """What a test for real is around its checks: reads `flags`, an ArgumentParser, gives `check` containers and the options, whose
+    `logs` is a folder, removes all that there is, also after a failure or a signal, and says how many passed and failed, as `check`
+    has returned. Returns the exit code."""
+    options = flags.parse_args()
+    if os.geteuid() != 0:
+        flags.error("containers are run as root")
+    # A signal ends it as a failure does: everything is removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    containers = Containers(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boxoffice/deploy")
+    options.logs = containers.home / "logs"
+    options.logs.mkdir()
+    passed, failed = 0, 1
+    try:
+        passed, failed = check(containers, options)
+    finally:
+        left = containers.remove_everything()
+        for what in left:
+            print(f"FAILED: nothing stays: {what}")
+        print(f"{passed + (not left)} passed, {failed + bool(left)} failed", flush=True)
+    return 1 if failed or left else 0

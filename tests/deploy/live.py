@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 
-from containers import Containers, Failed  # noqa: E402  (needs the path above)
+from containers import Failed, with_containers  # noqa: E402  (needs the path above)
 from sale import Refused, Sale, await_that, fetch  # noqa: E402
 
 SERVICES = ["queue", "seat", "reservation", "wallet", "payment", "ranking", "relay", "gateway"]
@@ -323,38 +323,20 @@ def keep_logs(deployment, logs):
         (logs / f"{name}.log").write_text(deployment.containers.podman_logs(f"{deployment.project}_{name}"))
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="./dev test-deploy", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("--binaries", help="a folder with finished executables, as build/release/bin")
-    parser.add_argument("--keep", action="store_true", help="leave the logs, and say where")
-    options = parser.parse_args()
-    if os.geteuid() != 0:
-        parser.error("containers are run as root")
-    # A signal ends it as a failure does: everything is removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boxoffice/deploy"
-    containers = Containers(cache)
-    options.logs = containers.home / "logs"
-    options.logs.mkdir()
-    passed, failed = 0, 1
-    try:
-        deployment = Deployment(containers)
-        passed, failed = run_checks(Checks(deployment, options))
-        if failed or options.keep:
-            keep_logs(deployment, options.logs)  # of what is still there
-            kept = cache / "logs"
-            shutil.rmtree(kept, ignore_errors=True)
-            shutil.copytree(options.logs, kept)
-            print(f"logs: {kept}")
-    finally:
-        left = containers.remove_everything()
-        for what in left:
-            print(f"FAILED: nothing stays: {what}")
-        print(f"{passed + (not left)} passed, {failed + bool(left)} failed", flush=True)
-    return 1 if failed or left else 0
+def check_all(containers, options):
+    deployment = Deployment(containers)
+    passed, failed = run_checks(Checks(deployment, options))
+    if failed or options.keep:
+        keep_logs(deployment, options.logs)  # of what is still there
+        kept = containers.cache / "logs"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(options.logs, kept)
+        print(f"logs: {kept}")
+    return passed, failed
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    flags = argparse.ArgumentParser(prog="./dev test-deploy", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags.add_argument("--binaries", help="a folder with finished executables, as build/release/bin")
+    flags.add_argument("--keep", action="store_true", help="leave the logs, and say where")
+    sys.exit(with_containers(flags, check_all))

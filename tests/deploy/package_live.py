@@ -10,7 +10,6 @@ what tools/dev/previous.sh builds.
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-from containers import Containers, Failed  # noqa: E402
+from containers import Failed, with_containers  # noqa: E402
 from installed import DATA, SERVICES, Installed, Load, await_that, fetch, is_ready  # noqa: E402
 from programs import ROOT  # noqa: E402
 from sale import Refused  # noqa: E402
@@ -205,34 +204,17 @@ def run_checks(machine):
     return passed, 0
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="./dev test-deploy package", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("--binaries", help="a folder with finished executables, as build/release/bin")
-    parser.add_argument("--previous", help="a folder with those of the build before")
-    parser.add_argument("--keep", action="store_true", help="print what its units have logged, also after success")
-    options = parser.parse_args()
-    if os.geteuid() != 0:
-        parser.error("containers are run as root")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # everything is removed, as after a failure
-
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "boxoffice/deploy"
-    containers = Containers(cache)
-    options.logs = containers.home / "logs"
-    options.logs.mkdir()
-    passed, failed = 0, 1
-    try:
-        machine = Machine(containers, options)
-        passed, failed = run_checks(machine)
-        if failed or options.keep:
-            print(containers.podman("exec", NAME, "journalctl", "--no-pager", "-u", "boxoffice*", "-n", "100", check=False))
-    finally:
-        left = containers.remove_everything()
-        for what in left:
-            print(f"FAILED: nothing stays: {what}")
-        print(f"{passed + (not left)} passed, {failed + bool(left)} failed", flush=True)
-    return 1 if failed or left else 0
+def check_all(containers, options):
+    passed, failed = run_checks(Machine(containers, options))
+    if failed or options.keep:
+        print(containers.podman("exec", NAME, "journalctl", "--no-pager", "-u", "boxoffice*", "-n", "100", check=False))
+    return passed, failed
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    flags = argparse.ArgumentParser(prog="./dev test-deploy package", description=__doc__,
+                                    formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    flags.add_argument("--binaries", help="a folder with finished executables, as build/release/bin")
+    flags.add_argument("--previous", help="a folder with those of the build before")
+    flags.add_argument("--keep", action="store_true", help="print what its units have logged, also after success")
+    sys.exit(with_containers(flags, check_all))

@@ -110,6 +110,12 @@ class Package(unittest.TestCase):
                               capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
         self.assertEqual((said.returncode, said.stdout), (0, ""), said.stderr)
 
+    def test_its_program_can_be_placed_anywhere_and_its_table_of_addresses_is_read_only(self):
+        told = subprocess.run(["readelf", "--wide", "--file-header", "--dynamic", "--program-headers", PROGRAM], capture_output=True, text=True,
+                              check=True).stdout  # fmt: skip
+        for said in (r"Type: +DYN ", r"FLAGS_1\) +Flags: .*\bNOW\b.*\bPIE\b", r"\bGNU_RELRO\b"):
+            self.assertRegex(told, said)
+
     def test_what_is_in_it(self):
         there = contents(package(NEW))
         for path in ("/usr/bin/boxoffice", "/lib/systemd/system/boxoffice.service", "/lib/systemd/system/boxoffice@.service",

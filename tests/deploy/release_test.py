@@ -64,6 +64,19 @@ class Release(unittest.TestCase):
         listed = subprocess.run(["git", "ls-tree", "-r", "-z", "--name-only", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
         self.assertEqual(names, set(listed.stdout.split("\0")) - {""})
 
+    def test_the_source_makes_the_same_package(self):
+        with tempfile.TemporaryDirectory() as folder, tarfile.open(self.out / f"boxoffice-{VERSION}.tar.gz") as tar:
+            tar.extractall(folder)
+            tree = Path(folder) / f"boxoffice-{VERSION}"
+            done = subprocess.run([tree / "deploy/debian/make.sh", PROGRAM, ROOT / "build/web", VERSION, folder], text=True, timeout=300,
+                                  env={**os.environ, "DEB_COMPRESSION": "-Zxz -z0"}, capture_output=True, check=False)  # fmt: skip
+            self.assertEqual(done.returncode, 0, done.stderr)
+            made = Path(done.stdout.strip())
+            self.assertEqual(made.read_bytes(), (self.out / made.name).read_bytes())
+            version = subprocess.run(["bash", "-c", "source tools/dev/deploy.sh; version_of_head"], cwd=tree, text=True, capture_output=True,
+                                     check=True)  # fmt: skip
+            self.assertEqual(version.stdout.strip(), VERSION)
+
     def test_the_sdk_has_types_and_code_and_nothing_of_the_app(self):
         with tarfile.open(self.out / f"boxoffice-sdk-{VERSION}.tgz") as tar:
             names = set(tar.getnames())

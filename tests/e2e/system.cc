@@ -10,18 +10,17 @@
 #include <sstream>
 #include <thread>
 
-#include <arpa/inet.h>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "e2e/parts.h"
 #include "platform/auth/development.h"
+#include "testing/free_port.h"
 #include "testing/kafka_broker.h"
 
 namespace boxoffice::e2e {
@@ -47,17 +46,7 @@ class Needs final : public testing::Environment {
 
 }  // namespace
 
-uint16_t FreePort() {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  CHECK(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-  socklen_t size = sizeof address;
-  CHECK(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  close(listener);
-  return ntohs(address.sin_port);
-}
+uint16_t FreePort() { return testbed::FreePort(); }
 
 uint16_t PortOf(std::string_view address) {
   const size_t colon = address.rfind(':');

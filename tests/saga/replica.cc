@@ -141,7 +141,9 @@ class MortalStore final : public reservation::Store {
     if (!life_.End()) return std::unexpected(Dead());
     return saved;
   }
-  Result<int64_t> ForgetRequests(Timestamp, int64_t) override { return 0; }
+  Result<reservation::Forgotten> ForgetRequests(Timestamp, int64_t) override {
+    return reservation::Forgotten{};
+  }
 
  private:
   const std::unique_ptr<reservation::Store> real_;

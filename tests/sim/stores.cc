@@ -29,7 +29,9 @@ class ReservationStore final : public reservation::Store {
   Result<std::vector<bool>> Save(std::span<const reservation::Change> changes) override {
     return process_.Commit<std::vector<bool>>("reservation", [&] { return Apply(changes); });
   }
-  Result<int64_t> ForgetRequests(Timestamp, int64_t) override { return 0; }
+  Result<reservation::Forgotten> ForgetRequests(Timestamp, int64_t) override {
+    return reservation::Forgotten{};
+  }
 
  private:
   // What an edge starts at; the whole row is much to copy.

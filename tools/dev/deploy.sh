@@ -1,8 +1,13 @@
 # shellcheck shell=bash
 # Packing what was built, and the images, deploy/compose and the package for real.
 
-# version_of_head: the project's version, and that it is none that was released: 0.1.0~git20261126.1530.842dae1.
+# version_of_head: the project's version, and that it is none that was released: 0.1.0~git20261126.1530.842dae1. Of a released source:
+# the project's version.
 version_of_head() {
+  [[ -e .git ]] || {
+    project_version
+    return
+  }
   echo "$(project_version)~git$(TZ=UTC0 git log -1 --date=format-local:%Y%m%d.%H%M --format=%cd.%h)"
 }
 

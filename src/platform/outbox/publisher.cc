@@ -5,6 +5,7 @@
 #include "base/mutant.h"
 #include "platform/obs/log.h"
 #include "platform/obs/span.h"
+#include "platform/outbox/late_events.h"
 #include "platform/outbox/outbox.h"
 
 namespace boxoffice::outbox {
@@ -73,7 +74,8 @@ Publisher::~Publisher() { Stop(); }
 
 Result<void> Publisher::Open() {
   CHECK(table_ == nullptr, "a publisher starts once");
-  BOXOFFICE_ASSIGN(table_, config_.open_table());
+  BOXOFFICE_ASSIGN(auto table, config_.open_table());
+  table_ = RenewLateEvents(std::move(table), bus_, clock_);
   Count();
   return {};
 }

@@ -16,6 +16,9 @@ constexpr std::chrono::milliseconds kRefreshEvery{250};
 void AddKeys(config::Keys& keys, RankingConfig& config) {
   keys.Switch("rebuild", config.rebuild,
               "Whether it counts the whole log anew at the start; a new store does so by itself");
+  keys.Duration("processed_event.kept_ms", config.processed_age, std::chrono::milliseconds(0),
+                std::chrono::milliseconds(31'622'400'000),
+                "From an event's making until its id is forgotten, once it and all before it were counted");
 }
 
 }  // namespace
@@ -37,6 +40,13 @@ Result<void> RankingModule::Start() {
   if (service_->NeedsRebuild()) rebuild = RankingService::From::kWhatIsThere;
   if (config_.rebuild) rebuild = RankingService::From::kNothing;
   follower_ = std::thread([this, rebuild] { Follow(rebuild); });
+  forgetter_ = std::make_unique<bus::Forgetter>(
+      kGroup, ConsumedTopics(), config_.processed_age, runtime_.bus, runtime_.clock, runtime_.metrics,
+      [this](Timestamp before) -> Result<bus::Forgotten> {
+        BOXOFFICE_ASSIGN(const Forgotten forgotten, service_->ForgetProcessed(before));
+        return bus::Forgotten{forgotten.count, forgotten.more};
+      });
+  forgetter_->Start();
   return {};
 }
 
@@ -86,6 +96,7 @@ bool RankingModule::Begin(Rebuild& rebuild) {
 void RankingModule::Drain(std::chrono::milliseconds grace) { host_.Drain(grace); }
 
 void RankingModule::Stop() {
+  forgetter_.reset();
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
@@ -108,6 +119,7 @@ module::ServiceProgram Program() {
   program.add_keys = [config](config::Keys& keys) { AddKeys(keys, *config); };
   program.migrate = MigrateStores;
   program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
+    BOXOFFICE_TRY(bus::CheckKept(config->processed_age));
     return std::make_unique<RankingModule>(runtime, *config);
   };
   return program;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "platform/bus/forgetting.h"
 #include "platform/module/program.h"
 #include "platform/module/service_module.h"
 #include "platform/rpc/host.h"
@@ -21,6 +23,8 @@ namespace boxoffice::ranking {
 struct RankingConfig {
   // Counts the whole log anew at the start. A store that is new does so by itself.
   bool rebuild = false;
+  // Of the ids of events that were counted: bus::kLeastKept or more.
+  std::chrono::milliseconds processed_age = bus::kKept;
 };
 
 class RankingModule final : public module::ServiceModule {
@@ -55,6 +59,7 @@ class RankingModule final : public module::ServiceModule {
   std::mutex mutex_;
   std::condition_variable stop_;
   std::thread follower_;
+  std::unique_ptr<bus::Forgetter> forgetter_;
 };
 
 // The ranking as a program: its keys are what RankingConfig has.

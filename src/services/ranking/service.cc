@@ -8,6 +8,7 @@ namespace {
 
 // Each time that another process was first it has counted something; so this is a lot of company.
 constexpr int kMaxTries = 20;
+constexpr size_t kForgetAtOnce = 1'000;
 
 }  // namespace
 
@@ -72,6 +73,11 @@ Result<void> RankingService::TryToCount(std::span<const Event> events) {
   Overlay(state_, changed);
   Forget(state_, now);
   return {};
+}
+
+Result<Forgotten> RankingService::ForgetProcessed(Timestamp before) {
+  const std::scoped_lock counting(counting_);
+  return store_->ForgetProcessed(before, kForgetAtOnce);
 }
 
 Ranking RankingService::Get(Order order, Window window, size_t limit) const {

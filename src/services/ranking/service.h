@@ -49,6 +49,9 @@ class RankingService {
   // database_unavailable (memory stays as it was).
   [[nodiscard]] Result<void> Refresh();
 
+  // See Store: of some ids at a time.
+  [[nodiscard]] Result<Forgotten> ForgetProcessed(Timestamp before);
+
   // Up to `limit` rows; see Rank in ranking.h.
   [[nodiscard]] Ranking Get(Order order, Window window, size_t limit) const;
   [[nodiscard]] Audit GetAudit() const;

@@ -18,6 +18,12 @@ struct Loaded {
   bool operator==(const Loaded&) const = default;
 };
 
+// Of a call that forgets.
+struct Forgotten {
+  size_t count = 0;
+  bool more = false;  // a repeat may find more
+};
+
 // Not thread-safe. Errors of all: database_unavailable; whether it was done is then not known, and it is
 // repeated.
 class Store {
@@ -26,7 +32,7 @@ class Store {
   [[nodiscard]] virtual Result<Loaded> Load() = 0;
   // Load, if another process has saved since this store's last Load or Save; nullopt: none has.
   [[nodiscard]] virtual Result<std::optional<Loaded>> LoadIfMoved() = 0;
-  // For each id whether its event has been counted.
+  // For each id whether its event has been counted: also where it is forgotten.
   [[nodiscard]] virtual Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) = 0;
   // One transaction: `changed` rows take the place of the old ones, `counted` (none of them processed) are
   // processed, hours before `oldest` are dropped. A processed id: constraint, and nothing is done.
@@ -34,6 +40,10 @@ class Store {
   // and what is in memory has to be loaded again.
   [[nodiscard]] virtual Result<void> Save(const State& changed, std::span<const EventId> counted,
                                           Hour oldest) = 0;
+  // All events whose ids were made before `before` count as processed from now on, until the next
+  // BeginRebuild (a lower `before` later on: no effect on that); some of their ids, about `limit`, are
+  // forgotten. When that is right says platform/bus/forgetting.h. While the store is rebuilding: no effect.
+  [[nodiscard]] virtual Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) = 0;
   // Drops all, also which events were processed; the store is rebuilding from then on, also after a crash.
   [[nodiscard]] virtual Result<void> BeginRebuild() = 0;
   // Goes on with a rebuild that was begun, by whichever process, and did not end; or with that of a new

@@ -32,6 +32,15 @@ class RankingStoreTest : public testing::TestWithParam<Kind> {
                : OpenRedisStore(redis_url_, {.command_timeout = std::chrono::seconds(5)}).value();
   }
   EventId Id() { return EventId::Make(now_, random_); }
+  // What was made before now.
+  size_t ForgetAll(Store& store) {
+    Forgotten all;
+    do {
+      const Forgotten some = store.ForgetProcessed(now_, 100).value();
+      all = {all.count + some.count, some.more};
+    } while (all.more);
+    return all.count;
+  }
   State Sample() {
     State state;
     state.shows[1] = {3, 1, 5, now_, now_ - std::chrono::hours(1), 50'000, "KRW"};
@@ -94,6 +103,37 @@ TEST_P(RankingStoreTest, AnEventThatWasCountedMeanwhileUndoesTheWholeSave) {
   EXPECT_EQ(store->Save(changed, std::array{fresh, counted}, 0).error().reason, "constraint");
   EXPECT_EQ(store->Load()->state, Sample());
   EXPECT_THAT(store->AreProcessed(std::array{fresh}).value(), ElementsAre(false));
+}
+
+TEST_P(RankingStoreTest, AForgottenEventCountsAsCountedAndIsNotCountedAgain) {
+  auto store = Open();
+  const EventId old = Id();
+  now_ += std::chrono::hours(1);
+  const EventId young = Id();
+  ASSERT_TRUE(store->Save(Sample(), std::array{old, young}, 0));
+  ASSERT_TRUE(store->EndRebuild(now_));
+  EXPECT_EQ(ForgetAll(*store), 1);
+  EXPECT_EQ(ForgetAll(*store), 0);
+  store = Open();
+  const EventId fresh = Id();
+  EXPECT_THAT(store->AreProcessed(std::array{old, young, fresh}).value(), ElementsAre(true, true, false));
+  EXPECT_EQ(store->Save(Sample(), std::array{fresh, old}, 0).error().reason, "constraint");
+  ASSERT_TRUE(store->Save(Sample(), std::array{fresh}, 0));
+}
+
+TEST_P(RankingStoreTest, WhileAllIsCountedAnewNothingIsForgottenAndWhatWasForgottenCountsAgain) {
+  auto store = Open();
+  const EventId old = Id();
+  now_ += std::chrono::hours(1);
+  ASSERT_TRUE(store->Save(Sample(), std::array{old}, 0));
+  EXPECT_EQ(ForgetAll(*store), 0) << "a new store is being rebuilt";
+  EXPECT_THAT(store->AreProcessed(std::array{old}).value(), ElementsAre(true));
+  ASSERT_TRUE(store->EndRebuild(now_));
+  EXPECT_EQ(ForgetAll(*store), 1);
+  ASSERT_TRUE(store->BeginRebuild());
+  EXPECT_EQ(ForgetAll(*store), 0);
+  EXPECT_THAT(store->AreProcessed(std::array{old}).value(), ElementsAre(false));
+  ASSERT_TRUE(store->Save(Sample(), std::array{old}, 0));
 }
 
 TEST_P(RankingStoreTest, HoursBeforeTheOldestAreDropped) {

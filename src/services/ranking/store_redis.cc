@@ -40,8 +40,14 @@ local function run(command, key, first, last)
   end
 end
 local first, last = list()
+local horizon = tonumber(redis.call('HGET', summary, 'horizon') or '0')
 for i = first, last do
   if redis.call('SISMEMBER', processed, ARGV[i]) == 1 then return 'processed' end
+  if horizon > 0 then  -- an id begins with the milliseconds of its making
+    local made = 0
+    for at = 1, 6 do made = made * 256 + string.byte(ARGV[i], at) end
+    if made < horizon then return 'processed' end
+  end
 end
 run('SADD', processed, first, last)
 run('HSET', show, list())
@@ -69,6 +75,21 @@ redis.call('HSET', KEYS[1], 'rebuilding', 0, 'rebuilt_at', ARGV[2], 'stamp', ARG
 return 'ended'
 )lua";
 
+// Raises the horizon, and drops ids below it: at once, so that no id is gone that the horizon does not answer
+// for. A rebuild takes both away, and needs each event to be new until it has ended.
+constexpr std::string_view kForgetText = R"lua(
+local summary, processed = unpack(KEYS)
+if redis.call('HGET', summary, 'rebuilding') ~= '0' then return 0 end
+if tonumber(ARGV[1]) > tonumber(redis.call('HGET', summary, 'horizon') or '0') then
+  redis.call('HSET', summary, 'horizon', ARGV[1])
+end
+local count = 0
+for from = 2, #ARGV, 4000 do
+  count = count + redis.call('SREM', processed, unpack(ARGV, from, math.min(from + 3999, #ARGV)))
+end
+return count
+)lua";
+
 const redis::Script& SaveScript() {
   static const redis::Script script(kSaveText);
   return script;
@@ -80,6 +101,11 @@ const redis::Script& BeginRebuildScript() {
 
 const redis::Script& EndRebuildScript() {
   static const redis::Script script(kEndRebuildText);
+  return script;
+}
+
+const redis::Script& ForgetScript() {
+  static const redis::Script script(kForgetText);
   return script;
 }
 
@@ -182,7 +208,12 @@ class RedisStore final : public Store {
     std::vector<std::string> words{"SMISMEMBER", std::string(kProcessed)};
     for (const EventId& id : ids) words.emplace_back(id.bytes());
     BOXOFFICE_ASSIGN(const redis::Reply reply, Run(Request::Command(std::move(words))));
-    for (size_t i = 0; i < ids.size(); ++i) processed.push_back(reply.value()[i].Int() == 1);
+    // Afterwards: an id goes no sooner than the horizon rises.
+    BOXOFFICE_ASSIGN(const redis::Reply found,
+                     Run(Request::Command({"HGET", std::string(kSummary), "horizon"})));
+    const Timestamp horizon = FromUnixMs(found.value().Int());
+    for (size_t i = 0; i < ids.size(); ++i)
+      processed.push_back(reply.value()[i].Int() == 1 || ids[i].uuid().Time() < horizon);
     return processed;
   }
 
@@ -214,6 +245,24 @@ class RedisStore final : public Store {
       return Fail(Code::kUnavailable, "moved", "another process counts for this ranking");
     stamp_ = stamp;
     return {};
+  }
+
+  // Ids have no order there, so each call looks at some, and goes on where the one before has ended.
+  Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) override {
+    BOXOFFICE_ASSIGN(
+        const redis::Reply seen,
+        Run(Request::Command({"SSCAN", std::string(kProcessed), looked_, "COUNT", fmt::to_string(limit)})));
+    std::vector<std::string> arguments{fmt::to_string(ToUnixMs(before))};
+    const redis::Value ids = seen.value()[1];
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const std::optional<EventId> id = EventId::FromBytes(ids[i].Text());
+      if (id && id->uuid().Time() < before) arguments.emplace_back(ids[i].Text());
+    }
+    BOXOFFICE_ASSIGN(const redis::Reply count,
+                     Run(Request::Call(ForgetScript(), {std::string(kSummary), std::string(kProcessed)},
+                                       std::move(arguments))));
+    looked_ = seen.value()[0].Text();
+    return Forgotten{static_cast<size_t>(count.value().Int()), looked_ != "0"};
   }
 
   Result<void> BeginRebuild() override {
@@ -258,6 +307,7 @@ class RedisStore final : public Store {
   SeededRandom random_;
   std::optional<std::string> stamp_;  // as this store has last seen it; "": there was none
   std::string rebuild_;               // that this store counts in; "": of a new store
+  std::string looked_ = "0";          // how far it has got in looking for old ids
 };
 
 }  // namespace

@@ -20,8 +20,6 @@ class SqliteStore final : public Store {
   explicit SqliteStore(std::unique_ptr<sql::Database> database)
       : database_(std::move(database)),
         processed_(*database_, std::string(kConsumer)),
-        is_processed_(
-            database_->Prepare("SELECT 1 FROM processed_event WHERE consumer = ?1 AND event_id = ?2")),
         save_show_(
             database_->Prepare("INSERT OR REPLACE INTO show_tally VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")),
         save_hour_(database_->Prepare("INSERT OR REPLACE INTO hour_tally VALUES(?1, ?2, ?3, ?4, ?5)")),
@@ -67,15 +65,7 @@ class SqliteStore final : public Store {
   }
 
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
-    std::vector<bool> processed;
-    processed.reserve(ids.size());
-    for (const EventId& id : ids) {
-      is_processed_.Bind(kConsumer, id);
-      BOXOFFICE_ASSIGN(const bool found, is_processed_.Step());
-      if (found) is_processed_.Reset();
-      processed.push_back(found);
-    }
-    return processed;
+    return processed_.AreProcessed(ids);
   }
 
   Result<void> Save(const State& changed, std::span<const EventId> counted, Hour oldest) override {
@@ -112,6 +102,16 @@ class SqliteStore final : public Store {
   Result<std::optional<Loaded>> LoadIfMoved() override { return std::nullopt; }
   Result<void> ResumeRebuild() override { return {}; }
 
+  Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    sql::Statement rebuilds = database_->Prepare("SELECT 1 FROM summary WHERE rebuilding <> 0");
+    BOXOFFICE_ASSIGN(const bool rebuilding, rebuilds.Step());
+    if (rebuilding) return Forgotten{};
+    BOXOFFICE_ASSIGN(const size_t count, processed_.Forget(before, limit));
+    BOXOFFICE_TRY(transaction.Commit());
+    return Forgotten{count, count == limit};
+  }
+
   Result<void> BeginRebuild() override {
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
     BOXOFFICE_TRY(
@@ -132,7 +132,6 @@ class SqliteStore final : public Store {
  private:
   std::unique_ptr<sql::Database> database_;
   bus::ProcessedEvents processed_;
-  sql::Statement is_processed_;
   sql::Statement save_show_;
   sql::Statement save_hour_;
   sql::Statement drop_hours_;

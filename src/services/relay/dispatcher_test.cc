@@ -108,6 +108,17 @@ TEST_F(DispatcherTest, AnEventThatComesAgainIsSentOnce) {
   EXPECT_EQ(Deliveries().size(), 1);
 }
 
+TEST_F(DispatcherTest, ARepeatOfAnEventWhoseIdIsForgottenIsNotSent) {
+  MakeTarget();
+  const InboxEvent event = Event("a", "1");
+  Accept({event});
+  ASSERT_TRUE(service_.ForgetProcessed(clock_.Now() + 1ms));
+  clock_.Advance(1ms);
+  EXPECT_FALSE(service_.AcceptEvents(std::span(&event, 1)).value());
+  Accept({Event("a", "2")});
+  EXPECT_EQ(Deliveries().size(), 2);
+}
+
 TEST_F(DispatcherTest, WhatIsUnderWayIsNotSentTwice) {
   MakeTarget();
   Accept({Event("a", "1")});

@@ -27,6 +27,9 @@ void AddKeys(config::Keys& keys, RelayConfig& config) {
   keys.Duration("delivery.kept_ms", config.log_age, std::chrono::milliseconds(0),
                 std::chrono::milliseconds(31'622'400'000),
                 "From a delivery's making until it goes out of the log, unless it is pending");
+  keys.Duration("processed_event.kept_ms", config.processed_age, std::chrono::milliseconds(0),
+                std::chrono::milliseconds(31'622'400'000),
+                "From an event's making until its id is forgotten, once it and all before it were consumed");
   AddNetworkKeys(keys, config);
   keys.Text("http.ca_file", config.tls.ca_file,
             "PEM of the authorities that targets are believed by; empty: the system's");
@@ -68,6 +71,13 @@ Result<void> RelayModule::Start() {
   BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen));
   BOXOFFICE_TRY(Subscribe(*service_, runtime_.bus, [this] { Wake(); }));
   subscribed_ = true;
+  forgetter_ = std::make_unique<bus::Forgetter>(
+      kGroup, ConsumedTopics(), config_.processed_age, runtime_.bus, runtime_.clock, runtime_.metrics,
+      [this](Timestamp before) -> Result<bus::Forgotten> {
+        BOXOFFICE_ASSIGN(const Forgotten forgotten, service_->ForgetProcessed(before));
+        return bus::Forgotten{forgotten.count, forgotten.more};
+      });
+  forgetter_->Start();
   return {};
 }
 
@@ -135,6 +145,7 @@ void RelayModule::PruneIfDue() {
 
 void RelayModule::Drain(std::chrono::milliseconds grace) {
   const auto end = std::chrono::steady_clock::now() + grace;
+  forgetter_.reset();
   if (std::exchange(subscribed_, false)) runtime_.bus.Unsubscribe(kGroup);
   host_.Drain(grace);
   {
@@ -181,6 +192,7 @@ module::ServiceProgram Program() {
                       "what could not be delivered would be gone before anybody can replay it",
                       std::chrono::milliseconds(RelayService::kLeastLogAge).count()));
     }
+    BOXOFFICE_TRY(bus::CheckKept(config->processed_age));
     return std::make_unique<RelayModule>(runtime, *config);
   };
   return program;

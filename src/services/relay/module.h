@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "platform/bus/forgetting.h"
 #include "platform/config/keys.h"
 #include "platform/http/client.h"
 #include "platform/module/program.h"
@@ -31,6 +32,8 @@ struct RelayConfig {
   std::string allow_networks;
   // Of the log of deliveries: RelayService::kLeastLogAge or more.
   std::chrono::milliseconds log_age = RelayService::kLogAge;
+  // Of the ids of events that were accepted: bus::kLeastKept or more.
+  std::chrono::milliseconds processed_age = bus::kKept;
 };
 
 // The key target.allow_networks, bound to `config`, which must outlive `keys`.
@@ -66,6 +69,7 @@ class RelayModule final : public module::ServiceModule {
   std::unique_ptr<RelayRpcServer> server_;
   rpc::Host host_;
   bool subscribed_ = false;
+  std::unique_ptr<bus::Forgetter> forgetter_;
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -374,4 +374,9 @@ Result<size_t> RelayService::Prune() {
   return store_->Prune(clock_.Now() - log_age_, kPruneBatch);
 }
 
+Result<Forgotten> RelayService::ForgetProcessed(Timestamp before) {
+  const std::scoped_lock lock(mutex_);
+  return store_->ForgetProcessed(before, kPruneBatch);
+}
+
 }  // namespace boxoffice::relay

@@ -131,6 +131,8 @@ class RelayService {
   [[nodiscard]] Result<void> Record(std::span<const AttemptResult> results);
   // Removes from the log a part of what has ended and was made longer ago than it is kept. Returns how much.
   [[nodiscard]] Result<size_t> Prune();
+  // See Store: of some ids at a time.
+  [[nodiscard]] Result<Forgotten> ForgetProcessed(Timestamp before);
 
   static constexpr std::chrono::hours kLogAge{30 * 24};
   // Nine pauses of kMaxPause and a tenth each are ten days, and whoever is to replay what is dead needs one.

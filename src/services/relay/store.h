@@ -35,6 +35,12 @@ struct DeadQuery {
   size_t limit = 0;
 };
 
+// Of a call that forgets.
+struct Forgotten {
+  size_t count = 0;
+  bool more = false;  // a repeat may find more
+};
+
 // Not thread-safe. Each call that writes is one transaction. Errors of all: database_unavailable.
 class Store {
  public:
@@ -52,7 +58,7 @@ class Store {
   [[nodiscard]] virtual Result<void> ChangeTarget(const Target& target,
                                                   const std::optional<std::string>& give_up) = 0;
 
-  // For each id whether its event was accepted before.
+  // For each id whether its event was accepted before: also where it is forgotten.
   [[nodiscard]] virtual Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) = 0;
   // Those of `keys` that have a pending delivery.
   [[nodiscard]] virtual Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) = 0;
@@ -88,6 +94,10 @@ class Store {
   // Removes up to `limit` deliveries that are not pending and older than `before`, and events that no
   // delivery names any more. Returns how many deliveries.
   [[nodiscard]] virtual Result<size_t> Prune(Timestamp before, size_t limit) = 0;
+  // All events whose ids were made before `before` count as processed from now on, for good (a lower `before`
+  // later on: no effect on that); up to `limit` of their ids are forgotten. When that is right says
+  // platform/bus/forgetting.h.
+  [[nodiscard]] virtual Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) = 0;
 };
 
 }  // namespace boxoffice::relay

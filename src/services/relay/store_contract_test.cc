@@ -232,6 +232,23 @@ TEST_P(RelayStoreTest, AnAcceptedEventIsProcessedAndNotTakenAgain) {
   EXPECT_THAT(store_->AreProcessed(std::array{fresh.id}).value(), ElementsAre(false));
 }
 
+TEST_P(RelayStoreTest, AForgottenEventCountsAsAcceptedAndIsNotTakenAgain) {
+  const InboxEvent old = Event("a");
+  now_ += std::chrono::hours(1);
+  const InboxEvent young = Event("b");
+  Put({old, young}, now_);
+  const Timestamp horizon = now_;
+  EXPECT_EQ(store_->ForgetProcessed(horizon, 100)->count, 1);
+  const Forgotten again = store_->ForgetProcessed(horizon, 100).value();
+  EXPECT_EQ(again.count, 0);
+  EXPECT_FALSE(again.more);
+  const InboxEvent fresh = Event("c");
+  EXPECT_THAT(store_->AreProcessed(std::array{old.id, young.id, fresh.id}).value(),
+              ElementsAre(true, true, false));
+  EXPECT_EQ(store_->Insert({{fresh, old}, {}}).error().reason, "constraint");
+  EXPECT_THAT(store_->AreProcessed(std::array{fresh.id}).value(), ElementsAre(false));
+}
+
 TEST_P(RelayStoreTest, DueIsWhatIsPendingAndWhoseTimeHasComeTheLongestFirst) {
   const auto later = Put({Event("a")}, now_);
   const auto sooner = Put({Event("b")}, now_ - std::chrono::seconds(1));

@@ -53,8 +53,9 @@ void MemoryStore::GiveUp(int64_t target_id, const std::optional<std::string>& wh
 
 Result<std::vector<bool>> MemoryStore::AreProcessed(std::span<const EventId> ids) {
   std::vector<bool> processed;
-  std::ranges::transform(ids, std::back_inserter(processed),
-                         [this](const EventId& id) { return processed_.contains(id); });
+  std::ranges::transform(ids, std::back_inserter(processed), [this](const EventId& id) {
+    return processed_.contains(id) || id.uuid().Time() < processed_before_;
+  });
   return processed;
 }
 
@@ -69,7 +70,8 @@ Result<std::set<TargetKey>> MemoryStore::Waiting(const std::set<TargetKey>& keys
 
 Result<void> MemoryStore::Insert(const Accepted& accepted) {
   for (const InboxEvent& event : accepted.events) {
-    if (processed_.contains(event.id)) return Fail(Code::kConflict, "constraint", "processed before");
+    if (processed_.contains(event.id) || event.id.uuid().Time() < processed_before_)
+      return Fail(Code::kConflict, "constraint", "processed before");
   }
   for (const InboxEvent& event : accepted.events) {
     processed_.insert(event.id);
@@ -193,6 +195,17 @@ Result<size_t> MemoryStore::Prune(Timestamp before, size_t limit) {
         deliveries_, [&](const auto& delivery) { return delivery.second.event_id == event.first; });
   });
   return pruned;
+}
+
+Result<Forgotten> MemoryStore::ForgetProcessed(Timestamp before, size_t limit) {
+  processed_before_ = std::max(processed_before_, before);
+  Forgotten forgotten;
+  while (!processed_.empty() && processed_.begin()->uuid().Time() < before && forgotten.count < limit) {
+    processed_.erase(processed_.begin());
+    ++forgotten.count;
+  }
+  forgotten.more = forgotten.count == limit;
+  return forgotten;
 }
 
 }  // namespace boxoffice::relay

@@ -29,6 +29,7 @@ class MemoryStore final : public Store {
   Result<std::optional<Delivery>> Find(int64_t delivery_id) override;
   Result<std::vector<Delivery>> List(const DeliveryQuery& query) override;
   Result<size_t> Prune(Timestamp before, size_t limit) override;
+  Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) override;
 
  private:
   void GiveUp(int64_t target_id, const std::optional<std::string>& why);
@@ -36,6 +37,7 @@ class MemoryStore final : public Store {
   std::vector<Target> targets_;
   std::map<int64_t, int64_t> turns_us_;
   std::set<EventId> processed_;
+  Timestamp processed_before_{};
   std::map<EventId, InboxEvent> events_;
   std::map<int64_t, Delivery> deliveries_;
   int64_t last_delivery_ = 0;

@@ -54,8 +54,6 @@ constexpr std::string_view kGiveUp =
 constexpr std::string_view kLockTargets =
     "SELECT enabled AND NOT deleted FROM target WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 
-constexpr std::string_view kSelectProcessed =
-    "SELECT event_id FROM processed_event WHERE consumer = $1 AND event_id = ANY($2)";
 constexpr std::string_view kSelectWaiting =
     "SELECT target_id, key FROM unnest($1, $2) i(target_id, key) WHERE EXISTS (SELECT 1 FROM delivery d "
     "WHERE d.state = 0 AND d.target_id = i.target_id AND d.key = i.key)";
@@ -255,7 +253,7 @@ class PostgresStore final : public Store {
 
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
     Batch batch;
-    batch.Add(kSelectProcessed, kConsumer, Column(ids));
+    bus::AddProcessed(batch, kConsumer, ids);
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
     std::set<EventId> found;
     for (const Row row : results[0]) found.insert(row.Id<EventId>(0));
@@ -404,6 +402,14 @@ class PostgresStore final : public Store {
     events.Add(kPruneEvents, Column(ids));
     BOXOFFICE_TRY(transaction.Commit(events));
     return ids.size();
+  }
+
+  Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) override {
+    Batch batch;
+    const size_t forgotten = bus::AddForget(batch, kConsumer, before, limit);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+    const size_t count = results[forgotten].size();
+    return Forgotten{count, count == limit};
   }
 
  private:

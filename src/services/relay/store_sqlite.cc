@@ -85,8 +85,6 @@ class SqliteStore final : public Store {
   explicit SqliteStore(std::unique_ptr<sql::Database> database)
       : database_(std::move(database)),
         processed_(*database_, std::string(kConsumer)),
-        is_processed_(
-            database_->Prepare("SELECT 1 FROM processed_event WHERE consumer = ?1 AND event_id = ?2")),
         waits_(database_->Prepare(
             "SELECT 1 FROM delivery WHERE state = 0 AND target_id = ?1 AND key = ?2 LIMIT 1")),
         add_event_(database_->Prepare("INSERT INTO event VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")),
@@ -174,15 +172,7 @@ class SqliteStore final : public Store {
   }
 
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
-    std::vector<bool> processed;
-    processed.reserve(ids.size());
-    for (const EventId& id : ids) {
-      is_processed_.Bind(kConsumer, id);
-      BOXOFFICE_ASSIGN(const bool found, is_processed_.Step());
-      if (found) is_processed_.Reset();
-      processed.push_back(found);
-    }
-    return processed;
+    return processed_.AreProcessed(ids);
   }
 
   Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) override {
@@ -386,6 +376,13 @@ class SqliteStore final : public Store {
     return events.size();
   }
 
+  Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    BOXOFFICE_ASSIGN(const size_t count, processed_.Forget(before, limit));
+    BOXOFFICE_TRY(transaction.Commit());
+    return Forgotten{count, count == limit};
+  }
+
  private:
   // In the transaction that is open.
   Result<void> GiveUp(int64_t target_id, const std::optional<std::string>& why) {
@@ -399,7 +396,6 @@ class SqliteStore final : public Store {
 
   std::unique_ptr<sql::Database> database_;
   bus::ProcessedEvents processed_;
-  sql::Statement is_processed_;
   sql::Statement waits_;
   sql::Statement add_event_;
   sql::Statement add_delivery_;

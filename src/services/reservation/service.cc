@@ -20,7 +20,7 @@ namespace {
 constexpr milliseconds kDrainPoll{10};
 constexpr milliseconds kForgetEvery{3'600'000};
 constexpr milliseconds kForgetAgain{1'000};  // while there are more
-constexpr int64_t kForgetAtOnce = 10'000;
+constexpr int64_t kForgetAtOnce = 1'000;     // some 30 ms at PostgreSQL, for which commands wait
 
 }  // namespace
 
@@ -120,8 +120,8 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
 void Service::ForgetOldRequests(Timestamp now) {
   if (now < next_forgetting_) return;
   const auto forgotten = store_.ForgetRequests(now - config_.policy.answers_kept, kForgetAtOnce);
-  next_forgetting_ = now + (forgotten.value_or(0) == kForgetAtOnce ? kForgetAgain : kForgetEvery);
-  forgotten_.Add(static_cast<uint64_t>(forgotten.value_or(0)));
+  next_forgetting_ = now + (forgotten && forgotten->more ? kForgetAgain : kForgetEvery);
+  if (forgotten) forgotten_.Add(static_cast<uint64_t>(forgotten->count));
   if (!forgotten) obs::Log(obs::Level::kWarning, "forgetting_failed", {{"detail", forgotten.error().detail}});
 }
 

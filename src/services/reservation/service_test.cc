@@ -31,7 +31,7 @@ class SharedStore final : public Store {
     if (full) return Fail(Code::kUnavailable, "database_unavailable", "full");
     return store_.Save(changes);
   }
-  Result<int64_t> ForgetRequests(Timestamp before, int64_t limit) override {
+  Result<Forgotten> ForgetRequests(Timestamp before, int64_t limit) override {
     const std::scoped_lock lock(mutex_);
     return store_.ForgetRequests(before, limit);
   }

@@ -11,6 +11,12 @@
 
 namespace boxoffice::reservation {
 
+// Of a look at old requests.
+struct Forgotten {
+  int64_t count = 0;
+  bool more = false;  // a look at once may find more
+};
+
 // The commands' side. Used by one thread.
 class Store {
  public:
@@ -23,8 +29,10 @@ class Store {
   // taken (see Change::replaces), is left out, row, request and event. Error kUnknown: the commit may have
   // been done.
   [[nodiscard]] virtual Result<std::vector<bool>> Save(std::span<const Change> changes) = 0;
-  // Forgets requests that were made before `before`; at most `limit`. Returns how many.
-  [[nodiscard]] virtual Result<int64_t> ForgetRequests(Timestamp before, int64_t limit) = 0;
+  // Forgets requests that were answered and made before `before`, `limit` of them at most. Buyers' commands
+  // wait meanwhile, so it takes no longer for how much is stored: where no index leads to old ones, it looks
+  // at `limit` of all, and the next call goes on behind them.
+  [[nodiscard]] virtual Result<Forgotten> ForgetRequests(Timestamp before, int64_t limit) = 0;
 };
 
 struct ListQuery {

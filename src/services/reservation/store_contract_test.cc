@@ -1,4 +1,7 @@
 // What every reservation store must do; runs over all of them.
+#include <algorithm>
+#include <string>
+
 #include <gmock/gmock.h>
 
 #include "services/reservation/saga_gauges.h"
@@ -287,11 +290,42 @@ TEST_P(StoreContractTest, OldAnswersAreForgottenWhatRunsIsNot) {
   finish.request = RequestRecord{{"buyer", "done"}, "", other.id, other.saga.id, std::nullopt, kNow};
   finish.answers = true;
   Save(finish);
-  EXPECT_EQ(store_->ForgetRequests(kNow, 10), 0);
-  EXPECT_EQ(store_->ForgetRequests(kNow + milliseconds(1), 10), 1);
+  EXPECT_EQ(store_->ForgetRequests(kNow, 10)->count, 0);
+  EXPECT_EQ(store_->ForgetRequests(kNow + milliseconds(1), 10)->count, 1);
   Keys keys;
   keys.requests = {{"buyer", "done"}, {"buyer", "running"}};
   EXPECT_EQ(store_->Load(keys, kNow)->requests.size(), 1U);
+}
+
+TEST_P(StoreContractTest, OldAnswersAmongYoungOnesAreForgottenInShortSteps) {
+  Keys young;
+  for (int i = 0; i < 20; ++i) {
+    const Reservation r = MakeReservation();
+    const bool old = i % 3 == 0;
+    const RequestKey key{"buyer " + std::to_string(i % 7), std::to_string(i)};
+    Change begin = Insert(r);
+    begin.request =
+        RequestRecord{key, "h", r.id, r.saga.id, std::nullopt, old ? kNow : kNow + milliseconds(1)};
+    Save(begin);
+    Change finish = Update(r, 1, 1);
+    finish.request = begin.request;
+    finish.answers = true;
+    Save(finish);
+    if (!old) young.requests.push_back(key);
+  }
+  std::ranges::sort(young.requests);
+  const auto forget_all = [&] {
+    int64_t count = 0;
+    for (int steps = 1;; ++steps) {
+      const Forgotten forgotten = store_->ForgetRequests(kNow + milliseconds(1), 2).value();
+      EXPECT_LE(forgotten.count, 2);
+      count += forgotten.count;
+      if (!forgotten.more || steps == 20) return count;
+    }
+  };
+  EXPECT_EQ(forget_all(), 7);
+  EXPECT_EQ(forget_all(), 0);
+  EXPECT_EQ(store_->Load(young, kNow)->requests.size(), young.requests.size());
 }
 
 TEST_P(StoreContractTest, ARequestThatAnotherReplicaHasStoredMeanwhileIsNotReplaced) {

@@ -66,16 +66,17 @@ bool MemoryStore::MayBegin(const Change& change) const {
   return known == requests_.end() ? change.replaces.IsNil() : known->second.saga_id == change.replaces;
 }
 
-Result<int64_t> MemoryStore::ForgetRequests(Timestamp before, int64_t limit) {
-  int64_t forgotten = 0;
-  for (auto it = requests_.begin(); it != requests_.end() && forgotten < limit;) {
+Result<Forgotten> MemoryStore::ForgetRequests(Timestamp before, int64_t limit) {
+  Forgotten forgotten;
+  for (auto it = requests_.begin(); it != requests_.end() && forgotten.count < limit;) {
     if (it->second.answer && it->second.created_at < before) {
       it = requests_.erase(it);
-      ++forgotten;
+      ++forgotten.count;
     } else {
       ++it;
     }
   }
+  forgotten.more = forgotten.count == limit;
   return forgotten;
 }
 

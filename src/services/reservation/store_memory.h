@@ -15,7 +15,7 @@ class MemoryStore final : public Store {
  public:
   [[nodiscard]] Result<Rows> Load(const Keys& keys, Timestamp now) override;
   [[nodiscard]] Result<std::vector<bool>> Save(std::span<const Change> changes) override;
-  [[nodiscard]] Result<int64_t> ForgetRequests(Timestamp before, int64_t limit) override;
+  [[nodiscard]] Result<Forgotten> ForgetRequests(Timestamp before, int64_t limit) override;
 
   [[nodiscard]] const std::map<ReservationId, Reservation>& reservations() const { return reservations_; }
   // Their types.

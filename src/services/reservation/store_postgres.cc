@@ -251,11 +251,12 @@ class PostgresStore final : public Store {
     return saved;
   }
 
-  Result<int64_t> ForgetRequests(Timestamp before, int64_t limit) override {
+  Result<Forgotten> ForgetRequests(Timestamp before, int64_t limit) override {
     Batch batch;
     batch.Add(kForget, ToUnixMs(before), limit);
     BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
-    return results[0].affected();
+    const int64_t count = results[0].affected();
+    return Forgotten{count, count == limit};
   }
 
  private:

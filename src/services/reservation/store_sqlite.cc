@@ -65,9 +65,10 @@ SqliteStore::SqliteStore(sql::Database database, Random& random)
       // A request that was tried anew belongs to another saga by now.
       put_answer_(database_.Prepare(
           "UPDATE request SET answer = ?4 WHERE user_id = ?1 AND idempotency_key = ?2 AND saga_id = ?3")),
-      forget_(database_.Prepare(
-          "DELETE FROM request WHERE (user_id, idempotency_key) IN (SELECT user_id, idempotency_key "
-          "FROM request WHERE created_at_ms < ?1 AND answer IS NOT NULL LIMIT ?2)")) {}
+      look_at_requests_(database_.Prepare(
+          "SELECT user_id, idempotency_key, created_at_ms < ?3 AND answer IS NOT NULL FROM request "
+          "WHERE (user_id, idempotency_key) > (?1, ?2) ORDER BY user_id, idempotency_key LIMIT ?4")),
+      forget_(database_.Prepare("DELETE FROM request WHERE user_id = ?1 AND idempotency_key = ?2")) {}
 
 Result<Rows> SqliteStore::Load(const Keys& keys, Timestamp now) {
   Rows rows;
@@ -177,12 +178,27 @@ Result<std::vector<bool>> SqliteStore::Save(std::span<const Change> changes) {
   return saved;
 }
 
-Result<int64_t> SqliteStore::ForgetRequests(Timestamp before, int64_t limit) {
-  BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
-  BOXOFFICE_TRY(forget_.Bind(ToUnixMs(before), limit).Run());
-  const int64_t forgotten = database_.changes();
-  BOXOFFICE_TRY(transaction.Commit());
-  return forgotten;
+// Along the key that is there anyway: an index of ages would cost each purchase more than this costs.
+Result<Forgotten> SqliteStore::ForgetRequests(Timestamp before, int64_t limit) {
+  std::vector<RequestKey> old;
+  RequestKey last;
+  int64_t looked_at = 0;
+  look_at_requests_.Bind(looked_at_.user_id, looked_at_.idempotency_key, ToUnixMs(before), limit);
+  while (true) {
+    BOXOFFICE_ASSIGN(const bool found, look_at_requests_.Step());
+    if (!found) break;
+    last = {std::string(look_at_requests_.Text(0)), std::string(look_at_requests_.Text(1))};
+    if (look_at_requests_.Int(2) != 0) old.push_back(last);
+    ++looked_at;
+  }
+  if (!old.empty()) {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
+    for (const RequestKey& key : old) BOXOFFICE_TRY(forget_.Bind(key.user_id, key.idempotency_key).Run());
+    BOXOFFICE_TRY(transaction.Commit());
+  }
+  const bool more = looked_at == limit;
+  looked_at_ = more ? std::move(last) : RequestKey();
+  return Forgotten{static_cast<int64_t>(old.size()), more};
 }
 
 Result<std::unique_ptr<SqliteReader>> SqliteReader::Open(const std::filesystem::path& file) {

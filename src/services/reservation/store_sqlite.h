@@ -20,7 +20,7 @@ class SqliteStore final : public Store {
 
   [[nodiscard]] Result<Rows> Load(const Keys& keys, Timestamp now) override;
   [[nodiscard]] Result<std::vector<bool>> Save(std::span<const Change> changes) override;
-  [[nodiscard]] Result<int64_t> ForgetRequests(Timestamp before, int64_t limit) override;
+  [[nodiscard]] Result<Forgotten> ForgetRequests(Timestamp before, int64_t limit) override;
 
  private:
   SqliteStore(sql::Database database, Random& random);
@@ -41,7 +41,10 @@ class SqliteStore final : public Store {
   sql::Statement renew_;
   sql::Statement put_request_;
   sql::Statement put_answer_;
+  sql::Statement look_at_requests_;
   sql::Statement forget_;
+  // The last one that ForgetRequests has looked at; empty: it begins anew.
+  RequestKey looked_at_;
 };
 
 class SqliteReader final : public Reader {

@@ -21,7 +21,7 @@ struct PlanSeat {
   std::string guid;  // unique in the plan
   std::string number;
   std::string category;
-  double x = 0;  // in the plane of the whole plan
+  double x = 0;  // in the plane of the whole plan, in its own unit: -1,000,000 to 1,000,000
   double y = 0;
   bool accessible = false;   // for a wheelchair
   std::string companion_of;  // the guid of the accessible seat that it is beside; empty: of none
@@ -52,7 +52,8 @@ using Prices = std::map<std::string, int64_t, std::less<>>;
 // left out. Errors (kInvalidArgument), with the JSON path of what is wrong in the detail:
 //   seating_plan_invalid: no zone, no seat, more than kMaxSeats, a repeated category or seat_guid, an empty
 //   or overlong
-//     name, a seat of an unknown category, two seats of one label, a companion of what is no accessible seat;
+//     name, a place out of its range, a seat of an unknown category, two seats of one label, a companion of
+//     what is no accessible seat;
 //   price_invalid: a category without a price, a price of an unknown category, or outside 1 … kMaxPrice.
 [[nodiscard]] Result<Layout> MakeLayout(const SeatingPlan& plan, const Prices& prices);
 
