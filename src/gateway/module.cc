@@ -73,7 +73,6 @@ struct GatewayModule::Running {
     return {};
   }
 
-  const std::unique_ptr<auth::JwksCache> jwks;  // null: the key is configured
   // On the one thread that every request comes through.
   void Run() {
     thread = std::thread([this] {
@@ -82,6 +81,7 @@ struct GatewayModule::Running {
     });
   }
 
+  const std::unique_ptr<auth::JwksCache> jwks;  // null: the key is configured
   auth::TokenVerifier verifier;
   std::optional<auth::TokenVerifier> id_tokens;
   std::optional<SignIn> sign_in;  // none: not offered
