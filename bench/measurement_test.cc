@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "bench/waiting.h"
+
 namespace boxoffice::bench {
 namespace {
 
@@ -24,6 +26,15 @@ TEST(MeasurementTest, WhatIsNoSaleAndWasNotAskedForIsAnError) {
   EXPECT_EQ(measurement.ErrorCount(), 10U);
   EXPECT_DOUBLE_EQ(measurement.ErrorRate(), 0.01);
   EXPECT_DOUBLE_EQ(Measurement{}.ErrorRate(), 1) << "a run without a request proves nothing";
+}
+
+TEST(WaitingPhaseTest, IsComparedBySlicesOfWhichOneThatWasDisturbedCountsLittle) {
+  WaitingPhase phase;
+  EXPECT_DOUBLE_EQ(phase.ToEmpty(), 1) << "the empty answer itself";
+  phase.to_empty = {0.7, 0.1, 0.8};
+  EXPECT_DOUBLE_EQ(phase.ToEmpty(), 0.7);
+  phase.to_empty = {0.6, 0.1, 0.8, 0.9};
+  EXPECT_DOUBLE_EQ(phase.ToEmpty(), 0.7);
 }
 
 TEST(MeasurementTest, AMachineThatSomebodyElseUsesIsToldSo) {

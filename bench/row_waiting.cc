@@ -7,7 +7,7 @@
 namespace boxoffice::bench {
 namespace {
 
-constexpr int kSeconds = 5;           // of each kind of request
+constexpr int kSeconds = 5;           // of each kind of request, and of empty answers with it
 constexpr size_t kConnections = 512;  // of the empty answers, too
 
 }  // namespace
@@ -20,21 +20,18 @@ Result<RowResult> RunWaitingRow(RowContext& context) {
   BOXOFFICE_ASSIGN(const WaitingMeasurement measured, RunWaiting(options));
   RowResult row;
   row.name = "waiting";
-  std::map<std::string, double> rates;
+  std::map<std::string, double> to_empty;
   uint64_t requests = 0;
   for (const WaitingPhase& phase : measured.phases) {
-    rates[phase.name] = phase.PerSecond();
+    to_empty[phase.name] = phase.ToEmpty();
     requests += phase.requests;
     if (phase.errors > 0) row.errors[phase.name] = phase.errors;
     row.figures[fmt::format("{}_per_s", phase.name)] = phase.PerSecond();
     row.figures[fmt::format("{}_p99_ms", phase.name)] =
         std::chrono::duration<double, std::milli>(phase.latency.Percentile(0.99)).count();
   }
-  // The machine's speed drifts: each is compared with the empty answers that were measured next to it.
-  const double empty = std::max(1.0, rates["empty"]);
-  const double empty_again = std::max(1.0, rates["empty again"]);
-  row.targets = {{"4  polls to empty answers", rates["poll after the draw"] / empty_again, 0.7, true, "×"},
-                 {"5  joins to empty answers", rates["join"] / empty, 0.6, true, "×"},
+  row.targets = {{"4  polls to empty answers", to_empty["poll after the draw"], 0.7, true, "×"},
+                 {"5  joins to empty answers", to_empty["join"], 0.6, true, "×"},
                  {"6  memory of each who waits", measured.bytes_each, 100, false, "B"},
                  {"6  round of admission", measured.round_ms, 50, false, "ms"}};
   row.error_rate =

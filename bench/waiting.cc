@@ -31,32 +31,80 @@ struct Request {
   std::function<bool(const Answer& answer)> good;
 };
 
-// Sends the requests 0 … count - 1, or any number of them for `limit`.
-WaitingPhase RunPhase(const SystemProcess& system, HttpLoad& load, std::string name, size_t count,
-                      std::chrono::seconds limit, const Request& request) {
-  WaitingPhase phase;
-  phase.name = std::move(name);
-  const CpuTime cpu = system.Cpu();
-  const auto start = SteadyClock::now();
-  uint64_t next = 0;
-  LoadPlan plan;
-  if (limit.count() > 0) plan.until = start + limit;
-  plan.ask = [&](std::string& out, uint64_t& tag) {
-    if (limit.count() == 0 && next == count) return false;
-    tag = next++ % count;
-    request.append(out, tag);
-    return true;
-  };
-  plan.take = [&](const Answer& answer) {
-    ++phase.requests;
-    phase.latency.Record(answer.latency);
-    if (!request.good(answer)) ++phase.errors;
-  };
-  load.Run(plan);
-  phase.elapsed = SteadyClock::now() - start;
-  phase.system_cpu = system.Cpu() - cpu;
-  return phase;
-}
+// What is asked, and how much: the requests 0 … count - 1 once, or over and over for `limit`.
+struct Work {
+  Request request;
+  size_t count = 0;
+  std::chrono::milliseconds limit{0};  // 0: once
+};
+
+// Asks by turns with empty answers.
+class Line {
+ public:
+  Line(const SystemProcess& system, HttpLoad& load, std::chrono::seconds empty)
+      : system_(system), load_(load), empty_{.request = {AppendNothing, IsOk}, .count = 1, .limit = empty} {
+    empty_phase_.name = "empty";
+    empty_.limit /= kSlices;
+    RunSlice(empty_, 0, empty_phase_);  // its first requests warm up, and are not compared
+  }
+
+  static bool IsOk(const Answer& answer) { return answer.status == 200; }
+
+  WaitingPhase Run(std::string name, const Work& work) {
+    WaitingPhase phase;
+    phase.name = std::move(name);
+    Work slice = work;
+    slice.limit /= kSlices;
+    double before = RunSlice(empty_, 0, empty_phase_);
+    for (size_t i = 0; i < kSlices; ++i) {
+      const size_t first = work.count * i / kSlices;
+      slice.count = work.limit.count() > 0 ? work.count : work.count * (i + 1) / kSlices - first;
+      const double rate = RunSlice(slice, first, phase);
+      const double after = RunSlice(empty_, 0, empty_phase_);
+      phase.to_empty.push_back(2 * rate / std::max(1.0, before + after));
+      before = after;
+    }
+    return phase;
+  }
+
+  const WaitingPhase& empty() const { return empty_phase_; }
+
+ private:
+  static constexpr size_t kSlices = 10;
+
+  static void AppendNothing(std::string& out, uint64_t) { AppendRequest(out, "GET", "/healthz", "", "", ""); }
+
+  // Adds to `phase`; the rate of this slice alone.
+  double RunSlice(const Work& work, size_t first, WaitingPhase& phase) {
+    const CpuTime cpu = system_.Cpu();
+    const auto start = SteadyClock::now();
+    const uint64_t requests = phase.requests;
+    uint64_t next = 0;
+    LoadPlan plan;
+    if (work.limit.count() > 0) plan.until = start + work.limit;
+    plan.ask = [&](std::string& out, uint64_t& tag) {
+      if (work.limit.count() == 0 && next == work.count) return false;
+      tag = first + next++ % work.count;
+      work.request.append(out, tag);
+      return true;
+    };
+    plan.take = [&](const Answer& answer) {
+      ++phase.requests;
+      phase.latency.Record(answer.latency);
+      if (!work.request.good(answer)) ++phase.errors;
+    };
+    load_.Run(plan);
+    const std::chrono::duration<double> took = SteadyClock::now() - start;
+    phase.elapsed += std::chrono::duration_cast<std::chrono::nanoseconds>(took);
+    phase.system_cpu += system_.Cpu() - cpu;
+    return static_cast<double>(phase.requests - requests) / std::max(1e-9, took.count());
+  }
+
+  const SystemProcess& system_;
+  HttpLoad& load_;
+  Work empty_;
+  WaitingPhase empty_phase_;
+};
 
 Result<HistogramTotals> QueueTransactions(Shop& shop) {
   BOXOFFICE_ASSIGN(const std::string metrics, shop.Metrics());
@@ -67,6 +115,13 @@ Result<HistogramTotals> QueueTransactions(Shop& shop) {
 
 double WaitingPhase::PerSecond() const {
   return static_cast<double>(requests) / std::max(1e-9, std::chrono::duration<double>(elapsed).count());
+}
+
+double WaitingPhase::ToEmpty() const {
+  if (to_empty.empty()) return 1;
+  std::vector<double> sorted = to_empty;
+  std::ranges::sort(sorted);
+  return (sorted[(sorted.size() - 1) / 2] + sorted[sorted.size() / 2]) / 2;
 }
 
 uint64_t WaitingMeasurement::Errors() const {
@@ -88,20 +143,19 @@ Result<WaitingMeasurement> RunWaiting(const ScenarioOptions& options) {
   BOXOFFICE_TRY(shop.SetQueue(show, R"({"state":"PREQUEUE"})"));
   BOXOFFICE_ASSIGN(std::vector<Buyer> buyers, shop.NewBuyers(measurement.buyers));
 
-  const auto add = [&](std::string name, std::chrono::seconds limit, const Request& request) {
-    measurement.phases.push_back(RunPhase(system, *load, std::move(name), buyers.size(), limit, request));
+  Line line(system, *load, seconds);
+  const auto add = [&](std::string name, const Work& work) {
+    measurement.phases.push_back(line.Run(std::move(name), work));
   };
-  const Request nothing{[](std::string& out, uint64_t) { AppendRequest(out, "GET", "/healthz", "", "", ""); },
-                        [](const Answer& answer) { return answer.status == 200; }};
-  add("empty", seconds, nothing);
   const int64_t before = system.PeakMemory();
   const std::string path = fmt::format("/v1/shows/{}/queue", show);
-  add("join", std::chrono::seconds(0),
-      {[&](std::string& out, uint64_t tag) { AppendRequest(out, "POST", path, buyers[tag].jwt, "", ""); },
-       [&](const Answer& answer) {
-         buyers[answer.tag].queue_token = FindJsonText(answer.body, "token");
-         return answer.status == 200;
-       }});
+  const Request join{
+      [&](std::string& out, uint64_t tag) { AppendRequest(out, "POST", path, buyers[tag].jwt, "", ""); },
+      [&](const Answer& answer) {
+        buyers[answer.tag].queue_token = FindJsonText(answer.body, "token");
+        return Line::IsOk(answer);
+      }};
+  add("join", {.request = join, .count = buyers.size()});
   measurement.bytes_each =
       static_cast<double>(system.PeakMemory() - before) / static_cast<double>(buyers.size());
   SeededRandom random(1);
@@ -110,8 +164,9 @@ Result<WaitingMeasurement> RunWaiting(const ScenarioOptions& options) {
                        AppendRequest(out, "GET", "/v1/queue", buyer.jwt,
                                      fmt::format("X-Queue-Token: {}\r\n", buyer.queue_token), "");
                      },
-                     [](const Answer& answer) { return answer.status == 200; }};
-  add("poll before the draw", seconds, poll);
+                     Line::IsOk};
+  const Work polls{.request = poll, .count = buyers.size(), .limit = seconds};
+  add("poll before the draw", polls);
 
   const auto opening = SteadyClock::now();
   BOXOFFICE_TRY(shop.SetQueue(show, std::string(kAdmission)));
@@ -122,8 +177,8 @@ Result<WaitingMeasurement> RunWaiting(const ScenarioOptions& options) {
   const HistogramTotals rounds{.sum = rounds_after.sum - rounds_before.sum,
                                .count = rounds_after.count - rounds_before.count};
   measurement.round_ms = rounds.Mean() * 1'000;
-  add("poll after the draw", seconds, poll);
-  add("empty again", seconds, nothing);
+  add("poll after the draw", polls);
+  measurement.phases.push_back(line.empty());
   BOXOFFICE_ASSIGN(measurement.audit, shop.Audit());
   return measurement;
 }
@@ -133,15 +188,14 @@ std::string RenderTable(const WaitingMeasurement& m) {
   auto sink = std::back_inserter(text);
   fmt::format_to(sink, "\nwaiting: {} people in one show, {} connections, {} CPUs\n", m.buyers, m.connections,
                  std::thread::hardware_concurrency());
-  const double empty = m.phases.front().PerSecond();
   for (const WaitingPhase& phase : m.phases) {
     const auto each = std::max<uint64_t>(1, phase.requests);
     fmt::format_to(
         sink,
         "  {:<21} {:>7.0f}/s  {:.2f} of empty  p50 {:.1f} ms  p99 {:.1f} ms  system {:.1f} us each  "
         "errors {}\n",
-        phase.name, phase.PerSecond(), phase.PerSecond() / std::max(1.0, empty),
-        Millis(phase.latency.Percentile(0.5)), Millis(phase.latency.Percentile(0.99)),
+        phase.name, phase.PerSecond(), phase.ToEmpty(), Millis(phase.latency.Percentile(0.5)),
+        Millis(phase.latency.Percentile(0.99)),
         static_cast<double>(phase.system_cpu.count()) / static_cast<double>(each), phase.errors);
   }
   fmt::format_to(sink, "  memory each           {:.0f} bytes\n", m.bytes_each);
@@ -157,6 +211,7 @@ std::string RenderJson(const WaitingMeasurement& m) {
   for (const WaitingPhase& phase : m.phases) {
     phases.push_back(json::object{{"name", phase.name},
                                   {"per_s", phase.PerSecond()},
+                                  {"to_empty", phase.ToEmpty()},
                                   {"requests", phase.requests},
                                   {"errors", phase.errors},
                                   {"p50_ms", Millis(phase.latency.Percentile(0.5))},

@@ -28,8 +28,11 @@ pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 # Asio, Beast, Boost.JSON and Boost.URL are compiled once, in src/platform/boost.
 find_path(BOOST_INCLUDE boost/json.hpp REQUIRED)
 add_library(boxoffice_boost_definitions INTERFACE)
+# Frames of coroutines straight from jemalloc: Asio would keep two in each thread, which suit few, and ask for the others
+# aligned.
 target_compile_definitions(boxoffice_boost_definitions INTERFACE
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE BOOST_ASIO_SEPARATE_COMPILATION
+  BOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING
   BOOST_JSON_NO_LIB BOOST_URL_NO_LIB BOOST_BEAST_SEPARATE_COMPILATION)
 
 add_library(boxoffice_thirdparty INTERFACE)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the certificates of the services, once, and gives each volume of /tls only what its service shows: itself, and
-# whom it trusts. The authority's key is thrown away, so nobody can issue another one. They are valid for a year; to
-# make new ones, remove the volumes and start everything again. A repeat has no effect.
+# whom it trusts. The authority's key is thrown away, so nobody can issue another one. They are valid for a year;
+# docs/howto/rotate-keys.md exchanges them while everything runs. A repeat has no effect.
 set -eu
 # The last one is written last.
 if [ -e /tls/gateway/gateway.key ]; then exit 0; fi

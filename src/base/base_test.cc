@@ -1,12 +1,16 @@
 #include <thread>
 
 #include <gmock/gmock.h>
+#include <pthread.h>
+#include <sched.h>
 
 #include "base/burst.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/money.h"
 #include "base/result.h"
+#include "base/scheduling.h"
 
 namespace boxoffice {
 namespace {
@@ -69,6 +73,40 @@ TEST(BurstTest, IsOfItsThread) {
   bool ran = false;
   std::thread([&] { Burst::AtEnd([&] { ran = true; }); }).join();
   EXPECT_TRUE(ran);
+}
+
+TEST(BytesTest, AByteOfTheKindIsFoundWhereverItIs) {
+  const auto control_or_quote = [](uint64_t word) { return AnyBelow(word, ' ') | AnyEqual(word, '"'); };
+  for (size_t size = 0; size < 20; ++size) {
+    const std::string text(size, 'a');
+    EXPECT_FALSE(AnyByte(text, 'a', control_or_quote)) << size;
+    for (size_t at = 0; at < size; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string other = text;
+        other[at] = static_cast<char>(byte);
+        EXPECT_EQ(AnyByte(other, 'a', control_or_quote), byte < ' ' || byte == '"') << size << ' ' << at;
+      }
+    }
+  }
+}
+
+TEST(SchedulingTest, WhoWakesInTurnPassesItOnUntilSomebodyWakesAtOnce) {
+  const auto policy = [] {
+    int policy = -1;
+    sched_param parameters{};
+    pthread_getschedparam(pthread_self(), &policy, &parameters);
+    return policy;
+  };
+  std::thread([&] {
+    WakeInTurn();
+    EXPECT_EQ(policy(), SCHED_BATCH);
+    std::thread([&] {
+      EXPECT_EQ(policy(), SCHED_BATCH);
+      WakeAtOnce();
+      EXPECT_EQ(policy(), SCHED_OTHER);
+    }).join();
+    EXPECT_EQ(policy(), SCHED_BATCH);
+  }).join();
 }
 
 TEST(MoneyTest, CurrencyIsThreeUpperCaseLetters) {

@@ -132,7 +132,7 @@ class Watcher {
     }
   }
 
-  // nullopt: noted, or there is none (404).
+  // nullopt: noted, or there is none (404, or 204: not yet).
   std::optional<json::value> Get(const std::string& path, Sample& sample) {
     const auto response = client_->Send("GET", path, {}, {}, kAnswerLimit);
     if (!response) {
@@ -146,7 +146,7 @@ class Watcher {
     boost::system::error_code error;
     json::value body = json::parse(response->body, error);
     if (response->status == 200 && !error) return body;
-    if (response->status != 404)
+    if (response->status != 404 && response->status != 204)
       sample.problems.push_back(fmt::format("{}: {}", path, DescribeProblem(*response)));
     return std::nullopt;
   }

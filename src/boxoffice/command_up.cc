@@ -15,6 +15,7 @@
 #include <fmt/ranges.h>
 #include <sys/prctl.h>
 
+#include "base/scheduling.h"
 #include "boxoffice/cluster.h"
 #include "boxoffice/commands.h"
 #include "boxoffice/demo.h"
@@ -99,6 +100,7 @@ Result<void> Up(const UpOptions& options) {
   obs::SetLogForm(options.log_form == "human" ? obs::Form::kHuman : obs::Form::kJson);
   module::StopSignals signals;
   module::RaiseFileLimit();
+  WakeInTurn();
   std::optional<module::StopDeadline> deadline;  // outlives all that may be slow to end
   BOXOFFICE_ASSIGN(const module::DataFolder folder, module::DataFolder::Open(options.data));
   BOXOFFICE_ASSIGN(const auto system, System::Make({.data_dir = folder.path(),

@@ -22,7 +22,7 @@
 #include "platform/config/keys.h"
 #include "platform/http/client.h"
 #include "platform/obs/metrics.h"
-#include "platform/rpc/tls.h"
+#include "platform/rpc/tls_files.h"
 
 namespace boxoffice::doctor {
 namespace {
@@ -168,9 +168,9 @@ class Examination {
       const rpc::TlsConfig& tls = place.config.tls;
       if (tls.certificate.empty()) continue;
       const std::string& service = place.program.service;
-      if (const auto loaded = rpc::Tls::Load(tls); !loaded && loaded.error().reason != "tls_expired") {
+      if (const auto checked = CheckFiles(tls); !checked && checked.error().reason != "tls_expired") {
         Note("certificate", service, Status::kProblem,
-             fmt::format("{} ({})", loaded.error().detail, loaded.error().reason),
+             fmt::format("{} ({})", checked.error().detail, checked.error().reason),
              "correct tls.ca_file, tls.certificate_file and tls.key_file of this service");
         continue;
       }
@@ -178,6 +178,12 @@ class Examination {
         if (const auto left = LeftOf(file)) findings_.push_back(JudgeCertificate(service, file, *left));
       }
     }
+  }
+
+  static Result<void> CheckFiles(const rpc::TlsConfig& tls) {
+    BOXOFFICE_ASSIGN(const auto texts, rpc::ReadTls(tls));
+    BOXOFFICE_TRY(rpc::CheckTls(texts, tls));
+    return {};
   }
 
   static std::optional<seconds> LeftOf(const std::filesystem::path& file) {
@@ -308,7 +314,7 @@ class Examination {
       boost::system::error_code error;
       json::value body = json::parse(response->body, error);
       if (response->status == 200 && !error) return body;
-      if (response->status == 404) return json::value();
+      if (response->status == 404 || response->status == 204) return json::value();  // there is none (yet)
       Note("operations", path, Status::kProblem, cli::DescribeProblem(*response),
            response->status == 401 || response->status == 403 ? "give the token of an operator"
                                                               : "mend the service that it asks");

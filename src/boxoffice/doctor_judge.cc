@@ -83,13 +83,13 @@ Finding JudgeCertificate(std::string subject, const std::filesystem::path& file,
   if (left <= seconds(0)) {
     finding.status = Status::kProblem;
     finding.detail = fmt::format("{} has ended", file.string());
-    finding.advice = "renew it and restart the service: nobody can call it any more";
+    finding.advice = "renew it, and the service takes it by itself: nobody can call it now";
     return finding;
   }
   finding.detail = fmt::format("{} ends in {} days", file.string(), days);
   if (left >= kRenewWithin) return finding;
   finding.status = left < kRenewNow ? Status::kProblem : Status::kWarning;
-  finding.advice = "renew it and restart the service's replicas one after the other";
+  finding.advice = "renew it; the service takes it by itself";
   return finding;
 }
 

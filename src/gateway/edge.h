@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include "base/clock.h"
 #include "gateway/backends.h"
@@ -49,7 +48,7 @@ struct Edge {
   Rankings& rankings;
   const Sessions& sessions;
   const WebFiles& web;
-  asio::thread_pool& blocking;  // for what waits for a disk
+  rpc::WorkerPool& blocking;  // for what waits for a disk
   std::unordered_set<int64_t> known_shows;
   SignIn* sign_in = nullptr;  // null: no identity provider to sign in at
 

@@ -70,13 +70,13 @@ std::string AddressKey(const Request& request, uint32_t trusted_proxies) {
 }
 
 Result<std::unique_ptr<Gate>> Gate::Make(const EdgeConfig& config, boost::asio::any_io_executor executor,
-                                         boost::asio::thread_pool& blocking) {
+                                         rpc::WorkerPool& blocking) {
   BOXOFFICE_ASSIGN(CrossOrigin cross_origin, CrossOrigin::Make(config.cors_origins));
   return std::unique_ptr<Gate>(new Gate(config, std::move(cross_origin), std::move(executor), blocking));
 }
 
 Gate::Gate(const EdgeConfig& config, CrossOrigin cross_origin, boost::asio::any_io_executor executor,
-           boost::asio::thread_pool& blocking)
+           rpc::WorkerPool& blocking)
     : config_(config),
       cross_origin_(std::move(cross_origin)),
       users_("user", config.user),

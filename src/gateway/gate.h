@@ -10,7 +10,6 @@
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include "base/result.h"
 #include "gateway/cross_origin.h"
@@ -18,6 +17,7 @@
 #include "gateway/transfer.h"
 #include "platform/config/keys.h"
 #include "platform/http/message.h"
+#include "platform/rpc/worker_pool.h"
 
 namespace boxoffice::gateway {
 
@@ -47,7 +47,7 @@ class Gate {
   // Errors: config.
   [[nodiscard]] static Result<std::unique_ptr<Gate>> Make(const EdgeConfig& config,
                                                           boost::asio::any_io_executor executor,
-                                                          boost::asio::thread_pool& blocking);
+                                                          rpc::WorkerPool& blocking);
 
   // What was counted for one request.
   struct Pass {
@@ -76,7 +76,7 @@ class Gate {
 
  private:
   Gate(const EdgeConfig& config, CrossOrigin cross_origin, boost::asio::any_io_executor executor,
-       boost::asio::thread_pool& blocking);
+       rpc::WorkerPool& blocking);
 
   const EdgeConfig config_;
   const CrossOrigin cross_origin_;

@@ -4,9 +4,9 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/strand.hpp>
 
 #include "base/check.h"
+#include "base/scheduling.h"
 #include "gateway/access_metrics.h"
 #include "gateway/jwks_client.h"
 #include "gateway/routes.h"
@@ -25,7 +25,14 @@ constexpr size_t kBlockingThreads = 2;
 Result<Sessions> MakeSessions(const GatewayConfig& config, bool development, const Clock& clock) {
   if (!config.sign_in) return Sessions::Make(development ? &*config.tokens : nullptr, config.address, clock);
   const bool secure = config.sign_in->redirect_url.starts_with("https:");
-  return Sessions::ForProvider(config.sign_in->session_key, secure, clock);
+  return Sessions::ForProvider(config.sign_in->session_key, config.sign_in->other_session_keys, secure,
+                               clock);
+}
+
+obs::Gauge& Connections(obs::Registry& metrics, size_t limit) {
+  metrics.GetGauge("boxoffice_http_connections_limit", "Connections of clients that may be open; beyond, 503")
+      .Set(static_cast<double>(limit));
+  return metrics.GetGauge("boxoffice_http_connections", "Connections of clients that are open");
 }
 
 }  // namespace
@@ -39,7 +46,6 @@ struct GatewayModule::Running {
         verifier(std::move(token_verifier)),
         access(runtime.metrics),
         loop_lag(io.get_executor(), "gateway", runtime.metrics),
-        blocking_lag(blocking_strand, "gateway_blocking", runtime.metrics),
         backends(
             std::make_unique<Backends>(io.get_executor(), runtime.channels, runtime.metrics, config.limits)),
         waiting_room(std::make_unique<WaitingRoom>(*backends, blocking, runtime.clock, runtime.metrics)),
@@ -49,7 +55,9 @@ struct GatewayModule::Running {
         web(std::move(web_files)),
         edge{runtime.clock, runtime.metrics, runtime.bus, *config.queue_keys, config.views,
              *backends,     *waiting_room,   *seat_maps,  *rankings,          sessions,
-             web,           blocking,        {}} {}
+             web,           blocking,        {}} {
+    blocking.CountIn(runtime.metrics, "gateway");
+  }
 
   // With the tokens that the provider makes out to this gateway, not to the interface.
   Result<void> OfferSignIn(const GatewayConfig& config, const Clock& clock) {
@@ -65,6 +73,14 @@ struct GatewayModule::Running {
     return {};
   }
 
+  // On the one thread that every request comes through.
+  void Run() {
+    thread = std::thread([this] {
+      WakeAtOnce();
+      io.run();
+    });
+  }
+
   const std::unique_ptr<auth::JwksCache> jwks;  // null: the key is configured
   auth::TokenVerifier verifier;
   std::optional<auth::TokenVerifier> id_tokens;
@@ -73,9 +89,7 @@ struct GatewayModule::Running {
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   module::LoopLag loop_lag;
-  asio::thread_pool blocking{kBlockingThreads};
-  asio::strand<asio::thread_pool::executor_type> blocking_strand{blocking.get_executor()};
-  module::LoopLag blocking_lag;
+  rpc::WorkerPool blocking{kBlockingThreads};
   std::unique_ptr<Backends> backends;
   std::unique_ptr<WaitingRoom> waiting_room;
   std::unique_ptr<SeatMaps> seat_maps;
@@ -134,7 +148,7 @@ Result<void> GatewayModule::Start() {
   }
   if (provider)
     running.jwks_client.emplace(provider->jwks_url, provider->trust, *running.jwks, runtime_.metrics);
-  running.thread = std::thread([&running] { running.io.run(); });
+  running.Run();
 
   auto gate = Gate::Make(config_.edge, running.io.get_executor(), running.blocking);
   if (!gate) {
@@ -166,11 +180,9 @@ Result<void> GatewayModule::Start() {
     return std::unexpected(std::move(server).error());
   }
   running.server = *std::move(server);
-  obs::Gauge& connections =
-      runtime_.metrics.GetGauge("boxoffice_http_connections", "Connections of clients that are open");
+  obs::Gauge& connections = Connections(runtime_.metrics, config_.max_connections);
   asio::post(running.io, [&running, &connections] {
     running.waiting_room->Start();
-    asio::post(running.blocking_strand, [&running] { running.blocking_lag.Start(); });
     running.loop_lag.Start(
         [&running, &connections] { connections.Set(static_cast<double>(running.server->connections())); });
   });
@@ -211,7 +223,6 @@ void GatewayModule::Stop() {
   running.work.reset();
   running.thread.join();
   // After the thread, whose coroutines may still be waiting for what runs there.
-  asio::post(running.blocking_strand, [&running] { running.blocking_lag.Stop(); });
   running.blocking.join();
   running_.reset();
 }

@@ -51,10 +51,13 @@ http::Handler Static(std::string content_type, std::string_view text) {
 }
 
 asio::awaitable<Response> LastAudit(Edge& edge) {
-  if (!edge.views.last_audit) co_return RefusalResponse("audit_not_run");
+  if (!edge.views.last_audit) co_return RefusalResponse("audit_not_run", "this process has no auditor");
   std::string report = co_await edge.RunBlocking(edge.views.last_audit);
-  if (report.empty()) co_return RefusalResponse("audit_not_run");
-  co_return http::JsonResponse(std::move(report));
+  if (!report.empty()) co_return http::JsonResponse(std::move(report));
+  // Not a fault of who asks: before the first verdict there is nothing to say.
+  Response none;
+  none.status = 204;
+  co_return none;
 }
 
 asio::awaitable<Response> RunAudit(Edge& edge) {

@@ -17,6 +17,7 @@ struct Settings {
   std::vector<std::string> token_keys;
   std::string jwt_algorithm = "ES256";
   std::string jwt_key;
+  std::vector<std::string> jwt_other_keys;
   std::filesystem::path jwt_key_file;
   std::string jwks_url;
   std::filesystem::path jwks_ca_file;
@@ -49,6 +50,8 @@ void AddKeys(config::Keys& keys, Settings& settings) {
               "ES256, RS256: a public key as PEM; HS256: the secret; neither this nor jwt.key_file nor "
               "jwt.jwks_url: the development issuer's in the data folder");
   keys.Path("jwt.key_file", settings.jwt_key_file, "A file that holds jwt.key");
+  keys.SecretList("jwt.other_keys", settings.jwt_other_keys,
+                  "Further keys of the form of jwt.key that tokens are believed by, while it is exchanged");
   keys.Text("jwt.jwks_url", settings.jwks_url,
             "Instead: where the identity provider publishes its keys (JSON Web Key Set), http or https");
   keys.Path("jwt.jwks_ca_file", settings.jwks_ca_file,
@@ -69,6 +72,8 @@ void AddKeys(config::Keys& keys, Settings& settings) {
   keys.Text("sign_in.scope", settings.sign_in.scope, "What is asked for there");
   keys.Secret("sign_in.session_key", settings.sign_in.session_key,
               "What session cookies are signed with: 32 bytes or more, the same for every gateway");
+  keys.SecretList("sign_in.other_session_keys", settings.sign_in.other_session_keys,
+                  "Further keys that session cookies are believed by, while it is exchanged");
   module::AddTokenKeys(keys, settings.token_keys);
   keys.Duration("audit.interval_ms", settings.audit.every, milliseconds(0), milliseconds(86'400'000),
                 "From one audit to the next; 0: only when it is asked for");
@@ -83,6 +88,7 @@ Error Contradiction(std::string detail) { return {Code::kInvalidArgument, "confi
 Result<std::optional<auth::TokenConfig>> MakeTokenConfig(const Settings& settings) {
   auth::TokenConfig tokens;
   tokens.key = settings.jwt_key;
+  tokens.other_keys = settings.jwt_other_keys;
   if (!settings.jwt_key_file.empty()) {
     if (!tokens.key.empty())
       return std::unexpected(Contradiction("jwt.key and jwt.key_file: give one of them"));
@@ -96,6 +102,8 @@ Result<std::optional<auth::TokenConfig>> MakeTokenConfig(const Settings& setting
           Contradiction("jwt.key_file: " + settings.jwt_key_file.string() + " can't be read, or is empty"));
     }
   }
+  if (tokens.key.empty() && !tokens.other_keys.empty())
+    return std::unexpected(Contradiction("jwt.other_keys is for jwt.key or jwt.key_file, which is missing"));
   const bool has_jwks = !settings.jwks_url.empty();
   if (has_jwks && !tokens.key.empty())
     return std::unexpected(Contradiction("jwt.key and jwt.jwks_url: give one of them"));

@@ -59,18 +59,14 @@ Result<Look> LookHere(Edge& edge, std::string_view token, const auth::Principal&
 }
 
 // As the queue service says it.
-Result<Look> LookOf(int64_t show_id, Result<queue::v1::Outcome> outcome) {
-  if (!outcome) return std::unexpected(std::move(outcome).error());
-  return Look{show_id, std::move(*outcome->mutable_session())};
-}
-
 asio::awaitable<Result<Look>> LookThere(Edge& edge, const Request& request, const auth::Principal& caller,
                                         int64_t show_id) {
   queue::v1::Command command;
   command.mutable_poll()->set_token(std::string(QueueToken(request)));
   command.mutable_poll()->set_user_id(caller.user);
   Result<queue::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
-  co_return LookOf(show_id, std::move(outcome));
+  if (!outcome) co_return std::unexpected(std::move(outcome).error());
+  co_return Look{show_id, std::move(*outcome->mutable_session())};
 }
 
 asio::awaitable<Result<Look>> LookUp(Edge& edge, const Request& request, const auth::Principal& caller) {
@@ -79,10 +75,9 @@ asio::awaitable<Result<Look>> LookUp(Edge& edge, const Request& request, const a
   co_return look;
 }
 
-Response LookResponse(const Edge& edge, const Result<Look>& look) {
-  if (!look) return ServiceFailure(look.error());
-  if (!look->session->refusal().empty()) return RefusedSession(look->session->refusal());
-  return SessionResponse(edge, look->show_id, *look->session);
+Response LookResponse(const Edge& edge, int64_t show_id, const queue::v1::Session& session) {
+  return session.refusal().empty() ? SessionResponse(edge, show_id, session)
+                                   : RefusedSession(session.refusal());
 }
 
 asio::awaitable<Response> Join(Edge& edge, Request& request, const auth::Principal& caller) {
@@ -96,13 +91,15 @@ asio::awaitable<Response> Join(Edge& edge, Request& request, const auth::Princip
   command.mutable_join()->set_show_id(*show_id);
   command.mutable_join()->set_user_id(caller.user);
   Result<queue::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
-  co_return LookResponse(edge, LookOf(*show_id, std::move(outcome)));
+  if (!outcome) co_return ServiceFailure(outcome.error());
+  co_return LookResponse(edge, *show_id, outcome->session());
 }
 
 asio::awaitable<Response> Get(Edge& edge, Request& request, const auth::Principal& caller) {
   Result<Look> look = LookHere(edge, QueueToken(request), caller);
   if (look && !look->session) look = co_await LookThere(edge, request, caller, look->show_id);
-  co_return LookResponse(edge, look);
+  if (!look) co_return ServiceFailure(look.error());
+  co_return LookResponse(edge, look->show_id, *look->session);
 }
 
 asio::awaitable<Response> Leave(Edge& edge, Request& request, const auth::Principal& caller) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <span>
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 namespace boxoffice::gateway {
@@ -55,7 +56,7 @@ RateVerdict RateLimiter::Take(std::string_view key, Time now) {
 }
 
 std::string RateLimiter::Describe(const RateVerdict& verdict) const {
-  return fmt::format(R"("{}";r={};t={})", name_, verdict.remaining, verdict.reset_s);
+  return fmt::format(FMT_COMPILE(R"("{}";r={};t={})"), name_, verdict.remaining, verdict.reset_s);
 }
 
 }  // namespace boxoffice::gateway

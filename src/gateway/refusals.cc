@@ -13,7 +13,7 @@ namespace {
 constexpr auto kTable = std::to_array<RefusalRow>({
     {"already_approved", 409, "already_approved", "The reservation is paid already"},
     {"amount_out_of_range", 422, "amount_out_of_range", "The amount is out of range"},
-    {"audit_not_run", 404, "audit_not_run", "There is no verdict yet"},
+    {"audit_not_run", 404, "audit_not_run", "This process has no auditor"},
     {"balance_limit", 422, "balance_limit", "The balance would grow too large"},
     {"balance_too_low", 402, "balance_too_low", "The balance is too low"},
     {"body_too_large", 413, "body_too_large", "The body is too large"},

@@ -19,7 +19,7 @@ std::string AuditReport(bool clean) {
 class RoutesTest : public GatewayTest {
  protected:
   void Configure(GatewayConfig& config) override {
-    config.views.last_audit = [] { return AuditReport(true); };
+    config.views.last_audit = [this] { return audited_ ? AuditReport(true) : std::string(); };
     config.views.run_audit = []() -> Result<std::string> { return AuditReport(false); };
     config.views.health = [this] { return std::vector<module::Health>{{"seat", sick_ ? "disk full" : ""}}; };
   }
@@ -28,6 +28,7 @@ class RoutesTest : public GatewayTest {
     return commands_.empty() ? reservation::v1::Command() : commands_.back();
   }
   std::atomic<bool> sick_{false};
+  std::atomic<bool> audited_{true};
 };
 
 TEST_F(RoutesTest, OneShotIsCreatedAndConfirmed) {
@@ -414,6 +415,15 @@ TEST_F(RoutesTest, OperatorsSeeTheRelay) {
   EXPECT_EQ(CallAsOperator("GET", "/v1/admin/relay/deliveries?target_id=3&state=pending").status, 200);
   EXPECT_EQ(CallAsOperator("GET", "/v1/admin/relay/deliveries?state=odd").status, 400);
   EXPECT_EQ(CallAsOperator("POST", "/v1/admin/relay/deliveries/9/replay").status, 200);
+}
+
+TEST_F(RoutesTest, BeforeTheFirstAuditThereIsNothingToSayWhichIsNoFault) {
+  audited_ = false;
+  const http::ClientResponse none = CallAsOperator("GET", "/v1/admin/audit");
+  EXPECT_EQ(none.status, 204);
+  EXPECT_EQ(none.body, "");
+  audited_ = true;
+  EXPECT_EQ(CallAsOperator("GET", "/v1/admin/audit").status, 200);
 }
 
 TEST_F(RoutesTest, OperatorsSeeTheProcess) {

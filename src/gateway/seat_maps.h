@@ -20,6 +20,7 @@
 #include "gateway/backends.h"
 #include "platform/http/json_writer.h"
 #include "platform/http/message.h"
+#include "platform/rpc/worker_pool.h"
 
 namespace boxoffice::gateway {
 
@@ -84,7 +85,7 @@ class SeatPicture {
 class SeatMaps {
  public:
   // A layout is rendered on `pool`: a stadium's takes long enough for others to notice.
-  SeatMaps(Backends& backends, asio::thread_pool& pool) : backends_(backends), pool_(pool) {}
+  SeatMaps(Backends& backends, rpc::WorkerPool& pool) : backends_(backends), pool_(pool) {}
 
   // Ends the waiting of all who follow.
   void Stop();
@@ -120,7 +121,7 @@ class SeatMaps {
   asio::awaitable<void> Tick(int64_t show_id, std::shared_ptr<Entry> entry);
 
   Backends& backends_;
-  asio::thread_pool& pool_;
+  rpc::WorkerPool& pool_;
   std::unordered_map<int64_t, std::shared_ptr<Entry>> entries_;
   uint64_t uses_ = 0;
   bool stopping_ = false;

@@ -52,12 +52,14 @@ Result<Sessions> Sessions::Make(const auth::TokenConfig* development, std::strin
   return sessions;
 }
 
-Result<Sessions> Sessions::ForProvider(std::string_view session_key, bool secure, const Clock& clock) {
+Result<Sessions> Sessions::ForProvider(std::string_view session_key, const std::vector<std::string>& others,
+                                       bool secure, const Clock& clock) {
   // Of this issuer no bearer token is believed, so a cookie's token counts as a cookie alone.
-  const auth::TokenConfig tokens{.algorithm = auth::Algorithm::kHs256,
-                                 .key = DeriveSecret(session_key, "session"),
-                                 .issuer = "boxoffice-gateway",
-                                 .audience = "boxoffice-session"};
+  auth::TokenConfig tokens{.algorithm = auth::Algorithm::kHs256,
+                           .key = DeriveSecret(session_key, "session"),
+                           .issuer = "boxoffice-gateway",
+                           .audience = "boxoffice-session"};
+  for (const std::string& other : others) tokens.other_keys.push_back(DeriveSecret(other, "session"));
   Sessions sessions;
   sessions.secure_ = secure;
   BOXOFFICE_ASSIGN(sessions.issuer_, auth::TokenIssuer::Make(tokens, clock));

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -34,9 +35,11 @@ class Sessions {
   [[nodiscard]] static Result<Sessions> Make(const auth::TokenConfig* development, std::string_view address,
                                              const Clock& clock);
   // Of whoever signs in at an identity provider (sign_in.h): its cookies hold tokens of the gateway's own, as
-  // the provider's may end within minutes. `session_key`: 32 bytes or more, the same for every gateway;
-  // `secure`: they travel over TLS only. Error: token_key.
-  [[nodiscard]] static Result<Sessions> ForProvider(std::string_view session_key, bool secure,
+  // the provider's may end within minutes. `session_key` signs them, and is the same for every gateway;
+  // those that one of `others` signed count too. 32 bytes or more each. `secure`: they travel over TLS only.
+  // Error: token_key.
+  [[nodiscard]] static Result<Sessions> ForProvider(std::string_view session_key,
+                                                    const std::vector<std::string>& others, bool secure,
                                                     const Clock& clock);
 
   [[nodiscard]] bool development() const { return issuer_.has_value() && !verifier_; }

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
@@ -107,11 +108,21 @@ Result<SignIn> SignIn::Make(SignInConfig config, const auth::TokenVerifier& id_t
     return Fail(Code::kInvalidArgument, "config",
                 fmt::format("sign_in.redirect_url is http(s)://HOST{}", kCallbackPath));
   }
-  if (config.session_key.size() < kMinSessionKey)
+  std::vector<auth::SigningKey> keys;
+  const auto add = [&keys](const std::string& session_key) {
+    // Its name must be the same at a gateway that has the keys in another order.
+    const std::string name = auth::EncodeBase64Url(DeriveSecret(session_key, "sign-in name")).substr(0, 8);
+    keys.push_back({name, DeriveSecret(session_key, "sign-in")});
+    return session_key.size() >= kMinSessionKey;
+  };
+  if (!add(config.session_key))
     return Fail(Code::kInvalidArgument, "config", "sign_in.session_key has 32 bytes or more");
-  BOXOFFICE_ASSIGN(auth::KeyRing tickets,
-                   auth::KeyRing::Make({{"sign-in", DeriveSecret(config.session_key, "sign-in")}}));
-  return SignIn(std::move(config), id_tokens, clock, std::move(tickets));
+  if (!std::ranges::all_of(config.other_session_keys, add))
+    return Fail(Code::kInvalidArgument, "config", "each of sign_in.other_session_keys has 32 bytes or more");
+  auto tickets = auth::KeyRing::Make(keys);
+  if (!tickets)
+    return Fail(Code::kInvalidArgument, "config", "sign_in.other_session_keys: " + tickets.error().detail);
+  return SignIn(std::move(config), id_tokens, clock, *std::move(tickets));
 }
 
 std::string SignIn::Cookie(std::string_view value, std::chrono::seconds age) const {

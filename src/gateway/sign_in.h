@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -24,6 +25,7 @@ struct SignInConfig {
   std::string redirect_url;   // of kCallbackPath here, as it is registered at the provider
   std::string scope = "openid";
   std::string session_key;  // what session cookies are signed with: the same for every gateway
+  std::vector<std::string> other_session_keys;  // and what they may be signed with, while it is exchanged
   http::TlsOptions trust;
   std::chrono::milliseconds timeout{5'000};  // for one answer of the provider
 };
@@ -37,7 +39,7 @@ class SignIn {
   static constexpr std::chrono::seconds kRefresh{3'600};  // the discovery document counts for so long
 
   // `id_tokens` verifies tokens that are made out to client_id; it and `clock` outlive this. Error:
-  // kInvalidArgument config (redirect_url, session_key under 32 bytes).
+  // kInvalidArgument config (redirect_url, a session key under 32 bytes).
   [[nodiscard]] static Result<SignIn> Make(SignInConfig config, const auth::TokenVerifier& id_tokens,
                                            const Clock& clock);
 

@@ -447,6 +447,35 @@ TEST(SignInConfigTest, ARedirectThatDoesNotLeadHereOrAShortKeyIsAConfigurationEr
   SignInConfig guessable = config;
   guessable.session_key = "short";
   EXPECT_THAT(SignIn::Make(guessable, *verifier, clock).error().detail, HasSubstr("sign_in.session_key"));
+  SignInConfig exchanging = config;
+  exchanging.other_session_keys = {"the next one, of thirty-two bytes"};
+  EXPECT_TRUE(SignIn::Make(exchanging, *verifier, clock).has_value());
+  exchanging.other_session_keys.emplace_back("short");
+  EXPECT_THAT(SignIn::Make(exchanging, *verifier, clock).error().detail, HasSubstr("other_session_keys"));
+}
+
+TEST(SessionKeysTest, WhileTheKeyIsExchangedNobodyIsSignedOutByAnyGateway) {
+  const ManualClock clock;
+  const std::string before = "a session key of thirty-two bytes";
+  const std::string after = "the next one, of thirty-two bytes";
+  // Gateways of each step: as it was, both known, the new one signs, the old one gone.
+  const std::vector<Sessions> steps = [&] {
+    std::vector<Sessions> made;
+    for (const auto& [key, others] :
+         {std::pair(before, std::vector<std::string>{}), {before, {after}}, {after, {before}}, {after, {}}})
+      made.push_back(*Sessions::ForProvider(key, others, /*secure=*/true, clock));
+    return made;
+  }();
+  const auto counts = [&](size_t signed_at, size_t shown_at) {
+    const std::string cookie = *steps[signed_at].Cookie({"ada", auth::Role::kBuyer});
+    const std::string token = cookie.substr(cookie.find('=') + 1, cookie.find(';') - cookie.find('=') - 1);
+    return steps[shown_at].verifier()->Verify(token).has_value();
+  };
+  for (size_t step = 1; step < steps.size(); ++step) {
+    EXPECT_TRUE(counts(step - 1, step)) << step;
+    EXPECT_TRUE(counts(step, step - 1)) << "gateways are restarted one after the other: " << step;
+  }
+  EXPECT_FALSE(counts(0, 3));
 }
 
 }  // namespace

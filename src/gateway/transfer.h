@@ -9,9 +9,9 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include "platform/http/message.h"
+#include "platform/rpc/worker_pool.h"
 
 namespace boxoffice::gateway {
 
@@ -26,7 +26,7 @@ void AddTag(const http::Request& request, http::Response& response);
 // once for all who ask for the same shared body, and those who come meanwhile get it as it is.
 class Compressor {
  public:
-  Compressor(boost::asio::any_io_executor executor, boost::asio::thread_pool& blocking)
+  Compressor(boost::asio::any_io_executor executor, rpc::WorkerPool& blocking)
       : executor_(std::move(executor)), blocking_(blocking) {}
 
   // Below that, a frame or two is sent anyway.
@@ -49,7 +49,7 @@ class Compressor {
       std::shared_ptr<const std::string> body);
 
   const boost::asio::any_io_executor executor_;
-  boost::asio::thread_pool& blocking_;
+  rpc::WorkerPool& blocking_;
   std::vector<Kept> kept_;  // the oldest first
 };
 

@@ -71,7 +71,7 @@ std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& c
   return session;
 }
 
-WaitingRoom::WaitingRoom(Backends& backends, asio::thread_pool& blocking, const Clock& clock,
+WaitingRoom::WaitingRoom(Backends& backends, rpc::WorkerPool& blocking, const Clock& clock,
                          obs::Registry& metrics)
     : backends_(backends),
       blocking_(blocking),

@@ -13,7 +13,6 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -22,6 +21,7 @@
 #include "platform/auth/shuffle.h"
 #include "platform/auth/signed_token.h"
 #include "platform/obs/metrics.h"
+#include "platform/rpc/worker_pool.h"
 
 namespace boxoffice::gateway {
 
@@ -50,7 +50,7 @@ struct Head {
 class WaitingRoom {
  public:
   // `blocking` runs what takes long, and outlives the executor's run.
-  WaitingRoom(Backends& backends, asio::thread_pool& blocking, const Clock& clock, obs::Registry& metrics);
+  WaitingRoom(Backends& backends, rpc::WorkerPool& blocking, const Clock& clock, obs::Registry& metrics);
 
   // Begins to fetch heads and to send presence. Stop() ends it, at the latest when the call under way is
   // answered.
@@ -80,7 +80,7 @@ class WaitingRoom {
   void SendPresent();
 
   Backends& backends_;
-  asio::thread_pool& blocking_;
+  rpc::WorkerPool& blocking_;
   const Clock& clock_;
   obs::Counter& answered_;
   obs::Counter& refresh_failures_;

@@ -1,5 +1,8 @@
 // Services as processes with certificates by `boxoffice certs`: who has none, or another service's, or
 // another authority's, is refused, and the log says so.
+#include <atomic>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include <fmt/format.h>
@@ -72,6 +75,29 @@ class MutualTls : public ::testing::Test {
     }
     return reply;
   }
+  [[nodiscard]] std::string Text(const std::string& file) const {
+    std::ifstream in(dir_.path() / file);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void Append(const std::string& file, const std::string& text) const {
+    std::ofstream(dir_.path() / file, std::ios::app) << text;
+  }
+  // What an operator does with cp.
+  void Copy(const std::string& from, const std::string& to) const {
+    std::ofstream(dir_.path() / to, std::ios::trunc) << Text(from);
+  }
+  // A line of what the wallet tells a Prometheus.
+  [[nodiscard]] bool WalletShows(const std::string& line) const {
+    return Eventually([&] { return wallet_->Admin("/metrics").text.contains(line); }, seconds(30));
+  }
+  // Whether somebody who trusts the authority of `folder` alone finds the wallet's certificate to be of it.
+  [[nodiscard]] bool WalletIsOf(const std::string& folder) const {
+    const Finished client = RunCommand(
+        {"/usr/bin/openssl", "s_client", "-connect", wallet_address_, "-alpn", "h2", "-CAfile",
+         dir_.path() / folder / "ca.crt", "-servername", "wallet.boxoffice", "-verify_return_error"},
+        seconds(20));
+    return (client.out + client.err).contains("Verification: OK");
+  }
   [[nodiscard]] bool WalletLogs(const std::string& text) const {
     return Eventually([&] { return wallet_->Log().contains(text); });
   }
@@ -109,13 +135,74 @@ TEST_F(MutualTls, AnotherServicesCertificateIsRefusedAndLogged) {
 
 TEST_F(MutualTls, ACertificateOfAnotherAuthorityIsRefusedAndLogged) {
   MakeCertificates(dir_.path() / "strange");
-  // It trusts the wallet's authority, so that it is the wallet who refuses.
-  std::filesystem::copy_file(dir_.path() / "certs/ca.crt", dir_.path() / "strange/ca.crt",
-                             std::filesystem::copy_options::overwrite_existing);
+  // It trusts the wallet's authority too, so that it is the wallet who refuses.
+  Append("strange/ca.crt", Text("certs/ca.crt"));
   const Reply reply = WalletBy("stranger", With("gateway", {}, "strange"), wallet_address_);
   EXPECT_EQ(reply.status, 503) << reply;
   EXPECT_TRUE(WalletLogs("tls_refused")) << wallet_->Log();
   EXPECT_THAT(wallet_->Log(), HasSubstr("certificate verify failed"));
+}
+
+TEST_F(MutualTls, TheAuthorityIsExchangedWhileBuyersAreServedAndNobodyNotices) {
+  MakeCertificates(dir_.path() / "next");
+  const auto folder = Folder("gateway");
+  const uint16_t port = FreePort();
+  const Service gateway(
+      "gateway", folder,
+      With("gateway",
+           {fmt::format("--listen=127.0.0.1:{}", port), "--peer-wallet=" + wallet_address_,
+            "--audit-interval-ms=0", "--audit-certificate-file=" + (dir_.path() / "certs/audit.crt").string(),
+            "--audit-key-file=" + (dir_.path() / "certs/audit.key").string()}));
+  ASSERT_TRUE(gateway.ready()) << gateway.Log();
+  const SystemClock clock;
+  const auto issuer =
+      auth::TokenIssuer::Make(auth::DevelopmentTokens(folder / "data").value(), clock).value();
+  const auto token = issuer.Issue("mina", auth::Role::kBuyer, seconds(600)).value();
+  ASSERT_TRUE(Eventually([&] { return Buyer(port, "mina", token).Call("GET", "/v1/wallet").status == 200; }));
+  std::atomic<int> served{0};
+  std::atomic<int> failed{0};
+  std::jthread buyer([&](const std::stop_token& stop) {
+    Buyer mina(port, "mina", token);
+    while (!stop.stop_requested()) {
+      ++(mina.Call("GET", "/v1/wallet").status == 200 ? served : failed);
+      std::this_thread::sleep_for(milliseconds(5));  // within what a user may ask in a minute
+    }
+  });
+
+  const auto taken = [&](int times) {
+    const auto line = [&](const char* service) {
+      return fmt::format(R"(boxoffice_tls_reloads_total{{service="{}",outcome="taken"}} {})", service, times);
+    };
+    const auto gateway_shows = [&] {
+      const std::string metrics = gateway.Admin("/metrics").text;
+      return metrics.contains(line("gateway")) && metrics.contains(line("audit"));
+    };
+    return WalletShows(line("wallet")) && Eventually(gateway_shows, seconds(30));
+  };
+  Append("certs/ca.crt", Text("next/ca.crt"));
+  ASSERT_TRUE(taken(1)) << wallet_->Log() << gateway.Log();
+  EXPECT_FALSE(WalletIsOf("next"));
+  // A key alone does not fit, and changes nothing.
+  Copy("next/wallet.key", "certs/wallet.key");
+  EXPECT_TRUE(WalletShows("boxoffice_tls_files_refused{service=\"wallet\"} 1\n"));
+  EXPECT_TRUE(WalletLogs("tls_key_mismatch"));
+  Copy("next/wallet.crt", "certs/wallet.crt");
+  for (const std::string name : {"gateway", "audit"}) {
+    Copy("next/" + name + ".key", "certs/" + name + ".key");
+    Copy("next/" + name + ".crt", "certs/" + name + ".crt");
+  }
+  ASSERT_TRUE(taken(2)) << wallet_->Log() << gateway.Log();
+  EXPECT_TRUE(Eventually([&] { return WalletIsOf("next"); })) << "what it shows now";
+  Copy("next/ca.crt", "certs/ca.crt");
+  ASSERT_TRUE(taken(3)) << wallet_->Log() << gateway.Log();
+  buyer.request_stop();
+  buyer.join();
+  EXPECT_GT(served, 20);
+  EXPECT_EQ(failed, 0) << gateway.Log();
+  // The gateway comes back on new connections with what it shows now.
+  wallet_.reset();
+  wallet_.emplace("wallet", Folder("wallet"), With("wallet", {"--listen=" + wallet_address_}));
+  EXPECT_TRUE(Eventually([&] { return Buyer(port, "mina", token).Call("GET", "/v1/wallet").status == 200; }));
 }
 
 TEST_F(MutualTls, ACallerRefusesAServerThatIsAnotherService) {

@@ -32,6 +32,8 @@ ONLY_AFTER_A_FAULT = {
     "boxoffice_rpc_command_errors_total", "boxoffice_rpc_server_command_errors_total", "boxoffice_saga_retries_refused_total",
     "boxoffice_breaker_transitions_total", "boxoffice_bus_malformed_total",
 }  # fmt: skip
+# And these only of processes with mutual TLS, which `up --scaled` does without; tests/e2e/mutual_tls_test.cc reads them.
+ONLY_AFTER_A_FAULT |= {"boxoffice_tls_files_refused", "boxoffice_tls_certificate_end_timestamp_seconds"}
 # Lines that are about one request or one command.
 TRACED = {"request", "request_failed", "saga_step", "saga_postponed", "saga_not_owner", "consume_failed", "dead_letter",
           "payment_webhook_refused"}  # fmt: skip

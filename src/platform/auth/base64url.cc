@@ -57,11 +57,12 @@ std::optional<std::string> DecodeBase64Url(std::string_view text) {
   uint32_t seen = 0;  // of all values: kInvalid alone has its highest bits
   size_t i = 0;
   for (; i + 4 <= text.size(); i += 4) {
-    for (size_t j = i; j < i + 4; ++j) {
-      const uint8_t value = kValues[static_cast<uint8_t>(text[j])];
-      seen |= value;
-      bits = bits << 6 | value;
-    }
+    const uint32_t a = kValues[static_cast<uint8_t>(text[i])];
+    const uint32_t b = kValues[static_cast<uint8_t>(text[i + 1])];
+    const uint32_t c = kValues[static_cast<uint8_t>(text[i + 2])];
+    const uint32_t d = kValues[static_cast<uint8_t>(text[i + 3])];
+    seen |= a | b | c | d;
+    bits = a << 18 | b << 12 | c << 6 | d;
     *next++ = static_cast<char>(bits >> 16 & 0xff);
     *next++ = static_cast<char>(bits >> 8 & 0xff);
     *next++ = static_cast<char>(bits & 0xff);

@@ -208,14 +208,14 @@ Result<Principal> CheckClaims(std::string_view part, const TokenConfig& config, 
   return Principal{std::string(*user), *role, *std::move(channels)};
 }
 
-// The key of `config`, or nullptr.
-std::shared_ptr<const TokenKey> MakeKey(const TokenConfig& config, bool is_private) {
+// The key that `text` is, or nullptr.
+std::shared_ptr<const TokenKey> MakeKey(Algorithm algorithm, const std::string& text, bool is_private) {
   auto key = std::make_shared<TokenKey>();
-  if (config.algorithm == Algorithm::kHs256) {
-    if (config.key.size() < kMinHs256Secret) return nullptr;
-    key->secret.emplace(config.key);
+  if (algorithm == Algorithm::kHs256) {
+    if (text.size() < kMinHs256Secret) return nullptr;
+    key->secret.emplace(text);
   } else {
-    key->pkey = ReadKey(config.key, config.algorithm, is_private);
+    key->pkey = ReadKey(text, algorithm, is_private);
     if (!key->pkey) return nullptr;
   }
   return key;
@@ -282,23 +282,27 @@ Result<Algorithm> ParseAlgorithm(std::string_view name) {
   return Fail(Code::kInvalidArgument, "token_algorithm", std::string(name));
 }
 
-TokenVerifier::TokenVerifier(TokenConfig config, const Clock& clock, std::shared_ptr<const TokenKey> key,
-                             TokenKeys* keys)
-    : config_(std::move(config)), clock_(&clock), key_(std::move(key)), keys_(keys) {
+TokenVerifier::TokenVerifier(TokenConfig config, const Clock& clock,
+                             std::vector<std::shared_ptr<const TokenKey>> own, TokenKeys* keys)
+    : config_(std::move(config)), clock_(&clock), own_(std::move(own)), keys_(keys) {
   config_.key.clear();
+  config_.other_keys.clear();
 }
 TokenVerifier::TokenVerifier(TokenVerifier&&) noexcept = default;
 TokenVerifier& TokenVerifier::operator=(TokenVerifier&&) noexcept = default;
 TokenVerifier::~TokenVerifier() = default;
 
 Result<TokenVerifier> TokenVerifier::Make(const TokenConfig& config, const Clock& clock) {
-  auto key = MakeKey(config, /*is_private=*/false);
-  if (!key) return BadKey(config.algorithm);
-  return TokenVerifier(config, clock, std::move(key), nullptr);
+  std::vector<std::shared_ptr<const TokenKey>> own = {
+      MakeKey(config.algorithm, config.key, /*is_private=*/false)};
+  for (const std::string& other : config.other_keys)
+    own.push_back(MakeKey(config.algorithm, other, /*is_private=*/false));
+  if (std::ranges::find(own, nullptr) != own.end()) return BadKey(config.algorithm);
+  return TokenVerifier(config, clock, std::move(own), nullptr);
 }
 
 TokenVerifier TokenVerifier::With(TokenKeys& keys, TokenConfig config, const Clock& clock) {
-  return {std::move(config), clock, nullptr, &keys};
+  return {std::move(config), clock, {}, &keys};
 }
 
 Result<Principal> TokenVerifier::Verify(std::string_view jwt) const {
@@ -315,11 +319,15 @@ Result<Principal> TokenVerifier::Verify(std::string_view jwt) const {
   const std::optional<std::string> signature = DecodeBase64Url(jwt.substr(claims_end + 1));
   const std::string_view text = jwt.substr(0, claims_end);
   if (!signature) return Refuse("token_malformed", "signature");
-  std::shared_ptr<const TokenKey> key = key_;
+  const auto signed_by = [&](const std::shared_ptr<const TokenKey>& key) {
+    return IsGenuine(*key, config_.algorithm, text, *signature);
+  };
   if (keys_ != nullptr) {
-    BOXOFFICE_ASSIGN(key, keys_->Find(key_id));
+    BOXOFFICE_ASSIGN(const std::shared_ptr<const TokenKey> key, keys_->Find(key_id));
+    if (!signed_by(key)) return Refuse("token_signature");
+  } else if (std::ranges::none_of(own_, signed_by)) {
+    return Refuse("token_signature");
   }
-  if (!IsGenuine(*key, config_.algorithm, text, *signature)) return Refuse("token_signature");
   return CheckClaims(claims, config_, clock_->Now());
 }
 
@@ -332,7 +340,7 @@ TokenIssuer& TokenIssuer::operator=(TokenIssuer&&) noexcept = default;
 TokenIssuer::~TokenIssuer() = default;
 
 Result<TokenIssuer> TokenIssuer::Make(const TokenConfig& config, const Clock& clock) {
-  auto key = MakeKey(config, /*is_private=*/true);
+  auto key = MakeKey(config.algorithm, config.key, /*is_private=*/true);
   if (!key) return BadKey(config.algorithm);
   return TokenIssuer(config, clock, std::move(key));
 }

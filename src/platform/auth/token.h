@@ -46,6 +46,9 @@ struct TokenConfig {
   std::string audience;  // must be `aud`, or one of them
   std::chrono::seconds clock_skew{30};
   std::string key_id{};  // `kid` of what is issued; empty: none
+  // Keys of the same form that tokens may be signed by as well, while `key` is exchanged; nothing is issued
+  // by them.
+  std::vector<std::string> other_keys{};
 };
 
 struct TokenKey;  // a parsed key; its types stay out of this header
@@ -81,10 +84,11 @@ class TokenVerifier {
   [[nodiscard]] Result<Principal> Verify(std::string_view jwt) const;
 
  private:
-  TokenVerifier(TokenConfig config, const Clock& clock, std::shared_ptr<const TokenKey> key, TokenKeys* keys);
-  TokenConfig config_;  // without the key
+  TokenVerifier(TokenConfig config, const Clock& clock, std::vector<std::shared_ptr<const TokenKey>> own,
+                TokenKeys* keys);
+  TokenConfig config_;  // without keys
   const Clock* clock_;
-  std::shared_ptr<const TokenKey> key_;  // null where there are `keys_`
+  std::vector<std::shared_ptr<const TokenKey>> own_;  // none where there are `keys_`
   TokenKeys* keys_ = nullptr;
 };
 

@@ -55,6 +55,23 @@ TEST_F(TokenTest, IssuedTokenIsVerified) {
   EXPECT_EQ(verifier_.Verify(token), (Principal{"ada@example.org", Role::kOperator}));
 }
 
+TEST_F(TokenTest, WhileAKeyIsExchangedEitherCountsAndAfterwardsTheNewOneAlone) {
+  const std::string old_token = *issuer_.Issue("ada", Role::kBuyer, seconds(60));
+  TokenConfig both = Hs256();
+  both.key = "another secret of thirty-two bytes";
+  const std::string new_token = *TokenIssuer::Make(both, clock_)->Issue("ada", Role::kBuyer, seconds(60));
+  EXPECT_EQ(Reason(new_token), "token_signature");
+  verifier_ = *TokenVerifier::Make(both, clock_);
+  EXPECT_EQ(Reason(old_token), "token_signature");
+  both.other_keys = {kSecret};
+  verifier_ = *TokenVerifier::Make(both, clock_);
+  EXPECT_EQ(Reason(old_token), "ok");
+  EXPECT_EQ(Reason(new_token), "ok");
+  EXPECT_EQ(Reason(Forge(kHeader, Claims(), "a secret of nobody's, of thirty-two")), "token_signature");
+  both.other_keys = {"short"};
+  EXPECT_EQ(TokenVerifier::Make(both, clock_).error().reason, "token_key");
+}
+
 TEST_F(TokenTest, WithoutRoleItIsABuyer) {
   EXPECT_EQ(verifier_.Verify(Forge(kHeader, Claims()))->role, Role::kBuyer);
 }

@@ -14,12 +14,12 @@
 namespace boxoffice::batch {
 
 // Submits the command and resumes with its outcome by `inbox`, which leads to the coroutine's thread. Both
-// must live until the executor has stopped. Errors: as of Executor::Submit, and the outcome's.
+// must live until the executor has stopped; the command, which is moved from, until this is awaited. Errors:
+// as of Executor::Submit, and the outcome's.
 template <typename Command, typename Outcome>
 boost::asio::awaitable<Result<Outcome>> Execute(Executor<Command, Outcome>& batches, Inbox& inbox,
-                                                Command command, resilience::Terms terms = {}) {
-  // A local, because GCC 12 destroys temporaries inside co_await expressions twice.
-  auto initiate = [&](auto handler) {
+                                                Command& command, resilience::Terms terms = {}) {
+  auto initiate = [&batches, &inbox, &command, terms](auto handler) {
     auto done = [&inbox, handler = std::move(handler)](Result<Outcome> outcome) mutable {
       inbox.Post([handler = std::move(handler), outcome = std::move(outcome)]() mutable {
         std::move(handler)(std::move(outcome));
@@ -27,7 +27,7 @@ boost::asio::awaitable<Result<Outcome>> Execute(Executor<Command, Outcome>& batc
     };
     batches.Submit(std::move(command), std::move(done), terms);
   };
-  co_return co_await boost::asio::async_initiate<decltype(boost::asio::use_awaitable), void(Result<Outcome>)>(
+  return boost::asio::async_initiate<decltype(boost::asio::use_awaitable), void(Result<Outcome>)>(
       initiate, boost::asio::use_awaitable);
 }
 

@@ -81,10 +81,9 @@ Connection::Connection(tcp::socket socket, std::shared_ptr<ServerShared> shared,
 
 Connection::~Connection() { shared_->registry.Remove(this); }
 
-void Connection::Enter(Phase phase, milliseconds limit) {
+void Connection::Enter(Phase phase, milliseconds limit, SteadyTime now) {
   phase_ = phase;
-  deadline_.store(limit == milliseconds::max() ? SteadyTime::max() : steady_clock::now() + limit,
-                  std::memory_order_relaxed);
+  deadline_.store(limit == milliseconds::max() ? SteadyTime::max() : now + limit, std::memory_order_relaxed);
 }
 
 void Connection::Close() {
@@ -157,7 +156,7 @@ asio::awaitable<void> Connection::Serve() {
     keep_alive_ = false;
     unread_ = true;
     Response response = ProblemResponse(error);
-    (void)co_await Respond(std::move(response));
+    (void)co_await Respond(response);
     co_await Linger();
     co_return;
   }
@@ -202,7 +201,7 @@ asio::awaitable<bool> Connection::ReadRequest() {
   if (buffer_.size() == 0 && buffer_.capacity() > kKeptBuffer) buffer_ = beast::flat_buffer();
   timed_out_ = false;
   parser_.emplace(request_, options.max_header);
-  Enter(Phase::kIdle, options.idle_timeout);
+  Enter(Phase::kIdle, options.idle_timeout, answered_);
   if (shared_->draining && buffer_.size() == 0) drained_ = true;
   bool accepted = false;
   bool starved = buffer_.size() == 0;
@@ -224,9 +223,9 @@ asio::awaitable<bool> Connection::ReadRequest() {
       }
     }
     if (phase_ == Phase::kIdle) {
-      Enter(Phase::kReading, options.read_timeout);
-      drained_ = false;
       started_ = steady_clock::now();
+      Enter(Phase::kReading, options.read_timeout, started_);
+      drained_ = false;
     }
     beast::error_code error;
     const size_t used = parser_->put(asio::const_buffer(buffer_.data()), error);
@@ -250,7 +249,6 @@ asio::awaitable<bool> Connection::ReadRequest() {
 // Decides by the head alone. False: refused, and a body that follows is not read.
 bool Connection::AcceptHead() {
   const ServerOptions& options = shared_->options;
-  request_.SetDeadline(steady_clock::now() + options.handle_timeout);
   keep_alive_ = parser_->keep_alive();
   // RFC 9112, section 3.2: without a Host, or with two, it is no HTTP/1.1 request.
   if (!parser_->has_host() && parser_->version() == 11)
@@ -324,7 +322,7 @@ void Connection::RefuseUnreadable(beast::error_code reason) {
 }
 
 asio::awaitable<void> Connection::Answer() {
-  Enter(Phase::kHandling, milliseconds::max());
+  Enter(Phase::kHandling, milliseconds::max(), started_);
   Response response;
   if (early_) {
     response = *std::move(early_);
@@ -344,7 +342,7 @@ asio::awaitable<void> Connection::Answer() {
   response.stream = nullptr;
   const bool streams = static_cast<bool>(stream);
   if (streams) response.stream = [](SseStream&) -> asio::awaitable<void> { co_return; };
-  const bool sent = co_await Respond(std::move(response));
+  const bool sent = co_await Respond(response);
   if (!sent) {
     keep_alive_ = false;
     unread_ = false;
@@ -372,7 +370,7 @@ asio::awaitable<Response> Connection::Invoke() {
   co_return ProblemResponse(error);
 }
 
-asio::awaitable<bool> Connection::Respond(Response response) {
+asio::awaitable<bool> Connection::Respond(Response& response) {
   HeadOptions head_options;
   head_options.keep_alive = keep_alive_;
   head_options.http_1_0 = parser_ && parser_->version() == 10;
@@ -391,7 +389,10 @@ asio::awaitable<bool> Connection::Respond(Response response) {
     head_.append(body);
     body = {};
   }
-  const bool sent = co_await Write(head_, body);
+  size_t written = 0;
+  const Wrote wrote = TryWrite(head_, body, &written);  // nearly always all: a coroutine less
+  bool sent = wrote == Wrote::kAll;
+  if (wrote == Wrote::kPart) sent = co_await WriteOn(head_, body, written);
   Report(response.status, body_size);
   co_return sent;
 }
@@ -426,6 +427,7 @@ void Connection::Trace(int status) const {
 }
 
 void Connection::Report(int status, size_t response_bytes) {
+  answered_ = steady_clock::now();
   if (obs::TracingOn()) [[unlikely]]
     Trace(status);
   if (!shared_->hook) return;
@@ -436,8 +438,7 @@ void Connection::Report(int status, size_t response_bytes) {
   info.remote_address = remote_address_;
   info.request_bytes = request_.body().size();
   info.response_bytes = response_bytes;
-  shared_->hook(info, status,
-                std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - started_));
+  shared_->hook(info, status, std::chrono::duration_cast<std::chrono::microseconds>(answered_ - started_));
 }
 
 // Hands the kernel what it takes now: nearly always all, which saves a turn through the reactor.
@@ -453,8 +454,15 @@ Connection::Wrote Connection::TryWrite(std::string_view head, std::string_view b
 // `head` and `body` must live until it is done.
 asio::awaitable<bool> Connection::Write(std::string_view head, std::string_view body) {
   size_t written = 0;
-  Wrote wrote = TryWrite(head, body, &written);
+  const Wrote wrote = TryWrite(head, body, &written);
+  if (wrote == Wrote::kPart) co_return co_await WriteOn(head, body, written);
+  co_return wrote == Wrote::kAll;
+}
+
+// What the kernel did not take at once.
+asio::awaitable<bool> Connection::WriteOn(std::string_view head, std::string_view body, size_t written) {
   const Phase before = phase_;
+  Wrote wrote = Wrote::kPart;
   while (wrote == Wrote::kPart) {
     const size_t of_head = std::min(written, head.size());
     head.remove_prefix(of_head);

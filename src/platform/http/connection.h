@@ -81,7 +81,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   enum class Phase { kIdle, kReading, kHandling, kWriting, kStreaming, kLingering };
   enum class Wrote { kAll, kPart, kFailed };
 
-  void Enter(Phase phase, std::chrono::milliseconds limit);
+  void Enter(Phase phase, std::chrono::milliseconds limit, SteadyTime now = std::chrono::steady_clock::now());
   void OnTimeout();
   void OnDrain();
   void Close();
@@ -95,9 +95,10 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void RefuseUnreadable(boost::beast::error_code error);
   asio::awaitable<void> Answer();
   asio::awaitable<Response> Invoke();
-  asio::awaitable<bool> Respond(Response response);
+  asio::awaitable<bool> Respond(Response& response);
   Wrote TryWrite(std::string_view head, std::string_view body, size_t* written);
   asio::awaitable<bool> Write(std::string_view head, std::string_view body);
+  asio::awaitable<bool> WriteOn(std::string_view head, std::string_view body, size_t written);
   asio::awaitable<void> RunStream(SseBody body);
   asio::awaitable<void> Produce(SseBody body);
   void LogStreamError(const std::exception& error);
@@ -126,6 +127,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   Phase phase_ = Phase::kIdle;
   std::atomic<SteadyTime> deadline_{SteadyTime::max()};
   SteadyTime started_ = std::chrono::steady_clock::now();  // the first byte of the request
+  SteadyTime answered_ = started_;                         // the last byte of the answer before it
   bool timed_out_ = false;                                 // the deadline passed while reading
   bool drained_ = false;                                   // idle when the drain began
   bool stopped_ = false;

@@ -122,6 +122,19 @@ TEST(ObjectReader, DepthAndSizeAreBounded) {
   EXPECT_THAT(Read(many + "1]}"), testing::StartsWith("body_not_json"));
 }
 
+TEST(JsonWriter, EscapesEachByteThatNeedsItWhereverItIs) {
+  for (size_t at = 0; at < 20; ++at) {
+    for (int byte = 0; byte < 0x80; ++byte) {
+      std::string text(20, 'x');
+      text[at] = static_cast<char>(byte);
+      std::string json;
+      AppendJsonString(text, json);
+      EXPECT_EQ(boost::json::parse(json).as_string(), text);
+      EXPECT_FALSE(json.contains('<')) << "it may stand in a script element";
+    }
+  }
+}
+
 TEST(JsonWriter, WritesWhatAParserReads) {
   JsonWriter w;
   w.BeginObject().Field("id", int64_t{7}).Field("ok", true).Field("text", "a\"\\\n\x01</script>é");

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+
+#include "base/bytes.h"
 
 namespace boxoffice::http {
 namespace {
@@ -17,6 +20,18 @@ constexpr std::array<bool, 256> kNeedsEscape = [] {
 }  // namespace
 
 void AppendJsonString(std::string_view text, std::string& out) {
+  const auto maybe_escape = [](uint64_t word) {
+    return AnyBelow(word, ' ') | AnyEqual(word, '"') | AnyEqual(word, '\\') | AnyEqual(word, '<');
+  };
+  if (!AnyByte(text, 'a', maybe_escape)) {
+    const size_t start = out.size();
+    out.resize(start + text.size() + 2);
+    char* const quote = out.data() + start;
+    quote[0] = '"';
+    std::memcpy(quote + 1, text.data(), text.size());
+    quote[text.size() + 1] = '"';
+    return;
+  }
   out.push_back('"');
   size_t copied = 0;
   for (size_t i = 0; i < text.size(); ++i) {

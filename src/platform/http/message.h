@@ -1,7 +1,6 @@
 // A request as a handler sees it, and the answer that it gives.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -50,10 +49,6 @@ class Request {
   // ".", "_" and
   // "-"), else the trace id. Answers of 400 and above carry it as X-Request-Id, and problems as `request_id`.
   [[nodiscard]] std::string_view request_id() const;
-  // When nobody waits for the answer any longer: pass it on to what the handler calls. The server does not
-  // end a handler that is late.
-  [[nodiscard]] std::chrono::steady_clock::time_point deadline() const { return deadline_; }
-
   // For the server, and for tests that call a handler by hand.
   void Clear();
   void SetMethod(Method method) { method_ = method; }
@@ -64,7 +59,6 @@ class Request {
     parameters_.emplace_back(name, std::move(value));
   }
   void SetRemoteAddress(std::string address) { remote_address_ = std::move(address); }
-  void SetDeadline(std::chrono::steady_clock::time_point deadline) { deadline_ = deadline; }
   std::string& mutable_body() { return body_; }
 
  private:
@@ -81,7 +75,6 @@ class Request {
   std::string body_;
   std::string remote_address_;
   mutable std::string traceparent_;
-  std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
 };
 
 // Server-sent events to one client. Use it on the handler's executor, one Send at a time.

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 
 #include <boost/beast/http/status.hpp>
 #include <fmt/compile.h>
 #include <fmt/format.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "platform/obs/log.h"
 
@@ -35,6 +37,8 @@ std::string_view Date() {
 }
 
 bool MayStandInHeader(std::string_view text) {
+  const auto maybe_control = [](uint64_t word) { return AnyBelow(word, ' ') | AnyEqual(word, 0x7f); };
+  if (!AnyByte(text, ' ', maybe_control)) return true;
   return std::ranges::none_of(text, [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; });
 }
 
@@ -43,7 +47,13 @@ void AppendHeader(std::string_view name, std::string_view value, std::string& ou
     obs::Log(obs::Level::kError, "http_header_dropped", {{"size", value.size()}});
     return;
   }
-  out.append(name).append(": ").append(value).append("\r\n");
+  const size_t start = out.size();
+  out.resize(start + name.size() + value.size() + 4);
+  char* const text = out.data() + start;
+  std::memcpy(text, name.data(), name.size());
+  std::memcpy(text + name.size(), ": ", 2);
+  std::memcpy(text + name.size() + 2, value.data(), value.size());
+  std::memcpy(text + name.size() + 2 + value.size(), "\r\n", 2);
 }
 
 }  // namespace

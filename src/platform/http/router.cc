@@ -1,13 +1,17 @@
 #include "platform/http/router.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/check.h"
 
 namespace boxoffice::http {
 
 struct Router::Node {
-  std::map<std::string, std::unique_ptr<Node>, std::less<>> literals;
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  std::unordered_map<std::string, std::unique_ptr<Node>, Hash, std::equal_to<>> literals;
   std::unique_ptr<Node> parameter;
   std::unique_ptr<Node> rest;
   std::array<std::unique_ptr<Route>, kMethods> routes;
@@ -58,18 +62,22 @@ const Router::Node* Router::Walk(const Node& node, std::string_view path, std::v
   if (path.empty()) return node.HasRoute() ? &node : nullptr;
   const std::string_view left = path.substr(1);
   const std::string_view raw = left.substr(0, left.find('/'));
-  std::optional<std::string> segment = PercentDecode(raw);
-  if (!segment || *segment == "." || *segment == "..") {
-    malformed = true;
-    return nullptr;
+  // Of nearly all paths nothing is encoded. The server has seen that they are UTF-8.
+  std::optional<std::string> decoded;
+  if (raw.contains('%')) {
+    decoded = PercentDecode(raw);
+    malformed = !decoded;
   }
+  const std::string_view segment = decoded ? std::string_view(*decoded) : raw;
+  malformed = malformed || segment == "." || segment == ".." || segment.contains('\0');
+  if (malformed) return nullptr;
   const std::string_view after = left.substr(raw.size());
-  if (const auto literal = node.literals.find(*segment); literal != node.literals.end()) {
+  if (const auto literal = node.literals.find(segment); literal != node.literals.end()) {
     if (const Node* found = Walk(*literal->second, after, values, malformed)) return found;
   }
   const size_t kept = values.size();
-  if (node.parameter && !segment->empty() && !malformed) {
-    values.push_back(*std::move(segment));
+  if (node.parameter && !segment.empty() && !malformed) {
+    values.emplace_back(segment);
     if (const Node* found = Walk(*node.parameter, after, values, malformed)) return found;
     values.resize(kept);
   }
@@ -80,12 +88,12 @@ const Router::Node* Router::Walk(const Node& node, std::string_view path, std::v
       more.remove_prefix(1);
       const std::string_view part = more.substr(0, more.find('/'));
       more.remove_prefix(part.size());
-      const std::optional<std::string> decoded = PercentDecode(part);
-      malformed = malformed || !decoded || *decoded == "." || *decoded == ".." || decoded->contains('/');
+      const std::optional<std::string> whole = PercentDecode(part);
+      malformed = malformed || !whole || *whole == "." || *whole == ".." || whole->contains('/');
       if (malformed) return nullptr;
       if (!first) rest.push_back('/');
       first = false;
-      rest += *decoded;
+      rest += *whole;
     }
     values.push_back(std::move(rest));
     return node.rest.get();

@@ -31,8 +31,6 @@ struct ServerOptions {
   std::chrono::milliseconds read_timeout{10'000};
   // A client that takes nothing of an answer for this long is dropped.
   std::chrono::milliseconds write_timeout{30'000};
-  // Request::deadline(), from the last byte of the head.
-  std::chrono::milliseconds handle_timeout{10'000};
   std::chrono::milliseconds sse_keep_alive{15'000};
   // Called with every answer before it is sent, also with those that the server gives itself: what all are to
   // carry.

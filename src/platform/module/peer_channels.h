@@ -8,7 +8,6 @@
 #include <string>
 
 #include "platform/rpc/channels.h"
-#include "platform/rpc/tls.h"
 
 namespace boxoffice::module {
 

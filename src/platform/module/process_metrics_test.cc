@@ -1,8 +1,10 @@
 #include "platform/module/process_metrics.h"
 
 #include <atomic>
+#include <sstream>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <gmock/gmock.h>
 
 #include "platform/module/loop_lag.h"
@@ -60,6 +62,26 @@ TEST(LoopLagTest, MeasuresOnTheLoopAndLetsItEnd) {
   loop.run();  // returns, as nothing is left to do
   EXPECT_EQ(also, 2);
   EXPECT_EQ(metrics.GetHistogram("boxoffice_event_loop_lag_seconds", "", {}, {{"loop", "test"}}).count(), 2U);
+}
+
+TEST(LoopLagTest, TellsHowMuchOfItsThreadALoopUses) {
+  boost::asio::io_context loop;
+  obs::Registry metrics;
+  LoopLag lag(loop.get_executor(), "test", metrics);
+  const auto busy = [] {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+  };
+  boost::asio::post(loop, busy);
+  lag.Start([&] { lag.Stop(); });
+  loop.run();
+  const std::string text = metrics.Render();
+  const std::string name = "boxoffice_event_loop_cpu_seconds_total{loop=\"test\"} ";
+  ASSERT_TRUE(text.contains(name)) << text;
+  double seconds = 0;
+  std::istringstream(text.substr(text.find(name) + name.size())) >> seconds;
+  EXPECT_GT(seconds, 0.01) << "on a machine that has more to do";
 }
 
 }  // namespace

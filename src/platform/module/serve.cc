@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/scheduling.h"
 #include "platform/bus/bus_factory.h"
 #include "platform/module/admin_server.h"
 #include "platform/module/peer_channels.h"
@@ -68,13 +69,13 @@ void FillIn(ProcessConfig& config, const ServiceProgram& program) {
 }
 
 // Null: plain text. Errors: config (some of the files only), and those of rpc::Tls::Load.
-Result<std::shared_ptr<const rpc::Tls>> LoadTls(const rpc::TlsConfig& config) {
+Result<std::shared_ptr<const rpc::Tls>> LoadTls(const rpc::TlsConfig& config, obs::Registry& metrics) {
   const int given = !config.ca.empty() + !config.certificate.empty() + !config.key.empty();
   if (given == 0) return nullptr;
   if (given < 3)
     return Fail(Code::kInvalidArgument, "config",
                 "tls.ca_file, tls.certificate_file and tls.key_file: give all of them or none");
-  return rpc::Tls::Load(config);
+  return rpc::Tls::Load(config, &metrics);
 }
 
 rpc::Listen ListenAt(const std::vector<std::string>& addresses, const std::shared_ptr<const rpc::Tls>& tls,
@@ -93,7 +94,7 @@ Result<void> Serve(const ProcessConfig& config, const ServiceProgram& program, S
   BOXOFFICE_ASSIGN(const auto bus, bus::OpenBus(config.bus_url, clock, metrics));
   BOXOFFICE_ASSIGN(const auto tracing,
                    otlp::Exporter::Start(config.trace, config.store_url, config.bus_url, random, metrics));
-  BOXOFFICE_ASSIGN(const auto tls, LoadTls(config.tls));
+  BOXOFFICE_ASSIGN(const auto tls, LoadTls(config.tls, metrics));
   std::atomic<Phase> phase{Phase::kStarting};
   std::unique_ptr<Module> module;
   const auto health = [&] { return HealthOf(phase, program.service, module.get()); };
@@ -205,8 +206,10 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
                "Of topics that migrate makes: the most processes of a group that can share the work");
   keys.Integer("bus.replication_factor", config.bus_replication_factor, 1, 10,
                "Of topics that migrate makes: brokers that have each event; 3 in production");
-  keys.Path("tls.ca_file", config.tls.ca,
-            "PEM of the authority that all services trust; with the next two: mutual TLS between services");
+  keys.Path(
+      "tls.ca_file", config.tls.ca,
+      "PEM of the authorities that all services trust; with the next two: mutual TLS between services. All "
+      "three are taken anew when they change");
   keys.Path("tls.certificate_file", config.tls.certificate, "PEM of this service's certificate");
   keys.Path("tls.key_file", config.tls.key, "PEM of its private key");
   keys.Text("admin.listen", config.admin_listen,
@@ -256,6 +259,7 @@ Result<void> Prepare(const ProcessConfig& config, const ServiceProgram& program)
 int ServeMain(int argc, char** argv, const ServiceProgram& program) {
   StopSignals signals;
   RaiseFileLimit();
+  WakeInTurn();
   const std::string name = std::filesystem::path(argv[0]).filename().string();
   ProcessConfig config;
   config::Keys keys;

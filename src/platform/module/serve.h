@@ -14,7 +14,7 @@
 #include "platform/module/program.h"
 #include "platform/obs/log.h"
 #include "platform/otlp/exporter.h"
-#include "platform/rpc/tls.h"
+#include "platform/rpc/tls_files.h"
 
 namespace boxoffice::module {
 

@@ -1,6 +1,7 @@
 #include "platform/obs/span_context.h"
 
 #include <array>
+#include <cstring>
 #include <random>
 
 #include "base/random.h"
@@ -32,9 +33,15 @@ uint64_t ReadHex(const char* text, uint8_t& bad) {
   return number;
 }
 
-void WriteHex(uint64_t number, char* out) {
+constexpr std::array<std::array<char, 2>, 256> kHex = [] {
   constexpr std::string_view kLetters = "0123456789abcdef";
-  for (int i = 15; i >= 0; --i, number >>= 4) out[i] = kLetters[number & 15];
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = {kLetters[i >> 4], kLetters[i & 15]};
+  return pairs;
+}();
+
+void WriteHex(uint64_t number, char* out) {
+  for (int i = 14; i >= 0; i -= 2, number >>= 8) std::memcpy(out + i, kHex[number & 0xff].data(), 2);
 }
 
 // splitmix64: a bijection that spreads what is near.

@@ -9,7 +9,7 @@
 
 #include "platform/obs/log.h"
 #include "platform/rpc/declared_edges.h"
-#include "platform/rpc/tls.h"
+#include "platform/rpc/tls_files.h"
 
 namespace boxoffice::rpc {
 namespace {

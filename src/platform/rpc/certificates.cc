@@ -12,7 +12,7 @@
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
-#include "platform/rpc/tls.h"
+#include "platform/rpc/tls_files.h"
 
 namespace boxoffice::rpc {
 namespace {

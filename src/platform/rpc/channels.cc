@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "platform/obs/log.h"
 #include "platform/rpc/peer.h"
+#include "platform/rpc/tls.h"
 
 namespace boxoffice::rpc {
 namespace {
@@ -165,7 +166,7 @@ bool ChannelFactory::HasTls() const { return shared_->tls != nullptr; }
 Result<ChannelFactory> ChannelFactory::As(const std::filesystem::path& certificate,
                                           const std::filesystem::path& key) const {
   CHECK(HasTls(), "only channels with certificates can show another one");
-  BOXOFFICE_ASSIGN(auto tls, Tls::Load({shared_->tls->config().ca, certificate, key}));
+  BOXOFFICE_ASSIGN(auto tls, shared_->tls->With({shared_->tls->config().ca, certificate, key}));
   return Network(shared_->address_of, std::move(tls));
 }
 

@@ -17,11 +17,11 @@
 #include <grpcpp/support/channel_arguments.h>
 
 #include "base/result.h"
-#include "platform/rpc/tls.h"
 
 namespace boxoffice::rpc {
 
 class BreakerBoard;
+class Tls;
 
 // A seat map of 50,000 seats is some 3 MiB, an audit page less.
 inline constexpr int kMaxMessageBytes = 64 << 20;
@@ -73,7 +73,7 @@ class ChannelFactory {
   [[nodiscard]] bool HasTls() const;
   // Another factory of channels to the same places, on which the caller shows another certificate: for a room
   // that calls as itself from a process that has another name. Only where HasTls(). Errors: those of
-  // Tls::Load.
+  // Tls::Load (tls.h).
   [[nodiscard]] Result<ChannelFactory> As(const std::filesystem::path& certificate,
                                           const std::filesystem::path& key) const;
 

@@ -91,7 +91,7 @@ class CommandClient {
   //   timeout, connection_lost (kUnknown): it may have been done; repeat it, commands are idempotent;
   //   overloaded (kResourceExhausted), closed, not_sent, deadline_passed (kUnavailable): it was not sent.
   // `companion` comes back with the command if that is given back.
-  void Send(Command command, std::chrono::milliseconds timeout, Done done,
+  void Send(Command&& command, std::chrono::milliseconds timeout, Done done,
             resilience::Priority priority = resilience::Priority::kNormal,
             std::shared_ptr<Companion> companion = nullptr) {
     core_->Send(std::move(command), timeout, std::move(done), priority, std::move(companion));
@@ -206,7 +206,7 @@ class CommandClient {
                                         {{"client", name}})),
           errors_(metrics, CommandErrors::End::kClient, name) {}
 
-    void Send(Command command, std::chrono::milliseconds timeout, Done done, resilience::Priority priority,
+    void Send(Command&& command, std::chrono::milliseconds timeout, Done done, resilience::Priority priority,
               std::shared_ptr<Companion> companion) {
       std::unique_lock lock(mutex_);
       if (closed_ || !resilience::Admits(priority, waiting_count_, limits_.max_in_flight)) {

@@ -74,7 +74,7 @@ class CommandPeer {
   //   breaker_open, unreachable, no_replica, deadline_passed, closed (kUnavailable), overloaded
   //   (kResourceExhausted): it was certainly not sent.
   // With repeat_lost, connection_lost means that the repeats were too.
-  void Send(Command command, std::chrono::milliseconds timeout, Done done,
+  void Send(Command&& command, std::chrono::milliseconds timeout, Done done,
             resilience::Priority priority = resilience::Priority::kNormal) {
     if (obs::TracingOn()) [[unlikely]]
       done = Traced(command, std::move(done));
@@ -167,7 +167,7 @@ class CommandPeer {
     void CountCall() { peer_->CountCall(); }
     [[nodiscard]] const std::string& peer_name() const { return peer_->options().name; }
 
-    void Place(Command command, std::chrono::milliseconds timeout, std::shared_ptr<Attempt> attempt) {
+    void Place(Command&& command, std::chrono::milliseconds timeout, std::shared_ptr<Attempt> attempt) {
       auto pick = peer_->PickForCommand();
       if (!pick) {
         if (peer_->MayWait(pick.error())) {

@@ -29,7 +29,7 @@ class FakeService final : public wallet::WalletService::CallbackService {
   grpc::ServerUnaryReactor* GetWallet(grpc::CallbackServerContext* context,
                                       const wallet::GetWalletRequest* request,
                                       wallet::Wallet* response) override {
-    return Answer<wallet::Wallet>(context, pool_.get_executor(), response,
+    return Answer<wallet::Wallet>(context, pool_, response,
                                   [user = request->user_id()]() -> Result<wallet::Wallet> {
                                     if (user.empty())
                                       return Fail(Code::kNotFound, "wallet_not_found", "no user");
@@ -44,7 +44,7 @@ class FakeService final : public wallet::WalletService::CallbackService {
  private:
   const Server::Handler handler_;
   OpenStreams streams_;
-  asio::thread_pool pool_{1};
+  WorkerPool pool_{1};
 };
 
 // Answers with the amount as balance.

@@ -18,6 +18,7 @@
 #include "platform/obs/log.h"
 #include "platform/rpc/call_metrics.h"
 #include "platform/rpc/status.h"
+#include "platform/rpc/tls.h"
 
 namespace boxoffice::rpc {
 namespace {

@@ -22,9 +22,10 @@
 #include "platform/rpc/callers.h"
 #include "platform/rpc/channels.h"
 #include "platform/rpc/open_streams.h"
-#include "platform/rpc/tls.h"
 
 namespace boxoffice::rpc {
+
+class Tls;
 
 // Where a service listens besides its own process, and how its callers are told apart.
 struct Listen {

@@ -1,86 +1,235 @@
 #include "platform/rpc/tls.h"
 
-#include <fstream>
-#include <iterator>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <ctime>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
+#include <grpc/grpc.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "platform/obs/log.h"
+#include "platform/obs/metrics.h"
 
 namespace boxoffice::rpc {
 namespace {
 
-constexpr std::string_view kDomain = ".boxoffice";
-constexpr std::string_view kIdentity = "spiffe://boxoffice/";
+namespace grpc_tls = grpc::experimental;
 
-Result<std::string> ReadFile(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (!file.good() && !file.eof()) text.clear();
-  if (text.empty())
-    return Fail(Code::kUnavailable, "tls_file", fmt::format("{} can't be read", path.string()));
-  return text;
-}
+// Reading three small files takes some 30 us.
+constexpr std::chrono::seconds kLookEvery{1};
+// How often gRPC looks at what it is given, the least that it takes.
+constexpr unsigned kGrpcLooksEverySeconds = 1;
 
-using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
-using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
-using Bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
+// A file in memory whose name stays while its content is replaced as a whole. gRPC 1.51 takes certificates
+// that change from files alone, and takes them unseen: a key that does not match would leave it without a
+// certificate. So it gets the name of one of these, in which there is only what has been checked; and no key
+// is written to a disk. The descriptor is never closed: gRPC reads it as long as there is a channel that was
+// made with it, and another file of its number would be trusted.
+class MemoryFile {
+ public:
+  [[nodiscard]] std::string path() const { return fmt::format("/proc/self/fd/{}", descriptor_); }
 
-Bio BioOf(const std::string& pem) {
-  return {BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free};
-}
-
-Result<Certificate> ParseCertificate(const std::string& pem, const std::filesystem::path& path) {
-  const Bio bio = BioOf(pem);
-  Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &X509_free);
-  if (certificate == nullptr)
-    return Fail(Code::kUnavailable, "tls_file", fmt::format("{} holds no certificate", path.string()));
-  return certificate;
-}
-
-Result<void> CheckTime(const X509& certificate, const std::filesystem::path& path) {
-  if (X509_cmp_current_time(X509_get0_notAfter(&certificate)) < 0 ||
-      X509_cmp_current_time(X509_get0_notBefore(&certificate)) > 0) {
-    return Fail(Code::kUnavailable, "tls_expired", fmt::format("{} is not valid now", path.string()));
+  // Whoever opens it from now on finds `text`. Error: tls_unsupported.
+  [[nodiscard]] Result<void> Replace(std::string_view text) {
+    const int next = memfd_create("boxoffice-tls", MFD_CLOEXEC);
+    if (next < 0) return Unsupported();
+    // gRPC reads key and certificate one after the other, and again if the file's second has changed between.
+    const timespec second{.tv_sec = ++second_, .tv_nsec = 0};
+    const std::array<timespec, 2> times{second, second};
+    const bool written = write(next, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                         futimens(next, times.data()) == 0;
+    if (written && descriptor_ < 0) {
+      descriptor_ = next;
+      return {};
+    }
+    const bool replaced = written && dup3(next, descriptor_, O_CLOEXEC) == descriptor_;
+    const int error = errno;
+    close(next);
+    errno = error;
+    return replaced ? Result<void>() : Unsupported();
   }
-  return {};
+
+  [[nodiscard]] Result<void> CheckReadable() const {
+    if (access(path().c_str(), R_OK) != 0) return Unsupported();
+    return {};
+  }
+
+ private:
+  static std::unexpected<Error> Unsupported() {
+    return Fail(Code::kInternal, "tls_unsupported",
+                fmt::format("certificates can't be handed to gRPC by a file in memory: {}",
+                            std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe): read at once
+  }
+  int descriptor_ = -1;
+  time_t second_ = 0;
+};
+
+// gRPC stays initialised while this is there.
+struct Library {
+  Library() { grpc_init(); }
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+  ~Library() { grpc_shutdown(); }
+};
+
+// What gRPC reads.
+struct Handed {
+  MemoryFile authorities;
+  MemoryFile identity;  // the key and its certificate, which change together
+
+  [[nodiscard]] Result<void> Replace(const TlsTexts& texts) {
+    BOXOFFICE_TRY(authorities.Replace(texts.ca));
+    return identity.Replace(texts.key + "\n" + texts.certificate);
+  }
+};
+
+void Watch(grpc_tls::TlsCredentialsOptions& options) {
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const Tls>> Tls::Load(const TlsConfig& config) {
-  auto tls = std::shared_ptr<Tls>(new Tls);
-  tls->config_ = config;
-  BOXOFFICE_ASSIGN(tls->ca_, ReadFile(config.ca));
-  BOXOFFICE_ASSIGN(tls->certificate_, ReadFile(config.certificate));
-  BOXOFFICE_ASSIGN(tls->key_, ReadFile(config.key));
-  BOXOFFICE_ASSIGN(const Certificate ca, ParseCertificate(tls->ca_, config.ca));
-  BOXOFFICE_ASSIGN(const Certificate own, ParseCertificate(tls->certificate_, config.certificate));
-  BOXOFFICE_TRY(CheckTime(*ca, config.ca));
-  BOXOFFICE_TRY(CheckTime(*own, config.certificate));
-  const Bio bio = BioOf(tls->key_);
-  const Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free);
-  if (key == nullptr)
-    return Fail(Code::kUnavailable, "tls_file", fmt::format("{} holds no private key", config.key.string()));
-  if (X509_check_private_key(own.get(), key.get()) != 1)
-    return Fail(Code::kUnavailable, "tls_key_mismatch",
-                fmt::format("{} is not the key of {}", config.key.string(), config.certificate.string()));
-  tls->for_channel_ = grpc::SslCredentials({tls->ca_, tls->key_, tls->certificate_});
-  return std::shared_ptr<const Tls>(std::move(tls));
+struct Tls::Parts {
+  Parts(TlsConfig config_in, obs::Registry* metrics_in)
+      : config(std::move(config_in)), given(metrics_in), metrics(given != nullptr ? *given : nobodys) {}
+
+  // `identity` is what `texts` are checked to be.
+  [[nodiscard]] Result<void> Take(TlsTexts texts, const TlsIdentity& identity) {
+    BOXOFFICE_TRY(handed.Replace(texts));
+    in_use = std::move(texts);
+    service = identity.service;
+    const auto end = static_cast<double>(identity.end.time_since_epoch().count());
+    metrics
+        .GetGauge("boxoffice_tls_certificate_end_timestamp_seconds",
+                  "When the certificate that a service shows ends, or its authority if that ends before",
+                  {{"service", service}})
+        .Set(end);
+    NoteRefused("");
+    return {};
+  }
+
+  // `why`: nothing, where the files are those in use.
+  void NoteRefused(std::string why) {
+    metrics
+        .GetGauge("boxoffice_tls_files_refused",
+                  "1 while the files of a service's certificate are not used, because they would not work",
+                  {{"service", service}})
+        .Set(why.empty() ? 0 : 1);
+    refused = std::move(why);
+  }
+
+  void Reject(const Error& error) {
+    std::string why = fmt::format("{}: {}", error.reason, error.detail);
+    if (why == refused) return;
+    obs::Log(obs::Level::kError, "tls_files_refused",
+             {{"service", service}, {"reason", error.reason}, {"detail", error.detail}});
+    Reloads("refused").Add();
+    NoteRefused(std::move(why));
+  }
+
+  obs::Counter& Reloads(const char* outcome) {
+    return metrics.GetCounter("boxoffice_tls_reloads_total",
+                              "Changes of the files of a service's certificate: taken, or refused",
+                              {{"service", service}, {"outcome", outcome}});
+  }
+
+  void Look() {
+    Result<TlsTexts> texts = ReadTls(config);
+    if (texts && *texts == in_use) {
+      NoteRefused("");  // also where somebody has put the old ones back
+      return;
+    }
+    // Whoever is still writing is not done at the second look.
+    if (!last_look || texts != *last_look) {
+      last_look = std::move(texts);
+      return;
+    }
+    if (!texts) return Reject(texts.error());
+    const Result<TlsIdentity> identity = CheckTls(*texts, config);
+    if (!identity) return Reject(identity.error());
+    if (identity->service != service)
+      return Reject({Code::kUnavailable, "tls_other_service",
+                     fmt::format("{} is of the service \"{}\", this is \"{}\"", config.certificate.string(),
+                                 identity->service, service)});
+    if (const auto taken = Take(*std::move(texts), *identity); !taken) return Reject(taken.error());
+    Reloads("taken").Add();
+    obs::Log(obs::Level::kInfo, "tls_files_taken", {{"service", service}});
+  }
+
+  void Loop(const std::stop_token& stop) {
+    std::unique_lock lock(mutex);
+    while (!wake.wait_for(lock, stop, kLookEvery, [&stop] { return stop.stop_requested(); })) Look();
+  }
+
+  const TlsConfig config;
+  obs::Registry* const given;
+  obs::Registry nobodys;
+  obs::Registry& metrics;
+  const Library library;
+  Handed handed;
+  std::shared_ptr<grpc_tls::FileWatcherCertificateProvider> provider;
+  std::shared_ptr<grpc::ChannelCredentials> for_channel;
+  // Of the thread, once there is one.
+  TlsTexts in_use;
+  std::string service;
+  std::string refused;  // why the files are not used
+  std::optional<Result<TlsTexts>> last_look;
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::jthread thread;  // last: starts when all else is made
+};
+
+Tls::Tls(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Tls::~Tls() = default;
+
+Result<std::shared_ptr<const Tls>> Tls::Load(const TlsConfig& config, obs::Registry* metrics) {
+  auto parts = std::make_unique<Parts>(config, metrics);
+  BOXOFFICE_ASSIGN(TlsTexts texts, ReadTls(config));
+  BOXOFFICE_ASSIGN(const TlsIdentity identity, CheckTls(texts, config));
+  BOXOFFICE_TRY(parts->Take(std::move(texts), identity));
+  // There from the start, so that the first one is an increase.
+  for (const char* outcome : {"taken", "refused"}) (void)parts->Reloads(outcome);
+  BOXOFFICE_TRY(parts->handed.identity.CheckReadable());
+  const std::string own = parts->handed.identity.path();
+  parts->provider = std::make_shared<grpc_tls::FileWatcherCertificateProvider>(
+      own, own, parts->handed.authorities.path(), kGrpcLooksEverySeconds);
+  grpc_tls::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(parts->provider);
+  Watch(options);
+  parts->for_channel = grpc_tls::TlsCredentials(options);
+  parts->thread = std::jthread([raw = parts.get()](const std::stop_token& stop) { raw->Loop(stop); });
+  return std::shared_ptr<const Tls>(new Tls(std::move(parts)));
 }
+
+std::shared_ptr<grpc::ChannelCredentials> Tls::ForChannel() const { return parts_->for_channel; }
 
 std::shared_ptr<grpc::ServerCredentials> Tls::ForServer() const {
-  grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_root_certs = ca_;
-  options.pem_key_cert_pairs.push_back({key_, certificate_});
-  return grpc::SslServerCredentials(options);
+  grpc_tls::TlsServerCredentialsOptions options(parts_->provider);
+  Watch(options);
+  options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  return grpc_tls::TlsServerCredentials(options);
 }
 
-std::string ServerName(std::string_view service) { return fmt::format("{}{}", service, kDomain); }
-std::string IdentityOf(std::string_view service) { return fmt::format("{}{}", kIdentity, service); }
+const TlsConfig& Tls::config() const { return parts_->config; }
 
-std::string_view ServiceOf(std::string_view identity) {
-  return identity.starts_with(kIdentity) ? identity.substr(kIdentity.size()) : std::string_view();
+Result<std::shared_ptr<const Tls>> Tls::With(const TlsConfig& config) const {
+  return Load(config, parts_->given);
 }
 
 }  // namespace boxoffice::rpc

@@ -3,54 +3,54 @@
 // A service's certificate has two names: the DNS name "<service>.boxoffice", by which a caller knows that it
 // has reached the service that it asked for, and the URI "spiffe://boxoffice/<service>" (the form of SPIFFE's
 // X.509-SVID), by which a server knows who calls.
+//
+// The files may be replaced at any time: connections that are made from then on show and trust what is new,
+// those that there are go on. What is not whole, or would not work, changes nothing.
 #pragma once
 
-#include <filesystem>
 #include <memory>
-#include <string>
-#include <string_view>
 
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
 
 #include "base/result.h"
+#include "platform/rpc/tls_files.h"
+
+namespace boxoffice::obs {
+class Registry;
+}
 
 namespace boxoffice::rpc {
 
-// PEM files: the authority that all services trust, this service's certificate, and its private key.
-struct TlsConfig {
-  std::filesystem::path ca;
-  std::filesystem::path certificate;
-  std::filesystem::path key;
-};
-
-// What the files hold, read and checked once.
+// Thread-safe. Looks at its files until it is destroyed; channels and servers may outlive it, with what it
+// had taken last.
 class Tls {
  public:
-  // Errors: tls_file (a file can't be read, or is no PEM of its kind; detail: which), tls_key_mismatch (the
-  // key is not that of the certificate), tls_expired (or not valid yet).
-  [[nodiscard]] static Result<std::shared_ptr<const Tls>> Load(const TlsConfig& config);
+  // From then on the files are looked at every second, and taken when they have changed, are the same at two
+  // looks, and pass CheckTls, and are the same service's: connections show them within three seconds. Others
+  // are logged, once for each reason (tls_files_refused), and what there was stays. `metrics`, which outlives
+  // it, shows when the certificate ends, what was taken and what was refused; null: nobody sees it. Errors:
+  // those of ReadTls and CheckTls; tls_unsupported (the system gives no file in memory, or no /proc).
+  [[nodiscard]] static Result<std::shared_ptr<const Tls>> Load(const TlsConfig& config,
+                                                               obs::Registry* metrics = nullptr);
+  ~Tls();
+  Tls(const Tls&) = delete;
+  Tls& operator=(const Tls&) = delete;
 
   // The same at each call, so that channels to one address share their connection.
-  [[nodiscard]] std::shared_ptr<grpc::ChannelCredentials> ForChannel() const { return for_channel_; }
-  // Whoever shows no certificate of the authority's is refused at the handshake.
+  [[nodiscard]] std::shared_ptr<grpc::ChannelCredentials> ForChannel() const;
+  // Whoever shows no certificate of the authorities' is refused at the handshake.
   [[nodiscard]] std::shared_ptr<grpc::ServerCredentials> ForServer() const;
 
   // What its files are.
-  [[nodiscard]] const TlsConfig& config() const { return config_; }
+  [[nodiscard]] const TlsConfig& config() const;
+  // Another one, of these files, which is shown by the same metrics. Errors: those of Load.
+  [[nodiscard]] Result<std::shared_ptr<const Tls>> With(const TlsConfig& config) const;
 
  private:
-  Tls() = default;
-  TlsConfig config_;
-  std::string ca_;
-  std::string certificate_;
-  std::string key_;
-  std::shared_ptr<grpc::ChannelCredentials> for_channel_;
+  struct Parts;
+  explicit Tls(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
 };
-
-[[nodiscard]] std::string ServerName(std::string_view service);  // "seat.boxoffice"
-[[nodiscard]] std::string IdentityOf(std::string_view service);  // "spiffe://boxoffice/seat"
-// The service of an identity; empty: it is none of ours.
-[[nodiscard]] std::string_view ServiceOf(std::string_view identity);
 
 }  // namespace boxoffice::rpc

@@ -1,4 +1,6 @@
 // Who is let in: mutual TLS, and the table of who may call what.
+#include "platform/rpc/tls.h"
+
 #include <fstream>
 #include <future>
 #include <thread>
@@ -16,6 +18,7 @@
 #include "platform/rpc/fake_wallet_for_test.h"
 #include "platform/rpc/host.h"
 #include "testing/temp_dir.h"
+#include "testing/wait.h"
 
 namespace boxoffice::rpc {
 namespace {
@@ -183,6 +186,12 @@ TEST_F(TlsTest, FilesThatDontFitAreRefusedAtTheStart) {
   std::ofstream(certs() / "old.crt") << expired->certificate;
   std::ofstream(certs() / "old.key") << expired->key;
   EXPECT_EQ(load("ca.crt", "old.crt", "old.key"), "tls_expired");
+  const auto stranger = CertificateAuthority::Make()->Issue("seat");
+  std::ofstream(certs() / "strange.crt") << stranger->certificate;
+  std::ofstream(certs() / "strange.key") << stranger->key;
+  EXPECT_EQ(load("ca.crt", "strange.crt", "strange.key"), "tls_untrusted");
+  std::ofstream(certs() / "half.crt") << stranger->certificate.substr(0, stranger->certificate.size() / 2);
+  EXPECT_EQ(load("half.crt", "seat.crt", "seat.key"), "tls_file");
 }
 
 TEST_F(TlsTest, KeysAreTheirOwnersAlone) {
@@ -191,6 +200,148 @@ TEST_F(TlsTest, KeysAreTheirOwnersAlone) {
   EXPECT_EQ(info.st_mode & 0777, 0600U);
   const std::vector<std::string> services = {"wallet"};
   EXPECT_EQ(MakeDevelopmentCertificates(certs(), services).error().reason, "certificates_exist");
+}
+
+// A wallet whose certificate is exchanged while it is called.
+class TlsExchangeTest : public TlsTest {
+ protected:
+  void SetUp() override {
+    std::filesystem::create_directories(certs());
+    Write("ca.crt", old_->pem().certificate);
+    WritePair("wallet", *old_->Issue("wallet"));
+    WritePair("reservation", *old_->Issue("reservation"));
+    address_ = "unix:" + (dir_.path() / "s").string();
+    auto tls = Tls::Load(FilesOf("wallet"), &of_wallet_);
+    ASSERT_TRUE(tls) << tls.error().detail;
+    ASSERT_TRUE(host_.Start(service_, Listen({address_}, *tls, table_)));
+    server_ = *std::move(tls);
+  }
+
+  TlsConfig FilesOf(const std::string& service) const {
+    return {certs() / "ca.crt", certs() / (service + ".crt"), certs() / (service + ".key")};
+  }
+  void Write(const std::string& file, const std::string& text) const {
+    std::ofstream(certs() / file, std::ios::trunc) << text;
+  }
+  void WritePair(const std::string& service, const PemPair& pair) const {
+    Write(service + ".key", pair.key);
+    Write(service + ".crt", pair.certificate);
+  }
+  // Whether the wallet lets somebody in on a new connection who shows `own` and trusts nobody but
+  // `authority`.
+  bool LetsIn(const CertificateAuthority& authority, const PemPair& own) {
+    grpc::ChannelArguments arguments = ChannelArguments();
+    arguments.SetSslTargetNameOverride(ServerName("wallet"));
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return Query(grpc::CreateCustomChannel(
+                     address_, grpc::SslCredentials({authority.pem().certificate, own.key, own.certificate}),
+                     arguments))
+        .has_value();
+  }
+  static uint64_t Reloads(obs::Registry& metrics, const std::string& service, const std::string& outcome) {
+    return metrics.GetCounter("boxoffice_tls_reloads_total", "", {{"service", service}, {"outcome", outcome}})
+        .value();
+  }
+  double Refuses() {
+    return of_wallet_.GetGauge("boxoffice_tls_files_refused", "", {{"service", "wallet"}}).value();
+  }
+
+  const Result<CertificateAuthority> old_ = CertificateAuthority::Make();
+  const Result<CertificateAuthority> new_ = CertificateAuthority::Make();
+  obs::Registry of_wallet_;
+  std::shared_ptr<const Tls> server_;
+};
+
+TEST_F(TlsExchangeTest, CertificatesAndTheAuthorityAreExchangedWhileCallsAreMadeAndNoneFails) {
+  obs::Registry of_client;
+  const auto client = Tls::Load(FilesOf("reservation"), &of_client);
+  ASSERT_TRUE(client) << client.error().detail;
+  const ChannelFactory factory = ChannelFactory::Network([this](auto) { return address_; }, *client);
+  std::atomic<int> calls{0};
+  std::atomic<int> failures{0};
+  std::jthread caller([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      // One on the old connection, one on a connection of its own.
+      failures += Query(factory("wallet")) ? 0 : 1;
+      failures += Query(NetworkChannel(address_, "wallet", client->get())) ? 0 : 1;
+      calls += 2;
+    }
+  });
+  const auto both_took = [&](uint64_t times) {
+    return testbed::Eventually([&] {
+      return Reloads(of_wallet_, "wallet", "taken") >= times &&
+             Reloads(of_client, "reservation", "taken") >= times;
+    });
+  };
+  const auto newcomer = new_->Issue("reservation");
+  EXPECT_FALSE(LetsIn(*new_, *newcomer));
+
+  // As the guide says: both authorities are trusted, then certificates are exchanged, then the old one goes.
+  Write("ca.crt", old_->pem().certificate + new_->pem().certificate);
+  ASSERT_TRUE(both_took(1));
+  WritePair("wallet", *new_->Issue("wallet"));
+  WritePair("reservation", *new_->Issue("reservation"));
+  ASSERT_TRUE(both_took(2));
+  EXPECT_TRUE(testbed::Eventually([&] { return LetsIn(*new_, *newcomer); }))
+      << "it shows the new certificate";
+  Write("ca.crt", new_->pem().certificate);
+  ASSERT_TRUE(both_took(3));
+  const auto late = old_->Issue("reservation");
+  const auto trusts_new_shows_old = [&] { return LetsIn(*new_, *late); };
+  EXPECT_TRUE(testbed::Eventually([&] { return !trusts_new_shows_old(); }))
+      << "the old authority is not trusted";
+
+  caller.request_stop();
+  caller.join();
+  EXPECT_GT(calls, 10);
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(Refuses(), 0);
+  const double ends =
+      of_wallet_.GetGauge("boxoffice_tls_certificate_end_timestamp_seconds", "", {{"service", "wallet"}})
+          .value();
+  const auto in_a_year = std::chrono::system_clock::now() + kCertificateLifetime;
+  EXPECT_NEAR(ends, std::chrono::duration<double>(in_a_year.time_since_epoch()).count(), 3'600);
+}
+
+TEST_F(TlsExchangeTest, FilesThatWouldNotWorkChangeNothingAndAreLoggedAndShown) {
+  const auto own = old_->Issue("reservation");
+  const auto next = old_->Issue("wallet");
+  const auto refused_with = [&](const std::string& reason) {
+    testing::internal::CaptureStderr();
+    const uint64_t before = Reloads(of_wallet_, "wallet", "refused");
+    EXPECT_TRUE(testbed::Eventually([&] { return Reloads(of_wallet_, "wallet", "refused") > before; }))
+        << reason;
+    EXPECT_EQ(Refuses(), 1);
+    testbed::Pause(1'500ms);  // in which gRPC would have looked at it
+    EXPECT_TRUE(LetsIn(*old_, *own)) << reason;
+    EXPECT_THAT(testing::internal::GetCapturedStderr(),
+                AllOf(HasSubstr("tls_files_refused"), HasSubstr(reason)));
+  };
+  Write("wallet.key", next->key);
+  refused_with("tls_key_mismatch");
+  Write("wallet.crt", next->certificate.substr(0, next->certificate.size() / 2));
+  refused_with("tls_file");
+  WritePair("wallet", *old_->Issue("seat"));
+  refused_with("tls_other_service");
+  WritePair("wallet", *new_->Issue("wallet"));
+  refused_with("tls_untrusted");
+  EXPECT_EQ(Reloads(of_wallet_, "wallet", "taken"), 0U);
+  WritePair("wallet", *next);
+  EXPECT_TRUE(testbed::Eventually([&] { return Reloads(of_wallet_, "wallet", "taken") == 1; }));
+  EXPECT_EQ(Refuses(), 0);
+  EXPECT_TRUE(LetsIn(*old_, *own));
+}
+
+TEST_F(TlsExchangeTest, WhatIsStillBeingWrittenIsNotTaken) {
+  const auto end = std::chrono::steady_clock::now() + 5s;
+  std::string text = old_->pem().certificate;
+  while (std::chrono::steady_clock::now() < end) {
+    text += "still being written\n";
+    Write("ca.crt", text);
+    testbed::Pause(20ms);
+  }
+  EXPECT_LE(Reloads(of_wallet_, "wallet", "taken"), 1U) << "it changed at nearly every look";
+  EXPECT_TRUE(testbed::Eventually([&] { return Reloads(of_wallet_, "wallet", "taken") > 0; }));
 }
 
 TEST(CallerTableTest, IsTheGoldenList) {

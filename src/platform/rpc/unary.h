@@ -17,6 +17,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include "platform/rpc/status.h"
+#include "platform/rpc/worker_pool.h"
 
 namespace boxoffice::rpc {
 
@@ -57,10 +58,10 @@ asio::awaitable<Result<Response>> Call(asio::any_io_executor executor, Request r
 // Answers a unary call with what `query` returns, run on `pool`, so that a store may block there and gRPC's
 // threads don't. What nobody waits for any more is not run.
 template <typename Response>
-grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, asio::any_io_executor pool,
-                                 Response* response, std::function<Result<Response>()> query) {
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, WorkerPool& pool, Response* response,
+                                 std::function<Result<Response>()> query) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  asio::post(pool, [context, reactor, response, query = std::move(query)] {
+  pool.Post([context, reactor, response, query = std::move(query)] {
     if (context->IsCancelled()) {  // its deadline has passed, or its caller has gone
       reactor->Finish({grpc::StatusCode::DEADLINE_EXCEEDED, "deadline_passed: nobody waits any more"});
       return;

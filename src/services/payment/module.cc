@@ -67,6 +67,7 @@ Result<void> PaymentModule::Start() {
                                        runtime_.clock, runtime_.random, runtime_.metrics, config_.service,
                                        [this] { publisher_->Nudge(); });
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
+  server_->CountIn(runtime_.metrics);
   service_->StartReconciler();
   return host_.Start(
       *server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()}, &server_->streams());

@@ -326,16 +326,15 @@ grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
 
 grpc::ServerUnaryReactor* RpcServer::GetPayment(grpc::CallbackServerContext* context,
                                                 const v1::GetPaymentRequest* request, v1::Payment* response) {
-  return rpc::Answer<v1::Payment>(context, pool_.get_executor(), response,
+  return rpc::Answer<v1::Payment>(context, pool_, response,
                                   [this, request] { return AnswerGetPayment(reader_, *request); });
 }
 
 grpc::ServerUnaryReactor* RpcServer::ListPayments(grpc::CallbackServerContext* context,
                                                   const v1::ListPaymentsRequest* request,
                                                   v1::ListPaymentsResponse* response) {
-  return rpc::Answer<v1::ListPaymentsResponse>(context, pool_.get_executor(), response, [this, request] {
-    return AnswerListPayments(reader_, *request);
-  });
+  return rpc::Answer<v1::ListPaymentsResponse>(
+      context, pool_, response, [this, request] { return AnswerListPayments(reader_, *request); });
 }
 
 grpc::ServerUnaryReactor* RpcServer::ReceiveWebhook(grpc::CallbackServerContext* context,
@@ -360,14 +359,14 @@ grpc::ServerUnaryReactor* RpcServer::ReceiveWebhook(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* RpcServer::ReconcileSettlement(grpc::CallbackServerContext* context,
                                                          const v1::ReconcileSettlementRequest* request,
                                                          v1::SettlementReport* response) {
-  return rpc::Answer<v1::SettlementReport>(context, long_pool_.get_executor(), response, [this, request] {
+  return rpc::Answer<v1::SettlementReport>(context, long_pool_, response, [this, request] {
     return AnswerReconcile(service_, reader_, *request);
   });
 }
 
 grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
                                            const v1::AuditRequest* request, v1::AuditResponse* response) {
-  return rpc::Answer<v1::AuditResponse>(context, pool_.get_executor(), response,
+  return rpc::Answer<v1::AuditResponse>(context, pool_, response,
                                         [this, request] { return AnswerAudit(reader_, *request); });
 }
 

@@ -1,10 +1,9 @@
 // PaymentService over gRPC: proto ⇄ domain, and the checks of what comes in. No rule.
 #pragma once
 
-#include <boost/asio/thread_pool.hpp>
-
 #include "boxoffice/payment/v1/payment.grpc.pb.h"
 #include "platform/rpc/command_server.h"
+#include "platform/rpc/worker_pool.h"
 #include "services/payment/service.h"
 #include "services/payment/store.h"
 
@@ -18,6 +17,11 @@ class RpcServer final : public v1::PaymentService::CallbackService {
   ~RpcServer() override {
     pool_.join();
     long_pool_.join();
+  }
+  // How its threads for queries are used, as rpc::WorkerPool's. Before the server starts.
+  void CountIn(obs::Registry& metrics) {
+    pool_.CountIn(metrics, "payment");
+    long_pool_.CountIn(metrics, "payment_long");
   }
 
   grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
@@ -48,8 +52,8 @@ class RpcServer final : public v1::PaymentService::CallbackService {
   Reader& reader_;
   const Commands::Handler handler_;
   rpc::OpenStreams streams_;
-  boost::asio::thread_pool pool_{1};       // the reader has one connection
-  boost::asio::thread_pool long_pool_{1};  // for what walks over all payments, page by page
+  rpc::WorkerPool pool_{1};       // the reader has one connection
+  rpc::WorkerPool long_pool_{1};  // for what walks over all payments, page by page
 };
 
 }  // namespace boxoffice::payment

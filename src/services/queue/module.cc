@@ -64,7 +64,9 @@ struct QueueModule::Term {
   Term(const module::Runtime& runtime, const QueueConfig& config, const Stores& stores,
        std::shared_ptr<const auth::KeyRing> keys, Service::Leads leads)
       : service(*stores.store, runtime.clock, runtime.metrics, config.limits, std::move(leads)),
-        server(service, *stores.history, std::move(keys)) {}
+        server(service, *stores.history, std::move(keys)) {
+    server.CountIn(runtime.metrics);
+  }
   // Commands that were taken are run to the end; their callers may no longer hear it.
   void End(std::chrono::milliseconds grace) {
     host.Shutdown(grace);

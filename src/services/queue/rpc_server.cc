@@ -225,7 +225,7 @@ grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
   const int64_t asked = request->limit();
   const int64_t limit = asked == 0 ? kMaxAuditPage : std::min(asked, kMaxAuditPage);
   return rpc::Answer<v1::AuditResponse>(
-      context, pool_.get_executor(), response, [this, show_id, after, limit]() -> Result<v1::AuditResponse> {
+      context, pool_, response, [this, show_id, after, limit]() -> Result<v1::AuditResponse> {
         BOXOFFICE_TRY(CheckShow(show_id));
         BOXOFFICE_ASSIGN(const std::vector<Session> sessions, history_.Sessions(show_id, after, limit + 1));
         v1::AuditResponse page;

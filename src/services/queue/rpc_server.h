@@ -3,11 +3,10 @@
 
 #include <memory>
 
-#include <boost/asio/thread_pool.hpp>
-
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
 #include "platform/auth/signed_token.h"
 #include "platform/rpc/command_server.h"
+#include "platform/rpc/worker_pool.h"
 #include "services/queue/service.h"
 #include "services/queue/store.h"
 
@@ -19,6 +18,8 @@ class RpcServer final : public v1::QueueService::CallbackService {
  public:
   RpcServer(queue::Service& service, History& history, std::shared_ptr<const auth::KeyRing> keys);
   ~RpcServer() override { pool_.join(); }
+  // How its threads for queries are used, as rpc::WorkerPool's. Before the server starts.
+  void CountIn(obs::Registry& metrics) { pool_.CountIn(metrics, "queue"); }
 
   grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
       grpc::CallbackServerContext* context) override;
@@ -45,7 +46,7 @@ class RpcServer final : public v1::QueueService::CallbackService {
   const std::shared_ptr<const auth::KeyRing> keys_;
   const Commands::Handler handler_;
   rpc::OpenStreams streams_;
-  boost::asio::thread_pool pool_{1};  // the history has one connection
+  rpc::WorkerPool pool_{1};  // the history has one connection
 };
 
 }  // namespace boxoffice::queue

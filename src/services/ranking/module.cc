@@ -34,6 +34,7 @@ Result<void> RankingModule::Start() {
   BOXOFFICE_TRY(service_->Load());
   server_ = std::make_unique<RankingRpcServer>(
       *service_, runtime_.clock, [this] { RequestRebuild(); }, [this] { return rebuild_requested_.load(); });
+  server_->CountIn(runtime_.metrics);
   BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen));
   Rebuild rebuild;
   if (service_->NeedsRebuild()) rebuild = RankingService::From::kWhatIsThere;

@@ -56,7 +56,7 @@ grpc::ServerUnaryReactor* RankingRpcServer::GetRanking(grpc::CallbackServerConte
                                                        const v1::GetRankingRequest* request,
                                                        v1::GetRankingResponse* response) {
   return rpc::Answer<v1::GetRankingResponse>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::GetRankingResponse> {
+      context, pool_, response, [this, request]() -> Result<v1::GetRankingResponse> {
         const std::optional<Order> order = ParseOrder(request->by());
         if (!order)
           return Fail(Code::kInvalidArgument, "invalid_argument",
@@ -89,13 +89,13 @@ v1::Status RankingRpcServer::Describe() const {
 
 grpc::ServerUnaryReactor* RankingRpcServer::GetStatus(grpc::CallbackServerContext* context,
                                                       const v1::GetStatusRequest*, v1::Status* response) {
-  return rpc::Answer<v1::Status>(context, pool_.get_executor(), response,
+  return rpc::Answer<v1::Status>(context, pool_, response,
                                  [this]() -> Result<v1::Status> { return Describe(); });
 }
 
 grpc::ServerUnaryReactor* RankingRpcServer::Rebuild(grpc::CallbackServerContext* context,
                                                     const v1::RebuildRequest*, v1::Status* response) {
-  return rpc::Answer<v1::Status>(context, pool_.get_executor(), response, [this]() -> Result<v1::Status> {
+  return rpc::Answer<v1::Status>(context, pool_, response, [this]() -> Result<v1::Status> {
     const Timestamp asked = clock_.Now();
     rebuild_();
     v1::Status status = Describe();
@@ -107,20 +107,19 @@ grpc::ServerUnaryReactor* RankingRpcServer::Rebuild(grpc::CallbackServerContext*
 
 grpc::ServerUnaryReactor* RankingRpcServer::Audit(grpc::CallbackServerContext* context,
                                                   const v1::AuditRequest*, v1::AuditResponse* response) {
-  return rpc::Answer<v1::AuditResponse>(
-      context, pool_.get_executor(), response, [this]() -> Result<v1::AuditResponse> {
-        const ranking::Audit audit = service_.GetAudit();
-        v1::AuditResponse answer;
-        answer.set_processed_events(audit.processed);
-        for (const auto& [show, tally] : audit.shows) {
-          v1::AuditResponse::Row& row = *answer.add_rows();
-          row.set_show_id(show);
-          row.set_confirmed(static_cast<uint64_t>(tally.confirmed));
-          row.set_cancelled(static_cast<uint64_t>(tally.cancelled));
-          row.set_seats_sold(static_cast<uint64_t>(std::max<int64_t>(tally.seats, 0)));
-        }
-        return answer;
-      });
+  return rpc::Answer<v1::AuditResponse>(context, pool_, response, [this]() -> Result<v1::AuditResponse> {
+    const ranking::Audit audit = service_.GetAudit();
+    v1::AuditResponse answer;
+    answer.set_processed_events(audit.processed);
+    for (const auto& [show, tally] : audit.shows) {
+      v1::AuditResponse::Row& row = *answer.add_rows();
+      row.set_show_id(show);
+      row.set_confirmed(static_cast<uint64_t>(tally.confirmed));
+      row.set_cancelled(static_cast<uint64_t>(tally.cancelled));
+      row.set_seats_sold(static_cast<uint64_t>(std::max<int64_t>(tally.seats, 0)));
+    }
+    return answer;
+  });
 }
 
 }  // namespace boxoffice::ranking

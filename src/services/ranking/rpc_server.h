@@ -4,9 +4,8 @@
 #include <functional>
 #include <utility>
 
-#include <boost/asio/thread_pool.hpp>
-
 #include "boxoffice/ranking/v1/ranking.grpc.pb.h"
+#include "platform/rpc/worker_pool.h"
 #include "services/ranking/service.h"
 
 namespace boxoffice::ranking {
@@ -20,6 +19,8 @@ class RankingRpcServer final : public v1::RankingService::CallbackService {
       : service_(service), clock_(clock), rebuild_(std::move(rebuild)), requested_(std::move(requested)) {}
   // Waits for answers that are under way.
   ~RankingRpcServer() override { pool_.join(); }
+  // How its threads for queries are used, as rpc::WorkerPool's. Before the server starts.
+  void CountIn(obs::Registry& metrics) { pool_.CountIn(metrics, "ranking"); }
 
   // Errors: invalid_argument, naming the field.
   grpc::ServerUnaryReactor* GetRanking(grpc::CallbackServerContext* context,
@@ -39,7 +40,7 @@ class RankingRpcServer final : public v1::RankingService::CallbackService {
   const Clock& clock_;
   const std::function<void()> rebuild_;
   const std::function<bool()> requested_;
-  boost::asio::thread_pool pool_{1};
+  rpc::WorkerPool pool_{1};
 };
 
 }  // namespace boxoffice::ranking

@@ -67,6 +67,7 @@ Result<void> RelayModule::Start() {
       std::make_unique<Dispatcher>(*service_, *sender_, runtime_.clock, config_.limits, [this] { Wake(); });
   thread_ = std::thread([this] { Loop(); });
   server_ = std::make_unique<RelayRpcServer>(*service_, [this] { Wake(); });
+  server_->CountIn(runtime_.metrics);
   BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen));
   BOXOFFICE_TRY(Subscribe(*service_, runtime_.bus, [this] { Wake(); }));
   subscribed_ = true;

@@ -118,53 +118,49 @@ Result<DeliveryQuery> FromProto(const v1::ListDeliveriesRequest& request) {
 grpc::ServerUnaryReactor* RelayRpcServer::CreateTarget(grpc::CallbackServerContext* context,
                                                        const v1::CreateTargetRequest* request,
                                                        v1::Target* response) {
-  return rpc::Answer<v1::Target>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Target> {
-        BOXOFFICE_ASSIGN(Target choices, FromProto(*request));
-        BOXOFFICE_ASSIGN(const Target target,
-                         service_.CreateTarget(request->operation_key(), std::move(choices)));
-        return WithSecret(target);
-      });
+  return rpc::Answer<v1::Target>(context, pool_, response, [this, request]() -> Result<v1::Target> {
+    BOXOFFICE_ASSIGN(Target choices, FromProto(*request));
+    BOXOFFICE_ASSIGN(const Target target,
+                     service_.CreateTarget(request->operation_key(), std::move(choices)));
+    return WithSecret(target);
+  });
 }
 
 grpc::ServerUnaryReactor* RelayRpcServer::ChangeTarget(grpc::CallbackServerContext* context,
                                                        const v1::ChangeTargetRequest* request,
                                                        v1::Target* response) {
-  return rpc::Answer<v1::Target>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Target> {
-        BOXOFFICE_ASSIGN(const TargetChange change, FromProto(*request));
-        BOXOFFICE_ASSIGN(const Target target, service_.ChangeTarget(request->id(), change));
-        due_();
-        return ToProto(target);
-      });
+  return rpc::Answer<v1::Target>(context, pool_, response, [this, request]() -> Result<v1::Target> {
+    BOXOFFICE_ASSIGN(const TargetChange change, FromProto(*request));
+    BOXOFFICE_ASSIGN(const Target target, service_.ChangeTarget(request->id(), change));
+    due_();
+    return ToProto(target);
+  });
 }
 
 grpc::ServerUnaryReactor* RelayRpcServer::RotateSecret(grpc::CallbackServerContext* context,
                                                        const v1::RotateSecretRequest* request,
                                                        v1::Target* response) {
-  return rpc::Answer<v1::Target>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Target> {
-        BOXOFFICE_ASSIGN(const Target target, service_.RotateSecret(request->operation_key(), request->id(),
-                                                                    milliseconds(request->keep_old_ms())));
-        return WithSecret(target);
-      });
+  return rpc::Answer<v1::Target>(context, pool_, response, [this, request]() -> Result<v1::Target> {
+    BOXOFFICE_ASSIGN(const Target target, service_.RotateSecret(request->operation_key(), request->id(),
+                                                                milliseconds(request->keep_old_ms())));
+    return WithSecret(target);
+  });
 }
 
 grpc::ServerUnaryReactor* RelayRpcServer::TestTarget(grpc::CallbackServerContext* context,
                                                      const v1::TestTargetRequest* request,
                                                      v1::Delivery* response) {
-  return rpc::Answer<v1::Delivery>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Delivery> {
-        BOXOFFICE_ASSIGN(const Delivery delivery, service_.TestTarget(request->id()));
-        due_();
-        return ToProto(delivery);
-      });
+  return rpc::Answer<v1::Delivery>(context, pool_, response, [this, request]() -> Result<v1::Delivery> {
+    BOXOFFICE_ASSIGN(const Delivery delivery, service_.TestTarget(request->id()));
+    due_();
+    return ToProto(delivery);
+  });
 }
 
 grpc::ServerUnaryReactor* RelayRpcServer::DeleteTarget(grpc::CallbackServerContext* context,
                                                        const v1::DeleteTargetRequest* request,
                                                        v1::DeleteTargetResponse* response) {
-  return rpc::Answer<v1::DeleteTargetResponse>(context, pool_.get_executor(), response,
+  return rpc::Answer<v1::DeleteTargetResponse>(context, pool_, response,
                                                [this, request]() -> Result<v1::DeleteTargetResponse> {
                                                  BOXOFFICE_TRY(service_.DeleteTarget(request->id()));
                                                  return v1::DeleteTargetResponse();
@@ -175,7 +171,7 @@ grpc::ServerUnaryReactor* RelayRpcServer::ListTargets(grpc::CallbackServerContex
                                                       const v1::ListTargetsRequest* request,
                                                       v1::ListTargetsResponse* response) {
   return rpc::Answer<v1::ListTargetsResponse>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListTargetsResponse> {
+      context, pool_, response, [this, request]() -> Result<v1::ListTargetsResponse> {
         if (request->limit() < 1 || request->limit() > kMaxPage) return BadArgument("limit: 1 to 200");
         BOXOFFICE_ASSIGN(std::vector<Target> targets,
                          service_.ListTargets(request->after_id(), request->limit() + 1));
@@ -191,7 +187,7 @@ grpc::ServerUnaryReactor* RelayRpcServer::ListDeliveries(grpc::CallbackServerCon
                                                          const v1::ListDeliveriesRequest* request,
                                                          v1::ListDeliveriesResponse* response) {
   return rpc::Answer<v1::ListDeliveriesResponse>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListDeliveriesResponse> {
+      context, pool_, response, [this, request]() -> Result<v1::ListDeliveriesResponse> {
         BOXOFFICE_ASSIGN(const DeliveryQuery query, FromProto(*request));
         BOXOFFICE_ASSIGN(std::vector<Delivery> deliveries, service_.ListDeliveries(query));
         v1::ListDeliveriesResponse out;
@@ -205,20 +201,19 @@ grpc::ServerUnaryReactor* RelayRpcServer::ListDeliveries(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* RelayRpcServer::GetDelivery(grpc::CallbackServerContext* context,
                                                       const v1::GetDeliveryRequest* request,
                                                       v1::Delivery* response) {
-  return rpc::Answer<v1::Delivery>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Delivery> {
-        BOXOFFICE_ASSIGN(const DeliveryWithBody found, service_.GetDelivery(request->id()));
-        v1::Delivery out = ToProto(found.delivery);
-        if (!found.body.empty()) out.set_body(BodyFor(found.payload, found.body));
-        return out;
-      });
+  return rpc::Answer<v1::Delivery>(context, pool_, response, [this, request]() -> Result<v1::Delivery> {
+    BOXOFFICE_ASSIGN(const DeliveryWithBody found, service_.GetDelivery(request->id()));
+    v1::Delivery out = ToProto(found.delivery);
+    if (!found.body.empty()) out.set_body(BodyFor(found.payload, found.body));
+    return out;
+  });
 }
 
 grpc::ServerUnaryReactor* RelayRpcServer::ReplayDeliveries(grpc::CallbackServerContext* context,
                                                            const v1::ReplayDeliveriesRequest* request,
                                                            v1::ReplayDeliveriesResponse* response) {
   return rpc::Answer<v1::ReplayDeliveriesResponse>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ReplayDeliveriesResponse> {
+      context, pool_, response, [this, request]() -> Result<v1::ReplayDeliveriesResponse> {
         BOXOFFICE_ASSIGN(const ReplayRequest replay, FromProto(*request));
         BOXOFFICE_ASSIGN(const Replayed replayed, service_.ReplayDeliveries(replay));
         due_();
@@ -237,12 +232,11 @@ grpc::ServerUnaryReactor* RelayRpcServer::ReplayDeliveries(grpc::CallbackServerC
 grpc::ServerUnaryReactor* RelayRpcServer::ReplayDelivery(grpc::CallbackServerContext* context,
                                                          const v1::ReplayDeliveryRequest* request,
                                                          v1::Delivery* response) {
-  return rpc::Answer<v1::Delivery>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Delivery> {
-        BOXOFFICE_ASSIGN(const Delivery delivery, service_.ReplayDelivery(request->id()));
-        due_();
-        return ToProto(delivery);
-      });
+  return rpc::Answer<v1::Delivery>(context, pool_, response, [this, request]() -> Result<v1::Delivery> {
+    BOXOFFICE_ASSIGN(const Delivery delivery, service_.ReplayDelivery(request->id()));
+    due_();
+    return ToProto(delivery);
+  });
 }
 
 }  // namespace boxoffice::relay

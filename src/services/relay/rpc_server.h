@@ -4,9 +4,8 @@
 #include <functional>
 #include <utility>
 
-#include <boost/asio/thread_pool.hpp>
-
 #include "boxoffice/relay/v1/relay.grpc.pb.h"
+#include "platform/rpc/worker_pool.h"
 #include "services/relay/service.h"
 
 namespace boxoffice::relay {
@@ -19,6 +18,8 @@ class RelayRpcServer final : public v1::RelayService::CallbackService {
       : service_(service), due_(std::move(due)) {}
   // Waits for answers that are under way.
   ~RelayRpcServer() override { pool_.join(); }
+  // How its threads for queries are used, as rpc::WorkerPool's. Before the server starts.
+  void CountIn(obs::Registry& metrics) { pool_.CountIn(metrics, "relay"); }
 
   grpc::ServerUnaryReactor* CreateTarget(grpc::CallbackServerContext* context,
                                          const v1::CreateTargetRequest* request,
@@ -53,7 +54,7 @@ class RelayRpcServer final : public v1::RelayService::CallbackService {
  private:
   relay::RelayService& service_;
   const std::function<void()> due_;
-  boost::asio::thread_pool pool_{1};
+  rpc::WorkerPool pool_{1};
 };
 
 }  // namespace boxoffice::relay

@@ -157,6 +157,7 @@ Result<void> ReservationModule::Start() {
       runtime_.random, runtime_.metrics);
   parts->server = std::make_unique<RpcServer>(executor, *parts->service, *parts->stores.reader,
                                               *parts->show_service, *parts->stores.show_reader);
+  parts->server->CountIn(runtime_.metrics);
   parts->host = std::make_unique<rpc::Host>();
   BOXOFFICE_TRY(parts->host->Start(
       *parts->server, runtime_.listen, [service = parts->service.get()] { return HealthOf(*service); },

@@ -67,6 +67,8 @@ class Decider {
   Decider(const Rows& rows, std::span<const Command> commands, Timestamp now, const Policy& policy)
       : rows_(rows), now_(now), policy_(policy) {
     result_.deferred.resize(commands.size(), false);
+    result_.decision.outcomes.reserve(commands.size());
+    result_.decision.changes.reserve(commands.size());
     for (index_ = 0; index_ < commands.size(); ++index_) {
       result_.decision.outcomes.push_back(
           std::visit([this](const auto& command) { return On(command); }, commands[index_]));

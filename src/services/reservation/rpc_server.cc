@@ -177,7 +177,7 @@ grpc::ServerUnaryReactor* RpcServer::GetReservation(grpc::CallbackServerContext*
                                                     const v1::GetReservationRequest* request,
                                                     v1::Reservation* response) {
   return rpc::Answer<v1::Reservation>(
-      context, queries_.get_executor(), response, [this, request = *request]() -> Result<v1::Reservation> {
+      context, queries_, response, [this, request = *request]() -> Result<v1::Reservation> {
         BOXOFFICE_ASSIGN(const ReservationId id, rpc::ParseId<ReservationId>("id", request.id()));
         BOXOFFICE_ASSIGN(const auto found, reader_.Get(id));
         // Somebody else's is not told from one that does not exist.
@@ -192,8 +192,7 @@ grpc::ServerUnaryReactor* RpcServer::ListReservations(grpc::CallbackServerContex
                                                       const v1::ListReservationsRequest* request,
                                                       v1::ListReservationsResponse* response) {
   return rpc::Answer<v1::ListReservationsResponse>(
-      context, queries_.get_executor(), response,
-      [this, request = *request]() -> Result<v1::ListReservationsResponse> {
+      context, queries_, response, [this, request = *request]() -> Result<v1::ListReservationsResponse> {
         ListQuery query;
         query.user_id = request.user_id();
         query.show_id = request.show_id();
@@ -214,8 +213,7 @@ grpc::ServerUnaryReactor* RpcServer::ListSagas(grpc::CallbackServerContext* cont
                                                const v1::ListSagasRequest* request,
                                                v1::ListReservationsResponse* response) {
   return rpc::Answer<v1::ListReservationsResponse>(
-      context, queries_.get_executor(), response,
-      [this, request = *request]() -> Result<v1::ListReservationsResponse> {
+      context, queries_, response, [this, request = *request]() -> Result<v1::ListReservationsResponse> {
         std::optional<SagaStatus> status;
         if (request.status() == "running") status = SagaStatus::kRunning;
         if (request.status() == "parked") status = SagaStatus::kParked;
@@ -282,8 +280,7 @@ grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
                                            const v1::AuditRequest* request,
                                            v1::ListReservationsResponse* response) {
   return rpc::Answer<v1::ListReservationsResponse>(
-      context, queries_.get_executor(), response,
-      [this, request = *request]() -> Result<v1::ListReservationsResponse> {
+      context, queries_, response, [this, request = *request]() -> Result<v1::ListReservationsResponse> {
         if (request.id().empty()) {
           const auto after = ReservationId::FromBytes(request.after_id()).value_or(ReservationId());
           return ToResponse(reader_.Scan(after, Limit(request.limit())));

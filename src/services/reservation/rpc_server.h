@@ -2,11 +2,11 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include "boxoffice/reservation/v1/reservation.grpc.pb.h"
 #include "platform/batch/inbox.h"
 #include "platform/rpc/command_server.h"
+#include "platform/rpc/worker_pool.h"
 #include "services/reservation/rpc_shows.h"
 #include "services/reservation/service.h"
 
@@ -19,6 +19,11 @@ class RpcServer final : public v1::ReservationService::CallbackService {
             ShowReader& show_reader);
   // Waits for queries that run.
   ~RpcServer() override;
+  // How its threads for queries are used, as rpc::WorkerPool's. Before the server starts.
+  void CountIn(obs::Registry& metrics) {
+    queries_.CountIn(metrics, "reservation");
+    shows_.CountIn(metrics);
+  }
 
   grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
       grpc::CallbackServerContext* context) override;
@@ -80,7 +85,7 @@ class RpcServer final : public v1::ReservationService::CallbackService {
   reservation::Service& service_;
   Reader& reader_;
   ShowRpc shows_;
-  asio::thread_pool queries_{1};
+  rpc::WorkerPool queries_{1};
   const Server::Handler handler_;
   rpc::OpenStreams streams_;
 };

@@ -80,8 +80,7 @@ grpc::ServerUnaryReactor* ShowRpc::GetShowCancellation(grpc::CallbackServerConte
                                                        const v1::GetShowCancellationRequest& request,
                                                        v1::ShowCancellation* response) {
   return rpc::Answer<v1::ShowCancellation>(
-      context, queries_.get_executor(), response,
-      [this, show_id = request.show_id()]() -> Result<v1::ShowCancellation> {
+      context, queries_, response, [this, show_id = request.show_id()]() -> Result<v1::ShowCancellation> {
         BOXOFFICE_ASSIGN(auto work, reader_.Work({show_id, WorkKind::kCancellation}));
         if (!work) return Fail(Code::kNotFound, "show_not_cancelled", "nobody has cancelled that show");
         if (work->cancellation.state == CancellationState::kRunning) {
@@ -129,7 +128,7 @@ grpc::ServerUnaryReactor* ShowRpc::ListWaitlist(grpc::CallbackServerContext* con
                                                 const v1::ListWaitlistRequest& request,
                                                 v1::ListWaitlistResponse* response) {
   return rpc::Answer<v1::ListWaitlistResponse>(
-      context, queries_.get_executor(), response, [this, request]() -> Result<v1::ListWaitlistResponse> {
+      context, queries_, response, [this, request]() -> Result<v1::ListWaitlistResponse> {
         if (request.show_id() == 0 && request.user_id().empty()) {
           return rpc::InvalidField("user_id", "must be given without show_id");
         }

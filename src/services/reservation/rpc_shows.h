@@ -2,10 +2,10 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <grpcpp/support/server_callback.h>
 
 #include "boxoffice/reservation/v1/reservation.pb.h"
+#include "platform/rpc/worker_pool.h"
 #include "services/reservation/saga/show_service.h"
 #include "services/reservation/show_store.h"
 
@@ -18,6 +18,8 @@ class ShowRpc {
   ShowRpc(asio::any_io_executor executor, ShowService& service, ShowReader& reader);
   // Waits for queries that run.
   ~ShowRpc();
+  // As rpc::WorkerPool's.
+  void CountIn(obs::Registry& metrics) { queries_.CountIn(metrics, "reservation_shows"); }
 
   grpc::ServerUnaryReactor* CancelShow(grpc::CallbackServerContext* context,
                                        const v1::CancelShowRequest& request, v1::ShowCancellation* response);
@@ -42,7 +44,7 @@ class ShowRpc {
   asio::any_io_executor executor_;
   ShowService& service_;
   ShowReader& reader_;
-  asio::thread_pool queries_{1};
+  rpc::WorkerPool queries_{1};
 };
 
 }  // namespace boxoffice::reservation

@@ -30,7 +30,7 @@ class Service::ExecutorBook final : public Book {
   ExecutorBook(asio::any_io_executor executor, batch::Executor<Command, Outcome>& batches)
       : inbox_(std::move(executor)), batches_(batches) {}
 
-  asio::awaitable<Result<Outcome>> Write(Command command) override {
+  asio::awaitable<Result<Outcome>> Write(Command& command) override {
     // Everything but a new reservation goes on with one that there is.
     resilience::Terms terms;
     const bool is_new =
@@ -38,7 +38,7 @@ class Service::ExecutorBook final : public Book {
     if (!is_new) terms.priority = resilience::Priority::kFinishing;
     if (obs::TracingOn()) [[unlikely]]
       terms.trace = TraceOf(command);
-    return batch::Execute(batches_, inbox_, std::move(command), terms);
+    return batch::Execute(batches_, inbox_, command, terms);
   }
 
  private:
@@ -128,7 +128,7 @@ void Service::ForgetOldRequests(Timestamp now) {
 asio::awaitable<Result<Answer>> Service::BeginAndRun(Command command, bool sent_before) {
   if (running() >= config_.max_running)
     co_return Fail(Code::kResourceExhausted, "overloaded", "too many sagas run");
-  auto outcome = co_await book_->Write(std::move(command));
+  auto outcome = co_await book_->Write(command);
   if (!outcome) co_return std::unexpected(outcome.error());
   if (auto* error = std::get_if<Error>(&*outcome)) co_return std::unexpected(std::move(*error));
   if (auto* answered = std::get_if<Answered>(&*outcome)) co_return std::move(answered->answer);
@@ -136,7 +136,7 @@ asio::awaitable<Result<Answer>> Service::BeginAndRun(Command command, bool sent_
     co_return StillRunning(running->reservation_id, sent_before);
   auto* started = std::get_if<Started>(&*outcome);
   CHECK(started != nullptr, "a request starts, is answered, or is an error");
-  co_return co_await RunCounted(std::move(started->reservation));
+  co_return co_await RunCounted(started->reservation);
 }
 
 Result<Answer> Service::StillRunning(ReservationId id, bool sent_before) {
@@ -151,7 +151,7 @@ Result<Answer> Service::StillRunning(ReservationId id, bool sent_before) {
   return answer;
 }
 
-asio::awaitable<Result<Answer>> Service::RunCounted(Reservation reservation) {
+asio::awaitable<Result<Answer>> Service::RunCounted(Reservation& reservation) {
   running_count_.fetch_add(1, std::memory_order_relaxed);
   auto answer = co_await runner_->Run(std::move(reservation));
   running_count_.fetch_sub(1, std::memory_order_relaxed);
@@ -189,9 +189,9 @@ asio::awaitable<Result<Answer>> Service::BeginReservation(ReserveRequest request
   reservation.saga.kind = request.pay ? SagaKind::kOneShot : SagaKind::kHold;
   reservation.saga.owner = config_.owner;
   reservation.saga.traceparent = std::move(request.request.traceparent);
-  Command begin = BeginReserve{std::move(request.request.key), std::move(request.request.request_hash),
-                               std::move(reservation), std::move(refusal)};
-  co_return co_await BeginAndRun(std::move(begin), sent_before);
+  BeginReserve begin{std::move(request.request.key), std::move(request.request.request_hash),
+                     std::move(reservation), std::move(refusal)};
+  return BeginAndRun(std::move(begin), sent_before);
 }
 
 BeginOn Service::MakeBeginOn(Request& request, ReservationId id) {
@@ -209,8 +209,7 @@ asio::awaitable<Result<Answer>> Service::Confirm(ConfirmRequest request) {
   BeginOn begin = MakeBeginOn(request.request, request.reservation_id);
   begin.queue_token = std::move(request.queue_token);
   begin.payment_method = std::move(request.payment_method);
-  Command command = std::move(begin);
-  co_return co_await BeginAndRun(std::move(command), request.request.sent_before);
+  return BeginAndRun(std::move(begin), request.request.sent_before);
 }
 
 Result<Reservation> Service::Find(ReservationId id, const std::string& user_id) {
@@ -243,15 +242,14 @@ asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
 }
 
 asio::awaitable<Result<Answer>> Service::EndForShow(ReservationId id) {
-  Command command = BeginEndForShow{id, SagaId::Make(clock_.Now(), random_), config_.owner};
-  co_return co_await BeginAndRun(std::move(command), /*sent_before=*/false);
+  return BeginAndRun(BeginEndForShow{id, SagaId::Make(clock_.Now(), random_), config_.owner},
+                     /*sent_before=*/false);
 }
 
 asio::awaitable<Result<Answer>> Service::Offer(Reservation offer) {
   offer.saga.id = SagaId::Make(clock_.Now(), random_);
   offer.saga.owner = config_.owner;
-  Command command = BeginOffer{std::move(offer)};
-  co_return co_await BeginAndRun(std::move(command), /*sent_before=*/false);
+  return BeginAndRun(BeginOffer{std::move(offer)}, /*sent_before=*/false);
 }
 
 asio::awaitable<Result<Answer>> Service::Move(MoveRequest request) {
@@ -259,8 +257,7 @@ asio::awaitable<Result<Answer>> Service::Move(MoveRequest request) {
   begin.move = std::move(request.move);
   begin.by_operator = true;
   begin.reason = std::move(request.reason);
-  Command command = std::move(begin);
-  co_return co_await BeginAndRun(std::move(command), request.request.sent_before);
+  return BeginAndRun(std::move(begin), request.request.sent_before);
 }
 
 asio::awaitable<Result<CancelQuote>> Service::QuoteCancel(ReservationId id, std::string user_id,
@@ -282,7 +279,7 @@ asio::awaitable<Result<CancelQuote>> Service::QuoteCancel(ReservationId id, std:
 
 asio::awaitable<Result<Reservation>> Service::ResolveSaga(Resolve resolve) {
   Command command = std::move(resolve);
-  auto outcome = co_await book_->Write(std::move(command));
+  auto outcome = co_await book_->Write(command);
   if (!outcome) co_return std::unexpected(outcome.error());
   if (auto* error = std::get_if<Error>(&*outcome)) co_return std::unexpected(std::move(*error));
   auto* written = std::get_if<Written>(&*outcome);
@@ -329,7 +326,7 @@ asio::awaitable<void> Service::ClaimDue() {
   const Timestamp now = clock_.Now();
   for (uint32_t i = 0; i < claim.limit; ++i) claim.saga_ids.push_back(SagaId::Make(now, random_));
   Command command = std::move(claim);
-  auto outcome = co_await book_->Write(std::move(command));
+  auto outcome = co_await book_->Write(command);
   if (!outcome) {
     obs::Log(obs::Level::kWarning, "saga_scan_failed",
              {{"reason", outcome.error().reason}, {"detail", outcome.error().detail}});
@@ -349,7 +346,7 @@ asio::awaitable<void> Service::ClaimDue() {
 
 asio::awaitable<void> Service::RunDetached(Reservation reservation) {
   const std::string id = reservation.id.ToString();
-  auto answer = co_await RunCounted(std::move(reservation));
+  auto answer = co_await RunCounted(reservation);
   if (!answer) {
     obs::Log(obs::Level::kWarning, "saga_run_failed",
              {{"reservation", id}, {"reason", answer.error().reason}, {"detail", answer.error().detail}});
@@ -372,7 +369,7 @@ asio::awaitable<void> Service::RenewLoop() {
       renew.epoch = epoch;
       Command command = renew;
       // An owner that can't renew finds out at its next write.
-      (void)co_await book_->Write(std::move(command));
+      (void)co_await book_->Write(command);
     }
     seen = running;
   }
@@ -389,7 +386,7 @@ asio::awaitable<void> Service::GiveUpLease(ReservationId id, uint64_t epoch) {
   release.epoch = epoch;
   release.give_up = true;
   Command command = release;
-  (void)co_await book_->Write(std::move(command));
+  (void)co_await book_->Write(command);
 }
 
 }  // namespace boxoffice::reservation

@@ -136,7 +136,8 @@ class Service {
   asio::awaitable<void> ReleaseLeases();
   asio::awaitable<void> GiveUpLease(ReservationId id, uint64_t epoch);
   asio::awaitable<void> RunDetached(Reservation reservation);
-  asio::awaitable<Result<Answer>> RunCounted(Reservation reservation);
+  // `reservation`, which is moved from, must live until then.
+  asio::awaitable<Result<Answer>> RunCounted(Reservation& reservation);
   using Outcomes = std::vector<std::optional<Outcome>>;
   [[nodiscard]] Result<Outcomes> RunBatch(std::span<const Command> commands);
   [[nodiscard]] Result<Outcomes> LoadDecideSave(std::span<const Command> commands);

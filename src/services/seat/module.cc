@@ -95,6 +95,7 @@ Result<void> SeatModule::Start() {
   BOXOFFICE_TRY(service_->Start());
   sweeper_ = std::make_unique<Sweeper>(*service_, config_.sweep_interval, runtime_.metrics);
   server_ = std::make_unique<SeatRpcServer>(*service_);
+  server_->CountIn(runtime_.metrics);
   return host_.Start(
       *server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()}, &server_->streams());
 }

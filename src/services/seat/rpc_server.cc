@@ -120,7 +120,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListConcerts(grpc::CallbackServerContex
                                                       const v1::ListConcertsRequest* request,
                                                       v1::ListConcertsResponse* response) {
   return rpc::Answer<v1::ListConcertsResponse>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListConcertsResponse> {
+      context, pool_, response, [this, request]() -> Result<v1::ListConcertsResponse> {
         const uint32_t limit = request->limit() == 0 ? kDefaultConcertPage : request->limit();
         const ConcertPage page = service_.ListConcerts(limit, request->after_id(), request->drafts());
         v1::ListConcertsResponse answer;
@@ -133,105 +133,96 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListConcerts(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* SeatRpcServer::GetConcert(grpc::CallbackServerContext* context,
                                                     const v1::GetConcertRequest* request,
                                                     v1::Concert* response) {
-  return rpc::Answer<v1::Concert>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Concert> {
-        BOXOFFICE_ASSIGN(const ConcertView view, service_.GetConcert(request->id(), request->drafts()));
-        return ToProto(view);
-      });
+  return rpc::Answer<v1::Concert>(context, pool_, response, [this, request]() -> Result<v1::Concert> {
+    BOXOFFICE_ASSIGN(const ConcertView view, service_.GetConcert(request->id(), request->drafts()));
+    return ToProto(view);
+  });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::GetShow(grpc::CallbackServerContext* context,
                                                  const v1::GetShowRequest* request, v1::Show* response) {
-  return rpc::Answer<v1::Show>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Show> {
-        BOXOFFICE_ASSIGN(const ShowView view, service_.GetShow(request->id(), request->drafts()));
-        return ToProto(view);
-      });
+  return rpc::Answer<v1::Show>(context, pool_, response, [this, request]() -> Result<v1::Show> {
+    BOXOFFICE_ASSIGN(const ShowView view, service_.GetShow(request->id(), request->drafts()));
+    return ToProto(view);
+  });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::GetSeatMap(grpc::CallbackServerContext* context,
                                                     const v1::GetSeatMapRequest* request,
                                                     v1::SeatMap* response) {
-  return rpc::Answer<v1::SeatMap>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::SeatMap> {
-        std::optional<uint64_t> if_not;
-        if (request->if_not_version() != 0) if_not = request->if_not_version();
-        BOXOFFICE_ASSIGN(const SeatMapView view,
-                         service_.GetSeatMap(request->show_id(), if_not, request->layout_version()));
-        return ToProto(view, !request->states_only() || view.other_layout);
-      });
+  return rpc::Answer<v1::SeatMap>(context, pool_, response, [this, request]() -> Result<v1::SeatMap> {
+    std::optional<uint64_t> if_not;
+    if (request->if_not_version() != 0) if_not = request->if_not_version();
+    BOXOFFICE_ASSIGN(const SeatMapView view,
+                     service_.GetSeatMap(request->show_id(), if_not, request->layout_version()));
+    return ToProto(view, !request->states_only() || view.other_layout);
+  });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::CreateConcert(grpc::CallbackServerContext* context,
                                                        const v1::CreateConcertRequest* request,
                                                        v1::Concert* response) {
-  return rpc::Answer<v1::Concert>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Concert> {
-        BOXOFFICE_TRY(CheckOperationKey(request->operation_key()));
-        const Concert concert{0, request->title(), request->artist(), request->venue()};
-        BOXOFFICE_ASSIGN(const ConcertView view, service_.CreateConcert(request->operation_key(), concert));
-        return ToProto(view);
-      });
+  return rpc::Answer<v1::Concert>(context, pool_, response, [this, request]() -> Result<v1::Concert> {
+    BOXOFFICE_TRY(CheckOperationKey(request->operation_key()));
+    const Concert concert{0, request->title(), request->artist(), request->venue()};
+    BOXOFFICE_ASSIGN(const ConcertView view, service_.CreateConcert(request->operation_key(), concert));
+    return ToProto(view);
+  });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::UpdateConcert(grpc::CallbackServerContext* context,
                                                        const v1::UpdateConcertRequest* request,
                                                        v1::Concert* response) {
-  return rpc::Answer<v1::Concert>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Concert> {
-        BOXOFFICE_ASSIGN(const ConcertView view, service_.UpdateConcert(request->id(), FromProto(*request)));
-        return ToProto(view);
-      });
+  return rpc::Answer<v1::Concert>(context, pool_, response, [this, request]() -> Result<v1::Concert> {
+    BOXOFFICE_ASSIGN(const ConcertView view, service_.UpdateConcert(request->id(), FromProto(*request)));
+    return ToProto(view);
+  });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::CreateShow(grpc::CallbackServerContext* context,
                                                     const v1::CreateShowRequest* request,
                                                     v1::Show* response) {
-  return rpc::Answer<v1::Show>(context, pool_.get_executor(), response,
+  return rpc::Answer<v1::Show>(context, pool_, response,
                                [this, request] { return MakeShowOf(service_, *request); });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::UpdateShow(grpc::CallbackServerContext* context,
                                                     const v1::UpdateShowRequest* request,
                                                     v1::Show* response) {
-  return rpc::Answer<v1::Show>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Show> {
-        BOXOFFICE_ASSIGN(const TermsChange change, FromProto(*request));
-        BOXOFFICE_ASSIGN(const ShowView view, service_.UpdateShow(request->id(), change));
-        return ToProto(view);
-      });
+  return rpc::Answer<v1::Show>(context, pool_, response, [this, request]() -> Result<v1::Show> {
+    BOXOFFICE_ASSIGN(const TermsChange change, FromProto(*request));
+    BOXOFFICE_ASSIGN(const ShowView view, service_.UpdateShow(request->id(), change));
+    return ToProto(view);
+  });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::ChangeShowState(grpc::CallbackServerContext* context,
                                                          const v1::ChangeShowStateRequest* request,
                                                          v1::Show* response) {
-  return rpc::Answer<v1::Show>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Show> {
-        const bool cancels = request->state() == v1::CANCELLED;
-        if (!cancels && request->state() != v1::ANNOUNCED) {
-          return rpc::InvalidField("state", "is neither ANNOUNCED nor CANCELLED");
-        }
-        BOXOFFICE_ASSIGN(const ShowView view,
-                         cancels ? service_.CancelShow(request->id()) : service_.PublishShow(request->id()));
-        return ToProto(view);
-      });
+  return rpc::Answer<v1::Show>(context, pool_, response, [this, request]() -> Result<v1::Show> {
+    const bool cancels = request->state() == v1::CANCELLED;
+    if (!cancels && request->state() != v1::ANNOUNCED) {
+      return rpc::InvalidField("state", "is neither ANNOUNCED nor CANCELLED");
+    }
+    BOXOFFICE_ASSIGN(const ShowView view,
+                     cancels ? service_.CancelShow(request->id()) : service_.PublishShow(request->id()));
+    return ToProto(view);
+  });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::SetWaitlistFirst(grpc::CallbackServerContext* context,
                                                           const v1::SetWaitlistFirstRequest* request,
                                                           v1::Show* response) {
-  return rpc::Answer<v1::Show>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Show> {
-        BOXOFFICE_ASSIGN(const ShowView view,
-                         service_.SetWaitlistFirst(request->show_id(), request->first()));
-        return ToProto(view);
-      });
+  return rpc::Answer<v1::Show>(context, pool_, response, [this, request]() -> Result<v1::Show> {
+    BOXOFFICE_ASSIGN(const ShowView view, service_.SetWaitlistFirst(request->show_id(), request->first()));
+    return ToProto(view);
+  });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::BlockSeats(grpc::CallbackServerContext* context,
                                                     const v1::BlockSeatsRequest* request,
                                                     v1::BlockSeatsResponse* response) {
-  return rpc::Answer<v1::BlockSeatsResponse>(context, pool_.get_executor(), response,
+  return rpc::Answer<v1::BlockSeatsResponse>(context, pool_, response,
                                              [this, request]() -> Result<v1::BlockSeatsResponse> {
                                                BOXOFFICE_ASSIGN(seat::BlockSeats block, FromProto(*request));
                                                std::optional<Area> area;
@@ -247,7 +238,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::AssignChannel(grpc::CallbackServerConte
                                                        const v1::AssignChannelRequest* request,
                                                        v1::BlockSeatsResponse* response) {
   return rpc::Answer<v1::BlockSeatsResponse>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::BlockSeatsResponse> {
+      context, pool_, response, [this, request]() -> Result<v1::BlockSeatsResponse> {
         BOXOFFICE_ASSIGN(seat::AssignChannel assign, FromProto(*request));
         std::optional<Area> area;
         if (assign.seats.empty() && !request->section().empty())
@@ -278,7 +269,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListContingents(grpc::CallbackServerCon
                                                          const v1::ListContingentsRequest* request,
                                                          v1::ListContingentsResponse* response) {
   return rpc::Answer<v1::ListContingentsResponse>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListContingentsResponse> {
+      context, pool_, response, [this, request]() -> Result<v1::ListContingentsResponse> {
         BOXOFFICE_ASSIGN(const auto contingents, service_.Contingents(request->show_id()));
         v1::ListContingentsResponse answer;
         for (const SeatMap::Contingent& one : contingents) {
@@ -294,7 +285,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListBlocks(grpc::CallbackServerContext*
                                                     const v1::ListBlocksRequest* request,
                                                     v1::ListBlocksResponse* response) {
   return rpc::Answer<v1::ListBlocksResponse>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListBlocksResponse> {
+      context, pool_, response, [this, request]() -> Result<v1::ListBlocksResponse> {
         const size_t limit = request->limit() == 0 ? kMaxBlockPage : request->limit();
         BOXOFFICE_ASSIGN(const BlockPage page,
                          service_.ListBlocks(request->show_id(), request->before_id(), limit));
@@ -305,23 +296,20 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListBlocks(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* SeatRpcServer::ChangePrices(grpc::CallbackServerContext* context,
                                                       const v1::ChangePricesRequest* request,
                                                       v1::Show* response) {
-  return rpc::Answer<v1::Show>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::Show> {
-        BOXOFFICE_ASSIGN(PriceChange change, FromProto(*request));
-        std::optional<Area> area;
-        if (change.seats.empty() && !request->section().empty())
-          area = Area{request->section(), request->row()};
-        BOXOFFICE_ASSIGN(const ShowView view,
-                         service_.ChangePrices(request->show_id(), std::move(change), area));
-        return ToProto(view);
-      });
+  return rpc::Answer<v1::Show>(context, pool_, response, [this, request]() -> Result<v1::Show> {
+    BOXOFFICE_ASSIGN(PriceChange change, FromProto(*request));
+    std::optional<Area> area;
+    if (change.seats.empty() && !request->section().empty()) area = Area{request->section(), request->row()};
+    BOXOFFICE_ASSIGN(const ShowView view, service_.ChangePrices(request->show_id(), std::move(change), area));
+    return ToProto(view);
+  });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::ListPriceChanges(grpc::CallbackServerContext* context,
                                                           const v1::ListPriceChangesRequest* request,
                                                           v1::ListPriceChangesResponse* response) {
   return rpc::Answer<v1::ListPriceChangesResponse>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::ListPriceChangesResponse> {
+      context, pool_, response, [this, request]() -> Result<v1::ListPriceChangesResponse> {
         const size_t limit = request->limit() == 0 ? kMaxBlockPage : request->limit();
         BOXOFFICE_ASSIGN(const PriceNotePage page,
                          service_.ListPriceNotes(request->show_id(), request->before_id(), limit));
@@ -332,7 +320,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListPriceChanges(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* SeatRpcServer::Audit(grpc::CallbackServerContext* context,
                                                const v1::AuditRequest* request, v1::AuditResponse* response) {
   return rpc::Answer<v1::AuditResponse>(
-      context, pool_.get_executor(), response, [this, request]() -> Result<v1::AuditResponse> {
+      context, pool_, response, [this, request]() -> Result<v1::AuditResponse> {
         const size_t limit = request->limit() == 0 ? kMaxAuditPage : request->limit();
         BOXOFFICE_ASSIGN(const AuditPage page,
                          service_.Audit(request->show_id(), request->after_seat_no(), limit));

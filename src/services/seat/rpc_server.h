@@ -1,10 +1,9 @@
 // SeatService of boxoffice/seat/v1: translates between the contract and the use cases.
 #pragma once
 
-#include <boost/asio/thread_pool.hpp>
-
 #include "boxoffice/seat/v1/seat.grpc.pb.h"
 #include "platform/rpc/command_server.h"
+#include "platform/rpc/worker_pool.h"
 #include "services/seat/service.h"
 
 namespace boxoffice::seat {
@@ -14,6 +13,8 @@ class SeatRpcServer final : public v1::SeatService::CallbackService {
  public:
   explicit SeatRpcServer(SeatService& service);
   ~SeatRpcServer() override;
+  // How its threads for queries are used, as rpc::WorkerPool's. Before the server starts.
+  void CountIn(obs::Registry& metrics) { pool_.CountIn(metrics, "seat"); }
 
   grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
       grpc::CallbackServerContext* context) override;
@@ -75,7 +76,7 @@ class SeatRpcServer final : public v1::SeatService::CallbackService {
   rpc::OpenStreams streams_;
   // Queries are short, an import of a plan or an audit is not: two threads, so that one of these holds up no
   // query.
-  boost::asio::thread_pool pool_{2};
+  rpc::WorkerPool pool_{2};
 };
 
 }  // namespace boxoffice::seat

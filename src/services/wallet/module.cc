@@ -65,6 +65,7 @@ Result<void> WalletModule::Start() {
       *stores_.store, runtime_.clock, runtime_.random, runtime_.metrics, config_.limits,
       [this] { publisher_->Nudge(); }, std::move(limits));
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
+  server_->CountIn(runtime_.metrics);
   return host_.Start(
       *server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()}, &server_->streams());
 }

@@ -334,41 +334,40 @@ grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
 
 grpc::ServerUnaryReactor* RpcServer::GetWallet(grpc::CallbackServerContext* context,
                                                const v1::GetWalletRequest* request, v1::Wallet* response) {
-  return rpc::Answer<v1::Wallet>(context, pool_.get_executor(), response,
+  return rpc::Answer<v1::Wallet>(context, pool_, response,
                                  [this, request] { return AnswerGetWallet(reader_, *request); });
 }
 
 grpc::ServerUnaryReactor* RpcServer::ListEntries(grpc::CallbackServerContext* context,
                                                  const v1::ListEntriesRequest* request,
                                                  v1::ListEntriesResponse* response) {
-  return rpc::Answer<v1::ListEntriesResponse>(context, pool_.get_executor(), response, [this, request] {
-    return AnswerListEntries(reader_, *request);
-  });
+  return rpc::Answer<v1::ListEntriesResponse>(
+      context, pool_, response, [this, request] { return AnswerListEntries(reader_, *request); });
 }
 
 grpc::ServerUnaryReactor* RpcServer::GetStatement(grpc::CallbackServerContext* context,
                                                   const v1::GetStatementRequest* request,
                                                   v1::Statement* response) {
-  return rpc::Answer<v1::Statement>(context, pool_.get_executor(), response,
+  return rpc::Answer<v1::Statement>(context, pool_, response,
                                     [this, request] { return AnswerStatement(reader_, *request); });
 }
 
 grpc::ServerUnaryReactor* RpcServer::ExportLedger(grpc::CallbackServerContext* context,
                                                   const v1::ExportLedgerRequest* request,
                                                   v1::ExportLedgerResponse* response) {
-  return rpc::Answer<v1::ExportLedgerResponse>(context, pool_.get_executor(), response,
+  return rpc::Answer<v1::ExportLedgerResponse>(context, pool_, response,
                                                [this, request] { return AnswerExport(reader_, *request); });
 }
 
 grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
                                            const v1::AuditRequest* request, v1::AuditResponse* response) {
-  return rpc::Answer<v1::AuditResponse>(context, pool_.get_executor(), response,
+  return rpc::Answer<v1::AuditResponse>(context, pool_, response,
                                         [this, request] { return AnswerAudit(reader_, *request); });
 }
 
 grpc::ServerUnaryReactor* RpcServer::GetTotals(grpc::CallbackServerContext* context,
                                                const v1::GetTotalsRequest*, v1::GetTotalsResponse* response) {
-  return rpc::Answer<v1::GetTotalsResponse>(context, pool_.get_executor(), response,
+  return rpc::Answer<v1::GetTotalsResponse>(context, pool_, response,
                                             [this] { return AnswerGetTotals(reader_); });
 }
 

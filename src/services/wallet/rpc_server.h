@@ -1,10 +1,9 @@
 // WalletService over gRPC: proto ⇄ domain, and the checks of what comes in. No rule.
 #pragma once
 
-#include <boost/asio/thread_pool.hpp>
-
 #include "boxoffice/wallet/v1/wallet.grpc.pb.h"
 #include "platform/rpc/command_server.h"
+#include "platform/rpc/worker_pool.h"
 #include "services/wallet/service.h"
 #include "services/wallet/store.h"
 
@@ -16,6 +15,8 @@ class RpcServer final : public v1::WalletService::CallbackService {
  public:
   RpcServer(wallet::Service& service, Reader& reader);
   ~RpcServer() override { pool_.join(); }
+  // How its threads for queries are used, as rpc::WorkerPool's. Before the server starts.
+  void CountIn(obs::Registry& metrics) { pool_.CountIn(metrics, "wallet"); }
 
   grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
       grpc::CallbackServerContext* context) override;
@@ -44,7 +45,7 @@ class RpcServer final : public v1::WalletService::CallbackService {
   Reader& reader_;
   const Commands::Handler handler_;
   rpc::OpenStreams streams_;
-  boost::asio::thread_pool pool_{1};  // the reader has one connection
+  rpc::WorkerPool pool_{1};  // the reader has one connection
 };
 
 }  // namespace boxoffice::wallet

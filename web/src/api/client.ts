@@ -24,4 +24,6 @@ export const fetchConcert = (concert: string) => ok(api.GET('/v1/concerts/{conce
 export const fetchShow = (show: string) => ok(api.GET('/v1/shows/{show}', { params: { path: { show } } }));
 export const fetchReservation = (reservation: string) =>
   ok(api.GET('/v1/reservations/{reservation}', { params: { path: { reservation } } }));
+// null: there is none yet.
+export const fetchVerdict = async (): Promise<Schemas['AuditReport'] | null> => (await ok(api.GET('/v1/admin/audit'))) ?? null;
 export const fetchWallet = () => ok(api.GET('/v1/wallet'));

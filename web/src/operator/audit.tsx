@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { api, ok, Problem, type Schemas } from '../api/client';
+import { api, fetchVerdict, ok, type Schemas } from '../api/client';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
 import { useWords } from './words';
@@ -63,10 +63,9 @@ function Verdict({ report }: { report: Report }) {
 export function AuditPage() {
   const w = useWords();
   const queries = useQueryClient();
-  const verdict = useQuery({ queryKey: ['audit'], queryFn: () => ok(api.GET('/v1/admin/audit')), retry: false, refetchInterval: 10_000 });
+  const verdict = useQuery({ queryKey: ['audit'], queryFn: fetchVerdict, refetchInterval: 10_000 });
   const run = useMutation({ mutationFn: () => ok(api.POST('/v1/admin/audit')), onSuccess: (report) => queries.setQueryData(['audit'], report) });
   const report = verdict.data;
-  const notRun = verdict.error instanceof Problem && verdict.error.code === 'audit_not_run';
   return (
     <>
       <title>{`${w.audit} – Boxoffice`}</title>
@@ -75,8 +74,8 @@ export function AuditPage() {
         <button type="button" className="primary" disabled={run.isPending} onClick={() => run.mutate()}>{run.isPending ? w.running : w.runAudit}</button>
         {report && <span className={`state ${report.ok ? 'OPEN' : 'FAILED'}`} role="status">{report.ok ? w.clean : w.dirty(report.violations.length)}</span>}
       </div>
-      {notRun && !report && <p>{w.noVerdict}</p>}
-      <ProblemNote thrown={notRun ? run.error : (verdict.error ?? run.error)} />
+      {report === null && <p>{w.noVerdict}</p>}
+      <ProblemNote thrown={verdict.error ?? run.error} />
       {report && <Verdict report={report} />}
     </>
   );

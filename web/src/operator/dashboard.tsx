@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { api, fetchConcerts, fetchShow, ok } from '../api/client';
+import { api, fetchConcerts, fetchShow, fetchVerdict, ok } from '../api/client';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { fetchCounts, lately, type Counts } from './metrics';
@@ -69,12 +69,7 @@ function useHealth() {
   const outbox = useQuery({ queryKey: ['outbox'], queryFn: () => ok(api.GET('/v1/admin/outbox')), ...every });
   const breakers = useQuery({ queryKey: ['breakers'], queryFn: () => ok(api.GET('/v1/admin/breakers')), ...every });
   const parked = useQuery({ queryKey: ['sagas', 'parked'], queryFn: () => ok(api.GET('/v1/admin/sagas', { params: { query: { status: 'parked', limit: 200 } } })), ...every });
-  const verdict = useQuery({
-    queryKey: ['audit'],
-    queryFn: () => ok(api.GET('/v1/admin/audit')),
-    retry: false,
-    ...every,
-  });
+  const verdict = useQuery({ queryKey: ['audit'], queryFn: fetchVerdict, ...every });
   return { outbox, breakers, parked, verdict };
 }
 

@@ -65,7 +65,8 @@ asio::awaitable<Result<Answer>> Runner::Run(Reservation reservation) {
   const uint64_t epoch = reservation.saga.epoch;
   const Timestamp start = clock_.Now();
   const RunTrace trace(reservation.saga);
-  auto answer = co_await RunOwned(reservation);
+  const auto ended = co_await RunOwned(reservation);
+  Result<Answer> answer = AnswerOf(ended, std::move(reservation));
   trace.End(answer);
   saga_seconds_.Observe(std::chrono::duration<double>(clock_.Now() - start).count());
   if (const auto found = running_.find(id); found != running_.end() && found->second == epoch)
@@ -74,6 +75,13 @@ asio::awaitable<Result<Answer>> Runner::Run(Reservation reservation) {
     RunsOf(answer->reservation.saga.kind, answer->reservation.state).Add();
   }
   co_return answer;
+}
+
+Result<Answer> Runner::AnswerOf(const Result<Ended>& ended, Reservation&& reservation) {
+  if (!ended) return std::unexpected(ended.error());
+  Answer answer{std::move(reservation), std::nullopt};
+  if (*ended == Ended::kOver) answer.refusal = answer.reservation.failure;
+  return answer;
 }
 
 obs::Counter& Runner::RunsOf(SagaKind kind, State state) {
@@ -121,7 +129,7 @@ void Runner::CountCompensation(const Reservation& reservation, std::string_view 
       .Add();
 }
 
-asio::awaitable<Result<Answer>> Runner::RunOwned(Reservation& reservation) {
+asio::awaitable<Result<Runner::Ended>> Runner::RunOwned(Reservation& reservation) {
   // While two versions of the program run side by side: a list that is not ours is left to those who know it.
   if (reservation.saga.kind == SagaKind::kUnknown ||
       reservation.saga.definition_version != DefinitionOf(reservation.saga.kind).version) {
@@ -144,7 +152,7 @@ bool Runner::IsLate(const Reservation& reservation) const {
   return DefinitionOf(reservation.saga.kind).can_undo && clock_.Now() > reservation.saga.deadline;
 }
 
-asio::awaitable<Result<Answer>> Runner::GoForward(Reservation& reservation) {
+asio::awaitable<Result<Runner::Ended>> Runner::GoForward(Reservation& reservation) {
   const SagaDefinition& definition = DefinitionOf(reservation.saga.kind);
   for (size_t i = 0; i < definition.steps.size(); ++i) {
     const Step& step = definition.steps[i];
@@ -165,8 +173,8 @@ asio::awaitable<Result<Answer>> Runner::GoForward(Reservation& reservation) {
 // The step that was refused is undone too: its tombstone keeps a late duplicate from succeeding. How far an
 // earlier run got is not on record, so a later one undoes all that the first may have done, from the last
 // step.
-asio::awaitable<Result<Answer>> Runner::DecideToUndo(Reservation& reservation, int failed_step,
-                                                     StepResult result) {
+asio::awaitable<Result<Runner::Ended>> Runner::DecideToUndo(Reservation& reservation, int failed_step,
+                                                            StepResult result) {
   const SagaDefinition& definition = DefinitionOf(reservation.saga.kind);
   const Step& step = definition.steps[static_cast<size_t>(failed_step)];
   const std::optional<int> undo_to = co_await KeepHold(reservation, failed_step, result.kind);
@@ -185,7 +193,7 @@ asio::awaitable<Result<Answer>> Runner::DecideToUndo(Reservation& reservation, i
     Reservation copy = std::get<Undo>(undo).reservation;
     co_return co_await GoBack(reservation = std::move(copy));
   }
-  auto written = co_await Write(std::move(undo), reservation);
+  auto written = co_await Write(undo, reservation);
   if (!written) co_return std::unexpected(written.error());
   co_return co_await GoBack(reservation);
 }
@@ -203,7 +211,7 @@ asio::awaitable<std::optional<int>> Runner::KeepHold(Reservation& reservation, i
   co_return static_cast<int>(std::ranges::find(steps, true, &Step::is_hold) - steps.begin()) + 1;
 }
 
-asio::awaitable<Result<Answer>> Runner::GoBack(Reservation& reservation) {
+asio::awaitable<Result<Runner::Ended>> Runner::GoBack(Reservation& reservation) {
   const SagaDefinition& definition = DefinitionOf(reservation.saga.kind);
   for (int i = reservation.saga.undo_from; i >= reservation.saga.undo_to; --i) {
     const Step& step = definition.steps[static_cast<size_t>(i)];
@@ -219,8 +227,8 @@ asio::awaitable<Result<Answer>> Runner::GoBack(Reservation& reservation) {
   co_return co_await FinishIt(reservation);
 }
 
-asio::awaitable<Result<Answer>> Runner::PostponeIt(Reservation& reservation, StepResult result,
-                                                   std::string_view step) {
+asio::awaitable<Result<Runner::Ended>> Runner::PostponeIt(Reservation& reservation, StepResult result,
+                                                          std::string_view step) {
   const bool refused = result.kind == StepResult::Kind::kRefused;
   reservation.saga.last_error =
       fmt::format("{}: {} {} {}", step, KindName(result.kind),
@@ -231,15 +239,15 @@ asio::awaitable<Result<Answer>> Runner::PostponeIt(Reservation& reservation, Ste
             {"error", reservation.saga.last_error}},
            reservation.saga.traceparent);
   Command postpone = Postpone{std::move(reservation)};  // comes back with the outcome
-  auto written = co_await Write(std::move(postpone), reservation);
+  auto written = co_await Write(postpone, reservation);
   if (!written) co_return std::unexpected(written.error());
-  co_return Answer{std::move(reservation), std::nullopt};
+  co_return Ended::kLater;
 }
 
-asio::awaitable<Result<Answer>> Runner::FinishIt(Reservation& reservation) {
+asio::awaitable<Result<Runner::Ended>> Runner::FinishIt(Reservation& reservation) {
   if (reservation.state != State::kHeld) reservation.hold_expires_at = Timestamp();
   Command finish = Finish{std::move(reservation)};  // comes back with the outcome
-  auto written = co_await Write(std::move(finish), reservation);
+  auto written = co_await Write(finish, reservation);
   if (!written) co_return std::unexpected(written.error());
   if (reservation.state == State::kConfirmed && IsPurchase(reservation.saga.kind) &&
       !reservation.from_waitlist) {
@@ -253,8 +261,7 @@ asio::awaitable<Result<Answer>> Runner::FinishIt(Reservation& reservation) {
     bought.saga.traceparent = reservation.saga.traceparent;
     asio::co_spawn(executor_, CompleteQueue(std::move(bought)), asio::detached);
   }
-  std::optional<Refusal> refusal = reservation.failure;
-  co_return Answer{std::move(reservation), std::move(refusal)};
+  co_return Ended::kOver;
 }
 
 asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::string_view step, Action action,
@@ -301,8 +308,8 @@ bool Runner::TakeRetry(std::string_view step) {
   return false;
 }
 
-asio::awaitable<Result<void>> Runner::Write(Command command, Reservation& reservation) {
-  auto outcome = co_await book_.Write(std::move(command));
+asio::awaitable<Result<void>> Runner::Write(Command& command, Reservation& reservation) {
+  auto outcome = co_await book_.Write(command);
   if (!outcome) co_return std::unexpected(outcome.error());
   auto* written = std::get_if<Written>(&*outcome);
   if (written == nullptr) {

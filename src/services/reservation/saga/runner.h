@@ -29,11 +29,12 @@
 
 namespace boxoffice::reservation {
 
-// Where the durable moments are written: the batch executor, or a fake. Resumes on the saga's thread.
+// Where the durable moments are written: the batch executor, or a fake. Resumes on the saga's thread. The
+// command is moved from, and must live until then.
 class Book {
  public:
   virtual ~Book() = default;
-  virtual asio::awaitable<Result<Outcome>> Write(Command command) = 0;
+  virtual asio::awaitable<Result<Outcome>> Write(Command& command) = 0;
 };
 
 // How patiently a step is repeated before the saga is postponed. This is the only place where commands are
@@ -68,21 +69,26 @@ class Runner {
   };
   void CountStep(std::string_view step, bool undo, StepResult::Kind kind, std::chrono::duration<double> time);
   void CountCompensation(const Reservation& reservation, std::string_view step);
-  // The reservation goes into the answer.
-  asio::awaitable<Result<Answer>> RunOwned(Reservation& reservation);
-  asio::awaitable<Result<Answer>> GoForward(Reservation& reservation);
-  asio::awaitable<Result<Answer>> DecideToUndo(Reservation& reservation, int failed_step, StepResult result);
+  // How a run ended; the reservation is what the book has of it.
+  enum class Ended {
+    kOver,   // with what the reservation says: done, or its failure
+    kLater,  // it goes on
+  };
+  static Result<Answer> AnswerOf(const Result<Ended>& ended, Reservation&& reservation);
+  asio::awaitable<Result<Ended>> RunOwned(Reservation& reservation);
+  asio::awaitable<Result<Ended>> GoForward(Reservation& reservation);
+  asio::awaitable<Result<Ended>> DecideToUndo(Reservation& reservation, int failed_step, StepResult result);
   // Down to which step a refusal is undone where the hold is kept; nullopt: it is not.
   asio::awaitable<std::optional<int>> KeepHold(Reservation& reservation, int failed_step,
                                                StepResult::Kind kind);
-  asio::awaitable<Result<Answer>> GoBack(Reservation& reservation);
-  asio::awaitable<Result<Answer>> PostponeIt(Reservation& reservation, StepResult result,
-                                             std::string_view step);
-  asio::awaitable<Result<Answer>> FinishIt(Reservation& reservation);
+  asio::awaitable<Result<Ended>> GoBack(Reservation& reservation);
+  asio::awaitable<Result<Ended>> PostponeIt(Reservation& reservation, StepResult result,
+                                            std::string_view step);
+  asio::awaitable<Result<Ended>> FinishIt(Reservation& reservation);
   // Runs one action or undo with its inline retries, and writes the timeline.
   asio::awaitable<StepResult> Perform(Reservation& reservation, std::string_view step, Action action,
                                       bool undo);
-  asio::awaitable<Result<void>> Write(Command command, Reservation& reservation);
+  asio::awaitable<Result<void>> Write(Command& command, Reservation& reservation);
   asio::awaitable<void> CompleteQueue(Reservation reservation);
   [[nodiscard]] bool TakeRetry(std::string_view step);
   [[nodiscard]] bool IsLate(const Reservation& reservation) const;

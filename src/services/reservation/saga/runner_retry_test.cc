@@ -44,7 +44,7 @@ class DeafQueue final : public Participants {
 
 class PostponingBook final : public Book {
  public:
-  asio::awaitable<Result<Outcome>> Write(Command command) override {
+  asio::awaitable<Result<Outcome>> Write(Command& command) override {
     Outcome written = Written{std::move(std::get<Postpone>(command).reservation)};
     co_return written;
   }

@@ -6,18 +6,18 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace boxoffice::reservation {
 
 // Runs `read` on `pool`, and resumes where the caller runs. `read` must live until then: it is a local of the
 // caller's.
-template <typename Read>
-boost::asio::awaitable<std::invoke_result_t<Read&>> ReadOn(boost::asio::thread_pool& pool, Read& read) {
+template <typename Pool, typename Read>
+boost::asio::awaitable<std::invoke_result_t<Read&>> ReadOn(Pool& pool, Read& read) {
   auto run = [](Read* what) -> boost::asio::awaitable<std::invoke_result_t<Read&>> { co_return (*what)(); };
   auto running = run(&read);
-  auto result = co_await boost::asio::co_spawn(pool, std::move(running), boost::asio::use_awaitable);
+  auto result =
+      co_await boost::asio::co_spawn(pool.get_executor(), std::move(running), boost::asio::use_awaitable);
   co_return result;
 }
 

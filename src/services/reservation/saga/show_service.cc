@@ -64,7 +64,7 @@ Result<ShowService::Outcomes> ShowService::RunBatch(std::span<const ShowCommand>
 }
 
 asio::awaitable<Result<ShowOutcome>> ShowService::Write(ShowCommand command) {
-  auto outcome = co_await batch::Execute(*batches_, inbox_, std::move(command));
+  auto outcome = co_await batch::Execute(*batches_, inbox_, command);
   if (outcome) {
     if (auto* error = std::get_if<Error>(&*outcome)) outcome = std::unexpected(std::move(*error));
   }

@@ -239,7 +239,7 @@ class FakeBook final : public Book {
   std::map<int, Fault> faults;
   int writes = 0;
 
-  asio::awaitable<Result<Outcome>> Write(Command command) override {
+  asio::awaitable<Result<Outcome>> Write(Command& command) override {
     const auto found = faults.find(writes);
     const Fault fault = found == faults.end() ? Fault::kNone : found->second;
     ++writes;
