@@ -105,4 +105,14 @@ class Forgetter {
   std::thread thread_;
 };
 
+// Has `service` forget, by its ForgetProcessed; it must outlive what is returned. The core of a service knows
+// no bus, so its answer is of a type of its own.
+template <typename Service>
+[[nodiscard]] Forgetter::Forget ForgetIn(Service& service) {
+  return [&service](Timestamp before) -> Result<Forgotten> {
+    BOXOFFICE_ASSIGN(const auto forgotten, service.ForgetProcessed(before));
+    return Forgotten{forgotten.count, forgotten.more};
+  };
+}
+
 }  // namespace boxoffice::bus

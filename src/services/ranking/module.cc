@@ -40,12 +40,8 @@ Result<void> RankingModule::Start() {
   if (service_->NeedsRebuild()) rebuild = RankingService::From::kWhatIsThere;
   if (config_.rebuild) rebuild = RankingService::From::kNothing;
   follower_ = std::thread([this, rebuild] { Follow(rebuild); });
-  forgetter_ = std::make_unique<bus::Forgetter>(
-      kGroup, ConsumedTopics(), config_.processed_age, runtime_.bus, runtime_.clock, runtime_.metrics,
-      [this](Timestamp before) -> Result<bus::Forgotten> {
-        BOXOFFICE_ASSIGN(const Forgotten forgotten, service_->ForgetProcessed(before));
-        return bus::Forgotten{forgotten.count, forgotten.more};
-      });
+  forgetter_ = std::make_unique<bus::Forgetter>(kGroup, ConsumedTopics(), config_.processed_age, runtime_.bus,
+                                                runtime_.clock, runtime_.metrics, bus::ForgetIn(*service_));
   forgetter_->Start();
   return {};
 }

@@ -71,12 +71,8 @@ Result<void> RelayModule::Start() {
   BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen));
   BOXOFFICE_TRY(Subscribe(*service_, runtime_.bus, [this] { Wake(); }));
   subscribed_ = true;
-  forgetter_ = std::make_unique<bus::Forgetter>(
-      kGroup, ConsumedTopics(), config_.processed_age, runtime_.bus, runtime_.clock, runtime_.metrics,
-      [this](Timestamp before) -> Result<bus::Forgotten> {
-        BOXOFFICE_ASSIGN(const Forgotten forgotten, service_->ForgetProcessed(before));
-        return bus::Forgotten{forgotten.count, forgotten.more};
-      });
+  forgetter_ = std::make_unique<bus::Forgetter>(kGroup, ConsumedTopics(), config_.processed_age, runtime_.bus,
+                                                runtime_.clock, runtime_.metrics, bus::ForgetIn(*service_));
   forgetter_->Start();
   return {};
 }
