@@ -49,6 +49,7 @@ class Request {
   // ".", "_" and
   // "-"), else the trace id. Answers of 400 and above carry it as X-Request-Id, and problems as `request_id`.
   [[nodiscard]] std::string_view request_id() const;
+
   // For the server, and for tests that call a handler by hand.
   void Clear();
   void SetMethod(Method method) { method_ = method; }
