@@ -19,12 +19,7 @@ constexpr std::array<uint8_t, 256> MakeValues() {
 }
 constexpr std::array<uint8_t, 256> kValues = MakeValues();
 
-}  // namespace
-
-void AppendBase64Url(std::string_view bytes, std::string& out) {
-  const size_t start = out.size();
-  out.resize(start + (bytes.size() * 4 + 2) / 3);
-  char* next = out.data() + start;
+void Encode(std::string_view bytes, char* next) {
   const auto* in = reinterpret_cast<const uint8_t*>(bytes.data());
   size_t left = bytes.size();
   for (; left >= 3; left -= 3, in += 3) {
@@ -41,18 +36,8 @@ void AppendBase64Url(std::string_view bytes, std::string& out) {
   if (left == 2) *next = kAlphabet[group >> 6 & 63];
 }
 
-std::string EncodeBase64Url(std::string_view bytes) {
-  std::string out;
-  out.reserve((bytes.size() * 4 + 2) / 3);
-  AppendBase64Url(bytes, out);
-  return out;
-}
-
-std::optional<std::string> DecodeBase64Url(std::string_view text) {
-  if (text.size() % 4 == 1) return std::nullopt;
-  std::string out;
-  out.resize(text.size() * 3 / 4);
-  char* next = out.data();
+// Writes text.size() * 3 / 4 bytes; whether they are what `text` says.
+bool Decode(std::string_view text, char* next) {
   uint32_t bits = 0;
   uint32_t seen = 0;  // of all values: kInvalid alone has its highest bits
   size_t i = 0;
@@ -81,7 +66,37 @@ std::optional<std::string> DecodeBase64Url(std::string_view text) {
     *next++ = static_cast<char>(bits >> 2 & 0xff);
   }
   const bool spare = (rest == 2 && (bits & 0xf) != 0) || (rest == 3 && (bits & 0x3) != 0);
-  if (seen > 0x3f || spare) return std::nullopt;
+  return seen <= 0x3f && !spare;
+}
+
+}  // namespace
+
+void AppendBase64Url(std::string_view bytes, std::string& out) {
+  const size_t start = out.size();
+  const size_t end = start + (bytes.size() * 4 + 2) / 3;
+  out.resize_and_overwrite(end, [&](char* text, size_t) {
+    Encode(bytes, text + start);
+    return end;
+  });
+}
+
+std::string EncodeBase64Url(std::string_view bytes) {
+  std::string out;
+  out.reserve((bytes.size() * 4 + 2) / 3);
+  AppendBase64Url(bytes, out);
+  return out;
+}
+
+std::optional<std::string> DecodeBase64Url(std::string_view text) {
+  if (text.size() % 4 == 1) return std::nullopt;
+  std::string out;
+  const size_t size = text.size() * 3 / 4;
+  bool right = false;
+  out.resize_and_overwrite(size, [&](char* bytes, size_t) {  // may be told of more room than that
+    right = Decode(text, bytes);
+    return size;
+  });
+  if (!right) return std::nullopt;
   return out;
 }
 

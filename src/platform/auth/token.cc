@@ -12,6 +12,7 @@
 #include <openssl/pem.h>
 
 #include "platform/auth/base64url.h"
+#include "platform/auth/claims.h"
 #include "platform/auth/hmac.h"
 #include "platform/auth/token_key.h"
 
@@ -118,40 +119,20 @@ std::optional<std::string_view> StringClaim(const json::object& claims, std::str
 }
 
 // A NumericDate in milliseconds since 1970; it may have a fraction.
-std::optional<double> TimeClaim(const json::value& value) {
-  if (!value.is_number()) return std::nullopt;
-  return value.to_number<double>() * 1000.0;
+std::optional<double> TimeClaim(const Claim& claim) {
+  if (claim.kind != Claim::Kind::kNumber) return std::nullopt;
+  return claim.number * 1000.0;
 }
 
-bool HasAudience(const json::object& claims, std::string_view audience) {
-  if (const auto one = StringClaim(claims, "aud")) return *one == audience;
-  const json::value* value = claims.if_contains("aud");
-  return value != nullptr && value->is_array() &&
-         std::ranges::any_of(value->get_array(), [&](const json::value& v) {
-           return v.is_string() && std::string_view(v.get_string().data(), v.get_string().size()) == audience;
-         });
-}
-
-std::optional<Role> RoleClaim(const json::object& claims) {
-  if (!claims.contains("role")) return Role::kBuyer;
-  const auto role = StringClaim(claims, "role");
-  if (role == RoleName(Role::kBuyer)) return Role::kBuyer;
-  if (role == RoleName(Role::kOperator)) return Role::kOperator;
+std::optional<Role> RoleClaim(const Claim& claim) {
+  if (!claim.given() || claim.Is(RoleName(Role::kBuyer))) return Role::kBuyer;
+  if (claim.Is(RoleName(Role::kOperator))) return Role::kOperator;
   return std::nullopt;
 }
 
-std::optional<std::vector<std::string>> ChannelsClaim(const json::object& claims) {
-  std::vector<std::string> channels;
-  const json::value* value = claims.if_contains("channels");
-  if (value == nullptr) return channels;
-  if (!value->is_array() || value->get_array().size() > kMaxChannels) return std::nullopt;
-  for (const json::value& one : value->get_array()) {
-    if (!one.is_string()) return std::nullopt;
-    const std::string_view name(one.get_string().data(), one.get_string().size());
-    if (!IsChannel(name)) return std::nullopt;
-    channels.emplace_back(name);
-  }
-  return channels;
+bool AreChannels(const Claim& claim) {
+  return claim.kind == Claim::Kind::kArray && claim.strings_only && claim.items.size() <= kMaxChannels &&
+         std::ranges::all_of(claim.items, IsChannel);
 }
 
 // The id of the key that signed, "" where none is named.
@@ -181,31 +162,32 @@ Result<std::string> CheckHeaderOnce(std::string_view part, Algorithm algorithm) 
 }
 
 Result<Principal> CheckClaims(std::string_view part, const TokenConfig& config, Timestamp now) {
-  std::array<unsigned char, 2048> buffer;
-  json::monotonic_resource memory(buffer.data(), buffer.size());
-  const std::optional<json::object> claims = DecodeObject(part, memory);
+  const std::optional<std::string> text = DecodeBase64Url(part);
+  std::optional<Claims> claims = text ? ReadClaims(*text) : std::nullopt;
   if (!claims) return Refuse("token_malformed", "claims");
   const auto now_ms = static_cast<double>(ToUnixMs(now));
   const auto skew_ms = static_cast<double>(milliseconds(config.clock_skew).count());
 
-  const json::value* expiry = claims->if_contains("exp");
-  const std::optional<double> expiry_ms = expiry != nullptr ? TimeClaim(*expiry) : std::nullopt;
+  const std::optional<double> expiry_ms = TimeClaim(claims->expiry);
   if (!expiry_ms) return Refuse("token_malformed", "exp");
   if (*expiry_ms + skew_ms <= now_ms) return Refuse("token_expired");
-  if (const json::value* not_before = claims->if_contains("nbf")) {
-    const std::optional<double> not_before_ms = TimeClaim(*not_before);
+  if (claims->not_before.given()) {
+    const std::optional<double> not_before_ms = TimeClaim(claims->not_before);
     if (!not_before_ms) return Refuse("token_malformed", "nbf");
     if (*not_before_ms - skew_ms > now_ms) return Refuse("token_not_yet_valid");
   }
-  if (StringClaim(*claims, "iss") != std::string_view(config.issuer)) return Refuse("token_issuer");
-  if (!HasAudience(*claims, config.audience)) return Refuse("token_audience");
-  const std::optional<std::string_view> user = StringClaim(*claims, "sub");
-  if (!user || !IsUserName(*user)) return Refuse("token_subject");
-  const std::optional<Role> role = RoleClaim(*claims);
+  if (!claims->issuer.Is(config.issuer)) return Refuse("token_issuer");
+  const Claim& audience = claims->audience;
+  if (!audience.Is(config.audience) &&
+      std::ranges::find(audience.items, config.audience) == audience.items.end())
+    return Refuse("token_audience");
+  Claim& user = claims->user;
+  if (user.kind != Claim::Kind::kString || !IsUserName(user.text)) return Refuse("token_subject");
+  const std::optional<Role> role = RoleClaim(claims->role);
   if (!role) return Refuse("token_malformed", "role");
-  std::optional<std::vector<std::string>> channels = ChannelsClaim(*claims);
-  if (!channels) return Refuse("token_malformed", "channels");
-  return Principal{std::string(*user), *role, *std::move(channels)};
+  Claim& channels = claims->channels;
+  if (channels.given() && !AreChannels(channels)) return Refuse("token_malformed", "channels");
+  return Principal{std::move(user.text), *role, std::move(channels.items)};
 }
 
 // The key that `text` is, or nullptr.
