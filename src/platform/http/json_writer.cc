@@ -25,11 +25,13 @@ void AppendJsonString(std::string_view text, std::string& out) {
   };
   if (!AnyByte(text, 'a', maybe_escape)) {
     const size_t start = out.size();
-    out.resize(start + text.size() + 2);
-    char* const quote = out.data() + start;
-    quote[0] = '"';
-    std::memcpy(quote + 1, text.data(), text.size());
-    quote[text.size() + 1] = '"';
+    const size_t end = start + text.size() + 2;
+    out.resize_and_overwrite(end, [&](char* all, size_t) {
+      all[start] = '"';
+      std::memcpy(all + start + 1, text.data(), text.size());
+      all[end - 1] = '"';
+      return end;
+    });
     return;
   }
   out.push_back('"');

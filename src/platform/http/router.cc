@@ -1,21 +1,29 @@
 #include "platform/http/router.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "base/check.h"
 
 namespace boxoffice::http {
 
 struct Router::Node {
-  struct Hash : std::hash<std::string_view> {
-    using is_transparent = void;
-  };
-  std::unordered_map<std::string, std::unique_ptr<Node>, Hash, std::equal_to<>> literals;
+  std::vector<std::pair<std::string, std::unique_ptr<Node>>> literals;  // a few, most of different lengths
   std::unique_ptr<Node> parameter;
   std::unique_ptr<Node> rest;
   std::array<std::unique_ptr<Route>, kMethods> routes;
 
+  [[nodiscard]] const Node* Literal(std::string_view segment) const {
+    for (const auto& [text, node] : literals) {
+      if (text == segment) return node.get();
+    }
+    return nullptr;
+  }
+  std::unique_ptr<Node>& MakeLiteral(std::string_view segment) {
+    const auto found = std::ranges::find(
+        literals, segment, [](const auto& literal) -> std::string_view { return literal.first; });
+    if (found != literals.end()) return found->second;
+    return literals.emplace_back(segment, nullptr).second;
+  }
   [[nodiscard]] bool HasRoute() const {
     return std::ranges::any_of(routes, [](const auto& route) { return route != nullptr; });
   }
@@ -47,7 +55,7 @@ void Router::Add(Method method, std::string_view pattern, Handler handler, Route
       route->names.emplace_back(name);
       next = rest ? &node->rest : &node->parameter;
     } else {
-      next = &node->literals[std::string(segment)];
+      next = &node->MakeLiteral(segment);
     }
     if (*next == nullptr) *next = std::make_unique<Node>();
     node = next->get();
@@ -72,8 +80,8 @@ const Router::Node* Router::Walk(const Node& node, std::string_view path, std::v
   malformed = malformed || segment == "." || segment == ".." || segment.contains('\0');
   if (malformed) return nullptr;
   const std::string_view after = left.substr(raw.size());
-  if (const auto literal = node.literals.find(segment); literal != node.literals.end()) {
-    if (const Node* found = Walk(*literal->second, after, values, malformed)) return found;
+  if (const Node* literal = node.Literal(segment)) {
+    if (const Node* found = Walk(*literal, after, values, malformed)) return found;
   }
   const size_t kept = values.size();
   if (node.parameter && !segment.empty() && !malformed) {
