@@ -33,7 +33,7 @@ Result<std::unique_ptr<System>> System::Make(SystemConfig config) {
       .random = system->random_,
       .metrics = system->metrics_,
       .bus = *system->bus_,
-      .channels = [self = system.get()](std::string_view service) { return self->Channel(service); },
+      .channels = [self = system.get()](std::string_view service) { return self->ForThisProcess(service); },
       .data_dir = system->config_.data_dir,
       .listen = {},
       .store_url = module::DefaultStoreUrl(system->config_.data_dir),
@@ -96,10 +96,10 @@ bool System::Ready() const {
 
 uint16_t System::port() const { return gateway_->port(); }
 
-std::shared_ptr<grpc::Channel> System::Channel(std::string_view service) const {
+rpc::InProcess System::ForThisProcess(std::string_view service) const {
   const auto found = services_.find(service);
   CHECK(found != services_.end(), "no service {}", service);
-  return found->second->InProcessChannel();
+  return found->second->ForThisProcess();
 }
 
 }  // namespace boxoffice

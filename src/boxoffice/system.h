@@ -58,9 +58,12 @@ class System {
   [[nodiscard]] uint16_t port() const;
   [[nodiscard]] const Clock& clock() const { return clock_; }
   // To a service by its name, between Start and Stop.
-  [[nodiscard]] std::shared_ptr<grpc::Channel> Channel(std::string_view service) const;
+  [[nodiscard]] std::shared_ptr<grpc::Channel> Channel(std::string_view service) const {
+    return ForThisProcess(service).channel;
+  }
 
  private:
+  [[nodiscard]] rpc::InProcess ForThisProcess(std::string_view service) const;
   explicit System(SystemConfig config) : config_(std::move(config)) {}
   // Error: config, of a variable of the environment.
   [[nodiscard]] Result<void> AddModules();

@@ -498,7 +498,7 @@ TEST_F(RoutesTest, AnswersThatBelongToSomebodyAreNotCached) {
 }
 
 TEST_F(RoutesTest, StopsWhileRequestsAreUnderWay) {
-  services_.reservation.commands.handler = [](auto, auto) {};  // never answers
+  services_.reservation.commands.silent = true;
   std::thread client([this] {
     (void)http::FetchBlocking(
         http::ClientRequest{.method = "POST",

@@ -34,20 +34,21 @@ struct FakeCall {
 // A command stream, answered one command at a time; an Error becomes the outcome's.
 template <typename CommandBatch, typename OutcomeBatch>
 struct FakeCommands {
-  using Server = rpc::CommandServer<CommandBatch, OutcomeBatch>;
-  using Command = typename Server::Command;
-  using Outcome = typename Server::Outcome;
+  using Intake = rpc::CommandIntake<CommandBatch, OutcomeBatch>;
+  using Command = typename Intake::Command;
+  using Outcome = typename Intake::Outcome;
   std::function<Result<Outcome>(const Command&)> answer;
   std::atomic<int> calls{0};
+  std::atomic<bool> silent{false};  // never answers
 
-  typename Server::Handler handler = [this](Command command, typename Server::Reply reply) {
+  Intake intake{[this](const Command& command, typename Intake::Reply reply) {
     ++calls;
+    if (silent) return;
     Result<Outcome> outcome = Fail(Code::kUnavailable, "not_faked");
     if (answer) outcome = answer(command);
-    reply(outcome ? *outcome : rpc::ErrorOutcome<Outcome>(outcome.error()));
-  };
-  rpc::OpenStreams streams;
-  Server* Open() { return new Server(handler, streams); }
+    reply(outcome ? *std::move(outcome) : rpc::ErrorOutcome<Outcome>(outcome.error()));
+  }};
+  auto* Open() { return new rpc::CommandServer(intake); }
 };
 
 // In a fake of a generated CallbackService: the RPC `Method`, answered by Method_.answer.

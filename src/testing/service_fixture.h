@@ -40,7 +40,7 @@ class ServiceFixture : public ::testing::Test {
     module_ = std::make_unique<Module>(runtime_, std::move(config));
     const auto started = module_->Start();
     CHECK(started.has_value(), "{}", started.error().detail);
-    stub_ = Contract::NewStub(module_->InProcessChannel());
+    stub_ = Contract::NewStub(module_->ForThisProcess().channel);
     client_ = std::make_unique<Client>(
         "test", pool_.get_executor(),
         [this](auto* context, auto* reactor) { stub_->async()->Execute(context, reactor); }, metrics_);

@@ -129,7 +129,7 @@ World::World(milliseconds lease, payment::PaymentConfig payment, bool works_on_s
                           .random = random_,
                           .metrics = metrics_,
                           .bus = *bus_,
-                          .channels = [this](std::string_view service) { return Channel(service); },
+                          .channels = [this](std::string_view service) { return ForThisProcess(service); },
                           .data_dir = dir_.path(),
                           .listen = {},
                           .store_url = module::DefaultStoreUrl(dir_.path()),
@@ -183,8 +183,8 @@ void World::AddModules(milliseconds lease, payment::PaymentConfig payment, bool 
   graph_.Add(std::move(audit));
 }
 
-std::shared_ptr<grpc::Channel> World::Channel(std::string_view service) const {
-  return services_.find(service)->second->InProcessChannel();
+rpc::InProcess World::ForThisProcess(std::string_view service) const {
+  return services_.find(service)->second->ForThisProcess();
 }
 
 void World::CreateConcert() {

@@ -110,7 +110,10 @@ class World {
   struct Stubs;
   void AddModules(milliseconds lease, payment::PaymentConfig payment, bool works_on_shows);
   void CreateConcert();
-  [[nodiscard]] std::shared_ptr<grpc::Channel> Channel(std::string_view service) const;
+  [[nodiscard]] rpc::InProcess ForThisProcess(std::string_view service) const;
+  [[nodiscard]] std::shared_ptr<grpc::Channel> Channel(std::string_view service) const {
+    return ForThisProcess(service).channel;
+  }
   template <typename Service>
   void Add(std::unique_ptr<Service> service);
 

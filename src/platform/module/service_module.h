@@ -39,8 +39,8 @@ struct Runtime {
 // recovered, and serves.
 class ServiceModule : public Module {
  public:
-  // A channel that does not leave the process; only while it runs.
-  [[nodiscard]] virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
+  // For callers in this process; only while it runs.
+  [[nodiscard]] virtual rpc::InProcess ForThisProcess() = 0;
 };
 
 }  // namespace boxoffice::module

@@ -139,7 +139,7 @@ const std::shared_ptr<grpc::Channel>& NoChannel() {
 }
 
 struct ChannelFactory::Shared {
-  InProcess in_process;
+  Find find;  // in this process
   AddressOf address_of;
   std::shared_ptr<const Tls> tls;
   BreakerBoard board;
@@ -147,9 +147,9 @@ struct ChannelFactory::Shared {
   std::map<std::string, std::shared_ptr<grpc::Channel>, std::less<>> channels;
 };
 
-std::shared_ptr<ChannelFactory::Shared> ChannelFactory::Make(InProcess in_process) {
+std::shared_ptr<ChannelFactory::Shared> ChannelFactory::Make(Find find) {
   auto shared = std::make_shared<Shared>();
-  shared->in_process = std::move(in_process);
+  shared->find = std::move(find);
   return shared;
 }
 
@@ -172,7 +172,7 @@ Result<ChannelFactory> ChannelFactory::As(const std::filesystem::path& certifica
 
 std::shared_ptr<grpc::Channel> ChannelFactory::operator()(std::string_view service) const {
   CHECK(shared_ != nullptr, "a factory that was made of something");
-  if (shared_->in_process) return shared_->in_process(service);
+  if (shared_->find) return Local(service).channel;
   const std::optional<Replicas> replicas = ReplicasOf(service);
   const std::scoped_lock lock(shared_->mutex);
   auto& channel = shared_->channels[std::string(service)];
@@ -180,8 +180,10 @@ std::shared_ptr<grpc::Channel> ChannelFactory::operator()(std::string_view servi
   return channel;
 }
 
+InProcess ChannelFactory::Local(std::string_view service) const { return shared_->find(service); }
+
 std::optional<Replicas> ChannelFactory::ReplicasOf(std::string_view service) const {
-  if (shared_->in_process) return std::nullopt;
+  if (shared_->find) return std::nullopt;
   auto replicas = ParseReplicas(shared_->address_of(service));
   if (replicas) return *std::move(replicas);
   // Whoever reads the configuration has refused it before; calls fail with no_replica.

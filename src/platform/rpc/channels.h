@@ -21,6 +21,7 @@
 namespace boxoffice::rpc {
 
 class BreakerBoard;
+class OpenStreams;
 class Tls;
 
 // A seat map of 50,000 seats is some 3 MiB, an audit page less.
@@ -54,16 +55,27 @@ struct Replicas {
 // A channel on which every call fails at once.
 [[nodiscard]] const std::shared_ptr<grpc::Channel>& NoChannel();
 
+// A service in this process.
+struct InProcess {
+  InProcess() = default;
+  InProcess(std::shared_ptr<grpc::Channel> to,  // NOLINT(*-explicit-*): all that some services have
+            OpenStreams* intake = nullptr)
+      : channel(std::move(to)), commands(intake) {}
+
+  std::shared_ptr<grpc::Channel> channel;
+  OpenStreams* commands = nullptr;  // its CommandIntake; null: commands go over the channel, too
+};
+
 // Cheap to copy; copies share everything. Thread-safe, where the function that it was made of is.
 class ChannelFactory {
  public:
   ChannelFactory() = default;
-  // Of a function that gives the channel to a service in this process.
+  // Of a function that finds a service in this process.
   template <typename Function>
     requires(!std::same_as<std::remove_cvref_t<Function>, ChannelFactory> &&
-             std::is_invocable_r_v<std::shared_ptr<grpc::Channel>, Function&, std::string_view>)
-  ChannelFactory(Function in_process)  // NOLINT(*-explicit-*): a lambda is a factory
-      : shared_(Make(InProcess(std::move(in_process)))) {}
+             std::is_invocable_r_v<InProcess, Function&, std::string_view>)
+  ChannelFactory(Function find)  // NOLINT(*-explicit-*): a lambda is a factory
+      : shared_(Make(Find(std::move(find)))) {}
 
   // Over the network: `address_of` tells where a service is, as ParseReplicas reads it.
   using AddressOf = std::function<std::string(std::string_view service)>;
@@ -82,6 +94,8 @@ class ChannelFactory {
   // Peer (peer.h).
   [[nodiscard]] std::shared_ptr<grpc::Channel> operator()(std::string_view service) const;
 
+  // The service in this process. Only where ReplicasOf gives none.
+  [[nodiscard]] InProcess Local(std::string_view service) const;
   // Where its replicas are. nullopt: it is in this process, and operator() leads to it.
   [[nodiscard]] std::optional<Replicas> ReplicasOf(std::string_view service) const;
   // A new channel to one of them.
@@ -93,9 +107,9 @@ class ChannelFactory {
   explicit operator bool() const { return shared_ != nullptr; }
 
  private:
-  using InProcess = std::function<std::shared_ptr<grpc::Channel>(std::string_view)>;
+  using Find = std::function<InProcess(std::string_view)>;
   struct Shared;
-  static std::shared_ptr<Shared> Make(InProcess in_process);
+  static std::shared_ptr<Shared> Make(Find find);
   std::shared_ptr<Shared> shared_;
 };
 

@@ -40,7 +40,7 @@ TEST(ChannelFactoryTest, OfSeveralReplicasTheChannelLeadsToOneThatCanBeReached) 
   const std::string list = fmt::format("localhost{},{}", first.substr(first.rfind(':')), second);
   const auto channels = ChannelFactory::Network([list](std::string_view) { return list; });
   const auto stub = wallet::WalletService::NewStub(channels("wallet"));
-  FakeService service([](const wallet::Command&, const Server::Reply&) {});
+  FakeService service([](const wallet::Command&, const Intake::Reply&) {});
   {
     Host host;
     ASSERT_TRUE(host.Start(service, {second}));

@@ -31,36 +31,26 @@
 #include "base/burst.h"
 #include "base/check.h"
 #include "platform/obs/metrics.h"
-#include "platform/resilience/admission.h"
 #include "platform/rpc/call_metrics.h"
+#include "platform/rpc/command_link.h"
 #include "platform/rpc/status.h"
 
 namespace boxoffice::rpc {
 
 namespace asio = boost::asio;
 
-struct ClientLimits {
-  size_t max_batch = 256;
-  // Commands without an outcome; beyond: overloaded. New work is refused from four fifths of it on.
-  size_t max_in_flight = 65'536;
-  // Commands that were written are put into their companions, to be sent again if they are lost.
-  bool keep_written = false;
-};
-
 // Thread-safe. Completions run on `executor`, posted once per batch of outcomes.
 template <typename CommandBatch, typename OutcomeBatch>
-class CommandClient {
+class CommandClient final : public CommandLink<CommandBatch, OutcomeBatch> {
  public:
-  using Command = typename std::remove_cvref_t<decltype(std::declval<CommandBatch>().commands(0))>;
-  using Outcome = typename std::remove_cvref_t<decltype(std::declval<OutcomeBatch>().outcomes(0))>;
-  using Done = std::move_only_function<void(Result<Outcome>)>;
+  using Link = CommandLink<CommandBatch, OutcomeBatch>;
+  using typename Link::Command;
+  using typename Link::Companion;
+  using typename Link::Done;
+  using typename Link::Outcome;
   using Reactor = grpc::ClientBidiReactor<CommandBatch, OutcomeBatch>;
   // Starts the stream: `stub->async()->Execute(context, reactor)`.
   using Open = std::function<void(grpc::ClientContext*, Reactor*)>;
-  // What the caller wants beside a command while that is on its way.
-  struct Companion {
-    Command command;  // with keep_written, once it was written
-  };
   // A command that a stream that ended did not take, given back to be sent elsewhere.
   struct Unsent {
     Command command;
@@ -77,42 +67,27 @@ class CommandClient {
 
   // `name` labels metrics. Deadlines are kept by a timer on `executor`, which must run until this is
   // destroyed. With `give_back`, commands that were not sent come back by it rather than as errors.
-  CommandClient(std::string name, asio::any_io_executor executor, Open open, obs::Registry& metrics,
+  CommandClient(const std::string& name, asio::any_io_executor executor, Open open, obs::Registry& metrics,
                 ClientLimits limits = {}, Events events = {})
-      : core_(std::make_shared<Core>(std::move(name), std::move(executor), std::move(open), metrics, limits,
+      : core_(std::make_shared<Core>(name, std::move(executor), std::move(open), metrics, limits,
                                      std::move(events))) {
     core_->ScheduleExpiry();
   }
-  ~CommandClient() { Close(); }
-  CommandClient(const CommandClient&) = delete;
-  CommandClient& operator=(const CommandClient&) = delete;
+  ~CommandClient() override { Close(); }
 
-  // Sends a command and calls `done` once: with its outcome, or with the error of its header, or
-  //   timeout, connection_lost (kUnknown): it may have been done; repeat it, commands are idempotent;
-  //   overloaded (kResourceExhausted), closed, not_sent, deadline_passed (kUnavailable): it was not sent.
-  // `companion` comes back with the command if that is given back.
   void Send(Command&& command, std::chrono::milliseconds timeout, Done done,
             resilience::Priority priority = resilience::Priority::kNormal,
-            std::shared_ptr<Companion> companion = nullptr) {
+            std::shared_ptr<Companion> companion = nullptr) override {
     core_->Send(std::move(command), timeout, std::move(done), priority, std::move(companion));
   }
-
-  // Opens the stream before there is a command, so that the server has whom to tell that it goes. Again: no
-  // effect.
-  void OpenStream() { core_->OpenStream(); }
-
-  // Takes no more commands, gives up on those that are under way (connection_lost), and returns when gRPC has
-  // let go of every stream. Not on one of gRPC's threads. Again: no effect.
-  void Close() { core_->Close(); }
-
-  // Sends nothing more on the stream that is open: it ends when what it was sent is answered. What waits to
-  // be written is given back; the next command opens a new stream.
-  void Retire() { core_->Retire(); }
+  void OpenStream() override { core_->OpenStream(); }
+  void Retire() override { core_->Retire(); }
+  void Close() override { core_->Close(); }
 
   // The same for coroutines that run on `executor`.
   asio::awaitable<Result<Outcome>> Execute(Command command, std::chrono::milliseconds timeout) {
     auto initiate = [this, command = std::move(command), timeout](auto handler) mutable {
-      Send(std::move(command), timeout, [handler = std::move(handler)](Result<Outcome> outcome) mutable {
+      Send(std::move(command), timeout, [handler = std::move(handler)](Result<Outcome>&& outcome) mutable {
         std::move(handler)(std::move(outcome));
       });
     };
@@ -188,23 +163,14 @@ class CommandClient {
 
   class Core : public std::enable_shared_from_this<Core> {
    public:
-    Core(std::string name, asio::any_io_executor executor, Open open, obs::Registry& metrics,
+    Core(const std::string& name, asio::any_io_executor executor, Open open, obs::Registry& metrics,
          ClientLimits limits, Events events)
         : executor_(executor),
           open_(std::move(open)),
           limits_(limits),
           events_(std::move(events)),
           timer_(executor),
-          batch_size_(metrics.GetHistogram("boxoffice_rpc_batch_size", "Commands in one message",
-                                           obs::SizeBounds(), {{"client", name}})),
-          timeouts_(metrics.GetCounter("boxoffice_rpc_timeouts_total", "Commands without an outcome in time",
-                                       {{"client", name}})),
-          lost_(metrics.GetCounter("boxoffice_rpc_lost_total", "Commands whose stream broke",
-                                   {{"client", name}})),
-          seconds_(metrics.GetHistogram("boxoffice_rpc_command_seconds",
-                                        "From sending a command to its outcome", obs::SecondsBounds(),
-                                        {{"client", name}})),
-          errors_(metrics, CommandErrors::End::kClient, name) {}
+          metrics_(metrics, name) {}
 
     void Send(Command&& command, std::chrono::milliseconds timeout, Done done, resilience::Priority priority,
               std::shared_ptr<Companion> companion) {
@@ -218,9 +184,7 @@ class CommandClient {
       }
       const uint64_t sequence = ++last_sequence_;
       command.mutable_header()->set_sequence(sequence);
-      command.mutable_header()->set_timeout_ms(static_cast<uint32_t>(timeout.count()));
-      if (priority == resilience::Priority::kFinishing)
-        command.mutable_header()->set_priority(v1::PRIORITY_FINISHING);
+      SetTerms(*command.mutable_header(), timeout, priority);
       *pending_.add_commands() = std::move(command);
       const auto now = SteadyClock::now();
       pending_waiting_.emplace_back(sequence,
@@ -258,9 +222,9 @@ class CommandClient {
           auto node = stream->in_flight_.extract(outcome.header().sequence());
           if (node.empty()) continue;  // timed out before
           --waiting_count_;
-          seconds_.Observe(std::chrono::duration<double>(now - node.mapped().sent).count());
+          metrics_.seconds.Observe(std::chrono::duration<double>(now - node.mapped().sent).count());
           if (outcome.header().has_error()) {
-            errors_.Count(outcome.header().error());
+            metrics_.errors.Count(outcome.header().error());
             completions.emplace_back(std::move(node.mapped().done),
                                      std::unexpected(FromProto(outcome.header().error())));
           } else {
@@ -322,7 +286,7 @@ class CommandClient {
           completions.emplace_back(std::move(waiting.done), std::unexpected(lost));
         }
         waiting_count_ -= completions.size();
-        lost_.Add(completions.size());
+        metrics_.lost.Add(completions.size());
         std::erase(retired_, stream);
       }
       CompleteAll(std::move(completions));
@@ -335,8 +299,8 @@ class CommandClient {
       all_ended_.notify_all();
     }
 
-    // Ends the stream and waits until gRPC has let go of it, because completions are posted to an executor
-    // that may go next.
+    // Waits until gRPC has let go of the stream, because completions are posted to an executor that may go
+    // next.
     void Close() {
       std::unique_lock lock(mutex_);
       if (!std::exchange(closed_, true))
@@ -426,7 +390,7 @@ class CommandClient {
       for (size_t i = 0; i < count; ++i) stream_->in_flight_.insert(std::move(pending_waiting_[i]));
       pending_waiting_.erase(pending_waiting_.begin(),
                              pending_waiting_.begin() + static_cast<ptrdiff_t>(count));
-      batch_size_.Observe(static_cast<double>(count));
+      metrics_.batch_size.Observe(static_cast<double>(count));
       stream_->writing_ = true;
       stream_->StartWrite(&stream_->outgoing_);
     }
@@ -502,7 +466,7 @@ class CommandClient {
         const auto now = SteadyClock::now();
         if (stream_ != nullptr) ExpireLocked(stream_, now, completions);
         for (Stream* stream : retired_) ExpireLocked(stream, now, completions);
-        timeouts_.Add(completions.size());
+        metrics_.timeouts.Add(completions.size());
         ExpirePendingLocked(now, completions);
         waiting_count_ -= completions.size();
         if (stream_ != nullptr && !stream_->accepted_ && now - stream_->opened_ > kAcceptLimit) {
@@ -545,7 +509,7 @@ class CommandClient {
       pending_waiting_.resize(static_cast<size_t>(kept));
     }
 
-    void Complete(Done done, Result<Outcome> outcome) {
+    void Complete(Done done, Result<Outcome>&& outcome) {
       Completions completions;
       completions.emplace_back(std::move(done), std::move(outcome));
       CompleteAll(std::move(completions));
@@ -563,11 +527,7 @@ class CommandClient {
     const ClientLimits limits_;
     const Events events_;
     asio::steady_timer timer_;
-    obs::Histogram& batch_size_;
-    obs::Counter& timeouts_;
-    obs::Counter& lost_;
-    obs::Histogram& seconds_;
-    CommandErrors errors_;
+    LinkMetrics metrics_;
     std::mutex mutex_;
     std::condition_variable all_ended_;
     Stream* stream_ = nullptr;      // where commands are written now

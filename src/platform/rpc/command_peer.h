@@ -1,5 +1,6 @@
 // Commands to a service with any number of replicas: a stream to each (command_client.h), of which a command
-// takes one (docs/adr/0005-streams-to-replicas.md).
+// takes one (docs/adr/0005-streams-to-replicas.md). Where the service is in this process, its handler
+// (command_local.h).
 //
 // A command that a replica did not take, because the connection to it is gone or it is about to go, is sent
 // to another at once; while there is none for a moment, it waits (Peer::MayWait). One that was sent, and
@@ -29,6 +30,7 @@
 
 #include "platform/obs/metrics.h"
 #include "platform/rpc/command_client.h"
+#include "platform/rpc/command_local.h"
 #include "platform/rpc/peer.h"
 #include "platform/rpc/rpc_span.h"
 
@@ -49,6 +51,7 @@ auto OpenExecute(std::unique_ptr<Stub> stub) {
 template <typename CommandBatch, typename OutcomeBatch>
 class CommandPeer {
  public:
+  using Link = CommandLink<CommandBatch, OutcomeBatch>;
   using Client = CommandClient<CommandBatch, OutcomeBatch>;
   using Command = typename Client::Command;
   using Outcome = typename Client::Outcome;
@@ -93,7 +96,7 @@ class CommandPeer {
   asio::awaitable<Result<Outcome>> Execute(Command command, std::chrono::milliseconds timeout,
                                            resilience::Priority priority = resilience::Priority::kNormal) {
     auto initiate = [this, command = std::move(command), timeout, priority](auto handler) mutable {
-      auto done = [handler = std::move(handler)](Result<Outcome> outcome) mutable {
+      auto done = [handler = std::move(handler)](Result<Outcome>&& outcome) mutable {
         std::move(handler)(std::move(outcome));
       };
       Send(std::move(command), timeout, std::move(done), priority);
@@ -126,7 +129,7 @@ class CommandPeer {
     const ClientSpan span(command.header().traceparent(), *Command::descriptor(), body);
     if (!span) return done;
     command.mutable_header()->set_traceparent(span.traceparent());
-    return [span, peer = core_->peer_name(), done = std::move(done)](Result<Outcome> outcome) mutable {
+    return [span, peer = core_->peer_name(), done = std::move(done)](Result<Outcome>&& outcome) mutable {
       span.End(peer, outcome ? nullptr : &outcome.error());
       done(std::move(outcome));
     };
@@ -140,7 +143,7 @@ class CommandPeer {
 
   struct Lane {
     std::shared_ptr<Replica> replica;
-    std::shared_ptr<Client> client;
+    std::shared_ptr<Link> link;
     uint64_t opened = 0;  // the replica's connection for which a stream was opened
   };
 
@@ -178,14 +181,14 @@ class CommandPeer {
         return;
       }
       attempt->pick = *std::move(pick);
-      const std::shared_ptr<Client> client = ClientOf(attempt->pick.replica());
-      if (client == nullptr) {
+      const std::shared_ptr<Link> link = LinkOf(attempt->pick.replica());
+      if (link == nullptr) {
         Refuse(*attempt, {Code::kUnavailable, "closed", {}});
         return;
       }
-      auto done = [attempt](Result<Outcome> outcome) { Complete(attempt, std::move(outcome)); };
+      auto done = [attempt](Result<Outcome>&& outcome) { Complete(attempt, std::move(outcome)); };
       const resilience::Priority priority = attempt->priority;
-      client->Send(std::move(command), timeout, std::move(done), priority, std::move(attempt));
+      link->Send(std::move(command), timeout, std::move(done), priority, std::move(attempt));
     }
 
     void Close() {
@@ -201,7 +204,7 @@ class CommandPeer {
       for (const Held& one : held) Refuse(*one.attempt, {Code::kUnavailable, "closed", {}});
       // Closed here, and not where the last reference goes: that may be on one of gRPC's threads, for which
       // this waits. They may come back with commands meanwhile, and find it closed.
-      for (const Lane& lane : lanes) lane.client->Close();
+      for (const Lane& lane : lanes) lane.link->Close();
     }
 
    private:
@@ -210,7 +213,7 @@ class CommandPeer {
       return limits;
     }
 
-    static void Complete(const std::shared_ptr<Attempt>& attempt, Result<Outcome> outcome) {
+    static void Complete(const std::shared_ptr<Attempt>& attempt, Result<Outcome>&& outcome) {
       if (outcome) {
         attempt->pick.Report(resilience::Breaker::Outcome::kAnswered);
       } else if (IsOwn(outcome.error())) {
@@ -230,7 +233,7 @@ class CommandPeer {
     // Whether a command that was lost will be sent again; then that answers it. One that was not kept was
     // answered so by the service.
     bool Repeat(const std::shared_ptr<Attempt>& attempt) {
-      if (!attempt->command.has_header() || attempt->repeats == kMaxRepeats || IsClosed()) return false;
+      if (!attempt->command || attempt->repeats == kMaxRepeats || IsClosed()) return false;
       const auto wait = peer_->Jitter(kFirstRepeatPause * (1 << attempt->repeats));
       if (SteadyClock::now() + wait >= attempt->deadline || !peer_->TakeRetry()) return false;
       ++attempt->repeats;
@@ -243,8 +246,9 @@ class CommandPeer {
           attempt->done(Fail(Code::kUnknown, "connection_lost", "it was closed before the repeat"));
           return;
         }
-        attempt->command.mutable_header()->set_sent_before(true);
-        core->PlaceAgain(std::move(attempt->command), attempt);
+        Command command = *std::exchange(attempt->command, std::nullopt);
+        command.mutable_header()->set_sent_before(true);
+        core->PlaceAgain(std::move(command), attempt);
       });
       return true;
     }
@@ -325,14 +329,24 @@ class CommandPeer {
     }
 
     // nullptr: closed.
-    std::shared_ptr<Client> ClientOf(const std::shared_ptr<Replica>& replica) {
+    std::shared_ptr<Link> LinkOf(const std::shared_ptr<Replica>& replica) {
       const std::scoped_lock lock(mutex_);
-      return closed_ ? nullptr : LaneOfLocked(replica).client;
+      return closed_ ? nullptr : LaneOfLocked(replica).link;
     }
 
     Lane& LaneOfLocked(const std::shared_ptr<Replica>& replica) {
       for (Lane& lane : lanes_) {
         if (lane.replica == replica) return lane;
+      }
+      lanes_.push_back({replica, MakeLink(replica)});
+      return lanes_.back();
+    }
+
+    std::shared_ptr<Link> MakeLink(const std::shared_ptr<Replica>& replica) {
+      const std::string& name = peer_->options().name;
+      if (auto* intake = dynamic_cast<CommandIntake<CommandBatch, OutcomeBatch>*>(replica->intake)) {
+        return std::make_shared<LocalCommands<CommandBatch, OutcomeBatch>>(name, executor_, *intake, metrics_,
+                                                                           limits_);
       }
       typename Client::Events events;
       events.give_back = [weak = this->weak_from_this()](std::vector<typename Client::Unsent> unsent) {
@@ -341,10 +355,8 @@ class CommandPeer {
       events.farewell = [weak = std::weak_ptr(replica)](v1::Farewell farewell) {
         if (const auto heard = weak.lock()) heard->HearFarewell(farewell);
       };
-      lanes_.push_back({replica, std::make_shared<Client>(peer_->options().name, executor_,
-                                                          make_open_(replica->command_channel), metrics_,
-                                                          limits_, std::move(events))});
-      return lanes_.back();
+      return std::make_shared<Client>(name, executor_, make_open_(replica->command_channel), metrics_,
+                                      limits_, std::move(events));
     }
 
     // On the executor. A connection that has ended, a replica that is named no more, or one that is about to
@@ -356,8 +368,8 @@ class CommandPeer {
       };
       const bool any_stays = std::ranges::any_of(
           now, [](const auto& one) { return one->reachable() && one->farewell() == v1::FAREWELL_NONE; });
-      std::vector<std::shared_ptr<Client>> retiring;
-      std::vector<std::shared_ptr<Client>> opening;
+      std::vector<std::shared_ptr<Link>> retiring;
+      std::vector<std::shared_ptr<Link>> opening;
       std::vector<Lane> gone;
       {
         const std::scoped_lock lock(mutex_);
@@ -366,20 +378,20 @@ class CommandPeer {
           if (!replica->reachable()) continue;
           Lane& lane = LaneOfLocked(replica);
           if (std::exchange(lane.opened, replica->connections()) != replica->connections())
-            opening.push_back(lane.client);
+            opening.push_back(lane.link);
         }
         for (Lane& lane : lanes_) {
           const bool named = among(now, lane.replica);
           const bool leaves = lane.replica->farewell() != v1::FAREWELL_NONE;
-          if (!named || among(ended, lane.replica) || (leaves && any_stays)) retiring.push_back(lane.client);
+          if (!named || among(ended, lane.replica) || (leaves && any_stays)) retiring.push_back(lane.link);
           if (!named && lane.replica->in_flight == 0) gone.push_back(lane);
         }
         std::erase_if(lanes_, [&](const Lane& lane) {
-          return std::ranges::any_of(gone, [&](const Lane& other) { return other.client == lane.client; });
+          return std::ranges::any_of(gone, [&](const Lane& other) { return other.link == lane.link; });
         });
       }
-      for (const auto& client : retiring) client->Retire();
-      for (const auto& client : opening) client->OpenStream();
+      for (const auto& link : retiring) link->Retire();
+      for (const auto& link : opening) link->OpenStream();
       Release(now);
     }
 

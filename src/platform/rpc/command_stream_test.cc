@@ -23,8 +23,8 @@ using namespace std::chrono_literals;
 
 class CommandStreamTest : public ::testing::Test {
  protected:
-  void Serve(Server::Handler handler) { ServeAt({}, std::move(handler)); }
-  void ServeAt(const std::string& address, Server::Handler handler) {
+  void Serve(Intake::Handler handler) { ServeAt({}, std::move(handler)); }
+  void ServeAt(const std::string& address, Intake::Handler handler) {
     service_ = std::make_unique<FakeService>(std::move(handler));
     host_ = std::make_unique<Host>();
     if (address.empty()) {
@@ -65,7 +65,7 @@ class CommandStreamTest : public ::testing::Test {
 
 TEST_F(CommandStreamTest, CommandsAreCountedAtBothEndsAndFailuresByTheirCode) {
   obs::Registry at_server;
-  service_ = std::make_unique<FakeService>([](wallet::Command command, Server::Reply reply) {
+  service_ = std::make_unique<FakeService>([](wallet::Command command, Intake::Reply reply) {
     if (command.top_up().money().amount() > 0) {
       Echo(std::move(command), std::move(reply));
     } else {
@@ -147,8 +147,8 @@ TEST_F(CommandStreamTest, CommandsOfOneTurnAndOutcomesOfOneBurstTravelInOneMessa
 
 TEST_F(CommandStreamTest, OutcomesComeAsTheyAreDecidedNotInOrder) {
   std::mutex mutex;
-  std::vector<Server::Reply> kept;
-  Serve([&](wallet::Command command, Server::Reply reply) {
+  std::vector<Intake::Reply> kept;
+  Serve([&](wallet::Command command, Intake::Reply reply) {
     if (command.top_up().money().amount() == 1) {
       const std::scoped_lock lock(mutex);
       kept.push_back(std::move(reply));
@@ -167,15 +167,15 @@ TEST_F(CommandStreamTest, OutcomesComeAsTheyAreDecidedNotInOrder) {
 }
 
 TEST_F(CommandStreamTest, AnErrorTravelsInTheHeader) {
-  Serve([](wallet::Command, Server::Reply reply) {
+  Serve([](wallet::Command, Intake::Reply reply) {
     reply(ErrorOutcome<wallet::Outcome>({Code::kResourceExhausted, "overloaded", "wallet"}));
   });
   EXPECT_EQ(Await(TopUp(1)).error(), (Error{Code::kResourceExhausted, "overloaded", "wallet"}));
 }
 
 TEST_F(CommandStreamTest, ATimeOutIsUnknownAndALateAnswerIsDropped) {
-  std::promise<Server::Reply> kept;
-  Serve([&](wallet::Command command, Server::Reply reply) {
+  std::promise<Intake::Reply> kept;
+  Serve([&](wallet::Command command, Intake::Reply reply) {
     if (command.top_up().money().amount() == 1) {
       kept.set_value(std::move(reply));
     } else {
@@ -193,7 +193,7 @@ TEST_F(CommandStreamTest, ABrokenStreamMakesWhatWasSentUnknownAndTheNextCommandT
   const testbed::TempDir dir;
   std::promise<void> arrived;
   ServeAt("unix:" + (dir.path() / "s").string(),
-          [&](wallet::Command, Server::Reply) { arrived.set_value(); });
+          [&](wallet::Command, Intake::Reply) { arrived.set_value(); });
   std::promise<Result<wallet::Outcome>> promise;
   client_->Send(TopUp(1), 20s, [&](Result<wallet::Outcome> r) { promise.set_value(std::move(r)); });
   arrived.get_future().wait();
@@ -206,7 +206,7 @@ TEST_F(CommandStreamTest, ABrokenStreamMakesWhatWasSentUnknownAndTheNextCommandT
 TEST_F(CommandStreamTest, TooManyInFlightAreRefusedBeforeTheyAreSent) {
   limits_.max_in_flight = 1;
   std::promise<void> arrived;
-  Serve([&](wallet::Command, Server::Reply) { arrived.set_value(); });
+  Serve([&](wallet::Command, Intake::Reply) { arrived.set_value(); });
   client_->Send(TopUp(1), 20s, [](const Result<wallet::Outcome>&) {});
   arrived.get_future().wait();
   EXPECT_EQ(Await(TopUp(2)).error().reason, "overloaded");
@@ -214,7 +214,7 @@ TEST_F(CommandStreamTest, TooManyInFlightAreRefusedBeforeTheyAreSent) {
 
 TEST_F(CommandStreamTest, FinishingWorkMayUseTheWholeBoundAndNewWorkFourFifths) {
   limits_.max_in_flight = 10;
-  Serve([](wallet::Command, Server::Reply) {});
+  Serve([](wallet::Command, Intake::Reply) {});
   std::atomic<int> overloaded = 0;
   const auto count = [&](const Result<wallet::Outcome>& r) {
     overloaded += !r && r.error().reason == "overloaded" ? 1 : 0;
@@ -230,7 +230,7 @@ TEST_F(CommandStreamTest, FinishingWorkMayUseTheWholeBoundAndNewWorkFourFifths) 
 
 TEST_F(CommandStreamTest, TheHeaderSaysWhenTheCallerGivesUpAndHowUrgentItIs) {
   std::promise<resilience::Terms> seen;
-  Serve([&](wallet::Command command, Server::Reply reply) {
+  Serve([&](wallet::Command command, Intake::Reply reply) {
     seen.set_value(TermsOf(command.header()));
     Echo(std::move(command), std::move(reply));
   });
@@ -264,8 +264,8 @@ TEST_F(CommandStreamTest, WhatCouldNotBeWrittenInTimeWasNotSent) {
 
 TEST_F(CommandStreamTest, ARetiredStreamStillBringsItsOutcomesAndThenEnds) {
   const testbed::TempDir dir;
-  std::promise<Server::Reply> kept;
-  ServeAt("unix:" + (dir.path() / "s").string(), [&](wallet::Command command, Server::Reply reply) {
+  std::promise<Intake::Reply> kept;
+  ServeAt("unix:" + (dir.path() / "s").string(), [&](wallet::Command command, Intake::Reply reply) {
     if (command.top_up().money().amount() == 1) {
       kept.set_value(std::move(reply));
     } else {
@@ -274,7 +274,7 @@ TEST_F(CommandStreamTest, ARetiredStreamStillBringsItsOutcomesAndThenEnds) {
   });
   std::promise<Result<wallet::Outcome>> first;
   client_->Send(TopUp(1), 20s, [&](Result<wallet::Outcome> r) { first.set_value(std::move(r)); });
-  Server::Reply reply = kept.get_future().get();
+  Intake::Reply reply = kept.get_future().get();
   client_->Retire();
   EXPECT_TRUE(Await(TopUp(2))) << "on a new stream";
   client_->Retire();

@@ -16,15 +16,15 @@
 namespace boxoffice::rpc {
 
 namespace wallet = boxoffice::wallet::v1;
-using Server = CommandServer<wallet::CommandBatch, wallet::OutcomeBatch>;
+using Intake = CommandIntake<wallet::CommandBatch, wallet::OutcomeBatch>;
 
 // Any service would do: what is tested here is how it is reached.
 class FakeService final : public wallet::WalletService::CallbackService {
  public:
-  explicit FakeService(Server::Handler handler) : handler_(std::move(handler)) {}
+  explicit FakeService(Intake::Handler handler) : commands_(std::move(handler)) {}
   grpc::ServerBidiReactor<wallet::CommandBatch, wallet::OutcomeBatch>* Execute(
       grpc::CallbackServerContext*) override {
-    return new Server(handler_, streams_);
+    return new CommandServer(commands_);
   }
   grpc::ServerUnaryReactor* GetWallet(grpc::CallbackServerContext* context,
                                       const wallet::GetWalletRequest* request,
@@ -39,16 +39,15 @@ class FakeService final : public wallet::WalletService::CallbackService {
                                   });
   }
 
-  [[nodiscard]] OpenStreams& streams() { return streams_; }
+  [[nodiscard]] OpenStreams& streams() { return commands_; }
 
  private:
-  const Server::Handler handler_;
-  OpenStreams streams_;
+  Intake commands_;
   WorkerPool pool_{1};
 };
 
 // Answers with the amount as balance.
-inline void Echo(wallet::Command command, Server::Reply reply) {
+inline void Echo(wallet::Command command, Intake::Reply reply) {
   wallet::Outcome outcome;
   outcome.mutable_wallet()->mutable_balance()->set_amount(command.top_up().money().amount());
   reply(std::move(outcome));

@@ -67,6 +67,8 @@ class Host {
   // A channel that does not leave the process. Only after Start, and not after Shutdown: gRPC 1.51 crashes on
   // a call to an in-process server that was shut down. The module graph stops callers first.
   [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel();
+  // The service for callers in this process, with such a channel. They are closed before Shutdown.
+  [[nodiscard]] InProcess ForThisProcess() { return {InProcessChannel(), streams_}; }
   // Tells callers over the network that it is about to go: health turns to not serving, and the callers of
   // every command stream hear that they should go elsewhere. Serves on all the same. A host without an
   // address, or that was not started, does nothing. Again: no effect.

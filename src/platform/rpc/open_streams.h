@@ -14,9 +14,14 @@
 
 namespace boxoffice::rpc {
 
-// Thread-safe. Outlives its streams.
+// Thread-safe. Outlives its streams. What a service has is a CommandIntake (command_intake.h).
 class OpenStreams {
  public:
+  OpenStreams() = default;
+  virtual ~OpenStreams() = default;
+  OpenStreams(const OpenStreams&) = delete;
+  OpenStreams& operator=(const OpenStreams&) = delete;
+
   class Stream {
    public:
     // Says it to the stream's caller. Called with the lock of the OpenStreams: must not come back to it.

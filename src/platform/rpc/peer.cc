@@ -118,6 +118,14 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
     const auto now = Now();
     const std::scoped_lock lock(mutex_);
     if (replicas_.empty()) return Refuse("no_replica", options_.service + " has no replica");
+    if (replicas_.size() == 1) {  // nothing to choose: all that a service in this process has
+      const std::shared_ptr<Replica>& only = replicas_.front();
+      Breaker::Permit permit;
+      if (!only->Takes(for_command)) return Refuse("unreachable", options_.service + " can't be reached");
+      if (!only->breaker.Admit(now, permit))
+        return Refuse("breaker_open", options_.service + " does not answer");
+      return Pick(only, permit);
+    }
     // Replicas beyond the bound are spares: nothing has shown a need for more.
     const size_t count = std::min(replicas_.size(), kMaxReplicas);
     std::array<Candidate, kMaxReplicas> candidates;
@@ -205,16 +213,12 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
       obs::Log(to == Breaker::State::kOpen ? obs::Level::kWarning : obs::Level::kInfo, "breaker_changed",
                {{"client", client}, {"replica", label}, {"from", StateName(from)}, {"to", StateName(to)}});
     };
-    std::shared_ptr<grpc::Channel> commands;
-    std::shared_ptr<grpc::Channel> queries;
-    if (in_process) {
-      commands = queries = channels_(options_.service);
-    } else {
-      commands = channels_.ChannelTo(options_.service, address);
-      queries = channels_.ChannelTo(options_.service, address);
-    }
-    return std::make_shared<Replica>(address, std::move(commands), std::move(queries), in_process,
-                                     options_.breaker, std::move(changed));
+    if (in_process)
+      return std::make_shared<Replica>(channels_.Local(options_.service), options_.breaker,
+                                       std::move(changed));
+    return std::make_shared<Replica>(address, channels_.ChannelTo(options_.service, address),
+                                     channels_.ChannelTo(options_.service, address), options_.breaker,
+                                     std::move(changed));
   }
 
   void ScheduleLook(std::chrono::milliseconds after) {

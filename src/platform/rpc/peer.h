@@ -43,12 +43,19 @@ class Replica {
  public:
   using Breaker = resilience::Breaker;
 
+  // Over the network.
   Replica(std::string where, std::shared_ptr<grpc::Channel> commands, std::shared_ptr<grpc::Channel> queries,
-          bool in_this_process, const resilience::BreakerConfig& breaker_config, Breaker::OnChange on_change)
+          const resilience::BreakerConfig& breaker_config, Breaker::OnChange on_change)
       : address(std::move(where)),
         command_channel(std::move(commands)),
         query_channel(std::move(queries)),
-        in_process(in_this_process),
+        breaker(breaker_config, std::move(on_change)) {}
+  // In this process.
+  Replica(InProcess local, const resilience::BreakerConfig& breaker_config, Breaker::OnChange on_change)
+      : command_channel(local.channel),
+        query_channel(std::move(local.channel)),
+        in_process(true),
+        intake(local.commands),
         breaker(breaker_config, std::move(on_change)) {}
 
   const std::string address;  // "" in this process
@@ -56,7 +63,8 @@ class Replica {
   // goes, this channel is idle until the stream has been given up, however many queries reconnect meanwhile.
   const std::shared_ptr<grpc::Channel> command_channel;
   const std::shared_ptr<grpc::Channel> query_channel;
-  const bool in_process;
+  const bool in_process = false;
+  OpenStreams* const intake = nullptr;  // of commands from this process, where there is one
   Breaker breaker;
   std::atomic<size_t> in_flight{0};
 

@@ -32,7 +32,7 @@ using Commands = CommandPeer<wallet::CommandBatch, wallet::OutcomeBatch>;
 // One replica that can be stopped and started again.
 class Member {
  public:
-  Member(std::string address, const Server::Handler& handler)
+  Member(std::string address, const Intake::Handler& handler)
       : address_(std::move(address)), handler_(Counting(handler)) {
     Start();
   }
@@ -56,15 +56,15 @@ class Member {
   [[nodiscard]] int received() const { return received_; }
 
  private:
-  Server::Handler Counting(const Server::Handler& handler) {
-    return [this, handler](wallet::Command command, Server::Reply reply) {
+  Intake::Handler Counting(const Intake::Handler& handler) {
+    return [this, handler](wallet::Command command, Intake::Reply reply) {
       ++received_;
       handler(std::move(command), std::move(reply));
     };
   }
   const std::string address_;
   std::atomic<int> received_{0};
-  const Server::Handler handler_;
+  const Intake::Handler handler_;
   std::unique_ptr<FakeService> service_;
   std::unique_ptr<Host> host_;
 };
@@ -151,8 +151,8 @@ class ReplicaTest : public ::testing::Test {
 // Keeps the replies, for a test to send them.
 class Keeper {
  public:
-  Server::Handler Handler() {
-    return [this](wallet::Command command, Server::Reply reply) {
+  Intake::Handler Handler() {
+    return [this](wallet::Command command, Intake::Reply reply) {
       const std::scoped_lock lock(mutex_);
       kept_.emplace_back(std::move(command), std::move(reply));
     };
@@ -172,7 +172,7 @@ class Keeper {
 
  private:
   std::mutex mutex_;
-  std::vector<std::pair<wallet::Command, Server::Reply>> kept_;
+  std::vector<std::pair<wallet::Command, Intake::Reply>> kept_;
 };
 
 }  // namespace boxoffice::rpc

@@ -89,7 +89,7 @@ TEST_F(ReplicaTest, AnOpenBreakerRefusesBeforeSendingAndClosesAfterProbes) {
   std::atomic<bool> silent = false;
   Keeper keeper;
   const auto keep = keeper.Handler();
-  Member a(Socket("a"), [&](wallet::Command command, Server::Reply reply) {
+  Member a(Socket("a"), [&](wallet::Command command, Intake::Reply reply) {
     if (silent) {
       keep(std::move(command), std::move(reply));
     } else {
@@ -115,7 +115,7 @@ TEST_F(ReplicaTest, AnOpenBreakerRefusesBeforeSendingAndClosesAfterProbes) {
 }
 
 TEST_F(ReplicaTest, ARefusalIsNoFailure) {
-  Member a(Socket("a"), [](wallet::Command, Server::Reply reply) {
+  Member a(Socket("a"), [](wallet::Command, Intake::Reply reply) {
     reply(ErrorOutcome<wallet::Outcome>({Code::kUnavailable, "database_unavailable", ""}));
   });
   Connect(a.address());

@@ -72,7 +72,7 @@ class RollingRestartTest : public RestartTest, public ::testing::WithParamInterf
 // Under load, each replica is drained and started again, several times. Nobody repeats anything.
 TEST_P(RollingRestartTest, ShowsNoErrorToAnybody) {
   asio::thread_pool later(1);
-  const auto slowly = [&](wallet::Command command, Server::Reply reply) {
+  const auto slowly = [&](wallet::Command command, Intake::Reply reply) {
     auto timer = std::make_shared<asio::steady_timer>(later, 2ms);
     timer->async_wait([timer, command = std::move(command), reply = std::move(reply)](auto) mutable {
       Echo(std::move(command), std::move(reply));
@@ -288,7 +288,7 @@ TEST_F(RepeatTest, WhatWasLostIsSentAgainToAnotherReplicaWhereItsCallerSaysSo) {
   Send(5, [&](Result<wallet::Outcome> r) { answer.set_value(std::move(r)); });
   keeper.AwaitKept(1);
   std::atomic<bool> told = false;
-  Member b(Socket("b"), [&](wallet::Command command, Server::Reply reply) {
+  Member b(Socket("b"), [&](wallet::Command command, Intake::Reply reply) {
     told = command.header().sent_before();
     Echo(std::move(command), std::move(reply));
   });

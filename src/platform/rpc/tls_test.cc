@@ -95,7 +95,7 @@ class TlsTest : public ::testing::Test {
   const testbed::TempDir dir_;
   const CallerTable table_ = CallerTable::Parse(kEdges);
   std::atomic<int> received_{0};
-  FakeService service_{[this](wallet::Command command, Server::Reply reply) {
+  FakeService service_{[this](wallet::Command command, Intake::Reply reply) {
     ++received_;
     Echo(std::move(command), std::move(reply));
   }};

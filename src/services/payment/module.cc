@@ -94,7 +94,7 @@ std::string PaymentModule::Unhealthy() const {
   return service_ && !service_->store_works() ? "payment's database does not take writes" : "";
 }
 
-std::shared_ptr<grpc::Channel> PaymentModule::InProcessChannel() { return host_.InProcessChannel(); }
+rpc::InProcess PaymentModule::ForThisProcess() { return host_.ForThisProcess(); }
 
 module::ServiceProgram Program() {
   const auto config = std::make_shared<PaymentConfig>();

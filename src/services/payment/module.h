@@ -43,7 +43,7 @@ class PaymentModule final : public module::ServiceModule {
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;
-  [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;
+  [[nodiscard]] rpc::InProcess ForThisProcess() override;
 
  private:
   const module::Runtime& runtime_;

@@ -43,15 +43,14 @@ class RpcServer final : public v1::PaymentService::CallbackService {
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::AuditResponse* response) override;
 
-  [[nodiscard]] rpc::OpenStreams& streams() { return streams_; }
+  [[nodiscard]] rpc::OpenStreams& streams() { return commands_; }
 
  private:
-  using Commands = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
+  using Commands = rpc::CommandIntake<v1::CommandBatch, v1::OutcomeBatch>;
 
   payment::Service& service_;
   Reader& reader_;
-  const Commands::Handler handler_;
-  rpc::OpenStreams streams_;
+  Commands commands_;
   rpc::WorkerPool pool_{1};       // the reader has one connection
   rpc::WorkerPool long_pool_{1};  // for what walks over all payments, page by page
 };

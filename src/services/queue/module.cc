@@ -247,10 +247,10 @@ std::string QueueModule::Role() const {
   return term_ != nullptr ? "leader" : "standby";
 }
 
-std::shared_ptr<grpc::Channel> QueueModule::InProcessChannel() {
+rpc::InProcess QueueModule::ForThisProcess() {
   const std::scoped_lock lock(mutex_);
   CHECK(term_ != nullptr, "a process that stands by serves nobody");
-  return term_->host.InProcessChannel();
+  return term_->host.ForThisProcess();
 }
 
 module::ServiceProgram Program() {

@@ -53,7 +53,7 @@ class QueueModule final : public module::ServiceModule {
   // "leader" or "standby".
   [[nodiscard]] std::string Role() const override;
   // Only while it leads.
-  [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;
+  [[nodiscard]] rpc::InProcess ForThisProcess() override;
 
  private:
   using Moment = Leadership::Moment;

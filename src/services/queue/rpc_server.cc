@@ -176,7 +176,7 @@ RpcServer::RpcServer(queue::Service& service, History& history, std::shared_ptr<
     : service_(service),
       history_(history),
       keys_(std::move(keys)),
-      handler_(
+      commands_(
           Commands::Translate([keys = keys_](const v1::Command& proto) { return ReadCommand(proto, *keys); },
                               [&service](Command command, auto done, const resilience::Terms& terms) {
                                 service.Submit(std::move(command), std::move(done), terms);
@@ -189,7 +189,7 @@ RpcServer::RpcServer(queue::Service& service, History& history, std::shared_ptr<
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
     grpc::CallbackServerContext*) {
-  return new Commands(handler_, streams_);
+  return new rpc::CommandServer(commands_);
 }
 
 // Not what a process knows that was paused while another one led: an edge's heads would go back.

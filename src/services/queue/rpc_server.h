@@ -33,19 +33,18 @@ class RpcServer final : public v1::QueueService::CallbackService {
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::AuditResponse* response) override;
 
-  [[nodiscard]] rpc::OpenStreams& streams() { return streams_; }
+  [[nodiscard]] rpc::OpenStreams& streams() { return commands_; }
 
  private:
   template <typename Response>
   grpc::ServerUnaryReactor* AnswerFromMemory(grpc::CallbackServerContext* context, Response& response);
 
-  using Commands = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
+  using Commands = rpc::CommandIntake<v1::CommandBatch, v1::OutcomeBatch>;
 
   queue::Service& service_;  // the generated base has a Service of its own
   History& history_;
   const std::shared_ptr<const auth::KeyRing> keys_;
-  const Commands::Handler handler_;
-  rpc::OpenStreams streams_;
+  Commands commands_;
   rpc::WorkerPool pool_{1};  // the history has one connection
 };
 

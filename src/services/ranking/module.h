@@ -37,9 +37,7 @@ class RankingModule final : public module::ServiceModule {
   void Leave() override { host_.Leave(); }
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
-  [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override {
-    return host_.InProcessChannel();
-  }
+  [[nodiscard]] rpc::InProcess ForThisProcess() override { return host_.ForThisProcess(); }
 
  private:
   // What of the log is to be counted before the group is followed.

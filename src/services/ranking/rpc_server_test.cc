@@ -38,7 +38,7 @@ class RankingServiceTest : public testing::Test {
   void Start(RankingConfig config = {}) {
     module_ = std::make_unique<RankingModule>(*runtime_, config);
     ASSERT_TRUE(module_->Start());
-    stub_ = v1::RankingService::NewStub(module_->InProcessChannel());
+    stub_ = v1::RankingService::NewStub(module_->ForThisProcess().channel);
   }
   void Stop() {
     stub_.reset();
@@ -265,7 +265,7 @@ TEST_F(RankingServiceTest, OfTwoReplicasEachAnswersWhatTheOtherCountsAndGoesOnWh
   module::Runtime runtime{clock_, random_, metrics_, *bus, {}, dir_.path(), {}, runtime_->store_url, {}};
   RankingModule other(runtime, {});
   ASSERT_TRUE(other.Start());
-  const auto channel = other.InProcessChannel();
+  const auto channel = other.ForThisProcess().channel;
   const auto stub = v1::RankingService::NewStub(channel);
   const auto counted_there = [&] {
     grpc::ClientContext context;

@@ -51,9 +51,7 @@ class RelayModule final : public module::ServiceModule {
   void Drain(std::chrono::milliseconds grace) override;
   // An attempt that is cut off here is made again at the next start.
   void Stop() override;
-  [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override {
-    return host_.InProcessChannel();
-  }
+  [[nodiscard]] rpc::InProcess ForThisProcess() override { return host_.ForThisProcess(); }
 
  private:
   void Wake();

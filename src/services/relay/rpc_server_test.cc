@@ -125,7 +125,7 @@ class RelayServiceTest : public testing::Test {
   void Start() {
     module_ = std::make_unique<RelayModule>(*runtime_, RelayConfig{.allow_networks = allow_networks_});
     ASSERT_TRUE(module_->Start());
-    stub_ = v1::RelayService::NewStub(module_->InProcessChannel());
+    stub_ = v1::RelayService::NewStub(module_->ForThisProcess().channel);
   }
   Result<v1::Target> CreateTarget(std::string key, std::string url, std::vector<std::string> types = {}) {
     v1::CreateTargetRequest request;

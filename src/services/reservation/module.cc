@@ -218,9 +218,7 @@ std::string ReservationModule::Unhealthy() const {
   return HealthOf(*parts_->service);
 }
 
-std::shared_ptr<grpc::Channel> ReservationModule::InProcessChannel() {
-  return parts_->host->InProcessChannel();
-}
+rpc::InProcess ReservationModule::ForThisProcess() { return parts_->host->ForThisProcess(); }
 
 module::ServiceProgram Program() {
   const auto config = std::make_shared<ReservationConfig>();

@@ -76,7 +76,7 @@ RpcServer::RpcServer(asio::any_io_executor executor, reservation::Service& servi
       service_(service),
       reader_(reader),
       shows_(std::move(executor), shows, show_reader),
-      handler_([this](v1::Command command, Server::Reply reply) {
+      commands_([this](v1::Command command, Commands::Reply reply) {
         Handle(std::move(command), std::move(reply));
       }) {}
 
@@ -84,16 +84,16 @@ RpcServer::~RpcServer() { queries_.join(); }
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
     grpc::CallbackServerContext*) {
-  return new Server(handler_, streams_);
+  return new rpc::CommandServer(commands_);
 }
 
-void RpcServer::Handle(v1::Command command, Server::Reply reply) {
+void RpcServer::Handle(v1::Command command, Commands::Reply reply) {
   inbox_.Post([this, command = std::move(command), reply = std::move(reply)]() mutable {
     asio::co_spawn(executor_, HandleOne(std::move(command), std::move(reply)), asio::detached);
   });
 }
 
-asio::awaitable<void> RpcServer::HandleOne(v1::Command command, Server::Reply reply) {
+asio::awaitable<void> RpcServer::HandleOne(v1::Command command, Commands::Reply reply) {
   auto answer = co_await Dispatch(std::move(command));
   if (!answer) {
     reply(rpc::ErrorOutcome<v1::Outcome>(answer.error()));

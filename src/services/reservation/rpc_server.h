@@ -70,12 +70,12 @@ class RpcServer final : public v1::ReservationService::CallbackService {
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::ListReservationsResponse* response) override;
 
-  [[nodiscard]] rpc::OpenStreams& streams() { return streams_; }
+  [[nodiscard]] rpc::OpenStreams& streams() { return commands_; }
 
  private:
-  using Server = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
-  void Handle(v1::Command command, Server::Reply reply);
-  asio::awaitable<void> HandleOne(v1::Command command, Server::Reply reply);
+  using Commands = rpc::CommandIntake<v1::CommandBatch, v1::OutcomeBatch>;
+  void Handle(v1::Command command, Commands::Reply reply);
+  asio::awaitable<void> HandleOne(v1::Command command, Commands::Reply reply);
   asio::awaitable<Result<Answer>> Dispatch(v1::Command command);
   asio::awaitable<Result<Answer>> Cancel(Request request, v1::Cancel body);
   asio::awaitable<Result<Answer>> Move(Request request, v1::Move body);
@@ -86,8 +86,7 @@ class RpcServer final : public v1::ReservationService::CallbackService {
   Reader& reader_;
   ShowRpc shows_;
   rpc::WorkerPool queries_{1};
-  const Server::Handler handler_;
-  rpc::OpenStreams streams_;
+  Commands commands_;
 };
 
 }  // namespace boxoffice::reservation

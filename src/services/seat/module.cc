@@ -121,7 +121,7 @@ std::string SeatModule::Unhealthy() const {
   return service_ && service_->works() ? "" : "the seat service's database does not take writes";
 }
 
-std::shared_ptr<grpc::Channel> SeatModule::InProcessChannel() { return host_.InProcessChannel(); }
+rpc::InProcess SeatModule::ForThisProcess() { return host_.ForThisProcess(); }
 
 module::ServiceProgram Program() {
   const auto config = std::make_shared<SeatConfig>();

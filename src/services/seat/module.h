@@ -35,7 +35,7 @@ class SeatModule final : public module::ServiceModule {
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;
-  [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;
+  [[nodiscard]] rpc::InProcess ForThisProcess() override;
 
  private:
   class Sweeper;

@@ -100,18 +100,17 @@ Result<v1::Show> MakeShowOf(SeatService& service, const v1::CreateShowRequest& r
 
 SeatRpcServer::SeatRpcServer(SeatService& service)
     : service_(service),
-      handler_(
-          CommandServer::Translate([](const v1::Command& proto) { return FromProto(proto); },
-                                   [&service](Command command, auto done, const resilience::Terms& terms) {
-                                     service.Submit(std::move(command), std::move(done), terms);
-                                   },
-                                   [](const Outcome& outcome) { return ToProto(outcome); })) {}
+      commands_(Commands::Translate([](const v1::Command& proto) { return FromProto(proto); },
+                                    [&service](Command command, auto done, const resilience::Terms& terms) {
+                                      service.Submit(std::move(command), std::move(done), terms);
+                                    },
+                                    [](const Outcome& outcome) { return ToProto(outcome); })) {}
 
 SeatRpcServer::~SeatRpcServer() { pool_.join(); }
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* SeatRpcServer::Execute(
     grpc::CallbackServerContext* /*context*/) {
-  return new CommandServer(handler_, streams_);
+  return new rpc::CommandServer(commands_);
 }
 
 // Requests are not copied: they live until the call is finished, which is when the answer is there.

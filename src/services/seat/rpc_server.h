@@ -63,17 +63,16 @@ class SeatRpcServer final : public v1::SeatService::CallbackService {
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::AuditResponse* response) override;
 
-  [[nodiscard]] rpc::OpenStreams& streams() { return streams_; }
+  [[nodiscard]] rpc::OpenStreams& streams() { return commands_; }
 
  private:
-  using CommandServer = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
+  using Commands = rpc::CommandIntake<v1::CommandBatch, v1::OutcomeBatch>;
 
   Result<v1::BlockSeatsResponse> AnswerOf(int64_t show_id,
                                           const std::function<void(SeatService::Done)>& submit);
 
   SeatService& service_;
-  const CommandServer::Handler handler_;
-  rpc::OpenStreams streams_;
+  Commands commands_;
   // Queries are short, an import of a plan or an audit is not: two threads, so that one of these holds up no
   // query.
   rpc::WorkerPool pool_{2};

@@ -87,7 +87,7 @@ std::string WalletModule::Unhealthy() const {
   return service_ && !service_->store_works() ? "the wallet's database does not take writes" : "";
 }
 
-std::shared_ptr<grpc::Channel> WalletModule::InProcessChannel() { return host_.InProcessChannel(); }
+rpc::InProcess WalletModule::ForThisProcess() { return host_.ForThisProcess(); }
 
 module::ServiceProgram Program() {
   const auto config = std::make_shared<WalletConfig>();

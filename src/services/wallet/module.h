@@ -39,7 +39,7 @@ class WalletModule final : public module::ServiceModule {
   void Drain(std::chrono::milliseconds grace) override;
   void Stop() override;
   [[nodiscard]] std::string Unhealthy() const override;
-  [[nodiscard]] std::shared_ptr<grpc::Channel> InProcessChannel() override;
+  [[nodiscard]] rpc::InProcess ForThisProcess() override;
 
  private:
   const module::Runtime& runtime_;

@@ -321,15 +321,15 @@ Result<v1::GetTotalsResponse> AnswerGetTotals(Reader& reader) {
 
 RpcServer::RpcServer(wallet::Service& service, Reader& reader)
     : reader_(reader),
-      handler_(Commands::Translate([](const v1::Command& proto) { return Parse(proto); },
-                                   [&service](Command command, auto done, const resilience::Terms& terms) {
-                                     service.Submit(std::move(command), std::move(done), terms);
-                                   },
-                                   [](const Outcome& outcome) { return ToProto(outcome); })) {}
+      commands_(Commands::Translate([](const v1::Command& proto) { return Parse(proto); },
+                                    [&service](Command command, auto done, const resilience::Terms& terms) {
+                                      service.Submit(std::move(command), std::move(done), terms);
+                                    },
+                                    [](const Outcome& outcome) { return ToProto(outcome); })) {}
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
     grpc::CallbackServerContext*) {
-  return new Commands(handler_, streams_);
+  return new rpc::CommandServer(commands_);
 }
 
 grpc::ServerUnaryReactor* RpcServer::GetWallet(grpc::CallbackServerContext* context,

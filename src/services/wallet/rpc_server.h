@@ -37,14 +37,13 @@ class RpcServer final : public v1::WalletService::CallbackService {
                                       const v1::GetTotalsRequest* request,
                                       v1::GetTotalsResponse* response) override;
 
-  [[nodiscard]] rpc::OpenStreams& streams() { return streams_; }
+  [[nodiscard]] rpc::OpenStreams& streams() { return commands_; }
 
  private:
-  using Commands = rpc::CommandServer<v1::CommandBatch, v1::OutcomeBatch>;
+  using Commands = rpc::CommandIntake<v1::CommandBatch, v1::OutcomeBatch>;
 
   Reader& reader_;
-  const Commands::Handler handler_;
-  rpc::OpenStreams streams_;
+  Commands commands_;
   rpc::WorkerPool pool_{1};  // the reader has one connection
 };
 
