@@ -11,6 +11,7 @@
 #include "base/money.h"
 #include "base/result.h"
 #include "base/scheduling.h"
+#include "base/shared.h"
 
 namespace boxoffice {
 namespace {
@@ -38,6 +39,30 @@ TEST(UuidTest, RefusesWhatIsNoUuid) {
   EXPECT_FALSE(Uuid::Parse("01890a5d+ac96-774b-bcce-b302099a8057"));
   EXPECT_FALSE(Uuid::Parse("01890a5g-ac96-774b-bcce-b302099a8057"));
   EXPECT_FALSE(Uuid::FromBytes("short"));
+}
+
+TEST(SharedTest, WhoChangesItDoesNotChangeOthersCopies) {
+  Shared<std::string> one = std::string("a value");
+  const Shared<std::string> other = one;
+  EXPECT_EQ(&*one, &*other) << "nothing is copied as long as nobody changes it";
+  one.Own() += " that is longer";
+  EXPECT_EQ(*one, "a value that is longer");
+  EXPECT_EQ(*other, "a value");
+  EXPECT_NE(one, other);
+}
+
+TEST(SharedTest, WhoHasItAloneChangesItInPlace) {
+  Shared<std::string> one = std::string("a value");
+  const std::string* const place = &*one;
+  Shared<std::string> moved = std::move(one);
+  moved.Own() = "another";
+  {
+    const Shared<std::string> gone = moved;
+  }
+  moved.Own() = "a third";
+  EXPECT_EQ(&*moved, place);
+  one = moved;
+  EXPECT_EQ(*one, "a third");
 }
 
 TEST(BurstTest, WorkWaitsForTheEndOfTheOutermostInOrder) {

@@ -159,11 +159,12 @@ Operation DecideIntents() {
     reservation::BeginReserve begin;
     begin.key = {fmt::format("buyer-{}", i), "key"};
     begin.request_hash = std::string(32, 'h');
-    begin.reservation.id = ReservationId::Make(kNow, random);
-    begin.reservation.user_id = begin.key.user_id;
-    begin.reservation.show_id = 7;
-    begin.reservation.saga.id = SagaId::Make(kNow, random);
-    begin.reservation.saga.kind = reservation::SagaKind::kOneShot;
+    reservation::Reservation& reservation = begin.reservation.Own();
+    reservation.id = ReservationId::Make(kNow, random);
+    reservation.user_id = begin.key.user_id;
+    reservation.show_id = 7;
+    reservation.saga.id = SagaId::Make(kNow, random);
+    reservation.saga.kind = reservation::SagaKind::kOneShot;
     commands.emplace_back(std::move(begin));
   }
   return {"decide_64_intents", [commands, rows = reservation::Rows(), policy = reservation::Policy()] {

@@ -44,7 +44,7 @@ class ReservationStore final : public reservation::Store {
   Result<std::vector<bool>> Apply(std::span<const reservation::Change> changes) {
     std::vector<std::optional<Before>> before;
     for (const auto& change : changes) {
-      const auto found = db_.rows.reservations().find(change.reservation.id);
+      const auto found = db_.rows.reservations().find(change.reservation->id);
       if (found == db_.rows.reservations().end()) {
         before.push_back(std::nullopt);
       } else {

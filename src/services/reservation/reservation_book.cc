@@ -97,7 +97,7 @@ class Decider {
     }
     if (!seen.answer) return Running{seen.reservation_id};
     // What still holds seats would find them taken, by itself, if it were tried anew.
-    const bool holds = seen.answer->reservation.state == State::kHeld;
+    const bool holds = seen.answer->reservation->state == State::kHeld;
     if (!IsReplayed(seen.answer->refusal) && !holds) return std::nullopt;
     return Answered{*seen.answer};
   }
@@ -108,19 +108,18 @@ class Decider {
     return found != rows_.requests.end() && !found->second.answer && found->second.saga_id == saga_id;
   }
 
-  Change& AddChange(Reservation reservation, uint64_t expected_version, uint64_t expected_epoch) {
-    Change change;
-    change.command = index_;
-    change.expected_version = expected_version;
-    change.expected_epoch = expected_epoch;
-    reservation.version = expected_version + 1;
-    reservation.updated_at = now_;
-    change.reservation = std::move(reservation);
-    return result_.decision.changes.emplace_back(std::move(change));
+  Change& AddChange(Shared<Reservation> reservation, uint64_t expected_version, uint64_t expected_epoch) {
+    Reservation& next = reservation.Own();
+    next.version = expected_version + 1;
+    next.updated_at = now_;
+    return result_.decision.changes.emplace_back(Change{.command = index_,
+                                                        .reservation = std::move(reservation),
+                                                        .expected_version = expected_version,
+                                                        .expected_epoch = expected_epoch});
   }
 
   void AddRequest(Change& change, const RequestKey& key, const std::string& hash) const {
-    const Reservation& reservation = change.reservation;
+    const Reservation& reservation = *change.reservation;
     change.request = RequestRecord{key, hash, reservation.id, reservation.saga.id, std::nullopt, now_};
     const auto found = rows_.requests.find(key);
     if (found != rows_.requests.end()) change.replaces = found->second.saga_id;
@@ -139,21 +138,22 @@ class Decider {
 
   Outcome On(const BeginReserve& command) {
     if (!requests_.insert(command.key).second) return Defer();
-    const bool own = IsOwn(command.key, command.reservation.saga.id);
+    const bool own = IsOwn(command.key, command.reservation->saga.id);
     auto replay = own ? std::nullopt : Replay(command.key, command.request_hash);
     if (replay) return *std::move(replay);
     if (command.refusal && !own) return Answered{{Reservation(), command.refusal}};
     const Timestamp at = own ? rows_.requests.at(command.key).created_at : now_;
-    Reservation reservation = command.reservation;
+    Shared<Reservation> reservation = command.reservation;
+    Reservation& next = reservation.Own();
     // As its id says: searches by time go by the id.
-    reservation.created_at = reservation.id.uuid().Time();
-    reservation.saga.attempt = 1;
-    reservation.saga.idempotency_key = command.key.idempotency_key;
-    reservation.state = reservation.saga.kind == SagaKind::kOneShot ? State::kConfirming : State::kHeld;
-    StartSaga(reservation, reservation.saga.kind, at);
+    next.created_at = next.id.uuid().Time();
+    next.saga.attempt = 1;
+    next.saga.idempotency_key = command.key.idempotency_key;
+    next.state = next.saga.kind == SagaKind::kOneShot ? State::kConfirming : State::kHeld;
+    StartSaga(next, next.saga.kind, at);
     if (own) {  // as it was stored, unless it was claimed since, which its first write would find out
-      reservation.version = 1;
-      reservation.updated_at = at;
+      next.version = 1;
+      next.updated_at = at;
       return Started{std::move(reservation)};
     }
     Change& change = AddChange(std::move(reservation), 0, 0);
@@ -196,20 +196,21 @@ class Decider {
   }
 
   Outcome On(const BeginOffer& command) {
-    const ReservationId id = command.reservation.id;
+    const ReservationId id = command.reservation->id;
     if (!Touch(id)) return Defer();
     if (const auto found = rows_.reservations.find(id); found != rows_.reservations.end()) {
       const Saga& saga = found->second.saga;
       // Its commit was done though nobody knew; with a later epoch somebody runs it already.
-      const bool own = saga.id == command.reservation.saga.id && saga.epoch == 1;
+      const bool own = saga.id == command.reservation->saga.id && saga.epoch == 1;
       if (own && saga.status == SagaStatus::kRunning) return Started{found->second};
       return Answered{{found->second, found->second.failure}};
     }
-    Reservation reservation = command.reservation;
-    reservation.created_at = reservation.id.uuid().Time();
-    reservation.state = State::kHeld;
-    reservation.from_waitlist = true;
-    StartSaga(reservation, SagaKind::kOffer);
+    Shared<Reservation> reservation = command.reservation;
+    Reservation& next = reservation.Own();
+    next.created_at = next.id.uuid().Time();
+    next.state = State::kHeld;
+    next.from_waitlist = true;
+    StartSaga(next, SagaKind::kOffer);
     return Started{AddChange(std::move(reservation), 0, 0).reservation};
   }
 
@@ -276,15 +277,15 @@ class Decider {
 
   // The owner's writes: whether it still is the owner shows when saving (version and epoch).
   // nullptr: a claim in this batch was first.
-  Change* OwnersChange(const Reservation& reservation) {
-    if (!Touch(reservation.id)) return nullptr;
-    return &AddChange(reservation, reservation.version, reservation.saga.epoch);
+  Change* OwnersChange(const Shared<Reservation>& reservation) {
+    if (!Touch(reservation->id)) return nullptr;
+    return &AddChange(reservation, reservation->version, reservation->saga.epoch);
   }
 
   Outcome On(const Finish& command) {
     Change* change = OwnersChange(command.reservation);
     if (change == nullptr) return Defer();
-    Reservation& next = change->reservation;
+    Reservation& next = change->reservation.Own();
     next.saga.status = SagaStatus::kDone;
     next.saga.last_error.clear();
     next.due_at.reset();
@@ -297,32 +298,33 @@ class Decider {
     }
     change->event = EventType(next);
     if (MUTANT("saga_no_event") && next.state == State::kConfirmed) change->event.clear();
-    return Written{next};
+    return Written{change->reservation};
   }
 
   Outcome On(const Undo& command) {
-    CHECK(command.reservation.saga.undoing);
+    CHECK(command.reservation->saga.undoing);
     Change* change = OwnersChange(command.reservation);
     if (change == nullptr) return Defer();
-    Reservation& next = change->reservation;
+    Reservation& next = change->reservation.Own();
     if (next.state == State::kConfirming) next.state = State::kCompensating;
     next.due_at = now_ + policy_.lease;
-    return Written{next};
+    return Written{change->reservation};
   }
 
   Outcome On(const Postpone& command) {
     Change* change = OwnersChange(command.reservation);
     if (change == nullptr) return Defer();
-    Saga& saga = change->reservation.saga;
+    Reservation& next = change->reservation.Own();
+    Saga& saga = next.saga;
     ++saga.tries;
     const bool too_long = saga.tries >= policy_.max_tries || now_ - saga.started_at > policy_.park_after;
     if (too_long) {
       saga.status = SagaStatus::kParked;
       AddToTimeline(saga, {"park", false, "parked", "needs an operator: " + saga.last_error, now_, 0});
-      change->reservation.due_at.reset();
+      next.due_at.reset();
     } else {
       const auto doubled = policy_.first_backoff * (int64_t{1} << std::min<uint32_t>(saga.tries - 1, 16));
-      change->reservation.due_at = now_ + std::min<milliseconds>(doubled, policy_.max_backoff);
+      next.due_at = now_ + std::min<milliseconds>(doubled, policy_.max_backoff);
     }
     return Written{change->reservation};
   }
@@ -355,8 +357,9 @@ class Decider {
     if (!Touch(command.reservation_id)) return Defer();
     Change change;
     change.command = index_;
-    change.reservation.id = command.reservation_id;
-    change.reservation.due_at = command.give_up ? now_ : now_ + policy_.lease;
+    Reservation& next = change.reservation.Own();
+    next.id = command.reservation_id;
+    next.due_at = command.give_up ? now_ : now_ + policy_.lease;
     change.expected_epoch = command.epoch;
     change.lease_only = true;
     result_.decision.changes.push_back(change);
@@ -442,7 +445,7 @@ Keys KeysOf(std::span<const Command> commands) {
       keys.requests.push_back(on->key);
       keys.reservations.push_back(on->reservation_id);
     } else if (const auto* offer = std::get_if<BeginOffer>(&command)) {
-      keys.reservations.push_back(offer->reservation.id);
+      keys.reservations.push_back(offer->reservation->id);
     } else if (const auto* end = std::get_if<BeginEndForShow>(&command)) {
       keys.reservations.push_back(end->reservation_id);
     } else if (const auto* resolve = std::get_if<Resolve>(&command)) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/shared.h"
 #include "services/reservation/reservation.h"
 
 namespace boxoffice::reservation {
@@ -27,7 +28,7 @@ struct RequestKey {
 
 // What a request was answered.
 struct Answer {
-  Reservation reservation;  // as it was then
+  Shared<Reservation> reservation;  // as it was then
   std::optional<Refusal> refusal;
   bool operator==(const Answer&) const = default;
 };
@@ -46,8 +47,8 @@ struct RequestRecord {
 struct BeginReserve {
   RequestKey key;
   std::string request_hash;
-  Reservation
-      reservation;  // id, user, show, choice, token, method and the saga's id, kind, owner are filled in
+  // Id, user, show, choice, token, method and the saga's id, kind, owner are filled in.
+  Shared<Reservation> reservation;
   // What the seats are known to be refused for. Nothing is written then: answered so, unless the key has an
   // answer.
   std::optional<Refusal> refusal = std::nullopt;
@@ -74,7 +75,7 @@ struct BeginOn {
 // Writes a new reservation and the intent of the saga that seeks seats for somebody on the waitlist. Keyed by
 // the reservation's id: again, it is answered with what became of it.
 struct BeginOffer {
-  Reservation reservation;  // id, user, show, choice and the saga's id and owner are filled in
+  Shared<Reservation> reservation;  // id, user, show, choice and the saga's id and owner are filled in
 };
 // Writes the intent to end a reservation because its show is cancelled, if it rests: CONFIRMED is cancelled
 // and paid back in full, at any time; HELD is released. Answered where there is nothing to end, or not yet.
@@ -85,15 +86,15 @@ struct BeginEndForShow {
 };
 // By the owner: the saga is over. `reservation` has its new state, seats, failure and timeline.
 struct Finish {
-  Reservation reservation;
+  Shared<Reservation> reservation;
 };
 // By the owner: the decision to undo (reservation.saga.undoing is set), before the first undo.
 struct Undo {
-  Reservation reservation;
+  Shared<Reservation> reservation;
 };
 // By the owner: it can't go on now. Waits with backoff, or parks past the bounds.
 struct Postpone {
-  Reservation reservation;
+  Shared<Reservation> reservation;
 };
 // Takes over what is due: sagas whose lease or wait is over, and holds that have expired (a saga "expire"
 // begins).
@@ -128,7 +129,7 @@ using Command = std::variant<BeginReserve, BeginOn, BeginOffer, BeginEndForShow,
 
 // The saga may run: `reservation` is as stored.
 struct Started {
-  Reservation reservation;
+  Shared<Reservation> reservation;
 };
 // Answered before, or refused now (then nothing was written).
 struct Answered {
@@ -136,12 +137,12 @@ struct Answered {
 };
 // Written (Finish, Undo, Postpone, Renew, Resolve).
 struct Written {
-  Reservation reservation;
+  Shared<Reservation> reservation;
 };
 // Somebody else owns the saga now: stop, and touch nothing.
 struct Stale {};
 struct Claimed {
-  std::vector<Reservation> reservations;
+  std::vector<Shared<Reservation>> reservations;
 };
 // A request with this key was seen before, and its saga still runs; nothing was written.
 struct Running {
@@ -168,11 +169,11 @@ struct Keys {
 
 // One row to write, with all that hangs on it: written together or, if the row moved, not at all.
 struct Change {
-  size_t command = 0;             // whose outcome it is
-  Reservation reservation;        // as it shall be; its version is the new one
-  uint64_t expected_version = 0;  // 0: it must not exist
-  uint64_t expected_epoch = 0;    // 0: any
-  bool lease_only = false;        // Renew: due_at, nothing else
+  size_t command = 0;               // whose outcome it is
+  Shared<Reservation> reservation;  // as it shall be; its version is the new one
+  uint64_t expected_version = 0;    // 0: it must not exist
+  uint64_t expected_epoch = 0;      // 0: any
+  bool lease_only = false;          // Renew: due_at, nothing else
   // The request that began or, with `answers`, is answered by this row; its key and saga count then.
   std::optional<RequestRecord> request;
   bool answers = false;

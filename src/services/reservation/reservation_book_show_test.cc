@@ -50,7 +50,7 @@ TEST_F(BookShowTest, ACancelledShowCancelsWhatIsConfirmedAndReleasesWhatIsHeld) 
   EXPECT_EQ(changes_[0].expected_version, 3);
   EXPECT_FALSE(changes_[0].request) << "nobody asked for it";
   started = End(Stored(State::kHeld));
-  EXPECT_EQ(std::get<Started>(started).reservation.saga.kind, SagaKind::kRelease);
+  EXPECT_EQ(std::get<Started>(started).reservation->saga.kind, SagaKind::kRelease);
 }
 
 TEST_F(BookShowTest, WhatIsUnderWayOrHasEndedIsLeftByTheShowsCancellation) {
@@ -101,7 +101,7 @@ TEST_F(BookShowTest, AnOfferThatIsHeldIsToldAsAHold) {
   (void)Do(Finish{offer});
   ASSERT_EQ(changes_.size(), 1);
   EXPECT_EQ(changes_[0].event, "reservation.held");
-  EXPECT_EQ(changes_[0].reservation.due_at, offer.hold_expires_at + policy_.expiry_grace) << "it will lapse";
+  EXPECT_EQ(changes_[0].reservation->due_at, offer.hold_expires_at + policy_.expiry_grace) << "it will lapse";
 }
 
 }  // namespace

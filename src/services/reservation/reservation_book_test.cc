@@ -32,10 +32,11 @@ class ReservationBookTest : public ::testing::Test {
     BeginReserve begin;
     begin.key = {"buyer", key};
     begin.request_hash = "hash";
-    begin.reservation.id = ReservationId::Make(kNow, random_);
-    begin.reservation.user_id = "buyer";
-    begin.reservation.saga.id = SagaId::Make(kNow, random_);
-    begin.reservation.saga.kind = pay ? SagaKind::kOneShot : SagaKind::kHold;
+    Reservation& reservation = begin.reservation.Own();
+    reservation.id = ReservationId::Make(kNow, random_);
+    reservation.user_id = "buyer";
+    reservation.saga.id = SagaId::Make(kNow, random_);
+    reservation.saga.kind = pay ? SagaKind::kOneShot : SagaKind::kHold;
     return begin;
   }
   BeginOn On(const Reservation& r, bool cancel = false) {
@@ -82,13 +83,13 @@ TEST_F(ReservationBookTest, ReserveWritesTheIntentBeforeAnySideEffect) {
   const Decided hold = DecideOne(Reserve("k"));
   ASSERT_EQ(hold.decision.changes.size(), 1U);
   const Change& change = hold.decision.changes[0];
-  EXPECT_EQ(change.reservation.state, State::kHeld);
+  EXPECT_EQ(change.reservation->state, State::kHeld);
   EXPECT_EQ(change.expected_version, 0U);
-  EXPECT_EQ(change.reservation.due_at, kNow + policy_.lease);
+  EXPECT_EQ(change.reservation->due_at, kNow + policy_.lease);
   EXPECT_EQ(change.request->answer, std::nullopt);
   EXPECT_EQ(change.event, "");
   const Decided one_shot = DecideOne(Reserve("k", /*pay=*/true));
-  EXPECT_EQ(one_shot.decision.changes[0].reservation.state, State::kConfirming);
+  EXPECT_EQ(one_shot.decision.changes[0].reservation->state, State::kConfirming);
 }
 
 TEST_F(ReservationBookTest, TheSameKeyWithAnotherRequestIsRefused) {
@@ -187,12 +188,12 @@ TEST_F(ReservationBookTest, AConfirmationBeginsANewSagaOfTheNextAttempt) {
   const Reservation held = Stored(State::kHeld);
   const Decided decided = DecideOne(On(held));
   const Change& change = decided.decision.changes.at(0);
-  EXPECT_EQ(change.reservation.state, State::kConfirming);
-  EXPECT_EQ(change.reservation.saga.attempt, held.saga.attempt + 1);
-  EXPECT_NE(change.reservation.saga.id, held.saga.id);
+  EXPECT_EQ(change.reservation->state, State::kConfirming);
+  EXPECT_EQ(change.reservation->saga.attempt, held.saga.attempt + 1);
+  EXPECT_NE(change.reservation->saga.id, held.saga.id);
   EXPECT_EQ(change.expected_version, held.version);
   EXPECT_EQ(change.expected_epoch, held.saga.epoch);
-  EXPECT_EQ(change.reservation.saga.deadline, kNow + policy_.saga_deadline);
+  EXPECT_EQ(change.reservation->saga.deadline, kNow + policy_.saga_deadline);
 }
 
 TEST_F(ReservationBookTest, SomebodyElsesReservationIsNotFound) {
@@ -221,13 +222,13 @@ TEST_F(ReservationBookTest, CancelAndConfirmAtTheSameTimeTheLoserIsToldTheState)
   const Decided next = DecideOne(cancel);
   const auto& answer = std::get<Answered>(next.decision.outcomes[0]).answer;
   EXPECT_EQ(answer.refusal->code, "reservation_state");
-  EXPECT_EQ(answer.reservation.state, State::kConfirming);
+  EXPECT_EQ(answer.reservation->state, State::kConfirming);
 }
 
 TEST_F(ReservationBookTest, CancellingAConfirmedOneIsASagaOfItsOwnUntilTheDeadline) {
   const Reservation confirmed = Stored(State::kConfirmed);
   BeginOn cancel = On(confirmed, /*cancel=*/true);
-  EXPECT_EQ(DecideOne(cancel).decision.changes.at(0).reservation.state, State::kCancelling);
+  EXPECT_EQ(DecideOne(cancel).decision.changes.at(0).reservation->state, State::kCancelling);
   cancel.cancel_policy.deadline = kNow - milliseconds(1);
   EXPECT_EQ(std::get<Answered>(DecideOne(cancel).decision.outcomes[0]).answer.refusal->code,
             "cancel_deadline_passed");
@@ -253,7 +254,7 @@ TEST_F(ReservationBookTest, SomeOfItsSeatsAreCancelledByASagaOfItsOwnWithTheShow
 TEST_F(ReservationBookTest, TheWholeReservationIsUndoneAsAWholeOnlyWhereNothingIsKept) {
   Reservation confirmed = Stored(State::kConfirmed);
   BeginOn cancel = On(confirmed, /*cancel=*/true);
-  const auto kind = [&] { return DecideOne(cancel).decision.changes.at(0).reservation.saga.kind; };
+  const auto kind = [&] { return DecideOne(cancel).decision.changes.at(0).reservation->saga.kind; };
   EXPECT_EQ(kind(), SagaKind::kCancel);
   cancel.seat_nos = {1};
   EXPECT_EQ(kind(), SagaKind::kCancel) << "all its seats are the whole";
@@ -290,7 +291,7 @@ TEST_F(ReservationBookTest, SomeSeatsOfAHoldAreNotGivenUpAlone) {
   EXPECT_EQ(std::get<Answered>(DecideOne(cancel).decision.outcomes[0]).answer.refusal->code,
             "reservation_state");
   cancel.seat_nos = {1, 2};
-  EXPECT_EQ(DecideOne(cancel).decision.changes.at(0).reservation.saga.kind, SagaKind::kRelease);
+  EXPECT_EQ(DecideOne(cancel).decision.changes.at(0).reservation->saga.kind, SagaKind::kRelease);
 }
 
 TEST_F(ReservationBookTest, AnOperatorCancelsAnybodysAfterTheDeadlineAndTheTimelineSaysWho) {
@@ -302,11 +303,11 @@ TEST_F(ReservationBookTest, AnOperatorCancelsAnybodysAfterTheDeadlineAndTheTimel
   cancel.by_operator = true;
   cancel.reason = "fire";
   const Change begun = DecideOne(cancel).decision.changes.at(0);
-  EXPECT_EQ(begun.reservation.state, State::kCancelling);
+  EXPECT_EQ(begun.reservation->state, State::kCancelling);
   EXPECT_EQ(begun.request->key.user_id, "root");
-  EXPECT_EQ(begun.reservation.saga.timeline.front().detail, "root: fire");
+  EXPECT_EQ(begun.reservation->saga.timeline.front().detail, "root: fire");
   Finish finish{begun.reservation};
-  finish.reservation.state = State::kCancelled;
+  finish.reservation.Own().state = State::kCancelled;
   EXPECT_EQ(DecideOne(finish).decision.changes.at(0).request->key.user_id, "root")
       << "the answer is kept under the operator's key";
 }
@@ -337,8 +338,8 @@ TEST_F(ReservationBookTest, AnOperatorIsToldThatALaterVersionsSagaIsNotResolvedH
 
 TEST_F(ReservationBookTest, CancellingAHoldReleasesIt) {
   const Change change = DecideOne(On(Stored(State::kHeld), /*cancel=*/true)).decision.changes.at(0);
-  EXPECT_EQ(change.reservation.state, State::kHeld);
-  EXPECT_EQ(change.reservation.saga.kind, SagaKind::kRelease);
+  EXPECT_EQ(change.reservation->state, State::kHeld);
+  EXPECT_EQ(change.reservation->saga.kind, SagaKind::kRelease);
 }
 
 TEST_F(ReservationBookTest, FinishChecksVersionAndEpochAndTellsTheWorldOnce) {
@@ -348,9 +349,9 @@ TEST_F(ReservationBookTest, FinishChecksVersionAndEpochAndTellsTheWorldOnce) {
   const Change change = DecideOne(Finish{r}).decision.changes.at(0);
   EXPECT_EQ(change.expected_version, r.version);
   EXPECT_EQ(change.expected_epoch, r.saga.epoch);
-  EXPECT_EQ(change.reservation.version, r.version + 1);
+  EXPECT_EQ(change.reservation->version, r.version + 1);
   EXPECT_EQ(change.event, "reservation.confirmed");
-  EXPECT_EQ(change.reservation.due_at, std::nullopt);
+  EXPECT_EQ(change.reservation->due_at, std::nullopt);
   EXPECT_TRUE(change.answers);
   EXPECT_EQ(change.request->saga_id, r.saga.id);
 }
@@ -358,24 +359,24 @@ TEST_F(ReservationBookTest, FinishChecksVersionAndEpochAndTellsTheWorldOnce) {
 TEST_F(ReservationBookTest, AHoldIsLookedAtAgainAfterItsEnd) {
   Reservation r = Stored(State::kHeld, SagaStatus::kRunning);
   const Change change = DecideOne(Finish{r}).decision.changes.at(0);
-  EXPECT_EQ(change.reservation.due_at, r.hold_expires_at + policy_.expiry_grace);
+  EXPECT_EQ(change.reservation->due_at, r.hold_expires_at + policy_.expiry_grace);
 }
 
 TEST_F(ReservationBookTest, TheDecisionToUndoIsAWriteOfItsOwn) {
   Reservation r = Stored(State::kConfirming, SagaStatus::kRunning);
   r.saga.undoing = true;
   const Change change = DecideOne(Undo{r}).decision.changes.at(0);
-  EXPECT_EQ(change.reservation.state, State::kCompensating);
+  EXPECT_EQ(change.reservation->state, State::kCompensating);
   EXPECT_EQ(change.event, "");
 }
 
 TEST_F(ReservationBookTest, WaitingBacksOffDoublingUpToTheCap) {
   Reservation r = Stored(State::kConfirming, SagaStatus::kRunning);
-  EXPECT_EQ(DecideOne(Postpone{r}).decision.changes[0].reservation.due_at, kNow + milliseconds(500));
+  EXPECT_EQ(DecideOne(Postpone{r}).decision.changes[0].reservation->due_at, kNow + milliseconds(500));
   r.saga.tries = 3;
-  EXPECT_EQ(DecideOne(Postpone{r}).decision.changes[0].reservation.due_at, kNow + milliseconds(4'000));
+  EXPECT_EQ(DecideOne(Postpone{r}).decision.changes[0].reservation->due_at, kNow + milliseconds(4'000));
   r.saga.tries = 15;
-  EXPECT_EQ(DecideOne(Postpone{r}).decision.changes[0].reservation.due_at, kNow + milliseconds(60'000));
+  EXPECT_EQ(DecideOne(Postpone{r}).decision.changes[0].reservation->due_at, kNow + milliseconds(60'000));
 }
 
 TEST_F(ReservationBookTest, AfterTwentyTriesOrFifteenMinutesItParksAndIsNotDropped) {
@@ -397,10 +398,10 @@ TEST_F(ReservationBookTest, AClaimTakesTheNextEpochAndANewLease) {
   rows_.due = {due};
   const Decided decided = DecideOne(Claim{"me", 10, {SagaId()}});
   const Change& change = decided.decision.changes.at(0);
-  EXPECT_EQ(change.reservation.saga.epoch, due.saga.epoch + 1);
+  EXPECT_EQ(change.reservation->saga.epoch, due.saga.epoch + 1);
   EXPECT_EQ(change.expected_epoch, due.saga.epoch);
-  EXPECT_EQ(change.reservation.saga.owner, "me");
-  EXPECT_EQ(change.reservation.saga.id, due.saga.id);
+  EXPECT_EQ(change.reservation->saga.owner, "me");
+  EXPECT_EQ(change.reservation->saga.id, due.saga.id);
   EXPECT_EQ(std::get<Claimed>(decided.decision.outcomes[0]).reservations.size(), 1U);
 }
 
@@ -410,9 +411,9 @@ TEST_F(ReservationBookTest, AnExpiredHoldIsTakenUpByASagaOfItsOwn) {
   rows_.due = {due};
   const SagaId fresh = SagaId::Make(kNow, random_);
   const Change change = DecideOne(Claim{"me", 10, {fresh}}).decision.changes.at(0);
-  EXPECT_EQ(change.reservation.saga.kind, SagaKind::kExpire);
-  EXPECT_EQ(change.reservation.saga.id, fresh);
-  EXPECT_EQ(change.reservation.state, State::kHeld);
+  EXPECT_EQ(change.reservation->saga.kind, SagaKind::kExpire);
+  EXPECT_EQ(change.reservation->saga.id, fresh);
+  EXPECT_EQ(change.reservation->state, State::kHeld);
 }
 
 TEST_F(ReservationBookTest, AnOwnersWriteBehindAClaimInTheSameBatchIsDecidedAgain) {
@@ -426,10 +427,10 @@ TEST_F(ReservationBookTest, AnOwnersWriteBehindAClaimInTheSameBatchIsDecidedAgai
 TEST_F(ReservationBookTest, AnOperatorsWordTakesTheSagaAwayFromItsOwnerAndIsOnRecord) {
   const Reservation parked = Stored(State::kCompensating, SagaStatus::kParked);
   const Change change = DecideOne(Resolve{parked.id, "retry", "bank is back", "kim"}).decision.changes.at(0);
-  EXPECT_EQ(change.reservation.saga.status, SagaStatus::kRunning);
-  EXPECT_EQ(change.reservation.saga.epoch, parked.saga.epoch + 1);
-  EXPECT_EQ(change.reservation.due_at, kNow);
-  EXPECT_EQ(change.reservation.saga.timeline.back().detail, "kim: bank is back");
+  EXPECT_EQ(change.reservation->saga.status, SagaStatus::kRunning);
+  EXPECT_EQ(change.reservation->saga.epoch, parked.saga.epoch + 1);
+  EXPECT_EQ(change.reservation->due_at, kNow);
+  EXPECT_EQ(change.reservation->saga.timeline.back().detail, "kim: bank is back");
 }
 
 TEST_F(ReservationBookTest, OnlyAForwardSagaWithUndosCanBeForcedToUndo) {
@@ -441,7 +442,7 @@ TEST_F(ReservationBookTest, OnlyAForwardSagaWithUndosCanBeForcedToUndo) {
   Reservation confirming = Stored(State::kConfirming, SagaStatus::kParked);
   rows_.reservations[confirming.id].saga.kind = SagaKind::kConfirm;
   const Change change = DecideOne(Resolve{confirming.id, "undo", "r", "kim"}).decision.changes.at(0);
-  EXPECT_LT(change.reservation.saga.deadline, kNow);
+  EXPECT_LT(change.reservation->saga.deadline, kNow);
 }
 
 TEST_F(ReservationBookTest, NothingIsToResolveWhenTheSagaIsDone) {

@@ -100,7 +100,7 @@ asio::awaitable<void> RpcServer::HandleOne(v1::Command command, Commands::Reply 
     co_return;
   }
   v1::Outcome outcome;
-  if (!answer->reservation.id.IsNil()) *outcome.mutable_reservation() = ToProto(answer->reservation);
+  if (!answer->reservation->id.IsNil()) *outcome.mutable_reservation() = ToProto(answer->reservation);
   if (answer->refusal) *outcome.mutable_refusal() = ToProto(*answer->refusal);
   reply(std::move(outcome));
 }

@@ -103,7 +103,7 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
     if (auto* claimed = outcome ? std::get_if<Claimed>(&*outcome) : nullptr) {
       // Another replica was faster with this one.
       std::erase_if(claimed->reservations,
-                    [&](const Reservation& r) { return r.id == change.reservation.id; });
+                    [&](const Reservation& r) { return r.id == change.reservation->id; });
     } else if (std::holds_alternative<BeginReserve>(command) || std::holds_alternative<BeginOn>(command) ||
                std::holds_alternative<BeginOffer>(command) ||
                std::holds_alternative<BeginEndForShow>(command) || std::holds_alternative<Resolve>(command)) {
@@ -136,7 +136,7 @@ asio::awaitable<Result<Answer>> Service::BeginAndRun(Command command, bool sent_
     co_return StillRunning(running->reservation_id, sent_before);
   auto* started = std::get_if<Started>(&*outcome);
   CHECK(started != nullptr, "a request starts, is answered, or is an error");
-  co_return co_await RunCounted(started->reservation);
+  co_return co_await RunCounted(std::move(started->reservation));
 }
 
 Result<Answer> Service::StillRunning(ReservationId id, bool sent_before) {
@@ -147,15 +147,15 @@ Result<Answer> Service::StillRunning(ReservationId id, bool sent_before) {
   if (!found) return std::unexpected(running);
   // It may have ended meanwhile.
   Answer answer{*std::move(found), std::nullopt};
-  if (answer.reservation.saga.status == SagaStatus::kDone) answer.refusal = answer.reservation.failure;
+  if (answer.reservation->saga.status == SagaStatus::kDone) answer.refusal = answer.reservation->failure;
   return answer;
 }
 
-asio::awaitable<Result<Answer>> Service::RunCounted(Reservation& reservation) {
+asio::awaitable<Result<Answer>> Service::RunCounted(Shared<Reservation> reservation) {
   running_count_.fetch_add(1, std::memory_order_relaxed);
   auto answer = co_await runner_->Run(std::move(reservation));
   running_count_.fetch_sub(1, std::memory_order_relaxed);
-  if (answer && MayHaveFreed(answer->reservation)) conflicts_.Forget(answer->reservation.show_id);
+  if (answer && MayHaveFreed(answer->reservation)) conflicts_.Forget(answer->reservation->show_id);
   co_return answer;
 }
 
@@ -164,10 +164,10 @@ asio::awaitable<Result<Answer>> Service::Reserve(ReserveRequest request) {
   std::optional<Refusal> known = conflicts_.Find(request.show_id, request.choice, clock_.Now());
   auto answer = co_await BeginReservation(std::move(request), std::move(known));
   if (!answer || !answer->refusal) co_return answer;
-  if (answer->reservation.id.IsNil()) {
+  if (answer->reservation->id.IsNil()) {
     refused_at_once_.Add();
   } else if (forgotten == conflicts_.forgotten()) {  // else the seats may have become free meanwhile
-    const Reservation& refused = answer->reservation;
+    const Reservation& refused = *answer->reservation;
     conflicts_.Note(refused.show_id, refused.choice, *answer->refusal, clock_.Now());
   }
   co_return answer;
@@ -284,7 +284,7 @@ asio::awaitable<Result<Reservation>> Service::ResolveSaga(Resolve resolve) {
   if (auto* error = std::get_if<Error>(&*outcome)) co_return std::unexpected(std::move(*error));
   auto* written = std::get_if<Written>(&*outcome);
   CHECK(written != nullptr);
-  co_return std::move(written->reservation);
+  co_return *written->reservation;
 }
 
 void Service::StartScanning() {
@@ -335,21 +335,23 @@ asio::awaitable<void> Service::ClaimDue() {
   auto* claimed = std::get_if<Claimed>(&*outcome);
   CHECK(claimed != nullptr);
   claimed_.Add(claimed->reservations.size());
-  for (Reservation& reservation : claimed->reservations) {
+  for (Shared<Reservation>& reservation : claimed->reservations) {
     if (!scanning_) {
-      co_await GiveUpLease(reservation.id, reservation.saga.epoch);
+      co_await GiveUpLease(reservation->id, reservation->saga.epoch);
       continue;
     }
     asio::co_spawn(executor_, RunDetached(std::move(reservation)), asio::detached);
   }
 }
 
-asio::awaitable<void> Service::RunDetached(Reservation reservation) {
-  const std::string id = reservation.id.ToString();
-  auto answer = co_await RunCounted(reservation);
+asio::awaitable<void> Service::RunDetached(Shared<Reservation> reservation) {
+  const ReservationId id = reservation->id;
+  auto answer = co_await RunCounted(std::move(reservation));
   if (!answer) {
     obs::Log(obs::Level::kWarning, "saga_run_failed",
-             {{"reservation", id}, {"reason", answer.error().reason}, {"detail", answer.error().detail}});
+             {{"reservation", id.ToString()},
+              {"reason", answer.error().reason},
+              {"detail", answer.error().detail}});
   }
 }
 

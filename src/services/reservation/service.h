@@ -135,9 +135,8 @@ class Service {
   [[nodiscard]] Result<Reservation> Find(ReservationId id, const std::string& user_id);
   asio::awaitable<void> ReleaseLeases();
   asio::awaitable<void> GiveUpLease(ReservationId id, uint64_t epoch);
-  asio::awaitable<void> RunDetached(Reservation reservation);
-  // `reservation`, which is moved from, must live until then.
-  asio::awaitable<Result<Answer>> RunCounted(Reservation& reservation);
+  asio::awaitable<void> RunDetached(Shared<Reservation> reservation);
+  asio::awaitable<Result<Answer>> RunCounted(Shared<Reservation> reservation);
   using Outcomes = std::vector<std::optional<Outcome>>;
   [[nodiscard]] Result<Outcomes> RunBatch(std::span<const Command> commands);
   [[nodiscard]] Result<Outcomes> LoadDecideSave(std::span<const Command> commands);

@@ -178,7 +178,7 @@ class ReservationServiceTest : public ::testing::Test {
     EXPECT_TRUE(RunUntil([&] { return got.has_value(); }));
     EXPECT_TRUE(got.has_value() && got->has_value() && (*got)->refusal &&
                 (*got)->refusal->code == "seats_taken");
-    return participants_.holds == before && (*got)->reservation.id.IsNil();
+    return participants_.holds == before && (*got)->reservation->id.IsNil();
   }
   // A one-shot sale that waits for the wallet.
   void BeginSale(Service& service) {
@@ -235,12 +235,12 @@ TEST_F(ReservationServiceTest, ARequestThatStillRunsIsAConflictButToWhoeverLostI
   EXPECT_EQ(Again(*service, /*sent_before=*/false).error().reason, "idempotency_key_running");
   const auto told = Again(*service, /*sent_before=*/true);
   ASSERT_TRUE(told) << told.error().reason;
-  EXPECT_EQ(told->reservation.id, store_.Only()->id);
-  EXPECT_EQ(told->reservation.state, State::kConfirming);
+  EXPECT_EQ(told->reservation->id, store_.Only()->id);
+  EXPECT_EQ(told->reservation->state, State::kConfirming);
   EXPECT_FALSE(told->refusal);
   participants_.Open();
   ASSERT_TRUE(RunUntil([this] { return sold_; }));
-  EXPECT_EQ(Again(*service, /*sent_before=*/true)->reservation.state, State::kConfirmed);
+  EXPECT_EQ(Again(*service, /*sent_before=*/true)->reservation->state, State::kConfirmed);
 }
 
 TEST_F(ReservationServiceTest, WhoAsksForWhatWasJustSoldIsToldSoWithoutASaga) {
@@ -253,7 +253,7 @@ TEST_F(ReservationServiceTest, WhoAsksForWhatWasJustSoldIsToldSoWithoutASaga) {
   EXPECT_FALSE(RefusedAtOnce(*service, "fourth"));
   EXPECT_TRUE(RefusedAtOnce(*service, "fifth"));
   EXPECT_TRUE(RefusedAtOnce(*service, "fifth")) << "again, with her key";
-  EXPECT_EQ(Again(*service, /*sent_before=*/false)->reservation.state, State::kConfirmed)
+  EXPECT_EQ(Again(*service, /*sent_before=*/false)->reservation->state, State::kConfirmed)
       << "whose seat it is gets the answer that she got";
   clock_.Advance(RecentConflicts::kTold + milliseconds(1));
   EXPECT_FALSE(RefusedAtOnce(*service, "sixth"));
@@ -270,7 +270,7 @@ TEST_F(ReservationServiceTest, WhatASagaHereMayHaveFreedIsAskedForAgain) {
     CancelRequest request{
         .request = {.key = {"operator", "cancel"}}, .reservation_id = id, .by_operator = true};
     const auto answer = co_await seller.Cancel(std::move(request));
-    done = answer && answer->reservation.state == State::kCancelled;
+    done = answer && answer->reservation->state == State::kCancelled;
   };
   asio::co_spawn(io_, cancel(*service, *participants_.world.seat_owner, cancelled), asio::detached);
   ASSERT_TRUE(RunUntil([&] { return cancelled; }));

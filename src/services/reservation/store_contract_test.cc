@@ -235,8 +235,8 @@ TEST_P(StoreContractTest, ALeaseIsRenewedByItsEpochOnlyAndWithoutANewVersion) {
   Reservation r = MakeReservation();
   Save(Insert(r));
   Change renew;
-  renew.reservation.id = r.id;
-  renew.reservation.due_at = kNow + milliseconds(60'000);
+  renew.reservation.Own().id = r.id;
+  renew.reservation.Own().due_at = kNow + milliseconds(60'000);
   renew.lease_only = true;
   renew.expected_epoch = 2;
   EXPECT_THAT(Save(renew), ElementsAre(false));
@@ -261,8 +261,8 @@ TEST_P(StoreContractTest, ASagaOfAVersionThatIsNotKnownIsNotDue) {
     Save(Insert(r));
     // Nor is one whose lease was renewed by those who know it.
     Change renew;
-    renew.reservation.id = r.id;
-    renew.reservation.due_at = kNow + milliseconds(10 * version);
+    renew.reservation.Own().id = r.id;
+    renew.reservation.Own().due_at = kNow + milliseconds(10 * version);
     renew.lease_only = true;
     renew.expected_epoch = 1;
     EXPECT_THAT(Save(renew), ElementsAre(true));
@@ -378,14 +378,14 @@ TEST_P(StoreContractTest, ManyChangesAreSavedOrLeftOutRowByRow) {
     next.push_back(change);
   }
   next[3] = {};
-  next[3].reservation.id = changes[3].reservation.id;
-  next[3].reservation.due_at = kNow + milliseconds(7);
+  next[3].reservation.Own().id = changes[3].reservation->id;
+  next[3].reservation.Own().due_at = kNow + milliseconds(7);
   next[3].lease_only = true;
   next[3].expected_epoch = 1;
   std::ranges::reverse(next);
   EXPECT_THAT(store_->Save(next).value(), ElementsAre(true, true, true, false, false, true));
-  EXPECT_EQ(Get(changes[0].reservation.id)->version, 2U);
-  EXPECT_EQ(Get(changes[2].reservation.id)->version, 1U);
+  EXPECT_EQ(Get(changes[0].reservation->id)->version, 2U);
+  EXPECT_EQ(Get(changes[2].reservation->id)->version, 1U);
   Keys keys;
   keys.requests = {{"buyer", "5"}, {"buyer", "7"}, {"buyer", "9"}};
   const auto requests = store_->Load(keys, kNow)->requests;

@@ -26,12 +26,12 @@ Result<Rows> MemoryStore::Load(const Keys& keys, Timestamp now) {
 Result<std::vector<bool>> MemoryStore::Save(std::span<const Change> changes) {
   std::vector<bool> saved;
   for (const Change& change : changes) {
-    const auto found = reservations_.find(change.reservation.id);
+    const auto found = reservations_.find(change.reservation->id);
     const bool exists = found != reservations_.end();
     if (change.lease_only) {
       const bool owned = exists && found->second.saga.epoch == change.expected_epoch &&
                          found->second.saga.status == SagaStatus::kRunning;
-      if (owned) found->second.due_at = change.reservation.due_at;
+      if (owned) found->second.due_at = change.reservation->due_at;
       saved.push_back(owned);
       continue;
     }
@@ -45,7 +45,7 @@ Result<std::vector<bool>> MemoryStore::Save(std::span<const Change> changes) {
     }
     saved.push_back(as_expected);
     if (!as_expected) continue;
-    reservations_[change.reservation.id] = change.reservation;
+    reservations_[change.reservation->id] = change.reservation;
     if (!change.event.empty()) events_.push_back(change.event);
     if (!change.request) continue;
     const RequestRecord& request = *change.request;
@@ -53,7 +53,7 @@ Result<std::vector<bool>> MemoryStore::Save(std::span<const Change> changes) {
     if (!change.answers) {
       requests_[request.key] = request;
     } else if (known != requests_.end() && known->second.saga_id == request.saga_id) {
-      known->second.answer = Answer{change.reservation, change.reservation.failure};
+      known->second.answer = Answer{change.reservation, change.reservation->failure};
     }
   }
   return saved;

@@ -153,7 +153,7 @@ class ReplicasTest : public ::testing::Test {
     const std::vector<bool> saved = stores.store->Save(changes).value();
     std::set<ReservationId> claimed;
     for (size_t i = 0; i < saved.size(); ++i) {
-      if (saved[i]) claimed.insert(changes[i].reservation.id);
+      if (saved[i]) claimed.insert(changes[i].reservation->id);
     }
     return claimed;
   }
@@ -218,28 +218,28 @@ TEST_F(ReplicasTest, ALeaseEndsByTheDatabasesClock) {
   EXPECT_THAT(Save({change}), ElementsAre(true));
   EXPECT_TRUE(ClaimDue(stores_, random_, "me").empty());
   ASSERT_TRUE(hand_->Execute("UPDATE reservation SET due_at_ms = " BOXOFFICE_PG_NOW_MS " - 1000"));
-  EXPECT_THAT(ClaimDue(stores_, random_, "me"), ElementsAre(change.reservation.id));
+  EXPECT_THAT(ClaimDue(stores_, random_, "me"), ElementsAre(change.reservation->id));
 }
 
 TEST_F(ReplicasTest, AStaleOwnersWriteIsRefusedWithItsAnswerAndItsEvent) {
   Change begin;
   begin.reservation = Due(milliseconds(100));
-  begin.request = RequestRecord{{"buyer", "k"}, "h",          begin.reservation.id, begin.reservation.saga.id,
-                                std::nullopt,   FromUnixMs(1)};
+  begin.request = RequestRecord{
+      {"buyer", "k"}, "h", begin.reservation->id, begin.reservation->saga.id, std::nullopt, FromUnixMs(1)};
   Save({begin});
   EXPECT_EQ(ClaimDue(stores_, random_, "next").size(), 1);
   Change finish;
   finish.reservation = begin.reservation;
-  finish.reservation.version = 2;
-  finish.reservation.state = State::kConfirmed;
+  finish.reservation.Own().version = 2;
+  finish.reservation.Own().state = State::kConfirmed;
   finish.expected_version = 1;
   finish.expected_epoch = 1;
   finish.request = begin.request;
   finish.answers = true;
   finish.event = "reservation.confirmed";
   Change renew;
-  renew.reservation.id = begin.reservation.id;
-  renew.reservation.due_at = stores_.clock->Now() + milliseconds(60'000);
+  renew.reservation.Own().id = begin.reservation->id;
+  renew.reservation.Own().due_at = stores_.clock->Now() + milliseconds(60'000);
   renew.lease_only = true;
   renew.expected_epoch = 1;
   EXPECT_THAT(Save({finish}), ElementsAre(false));
@@ -257,7 +257,7 @@ TEST_F(ReplicasTest, AnIntentWhoseCommitWasDoneUnknownIsGoneOnWith) {
   Replica replica(impatient, "a", 1);
   const auto answer = replica.Reserve("k", /*pay=*/true).get();
   ASSERT_TRUE(answer) << answer.error().reason;
-  EXPECT_EQ(answer->reservation.state, State::kConfirmed);
+  EXPECT_EQ(answer->reservation->state, State::kConfirmed);
   EXPECT_EQ(replica.All().reservations.size(), 1);
   EXPECT_EQ(Count("SELECT count(*) FROM request"), 1);
   EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);
@@ -276,7 +276,7 @@ TEST_F(ReplicasTest, AnEndWhoseCommitWasDoneUnknownIsThereOnceAndItsRequestAnswe
   }
   const auto again = replica.Reserve("k", /*pay=*/true).get();
   ASSERT_TRUE(again) << again.error().reason;
-  EXPECT_EQ(again->reservation.state, State::kConfirmed);
+  EXPECT_EQ(again->reservation->state, State::kConfirmed);
   EXPECT_EQ(replica.All().reservations.size(), 1);
   EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);
 }
@@ -294,7 +294,7 @@ TEST_F(ReplicasTest, AServerKilledInTheCommitOfAnIntentOrAnEndLeavesNothingTwice
     PostgresServer::Shared().Start();
     const auto got = answer.get();
     ASSERT_TRUE(got) << table << ": " << got.error().reason << " " << got.error().detail;
-    EXPECT_EQ(got->reservation.state, State::kConfirmed);
+    EXPECT_EQ(got->reservation->state, State::kConfirmed);
     EXPECT_EQ(replica.All().reservations.size(), 1);
     EXPECT_EQ(Count("SELECT count(*) FROM request WHERE answer IS NOT NULL"), 1);
     EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);

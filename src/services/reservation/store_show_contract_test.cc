@@ -196,11 +196,12 @@ TEST_P(ShowStoreContract, AShowsReservationsAreReadByState) {
   std::vector<ReservationId> ids;
   for (const State state : {State::kHeld, State::kConfirmed, State::kCancelled, State::kConfirmed}) {
     Change change;
-    change.reservation.id = ReservationId::Make(kNow + milliseconds(ids.size()), random_);
-    change.reservation.show_id = 7;
-    change.reservation.state = state;
-    change.reservation.version = 1;
-    ids.push_back(change.reservation.id);
+    Reservation& reservation = change.reservation.Own();
+    reservation.id = ReservationId::Make(kNow + milliseconds(ids.size()), random_);
+    reservation.show_id = 7;
+    reservation.state = state;
+    reservation.version = 1;
+    ids.push_back(reservation.id);
     ASSERT_THAT(opened_.reservations->Save(std::span(&change, 1)).value(), ElementsAre(true));
   }
   constexpr std::array kOpen = {State::kHeld, State::kConfirmed};

@@ -170,7 +170,7 @@ Result<std::vector<bool>> SqliteStore::Save(std::span<const Change> changes) {
     if (change.request) BOXOFFICE_TRY(SaveRequest(*change.request, change.answers, record));
     if (!change.event.empty()) {
       events.push_back(ToBusEvent(change.event, change.reservation,
-                                  EventId::Make(change.reservation.updated_at, random_)));
+                                  EventId::Make(change.reservation->updated_at, random_)));
     }
   }
   BOXOFFICE_TRY(outbox_.Append(events));

@@ -75,7 +75,7 @@ void RunTrace::End(const Result<Answer>& answer) const {
   span.parent = parent_;
   span.start = start_;
   span.end = obs::SpanNow();
-  const Saga* saga = answer ? &answer->reservation.saga : nullptr;
+  const Saga* saga = answer ? &answer->reservation->saga : nullptr;
   const std::span<const TimelineEntry> steps =
       saga != nullptr ? StepsOf(*saga) : std::span<const TimelineEntry>();
   const bool waits = saga != nullptr && saga->status != SagaStatus::kDone;
@@ -91,8 +91,8 @@ void RunTrace::End(const Result<Answer>& answer) const {
     span.attributes = {{"boxoffice.saga.id", saga->id.ToString()},
                        {"boxoffice.saga.kind", std::string(KindName(saga->kind))},
                        {"boxoffice.saga.epoch", static_cast<int64_t>(saga->epoch)},
-                       {"boxoffice.reservation.id", answer->reservation.id.ToString()},
-                       {"boxoffice.reservation.state", std::string(StateName(answer->reservation.state))}};
+                       {"boxoffice.reservation.id", answer->reservation->id.ToString()},
+                       {"boxoffice.reservation.state", std::string(StateName(answer->reservation->state))}};
     if (answer->refusal) span.attributes.push_back({"boxoffice.refusal", answer->refusal->code});
     if (why != obs::Kept::kSampled) RecordSteps(*saga, steps, why);
   }
@@ -134,8 +134,8 @@ obs::SpanContext TraceOf(const Command& command) {
       [&]<typename Body>(const Body& body) -> obs::SpanContext {
         if constexpr (std::is_same_v<Body, BeginOn>) {
           return obs::ParseIfSampled(body.traceparent);
-        } else if constexpr (requires { body.reservation.saga; }) {
-          return of(body.reservation.saga);
+        } else if constexpr (requires { body.reservation->saga; }) {
+          return of(body.reservation->saga);
         } else {
           return {};
         }

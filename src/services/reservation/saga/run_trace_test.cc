@@ -108,8 +108,8 @@ TEST_F(RunTraceTest, TheStepsOfASagaThatIsKeptInTheEndHaveTheIdsThatParticipants
     AddToTimeline(saga, {"step", false, std::string(KindName(result.kind)), "", clock_.Now(), 1'000});
   }
   Answer answer;
-  answer.reservation.saga = saga;
-  answer.reservation.saga.status = SagaStatus::kDone;
+  answer.reservation.Own().saga = saga;
+  answer.reservation.Own().saga.status = SagaStatus::kDone;
   run.End(answer);
   const std::vector<obs::Span> spans = Taken();
   ASSERT_EQ(spans.size(), 4U);
@@ -126,12 +126,12 @@ TEST_F(RunTraceTest, ASlowSagaIsKeptThoughItIsNotSampled) {
 
 TEST_F(RunTraceTest, WhatASagaWritesIsAPartOfItAndItsIntentOfTheRequest) {
   BeginReserve begin;
-  begin.reservation.saga.traceparent = kSampled;
+  begin.reservation.Own().saga.traceparent = kSampled;
   EXPECT_EQ(TraceOf(begin), obs::ParseSpanContext(kSampled));
   Finish finish;
-  finish.reservation.saga.traceparent = kSampled;
-  const RunTrace run(finish.reservation.saga);
-  EXPECT_EQ(TraceOf(finish), finish.reservation.saga.mark.run);
+  finish.reservation.Own().saga.traceparent = kSampled;
+  const RunTrace run(finish.reservation.Own().saga);
+  EXPECT_EQ(TraceOf(finish), finish.reservation->saga.mark.run);
   BeginOn confirm;
   confirm.traceparent = kUnsampled;
   EXPECT_FALSE(TraceOf(confirm));

@@ -54,17 +54,17 @@ Runner::Runner(asio::any_io_executor executor, Participants& participants, Book&
       saga_seconds_(metrics.GetHistogram("boxoffice_saga_seconds", "From the intent to the end of a run",
                                          obs::SecondsBounds())) {}
 
-asio::awaitable<Result<Answer>> Runner::Run(Reservation reservation) {
-  const ReservationId id = reservation.id;
-  const auto [entry, added] = running_.emplace(id, reservation.saga.epoch);
+asio::awaitable<Result<Answer>> Runner::Run(Shared<Reservation> reservation) {
+  const ReservationId id = reservation->id;
+  const uint64_t epoch = reservation->saga.epoch;
+  const auto [entry, added] = running_.emplace(id, epoch);
   if (!added) {
     // A claim of what this replica still runs: the newer epoch takes over, the older run is refused at its
     // next write.
-    entry->second = std::max(entry->second, reservation.saga.epoch);
+    entry->second = std::max(entry->second, epoch);
   }
-  const uint64_t epoch = reservation.saga.epoch;
   const Timestamp start = clock_.Now();
-  const RunTrace trace(reservation.saga);
+  const RunTrace trace(reservation.Own().saga);
   const auto ended = co_await RunOwned(reservation);
   Result<Answer> answer = AnswerOf(ended, std::move(reservation));
   trace.End(answer);
@@ -72,15 +72,15 @@ asio::awaitable<Result<Answer>> Runner::Run(Reservation reservation) {
   if (const auto found = running_.find(id); found != running_.end() && found->second == epoch)
     running_.erase(found);
   if (answer) {
-    RunsOf(answer->reservation.saga.kind, answer->reservation.state).Add();
+    RunsOf(answer->reservation->saga.kind, answer->reservation->state).Add();
   }
   co_return answer;
 }
 
-Result<Answer> Runner::AnswerOf(const Result<Ended>& ended, Reservation&& reservation) {
+Result<Answer> Runner::AnswerOf(const Result<Ended>& ended, Shared<Reservation>&& reservation) {
   if (!ended) return std::unexpected(ended.error());
   Answer answer{std::move(reservation), std::nullopt};
-  if (*ended == Ended::kOver) answer.refusal = answer.reservation.failure;
+  if (*ended == Ended::kOver) answer.refusal = answer.reservation->failure;
   return answer;
 }
 
@@ -129,19 +129,19 @@ void Runner::CountCompensation(const Reservation& reservation, std::string_view 
       .Add();
 }
 
-asio::awaitable<Result<Runner::Ended>> Runner::RunOwned(Reservation& reservation) {
+asio::awaitable<Result<Runner::Ended>> Runner::RunOwned(Shared<Reservation>& reservation) {
+  const Saga& saga = reservation->saga;
   // While two versions of the program run side by side: a list that is not ours is left to those who know it.
-  if (reservation.saga.kind == SagaKind::kUnknown ||
-      reservation.saga.definition_version != DefinitionOf(reservation.saga.kind).version) {
+  if (saga.kind == SagaKind::kUnknown || saga.definition_version != DefinitionOf(saga.kind).version) {
     co_return Fail(Code::kUnavailable, "saga_version_unknown",
-                   fmt::format("version {}", reservation.saga.definition_version));
+                   fmt::format("version {}", saga.definition_version));
   }
-  if (reservation.saga.undoing) co_return co_await GoBack(reservation);
+  if (saga.undoing) co_return co_await GoBack(reservation);
   if (IsLate(reservation)) {
     StepResult late;
     late.kind = StepResult::Kind::kUnknown;
     late.error = Error{Code::kUnknown, "saga_deadline", "the saga's deadline has passed"};
-    const auto last_step = static_cast<int>(DefinitionOf(reservation.saga.kind).steps.size()) - 1;
+    const auto last_step = static_cast<int>(DefinitionOf(saga.kind).steps.size()) - 1;
     co_return co_await DecideToUndo(reservation, last_step, std::move(late));
   }
   co_return co_await GoForward(reservation);
@@ -152,11 +152,11 @@ bool Runner::IsLate(const Reservation& reservation) const {
   return DefinitionOf(reservation.saga.kind).can_undo && clock_.Now() > reservation.saga.deadline;
 }
 
-asio::awaitable<Result<Runner::Ended>> Runner::GoForward(Reservation& reservation) {
-  const SagaDefinition& definition = DefinitionOf(reservation.saga.kind);
+asio::awaitable<Result<Runner::Ended>> Runner::GoForward(Shared<Reservation>& reservation) {
+  const SagaDefinition& definition = DefinitionOf(reservation->saga.kind);
   for (size_t i = 0; i < definition.steps.size(); ++i) {
     const Step& step = definition.steps[i];
-    StepResult result = co_await Perform(reservation, step.name, step.action, /*undo=*/false);
+    StepResult result = co_await Perform(reservation.Own(), step.name, step.action, /*undo=*/false);
     if (result.kind == StepResult::Kind::kDone) continue;
     if (MUTANT("saga_unknown_is_done") && result.kind == StepResult::Kind::kUnknown) continue;
     const bool taken_for_no = MUTANT("saga_unknown_is_refused") && result.kind == StepResult::Kind::kUnknown;
@@ -166,33 +166,31 @@ asio::awaitable<Result<Runner::Ended>> Runner::GoForward(Reservation& reservatio
       co_return co_await PostponeIt(reservation, std::move(result), step.name);
     co_return co_await DecideToUndo(reservation, static_cast<int>(i), std::move(result));
   }
-  Settle(reservation, definition.done);
+  Settle(reservation.Own(), definition.done);
   co_return co_await FinishIt(reservation);
 }
 
 // The step that was refused is undone too: its tombstone keeps a late duplicate from succeeding. How far an
 // earlier run got is not on record, so a later one undoes all that the first may have done, from the last
 // step.
-asio::awaitable<Result<Runner::Ended>> Runner::DecideToUndo(Reservation& reservation, int failed_step,
+asio::awaitable<Result<Runner::Ended>> Runner::DecideToUndo(Shared<Reservation>& reservation, int failed_step,
                                                             StepResult result) {
-  const SagaDefinition& definition = DefinitionOf(reservation.saga.kind);
+  Reservation& next = reservation.Own();
+  const SagaDefinition& definition = DefinitionOf(next.saga.kind);
   const Step& step = definition.steps[static_cast<size_t>(failed_step)];
-  const std::optional<int> undo_to = co_await KeepHold(reservation, failed_step, result.kind);
-  reservation.saga.undoing = true;
-  const bool first_run = reservation.saga.epoch == 1;
-  reservation.saga.undo_from = first_run || MUTANT("saga_undo_from_failed")
-                                   ? failed_step
-                                   : static_cast<int>(definition.steps.size()) - 1;
-  if (MUTANT("saga_undo_forgets_failed")) --reservation.saga.undo_from;
-  reservation.saga.undo_to = undo_to.value_or(0);
-  reservation.saga.undone_state = undo_to ? State::kHeld : definition.undone;
-  reservation.failure = FailureOf(result, step.name);
-  CountCompensation(reservation, step.name);
-  Command undo = Undo{std::move(reservation)};  // comes back with the outcome
-  if (MUTANT("saga_undo_not_written")) {
-    Reservation copy = std::get<Undo>(undo).reservation;
-    co_return co_await GoBack(reservation = std::move(copy));
-  }
+  const std::optional<int> undo_to = co_await KeepHold(next, failed_step, result.kind);
+  next.saga.undoing = true;
+  const bool first_run = next.saga.epoch == 1;
+  next.saga.undo_from = first_run || MUTANT("saga_undo_from_failed")
+                            ? failed_step
+                            : static_cast<int>(definition.steps.size()) - 1;
+  if (MUTANT("saga_undo_forgets_failed")) --next.saga.undo_from;
+  next.saga.undo_to = undo_to.value_or(0);
+  next.saga.undone_state = undo_to ? State::kHeld : definition.undone;
+  next.failure = FailureOf(result, step.name);
+  CountCompensation(next, step.name);
+  if (MUTANT("saga_undo_not_written")) co_return co_await GoBack(reservation);
+  Command undo = Undo{reservation};
   auto written = co_await Write(undo, reservation);
   if (!written) co_return std::unexpected(written.error());
   co_return co_await GoBack(reservation);
@@ -211,56 +209,49 @@ asio::awaitable<std::optional<int>> Runner::KeepHold(Reservation& reservation, i
   co_return static_cast<int>(std::ranges::find(steps, true, &Step::is_hold) - steps.begin()) + 1;
 }
 
-asio::awaitable<Result<Runner::Ended>> Runner::GoBack(Reservation& reservation) {
-  const SagaDefinition& definition = DefinitionOf(reservation.saga.kind);
-  for (int i = reservation.saga.undo_from; i >= reservation.saga.undo_to; --i) {
+asio::awaitable<Result<Runner::Ended>> Runner::GoBack(Shared<Reservation>& reservation) {
+  Reservation& next = reservation.Own();
+  const SagaDefinition& definition = DefinitionOf(next.saga.kind);
+  for (int i = next.saga.undo_from; i >= next.saga.undo_to; --i) {
     const Step& step = definition.steps[static_cast<size_t>(i)];
-    const bool keep_hold = step.is_hold && reservation.saga.undone_state == State::kHeld;
+    const bool keep_hold = step.is_hold && next.saga.undone_state == State::kHeld;
     if (step.undo == kNothingToUndo || keep_hold) continue;
-    StepResult result = co_await Perform(reservation, step.name, step.undo, /*undo=*/true);
+    StepResult result = co_await Perform(next, step.name, step.undo, /*undo=*/true);
     // An undo has no business reason to fail: whatever it is, it is tried again.
     if (result.kind != StepResult::Kind::kDone && !MUTANT("saga_undo_forward"))
       co_return co_await PostponeIt(reservation, std::move(result), step.name);
   }
-  reservation.state = reservation.saga.undone_state;
-  reservation.returned.reset();
+  next.state = next.saga.undone_state;
+  next.returned.reset();
   co_return co_await FinishIt(reservation);
 }
 
-asio::awaitable<Result<Runner::Ended>> Runner::PostponeIt(Reservation& reservation, StepResult result,
+asio::awaitable<Result<Runner::Ended>> Runner::PostponeIt(Shared<Reservation>& reservation, StepResult result,
                                                           std::string_view step) {
   const bool refused = result.kind == StepResult::Kind::kRefused;
-  reservation.saga.last_error =
+  Reservation& next = reservation.Own();
+  next.saga.last_error =
       fmt::format("{}: {} {} {}", step, KindName(result.kind),
                   refused ? result.refusal.code : result.error.reason, result.error.detail);
   obs::Log(obs::Level::kWarning, "saga_postponed",
-           {{"reservation", reservation.id.ToString()},
-            {"saga", reservation.saga.id.ToString()},
-            {"error", reservation.saga.last_error}},
-           reservation.saga.traceparent);
-  Command postpone = Postpone{std::move(reservation)};  // comes back with the outcome
+           {{"reservation", next.id.ToString()},
+            {"saga", next.saga.id.ToString()},
+            {"error", next.saga.last_error}},
+           next.saga.traceparent);
+  Command postpone = Postpone{reservation};
   auto written = co_await Write(postpone, reservation);
   if (!written) co_return std::unexpected(written.error());
   co_return Ended::kLater;
 }
 
-asio::awaitable<Result<Runner::Ended>> Runner::FinishIt(Reservation& reservation) {
-  if (reservation.state != State::kHeld) reservation.hold_expires_at = Timestamp();
-  Command finish = Finish{std::move(reservation)};  // comes back with the outcome
+asio::awaitable<Result<Runner::Ended>> Runner::FinishIt(Shared<Reservation>& reservation) {
+  if (reservation->state != State::kHeld) reservation.Own().hold_expires_at = Timestamp();
+  Command finish = Finish{reservation};
   auto written = co_await Write(finish, reservation);
   if (!written) co_return std::unexpected(written.error());
-  if (reservation.state == State::kConfirmed && IsPurchase(reservation.saga.kind) &&
-      !reservation.from_waitlist) {
-    // Of a reservation, what the call tells: the whole is the answer.
-    Reservation bought;
-    bought.id = reservation.id;
-    bought.user_id = reservation.user_id;
-    bought.show_id = reservation.show_id;
-    bought.bound_saga = reservation.bound_saga;
-    bought.saga.id = reservation.saga.id;
-    bought.saga.traceparent = reservation.saga.traceparent;
-    asio::co_spawn(executor_, CompleteQueue(std::move(bought)), asio::detached);
-  }
+  const bool bought = reservation->state == State::kConfirmed && IsPurchase(reservation->saga.kind);
+  if (bought && !reservation->from_waitlist)
+    asio::co_spawn(executor_, CompleteQueue(reservation), asio::detached);
   co_return Ended::kOver;
 }
 
@@ -308,23 +299,23 @@ bool Runner::TakeRetry(std::string_view step) {
   return false;
 }
 
-asio::awaitable<Result<void>> Runner::Write(Command& command, Reservation& reservation) {
+asio::awaitable<Result<void>> Runner::Write(Command& command, Shared<Reservation>& reservation) {
   auto outcome = co_await book_.Write(command);
   if (!outcome) co_return std::unexpected(outcome.error());
   auto* written = std::get_if<Written>(&*outcome);
   if (written == nullptr) {
     obs::Log(obs::Level::kWarning, "saga_not_owner",
-             {{"reservation", reservation.id.ToString()}, {"epoch", reservation.saga.epoch}},
-             reservation.saga.traceparent);
+             {{"reservation", reservation->id.ToString()}, {"epoch", reservation->saga.epoch}},
+             reservation->saga.traceparent);
     co_return Fail(Code::kUnavailable, "not_owner", "another replica runs this saga");
   }
   reservation = std::move(written->reservation);
   co_return Result<void>();
 }
 
-asio::awaitable<void> Runner::CompleteQueue(Reservation reservation) {
+asio::awaitable<void> Runner::CompleteQueue(Shared<Reservation> reservation) {
   for (int i = 0; i < kCompleteTries; ++i) {
-    const StepResult result = co_await participants_.CompleteQueue(reservation);
+    const StepResult result = co_await participants_.CompleteQueue(*reservation);
     if (!MayComeRight(result.kind)) co_return;
   }
 }

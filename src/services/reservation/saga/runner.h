@@ -55,7 +55,7 @@ class Runner {
   // Runs the saga in `reservation`, as stored and owned by this replica. The answer has a refusal if it did
   // not succeed; its state is CONFIRMING, COMPENSATING or CANCELLING if it goes on later. Errors: not_owner
   // (somebody else runs it), saga_version_unknown (it is left to replicas that know it), and those of Book.
-  asio::awaitable<Result<Answer>> Run(Reservation reservation);
+  asio::awaitable<Result<Answer>> Run(Shared<Reservation> reservation);
 
   // Sagas that run now, with their epochs: for leases and draining.
   [[nodiscard]] const std::map<ReservationId, uint64_t>& running() const { return running_; }
@@ -74,22 +74,23 @@ class Runner {
     kOver,   // with what the reservation says: done, or its failure
     kLater,  // it goes on
   };
-  static Result<Answer> AnswerOf(const Result<Ended>& ended, Reservation&& reservation);
-  asio::awaitable<Result<Ended>> RunOwned(Reservation& reservation);
-  asio::awaitable<Result<Ended>> GoForward(Reservation& reservation);
-  asio::awaitable<Result<Ended>> DecideToUndo(Reservation& reservation, int failed_step, StepResult result);
+  static Result<Answer> AnswerOf(const Result<Ended>& ended, Shared<Reservation>&& reservation);
+  asio::awaitable<Result<Ended>> RunOwned(Shared<Reservation>& reservation);
+  asio::awaitable<Result<Ended>> GoForward(Shared<Reservation>& reservation);
+  asio::awaitable<Result<Ended>> DecideToUndo(Shared<Reservation>& reservation, int failed_step,
+                                              StepResult result);
   // Down to which step a refusal is undone where the hold is kept; nullopt: it is not.
   asio::awaitable<std::optional<int>> KeepHold(Reservation& reservation, int failed_step,
                                                StepResult::Kind kind);
-  asio::awaitable<Result<Ended>> GoBack(Reservation& reservation);
-  asio::awaitable<Result<Ended>> PostponeIt(Reservation& reservation, StepResult result,
+  asio::awaitable<Result<Ended>> GoBack(Shared<Reservation>& reservation);
+  asio::awaitable<Result<Ended>> PostponeIt(Shared<Reservation>& reservation, StepResult result,
                                             std::string_view step);
-  asio::awaitable<Result<Ended>> FinishIt(Reservation& reservation);
+  asio::awaitable<Result<Ended>> FinishIt(Shared<Reservation>& reservation);
   // Runs one action or undo with its inline retries, and writes the timeline.
   asio::awaitable<StepResult> Perform(Reservation& reservation, std::string_view step, Action action,
                                       bool undo);
-  asio::awaitable<Result<void>> Write(Command& command, Reservation& reservation);
-  asio::awaitable<void> CompleteQueue(Reservation reservation);
+  asio::awaitable<Result<void>> Write(Command& command, Shared<Reservation>& reservation);
+  asio::awaitable<void> CompleteQueue(Shared<Reservation> reservation);
   [[nodiscard]] bool TakeRetry(std::string_view step);
   [[nodiscard]] bool IsLate(const Reservation& reservation) const;
 

@@ -14,14 +14,14 @@ TEST_F(SagaTest, AnAcknowledgedConfirmationSurvivesADeathBeforeTheReply) {
   BeginReserve again;
   again.key = {"buyer", "k"};
   again.reservation = reservation;
-  EXPECT_EQ(std::get<Answered>(book_->Apply(again)).answer.reservation.state, State::kConfirmed);
+  EXPECT_EQ(std::get<Answered>(book_->Apply(again)).answer.reservation->state, State::kConfirmed);
 }
 
 TEST_F(SagaTest, PaymentDeclinedIsStillCancelledThenRefundedThenReleased) {
   const Reservation reservation = Prepare(SagaKind::kOneShot);
   world_->declines = true;
   const auto answer = Drive(reservation);
-  EXPECT_EQ(answer->reservation.state, State::kFailed);
+  EXPECT_EQ(answer->reservation->state, State::kFailed);
   EXPECT_EQ(answer->refusal->code, "payment_refused");
   EXPECT_THAT(world_->journal, ::testing::ElementsAre("bind", "seats", "debit", "payment", "undo-payment",
                                                       "undo-debit", "undo-seats", "undo-bind"));
@@ -32,7 +32,7 @@ TEST_F(SagaTest, NoRefundAndNoReleaseWhilePaymentIsUnknown) {
   const Reservation reservation = Prepare(SagaKind::kOneShot);
   for (int call = 3; call < 40; ++call) world_->faults[call] = Fault::kReplyLost;
   const auto answer = Drive(reservation);
-  EXPECT_EQ(answer->reservation.state, State::kConfirming) << "unknown is an answer of its own";
+  EXPECT_EQ(answer->reservation->state, State::kConfirming) << "unknown is an answer of its own";
   EXPECT_EQ(answer->refusal, std::nullopt);
   // Past the deadline it is undone; as long as the cancel is not certain, money and seats stay.
   clock_.Advance(policy_.saga_deadline + milliseconds(1));
@@ -51,14 +51,14 @@ TEST_F(SagaTest, BalanceTooLowInTwoStepsKeepsTheSeatsAndANewSagaCanPay) {
   const Reservation reservation = Prepare(SagaKind::kConfirm);
   world_->balance = 1;
   const auto answer = Drive(reservation);
-  EXPECT_EQ(answer->reservation.state, State::kHeld);
+  EXPECT_EQ(answer->reservation->state, State::kHeld);
   EXPECT_EQ(answer->refusal->code, "debit_refused");
   EXPECT_EQ(world_->seat_owner, reservation.id);
   // A late duplicate of the refused debit can't succeed after the top-up.
   world_->balance = kBalance;
   EXPECT_TRUE(world_->tombstones.contains({reservation.saga.id, "debit"}));
   const Reservation next = BeginAgain(Only(), /*cancel=*/false, "k2");
-  EXPECT_EQ(Drive(next)->reservation.state, State::kConfirmed);
+  EXPECT_EQ(Drive(next)->reservation->state, State::kConfirmed);
   ExpectClean("topped up");
 }
 
@@ -66,18 +66,18 @@ TEST_F(SagaTest, BalanceTooLowInOneShotReleasesTheSeats) {
   const Reservation reservation = Prepare(SagaKind::kOneShot);
   world_->balance = 1;
   const auto answer = Drive(reservation);
-  EXPECT_EQ(answer->reservation.state, State::kFailed);
+  EXPECT_EQ(answer->reservation->state, State::kFailed);
   EXPECT_EQ(world_->seat_owner, std::nullopt);
 }
 
 TEST_F(SagaTest, AnExpiredHoldWhoseSeatsAreFreeGoesOnOneWhoseSeatsWentIsRefused) {
   Reservation reservation = Prepare(SagaKind::kConfirm);
   world_->seat_owner.reset();
-  EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirmed);
+  EXPECT_EQ(Drive(reservation)->reservation->state, State::kConfirmed);
   reservation = Prepare(SagaKind::kConfirm);
   world_->seat_owner = ReservationId::Make(clock_.Now(), random_);
   const auto answer = Drive(reservation);
-  EXPECT_EQ(answer->reservation.state, State::kFailed);
+  EXPECT_EQ(answer->reservation->state, State::kFailed);
   EXPECT_EQ(answer->refusal->code, "seats_refused");
   EXPECT_TRUE(world_->seat_owner.has_value()) << "the next buyer's seat is not freed";
   EXPECT_EQ(world_->balance, kBalance);
@@ -88,10 +88,10 @@ TEST_F(SagaTest, AHoldThatIsMadeAnewIsNotPaidAtAHigherPriceThanTheBuyerWasTold) 
   world_->seat_owner.reset();
   world_->price = kPrice + 1;
   const auto answer = Drive(reservation);
-  EXPECT_EQ(answer->reservation.state, State::kFailed);
+  EXPECT_EQ(answer->reservation->state, State::kFailed);
   EXPECT_EQ(answer->refusal->code, "price_changed");
   EXPECT_EQ(answer->refusal->needed, kPrice + 1);
-  EXPECT_EQ(answer->reservation.amount, kPrice);
+  EXPECT_EQ(answer->reservation->amount, kPrice);
   EXPECT_EQ(world_->seat_owner, std::nullopt);
   EXPECT_EQ(world_->balance, kBalance);
 }
@@ -100,10 +100,10 @@ TEST_F(SagaTest, AHoldThatIsMadeAnewIsNotPaidAtAHigherPriceThanTheBuyerWasTold) 
 TEST_F(SagaTest, ARefusalOnALaterRunUndoesAllThatAnEarlierRunMayHaveDone) {
   const Reservation reservation = Prepare(SagaKind::kOneShot);
   world_->faults = {{4, Fault::kNotDone}};
-  EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirming);
+  EXPECT_EQ(Drive(reservation)->reservation->state, State::kConfirming);
   world_->seat_owner = ReservationId::Make(clock_.Now(), random_);  // the hold was lost meanwhile
   clock_.Advance(policy_.first_backoff);
-  EXPECT_EQ(Drive(ClaimOne())->reservation.state, State::kFailed);
+  EXPECT_EQ(Drive(ClaimOne())->reservation->state, State::kFailed);
   EXPECT_EQ(world_->balance, kBalance);
   EXPECT_TRUE(world_->approvals.empty());
   EXPECT_TRUE(world_->tombstones.contains({reservation.saga.id, "payment"}));
@@ -112,10 +112,10 @@ TEST_F(SagaTest, ARefusalOnALaterRunUndoesAllThatAnEarlierRunMayHaveDone) {
 TEST_F(SagaTest, ARefusalOnALaterRunThatKeepsTheHoldStillGivesTheMoneyBack) {
   const Reservation reservation = Prepare(SagaKind::kConfirm);
   world_->faults = {{2, Fault::kNotDone}, {4, Fault::kRefused}};  // the payment; then the debit, a run later
-  EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirming);
+  EXPECT_EQ(Drive(reservation)->reservation->state, State::kConfirming);
   EXPECT_EQ(world_->balance, kBalance - kPrice);
   clock_.Advance(policy_.first_backoff);
-  EXPECT_EQ(Drive(ClaimOne())->reservation.state, State::kHeld);
+  EXPECT_EQ(Drive(ClaimOne())->reservation->state, State::kHeld);
   EXPECT_EQ(world_->balance, kBalance);
   EXPECT_EQ(world_->seat_owner, reservation.id);
 }
@@ -142,7 +142,7 @@ TEST_F(SagaTest, WhileAnUndoFailsNobodyIsToldThatTheMoneyIsBack) {
     clock_.Advance(policy_.max_backoff);
     (void)Drive(ClaimOne());
   }
-  EXPECT_EQ(answer->reservation.state, State::kCompensating);
+  EXPECT_EQ(answer->reservation->state, State::kCompensating);
   EXPECT_TRUE(world_->seat_owner.has_value()) << "seats follow the money";
   world_->faults.clear();
   Recover(false);
@@ -170,7 +170,7 @@ TEST_F(SagaTest, AStaleOwnerDecidesNothing) {
   EXPECT_EQ(stale.error().reason, "not_owner");
   EXPECT_EQ(Count("reservation.confirmed"), 0U);
   MakeRunner();
-  EXPECT_EQ(Drive(claimed)->reservation.state, State::kConfirmed);
+  EXPECT_EQ(Drive(claimed)->reservation->state, State::kConfirmed);
   ExpectClean("one effect of two owners");
 }
 
@@ -198,7 +198,7 @@ TEST_F(SagaTest, TheQueueSlotIsGivenBackOnPurchase) {
 TEST_F(SagaTest, WhoeverHoldsSeatsConfirmsWhileTheQueueIsDownAndGivesTheSlotOfTheHoldBack) {
   const Reservation reservation = Prepare(SagaKind::kConfirm);
   const SagaId of_the_hold = reservation.bound_saga;
-  EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirmed);
+  EXPECT_EQ(Drive(reservation)->reservation->state, State::kConfirmed);
   EXPECT_EQ(std::ranges::count(world_->journal, "bind"), 0) << "nobody asks the queue";
   EXPECT_EQ(Only().bound_saga, of_the_hold);
   EXPECT_TRUE(world_->completed);
@@ -210,7 +210,7 @@ TEST_F(SagaTest, WhoeverIsInByTheTokenGoesOnWhileTheQueueIsDown) {
     Reservation reservation = Prepare(SagaKind::kOneShot);
     reservation.active_until = reservation.saga.started_at + milliseconds(1);
     world_->faults = {{0, fault}};
-    EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirmed);
+    EXPECT_EQ(Drive(reservation)->reservation->state, State::kConfirmed);
     EXPECT_EQ(world_->journal.front(), "bind");
     EXPECT_EQ(Only().bound_saga, reservation.saga.id)
         << "whatever of it came to pass is undone with the hold";
@@ -224,7 +224,7 @@ TEST_F(SagaTest, WhoeverWasInNoMoreWhenSheAskedWaitsForTheQueue) {
   Reservation reservation = Prepare(SagaKind::kOneShot);
   reservation.active_until = reservation.saga.started_at;
   world_->faults = {{0, Fault::kNotDone}};
-  EXPECT_EQ(Drive(reservation)->reservation.state, State::kConfirming);
+  EXPECT_EQ(Drive(reservation)->reservation->state, State::kConfirming);
   EXPECT_THAT(world_->journal, ::testing::Each("bind"));
 }
 
@@ -232,17 +232,17 @@ TEST_F(SagaTest, ATokenThatSaysSheIsInDoesNotOutdoTheQueuesRefusal) {
   Reservation reservation = Prepare(SagaKind::kOneShot);
   reservation.active_until = reservation.saga.started_at + milliseconds(1);
   world_->faults = {{0, Fault::kRefused}};
-  EXPECT_EQ(Drive(reservation)->reservation.state, State::kFailed);
+  EXPECT_EQ(Drive(reservation)->reservation->state, State::kFailed);
 }
 
 TEST_F(SagaTest, SeatsThatAreGivenBackCostTheFeeAndTheOthersStay) {
   const Reservation reservation = Prepare(SagaKind::kCancelSeats);  // the seat of 60, with a fee of 7
   const auto answer = Drive(reservation);
-  EXPECT_EQ(answer->reservation.state, State::kConfirmed);
-  EXPECT_EQ(answer->reservation.returned, (Return{{kSeats[0]}, 53, 7}));
-  EXPECT_THAT(answer->reservation.seats, ::testing::ElementsAre(kSeats[1]));
-  EXPECT_EQ(answer->reservation.amount, 40);
-  EXPECT_EQ(answer->reservation.fees, 7);
+  EXPECT_EQ(answer->reservation->state, State::kConfirmed);
+  EXPECT_EQ(answer->reservation->returned, (Return{{kSeats[0]}, 53, 7}));
+  EXPECT_THAT(answer->reservation->seats, ::testing::ElementsAre(kSeats[1]));
+  EXPECT_EQ(answer->reservation->amount, 40);
+  EXPECT_EQ(answer->reservation->fees, 7);
   EXPECT_THAT(world_->journal, ::testing::ElementsAre("part-of-payment", "part-of-debit", "undo-seats"))
       << "the payment first: no money moves back before the provider has agreed";
   EXPECT_EQ(Count("reservation.seats_cancelled"), 1U);
@@ -256,9 +256,9 @@ TEST_F(SagaTest, WhatIsLeftIsCancelledLaterAndOnlyTheFeesStay) {
   EXPECT_EQ(rest.saga.kind, SagaKind::kCancelSeats)
       << "undoing payment and debit as a whole would give fees back";
   const auto answer = Drive(rest);
-  EXPECT_EQ(answer->reservation.state, State::kCancelled);
-  EXPECT_EQ(answer->reservation.returned->amount, 35);
-  EXPECT_EQ(answer->reservation.fees, 12);
+  EXPECT_EQ(answer->reservation->state, State::kCancelled);
+  EXPECT_EQ(answer->reservation->returned->amount, 35);
+  EXPECT_EQ(answer->reservation->fees, 12);
   EXPECT_EQ(Count("reservation.cancelled"), 1U);
   ExpectClean("all of it, in two parts");
 }
@@ -269,7 +269,7 @@ TEST_F(SagaTest, WhatIsLeftIsUndoneAsAWholeWhereNothingIsKept) {
   ASSERT_TRUE(Drive(BeginCancel(Only(), {1}, 0, "part")));
   const Reservation rest = BeginCancel(Only(), {2}, 0, "rest");
   EXPECT_EQ(rest.saga.kind, SagaKind::kCancel);
-  EXPECT_EQ(Drive(rest)->reservation.state, State::kCancelled);
+  EXPECT_EQ(Drive(rest)->reservation->state, State::kCancelled);
   ExpectClean("in two parts, without a fee");
 }
 
@@ -278,7 +278,7 @@ TEST_F(SagaTest, AFeeThatIsTheWholePriceGivesNothingBackAndAsksNobodyForMoney) {
   ASSERT_TRUE(Drive(confirmed));
   const Reservation all = BeginCancel(Only(), {}, 1'000, "k2");
   world_->journal.clear();
-  EXPECT_EQ(Drive(all)->reservation.returned->amount, 0);
+  EXPECT_EQ(Drive(all)->reservation->returned->amount, 0);
   EXPECT_THAT(world_->journal, ::testing::ElementsAre("undo-seats"));
   EXPECT_EQ(Only().fees, kPrice);
   ExpectClean("nothing given back");
@@ -288,10 +288,10 @@ TEST_F(SagaTest, AMoveToCheaperSeatsGivesTheDifferenceBackAndTellsWhoDidIt) {
   const Reservation reservation = Prepare(SagaKind::kMove);
   EXPECT_EQ(reservation.state, State::kConfirmed) << "it never is anything else";
   const auto answer = Drive(reservation);
-  EXPECT_THAT(answer->reservation.seats, ::testing::ElementsAre(kSeats[1], kCheapSeat));
-  EXPECT_EQ(answer->reservation.amount, 50);
-  EXPECT_EQ(answer->reservation.returned, (Return{{kSeats[0]}, 50, 0}));
-  const TimelineEntry& first = answer->reservation.saga.timeline.front();
+  EXPECT_THAT(answer->reservation->seats, ::testing::ElementsAre(kSeats[1], kCheapSeat));
+  EXPECT_EQ(answer->reservation->amount, 50);
+  EXPECT_EQ(answer->reservation->returned, (Return{{kSeats[0]}, 50, 0}));
+  const TimelineEntry& first = answer->reservation->saga.timeline.front();
   EXPECT_EQ(first.outcome, "move");
   EXPECT_EQ(first.detail, "the operator: a pillar");
   EXPECT_FALSE(world_->completed) << "the buyer's slot in the queue is none of its business";
@@ -312,8 +312,8 @@ TEST_F(SagaTest, ARefusedMoveIsDoneAndHasDoneNothing) {
   world_->cheap_seat_taken = true;
   const auto answer = Drive(reservation);
   EXPECT_EQ(answer->refusal->code, "seats_refused");
-  EXPECT_EQ(answer->reservation.returned, std::nullopt);
-  EXPECT_EQ(answer->reservation.saga.status, SagaStatus::kDone);
+  EXPECT_EQ(answer->reservation->returned, std::nullopt);
+  EXPECT_EQ(answer->reservation->saga.status, SagaStatus::kDone);
   EXPECT_THAT(world_->journal, ::testing::ElementsAre("seats", "undo-seats"));
   ExpectClean("as before");
 }
@@ -325,15 +325,15 @@ TEST_F(SagaTest, ARefusedPaymentKeepsTheSeatsForTheGraceTimeAndANewSagaCanPay) {
     world_->declines = true;
     const auto answer = Drive(reservation);
     EXPECT_EQ(answer->refusal->code, "payment_refused");
-    EXPECT_EQ(answer->reservation.state, State::kHeld);
+    EXPECT_EQ(answer->reservation->state, State::kHeld);
     EXPECT_EQ(world_->held_until, clock_.Now() + world_->grace);
-    EXPECT_EQ(answer->reservation.hold_expires_at, world_->held_until);
+    EXPECT_EQ(answer->reservation->hold_expires_at, world_->held_until);
     EXPECT_EQ(Count("reservation.held"), 1U) << KindName(kind);
     EXPECT_TRUE(world_->tombstones.contains({reservation.saga.id, "payment"}));
     EXPECT_TRUE(world_->tombstones.contains({reservation.saga.id, "debit"}));
     ExpectClean("undone but for the hold");
     world_->declines = false;
-    EXPECT_EQ(Drive(BeginAgain(Only(), /*cancel=*/false, "k2"))->reservation.state, State::kConfirmed);
+    EXPECT_EQ(Drive(BeginAgain(Only(), /*cancel=*/false, "k2"))->reservation->state, State::kConfirmed);
     ExpectClean("paid otherwise");
   }
 }
@@ -344,7 +344,7 @@ TEST_F(SagaTest, WithoutAHoldForTheGraceTimeAllIsUndone) {
     world_->grace = std::chrono::minutes(10);
     world_->declines = true;
     world_->faults = {{4, fault}};  // the hold that would go on
-    EXPECT_EQ(Drive(reservation)->reservation.state, State::kFailed);
+    EXPECT_EQ(Drive(reservation)->reservation->state, State::kFailed);
     ExpectClean("as without a grace time");
   }
 }

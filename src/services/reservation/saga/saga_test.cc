@@ -25,7 +25,7 @@ TEST_F(SagaTest, WithoutFaultsEachKindEndsInItsStateWithTwoWritesAtMost) {
     const Reservation reservation = Prepare(kind);
     const auto answer = Drive(reservation);
     ASSERT_TRUE(answer);
-    EXPECT_EQ(answer->reservation.state, end) << KindName(kind);
+    EXPECT_EQ(answer->reservation->state, end) << KindName(kind);
     EXPECT_EQ(book_->writes, 1) << "the intent was the first, this is the second";
     // A confirmation finds its first step done: the hold has bound the place in the queue.
     const size_t found_done = kind == SagaKind::kConfirm ? 1 : 0;

@@ -110,7 +110,7 @@ asio::awaitable<Result<bool>> ShowService::EndAll(std::vector<Reservation> reser
       auto answer = co_await self->sagas_.EndForShow(id);
       if (!answer) {
         shared->ended_any = std::unexpected(answer.error());
-      } else if (shared->ended_any && IsEnd(answer->reservation.state)) {
+      } else if (shared->ended_any && IsEnd(answer->reservation->state)) {
         *shared->ended_any = true;
       }
     }

@@ -106,7 +106,7 @@ asio::awaitable<Result<Reservation>> ShowService::SettleOne(Round& round, Waitli
     offer.choice = entry.wish;
     auto answer = co_await sagas_.Offer(std::move(offer));
     if (!answer) co_return std::unexpected(answer.error());
-    *found = std::move(answer->reservation);
+    *found = *answer->reservation;
   }
   if (auto next = Settle(entry, **found)) {
     entry = *std::move(next);

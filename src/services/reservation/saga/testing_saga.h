@@ -299,11 +299,12 @@ class SagaTest : public ::testing::Test {
   Reservation Begin(SagaKind kind, const std::string& key) {
     BeginReserve begin;
     begin.key = {"buyer", key};
-    begin.reservation.id = ReservationId::Make(clock_.Now(), random_);
-    begin.reservation.user_id = "buyer";
-    begin.reservation.choice.seat_nos = {1};
-    begin.reservation.saga.id = SagaId::Make(clock_.Now(), random_);
-    begin.reservation.saga.kind = kind;
+    Reservation& reservation = begin.reservation.Own();
+    reservation.id = ReservationId::Make(clock_.Now(), random_);
+    reservation.user_id = "buyer";
+    reservation.choice.seat_nos = {1};
+    reservation.saga.id = SagaId::Make(clock_.Now(), random_);
+    reservation.saga.kind = kind;
     return std::get<Started>(book_->Apply(begin)).reservation;
   }
   Reservation BeginAgain(const Reservation& on, bool cancel, const std::string& key) {
@@ -370,7 +371,7 @@ class SagaTest : public ::testing::Test {
     Claim claim{"recoverer", 1, {SagaId::Make(clock_.Now(), random_)}};
     Outcome outcome = book_->Apply(claim);
     auto& claimed = std::get<Claimed>(outcome).reservations;
-    return claimed.empty() ? Reservation() : claimed.front();
+    return claimed.empty() ? Reservation() : *claimed.front();
   }
 
   // Other replicas recover until nothing is due, as the scan does.
