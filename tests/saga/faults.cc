@@ -108,7 +108,7 @@ asio::awaitable<void> FaultyParticipants::LoseSeats(Reservation reservation) {
   thief.saga.id = SagaId::Make(clock_.Now(), random_);
   thief.user_id = "thief-of-" + reservation.user_id;
   const StepResult held = co_await real_->HoldSeats(thief, Timestamp());
-  CHECK(held.kind == Kind::kDone, "{} {}", held.refusal.code, held.error.detail);
+  CHECK(held.kind == Kind::kDone, "{} {}", ReasonOf(held), held.error.detail);
   const std::scoped_lock lock(mutex_);
   buyers_[reservation.user_id].thief = std::move(thief);
 }

@@ -43,9 +43,12 @@ Reply ReplyOf(const Result<seat::Outcome>& outcome) {
   if (!outcome) return FromError(outcome.error());
   Reply reply;
   reply.result.kind = KindOf(outcome->kind);
-  reply.result.refusal.code = seat::RefusalName(outcome->refusal);
-  for (const seat::Conflict& conflict : outcome->conflicts)
-    reply.result.refusal.conflicts.push_back({conflict.seat_no, {}, {}});
+  if (reply.result.kind == Kind::kRefused) {
+    reservation::Refusal& refusal = reply.result.refusal.emplace();
+    refusal.code = seat::RefusalName(outcome->refusal);
+    for (const seat::Conflict& conflict : outcome->conflicts)
+      refusal.conflicts.push_back({conflict.seat_no, {}, {}});
+  }
   for (size_t i = 0; i < outcome->seats.size(); ++i) {
     const seat::SeatNo no = outcome->seats[i];
     reply.seats.push_back({no, std::to_string(no), outcome->prices[i], "A"});
@@ -62,10 +65,13 @@ Reply ReplyOf(const Result<wallet::Outcome>& outcome) {
   if (!outcome) return FromError(outcome.error());
   Reply reply;
   reply.result.kind = KindOf(outcome->kind);
-  if (outcome->refusal == wallet::Refusal::kBalanceTooLow) reply.result.refusal.code = "balance_too_low";
-  if (outcome->refusal == wallet::Refusal::kExceedsDebit) reply.result.refusal.code = "exceeds_debit";
-  reply.result.refusal.balance = outcome->balance.value_or(Money()).amount;
-  reply.result.refusal.needed = outcome->needed;
+  if (reply.result.kind == Kind::kRefused) {
+    reservation::Refusal& refusal = reply.result.refusal.emplace();
+    if (outcome->refusal == wallet::Refusal::kBalanceTooLow) refusal.code = "balance_too_low";
+    if (outcome->refusal == wallet::Refusal::kExceedsDebit) refusal.code = "exceeds_debit";
+    refusal.balance = outcome->balance.value_or(Money()).amount;
+    refusal.needed = outcome->needed;
+  }
   return reply;
 }
 
@@ -74,7 +80,7 @@ Reply ReplyOf(const Result<payment::Outcome>& outcome) {
   Reply reply;
   reply.result.kind = KindOf(outcome->kind);
   if (outcome->kind == payment::OutcomeKind::kRefused) {
-    reply.result.refusal.code =
+    reply.result.refusal.emplace().code =
         outcome->refusal == payment::Refusal::kDeclined ? "payment_declined" : "payment_refused";
   }
   return reply;
@@ -105,7 +111,7 @@ void SimParticipants::Deliver(uint64_t id, const Message& message, int64_t delay
     if (end == End::kRefused && first) {
       Reply refused;
       refused.result.kind = Kind::kRefused;
-      refused.result.refusal.code = "injected";
+      refused.result.refusal.emplace().code = "injected";
       return answer(refused);
     }
     ground.scheduler.After(0, target.life, [run = target.run, answer] { run(answer); });

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 namespace boxoffice::reservation {
@@ -13,7 +15,7 @@ using Kind = StepResult::Kind;
 // effect is unavailable.
 StepResult FromError(Error error) {
   const bool not_done = error.code == Code::kUnavailable || error.code == Code::kResourceExhausted;
-  return {not_done ? Kind::kUnavailable : Kind::kUnknown, {}, std::move(error)};
+  return {not_done ? Kind::kUnavailable : Kind::kUnknown, std::nullopt, std::move(error)};
 }
 
 // Every participant's outcome has the same four kinds.
@@ -35,7 +37,8 @@ Kind KindFrom(const Outcome& outcome) {
 
 std::string Bytes(const auto& id) { return std::string(id.bytes()); }
 
-std::vector<Seat> SeatsOf(const seat::v1::SeatOutcome& outcome) {
+// Of an outcome, or of what it offers instead.
+std::vector<Seat> SeatsOf(const auto& outcome) {
   std::vector<Seat> seats;
   for (const auto& seat : outcome.seats()) {
     seats.push_back({seat.seat_no(), seat.label(), seat.price(), seat.category()});
@@ -51,8 +54,8 @@ void Name(Command& command, Body& body, const Reservation& reservation) {
   } else {
     command.mutable_header()->set_traceparent(reservation.saga.traceparent);
   }
-  body.set_saga_id(Bytes(reservation.saga.id));
-  body.set_reservation_id(Bytes(reservation.id));
+  body.mutable_saga_id()->assign(reservation.saga.id.bytes());
+  body.mutable_reservation_id()->assign(reservation.id.bytes());
 }
 
 std::string_view StateWord(queue::v1::SessionState state) {
@@ -70,62 +73,71 @@ std::string_view StateWord(queue::v1::SessionState state) {
   }
 }
 
-// What each participant's outcome says to the saga.
-StepResult ResultOf(const queue::v1::Outcome& outcome) {
-  const auto& bind = outcome.bind();
-  StepResult result{KindFrom(bind), {}, {}};
-  result.refusal.code = bind.refusal();
-  result.refusal.queue_state = StateWord(bind.state());
-  return result;
+// What each participant's outcome says.
+const queue::v1::BindOutcome& BodyOf(const queue::v1::Outcome& outcome) { return outcome.bind(); }
+const seat::v1::SeatOutcome& BodyOf(const seat::v1::Outcome& outcome) { return outcome.seats(); }
+const wallet::v1::WalletOutcome& BodyOf(const wallet::v1::Outcome& outcome) { return outcome.wallet(); }
+const payment::v1::PaymentOutcome& BodyOf(const payment::v1::Outcome& outcome) { return outcome.payment(); }
+
+Refusal RefusalOf(const queue::v1::BindOutcome& bind) {
+  Refusal refusal;
+  refusal.code = bind.refusal();
+  refusal.queue_state = StateWord(bind.state());
+  return refusal;
 }
 
-StepResult ResultOf(const seat::v1::Outcome& outcome) {
-  const auto& seats = outcome.seats();
-  StepResult result{KindFrom(seats), {}, {}};
-  result.refusal.code = seats.refusal();
-  result.refusal.detail = seats.detail();
+Refusal RefusalOf(const seat::v1::SeatOutcome& seats) {
+  Refusal refusal;
+  refusal.code = seats.refusal();
+  refusal.detail = seats.detail();
   for (const auto& conflict : seats.conflicts()) {
-    result.refusal.conflicts.push_back({conflict.seat_no(), conflict.label(), conflict.reason()});
+    refusal.conflicts.push_back({conflict.seat_no(), conflict.label(), conflict.reason()});
   }
-  result.refusal.seat_limit = seats.seat_limit();
-  result.refusal.seats_owned = seats.seats_owned();
-  SeatOffer& alternative = result.refusal.alternative;
-  alternative.rung = seats.alternative().rung();
-  for (const auto& seat : seats.alternative().seats()) {
-    alternative.seats.push_back({seat.seat_no(), seat.label(), seat.price(), seat.category()});
-  }
-  alternative.amount = seats.alternative().amount();
+  refusal.seat_limit = seats.seat_limit();
+  refusal.seats_owned = seats.seats_owned();
+  refusal.alternative.rung = seats.alternative().rung();
+  refusal.alternative.seats = SeatsOf(seats.alternative());
+  refusal.alternative.amount = seats.alternative().amount();
+  return refusal;
+}
+
+Refusal RefusalOf(const wallet::v1::WalletOutcome& wallet) {
+  Refusal refusal;
+  refusal.code = wallet.refusal();
+  refusal.balance = wallet.balance().amount();
+  refusal.needed = wallet.needed();
+  return refusal;
+}
+
+Refusal RefusalOf(const payment::v1::PaymentOutcome& payment) {
+  Refusal refusal;
+  refusal.code = payment.refusal();
+  refusal.provider_code = payment.provider_code();
+  return refusal;
+}
+
+template <typename Outcome>
+StepResult ResultOf(const Result<Outcome>& answer) {
+  if (!answer) return FromError(answer.error());
+  const auto& body = BodyOf(*answer);
+  StepResult result{KindFrom(body), std::nullopt, {}};
+  if (result.kind == Kind::kRefused) result.refusal = RefusalOf(body);
   return result;
 }
 
-StepResult ResultOf(const wallet::v1::Outcome& outcome) {
-  const auto& wallet = outcome.wallet();
-  StepResult result{KindFrom(wallet), {}, {}};
-  result.refusal.code = wallet.refusal();
-  result.refusal.balance = wallet.balance().amount();
-  result.refusal.needed = wallet.needed();
-  return result;
-}
-
-StepResult ResultOf(const payment::v1::Outcome& outcome) {
-  const auto& payment = outcome.payment();
-  StepResult result{KindFrom(payment), {}, {}};
-  result.refusal.code = payment.refusal();
-  result.refusal.provider_code = payment.provider_code();
-  return result;
-}
-
-// Sends a command; `outcome`, where given, is what was answered, if anything was. Every step but the first
-// ones of a new reservation finishes what was begun.
+// Sends a command, and resumes with what its outcome says. Every step but the first ones of a new reservation
+// finishes what was begun.
 template <typename Client>
-asio::awaitable<StepResult> CallStep(Client& client, typename Client::Command command, milliseconds timeout,
-                                     rpc::Priority priority = rpc::Priority::kFinishing,
-                                     typename Client::Outcome* outcome = nullptr) {
-  auto answer = co_await client.Execute(std::move(command), timeout, priority);
-  if (!answer) co_return FromError(std::move(answer).error());
-  StepResult result = ResultOf(*answer);
-  if (outcome != nullptr) *outcome = *std::move(answer);
-  co_return result;
+asio::awaitable<StepResult> CallStep(Client& client, typename Client::Command&& command, milliseconds timeout,
+                                     rpc::Priority priority = rpc::Priority::kFinishing) {
+  auto initiate = [&client, command = std::move(command), timeout, priority](auto handler) mutable {
+    auto done = [handler = std::move(handler)](Result<typename Client::Outcome>&& answer) mutable {
+      std::move(handler)(ResultOf(answer));
+    };
+    client.Send(std::move(command), timeout, std::move(done), priority);
+  };
+  return asio::async_initiate<decltype(asio::use_awaitable), void(StepResult)>(std::move(initiate),
+                                                                               asio::use_awaitable);
 }
 
 std::shared_ptr<rpc::Peer> MakePeer(std::string_view service, const asio::any_io_executor& executor,
@@ -177,7 +189,7 @@ asio::awaitable<StepResult> ParticipantClient::BindQueue(const Reservation& rese
   bind.set_token(reservation.queue_token);
   bind.set_user_id(reservation.user_id);
   bind.set_show_id(reservation.show_id);
-  co_return co_await CallStep(queue_, std::move(command), timeouts_.step, BeginningOf(reservation));
+  return CallStep(queue_, std::move(command), timeouts_.step, BeginningOf(reservation));
 }
 
 asio::awaitable<StepResult> ParticipantClient::UnbindQueue(const Reservation& reservation,
@@ -188,7 +200,7 @@ asio::awaitable<StepResult> ParticipantClient::UnbindQueue(const Reservation& re
   unbind.set_saga_id(Bytes(bound_saga));
   unbind.set_user_id(reservation.user_id);
   unbind.set_show_id(reservation.show_id);
-  co_return co_await CallStep(queue_, std::move(command), timeouts_.step);
+  return CallStep(queue_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::CompleteQueue(const Reservation& reservation) {
@@ -198,7 +210,7 @@ asio::awaitable<StepResult> ParticipantClient::CompleteQueue(const Reservation& 
   complete.set_saga_id(Bytes(reservation.bound_saga));  // that of the hold, where there was one
   complete.set_user_id(reservation.user_id);
   complete.set_show_id(reservation.show_id);
-  co_return co_await CallStep(queue_, std::move(command), timeouts_.step);
+  return CallStep(queue_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservation, Timestamp until) {
@@ -220,11 +232,10 @@ asio::awaitable<StepResult> ParticipantClient::HoldSeats(Reservation& reservatio
   } else {
     for (const uint32_t seat_no : SeatNumbers(reservation)) hold.mutable_seats()->add_seat_nos(seat_no);
   }
-  seat::v1::Outcome outcome;
-  StepResult result =
-      co_await CallStep(seat_, std::move(command), timeouts_.step, BeginningOf(reservation), &outcome);
+  const auto answer = co_await seat_.Execute(std::move(command), timeouts_.step, BeginningOf(reservation));
+  StepResult result = ResultOf(answer);
   if (result.kind != Kind::kDone) co_return result;
-  const seat::v1::SeatOutcome& held = outcome.seats();
+  const seat::v1::SeatOutcome& held = answer->seats();
   reservation.seats = SeatsOf(held);
   reservation.grace = milliseconds(held.grace_ms());
   // A later saga of the reservation names the seats, and is told none.
@@ -241,7 +252,7 @@ asio::awaitable<StepResult> ParticipantClient::ConfirmSeats(const Reservation& r
   Name(command, confirm, reservation);
   confirm.set_show_id(reservation.show_id);
   for (const uint32_t seat_no : SeatNumbers(reservation)) confirm.add_seat_nos(seat_no);
-  co_return co_await CallStep(seat_, std::move(command), timeouts_.step);
+  return CallStep(seat_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::ReleaseSeats(const Reservation& reservation) {
@@ -255,7 +266,7 @@ asio::awaitable<StepResult> ParticipantClient::ReleaseOnly(const Reservation& re
   Name(command, release, reservation);
   release.set_show_id(reservation.show_id);
   for (const uint32_t seat_no : seat_nos) release.add_seat_nos(seat_no);
-  co_return co_await CallStep(seat_, std::move(command), timeouts_.step);
+  return CallStep(seat_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::MoveSeats(Reservation& reservation) {
@@ -265,10 +276,9 @@ asio::awaitable<StepResult> ParticipantClient::MoveSeats(Reservation& reservatio
   move.set_show_id(reservation.show_id);
   for (const uint32_t seat_no : reservation.move.from) move.add_from_seat_nos(seat_no);
   for (const uint32_t seat_no : reservation.move.to) move.add_to_seat_nos(seat_no);
-  seat::v1::Outcome outcome;
-  StepResult result =
-      co_await CallStep(seat_, std::move(command), timeouts_.step, rpc::Priority::kFinishing, &outcome);
-  if (result.kind == Kind::kDone) reservation.move.seats = SeatsOf(outcome.seats());
+  const auto answer = co_await seat_.Execute(std::move(command), timeouts_.step, rpc::Priority::kFinishing);
+  StepResult result = ResultOf(answer);
+  if (result.kind == Kind::kDone) reservation.move.seats = SeatsOf(answer->seats());
   co_return result;
 }
 
@@ -279,7 +289,7 @@ asio::awaitable<StepResult> ParticipantClient::DebitWallet(const Reservation& re
   debit.set_user_id(reservation.user_id);
   debit.mutable_money()->set_amount(reservation.amount);
   debit.mutable_money()->set_currency(reservation.currency);
-  co_return co_await CallStep(wallet_, std::move(command), timeouts_.step);
+  return CallStep(wallet_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::RefundWallet(const Reservation& reservation,
@@ -289,7 +299,7 @@ asio::awaitable<StepResult> ParticipantClient::RefundWallet(const Reservation& r
   Name(command, refund, reservation);
   refund.set_user_id(reservation.user_id);
   refund.set_debit_saga_id(Bytes(debit_saga));
-  co_return co_await CallStep(wallet_, std::move(command), timeouts_.step);
+  return CallStep(wallet_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::RefundPartOfDebit(const Reservation& reservation,
@@ -301,7 +311,7 @@ asio::awaitable<StepResult> ParticipantClient::RefundPartOfDebit(const Reservati
   refund.set_debit_saga_id(Bytes(reservation.paid_saga));
   refund.mutable_money()->set_amount(amount);
   refund.mutable_money()->set_currency(reservation.currency);
-  co_return co_await CallStep(wallet_, std::move(command), timeouts_.step);
+  return CallStep(wallet_, std::move(command), timeouts_.step);
 }
 
 asio::awaitable<StepResult> ParticipantClient::ApprovePayment(const Reservation& reservation) {
@@ -313,7 +323,7 @@ asio::awaitable<StepResult> ParticipantClient::ApprovePayment(const Reservation&
   approve.mutable_money()->set_amount(reservation.amount);
   approve.mutable_money()->set_currency(reservation.currency);
   approve.set_method(reservation.payment_method);
-  co_return co_await CallStep(payment_, std::move(command), timeouts_.payment);
+  return CallStep(payment_, std::move(command), timeouts_.payment);
 }
 
 asio::awaitable<StepResult> ParticipantClient::CancelPayment(const Reservation& reservation,
@@ -322,7 +332,7 @@ asio::awaitable<StepResult> ParticipantClient::CancelPayment(const Reservation& 
   auto& cancel = *command.mutable_cancel();
   Name(command, cancel, reservation);
   cancel.set_attempt(attempt);
-  co_return co_await CallStep(payment_, std::move(command), timeouts_.payment);
+  return CallStep(payment_, std::move(command), timeouts_.payment);
 }
 
 asio::awaitable<StepResult> ParticipantClient::RefundPartOfPayment(const Reservation& reservation,
@@ -333,7 +343,7 @@ asio::awaitable<StepResult> ParticipantClient::RefundPartOfPayment(const Reserva
   refund.set_attempt(reservation.paid_attempt);
   refund.mutable_money()->set_amount(amount);
   refund.mutable_money()->set_currency(reservation.currency);
-  co_return co_await CallStep(payment_, std::move(command), timeouts_.payment);
+  return CallStep(payment_, std::move(command), timeouts_.payment);
 }
 
 asio::awaitable<Result<CancelPolicy>> ParticipantClient::GetCancelPolicy(int64_t show_id) {

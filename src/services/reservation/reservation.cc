@@ -166,7 +166,7 @@ void Settle(Reservation& reservation, State done) {
   }
 }
 
-void AddToTimeline(Saga& saga, TimelineEntry entry) {
+void AddToTimeline(Saga& saga, TimelineEntry&& entry) {
   if (saga.timeline.size() >= kMaxTimeline) {
     saga.timeline.erase(saga.timeline.begin() + static_cast<ptrdiff_t>(kMaxTimeline / 2));
   }

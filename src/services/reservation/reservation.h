@@ -247,7 +247,7 @@ inline constexpr std::string_view kShowCancelled = "show_cancelled";
 [[nodiscard]] bool IsEndedByShow(const Reservation& reservation);
 
 // Appends within kMaxTimeline, dropping from the middle.
-void AddToTimeline(Saga& saga, TimelineEntry entry);
+void AddToTimeline(Saga& saga, TimelineEntry&& entry);
 
 // Whether the answer to a request that ended like this is kept and replayed (else the request may be tried
 // anew).

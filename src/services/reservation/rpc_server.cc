@@ -94,7 +94,7 @@ void RpcServer::Handle(v1::Command command, Commands::Reply reply) {
 }
 
 asio::awaitable<void> RpcServer::HandleOne(v1::Command command, Commands::Reply reply) {
-  auto answer = co_await Dispatch(std::move(command));
+  auto answer = co_await Dispatch(command);
   if (!answer) {
     reply(rpc::ErrorOutcome<v1::Outcome>(answer.error()));
     co_return;
@@ -105,7 +105,7 @@ asio::awaitable<void> RpcServer::HandleOne(v1::Command command, Commands::Reply 
   reply(std::move(outcome));
 }
 
-asio::awaitable<Result<Answer>> RpcServer::Dispatch(v1::Command command) {
+asio::awaitable<Result<Answer>> RpcServer::Dispatch(v1::Command& command) {
   if (command.user_id().empty() || command.idempotency_key().empty()) {
     co_return Fail(Code::kInvalidArgument, "key_missing", "user_id and idempotency_key are needed");
   }

@@ -91,7 +91,7 @@ class GatedWorld final : public Participants {
     if (r.user_id == "buyer") co_return co_await world.HoldSeats(r, until);
     StepResult refused;
     refused.kind = StepResult::Kind::kRefused;
-    refused.refusal = {.code = "seats_taken", .conflicts = {{1, "A-1", world.sold ? "sold" : "held"}}};
+    refused.refusal = Refusal{.code = "seats_taken", .conflicts = {{1, "A-1", world.sold ? "sold" : "held"}}};
     co_return refused;
   }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation& r) override { return world.ConfirmSeats(r); }

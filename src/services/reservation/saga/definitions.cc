@@ -53,8 +53,7 @@ Answer ExtendHold(StepContext& c) {
   StepResult result = co_await c.participants.HoldSeats(r, r.saga.deadline + c.policy.hold_slack);
   if (result.kind == StepResult::Kind::kDone && !told.empty() && r.amount > told_amount) {
     result.kind = StepResult::Kind::kRefused;
-    result.refusal.code = "price_changed";
-    result.refusal.needed = r.amount;
+    result.refusal = Refusal{.code = "price_changed", .needed = r.amount};
     r.seats = told;
     r.amount = told_amount;
   }
@@ -265,6 +264,10 @@ std::string_view KindName(StepResult::Kind kind) {
       return "unknown";
   }
   CHECK(false, "kind {}", static_cast<int>(kind));
+}
+
+std::string_view ReasonOf(const StepResult& result) {
+  return result.refusal ? result.refusal->code : result.error.reason;
 }
 
 bool MayComeRight(StepResult::Kind kind) {

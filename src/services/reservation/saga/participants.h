@@ -2,7 +2,9 @@
 // the step, so that asking twice is harmless.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
@@ -18,17 +20,19 @@ namespace asio = boost::asio;
 struct StepResult {
   enum class Kind {
     kDone,
-    kRefused,      // a business refusal: see `refusal`
+    kRefused,      // a business refusal
     kAborted,      // this saga was undone at that participant before
     kMismatch,     // the saga did this step with other content: a bug or a forgery
     kUnavailable,  // certainly not done
     kUnknown,      // may or may not have been done: nobody acts on a guess
   };
   Kind kind = Kind::kDone;
-  Refusal refusal;
-  Error error;  // with kUnavailable and kUnknown
+  std::optional<Refusal> refusal;  // with kRefused, and only there
+  Error error;                     // with kUnavailable and kUnknown
 };
 [[nodiscard]] std::string_view KindName(StepResult::Kind kind);
+// Why it was not done: the refusal's code or the error's reason.
+[[nodiscard]] std::string_view ReasonOf(const StepResult& result);
 // Whether the participant gave no answer that says something for certain: it is worth asking again.
 [[nodiscard]] bool MayComeRight(StepResult::Kind kind);
 

@@ -120,8 +120,7 @@ void StepTrace::End(Saga& saga, std::string_view step, bool undo, const StepResu
   span.parent = saga.mark.run.span;
   span.start = start_;
   span.end = obs::SpanNow();
-  const std::string& detail = result.kind == Kind::kRefused ? result.refusal.code : result.error.reason;
-  DescribeStep(step, undo, KindName(result.kind), detail, span);
+  DescribeStep(step, undo, KindName(result.kind), ReasonOf(result), span);
   obs::RecordAs(obs::Kept::kSampled, std::move(span));
 }
 

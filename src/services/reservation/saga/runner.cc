@@ -22,7 +22,7 @@ constexpr size_t kMaxCauses = 64;
 
 // What the buyer is told of a step that did not succeed.
 Refusal FailureOf(const StepResult& result, std::string_view step) {
-  if (result.kind == StepResult::Kind::kRefused) return result.refusal;
+  if (result.refusal) return *result.refusal;
   Refusal refusal;
   refusal.code = "saga_timed_out";
   refusal.detail = fmt::format("{} gave no certain answer in time ({})", step, KindName(result.kind));
@@ -94,24 +94,21 @@ obs::Counter& Runner::RunsOf(SagaKind kind, State state) {
   return *runs;
 }
 
-void Runner::CountStep(std::string_view step, bool undo, StepResult::Kind kind,
-                       std::chrono::duration<double> time) {
-  auto found = steps_.find(step);
-  if (found == steps_.end()) found = steps_.try_emplace(std::string(step)).first;
-  StepMetrics& measured = found->second[undo ? 1 : 0];
+void Runner::CountTry(TryMetrics& tries, std::string_view step, bool undo, StepResult::Kind kind,
+                      std::chrono::duration<double> time) {
   const char* const direction = undo ? "undo" : "forward";
-  if (measured.seconds == nullptr) {
-    measured.seconds =
+  if (tries.seconds == nullptr) {
+    tries.seconds =
         &metrics_.GetHistogram("boxoffice_saga_step_seconds",
                                "One try of a saga's step, or of its undo, to what the participant said",
-                               obs::SecondsBounds(), {{"step", found->first}, {"direction", direction}});
+                               obs::SecondsBounds(), {{"step", std::string(step)}, {"direction", direction}});
   }
-  measured.seconds->Observe(time.count());
-  obs::Counter*& counter = measured.by_kind[static_cast<size_t>(kind)];
+  tries.seconds->Observe(time.count());
+  obs::Counter*& counter = tries.by_kind[static_cast<size_t>(kind)];
   if (counter == nullptr) {
     counter = &metrics_.GetCounter(
         "boxoffice_saga_steps_total", "Tries of sagas' steps and undos, by what the participant said",
-        {{"step", found->first}, {"direction", direction}, {"outcome", std::string(KindName(kind))}});
+        {{"step", std::string(step)}, {"direction", direction}, {"outcome", std::string(KindName(kind))}});
   }
   counter->Add();
 }
@@ -154,6 +151,8 @@ bool Runner::IsLate(const Reservation& reservation) const {
 
 asio::awaitable<Result<Runner::Ended>> Runner::GoForward(Shared<Reservation>& reservation) {
   const SagaDefinition& definition = DefinitionOf(reservation->saga.kind);
+  std::vector<TimelineEntry>& timeline = reservation.Own().saga.timeline;
+  timeline.reserve(timeline.size() + definition.steps.size());
   for (size_t i = 0; i < definition.steps.size(); ++i) {
     const Step& step = definition.steps[i];
     StepResult result = co_await Perform(reservation.Own(), step.name, step.action, /*undo=*/false);
@@ -228,11 +227,9 @@ asio::awaitable<Result<Runner::Ended>> Runner::GoBack(Shared<Reservation>& reser
 
 asio::awaitable<Result<Runner::Ended>> Runner::PostponeIt(Shared<Reservation>& reservation, StepResult result,
                                                           std::string_view step) {
-  const bool refused = result.kind == StepResult::Kind::kRefused;
   Reservation& next = reservation.Own();
   next.saga.last_error =
-      fmt::format("{}: {} {} {}", step, KindName(result.kind),
-                  refused ? result.refusal.code : result.error.reason, result.error.detail);
+      fmt::format("{}: {} {} {}", step, KindName(result.kind), ReasonOf(result), result.error.detail);
   obs::Log(obs::Level::kWarning, "saga_postponed",
            {{"reservation", next.id.ToString()},
             {"saga", next.saga.id.ToString()},
@@ -258,39 +255,41 @@ asio::awaitable<Result<Runner::Ended>> Runner::FinishIt(Shared<Reservation>& res
 asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::string_view step, Action action,
                                             bool undo) {
   const Timestamp run_start = clock_.Now();
+  Timestamp start = run_start;
   StepContext context{participants_, reservation, policy_, run_start};
   milliseconds pause = retry_.first_pause;
-  auto budget = budgets_.find(step);
-  if (budget == budgets_.end()) budget = budgets_.try_emplace(std::string(step), retry_.budget).first;
-  budget->second.CountCall(run_start);
+  Known& known = KnownOf(step);
+  known.budget.CountCall(run_start);
   for (int retry = 0;; ++retry) {
-    const Timestamp start = clock_.Now();
     const StepTrace trace(reservation.saga);
     StepResult result = co_await action(context);
     trace.End(reservation.saga, step, undo, result);
     const Timestamp end = clock_.Now();
-    CountStep(step, undo, result.kind, end - start);
+    CountTry(known.measured[undo ? 1 : 0], step, undo, result.kind, end - start);
     if (obs::Logs(obs::Level::kDebug)) LogStep(reservation, step, undo, result);
-    TimelineEntry entry;
-    entry.step = step;
-    entry.undo = undo;
-    entry.outcome = KindName(result.kind);
-    entry.detail = result.kind == StepResult::Kind::kRefused ? result.refusal.code : result.error.reason;
-    entry.at = start;
-    entry.duration_us = static_cast<uint32_t>(std::chrono::microseconds(end - start).count());
-    AddToTimeline(reservation.saga, std::move(entry));
+    const auto took = std::chrono::microseconds(end - start).count();
+    AddToTimeline(reservation.saga, {std::string(step), undo, std::string(KindName(result.kind)),
+                                     std::string(ReasonOf(result)), start, static_cast<uint32_t>(took)});
     const bool again = MayComeRight(result.kind) && retry < retry_.retries &&
-                       end - run_start < retry_.give_up_after && TakeRetry(step);
+                       end - run_start < retry_.give_up_after && TakeRetry(known.budget, step);
     if (!again) co_return result;
     asio::steady_timer timer(executor_);
     timer.expires_after(milliseconds(random_.Below(static_cast<uint64_t>(pause.count()) + 1)));
     co_await timer.async_wait(asio::use_awaitable);
     pause *= 2;
+    start = clock_.Now();
   }
 }
 
-bool Runner::TakeRetry(std::string_view step) {
-  if (budgets_.find(step)->second.TakeRetry(clock_.Now())) return true;
+Runner::Known& Runner::KnownOf(std::string_view step) {
+  auto found = steps_.find(step);
+  if (found == steps_.end())
+    found = steps_.try_emplace(std::string(step), resilience::RetryBudget(retry_.budget)).first;
+  return found->second;
+}
+
+bool Runner::TakeRetry(resilience::RetryBudget& budget, std::string_view step) {
+  if (budget.TakeRetry(clock_.Now())) return true;
   metrics_
       .GetCounter("boxoffice_saga_retries_refused_total",
                   "Steps that were not repeated at once because the budget for it is used",

@@ -63,11 +63,18 @@ class Runner {
  private:
   [[nodiscard]] obs::Counter& RunsOf(SagaKind kind, State state);
   // Of a step, or of its undo.
-  struct StepMetrics {
+  struct TryMetrics {
     obs::Histogram* seconds = nullptr;
     std::array<obs::Counter*, 6> by_kind{};  // of StepResult::Kind; when first needed
   };
-  void CountStep(std::string_view step, bool undo, StepResult::Kind kind, std::chrono::duration<double> time);
+  // What is known of a step, over all sagas.
+  struct Known {
+    resilience::RetryBudget budget;
+    std::array<TryMetrics, 2> measured{};  // forward, undo
+  };
+  [[nodiscard]] Known& KnownOf(std::string_view step);
+  void CountTry(TryMetrics& tries, std::string_view step, bool undo, StepResult::Kind kind,
+                std::chrono::duration<double> time);
   void CountCompensation(const Reservation& reservation, std::string_view step);
   // How a run ended; the reservation is what the book has of it.
   enum class Ended {
@@ -91,7 +98,7 @@ class Runner {
                                       bool undo);
   asio::awaitable<Result<void>> Write(Command& command, Shared<Reservation>& reservation);
   asio::awaitable<void> CompleteQueue(Shared<Reservation> reservation);
-  [[nodiscard]] bool TakeRetry(std::string_view step);
+  [[nodiscard]] bool TakeRetry(resilience::RetryBudget& budget, std::string_view step);
   [[nodiscard]] bool IsLate(const Reservation& reservation) const;
 
   asio::any_io_executor executor_;
@@ -104,10 +111,9 @@ class Runner {
   obs::Registry& metrics_;
   obs::Histogram& saga_seconds_;
   std::map<std::pair<SagaKind, State>, obs::Counter*> runs_;
-  std::map<std::string, std::array<StepMetrics, 2>, std::less<>> steps_;  // forward, undo
+  std::map<std::string, Known, std::less<>> steps_;
   std::set<std::string> causes_;  // that compensations were counted by
   std::map<ReservationId, uint64_t> running_;
-  std::map<std::string, resilience::RetryBudget, std::less<>> budgets_;  // by step
 };
 
 }  // namespace boxoffice::reservation

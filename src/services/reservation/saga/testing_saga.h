@@ -190,7 +190,7 @@ class World final : public Participants {
       }
       if (!taken) {
         result.kind = Kind::kRefused;
-        result.refusal.code = step + "_refused";
+        result.refusal.emplace().code = step + "_refused";
       }
       return result;
     });
@@ -220,7 +220,7 @@ class World final : public Participants {
     if (fault == Fault::kRefused && !name.starts_with("undo-")) {
       StepResult refused;
       refused.kind = Kind::kRefused;
-      refused.refusal.code = name + "_refused";
+      refused.refusal.emplace().code = name + "_refused";
       co_return refused;
     }
     StepResult result = act();
