@@ -27,8 +27,8 @@ namespace boxoffice::audit {
 struct Patience {
   int readings = 3;         // that must agree before a suspicion is a violation
   milliseconds pause{500};  // before each
-  // How long an event may take to the bus: a publisher that died keeps its partitions of the outbox for the
-  // 15 s of its lease, and its follower backs off for up to 5 s.
+  // How long an event may take to the bus: a publisher that died keeps the outbox for the 15 s of its lease,
+  // and its follower backs off for up to 5 s.
   milliseconds settle{25'000};
   int max_readings = 75;  // of what does not come to rest; then it is left to the next audit
 };

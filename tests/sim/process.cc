@@ -84,16 +84,16 @@ class Process::PublisherTable final : public outbox::Table {
     outbox_.leased_until_us = now + kPastLeaseUs - 1'500'000;
     return {};
   }
-  Result<void> Read(size_t limit, std::vector<bus::Event>& events, std::vector<int64_t>& seqs) override {
+  Result<bool> Read(size_t limit, std::vector<bus::Event>& events, std::vector<int64_t>& seqs) override {
     if (process_.dead()) return std::unexpected(Dead());
-    if (!Lease()) return {};
+    if (!Lease()) return false;
     for (const auto& [seq, event] : outbox_.rows) {
       if (seqs.size() == limit) break;
       if (events.size() <= seqs.size()) events.resize(seqs.size() + 1);
       events[seqs.size()] = event;
       seqs.push_back(seq);
     }
-    return {};
+    return seqs.size() == limit;
   }
   Result<void> Erase(std::span<const int64_t> seqs) override {
     return process_.Commit<void>("outbox", [&]() -> Result<void> {

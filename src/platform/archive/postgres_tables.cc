@@ -324,6 +324,19 @@ Result<void> GoOnNumbering(pg::Transaction& transaction, const std::vector<Store
   return {};
 }
 
+// What is loaded is stored as it is, whatever the tables' triggers make of what a service writes.
+Result<void> SetTriggers(pg::Transaction& transaction, const std::vector<StoredTable>& tables,
+                         std::string_view how) {
+  std::list<std::string> texts;
+  pg::Batch batch;
+  for (const StoredTable& table : tables) {
+    texts.push_back(fmt::format("ALTER TABLE {} {} TRIGGER USER", Quoted(table.form.table.name), how));
+    batch.Add(texts.back());
+  }
+  BOXOFFICE_TRY(transaction.Run(batch));
+  return {};
+}
+
 }  // namespace
 
 Result<void> DumpPostgres(const PostgresSource& source, Sink& sink) {
@@ -343,9 +356,10 @@ Result<void> LoadPostgres(const PostgresSource& source, const Dump& from) {
   BOXOFFICE_ASSIGN(std::vector<TableForm> form, FormOf(source.form));
   pg::Transaction transaction(*connection);
   LoadingSink sink(transaction, tables, std::move(form));
-  BOXOFFICE_TRY(transaction.Run({}));
+  BOXOFFICE_TRY(SetTriggers(transaction, tables, "DISABLE"));
   BOXOFFICE_TRY(from(sink));
   BOXOFFICE_TRY(GoOnNumbering(transaction, tables));
+  BOXOFFICE_TRY(SetTriggers(transaction, tables, "ENABLE"));
   return transaction.Commit();
 }
 

@@ -148,6 +148,21 @@ TEST_F(TablesTest, NumberingGoesOnAfterWhatWasLoaded) {
 }
 
 // Whatever goes wrong at the end, nothing stays.
+TEST_F(TablesTest, ATriggerSeesNothingOfWhatIsLoadedAndAllThatComesLater) {
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewPostgres();
+  ExpectGood(LoadPostgres(source, Houses(0)));
+  auto service = pg::Connection::Open({.url = source.url}).value();
+  ASSERT_TRUE(service->Execute(
+      "CREATE FUNCTION elsewhere() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; "
+      "CREATE TRIGGER elsewhere BEFORE INSERT ON room FOR EACH ROW EXECUTE FUNCTION elsewhere()"));
+  const Dump houses = Houses(10);
+  ExpectGood(LoadPostgres(source, houses));
+  EXPECT_EQ(DigestText(OfPostgres(source)), DigestText(houses));
+  ASSERT_TRUE(service->Execute("INSERT INTO room VALUES (3, 77, NULL)"));
+  EXPECT_EQ(DigestText(OfPostgres(source)), DigestText(houses));
+}
+
 TEST_F(TablesTest, ALoadThatFailsLeavesNothing) {
   const auto fails = [this](Sink& sink) -> Result<void> {
     BOXOFFICE_TRY(Houses()(sink));

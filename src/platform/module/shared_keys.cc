@@ -16,7 +16,8 @@ void AddBatchKeys(config::Keys& keys, batch::Limits& limits) {
 }
 
 void AddOutboxKeys(config::Keys& keys, outbox::PublisherConfig& config) {
-  keys.Integer("outbox.batch", config.batch, 1, 10'000, "Events published together at most");
+  keys.Integer("outbox.batch", config.batch, 1, 10'000,
+               "Events published together at most, but for a row of the outbox that alone has more");
   keys.Duration("outbox.min_poll_ms", config.min_poll, milliseconds(1), milliseconds(60'000),
                 "From one look at the outbox to the next, just after there was something");
   keys.Duration("outbox.max_poll_ms", config.max_poll, milliseconds(1), milliseconds(60'000),

@@ -39,15 +39,15 @@ class LateTable final : public Table {
   LateTable(std::unique_ptr<Table> table, bus::Bus& bus, const Clock& clock)
       : table_(std::move(table)), bus_(bus), clock_(clock) {}
 
-  Result<void> Read(size_t limit, std::vector<bus::Event>& events, std::vector<int64_t>& seqs) override {
+  Result<bool> Read(size_t limit, std::vector<bus::Event>& events, std::vector<int64_t>& seqs) override {
     while (true) {
-      BOXOFFICE_TRY(table_->Read(limit, events, seqs));
+      BOXOFFICE_ASSIGN(const bool more, table_->Read(limit, events, seqs));
       const auto read = std::span(events).first(seqs.size());
       const Timestamp late = clock_.Now() - bus::kOldestPublished;
       const auto is_late = [late](const bus::Event& event) { return event.id.uuid().Time() < late; };
       if (std::ranges::none_of(read, is_late)) {
         topics_.clear();  // what is known of the log is not needed any more
-        return {};
+        return more;
       }
       BOXOFFICE_TRY(LookForAll(read, is_late));
       std::vector<int64_t> published;
@@ -68,9 +68,11 @@ class LateTable final : public Table {
       given_out_ = kept > 0;
       obs::Log(obs::Level::kWarning, "outbox_late_events",
                {{"published_before", published.size()}, {"read", kept + published.size()}});
-      if (published.empty()) return {};
-      BOXOFFICE_TRY(table_->Erase(published));
-      if (!seqs.empty()) return {};
+      // A row of which some is kept goes when that is published, too.
+      const std::unordered_set<int64_t> stay(seqs.begin(), seqs.end());
+      std::erase_if(published, [&](int64_t seq) { return stay.contains(seq); });
+      if (!published.empty()) BOXOFFICE_TRY(table_->Erase(published));
+      if (!seqs.empty()) return more;
     }
   }
 

@@ -53,15 +53,20 @@ class LateEventsTest : public ::testing::Test {
     EXPECT_TRUE(publisher_->Open());
   }
   // Made now, by the service.
-  bus::Event Write(std::string body) {
+  bus::Event Make(std::string body) {
     bus::Event event = MakeEvent(random_, "a", std::move(body));
     event.time = clock_.Now();
     event.id = EventId::Make(event.time, random_);
+    return event;
+  }
+  bus::Event Write(std::string body) { return WriteAll({Make(std::move(body))}).front(); }
+  // In one transaction, and so in one row.
+  std::vector<bus::Event> WriteAll(std::vector<bus::Event> events) {
     sql::Database database = sql::Database::Open(file_).value();
     auto transaction = sql::Transaction::Begin(database).value();
-    EXPECT_TRUE(Writer(database).Append({&event, 1}));
+    EXPECT_TRUE(Writer(database).Append(events));
     EXPECT_TRUE(transaction.Commit());
-    return event;
+    return events;
   }
   size_t Publish() { return publisher_->PublishBatch().value_or(0); }
   int64_t Pending() { return OpenSqliteTable(file_).value()->Count()->pending; }
@@ -103,6 +108,33 @@ TEST_F(LateEventsTest, AnEventThatWaitedForDaysIsPublishedWithAnIdThatNobodyHasF
   EXPECT_LE(bus_.log[0].id.uuid().Time(), clock_.Now());
   EXPECT_EQ(bus_.log[0].time, event.time);
   EXPECT_EQ(bus_.log[1].id, young.id);
+  EXPECT_EQ(Pending(), 0);
+}
+
+TEST_F(LateEventsTest, OfARowThatIsOnTheBusInPartOnlyTheRestIsPublishedAndThenTheRowGoes) {
+  const std::vector<bus::Event> events = WriteAll({Make("1"), Make("2"), Make("3")});
+  Write("4");
+  bus_.log = {events[0], events[2]};
+  clock_.Advance(100 * 24h);
+  bus_.loses_answers = true;
+  EXPECT_EQ(Publish(), 0U);
+  EXPECT_THAT(Bodies(bus_.log), ElementsAre("1", "3", "2"));
+  EXPECT_EQ(Pending(), 4);
+  bus_.loses_answers = false;
+  // Now all of the row is there.
+  EXPECT_EQ(Publish(), 1U);
+  EXPECT_THAT(Bodies(bus_.log), ElementsAre("1", "3", "2", "4"));
+  EXPECT_EQ(Pending(), 0);
+}
+
+TEST_F(LateEventsTest, ARowOfWhichSomeIsKeptStaysUntilThatIsPublished) {
+  const std::vector<bus::Event> events = WriteAll({Make("1"), Make("2"), Make("3")});
+  bus_.log = {events[0]};
+  clock_.Advance(100 * 24h);
+  const auto table = RenewLateEvents(OpenSqliteTable(file_).value(), bus_, clock_);
+  EXPECT_THAT(Bodies(EventsIn(*table)), ElementsAre("2", "3"));
+  EXPECT_EQ(Pending(), 3);
+  EXPECT_EQ(Publish(), 2U);
   EXPECT_EQ(Pending(), 0);
 }
 

@@ -1,9 +1,9 @@
 // The outbox: events are written in the same transaction as the change that they tell of, and published
 // afterwards, so an event is as sure as its commit.
 //
-// The table is the service's own (kOutboxSchema's text in its first migration); a Publisher reads it from its
-// beginning, never by "id > last" (ids have gaps and commit out of order), and deletes, one by one, exactly
-// the rows that the bus has acknowledged.
+// The table is the service's own (kOutboxSchema's text in its migrations); a row of it holds several events
+// of one transaction. A Publisher reads it from its beginning, never by "id > last" (ids have gaps and commit
+// out of order), and deletes, one by one, exactly the rows of which the bus has acknowledged every event.
 #pragma once
 
 #include <chrono>
@@ -27,30 +27,27 @@
 
 namespace boxoffice::outbox {
 
-// Number of partitions; an event's partition is a hash of its key.
-inline constexpr int kPartitions = 64;
-
-// The table, for a service's first migration.
+// The tables, for a service's migrations. `outbox` has what the version before packed rows wrote, an event a
+// row: it is published before everything in `outbox_batch`, and nothing is added to it.
 inline constexpr std::string_view kOutboxSchema =
     "CREATE TABLE outbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, partition INTEGER NOT NULL, event_id BLOB "
     "NOT NULL, "
     "topic TEXT NOT NULL, key BLOB NOT NULL, type TEXT NOT NULL, traceparent TEXT NOT NULL, body BLOB NOT "
     "NULL, "
-    "time_ms INTEGER NOT NULL) STRICT;";
+    "time_ms INTEGER NOT NULL) STRICT; "
+    "CREATE TABLE outbox_batch(seq INTEGER PRIMARY KEY AUTOINCREMENT, events INTEGER NOT NULL, oldest_ms "
+    "INTEGER NOT NULL, body BLOB NOT NULL) STRICT;";
 
-// Whether the database has that table. Errors: outbox_schema (kInternal), naming the column that lacks;
+// Whether the database has those tables. Errors: outbox_schema (kInternal), naming the column that lacks;
 // database_unavailable.
 [[nodiscard]] Result<void> CheckSchema(sql::Database& database);
-
-// The same for a key in every process and for ever: partitions are leased by number.
-[[nodiscard]] int PartitionOf(std::string_view key);
 
 // Writes events inside the caller's transaction. Belongs to the caller's connection and thread.
 class Writer {
  public:
   explicit Writer(sql::Database& database);
-  // Appends in order. Errors: event_too_large (kInvalidArgument; nothing is written, and the caller's
-  // transaction must not commit), database_unavailable.
+  // Appends in order, as few rows. Errors: event_too_large (kInvalidArgument; nothing is written, and the
+  // caller's transaction must not commit), database_unavailable.
   [[nodiscard]] Result<void> Append(std::span<const bus::Event> events);
 
  private:
@@ -66,17 +63,20 @@ struct Status {
 // Whether all of `events` can be published. Errors: event_too_large (kInvalidArgument).
 [[nodiscard]] Result<void> CheckEvents(std::span<const bus::Event> events);
 
-// The rows of an outbox, as a publisher sees them. Belongs to one thread. Errors: database_unavailable.
+// The rows of an outbox, as a publisher sees them. Belongs to one thread. Errors: database_unavailable,
+// outbox_row_damaged.
 class Table {
  public:
   virtual ~Table() = default;
-  // Appends to `seqs` the numbers of up to `limit` rows, from the table's beginning, in the order of writing
-  // for each key, and puts their events at the same places of `events`, which grows as needed.
-  [[nodiscard]] virtual Result<void> Read(size_t limit, std::vector<bus::Event>& events,
+  // Puts up to `limit` events at the beginning of `events`, which grows as needed, and the number of the row
+  // of each at the same places of `seqs`, which is empty before: from the table's beginning, in the order of
+  // writing for each key, all events of a row or none, and one row at least, however many events it has.
+  // Whether more may wait.
+  [[nodiscard]] virtual Result<bool> Read(size_t limit, std::vector<bus::Event>& events,
                                           std::vector<int64_t>& seqs) = 0;
-  // Deletes exactly these rows. Again: no effect.
+  // Deletes exactly the rows with these numbers, which come as Read gave them. Again: no effect.
   [[nodiscard]] virtual Result<void> Erase(std::span<const int64_t> seqs) = 0;
-  // Of all rows, whoever may publish them.
+  // Of all events, whoever may publish them.
   [[nodiscard]] virtual Result<Status> Count() = 0;
 };
 
@@ -123,7 +123,7 @@ class Publisher {
   // Publishes what is there (until it is empty or a first failure), and ends. Again, or before Start: no
   // effect.
   void Stop();
-  // Rows not yet published, for the operator: as counted a second or two ago, or at the last try while the
+  // Events not yet published, for the operator: as counted a second or two ago, or at the last try while the
   // bus fails.
   [[nodiscard]] Status status() const;
   [[nodiscard]] int64_t Pending() const { return status().pending; }
@@ -153,6 +153,7 @@ class Publisher {
   std::vector<bus::Event> events_;
   std::vector<int64_t> read_;
   std::vector<int64_t> acknowledged_;  // on the bus, but perhaps still in the table
+  bool more_ = false;                  // waits behind what was published last
 
   std::mutex mutex_;
   std::condition_variable wake_;

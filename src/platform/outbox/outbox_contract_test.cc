@@ -27,10 +27,13 @@ class Home {
   virtual void Write(const std::vector<bus::Event>& events) = 0;
   virtual void WriteAndRollBack(const std::vector<bus::Event>& events) = 0;
   virtual void Execute(std::string_view script) = 0;
+  // How many events wait.
   virtual int64_t Rows() = 0;
   virtual Result<std::unique_ptr<Table>> Open() = 0;
   // Makes every delete fail, until it no longer does.
   virtual void SetDeletesFail(bool fail) = 0;
+  // As the version before packed rows did; before anything opens the outbox.
+  virtual void WriteOld(const std::vector<bus::Event>& events) = 0;
   // From table `late`, which has the outbox's columns.
   virtual std::string_view insert_late() const = 0;
   // Does so in the transaction that deletes row 1.
@@ -41,6 +44,9 @@ struct HomeFactory {
   std::function<std::unique_ptr<Home>()> make;
   bool needs_postgres = false;
 };
+
+constexpr std::string_view kMakeRow2Late =
+    "CREATE TABLE late AS SELECT * FROM outbox_batch WHERE seq = 2; DELETE FROM outbox_batch WHERE seq = 2";
 
 class OutboxTest : public testing::TestWithParam<HomeFactory> {
  protected:
@@ -141,9 +147,11 @@ TEST_P(OutboxTest, TheOrderOfWritingIsKeptOverBatches) {
 }
 
 TEST_P(OutboxTest, ARowThatAppearsBelowPublishedOnesIsPublished) {
-  Write({Make("a", "1"), Make("a", "2"), Make("b", "3")});
+  Write({Make("a", "1")});
+  Write({Make("a", "2")});
+  Write({Make("b", "3")});
   // Row 2 belongs to a transaction that commits later than that of row 3.
-  Execute("CREATE TABLE late AS SELECT * FROM outbox WHERE seq = 2; DELETE FROM outbox WHERE seq = 2");
+  Execute(kMakeRow2Late);
   Publisher publisher(Config(), bus_, metrics_);
   ASSERT_TRUE(publisher.Start());
   EXPECT_THAT(Bodies(bus_.WaitFor(2)), ElementsAre("1", "3"));
@@ -153,8 +161,10 @@ TEST_P(OutboxTest, ARowThatAppearsBelowPublishedOnesIsPublished) {
 }
 
 TEST_P(OutboxTest, OnlyAcknowledgedRowsAreDeletedNotARange) {
-  Write({Make("a", "1"), Make("b", "2"), Make("b", "3")});
-  Execute("CREATE TABLE late AS SELECT * FROM outbox WHERE seq = 2; DELETE FROM outbox WHERE seq = 2");
+  Write({Make("a", "1")});
+  Write({Make("b", "2")});
+  Write({Make("b", "3")});
+  Execute(kMakeRow2Late);
   // It commits between the reading of its neighbours and their delete.
   home_->InsertLateWithTheDeleteOfRow1();
   Publisher publisher(Config(), bus_, metrics_);
@@ -235,23 +245,78 @@ TEST_P(OutboxTest, ANudgeComesBeforeTheNextPoll) {
 }
 
 TEST_P(OutboxTest, ATableThatLacksAColumnIsAClearError) {
-  Execute("ALTER TABLE outbox DROP COLUMN traceparent");
+  Execute("ALTER TABLE outbox_batch DROP COLUMN oldest_ms");
   Publisher publisher(Config(), bus_, metrics_);
   const auto started = publisher.Start();
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().reason, "outbox_schema");
-  EXPECT_THAT(started.error().detail, testing::HasSubstr("traceparent"));
+  EXPECT_THAT(started.error().detail, testing::HasSubstr("oldest_ms"));
 }
 
-// Stored numbers: a change would send one key's events through two partitions.
-TEST(OutboxPartitionTest, APartitionIsTheSameForEver) {
-  EXPECT_EQ(PartitionOf(""), 18);
-  EXPECT_EQ(PartitionOf("reservation-1"), 8);
-  std::set<int> partitions;
-  for (int i = 0; i < 1000; ++i) partitions.insert(PartitionOf(std::to_string(i)));
-  EXPECT_EQ(partitions.size(), kPartitions);
-  EXPECT_GE(*partitions.begin(), 0);
-  EXPECT_LT(*partitions.rbegin(), kPartitions);
+TEST_P(OutboxTest, TheEventsOfATransactionAreFewRowsAndAreCountedOneByOne) {
+  std::vector<bus::Event> events;
+  for (int i = 0; i < 20; ++i) events.push_back(Make(std::to_string(i), "b"));
+  events[7].time = FromUnixMs(5);
+  Write(events);
+  Write({Make("x", "1"), Make("y", "2")});
+  const auto table = home_->Open().value();
+  std::vector<bus::Event> found;
+  std::vector<int64_t> seqs;
+  ASSERT_TRUE(table->Read(100, found, seqs));
+  EXPECT_THAT(std::set(seqs.begin(), seqs.end()), testing::SizeIs(2));
+  EXPECT_EQ(table->Count()->pending, 22);
+  EXPECT_EQ(table->Count()->oldest, FromUnixMs(5));
+  ASSERT_TRUE(table->Erase(std::span(seqs).first(20)));
+  EXPECT_EQ(table->Count()->pending, 2);
+  EXPECT_THAT(Bodies(EventsIn(*table)), ElementsAre("1", "2"));
+}
+
+TEST_P(OutboxTest, ARowIsReadWholeAndNoMoreThanTheLimitUnlessOneRowIsMore) {
+  Write({Make("a", "1"), Make("a", "2"), Make("a", "3")});
+  Write({Make("a", "4"), Make("a", "5")});
+  Write({Make("a", "6")});
+  const auto table = home_->Open().value();
+  const auto read = [&](size_t limit) {
+    std::vector<bus::Event> events;
+    std::vector<int64_t> seqs;
+    const bool more = table->Read(limit, events, seqs).value();
+    return std::pair(seqs.size(), more);
+  };
+  EXPECT_EQ(read(1), std::pair(size_t{3}, true));
+  EXPECT_EQ(read(4), std::pair(size_t{3}, true));
+  EXPECT_EQ(read(5), std::pair(size_t{5}, true));
+  EXPECT_EQ(read(7), std::pair(size_t{6}, false));
+}
+
+TEST_P(OutboxTest, WhatTheVersionBeforeWroteIsCountedAndPublishedFirst) {
+  home_->WriteOld({Make("a", "1"), Make("b", "2"), Make("a", "3")});
+  const bus::Event event = Make(std::string("\0k", 2), std::string("\0b", 2));
+  home_->WriteOld({event});
+  Write({Make("a", "5"), Make("b", "6")});
+  EXPECT_EQ(home_->Open().value()->Count()->pending, 6);
+  PublisherConfig config = Config();
+  config.batch = 2;
+  Publisher publisher(config, bus_, metrics_);
+  ASSERT_TRUE(publisher.Start());
+  const auto published = bus_.WaitFor(6);
+  EXPECT_THAT(Bodies(published), ElementsAre("1", "2", "3", event.body, "5", "6"));
+  EXPECT_EQ(published.at(3).id, event.id);
+  EXPECT_EQ(published.at(3).key, event.key);
+  EXPECT_EQ(published.at(3).time, event.time);
+  WaitUntilEmpty();
+}
+
+TEST_P(OutboxTest, ADamagedRowIsAnErrorThatStaysAndNothingIsLost) {
+  Write({Make("a", "1")});
+  Execute("UPDATE outbox_batch SET events = 2");
+  Publisher publisher(Config(), bus_, metrics_);
+  {
+    const auto opened = publisher.Open();
+    ASSERT_TRUE(opened) << opened.error().reason << " " << opened.error().detail;
+  }
+  EXPECT_EQ(publisher.PublishBatch().error().reason, "outbox_row_damaged");
+  Execute("UPDATE outbox_batch SET events = 1");
+  EXPECT_EQ(publisher.PublishBatch().value(), 1U);
 }
 
 // Poison and a dying consumer, from commit to effect: the embedded bus behind a real outbox.
@@ -297,22 +362,25 @@ class SqliteHome final : public Home {
     auto transaction = sql::Transaction::Begin(database_).value();
     ASSERT_TRUE(Writer(database_).Append(events));
   }
+  void WriteOld(const std::vector<bus::Event>& events) override { outbox::WriteOld(database_, events); }
   void Execute(std::string_view script) override { ASSERT_TRUE(database_.Execute(script)); }
   int64_t Rows() override {
-    sql::Statement count = database_.Prepare("SELECT count(*) FROM outbox");
+    sql::Statement count = database_.Prepare(
+        "SELECT (SELECT count(*) FROM outbox) + (SELECT coalesce(sum(events), 0) FROM outbox_batch)");
     EXPECT_TRUE(count.Step().value());
     return count.Int(0);
   }
   Result<std::unique_ptr<Table>> Open() override { return OpenSqliteTable(file_); }
   void SetDeletesFail(bool fail) override {
-    Execute(fail ? "CREATE TRIGGER no_delete BEFORE DELETE ON outbox BEGIN SELECT RAISE(ABORT, 'no'); END"
-                 : "DROP TRIGGER no_delete");
+    Execute(
+        fail ? "CREATE TRIGGER no_delete BEFORE DELETE ON outbox_batch BEGIN SELECT RAISE(ABORT, 'no'); END"
+             : "DROP TRIGGER no_delete");
   }
-  std::string_view insert_late() const override { return "INSERT INTO outbox SELECT * FROM late"; }
+  std::string_view insert_late() const override { return "INSERT INTO outbox_batch SELECT * FROM late"; }
   void InsertLateWithTheDeleteOfRow1() override {
     Execute(
-        "CREATE TRIGGER commits_late AFTER DELETE ON outbox WHEN old.seq = 1 BEGIN "
-        "INSERT INTO outbox SELECT * FROM late; DELETE FROM late; END");
+        "CREATE TRIGGER commits_late AFTER DELETE ON outbox_batch WHEN old.seq = 1 BEGIN "
+        "INSERT INTO outbox_batch SELECT * FROM late; DELETE FROM late; END");
   }
 
   testbed::TempDir dir_;
@@ -333,27 +401,33 @@ class PostgresHome final : public Home {
     ASSERT_TRUE(AddTo(batch, events));
     ASSERT_TRUE(sql::pg::Transaction(*connection_).Run(batch));
   }
+  void WriteOld(const std::vector<bus::Event>& events) override {
+    sql::pg::Batch batch;
+    AddOld(batch, events);
+    ASSERT_TRUE(connection_->Write(batch));
+  }
   void Execute(std::string_view script) override { ASSERT_TRUE(connection_->Execute(script)); }
   int64_t Rows() override {
     sql::pg::Batch batch;
-    batch.Add("SELECT count(*) FROM outbox");
+    batch.Add(
+        "SELECT (SELECT count(*) FROM outbox) + (SELECT coalesce(sum(events), 0)::bigint FROM outbox_batch)");
     return connection_->Read(batch).value()[0][0].Int(0);
   }
   Result<std::unique_ptr<Table>> Open() override { return OpenPostgresTable(config_); }
   void SetDeletesFail(bool fail) override {
     Execute(fail ? "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
                    "RAISE EXCEPTION 'no'; END $$; "
-                   "CREATE TRIGGER no_delete BEFORE DELETE ON outbox EXECUTE FUNCTION refuse()"
-                 : "DROP TRIGGER no_delete ON outbox; DROP FUNCTION refuse");
+                   "CREATE TRIGGER no_delete BEFORE DELETE ON outbox_batch EXECUTE FUNCTION refuse()"
+                 : "DROP TRIGGER no_delete ON outbox_batch; DROP FUNCTION refuse");
   }
   std::string_view insert_late() const override {
-    return "INSERT INTO outbox OVERRIDING SYSTEM VALUE SELECT * FROM late";
+    return "INSERT INTO outbox_batch OVERRIDING SYSTEM VALUE SELECT * FROM late";
   }
   void InsertLateWithTheDeleteOfRow1() override {
     Execute(
         "CREATE FUNCTION commit_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "INSERT INTO outbox OVERRIDING SYSTEM VALUE SELECT * FROM late; DELETE FROM late; RETURN NULL; "
-        "END $$; CREATE TRIGGER commits_late AFTER DELETE ON outbox FOR EACH ROW WHEN (old.seq = 1) "
+        "INSERT INTO outbox_batch OVERRIDING SYSTEM VALUE SELECT * FROM late; DELETE FROM late; RETURN NULL; "
+        "END $$; CREATE TRIGGER commits_late AFTER DELETE ON outbox_batch FOR EACH ROW WHEN (old.seq = 1) "
         "EXECUTE FUNCTION commit_late()");
   }
 

@@ -9,9 +9,14 @@
 #include <thread>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "base/clock.h"
 #include "base/random.h"
 #include "platform/bus/bus.h"
+#include "platform/outbox/outbox.h"
+#include "platform/sql/postgres.h"
+#include "platform/sql/sqlite.h"
 #include "testing/fake_bus.h"
 
 namespace boxoffice::outbox {
@@ -31,6 +36,47 @@ inline std::vector<std::string> Bodies(const std::vector<bus::Event>& events) {
   std::vector<std::string> bodies;
   for (const bus::Event& event : events) bodies.push_back(event.body);
   return bodies;
+}
+
+// All that waits, which nobody else may be publishing.
+inline std::vector<bus::Event> EventsIn(Table& table) {
+  std::vector<bus::Event> events;
+  std::vector<int64_t> seqs;
+  EXPECT_TRUE(table.Read(100'000, events, seqs));
+  events.resize(seqs.size());
+  return events;
+}
+
+// Writes events in a transaction, as a replica of the version before packed rows does.
+inline void WriteOld(sql::Database& database, const std::vector<bus::Event>& events) {
+  auto transaction = sql::Transaction::Begin(database).value();
+  sql::Statement insert = database.Prepare(
+      "INSERT INTO outbox(partition, event_id, topic, key, type, traceparent, body, time_ms) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+  for (const bus::Event& event : events) {
+    insert
+        .Bind(18, event.id, event.topic, std::nullopt, event.type, event.traceparent, std::nullopt,
+              ToUnixMs(event.time))
+        .BindBlob(4, event.key)
+        .BindBlob(7, event.body);
+    ASSERT_TRUE(insert.Run());
+  }
+  ASSERT_TRUE(transaction.Commit());
+}
+inline void AddOld(sql::pg::Batch& batch, const std::vector<bus::Event>& events) {
+  using sql::pg::Bytes;
+  using sql::pg::Column;
+  batch.Add(
+      "INSERT INTO outbox(partition, event_id, topic, key, type, traceparent, body, time_ms) SELECT "
+      "partition, event_id, topic, key, type, traceparent, body, time_ms FROM unnest($1, $2, $3, $4, $5, $6, "
+      "$7, $8) WITH ORDINALITY i(partition, event_id, topic, key, type, traceparent, body, time_ms, place) "
+      "ORDER BY place",
+      Column(events, [](const bus::Event&) { return 18; }), Column(events, &bus::Event::id),
+      Column(events, &bus::Event::topic),
+      Column(events, [](const bus::Event& event) { return Bytes{event.key}; }),
+      Column(events, &bus::Event::type), Column(events, &bus::Event::traceparent),
+      Column(events, [](const bus::Event& event) { return Bytes{event.body}; }),
+      Column(events, [](const bus::Event& event) { return ToUnixMs(event.time); }));
 }
 
 // A bus that keeps what it takes, and fails or hangs when told to. Thread-safe.

@@ -1,5 +1,6 @@
 #include "platform/outbox/postgres.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -7,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/random.h"
+#include "platform/outbox/packed_row.h"
 
 namespace boxoffice::outbox {
 namespace {
@@ -18,28 +20,42 @@ using SteadyClock = std::chrono::steady_clock;
 
 // Numbers are given in the order of the array.
 constexpr std::string_view kInsert =
-    "INSERT INTO outbox(partition, event_id, topic, key, type, traceparent, body, time_ms) SELECT partition, "
-    "event_id, topic, key, type, traceparent, body, time_ms FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) WITH "
-    "ORDINALITY i(partition, event_id, topic, key, type, traceparent, body, time_ms, place) ORDER BY place";
+    "INSERT INTO outbox_batch(events, oldest_ms, body) SELECT events, oldest_ms, body FROM unnest($1, $2, "
+    "$3) "
+    "WITH ORDINALITY i(events, oldest_ms, body, place) ORDER BY place";
+// Waits for whoever is just writing as the version before does: whatever comes later finds no partition, and
+// is packed by the table's trigger.
+constexpr std::string_view kLockOld = "LOCK TABLE outbox IN SHARE ROW EXCLUSIVE MODE";
+constexpr std::string_view kEndPartitions = "DELETE FROM outbox_partition";
 // Takes what nobody holds, and holds longer what is ours. SKIP LOCKED: whoever is just claiming it may have
 // it.
 constexpr std::string_view kClaim =
-    "UPDATE outbox_partition p SET owner = $1, lease_until_ms = " BOXOFFICE_PG_NOW_MS
-    " + $2 FROM (SELECT partition FROM outbox_partition WHERE owner = $1 OR lease_until_ms "
-    "< " BOXOFFICE_PG_NOW_MS
-    " ORDER BY partition FOR UPDATE SKIP LOCKED) free WHERE p.partition = free.partition";
+    "UPDATE outbox_lease SET owner = $1, lease_until_ms = " BOXOFFICE_PG_NOW_MS
+    " + $2 WHERE one IN (SELECT one FROM outbox_lease WHERE owner = $1 OR lease_until_ms "
+    "< " BOXOFFICE_PG_NOW_MS " FOR UPDATE SKIP LOCKED)";
 constexpr std::string_view kRelease =
-    "UPDATE outbox_partition SET owner = '', lease_until_ms = 0 WHERE owner = $1";
-// From its beginning. Events of one key are in the order of their numbers, since their writers take turns at
-// the aggregate's row.
+    "UPDATE outbox_lease SET owner = '', lease_until_ms = 0 WHERE owner = $1";
+#define BOXOFFICE_HAS_LEASE \
+  "EXISTS (SELECT FROM outbox_lease WHERE owner = $1 AND lease_until_ms > " BOXOFFICE_PG_NOW_MS ")"
+// From its beginning. Events of one key are in the order of their rows' numbers, since their writers take
+// turns at the aggregate's row. The last row may be one too many.
 constexpr std::string_view kRead =
-    "SELECT o.seq, o.event_id, o.topic, o.key, o.type, o.traceparent, o.body, o.time_ms FROM outbox o "
-    "WHERE o.partition = ANY(ARRAY(SELECT partition FROM outbox_partition WHERE owner = $1 AND "
-    "lease_until_ms "
-    "> " BOXOFFICE_PG_NOW_MS ")) ORDER BY o.seq LIMIT $2";
-constexpr std::string_view kErase = "DELETE FROM outbox WHERE seq = ANY($1)";
-constexpr std::string_view kCount = "SELECT count(*), min(time_ms) FROM outbox";
+    "SELECT b.seq, b.events, b.body FROM (SELECT seq, sum(events::integer) OVER (ORDER BY seq ROWS UNBOUNDED "
+    "PRECEDING) - events AS before FROM (SELECT seq, events FROM outbox_batch ORDER BY seq LIMIT $2) first) "
+    "w "
+    "JOIN outbox_batch b USING (seq) WHERE w.before < $2 AND " BOXOFFICE_HAS_LEASE " ORDER BY b.seq";
+constexpr std::string_view kReadOld =
+    "SELECT -seq, event_id, topic, key, type, traceparent, body, time_ms FROM outbox "
+    "WHERE " BOXOFFICE_HAS_LEASE " ORDER BY seq LIMIT $2";
+constexpr std::string_view kOldWaits = "SELECT EXISTS(SELECT FROM outbox)";
+constexpr std::string_view kErase = "DELETE FROM outbox_batch WHERE seq = ANY($1)";
+constexpr std::string_view kEraseOld = "DELETE FROM outbox WHERE seq = ANY($1)";
+constexpr std::string_view kCount =
+    "SELECT coalesce(sum(events::integer), 0), min(oldest_ms) FROM (SELECT events, oldest_ms FROM "
+    "outbox_batch "
+    "UNION ALL SELECT 1, time_ms FROM outbox) waits";
 
+// A row of the table `outbox` has its number with a minus.
 class PostgresTable final : public Table {
  public:
   PostgresTable(std::unique_ptr<sql::pg::Connection> connection, LeaseConfig lease)
@@ -54,34 +70,39 @@ class PostgresTable final : public Table {
     (void)connection_->Write(batch);
   }
 
-  Result<void> Read(size_t limit, std::vector<bus::Event>& events, std::vector<int64_t>& seqs) override {
+  Result<bool> Read(size_t limit, std::vector<bus::Event>& events, std::vector<int64_t>& seqs) override {
     if (const auto now = SteadyClock::now(); now >= next_claim_) {
       Batch claim;
       claim.Add(kClaim, owner_, lease_.lease.count());
       BOXOFFICE_TRY(connection_->Write(claim));
       next_claim_ = now + lease_.renew;
     }
+    if (old_waits_) {
+      BOXOFFICE_TRY(ReadOld(limit, events, seqs));
+      if (old_waits_) return !seqs.empty();
+    }
     Batch batch;
     batch.Add(kRead, owner_, limit);
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
     for (const sql::pg::Row row : results[0]) {
-      if (events.size() == seqs.size()) events.emplace_back();
-      bus::Event& event = events[seqs.size()];
-      event.id = row.Id<EventId>(1);
-      event.topic = row.Text(2);
-      event.key = row.Text(3);
-      event.type = row.Text(4);
-      event.traceparent = row.Text(5);
-      event.body = row.Text(6);
-      event.time = FromUnixMs(row.Int(7));
-      seqs.push_back(row.Int(0));
+      const auto count = static_cast<size_t>(row.Int(1));
+      if (!seqs.empty() && seqs.size() + count > limit) return true;
+      BOXOFFICE_TRY(Unpack(row.Text(2), count, events, seqs.size()));
+      seqs.insert(seqs.end(), count, row.Int(0));
     }
-    return {};
+    return seqs.size() >= limit;
   }
 
   Result<void> Erase(std::span<const int64_t> seqs) override {
+    std::vector<int64_t> rows(seqs.begin(), seqs.end());
+    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+    const auto first_old = std::partition(rows.begin(), rows.end(), [](int64_t seq) { return seq > 0; });
     Batch batch;
-    batch.Add(kErase, Column(seqs));
+    // The tables in the order in which a backup locks them.
+    if (first_old != rows.end())
+      batch.Add(kEraseOld, Column(std::span(first_old, rows.end()), [](int64_t seq) { return -seq; }));
+    if (first_old != rows.begin()) batch.Add(kErase, Column(std::span(rows.begin(), first_old)));
+    if (batch.empty()) return {};
     BOXOFFICE_TRY(connection_->Write(batch));
     return {};
   }
@@ -97,36 +118,71 @@ class PostgresTable final : public Table {
   }
 
  private:
+  Result<void> ReadOld(size_t limit, std::vector<bus::Event>& events, std::vector<int64_t>& seqs) {
+    Batch batch;
+    batch.Add(kOldWaits);
+    batch.Add(kReadOld, owner_, limit);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    old_waits_ = results[0][0].Bool(0);
+    for (const sql::pg::Row row : results[1]) {
+      if (events.size() == seqs.size()) events.emplace_back();
+      bus::Event& event = events[seqs.size()];
+      event.id = row.Id<EventId>(1);
+      event.topic = row.Text(2);
+      event.key = row.Text(3);
+      event.type = row.Text(4);
+      event.traceparent = row.Text(5);
+      event.body = row.Text(6);
+      event.time = FromUnixMs(row.Int(7));
+      seqs.push_back(row.Int(0));
+    }
+    return {};
+  }
+
   std::unique_ptr<sql::pg::Connection> connection_;
   const LeaseConfig lease_;
   std::string owner_;
   SteadyClock::time_point next_claim_{};
+  bool old_waits_ = true;  // perhaps: for ever not, once there was none
 };
+
+// So that no publisher of the version before works beside this one. Again: no effect.
+Result<void> EndPartitions(sql::pg::Connection& connection) {
+  Batch look;
+  look.Add("SELECT EXISTS(SELECT FROM outbox_partition)");
+  BOXOFFICE_ASSIGN(const auto results, connection.Read(look));
+  if (!results[0][0].Bool(0)) return {};
+  Batch end;
+  end.Add(kLockOld);
+  end.Add(kEndPartitions);
+  sql::pg::Transaction transaction(connection);
+  BOXOFFICE_TRY(transaction.Run(end));
+  return transaction.Commit();
+}
 
 }  // namespace
 
 Result<void> AddTo(Batch& batch, std::span<const bus::Event> events) {
   if (events.empty()) return {};
   BOXOFFICE_TRY(CheckEvents(events));
-  batch.Add(kInsert, Column(events, [](const bus::Event& event) { return PartitionOf(event.key); }),
-            Column(events, &bus::Event::id), Column(events, &bus::Event::topic),
-            Column(events, [](const bus::Event& event) { return Bytes{event.key}; }),
-            Column(events, &bus::Event::type), Column(events, &bus::Event::traceparent),
-            Column(events, [](const bus::Event& event) { return Bytes{event.body}; }),
-            Column(events, [](const bus::Event& event) { return ToUnixMs(event.time); }));
+  const std::vector<PackedRow> rows = Pack(events);
+  batch.Add(kInsert, Column(rows, &PackedRow::events),
+            Column(rows, [](const PackedRow& row) { return ToUnixMs(row.oldest); }),
+            Column(rows, [](const PackedRow& row) { return Bytes{row.body}; }));
   return {};
 }
 
 Result<std::unique_ptr<Table>> OpenPostgresTable(const sql::pg::Config& config, LeaseConfig lease) {
   BOXOFFICE_ASSIGN(auto connection, sql::pg::Connection::Open(ByIndex(config)));
   Batch batch;
-  batch.Add(
-      "SELECT seq, partition, event_id, topic, key, type, traceparent, body, time_ms FROM outbox LIMIT 0");
-  batch.Add("SELECT partition, owner, lease_until_ms FROM outbox_partition LIMIT 0");
+  batch.Add("SELECT seq, event_id, topic, key, type, traceparent, body, time_ms FROM outbox LIMIT 0");
+  batch.Add("SELECT seq, events, oldest_ms, body FROM outbox_batch LIMIT 0");
+  batch.Add("SELECT owner, lease_until_ms FROM outbox_lease LIMIT 0");
   if (auto found = connection->Read(batch); !found) {
     if (found.error().reason == "sql_error") found.error().reason = "outbox_schema";
     return std::unexpected(std::move(found).error());
   }
+  BOXOFFICE_TRY(EndPartitions(*connection));
   return std::make_unique<PostgresTable>(std::move(connection), lease);
 }
 

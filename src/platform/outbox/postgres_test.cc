@@ -1,6 +1,8 @@
 #include "platform/outbox/postgres.h"
 
 #include <chrono>
+#include <future>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -61,7 +63,8 @@ class PostgresOutboxTest : public ::testing::Test {
 
 TEST_F(PostgresOutboxTest, AnEventComesOutAsItWasWrittenAndOnlyWhatIsErasedGoes) {
   const bus::Event event = Make(std::string("\0k", 2), std::string("\0b", 2));
-  Write({event, Make("b", "2")});
+  Write({event});
+  Write({Make("b", "2")});
   const auto table = Open();
   std::vector<bus::Event> events;
   std::vector<int64_t> seqs;
@@ -119,6 +122,83 @@ TEST_F(PostgresOutboxTest, AnEventTooLargeIsRefusedBeforeTheTransaction) {
   EXPECT_TRUE(batch.empty());
 }
 
+// As a replica of the version before packed rows has it: its publisher claims partitions, and reads what
+// stands in its own.
+class OldReplica {
+ public:
+  explicit OldReplica(const sql::pg::Config& config) : connection_(Connection::Open(config).value()) {}
+  void Write(const std::vector<bus::Event>& events) {
+    Batch batch;
+    AddOld(batch, events);
+    ASSERT_TRUE(connection_->Write(batch));
+  }
+  std::vector<std::string> Read() {
+    Batch claim;
+    claim.Add("UPDATE outbox_partition SET owner = 'old', lease_until_ms = " BOXOFFICE_PG_NOW_MS
+              " + 15000 WHERE owner = 'old' OR lease_until_ms < " BOXOFFICE_PG_NOW_MS);
+    EXPECT_TRUE(connection_->Write(claim));
+    Batch read;
+    read.Add(
+        "SELECT body FROM outbox WHERE partition = ANY(ARRAY(SELECT partition FROM outbox_partition WHERE "
+        "owner = 'old')) ORDER BY seq");
+    std::vector<std::string> bodies;
+    const auto results = connection_->Read(read).value();
+    for (const sql::pg::Row row : results[0]) bodies.emplace_back(row.Text(0));
+    return bodies;
+  }
+  Connection& connection() { return *connection_; }
+
+ private:
+  std::unique_ptr<Connection> connection_;
+};
+
+TEST_F(PostgresOutboxTest, WhileReplicasOfTheVersionBeforeRunTheOrderOfWritingIsKept) {
+  OldReplica old(config_);
+  old.Write({Make("a", "1"), Make("b", "2")});
+  EXPECT_THAT(old.Read(), ElementsAre("1", "2"));
+  const auto table = Open();
+  Write({Make("a", "3")});
+  const bus::Event event = Make(std::string("\0k", 2), std::string("\0b", 2));
+  old.Write({Make("a", "4"), event});
+  Write({Make("a", "6")});
+  old.Write({Make("a", "7")});
+  EXPECT_THAT(old.Read(), IsEmpty());
+  EXPECT_EQ(table->Count()->pending, 7);
+  std::vector<bus::Event> events;
+  std::vector<int64_t> seqs;
+  ASSERT_TRUE(table->Read(100, events, seqs).value());
+  ASSERT_THAT(seqs, SizeIs(2));
+  EXPECT_EQ(events[0].body, "1");
+  EXPECT_EQ(events[1].body, "2");
+  ASSERT_TRUE(table->Erase(seqs));
+  events = EventsIn(*table);
+  EXPECT_THAT(outbox::Bodies(events), ElementsAre("3", "4", event.body, "6", "7"));
+  EXPECT_EQ(events.at(2).id, event.id);
+  EXPECT_EQ(events[2].topic, event.topic);
+  EXPECT_EQ(events[2].key, event.key);
+  EXPECT_EQ(events[2].type, event.type);
+  EXPECT_EQ(events[2].traceparent, event.traceparent);
+  EXPECT_EQ(events[2].time, event.time);
+}
+
+// What it is writing at that moment comes before whatever is packed, too.
+TEST_F(PostgresOutboxTest, TheFirstPublisherWaitsForWhatTheVersionBeforeIsJustWriting) {
+  OldReplica old(config_);
+  sql::pg::Transaction writing(old.connection());
+  Batch batch;
+  AddOld(batch, {Make("a", "1")});
+  ASSERT_TRUE(writing.Run(batch));
+  auto opened = std::async(std::launch::async, [this] { return Open(); });
+  EXPECT_EQ(opened.wait_for(milliseconds(300)), std::future_status::timeout);
+  ASSERT_TRUE(writing.Commit());
+  const auto table = opened.get();
+  Write({Make("a", "2")});
+  std::vector<int64_t> seqs;
+  EXPECT_THAT(Bodies(*table, &seqs), ElementsAre("1"));
+  ASSERT_TRUE(table->Erase(seqs));
+  EXPECT_THAT(Bodies(*table), ElementsAre("2"));
+}
+
 // Two publishers of one service, each with its own way to the bus.
 class PostgresPublishersTest : public PostgresOutboxTest {
  protected:
@@ -140,7 +220,7 @@ class PostgresPublishersTest : public PostgresOutboxTest {
   }
   int64_t Rows() {
     Batch batch;
-    batch.Add("SELECT count(*) FROM outbox");
+    batch.Add("SELECT coalesce(sum(events), 0)::bigint FROM outbox_batch");
     return connection_->Read(batch).value()[0][0].Int(0);
   }
   void WaitUntilEmpty() {
@@ -162,7 +242,7 @@ TEST_F(PostgresPublishersTest, WhatBothCouldPublishGoesOutOnceAndInOrder) {
   WaitUntilEmpty();
   one_.publisher->Stop();
   two_.publisher->Stop();
-  // Whoever came first holds every partition.
+  // Whoever came first has the lease.
   std::vector<bus::Event> published = one_.bus.WaitFor(0);
   const std::vector<bus::Event> others = two_.bus.WaitFor(0);
   EXPECT_TRUE(published.empty() || others.empty());

@@ -134,7 +134,7 @@ void Publisher::Loop() {
       backoff = std::min(backoff * 2, config_.max_backoff);
     } else {
       backoff = config_.backoff;
-      if (*published == config_.batch) {
+      if (more_) {
         poll = gap = milliseconds(0);
       } else if (*published > 0) {
         gap = config_.min_gap;
@@ -159,7 +159,7 @@ void Publisher::Loop() {
 Result<size_t> Publisher::PublishBatch() {
   BOXOFFICE_TRY(DeleteAcknowledged());
   read_.clear();
-  BOXOFFICE_TRY(table_->Read(config_.batch, events_, read_));
+  BOXOFFICE_ASSIGN(more_, table_->Read(config_.batch, events_, read_));
   if (read_.empty()) return 0;
   const std::span<const bus::Event> events = std::span(events_).first(read_.size());
   if (MUTANT("outbox_erase_first")) BOXOFFICE_TRY(table_->Erase(read_));

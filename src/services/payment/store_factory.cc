@@ -36,7 +36,8 @@ Result<void> MigrateStores(std::string_view url) {
 }
 
 module::StoreRows MovedRows() {
-  return module::SqlRows("payment", sql::payment_sqlite_schema(), sql::payment_postgres_schema(), {"outbox"});
+  return module::SqlRows("payment", sql::payment_sqlite_schema(), sql::payment_postgres_schema(),
+                         {"outbox", "outbox_batch"});
 }
 
 }  // namespace boxoffice::payment

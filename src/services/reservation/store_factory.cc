@@ -49,7 +49,7 @@ Result<void> MigrateStores(std::string_view url) {
 
 module::StoreRows MovedRows() {
   return module::SqlRows("reservation", sql::reservation_sqlite_schema(), sql::reservation_postgres_schema(),
-                         {"reservation", "show_work", "outbox"});
+                         {"reservation", "show_work", "outbox", "outbox_batch"});
 }
 
 }  // namespace boxoffice::reservation

@@ -183,7 +183,7 @@ TEST_F(ReplicasTest, OneRequestThatReachesTwoReplicasMakesOneReservation) {
     }
   }
   EXPECT_EQ(a.All().reservations.size(), kKeys);
-  EXPECT_EQ(Count("SELECT count(*) FROM outbox"), kKeys);
+  EXPECT_EQ(Count("SELECT coalesce(sum(events), 0)::bigint FROM outbox_batch"), kKeys);
 }
 
 TEST_F(ReplicasTest, WhatIsDueIsClaimedByOneOfThem) {
@@ -244,7 +244,7 @@ TEST_F(ReplicasTest, AStaleOwnersWriteIsRefusedWithItsAnswerAndItsEvent) {
   renew.expected_epoch = 1;
   EXPECT_THAT(Save({finish}), ElementsAre(false));
   EXPECT_THAT(Save({renew}), ElementsAre(false));
-  EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 0);
+  EXPECT_EQ(Count("SELECT coalesce(sum(events), 0)::bigint FROM outbox_batch"), 0);
   EXPECT_EQ(Count("SELECT count(*) FROM request WHERE answer IS NOT NULL"), 0);
   EXPECT_EQ(Count("SELECT epoch FROM reservation"), 2);
 }
@@ -260,11 +260,11 @@ TEST_F(ReplicasTest, AnIntentWhoseCommitWasDoneUnknownIsGoneOnWith) {
   EXPECT_EQ(answer->reservation->state, State::kConfirmed);
   EXPECT_EQ(replica.All().reservations.size(), 1);
   EXPECT_EQ(Count("SELECT count(*) FROM request"), 1);
-  EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);
+  EXPECT_EQ(Count("SELECT coalesce(sum(events), 0)::bigint FROM outbox_batch"), 1);
 }
 
 TEST_F(ReplicasTest, AnEndWhoseCommitWasDoneUnknownIsThereOnceAndItsRequestAnswered) {
-  SlowFirstCommit("outbox", "3");
+  SlowFirstCommit("outbox_batch", "3");
   sql::pg::Config impatient = config_;
   impatient.statement_timeout = milliseconds(0);  // or the server would end the commit
   impatient.answer_timeout = milliseconds(1'000);
@@ -278,11 +278,11 @@ TEST_F(ReplicasTest, AnEndWhoseCommitWasDoneUnknownIsThereOnceAndItsRequestAnswe
   ASSERT_TRUE(again) << again.error().reason;
   EXPECT_EQ(again->reservation->state, State::kConfirmed);
   EXPECT_EQ(replica.All().reservations.size(), 1);
-  EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);
+  EXPECT_EQ(Count("SELECT coalesce(sum(events), 0)::bigint FROM outbox_batch"), 1);
 }
 
 TEST_F(ReplicasTest, AServerKilledInTheCommitOfAnIntentOrAnEndLeavesNothingTwice) {
-  for (const std::string_view table : {"request", "outbox"}) {
+  for (const std::string_view table : {"request", "outbox_batch"}) {
     config_.url = PostgresServer::Shared().NewDatabase();
     stores_ = OpenPostgres(config_, random_).value();
     hand_ = sql::pg::Connection::Open(config_).value();
@@ -297,7 +297,7 @@ TEST_F(ReplicasTest, AServerKilledInTheCommitOfAnIntentOrAnEndLeavesNothingTwice
     EXPECT_EQ(got->reservation->state, State::kConfirmed);
     EXPECT_EQ(replica.All().reservations.size(), 1);
     EXPECT_EQ(Count("SELECT count(*) FROM request WHERE answer IS NOT NULL"), 1);
-    EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);
+    EXPECT_EQ(Count("SELECT coalesce(sum(events), 0)::bigint FROM outbox_batch"), 1);
   }
 }
 

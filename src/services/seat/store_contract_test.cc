@@ -38,7 +38,7 @@ class SqliteDatabase final : public Database {
   int64_t CountEvents() override {
     auto database = sql::Database::Open(dir_.path() / "seat.db");
     CHECK(database.has_value());
-    auto count = database->Prepare("SELECT count(*) FROM outbox");
+    auto count = database->Prepare("SELECT coalesce(sum(events), 0) FROM outbox_batch");
     CHECK(count.Step().value_or(false));
     const int64_t events = count.Int(0);
     count.Reset();
@@ -61,7 +61,7 @@ class PostgresDatabase final : public Database {
   int64_t CountEvents() override {
     const auto connection = sql::pg::Connection::Open({.url = url_}).value();
     sql::pg::Batch batch;
-    batch.Add("SELECT count(*) FROM outbox");
+    batch.Add("SELECT coalesce(sum(events), 0)::bigint FROM outbox_batch");
     return connection->Read(batch).value()[0][0].Int(0);
   }
 

@@ -41,7 +41,8 @@ Result<void> MigrateStores(std::string_view url) {
 }
 
 module::StoreRows MovedRows() {
-  return module::SqlRows("seat", sql::seat_sqlite_schema(), sql::seat_postgres_schema(), {"outbox"});
+  return module::SqlRows("seat", sql::seat_sqlite_schema(), sql::seat_postgres_schema(),
+                         {"outbox", "outbox_batch"});
 }
 
 }  // namespace boxoffice::seat

@@ -2,6 +2,7 @@
 // end is unknown.
 #include "services/seat/store_postgres.h"
 
+#include <algorithm>
 #include <future>
 #include <set>
 #include <thread>
@@ -9,6 +10,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "platform/outbox/outbox_for_test.h"
+#include "platform/outbox/postgres.h"
 #include "services/seat/service.h"
 #include "services/seat/testing_hall.h"
 #include "testing/postgres_server.h"
@@ -114,12 +117,18 @@ class ReplicasTest : public ::testing::Test {
   static Command ReleaseOf(int64_t show_id, uint64_t n) {
     return {ReleaseSeats{SagaId(NumberedUuid(0x5a, n)), ReservationId(NumberedUuid(2, n)), show_id, {}}, ""};
   }
+  // In the outbox, of that type.
+  int64_t CountEvents(std::string_view type) {
+    const auto table = outbox::OpenPostgresTable(config_).value();
+    return std::ranges::count(outbox::EventsIn(*table), type, &bus::Event::type);
+  }
   // The first commit that writes events takes `seconds`.
   void SlowFirstCommit(std::string_view seconds) {
     const auto made = hand_->Execute(fmt::format(
         "CREATE SEQUENCE commits; CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         "IF nextval('commits') = 1 THEN PERFORM pg_sleep({}); END IF; RETURN NULL; END $$; "
-        "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
+        "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON outbox_batch DEFERRABLE INITIALLY DEFERRED FOR EACH "
+        "ROW "
         "EXECUTE FUNCTION slow()",
         seconds));
     ASSERT_TRUE(made) << made.error().detail;
@@ -163,8 +172,8 @@ TEST_F(ReplicasTest, TwoReplicasNeverSellASeatTwiceAndLosersAreDecidedAgain) {
   for (auto& answer : confirmed) EXPECT_EQ(answer.get()->kind, Kind::kDone);
   EXPECT_GT(winners, kSeats / 4);
   EXPECT_EQ(Count("SELECT count(*) FROM seat WHERE state = 2"), 2 * static_cast<int64_t>(winners));
-  EXPECT_EQ(Count("SELECT count(*) FROM outbox WHERE type = 'seat.sold'"), static_cast<int64_t>(winners));
-  EXPECT_EQ(Count("SELECT count(*) FROM outbox WHERE type = 'seat.held'"), static_cast<int64_t>(winners));
+  EXPECT_EQ(CountEvents("seat.sold"), static_cast<int64_t>(winners));
+  EXPECT_EQ(CountEvents("seat.held"), static_cast<int64_t>(winners));
   for (Replica* replica : {&a, &b}) {
     ASSERT_TRUE((*replica)->Follow().has_value());
     EXPECT_EQ((*replica)->GetShow(show)->counts.sold, 2 * winners);
@@ -198,7 +207,7 @@ TEST_F(ReplicasTest, BestSeatsAskedOfBothSellTheHallOutOnce) {
   }
   a->Stop();
   b->Stop();
-  EXPECT_EQ(Count("SELECT count(*) FROM outbox WHERE type = 'show.sold_out'"), 1);
+  EXPECT_EQ(CountEvents("show.sold_out"), 1);
   EXPECT_EQ(Count("SELECT count(*) FROM show WHERE sold_out_at_ms > 0 AND first_sold_at_ms > 0"), 1);
 }
 
@@ -349,7 +358,7 @@ TEST_F(ReplicasTest, ACommitThatWasDoneUnknownIsFoundDone) {
   impatient.answer_timeout = milliseconds(1'000);
   Replica replica(impatient, 2);
   EXPECT_EQ(replica.Run(HoldOf(1, 1, {1, 2})).kind, Kind::kDone);
-  EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);
+  EXPECT_EQ(Count("SELECT sum(events)::bigint FROM outbox_batch"), 1);
   EXPECT_EQ(Count("SELECT count(*) FROM seat WHERE version = 1"), 2);
   EXPECT_EQ(Count("SELECT count(*) FROM saga"), 1);
   // The map knows it, though its own commit was never confirmed to it.
@@ -372,7 +381,7 @@ TEST_F(ReplicasTest, AServerKilledInACommitLeavesNothingTwice) {
   const auto outcome = held.get();
   ASSERT_TRUE(outcome.has_value()) << outcome.error().reason << " " << outcome.error().detail;
   EXPECT_EQ(outcome->kind, Kind::kDone);
-  EXPECT_EQ(Count("SELECT count(*) FROM outbox"), 1);
+  EXPECT_EQ(Count("SELECT sum(events)::bigint FROM outbox_batch"), 1);
   EXPECT_EQ(Count("SELECT count(*) FROM seat WHERE state = 1 AND version = 1"), 2);
   EXPECT_EQ(replica.Run(ConfirmOf(show, 1, {1, 2})).kind, Kind::kDone);
 }

@@ -36,7 +36,8 @@ Result<void> MigrateStores(std::string_view url) {
 }
 
 module::StoreRows MovedRows() {
-  return module::SqlRows("wallet", sql::wallet_sqlite_schema(), sql::wallet_postgres_schema(), {"outbox"});
+  return module::SqlRows("wallet", sql::wallet_sqlite_schema(), sql::wallet_postgres_schema(),
+                         {"outbox", "outbox_batch"});
 }
 
 }  // namespace boxoffice::wallet
