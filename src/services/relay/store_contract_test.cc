@@ -234,6 +234,7 @@ TEST_P(RelayStoreTest, AnAcceptedEventIsProcessedAndNotTakenAgain) {
 
 TEST_P(RelayStoreTest, AForgottenEventCountsAsAcceptedAndIsNotTakenAgain) {
   const InboxEvent old = Event("a");
+  const InboxEvent unseen = Event("d");  // as old; of that nobody can tell whether it was had
   now_ += std::chrono::hours(1);
   const InboxEvent young = Event("b");
   Put({old, young}, now_);
@@ -243,9 +244,13 @@ TEST_P(RelayStoreTest, AForgottenEventCountsAsAcceptedAndIsNotTakenAgain) {
   EXPECT_EQ(again.count, 0);
   EXPECT_FALSE(again.more);
   const InboxEvent fresh = Event("c");
-  EXPECT_THAT(store_->AreProcessed(std::array{old.id, young.id, fresh.id}).value(),
-              ElementsAre(true, true, false));
-  EXPECT_EQ(store_->Insert({{fresh, old}, {}}).error().reason, "constraint");
+  EXPECT_THAT(store_->AreProcessed(std::array{old.id, unseen.id, young.id, fresh.id}).value(),
+              ElementsAre(true, true, true, false));
+  for (const InboxEvent& again_there : {old, unseen}) {
+    const auto refused = store_->Insert({{fresh, again_there}, {}});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason, "constraint");
+  }
   EXPECT_THAT(store_->AreProcessed(std::array{fresh.id}).value(), ElementsAre(false));
 }
 
