@@ -1,12 +1,12 @@
 #include "platform/rpc/peer.h"
 
 #include <algorithm>
-#include <array>
 #include <tuple>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/container/static_vector.hpp>
 #include <fmt/format.h>
 
 #include "base/clock.h"
@@ -118,17 +118,9 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
     const auto now = Now();
     const std::scoped_lock lock(mutex_);
     if (replicas_.empty()) return Refuse("no_replica", options_.service + " has no replica");
-    if (replicas_.size() == 1) {  // nothing to choose: all that a service in this process has
-      const std::shared_ptr<Replica>& only = replicas_.front();
-      Breaker::Permit permit;
-      if (!only->Takes(for_command)) return Refuse("unreachable", options_.service + " can't be reached");
-      if (!only->breaker.Admit(now, permit))
-        return Refuse("breaker_open", options_.service + " does not answer");
-      return Pick(only, permit);
-    }
     // Replicas beyond the bound are spares: nothing has shown a need for more.
     const size_t count = std::min(replicas_.size(), kMaxReplicas);
-    std::array<Candidate, kMaxReplicas> candidates;
+    boost::container::static_vector<Candidate, kMaxReplicas> candidates;
     bool any_takes = false;
     bool any_leaves = false;
     for (size_t i = 0; i < count; ++i) {
@@ -136,17 +128,18 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
       const bool leaves = replicas_[i]->farewell() != v1::FAREWELL_NONE;
       any_takes |= takes;
       any_leaves |= leaves;
-      candidates[i] = {takes && !leaves && replicas_[i]->breaker.WouldAdmit(now), replicas_[i]->in_flight};
+      candidates.push_back(
+          {takes && !leaves && replicas_[i]->breaker.WouldAdmit(now), replicas_[i]->in_flight});
     }
     size_t& current = for_command ? current_ : turn_;
     if (!for_command) ++turn_;
     current %= count;
     const size_t slack = for_command ? kCommandSlack : 0;
-    size_t chosen = resilience::Choose({candidates.data(), count}, current, slack);
+    size_t chosen = resilience::Choose(candidates, current, slack);
     if (chosen == resilience::kNobody && any_leaves) {
       for (size_t i = 0; i < count; ++i)
         candidates[i].usable = replicas_[i]->Takes(for_command) && replicas_[i]->breaker.WouldAdmit(now);
-      chosen = resilience::Choose({candidates.data(), count}, current, slack);
+      chosen = resilience::Choose(candidates, current, slack);
     }
     if (chosen != resilience::kNobody) {
       current = chosen;
