@@ -2,51 +2,19 @@
 
 #include <atomic>
 #include <future>
-#include <mutex>
 #include <thread>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
 
-#include "platform/rpc/command_peer.h"
-#include "platform/rpc/fake_wallet_for_test.h"
+#include "platform/rpc/replica_for_test.h"
 
 namespace boxoffice::rpc {
 namespace {
 
 using Local = LocalCommands<wallet::CommandBatch, wallet::OutcomeBatch>;
 using namespace std::chrono_literals;
-
-// A service that answers when a test says so.
-class Keeping {
- public:
-  Intake::Handler Handler() {
-    return [this](wallet::Command&& command, Intake::Reply&& reply) {
-      const std::scoped_lock lock(mutex_);
-      kept_.emplace_back(std::move(command), std::move(reply));
-    };
-  }
-  void AwaitKept(size_t count) {
-    EXPECT_TRUE(Eventually([&] { return Count() >= count; })) << "fewer than " << count << " arrived";
-  }
-  size_t Count() {
-    const std::scoped_lock lock(mutex_);
-    return kept_.size();
-  }
-  void ReplyToAll() {
-    std::vector<std::pair<wallet::Command, Intake::Reply>> kept;
-    {
-      const std::scoped_lock lock(mutex_);
-      kept.swap(kept_);
-    }
-    for (auto& [command, reply] : kept) Echo(std::move(command), std::move(reply));
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::pair<wallet::Command, Intake::Reply>> kept_;
-};
 
 class CommandLocalTest : public ::testing::Test {
  protected:
@@ -84,24 +52,7 @@ class CommandLocalTest : public ::testing::Test {
 
 TEST_F(CommandLocalTest, ManyCommandsFromManyThreadsEachGetTheirOwnOutcome) {
   Serve(Echo);
-  std::atomic<int> right = 0;
-  std::promise<void> all;
-  std::atomic<int> left = 4 * 5000;
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&, t] {
-      for (int i = 0; i < 5000; ++i) {
-        const int64_t amount = t * 1'000'000 + i;
-        local_->Send(TopUp(amount), 20s, [&, amount](Result<wallet::Outcome>&& outcome) {
-          if (outcome && outcome->wallet().balance().amount() == amount) ++right;
-          if (--left == 0) all.set_value();
-        });
-      }
-    });
-  }
-  for (auto& thread : threads) thread.join();
-  all.get_future().wait();
-  EXPECT_EQ(right, 4 * 5000);
+  EXPECT_EQ(RightOutcomesOfManyThreads(*local_), kThreads * kOfEachThread);
 }
 
 TEST_F(CommandLocalTest, CommandsAreCountedAtBothEndsAndFailuresByTheirCode) {
@@ -155,7 +106,7 @@ TEST_F(CommandLocalTest, TheHeaderSaysTheTimeoutAndThePriority) {
 }
 
 TEST_F(CommandLocalTest, WhatIsNotAnsweredInTimeIsUnknownAndALateAnswerIsNobodyElses) {
-  Keeping service;
+  Keeper service;
   Serve(service.Handler());
   auto late = Send(TopUp(1), 30ms);
   const auto timeout = late.get();
@@ -170,7 +121,7 @@ TEST_F(CommandLocalTest, WhatIsNotAnsweredInTimeIsUnknownAndALateAnswerIsNobodyE
 
 TEST_F(CommandLocalTest, BeyondTheBoundACommandIsRefused) {
   limits_.max_in_flight = 10;
-  Keeping service;
+  Keeper service;
   Serve(service.Handler());
   std::vector<std::future<Result<wallet::Outcome>>> taken;
   for (int i = 0; i < 8; ++i) taken.push_back(Send(TopUp(i)));
@@ -185,7 +136,7 @@ TEST_F(CommandLocalTest, BeyondTheBoundACommandIsRefused) {
 }
 
 TEST_F(CommandLocalTest, CloseGivesUpOnWhatIsUnderWayAndWhatIsAnsweredLaterIsDropped) {
-  Keeping service;
+  Keeper service;
   Serve(service.Handler());
   auto lost = Send(TopUp(1));
   service.AwaitKept(1);

@@ -102,24 +102,7 @@ TEST_F(CommandStreamTest, ACommandGetsItsOutcome) {
 
 TEST_F(CommandStreamTest, ManyCommandsFromManyThreadsEachGetTheirOwnOutcome) {
   Serve(Echo);
-  std::atomic<int> right = 0;
-  std::promise<void> all;
-  std::atomic<int> left = 4 * 5000;
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&, t] {
-      for (int i = 0; i < 5000; ++i) {
-        const int64_t amount = t * 1'000'000 + i;
-        client_->Send(TopUp(amount), 20s, [&, amount](Result<wallet::Outcome> r) {
-          if (r && r->wallet().balance().amount() == amount) ++right;
-          if (--left == 0) all.set_value();
-        });
-      }
-    });
-  }
-  for (auto& thread : threads) thread.join();
-  all.get_future().wait();
-  EXPECT_EQ(right, 4 * 5000);
+  EXPECT_EQ(RightOutcomesOfManyThreads(*client_), kThreads * kOfEachThread);
 }
 
 TEST_F(CommandStreamTest, CommandsOfOneTurnAndOutcomesOfOneBurstTravelInOneMessage) {

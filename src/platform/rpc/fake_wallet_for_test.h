@@ -1,15 +1,20 @@
 // A service for the tests of this room.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <future>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include "boxoffice/wallet/v1/wallet.grpc.pb.h"
+#include "platform/rpc/command_link.h"
 #include "platform/rpc/command_server.h"
 #include "platform/rpc/unary.h"
 
@@ -57,6 +62,33 @@ inline wallet::Command TopUp(int64_t amount) {
   wallet::Command command;
   command.mutable_top_up()->mutable_money()->set_amount(amount);
   return command;
+}
+
+inline constexpr int kThreads = 4;
+inline constexpr int kOfEachThread = 5'000;
+
+// Sends commands to an Echo from several threads at once; how many got their own outcome.
+inline int RightOutcomesOfManyThreads(CommandLink<wallet::CommandBatch, wallet::OutcomeBatch>& link) {
+  std::atomic<int> right = 0;
+  std::promise<void> all;
+  std::atomic<int> left = kThreads * kOfEachThread;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kOfEachThread; ++i) {
+        const int64_t amount = t * 1'000'000 + i;
+        auto done = [&, amount](Result<wallet::Outcome>&& outcome) {
+          if (outcome && outcome->wallet().balance().amount() == amount) ++right;
+          if (--left == 0) all.set_value();
+        };
+        link.Send(TopUp(amount), std::chrono::seconds(20), std::move(done), resilience::Priority::kNormal,
+                  nullptr);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  all.get_future().wait();
+  return right;
 }
 
 inline void Pause(std::chrono::milliseconds time) {
