@@ -1,6 +1,5 @@
 #include "platform/auth/claims.h"
 
-#include <array>
 #include <utility>
 
 #include <boost/json/basic_parser_impl.hpp>
