@@ -36,7 +36,7 @@ run_ctest() {
   local dir=$1 log summary total failed skipped
   shift
   log=$(mktemp)
-  ctest --test-dir "$dir" --output-on-failure --no-tests=error -j2 "$@" 2>&1 | tee "$log" || true
+  ctest --test-dir "$dir" --output-on-failure --no-tests=error -j3 "$@" 2>&1 | tee "$log" || true
   # "97% tests passed, 1 tests failed out of 34"
   summary=$(grep -E '^[0-9]+% tests passed, [0-9]+ tests failed out of [0-9]+' "$log" || true)
   skipped=$(grep -c '\*\*\*Skipped' "$log" || true)
