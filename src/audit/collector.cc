@@ -151,7 +151,8 @@ template <typename Response, typename Request, typename Start>
 Result<Response> Collector::Ask(const char* service, Request request, Start start) {
   Result<Response> answer = Fail(Code::kInternal, "no_answer");
   io_.restart();
-  asio::co_spawn(io_, rpc::Call<Response>(io_.get_executor(), std::move(request), kTimeout, start),
+  rpc::OpenCalls calls;
+  asio::co_spawn(io_, rpc::Call<Response>(io_.get_executor(), calls, std::move(request), kTimeout, start),
                  [&answer](const std::exception_ptr& failed, Result<Response> result) {
                    if (failed) std::rethrow_exception(failed);
                    answer = std::move(result);

@@ -280,7 +280,8 @@ TEST_F(CommandStreamTest, CoroutinesAwaitCommandsAndQueries) {
         amount.set_value(outcome->wallet().balance().amount());
         wallet::GetWalletRequest request;
         auto start = [this](auto... arguments) { stub_->async()->GetWallet(arguments...); };
-        auto found = co_await Call<wallet::Wallet>(io_.get_executor(), request, 5s, start);
+        OpenCalls calls;
+        auto found = co_await Call<wallet::Wallet>(io_.get_executor(), calls, request, 5s, start);
         reason.set_value(found ? "found" : found.error().reason);
       },
       asio::detached);

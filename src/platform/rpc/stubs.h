@@ -18,7 +18,8 @@
 
 namespace boxoffice::rpc {
 
-// Where a Stubs tells an Ask which replica it has chosen. One for the stubs that one thread uses.
+// Where a Stubs tells an Ask which replica it has chosen, and what keeps the calls that are under way. One
+// for the stubs that one thread uses; destroyed after that thread has ended, and before its executor.
 class PickSlot {
  public:
   struct Chosen {
@@ -28,6 +29,7 @@ class PickSlot {
   void Put(std::shared_ptr<Peer> peer, Result<Pick> pick) { chosen_ = {std::move(peer), std::move(pick)}; }
   // What was put since the last Take.
   [[nodiscard]] Chosen Take() { return std::exchange(chosen_, Chosen()); }
+  [[nodiscard]] OpenCalls& calls() { return calls_; }
   // The name of the peer that was put; "": none was.
   [[nodiscard]] std::string peer_name() const {
     return chosen_.peer == nullptr ? std::string() : chosen_.peer->options().name;
@@ -35,6 +37,7 @@ class PickSlot {
 
  private:
   Chosen chosen_;
+  OpenCalls calls_;
 };
 
 // Use it on one thread, in the `start` of an Ask with the same slot:
@@ -126,7 +129,8 @@ asio::awaitable<Result<Response>> AskUntraced(asio::any_io_executor executor, Pi
       start(arguments...);
       chosen = slot.Take();
     };
-    Result<Response> answer = co_await Call<Response>(executor, request, left, starting, traceparent);
+    Result<Response> answer =
+        co_await Call<Response>(executor, slot.calls(), request, left, starting, traceparent);
     Result<Pick>& pick = chosen.pick;
     if (!pick) {
       left =

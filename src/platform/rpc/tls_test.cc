@@ -66,11 +66,12 @@ class TlsTest : public ::testing::Test {
 
   Result<wallet::Wallet> Query(const std::shared_ptr<grpc::Channel>& channel) {
     const auto stub = wallet::WalletService::NewStub(channel);
+    OpenCalls calls;
     auto ask = [&]() -> asio::awaitable<Result<wallet::Wallet>> {
       wallet::GetWalletRequest request;
       request.set_user_id("ada");
       auto start = [&](auto... arguments) { stub->async()->GetWallet(arguments...); };
-      co_return co_await Call<wallet::Wallet>(io_.get_executor(), request, 5s, start);
+      co_return co_await Call<wallet::Wallet>(io_.get_executor(), calls, request, 5s, start);
     };
     return asio::co_spawn(io_, ask, asio::use_future).get();
   }

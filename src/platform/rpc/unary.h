@@ -3,8 +3,11 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -23,11 +26,44 @@ namespace boxoffice::rpc {
 
 namespace asio = boost::asio;
 
+// The calls of one caller that are under way: gRPC's threads come back to its executor with their answers.
+// Thread-safe, but for the end.
+class OpenCalls {
+ public:
+  OpenCalls() = default;
+  // Cancels them, and returns when none comes back any more. The executor must live until then.
+  ~OpenCalls() {
+    std::unique_lock lock(mutex_);
+    const std::set<std::shared_ptr<grpc::ClientContext>> open = open_;
+    lock.unlock();
+    for (const auto& context : open) context->TryCancel();
+    lock.lock();
+    ended_.wait(lock, [this] { return open_.empty(); });
+  }
+  OpenCalls(const OpenCalls&) = delete;
+  OpenCalls& operator=(const OpenCalls&) = delete;
+
+  void Begin(std::shared_ptr<grpc::ClientContext> context) {
+    const std::scoped_lock lock(mutex_);
+    open_.insert(std::move(context));
+  }
+  void End(const std::shared_ptr<grpc::ClientContext>& context) {
+    const std::scoped_lock lock(mutex_);
+    open_.erase(context);
+    if (open_.empty()) ended_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::set<std::shared_ptr<grpc::ClientContext>> open_;
+};
+
 // Calls `start(context, request, response, done)`, which is a stub's async method, and resumes on `executor`:
-//   co_await Call<v1::Show>(executor, request, 1s, [&](auto... a) { stub->async()->GetShow(a...); });
+//   co_await Call<v1::Show>(executor, calls, request, 1s, [&](auto... a) { stub->async()->GetShow(a...); });
 // Errors: as the server gave them; timeout, connection_lost (kUnknown).
 template <typename Response, typename Request, typename Start>
-asio::awaitable<Result<Response>> Call(asio::any_io_executor executor, Request request,
+asio::awaitable<Result<Response>> Call(asio::any_io_executor executor, OpenCalls& calls, Request request,
                                        std::chrono::milliseconds timeout, Start start,
                                        std::string traceparent = {}) {
   struct State {
@@ -39,17 +75,21 @@ asio::awaitable<Result<Response>> Call(asio::any_io_executor executor, Request r
   state->request = std::move(request);
   state->context.set_deadline(std::chrono::system_clock::now() + timeout);
   if (!traceparent.empty()) state->context.AddMetadata("traceparent", traceparent);
-  auto initiate = [state, executor, &start](auto handler) {
+  auto initiate = [state, executor, &calls, &start](auto handler) {
     auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-    start(&state->context, &state->request, &state->response, [state, executor, shared](grpc::Status status) {
-      asio::post(executor, [state, shared, status]() {
-        if (status.ok()) {
-          std::move (*shared)(Result<Response>(std::move(state->response)));
-        } else {
-          std::move (*shared)(Result<Response>(std::unexpected(FromStatus(status))));
-        }
-      });
-    });
+    const std::shared_ptr<grpc::ClientContext> context(state, &state->context);
+    calls.Begin(context);
+    start(context.get(), &state->request, &state->response,
+          [state, context, executor, &calls, shared](grpc::Status status) {
+            asio::post(executor, [state, shared, status]() {
+              if (status.ok()) {
+                std::move (*shared)(Result<Response>(std::move(state->response)));
+              } else {
+                std::move (*shared)(Result<Response>(std::unexpected(FromStatus(status))));
+              }
+            });
+            calls.End(context);
+          });
   };
   co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(Result<Response>)>(
       initiate, asio::use_awaitable);

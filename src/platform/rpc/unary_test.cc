@@ -1,0 +1,71 @@
+// Unary calls that outlast whoever made them.
+#include "platform/rpc/unary.h"
+
+#include <atomic>
+#include <optional>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+#include "platform/rpc/channels.h"
+#include "platform/rpc/fake_wallet_for_test.h"
+#include "platform/rpc/host.h"
+#include "testing/temp_dir.h"
+
+namespace boxoffice::rpc {
+namespace {
+
+using std::chrono_literals::operator""s;
+
+// Answers nobody who does not give up.
+class SilentService final : public wallet::WalletService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* GetWallet(grpc::CallbackServerContext*, const wallet::GetWalletRequest*,
+                                      wallet::Wallet*) override {
+    ++asked;
+    return new Reactor;
+  }
+  std::atomic<int> asked{0};
+
+ private:
+  class Reactor final : public grpc::ServerUnaryReactor {
+    void OnCancel() override { Finish(grpc::Status::CANCELLED); }
+    void OnDone() override { delete this; }
+  };
+};
+
+// As a replica does that stops while it waits for another service.
+TEST(UnaryTest, ACallThatIsUnderWayEndsBeforeTheExecutorOfItsCallerGoes) {
+  const testbed::TempDir dir;
+  SilentService service;
+  Host host;
+  const std::string address = "unix:" + (dir.path() / "s").string();
+  ASSERT_TRUE(host.Start(service, {address}, [] { return std::string(); }));
+  const auto stub = wallet::WalletService::NewStub(NetworkChannel(address));
+  std::atomic<int> ended = 0;
+  auto start = [&](auto* context, auto* request, auto* response, auto done) {
+    stub->async()->GetWallet(context, request, response, [&ended, done](grpc::Status status) {
+      ++ended;
+      done(std::move(status));
+    });
+  };
+  std::optional<asio::io_context> io(std::in_place);
+  std::optional<OpenCalls> calls(std::in_place);
+  for (int i = 0; i < 2; ++i) {
+    asio::co_spawn(*io,
+                   Call<wallet::Wallet>(io->get_executor(), *calls, wallet::GetWalletRequest(), 60s, start),
+                   asio::detached);
+  }
+  io->poll();
+  ASSERT_TRUE(Eventually([&] { return service.asked == 2; }));
+  const auto began = std::chrono::steady_clock::now();
+  calls.reset();
+  EXPECT_EQ(ended, 2) << "nobody comes back any more";
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 30s) << "they were cancelled";
+  io.reset();
+}
+
+}  // namespace
+}  // namespace boxoffice::rpc
