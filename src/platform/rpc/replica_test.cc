@@ -53,6 +53,8 @@ TEST_F(ReplicaTest, AReplicaThatDiesMakesWhatItHadUnknownAndTheRestGoesOn) {
   Member b(Socket("b"), Echo);
   AwaitReachable(2);
   a.Kill();
+  // Until its stream is seen to end, a command may still be written to it, and is unknown too.
+  ASSERT_TRUE(Eventually([&] { return unknown == 10; }));
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(Await(i)) << i;
   EXPECT_EQ(unknown, 10);
   EXPECT_EQ(other, 0);
