@@ -241,4 +241,16 @@ Transaction::~Transaction() {
   if (database_ != nullptr) (void)database_->Execute("ROLLBACK");
 }
 
+Result<Reading> Reading::Begin(Database& database) {
+  BOXOFFICE_TRY(database.Execute("BEGIN"));
+  return Reading(database);
+}
+
+Reading::Reading(Reading&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+
+Reading::~Reading() {
+  // Nothing was written; where it fails, the next BEGIN says so.
+  if (database_ != nullptr) (void)database_->Execute("ROLLBACK");
+}
+
 }  // namespace boxoffice::sql

@@ -152,4 +152,18 @@ class Transaction {
   std::unique_lock<std::mutex> lock_;
 };
 
+// BEGIN … ROLLBACK around reads: they see the file as of one moment, and lock it once rather than each by
+// itself.
+class Reading {
+ public:
+  [[nodiscard]] static Result<Reading> Begin(Database& database);
+  Reading(Reading&&) noexcept;
+  Reading& operator=(Reading&&) = delete;
+  ~Reading();
+
+ private:
+  explicit Reading(Database& database) : database_(&database) {}
+  Database* database_;
+};
+
 }  // namespace boxoffice::sql

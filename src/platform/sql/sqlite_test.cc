@@ -61,6 +61,28 @@ TEST_F(SqliteTest, CommittedTransactionIsSeenByAnotherConnection) {
   EXPECT_EQ(count.Int(0), 1);
 }
 
+TEST_F(SqliteTest, WhatIsReadInOneGoIsOfOneMoment) {
+  Database db = Open();
+  ASSERT_TRUE(db.Migrate(std::array{kFirst}));
+  Database other = Open();
+  Statement count = db.Prepare("SELECT count(*) FROM t");
+  const auto rows = [&] {
+    EXPECT_TRUE(*count.Step());
+    const int64_t found = count.Int(0);
+    count.Reset();
+    return found;
+  };
+  {
+    const auto reading = Reading::Begin(db);
+    ASSERT_TRUE(reading);
+    EXPECT_EQ(rows(), 0);
+    ASSERT_TRUE(other.Execute("INSERT INTO t VALUES(1, 'x', NULL)"));
+    EXPECT_EQ(rows(), 0);
+  }
+  EXPECT_EQ(rows(), 1);
+  ASSERT_TRUE(Transaction::Begin(db)) << "and it has ended";
+}
+
 TEST_F(SqliteTest, ABrokenConstraintIsAConflict) {
   Database db = Open();
   ASSERT_TRUE(db.Migrate(std::array{kFirst}));

@@ -85,8 +85,6 @@ class SqliteStore final : public Store {
   explicit SqliteStore(std::unique_ptr<sql::Database> database)
       : database_(std::move(database)),
         outbox_(*database_),
-        begin_(database_->Prepare("BEGIN")),
-        end_(database_->Prepare("COMMIT")),
         select_(database_->Prepare(std::string(kSelect) + "WHERE reservation_id = ?1 ORDER BY attempt")),
         insert_(database_->Prepare(
             "INSERT INTO payment(reservation_id, attempt, id, saga_id, user_id, amount, currency, method, "
@@ -114,12 +112,22 @@ class SqliteStore final : public Store {
         forget_webhooks_(database_->Prepare("DELETE FROM provider_webhook WHERE received_at_ms < ?1")) {}
 
   Result<Rows> Load(const Keys& keys) override {
-    BOXOFFICE_TRY(begin_.Run());  // one round of file locks for all reads
+    BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(*database_));
     Rows rows;
-    auto read = LoadAll(keys, rows);
-    auto ended = end_.Run();
-    BOXOFFICE_TRY(std::move(read));
-    BOXOFFICE_TRY(std::move(ended));
+    for (const ReservationId& reservation : keys.reservations) {
+      const size_t first = rows.payments.size();
+      BOXOFFICE_TRY(ReadAll(select_.Bind(reservation), rows.payments));
+      const bool refunds =
+          std::any_of(rows.payments.begin() + static_cast<ptrdiff_t>(first), rows.payments.end(),
+                      [](const Payment& row) { return row.refunded + row.refunding > 0; });
+      if (refunds) BOXOFFICE_TRY(ReadRefunds(select_refunds_.Bind(reservation), rows.refunds));
+    }
+    for (const WebhookKey& key : keys.webhooks) {
+      BOXOFFICE_ASSIGN(const bool found, select_webhook_.Bind(key.provider, key.id).Step());
+      if (!found) continue;
+      rows.webhooks.push_back(key);
+      select_webhook_.Reset();
+    }
     return rows;
   }
 
@@ -174,28 +182,8 @@ class SqliteStore final : public Store {
     if (webhooks.empty()) return {};
     return forget_webhooks_.Bind(ToUnixMs(webhooks.front().at - kWebhookMemory)).Run();
   }
-  Result<void> LoadAll(const Keys& keys, Rows& rows) {
-    for (const ReservationId& reservation : keys.reservations) {
-      const size_t first = rows.payments.size();
-      BOXOFFICE_TRY(ReadAll(select_.Bind(reservation), rows.payments));
-      const bool refunds =
-          std::any_of(rows.payments.begin() + static_cast<ptrdiff_t>(first), rows.payments.end(),
-                      [](const Payment& row) { return row.refunded + row.refunding > 0; });
-      if (refunds) BOXOFFICE_TRY(ReadRefunds(select_refunds_.Bind(reservation), rows.refunds));
-    }
-    for (const WebhookKey& key : keys.webhooks) {
-      BOXOFFICE_ASSIGN(const bool found, select_webhook_.Bind(key.provider, key.id).Step());
-      if (!found) continue;
-      rows.webhooks.push_back(key);
-      select_webhook_.Reset();
-    }
-    return {};
-  }
-
   std::unique_ptr<sql::Database> database_;  // first: statements end before it
   outbox::Writer outbox_;
-  sql::Statement begin_;
-  sql::Statement end_;
   sql::Statement select_;
   sql::Statement insert_;
   sql::Statement update_;

@@ -159,10 +159,9 @@ class SqliteStore final : public Store {
   }
 
   Result<Found> Load(const Keys& keys) override {
-    // One transaction around them all: each SELECT would begin one of its own, which costs more than the
-    // reading.
-    BOXOFFICE_ASSIGN(const sql::Transaction reading, sql::Transaction::Begin(database_));
     Found found;
+    if (keys.sessions.empty() && keys.sagas.empty()) return found;
+    BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(database_));
     for (const SessionKey& key : keys.sessions) {
       BOXOFFICE_ASSIGN(const bool there, read_session_.Bind(key.show_id, key.sequence).Step());
       if (there) found.sessions.push_back(ReadSession(read_session_));

@@ -68,6 +68,7 @@ SqliteShowStore::SqliteShowStore(sql::Database database)
 
 Result<ShowRows> SqliteShowStore::Load(const ShowKeys& keys, Timestamp now) {
   ShowRows rows;
+  BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(database_));
   const auto take_work = [&rows](const sql::Statement& row) -> Result<void> {
     BOXOFFICE_ASSIGN(ShowWork work, WorkAt(row));
     rows.works[work.key] = work;

@@ -23,26 +23,6 @@ std::optional<Timestamp> Time(int64_t ms) {
   return FromUnixMs(ms);
 }
 
-// Ends a read transaction. Reads are grouped in one because each statement on its own would lock the WAL
-// anew.
-class Reading {
- public:
-  static Result<Reading> Begin(sql::Database& database) {
-    BOXOFFICE_TRY(database.Execute("BEGIN"));
-    return Reading(database);
-  }
-  Reading(Reading&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
-  Reading& operator=(Reading&&) = delete;
-  ~Reading() {
-    // It has written nothing; a failure leaves the transaction to the next BEGIN, which reports it.
-    if (database_ != nullptr) (void)database_->Execute("COMMIT");
-  }
-
- private:
-  explicit Reading(sql::Database& database) : database_(&database) {}
-  sql::Database* database_;
-};
-
 class SqliteStore final : public Store {
  public:
   SqliteStore(sql::Database database, Random& random)
@@ -186,7 +166,7 @@ Result<SeatRow> SqliteStore::LoadSeat(const SeatKey& key) {
 }
 
 Result<Rows> SqliteStore::Load(const Keys& keys) {
-  BOXOFFICE_ASSIGN(const Reading reading, Reading::Begin(database_));
+  BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(database_));
   Rows rows;
   std::vector<SeatKey> listed;
   rows.sagas.reserve(keys.sagas.size());
@@ -377,7 +357,7 @@ Result<std::shared_ptr<Layout>> SqliteStore::LoadLayout(int64_t show_id) {
 }
 
 Result<Catalogue> SqliteStore::LoadCatalogue() {
-  BOXOFFICE_ASSIGN(const Reading reading, Reading::Begin(database_));
+  BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(database_));
   Catalogue catalogue;
   sql::Statement concerts = database_.Prepare("SELECT id, title, artist, venue FROM concert ORDER BY id");
   while (true) {

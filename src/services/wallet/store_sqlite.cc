@@ -63,24 +63,6 @@ AccountRow AccountAt(const sql::Statement& row) {
           .version = row.Int(5)};
 }
 
-// Several reads as of one moment, and one round of file locks for all of them. Ends with this object.
-class Snapshot {
- public:
-  static Result<Snapshot> Begin(sql::Database& database) {
-    BOXOFFICE_TRY(database.Execute("BEGIN"));
-    return Snapshot(&database);
-  }
-  Snapshot(Snapshot&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
-  Snapshot& operator=(Snapshot&&) = delete;
-  ~Snapshot() {
-    if (database_ != nullptr) (void)database_->Execute("ROLLBACK");  // nothing was written
-  }
-
- private:
-  explicit Snapshot(sql::Database* database) : database_(database) {}
-  sql::Database* database_;
-};
-
 class SqliteStore final : public Store {
  public:
   explicit SqliteStore(std::unique_ptr<sql::Database> database)
@@ -125,7 +107,7 @@ class SqliteStore final : public Store {
             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING")) {}
 
   Result<Rows> Load(const Keys& keys) override {
-    BOXOFFICE_ASSIGN(const Snapshot snapshot, Snapshot::Begin(*database_));
+    BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(*database_));
     Rows rows;
     for (const SagaId& saga : keys.sagas) BOXOFFICE_TRY(LoadDebit(saga, rows));
     for (const EntryKey& key : keys.entries) {
@@ -445,7 +427,7 @@ class SqliteReader final : public Reader {
 
   Result<Totals> ComputeTotals() override {
     const std::scoped_lock lock(mutex_);
-    BOXOFFICE_ASSIGN(const Snapshot snapshot, Snapshot::Begin(*database_));
+    BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(*database_));
     std::map<Currency, CurrencyTotals> currencies;
     std::set<std::string> bad_users;
     while (true) {
