@@ -27,9 +27,9 @@ asio::awaitable<Response> List(Edge& edge, Request& request) {
 }
 
 Response Refused(const std::string& refusal) {
-  boost::json::object members;
-  if (refusal.starts_with("opens_at_")) members["field"] = "opens_at";
-  return RefusalResponse(refusal, {}, std::move(members));
+  return RefusalResponse(refusal, {}, [&](http::JsonWriter& writer) {
+    if (refusal.starts_with("opens_at_")) writer.Field("field", "opens_at");
+  });
 }
 
 asio::awaitable<Response> Configure(Edge& edge, const Request& request, queue::v1::ConfigureQueue change) {

@@ -12,7 +12,7 @@ http::Response NamedSeatsResponse(const seat::v1::BlockSeatsResponse& answer) {
   reservation::v1::Refusal refusal;
   refusal.set_code(answer.outcome().refusal());
   *refusal.mutable_conflicts() = answer.outcome().conflicts();
-  return RefusalResponse(refusal.code(), {}, RefusalMembers(refusal));
+  return RefusalResponse(refusal);
 }
 
 }  // namespace boxoffice::gateway

@@ -36,9 +36,9 @@ Response SessionResponse(const Edge& edge, int64_t show_id, const queue::v1::Ses
 
 // A refused session as a problem. What has ended for good is said as the state that clients know.
 Response RefusedSession(const std::string& refusal) {
-  boost::json::object members;
-  if (refusal == "token_expired" || refusal == "token_unknown") members["queue_state"] = "EXPIRED";
-  return RefusalResponse(refusal, {}, std::move(members));
+  return RefusalResponse(refusal, {}, [&](http::JsonWriter& writer) {
+    if (refusal == "token_expired" || refusal == "token_unknown") writer.Field("queue_state", "EXPIRED");
+  });
 }
 
 // Somebody's place in the line of a show.

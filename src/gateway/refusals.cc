@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "platform/http/problem.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::gateway {
@@ -135,12 +134,16 @@ std::string_view FieldOf(std::string_view detail) {
   return before.size() < detail.size() && IsPath(before) ? before : std::string_view();
 }
 
-http::Response Make(const RefusalRow& row, std::string_view detail, boost::json::object extra) {
-  // The code of the Error decides only whether the detail is shown, and what is written here is for buyers.
-  const Error error{Code::kConflict, std::string(row.code), std::string(detail)};
-  extra["title"] = row.title;
-  if (const std::string_view field = FieldOf(detail); !field.empty()) extra["field"] = field;
-  http::Response response = http::ProblemResponse(error, std::move(extra), row.status);
+void WriteField(std::string_view detail, http::JsonWriter& writer) {
+  if (const std::string_view field = FieldOf(detail); !field.empty()) writer.Field("field", field);
+}
+
+http::Response Make(const RefusalRow& row, std::string_view detail, const http::ProblemMembers& members) {
+  http::Response response =
+      http::ProblemResponse({row.status, row.code, row.title, detail}, [&](http::JsonWriter& writer) {
+        if (members) members(writer);
+        WriteField(detail, writer);
+      });
   if (row.reason == "idempotency_key_running") response.headers.emplace_back("Retry-After", "1");
   return response;
 }
@@ -154,25 +157,24 @@ const RefusalRow* FindRefusal(std::string_view reason) {
   return found != kTable.end() && found->reason == reason ? &*found : nullptr;
 }
 
-http::Response RefusalResponse(std::string_view reason, std::string_view detail, boost::json::object extra) {
-  if (const RefusalRow* row = FindRefusal(reason)) return Make(*row, detail, std::move(extra));
+http::Response RefusalResponse(std::string_view reason, std::string_view detail,
+                               const http::ProblemMembers& members) {
+  if (const RefusalRow* row = FindRefusal(reason)) return Make(*row, detail, members);
   obs::Log(obs::Level::kWarning, "refusal_without_row", {{"reason", reason}});
-  return Make({reason, 409, reason, "The state does not allow it"}, detail, std::move(extra));
+  return Make({reason, 409, reason, "The state does not allow it"}, detail, members);
 }
 
 http::Response FailureResponse(const Error& error) {
   if (const RefusalRow* row = FindRefusal(error.reason)) return Make(*row, error.detail, {});
-  boost::json::object extra;
-  if (const std::string_view field = FieldOf(error.detail); !field.empty()) extra["field"] = field;
-  return http::ProblemResponse(error, std::move(extra), error.code == Code::kResourceExhausted ? 503 : 0);
+  return http::ProblemResponse(error, error.code == Code::kResourceExhausted ? 503 : 0,
+                               [&](http::JsonWriter& writer) { WriteField(error.detail, writer); });
 }
 
 http::Response ServiceFailure(const Error& error) {
   if (error.code != Code::kInvalidArgument || FindRefusal(error.reason) != nullptr)
     return FailureResponse(error);
-  boost::json::object extra;
-  if (const std::string_view field = FieldOf(error.detail); !field.empty()) extra["field"] = field;
-  return http::ProblemResponse(error, std::move(extra), 422);
+  return http::ProblemResponse(error, 422,
+                               [&](http::JsonWriter& writer) { WriteField(error.detail, writer); });
 }
 
 }  // namespace boxoffice::gateway

@@ -5,10 +5,8 @@
 #include <span>
 #include <string_view>
 
-#include <boost/json/object.hpp>
-
 #include "base/result.h"
-#include "platform/http/message.h"
+#include "platform/http/problem.h"
 
 namespace boxoffice::gateway {
 
@@ -27,7 +25,7 @@ struct RefusalRow {
 
 // The answer to an expected refusal, with further members. A reason without a row is a conflict: 409.
 [[nodiscard]] http::Response RefusalResponse(std::string_view reason, std::string_view detail = {},
-                                             boost::json::object extra = {});
+                                             const http::ProblemMembers& members = {});
 
 // The answer to a failure. By its reason, where that has a row; otherwise by its code as
 // platform/http/problem.h has it, but that a bound that was reached is 503, because it is ours and not the

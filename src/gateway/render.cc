@@ -2,11 +2,11 @@
 
 #include <cmath>
 
-#include <boost/json/array.hpp>
 #include <fmt/format.h>
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "gateway/refusals.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -330,39 +330,46 @@ void WriteDeadLetter(JsonWriter& writer, const bus::DeadLetter& letter) {
   writer.EndObject();
 }
 
-boost::json::object RefusalMembers(const reservation::v1::Refusal& refusal) {
-  boost::json::object members;
-  if (!refusal.conflicts().empty()) {
-    boost::json::array conflicts;
-    for (const seat::v1::SeatConflict& conflict : refusal.conflicts()) {
-      conflicts.push_back(
-          {{"seat_no", conflict.seat_no()}, {"label", conflict.label()}, {"reason", conflict.reason()}});
-    }
-    members["conflicts"] = std::move(conflicts);
+namespace {
+
+void WriteConflicts(JsonWriter& writer, const reservation::v1::Refusal& refusal) {
+  writer.Key("conflicts").BeginArray();
+  for (const seat::v1::SeatConflict& conflict : refusal.conflicts()) {
+    writer.BeginObject().Field("seat_no", conflict.seat_no()).Field("label", conflict.label());
+    writer.Field("reason", conflict.reason()).EndObject();
   }
-  if (refusal.has_alternative()) {
-    boost::json::array seats;
-    for (const seat::v1::SeatPrice& seat : refusal.alternative().seats()) {
-      seats.push_back({{"seat_no", seat.seat_no()},
-                       {"label", seat.label()},
-                       {"price", seat.price()},
-                       {"category", seat.category()}});
-    }
-    members["alternative"] = {{"rung", refusal.alternative().rung()},
-                              {"seats", std::move(seats)},
-                              {"amount", refusal.alternative().amount()}};
+  writer.EndArray();
+}
+
+void WriteAlternative(JsonWriter& writer, const seat::v1::SeatOffer& offer) {
+  writer.Key("alternative").BeginObject().Field("rung", offer.rung()).Key("seats").BeginArray();
+  for (const seat::v1::SeatPrice& seat : offer.seats()) {
+    writer.BeginObject().Field("seat_no", seat.seat_no()).Field("label", seat.label());
+    writer.Field("price", seat.price()).Field("category", seat.category()).EndObject();
   }
+  writer.EndArray().Field("amount", offer.amount()).EndObject();
+}
+
+void WriteRefusalMembers(JsonWriter& writer, const reservation::v1::Refusal& refusal) {
+  if (!refusal.conflicts().empty()) WriteConflicts(writer, refusal);
+  if (refusal.has_alternative()) WriteAlternative(writer, refusal.alternative());
   if (refusal.code() == "balance_too_low") {
-    members["balance"] = refusal.balance();
-    members["needed"] = refusal.needed();
+    writer.Field("balance", refusal.balance()).Field("needed", refusal.needed());
   }
-  if (!refusal.provider_code().empty()) members["provider_code"] = refusal.provider_code();
-  if (!refusal.queue_state().empty()) members["queue_state"] = refusal.queue_state();
+  if (!refusal.provider_code().empty()) writer.Field("provider_code", refusal.provider_code());
+  if (!refusal.queue_state().empty()) writer.Field("queue_state", refusal.queue_state());
   if (refusal.code() == "seat_limit") {
-    members["seat_limit"] = refusal.seat_limit();
-    members["seats_owned"] = refusal.seats_owned();
+    writer.Field("seat_limit", refusal.seat_limit()).Field("seats_owned", refusal.seats_owned());
   }
-  return members;
+}
+
+}  // namespace
+
+http::Response RefusalResponse(const reservation::v1::Refusal& refusal, const http::ProblemMembers& members) {
+  return RefusalResponse(refusal.code(), refusal.detail(), [&](JsonWriter& writer) {
+    WriteRefusalMembers(writer, refusal);
+    if (members) members(writer);
+  });
 }
 
 }  // namespace boxoffice::gateway

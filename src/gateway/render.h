@@ -5,8 +5,6 @@
 #include <string>
 #include <string_view>
 
-#include <boost/json/object.hpp>
-
 #include "base/result.h"
 #include "boxoffice/outbox/v1/outbox.pb.h"
 #include "boxoffice/queue/v1/queue.pb.h"
@@ -15,7 +13,7 @@
 #include "boxoffice/seat/v1/seat.pb.h"
 #include "platform/bus/bus.h"
 #include "platform/http/json_writer.h"
-#include "platform/http/message.h"
+#include "platform/http/problem.h"
 
 namespace boxoffice::gateway {
 
@@ -57,9 +55,10 @@ struct OutboxRow {
 };
 void WriteOutbox(http::JsonWriter& writer, const OutboxRow& row);
 
-// The members of a problem that a refusal's code calls for: conflicts, alternative, balance, needed,
-// provider_code, queue_state, seat_limit, seats_owned.
-[[nodiscard]] boost::json::object RefusalMembers(const reservation::v1::Refusal& refusal);
+// The answer to a refusal, with the members that its code calls for (conflicts, alternative, balance, needed,
+// provider_code, queue_state, seat_limit, seats_owned), and further ones.
+[[nodiscard]] http::Response RefusalResponse(const reservation::v1::Refusal& refusal,
+                                             const http::ProblemMembers& members = {});
 
 // {"items":[…],"next_cursor":…}: `write` appends one item. An empty cursor: this is the last page.
 template <typename Items, typename Write>

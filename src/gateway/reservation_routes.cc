@@ -220,10 +220,7 @@ asio::awaitable<Response> QuoteCancellation(Edge& edge, Request& request, const 
   const Result<reservation::v1::CancellationQuote> quote =
       co_await edge.backends.Ask<reservation::v1::CancellationQuote>(query, request.traceparent(), start);
   if (!quote) co_return ServiceFailure(quote.error());
-  if (quote->has_refusal()) {
-    co_return RefusalResponse(quote->refusal().code(), quote->refusal().detail(),
-                              RefusalMembers(quote->refusal()));
-  }
+  if (quote->has_refusal()) co_return RefusalResponse(quote->refusal());
   co_return ObjectResponse([&](http::JsonWriter& writer) {
     writer.BeginObject();
     WriteReturn(writer, quote->returned());

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
 #include "gateway/pages.h"
@@ -33,15 +32,14 @@ bool GoesOn(const reservation::v1::Reservation& reservation) {
 
 Response OutcomeResponse(const reservation::v1::Outcome& outcome, int done_status, Audience audience) {
   const reservation::v1::Reservation& reservation = outcome.reservation();
-  http::JsonWriter writer;
   if (outcome.has_refusal() && !outcome.refusal().code().empty()) {
-    boost::json::object members = RefusalMembers(outcome.refusal());
-    if (outcome.has_reservation()) {
+    return RefusalResponse(outcome.refusal(), [&](http::JsonWriter& writer) {
+      if (!outcome.has_reservation()) return;
+      writer.Key("reservation");
       WriteReservation(writer, reservation, Audience::kBuyer);
-      members["reservation"] = boost::json::parse(writer.text());
-    }
-    return RefusalResponse(outcome.refusal().code(), outcome.refusal().detail(), std::move(members));
+    });
   }
+  http::JsonWriter writer;
   if (outcome.has_reservation()) WriteReservation(writer, reservation, audience);
   Response response = http::JsonResponse(writer.Take(), GoesOn(reservation) ? 202 : done_status);
   if (response.status != 200) {

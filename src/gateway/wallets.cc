@@ -150,14 +150,13 @@ asio::awaitable<Response> AnswerStatement(Edge& edge, Request& request, std::str
 
 Response WalletRefusal(const wallet::v1::WalletOutcome& outcome) {
   if (outcome.kind() == wallet::v1::WalletOutcome::MISMATCH) return RefusalResponse("idempotency_key_reused");
-  boost::json::object members;
-  if (outcome.has_balance()) members["balance"] = outcome.balance().amount();
-  if (outcome.refusal() == "balance_too_low") members["needed"] = outcome.needed();
-  if (outcome.refusal() == "daily_limit" || outcome.refusal() == "balance_limit") {
-    members["limit"] = outcome.limit();
-    members["available"] = outcome.available();
-  }
-  return RefusalResponse(outcome.refusal(), {}, std::move(members));
+  return RefusalResponse(outcome.refusal(), {}, [&](http::JsonWriter& writer) {
+    if (outcome.has_balance()) writer.Field("balance", outcome.balance().amount());
+    if (outcome.refusal() == "balance_too_low") writer.Field("needed", outcome.needed());
+    if (outcome.refusal() == "daily_limit" || outcome.refusal() == "balance_limit") {
+      writer.Field("limit", outcome.limit()).Field("available", outcome.available());
+    }
+  });
 }
 
 }  // namespace boxoffice::gateway

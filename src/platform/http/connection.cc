@@ -296,7 +296,7 @@ bool Connection::Refuse(int status, std::string_view reason, std::string detail)
   error.code = Code::kInvalidArgument;
   error.reason = std::string(reason);
   error.detail = std::move(detail);
-  early_ = ProblemResponse(error, {}, status);
+  early_ = ProblemResponse(error, status);
   if (!parser_->is_done()) {
     keep_alive_ = false;
     unread_ = true;

@@ -1,6 +1,6 @@
 #include "platform/http/problem.h"
 
-#include <boost/json/serialize.hpp>
+#include <string>
 
 namespace boxoffice::http {
 namespace {
@@ -47,21 +47,31 @@ int HttpStatus(const Error& error) {
   return 500;
 }
 
-Response ProblemResponse(const Error& error, boost::json::object extra, int status) {
+Response ProblemResponse(const Problem& problem, const ProblemMembers& members) {
+  JsonWriter writer;
+  writer.BeginObject();
+  writer.Field("type", std::string("urn:boxoffice:problem:").append(problem.code));
+  writer.Field("title", problem.title).Field("status", problem.status).Field("code", problem.code);
+  if (!problem.detail.empty()) writer.Field("detail", problem.detail);
+  if (members) members(writer);
+  writer.EndObject();
   Response response;
-  response.status = status != 0 ? status : HttpStatus(error);
+  response.status = problem.status;
   response.content_type = kProblem;
-  boost::json::object body;
-  body["type"] = error.reason.empty() ? "about:blank" : "urn:boxoffice:problem:" + error.reason;
-  body["title"] = Title(error.reason.empty() ? CodeName(error.code) : error.reason);
-  body["status"] = response.status;
-  body["code"] = error.reason.empty() ? CodeName(error.code) : error.reason;
-  if (!error.detail.empty() && !IsOurs(error.code)) body["detail"] = error.detail;
-  for (auto& member : extra) body[member.key()] = std::move(member.value());
-  response.body = boost::json::serialize(body);
+  response.body = writer.Take();
   if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
   if (response.status == 429 || response.status == 503) response.headers.emplace_back("Retry-After", "1");
   return response;
+}
+
+Response ProblemResponse(const Error& error, int status, const ProblemMembers& members) {
+  const std::string_view code = error.reason.empty() ? CodeName(error.code) : std::string_view(error.reason);
+  const std::string title = Title(code);
+  return ProblemResponse({.status = status != 0 ? status : HttpStatus(error),
+                          .code = code,
+                          .title = title,
+                          .detail = IsOurs(error.code) ? std::string_view() : std::string_view(error.detail)},
+                         members);
 }
 
 void AddRequestId(std::string_view id, Response& response) {

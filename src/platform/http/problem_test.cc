@@ -1,6 +1,5 @@
 #include "platform/http/problem.h"
 
-#include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,9 +18,9 @@ std::string HeaderOf(const Response& response, std::string_view name) {
 }
 
 TEST(Problem, HasTheShapeOfRfc9457) {
-  boost::json::object extra;
-  extra["seats"] = boost::json::array{3, 4};
-  const Response response = ProblemResponse(Make(Code::kConflict, "seat_taken", "seat A-3"), extra);
+  const Response response = ProblemResponse(
+      Make(Code::kConflict, "seat_taken", "seat A-3"), 0,
+      [](JsonWriter& writer) { writer.Key("seats").BeginArray().Value(3).Value(4).EndArray(); });
   EXPECT_EQ(response.status, 409);
   EXPECT_EQ(response.content_type, "application/problem+json");
   EXPECT_EQ(
@@ -40,7 +39,7 @@ TEST(Problem, OneTableFromCodeToStatus) {
 }
 
 TEST(Problem, StatusCanBeSaidExplicitly) {
-  const Response response = ProblemResponse(Make(Code::kConflict, "balance_too_low"), {}, 402);
+  const Response response = ProblemResponse(Make(Code::kConflict, "balance_too_low"), 402);
   EXPECT_EQ(response.status, 402);
   EXPECT_THAT(response.body, testing::HasSubstr("\"status\":402"));
 }
