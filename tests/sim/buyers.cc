@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 namespace boxoffice::sim {
@@ -13,6 +15,18 @@ using reservation::State;
 
 constexpr int kMaxTries = 40;
 constexpr int64_t kPatienceUs = 4'000'000;  // with one attempt
+
+asio::awaitable<Result<reservation::Answer>> Reserve(reservation::Service& service,
+                                                     reservation::ReserveRequest request) {
+  auto initiate = [&service, request = std::move(request)](auto handler) mutable {
+    auto done = [handler = std::move(handler)](Result<reservation::Answer> answer) mutable {
+      std::move(handler)(std::move(answer));
+    };
+    service.Reserve(std::move(request), std::move(done));
+  };
+  return asio::async_initiate<decltype(asio::use_awaitable), void(Result<reservation::Answer>)>(
+      std::move(initiate), asio::use_awaitable);
+}
 
 }  // namespace
 
@@ -74,7 +88,7 @@ ReservationProcess::Begin Clients::BeginOf(const Request& request) const {
       return service.Offer(std::move(offer));
     };
   }
-  return [head, wish](reservation::Service& service) -> Coroutine {
+  return [head, wish](reservation::Service& service) {
     reservation::ReserveRequest reserve;
     reserve.request = head;
     reserve.show_id = World::kShow;
@@ -83,7 +97,7 @@ ReservationProcess::Begin Clients::BeginOf(const Request& request) const {
     reserve.pay = wish.kind == Kind::kPay;
     reserve.queue_token = "token";
     reserve.payment_method = wish.method;
-    return service.Reserve(std::move(reserve));
+    return Reserve(service, std::move(reserve));
   };
 }
 

@@ -12,17 +12,18 @@ void RecentConflicts::Note(int64_t show_id, const SeatChoice& choice, const Refu
   if (!sold) return;
   if (told_.size() >= kMost) std::erase_if(told_, [&](const auto& told) { return told.second.until < now; });
   if (told_.size() >= kMost) told_.clear();
-  told_.insert_or_assign({show_id, choice}, Told{refusal, now + kTold});
+  told_.insert_or_assign({show_id, choice}, Told{std::make_shared<Refusal>(refusal), now + kTold});
 }
 
-std::optional<Refusal> RecentConflicts::Find(int64_t show_id, const SeatChoice& choice, Timestamp now) {
+std::shared_ptr<const Refusal> RecentConflicts::Find(int64_t show_id, const SeatChoice& choice,
+                                                     Timestamp now) {
   const auto found = told_.find(std::forward_as_tuple(show_id, choice));
-  if (found == told_.end()) return std::nullopt;
+  if (found == told_.end()) return nullptr;
   Told& told = found->second;
   if (now <= told.until) return told.refusal;
   // Nobody has asked for long: nobody waits for this one's answer.
   if (now <= told.until + kAsking) told.until = now + kAsking;
-  return std::nullopt;
+  return nullptr;
 }
 
 void RecentConflicts::Forget(int64_t show_id) {

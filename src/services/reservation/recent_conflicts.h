@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
+#include <memory>
 #include <tuple>
 
 #include "base/clock.h"
@@ -29,9 +29,9 @@ class RecentConflicts {
   // Keeps the refusal of the seats that `choice` names, if it is one of seats_taken and every conflict is
   // sold; else nothing.
   void Note(int64_t show_id, const SeatChoice& choice, const Refusal& refusal, Timestamp now);
-  // The refusal of the same choice, if it is not older than kTold. Then one caller hears nothing, and asks
-  // for all: the others are told so for kAsking more.
-  [[nodiscard]] std::optional<Refusal> Find(int64_t show_id, const SeatChoice& choice, Timestamp now);
+  // The refusal of the same choice, if it is not older than kTold, else nullptr. Then one caller hears
+  // nothing, and asks for all: the others are told so for kAsking more.
+  [[nodiscard]] std::shared_ptr<const Refusal> Find(int64_t show_id, const SeatChoice& choice, Timestamp now);
   // Seats of this show became free, or may have.
   void Forget(int64_t show_id);
   // How often that was.
@@ -39,7 +39,7 @@ class RecentConflicts {
 
  private:
   struct Told {
-    Refusal refusal;
+    std::shared_ptr<const Refusal> refusal;
     Timestamp until;
   };
   // By show and choice; looked up by what refers to a choice, too.

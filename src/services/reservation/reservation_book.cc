@@ -61,6 +61,10 @@ std::optional<Refusal> NotInReservation(const Reservation& reservation,
   return refusal;
 }
 
+struct ByValue {
+  bool operator()(const RequestKey* a, const RequestKey* b) const { return *a < *b; }
+};
+
 // Decides a batch; knows which reservations and requests it has changed already.
 class Decider {
  public:
@@ -136,12 +140,17 @@ class Decider {
     reservation.due_at = at + policy_.lease;
   }
 
+  Outcome On(const RefuseReserve& command) {
+    if (!requests_.insert(&command.key).second) return Defer();
+    if (auto replay = Replay(command.key, command.request_hash)) return *std::move(replay);
+    return Refused{};
+  }
+
   Outcome On(const BeginReserve& command) {
-    if (!requests_.insert(command.key).second) return Defer();
+    if (!requests_.insert(&command.key).second) return Defer();
     const bool own = IsOwn(command.key, command.reservation->saga.id);
     auto replay = own ? std::nullopt : Replay(command.key, command.request_hash);
     if (replay) return *std::move(replay);
-    if (command.refusal && !own) return Answered{{Reservation(), command.refusal}};
     const Timestamp at = own ? rows_.requests.at(command.key).created_at : now_;
     Shared<Reservation> reservation = command.reservation;
     Reservation& next = reservation.Own();
@@ -162,7 +171,7 @@ class Decider {
   }
 
   Outcome On(const BeginOn& command) {
-    if (!requests_.insert(command.key).second) return Defer();
+    if (!requests_.insert(&command.key).second) return Defer();
     const auto found = rows_.reservations.find(command.reservation_id);
     if (found != rows_.reservations.end() && IsOwn(command.key, command.saga_id)) {
       const Saga& saga = found->second.saga;
@@ -411,7 +420,7 @@ class Decider {
   const Policy& policy_;
   size_t index_ = 0;
   std::set<ReservationId> touched_;
-  std::set<RequestKey> requests_;
+  std::set<const RequestKey*, ByValue> requests_;
   Decided result_;
 };
 
@@ -441,6 +450,8 @@ Keys KeysOf(std::span<const Command> commands) {
   for (const Command& command : commands) {
     if (const auto* reserve = std::get_if<BeginReserve>(&command)) {
       keys.requests.push_back(reserve->key);
+    } else if (const auto* refuse = std::get_if<RefuseReserve>(&command)) {
+      keys.requests.push_back(refuse->key);
     } else if (const auto* on = std::get_if<BeginOn>(&command)) {
       keys.requests.push_back(on->key);
       keys.reservations.push_back(on->reservation_id);

@@ -49,9 +49,13 @@ struct BeginReserve {
   std::string request_hash;
   // Id, user, show, choice, token, method and the saga's id, kind, owner are filled in.
   Shared<Reservation> reservation;
-  // What the seats are known to be refused for. Nothing is written then: answered so, unless the key has an
-  // answer.
-  std::optional<Refusal> refusal = std::nullopt;
+};
+// Writes nothing: asks for a new reservation of seats that are known to be sold, which is refused unless the
+// key was seen before.
+struct RefuseReserve {
+  RequestKey key;
+  std::string request_hash;
+  std::string traceparent;
 };
 // Writes the intent of a saga on a reservation that exists: confirm, cancel or cancel_seats (CONFIRMED),
 // release (HELD), or move.
@@ -124,8 +128,8 @@ struct Resolve {
                                                   const CancelPolicy& policy, bool by_operator,
                                                   Timestamp now);
 
-using Command = std::variant<BeginReserve, BeginOn, BeginOffer, BeginEndForShow, Finish, Undo, Postpone,
-                             Claim, Renew, Resolve>;
+using Command = std::variant<BeginReserve, RefuseReserve, BeginOn, BeginOffer, BeginEndForShow, Finish, Undo,
+                             Postpone, Claim, Renew, Resolve>;
 
 // The saga may run: `reservation` is as stored.
 struct Started {
@@ -135,6 +139,8 @@ struct Started {
 struct Answered {
   Answer answer;
 };
+// RefuseReserve, with a new key.
+struct Refused {};
 // Written (Finish, Undo, Postpone, Renew, Resolve).
 struct Written {
   Shared<Reservation> reservation;
@@ -149,7 +155,7 @@ struct Running {
   ReservationId reservation_id;
 };
 // An Error is of the request: idempotency_key_reused, reservation_not_found, …
-using Outcome = std::variant<Started, Answered, Written, Stale, Claimed, Running, Error>;
+using Outcome = std::variant<Started, Answered, Refused, Written, Stale, Claimed, Running, Error>;
 
 // Rows that the commands name.
 struct Rows {

@@ -178,7 +178,21 @@ TEST_F(ReservationBookTest, AnAnswerIsForgottenAfterADay) {
   EXPECT_TRUE(std::holds_alternative<Started>(DecideOne(begin).decision.outcomes[0]));
 }
 
+TEST_F(ReservationBookTest, SeatsThatAreKnownToBeSoldAreRefusedUnlessTheKeyHasAnAnswer) {
+  const BeginReserve bought = Reserve("k");
+  const Answer answer{Stored(State::kConfirmed), std::nullopt};
+  rows_.requests[bought.key] = {bought.key, "hash", {}, {}, answer, kNow};
+  const RefuseReserve again{bought.key, "hash", ""};
+  EXPECT_EQ(KeysOf(std::vector<Command>{again}).requests, std::vector{bought.key});
+  const Decided decided = DecideAll({again, RefuseReserve{{"eve", "k"}, "hash", ""}});
+  EXPECT_EQ(std::get<Answered>(decided.decision.outcomes[0]).answer, answer);
+  EXPECT_TRUE(std::holds_alternative<Refused>(decided.decision.outcomes[1]));
+  EXPECT_TRUE(decided.decision.changes.empty());
+}
+
 TEST_F(ReservationBookTest, ASecondRequestWithTheKeyInOneBatchWaitsForTheNext) {
+  const Decided refused = DecideAll({Reserve("k"), RefuseReserve{Reserve("k").key, "hash", ""}});
+  EXPECT_THAT(refused.deferred, ::testing::ElementsAre(false, true));
   const Decided decided = DecideAll({Reserve("k"), Reserve("k")});
   EXPECT_THAT(decided.deferred, ::testing::ElementsAre(false, true));
   EXPECT_EQ(decided.decision.changes.size(), 1U);

@@ -54,6 +54,19 @@ Request RequestFrom(v1::Command& command) {
   return request;
 }
 
+Result<void> CheckKey(const v1::Command& command) {
+  if (!command.user_id().empty() && !command.idempotency_key().empty()) return {};
+  return Fail(Code::kInvalidArgument, "key_missing", "user_id and idempotency_key are needed");
+}
+
+v1::Outcome OutcomeOf(const Result<Answer>& answer) {
+  if (!answer) return rpc::ErrorOutcome<v1::Outcome>(answer.error());
+  v1::Outcome outcome;
+  if (!answer->reservation->id.IsNil()) *outcome.mutable_reservation() = ToProto(answer->reservation);
+  if (answer->refusal) *outcome.mutable_refusal() = ToProto(*answer->refusal);
+  return outcome;
+}
+
 v1::ListReservationsResponse ToProto(const Page& page) {
   v1::ListReservationsResponse response;
   for (const Reservation& reservation : page.reservations)
@@ -89,39 +102,38 @@ grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
 
 void RpcServer::Handle(v1::Command command, Commands::Reply reply) {
   inbox_.Post([this, command = std::move(command), reply = std::move(reply)]() mutable {
-    asio::co_spawn(executor_, HandleOne(std::move(command), std::move(reply)), asio::detached);
+    if (const Result<void> right = CheckKey(command); !right) {
+      reply(rpc::ErrorOutcome<v1::Outcome>(right.error()));
+    } else if (command.has_reserve()) {
+      HandleReserve(command, std::move(reply));
+    } else {
+      asio::co_spawn(executor_, HandleOther(std::move(command), std::move(reply)), asio::detached);
+    }
   });
 }
 
-asio::awaitable<void> RpcServer::HandleOne(v1::Command command, Commands::Reply reply) {
-  auto answer = co_await Dispatch(command);
-  if (!answer) {
-    reply(rpc::ErrorOutcome<v1::Outcome>(answer.error()));
-    co_return;
-  }
-  v1::Outcome outcome;
-  if (!answer->reservation->id.IsNil()) *outcome.mutable_reservation() = ToProto(answer->reservation);
-  if (answer->refusal) *outcome.mutable_refusal() = ToProto(*answer->refusal);
-  reply(std::move(outcome));
+void RpcServer::HandleReserve(v1::Command& command, Commands::Reply reply) {
+  v1::Reserve& body = *command.mutable_reserve();
+  ReserveRequest reserve{RequestFrom(command),
+                         body.show_id(),
+                         ChoiceFrom(body),
+                         body.pay(),
+                         std::move(*body.mutable_queue_token()),
+                         std::move(*body.mutable_payment_method()),
+                         FromUnixMs(body.active_until_ms())};
+  service_.Reserve(std::move(reserve), [reply = std::move(reply)](const Result<Answer>& answer) mutable {
+    reply(OutcomeOf(answer));
+  });
+}
+
+asio::awaitable<void> RpcServer::HandleOther(v1::Command command, Commands::Reply reply) {
+  const auto answer = co_await Dispatch(command);
+  reply(OutcomeOf(answer));
 }
 
 asio::awaitable<Result<Answer>> RpcServer::Dispatch(v1::Command& command) {
-  if (command.user_id().empty() || command.idempotency_key().empty()) {
-    co_return Fail(Code::kInvalidArgument, "key_missing", "user_id and idempotency_key are needed");
-  }
   Request request = RequestFrom(command);
   switch (command.body_case()) {
-    case v1::Command::kReserve: {
-      v1::Reserve& body = *command.mutable_reserve();
-      ReserveRequest reserve{std::move(request),
-                             body.show_id(),
-                             ChoiceFrom(body),
-                             body.pay(),
-                             std::move(*body.mutable_queue_token()),
-                             std::move(*body.mutable_payment_method()),
-                             FromUnixMs(body.active_until_ms())};
-      co_return co_await service_.Reserve(std::move(reserve));
-    }
     case v1::Command::kConfirm: {
       v1::Confirm& body = *command.mutable_confirm();
       const auto id = rpc::ParseId<ReservationId>("confirm.reservation_id", body.reservation_id());
@@ -138,6 +150,7 @@ asio::awaitable<Result<Answer>> RpcServer::Dispatch(v1::Command& command) {
       v1::Move body = std::move(*command.mutable_move());
       co_return co_await Move(std::move(request), std::move(body));
     }
+    case v1::Command::kReserve:  // HandleReserve
     case v1::Command::BODY_NOT_SET:
       break;
   }

@@ -32,16 +32,33 @@ class Service::ExecutorBook final : public Book {
 
   asio::awaitable<Result<Outcome>> Write(Command& command) override {
     // Everything but a new reservation goes on with one that there is.
-    resilience::Terms terms;
-    const bool is_new =
-        std::holds_alternative<BeginReserve>(command) || std::holds_alternative<BeginOffer>(command);
-    if (!is_new) terms.priority = resilience::Priority::kFinishing;
-    if (obs::TracingOn()) [[unlikely]]
-      terms.trace = TraceOf(command);
-    return batch::Execute(batches_, inbox_, command, terms);
+    return batch::Execute(batches_, inbox_, command, TermsOf(command));
+  }
+
+  // The same for who is no coroutine.
+  void Submit(Command command, std::move_only_function<void(Result<Outcome>)> done) {
+    const resilience::Terms terms = TermsOf(command);
+    batches_.Submit(
+        std::move(command),
+        [this, done = std::move(done)](Result<Outcome> outcome) mutable {
+          inbox_.Post(
+              [done = std::move(done), outcome = std::move(outcome)]() mutable { done(std::move(outcome)); });
+        },
+        terms);
   }
 
  private:
+  static resilience::Terms TermsOf(const Command& command) {
+    resilience::Terms terms;
+    const bool is_new = std::holds_alternative<BeginReserve>(command) ||
+                        std::holds_alternative<RefuseReserve>(command) ||
+                        std::holds_alternative<BeginOffer>(command);
+    if (!is_new) terms.priority = resilience::Priority::kFinishing;
+    if (obs::TracingOn()) [[unlikely]]
+      terms.trace = TraceOf(command);
+    return terms;
+  }
+
   batch::Inbox inbox_;
   batch::Executor<Command, Outcome>& batches_;
 };
@@ -129,14 +146,19 @@ asio::awaitable<Result<Answer>> Service::BeginAndRun(Command command, bool sent_
   if (running() >= config_.max_running)
     co_return Fail(Code::kResourceExhausted, "overloaded", "too many sagas run");
   auto outcome = co_await book_->Write(command);
-  if (!outcome) co_return std::unexpected(outcome.error());
-  if (auto* error = std::get_if<Error>(&*outcome)) co_return std::unexpected(std::move(*error));
-  if (auto* answered = std::get_if<Answered>(&*outcome)) co_return std::move(answered->answer);
-  if (auto* running = std::get_if<Running>(&*outcome))
-    co_return StillRunning(running->reservation_id, sent_before);
-  auto* started = std::get_if<Started>(&*outcome);
-  CHECK(started != nullptr, "a request starts, is answered, or is an error");
+  auto* const started = outcome ? std::get_if<Started>(&*outcome) : nullptr;
+  if (started == nullptr) co_return AnswerWithout(std::move(outcome), sent_before);
   co_return co_await RunCounted(std::move(started->reservation));
+}
+
+Result<Answer> Service::AnswerWithout(Result<Outcome>&& outcome, bool sent_before) {
+  if (!outcome) return std::unexpected(std::move(outcome).error());
+  if (auto* error = std::get_if<Error>(&*outcome)) return std::unexpected(std::move(*error));
+  if (auto* running = std::get_if<Running>(&*outcome))
+    return StillRunning(running->reservation_id, sent_before);
+  auto* answered = std::get_if<Answered>(&*outcome);
+  CHECK(answered != nullptr, "a request starts, is answered, or is an error");
+  return std::move(answered->answer);
 }
 
 Result<Answer> Service::StillRunning(ReservationId id, bool sent_before) {
@@ -159,22 +181,37 @@ asio::awaitable<Result<Answer>> Service::RunCounted(Shared<Reservation> reservat
   co_return answer;
 }
 
-asio::awaitable<Result<Answer>> Service::Reserve(ReserveRequest request) {
-  const uint64_t forgotten = conflicts_.forgotten();
-  std::optional<Refusal> known = conflicts_.Find(request.show_id, request.choice, clock_.Now());
-  auto answer = co_await BeginReservation(std::move(request), std::move(known));
-  if (!answer || !answer->refusal) co_return answer;
-  if (answer->reservation->id.IsNil()) {
+void Service::Reserve(ReserveRequest request, Done done) {
+  if (auto known = conflicts_.Find(request.show_id, request.choice, clock_.Now()))
+    return Refuse(std::move(request.request), std::move(known), std::move(done));
+  asio::co_spawn(executor_, ReserveSeats(std::move(request), std::move(done)), asio::detached);
+}
+
+// No coroutine, as this is what nearly everybody gets in a race for a seat.
+void Service::Refuse(Request request, std::shared_ptr<const Refusal> refusal, Done done) {
+  RefuseReserve command{std::move(request.key), std::move(request.request_hash),
+                        std::move(request.traceparent)};
+  book_->Submit(std::move(command), [this, refusal = std::move(refusal), done = std::move(done),
+                                     sent_before = request.sent_before](Result<Outcome> outcome) mutable {
+    if (!outcome || !std::holds_alternative<Refused>(*outcome))
+      return done(AnswerWithout(std::move(outcome), sent_before));
     refused_at_once_.Add();
-  } else if (forgotten == conflicts_.forgotten()) {  // else the seats may have become free meanwhile
+    done(Answer{none_, *refusal});
+  });
+}
+
+asio::awaitable<void> Service::ReserveSeats(ReserveRequest request, Done done) {
+  const uint64_t forgotten = conflicts_.forgotten();
+  auto answer = co_await BeginReservation(std::move(request));
+  // Else the seats may have become free meanwhile.
+  if (answer && answer->refusal && forgotten == conflicts_.forgotten()) {
     const Reservation& refused = *answer->reservation;
     conflicts_.Note(refused.show_id, refused.choice, *answer->refusal, clock_.Now());
   }
-  co_return answer;
+  done(std::move(answer));
 }
 
-asio::awaitable<Result<Answer>> Service::BeginReservation(ReserveRequest request,
-                                                          std::optional<Refusal> refusal) {
+asio::awaitable<Result<Answer>> Service::BeginReservation(ReserveRequest request) {
   const Timestamp now = clock_.Now();
   const bool sent_before = request.request.sent_before;
   Reservation reservation;
@@ -190,7 +227,7 @@ asio::awaitable<Result<Answer>> Service::BeginReservation(ReserveRequest request
   reservation.saga.owner = config_.owner;
   reservation.saga.traceparent = std::move(request.request.traceparent);
   BeginReserve begin{std::move(request.request.key), std::move(request.request.request_hash),
-                     std::move(reservation), std::move(refusal)};
+                     std::move(reservation)};
   return BeginAndRun(std::move(begin), sent_before);
 }
 

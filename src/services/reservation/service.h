@@ -90,12 +90,15 @@ class Service {
           std::function<void()> nudge);
   ~Service();
 
+  // Told on the service's thread, later.
+  using Done = std::move_only_function<void(Result<Answer>)>;
+
   // Each answers once per (user, key); a repeat gets the same answer, the other errors are
   // idempotency_key_reused and idempotency_key_running (kConflict), reservation_not_found (kNotFound),
   // overloaded (kResourceExhausted). What was sent before, by a caller that lost the connection, is not told
   // that it runs already, but how far it is: the saga goes on, here or at whoever claims it.
   // A reservation whose seats were just sold is refused without being made: the answer's has no id then.
-  asio::awaitable<Result<Answer>> Reserve(ReserveRequest request);
+  void Reserve(ReserveRequest request, Done done);
   asio::awaitable<Result<Answer>> Confirm(ConfirmRequest request);
   asio::awaitable<Result<Answer>> Cancel(CancelRequest request);
   // Ends a reservation whose show is cancelled, if it rests: see BeginEndForShow. With it as it is then.
@@ -122,9 +125,12 @@ class Service {
 
  private:
   class ExecutorBook;
-  // What was known of the seats when `request` came is the refusal.
-  asio::awaitable<Result<Answer>> BeginReservation(ReserveRequest request, std::optional<Refusal> refusal);
+  void Refuse(Request request, std::shared_ptr<const Refusal> refusal, Done done);
+  asio::awaitable<void> ReserveSeats(ReserveRequest request, Done done);
+  asio::awaitable<Result<Answer>> BeginReservation(ReserveRequest request);
   asio::awaitable<Result<Answer>> BeginAndRun(Command command, bool sent_before);
+  // What the request is answered where no saga starts.
+  [[nodiscard]] Result<Answer> AnswerWithout(Result<Outcome>&& outcome, bool sent_before);
   [[nodiscard]] Result<Answer> StillRunning(ReservationId id, bool sent_before);
   asio::awaitable<void> ScanLoop();
   asio::awaitable<void> RenewLoop();
@@ -152,7 +158,7 @@ class Service {
   Random& random_;
   const std::function<void()> nudge_;
   std::unique_ptr<batch::Executor<Command, Outcome>> batches_;
-  std::unique_ptr<Book> book_;
+  std::unique_ptr<ExecutorBook> book_;
   std::unique_ptr<Runner> runner_;
   asio::steady_timer scan_timer_;
   asio::steady_timer renew_timer_;
@@ -162,6 +168,7 @@ class Service {
   Timestamp next_forgetting_{};  // of the batch executor's thread
   std::atomic<size_t> running_count_{0};
   RecentConflicts conflicts_;
+  const Shared<Reservation> none_;  // that was never made
   obs::Counter& claimed_;
   obs::Counter& refused_at_once_;
   obs::Counter& forgotten_;

@@ -154,13 +154,9 @@ class ReservationServiceTest : public ::testing::Test {
   // The same request again, with the same key.
   Result<Answer> Again(Service& service, bool sent_before) {
     std::optional<Result<Answer>> got;
-    auto again = [](Service& seller, ReserveRequest request,
-                    std::optional<Result<Answer>>& answer) -> asio::awaitable<void> {
-      answer = co_await seller.Reserve(std::move(request));
-    };
     ReserveRequest request = Sale();
     request.request.sent_before = sent_before;
-    asio::co_spawn(io_, again(service, std::move(request), got), asio::detached);
+    service.Reserve(std::move(request), [&got](Result<Answer> answer) { got = std::move(answer); });
     EXPECT_TRUE(RunUntil([&] { return got.has_value(); }));
     return got.value_or(Fail(Code::kInternal, "no_answer"));
   }
@@ -168,13 +164,9 @@ class ReservationServiceTest : public ::testing::Test {
   bool RefusedAtOnce(Service& service, const std::string& user) {
     const int before = participants_.holds;
     std::optional<Result<Answer>> got;
-    auto ask = [](Service& seller, ReserveRequest request,
-                  std::optional<Result<Answer>>& answer) -> asio::awaitable<void> {
-      answer = co_await seller.Reserve(std::move(request));
-    };
     ReserveRequest request = Sale();
     request.request.key = {user, "key"};
-    asio::co_spawn(io_, ask(service, std::move(request), got), asio::detached);
+    service.Reserve(std::move(request), [&got](Result<Answer> answer) { got = std::move(answer); });
     EXPECT_TRUE(RunUntil([&] { return got.has_value(); }));
     EXPECT_TRUE(got.has_value() && got->has_value() && (*got)->refusal &&
                 (*got)->refusal->code == "seats_taken");
@@ -182,12 +174,7 @@ class ReservationServiceTest : public ::testing::Test {
   }
   // A one-shot sale that waits for the wallet.
   void BeginSale(Service& service) {
-    auto sale = [](Service& seller, bool& answered) -> asio::awaitable<void> {
-      ReserveRequest request = Sale();
-      auto answer = co_await seller.Reserve(std::move(request));
-      answered = answer.has_value();
-    };
-    asio::co_spawn(io_, sale(service, sold_), asio::detached);
+    service.Reserve(Sale(), [this](const Result<Answer>& answer) { sold_ = answer.has_value(); });
     ASSERT_TRUE(RunUntil([this] { return participants_.waiting; }));
   }
   void Drain(Service& service, milliseconds grace) {

@@ -5,10 +5,9 @@
 #include <set>
 #include <thread>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
+#include <boost/asio/post.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -78,7 +77,14 @@ class Replica {
     request.show_id = 7;
     request.choice.seat_nos = {1};
     request.pay = pay;
-    return asio::co_spawn(io_, service_->Reserve(std::move(request)), asio::use_future);
+    std::promise<Result<Answer>> told;
+    std::future<Result<Answer>> answer = told.get_future();
+    asio::post(io_, [this, request = std::move(request), told = std::move(told)]() mutable {
+      service_->Reserve(std::move(request), [told = std::move(told)](Result<Answer> got) mutable {
+        told.set_value(std::move(got));
+      });
+    });
+    return answer;
   }
   Page All() { return stores_.reader->Scan(ReservationId(), 1'000).value(); }
 

@@ -131,7 +131,7 @@ obs::SpanContext TraceOf(const Command& command) {
   };
   return std::visit(
       [&]<typename Body>(const Body& body) -> obs::SpanContext {
-        if constexpr (std::is_same_v<Body, BeginOn>) {
+        if constexpr (requires { body.traceparent; }) {
           return obs::ParseIfSampled(body.traceparent);
         } else if constexpr (requires { body.reservation->saga; }) {
           return of(body.reservation->saga);
