@@ -10,7 +10,7 @@ from system import FOLDER, needs
 
 
 def promtool(*arguments):
-    done = subprocess.run(["promtool", *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(["promtool", *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=170, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
