@@ -31,25 +31,19 @@ class Service::ExecutorBook final : public Book {
       : inbox_(std::move(executor)), batches_(batches) {}
 
   asio::awaitable<Result<Outcome>> Write(Command& command) override {
-    // Everything but a new reservation goes on with one that there is.
     return batch::Execute(batches_, inbox_, command, TermsOf(command));
   }
 
   // The same for who is no coroutine.
   void Submit(Command command, std::move_only_function<void(Result<Outcome>)> done) {
     const resilience::Terms terms = TermsOf(command);
-    batches_.Submit(
-        std::move(command),
-        [this, done = std::move(done)](Result<Outcome> outcome) mutable {
-          inbox_.Post(
-              [done = std::move(done), outcome = std::move(outcome)]() mutable { done(std::move(outcome)); });
-        },
-        terms);
+    batch::Submit(batches_, inbox_, std::move(command), std::move(done), terms);
   }
 
  private:
   static resilience::Terms TermsOf(const Command& command) {
     resilience::Terms terms;
+    // Everything but a new reservation goes on with one that there is.
     const bool is_new = std::holds_alternative<BeginReserve>(command) ||
                         std::holds_alternative<RefuseReserve>(command) ||
                         std::holds_alternative<BeginOffer>(command);
