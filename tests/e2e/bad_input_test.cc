@@ -266,8 +266,7 @@ TEST_F(BadInput, OwnLimitPassedIs409) {
   const std::string show = system_->CreateShow({.seat_limit = 2});
   ASSERT_TRUE(buyer->Enter(show));
   ASSERT_EQ(buyer->Reserve(show, R"("best_available":{"count":2},"pay":true)").status, 201);
-  // The purchase ends the session, a moment after its answer.
-  ASSERT_TRUE(Eventually([&] { return buyer->Call("GET", "/v1/queue").at("state") == "COMPLETED"; }));
+  ASSERT_TRUE(buyer->AwaitPlaceCompleted());
   ASSERT_TRUE(buyer->Enter(show));
   const Reply later = buyer->Reserve(show, R"("best_available":{"count":1})");
   EXPECT_EQ(later.status, 409) << later;

@@ -39,6 +39,7 @@ TEST(Process, StopsWithinFiveSecondsAndKeepsItsData) {
   ASSERT_EQ(mina.Charge(3'000).status, 201);
   const Reply sold = mina.Reserve(show, R"("seats":[1],"pay":true)");
   ASSERT_EQ(sold.status, 201) << sold;
+  ASSERT_TRUE(mina.AwaitPlaceCompleted());
   ASSERT_TRUE(mina.Enter(show));
   const Reply held = mina.Reserve(show, R"("seats":[2])");
   ASSERT_EQ(held.status, 201) << held;

@@ -139,6 +139,7 @@ TEST_F(Security, OnePersonHasOneReservationAPlaceAndNoMoreSeatsThanTheShowAllows
   // The place ends with the purchase; the next one starts behind everybody, and the limit of the show goes
   // on.
   EXPECT_EQ(scalper->Confirm(held.at("id")).at("state"), "CONFIRMED");
+  ASSERT_TRUE(scalper->AwaitPlaceCompleted());
   ASSERT_TRUE(scalper->Enter(*show_));
   const Reply more = scalper->Reserve(*show_, R"("best_available":{"count":5})");
   EXPECT_EQ(more.status, 409) << more;

@@ -263,6 +263,10 @@ bool Buyer::Enter(const std::string& show) {
   });
 }
 
+bool Buyer::AwaitPlaceCompleted() {
+  return Eventually([this] { return Call("GET", "/v1/queue").at("state") == "COMPLETED"; });
+}
+
 Reply Buyer::Charge(int64_t amount, const std::string& currency) {
   return Call("POST", "/v1/wallet/charges",
               fmt::format(R"({{"amount":{},"currency":"{}"}})", amount, currency),

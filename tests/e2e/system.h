@@ -139,6 +139,9 @@ class Buyer {
              http::HeaderList more = {});
   // Joins the queue of a show and waits until it is admitted; false: it was not.
   bool Enter(const std::string& show);
+  // Waits until the place is used up: the queue hears of a purchase a moment after the buyer. False: it goes
+  // on.
+  bool AwaitPlaceCompleted();
   Reply Join(const std::string& show);
   Reply Charge(int64_t amount, const std::string& currency = "KRW");
   // The balance in KRW; -1: the wallet did not answer.
