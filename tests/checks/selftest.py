@@ -278,6 +278,15 @@ class BannedTest(RuleCase):
         self.put("tools/stop", "#!/bin/sh\npkill boxoffice\n")
         self.assert_reports("banned", "tools/stop:2", "`pkill` is banned")
 
+    def test_a_check_of_sqlite_by_many_values(self):
+        self.put("src/services/seat/schema/sqlite/0009_x.sql", "CREATE TABLE t(\n  s INTEGER CHECK (s IN (1, 2, 3))\n);\n")
+        self.assert_reports("banned", "0009_x.sql:2", "BETWEEN")
+        self.put("src/services/seat/schema/postgres/0009_x.sql", "CREATE TABLE t(s INTEGER CHECK (s IN (1, 2, 3)));\n")
+        self.put("src/services/seat/schema/sqlite/0009_x.sql",
+                 "CREATE TABLE t(a INTEGER CHECK (a IN (1, 2)), b INTEGER CHECK (b BETWEEN 1 AND 4));\n"
+                 "CREATE INDEX i ON t(a) WHERE b IN (1, 2, 3);\n")  # fmt: skip
+        self.assert_clean("banned")
+
     def test_names_that_say_nothing(self):
         for path in ("src/utils/a.h", "src/base/seat_manager.h", "src/base/common.h", "src/base/foo_impl.cc"):
             self.put(path, "#pragma once\n")

@@ -41,6 +41,12 @@ CPP = [
         but_not=("src/base/clock.cc",)),
 ]  # fmt: skip
 
+SQLITE = [
+    Ban(r"\bCHECK\s*\(.*\bIN\s*\([^(),]*,[^(),]*,",
+        "BETWEEN: of IN with three or more values it builds a table for each row that it checks",
+        where=("*/schema/sqlite/*",),
+        but_not=("src/services/queue/schema/sqlite/0001_queue.sql", "src/services/queue/schema/sqlite/0002_draw.sql")),
+]  # fmt: skip
 SCRIPT = [
     Ban(r"\b(pkill|killall)\b", "end the process by the id that was kept when it was started"),
 ]
@@ -64,6 +70,8 @@ def check(tree):
             violations += check_header(tree, path)
     for path in tree.scripts:
         violations += find(path, tree.lines(path), SCRIPT)
+    for path in tree.match("*.sql"):
+        violations += find(path, tree.lines(path), SQLITE)
     for path in tree.match("*.h", "*.cc", "*.cmake", "*CMakeLists.txt", "*.proto", "*.sql", "*.sh", "*.py", "*.yaml",
                            "*.js", "dev"):
         violations += find(path, tree.lines(path), ANY_TEXT)
