@@ -36,24 +36,30 @@ class IdentityProviderTest : public GatewayTest {
     return {.algorithm = auth::Algorithm::kEs256,
             .key = {},
             .issuer = "https://login.example",
-            .audience = "boxoffice"};
+            .audience = "boxoffice",
+            .remembered_signatures = 64};
   }
   void Publish(int status, const std::string& keys) {
     const std::scoped_lock lock(keys_mutex_);
     status_ = status;
     published_ = keys;
   }
-  // GET /v1/wallet with a token that this key signed.
-  http::ClientResponse WalletWith(const auth::JwkPair& pair, const std::string& key_id) {
+  // A buyer's token that this key signed; another one each time.
+  std::string TokenOf(const auth::JwkPair& pair, const std::string& key_id) {
     auth::TokenConfig tokens = Tokens();
     tokens.key = pair.private_pem;
     tokens.key_id = key_id;
     const auto issuer = auth::TokenIssuer::Make(tokens, clock_);
+    return *issuer->Issue("ada", auth::Role::kBuyer, std::chrono::hours(1));
+  }
+  http::ClientResponse GetWallet(const std::string& token) {
     Options options;
     options.user = "";
-    options.headers = {
-        {"Authorization", "Bearer " + *issuer->Issue("ada", auth::Role::kBuyer, std::chrono::hours(1))}};
+    options.headers = {{"Authorization", "Bearer " + token}};
     return Call("GET", "/v1/wallet", {}, options);
+  }
+  http::ClientResponse WalletWith(const auth::JwkPair& pair, const std::string& key_id) {
+    return GetWallet(TokenOf(pair, key_id));
   }
 
   const auth::JwkPair first_ = auth::EcJwk("first");
@@ -89,6 +95,16 @@ TEST_F(IdentityProviderTest, WhoeverIsSignedByAPublishedKeyGetsInAndKeysAreExcha
     return false;
   })) << answer.status;
   EXPECT_EQ(WalletWith(first_, "first").status, 200) << "still";
+}
+
+TEST_F(IdentityProviderTest, OfATokenThatComesAgainTheSignatureIsComputedOnce) {
+  services_.wallet.GetWallet_.answer = [](const auto&) -> Result<wallet::v1::Wallet> {
+    return wallet::v1::Wallet();
+  };
+  ASSERT_TRUE(testbed::Eventually([&] { return gateway().Unhealthy().empty(); }));
+  const std::string token = TokenOf(first_, "first");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(GetWallet(token).status, 200);
+  EXPECT_THAT(metrics_.Render(), testing::HasSubstr("boxoffice_gateway_signatures_computed_total 1\n"));
 }
 
 class SilentIdentityProviderTest : public IdentityProviderTest {

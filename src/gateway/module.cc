@@ -57,12 +57,16 @@ struct GatewayModule::Running {
              *backends,     *waiting_room,   *seat_maps,  *rankings,          sessions,
              web,           blocking,        {}} {
     blocking.CountIn(runtime.metrics, "gateway");
+    runtime.metrics.AddCounterCallback(
+        "boxoffice_gateway_signatures_computed_total", "Signatures of tokens that a public key was used for",
+        {}, [computed = verifier.signatures_computed()] { return static_cast<double>(computed->load()); });
   }
 
   // With the tokens that the provider makes out to this gateway, not to the interface.
   Result<void> OfferSignIn(const GatewayConfig& config, const Clock& clock) {
     auth::TokenConfig tokens = *config.tokens;
     tokens.audience = config.sign_in->client_id;
+    tokens.remembered_signatures = 0;  // each comes but once
     if (jwks) {
       id_tokens.emplace(auth::TokenVerifier::With(*jwks, std::move(tokens), clock));
     } else {

@@ -10,6 +10,8 @@
 namespace boxoffice::gateway {
 namespace {
 
+constexpr int64_t kMaxRemembered = 10'000'000;
+
 // What the keys are bound to.
 struct Settings {
   GatewayConfig gateway;
@@ -25,6 +27,7 @@ struct Settings {
   std::string jwt_issuer;
   std::string jwt_audience = "boxoffice";
   milliseconds jwt_clock_skew{30'000};
+  size_t remembered_signatures = size_t{1} << 20;
   SignInConfig sign_in;
   std::filesystem::path audit_certificate_file;
   std::filesystem::path audit_key_file;
@@ -62,6 +65,9 @@ void AddKeys(config::Keys& keys, Settings& settings) {
   keys.Text("jwt.audience", settings.jwt_audience, "What a token's aud must be, or have among others");
   keys.Duration("jwt.clock_skew_ms", settings.jwt_clock_skew, milliseconds(0), milliseconds(600'000),
                 "How far the issuer's clock may be off");
+  keys.Integer(
+      "jwt.remembered_signatures", settings.remembered_signatures, 0, kMaxRemembered,
+      "ES256, RS256: tokens whose signature is not computed again while they are used; 16 bytes each");
   keys.Text(
       "sign_in.client_id", settings.sign_in.client_id,
       "OpenID Connect: as which client of jwt.issuer people sign in here; empty: only programs have tokens");
@@ -119,6 +125,7 @@ Result<std::optional<auth::TokenConfig>> MakeTokenConfig(const Settings& setting
   tokens.issuer = settings.jwt_issuer;
   tokens.audience = settings.jwt_audience;
   tokens.clock_skew = std::chrono::duration_cast<std::chrono::seconds>(settings.jwt_clock_skew);
+  tokens.remembered_signatures = settings.remembered_signatures;
   return tokens;
 }
 

@@ -5,8 +5,11 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "base/clock.h"
 #include "e2e/service.h"
 #include "e2e/system.h"
+#include "platform/auth/keys.h"
+#include "platform/auth/token.h"
 
 namespace boxoffice::e2e {
 namespace {
@@ -172,6 +175,31 @@ TEST(ServiceProcess, HowUsersAreToldIsConfiguredInOneWay) {
     const Finished run = RunService(command);
     EXPECT_EQ(run.exit_code, 2) << words;
     EXPECT_THAT(run.err, HasSubstr(words));
+  }
+}
+
+TEST(ServiceProcess, AGatewayRemembersSignaturesUnlessToldOtherwise) {
+  const auth::EcKeyPair pair = *auth::GenerateEcKeyPair();
+  const SystemClock clock;
+  const auth::TokenConfig tokens{auth::Algorithm::kEs256, pair.private_pem, "https://login.example",
+                                 "boxoffice"};
+  const std::string token =
+      *auth::TokenIssuer::Make(tokens, clock)->Issue("ada", auth::Role::kBuyer, seconds(600));
+  const testbed::TempDir dir;
+  std::ofstream(dir.path() / "jwt.pem") << pair.public_pem;
+  for (const auto& [more, computed] : std::initializer_list<std::pair<std::vector<std::string>, int>>{
+           {{}, 1}, {{"--jwt-remembered-signatures=0"}, 3}}) {
+    const uint16_t port = FreePort();
+    std::vector<std::string> flags{
+        fmt::format("--listen=127.0.0.1:{}", port), "--drain-notice-ms=0", "--jwt-algorithm=ES256",
+        "--jwt-issuer=https://login.example",       "--jwt-key-file",      dir.path() / "jwt.pem"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    const Service gateway("gateway", dir.path(), flags);
+    Api api(port);
+    for (int i = 0; i < 3; ++i)
+      EXPECT_EQ(api.Call("GET", "/v1/session", {{"Authorization", "Bearer " + token}}).at("user"), "ada");
+    EXPECT_THAT(gateway.Admin("/metrics").text,
+                HasSubstr(fmt::format("boxoffice_gateway_signatures_computed_total {}\n", computed)));
   }
 }
 

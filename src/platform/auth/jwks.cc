@@ -106,11 +106,10 @@ Result<KeysById> ParseJwks(std::string_view text, Algorithm algorithm) {
     const json::object& jwk = value.get_object();
     if (!IsFor(jwk, algorithm)) continue;
     const std::string id(Member(jwk, "kid"));
-    auto key = std::make_shared<TokenKey>();
-    key->pkey = algorithm == Algorithm::kEs256 ? EcKey(jwk) : RsaKey(jwk);
-    if (!key->pkey || !Fits(key->pkey.get(), algorithm))
+    PkeyPtr key = algorithm == Algorithm::kEs256 ? EcKey(jwk) : RsaKey(jwk);
+    if (!key || !Fits(key.get(), algorithm))
       return Malformed(fmt::format("the key \"{}\" is none for {}", id, AlgorithmName(algorithm)));
-    if (!found.emplace(id, std::move(key)).second)
+    if (!found.emplace(id, std::make_shared<const TokenKey>(std::move(key))).second)
       return Malformed(fmt::format("the key \"{}\" is there twice", id));
   }
   if (found.empty()) {

@@ -67,6 +67,30 @@ TEST_F(JwksTest, ATokenIsVerifiedWithTheKeyThatItNames) {
   EXPECT_EQ(Verify(cache, Issue(first, "")), "ok") << "there is but one";
 }
 
+// Known by the key itself, not by its name or by when it was read.
+TEST_F(JwksTest, WhatIsRememberedGoesWithItsKeyAndStaysWhenTheSetIsReadAgain) {
+  const JwkPair first = EcJwk("first");
+  JwksCache cache(Algorithm::kEs256, {}, clock_);
+  ASSERT_TRUE(cache.Load(Jwks({first.jwk})));
+  TokenConfig config = Config();
+  config.remembered_signatures = 64;
+  const TokenVerifier verifier = TokenVerifier::With(cache, config, clock_);
+  const auto computed = verifier.signatures_computed();
+  const std::string token = Issue(first, "first");
+  const auto verify = [&]() -> std::string {
+    const auto principal = verifier.Verify(token);
+    return principal ? "ok" : principal.error().reason;
+  };
+  EXPECT_EQ(verify(), "ok");
+  ASSERT_TRUE(cache.Load(Jwks({first.jwk, EcJwk("second").jwk})));
+  EXPECT_EQ(verify(), "ok");
+  EXPECT_EQ(*computed, 1);
+  ASSERT_TRUE(cache.Load(Jwks({EcJwk("first").jwk}))) << "another key of the same name";
+  EXPECT_EQ(verify(), "token_signature");
+  ASSERT_TRUE(cache.Load(Jwks({EcJwk("second").jwk, EcJwk("third").jwk})));
+  EXPECT_EQ(verify(), "token_key_unknown") << "withdrawn";
+}
+
 TEST_F(JwksTest, RsaKeysServeRs256) {
   algorithm_ = Algorithm::kRs256;
   const JwkPair rsa = RsaJwk("r");

@@ -10,10 +10,14 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509.h>
 
+#include "base/check.h"
 #include "platform/auth/base64url.h"
 #include "platform/auth/claims.h"
 #include "platform/auth/hmac.h"
+#include "platform/auth/signature_cache.h"
 #include "platform/auth/token_key.h"
 
 namespace boxoffice::auth {
@@ -100,6 +104,12 @@ std::optional<std::string> SignWithPrivateKey(EVP_PKEY* key, Algorithm algorithm
 bool IsGenuine(const TokenKey& key, Algorithm algorithm, std::string_view text, std::string_view signature) {
   if (key.secret) return signature.size() == sizeof(HmacKey::Mac) && key.secret->Verify(text, signature);
   return VerifyWithPublicKey(key.pkey.get(), algorithm, text, signature);
+}
+
+std::array<unsigned char, 32> DrawSalt() {
+  std::array<unsigned char, 32> salt;
+  CHECK(RAND_bytes(salt.data(), salt.size()) == 1, "RAND_bytes");
+  return salt;
 }
 
 // The JSON object that is base64url in `part`; lives in `memory`.
@@ -192,15 +202,10 @@ Result<Principal> CheckClaims(std::string_view part, const TokenConfig& config, 
 
 // The key that `text` is, or nullptr.
 std::shared_ptr<const TokenKey> MakeKey(Algorithm algorithm, const std::string& text, bool is_private) {
-  auto key = std::make_shared<TokenKey>();
-  if (algorithm == Algorithm::kHs256) {
-    if (text.size() < kMinHs256Secret) return nullptr;
-    key->secret.emplace(text);
-  } else {
-    key->pkey = ReadKey(text, algorithm, is_private);
-    if (!key->pkey) return nullptr;
-  }
-  return key;
+  if (algorithm == Algorithm::kHs256)
+    return text.size() < kMinHs256Secret ? nullptr : std::make_shared<const TokenKey>(text);
+  PkeyPtr key = ReadKey(text, algorithm, is_private);
+  return key ? std::make_shared<const TokenKey>(std::move(key)) : nullptr;
 }
 
 std::unexpected<Error> BadKey(Algorithm algorithm) {
@@ -219,6 +224,17 @@ std::unexpected<Error> BadKey(Algorithm algorithm) {
 }
 
 }  // namespace
+
+HmacKey MarkOf(const EVP_PKEY* key) {
+  static const std::array<unsigned char, 32> kSalt = DrawSalt();
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(key, &der);
+  CHECK(size > 0, "a key that can't be written");
+  std::string salted(reinterpret_cast<const char*>(kSalt.data()), kSalt.size());
+  salted.append(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
+  OPENSSL_free(der);
+  return HmacKey(salted);
+}
 
 bool Fits(const EVP_PKEY* key, Algorithm algorithm) {
   if (algorithm == Algorithm::kRs256)
@@ -266,7 +282,14 @@ Result<Algorithm> ParseAlgorithm(std::string_view name) {
 
 TokenVerifier::TokenVerifier(TokenConfig config, const Clock& clock,
                              std::vector<std::shared_ptr<const TokenKey>> own, TokenKeys* keys)
-    : config_(std::move(config)), clock_(&clock), own_(std::move(own)), keys_(keys) {
+    : config_(std::move(config)),
+      clock_(&clock),
+      own_(std::move(own)),
+      keys_(keys),
+      signatures_(config_.algorithm == Algorithm::kHs256
+                      ? nullptr
+                      : std::make_unique<SignatureCache>(config_.remembered_signatures)),
+      computed_(std::make_shared<std::atomic<uint64_t>>(0)) {
   config_.key.clear();
   config_.other_keys.clear();
 }
@@ -301,16 +324,35 @@ Result<Principal> TokenVerifier::Verify(std::string_view jwt) const {
   const std::optional<std::string> signature = DecodeBase64Url(jwt.substr(claims_end + 1));
   const std::string_view text = jwt.substr(0, claims_end);
   if (!signature) return Refuse("token_malformed", "signature");
-  const auto signed_by = [&](const std::shared_ptr<const TokenKey>& key) {
-    return IsGenuine(*key, config_.algorithm, text, *signature);
+  const auto genuine = [&](const TokenKey& key) {
+    return IsGenuine(key, config_.algorithm, text, *signature);
   };
   if (keys_ != nullptr) {
     BOXOFFICE_ASSIGN(const std::shared_ptr<const TokenKey> key, keys_->Find(key_id));
-    if (!signed_by(key)) return Refuse("token_signature");
-  } else if (std::ranges::none_of(own_, signed_by)) {
+    if (!IsSigned(jwt, {&key, 1}, genuine)) return Refuse("token_signature");
+  } else if (!IsSigned(jwt, own_, genuine)) {
     return Refuse("token_signature");
   }
   return CheckClaims(claims, config_, clock_->Now());
+}
+
+// By one of the keys. What is remembered of any of them comes before the work of the first: while keys are
+// exchanged, it would fail for each token of the old one.
+template <typename Genuine>
+bool TokenVerifier::IsSigned(std::string_view jwt, std::span<const std::shared_ptr<const TokenKey>> keys,
+                             const Genuine& genuine) const {
+  if (signatures_ == nullptr)
+    return std::ranges::any_of(keys, [&](const auto& key) { return genuine(*key); });
+  for (const auto& key : keys) {
+    if (signatures_->Contains(key->mark->Sign(jwt))) return true;
+  }
+  for (const auto& key : keys) {
+    computed_->fetch_add(1, std::memory_order_relaxed);
+    if (!genuine(*key)) continue;
+    signatures_->Add(key->mark->Sign(jwt));
+    return true;
+  }
+  return false;
 }
 
 TokenIssuer::TokenIssuer(TokenConfig config, const Clock& clock, std::shared_ptr<const TokenKey> key)

@@ -208,6 +208,78 @@ TEST_F(TokenTest, Es256RoundTrip) {
   EXPECT_EQ(stranger.Verify(token).error().reason, "token_signature");
 }
 
+// Of one key pair, remembering what it has verified.
+class RememberingTokenTest : public TokenTest {
+ protected:
+  [[nodiscard]] TokenConfig Config(const std::string& key) const {
+    return {.algorithm = Algorithm::kEs256,
+            .key = key,
+            .issuer = "issuer",
+            .audience = "boxoffice",
+            .remembered_signatures = 64};
+  }
+  [[nodiscard]] std::string Issue(const EcKeyPair& pair, std::string_view user) const {
+    return *TokenIssuer::Make(Config(pair.private_pem), clock_)->Issue(user, Role::kBuyer, seconds(60));
+  }
+  // How often a public key was used for this.
+  uint64_t Computed(const std::string& token, std::string_view reason = "ok") {
+    const uint64_t before = *verifier_.signatures_computed();
+    EXPECT_EQ(Reason(token), reason);
+    return *verifier_.signatures_computed() - before;
+  }
+
+  const EcKeyPair pair_ = *GenerateEcKeyPair();
+};
+
+TEST_F(RememberingTokenTest, ASignatureIsComputedOnce) {
+  verifier_ = *TokenVerifier::Make(Config(pair_.public_pem), clock_);
+  const std::string token = Issue(pair_, "ada");
+  EXPECT_EQ(Computed(token), 1);
+  EXPECT_EQ(Computed(token), 0);
+  EXPECT_EQ(verifier_.Verify(token), (Principal{"ada", Role::kBuyer}));
+  EXPECT_EQ(Computed(Issue(pair_, "bob")), 1);
+  EXPECT_EQ(Computed(token), 0);
+}
+
+TEST_F(RememberingTokenTest, WithoutRoomItIsComputedEachTime) {
+  TokenConfig config = Config(pair_.public_pem);
+  config.remembered_signatures = 0;
+  verifier_ = *TokenVerifier::Make(config, clock_);
+  const std::string token = Issue(pair_, "ada");
+  EXPECT_EQ(Computed(token), 1);
+  EXPECT_EQ(Computed(token), 1);
+}
+
+TEST_F(RememberingTokenTest, ARememberedTokenStillExpires) {
+  verifier_ = *TokenVerifier::Make(Config(pair_.public_pem), clock_);
+  const std::string token = Issue(pair_, "ada");
+  EXPECT_EQ(Computed(token), 1);
+  clock_.Advance(seconds(60 + 31));
+  EXPECT_EQ(Computed(token, "token_expired"), 0);
+}
+
+TEST_F(RememberingTokenTest, AForgedTokenIsNeverRemembered) {
+  verifier_ = *TokenVerifier::Make(Config(pair_.public_pem), clock_);
+  const std::string ada = Issue(pair_, "ada");
+  const std::string bob = Issue(pair_, "bob");
+  EXPECT_EQ(Computed(ada), 1);
+  EXPECT_EQ(Computed(bob), 1);
+  // One's claims with the other's signature, both of which are known.
+  const std::string mixed = ada.substr(0, ada.rfind('.')) + bob.substr(bob.rfind('.'));
+  EXPECT_EQ(Computed(mixed, "token_signature"), 1);
+  EXPECT_EQ(Computed(mixed, "token_signature"), 1);
+}
+
+TEST_F(RememberingTokenTest, WhileKeysAreExchangedATokenOfTheOldOneIsRememberedToo) {
+  const EcKeyPair old = *GenerateEcKeyPair();
+  TokenConfig config = Config(pair_.public_pem);
+  config.other_keys = {old.public_pem};
+  verifier_ = *TokenVerifier::Make(config, clock_);
+  const std::string token = Issue(old, "ada");
+  EXPECT_EQ(Computed(token), 2) << "the new one is tried first";
+  EXPECT_EQ(Computed(token), 0);
+}
+
 TEST_F(TokenTest, UnfitKeysAreRefusedAtTheStart) {
   EXPECT_EQ(TokenVerifier::Make({Algorithm::kHs256, "short", "i", "a"}, clock_).error().reason, "token_key");
   EXPECT_EQ(TokenVerifier::Make({Algorithm::kEs256, kSecret, "i", "a"}, clock_).error().reason, "token_key");
