@@ -24,8 +24,8 @@ std::string OperationKey(const auth::Principal& caller, std::string_view key) {
   return fmt::format("{}:{}", caller.user, key);
 }
 
-Response Created(Response response, std::string location) {
-  response.headers.emplace_back("Location", std::move(location));
+Response Created(Response response, std::string_view location) {
+  response.headers.Add("Location", location);
   return response;
 }
 

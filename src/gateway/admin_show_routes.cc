@@ -20,8 +20,7 @@ Response Progress(const ShowCancellation& cancellation) {
   Response response = ObjectResponse(
       [&](http::JsonWriter& writer) { WriteShowCancellation(writer, cancellation); }, runs ? 202 : 200);
   if (runs) {
-    response.headers.emplace_back("Location",
-                                  fmt::format("/v1/admin/shows/{}/cancellation", cancellation.show_id()));
+    response.headers.Add("Location", fmt::format("/v1/admin/shows/{}/cancellation", cancellation.show_id()));
   }
   return response;
 }

@@ -176,8 +176,7 @@ asio::awaitable<Response> ExportLedger(Edge& edge, Request& request) {
   }
   if (ledger->more() && !ledger->rows().empty()) {
     const wallet::v1::LedgerRow& last = *ledger->rows().rbegin();
-    response.headers.emplace_back("X-Next-Cursor",
-                                  EncodeCursor("ledger", last.entry().id() + last.user_id()));
+    response.headers.Add("X-Next-Cursor", EncodeCursor("ledger", last.entry().id() + last.user_id()));
   }
   co_return response;
 }

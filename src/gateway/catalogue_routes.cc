@@ -64,8 +64,8 @@ asio::awaitable<Response> GetSeats(Edge& edge, Request& request, SeatPicture::Fo
   if (!picture) co_return ServiceFailure(picture.error());
   const std::string etag = '"' + (*picture)->tag() + '"';
   Response response;
-  response.headers.emplace_back("ETag", etag);
-  response.headers.emplace_back("Cache-Control", "no-cache");
+  response.headers.Add("ETag", etag);
+  response.headers.Add("Cache-Control", "no-cache");
   const std::optional<std::string_view> kept = request.header("If-None-Match");
   if (kept && MatchesTag(*kept, etag)) {
     response.status = 304;

@@ -51,16 +51,16 @@ Result<CrossOrigin> CrossOrigin::Make(const std::vector<std::string>& origins) {
 void CrossOrigin::AddTo(const http::Request& request, http::Response& response) const {
   if (!on()) return;
   // What a cache keeps for one origin is not for another.
-  if (!any_) response.headers.emplace_back("Vary", "Origin");
+  if (!any_) response.headers.Add("Vary", "Origin");
   const std::optional<std::string_view> origin = request.header("Origin");
   if (!origin || (!any_ && !std::ranges::binary_search(origins_, *origin))) return;
-  response.headers.emplace_back("Access-Control-Allow-Origin", any_ ? std::string_view("*") : *origin);
+  response.headers.Add("Access-Control-Allow-Origin", any_ ? std::string_view("*") : *origin);
   if (request.method() == http::Method::kOptions) {
-    response.headers.emplace_back("Access-Control-Allow-Methods", kMethods);
-    response.headers.emplace_back("Access-Control-Allow-Headers", kRequestHeaders);
-    response.headers.emplace_back("Access-Control-Max-Age", kMaxAgeS);
+    response.headers.Add("Access-Control-Allow-Methods", kMethods);
+    response.headers.Add("Access-Control-Allow-Headers", kRequestHeaders);
+    response.headers.Add("Access-Control-Max-Age", kMaxAgeS);
   } else {
-    response.headers.emplace_back("Access-Control-Expose-Headers", kAnswerHeaders);
+    response.headers.Add("Access-Control-Expose-Headers", kAnswerHeaders);
   }
 }
 

@@ -99,30 +99,27 @@ bool Gate::AdmitUser(std::string_view user, Pass& pass) {
 Response Gate::TooMany(const Pass& pass) {
   const RateVerdict& verdict = pass.user ? *pass.user : *pass.address;
   Response response = RefusalResponse("rate_limited", pass.user ? "of this user" : "from this address");
-  for (auto& [name, value] : response.headers) {
-    if (name == "Retry-After") value = std::to_string(verdict.retry_after_s);
-  }
+  response.headers.Set("Retry-After", std::to_string(verdict.retry_after_s));
   return response;
 }
 
 void Gate::Describe(const Pass& pass, Response& response) const {
   if (pass.user && pass.address) {
-    response.headers.emplace_back("RateLimit-Policy",
-                                  fmt::format("{}, {}", users_.policy(), addresses_.policy()));
-    response.headers.emplace_back(
+    response.headers.Add("RateLimit-Policy", fmt::format("{}, {}", users_.policy(), addresses_.policy()));
+    response.headers.Add(
         "RateLimit", fmt::format("{}, {}", users_.Describe(*pass.user), addresses_.Describe(*pass.address)));
   } else if (pass.user) {
-    response.headers.emplace_back("RateLimit-Policy", users_.policy());
-    response.headers.emplace_back("RateLimit", users_.Describe(*pass.user));
+    response.headers.Add("RateLimit-Policy", users_.policy());
+    response.headers.Add("RateLimit", users_.Describe(*pass.user));
   } else if (pass.address) {
-    response.headers.emplace_back("RateLimit-Policy", addresses_.policy());
-    response.headers.emplace_back("RateLimit", addresses_.Describe(*pass.address));
+    response.headers.Add("RateLimit-Policy", addresses_.policy());
+    response.headers.Add("RateLimit", addresses_.Describe(*pass.address));
   }
 }
 
 void Gate::Finish(const Request& request, Response& response) const {
   cross_origin_.AddTo(request, response);
-  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  response.headers.Add("X-Content-Type-Options", "nosniff");
   constexpr int kUnavailable = 503;  // said of others' faults, and as often as buyers ask
   const obs::Level level = config_.access_log ? obs::Level::kInfo : obs::Level::kDebug;
   if (obs::Logs(level)) {

@@ -33,18 +33,17 @@ asio::awaitable<Response> GetMetrics(Edge& edge) {
 }
 
 // What was embedded when this was built: one text for all who ask.
-http::Handler Static(std::string content_type, std::string_view text) {
-  return [content_type = std::move(content_type),
+http::Handler Static(std::string_view content_type, std::string_view text) {
+  return [content_type,
           body = std::make_shared<const std::string>(text)](Request&) -> asio::awaitable<Response> {
     Response response;
     response.content_type = content_type;
     response.shared_body = body;
     if (content_type.starts_with("text/html")) {
       // The page loads its script and the contract from here, and nothing from elsewhere.
-      response.headers.emplace_back(
-          "Content-Security-Policy",
-          "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src "
-          "'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+      response.headers.Add("Content-Security-Policy",
+                           "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src "
+                           "'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     }
     co_return response;
   };

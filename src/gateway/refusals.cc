@@ -144,7 +144,7 @@ http::Response Make(const RefusalRow& row, std::string_view detail, const http::
         if (members) members(writer);
         WriteField(detail, writer);
       });
-  if (row.reason == "idempotency_key_running") response.headers.emplace_back("Retry-After", "1");
+  if (row.reason == "idempotency_key_running") response.headers.Add("Retry-After", "1");
   return response;
 }
 

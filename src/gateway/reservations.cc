@@ -45,8 +45,8 @@ Response OutcomeResponse(const reservation::v1::Outcome& outcome, int done_statu
   if (response.status != 200) {
     const std::optional<ReservationId> id = ReservationId::FromBytes(reservation.id());
     const std::string_view whose = audience == Audience::kOperator ? "/v1/admin" : "/v1";
-    response.headers.emplace_back(
-        "Location", fmt::format("{}/reservations/{}", whose, id.value_or(ReservationId()).ToString()));
+    response.headers.Add("Location",
+                         fmt::format("{}/reservations/{}", whose, id.value_or(ReservationId()).ToString()));
   }
   return response;
 }

@@ -11,13 +11,10 @@ namespace {
 
 constexpr std::string_view kBearer = "Bearer ";
 
-// Room for what every answer gets on its way out, beside its own.
-constexpr size_t kHeaders = 8;
-
 void Finish(const http::Request& request, bool personal, http::Response& response) {
   // The server adds it to errors itself.
-  if (response.status < 400) response.headers.emplace_back("X-Request-Id", request.request_id());
-  if (personal && !response.stream) response.headers.emplace_back("Cache-Control", "no-store");
+  if (response.status < 400) response.headers.Add("X-Request-Id", request.request_id());
+  if (personal && !response.stream) response.headers.Add("Cache-Control", "no-store");
 }
 
 // Whoever watches the process is never refused.
@@ -69,7 +66,6 @@ void Routes::Public(http::Method method, std::string_view pattern, http::Handler
     } else {
       response = co_await handler(request);
     }
-    response.headers.reserve(kHeaders);
     gate->Describe(pass, response);
     if (tagged) AddTag(request, response);
     Finish(request, /*personal=*/false, response);
@@ -111,7 +107,6 @@ void Routes::Guarded(http::Method method, std::string_view pattern, Handler hand
     } else {
       response = co_await handler(request, *principal);
     }
-    response.headers.reserve(kHeaders);
     gate->Describe(pass, response);
     Finish(request, /*personal=*/true, response);
     if (gate->Compresses(response)) co_await gate->Compress(request, response);

@@ -21,7 +21,7 @@ Response SessionResponse(const Edge& edge, const auth::Principal* who) {
   }
   writer.Field("sign_in", edge.sessions.way()).EndObject();
   Response response = http::JsonResponse(writer.Take());
-  response.headers.emplace_back("Cache-Control", "no-store");
+  response.headers.Add("Cache-Control", "no-store");
   return response;
 }
 
@@ -62,18 +62,18 @@ asio::awaitable<Response> DevelopmentSignIn(Edge& edge, Request& request) {
     co_return RefusalResponse("cross_site");
   const Result<DevelopmentUser> sign_in = ReadDevelopmentUser(request);
   if (!sign_in) co_return FailureResponse(sign_in.error());
-  Result<std::string> cookie = edge.sessions.SignIn(sign_in->user, sign_in->role);
+  const Result<std::string> cookie = edge.sessions.SignIn(sign_in->user, sign_in->role);
   if (!cookie) co_return FailureResponse(cookie.error());
   const auth::Principal who{sign_in->user, sign_in->role};
   Response response = SessionResponse(edge, &who);
-  response.headers.emplace_back("Set-Cookie", *std::move(cookie));
+  response.headers.Add("Set-Cookie", *cookie);
   co_return response;
 }
 
 asio::awaitable<Response> SignOut(Edge& edge, Request& request) {
   if (!SessionCookie(request).empty() && MayBeCrossSite(request)) co_return RefusalResponse("cross_site");
   Response response = SessionResponse(edge, nullptr);
-  response.headers.emplace_back("Set-Cookie", edge.sessions.SignOut());
+  response.headers.Add("Set-Cookie", edge.sessions.SignOut());
   co_return response;
 }
 

@@ -12,13 +12,13 @@ namespace {
 using http::Request;
 using http::Response;
 
-Response LeadTo(std::string location) {
+Response LeadTo(std::string_view location) {
   Response response;
   response.status = 302;
-  response.headers.emplace_back("Location", std::move(location));
-  response.headers.emplace_back("Cache-Control", "no-store");
+  response.headers.Add("Location", location);
+  response.headers.Add("Cache-Control", "no-store");
   // The provider's code is in the address, which is nobody else's business.
-  response.headers.emplace_back("Referrer-Policy", "no-referrer");
+  response.headers.Add("Referrer-Policy", "no-referrer");
   return response;
 }
 
@@ -33,8 +33,8 @@ asio::awaitable<Response> Begin(Edge& edge, Request& request) {
   const std::string wanted = next;
   Result<SignIn::Begun> begun = co_await edge.sign_in->Begin(std::move(next));
   if (!begun) co_return LeadToProblem(begun.error(), wanted);
-  Response response = LeadTo(std::move(begun->location));
-  response.headers.emplace_back("Set-Cookie", std::move(begun->cookie));
+  Response response = LeadTo(begun->location);
+  response.headers.Add("Set-Cookie", begun->cookie);
   co_return response;
 }
 
@@ -43,14 +43,14 @@ asio::awaitable<Response> Finish(Edge& edge, Request& request) {
   const SignIn::Finished finished = co_await edge.sign_in->Finish(request);
   if (!finished.who) {
     Response response = LeadToProblem(finished.who.error(), finished.next);
-    response.headers.emplace_back("Set-Cookie", edge.sign_in->Forget());
+    response.headers.Add("Set-Cookie", edge.sign_in->Forget());
     co_return response;
   }
-  Result<std::string> cookie = edge.sessions.Cookie(*finished.who);
+  const Result<std::string> cookie = edge.sessions.Cookie(*finished.who);
   if (!cookie) co_return FailureResponse(cookie.error());
   Response response = LeadTo(finished.next);
-  response.headers.emplace_back("Set-Cookie", *std::move(cookie));
-  response.headers.emplace_back("Set-Cookie", edge.sign_in->Forget());
+  response.headers.Add("Set-Cookie", *cookie);
+  response.headers.Add("Set-Cookie", edge.sign_in->Forget());
   co_return response;
 }
 

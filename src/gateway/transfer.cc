@@ -14,11 +14,6 @@ namespace {
 using http::Request;
 using http::Response;
 
-std::pair<std::string, std::string>* FindHeader(Response& response, std::string_view name) {
-  const auto found = std::ranges::find(response.headers, name, &std::pair<std::string, std::string>::first);
-  return found == response.headers.end() ? nullptr : &*found;
-}
-
 bool IsText(std::string_view type) {
   return type.starts_with("application/json") || type.starts_with("application/problem+json") ||
          type.starts_with("application/yaml") || type.starts_with("text/html") ||
@@ -38,16 +33,15 @@ bool MatchesTag(std::string_view if_none_match, std::string_view etag) {
 
 void AddTag(const Request& request, Response& response) {
   const bool reads = request.method() == http::Method::kGet || request.method() == http::Method::kHead;
-  if (!reads || response.status != 200 || response.stream || FindHeader(response, "ETag") != nullptr) return;
+  if (!reads || response.status != 200 || response.stream || response.headers.Find("ETag")) return;
   const std::string etag = fmt::format("W/\"{:016x}\"", std::hash<std::string_view>()(response.content()));
-  response.headers.emplace_back("ETag", etag);
+  response.headers.Add("ETag", etag);
   // Kept by whoever likes, and asked for again each time.
-  if (FindHeader(response, "Cache-Control") == nullptr)
-    response.headers.emplace_back("Cache-Control", "no-cache");
+  if (!response.headers.Find("Cache-Control")) response.headers.Add("Cache-Control", "no-cache");
   const std::optional<std::string_view> known = request.header("If-None-Match");
   if (!known || !MatchesTag(*known, etag)) return;
   response.status = 304;
-  response.content_type.clear();
+  response.content_type = {};
   response.body.clear();
   response.shared_body.reset();
 }
@@ -57,7 +51,7 @@ bool Compressor::Suits(const Response& response) {
 }
 
 boost::asio::awaitable<void> Compressor::Compress(const Request& request, Response& response) {
-  response.headers.emplace_back("Vary", "Accept-Encoding");
+  response.headers.Add("Vary", "Accept-Encoding");
   const std::optional<std::string_view> accepted = request.header("Accept-Encoding");
   if (!accepted || !http::AcceptsGzip(*accepted)) co_return;
   if (response.content().size() <= kInline) {
@@ -70,10 +64,10 @@ boost::asio::awaitable<void> Compressor::Compress(const Request& request, Respon
     response.shared_body = compressed != nullptr ? compressed : body;
     if (compressed == nullptr) co_return;
   }
-  response.headers.emplace_back("Content-Encoding", "gzip");
+  response.headers.Add("Content-Encoding", "gzip");
   // Other bytes: a tag that says that they are the same would lie.
-  if (auto* etag = FindHeader(response, "ETag"); etag != nullptr && !etag->second.starts_with("W/"))
-    etag->second.insert(0, "W/");
+  const std::optional<std::string_view> etag = response.headers.Find("ETag");
+  if (etag && !etag->starts_with("W/")) response.headers.Set("ETag", fmt::format("W/{}", *etag));
 }
 
 // Null: somebody else's is under way.

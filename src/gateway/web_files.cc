@@ -112,22 +112,22 @@ http::Response WebFiles::Answer(const http::Request& request, std::string_view n
     response.shared_body = file.gzip;
   }
   const std::string etag = fmt::format("\"{}{}{}\"", file.etag, coding.empty() ? "" : "-", coding);
-  response.headers.emplace_back("ETag", etag);
-  response.headers.emplace_back("Vary", "Accept-Encoding");
-  response.headers.emplace_back(
-      "Cache-Control", name.starts_with("assets/") ? "public, max-age=31536000, immutable" : "no-cache");
+  response.headers.Add("ETag", etag);
+  response.headers.Add("Vary", "Accept-Encoding");
+  response.headers.Add("Cache-Control",
+                       name.starts_with("assets/") ? "public, max-age=31536000, immutable" : "no-cache");
   const std::optional<std::string_view> known = request.header("If-None-Match");
   if (known && MatchesTag(*known, etag)) {
     response.status = 304;
-    response.content_type.clear();
+    response.content_type = {};
     response.shared_body.reset();
     return response;
   }
-  if (!coding.empty()) response.headers.emplace_back("Content-Encoding", coding);
+  if (!coding.empty()) response.headers.Add("Content-Encoding", coding);
   if (file.content_type.starts_with("text/html")) {
-    response.headers.emplace_back("Content-Security-Policy", kPolicy);
-    response.headers.emplace_back("Referrer-Policy", "same-origin");
-    response.headers.emplace_back("Cross-Origin-Opener-Policy", "same-origin");
+    response.headers.Add("Content-Security-Policy", kPolicy);
+    response.headers.Add("Referrer-Policy", "same-origin");
+    response.headers.Add("Cross-Origin-Opener-Policy", "same-origin");
   }
   return response;
 }

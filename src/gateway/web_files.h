@@ -31,7 +31,7 @@ class WebFiles {
 
  private:
   struct File {
-    std::string content_type;
+    std::string_view content_type;
     // Null: there is none in that form.
     std::shared_ptr<const std::string> plain, gzip, brotli;
     std::string etag;  // without quotes

@@ -54,7 +54,7 @@ asio::awaitable<Response> Show(Request& request) {
   Error error{Code::kNotFound, "show_not_found", "there is no show " + show};
   Response response = ProblemResponse(error);
   // As redirects and `Location` do: what came in goes out in a header.
-  response.headers.emplace_back("X-Show", show);
+  response.headers.Add("X-Show", show);
   co_return response;
 }
 

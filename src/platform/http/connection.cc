@@ -155,8 +155,8 @@ asio::awaitable<void> Connection::Serve() {
     error.reason = "too_many_connections";
     keep_alive_ = false;
     unread_ = true;
-    Response response = ProblemResponse(error);
-    (void)co_await Respond(response);
+    early_ = ProblemResponse(error);
+    co_await Answer();
     co_await Linger();
     co_return;
   }
@@ -169,25 +169,19 @@ asio::awaitable<void> Connection::Serve() {
   if (unread_ || buffer_.size() > 0) co_await Linger();
 }
 
-// Reads on, at most until the deadline. False: there is nothing more to come, or it came too late
-// (timed_out_).
-asio::awaitable<bool> Connection::ReadMore() {
-  if (timed_out_ || stopped_) co_return false;
-  const size_t room = phase_ == Phase::kReading && parser_->is_header_done() ? kReadBody : kReadAtLeast;
-  const auto [error, size] = co_await socket_.async_read_some(buffer_.prepare(room), kAwait);
+// What a read has brought. False: there is nothing more to come, or it came too late (timed_out_).
+bool Connection::TakeIn(beast::error_code error, size_t size) {
   if (!error) {
     buffer_.commit(size);
-    co_return true;
+    return true;
   }
-  if (error == asio::error::operation_aborted && drained_ && socket_.is_open()) {
-    // The drain found us idle. What the client sent before it could know is still answered.
-    drained_ = false;
-    beast::error_code late_error;
-    const size_t late = socket_.read_some(buffer_.prepare(room), late_error);
-    buffer_.commit(late);
-    co_return late > 0;
-  }
-  co_return false;
+  if (error != asio::error::operation_aborted || !drained_ || !socket_.is_open()) return false;
+  // The drain found us idle. What the client sent before it could know is still answered.
+  drained_ = false;
+  beast::error_code late_error;
+  const size_t late = socket_.read_some(buffer_.prepare(kReadAtLeast), late_error);
+  buffer_.commit(late);
+  return late > 0;
 }
 
 // Reads the next request, or as much of it as is needed to refuse it (then early_ is set). False: the
@@ -214,7 +208,13 @@ asio::awaitable<bool> Connection::ReadRequest() {
         drained_ = false;
         if (buffer_.size() == 0) co_return false;
       } else {
-        const bool more = co_await ReadMore();
+        bool more = false;
+        if (!timed_out_ && !stopped_) {
+          const bool in_body = phase_ == Phase::kReading && parser_->is_header_done();
+          const size_t room = in_body ? kReadBody : kReadAtLeast;
+          const auto [error, size] = co_await socket_.async_read_some(buffer_.prepare(room), kAwait);
+          more = TakeIn(error, size);
+        }
         if (!more && !timed_out_) co_return false;
         if (timed_out_) {
           Refuse(408, "request_timeout");
@@ -261,7 +261,7 @@ bool Connection::AcceptHead() {
   if (match_.status == 404) return Refuse(404, "route_not_found");
   if (match_.status == 405) {
     Refuse(405, "method_not_allowed");
-    early_->headers.emplace_back("Allow", match_.allow);
+    early_->headers.Add("Allow", match_.allow);
     return false;
   }
   for (size_t i = 0; i < match_.values.size(); ++i) {
@@ -327,7 +327,16 @@ asio::awaitable<void> Connection::Answer() {
   if (early_) {
     response = *std::move(early_);
   } else {
-    response = co_await Invoke();
+    std::optional<std::string> thrown;
+    try {
+      response = co_await match_.route->handler(request_);
+    } catch (const std::exception& e) {
+      thrown = e.what();
+    } catch (...) {  // a handler is others' code: whatever it throws ends its request only
+      thrown = "not a std::exception";
+    }
+    if (thrown) [[unlikely]]
+      response = HandlerThrew(*thrown);
   }
   if (stopped_) {
     keep_alive_ = false;
@@ -338,39 +347,37 @@ asio::awaitable<void> Connection::Answer() {
     unread_ = true;
   }
   if (shared_->leaving || shared_->draining) keep_alive_ = false;
-  SseBody stream = std::move(response.stream);
-  response.stream = nullptr;
-  const bool streams = static_cast<bool>(stream);
-  if (streams) response.stream = [](SseStream&) -> asio::awaitable<void> { co_return; };
-  const bool sent = co_await Respond(response);
+  const std::string_view body = Compose(response);
+  size_t written = 0;
+  const Wrote wrote = TryWrite(head_, body, &written);  // nearly always all: a coroutine less
+  bool sent = wrote == Wrote::kAll;
+  if (wrote == Wrote::kPart) sent = co_await WriteOn(head_, body, written);
+  Report(response.status, HasBody(response) ? response.content().size() : 0);
   if (!sent) {
     keep_alive_ = false;
     unread_ = false;
     Close();
-  } else if (streams && request_.method() != Method::kHead) {
-    co_await RunStream(std::move(stream));
+  } else if (response.stream && request_.method() != Method::kHead) {
+    co_await RunStream(std::move(response.stream));
   }
 }
 
-asio::awaitable<Response> Connection::Invoke() {
-  std::string thrown;
-  try {
-    Response response = co_await match_.route->handler(request_);
-    co_return response;
-  } catch (const std::exception& e) {
-    thrown = e.what();
-  } catch (...) {  // a handler is others' code: whatever it throws ends its request only
-    thrown = "not a std::exception";
-  }
+Response Connection::HandlerThrew(const std::string& what) {
   obs::Log(obs::Level::kError, "http_handler_threw",
-           {{"route", match_.route->pattern}, {"error", thrown}, {"request_id", request_.request_id()}},
+           {{"route", match_.route->pattern}, {"error", what}, {"request_id", request_.request_id()}},
            request_.traceparent());
   Error error;
   error.reason = "internal_error";
-  co_return ProblemResponse(error);
+  return ProblemResponse(error);
 }
 
-asio::awaitable<bool> Connection::Respond(Response& response) {
+bool Connection::HasBody(const Response& response) const {
+  return request_.method() != Method::kHead && !response.stream && response.status != 204 &&
+         response.status != 304;
+}
+
+// Puts the answer's head into head_, and a short body behind it. What comes after that is returned.
+std::string_view Connection::Compose(Response& response) {
   HeadOptions head_options;
   head_options.keep_alive = keep_alive_;
   head_options.http_1_0 = parser_ && parser_->version() == 10;
@@ -381,20 +388,11 @@ asio::awaitable<bool> Connection::Respond(Response& response) {
   if (shared_->options.finish) shared_->options.finish(request_, response);
   head_.clear();
   AppendHead(response, head_options, head_);
-  const bool has_body = request_.method() != Method::kHead && !response.stream && response.status != 204 &&
-                        response.status != 304;
-  std::string_view body = has_body ? response.content() : std::string_view();
-  const size_t body_size = body.size();
-  if (body_size <= kJoined) {
-    head_.append(body);
-    body = {};
-  }
-  size_t written = 0;
-  const Wrote wrote = TryWrite(head_, body, &written);  // nearly always all: a coroutine less
-  bool sent = wrote == Wrote::kAll;
-  if (wrote == Wrote::kPart) sent = co_await WriteOn(head_, body, written);
-  Report(response.status, body_size);
-  co_return sent;
+  if (!HasBody(response)) return {};
+  const std::string_view body = response.content();
+  if (body.size() > kJoined) return body;
+  head_.append(body);
+  return {};
 }
 
 // By OpenTelemetry's conventions for HTTP servers. Of the client it tells nothing: addresses are personal.

@@ -88,14 +88,15 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
 
   asio::awaitable<void> Serve();
   asio::awaitable<bool> ReadRequest();
-  asio::awaitable<bool> ReadMore();
+  bool TakeIn(boost::beast::error_code error, size_t size);
   asio::awaitable<bool> SendContinue();
   bool AcceptHead();
   bool Refuse(int status, std::string_view reason, std::string detail = {});
   void RefuseUnreadable(boost::beast::error_code error);
   asio::awaitable<void> Answer();
-  asio::awaitable<Response> Invoke();
-  asio::awaitable<bool> Respond(Response& response);
+  Response HandlerThrew(const std::string& what);
+  [[nodiscard]] bool HasBody(const Response& response) const;
+  std::string_view Compose(Response& response);
   Wrote TryWrite(std::string_view head, std::string_view body, size_t* written);
   asio::awaitable<bool> Write(std::string_view head, std::string_view body);
   asio::awaitable<bool> WriteOn(std::string_view head, std::string_view body, size_t written);

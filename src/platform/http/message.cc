@@ -138,8 +138,8 @@ Response JsonResponse(std::string body, int status) {
 Response SseResponse(SseBody body) {
   Response response;
   response.content_type = "text/event-stream";
-  response.headers.emplace_back("Cache-Control", "no-store");
-  response.headers.emplace_back("X-Accel-Buffering", "no");
+  response.headers.Add("Cache-Control", "no-store");
+  response.headers.Add("X-Accel-Buffering", "no");
   response.stream = std::move(body);
   return response;
 }

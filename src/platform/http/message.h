@@ -12,6 +12,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include "platform/http/headers.h"
 #include "platform/http/url.h"
 
 namespace boxoffice::http {
@@ -100,9 +101,9 @@ using SseBody = std::function<asio::awaitable<void>(SseStream&)>;
 
 struct Response {
   int status = 200;
-  std::string content_type;  // empty: none is sent
-  // Further headers. Content-Length, Connection and Date are the server's.
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::string_view
+      content_type;  // empty: none is sent; of a text that outlives the answer, as a literal does
+  Headers headers;   // further ones: Content-Length, Connection and Date are the server's
   std::string body;
   std::shared_ptr<const std::string> shared_body;  // if set, sent instead of `body`, without copying it
   SseBody stream;                                  // if set, there is no other body

@@ -59,8 +59,8 @@ Response ProblemResponse(const Problem& problem, const ProblemMembers& members) 
   response.status = problem.status;
   response.content_type = kProblem;
   response.body = writer.Take();
-  if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
-  if (response.status == 429 || response.status == 503) response.headers.emplace_back("Retry-After", "1");
+  if (response.status == 401) response.headers.Add("WWW-Authenticate", "Bearer");
+  if (response.status == 429 || response.status == 503) response.headers.Add("Retry-After", "1");
   return response;
 }
 

@@ -10,11 +10,8 @@ Error Make(Code code, std::string reason, std::string detail = "") {
   return {code, std::move(reason), std::move(detail)};
 }
 
-std::string HeaderOf(const Response& response, std::string_view name) {
-  for (const auto& [key, value] : response.headers) {
-    if (key == name) return value;
-  }
-  return "";
+std::string_view HeaderOf(const Response& response, std::string_view name) {
+  return response.headers.Find(name).value_or("");
 }
 
 TEST(Problem, HasTheShapeOfRfc9457) {

@@ -1,16 +1,12 @@
 #include "platform/http/response_head.h"
 
-#include <algorithm>
 #include <chrono>
-#include <cstring>
 
 #include <boost/beast/http/status.hpp>
 #include <fmt/compile.h>
 #include <fmt/format.h>
 
-#include "base/bytes.h"
 #include "base/clock.h"
-#include "platform/obs/log.h"
 
 namespace boxoffice::http {
 namespace {
@@ -36,26 +32,6 @@ std::string_view Date() {
   return text;
 }
 
-bool MayStandInHeader(std::string_view text) {
-  const auto maybe_control = [](uint64_t word) { return AnyBelow(word, ' ') | AnyEqual(word, 0x7f); };
-  if (!AnyByte(text, ' ', maybe_control)) return true;
-  return std::ranges::none_of(text, [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == 0x7f; });
-}
-
-void AppendHeader(std::string_view name, std::string_view value, std::string& out) {
-  if (!MayStandInHeader(name) || !MayStandInHeader(value)) {
-    obs::Log(obs::Level::kError, "http_header_dropped", {{"size", value.size()}});
-    return;
-  }
-  const size_t start = out.size();
-  out.resize(start + name.size() + value.size() + 4);
-  char* const text = out.data() + start;
-  std::memcpy(text, name.data(), name.size());
-  std::memcpy(text + name.size(), ": ", 2);
-  std::memcpy(text + name.size() + 2, value.data(), value.size());
-  std::memcpy(text + name.size() + 2 + value.size(), "\r\n", 2);
-}
-
 }  // namespace
 
 void AppendHead(const Response& response, const HeadOptions& options, std::string& out) {
@@ -63,7 +39,7 @@ void AppendHead(const Response& response, const HeadOptions& options, std::strin
   fmt::format_to(std::back_inserter(out), FMT_COMPILE("HTTP/1.1 {} {}\r\nDate: {}\r\n"), response.status,
                  std::string_view(reason.data(), reason.size()), Date());
   if (!response.content_type.empty()) AppendHeader("Content-Type", response.content_type, out);
-  for (const auto& [name, value] : response.headers) AppendHeader(name, value, out);
+  out.append(response.headers.lines());
   if (response.status >= 400 && !options.request_id.empty())
     AppendHeader("X-Request-Id", options.request_id, out);
   // RFC 9110, section 8.6: never with 204, and with 304 it would speak of another answer.

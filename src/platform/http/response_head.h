@@ -13,8 +13,7 @@ struct HeadOptions {
   std::string_view request_id;  // sent with errors
 };
 
-// Appends the status line and all headers to `out`. A header whose name or value has a line break or a NUL is
-// left out: it would begin another header, or another answer.
+// Appends the status line and all headers to `out`.
 void AppendHead(const Response& response, const HeadOptions& options, std::string& out);
 
 }  // namespace boxoffice::http

@@ -408,7 +408,7 @@ TEST(Server, ARequestsWellFormedIdIsItsAnswersAlsoInsideAProblem) {
 TEST(Server, WhatAllAnswersAreToCarryIsAddedAlsoToThoseOfItsOwn) {
   ServerOptions options;
   options.finish = [](const Request& request, Response& response) {
-    response.headers.emplace_back("X-Seen", std::string(request.path()));
+    response.headers.Add("X-Seen", std::string(request.path()));
   };
   TestServer test(Routes(), options);
   RawClient client = test.Connect();
@@ -437,8 +437,8 @@ TEST(Server, HeaderThatWouldSplitTheAnswerIsDropped) {
   Router router;
   router.Add(Method::kGet, "/", [](Request&) -> asio::awaitable<Response> {
     Response response;
-    response.headers.emplace_back("X-Bad", "a\r\nSet-Cookie: b");
-    response.headers.emplace_back("X-Good", "c");
+    response.headers.Add("X-Bad", "a\r\nSet-Cookie: b");
+    response.headers.Add("X-Good", "c");
     co_return response;
   });
   TestServer test(std::move(router));

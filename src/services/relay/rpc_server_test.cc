@@ -44,8 +44,8 @@ class Receiver {
                  received_.push_back(std::move(received));
                  http::Response response;
                  response.status = status_;
-                 if (!retry_after_.empty()) response.headers.emplace_back("Retry-After", retry_after_);
-                 if (!location_.empty()) response.headers.emplace_back("Location", location_);
+                 if (!retry_after_.empty()) response.headers.Add("Retry-After", retry_after_);
+                 if (!location_.empty()) response.headers.Add("Location", location_);
                  changed_.notify_all();
                  co_return response;
                });
