@@ -1,6 +1,7 @@
 // One service as a process: what orchestrators, administrators and balancers meet.
 #include <csignal>
 #include <fstream>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -202,6 +203,18 @@ TEST(ServiceProcess, AGatewayRemembersSignaturesUnlessToldOtherwise) {
                 HasSubstr(fmt::format("boxoffice_gateway_signatures_computed_total {}\n", computed)));
   }
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they bring an allocator of their own
+TEST(ServiceProcess, MemoryHasAnArenaForEachProcessor) {
+  setenv("MALLOC_CONF", "stats_print:true", 1);
+  for (const char* program : {"boxoffice", "boxoffice-queue"}) {
+    const Finished run = RunCommand({BinDir() / program, "--version"}, seconds(30));
+    EXPECT_THAT(run.err, HasSubstr(fmt::format("opt.narenas: {}\n", std::thread::hardware_concurrency())))
+        << program;
+  }
+  unsetenv("MALLOC_CONF");
+}
+#endif
 
 TEST(ServiceProcess, ConfigPrintTellsOriginsAndMasksSecrets) {
   const testbed::TempDir dir;

@@ -27,6 +27,13 @@
 #include "platform/rpc/channels.h"
 #include "platform/rpc/tls.h"
 
+// Of jemalloc, which looks for this name (its manual, TUNING): an arena for each processor, where four would
+// be usual. Each keeps memory of its own, and no more of our threads than processors run at a time.
+extern "C" {
+extern const char* malloc_conf;
+const char* malloc_conf = "narenas_ratio:1";
+}
+
 namespace boxoffice::module {
 namespace {
 
