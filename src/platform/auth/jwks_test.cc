@@ -37,7 +37,10 @@ class JwksTest : public testing::Test {
   }
   // "ok", or why not.
   std::string Verify(JwksCache& cache, const std::string& token) const {
-    const auto principal = TokenVerifier::With(cache, Config(), clock_).Verify(token);
+    return Verify(TokenVerifier::With(cache, Config(), clock_), token);
+  }
+  static std::string Verify(const TokenVerifier& verifier, const std::string& token) {
+    const auto principal = verifier.Verify(token);
     return principal ? "ok" : principal.error().reason;
   }
 
@@ -77,18 +80,14 @@ TEST_F(JwksTest, WhatIsRememberedGoesWithItsKeyAndStaysWhenTheSetIsReadAgain) {
   const TokenVerifier verifier = TokenVerifier::With(cache, config, clock_);
   const auto computed = verifier.signatures_computed();
   const std::string token = Issue(first, "first");
-  const auto verify = [&]() -> std::string {
-    const auto principal = verifier.Verify(token);
-    return principal ? "ok" : principal.error().reason;
-  };
-  EXPECT_EQ(verify(), "ok");
+  EXPECT_EQ(Verify(verifier, token), "ok");
   ASSERT_TRUE(cache.Load(Jwks({first.jwk, EcJwk("second").jwk})));
-  EXPECT_EQ(verify(), "ok");
+  EXPECT_EQ(Verify(verifier, token), "ok");
   EXPECT_EQ(*computed, 1);
   ASSERT_TRUE(cache.Load(Jwks({EcJwk("first").jwk}))) << "another key of the same name";
-  EXPECT_EQ(verify(), "token_signature");
+  EXPECT_EQ(Verify(verifier, token), "token_signature");
   ASSERT_TRUE(cache.Load(Jwks({EcJwk("second").jwk, EcJwk("third").jwk})));
-  EXPECT_EQ(verify(), "token_key_unknown") << "withdrawn";
+  EXPECT_EQ(Verify(verifier, token), "token_key_unknown") << "withdrawn";
 }
 
 TEST_F(JwksTest, RsaKeysServeRs256) {

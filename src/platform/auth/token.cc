@@ -10,13 +10,13 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509.h>
 
 #include "base/check.h"
 #include "platform/auth/base64url.h"
 #include "platform/auth/claims.h"
 #include "platform/auth/hmac.h"
+#include "platform/auth/keys.h"
 #include "platform/auth/signature_cache.h"
 #include "platform/auth/token_key.h"
 
@@ -104,12 +104,6 @@ std::optional<std::string> SignWithPrivateKey(EVP_PKEY* key, Algorithm algorithm
 bool IsGenuine(const TokenKey& key, Algorithm algorithm, std::string_view text, std::string_view signature) {
   if (key.secret) return signature.size() == sizeof(HmacKey::Mac) && key.secret->Verify(text, signature);
   return VerifyWithPublicKey(key.pkey.get(), algorithm, text, signature);
-}
-
-std::array<unsigned char, 32> DrawSalt() {
-  std::array<unsigned char, 32> salt;
-  CHECK(RAND_bytes(salt.data(), salt.size()) == 1, "RAND_bytes");
-  return salt;
 }
 
 // The JSON object that is base64url in `part`; lives in `memory`.
@@ -226,11 +220,12 @@ std::unexpected<Error> BadKey(Algorithm algorithm) {
 }  // namespace
 
 HmacKey MarkOf(const EVP_PKEY* key) {
-  static const std::array<unsigned char, 32> kSalt = DrawSalt();
+  static const Result<std::string> kSalt = NewSecret();
+  CHECK(kSalt, "no random numbers");
   unsigned char* der = nullptr;
   const int size = i2d_PUBKEY(key, &der);
   CHECK(size > 0, "a key that can't be written");
-  std::string salted(reinterpret_cast<const char*>(kSalt.data()), kSalt.size());
+  std::string salted = *kSalt;
   salted.append(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
   OPENSSL_free(der);
   return HmacKey(salted);
@@ -324,13 +319,10 @@ Result<Principal> TokenVerifier::Verify(std::string_view jwt) const {
   const std::optional<std::string> signature = DecodeBase64Url(jwt.substr(claims_end + 1));
   const std::string_view text = jwt.substr(0, claims_end);
   if (!signature) return Refuse("token_malformed", "signature");
-  const auto genuine = [&](const TokenKey& key) {
-    return IsGenuine(key, config_.algorithm, text, *signature);
-  };
   if (keys_ != nullptr) {
     BOXOFFICE_ASSIGN(const std::shared_ptr<const TokenKey> key, keys_->Find(key_id));
-    if (!IsSigned(jwt, {&key, 1}, genuine)) return Refuse("token_signature");
-  } else if (!IsSigned(jwt, own_, genuine)) {
+    if (!IsSigned(jwt, text, *signature, {&key, 1})) return Refuse("token_signature");
+  } else if (!IsSigned(jwt, text, *signature, own_)) {
     return Refuse("token_signature");
   }
   return CheckClaims(claims, config_, clock_->Now());
@@ -338,17 +330,16 @@ Result<Principal> TokenVerifier::Verify(std::string_view jwt) const {
 
 // By one of the keys. What is remembered of any of them comes before the work of the first: while keys are
 // exchanged, it would fail for each token of the old one.
-template <typename Genuine>
-bool TokenVerifier::IsSigned(std::string_view jwt, std::span<const std::shared_ptr<const TokenKey>> keys,
-                             const Genuine& genuine) const {
-  if (signatures_ == nullptr)
-    return std::ranges::any_of(keys, [&](const auto& key) { return genuine(*key); });
+bool TokenVerifier::IsSigned(std::string_view jwt, std::string_view text, std::string_view signature,
+                             std::span<const std::shared_ptr<const TokenKey>> keys) const {
+  const auto genuine = [&](const auto& key) { return IsGenuine(*key, config_.algorithm, text, signature); };
+  if (signatures_ == nullptr) return std::ranges::any_of(keys, genuine);
   for (const auto& key : keys) {
     if (signatures_->Contains(key->mark->Sign(jwt))) return true;
   }
   for (const auto& key : keys) {
     computed_->fetch_add(1, std::memory_order_relaxed);
-    if (!genuine(*key)) continue;
+    if (!genuine(key)) continue;
     signatures_->Add(key->mark->Sign(jwt));
     return true;
   }
