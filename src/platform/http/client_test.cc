@@ -20,8 +20,8 @@ using std::chrono::milliseconds;
 
 asio::awaitable<Response> Echo(Request& request) {
   Response response = JsonResponse(std::string(request.body()), 201);
-  response.headers.Add("X-Path", std::string(request.target()));
-  response.headers.Add("X-Given", std::string(request.header("x-given").value_or("")));
+  response.headers.Add("X-Path", request.target());
+  response.headers.Add("X-Given", request.header("x-given").value_or(""));
   co_return response;
 }
 

@@ -175,11 +175,14 @@ bool Connection::TakeIn(beast::error_code error, size_t size) {
     buffer_.commit(size);
     return true;
   }
-  if (error != asio::error::operation_aborted || !drained_ || !socket_.is_open()) return false;
-  // The drain found us idle. What the client sent before it could know is still answered.
+  return error == asio::error::operation_aborted && drained_ && socket_.is_open() && TakeLate();
+}
+
+// The drain found us idle. What the client sent before it could know is still answered. False: nothing.
+bool Connection::TakeLate() {
   drained_ = false;
-  beast::error_code late_error;
-  const size_t late = socket_.read_some(buffer_.prepare(kReadAtLeast), late_error);
+  beast::error_code ignored;
+  const size_t late = socket_.read_some(buffer_.prepare(kReadAtLeast), ignored);
   buffer_.commit(late);
   return late > 0;
 }
@@ -202,11 +205,7 @@ asio::awaitable<bool> Connection::ReadRequest() {
   while (true) {
     if (starved) {
       if (drained_ && phase_ == Phase::kIdle && shared_->draining) {
-        // Nothing is read any more but what has already come.
-        beast::error_code error;
-        buffer_.commit(socket_.read_some(buffer_.prepare(kReadAtLeast), error));
-        drained_ = false;
-        if (buffer_.size() == 0) co_return false;
+        if (!TakeLate()) co_return false;  // nothing is read any more but what has already come
       } else {
         bool more = false;
         if (!timed_out_ && !stopped_) {

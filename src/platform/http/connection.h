@@ -89,6 +89,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   asio::awaitable<void> Serve();
   asio::awaitable<bool> ReadRequest();
   bool TakeIn(boost::beast::error_code error, size_t size);
+  bool TakeLate();
   asio::awaitable<bool> SendContinue();
   bool AcceptHead();
   bool Refuse(int status, std::string_view reason, std::string detail = {});

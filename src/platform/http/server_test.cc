@@ -408,7 +408,7 @@ TEST(Server, ARequestsWellFormedIdIsItsAnswersAlsoInsideAProblem) {
 TEST(Server, WhatAllAnswersAreToCarryIsAddedAlsoToThoseOfItsOwn) {
   ServerOptions options;
   options.finish = [](const Request& request, Response& response) {
-    response.headers.Add("X-Seen", std::string(request.path()));
+    response.headers.Add("X-Seen", request.path());
   };
   TestServer test(Routes(), options);
   RawClient client = test.Connect();
