@@ -177,6 +177,38 @@ test('seats are kept back by a box on the map, given back and priced in the list
   await Promise.all([leave(chief), leave(watcher)]);
 });
 
+test('what becomes of seats while their map is read again is not missed, nor when the stream was refused', async () => {
+  const show = shows.club.id;
+  const chief = await atConsole({ allowed: [/503.*\/seats\/events/] });
+  const { page } = chief;
+  const streams = [];
+  let refused = 1;
+  await page.route(`**/shows/${show}/seats/events*`, (route) => {
+    streams.push(new URL(route.request().url()).searchParams.get('from'));
+    return refused-- > 0 ? route.fulfill({ status: 503 }) : route.continue();
+  });
+  // Each answer is as old as the first, as if it had been under way while the seats changed.
+  let old;
+  await page.route(`**/shows/${show}/seat-map`, async (route) => {
+    old ??= await route.fetch().then(async (answer) => ({ headers: answer.headers(), body: await answer.body() }));
+    await route.fulfill(old);
+  });
+  await page.goto(`/operator/shows/${show}`);
+  await page.getByRole('tab', { name: 'List' }).click();
+  await page.getByRole('button', { name: /^Row D/ }).click();
+  await until(() => streams.length === 2, 'a stream after the one that was refused');
+  const seating = page.getByRole('region', { name: 'Seats', exact: true });
+  await seating.getByLabel('Reason (recorded)').first().fill('crane');
+  for (const [action, state] of [['Keep back from buyers', 'not for sale'], ['Give to buyers again', 'free']]) {
+    await page.getByRole('button', { name: 'Choose all of row D' }).click();
+    await seating.getByRole('button', { name: action }).click();
+    await page.getByRole('button', { name: new RegExp(`^1, .*${state}`) }).waitFor();
+    await page.getByText('Choose seats').first().waitFor();
+  }
+  assert.deepEqual(new Set(streams), new Set([old.headers.etag]), 'streams go on from the map that was read');
+  await leave(chief);
+});
+
 test('a show’s rules are changed, and a category’s price', async () => {
   const chief = await atConsole();
   const { page } = chief;

@@ -3,8 +3,8 @@ import { Problem, type Schemas } from '../api/client';
 import { SeatModel } from './model';
 import { seatsOf } from './rows';
 
-// `of`: "/v1/admin" for operators, who see drafts as well.
-export async function fetchSeats(show: string, of: '/v1' | '/v1/admin' = '/v1'): Promise<SeatModel> {
+// `of`: "/v1/admin" for operators, who see drafts as well. `tag` names what was read: the stream of events goes on from it.
+export async function fetchSeats(show: string, of: '/v1' | '/v1/admin' = '/v1'): Promise<{ model: SeatModel; tag: string }> {
   let answer: Response;
   try {
     answer = await fetch(`${of}/shows/${show}/seat-map`);
@@ -14,5 +14,5 @@ export async function fetchSeats(show: string, of: '/v1' | '/v1/admin' = '/v1'):
   const body: unknown = await answer.json();
   if (!answer.ok) throw new Problem(answer.status, (body as Schemas['Problem']).code, body as Schemas['Problem']);
   const map = body as Schemas['SeatMap'];
-  return new SeatModel(seatsOf(map), map.layout_version);
+  return { model: new SeatModel(seatsOf(map), map.layout_version), tag: answer.headers.get('ETag') ?? '' };
 }

@@ -11,38 +11,61 @@ export interface LiveSeats {
   reload: () => Promise<void>;
 }
 
-// The seats of a show, and what becomes of them. The browser's EventSource reconnects by itself, and a stream begins with
-// a snapshot, so nothing that happened meanwhile is missed. A draft has no stream: it changes by whoever looks at it.
+const kAgainMs = 2_000; // after a map or its stream was refused
+
+// The seats of a show, and what becomes of them. A map may be older than the newest event, so each has a stream of its own
+// that goes on from it: nothing that happened meanwhile is missed, and nothing is undone. The browser's EventSource
+// reconnects by itself, from the last event that it had, unless it was refused. A draft has no stream: it changes by whoever looks at it.
 export function useLiveSeats(show: string, draft = false): LiveSeats {
   const [live, setLive] = useState<Omit<LiveSeats, 'reload'>>({ model: undefined, version: 0, connected: false, thrown: undefined });
-  const model = useRef<SeatModel>(undefined);
   const again = useRef(async () => {});
   useEffect(() => {
     let events: EventSource | undefined;
-    let gone = false;
-    const set = (change: Partial<LiveSeats>) => !gone && setLive((before) => ({ ...before, ...change, version: before.version + 1 }));
-    const load = (again.current = async () => {
-      model.current = await fetchSeats(show, draft ? '/v1/admin' : '/v1');
-      set({ model: model.current, thrown: undefined });
-    });
-    const take = async (data: Partial<Schemas['SeatSnapshot'] & Schemas['SeatChanges']>) => {
-      // Prices have changed.
-      if (data.layout_version! > model.current!.layoutVersion) await load();
-      else if (data.states !== undefined) model.current!.applySnapshot(data.states);
-      else model.current!.applyChanges(data.changes ?? []);
-      set({});
-    };
-    load().then(() => {
-      if (gone || draft) return;
-      events = new EventSource(`/v1/shows/${show}/seats/events`);
-      events.onopen = () => set({ connected: true });
-      events.onerror = () => set({ connected: false });
-      for (const name of ['snapshot', 'seats']) events.addEventListener(name, (event) => void take(JSON.parse((event as MessageEvent<string>).data)));
-    }, (thrown: unknown) => set({ thrown }));
-    return () => {
-      gone = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let loads = 0; // only the newest counts
+    let loaded = false;
+    const set = (change: Partial<LiveSeats>) => setLive((before) => ({ ...before, ...change, version: before.version + 1 }));
+    const stop = () => {
+      ++loads;
+      clearTimeout(timer);
       events?.close();
     };
+    const follow = (model: SeatModel, tag: string) => {
+      const stream = (events = new EventSource(`/v1/shows/${show}/seats/events?from=${encodeURIComponent(tag)}`));
+      const take = (event: MessageEvent<string>) => {
+        const data = JSON.parse(event.data) as Partial<Schemas['SeatSnapshot'] & Schemas['SeatChanges']>;
+        // Prices have changed.
+        if (data.layout_version! > model.layoutVersion) return void load();
+        if (data.states !== undefined) model.applySnapshot(data.states);
+        else model.applyChanges(data.changes ?? []);
+        set({});
+      };
+      stream.onopen = () => set({ connected: true });
+      stream.onerror = () => {
+        set({ connected: false });
+        if (stream.readyState === EventSource.CLOSED) loadLater();
+      };
+      for (const name of ['snapshot', 'seats']) stream.addEventListener(name, take);
+    };
+    const loadLater = () => (timer = setTimeout(() => void load(), kAgainMs));
+    const load = (again.current = async () => {
+      stop();
+      const mine = loads;
+      try {
+        const { model, tag } = await fetchSeats(show, draft ? '/v1/admin' : '/v1');
+        if (mine !== loads) return;
+        loaded = true;
+        set({ model, thrown: undefined });
+        if (!draft) follow(model, tag);
+      } catch (thrown) {
+        if (mine !== loads) return;
+        // What is on the page stays, until it can be read anew.
+        set(loaded ? { connected: false } : { thrown });
+        if (loaded) loadLater();
+      }
+    });
+    void load();
+    return stop;
   }, [show, draft]);
   const reload = useCallback(() => again.current(), []);
   return { ...live, reload };
