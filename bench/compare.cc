@@ -128,12 +128,6 @@ class Rival {
   std::map<Subject, int> clients_;
 };
 
-double MedianOf(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 const SubjectFigures* Find(const Comparison& comparison, Subject subject) {
   const auto found = std::ranges::find(comparison.subjects, subject, &SubjectFigures::subject);
   return found == comparison.subjects.end() || found->rounds.empty() ? nullptr : &*found;

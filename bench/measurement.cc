@@ -70,6 +70,12 @@ std::string ErrorCode(const Answer& answer) {
   return success ? fmt::format("state_{}", found) : std::string(found);
 }
 
+double MedianOf(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::ranges::sort(values);
+  return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
+}
+
 std::string RenderTable(const Measurement& m) {
   std::string text;
   auto sink = std::back_inserter(text);

@@ -51,6 +51,9 @@ struct Measurement {
 // The code of an answer that is no sale: the problem's, or "state_HELD", "http_502", "connection_lost".
 [[nodiscard]] std::string ErrorCode(const Answer& answer);
 
+// The middle of the values, or between the two in the middle; 0 of none.
+[[nodiscard]] double MedianOf(std::vector<double> values);
+
 [[nodiscard]] std::string RenderTable(const Measurement& measurement);
 [[nodiscard]] std::string RenderJson(const Measurement& measurement);
 // Error: file_unwritable.

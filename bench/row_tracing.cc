@@ -71,11 +71,6 @@ class Sink {
   std::thread thread_;
 };
 
-double MedianOf(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 }  // namespace
 
 Result<RowResult> RunTracingRow(RowContext& context) {

@@ -117,12 +117,7 @@ double WaitingPhase::PerSecond() const {
   return static_cast<double>(requests) / std::max(1e-9, std::chrono::duration<double>(elapsed).count());
 }
 
-double WaitingPhase::ToEmpty() const {
-  if (to_empty.empty()) return 1;
-  std::vector<double> sorted = to_empty;
-  std::ranges::sort(sorted);
-  return (sorted[(sorted.size() - 1) / 2] + sorted[sorted.size() / 2]) / 2;
-}
+double WaitingPhase::ToEmpty() const { return to_empty.empty() ? 1 : MedianOf(to_empty); }
 
 uint64_t WaitingMeasurement::Errors() const {
   uint64_t sum = 0;
