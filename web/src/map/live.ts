@@ -11,11 +11,12 @@ export interface LiveSeats {
   reload: () => Promise<void>;
 }
 
-const kAgainMs = 2_000; // after a map or its stream was refused
+const kAgainMs = 2_000; // after a map or its stream was refused: half of it to half as much again, so that not all come at once
 
 // The seats of a show, and what becomes of them. A map may be older than the newest event, so each has a stream of its own
 // that goes on from it: nothing that happened meanwhile is missed, and nothing is undone. The browser's EventSource
-// reconnects by itself, from the last event that it had, unless it was refused. A draft has no stream: it changes by whoever looks at it.
+// reconnects by itself, from the last event that it had, unless it was refused. A draft has no stream: it changes by whoever
+// looks at it.
 export function useLiveSeats(show: string, draft = false): LiveSeats {
   const [live, setLive] = useState<Omit<LiveSeats, 'reload'>>({ model: undefined, version: 0, connected: false, thrown: undefined });
   const again = useRef(async () => {});
@@ -47,7 +48,7 @@ export function useLiveSeats(show: string, draft = false): LiveSeats {
       };
       for (const name of ['snapshot', 'seats']) stream.addEventListener(name, take);
     };
-    const loadLater = () => (timer = setTimeout(() => void load(), kAgainMs));
+    const loadLater = () => (timer = setTimeout(() => void load(), kAgainMs * (0.5 + Math.random())));
     const load = (again.current = async () => {
       stop();
       const mine = loads;
