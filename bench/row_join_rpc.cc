@@ -136,11 +136,6 @@ Result<std::string> QueueAddress(const std::filesystem::path& data_dir) {
   return Fail(Code::kInternal, "queue_not_found", json::serialize(processes));
 }
 
-double Median(std::vector<double> rates) {
-  std::ranges::sort(rates);
-  return rates[rates.size() / 2];
-}
-
 }  // namespace
 
 Result<RowResult> RunJoinRpcRow(RowContext& context) {
@@ -174,12 +169,12 @@ Result<RowResult> RunJoinRpcRow(RowContext& context) {
 
   RowResult row;
   row.name = "join-rpc";
-  row.figures = {{"script_joins_per_s", Median(by_script)},
-                 {"rpc_joins_per_s", Median(by_rpc)},
+  row.figures = {{"script_joins_per_s", MedianOf(by_script)},
+                 {"rpc_joins_per_s", MedianOf(by_rpc)},
                  {"batch", static_cast<double>(kBatch)},
                  {"joins", static_cast<double>(joins)}};
   row.targets = {{"5  joins by the batch RPC to a script of Redis for each batch",
-                  Median(by_rpc) / std::max(1.0, Median(by_script)), 0.5, true, "×"}};
+                  MedianOf(by_rpc) / std::max(1.0, MedianOf(by_script)), 0.5, true, "×"}};
   BOXOFFICE_ASSIGN(const AuditVerdict audit, shop.Audit());
   if (!audit.ok) row.audit = audit.json;
   row.note = "both Redis servers log to a file that is synced once a second";
