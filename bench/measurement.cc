@@ -39,13 +39,17 @@ json::object CountsOf(const std::map<std::string, uint64_t>& counts) {
   return object;
 }
 
-}  // namespace
-
-uint64_t Measurement::ErrorCount() const {
+uint64_t SumOf(const std::map<std::string, uint64_t>& counts) {
   uint64_t sum = 0;
-  for (const auto& [code, count] : errors) sum += count;
+  for (const auto& [code, count] : counts) sum += count;
   return sum;
 }
+
+}  // namespace
+
+uint64_t Measurement::RefusedCount() const { return SumOf(refused); }
+
+uint64_t Measurement::ErrorCount() const { return SumOf(errors); }
 
 double Measurement::ErrorRate() const {
   return requests == 0 ? 1 : static_cast<double>(ErrorCount()) / static_cast<double>(requests);

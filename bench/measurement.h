@@ -40,6 +40,7 @@ struct Measurement {
   AuditVerdict audit;
 
   [[nodiscard]] double Seconds() const { return std::chrono::duration<double>(elapsed).count(); }
+  [[nodiscard]] uint64_t RefusedCount() const;
   [[nodiscard]] uint64_t ErrorCount() const;
   [[nodiscard]] double ErrorRate() const;
   // Durable writes, each with its fsync, of all executors and the bus.

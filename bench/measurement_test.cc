@@ -24,6 +24,8 @@ TEST(MeasurementTest, WhatIsNoSaleAndWasNotAskedForIsAnError) {
   measurement.confirmed = 990;
   measurement.errors = {{"unavailable", 9}, {"seats_taken", 1}};
   EXPECT_EQ(measurement.ErrorCount(), 10U);
+  measurement.refused = {{"seats_taken", 7}};
+  EXPECT_EQ(measurement.RefusedCount(), 7U);
   EXPECT_DOUBLE_EQ(measurement.ErrorRate(), 0.01);
   EXPECT_DOUBLE_EQ(Measurement{}.ErrorRate(), 1) << "a run without a request proves nothing";
 }

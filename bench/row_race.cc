@@ -25,9 +25,8 @@ Result<RowResult> RunRaceRow(RowContext& context) {
     BOXOFFICE_ASSIGN(const Measurement measured, RunRace(options));
     BOXOFFICE_ASSIGN(const double after, MeasureEmpty(options));
     AddMeasurement(row, fmt::format("race_{}", i), measured);
-    uint64_t losers = 0;
-    for (const auto& [code, count] : measured.refused) losers += count;
-    const double losers_per_s = static_cast<double>(losers) / std::max(1e-9, measured.Seconds());
+    const double losers_per_s =
+        static_cast<double>(measured.RefusedCount()) / std::max(1e-9, measured.Seconds());
     row.figures[fmt::format("race_{}_empty_per_s", i)] = (before + after) / 2;
     row.figures[fmt::format("race_{}_losers_per_s", i)] = losers_per_s;
     to_empty.push_back(2 * losers_per_s / std::max(1.0, before + after));

@@ -79,8 +79,6 @@ Result<Offered> RunOffered(const Form& form, double load, int seconds, size_t co
 
 void AddMeasurement(RowResult& row, std::string_view prefix, const Measurement& m,
                     std::string_view expected_code) {
-  uint64_t refused = 0;
-  for (const auto& [code, count] : m.refused) refused += count;
   const auto name = [&](std::string_view figure) { return fmt::format("{}_{}", prefix, figure); };
   row.figures[name("confirmed_per_s")] = static_cast<double>(m.confirmed) / std::max(1e-9, m.Seconds());
   row.figures[name("answers_per_s")] = static_cast<double>(m.requests) / std::max(1e-9, m.Seconds());
@@ -89,7 +87,7 @@ void AddMeasurement(RowResult& row, std::string_view prefix, const Measurement& 
   row.figures[name("p99_9_ms")] = Millis(m.latency.Percentile(0.999));
   row.figures[name("max_ms")] = Millis(m.latency.max());
   row.figures[name("commits_each")] =
-      m.Transactions() / static_cast<double>(std::max<uint64_t>(1, m.confirmed + refused));
+      m.Transactions() / static_cast<double>(std::max<uint64_t>(1, m.confirmed + m.RefusedCount()));
   uint64_t unexpected = 0;
   for (const auto& [code, count] : m.errors) {
     row.errors[fmt::format("{} {}", prefix, code)] += count;
