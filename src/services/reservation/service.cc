@@ -70,11 +70,12 @@ Service::Service(ServiceConfig config, asio::any_io_executor executor, Store& st
       nudge_(std::move(nudge)),
       scan_timer_(executor),
       renew_timer_(executor),
+      patience_timer_(executor),
       claimed_(
           metrics.GetCounter("boxoffice_saga_claimed_total", "Sagas taken over and expired holds taken up")),
-      refused_at_once_(
-          metrics.GetCounter("boxoffice_reservation_refused_at_once_total",
-                             "Reservations refused without a saga, as their seats were just sold")),
+      refused_at_once_(metrics.GetCounter(
+          "boxoffice_reservation_refused_at_once_total",
+          "Reservations refused without a saga, as somebody was just told that their seats are taken")),
       forgotten_(metrics.GetCounter("boxoffice_retention_deleted_total", "Rows deleted because of their age",
                                     {{"service", "reservation"}, {"kind", "answer"}})) {
   batches_ = std::make_unique<batch::Executor<Command, Outcome>>(
@@ -178,7 +179,37 @@ asio::awaitable<Result<Answer>> Service::RunCounted(Shared<Reservation> reservat
 void Service::Reserve(ReserveRequest request, Done done) {
   if (auto known = conflicts_.Find(request.show_id, request.choice, clock_.Now()))
     return Refuse(std::move(request.request), std::move(known), std::move(done));
-  asio::co_spawn(executor_, ReserveSeats(std::move(request), std::move(done)), asio::detached);
+  if (same_seats_.MustWait(request.show_id, request.choice)) return Wait(std::move(request), std::move(done));
+  Ask(std::move(request), std::move(done));
+}
+
+void Service::Ask(ReserveRequest request, Done done) {
+  const SameSeats::Question question = same_seats_.Ask(request.show_id, request.choice);
+  asio::co_spawn(executor_, ReserveSeats(std::move(request), question, std::move(done)), asio::detached);
+}
+
+void Service::Wait(ReserveRequest request, Done done) {
+  const int64_t show_id = request.show_id;
+  const SeatChoice choice = request.choice;
+  same_seats_.Wait(show_id, choice, clock_.Now(),
+                   [this, request = std::move(request),
+                    done = std::move(done)](std::shared_ptr<const Refusal> refusal) mutable {
+                     if (refusal == nullptr) return Ask(std::move(request), std::move(done));
+                     Refuse(std::move(request.request), std::move(refusal), std::move(done));
+                   });
+  WatchPatience();
+}
+
+void Service::WatchPatience() {
+  if (watches_patience_ || !same_seats_.AnyWaits()) return;
+  watches_patience_ = true;
+  patience_timer_.expires_after(SameSeats::kPatience);
+  patience_timer_.async_wait([this](boost::system::error_code ended) {
+    if (ended) return;
+    watches_patience_ = false;
+    same_seats_.LetGo(clock_.Now());
+    WatchPatience();
+  });
 }
 
 // No coroutine, as this is what nearly everybody gets in a race for a seat.
@@ -194,7 +225,7 @@ void Service::Refuse(Request request, std::shared_ptr<const Refusal> refusal, Do
   });
 }
 
-asio::awaitable<void> Service::ReserveSeats(ReserveRequest request, Done done) {
+asio::awaitable<void> Service::ReserveSeats(ReserveRequest request, SameSeats::Question question, Done done) {
   const uint64_t forgotten = conflicts_.forgotten();
   auto answer = co_await BeginReservation(std::move(request));
   // Else the seats may have become free meanwhile.
@@ -202,6 +233,7 @@ asio::awaitable<void> Service::ReserveSeats(ReserveRequest request, Done done) {
     const Reservation& refused = *answer->reservation;
     conflicts_.Note(refused.show_id, refused.choice, *answer->refusal, clock_.Now());
   }
+  same_seats_.Answered(question, answer ? answer->refusal : std::nullopt);
   done(std::move(answer));
 }
 

@@ -22,6 +22,7 @@
 #include "services/reservation/reservation_book.h"
 #include "services/reservation/saga/participants.h"
 #include "services/reservation/saga/runner.h"
+#include "services/reservation/same_seats.h"
 #include "services/reservation/store.h"
 
 namespace boxoffice::reservation {
@@ -97,7 +98,8 @@ class Service {
   // idempotency_key_reused and idempotency_key_running (kConflict), reservation_not_found (kNotFound),
   // overloaded (kResourceExhausted). What was sent before, by a caller that lost the connection, is not told
   // that it runs already, but how far it is: the saga goes on, here or at whoever claims it.
-  // A reservation whose seats were just sold is refused without being made: the answer's has no id then.
+  // A reservation is refused without being made, and the answer's has no id then, if its seats were just
+  // sold, or others ask for the same and are told that they are taken.
   void Reserve(ReserveRequest request, Done done);
   asio::awaitable<Result<Answer>> Confirm(ConfirmRequest request);
   asio::awaitable<Result<Answer>> Cancel(CancelRequest request);
@@ -126,7 +128,10 @@ class Service {
  private:
   class ExecutorBook;
   void Refuse(Request request, std::shared_ptr<const Refusal> refusal, Done done);
-  asio::awaitable<void> ReserveSeats(ReserveRequest request, Done done);
+  void Ask(ReserveRequest request, Done done);
+  void Wait(ReserveRequest request, Done done);
+  void WatchPatience();
+  asio::awaitable<void> ReserveSeats(ReserveRequest request, SameSeats::Question question, Done done);
   asio::awaitable<Result<Answer>> BeginReservation(ReserveRequest request);
   asio::awaitable<Result<Answer>> BeginAndRun(Command command, bool sent_before);
   // What the request is answered where no saga starts.
@@ -162,12 +167,15 @@ class Service {
   std::unique_ptr<Runner> runner_;
   asio::steady_timer scan_timer_;
   asio::steady_timer renew_timer_;
+  asio::steady_timer patience_timer_;
   bool scanning_ = false;
   bool claiming_ = false;
   batch::StoreHealth health_;
   Timestamp next_forgetting_{};  // of the batch executor's thread
   std::atomic<size_t> running_count_{0};
   RecentConflicts conflicts_;
+  SameSeats same_seats_;
+  bool watches_patience_ = false;
   const Shared<Reservation> none_;  // that was never made
   obs::Counter& claimed_;
   obs::Counter& refused_at_once_;

@@ -78,6 +78,8 @@ class GatedWorld final : public Participants {
   }
   bool waiting = false;
   int holds = 0;
+  // While set, whoever asks for seats hears nothing.
+  bool seats_are_away = false;
   World world;
 
   asio::awaitable<StepResult> BindQueue(const Reservation& r) override { return world.BindQueue(r); }
@@ -88,6 +90,10 @@ class GatedWorld final : public Participants {
   // The seats are the buyer's who came first.
   asio::awaitable<StepResult> HoldSeats(Reservation& r, Timestamp until) override {
     ++holds;
+    while (seats_are_away) {
+      asio::steady_timer again(co_await asio::this_coro::executor, milliseconds(1));
+      co_await again.async_wait(asio::use_awaitable);
+    }
     if (r.user_id == "buyer") co_return co_await world.HoldSeats(r, until);
     StepResult refused;
     refused.kind = StepResult::Kind::kRefused;
@@ -172,6 +178,16 @@ class ReservationServiceTest : public ::testing::Test {
                 (*got)->refusal->code == "seats_taken");
     return participants_.holds == before && (*got)->reservation->id.IsNil();
   }
+  // Many want the same seat, nobody of whom gets it; told_ counts those who were told that it is taken.
+  void WantAtOnce(Service& service, int count) {
+    for (int i = 0; i < count; ++i) {
+      ReserveRequest request = Sale();
+      request.request.key = {"rival-" + std::to_string(i), "key"};
+      service.Reserve(std::move(request), [this](const Result<Answer>& answer) {
+        told_ += answer && answer->refusal && answer->refusal->code == "seats_taken" ? 1 : 0;
+      });
+    }
+  }
   // A one-shot sale that waits for the wallet.
   void BeginSale(Service& service) {
     service.Reserve(Sale(), [this](const Result<Answer>& answer) { sold_ = answer.has_value(); });
@@ -204,6 +220,7 @@ class ReservationServiceTest : public ::testing::Test {
   GatedWorld participants_{io_.get_executor()};
   bool sold_ = false;
   bool drained_ = false;
+  int told_ = 0;
 };
 
 TEST_F(ReservationServiceTest, DrainingLetsWhatRunsFinishWithinTheGrace) {
@@ -244,6 +261,32 @@ TEST_F(ReservationServiceTest, WhoAsksForWhatWasJustSoldIsToldSoWithoutASaga) {
       << "whose seat it is gets the answer that she got";
   clock_.Advance(RecentConflicts::kTold + milliseconds(1));
   EXPECT_FALSE(RefusedAtOnce(*service, "sixth"));
+}
+
+TEST_F(ReservationServiceTest, OfManyWhoWantTheSameSeatsAtOnceOneAsksBesideWhoGetsThem) {
+  const auto service = MakeService("one");
+  BeginSale(*service);
+  participants_.holds = 0;
+  WantAtOnce(*service, 50);
+  ASSERT_TRUE(RunUntil([this] { return told_ == 50; }));
+  EXPECT_EQ(participants_.holds, 1);
+  WantAtOnce(*service, 50);  // with the same keys
+  ASSERT_TRUE(RunUntil([this] { return told_ == 100; }));
+  EXPECT_EQ(service->running(), 1U) << "that of the buyer alone";
+}
+
+TEST_F(ReservationServiceTest, WhoWaitsForWhatOthersHearDoesNotWaitForLong) {
+  const auto service = MakeService("one");
+  BeginSale(*service);
+  participants_.holds = 0;
+  participants_.seats_are_away = true;
+  WantAtOnce(*service, 5);
+  ASSERT_TRUE(RunUntil([this] { return participants_.holds == 1; }));
+  EXPECT_FALSE(RunFor(milliseconds(20), [this] { return participants_.holds > 1; }));
+  clock_.Advance(SameSeats::kPatience);
+  ASSERT_TRUE(RunUntil([this] { return participants_.holds == 5; }));
+  participants_.seats_are_away = false;
+  ASSERT_TRUE(RunUntil([this] { return told_ == 5; }));
 }
 
 TEST_F(ReservationServiceTest, WhatASagaHereMayHaveFreedIsAskedForAgain) {
