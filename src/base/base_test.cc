@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "base/big_endian.h"
 #include "base/burst.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -15,6 +16,18 @@
 
 namespace boxoffice {
 namespace {
+
+TEST(BigEndianTest, TheMostSignificantByteComesFirstAndNumbersComeBack) {
+  std::string bytes;
+  AppendBigEndian(bytes, int32_t{-2});
+  AppendBigEndian<uint64_t, 6>(bytes, 0xffff010203040506);  // the lowest six
+  AppendBigEndian(bytes, uint8_t{7});
+  EXPECT_EQ(bytes, (std::string{"\xff\xff\xff\xfe\x01\x02\x03\x04\x05\x06\x07"}));
+  const std::string_view all = bytes;
+  EXPECT_EQ(ReadBigEndian<int32_t>(all), -2);
+  EXPECT_EQ((ReadBigEndian<uint64_t, 6>(all.substr(4))), 0x010203040506);
+  EXPECT_EQ(ReadBigEndian<uint8_t>(all.substr(10)), 7);
+}
 
 TEST(UuidTest, Version7CarriesItsTimeAndRoundTrips) {
   SeededRandom random(1);

@@ -1,5 +1,7 @@
 #include "base/id.h"
 
+#include "base/big_endian.h"
+
 namespace boxoffice {
 namespace {
 
@@ -19,10 +21,8 @@ Uuid Uuid::MakeV7(Timestamp now, Random& random) {
   const auto time_ms = static_cast<uint64_t>(ToUnixMs(now));
   const uint64_t high = (time_ms << 16) | 0x7000 | (random.Next() & 0x0fff);
   const uint64_t low = (random.Next() >> 2) | 0x8000'0000'0000'0000;
-  for (int i = 0; i < 8; ++i) {
-    uuid.bytes_[static_cast<size_t>(i)] = static_cast<uint8_t>(high >> (56 - 8 * i));
-    uuid.bytes_[static_cast<size_t>(8 + i)] = static_cast<uint8_t>(low >> (56 - 8 * i));
-  }
+  StoreBigEndian(uuid.bytes_.data(), high);
+  StoreBigEndian(uuid.bytes_.data() + 8, low);
   return uuid;
 }
 
@@ -62,10 +62,6 @@ std::string Uuid::ToString() const {
   return text;
 }
 
-Timestamp Uuid::Time() const {
-  int64_t time_ms = 0;
-  for (size_t i = 0; i < 6; ++i) time_ms = time_ms << 8 | bytes_[i];
-  return FromUnixMs(time_ms);
-}
+Timestamp Uuid::Time() const { return FromUnixMs(static_cast<int64_t>(ReadBigEndian<uint64_t, 6>(bytes()))); }
 
 }  // namespace boxoffice

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <openssl/sha.h>
 
+#include "base/big_endian.h"
 #include "base/check.h"
 #include "platform/auth/hmac.h"
 
@@ -35,9 +36,7 @@ Shuffle::Shuffle(std::string_view seed, uint64_t first, uint64_t count) : first_
   std::vector<Lot> lots(count);
   for (uint32_t offset = 0; offset < count; ++offset) {
     const HmacKey::Mac mac = mac_of(offset);
-    uint64_t begin = 0;
-    for (size_t i = 0; i < sizeof(begin); ++i) begin = (begin << 8) | mac[i];
-    lots[offset] = {begin, offset};
+    lots[offset] = {ReadBigEndian<uint64_t>({reinterpret_cast<const char*>(mac.data()), mac.size()}), offset};
   }
   std::ranges::sort(lots, [&](const Lot& a, const Lot& b) {
     return a.begin != b.begin ? a.begin < b.begin : mac_of(a.offset) < mac_of(b.offset);

@@ -1,10 +1,11 @@
 #include "platform/outbox/packed_row.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include <fmt/format.h>
+
+#include "base/big_endian.h"
 
 namespace boxoffice::outbox {
 namespace {
@@ -12,16 +13,8 @@ namespace {
 constexpr char kForm = 1;
 constexpr size_t kIdBytes = 16;
 
-template <typename T>
-void AppendNumber(std::string& out, T number) {
-  std::array<char, sizeof(T)> bytes;
-  for (size_t i = 0; i < sizeof(T); ++i)
-    bytes[i] = static_cast<char>(static_cast<uint64_t>(number) >> (8 * (sizeof(T) - 1 - i)));
-  out.append(bytes.data(), bytes.size());
-}
-
 void AppendText(std::string& out, std::string_view text) {
-  AppendNumber(out, static_cast<uint32_t>(text.size()));
+  AppendBigEndian(out, static_cast<uint32_t>(text.size()));
   out.append(text);
 }
 
@@ -44,9 +37,8 @@ class Unpacker {
   }
   template <typename T>
   T Number() {
-    uint64_t number = 0;
-    for (const char c : Bytes(sizeof(T))) number = number << 8 | static_cast<uint8_t>(c);
-    return static_cast<T>(number);
+    const std::string_view bytes = Bytes(sizeof(T));
+    return good_ ? ReadBigEndian<T>(bytes) : 0;
   }
   std::string_view Text() { return Bytes(Number<uint32_t>()); }
   [[nodiscard]] bool good() const { return good_; }
@@ -70,7 +62,7 @@ std::vector<PackedRow> Pack(std::span<const bus::Event> events) {
     ++row.events;
     row.oldest = std::min(row.oldest, event.time);
     row.body.append(event.id.bytes());
-    AppendNumber(row.body, ToUnixMs(event.time));
+    AppendBigEndian(row.body, ToUnixMs(event.time));
     for (const std::string* text : {&event.topic, &event.key, &event.type, &event.traceparent, &event.body})
       AppendText(row.body, *text);
   }

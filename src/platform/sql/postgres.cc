@@ -11,6 +11,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 
+#include "base/big_endian.h"
 #include "base/random.h"
 
 namespace boxoffice::sql::pg {
@@ -19,20 +20,10 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 constexpr int kBinary = 1;
 
+// NULL has no bytes and reads as 0.
 template <typename T>
 T FromNetwork(std::string_view bytes) {
-  std::make_unsigned_t<T> value = 0;
-  for (const char c : bytes) {
-    value = static_cast<std::make_unsigned_t<T>>(value << 8 | static_cast<uint8_t>(c));
-  }
-  return static_cast<T>(value);
-}
-
-template <typename T>
-void AppendNetwork(std::string& out, T value) {
-  for (int shift = 8 * (static_cast<int>(sizeof(T)) - 1); shift >= 0; shift -= 8) {
-    out.push_back(static_cast<char>(static_cast<std::make_unsigned_t<T>>(value) >> shift & 0xff));
-  }
+  return bytes.empty() ? 0 : ReadBigEndian<T>(bytes);
 }
 
 // Without the line breaks and carets that libpq makes for terminals.
@@ -72,9 +63,9 @@ Error Classify(const PGresult* result) {
 
 namespace internal {
 
-void AppendInt32(std::string& out, int32_t value) { AppendNetwork(out, value); }
-void AppendInt64(std::string& out, int64_t value) { AppendNetwork(out, value); }
-void AppendDouble(std::string& out, double value) { AppendNetwork(out, std::bit_cast<int64_t>(value)); }
+void AppendInt32(std::string& out, int32_t value) { AppendBigEndian(out, value); }
+void AppendInt64(std::string& out, int64_t value) { AppendBigEndian(out, value); }
+void AppendDouble(std::string& out, double value) { AppendBigEndian(out, std::bit_cast<int64_t>(value)); }
 
 // PostgreSQL's array_recv: dimensions, whether there are nulls (not used), type, then length and lower bound
 // of the one dimension.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/big_endian.h"
+
 namespace boxoffice::queue {
 namespace {
 
@@ -9,14 +11,13 @@ constexpr size_t kNumberBytes = 6;  // 48 bits: milliseconds for 8,900 years, se
 constexpr size_t kIdBytes = 16;
 
 void PutNumber(std::string& bytes, uint64_t number) {
-  for (int shift = 40; shift >= 0; shift -= 8) bytes += static_cast<char>(number >> shift);
+  AppendBigEndian<uint64_t, kNumberBytes>(bytes, number);
 }
 void PutTime(std::string& bytes, Timestamp time) { PutNumber(bytes, static_cast<uint64_t>(ToUnixMs(time))); }
 
 // Reads from the front; whether there was enough is known by the sizes that are checked before.
 uint64_t TakeNumber(std::string_view& bytes) {
-  uint64_t number = 0;
-  for (size_t i = 0; i < kNumberBytes; ++i) number = (number << 8) | static_cast<uint8_t>(bytes[i]);
+  const auto number = ReadBigEndian<uint64_t, kNumberBytes>(bytes);
   bytes.remove_prefix(kNumberBytes);
   return number;
 }
