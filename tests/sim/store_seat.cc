@@ -81,9 +81,11 @@ class SeatStore final : public seat::Store {
   }
   Result<std::optional<seat::Operation>> FindOperation(const std::string&) override { return std::nullopt; }
   Result<int64_t> CreateConcert(const seat::Operation&, const seat::Concert&) override { return Absent(); }
-  Result<void> UpdateConcert(const seat::Concert&) override { return Absent(); }
+  Result<bool> UpdateConcert(const seat::Concert&, const seat::Concert&) override { return Absent(); }
   Result<int64_t> CreateShow(const seat::Operation&, const seat::Show&) override { return Absent(); }
-  Result<void> UpdateTerms(int64_t, const seat::ShowTerms&) override { return Absent(); }
+  Result<bool> UpdateTerms(int64_t, const seat::ShowTerms&, const seat::ShowTerms&) override {
+    return Absent();
+  }
 
  private:
   // The show is there from the beginning, and no operator changes it.

@@ -53,7 +53,7 @@ class Book {
                                     const ShowNow& show) const;
   Outcome Take(const HoldSeats& hold, const Target& target, ShowNow& show);
   void FreeLapsed(const HoldSeats& hold, const std::vector<SeatNo>& seats);
-  void Record(const HoldSeats& hold, const Target& target);
+  void Record(const HoldSeats& hold, const Target& target, bool took);
 
   // Of what operators ask of many seats.
   static std::optional<Outcome> CheckMany(const ShowNow& show, const std::vector<SeatNo>& seats);

@@ -287,6 +287,7 @@ Outcome Book::Take(const HoldSeats& hold, const Target& target, ShowNow& show) {
   const Timestamp wanted =
       std::max(std::min(now_ + show.facts->show->terms.hold_ttl, held_since + kMaxHold), for_saga);
   bool changed = false;
+  bool took = false;  // what was not the reservation's
   for (const SeatNo seat_no : target.seats) {
     const SeatKey key{hold.show_id, seat_no};
     const SeatRow& row = seats_.Get(key);
@@ -295,6 +296,7 @@ Outcome Book::Take(const HoldSeats& hold, const Target& target, ShowNow& show) {
     // The same command again gets the same answer, unless its hold would not last.
     const bool lasts = row.hold_expires_at >= (target.recorded ? for_saga : wanted);
     if (ours && lasts && !row.IsFree(now_)) continue;
+    took = took || !ours || row.IsFree(now_);
     if (!ours && row.state == SeatState::kHeld) NoteReleased(row);
     if (row.IsWithheld(now_)) --show.blocked;
     SeatRow& mine = ChangeSeat(key);
@@ -308,7 +310,7 @@ Outcome Book::Take(const HoldSeats& hold, const Target& target, ShowNow& show) {
     changed = true;
   }
   FlushReleased();
-  Record(hold, target);
+  Record(hold, target, took);
   Outcome outcome = Done(target.seats, show);
   outcome.hold_expires_at = ExpiryOf(hold.show_id, target.seats);
   outcome.grace = show.facts->show->terms.grace;
@@ -338,8 +340,9 @@ void Book::FreeLapsed(const HoldSeats& hold, const std::vector<SeatNo>& seats) {
   }
 }
 
-// The saga's record, and the buyer's list of seats.
-void Book::Record(const HoldSeats& hold, const Target& target) {
+// The saga's record, and the buyer's list of seats: also one that has them all, as seats which were given
+// back stay on it. Else two holds of one buyer at two replicas would have no row in common.
+void Book::Record(const HoldSeats& hold, const Target& target, bool took) {
   if (!target.recorded) {
     SagaRow& saga = sagas_.Change(hold.saga);
     saga.reservation = hold.reservation;
@@ -348,7 +351,7 @@ void Book::Record(const HoldSeats& hold, const Target& target) {
     saga.seats = target.seats;
   }
   const BuyerKey key{hold.show_id, hold.user_id};
-  if (!std::ranges::includes(buyers_.Get(key).seats, target.seats)) ListSeats(key, target.seats);
+  if (took || !std::ranges::includes(buyers_.Get(key).seats, target.seats)) ListSeats(key, target.seats);
 }
 
 void Book::ListSeats(const BuyerKey& buyer, const std::vector<SeatNo>& more) {

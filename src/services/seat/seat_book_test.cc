@@ -183,6 +183,27 @@ TEST_F(SeatBookTest, ABuyersListForgetsWhatIsNoLongerTheirs) {
   EXPECT_THAT((buyers_[{kShow, "user1"}].seats), ElementsAre(2));
 }
 
+TEST_F(SeatBookTest, SeatsThatAreTakenAnewChangeTheBuyersRowAlsoWhereTheyAreOnItsList) {
+  Hold(1, {1, 2});
+  Release(1, {1, 2});
+  ASSERT_THAT((buyers_[{kShow, "user1"}].seats), ElementsAre(1, 2));
+  HoldSeats second = HoldOf(2, {1, 2});
+  second.user_id = "user1";
+  EXPECT_EQ(Run({second, ""}).kind, Kind::kDone);
+  ASSERT_EQ(last_.changes.buyers.size(), 1) << "or a hold at another replica would not meet this one";
+  EXPECT_THAT(last_.changes.buyers[0].seats, ElementsAre(1, 2));
+}
+
+TEST_F(SeatBookTest, AnExtensionLeavesTheBuyersRowAlone) {
+  Hold(1, {1, 2});
+  now_ += 4min;
+  HoldSeats second = HoldOf(1, {1, 2});
+  second.saga = Saga(2);
+  EXPECT_EQ(Run({second, ""}).hold_expires_at, now_ + 5min);
+  EXPECT_EQ(last_.changes.seats.size(), 2);
+  EXPECT_THAT(last_.changes.buyers, IsEmpty());
+}
+
 TEST_F(SeatBookTest, HoldIsRefusedBeforeTheSaleOpens) {
   ChangeShow([](Show& show) { show.terms.on_sale_at = kNow + 1ms; });
   ExpectRefused(Hold(1, {1}), Refusal::kShowNotOnSale);

@@ -139,7 +139,7 @@ class LayoutBuilder {
         return Invalid(fmt::format("{}.category: \"{}\" is not among the plan's categories", seat_path(),
                                    seat.category));
       }
-      if (std::abs(seat.x) > kMaxPlace || std::abs(seat.y) > kMaxPlace) {
+      if (!(std::abs(seat.x) <= kMaxPlace && std::abs(seat.y) <= kMaxPlace)) {  // nor no number at all
         return Invalid(fmt::format("{}.position: is further out than {}", seat_path(), kMaxPlace));
       }
       ++layout_.categories[category->second].seats;

@@ -104,7 +104,8 @@ TEST(SeatingPlan, ARowOfAHundredThousandSeatsOfOneNumberIsNamedInSeconds) {
 }
 
 TEST(SeatingPlan, APlaceThatIsTooFarOutIsRefused) {
-  for (const double far : {1.1e6, -1e300, std::numeric_limits<double>::infinity()}) {
+  for (const double far :
+       {1.1e6, -1e300, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
     SeatingPlan plan;
     plan.categories = {{"A", ""}};
     plan.zones = {{"Z", {{"1", {{"g", "1", "A", far, 0}}}}}};
@@ -112,6 +113,15 @@ TEST(SeatingPlan, APlaceThatIsTooFarOutIsRefused) {
     plan.zones[0].rows[0].seats[0] = {"g", "1", "A", 0, far};
     ExpectInvalid(MakeLayout(plan, {{"A", 1}}), "seating_plan_invalid", "seats[0].position");
   }
+}
+
+// Infinity and minus infinity, which add up to no number.
+TEST(SeatingPlan, APlaceThatIsNoNumberIsRefused) {
+  std::string plan = With(R"("position": {"x": 10, "y": 20})", R"("position": {"x": 1e999, "y": 20})");
+  ExpectInvalid(Import(plan), "seating_plan_invalid", "position: is further out");
+  constexpr std::string_view kRow = R"("position": {"x": 1, "y": 2})";
+  plan.replace(plan.find(kRow), kRow.size(), R"("position": {"x": -1e999, "y": 2})");
+  ExpectInvalid(Import(plan), "seating_plan_invalid", "position: is further out");
 }
 
 TEST(SeatingPlan, BrokenJsonNamesLineAndColumn) {

@@ -129,17 +129,19 @@ class SeatService {
   [[nodiscard]] Result<ShowView> CreateShow(const std::string& operation, std::string_view content,
                                             const NewShow& request,
                                             const std::function<Result<Layout>()>& make_layout);
-  // Sets what is given; so again is the same. Errors: concert_not_found, concert_invalid.
+  // Sets what is given; so again is the same. Errors: concert_not_found, concert_invalid, contention
+  // (kUnavailable: other operators are at the same concert).
   [[nodiscard]] Result<ConcertView> UpdateConcert(int64_t id, const ConcertChange& change);
-  // Sets what is given; so again is the same. Errors: show_not_found, show_invalid.
+  // Sets what is given; so again is the same. Errors: show_not_found, show_invalid, contention (kUnavailable:
+  // other operators are at the same show).
   [[nodiscard]] Result<ShowView> UpdateShow(int64_t id, const TermsChange& change);
 
   // From now on seats that are free are held for offers to the waitlist alone, or for everybody again. Again:
-  // the same answer. Errors: show_not_found.
+  // the same answer. Errors: show_not_found, contention.
   [[nodiscard]] Result<ShowView> SetWaitlistFirst(int64_t id, bool first);
 
   // Publishes a draft, or cancels a show; again: the same answer. Errors: show_not_found, show_state (as of
-  // Publish and Cancel).
+  // Publish and Cancel), contention.
   [[nodiscard]] Result<ShowView> PublishShow(int64_t id);
   [[nodiscard]] Result<ShowView> CancelShow(int64_t id);
   // Blocks these seats, or all of this area, or gives them back; queued with the commands of buyers. Calls

@@ -33,38 +33,48 @@ bool IsChannelName(std::string_view name) {
   });
 }
 
-// Of operators who change the prices of one show at once, by several replicas.
-constexpr int kMaxPriceTries = 5;
+// Of operators who change one concert or one show at once, by several replicas.
+constexpr int kMaxTries = 5;
 
 }  // namespace
 
 Result<ConcertView> SeatService::UpdateConcert(int64_t id, const ConcertChange& change) {
   const std::scoped_lock requests_lock(requests_mutex_);
-  BOXOFFICE_TRY(Follow());  // what is not given stays as any replica has set it
-  const std::scoped_lock news_lock(news_mutex_);
-  const std::optional<ConcertView> known = FindKnownConcert(id, /*drafts=*/true);
-  if (!known) return Fail(Code::kNotFound, "concert_not_found", fmt::format("no concert {}", id));
-  BOXOFFICE_ASSIGN(Concert changed, ChangeConcert(known->concert, change));
-  if (changed == known->concert) return *known;
-  BOXOFFICE_TRY(stores_.requests->UpdateConcert(changed));
-  const std::unique_lock lock(catalogue_mutex_);
-  return ViewLocked(concerts_.at(id) = std::move(changed), /*drafts=*/true);
+  for (int i = 0; i < kMaxTries; ++i) {
+    BOXOFFICE_TRY(Follow());  // what is not given stays as any replica has set it
+    const std::scoped_lock news_lock(news_mutex_);
+    const std::optional<ConcertView> known = FindKnownConcert(id, /*drafts=*/true);
+    if (!known) return Fail(Code::kNotFound, "concert_not_found", fmt::format("no concert {}", id));
+    BOXOFFICE_ASSIGN(Concert changed, ChangeConcert(known->concert, change));
+    if (changed == known->concert) return *known;
+    BOXOFFICE_ASSIGN(const bool saved, stores_.requests->UpdateConcert(known->concert, changed));
+    if (!saved) continue;  // another operator was first
+    const std::unique_lock lock(catalogue_mutex_);
+    return ViewLocked(concerts_.at(id) = std::move(changed), /*drafts=*/true);
+  }
+  return Fail(Code::kUnavailable, "contention", "other operators change the concert");
 }
 
 Result<ShowView> SeatService::ChangeShow(int64_t id, const std::function<Result<Show>(const Show&)>& change) {
   const std::scoped_lock requests_lock(requests_mutex_);
-  BOXOFFICE_TRY(Follow());  // what is not given stays as any replica has set it
-  BOXOFFICE_ASSIGN(Entry entry, Find(id));
-  const std::scoped_lock news_lock(news_mutex_);
-  entry = *FindKnown(id);
-  BOXOFFICE_ASSIGN(Show changed, change(*entry.show));
-  if (changed.terms != entry.show->terms) {
-    BOXOFFICE_TRY(stores_.requests->UpdateTerms(id, changed.terms));
+  for (int i = 0; i < kMaxTries; ++i) {
+    BOXOFFICE_TRY(Follow());  // what is not given stays as any replica has set it
+    BOXOFFICE_TRY(Find(id));
+    const std::scoped_lock news_lock(news_mutex_);
+    Entry entry = *FindKnown(id);
+    const ShowTerms& before = entry.show->terms;
+    BOXOFFICE_ASSIGN(Show changed, change(*entry.show));
+    if (changed.terms == before) return View(entry);
+    BOXOFFICE_ASSIGN(const bool saved, stores_.requests->UpdateTerms(id, before, changed.terms));
+    if (!saved) continue;  // another operator was first
     entry.show = std::make_shared<const Show>(std::move(changed));
-    const std::unique_lock lock(catalogue_mutex_);
-    shows_.at(id).show = entry.show;
+    {
+      const std::unique_lock lock(catalogue_mutex_);
+      shows_.at(id).show = entry.show;
+    }
+    return View(entry);
   }
-  return View(entry);
+  return Fail(Code::kUnavailable, "contention", "other operators change the show's terms");
 }
 
 Result<ShowView> SeatService::UpdateShow(int64_t id, const TermsChange& change) {
@@ -156,7 +166,7 @@ Result<std::vector<SeatMap::Contingent>> SeatService::Contingents(int64_t show_i
 
 Result<ShowView> SeatService::ChangePrices(int64_t id, PriceChange change, const std::optional<Area>& area) {
   const std::scoped_lock requests_lock(requests_mutex_);
-  for (int i = 0; i < kMaxPriceTries; ++i) {
+  for (int i = 0; i < kMaxTries; ++i) {
     BOXOFFICE_TRY(Follow());  // the prices as any replica has set them
     BOXOFFICE_TRY(Find(id));
     const std::scoped_lock news_lock(news_mutex_);

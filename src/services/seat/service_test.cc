@@ -317,6 +317,15 @@ TEST_F(SeatServiceTest, AConcertIsChangedFromWhatAnotherReplicaHasMadeOfIt) {
   EXPECT_EQ(service_->UpdateConcert(1, {.title = "Other"})->concert, (Concert{1, "Other", "Artist", "Hall"}));
 }
 
+TEST_F(SeatServiceTest, AConcertThatAnotherReplicaChangedMeanwhileIsReadAnew) {
+  memory_.before_save = [this] {
+    memory_.concerts[1] = {1, "Title", "Artist", "Hall"};
+    memory_.news.concerts = {memory_.concerts[1]};
+  };
+  EXPECT_EQ(service_->UpdateConcert(1, {.title = "Other"})->concert, (Concert{1, "Other", "Artist", "Hall"}));
+  EXPECT_EQ(memory_.concerts[1], (Concert{1, "Other", "Artist", "Hall"}));
+}
+
 TEST_F(SeatServiceTest, AnOperatorsRequestIsRepeatableByItsKey) {
   const auto made = service_->CreateConcert("k", {0, "Second", "", ""});
   ASSERT_TRUE(made.has_value());
@@ -351,6 +360,34 @@ TEST_F(SeatServiceTest, ChangedTermsHoldForTheNextCommand) {
   EXPECT_EQ(service_->UpdateShow(1, change)->show->terms.seat_limit, 1);
   EXPECT_EQ(Run(HoldOf(1, {1, 2})).refusal, Refusal::kSeatLimit);
   EXPECT_EQ(service_->UpdateShow(9, change).error().reason, "show_not_found");
+}
+
+TEST_F(SeatServiceTest, TermsThatAnotherReplicaChangedMeanwhileAreReadAnewAndKept) {
+  StoredShow elsewhere = memory_.catalogue.shows[0];
+  elsewhere.show.terms.phase = ShowPhase::kCancelled;
+  memory_.before_save = [&] {
+    memory_.terms[1] = elsewhere.show.terms;
+    memory_.news.shows = {elsewhere};
+  };
+  TermsChange change;
+  change.seat_limit = 1;
+  const auto changed = service_->UpdateShow(1, change);
+  ASSERT_TRUE(changed.has_value()) << changed.error().reason;
+  EXPECT_EQ(memory_.terms[1].phase, ShowPhase::kCancelled);
+  EXPECT_EQ(memory_.terms[1].seat_limit, 1);
+  EXPECT_EQ(service_->GetShow(1)->show->terms, memory_.terms[1]);
+}
+
+TEST_F(SeatServiceTest, TermsThatKeepMovingAreGivenUpAsContention) {
+  memory_.terms[1].seat_limit = 3;  // and never news
+  TermsChange change;
+  change.seat_limit = 1;
+  const auto changed = service_->UpdateShow(1, change);
+  ASSERT_FALSE(changed.has_value());
+  EXPECT_EQ(changed.error().code, Code::kUnavailable);
+  EXPECT_EQ(changed.error().reason, "contention");
+  EXPECT_EQ(memory_.terms[1].seat_limit, 3);
+  EXPECT_EQ(service_->GetShow(1)->show->terms.seat_limit, kDefaultSeatLimit);
 }
 
 TEST_F(SeatServiceTest, WhatAnotherReplicaSavedIsLearned) {

@@ -50,7 +50,8 @@ struct KnownLayout {
   int64_t show_id = 0;
   uint64_t version = 0;
 };
-// What other replicas have saved, as it is now; some of it may have been told before.
+// What other replicas have saved, and of concerts and shows this one, too, as it is now; some of it may have
+// been told before.
 struct News {
   NewsPlace place;    // to go on from
   bool lost = false;  // it was too long ago: read everything anew
@@ -134,9 +135,11 @@ class Store {
   // constraint (the operation's key is there already, or there is no such concert).
   [[nodiscard]] virtual Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) = 0;
   [[nodiscard]] virtual Result<int64_t> CreateShow(const Operation& operation, const Show& show) = 0;
-  // Of a concert that there is.
-  [[nodiscard]] virtual Result<void> UpdateConcert(const Concert& concert) = 0;
-  [[nodiscard]] virtual Result<void> UpdateTerms(int64_t show_id, const ShowTerms& terms) = 0;
+  // Each changes what still is as it was read, `before`. False: it has moved, and nothing is saved. A show's
+  // highest_seat_limit is never lowered, and may have moved.
+  [[nodiscard]] virtual Result<bool> UpdateConcert(const Concert& before, const Concert& after) = 0;
+  [[nodiscard]] virtual Result<bool> UpdateTerms(int64_t show_id, const ShowTerms& before,
+                                                 const ShowTerms& after) = 0;
 };
 
 // A replica's connections to one database.

@@ -269,7 +269,7 @@ TEST_P(StoreContractTest, TheCatalogueHasWhatWasCreatedAndChanged) {
   terms.cancel_fee_percent = 15;
   terms.grace = 45s;
   terms.waitlist_first = true;
-  ASSERT_TRUE(store_->UpdateTerms(id, terms).has_value());
+  ASSERT_EQ(store_->UpdateTerms(id, store_->LoadCatalogue()->shows[0].show.terms, terms), true);
   Changes changes;
   changes.seats = {Held(1)};
   changes.shows = {{id, {kNow, std::nullopt}, {}}};
@@ -290,6 +290,22 @@ TEST_P(StoreContractTest, TheCatalogueHasWhatWasCreatedAndChanged) {
   EXPECT_EQ(catalogue->shows[0].marks, (ShowMarks{kNow, std::nullopt}));
 }
 
+TEST_P(StoreContractTest, TermsThatHaveMovedSinceTheyWereReadAreNotChanged) {
+  const int64_t id = MakeShow();
+  const ShowTerms read = store_->LoadCatalogue()->shows[0].show.terms;
+  ShowTerms cancelled = read;
+  cancelled.phase = ShowPhase::kCancelled;
+  ShowTerms fewer = read;
+  fewer.seat_limit = 2;
+  EXPECT_EQ(store_->UpdateTerms(id, read, cancelled), true);
+  EXPECT_EQ(store_->UpdateTerms(id, read, fewer), false) << "another operator was first";
+  EXPECT_EQ(store_->UpdateTerms(99, read, fewer), false);
+  EXPECT_EQ(store_->LoadCatalogue()->shows[0].show.terms, cancelled);
+  fewer.phase = ShowPhase::kCancelled;
+  EXPECT_EQ(store_->UpdateTerms(id, cancelled, fewer), true);
+  EXPECT_EQ(store_->LoadCatalogue()->shows[0].show.terms, fewer);
+}
+
 TEST_P(StoreContractTest, AnOperationIsFoundByItsKeyAndThereOnce) {
   const int64_t id = MakeShow("key");
   const auto found = store_->FindOperation("key");
@@ -307,11 +323,13 @@ TEST_P(StoreContractTest, AnOperationIsFoundByItsKeyAndThereOnce) {
 TEST_P(StoreContractTest, AConcertsNamesAreChangedAndNoOthers) {
   MakeShow("a");
   MakeShow("b");
-  Concert concert = store_->LoadCatalogue()->concerts[0];
+  const Concert read = store_->LoadCatalogue()->concerts[0];
   const Concert other = store_->LoadCatalogue()->concerts[1];
+  Concert concert = read;
   concert.title = "Other";
   concert.venue = "";
-  ASSERT_TRUE(store_->UpdateConcert(concert).has_value());
+  EXPECT_EQ(store_->UpdateConcert(read, concert), true);
+  EXPECT_EQ(store_->UpdateConcert(read, read), false) << "it has moved since it was read";
   EXPECT_THAT(store_->LoadCatalogue()->concerts, ElementsAre(concert, other));
 }
 
@@ -431,7 +449,7 @@ TEST_P(StoreContractTest, TheStageAndThePhaseOfAShowComeBack) {
   ASSERT_TRUE(store_->CreateShow({"staged", "f", 0}, staged).has_value());
   ShowTerms cancelled = catalogue.shows[0].show.terms;
   cancelled.phase = ShowPhase::kCancelled;
-  ASSERT_TRUE(store_->UpdateTerms(id, cancelled).has_value());
+  ASSERT_EQ(store_->UpdateTerms(id, catalogue.shows[0].show.terms, cancelled), true);
   catalogue = *store_->LoadCatalogue();
   EXPECT_EQ(catalogue.shows[0].show.terms.phase, ShowPhase::kCancelled);
   EXPECT_EQ(*catalogue.shows[1].show.layout, *layout);

@@ -154,9 +154,9 @@ class PostgresStore final : public Store {
   Result<std::vector<PriceNote>> LoadPriceNotes(int64_t show_id, int64_t before_id, size_t limit) override;
   Result<std::optional<Operation>> FindOperation(const std::string& key) override;
   Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) override;
-  Result<void> UpdateConcert(const Concert& concert) override;
+  Result<bool> UpdateConcert(const Concert& before, const Concert& after) override;
   Result<int64_t> CreateShow(const Operation& operation, const Show& show) override;
-  Result<void> UpdateTerms(int64_t show_id, const ShowTerms& terms) override;
+  Result<bool> UpdateTerms(int64_t show_id, const ShowTerms& before, const ShowTerms& after) override;
 
  private:
   template <typename... T>
@@ -349,8 +349,8 @@ Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const Kno
   batch.Add(kHorizon);
   const bool first = since == NewsPlace{};
   if (!first) {
-    batch.Add(kNewConcerts, since.horizon, source_);
-    batch.Add(kNewShows, since.horizon, source_, Column(known, &KnownLayout::show_id),
+    batch.Add(kNewConcerts, since.horizon);
+    batch.Add(kNewShows, since.horizon, Column(known, &KnownLayout::show_id),
               Column(known, [](const KnownLayout& one) { return static_cast<int64_t>(one.version); }));
     batch.Add(kNewSeats, since.horizon, source_);
   }
@@ -449,11 +449,12 @@ Result<int64_t> PostgresStore::CreateConcert(const Operation& operation, const C
   return results[0][0].Int(0);
 }
 
-Result<void> PostgresStore::UpdateConcert(const Concert& concert) {
+Result<bool> PostgresStore::UpdateConcert(const Concert& before, const Concert& after) {
   Batch batch;
-  batch.Add(kUpdateConcert, concert.id, concert.title, concert.artist, concert.venue, source_);
-  BOXOFFICE_TRY(connection_->Write(batch));
-  return {};
+  batch.Add(kUpdateConcert, after.id, after.title, after.artist, after.venue, source_, before.title,
+            before.artist, before.venue);
+  BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+  return !results[0].empty();
 }
 
 Result<int64_t> PostgresStore::CreateShow(const Operation& operation, const Show& show) {
@@ -472,14 +473,17 @@ Result<int64_t> PostgresStore::CreateShow(const Operation& operation, const Show
   return results[0][0].Int(0);
 }
 
-Result<void> PostgresStore::UpdateTerms(int64_t show_id, const ShowTerms& terms) {
+Result<bool> PostgresStore::UpdateTerms(int64_t show_id, const ShowTerms& before, const ShowTerms& after) {
   Batch batch;
-  batch.Add(kUpdateTerms, show_id, ToUnixMs(terms.on_sale_at), ToUnixMs(terms.sale_ends_at), terms.seat_limit,
-            terms.hold_ttl.count(), Ms(terms.cancel_deadline), source_, terms.highest_seat_limit, terms.phase,
-            int64_t{terms.orphan_rule}, terms.cancel_fee_per_seat, terms.cancel_fee_percent,
-            terms.grace.count(), int64_t{terms.waitlist_first});
-  BOXOFFICE_TRY(connection_->Write(batch));
-  return {};
+  batch.Add(kUpdateTerms, show_id, ToUnixMs(after.on_sale_at), ToUnixMs(after.sale_ends_at), after.seat_limit,
+            after.hold_ttl.count(), Ms(after.cancel_deadline), source_, after.highest_seat_limit, after.phase,
+            int64_t{after.orphan_rule}, after.cancel_fee_per_seat, after.cancel_fee_percent,
+            after.grace.count(), int64_t{after.waitlist_first}, ToUnixMs(before.on_sale_at),
+            ToUnixMs(before.sale_ends_at), before.seat_limit, before.hold_ttl.count(),
+            Ms(before.cancel_deadline), before.phase, int64_t{before.orphan_rule}, before.cancel_fee_per_seat,
+            before.cancel_fee_percent, before.grace.count(), int64_t{before.waitlist_first});
+  BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+  return !results[0].empty();
 }
 
 }  // namespace

@@ -89,16 +89,18 @@ constexpr std::string_view kCountSeats =
 // Taken before what follows it is read, so that what is not seen yet is read the next time.
 constexpr std::string_view kHorizon =
     "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, " BOXOFFICE_PG_NOW_MS;
+// Of concerts and shows, what this replica itself has changed is news, too: it may not have heard that its
+// commit was done. Seats it reads with every command.
 constexpr std::string_view kNewConcerts =
     "SELECT id, title, artist, venue FROM concert WHERE id IN "
-    "(SELECT concert_id FROM change WHERE xid >= $1 AND source <> $2) ORDER BY id";
+    "(SELECT concert_id FROM change WHERE xid >= $1) ORDER BY id";
 constexpr std::string_view kNewShows =
     "SELECT " BOXOFFICE_SHOW_COLUMNS
-    ", CASE WHEN EXISTS (SELECT FROM unnest($3, $4) k(id, version) WHERE k.id = s.id AND k.version = "
+    ", CASE WHEN EXISTS (SELECT FROM unnest($2, $3) k(id, version) WHERE k.id = s.id AND k.version = "
     "s.layout_version) THEN NULL ELSE l.body END, l.prices, l.access FROM show s LEFT JOIN layout l ON "
     "l.show_id = "
     "s.id "
-    "WHERE s.id IN (SELECT show_id FROM change WHERE xid >= $1 AND source <> $2 AND cardinality(seats) = 0) "
+    "WHERE s.id IN (SELECT show_id FROM change WHERE xid >= $1 AND cardinality(seats) = 0) "
     "ORDER BY s.id";
 constexpr std::string_view kNewSeats =
     "SELECT " BOXOFFICE_SEAT_COLUMNS
@@ -145,9 +147,11 @@ constexpr std::string_view kCreateConcert =
     "WITH made AS (INSERT INTO concert(title, artist, venue) VALUES ($1, $2, $3) RETURNING id), "
     "recorded AS (INSERT INTO operation(operation_key, fingerprint, result_id) SELECT $4, $5, id FROM made), "
     "told AS (INSERT INTO change(source, concert_id) SELECT $6, id FROM made) SELECT id FROM made";
+// As kUpdateTerms.
 constexpr std::string_view kUpdateConcert =
-    "WITH changed AS (UPDATE concert SET title = $2, artist = $3, venue = $4 WHERE id = $1 RETURNING id) "
-    "INSERT INTO change(source, concert_id) SELECT $5, id FROM changed";
+    "WITH changed AS (UPDATE concert SET title = $2, artist = $3, venue = $4 WHERE id = $1 AND title = $6 "
+    "AND artist = $7 AND venue = $8 RETURNING id), "
+    "told AS (INSERT INTO change(source, concert_id) SELECT $5, id FROM changed) SELECT id FROM changed";
 constexpr std::string_view kCreateShow =
     "WITH made AS (INSERT INTO show(concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, "
     "seat_limit, hold_ttl_ms, cancel_deadline_ms, capacity, highest_seat_limit, phase, orphan_rule, "
@@ -158,11 +162,17 @@ constexpr std::string_view kCreateShow =
     "recorded AS (INSERT INTO operation(operation_key, fingerprint, result_id) SELECT $11, $12, id FROM "
     "made), "
     "told AS (INSERT INTO change(source, show_id) SELECT $13, id FROM made) SELECT id FROM made";
+// The terms that were seen close the race between two replicas that each change some: one that has not heard
+// of the other's would save the old ones back, of a show that was cancelled its phase, too.
 constexpr std::string_view kUpdateTerms =
     "WITH changed AS (UPDATE show SET on_sale_at_ms = $2, sale_ends_at_ms = $3, seat_limit = $4, "
     "hold_ttl_ms = $5, cancel_deadline_ms = $6, highest_seat_limit = greatest(highest_seat_limit, $8), "
     "phase = $9, orphan_rule = $10, cancel_fee_per_seat = $11, cancel_fee_percent = $12, grace_ms = $13, "
-    "waitlist_first = $14 WHERE id = $1 RETURNING id) "
-    "INSERT INTO change(source, show_id) SELECT $7, id FROM changed";
+    "waitlist_first = $14 WHERE id = $1 AND on_sale_at_ms = $15 AND sale_ends_at_ms = $16 AND "
+    "seat_limit = $17 AND hold_ttl_ms = $18 AND cancel_deadline_ms = $19 AND phase = $20 AND "
+    "orphan_rule = $21 AND cancel_fee_per_seat = $22 AND cancel_fee_percent = $23 AND grace_ms = $24 AND "
+    "waitlist_first = $25 "
+    "RETURNING id), told AS (INSERT INTO change(source, show_id) SELECT $7, id FROM changed) "
+    "SELECT id FROM changed";
 
 }  // namespace boxoffice::seat

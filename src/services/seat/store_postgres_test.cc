@@ -133,6 +133,13 @@ class ReplicasTest : public ::testing::Test {
         seconds));
     ASSERT_TRUE(made) << made.error().detail;
   }
+  // Of a replica that waits a second for a commit.
+  sql::pg::Config Impatient() const {
+    sql::pg::Config impatient = config_;
+    impatient.statement_timeout = milliseconds(0);  // or the server would end the commit
+    impatient.answer_timeout = milliseconds(1'000);
+    return impatient;
+  }
 
   sql::pg::Config config_;
   std::unique_ptr<sql::pg::Connection> hand_;
@@ -281,6 +288,42 @@ TEST_F(ReplicasTest, OneLearnsWhatTheOtherMadeChangedAndSold) {
   EXPECT_EQ(b->ListConcerts(10, 0).concerts.size(), 1);
 }
 
+TEST_F(ReplicasTest, ACancellationIsNotUndoneByTermsThatWereReadBefore) {
+  Replica a(config_, 1);
+  const int64_t show = MakeShow(a, {4, 4});
+  Replica b(config_, 2);
+  // A third one, between its reading and its writing.
+  SeededRandom random{5};
+  PostgresStores third = OpenPostgres(config_, random).value();
+  const ShowTerms read = third.stores.requests->LoadCatalogue()->shows[0].show.terms;
+  ASSERT_TRUE(b->CancelShow(show).has_value());
+  ShowTerms fewer = read;
+  fewer.seat_limit = 2;
+  EXPECT_EQ(third.stores.requests->UpdateTerms(show, read, fewer), false);
+  EXPECT_EQ(Count("SELECT phase FROM show"), static_cast<int64_t>(ShowPhase::kCancelled));
+  EXPECT_EQ(Count("SELECT seat_limit FROM show"), 8);
+  EXPECT_EQ(a->PublishShow(show).error().reason, "show_state");
+}
+
+TEST_F(ReplicasTest, TermsThatTwoReplicasChangeAtOnceAreAllKept) {
+  Replica a(config_, 1);
+  const int64_t show = MakeShow(a, {4, 4});
+  Replica b(config_, 2);
+  for (uint32_t i = 1; i <= 50; ++i) {
+    auto other = std::async(std::launch::async, [&] {
+      TermsChange change;
+      change.hold_ttl = 1min + milliseconds(i);
+      return b->UpdateShow(show, change).has_value();
+    });
+    TermsChange change;
+    change.seat_limit = i;
+    EXPECT_TRUE(a->UpdateShow(show, change).has_value());
+    EXPECT_TRUE(other.get());
+    ASSERT_EQ(Count("SELECT seat_limit FROM show"), i);
+    ASSERT_EQ(Count("SELECT hold_ttl_ms FROM show"), 60'000 + i);
+  }
+}
+
 TEST_F(ReplicasTest, PricesAreFollowedAndChangedByBothWithoutLosingEither) {
   Replica a(config_, 1);
   const int64_t show = MakeShow(a, {4, 4});
@@ -353,16 +396,48 @@ TEST_F(ReplicasTest, ACommitThatWasDoneUnknownIsFoundDone) {
     MakeShow(first, {4, 4});
   }
   SlowFirstCommit("3");
-  sql::pg::Config impatient = config_;
-  impatient.statement_timeout = milliseconds(0);  // or the server would end the commit
-  impatient.answer_timeout = milliseconds(1'000);
-  Replica replica(impatient, 2);
+  Replica replica(Impatient(), 2);
   EXPECT_EQ(replica.Run(HoldOf(1, 1, {1, 2})).kind, Kind::kDone);
   EXPECT_EQ(Count("SELECT sum(events)::bigint FROM outbox_batch"), 1);
   EXPECT_EQ(Count("SELECT count(*) FROM seat WHERE version = 1"), 2);
   EXPECT_EQ(Count("SELECT count(*) FROM saga"), 1);
   // The map knows it, though its own commit was never confirmed to it.
   EXPECT_EQ(replica->GetShow(1)->counts, (SeatCounts{6, 2, 0}));
+}
+
+// It sets the show's mark, which a replica that does not know of it would try to set for ever.
+TEST_F(ReplicasTest, AFirstSaleWhoseCommitWasDoneUnknownDoesNotHinderTheNext) {
+  Replica first(config_, 1);
+  const int64_t show = MakeShow(first, {4, 4});
+  EXPECT_EQ(first.Run(HoldOf(show, 1, {1, 2})).kind, Kind::kDone);
+  EXPECT_EQ(first.Run(HoldOf(show, 2, {3})).kind, Kind::kDone);
+  SlowFirstCommit("3");
+  Replica replica(Impatient(), 2);
+  EXPECT_EQ(replica.Run(ConfirmOf(show, 1, {1, 2})).kind, Kind::kDone);
+  EXPECT_EQ(replica.Run(ConfirmOf(show, 2, {3})).kind, Kind::kDone);
+  EXPECT_TRUE(replica->GetShow(show)->marks.first_sold_at.has_value());
+  EXPECT_EQ(Count("SELECT count(*) FROM seat WHERE state = 2"), 3);
+}
+
+TEST_F(ReplicasTest, WhatAReplicaChangedOfConcertsAndShowsItselfIsNewsToIt) {
+  SeededRandom random{5};
+  PostgresStores mine = OpenPostgres(config_, random).value();
+  const NewsPlace start = mine.stores.news->LoadNews({}, {})->place;
+  Show made;
+  made.concert_id = mine.stores.requests->CreateConcert({"c", "f", 0}, {0, "Title", "", ""}).value();
+  made.currency = *Currency::Parse("KRW");
+  made.layout = MakeHall({4});
+  const int64_t show = mine.stores.requests->CreateShow({"s", "f", 0}, made).value();
+  const News news = mine.stores.news->LoadNews(start, {}).value();
+  EXPECT_THAT(news.concerts, SizeIs(1));
+  ASSERT_THAT(news.shows, SizeIs(1));
+  const ShowTerms before = news.shows[0].show.terms;
+  ShowTerms after = before;
+  after.phase = ShowPhase::kCancelled;
+  EXPECT_EQ(mine.stores.requests->UpdateTerms(show, before, after), true);
+  const News later = mine.stores.news->LoadNews(news.place, {}).value();
+  ASSERT_THAT(later.shows, SizeIs(1));
+  EXPECT_EQ(later.shows[0].show.terms, after);
 }
 
 TEST_F(ReplicasTest, AServerKilledInACommitLeavesNothingTwice) {

@@ -42,9 +42,9 @@ class SqliteStore final : public Store {
   Result<std::vector<PriceNote>> LoadPriceNotes(int64_t show_id, int64_t before_id, size_t limit) override;
   Result<std::optional<Operation>> FindOperation(const std::string& key) override;
   Result<int64_t> CreateConcert(const Operation& operation, const Concert& concert) override;
-  Result<void> UpdateConcert(const Concert& concert) override;
+  Result<bool> UpdateConcert(const Concert& before, const Concert& after) override;
   Result<int64_t> CreateShow(const Operation& operation, const Show& show) override;
-  Result<void> UpdateTerms(int64_t show_id, const ShowTerms& terms) override;
+  Result<bool> UpdateTerms(int64_t show_id, const ShowTerms& before, const ShowTerms& after) override;
 
  private:
   Result<SagaRow> LoadSaga(SagaId id);
@@ -470,13 +470,16 @@ Result<int64_t> SqliteStore::CreateConcert(const Operation& operation, const Con
   return id;
 }
 
-Result<void> SqliteStore::UpdateConcert(const Concert& concert) {
+Result<bool> SqliteStore::UpdateConcert(const Concert& before, const Concert& after) {
   BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
-  sql::Statement update =
-      database_.Prepare("UPDATE concert SET title = ?2, artist = ?3, venue = ?4 WHERE id = ?1");
-  update.Bind(concert.id, concert.title, concert.artist, concert.venue);
-  BOXOFFICE_TRY(update.Run());
-  return transaction.Commit();
+  sql::Statement update = database_.Prepare(
+      "UPDATE concert SET title = ?2, artist = ?3, venue = ?4 WHERE id = ?1 AND title = ?5 AND artist = ?6 "
+      "AND venue = ?7");
+  update.Bind(after.id, after.title, after.artist, after.venue, before.title, before.artist, before.venue);
+  BOXOFFICE_ASSIGN(const bool stays, Stays(update));
+  if (!stays) return false;
+  BOXOFFICE_TRY(transaction.Commit());
+  return true;
 }
 
 Result<int64_t> SqliteStore::CreateShow(const Operation& operation, const Show& show) {
@@ -506,19 +509,27 @@ Result<int64_t> SqliteStore::CreateShow(const Operation& operation, const Show& 
   return id;
 }
 
-Result<void> SqliteStore::UpdateTerms(int64_t show_id, const ShowTerms& terms) {
+Result<bool> SqliteStore::UpdateTerms(int64_t show_id, const ShowTerms& before, const ShowTerms& after) {
   BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
   sql::Statement update = database_.Prepare(
       "UPDATE show SET on_sale_at_ms = ?2, sale_ends_at_ms = ?3, seat_limit = ?4, hold_ttl_ms = ?5, "
       "cancel_deadline_ms = ?6, highest_seat_limit = max(highest_seat_limit, ?7), phase = ?8, orphan_rule = "
       "?9, cancel_fee_per_seat = ?10, cancel_fee_percent = ?11, grace_ms = ?12, waitlist_first = ?13 "
-      "WHERE id = ?1");
-  update.Bind(show_id, ToUnixMs(terms.on_sale_at), ToUnixMs(terms.sale_ends_at), terms.seat_limit,
-              terms.hold_ttl.count(), Ms(terms.cancel_deadline), terms.highest_seat_limit, terms.phase,
-              terms.orphan_rule ? 1 : 0, terms.cancel_fee_per_seat, terms.cancel_fee_percent,
-              terms.grace.count(), terms.waitlist_first ? 1 : 0);
-  BOXOFFICE_TRY(update.Run());
-  return transaction.Commit();
+      "WHERE id = ?1 AND on_sale_at_ms = ?14 AND sale_ends_at_ms = ?15 AND seat_limit = ?16 AND "
+      "hold_ttl_ms = ?17 AND cancel_deadline_ms = ?18 AND phase = ?19 AND orphan_rule = ?20 AND "
+      "cancel_fee_per_seat = ?21 AND cancel_fee_percent = ?22 AND grace_ms = ?23 AND waitlist_first = ?24");
+  update.Bind(show_id, ToUnixMs(after.on_sale_at), ToUnixMs(after.sale_ends_at), after.seat_limit,
+              after.hold_ttl.count(), Ms(after.cancel_deadline), after.highest_seat_limit, after.phase,
+              after.orphan_rule ? 1 : 0, after.cancel_fee_per_seat, after.cancel_fee_percent,
+              after.grace.count(), after.waitlist_first ? 1 : 0, ToUnixMs(before.on_sale_at),
+              ToUnixMs(before.sale_ends_at), before.seat_limit, before.hold_ttl.count(),
+              Ms(before.cancel_deadline), before.phase, before.orphan_rule ? 1 : 0,
+              before.cancel_fee_per_seat, before.cancel_fee_percent, before.grace.count(),
+              before.waitlist_first ? 1 : 0);
+  BOXOFFICE_ASSIGN(const bool stays, Stays(update));
+  if (!stays) return false;
+  BOXOFFICE_TRY(transaction.Commit());
+  return true;
 }
 
 }  // namespace

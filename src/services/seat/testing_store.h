@@ -26,6 +26,8 @@ struct Memory {
   ShowMarks marks;  // of the only show that is marked
   Catalogue catalogue;
   std::vector<Concert> updated_concerts;
+  std::map<int64_t, Concert> concerts;  // that were changed
+  std::map<int64_t, ShowTerms> terms;   // of shows whose terms were changed
   std::map<std::string, Operation> operations;
   std::function<void()> before_save;  // another replica's work; runs once
   std::optional<Error> fail_save;     // fails once
@@ -138,12 +140,22 @@ class MemoryStore final : public Store {
   Result<int64_t> CreateConcert(const Operation& operation, const Concert&) override {
     return Record(operation);
   }
-  Result<void> UpdateConcert(const Concert& concert) override {
-    memory_.updated_concerts.push_back(concert);
-    return {};
+  Result<bool> UpdateConcert(const Concert& before, const Concert& after) override {
+    if (auto work = std::exchange(memory_.before_save, nullptr)) work();
+    Concert& stored = memory_.concerts.try_emplace(before.id, before).first->second;
+    if (stored != before) return false;
+    stored = after;
+    memory_.updated_concerts.push_back(after);
+    return true;
   }
   Result<int64_t> CreateShow(const Operation& operation, const Show&) override { return Record(operation); }
-  Result<void> UpdateTerms(int64_t, const ShowTerms&) override { return {}; }
+  Result<bool> UpdateTerms(int64_t show_id, const ShowTerms& before, const ShowTerms& after) override {
+    if (auto work = std::exchange(memory_.before_save, nullptr)) work();
+    ShowTerms& stored = memory_.terms.try_emplace(show_id, before).first->second;
+    if (stored != before) return false;
+    stored = after;
+    return true;
+  }
 
  private:
   int64_t Record(const Operation& operation) {
