@@ -12,6 +12,7 @@ Result<std::string> ParseText(std::string_view field, const std::string& text, s
   if (text.empty() || text.size() > max_bytes) {
     return InvalidField(field, fmt::format("must have 1 to {} bytes", max_bytes));
   }
+  if (text.find('\0') != std::string::npos) return InvalidField(field, "must have no NUL byte");
   return text;
 }
 

@@ -23,7 +23,7 @@ template <typename T>
   return *id;
 }
 
-// The text itself, if it has 1 to `max_bytes` bytes.
+// The text itself, if it has 1 to `max_bytes` bytes, none of them NUL, which PostgreSQL cannot store.
 [[nodiscard]] Result<std::string> ParseText(std::string_view field, const std::string& text,
                                             size_t max_bytes);
 

@@ -40,6 +40,11 @@ TEST(FieldTest, ATextHasOneByteAtLeastAndItsBoundAtMost) {
   ExpectInvalid(ParseText("name", "abcd", 3), "name");
 }
 
+TEST(FieldTest, ATextHasNoNul) {
+  ExpectInvalid(ParseText("name", std::string("a\0b", 3), 3), "name");
+  ExpectInvalid(ParseText("name", std::string(1, '\0'), 3), "name");
+}
+
 TEST(FieldTest, APageHasOneRowAtLeastAndItsBoundAtMost) {
   EXPECT_TRUE(CheckLimit(1, 200).has_value());
   EXPECT_TRUE(CheckLimit(200, 200).has_value());

@@ -43,9 +43,10 @@ enum class Verdict {
 };
 struct ProviderAnswer {
   Verdict verdict = Verdict::kUnknown;
-  std::string reference;  // the provider's own id, with kApproved
-  std::string code;       // the provider's own, with kDeclined
-  SagaId refund;          // with kRefundDone: which; filled in by who asked
+  // The provider's own id, with kApproved, and code, with kDeclined: bounded, UTF-8, no control characters.
+  std::string reference;
+  std::string code;
+  SagaId refund;  // with kRefundDone: which; filled in by who asked
   bool operator==(const ProviderAnswer&) const = default;
 };
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -25,6 +26,7 @@ namespace json = boost::json;
 constexpr size_t kMaxAnswerBytes = 64 << 10;
 constexpr size_t kMaxInstrumentBytes = 48;
 constexpr size_t kMaxCodeBytes = 64;
+constexpr size_t kMaxReferenceBytes = 255;
 
 // The members of a JSON object that the protocol knows; others are the acquirer's affair.
 class Answer {
@@ -56,6 +58,17 @@ class Answer {
   json::value value_;
 };
 
+// A text of the acquirer's as it may be kept: a half character could never be read again from a protobuf, and
+// PostgreSQL takes neither that nor a NUL.
+std::string Kept(std::string text, size_t max_bytes) {
+  std::erase_if(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  if (text.size() <= max_bytes) return text;
+  size_t end = max_bytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  text.resize(end);
+  return text;
+}
+
 ProviderAnswer Said(Verdict verdict) {
   return {.verdict = verdict, .reference = {}, .code = {}, .refund = {}};
 }
@@ -78,12 +91,17 @@ ProviderAnswer ReadState(const ProviderRequest& request, const http::ClientRespo
   const std::string status = answer.Text("status");
   if (status == "captured") {
     if (answer.MoneyOf() != request.money) return Odd(request, response, "money");
-    return {.verdict = Verdict::kApproved, .reference = answer.Text("id"), .code = {}, .refund = {}};
+    return {.verdict = Verdict::kApproved,
+            .reference = Kept(answer.Text("id"), kMaxReferenceBytes),
+            .code = {},
+            .refund = {}};
   }
   if (status == "declined" || status == "cancelled" || status == "voided" || status == "refunded") {
     std::string code = status == "declined" ? answer.Text("code") : status;
-    return {
-        .verdict = Verdict::kDeclined, .reference = {}, .code = code.substr(0, kMaxCodeBytes), .refund = {}};
+    return {.verdict = Verdict::kDeclined,
+            .reference = {},
+            .code = Kept(std::move(code), kMaxCodeBytes),
+            .refund = {}};
   }
   return status == "pending" ? Said(Verdict::kUnknown) : Odd(request, response, "status of the payment");
 }
@@ -255,7 +273,7 @@ Result<Notice> HttpProvider::ReadWebhook(const WebhookRequest& request, Timestam
   std::tie(notice.reservation, notice.attempt) = *key;
   if (type == "payment.declined") {
     notice.answer = Said(Verdict::kDeclined);
-    notice.answer.code = data.Text("code").substr(0, kMaxCodeBytes);
+    notice.answer.code = Kept(data.Text("code"), kMaxCodeBytes);
     return notice;
   }
   const auto money = data.MoneyOf();
@@ -263,7 +281,7 @@ Result<Notice> HttpProvider::ReadWebhook(const WebhookRequest& request, Timestam
     return std::unexpected(Malformed("data.amount, data.currency: must be the money that was taken"));
   notice.money = *money;
   notice.answer = Said(Verdict::kApproved);
-  notice.answer.reference = data.Text("id");
+  notice.answer.reference = Kept(data.Text("id"), kMaxReferenceBytes);
   return notice;
 }
 

@@ -214,6 +214,34 @@ TEST_F(HttpProviderTest, AWebhookTellsOfItsPaymentAndItsMoney) {
   EXPECT_FALSE(Read(R"({"type":"payout.paid","data":{}})")->relevant);
 }
 
+// It goes into protobufs and PostgreSQL, which take no half character and no NUL.
+TEST_F(HttpProviderTest, ATextOfTheAcquirersIsCutBetweenCharactersAndHasNoControlCharacters) {
+  std::string hangul;
+  for (int i = 0; i < 22; ++i) hangul += "\xed\x95\x9c";  // of three bytes: the 64th is the first of one
+  const std::pair<std::string, std::string> codes[] = {{hangul, hangul.substr(0, 63)},
+                                                       {R"(5\u0000\n1\u007f)", "51"},
+                                                       {std::string(64, 'x'), std::string(64, 'x')}};
+  for (const auto& [code, kept] : codes) {
+    Answers(402, fmt::format(R"({{"key":"{}","status":"declined","code":"{}"}})", Key(), code));
+    EXPECT_EQ(Ask(&Provider::Approve, Request()).code, kept);
+    const auto notice =
+        Read(fmt::format(R"({{"type":"payment.declined","data":{{"key":"{}","code":"{}"}}}})", Key(), code));
+    ASSERT_TRUE(notice.has_value()) << notice.error().detail;
+    EXPECT_EQ(notice->answer.code, kept);
+  }
+  const std::string long_id(254, 'x');
+  const std::pair<std::string, std::string> ids[] = {{long_id + "\xc3\xa4", long_id}, {R"(p\u00001)", "p1"}};
+  for (const auto& [id, kept] : ids) {
+    const std::string members =
+        fmt::format(R"("key":"{}","id":"{}","amount":1000,"currency":"KRW")", Key(), id);
+    Answers(200, fmt::format(R"({{"status":"captured",{}}})", members));
+    EXPECT_EQ(Ask(&Provider::Approve, Request()).reference, kept);
+    const auto notice = Read(fmt::format(R"({{"type":"payment.captured","data":{{{}}}}})", members));
+    ASSERT_TRUE(notice.has_value()) << notice.error().detail;
+    EXPECT_EQ(notice->answer.reference, kept);
+  }
+}
+
 TEST_F(HttpProviderTest, AWebhookThatCannotBeReadIsNamedByItsField) {
   const std::pair<std::string, const char*> cases[] = {
       {"[]", "body"},

@@ -78,6 +78,9 @@ TEST_P(StoreContractTest, WhatIsSavedIsLoadedAlsoAfterReopening) {
   first.resolution = Resolution::kRefunded;
   first.provider_code = "51";
   first.provider_reference = "ref";
+  first.refunded = 200;
+  first.refunding = 100;
+  first.captured_late = true;
   const Payment second = NewPayment(reservation_, 2);
   const Payment other = NewPayment(NewReservation());
   EXPECT_THAT(Save({first, second, other}), IsEmpty());
@@ -210,6 +213,23 @@ TEST_P(StoreContractTest, RefundsAreSavedWithTheirPaymentOrNotAtAll) {
   EXPECT_THAT(*stores_.reader->Refunds(reservation_), ElementsAre(part));
   EXPECT_EQ(stores_.reader->Page({}, 1)->payments.at(0).refunded, 300);
   EXPECT_THAT(*stores_.reader->Unsettled({}, 10), IsEmpty());
+}
+
+// Otherwise the part would be given back again.
+TEST_P(StoreContractTest, APaymentAndItsRefundInOneBatchAreStoredTogether) {
+  const PaymentKey key{reservation_, 1};
+  const SagaId buys = SagaId::Make(kNow, random_), gives_back = SagaId::Make(kNow, random_);
+  const std::vector<Command> commands = {
+      {Approve{key, buys, "ann", {1000, kKrw}, std::string(kInternal), Route::kInternal}, "", {}},
+      {GiveBack{key, gives_back, {300, kKrw}}, "", {}}};
+  EXPECT_THAT(*stores_.store->Save(Decide({}, commands, kNow, random_).changes), IsEmpty());
+  Reopen();
+  const Rows rows = *stores_.store->Load(KeysOf(commands));
+  ASSERT_THAT(rows.payments, SizeIs(1));
+  EXPECT_EQ(rows.payments[0].refunded, 300);
+  EXPECT_THAT(rows.refunds, SizeIs(1));
+  const std::vector<Command> rest = {{GiveBack{key, SagaId::Make(kNow, random_), {701, kKrw}}, "", {}}};
+  EXPECT_EQ(Decide(rows, rest, kNow, random_).outcomes.at(0).answer->refusal, Refusal::kExceedsCaptured);
 }
 
 TEST_P(StoreContractTest, AWebhookIsTakenOnceAndForgottenAfterADay) {

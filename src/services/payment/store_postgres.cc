@@ -22,15 +22,15 @@ using sql::pg::Batch;
 using sql::pg::Column;
 using sql::pg::Row;
 
-#define BOXOFFICE_PAYMENT_COLUMNS                                                                \
-  "reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, " \
-  "provider_code, provider_reference, version, created_at_ms, updated_at_ms "
-#define BOXOFFICE_PAYMENT_READ BOXOFFICE_PAYMENT_COLUMNS ", refunded, refunding, captured_late "
+#define BOXOFFICE_PAYMENT_COLUMNS                                                                   \
+  "reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "    \
+  "provider_code, provider_reference, version, created_at_ms, updated_at_ms, refunded, refunding, " \
+  "captured_late "
 #define BOXOFFICE_REFUND_COLUMNS \
   "reservation_id, attempt, saga_id, amount, done, created_at_ms, updated_at_ms "
 
 constexpr std::string_view kSelect =
-    "SELECT " BOXOFFICE_PAYMENT_READ
+    "SELECT " BOXOFFICE_PAYMENT_COLUMNS
     "FROM unnest($1) i(reservation_id) JOIN payment USING (reservation_id) ORDER BY reservation_id, attempt";
 // Locks in the order of keys before it changes anything. What was asked for does not change any more; only
 // what came of it.
@@ -48,16 +48,17 @@ constexpr std::string_view kUpdate =
 constexpr std::string_view kInsert =
     "INSERT INTO payment(" BOXOFFICE_PAYMENT_COLUMNS
     ") SELECT reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "
-    "provider_code, provider_reference, 1, created_at_ms, updated_at_ms FROM unnest($1, $2, $3, $4, $5, $6, "
-    "$7, $8, $9, $10, $11, $12, $13, $14) i(reservation_id, attempt, id, saga_id, user_id, amount, currency, "
-    "method, state, resolution, provider_code, provider_reference, created_at_ms, updated_at_ms) "
+    "provider_code, provider_reference, 1, created_at_ms, updated_at_ms, refunded, refunding, captured_late "
+    "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
+    "i(reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "
+    "provider_code, provider_reference, created_at_ms, updated_at_ms, refunded, refunding, captured_late) "
     "ORDER BY reservation_id, attempt ON CONFLICT DO NOTHING RETURNING reservation_id, attempt";
 constexpr std::string_view kSelectOne =
-    "SELECT " BOXOFFICE_PAYMENT_READ "FROM payment WHERE reservation_id = $1 ORDER BY attempt";
+    "SELECT " BOXOFFICE_PAYMENT_COLUMNS "FROM payment WHERE reservation_id = $1 ORDER BY attempt";
 // With ties: all attempts of the last reservation.
 constexpr std::string_view kSelectPage =
     "WITH page AS (SELECT * FROM payment WHERE reservation_id > $1 ORDER BY reservation_id "
-    "FETCH FIRST ($2) ROWS WITH TIES) SELECT " BOXOFFICE_PAYMENT_READ
+    "FETCH FIRST ($2) ROWS WITH TIES) SELECT " BOXOFFICE_PAYMENT_COLUMNS
     ", EXISTS (SELECT 1 FROM payment WHERE reservation_id > (SELECT reservation_id FROM page ORDER BY "
     "reservation_id DESC LIMIT 1)) FROM page ORDER BY reservation_id, attempt";
 constexpr std::string_view kSelectUnsettled =
@@ -88,7 +89,6 @@ constexpr std::string_view kInsertWebhooks =
     "RETURNING provider, webhook_id";
 constexpr std::string_view kForgetWebhooks = "DELETE FROM provider_webhook WHERE received_at_ms < $1";
 #undef BOXOFFICE_REFUND_COLUMNS
-#undef BOXOFFICE_PAYMENT_READ
 #undef BOXOFFICE_PAYMENT_COLUMNS
 
 // The row of a statement that begins with the columns.
@@ -127,6 +127,7 @@ PaymentKey KeyAt(const Row& row) { return {row.Id<ReservationId>(0), static_cast
 constexpr auto kReservationOf = [](const Payment& payment) { return payment.key.reservation; };
 constexpr auto kAttemptOf = [](const Payment& payment) { return payment.key.attempt; };
 constexpr auto kUpdatedOf = [](const Payment& payment) { return ToUnixMs(payment.updated_at); };
+constexpr auto kLateOf = [](const Payment& payment) { return payment.captured_late ? 1 : 0; };
 
 class PostgresStore final : public Store {
  public:
@@ -198,8 +199,7 @@ class PostgresStore final : public Store {
               Column(rows, &Payment::version), Column(rows, &Payment::state),
               Column(rows, &Payment::resolution), Column(rows, &Payment::provider_code),
               Column(rows, &Payment::provider_reference), Column(rows, kUpdatedOf),
-              Column(rows, &Payment::refunded), Column(rows, &Payment::refunding),
-              Column(rows, [](const Payment& payment) { return payment.captured_late ? 1 : 0; }));
+              Column(rows, &Payment::refunded), Column(rows, &Payment::refunding), Column(rows, kLateOf));
   }
 
   static void AddRefunds(const std::vector<Refund>& refunds, Batch& batch) {
@@ -231,7 +231,8 @@ class PostgresStore final : public Store {
               Column(rows, &Payment::resolution), Column(rows, &Payment::provider_code),
               Column(rows, &Payment::provider_reference),
               Column(rows, [](const Payment& payment) { return ToUnixMs(payment.created_at); }),
-              Column(rows, kUpdatedOf));
+              Column(rows, kUpdatedOf), Column(rows, &Payment::refunded), Column(rows, &Payment::refunding),
+              Column(rows, kLateOf));
   }
 
   std::unique_ptr<sql::pg::Connection> connection_;

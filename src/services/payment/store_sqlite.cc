@@ -88,10 +88,10 @@ class SqliteStore final : public Store {
         select_(database_->Prepare(std::string(kSelect) + "WHERE reservation_id = ?1 ORDER BY attempt")),
         insert_(database_->Prepare(
             "INSERT INTO payment(reservation_id, attempt, id, saga_id, user_id, amount, currency, method, "
-            "state, "
-            "resolution, provider_code, provider_reference, version, created_at_ms, updated_at_ms) "
-            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14) ON CONFLICT DO "
-            "NOTHING")),
+            "state, resolution, provider_code, provider_reference, version, created_at_ms, updated_at_ms, "
+            "refunded, refunding, captured_late) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14, ?15, ?16, ?17) "
+            "ON CONFLICT DO NOTHING")),
         // What was asked for does not change any more; only what came of it.
         update_(database_->Prepare(
             "UPDATE payment SET state = ?4, resolution = ?5, provider_code = ?6, provider_reference = ?7, "
@@ -158,7 +158,8 @@ class SqliteStore final : public Store {
     return insert_
         .Bind(row.key.reservation, row.key.attempt, row.id, row.saga, row.user_id, row.money.amount,
               row.money.currency.code(), row.method, row.state, row.resolution, row.provider_code,
-              row.provider_reference, ToUnixMs(row.created_at), ToUnixMs(row.updated_at))
+              row.provider_reference, ToUnixMs(row.created_at), ToUnixMs(row.updated_at), row.refunded,
+              row.refunding, row.captured_late ? 1 : 0)
         .Run();
   }
   Result<void> Update(const Payment& row) {

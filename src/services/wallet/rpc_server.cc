@@ -15,7 +15,7 @@ using rpc::ParseMoney;
 using rpc::ParseText;
 
 constexpr size_t kMaxUserIdBytes = 64;
-constexpr size_t kMaxClientKeyBytes = 128;
+constexpr size_t kMaxClientKeyBytes = 255;  // as the gateway takes an Idempotency-Key
 constexpr size_t kMaxReasonBytes = 500;
 constexpr uint32_t kMaxExportPage = 10'000;
 

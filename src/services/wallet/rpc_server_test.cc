@@ -120,6 +120,23 @@ TEST_F(WalletRpcTest, AMalformedFieldIsNamed) {
   EXPECT_THAT(RunError(v1::Command()).detail, StartsWith("body:"));
 }
 
+TEST_F(WalletRpcTest, AClientKeyIsAsLongAsAnIdempotencyKeyOfTheGateway) {
+  EXPECT_EQ(Run(TopUpOf("ann", 1, std::string(255, 'k'))).kind(), v1::WalletOutcome::DONE);
+  EXPECT_THAT(RunError(TopUpOf("ann", 1, std::string(256, 'k'))).detail, StartsWith("client_key:"));
+}
+
+TEST_F(WalletRpcTest, OpeningAWalletIsNoChangeOfState) {
+  Run(TopUpOf("ann", 1, "k1"));
+  grpc::ClientContext context;
+  v1::GetWalletRequest get;
+  get.set_user_id("ann");
+  v1::Wallet wallet;
+  ASSERT_TRUE(stub_->GetWallet(&context, get, &wallet).ok());
+  EXPECT_EQ(wallet.state(), v1::ACTIVE);
+  EXPECT_EQ(wallet.state_changed_at_ms(), 0);
+  EXPECT_EQ(wallet.state_reason() + wallet.state_operator_id(), "");
+}
+
 TEST_F(WalletRpcTest, QueriesShowBalancesEntriesAndTheAuditorsSums) {
   const std::string saga = NewId();
   Run(TopUpOf("ann", 1000, "k1"));

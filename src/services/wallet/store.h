@@ -87,7 +87,7 @@ class Reader {
   virtual ~Reader() = default;
   // The user's balances by currency; none for an unknown user.
   [[nodiscard]] virtual Result<std::vector<Money>> Balances(const std::string& user_id) = 0;
-  // The user's account; absent if its state was never changed.
+  // The user's account; absent if no wallet was opened and its state never changed.
   [[nodiscard]] virtual Result<std::optional<AccountRow>> Account(const std::string& user_id) = 0;
   // At most `limit` entries older than `before` (absent: from the newest), of one currency or of all, of a
   // period.

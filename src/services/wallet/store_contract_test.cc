@@ -142,10 +142,11 @@ TEST_P(StoreContractTest, TwoRefundsAtTheSameTimeGiveBackOnce) {
 }
 
 TEST_P(StoreContractTest, OneClientKeyAtTheSameTimeInTwoCurrenciesIsOneTopUp) {
+  Run({TopUpOf("ann", 1, "k1")});  // otherwise they would meet in the account
   const Changes stale = ChangesOf({TopUpOf("ann", 5, "k", kEur)});
   Run({TopUpOf("ann", 5, "k")});
   EXPECT_THAT(stores_.store->Save(stale)->top_ups, ElementsAre(TopUpKey{"ann", "k"}));
-  EXPECT_THAT(*stores_.reader->Balances("ann"), ElementsAre(Money{5, kKrw}));
+  EXPECT_THAT(*stores_.reader->Balances("ann"), ElementsAre(Money{6, kKrw}));
 }
 
 TEST_P(StoreContractTest, BalancesAreListedByCurrency) {
@@ -242,6 +243,16 @@ TEST_P(StoreContractTest, APartThatWasGivenBackIsFoundAgainAndTwoAtOnceMeet) {
   EXPECT_EQ(stores_.reader->Reservation(reservation_).value()->effective_debits, 0U);
 }
 
+TEST_P(StoreContractTest, ADebitAndItsPartInOneBatchAreStoredTogether) {
+  const SagaId part = SagaId::Make(kNow, random_);
+  Run({TopUpOf("ann", 1000, "k"), DebitOf(saga_, 300, reservation_),
+       Command{PartialRefund{part, reservation_, "ann", saga_, {200, kKrw}}, ""}});
+  Reopen();
+  EXPECT_EQ(Load({RefundOf(saga_, reservation_)}).debits.at(0).refunded, 200);
+  EXPECT_EQ(Run({RefundOf(saga_, reservation_)}).at(0).balance, (Money{1000, kKrw}))
+      << "the rest, and not all of it once more";
+}
+
 TEST_P(StoreContractTest, WhatOperatorsDoIsKeptWithItsReasonOncePerKey) {
   const Command adjust{Adjust{"a1", "ann", {-100, kKrw}, "paid out", "root"}, ""};
   const auto charged = Run({TopUpOf("ann", 1000, "k")});
@@ -272,7 +283,9 @@ TEST_P(StoreContractTest, WhatOperatorsDoIsKeptWithItsReasonOncePerKey) {
 TEST_P(StoreContractTest, AStateIsKeptAndADebitThatWasDecidedBeforeItIsDecidedAgain) {
   Run({TopUpOf("ann", 1000, "k"), TopUpOf("ann", 5, "k2", kEur), TopUpOf("bob", 7, "k")});
   const Command freeze{SetState{"ann", AccountState::kFrozen, "asked for", "root"}, ""};
-  EXPECT_EQ(*stores_.reader->Account("ann"), std::nullopt);
+  EXPECT_EQ(*stores_.reader->Account("nobody"), std::nullopt);
+  EXPECT_EQ(*stores_.reader->Account("ann"),
+            (AccountRow{"ann", AccountState::kActive, "", "", Timestamp{}, 1}));
   const Changes debit = ChangesOf({DebitOf(saga_, 300, reservation_)});
   const Changes again = ChangesOf({freeze});
   EXPECT_THAT(Load({freeze}).wallets, SizeIs(2));
@@ -282,10 +295,33 @@ TEST_P(StoreContractTest, AStateIsKeptAndADebitThatWasDecidedBeforeItIsDecidedAg
   Reopen();
   EXPECT_EQ(Run({DebitOf(saga_, 300, reservation_)}).at(0).refusal, Refusal::kFrozen);
   EXPECT_EQ(*stores_.reader->Account("ann"),
-            (AccountRow{"ann", AccountState::kFrozen, "asked for", "root", kNow, 1}));
+            (AccountRow{"ann", AccountState::kFrozen, "asked for", "root", kNow, 2}));
   Run({{SetState{"ann", AccountState::kActive, "done", "root"}, ""}});
-  EXPECT_EQ(stores_.reader->Account("ann").value()->version, 2);
+  EXPECT_EQ(stores_.reader->Account("ann").value()->version, 3);
   EXPECT_EQ(Run({DebitOf(saga_, 300, reservation_)}).at(0).kind, OutcomeKind::kDone);
+}
+
+// No wallet's row is shared: without the account's, money would come into a closed wallet.
+TEST_P(StoreContractTest, OpeningAWalletAndClosingTheAccountAtTheSameTimeMeetInTheAccount) {
+  const auto close = [](const std::string& user) {
+    return Command{SetState{user, AccountState::kClosed, "asked for", "root"}, ""};
+  };
+  const auto adjust = [](const std::string& user, int64_t amount, Currency currency) {
+    return Command{Adjust{std::string(currency.code()), user, {amount, currency}, "a gift", "root"}, ""};
+  };
+  Run({TopUpOf("ann", 5, "k"), adjust("ann", -5, kKrw), TopUpOf("bob", 5, "k"), adjust("bob", -5, kKrw)});
+  for (const std::string user : {"ann", "new"}) {  // with an account and without
+    const Changes opening = ChangesOf({TopUpOf(user, 5, "k2", kEur)});
+    Run({close(user)});
+    EXPECT_THAT(stores_.store->Save(opening)->accounts, ElementsAre(user));
+    EXPECT_EQ(Run({TopUpOf(user, 5, "k2", kEur)}).at(0).refusal, Refusal::kClosed);
+  }
+  for (const std::string user : {"bob", "eve"}) {
+    const Changes closing = ChangesOf({close(user)});
+    Run({adjust(user, 5, kEur)});
+    EXPECT_THAT(stores_.store->Save(closing)->accounts, ElementsAre(user));
+    EXPECT_EQ(Run({close(user)}).at(0).refusal, Refusal::kNotEmpty);
+  }
 }
 
 TEST_P(StoreContractTest, AStatementGoesFromItsOpeningBalanceByKind) {

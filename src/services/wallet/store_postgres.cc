@@ -95,8 +95,9 @@ constexpr std::string_view kUpdateWallets =
     "AND w.version = i.version RETURNING w.user_id, w.currency";
 constexpr std::string_view kInsertDebits =
     "INSERT INTO saga_debit(saga_id, reservation_id, user_id, currency, amount, state, debit_entry_id, "
-    "balance_after_debit, refund_entry_id, balance_after_refund) "
-    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING saga_id";
+    "balance_after_debit, refund_entry_id, balance_after_refund, refunded) "
+    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING "
+    "RETURNING saga_id";
 constexpr std::string_view kUpdateDebits =
     "UPDATE saga_debit d SET state = i.state, refund_entry_id = i.entry, balance_after_refund = i.balance, "
     "refunded = i.refunded FROM unnest($1, $2, $3, $4, $5, $6) i(saga_id, state, entry, balance, refunded, "
@@ -271,7 +272,7 @@ class PostgresStore final : public Store {
               Column(created, [](const DebitRow& row) { return row.money.amount; }),
               Column(created, &DebitRow::state), Column(created, &DebitRow::debit_entry),
               Column(created, &DebitRow::balance_after_debit), Column(created, &DebitRow::refund_entry),
-              Column(created, &DebitRow::balance_after_refund));
+              Column(created, &DebitRow::balance_after_refund), Column(created, &DebitRow::refunded));
     batch.Add(kUpdateDebits, Column(refunded, &DebitRow::saga), Column(refunded, &DebitRow::state),
               Column(refunded, &DebitRow::refund_entry), Column(refunded, &DebitRow::balance_after_refund),
               Column(refunded, &DebitRow::refunded), Column(before));

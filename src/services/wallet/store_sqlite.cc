@@ -94,9 +94,10 @@ class SqliteStore final : public Store {
                                            "WHERE user_id = ?1 AND version = ?6")),
         insert_debit_(
             database_->Prepare("INSERT INTO saga_debit(saga_id, reservation_id, user_id, currency, amount, "
-                               "state, debit_entry_id, "
-                               "balance_after_debit, refund_entry_id, balance_after_refund) "
-                               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING")),
+                               "state, debit_entry_id, balance_after_debit, refund_entry_id, "
+                               "balance_after_refund, refunded) "
+                               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+                               "ON CONFLICT DO NOTHING")),
         update_debit_(database_->Prepare("UPDATE saga_debit SET state = ?2, refund_entry_id = ?3, "
                                          "balance_after_refund = ?4, refunded = ?5 "
                                          "WHERE saga_id = ?1 AND state = 1 AND refunded = ?6")),
@@ -272,7 +273,7 @@ class SqliteStore final : public Store {
       return insert_debit_
           .Bind(row.saga, row.reservation, row.user_id, row.money.currency.code(), row.money.amount,
                 row.state, row.debit_entry, row.balance_after_debit, row.refund_entry,
-                row.balance_after_refund)
+                row.balance_after_refund, row.refunded)
           .Run();
     }
     return update_debit_

@@ -64,7 +64,8 @@ class Batch {
     }
     const auto day_limit = limits_.top_up_per_day.find(currency);
     const bool counts = day_limit != limits_.top_up_per_day.end();
-    const int64_t today = ToUnixMs(now_) / kDayMs;
+    // A clock that is behind, of another replica or stepped back, does not give the day's room once more.
+    const int64_t today = std::max(ToUnixMs(now_) / kDayMs, wallet.row.day);
     const int64_t topped_up = wallet.row.day == today ? wallet.row.topped_up : 0;
     if (counts && top_up.money.amount > day_limit->second - topped_up) {
       return OverLimit(Refusal::kDailyLimit, wallet, day_limit->second, day_limit->second - topped_up);
@@ -77,6 +78,7 @@ class Batch {
       wallet.row.day = today;
       wallet.row.topped_up = topped_up + top_up.money.amount;
     }
+    if (wallet.row.version == 0) MoveAccount(top_up.user_id);
     const Entry& entry = Move(wallet, {.user_id = top_up.user_id,
                                        .kind = EntryKind::kTopUp,
                                        .money = top_up.money,
@@ -198,6 +200,7 @@ class Batch {
     if (wallet.row.balance + adjust.money.amount > kMaxAmount) {
       return OverLimit(Refusal::kBalanceLimit, wallet, kMaxAmount, kMaxAmount - wallet.row.balance);
     }
+    if (wallet.row.version == 0) MoveAccount(adjust.user_id);
     return MoveOnce(wallet, key,
                     {.user_id = adjust.user_id,
                      .kind = EntryKind::kAdjustment,
@@ -248,7 +251,7 @@ class Batch {
               .state = now};
     }
     // A debit or a top-up that another replica has decided on the state before finds the wallet's version
-    // moved.
+    // moved; one that opens a wallet, which is not known here, finds the account's.
     for (auto& [key, wallet] : wallets_) {
       if (key.user_id == change.user_id && wallet.row.version != 0) wallet.changed = true;
     }
@@ -301,6 +304,12 @@ class Batch {
     Wallet& wallet = wallets_[key];
     wallet.row.key = key;
     return wallet;
+  }
+  // The account as it is: who opens a wallet and who closes the account at the same time share no other row.
+  void MoveAccount(const std::string& user_id) {
+    Account& account = accounts_[user_id];
+    account.row.user_id = user_id;
+    account.changed = true;
   }
   // Why the user may neither top up nor spend.
   [[nodiscard]] Refusal RefusalOf(const std::string& user_id) const {

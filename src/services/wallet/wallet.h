@@ -48,14 +48,15 @@ enum class AccountState {
   kFrozen = 2,  // no top-up and no debit
   kClosed = 3,  // for ever; only what is given back still comes in
 };
-// Of a user whose state was ever changed; all others are active.
+// Of a user who has a wallet or whose state was changed; one who has none is active. (Wallets of before this
+// was so may be without.)
 struct AccountRow {
   std::string user_id;
   AccountState state = AccountState::kActive;
   std::string reason;
   std::string operator_id;
-  Timestamp changed_at{};
-  int64_t version = 0;  // as of a wallet
+  Timestamp changed_at{};  // by an operator; 1970: never
+  int64_t version = 0;     // as of a wallet; grows also when a wallet is opened
   bool operator==(const AccountRow&) const = default;
 };
 
@@ -268,8 +269,8 @@ struct DebitChange {
 struct Changes {
   std::vector<WalletRow> wallets;  // the new balance with the version that was loaded
   std::vector<DebitChange> debits;
-  std::vector<Entry> entries;  // in the order of decision
-  std::vector<AccountRow> accounts;
+  std::vector<Entry> entries;        // in the order of decision
+  std::vector<AccountRow> accounts;  // changed, or as it was, of who opens a wallet
   // A change without one of these does not exist.
   [[nodiscard]] bool empty() const { return debits.empty() && entries.empty() && accounts.empty(); }
 };

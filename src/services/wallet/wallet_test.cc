@@ -560,5 +560,25 @@ TEST_F(WalletTest, WhatMayBeToppedUpADayIsLimitedAndTheNextDayBeginsAnew) {
             OutcomeKind::kDone);
 }
 
+// Of a replica whose clock is behind, or one that steps back over midnight.
+TEST_F(WalletTest, AnEarlierDayAfterALaterOneHasNoRoomOfItsOwn) {
+  limits_.top_up_per_day[kKrw] = 1000;
+  Run(TopUpOf("ann", 1000, "k1"));
+  EXPECT_EQ(RunBatch({TopUpOf("ann", 1, "k2")}, kNow - std::chrono::hours(24)).at(0).refusal,
+            Refusal::kDailyLimit);
+  EXPECT_EQ(Run(TopUpOf("ann", 1, "k3")).refusal, Refusal::kDailyLimit);
+}
+
+TEST_F(WalletTest, OpeningAWalletMovesTheAccountAsItIs) {
+  Run(TopUpOf("ann", 5, "k1"));
+  EXPECT_THAT(last_.accounts, ElementsAre(AccountRow{"ann", AccountState::kActive, "", "", Timestamp{}, 0}));
+  Run(TopUpOf("ann", 5, "k2"));
+  EXPECT_THAT(last_.accounts, IsEmpty()) << "it is open";
+  Run(StateOf(AccountState::kFrozen));
+  Run({Adjust{"a1", "ann", {5, kEur}, "a gift", "root"}, ""});
+  EXPECT_THAT(last_.accounts,
+              ElementsAre(AccountRow{"ann", AccountState::kFrozen, "asked for", "root", kNow, 2}));
+}
+
 }  // namespace
 }  // namespace boxoffice::wallet
