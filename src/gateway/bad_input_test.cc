@@ -1,5 +1,6 @@
 // Each row of the table of bad input, through real HTTP.
 #include "gateway/gateway_for_test.h"
+#include "platform/http/server_fixture.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -92,6 +93,25 @@ TEST_F(BadInputTest, OperatorsRouteAsBuyerIs403) {
     const http::ClientResponse answer = Call(route.substr(0, space), path, "{}");
     EXPECT_EQ(answer.status, 403) << route;
     EXPECT_EQ(CodeOf(answer), "operator_required") << route;
+  }
+}
+
+TEST_F(BadInputTest, ABigBodyOfWhoIsNoOperatorIsRefusedBeforeItIsSent) {
+  for (const char* path : {"/v1/admin/shows", "/v1/admin/settlements?from=a&until=b"}) {
+    const auto ask = [&](const std::string& token) {
+      http::RawClient client(gateway().port());
+      client.Send(
+          fmt::format("POST {} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+                      "Content-Length: 30000000\r\n{}\r\n",
+                      path, token.empty() ? token : "Authorization: Bearer " + token + "\r\n"));
+      return client.ReadResponse();
+    };
+    EXPECT_THAT(ask(""), AllOf(testing::StartsWith("HTTP/1.1 401"), HasSubstr("jwt_missing"),
+                               HasSubstr("Connection: close"), HasSubstr("no-store")))
+        << path;
+    EXPECT_THAT(ask(Jwt("ada")), AllOf(testing::StartsWith("HTTP/1.1 403"), HasSubstr("operator_required")))
+        << path;
+    EXPECT_EQ(ask(Jwt("root", auth::Role::kOperator)), "HTTP/1.1 100 Continue\r\n\r\n") << path;
   }
 }
 

@@ -58,10 +58,9 @@ void AddEdgeKeys(config::Keys& keys, EdgeConfig& config) {
 
 std::string AddressKey(const Request& request, uint32_t trusted_proxies) {
   std::string_view text = request.remote_address();
-  if (trusted_proxies > 0) {
-    if (const auto forwarded = request.header("X-Forwarded-For"))
-      text = FromTheRight(*forwarded, trusted_proxies);
-  }
+  // All lines of it: a proxy may add one of its own behind the one that the caller made up.
+  const std::string forwarded = trusted_proxies > 0 ? request.header_list("X-Forwarded-For") : std::string();
+  if (!forwarded.empty()) text = FromTheRight(forwarded, trusted_proxies);
   boost::system::error_code error;
   const auto address = boost::asio::ip::make_address(std::string(text), error);
   if (error || !address.is_v6() || address.to_v6().is_v4_mapped()) return std::string(text);
@@ -94,6 +93,12 @@ bool Gate::AdmitUser(std::string_view user, Pass& pass) {
   if (!users_.on()) return true;
   pass.user = users_.Take(user, std::chrono::steady_clock::now());
   return pass.user->allowed;
+}
+
+void Gate::GiveBack(const Request& request, std::string_view user, const Pass& pass) {
+  const auto now = std::chrono::steady_clock::now();
+  if (pass.address) addresses_.GiveBack(AddressKey(request, config_.trusted_proxies), now);
+  if (pass.user) users_.GiveBack(user, now);
 }
 
 Response Gate::TooMany(const Pass& pass) {

@@ -57,6 +57,8 @@ class Gate {
   // Count a request; false: there were too many, see TooMany.
   [[nodiscard]] bool AdmitAddress(const http::Request& request, Pass& pass);
   [[nodiscard]] bool AdmitUser(std::string_view user, Pass& pass);
+  // Takes back what was counted of a request that was admitted, and is to be counted later.
+  void GiveBack(const http::Request& request, std::string_view user, const Pass& pass);
   // 429 rate_limited, with Retry-After.
   [[nodiscard]] static http::Response TooMany(const Pass& pass);
   // The fields RateLimit and RateLimit-Policy, where something was counted.

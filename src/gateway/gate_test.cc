@@ -27,6 +27,15 @@ TEST(AddressKeyTest, TheConnectionCountsUnlessProxiesInFrontSayWhoCalled) {
   EXPECT_EQ(AddressKey(From("10.0.0.1"), 1), "10.0.0.1");
 }
 
+TEST(AddressKeyTest, AProxyMayAddALineOfItsOwn) {
+  http::Request request = From("10.0.0.1", "198.51.100.1");
+  request.AddHeader("x-forwarded-for", "203.0.113.9");
+  EXPECT_EQ(AddressKey(request, 1), "203.0.113.9") << "the first line is the caller's word";
+  request.AddHeader("X-Forwarded-For", "10.0.0.2");
+  EXPECT_EQ(AddressKey(request, 2), "203.0.113.9");
+  EXPECT_EQ(AddressKey(request, 3), "198.51.100.1");
+}
+
 TEST(AddressKeyTest, AnIpv6NetworkCountsAsOne) {
   EXPECT_EQ(AddressKey(From("2001:db8:1:2:3::4"), 0), AddressKey(From("2001:db8:1:2:ffff::1"), 0));
   EXPECT_NE(AddressKey(From("2001:db8:1:2::1"), 0), AddressKey(From("2001:db8:1:3::1"), 0));
@@ -98,6 +107,16 @@ TEST_F(LimitsTest, AnAddressIsLimitedAlsoWithoutAUserAndBehindAProxy) {
   EXPECT_EQ(Call("GET", "/v1/shows/1", {}, nobody).status, 200);
   nobody.headers = {{"X-Forwarded-For", "203.0.113.9"}};
   EXPECT_EQ(Call("GET", "/readyz", {}, nobody).status, 200) << "whoever watches is never refused";
+}
+
+TEST_F(LimitsTest, ABigBodyCountsOnceThoughItsHeadIsJudgedFirst) {
+  Options options;
+  options.role = auth::Role::kOperator;
+  options.key = "k1";
+  const http::ClientResponse answer = Call("POST", "/v1/admin/shows", std::string(100'000, ' '), options);
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_THAT(Header(answer, "RateLimit"), HasSubstr(R"("user";r=2)"));
+  EXPECT_THAT(Header(answer, "RateLimit"), HasSubstr(R"("address";r=7)"));
 }
 
 TEST_F(GateTest, ARequestsIdIsTakenIfItIsWellFormedAndIsInProblems) {

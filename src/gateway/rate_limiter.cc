@@ -13,6 +13,10 @@ namespace {
 
 constexpr int64_t kSecondUs = 1'000'000;
 
+int64_t ToUs(RateLimiter::Time now) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
+}
+
 uint32_t CeilSeconds(int64_t us) { return static_cast<uint32_t>((us + kSecondUs - 1) / kSecondUs); }
 
 }  // namespace
@@ -41,8 +45,7 @@ RateLimiter::Place& RateLimiter::Find(uint64_t key, int64_t now_us) {
 
 RateVerdict RateLimiter::Take(std::string_view key, Time now) {
   if (!on()) return {};
-  const int64_t now_us =
-      std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
+  const int64_t now_us = ToUs(now);
   Place& place = Find(std::hash<std::string_view>()(key), now_us);
   const int64_t full_at_us = std::max(place.full_at_us, now_us) + interval_us_;
   const int64_t over_us = full_at_us - now_us - interval_us_ * limit_.requests;
@@ -53,6 +56,10 @@ RateVerdict RateLimiter::Take(std::string_view key, Time now) {
   verdict.reset_s = CeilSeconds(std::max<int64_t>(place.full_at_us - now_us, 0));
   verdict.retry_after_s = verdict.allowed ? 0 : std::max(CeilSeconds(over_us), 1U);
   return verdict;
+}
+
+void RateLimiter::GiveBack(std::string_view key, Time now) {
+  if (on()) Find(std::hash<std::string_view>()(key), ToUs(now)).full_at_us -= interval_us_;
 }
 
 std::string RateLimiter::Describe(const RateVerdict& verdict) const {

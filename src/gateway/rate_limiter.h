@@ -37,6 +37,9 @@ class RateLimiter {
   // Takes one request of `key`. About 50 ns.
   [[nodiscard]] RateVerdict Take(std::string_view key, Time now);
 
+  // Gives one back that Take allowed.
+  void GiveBack(std::string_view key, Time now);
+
   // Whether there is a limit at all; if there is none, everything is allowed and nothing is kept.
   [[nodiscard]] bool on() const { return limit_.requests > 0; }
   // Items of the fields RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers, from -08 on).

@@ -33,6 +33,14 @@ TEST(RateLimiterTest, RequestsComeBackEvenly) {
   EXPECT_EQ(limiter.Take("ada", kNow + 1h).remaining, 2U);
 }
 
+TEST(RateLimiterTest, WhatIsGivenBackMayBeTakenAgain) {
+  RateLimiter limiter("user", {1, 10s});
+  ASSERT_TRUE(limiter.Take("ada", kNow).allowed);
+  limiter.GiveBack("ada", kNow);
+  EXPECT_TRUE(limiter.Take("ada", kNow).allowed);
+  EXPECT_FALSE(limiter.Take("ada", kNow).allowed);
+}
+
 TEST(RateLimiterTest, WhoIsRefusedLosesNothingByAsking) {
   RateLimiter limiter("user", {1, 10s});
   ASSERT_TRUE(limiter.Take("ada", kNow).allowed);

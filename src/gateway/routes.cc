@@ -1,5 +1,7 @@
 #include "gateway/routes.h"
 
+#include <expected>
+
 #include <fmt/format.h>
 
 #include "gateway/gate.h"
@@ -32,6 +34,35 @@ bool SameScheme(std::string_view header) {
     if (c != wanted) return false;
   }
   return true;
+}
+
+// Who asks, where these may; else what they are told. `pass` has what was counted.
+std::expected<auth::Principal, http::Response> Admit(const Routes::Verifiers& verifiers, Gate& gate,
+                                                     std::optional<auth::Role> role,
+                                                     const http::Request& request, Gate::Pass& pass) {
+  // Before the signature is verified, which costs more than counting.
+  if (!gate.AdmitAddress(request, pass)) return std::unexpected(Gate::TooMany(pass));
+  Result<auth::Principal> principal = Authenticate(verifiers, request);
+  if (!principal) return std::unexpected(FailureResponse(principal.error()));
+  if (!gate.AdmitUser(principal->user, pass)) return std::unexpected(Gate::TooMany(pass));
+  if (role && principal->role != *role) return std::unexpected(RefusalResponse("operator_required"));
+  return *std::move(principal);
+}
+
+// What the handler would refuse by the head alone; nullopt: nothing. A request that goes on to the handler is
+// counted there.
+std::optional<http::Response> RefusalByHead(const Routes::Verifiers& verifiers, Gate& gate, auth::Role role,
+                                            const http::Request& request) {
+  Gate::Pass pass;
+  std::expected<auth::Principal, http::Response> who = Admit(verifiers, gate, role, request, pass);
+  if (who) {
+    gate.GiveBack(request, who->user, pass);
+    return std::nullopt;
+  }
+  http::Response response = std::move(who).error();
+  gate.Describe(pass, response);
+  Finish(request, /*personal=*/true, response);
+  return response;
 }
 
 }  // namespace
@@ -81,7 +112,10 @@ void Routes::Buyer(http::Method method, std::string_view pattern, Handler handle
 
 void Routes::Operator(http::Method method, std::string_view pattern, Handler handler,
                       http::RouteOptions options) {
-  Guarded(method, pattern, std::move(handler), auth::Role::kOperator, options);
+  options.admit = [verifiers = verifiers_, gate = &gate_](const http::Request& request) {
+    return RefusalByHead(verifiers, *gate, auth::Role::kOperator, request);
+  };
+  Guarded(method, pattern, std::move(handler), auth::Role::kOperator, std::move(options));
 }
 
 void Routes::Guarded(http::Method method, std::string_view pattern, Handler handler,
@@ -90,29 +124,18 @@ void Routes::Guarded(http::Method method, std::string_view pattern, Handler hand
                   role](http::Request& request) -> http::asio::awaitable<http::Response> {
     Gate::Pass pass;
     http::Response response;
-    // Before the signature is verified, which costs more than counting.
-    if (!gate->AdmitAddress(request, pass)) {
-      response = Gate::TooMany(pass);
-      gate->Describe(pass, response);
-      Finish(request, /*personal=*/true, response);
-      co_return response;
-    }
-    const Result<auth::Principal> principal = Authenticate(verifiers, request);
-    if (principal && !gate->AdmitUser(principal->user, pass)) {
-      response = Gate::TooMany(pass);
-    } else if (!principal) {
-      response = FailureResponse(principal.error());
-    } else if (role && principal->role != *role) {
-      response = RefusalResponse("operator_required");
+    std::expected<auth::Principal, http::Response> who = Admit(verifiers, *gate, role, request, pass);
+    if (who) {
+      response = co_await handler(request, *who);
     } else {
-      response = co_await handler(request, *principal);
+      response = std::move(who).error();
     }
     gate->Describe(pass, response);
     Finish(request, /*personal=*/true, response);
     if (gate->Compresses(response)) co_await gate->Compress(request, response);
     co_return response;
   };
-  Add(method, pattern, std::move(guarded), options);
+  Add(method, pattern, std::move(guarded), std::move(options));
 }
 
 // Neither counted nor compressed here: a page is a dozen files, which are compressed already.
@@ -128,7 +151,7 @@ void Routes::Page(std::string_view pattern, http::Handler handler) {
 
 void Routes::Add(http::Method method, std::string_view pattern, http::Handler handler,
                  http::RouteOptions options) {
-  router_.Add(method, pattern, std::move(handler), options);
+  router_.Add(method, pattern, std::move(handler), std::move(options));
   if (gate_.answers_preflights() && preflights_.emplace(pattern).second) {
     router_.Add(http::Method::kOptions, pattern, [](http::Request&) -> http::asio::awaitable<http::Response> {
       co_return CrossOrigin::Preflight();

@@ -39,7 +39,7 @@ class Routes {
   void Public(http::Method method, std::string_view pattern, http::Handler handler);
   // With a JWT, of whatever role: an operator can buy a ticket too. 401 otherwise.
   void Buyer(http::Method method, std::string_view pattern, Handler handler);
-  // With a JWT of the role operator: 401, 403.
+  // With a JWT of the role operator: 401, 403; before a body is read that is longer than other routes take.
   void Operator(http::Method method, std::string_view pattern, Handler handler,
                 http::RouteOptions options = {});
 

@@ -1,4 +1,8 @@
 // Who is signed in at a web page, and how one gets to be.
+#include <string>
+
+#include <boost/asio/ip/address.hpp>
+
 #include "gateway/edge.h"
 #include "gateway/refusals.h"
 #include "gateway/routes.h"
@@ -35,7 +39,12 @@ asio::awaitable<Response> GetSession(Edge& edge, const Routes::Verifiers verifie
 bool IsLocalName(std::string_view host) {
   const size_t colon = host.rfind(':');
   if (colon != std::string_view::npos && !host.ends_with(']')) host = host.substr(0, colon);
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+  if (host == "localhost") return true;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  // A whole address: a name may begin like one.
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(std::string(host), error);
+  return !error && address.is_loopback();
 }
 
 struct DevelopmentUser {

@@ -7,6 +7,7 @@
 
 #include "gateway/gateway_for_test.h"
 #include "gateway/web_files.h"
+#include "platform/http/server_fixture.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::gateway {
@@ -200,6 +201,26 @@ TEST_F(SessionTest, OtherSitesAndOtherNamesCannotSignAnybodyIn) {
   EXPECT_EQ(SignIn({}, R"({"user":"a b","role":"buyer"})").status, 422);
   EXPECT_EQ(SignIn({}, R"({"user":"ada","role":"king"})").status, 422);
   EXPECT_EQ(SignIn({}, R"({"user":"ada"})").status, 400);
+}
+
+TEST_F(SessionTest, SigningInForDevelopmentIsOfferedOnlyUnderNamesOfThisMachine) {
+  // Any other name may lead here for a page of its own (DNS rebinding), also one that begins like an address.
+  const auto sign_in = [&](std::string_view host) {
+    constexpr std::string_view kBody = R"({"user":"ada","role":"buyer"})";
+    http::RawClient client(gateway().port());
+    client.Send(
+        fmt::format("POST /v1/session/development HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n{}", host,
+                    kBody.size(), kBody));
+    return client.ReadResponse();
+  };
+  for (const char* host :
+       {"127.0.0.1", "127.0.0.1:8080", "127.1.2.3", "[::1]", "[::1]:8080", "localhost", "localhost:8080"}) {
+    EXPECT_THAT(sign_in(host), testing::StartsWith("HTTP/1.1 200")) << host;
+  }
+  for (const char* host : {"127.evil.com", "127.evil.com:8080", "127.0.0.1.nip.io", "127.0.0.1.nip.io:8080",
+                           "localhost.evil.com", "10.0.0.1", "[]", "["}) {
+    EXPECT_THAT(sign_in(host), HasSubstr("cross_site")) << host;
+  }
 }
 
 using OtherIssuerTest = GatewayTest;

@@ -229,6 +229,10 @@ asio::awaitable<bool> Connection::ReadRequest() {
     beast::error_code error;
     const size_t used = parser_->put(asio::const_buffer(buffer_.data()), error);
     buffer_.consume(used);
+    // Beast counts neither a chunk's extension nor a trailer. What is left of a body is an unfinished one of
+    // these, as its bytes are taken whole.
+    if (accepted && error == beast::http::error::need_more && buffer_.size() > options.max_header)
+      error = beast::http::error::header_limit;
     if (error && error != beast::http::error::need_more) {
       RefuseUnreadable(error);
       co_return true;
@@ -275,9 +279,20 @@ bool Connection::AcceptHead() {
   parser_->eager(true);
   if (!parser_->is_done() && allowed > options.max_body) {
     const size_t announced = length ? static_cast<size_t>(*length) : allowed;
+    if (announced > options.max_body && !AdmitBody()) return false;
     Enter(Phase::kReading, options.read_timeout + milliseconds(announced / kBodyBytesPerMs));
   }
   return true;
+}
+
+// Anybody may send as much as every route takes; more only whom the route admits. False: refused.
+bool Connection::AdmitBody() {
+  const RouteOptions& route = match_.route->options;
+  if (route.admit) early_ = route.admit(request_);
+  if (!early_) return true;
+  keep_alive_ = false;
+  unread_ = true;
+  return false;
 }
 
 asio::awaitable<bool> Connection::SendContinue() {

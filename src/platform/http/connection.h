@@ -92,6 +92,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool TakeLate();
   asio::awaitable<bool> SendContinue();
   bool AcceptHead();
+  bool AdmitBody();
   bool Refuse(int status, std::string_view reason, std::string detail = {});
   void RefuseUnreadable(boost::beast::error_code error);
   asio::awaitable<void> Answer();

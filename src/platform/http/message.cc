@@ -49,6 +49,19 @@ std::optional<std::string_view> Request::header(std::string_view name) const {
   return std::nullopt;
 }
 
+std::string Request::header_list(std::string_view name) const {
+  const std::string_view text = headers_text_;
+  std::string list;
+  bool first = true;
+  for (const HeaderSpan& span : headers_) {
+    if (!EqualNames(text.substr(span.name, span.value - span.name), name)) continue;
+    if (!first) list.push_back(',');
+    first = false;
+    list.append(text.substr(span.value, span.end - span.value));
+  }
+  return list;
+}
+
 const std::string& Request::traceparent() const {
   if (traceparent_.empty()) {
     const std::optional<std::string_view> given = header("traceparent");

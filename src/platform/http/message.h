@@ -39,6 +39,9 @@ class Request {
   [[nodiscard]] const QueryParameters& queries() const { return queries_; }
   // A header, its name in any case; the first if there are several; nullopt if absent.
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
+  // Of a header that is a list, all that came of it: its lines in their order, with commas between them (RFC
+  // 9110, section 5.3); empty if absent.
+  [[nodiscard]] std::string header_list(std::string_view name) const;
   [[nodiscard]] std::string_view body() const { return body_; }
   // The address of the peer, without the port.
   [[nodiscard]] std::string_view remote_address() const { return remote_address_; }

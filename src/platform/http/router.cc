@@ -36,7 +36,8 @@ Router::~Router() = default;
 
 void Router::Add(Method method, std::string_view pattern, Handler handler, RouteOptions options) {
   CHECK(pattern.starts_with('/'), "route {}", pattern);
-  auto route = std::make_unique<Route>(Route{std::string(pattern), {}, std::move(handler), options});
+  auto route =
+      std::make_unique<Route>(Route{std::string(pattern), {}, std::move(handler), std::move(options)});
   Node* node = root_.get();
   std::string_view left = pattern;
   while (!left.empty()) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,10 @@ namespace boxoffice::http {
 
 struct RouteOptions {
   size_t max_body = 0;  // bytes; 0: the server's
+  // Asked once the head is there, where a body longer than the server's max_body may follow: what is answered
+  // without reading it; nullopt: go on. On the handler's executor; it does not throw. The handler judges all
+  // the same: shorter bodies come without it.
+  std::function<std::optional<Response>(const Request&)> admit{};
 };
 
 struct Route {

@@ -23,7 +23,7 @@ struct ServerOptions {
   uint16_t port = 0;                  // 0: a free one, see port()
   size_t max_connections = 20'000;    // past it: 503 with Retry-After
   size_t max_body = 64 * 1024;        // bytes; past it 413. A route may allow more
-  uint32_t max_header = 8 * 1024;     // bytes; past it 431
+  uint32_t max_header = 8 * 1024;     // bytes; past it 431. Also of a chunk's extension and of a trailer
   // A connection without a request is closed after this.
   std::chrono::milliseconds idle_timeout{60'000};
   // From a request's first byte to its last, past it 408; a body that was announced gets 1 s more per 128

@@ -260,6 +260,30 @@ TEST(Server, RouteMayAllowALargerBody) {
   EXPECT_THAT(client.Send(head + "1048577\r\n\r\n").ReadResponse(), StartsWith("HTTP/1.1 413"));
 }
 
+TEST(Server, ABodyLongerThanTheServersIsReadOnlyOfWhomTheRouteAdmits) {
+  Router router;
+  RouteOptions big;
+  big.max_body = 1024 * 1024;
+  big.admit = [](const Request& request) -> std::optional<Response> {
+    if (request.header("X-Key")) return std::nullopt;
+    return JsonResponse("{}", 401);
+  };
+  router.Add(Method::kPost, "/import", Echo, big);
+  TestServer test(std::move(router));
+  const std::string head = "POST /import HTTP/1.1\r\nHost: h\r\n";
+  for (const char* length : {"Content-Length: 65537\r\n", "Transfer-Encoding: chunked\r\n",
+                             "Expect: 100-continue\r\nContent-Length: 65537\r\n"}) {
+    const std::string refused = test.Connect().Send(head + length + "\r\n").ReadResponse();
+    EXPECT_THAT(refused, StartsWith("HTTP/1.1 401")) << length;
+    EXPECT_THAT(refused, HasSubstr("Connection: close")) << length;
+  }
+  RawClient client = test.Connect();
+  client.Send(head + "X-Key: k\r\nContent-Length: 65537\r\n\r\n" + std::string(65537, 'x'));
+  EXPECT_THAT(client.ReadResponse(), EndsWith("POST /import 65537"));
+  EXPECT_THAT(client.Send(head + "Content-Length: 3\r\n\r\nabc").ReadResponse(), EndsWith("POST /import 3"))
+      << "as much as other routes take is the handler's to judge";
+}
+
 TEST(Server, HeaderOverTheLimitIs431) {
   TestServer test(Routes());
   EXPECT_THAT(test.Connect().Send(Get("/echo", "X: " + std::string(9000, 'x') + "\r\n")).ReadResponse(),
@@ -269,6 +293,23 @@ TEST(Server, HeaderOverTheLimitIs431) {
   std::string many;
   for (int i = 0; i < 101; ++i) many += "A: b\r\n";
   EXPECT_THAT(test.Connect().Send(Get("/echo", many)).ReadResponse(), StartsWith("HTTP/1.1 431"));
+}
+
+TEST(Server, AChunksExtensionAndATrailerAreBoundedAsAHeadIs) {
+  // Both are kept until their end, which need not come.
+  TestServer test(Routes());
+  const std::string head = "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string endless(20'000, 'x');
+  for (const std::string& begun :
+       {std::string("3\r\nabc\r\n3;"), std::string("3\r\nabc\r\n0;"), std::string("3\r\nabc\r\n0\r\nX: ")}) {
+    const std::string response = test.Connect().Send(head + begun + endless).ReadResponse();
+    EXPECT_THAT(response, StartsWith("HTTP/1.1 431")) << begun;
+    EXPECT_THAT(response, HasSubstr("Connection: close")) << begun;
+  }
+  const std::string within = ";" + std::string(4'000, 'x') + "\r\n";
+  RawClient client = test.Connect();
+  client.Send(head + "3" + within + "abc\r\n0" + within + "X: " + std::string(3'000, 'x') + "\r\n\r\n");
+  EXPECT_THAT(client.ReadResponse(), EndsWith("POST /echo 3"));
 }
 
 TEST(Server, SlowRequestIs408) {
