@@ -27,10 +27,15 @@ std::shared_ptr<const Refusal> RecentConflicts::Find(int64_t show_id, const Seat
 }
 
 void RecentConflicts::Forget(int64_t show_id) {
-  ++forgotten_;
+  ++forgotten_[show_id];
   const auto first = told_.lower_bound(std::forward_as_tuple(show_id, SeatChoice()));
   told_.erase(first, std::find_if(first, told_.end(),
                                   [&](const auto& told) { return std::get<0>(told.first) != show_id; }));
+}
+
+uint64_t RecentConflicts::forgotten(int64_t show_id) const {
+  const auto found = forgotten_.find(show_id);
+  return found == forgotten_.end() ? 0 : found->second;
 }
 
 bool MayHaveFreed(const Reservation& reservation) {

@@ -35,7 +35,7 @@ class RecentConflicts {
   // Seats of this show became free, or may have.
   void Forget(int64_t show_id);
   // How often that was.
-  [[nodiscard]] uint64_t forgotten() const { return forgotten_; }
+  [[nodiscard]] uint64_t forgotten(int64_t show_id) const;
 
  private:
   struct Told {
@@ -44,7 +44,7 @@ class RecentConflicts {
   };
   // By show and choice; looked up by what refers to a choice, too.
   std::map<std::tuple<int64_t, SeatChoice>, Told, std::less<>> told_;
-  uint64_t forgotten_ = 0;
+  std::map<int64_t, uint64_t> forgotten_;  // by show
 };
 
 // Whether the end of this reservation's saga, as it is now, may have freed seats that were sold.

@@ -45,8 +45,8 @@ class SameSeats {
   void Wait(int64_t show_id, const SeatChoice& choice, Timestamp now, Turn turn);
   // The caller asks; Answered must follow.
   [[nodiscard]] Question Ask(int64_t show_id, const SeatChoice& choice);
-  // An asker heard this. A refusal because the seats are taken is told to all who wait, as it is as true for
-  // them; else it is the turn of the next.
+  // An asker heard this, not long ago. A refusal because the seats are taken is told to all who wait, as it
+  // is as true for them; else it is the turn of the next.
   void Answered(Question question, const std::optional<Refusal>& refusal);
   // It is the turn of all who wait for the same seats as somebody who has waited for kPatience.
   void LetGo(Timestamp now);

@@ -5,6 +5,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -194,10 +195,17 @@ void Service::Wait(ReserveRequest request, Done done) {
   same_seats_.Wait(show_id, choice, clock_.Now(),
                    [this, request = std::move(request),
                     done = std::move(done)](std::shared_ptr<const Refusal> refusal) mutable {
-                     if (refusal == nullptr) return Ask(std::move(request), std::move(done));
+                     if (refusal == nullptr) return AskLater(std::move(request), std::move(done));
                      Refuse(std::move(request.request), std::move(refusal), std::move(done));
                    });
   WatchPatience();
+}
+
+// Not at once: an answer without a saga gives the next her turn, and so on.
+void Service::AskLater(ReserveRequest request, Done done) {
+  asio::post(executor_, [this, request = std::move(request), done = std::move(done)]() mutable {
+    Ask(std::move(request), std::move(done));
+  });
 }
 
 void Service::WatchPatience() {
@@ -226,22 +234,27 @@ void Service::Refuse(Request request, std::shared_ptr<const Refusal> refusal, Do
 }
 
 asio::awaitable<void> Service::ReserveSeats(ReserveRequest request, SameSeats::Question question, Done done) {
-  const uint64_t forgotten = conflicts_.forgotten();
-  auto answer = co_await BeginReservation(std::move(request));
-  // Else the seats may have become free meanwhile.
-  if (answer && answer->refusal && forgotten == conflicts_.forgotten()) {
-    const Reservation& refused = *answer->reservation;
-    conflicts_.Note(refused.show_id, refused.choice, *answer->refusal, clock_.Now());
-  }
-  same_seats_.Answered(question, answer ? answer->refusal : std::nullopt);
+  const int64_t show_id = request.show_id;
+  const Timestamp asked = clock_.Now();
+  const auto id = ReservationId::Make(asked, random_);
+  const uint64_t forgotten = conflicts_.forgotten(show_id);
+  auto answer = co_await BeginReservation(std::move(request), id);
+  std::optional<Refusal> refusal;
+  // Else it is the answer that the same request got earlier, or the seats may have become free meanwhile.
+  const bool is_new = answer && answer->reservation->id == id;
+  if (is_new && forgotten == conflicts_.forgotten(show_id)) refusal = answer->refusal;
+  const Timestamp now = clock_.Now();
+  if (refusal) conflicts_.Note(show_id, answer->reservation->choice, *refusal, now);
+  if (now - asked > SameSeats::kPatience) refusal.reset();
+  same_seats_.Answered(question, refusal);
   done(std::move(answer));
 }
 
-asio::awaitable<Result<Answer>> Service::BeginReservation(ReserveRequest request) {
+asio::awaitable<Result<Answer>> Service::BeginReservation(ReserveRequest request, ReservationId id) {
   const Timestamp now = clock_.Now();
   const bool sent_before = request.request.sent_before;
   Reservation reservation;
-  reservation.id = ReservationId::Make(now, random_);
+  reservation.id = id;
   reservation.user_id = request.request.key.user_id;
   reservation.show_id = request.show_id;
   reservation.choice = std::move(request.choice);

@@ -129,10 +129,11 @@ class Service {
   class ExecutorBook;
   void Refuse(Request request, std::shared_ptr<const Refusal> refusal, Done done);
   void Ask(ReserveRequest request, Done done);
+  void AskLater(ReserveRequest request, Done done);
   void Wait(ReserveRequest request, Done done);
   void WatchPatience();
   asio::awaitable<void> ReserveSeats(ReserveRequest request, SameSeats::Question question, Done done);
-  asio::awaitable<Result<Answer>> BeginReservation(ReserveRequest request);
+  asio::awaitable<Result<Answer>> BeginReservation(ReserveRequest request, ReservationId id);
   asio::awaitable<Result<Answer>> BeginAndRun(Command command, bool sent_before);
   // What the request is answered where no saga starts.
   [[nodiscard]] Result<Answer> AnswerWithout(Result<Outcome>&& outcome, bool sent_before);

@@ -9,6 +9,7 @@
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <gmock/gmock.h>
 
@@ -78,22 +79,21 @@ class GatedWorld final : public Participants {
   }
   bool waiting = false;
   int holds = 0;
-  // While set, whoever asks for seats hears nothing.
+  // While set, whoever asks for seats hears nothing; whoever gives up a place in the queue.
   bool seats_are_away = false;
+  bool queue_is_away = false;
   World world;
 
   asio::awaitable<StepResult> BindQueue(const Reservation& r) override { return world.BindQueue(r); }
   asio::awaitable<StepResult> UnbindQueue(const Reservation& r, SagaId bound) override {
-    return world.UnbindQueue(r, bound);
+    while (queue_is_away && r.user_id != "buyer") co_await Pause();
+    co_return co_await world.UnbindQueue(r, bound);
   }
   asio::awaitable<StepResult> CompleteQueue(const Reservation& r) override { return world.CompleteQueue(r); }
   // The seats are the buyer's who came first.
   asio::awaitable<StepResult> HoldSeats(Reservation& r, Timestamp until) override {
     ++holds;
-    while (seats_are_away) {
-      asio::steady_timer again(co_await asio::this_coro::executor, milliseconds(1));
-      co_await again.async_wait(asio::use_awaitable);
-    }
+    while (seats_are_away) co_await Pause();
     if (r.user_id == "buyer") co_return co_await world.HoldSeats(r, until);
     StepResult refused;
     refused.kind = StepResult::Kind::kRefused;
@@ -134,6 +134,11 @@ class GatedWorld final : public Participants {
   }
 
  private:
+  static asio::awaitable<void> Pause() {
+    asio::steady_timer again(co_await asio::this_coro::executor, milliseconds(1));
+    co_await again.async_wait(asio::use_awaitable);
+  }
+
   bool open_ = false;
   asio::steady_timer gate_;
 };
@@ -142,9 +147,10 @@ class ReservationServiceTest : public ::testing::Test {
  protected:
   ReservationServiceTest() { obs::SetLogLevel(obs::Level::kError); }
 
-  std::unique_ptr<Service> MakeService(const std::string& owner) {
+  std::unique_ptr<Service> MakeService(const std::string& owner, size_t max_running = 100) {
     ServiceConfig config;
     config.owner = owner;
+    config.max_running = max_running;
     config.policy.renew_every = milliseconds(2);
     config.scan_every = milliseconds(2);
     return std::make_unique<Service>(config, io_.get_executor(), store_, reader_, participants_, clock_,
@@ -179,14 +185,26 @@ class ReservationServiceTest : public ::testing::Test {
     return participants_.holds == before && (*got)->reservation->id.IsNil();
   }
   // Many want the same seat, nobody of whom gets it; told_ counts those who were told that it is taken.
-  void WantAtOnce(Service& service, int count) {
-    for (int i = 0; i < count; ++i) {
+  void WantAtOnce(Service& service, int count, int first = 0) {
+    for (int i = first; i < first + count; ++i) {
       ReserveRequest request = Sale();
       request.request.key = {"rival-" + std::to_string(i), "key"};
       service.Reserve(std::move(request), [this](const Result<Answer>& answer) {
         told_ += answer && answer->refusal && answer->refusal->code == "seats_taken" ? 1 : 0;
       });
     }
+  }
+  // An operator cancels the only reservation, whose saga frees its seats.
+  void CancelOnly(Service& service) {
+    bool cancelled = false;
+    auto cancel = [](Service& seller, ReservationId id, bool& done) -> asio::awaitable<void> {
+      CancelRequest request{
+          .request = {.key = {"operator", "cancel"}}, .reservation_id = id, .by_operator = true};
+      const auto answer = co_await seller.Cancel(std::move(request));
+      done = answer && answer->reservation->state == State::kCancelled;
+    };
+    asio::co_spawn(io_, cancel(service, *participants_.world.seat_owner, cancelled), asio::detached);
+    ASSERT_TRUE(RunUntil([&] { return cancelled; }));
   }
   // A one-shot sale that waits for the wallet.
   void BeginSale(Service& service) {
@@ -264,7 +282,7 @@ TEST_F(ReservationServiceTest, WhoAsksForWhatWasJustSoldIsToldSoWithoutASaga) {
 }
 
 TEST_F(ReservationServiceTest, OfManyWhoWantTheSameSeatsAtOnceOneAsksBesideWhoGetsThem) {
-  const auto service = MakeService("one");
+  const auto service = MakeService("one", /*max_running=*/2);
   BeginSale(*service);
   participants_.holds = 0;
   WantAtOnce(*service, 50);
@@ -295,16 +313,25 @@ TEST_F(ReservationServiceTest, WhatASagaHereMayHaveFreedIsAskedForAgain) {
   ASSERT_FALSE(Again(*service, /*sent_before=*/false)->refusal);
   EXPECT_FALSE(RefusedAtOnce(*service, "second"));
   EXPECT_TRUE(RefusedAtOnce(*service, "third"));
-  bool cancelled = false;
-  auto cancel = [](Service& seller, ReservationId id, bool& done) -> asio::awaitable<void> {
-    CancelRequest request{
-        .request = {.key = {"operator", "cancel"}}, .reservation_id = id, .by_operator = true};
-    const auto answer = co_await seller.Cancel(std::move(request));
-    done = answer && answer->reservation->state == State::kCancelled;
-  };
-  asio::co_spawn(io_, cancel(*service, *participants_.world.seat_owner, cancelled), asio::detached);
-  ASSERT_TRUE(RunUntil([&] { return cancelled; }));
-  EXPECT_FALSE(RefusedAtOnce(*service, "fourth"));
+  CancelOnly(*service);
+  EXPECT_FALSE(RefusedAtOnce(*service, "second")) << "with the answer that she got before";
+  EXPECT_FALSE(RefusedAtOnce(*service, "fourth")) << "which is told to nobody else";
+}
+
+TEST_F(ReservationServiceTest, WhoWaitsIsNotToldWhatWasTrueBeforeSeatsBecameFree) {
+  const auto service = MakeService("one");
+  participants_.Open();
+  ASSERT_FALSE(Again(*service, /*sent_before=*/false)->refusal);
+  participants_.holds = 0;
+  participants_.queue_is_away = true;
+  WantAtOnce(*service, 2);
+  ASSERT_TRUE(RunUntil([this] { return participants_.holds == 2; }));
+  CancelOnly(*service);
+  WantAtOnce(*service, 1, /*first=*/2);
+  EXPECT_FALSE(RunFor(milliseconds(10), [this] { return participants_.holds > 2; })) << "two ask";
+  participants_.queue_is_away = false;
+  ASSERT_TRUE(RunUntil([this] { return told_ == 3; }));
+  EXPECT_EQ(participants_.holds, 3) << "the third asked, too";
 }
 
 TEST_F(ReservationServiceTest, AfterTheGraceItsLeasesAreGivenUpAndANewReplicaGoesOnAtOnce) {
