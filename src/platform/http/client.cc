@@ -20,6 +20,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <fmt/format.h>
 
+#include "platform/http/lookup.h"
 #include "platform/http/response_parser.h"
 
 namespace boxoffice::http {
@@ -37,7 +38,7 @@ constexpr size_t kRead = 16 * 1024;  // bytes
 struct Url {
   bool secure = false;
   std::string host;
-  std::string port;
+  uint16_t port = 0;
   std::string authority;  // for the Host header
   std::string target;
 };
@@ -73,13 +74,12 @@ std::optional<Url> ParseUrl(std::string_view text) {
     url.host = authority.substr(0, colon);
     if (colon != std::string_view::npos) port = authority.substr(colon + 1);
   }
-  uint16_t number = url.secure ? 443 : 80;
+  url.port = url.secure ? 443 : 80;
   if (!port.empty()) {
-    const auto [stop, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-    if (error != std::errc() || stop != port.data() + port.size() || number == 0) return std::nullopt;
+    const auto [stop, error] = std::from_chars(port.data(), port.data() + port.size(), url.port);
+    if (error != std::errc() || stop != port.data() + port.size() || url.port == 0) return std::nullopt;
   }
   if (url.host.empty()) return std::nullopt;
-  url.port = std::to_string(number);
   return url;
 }
 
@@ -146,6 +146,10 @@ asio::awaitable<Result<ClientResponse>> Exchange(Stream& stream, beast::flat_buf
     if (error && error != beast::http::error::need_more) {
       co_return Fail(Code::kUnknown, "response_malformed", error.message());
     }
+    // What is left waits for its end, and no limit of Beast's counts a chunk's extension or a trailer.
+    if (error && parser->is_header_done() && buffer.size() > ResponseParser::kMaxHeader) {
+      co_return Fail(Code::kUnknown, "response_malformed", "a chunk's header or the trailer is too long");
+    }
     starved = buffer.size() == 0 || error == beast::http::error::need_more;
     if (!parser->is_done()) continue;
     if (response.status >= 200 || response.status == 101) break;
@@ -157,12 +161,12 @@ asio::awaitable<Result<ClientResponse>> Exchange(Stream& stream, beast::flat_buf
   co_return response;
 }
 
-// One Fetch: the work and the time-out share it, so that the caller goes on at the time-out while a look-up
-// that can't be cancelled runs on.
+// One Fetch: the work and the time-out share it, so that the caller goes on at the time-out whatever the work
+// still does.
 struct Fetching {
   explicit Fetching(const asio::any_io_executor& executor)
-      : resolver(executor), socket(executor), timer(executor) {}
-  tcp::resolver resolver;
+      : looked_up(executor), socket(executor), timer(executor) {}
+  Lookup::Bell looked_up;
   tcp::socket socket;
   asio::steady_timer timer;
   std::atomic<bool> sent{false};
@@ -175,15 +179,15 @@ std::unexpected<Error> ConnectFailed(const Url& url, std::string_view why) {
 }
 
 // Those of a host's addresses that may be connected to, in their order.
-std::vector<tcp::endpoint> Allowed(const tcp::resolver::results_type& found, const ClientRequest& request) {
+std::vector<tcp::endpoint> Allowed(const Lookup::Addresses& found, uint16_t port,
+                                   const ClientRequest& request) {
   std::vector<tcp::endpoint> allowed;
-  for (const auto& entry : found) {
-    const asio::ip::address address = entry.endpoint().address();
+  for (const asio::ip::address& address : found) {
     const auto allows = [&](const auto& bytes) {
       return !request.allow_address || request.allow_address(bytes);
     };
     if (address.is_v4() ? allows(address.to_v4().to_bytes()) : allows(address.to_v6().to_bytes())) {
-      allowed.push_back(entry.endpoint());
+      allowed.emplace_back(address, port);
     }
   }
   return allowed;
@@ -222,11 +226,11 @@ asio::awaitable<Result<ClientResponse>> FetchOnce(std::shared_ptr<Fetching> stat
   if (!head) co_return Fail(Code::kInvalidArgument, "url_malformed", "a line break in the request");
   std::string text = *std::move(head);
   text += request.body;
-  const auto [resolve_error, endpoints] =
-      co_await state->resolver.async_resolve(url->host, url->port, kAwait);
-  if (resolve_error) co_return ConnectFailed(*url, resolve_error.message());
   if (state->timed_out) co_return ConnectFailed(*url, "timed out");
-  const std::vector<tcp::endpoint> allowed = Allowed(endpoints, request);
+  const Result<Lookup::Addresses> found = co_await Lookup::OfProcess().Resolve(url->host, state->looked_up);
+  if (!found) co_return ConnectFailed(*url, found.error().detail);
+  if (state->timed_out) co_return ConnectFailed(*url, "timed out");
+  const std::vector<tcp::endpoint> allowed = Allowed(*found, url->port, request);
   if (allowed.empty()) {
     co_return Fail(Code::kUnavailable, "address_refused",
                    fmt::format("{} is at no address that is allowed", url->host));
@@ -266,7 +270,7 @@ asio::awaitable<Result<ClientResponse>> FetchInTime(ClientRequest request, TlsOp
   if (state->result) co_return *std::move(state->result);
   state->timed_out = true;
   beast::error_code ignored;
-  state->resolver.cancel();
+  state->looked_up.close(ignored);
   state->socket.close(ignored);
   const std::string detail = fmt::format("{}: no answer in {} ms", url, timeout.count());
   if (state->sent) co_return Fail(Code::kUnknown, "timeout", detail);
@@ -357,28 +361,22 @@ void ClientConnection::Close() {
 asio::awaitable<Result<std::unique_ptr<ClientConnection>>> ClientConnection::Connect(
     asio::any_io_executor executor, std::string host, uint16_t port, milliseconds timeout) {
   auto state = std::make_shared<State>(executor);
-  const std::string service = std::to_string(port);
-  state->authority = host + ":" + service;
+  state->authority = fmt::format("{}:{}", host, port);
   const auto failed = [&state](std::string_view why) {
     return Fail(Code::kUnavailable, "connect_failed", fmt::format("{}: {}", state->authority, why));
   };
-  beast::error_code error;
-  const asio::ip::address address = asio::ip::make_address(host, error);
+  Lookup::Bell looked_up(executor);
+  const Result<Lookup::Addresses> found = co_await Lookup::OfProcess().Resolve(host, looked_up);
+  if (!found) co_return failed(found.error().detail);
   std::vector<tcp::endpoint> endpoints;
-  if (!error) {
-    endpoints.emplace_back(address, port);
-  } else {
-    tcp::resolver resolver(executor);
-    const auto [resolve_error, found] = co_await resolver.async_resolve(host, service, kAwait);
-    if (resolve_error) co_return failed(resolve_error.message());
-    for (const auto& entry : found) endpoints.push_back(entry.endpoint());
-  }
+  for (const asio::ip::address& address : *found) endpoints.emplace_back(address, port);
   state->Watch(steady_clock::now() + timeout);
   const auto [connect_error, endpoint] = co_await asio::async_connect(state->socket, endpoints, kAwait);
   state->Unwatch();
   if (connect_error || state->timed_out)
     co_return failed(connect_error ? connect_error.message() : "timed out");
-  state->socket.set_option(tcp::no_delay(true), error);
+  beast::error_code ignored;
+  state->socket.set_option(tcp::no_delay(true), ignored);
   co_return std::unique_ptr<ClientConnection>(new ClientConnection(std::move(state)));
 }
 

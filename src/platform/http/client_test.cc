@@ -182,6 +182,14 @@ TEST(Fetch, NonsenseIsMalformed) {
   EXPECT_EQ(FetchBlocking(Get(server.Url())).error().reason, "response_malformed");
 }
 
+TEST(Fetch, AChunkExtensionOrATrailerWithoutAnEndIsMalformed) {
+  for (const char* begin : {"1;", "1\r\nx\r\n1;x=", "0\r\nX-Trailer: "}) {
+    const FixedServer server(std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") + begin +
+                             std::string(1024 * 1024, 'a'));
+    EXPECT_EQ(FetchBlocking(Get(server.Url())).error().reason, "response_malformed") << begin;
+  }
+}
+
 TEST(Fetch, ResponseOverTheLimitIsRefused) {
   TestServer test(Routes());
   ClientRequest request = Get(test.Url("/big"));

@@ -9,9 +9,10 @@ namespace boxoffice::http {
 
 class ResponseParser final : public boost::beast::http::basic_parser<false> {
  public:
+  static constexpr uint32_t kMaxHeader = 64 * 1024;  // bytes
+
   // Fills `response`, which must outlive this.
   ResponseParser(ClientResponse& response, size_t max_body, bool is_head) : response_(&response) {
-    constexpr uint32_t kMaxHeader = 64 * 1024;
     header_limit(kMaxHeader);
     body_limit(max_body);
     eager(true);

@@ -21,13 +21,14 @@ Dispatcher::Dispatcher(RelayService& service, Sender& sender, const Clock& clock
 Result<std::optional<Timestamp>> Dispatcher::Round() {
   BOXOFFICE_TRY(RecordEnded());
   BOXOFFICE_TRY(service_.Load());
+  ForgetPauses();
   BOXOFFICE_TRY(StartDue());
   const Timestamp now = clock_.Now();
   std::optional<Timestamp> next;
   for (const ActiveTarget& target : service_.EnabledTargets()) {
     BOXOFFICE_ASSIGN(const std::optional<Timestamp> due, service_.NextDue(target.id));
     if (!due) continue;
-    Timestamp at = std::max(*due, PausedUntil(target.id));
+    Timestamp at = std::max(*due, PausedUntil(target));
     // What is due already is in flight, or waits for a place, and the end of an attempt will call; or for a
     // turn.
     if (at <= now && target.rate_per_s > 0) at = now + NextLook(target.rate_per_s);
@@ -36,9 +37,18 @@ Result<std::optional<Timestamp>> Dispatcher::Round() {
   return next;
 }
 
-Timestamp Dispatcher::PausedUntil(int64_t target) const {
-  const auto found = paused_until_.find(target);
+Timestamp Dispatcher::PausedUntil(const ActiveTarget& target) const {
+  const auto found = paused_until_.find({target.id, target.url});
   return found == paused_until_.end() ? Timestamp() : found->second;
+}
+
+void Dispatcher::ForgetPauses() {
+  if (paused_until_.empty()) return;
+  std::set<std::pair<int64_t, std::string>> enabled;
+  for (const ActiveTarget& target : service_.EnabledTargets()) enabled.emplace(target.id, target.url);
+  const Timestamp now = clock_.Now();
+  std::erase_if(paused_until_,
+                [&](const auto& paused) { return paused.second <= now || !enabled.contains(paused.first); });
 }
 
 size_t Dispatcher::in_flight() const {
@@ -60,7 +70,7 @@ Result<void> Dispatcher::RecordEnded() {
   for (const AttemptResult& result : ended) {
     const milliseconds pause = PauseAfter(result.answer);
     if (pause == milliseconds(0)) continue;
-    Timestamp& until = paused_until_[result.delivery.target_id];
+    Timestamp& until = paused_until_[{result.delivery.target_id, result.url}];
     until = std::max(until, now + pause);
   }
   const std::scoped_lock lock(mutex_);
@@ -72,7 +82,7 @@ Result<void> Dispatcher::RecordEnded() {
 Result<void> Dispatcher::StartDue() {
   for (const ActiveTarget& active : service_.EnabledTargets()) {
     const int64_t target = active.id;
-    if (PausedUntil(target) > clock_.Now()) continue;
+    if (PausedUntil(active) > clock_.Now()) continue;
     std::set<int64_t> busy;
     {
       const std::scoped_lock lock(mutex_);
@@ -87,13 +97,14 @@ Result<void> Dispatcher::StartDue() {
         const std::scoped_lock lock(mutex_);
         in_flight_[target].insert(attempt.delivery.id);
       }
-      sender_.Send(attempt, clock_.Now(), [this, delivery = attempt.delivery](Answer answer) {
+      const auto done = [this, delivery = attempt.delivery, url = attempt.url](Answer answer) {
         {
           const std::scoped_lock lock(mutex_);
-          ended_.push_back({delivery, std::move(answer)});
+          ended_.push_back({delivery, std::move(answer), url});
         }
         wake_();
-      });
+      };
+      sender_.Send(attempt, clock_.Now(), done);
     }
   }
   return {};

@@ -168,6 +168,32 @@ TEST_F(DispatcherTest, ATargetThatAsksToBeLeftAloneHoldsUpNoOther) {
   EXPECT_THAT(sender_.sent, ElementsAre("1", "2"));
 }
 
+TEST_F(DispatcherTest, WhatAnOldUrlAskedForIsNothingToTheNewOne) {
+  const Target target = MakeTarget();
+  Accept({Event("a", "a1")});
+  Round();
+  sender_.AnswerAll(429, 24h);
+  Round();
+  ASSERT_TRUE(service_.ChangeTarget(target.id, {.url = "http://other/"}));
+  Accept({Event("b", "b1")});
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("a1", "b1"));
+}
+
+TEST_F(DispatcherTest, ATargetThatWasDisabledIsNotLeftAloneAfterwards) {
+  const Target target = MakeTarget();
+  Accept({Event("a", "a1")});
+  Round();
+  sender_.AnswerAll(429, 24h);
+  Round();
+  ASSERT_TRUE(service_.ChangeTarget(target.id, {.enabled = false}));
+  Round();
+  ASSERT_TRUE(service_.ChangeTarget(target.id, {.enabled = true}));
+  Accept({Event("b", "b1")});
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("a1", "b1"));
+}
+
 TEST_F(DispatcherTest, LaterDeliveriesOfAKeyWaitForTheEarlierAndOtherKeysDoNot) {
   MakeTarget();
   Accept({Event("a", "a1"), Event("a", "a2"), Event("b", "b1")});
@@ -220,6 +246,19 @@ TEST_F(DispatcherTest, A410DisablesTheTargetAndGivesUpWhatIsPending) {
   Round();
   EXPECT_THAT(sender_.sent, ElementsAre("1"));
   EXPECT_EQ(service_.ReplayDelivery(1).error().reason, "target_disabled");
+}
+
+TEST_F(DispatcherTest, A410FromAUrlThatItHasNoMoreDisablesNoTarget) {
+  const Target target = MakeTarget();
+  Accept({Event("a", "1")});
+  Round();
+  ASSERT_TRUE(service_.ChangeTarget(target.id, {.url = "http://other/"}));
+  sender_.AnswerAll(410);
+  Round();
+  EXPECT_TRUE(service_.ListTargets(0, 10)->at(0).enabled);
+  Accept({Event("a", "2")});
+  Round();
+  EXPECT_THAT(sender_.sent, ElementsAre("1", "2"));
 }
 
 TEST_F(DispatcherTest, ASlowTargetHoldsUpItselfOnly) {

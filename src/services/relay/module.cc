@@ -22,8 +22,8 @@ constexpr std::chrono::seconds kMeasureEvery{5};
 void AddKeys(config::Keys& keys, RelayConfig& config) {
   keys.Integer("target.max_in_flight", config.limits.in_flight_per_target, 1, 1'000,
                "Deliveries to one target at a time");
-  keys.Duration("http.timeout_ms", config.http_timeout, std::chrono::milliseconds(100),
-                std::chrono::milliseconds(600'000), "For one delivery");
+  keys.Duration("http.timeout_ms", config.http_timeout, std::chrono::milliseconds(100), kMaxHttpTimeout,
+                "For one delivery");
   keys.Duration("delivery.kept_ms", config.log_age, std::chrono::milliseconds(0),
                 std::chrono::milliseconds(31'622'400'000),
                 "From a delivery's making until it goes out of the log, unless it is pending");

@@ -22,11 +22,15 @@
 
 namespace boxoffice::relay {
 
+// Shorter than kClaimLease (store_postgres.h), which nobody renews: else a second replica would send what the
+// first is still sending.
+inline constexpr std::chrono::milliseconds kMaxHttpTimeout{60'000};
+
 struct RelayConfig {
   // How deliveries are sent; empty: over HTTP.
   std::function<std::unique_ptr<Sender>()> make_sender;
   DispatchLimits limits;
-  std::chrono::milliseconds http_timeout{30'000};
+  std::chrono::milliseconds http_timeout{30'000};  // kMaxHttpTimeout or less
   http::TlsOptions tls;
   // Networks that deliveries may go to besides the public internet, as ParseNetworks takes them.
   std::string allow_networks;

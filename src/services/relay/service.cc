@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 #include <unordered_set>
 #include <utility>
 
@@ -339,7 +340,7 @@ std::vector<ActiveTarget> RelayService::EnabledTargets() const {
   const std::scoped_lock lock(mutex_);
   std::vector<ActiveTarget> active;
   for (const Target& target : targets_) {
-    if (target.enabled && !target.deleted) active.push_back({target.id, target.rate_per_s});
+    if (target.enabled && !target.deleted) active.push_back({target.id, target.rate_per_s, target.url});
   }
   return active;
 }
@@ -348,23 +349,26 @@ Result<void> RelayService::Record(std::span<const AttemptResult> results) {
   const std::scoped_lock lock(mutex_);
   const Timestamp now = clock_.Now();
   std::vector<Delivery> changed;
-  std::set<int64_t> gone;
+  std::set<std::pair<int64_t, std::string>> gone;  // target, URL
   for (const AttemptResult& result : results) {
     Delivery after = AfterAttempt(result.delivery, result.answer, now, Jitter());
-    if (DisablesTarget(result.answer)) gone.insert(after.target_id);
+    if (DisablesTarget(result.answer)) gone.emplace(after.target_id, result.url);
     const Target* target = FindTarget(after.target_id);
     const bool given_up = target == nullptr || target->deleted || !target->enabled;
     if (!given_up || after.state == State::kDelivered) changed.push_back(std::move(after));
   }
   BOXOFFICE_TRY(store_->Update(changed, now));
-  for (const int64_t id : gone) {
-    Target* target = FindTarget(id);
-    if (target == nullptr || target->deleted || !target->enabled) continue;
-    Target disabled = *target;
-    disabled.enabled = false;
-    disabled.disabled_reason = "it answered 410 Gone";
-    BOXOFFICE_TRY(store_->UpdateTarget(disabled, kDisabledTarget));
-    *target = std::move(disabled);
+  for (const auto& target_and_url : gone) {
+    // On top of what is stored, for another replica may have changed the URL.
+    const auto disable = [&](const Target& target) -> Result<Target> {
+      Target disabled = target;
+      if (!target.enabled || target.url != target_and_url.second) return disabled;
+      disabled.enabled = false;
+      disabled.disabled_reason = "it answered 410 Gone";
+      return disabled;
+    };
+    const Result<Target> saved = SaveChange(target_and_url.first, disable);
+    if (!saved && saved.error().reason != "not_found") return std::unexpected(saved.error());
   }
   return {};
 }

@@ -60,11 +60,13 @@ struct DeliveryWithBody {
 struct ActiveTarget {
   int64_t id = 0;
   double rate_per_s = 0;  // 0: no bound
+  std::string url;
 };
 
 struct AttemptResult {
   Delivery delivery;  // as it was before
   Answer answer;
+  std::string url;  // that gave the answer
 };
 
 // Thread-safe: calls take turns, each at most one transaction long. Invariants: targets in memory are the
@@ -126,8 +128,9 @@ class RelayService {
                                                  const std::set<int64_t>& under_way);
   [[nodiscard]] Result<std::optional<Timestamp>> NextDue(int64_t target_id);
   [[nodiscard]] std::vector<ActiveTarget> EnabledTargets() const;
-  // Records attempts, and disables targets that answered 410. Attempts whose delivery or target was given up
-  // meanwhile: only a success counts.
+  // Records attempts, and disables targets that answered 410 at the URL that they still have. Attempts whose
+  // delivery or target was given up meanwhile, or whose delivery was replayed: only a success counts. Again:
+  // no effect.
   [[nodiscard]] Result<void> Record(std::span<const AttemptResult> results);
   // Removes from the log a part of what has ended and was made longer ago than it is kept. Returns how much.
   [[nodiscard]] Result<size_t> Prune();

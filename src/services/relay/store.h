@@ -75,8 +75,10 @@ class Store {
                                                           double rate_per_s) = 0;
   // When the next pending delivery of the target is due, if any.
   [[nodiscard]] virtual Result<std::optional<Timestamp>> NextDue(int64_t target_id) = 0;
-  // Saves deliveries after an attempt. Where one is not pending any more, the next one of its
-  // target and key that waits behind it becomes due at `now`.
+  // Saves deliveries after an attempt: a success unless one was told before; anything else only where the
+  // delivery is pending with one attempt less, for an attempt that began before it was given up or replayed
+  // says nothing of it now. Where one is not pending any more by this, the next one of its target and key
+  // that waits behind it becomes due at `now`. Again: no effect.
   [[nodiscard]] virtual Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) = 0;
 
   // Makes dead deliveries pending, with all their attempts anew; those that are not dead stay as they are. Of

@@ -59,9 +59,15 @@ class RelayStoreTest : public testing::TestWithParam<Kind> {
   Delivery Find(int64_t id) { return store_->Find(id).value().value(); }
   void SetState(int64_t id, State state) {
     Delivery delivery = Find(id);
+    ++delivery.attempts;
     delivery.state = state;
     delivery.next_attempt_at.reset();
     ASSERT_TRUE(store_->Update(std::span(&delivery, 1), now_));
+  }
+  // What an attempt that began from `begun` came to.
+  void EndAttempt(const Delivery& begun, int status) {
+    const Delivery after = AfterAttempt(begun, {status, ""}, now_, 0);
+    ASSERT_TRUE(store_->Update(std::span(&after, 1), now_));
   }
 
   testbed::TempDir dir_;
@@ -209,13 +215,14 @@ TEST_P(RelayStoreTest, ADeliveryIsFoundAsItWasInsertedAndAsItWasUpdated) {
   expected.created_at = now_;
   expected.next_attempt_at = now_;
   EXPECT_EQ(Find(id), expected);
-  expected.attempts = 3;
+  expected.attempts = 1;
   expected.last_status = 500;
   expected.last_error = "why";
   expected.next_attempt_at = now_ + std::chrono::seconds(5);
   ASSERT_TRUE(store_->Update(std::span(&expected, 1), now_));
   EXPECT_EQ(Find(id), expected);
   expected.state = State::kDelivered;
+  expected.attempts = 2;
   expected.next_attempt_at.reset();
   expected.delivered_at = now_;
   ASSERT_TRUE(store_->Update(std::span(&expected, 1), now_));
@@ -290,6 +297,53 @@ TEST_P(RelayStoreTest, WhenADeliveryEndsTheNextOfItsKeyIsDue) {
   EXPECT_THAT(DueIds(now_), ElementsAre(ids[3], ids[1]));
   SetState(ids[1], State::kDead);
   EXPECT_THAT(DueIds(now_), ElementsAre(ids[3], ids[2]));
+}
+
+TEST_P(RelayStoreTest, AFailureChangesNothingOfADeliveryThatWasGivenUpMeanwhileAndASuccessDoes) {
+  Target target{.operation_key = "op"};
+  target.id = store_->InsertTarget(target).value();
+  ASSERT_EQ(target.id, 1);
+  const int64_t id = Put({Event("a")}, now_)[0];
+  const Delivery begun = Find(id);
+  ASSERT_TRUE(store_->UpdateTarget(target, "why"));
+  const Delivery given_up = Find(id);
+  EndAttempt(begun, 500);
+  EXPECT_EQ(Find(id), given_up);
+  EndAttempt(begun, 200);
+  const Delivery delivered = Find(id);
+  EXPECT_EQ(delivered.state, State::kDelivered);
+  now_ += std::chrono::seconds(1);
+  EndAttempt(begun, 500);
+  EndAttempt(begun, 200);
+  EXPECT_EQ(Find(id), delivered) << "the first success that was told";
+}
+
+TEST_P(RelayStoreTest, AFailureFromBeforeAReplayDoesNotEndWhatWasReplayed) {
+  Target target{.operation_key = "op"};
+  target.id = store_->InsertTarget(target).value();
+  ASSERT_EQ(target.id, 1);
+  const auto ids = Put({Event("a"), Event("a")}, now_);
+  for (int i = 0; i < 9; ++i) EndAttempt(Find(ids[0]), 500);
+  const Delivery begun = Find(ids[0]);
+  ASSERT_EQ(begun.attempts, 9);
+  ASSERT_TRUE(store_->UpdateTarget(target, "why"));
+  ASSERT_EQ(store_->Replay(ids, now_).value(), 2);
+  EndAttempt(begun, 500);
+  EXPECT_EQ(Find(ids[0]).state, State::kPending);
+  EXPECT_EQ(Find(ids[0]).attempts, 0);
+  EXPECT_EQ(Find(ids[0]).next_attempt_at, now_);
+  EXPECT_FALSE(Find(ids[1]).next_attempt_at) << "it waits behind the first";
+}
+
+TEST_P(RelayStoreTest, AnAttemptThatIsToldTwiceCountsOnce) {
+  const int64_t id = Put({Event("a")}, now_)[0];
+  const Delivery begun = Find(id);
+  EndAttempt(begun, 500);
+  const Delivery failed = Find(id);
+  EXPECT_EQ(failed.attempts, 1);
+  now_ += std::chrono::seconds(1);
+  EndAttempt(begun, 503);
+  EXPECT_EQ(Find(id), failed);
 }
 
 TEST_P(RelayStoreTest, WaitingAreKeysWithAPendingDelivery) {

@@ -113,7 +113,12 @@ Result<std::optional<Timestamp>> MemoryStore::NextDue(int64_t target_id) {
 
 Result<void> MemoryStore::Update(std::span<const Delivery> deliveries, Timestamp now) {
   for (const Delivery& delivery : deliveries) {
-    deliveries_[delivery.id] = delivery;
+    const auto stored = deliveries_.find(delivery.id);
+    if (stored == deliveries_.end() || stored->second.state == State::kDelivered) continue;
+    const bool is_of_now =
+        stored->second.state == State::kPending && stored->second.attempts == delivery.attempts - 1;
+    if (delivery.state != State::kDelivered && !is_of_now) continue;
+    stored->second = delivery;
     if (delivery.state == State::kPending) continue;
     const auto first = std::ranges::find_if(deliveries_, [&](const auto& entry) {
       const Delivery& other = entry.second;

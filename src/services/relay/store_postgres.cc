@@ -85,13 +85,14 @@ constexpr std::string_view kSelectNextDue =
     "SELECT min(next_attempt_at_ms) FROM delivery WHERE state = 0 AND target_id = $1 AND next_attempt_at_ms "
     "IS NOT NULL";
 // Moves along the edges of delivery.h only, for several replicas may speak of one delivery: whoever's lease
-// ended says nothing any more but that it was delivered.
+// ended, or whose delivery was given up or replayed, says nothing any more but that it was delivered.
 constexpr std::string_view kUpdate =
     "UPDATE delivery d SET state = i.state, attempts = i.attempts, next_attempt_at_ms = "
     "i.next_attempt_at_ms, last_status = i.last_status, last_error = i.last_error, delivered_at_ms = "
     "i.delivered_at_ms, owner = '', lease_until_ms = 0 FROM unnest($1, $2, $3, $4, $5, $6, $7) i(id, state, "
     "attempts, next_attempt_at_ms, last_status, last_error, delivered_at_ms) WHERE d.id = i.id AND d.state "
-    "<> 1 AND (i.state = 1 OR (d.state = 0 AND d.owner IN ('', $8)))";
+    "<> 1 AND (i.state = 1 OR (d.state = 0 AND d.attempts = i.attempts - 1 AND d.owner IN ('', $8))) "
+    "RETURNING d.target_id, d.key, d.state";
 constexpr std::string_view kReleaseNext =
     "UPDATE delivery SET next_attempt_at_ms = $3 WHERE next_attempt_at_ms IS NULL AND id IN (SELECT (SELECT "
     "min(d.id) FROM delivery d WHERE d.state = 0 AND d.target_id = i.target_id AND d.key = i.key) "
@@ -326,19 +327,29 @@ class PostgresStore final : public Store {
     if (deliveries.empty()) return {};
     std::vector<Delivery> sorted(deliveries.begin(), deliveries.end());
     std::ranges::sort(sorted, {}, &Delivery::id);
-    std::vector<Delivery> ended = sorted;
-    std::erase_if(ended, [](const Delivery& delivery) { return delivery.state == State::kPending; });
     Batch batch;
     batch.Add(kLockTargets, Column(sorted, &Delivery::target_id));
-    batch.Add(kUpdate, Column(sorted, &Delivery::id), Column(sorted, &Delivery::state),
-              Column(sorted, &Delivery::attempts),
-              Column(sorted, [](const Delivery& delivery) { return ToMs(delivery.next_attempt_at); }),
-              Column(sorted, &Delivery::last_status),
-              Column(sorted, [](const Delivery& delivery) { return Bytes{delivery.last_error}; }),
-              Column(sorted, [](const Delivery& delivery) { return ToMs(delivery.delivered_at); }), owner_);
-    batch.Add(kReleaseNext, Column(ended, &Delivery::target_id), Column(ended, kKeyOf), ToUnixMs(now));
-    BOXOFFICE_TRY(connection_->Write(batch));
-    return {};
+    const size_t updated = batch.Add(
+        kUpdate, Column(sorted, &Delivery::id), Column(sorted, &Delivery::state),
+        Column(sorted, &Delivery::attempts),
+        Column(sorted, [](const Delivery& delivery) { return ToMs(delivery.next_attempt_at); }),
+        Column(sorted, &Delivery::last_status),
+        Column(sorted, [](const Delivery& delivery) { return Bytes{delivery.last_error}; }),
+        Column(sorted, [](const Delivery& delivery) { return ToMs(delivery.delivered_at); }), owner_);
+    sql::pg::Transaction transaction(*connection_);
+    BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
+    // Only what has ended by this lets the next one go.
+    std::vector<TargetKey> ended;
+    for (const Row row : results[updated]) {
+      if (static_cast<State>(row.Int(2)) != State::kPending) ended.emplace_back(row.Int(0), row.Text(1));
+    }
+    std::ranges::sort(ended);
+    Batch release;
+    if (!ended.empty()) {
+      release.Add(kReleaseNext, Column(ended, &TargetKey::first),
+                  Column(ended, [](const TargetKey& key) { return Bytes{key.second}; }), ToUnixMs(now));
+    }
+    return transaction.Commit(release);
   }
 
   Result<size_t> Replay(std::span<const int64_t> ids, Timestamp now) override {

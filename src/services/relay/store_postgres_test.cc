@@ -322,7 +322,7 @@ TEST_F(RelayServicesTest, ATargetDeletedAtOneStaysSoWhenItTellsTheOtherThatItIsG
   const std::vector<Attempt> due = b_->Due(id, 1, {}).value();
   ASSERT_EQ(due.size(), 1);
   ASSERT_TRUE(a_->DeleteTarget(id));
-  const AttemptResult gone{due[0].delivery, {kGone, ""}};
+  const AttemptResult gone{due[0].delivery, {kGone, ""}, due[0].url};
   ASSERT_TRUE(b_->Record(std::span(&gone, 1)));
   EXPECT_TRUE(b_->ListTargets(0, 10)->empty());
 }

@@ -103,7 +103,8 @@ class SqliteStore final : public Store {
             "AND next_attempt_at_ms IS NOT NULL")),
         update_(database_->Prepare(
             "UPDATE delivery SET state = ?2, attempts = ?3, next_attempt_at_ms = ?4, last_status = ?5, "
-            "last_error = ?6, delivered_at_ms = ?7 WHERE id = ?1")),
+            "last_error = ?6, delivered_at_ms = ?7 WHERE id = ?1 AND state <> 1 AND (?2 = 1 OR (state = 0 "
+            "AND attempts = ?3 - 1)) RETURNING id")),
         release_(database_->Prepare(
             "UPDATE delivery SET next_attempt_at_ms = ?3 WHERE next_attempt_at_ms IS NULL AND id = "
             "(SELECT min(id) FROM delivery WHERE state = 0 AND target_id = ?1 AND key = ?2)")) {}
@@ -262,7 +263,9 @@ class SqliteStore final : public Store {
     for (const Delivery& delivery : deliveries) {
       update_.Bind(delivery.id, delivery.state, delivery.attempts, ToMs(delivery.next_attempt_at),
                    delivery.last_status, delivery.last_error, ToMs(delivery.delivered_at));
-      BOXOFFICE_TRY(update_.Run());
+      BOXOFFICE_ASSIGN(const bool changed, update_.Step());
+      if (!changed) continue;
+      update_.Reset();
       if (delivery.state == State::kPending) continue;
       release_.Bind(delivery.target_id, std::nullopt, ToUnixMs(now)).BindBlob(2, delivery.key);
       BOXOFFICE_TRY(release_.Run());
