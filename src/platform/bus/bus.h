@@ -43,7 +43,7 @@ using Position = std::string;
 
 struct Page {
   std::vector<Record> records;
-  Position next;  // where the next page begins; the one that was given, if there are no records
+  Position next;  // where the next page begins; the one that was given, if nothing was read
 };
 
 // What a consumer did with a batch: how many events, from the first, have had their effect and need not come

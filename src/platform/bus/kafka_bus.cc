@@ -73,7 +73,10 @@ KafkaBus::KafkaBus(KafkaBusConfig config, const Clock& clock, obs::Registry& met
       metrics_(metrics),
       published_(metrics.GetCounter("boxoffice_bus_published_total", "Events appended to the log")),
       publish_size_(metrics.GetHistogram("boxoffice_bus_publish_size", "Events appended in one transaction",
-                                         obs::SizeBounds())) {}
+                                         obs::SizeBounds())),
+      malformed_(metrics.GetCounter("boxoffice_bus_malformed_total",
+                                    "Messages that are no events of ours, and were passed over",
+                                    {{"group", ""}})) {}
 
 KafkaBus::~KafkaBus() {
   for (auto& [group, subscription] : subscriptions_) subscription->Stop();
@@ -133,19 +136,21 @@ Result<Page> KafkaBus::Read(const std::string& topic, const Position& after, siz
   BOXOFFICE_TRY(ReadPosition(after, parts));
   Page page{{}, after};
   if (limit == 0) return page;
-  Result<void> readable;
+  bool passed_over = false;
   const auto take = [&](const rd_kafka_message_t& message) {
     Result<Record> record = kafka::ReadEvent(message, topic);
     if (!record) {
-      readable = std::unexpected(record.error());
-      return false;
+      malformed_.Add();
+      obs::Log(obs::Level::kError, "event_malformed", {{"detail", record.error().detail}});
+      passed_over = true;
+      return true;
     }
     page.records.push_back(*std::move(record));
     return page.records.size() < limit;
   };
   BOXOFFICE_TRY(reader_->Read(parts, take));
-  BOXOFFICE_TRY(readable);
-  if (!page.records.empty()) page.next = WritePosition(parts);
+  // Also where nothing else was there: whoever goes on from the page's end is not told of it again.
+  if (!page.records.empty() || passed_over) page.next = WritePosition(parts);
   return page;
 }
 

@@ -62,8 +62,9 @@ class KafkaBus final : public Bus {
   // a cluster that takes connections and answers nothing is waited for (librdkafka ends no group whose commit
   // is under way): a process that has to end ends by its StopDeadline.
   void Unsubscribe(const std::string& group) override;
-  // Events of different keys in no particular order. An unknown topic: none. Errors: position_malformed,
-  // bus_unavailable, bus_permission_denied, event_malformed.
+  // Events of different keys in no particular order. A message that is no event of ours is passed over, as a
+  // group does: logged, and counted in boxoffice_bus_malformed_total without a group, whenever it is read. An
+  // unknown topic: none. Errors: position_malformed, bus_unavailable, bus_permission_denied.
   [[nodiscard]] Result<Page> Read(const std::string& topic, const Position& after, size_t limit) override;
   // By what is committed, of all processes; parked events are not counted. Errors: bus_unavailable,
   // bus_permission_denied.
@@ -85,6 +86,7 @@ class KafkaBus final : public Bus {
   obs::Registry& metrics_;
   obs::Counter& published_;
   obs::Histogram& publish_size_;
+  obs::Counter& malformed_;
   std::unique_ptr<kafka::Producer> producer_;
 
   std::mutex reader_mutex_;

@@ -53,6 +53,17 @@ class KafkaBusTest : public testing::Test {
     return run.out;
   }
 
+  // A message that nobody here wrote.
+  void PutForeign(const std::string& topic) {
+    const testbed::TempDir dir;
+    std::ofstream(dir.path() / "garbage") << "garbage\n";
+    const testbed::Finished run =
+        testbed::RunCommand({kKcat, "-b", config_.brokers, "-P", "-t", config_.prefix + topic, "-l",
+                             (dir.path() / "garbage").string()},
+                            std::chrono::seconds(20));
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+  }
+
   KafkaBusConfig config_;
   SystemClock clock_;
   EventMaker events_;
@@ -189,13 +200,7 @@ TEST_F(KafkaBusTest, AGroupWaitsForItsDeadLetterTopic) {
 TEST_F(KafkaBusTest, AMessageThatIsNoEventIsPassedOver) {
   if (access(kKcat, X_OK) != 0 && std::getenv("BOXOFFICE_REQUIRE_ALL") == nullptr) GTEST_SKIP() << "no kcat";
   MakeTestTopics(config_, {"g"}, 1);
-  const testbed::TempDir dir;
-  std::ofstream(dir.path() / "garbage") << "garbage\n";
-  ASSERT_EQ(testbed::RunCommand({kKcat, "-b", config_.brokers, "-P", "-t", config_.prefix + "seat", "-l",
-                                 (dir.path() / "garbage").string()},
-                                std::chrono::seconds(20))
-                .exit_code,
-            0);
+  PutForeign("seat");
   auto bus = Open();
   Inbox inbox;
   ASSERT_TRUE(bus->Subscribe("g", {"seat"}, inbox.Consume()));
@@ -204,6 +209,29 @@ TEST_F(KafkaBusTest, AMessageThatIsNoEventIsPassedOver) {
   Put(*bus, {Make("a", "1")});
   EXPECT_THAT(inbox.WaitFor(1), ElementsAre("1"));
   EXPECT_TRUE(Eventually([&] { return LagOf(*bus).value_or(-1) == 0; }));
+}
+
+TEST_F(KafkaBusTest, AReaderPassesOverAMessageThatIsNoEventToo) {
+  if (access(kKcat, X_OK) != 0 && std::getenv("BOXOFFICE_REQUIRE_ALL") == nullptr) GTEST_SKIP() << "no kcat";
+  MakeTestTopics(config_, {}, 1);
+  auto bus = Open();
+  Put(*bus, {Make("a", "1")});
+  PutForeign("seat");
+  Put(*bus, {Make("a", "2"), Make("a", "3")});
+  const Result<Page> first = bus->Read("seat", {}, 2);
+  ASSERT_TRUE(first.has_value()) << first.error().reason;
+  ASSERT_THAT(first->records, SizeIs(2)) << "as many as there are, beside what is none";
+  EXPECT_EQ(first->records[0].event.body, "1");
+  EXPECT_EQ(first->records[1].event.body, "2");
+  PutForeign("seat");
+  const Result<Page> second = bus->Read("seat", first->next, 2);
+  ASSERT_TRUE(second.has_value()) << second.error().reason;
+  ASSERT_THAT(second->records, SizeIs(1));
+  EXPECT_EQ(second->records[0].event.body, "3");
+  obs::Counter& malformed = metrics_.GetCounter("boxoffice_bus_malformed_total", "", {{"group", ""}});
+  EXPECT_EQ(malformed.value(), 2);
+  EXPECT_THAT(bus->Read("seat", second->next, 2)->records, IsEmpty());
+  EXPECT_EQ(malformed.value(), 2) << "it is behind the position";
 }
 
 // The memory for what is set aside is bounded: then the group waits, and loses nothing.

@@ -40,8 +40,11 @@ Result<void> RankingService::Count(std::span<const Event> events) {
   const std::scoped_lock counting(counting_);
   for (int tries = 1;; ++tries) {
     Result<void> counted = TryToCount(events);
-    const bool moved = !counted && counted.error().reason == "moved";
-    if (!moved || tries == kMaxTries) return counted;
+    // constraint: another process has made the store forget up to an event's time since it was looked for.
+    // The next look finds it counted; nothing is wrong with the event, nor with those beside it.
+    const bool again =
+        !counted && (counted.error().reason == "moved" || counted.error().reason == "constraint");
+    if (!again || tries == kMaxTries) return counted;
   }
 }
 

@@ -2,8 +2,13 @@
 #include "services/ranking/store_redis.h"
 
 #include <array>
+#include <functional>
 #include <future>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -17,6 +22,33 @@ namespace boxoffice::ranking {
 namespace {
 
 using std::chrono::milliseconds;
+
+// Between this store's look at ids and its first save, something happens elsewhere.
+class MeanwhileStore final : public Store {
+ public:
+  MeanwhileStore(std::unique_ptr<Store> store, std::function<void()> meanwhile)
+      : store_(std::move(store)), meanwhile_(std::move(meanwhile)) {}
+
+  Result<Loaded> Load() override { return store_->Load(); }
+  Result<std::optional<Loaded>> LoadIfMoved() override { return store_->LoadIfMoved(); }
+  Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
+    return store_->AreProcessed(ids);
+  }
+  Result<void> Save(const State& changed, std::span<const EventId> counted, Hour oldest) override {
+    if (auto work = std::exchange(meanwhile_, nullptr)) work();
+    return store_->Save(changed, counted, oldest);
+  }
+  Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) override {
+    return store_->ForgetProcessed(before, limit);
+  }
+  Result<void> BeginRebuild() override { return store_->BeginRebuild(); }
+  Result<void> ResumeRebuild() override { return store_->ResumeRebuild(); }
+  Result<bool> EndRebuild(Timestamp now) override { return store_->EndRebuild(now); }
+
+ private:
+  const std::unique_ptr<Store> store_;
+  std::function<void()> meanwhile_;
+};
 
 class RankingRedisTest : public testing::Test {
  protected:
@@ -77,6 +109,24 @@ TEST_F(RankingRedisTest, ANewRankingThatTwoProcessesLoadedIsNotWrittenOver) {
   const Event late = Booking(1);
   ASSERT_TRUE(second.Count(std::array{late})) << "it has loaded what the first one counted";
   EXPECT_EQ(second.GetAudit().shows.at(1).confirmed, 2);
+}
+
+TEST_F(RankingRedisTest, AnEventThatAnotherProcessForgetsMeanwhileIsPassedOverAndHoldsUpNoOther) {
+  const std::string url = testbed::EmptyRedis().Url();
+  const auto other = OpenRedisStore(url, kQuick).value();
+  ASSERT_TRUE(other->EndRebuild(clock_.Now()));
+  const Event old = Booking(1);
+  clock_.Advance(milliseconds(10));
+  const Event young = Booking(2);
+  auto store = std::make_unique<MeanwhileStore>(OpenRedisStore(url, kQuick).value(),
+                                                [&] { ASSERT_TRUE(other->ForgetProcessed(young.at, 10)); });
+  RankingService service(std::move(store), clock_);
+  ASSERT_TRUE(service.Load());
+  const Result<void> counted = service.Count(std::array{old, young});
+  ASSERT_TRUE(counted.has_value()) << counted.error().reason;
+  EXPECT_EQ(service.GetAudit().processed, 1);
+  EXPECT_FALSE(service.GetAudit().shows.contains(1));
+  EXPECT_EQ(service.GetAudit().shows.at(2).confirmed, 1);
 }
 
 TEST_F(RankingRedisTest, OfTwoProcessesThatCountHalfEachBothAnswerTheWhole) {
