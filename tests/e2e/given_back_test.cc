@@ -46,22 +46,18 @@ class GivenBack : public ::testing::Test {
     EXPECT_EQ(queue.status, 200) << queue;
     return show.at("id");
   }
-  // After a purchase the place in the queue has been used: it is taken anew. The queue hears of the purchase
-  // a moment after the buyer.
+  // After a purchase the place in the queue has been used: it is taken anew.
   Reply Reserve(const std::string& choice) {
-    Reply reply;
-    EXPECT_TRUE(Eventually([&] {
-      EXPECT_TRUE(buyer_->Enter(show_));
-      reply = buyer_->Reserve(show_, choice);
-      return reply.at("code") != "session_not_active";
-    }));
-    return reply;
+    EXPECT_TRUE(buyer_->Enter(show_));
+    return buyer_->Reserve(show_, choice);
   }
   // The id of a paid reservation.
   std::string Buy(const std::string& seats, const std::string& method = "") {
     const Reply bought =
         Reserve(fmt::format(R"("seats":[{}],"pay":true,"payment_method":"{}")", seats, method));
     EXPECT_EQ(bought.status, 201) << bought;
+    // The queue hears of it a moment after the buyer, who would be refused until then.
+    EXPECT_TRUE(buyer_->AwaitPlaceCompleted());
     return bought.at("id");
   }
   Reply CancelSeats(const std::string& id, const std::string& seats, const std::string& key = NewKey()) {
