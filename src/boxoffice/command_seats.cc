@@ -156,7 +156,8 @@ void Channel(const RestOptions& options, const SeatsOptions& seats) {
 }
 
 void Open(const RestOptions& options, const SeatsOptions& seats) {
-  const bool all = seats.seats.empty() && seats.section.empty() && !seats.channel.empty();
+  const bool all =
+      seats.seats.empty() && seats.section.empty() && seats.row.empty() && !seats.channel.empty();
   json::object body = all ? json::object{{"reason", seats.reason}} : Which(seats);
   if (!seats.channel.empty()) body["channel"] = seats.channel;
   PrintCounts(options, Ask(options, "POST", PathOf(seats, "contingents/release"), json::serialize(body)));

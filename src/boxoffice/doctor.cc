@@ -310,11 +310,15 @@ class Examination {
     }
     const auto ask = [&](const std::string& path) -> std::optional<json::value> {
       const auto response = client->Send("GET", path, {}, {}, kAnswerLimit);
-      if (!response) return std::nullopt;
+      if (!response) {
+        Note("operations", path, Status::kProblem, response.error().detail,
+             "see whether the gateway answers in time");
+        return std::nullopt;
+      }
       boost::system::error_code error;
       json::value body = json::parse(response->body, error);
-      if (response->status == 200 && !error) return body;
-      if (response->status == 404 || response->status == 204) return json::value();  // there is none (yet)
+      if (response->status == 200 && !error && body.is_object()) return body;
+      if (response->status == 204 && path.ends_with("/audit")) return json::value();  // there is none yet
       Note("operations", path, Status::kProblem, cli::DescribeProblem(*response),
            response->status == 401 || response->status == 403 ? "give the token of an operator"
                                                               : "mend the service that it asks");

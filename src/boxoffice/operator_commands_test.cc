@@ -169,12 +169,16 @@ TEST_F(OperatorCommandsTest, WhatIsCalledTheWrongWayIs2AndAsksNothing) {
   EXPECT_EQ(Run({"show", "set", "1"}), 2);
   EXPECT_EQ(Run({"show", "create", "--concert", "7", "--starts-at", "x", "--price", "R=1"}), 2)
       << "without seats";
-  for (const char* grid :
-       {"Floor=20x30", "=20x30=A", "Floor=20=A", "Floor=20x=A", "Floor=x30=A", "Floor=20x30="}) {
+  for (const char* grid : {"Floor=20x30", "=20x30=A", "Floor=20=A", "Floor=20x=A", "Floor=x30=A",
+                           "Floor=20x30=", "Floor=20x99999999999999999999=A"}) {
     EXPECT_EQ(Run({"show", "create", "--concert", "7", "--starts-at", "x", "--price", "A=1", "--grid", grid}),
               2)
         << grid;
   }
+  EXPECT_EQ(Run({"show", "create", "--concert", "7", "--starts-at", "x", "--price", "A=99999999999999999999",
+                 "--grid", "Floor=2x2=A"}),
+            2);
+  EXPECT_THAT(err_, HasSubstr("A=99999999999999999999"));
   EXPECT_EQ(Run({"show", "cancel", "1"}), 2) << "without --yes";
   for (const char* seats : {"", "0", "a", "1-", "3-2", "1,", "1;2", "1-9999"}) {
     EXPECT_EQ(Run({"seats", "block", "1", "--seats", seats, "--reason", "camera"}), 2) << seats;
@@ -384,6 +388,8 @@ TEST_F(OperatorCommandsTest, SeatsAreKeptForChannelsAndOpened) {
   EXPECT_EQ(Run({"seats", "open", "1", "--seats", "3", "--reason", "over"}), 0) << err_;
   EXPECT_EQ(Last().body, R"({"reason":"over","seats":[3]})");
   EXPECT_EQ(Run({"seats", "open", "1", "--reason", "over"}), 2) << "which?";
+  EXPECT_EQ(Run({"seats", "open", "1", "--channel", "fanclub", "--row", "3", "--reason", "over"}), 2)
+      << "a row of which section? Not all of the channel's";
   EXPECT_EQ(Run({"seats", "channel", "1", "--seats", "3", "--reason", "x"}), 2) << "for whom?";
   On("GET /v1/admin/shows/1/contingents",
      R"({"items":[{"channel":"fanclub","capacity":3,"free":1,"free_seats":[7],"next_until":null}],"next_cursor":null})");

@@ -203,8 +203,11 @@ json::object ReadAmounts(std::string_view option, std::string_view form,
     const size_t equals = price.rfind('=');
     int64_t amount = 0;
     const char* end = price.data() + price.size();
-    const bool read = equals != std::string::npos && equals > 0 && equals + 1 < price.size() &&
-                      std::from_chars(price.data() + equals + 1, end, amount).ptr == end;
+    bool read = equals != std::string::npos && equals > 0 && equals + 1 < price.size();
+    if (read) {
+      const auto [stop, error] = std::from_chars(price.data() + equals + 1, end, amount);
+      read = error == std::errc() && stop == end;
+    }
     if (!read) {
       ExitCant({Code::kInvalidArgument, "usage", fmt::format("{} is {}, not \"{}\"", option, form, price)});
     }

@@ -420,11 +420,12 @@ std::string MaskPassword(std::string_view url) {
     const size_t colon = masked.find(':', user + 3);
     if (at != std::string::npos && at > user && colon < at) masked.replace(colon + 1, at - colon - 1, kMask);
   }
-  for (const std::string_view mark : {"?password=", "&password=", ".password="}) {
-    const size_t begin = masked.find(mark);
-    if (begin == std::string::npos) continue;
-    const size_t value = begin + mark.size();
-    masked.replace(value, std::min(masked.find('&', value), masked.size()) - value, kMask);
+  // What follows a name that ends so, of a query's parameters.
+  for (const std::string_view mark : {"password=", "secret="}) {
+    for (size_t begin = masked.find(mark); begin != std::string::npos; begin = masked.find(mark, begin)) {
+      begin += mark.size();
+      masked.replace(begin, std::min(masked.find('&', begin), masked.size()) - begin, kMask);
+    }
   }
   return masked;
 }

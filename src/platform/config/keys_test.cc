@@ -203,6 +203,9 @@ TEST(MaskPasswordTest, HidesOnlyThePassword) {
   EXPECT_EQ(MaskPassword("postgresql://h:5432/db"), "postgresql://h:5432/db");
   EXPECT_EQ(MaskPassword("kafka:h:1?sasl.username=u&sasl.password=p&x=1"),
             "kafka:h:1?sasl.username=u&sasl.password=***&x=1");
+  EXPECT_EQ(MaskPassword("kafka:h:1?ssl.key.password=a&sasl.password=b&sasl.oauthbearer.client.secret=c"),
+            "kafka:h:1?ssl.key.password=***&sasl.password=***&sasl.oauthbearer.client.secret=***");
+  EXPECT_EQ(MaskPassword("postgresql://h/db?sslpassword=p"), "postgresql://h/db?sslpassword=***");
   EXPECT_EQ(MaskPassword("sqlite:.data"), "sqlite:.data");
   EXPECT_EQ(MaskPassword(""), "");
 }
