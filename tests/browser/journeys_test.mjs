@@ -127,10 +127,152 @@ test('a sold-out show has a waitlist, and a cancelled one says so', async () => 
   await page.getByRole('button', { name: 'Tell me when seats come back' }).click();
   await page.getByText('You are the next on the waitlist.').waitFor();
   await isAccessible(page);
+  // Whose place it is sees it, and what is offered there, also when others' seats are free.
+  const concert = `**/v1/concerts/${shows.soldOut.concert.id}`;
+  await page.route(concert, async (route) => {
+    const response = await route.fetch();
+    const body = await response.json();
+    await route.fulfill({ response, json: { ...body, shows: body.shows.map((show) => ({ ...show, state: 'ON_SALE', free: 5 })) } });
+  });
+  await page.reload();
+  await page.getByText('5 seats free').first().waitFor();
+  await page.getByText('You are the next on the waitlist.').waitFor();
+  await page.unrouteAll({ behavior: 'wait' });
   await page.getByRole('button', { name: 'Leave the waitlist' }).click();
+  await page.getByRole('button', { name: 'Leave the waitlist' }).waitFor({ state: 'hidden' });
+  await page.reload();
   await page.getByRole('button', { name: 'Tell me when seats come back' }).waitFor();
   await page.goto(`/concerts/${shows.cancelled.concert.id}`);
   await page.getByText('This show is cancelled.').waitFor();
+  await leave(somebody);
+});
+
+test('what is pressed again after its answer was lost is done once', async () => {
+  const lost = { allowed: [/ERR_FAILED/] };
+  const [payer, buyer] = await Promise.all([visit({ user: 'lost1', ...lost }), visit({ user: 'lost2', ...lost })]);
+  // The server does it, and the page never hears of it.
+  const lose = async ({ page }, path) => {
+    const keys = [];
+    page.on('request', (request) => request.method() === 'POST' && new URL(request.url()).pathname === path && keys.push(request.headers()['idempotency-key']));
+    await page.route(`**${path}`, async (route) => {
+      if (route.request().method() !== 'POST') return route.continue();
+      await route.fetch();
+      await route.abort();
+    });
+    return keys;
+  };
+  const twice = async ({ page }, path, button, done) => {
+    await button.click();
+    await page.getByText('There is no connection.').waitFor({ timeout: 60_000 });
+    await page.unroute(`**${path}`);
+    await button.click();
+    await done.waitFor();
+  };
+  const topUp = async () => {
+    const keys = await lose(payer, '/v1/wallet/charges');
+    await payer.page.goto('/my/wallet');
+    await payer.page.getByLabel('Amount').fill('5000');
+    await twice(payer, '/v1/wallet/charges', payer.page.getByRole('button', { name: 'Top up ₩5,000' }), payer.page.getByText('₩5,000 is in the wallet now.'));
+    assert.ok(keys.length > 1);
+    assert.equal(new Set(keys).size, 1);
+    const wallet = (await (await signedIn(system.url, 'lost1'))('GET', '/v1/wallet')).body;
+    assert.deepEqual(wallet.balances.map((balance) => balance.amount), [5_000]);
+    // What is asked for once more after that is another one.
+    await payer.page.getByRole('button', { name: 'Top up ₩5,000' }).click();
+    await payer.page.locator('.big', { hasText: '₩10,000' }).waitFor();
+    assert.equal(new Set(keys).size, 2);
+  };
+  const holding = async () => {
+    await enter(buyer.page, shows.club.id);
+    const keys = await lose(buyer, '/v1/reservations');
+    await buyer.page.getByLabel('People').selectOption('1');
+    await twice(buyer, '/v1/reservations', buyer.page.getByRole('button', { name: 'Hold the best seats' }), buyer.page.locator('.countdown'));
+    assert.ok(keys.length > 1);
+    assert.equal(new Set(keys).size, 1);
+    assert.equal((await (await signedIn(system.url, 'lost2'))('GET', '/v1/reservations')).body.items.length, 1);
+  };
+  await Promise.all([topUp(), holding()]);
+  await Promise.all([leave(payer), leave(buyer)]);
+});
+
+test('a device whose clock is wrong by an hour has as much time to pay as any', async () => {
+  await fund('clock', 400_000);
+  for (const [user, wrong] of [['clock', 3_600_000], ['clock2', -3_600_000]]) {
+    const somebody = await visit({ user });
+    const { page } = somebody;
+    await page.addInitScript((ms) => {
+      const now = Date.now.bind(Date);
+      Date.now = () => now() + ms;
+    }, wrong);
+    const { held } = await holdSeat(user, shows.club.id);
+    await page.goto(`/my/reservations/${held.id}`);
+    await page.getByRole('button', { name: /^Pay/ }).waitFor();
+    const [min, s] = (await page.getByRole('timer').textContent()).split(':').map(Number);
+    const left = (Date.parse(held.hold_expires_at) - Date.now()) / 1000;
+    assert.ok(Math.abs(60 * min + s - left) < 30, `${min}:${s} where ${left} s are left`);
+    if (user === 'clock') {
+      await page.getByRole('button', { name: /^Pay/ }).click();
+      await page.getByRole('img', { name: 'QR code of this ticket' }).waitFor();
+    }
+    await leave(somebody);
+  }
+});
+
+test('a seat that somebody else got is not chosen again with the next one', async () => {
+  const somebody = await visit({ user: 'loser', allowed: [/409.*\/v1\/reservations/] });
+  const { page } = somebody;
+  await enter(page, shows.hall.id);
+  const [lost, kept, next] = (await seatsOf(shows.hall.id)).filter((one) => one.state === 'free' && !one.accessible && !one.companion_of && one.category === 'S');
+  await clickSeat(page, lost);
+  await clickSeat(page, kept);
+  const body = JSON.stringify({ status: 409, code: 'seats_taken', title: 'Taken', conflicts: [{ seat_no: lost.seat_no, label: lost.label }] });
+  await page.route('**/v1/reservations', (route) => route.fulfill({ status: 409, contentType: 'application/problem+json', body }));
+  await page.getByRole('button', { name: /^Hold these seats/ }).click();
+  await page.getByText(`${lost.label} has just gone.`).waitFor();
+  await clickSeat(page, next);
+  assert.deepEqual(await page.locator('.chips li button').evaluateAll((buttons) => buttons.map((one) => one.getAttribute('aria-label'))),
+    [kept, next].map((seat) => `Remove ${seat.label}`));
+  await leave(somebody);
+});
+
+test('where one person may have one seat, the best one is asked for', async () => {
+  const somebody = await visit({ user: 'single' });
+  const { page } = somebody;
+  await page.route(`**/v1/shows/${shows.hall.id}`, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), seat_limit: 1 } });
+  });
+  await enter(page, shows.hall.id);
+  assert.deepEqual(await page.getByLabel('People').locator('option').allTextContents(), ['1']);
+  await page.getByRole('button', { name: 'Hold the best seats' }).click();
+  await page.locator('.countdown').waitFor();
+  assert.equal(await page.locator('tbody th').count(), 1);
+  await page.unrouteAll({ behavior: 'wait' });
+  await leave(somebody);
+});
+
+test('who could not be signed out, or taken off the line, is told so; and who has left stays out', async () => {
+  const somebody = await visit({ user: 'leaver', allowed: [/ERR_FAILED/, /503.*\/v1\/queue/] });
+  const { page } = somebody;
+  const deletes = (answer) => (route) => (route.request().method() === 'DELETE' ? answer(route) : route.continue());
+  await page.route('**/v1/session', deletes((route) => route.abort()));
+  await page.goto('/');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('alert').getByText('There is no connection.').waitFor();
+  await page.getByRole('button', { name: 'Sign out' }).waitFor();
+  let joined = 0;
+  page.on('request', (request) => (joined += request.method() === 'POST' && request.url().endsWith('/queue') ? 1 : 0));
+  await page.route('**/v1/queue', deletes((route) => route.fulfill({ status: 503 })));
+  await page.goto(`/waiting/${shows.drawn.id}`);
+  await page.locator('#place:not(:empty)').waitFor();
+  await page.getByRole('button', { name: 'Leave the line' }).click();
+  await page.getByText('you are still in line').waitFor();
+  await page.unroute('**/v1/queue');
+  await page.getByRole('button', { name: 'Leave the line' }).click();
+  await page.getByText('You have left the line.').waitFor();
+  await page.evaluate(() => window.dispatchEvent(new Event('online')));
+  await page.getByRole('link', { name: 'Back to the concert' }).waitFor();
+  assert.equal(joined, 1);
   await leave(somebody);
 });
 

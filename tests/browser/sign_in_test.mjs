@@ -140,7 +140,7 @@ test('a link from elsewhere signs nobody in, and leads to no other site', async 
   await page.goto(link);
   await page.getByRole('alert').getByText(words.errors.sign_in_expired).waitFor();
   assert.deepEqual((await context.cookies()).filter(({ name }) => name === 'boxoffice_session'), []);
-  for (const elsewhere of ['//localhost:1/', '/\t/localhost:1/', '/\\localhost:1/', 'https://localhost:1/']) {
+  for (const elsewhere of ['//localhost:1/', '/\t/localhost:1/', '/\\localhost:1/', '/.//localhost:1/', '/my/..//localhost:1/', 'https://localhost:1/']) {
     await page.goto(`/sign-in?next=${encodeURIComponent(elsewhere)}`);
     assert.equal(await page.getByRole('link', { name: words.signInProvider }).getAttribute('href'), '/v1/session/oidc?next=%2F', elsewhere);
     await goToProvider(page, '/');

@@ -1,3 +1,4 @@
+import { useMutation } from '@tanstack/react-query';
 import { lazy, Suspense, useEffect, useMemo, useState, type ReactNode } from 'react';
 import { Link, Route, Switch, useLocation } from 'wouter';
 import { ConcertPage } from './buyer/concert';
@@ -61,6 +62,7 @@ function PageChange() {
 export function App() {
   const preferences = usePreferences();
   const { session, signOut } = useSession();
+  const leave = useMutation({ mutationFn: signOut, networkMode: 'always' });
   const [path] = useLocation();
   const text = useMemo(() => textOf(preferences.language), [preferences.language]);
   const { t } = text;
@@ -88,7 +90,7 @@ export function App() {
             {preferences.dark ? '☀' : '☾'}
           </button>
           {session?.user ? (
-            <button type="button" className="quiet" onClick={() => void signOut()}>
+            <button type="button" className="quiet" disabled={leave.isPending} onClick={() => leave.mutate()}>
               {t.signOut} <span className="user">{session.user}</span>
             </button>
           ) : (
@@ -101,6 +103,8 @@ export function App() {
         </div>
       </header>
       <main id="content" tabIndex={-1}>
+        {/* Whoever leaves a device to others must know that he is still signed in. */}
+        <ProblemNote thrown={leave.error} />
         <Suspense fallback={<p className="loading">{t.loading}</p>}>
           <Switch>
             <Route path="/" component={ConcertsPage} />

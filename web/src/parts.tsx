@@ -1,6 +1,6 @@
 import { useEffect, useState, type ReactNode } from 'react';
 import { Link } from 'wouter';
-import { Problem } from './api/client';
+import { Problem, serverNow } from './api/client';
 import { useText } from './text';
 
 // What went wrong, and what to do next. A thrown Problem says it by its code.
@@ -32,9 +32,9 @@ export function ProblemNote({ thrown, text, retry, children }: { thrown?: unknow
   );
 }
 
-// Seconds until a time, once a second; 0 afterwards.
+// Seconds until a time by the server's clock, once a second; 0 afterwards.
 export function useSecondsUntil(time: string | null | undefined): number {
-  const left = () => (time ? Math.max(0, Math.ceil((Date.parse(time) - Date.now()) / 1000)) : 0);
+  const left = () => (time ? Math.max(0, Math.ceil((Date.parse(time) - serverNow()) / 1000)) : 0);
   const [seconds, setSeconds] = useState(left);
   useEffect(() => {
     setSeconds(left());

@@ -63,7 +63,7 @@ const kTries = 5;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Unique among one user's keys of a day; nobody gains by guessing it. Pages without TLS and Node.js 18 have no randomUUID.
-const newKey = () =>
+const newKey = (): string =>
   globalThis.crypto?.randomUUID?.() ?? `${Date.now().toString(36)}-${[1, 2, 3].map(() => Math.random().toString(36).slice(2)).join('')}`;
 
 // A command with one Idempotency-Key for all tries: what is not known is asked again, so nothing happens twice. Whoever must

@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { api, fetchConcert, ok, Problem, type Show } from '../api/client';
+import { api, fetchConcert, ok, Problem, type Schemas, type Show } from '../api/client';
 import { Name, nameIn, ProblemNote } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
@@ -28,25 +28,35 @@ function Availability({ show }: { show: Show }) {
   );
 }
 
-function Waitlist({ show }: { show: Show }) {
+const kPlaces = ['waitlist'];
+
+// One's places on waitlists that lead to something; undefined while not known. Asked often only by whoever has one.
+function usePlaces(): Schemas['WaitlistEntry'][] | undefined {
+  const { session } = useSession();
+  const { data } = useQuery({
+    queryKey: kPlaces,
+    enabled: Boolean(session?.user),
+    refetchInterval: (query) => (query.state.data?.length ? 5_000 : false),
+    // The list of all one's places has no 404 for whoever has none.
+    queryFn: async () => {
+      const list = await ok(api.GET('/v1/waitlist', { params: { query: { limit: 200 } } }));
+      return list.items.filter((entry) => entry.state === 'WAITING' || entry.state === 'OFFERED');
+    },
+  });
+  return data;
+}
+
+// `data`: this viewer's place; null where there is none.
+function Waitlist({ show, data }: { show: Show; data: Schemas['WaitlistEntry'] | null | undefined }) {
   const { t } = useText();
   const queries = useQueryClient();
   const { session } = useSession();
-  const [count, setCount] = useState(2);
+  const limit = Math.min(8, show.seat_limit);
+  const [wanted, setCount] = useState(2);
+  const count = Math.min(wanted, limit);
   const [category, setCategory] = useState('');
-  const key = ['waitlist', show.id];
-  // The list of all one's places has no 404 for whoever has none.
-  const { data } = useQuery({
-    queryKey: key,
-    enabled: Boolean(session?.user),
-    refetchInterval: 5_000,
-    queryFn: async () => {
-      const list = await ok(api.GET('/v1/waitlist', { params: { query: { limit: 200 } } }));
-      return list.items.find((entry) => entry.show_id === show.id && (entry.state === 'WAITING' || entry.state === 'OFFERED')) ?? null;
-    },
-  });
   const path = { params: { path: { show: show.id } } };
-  const settled = { onSettled: () => queries.invalidateQueries({ queryKey: key }) };
+  const settled = { onSettled: () => queries.invalidateQueries({ queryKey: kPlaces }) };
   const join = useMutation({ mutationFn: () => ok(api.POST('/v1/shows/{show}/waitlist', { ...path, body: category ? { count, category } : { count } })), ...settled });
   const leave = useMutation({ mutationFn: () => ok(api.DELETE('/v1/shows/{show}/waitlist', path)), ...settled });
   return (
@@ -71,7 +81,7 @@ function Waitlist({ show }: { show: Show }) {
           <label>
             {t.waitlistCount}
             <select value={count} onChange={(event) => setCount(Number(event.target.value))}>
-              {Array.from({ length: Math.min(8, show.seat_limit) }, (_, i) => <option key={i}>{i + 1}</option>)}
+              {Array.from({ length: limit }, (_, i) => <option key={i}>{i + 1}</option>)}
             </select>
           </label>
           <label>
@@ -89,7 +99,7 @@ function Waitlist({ show }: { show: Show }) {
   );
 }
 
-function ShowPanel({ show }: { show: Show }) {
+function ShowPanel({ show, places }: { show: Show; places: Schemas['WaitlistEntry'][] | undefined }) {
   const { t, time, money } = useText();
   const queue = useQuery({
     queryKey: ['queue', show.id],
@@ -99,6 +109,9 @@ function ShowPanel({ show }: { show: Show }) {
   const draw = queue.data?.state === 'PREQUEUE';
   const fee = [show.cancel_fee_per_seat > 0 && money(show.cancel_fee_per_seat, show.currency), show.cancel_fee_percent > 0 && `${show.cancel_fee_percent} %`].filter(Boolean).join(' + ');
   const soon = show.state === 'ANNOUNCED';
+  const place = places && (places.find((entry) => entry.show_id === show.id) ?? null);
+  // Seats that are offered to somebody are theirs to see also when others are free.
+  const waits = (show.state === 'ON_SALE' || show.state === 'SOLD_OUT') && (show.free === 0 || show.waitlist_first || Boolean(place));
   return (
     <article className="panel show">
       <header>
@@ -129,7 +142,7 @@ function ShowPanel({ show }: { show: Show }) {
         )}
         {show.state !== 'CANCELLED' && <Link className="button" href={`/shows/${show.id}/seats?view`}>{t.lookAtMap}</Link>}
       </div>
-      {(show.state === 'SOLD_OUT' || (show.state === 'ON_SALE' && show.free === 0)) && <Waitlist show={show} />}
+      {waits && <Waitlist show={show} data={place} />}
     </article>
   );
 }
@@ -137,12 +150,14 @@ function ShowPanel({ show }: { show: Show }) {
 export function ConcertPage({ id }: { id: string }) {
   const { t, language } = useText();
   const { data, error, refetch } = useQuery({ queryKey: ['concert', id], queryFn: () => fetchConcert(id), refetchInterval: 10_000 });
-  if (error instanceof Problem) return <ProblemNote thrown={error} retry={error.status === 404 ? undefined : () => void refetch()} />;
-  if (!data) return <p className="loading">{t.loading}</p>;
+  const places = usePlaces();
+  const note = <ProblemNote thrown={error} retry={error instanceof Problem && error.status === 404 ? undefined : () => void refetch()} />;
+  if (!data) return error ? note : <p className="loading">{t.loading}</p>;
   const [title, other] = nameIn(language, data.title);
   return (
     <>
       <title>{`${title} – Boxoffice`}</title>
+      {note}
       <div className="hero">
         <Poster id={data.id} title={data.title} />
         <div>
@@ -152,7 +167,7 @@ export function ConcertPage({ id }: { id: string }) {
           <p className="soft"><Name of={data.venue} /></p>
         </div>
       </div>
-      {data.shows.map((show) => <ShowPanel show={show} key={show.id} />)}
+      {data.shows.map((show) => <ShowPanel show={show} places={places} key={show.id} />)}
     </>
   );
 }

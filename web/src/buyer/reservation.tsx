@@ -1,8 +1,8 @@
 import { Dialog, DialogDismiss, DialogHeading } from '@ariakit/react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Link } from 'wouter';
-import { api, command, fetchConcert, fetchReservation, fetchShow, fetchWallet, isSettled, ok, Problem, type Concert, type Reservation, type Show } from '../api/client';
+import { api, command, fetchConcert, fetchReservation, fetchShow, fetchWallet, isSettled, ok, type Concert, type Reservation, type Show } from '../api/client';
 import { minutes, nameIn, ProblemNote, useSecondsUntil } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
@@ -66,7 +66,11 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
   const wallet = useQuery({ queryKey: ['wallet'], queryFn: fetchWallet });
   const balance = wallet.data?.balances.find((one) => one.currency === reservation.currency)?.amount ?? 0;
   const missing = wallet.data ? Math.max(0, reservation.amount - balance) : 0;
-  const over = left === 0;
+  // What has been sent in time is not over.
+  const over = left === 0 && !confirm.isPending;
+  useEffect(() => {
+    if (left === 0) void queries.invalidateQueries({ queryKey: ['reservation', reservation.id] });
+  }, [left === 0]);
   return (
     <>
       <div className={`countdown ${left < 60 ? 'soon' : ''}`}>
@@ -74,10 +78,12 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
         <b role="timer">{minutes(left)}</b>
         <progress max={show.hold_ttl_s} value={left} aria-label={t.timeLeft} />
       </div>
-      <p className="soft">{over ? t.expired : t.atTheEnd}</p>
+      <p className="soft">{over ? t.timeOver : t.atTheEnd}</p>
       <Seats reservation={reservation} />
       <div className="panel">
         <p>{t.balance}: <b>{wallet.data ? money(balance, reservation.currency) : '…'}</b></p>
+        {/* Whether the money is there is the server's to say, so nobody waits for this. */}
+        {!over && <ProblemNote thrown={wallet.error} retry={() => void wallet.refetch()} />}
         {missing > 0 && !over && (
           <>
             <p role="status">{t.missing(money(missing, reservation.currency))}</p>
@@ -100,7 +106,7 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
       </div>
       <div className="row">
         {!over && (
-          <button type="button" className="primary wide" disabled={missing > 0 || !wallet.data || confirm.isPending} onClick={() => confirm.mutate(method)}>
+          <button type="button" className="primary wide" disabled={missing > 0 || confirm.isPending} onClick={() => confirm.mutate(method)}>
             {confirm.isPending ? t.paying : t.payNow(money(reservation.amount, reservation.currency))}
           </button>
         )}
@@ -171,11 +177,11 @@ function Ticket({ reservation, show, concert, cancel }: About & Pick<Commands, '
 }
 
 function Ended({ reservation, show }: Pick<About, 'reservation' | 'show'>) {
-  const { t, money, problem } = useText();
+  const { t, money } = useText();
   const said = {
     EXPIRED: t.expired,
     RELEASED: t.released,
-    FAILED: reservation.failure ? problem(new Problem(409, reservation.failure.code)) : t.failed,
+    FAILED: (reservation.failure && t.errors[reservation.failure.code]) ?? t.failed,
     CANCELLED: t.cancelled(money(reservation.returned?.amount ?? 0, reservation.currency)),
   }[reservation.state as 'EXPIRED' | 'RELEASED' | 'FAILED' | 'CANCELLED'];
   return (
@@ -218,7 +224,13 @@ export default function ReservationPage({ id }: { id: string }) {
   const show = useQuery({ queryKey: ['show', data?.show_id], enabled: Boolean(data), queryFn: () => fetchShow(data!.show_id) });
   const concert = useQuery({ queryKey: ['concert', show.data?.concert_id], enabled: Boolean(show.data), queryFn: () => fetchConcert(show.data!.concert_id) });
   const thrown = error ?? show.error ?? concert.error;
-  if (thrown) return <ProblemNote thrown={thrown} retry={() => void refetch()} />;
-  if (!data || !show.data || !concert.data) return <p className="loading">{t.loading}</p>;
-  return <Body reservation={data} show={show.data} concert={concert.data} />;
+  const again = () => [{ error, refetch }, show, concert].forEach((query) => query.error && void query.refetch());
+  const note = <ProblemNote thrown={thrown} retry={again} />;
+  if (!data || !show.data || !concert.data) return thrown ? note : <p className="loading">{t.loading}</p>;
+  return (
+    <>
+      {note}
+      <Body reservation={data} show={show.data} concert={concert.data} />
+    </>
+  );
 }

@@ -13,7 +13,8 @@ function nextPath(): string {
   const next = new URLSearchParams(location.search).get('next') ?? '/';
   if (!URL.canParse(next, location.origin)) return '/';
   const url = new URL(next, location.origin);
-  return url.origin === location.origin ? url.pathname + url.search + url.hash : '/';
+  // "/.//elsewhere" is a path of ours here, and another site where the path alone is read.
+  return url.origin === location.origin && !url.pathname.startsWith('//') ? url.pathname + url.search + url.hash : '/';
 }
 
 export function SignInPage() {

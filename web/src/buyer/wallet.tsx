@@ -1,6 +1,7 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, command, fetchWallet, ok } from '../api/client';
+import { api, fetchWallet, ok } from '../api/client';
+import { useCommand } from '../api/command';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
 
@@ -11,11 +12,15 @@ export function TopUp({ suggested, onDone }: { suggested?: number; onDone?: () =
   const { t, money } = useText();
   const queries = useQueryClient();
   const [amount, setAmount] = useState(suggested ?? 100_000);
+  const command = useCommand();
   const charge = useMutation({
     mutationFn: () =>
-      command((key) => api.POST('/v1/wallet/charges', { params: { header: { 'Idempotency-Key': key } }, body: { amount, currency: kCurrency } })),
-    async onSuccess() {
-      await Promise.all(['wallet', 'entries'].map((key) => queries.invalidateQueries({ queryKey: [key] })));
+      command(amount, (key) => api.POST('/v1/wallet/charges', { params: { header: { 'Idempotency-Key': key } }, body: { amount, currency: kCurrency } })),
+    async onSettled(_, thrown) {
+      // Also after a failure, as it may have been done without an answer; which is not waited for.
+      const read = Promise.all(['wallet', 'entries'].map((key) => queries.invalidateQueries({ queryKey: [key] })));
+      if (thrown) return;
+      await read;
       onDone?.();
     },
   });

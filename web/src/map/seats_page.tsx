@@ -2,7 +2,8 @@ import { Tab, TabList, TabPanel, TabProvider } from '@ariakit/react';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import { api, command, fetchConcert, fetchShow, Problem, type SeatOffer, type Show } from '../api/client';
+import { api, fetchConcert, fetchShow, Problem, type SeatOffer, type Show } from '../api/client';
+import { useCommand } from '../api/command';
 import { minutes, nameIn, ProblemNote, useSecondsUntil } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
@@ -36,7 +37,8 @@ function Legend({ model, currency, hidden, onFilter }: { model: SeatModel; curre
 
 function Best({ model, limit, busy, onFind }: { model: SeatModel; limit: number; busy: boolean; onFind: (wish: Wish) => void }) {
   const { t } = useText();
-  const [count, setCount] = useState(2);
+  const [wanted, setCount] = useState(2);
+  const count = Math.min(wanted, limit);
   const [category, setCategory] = useState('');
   const names = [...new Set(model.categories.map((one) => one.name))];
   return (
@@ -122,9 +124,10 @@ function Chosen({ model, show, chosen, busy, may, onHold, onRemove }: {
 
 function useHold(show: Show, turn: Turn) {
   const [, navigate] = useLocation();
+  const command = useCommand();
   return useMutation({
     mutationFn: (wish: Wish) =>
-      command((key) =>
+      command({ show: show.id, wish }, (key) =>
         api.POST('/v1/reservations', {
           params: { header: { 'Idempotency-Key': key, ...(turn.token ? { 'X-Queue-Token': turn.token } : {}) } as { 'Idempotency-Key': string; 'X-Queue-Token': string } },
           body: { show_id: show.id, ...wish } as never,
@@ -144,15 +147,22 @@ function Choosing({ model, version, connected, show, turn, may }: { model: SeatM
   const offered = useMemo(() => new Set(lost?.body.alternative?.seats.map((seat) => seat.seat_no - 1)), [lost]);
   const gone = useMemo(() => new Set(lost?.body.conflicts?.map((one) => one.seat_no - 1)), [lost]);
   const limit = Math.min(8, show.seat_limit);
+  // Those that somebody else got are no longer one's own choice.
+  const mine = useMemo(() => new Set([...chosen].filter((i) => !gone.has(i))), [chosen, gone]);
 
   function toggle(seat: number) {
     setNote('');
-    if (!chosen.has(seat) && model.state[seat] !== State.free) return;
-    const next = new Set(chosen);
+    if (!mine.has(seat) && model.state[seat] !== State.free) return;
+    const next = new Set(mine);
     if (!next.delete(seat)) next.add(seat);
     if (next.size > limit) return setNote(t.tooMany(limit));
     hold.reset();
     setChosen(next);
+  }
+  function ask(wish: Wish) {
+    // Which seats are gone is forgotten with the answer that said so.
+    setChosen(mine);
+    hold.mutate(wish);
   }
   function take(offer: SeatOffer) {
     const seats = offer.seats.map((seat) => seat.seat_no);
@@ -164,8 +174,6 @@ function Choosing({ model, version, connected, show, turn, may }: { model: SeatM
     if (!next.delete(category)) next.add(category);
     setHidden(next);
   }
-  // Those that somebody else got are no longer one's own choice.
-  const mine = useMemo(() => new Set([...chosen].filter((i) => !gone.has(i))), [chosen, gone]);
   return (
     <div className="choosing">
       <TabProvider defaultSelectedId="map">
@@ -193,8 +201,8 @@ function Choosing({ model, version, connected, show, turn, may }: { model: SeatM
         {lost && <Lost problem={lost} show={show} busy={hold.isPending} onTake={take} onOthers={() => { setChosen(mine); hold.reset(); }} />}
         {!lost && <ProblemNote thrown={hold.error} />}
         {note && <ProblemNote text={note} />}
-        <Chosen model={model} show={show} chosen={mine} busy={hold.isPending} may={may} onHold={() => hold.mutate({ seats: [...mine].map((i) => i + 1) })} onRemove={toggle} />
-        {may && <Best model={model} limit={limit} busy={hold.isPending} onFind={(wish) => hold.mutate(wish)} />}
+        <Chosen model={model} show={show} chosen={mine} busy={hold.isPending} may={may} onHold={() => ask({ seats: [...mine].map((i) => i + 1) })} onRemove={toggle} />
+        {may && <Best model={model} limit={limit} busy={hold.isPending} onFind={ask} />}
         <Legend model={model} currency={show.currency} hidden={hidden} onFilter={filter} />
       </div>
     </div>
@@ -211,7 +219,8 @@ export default function SeatsPage({ show: id }: { show: string }) {
   const onSale = show.data?.state === 'ON_SALE';
   const turn = useTurn(id, !looking && onSale && Boolean(session?.user));
   const thrown = show.error ?? live.thrown;
-  if (thrown) return <ProblemNote thrown={thrown} retry={() => location.reload()} />;
+  // What is on the page stays when it can't be read anew.
+  if (thrown && !(show.data && live.model)) return <ProblemNote thrown={thrown} retry={() => location.reload()} />;
   if (!show.data || !live.model) return <p className="loading">{t.loading}</p>;
   const may = turn.state === 'free' || turn.state === 'active';
   const title = concert.data ? nameIn(language, concert.data.title)[0] : t.seatsTitle;
@@ -229,6 +238,7 @@ export default function SeatsPage({ show: id }: { show: string }) {
           </p>
         )}
         <ProblemNote thrown={turn.thrown} />
+        <ProblemNote thrown={show.error} retry={() => void show.refetch()} />
       </header>
       <Choosing model={live.model} version={live.version} connected={live.connected} show={show.data} turn={turn} may={may} />
     </section>

@@ -1,7 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useLocation } from 'wouter';
-import { api, command, ok, Problem, type Schemas } from '../api/client';
+import { api, ok, Problem, type Schemas } from '../api/client';
+import { useCommand } from '../api/command';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { timeOf } from './times';
@@ -43,12 +44,13 @@ export function ImportPage() {
   const [named, setNamed] = useState({ title: '', artist: '', venue: '' });
   const [startsAt, setStartsAt] = useState('');
   const { plan, given, prices, setPrices, read } = usePlan();
+  const [addConcert, addShow] = [useCommand(), useCommand()];
   const add = useMutation({
     mutationFn: async () => {
-      const id = concert || (await command((key) => api.POST('/v1/admin/concerts', { params: { header: { 'Idempotency-Key': key } }, body: named }))).id;
+      const id = concert || (await addConcert(named, (key) => api.POST('/v1/admin/concerts', { params: { header: { 'Idempotency-Key': key } }, body: named }))).id;
       setConcert(id);
       const body = { concert_id: id, starts_at: timeOf(startsAt), currency: 'KRW', draft: true, prices, ...plan };
-      return command((key) => api.POST('/v1/admin/shows', { params: { header: { 'Idempotency-Key': key } }, body: body as Schemas['NewShow'] }));
+      return addShow(body, (key) => api.POST('/v1/admin/shows', { params: { header: { 'Idempotency-Key': key } }, body: body as Schemas['NewShow'] }));
     },
     async onSuccess(show) {
       await queries.invalidateQueries({ queryKey: ['admin-concerts'] });

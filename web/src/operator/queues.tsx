@@ -17,6 +17,24 @@ function useChange(show: string) {
   });
 }
 
+// What was not changed is not sent, so that two operators don't undo each other's work.
+function changesOf(queue: Queue, form: FormData): Schemas['QueueChange'] {
+  const changes: Schemas['QueueChange'] = {};
+  for (const key of ['rate_per_s', 'active_cap'] as const) if (Number(form.get(key)) !== queue[key]) changes[key] = Number(form.get(key));
+  return changes;
+}
+
+// What those who wait would feel at once, and can't be taken back, needs a second press; a double click is one.
+function Pressed({ label, sureLabel, twice, disabled, onPress }: { label: string; sureLabel: string; twice: boolean; disabled: boolean; onPress: () => void }) {
+  const [pressed, setPressed] = useState(false);
+  const sure = twice && pressed;
+  function press() {
+    setPressed(twice && !sure);
+    if (!twice || sure) onPress();
+  }
+  return <button type="button" className={sure ? 'danger' : ''} disabled={disabled} onBlur={() => setPressed(false)} onClick={(event) => { if (event.detail <= 1) press(); }}>{sure ? sureLabel : label}</button>;
+}
+
 // Anybody can do this by hand; here the browser does.
 function Draw({ draw }: { draw: NonNullable<Queue['draw']> }) {
   const w = useWords();
@@ -50,15 +68,18 @@ function Opening({ queue, change }: { queue: Queue; change: ReturnType<typeof us
   const w = useWords();
   const [at, setAt] = useState(localInput(queue.opens_at));
   const opensAt = at === '' ? null : timeOf(at);
+  const isOpen = queue.state === 'OPEN';
+  const pressed = { twice: isOpen || queue.waiting > 0, disabled: change.isPending };
   return (
     <details>
       <summary>{w.opening}</summary>
-      <form className="row" onSubmit={(event) => { event.preventDefault(); change.mutate({ state: queue.state === 'OPEN' ? 'PAUSED' : queue.state, opens_at: opensAt }); }}>
-        <label>{w.opensAt}<input type="datetime-local" value={at} onChange={(event) => setAt(event.target.value)} /></label>
-        <button type="submit" disabled={change.isPending}>{at === '' ? w.openByHand : w.openThen}</button>
-        {queue.draw === null && <button type="button" disabled={change.isPending} onClick={() => change.mutate({ state: 'PREQUEUE', opens_at: opensAt })}>{w.beginDraw}</button>}
-        {queue.state !== 'OFF' && <button type="button" disabled={change.isPending} onClick={() => change.mutate({ state: 'OFF' })}>{w.noQueue}</button>}
+      <form className="row" onSubmit={(event) => { event.preventDefault(); if (!isOpen) change.mutate({ opens_at: opensAt }); }}>
+        <label>{w.opensAt}<input type="datetime-local" disabled={isOpen} value={at} onChange={(event) => setAt(event.target.value)} /></label>
+        <button type="submit" disabled={isOpen || change.isPending}>{at === '' ? w.openByHand : w.openThen}</button>
+        {queue.draw === null && <Pressed label={w.beginDraw} sureLabel={w.beginDrawSure} {...pressed} onPress={() => change.mutate({ state: 'PREQUEUE', opens_at: opensAt })} />}
+        {queue.state !== 'OFF' && <Pressed label={w.noQueue} sureLabel={w.noQueueSure} {...pressed} onPress={() => change.mutate({ state: 'OFF' })} />}
       </form>
+      {isOpen && <p className="soft">{w.openAlready}</p>}
       <p className="soft">{w.drawHow}</p>
     </details>
   );
@@ -67,8 +88,7 @@ function Opening({ queue, change }: { queue: Queue; change: ReturnType<typeof us
 function QueuePanel({ queue, name }: { queue: Queue; name: string }) {
   const w = useWords();
   const { number, time } = useText();
-  const [rate, setRate] = useState(String(queue.rate_per_s));
-  const [cap, setCap] = useState(String(queue.active_cap));
+  const [nothing, setNothing] = useState(false);
   const change = useChange(queue.show_id);
   const states = (state: Queue['state'], label: string, primary = false) => (
     <button type="button" className={primary ? 'primary' : ''} disabled={change.isPending} onClick={() => change.mutate({ state })}>{label}</button>
@@ -80,9 +100,19 @@ function QueuePanel({ queue, name }: { queue: Queue; name: string }) {
         {w.waiting} {number(queue.waiting)} · {w.active} {number(queue.active)} · {w.admitted} {number(queue.admitted_per_s)} · {w.servedCounts(number(queue.completed), number(queue.expired), number(queue.left))}
         {queue.opens_at && ` · ${w.opensAt} ${time(queue.opens_at)}`}
       </p>
-      <form className="row" onSubmit={(event) => { event.preventDefault(); change.mutate({ rate_per_s: Number(rate), active_cap: Number(cap) }); }}>
-        <label>{w.rate}<input type="number" min={0.1} max={100000} step="any" required value={rate} onChange={(event) => setRate(event.target.value)} /></label>
-        <label>{w.cap}<input type="number" min={1} max={1000000} required value={cap} onChange={(event) => setCap(event.target.value)} /></label>
+      <form
+        className="row"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const changes = changesOf(queue, new FormData(event.currentTarget));
+          change.reset();
+          setNothing(Object.keys(changes).length === 0);
+          if (Object.keys(changes).length > 0) change.mutate(changes);
+        }}
+      >
+        {/* A new value begins a new field, beside which what is typed into the other one stays. */}
+        <label>{w.rate}<input type="number" name="rate_per_s" min={0.1} max={100000} step="any" required defaultValue={queue.rate_per_s} key={queue.rate_per_s} /></label>
+        <label>{w.cap}<input type="number" name="active_cap" min={1} max={1000000} required defaultValue={queue.active_cap} key={queue.active_cap} /></label>
         <button type="submit" disabled={change.isPending}>{w.save}</button>
         {queue.state !== 'OPEN' && states('OPEN', w.open, true)}
         {queue.state === 'OPEN' && states('PAUSED', w.pause, true)}
@@ -91,6 +121,7 @@ function QueuePanel({ queue, name }: { queue: Queue; name: string }) {
       <Opening queue={queue} change={change} key={queue.opens_at} />
       {queue.draw && <Draw draw={queue.draw} />}
       {change.isSuccess && <p role="status">{w.saved}</p>}
+      {nothing && change.isIdle && <p role="status">{w.nothingChanged}</p>}
       <ProblemNote thrown={change.error} />
     </section>
   );

@@ -176,14 +176,15 @@ export function SagaPage({ id }: { id: string }) {
     queryFn: () => ok(api.GET('/v1/admin/reservations/{reservation}', { params: { path: { reservation: id } } })),
     refetchInterval: 2_000,
   });
-  if (error) return <ProblemNote thrown={error} />;
-  if (!data) return <p className="loading">{t.loading}</p>;
+  if (!data) return error ? <ProblemNote thrown={error} /> : <p className="loading">{t.loading}</p>;
   const { saga } = data;
   const open = saga.status === 'running' || saga.status === 'parked' || saga.status === 'waiting';
   return (
     <>
       <title>{`${data.user_id} – Boxoffice`}</title>
       <h1><span className={`state ${data.state}`}>{t.reservationState[data.state]}</span> {data.user_id}</h1>
+      {/* It could not be read again: what is typed stays. */}
+      <ProblemNote thrown={error} />
       <dl className="facts panel">
         <dt>ID</dt><dd><code>{data.id}</code></dd>
         <dt>{w.show}</dt><dd><Link href={`/operator/shows/${data.show_id}`}>{data.show_id}</Link></dd>

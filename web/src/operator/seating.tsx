@@ -17,14 +17,31 @@ const kMaxNamed = 5_000; // seats that one request may name
 
 type Action = 'block' | 'release' | 'price';
 
-// One request for each so many seats: all or none holds for each of them.
-async function change(show: string, action: Action, seats: number[], reason: string, price: number) {
+interface Asked { action: Action; seats: number[]; reason: string; price: number }
+
+// What stopped a change, and how many seats it had changed before.
+class Stopped extends Error {
+  constructor(readonly why: unknown, readonly changed: number) {
+    super(String(why));
+  }
+}
+
+function changeSome(show: string, { action, seats, reason, price }: Asked) {
   const params = { params: { path: { show } } };
-  for (let i = 0; i < seats.length; i += kMaxNamed) {
-    const named = { reason, seats: seats.slice(i, i + kMaxNamed) };
-    if (action === 'block') await ok(api.POST('/v1/admin/shows/{show}/blocks', { ...params, body: named }));
-    else if (action === 'release') await ok(api.POST('/v1/admin/shows/{show}/blocks/release', { ...params, body: named }));
-    else await ok(api.POST('/v1/admin/shows/{show}/prices', { ...params, body: { ...named, price } }));
+  const named = { reason, seats: seats.map((i) => i + 1) };
+  if (action === 'block') return ok<unknown>(api.POST('/v1/admin/shows/{show}/blocks', { ...params, body: named }));
+  if (action === 'release') return ok<unknown>(api.POST('/v1/admin/shows/{show}/blocks/release', { ...params, body: named }));
+  return ok<unknown>(api.POST('/v1/admin/shows/{show}/prices', { ...params, body: { ...named, price } }));
+}
+
+// One request for each so many seats: all or none holds for each of them.
+async function change(show: string, asked: Asked) {
+  for (let i = 0; i < asked.seats.length; i += kMaxNamed) {
+    try {
+      await changeSome(show, { ...asked, seats: asked.seats.slice(i, i + kMaxNamed) });
+    } catch (why) {
+      throw new Stopped(why, i);
+    }
   }
 }
 
@@ -38,40 +55,49 @@ function Chosen({ model, chosen, version }: { model: SeatModel; chosen: Readonly
   return <p role="status">{chosen.size === 0 ? w.chooseSeats : `${t.chosen(chosen.size)}: ${parts.join(', ')}`}</p>;
 }
 
-function Conflicts({ problem, onLeaveOut }: { problem: Problem; onLeaveOut: (seats: number[]) => void }) {
+function Conflicts({ problem, some, onLeaveOut }: { problem: Problem; some: boolean; onLeaveOut: (seats: number[]) => void }) {
   const w = useWords();
   const conflicts = problem.body.conflicts ?? [];
   return (
-    <ProblemNote text={w.inTheWay(conflicts.slice(0, 8).map((one) => `${one.label} (${one.reason})`).join(', '), conflicts.length)}>
+    <ProblemNote text={w.inTheWay(conflicts.slice(0, 8).map((one) => `${one.label} (${one.reason})`).join(', '), conflicts.length, some)}>
       <button type="button" onClick={() => onLeaveOut(conflicts.map((one) => one.seat_no - 1))}>{w.leaveOut}</button>
     </ProblemNote>
   );
 }
 
-function useChange(show: Show, chosen: ReadonlySet<number>, done: () => void) {
+function useChange(show: Show, done: (seats: number[]) => void, reload: () => Promise<void>) {
   const queries = useQueryClient();
-  return useMutation({
-    mutationFn: ({ action, reason, price }: { action: Action; reason: string; price: number }) => change(show.id, action, [...chosen].sort((a, b) => a - b).map((i) => i + 1), reason, price),
-    onSuccess: done,
-    onSettled: () => Promise.all(['admin-show', 'blocks', 'price-changes'].map((key) => queries.invalidateQueries({ queryKey: [key, show.id] }))),
+  return useMutation<void, Stopped, Asked>({
+    mutationFn: (asked) => change(show.id, asked),
+    onSuccess: (_, { seats }) => done(seats),
+    onError: ({ changed }, { seats }) => done(seats.slice(0, changed)),
+    onSettled() {
+      void reload();
+      return Promise.all(['admin-show', 'blocks', 'price-changes'].map((key) => queries.invalidateQueries({ queryKey: [key, show.id] })));
+    },
   });
 }
 
-// What becomes of the chosen seats, with the reason that is kept.
+// What becomes of the chosen seats, with the reason that is kept. The price has a form of its own: Enter in it sets the price.
 function Actions({ show, chosen, commands }: { show: Show; chosen: ReadonlySet<number>; commands: ReturnType<typeof useChange> }) {
   const w = useWords();
   const [reason, setReason] = useState('');
   const [price, setPrice] = useState('');
   const blocked = chosen.size === 0 || reason.trim() === '' || commands.isPending;
-  const run = (action: Action) => commands.mutate({ action, reason: reason.trim(), price: Number(price) });
+  const unpriced = blocked || price === '' || Number(price) < 0;
+  const run = (action: Action) => commands.mutate({ action, seats: [...chosen].sort((a, b) => a - b), reason: reason.trim(), price: Number(price) });
   return (
-    <form className="row" onSubmit={(event) => { event.preventDefault(); if (!blocked) run('block'); }}>
-      <label>{w.reason}<input required maxLength={160} value={reason} onChange={(event) => setReason(event.target.value)} /></label>
-      <button type="submit" className="primary" disabled={blocked}>{w.block}</button>
-      <button type="button" disabled={blocked} onClick={() => run('release')}>{w.unblock}</button>
-      <label>{w.priceOf(show.currency)}<input type="number" min={0} step={1} value={price} onChange={(event) => setPrice(event.target.value)} /></label>
-      <button type="button" disabled={blocked || price === '' || Number(price) < 0} onClick={() => run('price')}>{w.setPrice}</button>
-    </form>
+    <div className="row">
+      <form onSubmit={(event) => { event.preventDefault(); if (!blocked) run('block'); }}>
+        <label>{w.reason}<input required maxLength={160} value={reason} onChange={(event) => setReason(event.target.value)} /></label>
+        <button type="submit" className="primary" disabled={blocked}>{w.block}</button>
+        <button type="button" disabled={blocked} onClick={() => run('release')}>{w.unblock}</button>
+      </form>
+      <form onSubmit={(event) => { event.preventDefault(); if (!unpriced) run('price'); }}>
+        <label>{w.priceOf(show.currency)}<input type="number" min={0} step={1} value={price} onChange={(event) => setPrice(event.target.value)} /></label>
+        <button type="submit" disabled={unpriced}>{w.setPrice}</button>
+      </form>
+    </div>
   );
 }
 
@@ -144,13 +170,20 @@ function History({ show }: { show: Show }) {
 // Seats are chosen by a box, a tap or in the list, and then kept back, given to buyers again, or priced.
 export function Seating({ show }: { show: Show }) {
   const w = useWords();
-  const { t, money } = useText();
+  const { t, money, number } = useText();
   const { model, version, thrown, reload } = useLiveSeats(show.id, show.state === 'DRAFT');
   const [chosen, setChosen] = useState<ReadonlySet<number>>(kNone);
   const [boxing, setBoxing] = useState(false);
-  const commands = useChange(show, chosen, () => { setChosen(kNone); void reload(); });
-  const conflict = commands.error instanceof Problem && commands.error.code === 'seats_taken' ? commands.error : null;
+  const commands = useChange(show, leaveOut, reload);
+  const why = commands.error?.why;
+  const changed = commands.error?.changed ?? 0;
+  const conflict = why instanceof Problem && why.code === 'seats_taken' ? why : null;
   const lost = useMemo(() => new Set(conflict?.body.conflicts?.map((one) => one.seat_no - 1)), [conflict]);
+
+  function leaveOut(seats: number[]) {
+    const out = new Set(seats);
+    setChosen((before) => new Set([...before].filter((i) => !out.has(i))));
+  }
 
   // All of them, or none of them if they were all chosen.
   function toggle(seats: number[]) {
@@ -187,7 +220,8 @@ export function Seating({ show }: { show: Show }) {
         </div>
         <Actions show={show} chosen={chosen} commands={commands} />
         {commands.isSuccess && <p role="status">{w.done}</p>}
-        {conflict ? <Conflicts problem={conflict} onLeaveOut={(seats) => { commands.reset(); setChosen(new Set([...chosen].filter((i) => !seats.includes(i)))); }} /> : <ProblemNote thrown={commands.error} />}
+        {changed > 0 && <p role="status">{w.changedFirst(number(changed))}</p>}
+        {conflict ? <Conflicts problem={conflict} some={changed > 0} onLeaveOut={(seats) => { commands.reset(); leaveOut(seats); }} /> : <ProblemNote thrown={why} />}
         <CategoryPrice show={show} onDone={reload} />
       </section>
       <History show={show} />

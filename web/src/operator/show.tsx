@@ -26,14 +26,23 @@ function changesOf(show: Show, form: FormData): Schemas['ShowChange'] {
   return changes;
 }
 
-function Rules({ show }: { show: Show }) {
-  const w = useWords();
+function useSave(show: Show) {
   const queries = useQueryClient();
-  const [nothing, setNothing] = useState(false);
-  const save = useMutation({
+  return useMutation({
     mutationFn: (body: Schemas['ShowChange']) => ok(api.PATCH('/v1/admin/shows/{show}', { ...pathOf(show.id), body })),
     onSuccess: (changed) => queries.setQueryData(['admin-show', show.id], changed),
   });
+}
+
+// New rules begin a new form: what is typed lives in the page alone. That they were saved outlives the form.
+function Rules({ show }: { show: Show }) {
+  const save = useSave(show);
+  return <RulesForm show={show} save={save} key={kTimes.map((key) => show[key]).join() + kNumbers.map(([key]) => show[key]).join() + String(show.orphan_rule)} />;
+}
+
+function RulesForm({ show, save }: { show: Show; save: ReturnType<typeof useSave> }) {
+  const w = useWords();
+  const [nothing, setNothing] = useState(false);
   return (
     <form
       className="panel" aria-label={w.rules}
@@ -131,14 +140,15 @@ export function ShowPage({ id }: { id: string }) {
   const { t, time, number, language } = useText();
   const { data: show, error } = useQuery({ queryKey: ['admin-show', id], queryFn: () => ok(api.GET('/v1/admin/shows/{show}', pathOf(id))), refetchInterval: 10_000 });
   const concerts = useQuery({ queryKey: ['admin-concerts'], queryFn: () => ok(api.GET('/v1/admin/concerts', { params: { query: { limit: 200 } } })) });
-  if (error) return <ProblemNote thrown={error} />;
-  if (!show) return <p className="loading">{t.loading}</p>;
+  if (!show) return error ? <ProblemNote thrown={error} /> : <p className="loading">{t.loading}</p>;
   const concert = concerts.data?.items.find((one) => one.id === show.concert_id);
   const title = nameIn(language, concert?.title ?? '')[0];
   return (
     <>
       <title>{`${title} ${id} – Boxoffice`}</title>
       <h1><span className={`state ${show.state}`}>{t.state[show.state]}</span> {title}</h1>
+      {/* It could not be read again: what is typed stays. */}
+      <ProblemNote thrown={error} />
       <p>{w.show} {id} · {time(show.starts_at)} · {w.seatCounts(number(show.free), number(show.held), number(show.sold), number(show.blocked), number(show.capacity))}</p>
       {show.state === 'DRAFT' && <p role="status">{w.preview}</p>}
       <div className="row">
@@ -147,8 +157,7 @@ export function ShowPage({ id }: { id: string }) {
         <Link className="button" href={`/operator/sagas?q=${id}`}>{w.itsReservations}</Link>
       </div>
       {show.state === 'CANCELLED' && <Cancellation show={show} />}
-      {/* New rules begin a new form: what is typed lives in the page alone. */}
-      <Rules show={show} key={kTimes.map((key) => show[key]).join() + kNumbers.map(([key]) => show[key]).join() + String(show.orphan_rule)} />
+      <Rules show={show} key={show.id} />
       <Seating show={show} />
     </>
   );

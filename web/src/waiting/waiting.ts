@@ -21,6 +21,7 @@ let first = 0; // the position at the start, for the bar
 let failures = 0;
 let timer = 0;
 let concert = '/';
+let out = false; // of the line, by one's own wish
 
 const element = (id: string) => document.getElementById(id)!;
 const say = (id: string, text: string) => {
@@ -105,10 +106,12 @@ function offerAgain() {
 
 async function ask() {
   clearTimeout(timer);
+  if (out) return;
   try {
     const answer = session
       ? await fetch('/v1/queue', { headers: { 'X-Queue-Token': session.token } })
       : await fetch(`/v1/shows/${show}/queue`, { method: 'POST' });
+    if (out) return;
     if (answer.status === 401) return void location.replace(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
     if (answer.status === 404) {
       stop(words.none);
@@ -127,11 +130,14 @@ async function ask() {
       timer = window.setTimeout(ask, 1000 * wait * (1 + Math.random()));
       return;
     }
-    session = (await answer.json()) as Session;
+    const said = (await answer.json()) as Session;
+    if (out) return;
+    session = said;
     failures = 0;
     draw(session);
     if (session.state === 'WAITING') timer = window.setTimeout(ask, 1000 * Math.max(1, session.refresh_interval_s));
   } catch {
+    if (out) return;
     say('connection', words.lost);
     timer = window.setTimeout(ask, Math.min(10_000, 500 * 2 ** failures++) * (0.5 + Math.random()));
   }
@@ -166,7 +172,14 @@ element('steps').replaceChildren(...words.steps.map((step) => Object.assign(docu
 element('leave').textContent = words.leave;
 element('leave').onclick = async () => {
   if (!session) return;
-  await fetch('/v1/queue', { method: 'DELETE', headers: { 'X-Queue-Token': session.token } });
+  say('act', '');
+  const answer = await fetch('/v1/queue', { method: 'DELETE', headers: { 'X-Queue-Token': session.token } }).catch(() => undefined);
+  // A place that is over already was left, too.
+  if (!answer || !(answer.ok || answer.status === 404 || answer.status === 409)) return say('act', words.stays);
+  // Whoever asks without a place is given one.
+  out = true;
+  session = undefined;
+  window.removeEventListener('online', ask);
   stop(words.left);
   link(concert, words.back);
 };
