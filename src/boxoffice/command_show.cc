@@ -145,11 +145,8 @@ json::array Grid(const std::vector<std::string>& given, const std::vector<std::s
         category != std::string::npos && size != std::string::npos && size > 0 && category + 1 < text.size();
     if (read) {
       const auto [times, error] = std::from_chars(text.data() + size + 1, end, rows);
-      read = error == std::errc() && times != end && *times == 'x' && times + 1 != end;
-      if (read) {
-        const auto [stop, seats_error] = std::from_chars(times + 1, end, seats);
-        read = seats_error == std::errc() && stop == end;
-      }
+      read = error == std::errc() && times != end && *times == 'x' &&
+             ReadNumber(std::string_view(times + 1, end), seats);
     }
     if (!read) {
       ExitCant({Code::kInvalidArgument, "usage",

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -90,10 +89,8 @@ std::vector<std::string> FieldsOf(std::string_view line) {
 
 void AddAmount(const std::string& text, int64_t& sum) {
   int64_t amount = 0;
-  const char* end = text.data() + text.size();
-  if (std::from_chars(text.data(), end, amount).ptr != end || text.empty()) {
+  if (!ReadNumber(text, amount))
     ExitCant({Code::kUnknown, "answer_malformed", "an amount of the export is no number"});
-  }
   sum += amount;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -202,12 +201,8 @@ json::object ReadAmounts(std::string_view option, std::string_view form,
   for (const std::string& price : given) {
     const size_t equals = price.rfind('=');
     int64_t amount = 0;
-    const char* end = price.data() + price.size();
-    bool read = equals != std::string::npos && equals > 0 && equals + 1 < price.size();
-    if (read) {
-      const auto [stop, error] = std::from_chars(price.data() + equals + 1, end, amount);
-      read = error == std::errc() && stop == end;
-    }
+    const bool read = equals != std::string::npos && equals > 0 &&
+                      ReadNumber(std::string_view(price).substr(equals + 1), amount);
     if (!read) {
       ExitCant({Code::kInvalidArgument, "usage", fmt::format("{} is {}, not \"{}\"", option, form, price)});
     }
