@@ -39,7 +39,7 @@ bool Breaker::Admit(Moment now, Permit& permit) {
 
 void Breaker::Report(const Permit& permit, Outcome outcome, Moment now) {
   const std::scoped_lock lock(mutex_);
-  if (permit.period != period_) return;
+  if (retired_ || permit.period != period_) return;
   if (outcome == Outcome::kNothing) {
     if (state_ == State::kHalfOpen) --probes_out_;
     return;
@@ -57,6 +57,12 @@ void Breaker::Report(const Permit& permit, Outcome outcome, Moment now) {
   const auto failures = static_cast<double>(counts_.Sum(kFailures, at));
   if (calls >= config_.min_calls && failures >= config_.failing_share * static_cast<double>(calls))
     ChangeLocked(State::kOpen, now);
+}
+
+void Breaker::Retire(Moment now) {
+  const std::scoped_lock lock(mutex_);
+  retired_ = true;
+  if (state_ != State::kClosed) ChangeLocked(State::kClosed, now);
 }
 
 void Breaker::ReportProbeLocked(bool failed, Moment now) {

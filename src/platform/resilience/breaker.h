@@ -61,6 +61,8 @@ class Breaker {
   // Lets a call out, or not. Each call that was let out is reported once.
   [[nodiscard]] bool Admit(Moment now, Permit& permit);
   void Report(const Permit& permit, Outcome outcome, Moment now);
+  // The peer is called no more: it closes, and what is still reported changes nothing. Again: no effect.
+  void Retire(Moment now);
   [[nodiscard]] Snapshot Read(Moment now);
 
  private:
@@ -80,6 +82,7 @@ class Breaker {
   uint32_t probes_failed_ = 0;
   uint64_t refused_ = 0;
   uint64_t opened_ = 0;
+  bool retired_ = false;
   RollingCounts<kKinds> counts_;
 };
 

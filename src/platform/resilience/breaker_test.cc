@@ -130,6 +130,16 @@ TEST_F(BreakerTest, WhatWasSentBeforeItOpenedDecidesNothingAfterwards) {
   EXPECT_EQ(state(), State::kClosed);
 }
 
+TEST_F(BreakerTest, OneWhosePeerIsCalledNoMoreClosesForGood) {
+  Open();
+  changes_.clear();
+  breaker_.Retire(now_);
+  EXPECT_EQ(changes_, std::vector{State::kClosed});
+  Calls(20, Outcome::kFailed);
+  breaker_.Retire(now_);
+  EXPECT_EQ(changes_, std::vector{State::kClosed}) << "nothing that comes late opens it";
+}
+
 TEST_F(BreakerTest, AfterClosingItCountsFromNothing) {
   Open();
   now_ += 5s;

@@ -156,6 +156,7 @@ class CommandClient final : public CommandLink<CommandBatch, OutcomeBatch> {
     bool accepted_ = false;  // by the server
     bool writing_ = false;
     bool released_ = false;
+    bool broken_ = false;
     bool retired_ = false;      // takes no more commands
     bool half_closed_ = false;  // and has told so
     std::unordered_map<uint64_t, Waiting> in_flight_;
@@ -246,7 +247,7 @@ class CommandClient final : public CommandLink<CommandBatch, OutcomeBatch> {
         } else if (limits_.keep_written) {
           KeepWrittenLocked(stream);
         }
-        if (ok && stream->retired_) {
+        if (ok && stream->retired_ && !stream->broken_) {
           HalfCloseIfAnsweredLocked(stream);
         } else if (!ok || stream != stream_) {
           AbandonLocked(stream, leftover);
@@ -262,6 +263,7 @@ class CommandClient final : public CommandLink<CommandBatch, OutcomeBatch> {
       Leftover leftover;
       {
         const std::scoped_lock lock(mutex_);
+        stream->broken_ = true;
         AbandonLocked(stream, leftover);
       }
       Finish(std::move(leftover));

@@ -218,6 +218,9 @@ class CommandPeer {
         attempt->pick.Report(resilience::Breaker::Outcome::kAnswered);
       } else if (IsOwn(outcome.error())) {
         attempt->pick.Report(resilience::Breaker::Outcome::kNothing);
+      } else if (outcome.error().reason == "deadline_passed") {
+        // It was not even taken in time: by the connection, or by what waits before the service.
+        attempt->pick.Report(resilience::Breaker::Outcome::kFailed);
       } else {
         const bool lost = outcome.error().reason == "connection_lost";
         if (lost && attempt->pick) attempt->pick.replica()->MarkFailed();
@@ -227,7 +230,14 @@ class CommandPeer {
           if (core != nullptr && core->Repeat(attempt)) return;
         }
       }
+      if (attempt->maybe_sent && !outcome && SaysNotDone(outcome.error()))
+        outcome = Fail(Code::kUnknown, "connection_lost", std::move(outcome.error().detail));
       attempt->done(std::move(outcome));
+    }
+
+    // A replica speaks for itself only: another may have done what was sent to it before.
+    static bool SaysNotDone(const Error& error) {
+      return error.code == Code::kUnavailable || error.code == Code::kResourceExhausted;
     }
 
     // Whether a command that was lost will be sent again; then that answers it. One that was not kept was

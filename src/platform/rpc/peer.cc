@@ -254,7 +254,8 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
                             });
   }
 
-  // Who is named no more gets no more calls; what it was sent, it still answers.
+  // Who is named no more gets no more calls; what it was sent, it still answers. Its breaker closes, or it
+  // would be shown as open for as long as this caller lives.
   void Resolved(boost::system::error_code error, const asio::ip::tcp::resolver::results_type& results) {
     if (error || results.empty()) {  // those that were known may still be there
       obs::Log(obs::Level::kWarning, "resolve_failed",
@@ -269,6 +270,9 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
       if (std::ranges::any_of(next, is)) continue;
       const auto known = std::ranges::find_if(replicas_, is);
       next.push_back(known != replicas_.end() ? *known : Make(address, false));
+    }
+    for (const auto& replica : replicas_) {
+      if (std::ranges::find(next, replica) == next.end()) replica->breaker.Retire(Now());
     }
     replicas_ = std::move(next);
   }

@@ -125,6 +125,15 @@ TEST_F(ReplicaTest, ARefusalIsNoFailure) {
   EXPECT_EQ(channels_.board().Read()[0].breaker.state, Breaker::State::kClosed);
 }
 
+TEST_F(ReplicaTest, ACommandThatIsNotTakenInTimeIsAFailure) {
+  Member a(Socket("a"), [](wallet::Command, Intake::Reply reply) {
+    reply(ErrorOutcome<wallet::Outcome>({Code::kUnavailable, "deadline_passed", ""}));
+  });
+  Connect(a.address());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Await(i).error().reason, "deadline_passed");
+  EXPECT_EQ(channels_.board().Read()[0].breaker.state, Breaker::State::kOpen);
+}
+
 TEST_F(ReplicaTest, QueriesGoToAllReplicasAndAroundOneThatDied) {
   Member a(Socket("a"), Echo);
   Member b(Socket("b"), Echo);

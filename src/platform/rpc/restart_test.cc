@@ -300,6 +300,25 @@ TEST_F(RepeatTest, WhatWasLostIsSentAgainToAnotherReplicaWhereItsCallerSaysSo) {
   EXPECT_TRUE(told) << "that it was sent before";
 }
 
+TEST_F(RepeatTest, ARefusalOfTheSecondSaysNothingOfTheFirst) {
+  options_.repeat_lost = true;
+  Keeper keeper;
+  Member a(Socket("a"), keeper.Handler());
+  Connect(a.address() + "," + Socket("b"));
+  std::promise<Result<wallet::Outcome>> answer;
+  Send(5, [&](Result<wallet::Outcome> r) { answer.set_value(std::move(r)); });
+  keeper.AwaitKept(1);
+  Member b(Socket("b"), [](wallet::Command, Intake::Reply reply) {
+    reply(ErrorOutcome<wallet::Outcome>({Code::kResourceExhausted, "overloaded", ""}));
+  });
+  AwaitReachable(2);
+  a.Kill();
+  const auto answered = answer.get_future().get();
+  EXPECT_EQ(answered.error().code, Code::kUnknown);
+  EXPECT_EQ(answered.error().reason, "connection_lost");
+  EXPECT_EQ(b.received(), 1);
+}
+
 TEST_F(RepeatTest, TwiceAtMost) {
   options_.repeat_lost = true;
   ConnectToDying();
