@@ -220,7 +220,9 @@ class Executor {
       if ((*outcomes)[i].has_value()) {
         items[i].done(std::move(*(*outcomes)[i]));
       } else if (items[i].runs >= limits_.max_runs) {
-        items[i].done(Fail(Code::kUnavailable, "contention", name_ + ": the row kept moving"));
+        const std::string kept_moving = name_ + ": the row kept moving";
+        items[i].done(items[i].unknown ? Fail(Code::kUnknown, "commit_unknown", kept_moving)
+                                       : Fail(Code::kUnavailable, "contention", kept_moving));
       } else {
         items[i].command = std::move(commands[i]);
         moved.push_back(std::move(items[i]));

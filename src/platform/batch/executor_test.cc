@@ -228,6 +228,19 @@ TEST_F(ExecutorTest, AnUnknownCommitIsNeverReportedAsNotDone) {
   EXPECT_EQ(runs, 3);
 }
 
+TEST_F(ExecutorTest, AnUnknownCommitWhoseRowThenKeepsMovingStaysUnknown) {
+  int runs = 0;
+  IntExecutor executor(
+      "t", {.max_runs = 3},
+      [&](std::span<const int>) -> Result<Outcomes> {
+        if (++runs == 1) return Fail(Code::kUnknown, "commit_unknown");
+        return Outcomes{std::nullopt};
+      },
+      metrics_);
+  EXPECT_EQ(Await(executor, 4).error().reason, "commit_unknown");
+  EXPECT_EQ(runs, 3);
+}
+
 TEST_F(ExecutorTest, AnExceptionFailsItsCommandOnly) {
   IntExecutor executor(
       "t", {}, [](std::span<const int>) -> Result<Outcomes> { throw std::runtime_error("boom"); }, metrics_);

@@ -230,7 +230,12 @@ Result<Transaction> Transaction::Begin(Database& database) {
 
 Result<void> Transaction::Commit() {
   CHECK(database_ != nullptr, "a transaction is committed once");
-  BOXOFFICE_TRY(database_->Execute("COMMIT"));
+  if (auto committed = database_->Execute("COMMIT"); !committed) {
+    // What was written may be whole in the file, and so be found there by who opens it after a crash.
+    const bool io_error = (sqlite3_errcode(database_->handle_->db) & 0xff) == SQLITE_IOERR;
+    if (io_error) return Fail(Code::kUnknown, "commit_unknown", std::move(committed.error().detail));
+    return committed;
+  }
   database_ = nullptr;
   lock_.unlock();
   return {};

@@ -1,8 +1,11 @@
 #include "platform/sql/sqlite.h"
 
 #include <array>
+#include <deque>
+#include <map>
 
 #include <gmock/gmock.h>
+#include <sqlite3.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +62,65 @@ TEST_F(SqliteTest, CommittedTransactionIsSeenByAnotherConnection) {
   Statement count = other.Prepare("SELECT count(*) FROM t");
   ASSERT_TRUE(*count.Step());
   EXPECT_EQ(count.Int(0), 1);
+}
+
+// SQLite's files, whose fsync fails while `failing` is set.
+class FailingSync {
+ public:
+  FailingSync() {
+    original = sqlite3_vfs_find(nullptr);
+    vfs_ = *original;
+    vfs_.zName = "failing_sync";
+    vfs_.xOpen = Open;
+    sqlite3_vfs_register(&vfs_, /*makeDflt=*/1);
+  }
+  ~FailingSync() {
+    sqlite3_vfs_unregister(&vfs_);
+    sqlite3_vfs_register(original, /*makeDflt=*/1);
+  }
+  FailingSync(const FailingSync&) = delete;
+  FailingSync& operator=(const FailingSync&) = delete;
+
+  static inline bool failing = false;
+
+ private:
+  static int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+    const int rc = original->xOpen(original, name, file, flags, out_flags);
+    if (rc != SQLITE_OK || file->pMethods == nullptr) return rc;
+    // Each file's own, for SQLite's differ by kind of file.
+    static std::deque<sqlite3_io_methods> methods;
+    static std::map<const sqlite3_io_methods*, sqlite3_io_methods*> ours;
+    sqlite3_io_methods*& mine = ours[file->pMethods];
+    if (mine == nullptr) {
+      mine = &methods.emplace_back(*file->pMethods);
+      sync = file->pMethods->xSync;
+      mine->xSync = [](sqlite3_file* which, int how) {
+        return failing ? SQLITE_IOERR_FSYNC : sync(which, how);
+      };
+    }
+    file->pMethods = mine;
+    return rc;
+  }
+  static inline sqlite3_vfs* original = nullptr;
+  static inline int (*sync)(sqlite3_file*, int) = nullptr;
+  sqlite3_vfs vfs_{};
+};
+
+TEST_F(SqliteTest, ACommitThatMayHaveReachedTheDiskIsUnknown) {
+  const FailingSync vfs;
+  Database db = Open();
+  ASSERT_TRUE(db.Migrate(std::array{kFirst}));
+  const auto insert = [&db]() -> Result<void> {
+    BOXOFFICE_ASSIGN(Transaction transaction, Transaction::Begin(db));
+    BOXOFFICE_TRY(db.Execute("INSERT INTO t VALUES(1, 'x', NULL)"));
+    return transaction.Commit();
+  };
+  FailingSync::failing = true;
+  const Result<void> failed = insert();
+  FailingSync::failing = false;
+  EXPECT_EQ(failed.error().code, Code::kUnknown);
+  EXPECT_EQ(failed.error().reason, "commit_unknown");
+  EXPECT_TRUE(insert()) << "and here it was undone, so that it can be done again";
 }
 
 TEST_F(SqliteTest, WhatIsReadInOneGoIsOfOneMoment) {
