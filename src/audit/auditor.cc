@@ -308,7 +308,7 @@ Result<void> Auditor::FollowSuspects() {
   return {};
 }
 
-// What is no matter of one reservation: the ledger, the queues, the ranking.
+// What is no matter of one reservation: the ledger, the queues, the ranking, events that tell nothing.
 Result<void> Auditor::CheckWholes() {
   const auto ledgers = [this]() -> Result<std::vector<Violation>> {
     BOXOFFICE_ASSIGN(const auto facts, collector_.Ledgers());
@@ -332,6 +332,11 @@ Result<void> Auditor::CheckWholes() {
   verdict_.checked["queues"] = static_cast<int64_t>(queues.size());
   // That it grew past the cap was seen, and can't be seen again.
   Report(Check(facts, clock_.Now(), bounds_));
+  // What is on the bus stays as it is.
+  std::vector<Violation> unreadable;
+  for (const EventId& id : events_->unreadable())
+    unreadable.push_back({Invariant::kEventsPublished, {"event:" + id.ToString()}, "its body can't be read"});
+  Report(std::move(unreadable));
   return {};
 }
 
@@ -343,13 +348,15 @@ Result<std::vector<Violation>> Auditor::CheckRankings() {
   BOXOFFICE_ASSIGN(const auto counted, collector_.Ranking());
   BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
   verdict_.checked["ranking_lag"] = lag;
-  // A ranking that is behind is late, not wrong: then only what it counted too much is found.
-  const auto before = lag == 0 ? events_->Fold(end) : std::map<int64_t, RankingFact::Counts>();
+  // A ranking that is behind, or counts anew, is late, not wrong: then only what it counted too much is
+  // found.
+  const bool late = lag != 0 || counted.rebuilding;
+  const auto before = late ? std::map<int64_t, RankingFact::Counts>() : events_->Fold(end);
   const auto after = events_->Fold(events_->end());
   std::map<int64_t, RankingFact> shows;
   for (const auto& [show_id, counts] : before) shows[show_id].before = counts;
   for (const auto& [show_id, counts] : after) shows[show_id].after = counts;
-  for (const auto& [show_id, counts] : counted) shows[show_id].counted = counts;
+  for (const auto& [show_id, counts] : counted.shows) shows[show_id].counted = counts;
   Facts facts;
   for (auto& [show_id, fact] : shows) {
     fact.show_id = show_id;

@@ -431,9 +431,30 @@ TEST_F(AuditorTest, ACancelledShowThatStillHasSoldSeatsIsNamedUnlessItsCancellat
   EXPECT_THAT(Audit().violations, Names(Invariant::kCancelledRefunded, "show:7"));
 }
 
+TEST_F(AuditorTest, AnEventThatCantBeReadIsNamedAndTheRestIsAudited) {
+  const auto id = Sell(1);
+  Publish(id, "reservation.confirmed", 2);
+  world_.log.back().event.body = "\xff";
+  const std::string unreadable = "event:" + world_.log.back().event.id.ToString();
+  Publish(id, "reservation.of_a_newer_program", 3);
+  const Verdict verdict = Audit();
+  EXPECT_THAT(verdict.violations, ElementsAre(AllOf(Field(&Violation::invariant, Invariant::kEventsPublished),
+                                                    Field(&Violation::ids, ElementsAre(unreadable)))));
+  EXPECT_EQ(verdict.checked.at("reservations"), 1);
+}
+
 TEST_F(AuditorTest, ARankingThatMissedAnEventIsNamed) {
   Sell(1);
   world_.ranking.mutable_rows(0)->set_confirmed(0);
+  EXPECT_THAT(Audit().violations, Names(Invariant::kProjectionsEqual, "show:7"));
+}
+
+TEST_F(AuditorTest, ARankingThatCountsAnewIsLateAndOnlyWhatItCountedTooOftenIsNamed) {
+  Sell(1);
+  world_.ranking.set_rebuilding(true);
+  world_.ranking.mutable_rows(0)->set_confirmed(0);
+  EXPECT_TRUE(Audit().ok);
+  world_.ranking.mutable_rows(0)->set_confirmed(2);
   EXPECT_THAT(Audit().violations, Names(Invariant::kProjectionsEqual, "show:7"));
 }
 

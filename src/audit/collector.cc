@@ -303,12 +303,13 @@ Result<std::vector<Collector::Queue>> Collector::Queues() {
   return queues;
 }
 
-Result<std::map<int64_t, RankingFact::Counts>> Collector::Ranking() {
+Result<Collector::RankingCounts> Collector::Ranking() {
   BOXOFFICE_ASSIGN(auto response,
                    Ask<ranking::v1::AuditResponse>("ranking", ranking::v1::AuditRequest(),
                                                    [this](auto... a) { ranking_->async()->Audit(a...); }));
-  std::map<int64_t, RankingFact::Counts> counts;
-  for (const auto& row : response.rows()) counts[row.show_id()] = {row.confirmed(), row.cancelled()};
+  RankingCounts counts;
+  counts.rebuilding = response.rebuilding();
+  for (const auto& row : response.rows()) counts.shows[row.show_id()] = {row.confirmed(), row.cancelled()};
   return counts;
 }
 

@@ -49,6 +49,11 @@ class Collector {
     uint64_t active = 0;
   };
 
+  struct RankingCounts {
+    std::map<int64_t, RankingFact::Counts> shows;
+    bool rebuilding = false;  // they are not yet those of the whole log
+  };
+
   explicit Collector(const rpc::ChannelFactory& channels);
 
   [[nodiscard]] Result<Page<ReservationFact>> Reservations(ReservationId after);
@@ -69,7 +74,7 @@ class Collector {
   // Ledgers and bad_wallet_users of Facts.
   [[nodiscard]] Result<Facts> Ledgers();
   [[nodiscard]] Result<std::vector<Queue>> Queues();
-  [[nodiscard]] Result<std::map<int64_t, RankingFact::Counts>> Ranking();
+  [[nodiscard]] Result<RankingCounts> Ranking();
 
  private:
   template <typename Response, typename Request, typename Start>

@@ -33,11 +33,12 @@ Result<void> EventIndex::Refresh(const std::function<bool()>& go_on) {
     BOXOFFICE_ASSIGN(const bus::Page page, bus_.Read("reservation", position_, kPage));
     for (const bus::Record& record : page.records) {
       const auto type = ParseType(record.event.type);
+      if (!type) continue;
       const bool parsed = body.ParseFromString(record.event.body);
       const auto reservation = ReservationId::FromBytes(parsed ? body.reservation_id() : std::string());
-      if (!type || !reservation) {
-        return Fail(Code::kInternal, "event_unreadable",
-                    "event " + record.event.id.ToString() + " of type " + record.event.type);
+      if (!reservation) {
+        unreadable_.push_back(record.event.id);
+        continue;
       }
       rows_.push_back({*reservation, record.event.id, body.show_id(), end() + 1, body.version(), *type});
     }

@@ -29,10 +29,11 @@ class EventIndex {
   explicit EventIndex(bus::Bus& bus) : bus_(bus) {}
 
   // Reads what the bus has beyond what is known. `go_on` is asked between pages; false ends with the error
-  // stopping. Errors: of the bus; event_unreadable (a body that is no ReservationEvent, or of a type that is
-  // not known).
+  // stopping. Errors: of the bus. Events of types that are not known, as a newer program's, are passed over.
   [[nodiscard]] Result<void> Refresh(const std::function<bool()>& go_on);
 
+  // Events whose body is no ReservationEvent: nobody can be told by them.
+  [[nodiscard]] std::span<const EventId> unreadable() const { return unreadable_; }
   // In the order of (reservation, number). Valid until Refresh.
   [[nodiscard]] std::span<const Row> rows() const { return rows_; }
   // Those of one reservation, in the bus's order, repeated deliveries included.
@@ -46,6 +47,7 @@ class EventIndex {
  private:
   bus::Bus& bus_;
   std::vector<Row> rows_;
+  std::vector<EventId> unreadable_;
   bus::Position position_;
 };
 

@@ -152,7 +152,7 @@ struct QueueFact {
 };
 
 // What the ranking counted of a show, between two folds of the events on the bus. With `lag` 0 before it was
-// asked, it must have counted all of the first.
+// asked, and unless it counts anew, it must have counted all of the first.
 struct RankingFact {
   struct Counts {
     uint64_t confirmed = 0;

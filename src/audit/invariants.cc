@@ -135,6 +135,12 @@ bool CanFollow(EventType first, EventType next) {
   }
 }
 
+// Whether it is not certain that the provider keeps nothing of what is not approved.
+bool MayKeepMoney(const PaymentFact& payment) {
+  return payment.state == PaymentState::kPending ||
+         (payment.state == PaymentState::kCancelled && payment.resolution.empty());
+}
+
 std::string SeatId(int64_t show_id, uint32_t seat_no) { return fmt::format("seat:{}/{}", show_id, seat_no); }
 
 // Judges what is known of one reservation.
@@ -236,7 +242,7 @@ class CaseCheck {
           {"user:" + debit.user_id});
     }
     for (const PaymentFact& payment : case_.payments) {
-      if (payment.state != PaymentState::kApproved && payment.state != PaymentState::kPending) continue;
+      if (payment.state != PaymentState::kApproved && !MayKeepMoney(payment)) continue;
       Add(Invariant::kNothingOrphaned,
           fmt::format("{} {} were approved, or may have been, for a reservation that does not exist",
                       payment.amount, payment.currency),
@@ -314,6 +320,11 @@ class CaseCheck {
           fmt::format("{} {} are debited, its amount is {} and its fees {}", net, reservation.currency,
                       reservation.amount, reservation.fees),
           {"user:" + reservation.user_id});
+    }
+    for (const PaymentFact& payment : case_.payments) {
+      if (!MayKeepMoney(payment)) continue;
+      Add(Invariant::kConfirmedComplete,
+          fmt::format("of its payment {} the provider may keep the money, too", payment.attempt));
     }
     if (paid == 0 && CountApproved() == 0) return;  // nothing to pay
     const bool approved = std::ranges::any_of(case_.payments, [&](const PaymentFact& payment) {

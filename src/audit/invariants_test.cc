@@ -220,7 +220,15 @@ TEST(Invariant5, ADebitOfAnotherUserIsFound) {
 
 TEST(Invariant5, AConfirmedReservationWithoutApprovalIsFound) {
   Case facts = Confirmed();
-  facts.payments[0].state = PaymentState::kCancelled;
+  facts.payments[0] = {1, PaymentState::kCancelled, "mina", 300, "KRW", "voided"};
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
+}
+
+TEST(Invariant5, AnotherPaymentWhoseMoneyMayBeKeptIsFound) {
+  Case facts = Confirmed();
+  facts.payments.insert(facts.payments.begin(), {0, PaymentState::kCancelled, "mina", 300, "KRW", ""});
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
+  facts.payments[0].state = PaymentState::kPending;
   EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kConfirmedComplete));
 }
 
@@ -490,6 +498,10 @@ TEST(Invariant9, AnApprovalOfNobodyIsFound) {
   facts.debits.clear();
   facts.events.clear();
   EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kNothingOrphaned));
+  facts.payments[0].state = PaymentState::kCancelled;
+  EXPECT_THAT(Judge(facts), NamesOnly(Invariant::kNothingOrphaned)) << "what was captured late";
+  facts.payments[0].resolution = "refunded";
+  EXPECT_THAT(Judge(facts), IsEmpty());
 }
 
 TEST(Invariant9, AHoldThatNothingEndedIsFound) {

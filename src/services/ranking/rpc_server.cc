@@ -111,6 +111,7 @@ grpc::ServerUnaryReactor* RankingRpcServer::Audit(grpc::CallbackServerContext* c
     const ranking::Audit audit = service_.GetAudit();
     v1::AuditResponse answer;
     answer.set_processed_events(audit.processed);
+    answer.set_rebuilding(audit.rebuilding);
     for (const auto& [show, tally] : audit.shows) {
       v1::AuditResponse::Row& row = *answer.add_rows();
       row.set_show_id(show);

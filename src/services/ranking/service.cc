@@ -90,7 +90,7 @@ Ranking RankingService::Get(Order order, Window window, size_t limit) const {
 
 Audit RankingService::GetAudit() const {
   const std::scoped_lock lock(mutex_);
-  return {state_.shows, state_.processed};
+  return {state_.shows, state_.processed, rebuilding_};
 }
 
 Status RankingService::GetStatus() const {

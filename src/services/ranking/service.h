@@ -22,6 +22,7 @@ struct Ranking {
 struct Audit {
   std::map<int64_t, Tally> shows;
   uint64_t processed = 0;
+  bool rebuilding = false;  // they are not yet those of the whole log
 };
 
 struct Status {
