@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "boxoffice/service_programs.h"
+#include "platform/config/keys.h"
 #include "platform/http/client.h"
 #include "platform/rpc/channels.h"
 
@@ -25,6 +26,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using SteadyClock = std::chrono::steady_clock;
 
+// A producer sends a request for each partition, and the broker shares this machine: docs/performance.md.
+constexpr int kFewPartitions = 4;
 constexpr seconds kMigrateLimit{120};
 constexpr seconds kReadyLimit{120};
 constexpr milliseconds kReadyPoll{50};
@@ -156,14 +159,15 @@ std::string Cluster::AddressesOf(std::string_view service, std::string_view call
   return fmt::format("{}", fmt::join(addresses, ","));
 }
 
-Result<void> Cluster::WriteConfig(const module::ServiceProgram& program) const {
+Result<void> Cluster::WriteConfig(const module::ServiceProgram& program) {
   std::string text =
       fmt::format("# Written by `boxoffice up --scaled` at each start.\nlog_level = {}\nlog_form = {}\n",
                   Quoted(config_.log_level), Quoted(config_.log_form));
   const auto url = config_.store_urls.find(program.service);
   if (program.migrate && url != config_.store_urls.end())
     text += fmt::format("\n[store]\nurl = {}\n", Quoted(url->second));
-  text += fmt::format("\n[bus]\nurl = {}\n", Quoted(config_.bus_url));
+  text += fmt::format("\n[bus]\nurl = {}\npartitions = {}\n", Quoted(config_.bus_url),
+                      std::max(kFewPartitions, config_.replicas));
   if (!program.peers.empty()) text += "\n[peer]\n";
   for (const std::string& peer : program.peers)
     text += fmt::format("{} = {}\n", peer, Quoted(AddressesOf(peer, program.service)));
@@ -175,6 +179,9 @@ Result<void> Cluster::WriteConfig(const module::ServiceProgram& program) const {
   }
   if (const auto more = config_.more_config.find(program.service); more != config_.more_config.end())
     text += "\n" + more->second;
+  auto& environment = environments_[program.service];
+  for (const std::string& variable : config::VariablesOver(text)) environment[variable] = std::nullopt;
+  for (const auto& [name, value] : config_.environment) environment[name] = value;
   return WriteWhole(config_.data_dir / "config" / (program.service + ".toml"), text);
 }
 
@@ -192,6 +199,7 @@ Result<void> Cluster::ShareKeys(const Replica& replica) const {
 Result<void> Cluster::Migrate(const module::ServiceProgram& program) const {
   servers::Child::Options options;
   options.log = config_.data_dir / "logs" / "migrate.log";
+  options.environment = environments_.at(program.service);
   return servers::RunChild({Program(), "serve", program.service, "migrate", "--config",
                             config_.data_dir / "config" / (program.service + ".toml"), "--data",
                             config_.data_dir / "replicas" / (program.service + "-1")},
@@ -202,6 +210,7 @@ Result<void> Cluster::Launch(const Replica& replica) {
   servers::Child::Options options;
   options.log = replica.log;
   options.read_stdout = true;
+  options.environment = environments_.at(replica.service);
   BOXOFFICE_ASSIGN(auto process, servers::Supervised::Start(replica.name(), replica.command, options));
   running_.push_back({replica, std::move(process)});
   return {};

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,7 +52,10 @@ struct ClusterConfig {
   std::map<std::string, std::string> store_urls;  // by service; of every one that has a store
   std::string bus_url;
   std::map<std::string, std::string> more_config;  // by service: TOML, appended to what it is told
-  std::function<std::vector<Server>()> servers;    // as they run now
+  // For every process, over its configuration: what is in no file, as it may hold a secret. Of the
+  // environment that this process has, nothing is over what a file says.
+  std::map<std::string, std::string> environment;
+  std::function<std::vector<Server>()> servers;  // as they run now
   // For tests, who put themselves in between. What serves; empty: this program.
   std::filesystem::path program;
   // Where a caller finds a replica; empty: where it listens.
@@ -96,7 +100,7 @@ class Cluster {
     servers::Supervised process;
   };
   [[nodiscard]] Result<void> Plan();
-  [[nodiscard]] Result<void> WriteConfig(const module::ServiceProgram& program) const;
+  [[nodiscard]] Result<void> WriteConfig(const module::ServiceProgram& program);
   [[nodiscard]] Result<void> ShareKeys(const Replica& replica) const;
   [[nodiscard]] Result<void> Migrate(const module::ServiceProgram& program) const;
   [[nodiscard]] Result<void> Launch(const Replica& replica);
@@ -113,6 +117,7 @@ class Cluster {
   const ClusterConfig config_;
   uint16_t port_ = 0;
   std::vector<Replica> plan_;
+  std::map<std::string, std::map<std::string, std::optional<std::string>>> environments_;  // by service
   std::vector<Running> running_;
   std::string state_;  // as written
 };

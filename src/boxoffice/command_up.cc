@@ -147,13 +147,10 @@ ClusterConfig PlanCluster(const UpOptions& options, const std::filesystem::path&
   config.more_config["gateway"] = options.edge_keys.Print();
   for (const module::ServiceProgram& program : ServicePrograms())
     config.more_config[program.service] += "\n" + options.trace_keys.Print();
-  // What may hold a secret is in no file of theirs; they have this environment, which is over it.
   if (!options.trace.endpoint.empty())
-    ::setenv("BOXOFFICE_TRACE_ENDPOINT", options.trace.endpoint.c_str(), /*overwrite=*/1);
-  if (!options.trace.headers.empty()) {
-    const std::string headers = fmt::format("{}", fmt::join(options.trace.headers, ","));
-    ::setenv("BOXOFFICE_TRACE_HEADERS", headers.c_str(), /*overwrite=*/1);
-  }
+    config.environment["BOXOFFICE_TRACE_ENDPOINT"] = options.trace.endpoint;
+  if (!options.trace.headers.empty())
+    config.environment["BOXOFFICE_TRACE_HEADERS"] = fmt::format("{}", fmt::join(options.trace.headers, ","));
   config.bus_url = stores.bus_url();
   if (config.bus_url.empty()) {
     config.bus_url = bus::DefaultBusUrl(config.data_dir);

@@ -411,6 +411,26 @@ std::string Keys::Print() const {
   return text;
 }
 
+std::vector<std::string> VariablesOver(std::string_view text) {
+  std::vector<std::string> variables;
+  toml::table root;
+  try {
+    root = toml::parse(text);
+  } catch (const toml::parse_error&) {
+    return variables;
+  }
+  for (const auto& [name, node] : root) {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) {
+      variables.push_back(VariableOf(name.str()));
+      continue;
+    }
+    for (const auto& [key, value] : *table)
+      variables.push_back(VariableOf(fmt::format("{}.{}", name.str(), key.str())));
+  }
+  return variables;
+}
+
 std::string MaskPassword(std::string_view url) {
   std::string masked(url);
   const size_t user = masked.find("://");

@@ -106,6 +106,10 @@ class Keys {
   std::vector<std::unique_ptr<Key>> keys_;
 };
 
+// The variables of the environment that would be over what this text, of a TOML file, says; none, if it is no
+// TOML.
+[[nodiscard]] std::vector<std::string> VariablesOver(std::string_view text);
+
 // `url` with "***" in the place of a password ("scheme://user:password@…", "…?password=…",
 // "…?sasl.password=…").
 [[nodiscard]] std::string MaskPassword(std::string_view url);

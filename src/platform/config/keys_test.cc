@@ -97,6 +97,13 @@ TEST_F(KeysTest, TheEnvironmentIsOverTheFileAndFlagsAreOverBoth) {
   EXPECT_FALSE(shed_);
 }
 
+TEST(VariablesOverTest, AreThoseOfTheKeysThatAFileHas) {
+  EXPECT_THAT(
+      VariablesOver("data = 'x'\n[batch]\nmax_commands = 2\npause_ms = 1\n[bus]\n"),
+      ::testing::ElementsAre("BOXOFFICE_BATCH_MAX_COMMANDS", "BOXOFFICE_BATCH_PAUSE_MS", "BOXOFFICE_DATA"));
+  EXPECT_THAT(VariablesOver("data ="), ::testing::IsEmpty());
+}
+
 TEST_F(KeysTest, AListInTheEnvironmentHasCommasAndAnEmptyVariableIsNone) {
   ASSERT_TRUE(Load("", {}, {{"BOXOFFICE_LISTEN", "x:1,y:2"}, {"BOXOFFICE_DATA", ""}}));
   EXPECT_THAT(listen_, ElementsAre("x:1", "y:2"));

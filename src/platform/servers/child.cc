@@ -43,8 +43,8 @@ struct Identity {
 };
 
 // In the child, between fork and exec: only what is safe there.
-[[noreturn]] void Exec(char* const* arguments, const char* working_dir, int out, int log,
-                       const Identity* identity, int death_signal, pid_t parent) {
+[[noreturn]] void Exec(char* const* arguments, char* const* environment, const char* working_dir, int out,
+                       int log, const Identity* identity, int death_signal, pid_t parent) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -58,8 +58,30 @@ struct Identity {
   prctl(PR_SET_PDEATHSIG, death_signal);  // after setuid, which clears it
   if (getppid() != parent) _exit(kCantExec);
   if (dup2(out, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0) _exit(kCantExec);
-  execv(arguments[0], arguments);
+  execve(arguments[0], arguments, environment);
   _exit(kCantExec);
+}
+
+// For execve: pointers into `words`, and a null one.
+std::vector<char*> PointersTo(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// "NAME=value" each.
+std::vector<std::string> EnvironmentWith(const std::map<std::string, std::optional<std::string>>& changes) {
+  std::vector<std::string> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    if (!changes.contains(std::string(text.substr(0, text.find('='))))) variables.emplace_back(text);
+  }
+  for (const auto& [name, value] : changes) {
+    if (value) variables.push_back(fmt::format("{}={}", name, *value));
+  }
+  return variables;
 }
 
 int MillisecondsUntil(SteadyClock::time_point end) {
@@ -90,9 +112,9 @@ Result<Child> Child::Start(const std::vector<std::string>& command, const Option
     identity = {user->pw_uid, user->pw_gid};
   }
   std::vector<std::string> words = command;
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
+  const std::vector<char*> arguments = PointersTo(words);
+  std::vector<std::string> variables = EnvironmentWith(options.environment);
+  const std::vector<char*> environment = PointersTo(variables);
   const std::string working_dir = options.working_dir.string();
   const int log = open(options.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (log < 0) return NotStarted(command, fmt::format("{}: {}", options.log.string(), std::strerror(errno)));
@@ -105,8 +127,8 @@ Result<Child> Child::Start(const std::vector<std::string>& command, const Option
   const pid_t parent = getpid();
   child.pid_ = fork();
   if (child.pid_ == 0) {
-    Exec(arguments.data(), working_dir.c_str(), out[1], log, options.user.empty() ? nullptr : &identity,
-         options.death_signal, parent);
+    Exec(arguments.data(), environment.data(), working_dir.c_str(), out[1], log,
+         options.user.empty() ? nullptr : &identity, options.death_signal, parent);
   }
   if (options.read_stdout) close(out[1]);
   close(log);

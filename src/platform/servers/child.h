@@ -23,7 +23,9 @@ class Child {
     std::filesystem::path log;          // its stderr is appended there
     bool read_stdout = false;           // by ReadLine; otherwise it goes to the log as well
     std::string user;                   // run as that one; empty: as this process
-    int death_signal = 15;              // what the kernel sends it when this process ends: SIGTERM
+    // Over this process' own; nullopt: it does not get that variable.
+    std::map<std::string, std::optional<std::string>> environment;
+    int death_signal = 15;  // what the kernel sends it when this process ends: SIGTERM
   };
   // Errors: child_not_started (kUnavailable): no such program, user or folder; the log can't be written.
   [[nodiscard]] static Result<Child> Start(const std::vector<std::string>& command, const Options& options);

@@ -20,12 +20,19 @@ constexpr seconds kPatience{90};
 constexpr milliseconds kLook{100};
 constexpr const char* kJava = "/usr/bin/java";
 
-// A small heap: it shares the machine with everything else.
+// A small heap, and the compiler that costs little: it shares the machine with everything else, and C2 would
+// take more of the first minutes than it gives back (docs/performance.md).
 std::vector<std::string> JavaCommand(const std::string& class_path, const std::string& main_class,
                                      const std::vector<std::string>& arguments) {
-  std::vector<std::string> command{
-      kJava, "-Xms64m",  "-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-      "-cp", class_path, main_class};
+  std::vector<std::string> command{kJava,
+                                   "-Xms64m",
+                                   "-Xmx512m",
+                                   "-XX:+UseSerialGC",
+                                   "-XX:TieredStopAtLevel=1",
+                                   "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+                                   "-cp",
+                                   class_path,
+                                   main_class};
   command.insert(command.end(), arguments.begin(), arguments.end());
   return command;
 }

@@ -65,6 +65,21 @@ TEST_F(ChildTest, OneThatRunsIsWaitedForInVainAndEndsWithItsSignal) {
   EXPECT_EQ(child->Wait(seconds(10)), 128 + SIGTERM);
 }
 
+TEST_F(ChildTest, ItsEnvironmentIsThisOneWithWhatItIsToldToChange) {
+  ::setenv("CHILD_TEST_KEPT", "a", 1);
+  ::setenv("CHILD_TEST_CHANGED", "b", 1);
+  ::setenv("CHILD_TEST_LEFT_OUT", "c", 1);
+  Child::Options options;
+  options.log = dir_.path() / "log";
+  options.read_stdout = true;
+  options.environment = {{"CHILD_TEST_CHANGED", "d=e"}, {"CHILD_TEST_LEFT_OUT", std::nullopt}};
+  auto child = Child::Start({"/bin/sh", "-c", "env | grep ^CHILD_TEST_ | sort"}, options);
+  ASSERT_TRUE(child) << child.error().detail;
+  EXPECT_EQ(child->ReadLine(seconds(10)), "CHILD_TEST_CHANGED=d=e");
+  EXPECT_EQ(child->ReadLine(seconds(10)), "CHILD_TEST_KEPT=a");
+  EXPECT_EQ(child->ReadLine(seconds(10)), std::nullopt);
+}
+
 TEST_F(ChildTest, ItDoesNotInheritBlockedSignals) {
   sigset_t blocked;
   sigset_t before;
