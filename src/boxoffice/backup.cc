@@ -70,11 +70,19 @@ Result<std::vector<std::unique_ptr<Snapshot>>> OpenAll(const std::vector<Place>&
 }
 
 // Every event is either in an outbox at this moment, or on the bus before its end, or both: while all are
-// held, nobody adds to an outbox and nobody takes from one.
+// held, nobody adds to an outbox and nobody takes from one. What keeps nobody comes first, and takes its
+// time.
 Result<void> HoldAndTake(const std::vector<Place>& places, bus::EndReader& ends, Moment& moment) {
+  const auto hold = [&](bool keeps_nobody) -> Result<void> {
+    for (size_t i = 0; i < places.size(); ++i) {
+      if (moment.stores[i]->KeepsNobody() != keeps_nobody) continue;
+      BOXOFFICE_TRY(Of(places[i].program.service, moment.stores[i]->Hold()));
+    }
+    return {};
+  };
+  BOXOFFICE_TRY(hold(/*keeps_nobody=*/true));
   const SteadyClock::time_point begun = SteadyClock::now();
-  for (size_t i = 0; i < places.size(); ++i)
-    BOXOFFICE_TRY(Of(places[i].program.service, moment.stores[i]->Hold()));
+  BOXOFFICE_TRY(hold(/*keeps_nobody=*/false));
   moment.taken_at = SystemClock().Now();
   for (size_t i = 0; i < places.size(); ++i)
     BOXOFFICE_TRY(Of(places[i].program.service, moment.stores[i]->Take()));

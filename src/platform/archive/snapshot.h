@@ -20,9 +20,10 @@ class Snapshot {
   virtual ~Snapshot() = default;
   // Waits until nobody is writing, and keeps everybody from committing what others may see: a service that
   // tries waits meanwhile, and fails if it takes seconds. A store that owns neither seats nor money may
-  // choose its moment here already, and keep nobody. Errors: those of the store; database_unavailable also
-  // where it took longer than kHoldPatience: then nothing is held.
+  // choose its moment here already, and keep nobody: KeepsNobody. Errors: those of the store;
+  // database_unavailable also where it took longer than kHoldPatience: then nothing is held.
   [[nodiscard]] virtual Result<void> Hold() = 0;
+  [[nodiscard]] virtual bool KeepsNobody() const { return false; }
   // Chooses the moment: what is committed by now. Errors: those of the store, schema_newer, schema_older.
   [[nodiscard]] virtual Result<void> Take() = 0;
   // Lets the services go on, and tells whether nobody could write until now. Not held: no effect. Error:

@@ -426,6 +426,7 @@ TEST_P(StoreContractTest, ASnapshotIsOfOneMomentWhileTheQueueGoesOn) {
   const archive::Dump dump = [this](archive::Sink& sink) { return DumpRows(stores_, sink); };
   const std::string before = archive::DigestOf(dump)->ToHex();
   const auto snapshot = SnapshotOf(std::move(stores_.history));
+  EXPECT_TRUE(snapshot->KeepsNobody());
   ASSERT_TRUE(snapshot->Hold());
   ASSERT_TRUE(snapshot->Take());
   Show show = Live().first[0];

@@ -334,6 +334,7 @@ class HistorySnapshot final : public archive::Snapshot {
  public:
   explicit HistorySnapshot(std::unique_ptr<History> history) : history_(std::move(history)) {}
   Result<void> Hold() override { return history_->Freeze(); }
+  [[nodiscard]] bool KeepsNobody() const override { return true; }
   Result<void> Take() override { return {}; }
   Result<void> Release() override { return {}; }
   Result<void> Dump(archive::Sink& sink) override { return queue::Dump(*history_, sink); }
