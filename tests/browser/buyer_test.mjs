@@ -63,6 +63,7 @@ async function buy(page, t, { language, input, user, seats }) {
   await isAccessible(page);
   await press('link', title);
   await page.locator('.availability').waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'content', 'a new page begins at its top');
   await isAccessible(page);
   await press('link', t.buy);
   // Nobody is signed in yet, so that comes first and leads back.

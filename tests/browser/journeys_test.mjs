@@ -12,13 +12,13 @@ let operator;
 let visit, leave, seatsOf, fund, holdSeat; // people.mjs
 let expiring; // somebody who holds a seat and does nothing, from the beginning
 
-// A show whose holds end after a minute, the least that there is.
-async function showOfShortHolds() {
-  const concert = await operator('POST', '/v1/admin/concerts', { title: 'Short Holds', artist: '', venue: 'Hall' }, { 'Idempotency-Key': 'concert' });
+// A show of ten seats for 1,000 minor units each.
+async function showOf(title, terms) {
+  const concert = await operator('POST', '/v1/admin/concerts', { title, artist: '', venue: 'Hall' }, { 'Idempotency-Key': `concert-${title}` });
   const made = await operator('POST', '/v1/admin/shows', {
-    concert_id: concert.body.id, starts_at: new Date(Date.now() + 86_400_000).toISOString(), currency: 'KRW', hold_ttl_s: 60,
+    concert_id: concert.body.id, starts_at: new Date(Date.now() + 86_400_000).toISOString(), currency: 'KRW', ...terms,
     grid: [{ name: 'A', rows: 2, seats_per_row: 5, category: 'R' }], prices: { R: 1_000 },
-  }, { 'Idempotency-Key': 'show' });
+  }, { 'Idempotency-Key': `show-${title}` });
   assert.equal(made.status, 201, JSON.stringify(made.body));
   return made.body.id;
 }
@@ -29,7 +29,8 @@ before(async () => {
   ({ visit, leave, seatsOf, fund, holdSeat } = gather(system, browser));
   shows = await demoShows(system.url);
   operator = await signedIn(system.url, 'olga', 'operator');
-  const { held } = await holdSeat('slow', await showOfShortHolds());
+  // Holds end after a minute, the least that there is.
+  const { held } = await holdSeat('slow', await showOf('Short Holds', { hold_ttl_s: 60 }));
   expiring = await visit({ user: 'slow' });
   await expiring.page.goto(`/my/reservations/${held.id}`);
   await expiring.page.locator('.countdown').waitFor();
@@ -193,6 +194,20 @@ test('what is pressed again after its answer was lost is done once', async () =>
   };
   await Promise.all([topUp(), holding()]);
   await Promise.all([leave(payer), leave(buyer)]);
+});
+
+test('a show in another currency is paid in that, cents and all', async () => {
+  const { held } = await holdSeat('dollar', await showOf('Abroad', { currency: 'USD' }));
+  const somebody = await visit({ user: 'dollar' });
+  const { page } = somebody;
+  await page.goto(`/my/reservations/${held.id}`);
+  await page.getByLabel('Amount ($)').fill('12.34');
+  await page.getByRole('button', { name: 'Top up $12.34' }).click();
+  await page.getByRole('button', { name: 'Pay $10.00' }).click();
+  await page.getByRole('img', { name: 'QR code of this ticket' }).waitFor();
+  const wallet = (await (await signedIn(system.url, 'dollar'))('GET', '/v1/wallet')).body;
+  assert.deepEqual(wallet.balances, [{ currency: 'USD', amount: 234 }]);
+  await leave(somebody);
 });
 
 test('a device whose clock is wrong by an hour has as much time to pay as any', async () => {

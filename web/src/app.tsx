@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query';
-import { lazy, Suspense, useEffect, useMemo, useState, type ReactNode } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { Link, Route, Switch, useLocation } from 'wouter';
 import { ConcertPage } from './buyer/concert';
 import { ConcertsPage } from './buyer/concerts';
@@ -50,11 +50,14 @@ function NavLink({ href, children }: { href: string; children: ReactNode }) {
   );
 }
 
-// A new page begins at its top, and a screen reader at its heading.
+// A new page begins at its top, and so do the keyboard and a screen reader: what they were at is gone.
 function PageChange() {
   const [path] = useLocation();
+  const first = useRef(true);
   useEffect(() => {
     window.scrollTo(0, 0);
+    if (!first.current) document.getElementById('content')?.focus({ preventScroll: true });
+    first.current = false;
   }, [path]);
   return null;
 }

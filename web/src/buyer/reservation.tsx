@@ -87,7 +87,7 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
         {missing > 0 && !over && (
           <>
             <p role="status">{t.missing(money(missing, reservation.currency))}</p>
-            <TopUp key={missing} suggested={missing} onDone={() => { confirm.reset(); void queries.invalidateQueries({ queryKey: ['wallet'] }); }} />
+            <TopUp key={missing} currency={reservation.currency} suggested={missing} onDone={() => { confirm.reset(); void queries.invalidateQueries({ queryKey: ['wallet'] }); }} />
           </>
         )}
         {session?.sign_in === 'development' && (

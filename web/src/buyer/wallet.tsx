@@ -3,19 +3,19 @@ import { useState } from 'react';
 import { api, fetchWallet, ok } from '../api/client';
 import { useCommand } from '../api/command';
 import { ProblemNote } from '../parts';
-import { useText } from '../text';
+import { decimalsOf, useText } from '../text';
 
-const kCurrency = 'KRW';
-
-// A top-up in place; `suggested` is what is missing. In won, which have no decimals.
-export function TopUp({ suggested, onDone }: { suggested?: number; onDone?: () => void }) {
-  const { t, money } = useText();
+// A top-up in place. `suggested`: so many minor units, as what is missing.
+export function TopUp({ currency, suggested, onDone }: { currency: string; suggested: number; onDone?: () => void }) {
+  const { t, money, symbol } = useText();
   const queries = useQueryClient();
-  const [amount, setAmount] = useState(suggested ?? 100_000);
+  const unit = 10 ** decimalsOf(currency);
+  const [typed, setTyped] = useState(String(suggested / unit));
+  const amount = Math.round(Number(typed) * unit);
   const command = useCommand();
   const charge = useMutation({
     mutationFn: () =>
-      command(amount, (key) => api.POST('/v1/wallet/charges', { params: { header: { 'Idempotency-Key': key } }, body: { amount, currency: kCurrency } })),
+      command(amount, (key) => api.POST('/v1/wallet/charges', { params: { header: { 'Idempotency-Key': key } }, body: { amount, currency } })),
     async onSettled(_, thrown) {
       // Also after a failure, as it may have been done without an answer; which is not waited for.
       const read = Promise.all(['wallet', 'entries'].map((key) => queries.invalidateQueries({ queryKey: [key] })));
@@ -27,11 +27,11 @@ export function TopUp({ suggested, onDone }: { suggested?: number; onDone?: () =
   return (
     <form className="row topup" onSubmit={(event) => { event.preventDefault(); charge.mutate(); }}>
       <label>
-        {t.topUpAmount} (₩)
-        <input type="number" inputMode="numeric" min={1} step={1} required value={amount || ''} onChange={(event) => setAmount(Math.trunc(Number(event.target.value)))} />
+        {t.topUpAmount} ({symbol(currency)})
+        <input type="number" inputMode={unit === 1 ? 'numeric' : 'decimal'} min={1 / unit} step={1 / unit} required value={typed} onChange={(event) => setTyped(event.target.value)} />
       </label>
-      <button type="submit" className="primary" disabled={charge.isPending || amount < 1}>{t.topUpBy(money(amount, kCurrency))}</button>
-      {charge.data && <p role="status">{t.toppedUp(money(charge.data.balance, kCurrency))}</p>}
+      <button type="submit" className="primary" disabled={charge.isPending || amount < 1}>{t.topUpBy(money(amount, currency))}</button>
+      {charge.data && <p role="status">{t.toppedUp(money(charge.data.balance, currency))}</p>}
       <ProblemNote thrown={charge.error} />
     </form>
   );
@@ -56,7 +56,7 @@ export function WalletPage() {
         <p className="soft">{t.balance}</p>
         {wallet.data?.balances.length === 0 && <p>{t.walletEmpty}</p>}
         {wallet.data?.balances.map((balance) => <p className="big" key={balance.currency}>{money(balance.amount, balance.currency)}</p>)}
-        <TopUp />
+        <TopUp currency="KRW" suggested={100_000} />
       </div>
       <h2>{t.entries}</h2>
       {entries.data && rows.length === 0 && <p>{t.entriesEmpty}</p>}

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { api, fetchConcerts, fetchShow, fetchVerdict, ok } from '../api/client';
+import { api, fetchConcerts, fetchShow, fetchVerdict, ok, serverNow } from '../api/client';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { fetchCounts, lately, type Counts } from './metrics';
@@ -27,7 +27,7 @@ function Chart({ samples }: { samples: Sample[] }) {
     const ofDay = (s: number) => clock.format(new Date(s * 1000));
     // Always a minute at least, and never without a time: a chart of nothing would begin in 1970.
     const range = (_: uPlot, from: number | null, until: number | null): [number, number] => {
-      const begin = from ?? Date.now() / 1000;
+      const begin = from ?? serverNow() / 1000;
       return [begin, Math.max(until ?? begin, begin + 60)];
     };
     const axis = { stroke: ink, grid: { stroke: `${ink}33` }, ticks: { stroke: `${ink}33` } };
@@ -89,7 +89,7 @@ function useRelay() {
   const oldest = pending.items.at(-1);
   return {
     pending: `${pending.items.length}${pending.next_cursor ? '+' : ''}`,
-    age: oldest ? (Date.now() - Date.parse(oldest.created_at)) / 1000 : 0,
+    age: oldest ? (serverNow() - Date.parse(oldest.created_at)) / 1000 : 0,
     dead: `${dead.items.length}${dead.next_cursor ? '+' : ''}`,
     anyDead: dead.items.length > 0,
   };
@@ -129,7 +129,7 @@ function OnSale({ show: id }: { show: string }) {
   const [q, s] = [queue.data, show.data];
   useEffect(() => {
     if (!q || !s) return;
-    setSamples((before) => [...before.slice(-kKept), { at: Date.now() / 1000, waiting: q.waiting, active: q.active, sold: s.sold }]);
+    setSamples((before) => [...before.slice(-kKept), { at: serverNow() / 1000, waiting: q.waiting, active: q.active, sold: s.sold }]);
   }, [queue.dataUpdatedAt, show.dataUpdatedAt]);
   const health = useHealth();
   const row = ranking.data?.items.find((one) => one.show_id === id);

@@ -5,7 +5,7 @@ import { Problem } from '../api/client';
 type Sample = { name: string; labels: Record<string, string>; value: number };
 
 export interface Counts {
-  at: number; // seconds
+  at: number; // seconds, by the page's own clock
   process: number; // when it began, which tells it from another
   whole: boolean; // all services are in it
   requests: number;
@@ -34,7 +34,7 @@ export async function fetchCounts(): Promise<Counts> {
   } catch (thrown) {
     throw thrown instanceof Problem ? thrown : new Problem(0, 'offline');
   }
-  const counts: Counts = { at: Date.now() / 1000, process: 0, whole: false, requests: 0, failed: 0, limited: 0, batches: {} };
+  const counts: Counts = { at: performance.now() / 1000, process: 0, whole: false, requests: 0, failed: 0, limited: 0, batches: {} };
   for (const { name, labels, value } of parse(text)) {
     if (name === 'process_start_time_seconds') counts.process = value;
     if (name === 'boxoffice_http_requests_total') {

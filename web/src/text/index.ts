@@ -11,10 +11,15 @@ export function firstLanguage(): Language {
   return navigator.language.startsWith('ko') ? 'ko' : 'en';
 }
 
+// KRW has no minor unit; Intl knows how many the others have.
+const formatOf = (language: Language, currency: string) => new Intl.NumberFormat(language, { style: 'currency', currency, currencyDisplay: 'narrowSymbol' });
+export const decimalsOf = (currency: string) => formatOf('en', currency).resolvedOptions().maximumFractionDigits ?? 0;
+
 export interface Text {
   language: Language;
   t: Words;
   money: (amount: number, currency: string) => string;
+  symbol: (currency: string) => string;
   // In Seoul, and where the viewer is if the clock shows another time there.
   time: (time: string) => string;
   clock: (time: string) => string;
@@ -32,11 +37,8 @@ export function textOf(language: Language): Text {
   return {
     language,
     t,
-    money(amount, currency) {
-      // KRW has no minor unit; Intl knows how many the others have.
-      const format = new Intl.NumberFormat(language, { style: 'currency', currency, currencyDisplay: 'narrowSymbol' });
-      return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 0));
-    },
+    money: (amount, currency) => formatOf(language, currency).format(amount / 10 ** decimalsOf(currency)),
+    symbol: (currency) => formatOf(language, currency).formatToParts(0).find((part) => part.type === 'currency')!.value,
     time(time) {
       const at = new Date(time);
       const there = seoul.format(at);
