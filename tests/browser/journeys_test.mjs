@@ -30,7 +30,7 @@ before(async () => {
   shows = await demoShows(system.url);
   operator = await signedIn(system.url, 'olga', 'operator');
   // Holds end after a minute, the least that there is.
-  const { held } = await holdSeat('slow', await showOf('Short Holds', { hold_ttl_s: 60 }));
+  const { held } = await holdSeat('slow', await showOf('Short', { hold_ttl_s: 60 }));
   expiring = await visit({ user: 'slow' });
   await expiring.page.goto(`/my/reservations/${held.id}`);
   await expiring.page.locator('.countdown').waitFor();

@@ -19,8 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/random.h"
-
 namespace boxoffice::servers {
 namespace {
 
@@ -30,6 +28,7 @@ using std::chrono::milliseconds;
 constexpr int kCantExec = 127;
 constexpr uint16_t kFirstPort = 10'100;
 constexpr uint16_t kPorts = 20'000;
+constexpr uint32_t kPortsOfAProcess = 100;
 constexpr int kPortAttempts = 1'000;
 
 std::unexpected<Error> NotStarted(const std::vector<std::string>& command, std::string_view why) {
@@ -216,13 +215,12 @@ Result<void> RunChild(const std::vector<std::string>& command, Child::Options op
 }
 
 Result<uint16_t> FreePort() {
-  static SeededRandom random(SystemSeed());
-  static std::vector<uint16_t> given;
+  // Each process begins elsewhere: it is seconds until somebody listens there, and another system may start
+  // meanwhile.
+  static uint32_t next = static_cast<uint32_t>(getpid()) * kPortsOfAProcess;
   for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
-    const auto port = static_cast<uint16_t>(kFirstPort + random.Below(kPorts));
-    if (std::ranges::find(given, port) != given.end() || !IsFree(port)) continue;
-    given.push_back(port);
-    return port;
+    const auto port = static_cast<uint16_t>(kFirstPort + next++ % kPorts);
+    if (IsFree(port)) return port;
   }
   return Fail(Code::kUnavailable, "no_free_port", "no free port was found");
 }

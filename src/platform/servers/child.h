@@ -58,7 +58,8 @@ class Child {
                                     std::chrono::milliseconds timeout);
 
 // A port of 127.0.0.1 that nobody listens at now, below those that the kernel gives to outgoing connections:
-// a server that is started again finds its port free. Each call gives another one.
+// a server that is started again finds its port free. Each call gives another one, and so does each process.
+// Not thread-safe.
 [[nodiscard]] Result<uint16_t> FreePort();
 
 }  // namespace boxoffice::servers

@@ -231,9 +231,9 @@ Result<Transaction> Transaction::Begin(Database& database) {
 Result<void> Transaction::Commit() {
   CHECK(database_ != nullptr, "a transaction is committed once");
   if (auto committed = database_->Execute("COMMIT"); !committed) {
-    // What was written may be whole in the file, and so be found there by who opens it after a crash.
-    const bool io_error = (sqlite3_errcode(database_->handle_->db) & 0xff) == SQLITE_IOERR;
-    if (io_error) return Fail(Code::kUnknown, "commit_unknown", std::move(committed.error().detail));
+    // All is written by then, and so may be found by who opens the file after a crash.
+    const bool unsynced = sqlite3_extended_errcode(database_->handle_->db) == SQLITE_IOERR_FSYNC;
+    if (unsynced) return Fail(Code::kUnknown, "commit_unknown", std::move(committed.error().detail));
     return committed;
   }
   database_ = nullptr;

@@ -143,7 +143,7 @@ class Transaction {
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
   // After success the work is durable (as the connection's Durability says). Errors: database_unavailable:
-  // the work is undone; commit_unknown (kUnknown): an I/O error, after which a crash may bring it back.
+  // the work is undone; commit_unknown (kUnknown): fsync failed, after which a crash may bring it back.
   [[nodiscard]] Result<void> Commit();
 
  private:
