@@ -218,9 +218,6 @@ class CommandPeer {
         attempt->pick.Report(resilience::Breaker::Outcome::kAnswered);
       } else if (IsOwn(outcome.error())) {
         attempt->pick.Report(resilience::Breaker::Outcome::kNothing);
-      } else if (outcome.error().reason == "deadline_passed") {
-        // It was not even taken in time: by the connection, or by what waits before the service.
-        attempt->pick.Report(resilience::Breaker::Outcome::kFailed);
       } else {
         const bool lost = outcome.error().reason == "connection_lost";
         if (lost && attempt->pick) attempt->pick.replica()->MarkFailed();
@@ -230,14 +227,16 @@ class CommandPeer {
           if (core != nullptr && core->Repeat(attempt)) return;
         }
       }
-      if (attempt->maybe_sent && !outcome && SaysNotDone(outcome.error()))
-        outcome = Fail(Code::kUnknown, "connection_lost", std::move(outcome.error().detail));
+      if (!outcome) outcome = std::unexpected(ToldOf(*attempt, std::move(outcome).error()));
       attempt->done(std::move(outcome));
     }
 
-    // A replica speaks for itself only: another may have done what was sent to it before.
-    static bool SaysNotDone(const Error& error) {
-      return error.code == Code::kUnavailable || error.code == Code::kResourceExhausted;
+    // That it was not done, a replica says for itself only, and so do we of this try: another may have done
+    // what was sent to it before.
+    static Error ToldOf(const Attempt& attempt, Error error) {
+      const bool not_done = error.code == Code::kUnavailable || error.code == Code::kResourceExhausted;
+      if (attempt.maybe_sent && not_done) return {Code::kUnknown, "connection_lost", std::move(error.detail)};
+      return error;
     }
 
     // Whether a command that was lost will be sent again; then that answers it. One that was not kept was
@@ -315,10 +314,10 @@ class CommandPeer {
 
     void Refuse(Attempt& attempt, Error error) {
       attempt.pick = {};
-      if (attempt.maybe_sent) error = {Code::kUnknown, "connection_lost", std::move(error.detail)};
-      asio::post(executor_, [done = std::move(attempt.done), error = std::move(error)]() mutable {
-        done(std::unexpected(std::move(error)));
-      });
+      asio::post(executor_,
+                 [done = std::move(attempt.done), error = ToldOf(attempt, std::move(error))]() mutable {
+                   done(std::unexpected(std::move(error)));
+                 });
     }
 
     // From a stream that ended, on any thread.

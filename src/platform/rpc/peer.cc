@@ -70,7 +70,9 @@ void Pick::Report(Breaker::Outcome outcome) {
 }
 
 void Pick::ReportError(const Error& error) {
-  const bool failed = error.code == Code::kUnknown || error.code == Code::kInternal;
+  // Not taken in time, by the connection or by what waits before the service, is no answer either.
+  const bool failed =
+      error.code == Code::kUnknown || error.code == Code::kInternal || error.reason == "deadline_passed";
   Report(failed ? Breaker::Outcome::kFailed : Breaker::Outcome::kAnswered);
 }
 

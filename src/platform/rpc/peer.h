@@ -117,7 +117,7 @@ class Pick {
   [[nodiscard]] const std::shared_ptr<Replica>& replica() const { return replica_; }
 
   void Report(resilience::Breaker::Outcome outcome);
-  // By what became of the call: no answer and a fault are failures; a refusal is an answer.
+  // By what became of the call: no answer, none in time, and a fault are failures; a refusal is an answer.
   void ReportError(const Error& error);
 
  private:
