@@ -11,7 +11,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -117,7 +116,7 @@ class Cluster {
   const ClusterConfig config_;
   uint16_t port_ = 0;
   std::vector<Replica> plan_;
-  std::map<std::string, std::map<std::string, std::optional<std::string>>> environments_;  // by service
+  std::map<std::string, servers::Child::Environment> environments_;  // by service
   std::vector<Running> running_;
   std::string state_;  // as written
 };

@@ -1,6 +1,7 @@
 // `boxoffice up --scaled`: every service as a process of its own, started, watched and ended by one.
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <map>
 
 #include <boost/json/array.hpp>
@@ -46,6 +47,14 @@ TEST(Scaled, SellsAndStopsAndSellsAgain) {
   ASSERT_TRUE(system.ready());
   EXPECT_EQ(mina.Get(sold.at("id")).at("state"), "CONFIRMED");
   EXPECT_EQ(mina.Balance(), 2'000);
+}
+
+TEST(Scaled, ItsProcessesTakeWhatItGivesThemWhateverTheEnvironmentSays) {
+  setenv("BOXOFFICE_STORE_URL", "postgres://nobody@127.0.0.1:1/nowhere", 1);
+  System system({"--scaled", "--no-kafka", "--no-seed"});
+  unsetenv("BOXOFFICE_STORE_URL");
+  ASSERT_TRUE(system.ready());
+  EXPECT_EQ(system.Show(system.CreateShow()).status, 200);
 }
 
 TEST(Scaled, PsListsEveryReplicaAndADeadOneIsReportedAndStartedAgain) {

@@ -71,7 +71,7 @@ std::vector<char*> PointersTo(std::vector<std::string>& words) {
 }
 
 // "NAME=value" each.
-std::vector<std::string> EnvironmentWith(const std::map<std::string, std::optional<std::string>>& changes) {
+std::vector<std::string> EnvironmentWith(const Child::Environment& changes) {
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view text = *variable;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,14 +19,15 @@ namespace boxoffice::servers {
 // that lives as long as this process wants it to: the kernel ends it with that thread. Not thread-safe.
 class Child {
  public:
+  // Changes of it, by name; nullopt: without that variable.
+  using Environment = std::map<std::string, std::optional<std::string>>;
   struct Options {
     std::filesystem::path working_dir;  // empty: this process' own
     std::filesystem::path log;          // its stderr is appended there
     bool read_stdout = false;           // by ReadLine; otherwise it goes to the log as well
     std::string user;                   // run as that one; empty: as this process
-    // Over this process' own; nullopt: it does not get that variable.
-    std::map<std::string, std::optional<std::string>> environment;
-    int death_signal = 15;  // what the kernel sends it when this process ends: SIGTERM
+    Environment environment;            // over this process' own
+    int death_signal = 15;              // what the kernel sends it when this process ends: SIGTERM
   };
   // Errors: child_not_started (kUnavailable): no such program, user or folder; the log can't be written.
   [[nodiscard]] static Result<Child> Start(const std::vector<std::string>& command, const Options& options);
