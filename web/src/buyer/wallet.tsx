@@ -3,13 +3,13 @@ import { useState } from 'react';
 import { api, fetchWallet, ok } from '../api/client';
 import { useCommand } from '../api/command';
 import { ProblemNote } from '../parts';
-import { decimalsOf, useText } from '../text';
+import { useText } from '../text';
 
 // A top-up in place. `suggested`: so many minor units, as what is missing.
 export function TopUp({ currency, suggested, onDone }: { currency: string; suggested: number; onDone?: () => void }) {
-  const { t, money, symbol } = useText();
+  const { t, money, symbol, unit: unitOf } = useText();
   const queries = useQueryClient();
-  const unit = 10 ** decimalsOf(currency);
+  const unit = unitOf(currency);
   const [typed, setTyped] = useState(String(suggested / unit));
   const amount = Math.round(Number(typed) * unit);
   const command = useCommand();

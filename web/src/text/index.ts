@@ -11,15 +11,17 @@ export function firstLanguage(): Language {
   return navigator.language.startsWith('ko') ? 'ko' : 'en';
 }
 
-// KRW has no minor unit; Intl knows how many the others have.
 const formatOf = (language: Language, currency: string) => new Intl.NumberFormat(language, { style: 'currency', currency, currencyDisplay: 'narrowSymbol' });
-export const decimalsOf = (currency: string) => formatOf('en', currency).resolvedOptions().maximumFractionDigits ?? 0;
+// KRW has no minor unit; Intl knows how many the others have.
+const unitOf = (format: Intl.NumberFormat) => 10 ** (format.resolvedOptions().maximumFractionDigits ?? 0);
 
 export interface Text {
   language: Language;
   t: Words;
   money: (amount: number, currency: string) => string;
   symbol: (currency: string) => string;
+  // So many minor units are one.
+  unit: (currency: string) => number;
   // In Seoul, and where the viewer is if the clock shows another time there.
   time: (time: string) => string;
   clock: (time: string) => string;
@@ -37,8 +39,12 @@ export function textOf(language: Language): Text {
   return {
     language,
     t,
-    money: (amount, currency) => formatOf(language, currency).format(amount / 10 ** decimalsOf(currency)),
+    money(amount, currency) {
+      const format = formatOf(language, currency);
+      return format.format(amount / unitOf(format));
+    },
     symbol: (currency) => formatOf(language, currency).formatToParts(0).find((part) => part.type === 'currency')!.value,
+    unit: (currency) => unitOf(formatOf(language, currency)),
     time(time) {
       const at = new Date(time);
       const there = seoul.format(at);
