@@ -1,7 +1,6 @@
 #include "platform/sql/sqlite.h"
 
 #include <array>
-#include <deque>
 #include <map>
 
 #include <gmock/gmock.h>
@@ -87,18 +86,16 @@ class FailingSync {
   static int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
     const int rc = original->xOpen(original, name, file, flags, out_flags);
     if (rc != SQLITE_OK || file->pMethods == nullptr) return rc;
-    // Each file's own, for SQLite's differ by kind of file.
-    static std::deque<sqlite3_io_methods> methods;
-    static std::map<const sqlite3_io_methods*, sqlite3_io_methods*> ours;
-    sqlite3_io_methods*& mine = ours[file->pMethods];
-    if (mine == nullptr) {
-      mine = &methods.emplace_back(*file->pMethods);
+    // By those that they stand for, which differ by the kind of file; SQLite's all sync alike.
+    static std::map<const sqlite3_io_methods*, sqlite3_io_methods> ours;
+    const auto [mine, is_new] = ours.try_emplace(file->pMethods, *file->pMethods);
+    if (is_new) {
       sync = file->pMethods->xSync;
-      mine->xSync = [](sqlite3_file* which, int how) {
+      mine->second.xSync = [](sqlite3_file* which, int how) {
         return failing ? SQLITE_IOERR_FSYNC : sync(which, how);
       };
     }
-    file->pMethods = mine;
+    file->pMethods = &mine->second;
     return rc;
   }
   static inline sqlite3_vfs* original = nullptr;
