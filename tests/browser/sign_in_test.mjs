@@ -101,6 +101,10 @@ test('whoever agrees at the provider is signed in, gets to the page that was wan
   await page.getByRole('link', { name: words.signIn }).first().waitFor();
   assert.deepEqual(await context.cookies(), []);
   assert.deepEqual(errors, []);
+  // Whoever has the device next goes back, and finds nobody's wallet.
+  await page.goBack();
+  await page.getByRole('link', { name: words.signIn }).first().waitFor();
+  assert.equal(await page.getByText('mina', { exact: true }).count(), 0);
   await context.close();
 });
 

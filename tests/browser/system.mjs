@@ -54,7 +54,11 @@ export async function signedIn(url, user, role = 'buyer') {
 }
 
 export async function startBrowser() {
-  return chromium.launch({ executablePath: kChromium, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  return chromium.launch({
+    executablePath: kChromium,
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+    ignoreDefaultArgs: ['--disable-back-forward-cache'], // people's keep pages for the Back button
+  });
 }
 
 // A person's browser: context, page, and what its console said. Errors that a test causes on purpose are allowed by a pattern.

@@ -1,15 +1,16 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { api, ok, type Schemas } from './api/client';
 
 // Who is signed in. The cookie that says so can't be read here, so the server is asked.
 export function useSession(): { session: Schemas['Session'] | undefined; signOut: () => Promise<void> } {
-  const queries = useQueryClient();
   const { data } = useQuery({ queryKey: ['session'], queryFn: () => ok(api.GET('/v1/session')), staleTime: 60_000 });
   return {
     session: data,
     async signOut() {
       await ok(api.DELETE('/v1/session'));
-      queries.clear();
+      // All that the page has read goes with it; nothing is read anew meanwhile, as that would be refused. A browser that kept
+      // the page for its Back button must not show it again.
+      addEventListener('pageshow', () => location.reload());
       location.assign('/');
     },
   };
