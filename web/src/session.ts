@@ -8,8 +8,8 @@ export function useSession(): { session: Schemas['Session'] | undefined; signOut
     session: data,
     async signOut() {
       await ok(api.DELETE('/v1/session'));
-      // All that the page has read goes with it; nothing is read anew meanwhile, as that would be refused. A browser that kept
-      // the page for its Back button must not show it again.
+      // What the page has read goes with it. Emptied here, it would be read anew until then, and refused. A browser that keeps the
+      // page for its Back button must not show it again.
       addEventListener('pageshow', () => location.reload());
       location.assign('/');
     },
