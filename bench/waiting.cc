@@ -9,7 +9,6 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include "base/random.h"
 #include "bench/generator.h"
 #include "bench/shop.h"
 
@@ -153,9 +152,9 @@ Result<WaitingMeasurement> RunWaiting(const ScenarioOptions& options) {
   add("join", {.request = join, .count = buyers.size()});
   measurement.bytes_each =
       static_cast<double>(system.PeakMemory() - before) / static_cast<double>(buyers.size());
-  SeededRandom random(1);
-  const Request poll{[&](std::string& out, uint64_t) {
-                       const Buyer& buyer = buyers[random.Below(buyers.size())];
+  // In turn, as everybody asks again after as long as the answer says.
+  const Request poll{[&](std::string& out, uint64_t tag) {
+                       const Buyer& buyer = buyers[tag % buyers.size()];
                        AppendRequest(out, "GET", "/v1/queue", buyer.jwt,
                                      fmt::format("X-Queue-Token: {}\r\n", buyer.queue_token), "");
                      },

@@ -2,6 +2,7 @@
 // that take commands.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -49,32 +50,59 @@ struct Outbox {
   std::unique_ptr<rpc::Stubs<outbox::v1::OutboxService::Stub>> stub;
 };
 
+// The services as a gateway sees them, on whichever of its threads: which replicas there are, and how each
+// does. Thread-safe.
+class ServicePeers {
+ public:
+  // Looks after connections on `executor`, which must run until Stop.
+  ServicePeers(const asio::any_io_executor& executor, const rpc::ChannelFactory& channels,
+               obs::Registry& metrics, const BackendLimits& limits) {
+    for (const char* service : {"queue", "seat", "reservation", "wallet", "payment", "ranking", "relay"}) {
+      rpc::PeerOptions options;
+      options.name = fmt::format("gateway_{}", service);
+      options.service = service;
+      options.repeat_lost = true;  // every command of ours has a key
+      // A saga takes as long as its participants and their providers; were it counted as slow, holds would be
+      // refused because payments are.
+      if (options.service == "reservation") options.breaker.slow_after = limits.saga_timeout;
+      peers_.push_back(std::make_shared<rpc::Peer>(std::move(options), channels, executor, metrics));
+    }
+  }
+
+  [[nodiscard]] const std::shared_ptr<rpc::Peer>& Of(std::string_view service) const {
+    return *std::ranges::find(peers_, service, [](const auto& peer) { return peer->options().service; });
+  }
+  // Looks after connections no more, so that the executor can run out of work. On it.
+  void Stop() {
+    for (const auto& peer : peers_) peer->Stop();
+  }
+
+ private:
+  std::vector<std::shared_ptr<rpc::Peer>> peers_;
+};
+
 // Use it on the executor that it was given (one thread), which must run until this is destroyed.
 class Backends {
  public:
-  Backends(asio::any_io_executor executor, const rpc::ChannelFactory& channels, obs::Registry& metrics,
-           const BackendLimits& limits)
+  Backends(asio::any_io_executor executor, const ServicePeers& peers, const rpc::ChannelFactory& channels,
+           obs::Registry& metrics, const BackendLimits& limits)
       : executor_(executor),
         limits_(limits),
         channels_(channels),
-        queue_peer_(MakePeer("queue", metrics)),
-        reservation_peer_(MakePeer("reservation", metrics)),
-        seat_peer_(MakePeer("seat", metrics)),
-        wallet_peer_(MakePeer("wallet", metrics)),
-        payment_peer_(MakePeer("payment", metrics)),
-        queue(queue_peer_, slot_, &queue::v1::QueueService::NewStub),
-        seat(seat_peer_, slot_, &seat::v1::SeatService::NewStub),
-        reservation(reservation_peer_, slot_, &reservation::v1::ReservationService::NewStub),
-        wallet(wallet_peer_, slot_, &wallet::v1::WalletService::NewStub),
-        payment(payment_peer_, slot_, &payment::v1::PaymentService::NewStub),
-        ranking(MakePeer("ranking", metrics), slot_, &ranking::v1::RankingService::NewStub),
-        relay(MakePeer("relay", metrics), slot_, &relay::v1::RelayService::NewStub),
-        outboxes(MakeOutboxes()),
-        queue_commands_(MakeCommands<QueueCommands>(queue_peer_, &queue::v1::QueueService::NewStub, metrics)),
+        queue(peers.Of("queue"), slot_, &queue::v1::QueueService::NewStub),
+        seat(peers.Of("seat"), slot_, &seat::v1::SeatService::NewStub),
+        reservation(peers.Of("reservation"), slot_, &reservation::v1::ReservationService::NewStub),
+        wallet(peers.Of("wallet"), slot_, &wallet::v1::WalletService::NewStub),
+        payment(peers.Of("payment"), slot_, &payment::v1::PaymentService::NewStub),
+        ranking(peers.Of("ranking"), slot_, &ranking::v1::RankingService::NewStub),
+        relay(peers.Of("relay"), slot_, &relay::v1::RelayService::NewStub),
+        outboxes(MakeOutboxes(peers)),
+        queue_commands_(
+            MakeCommands<QueueCommands>(peers.Of("queue"), &queue::v1::QueueService::NewStub, metrics)),
         reservation_commands_(MakeCommands<ReservationCommands>(
-            reservation_peer_, &reservation::v1::ReservationService::NewStub, metrics)),
+            peers.Of("reservation"), &reservation::v1::ReservationService::NewStub, metrics)),
         wallet_commands_(
-            MakeCommands<WalletCommands>(wallet_peer_, &wallet::v1::WalletService::NewStub, metrics)) {}
+            MakeCommands<WalletCommands>(peers.Of("wallet"), &wallet::v1::WalletService::NewStub, metrics)) {}
 
   // A command, traced as the request that it serves. Errors: as of rpc::CommandPeer; closed after
   // CloseCommands.
@@ -97,10 +125,9 @@ class Backends {
     queue_commands_->Send(std::move(command), limits_.command_timeout, [](const auto&) {});
   }
 
-  // Gives up on commands that are under way, and takes no more; and looks after connections no more, so that
-  // the executor can run out of work. Call it on the executor, which must go on running.
+  // Gives up on commands that are under way, and takes no more. Call it on the executor, which must go on
+  // running.
   void CloseCommands() {
-    for (const auto& peer : peers_) peer->Stop();
     queue_commands_ = nullptr;
     reservation_commands_ = nullptr;
     wallet_commands_ = nullptr;
@@ -131,28 +158,13 @@ class Backends {
   using ReservationCommands = rpc::CommandPeer<reservation::v1::CommandBatch, reservation::v1::OutcomeBatch>;
   using WalletCommands = rpc::CommandPeer<wallet::v1::CommandBatch, wallet::v1::OutcomeBatch>;
 
-  std::vector<Outbox> MakeOutboxes() {
+  std::vector<Outbox> MakeOutboxes(const ServicePeers& peers) {
     std::vector<Outbox> outboxes;
-    const std::pair<const char*, std::shared_ptr<rpc::Peer>> peers[] = {{"seat", seat_peer_},
-                                                                        {"reservation", reservation_peer_},
-                                                                        {"wallet", wallet_peer_},
-                                                                        {"payment", payment_peer_}};
-    for (const auto& [service, peer] : peers) {
+    for (const char* service : {"seat", "reservation", "wallet", "payment"}) {
       outboxes.push_back({service, std::make_unique<rpc::Stubs<outbox::v1::OutboxService::Stub>>(
-                                       peer, slot_, &outbox::v1::OutboxService::NewStub)});
+                                       peers.Of(service), slot_, &outbox::v1::OutboxService::NewStub)});
     }
     return outboxes;
-  }
-  std::shared_ptr<rpc::Peer> MakePeer(std::string_view service, obs::Registry& metrics) {
-    rpc::PeerOptions options;
-    options.name = fmt::format("gateway_{}", service);
-    options.service = service;
-    options.repeat_lost = true;  // every command of ours has a key
-    // A saga takes as long as its participants and their providers; were it counted as slow, holds would be
-    // refused because payments are.
-    if (service == "reservation") options.breaker.slow_after = limits_.saga_timeout;
-    return peers_.emplace_back(
-        std::make_shared<rpc::Peer>(std::move(options), channels_, executor_, metrics));
   }
   template <typename Commands, typename NewStub>
   std::unique_ptr<Commands> MakeCommands(const std::shared_ptr<rpc::Peer>& peer, NewStub new_stub,
@@ -180,12 +192,6 @@ class Backends {
   const BackendLimits limits_;
   const rpc::ChannelFactory channels_;
   rpc::PickSlot slot_;
-  std::vector<std::shared_ptr<rpc::Peer>> peers_;
-  const std::shared_ptr<rpc::Peer> queue_peer_;
-  const std::shared_ptr<rpc::Peer> reservation_peer_;
-  const std::shared_ptr<rpc::Peer> seat_peer_;
-  const std::shared_ptr<rpc::Peer> wallet_peer_;
-  const std::shared_ptr<rpc::Peer> payment_peer_;
 
  public:
   const rpc::Stubs<queue::v1::QueueService::Stub> queue;

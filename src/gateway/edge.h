@@ -1,4 +1,4 @@
-// What the routes share. Everything runs on one thread, so nothing is locked.
+// What the routes share. Each thread of a gateway's has an edge of its own, so next to nothing is locked.
 #pragma once
 
 #include <cstdint>

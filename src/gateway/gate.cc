@@ -68,18 +68,19 @@ std::string AddressKey(const Request& request, uint32_t trusted_proxies) {
   return {reinterpret_cast<const char*>(bytes.data()), kNetworkBytes};
 }
 
-Result<std::unique_ptr<Gate>> Gate::Make(const EdgeConfig& config, boost::asio::any_io_executor executor,
-                                         rpc::WorkerPool& blocking) {
+Result<std::unique_ptr<Gate>> Gate::Make(const EdgeConfig& config, CallerLimits& limits,
+                                         boost::asio::any_io_executor executor, rpc::WorkerPool& blocking) {
   BOXOFFICE_ASSIGN(CrossOrigin cross_origin, CrossOrigin::Make(config.cors_origins));
-  return std::unique_ptr<Gate>(new Gate(config, std::move(cross_origin), std::move(executor), blocking));
+  return std::unique_ptr<Gate>(
+      new Gate(config, limits, std::move(cross_origin), std::move(executor), blocking));
 }
 
-Gate::Gate(const EdgeConfig& config, CrossOrigin cross_origin, boost::asio::any_io_executor executor,
-           rpc::WorkerPool& blocking)
+Gate::Gate(const EdgeConfig& config, CallerLimits& limits, CrossOrigin cross_origin,
+           boost::asio::any_io_executor executor, rpc::WorkerPool& blocking)
     : config_(config),
       cross_origin_(std::move(cross_origin)),
-      users_("user", config.user),
-      addresses_("address", config.address),
+      users_(limits.users),
+      addresses_(limits.addresses),
       compressor_(std::move(executor), blocking) {}
 
 bool Gate::AdmitAddress(const Request& request, Pass& pass) {

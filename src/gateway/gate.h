@@ -40,12 +40,19 @@ void AddEdgeKeys(config::Keys& keys, EdgeConfig& config);
 // a whole.
 [[nodiscard]] std::string AddressKey(const http::Request& request, uint32_t trusted_proxies);
 
-// Not thread-safe: for the edge's one thread. Limits are counted here, so each gateway of several has its
-// own.
+// What callers have asked of a gateway, on whichever of its threads. Thread-safe.
+struct CallerLimits {
+  explicit CallerLimits(const EdgeConfig& config)
+      : users("user", config.user), addresses("address", config.address) {}
+  RateLimiter users;
+  RateLimiter addresses;
+};
+
+// Not thread-safe, but for Finish: for the one thread of an edge.
 class Gate {
  public:
-  // Errors: config.
-  [[nodiscard]] static Result<std::unique_ptr<Gate>> Make(const EdgeConfig& config,
+  // `limits` outlives it. Errors: config.
+  [[nodiscard]] static Result<std::unique_ptr<Gate>> Make(const EdgeConfig& config, CallerLimits& limits,
                                                           boost::asio::any_io_executor executor,
                                                           rpc::WorkerPool& blocking);
 
@@ -77,13 +84,13 @@ class Gate {
   [[nodiscard]] bool answers_preflights() const { return cross_origin_.on(); }
 
  private:
-  Gate(const EdgeConfig& config, CrossOrigin cross_origin, boost::asio::any_io_executor executor,
-       rpc::WorkerPool& blocking);
+  Gate(const EdgeConfig& config, CallerLimits& limits, CrossOrigin cross_origin,
+       boost::asio::any_io_executor executor, rpc::WorkerPool& blocking);
 
   const EdgeConfig config_;
   const CrossOrigin cross_origin_;
-  RateLimiter users_;
-  RateLimiter addresses_;
+  RateLimiter& users_;
+  RateLimiter& addresses_;
   Compressor compressor_;
 };
 

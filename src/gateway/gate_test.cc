@@ -96,6 +96,13 @@ TEST_F(LimitsTest, AUserIsToldWhatIsLeftAndThenWhenToComeBack) {
   EXPECT_EQ(Call("GET", "/v1/wallet", {}, other).status, 200) << "others have their own";
 }
 
+TEST_F(LimitsTest, WhatAUserAsksOfEachThreadCounts) {
+  for (const char* left : {"r=2", "r=1", "r=0"}) {
+    EXPECT_THAT(Header(Call("GET", "/v1/wallet"), "RateLimit"), HasSubstr(left)) << "the threads take turns";
+  }
+  for (int thread = 0; thread < 2; ++thread) EXPECT_EQ(Call("GET", "/v1/wallet").status, 429);
+}
+
 TEST_F(LimitsTest, AnAddressIsLimitedAlsoWithoutAUserAndBehindAProxy) {
   Options nobody;
   nobody.user = "";

@@ -1,4 +1,5 @@
-// A gateway on a free port with services that a test plays. Every answer is held to the contract.
+// A gateway on a free port with services that a test plays. It has two threads, which requests go to in turn.
+// Every answer is held to the contract.
 #pragma once
 
 #include <map>
@@ -48,6 +49,7 @@ class GatewayTest : public testing::Test {
         *auth::KeyRing::Make({{"k1", "sixteen bytes or more"}, kOldKey}));
     GatewayConfig config;
     config.port = 0;
+    config.threads = 2;
     config.tokens = tokens;
     config.queue_keys = keys_;
     Configure(config);

@@ -1,5 +1,7 @@
 #include "gateway/module.h"
 
+#include <algorithm>
+#include <deque>
 #include <future>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -21,6 +23,13 @@ namespace {
 // What is still being answered when the connections are closed, at most.
 constexpr milliseconds kAfterStop{1'000};
 constexpr size_t kBlockingThreads = 2;
+constexpr size_t kMostThreads = 8;  // by default
+
+// Of one thread of several: what is for all of them together is shared out.
+BackendLimits ShareOf(BackendLimits limits, size_t threads) {
+  limits.max_in_flight = (limits.max_in_flight + threads - 1) / threads;
+  return limits;
+}
 
 Result<Sessions> MakeSessions(const GatewayConfig& config, bool development, const Clock& clock) {
   if (!config.sign_in) return Sessions::Make(development ? &*config.tokens : nullptr, config.address, clock);
@@ -35,27 +44,77 @@ obs::Gauge& Connections(obs::Registry& metrics, size_t limit) {
   return metrics.GetGauge("boxoffice_http_connections", "Connections of clients that are open");
 }
 
+std::deque<asio::io_context> MakeLoops(size_t count) {
+  std::deque<asio::io_context> loops;
+  while (loops.size() < count) loops.emplace_back(/*concurrency_hint=*/1);
+  return loops;
+}
+
+// What one thread serves its connections with; nothing of it is another thread's.
+struct Worker {
+  Worker(const std::string& name, asio::io_context& loop, const ServicePeers& peers,
+         const module::Runtime& runtime, const BackendLimits& limits, rpc::WorkerPool& blocking)
+      : io(loop),
+        access(runtime.metrics),
+        loop_lag(io.get_executor(), name, runtime.metrics),
+        backends(io.get_executor(), peers, runtime.channels, runtime.metrics, limits),
+        seat_maps(backends, blocking) {}
+
+  void Run() {
+    thread = std::thread([this] {
+      WakeAtOnce();
+      io.run();
+    });
+  }
+
+  asio::io_context& io;
+  AccessMetrics access;
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  module::LoopLag loop_lag;
+  Backends backends;
+  SeatMaps seat_maps;
+  std::optional<SignIn> sign_in;  // none: not offered
+  std::optional<Edge> edge;
+  std::unique_ptr<Gate> gate;
+  std::thread thread;
+};
+
 }  // namespace
 
-// In the order of construction: whatever uses the io_context's services goes before it.
+// In the order of construction: whatever uses a loop's services goes before it.
 struct GatewayModule::Running {
   Running(const module::Runtime& runtime, const GatewayConfig& config,
           std::unique_ptr<auth::JwksCache> jwks_cache, auth::TokenVerifier token_verifier,
           Sessions signing_in, WebFiles web_files)
       : jwks(std::move(jwks_cache)),
         verifier(std::move(token_verifier)),
-        access(runtime.metrics),
-        loop_lag(io.get_executor(), "gateway", runtime.metrics),
-        backends(
-            std::make_unique<Backends>(io.get_executor(), runtime.channels, runtime.metrics, config.limits)),
-        waiting_room(std::make_unique<WaitingRoom>(*backends, blocking, runtime.clock, runtime.metrics)),
-        seat_maps(std::make_unique<SeatMaps>(*backends, blocking)),
-        rankings(std::make_unique<Rankings>(*backends)),
         sessions(std::move(signing_in)),
         web(std::move(web_files)),
-        edge{runtime.clock, runtime.metrics, runtime.bus, *config.queue_keys, config.views,
-             *backends,     *waiting_room,   *seat_maps,  *rankings,          sessions,
-             web,           blocking,        {}} {
+        caller_limits(config.edge),
+        loops(MakeLoops(config.threads != 0 ? config.threads : DefaultThreads())),
+        peers(loops.front().get_executor(), runtime.channels, runtime.metrics, config.limits) {
+    const BackendLimits share = ShareOf(config.limits, loops.size());
+    for (asio::io_context& loop : loops) {
+      const std::string name = workers.empty() ? "gateway" : fmt::format("gateway-{}", workers.size() + 1);
+      workers.push_back(std::make_unique<Worker>(name, loop, peers, runtime, share, blocking));
+    }
+    waiting_room =
+        std::make_unique<WaitingRoom>(workers.front()->backends, blocking, runtime.clock, runtime.metrics);
+    for (const auto& worker : workers) {
+      worker->edge.emplace(Edge{runtime.clock,
+                                runtime.metrics,
+                                runtime.bus,
+                                *config.queue_keys,
+                                config.views,
+                                worker->backends,
+                                *waiting_room,
+                                worker->seat_maps,
+                                rankings,
+                                sessions,
+                                web,
+                                blocking,
+                                {}});
+    }
     blocking.CountIn(runtime.metrics, "gateway");
     runtime.metrics.AddCounterCallback(
         "boxoffice_gateway_signatures_computed_total", "Signatures of tokens that a public key was used for",
@@ -72,40 +131,33 @@ struct GatewayModule::Running {
     } else {
       BOXOFFICE_ASSIGN(id_tokens, auth::TokenVerifier::Make(tokens, clock));
     }
-    BOXOFFICE_ASSIGN(sign_in, SignIn::Make(*config.sign_in, *id_tokens, clock));
-    edge.sign_in = &*sign_in;
+    for (const auto& worker : workers) {
+      BOXOFFICE_ASSIGN(worker->sign_in, SignIn::Make(*config.sign_in, *id_tokens, clock));
+      worker->edge->sign_in = &*worker->sign_in;
+    }
     return {};
-  }
-
-  // On the one thread that every request comes through.
-  void Run() {
-    thread = std::thread([this] {
-      WakeAtOnce();
-      io.run();
-    });
   }
 
   const std::unique_ptr<auth::JwksCache> jwks;  // null: the key is configured
   auth::TokenVerifier verifier;
   std::optional<auth::TokenVerifier> id_tokens;
-  std::optional<SignIn> sign_in;  // none: not offered
-  AccessMetrics access;
-  asio::io_context io{1};
-  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
-  module::LoopLag loop_lag;
-  rpc::WorkerPool blocking{kBlockingThreads};
-  std::unique_ptr<Backends> backends;
-  std::unique_ptr<WaitingRoom> waiting_room;
-  std::unique_ptr<SeatMaps> seat_maps;
-  std::unique_ptr<Rankings> rankings;
   const Sessions sessions;
   const WebFiles web;
-  Edge edge;
-  std::unique_ptr<Gate> gate;
+  CallerLimits caller_limits;
+  Rankings rankings;
+  std::deque<asio::io_context> loops;  // one for each thread; the first also does what is done once
+  ServicePeers peers;
+  rpc::WorkerPool blocking{kBlockingThreads};
+  std::vector<std::unique_ptr<Worker>> workers;  // in the order of their loops
+  std::unique_ptr<WaitingRoom> waiting_room;
   std::unique_ptr<http::Server> server;
-  std::thread thread;
   std::optional<JwksClient> jwks_client;
 };
+
+size_t GatewayModule::DefaultThreads() {
+  const size_t processors = std::max(1U, std::thread::hardware_concurrency());
+  return std::min(processors, std::clamp<size_t>(processors / 2, 2, kMostThreads));
+}
 
 GatewayModule::GatewayModule(const module::Runtime& runtime, GatewayConfig config)
     : runtime_(runtime), config_(std::move(config)) {}
@@ -142,28 +194,36 @@ Result<void> GatewayModule::Start() {
   }
   running_ = std::make_unique<Running>(runtime_, config_, std::move(jwks), *std::move(verifier),
                                        std::move(sessions), std::move(web));
-  Running& running = *running_;
   if (config_.sign_in) {
-    const Result<void> offered = running.OfferSignIn(config_, runtime_.clock);
+    const Result<void> offered = running_->OfferSignIn(config_, runtime_.clock);
     if (!offered) {
       running_.reset();
       return offered;
     }
   }
   if (provider)
-    running.jwks_client.emplace(provider->jwks_url, provider->trust, *running.jwks, runtime_.metrics);
-  running.Run();
+    running_->jwks_client.emplace(provider->jwks_url, provider->trust, *running_->jwks, runtime_.metrics);
+  for (const auto& worker : running_->workers) worker->Run();
+  Result<void> served = Serve();
+  if (!served) Stop();
+  return served;
+}
 
-  auto gate = Gate::Make(config_.edge, running.io.get_executor(), running.blocking);
-  if (!gate) {
-    Stop();
-    return std::unexpected(std::move(gate).error());
+Result<void> GatewayModule::Serve() {
+  Running& running = *running_;
+  std::vector<http::ServingLoop> loops;
+  for (const auto& worker : running.workers) {
+    BOXOFFICE_ASSIGN(worker->gate, Gate::Make(config_.edge, running.caller_limits, worker->io.get_executor(),
+                                              running.blocking));
+    const auth::TokenVerifier* cookies = running.sessions.verifier();
+    Routes routes({running.verifier, cookies != nullptr ? *cookies : running.verifier}, *worker->gate);
+    AddRoutes(routes, *worker->edge);
+    route_names_ = routes.names();
+    loops.push_back(
+        {&worker->io, routes.TakeRouter(),
+         [access = &worker->access](const http::RequestInfo& info, int status,
+                                    std::chrono::microseconds time) { access->Count(info, status, time); }});
   }
-  running.gate = *std::move(gate);
-  const auth::TokenVerifier* cookies = running.sessions.verifier();
-  Routes routes({running.verifier, cookies != nullptr ? *cookies : running.verifier}, *running.gate);
-  AddRoutes(routes, running.edge);
-  route_names_ = routes.names();
   http::ServerOptions options;
   options.address = config_.address;
   options.port = config_.port;
@@ -171,25 +231,18 @@ Result<void> GatewayModule::Start() {
   options.single_threaded = true;
   options.traced_as = name();
   options.untraced = {"/healthz", "/readyz", "/metrics"};
-  options.finish = [&running](const http::Request& request, http::Response& response) {
-    running.gate->Finish(request, response);
+  options.finish = [gate = running.workers.front()->gate.get()](const http::Request& request,
+                                                                http::Response& response) {
+    gate->Finish(request, response);
   };
-  auto server = http::Server::Listen(
-      running.io, routes.TakeRouter(), options,
-      [&running](const http::RequestInfo& info, int status, std::chrono::microseconds time) {
-        running.access.Count(info, status, time);
-      });
-  if (!server) {
-    Stop();
-    return std::unexpected(std::move(server).error());
-  }
-  running.server = *std::move(server);
+  BOXOFFICE_ASSIGN(running.server, http::Server::Listen(std::move(loops), std::move(options)));
   obs::Gauge& connections = Connections(runtime_.metrics, config_.max_connections);
-  asio::post(running.io, [&running, &connections] {
-    running.waiting_room->Start();
-    running.loop_lag.Start(
-        [&running, &connections] { connections.Set(static_cast<double>(running.server->connections())); });
-  });
+  const auto count = [&running, &connections] {
+    connections.Set(static_cast<double>(running.server->connections()));
+  };
+  for (const auto& worker : running.workers)
+    asio::post(worker->io, [worker = worker.get(), count] { worker->loop_lag.Start(count); });
+  asio::post(running.workers.front()->io, [&running] { running.waiting_room->Start(); });
   obs::Log(obs::Level::kInfo, "gateway_listens", {{"address", config_.address}, {"port", port()}});
   return {};
 }
@@ -204,9 +257,9 @@ void GatewayModule::Drain(std::chrono::milliseconds grace) {
   (void)running_->server->WaitDrained(grace);
 }
 
-// The thread ends by itself once no coroutine is left: each waits for a connection, a timer or a call, and
-// all of these are ended here or have a deadline. Nothing is destroyed while something may still come back to
-// it.
+// The threads end by themselves once no coroutine is left: each waits for a connection, a timer or a call,
+// and all of these are ended here or have a deadline. Nothing is destroyed while something may still come
+// back to it.
 void GatewayModule::Stop() {
   if (running_ == nullptr) return;
   Running& running = *running_;
@@ -215,18 +268,21 @@ void GatewayModule::Stop() {
     running.server->Stop();
     (void)running.server->WaitDrained(kAfterStop);
   }
-  std::promise<void> told;
-  asio::post(running.io, [&] {
-    running.loop_lag.Stop();
-    running.waiting_room->Stop();
-    running.seat_maps->Stop();
-    running.backends->CloseCommands();
-    told.set_value();
-  });
-  told.get_future().wait();
-  running.work.reset();
-  running.thread.join();
-  // After the thread, whose coroutines may still be waiting for what runs there.
+  for (const auto& worker : running.workers) {
+    std::promise<void> told;
+    asio::post(worker->io, [&, first = worker == running.workers.front()] {
+      worker->loop_lag.Stop();
+      if (first) running.waiting_room->Stop();
+      if (first) running.peers.Stop();
+      worker->seat_maps.Stop();
+      worker->backends.CloseCommands();
+      told.set_value();
+    });
+    told.get_future().wait();
+  }
+  for (const auto& worker : running.workers) worker->work.reset();
+  for (const auto& worker : running.workers) worker->thread.join();
+  // After the threads, whose coroutines may still be waiting for what runs there.
   running.blocking.join();
   running_.reset();
 }

@@ -44,15 +44,18 @@ struct GatewayConfig {
   BackendLimits limits;
   EdgeConfig edge;
   size_t max_connections = 20'000;
+  size_t threads = 0;  // that serve connections; 0: GatewayModule::DefaultThreads()
   // Modules of this process that must run before; none in a process of its own, where the services are peers.
   std::vector<std::string> depends_on{"queue",   "seat",    "reservation", "wallet",
                                       "payment", "ranking", "relay"};
 };
 
-// One thread serves HTTP and runs what the services answer; a second one waits for disks. Start and Stop from
-// one thread.
+// Each of its threads serves some of the connections, and runs what the services answer for these; further
+// ones wait for disks. Start and Stop from one thread.
 class GatewayModule final : public module::Module {
  public:
+  // One for each two processors, from 2 to 8; but one where there is one processor.
+  [[nodiscard]] static size_t DefaultThreads();
   // `runtime` outlives it.
   GatewayModule(const module::Runtime& runtime, GatewayConfig config);
   ~GatewayModule() override;
@@ -79,6 +82,8 @@ class GatewayModule final : public module::Module {
   struct Running;  // what exists between Start and Stop
 
   Result<void> LoadKeys();
+  // What exists after it ends by Stop, also after an error.
+  Result<void> Serve();
 
   const module::Runtime& runtime_;
   GatewayConfig config_;

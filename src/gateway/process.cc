@@ -11,6 +11,7 @@ namespace boxoffice::gateway {
 namespace {
 
 constexpr int64_t kMaxRemembered = 10'000'000;
+constexpr int64_t kMaxThreads = 64;
 
 // What the keys are bound to.
 struct Settings {
@@ -46,6 +47,8 @@ void AddKeys(config::Keys& keys, Settings& settings) {
                "Commands to one service at a time; past it buyers get 503");
   keys.Integer("http.max_connections", settings.gateway.max_connections, 1, 1'000'000,
                "Connections at a time; past it 503");
+  keys.Integer("http.threads", settings.gateway.threads, 0, kMaxThreads,
+               "Threads that serve connections; 0: one for each two processors, from 2 to 8");
   AddEdgeKeys(keys, settings.gateway.edge);
   keys.OneOf("jwt.algorithm", settings.jwt_algorithm, {"ES256", "RS256", "HS256"},
              "How users' tokens are signed");

@@ -93,7 +93,7 @@ asio::awaitable<Response> GetRanking(Edge& edge, Request& request, bool for_oper
   std::string window(choice->window);
   std::string traceparent(request.traceparent());
   const Result<Rankings::Answer> answer =
-      co_await edge.rankings.Get(std::move(by), std::move(window), std::move(traceparent));
+      co_await edge.rankings.Get(edge.backends, std::move(by), std::move(window), std::move(traceparent));
   if (!answer) co_return ServiceFailure(answer.error());
   const ranking::v1::GetRankingResponse& ranking = **answer;
   http::JsonWriter writer;

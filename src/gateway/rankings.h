@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -14,19 +15,19 @@
 
 namespace boxoffice::gateway {
 
-// Runs on the backends' executor only.
+// One for all threads of a gateway. Thread-safe.
 class Rankings {
  public:
   using Answer = std::shared_ptr<const ranking::v1::GetRankingResponse>;
   // As long as a page may be: pages are cut from one answer. By revenue, for each currency.
   static constexpr uint32_t kRows = 200;
 
-  explicit Rankings(Backends& backends) : backends_(backends) {}
-
   // The first kRows of the ranking, as of now; or as it was last told, with its as_of_ms, at once: while the
   // service is being asked, and from the first time that it does not answer until it does. Errors: the
   // call's, where nothing was told yet. `by` and `window` are valid ones, of which there are fifteen in all.
-  asio::awaitable<Result<Answer>> Get(std::string by, std::string window, std::string traceparent);
+  // Asks by `backends`, on whose executor it runs, and which outlive its last call.
+  asio::awaitable<Result<Answer>> Get(Backends& backends, std::string by, std::string window,
+                                      std::string traceparent);
 
  private:
   struct Entry {
@@ -36,9 +37,9 @@ class Rankings {
   };
   using Key = std::pair<std::string, std::string>;
 
-  asio::awaitable<void> Refresh(Key key, std::string traceparent);
+  asio::awaitable<void> Refresh(Backends& backends, Key key, std::string traceparent);
 
-  Backends& backends_;
+  std::mutex mutex_;
   std::map<Key, Entry> entries_;
 };
 

@@ -30,7 +30,7 @@ RateLimiter::RateLimiter(std::string name, RateLimit limit, size_t keys)
   if (on()) places_.resize(std::bit_ceil(std::max(keys, kWays)));
 }
 
-RateLimiter::Place& RateLimiter::Find(uint64_t key, int64_t now_us) {
+RateLimiter::Place& RateLimiter::FindLocked(uint64_t key, int64_t now_us) {
   // The hash's lower bits choose the bucket, so a table of any size uses those that differ.
   const size_t bucket = (key & (places_.size() / kWays - 1)) * kWays;
   const std::span<Place> ways(&places_[bucket], kWays);
@@ -46,7 +46,9 @@ RateLimiter::Place& RateLimiter::Find(uint64_t key, int64_t now_us) {
 RateVerdict RateLimiter::Take(std::string_view key, Time now) {
   if (!on()) return {};
   const int64_t now_us = ToUs(now);
-  Place& place = Find(std::hash<std::string_view>()(key), now_us);
+  const uint64_t hash = std::hash<std::string_view>()(key);
+  const std::scoped_lock lock(mutex_);
+  Place& place = FindLocked(hash, now_us);
   const int64_t full_at_us = std::max(place.full_at_us, now_us) + interval_us_;
   const int64_t over_us = full_at_us - now_us - interval_us_ * limit_.requests;
   RateVerdict verdict;
@@ -59,7 +61,9 @@ RateVerdict RateLimiter::Take(std::string_view key, Time now) {
 }
 
 void RateLimiter::GiveBack(std::string_view key, Time now) {
-  if (on()) Find(std::hash<std::string_view>()(key), ToUs(now)).full_at_us -= interval_us_;
+  if (!on()) return;
+  const std::scoped_lock lock(mutex_);
+  FindLocked(std::hash<std::string_view>()(key), ToUs(now)).full_at_us -= interval_us_;
 }
 
 std::string RateLimiter::Describe(const RateVerdict& verdict) const {

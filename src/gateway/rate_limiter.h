@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,9 +24,9 @@ struct RateVerdict {
   uint32_t retry_after_s = 0;  // not allowed: until the next one is
 };
 
-// Counts callers by key, by the generic cell rate algorithm (one number for each). Not thread-safe. Its
-// memory is bounded: with more callers than it has places, whoever has used least is forgotten, and may ask
-// as if anew; of two whose keys have the same hash, one counts for the other.
+// Counts callers by key, by the generic cell rate algorithm (one number for each). Thread-safe. Its memory is
+// bounded: with more callers than it has places, whoever has used least is forgotten, and may ask as if anew;
+// of two whose keys have the same hash, one counts for the other.
 class RateLimiter {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -52,13 +53,14 @@ class RateLimiter {
     uint64_t key = 0;
     int64_t full_at_us = 0;  // when all requests are back; past: nobody needs the place
   };
-  [[nodiscard]] Place& Find(uint64_t key, int64_t now_us);
+  [[nodiscard]] Place& FindLocked(uint64_t key, int64_t now_us);
 
   const std::string name_;
   const RateLimit limit_;
   const int64_t window_us_;
   const int64_t interval_us_;  // in which one request comes back
   const std::string policy_;
+  std::mutex mutex_;
   std::vector<Place> places_;  // kWays for each of a power of two of buckets
 };
 

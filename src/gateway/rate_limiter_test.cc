@@ -1,5 +1,9 @@
 #include "gateway/rate_limiter.h"
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -66,6 +70,20 @@ TEST(RateLimiterTest, HeadersAreThoseOfTheDraft) {
   RateLimiter limiter("user", {600, 60s});
   EXPECT_EQ(limiter.policy(), R"("user";q=600;w=60)");
   EXPECT_EQ(limiter.Describe(limiter.Take("ada", kNow)), R"("user";r=599;t=1)");
+}
+
+TEST(RateLimiterTest, ThreadsShareALimit) {
+  constexpr uint32_t kLimit = 200'000;
+  RateLimiter limiter("user", {kLimit, 3'600s});
+  std::atomic<uint32_t> allowed{0};
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&] {
+      for (uint32_t request = 0; request < kLimit; ++request) allowed += limiter.Take("ada", kNow).allowed;
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(allowed, kLimit);
 }
 
 }  // namespace

@@ -95,20 +95,24 @@ void WaitingRoom::Stop() {
 
 std::optional<queue::v1::Session> WaitingRoom::Answer(const queue::v1::TokenClaims& claims,
                                                       std::string_view token) {
+  const Timestamp now = clock_.Now();
+  std::unique_lock lock(mutex_);
   const auto head = heads_.find(claims.show_id());
   if (head == heads_.end()) return std::nullopt;
-  std::optional<queue::v1::Session> session = WaitingSession(claims, head->second, clock_.Now());
+  std::optional<queue::v1::Session> session = WaitingSession(claims, head->second, now);
   if (!session) return std::nullopt;
-  session->set_token(std::string(token));
-  answered_.Add();
   if (present_count_ < kMaxPresent) {
     present_[claims.show_id()].push_back(claims.sequence());
     ++present_count_;
   }
+  lock.unlock();
+  session->set_token(std::string(token));
+  answered_.Add();
   return session;
 }
 
 Result<queue::v1::Queue> WaitingRoom::View(int64_t show_id) const {
+  const std::scoped_lock lock(mutex_);
   if (!fetched_) return Fail(Code::kUnavailable, "heads_unknown");
   if (const auto head = heads_.find(show_id); head != heads_.end()) return head->second.queue;
   queue::v1::Queue untouched;  // as the contract has it
@@ -118,8 +122,15 @@ Result<queue::v1::Queue> WaitingRoom::View(int64_t show_id) const {
 }
 
 bool WaitingRoom::IsOff(int64_t show_id) const {
+  const std::scoped_lock lock(mutex_);
   const auto head = heads_.find(show_id);
   return head != heads_.end() && head->second.queue.state() == queue::v1::OFF;
+}
+
+std::shared_ptr<const auth::Shuffle> WaitingRoom::OrderOf(int64_t show_id) const {
+  const std::scoped_lock lock(mutex_);
+  const auto head = heads_.find(show_id);
+  return head != heads_.end() ? head->second.order : nullptr;
 }
 
 // Until a long shuffle is done, people are told what was true before it.
@@ -127,7 +138,7 @@ asio::awaitable<void> WaitingRoom::Take(const queue::v1::Queue& queue) {
   const int64_t show_id = queue.show_id();
   std::shared_ptr<const auth::Shuffle> order;
   if (NeedsOrder(queue)) {
-    if (const auto head = heads_.find(show_id); head != heads_.end()) order = head->second.order;
+    order = OrderOf(show_id);
     if (order == nullptr) {
       const queue::v1::Draw draw = queue.draw();
       const auto shuffle = [draw] {
@@ -136,6 +147,7 @@ asio::awaitable<void> WaitingRoom::Take(const queue::v1::Queue& queue) {
       order = co_await RunElsewhere(blocking_, backends_.executor(), shuffle);
     }
   }
+  const std::scoped_lock lock(mutex_);
   Head& head = heads_[show_id];
   head.queue = queue;
   head.order = std::move(order);
@@ -150,6 +162,7 @@ asio::awaitable<void> WaitingRoom::RefreshHeads() {
         co_await backends_.Ask<queue::v1::GetHeadsResponse>(request, untraced, start);
     if (heads) {
       for (const queue::v1::Queue& queue : heads->queues()) co_await Take(queue);
+      const std::scoped_lock lock(mutex_);
       fetched_ = true;
     } else {
       refresh_failures_.Add();
@@ -169,7 +182,13 @@ asio::awaitable<void> WaitingRoom::SendHeartbeats() {
 }
 
 void WaitingRoom::SendPresent() {
-  for (auto& [show_id, sequences] : present_) {
+  std::unordered_map<int64_t, std::vector<uint64_t>> present;
+  {
+    const std::scoped_lock lock(mutex_);
+    present.swap(present_);
+    present_count_ = 0;
+  }
+  for (auto& [show_id, sequences] : present) {
     std::ranges::sort(sequences);
     sequences.erase(std::ranges::unique(sequences).begin(), sequences.end());
     for (size_t begin = 0; begin < sequences.size(); begin += kSequencesPerHeartbeat) {
@@ -182,8 +201,6 @@ void WaitingRoom::SendPresent() {
       backends_.SendHeartbeat(std::move(command));
     }
   }
-  present_.clear();
-  present_count_ = 0;
 }
 
 }  // namespace boxoffice::gateway

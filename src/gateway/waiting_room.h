@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,7 +47,8 @@ struct Head {
 [[nodiscard]] std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& claims,
                                                                const Head& head, Timestamp now);
 
-// Runs on the backends' executor only.
+// One for all threads of a gateway, so that nobody's position grows who asks one thread and then another.
+// Start and Stop on the backends' executor, where it fetches and sends; the rest is thread-safe.
 class WaitingRoom {
  public:
   // `blocking` runs what takes long, and outlives the executor's run.
@@ -76,6 +78,7 @@ class WaitingRoom {
 
   asio::awaitable<void> RefreshHeads();
   asio::awaitable<void> Take(const queue::v1::Queue& queue);
+  [[nodiscard]] std::shared_ptr<const auth::Shuffle> OrderOf(int64_t show_id) const;
   asio::awaitable<void> SendHeartbeats();
   void SendPresent();
 
@@ -86,11 +89,13 @@ class WaitingRoom {
   obs::Counter& refresh_failures_;
   asio::steady_timer refresh_timer_;
   asio::steady_timer heartbeat_timer_;
+  bool stopping_ = false;
+
+  mutable std::mutex mutex_;  // of what follows; held for as long as one answer takes
   std::unordered_map<int64_t, Head> heads_;
   bool fetched_ = false;
   std::unordered_map<int64_t, std::vector<uint64_t>> present_;
   size_t present_count_ = 0;
-  bool stopping_ = false;
 };
 
 }  // namespace boxoffice::gateway

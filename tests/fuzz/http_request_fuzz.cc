@@ -94,13 +94,14 @@ struct Answered {
 
 std::shared_ptr<ServerShared> MakeShared(Answered& answered) {
   auto shared = std::make_shared<ServerShared>();
-  shared->router.Add(Method::kPost, "/v1/reservations", Reserve);
-  shared->router.Add(Method::kGet, "/v1/shows/{show}/seats", Show);
-  shared->router.Add(Method::kPut, "/v1/plan", Upload, {kMaxLongBody});
-  shared->router.Add(Method::kGet, "/{file...}", File);
+  ServingLoop& loop = shared->loops.emplace_back();
+  loop.router.Add(Method::kPost, "/v1/reservations", Reserve);
+  loop.router.Add(Method::kGet, "/v1/shows/{show}/seats", Show);
+  loop.router.Add(Method::kPut, "/v1/plan", Upload, {kMaxLongBody});
+  loop.router.Add(Method::kGet, "/{file...}", File);
   shared->options.max_body = kMaxBody;
   shared->options.max_header = kMaxHead;
-  shared->hook = [&answered](const RequestInfo& info, int status, std::chrono::microseconds) {
+  loop.hook = [&answered](const RequestInfo& info, int status, std::chrono::microseconds) {
     answered.methods.push_back(info.method);
     answered.statuses.push_back(status);
   };
@@ -124,7 +125,8 @@ std::string Talk(std::span<const std::string_view> pieces, const std::shared_ptr
   CHECK(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
   tcp::socket socket(io);
   socket.assign(tcp::v4(), ends[1]);
-  auto connection = std::make_shared<Connection>(std::move(socket), shared, /*refused=*/false);
+  auto connection =
+      std::make_shared<Connection>(std::move(socket), shared, shared->loops.front(), /*refused=*/false);
   shared->registry.Add(connection);
   asio::co_spawn(io, [kept = std::move(connection)] { return kept->Run(); }, asio::detached);
   io.restart();

@@ -67,9 +67,11 @@ bool ConnectionRegistry::WaitEmpty(milliseconds limit) {
   return empty_.wait_for(lock, limit, [this] { return connections_.empty(); });
 }
 
-Connection::Connection(tcp::socket socket, std::shared_ptr<ServerShared> shared, bool refused)
+Connection::Connection(tcp::socket socket, std::shared_ptr<ServerShared> shared, const ServingLoop& loop,
+                       bool refused)
     : socket_(std::move(socket)),
       shared_(std::move(shared)),
+      loop_(loop),
       refused_(refused),
       stream_ended_(socket_.get_executor()) {
   beast::error_code ignored;
@@ -259,7 +261,7 @@ bool Connection::AcceptHead() {
   if (!parser_->query_error().reason.empty()) {
     return Refuse(400, parser_->query_error().reason, parser_->query_error().detail);
   }
-  match_ = shared_->router.Find(request_.method(), request_.path());
+  match_ = loop_.router.Find(request_.method(), request_.path());
   if (match_.status == 400) return Refuse(400, "path_malformed");
   if (match_.status == 404) return Refuse(404, "route_not_found");
   if (match_.status == 405) {
@@ -442,7 +444,7 @@ void Connection::Report(int status, size_t response_bytes) {
   answered_ = steady_clock::now();
   if (obs::TracingOn()) [[unlikely]]
     Trace(status);
-  if (!shared_->hook) return;
+  if (!loop_.hook) return;
   RequestInfo info;
   info.method = request_.method();
   info.route = match_.route != nullptr ? std::string_view(match_.route->pattern) : std::string_view();
@@ -450,7 +452,7 @@ void Connection::Report(int status, size_t response_bytes) {
   info.remote_address = remote_address_;
   info.request_bytes = request_.body().size();
   info.response_bytes = response_bytes;
-  shared_->hook(info, status, std::chrono::duration_cast<std::chrono::microseconds>(answered_ - started_));
+  loop_.hook(info, status, std::chrono::duration_cast<std::chrono::microseconds>(answered_ - started_));
 }
 
 // Hands the kernel what it takes now: nearly always all, which saves a turn through the reactor.

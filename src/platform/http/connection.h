@@ -48,9 +48,8 @@ class ConnectionRegistry {
 };
 
 struct ServerShared {
-  Router router;
+  std::vector<ServingLoop> loops;  // never changed while it serves
   ServerOptions options;
-  AccessHook hook;
   ConnectionRegistry registry;
   std::atomic<bool> leaving{false};
   std::atomic<bool> draining{false};
@@ -61,8 +60,8 @@ struct ServerShared {
 // nothing but reading the clock.
 class Connection final : public std::enable_shared_from_this<Connection>, private SseStream {
  public:
-  // `refused`: answers nothing but 503.
-  Connection(tcp::socket socket, std::shared_ptr<ServerShared> shared, bool refused);
+  // `socket` is of `loop`, one of the shared ones. `refused`: answers nothing but 503.
+  Connection(tcp::socket socket, std::shared_ptr<ServerShared> shared, const ServingLoop& loop, bool refused);
   ~Connection() override;
 
   // Serves until the end; keeps the connection alive.
@@ -118,6 +117,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
 
   tcp::socket socket_;
   std::shared_ptr<ServerShared> shared_;
+  const ServingLoop& loop_;  // in shared_
   const bool refused_;
   std::string remote_address_;
   boost::beast::flat_buffer buffer_;

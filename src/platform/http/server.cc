@@ -10,6 +10,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "base/check.h"
 #include "platform/http/connection.h"
 #include "platform/obs/log.h"
 
@@ -33,15 +34,14 @@ std::chrono::milliseconds SweepInterval(const ServerOptions& options) {
 }  // namespace
 
 struct Server::Core : std::enable_shared_from_this<Server::Core> {
-  explicit Core(asio::io_context& context)
-      : io(context), strand(asio::make_strand(context)), acceptor(strand), sweep(strand), pause(strand) {}
+  explicit Core(asio::io_context& listening)
+      : strand(asio::make_strand(listening)), acceptor(strand), sweep(strand), pause(strand) {}
 
   asio::awaitable<void> Accept(std::shared_ptr<Core> self);
   asio::awaitable<void> Sweep(std::shared_ptr<Core> self);
-  void Admit(tcp::socket socket);
+  void Admit(tcp::socket socket, const ServingLoop& loop);
   void CloseAcceptor();
 
-  asio::io_context& io;
   asio::any_io_executor strand;
   tcp::acceptor acceptor;
   asio::steady_timer sweep;
@@ -52,13 +52,15 @@ struct Server::Core : std::enable_shared_from_this<Server::Core> {
 };
 
 asio::awaitable<void> Server::Core::Accept([[maybe_unused]] std::shared_ptr<Core> self) {
-  while (acceptor.is_open()) {
+  for (size_t accepted = 0; acceptor.is_open();) {
+    const ServingLoop& loop = shared->loops[accepted % shared->loops.size()];
     const asio::any_io_executor executor = shared->options.single_threaded
-                                               ? asio::any_io_executor(io.get_executor())
-                                               : asio::any_io_executor(asio::make_strand(io));
+                                               ? asio::any_io_executor(loop.io->get_executor())
+                                               : asio::any_io_executor(asio::make_strand(*loop.io));
     auto [error, socket] = co_await acceptor.async_accept(executor, kAwait);
     if (!error) {
-      Admit(std::move(socket));
+      ++accepted;
+      Admit(std::move(socket), loop);
     } else if (error == asio::error::no_descriptors || error == asio::error::no_buffer_space ||
                error == asio::error::no_memory) {
       obs::Log(obs::Level::kError, "http_accept_failed", {{"error", error.message()}});
@@ -70,13 +72,13 @@ asio::awaitable<void> Server::Core::Accept([[maybe_unused]] std::shared_ptr<Core
   }
 }
 
-void Server::Core::Admit(tcp::socket socket) {
+void Server::Core::Admit(tcp::socket socket, const ServingLoop& loop) {
   if (shared->draining) return;
   const size_t others = shared->registry.size();
   if (others >= shared->options.max_connections + kMaxRefusedAtOnce) return;
   const asio::any_io_executor executor = socket.get_executor();
-  auto connection =
-      std::make_shared<Connection>(std::move(socket), shared, others >= shared->options.max_connections);
+  auto connection = std::make_shared<Connection>(std::move(socket), shared, loop,
+                                                 others >= shared->options.max_connections);
   shared->registry.Add(connection);
   if (stopped) connection->PostStop();
   asio::co_spawn(executor, [connection] { return connection->Run(); }, asio::detached);
@@ -111,7 +113,15 @@ size_t Server::connections() const { return core_->shared->registry.size(); }
 
 Result<std::unique_ptr<Server>> Server::Listen(asio::io_context& io, Router router, ServerOptions options,
                                                AccessHook hook) {
-  auto core = std::make_shared<Core>(io);
+  std::vector<ServingLoop> loops;
+  loops.push_back({&io, std::move(router), std::move(hook)});
+  return Listen(std::move(loops), std::move(options));
+}
+
+Result<std::unique_ptr<Server>> Server::Listen(std::vector<ServingLoop> loops, ServerOptions options) {
+  CHECK(!loops.empty());
+  options.single_threaded |= loops.size() > 1;
+  auto core = std::make_shared<Core>(*loops.front().io);
   const std::string where = fmt::format("{}:{}", options.address, options.port);
   boost::system::error_code error;
   const asio::ip::address address = asio::ip::make_address(options.address, error);
@@ -126,9 +136,8 @@ Result<std::unique_ptr<Server>> Server::Listen(asio::io_context& io, Router rout
   if (error)
     return Fail(Code::kInvalidArgument, "listen_failed", fmt::format("{}: {}", where, error.message()));
   core->port = core->acceptor.local_endpoint(error).port();
-  core->shared->router = std::move(router);
+  core->shared->loops = std::move(loops);
   core->shared->options = std::move(options);
-  core->shared->hook = std::move(hook);
   asio::co_spawn(core->strand, [core] { return core->Accept(core); }, asio::detached);
   asio::co_spawn(core->strand, [core] { return core->Sweep(core); }, asio::detached);
   return std::unique_ptr<Server>(new Server(std::move(core)));

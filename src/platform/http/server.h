@@ -39,7 +39,7 @@ struct ServerOptions {
   std::string traced_as;
   // Routes without spans, by their patterns: what balancers and scrapers ask all the time.
   std::vector<std::string> untraced;
-  // True: the io_context is run by one thread, so connections need no strand.
+  // True: each io_context is run by one thread, so connections need no strand. Always with several.
   bool single_threaded = false;
 };
 
@@ -57,7 +57,14 @@ struct RequestInfo {
 // thread-safe and quick. The time is from the request's first byte.
 using AccessHook = std::function<void(const RequestInfo&, int status, std::chrono::microseconds)>;
 
-// Listens, and serves each connection by a coroutine on the caller's io_context (any number of threads).
+// An event loop that serves connections, and what it answers.
+struct ServingLoop {
+  asio::io_context* io = nullptr;  // outlives the server
+  Router router;
+  AccessHook hook;  // may be empty
+};
+
+// Listens, and serves each connection by a coroutine on one of the caller's event loops.
 // Requests of one connection are answered one after the other, in order; pipelining, keep-alive, HEAD and
 // `Expect: 100-continue` work. What goes wrong before a handler is answered by a problem (problem.h) with one
 // of these codes:
@@ -67,11 +74,16 @@ using AccessHook = std::function<void(const RequestInfo&, int status, std::chron
 // All functions are thread-safe.
 class Server {
  public:
-  // Starts to listen. Errors: kUnavailable port_taken (detail: the address); kInvalidArgument listen_failed
-  // (no such address of this machine, not allowed, …). `io` must outlive the server.
+  // Starts to listen, and serves on `io`, which any number of threads may run. Errors: kUnavailable
+  // port_taken (detail: the address); kInvalidArgument listen_failed (no such address of this machine, not
+  // allowed, …). `io` must outlive the server.
   [[nodiscard]] static Result<std::unique_ptr<Server>> Listen(asio::io_context& io, Router router,
                                                               ServerOptions options = {},
                                                               AccessHook hook = {});
+  // The same on several loops, at least one, each run by one thread: connections go to them in turn, and stay
+  // where they are. The first one listens, too.
+  [[nodiscard]] static Result<std::unique_ptr<Server>> Listen(std::vector<ServingLoop> loops,
+                                                              ServerOptions options);
   ~Server();  // Stop()
 
   [[nodiscard]] uint16_t port() const;

@@ -1,5 +1,6 @@
 #include "platform/http/server.h"
 
+#include <array>
 #include <atomic>
 #include <future>
 #include <stdexcept>
@@ -504,6 +505,40 @@ TEST(Server, ManyThreadsManyConnections) {
   }
   clients.clear();
   EXPECT_EQ(good, 800);
+}
+
+TEST(Server, ConnectionsGoToTheLoopsInTurnAndStay) {
+  std::array<asio::io_context, 2> loops;
+  std::vector<ServingLoop> serving;
+  std::array<std::atomic<int>, 2> counted{};
+  for (size_t i = 0; i < loops.size(); ++i) {
+    Router router;
+    router.Add(Method::kGet, "/loop", [i, &loops](Request&) -> asio::awaitable<Response> {
+      const bool here = loops[i].get_executor().running_in_this_thread();
+      co_return JsonResponse(here ? std::to_string(i) : "elsewhere");
+    });
+    serving.push_back({&loops[i], std::move(router),
+                       [&counted, i](const RequestInfo&, int, std::chrono::microseconds) { ++counted[i]; }});
+  }
+  const std::unique_ptr<Server> server = *Server::Listen(std::move(serving), {});
+  std::vector<std::jthread> threads;
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work;
+  for (asio::io_context& loop : loops) {
+    work.push_back(asio::make_work_guard(loop));
+    threads.emplace_back([&loop] { loop.run(); });
+  }
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (const char* expected : {"0", "1", "0", "1"}) {
+    RawClient& client = *clients.emplace_back(std::make_unique<RawClient>(server->port()));
+    for (int request = 0; request < 3; ++request)
+      EXPECT_THAT(client.Send(Get("/loop")).ReadResponse(), EndsWith(expected));
+  }
+  EXPECT_EQ(server->connections(), 4U) << "of all loops";
+  server->Drain();
+  EXPECT_TRUE(server->WaitDrained(std::chrono::seconds(5))) << "the idle ones of every loop are closed";
+  EXPECT_EQ(counted[0], 6);
+  EXPECT_EQ(counted[1], 6);
+  work.clear();
 }
 
 }  // namespace

@@ -161,7 +161,7 @@ class CommandPeer {
                                     {{"client", peer_->options().name}})) {}
 
     void Listen() {
-      peer_->SetListener([weak = this->weak_from_this()](const auto& now, const auto& ended) {
+      peer_->AddListener(this, [weak = this->weak_from_this()](const auto& now, const auto& ended) {
         if (const auto self = weak.lock()) self->LookAfter(now, ended);
       });
     }
@@ -192,7 +192,7 @@ class CommandPeer {
     }
 
     void Close() {
-      peer_->SetListener({});
+      peer_->RemoveListener(this);
       std::vector<Lane> lanes;
       std::vector<Held> held;
       {
@@ -368,8 +368,8 @@ class CommandPeer {
                                       limits_, std::move(events));
     }
 
-    // On the executor. A connection that has ended, a replica that is named no more, or one that is about to
-    // go while another is there: nothing new goes there, and what it has is answered.
+    // On the peer's executor. A connection that has ended, a replica that is named no more, or one that is
+    // about to go while another is there: nothing new goes there, and what it has is answered.
     void LookAfter(const std::vector<std::shared_ptr<Replica>>& now,
                    const std::vector<std::shared_ptr<Replica>>& ended) {
       const auto among = [](const auto& replicas, const auto& replica) {

@@ -174,9 +174,13 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   CallMetrics& calls() { return calls_; }
   const PeerOptions& options() const { return options_; }
   bool repeats_lost() const { return options_.repeat_lost && !in_process_; }
-  void SetListener(Listener listener) {
+  void AddListener(const void* owner, Listener listener) {
     const std::scoped_lock lock(mutex_);
-    listener_ = std::make_shared<Listener>(std::move(listener));
+    listeners_.emplace_back(owner, std::make_shared<Listener>(std::move(listener)));
+  }
+  void RemoveListener(const void* owner) {
+    const std::scoped_lock lock(mutex_);
+    std::erase_if(listeners_, [owner](const auto& one) { return one.first == owner; });
   }
 
   void Read(std::vector<BreakerRow>& rows) const {
@@ -188,6 +192,8 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   }
 
  private:
+  using Listeners = std::vector<std::pair<const void*, std::shared_ptr<Listener>>>;
+
   std::unexpected<Error> Refuse(std::string_view reason, std::string detail) {
     refused_.Add();
     return Fail(Code::kUnavailable, reason, std::move(detail));
@@ -229,17 +235,17 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   void Look() {
     std::vector<std::shared_ptr<Replica>> now;
     std::vector<std::shared_ptr<Replica>> ended;
-    std::shared_ptr<Listener> listener;
+    Listeners listeners;
     {
       const std::scoped_lock lock(mutex_);
       now = replicas_;
-      listener = listener_;
+      listeners = listeners_;
     }
     for (const auto& replica : now) {
       if (replica->Look()) ended.push_back(replica);
       if (replica->Takes(/*command=*/true)) last_there_ = Now();
     }
-    if (listener && *listener) (*listener)(now, ended);
+    for (const auto& [owner, listener] : listeners) (*listener)(now, ended);
     if (!where_.dns_name.empty() && !resolving_ && Now() >= resolve_at_) Resolve();
   }
 
@@ -298,7 +304,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
 
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<Replica>> replicas_;
-  std::shared_ptr<Listener> listener_;
+  Listeners listeners_;
   resilience::RetryBudget budget_;
   size_t current_ = 0;  // the replica of the last command
   size_t turn_;         // the replica of the last query; callers begin in different places
@@ -317,7 +323,7 @@ void Peer::NoteCall(std::string_view method, std::string_view outcome, std::chro
   core_->calls().Note(method, outcome, time);
 }
 
-Peer::~Peer() { core_->SetListener({}); }
+Peer::~Peer() = default;
 
 Result<Pick> Peer::PickForCommand() { return core_->Choose(/*for_command=*/true); }
 Result<Pick> Peer::PickForQuery() { return core_->Choose(/*for_command=*/false); }
@@ -328,7 +334,10 @@ bool Peer::TakeRetry() { return core_->TakeRetry(); }
 std::chrono::milliseconds Peer::Jitter(std::chrono::milliseconds bound) { return core_->Jitter(bound); }
 const PeerOptions& Peer::options() const { return core_->options(); }
 bool Peer::repeats_lost() const { return core_->repeats_lost(); }
-void Peer::SetListener(Listener listener) { core_->SetListener(std::move(listener)); }
+void Peer::AddListener(const void* owner, Listener listener) {
+  core_->AddListener(owner, std::move(listener));
+}
+void Peer::RemoveListener(const void* owner) { core_->RemoveListener(owner); }
 
 void BreakerBoard::Add(std::weak_ptr<void> owner, Reader reader) {
   const std::scoped_lock lock(mutex_);

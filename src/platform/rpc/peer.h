@@ -171,10 +171,13 @@ class Peer {
   [[nodiscard]] bool repeats_lost() const;
 
   // Called on the executor at each look: the replicas that there are now, and those whose connection has
-  // ended since the last look. One listener; set it once, before the first pick.
+  // ended since the last look.
   using Listener = std::function<void(const std::vector<std::shared_ptr<Replica>>& now,
                                       const std::vector<std::shared_ptr<Replica>>& ended)>;
-  void SetListener(Listener listener);
+  // From the next look on, until `owner`, which names it, is removed; that does not wait for a look that is
+  // under way.
+  void AddListener(const void* owner, Listener listener);
+  void RemoveListener(const void* owner);
 
  private:
   class Core;

@@ -60,6 +60,24 @@ TEST_F(ReplicaTest, AReplicaThatDiesMakesWhatItHadUnknownAndTheRestGoesOn) {
   EXPECT_EQ(other, 0);
 }
 
+TEST_F(ReplicaTest, EveryCallerOfAPeerIsToldWhenAReplicaComes) {
+  Member a(Socket("a"), Echo);
+  Connect(a.address());
+  AwaitReachable(1);
+  Commands others(
+      peer_, io_.get_executor(),
+      [](const auto& channel) { return OpenExecute(wallet::WalletService::NewStub(channel)); }, metrics_);
+  a.Kill();
+  AwaitReachable(0);
+  std::promise<Result<wallet::Outcome>> ours;
+  std::promise<Result<wallet::Outcome>> theirs;
+  Send(1, [&](Result<wallet::Outcome> r) { ours.set_value(std::move(r)); });
+  others.Send(TopUp(2), 20s, [&](Result<wallet::Outcome>&& r) { theirs.set_value(std::move(r)); });
+  a.Start();
+  EXPECT_TRUE(ours.get_future().get()) << "what waits for a replica goes to it";
+  EXPECT_TRUE(theirs.get_future().get());
+}
+
 TEST_F(ReplicaTest, ABreakerPerReplicaLeavesTheOthersAlone) {
   Keeper silent;
   Member a(Socket("a"), silent.Handler());
