@@ -10,7 +10,7 @@
 
 namespace boxoffice::gateway {
 
-// An http::AccessHook. Not thread-safe: for a server with one thread.
+// An http::AccessHook. Not thread-safe: each thread has its own, which count the same series.
 class AccessMetrics {
  public:
   explicit AccessMetrics(obs::Registry& metrics) : metrics_(metrics) {}

@@ -1,4 +1,4 @@
-// Work that must not keep the one thread of the edge from everybody else: it waits for a disk, or takes long.
+// Work that must not keep a thread of the edge from all whom it serves: it waits for a disk, or takes long.
 #pragma once
 
 #include <memory>

@@ -30,7 +30,7 @@ struct SignInConfig {
   std::chrono::milliseconds timeout{5'000};  // for one answer of the provider
 };
 
-// For the edge's one thread.
+// For one thread of the edge: what an attempt needs is in its cookie, so that any other may end it.
 class SignIn {
  public:
   static constexpr std::string_view kPath = "/v1/session/oidc";
