@@ -16,6 +16,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "boxoffice/outbox/v1/outbox.grpc.pb.h"
 #include "boxoffice/payment/v1/payment.grpc.pb.h"
 #include "boxoffice/queue/v1/queue.grpc.pb.h"
@@ -70,7 +71,10 @@ class ServicePeers {
   }
 
   [[nodiscard]] const std::shared_ptr<rpc::Peer>& Of(std::string_view service) const {
-    return *std::ranges::find(peers_, service, [](const auto& peer) { return peer->options().service; });
+    const auto found =
+        std::ranges::find(peers_, service, [](const auto& peer) { return peer->options().service; });
+    CHECK(found != peers_.end(), "a gateway calls no {}", service);
+    return *found;
   }
   // Looks after connections no more, so that the executor can run out of work. On it.
   void Stop() {

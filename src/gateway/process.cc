@@ -48,7 +48,7 @@ void AddKeys(config::Keys& keys, Settings& settings) {
   keys.Integer("http.max_connections", settings.gateway.max_connections, 1, 1'000'000,
                "Connections at a time; past it 503");
   keys.Integer("http.threads", settings.gateway.threads, 0, kMaxThreads,
-               "Threads that serve connections; 0: one for each two processors, from 2 to 8");
+               "Threads that serve connections; 0: one for each two processors of the machine, from 2 to 8");
   AddEdgeKeys(keys, settings.gateway.edge);
   keys.OneOf("jwt.algorithm", settings.jwt_algorithm, {"ES256", "RS256", "HS256"},
              "How users' tokens are signed");
