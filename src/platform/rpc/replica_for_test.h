@@ -78,12 +78,15 @@ class ReplicaTest : public ::testing::Test {
     options_.service = "wallet";
     channels_ = ChannelFactory::Network([addresses](std::string_view) { return addresses; });
     peer_ = std::make_shared<Peer>(options_, channels_, io_.get_executor(), metrics_);
-    commands_ = std::make_unique<Commands>(
+    commands_ = MakeCommands();
+    stubs_ =
+        std::make_unique<Stubs<wallet::WalletService::Stub>>(peer_, slot_, &wallet::WalletService::NewStub);
+  }
+  std::unique_ptr<Commands> MakeCommands() {
+    return std::make_unique<Commands>(
         peer_, io_.get_executor(),
         [](const auto& channel) { return OpenExecute(wallet::WalletService::NewStub(channel)); }, metrics_,
         limits_);
-    stubs_ =
-        std::make_unique<Stubs<wallet::WalletService::Stub>>(peer_, slot_, &wallet::WalletService::NewStub);
   }
   // Returns when both are connected to.
   void Connect(const Member& a, const Member& b) {

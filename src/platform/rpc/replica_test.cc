@@ -64,15 +64,13 @@ TEST_F(ReplicaTest, EveryCallerOfAPeerIsToldWhenAReplicaComes) {
   Member a(Socket("a"), Echo);
   Connect(a.address());
   AwaitReachable(1);
-  Commands others(
-      peer_, io_.get_executor(),
-      [](const auto& channel) { return OpenExecute(wallet::WalletService::NewStub(channel)); }, metrics_);
+  const std::unique_ptr<Commands> others = MakeCommands();
   a.Kill();
   AwaitReachable(0);
   const auto done = std::make_shared<std::atomic<int>>(0);
   const auto count = [done](const Result<wallet::Outcome>& outcome) { *done += outcome ? 1 : 100; };
   Send(1, count);
-  others.Send(TopUp(2), 20s, count);
+  others->Send(TopUp(2), 20s, count);
   a.Start();
   EXPECT_TRUE(Eventually([&] { return *done == 2; })) << "what waits for a replica goes to it: " << *done;
 }
