@@ -44,6 +44,13 @@ struct BackendLimits {
   // A reservation's saga: it answers CONFIRMING before that when the payment's outcome stays unknown.
   milliseconds saga_timeout{10'000};
   size_t max_in_flight = 8'192;  // commands to one replica; past it buyers get 503, new ones sooner
+
+  // Of one thread of several: what holds for all of them together is shared out, and rounded up.
+  [[nodiscard]] BackendLimits ShareOf(size_t threads) const {
+    BackendLimits share = *this;
+    share.max_in_flight = (max_in_flight + threads - 1) / threads;
+    return share;
+  }
 };
 
 struct Outbox {

@@ -25,12 +25,6 @@ constexpr milliseconds kAfterStop{1'000};
 constexpr size_t kBlockingThreads = 2;
 constexpr size_t kMostThreads = 8;  // by default
 
-// Of one thread of several: what is for all of them together is shared out.
-BackendLimits ShareOf(BackendLimits limits, size_t threads) {
-  limits.max_in_flight = (limits.max_in_flight + threads - 1) / threads;
-  return limits;
-}
-
 Result<Sessions> MakeSessions(const GatewayConfig& config, bool development, const Clock& clock) {
   if (!config.sign_in) return Sessions::Make(development ? &*config.tokens : nullptr, config.address, clock);
   const bool secure = config.sign_in->redirect_url.starts_with("https:");
@@ -91,9 +85,10 @@ struct GatewayModule::Running {
         sessions(std::move(signing_in)),
         web(std::move(web_files)),
         caller_limits(config.edge),
-        loops(MakeLoops(config.threads != 0 ? config.threads : DefaultThreads())),
+        loops(
+            MakeLoops(config.threads != 0 ? config.threads : ThreadsOn(std::thread::hardware_concurrency()))),
         peers(loops.front().get_executor(), runtime.channels, runtime.metrics, config.limits) {
-    const BackendLimits share = ShareOf(config.limits, loops.size());
+    const BackendLimits share = config.limits.ShareOf(loops.size());
     for (asio::io_context& loop : loops) {
       const std::string name = workers.empty() ? "gateway" : fmt::format("gateway-{}", workers.size() + 1);
       workers.push_back(std::make_unique<Worker>(name, loop, peers, runtime, share, blocking));
@@ -154,9 +149,9 @@ struct GatewayModule::Running {
   std::optional<JwksClient> jwks_client;
 };
 
-size_t GatewayModule::DefaultThreads() {
-  const size_t processors = std::max(1U, std::thread::hardware_concurrency());
-  return std::min(processors, std::clamp<size_t>(processors / 2, 2, kMostThreads));
+size_t GatewayModule::ThreadsOn(size_t processors) {
+  if (processors < 2) return 1;
+  return std::clamp<size_t>(processors / 2, 2, kMostThreads);
 }
 
 GatewayModule::GatewayModule(const module::Runtime& runtime, GatewayConfig config)
@@ -211,12 +206,13 @@ Result<void> GatewayModule::Start() {
 
 Result<void> GatewayModule::Serve() {
   Running& running = *running_;
+  const auth::TokenVerifier* cookies = running.sessions.verifier();
+  const Routes::Verifiers verifiers{running.verifier, cookies != nullptr ? *cookies : running.verifier};
   std::vector<http::ServingLoop> loops;
   for (const auto& worker : running.workers) {
     BOXOFFICE_ASSIGN(worker->gate, Gate::Make(config_.edge, running.caller_limits, worker->io.get_executor(),
                                               running.blocking));
-    const auth::TokenVerifier* cookies = running.sessions.verifier();
-    Routes routes({running.verifier, cookies != nullptr ? *cookies : running.verifier}, *worker->gate);
+    Routes routes(verifiers, *worker->gate);
     AddRoutes(routes, *worker->edge);
     route_names_ = routes.names();
     loops.push_back(

@@ -44,7 +44,7 @@ struct GatewayConfig {
   BackendLimits limits;
   EdgeConfig edge;
   size_t max_connections = 20'000;
-  size_t threads = 0;  // that serve connections; 0: GatewayModule::DefaultThreads()
+  size_t threads = 0;  // that serve connections; 0: GatewayModule::ThreadsOn this machine's processors
   // Modules of this process that must run before; none in a process of its own, where the services are peers.
   std::vector<std::string> depends_on{"queue",   "seat",    "reservation", "wallet",
                                       "payment", "ranking", "relay"};
@@ -54,8 +54,8 @@ struct GatewayConfig {
 // ones wait for disks. Start and Stop from one thread.
 class GatewayModule final : public module::Module {
  public:
-  // One for each two processors, from 2 to 8; but one where there is one processor.
-  [[nodiscard]] static size_t DefaultThreads();
+  // One for each two processors, from 2 to 8; but one where there is one processor, or nobody knows (0).
+  [[nodiscard]] static size_t ThreadsOn(size_t processors);
   // `runtime` outlives it.
   GatewayModule(const module::Runtime& runtime, GatewayConfig config);
   ~GatewayModule() override;

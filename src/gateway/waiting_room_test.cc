@@ -148,6 +148,27 @@ TEST_F(WaitingRoomTest, AWaitingPollIsAnsweredWithoutACallAndCountsAsPresence) {
                              [&] { return std::ranges::find(present_, 25U) != present_.end(); }));
 }
 
+TEST_F(WaitingRoomTest, APositionNeverGrowsFromThreadToThread) {
+  services_.queue.commands.answer = [](const queue::v1::Command&) { return ActiveSession(); };
+  uint64_t head = 0;
+  Options options;
+  options.queue_token = QueueToken("ada", 1, 1'000'000);
+  const auto poll = [&] {
+    SetHead(++head);  // the line goes on all the time
+    return Call("GET", "/v1/queue", {}, options);
+  };
+  PollUntil(poll, [](const auto& answer) { return answer.body.contains("WAITING"); });
+  const int64_t first = Json(poll()).at("position").as_int64();
+  int64_t last = first;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(1'200);
+  while (std::chrono::steady_clock::now() < end) {
+    const int64_t position = Json(poll()).at("position").as_int64();
+    ASSERT_LE(position, last) << "each request goes to the other thread";
+    last = position;
+  }
+  EXPECT_LT(last, first) << "it is fetched four times a second";
+}
+
 TEST_F(WaitingRoomTest, WhoWasCalledIsAnsweredByTheQueueService) {
   services_.queue.commands.answer = [&](const queue::v1::Command& command) -> Result<queue::v1::Outcome> {
     EXPECT_EQ(command.poll().user_id(), "ada");
