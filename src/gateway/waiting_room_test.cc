@@ -1,5 +1,6 @@
 #include "gateway/waiting_room.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 
@@ -149,14 +150,21 @@ TEST_F(WaitingRoomTest, AWaitingPollIsAnsweredWithoutACallAndCountsAsPresence) {
 }
 
 TEST_F(WaitingRoomTest, APositionNeverGrowsFromThreadToThread) {
+  gateway_->Stop();
   services_.queue.commands.answer = [](const queue::v1::Command&) { return ActiveSession(); };
-  uint64_t head = 0;
+  services_.queue.GetHeads_.answer = [head = std::make_shared<std::atomic<uint64_t>>(0)](const auto&) {
+    queue::v1::GetHeadsResponse heads;
+    queue::v1::Queue& queue = *heads.add_queues();
+    queue.set_show_id(1);
+    queue.set_head_sequence(++*head);  // so that no two fetches tell the same
+    queue.set_rate_per_s(10);
+    queue.set_state(queue::v1::OPEN);
+    return Result<queue::v1::GetHeadsResponse>(heads);
+  };
+  ASSERT_TRUE(gateway_->Start());
   Options options;
   options.queue_token = QueueToken("ada", 1, 1'000'000);
-  const auto poll = [&] {
-    SetHead(++head);  // the line goes on all the time
-    return Call("GET", "/v1/queue", {}, options);
-  };
+  const auto poll = [&] { return Call("GET", "/v1/queue", {}, options); };
   PollUntil(poll, [](const auto& answer) { return answer.body.contains("WAITING"); });
   const int64_t first = Json(poll()).at("position").as_int64();
   int64_t last = first;
