@@ -122,6 +122,20 @@ class Decider {
                                                         .expected_epoch = expected_epoch});
   }
 
+  // What becomes of a stored row. Where another saga follows one that is done, the row is no longer the
+  // answer to whoever asked for that one.
+  Change& AddNext(const Reservation& current, Reservation next) {
+    Change& change = AddChange(std::move(next), current.version, current.saga.epoch);
+    if (current.saga.status == SagaStatus::kDone) change.answered = RequestOf(current);
+    return change;
+  }
+  static std::optional<AnsweredRequest> RequestOf(const Reservation& reservation) {
+    const Saga& saga = reservation.saga;
+    if (saga.idempotency_key.empty()) return std::nullopt;
+    const std::string& user = saga.asked_by.empty() ? reservation.user_id : saga.asked_by;
+    return AnsweredRequest{{user, saga.idempotency_key}, saga.id};
+  }
+
   void AddRequest(Change& change, const RequestKey& key, const std::string& hash) const {
     const Reservation& reservation = *change.reservation;
     change.request = RequestRecord{key, hash, reservation.id, reservation.saga.id, std::nullopt, now_};
@@ -199,7 +213,7 @@ class Decider {
     }
     StartAsked(command, next);
     CHECK(CanMove(current.state, next.state));
-    Change& change = AddChange(std::move(next), current.version, current.saga.epoch);
+    Change& change = AddNext(current, std::move(next));
     AddRequest(change, command.key, command.request_hash);
     return Started{change.reservation};
   }
@@ -248,7 +262,7 @@ class Decider {
     cancel.cancel = true;
     cancel.by_operator = true;
     StartAsked(cancel, next);
-    return Started{AddChange(std::move(next), current.version, current.saga.epoch).reservation};
+    return Started{AddNext(current, std::move(next)).reservation};
   }
 
   [[nodiscard]] std::optional<Refusal> WhyNot(const BeginOn& command, const Reservation& current) const {
@@ -299,12 +313,8 @@ class Decider {
     next.saga.last_error.clear();
     next.due_at.reset();
     if (next.state == State::kHeld) next.due_at = next.hold_expires_at + policy_.expiry_grace;
-    if (!next.saga.idempotency_key.empty()) {
-      const std::string& user = next.saga.asked_by.empty() ? next.user_id : next.saga.asked_by;
-      RequestRecord request{{user, next.saga.idempotency_key}, {}, next.id, next.saga.id, {}, now_};
-      change->request = std::move(request);
-      change->answers = true;
-    }
+    change->answered = RequestOf(next);
+    change->answers = change->answered.has_value();
     change->event = EventType(next);
     if (MUTANT("saga_no_event") && next.state == State::kConfirmed) change->event.clear();
     return Written{change->reservation};
@@ -357,7 +367,7 @@ class Decider {
                          .owner = command.owner};
         StartSaga(next, SagaKind::kExpire);
       }
-      claimed.reservations.push_back(AddChange(std::move(next), due.version, due.saga.epoch).reservation);
+      claimed.reservations.push_back(AddNext(due, std::move(next)).reservation);
     }
     return claimed;
   }
@@ -412,7 +422,7 @@ class Decider {
     ++saga.epoch;
     AddToTimeline(saga, {"operator", command.action == "undo", command.action,
                          fmt::format("{}: {}", command.operator_id, command.reason), now_, 0});
-    return Written{AddChange(std::move(next), found->second.version, found->second.saga.epoch).reservation};
+    return Written{AddNext(found->second, std::move(next)).reservation};
   }
 
   const Rows& rows_;

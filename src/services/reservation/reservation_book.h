@@ -39,8 +39,16 @@ struct RequestRecord {
   std::string request_hash;
   ReservationId reservation_id;
   SagaId saga_id;
-  std::optional<Answer> answer;  // none while the saga runs
+  // None while the saga runs; then the reservation as the saga left it.
+  std::optional<Answer> answer;
   Timestamp created_at{};
+};
+
+// A request by its key, and the saga that it began.
+struct AnsweredRequest {
+  RequestKey key;
+  SagaId saga_id;
+  bool operator==(const AnsweredRequest&) const = default;
 };
 
 // Writes a new reservation and the intent of its saga: HELD for a hold, CONFIRMING for a one-shot.
@@ -180,12 +188,17 @@ struct Change {
   uint64_t expected_version = 0;    // 0: it must not exist
   uint64_t expected_epoch = 0;      // 0: any
   bool lease_only = false;          // Renew: due_at, nothing else
-  // The request that began or, with `answers`, is answered by this row; its key and saga count then.
+  // The request that begins with this row.
   std::optional<RequestRecord> request;
-  bool answers = false;
-  // With a request that begins: the saga of the stored one that it takes the place of; nil: there must be
+  // With a request: the saga of the stored one that it takes the place of; nil: there must be
   // none. Otherwise another replica was first with that key, and the row counts as moved.
   SagaId replaces;
+  // The request whose answer the stored row is, until this change: it is kept with the request. One that was
+  // tried anew belongs to another saga by now, and keeps nothing.
+  std::optional<AnsweredRequest> answered;
+  // `answered` is of this row, as it shall be: of a saga that ends. For replicas of the version before, which
+  // look for answers nowhere else.
+  bool answers = false;
   std::string event;  // type of the event that tells of it, "reservation.confirmed"; empty: none
 };
 

@@ -366,8 +366,37 @@ TEST_F(ReservationBookTest, FinishChecksVersionAndEpochAndTellsTheWorldOnce) {
   EXPECT_EQ(change.reservation->version, r.version + 1);
   EXPECT_EQ(change.event, "reservation.confirmed");
   EXPECT_EQ(change.reservation->due_at, std::nullopt);
-  EXPECT_TRUE(change.answers);
-  EXPECT_EQ(change.request->saga_id, r.saga.id);
+  EXPECT_FALSE(change.request);
+  EXPECT_EQ(change.answered->saga_id, r.saga.id);
+  EXPECT_TRUE(change.answers) << "for replicas that don't know that the row is the answer";
+}
+
+TEST_F(ReservationBookTest, TheAnswerOfTheSagaBeforeIsKeptWhenTheNextBegins) {
+  Reservation held = Stored(State::kHeld);
+  held.saga.idempotency_key = "of the hold";
+  held.due_at = kNow;
+  rows_.reservations[held.id] = held;
+  const AnsweredRequest by_buyer{{"buyer", "of the hold"}, held.saga.id};
+  const auto kept = [this](const Command& next) { return DecideOne(next).decision.changes.at(0).answered; };
+  EXPECT_EQ(kept(On(held)), by_buyer);
+  EXPECT_EQ(kept(On(held, /*cancel=*/true)), by_buyer);
+  EXPECT_EQ(kept(BeginEndForShow{held.id, SagaId::Make(kNow, random_), "me"}), by_buyer);
+  rows_.due = {held};
+  EXPECT_EQ(kept(Claim{"me", 1, {SagaId::Make(kNow, random_)}}), by_buyer);
+  // Whoever asked is answered, which was an operator here.
+  held.saga.asked_by = "root";
+  rows_.reservations[held.id] = held;
+  EXPECT_EQ(kept(On(held)), (AnsweredRequest{{"root", "of the hold"}, held.saga.id}));
+}
+
+TEST_F(ReservationBookTest, NothingIsKeptOfASagaThatNobodyAskedForOrThatRuns) {
+  EXPECT_EQ(DecideOne(On(Stored(State::kHeld))).decision.changes.at(0).answered, std::nullopt);
+  Reservation runs = Stored(State::kConfirming, SagaStatus::kRunning);
+  runs.saga.idempotency_key = "k";
+  runs.due_at = kNow;
+  rows_.due = {runs};
+  EXPECT_EQ(DecideOne(Claim{"me", 1, {SagaId::Make(kNow, random_)}}).decision.changes.at(0).answered,
+            std::nullopt);
 }
 
 TEST_F(ReservationBookTest, AHoldIsLookedAtAgainAfterItsEnd) {

@@ -124,6 +124,12 @@ class StoreContractTest : public ::testing::TestWithParam<Open> {
     return found == rows.reservations.end() ? std::nullopt : std::optional(found->second);
   }
 
+  std::optional<Answer> AnswerTo(const RequestKey& key) {
+    Keys keys;
+    keys.requests = {key};
+    return store_->Load(keys, kNow).value().requests.at(key).answer;
+  }
+
   testbed::TempDir dir_;
   SeededRandom random_{1};
   Opened opened_;
@@ -187,10 +193,13 @@ TEST_P(StoreContractTest, ARequestIsKeptAndLaterAnswered) {
   EXPECT_EQ(seen.request_hash, std::string("\x00\x01", 2));
   EXPECT_EQ(seen.answer, std::nullopt);
 
+  r.saga.status = SagaStatus::kParked;
+  Save(Update(r, 1, 1));
+  EXPECT_EQ(AnswerTo({"buyer", "k"}), std::nullopt);
+
+  r.saga.status = SagaStatus::kDone;
   r.state = State::kConfirmed;
-  Change finish = Update(r, 1, 1);
-  finish.request = RequestRecord{{"buyer", "k"}, "", r.id, r.saga.id, std::nullopt, kNow};
-  finish.answers = true;
+  const Change finish = Update(r, 2, 1);
   Save(finish);
   seen = store_->Load(keys, kNow)->requests.begin()->second;
   EXPECT_EQ(seen.request_hash, std::string("\x00\x01", 2));
@@ -198,18 +207,71 @@ TEST_P(StoreContractTest, ARequestIsKeptAndLaterAnswered) {
   EXPECT_EQ(seen.answer->refusal, r.failure);
 }
 
-TEST_P(StoreContractTest, AnAnswerOfAnotherSagaIsNotTaken) {
+TEST_P(StoreContractTest, AnAnswerStaysWhatItWasWhenTheNextSagasChangeTheReservation) {
+  Reservation r = MakeReservation();
+  Change begin = Insert(r);
+  begin.request = RequestRecord{{"buyer", "k"}, "h", r.id, r.saga.id, std::nullopt, kNow};
+  Save(begin);
+  r.saga.status = SagaStatus::kDone;
+  r.state = State::kConfirmed;
+  const Change finish = Update(r, 1, 1);
+  Save(finish);
+
+  Reservation next = r;
+  next.saga.id = SagaId::Make(kNow, random_);
+  next.saga.status = SagaStatus::kRunning;
+  next.state = State::kCancelling;
+  Change cancel = Update(next, 2, 1);
+  cancel.request = RequestRecord{{"buyer", "k2"}, "h", r.id, next.saga.id, std::nullopt, kNow};
+  cancel.answered = AnsweredRequest{{"buyer", "k"}, r.saga.id};
+  EXPECT_THAT(Save(cancel), ElementsAre(true));
+  EXPECT_EQ(AnswerTo({"buyer", "k"})->reservation, finish.reservation);
+  EXPECT_EQ(AnswerTo({"buyer", "k2"}), std::nullopt);
+
+  next.saga.status = SagaStatus::kDone;
+  next.state = State::kCancelled;
+  const Change cancelled = Update(next, 3, 1);
+  Save(cancelled);
+  // Kept once: what is kept again, of whatever row, changes nothing.
+  Change again = Update(next, 4, 1);
+  again.answered = cancel.answered;
+  EXPECT_THAT(Save(again), ElementsAre(true));
+  EXPECT_EQ(AnswerTo({"buyer", "k"})->reservation, finish.reservation);
+  EXPECT_EQ(AnswerTo({"buyer", "k2"})->reservation, again.reservation);
+}
+
+TEST_P(StoreContractTest, AnAnswerCanBeWrittenAtOnce) {
+  Reservation r = MakeReservation();
+  Change begin = Insert(r);
+  begin.request = RequestRecord{{"buyer", "k"}, "h", r.id, r.saga.id, std::nullopt, kNow};
+  Save(begin);
+  r.saga.status = SagaStatus::kDone;
+  Change finish = Update(r, 1, 1);
+  finish.answered = AnsweredRequest{{"buyer", "k"}, r.saga.id};
+  finish.answers = true;
+  Save(finish);
+  // By a replica that keeps nothing.
+  Reservation next = r;
+  next.saga.id = SagaId::Make(kNow, random_);
+  next.saga.status = SagaStatus::kRunning;
+  Save(Update(next, 2, 1));
+  EXPECT_EQ(AnswerTo({"buyer", "k"})->reservation, finish.reservation);
+}
+
+TEST_P(StoreContractTest, NoAnswerIsKeptOfARowThatMovedNorForARequestThatWasTriedAnew) {
   const Reservation r = MakeReservation();
   Change begin = Insert(r);
   begin.request = RequestRecord{{"buyer", "k"}, "h", r.id, r.saga.id, std::nullopt, kNow};
   Save(begin);
-  Change finish = Update(r, 1, 1);
-  finish.request = RequestRecord{{"buyer", "k"}, "", r.id, SagaId::Make(kNow, random_), std::nullopt, kNow};
-  finish.answers = true;
-  Save(finish);
-  Keys keys;
-  keys.requests = {{"buyer", "k"}};
-  EXPECT_EQ(store_->Load(keys, kNow)->requests.begin()->second.answer, std::nullopt);
+  Save(Update(r, 1, 1));
+  Change late = Update(r, 1, 1);
+  late.answered = AnsweredRequest{{"buyer", "k"}, r.saga.id};
+  EXPECT_THAT(Save(late), ElementsAre(false));
+  EXPECT_EQ(AnswerTo({"buyer", "k"}), std::nullopt);
+  Change other = Update(r, 2, 1);
+  other.answered = AnsweredRequest{{"buyer", "k"}, SagaId::Make(kNow, random_)};
+  EXPECT_THAT(Save(other), ElementsAre(true));
+  EXPECT_EQ(AnswerTo({"buyer", "k"}), std::nullopt);
 }
 
 TEST_P(StoreContractTest, WhatIsDueComesOldestFirstAndBounded) {
@@ -286,10 +348,9 @@ TEST_P(StoreContractTest, OldAnswersAreForgottenWhatRunsIsNot) {
   Change begin = Insert(other);
   begin.request = RequestRecord{{"buyer", "done"}, "h", other.id, other.saga.id, std::nullopt, kNow};
   Save(begin);
-  Change finish = Update(other, 1, 1);
-  finish.request = RequestRecord{{"buyer", "done"}, "", other.id, other.saga.id, std::nullopt, kNow};
-  finish.answers = true;
-  Save(finish);
+  Reservation done = other;
+  done.saga.status = SagaStatus::kDone;
+  Save(Update(done, 1, 1));
   EXPECT_EQ(store_->ForgetRequests(kNow, 10)->count, 0);
   EXPECT_EQ(store_->ForgetRequests(kNow + milliseconds(1), 10)->count, 1);
   Keys keys;
@@ -307,10 +368,15 @@ TEST_P(StoreContractTest, OldAnswersAmongYoungOnesAreForgottenInShortSteps) {
     begin.request =
         RequestRecord{key, "h", r.id, r.saga.id, std::nullopt, old ? kNow : kNow + milliseconds(1)};
     Save(begin);
-    Change finish = Update(r, 1, 1);
-    finish.request = begin.request;
-    finish.answers = true;
-    Save(finish);
+    // One half has its answer from the reservation, the other half has kept it.
+    Reservation done = r;
+    done.saga.status = SagaStatus::kDone;
+    Save(Update(done, 1, 1));
+    if (i % 2 == 0) {
+      Change next = Update(r, 2, 1);
+      next.answered = AnsweredRequest{key, r.saga.id};
+      Save(next);
+    }
     if (!old) young.requests.push_back(key);
   }
   std::ranges::sort(young.requests);
@@ -372,8 +438,7 @@ TEST_P(StoreContractTest, ManyChangesAreSavedOrLeftOutRowByRow) {
   std::vector<Change> next;
   for (size_t i = 0; i < changes.size(); ++i) {
     Change change = Update(changes[i].reservation, i == 1 ? 7 : 1, i == 2 ? 7 : 1);
-    change.request = changes[i].request;
-    change.answers = change.request.has_value();
+    change.reservation.Own().saga.status = SagaStatus::kDone;
     change.event = "reservation.confirmed";
     next.push_back(change);
   }

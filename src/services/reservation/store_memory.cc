@@ -11,7 +11,10 @@ Result<Rows> MemoryStore::Load(const Keys& keys, Timestamp now) {
       rows.reservations.insert(*found);
   }
   for (const RequestKey& key : keys.requests) {
-    if (const auto found = requests_.find(key); found != requests_.end()) rows.requests.insert(*found);
+    const auto found = requests_.find(key);
+    if (found == requests_.end()) continue;
+    RequestRecord& request = rows.requests.insert(*found).first->second;
+    if (!request.answer) request.answer = AnswerOf(request);
   }
   if (keys.due_limit == 0) return rows;
   for (const auto& [id, reservation] : reservations_) {
@@ -45,23 +48,31 @@ Result<std::vector<bool>> MemoryStore::Save(std::span<const Change> changes) {
     }
     saved.push_back(as_expected);
     if (!as_expected) continue;
+    if (!change.answers) KeepAnswer(change);
     reservations_[change.reservation->id] = change.reservation;
+    if (change.answers) KeepAnswer(change);
     if (!change.event.empty()) events_.push_back(change.event);
-    if (!change.request) continue;
-    const RequestRecord& request = *change.request;
-    const auto known = requests_.find(request.key);
-    if (!change.answers) {
-      requests_[request.key] = request;
-    } else if (known != requests_.end() && known->second.saga_id == request.saga_id) {
-      known->second.answer = Answer{change.reservation, change.reservation->failure};
-    }
+    if (change.request) requests_[change.request->key] = *change.request;
   }
   return saved;
 }
 
+void MemoryStore::KeepAnswer(const Change& change) {
+  if (!change.answered) return;
+  const auto known = requests_.find(change.answered->key);
+  if (known != requests_.end() && known->second.saga_id == change.answered->saga_id && !known->second.answer)
+    known->second.answer = AnswerOf(known->second);
+}
+
+std::optional<Answer> MemoryStore::AnswerOf(const RequestRecord& request) const {
+  const auto found = reservations_.find(request.reservation_id);
+  if (found == reservations_.end() || found->second.saga.status != SagaStatus::kDone) return std::nullopt;
+  return Answer{found->second, found->second.failure};
+}
+
 // Whether the request's key is as it was when it was decided.
 bool MemoryStore::MayBegin(const Change& change) const {
-  if (!change.request || change.answers) return true;
+  if (!change.request) return true;
   const auto known = requests_.find(change.request->key);
   return known == requests_.end() ? change.replaces.IsNil() : known->second.saga_id == change.replaces;
 }
@@ -69,7 +80,8 @@ bool MemoryStore::MayBegin(const Change& change) const {
 Result<Forgotten> MemoryStore::ForgetRequests(Timestamp before, int64_t limit) {
   Forgotten forgotten;
   for (auto it = requests_.begin(); it != requests_.end() && forgotten.count < limit;) {
-    if (it->second.answer && it->second.created_at < before) {
+    const bool has_answer = it->second.answer || AnswerOf(it->second);
+    if (has_answer && it->second.created_at < before) {
       it = requests_.erase(it);
       ++forgotten.count;
     } else {

@@ -23,6 +23,9 @@ class MemoryStore final : public Store {
 
  private:
   [[nodiscard]] bool MayBegin(const Change& change) const;
+  void KeepAnswer(const Change& change);
+  // The request's reservation, if it rests.
+  [[nodiscard]] std::optional<Answer> AnswerOf(const RequestRecord& request) const;
   std::map<ReservationId, Reservation> reservations_;
   std::map<RequestKey, RequestRecord> requests_;
   std::vector<std::string> events_;

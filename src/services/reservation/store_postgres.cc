@@ -26,8 +26,10 @@ using sql::pg::Row;
 constexpr std::string_view kGet =
     "SELECT r.record, r.due_at_ms FROM unnest($1) i(id) JOIN reservation r USING (id)";
 constexpr std::string_view kGetRequests =
-    "SELECT user_id, idempotency_key, request_hash, reservation_id, saga_id, answer, created_at_ms "
-    "FROM unnest($1, $2) i(user_id, idempotency_key) JOIN request USING (user_id, idempotency_key)";
+    "SELECT q.user_id, q.idempotency_key, q.request_hash, q.reservation_id, q.saga_id, "
+    "COALESCE(q.answer, r.record), q.created_at_ms FROM unnest($1, $2) i(user_id, idempotency_key) "
+    "JOIN request q USING (user_id, idempotency_key) "
+    "LEFT JOIN reservation r ON q.answer IS NULL AND r.id = q.reservation_id AND r.saga_status = 1";
 constexpr std::string_view kDue =
     "SELECT record, due_at_ms FROM reservation WHERE due_at_ms BETWEEN $1 AND $2 ORDER BY due_at_ms LIMIT $3";
 
@@ -41,10 +43,11 @@ constexpr std::string_view kReplaceRequests =
     "$7) i(user_id, idempotency_key, request_hash, reservation_id, saga_id, created_at_ms, replaces) "
     "WHERE q.user_id = i.user_id AND q.idempotency_key = i.idempotency_key AND q.saga_id = i.replaces "
     "RETURNING q.user_id, q.idempotency_key";
-// A request that was tried anew belongs to another saga by now.
-constexpr std::string_view kAnswer =
-    "UPDATE request q SET answer = i.answer FROM unnest($1, $2, $3, $4) i(user_id, idempotency_key, saga_id, "
-    "answer) WHERE q.user_id = i.user_id AND q.idempotency_key = i.idempotency_key AND q.saga_id = i.saga_id";
+// Of the row as it is before the statement that changes it, or after.
+constexpr std::string_view kKeepAnswers =
+    "UPDATE request q SET answer = r.record FROM unnest($1, $2, $3, $4, $5) i(user_id, idempotency_key, "
+    "saga_id, id, version) JOIN reservation r USING (id, version) WHERE q.user_id = i.user_id AND "
+    "q.idempotency_key = i.idempotency_key AND q.saga_id = i.saga_id AND q.answer IS NULL";
 constexpr std::string_view kInsert =
     "INSERT INTO reservation(id, user_id, show_id, state, saga_status, version, epoch, due_at_ms, record) "
     "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING id";
@@ -62,8 +65,9 @@ const std::string kUpdate = fmt::format(
     kDueRange);
 // SKIP LOCKED: another replica forgets as well.
 constexpr std::string_view kForget =
-    "DELETE FROM request q USING (SELECT user_id, idempotency_key FROM request WHERE created_at_ms < $1 "
-    "AND answer IS NOT NULL ORDER BY created_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED) old "
+    "DELETE FROM request q USING (SELECT user_id, idempotency_key FROM request o WHERE created_at_ms < $1 "
+    "AND (answer IS NOT NULL OR EXISTS (SELECT FROM reservation r WHERE r.id = o.reservation_id AND "
+    "r.saga_status = 1)) ORDER BY created_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED) old "
     "WHERE q.user_id = old.user_id AND q.idempotency_key = old.idempotency_key";
 
 // A change on its way into the tables.
@@ -72,8 +76,7 @@ struct Writing {
   const Change* change = nullptr;
   std::string record;  // empty: the lease only
   [[nodiscard]] const Reservation& row() const { return change->reservation; }
-  [[nodiscard]] bool Begins() const { return change->request.has_value() && !change->answers; }
-  [[nodiscard]] bool Answers() const { return change->request.has_value() && change->answers; }
+  [[nodiscard]] bool Begins() const { return change->request.has_value(); }
 };
 using Writings = std::vector<const Writing*>;
 
@@ -123,11 +126,24 @@ void AddRequests(const std::vector<Writing>& writings, Attempt& attempt) {
                           Column(again, reservation), Column(again, kSaga), Column(again, created_ms),
                           Column(again, [](const Writing* w) { return w->change->replaces; })));
   }
-  if (const Writings answered = SelectByKey(writings, [](const Writing& w) { return w.Answers(); });
-      !answered.empty()) {
-    attempt.batch.Add(kAnswer, Column(answered, kUser), Column(answered, kKey), Column(answered, kSaga),
-                      Column(answered, [](const Writing* w) { return Bytes{w->record}; }));
-  }
+}
+
+// Of a row that turns out to have moved it is no harm: what is kept is what the row said. `answers`: of rows
+// as they are after the change.
+void AddKeptAnswers(const std::vector<Writing>& writings, bool answers, Attempt& attempt) {
+  Writings kept = Select(writings, [answers](const Writing& w) {
+    return w.change->answered.has_value() && w.change->answers == answers;
+  });
+  if (kept.empty()) return;
+  std::ranges::sort(kept, {}, [](const Writing* w) -> const RequestKey& { return w->change->answered->key; });
+  attempt.batch.Add(
+      kKeepAnswers,
+      Column(kept, [](const Writing* w) -> std::string_view { return w->change->answered->key.user_id; }),
+      Column(kept,
+             [](const Writing* w) -> std::string_view { return w->change->answered->key.idempotency_key; }),
+      Column(kept, [](const Writing* w) { return w->change->answered->saga_id; }),
+      Column(kept, [](const Writing* w) { return w->row().id; }),
+      Column(kept, [answers](const Writing* w) { return w->change->expected_version + (answers ? 1 : 0); }));
 }
 
 void AddRows(const std::vector<Writing>& writings, Attempt& attempt) {
@@ -180,8 +196,7 @@ class Found {
   [[nodiscard]] bool HasRowOf(const Writing& writing) const { return rows_.contains(writing.row().id); }
   // Its row was written without its request, or the request without the row.
   [[nodiscard]] bool IsTorn(const Writing& writing) const {
-    if (!writing.change->request) return false;
-    if (writing.Answers()) return !HasRowOf(writing);
+    if (!writing.Begins()) return false;
     return HasRowOf(writing) != requests_.contains(writing.change->request->key);
   }
 
@@ -287,9 +302,12 @@ class PostgresStore final : public Store {
   Result<bool> SaveUnlessTorn(std::vector<Writing>& writings, std::vector<bool>& saved) {
     Attempt attempt;
     AddRequests(writings, attempt);
+    AddKeptAnswers(writings, /*answers=*/false, attempt);
     AddRows(writings, attempt);
-    const bool alone = std::ranges::none_of(
-        writings, [](const Writing& w) { return w.change->request || !w.change->event.empty(); });
+    AddKeptAnswers(writings, /*answers=*/true, attempt);
+    const bool alone = std::ranges::none_of(writings, [](const Writing& w) {
+      return w.Begins() || w.change->answered || !w.change->event.empty();
+    });
     if (alone) {
       BOXOFFICE_ASSIGN(const auto results, connection_->Write(attempt.batch));
       const Found found(attempt, results);

@@ -239,9 +239,8 @@ TEST_F(ReplicasTest, AStaleOwnersWriteIsRefusedWithItsAnswerAndItsEvent) {
   finish.reservation.Own().version = 2;
   finish.reservation.Own().state = State::kConfirmed;
   finish.expected_version = 1;
+  finish.reservation.Own().saga.status = SagaStatus::kDone;
   finish.expected_epoch = 1;
-  finish.request = begin.request;
-  finish.answers = true;
   finish.event = "reservation.confirmed";
   Change renew;
   renew.reservation.Own().id = begin.reservation->id;
@@ -251,7 +250,7 @@ TEST_F(ReplicasTest, AStaleOwnersWriteIsRefusedWithItsAnswerAndItsEvent) {
   EXPECT_THAT(Save({finish}), ElementsAre(false));
   EXPECT_THAT(Save({renew}), ElementsAre(false));
   EXPECT_EQ(Count("SELECT coalesce(sum(events), 0)::bigint FROM outbox_batch"), 0);
-  EXPECT_EQ(Count("SELECT count(*) FROM request WHERE answer IS NOT NULL"), 0);
+  EXPECT_EQ(Count("SELECT count(*) FROM reservation WHERE saga_status = 1"), 0);
   EXPECT_EQ(Count("SELECT epoch FROM reservation"), 2);
 }
 
@@ -302,7 +301,10 @@ TEST_F(ReplicasTest, AServerKilledInTheCommitOfAnIntentOrAnEndLeavesNothingTwice
     ASSERT_TRUE(got) << table << ": " << got.error().reason << " " << got.error().detail;
     EXPECT_EQ(got->reservation->state, State::kConfirmed);
     EXPECT_EQ(replica.All().reservations.size(), 1);
-    EXPECT_EQ(Count("SELECT count(*) FROM request WHERE answer IS NOT NULL"), 1);
+    EXPECT_EQ(
+        Count(
+            "SELECT count(*) FROM request JOIN reservation r ON r.id = reservation_id WHERE saga_status = 1"),
+        1);
     EXPECT_EQ(Count("SELECT coalesce(sum(events), 0)::bigint FROM outbox_batch"), 1);
   }
 }

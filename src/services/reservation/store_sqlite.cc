@@ -41,7 +41,8 @@ SqliteStore::SqliteStore(sql::Database database, Random& random)
       outbox_(database_),
       get_(database_.Prepare("SELECT record, version, epoch, due_at_ms FROM reservation WHERE id = ?1")),
       get_request_(database_.Prepare(
-          "SELECT request_hash, reservation_id, saga_id, answer, created_at_ms FROM request "
+          "SELECT request_hash, reservation_id, saga_id, COALESCE(answer, (SELECT record FROM reservation "
+          "WHERE id = reservation_id AND saga_status = 1)), created_at_ms FROM request "
           "WHERE user_id = ?1 AND idempotency_key = ?2")),
       get_request_saga_(
           database_.Prepare("SELECT saga_id FROM request WHERE user_id = ?1 AND idempotency_key = ?2")),
@@ -62,11 +63,12 @@ SqliteStore::SqliteStore(sql::Database database, Random& random)
       put_request_(database_.Prepare("INSERT OR REPLACE INTO request(user_id, idempotency_key, request_hash, "
                                      "reservation_id, saga_id, answer, "
                                      "created_at_ms) VALUES(?1, ?2, ?3, ?4, ?5, NULL, ?6)")),
-      // A request that was tried anew belongs to another saga by now.
-      put_answer_(database_.Prepare(
-          "UPDATE request SET answer = ?4 WHERE user_id = ?1 AND idempotency_key = ?2 AND saga_id = ?3")),
+      keep_answer_(database_.Prepare(
+          "UPDATE request SET answer = (SELECT record FROM reservation WHERE id = ?4 AND version = ?5) "
+          "WHERE user_id = ?1 AND idempotency_key = ?2 AND saga_id = ?3 AND answer IS NULL")),
       look_at_requests_(database_.Prepare(
-          "SELECT user_id, idempotency_key, created_at_ms < ?3 AND answer IS NOT NULL FROM request "
+          "SELECT user_id, idempotency_key, created_at_ms < ?3 AND (answer IS NOT NULL OR EXISTS (SELECT 1 "
+          "FROM reservation WHERE id = reservation_id AND saga_status = 1)) FROM request "
           "WHERE (user_id, idempotency_key) > (?1, ?2) ORDER BY user_id, idempotency_key LIMIT ?4")),
       forget_(database_.Prepare("DELETE FROM request WHERE user_id = ?1 AND idempotency_key = ?2")) {}
 
@@ -120,7 +122,7 @@ Result<void> SqliteStore::LoadDue(size_t limit, Timestamp now, Rows& rows) {
 
 // Whether the request's key is as it was when it was decided.
 Result<bool> SqliteStore::MayBegin(const Change& change) {
-  if (!change.request || change.answers) return true;
+  if (!change.request) return true;
   const RequestKey& key = change.request->key;
   BOXOFFICE_ASSIGN(const bool found, get_request_saga_.Bind(key.user_id, key.idempotency_key).Step());
   if (!found) return change.replaces.IsNil();
@@ -145,12 +147,17 @@ Result<bool> SqliteStore::SaveRow(const Change& change, std::string_view record)
   return database_.changes() == 1;
 }
 
-Result<void> SqliteStore::SaveRequest(const RequestRecord& request, bool answers, std::string_view record) {
+// Of the row as it is now.
+Result<void> SqliteStore::KeepAnswer(const Change& change) {
+  const AnsweredRequest& answered = *change.answered;
+  return keep_answer_
+      .Bind(answered.key.user_id, answered.key.idempotency_key, answered.saga_id, change.reservation->id,
+            change.expected_version + (change.answers ? 1 : 0))
+      .Run();
+}
+
+Result<void> SqliteStore::SaveRequest(const RequestRecord& request) {
   const RequestKey& key = request.key;
-  if (answers) {
-    put_answer_.Bind(key.user_id, key.idempotency_key, request.saga_id);
-    return put_answer_.BindBlob(4, record).Run();
-  }
   put_request_.Bind(key.user_id, key.idempotency_key, std::nullopt, request.reservation_id, request.saga_id,
                     ToUnixMs(request.created_at));
   return put_request_.BindBlob(3, request.request_hash).Run();
@@ -165,11 +172,13 @@ Result<std::vector<bool>> SqliteStore::Save(std::span<const Change> changes) {
     BOXOFFICE_ASSIGN(const bool may_begin, MayBegin(change));
     bool written = false;
     if (may_begin) {
+      if (change.answered && !change.answers) BOXOFFICE_TRY(KeepAnswer(change));
       BOXOFFICE_ASSIGN(written, SaveRow(change, record));
     }
     saved.push_back(written);
     if (!written) continue;
-    if (change.request) BOXOFFICE_TRY(SaveRequest(*change.request, change.answers, record));
+    if (change.answers) BOXOFFICE_TRY(KeepAnswer(change));
+    if (change.request) BOXOFFICE_TRY(SaveRequest(*change.request));
     if (!change.event.empty()) {
       events.push_back(ToBusEvent(change.event, change.reservation,
                                   EventId::Make(change.reservation->updated_at, random_)));

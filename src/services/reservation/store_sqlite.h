@@ -27,7 +27,8 @@ class SqliteStore final : public Store {
   [[nodiscard]] Result<void> LoadDue(size_t limit, Timestamp now, Rows& rows);
   [[nodiscard]] Result<bool> MayBegin(const Change& change);
   [[nodiscard]] Result<bool> SaveRow(const Change& change, std::string_view record);
-  [[nodiscard]] Result<void> SaveRequest(const RequestRecord& request, bool answers, std::string_view record);
+  [[nodiscard]] Result<void> KeepAnswer(const Change& change);
+  [[nodiscard]] Result<void> SaveRequest(const RequestRecord& request);
 
   sql::Database database_;
   Random& random_;
@@ -40,7 +41,7 @@ class SqliteStore final : public Store {
   sql::Statement update_;
   sql::Statement renew_;
   sql::Statement put_request_;
-  sql::Statement put_answer_;
+  sql::Statement keep_answer_;
   sql::Statement look_at_requests_;
   sql::Statement forget_;
   // The last one that ForgetRequests has looked at; empty: it begins anew.
