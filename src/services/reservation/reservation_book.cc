@@ -126,14 +126,12 @@ class Decider {
   // answer to whoever asked for that one.
   Change& AddNext(const Reservation& current, Reservation next) {
     Change& change = AddChange(std::move(next), current.version, current.saga.epoch);
-    if (current.saga.status == SagaStatus::kDone) change.answered = RequestOf(current);
+    const Saga& done = current.saga;
+    if (done.status == SagaStatus::kDone && !done.idempotency_key.empty()) {
+      const std::string& user = done.asked_by.empty() ? current.user_id : done.asked_by;
+      change.answered = AnsweredRequest{{user, done.idempotency_key}, done.id};
+    }
     return change;
-  }
-  static std::optional<AnsweredRequest> RequestOf(const Reservation& reservation) {
-    const Saga& saga = reservation.saga;
-    if (saga.idempotency_key.empty()) return std::nullopt;
-    const std::string& user = saga.asked_by.empty() ? reservation.user_id : saga.asked_by;
-    return AnsweredRequest{{user, saga.idempotency_key}, saga.id};
   }
 
   void AddRequest(Change& change, const RequestKey& key, const std::string& hash) const {
@@ -313,8 +311,6 @@ class Decider {
     next.saga.last_error.clear();
     next.due_at.reset();
     if (next.state == State::kHeld) next.due_at = next.hold_expires_at + policy_.expiry_grace;
-    change->answered = RequestOf(next);
-    change->answers = change->answered.has_value();
     change->event = EventType(next);
     if (MUTANT("saga_no_event") && next.state == State::kConfirmed) change->event.clear();
     return Written{change->reservation};

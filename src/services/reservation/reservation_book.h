@@ -196,9 +196,6 @@ struct Change {
   // The request whose answer the stored row is, until this change: it is kept with the request. One that was
   // tried anew belongs to another saga by now, and keeps nothing.
   std::optional<AnsweredRequest> answered;
-  // `answered` is of this row, as it shall be: of a saga that ends. For replicas of the version before, which
-  // look for answers nowhere else.
-  bool answers = false;
   std::string event;  // type of the event that tells of it, "reservation.confirmed"; empty: none
 };
 

@@ -240,24 +240,6 @@ TEST_P(StoreContractTest, AnAnswerStaysWhatItWasWhenTheNextSagasChangeTheReserva
   EXPECT_EQ(AnswerTo({"buyer", "k2"})->reservation, again.reservation);
 }
 
-TEST_P(StoreContractTest, AnAnswerCanBeWrittenAtOnce) {
-  Reservation r = MakeReservation();
-  Change begin = Insert(r);
-  begin.request = RequestRecord{{"buyer", "k"}, "h", r.id, r.saga.id, std::nullopt, kNow};
-  Save(begin);
-  r.saga.status = SagaStatus::kDone;
-  Change finish = Update(r, 1, 1);
-  finish.answered = AnsweredRequest{{"buyer", "k"}, r.saga.id};
-  finish.answers = true;
-  Save(finish);
-  // By a replica that keeps nothing.
-  Reservation next = r;
-  next.saga.id = SagaId::Make(kNow, random_);
-  next.saga.status = SagaStatus::kRunning;
-  Save(Update(next, 2, 1));
-  EXPECT_EQ(AnswerTo({"buyer", "k"})->reservation, finish.reservation);
-}
-
 TEST_P(StoreContractTest, NoAnswerIsKeptOfARowThatMovedNorForARequestThatWasTriedAnew) {
   const Reservation r = MakeReservation();
   Change begin = Insert(r);

@@ -48,20 +48,17 @@ Result<std::vector<bool>> MemoryStore::Save(std::span<const Change> changes) {
     }
     saved.push_back(as_expected);
     if (!as_expected) continue;
-    if (!change.answers) KeepAnswer(change);
+    if (change.answered) {
+      const auto known = requests_.find(change.answered->key);
+      if (known != requests_.end() && known->second.saga_id == change.answered->saga_id &&
+          !known->second.answer)
+        known->second.answer = AnswerOf(known->second);
+    }
     reservations_[change.reservation->id] = change.reservation;
-    if (change.answers) KeepAnswer(change);
     if (!change.event.empty()) events_.push_back(change.event);
     if (change.request) requests_[change.request->key] = *change.request;
   }
   return saved;
-}
-
-void MemoryStore::KeepAnswer(const Change& change) {
-  if (!change.answered) return;
-  const auto known = requests_.find(change.answered->key);
-  if (known != requests_.end() && known->second.saga_id == change.answered->saga_id && !known->second.answer)
-    known->second.answer = AnswerOf(known->second);
 }
 
 std::optional<Answer> MemoryStore::AnswerOf(const RequestRecord& request) const {

@@ -23,7 +23,6 @@ class MemoryStore final : public Store {
 
  private:
   [[nodiscard]] bool MayBegin(const Change& change) const;
-  void KeepAnswer(const Change& change);
   // The request's reservation, if it rests.
   [[nodiscard]] std::optional<Answer> AnswerOf(const RequestRecord& request) const;
   std::map<ReservationId, Reservation> reservations_;

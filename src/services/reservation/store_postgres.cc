@@ -43,7 +43,7 @@ constexpr std::string_view kReplaceRequests =
     "$7) i(user_id, idempotency_key, request_hash, reservation_id, saga_id, created_at_ms, replaces) "
     "WHERE q.user_id = i.user_id AND q.idempotency_key = i.idempotency_key AND q.saga_id = i.replaces "
     "RETURNING q.user_id, q.idempotency_key";
-// Of the row as it is before the statement that changes it, or after.
+// Of the row as it is before the statement that changes it.
 constexpr std::string_view kKeepAnswers =
     "UPDATE request q SET answer = r.record FROM unnest($1, $2, $3, $4, $5) i(user_id, idempotency_key, "
     "saga_id, id, version) JOIN reservation r USING (id, version) WHERE q.user_id = i.user_id AND "
@@ -128,12 +128,9 @@ void AddRequests(const std::vector<Writing>& writings, Attempt& attempt) {
   }
 }
 
-// Of a row that turns out to have moved it is no harm: what is kept is what the row said. `answers`: of rows
-// as they are after the change.
-void AddKeptAnswers(const std::vector<Writing>& writings, bool answers, Attempt& attempt) {
-  Writings kept = Select(writings, [answers](const Writing& w) {
-    return w.change->answered.has_value() && w.change->answers == answers;
-  });
+// Of a row that turns out to have moved it is no harm: what is kept is what the row said.
+void AddKeptAnswers(const std::vector<Writing>& writings, Attempt& attempt) {
+  Writings kept = Select(writings, [](const Writing& w) { return w.change->answered.has_value(); });
   if (kept.empty()) return;
   std::ranges::sort(kept, {}, [](const Writing* w) -> const RequestKey& { return w->change->answered->key; });
   attempt.batch.Add(
@@ -143,7 +140,7 @@ void AddKeptAnswers(const std::vector<Writing>& writings, bool answers, Attempt&
              [](const Writing* w) -> std::string_view { return w->change->answered->key.idempotency_key; }),
       Column(kept, [](const Writing* w) { return w->change->answered->saga_id; }),
       Column(kept, [](const Writing* w) { return w->row().id; }),
-      Column(kept, [answers](const Writing* w) { return w->change->expected_version + (answers ? 1 : 0); }));
+      Column(kept, [](const Writing* w) { return w->change->expected_version; }));
 }
 
 void AddRows(const std::vector<Writing>& writings, Attempt& attempt) {
@@ -302,9 +299,8 @@ class PostgresStore final : public Store {
   Result<bool> SaveUnlessTorn(std::vector<Writing>& writings, std::vector<bool>& saved) {
     Attempt attempt;
     AddRequests(writings, attempt);
-    AddKeptAnswers(writings, /*answers=*/false, attempt);
+    AddKeptAnswers(writings, attempt);
     AddRows(writings, attempt);
-    AddKeptAnswers(writings, /*answers=*/true, attempt);
     const bool alone = std::ranges::none_of(writings, [](const Writing& w) {
       return w.Begins() || w.change->answered || !w.change->event.empty();
     });

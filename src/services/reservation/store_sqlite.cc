@@ -147,12 +147,12 @@ Result<bool> SqliteStore::SaveRow(const Change& change, std::string_view record)
   return database_.changes() == 1;
 }
 
-// Of the row as it is now.
+// Before the row changes.
 Result<void> SqliteStore::KeepAnswer(const Change& change) {
   const AnsweredRequest& answered = *change.answered;
   return keep_answer_
       .Bind(answered.key.user_id, answered.key.idempotency_key, answered.saga_id, change.reservation->id,
-            change.expected_version + (change.answers ? 1 : 0))
+            change.expected_version)
       .Run();
 }
 
@@ -172,12 +172,11 @@ Result<std::vector<bool>> SqliteStore::Save(std::span<const Change> changes) {
     BOXOFFICE_ASSIGN(const bool may_begin, MayBegin(change));
     bool written = false;
     if (may_begin) {
-      if (change.answered && !change.answers) BOXOFFICE_TRY(KeepAnswer(change));
+      if (change.answered) BOXOFFICE_TRY(KeepAnswer(change));
       BOXOFFICE_ASSIGN(written, SaveRow(change, record));
     }
     saved.push_back(written);
     if (!written) continue;
-    if (change.answers) BOXOFFICE_TRY(KeepAnswer(change));
     if (change.request) BOXOFFICE_TRY(SaveRequest(*change.request));
     if (!change.event.empty()) {
       events.push_back(ToBusEvent(change.event, change.reservation,
