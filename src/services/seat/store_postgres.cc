@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <iterator>
 #include <map>
 #include <set>
 #include <span>
@@ -185,18 +186,16 @@ class PostgresStore final : public Store {
   int64_t forget_below_ = 0;
 };
 
-// A buyer's list may be stored anew between the statements: then a seat that is on the list read first comes
-// as a new row, and what is decided on either is refused when it is saved.
+size_t AddSeatKeys(const std::vector<SeatKey>& seats, Batch& batch) {
+  return batch.Add(kLoadSeats, Column(seats, &SeatKey::show_id), Column(seats, &SeatKey::seat_no));
+}
+
+// A list may be stored anew between the statements: then what is decided on it is refused when it is saved.
 Result<Rows> PostgresStore::Load(const Keys& keys) {
-  const auto shows_of_seats = Column(keys.seats, &SeatKey::show_id);
-  const auto seat_nos = Column(keys.seats, &SeatKey::seat_no);
-  const auto sagas = Column(keys.sagas);
-  const auto shows_of_buyers = Column(keys.buyers, &BuyerKey::show_id);
-  const auto users = Column(keys.buyers, &BuyerKey::user_id);
   Batch batch;
-  batch.Add(kLoadSagas, sagas);
-  batch.Add(kLoadBuyers, shows_of_buyers, users);
-  batch.Add(kLoadSeats, shows_of_seats, seat_nos, sagas, shows_of_buyers, users);
+  batch.Add(kLoadSagas, Column(keys.sagas));
+  batch.Add(kLoadBuyers, Column(keys.buyers, &BuyerKey::show_id), Column(keys.buyers, &BuyerKey::user_id));
+  AddSeatKeys(keys.seats, batch);
   BOXOFFICE_ASSIGN(const auto results, clock_.Read(*connection_, std::move(batch)));
   Rows rows;
   std::vector<SeatKey> listed = keys.seats;
@@ -211,6 +210,15 @@ Result<Rows> PostgresStore::Load(const Keys& keys) {
   }
   std::ranges::sort(listed);
   listed.erase(std::ranges::unique(listed).begin(), listed.end());
+  // Commands name nearly all that is on the lists, so a second question is seldom asked.
+  std::vector<SeatKey> unnamed;
+  std::ranges::set_difference(listed, keys.seats, std::back_inserter(unnamed));
+  if (!unnamed.empty()) {
+    Batch more;
+    AddSeatKeys(unnamed, more);
+    BOXOFFICE_ASSIGN(const auto found, connection_->Read(more));
+    for (const DbRow row : found[0]) rows.seats.push_back(SeatAt(row));
+  }
   rows.sagas = RowOfEach(keys.sagas, std::move(rows.sagas), &SagaRow::id);
   rows.buyers = RowOfEach(keys.buyers, std::move(rows.buyers), &BuyerRow::key);
   rows.seats = RowOfEach(listed, std::move(rows.seats), &SeatRow::key);

@@ -18,13 +18,9 @@ constexpr std::string_view kLoadSagas =
 constexpr std::string_view kLoadBuyers =
     "SELECT show_id, user_id, array_to_string(seats, ','), version FROM unnest($1, $2) i(show_id, user_id) "
     "JOIN buyer USING (show_id, user_id)";
-// The seats that are named, and those that the sagas and buyers named have on their lists.
 constexpr std::string_view kLoadSeats =
     "SELECT " BOXOFFICE_SEAT_COLUMNS
-    " FROM (SELECT i.show_id, i.seat_no FROM unnest($1, $2) i(show_id, seat_no) UNION "
-    "SELECT s.show_id, unnest(s.seats) FROM unnest($3) i(saga_id) JOIN saga s USING (saga_id) UNION "
-    "SELECT b.show_id, unnest(b.seats) FROM unnest($4, $5) i(show_id, user_id) JOIN buyer b USING (show_id, "
-    "user_id)) k JOIN seat USING (show_id, seat_no)";
+    " FROM unnest($1, $2) i(show_id, seat_no) JOIN seat USING (show_id, seat_no)";
 
 // Version 1 is of a row that must not be there: no stored row has the version before it. Rows are taken, and
 // so locked, in the order of the arrays, which are sorted.

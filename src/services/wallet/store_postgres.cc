@@ -35,12 +35,9 @@ Currency CurrencyAt(const Row& row, int column) {
 constexpr auto kUserOf = [](const auto& row) { return std::string_view(row.key.user_id); };
 constexpr auto kCurrencyOf = [](const auto& row) { return std::string(row.key.currency.code()); };
 
-// The wallets that are named, and those that the debits named took from.
 constexpr std::string_view kSelectWallets =
-    "SELECT w.user_id, w.currency, w.balance, w.version, w.day, w.topped_up FROM (SELECT i.user_id, "
-    "i.currency "
-    "FROM unnest($1, $2) i(user_id, currency) UNION SELECT d.user_id, d.currency FROM unnest($3) i(saga_id) "
-    "JOIN saga_debit d USING (saga_id) WHERE d.state = 1) k JOIN wallet w USING (user_id, currency)";
+    "SELECT user_id, currency, balance, version, day, topped_up FROM unnest($1, $2) i(user_id, currency) "
+    "JOIN wallet USING (user_id, currency)";
 // What only operators' commands name: all wallets of users, and those that the entries named are of.
 constexpr std::string_view kSelectMoreWallets =
     "SELECT w.user_id, w.currency, w.balance, w.version, w.day, w.topped_up FROM wallet w WHERE w.user_id = "
@@ -154,9 +151,7 @@ class PostgresStore final : public Store {
   // finds the version, or the state, moved.
   Result<Rows> Load(const Keys& keys) override {
     Batch batch;
-    batch.Add(kSelectWallets, Column(keys.wallets, &WalletKey::user_id),
-              Column(keys.wallets, [](const WalletKey& key) { return std::string(key.currency.code()); }),
-              Column(keys.sagas));
+    AddWalletKeys(keys.wallets, batch);
     batch.Add(kSelectDebits, Column(keys.sagas));
     batch.Add(kSelectTopUps, Column(keys.top_ups, &TopUpKey::user_id),
               Column(keys.top_ups, &TopUpKey::client_key));
@@ -178,6 +173,7 @@ class PostgresStore final : public Store {
                              .balance_after_refund = row.Int(9),
                              .refunded = row.Int(10)});
     }
+    BOXOFFICE_TRY(LoadWalletsOfDebits(rows));
     for (const Row row : results[2]) {
       rows.top_ups.push_back({{std::string(row.Text(0)), std::string(row.Text(1))},
                               {row.Int(4), CurrencyAt(row, 3)},
@@ -222,6 +218,25 @@ class PostgresStore final : public Store {
   }
 
  private:
+  static void AddWalletKeys(const std::vector<WalletKey>& wallets, Batch& batch) {
+    batch.Add(kSelectWallets, Column(wallets, &WalletKey::user_id),
+              Column(wallets, [](const WalletKey& key) { return std::string(key.currency.code()); }));
+  }
+
+  // The wallets that the debits found took from. Seldom any: it is refunds that find their debits.
+  Result<void> LoadWalletsOfDebits(Rows& rows) {
+    std::vector<WalletKey> wallets;
+    for (const DebitRow& debit : rows.debits) {
+      if (debit.state == DebitState::kDebited) wallets.push_back({debit.user_id, debit.money.currency});
+    }
+    if (wallets.empty()) return {};
+    Batch batch;
+    AddWalletKeys(wallets, batch);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    for (const Row row : results[0]) rows.wallets.push_back(WalletAt(row));
+    return {};
+  }
+
   // The place of its result.
   static size_t AddParts(const Keys& keys, Batch& batch) {
     return batch.Add(kSelectParts, Column(keys.parts, &PartKey::reservation),
