@@ -183,6 +183,10 @@ Result<std::unique_ptr<Table>> OpenPostgresTable(const sql::pg::Config& config, 
     return std::unexpected(std::move(found).error());
   }
   BOXOFFICE_TRY(EndPartitions(*connection));
+  // A delete that is lost in a crash publishes again, and a lease is looked up whenever it counts.
+  sql::pg::Config lazy = ByIndex(config);
+  lazy.lazy_commit = true;
+  BOXOFFICE_ASSIGN(connection, sql::pg::Connection::Open(std::move(lazy)));
   return std::make_unique<PostgresTable>(std::move(connection), lease);
 }
 

@@ -40,6 +40,8 @@ bool IsFatal(const PGresult* result) {
          std::string_view(severity) == "PANIC";
 }
 
+constexpr std::chrono::seconds kTolerant{10};  // see Insert
+
 // By SQLSTATE (PostgreSQL's manual, appendix A): what an error that the server reported says. The transaction
 // was rolled back.
 Error Classify(const PGresult* result) {
@@ -57,6 +59,11 @@ Error Classify(const PGresult* result) {
     return {Code::kUnavailable, "database_unavailable", std::move(detail)};
   }
   return {Code::kInternal, "sql_error", std::move(detail)};
+}
+
+bool IsUniqueViolation(const PGresult* result) {
+  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  return state != nullptr && std::string_view(state) == "23505";
 }
 
 }  // namespace
@@ -167,6 +174,8 @@ struct Connection::State {
   std::map<std::string, std::string, std::less<>> names;
   std::set<std::string, std::less<>> prepared;
   bool warned = false;      // the server warned during this round trip
+  bool row_exists = false;  // an INSERT of it found its key taken
+  SteadyClock::time_point tolerant_until{};
   uint64_t generation = 0;  // grows with each connection made
   SeededRandom random{SystemSeed()};
   std::string last_failure;
@@ -269,15 +278,16 @@ Result<void> Connection::Connect() {
   CHECK(PQsetnonblocking(state.conn, 1) == 0);
   PQsetNoticeReceiver(state.conn, &State::OnNotice, &state);
   ++state.generation;
-  // A stricter synchronous_commit than "on" stays.
+  // A stricter synchronous_commit than "on" stays, unless it is to be lazy.
   Batch configure;
   configure.Add(
       "SELECT set_config('statement_timeout', $1, false), "
       "set_config('lock_timeout', $2, false), set_config('default_transaction_isolation', 'read committed', "
-      "false), CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') "
+      "false), CASE WHEN $3 THEN set_config('synchronous_commit', 'off', false) "
+      "WHEN current_setting('synchronous_commit') IN ('off', 'local') "
       "THEN set_config('synchronous_commit', 'on', false) END",
       std::to_string(state.config.statement_timeout.count()),
-      std::to_string(state.config.lock_timeout.count()));
+      std::to_string(state.config.lock_timeout.count()), state.config.lazy_commit);
   if (state.config.by_index) {
     // Without jit: a plan against which all speaks looks dear, and would be compiled.
     configure.Add(
@@ -309,7 +319,8 @@ bool Connection::FoundDead() {
 
 // Queues the statements and the sync. `sent`: for each result to come, the name that it prepares, or empty
 // for rows.
-Result<void> Connection::SendAll(std::span<const Batch::Item> items, std::vector<std::string_view>& sent) {
+Result<void> Connection::SendAll(std::span<const Batch::Item> items, bool tolerant,
+                                 std::vector<std::string_view>& sent) {
   PGconn* conn = state_->conn;
   std::vector<Oid> types;
   std::vector<const char*> values;
@@ -324,9 +335,10 @@ Result<void> Connection::SendAll(std::span<const Batch::Item> items, std::vector
     }
     formats.assign(types.size(), kBinary);
     const int count = static_cast<int>(types.size());
-    const std::string& name = state_->NameOf(item.sql);
+    const std::string_view sql = tolerant && !item.tolerant_sql.empty() ? item.tolerant_sql : item.sql;
+    const std::string& name = state_->NameOf(sql);
     if (!state_->prepared.contains(name) && std::ranges::find(sent, name) == sent.end()) {
-      ok = ok && PQsendPrepare(conn, name.c_str(), std::string(item.sql).c_str(), count, types.data()) == 1;
+      ok = ok && PQsendPrepare(conn, name.c_str(), std::string(sql).c_str(), count, types.data()) == 1;
       sent.emplace_back(name);
     }
     ok = ok && PQsendQueryPrepared(conn, name.c_str(), count, values.data(), lengths.data(), formats.data(),
@@ -338,14 +350,17 @@ Result<void> Connection::SendAll(std::span<const Batch::Item> items, std::vector
   return {};
 }
 
-Result<std::vector<Rows>> Connection::RoundTrip(std::span<const Batch::Item> items, Ends ends) {
+Result<std::vector<Rows>> Connection::RoundTrip(std::span<const Batch::Item> items, Ends ends,
+                                                Begins begins) {
   State& state = *state_;
   if (FoundDead()) return Lost(false, "the server has closed the connection");
   const bool commits = ends == Ends::kTransaction;
   const auto deadline = SteadyClock::now() + state.config.answer_timeout;
   state.warned = false;
+  state.row_exists = false;
+  const bool tolerant = begins == Begins::kNothing || SteadyClock::now() < state.tolerant_until;
   std::vector<std::string_view> sent;
-  if (auto queued = SendAll(items, sent); !queued) return Lost(commits, queued.error().detail);
+  if (auto queued = SendAll(items, tolerant, sent); !queued) return Lost(commits, queued.error().detail);
 
   std::vector<Rows> results;
   results.reserve(items.size());
@@ -366,7 +381,10 @@ Result<std::vector<Rows>> Connection::RoundTrip(std::span<const Batch::Item> ite
     if (status == PGRES_FATAL_ERROR) {
       // The end of the session, or of the server, says nothing of a COMMIT that was on its way.
       if (IsFatal(result)) return Lost(commits, OneLine(PQresultErrorMessage(result)));
-      if (!error) error = Classify(result);
+      if (!error) {
+        error = Classify(result);
+        state.row_exists = !tolerant && IsUniqueViolation(result);
+      }
     }
     CHECK(next < sent.size(), "a result too many: {}", PQresStatus(status));
     if (const std::string_view prepares = sent[next++]; prepares.empty()) {
@@ -392,9 +410,20 @@ Result<std::vector<Rows>> Connection::Read(const Batch& batch) {
   return RoundTrip(batch.items_, Ends::kNothing);
 }
 
+bool Connection::MayBeRunAgain(std::span<const Batch::Item> items, const Result<std::vector<Rows>>& results) {
+  State& state = *state_;
+  if (results || !state.row_exists) return false;
+  const bool inserts =
+      std::ranges::any_of(items, [](const auto& item) { return !item.tolerant_sql.empty(); });
+  if (inserts) state.tolerant_until = SteadyClock::now() + kTolerant;
+  return inserts;
+}
+
 Result<std::vector<Rows>> Connection::Write(const Batch& batch) {
   BOXOFFICE_TRY(EnsureConnected());
-  return RoundTrip(batch.items_, Ends::kTransaction);
+  auto results = RoundTrip(batch.items_, Ends::kTransaction, Begins::kTransaction);
+  if (MayBeRunAgain(batch.items_, results)) return RoundTrip(batch.items_, Ends::kTransaction);
+  return results;
 }
 
 Result<void> Connection::Execute(std::string_view script, milliseconds timeout) {
@@ -500,7 +529,12 @@ Result<std::vector<Rows>> Transaction::Run(const Batch& batch) {
   with_begin.items_.insert(with_begin.items_.end(), batch.items_.begin(), batch.items_.end());
   begun_ = true;
   generation_ = connection_.state_->generation;
-  auto results = connection_.RoundTrip(with_begin.items_, Connection::Ends::kNothing);
+  auto results =
+      connection_.RoundTrip(with_begin.items_, Connection::Ends::kNothing, Connection::Begins::kTransaction);
+  if (connection_.MayBeRunAgain(batch.items_, results)) {
+    with_begin.items_.front().sql = "ROLLBACK AND CHAIN";
+    results = connection_.RoundTrip(with_begin.items_, Connection::Ends::kNothing);
+  }
   if (results) results->erase(results->begin());
   failed_ = !results;
   return results;

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -303,6 +304,93 @@ TEST_F(PostgresTest, CommitsWaitForTheDiskWhateverTheServersDefaultIs) {
     EXPECT_EQ(Open()->Read(One("SELECT current_setting('synchronous_commit')")).value()[0][0].Text(0),
               expected);
   }
+}
+
+TEST_F(PostgresTest, LazyCommitsDoNot) {
+  Config config;
+  config.url = url_;
+  config.lazy_commit = true;
+  const auto connection = Connection::Open(config).value();
+  EXPECT_EQ(connection->Read(One("SELECT current_setting('synchronous_commit')")).value()[0][0].Text(0),
+            "off");
+}
+
+// How often each statement that inserts was run on this connection, by whether it is tolerant.
+std::map<bool, int64_t> RunsOfInserts(Connection& connection) {
+  Batch count;
+  count.Add(
+      "SELECT statement LIKE '%ON CONFLICT%', sum(generic_plans + custom_plans)::bigint FROM "
+      "pg_prepared_statements WHERE statement LIKE 'INSERT INTO t%' GROUP BY 1");
+  std::map<bool, int64_t> runs;
+  const auto results = connection.Read(count).value();
+  for (const Row row : results[0]) runs[row.Bool(0)] = row.Int(1);
+  return runs;
+}
+
+TEST_F(PostgresTest, AnInsertRunsPlainUntilARowExistsAndThenTheWholeBatchOnceMore) {
+  const auto connection = Open();
+  ASSERT_TRUE(connection->Execute("CREATE TABLE t(a BIGINT PRIMARY KEY); CREATE TABLE n(b BIGINT)"));
+  const Insert insert("INSERT INTO t SELECT * FROM unnest($1)", "a");
+  const auto batch = [&](std::vector<int64_t> rows) {
+    Batch made;
+    made.Add("INSERT INTO n SELECT 1");
+    made.Add(insert, Column(rows));
+    return made;
+  };
+  EXPECT_EQ(connection->Write(batch({1, 2})).value()[1].size(), 2U);
+  EXPECT_EQ(RunsOfInserts(*connection), (std::map<bool, int64_t>{{false, 1}}));
+  const auto written = connection->Write(batch({2, 3})).value();
+  ASSERT_EQ(written[1].size(), 1U);
+  EXPECT_EQ(written[1][0].Int(0), 3);
+  EXPECT_EQ(RunsOfInserts(*connection), (std::map<bool, int64_t>{{false, 2}, {true, 1}}));
+  // The next are tolerant from the start.
+  EXPECT_EQ(connection->Write(batch({3, 4})).value()[1].size(), 1U);
+  EXPECT_EQ(RunsOfInserts(*connection), (std::map<bool, int64_t>{{false, 2}, {true, 2}}));
+  EXPECT_EQ(connection->Read(One("SELECT count(*) FROM n")).value()[0][0].Int(0), 3) << "each batch once";
+}
+
+TEST_F(PostgresTest, AnInsertInATransactionToleratesRowsThatExist) {
+  const auto connection = Open();
+  ASSERT_TRUE(connection->Execute("CREATE TABLE t(a BIGINT PRIMARY KEY); CREATE TABLE n(b BIGINT)"));
+  const Insert insert("INSERT INTO t SELECT * FROM unnest($1)", "a");
+  const auto batch = [&](std::vector<int64_t> rows) {
+    Batch made;
+    made.Add("INSERT INTO n SELECT 1");
+    made.Add(insert, Column(rows));
+    return made;
+  };
+  ASSERT_TRUE(connection->Write(batch({1})));
+  {
+    Transaction transaction(*connection);
+    const auto first = transaction.Run(batch({1, 2})).value();
+    ASSERT_EQ(first.size(), 2U);
+    ASSERT_EQ(first[1].size(), 1U);
+    EXPECT_EQ(first[1][0].Int(0), 2);
+    // Nothing that was done is done again, so what follows in a transaction is tolerant.
+    EXPECT_EQ(transaction.Run(batch({2, 3})).value()[1].size(), 1U);
+    ASSERT_TRUE(transaction.Commit(batch({3, 4})));
+  }
+  EXPECT_EQ(connection->Read(One("SELECT count(*) FROM t")).value()[0][0].Int(0), 4);
+  EXPECT_EQ(connection->Read(One("SELECT count(*) FROM n")).value()[0][0].Int(0), 4);
+  const auto fresh = Open();
+  {
+    Transaction transaction(*fresh);
+    ASSERT_TRUE(transaction.Run(One("SELECT 1")));
+    EXPECT_EQ(transaction.Run(batch({4, 5})).value()[1].size(), 1U);
+  }
+  EXPECT_EQ(connection->Read(One("SELECT count(*) FROM t")).value()[0][0].Int(0), 4) << "rolled back";
+}
+
+TEST_F(PostgresTest, AnotherConstraintThatAnInsertBreaksIsAnError) {
+  const auto connection = Open();
+  ASSERT_TRUE(connection->Execute("CREATE TABLE t(a BIGINT PRIMARY KEY CHECK(a > 0))"));
+  const Insert insert("INSERT INTO t SELECT * FROM unnest($1)", "a");
+  Batch batch;
+  batch.Add(insert, Column(std::vector<int64_t>{0}));
+  EXPECT_EQ(connection->Write(batch).error().reason, "constraint");
+  Batch taken;  // not by an Insert
+  taken.Add("INSERT INTO t VALUES (1), (1)");
+  EXPECT_EQ(connection->Write(taken).error().reason, "constraint");
 }
 
 TEST_F(PostgresTest, MigrationsAreAppliedOnceAndInOrderAlsoBySeveralAtOnce) {

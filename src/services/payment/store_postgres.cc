@@ -45,14 +45,15 @@ constexpr std::string_view kUpdate =
     "attempt) ORDER BY reservation_id, attempt FOR UPDATE OF q) i WHERE p.reservation_id = i.reservation_id "
     "AND p.attempt = i.attempt AND p.version = i.version RETURNING p.reservation_id, p.attempt";
 // Does nothing where the key is taken, or where the reservation has another live payment (payment_live).
-constexpr std::string_view kInsert =
+const sql::pg::Insert kInsert(
     "INSERT INTO payment(" BOXOFFICE_PAYMENT_COLUMNS
     ") SELECT reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "
     "provider_code, provider_reference, 1, created_at_ms, updated_at_ms, refunded, refunding, captured_late "
     "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
     "i(reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "
     "provider_code, provider_reference, created_at_ms, updated_at_ms, refunded, refunding, captured_late) "
-    "ORDER BY reservation_id, attempt ON CONFLICT DO NOTHING RETURNING reservation_id, attempt";
+    "ORDER BY reservation_id, attempt",
+    "reservation_id, attempt");
 constexpr std::string_view kSelectOne =
     "SELECT " BOXOFFICE_PAYMENT_COLUMNS "FROM payment WHERE reservation_id = $1 ORDER BY attempt";
 // With ties: all attempts of the last reservation.

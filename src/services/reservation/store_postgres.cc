@@ -33,9 +33,10 @@ constexpr std::string_view kGetRequests =
 constexpr std::string_view kDue =
     "SELECT record, due_at_ms FROM reservation WHERE due_at_ms BETWEEN $1 AND $2 ORDER BY due_at_ms LIMIT $3";
 
-constexpr std::string_view kInsertRequests =
+const sql::pg::Insert kInsertRequests(
     "INSERT INTO request(user_id, idempotency_key, request_hash, reservation_id, saga_id, created_at_ms) "
-    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING user_id, idempotency_key";
+    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6)",
+    "user_id, idempotency_key");
 // A request that is tried anew: the last saga closes the race between two who do so.
 constexpr std::string_view kReplaceRequests =
     "UPDATE request q SET request_hash = i.request_hash, reservation_id = i.reservation_id, "
@@ -48,9 +49,10 @@ constexpr std::string_view kKeepAnswers =
     "UPDATE request q SET answer = r.record FROM unnest($1, $2, $3, $4, $5) i(user_id, idempotency_key, "
     "saga_id, id, version) JOIN reservation r USING (id, version) WHERE q.user_id = i.user_id AND "
     "q.idempotency_key = i.idempotency_key AND q.saga_id = i.saga_id AND q.answer IS NULL";
-constexpr std::string_view kInsert =
+const sql::pg::Insert kInsert(
     "INSERT INTO reservation(id, user_id, show_id, state, saga_status, version, epoch, due_at_ms, record) "
-    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING id";
+    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    "id");
 // Version and epoch close the race between two owners of one saga. Without an expected version it is a
 // renewal: the due time alone, in the range of its version. One statement for both, so that all locks are
 // taken in the order of ids.

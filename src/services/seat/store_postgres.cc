@@ -225,32 +225,43 @@ Result<Rows> PostgresStore::Load(const Keys& keys) {
   return rows;
 }
 
-void AddSagas(const std::vector<SagaRow>& rows, Batch& batch) {
-  batch.Add(kSaveSagas, Column(rows, &SagaRow::id), Column(rows, &SagaRow::undone),
-            Column(rows, &SagaRow::reservation), Column(rows, &SagaRow::show_id),
-            Column(rows, &SagaRow::choice),
-            Column(rows, [](const SagaRow& row) { return ToArray(row.seats); }),
-            Column(rows, [](const SagaRow& row) { return row.version + 1; }));
+// Adds the statement, if any, for each half of the rows: those that are new, and those that were loaded.
+// Returns the places of their results.
+template <typename Stored>
+std::vector<size_t> AddRows(const std::vector<Stored>& rows, const sql::pg::Insert& insert,
+                            std::string_view update, Batch& batch, auto... columns) {
+  std::vector<const Stored*> absent, known;
+  for (const Stored& row : rows) (row.version == 0 ? absent : known).push_back(&row);
+  std::vector<size_t> places;
+  if (!absent.empty()) places.push_back(batch.Add(insert, Column(absent, columns)...));
+  if (!known.empty()) places.push_back(batch.Add(update, Column(known, columns)...));
+  return places;
 }
-void AddBuyers(const std::vector<BuyerRow>& rows, Batch& batch) {
-  batch.Add(kSaveBuyers, Column(rows, [](const BuyerRow& row) { return row.key.show_id; }),
-            Column(rows, [](const BuyerRow& row) -> std::string_view { return row.key.user_id; }),
-            Column(rows, [](const BuyerRow& row) { return ToArray(row.seats); }),
-            Column(rows, [](const BuyerRow& row) { return row.version + 1; }));
+std::vector<size_t> AddSagas(const std::vector<SagaRow>& rows, Batch& batch) {
+  return AddRows(
+      rows, kInsertSagas, kUpdateSagas, batch, &SagaRow::id, &SagaRow::undone, &SagaRow::reservation,
+      &SagaRow::show_id, [](const SagaRow* row) -> std::string_view { return row->choice; },
+      [](const SagaRow* row) { return ToArray(row->seats); }, &SagaRow::version);
 }
-void AddSeats(const std::vector<SeatRow>& rows, Batch& batch) {
+std::vector<size_t> AddBuyers(const std::vector<BuyerRow>& rows, Batch& batch) {
+  return AddRows(
+      rows, kInsertBuyers, kUpdateBuyers, batch, [](const BuyerRow* row) { return row->key.show_id; },
+      [](const BuyerRow* row) -> std::string_view { return row->key.user_id; },
+      [](const BuyerRow* row) { return ToArray(row->seats); }, &BuyerRow::version);
+}
+std::vector<size_t> AddSeats(const std::vector<SeatRow>& rows, Batch& batch) {
   const auto if_owned = [](auto value) {
-    return [value](const SeatRow& row) { return row.IsOwned() ? std::optional(value(row)) : std::nullopt; };
+    return [value](const SeatRow* row) { return row->IsOwned() ? std::optional(value(*row)) : std::nullopt; };
   };
-  batch.Add(kSaveSeats, Column(rows, [](const SeatRow& row) { return row.key.show_id; }),
-            Column(rows, [](const SeatRow& row) { return row.key.seat_no; }), Column(rows, &SeatRow::state),
-            Column(rows, if_owned([](const SeatRow& row) { return row.reservation; })),
-            Column(rows, if_owned([](const SeatRow& row) { return std::string_view(row.user_id); })),
-            Column(rows, [](const SeatRow& row) { return ToUnixMs(row.hold_expires_at); }),
-            Column(rows, [](const SeatRow& row) { return ToUnixMs(row.held_since); }),
-            Column(rows, [](const SeatRow& row) { return row.version + 1; }), Column(rows, &SeatRow::price),
-            Column(rows, &SeatRow::channel),
-            Column(rows, [](const SeatRow& row) { return ToUnixMs(row.channel_until); }));
+  return AddRows(
+      rows, kInsertSeats, kUpdateSeats, batch, [](const SeatRow* row) { return row->key.show_id; },
+      [](const SeatRow* row) { return row->key.seat_no; }, &SeatRow::state,
+      if_owned([](const SeatRow& row) { return row.reservation; }),
+      if_owned([](const SeatRow& row) { return std::string_view(row.user_id); }),
+      [](const SeatRow* row) { return ToUnixMs(row->hold_expires_at); },
+      [](const SeatRow* row) { return ToUnixMs(row->held_since); }, &SeatRow::version, &SeatRow::price,
+      [](const SeatRow* row) -> std::string_view { return row->channel; },
+      [](const SeatRow* row) { return ToUnixMs(row->channel_until); });
 }
 void AddBlocks(const std::vector<BlockNote>& notes, Batch& batch) {
   batch.Add(kSaveBlocks, Column(notes, &BlockNote::show_id),
@@ -261,22 +272,27 @@ void AddBlocks(const std::vector<BlockNote>& notes, Batch& batch) {
             Column(notes, [](const BlockNote& note) { return int64_t{note.about_channel}; }),
             Column(notes, &BlockNote::channel));
 }
-void AddMarks(const std::vector<MarkedShow>& shows, Batch& batch) {
-  batch.Add(kSaveMarks, Column(shows, &MarkedShow::show_id),
-            Column(shows, [](const MarkedShow& show) { return Ms(show.marks.first_sold_at); }),
-            Column(shows, [](const MarkedShow& show) { return Ms(show.marks.sold_out_at); }),
-            Column(shows, [](const MarkedShow& show) { return Ms(show.before.first_sold_at); }),
-            Column(shows, [](const MarkedShow& show) { return Ms(show.before.sold_out_at); }));
+size_t AddMarks(const std::vector<MarkedShow>& shows, Batch& batch) {
+  return batch.Add(kSaveMarks, Column(shows, &MarkedShow::show_id),
+                   Column(shows, [](const MarkedShow& show) { return Ms(show.marks.first_sold_at); }),
+                   Column(shows, [](const MarkedShow& show) { return Ms(show.marks.sold_out_at); }),
+                   Column(shows, [](const MarkedShow& show) { return Ms(show.before.first_sold_at); }),
+                   Column(shows, [](const MarkedShow& show) { return Ms(show.before.sold_out_at); }));
 }
 
-// The keys of `changed` that `rows` does not name, in their order.
+// The keys of `changed` that the results at `places` do not name, in their order.
 template <typename Key, typename Stored>
-std::vector<Key> Missing(const std::vector<Stored>& changed, Key Stored::* key, const sql::pg::Rows& rows,
+std::vector<Key> Missing(const std::vector<Stored>& changed, Key Stored::* key,
+                         const std::vector<sql::pg::Rows>& results, const std::vector<size_t>& places,
                          auto key_at) {
   std::vector<Key> missing;
-  if (rows.size() == changed.size()) return missing;
+  size_t count = 0;
+  for (const size_t place : places) count += results[place].size();
+  if (count == changed.size()) return missing;
   std::set<Key> saved;
-  for (const DbRow row : rows) saved.insert(key_at(row));
+  for (const size_t place : places) {
+    for (const DbRow row : results[place]) saved.insert(key_at(row));
+  }
   for (const Stored& row : changed) {
     if (!saved.contains(row.*key)) missing.push_back(row.*key);
   }
@@ -295,25 +311,24 @@ Result<Forgotten> PostgresStore::ForgetTombstones(SagaId after, Timestamp before
 
 Result<Saved> PostgresStore::Save(const Changes& changes) {
   Batch batch;
-  AddSagas(changes.sagas, batch);
-  AddBuyers(changes.buyers, batch);
-  AddSeats(changes.seats, batch);
-  if (!changes.shows.empty()) AddMarks(changes.shows, batch);
+  const std::vector<size_t> sagas = AddSagas(changes.sagas, batch);
+  const std::vector<size_t> buyers = AddBuyers(changes.buyers, batch);
+  const std::vector<size_t> seats = AddSeats(changes.seats, batch);
+  std::vector<size_t> shows;
+  if (!changes.shows.empty()) shows.push_back(AddMarks(changes.shows, batch));
   sql::pg::Transaction transaction(*connection_);
   BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
   Saved saved;
-  saved.moved_sagas =
-      Missing(changes.sagas, &SagaRow::id, results[0], [](const DbRow& row) { return row.Id<SagaId>(0); });
-  saved.moved_buyers = Missing(changes.buyers, &BuyerRow::key, results[1], [](const DbRow& row) {
+  saved.moved_sagas = Missing(changes.sagas, &SagaRow::id, results, sagas,
+                              [](const DbRow& row) { return row.Id<SagaId>(0); });
+  saved.moved_buyers = Missing(changes.buyers, &BuyerRow::key, results, buyers, [](const DbRow& row) {
     return BuyerKey{row.Int(0), std::string(row.Text(1))};
   });
-  saved.moved_seats = Missing(changes.seats, &SeatRow::key, results[2], [](const DbRow& row) {
+  saved.moved_seats = Missing(changes.seats, &SeatRow::key, results, seats, [](const DbRow& row) {
     return SeatKey{row.Int(0), static_cast<SeatNo>(row.Int(1))};
   });
-  if (!changes.shows.empty()) {
-    saved.moved_shows =
-        Missing(changes.shows, &MarkedShow::show_id, results[3], [](const DbRow& row) { return row.Int(0); });
-  }
+  saved.moved_shows = Missing(changes.shows, &MarkedShow::show_id, results, shows,
+                              [](const DbRow& row) { return row.Int(0); });
   if (!saved.done()) return saved;  // the transaction rolls back
   std::vector<bus::Event> events;
   for (const Event& event : changes.events) events.push_back(ToBusEvent(event, random_));

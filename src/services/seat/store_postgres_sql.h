@@ -22,30 +22,40 @@ constexpr std::string_view kLoadSeats =
     "SELECT " BOXOFFICE_SEAT_COLUMNS
     " FROM unnest($1, $2) i(show_id, seat_no) JOIN seat USING (show_id, seat_no)";
 
-// Version 1 is of a row that must not be there: no stored row has the version before it. Rows are taken, and
-// so locked, in the order of the arrays, which are sorted.
-constexpr std::string_view kSaveSagas =
+// Rows of version 0 are inserted, others updated if they still have the version that was loaded. Rows are
+// taken, and so locked, in the order of the arrays, which are sorted.
+inline const sql::pg::Insert kInsertSagas(
     "INSERT INTO saga(saga_id, undone, reservation_id, show_id, choice, seats, version) "
-    "SELECT saga_id, undone, reservation_id, show_id, choice, seats::bigint[], version "
+    "SELECT saga_id, undone, reservation_id, show_id, choice, seats::bigint[], version + 1 "
     "FROM unnest($1, $2, $3, $4, $5, $6, $7) i(saga_id, undone, reservation_id, show_id, choice, seats, "
-    "version) ON CONFLICT (saga_id) DO UPDATE SET undone = excluded.undone, "
-    "reservation_id = excluded.reservation_id, show_id = excluded.show_id, choice = excluded.choice, "
-    "seats = excluded.seats, version = excluded.version WHERE saga.version = excluded.version - 1 "
-    "RETURNING saga_id";
-constexpr std::string_view kSaveBuyers =
+    "version)",
+    "saga_id");
+constexpr std::string_view kUpdateSagas =
+    "UPDATE saga s SET undone = i.undone, reservation_id = i.reservation_id, show_id = i.show_id, "
+    "choice = i.choice, seats = i.seats::bigint[], version = i.version + 1 "
+    "FROM unnest($1, $2, $3, $4, $5, $6, $7) i(saga_id, undone, reservation_id, show_id, choice, seats, "
+    "version) WHERE s.saga_id = i.saga_id AND s.version = i.version RETURNING s.saga_id";
+inline const sql::pg::Insert kInsertBuyers(
     "INSERT INTO buyer(show_id, user_id, seats, version) SELECT show_id, user_id, seats::bigint[], version "
-    "FROM unnest($1, $2, $3, $4) i(show_id, user_id, seats, version) ON CONFLICT (show_id, user_id) "
-    "DO UPDATE SET seats = excluded.seats, version = excluded.version "
-    "WHERE buyer.version = excluded.version - 1 RETURNING show_id, user_id";
-constexpr std::string_view kSaveSeats =
+    "+ 1 FROM unnest($1, $2, $3, $4) i(show_id, user_id, seats, version)",
+    "show_id, user_id");
+constexpr std::string_view kUpdateBuyers =
+    "UPDATE buyer b SET seats = i.seats::bigint[], version = i.version + 1 "
+    "FROM unnest($1, $2, $3, $4) i(show_id, user_id, seats, version) WHERE b.show_id = i.show_id "
+    "AND b.user_id = i.user_id AND b.version = i.version RETURNING b.show_id, b.user_id";
+inline const sql::pg::Insert kInsertSeats(
     "INSERT INTO seat(" BOXOFFICE_SEAT_COLUMNS
-    ") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (show_id, seat_no) DO "
-    "UPDATE SET "
-    "state = excluded.state, reservation_id = excluded.reservation_id, user_id = excluded.user_id, "
-    "hold_expires_at_ms = excluded.hold_expires_at_ms, held_since_ms = excluded.held_since_ms, "
-    "version = excluded.version, price = excluded.price, channel = excluded.channel, "
-    "channel_until_ms = excluded.channel_until_ms WHERE seat.version = excluded.version - 1 "
-    "RETURNING show_id, seat_no";
+    ") SELECT show_id, seat_no, state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version + "
+    "1, price, channel, channel_until_ms FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+    "i(" BOXOFFICE_SEAT_COLUMNS ")",
+    "show_id, seat_no");
+constexpr std::string_view kUpdateSeats =
+    "UPDATE seat s SET state = i.state, reservation_id = i.reservation_id, user_id = i.user_id, "
+    "hold_expires_at_ms = i.hold_expires_at_ms, held_since_ms = i.held_since_ms, version = i.version + 1, "
+    "price = i.price, channel = i.channel, channel_until_ms = i.channel_until_ms "
+    "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) i(" BOXOFFICE_SEAT_COLUMNS
+    ") WHERE s.show_id = i.show_id AND s.seat_no = i.seat_no AND s.version = i.version "
+    "RETURNING s.show_id, s.seat_no";
 // The marks that were seen close the race between two replicas that each sell a first or a last seat.
 constexpr std::string_view kSaveMarks =
     "UPDATE show SET first_sold_at_ms = i.first_sold, sold_out_at_ms = i.sold_out FROM unnest($1, $2, $3, "

@@ -81,26 +81,23 @@ constexpr std::string_view kInsertWallets =
     "balance, 1, day, "
     "topped_up FROM unnest($1, $2, $3, $4, $5) i(user_id, currency, balance, day, topped_up) ON CONFLICT DO "
     "NOTHING RETURNING user_id, currency";
-// Locks in the order of keys before it changes anything.
+// Rows are taken, and so locked, in the order of the arrays, which are sorted.
 constexpr std::string_view kUpdateWallets =
     "UPDATE wallet w SET balance = i.balance, day = i.day, topped_up = i.topped_up, version = i.version + 1 "
-    "FROM "
-    "(SELECT n.* FROM unnest($1, $2, $3, $4, $5, $6) n(user_id, currency, balance, version, day, topped_up) "
-    "JOIN wallet q USING (user_id, currency) ORDER BY "
-    "user_id, "
-    "currency FOR UPDATE OF q) i WHERE w.user_id = i.user_id AND w.currency = i.currency "
-    "AND w.version = i.version RETURNING w.user_id, w.currency";
-constexpr std::string_view kInsertDebits =
+    "FROM unnest($1, $2, $3, $4, $5, $6) i(user_id, currency, balance, version, day, topped_up) "
+    "WHERE w.user_id = i.user_id AND w.currency = i.currency AND w.version = i.version "
+    "RETURNING w.user_id, w.currency";
+const sql::pg::Insert kInsertDebits(
     "INSERT INTO saga_debit(saga_id, reservation_id, user_id, currency, amount, state, debit_entry_id, "
     "balance_after_debit, refund_entry_id, balance_after_refund, refunded) "
-    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING "
-    "RETURNING saga_id";
+    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    "saga_id");
 constexpr std::string_view kUpdateDebits =
     "UPDATE saga_debit d SET state = i.state, refund_entry_id = i.entry, balance_after_refund = i.balance, "
     "refunded = i.refunded FROM unnest($1, $2, $3, $4, $5, $6) i(saga_id, state, entry, balance, refunded, "
     "before) "
     "WHERE d.saga_id = i.saga_id AND d.state = 1 AND d.refunded = i.before RETURNING d.saga_id";
-constexpr std::string_view kInsertEntries =
+const sql::pg::Insert kInsertEntries(
     "INSERT INTO ledger(user_id, id, kind, currency, amount, contra, contra_amount, balance_after, saga_id, "
     "reservation_id, client_key, created_at_ms, reason, operator_id) SELECT user_id, id, kind, currency, "
     "amount, "
@@ -108,8 +105,8 @@ constexpr std::string_view kInsertEntries =
     "FROM "
     "unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) i(user_id, id, kind, currency, amount, "
     "contra, "
-    "balance_after, saga_id, reservation_id, client_key, created_at_ms, reason, operator_id) ON CONFLICT DO "
-    "NOTHING RETURNING id";
+    "balance_after, saga_id, reservation_id, client_key, created_at_ms, reason, operator_id)",
+    "id");
 
 WalletRow WalletAt(const Row& row) {
   return {.key = {std::string(row.Text(0)), CurrencyAt(row, 1)},
