@@ -50,10 +50,11 @@ constexpr std::string_view kReadOld =
 constexpr std::string_view kOldWaits = "SELECT EXISTS(SELECT FROM outbox)";
 constexpr std::string_view kErase = "DELETE FROM outbox_batch WHERE seq = ANY($1)";
 constexpr std::string_view kEraseOld = "DELETE FROM outbox WHERE seq = ANY($1)";
+// With a condition that all rows meet, so that it walks along the index, where what was deleted lately is
+// passed over.
 constexpr std::string_view kCount =
     "SELECT coalesce(sum(events::integer), 0), min(oldest_ms) FROM (SELECT events, oldest_ms FROM "
-    "outbox_batch "
-    "UNION ALL SELECT 1, time_ms FROM outbox) waits";
+    "outbox_batch WHERE seq > 0 UNION ALL SELECT 1, time_ms FROM outbox WHERE seq > 0) waits";
 
 // A row of the table `outbox` has its number with a minus.
 class PostgresTable final : public Table {
