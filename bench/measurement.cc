@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -80,6 +83,15 @@ double MedianOf(std::vector<double> values) {
   return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
 }
 
+// Microseconds for each sale, the most first.
+std::vector<std::pair<double, std::string>> PartsByCpu(const Measurement& m) {
+  std::vector<std::pair<double, std::string>> parts;
+  for (const auto& [part, cpu] : m.parts_cpu)
+    parts.emplace_back(PerSale(static_cast<double>(cpu.count()), m), part);
+  std::ranges::sort(parts, std::greater());
+  return parts;
+}
+
 std::string RenderTable(const Measurement& m) {
   std::string text;
   auto sink = std::back_inserter(text);
@@ -98,6 +110,9 @@ std::string RenderTable(const Measurement& m) {
   fmt::format_to(sink, "  CPU us each           system {:.1f}   generator {:.1f}\n",
                  PerSale(static_cast<double>(m.system_cpu.count()), m),
                  PerSale(static_cast<double>(m.generator_cpu.count()), m));
+  if (m.parts_cpu.size() > 1) {
+    for (const auto& [cpu, part] : PartsByCpu(m)) fmt::format_to(sink, "    {:<25} {:.1f}\n", part, cpu);
+  }
   fmt::format_to(sink, "  rest of the machine   {:.0f} % of its CPUs{}\n", m.OtherShare() * 100,
                  m.OtherShare() > kUndisturbed ? ": DISTURBED, the figures are too low" : "");
   fmt::format_to(sink, "  peak memory           {} MiB\n", m.system_peak_memory >> 20);
@@ -118,6 +133,8 @@ std::string RenderJson(const Measurement& m) {
   json::object batches;
   for (const auto& [executor, totals] : m.batches)
     batches[executor] = json::object{{"mean", totals.Mean()}, {"transactions", totals.count}};
+  json::object parts;
+  for (const auto& [cpu, part] : PartsByCpu(m)) parts[part] = cpu;
   boost::system::error_code error;
   json::value audit = json::parse(m.audit.json, error);
   if (error) audit = m.audit.json;
@@ -142,7 +159,8 @@ std::string RenderJson(const Measurement& m) {
                                   {"p99_9", Millis(m.latency.Percentile(0.999))},
                                   {"max", Millis(m.latency.max())}}},
       {"cpu_us_each", json::object{{"system", PerSale(static_cast<double>(m.system_cpu.count()), m)},
-                                   {"generator", PerSale(static_cast<double>(m.generator_cpu.count()), m)}}},
+                                   {"generator", PerSale(static_cast<double>(m.generator_cpu.count()), m)},
+                                   {"of_system", std::move(parts)}}},
       {"other_cpu_share", m.OtherShare()},
       {"disturbed", m.OtherShare() > kUndisturbed},
       {"system_peak_memory_bytes", m.system_peak_memory},

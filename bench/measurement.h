@@ -29,6 +29,7 @@ struct Measurement {
   std::map<std::string, uint64_t> errors;  // all others, by code
   Histogram latency;                       // of the confirmed; of a race: of all
   CpuTime system_cpu{0};
+  CpuByPart parts_cpu;  // of the system
   CpuTime generator_cpu{0};
   CpuTime other_cpu{
       0};  // of all else on the machine: the kernel's own threads, and whoever disturbs the measurement

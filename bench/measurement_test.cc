@@ -48,6 +48,25 @@ TEST(MeasurementTest, AMachineThatSomebodyElseUsesIsToldSo) {
   EXPECT_THAT(RenderTable(measurement), testing::HasSubstr("DISTURBED"));
 }
 
+TEST(MeasurementTest, TellsWhichProcessesTookTheCpu) {
+  const std::string_view database("postgres: boxoffice seat 127.0.0.1(50192) idle");
+  EXPECT_EQ(PartOf(database), "PostgreSQL of seat");
+  EXPECT_EQ(PartOf("postgres: walwriter "), "PostgreSQL's own");
+  using namespace std::string_view_literals;
+  EXPECT_EQ(PartOf("/usr/lib/postgresql/15/bin/postgres\0-D\0data"sv), "PostgreSQL's own");
+  EXPECT_EQ(PartOf("/usr/bin/redis-server 127.0.0.1:30001"), "Redis");
+  EXPECT_EQ(PartOf("/bin/boxoffice\0serve\0gateway\0--config\0x"sv), "gateway");
+  EXPECT_EQ(PartOf("/bin/boxoffice\0up\0--no-seed"sv), "up");
+  EXPECT_EQ(PartOf(""), "") << "it has just ended";
+
+  Measurement measurement;
+  measurement.requests = measurement.confirmed = 10;
+  measurement.parts_cpu = {{"seat", CpuTime(150)}};
+  EXPECT_THAT(RenderTable(measurement), testing::Not(testing::HasSubstr("seat")));
+  measurement.parts_cpu["gateway"] = CpuTime(200);
+  EXPECT_THAT(RenderTable(measurement), testing::ContainsRegex("gateway +20.0\n +seat +15.0\n"));
+}
+
 TEST(MeasurementTest, JsonHoldsTheFiguresAndTheVerdict) {
   Measurement measurement;
   measurement.scenario = "sale";

@@ -32,7 +32,7 @@ class Meter {
     meter.metrics_ = metrics;
     meter.published_ = ReadHistograms(metrics, "boxoffice_bus_publish_size", "service");
     meter.batches_ = ReadHistograms(metrics, "boxoffice_batch_size", "executor");
-    meter.system_ = system.Cpu();
+    meter.parts_ = system.CpuOfParts();
     meter.generator_ = OwnCpu();
     meter.machine_ = MachineCpu();
     meter.start_ = SteadyClock::now();
@@ -40,7 +40,12 @@ class Meter {
   }
   Result<void> Stop(const SystemProcess& system, Shop& shop, Measurement& measurement) const {
     measurement.elapsed = SteadyClock::now() - start_;
-    measurement.system_cpu = system.Cpu() - system_;
+    for (const auto& [part, cpu] : system.CpuOfParts()) {
+      const auto before = parts_.find(part);
+      const CpuTime used = before == parts_.end() ? cpu : cpu - before->second;
+      measurement.parts_cpu[part] = used;
+      measurement.system_cpu += used;
+    }
     measurement.generator_cpu = OwnCpu() - generator_;
     measurement.other_cpu =
         std::max(CpuTime(0), MachineCpu() - machine_ - measurement.system_cpu - measurement.generator_cpu);
@@ -59,7 +64,7 @@ class Meter {
   std::map<std::string, HistogramTotals> batches_;
   std::map<std::string, HistogramTotals> published_;
   std::string metrics_;
-  CpuTime system_{0};
+  CpuByPart parts_;
   CpuTime generator_{0};
   CpuTime machine_{0};
   SteadyClock::time_point start_;

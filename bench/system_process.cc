@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <boost/algorithm/string/split.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -152,10 +153,33 @@ SystemProcess::~SystemProcess() {
   if (!data_dir_.empty()) std::filesystem::remove_all(data_dir_, ignored);
 }
 
+std::string PartOf(std::string_view command_line) {
+  std::vector<std::string> words;
+  boost::split(words, command_line, [](char c) { return c == '\0' || c == ' '; });
+  const auto is = [](const std::string& word, std::string_view program) {
+    return std::filesystem::path(word).filename() == program;
+  };
+  const auto word_after = [&](size_t place) { return words.size() > place ? words[place] : std::string(); };
+  // "postgres: USER DATABASE HOST(PORT) …" of a connection, "postgres: checkpointer " of its own.
+  if (words[0] == "postgres:")
+    return word_after(3).find('(') == std::string::npos ? "PostgreSQL's own" : "PostgreSQL of " + words[2];
+  if (is(words[0], "postgres")) return "PostgreSQL's own";
+  if (is(words[0], "redis-server")) return "Redis";
+  if (is(words[0], "java")) return "Kafka";
+  return word_after(1) == "serve" ? word_after(2) : word_after(1);
+}
+
 CpuTime SystemProcess::Cpu() const {
   CpuTime sum{0};
   for (const pid_t pid : WithDescendants(pid_)) sum += CpuOf(pid);
   return sum;
+}
+
+CpuByPart SystemProcess::CpuOfParts() const {
+  CpuByPart parts;
+  for (const pid_t pid : WithDescendants(pid_))
+    parts[PartOf(ReadFile(fmt::format("/proc/{}/cmdline", pid)))] += CpuOf(pid);
+  return parts;
 }
 
 int64_t SystemProcess::PeakMemory() const {

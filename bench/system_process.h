@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,12 @@ namespace boxoffice::bench {
 
 // CPU time of a process, user and kernel.
 using CpuTime = std::chrono::microseconds;
+
+// By what a process does: "reservation", "PostgreSQL of reservation" (a connection's process, by its
+// database), "Redis", "up".
+using CpuByPart = std::map<std::string, CpuTime>;
+// What the process with this command line does, whose words a 0 ends; see CpuByPart.
+[[nodiscard]] std::string PartOf(std::string_view command_line);
 
 // Not thread-safe. Whatever happens to this process, the child does not outlive it; its folder goes with the
 // object.
@@ -35,6 +43,8 @@ class SystemProcess {
   [[nodiscard]] const std::filesystem::path& data_dir() const { return data_dir_; }
   // With all the processes that it has started; those of them that have ended are left out.
   [[nodiscard]] CpuTime Cpu() const;
+  // The same by parts.
+  [[nodiscard]] CpuByPart CpuOfParts() const;
   // The most memory that it has had, in bytes.
   [[nodiscard]] int64_t PeakMemory() const;
   // Of the data folder: "ext4", "tmpfs", …
