@@ -137,7 +137,8 @@ TEST_F(Versions, WhatOneHasBegunTheOtherGoesOnWith) {
     // Held by one, paid at the other, cancelled at the first.
     const auto slow = NewBuyer(*first, "slow-" + first->name);
     const auto slow_there = At(*second, slow->user(), slow->queue_token());
-    const Reply held = slow->Reserve(show_, kChoice);
+    const std::string hold_key = NewKey();
+    const Reply held = slow->Reserve(show_, kChoice, hold_key);
     ASSERT_EQ(held.at("state"), "HELD") << held;
     const Reply paid = slow_there->Confirm(held.at("id"));
     ASSERT_EQ(paid.at("state"), "CONFIRMED") << paid;
@@ -145,6 +146,12 @@ TEST_F(Versions, WhatOneHasBegunTheOtherGoesOnWith) {
     EXPECT_EQ(cancelled.at("state"), "CANCELLED") << cancelled;
     EXPECT_EQ(slow_there->Await(held.at("id"), "CANCELLED").at("state"), "CANCELLED");
     EXPECT_EQ(slow->Balance(), kPrice);
+    // Whoever repeats the first request is told what was so then.
+    for (const auto& asked : {slow.get(), slow_there.get()}) {
+      const Reply repeated = asked->Reserve(show_, kChoice, hold_key);
+      EXPECT_EQ(repeated.status, held.status);
+      EXPECT_EQ(repeated.body, held.body);
+    }
     // Two bought of one, one of them given back at the other: the rest is there at both.
     const auto two = NewBuyer(*first, "two-" + first->name);
     ASSERT_EQ(two->Charge(kPrice).status, 201);

@@ -532,7 +532,7 @@ Result<std::vector<Rows>> Transaction::Run(const Batch& batch) {
   auto results =
       connection_.RoundTrip(with_begin.items_, Connection::Ends::kNothing, Connection::Begins::kTransaction);
   if (connection_.MayBeRunAgain(batch.items_, results)) {
-    with_begin.items_.front().sql = "ROLLBACK AND CHAIN";
+    with_begin.items_.front().sql = "ROLLBACK AND CHAIN";  // of the one that failed; and BEGIN
     results = connection_.RoundTrip(with_begin.items_, Connection::Ends::kNothing);
   }
   if (results) results->erase(results->begin());

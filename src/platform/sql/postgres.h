@@ -283,10 +283,10 @@ class Rows {
   std::unique_ptr<pg_result, Clear> result_;
 };
 
-// An INSERT of rows that are new, but for a race or a repeat. It runs as it stands, which costs a third less
-// than with ON CONFLICT. Where a row exists after all, the server rolls back, and the batch is run once more,
-// with ON CONFLICT DO NOTHING; so are those of the next ten seconds, as more of the kind is likely.
-// It returns the rows that were inserted. Outlives the batches that it is added to.
+// An INSERT of rows that are new, but for a race or a repeat. It runs as it stands, which costs the server up
+// to two fifths less than with ON CONFLICT. Where a row exists after all, the server rolls back, and the
+// batch is run once more, with ON CONFLICT DO NOTHING; so are those of the next ten seconds, as more of the
+// kind is likely. It returns the rows that were inserted. Outlives the batches that it is added to.
 class Insert {
  public:
   // "INSERT INTO … SELECT … FROM unnest(…)", and the columns to return.
