@@ -225,7 +225,7 @@ TEST_P(StoreContractTest, AnAnswerStaysWhatItWasWhenTheNextSagasChangeTheReserva
   cancel.request = RequestRecord{{"buyer", "k2"}, "h", r.id, next.saga.id, std::nullopt, kNow};
   cancel.answered = AnsweredRequest{{"buyer", "k"}, r.saga.id};
   EXPECT_THAT(Save(cancel), ElementsAre(true));
-  EXPECT_EQ(AnswerTo({"buyer", "k"})->reservation, finish.reservation);
+  EXPECT_EQ(AnswerTo({"buyer", "k"}).value().reservation, finish.reservation);
   EXPECT_EQ(AnswerTo({"buyer", "k2"}), std::nullopt);
 
   next.saga.status = SagaStatus::kDone;
@@ -236,8 +236,8 @@ TEST_P(StoreContractTest, AnAnswerStaysWhatItWasWhenTheNextSagasChangeTheReserva
   Change again = Update(next, 4, 1);
   again.answered = cancel.answered;
   EXPECT_THAT(Save(again), ElementsAre(true));
-  EXPECT_EQ(AnswerTo({"buyer", "k"})->reservation, finish.reservation);
-  EXPECT_EQ(AnswerTo({"buyer", "k2"})->reservation, again.reservation);
+  EXPECT_EQ(AnswerTo({"buyer", "k"}).value().reservation, finish.reservation);
+  EXPECT_EQ(AnswerTo({"buyer", "k2"}).value().reservation, again.reservation);
 }
 
 TEST_P(StoreContractTest, NoAnswerIsKeptOfARowThatMovedNorForARequestThatWasTriedAnew) {
