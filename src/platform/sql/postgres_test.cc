@@ -315,6 +315,15 @@ TEST_F(PostgresTest, LazyCommitsDoNot) {
             "off");
 }
 
+const Insert kInsertIntoT("INSERT INTO t SELECT * FROM unnest($1)", "a");
+// A row of `n`, by which it shows how often the batch was done, and these of `t`.
+Batch Inserting(const std::vector<int64_t>& rows) {
+  Batch batch;
+  batch.Add("INSERT INTO n SELECT 1");
+  batch.Add(kInsertIntoT, Column(rows));
+  return batch;
+}
+
 // How often each statement that inserts was run on this connection, by whether it is tolerant.
 std::map<bool, int64_t> RunsOfInserts(Connection& connection) {
   Batch count;
@@ -330,21 +339,14 @@ std::map<bool, int64_t> RunsOfInserts(Connection& connection) {
 TEST_F(PostgresTest, AnInsertRunsPlainUntilARowExistsAndThenTheWholeBatchOnceMore) {
   const auto connection = Open();
   ASSERT_TRUE(connection->Execute("CREATE TABLE t(a BIGINT PRIMARY KEY); CREATE TABLE n(b BIGINT)"));
-  const Insert insert("INSERT INTO t SELECT * FROM unnest($1)", "a");
-  const auto batch = [&](std::vector<int64_t> rows) {
-    Batch made;
-    made.Add("INSERT INTO n SELECT 1");
-    made.Add(insert, Column(rows));
-    return made;
-  };
-  EXPECT_EQ(connection->Write(batch({1, 2})).value()[1].size(), 2U);
+  EXPECT_EQ(connection->Write(Inserting({1, 2})).value()[1].size(), 2U);
   EXPECT_EQ(RunsOfInserts(*connection), (std::map<bool, int64_t>{{false, 1}}));
-  const auto written = connection->Write(batch({2, 3})).value();
+  const auto written = connection->Write(Inserting({2, 3})).value();
   ASSERT_EQ(written[1].size(), 1U);
   EXPECT_EQ(written[1][0].Int(0), 3);
   EXPECT_EQ(RunsOfInserts(*connection), (std::map<bool, int64_t>{{false, 2}, {true, 1}}));
   // The next are tolerant from the start.
-  EXPECT_EQ(connection->Write(batch({3, 4})).value()[1].size(), 1U);
+  EXPECT_EQ(connection->Write(Inserting({3, 4})).value()[1].size(), 1U);
   EXPECT_EQ(RunsOfInserts(*connection), (std::map<bool, int64_t>{{false, 2}, {true, 2}}));
   EXPECT_EQ(connection->Read(One("SELECT count(*) FROM n")).value()[0][0].Int(0), 3) << "each batch once";
 }
@@ -352,23 +354,16 @@ TEST_F(PostgresTest, AnInsertRunsPlainUntilARowExistsAndThenTheWholeBatchOnceMor
 TEST_F(PostgresTest, AnInsertInATransactionToleratesRowsThatExist) {
   const auto connection = Open();
   ASSERT_TRUE(connection->Execute("CREATE TABLE t(a BIGINT PRIMARY KEY); CREATE TABLE n(b BIGINT)"));
-  const Insert insert("INSERT INTO t SELECT * FROM unnest($1)", "a");
-  const auto batch = [&](std::vector<int64_t> rows) {
-    Batch made;
-    made.Add("INSERT INTO n SELECT 1");
-    made.Add(insert, Column(rows));
-    return made;
-  };
-  ASSERT_TRUE(connection->Write(batch({1})));
+  ASSERT_TRUE(connection->Write(Inserting({1})));
   {
     Transaction transaction(*connection);
-    const auto first = transaction.Run(batch({1, 2})).value();
+    const auto first = transaction.Run(Inserting({1, 2})).value();
     ASSERT_EQ(first.size(), 2U);
     ASSERT_EQ(first[1].size(), 1U);
     EXPECT_EQ(first[1][0].Int(0), 2);
     // Nothing that was done is done again, so what follows in a transaction is tolerant.
-    EXPECT_EQ(transaction.Run(batch({2, 3})).value()[1].size(), 1U);
-    ASSERT_TRUE(transaction.Commit(batch({3, 4})));
+    EXPECT_EQ(transaction.Run(Inserting({2, 3})).value()[1].size(), 1U);
+    ASSERT_TRUE(transaction.Commit(Inserting({3, 4})));
   }
   EXPECT_EQ(connection->Read(One("SELECT count(*) FROM t")).value()[0][0].Int(0), 4);
   EXPECT_EQ(connection->Read(One("SELECT count(*) FROM n")).value()[0][0].Int(0), 4);
@@ -376,7 +371,7 @@ TEST_F(PostgresTest, AnInsertInATransactionToleratesRowsThatExist) {
   {
     Transaction transaction(*fresh);
     ASSERT_TRUE(transaction.Run(One("SELECT 1")));
-    EXPECT_EQ(transaction.Run(batch({4, 5})).value()[1].size(), 1U);
+    EXPECT_EQ(transaction.Run(Inserting({4, 5})).value()[1].size(), 1U);
   }
   EXPECT_EQ(connection->Read(One("SELECT count(*) FROM t")).value()[0][0].Int(0), 4) << "rolled back";
 }
@@ -384,9 +379,8 @@ TEST_F(PostgresTest, AnInsertInATransactionToleratesRowsThatExist) {
 TEST_F(PostgresTest, AnotherConstraintThatAnInsertBreaksIsAnError) {
   const auto connection = Open();
   ASSERT_TRUE(connection->Execute("CREATE TABLE t(a BIGINT PRIMARY KEY CHECK(a > 0))"));
-  const Insert insert("INSERT INTO t SELECT * FROM unnest($1)", "a");
   Batch batch;
-  batch.Add(insert, Column(std::vector<int64_t>{0}));
+  batch.Add(kInsertIntoT, Column(std::vector<int64_t>{0}));
   EXPECT_EQ(connection->Write(batch).error().reason, "constraint");
   Batch taken;  // not by an Insert
   taken.Add("INSERT INTO t VALUES (1), (1)");
