@@ -36,6 +36,15 @@ double PerSale(double total, const Measurement& measurement) {
   return total / static_cast<double>(answered);
 }
 
+// Microseconds for each sale, the most first.
+std::vector<std::pair<double, std::string>> PartsByCpu(const Measurement& m) {
+  std::vector<std::pair<double, std::string>> parts;
+  for (const auto& [part, cpu] : m.parts_cpu)
+    parts.emplace_back(PerSale(static_cast<double>(cpu.count()), m), part);
+  std::ranges::sort(parts, std::greater());
+  return parts;
+}
+
 json::object CountsOf(const std::map<std::string, uint64_t>& counts) {
   json::object object;
   for (const auto& [code, count] : counts) object[code] = count;
@@ -81,15 +90,6 @@ double MedianOf(std::vector<double> values) {
   if (values.empty()) return 0;
   std::ranges::sort(values);
   return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
-}
-
-// Microseconds for each sale, the most first.
-std::vector<std::pair<double, std::string>> PartsByCpu(const Measurement& m) {
-  std::vector<std::pair<double, std::string>> parts;
-  for (const auto& [part, cpu] : m.parts_cpu)
-    parts.emplace_back(PerSale(static_cast<double>(cpu.count()), m), part);
-  std::ranges::sort(parts, std::greater());
-  return parts;
 }
 
 std::string RenderTable(const Measurement& m) {

@@ -159,19 +159,19 @@ std::string PartOf(std::string_view command_line) {
   const auto is = [](const std::string& word, std::string_view program) {
     return std::filesystem::path(word).filename() == program;
   };
-  const auto word_after = [&](size_t place) { return words.size() > place ? words[place] : std::string(); };
+  const auto word_at = [&](size_t place) { return words.size() > place ? words[place] : std::string(); };
   // "postgres: USER DATABASE HOST(PORT) …" of a connection, "postgres: checkpointer " of its own.
   if (words[0] == "postgres:")
-    return word_after(3).find('(') == std::string::npos ? "PostgreSQL's own" : "PostgreSQL of " + words[2];
+    return word_at(3).find('(') == std::string::npos ? "PostgreSQL's own" : "PostgreSQL of " + words[2];
   if (is(words[0], "postgres")) return "PostgreSQL's own";
   if (is(words[0], "redis-server")) return "Redis";
   if (is(words[0], "java")) return "Kafka";
-  return word_after(1) == "serve" ? word_after(2) : word_after(1);
+  return word_at(1) == "serve" ? word_at(2) : word_at(1);
 }
 
 CpuTime SystemProcess::Cpu() const {
   CpuTime sum{0};
-  for (const pid_t pid : WithDescendants(pid_)) sum += CpuOf(pid);
+  for (const auto& [part, cpu] : CpuOfParts()) sum += cpu;
   return sum;
 }
 
