@@ -147,16 +147,18 @@ class PostgresTable final : public Table {
   bool old_waits_ = true;  // perhaps: for ever not, once there was none
 };
 
-// So that no publisher of the version before works beside this one. Again: no effect.
-Result<void> EndPartitions(sql::pg::Connection& connection) {
+// So that no publisher of the version before works beside this one. Again: no effect. A commit of its own
+// that is waited for, as it is not done again once whoever was lazy has gone on.
+Result<void> EndPartitions(sql::pg::Connection& connection, const sql::pg::Config& config) {
   Batch look;
   look.Add("SELECT EXISTS(SELECT FROM outbox_partition)");
   BOXOFFICE_ASSIGN(const auto results, connection.Read(look));
   if (!results[0][0].Bool(0)) return {};
+  BOXOFFICE_ASSIGN(const auto durable, sql::pg::Connection::Open(config));
   Batch end;
   end.Add(kLockOld);
   end.Add(kEndPartitions);
-  sql::pg::Transaction transaction(connection);
+  sql::pg::Transaction transaction(*durable);
   BOXOFFICE_TRY(transaction.Run(end));
   return transaction.Commit();
 }
@@ -174,7 +176,10 @@ Result<void> AddTo(Batch& batch, std::span<const bus::Event> events) {
 }
 
 Result<std::unique_ptr<Table>> OpenPostgresTable(const sql::pg::Config& config, LeaseConfig lease) {
-  BOXOFFICE_ASSIGN(auto connection, sql::pg::Connection::Open(ByIndex(config)));
+  // A delete that is lost in a crash publishes again, and a lease is looked up whenever it counts.
+  sql::pg::Config lazy = ByIndex(config);
+  lazy.lazy_commit = true;
+  BOXOFFICE_ASSIGN(auto connection, sql::pg::Connection::Open(std::move(lazy)));
   Batch batch;
   batch.Add("SELECT seq, event_id, topic, key, type, traceparent, body, time_ms FROM outbox LIMIT 0");
   batch.Add("SELECT seq, events, oldest_ms, body FROM outbox_batch LIMIT 0");
@@ -183,11 +188,7 @@ Result<std::unique_ptr<Table>> OpenPostgresTable(const sql::pg::Config& config, 
     if (found.error().reason == "sql_error") found.error().reason = "outbox_schema";
     return std::unexpected(std::move(found).error());
   }
-  BOXOFFICE_TRY(EndPartitions(*connection));
-  // A delete that is lost in a crash publishes again, and a lease is looked up whenever it counts.
-  sql::pg::Config lazy = ByIndex(config);
-  lazy.lazy_commit = true;
-  BOXOFFICE_ASSIGN(connection, sql::pg::Connection::Open(std::move(lazy)));
+  BOXOFFICE_TRY(EndPartitions(*connection, config));
   return std::make_unique<PostgresTable>(std::move(connection), lease);
 }
 
