@@ -13,6 +13,17 @@
 
 namespace boxoffice::testbed {
 
+// Whether nobody listens at this port of 127.0.0.1 now.
+[[nodiscard]] inline bool IsFreePort(uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  CHECK(fd >= 0);
+  const sockaddr_in address{
+      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  const bool free = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  close(fd);
+  return free;
+}
+
 // One of 127.0.0.1 that nobody has now, below those that the kernel gives to outgoing connections, which
 // would take it in the moments until a server listens there, or while it is away. Each process begins
 // elsewhere.
@@ -23,14 +34,7 @@ namespace boxoffice::testbed {
   static std::atomic<uint32_t> next = static_cast<uint32_t>(getpid()) * kOfAProcess;
   for (uint32_t attempt = 0; attempt < kCount; ++attempt) {
     const auto port = static_cast<uint16_t>(kFirst + next++ % kCount);
-    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(port);
-    const bool free = bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-    close(listener);
-    if (free) return port;
+    if (IsFreePort(port)) return port;
   }
   CHECK(false, "no port is free from {} on", kFirst);
 }

@@ -7,15 +7,14 @@
 #include <sstream>
 #include <thread>
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "base/random.h"
+#include "testing/free_port.h"
 
 namespace boxoffice::testbed {
 namespace {
@@ -48,23 +47,13 @@ bool Await(milliseconds timeout, const Condition& condition) {
   return true;
 }
 
-bool IsFree(uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  CHECK(fd >= 0);
-  const sockaddr_in address{
-      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  const bool free = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  close(fd);
-  return free;
-}
-
 // Below the ports that the kernel gives to outgoing connections, so that a server that is down finds its port
 // free when it comes back; and with its cluster bus, 10,000 above.
-uint16_t FreePort() {
+uint16_t FreeRedisPort() {
   static SeededRandom random(SystemSeed());
   while (true) {
     const auto port = static_cast<uint16_t>(10'100 + random.Below(12'000));
-    if (IsFree(port) && IsFree(static_cast<uint16_t>(port + 10'000))) return port;
+    if (IsFreePort(port) && IsFreePort(static_cast<uint16_t>(port + 10'000))) return port;
   }
 }
 
@@ -86,7 +75,7 @@ bool AllIsRequired() { return std::getenv("BOXOFFICE_REQUIRE_ALL") != nullptr; }
 RedisServer::RedisServer(std::vector<std::string> options) : options_(std::move(options)) {
   std::signal(SIGXFSZ, SIG_IGN);  // the server inherits it: FillDisk is an error to it, and not its end
   for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
-    port_ = FreePort();
+    port_ = FreeRedisPort();
     if (TryStart()) return;  // otherwise somebody else was quicker
   }
   CHECK(false, "redis-server does not start in {}", dir_.path().string());
