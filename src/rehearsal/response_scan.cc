@@ -1,15 +1,15 @@
 #include "rehearsal/response_scan.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
+
+#include <strings.h>
 
 namespace boxoffice::rehearsal {
 namespace {
 
 bool SameIgnoringCase(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
 template <typename Number>
