@@ -123,6 +123,11 @@ bool RedisServer::Answers() const {
   return pong == "PONG" || pong.starts_with("NOAUTH");
 }
 
+void RedisServer::AwaitLogged() const {
+  CHECK(Await(kStartTimeout,
+              [this] { return AskOne({"INFO", "persistence"}).contains("aof_buffer_length:0"); }));
+}
+
 void RedisServer::Kill9() {
   process_->Signal(SIGKILL);
   CHECK(process_->Wait(seconds(10)).has_value());

@@ -2,7 +2,7 @@
 // They are killed by their ids when the object goes, and by the kernel when the test dies.
 //
 // They log every write to an append-only file that is synced once a second, as a deployment should: a server
-// that is killed comes back with what it had.
+// that is killed comes back with what it had, but for what it held back while a sync took long (AwaitLogged).
 #pragma once
 
 #include <chrono>
@@ -43,6 +43,8 @@ class RedisServer {
   [[nodiscard]] uint16_t port() const { return port_; }
   [[nodiscard]] std::filesystem::path log_folder() const { return dir_.path() / "appendonlydir"; }
 
+  // Waits until the log has, in the kernel's hands at least, all that was acknowledged.
+  void AwaitLogged() const;
   void Kill9();
   void Start();   // again, with the data that it had, on the same port
   void Freeze();  // SIGSTOP: connections stay, and nothing answers

@@ -122,6 +122,7 @@ TEST_F(RedisClientTest, ARestartBetweenTwoCallsIsNotNoticed) {
   testbed::RedisServer server;
   const auto client = Client::Open(server.Url()).value();
   ASSERT_TRUE(client->Run(AddTo("n")));
+  server.AwaitLogged();
   server.Kill9();
   server.Start();
   EXPECT_EQ(client->Run(AddTo("n"))->value().Int(), 2) << "the data is there, and so is the script";

@@ -265,6 +265,7 @@ TEST_F(QueueRedisTest, ARestartedServerGoesOnWithItsData) {
   testbed::RedisServer server;
   Replica replica(server.Url(), clock_);
   const SessionAnswer ann = SessionIn(replica.Run(Join{kShow, "ann"}));
+  server.AwaitLogged();
   server.Kill9();
   EXPECT_FALSE(replica.Run(Join{kShow, "bob"}).has_value());
   server.Start();
