@@ -6,6 +6,7 @@
 #include <csignal>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -20,6 +21,7 @@
 
 #include "base/check.h"
 #include "testing/free_port.h"
+#include "testing/wait.h"
 
 namespace boxoffice::testbed {
 namespace {
@@ -85,6 +87,16 @@ std::vector<pid_t> ChildrenOf(pid_t parent) {
   return children;
 }
 
+// The first value of a statement's result, if it has one.
+std::string Ask(const std::string& url, const std::string& sql) {
+  const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(url.c_str()), &PQfinish);
+  CHECK(PQstatus(connection.get()) == CONNECTION_OK, "{}", PQerrorMessage(connection.get()));
+  const std::unique_ptr<PGresult, decltype(&PQclear)> result(PQexec(connection.get(), sql.c_str()), &PQclear);
+  const ExecStatusType status = PQresultStatus(result.get());
+  CHECK(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK, "{}", PQerrorMessage(connection.get()));
+  return PQntuples(result.get()) > 0 ? PQgetvalue(result.get(), 0, 0) : "";
+}
+
 }  // namespace
 
 bool PostgresServer::Installed() { return access((kPrograms / "postgres").c_str(), X_OK) == 0; }
@@ -123,13 +135,22 @@ std::string PostgresServer::Url(const std::string& database) const {
 
 std::string PostgresServer::NewDatabase() {
   const std::string name = fmt::format("test{}", ++databases_);
-  PGconn* connection = PQconnectdb(Url("postgres").c_str());
-  CHECK(PQstatus(connection) == CONNECTION_OK, "{}", PQerrorMessage(connection));
-  PGresult* made = PQexec(connection, fmt::format("CREATE DATABASE {}", name).c_str());
-  CHECK(PQresultStatus(made) == PGRES_COMMAND_OK, "{}", PQerrorMessage(connection));
-  PQclear(made);
-  PQfinish(connection);
+  Ask(Url("postgres"), fmt::format("CREATE DATABASE {}", name));
   return Url(name);
+}
+
+int64_t PostgresServer::ScansOf(const std::string& table, const std::string& url,
+                                const std::string& application) {
+  // A connection's counts are written before it goes from the list of those that are there.
+  CHECK(Eventually([&] {
+    return Ask(url, fmt::format("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{}'",
+                                application)) == "0";
+  }));
+  const std::string count =
+      Ask(url, fmt::format("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = '{}'", table));
+  int64_t scans = 0;
+  CHECK(std::from_chars(count.data(), count.data() + count.size(), scans).ec == std::errc(), "{}", table);
+  return scans;
 }
 
 void PostgresServer::Signal(int signal, bool whole_family) const {

@@ -2,6 +2,7 @@
 // killed, frozen and started again as the test likes, and gone at the end, also when the test aborts.
 #pragma once
 
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -50,6 +51,10 @@ class PostgresServer {
   [[nodiscard]] std::string NewDatabase();
   // The URL of a database of that name.
   [[nodiscard]] std::string Url(const std::string& database) const;
+  // How often a whole table of the database has been read, and not along an index, up to now by connections
+  // that have ended. Waits until those that call themselves `application` have.
+  [[nodiscard]] static int64_t ScansOf(const std::string& table, const std::string& url,
+                                       const std::string& application);
 
   // Ends every process of the server with SIGKILL. Again: no effect.
   void Kill9();

@@ -92,6 +92,20 @@ TEST_F(PostgresOutboxTest, TheOrderOfWritingIsKept) {
   EXPECT_EQ(Bodies(*Open()), written);
 }
 
+// In the table's order it would pass over all that was deleted since the last vacuum.
+TEST_F(PostgresOutboxTest, WhatWaitsIsCountedAlongTheIndex) {
+  Write({Make("k", "1"), Make("k", "2")});
+  config_.application_name = "publisher";
+  const auto scans = [this] {
+    return testbed::PostgresServer::ScansOf("outbox_batch", config_.url, config_.application_name);
+  };
+  const int64_t before = scans();
+  const auto status = Open()->Count();
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->pending, 2);
+  EXPECT_EQ(scans(), before);
+}
+
 TEST_F(PostgresOutboxTest, OfTwoPublishersOneReadsAndTheOtherFollowsWhenItIsGone) {
   Write({Make("a", "1"), Make("a", "2"), Make("b", "3")});
   const auto dies = Open();

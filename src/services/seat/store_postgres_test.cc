@@ -440,6 +440,25 @@ TEST_F(ReplicasTest, WhatAReplicaChangedOfConcertsAndShowsItselfIsNewsToIt) {
   EXPECT_EQ(later.shows[0].show.terms, after);
 }
 
+// Each replica asks for it once a second, however many seats there are.
+TEST_F(ReplicasTest, NewsOfSeatsIsReadAlongTheIndex) {
+  Replica other(config_, 1);
+  const int64_t show = MakeShow(other, {4, 4});
+  config_.application_name = "reader";
+  const auto scans = [this] {
+    return PostgresServer::ScansOf("seat", config_.url, config_.application_name);
+  };
+  const int64_t before = scans();
+  {
+    SeededRandom random{5};
+    PostgresStores mine = OpenPostgres(config_, random).value();
+    const NewsPlace start = mine.stores.news->LoadNews({}, {})->place;
+    EXPECT_EQ(other.Run(HoldOf(show, 1, {1, 2})).kind, Kind::kDone);
+    EXPECT_THAT(mine.stores.news->LoadNews(start, {})->seats, SizeIs(2));
+  }
+  EXPECT_EQ(scans(), before);
+}
+
 TEST_F(ReplicasTest, AServerKilledInACommitLeavesNothingTwice) {
   Replica replica(config_, 1);
   const int64_t show = MakeShow(replica, {4, 4});
