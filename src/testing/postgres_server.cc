@@ -97,6 +97,21 @@ std::string Ask(const std::string& url, const std::string& sql) {
   return PQntuples(result.get()) > 0 ? PQgetvalue(result.get(), 0, 0) : "";
 }
 
+int64_t AskNumber(const std::string& url, const std::string& sql) {
+  const std::string text = Ask(url, sql);
+  int64_t number = 0;
+  CHECK(std::from_chars(text.data(), text.data() + text.size(), number).ec == std::errc(), "{}: {}", sql,
+        text);
+  return number;
+}
+
+// A connection's counts are written before it goes from the list of those that are there.
+void AwaitEndOf(const std::string& url, const std::string& application) {
+  const std::string left =
+      fmt::format("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{}'", application);
+  CHECK(Eventually([&] { return AskNumber(url, left) == 0; }));
+}
+
 }  // namespace
 
 bool PostgresServer::Installed() { return access((kPrograms / "postgres").c_str(), X_OK) == 0; }
@@ -141,16 +156,15 @@ std::string PostgresServer::NewDatabase() {
 
 int64_t PostgresServer::ScansOf(const std::string& table, const std::string& url,
                                 const std::string& application) {
-  // A connection's counts are written before it goes from the list of those that are there.
-  CHECK(Eventually([&] {
-    return Ask(url, fmt::format("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{}'",
-                                application)) == "0";
-  }));
-  const std::string count =
-      Ask(url, fmt::format("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = '{}'", table));
-  int64_t scans = 0;
-  CHECK(std::from_chars(count.data(), count.data() + count.size(), scans).ec == std::errc(), "{}", table);
-  return scans;
+  AwaitEndOf(url, application);
+  return AskNumber(url, fmt::format("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = '{}'", table));
+}
+
+int64_t PostgresServer::RowsFoundIn(const std::string& table, const std::string& url,
+                                    const std::string& application) {
+  AwaitEndOf(url, application);
+  return AskNumber(
+      url, fmt::format("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = '{}'", table));
 }
 
 void PostgresServer::Signal(int signal, bool whole_family) const {

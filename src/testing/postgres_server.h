@@ -55,6 +55,9 @@ class PostgresServer {
   // that have ended. Waits until those that call themselves `application` have.
   [[nodiscard]] static int64_t ScansOf(const std::string& table, const std::string& url,
                                        const std::string& application);
+  // The same, of the rows that were read along its indexes.
+  [[nodiscard]] static int64_t RowsFoundIn(const std::string& table, const std::string& url,
+                                           const std::string& application);
 
   // Ends every process of the server with SIGKILL. Again: no effect.
   void Kill9();

@@ -327,5 +327,39 @@ TEST_F(RelayServicesTest, ATargetDeletedAtOneStaysSoWhenItTellsTheOtherThatItIsG
   EXPECT_TRUE(b_->ListTargets(0, 10)->empty());
 }
 
+// A table that fills quickly counts as small until the server has looked at it again: left to itself it would
+// walk over all of it, or over all that is pending, for each batch.
+TEST_F(RelayReplicasTest, WhatIsPendingDoesNotMakeABatchDearer) {
+  constexpr int kPending = 300;
+  MakeTarget();
+  for (int i = 1; i <= kPending; ++i) ASSERT_TRUE(one_->Insert(One(Event(std::to_string(i)))));
+  config_.application_name = "relay";
+  const auto scans = [this] {
+    return testbed::PostgresServer::ScansOf("delivery", config_.url, config_.application_name);
+  };
+  const auto found = [this] {
+    return testbed::PostgresServer::RowsFoundIn("delivery", config_.url, config_.application_name);
+  };
+  const int64_t scans_before = scans();
+  const int64_t found_before = found();
+  {
+    const auto store = Open();
+    const InboxEvent first = Event("1");
+    ASSERT_TRUE(store->Insert(One(first, /*waits=*/true)));
+    EXPECT_EQ(store->Waiting({{1, "1"}, {1, "2"}, {1, "none"}})->size(), 2);
+    EXPECT_THAT(Due(*store, 1), ElementsAre(1));
+    Save(*store, After(1, 200));
+    EXPECT_EQ(Find(kPending + 1).next_attempt_at, now_) << "it waited behind the first";
+    EXPECT_TRUE(store->NextDue(1)->has_value());
+    EXPECT_EQ(store->List({.target_id = 1, .limit = 5})->size(), 5);
+    EXPECT_EQ(store->List({.state = State::kPending, .before_id = 9, .limit = 5})->size(), 5);
+    EXPECT_EQ(store->List({.limit = 5, .event_id = first.id})->size(), 1);
+    EXPECT_EQ(store->Prune(now_ + 1h, 10).value(), 1);
+  }
+  EXPECT_EQ(scans(), scans_before);
+  // All are looked at once, when the store goes: what it was about to send is given back.
+  EXPECT_LT(found() - found_before, kPending + kPending / 2);
+}
+
 }  // namespace
 }  // namespace boxoffice::relay
