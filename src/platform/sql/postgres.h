@@ -81,7 +81,8 @@ struct Config {
   // Of connections whose statements find rows by keys only. The planner guesses from the size of a table,
   // which it knows as of the last ANALYZE: of one that has just been filled it takes a scan of the whole, for
   // each batch. So here it may only walk along indexes, and plans each statement once. A statement that no
-  // index serves still runs.
+  // index serves still runs. What it takes for few rows (a state, a target) it may still read whole for each
+  // batch, to join them: ask for such a row as a value, (SELECT … LIMIT 1), not by EXISTS.
   bool by_index = false;
   // Of connections whose commits may be lost in a crash of the server, as what they do is done again then:
   // a commit is not waited for until it is on disk (synchronous_commit=off).

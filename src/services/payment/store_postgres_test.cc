@@ -163,5 +163,24 @@ TEST_F(PaymentReplicasTest, UnsettledPaymentsAreFoundByTheirOwnIndex) {
   EXPECT_THAT(plan, Not(HasSubstr("Sort")));
 }
 
+// A page of the auditor's and a round of the reconciler, while the table fills and the server takes it for
+// small.
+TEST_F(PaymentReplicasTest, ReadersWalkAlongIndexes) {
+  const ReservationId reservation = ReservationId::Make(clock_.Now(), random_);
+  ASSERT_EQ(Submit(0, ApproveOf(reservation, 1)).get()->state, State::kApproved);
+  config_.application_name = "reader";
+  const auto scans = [this] {
+    return PostgresServer::ScansOf("payment", config_.url, config_.application_name);
+  };
+  const int64_t before = scans();
+  {
+    const Stores stores = OpenPostgres(config_).value();
+    EXPECT_EQ(stores.reader->Page(ReservationId(), 10)->payments.size(), 1);
+    EXPECT_TRUE(stores.reader->Unsettled({}, 10)->empty());
+    EXPECT_EQ(stores.reader->Payments(reservation)->size(), 1);
+  }
+  EXPECT_EQ(scans(), before);
+}
+
 }  // namespace
 }  // namespace boxoffice::payment

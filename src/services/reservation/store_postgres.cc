@@ -68,8 +68,8 @@ const std::string kUpdate = fmt::format(
 // SKIP LOCKED: another replica forgets as well.
 constexpr std::string_view kForget =
     "DELETE FROM request q USING (SELECT user_id, idempotency_key FROM request o WHERE created_at_ms < $1 "
-    "AND (answer IS NOT NULL OR EXISTS (SELECT FROM reservation r WHERE r.id = o.reservation_id AND "
-    "r.saga_status = 1)) ORDER BY created_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED) old "
+    "AND (answer IS NOT NULL OR (SELECT r.saga_status FROM reservation r WHERE r.id = o.reservation_id) = 1) "
+    "ORDER BY created_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED) old "
     "WHERE q.user_id = old.user_id AND q.idempotency_key = old.idempotency_key";
 
 // A change on its way into the tables.
@@ -421,7 +421,7 @@ class PostgresReader final : public Reader {
 Result<PostgresStores> OpenPostgres(const sql::pg::Config& config, Random& random) {
   BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(ByIndex(config)));
   BOXOFFICE_TRY(writer->Migrate("reservation", sql::reservation_postgres_schema()));
-  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(config));
+  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(ByIndex(config)));
   PostgresStores stores;
   BOXOFFICE_ASSIGN(stores.clock, sql::pg::ServerClock::Start(*writer));
   stores.store = std::make_unique<PostgresStore>(std::move(writer), *stores.clock, random);

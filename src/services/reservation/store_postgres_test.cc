@@ -309,5 +309,32 @@ TEST_F(ReplicasTest, AServerKilledInTheCommitOfAnIntentOrAnEndLeavesNothingTwice
   }
 }
 
+// Operators' lists, the gauges of sagas and the auditor look while the table fills, and the server takes it
+// for small.
+TEST_F(ReplicasTest, ReadersWalkAlongIndexes) {
+  {
+    Replica replica(config_, "a", 1);
+    ASSERT_TRUE(replica.Reserve("k").get());
+  }
+  config_.application_name = "reader";
+  const auto scans = [this] {
+    return PostgresServer::ScansOf("reservation", config_.url, config_.application_name);
+  };
+  const int64_t before = scans();
+  {
+    SeededRandom random(2);
+    const PostgresStores stores = OpenPostgres(config_, random).value();
+    Reader& reader = *stores.reader;
+    EXPECT_TRUE(reader.CountSagas()->empty());
+    EXPECT_TRUE(reader.ListSagas(std::nullopt, ReservationId(), 10)->reservations.empty());
+    EXPECT_EQ(reader.List({})->reservations.size(), 1);
+    EXPECT_EQ(reader.List({.user_id = "buyer"})->reservations.size(), 1);
+    EXPECT_EQ(reader.List({.user_id = "buyer", .show_id = 7})->reservations.size(), 1);
+    EXPECT_EQ(reader.List({.show_id = 7})->reservations.size(), 1);
+    EXPECT_EQ(reader.Scan(ReservationId(), 10)->reservations.size(), 1);
+  }
+  EXPECT_EQ(scans(), before);
+}
+
 }  // namespace
 }  // namespace boxoffice::reservation

@@ -398,7 +398,8 @@ class PostgresReader final : public Reader {
     const auto code = currency ? std::optional(std::string(currency->code())) : std::nullopt;
     BOXOFFICE_ASSIGN(
         const sql::pg::Rows rows,
-        Read("SELECT " BOXOFFICE_ENTRY_COLUMNS "FROM ledger WHERE user_id = $1 AND ($2 IS NULL OR id < $2) "
+        Read("SELECT " BOXOFFICE_ENTRY_COLUMNS
+             "FROM ledger WHERE user_id = $1 AND id < COALESCE($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff') "
              "AND ($3 IS NULL OR currency = $3) AND created_at_ms >= $5 AND created_at_ms < $6 "
              "ORDER BY id DESC LIMIT $4",
              user_id, before, code, int64_t{limit} + 1, From(period), Until(period)));
@@ -537,7 +538,7 @@ class PostgresReader final : public Reader {
 Result<Stores> OpenPostgres(const sql::pg::Config& config) {
   BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(ByIndex(config)));
   BOXOFFICE_TRY(writer->Migrate("wallet", sql::wallet_postgres_schema()));
-  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(config));
+  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(ByIndex(config)));
   return Stores{std::make_unique<PostgresStore>(std::move(writer)),
                 std::make_unique<PostgresReader>(std::move(reader), config)};
 }

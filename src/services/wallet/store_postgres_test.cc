@@ -171,5 +171,32 @@ TEST_F(WalletReplicasTest, AServerKilledUnderLoadLosesAndDoublesNothing) {
   EXPECT_THAT(totals.currencies, ElementsAre(CurrencyTotals{kKrw, 0, 1, 0, 0, 1000}));
 }
 
+// A statement of somebody's and a page of the auditor's, while the table fills and the server takes it for
+// small.
+TEST_F(WalletReplicasTest, ReadersWalkAlongIndexes) {
+  StartReplicas();
+  Insist(0, {TopUp{"k", "ann", {10, kKrw}}, ""});
+  const SagaId saga = SagaId::Make(clock_.Now(), random_);
+  const ReservationId reservation = ReservationId::Make(clock_.Now(), random_);
+  Insist(0, {Debit{saga, reservation, "ann", {4, kKrw}}, ""});
+  config_.application_name = "reader";
+  const auto scans = [this] {
+    return PostgresServer::ScansOf("ledger", config_.url, config_.application_name);
+  };
+  const int64_t before = scans();
+  {
+    const Stores stores = OpenPostgres(config_).value();
+    const EntryPage all = stores.reader->Entries("ann", std::nullopt, std::nullopt, 10, {}).value();
+    ASSERT_EQ(all.entries.size(), 2);
+    const auto older = stores.reader->Entries("ann", kKrw, all.entries[0].id, 10, {});
+    EXPECT_EQ(older->entries.size(), 1);
+    EXPECT_EQ(stores.reader->Statement("ann", kKrw, {})->sums.size(), 2);
+    EXPECT_EQ(stores.reader->Ledger(std::nullopt, 10)->entries.size(), 2);
+    EXPECT_EQ(stores.reader->Reservations(ReservationId(), 10)->rows.size(), 1);
+    EXPECT_EQ(stores.reader->Reservation(reservation)->value().debited, 4);
+  }
+  EXPECT_EQ(scans(), before);
+}
+
 }  // namespace
 }  // namespace boxoffice::wallet
