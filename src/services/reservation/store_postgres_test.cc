@@ -1,6 +1,7 @@
 // Replicas of the service on one PostgreSQL database: races, stale owners, and commits whose end is unknown.
 #include "services/reservation/store_postgres.h"
 
+#include <array>
 #include <future>
 #include <set>
 #include <thread>
@@ -12,6 +13,7 @@
 #include <gmock/gmock.h>
 
 #include "services/reservation/service.h"
+#include "services/reservation/store_show_postgres.h"
 #include "testing/postgres_server.h"
 
 namespace boxoffice::reservation {
@@ -332,6 +334,9 @@ TEST_F(ReplicasTest, ReadersWalkAlongIndexes) {
     EXPECT_EQ(reader.List({.user_id = "buyer", .show_id = 7})->reservations.size(), 1);
     EXPECT_EQ(reader.List({.show_id = 7})->reservations.size(), 1);
     EXPECT_EQ(reader.Scan(ReservationId(), 10)->reservations.size(), 1);
+    const PostgresShowStores shows = OpenPostgresShows(config_).value();
+    constexpr std::array kHeld{State::kHeld};
+    EXPECT_EQ(shows.reader->OfShow(7, kHeld, ReservationId(), 10)->reservations.size(), 1);
   }
   EXPECT_EQ(scans(), before);
 }

@@ -135,21 +135,18 @@ class PostgresShowReader final : public ShowReader {
   }
 
   Result<WaitlistPage> List(const WaitlistQuery& query) override {
-    const int64_t limit = int64_t{query.limit} + 1;
-    const auto user = query.user_id.empty() ? std::nullopt : std::optional<std::string_view>(query.user_id);
-    if (query.show_id != 0) {
-      BOXOFFICE_ASSIGN(const auto rows,
-                       Read("SELECT version, record FROM waitlist WHERE show_id = $1 AND place > $2 AND "
-                            "($3 IS NULL OR user_id = $3) AND (state < 3 OR NOT $4) ORDER BY place LIMIT $5",
-                            query.show_id, query.after_place, user, query.open_only, limit));
-      return ToPage(rows, query.limit);
-    }
+    // Only what is asked for, so that each has a plan by the index that serves it.
+    std::string sql = "SELECT version, record FROM waitlist WHERE ";
+    const bool of_show = query.show_id != 0;
+    if (of_show) sql += "show_id = $1 AND place > $2";
+    if (of_show && !query.user_id.empty()) sql += " AND user_id = $3";
+    if (!of_show) sql += "user_id = $3 AND (show_id, place) < ($1, $2)";
+    if (query.open_only) sql += " AND state < 3";
+    sql += of_show ? " ORDER BY place LIMIT $4" : " ORDER BY show_id DESC, place DESC LIMIT $4";
     const bool first = query.after_show_id == 0;
     const int64_t before_show = first ? std::numeric_limits<int64_t>::max() : query.after_show_id;
-    BOXOFFICE_ASSIGN(const auto rows,
-                     Read("SELECT version, record FROM waitlist WHERE user_id = $1 AND (show_id, place) < "
-                          "($2, $3) AND (state < 3 OR NOT $4) ORDER BY show_id DESC, place DESC LIMIT $5",
-                          query.user_id, before_show, query.after_place, query.open_only, limit));
+    BOXOFFICE_ASSIGN(const auto rows, Read(sql, of_show ? query.show_id : before_show, query.after_place,
+                                           query.user_id, int64_t{query.limit} + 1));
     return ToPage(rows, query.limit);
   }
 
@@ -209,7 +206,7 @@ class PostgresShowReader final : public ShowReader {
 
 Result<PostgresShowStores> OpenPostgresShows(const sql::pg::Config& config) {
   BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(ByIndex(config)));
-  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(config));
+  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(ByIndex(config)));
   PostgresShowStores stores;
   stores.store = std::make_unique<PostgresShowStore>(std::move(writer));
   stores.reader = std::make_unique<PostgresShowReader>(std::move(reader));
