@@ -166,15 +166,16 @@ void Statement::BindInt(int index, int64_t value) {
 void Statement::BindDouble(int index, double value) {
   CHECK(sqlite3_bind_double(stmt_, index, value) == SQLITE_OK);
 }
-void Statement::BindText(int index, std::string_view value) {
+void Statement::BindText(int index, std::string_view value, Owner owner) {
   // A null pointer would bind NULL, not the empty text.
   const char* data = value.data() != nullptr ? value.data() : "";
-  CHECK(sqlite3_bind_text(stmt_, index, data, static_cast<int>(value.size()), SQLITE_STATIC) == SQLITE_OK);
+  const auto release = owner == Owner::kStatement ? SQLITE_TRANSIENT : SQLITE_STATIC;
+  CHECK(sqlite3_bind_text(stmt_, index, data, static_cast<int>(value.size()), release) == SQLITE_OK);
 }
-Statement& Statement::BindBlob(int index, std::string_view bytes) {
+void Statement::BindBytes(int index, std::string_view bytes, Owner owner) {
   const char* data = bytes.data() != nullptr ? bytes.data() : "";
-  CHECK(sqlite3_bind_blob(stmt_, index, data, static_cast<int>(bytes.size()), SQLITE_STATIC) == SQLITE_OK);
-  return *this;
+  const auto release = owner == Owner::kStatement ? SQLITE_TRANSIENT : SQLITE_STATIC;
+  CHECK(sqlite3_bind_blob(stmt_, index, data, static_cast<int>(bytes.size()), release) == SQLITE_OK);
 }
 
 Result<bool> Statement::Step() {

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "base/result.h"
 #include "platform/sql/migration.h"
@@ -72,22 +73,25 @@ class Statement {
   Statement& operator=(Statement&&) noexcept;
   ~Statement();
 
-  // Binds parameters ?1, ?2, … from integers, doubles, text, std::nullopt and optionals of these. Text is not
-  // copied: it must live until the statement is reset.
+  // Binds parameters ?1, ?2, … from integers, doubles, text, ids, std::nullopt and optionals of these. Text
+  // and ids are not copied, unless they are temporaries: they must live until the statement is reset.
   template <typename... T>
-  Statement& Bind(const T&... values) {
+  Statement& Bind(T&&... values) {
     int index = 0;
-    (BindOne(++index, values), ...);
+    (BindOne(++index, std::forward<T>(values)), ...);
     return *this;
   }
   // Like Bind, for one parameter.
   template <typename T>
-  Statement& BindAt(int index, const T& value) {
-    BindOne(index, value);
+  Statement& BindAt(int index, T&& value) {
+    BindOne(index, std::forward<T>(value));
     return *this;
   }
-  // Like Bind, for one BLOB parameter.
-  Statement& BindBlob(int index, std::string_view bytes);
+  // Like Bind, for one BLOB parameter; never copied.
+  Statement& BindBlob(int index, std::string_view bytes) {
+    BindBytes(index, bytes, Owner::kCaller);
+    return *this;
+  }
 
   // The next row: true; no more: false, and the statement is reset. Errors: database_unavailable, constraint.
   [[nodiscard]] Result<bool> Step();
@@ -108,30 +112,36 @@ class Statement {
  private:
   friend class Database;
   explicit Statement(sqlite3_stmt* stmt) : stmt_(stmt) {}
+  enum class Owner { kCaller, kStatement };  // of the bytes of a parameter; the statement has a copy
   template <typename T>
-  void BindOne(int index, const T& value) {
-    if constexpr (std::is_same_v<T, std::nullopt_t>) {
+  void BindOne(int index, T&& value) {
+    using Value = std::remove_cvref_t<T>;
+    // A view is of something else, which outlives it.
+    constexpr bool kKept = std::is_lvalue_reference_v<T> || std::is_same_v<Value, std::string_view>;
+    constexpr Owner kOwner = kKept ? Owner::kCaller : Owner::kStatement;
+    if constexpr (std::is_same_v<Value, std::nullopt_t>) {
       BindNull(index);
     } else if constexpr (requires { value.has_value(); }) {
       if (value.has_value()) {
-        BindOne(index, *value);
+        BindOne(index, *std::forward<T>(value));
       } else {
         BindNull(index);
       }
-    } else if constexpr (std::is_floating_point_v<T>) {
+    } else if constexpr (std::is_floating_point_v<Value>) {
       BindDouble(index, value);
-    } else if constexpr (std::is_integral_v<T> || std::is_enum_v<T>) {
+    } else if constexpr (std::is_integral_v<Value> || std::is_enum_v<Value>) {
       BindInt(index, static_cast<int64_t>(value));
     } else if constexpr (requires { value.bytes(); }) {
-      BindBlob(index, value.bytes());
+      BindBytes(index, value.bytes(), kOwner);
     } else {
-      BindText(index, value);
+      BindText(index, value, kOwner);
     }
   }
   void BindNull(int index);
   void BindInt(int index, int64_t value);
   void BindDouble(int index, double value);
-  void BindText(int index, std::string_view value);
+  void BindText(int index, std::string_view value, Owner owner);
+  void BindBytes(int index, std::string_view bytes, Owner owner);
   sqlite3_stmt* stmt_ = nullptr;
 };
 

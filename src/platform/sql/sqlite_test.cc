@@ -8,6 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/random.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::sql {
@@ -37,6 +40,22 @@ TEST_F(SqliteTest, RowsGoInAndComeOut) {
   ASSERT_TRUE(*select.Step());
   EXPECT_TRUE(select.IsNull(1));
   EXPECT_FALSE(*select.Step());
+}
+
+// The statement runs after the expression that bound them has ended.
+TEST_F(SqliteTest, TemporariesAreKept) {
+  Database db = Open();
+  const std::string text(100, 'x');
+  SeededRandom random(1);
+  const Uuid id = Uuid::MakeV7(SystemClock().Now(), random);
+  Statement select = db.Prepare("SELECT ?1, ?2, ?3");
+  select.Bind(std::string(text), Uuid(id), std::optional(std::string(text)));
+  const std::array<std::string, 4> others{std::string(100, 'y'), std::string(100, 'y'), std::string(100, 'y'),
+                                          std::string(100, 'y')};  // where the temporaries were
+  ASSERT_TRUE(*select.Step()) << others[0];
+  EXPECT_EQ(select.Text(0), text);
+  EXPECT_EQ(select.Text(1), id.bytes());
+  EXPECT_EQ(select.Text(2), text);
 }
 
 TEST_F(SqliteTest, UncommittedTransactionIsRolledBack) {

@@ -320,10 +320,6 @@ TEST_F(ReservationBookTest, AnOperatorCancelsAnybodysAfterTheDeadlineAndTheTimel
   EXPECT_EQ(begun.reservation->state, State::kCancelling);
   EXPECT_EQ(begun.request->key.user_id, "root");
   EXPECT_EQ(begun.reservation->saga.timeline.front().detail, "root: fire");
-  Finish finish{begun.reservation};
-  finish.reservation.Own().state = State::kCancelled;
-  EXPECT_EQ(DecideOne(finish).decision.changes.at(0).request->key.user_id, "root")
-      << "the answer is kept under the operator's key";
 }
 
 TEST_F(ReservationBookTest, OnlyAConfirmedReservationIsMoved) {
