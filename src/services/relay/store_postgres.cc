@@ -88,9 +88,8 @@ constexpr std::string_view kRelease =
     "UPDATE delivery SET owner = '', lease_until_ms = 0 WHERE state = 0 AND owner = $1";
 // In the order of delivery_due, so that no other index will do.
 constexpr std::string_view kSelectNextDue =
-    "SELECT next_attempt_at_ms FROM delivery WHERE state = 0 AND target_id = $1 AND next_attempt_at_ms IS "
-    "NOT "
-    "NULL ORDER BY next_attempt_at_ms, id LIMIT 1";
+    "SELECT next_attempt_at_ms FROM delivery WHERE state = 0 AND target_id = $1 AND "
+    "next_attempt_at_ms IS NOT NULL ORDER BY next_attempt_at_ms, id LIMIT 1";
 // Moves along the edges of delivery.h only, for several replicas may speak of one delivery: whoever's lease
 // ended, or whose delivery was given up or replayed, says nothing any more but that it was delivered.
 constexpr std::string_view kUpdate =
@@ -113,12 +112,10 @@ constexpr std::string_view kLockTargetsOf =
 constexpr std::string_view kReplay =
     "WITH dead AS (SELECT d.id, row_number() OVER (PARTITION BY d.target_id, d.key ORDER BY d.id) = 1 AND "
     BOXOFFICE_ONE_IS_PENDING("d") " IS NULL AS first "
-    "FROM delivery d JOIN target t ON t.id = d.target_id WHERE d.id = ANY($1) AND d.state = 2 AND t.enabled "
-    "AND NOT "
-    "t.deleted) "
-    "UPDATE delivery d SET state = 0, attempts = 0, next_attempt_at_ms = CASE WHEN first THEN $2 END, owner "
-    "= '', "
-    "lease_until_ms = 0 FROM dead WHERE d.id = dead.id AND d.state = 2 RETURNING d.id";
+    "FROM delivery d JOIN target t ON t.id = d.target_id WHERE d.id = ANY($1) AND d.state = 2 AND "
+    "t.enabled AND NOT t.deleted) "
+    "UPDATE delivery d SET state = 0, attempts = 0, next_attempt_at_ms = CASE WHEN first THEN $2 END, "
+    "owner = '', lease_until_ms = 0 FROM dead WHERE d.id = dead.id AND d.state = 2 RETURNING d.id";
 constexpr std::string_view kListDead =
     "SELECT " BOXOFFICE_DELIVERY_COLUMNS
     " FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.state = 2 AND d.created_at_ms >= $1 AND "
@@ -137,9 +134,8 @@ constexpr std::string_view kPrune =
 // Two that prune deliveries of one event take turns here, so that the second sees that none is left.
 constexpr std::string_view kLockEvents = "SELECT 1 FROM event WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 constexpr std::string_view kPruneEvents =
-    "DELETE FROM event e WHERE e.id = ANY($1) AND (SELECT true FROM delivery WHERE event_id = e.id LIMIT 1) "
-    "IS "
-    "NULL";
+    "DELETE FROM event e WHERE e.id = ANY($1) AND "
+    "(SELECT true FROM delivery WHERE event_id = e.id LIMIT 1) IS NULL";
 #undef BOXOFFICE_ONE_IS_PENDING
 #undef BOXOFFICE_DELIVERY_COLUMNS
 
