@@ -53,7 +53,7 @@ uint16_t FreeRedisPort() {
   static SeededRandom random(SystemSeed());
   while (true) {
     const auto port = static_cast<uint16_t>(10'100 + random.Below(12'000));
-    if (IsFreePort(port) && IsFreePort(static_cast<uint16_t>(port + 10'000))) return port;
+    if (TakePort(port) && TakePort(static_cast<uint16_t>(port + 10'000))) return port;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "testing/wait.h"
 
 namespace boxoffice::testbed {
 
@@ -21,8 +22,12 @@ class TempDir {
                                  std::filesystem::perm_options::add);
   }
   ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
+    // Servers that were just killed may still be writing here.
+    Eventually([this] {
+      std::error_code error;
+      std::filesystem::remove_all(path_, error);
+      return !error;
+    });
   }
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;

@@ -88,15 +88,26 @@ int MillisecondsUntil(SteadyClock::time_point end) {
   return static_cast<int>(std::clamp<int64_t>(left, 0, 1'000'000));
 }
 
-bool IsFree(uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+// A socket at this port of 127.0.0.1; -1: somebody else has it.
+int Bound(uint16_t port, int type) {
+  const int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const bool free = fd >= 0 && bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  if (fd >= 0) close(fd);
-  return free;
+  if (fd < 0 || bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+  close(fd);
+  return -1;
+}
+
+// It is seconds until somebody listens there, and another system may start meanwhile: so the UDP port of that
+// number stays bound until this process ends, by which others see that it is taken.
+bool Take(uint16_t port) {
+  const int taken = Bound(port, SOCK_DGRAM);
+  if (taken < 0) return false;
+  const int free = Bound(port, SOCK_STREAM);
+  close(free < 0 ? taken : free);
+  return free >= 0;
 }
 
 }  // namespace
@@ -215,12 +226,11 @@ Result<void> RunChild(const std::vector<std::string>& command, Child::Options op
 }
 
 Result<uint16_t> FreePort() {
-  // Each process begins elsewhere: it is seconds until somebody listens there, and another system may start
-  // meanwhile.
+  // Each process begins elsewhere, so that it need not walk over what others have.
   static uint32_t next = static_cast<uint32_t>(getpid()) * kPortsOfAProcess;
   for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
     const auto port = static_cast<uint16_t>(kFirstPort + next++ % kPorts);
-    if (IsFree(port)) return port;
+    if (Take(port)) return port;
   }
   return Fail(Code::kUnavailable, "no_free_port", "no free port was found");
 }

@@ -60,8 +60,8 @@ class Child {
                                     std::chrono::milliseconds timeout);
 
 // A port of 127.0.0.1 that nobody listens at now, below those that the kernel gives to outgoing connections:
-// a server that is started again finds its port free. Each call gives another one, and so does each process.
-// Not thread-safe.
+// a server that is started again finds its port free. It is this process's until it ends: nobody else gets it
+// here. Not thread-safe. Errors: no_free_port.
 [[nodiscard]] Result<uint16_t> FreePort();
 
 }  // namespace boxoffice::servers

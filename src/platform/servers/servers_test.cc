@@ -11,6 +11,7 @@
 #include "platform/servers/private_postgres.h"
 #include "platform/servers/private_redis.h"
 #include "platform/servers/supervised.h"
+#include "testing/free_port.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::servers {
@@ -167,6 +168,15 @@ TEST(FreePortTest, GivesNoPortTwice) {
   const auto second = FreePort();
   ASSERT_TRUE(first && second);
   EXPECT_NE(*first, *second);
+}
+
+// Between the choice of a port and the start of the server that is to listen there.
+TEST(FreePortTest, WhatItGaveNobodyElseTakes) {
+  const auto port = FreePort();
+  ASSERT_TRUE(port);
+  EXPECT_FALSE(testbed::TakePort(*port));
+  const uint16_t other = testbed::FreePort();
+  for (int i = 0; i < 20; ++i) EXPECT_NE(FreePort().value(), other);
 }
 
 TEST(PrivatePostgresTest, KeepsItsDatabasesFromOneStartToTheNext) {
