@@ -74,8 +74,10 @@ Result<void> CheckUnused(pg::Connection& connection) {
 
 Result<std::unique_ptr<pg::Connection>> Open(const PostgresSource& source) {
   // Not a name that a service has.
-  BOXOFFICE_ASSIGN(std::unique_ptr<pg::Connection> connection,
-                   pg::Connection::Open({.url = source.url, .application_name = "boxoffice export|import"}));
+  BOXOFFICE_ASSIGN(
+      std::unique_ptr<pg::Connection> connection,
+      pg::Connection::Open(
+          {.url = source.url, .application_name = "boxoffice export|import", .whole_tables = true}));
   BOXOFFICE_TRY(CheckUnused(*connection));
   BOXOFFICE_TRY(connection->Migrate(source.service, source.migrations));
   return connection;
@@ -430,8 +432,10 @@ class PostgresSnapshot final : public Snapshot {
 Result<std::unique_ptr<Snapshot>> OpenPostgresSnapshot(const PostgresSource& source,
                                                        std::vector<std::string> held) {
   // Not a name that a service has.
-  const pg::Config config{
-      .url = source.url, .application_name = "boxoffice backup", .lock_timeout = kHoldPatience};
+  const pg::Config config{.url = source.url,
+                          .application_name = "boxoffice backup",
+                          .lock_timeout = kHoldPatience,
+                          .whole_tables = true};
   BOXOFFICE_ASSIGN(auto holding, pg::Connection::Open(config));
   BOXOFFICE_ASSIGN(auto reading, pg::Connection::Open(config));
   pg::Batch look;

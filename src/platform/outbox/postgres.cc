@@ -177,7 +177,7 @@ Result<void> AddTo(Batch& batch, std::span<const bus::Event> events) {
 
 Result<std::unique_ptr<Table>> OpenPostgresTable(const sql::pg::Config& config, LeaseConfig lease) {
   // A delete that is lost in a crash publishes again, and a lease is looked up whenever it counts.
-  sql::pg::Config lazy = ByIndex(config);
+  sql::pg::Config lazy = config;
   lazy.lazy_commit = true;
   BOXOFFICE_ASSIGN(auto connection, sql::pg::Connection::Open(std::move(lazy)));
   Batch batch;

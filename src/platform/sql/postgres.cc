@@ -288,7 +288,7 @@ Result<void> Connection::Connect() {
       "THEN set_config('synchronous_commit', 'on', false) END",
       std::to_string(state.config.statement_timeout.count()),
       std::to_string(state.config.lock_timeout.count()), state.config.lazy_commit);
-  if (state.config.by_index) {
+  if (!state.config.whole_tables) {
     // Without jit: a plan against which all speaks looks dear, and would be compiled.
     configure.Add(
         "SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), "

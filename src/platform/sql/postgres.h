@@ -78,12 +78,13 @@ struct Config {
   milliseconds statement_timeout{5'000};  // at the server; 0: none
   milliseconds lock_timeout{3'000};       // at the server; 0: none
   milliseconds answer_timeout{8'000};     // here; longer than statement_timeout
-  // Of connections whose statements find rows by keys only. The planner guesses from the size of a table,
-  // which it knows as of the last ANALYZE: of one that has just been filled it takes a scan of the whole, for
-  // each batch. So here it may only walk along indexes, and plans each statement once. A statement that no
-  // index serves still runs. What it takes for few rows (a state, a target) it may still read whole for each
-  // batch, to join them: ask for such a row as a value, (SELECT … LIMIT 1), not by EXISTS.
-  bool by_index = false;
+  // The planner guesses from the size of a table, which it knows as of the last ANALYZE: of one that has just
+  // been filled it takes a scan of the whole, for each batch. So it may only walk along indexes, and plans
+  // each statement once. A statement that no index serves still runs. What it takes for few rows (a state, a
+  // target) it may still read whole for each batch, to join them: ask for such a row as a value,
+  // (SELECT … LIMIT 1), not by EXISTS. True for connections that read whole tables (sums, backups): it plans
+  // as it likes.
+  bool whole_tables = false;
   // Of connections whose commits may be lost in a crash of the server, as what they do is done again then:
   // a commit is not waited for until it is on disk (synchronous_commit=off).
   bool lazy_commit = false;
@@ -91,11 +92,6 @@ struct Config {
   milliseconds backoff{20};
   milliseconds max_backoff{2'000};
 };
-// The same with by_index.
-[[nodiscard]] inline Config ByIndex(Config config) {
-  config.by_index = true;
-  return config;
-}
 
 // Text stored as bytea.
 struct Bytes {

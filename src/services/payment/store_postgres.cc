@@ -295,9 +295,9 @@ class PostgresReader final : public Reader {
 }  // namespace
 
 Result<Stores> OpenPostgres(const sql::pg::Config& config) {
-  BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(ByIndex(config)));
+  BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(config));
   BOXOFFICE_TRY(writer->Migrate("payment", sql::payment_postgres_schema()));
-  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(ByIndex(config)));
+  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(config));
   return Stores{std::make_unique<PostgresStore>(std::move(writer)),
                 std::make_unique<PostgresReader>(std::move(reader))};
 }

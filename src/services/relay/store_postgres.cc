@@ -474,7 +474,7 @@ class PostgresStore final : public Store {
 }  // namespace
 
 Result<std::unique_ptr<Store>> OpenPostgresStore(const sql::pg::Config& config, milliseconds lease) {
-  BOXOFFICE_ASSIGN(auto connection, sql::pg::Connection::Open(ByIndex(config)));
+  BOXOFFICE_ASSIGN(auto connection, sql::pg::Connection::Open(config));
   BOXOFFICE_TRY(connection->Migrate("relay", sql::relay_postgres_schema()));
   return std::make_unique<PostgresStore>(std::move(connection), lease);
 }

@@ -419,9 +419,9 @@ class PostgresReader final : public Reader {
 }  // namespace
 
 Result<PostgresStores> OpenPostgres(const sql::pg::Config& config, Random& random) {
-  BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(ByIndex(config)));
+  BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(config));
   BOXOFFICE_TRY(writer->Migrate("reservation", sql::reservation_postgres_schema()));
-  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(ByIndex(config)));
+  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(config));
   PostgresStores stores;
   BOXOFFICE_ASSIGN(stores.clock, sql::pg::ServerClock::Start(*writer));
   stores.store = std::make_unique<PostgresStore>(std::move(writer), *stores.clock, random);

@@ -205,8 +205,8 @@ class PostgresShowReader final : public ShowReader {
 }  // namespace
 
 Result<PostgresShowStores> OpenPostgresShows(const sql::pg::Config& config) {
-  BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(ByIndex(config)));
-  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(ByIndex(config)));
+  BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(config));
+  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(config));
   PostgresShowStores stores;
   stores.store = std::make_unique<PostgresShowStore>(std::move(writer));
   stores.reader = std::make_unique<PostgresShowReader>(std::move(reader));

@@ -512,10 +512,10 @@ Result<bool> PostgresStore::UpdateTerms(int64_t show_id, const ShowTerms& before
 }  // namespace
 
 Result<PostgresStores> OpenPostgres(const sql::pg::Config& config, Random& random) {
-  BOXOFFICE_ASSIGN(auto commands, sql::pg::Connection::Open(ByIndex(config)));
+  BOXOFFICE_ASSIGN(auto commands, sql::pg::Connection::Open(config));
   BOXOFFICE_TRY(commands->Migrate("seat", sql::seat_postgres_schema()));
-  BOXOFFICE_ASSIGN(auto requests, sql::pg::Connection::Open(ByIndex(config)));
-  BOXOFFICE_ASSIGN(auto news, sql::pg::Connection::Open(ByIndex(config)));
+  BOXOFFICE_ASSIGN(auto requests, sql::pg::Connection::Open(config));
+  BOXOFFICE_ASSIGN(auto news, sql::pg::Connection::Open(config));
   PostgresStores opened;
   BOXOFFICE_ASSIGN(opened.clock, sql::pg::ServerClock::Start(*commands));
   const Uuid source = Uuid::MakeV7(opened.clock->Now(), random);

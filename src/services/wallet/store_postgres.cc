@@ -452,6 +452,7 @@ class PostgresReader final : public Reader {
   // On a connection of its own, so that other reads don't wait for it.
   Result<Totals> ComputeTotals() override {
     sql::pg::Config config = config_;
+    config.whole_tables = true;
     config.statement_timeout = kLongRead;
     config.answer_timeout = 2 * kLongRead;
     BOXOFFICE_ASSIGN(const auto connection, sql::pg::Connection::Open(config));
@@ -536,9 +537,9 @@ class PostgresReader final : public Reader {
 }  // namespace
 
 Result<Stores> OpenPostgres(const sql::pg::Config& config) {
-  BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(ByIndex(config)));
+  BOXOFFICE_ASSIGN(auto writer, sql::pg::Connection::Open(config));
   BOXOFFICE_TRY(writer->Migrate("wallet", sql::wallet_postgres_schema()));
-  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(ByIndex(config)));
+  BOXOFFICE_ASSIGN(auto reader, sql::pg::Connection::Open(config));
   return Stores{std::make_unique<PostgresStore>(std::move(writer)),
                 std::make_unique<PostgresReader>(std::move(reader), config)};
 }
