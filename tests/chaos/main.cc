@@ -79,9 +79,10 @@ int RunAll(Wanted wanted) {
   rehearsal::CatchInterrupts();
   obs::SetLogLevel(obs::Level::kError);
   StageOptions options;
+  // Before the mounts are its own: in a changed root its path can't be told afterwards.
+  options.programs = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   options.disks = Stage::AllowDisks();
   module::RaiseFileLimit();
-  options.programs = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   if (!wanted.no_kafka && !wanted.kafka_class_path.empty())
     options.kafka_class_path = wanted.kafka_class_path;
   const testbed::TempDir dir;
