@@ -23,6 +23,12 @@ namespace pg = sql::pg;
 
 constexpr int kFetchRows = 200;  // seat maps have a megabyte each
 constexpr int kUsedLooks = 50;   // 0.1 s apart
+// Of connections that wait for a disk, or for other stores, between two statements of a transaction. They are
+// in no service's way: they only read, or the services are stopped.
+constexpr std::chrono::milliseconds kForever{0};
+// Of the one that holds: longer than all stores together are held, and short enough that a backup that is
+// stopped meanwhile does not keep the services waiting for good.
+constexpr std::chrono::milliseconds kHoldIdle{10'000};
 
 // How a column's values are stored there.
 enum class Stored { kBool, kInt, kDouble, kText, kBytes, kUuid, kInts };
@@ -74,10 +80,11 @@ Result<void> CheckUnused(pg::Connection& connection) {
 
 Result<std::unique_ptr<pg::Connection>> Open(const PostgresSource& source) {
   // Not a name that a service has.
-  BOXOFFICE_ASSIGN(
-      std::unique_ptr<pg::Connection> connection,
-      pg::Connection::Open(
-          {.url = source.url, .application_name = "boxoffice export|import", .whole_tables = true}));
+  BOXOFFICE_ASSIGN(std::unique_ptr<pg::Connection> connection,
+                   pg::Connection::Open({.url = source.url,
+                                         .application_name = "boxoffice export|import",
+                                         .idle_timeout = kForever,
+                                         .whole_tables = true}));
   BOXOFFICE_TRY(CheckUnused(*connection));
   BOXOFFICE_TRY(connection->Migrate(source.service, source.migrations));
   return connection;
@@ -432,11 +439,13 @@ class PostgresSnapshot final : public Snapshot {
 Result<std::unique_ptr<Snapshot>> OpenPostgresSnapshot(const PostgresSource& source,
                                                        std::vector<std::string> held) {
   // Not a name that a service has.
-  const pg::Config config{.url = source.url,
-                          .application_name = "boxoffice backup",
-                          .lock_timeout = kHoldPatience,
-                          .whole_tables = true};
+  pg::Config config{.url = source.url,
+                    .application_name = "boxoffice backup",
+                    .lock_timeout = kHoldPatience,
+                    .idle_timeout = kHoldIdle,
+                    .whole_tables = true};
   BOXOFFICE_ASSIGN(auto holding, pg::Connection::Open(config));
+  config.idle_timeout = kForever;
   BOXOFFICE_ASSIGN(auto reading, pg::Connection::Open(config));
   pg::Batch look;
   look.Add("SELECT to_regclass('schema_version') IS NOT NULL");

@@ -21,6 +21,7 @@
 #include "platform/sql/sqlite.h"
 #include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
+#include "testing/wait.h"
 
 namespace boxoffice::archive {
 namespace {
@@ -225,6 +226,20 @@ TEST_F(TablesTest, ADatabaseThatAServiceIsConnectedToIsRefused) {
   EXPECT_TRUE(DigestOf(OfPostgres(source)).has_value()) << "the server has a moment to notice";
 }
 
+// Longer than a service's transaction may be idle (sql::pg::Config::idle_timeout).
+constexpr milliseconds kSlow{2'300};
+
+TEST_F(TablesTest, ALoadMayWaitForWhereTheRowsComeFrom) {
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewPostgres();
+  const Dump houses = Houses(3);
+  ExpectGood(LoadPostgres(source, [&](Sink& sink) {
+    testbed::Pause(kSlow);
+    return houses(sink);
+  }));
+  EXPECT_EQ(DigestText(OfPostgres(source)), DigestText(houses));
+}
+
 // A snapshot, and what a service does to the store meanwhile.
 struct WorkingStore {
   std::unique_ptr<Snapshot> snapshot;
@@ -290,7 +305,8 @@ TEST_F(SnapshotTest, AHoldWaitsForWhoWritesAndGivesUpAfterAMoment) {
   BOXOFFICE_NEED_POSTGRES();
   const PostgresSource source = NewPostgres();
   ExpectGood(LoadPostgres(source, Houses(1)));
-  const auto service = pg::Connection::Open({.url = source.url}).value();
+  // Which is idle while it is waited for.
+  const auto service = pg::Connection::Open({.url = source.url, .idle_timeout = milliseconds(0)}).value();
   std::optional<pg::Transaction> writing(*service);
   pg::Batch insert;
   insert.Add("INSERT INTO room(house_id, size) VALUES (3, 7)");
@@ -305,6 +321,16 @@ TEST_F(SnapshotTest, AHoldWaitsForWhoWritesAndGivesUpAfterAMoment) {
   ExpectGood(snapshot->Take());
   ExpectGood(snapshot->Release());
   EXPECT_EQ(DigestOf([&](Sink& sink) { return snapshot->Dump(sink); })->rows(), 3);
+}
+
+TEST_F(SnapshotTest, OfPostgresMayWaitForOtherStores) {
+  BOXOFFICE_NEED_POSTGRES();
+  WorkingStore store = OnPostgres();
+  ExpectGood(store.snapshot->Hold());
+  ExpectGood(store.snapshot->Take());
+  testbed::Pause(kSlow);
+  ExpectGood(store.snapshot->Release());
+  EXPECT_EQ(DigestOf([&](Sink& sink) { return store.snapshot->Dump(sink); })->rows(), 5'000);
 }
 
 TEST_F(SnapshotTest, AnotherSchemaThanTheProgramsIsRefusedAndNotMigrated) {

@@ -30,6 +30,11 @@ constexpr std::array<std::string_view, 13> kRefusals = {
     "BUSY",       "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF",  "NOAUTH",   "NOPERM",
     "NOREPLICAS", "NOSCRIPT",    "OOM",     "READONLY",   "TRYAGAIN", "WRONGPASS"};
 
+// Of one that was a master, after a failover.
+bool IsOfReplica(std::string_view error) {
+  return error.starts_with("READONLY") || error.starts_with("MASTERDOWN");
+}
+
 Error ErrorOf(std::string_view text, const Address& from) {
   const std::string_view kind = text.substr(0, text.find(' '));
   std::string detail = fmt::format("{}: {}", from.ToString(), text);
@@ -159,8 +164,15 @@ void Client::Send(std::span<const Request> requests, std::span<Attempt> attempts
 // Whether it has to be sent again. If not, `answer` is what the caller gets.
 bool Client::Judge(Attempt& attempt, Result<Reply>& answer) {
   attempt.again = false;
-  if (!answer || !answer->IsError()) return false;
+  if (!answer) return false;
   const Address& from = attempt.connection->address();
+  const bool is_cut_off = answer->IsError() && answer->value().Text().starts_with("CLUSTERDOWN");
+  if (is_cut_off) {
+    cut_off_.insert(from);
+  } else {
+    cut_off_.erase(from);
+  }
+  if (!answer->IsError()) return false;
   const std::string text(answer->value().Text());
   answer = std::unexpected(ErrorOf(text, from));
   if (text.starts_with(kLogFailed)) torn_logs_[from] = false;
@@ -168,7 +180,13 @@ bool Client::Judge(Attempt& attempt, Result<Reply>& answer) {
     attempt.with_text = true;
     return true;
   }
-  if (!target_.cluster) return false;
+  if (!target_.cluster) {
+    if (IsOfReplica(text) && attempt.connection->is_open()) {
+      obs::Log(obs::Level::kWarning, "redis_replica_left", {{"server", from.ToString()}, {"detail", text}});
+      attempt.connection->Lose(text);
+    }
+    return false;
+  }
   attempt.again = text.starts_with("TRYAGAIN");
   if (attempt.again) return true;
   if (const auto redirection = ReadRedirection(text, from)) {
@@ -181,7 +199,7 @@ bool Client::Judge(Attempt& attempt, Result<Reply>& answer) {
     }
     return ++attempt.redirections <= kMaxRedirections;
   }
-  if (text.starts_with("CLUSTERDOWN") || text.starts_with("READONLY")) stale_ = true;
+  if (is_cut_off || text.starts_with("READONLY")) stale_ = true;
   return false;
 }
 
@@ -211,20 +229,27 @@ void Client::RefreshIfDue(SteadyClock::time_point deadline) {
   topology_ = *std::move(read);
   obs::Log(obs::Level::kInfo, "redis_cluster_map", {{"servers", topology_.servers.size()}});
   // Servers that have gone: nothing will be sent to them any longer.
-  std::erase_if(connections_, [&](const auto& entry) {
-    return !std::ranges::binary_search(topology_.servers, entry.first) &&
-           std::ranges::find(target_.servers, entry.first) == target_.servers.end();
-  });
+  const auto has_gone = [&](const Address& server) {
+    return !std::ranges::binary_search(topology_.servers, server) &&
+           std::ranges::find(target_.servers, server) == target_.servers.end();
+  };
+  std::erase_if(connections_, [&](const auto& entry) { return has_gone(entry.first); });
+  std::erase_if(cut_off_, has_gone);
 }
 
-// Of whoever answers first: those that are connected, the others of the cluster, those of the URL.
+// Whether its map may be an old one, or it costs a time-out.
+bool Client::IsDoubtful(const Address& server) const {
+  const auto connection = connections_.find(server);
+  return cut_off_.contains(server) || (connection != connections_.end() && connection->second->has_failed());
+}
+
+// Of whoever answers first. A server that is cut off from the others does not know that it is for a while,
+// and keeps its old map: so another one is the first each time.
 std::optional<Topology> Client::AskForTopology(SteadyClock::time_point deadline) {
-  std::vector<Connection*> candidates;
-  for (const Address& server : topology_.servers) candidates.push_back(&ConnectionTo(server));
-  for (const Address& server : target_.servers) candidates.push_back(&ConnectionTo(server));
-  std::ranges::stable_partition(candidates, &Connection::is_open);
-  for (Connection* connection : candidates) {
+  for (const Address& server : AskingOrder(topology_.servers, target_.servers, turn_++,
+                                           [this](const Address& one) { return IsDoubtful(one); })) {
     if (SteadyClock::now() >= deadline) break;
+    Connection* const connection = &ConnectionTo(server);
     if (!connection->Open()) continue;
     connection->Add(std::array<std::string_view, 2>{"CLUSTER", "SLOTS"});
     Connection::Exchange({&connection, 1}, std::min(deadline, SteadyClock::now() + options_.connect_timeout));

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,9 @@ struct Options {
 // A server that could not write its append-only file, as when its disk was full, is told to write a new one
 // as soon as it can: what Redis 7 takes back of a write that went in by half leaves a hole in the file, and
 // its next start would end there.
+//
+// A single server that answers READONLY or MASTERDOWN has become a replica: the connection is given up, so
+// that the next one goes to whoever the name stands for then.
 //
 // It sends a request again by itself only where Redis says that it has not run it: the slot has moved (MOVED,
 // ASK), its keys are just moving (TRYAGAIN), the script is not known there (NOSCRIPT).
@@ -65,6 +69,7 @@ class Client {
   [[nodiscard]] bool Judge(Attempt& attempt, Result<Reply>& answer);
   Connection* Route(const Request& request);
   Connection& ConnectionTo(const Address& address);
+  [[nodiscard]] bool IsDoubtful(const Address& server) const;
   void RefreshIfDue(SteadyClock::time_point deadline);
   [[nodiscard]] std::optional<Topology> AskForTopology(SteadyClock::time_point deadline);
   void MendLogs(SteadyClock::time_point deadline);
@@ -75,6 +80,8 @@ class Client {
   SeededRandom random_;
   std::map<Address, std::unique_ptr<Connection>> connections_;
   Topology topology_;                   // of a cluster
+  std::set<Address> cut_off_;           // answered CLUSTERDOWN at last: perhaps their map is an old one
+  size_t turn_ = 0;                     // of being asked for the map
   bool stale_ = true;                   // the topology is known to be, or to be about to be, another one
   SteadyClock::time_point refresh_at_;  // earliest while it is stale, latest otherwise
   // Servers that could not write their append-only file, and whether they have been told to write a new one.

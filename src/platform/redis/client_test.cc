@@ -1,7 +1,9 @@
 // The client against one real server: what it answers, and what it says when the server does not.
 #include "platform/redis/client.h"
 
+#include <charconv>
 #include <future>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -198,6 +200,106 @@ TEST_F(RedisClientTest, AReplicaRefusesWritesAndNothingIsDone) {
   const Error error = client->Run(AddTo("n")).error();
   EXPECT_EQ(error.code, Code::kUnavailable);
   EXPECT_THAT(error.detail, HasSubstr("READONLY"));
+}
+
+// After a failover the name may stand for another server: it is looked up when the client connects.
+TEST_F(RedisClientTest, AServerThatHasBecomeAReplicaIsLeftAndConnectedToAnew) {
+  testbed::RedisServer server;
+  const auto client = Client::Open(server.Url(), kQuick).value();
+  const auto id = [&] { return client->Run(Request::Command({"CLIENT", "ID"}))->value().Int(); };
+  struct Refused {
+    std::string serves_stale;
+    Request request;
+    std::string error;
+  };
+  ASSERT_TRUE(client->Run(AddTo("n")));
+  for (const Refused& refused : {Refused{"yes", AddTo("n"), "READONLY"}, {"no", Get("n"), "MASTERDOWN"}}) {
+    const int64_t before = id();
+    EXPECT_EQ(client->Run(Request::Command({"LPUSH", "n", "x"})).error().reason, "redis_error");
+    EXPECT_EQ(id(), before) << "any other error is no reason";
+    ASSERT_EQ(server.AskOne({"CONFIG", "SET", "replica-serve-stale-data", refused.serves_stale}), "OK");
+    ASSERT_EQ(server.AskOne({"REPLICAOF", "127.0.0.1", "1"}), "OK");  // nobody is there
+    const Error error = client->Run(refused.request).error();
+    EXPECT_EQ(error.code, Code::kUnavailable);
+    EXPECT_THAT(error.detail, HasSubstr(refused.error));
+    ASSERT_EQ(server.AskOne({"REPLICAOF", "NO", "ONE"}), "OK");
+    ASSERT_TRUE(Recovers(*client));
+    EXPECT_NE(id(), before) << refused.error;
+  }
+}
+
+// Clusters of one server each, of which the client may take one for a part of the other.
+class RedisMapTest : public RedisClientTest {
+ protected:
+  void SetUp() override {
+    RedisClientTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    well_.emplace(kClustered);
+    ASSERT_EQ(well_->AskOne({"CLUSTER", "ADDSLOTSRANGE", "0", "16383"}), "OK");
+    const auto until = SteadyClock::now() + seconds(20);
+    const auto is_up = [this] { return well_->AskOne({"CLUSTER", "INFO"}).contains("cluster_state:ok"); };
+    while (!is_up() && SteadyClock::now() < until)
+      std::promise<void>().get_future().wait_for(milliseconds(20));
+    ASSERT_TRUE(is_up());
+  }
+  // Reads the map at each call, and begins with `first`.
+  std::unique_ptr<Client> ClientOf(const testbed::RedisServer& first) const {
+    const std::string url = "redis+cluster://127.0.0.1:" + std::to_string(first.port()) +
+                            ",127.0.0.1:" + std::to_string(well_->port());
+    Options options = kQuick;
+    options.refresh_interval = milliseconds(1);
+    return Client::Open(url, options).value();
+  }
+  static void ExpectWellForSomeTurns(Client& client) {
+    for (int i = 0; i < 6; ++i) {
+      std::promise<void>().get_future().wait_for(milliseconds(150));
+      const auto reply = client.Run(AddTo("n"));
+      EXPECT_TRUE(reply.has_value()) << i << ": " << reply.error().detail;
+    }
+  }
+
+  const std::vector<std::string> kClustered{"--cluster-enabled", "yes", "--cluster-config-file",
+                                            "nodes.conf"};
+  std::optional<testbed::RedisServer> well_;
+};
+
+TEST_F(RedisMapTest, OfAServerThatIsCutOffIsNotTakenWhileAnotherHasOne) {
+  const testbed::RedisServer cut_off(kClustered);
+  ASSERT_EQ(cut_off.AskOne({"CLUSTER", "ADDSLOTSRANGE", "1", "16383"}), "OK");  // it misses a slot
+  const auto client = ClientOf(cut_off);
+  EXPECT_THAT(client->Run(AddTo("n")).error().detail, HasSubstr("CLUSTERDOWN"));
+  ExpectWellForSomeTurns(*client);
+}
+
+TEST_F(RedisMapTest, IsNotAskedOfAServerThatCannotBeReachedWhileAnotherHasOne) {
+  testbed::RedisServer frozen(kClustered);
+  const auto connections = [&] {
+    constexpr std::string_view kField = "total_connections_received:";
+    const std::string stats = frozen.AskOne({"INFO", "stats"});
+    int64_t count = 0;
+    std::from_chars(stats.data() + stats.find(kField) + kField.size(), stats.data() + stats.size(), count);
+    return count;
+  };
+  const int64_t before = connections();
+  frozen.Freeze();
+  ExpectWellForSomeTurns(*ClientOf(frozen));
+  frozen.Thaw();
+  EXPECT_EQ(connections() - before, 2) << "once, and by this test";
+}
+
+TEST_F(RedisClientTest, WhatHasNoTimeLeftIsNotSentAndTheServerNotLost) {
+  SeededRandom random{1};
+  Connection connection({"127.0.0.1", server_->port()}, {}, milliseconds(300), random);
+  ASSERT_TRUE(connection.Open());
+  connection.Add(std::vector<std::string_view>{"INCR", "n"});
+  Connection* const one = &connection;
+  Connection::Exchange({&one, 1}, SteadyClock::now());
+  const auto answers = connection.Take();
+  ASSERT_EQ(answers.size(), 1);
+  EXPECT_EQ(answers[0].error().code, Code::kUnavailable);
+  EXPECT_THAT(answers[0].error().detail, HasSubstr("before it was sent"));
+  EXPECT_TRUE(connection.is_open());
+  EXPECT_TRUE(client_->Run(Get("n"))->value().IsNil());
 }
 
 TEST_F(RedisClientTest, AFullServerRefusesAndNothingIsDone) {

@@ -124,6 +124,11 @@ void Connection::Add(std::span<const std::string_view> words) {
 }
 
 void Connection::Exchange(std::span<Connection* const> connections, SteadyClock::time_point deadline) {
+  // Those opened before have taken all the time: a server that is well is not to be lost for it.
+  if (SteadyClock::now() >= deadline) {
+    for (Connection* connection : connections) connection->loss_ = "the time was over before it was sent";
+    return;
+  }
   std::vector<pollfd> polled;
   std::vector<Connection*> waiting;
   while (true) {

@@ -43,6 +43,8 @@ class Connection {
   [[nodiscard]] bool is_open() const { return context_ != nullptr; }
   // Whether Open would fail at once, because it has just failed.
   [[nodiscard]] bool pausing() const { return context_ == nullptr && SteadyClock::now() < open_at_; }
+  // Whether it was lost, or could not be opened, when it was last used.
+  [[nodiscard]] bool has_failed() const { return failures_ > 0; }
 
   // Connects, logs in and makes sure that the server answers, if that is not so already; within the connect
   // time-out. Errors: database_unavailable (kUnavailable).
@@ -50,11 +52,13 @@ class Connection {
   // Queues a request. Open must have succeeded.
   void Add(std::span<const std::string_view> words);
   // Sends what is queued on all of `connections` and awaits the answers, until `deadline`. A connection on
-  // which not all came is closed.
+  // which not all came is closed. Where `deadline` has passed already, nothing is sent and none is closed.
   static void Exchange(std::span<Connection* const> connections, SteadyClock::time_point deadline);
   // An answer (of which some are Redis's errors) for each request since the last time, in order. Errors:
   // database_unavailable: kUnavailable if not a byte of the request was sent, kUnknown otherwise.
   [[nodiscard]] std::vector<Result<Reply>> Take();
+  // Closes it, as after a failure: the next Open comes after a pause, and looks up the address anew.
+  void Lose(std::string detail);
 
  private:
   struct Free {
@@ -66,7 +70,6 @@ class Connection {
   [[nodiscard]] bool Waits() const { return context_ != nullptr && replies_.size() < starts_.size(); }
   void Write();
   void Read();
-  void Lose(std::string detail);
 
   const Address address_;
   const Login login_;

@@ -59,6 +59,24 @@ Topology ReadTopology(Value slots, const Address& asked) {
   return topology;
 }
 
+std::vector<Address> AskingOrder(std::span<const Address> known, std::span<const Address> seeds, size_t turn,
+                                 const std::function<bool(const Address&)>& is_doubtful) {
+  std::vector<Address> order;
+  for (const std::span<const Address> servers : {known, seeds}) {
+    for (const Address& server : servers) {
+      if (std::ranges::find(order, server) == order.end()) order.push_back(server);
+    }
+  }
+  const auto doubtful = std::ranges::stable_partition(order, std::not_fn(is_doubtful)).begin();
+  // Each part by itself: with one for both, whoever follows a doubtful one would be first twice as often.
+  const auto begin_at_turn = [turn](auto begin, auto end) {
+    if (begin != end) std::rotate(begin, begin + static_cast<ptrdiff_t>(turn) % (end - begin), end);
+  };
+  begin_at_turn(order.begin(), doubtful);
+  begin_at_turn(doubtful, order.end());
+  return order;
+}
+
 std::optional<Redirection> ReadRedirection(std::string_view error, const Address& asked) {
   Redirection redirection;
   const size_t first = error.find(' ');

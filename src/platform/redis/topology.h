@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -28,6 +30,12 @@ struct Topology {
 
 // From the answer to CLUSTER SLOTS of `asked`, for whose own name a server may leave the place empty.
 [[nodiscard]] Topology ReadTopology(Value slots, const Address& asked);
+
+// In which order servers are asked for the map: each of `known` (of the last map) and of `seeds` (of the URL)
+// once, beginning at another one each `turn`, and those of which `is_doubtful` says so after all others.
+[[nodiscard]] std::vector<Address> AskingOrder(std::span<const Address> known, std::span<const Address> seeds,
+                                               size_t turn,
+                                               const std::function<bool(const Address&)>& is_doubtful);
 
 // Where an error sends a request: "MOVED 3999 127.0.0.1:6381", "ASK 3999 127.0.0.1:6381". The host can be
 // empty: that of `asked`. Anything else: nullopt.

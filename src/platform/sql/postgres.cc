@@ -278,16 +278,21 @@ Result<void> Connection::Connect() {
   CHECK(PQsetnonblocking(state.conn, 1) == 0);
   PQsetNoticeReceiver(state.conn, &State::OnNotice, &state);
   ++state.generation;
-  // A stricter synchronous_commit than "on" stays, unless it is to be lazy.
+  // A stricter synchronous_commit than "on" stays, unless it is to be lazy. The server's keepalives end what
+  // a node that is gone has left, in 11 s; on a unix socket it ignores them.
   Batch configure;
   configure.Add(
-      "SELECT set_config('statement_timeout', $1, false), "
-      "set_config('lock_timeout', $2, false), set_config('default_transaction_isolation', 'read committed', "
-      "false), CASE WHEN $3 THEN set_config('synchronous_commit', 'off', false) "
-      "WHEN current_setting('synchronous_commit') IN ('off', 'local') "
+      "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false), "
+      "set_config('idle_in_transaction_session_timeout', $3, false), "
+      "set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false), "
+      "set_config('tcp_keepalives_count', '3', false), "
+      "set_config('default_transaction_isolation', 'read committed', false), "
+      "CASE WHEN $4 THEN set_config('synchronous_commit', 'off', false) "
+      "WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') "
       "THEN set_config('synchronous_commit', 'on', false) END",
       std::to_string(state.config.statement_timeout.count()),
-      std::to_string(state.config.lock_timeout.count()), state.config.lazy_commit);
+      std::to_string(state.config.lock_timeout.count()), std::to_string(state.config.idle_timeout.count()),
+      state.config.lazy_commit);
   if (!state.config.whole_tables) {
     // Without jit: a plan against which all speaks looks dear, and would be compiled.
     configure.Add(

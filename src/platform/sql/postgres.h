@@ -78,6 +78,9 @@ struct Config {
   milliseconds statement_timeout{5'000};  // at the server; 0: none
   milliseconds lock_timeout{3'000};       // at the server; 0: none
   milliseconds answer_timeout{8'000};     // here; longer than statement_timeout
+  // In a transaction, between statements, at the server; 0: none. Then the server ends the connection, so
+  // that a process that is stopped, or gone with its node, keeps rows from others for less than lock_timeout.
+  milliseconds idle_timeout{2'000};
   // The planner guesses from the size of a table, which it knows as of the last ANALYZE: of one that has just
   // been filled it takes a scan of the whole, for each batch. So it may only walk along indexes, and plans
   // each statement once. A statement that no index serves still runs. What it takes for few rows (a state, a

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 
 #include "testing/postgres_server.h"
+#include "testing/wait.h"
 
 namespace boxoffice::sql::pg {
 namespace {
@@ -296,10 +297,47 @@ TEST_F(PostgresTest, AReadInAnotherTransactionsPlaceIsNotTakenForIt) {
   EXPECT_EQ(transaction.Commit().error().reason, "database_unavailable");
 }
 
+// As of a process that is stopped between two statements.
+TEST_F(PostgresTest, ATransactionThatIsLeftOpenIsEndedByTheServerAndKeepsNoRow) {
+  const auto other = Connection::Open({.url = url_}).value();
+  ASSERT_TRUE(other->Migrate("test", std::array{kFirst}));
+  ASSERT_TRUE(other->Write(One("INSERT INTO t VALUES (1, 'old')")));
+  const auto stopped =
+      Connection::Open({.url = url_, .application_name = "stopped", .idle_timeout = milliseconds(100)})
+          .value();
+  const Batch connections = One("SELECT 1 FROM pg_stat_activity WHERE application_name = 'stopped'");
+  for (const bool commits : {false, true}) {
+    Transaction left(*stopped);
+    ASSERT_TRUE(left.Run(One("UPDATE t SET b = 'of the one that stopped' WHERE a = 1")));
+    const auto written = other->Write(One("UPDATE t SET b = 'new' WHERE a = 1"));
+    ASSERT_TRUE(written) << written.error().detail;
+    ASSERT_TRUE(testbed::Eventually([&] { return other->Read(connections).value()[0].empty(); }));
+    testbed::Pause(milliseconds(100));  // until the process that is not shown any more has closed its socket
+    const Error error = commits ? left.Commit().error() : left.Run(One("SELECT 1")).error();
+    EXPECT_EQ(error.code, Code::kUnavailable) << error.detail;
+    EXPECT_EQ(error.reason, "database_unavailable");
+    EXPECT_EQ(other->Read(One("SELECT b FROM t")).value()[0][0].Text(0), "new");
+    EXPECT_EQ(Count(*stopped), 1) << "it works again";
+  }
+}
+
+TEST_F(PostgresTest, TheServerLooksForClientsThatAreGone) {
+  const auto text = [](Connection& connection, std::string_view sql) {
+    return std::string(connection.Read(One(sql)).value()[0][0].Text(0));
+  };
+  const auto connection = Connection::Open({.url = url_}).value();
+  EXPECT_EQ(text(*connection, "SELECT current_setting('idle_in_transaction_session_timeout')"), "2s")
+      << "less than lock_timeout";
+  EXPECT_EQ(text(*connection,
+                 "SELECT concat_ws(' ', current_setting('tcp_keepalives_idle'), "
+                 "current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count'))"),
+            "5 2 3");
+}
+
 TEST_F(PostgresTest, CommitsWaitForTheDiskWhateverTheServersDefaultIs) {
   const std::string url = url_;
   for (const auto& [given, expected] :
-       {std::pair("off", "on"), {"local", "on"}, {"remote_apply", "remote_apply"}}) {
+       {std::pair("off", "on"), {"local", "on"}, {"remote_write", "on"}, {"remote_apply", "remote_apply"}}) {
     url_ = url + "?options=-csynchronous_commit%3D" + given;
     EXPECT_EQ(Open()->Read(One("SELECT current_setting('synchronous_commit')")).value()[0][0].Text(0),
               expected);
