@@ -8,7 +8,7 @@
 namespace boxoffice::resilience {
 
 struct Candidate {
-  bool usable = false;   // reachable, and its breaker lets calls out
+  bool usable = false;   // reachable, its breaker lets calls out, and no other is preferred
   size_t in_flight = 0;  // commands that it has not answered
 };
 
@@ -20,7 +20,7 @@ inline constexpr size_t kNobody = std::numeric_limits<size_t>::max();
 [[nodiscard]] constexpr size_t Choose(std::span<const Candidate> candidates, size_t current, size_t slack) {
   size_t least = kNobody;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    // Equals are taken in turn, from the current one on, so that callers don't all begin with the first.
+    // Equals are taken from the current one on, so that callers who lose theirs don't all go to the first.
     const size_t at = (current + i) % candidates.size();
     if (candidates[at].usable && (least == kNobody || candidates[at].in_flight < candidates[least].in_flight))
       least = at;

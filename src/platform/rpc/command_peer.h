@@ -221,6 +221,7 @@ class CommandPeer {
       } else {
         const bool lost = outcome.error().reason == "connection_lost";
         if (lost && attempt->pick) attempt->pick.replica()->MarkFailed();
+        if (AnotherMayDoIt(outcome.error()) && attempt->pick) attempt->pick.replica()->MarkRefusing();
         attempt->pick.ReportError(outcome.error());
         if (lost) {
           const auto core = attempt->core.lock();
@@ -310,6 +311,14 @@ class CommandPeer {
     // Refused here, not by the replica.
     static bool IsOwn(const Error& error) {
       return error.code == Code::kResourceExhausted || error.reason == "closed";
+    }
+
+    // Whether a replica refused for want of something that another may have. Where there is too much to do
+    // (overloaded, deadline_passed), all of it would go to the next one at once; what is in flight spreads
+    // it. Rows that keep moving (contention) move for every replica.
+    static bool AnotherMayDoIt(const Error& error) {
+      return error.code == Code::kUnavailable && error.reason != "deadline_passed" &&
+             error.reason != "contention";
     }
 
     void Refuse(Attempt& attempt, Error error) {

@@ -22,6 +22,9 @@ namespace {
 using resilience::Breaker;
 using resilience::Candidate;
 
+// What speaks against a replica, from the least on: a call goes to one of those with the least.
+enum class Against : uint8_t { kNothing, kRefuses, kLeaves, kAll };
+
 // After that long a server that said that it goes is taken to have changed its mind: if it has not, it says
 // so again.
 constexpr std::chrono::seconds kFarewellHolds{30};
@@ -62,6 +65,8 @@ void Replica::HearFarewell(v1::Farewell farewell) {
   farewell_ = farewell;
 }
 
+void Replica::MarkRefusing() { refusing_until_ = Now() + kRefusalHolds; }
+
 void Pick::Report(Breaker::Outcome outcome) {
   if (replica_ == nullptr) return;
   --replica_->in_flight;
@@ -91,6 +96,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
         calls_(metrics, options_.name),
         timer_(executor),
         resolver_(executor),
+        current_(random_.Below(kMaxReplicas)),
         turn_(random_.Below(kMaxReplicas)) {}
 
   // A part of construction that needs shared_from_this.
@@ -122,27 +128,23 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
     if (replicas_.empty()) return Refuse("no_replica", options_.service + " has no replica");
     // Replicas beyond the bound are spares: nothing has shown a need for more.
     const size_t count = std::min(replicas_.size(), kMaxReplicas);
-    boost::container::static_vector<Candidate, kMaxReplicas> candidates;
+    boost::container::static_vector<Against, kMaxReplicas> against;
     bool any_takes = false;
-    bool any_leaves = false;
+    auto least = Against::kAll;
     for (size_t i = 0; i < count; ++i) {
       const bool takes = replicas_[i]->Takes(for_command);
-      const bool leaves = replicas_[i]->farewell() != v1::FAREWELL_NONE;
       any_takes |= takes;
-      any_leaves |= leaves;
-      candidates.push_back(
-          {takes && !leaves && replicas_[i]->breaker.WouldAdmit(now), replicas_[i]->in_flight});
+      against.push_back(takes ? AgainstOf(*replicas_[i], for_command, now) : Against::kAll);
+      least = std::min(least, against.back());
     }
+    boost::container::static_vector<Candidate, kMaxReplicas> candidates;
+    for (size_t i = 0; i < count; ++i)
+      candidates.push_back({against[i] == least && least != Against::kAll, replicas_[i]->in_flight});
     size_t& current = for_command ? current_ : turn_;
     if (!for_command) ++turn_;
     current %= count;
     const size_t slack = for_command ? kCommandSlack : 0;
-    size_t chosen = resilience::Choose(candidates, current, slack);
-    if (chosen == resilience::kNobody && any_leaves) {
-      for (size_t i = 0; i < count; ++i)
-        candidates[i].usable = replicas_[i]->Takes(for_command) && replicas_[i]->breaker.WouldAdmit(now);
-      chosen = resilience::Choose(candidates, current, slack);
-    }
+    const size_t chosen = resilience::Choose(candidates, current, slack);
     if (chosen != resilience::kNobody) {
       current = chosen;
       Breaker::Permit permit;
@@ -192,6 +194,13 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   }
 
  private:
+  // Of one that takes the call. Queries have nothing to do with what was refused to commands.
+  static Against AgainstOf(const Replica& replica, bool for_command, Breaker::Moment now) {
+    if (!replica.breaker.WouldAdmit(now)) return Against::kAll;
+    if (replica.farewell() != v1::FAREWELL_NONE) return Against::kLeaves;
+    return for_command && replica.refusing(now) ? Against::kRefuses : Against::kNothing;
+  }
+
   using Listeners = std::vector<std::pair<const void*, std::shared_ptr<Listener>>>;
 
   std::unexpected<Error> Refuse(std::string_view reason, std::string detail) {
@@ -306,8 +315,8 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   std::vector<std::shared_ptr<Replica>> replicas_;
   Listeners listeners_;
   resilience::RetryBudget budget_;
-  size_t current_ = 0;  // the replica of the last command
-  size_t turn_;         // the replica of the last query; callers begin in different places
+  size_t current_;  // the replica of the last command; callers begin at different ones
+  size_t turn_;     // the same of queries
 };
 
 Peer::Peer(PeerOptions options, const ChannelFactory& channels, asio::any_io_executor executor,

@@ -75,6 +75,10 @@ class Replica {
   // What its server has said of itself, on this connection.
   [[nodiscard]] v1::Farewell farewell() const { return farewell_.load(std::memory_order_relaxed); }
   void HearFarewell(v1::Farewell farewell);
+  // It refused a command for want of what it works with (its database, the lead). For kRefusalHolds others
+  // are preferred for commands: refusals come fast, so that it would always look like the least busy.
+  void MarkRefusing();
+  [[nodiscard]] bool refusing(Breaker::Moment now) const { return now < refusing_until_.load(); }
   // Whether it takes a call: all that is reachable, but for commands at one that closes.
   [[nodiscard]] bool Takes(bool command) const {
     return reachable() && (!command || farewell() != v1::FAREWELL_CLOSING);
@@ -91,6 +95,7 @@ class Replica {
   std::atomic<uint64_t> connections_{0};
   std::atomic<v1::Farewell> farewell_{v1::FAREWELL_NONE};
   std::atomic<Moment> farewell_until_{};
+  std::atomic<Moment> refusing_until_{};
 };
 
 // A call that was let out to a replica: reported once. If nobody does, it tells nothing. Move-only.
@@ -127,6 +132,8 @@ class Pick {
 
 // How long a service may be without a replica that takes calls before they are refused.
 inline constexpr std::chrono::milliseconds kReplicaGap{1'000};
+// How long a replica that refused a command gets no more of them, where another has refused none.
+inline constexpr std::chrono::milliseconds kRefusalHolds{1'000};
 // From one look at the connections to the next. A server that goes answers for longer.
 inline constexpr std::chrono::milliseconds kLookEvery{20};
 
@@ -146,8 +153,9 @@ class Peer {
   void Stop();
 
   // A replica for the next command: the one of the last call, until it is some commands ahead of the least
-  // busy. One that is about to go only where there is no other. Errors (kUnavailable: certainly not sent):
-  // breaker_open, unreachable, no_replica.
+  // busy, or has refused one. One that has refused (Replica::MarkRefusing) only where all have, and one that
+  // is about to go only where there is no other. Errors (kUnavailable: certainly not sent): breaker_open,
+  // unreachable, no_replica.
   [[nodiscard]] Result<Pick> PickForCommand();
   // A replica for the next query: the least busy, in turn, but for those that are about to go. Errors: the
   // same.

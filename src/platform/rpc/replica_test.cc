@@ -1,6 +1,10 @@
 // Several replicas of a service, and what becomes of commands and queries when they come and go.
 #include <atomic>
 #include <future>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <gmock/gmock.h>
@@ -12,6 +16,38 @@ namespace boxoffice::rpc {
 namespace {
 
 using resilience::Breaker;
+
+Intake::Handler Refusing(Code code, const std::string& reason) {
+  return [code, reason](wallet::Command, Intake::Reply reply) {
+    reply(ErrorOutcome<wallet::Outcome>({code, reason, ""}));
+  };
+}
+
+Intake::Handler RefusingUntil(const std::atomic<bool>& well) {
+  return [&well](wallet::Command command, Intake::Reply reply) {
+    const Intake::Handler now = well ? Echo : Refusing(Code::kUnavailable, "database_unavailable");
+    now(std::move(command), std::move(reply));
+  };
+}
+
+// Callers begin anywhere: what one of two replicas does is done by whichever is asked first.
+class FirstAskedTest : public ReplicaTest {
+ protected:
+  Intake::Handler IfFirst(char me, Intake::Handler first, Intake::Handler other) {
+    return [this, me, first = std::move(first), other = std::move(other)](wallet::Command command,
+                                                                          Intake::Reply reply) {
+      char nobody = 0;
+      first_.compare_exchange_strong(nobody, me);
+      (first_ == me ? first : other)(std::move(command), std::move(reply));
+    };
+  }
+  // The first to be asked, and the other, where they are 'a' and 'b'.
+  const Member& First(const Member& a, const Member& b) const { return first_ == 'a' ? a : b; }
+  const Member& Other(const Member& a, const Member& b) const { return first_ == 'a' ? b : a; }
+
+ private:
+  std::atomic<char> first_ = 0;
+};
 
 TEST_F(ReplicaTest, CommandsStayTogetherUntilAReplicaIsThirtyTwoAhead) {
   Keeper keeper;
@@ -75,10 +111,10 @@ TEST_F(ReplicaTest, EveryCallerOfAPeerIsToldWhenAReplicaComes) {
   EXPECT_TRUE(Eventually([&] { return *done == 2; })) << "what waits for a replica goes to it: " << *done;
 }
 
-TEST_F(ReplicaTest, ABreakerPerReplicaLeavesTheOthersAlone) {
+TEST_F(FirstAskedTest, ABreakerPerReplicaLeavesTheOthersAlone) {
   Keeper silent;
-  Member a(Socket("a"), silent.Handler());
-  Member b(Socket("b"), Echo);
+  Member a(Socket("a"), IfFirst('a', silent.Handler(), Echo));
+  Member b(Socket("b"), IfFirst('b', silent.Handler(), Echo));
   Connect(a, b);
   // Until the silent one's breaker has opened, some commands time out.
   std::atomic<int> left = 400;
@@ -94,11 +130,13 @@ TEST_F(ReplicaTest, ABreakerPerReplicaLeavesTheOthersAlone) {
   all.get_future().wait();
   const std::vector<BreakerRow> rows = channels_.board().Read();
   ASSERT_EQ(rows.size(), 2U);
-  EXPECT_EQ(rows[0].breaker.state, Breaker::State::kOpen);
-  EXPECT_EQ(rows[1].breaker.state, Breaker::State::kClosed);
-  const int before = a.received();
+  for (const BreakerRow& row : rows) {
+    const bool is_silent = row.replica == First(a, b).address();
+    EXPECT_EQ(row.breaker.state, is_silent ? Breaker::State::kOpen : Breaker::State::kClosed) << row.replica;
+  }
+  const int before = First(a, b).received();
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(Await(i));
-  EXPECT_EQ(a.received(), before);
+  EXPECT_EQ(First(a, b).received(), before);
   silent.ReplyToAll();
 }
 
@@ -132,18 +170,100 @@ TEST_F(ReplicaTest, AnOpenBreakerRefusesBeforeSendingAndClosesAfterProbes) {
 }
 
 TEST_F(ReplicaTest, ARefusalIsNoFailure) {
-  Member a(Socket("a"), [](wallet::Command, Intake::Reply reply) {
-    reply(ErrorOutcome<wallet::Outcome>({Code::kUnavailable, "database_unavailable", ""}));
-  });
+  Member a(Socket("a"), Refusing(Code::kUnavailable, "database_unavailable"));
   Connect(a.address());
   for (int i = 0; i < 50; ++i) EXPECT_EQ(Await(i).error().reason, "database_unavailable");
   EXPECT_EQ(channels_.board().Read()[0].breaker.state, Breaker::State::kClosed);
 }
 
+TEST_F(FirstAskedTest, AReplicaThatRefusesLosesTheCommandsToTheOtherAtItsFirstAnswer) {
+  const auto sick = Refusing(Code::kUnavailable, "database_unavailable");
+  Member a(Socket("a"), IfFirst('a', sick, Echo));
+  Member b(Socket("b"), IfFirst('b', sick, Echo));
+  Connect(a, b);
+  EXPECT_EQ(Await(0).error().reason, "database_unavailable");
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(Await(i)) << i;
+  EXPECT_EQ(First(a, b).received(), 1);
+}
+
+TEST_F(FirstAskedTest, AReplicaThatRefusedIsNotTheLeastBusyForAMomentAndThenIsAgain) {
+  std::atomic<bool> well = false;
+  const auto sick = RefusingUntil(well);
+  Keeper busy;
+  Member a(Socket("a"), IfFirst('a', sick, busy.Handler()));
+  Member b(Socket("b"), IfFirst('b', sick, busy.Handler()));
+  Connect(a, b);
+  EXPECT_FALSE(Await(0));
+  const auto refused = std::chrono::steady_clock::now();
+  for (int i = 0; i < 100; ++i) Send(i, [](const auto&) {});
+  EXPECT_LT(std::chrono::steady_clock::now() - refused, kRefusalHolds) << "the machine is too slow for this";
+  busy.AwaitKept(100);
+  EXPECT_EQ(First(a, b).received(), 1);
+  well = true;
+  Pause(kRefusalHolds);
+  EXPECT_TRUE(Await(1)) << "the other is a hundred ahead";
+  EXPECT_EQ(First(a, b).received(), 2);
+  busy.ReplyToAll();
+}
+
+TEST_F(ReplicaTest, WhereAllHaveRefusedTheyAreAskedAllTheSame) {
+  std::atomic<bool> well = false;
+  const auto sick = RefusingUntil(well);
+  Member a(Socket("a"), sick);
+  Member b(Socket("b"), sick);
+  Connect(a, b);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Await(i).error().reason, "database_unavailable") << i;
+  EXPECT_GT(std::min(a.received(), b.received()), 0);
+  well = true;
+  EXPECT_TRUE(Await(1)) << "at once";
+}
+
+TEST_F(FirstAskedTest, WhatTheOtherWouldRefuseTooMovesNoCommands) {
+  std::atomic<int> asked = 0;
+  const auto refusing = [&](wallet::Command command, Intake::Reply reply) {
+    const std::vector<Intake::Handler> refusals = {Refusing(Code::kUnavailable, "contention"),
+                                                   Refusing(Code::kUnavailable, "deadline_passed"),
+                                                   Refusing(Code::kResourceExhausted, "overloaded")};
+    refusals[static_cast<size_t>(asked++ / 5)](std::move(command), std::move(reply));
+  };
+  Member a(Socket("a"), IfFirst('a', refusing, Echo));
+  Member b(Socket("b"), IfFirst('b', refusing, Echo));
+  Connect(a, b);
+  for (int i = 0; i < 15; ++i) EXPECT_FALSE(Await(i)) << i;
+  EXPECT_EQ(Other(a, b).received(), 0);
+}
+
+TEST_F(FirstAskedTest, CommandsThatAreRefusedMoveNoQueries) {
+  const auto sick = Refusing(Code::kUnavailable, "database_unavailable");
+  Member a(Socket("a"), IfFirst('a', sick, Echo));
+  Member b(Socket("b"), IfFirst('b', sick, Echo));
+  Connect(a, b);
+  EXPECT_FALSE(Await(0));
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Query("ada"));
+  for (const BreakerRow& row : channels_.board().Read())
+    EXPECT_EQ(row.breaker.calls, row.replica == First(a, b).address() ? 11U : 10U) << row.replica;
+}
+
+TEST_F(ReplicaTest, CallersBeginAtDifferentReplicas) {
+  constexpr size_t kCallers = 24;  // that all begin at one of two happens once in eight million runs
+  Member a(Socket("a"), Echo);
+  Member b(Socket("b"), Echo);
+  Connect(a, b);
+  std::vector<std::unique_ptr<Peer>> callers;
+  for (size_t i = 0; i < kCallers; ++i)
+    callers.push_back(std::make_unique<Peer>(options_, channels_, io_.get_executor(), metrics_));
+  AwaitReachable(2 + 2 * kCallers);
+  std::set<std::string> begun;
+  for (const auto& caller : callers) {
+    const auto pick = caller->PickForCommand();
+    ASSERT_TRUE(pick) << pick.error().reason;
+    begun.insert(pick->replica()->address);
+  }
+  EXPECT_EQ(begun.size(), 2U);
+}
+
 TEST_F(ReplicaTest, ACommandThatIsNotTakenInTimeIsAFailure) {
-  Member a(Socket("a"), [](wallet::Command, Intake::Reply reply) {
-    reply(ErrorOutcome<wallet::Outcome>({Code::kUnavailable, "deadline_passed", ""}));
-  });
+  Member a(Socket("a"), Refusing(Code::kUnavailable, "deadline_passed"));
   Connect(a.address());
   for (int i = 0; i < 20; ++i) EXPECT_EQ(Await(i).error().reason, "deadline_passed");
   EXPECT_EQ(channels_.board().Read()[0].breaker.state, Breaker::State::kOpen);
