@@ -1,6 +1,8 @@
 // Waitlists through the real services: the replica that looks after one dies before and after each of its
-// effects, two look at once, the seat service is away for a while. Nobody gets two offers, no seat is offered
-// twice, the order of joining is kept, and nobody is lost.
+// effects, two look at once, the seat service is away for a while, or asked where the news of free seats has
+// not come yet. Nobody gets two offers, no seat is offered twice, the order of joining is kept, and nobody is
+// lost.
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -78,7 +80,8 @@ class WaitlistFaults : public ::testing::Test {
     command.set_idempotency_key(fmt::format("key{}", ++keys_));
     return command;
   }
-  static void GiveBack(const std::vector<Owner>& owners) {
+  // What becomes free may be under way to somebody who waits.
+  static void Free(const std::vector<Owner>& owners) {
     std::vector<reservation::v1::Command> commands;
     for (const Owner& owner : owners) {
       commands.push_back(CommandOf(owner.user_id));
@@ -87,6 +90,9 @@ class WaitlistFaults : public ::testing::Test {
     for (const auto& outcome : world_->Execute(commands)) {
       EXPECT_EQ(outcome.refusal().code(), "");
     }
+  }
+  static void GiveBack(const std::vector<Owner>& owners) {
+    Free(owners);
     EXPECT_TRUE(world_->AwaitQuiet());
   }
   static void Decline(const WaitlistEntry& entry) {
@@ -97,13 +103,13 @@ class WaitlistFaults : public ::testing::Test {
     command.mutable_confirm()->set_reservation_id(std::string(entry.reservation.bytes()));
     return world_->Execute({command})[0];
   }
-  // What the seat service answers somebody who comes by the queue.
-  static std::string RefusalOfAnybody(uint32_t seat_no) {
+  // Somebody who comes by the queue asks for the seat.
+  static reservation::v1::Outcome AskAsAnybody(uint32_t seat_no) {
     const std::string user = NewUser();
     const auto tokens = world_->Enter({user});
-    const auto outcome = world_->Execute({Reserve(user, tokens[0], seat_no, 1, /*pay=*/false)})[0];
-    return outcome.refusal().code();
+    return world_->Execute({Reserve(user, tokens[0], seat_no, 1, /*pay=*/false)})[0];
   }
+  static std::string RefusalOfAnybody(uint32_t seat_no) { return AskAsAnybody(seat_no).refusal().code(); }
 
   // The place of a new user on the show's waitlist.
   static WaitlistEntry Join(Replica& replica, uint32_t count) {
@@ -376,6 +382,179 @@ TEST_F(WaitlistFaults, WhoeverWaitsForACancelledShowIsToldAndTheOfferEnds) {
   EXPECT_EQ(Look(replica, waiting).ended_because, "show_cancelled");
   EXPECT_TRUE(Await([] { return world_->CancellationOf(world_->show_id())->state() == "done"; }));
   EXPECT_TRUE(world_->Owners().empty());
+  ExpectCleanAudit();
+}
+
+// The real participants, but for those whom the seat service is to refuse. Thread-safe.
+class RefusingSeats final : public Participants {
+ public:
+  explicit RefusingSeats(std::unique_ptr<Participants> real) : real_(std::move(real)) {}
+
+  // From now on, whatever seats the user asks for; an empty code: no more.
+  void Refuse(const std::string& user_id, std::string code) {
+    const std::scoped_lock lock(mutex_);
+    refusals_[user_id] = {std::move(code), 0};
+  }
+  // How often it was refused since.
+  int Refusals(const std::string& user_id) {
+    const std::scoped_lock lock(mutex_);
+    return refusals_[user_id].second;
+  }
+
+  asio::awaitable<StepResult> HoldSeats(Reservation& r, Timestamp until) override {
+    StepResult result;
+    {
+      const std::scoped_lock lock(mutex_);
+      auto& [code, times] = refusals_[r.user_id];
+      if (!code.empty()) {
+        ++times;
+        result.kind = StepResult::Kind::kRefused;
+        result.refusal.emplace().code = code;
+      }
+    }
+    if (result.kind == StepResult::Kind::kDone) result = co_await real_->HoldSeats(r, until);
+    co_return result;
+  }
+
+  using Answer = asio::awaitable<StepResult>;
+  using Seats = std::vector<uint32_t>;
+  Answer BindQueue(const Reservation& r) override { return real_->BindQueue(r); }
+  Answer UnbindQueue(const Reservation& r, SagaId bound) override { return real_->UnbindQueue(r, bound); }
+  Answer CompleteQueue(const Reservation& r) override { return real_->CompleteQueue(r); }
+  Answer ConfirmSeats(const Reservation& r) override { return real_->ConfirmSeats(r); }
+  Answer ReleaseSeats(const Reservation& r) override { return real_->ReleaseSeats(r); }
+  Answer ReleaseOnly(const Reservation& r, Seats seats) override { return real_->ReleaseOnly(r, seats); }
+  Answer MoveSeats(Reservation& r) override { return real_->MoveSeats(r); }
+  Answer DebitWallet(const Reservation& r) override { return real_->DebitWallet(r); }
+  Answer RefundWallet(const Reservation& r, SagaId debit) override { return real_->RefundWallet(r, debit); }
+  Answer RefundPartOfDebit(const Reservation& r, int64_t n) override {
+    return real_->RefundPartOfDebit(r, n);
+  }
+  Answer ApprovePayment(const Reservation& r) override { return real_->ApprovePayment(r); }
+  Answer CancelPayment(const Reservation& r, uint32_t n) override { return real_->CancelPayment(r, n); }
+  Answer RefundPartOfPayment(const Reservation& r, int64_t n) override {
+    return real_->RefundPartOfPayment(r, n);
+  }
+  asio::awaitable<Result<reservation::CancelPolicy>> GetCancelPolicy(int64_t show_id) override {
+    return real_->GetCancelPolicy(show_id);
+  }
+
+ private:
+  const std::unique_ptr<Participants> real_;
+  std::mutex mutex_;
+  std::map<std::string, std::pair<std::string, int>> refusals_;  // code and count; guarded by mutex_
+};
+
+// Two wait for one of two seats, the first of whom the seat service refuses. The world's own service works on
+// the waitlist.
+class WaitlistRefusals : public WaitlistFaults {
+ protected:
+  static constexpr milliseconds kLag{30'000};
+  static void SetUpTestSuite() {
+    const auto refusing = [](std::unique_ptr<Participants> real) {
+      auto seats = std::make_unique<RefusingSeats>(std::move(real));
+      seats_ = seats.get();
+      return std::unique_ptr<Participants>(std::move(seats));
+    };
+    world_ = std::make_unique<World>(std::chrono::hours(1), payment::PaymentConfig(),
+                                     /*works_on_shows=*/true, kLag, refusing);
+  }
+
+  void Wait(const std::string& refused_by) {
+    owners_ = SellOut({1, 1});
+    replica_.emplace(*world_, life_, fmt::format("clerk{}", ++clerks_));
+    first_ = Join(*replica_, 1);
+    second_ = Join(*replica_, 1);
+    seats_->Refuse(first_.user_id, refused_by);
+  }
+  EntryState First() { return Look(*replica_, first_).state; }
+  EntryState Second() { return Look(*replica_, second_).state; }
+  // It was refused, and asked again by a later look.
+  bool AwaitRefusals() {
+    return Await([&] { return seats_->Refusals(first_.user_id) >= 2; });
+  }
+
+  std::vector<Owner> owners_;
+  Life life_;
+  std::optional<Replica> replica_;
+  WaitlistEntry first_;
+  WaitlistEntry second_;
+  static RefusingSeats* seats_;
+  static int clerks_;
+};
+RefusingSeats* WaitlistRefusals::seats_ = nullptr;
+int WaitlistRefusals::clerks_ = 0;
+
+TEST_F(WaitlistRefusals, WhereTheNewsOfFreeSeatsHasNotComeYetTheOrderAndTheSeatsAreKept) {
+  for (const char* code : {"not_enough_seats", "seats_taken", "show_not_on_sale"}) {
+    SCOPED_TRACE(code);
+    Wait(code);
+    Free({owners_[0]});
+    ASSERT_TRUE(AwaitRefusals());
+    EXPECT_EQ(Second(), EntryState::kWaiting);
+    EXPECT_EQ(RefusalOfAnybody(1), "waitlist_first");
+    seats_->Refuse(first_.user_id, "");
+    ASSERT_TRUE(AwaitState(*replica_, first_, EntryState::kOffered));
+    EXPECT_EQ(Second(), EntryState::kWaiting);
+    ExpectOffersAreHolds(*replica_, 1, 1);
+  }
+  ExpectCleanAudit();
+}
+
+TEST_F(WaitlistRefusals, WhoIsStillRefusedWhenTheNewsMustHaveComeIsPassedOver) {
+  Wait("not_enough_seats");
+  Free({owners_[0]});
+  ASSERT_TRUE(AwaitRefusals());
+  EXPECT_EQ(Second(), EntryState::kWaiting);
+  world_->Jump(kLag);
+  ASSERT_TRUE(AwaitState(*replica_, second_, EntryState::kOffered));
+  EXPECT_EQ(First(), EntryState::kWaiting);
+  ExpectOffersAreHolds(*replica_, 1, 1);
+  ExpectCleanAudit();
+}
+
+TEST_F(WaitlistRefusals, WhoIsRefusedForAMatterOfTheBuyersOwnIsPassedOverAtOnce) {
+  Wait("seat_limit");
+  Free({owners_[0]});
+  ASSERT_TRUE(AwaitState(*replica_, second_, EntryState::kOffered));
+  EXPECT_EQ(First(), EntryState::kWaiting);
+  ExpectCleanAudit();
+}
+
+TEST_F(WaitlistRefusals, ARefusalIsForgottenOnceOtherSeatsAreFree) {
+  Wait("seat_limit");
+  ASSERT_TRUE(replica_->Leave(second_.show_id, second_.user_id));
+  Free({owners_[0]});
+  ASSERT_TRUE(Await([&] { return seats_->Refusals(first_.user_id) > 0; }));
+  // Nobody who waits can have it, so somebody else takes it, and gives it back.
+  Owner buyer;
+  ASSERT_TRUE(Await([&] {
+    const auto outcome = AskAsAnybody(1);
+    buyer = {outcome.reservation().user_id(), outcome.reservation().id()};
+    return outcome.refusal().code().empty();
+  }));
+  AwaitLooks();
+  EXPECT_EQ(First(), EntryState::kWaiting);
+  seats_->Refuse(first_.user_id, "");
+  Free({buyer});
+  ASSERT_TRUE(AwaitState(*replica_, first_, EntryState::kOffered));
+  ExpectCleanAudit();
+}
+
+TEST_F(WaitlistRefusals, WhileAnOffersOutcomeIsUnknownNobodyBehindIsOfferedTheSeats) {
+  Wait("");
+  Injection away;
+  away.all_of = "HoldSeats";
+  Orders orders;
+  orders.injection = away;
+  world_->participants().Arm(first_.user_id, orders);
+  Free({owners_[0]});
+  ASSERT_TRUE(Await([&] { return !Look(*replica_, first_).reservation.IsNil(); }));
+  AwaitLooks();
+  EXPECT_EQ(Second(), EntryState::kWaiting);
+  world_->participants().Arm(first_.user_id, Orders());
+  ASSERT_TRUE(AwaitState(*replica_, first_, EntryState::kOffered));
+  EXPECT_EQ(Second(), EntryState::kWaiting);
   ExpectCleanAudit();
 }
 

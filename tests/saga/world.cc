@@ -119,7 +119,8 @@ struct World::Stubs {
   std::unique_ptr<reservation::v1::ReservationService::Stub> reservation;
 };
 
-World::World(milliseconds lease, payment::PaymentConfig payment, bool works_on_shows) {
+World::World(milliseconds lease, payment::PaymentConfig payment, bool works_on_shows, milliseconds settle,
+             Between between) {
   obs::SetLogLevel(obs::Level::kError);
   bus::SqliteBusConfig bus_config;
   bus_config.file = dir_.path() / "bus.db";
@@ -135,7 +136,13 @@ World::World(milliseconds lease, payment::PaymentConfig payment, bool works_on_s
                           .store_url = module::DefaultStoreUrl(dir_.path()),
                           .health = {}});
   std::filesystem::create_directories(dir_.path() / "keys");
-  AddModules(lease, std::move(payment), works_on_shows);
+  reservation::ReservationConfig config;
+  config.service = HastyReservations(lease);
+  config.shows.scan_every = works_on_shows ? milliseconds(5) : std::chrono::hours(24);
+  config.shows.poll_every = milliseconds(5);
+  config.shows.settle = settle;
+  config.calls = {.step = kCallLimit, .payment = kCallLimit};
+  AddModules(std::move(payment), std::move(config), std::move(between));
   const auto started = graph_.Start();
   CHECK(started.has_value(), "{}", started.error().detail);
   stubs_.reset(new Stubs{queue::v1::QueueService::NewStub(Channel("queue")),
@@ -158,21 +165,18 @@ void World::Add(std::unique_ptr<Service> service) {
   graph_.Add(std::move(service));
 }
 
-void World::AddModules(milliseconds lease, payment::PaymentConfig payment, bool works_on_shows) {
+void World::AddModules(payment::PaymentConfig payment, reservation::ReservationConfig config,
+                       Between between) {
   Add(std::make_unique<queue::QueueModule>(*runtime_, queue::QueueConfig{.tick_interval = milliseconds(10)}));
   Add(std::make_unique<seat::SeatModule>(*runtime_, seat::SeatConfig{}));
   Add(std::make_unique<wallet::WalletModule>(*runtime_, wallet::WalletConfig{}));
   Add(std::make_unique<payment::PaymentModule>(*runtime_, std::move(payment)));
   Add(std::make_unique<ranking::RankingModule>(*runtime_, ranking::RankingConfig{}));
-  reservation::ReservationConfig config;
-  config.service = HastyReservations(lease);
-  config.shows.scan_every = works_on_shows ? milliseconds(5) : std::chrono::hours(24);
-  config.shows.poll_every = milliseconds(5);
-  config.shows.settle = milliseconds(0);
-  config.calls = {.step = kCallLimit, .payment = kCallLimit};
-  config.connect_participants = [this](asio::any_io_executor executor, const module::Runtime& runtime,
-                                       const reservation::CallTimeouts& calls) {
+  config.connect_participants = [this, between = std::move(between)](asio::any_io_executor executor,
+                                                                     const module::Runtime& runtime,
+                                                                     const reservation::CallTimeouts& calls) {
     auto real = reservation::ConnectParticipants(executor, runtime, calls);
+    if (between) real = between(std::move(real));
     auto faulty = std::make_unique<FaultyParticipants>(executor, std::move(real), clock_, random_);
     participants_ = faulty.get();
     return faulty;

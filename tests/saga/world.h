@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -54,10 +55,13 @@ class World {
   static constexpr int64_t kCancelFee = 7'000;  // of each seat
   static constexpr milliseconds kHoldTtl = std::chrono::minutes(10);
 
+  // What a test puts between the faults and the real participants.
+  using Between = std::function<std::unique_ptr<Participants>(std::unique_ptr<Participants>)>;
   // `lease`: of a saga; by default none ends while a test runs. `works_on_shows`: else its reservation
-  // service leaves that to others.
+  // service leaves that to others. `settle`: how long its work on shows gives the seat service to hear of
+  // something.
   explicit World(milliseconds lease = std::chrono::hours(1), payment::PaymentConfig payment = {},
-                 bool works_on_shows = true);
+                 bool works_on_shows = true, milliseconds settle = milliseconds(0), Between between = {});
   ~World();
 
   // Brings the buyers into the show: ACTIVE in its queue. Their tokens, in order.
@@ -108,7 +112,7 @@ class World {
 
  private:
   struct Stubs;
-  void AddModules(milliseconds lease, payment::PaymentConfig payment, bool works_on_shows);
+  void AddModules(payment::PaymentConfig payment, reservation::ReservationConfig config, Between between);
   void CreateConcert();
   [[nodiscard]] rpc::InProcess ForThisProcess(std::string_view service) const;
   [[nodiscard]] std::shared_ptr<grpc::Channel> Channel(std::string_view service) const {

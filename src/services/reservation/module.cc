@@ -41,8 +41,10 @@ void AddSagaKeys(config::Keys& keys, ServiceConfig& config) {
                 "From a first failed try to the next; doubles");
   keys.Duration("saga.max_backoff_ms", policy.max_backoff, milliseconds(10), milliseconds(3'600'000),
                 "The longest such pause");
-  keys.Integer("saga.max_running", config.max_running, 1, 1'000'000,
-               "Sagas that run at once here; further ones are refused with overloaded");
+  keys.Integer(
+      "saga.max_running", config.max_running, 1, 1'000'000,
+      "Sagas that run at once here; further ones are refused with overloaded, new reservations from four "
+      "fifths of it on");
   keys.Duration("lease.duration_ms", policy.lease, milliseconds(1'000), milliseconds(600'000),
                 "How long a replica owns a saga without renewing");
   keys.Duration("lease.renew_ms", policy.renew_every, milliseconds(100), milliseconds(300'000),
@@ -65,7 +67,9 @@ void AddShowKeys(config::Keys& keys, ReservationConfig& config) {
   keys.Duration("waitlist.poll_ms", shows.poll_every, milliseconds(50), milliseconds(60'000),
                 "From one look at a waitlist, or at what a cancelled show waits for, to the next");
   keys.Duration("show_cancel.settle_ms", shows.settle, milliseconds(0), milliseconds(600'000),
-                "From the end of a cancelled show's sale until every seat replica has heard of it");
+                "From the end of a cancelled show's sale until every seat replica has heard of it; waitlists "
+                "give it as "
+                "long to hear of seats that are free");
   keys.Integer("show_cancel.parallel", shows.max_ended_at_once, 1, 10'000,
                "Reservations of a cancelled show that are cancelled at once");
 }

@@ -14,6 +14,7 @@
 #include "platform/batch/execute.h"
 #include "platform/obs/log.h"
 #include "services/reservation/saga/run_trace.h"
+#include "services/reservation/saga/show_reads.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -22,6 +23,23 @@ constexpr milliseconds kDrainPoll{10};
 constexpr milliseconds kForgetEvery{3'600'000};
 constexpr milliseconds kForgetAgain{1'000};  // while there are more
 constexpr int64_t kForgetAtOnce = 1'000;     // some 30 ms at PostgreSQL, for which commands wait
+
+// Everything but a new reservation goes on with one that there is.
+resilience::Priority PriorityOf(const Command& command) {
+  const bool is_new = std::holds_alternative<BeginReserve>(command) ||
+                      std::holds_alternative<RefuseReserve>(command) ||
+                      std::holds_alternative<BeginOffer>(command);
+  return is_new ? resilience::Priority::kNormal : resilience::Priority::kFinishing;
+}
+
+// Asks for what the same request was answered before, and begins nothing; nullopt: it has no key.
+std::optional<Command> AskAgain(const Command& command) {
+  if (const auto* reserve = std::get_if<BeginReserve>(&command))
+    return RefuseReserve{reserve->key, reserve->request_hash, reserve->reservation->saga.traceparent};
+  if (const auto* on = std::get_if<BeginOn>(&command))
+    return RefuseReserve{on->key, on->request_hash, on->traceparent};
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -44,11 +62,7 @@ class Service::ExecutorBook final : public Book {
  private:
   static resilience::Terms TermsOf(const Command& command) {
     resilience::Terms terms;
-    // Everything but a new reservation goes on with one that there is.
-    const bool is_new = std::holds_alternative<BeginReserve>(command) ||
-                        std::holds_alternative<RefuseReserve>(command) ||
-                        std::holds_alternative<BeginOffer>(command);
-    if (!is_new) terms.priority = resilience::Priority::kFinishing;
+    terms.priority = PriorityOf(command);
     if (obs::TracingOn()) [[unlikely]]
       terms.trace = TraceOf(command);
     return terms;
@@ -85,9 +99,13 @@ Service::Service(ServiceConfig config, asio::any_io_executor executor, Store& st
   book_ = std::make_unique<ExecutorBook>(executor, *batches_);
   runner_ = std::make_unique<Runner>(executor, participants_, *book_, clock_, random_, config_.policy,
                                      config_.retry, metrics);
+  if (!config_.limits.turns) readers_ = std::make_unique<asio::thread_pool>(1);
 }
 
-Service::~Service() { batches_->Stop(); }
+Service::~Service() {
+  if (readers_) readers_->join();
+  batches_->Stop();
+}
 
 Result<Service::Outcomes> Service::RunBatch(std::span<const Command> commands) {
   auto outcomes = LoadDecideSave(commands);
@@ -139,34 +157,56 @@ void Service::ForgetOldRequests(Timestamp now) {
 }
 
 asio::awaitable<Result<Answer>> Service::BeginAndRun(Command command, bool sent_before) {
-  if (running() >= config_.max_running)
-    co_return Fail(Code::kResourceExhausted, "overloaded", "too many sagas run");
+  if (!resilience::Admits(PriorityOf(command), running(), config_.max_running))
+    co_return co_await AnswerWithoutRoom(std::move(command), sent_before);
   auto outcome = co_await book_->Write(command);
   auto* const started = outcome ? std::get_if<Started>(&*outcome) : nullptr;
-  if (started == nullptr) co_return AnswerWithout(std::move(outcome), sent_before);
+  if (started == nullptr) co_return co_await AnswerWithout(std::move(outcome), sent_before);
   co_return co_await RunCounted(std::move(started->reservation));
 }
 
-Result<Answer> Service::AnswerWithout(Result<Outcome>&& outcome, bool sent_before) {
-  if (!outcome) return std::unexpected(std::move(outcome).error());
-  if (auto* error = std::get_if<Error>(&*outcome)) return std::unexpected(std::move(*error));
-  if (auto* running = std::get_if<Running>(&*outcome))
-    return StillRunning(running->reservation_id, sent_before);
-  auto* answered = std::get_if<Answered>(&*outcome);
-  CHECK(answered != nullptr, "a request starts, is answered, or is an error");
-  return std::move(answered->answer);
+asio::awaitable<Result<Answer>> Service::AnswerWithoutRoom(Command command, bool sent_before) {
+  const Error overloaded{Code::kResourceExhausted, "overloaded", "too many sagas run"};
+  std::optional<Command> again = AskAgain(command);
+  if (!again) co_return std::unexpected(overloaded);
+  auto outcome = co_await book_->Write(*again);
+  if (outcome && std::holds_alternative<Refused>(*outcome)) co_return std::unexpected(overloaded);
+  co_return co_await AnswerWithout(std::move(outcome), sent_before);
 }
 
-Result<Answer> Service::StillRunning(ReservationId id, bool sent_before) {
+asio::awaitable<Result<Answer>> Service::AnswerWithout(Result<Outcome> outcome, bool sent_before) {
+  if (!outcome) co_return std::unexpected(std::move(outcome).error());
+  if (auto* error = std::get_if<Error>(&*outcome)) co_return std::unexpected(std::move(*error));
+  if (auto* running = std::get_if<Running>(&*outcome))
+    co_return co_await StillRunning(running->reservation_id, sent_before);
+  auto* answered = std::get_if<Answered>(&*outcome);
+  CHECK(answered != nullptr, "a request starts, is answered, or is an error");
+  co_return std::move(answered->answer);
+}
+
+asio::awaitable<void> Service::TellWithout(Result<Outcome> outcome, bool sent_before, Done done) {
+  auto answer = co_await AnswerWithout(std::move(outcome), sent_before);
+  done(std::move(answer));
+}
+
+asio::awaitable<Result<Answer>> Service::StillRunning(ReservationId id, bool sent_before) {
   const Error running{Code::kConflict, "idempotency_key_running",
                       "the first request with this key is still running"};
-  if (!sent_before) return std::unexpected(running);
-  BOXOFFICE_ASSIGN(std::optional<Reservation> found, reader_.Get(id));
-  if (!found) return std::unexpected(running);
+  if (!sent_before) co_return std::unexpected(running);
+  auto found = co_await Read(id);
+  if (!found) co_return std::unexpected(std::move(found).error());
+  if (!*found) co_return std::unexpected(running);
   // It may have ended meanwhile.
-  Answer answer{*std::move(found), std::nullopt};
+  Answer answer{**std::move(found), std::nullopt};
   if (answer.reservation->saga.status == SagaStatus::kDone) answer.refusal = answer.reservation->failure;
-  return answer;
+  co_return answer;
+}
+
+asio::awaitable<Result<std::optional<Reservation>>> Service::Read(ReservationId id) {
+  auto get = [this, id] { return reader_.Get(id); };
+  if (!readers_) co_return get();
+  auto found = co_await ReadOn(*readers_, get);
+  co_return found;
 }
 
 asio::awaitable<Result<Answer>> Service::RunCounted(Shared<Reservation> reservation) {
@@ -226,8 +266,11 @@ void Service::Refuse(Request request, std::shared_ptr<const Refusal> refusal, Do
                         std::move(request.traceparent)};
   book_->Submit(std::move(command), [this, refusal = std::move(refusal), done = std::move(done),
                                      sent_before = request.sent_before](Result<Outcome> outcome) mutable {
-    if (!outcome || !std::holds_alternative<Refused>(*outcome))
-      return done(AnswerWithout(std::move(outcome), sent_before));
+    if (!outcome || !std::holds_alternative<Refused>(*outcome)) {
+      asio::co_spawn(executor_, TellWithout(std::move(outcome), sent_before, std::move(done)),
+                     asio::detached);
+      return;
+    }
     refused_at_once_.Add();
     done(Answer{none_, *refusal});
   });
@@ -288,18 +331,18 @@ asio::awaitable<Result<Answer>> Service::Confirm(ConfirmRequest request) {
   return BeginAndRun(std::move(begin), request.request.sent_before);
 }
 
-Result<Reservation> Service::Find(ReservationId id, const std::string& user_id) {
-  BOXOFFICE_ASSIGN(std::optional<Reservation> found, reader_.Get(id));
-  if (!found || found->user_id != user_id) {
-    return Fail(Code::kNotFound, "reservation_not_found", "you have no such reservation");
-  }
-  return *std::move(found);
+asio::awaitable<Result<Reservation>> Service::Find(ReservationId id, std::string user_id) {
+  auto found = co_await Read(id);
+  if (!found) co_return std::unexpected(std::move(found).error());
+  if (!*found || (*found)->user_id != user_id)
+    co_return Fail(Code::kNotFound, "reservation_not_found", "you have no such reservation");
+  co_return **std::move(found);
 }
 
 asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
   CancelPolicy policy;
   if (!request.by_operator) {
-    const Result<Reservation> found = Find(request.reservation_id, request.request.key.user_id);
+    const Result<Reservation> found = co_await Find(request.reservation_id, request.request.key.user_id);
     if (!found) co_return std::unexpected(found.error());
     if (found->state != State::kHeld) {
       const Result<CancelPolicy> told = co_await participants_.GetCancelPolicy(found->show_id);
@@ -338,7 +381,7 @@ asio::awaitable<Result<Answer>> Service::Move(MoveRequest request) {
 
 asio::awaitable<Result<CancelQuote>> Service::QuoteCancel(ReservationId id, std::string user_id,
                                                           std::vector<uint32_t> seat_nos) {
-  const Result<Reservation> found = Find(id, user_id);
+  const Result<Reservation> found = co_await Find(id, std::move(user_id));
   if (!found) co_return std::unexpected(found.error());
   const Result<CancelPolicy> policy = co_await participants_.GetCancelPolicy(found->show_id);
   if (!policy) co_return std::unexpected(policy.error());
@@ -386,16 +429,17 @@ asio::awaitable<void> Service::Drain(milliseconds grace) {
 asio::awaitable<void> Service::ScanLoop() {
   while (scanning_) {
     claiming_ = true;
-    co_await ClaimDue();
+    const bool more = co_await ClaimDue();
     claiming_ = false;
     if (!scanning_) co_return;
+    if (more) continue;
     scan_timer_.expires_after(config_.scan_every);
     boost::system::error_code ended;
     co_await scan_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
   }
 }
 
-asio::awaitable<void> Service::ClaimDue() {
+asio::awaitable<bool> Service::ClaimDue() {
   Claim claim;
   claim.owner = config_.owner;
   claim.limit = config_.claim_limit;
@@ -406,11 +450,12 @@ asio::awaitable<void> Service::ClaimDue() {
   if (!outcome) {
     obs::Log(obs::Level::kWarning, "saga_scan_failed",
              {{"reason", outcome.error().reason}, {"detail", outcome.error().detail}});
-    co_return;
+    co_return false;
   }
   auto* claimed = std::get_if<Claimed>(&*outcome);
   CHECK(claimed != nullptr);
   claimed_.Add(claimed->reservations.size());
+  const bool full = claimed->reservations.size() == config_.claim_limit;
   for (Shared<Reservation>& reservation : claimed->reservations) {
     if (!scanning_) {
       co_await GiveUpLease(reservation->id, reservation->saga.epoch);
@@ -418,6 +463,9 @@ asio::awaitable<void> Service::ClaimDue() {
     }
     asio::co_spawn(executor_, RunDetached(std::move(reservation)), asio::detached);
   }
+  if (!full) co_return false;
+  // What is due after an outage leaves confirmations their share.
+  co_return resilience::Admits(resilience::Priority::kNormal, running(), config_.max_running);
 }
 
 asio::awaitable<void> Service::RunDetached(Shared<Reservation> reservation) {

@@ -12,6 +12,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -77,8 +78,8 @@ struct ServiceConfig {
   RetryPolicy retry;
   batch::Limits limits;
   milliseconds scan_every{1'000};
-  uint32_t claim_limit = 200;
-  // Sagas that run at once; beyond: overloaded.
+  uint32_t claim_limit = 200;  // a scan that finds as many goes on at once
+  // Sagas that run at once; beyond, and new reservations from four fifths of it on: overloaded.
   size_t max_running = 20'000;
 };
 
@@ -89,6 +90,7 @@ class Service {
   Service(ServiceConfig config, asio::any_io_executor executor, Store& store, Reader& reader,
           Participants& participants, const Clock& clock, Random& random, obs::Registry& metrics,
           std::function<void()> nudge);
+  // Waits for reads that run.
   ~Service();
 
   // Told on the service's thread, later.
@@ -97,7 +99,8 @@ class Service {
   // Each answers once per (user, key); a repeat gets the same answer, the other errors are
   // idempotency_key_reused and idempotency_key_running (kConflict), reservation_not_found (kNotFound),
   // overloaded (kResourceExhausted). What was sent before, by a caller that lost the connection, is not told
-  // that it runs already, but how far it is: the saga goes on, here or at whoever claims it.
+  // that it runs already, but how far it is: the saga goes on, here or at whoever claims it. Where there is
+  // no room for another saga, a repeat still gets its answer.
   // A reservation is refused without being made, and the answer's has no id then, if its seats were just
   // sold, or others ask for the same and are told that they are taken.
   void Reserve(ReserveRequest request, Done done);
@@ -135,16 +138,21 @@ class Service {
   asio::awaitable<void> ReserveSeats(ReserveRequest request, SameSeats::Question question, Done done);
   asio::awaitable<Result<Answer>> BeginReservation(ReserveRequest request, ReservationId id);
   asio::awaitable<Result<Answer>> BeginAndRun(Command command, bool sent_before);
-  // What the request is answered where no saga starts.
-  [[nodiscard]] Result<Answer> AnswerWithout(Result<Outcome>&& outcome, bool sent_before);
-  [[nodiscard]] Result<Answer> StillRunning(ReservationId id, bool sent_before);
+  // What the request is answered where no saga starts, and where none may.
+  asio::awaitable<Result<Answer>> AnswerWithout(Result<Outcome> outcome, bool sent_before);
+  asio::awaitable<Result<Answer>> AnswerWithoutRoom(Command command, bool sent_before);
+  asio::awaitable<void> TellWithout(Result<Outcome> outcome, bool sent_before, Done done);
+  asio::awaitable<Result<Answer>> StillRunning(ReservationId id, bool sent_before);
+  // Reads block, for other readers too, and sagas don't wait for that.
+  asio::awaitable<Result<std::optional<Reservation>>> Read(ReservationId id);
   asio::awaitable<void> ScanLoop();
   asio::awaitable<void> RenewLoop();
-  asio::awaitable<void> ClaimDue();
+  // True: there may be more that is due, and room for it.
+  asio::awaitable<bool> ClaimDue();
   // What a request on a reservation begins, as far as all have it in common.
   [[nodiscard]] BeginOn MakeBeginOn(Request& request, ReservationId id);
   // Errors: reservation_not_found (also if it is somebody else's).
-  [[nodiscard]] Result<Reservation> Find(ReservationId id, const std::string& user_id);
+  asio::awaitable<Result<Reservation>> Find(ReservationId id, std::string user_id);
   asio::awaitable<void> ReleaseLeases();
   asio::awaitable<void> GiveUpLease(ReservationId id, uint64_t epoch);
   asio::awaitable<void> RunDetached(Shared<Reservation> reservation);
@@ -166,6 +174,7 @@ class Service {
   std::unique_ptr<batch::Executor<Command, Outcome>> batches_;
   std::unique_ptr<ExecutorBook> book_;
   std::unique_ptr<Runner> runner_;
+  std::unique_ptr<asio::thread_pool> readers_;  // none in simulation, where everything runs on one thread
   asio::steady_timer scan_timer_;
   asio::steady_timer renew_timer_;
   asio::steady_timer patience_timer_;

@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -49,15 +51,22 @@ class SharedStore final : public Store {
   MemoryStore store_;
 };
 
-// Reads the only one.
+// Reads the only one, and takes its time over it.
 class OneReader final : public Reader {
  public:
   explicit OneReader(SharedStore& store) : store_(store) {}
   Result<std::optional<Reservation>> Get(ReservationId id) override {
+    read_by = std::this_thread::get_id();
+    std::promise<void>().get_future().wait_for(takes);
     auto found = store_.Only();
     if (found && found->id != id) found.reset();
+    ++reads;
     return found;
   }
+  // The thread that read last.
+  std::atomic<std::thread::id> read_by = std::thread::id();
+  std::atomic<int> reads = 0;
+  milliseconds takes{0};
   Result<Page> List(const ListQuery&) override { return Page(); }
   Result<Page> ListSagas(std::optional<SagaStatus>, ReservationId, uint32_t) override { return Page(); }
   Result<std::vector<SagaCount>> CountSagas() override { return std::vector<SagaCount>(); }
@@ -151,8 +160,20 @@ class ReservationServiceTest : public ::testing::Test {
     ServiceConfig config;
     config.owner = owner;
     config.max_running = max_running;
-    config.policy.renew_every = milliseconds(2);
     config.scan_every = milliseconds(2);
+    return MakeService(std::move(config));
+  }
+  // Two are claimed by a scan, and the next is far away.
+  std::unique_ptr<Service> MakeRareScanner(size_t max_running) {
+    ServiceConfig config;
+    config.owner = "scanner";
+    config.max_running = max_running;
+    config.claim_limit = 2;
+    config.scan_every = std::chrono::hours(1);
+    return MakeService(std::move(config));
+  }
+  std::unique_ptr<Service> MakeService(ServiceConfig config) {
+    config.policy.renew_every = milliseconds(2);
     return std::make_unique<Service>(config, io_.get_executor(), store_, reader_, participants_, clock_,
                                      random_, metrics_, [] {});
   }
@@ -205,6 +226,60 @@ class ReservationServiceTest : public ::testing::Test {
     };
     asio::co_spawn(io_, cancel(service, *participants_.world.seat_owner, cancelled), asio::detached);
     ASSERT_TRUE(RunUntil([&] { return cancelled; }));
+  }
+  // Whatever `asked` is answered, when it is.
+  template <typename T>
+  std::shared_ptr<std::optional<Result<T>>> Begin(asio::awaitable<Result<T>> asked) {
+    auto told = std::make_shared<std::optional<Result<T>>>();
+    asio::co_spawn(io_, std::move(asked), [told](const std::exception_ptr& failed, Result<T> answer) {
+      if (!failed) told->emplace(std::move(answer));
+    });
+    return told;
+  }
+  template <typename T>
+  Result<T> Finish(asio::awaitable<Result<T>> asked) {
+    const auto told = Begin(std::move(asked));
+    EXPECT_TRUE(RunUntil([&] { return told->has_value(); }));
+    return told->value_or(Fail(Code::kInternal, "no_answer"));
+  }
+  static ConfirmRequest ConfirmOf(ReservationId id, bool sent_before = false) {
+    return {.request = {.key = {"buyer", "confirm"}, .sent_before = sent_before}, .reservation_id = id};
+  }
+  static CancelRequest CancelOf(ReservationId id) {
+    return {.request = {.key = {"buyer", "cancel"}}, .reservation_id = id};
+  }
+  // The buyer's seats are held, and not paid.
+  ReservationId Hold(Service& service) {
+    service.Reserve(HoldOf("buyer", 1), [this](const Result<Answer>& answer) { sold_ = answer.has_value(); });
+    EXPECT_TRUE(RunUntil([this] { return sold_; }));
+    EXPECT_EQ(store_.Only()->state, State::kHeld);
+    return store_.Only()->id;
+  }
+  static ReserveRequest HoldOf(const std::string& user, uint32_t seat_no) {
+    ReserveRequest request = Sale();
+    request.request.key.user_id = user;
+    request.choice.seat_nos = {seat_no};
+    request.pay = false;
+    return request;
+  }
+  // Others' sagas that nobody runs any more; whoever goes on with one asks for seats.
+  void LeaveDue(int count) {
+    for (int i = 0; i < count; ++i) {
+      Reservation r;
+      r.id = ReservationId::Make(clock_.Now(), random_);
+      r.user_id = "rival-" + std::to_string(i);
+      r.version = 1;
+      r.saga.id = SagaId::Make(clock_.Now(), random_);
+      r.saga.kind = SagaKind::kHold;
+      r.saga.definition_version = DefinitionVersionOf(SagaKind::kHold);
+      r.saga.status = SagaStatus::kRunning;
+      r.saga.epoch = 1;
+      r.saga.deadline = clock_.Now() + Policy().saga_deadline;
+      r.due_at = clock_.Now();
+      Change change;
+      change.reservation = std::move(r);
+      ASSERT_TRUE(store_.Save(std::span(&change, 1)).value().at(0));
+    }
   }
   // A one-shot sale that waits for the wallet.
   void BeginSale(Service& service) {
@@ -420,6 +495,102 @@ TEST_F(ReservationServiceTest, WhatRunsForLongKeepsItsLease) {
   ASSERT_TRUE(RunUntil([this] { return sold_; }));
   Drain(*owner, milliseconds(0));
   ASSERT_TRUE(RunUntil([this] { return drained_; }));
+}
+
+TEST_F(ReservationServiceTest, AScanThatClaimedAllItMayGoesOnAtOnce) {
+  LeaveDue(5);
+  const auto service = MakeRareScanner(/*max_running=*/100);
+  service->StartScanning();
+  EXPECT_TRUE(RunFor(seconds(5), [this] { return participants_.holds == 5; })) << participants_.holds;
+  Drain(*service, seconds(20));
+  ASSERT_TRUE(RunUntil([this] { return drained_; }));
+}
+
+TEST_F(ReservationServiceTest, AScanDoesNotGoOnAtOnceWhereFourFifthsOfTheSagasRun) {
+  LeaveDue(8);
+  participants_.seats_are_away = true;
+  const auto service = MakeRareScanner(/*max_running=*/5);
+  service->StartScanning();
+  ASSERT_TRUE(RunUntil([this] { return participants_.holds == 4; }));
+  EXPECT_FALSE(RunFor(milliseconds(50), [this] { return participants_.holds > 4; }));
+  participants_.seats_are_away = false;
+  Drain(*service, seconds(20));
+  ASSERT_TRUE(RunUntil([this] { return drained_; }));
+}
+
+TEST_F(ReservationServiceTest, NewReservationsLeaveTheLastFifthOfTheSagasToWhatWasBegun) {
+  const auto service = MakeService("one", /*max_running=*/5);
+  const ReservationId held = Hold(*service);
+  participants_.holds = 0;
+  participants_.seats_are_away = true;
+  for (uint32_t i = 0; i < 4; ++i)
+    service->Reserve(HoldOf("rival-" + std::to_string(i), 10 + i), [](const Result<Answer>&) {});
+  ASSERT_TRUE(RunUntil([&] { return participants_.holds == 4; }));
+  std::string refused;
+  service->Reserve(HoldOf("late", 20),
+                   [&](const Result<Answer>& answer) { refused = answer ? "no" : answer.error().reason; });
+  ASSERT_TRUE(RunUntil([&] { return !refused.empty() || participants_.holds > 4; }));
+  EXPECT_EQ(refused, "overloaded");
+  Reservation offer;
+  offer.id = ReservationId::Make(clock_.Now(), random_);
+  EXPECT_EQ(Finish(service->Offer(offer)).error().reason, "overloaded");
+  const auto confirmed = Begin(service->Confirm(ConfirmOf(held)));
+  ASSERT_TRUE(RunUntil([&] { return participants_.holds == 5; })) << "whose seats are held may pay";
+  EXPECT_EQ(Finish(service->EndForShow(held)).error().reason, "overloaded") << "up to the bound";
+  participants_.seats_are_away = false;
+  participants_.Open();
+  ASSERT_TRUE(RunUntil([&] { return confirmed->has_value() && service->running() == 0; }));
+  EXPECT_EQ(confirmed->value()->reservation->state, State::kConfirmed);
+}
+
+TEST_F(ReservationServiceTest, WhereThereIsNoRoomARepeatGetsItsAnswerAllTheSame) {
+  const auto service = MakeService("one", /*max_running=*/1);
+  const ReservationId held = Hold(*service);
+  const auto confirmed = Begin(service->Confirm(ConfirmOf(held)));
+  ASSERT_TRUE(RunUntil([this] { return participants_.waiting; }));
+  const auto again = Again(*service, /*sent_before=*/false);
+  ASSERT_TRUE(again) << again.error().reason;
+  EXPECT_EQ(again->reservation->state, State::kHeld) << "as it was answered";
+  EXPECT_EQ(Finish(service->Confirm(ConfirmOf(held))).error().reason, "idempotency_key_running");
+  EXPECT_EQ(Finish(service->Confirm(ConfirmOf(held, /*sent_before=*/true)))->reservation->state,
+            State::kConfirming);
+  EXPECT_EQ(Finish(service->Cancel(CancelOf(held))).error().reason, "overloaded");
+  EXPECT_EQ(service->running(), 1U);
+  participants_.Open();
+  ASSERT_TRUE(RunUntil([&] { return confirmed->has_value(); }));
+}
+
+TEST_F(ReservationServiceTest, SagasDoNotWaitForReads) {
+  const auto service = MakeService("one");
+  const auto read_elsewhere = [this] {
+    const std::thread::id by = reader_.read_by.exchange({});
+    return by != std::thread::id() && by != std::this_thread::get_id();
+  };
+  const ReservationId held = Hold(*service);
+  EXPECT_FALSE(Finish(service->QuoteCancel(held, "buyer", {}))->refusal);
+  EXPECT_TRUE(read_elsewhere());
+  const auto confirmed = Begin(service->Confirm(ConfirmOf(held)));
+  ASSERT_TRUE(RunUntil([this] { return participants_.waiting; }));
+  EXPECT_EQ(Finish(service->Confirm(ConfirmOf(held, /*sent_before=*/true)))->reservation->state,
+            State::kConfirming);
+  EXPECT_TRUE(read_elsewhere());
+  participants_.Open();
+  ASSERT_TRUE(RunUntil([&] { return confirmed->has_value(); }));
+  EXPECT_EQ(Finish(service->Cancel(CancelOf(held)))->reservation->state, State::kCancelled);
+  EXPECT_TRUE(read_elsewhere());
+}
+
+TEST_F(ReservationServiceTest, ItsEndWaitsForReads) {
+  auto service = MakeService("one");
+  const ReservationId held = Hold(*service);
+  reader_.takes = milliseconds(30);
+  const auto first = Begin(service->QuoteCancel(held, "buyer", {}));
+  const auto second = Begin(service->Cancel(CancelOf(held)));
+  io_.restart();
+  io_.poll();
+  service.reset();
+  EXPECT_EQ(reader_.reads, 2);
+  EXPECT_FALSE(first->has_value() || second->has_value());
 }
 
 }  // namespace

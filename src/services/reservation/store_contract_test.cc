@@ -537,6 +537,21 @@ TEST_P(ReaderContractTest, ListsByTheTimeOfMakingAndByEveryState) {
   EXPECT_TRUE(reader->List(query)->reservations.empty());
 }
 
+TEST_P(ReaderContractTest, ListsRunningAndParkedSagasTogetherById) {
+  std::vector<Reservation> made;
+  for (int i = 0; i < 5; ++i) {
+    Reservation r;
+    r.id = ReservationId::Make(kNow + milliseconds(i), random_);
+    r.saga.status = i % 2 == 0 ? SagaStatus::kParked : SagaStatus::kRunning;
+    r.version = 1;
+    ASSERT_THAT(Save(Insert(r)), ElementsAre(true));
+    made.push_back(r);
+  }
+  const Page page = opened_.reader->ListSagas(std::nullopt, made[0].id, 3).value();
+  EXPECT_THAT(page.reservations, ElementsAre(made[1], made[2], made[3]));
+  EXPECT_TRUE(page.more);
+}
+
 TEST_P(ReaderContractTest, CountsTheSagasThatHaveNotEndedAndSaysHowOldTheOldestIs) {
   Reader* const reader = opened_.reader.get();
   const auto save = [&](int i, State state, SagaStatus status) {

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 
 #include "base/random.h"
 #include "platform/outbox/outbox.h"
@@ -47,6 +49,10 @@ class SqliteStore final : public Store {
   // The last one that ForgetRequests has looked at; empty: it begins anew.
   RequestKey looked_at_;
 };
+
+// The records of at most `limit` sagas with this status (nullopt: running or parked) past the reservation ?1,
+// by id: what ListSagas asks, here so that its plan can be tested.
+[[nodiscard]] std::string SelectSagas(std::optional<SagaStatus> status, uint32_t limit);
 
 class SqliteReader final : public Reader {
  public:

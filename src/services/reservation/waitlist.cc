@@ -11,25 +11,60 @@ namespace {
 
 constexpr uint32_t kMaxSeats = 8;
 
-bool Fits(const HallSeat& seat, const SeatChoice& wish) {
-  return seat.ordinary && (wish.section.empty() || wish.section == seat.section) &&
-         (wish.category.empty() || wish.category == seat.category) &&
-         (wish.max_price == 0 || seat.price <= wish.max_price);
+// Of seat `index`, so that the marks of a set's seats make the set's (splitmix64).
+uint64_t MarkOf(size_t index) {
+  uint64_t mark = (uint64_t{index} + 1) * 0x9e3779b97f4a7c15;
+  mark = (mark ^ (mark >> 30)) * 0xbf58476d1ce4e5b9;
+  mark = (mark ^ (mark >> 27)) * 0x94d049bb133111eb;
+  return mark ^ (mark >> 31);
+}
+
+// Whatever seats are free, and whichever replica of the seat service is asked.
+bool IsPersonal(std::string_view code) {
+  return code == "seat_limit" || code == "too_many_seats" || code == "no_seats" ||
+         code == "section_unknown" || code == "category_unknown";
 }
 
 }  // namespace
 
-size_t CountFree(const Hall& hall, const SeatChoice& wish) {
+FreeSeats::FreeSeats(const Hall& hall) : hall_(hall) {
+  auto last = kinds_.end();  // neighbours are mostly of one kind
+  for (size_t i = 0; i < hall_.free.size(); ++i) {
+    if (!hall_.free[i]) continue;
+    ++count_;
+    mark_ ^= MarkOf(i);
+    const HallSeat& seat = (*hall_.seats)[i];
+    if (!seat.ordinary) continue;
+    const Kind kind{seat.section, seat.category, seat.price};
+    if (last == kinds_.end() || last->first != kind) last = kinds_.try_emplace(kind, 0).first;
+    ++last->second;
+  }
+}
+
+size_t FreeSeats::Count(const SeatChoice& wish) const {
   size_t count = 0;
-  for (size_t i = 0; i < hall.free.size(); ++i) {
-    if (hall.free[i] && Fits((*hall.seats)[i], wish)) ++count;
+  for (const auto& [kind, free] : kinds_) {
+    const auto& [section, category, price] = kind;
+    if ((wish.section.empty() || wish.section == section) &&
+        (wish.category.empty() || wish.category == category) &&
+        (wish.max_price == 0 || price <= wish.max_price)) {
+      count += free;
+    }
   }
   return count;
 }
 
-void TakeSeats(Hall& hall, std::span<const Seat> seats) {
-  for (const Seat& seat : seats) {
-    if (seat.seat_no >= 1 && seat.seat_no <= hall.free.size()) hall.free[seat.seat_no - 1] = false;
+void FreeSeats::Take(std::span<const Seat> seats) {
+  for (const Seat& taken : seats) {
+    const size_t i = size_t{taken.seat_no} - 1;  // 0: none of the hall's
+    if (i >= hall_.free.size() || !hall_.free[i]) continue;
+    hall_.free[i] = false;
+    --count_;
+    mark_ ^= MarkOf(i);
+    const HallSeat& seat = (*hall_.seats)[i];
+    if (!seat.ordinary) continue;
+    const auto kind = kinds_.find({seat.section, seat.category, seat.price});
+    if (--kind->second == 0) kinds_.erase(kind);
   }
 }
 
@@ -61,9 +96,11 @@ std::optional<Error> CheckWish(const SeatChoice& wish, const ShowView& show, con
     return refuse(Code::kConflict, "seat_limit",
                   fmt::format("a buyer can have {} seats of this show", show.seat_limit));
   }
-  if (!show.waitlist_first && CanServe(hall, wish)) {
+  if (show.waitlist_first) return std::nullopt;
+  const FreeSeats free(hall);
+  if (free.CanServe(wish)) {
     return refuse(Code::kConflict, "not_sold_out",
-                  fmt::format("{} seats for that are free: buy them now", CountFree(hall, wish)));
+                  fmt::format("{} seats for that are free: buy them now", free.Count(wish)));
   }
   return std::nullopt;
 }
@@ -112,10 +149,34 @@ std::optional<WaitlistEntry> Settle(const WaitlistEntry& entry, const Reservatio
   return next;
 }
 
-bool KeepsSeats(std::span<const WaitlistEntry> waiting, const Hall& hall) {
+bool KeepsSeats(std::span<const WaitlistEntry> waiting, const FreeSeats& free) {
   if (waiting.empty()) return false;
-  if (std::ranges::none_of(hall.free, [](bool free) { return free; })) return true;
-  return std::ranges::any_of(waiting, [&](const WaitlistEntry& entry) { return CanServe(hall, entry.wish); });
+  if (free.none()) return true;
+  return std::ranges::any_of(waiting, [&](const WaitlistEntry& entry) { return free.CanServe(entry.wish); });
+}
+
+void RefusalNotes::See(int64_t show_id, const FreeSeats& free, Timestamp now) {
+  const auto [seen, is_new] = shows_.try_emplace(show_id);
+  if (is_new || seen->second.mark != free.mark()) seen->second = {free.mark(), now, {}};
+}
+
+void RefusalNotes::Note(const WaitlistEntry& entry, std::string_view code, const FreeSeats& free,
+                        Timestamp now, milliseconds lag) {
+  See(entry.show_id, free, now);  // an offer before this one may have taken some
+  OfShow& notes = shows_[entry.show_id];
+  if (IsPersonal(code) || now - notes.since >= lag) notes.places.insert(entry.place);
+}
+
+bool RefusalNotes::WasRefused(const WaitlistEntry& entry, const FreeSeats& free) const {
+  const auto notes = shows_.find(entry.show_id);
+  return notes != shows_.end() && notes->second.mark == free.mark() &&
+         notes->second.places.contains(entry.place);
+}
+
+size_t RefusalNotes::size() const {
+  size_t size = 0;
+  for (const auto& [show_id, notes] : shows_) size += notes.places.size();
+  return size;
 }
 
 }  // namespace boxoffice::reservation

@@ -1,12 +1,17 @@
-// The rules of a waitlist: who can be served by the seats that are free, and what an offer's end means for
-// its place. Pure.
+// The rules of a waitlist: who can be served by the seats that are free, what an offer's end means for its
+// place, and who is passed over after a refusal. Pure.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "base/result.h"
@@ -37,13 +42,33 @@ struct Hall {
   std::vector<bool> free;                              // of the same length
 };
 
-// How many free seats fit the wish.
-[[nodiscard]] size_t CountFree(const Hall& hall, const SeatChoice& wish);
-// Whether the wish can be met now: as many seats that fit it are free as are wished for.
-[[nodiscard]] inline bool CanServe(const Hall& hall, const SeatChoice& wish) {
-  return CountFree(hall, wish) >= wish.best_count;
-}
-void TakeSeats(Hall& hall, std::span<const Seat> seats);
+// The free seats of a hall, counted once by all that wishes tell apart: each of ten thousand who wait costs a
+// look at these few kinds, not at every seat.
+class FreeSeats {
+ public:
+  FreeSeats() = default;  // none
+  explicit FreeSeats(const Hall& hall);
+
+  // Not even seats for wheelchairs.
+  [[nodiscard]] bool none() const { return count_ == 0; }
+  // How many fit the wish.
+  [[nodiscard]] size_t Count(const SeatChoice& wish) const;
+  // Whether the wish can be met now: as many seats that fit it are free as are wished for.
+  [[nodiscard]] bool CanServe(const SeatChoice& wish) const { return Count(wish) >= wish.best_count; }
+  // Those of `seats` that are free are so no more.
+  void Take(std::span<const Seat> seats);
+  // Tells this set of free seats from others.
+  [[nodiscard]] uint64_t mark() const { return mark_; }
+  // What Count looks at.
+  [[nodiscard]] size_t kinds() const { return kinds_.size(); }
+
+ private:
+  using Kind = std::tuple<std::string_view, std::string_view, int64_t>;  // section, category, price
+  Hall hall_;
+  std::map<Kind, size_t> kinds_;  // of ordinary seats: how many are free. Views into hall_.seats
+  size_t count_ = 0;              // of all
+  uint64_t mark_ = 0;
+};
 
 // Why nobody can wait for that; nullopt: one can. no_seats, too_many_seats, seat_limit, section_unknown,
 // category_unknown, show_not_on_sale, show_cancelled, not_sold_out.
@@ -58,6 +83,32 @@ void TakeSeats(Hall& hall, std::span<const Seat> seats);
 
 // Whether free seats shall be kept for the waitlist: somebody waits, and either nothing is free, or what is
 // can serve one of them.
-[[nodiscard]] bool KeepsSeats(std::span<const WaitlistEntry> waiting, const Hall& hall);
+[[nodiscard]] bool KeepsSeats(std::span<const WaitlistEntry> waiting, const FreeSeats& free);
+
+// Who was refused the seats that are free now although they seemed to do. All that is noted of a show is
+// about one set of free seats.
+class RefusalNotes {
+ public:
+  // At each look, also at nothing: what is free. Other seats than were seen last: the show's notes are gone.
+  void See(int64_t show_id, const FreeSeats& free, Timestamp now);
+  // The place's offer of `free` was refused by `code`. What is the buyer's own matter (seat_limit) is noted
+  // at once. Anything else may be a replica of the seat service that has not heard of these seats: it is
+  // noted once they are free for `lag`, so that those behind don't wait for ever for a place that can't be
+  // served. While it is not noted, nobody behind may be offered them.
+  void Note(const WaitlistEntry& entry, std::string_view code, const FreeSeats& free, Timestamp now,
+            milliseconds lag);
+  // Whether the place is passed over while these seats are free.
+  [[nodiscard]] bool WasRefused(const WaitlistEntry& entry, const FreeSeats& free) const;
+  void Forget(int64_t show_id) { shows_.erase(show_id); }
+  [[nodiscard]] size_t size() const;
+
+ private:
+  struct OfShow {
+    uint64_t mark = 0;  // of the free seats
+    Timestamp since;    // when they were first seen to be
+    std::set<uint64_t> places;
+  };
+  std::map<int64_t, OfShow> shows_;
+};
 
 }  // namespace boxoffice::reservation

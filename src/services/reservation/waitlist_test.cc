@@ -38,6 +38,8 @@ WaitlistEntry Entry(SeatChoice wish) {
   return entry;
 }
 
+size_t CountFree(const Hall& hall, const SeatChoice& wish) { return FreeSeats(hall).Count(wish); }
+
 std::string RefusalOf(const SeatChoice& wish, const ShowView& show, const Hall& hall) {
   const auto refused = CheckWish(wish, show, hall);
   return refused ? refused->reason : "";
@@ -49,8 +51,8 @@ TEST(WaitlistTest, SeatsCountForAWishBySectionCategoryAndPrice) {
   EXPECT_EQ(CountFree(kAllFree, Wish(1, "", "B")), 3);
   EXPECT_EQ(CountFree(kAllFree, Wish(1, "", "", 150)), 3);
   EXPECT_EQ(CountFree(HallWith({true, false, false, false, true}), Wish(1)), 2);
-  EXPECT_TRUE(CanServe(kAllFree, Wish(2, "Floor")));
-  EXPECT_FALSE(CanServe(kAllFree, Wish(3, "Floor")));
+  EXPECT_TRUE(FreeSeats(kAllFree).CanServe(Wish(2, "Floor")));
+  EXPECT_FALSE(FreeSeats(kAllFree).CanServe(Wish(3, "Floor")));
 }
 
 TEST(WaitlistTest, SeatsForWheelchairsServeNobodyElse) {
@@ -58,7 +60,7 @@ TEST(WaitlistTest, SeatsForWheelchairsServeNobodyElse) {
       std::vector<HallSeat>{{"Floor", "A", 200, false}, {"Floor", "A", 200, true}});
   EXPECT_EQ(CountFree({seats, {true, true}}, Wish(1)), 1);
   const std::vector<WaitlistEntry> waiting{Entry(Wish(1))};
-  EXPECT_FALSE(KeepsSeats(waiting, {seats, {true, false}})) << "whoever needs it may have it";
+  EXPECT_FALSE(KeepsSeats(waiting, FreeSeats({seats, {true, false}}))) << "whoever needs it may have it";
 }
 
 TEST(WaitlistTest, WhoeverCanBuyIsToldToBuy) {
@@ -158,18 +160,128 @@ TEST_F(SettleTest, AnOfferEndsBoughtLapsedOrDeclined) {
 
 TEST(WaitlistTest, FreeSeatsAreKeptWhileSomebodyWaitsWhoCanUseThem) {
   const std::vector<WaitlistEntry> pair{Entry(Wish(2))};
-  EXPECT_FALSE(KeepsSeats({}, kNoneFree)) << "nobody waits";
-  EXPECT_TRUE(KeepsSeats(pair, kNoneFree)) << "what becomes free is theirs";
-  EXPECT_TRUE(KeepsSeats(pair, kAllFree));
-  EXPECT_FALSE(KeepsSeats(pair, HallWith({true, false, false, false, false}))) << "nobody can use one seat";
+  EXPECT_FALSE(KeepsSeats({}, FreeSeats(kNoneFree))) << "nobody waits";
+  EXPECT_TRUE(KeepsSeats(pair, FreeSeats(kNoneFree))) << "what becomes free is theirs";
+  EXPECT_TRUE(KeepsSeats(pair, FreeSeats(kAllFree)));
+  EXPECT_FALSE(KeepsSeats(pair, FreeSeats(HallWith({true, false, false, false, false}))))
+      << "nobody can use one seat";
 }
 
 TEST(WaitlistTest, SeatsThatWereOfferedAreNotOfferedAgain) {
-  Hall hall = kAllFree;
+  FreeSeats free(kAllFree);
   const std::vector<Seat> taken{{1, "", 200, "A"}, {3, "", 100, "B"}};
-  TakeSeats(hall, taken);
-  EXPECT_EQ(CountFree(hall, Wish(1)), 3);
-  EXPECT_EQ(CountFree(hall, Wish(1, "Floor")), 1);
+  free.Take(taken);
+  free.Take(taken);  // again: no effect
+  EXPECT_EQ(free.Count(Wish(1)), 3);
+  EXPECT_EQ(free.Count(Wish(1, "Floor")), 1);
+  const std::vector<Seat> unknown{{0, "", 0, ""}, {6, "", 0, ""}};
+  free.Take(unknown);
+  EXPECT_EQ(free.Count(Wish(1)), 3);
+}
+
+TEST(WaitlistTest, WhoeverWaitsCostsALookAtTheKindsOfFreeSeatsNotAtEachSeat) {
+  constexpr size_t kSeats = 100'000;
+  std::vector<HallSeat> seats;
+  for (size_t i = 0; i < kSeats; ++i) {
+    seats.push_back(i % 2 == 0 ? HallSeat{"Floor", "A", 200} : HallSeat{"Balcony", "B", 100});
+  }
+  const auto layout = std::make_shared<const std::vector<HallSeat>>(std::move(seats));
+  FreeSeats free({layout, std::vector<bool>(kSeats, true)});
+  EXPECT_EQ(free.kinds(), 2);
+  EXPECT_EQ(free.Count(Wish(1, "Balcony")), kSeats / 2);
+  EXPECT_EQ(FreeSeats({layout, std::vector<bool>(kSeats, false)}).kinds(), 0);
+  EXPECT_EQ(FreeSeats(HallWith({true, false, false, false, false})).kinds(), 1);
+}
+
+TEST(WaitlistTest, AKindOfSeatsThatIsGoneIsLookedAtNoMore) {
+  FreeSeats free(kAllFree);
+  const std::vector<Seat> floor{{1, "", 200, "A"}, {2, "", 200, "A"}};
+  free.Take(floor);
+  EXPECT_EQ(free.kinds(), 1);
+  const std::vector<Seat> balcony{{3, "", 100, "B"}, {4, "", 100, "B"}, {5, "", 100, "B"}};
+  free.Take(balcony);
+  EXPECT_EQ(free.kinds(), 0);
+  EXPECT_TRUE(free.none());
+}
+
+TEST(WaitlistTest, SetsOfFreeSeatsAreToldApartHoweverTheyCameAbout) {
+  FreeSeats free(kAllFree);
+  const std::vector<Seat> first{{1, "", 200, "A"}};
+  free.Take(first);
+  EXPECT_NE(free.mark(), FreeSeats(kAllFree).mark());
+  EXPECT_EQ(free.mark(), FreeSeats(HallWith({false, true, true, true, true})).mark());
+  EXPECT_NE(free.mark(), FreeSeats(HallWith({true, false, true, true, true})).mark()) << "as many, others";
+}
+
+class RefusalNotesTest : public ::testing::Test {
+ protected:
+  static constexpr milliseconds kLag{5'000};
+  RefusalNotesTest() { See(all_); }
+  void See(const FreeSeats& free) { notes_.See(entry_.show_id, free, now_); }
+  bool RefusedBy(std::string_view code, const FreeSeats& free) {
+    notes_.Note(entry_, code, free, now_, kLag);
+    return notes_.WasRefused(entry_, free);
+  }
+  const WaitlistEntry entry_ = Entry(Wish(2));
+  const FreeSeats all_{kAllFree};
+  const FreeSeats none_{kNoneFree};
+  const FreeSeats floor_{HallWith({true, true, false, false, false})};
+  Timestamp now_ = kUntil;
+  RefusalNotes notes_;
+};
+
+TEST_F(RefusalNotesTest, WhatIsTheBuyersOwnMatterIsNotedAtOnce) {
+  EXPECT_TRUE(RefusedBy("seat_limit", all_));
+}
+
+TEST_F(RefusalNotesTest, WhatAStaleReplicaMaySayIsNotedOnceTheSameSeatsAreFreeForItsLag) {
+  for (const std::string_view code :
+       {"not_enough_seats", "seats_taken", "show_not_on_sale", "deadline_exceeded", ""}) {
+    SCOPED_TRACE(code);
+    See(none_);
+    See(all_);
+    EXPECT_FALSE(RefusedBy(code, all_));
+    now_ += kLag - milliseconds(1);
+    See(all_);
+    EXPECT_FALSE(RefusedBy(code, all_));
+    now_ += milliseconds(1);
+    See(all_);
+    EXPECT_TRUE(RefusedBy(code, all_));
+  }
+}
+
+TEST_F(RefusalNotesTest, OtherFreeSeatsBeginTheLagAnew) {
+  now_ += kLag;
+  EXPECT_FALSE(RefusedBy("not_enough_seats", floor_)) << "others were offered in the same look";
+  See(all_);
+  EXPECT_FALSE(RefusedBy("not_enough_seats", all_));
+}
+
+TEST_F(RefusalNotesTest, ANoteIsOfTheSeatsThatWereRefused) {
+  ASSERT_TRUE(RefusedBy("seat_limit", all_));
+  EXPECT_FALSE(notes_.WasRefused(entry_, floor_));
+}
+
+TEST_F(RefusalNotesTest, ANoteDoesNotSurviveAChangeOfTheFreeSeats) {
+  ASSERT_TRUE(RefusedBy("seat_limit", all_));
+  See(all_);
+  EXPECT_TRUE(notes_.WasRefused(entry_, all_)) << "the same seats";
+  See(none_);
+  See(all_);
+  EXPECT_FALSE(notes_.WasRefused(entry_, all_)) << "the same seats, free anew";
+}
+
+TEST_F(RefusalNotesTest, NotesOfOtherShowsStay) {
+  WaitlistEntry other = entry_;
+  other.show_id = entry_.show_id + 1;
+  notes_.Note(other, "seat_limit", floor_, now_, kLag);
+  ASSERT_TRUE(RefusedBy("seat_limit", all_));
+  See(none_);
+  EXPECT_TRUE(notes_.WasRefused(other, floor_));
+  notes_.Forget(other.show_id);
+  EXPECT_FALSE(notes_.WasRefused(other, floor_));
+  notes_.Forget(entry_.show_id);
+  EXPECT_EQ(notes_.size(), 0U);
 }
 
 }  // namespace

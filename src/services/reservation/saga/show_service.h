@@ -35,7 +35,7 @@ struct ShowServiceConfig {
   size_t max_ended_at_once = 32;   // reservations of a cancelled show, by this replica
   milliseconds poll_every{1'000};  // from one look at what waits to the next
   // From the end of a cancelled show's sale until every replica of the seat service has heard of it: until
-  // then one may still hold or sell a seat.
+  // then one may still hold or sell a seat. A waitlist gives it as long to hear of seats that are free.
   milliseconds settle{5'000};
   // The same as poll_every of a waitlist that nobody is on, until its show is over.
   milliseconds idle_every{60'000};
@@ -113,9 +113,7 @@ class ShowService {
   asio::steady_timer renew_timer_;
   bool working_ = false;
   bool claiming_ = false;
-  // Entries whose offer was refused although enough seats were free, and for which free seats that was: it is
-  // not tried again before these change.
-  std::map<EntryKey, size_t> refused_;
+  RefusalNotes refused_;
   std::map<WorkKey, Lent> running_;
   obs::Counter& rounds_;
   obs::Counter& failed_rounds_;

@@ -1,7 +1,6 @@
 // One look at a show's waitlist: what has become of the offers, and whom the free seats can be offered to, in
 // the order of joining.
 #include <algorithm>
-#include <functional>
 
 #include "services/reservation/saga/show_reads.h"
 #include "services/reservation/saga/show_service.h"
@@ -11,8 +10,6 @@ namespace {
 
 // Entries that one round sees: further ones wait until some of these have ended.
 constexpr uint32_t kMaxOpen = 10'000;
-
-EntryKey KeyOf(const WaitlistEntry& entry) { return {entry.show_id, entry.place}; }
 
 // Seats are just being sought for it.
 bool IsPending(const WaitlistEntry& entry) {
@@ -29,7 +26,7 @@ struct ShowService::Round {
   Lent lease;
   ShowView show;
   std::vector<WaitlistEntry> entries;  // by place
-  Hall hall;
+  FreeSeats free;
 };
 
 asio::awaitable<Result<ShowWork>> ShowService::RunWaitlist(ShowWork work, Lent lease) {
@@ -54,6 +51,7 @@ asio::awaitable<Result<ShowWork>> ShowService::RunWaitlist(ShowWork work, Lent l
   if (!settled) co_return std::unexpected(settled.error());
   const std::string_view because = EndOfWaiting(round.show.phase);
   if (!because.empty()) {
+    refused_.Forget(show_id);
     auto ended = co_await EndAllWaiting(round, because);
     if (!ended) co_return std::unexpected(ended.error());
   } else {
@@ -129,40 +127,42 @@ asio::awaitable<Result<void>> ShowService::EndAllWaiting(Round& round, std::stri
   co_return co_await Keep(round, std::move(ended));
 }
 
-// Those who wait, but for whom the seats that are free now were refused already.
+// Those who wait, without those who were refused the seats that are free now.
 std::vector<WaitlistEntry> ShowService::Servable(const Round& round) const {
-  const size_t free = std::hash<std::vector<bool>>()(round.hall.free);
   std::vector<WaitlistEntry> servable;
   for (const WaitlistEntry& entry : round.entries) {
-    const auto refused = refused_.find(KeyOf(entry));
-    if (IsWaiting(entry) && (refused == refused_.end() || refused->second != free)) servable.push_back(entry);
+    if (IsWaiting(entry) && !refused_.WasRefused(entry, round.free)) servable.push_back(entry);
   }
   return servable;
 }
 
 asio::awaitable<Result<void>> ShowService::OfferSeats(Round& round) {
+  const int64_t show_id = round.work.key.show_id;
   if (std::ranges::none_of(round.entries, [](const auto& e) { return e.state == EntryState::kWaiting; })) {
-    refused_.erase(refused_.lower_bound({round.work.key.show_id, 0}),
-                   refused_.lower_bound({round.work.key.show_id + 1, 0}));
+    refused_.Forget(show_id);
     co_return co_await KeepSeats(round, false);
   }
-  auto hall = co_await shows_.SeeSeats(round.work.key.show_id);
+  auto hall = co_await shows_.SeeSeats(show_id);
   if (!hall) co_return std::unexpected(hall.error());
-  round.hall = *std::move(hall);
+  round.free = FreeSeats(*hall);
+  refused_.See(show_id, round.free, clock_.Now());
   // First, so that nobody is faster than whoever waits.
-  auto kept = co_await KeepSeats(round, KeepsSeats(Servable(round), round.hall));
+  auto kept = co_await KeepSeats(round, KeepsSeats(Servable(round), round.free));
   if (!kept) co_return std::unexpected(kept.error());
+  if (round.free.none()) co_return Result<void>();
   for (WaitlistEntry& entry : round.entries) {
     // Whoever joined later gets nothing that an offer under way may still need.
     if (IsPending(entry)) co_return Result<void>();
-    if (!IsWaiting(entry) || !CanServe(round.hall, entry.wish)) continue;
-    const auto servable = Servable(round);
-    if (std::ranges::find(servable, entry.place, &WaitlistEntry::place) == servable.end()) continue;
+    if (!IsWaiting(entry) || !round.free.CanServe(entry.wish)) continue;
+    if (refused_.WasRefused(entry, round.free)) continue;
     if (!MayGoOn(round.lease)) co_return Fail(Code::kUnavailable, "stopping");
     auto offered = co_await OfferTo(round, entry);
     if (!offered) co_return std::unexpected(offered.error());
+    // Nor what may still be this one's: the next look tries again. Until then the seats stay kept.
+    const bool passed_over = refused_.WasRefused(entry, round.free);
+    if (entry.state == EntryState::kWaiting && !passed_over) co_return Result<void>();
   }
-  co_return co_await KeepSeats(round, KeepsSeats(Servable(round), round.hall));
+  co_return co_await KeepSeats(round, KeepsSeats(Servable(round), round.free));
 }
 
 asio::awaitable<Result<void>> ShowService::OfferTo(Round& round, WaitlistEntry& entry) {
@@ -172,8 +172,12 @@ asio::awaitable<Result<void>> ShowService::OfferTo(Round& round, WaitlistEntry& 
   if (!kept) co_return std::unexpected(kept.error());
   auto settled = co_await SettleOne(round, entry);
   if (!settled) co_return std::unexpected(settled.error());
-  if (IsWaiting(entry)) refused_[KeyOf(entry)] = std::hash<std::vector<bool>>()(round.hall.free);
-  TakeSeats(round.hall, settled->seats);
+  if (IsWaiting(entry)) {
+    const std::string_view code = settled->failure ? std::string_view(settled->failure->code) : "";
+    // The show's cancellations wait as long for the seat service's replicas to hear of something.
+    refused_.Note(entry, code, round.free, clock_.Now(), config_.settle);
+  }
+  round.free.Take(settled->seats);
   co_return Result<void>();
 }
 
