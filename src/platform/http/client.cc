@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <limits>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -110,18 +111,35 @@ std::unexpected<Error> Lost(beast::error_code error) {
   return Fail(Code::kUnknown, "connection_lost", error.message());
 }
 
+// What there is to read of an answer.
+struct Expected {
+  explicit Expected(const ClientRequest& request)
+      : max_response(request.max_response),
+        is_head(request.method == "HEAD"),
+        head_is_enough(request.head_is_enough) {}
+  void Begin(std::optional<ResponseParser>& parser, ClientResponse& response) const {
+    // A length is judged with the header: no body is too long for whoever does not read it.
+    const size_t max_body = head_is_enough ? std::numeric_limits<size_t>::max() : max_response;
+    parser.emplace(response, max_body, is_head);
+    parser->eager(!head_is_enough);
+  }
+  size_t max_response;
+  bool is_head;
+  bool head_is_enough;
+};
+
 // Sends `text` and reads the answer; *keep_alive tells whether another may follow. Sets *sent before the
 // first byte.
 template <typename Stream>
 asio::awaitable<Result<ClientResponse>> Exchange(Stream& stream, beast::flat_buffer& buffer, std::string text,
-                                                 size_t max_response, bool is_head, std::atomic<bool>* sent,
+                                                 Expected expected, std::atomic<bool>* sent,
                                                  bool* keep_alive) {
   *sent = true;
   const auto [write_error, written] = co_await asio::async_write(stream, asio::buffer(text), kAwait);
   // A server that refuses a body early answers and closes: its answer is worth reading.
   ClientResponse response;
   std::optional<ResponseParser> parser;
-  parser.emplace(response, max_response, is_head);
+  expected.Begin(parser, response);
   bool starved = buffer.size() == 0;
   while (true) {
     beast::error_code error;
@@ -141,7 +159,8 @@ asio::awaitable<Result<ClientResponse>> Exchange(Stream& stream, beast::flat_buf
     const size_t used = parser->put(asio::const_buffer(buffer.data()), error);
     buffer.consume(used);
     if (error == beast::http::error::body_limit) {
-      co_return Fail(Code::kUnknown, "response_too_large", fmt::format("over {} bytes", max_response));
+      co_return Fail(Code::kUnknown, "response_too_large",
+                     fmt::format("over {} bytes", expected.max_response));
     }
     if (error && error != beast::http::error::need_more) {
       co_return Fail(Code::kUnknown, "response_malformed", error.message());
@@ -151,13 +170,14 @@ asio::awaitable<Result<ClientResponse>> Exchange(Stream& stream, beast::flat_buf
       co_return Fail(Code::kUnknown, "response_malformed", "a chunk's header or the trailer is too long");
     }
     starved = buffer.size() == 0 || error == beast::http::error::need_more;
+    if (expected.head_is_enough && parser->is_header_done() && response.status >= 200) break;
     if (!parser->is_done()) continue;
     if (response.status >= 200 || response.status == 101) break;
     response = ClientResponse();  // 1xx: the answer proper follows
-    parser.emplace(response, max_response, is_head);
+    expected.Begin(parser, response);
     starved = buffer.size() == 0;
   }
-  *keep_alive = parser->keep_alive();
+  *keep_alive = parser->is_done() && parser->keep_alive();
   co_return response;
 }
 
@@ -194,7 +214,7 @@ std::vector<tcp::endpoint> Allowed(const Lookup::Addresses& found, uint16_t port
 }
 
 asio::awaitable<Result<ClientResponse>> FetchSecure(std::shared_ptr<Fetching> state, Url url,
-                                                    std::string text, size_t max_response, bool is_head,
+                                                    std::string text, Expected expected,
                                                     std::string ca_file) {
   ssl::context context(ssl::context::tls_client);
   beast::error_code error;
@@ -214,7 +234,7 @@ asio::awaitable<Result<ClientResponse>> FetchSecure(std::shared_ptr<Fetching> st
   beast::flat_buffer buffer;
   bool keep_alive = false;
   Result<ClientResponse> result =
-      co_await Exchange(stream, buffer, std::move(text), max_response, is_head, &state->sent, &keep_alive);
+      co_await Exchange(stream, buffer, std::move(text), expected, &state->sent, &keep_alive);
   co_return result;
 }
 
@@ -240,16 +260,15 @@ asio::awaitable<Result<ClientResponse>> FetchOnce(std::shared_ptr<Fetching> stat
   if (state->timed_out) co_return ConnectFailed(*url, "timed out");
   beast::error_code ignored;
   state->socket.set_option(tcp::no_delay(true), ignored);
-  const bool is_head = request.method == "HEAD";
+  const Expected expected(request);
   if (url->secure) {
-    Result<ClientResponse> result =
-        co_await FetchSecure(state, *url, std::move(text), request.max_response, is_head, tls.ca_file);
+    Result<ClientResponse> result = co_await FetchSecure(state, *url, std::move(text), expected, tls.ca_file);
     co_return result;
   }
   beast::flat_buffer buffer;
   bool keep_alive = false;
-  Result<ClientResponse> result = co_await Exchange(state->socket, buffer, std::move(text),
-                                                    request.max_response, is_head, &state->sent, &keep_alive);
+  Result<ClientResponse> result =
+      co_await Exchange(state->socket, buffer, std::move(text), expected, &state->sent, &keep_alive);
   co_return result;
 }
 
@@ -391,9 +410,8 @@ asio::awaitable<Result<ClientResponse>> ClientConnection::Roundtrip(ClientReques
   state->Watch(steady_clock::now() + request.timeout);
   std::atomic<bool> sent{false};
   bool keep_alive = false;
-  const bool is_head = request.method == "HEAD";
-  Result<ClientResponse> result = co_await Exchange(state->socket, state->buffer, std::move(text),
-                                                    request.max_response, is_head, &sent, &keep_alive);
+  Result<ClientResponse> result =
+      co_await Exchange(state->socket, state->buffer, std::move(text), Expected(request), &sent, &keep_alive);
   state->Unwatch();
   if (!result && state->timed_out) {
     result = Fail(Code::kUnknown, "timeout", fmt::format("no answer in {} ms", request.timeout.count()));

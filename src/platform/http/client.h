@@ -29,6 +29,9 @@ struct ClientRequest {
   std::string body;
   std::chrono::milliseconds timeout{30'000};  // for all of it: from the name's look-up to the last byte
   size_t max_response = 1024 * 1024;          // bytes of the body
+  // The answer's status and headers are all that is asked for: it is had once they are there, whatever its
+  // body is, or becomes; that stays unread, `body` empty, and the connection is closed.
+  bool head_is_enough = false;
   // Whether an address that the URL's host has may be connected to: 4 or 16 bytes. Empty: any. It is asked
   // once the name has been looked up, and no other address is connected to, so a name that changes its mind
   // gains nothing.

@@ -199,6 +199,32 @@ TEST(Fetch, ResponseOverTheLimitIsRefused) {
   EXPECT_EQ(FetchBlocking(request)->body.size(), 100'000U);
 }
 
+TEST(Fetch, WhereTheHeadIsEnoughTheBodyMayBeLongerThanAllowedOrBrokenOff) {
+  for (const char* body :
+       {"Content-Length: 99999999\r\n\r\nhalf", "Content-Length: 100\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nno chunk", "\r\nall there is", "Content-Length: 2\r\n\r\nok"}) {
+    const FixedServer server(std::string("HTTP/1.1 103 Early Hints\r\nX-Given: early\r\n\r\n"
+                                         "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\n") +
+                             body);
+    ClientRequest request = Get(server.Url());
+    request.head_is_enough = true;
+    request.max_response = 1;
+    const Result<ClientResponse> response = FetchBlocking(request);
+    ASSERT_TRUE(response) << body << response.error().reason;
+    EXPECT_EQ(response->status, 503) << body;
+    EXPECT_EQ(response->header("retry-after"), "7") << body;
+    EXPECT_EQ(response->header("x-given"), std::nullopt) << body;
+    EXPECT_EQ(response->body, "") << body;
+  }
+}
+
+TEST(Fetch, WhereTheHeadIsEnoughAHeadThatEndsEarlyIsNoAnswer) {
+  const FixedServer server("HTTP/1.1 200 OK\r\nContent-Le");
+  ClientRequest request = Get(server.Url());
+  request.head_is_enough = true;
+  EXPECT_EQ(FetchBlocking(request).error().reason, "connection_lost");
+}
+
 TEST(Fetch, RedirectIsNotFollowed) {
   const FixedServer server(
       "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n");
@@ -250,6 +276,26 @@ asio::awaitable<void> UseConnection(uint16_t port) {
   EXPECT_FALSE(connection->is_open());
   const Result<ClientResponse> closed = co_await connection->Roundtrip(late);
   EXPECT_EQ(closed.error().reason, "connect_failed");
+}
+
+asio::awaitable<void> ReadOneHead(uint16_t port) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  auto connected = co_await ClientConnection::Connect(executor, "127.0.0.1", port);
+  EXPECT_TRUE(connected);
+  const std::unique_ptr<ClientConnection> connection = *std::move(connected);
+  ClientRequest request = Get("/big");
+  request.head_is_enough = true;
+  const Result<ClientResponse> response = co_await connection->Roundtrip(request);
+  EXPECT_EQ(response->status, 200);
+  EXPECT_FALSE(connection->is_open());
+}
+
+TEST(ClientConnection, IsClosedWhereABodyIsLeftUnread) {
+  TestServer test(Routes());
+  asio::io_context io(1);
+  asio::co_spawn(io, ReadOneHead(test.server().port()),
+                 [](std::exception_ptr thrown) { EXPECT_FALSE(thrown); });
+  io.run();
 }
 
 TEST(ClientConnection, ServesOneRequestAfterTheOther) {

@@ -21,34 +21,19 @@ Dispatcher::Dispatcher(RelayService& service, Sender& sender, const Clock& clock
 Result<std::optional<Timestamp>> Dispatcher::Round() {
   BOXOFFICE_TRY(RecordEnded());
   BOXOFFICE_TRY(service_.Load());
-  ForgetPauses();
   BOXOFFICE_TRY(StartDue());
   const Timestamp now = clock_.Now();
   std::optional<Timestamp> next;
   for (const ActiveTarget& target : service_.EnabledTargets()) {
     BOXOFFICE_ASSIGN(const std::optional<Timestamp> due, service_.NextDue(target.id));
     if (!due) continue;
-    Timestamp at = std::max(*due, PausedUntil(target));
+    Timestamp at = std::max(*due, target.paused_until);
     // What is due already is in flight, or waits for a place, and the end of an attempt will call; or for a
     // turn.
     if (at <= now && target.rate_per_s > 0) at = now + NextLook(target.rate_per_s);
     if (at > now && (!next || at < *next)) next = at;
   }
   return next;
-}
-
-Timestamp Dispatcher::PausedUntil(const ActiveTarget& target) const {
-  const auto found = paused_until_.find({target.id, target.url});
-  return found == paused_until_.end() ? Timestamp() : found->second;
-}
-
-void Dispatcher::ForgetPauses() {
-  if (paused_until_.empty()) return;
-  std::set<std::pair<int64_t, std::string>> enabled;
-  for (const ActiveTarget& target : service_.EnabledTargets()) enabled.emplace(target.id, target.url);
-  const Timestamp now = clock_.Now();
-  std::erase_if(paused_until_,
-                [&](const auto& paused) { return paused.second <= now || !enabled.contains(paused.first); });
 }
 
 size_t Dispatcher::in_flight() const {
@@ -66,13 +51,6 @@ Result<void> Dispatcher::RecordEnded() {
   }
   if (ended.empty()) return {};
   BOXOFFICE_TRY(service_.Record(ended));
-  const Timestamp now = clock_.Now();
-  for (const AttemptResult& result : ended) {
-    const milliseconds pause = PauseAfter(result.answer);
-    if (pause == milliseconds(0)) continue;
-    Timestamp& until = paused_until_[{result.delivery.target_id, result.url}];
-    until = std::max(until, now + pause);
-  }
   const std::scoped_lock lock(mutex_);
   ended_.erase(ended_.begin(), ended_.begin() + static_cast<ptrdiff_t>(ended.size()));
   for (const AttemptResult& result : ended) in_flight_[result.delivery.target_id].erase(result.delivery.id);
@@ -82,7 +60,7 @@ Result<void> Dispatcher::RecordEnded() {
 Result<void> Dispatcher::StartDue() {
   for (const ActiveTarget& active : service_.EnabledTargets()) {
     const int64_t target = active.id;
-    if (PausedUntil(active) > clock_.Now()) continue;
+    if (active.paused_until > clock_.Now()) continue;
     std::set<int64_t> busy;
     {
       const std::scoped_lock lock(mutex_);

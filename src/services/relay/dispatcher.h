@@ -1,7 +1,8 @@
 // Sends what is due, several deliveries at a time, and records what came of it. A target that answers 429 or
-// 503 with Retry-After is sent nothing before that is over, unless it gets another URL or is disabled
-// meanwhile; one with a rate, no more than that. It has no thread: its owner calls Round when something was
-// accepted, an attempt has ended, or the time of the next delivery has come.
+// 503 with Retry-After is sent nothing before that is over, by no replica once that has read the targets
+// again, unless it gets another URL or is disabled meanwhile; one with a rate, no more than that. It has no
+// thread: its owner calls Round when something was accepted, an attempt has ended, or the time of the next
+// delivery has come.
 #pragma once
 
 #include <functional>
@@ -9,8 +10,6 @@
 #include <mutex>
 #include <optional>
 #include <set>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -52,18 +51,12 @@ class Dispatcher {
 
  private:
   [[nodiscard]] Result<void> StartDue();
-  // Until then the target asks to be left alone; long ago: it doesn't.
-  [[nodiscard]] Timestamp PausedUntil(const ActiveTarget& target) const;
-  // What was asked for at a URL that no enabled target has any more, or is over.
-  void ForgetPauses();
 
   RelayService& service_;
   Sender& sender_;
   const Clock& clock_;
   const DispatchLimits limits_;
   const std::function<void()> wake_;
-  // Of the thread that calls Round. Not durable: after a restart each delivery still waits for its own time.
-  std::map<std::pair<int64_t, std::string>, Timestamp> paused_until_;  // target and the URL that asked
   mutable std::mutex mutex_;
   std::vector<AttemptResult> ended_;
   std::map<int64_t, std::set<int64_t>> in_flight_;  // target → deliveries, until they are recorded

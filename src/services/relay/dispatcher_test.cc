@@ -157,6 +157,34 @@ TEST_F(DispatcherTest, ATargetThatAsksToBeLeftAloneIsSentNothingBefore) {
   EXPECT_THAT(sender_.sent, testing::UnorderedElementsAre("a1", "a1", "b1"));
 }
 
+TEST_F(DispatcherTest, ATargetThatAsksToBeLeftAloneIsSoByOtherReplicasAndAfterARestart) {
+  MakeTarget();
+  Accept({Event("a", "a1")});
+  Round();
+  sender_.AnswerAll(429, 60s);
+  Round();
+  Accept({Event("b", "b1")});
+  FakeSender theirs;
+  Dispatcher other(service_, theirs, clock_, {.in_flight_per_target = 2}, [] {});
+  EXPECT_EQ(other.Round().value(), clock_.Now() + 60s);
+  EXPECT_TRUE(theirs.sent.empty());
+  clock_.Advance(60s);
+  ASSERT_TRUE(other.Round());
+  EXPECT_THAT(theirs.sent, testing::UnorderedElementsAre("a1", "b1"));
+}
+
+TEST_F(DispatcherTest, OfTwoPausesAtOnceTheLongerCounts) {
+  MakeTarget();
+  Accept({Event("a", "a1"), Event("b", "b1")});
+  Round();
+  auto open = std::exchange(sender_.open, {});
+  ASSERT_EQ(open.size(), 2);
+  open[0].second({429, "", 3600s});
+  open[1].second({429, "", 60s});
+  Accept({Event("c", "c1")});
+  EXPECT_EQ(Round(), clock_.Now() + 3600s);
+}
+
 TEST_F(DispatcherTest, ATargetThatAsksToBeLeftAloneHoldsUpNoOther) {
   MakeTarget("op-1", {"seat.held"});
   MakeTarget("op-2", {"seat.sold"});
@@ -412,6 +440,28 @@ TEST_F(DispatcherTest, ATargetThatAnOperatorDisablesGetsNothingUntilItIsEnabled)
   Round();
   EXPECT_THAT(sender_.sent, ElementsAre("3"));
   EXPECT_EQ(service_.ChangeTarget(99, {}).error().reason, "not_found");
+}
+
+// The bus was copied, or the group has lost its place.
+TEST_F(DispatcherTest, WhenAllEventsComeAgainATargetIsSentNothingThatItDidNotWantThen) {
+  const Target target = MakeTarget("op-1", {"seat.held"});
+  std::vector<InboxEvent> log;
+  const auto happens = [&](std::string body, std::string type) {
+    log.push_back(Event("a", std::move(body), std::move(type)));
+    Accept({log.back()});
+    clock_.Advance(1s);
+  };
+  happens("1", "seat.held");
+  happens("another type", "seat.sold");
+  ASSERT_TRUE(service_.ChangeTarget(target.id, {.enabled = false}));
+  happens("disabled", "seat.held");
+  ASSERT_TRUE(service_.ChangeTarget(target.id, {.enabled = true}));
+  happens("not asked for", "seat.sold");
+  ASSERT_TRUE(service_.ChangeTarget(target.id, {.event_types = std::vector<std::string>()}));
+  happens("2", "seat.sold");
+  ASSERT_EQ(Deliveries().size(), 2);
+  Accept(log);
+  EXPECT_EQ(Deliveries().size(), 2);
 }
 
 TEST_F(DispatcherTest, ATargetThatAnswered410CanBeEnabledAgainAndSentWhatItMissed) {

@@ -1,6 +1,7 @@
 #include "services/relay/service.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <unordered_set>
@@ -117,7 +118,8 @@ Result<Target> RelayService::SaveChange(int64_t id, const Make& make) {
 
 Result<Target> RelayService::ChangeTarget(int64_t id, const TargetChange& change) {
   const std::scoped_lock lock(mutex_);
-  return SaveChange(id, [&](const Target& target) { return Change(target, change, addresses_); });
+  return SaveChange(id,
+                    [&](const Target& target) { return Change(target, change, addresses_, clock_.Now()); });
 }
 
 Result<Target> RelayService::RotateSecret(const std::string& operation_key, int64_t id,
@@ -340,7 +342,8 @@ std::vector<ActiveTarget> RelayService::EnabledTargets() const {
   const std::scoped_lock lock(mutex_);
   std::vector<ActiveTarget> active;
   for (const Target& target : targets_) {
-    if (target.enabled && !target.deleted) active.push_back({target.id, target.rate_per_s, target.url});
+    if (target.enabled && !target.deleted)
+      active.push_back({target.id, target.rate_per_s, target.paused_until});
   }
   return active;
 }
@@ -358,6 +361,7 @@ Result<void> RelayService::Record(std::span<const AttemptResult> results) {
     if (!given_up || after.state == State::kDelivered) changed.push_back(std::move(after));
   }
   BOXOFFICE_TRY(store_->Update(changed, now));
+  BOXOFFICE_TRY(SavePauses(results, now));
   for (const auto& target_and_url : gone) {
     // On top of what is stored, for another replica may have changed the URL.
     const auto disable = [&](const Target& target) -> Result<Target> {
@@ -369,6 +373,20 @@ Result<void> RelayService::Record(std::span<const AttemptResult> results) {
     };
     const Result<Target> saved = SaveChange(target_and_url.first, disable);
     if (!saved && saved.error().reason != "not_found") return std::unexpected(saved.error());
+  }
+  return {};
+}
+
+Result<void> RelayService::SavePauses(std::span<const AttemptResult> results, Timestamp now) {
+  std::map<std::pair<int64_t, std::string>, milliseconds> pauses;  // target and the URL that asked
+  for (const AttemptResult& result : results) {
+    const milliseconds pause = PauseAfter(result.answer);
+    if (pause == milliseconds(0)) continue;
+    milliseconds& longest = pauses[{result.delivery.target_id, result.url}];
+    longest = std::max(longest, pause);
+  }
+  for (const auto& [asked, pause] : pauses) {
+    BOXOFFICE_TRY(store_->Pause(asked.first, asked.second, now + pause));
   }
   return {};
 }

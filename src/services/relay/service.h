@@ -59,8 +59,8 @@ struct DeliveryWithBody {
 // A target that is sent something.
 struct ActiveTarget {
   int64_t id = 0;
-  double rate_per_s = 0;  // 0: no bound
-  std::string url;
+  double rate_per_s = 0;     // 0: no bound
+  Timestamp paused_until{};  // it asks to be left alone until then; long ago: it doesn't
 };
 
 struct AttemptResult {
@@ -88,8 +88,9 @@ class RelayService {
   // operation_key_reused (kConflict: the key was used for other choices), too_many_targets
   // (kResourceExhausted).
   [[nodiscard]] Result<Target> CreateTarget(const std::string& operation_key, Target choices);
-  // Changes what is given. Disabled by it, its pending deliveries become dead; enabled again, it gets what is
-  // accepted from then on. Again: no effect. Errors: invalid_argument, not_found.
+  // Changes what is given. Disabled by it, its pending deliveries become dead; enabled again, it gets what
+  // happens from then on. With other types or shows, it gets what they name and happens from then on; what
+  // is under way, if they named it before as well. Again: no effect. Errors: invalid_argument, not_found.
   [[nodiscard]] Result<Target> ChangeTarget(int64_t id, const TargetChange& change);
   // Gives it a new secret; deliveries carry a signature by the one before as well, until `keep_old` is over.
   // A rotation before that one had ended: the older secret counts no more. Again with the operation key of
@@ -128,9 +129,9 @@ class RelayService {
                                                  const std::set<int64_t>& under_way);
   [[nodiscard]] Result<std::optional<Timestamp>> NextDue(int64_t target_id);
   [[nodiscard]] std::vector<ActiveTarget> EnabledTargets() const;
-  // Records attempts, and disables targets that answered 410 at the URL that they still have. Attempts whose
-  // delivery or target was given up meanwhile, or whose delivery was replayed: only a success counts. Again:
-  // no effect.
+  // Records attempts, leaves alone targets that asked for it, and disables those that answered 410, at the
+  // URL that they still have. Attempts whose delivery or target was given up meanwhile, or whose delivery was
+  // replayed: only a success counts. Again: no effect.
   [[nodiscard]] Result<void> Record(std::span<const AttemptResult> results);
   // Removes from the log a part of what has ended and was made longer ago than it is kept. Returns how much.
   [[nodiscard]] Result<size_t> Prune();
@@ -148,6 +149,7 @@ class RelayService {
   static constexpr int kMaxTries = 10;
   // What `make` makes of a target, saved on top of what it saw.
   using Make = std::function<Result<Target>(const Target&)>;
+  [[nodiscard]] Result<void> SavePauses(std::span<const AttemptResult> results, Timestamp now);
   [[nodiscard]] Result<Target> SaveChange(int64_t id, const Make& make);
   [[nodiscard]] Result<Target*> FindLive(int64_t id);
   [[nodiscard]] Result<Replayed> ReplayNamed(const std::vector<int64_t>& ids);

@@ -53,10 +53,14 @@ class Store {
   // With `give_up`, all pending deliveries of the target become dead with that error.
   [[nodiscard]] virtual Result<void> UpdateTarget(const Target& target,
                                                   const std::optional<std::string>& give_up) = 0;
-  // Saves all that can change of a target which still has this version, and counts the version up. With
-  // `give_up` as above. Another version, or deleted: constraint, and nothing is done.
+  // Saves all that can change of a target which still has this version, and counts the version up; but not
+  // paused_until, which ends if it gets another URL, or was or becomes disabled. With `give_up` as above.
+  // Another version, or deleted: constraint, and nothing is done.
   [[nodiscard]] virtual Result<void> ChangeTarget(const Target& target,
                                                   const std::optional<std::string>& give_up) = 0;
+  // The target is left alone until then, or longer if that was said before. At a URL that it has no more, or
+  // disabled: nothing is done. The version stays.
+  [[nodiscard]] virtual Result<void> Pause(int64_t target_id, const std::string& url, Timestamp until) = 0;
 
   // For each id whether its event was accepted before: also where it is forgotten.
   [[nodiscard]] virtual Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) = 0;
@@ -77,8 +81,9 @@ class Store {
   [[nodiscard]] virtual Result<std::optional<Timestamp>> NextDue(int64_t target_id) = 0;
   // Saves deliveries after an attempt: a success unless one was told before; anything else only where the
   // delivery is pending with one attempt less, for an attempt that began before it was given up or replayed
-  // says nothing of it now. Where one is not pending any more by this, the next one of its target and key
-  // that waits behind it becomes due at `now`. Again: no effect.
+  // says nothing of it now. Where one that was pending and had its turn (next_attempt_at) has ended by this,
+  // the next one of its target and key that waits becomes due at `now`: of those that are pending, one has
+  // it. Again: no effect.
   [[nodiscard]] virtual Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) = 0;
 
   // Makes dead deliveries pending, with all their attempts anew; those that are not dead stay as they are. Of

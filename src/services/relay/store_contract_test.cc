@@ -116,6 +116,9 @@ TEST_P(RelayStoreTest, AChangeOfATargetIsSavedWholeOnTopOfWhatItSaw) {
   target.rotation_key = "r1";
   target.enabled = false;
   target.disabled_reason = "why";
+  target.wants_since = now_ + std::chrono::seconds(1);
+  target.past_filters = {{now_ + std::chrono::seconds(2), {"seat.held"}, {3, 7}},
+                         {now_ + std::chrono::seconds(3), {}, {}}};
   ASSERT_TRUE(store_->ChangeTarget(target, std::nullopt));
   EXPECT_EQ(store_->ChangeTarget(target, std::nullopt).error().reason, "constraint")
       << "it was changed since";
@@ -125,6 +128,38 @@ TEST_P(RelayStoreTest, AChangeOfATargetIsSavedWholeOnTopOfWhatItSaw) {
   ASSERT_TRUE(store_->UpdateTarget(target, std::nullopt));
   ++target.version;
   EXPECT_EQ(store_->ChangeTarget(target, std::nullopt).error().reason, "constraint") << "it is deleted";
+}
+
+TEST_P(RelayStoreTest, APauseIsKeptUntilTheUrlIsAnotherOrTheTargetIsDisabled) {
+  Target target{.operation_key = "op", .url = "http://a/", .secret = "s", .created_at = now_};
+  target.id = store_->InsertTarget(target).value();
+  const auto pause = [&](const std::string& url, milliseconds length) {
+    ASSERT_TRUE(store_->Pause(target.id, url, now_ + length));
+  };
+  const auto stored = [&] { return store_->LoadTargets()->at(0); };
+  const auto change = [&](const Target& to) { ASSERT_TRUE(store_->ChangeTarget(to, std::nullopt)); };
+  pause("http://a/", milliseconds(60));
+  pause("http://a/", milliseconds(50));
+  EXPECT_EQ(stored().paused_until, now_ + milliseconds(60)) << "the longer one";
+  EXPECT_EQ(stored().version, 0) << "it is in the way of no change";
+  Target changed = stored();
+  changed.paused_until = {};  // as it was seen before the pause
+  changed.rate_per_s = 5;
+  change(changed);
+  EXPECT_EQ(stored().paused_until, now_ + milliseconds(60));
+  changed = stored();
+  changed.url = "http://b/";
+  change(changed);
+  EXPECT_EQ(stored().paused_until, Timestamp());
+  pause("http://a/", milliseconds(60));
+  EXPECT_EQ(stored().paused_until, Timestamp()) << "it has that URL no more";
+  pause("http://b/", milliseconds(60));
+  changed = stored();
+  changed.enabled = false;
+  change(changed);
+  EXPECT_EQ(stored().paused_until, Timestamp());
+  pause("http://b/", milliseconds(60));
+  EXPECT_EQ(stored().paused_until, Timestamp()) << "it is disabled";
 }
 
 TEST_P(RelayStoreTest, ATargetWithARateGetsAsManyAsHaveTheirTurn) {
@@ -333,6 +368,40 @@ TEST_P(RelayStoreTest, AFailureFromBeforeAReplayDoesNotEndWhatWasReplayed) {
   EXPECT_EQ(Find(ids[0]).attempts, 0);
   EXPECT_EQ(Find(ids[0]).next_attempt_at, now_);
   EXPECT_FALSE(Find(ids[1]).next_attempt_at) << "it waits behind the first";
+}
+
+TEST_P(RelayStoreTest, ALateSuccessMakesNoneDueBesideTheOneThatHasItsTurn) {
+  Target target{.operation_key = "op"};
+  target.id = store_->InsertTarget(target).value();
+  ASSERT_EQ(target.id, 1);
+  const auto old = Put({Event("a"), Event("a")}, now_);
+  SetState(old[0], State::kDead);
+  const Delivery begun = Find(old[1]);
+  ASSERT_TRUE(begun.next_attempt_at);
+  ASSERT_TRUE(store_->UpdateTarget(target, "why"));  // and enabled again
+  const auto young = Put({Event("a")}, now_);
+  ASSERT_EQ(store_->Replay(std::array{old[0]}, now_).value(), 1);
+  EXPECT_THAT(DueIds(now_), ElementsAre(young[0]));
+  EndAttempt(begun, 200);
+  EXPECT_EQ(Find(old[1]).state, State::kDelivered);
+  EXPECT_THAT(DueIds(now_), ElementsAre(young[0])) << "it is under way";
+  SetState(young[0], State::kDelivered);
+  EXPECT_THAT(DueIds(now_), ElementsAre(old[0]));
+}
+
+TEST_P(RelayStoreTest, ALateSuccessOfOneThatWasReplayedAndWaitsMakesNoneDueEither) {
+  Target target{.operation_key = "op"};
+  target.id = store_->InsertTarget(target).value();
+  ASSERT_EQ(target.id, 1);
+  const auto old = Put({Event("a"), Event("a")}, now_);
+  SetState(old[0], State::kDead);
+  const Delivery begun = Find(old[1]);
+  ASSERT_TRUE(store_->UpdateTarget(target, "why"));
+  const auto young = Put({Event("a")}, now_);
+  ASSERT_EQ(store_->Replay(old, now_).value(), 2);
+  EndAttempt(begun, 200);
+  EXPECT_EQ(Find(old[1]).state, State::kDelivered);
+  EXPECT_THAT(DueIds(now_), ElementsAre(young[0]));
 }
 
 TEST_P(RelayStoreTest, AnAttemptThatIsToldTwiceCountsOnce) {

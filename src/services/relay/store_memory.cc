@@ -35,9 +35,19 @@ Result<void> MemoryStore::ChangeTarget(const Target& target, const std::optional
   if (it == targets_.end() || it->deleted || it->version != target.version) {
     return Fail(Code::kConflict, "constraint", "version");
   }
+  const bool paused = it->enabled && target.enabled && it->url == target.url;
+  const Timestamp paused_until = paused ? it->paused_until : Timestamp();
   *it = target;
+  it->paused_until = paused_until;
   ++it->version;
   GiveUp(target.id, give_up);
+  return {};
+}
+
+Result<void> MemoryStore::Pause(int64_t target_id, const std::string& url, Timestamp until) {
+  const auto it = std::ranges::find(targets_, target_id, &Target::id);
+  if (it == targets_.end() || !it->enabled || it->url != url) return {};
+  it->paused_until = std::max(it->paused_until, until);
   return {};
 }
 
@@ -118,8 +128,9 @@ Result<void> MemoryStore::Update(std::span<const Delivery> deliveries, Timestamp
     const bool is_of_now =
         stored->second.state == State::kPending && stored->second.attempts == delivery.attempts - 1;
     if (delivery.state != State::kDelivered && !is_of_now) continue;
+    const bool had_turn = stored->second.state == State::kPending && stored->second.next_attempt_at;
     stored->second = delivery;
-    if (delivery.state == State::kPending) continue;
+    if (delivery.state == State::kPending || !had_turn) continue;
     const auto first = std::ranges::find_if(deliveries_, [&](const auto& entry) {
       const Delivery& other = entry.second;
       return other.state == State::kPending && other.target_id == delivery.target_id &&

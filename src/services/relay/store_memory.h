@@ -3,6 +3,7 @@
 
 #include <map>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "services/relay/store.h"
@@ -16,6 +17,7 @@ class MemoryStore final : public Store {
   Result<int64_t> InsertTarget(const Target& target) override;
   Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up) override;
   Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up) override;
+  Result<void> Pause(int64_t target_id, const std::string& url, Timestamp until) override;
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override;
   Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) override;
   Result<void> Insert(const Accepted& accepted) override;

@@ -34,7 +34,8 @@ constexpr std::string_view kConsumer = "relay";
 constexpr std::string_view kSelectTargets =
     "SELECT id, operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, deleted, "
     "show_ids, "
-    "payload, rate_per_s, old_secret, old_secret_until_ms, rotation_key, version FROM target ORDER BY id";
+    "payload, rate_per_s, old_secret, old_secret_until_ms, rotation_key, version, wants_since_ms, "
+    "past_filters, paused_until_ms FROM target ORDER BY id";
 constexpr std::string_view kInsertTarget =
     "INSERT INTO target(operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, "
     "deleted, show_ids, payload, rate_per_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING "
@@ -47,7 +48,12 @@ constexpr std::string_view kChangeTarget =
     "UPDATE target SET url = $3, event_types = $4, show_ids = $5, payload = $6, rate_per_s = $7, enabled = "
     "$8, "
     "disabled_reason = $9, secret = $10, old_secret = $11, old_secret_until_ms = $12, rotation_key = $13, "
-    "version = version + 1 WHERE id = $1 AND version = $2 AND NOT deleted RETURNING id";
+    "wants_since_ms = $14, past_filters = $15, paused_until_ms = CASE WHEN url = $3 AND enabled AND $8 THEN "
+    "paused_until_ms ELSE 0 END, version = version + 1 WHERE id = $1 AND version = $2 AND NOT deleted "
+    "RETURNING id";
+constexpr std::string_view kPause =
+    "UPDATE target SET paused_until_ms = greatest(paused_until_ms, $3) WHERE id = $1 AND url = $2 AND "
+    "enabled";
 constexpr std::string_view kGiveUp =
     "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = $2, owner = '', "
     "lease_until_ms = 0 WHERE state = 0 AND target_id = $1";
@@ -98,7 +104,10 @@ constexpr std::string_view kUpdate =
     "i.delivered_at_ms, owner = '', lease_until_ms = 0 FROM unnest($1, $2, $3, $4, $5, $6, $7) i(id, state, "
     "attempts, next_attempt_at_ms, last_status, last_error, delivered_at_ms) WHERE d.id = i.id AND d.state "
     "<> 1 AND (i.state = 1 OR (d.state = 0 AND d.attempts = i.attempts - 1 AND d.owner IN ('', $8))) "
-    "RETURNING d.target_id, d.key, d.state";
+    "RETURNING d.target_id, d.key, d.state, d.id";
+// Which of these have the turn of their key. Targets are locked, so none loses or gets it before kUpdate.
+constexpr std::string_view kSelectTurns =
+    "SELECT id, state = 0 AND next_attempt_at_ms IS NOT NULL FROM delivery WHERE id = ANY($1)";
 constexpr std::string_view kReleaseNext =
     "UPDATE delivery SET next_attempt_at_ms = $3 WHERE next_attempt_at_ms IS NULL AND id IN (SELECT (SELECT "
     "min(d.id) FROM delivery d WHERE d.state = 0 AND d.target_id = i.target_id AND d.key = i.key) "
@@ -182,6 +191,9 @@ Target TargetAt(const Row& row) {
   target.old_secret_until = FromUnixMs(row.Int(13));
   target.rotation_key = row.Text(14);
   target.version = row.Int(15);
+  target.wants_since = FromUnixMs(row.Int(16));
+  target.past_filters = SplitPastFilters(row.Text(17));
+  target.paused_until = FromUnixMs(row.Int(18));
   return target;
 }
 
@@ -247,13 +259,21 @@ class PostgresStore final : public Store {
     batch.Add(kChangeTarget, target.id, target.version, target.url, JoinEventTypes(target.event_types),
               JoinShowIds(target.show_ids), target.payload, target.rate_per_s, target.enabled,
               target.disabled_reason, Bytes{target.secret}, Bytes{target.old_secret},
-              ToUnixMs(target.old_secret_until), target.rotation_key);
+              ToUnixMs(target.old_secret_until), target.rotation_key, ToUnixMs(target.wants_since),
+              JoinPastFilters(target.past_filters));
     sql::pg::Transaction transaction(*connection_);
     BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
     if (results[0].empty()) return Fail(Code::kConflict, "constraint", "the target was changed meanwhile");
     Batch end;
     if (give_up) end.Add(kGiveUp, target.id, Bytes{*give_up});
     return transaction.Commit(end);
+  }
+
+  Result<void> Pause(int64_t target_id, const std::string& url, Timestamp until) override {
+    Batch batch;
+    batch.Add(kPause, target_id, url, ToUnixMs(until));
+    BOXOFFICE_TRY(connection_->Write(batch));
+    return {};
   }
 
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override {
@@ -333,6 +353,7 @@ class PostgresStore final : public Store {
     std::ranges::sort(sorted, {}, &Delivery::id);
     Batch batch;
     batch.Add(kLockTargets, Column(sorted, &Delivery::target_id));
+    const size_t turns = batch.Add(kSelectTurns, Column(sorted, &Delivery::id));
     const size_t updated = batch.Add(
         kUpdate, Column(sorted, &Delivery::id), Column(sorted, &Delivery::state),
         Column(sorted, &Delivery::attempts),
@@ -342,10 +363,15 @@ class PostgresStore final : public Store {
         Column(sorted, [](const Delivery& delivery) { return ToMs(delivery.delivered_at); }), owner_);
     sql::pg::Transaction transaction(*connection_);
     BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
-    // Only what has ended by this lets the next one go.
+    // Only what has ended by this, and had the turn, lets the next one go.
+    std::set<int64_t> had_turn;
+    for (const Row row : results[turns]) {
+      if (row.Bool(1)) had_turn.insert(row.Int(0));
+    }
     std::vector<TargetKey> ended;
     for (const Row row : results[updated]) {
-      if (static_cast<State>(row.Int(2)) != State::kPending) ended.emplace_back(row.Int(0), row.Text(1));
+      const bool is_pending = static_cast<State>(row.Int(2)) == State::kPending;
+      if (!is_pending && had_turn.contains(row.Int(3))) ended.emplace_back(row.Int(0), row.Text(1));
     }
     std::ranges::sort(ended);
     Batch release;

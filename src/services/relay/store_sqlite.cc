@@ -57,7 +57,8 @@ Delivery DeliveryAt(const sql::Statement& row) {
 constexpr std::string_view kTargetColumns =
     "id, operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, deleted, "
     "show_ids, payload, "
-    "rate_per_s, old_secret, old_secret_until_ms, rotation_key, version";
+    "rate_per_s, old_secret, old_secret_until_ms, rotation_key, version, wants_since_ms, past_filters, "
+    "paused_until_ms";
 
 Target TargetAt(const sql::Statement& row) {
   Target target;
@@ -77,6 +78,9 @@ Target TargetAt(const sql::Statement& row) {
   target.old_secret_until = FromUnixMs(row.Int(13));
   target.rotation_key = row.Text(14);
   target.version = row.Int(15);
+  target.wants_since = FromUnixMs(row.Int(16));
+  target.past_filters = SplitPastFilters(row.Text(17));
+  target.paused_until = FromUnixMs(row.Int(18));
   return target;
 }
 
@@ -105,6 +109,8 @@ class SqliteStore final : public Store {
             "UPDATE delivery SET state = ?2, attempts = ?3, next_attempt_at_ms = ?4, last_status = ?5, "
             "last_error = ?6, delivered_at_ms = ?7 WHERE id = ?1 AND state <> 1 AND (?2 = 1 OR (state = 0 "
             "AND attempts = ?3 - 1)) RETURNING id")),
+        has_turn_(database_->Prepare(
+            "SELECT 1 FROM delivery WHERE id = ?1 AND state = 0 AND next_attempt_at_ms IS NOT NULL")),
         release_(database_->Prepare(
             "UPDATE delivery SET next_attempt_at_ms = ?3 WHERE next_attempt_at_ms IS NULL AND id = "
             "(SELECT min(id) FROM delivery WHERE state = 0 AND target_id = ?1 AND key = ?2)")) {}
@@ -155,20 +161,32 @@ class SqliteStore final : public Store {
         "UPDATE target SET url = ?3, event_types = ?4, show_ids = ?5, payload = ?6, rate_per_s = ?7, enabled "
         "= ?8, "
         "disabled_reason = ?9, secret = ?10, old_secret = ?11, old_secret_until_ms = ?12, rotation_key = "
-        "?13, "
+        "?13, wants_since_ms = ?14, past_filters = ?15, paused_until_ms = CASE WHEN url = ?3 AND enabled AND "
+        "?8 THEN paused_until_ms ELSE 0 END, "
         "version = version + 1 WHERE id = ?1 AND version = ?2 AND deleted = 0 RETURNING id");
     const std::string types = JoinEventTypes(target.event_types);
     const std::string shows = JoinShowIds(target.show_ids);
+    const std::string past = JoinPastFilters(target.past_filters);
     update
         .Bind(target.id, target.version, target.url, types, shows, target.payload, target.rate_per_s,
               target.enabled, target.disabled_reason, std::nullopt, std::nullopt,
-              ToUnixMs(target.old_secret_until), target.rotation_key)
+              ToUnixMs(target.old_secret_until), target.rotation_key, ToUnixMs(target.wants_since), past)
         .BindBlob(10, target.secret)
         .BindBlob(11, target.old_secret);
     BOXOFFICE_ASSIGN(const bool changed, update.Step());
     if (!changed) return Fail(Code::kConflict, "constraint", "the target was changed meanwhile");
     update.Reset();
     BOXOFFICE_TRY(GiveUp(target.id, give_up));
+    return transaction.Commit();
+  }
+
+  Result<void> Pause(int64_t target_id, const std::string& url, Timestamp until) override {
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    sql::Statement pause = database_->Prepare(
+        "UPDATE target SET paused_until_ms = max(paused_until_ms, ?3) WHERE id = ?1 AND url = ?2 AND "
+        "enabled");
+    pause.Bind(target_id, url, ToUnixMs(until));
+    BOXOFFICE_TRY(pause.Run());
     return transaction.Commit();
   }
 
@@ -261,12 +279,15 @@ class SqliteStore final : public Store {
   Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) override {
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
     for (const Delivery& delivery : deliveries) {
+      has_turn_.Bind(delivery.id);
+      BOXOFFICE_ASSIGN(const bool had_turn, has_turn_.Step());
+      if (had_turn) has_turn_.Reset();
       update_.Bind(delivery.id, delivery.state, delivery.attempts, ToMs(delivery.next_attempt_at),
                    delivery.last_status, delivery.last_error, ToMs(delivery.delivered_at));
       BOXOFFICE_ASSIGN(const bool changed, update_.Step());
       if (!changed) continue;
       update_.Reset();
-      if (delivery.state == State::kPending) continue;
+      if (delivery.state == State::kPending || !had_turn) continue;
       release_.Bind(delivery.target_id, std::nullopt, ToUnixMs(now)).BindBlob(2, delivery.key);
       BOXOFFICE_TRY(release_.Run());
     }
@@ -405,6 +426,7 @@ class SqliteStore final : public Store {
   sql::Statement due_;
   sql::Statement next_due_;
   sql::Statement update_;
+  sql::Statement has_turn_;
   sql::Statement release_;
 };
 

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include "base/check.h"
 
 namespace boxoffice::relay {
 namespace {
@@ -74,6 +77,13 @@ size_t PortColon(std::string_view authority) {
   return inside ? std::string_view::npos : colon;
 }
 
+// An address of IPv6 in brackets, or what has no need of them.
+bool IsHost(std::string_view host) {
+  if (host.find_first_of("[]:") == std::string_view::npos) return true;
+  return host.size() > 2 && host.starts_with('[') && host.ends_with(']') &&
+         ParseAddress(host.substr(1, host.size() - 2));
+}
+
 Result<void> CheckShows(const Target& target) {
   if (target.show_ids.empty()) return {};
   if (target.show_ids.size() > kMaxShowIds) return BadField("show_ids: at most 200");
@@ -83,6 +93,20 @@ Result<void> CheckShows(const Target& target) {
       return BadField(fmt::format("event_types: {} names no show, so with show_ids none is sent", type));
   }
   return {};
+}
+
+bool Asks(std::span<const std::string> event_types, std::span<const int64_t> show_ids, std::string_view type,
+          int64_t show_id) {
+  return (event_types.empty() || std::ranges::find(event_types, type) != event_types.end()) &&
+         (show_ids.empty() || std::ranges::binary_search(show_ids, show_id));
+}
+
+// With more changes than are kept, what happened before the oldest of them is wanted no more.
+void KeepInMind(PastFilter filter, Target& target) {
+  target.past_filters.push_back(std::move(filter));
+  if (target.past_filters.size() <= kMaxPastFilters) return;
+  target.wants_since = std::max(target.wants_since, target.past_filters.front().until);
+  target.past_filters.erase(target.past_filters.begin());
 }
 
 template <typename T>
@@ -127,6 +151,9 @@ Result<void> CheckUrl(std::string_view url) {
   const std::string_view authority = AuthorityOf(url);
   if (authority.contains('@')) return BadUrl("holds credentials");
   const size_t colon = PortColon(authority);
+  if (!IsHost(authority.substr(0, colon))) {
+    return BadUrl("write an address of IPv6 in brackets, http://[2001:db8::1]:8080/, and one port at most");
+  }
   if (colon != std::string_view::npos && !IsPort(authority.substr(colon + 1)))
     return BadUrl("has a bad port");
   if (HostOf(url).empty()) return BadUrl("has no host");
@@ -168,16 +195,28 @@ Result<void> CheckChoices(Target& target, const AddressPolicy& addresses) {
   return {};
 }
 
-Result<Target> Change(Target target, const TargetChange& change, const AddressPolicy& addresses) {
+Result<Target> Change(Target target, const TargetChange& change, const AddressPolicy& addresses,
+                      Timestamp now) {
+  PastFilter before{now, target.event_types, target.show_ids};
   if (change.url) target.url = *change.url;
   if (change.event_types) target.event_types = *change.event_types;
   if (change.show_ids) target.show_ids = *change.show_ids;
   if (change.payload) target.payload = *change.payload;
   if (change.rate_per_s) target.rate_per_s = *change.rate_per_s;
-  BOXOFFICE_TRY(CheckChoices(target, addresses));
+  // What was taken once may be refused now, and should be disabled all the more.
+  if (change != TargetChange{.enabled = false}) {
+    BOXOFFICE_TRY(CheckChoices(target, addresses));
+  }
+  if (before.event_types != target.event_types || before.show_ids != target.show_ids) {
+    KeepInMind(std::move(before), target);
+  }
   if (change.enabled && *change.enabled != target.enabled) {
     target.enabled = *change.enabled;
     target.disabled_reason = target.enabled ? "" : "by an operator";
+    if (target.enabled) {
+      target.wants_since = now;
+      target.past_filters.clear();
+    }
   }
   return target;
 }
@@ -217,6 +256,33 @@ std::vector<int64_t> SplitShowIds(std::string_view joined) {
   return ids;
 }
 
+// "1800000000000|seat.held,seat.sold|7,9;…": until when, types, shows.
+std::string JoinPastFilters(std::span<const PastFilter> filters) {
+  std::string joined;
+  for (const PastFilter& filter : filters) {
+    fmt::format_to(std::back_inserter(joined), "{}{}|{}|{}", joined.empty() ? "" : ";",
+                   ToUnixMs(filter.until), JoinEventTypes(filter.event_types), JoinShowIds(filter.show_ids));
+  }
+  return joined;
+}
+
+std::vector<PastFilter> SplitPastFilters(std::string_view joined) {
+  std::vector<PastFilter> filters;
+  while (!joined.empty()) {
+    const size_t end = std::min(joined.find(';'), joined.size());
+    const std::string_view one = joined.substr(0, end);
+    joined.remove_prefix(std::min(end + 1, joined.size()));
+    const size_t types = one.find('|');
+    const size_t shows = one.rfind('|');
+    int64_t until_ms = 0;
+    CHECK(shows > types && std::from_chars(one.data(), one.data() + types, until_ms).ec == std::errc(),
+          "past filters are as they were joined");
+    filters.push_back({FromUnixMs(until_ms), SplitEventTypes(one.substr(types + 1, shows - types - 1)),
+                       SplitShowIds(one.substr(shows + 1))});
+  }
+  return filters;
+}
+
 bool Wants(const Target& target, std::string_view type) {
   if (!target.enabled || target.deleted) return false;
   if (!target.show_ids.empty() && !NamesShow(type)) return false;
@@ -225,8 +291,11 @@ bool Wants(const Target& target, std::string_view type) {
 }
 
 bool Matches(const Target& target, std::string_view type, int64_t show_id, Timestamp event_time) {
-  return Wants(target, type) && event_time >= target.created_at &&
-         (target.show_ids.empty() || std::ranges::binary_search(target.show_ids, show_id));
+  if (!Wants(target, type) || event_time < std::max(target.created_at, target.wants_since)) return false;
+  if (!Asks(target.event_types, target.show_ids, type, show_id)) return false;
+  const auto then = std::ranges::find_if(target.past_filters,
+                                         [&](const PastFilter& filter) { return event_time < filter.until; });
+  return then == target.past_filters.end() || Asks(then->event_types, then->show_ids, type, show_id);
 }
 
 }  // namespace boxoffice::relay

@@ -19,6 +19,7 @@ inline constexpr size_t kMaxOperationKeyBytes = 128;
 inline constexpr size_t kSecretBytes = 24;
 inline constexpr size_t kMaxTargets = 100;  // live ones: each event is matched against all
 inline constexpr size_t kMaxShowIds = 200;
+inline constexpr size_t kMaxPastFilters = 4;
 inline constexpr double kMinRatePerS = 0.1;
 inline constexpr double kMaxRatePerS = 1'000;
 // How long the secret before may count beside a new one.
@@ -28,6 +29,14 @@ inline constexpr std::chrono::hours kMaxKeepOld{7 * 24};
 enum class Payload { kThin = 0, kFull = 1 };
 [[nodiscard]] std::string_view PayloadName(Payload payload);
 [[nodiscard]] std::optional<Payload> ParsePayload(std::string_view name);
+
+// What a target asked for before.
+struct PastFilter {
+  Timestamp until{};
+  std::vector<std::string> event_types;
+  std::vector<int64_t> show_ids;
+  bool operator==(const PastFilter&) const = default;
+};
 
 struct Target {
   int64_t id = 0;
@@ -44,6 +53,10 @@ struct Target {
   bool enabled = true;
   std::string disabled_reason;
   Timestamp created_at{};
+  // What happened before is not wanted, nor what happened before it was made: it was disabled then.
+  Timestamp wants_since{};
+  std::vector<PastFilter> past_filters;  // since then, the oldest first; up to kMaxPastFilters
+  Timestamp paused_until{};              // its URL asked to be left alone (Store::Pause)
   bool deleted = false;
   int64_t version = 0;  // grows with each change
   bool operator==(const Target&) const = default;
@@ -57,6 +70,7 @@ struct TargetChange {
   std::optional<Payload> payload;
   std::optional<double> rate_per_s;
   std::optional<bool> enabled;
+  bool operator==(const TargetChange&) const = default;
 };
 
 // Every type that is relayed; what a target may ask for.
@@ -66,7 +80,8 @@ inline constexpr std::string_view kTestType = "relay.test";
 // Whether events of a type say of which show they are: those of reservations, seats and shows do.
 [[nodiscard]] bool NamesShow(std::string_view type);
 
-// http or https, a host, at most kMaxUrlBytes, no credentials, no blanks. Error: invalid_argument (url: …).
+// http or https, a name or an address (of IPv6 in brackets), perhaps a port, at most kMaxUrlBytes, no
+// credentials, no blanks: what http::IsUrl takes. Error: invalid_argument (url: …).
 [[nodiscard]] Result<void> CheckUrl(std::string_view url);
 // The host of such a URL, without a port and without the brackets of an IPv6 address.
 [[nodiscard]] std::string_view HostOf(std::string_view url);
@@ -77,9 +92,11 @@ inline constexpr std::string_view kTestType = "relay.test";
 // be one that the policy allows; names are looked up, and judged, at each attempt. Error: invalid_argument,
 // naming the field; with show_ids, types that name no show are refused, as none would ever be sent.
 [[nodiscard]] Result<void> CheckChoices(Target& target, const AddressPolicy& addresses);
-// The target after a change, judged like that. Enabled again, it has no disabled_reason.
-[[nodiscard]] Result<Target> Change(Target target, const TargetChange& change,
-                                    const AddressPolicy& addresses);
+// The target after a change at `now`, judged like that, unless it is disabled and no more. Enabled again, it
+// has no disabled_reason, and wants what happens from now on; with other types or shows, it keeps in mind
+// which it had until now.
+[[nodiscard]] Result<Target> Change(Target target, const TargetChange& change, const AddressPolicy& addresses,
+                                    Timestamp now);
 // With a new secret; the one before counts until `now` + `keep_old` (0: no longer).
 [[nodiscard]] Target Rotate(Target target, std::string rotation_key, std::string secret,
                             milliseconds keep_old, Timestamp now);
@@ -89,9 +106,13 @@ inline constexpr std::string_view kTestType = "relay.test";
 [[nodiscard]] std::vector<std::string> SplitEventTypes(std::string_view joined);
 [[nodiscard]] std::string JoinShowIds(std::span<const int64_t> ids);
 [[nodiscard]] std::vector<int64_t> SplitShowIds(std::string_view joined);
+[[nodiscard]] std::string JoinPastFilters(std::span<const PastFilter> filters);
+[[nodiscard]] std::vector<PastFilter> SplitPastFilters(std::string_view joined);
 
-// Whether a target is sent at all; and such an event: of a type and of a show that it asked for (`show_id` 0:
-// the event names none), which happened after it was made.
+// Whether a target is sent at all; and such an event: of a type and of a show that it asks for (`show_id` 0:
+// the event names none), and asked for when it happened, after it was made and enabled. By that, what comes
+// again (from a copy of the bus, or as the group lost its place) is sent to nobody who was not to have it
+// then; and what was under way while a filter was changed is sent if it was wanted before and after.
 [[nodiscard]] bool Wants(const Target& target, std::string_view type);
 [[nodiscard]] bool Matches(const Target& target, std::string_view type, int64_t show_id,
                            Timestamp event_time);

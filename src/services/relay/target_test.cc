@@ -4,10 +4,14 @@
 
 #include <gmock/gmock.h>
 
+#include "platform/http/client.h"
+
 namespace boxoffice::relay {
 namespace {
 
 using testing::ElementsAre;
+using Types = std::vector<std::string>;
+using Shows = std::vector<int64_t>;
 
 std::string WhyNot(std::string_view url) {
   const Result<void> checked = CheckUrl(url);
@@ -48,6 +52,23 @@ TEST(TargetTest, AUrlWithoutHostOrWithABadPortOrAFragmentIsRefused) {
   for (const char* url : {"http://", "http:///x", "http://:80/", "http://a:0/", "http://a:65536/",
                           "http://a:x/", "http://a:/", "http://a/#b"}) {
     EXPECT_FALSE(CheckUrl(url)) << url;
+  }
+}
+
+TEST(TargetTest, AHostWithColonsOrBracketsIsAnAddressInBracketsOrRefused) {
+  for (const char* url :
+       {"http://2606:4700::1111/x", "http://fe80::abcd/", "http://host.example:80:90/x", "http://[::1",
+        "http://[::1/x", "http://::1]/", "http://[::1]x/", "http://[::1]x:80/", "http://[::1]:80]/",
+        "http://[host.example]/", "http://[]/", "http://[fe80::1%25eth0]/", "http://a]:80/"}) {
+    EXPECT_THAT(WhyNot(url), testing::HasSubstr("http://[2001:db8::1]:8080/")) << url;
+  }
+}
+
+TEST(TargetTest, AUrlThatIsTakenCanBeSentTo) {
+  for (const char* url : {"https://data.example/hooks/1?a=b", "http://[2606:4700::1111]/x", "http://[::1]:81",
+                          "http://8.8.8.8:65535?x", "http://a/:80:90/[x]"}) {
+    EXPECT_TRUE(CheckUrl(url)) << url;
+    EXPECT_TRUE(http::IsUrl(url)) << url;
   }
 }
 
@@ -135,14 +156,82 @@ TEST(TargetTest, AnAddressThatIsNotPublicIsRefusedUnlessItsNetworkIsAllowed) {
 
 TEST(TargetTest, AChangeLeavesWhatIsNotGiven) {
   const Target before{.url = "http://a/", .event_types = {"seat.held"}, .rate_per_s = 2, .enabled = true};
-  const Target after = Change(before, {.payload = Payload::kFull}, {}).value();
+  const Target after = Change(before, {.payload = Payload::kFull}, {}, FromUnixMs(1)).value();
   EXPECT_EQ(after.event_types, before.event_types);
   EXPECT_EQ(after.rate_per_s, 2);
   EXPECT_EQ(after.payload, Payload::kFull);
-  const Target off = Change(before, {.enabled = false}, {}).value();
+  EXPECT_EQ(after.wants_since, before.wants_since);
+  EXPECT_TRUE(after.past_filters.empty());
+  const Target off = Change(before, {.enabled = false}, {}, FromUnixMs(1)).value();
   EXPECT_EQ(off.disabled_reason, "by an operator");
-  EXPECT_EQ(Change(off, {.enabled = true}, {})->disabled_reason, "");
-  EXPECT_FALSE(Change(before, {.url = "ftp://a/"}, {}));
+  EXPECT_EQ(Change(off, {.enabled = true}, {}, FromUnixMs(1))->disabled_reason, "");
+  EXPECT_FALSE(Change(before, {.url = "ftp://a/"}, {}, FromUnixMs(1)));
+}
+
+TEST(TargetTest, ATargetWhoseUrlWouldBeRefusedNowCanBeDisabled) {
+  const Target before{.url = "http://host.example:80:90/x"};
+  EXPECT_FALSE(Change(before, {.enabled = false}, {}, FromUnixMs(1))->enabled);
+  EXPECT_FALSE(Change(before, {.payload = Payload::kFull, .enabled = false}, {}, FromUnixMs(1)));
+  const Target off{.url = before.url, .enabled = false};
+  EXPECT_FALSE(Change(off, {.enabled = true}, {}, FromUnixMs(1)));
+}
+
+TEST(TargetTest, ATargetGetsNothingThatHappenedBeforeItWasEnabledAgain) {
+  const Timestamp at = FromUnixMs(1000);
+  Target target{.url = "http://a/", .created_at = FromUnixMs(1)};
+  target = Change(target, {.enabled = false}, {}, at - milliseconds(500)).value();
+  target = Change(target, {.enabled = true}, {}, at).value();
+  EXPECT_FALSE(Matches(target, "seat.held", 7, at - milliseconds(1)));
+  EXPECT_TRUE(Matches(target, "seat.held", 7, at));
+  target = Change(target, {.enabled = true}, {}, at + milliseconds(500)).value();
+  EXPECT_TRUE(Matches(target, "seat.held", 7, at)) << "it was enabled";
+}
+
+TEST(TargetTest, AWiderFilterSendsNothingThatHappenedBeforeIt) {
+  const Timestamp at = FromUnixMs(1000);
+  const Timestamp before = at - milliseconds(1);
+  const Target narrow{.url = "http://a/", .event_types = {"seat.held"}, .show_ids = {7}};
+  const Target more_types = Change(narrow, {.event_types = Types{"seat.held", "seat.sold"}}, {}, at).value();
+  EXPECT_FALSE(Matches(more_types, "seat.sold", 7, before));
+  EXPECT_TRUE(Matches(more_types, "seat.sold", 7, at));
+  const Target more_shows = Change(narrow, {.show_ids = Shows{7, 8}}, {}, at).value();
+  EXPECT_FALSE(Matches(more_shows, "seat.held", 8, before));
+  EXPECT_TRUE(Matches(more_shows, "seat.held", 8, at));
+  const Target all = Change(narrow, {.event_types = Types(), .show_ids = Shows()}, {}, at).value();
+  EXPECT_FALSE(Matches(all, "wallet.charged", 0, before));
+  EXPECT_TRUE(Matches(all, "wallet.charged", 0, at));
+}
+
+TEST(TargetTest, WhatWasUnderWayWhileTheFilterWasChangedIsSentIfItWasWantedBeforeAndAfter) {
+  const auto ms = [](int64_t time) { return FromUnixMs(time); };
+  Target target{.url = "http://a/", .event_types = {"seat.held", "seat.sold"}};
+  target = Change(target, {.event_types = Types{"seat.held"}}, {}, ms(1000)).value();
+  EXPECT_TRUE(Matches(target, "seat.held", 7, ms(999)));
+  EXPECT_FALSE(Matches(target, "seat.sold", 7, ms(999)));
+  target = Change(target, {.event_types = Types{"seat.held", "seat.sold"}}, {}, ms(2000)).value();
+  EXPECT_TRUE(Matches(target, "seat.sold", 7, ms(999))) << "by the filter of that time";
+  EXPECT_FALSE(Matches(target, "seat.sold", 7, ms(1000)));
+  EXPECT_TRUE(Matches(target, "seat.held", 7, ms(1000)));
+  EXPECT_TRUE(Matches(target, "seat.sold", 7, ms(2000)));
+}
+
+TEST(TargetTest, OfManyChangesOfTheFilterTheOldestIsForgottenWithWhatHappenedUnderIt) {
+  Target target{.url = "http://a/", .event_types = {"seat.held"}};
+  constexpr int64_t kChanges = kMaxPastFilters + 1;
+  for (int64_t i = 1; i <= kChanges; ++i) {
+    target = Change(target, {.show_ids = Shows{7, 100 + i}}, {}, FromUnixMs(i * 1000)).value();
+  }
+  EXPECT_EQ(target.past_filters.size(), kMaxPastFilters);
+  EXPECT_FALSE(Matches(target, "seat.held", 7, FromUnixMs(999)));
+  EXPECT_TRUE(Matches(target, "seat.held", 7, FromUnixMs(1000)));
+}
+
+TEST(TargetTest, PastFiltersAreSplitAsTheyWereJoined) {
+  const std::vector<PastFilter> filters = {
+      {FromUnixMs(1), {}, {}}, {FromUnixMs(2), {"seat.held", "seat.sold"}, {7, 9}}, {FromUnixMs(3), {}, {7}}};
+  EXPECT_EQ(SplitPastFilters(JoinPastFilters(filters)), filters);
+  EXPECT_EQ(JoinPastFilters({}), "");
+  EXPECT_TRUE(SplitPastFilters("").empty());
 }
 
 TEST(TargetTest, TheSecretBeforeCountsForAsLongAsItIsKept) {

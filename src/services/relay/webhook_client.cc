@@ -20,8 +20,6 @@
 namespace boxoffice::relay {
 namespace {
 
-constexpr size_t kMaxResponseBytes = 64 << 10;  // nobody reads it
-
 bool Allows(const AddressPolicy& addresses, std::span<const uint8_t> bytes) {
   Address address{};
   std::array<uint8_t, 4> ipv4{};
@@ -91,7 +89,7 @@ http::ClientRequest MakeRequest(const Attempt& attempt, Timestamp now, std::chro
   request.method = "POST";
   request.url = attempt.url;
   request.timeout = timeout;
-  request.max_response = kMaxResponseBytes;
+  request.head_is_enough = true;  // nobody reads what a target says besides
   request.headers = {{"Content-Type", "application/json"},
                      {"User-Agent", "Boxoffice-Relay/1"},
                      {"webhook-id", id},

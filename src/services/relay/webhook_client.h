@@ -52,8 +52,8 @@ class HttpSender final : public Sender {
                       AddressPolicy addresses = {});
   // Attempts that are under way are cut off; their `done` is not called.
   ~HttpSender() override;
-  // An answer of any status has it, and its Retry-After counted from `now`, when it was sent; everything else
-  // has the error's reason and detail.
+  // An answer of any status has it, and its Retry-After counted from `now`, when it was sent: once its head
+  // is there, whatever becomes of its body. Everything else has the error's reason and detail.
   void Send(const Attempt& attempt, Timestamp now, Done done) override;
 
  private:
