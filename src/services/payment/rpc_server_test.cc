@@ -328,5 +328,18 @@ TEST_F(PaymentRpcTest, ASettlementFileIsComparedWithOurPayments) {
             grpc::StatusCode::INVALID_ARGUMENT);
 }
 
+TEST_F(PaymentRpcTest, AReportOnAFileInLatin1CanBeRead) {
+  v1::ReconcileSettlementRequest request;
+  request.set_provider("sandbox");
+  request.set_csv("operation,key,amount,currency\ncapture,k\xE9,5,KRW\ncapture,other/1,5,KRW\n");
+  v1::SettlementReport report;
+  grpc::ClientContext context;
+  const grpc::Status status = stub_->ReconcileSettlement(&context, request, &report);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  ASSERT_THAT(report.differences(), SizeIs(2));
+  EXPECT_EQ(report.differences(0).kind(), "line_malformed");
+  EXPECT_EQ(report.differences(1).kind(), "missing_here");
+}
+
 }  // namespace
 }  // namespace boxoffice::payment

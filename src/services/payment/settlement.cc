@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <limits>
+#include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -23,16 +26,21 @@ class CsvReader {
     if (text_.starts_with(kMark)) text_.remove_prefix(kMark.size());
   }
   // Whether there was another record. `fields` and `line` (where it begins) are its; `problem` says why it
-  // can't be read, if so: then it has ended at the end of that line.
+  // can't be read, if so: then it has ended with the line where the field begins that can't be.
   bool Next(std::vector<std::string>& fields, uint32_t& line, std::string& problem) {
     fields.clear();
     problem.clear();
     if (at_ >= text_.size()) return false;
     line = line_;
     while (true) {
+      const size_t begin = at_;
+      const uint32_t begin_line = line_;
       std::string field;
       if (at_ < text_.size() && text_[at_] == '"') {
-        if (!ReadQuoted(field, problem)) return SkipLine();
+        if (!ReadQuoted(field)) {
+          problem = "a quote is not closed";
+          return SkipLine(begin, begin_line);
+        }
       } else {
         while (at_ < text_.size() && text_[at_] != ',' && text_[at_] != '\n' && text_[at_] != '\r') {
           field.push_back(text_[at_++]);
@@ -41,7 +49,7 @@ class CsvReader {
       fields.push_back(std::move(field));
       if (fields.size() > kMaxFields) {
         problem = fmt::format("more than {} fields", kMaxFields);
-        return SkipLine();
+        return SkipLine(begin, begin_line);
       }
       if (at_ < text_.size() && text_[at_] == ',') {
         ++at_;
@@ -50,7 +58,7 @@ class CsvReader {
       if (at_ < text_.size() && text_[at_] == '\r') ++at_;
       if (at_ < text_.size() && text_[at_] != '\n') {
         problem = "a quoted field goes on behind its quote";
-        return SkipLine();
+        return SkipLine(begin, begin_line);
       }
       if (at_ < text_.size()) {
         ++at_;
@@ -61,8 +69,9 @@ class CsvReader {
   }
 
  private:
-  bool ReadQuoted(std::string& field, std::string& problem) {
-    const size_t begin = at_++;
+  // Whether it is closed.
+  bool ReadQuoted(std::string& field) {
+    ++at_;
     while (at_ < text_.size()) {
       const char c = text_[at_++];
       if (c == '\n') ++line_;
@@ -75,13 +84,13 @@ class CsvReader {
         return true;
       }
     }
-    // Only this line is lost, not all that the open quote has swallowed.
-    line_ -= static_cast<uint32_t>(std::ranges::count(text_.substr(begin), '\n'));
-    at_ = begin;
-    problem = "a quote is not closed";
     return false;
   }
-  bool SkipLine() {
+  // Goes back to where a field begins, and on to the end of that line: only this line is lost, not all that
+  // a stray quote has swallowed, be it to the next quote or to the end of the file.
+  bool SkipLine(size_t begin, uint32_t begin_line) {
+    at_ = begin;
+    line_ = begin_line;
     const size_t end = text_.find('\n', at_);
     at_ = end == std::string_view::npos ? text_.size() : end + 1;
     if (end != std::string_view::npos) ++line_;
@@ -135,6 +144,10 @@ std::string ReadLine(const std::vector<std::string>& fields,
   if (text(kKey).empty() || text(kKey).size() > kMaxKeyBytes) {
     return fmt::format("key: must have 1 to {} bytes", kMaxKeyBytes);
   }
+  // Ours are. It goes into a proto string, and a report with one that is not UTF-8 can't be read.
+  if (!std::ranges::all_of(text(kKey), [](char c) { return c >= ' ' && c <= '~'; })) {
+    return "key: must be printable ASCII";
+  }
   line.key = text(kKey);
   const std::string_view amount = text(kAmount);
   const char* end = amount.data() + amount.size();
@@ -151,6 +164,10 @@ std::string ReadLine(const std::vector<std::string>& fields,
 // A file may claim any number of the largest amounts: a total stops at what it can hold.
 void AddTo(int64_t& total, int64_t amount) {
   if (__builtin_add_overflow(total, amount, &total)) total = std::numeric_limits<int64_t>::max();
+}
+
+bool KeyIsLess(const Difference& one, const Difference& other) {
+  return std::tie(one.key, one.operation) < std::tie(other.key, other.operation);
 }
 
 bool IsEmpty(const std::vector<std::string>& fields) { return fields.size() == 1 && Trim(fields[0]).empty(); }
@@ -201,6 +218,22 @@ Result<SettlementFile> ReadSettlement(std::string_view csv) {
   return file;
 }
 
+void LeastDifferences::Add(Difference difference) {
+  ++added_;
+  if (heap_.size() == bound_) {
+    if (bound_ == 0 || !KeyIsLess(difference, heap_.front())) return;
+    std::ranges::pop_heap(heap_, KeyIsLess);
+    heap_.pop_back();
+  }
+  heap_.push_back(std::move(difference));
+  std::ranges::push_heap(heap_, KeyIsLess);
+}
+
+std::vector<Difference> LeastDifferences::Take() {
+  std::ranges::sort_heap(heap_, KeyIsLess);
+  return std::exchange(heap_, {});
+}
+
 Reconciliation::Reconciliation(SettlementFile file, std::string provider, Period period)
     : file_(std::move(file)), provider_(std::move(provider)), period_(period), known_(file_.lines.size()) {
   for (size_t i = 0; i < file_.lines.size(); ++i) {
@@ -246,7 +279,7 @@ void Reconciliation::Expect(Operation operation, const std::string& key, Money m
   const auto it = by_key_.find(IndexKey(operation, key));
   if (it == by_key_.end()) {
     if (period_.Has(at)) {
-      missing_there_.push_back({DifferenceKind::kMissingThere, 0, operation, key, money, std::nullopt, {}});
+      missing_there_.Add({DifferenceKind::kMissingThere, 0, operation, key, money, std::nullopt, {}});
     }
     return;
   }
@@ -284,13 +317,11 @@ SettlementReport Reconciliation::Finish() {
         {DifferenceKind::kMalformed, bad.number, std::nullopt, {}, std::nullopt, std::nullopt, bad.detail});
   }
   std::ranges::sort(differences_, {}, &Difference::line);
-  std::ranges::sort(missing_there_, {}, [](const Difference& d) { return std::pair(d.key, d.operation); });
   std::ranges::sort(totals_, {}, [](const SettlementTotal& t) { return std::pair(t.operation, t.currency); });
   SettlementReport report;
+  report.difference_count = differences_.size() + missing_there_.added();
   report.differences = std::move(differences_);
-  report.differences.insert(report.differences.end(), std::make_move_iterator(missing_there_.begin()),
-                            std::make_move_iterator(missing_there_.end()));
-  report.difference_count = report.differences.size();
+  std::ranges::move(missing_there_.Take(), std::back_inserter(report.differences));
   if (report.differences.size() > kMaxDifferences) report.differences.resize(kMaxDifferences);
   report.lines = file_.lines.size() + file_.bad.size();
   report.matched = matched_;

@@ -38,9 +38,10 @@ struct SettlementFile {
   std::vector<BadLine> bad;           // by number
 };
 // Reads CSV (RFC 4180: commas, quotes, CRLF or LF, a UTF-8 mark before it is allowed) with a header. Columns,
-// in any order, others are ignored: operation (capture or refund), key, amount (minor units, 1 to
-// kMaxAmount), currency. Empty lines don't count. Error: settlement_malformed (kInvalidArgument), where the
-// header lacks a column, has it twice, or is not there.
+// in any order, others are ignored: operation (capture or refund), key (1 to 200 bytes of printable ASCII),
+// amount (minor units, 1 to kMaxAmount), currency. Empty lines don't count. A quote that is not closed, or is
+// closed by another field's, costs its own line only. Error: settlement_malformed (kInvalidArgument), where
+// the header lacks a column, has it twice, or is not there.
 [[nodiscard]] Result<SettlementFile> ReadSettlement(std::string_view csv);
 
 enum class DifferenceKind { kMissingHere, kMissingThere, kAmount, kCurrency, kTwice, kMalformed };
@@ -76,11 +77,27 @@ struct Period {
   [[nodiscard]] bool Has(Timestamp at) const { return (!from || at >= *from) && (!until || at < *until); }
 };
 
+// Of all differences that are added, the least `bound` by (key, operation): it never holds more.
+class LeastDifferences {
+ public:
+  explicit LeastDifferences(size_t bound) : bound_(bound) {}
+  void Add(Difference difference);
+  [[nodiscard]] uint64_t added() const { return added_; }
+  [[nodiscard]] size_t held() const { return heap_.size(); }
+  // In order; none is held then.
+  [[nodiscard]] std::vector<Difference> Take();
+
+ private:
+  const size_t bound_;
+  uint64_t added_ = 0;
+  std::vector<Difference> heap_;  // the greatest in front
+};
+
 // Compares one file: show it every payment once, in any order, then take the report. Our side of a payment is
 // what is certain: a capture (under its key, at its making) of one that is approved or was given back, a
 // refund (under the key and "/<saga>") for each part that was given back, and one (under the key) for what a
 // cancellation gave back, at its end. A line is looked up whatever the period; what is ours and has no line
-// is reported only if it is in the period.
+// is reported only if it is in the period; of that it keeps what the report may list, and counts the others.
 class Reconciliation {
  public:
   Reconciliation(SettlementFile file, std::string provider, Period period);
@@ -99,8 +116,8 @@ class Reconciliation {
   std::unordered_map<std::string, std::vector<size_t>> by_key_;  // indexes into file_.lines
   std::vector<bool> known_;                                      // which lines have met what is ours
   std::unordered_map<std::string, std::string> uncertain_;       // keys of ours that are not certain, and why
-  std::vector<Difference> differences_;
-  std::vector<Difference> missing_there_;
+  std::vector<Difference> differences_;                          // at most one for each line
+  LeastDifferences missing_there_{kMaxDifferences};
   std::vector<SettlementTotal> totals_;
   uint64_t matched_ = 0;
 };

@@ -1,5 +1,9 @@
 #include "services/payment/settlement.h"
 
+#include <algorithm>
+#include <functional>
+#include <utility>
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -58,6 +62,45 @@ TEST(SettlementFileTest, ALineThatCannotBeReadIsNamedByItsNumberAndColumnAndTheO
             "11 a quoted field goes on behind its quote\n12 a quote is not closed\n");
 }
 
+// In Latin-1, in UTF-8, with a line break, with a control character.
+TEST(SettlementFileTest, ALineWhoseKeyIsNotPrintableAsciiIsMalformed) {
+  const SettlementFile file = Read(std::string(kHeader) +
+                                   "capture,k\xE9,5,KRW\n"
+                                   "capture,k\xC3\xA9,5,KRW\n"
+                                   "capture,\"k\n4\",5,KRW\n"
+                                   "capture,k\x7F,5,KRW\n"
+                                   "capture,!k ~7,5,KRW\n");
+  const std::string why = "key: must be printable ASCII";
+  EXPECT_THAT(file.bad, ElementsAre(BadLine{2, why}, BadLine{3, why}, BadLine{4, why}, BadLine{6, why}));
+  EXPECT_THAT(file.lines, ElementsAre(SettlementLine{7, Operation::kCapture, "!k ~7", {5, kKrw}}));
+}
+
+TEST(SettlementFileTest, AStrayQuoteCostsItsOwnLineAndNoneUpToTheNextQuote) {
+  const SettlementFile file = Read(std::string(kHeader) +
+                                   "capture,k2,5,KRW\n"
+                                   "capture,\"k3,5,KRW\n"
+                                   "capture,k4,5,KRW\n"
+                                   "refund,k5,5,KRW\n"
+                                   "capture,\"k6\",5,KRW\n"
+                                   "capture,k7,5,KRW\n");
+  EXPECT_THAT(file.bad, ElementsAre(BadLine{3, "a quoted field goes on behind its quote"}));
+  EXPECT_THAT(file.lines, ElementsAre(SettlementLine{2, Operation::kCapture, "k2", {5, kKrw}},
+                                      SettlementLine{4, Operation::kCapture, "k4", {5, kKrw}},
+                                      SettlementLine{5, Operation::kRefund, "k5", {5, kKrw}},
+                                      SettlementLine{6, Operation::kCapture, "k6", {5, kKrw}},
+                                      SettlementLine{7, Operation::kCapture, "k7", {5, kKrw}}));
+}
+
+TEST(SettlementFileTest, AStrayQuoteBehindTooManyFieldsCostsItsOwnLineToo) {
+  const SettlementFile file = Read(std::string(kHeader) + std::string(256, ',') +
+                                   "\"\n"
+                                   "capture,k3,5,KRW\n"
+                                   "capture,\"k4\",5,KRW\n");
+  EXPECT_THAT(file.bad, ElementsAre(BadLine{2, "more than 256 fields"}));
+  EXPECT_THAT(file.lines, ElementsAre(SettlementLine{3, Operation::kCapture, "k3", {5, kKrw}},
+                                      SettlementLine{4, Operation::kCapture, "k4", {5, kKrw}}));
+}
+
 TEST(SettlementFileTest, AFileWithoutItsColumnsIsRefused) {
   const std::pair<const char*, const char*> cases[] = {
       {"", "empty"},
@@ -70,6 +113,25 @@ TEST(SettlementFileTest, AFileWithoutItsColumnsIsRefused) {
     EXPECT_EQ(file.error().reason, "settlement_malformed");
     EXPECT_THAT(file.error().detail, HasSubstr(why));
   }
+}
+
+TEST(LeastDifferencesTest, TheLeastByKeyAndOperationAreKeptInOrderAndTheOthersOnlyCounted) {
+  LeastDifferences least(3);
+  for (const auto& [key, operation] :
+       {std::pair("d", Operation::kCapture), std::pair("b", Operation::kRefund),
+        std::pair("e", Operation::kCapture), std::pair("a", Operation::kCapture),
+        std::pair("b", Operation::kCapture), std::pair("c", Operation::kRefund)}) {
+    Difference difference;
+    difference.key = key;
+    difference.operation = operation;
+    least.Add(std::move(difference));
+    EXPECT_LE(least.held(), 3U);
+  }
+  EXPECT_EQ(least.added(), 6U);
+  std::string told;
+  for (const Difference& difference : least.Take())
+    told += fmt::format("{} {}\n", difference.key, OperationName(difference.operation.value()));
+  EXPECT_EQ(told, "a capture\nb capture\nb refund\n");
 }
 
 class ReconciliationTest : public ::testing::Test {
@@ -207,6 +269,20 @@ TEST_F(ReconciliationTest, TheListIsBoundedAndTheCountIsNot) {
   const SettlementReport report = Compare(lines, {});
   EXPECT_EQ(report.differences.size(), kMaxDifferences);
   EXPECT_EQ(report.difference_count, kMaxDifferences + 5);
+}
+
+TEST_F(ReconciliationTest, BeyondTheBoundTheLeastThatAreMissingThereAreListedAndAllAreCountedAndSummed) {
+  std::vector<Payment> payments;
+  for (size_t i = 0; i < kMaxDifferences + 5; ++i) payments.push_back(APayment());
+  std::ranges::sort(payments, std::greater(), KeyOf);
+  const SettlementReport report = Compare("odd\n", payments);
+  ASSERT_EQ(report.differences.size(), kMaxDifferences);
+  EXPECT_EQ(report.differences[0].kind, DifferenceKind::kMalformed);
+  for (size_t i = 1; i < kMaxDifferences; ++i)
+    ASSERT_EQ(report.differences[i].key, KeyOf(payments[payments.size() - i])) << i;
+  EXPECT_EQ(report.difference_count, kMaxDifferences + 6);
+  ASSERT_THAT(report.totals, SizeIs(1));
+  EXPECT_EQ(report.totals[0].ours, 1000 * static_cast<int64_t>(kMaxDifferences + 5));
 }
 
 }  // namespace
