@@ -1,6 +1,7 @@
 // Chooses seats for parties with somebody in a wheelchair.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "services/seat/best_seats.h"
 
@@ -17,13 +18,20 @@ Point MiddleOf(const Layout& layout, std::span<const SeatNo> seats) {
   return middle;
 }
 
-// The first `count` of these are the nearest to the point then, nearest first; of equals, those that came
-// first.
-void SortNearest(const Layout& layout, Point point, std::vector<SeatNo>& seats) {
-  std::ranges::stable_sort(seats, {}, [&](SeatNo seat_no) {
-    const Point at = layout.PlaceOf(seat_no);
-    return std::hypot(at.x - point.x, at.y - point.y);
-  });
+// Up to `count` of these: the nearest to the point, nearest first; of equals, those that came first.
+std::vector<SeatNo> NearestOf(const Layout& layout, Point point, std::span<const SeatNo> seats,
+                              size_t count) {
+  std::vector<std::pair<double, size_t>> nearest;  // distance, place among `seats`
+  nearest.reserve(seats.size());
+  for (size_t i = 0; i < seats.size(); ++i) {
+    const Point at = layout.PlaceOf(seats[i]);
+    nearest.emplace_back(std::hypot(at.x - point.x, at.y - point.y), i);
+  }
+  count = std::min(count, nearest.size());
+  std::ranges::partial_sort(nearest, nearest.begin() + static_cast<ptrdiff_t>(count));
+  std::vector<SeatNo> chosen;
+  for (size_t i = 0; i < count; ++i) chosen.push_back(seats[nearest[i].second]);
+  return chosen;
 }
 
 }  // namespace
@@ -41,26 +49,24 @@ std::vector<SeatNo> FreeSeats::FreeAccessible(const Wish& wish) const {
   for (const SeatNo seat_no : layout_->accessible) {
     if (special_free_[seat_no - 1] != 0 && Suits(seat_no - 1, wish)) seats.push_back(seat_no);
   }
-  if (layout_->stage) SortNearest(*layout_, *layout_->stage, seats);
-  return seats;
+  if (!layout_->stage) return seats;
+  return NearestOf(*layout_, *layout_->stage, seats, seats.size());
 }
 
 // This accessible seat, the nearest others to it, and then companions' seats of each in turn, as far as there
 // are any; sorted.
-std::vector<SeatNo> FreeSeats::PartyAround(SeatNo first, std::vector<SeatNo> accessible,
+std::vector<SeatNo> FreeSeats::PartyAround(SeatNo first, std::span<const SeatNo> accessible,
                                            const BestAvailable& asked, const Wish& wish) const {
-  SortNearest(*layout_, layout_->PlaceOf(first), accessible);
-  accessible.resize(asked.accessible);
+  std::vector<SeatNo> party = NearestOf(*layout_, layout_->PlaceOf(first), accessible, asked.accessible);
   std::vector<std::vector<SeatNo>> companions;
-  for (const SeatNo seat_no : accessible) {
-    std::vector<SeatNo>& of_one = companions.emplace_back();
+  for (const SeatNo seat_no : party) {
+    std::vector<SeatNo> of_one;
     for (const Companion& one : layout_->companions) {
       const bool is_free = special_free_[one.seat_no - 1] != 0 && Suits(one.seat_no - 1, wish);
       if (one.of == seat_no && is_free) of_one.push_back(one.seat_no);
     }
-    SortNearest(*layout_, layout_->PlaceOf(seat_no), of_one);
+    companions.push_back(NearestOf(*layout_, layout_->PlaceOf(seat_no), of_one, asked.count));
   }
-  std::vector<SeatNo> party = accessible;
   for (size_t turn = 0; turn < kMaxSeatsPerHold; ++turn) {
     for (const std::vector<SeatNo>& of_one : companions) {
       if (party.size() < asked.count && turn < of_one.size()) party.push_back(of_one[turn]);
@@ -73,21 +79,25 @@ std::vector<SeatNo> FreeSeats::PartyAround(SeatNo first, std::vector<SeatNo> acc
 // Whoever of the party finds no companion's seat sits as near as can be: on an ordinary seat, else on
 // another's companion's. False: there are not enough.
 bool FreeSeats::FillUp(const BestAvailable& asked, const Wish& wish, std::vector<SeatNo>& party) const {
+  if (party.size() >= asked.count) return party.size() == asked.count;
   const Point middle = MiddleOf(*layout_, party);
+  const auto add_nearest = [&](std::span<const SeatNo> seats) {
+    const std::vector<SeatNo> more = NearestOf(*layout_, middle, seats, asked.count - party.size());
+    party.insert(party.end(), more.begin(), more.end());
+  };
   std::vector<SeatNo> ordinary;
   for (uint32_t i = 0; i < free_.size(); ++i) {
     if (free_[i] != 0 && Suits(i, wish)) ordinary.push_back(i + 1);
   }
-  std::vector<SeatNo> companions;
-  for (const Companion& one : layout_->companions) {
-    const bool is_free = special_free_[one.seat_no - 1] != 0 && Suits(one.seat_no - 1, wish);
-    if (is_free && !std::ranges::binary_search(party, one.seat_no)) companions.push_back(one.seat_no);
-  }
-  for (std::vector<SeatNo>* seats : {&ordinary, &companions}) {
-    SortNearest(*layout_, middle, *seats);
-    for (const SeatNo seat_no : *seats) {
-      if (party.size() < asked.count) party.push_back(seat_no);
+  add_nearest(ordinary);
+  if (party.size() < asked.count) {
+    std::vector<SeatNo> companions;
+    for (const Companion& one : layout_->companions) {
+      const bool is_free = special_free_[one.seat_no - 1] != 0 && Suits(one.seat_no - 1, wish);
+      const bool is_theirs = std::ranges::find(party, one.seat_no) != party.end();
+      if (is_free && !is_theirs) companions.push_back(one.seat_no);
     }
+    add_nearest(companions);
   }
   std::ranges::sort(party);
   return party.size() == asked.count;

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+
 #include <gmock/gmock.h>
 
 #include "services/seat/best_seats.h"
@@ -59,6 +62,43 @@ TEST_F(BestAccessibleTest, WhoeverFindsNoCompanionsSeatSitsAsNearAsCanBe) {
   Take({5, 6, 7, 8, 13, 14, 15, 16, 19, 20});
   EXPECT_THAT(Choose(3, 1), ElementsAre(1, 2, 4)) << "another's companion's, if nothing else is free";
   EXPECT_THAT(Choose(7, 1), IsEmpty());
+}
+
+TEST_F(BestAccessibleTest, AnOrdinarySeatHoweverFarGoesBeforeAnothersCompanions) {
+  Take({5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 19});
+  EXPECT_THAT(Choose(3, 1), ElementsAre(1, 2, 20));
+  EXPECT_THAT(Choose(4, 1), ElementsAre(1, 2, 4, 20));
+}
+
+TEST_F(BestAccessibleTest, OfSeatsThatAreEquallyNearThoseComeFirstThatDoInThePlan) {
+  SeatingPlan plan;
+  plan.categories = {{"A", "#f00"}};
+  plan.zones.resize(1);
+  for (int row = 1; row <= 5; ++row) {
+    PlanRow& seats = plan.zones[0].rows.emplace_back(std::to_string(row));
+    for (int seat = 1; seat <= 5; ++seat) {
+      seats.seats.push_back({std::to_string(row) + "/" + std::to_string(seat), std::to_string(seat), "A",
+                             static_cast<double>(seat), static_cast<double>(row), row == 3 && seat == 3});
+    }
+  }
+  const auto layout = std::make_shared<const Layout>(*MakeLayout(plan, {{"A", 1000}}));
+  const FreeSeats free(layout);
+  constexpr SeatNo kMiddle = 13;
+  std::vector<SeatNo> others;
+  for (SeatNo seat_no = 1; seat_no <= 25; ++seat_no) {
+    if (seat_no != kMiddle) others.push_back(seat_no);
+  }
+  std::ranges::stable_sort(others, {}, [&](SeatNo seat_no) {
+    const Point at = layout->PlaceOf(seat_no);
+    return std::hypot(at.x - 3, at.y - 3);
+  });
+  for (uint32_t count = 1; count <= 8; ++count) {
+    std::vector<SeatNo> party(others.begin(), others.begin() + (count - 1));
+    party.push_back(kMiddle);
+    std::ranges::sort(party);
+    EXPECT_EQ(free.Choose({count, "", "", 0, 1}).seats, party);
+  }
+  EXPECT_THAT(free.Choose({3, "", "", 0, 1}).seats, ElementsAre(8, 12, 13)) << "not 14, not 18";
 }
 
 TEST_F(BestAccessibleTest, TheWishCountsForThemToo) {

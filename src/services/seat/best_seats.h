@@ -116,7 +116,7 @@ class FreeSeats {
   [[nodiscard]] Proposal ChooseAccessible(const BestAvailable& asked, const Wish& wish) const;
   [[nodiscard]] bool Suits(uint32_t index, const Wish& wish) const;
   [[nodiscard]] std::vector<SeatNo> FreeAccessible(const Wish& wish) const;
-  [[nodiscard]] std::vector<SeatNo> PartyAround(SeatNo first, std::vector<SeatNo> accessible,
+  [[nodiscard]] std::vector<SeatNo> PartyAround(SeatNo first, std::span<const SeatNo> accessible,
                                                 const BestAvailable& asked, const Wish& wish) const;
   [[nodiscard]] bool FillUp(const BestAvailable& asked, const Wish& wish, std::vector<SeatNo>& party) const;
 

@@ -52,6 +52,7 @@ class Book {
   std::optional<Outcome> CheckTaken(const HoldSeats& hold, const std::vector<SeatNo>& seats,
                                     const ShowNow& show) const;
   Outcome Take(const HoldSeats& hold, const Target& target, ShowNow& show);
+  [[nodiscard]] bool WasAssumedInVain(const HoldSeats& hold) const;
   void FreeLapsed(const HoldSeats& hold, const std::vector<SeatNo>& seats);
   void Record(const HoldSeats& hold, const Target& target, bool took);
 

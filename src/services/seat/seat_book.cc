@@ -178,9 +178,13 @@ std::optional<Outcome> Book::Run(const HoldSeats& hold) {
     if (auto refused = CheckNew(hold, *target, *show)) return refused;
     if (no_proposal) return NoProposal(hold, *show);
     auto taken = CheckTaken(hold, target->seats, *show);
-    if (target->proposed && (taken || IsDear(hold, target->seats, *show))) return std::nullopt;
+    if (target->proposed && (taken || IsDear(hold, target->seats, *show) || WasAssumedInVain(hold)))
+      return std::nullopt;
     if (taken) return taken;
-    if (!hold.orphans.empty() && ours == 0) return LeavesOrphans(hold, *show);
+    if (!hold.orphans.empty() && ours == 0) {
+      if (WasAssumedInVain(hold)) return std::nullopt;
+      return LeavesOrphans(hold, *show);
+    }
   }
   return Take(hold, *target, *show);
 }
@@ -269,6 +273,13 @@ std::optional<Outcome> Book::CheckTaken(const HoldSeats& hold, const std::vector
   }
   if (outcome.conflicts.empty() || MUTANT("seat_hold_taken")) return std::nullopt;
   return outcome;
+}
+
+// Whether seats have stayed free that the map took for taken when this was looked at. The first command of a
+// batch is looked at without assumptions, so whatever is decided again is decided.
+bool Book::WasAssumedInVain(const HoldSeats& hold) const {
+  return std::ranges::any_of(
+      hold.assumed, [&](SeatNo seat_no) { return seats_.Get({hold.show_id, seat_no}).IsFree(now_); });
 }
 
 // Every seat is the reservation's or free.

@@ -133,6 +133,9 @@ struct HoldSeats {
   // With `seats`, where the show has the orphan rule: seats that they would leave over alone, and need not,
   // as the map in memory has it.
   std::vector<SeatNo> orphans;
+  // With these, and with a proposal of seats that are not next to each other: what was taken then only as
+  // earlier commands of the batch may take it, which name it. Where that was in vain, it is decided again.
+  std::vector<SeatNo> assumed;
   // An offer to somebody on the waitlist.
   bool from_waitlist = false;
   std::vector<std::string> channels;  // whose contingents the buyer may take from
@@ -302,7 +305,8 @@ struct Touch {
 };
 
 struct Decision {
-  // One per command, in order. None: what the map proposed is not true any more; propose and decide again.
+  // One per command, in order. None: what the map proposed is not true any more, or was so only on an
+  // assumption; propose and decide again.
   std::vector<std::optional<Outcome>> outcomes;
   Changes changes;
   std::vector<Touch> touches;

@@ -123,6 +123,22 @@ TEST_F(SeatBookBlockTest, SeatsThatWouldLeaveOneAloneAreRefusedUnlessTheyAreTheR
   EXPECT_EQ(Run({hold, ""}).kind, Kind::kDone) << "the saga that pays for them";
 }
 
+TEST_F(SeatBookBlockTest, WhatRestsOnASeatThatStayedFreeIsDecidedAgain) {
+  Hold(1, {6});
+  HoldSeats orphan = HoldOf(3, {3});
+  orphan.orphans = {4};
+  orphan.assumed = {5};
+  HoldSeats apart = BestOf(4, 2, {8, 12});
+  apart.assumed = {5};
+  const auto in_vain = RunBatch({{HoldOf(2, {5, 6}), ""}, {orphan, ""}, {apart, ""}});
+  ExpectRefused(*in_vain[0], Refusal::kSeatsTaken);
+  EXPECT_FALSE(in_vain[1].has_value());
+  EXPECT_FALSE(in_vain[2].has_value());
+  const auto true_indeed = RunBatch({{HoldOf(2, {5}), ""}, {orphan, ""}, {apart, ""}});
+  ExpectRefused(*true_indeed[1], Refusal::kOrphanSeat);
+  EXPECT_THAT(true_indeed[2]->seats, ElementsAre(8, 12));
+}
+
 TEST_F(SeatBookBlockTest, AnotherPriceIsAnotherWish) {
   HoldSeats hold = BestOf(1, 2, {3, 4});
   hold.best->max_price = 2000;

@@ -1,6 +1,7 @@
 #include "services/seat/seat_map.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 namespace boxoffice::seat {
@@ -167,10 +168,28 @@ std::vector<SeatNo> SeatMap::Nearest(const std::vector<SeatNo>& seats, bool avoi
   return choice_.Nearest(seats, avoid_orphans);
 }
 
-void SeatMap::AssumeTaken(SeatNo seat_no) {
+void SeatMap::AssumeTaken(const std::vector<SeatNo>& seats, Timestamp now) {
   const std::scoped_lock lock(mutex_);
-  if (seat_no < 1 || seat_no > deadlines_.size()) return;
-  AssumeLocked(seat_no);
+  LapseLocked(now);
+  if (!std::ranges::all_of(seats, [this](SeatNo one) { return IsToBeHadLocked(one); })) return;
+  for (const SeatNo seat_no : seats) AssumeLocked(seat_no);
+}
+
+std::vector<SeatNo> SeatMap::AssumedBesides(std::span<const SeatNo> own) {
+  const std::scoped_lock lock(mutex_);
+  std::vector<SeatNo> others;
+  others.reserve(assumed_.size());
+  std::ranges::copy_if(assumed_, std::back_inserter(others),
+                       [own](SeatNo one) { return !std::ranges::binary_search(own, one); });
+  return others;
+}
+
+// By somebody: it is free, if only for a channel's buyers, and nobody is assumed to take it.
+bool SeatMap::IsToBeHadLocked(SeatNo seat_no) const {
+  if (!layout_->Has(seat_no)) return false;
+  if (choice_.IsFree(seat_no)) return true;
+  const auto kept = kept_.find(seat_no);
+  return kept != kept_.end() && kept->second.free && !kept->second.assumed;
 }
 
 void SeatMap::AssumeLocked(SeatNo seat_no) {

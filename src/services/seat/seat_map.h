@@ -5,8 +5,8 @@
 // here by itself and at once; the row is tidied later. It proposes and informs; whether a seat can be had is
 // decided by the rows.
 //
-// Thread-safe: queries copy under a short lock. Propose, OrphansOf, Nearest, AssumeTaken and Settle are for
-// the one thread that runs commands.
+// Thread-safe: queries copy under a short lock. Propose, OrphansOf, Nearest, AssumeTaken, AssumedBesides and
+// Settle are for the one thread that runs commands.
 #pragma once
 
 #include <cstdint>
@@ -84,8 +84,11 @@ class SeatMap {
   // As many free seats, nearest to these (which there are); empty if fewer are free. Nobody holds them.
   [[nodiscard]] std::vector<SeatNo> Nearest(const std::vector<SeatNo>& seats, bool avoid_orphans,
                                             Timestamp now);
-  // An earlier command of the same batch wants this seat. Unknown seats: no effect.
-  void AssumeTaken(SeatNo seat_no);
+  // An earlier command of the same batch wants these seats: whoever asks next finds them taken, until Settle.
+  // No effect if one of them is not to be had, or unknown: then it gets none of them, or has them all.
+  void AssumeTaken(const std::vector<SeatNo>& seats, Timestamp now);
+  // Seats that are taken by proposals and assumptions alone, besides `own` (sorted).
+  [[nodiscard]] std::vector<SeatNo> AssumedBesides(std::span<const SeatNo> own);
   // Forgets what was proposed and assumed: the rows have been applied, or nothing has come of it.
   void Settle();
 
@@ -116,6 +119,7 @@ class SeatMap {
   void ForgetKeptLocked(SeatNo seat_no);
   void FreeLocked(SeatNo seat_no);
   void AssumeLocked(SeatNo seat_no);
+  [[nodiscard]] bool IsToBeHadLocked(SeatNo seat_no) const;
   [[nodiscard]] SeatState StateLocked(SeatNo seat_no) const;
   void SetLocked(SeatNo seat_no, SeatState state);
   void LapseLocked(Timestamp now);

@@ -179,9 +179,35 @@ TEST_F(SeatMapTest, ProposalsOfOneBatchDoNotOverlap) {
 }
 
 TEST_F(SeatMapTest, AProposalAvoidsWhatAnEarlierCommandWants) {
-  map_.AssumeTaken(1);
-  map_.AssumeTaken(99);
+  map_.AssumeTaken({1}, kNow);
   EXPECT_THAT(map_.Propose({2, "", ""}, kNow).seats, ElementsAre(2, 3));
+}
+
+TEST_F(SeatMapTest, NothingIsAssumedOfACommandThatWantsASeatWhichIsNotToBeHad) {
+  Set(4, SeatState::kSold);
+  map_.AssumeTaken({1, 4}, kNow);
+  map_.AssumeTaken({1, 99}, kNow);
+  EXPECT_THAT(map_.AssumedBesides({}), IsEmpty());
+  map_.AssumeTaken({2, 3}, kNow);
+  map_.AssumeTaken({1, 2}, kNow);
+  EXPECT_THAT(map_.AssumedBesides({}), ElementsAre(2, 3));
+}
+
+TEST_F(SeatMapTest, AChannelsSeatAndALapsedHoldAreAssumedTakenAsWell) {
+  const std::vector<std::string> fans = {"fanclub"};
+  Keep(1, SeatState::kFree);
+  Set(2, SeatState::kHeld, kNow + 1min);
+  map_.AssumeTaken({1, 2}, kNow + 1min);
+  EXPECT_THAT(map_.Propose({1, "", ""}, kNow + 1min, false, fans).seats, ElementsAre(3));
+}
+
+TEST_F(SeatMapTest, WhatIsAssumedIsToldWithoutOnesOwnUntilItIsSettled) {
+  map_.AssumeTaken({6, 5}, kNow);
+  const std::vector<SeatNo> own = map_.Propose({2, "", ""}, kNow).seats;
+  EXPECT_THAT(own, ElementsAre(1, 2));
+  EXPECT_THAT(map_.AssumedBesides(own), ElementsAre(6, 5));
+  map_.Settle();
+  EXPECT_THAT(map_.AssumedBesides({}), IsEmpty());
 }
 
 TEST_F(SeatMapTest, WhatWasProposedAndCameTrueStaysTaken) {
@@ -199,7 +225,7 @@ TEST_F(SeatMapTest, ALapsedHoldCanBeProposed) {
 
 TEST_F(SeatMapTest, NotEnoughIsNotSaidOnAnAssumption) {
   for (SeatNo seat_no = 2; seat_no <= 8; ++seat_no) Set(seat_no, SeatState::kSold);
-  map_.AssumeTaken(1);
+  map_.AssumeTaken({1}, kNow);
   EXPECT_EQ(map_.Propose({1, "", ""}, kNow).status, Proposal::Status::kNone);
   map_.Settle();
   EXPECT_EQ(map_.Propose({2, "", ""}, kNow).status, Proposal::Status::kNotEnough);

@@ -279,13 +279,22 @@ void SeatService::Propose(std::vector<Command>& commands, const std::map<int64_t
     if (hold == nullptr) continue;
     const auto entry = entries.find(hold->show_id);
     if (entry == entries.end()) continue;
-    const bool orphan_rule = entry->second.show->terms.orphan_rule;
+    const auto& [show, map] = entry->second;
+    const bool orphan_rule = show->terms.orphan_rule;
     if (!hold->best) {
       if (hold->seats.size() > kMaxSeatsPerHold) continue;
-      if (orphan_rule) hold->orphans = entry->second.map->OrphansOf(hold->seats, now);
-      for (const SeatNo seat_no : hold->seats) entry->second.map->AssumeTaken(seat_no);
+      if (orphan_rule) hold->orphans = map->OrphansOf(hold->seats, now);
+      if (hold->orphans.empty()) {
+        map->AssumeTaken(hold->seats, now);
+      } else {
+        // It takes no seats in this batch. Were they assumed, those behind it would be decided again for it.
+        hold->assumed = map->AssumedBesides({});
+      }
     } else if (hold->best->count >= 1 && hold->best->count <= kMaxSeatsPerHold) {
-      hold->proposal = entry->second.map->Propose(*hold->best, now, orphan_rule, hold->channels);
+      hold->proposal = map->Propose(*hold->best, now, orphan_rule, hold->channels);
+      const std::vector<SeatNo>& seats = hold->proposal.seats;
+      const bool apart = !seats.empty() && RungOf(*show->layout, seats) != Rung::kRow;
+      if (apart) hold->assumed = map->AssumedBesides(seats);
     }
   }
 }

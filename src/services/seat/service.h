@@ -149,8 +149,9 @@ class SeatService {
   // and those of Submit.
   void Block(BlockSeats block, const std::optional<Area>& area, Done done);
   // Keeps these seats, or all of this area, for a channel; or gives them to everybody again, where none are
-  // named those of assign.from_channel. As Block. Errors also: channel_invalid (kInvalidArgument: the name,
-  // or a time that is not to come).
+  // named those of assign.from_channel, however many: if that fails, some may have been given back, and again
+  // gives back the others. As Block. Errors also: channel_invalid (kInvalidArgument: the name, or a time that
+  // is not to come).
   void Assign(AssignChannel assign, const std::optional<Area>& area, Done done);
   // By channel, from memory. Errors: show_not_found.
   [[nodiscard]] Result<std::vector<SeatMap::Contingent>> Contingents(int64_t show_id);
@@ -206,6 +207,7 @@ class SeatService {
   // The seats of a command that names an area instead.
   static std::optional<Outcome> FillArea(const Entry& entry, const std::optional<Area>& area,
                                          std::vector<SeatNo>& seats);
+  void GiveBack(AssignChannel assign, Outcome given, Done done);
   Result<ShowView> ChangeShow(int64_t id, const std::function<Result<Show>(const Show&)>& change);
   Result<std::optional<int64_t>> Repeated(const Operation& operation);
   static Result<void> LoadSeats(Store& store, SeatMap& map, int64_t show_id);

@@ -33,6 +33,15 @@ bool IsChannelName(std::string_view name) {
   });
 }
 
+// Two answers as one. The seats of the second come after those of the first.
+Outcome Joined(Outcome first, const Outcome& second) {
+  first.show = second.show;
+  first.seats.insert(first.seats.end(), second.seats.begin(), second.seats.end());
+  first.prices.insert(first.prices.end(), second.prices.begin(), second.prices.end());
+  first.amount += second.amount;
+  return first;
+}
+
 // Of operators who change one concert or one show at once, by several replicas.
 constexpr int kMaxTries = 5;
 
@@ -154,9 +163,31 @@ void SeatService::Assign(AssignChannel assign, const std::optional<Area>& area, 
     }
     // There is nothing to give back.
     if (assign.seats.empty()) return done(Outcome{.show = entry->show});
+    return GiveBack(std::move(assign), {}, std::move(done));
   }
   if (auto refused = FillArea(*entry, area, assign.seats)) return done(*std::move(refused));
   Submit({std::move(assign), {}}, std::move(done));
+}
+
+// In as many transactions as it takes, one after the other: nobody has named so many seats. None is refused
+// for who has them, and after a failure the same request gives back what is left. `given`: by those before.
+void SeatService::GiveBack(AssignChannel assign, Outcome given, Done done) {
+  std::vector<SeatNo> rest;
+  if (assign.seats.size() > kMaxSeatsPerBlock) {
+    const auto end = assign.seats.begin() + static_cast<ptrdiff_t>(kMaxSeatsPerBlock);
+    rest.assign(end, assign.seats.end());
+    assign.seats.erase(end, assign.seats.end());
+  }
+  Command command{assign, {}};
+  auto next = [this, assign = std::move(assign), rest = std::move(rest), given = std::move(given),
+               done = std::move(done)](Result<Outcome> outcome) mutable {
+    if (!outcome || outcome->kind != Outcome::Kind::kDone) return done(std::move(outcome));
+    Outcome all = Joined(std::move(given), *outcome);
+    if (rest.empty()) return done(std::move(all));
+    assign.seats = std::move(rest);
+    GiveBack(std::move(assign), std::move(all), std::move(done));
+  };
+  Submit(std::move(command), std::move(next));
 }
 
 Result<std::vector<SeatMap::Contingent>> SeatService::Contingents(int64_t show_id) {

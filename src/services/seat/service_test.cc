@@ -2,13 +2,13 @@
 #include "services/seat/service.h"
 
 #include <algorithm>
-#include <future>
+#include <numeric>
+#include <ranges>
 
 #include <gmock/gmock.h>
 
 #include "services/seat/seat_gauges.h"
-#include "services/seat/testing_hall.h"
-#include "services/seat/testing_store.h"
+#include "services/seat/testing_service.h"
 
 namespace boxoffice::seat {
 namespace {
@@ -18,69 +18,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using namespace std::chrono_literals;
 using Kind = Outcome::Kind;
-
-class SeatServiceTest : public ::testing::Test {
- protected:
-  SeatServiceTest() {
-    Show show;
-    show.id = 1;
-    show.concert_id = 1;
-    show.starts_at = clock_.Now() + 24h;
-    show.currency = *Currency::Parse("KRW");
-    show.terms.on_sale_at = clock_.Now();
-    show.terms.sale_ends_at = clock_.Now() + 23h;
-    show.layout = MakeHall({4, 4});
-    memory_.catalogue.concerts = {{1, "Title", "Artist", "Venue"}};
-    memory_.catalogue.shows = {{show, {}}};
-    StartService();
-  }
-  void StartService() {
-    service_ = std::make_unique<SeatService>(
-        SeatService::Stores{std::make_unique<MemoryStore>(memory_), std::make_unique<MemoryStore>(memory_),
-                            std::make_unique<MemoryStore>(memory_)},
-        clock_, metrics_, ServiceOptions{}, [this] { ++commits_; });
-    ASSERT_TRUE(service_->Start().has_value());
-  }
-  std::future<Result<Outcome>> Send(Command command) {
-    auto promise = std::make_shared<std::promise<Result<Outcome>>>();
-    service_->Submit(std::move(command),
-                     [promise](Result<Outcome> outcome) { promise->set_value(std::move(outcome)); });
-    return promise->get_future();
-  }
-  Outcome Run(Command command) {
-    auto outcome = Send(std::move(command)).get();
-    EXPECT_TRUE(outcome.has_value()) << outcome.error().reason;
-    return outcome.value_or(Outcome{});
-  }
-  static Command HoldOf(uint64_t n, std::vector<SeatNo> seats) {
-    HoldSeats hold;
-    hold.saga = SagaId(NumberedUuid(0x5a, n));
-    hold.reservation = ReservationId(NumberedUuid(2, n));
-    hold.user_id = "user" + std::to_string(n);
-    hold.show_id = 1;
-    hold.seats = std::move(seats);
-    return {hold, ""};
-  }
-  static Command BestOf(uint64_t n, uint32_t count) {
-    Command command = HoldOf(n, {});
-    std::get<HoldSeats>(command.body).best = BestAvailable{count, "", ""};
-    return command;
-  }
-  static Command ConfirmOf(uint64_t n, std::vector<SeatNo> seats) {
-    return {
-        ConfirmSeats{SagaId(NumberedUuid(0x5a, n)), ReservationId(NumberedUuid(2, n)), 1, std::move(seats)},
-        ""};
-  }
-  static Command ReleaseOf(uint64_t n) {
-    return {ReleaseSeats{SagaId(NumberedUuid(0x5a, n)), ReservationId(NumberedUuid(2, n)), 1, {}}, ""};
-  }
-
-  ManualClock clock_;
-  obs::Registry metrics_;
-  Memory memory_;
-  int commits_ = 0;
-  std::unique_ptr<SeatService> service_;
-};
 
 TEST_F(SeatServiceTest, TombstonesAreForgottenOnceTheyAreOlderThanTheyAreKeptAndTheirSagasStayUndone) {
   const SagaId saga = FirstSagaAt(clock_.Now());
@@ -218,6 +155,50 @@ TEST_F(SeatServiceTest, OperatorsBlockAnAreaAndBuyersGetTheRest) {
       EXPECT_EQ(outcome->refusal, refusal);
     });
   }
+}
+
+TEST_F(SeatServiceTest, AContingentOfMoreSeatsThanABlockIsGivenBackByItsChannelInSeveralTransactions) {
+  memory_.catalogue.shows[0].show.layout = MakeHall({5'004});
+  StartService();
+  const auto assign = [&](std::vector<SeatNo> seats, const std::string& channel, const std::string& from) {
+    std::promise<Result<Outcome>> done;
+    service_->Assign({1, std::move(seats), channel, {}, "why", "op", from}, std::nullopt,
+                     [&](Result<Outcome> outcome) { done.set_value(std::move(outcome)); });
+    return done.get_future().get();
+  };
+  std::vector<SeatNo> many(5'000);
+  std::iota(many.begin(), many.end(), SeatNo{1});
+  const auto keep = [&] {
+    EXPECT_EQ(assign(many, "fanclub", "")->kind, Kind::kDone);
+    EXPECT_EQ(assign({5'001, 5'002}, "fanclub", "")->kind, Kind::kDone);
+  };
+  keep();
+  EXPECT_EQ(assign({5'003}, "press", "")->kind, Kind::kDone);
+  const auto all = assign({}, "", "fanclub");
+  ASSERT_TRUE(all.has_value()) << all.error().reason;
+  EXPECT_EQ(all->kind, Kind::kDone);
+  ASSERT_THAT(all->seats, SizeIs(5'002));
+  EXPECT_TRUE(std::ranges::is_sorted(all->seats));
+  EXPECT_THAT(all->prices, SizeIs(5'002));
+  EXPECT_EQ(all->amount, 5'002 * 1000);
+  EXPECT_NE(all->show, nullptr);
+  ASSERT_THAT(*service_->Contingents(1), SizeIs(1));
+  EXPECT_EQ(service_->Contingents(1)->front().channel, "press");
+  EXPECT_EQ(assign({}, "", "fanclub")->kind, Kind::kDone) << "again";
+  const auto size = [](const BlockNote& note) { return note.seats.size(); };
+  EXPECT_EQ(std::ranges::max(memory_.blocks | std::views::transform(size)), kMaxSeatsPerBlock);
+
+  keep();
+  memory_.before_save = [this] {
+    memory_.before_save = [this] {
+      memory_.fail_save = Error{Code::kUnavailable, "database_unavailable", "gone"};
+    };
+  };
+  EXPECT_EQ(assign({}, "", "fanclub").error().reason, "database_unavailable");
+  EXPECT_THAT(service_->Contingents(1)->front().seats, ElementsAre(5'001, 5'002));
+  EXPECT_THAT(assign({}, "", "fanclub")->seats, ElementsAre(5'001, 5'002)) << "what is left";
+  many.push_back(5'001);
+  EXPECT_EQ(assign(many, "", "")->refusal, Refusal::kTooManySeats) << "of seats that are named, as ever";
 }
 
 TEST_F(SeatServiceTest, ARowThatAnotherReplicaMovedIsDecidedAgainAndItsNeighboursAreNotHeldUp) {
