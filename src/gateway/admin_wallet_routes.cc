@@ -8,6 +8,7 @@
 #include "gateway/wallets.h"
 #include "platform/auth/token.h"
 #include "platform/http/json_reader.h"
+#include "platform/http/utf8.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -157,7 +158,8 @@ asio::awaitable<Response> ExportLedger(Edge& edge, Request& request) {
   query.set_limit(page->limit);
   if (!page->after.empty()) {
     constexpr size_t kIdBytes = 16;  // in front of the user
-    if (page->after.size() <= kIdBytes) co_return RefusalResponse("cursor_invalid");
+    if (page->after.size() <= kIdBytes || !http::IsUtf8(std::string_view(page->after).substr(kIdBytes)))
+      co_return RefusalResponse("cursor_invalid");
     query.set_after_entry_id(page->after.substr(0, kIdBytes));
     query.set_after_user_id(page->after.substr(kIdBytes));
   }

@@ -85,6 +85,7 @@ asio::awaitable<Response> FollowSeats(Edge& edge, Request& request) {
   const Result<std::shared_ptr<SeatPicture>> picture = co_await edge.seat_maps.Get(*id);
   if (!picture) co_return ServiceFailure(picture.error());
   std::string tag(request.header("Last-Event-ID").value_or(request.query("from").value_or("")));
+  if (tag.starts_with("W/")) tag.erase(0, 2);  // of an answer that came compressed
   std::erase(tag, '"');
   co_return http::SseResponse([&edge, show_id = *id, tag](http::SseStream& stream) {
     return edge.seat_maps.Follow(show_id, tag, stream);

@@ -48,7 +48,7 @@ struct Edge {
   Rankings& rankings;
   const Sessions& sessions;
   const WebFiles& web;
-  rpc::WorkerPool& blocking;  // for what waits for a disk
+  rpc::WorkerPool& blocking;  // for what waits, as long as it may take; nothing that buyers ask for
   std::unordered_set<int64_t> known_shows;
   SignIn* sign_in = nullptr;  // null: no identity provider to sign in at
 

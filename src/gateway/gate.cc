@@ -69,19 +69,19 @@ std::string AddressKey(const Request& request, uint32_t trusted_proxies) {
 }
 
 Result<std::unique_ptr<Gate>> Gate::Make(const EdgeConfig& config, CallerLimits& limits,
-                                         boost::asio::any_io_executor executor, rpc::WorkerPool& blocking) {
+                                         boost::asio::any_io_executor executor, rpc::WorkerPool& computing) {
   BOXOFFICE_ASSIGN(CrossOrigin cross_origin, CrossOrigin::Make(config.cors_origins));
   return std::unique_ptr<Gate>(
-      new Gate(config, limits, std::move(cross_origin), std::move(executor), blocking));
+      new Gate(config, limits, std::move(cross_origin), std::move(executor), computing));
 }
 
 Gate::Gate(const EdgeConfig& config, CallerLimits& limits, CrossOrigin cross_origin,
-           boost::asio::any_io_executor executor, rpc::WorkerPool& blocking)
+           boost::asio::any_io_executor executor, rpc::WorkerPool& computing)
     : config_(config),
       cross_origin_(std::move(cross_origin)),
       users_(limits.users),
       addresses_(limits.addresses),
-      compressor_(std::move(executor), blocking) {}
+      compressor_(std::move(executor), computing) {}
 
 bool Gate::AdmitAddress(const Request& request, Pass& pass) {
   if (!addresses_.on()) return true;

@@ -54,7 +54,7 @@ class Gate {
   // `limits` outlives it. Errors: config.
   [[nodiscard]] static Result<std::unique_ptr<Gate>> Make(const EdgeConfig& config, CallerLimits& limits,
                                                           boost::asio::any_io_executor executor,
-                                                          rpc::WorkerPool& blocking);
+                                                          rpc::WorkerPool& computing);
 
   // What was counted for one request.
   struct Pass {
@@ -85,7 +85,7 @@ class Gate {
 
  private:
   Gate(const EdgeConfig& config, CallerLimits& limits, CrossOrigin cross_origin,
-       boost::asio::any_io_executor executor, rpc::WorkerPool& blocking);
+       boost::asio::any_io_executor executor, rpc::WorkerPool& computing);
 
   const EdgeConfig config_;
   const CrossOrigin cross_origin_;

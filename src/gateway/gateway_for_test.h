@@ -215,6 +215,7 @@ class GatewayTest : public testing::Test {
     head_.emplace();
     head_->set_show_id(1);
     head_->set_head_sequence(head_sequence);
+    head_->set_last_sequence(2'000'000);
     head_->set_rate_per_s(10);
     head_->set_state(queue::v1::OPEN);
   }

@@ -22,6 +22,7 @@ namespace {
 
 // What is still being answered when the connections are closed, at most.
 constexpr milliseconds kAfterStop{1'000};
+constexpr size_t kComputingThreads = 2;
 constexpr size_t kBlockingThreads = 2;
 constexpr size_t kMostThreads = 8;  // by default
 
@@ -47,12 +48,12 @@ std::deque<asio::io_context> MakeLoops(size_t count) {
 // What one thread serves its connections with; nothing of it is another thread's.
 struct Worker {
   Worker(const std::string& name, asio::io_context& loop, const ServicePeers& peers,
-         const module::Runtime& runtime, const BackendLimits& limits, rpc::WorkerPool& blocking)
+         const module::Runtime& runtime, const BackendLimits& limits, rpc::WorkerPool& computing)
       : io(loop),
         access(runtime.metrics),
         loop_lag(io.get_executor(), name, runtime.metrics),
         backends(io.get_executor(), peers, runtime.channels, runtime.metrics, limits),
-        seat_maps(backends, blocking) {}
+        seat_maps(backends, computing) {}
 
   void Run() {
     thread = std::thread([this] {
@@ -91,10 +92,10 @@ struct GatewayModule::Running {
     const BackendLimits share = config.limits.ShareOf(loops.size());
     for (asio::io_context& loop : loops) {
       const std::string name = workers.empty() ? "gateway" : fmt::format("gateway-{}", workers.size() + 1);
-      workers.push_back(std::make_unique<Worker>(name, loop, peers, runtime, share, blocking));
+      workers.push_back(std::make_unique<Worker>(name, loop, peers, runtime, share, computing));
     }
     waiting_room =
-        std::make_unique<WaitingRoom>(workers.front()->backends, blocking, runtime.clock, runtime.metrics);
+        std::make_unique<WaitingRoom>(workers.front()->backends, computing, runtime.clock, runtime.metrics);
     for (const auto& worker : workers) {
       worker->edge.emplace(Edge{runtime.clock,
                                 runtime.metrics,
@@ -110,7 +111,8 @@ struct GatewayModule::Running {
                                 blocking,
                                 {}});
     }
-    blocking.CountIn(runtime.metrics, "gateway");
+    computing.CountIn(runtime.metrics, "gateway");
+    blocking.CountIn(runtime.metrics, "gateway-blocking");
     runtime.metrics.AddCounterCallback(
         "boxoffice_gateway_signatures_computed_total", "Signatures of tokens that a public key was used for",
         {}, [computed = verifier.signatures_computed()] { return static_cast<double>(computed->load()); });
@@ -142,7 +144,8 @@ struct GatewayModule::Running {
   Rankings rankings;
   std::deque<asio::io_context> loops;  // one for each thread; the first also does what is done once
   ServicePeers peers;
-  rpc::WorkerPool blocking{kBlockingThreads};
+  rpc::WorkerPool computing{kComputingThreads};  // what takes long of what buyers wait for
+  rpc::WorkerPool blocking{kBlockingThreads};    // what may wait for others, for operators alone
   std::vector<std::unique_ptr<Worker>> workers;  // in the order of their loops
   std::unique_ptr<WaitingRoom> waiting_room;
   std::unique_ptr<http::Server> server;
@@ -211,7 +214,7 @@ Result<void> GatewayModule::Serve() {
   std::vector<http::ServingLoop> loops;
   for (const auto& worker : running.workers) {
     BOXOFFICE_ASSIGN(worker->gate, Gate::Make(config_.edge, running.caller_limits, worker->io.get_executor(),
-                                              running.blocking));
+                                              running.computing));
     Routes routes(verifiers, *worker->gate);
     AddRoutes(routes, *worker->edge);
     route_names_ = routes.names();
@@ -279,6 +282,7 @@ void GatewayModule::Stop() {
   for (const auto& worker : running.workers) worker->work.reset();
   for (const auto& worker : running.workers) worker->thread.join();
   // After the threads, whose coroutines may still be waiting for what runs there.
+  running.computing.join();
   running.blocking.join();
   running_.reset();
 }

@@ -1,5 +1,6 @@
 // Wallets and payments as operators see them, and webhooks, against services that a test plays.
 #include "gateway/gateway_for_test.h"
+#include "gateway/pages.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -168,6 +169,9 @@ TEST_F(MoneyRoutesTest, TheLedgerIsCsvWithBothLegsAndACursor) {
   EXPECT_EQ(rest.status, 200);
   EXPECT_FALSE(rest.header("X-Next-Cursor").has_value());
   EXPECT_EQ(CallAsOperator("GET", "/v1/admin/ledger?cursor=x").status, 400);
+  const std::string no_text = EncodeCursor("ledger", std::string(16, '\x01') + "\xff");
+  EXPECT_EQ(CodeOf(CallAsOperator("GET", fmt::format("/v1/admin/ledger?cursor={}", no_text))),
+            "cursor_invalid");
 }
 
 TEST_F(MoneyRoutesTest, AWebhookIsPassedOnAsItCame) {

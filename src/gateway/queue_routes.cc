@@ -66,6 +66,7 @@ asio::awaitable<Result<Look>> LookThere(Edge& edge, const Request& request, cons
   command.mutable_poll()->set_user_id(caller.user);
   Result<queue::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
   if (!outcome) co_return std::unexpected(std::move(outcome).error());
+  edge.waiting_room.Hear(show_id, outcome->session());
   co_return Look{show_id, std::move(*outcome->mutable_session())};
 }
 
@@ -92,6 +93,7 @@ asio::awaitable<Response> Join(Edge& edge, Request& request, const auth::Princip
   command.mutable_join()->set_user_id(caller.user);
   Result<queue::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
   if (!outcome) co_return ServiceFailure(outcome.error());
+  edge.waiting_room.Hear(*show_id, outcome->session());
   co_return LookResponse(edge, *show_id, outcome->session());
 }
 
@@ -112,6 +114,7 @@ asio::awaitable<Response> Leave(Edge& edge, Request& request, const auth::Princi
   const Result<queue::v1::Outcome> outcome = co_await edge.backends.Execute(std::move(command), request);
   if (!outcome) co_return ServiceFailure(outcome.error());
   if (!outcome->session().refusal().empty()) co_return RefusedSession(outcome->session().refusal());
+  edge.waiting_room.Forget(*claims);
   Response response;
   response.status = 204;
   co_return response;

@@ -1,5 +1,9 @@
 #include "gateway/seat_maps.h"
 
+#include <atomic>
+#include <future>
+#include <thread>
+
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -152,6 +156,49 @@ TEST_F(SeatMapsTest, FollowersGetASnapshotAndThenWhatChanges) {
   EXPECT_THAT(text, testing::HasSubstr("event: seats"));
   Change(3, "ffsfff");
   asio::read_until(socket, asio::dynamic_buffer(text), R"({"seat_no":3,"state":"sold"})");
+}
+
+TEST_F(SeatMapsTest, AStreamGoesOnFromAMapThatCameCompressed) {
+  namespace asio = boost::asio;
+  std::string tag;  // each thread of the gateway has its own map, and has to know the version
+  for (int i = 0; i < 2; ++i) tag = Call("GET", "/v1/shows/1/seats").header("ETag").value_or("");
+  asio::io_context io;
+  asio::ip::tcp::socket socket(io);
+  socket.connect({asio::ip::make_address("127.0.0.1"), gateway().port()});
+  asio::write(socket,
+              asio::buffer(fmt::format("GET /v1/shows/1/seats/events HTTP/1.1\r\nHost: x\r\nLast-Event-ID: "
+                                       "W/{}\r\n\r\n",
+                                       tag)));
+  Change(2, "ffhfff");
+  std::string text;
+  asio::read_until(socket, asio::dynamic_buffer(text), R"({"seat_no":3,"state":"held"})");
+  EXPECT_THAT(text, testing::Not(testing::HasSubstr("event: snapshot")));
+}
+
+class AuditedSeatMapsTest : public SeatMapsTest {
+ protected:
+  void Configure(GatewayConfig& config) override {
+    config.views.run_audit = [this]() -> Result<std::string> {
+      audits_.fetch_add(1);
+      over_.wait();
+      return Fail(Code::kUnavailable, "audit_not_run", "it was broken off");
+    };
+  }
+  std::atomic<int> audits_{0};
+  std::promise<void> end_;
+  std::shared_future<void> over_{end_.get_future()};
+};
+
+TEST_F(AuditedSeatMapsTest, WhatOperatorsWaitForHoldsNoBuyerUp) {
+  std::vector<std::future<void>> waiting;
+  for (int i = 0; i < 4; ++i) {
+    waiting.push_back(
+        std::async(std::launch::async, [this] { (void)CallAsOperator("POST", "/v1/admin/audit"); }));
+  }
+  while (audits_ < 2) std::this_thread::yield();
+  EXPECT_EQ(Call("GET", "/v1/shows/1/seats").status, 200)
+      << "the first picture is made on a thread that computes";
+  end_.set_value();
 }
 
 }  // namespace

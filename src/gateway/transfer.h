@@ -22,12 +22,12 @@ namespace boxoffice::gateway {
 // already. The tag is weak: the content is the same, however it is compressed. For what everybody may keep.
 void AddTag(const http::Request& request, http::Response& response);
 
-// Compresses answers for those who take gzip. Runs on one executor; what is long is compressed on `blocking`,
-// once for all who ask for the same shared body, and those who come meanwhile get it as it is.
+// Compresses answers for those who take gzip. Runs on one executor; what is long is compressed on
+// `computing`, once for all who ask for the same shared body, and those who come meanwhile get it as it is.
 class Compressor {
  public:
-  Compressor(boost::asio::any_io_executor executor, rpc::WorkerPool& blocking)
-      : executor_(std::move(executor)), blocking_(blocking) {}
+  Compressor(boost::asio::any_io_executor executor, rpc::WorkerPool& computing)
+      : executor_(std::move(executor)), computing_(computing) {}
 
   // Below that, a frame or two is sent anyway.
   static constexpr size_t kLeast = 1'024;  // bytes
@@ -49,7 +49,7 @@ class Compressor {
       std::shared_ptr<const std::string> body);
 
   const boost::asio::any_io_executor executor_;
-  rpc::WorkerPool& blocking_;
+  rpc::WorkerPool& computing_;
   std::vector<Kept> kept_;  // the oldest first
 };
 

@@ -29,6 +29,10 @@ bool NeedsOrder(const queue::v1::Queue& queue) {
   return draw.drawn_at_ms() > 0 && queue.head_sequence() < draw.first() + draw.entrants();
 }
 
+uint64_t PlaceOf(uint64_t sequence, const Head& head) {
+  return head.order != nullptr ? head.order->PlaceOf(sequence) : sequence;
+}
+
 }  // namespace
 
 Result<queue::v1::TokenClaims> ReadQueueToken(const auth::KeyRing& keys, std::string_view token) {
@@ -50,7 +54,9 @@ std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& c
                                                  Timestamp now) {
   const queue::v1::Queue& queue = head.queue;
   const queue::v1::Draw& draw = queue.draw();
-  const uint64_t place = head.order != nullptr ? head.order->PlaceOf(claims.sequence()) : claims.sequence();
+  if (claims.sequence() > std::min(queue.last_sequence(), head.sure_through)) return std::nullopt;
+  if (head.left.contains(claims.sequence())) return std::nullopt;
+  const uint64_t place = PlaceOf(claims.sequence(), head);
   if (place <= queue.head_sequence() || claims.expires_at_ms() <= ToUnixMs(now)) return std::nullopt;
   queue::v1::Session session;
   session.set_state(queue::v1::WAITING);
@@ -71,10 +77,10 @@ std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& c
   return session;
 }
 
-WaitingRoom::WaitingRoom(Backends& backends, rpc::WorkerPool& blocking, const Clock& clock,
+WaitingRoom::WaitingRoom(Backends& backends, rpc::WorkerPool& computing, const Clock& clock,
                          obs::Registry& metrics)
     : backends_(backends),
-      blocking_(blocking),
+      computing_(computing),
       clock_(clock),
       answered_(metrics.GetCounter("boxoffice_gateway_waiting_polls_total", "Polls answered without a call")),
       refresh_failures_(
@@ -111,6 +117,29 @@ std::optional<queue::v1::Session> WaitingRoom::Answer(const queue::v1::TokenClai
   return session;
 }
 
+void WaitingRoom::Hear(int64_t show_id, const queue::v1::Session& session) {
+  const uint64_t place = session.place() != 0 ? session.place() : session.sequence();
+  if (session.position() == 0 || session.position() > place) return;
+  const uint64_t head_sequence = place - session.position();
+  const std::scoped_lock lock(mutex_);
+  const auto head = heads_.find(show_id);
+  if (head == heads_.end() || head->second.queue.head_sequence() >= head_sequence) return;
+  head->second.queue.set_head_sequence(head_sequence);
+}
+
+void WaitingRoom::Forget(const queue::v1::TokenClaims& claims) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = heads_.find(claims.show_id());
+  if (found == heads_.end()) return;
+  Head& head = found->second;
+  if (head.left.size() >= kMaxLeft) {
+    std::erase_if(head.left, [&head](uint64_t sequence) {
+      return PlaceOf(sequence, head) <= head.queue.head_sequence();
+    });
+  }
+  if (head.left.size() < kMaxLeft) head.left.insert(claims.sequence());
+}
+
 Result<queue::v1::Queue> WaitingRoom::View(int64_t show_id) const {
   const std::scoped_lock lock(mutex_);
   if (!fetched_) return Fail(Code::kUnavailable, "heads_unknown");
@@ -144,13 +173,26 @@ asio::awaitable<void> WaitingRoom::Take(const queue::v1::Queue& queue) {
       const auto shuffle = [draw] {
         return std::make_shared<const auth::Shuffle>(draw.seed(), draw.first(), draw.entrants());
       };
-      order = co_await RunElsewhere(blocking_, backends_.executor(), shuffle);
+      order = co_await RunElsewhere(computing_, backends_.executor(), shuffle);
     }
   }
   const std::scoped_lock lock(mutex_);
   Head& head = heads_[show_id];
+  const uint64_t heard = head.queue.head_sequence();
+  const bool lost = queue.last_sequence() < head.queue.last_sequence();
+  if (lost) head.sure_through = std::min(head.sure_through, queue.last_sequence());
   head.queue = queue;
   head.order = std::move(order);
+  if (!lost && heard > queue.head_sequence()) head.queue.set_head_sequence(heard);
+}
+
+// A show that the queue knew and does not know any more, as its store has lost it.
+void WaitingRoom::DropAllBut(const queue::v1::GetHeadsResponse& heads) {
+  std::unordered_set<int64_t> known;
+  for (const queue::v1::Queue& queue : heads.queues()) known.insert(queue.show_id());
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(heads_, [&known](const auto& head) { return !known.contains(head.first); });
+  fetched_ = true;
 }
 
 asio::awaitable<void> WaitingRoom::RefreshHeads() {
@@ -162,8 +204,7 @@ asio::awaitable<void> WaitingRoom::RefreshHeads() {
         co_await backends_.Ask<queue::v1::GetHeadsResponse>(request, untraced, start);
     if (heads) {
       for (const queue::v1::Queue& queue : heads->queues()) co_await Take(queue);
-      const std::scoped_lock lock(mutex_);
-      fetched_ = true;
+      DropAllBut(*heads);
     } else {
       refresh_failures_.Add();
     }

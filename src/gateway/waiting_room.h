@@ -4,12 +4,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
@@ -40,10 +42,13 @@ namespace boxoffice::gateway {
 struct Head {
   queue::v1::Queue queue;
   std::shared_ptr<const auth::Shuffle> order;  // of a draw that is not over; null: there is none
+  // Sequences above it may have been given twice, as the store lost some; only the queue knows to whom.
+  uint64_t sure_through = std::numeric_limits<uint64_t>::max();
+  std::unordered_set<uint64_t> left;  // sequences of those who waited and left by this gateway
 };
 
-// The answer to someone who waits there; nullopt: it is their turn, or the token has ended, and the queue
-// service must say what they are.
+// The answer to someone who waits there; nullopt: it is their turn, or they have left, or the token has
+// ended or is not known to stand for this place, and the queue service must say what they are.
 [[nodiscard]] std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& claims,
                                                                const Head& head, Timestamp now);
 
@@ -51,8 +56,8 @@ struct Head {
 // Start and Stop on the backends' executor, where it fetches and sends; the rest is thread-safe.
 class WaitingRoom {
  public:
-  // `blocking` runs what takes long, and outlives the executor's run.
-  WaitingRoom(Backends& backends, rpc::WorkerPool& blocking, const Clock& clock, obs::Registry& metrics);
+  // `computing` runs what takes long, and outlives the executor's run.
+  WaitingRoom(Backends& backends, rpc::WorkerPool& computing, const Clock& clock, obs::Registry& metrics);
 
   // Begins to fetch heads and to send presence. Stop() ends it, at the latest when the call under way is
   // answered.
@@ -60,9 +65,16 @@ class WaitingRoom {
   void Stop();
 
   // The same as WaitingSession with the head as last fetched, and counts as presence. nullopt also while no
-  // head of the show is known. Heads that can't be fetched stay as they were: they only ever move forward.
+  // head of the show is known. Heads that can't be fetched stay as they were: they only ever move forward,
+  // unless the queue's store has lost what it held.
   [[nodiscard]] std::optional<queue::v1::Session> Answer(const queue::v1::TokenClaims& claims,
                                                          std::string_view token);
+
+  // What the queue service has just said of somebody there, so that what is answered from here afterwards is
+  // no older: a position does not grow.
+  void Hear(int64_t show_id, const queue::v1::Session& session);
+  // They have left, so the queue service is asked what they are. Again: no effect.
+  void Forget(const queue::v1::TokenClaims& claims);
 
   // The queue as last fetched. Error: kUnavailable heads_unknown, as long as none was.
   [[nodiscard]] Result<queue::v1::Queue> View(int64_t show_id) const;
@@ -72,18 +84,20 @@ class WaitingRoom {
  private:
   // Presence kept between two sendings; what comes beyond is dropped, and counts at its next poll.
   static constexpr size_t kMaxPresent = 1'000'000;
+  static constexpr size_t kMaxLeft = 10'000;  // of a show; beyond, they are told that they wait
   static constexpr size_t kSequencesPerHeartbeat = 4'096;
   static constexpr std::chrono::milliseconds kRefreshEvery{250};
   static constexpr std::chrono::milliseconds kHeartbeatEvery{1'000};
 
   asio::awaitable<void> RefreshHeads();
   asio::awaitable<void> Take(const queue::v1::Queue& queue);
+  void DropAllBut(const queue::v1::GetHeadsResponse& heads);
   [[nodiscard]] std::shared_ptr<const auth::Shuffle> OrderOf(int64_t show_id) const;
   asio::awaitable<void> SendHeartbeats();
   void SendPresent();
 
   Backends& backends_;
-  rpc::WorkerPool& blocking_;
+  rpc::WorkerPool& computing_;
   const Clock& clock_;
   obs::Counter& answered_;
   obs::Counter& refresh_failures_;

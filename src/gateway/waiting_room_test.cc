@@ -26,6 +26,7 @@ queue::v1::TokenClaims Claims(uint64_t sequence) {
 gateway::Head HeadAt(uint64_t head, double pace) {
   gateway::Head seen;
   seen.queue.set_head_sequence(head);
+  seen.queue.set_last_sequence(10'000'000);
   seen.queue.set_pace_per_s(pace);
   seen.queue.set_state(queue::v1::OPEN);
   return seen;
@@ -43,6 +44,16 @@ TEST(WaitingSessionTest, WhoWasCalledIsNotAnsweredHere) {
 
 TEST(WaitingSessionTest, WhoseTokenHasEndedIsNotAnsweredHere) {
   EXPECT_EQ(WaitingSession(Claims(11), HeadAt(10, 1), kNow + milliseconds(1'000)), std::nullopt);
+}
+
+TEST(WaitingSessionTest, APlaceThatTheQueueDoesNotKnowIsNotAnsweredHere) {
+  gateway::Head head = HeadAt(10, 1);
+  head.queue.set_last_sequence(20);
+  EXPECT_NE(WaitingSession(Claims(20), head, kNow), std::nullopt);
+  EXPECT_EQ(WaitingSession(Claims(21), head, kNow), std::nullopt);
+  head.sure_through = 15;
+  EXPECT_NE(WaitingSession(Claims(15), head, kNow), std::nullopt);
+  EXPECT_EQ(WaitingSession(Claims(16), head, kNow), std::nullopt) << "it may be somebody else's by now";
 }
 
 TEST(WaitingSessionTest, TheEstimateCountsWithThePaceThatTheQueueTells) {
@@ -157,6 +168,7 @@ TEST_F(WaitingRoomTest, APositionNeverGrowsFromThreadToThread) {
     queue::v1::Queue& queue = *heads.add_queues();
     queue.set_show_id(1);
     queue.set_head_sequence(++*head);  // so that no two fetches tell the same
+    queue.set_last_sequence(1'000'000);
     queue.set_rate_per_s(10);
     queue.set_state(queue::v1::OPEN);
     return Result<queue::v1::GetHeadsResponse>(heads);
@@ -225,6 +237,74 @@ TEST_F(WaitingRoomTest, JoinAndLeave) {
   Options options;
   options.queue_token = QueueToken();
   EXPECT_EQ(Call("DELETE", "/v1/queue", {}, options).status, 204);
+}
+
+TEST_F(WaitingRoomTest, WhoeverHasLeftIsAnsweredByTheQueueService) {
+  services_.queue.commands.answer = [](const queue::v1::Command& command) -> Result<queue::v1::Outcome> {
+    queue::v1::Outcome outcome = ActiveSession();
+    if (command.has_poll()) outcome.mutable_session()->set_state(queue::v1::EXPIRED);
+    return outcome;
+  };
+  SetHead(10);
+  Options options;
+  options.queue_token = QueueToken("ada", 1, 25);
+  const auto poll = [&] { return Call("GET", "/v1/queue", {}, options); };
+  PollUntil(poll, [](const auto& answer) { return answer.body.contains("WAITING"); });
+  EXPECT_EQ(Call("DELETE", "/v1/queue", {}, options).status, 204);
+  EXPECT_EQ(Json(poll()).at("state").as_string(), "EXPIRED");
+}
+
+TEST_F(WaitingRoomTest, APositionDoesNotGrowFromTheJoinToTheFirstLook) {
+  services_.queue.commands.answer = [this](const queue::v1::Command&) -> Result<queue::v1::Outcome> {
+    queue::v1::Outcome outcome = ActiveSession();
+    queue::v1::Session& session = *outcome.mutable_session();
+    session.set_state(queue::v1::WAITING);
+    session.set_token(QueueToken("ada", 1, 25));
+    session.set_sequence(25);
+    session.set_position(5);  // the head is 20 there, and was 10 when it was last fetched
+    return outcome;
+  };
+  SetHead(10);
+  Options options;
+  options.queue_token = QueueToken("ada", 1, 30);
+  const auto poll = [&] { return Call("GET", "/v1/queue", {}, options); };
+  PollUntil(poll, [](const auto& answer) { return answer.body.contains(R"("position":20)"); });
+  EXPECT_EQ(Json(Call("POST", "/v1/shows/1/queue")).at("position").as_int64(), 5);
+  options.queue_token = QueueToken("ada", 1, 25);
+  EXPECT_EQ(Json(poll()).at("position").as_int64(), 5);
+  const auto refetched = std::chrono::steady_clock::now() + std::chrono::milliseconds(600);
+  while (std::chrono::steady_clock::now() < refetched) ASSERT_EQ(Json(poll()).at("position").as_int64(), 5);
+}
+
+TEST_F(WaitingRoomTest, PlacesThatTheStoreHasLostAreTheQueueServicesToTell) {
+  services_.queue.commands.answer = [](const queue::v1::Command&) -> Result<queue::v1::Outcome> {
+    queue::v1::Outcome outcome;
+    outcome.mutable_session()->set_refusal("token_unknown");
+    return outcome;
+  };
+  SetHead(10);
+  const auto told = [&](uint64_t sequence, std::string_view what) {
+    Options options;
+    options.queue_token = QueueToken("ada", 1, sequence);
+    return PollUntil([&] { return Call("GET", "/v1/queue", {}, options); },
+                     [&](const auto& answer) { return answer.body.contains(what); });
+  };
+  EXPECT_THAT(told(25, "WAITING"), testing::HasSubstr("WAITING"));
+  const auto set_last = [this](uint64_t last) {
+    const std::scoped_lock lock(mutex_);
+    head_->set_last_sequence(last);
+  };
+  set_last(20);
+  EXPECT_THAT(told(25, "token_unknown"), testing::HasSubstr("token_unknown"));
+  EXPECT_THAT(told(15, "WAITING"), testing::HasSubstr("WAITING")) << "was not lost";
+  set_last(30);
+  EXPECT_THAT(told(31, "token_unknown"), testing::HasSubstr("token_unknown"));
+  EXPECT_THAT(told(25, "token_unknown"), testing::HasSubstr("token_unknown")) << "another one's by now";
+  {
+    const std::scoped_lock lock(mutex_);
+    head_.reset();
+  }
+  EXPECT_THAT(told(15, "token_unknown"), testing::HasSubstr("token_unknown")) << "nobody has joined any more";
 }
 
 TEST_F(WaitingRoomTest, JoiningAClosedQueueIs409) {

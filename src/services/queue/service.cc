@@ -44,6 +44,10 @@ Result<void> Service::LoadAt(Timestamp now) {
   room.FinishRestore(now);
   room_ = std::move(room);
   stale_ = false;
+  {
+    const std::scoped_lock lock(views_mutex_);
+    views_.clear();  // of what the store has lost
+  }
   PublishAll(now);
   return {};
 }
