@@ -108,6 +108,8 @@ grpc::ServerUnaryReactor* RankingRpcServer::Rebuild(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* RankingRpcServer::Audit(grpc::CallbackServerContext* context,
                                                   const v1::AuditRequest*, v1::AuditResponse* response) {
   return rpc::Answer<v1::AuditResponse>(context, pool_, response, [this]() -> Result<v1::AuditResponse> {
+    // What another process has counted is not missing.
+    BOXOFFICE_TRY(service_.Refresh());
     const ranking::Audit audit = service_.GetAudit();
     v1::AuditResponse answer;
     answer.set_processed_events(audit.processed);

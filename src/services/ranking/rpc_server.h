@@ -14,7 +14,7 @@ namespace boxoffice::ranking {
 class RankingRpcServer final : public v1::RankingService::CallbackService {
  public:
   // `rebuild` begins one, and `requested` tells whether one that was asked for has not begun yet.
-  RankingRpcServer(const RankingService& service, const Clock& clock, std::function<void()> rebuild,
+  RankingRpcServer(RankingService& service, const Clock& clock, std::function<void()> rebuild,
                    std::function<bool()> requested)
       : service_(service), clock_(clock), rebuild_(std::move(rebuild)), requested_(std::move(requested)) {}
   // Waits for answers that are under way.
@@ -36,7 +36,7 @@ class RankingRpcServer final : public v1::RankingService::CallbackService {
  private:
   [[nodiscard]] v1::Status Describe() const;
 
-  const RankingService& service_;
+  RankingService& service_;
   const Clock& clock_;
   const std::function<void()> rebuild_;
   const std::function<bool()> requested_;
