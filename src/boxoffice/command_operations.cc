@@ -32,7 +32,7 @@ void ListLetters(const RestOptions& options) {
 
 void ReplayLetter(const RestOptions& options, const std::string& letter) {
   (void)Ask(options, "POST", fmt::format("/v1/admin/dead-letters/{}/replay", http::PercentEncode(letter)));
-  if (!options.json) fmt::print("it is tried again now, and what waits behind it\n");
+  fmt::print("{}\n", options.json ? "{}" : "it is tried again now, and what waits behind it");
 }
 
 }  // namespace

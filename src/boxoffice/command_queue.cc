@@ -20,6 +20,7 @@ struct QueueOptions {
   std::optional<double> rate;
   std::optional<int64_t> cap;
   std::optional<std::string> opens_at;
+  bool yes = false;
 };
 
 std::string PathOf(const QueueOptions& queue) {
@@ -38,6 +39,10 @@ void Change(const RestOptions& options, const QueueOptions& queue, const json::o
 }
 
 void Enter(const RestOptions& options, const QueueOptions& queue, const char* state) {
+  if (std::string_view(state) != "PREQUEUE" &&
+      TextOf(Ask(options, "GET", PathOf(queue)), "state") == "PREQUEUE") {
+    Confirm(queue.yes, "This ends the pre-queue, and draws the places now, which");
+  }
   json::object change{{"state", state}};
   if (queue.opens_at) change["opens_at"] = *queue.opens_at;
   Change(options, queue, change);
@@ -95,15 +100,18 @@ void AddQueueCommands(CLI::App& app) {
     const char* description;
   };
   for (const Switch& change :
-       {Switch{"pause", "PAUSED", "Admit nobody; people may still join"},
-        Switch{"resume", "OPEN", "Admit again"},
-        Switch{"close", "CLOSED", "Take nobody and admit nobody; who is active stays"},
+       {Switch{"pause", "PAUSED", "Admit nobody; people may still join. Ends a pre-queue with its draw"},
+        Switch{"resume", "OPEN", "Admit again. Ends a pre-queue with its draw"},
+        Switch{"close", "CLOSED",
+               "Take nobody and admit nobody; who is active stays. Ends a pre-queue with its draw"},
         Switch{"prequeue", "PREQUEUE", "Let people join, and draw their places when it opens"},
-        Switch{"off", "OFF", "Have no queue: reservations need no token"}}) {
+        Switch{"off", "OFF", "Have no queue: reservations need no token. Ends a pre-queue with its draw"}}) {
     CLI::App* command =
         AddRestCommand(*group, change.name, change.description,
                        [queue, change](const RestOptions& options) { Enter(options, *queue, change.state); });
     command->add_option("SHOW", queue->show, "The show")->required();
+    if (std::string_view(change.state) != "PREQUEUE")
+      command->add_flag("--yes", queue->yes, "Don't ask before a draw");
     if (std::string_view(change.state) == "OPEN") continue;
     command->add_option(
         "--opens-at", queue->opens_at,

@@ -36,6 +36,7 @@ struct RelayOptions {
   std::string state;
   std::string from;
   std::string until;
+  bool yes = false;
 };
 
 std::string TargetPath(const RelayOptions& relay) {
@@ -77,6 +78,12 @@ void PrintDelivery(const RestOptions& options, const json::value& delivery) {
   PrintObject(options, delivery,
               {"id", "target_id", "event_id", "event_type", "state", "attempts", "next_attempt_at",
                "last_status", "last_error", "created_at", "delivered_at", "body"});
+}
+
+void Delete(const RestOptions& options, const RelayOptions& relay) {
+  Confirm(relay.yes, "Deleting the platform " + relay.target);
+  (void)Ask(options, "DELETE", TargetPath(relay));
+  if (options.json) fmt::print("{{}}\n");
 }
 
 // What was given of a target's choices. "all" in the place of a list: no bound.
@@ -223,10 +230,11 @@ void AddTargetCommands(CLI::App& group, const std::shared_ptr<RelayOptions>& rel
                  [relay](const RestOptions& options) { Test(options, *relay); })
       ->add_option("TARGET", relay->target, "Its id")
       ->required();
-  AddRestCommand(group, "delete", "Send no more to a platform, and forget it",
-                 [relay](const RestOptions& options) { (void)Ask(options, "DELETE", TargetPath(*relay)); })
-      ->add_option("TARGET", relay->target, "Its id")
-      ->required();
+  CLI::App* remove = AddRestCommand(
+      group, "delete", "Send no more to a platform, and forget it; what is pending is never sent",
+      [relay](const RestOptions& options) { Delete(options, *relay); });
+  remove->add_option("TARGET", relay->target, "Its id")->required();
+  remove->add_flag("--yes", relay->yes, "Don't ask");
 }
 
 }  // namespace

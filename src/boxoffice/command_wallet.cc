@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -108,17 +109,11 @@ void AddUp(std::string_view page, std::map<std::string, int64_t>& sums) {
   }
 }
 
-// Page by page into the file, or onto stdout; the sums, which must be zero, onto stderr.
-void Export(const RestOptions& options, const WalletOptions& wallet) {
-  std::ofstream file;
-  if (!wallet.out.empty()) {
-    file.open(wallet.out, std::ios::binary | std::ios::trunc);
-    if (!file) {
-      ExitCant({Code::kInvalidArgument, "file_unwritable", fmt::format("can't write {}", wallet.out)});
-    }
-  }
-  std::ostream& out = wallet.out.empty() ? std::cout : file;
-  std::map<std::string, int64_t> sums;
+using Sums = std::map<std::string, int64_t>;  // by currency
+
+// Page by page.
+Sums WriteLedger(const RestOptions& options, std::ostream& out) {
+  Sums sums;
   std::string cursor;
   do {
     const std::string path =
@@ -136,12 +131,43 @@ void Export(const RestOptions& options, const WalletOptions& wallet) {
   } while (!cursor.empty());
   out.flush();
   if (!out) ExitCant({Code::kUnavailable, "file_unwritable", "the export could not be written whole"});
-  bool balanced = true;
-  for (const auto& [currency, sum] : sums) {
-    fmt::print(stderr, "{} sums to {}\n", currency, sum);
-    balanced = balanced && sum == 0;
+  return sums;
+}
+
+// A file is there whole or as it was.
+Sums WriteLedgerTo(const RestOptions& options, const std::string& file) {
+  const std::string part = file + ".part";
+  std::ofstream out(part, std::ios::binary | std::ios::trunc);
+  if (!out) ExitCant({Code::kInvalidArgument, "file_unwritable", fmt::format("can't write {}", part)});
+  std::error_code error;
+  Sums sums;
+  try {
+    sums = WriteLedger(options, out);
+  } catch (...) {  // whatever ends it: half an export is none
+    std::filesystem::remove(part, error);
+    throw;
   }
-  if (!balanced) Exit(kExitNo);
+  out.close();
+  std::filesystem::rename(part, file, error);
+  if (error) {
+    ExitCant({Code::kInvalidArgument, "file_unwritable",
+              fmt::format("can't write {}: {}", file, error.message())});
+  }
+  return sums;
+}
+
+// Into the file, or onto stdout; the sums, which must be zero, onto stderr, or as JSON onto stdout.
+void Export(const RestOptions& options, const WalletOptions& wallet) {
+  if (options.json && wallet.out.empty()) {
+    ExitCant(
+        {Code::kInvalidArgument, "usage", "the ledger is CSV: give --out FILE for --json to say its sums"});
+  }
+  const Sums sums = wallet.out.empty() ? WriteLedger(options, std::cout) : WriteLedgerTo(options, wallet.out);
+  if (options.json) fmt::print("{}\n", json::serialize(json::object{{"sums", json::value_from(sums)}}));
+  for (const auto& [currency, sum] : sums) {
+    if (!options.json) fmt::print(stderr, "{} sums to {}\n", currency, sum);
+  }
+  if (std::ranges::any_of(sums, [](const auto& sum) { return sum.second != 0; })) Exit(kExitNo);
 }
 
 void Adjust(const RestOptions& options, const WalletOptions& wallet) {

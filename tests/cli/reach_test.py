@@ -73,7 +73,7 @@ COMMANDS = {
     "listRelayTargets": ["relay", "list"],
     "createRelayTarget": ["relay", "add", "https://example.com/hook"],
     "changeRelayTarget": ["relay", "set", "3", "--rate", "5"],
-    "deleteRelayTarget": ["relay", "delete", "3"],
+    "deleteRelayTarget": ["relay", "delete", "3", "--yes"],
     "rotateRelaySecret": ["relay", "rotate", "3"],
     "testRelayTarget": ["relay", "test", "3"],
     "listRelayDeliveries": ["relay", "deliveries"],

@@ -106,7 +106,7 @@ TEST_F(Webhooks, APlatformGetsWhatItAskedForInOrderAndSigned) {
   ASSERT_TRUE(Eventually([&] { return !full.Got().empty() && full.Got().back().type == "relay.test"; }));
   EXPECT_THAT(full.Got().back().signature, HasSubstr(" v1,")) << "signed by both";
   for (const std::string& target : {id, Text(elsewhere.out, "id"), other.at("id")}) {
-    EXPECT_EQ(Boxoffice({"relay", "delete", target}).code, 0);
+    EXPECT_EQ(Boxoffice({"relay", "delete", target, "--yes"}).code, 0);
   }
 }
 
@@ -133,7 +133,7 @@ TEST_F(Webhooks, OneThatSays410IsSentNothingUntilItIsEnabledAndThenWhatItMissed)
   ASSERT_EQ(replayed.code, 0) << replayed.err;
   EXPECT_EQ(replayed.out.at("replayed").to_number<int64_t>(), 1);
   EXPECT_TRUE(platform.Awaits(reservation, "reservation.confirmed"));
-  EXPECT_EQ(Boxoffice({"relay", "delete", id}).code, 0);
+  EXPECT_EQ(Boxoffice({"relay", "delete", id, "--yes"}).code, 0);
 }
 
 TEST_F(Webhooks, AnAddressInsideIsRefusedByName) {
