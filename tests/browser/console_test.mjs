@@ -232,8 +232,31 @@ test('a show’s rules are changed, and a category’s price', async () => {
   await leave(chief);
 });
 
+test('what is asked for without a connection fails at once, and is not done when there is one again', async () => {
+  const concert = await operator('POST', '/v1/admin/concerts', { title: 'Stays On', artist: '', venue: 'Hall' }, { 'Idempotency-Key': 'stays-concert' });
+  const { body: show } = await operator('POST', '/v1/admin/shows', {
+    concert_id: concert.body.id, starts_at: new Date(Date.now() + 86_400_000).toISOString(), currency: 'USD', grid: [{ name: 'A', rows: 2, seats_per_row: 5, category: 'R' }], prices: { R: 1_000 },
+  }, { 'Idempotency-Key': 'stays-show' });
+  const chief = await atConsole({ allowed: [/ERR_INTERNET_DISCONNECTED/] });
+  const { page } = chief;
+  await page.goto(`/operator/shows/${show.id}`);
+  await page.getByLabel('Cancellation fee per seat (USD, minor units)').waitFor();
+  await page.getByRole('button', { name: 'Cancel this show' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Reason').fill('storm');
+  await chief.context.setOffline(true);
+  await dialog.getByRole('button', { name: 'Cancel and pay back' }).click();
+  await dialog.getByText('There is no connection.').waitFor();
+  await dialog.getByRole('button', { name: 'Keep it' }).click();
+  const read = page.waitForResponse((response) => response.url().endsWith(`/v1/admin/shows/${show.id}`) && response.ok());
+  await chief.context.setOffline(false);
+  await read;
+  assert.equal((await operator('GET', `/v1/admin/shows/${show.id}`)).body.state, 'ON_SALE');
+  await leave(chief);
+});
+
 test('a platform is added and tested, what it refuses is dead, and is sent again when it takes events again', async () => {
-  const chief = await atConsole();
+  const chief = await atConsole({ allowed: [/502.*\/secret/] });
   const { page } = chief;
   await page.goto('/operator/relay');
   await page.getByText('New platform').click();
@@ -260,7 +283,20 @@ test('a platform is added and tested, what it refuses is dead, and is sent again
   await until(async () => (await log.getByRole('row', { name: /relay\.test.*delivered/ }).count()) === 2, 'both to be delivered');
   await log.getByRole('button', { name: 'Body' }).first().click();
   await log.locator('pre').getByText(/relay\.test/).waitFor();
-  await target.getByRole('button', { name: 'Remove' }).click();
+  // The answer is lost on its way: who presses again gets the secret that the platform has had since, not another one.
+  const keys = [];
+  await page.route('**/v1/admin/relay/targets/*/secret', async (route) => {
+    keys.push(route.request().headers()['idempotency-key']);
+    if (keys.length > 1) return route.continue();
+    await route.fetch();
+    await route.fulfill({ status: 502, json: {} });
+  });
+  await target.getByRole('button', { name: 'New secret' }).click();
+  await target.getByRole('alert').waitFor();
+  await target.getByRole('button', { name: 'New secret' }).click();
+  await target.getByText('Its secret, shown only now:').waitFor();
+  assert.deepEqual(keys, [keys[0], keys[0]]);
+  await target.getByRole('button', { name: 'Remove' }).dblclick();
   await target.getByRole('button', { name: 'Really remove it' }).click();
   await page.getByText('No platform gets events yet.').waitFor();
   await leave(chief);
@@ -316,7 +352,12 @@ test('a draw is begun and opened, and its proof holds for everybody who took par
   await isAccessible(buyer.page);
   await queue.getByText('Draw', { exact: true }).click();
   await queue.getByText('not drawn yet').first().waitFor();
+  // There is one draw, and whatever ends the wait for it draws: not by one press.
+  await queue.getByRole('button', { name: 'Close', exact: true }).click();
+  await queue.getByRole('button', { name: 'Close: really draw the places now' }).waitFor();
   await queue.getByRole('button', { name: 'Open', exact: true }).click();
+  await queue.getByText('Before the draw').waitFor();
+  await queue.getByRole('button', { name: 'Open: really draw the places now' }).click();
   await queue.getByText('the seed is the one that was committed to').waitFor();
   await isAccessible(page);
   // One of them is called at once; the others know their places.

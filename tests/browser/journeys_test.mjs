@@ -40,6 +40,20 @@ after(async () => {
   await system?.stop();
 });
 
+test('a concert says the lowest price that somebody can pay, in its currency', async () => {
+  const concert = await operator('POST', '/v1/admin/concerts', { title: 'Two Cities', artist: '', venue: 'Hall' }, { 'Idempotency-Key': 'cities' });
+  for (const [i, [currency, price]] of [['KRW', 2_000], ['USD', 600], ['KRW', 500]].entries()) {
+    const made = await operator('POST', '/v1/admin/shows', {
+      concert_id: concert.body.id, starts_at: new Date(Date.now() + (i + 1) * 86_400_000).toISOString(), currency, grid: [{ name: 'A', rows: 1, seats_per_row: 2, category: 'R' }], prices: { R: price },
+    }, { 'Idempotency-Key': `city-${i}` });
+    if (i === 2) assert.equal((await operator('POST', `/v1/admin/shows/${made.body.id}/cancel`, { reason: 'storm' })).status, 202);
+  }
+  const somebody = await visit({});
+  await somebody.page.goto('/');
+  await somebody.page.locator('.card', { hasText: 'Two Cities' }).getByText('from ₩2,000', { exact: true }).waitFor();
+  await leave(somebody);
+});
+
 test('two browsers race for a seat, and who loses is offered the nearest ones at once', async () => {
   const [first, second] = await Promise.all([visit({ user: 'race1' }), visit({ user: 'race2', allowed: [/409.*\/v1\/reservations/] })]);
   await Promise.all([enter(first.page, shows.hall.id), enter(second.page, shows.hall.id)]);

@@ -65,7 +65,7 @@ function PageChange() {
 export function App() {
   const preferences = usePreferences();
   const { session, signOut } = useSession();
-  const leave = useMutation({ mutationFn: signOut, networkMode: 'always' });
+  const leave = useMutation({ mutationFn: signOut });
   const [path] = useLocation();
   const text = useMemo(() => textOf(preferences.language), [preferences.language]);
   const { t } = text;

@@ -18,7 +18,9 @@ function Card({ concert }: { concert: Concert }) {
   const { t, money, time, language } = useText();
   const show = leading(concert);
   const [, other] = nameIn(language, concert.title);
-  const prices = concert.shows.flatMap((one) => one.price_categories.map((category) => category.lowest_price));
+  // Of shows that are where it is, as nobody pays the prices of the others; a show has its own currency.
+  const alike = concert.shows.filter((one) => one.state === show?.state && one.currency === show.currency);
+  const prices = alike.flatMap((one) => one.price_categories.map((category) => category.lowest_price));
   return (
     <li className="card">
       <Poster id={concert.id} title={concert.title} />

@@ -4,6 +4,7 @@ import { api, fetchConcerts, ok, type Schemas } from '../api/client';
 import { placeOf, seedIsCommitted } from '../draw_proof';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
+import { Pressed } from './pressed';
 import { localInput, timeOf } from './times';
 import { useWords } from './words';
 
@@ -22,17 +23,6 @@ function changesOf(queue: Queue, form: FormData): Schemas['QueueChange'] {
   const changes: Schemas['QueueChange'] = {};
   for (const key of ['rate_per_s', 'active_cap'] as const) if (Number(form.get(key)) !== queue[key]) changes[key] = Number(form.get(key));
   return changes;
-}
-
-// What those who wait would feel at once, and can't be taken back, needs a second press; a double click is one.
-function Pressed({ label, sureLabel, twice, disabled, onPress }: { label: string; sureLabel: string; twice: boolean; disabled: boolean; onPress: () => void }) {
-  const [pressed, setPressed] = useState(false);
-  const sure = twice && pressed;
-  function press() {
-    setPressed(twice && !sure);
-    if (!twice || sure) onPress();
-  }
-  return <button type="button" className={sure ? 'danger' : ''} disabled={disabled} onBlur={() => setPressed(false)} onClick={(event) => { if (event.detail <= 1) press(); }}>{sure ? sureLabel : label}</button>;
 }
 
 // Anybody can do this by hand; here the browser does.
@@ -69,6 +59,7 @@ function Opening({ queue, change }: { queue: Queue; change: ReturnType<typeof us
   const [at, setAt] = useState(localInput(queue.opens_at));
   const opensAt = at === '' ? null : timeOf(at);
   const isOpen = queue.state === 'OPEN';
+  // What those who wait would feel at once.
   const pressed = { twice: isOpen || queue.waiting > 0, disabled: change.isPending };
   return (
     <details>
@@ -90,8 +81,9 @@ function QueuePanel({ queue, name }: { queue: Queue; name: string }) {
   const { number, time } = useText();
   const [nothing, setNothing] = useState(false);
   const change = useChange(queue.show_id);
+  // Whichever way a pre-queue ends, its places are drawn.
   const states = (state: Queue['state'], label: string, primary = false) => (
-    <button type="button" className={primary ? 'primary' : ''} disabled={change.isPending} onClick={() => change.mutate({ state })}>{label}</button>
+    <Pressed label={label} sureLabel={w.drawSure(label)} twice={queue.state === 'PREQUEUE'} className={primary ? 'primary' : ''} disabled={change.isPending} onPress={() => change.mutate({ state })} />
   );
   return (
     <section className="panel" aria-label={name}>

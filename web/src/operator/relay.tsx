@@ -1,8 +1,10 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
-import { api, command, ok, type Schemas } from '../api/client';
+import { api, ok, type Schemas } from '../api/client';
+import { useCommand } from '../api/command';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
+import { Pressed } from './pressed';
 import { useWords } from './words';
 
 type Target = Schemas['RelayTarget'];
@@ -21,8 +23,9 @@ function Secret({ target }: { target: Target | undefined }) {
 function NewTarget() {
   const w = useWords();
   const queries = useQueryClient();
+  const command = useCommand();
   const add = useMutation({
-    mutationFn: (body: Schemas['NewRelayTarget']) => command((key) => api.POST('/v1/admin/relay/targets', { params: { header: { 'Idempotency-Key': key } }, body })),
+    mutationFn: (body: Schemas['NewRelayTarget']) => command(body, (key) => api.POST('/v1/admin/relay/targets', { params: { header: { 'Idempotency-Key': key } }, body })),
     onSuccess: () => queries.invalidateQueries({ queryKey: ['relay-targets'] }),
   });
   function submit(event: FormEvent<HTMLFormElement>) {
@@ -49,13 +52,14 @@ function NewTarget() {
 
 function useTarget(target: Target) {
   const queries = useQueryClient();
+  const command = useCommand();
   const settled = { onSettled: () => Promise.all(['relay-targets', 'relay-deliveries'].map((key) => queries.invalidateQueries({ queryKey: [key] }))) };
   const toggle = useMutation({ mutationFn: () => ok(api.PATCH('/v1/admin/relay/targets/{target}', { ...pathOf(target.id), body: { enabled: !target.enabled } })), ...settled });
   const test = useMutation({ mutationFn: () => ok(api.POST('/v1/admin/relay/targets/{target}/test', pathOf(target.id))), ...settled });
   const remove = useMutation({ mutationFn: () => ok(api.DELETE('/v1/admin/relay/targets/{target}', pathOf(target.id))), ...settled });
   const replay = useMutation({ mutationFn: () => ok(api.POST('/v1/admin/relay/deliveries/replay', { body: { target_id: target.id } })), ...settled });
   const rotate = useMutation({
-    mutationFn: () => command((key) => api.POST('/v1/admin/relay/targets/{target}/secret', { params: { path: { target: target.id }, header: { 'Idempotency-Key': key } }, body: { keep_old_s: 86_400 } })),
+    mutationFn: () => command('rotate', (key) => api.POST('/v1/admin/relay/targets/{target}/secret', { params: { path: { target: target.id }, header: { 'Idempotency-Key': key } }, body: { keep_old_s: 86_400 } })),
     ...settled,
   });
   return { toggle, test, remove, replay, rotate };
@@ -76,7 +80,6 @@ function Tested({ delivery: id }: { delivery: string }) {
 function TargetPanel({ target, onLog }: { target: Target; onLog: () => void }) {
   const w = useWords();
   const { time } = useText();
-  const [sure, setSure] = useState(false);
   const { toggle, test, remove, replay, rotate } = useTarget(target);
   return (
     <section className="panel" aria-label={target.url}>
@@ -92,8 +95,7 @@ function TargetPanel({ target, onLog }: { target: Target; onLog: () => void }) {
         <button type="button" disabled={toggle.isPending} onClick={() => toggle.mutate()}>{target.enabled ? w.disable : w.enable}</button>
         <button type="button" disabled={replay.isPending || !target.enabled} onClick={() => replay.mutate()}>{w.replayDead}</button>
         <button type="button" disabled={rotate.isPending} onClick={() => rotate.mutate()}>{w.newSecret}</button>
-        {!sure && <button type="button" onClick={() => setSure(true)}>{w.remove}</button>}
-        {sure && <button type="button" className="danger" disabled={remove.isPending} onClick={() => remove.mutate()}>{w.removeSure}</button>}
+        <Pressed label={w.remove} sureLabel={w.removeSure} disabled={remove.isPending} onPress={() => remove.mutate()} />
       </div>
       {test.data && <Tested delivery={test.data.id} />}
       {replay.data && <p role="status">{w.replayed(replay.data.replayed, replay.data.more)}</p>}

@@ -57,7 +57,7 @@ function RulesForm({ show, save }: { show: Show; save: ReturnType<typeof useSave
       <h2>{w.rules}</h2>
       <div className="fields">
         {kTimes.map((key) => <label key={key}>{w.rule[key]}<input type="datetime-local" name={key} defaultValue={localInput(show[key])} /></label>)}
-        {kNumbers.map(([key, min, max]) => <label key={key}>{w.rule[key]}<input type="number" name={key} required min={min} max={max} step={1} defaultValue={show[key]} /></label>)}
+        {kNumbers.map(([key, min, max]) => <label key={key}>{key === 'cancel_fee_per_seat' ? w.feeOf(show.currency) : w.rule[key]}<input type="number" name={key} required min={min} max={max} step={1} defaultValue={show[key]} /></label>)}
         <label className="check"><input type="checkbox" name="orphan_rule" defaultChecked={show.orphan_rule} />{w.rule.orphan_rule}</label>
       </div>
       <div className="row">

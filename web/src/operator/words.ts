@@ -1,5 +1,8 @@
 import { useText } from '../text';
 
+// Amounts are given in the smallest unit there is; the won has no other.
+const unitOf = (currency: string, minor: string) => (currency === 'KRW' ? '₩' : `${currency}, ${minor}`);
+
 const en = {
   title: 'Console',
   dashboard: 'On-sale',
@@ -108,7 +111,8 @@ const en = {
   block: 'Keep back from buyers',
   unblock: 'Give to buyers again',
   setPrice: 'Set the price',
-  priceOf: (currency: string) => `Price (${currency === 'KRW' ? '₩' : `${currency}, minor units`})`,
+  priceOf: (currency: string) => `Price (${unitOf(currency, 'minor units')})`,
+  feeOf: (currency: string) => `Cancellation fee per seat (${unitOf(currency, 'minor units')})`,
   category: 'Category',
   categoryPrice: 'Price of a whole category',
   inTheWay: (labels: string, n: number, some: boolean) => `Nothing ${some ? 'more ' : ''}was changed: ${labels}${n > 8 ? ` and ${n - 8} more` : ''} can’t be.`,
@@ -122,7 +126,7 @@ const en = {
   rules: 'Rules',
   rule: {
     on_sale_at: 'Sale begins', sale_ends_at: 'Sale ends', cancel_deadline: 'Can be cancelled until', seat_limit: 'Seats per buyer', hold_ttl_s: 'Held for (seconds)', grace_s: 'Grace after a refused payment (seconds)',
-    cancel_fee_per_seat: 'Cancellation fee per seat', cancel_fee_percent: 'and percent of the price', orphan_rule: 'No single seat may be left over',
+    cancel_fee_percent: 'and percent of the price', orphan_rule: 'No single seat may be left over',
   },
   nothingChanged: 'Nothing was changed.',
   cancellation: 'Cancellation',
@@ -198,6 +202,7 @@ const en = {
   opensAt: 'Opens',
   openByHand: 'Open by hand only',
   openThen: 'Open at that time',
+  drawSure: (label: string) => `${label}: really draw the places now`,
   openAlready: 'It is open: when it opens can be set after a pause.',
   beginDraw: 'Begin a draw',
   beginDrawSure: 'Really begin a draw',
@@ -322,7 +327,8 @@ const ko: Words = {
   block: '판매 보류',
   unblock: '다시 판매',
   setPrice: '가격 바꾸기',
-  priceOf: (currency) => `가격 (${currency === 'KRW' ? '₩' : `${currency}, 최소 단위`})`,
+  priceOf: (currency) => `가격 (${unitOf(currency, '최소 단위')})`,
+  feeOf: (currency) => `좌석당 취소 수수료 (${unitOf(currency, '최소 단위')})`,
   category: '등급',
   categoryPrice: '등급 전체 가격',
   inTheWay: (labels, n, some) => `${some ? '더 ' : ''}바뀐 것이 없습니다. 바꿀 수 없는 좌석: ${labels}${n > 8 ? ` 외 ${n - 8}석` : ''}`,
@@ -336,7 +342,7 @@ const ko: Words = {
   rules: '규칙',
   rule: {
     on_sale_at: '판매 시작', sale_ends_at: '판매 종료', cancel_deadline: '취소 기한', seat_limit: '1인당 좌석', hold_ttl_s: '확보 시간 (초)', grace_s: '결제 거절 후 유예 (초)',
-    cancel_fee_per_seat: '좌석당 취소 수수료', cancel_fee_percent: '가격의 % 추가', orphan_rule: '한 자리만 남기지 않기',
+    cancel_fee_percent: '가격의 % 추가', orphan_rule: '한 자리만 남기지 않기',
   },
   nothingChanged: '바뀐 것이 없습니다.',
   cancellation: '공연 취소',
@@ -412,6 +418,7 @@ const ko: Words = {
   opensAt: '여는 시각',
   openByHand: '직접 열기',
   openThen: '그 시각에 열기',
+  drawSure: (label) => `${label}: 정말 지금 추첨`,
   openAlready: '이미 열려 있습니다. 여는 시각은 멈춘 뒤에 정할 수 있습니다.',
   beginDraw: '추첨 시작하기',
   beginDrawSure: '정말 추첨 시작하기',
