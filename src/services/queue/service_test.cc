@@ -39,6 +39,11 @@ class FakeStore final : public Store {
   }
   Result<Saved> Save(const Changes& changes) override {
     ++saves;
+    if (saves == loses_all_at) {
+      shows.clear();
+      sessions.clear();
+      return Fail(Code::kUnknown, "database_unavailable");
+    }
     if (!failures.empty()) {
       const Code code = failures.back();
       failures.pop_back();
@@ -75,6 +80,7 @@ class FakeStore final : public Store {
   std::vector<Code> failures;  // of the next saves, from the back
   std::vector<Timestamp> purges;
   int saves = 0;
+  int loses_all_at = 0;  // which save
   int loads = 0;
 };
 
@@ -126,6 +132,14 @@ TEST_F(ServiceTest, AnActiveSessionIsRenewedByARestartButNotPastItsMaximum) {
   clock_.Advance(1min);
   RunAll({Tick{}});
   EXPECT_EQ(views_[0].active, 0);
+}
+
+TEST_F(ServiceTest, AShowThatTheStoreHasLostIsToldOfNoMore) {
+  store_.loses_all_at = 2;
+  const auto outcomes = RunAll({JoinOf("ann"), Join{kShow + 1, "bob"}});
+  EXPECT_TRUE(outcomes[1].has_value()) << "decided again by what is stored now";
+  ASSERT_EQ(views_.size(), 1);
+  EXPECT_EQ(views_[0].show.show_id, kShow + 1);
 }
 
 TEST_F(ServiceTest, PlacesThatPeopleLeftStayInTheLineAfterARestart) {
