@@ -255,8 +255,9 @@ TEST_F(WaitingRoomTest, WhoeverHasLeftIsAnsweredByTheQueueService) {
 }
 
 TEST_F(WaitingRoomTest, APositionDoesNotGrowFromTheJoinToTheFirstLook) {
-  services_.queue.commands.answer = [this](const queue::v1::Command&) -> Result<queue::v1::Outcome> {
+  services_.queue.commands.answer = [this](const queue::v1::Command& command) -> Result<queue::v1::Outcome> {
     queue::v1::Outcome outcome = ActiveSession();
+    if (!command.has_join()) return outcome;
     queue::v1::Session& session = *outcome.mutable_session();
     session.set_state(queue::v1::WAITING);
     session.set_token(QueueToken("ada", 1, 25));
