@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
-import { gather, hands, isAccessible, until } from './people.mjs';
+import { gather, hands, isAccessible, loseFirstAnswer, until } from './people.mjs';
 import { demoShows, seatPoint, signedIn, startBrowser, startSystem } from './system.mjs';
 
 let system;
@@ -284,13 +284,7 @@ test('a platform is added and tested, what it refuses is dead, and is sent again
   await log.getByRole('button', { name: 'Body' }).first().click();
   await log.locator('pre').getByText(/relay\.test/).waitFor();
   // The answer is lost on its way: who presses again gets the secret that the platform has had since, not another one.
-  const keys = [];
-  await page.route('**/v1/admin/relay/targets/*/secret', async (route) => {
-    keys.push(route.request().headers()['idempotency-key']);
-    if (keys.length > 1) return route.continue();
-    await route.fetch();
-    await route.fulfill({ status: 502, json: {} });
-  });
+  const keys = await loseFirstAnswer(page, '**/v1/admin/relay/targets/*/secret');
   await target.getByRole('button', { name: 'New secret' }).click();
   await target.getByRole('alert').waitFor();
   await target.getByRole('button', { name: 'New secret' }).click();
@@ -438,13 +432,7 @@ test('an operator imports a seating plan, is told which line is wrong, looks at 
   await file.setInputFiles(csv(seats));
   await page.getByLabel('Gold').fill('70000');
   // The answer is lost on its way: who presses again asks for the same, and not for a second show.
-  const keys = [];
-  await page.route('**/v1/admin/shows', async (route) => {
-    keys.push(route.request().headers()['idempotency-key']);
-    if (keys.length > 1) return route.continue();
-    await route.fetch();
-    await route.fulfill({ status: 502, json: {} });
-  });
+  const keys = await loseFirstAnswer(page, '**/v1/admin/shows');
   await page.getByRole('button', { name: 'Import as a draft' }).click();
   await until(() => keys.length === 1, 'the import to be asked for');
   await page.getByRole('button', { name: 'Import as a draft' }).click();

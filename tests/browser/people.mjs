@@ -43,6 +43,18 @@ export async function until(holds, what) {
   }
 }
 
+// Of the commands to this address the first is done, and its answer lost. The keys with which they come.
+export async function loseFirstAnswer(page, address) {
+  const keys = [];
+  await page.route(address, async (route) => {
+    keys.push(route.request().headers()['idempotency-key']);
+    if (keys.length > 1) return route.continue();
+    await route.fetch();
+    await route.fulfill({ status: 502, json: {} });
+  });
+  return keys;
+}
+
 export async function isAccessible(page) {
   assert.deepEqual(await violations(page), [], page.url());
 }

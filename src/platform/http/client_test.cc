@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "platform/http/fixed_server_for_test.h"
 #include "platform/http/server_fixture.h"
 
 namespace boxoffice::http {
@@ -55,27 +56,6 @@ ClientRequest Get(std::string url) {
   request.url = std::move(url);
   return request;
 }
-
-// A server that says `answer` to whatever comes, and closes.
-class FixedServer {
- public:
-  explicit FixedServer(std::string answer)
-      : acceptor_(io_, {asio::ip::make_address("127.0.0.1"), 0}), thread_([this, answer = std::move(answer)] {
-          asio::ip::tcp::socket socket = acceptor_.accept();
-          char buffer[4096];
-          boost::system::error_code ignored;
-          socket.read_some(asio::buffer(buffer), ignored);
-          asio::write(socket, asio::buffer(answer), ignored);
-        }) {}
-  [[nodiscard]] std::string Url() const {
-    return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port());
-  }
-
- private:
-  asio::io_context io_;
-  asio::ip::tcp::acceptor acceptor_;
-  std::jthread thread_;
-};
 
 TEST(Fetch, SendsAndReads) {
   TestServer test(Routes());
@@ -257,6 +237,14 @@ TEST(Fetch, AsACoroutineOnSeveralThreads) {
   for (auto& future : futures) EXPECT_EQ(future.get()->body.size(), 100'000U);
 }
 
+// Lets `use` have a connection of its own to a server, by its port.
+void RunWithServer(asio::awaitable<void> (*use)(uint16_t port)) {
+  TestServer test(Routes());
+  asio::io_context io(1);
+  asio::co_spawn(io, use(test.server().port()), [](std::exception_ptr thrown) { EXPECT_FALSE(thrown); });
+  io.run();
+}
+
 asio::awaitable<void> UseConnection(uint16_t port) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   auto connected = co_await ClientConnection::Connect(executor, "127.0.0.1", port);
@@ -290,21 +278,9 @@ asio::awaitable<void> ReadOneHead(uint16_t port) {
   EXPECT_FALSE(connection->is_open());
 }
 
-TEST(ClientConnection, IsClosedWhereABodyIsLeftUnread) {
-  TestServer test(Routes());
-  asio::io_context io(1);
-  asio::co_spawn(io, ReadOneHead(test.server().port()),
-                 [](std::exception_ptr thrown) { EXPECT_FALSE(thrown); });
-  io.run();
-}
+TEST(ClientConnection, IsClosedWhereABodyIsLeftUnread) { RunWithServer(ReadOneHead); }
 
-TEST(ClientConnection, ServesOneRequestAfterTheOther) {
-  TestServer test(Routes());
-  asio::io_context io(1);
-  asio::co_spawn(io, UseConnection(test.server().port()),
-                 [](std::exception_ptr thrown) { EXPECT_FALSE(thrown); });
-  io.run();
-}
+TEST(ClientConnection, ServesOneRequestAfterTheOther) { RunWithServer(UseConnection); }
 
 }  // namespace
 }  // namespace boxoffice::http

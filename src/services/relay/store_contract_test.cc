@@ -64,6 +64,24 @@ class RelayStoreTest : public testing::TestWithParam<Kind> {
     delivery.next_attempt_at.reset();
     ASSERT_TRUE(store_->Update(std::span(&delivery, 1), now_));
   }
+  // Two old deliveries of one key, the first of which is dead, and the second given up while it was under
+  // way, as the target was disabled and enabled again; and a younger one, which has the turn.
+  struct OfAKey {
+    std::vector<int64_t> old;
+    Delivery begun;  // the second
+    int64_t young = 0;
+  };
+  void GiveUpUnderWay(OfAKey& key) {
+    Target target{.operation_key = "op"};
+    target.id = store_->InsertTarget(target).value();
+    ASSERT_EQ(target.id, 1);
+    key.old = Put({Event("a"), Event("a")}, now_);
+    SetState(key.old[0], State::kDead);
+    key.begun = Find(key.old[1]);
+    ASSERT_TRUE(key.begun.next_attempt_at);
+    ASSERT_TRUE(store_->UpdateTarget(target, "why"));
+    key.young = Put({Event("a")}, now_)[0];
+  }
   // What an attempt that began from `begun` came to.
   void EndAttempt(const Delivery& begun, int status) {
     const Delivery after = AfterAttempt(begun, {status, ""}, now_, 0);
@@ -371,37 +389,24 @@ TEST_P(RelayStoreTest, AFailureFromBeforeAReplayDoesNotEndWhatWasReplayed) {
 }
 
 TEST_P(RelayStoreTest, ALateSuccessMakesNoneDueBesideTheOneThatHasItsTurn) {
-  Target target{.operation_key = "op"};
-  target.id = store_->InsertTarget(target).value();
-  ASSERT_EQ(target.id, 1);
-  const auto old = Put({Event("a"), Event("a")}, now_);
-  SetState(old[0], State::kDead);
-  const Delivery begun = Find(old[1]);
-  ASSERT_TRUE(begun.next_attempt_at);
-  ASSERT_TRUE(store_->UpdateTarget(target, "why"));  // and enabled again
-  const auto young = Put({Event("a")}, now_);
-  ASSERT_EQ(store_->Replay(std::array{old[0]}, now_).value(), 1);
-  EXPECT_THAT(DueIds(now_), ElementsAre(young[0]));
-  EndAttempt(begun, 200);
-  EXPECT_EQ(Find(old[1]).state, State::kDelivered);
-  EXPECT_THAT(DueIds(now_), ElementsAre(young[0])) << "it is under way";
-  SetState(young[0], State::kDelivered);
-  EXPECT_THAT(DueIds(now_), ElementsAre(old[0]));
+  OfAKey key;
+  ASSERT_NO_FATAL_FAILURE(GiveUpUnderWay(key));
+  ASSERT_EQ(store_->Replay(std::array{key.old[0]}, now_).value(), 1);
+  EXPECT_THAT(DueIds(now_), ElementsAre(key.young));
+  EndAttempt(key.begun, 200);
+  EXPECT_EQ(Find(key.old[1]).state, State::kDelivered);
+  EXPECT_THAT(DueIds(now_), ElementsAre(key.young)) << "it is under way";
+  SetState(key.young, State::kDelivered);
+  EXPECT_THAT(DueIds(now_), ElementsAre(key.old[0]));
 }
 
 TEST_P(RelayStoreTest, ALateSuccessOfOneThatWasReplayedAndWaitsMakesNoneDueEither) {
-  Target target{.operation_key = "op"};
-  target.id = store_->InsertTarget(target).value();
-  ASSERT_EQ(target.id, 1);
-  const auto old = Put({Event("a"), Event("a")}, now_);
-  SetState(old[0], State::kDead);
-  const Delivery begun = Find(old[1]);
-  ASSERT_TRUE(store_->UpdateTarget(target, "why"));
-  const auto young = Put({Event("a")}, now_);
-  ASSERT_EQ(store_->Replay(old, now_).value(), 2);
-  EndAttempt(begun, 200);
-  EXPECT_EQ(Find(old[1]).state, State::kDelivered);
-  EXPECT_THAT(DueIds(now_), ElementsAre(young[0]));
+  OfAKey key;
+  ASSERT_NO_FATAL_FAILURE(GiveUpUnderWay(key));
+  ASSERT_EQ(store_->Replay(key.old, now_).value(), 2);
+  EndAttempt(key.begun, 200);
+  EXPECT_EQ(Find(key.old[1]).state, State::kDelivered);
+  EXPECT_THAT(DueIds(now_), ElementsAre(key.young));
 }
 
 TEST_P(RelayStoreTest, AnAttemptThatIsToldTwiceCountsOnce) {

@@ -2,43 +2,20 @@
 
 #include <future>
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
 #include <gmock/gmock.h>
+
+#include "platform/http/fixed_server_for_test.h"
 
 namespace boxoffice::relay {
 namespace {
 
-namespace asio = boost::asio;
-
-// A target that says `answer` to one request, and is cut off.
-class CutTarget {
- public:
-  explicit CutTarget(std::string answer)
-      : acceptor_(io_, {asio::ip::make_address("127.0.0.1"), 0}), thread_([this, answer = std::move(answer)] {
-          asio::ip::tcp::socket socket = acceptor_.accept();
-          char buffer[4096];
-          boost::system::error_code ignored;
-          socket.read_some(asio::buffer(buffer), ignored);
-          asio::write(socket, asio::buffer(answer), ignored);
-        }) {}
-  [[nodiscard]] std::string url() const {
-    return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()) + "/hook";
-  }
-
- private:
-  asio::io_context io_;
-  asio::ip::tcp::acceptor acceptor_;
-  std::jthread thread_;
-};
-
 // What a target that says this has said, as the dispatcher is told.
 Answer AnswerTo(const std::string& text) {
-  const CutTarget target(text);
+  const http::FixedServer target(text);
   std::promise<Answer> answer;
   HttpSender sender(std::chrono::seconds(10), {}, AddressPolicy(ParseNetworks("127.0.0.1").value()));
   Attempt attempt;
-  attempt.url = target.url();
+  attempt.url = target.Url() + "/hook";
   attempt.secret = std::string(kSecretBytes, 's');
   attempt.event.body = R"({"type":"seat.held","timestamp":"","data":{}})";
   sender.Send(attempt, FromUnixMs(0), [&](Answer given) { answer.set_value(std::move(given)); });

@@ -14,6 +14,7 @@
 #include "platform/outbox/postgres.h"
 #include "services/seat/service.h"
 #include "services/seat/testing_hall.h"
+#include "services/seat/testing_service.h"
 #include "testing/postgres_server.h"
 
 namespace boxoffice::seat {
@@ -41,17 +42,8 @@ class Replica {
   SeatService* operator->() { return service_.get(); }
   Timestamp Now() const { return clock_->Now(); }
 
-  std::future<Result<Outcome>> Send(Command command) {
-    auto promise = std::make_shared<std::promise<Result<Outcome>>>();
-    service_->Submit(std::move(command),
-                     [promise](Result<Outcome> outcome) { promise->set_value(std::move(outcome)); });
-    return promise->get_future();
-  }
-  Outcome Run(Command command) {
-    auto outcome = Send(std::move(command)).get();
-    EXPECT_TRUE(outcome.has_value()) << outcome.error().reason << " " << outcome.error().detail;
-    return outcome.value_or(Outcome{});
-  }
+  std::future<Result<Outcome>> Send(Command command) { return SendTo(*service_, std::move(command)); }
+  Outcome Run(Command command) { return RunAt(*service_, std::move(command)); }
 
  private:
   SeededRandom random_;

@@ -17,6 +17,20 @@
 
 namespace boxoffice::seat {
 
+[[nodiscard]] inline std::future<Result<Outcome>> SendTo(SeatService& service, Command command) {
+  auto promise = std::make_shared<std::promise<Result<Outcome>>>();
+  service.Submit(std::move(command),
+                 [promise](Result<Outcome> outcome) { promise->set_value(std::move(outcome)); });
+  return promise->get_future();
+}
+
+// What it is answered; an error fails the test.
+inline Outcome RunAt(SeatService& service, Command command) {
+  auto outcome = SendTo(service, std::move(command)).get();
+  EXPECT_TRUE(outcome.has_value()) << outcome.error().reason << " " << outcome.error().detail;
+  return outcome.value_or(Outcome{});
+}
+
 class SeatServiceTest : public ::testing::Test {
  protected:
   SeatServiceTest() {
@@ -39,17 +53,8 @@ class SeatServiceTest : public ::testing::Test {
         clock_, metrics_, options, [this] { ++commits_; });
     ASSERT_TRUE(service_->Start().has_value());
   }
-  std::future<Result<Outcome>> Send(Command command) {
-    auto promise = std::make_shared<std::promise<Result<Outcome>>>();
-    service_->Submit(std::move(command),
-                     [promise](Result<Outcome> outcome) { promise->set_value(std::move(outcome)); });
-    return promise->get_future();
-  }
-  Outcome Run(Command command) {
-    auto outcome = Send(std::move(command)).get();
-    EXPECT_TRUE(outcome.has_value()) << outcome.error().reason;
-    return outcome.value_or(Outcome{});
-  }
+  std::future<Result<Outcome>> Send(Command command) { return SendTo(*service_, std::move(command)); }
+  Outcome Run(Command command) { return RunAt(*service_, std::move(command)); }
   static Command HoldOf(uint64_t n, std::vector<SeatNo> seats) {
     HoldSeats hold;
     hold.saga = SagaId(NumberedUuid(0x5a, n));
