@@ -163,9 +163,10 @@ void Export(const RestOptions& options, const WalletOptions& wallet) {
         {Code::kInvalidArgument, "usage", "the ledger is CSV: give --out FILE for --json to say its sums"});
   }
   const Sums sums = wallet.out.empty() ? WriteLedger(options, std::cout) : WriteLedgerTo(options, wallet.out);
-  if (options.json) fmt::print("{}\n", json::serialize(json::object{{"sums", json::value_from(sums)}}));
-  for (const auto& [currency, sum] : sums) {
-    if (!options.json) fmt::print(stderr, "{} sums to {}\n", currency, sum);
+  if (options.json) {
+    fmt::print("{}\n", json::serialize(json::object{{"sums", json::value_from(sums)}}));
+  } else {
+    for (const auto& [currency, sum] : sums) fmt::print(stderr, "{} sums to {}\n", currency, sum);
   }
   if (std::ranges::any_of(sums, [](const auto& sum) { return sum.second != 0; })) Exit(kExitNo);
 }
