@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "platform/obs/log.h"
+#include "platform/rpc/answer_check.h"
 #include "platform/rpc/peer.h"
 #include "platform/rpc/tls.h"
 
@@ -81,6 +82,8 @@ grpc::ChannelArguments ChannelArguments() {
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // as many as it takes
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
+  // What http_proxy names is the way out of a company's network, not the one between our own services.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return arguments;
 }
 
@@ -111,10 +114,10 @@ Result<Replicas> ParseReplicas(std::string_view text) {
 std::shared_ptr<grpc::Channel> NetworkChannel(const std::string& address, std::string_view service,
                                               const Tls* tls) {
   grpc::ChannelArguments arguments = ChannelArguments();
-  if (tls == nullptr)
-    return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-  arguments.SetSslTargetNameOverride(ServerName(service));
-  return grpc::CreateCustomChannel(address, tls->ForChannel(), arguments);
+  if (tls != nullptr) arguments.SetSslTargetNameOverride(ServerName(service));
+  return grpc::experimental::CreateCustomChannelWithInterceptors(
+      address, tls != nullptr ? tls->ForChannel() : grpc::InsecureChannelCredentials(), arguments,
+      CheckAnswers());
 }
 
 // There is one, which stays until the process ends and has had a call: gRPC 1.51 ends its threads with the

@@ -26,8 +26,8 @@ class Tls;
 
 // A seat map of 50,000 seats is some 3 MiB, an audit page less.
 inline constexpr int kMaxMessageBytes = 64 << 20;
-// A connection on which nothing comes is tried this often, and given up after another kKeepAliveTimeoutMs: so
-// a peer that has stopped without a word (a machine is gone) is noticed.
+// A connection on which nothing comes is tried this often, by either end, and given up after another
+// kKeepAliveTimeoutMs: so a peer that has stopped without a word (a machine is gone) is noticed.
 inline constexpr int kKeepAliveMs = 10'000;
 inline constexpr int kKeepAliveTimeoutMs = 5'000;
 

@@ -1,6 +1,7 @@
 // The channel of a caller that has no Peer, to a service with several replicas.
 #include "platform/rpc/channels.h"
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -31,6 +32,20 @@ bool Answers(wallet::WalletService::Stub& stub) {
   request.set_user_id("ann");
   wallet::Wallet response;
   return stub.GetWallet(&context, request, &response).ok();
+}
+
+TEST(ChannelFactoryTest, AProxyForTheWorldOutsideIsNotOneBetweenServices) {
+  const std::string address = FreeAddress();
+  FakeService service([](const wallet::Command&, const Intake::Reply&) {});
+  Host host;
+  ASSERT_TRUE(host.Start(service, {address}));
+  const std::string nobody = "http://" + FreeAddress();
+  for (const char* name : {"no_proxy", "no_grpc_proxy", "grpc_proxy", "https_proxy"}) ::unsetenv(name);
+  ::setenv("http_proxy", nobody.c_str(), /*overwrite=*/1);
+  const auto stub = wallet::WalletService::NewStub(NetworkChannel(address));
+  const bool answers = Answers(*stub);
+  ::unsetenv("http_proxy");
+  EXPECT_TRUE(answers);
 }
 
 TEST(ChannelFactoryTest, OfSeveralReplicasTheChannelLeadsToOneThatCanBeReached) {

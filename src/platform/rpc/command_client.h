@@ -127,6 +127,9 @@ class CommandClient final : public CommandLink<CommandBatch, OutcomeBatch> {
     }
     void OnReadDone(bool ok) override {
       if (!ok) {
+        // Where gRPC could not read the message, nobody else ends the call, and its commands would wait for
+        // ever.
+        context_.TryCancel();
         core_->Broken(this);
         return;
       }

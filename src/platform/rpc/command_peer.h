@@ -221,7 +221,8 @@ class CommandPeer {
       } else {
         const bool lost = outcome.error().reason == "connection_lost";
         if (lost && attempt->pick) attempt->pick.replica()->MarkFailed();
-        if (AnotherMayDoIt(outcome.error()) && attempt->pick) attempt->pick.replica()->MarkRefusing();
+        if (AnotherMayDoIt(outcome.error()) && attempt->pick)
+          attempt->pick.replica()->MarkRefusing(/*command=*/true);
         attempt->pick.ReportError(outcome.error());
         if (lost) {
           const auto core = attempt->core.lock();
@@ -313,14 +314,6 @@ class CommandPeer {
       return error.code == Code::kResourceExhausted || error.reason == "closed";
     }
 
-    // Whether a replica refused for want of something that another may have. Where there is too much to do
-    // (overloaded, deadline_passed), all of it would go to the next one at once; what is in flight spreads
-    // it. Rows that keep moving (contention) move for every replica.
-    static bool AnotherMayDoIt(const Error& error) {
-      return error.code == Code::kUnavailable && error.reason != "deadline_passed" &&
-             error.reason != "contention";
-    }
-
     void Refuse(Attempt& attempt, Error error) {
       attempt.pick = {};
       asio::post(executor_,
@@ -378,14 +371,17 @@ class CommandPeer {
     }
 
     // On the peer's executor. A connection that has ended, a replica that is named no more, or one that is
-    // about to go while another is there: nothing new goes there, and what it has is answered.
+    // about to go while another is there that does not refuse: nothing new goes there, and what it has is
+    // answered.
     void LookAfter(const std::vector<std::shared_ptr<Replica>>& now,
                    const std::vector<std::shared_ptr<Replica>>& ended) {
       const auto among = [](const auto& replicas, const auto& replica) {
         return std::ranges::find(replicas, replica) != replicas.end();
       };
-      const bool any_stays = std::ranges::any_of(
-          now, [](const auto& one) { return one->reachable() && one->farewell() == v1::FAREWELL_NONE; });
+      const bool any_stays = std::ranges::any_of(now, [time = SteadyClock::now()](const auto& one) {
+        return one->reachable() && one->farewell() == v1::FAREWELL_NONE &&
+               !one->refusing(/*command=*/true, time);
+      });
       std::vector<std::shared_ptr<Link>> retiring;
       std::vector<std::shared_ptr<Link>> opening;
       std::vector<Lane> gone;

@@ -298,6 +298,13 @@ TEST(StatusTest, TheTableGoesBothWays) {
   EXPECT_EQ(FromStatus({grpc::StatusCode::DEADLINE_EXCEEDED, "late"}).code, Code::kUnknown);
   EXPECT_EQ(FromStatus({grpc::StatusCode::UNAVAILABLE, "gone"}).reason, "connection_lost");
   EXPECT_EQ(FromStatus({grpc::StatusCode::CANCELLED, "going"}).reason, "connection_lost");
+  EXPECT_EQ(FromStatus({grpc::StatusCode::UNIMPLEMENTED, ""}),
+            (Error{Code::kUnavailable, "not_implemented", ""}))
+      << "nobody has done it";
+  const std::string of_a_proxy = "Received http2 header with status: 502";
+  EXPECT_EQ(FromStatus({grpc::StatusCode::UNKNOWN, of_a_proxy}),
+            (Error{Code::kUnknown, "rpc_failed", of_a_proxy}))
+      << "a reason is a name that callers may branch on";
 }
 
 }  // namespace

@@ -34,8 +34,11 @@ class FakeService final : public wallet::WalletService::CallbackService {
   grpc::ServerUnaryReactor* GetWallet(grpc::CallbackServerContext* context,
                                       const wallet::GetWalletRequest* request,
                                       wallet::Wallet* response) override {
+    ++asked_;
     return Answer<wallet::Wallet>(context, pool_, response,
-                                  [user = request->user_id()]() -> Result<wallet::Wallet> {
+                                  [this, user = request->user_id()]() -> Result<wallet::Wallet> {
+                                    if (refusing_)
+                                      return Fail(Code::kUnavailable, "database_unavailable", "gone");
                                     if (user.empty())
                                       return Fail(Code::kNotFound, "wallet_not_found", "no user");
                                     wallet::Wallet found;
@@ -45,8 +48,14 @@ class FakeService final : public wallet::WalletService::CallbackService {
   }
 
   [[nodiscard]] OpenStreams& streams() { return commands_; }
+  // Whether queries are refused from now on.
+  void RefuseQueries(bool refuse) { refusing_ = refuse; }
+  // How many queries have come.
+  [[nodiscard]] int asked() const { return asked_; }
 
  private:
+  std::atomic<bool> refusing_ = false;
+  std::atomic<int> asked_ = 0;
   Intake commands_;
   WorkerPool pool_{1};
 };

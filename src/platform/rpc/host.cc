@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "platform/obs/log.h"
+#include "platform/rpc/answer_check.h"
 #include "platform/rpc/call_metrics.h"
 #include "platform/rpc/status.h"
 #include "platform/rpc/tls.h"
@@ -98,6 +99,10 @@ Result<void> Host::Start(grpc::Service& service, const Listen& listen, Health he
   // Callers look after each other's connections every few seconds, also when nobody buys; gRPC's default
   // takes that for an attack.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kKeepAliveMs / 2);
+  const auto keep_alive_ms = static_cast<int>(listen.keep_alive.count());
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, keep_alive_ms);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, keep_alive_ms / 2);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // as many as it takes
   if (listen.metrics != nullptr) {
     CountCalls(builder, *listen.metrics);
     if (streams != nullptr) streams->CountIn(*listen.metrics);
@@ -153,7 +158,8 @@ std::shared_ptr<grpc::Channel> Host::InProcessChannel() {
   static std::mutex mutex;
   static auto& kept = *new std::vector<std::shared_ptr<grpc::Channel>>();
   const std::scoped_lock lock(mutex);
-  return kept.emplace_back(server_->InProcessChannel(ChannelArguments()));
+  return kept.emplace_back(
+      server_->experimental().InProcessChannelWithInterceptors(ChannelArguments(), CheckAnswers()));
 }
 
 void Host::Leave() {

@@ -44,6 +44,9 @@ struct Listen {
   std::shared_ptr<const Tls> tls;        // null: none
   const CallerTable* callers = nullptr;  // with TLS: who may call; outlives the host
   obs::Registry* metrics = nullptr;      // where calls are counted; outlives the host; null: nowhere
+  // A caller with open calls that says nothing is tried after so long, and after half as long again its
+  // connection is given up: otherwise those of a machine that is gone would hold up a drain for two hours.
+  std::chrono::milliseconds keep_alive{kKeepAliveMs};
 };
 
 // A gRPC server for one service, with gRPC's health and reflection services beside it. Not thread-safe.

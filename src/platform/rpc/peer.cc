@@ -14,6 +14,7 @@
 #include "platform/obs/log.h"
 #include "platform/resilience/balance.h"
 #include "platform/resilience/retry_budget.h"
+#include "platform/rpc/answer_check.h"
 #include "platform/rpc/call_metrics.h"
 
 namespace boxoffice::rpc {
@@ -22,8 +23,9 @@ namespace {
 using resilience::Breaker;
 using resilience::Candidate;
 
-// What speaks against a replica, from the least on: a call goes to one of those with the least.
-enum class Against : uint8_t { kNothing, kRefuses, kLeaves, kAll };
+// What speaks against a replica, from the least on: a call goes to one of those with the least. Who leaves
+// still does all that it is asked.
+enum class Against : uint8_t { kNothing, kLeaves, kRefuses, kAll };
 
 // After that long a server that said that it goes is taken to have changed its mind: if it has not, it says
 // so again.
@@ -65,7 +67,14 @@ void Replica::HearFarewell(v1::Farewell farewell) {
   farewell_ = farewell;
 }
 
-void Replica::MarkRefusing() { refusing_until_ = Now() + kRefusalHolds; }
+void Replica::MarkRefusing(bool command) {
+  (command ? refusing_commands_until_ : refusing_queries_until_) = Now() + kRefusalHolds;
+}
+
+bool AnotherMayDoIt(const Error& refused) {
+  return refused.code == Code::kUnavailable && refused.reason != "deadline_passed" &&
+         refused.reason != "contention" && refused.reason != "not_implemented";
+}
 
 void Pick::Report(Breaker::Outcome outcome) {
   if (replica_ == nullptr) return;
@@ -76,8 +85,10 @@ void Pick::Report(Breaker::Outcome outcome) {
 
 void Pick::ReportError(const Error& error) {
   // Not taken in time, by the connection or by what waits before the service, is no answer either.
+  // What can't be read came in time, and may be of a single row: nobody shall be kept from the rest for that.
   const bool failed =
-      error.code == Code::kUnknown || error.code == Code::kInternal || error.reason == "deadline_passed";
+      error.reason != kUnreadable &&
+      (error.code == Code::kUnknown || error.code == Code::kInternal || error.reason == "deadline_passed");
   Report(failed ? Breaker::Outcome::kFailed : Breaker::Outcome::kAnswered);
 }
 
@@ -194,11 +205,11 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   }
 
  private:
-  // Of one that takes the call. Queries have nothing to do with what was refused to commands.
+  // Of one that takes the call.
   static Against AgainstOf(const Replica& replica, bool for_command, Breaker::Moment now) {
     if (!replica.breaker.WouldAdmit(now)) return Against::kAll;
-    if (replica.farewell() != v1::FAREWELL_NONE) return Against::kLeaves;
-    return for_command && replica.refusing(now) ? Against::kRefuses : Against::kNothing;
+    if (replica.refusing(for_command, now)) return Against::kRefuses;
+    return replica.farewell() != v1::FAREWELL_NONE ? Against::kLeaves : Against::kNothing;
   }
 
   using Listeners = std::vector<std::pair<const void*, std::shared_ptr<Listener>>>;

@@ -75,10 +75,13 @@ class Replica {
   // What its server has said of itself, on this connection.
   [[nodiscard]] v1::Farewell farewell() const { return farewell_.load(std::memory_order_relaxed); }
   void HearFarewell(v1::Farewell farewell);
-  // It refused a command for want of what it works with (its database, the lead). For kRefusalHolds others
-  // are preferred for commands: refusals come fast, so that it would always look like the least busy.
-  void MarkRefusing();
-  [[nodiscard]] bool refusing(Breaker::Moment now) const { return now < refusing_until_.load(); }
+  // It refused a command, or a query, for want of what it works with (its database, the lead). For
+  // kRefusalHolds others are preferred for more of that kind: refusals come fast, so that it would always
+  // look like the least busy. The one says nothing of the other: whoever does not lead may still know.
+  void MarkRefusing(bool command);
+  [[nodiscard]] bool refusing(bool command, Breaker::Moment now) const {
+    return now < (command ? refusing_commands_until_ : refusing_queries_until_).load();
+  }
   // Whether it takes a call: all that is reachable, but for commands at one that closes.
   [[nodiscard]] bool Takes(bool command) const {
     return reachable() && (!command || farewell() != v1::FAREWELL_CLOSING);
@@ -95,8 +98,15 @@ class Replica {
   std::atomic<uint64_t> connections_{0};
   std::atomic<v1::Farewell> farewell_{v1::FAREWELL_NONE};
   std::atomic<Moment> farewell_until_{};
-  std::atomic<Moment> refusing_until_{};
+  std::atomic<Moment> refusing_commands_until_{};
+  std::atomic<Moment> refusing_queries_until_{};
 };
+
+// Whether a replica refused for want of something that another may have. Where there is too much to do
+// (overloaded, deadline_passed), all of it would go to the next one at once; what is in flight spreads it.
+// Rows that keep moving (contention) move for every replica. And a method that a replica of an earlier
+// release does not know (not_implemented) says nothing of its others.
+[[nodiscard]] bool AnotherMayDoIt(const Error& refused);
 
 // A call that was let out to a replica: reported once. If nobody does, it tells nothing. Move-only.
 class Pick {
@@ -122,7 +132,8 @@ class Pick {
   [[nodiscard]] const std::shared_ptr<Replica>& replica() const { return replica_; }
 
   void Report(resilience::Breaker::Outcome outcome);
-  // By what became of the call: no answer, none in time, and a fault are failures; a refusal is an answer.
+  // By what became of the call: no answer, none in time, and a fault are failures; a refusal is an answer,
+  // and so is one that can't be read.
   void ReportError(const Error& error);
 
  private:
@@ -132,7 +143,8 @@ class Pick {
 
 // How long a service may be without a replica that takes calls before they are refused.
 inline constexpr std::chrono::milliseconds kReplicaGap{1'000};
-// How long a replica that refused a command gets no more of them, where another has refused none.
+// How long a replica that refused a command, or a query, gets no more of them, where another has refused
+// none.
 inline constexpr std::chrono::milliseconds kRefusalHolds{1'000};
 // From one look at the connections to the next. A server that goes answers for longer.
 inline constexpr std::chrono::milliseconds kLookEvery{20};
@@ -153,12 +165,12 @@ class Peer {
   void Stop();
 
   // A replica for the next command: the one of the last call, until it is some commands ahead of the least
-  // busy, or has refused one. One that has refused (Replica::MarkRefusing) only where all have, and one that
-  // is about to go only where there is no other. Errors (kUnavailable: certainly not sent): breaker_open,
-  // unreachable, no_replica.
+  // busy, or has refused one. One that is about to go only where there is no other, or all others have
+  // refused one (Replica::MarkRefusing), and one that has refused only where all have. Errors (kUnavailable:
+  // certainly not sent): breaker_open, unreachable, no_replica.
   [[nodiscard]] Result<Pick> PickForCommand();
-  // A replica for the next query: the least busy, in turn, but for those that are about to go. Errors: the
-  // same.
+  // A replica for the next query: the least busy, in turn, but for those that have refused one and those that
+  // are about to go, as for commands. Errors: the same.
   [[nodiscard]] Result<Pick> PickForQuery();
   // Whether a call that found nobody with this error should be held back until the next look, rather than
   // fail: a replica was there less than kReplicaGap ago. So the moment from one replica's going to another's

@@ -54,6 +54,8 @@ class Member {
 
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] int received() const { return received_; }
+  void RefuseQueries(bool refuse) { service_->RefuseQueries(refuse); }
+  [[nodiscard]] int asked() const { return service_->asked(); }
 
  private:
   Intake::Handler Counting(const Intake::Handler& handler) {

@@ -244,6 +244,50 @@ TEST_F(FirstAskedTest, CommandsThatAreRefusedMoveNoQueries) {
     EXPECT_EQ(row.breaker.calls, row.replica == First(a, b).address() ? 11U : 10U) << row.replica;
 }
 
+TEST_F(ReplicaTest, AReplicaThatRefusesAQueryLosesThemToTheOtherForAMoment) {
+  Member a(Socket("a"), Echo);
+  Member b(Socket("b"), Echo);
+  Connect(a, b);
+  a.RefuseQueries(true);
+  const auto began = std::chrono::steady_clock::now();
+  int refused = 0;
+  for (int i = 0; i < 40; ++i) refused += Query("ada") ? 0 : 1;
+  const auto moments = (std::chrono::steady_clock::now() - began) / kRefusalHolds;
+  EXPECT_EQ(a.asked(), refused);
+  EXPECT_GE(refused, 1);
+  EXPECT_LE(refused, 1 + moments) << "it looked like the least busy one";
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(Await(i)) << "commands have nothing to do with it";
+  a.RefuseQueries(false);
+  const int before = a.asked();
+  EXPECT_TRUE(Eventually([&] { return Query("ada") && a.asked() > before; })) << "and then it is asked again";
+}
+
+TEST_F(ReplicaTest, WhereAllHaveRefusedQueriesTheyAreAskedAllTheSame) {
+  Member a(Socket("a"), Echo);
+  Member b(Socket("b"), Echo);
+  Connect(a, b);
+  a.RefuseQueries(true);
+  b.RefuseQueries(true);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Query("ada").error().reason, "database_unavailable") << i;
+  EXPECT_GT(std::min(a.asked(), b.asked()), 0);
+  a.RefuseQueries(false);
+  b.RefuseQueries(false);
+  EXPECT_TRUE(Query("ada")) << "at once";
+}
+
+TEST_F(ReplicaTest, OneThatLeavesIsAskedRatherThanOneThatRefuses) {
+  Member a(Socket("a"), Refusing(Code::kUnavailable, "not_leading"));
+  Member b(Socket("b"), Echo);
+  Connect(a, b);
+  b.Leave();
+  ASSERT_TRUE(Eventually([this] { return Left(); }));
+  const auto began = std::chrono::steady_clock::now();
+  int refused = 0;
+  for (int i = 0; i < 40; ++i) refused += Await(i) ? 0 : 1;
+  const auto moments = (std::chrono::steady_clock::now() - began) / kRefusalHolds;
+  EXPECT_LE(refused, 1 + moments) << "it serves on until it closes";
+}
+
 TEST_F(ReplicaTest, CallersBeginAtDifferentReplicas) {
   constexpr size_t kCallers = 24;  // that all begin at one of two happens once in eight million runs
   Member a(Socket("a"), Echo);
@@ -299,6 +343,15 @@ TEST_F(ReplicaTest, ADnsNameStandsForAllItsAddresses) {
   // It may have an IPv6 address too, where nobody listens.
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(Await(i));
   EXPECT_EQ(a.received(), 51);
+}
+
+TEST(RefusalTest, WhatAnotherReplicaMayHaveIsAReasonToAskIt) {
+  for (const char* reason : {"database_unavailable", "not_leading"})
+    EXPECT_TRUE(AnotherMayDoIt({Code::kUnavailable, reason, ""})) << reason;
+  for (const char* reason : {"deadline_passed", "contention", "not_implemented"})
+    EXPECT_FALSE(AnotherMayDoIt({Code::kUnavailable, reason, ""})) << reason;
+  EXPECT_FALSE(AnotherMayDoIt({Code::kResourceExhausted, "overloaded", ""}));
+  EXPECT_FALSE(AnotherMayDoIt({Code::kUnknown, "timeout", ""}));
 }
 
 TEST(ChannelsTest, ReplicasAreAListOrAName) {

@@ -1,6 +1,8 @@
 #include "platform/rpc/status.h"
 
+#include <algorithm>
 #include <array>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -25,6 +27,12 @@ constexpr std::array kTable = {
     Row{Code::kInternal, grpc::StatusCode::INTERNAL},
 };
 
+// Whether it can be the reason of an error of ours. What gRPC and proxies say of theirs may have a colon too.
+bool IsReason(std::string_view text) {
+  return std::ranges::all_of(
+      text, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.'; });
+}
+
 }  // namespace
 
 grpc::Status ToStatus(const Error& error) {
@@ -40,11 +48,18 @@ Error FromStatus(const grpc::Status& status) {
     if (row.status != status.error_code()) continue;
     error.code = row.code;
     const std::string& message = status.error_message();
-    if (const auto colon = message.find(": "); colon != std::string::npos) {
+    const auto colon = message.find(": ");
+    if (colon != std::string::npos && IsReason(std::string_view(message).substr(0, colon))) {
       error.reason = message.substr(0, colon);
       error.detail = message.substr(colon + 2);
     }
     return error;
+  }
+  // A server of an earlier release has not looked at the request; and it works: were that a failure, breakers
+  // would open for it while releases are side by side.
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+    error.code = Code::kUnavailable;
+    error.reason = "not_implemented";
   }
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) error.reason = "timeout";
   // CANCELLED is what a call meets that comes when its server has begun to shut down; none of ours says it.

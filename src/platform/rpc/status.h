@@ -11,7 +11,7 @@ namespace boxoffice::rpc {
 // The status of a unary call; reason and detail travel as "reason: detail" in the message.
 [[nodiscard]] grpc::Status ToStatus(const Error& error);
 // Of a status that is not OK. A deadline or a broken connection is Code::kUnknown: the call may have had its
-// effect.
+// effect. A method that the server does not know is kUnavailable, not_implemented.
 [[nodiscard]] Error FromStatus(const grpc::Status& status);
 
 // The error of one outcome in a batch.

@@ -146,6 +146,9 @@ asio::awaitable<Result<Response>> AskUntraced(asio::any_io_executor executor, Pi
                           steady_clock::now() - began);
     const bool lost = !answer && answer.error().reason == "connection_lost";
     if (lost) pick->replica()->MarkFailed();
+    // An operator's request says nothing of what all replicas know: only one of them may do it.
+    if (!answer && IsQuery<Request>() && AnotherMayDoIt(answer.error()))
+      pick->replica()->MarkRefusing(/*command=*/false);
     if (answer) {
       pick->Report(resilience::Breaker::Outcome::kAnswered);
     } else {
