@@ -101,17 +101,21 @@ Result<KeysById> ParseJwks(std::string_view text, Algorithm algorithm) {
   if (keys == nullptr || !keys->is_array()) return Malformed("it is no JSON object with an array \"keys\"");
   if (keys->get_array().size() > kMaxKeys) return Malformed(fmt::format("over {} keys", kMaxKeys));
   KeysById found;
+  std::string bad;  // the first of those for us that are none
   for (const json::value& value : keys->get_array()) {
     if (!value.is_object()) return Malformed("a key is no object");
     const json::object& jwk = value.get_object();
     if (!IsFor(jwk, algorithm)) continue;
     const std::string id(Member(jwk, "kid"));
     PkeyPtr key = algorithm == Algorithm::kEs256 ? EcKey(jwk) : RsaKey(jwk);
-    if (!key || !Fits(key.get(), algorithm))
-      return Malformed(fmt::format("the key \"{}\" is none for {}", id, AlgorithmName(algorithm)));
+    if (!key || !Fits(key.get(), algorithm)) {
+      if (bad.empty()) bad = fmt::format("the key \"{}\" is none for {}", id, AlgorithmName(algorithm));
+      continue;  // RFC 7517, section 5: one that can't be used must not keep us from the others
+    }
     if (!found.emplace(id, std::make_shared<const TokenKey>(std::move(key))).second)
       return Malformed(fmt::format("the key \"{}\" is there twice", id));
   }
+  if (found.empty() && !bad.empty()) return Malformed(std::move(bad));
   if (found.empty()) {
     return Fail(Code::kInvalidArgument, "jwks_empty",
                 fmt::format("no key is for {}", AlgorithmName(algorithm)));
@@ -128,9 +132,15 @@ Result<std::shared_ptr<const TokenKey>> JwksCache::Find(std::string_view key_id)
   const std::scoped_lock lock(mutex_);
   const Timestamp now = clock_.Now();
   if (keys != nullptr && next_ > now) {
-    if (now - last_ < policy_.for_unknown) return Fail(Code::kUnauthenticated, "token_key_unknown");
-    next_ = now;
-    changed_.notify_all();
+    // By a clock that was set back, the last question is still to come.
+    const bool lately = now >= last_ && now - last_ < policy_.for_unknown;
+    // One that failed tells nothing of the key: the provider may have begun to sign by it meanwhile.
+    const bool answered = retry_ == milliseconds(0);
+    if (lately && answered) return Fail(Code::kUnauthenticated, "token_key_unknown");
+    if (!lately) {
+      next_ = now;
+      changed_.notify_all();
+    }
   }
   return Fail(Code::kUnavailable, "token_keys_unavailable");
 }

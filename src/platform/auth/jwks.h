@@ -20,9 +20,10 @@ namespace boxoffice::auth {
 using KeysById = std::map<std::string, std::shared_ptr<const TokenKey>, std::less<>>;
 
 // Those keys of a set that verify signatures of this algorithm, ES256 or RS256, by `kid` ("" where it is
-// missing). Keys for something else (`kty`, `crv`, `alg`, `use`) are left out, as RFC 7517 wants it. Errors:
-// kInvalidArgument jwks_malformed (no JSON with `keys`, a key without its numbers, a point that is not on the
-// curve, an RSA key under 2048 bits, an id twice, over 64 keys); jwks_empty (none is for this algorithm).
+// missing). Keys for something else (`kty`, `crv`, `alg`, `use`) are left out, as RFC 7517 wants it, and so
+// are, beside a good one, those that are none: without their numbers, a point that is not on the curve, an
+// RSA key under 2048 bits. Errors: kInvalidArgument jwks_malformed (no JSON with `keys`, all that are for
+// this algorithm are none, an id twice, over 64 keys); jwks_empty (none is for this algorithm).
 [[nodiscard]] Result<KeysById> ParseJwks(std::string_view text, Algorithm algorithm);
 
 // The set as it was seen last, and when to ask for it again. It does not ask by itself. Thread-safe; finding
@@ -39,8 +40,9 @@ class JwksCache final : public TokenKeys {
   JwksCache(Algorithm algorithm, Policy policy, const Clock& clock)
       : algorithm_(algorithm), policy_(policy), clock_(clock), next_(clock.Now()) {}
 
-  // A key that is not known makes the next question due, at most every `for_unknown`; until it is answered,
-  // and before the first answer, token_keys_unavailable. A token that names no key is of the only one.
+  // A key that is not known makes the next question due, at most every `for_unknown`; until one is answered
+  // (a question that failed is not), and before the first answer, token_keys_unavailable. A token that names
+  // no key is of the only one.
   [[nodiscard]] Result<std::shared_ptr<const TokenKey>> Find(std::string_view key_id) override;
 
   // The provider's answer. Errors: as ParseJwks; what was known stays, and it counts as Failed.

@@ -119,6 +119,16 @@ TEST_F(JwksTest, KeysForSomethingElseAreLeftOut) {
   EXPECT_TRUE(keys->contains("ours"));
 }
 
+// As a provider may publish one for others beside it, and changes its own all the same.
+TEST_F(JwksTest, AKeyThatCantBeUsedDoesNotHideTheOthers) {
+  const JwkPair good = RsaJwk("good");
+  const std::string set = Jwks({RsaJwk("weak", 1024).jwk, R"({"kty":"RSA","kid":"without"})", good.jwk});
+  const auto keys = ParseJwks(set, Algorithm::kRs256);
+  ASSERT_TRUE(keys) << keys.error().detail;
+  EXPECT_EQ(keys->size(), 1U);
+  EXPECT_TRUE(keys->contains("good"));
+}
+
 TEST_F(JwksTest, WhatIsNoSetOfKeysIsRefusedWithItsReason) {
   const std::string ours = EcJwk("ours").jwk;
   for (
@@ -162,6 +172,30 @@ TEST_F(JwksTest, AnUnknownKeyIsAskedForButNotAllTheTime) {
   EXPECT_EQ(Verify(cache, Issue(old_key, "old")), "ok") << "meanwhile";
   ASSERT_TRUE(cache.Load(Jwks({old_key.jwk, new_key.jwk})));
   EXPECT_EQ(Verify(cache, Issue(new_key, "new")), "ok");
+}
+
+// The provider has begun to sign by a new key, and can't be asked just now.
+TEST_F(JwksTest, AfterAFailureAnUnknownKeyMayBeGoodAndIsNotRefused) {
+  const JwkPair old_key = EcJwk("old");
+  const JwkPair new_key = EcJwk("new");
+  JwksCache cache(Algorithm::kEs256, {}, clock_);
+  ASSERT_TRUE(cache.Load(Jwks({old_key.jwk})));
+  clock_.Advance(seconds(600));
+  cache.Failed();
+  EXPECT_EQ(Verify(cache, Issue(new_key, "new")), "token_keys_unavailable");
+  EXPECT_EQ(cache.UntilDue(), seconds(1)) << "nor is the provider pressed";
+  EXPECT_EQ(Verify(cache, Issue(old_key, "old")), "ok");
+  ASSERT_TRUE(cache.Load(Jwks({old_key.jwk})));
+  EXPECT_EQ(Verify(cache, Issue(new_key, "new")), "token_key_unknown");
+}
+
+TEST_F(JwksTest, AClockThatIsSetBackKeepsNoNewKeyOut) {
+  const JwkPair new_key = EcJwk("new");
+  JwksCache cache(Algorithm::kEs256, {}, clock_);
+  ASSERT_TRUE(cache.Load(Jwks({EcJwk("old").jwk})));
+  clock_.Advance(-seconds(3'600));
+  EXPECT_EQ(Verify(cache, Issue(new_key, "new")), "token_keys_unavailable");
+  EXPECT_EQ(cache.UntilDue(), milliseconds(0)) << "it is asked for";
 }
 
 TEST_F(JwksTest, AfterAFailureItIsAskedSoonerAndWhatWasKnownStays) {

@@ -8,7 +8,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/connect.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -21,6 +20,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <fmt/format.h>
 
+#include "platform/http/connect.h"
 #include "platform/http/lookup.h"
 #include "platform/http/response_parser.h"
 
@@ -255,7 +255,8 @@ asio::awaitable<Result<ClientResponse>> FetchOnce(std::shared_ptr<Fetching> stat
     co_return Fail(Code::kUnavailable, "address_refused",
                    fmt::format("{} is at no address that is allowed", url->host));
   }
-  const auto [connect_error, endpoint] = co_await asio::async_connect(state->socket, allowed, kAwait);
+  const beast::error_code connect_error =
+      co_await ConnectInTurn(state->socket, allowed, state->timer.expiry());
   if (connect_error) co_return ConnectFailed(*url, connect_error.message());
   if (state->timed_out) co_return ConnectFailed(*url, "timed out");
   beast::error_code ignored;
@@ -389,8 +390,9 @@ asio::awaitable<Result<std::unique_ptr<ClientConnection>>> ClientConnection::Con
   if (!found) co_return failed(found.error().detail);
   std::vector<tcp::endpoint> endpoints;
   for (const asio::ip::address& address : *found) endpoints.emplace_back(address, port);
-  state->Watch(steady_clock::now() + timeout);
-  const auto [connect_error, endpoint] = co_await asio::async_connect(state->socket, endpoints, kAwait);
+  const steady_clock::time_point until = steady_clock::now() + timeout;
+  state->Watch(until);
+  const beast::error_code connect_error = co_await ConnectInTurn(state->socket, endpoints, until);
   state->Unwatch();
   if (connect_error || state->timed_out)
     co_return failed(connect_error ? connect_error.message() : "timed out");

@@ -27,8 +27,9 @@ struct ClientRequest {
   std::string url;     // "http://host[:port]/path?query", or https; of a ClientConnection only "/path?query"
   HeaderList headers;  // Host, Content-Length and Connection are set by the client
   std::string body;
-  std::chrono::milliseconds timeout{30'000};  // for all of it: from the name's look-up to the last byte
-  size_t max_response = 1024 * 1024;          // bytes of the body
+  // For all of it, from the name's look-up to the last byte; of a host's several addresses, each has a share.
+  std::chrono::milliseconds timeout{30'000};
+  size_t max_response = 1024 * 1024;  // bytes of the body
   // The answer's status and headers are all that is asked for: it is had once they are there, whatever its
   // body is, or becomes; that stays unread, `body` empty, and the connection is closed.
   bool head_is_enough = false;

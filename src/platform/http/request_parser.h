@@ -49,7 +49,8 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
     }
     // Beast takes a coding that it does not know for no body at all, and would read the body as the next
     // request, which a proxy in front takes for a part of this one (RFC 9112, section 6.1).
-    if (name == field::transfer_encoding && !boost::beast::iequals(value, "chunked")) {
+    // So might a proxy that knows no codings in HTTP/1.0, which has none.
+    if (name == field::transfer_encoding && (version_ < 11 || !boost::beast::iequals(value, "chunked"))) {
       error = boost::beast::http::error::bad_transfer_encoding;
     }
     if (!IsUtf8({value.data(), value.size()})) error = boost::beast::http::error::bad_value;

@@ -207,6 +207,18 @@ TEST(Server, ACodingThatIsNotKnownIsRefusedAndWhatFollowsIsNoRequest) {
   }
 }
 
+TEST(Server, ABodyOfHttp10HasNoCoding) {
+  TestServer test(Routes());
+  RawClient client = test.Connect();
+  client.Send(
+      "POST /echo HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "0\r\n\r\n" +
+      Get("/v1/shows/smuggled"));
+  const std::string all = client.ReadAll();
+  EXPECT_THAT(all, StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(all, Not(HasSubstr("smuggled")));
+}
+
 TEST(Server, AHeaderThatIsNotUtf8IsRefused) {
   // What is no text can't go on as one: a string of a contract that is none ends the stream of everybody's
   // commands.
