@@ -1,6 +1,7 @@
 #include "platform/bus/bus_factory.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <utility>
@@ -21,6 +22,13 @@ namespace {
 constexpr std::string_view kSqlite = "sqlite:";
 constexpr std::string_view kKafka = "kafka:";
 
+// By these events keep their order, and none is passed over: they are the bus's own, under all their names.
+constexpr std::array<std::string_view, 12> kOwnSettings{
+    "acks",        "auto.offset.reset",  "delivery.timeout.ms",   "enable.auto.commit",
+    "group.id",    "enable.idempotence", "enable.partition.eof",  "enable.auto.offset.store",
+    "partitioner", "message.timeout.ms", "request.required.acks", "partition.assignment.strategy"};
+
+// No error repeats more of the URL than a name: there may be a password in it.
 std::unexpected<Error> NotSuch(std::string_view what) {
   return Fail(Code::kInvalidArgument, "bus_url", fmt::format("bus.url: {}", what));
 }
@@ -42,7 +50,6 @@ Result<std::string> Decode(std::string_view encoded) {
   return text;
 }
 
-// Neither error repeats a value: one may be a password.
 Result<KafkaBusConfig> KafkaConfig(std::string_view url) {
   KafkaBusConfig config;
   url.remove_prefix(kKafka.size());
@@ -58,6 +65,8 @@ Result<KafkaBusConfig> KafkaConfig(std::string_view url) {
     BOXOFFICE_ASSIGN(std::string value, Decode(setting.substr(equals + 1)));
     if (name == "prefix") {
       config.prefix = std::move(value);
+    } else if (std::ranges::find(kOwnSettings, name) != kOwnSettings.end()) {
+      obs::Log(obs::Level::kWarning, "bus_setting_ignored", {{"name", name}});
     } else {
       config.properties.emplace_back(name, std::move(value));
     }
@@ -139,8 +148,9 @@ Result<std::unique_ptr<Bus>> OpenBus(std::string_view url, const Clock& clock, o
     BOXOFFICE_ASSIGN(KafkaBusConfig config, KafkaConfig(url));
     return KafkaBus::Open(std::move(config), clock, metrics);
   }
-  return Fail(Code::kInvalidArgument, "bus_url",
-              fmt::format("bus.url is sqlite:FILE or kafka:HOST:PORT,HOST:PORT, not \"{}\"", url));
+  const std::string_view scheme = url.substr(0, url.find(':'));
+  return NotSuch(fmt::format("it is sqlite:FILE or kafka:HOST:PORT,HOST:PORT, not \"{}{}\"", scheme,
+                             scheme.size() < url.size() ? ":…" : ""));
 }
 
 Result<std::unique_ptr<EndReader>> OpenEnds(std::string_view url, std::vector<std::string> topics) {

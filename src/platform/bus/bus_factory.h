@@ -6,7 +6,9 @@
 //   of
 //                              librdkafka (security.protocol, ssl.ca.location, sasl.username, …), and
 //                              `prefix`, which is put before the names of topics and groups. VALUE is
-//                              percent-encoded.
+//                              percent-encoded. A setting by which events keep their order
+//                              (message.timeout.ms, partitioner, group.id, …) is the bus's own: it is
+//                              ignored, with a warning.
 #pragma once
 
 #include <cstdint>

@@ -77,6 +77,16 @@ TEST(BusFactoryTest, AWrongSettingIsRefusedAndNoValueIsRepeated) {
   EXPECT_THAT(unknown.error().detail, testing::HasSubstr("no.such.setting"));
 }
 
+// No client could be made with any of these.
+TEST(BusFactoryTest, ASettingThatKeepsEventsInOrderCantBeChanged) {
+  const SystemClock clock;
+  obs::Registry metrics;
+  const auto bus = OpenBus(
+      "kafka:127.0.0.1:1?enable.idempotence=x&acks=x&message.timeout.ms=x&partitioner=x&enable.auto.commit=x",
+      clock, metrics);
+  EXPECT_TRUE(bus) << bus.error().detail;
+}
+
 TEST(BusFactoryTest, AnotherSchemeIsRefusedWithThoseThatThereAre) {
   const SystemClock clock;
   obs::Registry metrics;
@@ -87,6 +97,9 @@ TEST(BusFactoryTest, AnotherSchemeIsRefusedWithThoseThatThereAre) {
     EXPECT_THAT(bus.error().detail, testing::HasSubstr("sqlite:FILE"));
     EXPECT_FALSE(PrepareBus(url, {}));
   }
+  const auto mistyped = OpenBus("Kafka://me:hunter2@b:9092?sasl.password=hunter2", clock, metrics);
+  EXPECT_THAT(mistyped.error().detail,
+              testing::AllOf(testing::HasSubstr("Kafka:"), testing::Not(testing::HasSubstr("hunter"))));
 }
 
 }  // namespace

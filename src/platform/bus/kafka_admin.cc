@@ -16,6 +16,8 @@ namespace {
 
 using namespace kafka;  // the client's wrappers, here only
 
+constexpr int kPauseMs = 20;  // from one look at what is being made to the next
+
 struct Wanted {
   std::string name;
   int partitions = 0;
@@ -114,17 +116,29 @@ void Compare(const Wanted& topic, std::string_view setting, std::string found, s
   differences.push_back({topic.name, std::string(setting), std::move(found), std::move(wanted)});
 }
 
+// What the cluster says of a topic that it has: some of it may not have heard of one that another process has
+// just made.
+Result<Owned<const rd_kafka_metadata_t>> Describe(rd_kafka_t* client, const std::string& topic,
+                                                  milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  const Owned<rd_kafka_topic_t> handle(rd_kafka_topic_new(client, topic.c_str(), nullptr));
+  while (true) {
+    const rd_kafka_metadata_t* found = nullptr;
+    if (const auto error = rd_kafka_metadata(client, 0, handle.get(), &found, Ms(timeout))) {
+      return Failed(error, topic);
+    }
+    Owned<const rd_kafka_metadata_t> metadata(found);
+    if (metadata->topic_cnt == 1 && metadata->topics[0].partition_cnt > 0) return metadata;
+    if (std::chrono::steady_clock::now() > deadline) {
+      return Failed(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, topic);
+    }
+    rd_kafka_poll(client, kPauseMs);
+  }
+}
+
 Result<void> CompareShape(rd_kafka_t* client, const Wanted& topic, milliseconds timeout,
                           std::vector<TopicDifference>& differences) {
-  const Owned<rd_kafka_topic_t> handle(rd_kafka_topic_new(client, topic.name.c_str(), nullptr));
-  const rd_kafka_metadata_t* found = nullptr;
-  if (const auto error = rd_kafka_metadata(client, 0, handle.get(), &found, Ms(timeout))) {
-    return Failed(error, topic.name);
-  }
-  const Owned<const rd_kafka_metadata_t> metadata(found);
-  if (metadata->topic_cnt != 1 || metadata->topics[0].partition_cnt == 0) {
-    return Failed(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, topic.name);
-  }
+  BOXOFFICE_ASSIGN(const Owned<const rd_kafka_metadata_t> metadata, Describe(client, topic.name, timeout));
   const rd_kafka_metadata_topic_t& row = metadata->topics[0];
   Compare(topic, "partitions", fmt::format("{}", row.partition_cnt), fmt::format("{}", topic.partitions),
           differences);
@@ -169,7 +183,6 @@ Result<void> CompareSettings(rd_kafka_t* client, const std::vector<Wanted>& topi
 
 // A topic is made known before its partitions are led: until they are, each answers that it is not.
 Result<void> WaitUntilLed(rd_kafka_t* client, const std::vector<Wanted>& topics, milliseconds timeout) {
-  constexpr int kPauseMs = 20;
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   for (const Wanted& topic : topics) {
     while (true) {

@@ -2,11 +2,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "platform/bus/kafka_lag.h"
 #include "platform/bus/kafka_reader.h"
 #include "platform/bus/kafka_subscription.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::bus::kafka {
+namespace {
+
+constexpr milliseconds kAskLagEvery{2'000};
+constexpr milliseconds kLongestAsk{1'000};  // it keeps the group waiting
+
+}  // namespace
 
 void Subscription::OnRebalance(rd_kafka_t*, rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* list,
                                void* self) {
@@ -19,12 +26,15 @@ void Subscription::OnRebalance(rd_kafka_t*, rd_kafka_resp_err_t what, rd_kafka_t
 }
 
 void Subscription::Assign(const rd_kafka_topic_partition_list_t& list) {
+  assigned_ = false;
   pending_.clear();
   places_.clear();
+  untaken_.clear();
   std::vector<Part> dead;
   if (const Result<void> loaded = LoadPlaces(list, dead); !loaded) {
     obs::Log(obs::Level::kError, "kafka_assignment_failed",
              {{"group", group_}, {"reason", loaded.error().reason}, {"detail", loaded.error().detail}});
+    for (const auto& [key, place] : places_) untaken_.emplace(key, place.next);
     places_.clear();
     reopen_ = true;
     rd_kafka_assign(client_.get(), nullptr);
@@ -39,6 +49,8 @@ void Subscription::Assign(const rd_kafka_topic_partition_list_t& list) {
     rd_kafka_topic_partition_list_add(assigned.get(), part.topic.c_str(), part.partition)->offset = part.next;
   }
   rd_kafka_assign(client_.get(), assigned.get());
+  assigned_ = true;
+  reopened_ = 0;
   obs::Log(obs::Level::kInfo, "kafka_assigned", {{"group", group_}, {"partitions", list.cnt}});
   not_before_ = SteadyClock::now();
   Commit(false);  // a new group: from now on it is known where it begins
@@ -49,6 +61,7 @@ void Subscription::Revoke() {
   // Of partitions that others have by now, nothing may be said any more.
   if (rd_kafka_assignment_lost(client_.get()) == 0) Commit(true);
   SetPaused(false);  // a pause would outlast the assignment
+  assigned_ = false;
   pending_.clear();
   places_.clear();
   rd_kafka_assign(client_.get(), nullptr);
@@ -170,7 +183,34 @@ void Subscription::ShowLag() {
       lag += std::max(high - place.next, int64_t{0});
     }
   }
-  parked_gauge_.Set(static_cast<double>(parked));
+  // Between two assignments, as while the cluster is away, both stay what they were.
+  if (assigned_) parked_gauge_.Set(static_cast<double>(parked));
+  if (paused_ || !untaken_.empty()) {
+    AskLag();
+  } else if (assigned_) {
+    lag_.Set(static_cast<double>(lag));
+  }
+}
+
+// While nothing is fetched, the client is told of no ends: a group that waits would look as if nothing came,
+// and one that can't take its partitions (a dead-letter topic is missing) as if there were nothing to do.
+// Where the cluster does not tell, the lag stays what it was.
+void Subscription::AskLag() {
+  const auto now = SteadyClock::now();
+  if (now - lag_asked_ < kAskLagEvery) return;
+  lag_asked_ = now;
+  KafkaBusConfig brief = config_;
+  brief.request_timeout = kLongestAsk;
+  const Result<Ends> ends = TopicEnds(client_.get(), brief, topics_);
+  if (!ends) return;
+  int64_t lag = 0;
+  const auto add = [&](const PlaceKey& key, int64_t next) {
+    const std::vector<int64_t>& of_topic = ends->at(key.first);
+    const auto partition = static_cast<size_t>(key.second);
+    if (partition < of_topic.size()) lag += std::max(of_topic[partition] - next, int64_t{0});
+  };
+  for (const auto& [key, place] : places_) add(key, place.next);
+  for (const auto& [key, next] : untaken_) add(key, next);
   lag_.Set(static_cast<double>(lag));
 }
 

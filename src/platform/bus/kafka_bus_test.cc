@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "platform/bus/inbox_for_test.h"
+#include "platform/bus/kafka_client.h"
 #include "platform/bus/kafka_for_test.h"
 #include "platform/bus/processed_event.h"
 #include "testing/process.h"
@@ -130,6 +131,20 @@ TEST_F(KafkaBusTest, TopicsAreMadeOnceAndWhatIsThereOtherwiseIsSaid) {
   EXPECT_THAT(refused.error().detail, HasSubstr(config_.prefix + "payment"));
 }
 
+// As the services do when a system is installed: each makes what it publishes and what it consumes.
+TEST_F(KafkaBusTest, TopicsThatTwoMakeAtTheSameTimeAreThereForBoth) {
+  std::vector<TopicSpec> specs;
+  for (int i = 0; i < 20; ++i) specs.push_back({.name = fmt::format("topic{}", i), .partitions = 3});
+  const auto make = [&] {
+    const auto made = CreateTopics(config_, specs);
+    EXPECT_TRUE(made.has_value()) << made.error().reason << ": " << made.error().detail;
+    EXPECT_THAT(made.value_or(std::vector<TopicDifference>()), IsEmpty());
+  };
+  std::thread other(make);
+  make();
+  other.join();
+}
+
 TEST_F(KafkaBusTest, ASettingThatLibrdkafkaDoesNotKnowIsNamed) {
   config_.properties = {{"security.protocoll", "ssl"}};
   const auto bus = KafkaBus::Open(config_, clock_, metrics_);
@@ -195,6 +210,79 @@ TEST_F(KafkaBusTest, AGroupWaitsForItsDeadLetterTopic) {
   EXPECT_THAT(inbox.WaitFor(0), IsEmpty());
   MakeTestTopics(config_, {"g"});
   EXPECT_THAT(inbox.WaitFor(1), ElementsAre("1"));
+}
+
+TEST_F(KafkaBusTest, AGroupThatCantTakeItsPartitionsShowsItsLag) {
+  MakeTestTopics(config_, {});
+  auto bus = Open();
+  Inbox inbox;
+  Put(*bus, {Make("a", "1"), Make("b", "2")});
+  ASSERT_TRUE(bus->Subscribe("g", {"seat"}, inbox.Consume()));
+  const obs::Gauge& lag = metrics_.GetGauge("boxoffice_bus_lag", "", {{"group", "g"}});
+  EXPECT_TRUE(Eventually([&] { return lag.value() == 2; })) << "its dead-letter topic is missing";
+  MakeTestTopics(config_, {"g"});
+  EXPECT_THAT(inbox.WaitFor(2), SizeIs(2));
+  EXPECT_TRUE(Eventually([&] { return lag.value() == 0; }));
+}
+
+TEST_F(KafkaBusTest, AGroupThatCantTakeItsPartitionsTriesLessAndLessOften) {
+  MakeTestTopics(config_, {});
+  config_.properties = {
+      {"topic.metadata.propagation.max.ms", "1"}};  // a missing topic is known to be missing
+  config_.request_timeout = milliseconds(2'000);
+  testing::internal::CaptureStderr();
+  {
+    auto bus = Open();
+    Inbox inbox;
+    EXPECT_TRUE(bus->Subscribe("g", {"seat"}, inbox.Consume()));
+    testbed::Pause(std::chrono::seconds(5));
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  int failures = 0;
+  for (size_t at = 0; (at = log.find("kafka_assignment_failed", at)) != std::string::npos; ++at) ++failures;
+  EXPECT_GE(failures, 1);
+  EXPECT_LE(failures, 7) << "after 0.1, 0.2, 0.4, 0.8 and 1.6 s; each one costs the whole group a rebalance";
+}
+
+TEST_F(KafkaBusTest, AGroupThatWaitsShowsWhatComesMeanwhile) {
+  MakeTestTopics(config_, {"g"}, 1);
+  auto bus = Open();
+  Inbox inbox;
+  std::atomic<bool> away = true;
+  ASSERT_TRUE(bus->Subscribe("g", {"seat"}, [&](std::span<const Record> records) {
+    if (away) return Consumed{0, {Code::kUnavailable, "store_away", ""}};
+    inbox.Add(records);
+    return Consumed{records.size(), {}};
+  }));
+  const obs::Gauge& lag = metrics_.GetGauge("boxoffice_bus_lag", "", {{"group", "g"}});
+  for (int i = 1; i <= 3; ++i) {
+    Put(*bus, {Make("a", fmt::format("{}", i))});
+    EXPECT_TRUE(Eventually([&] { return lag.value() == i; })) << i;
+  }
+  away = false;
+  EXPECT_THAT(inbox.WaitFor(3), ElementsAre("1", "2", "3"));
+  EXPECT_TRUE(Eventually([&] { return lag.value() == 0; }));
+}
+
+// As after a broker's loss of power, or the election of one that was behind: the group's place is past the
+// end.
+TEST_F(KafkaBusTest, WhereTheClusterHasLostTheEndOfItsLogWhatIsNewIsConsumed) {
+  MakeTestTopics(config_, {"g"}, 1);
+  {
+    const kafka::Client client =
+        kafka::NewClient(RD_KAFKA_CONSUMER, config_, {{"group.id", config_.prefix + "g"}}).value();
+    const kafka::Partitions place = kafka::NewPartitions();
+    rd_kafka_topic_partition_list_add(place.get(), (config_.prefix + "seat").c_str(), 0)->offset = 100;
+    ASSERT_TRUE(Eventually(
+        [&] { return rd_kafka_commit(client.get(), place.get(), 0) == RD_KAFKA_RESP_ERR_NO_ERROR; }));
+  }
+  auto bus = Open();
+  Put(*bus, {Make("a", "1"), Make("a", "2")});
+  Inbox inbox;
+  ASSERT_TRUE(bus->Subscribe("g", {"seat"}, inbox.Consume()));
+  EXPECT_THAT(inbox.WaitFor(2), ElementsAre("1", "2"));
+  Put(*bus, {Make("a", "3")});
+  EXPECT_THAT(inbox.WaitFor(3), ElementsAre("1", "2", "3"));
 }
 
 TEST_F(KafkaBusTest, AMessageThatIsNoEventIsPassedOver) {

@@ -158,6 +158,21 @@ TEST_F(KafkaFailureTest, ABrokerThatIsFrozenForSecondsIsWaitedForAndLosesNothing
   EXPECT_EQ(consumer.out_of_order(), 0);
 }
 
+TEST_F(KafkaFailureTest, WhileTheBrokerIsAwayTheLagStaysWhatItWas) {
+  auto bus = Open();
+  ASSERT_TRUE(bus->Publish(std::vector{events_.Make("a", "1")}));
+  ASSERT_TRUE(bus->Subscribe("g", {"seat"}, [](std::span<const Record>) {
+    return Consumed{0, {Code::kUnavailable, "store_away", ""}};
+  }));
+  const obs::Gauge& lag = metrics_.GetGauge("boxoffice_bus_lag", "", {{"group", "g"}});
+  ASSERT_TRUE(Eventually([&] { return lag.value() == 1; }));
+  testbed::KafkaBroker& broker = testbed::KafkaBroker::Shared();
+  broker.Kill9();
+  testbed::Pause(seconds(6));  // past the group's session
+  EXPECT_EQ(lag.value(), 1);
+  broker.Start();
+}
+
 // The broker goes away between a failure and what is to be written of it.
 TEST_F(KafkaFailureTest, AKeyThatFailsWhileTheBrokerIsAwayKeepsItsOrder) {
   auto bus = Open();

@@ -107,7 +107,7 @@ void Subscription::Reopen() {
   Close();
   {
     std::unique_lock lock(mutex_);
-    const milliseconds backoff = RetryBackoff(++outages_, kReopenBackoff, kLongestReopenBackoff);
+    const milliseconds backoff = RetryBackoff(++reopened_, kReopenBackoff, kLongestReopenBackoff);
     stopped_.wait_for(lock, backoff, [this] { return stopping_.load(); });
   }
   if (stopping_) return;
@@ -167,9 +167,13 @@ void Subscription::Take(const rd_kafka_message_t& message) {
     return;
   }
   const auto place = places_.find({topic, message.partition});
-  if (place == places_.end() || message.offset < place->second.arrived) return;  // not ours any more; again
-  if (message.offset > place->second.arrived) {
-    obs::Log(obs::Level::kError, "kafka_events_expired",
+  if (place == places_.end()) return;  // not ours any more
+  if (message.offset != place->second.arrived) {
+    const bool back = message.offset < place->second.arrived;
+    if (back && message.offset >= place->second.next) return;  // again: it is pending
+    // Back: the cluster has lost the end of its log, and what was written since stands where that was. It is
+    // consumed from the log's beginning; what was consumed before is dropped by its id.
+    obs::Log(obs::Level::kError, back ? "kafka_log_went_back" : "kafka_events_expired",
              {{"group", group_},
               {"topic", topic},
               {"partition", message.partition},

@@ -111,6 +111,7 @@ class Subscription {
   void Commit(bool wait);
   void SetPaused(bool paused);
   void ShowLag();
+  void AskLag();
 
   [[nodiscard]] milliseconds Backoff(int failures) const;
   // Without the prefix.
@@ -131,12 +132,16 @@ class Subscription {
 
   Client client_;
   std::map<PlaceKey, Place> places_;
+  std::map<PlaceKey, int64_t> untaken_;   // where partitions go on that were ours, and could not be taken
   std::vector<Record> pending_;           // arrived, in order; all of `places_`
   SteadyClock::time_point not_before_{};  // the next delivery
   SteadyClock::time_point lag_shown_{};
-  int outages_ = 0;      // rounds in a row that the consumer or the cluster could not work
-  bool paused_ = false;  // nothing arrives
-  bool reopen_ = false;  // the client is to be made anew
+  SteadyClock::time_point lag_asked_{};
+  int outages_ = 0;        // rounds in a row that the consumer or the cluster could not work
+  bool assigned_ = false;  // `places_` are all of the partitions that are ours
+  bool paused_ = false;    // nothing arrives
+  bool reopen_ = false;    // the client is to be made anew
+  int reopened_ = 0;       // so often in a row, without an assignment in between that could be taken
 
   std::atomic<bool> stopping_ = false;
   Owned<rd_kafka_queue_t> wake_;  // of `client_`

@@ -76,6 +76,20 @@ TEST_F(SqliteBusTest, OfTwoProcessesOfAGroupOneConsumesAndTheOtherTakesOverWhere
   EXPECT_TRUE(Eventually([&] { return other.Of("b") == std::vector<std::string>{"poison", "4"}; }));
 }
 
+TEST_F(SqliteBusTest, AKeyIsTriedAgainThoughTheClockHasGoneBack) {
+  ManualClock clock;
+  auto bus = SqliteBus::Open({.file = dir_.path() / "bus.db", .max_poll = milliseconds(5)}, clock, metrics_);
+  ASSERT_TRUE(bus.has_value());
+  Inbox inbox;
+  const auto broken = std::make_shared<std::atomic<bool>>(true);
+  ASSERT_TRUE((*bus)->Subscribe("g", {"seat"}, FailOn(inbox, broken, "bad")));
+  Put(**bus, {Make("a", "bad"), Make("b", "good")});
+  EXPECT_THAT(inbox.WaitFor(1), testing::ElementsAre("good")) << "the other is set aside";
+  *broken = false;
+  clock.Advance(-std::chrono::hours(1));
+  EXPECT_THAT(inbox.WaitFor(2), testing::ElementsAre("good", "bad"));
+}
+
 // The crash between a consumer's effect and the mark of the bus: the effect's transaction knows the event.
 TEST_F(SqliteBusTest, AnEventWhoseMarkWasLostIsDeliveredAgainAndDroppedByItsId) {
   const auto file = dir_.path() / "consumer.db";

@@ -35,8 +35,9 @@ struct SqliteSubscription::Store {
             "INSERT INTO parked_key(consumer_group, topic, key, attempts, retry_at_ms, error_code, "
             "error_reason, error_detail, parked_at_ms) VALUES(?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8)")),
         park_event(database.Prepare("INSERT INTO parked_event VALUES(?1, ?2)")),
+        // Or further off than any pause: the clock has gone back since.
         due(database.Prepare("SELECT id, topic, key, attempts FROM parked_key WHERE consumer_group = ?1 "
-                             "AND retry_at_ms <= ?2 ORDER BY id LIMIT 100")),
+                             "AND (retry_at_ms <= ?2 OR retry_at_ms > ?3) ORDER BY id LIMIT 100")),
         next_retry(database.Prepare("SELECT min(retry_at_ms) FROM parked_key WHERE consumer_group = ?1")),
         parked_records(
             database.Prepare(fmt::format("SELECT {} FROM parked_event e "
@@ -334,7 +335,8 @@ Result<milliseconds> SqliteSubscription::RetryParked() {
     int attempts;
   };
   std::vector<Due> due;
-  store_->due.Bind(group_, ToUnixMs(clock_.Now()));
+  const int64_t now_ms = ToUnixMs(clock_.Now());
+  store_->due.Bind(group_, now_ms, now_ms + config_.max_retry_backoff.count());
   while (true) {
     BOXOFFICE_ASSIGN(const bool more, store_->due.Step());
     if (!more) break;

@@ -436,12 +436,15 @@ std::string MaskPassword(std::string_view url) {
   const size_t user = masked.find("://");
   if (user != std::string::npos) {
     const size_t end = std::min(masked.find_first_of("/?#", user + 3), masked.size());
-    const size_t at = masked.rfind('@', end);
+    size_t at = masked.rfind('@', end);
+    // A password with a '/' that should have been percent-encoded: no URL, and just then it is shown.
+    if (at == std::string::npos || at < user)
+      at = masked.rfind('@', std::min(masked.find('?'), masked.size()));
     const size_t colon = masked.find(':', user + 3);
     if (at != std::string::npos && at > user && colon < at) masked.replace(colon + 1, at - colon - 1, kMask);
   }
   // What follows a name that ends so, of a query's parameters.
-  for (const std::string_view mark : {"password=", "secret="}) {
+  for (const std::string_view mark : {"password=", "secret=", "key.pem="}) {
     for (size_t begin = masked.find(mark); begin != std::string::npos; begin = masked.find(mark, begin)) {
       begin += mark.size();
       masked.replace(begin, std::min(masked.find('&', begin), masked.size()) - begin, kMask);

@@ -206,12 +206,15 @@ TEST(MaskPasswordTest, HidesOnlyThePassword) {
   EXPECT_EQ(MaskPassword("postgresql://u:p@h:5432,h2:5433/db?sslmode=require"),
             "postgresql://u:***@h:5432,h2:5433/db?sslmode=require");
   EXPECT_EQ(MaskPassword("redis://:p@h:1"), "redis://:***@h:1");
+  EXPECT_EQ(MaskPassword("redis://u:a/b#c@h:1/0"), "redis://u:***@h:1/0");
+  EXPECT_EQ(MaskPassword("postgresql://h:5432/db?user=a@b"), "postgresql://h:5432/db?user=a@b");
   EXPECT_EQ(MaskPassword("postgresql://u@h/db?password=p&x=1"), "postgresql://u@h/db?password=***&x=1");
   EXPECT_EQ(MaskPassword("postgresql://h:5432/db"), "postgresql://h:5432/db");
   EXPECT_EQ(MaskPassword("kafka:h:1?sasl.username=u&sasl.password=p&x=1"),
             "kafka:h:1?sasl.username=u&sasl.password=***&x=1");
   EXPECT_EQ(MaskPassword("kafka:h:1?ssl.key.password=a&sasl.password=b&sasl.oauthbearer.client.secret=c"),
             "kafka:h:1?ssl.key.password=***&sasl.password=***&sasl.oauthbearer.client.secret=***");
+  EXPECT_EQ(MaskPassword("kafka:h:1?ssl.key.pem=a&x=1"), "kafka:h:1?ssl.key.pem=***&x=1");
   EXPECT_EQ(MaskPassword("postgresql://h/db?sslpassword=p"), "postgresql://h/db?sslpassword=***");
   EXPECT_EQ(MaskPassword("sqlite:.data"), "sqlite:.data");
   EXPECT_EQ(MaskPassword(""), "");

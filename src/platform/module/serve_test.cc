@@ -153,7 +153,7 @@ TEST_F(ServeMainTest, WhatIsNotUnderstoodEndsWithTwoAndOneLineBeforeAnythingIsTo
       {{"--peer", "wallet=127.0.0.1:1"}, "no key peer.wallet"},
       {{"--log-level", "loud"}, "log_level = loud: it must be one of debug, info, warning, error"},
       {{"--config", "none.toml"}, "none.toml: can't be read"},
-      {{"--bus-url", "pigeon:x"}, "pigeon:x"},
+      {{"--bus-url", "pigeon:x"}, "pigeon:"},
       {{"--admin-listen", "nowhere"}, "nowhere"},
       {{"config"}, "subcommand"},
   };

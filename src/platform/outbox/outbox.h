@@ -120,8 +120,8 @@ class Publisher {
   [[nodiscard]] Result<size_t> PublishBatch();
   // Says that something was committed: publish now rather than at the next poll. Cheap.
   void Nudge();
-  // Publishes what is there (until it is empty or a first failure), and ends. Again, or before Start: no
-  // effect.
+  // Publishes what is there (until a first failure), and not what others write meanwhile, and ends. Again, or
+  // before Start: no effect.
   void Stop();
   // Events not yet published, for the operator: as counted a second or two ago, or at the last try while the
   // bus fails.

@@ -234,6 +234,19 @@ TEST_P(OutboxTest, StopPublishesWhatIsThere) {
   EXPECT_EQ(publisher.Pending(), 0);
 }
 
+TEST_P(OutboxTest, AnEventOfAClockThatIsAheadHasNoNegativeLag) {
+  bus::Event event = Make("a", "1");
+  event.time += std::chrono::hours(1);
+  Write({event});
+  Publisher publisher(Config(), bus_, metrics_);
+  ASSERT_TRUE(publisher.Start());
+  publisher.Stop();
+  const obs::Histogram& lag =
+      metrics_.GetHistogram("boxoffice_outbox_lag_seconds", "", obs::SecondsBounds(), {{"service", "test"}});
+  EXPECT_EQ(lag.count(), 1U);
+  EXPECT_EQ(lag.sum(), 0);
+}
+
 TEST_P(OutboxTest, ANudgeComesBeforeTheNextPoll) {
   PublisherConfig config = Config();
   config.min_poll = config.max_poll = std::chrono::hours(1);
@@ -441,6 +454,37 @@ INSTANTIATE_TEST_SUITE_P(Outboxes, OutboxTest,
                                          HomeFactory{"Postgres",
                                                      [] { return std::make_unique<PostgresHome>(); }, true}),
                          [](const auto& info) { return info.param.name; });
+
+// An outbox that other replicas write to as fast as it is read.
+class BusyTable final : public Table {
+ public:
+  Result<bool> Read(size_t, std::vector<bus::Event>& events, std::vector<int64_t>& seqs) override {
+    if (events.empty()) events.emplace_back();
+    events[0] = MakeEvent(random_, "a", "1");
+    seqs.push_back(++seq_);
+    return false;
+  }
+  Result<void> Erase(std::span<const int64_t>) override { return {}; }
+  Result<Status> Count() override { return Status{.pending = 3, .oldest = {}}; }
+
+ private:
+  SeededRandom random_{1};
+  int64_t seq_ = 0;
+};
+
+TEST(PublisherTest, StopDoesNotWaitForWhatOthersGoOnWriting) {
+  obs::Registry metrics;
+  FakeBus bus;
+  PublisherConfig config;
+  config.service = "test";
+  config.open_table = [] { return std::make_unique<BusyTable>(); };
+  config.min_poll = config.max_poll = config.min_gap = std::chrono::hours(1);
+  Publisher publisher(config, bus, metrics);
+  ASSERT_TRUE(publisher.Start());
+  bus.WaitForAttempts(1);
+  publisher.Stop();
+  EXPECT_EQ(bus.WaitFor(4).size(), 4U) << "the one at the start, and the three that waited at the end";
+}
 
 TEST(SqliteOutboxTest, AnEventTooLargeIsRefusedInsideTheTransaction) {
   SeededRandom random{1};
