@@ -84,6 +84,25 @@ TEST_F(LogTest, ALineIsJsonOrForPeopleAndCarriesItsTrace) {
                                 "trace_id=4bf92f3577b34da6a3ce929d0e0e4736\n"));
 }
 
+// What others sent: escapes of a terminal (also C1's, as two bytes), and bytes that make a line no JSON.
+TEST_F(LogTest, NothingInAFieldEndsItsLineOrMovesATerminal) {
+  const auto written_of = [](std::string_view text) {
+    const std::string line = Written([&] { Log(Level::kError, "e", {{"x", text}}); });
+    const size_t begin = line.find("x\":") + 3;
+    return line.substr(begin, line.rfind('}') - begin);
+  };
+  EXPECT_EQ(written_of("a\r\nb\x1b[2J\x7f"), R"("a\u000d\u000ab\u001b[2J\u007f")");
+  EXPECT_EQ(written_of("\xc2\x9b[2J\xc2\xa0"), "\"\\u009b[2J\xc2\xa0\"");
+  EXPECT_EQ(written_of("서울 é 🎫"), "\"서울 é 🎫\"");
+  EXPECT_EQ(written_of("\xff|\xc3|\xc0\xaf|\xe2\x82"), R"("\ufffd|\ufffd|\ufffd\ufffd|\ufffd\ufffd")");
+  EXPECT_EQ(written_of("\xe0\x80\xaf"), R"("\ufffd\ufffd\ufffd")") << "longer than needed";
+  EXPECT_EQ(written_of("\xed\xa0\x80"), R"("\ufffd\ufffd\ufffd")") << "a surrogate";
+  EXPECT_EQ(written_of("\xf4\x90\x80\x80"), R"("\ufffd\ufffd\ufffd\ufffd")") << "beyond the last";
+  SetLogForm(Form::kHuman);
+  EXPECT_THAT(Written([] { Log(Level::kError, "e", {{"x", "\xc2\x9b[2J"}, {"y", "\x7f"}}); }),
+              testing::EndsWith(" x=\"\\u009b[2J\" y=\"\\u007f\"\n"));
+}
+
 TEST_F(LogTest, WhatIsBelowTheLevelIsDroppedAndTheLevelMoves) {
   const auto write = [] {
     Log(Level::kDebug, "detail");

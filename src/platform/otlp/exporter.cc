@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
+#include "platform/http/url.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::otlp {
@@ -34,14 +35,29 @@ std::string Read(const config::Keys::Environment& environment, const char* name)
   return value == nullptr ? std::string() : std::string(value);
 }
 
-std::vector<std::string> Split(std::string_view list) {
-  std::vector<std::string> parts;
+std::string_view Trim(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t";
+  text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+  return text.substr(0, text.find_last_not_of(kBlanks) + 1);
+}
+
+// "NAME=VALUE,…" as OpenTelemetry's variable has it: blanks around names and values count for nothing, and a
+// value is percent-encoded ("Authorization=Basic%20…"). What is not encoded so stays as it is.
+std::vector<std::string> HeadersOf(std::string_view list) {
+  std::vector<std::string> headers;
   while (!list.empty()) {
     const std::string_view part = list.substr(0, list.find(','));
     list.remove_prefix(std::min(part.size() + 1, list.size()));
-    if (!part.empty()) parts.emplace_back(part);
+    const size_t equals = part.find('=');
+    if (equals == std::string_view::npos) {
+      if (!Trim(part).empty()) headers.emplace_back(Trim(part));
+      continue;
+    }
+    const std::string_view value = Trim(part.substr(equals + 1));
+    headers.push_back(fmt::format("{}={}", Trim(part.substr(0, equals)),
+                                  http::PercentDecode(value).value_or(std::string(value))));
   }
-  return parts;
+  return headers;
 }
 
 std::string UrlOf(std::string_view endpoint) {
@@ -77,7 +93,7 @@ obs::Counter& Dropped(obs::Registry& metrics, const char* reason) {
 
 void AddTraceKeys(config::Keys& keys, TraceConfig& config, const config::Keys::Environment& environment) {
   if (config.endpoint.empty()) config.endpoint = Read(environment, "OTEL_EXPORTER_OTLP_ENDPOINT");
-  if (config.headers.empty()) config.headers = Split(Read(environment, "OTEL_EXPORTER_OTLP_HEADERS"));
+  if (config.headers.empty()) config.headers = HeadersOf(Read(environment, "OTEL_EXPORTER_OTLP_HEADERS"));
   if (config.ca_file.empty()) config.ca_file = Read(environment, "OTEL_EXPORTER_OTLP_CERTIFICATE");
   keys.Url("trace.endpoint", config.endpoint,
            "Where spans are sent, by OTLP over HTTP: http://HOST:4318 or https; empty: tracing is off");

@@ -85,6 +85,22 @@ TEST_F(ExporterTest, ASpanArrivesWithAllThatItSays) {
   EXPECT_EQ(obs::BusSystem(), "kafka");
 }
 
+// A collector refuses a whole request whose text it can't read, and with it the spans of others.
+TEST_F(ExporterTest, TextThatIsNoUtf8DoesNotSpoilTheRequest) {
+  const auto exporter = Start({});
+  obs::Span span = Ended("n\xff");
+  span.Fail("e\xc3");
+  span.attributes.push_back({"http.route", std::string("/\xed\xa0\x80")});
+  span.attributes.push_back({"user", std::string("서울")});
+  obs::Record(std::move(span));
+  ASSERT_TRUE(Eventually([&] { return collector_.Got().size() == 1; }));
+  const Seen seen = collector_.Got()[0];
+  EXPECT_EQ(seen.name, "n?");
+  EXPECT_EQ(seen.error, "e?");
+  EXPECT_EQ(seen.attribute("http.route"), "/???");
+  EXPECT_EQ(seen.attribute("user"), "서울");
+}
+
 TEST_F(ExporterTest, WhatWaitsAtTheEndIsSent) {
   {
     TraceConfig config;
@@ -193,6 +209,10 @@ TEST(TraceConfigTest, TheStandardVariablesAreDefaultsAndOursAreOverThem) {
                       {"OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret,tenant=7"}};
   EXPECT_EQ(load(variables).endpoint, "http://collector:4318");
   EXPECT_THAT(load(variables).headers, ::testing::ElementsAre("api-key=secret", "tenant=7"));
+  // The specification of OpenTelemetry's exporter: as W3C Baggage, percent-encoded, blanks around are none's.
+  variables["OTEL_EXPORTER_OTLP_HEADERS"] = "Authorization=Basic%20YTpi , x = a%2Cb=,half=50%";
+  EXPECT_THAT(load(variables).headers,
+              ::testing::ElementsAre("Authorization=Basic YTpi", "x=a,b=", "half=50%"));
   variables["BOXOFFICE_TRACE_ENDPOINT"] = "http://ours:4318";
   EXPECT_EQ(load(variables).endpoint, "http://ours:4318");
 }
