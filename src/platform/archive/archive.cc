@@ -174,12 +174,13 @@ Result<void> Reader::ReadSections() {
   const auto there = tables.Step();
   if (!there || tables.Int(0) != 1) return Damaged("its list of sections is missing");
   tables.Reset();
-  sql::Statement read = database_.Prepare("SELECT name, version, rows, digest FROM section ORDER BY name");
+  auto read = database_.TryPrepare("SELECT name, version, rows, digest FROM section ORDER BY name");
+  if (!read) return Damaged(read.error().detail);
   while (true) {
-    const Result<bool> more = read.Step();
+    const Result<bool> more = read->Step();
     if (!more) return Damaged(more.error().detail);
     if (!*more) return {};
-    sections_.push_back({std::string(read.Text(0)), read.Int(1), read.Int(2), std::string(read.Text(3))});
+    sections_.push_back({std::string(read->Text(0)), read->Int(1), read->Int(2), std::string(read->Text(3))});
   }
 }
 

@@ -173,6 +173,14 @@ TEST_F(ArchiveTest, AChangedByteARowTooFewAndARowTooManyAreFound) {
   EXPECT_THAT(damaged.error().detail, HasSubstr("are not those that were written"));
 }
 
+// As by a bit that fell over in the page that says what the tables are.
+TEST_F(ArchiveTest, AListOfSectionsThatHasOtherColumnsIsDamageAndEndsNoProgram) {
+  Write(1);
+  Change("ALTER TABLE section RENAME COLUMN digest TO digess");
+  EXPECT_EQ(Check().error().reason, "archive_damaged");
+  EXPECT_THAT(Check().error().detail, HasSubstr("digest"));
+}
+
 TEST_F(ArchiveTest, AnotherVersionOfTheFileIsRefused) {
   Write(1);
   Change("PRAGMA user_version = 2");

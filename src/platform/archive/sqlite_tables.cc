@@ -140,7 +140,8 @@ Result<void> DumpTable(const sql::Database& database, std::string_view quoted, c
   using Kind = sql::Statement::Kind;
   BOXOFFICE_TRY(sink.Begin(as));
   Portions portions(sink);
-  sql::Statement select = database.Prepare(fmt::format("SELECT {} FROM {}", ColumnList(as), quoted));
+  BOXOFFICE_ASSIGN(sql::Statement select,
+                   database.TryPrepare(fmt::format("SELECT {} FROM {}", ColumnList(as), quoted)));
   while (true) {
     BOXOFFICE_ASSIGN(const bool more, select.Step());
     if (!more) return portions.Flush();

@@ -100,6 +100,17 @@ TEST_F(TablesTest, RowsAreTheSameInSqlite) {
   EXPECT_EQ(DigestText(OfSqlite(file)), DigestText(houses));
 }
 
+// As of an archive that is damaged; nobody's bug.
+TEST_F(TablesTest, ATableThatIsNotThereIsAnErrorAndEndsNoProgram) {
+  const auto file = NewFile();
+  ExpectGood(LoadSqlite(file, kSqlite, Houses(1)));
+  const sql::Database database = sql::Database::Open(file).value();
+  Digest digest;
+  const Result<void> dumped = DumpTable(database, Quoted("cellar"), {"cellar", {"id"}}, digest);
+  ASSERT_FALSE(dumped.has_value());
+  EXPECT_THAT(dumped.error().detail, HasSubstr("cellar"));
+}
+
 TEST_F(TablesTest, RowsAreTheSameInPostgresAndBackInSqlite) {
   BOXOFFICE_NEED_POSTGRES();
   const Dump houses = Houses();

@@ -235,6 +235,8 @@ void Client::RefreshIfDue(SteadyClock::time_point deadline) {
   };
   std::erase_if(connections_, [&](const auto& entry) { return has_gone(entry.first); });
   std::erase_if(cut_off_, has_gone);
+  // Nor is anything to be mended there: looking would cost a time-out now and then, for good.
+  std::erase_if(torn_logs_, [&](const auto& entry) { return has_gone(entry.first); });
 }
 
 // Whether its map may be an old one, or it costs a time-out.

@@ -51,7 +51,8 @@ class Client {
   ~Client();
 
   // Runs the requests, which are independent of each other; those of one slot run in their order, unless the
-  // slot is just moving. A reply for each, in order, none of them an error of Redis.
+  // slot is just moving, or one calls a script that is not known there yet. A reply for each, in order, none
+  // of them an error of Redis.
   // Errors, of each request by itself:
   // - database_unavailable, kUnavailable: it was not run. The server can't be reached, has just failed, or
   //   refused: CLUSTERDOWN, LOADING, READONLY, TRYAGAIN to the end, MISCONF, OOM, NOREPLICAS, NOAUTH, ….

@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 
 #include "testing/redis_server.h"
+#include "testing/wait.h"
 
 namespace boxoffice::redis {
 namespace {
@@ -235,12 +236,20 @@ class RedisMapTest : public RedisClientTest {
     RedisClientTest::SetUp();
     if (IsSkipped() || HasFatalFailure()) return;
     well_.emplace(kClustered);
-    ASSERT_EQ(well_->AskOne({"CLUSTER", "ADDSLOTSRANGE", "0", "16383"}), "OK");
-    const auto until = SteadyClock::now() + seconds(20);
-    const auto is_up = [this] { return well_->AskOne({"CLUSTER", "INFO"}).contains("cluster_state:ok"); };
-    while (!is_up() && SteadyClock::now() < until)
-      std::promise<void>().get_future().wait_for(milliseconds(20));
-    ASSERT_TRUE(is_up());
+    TakeAllSlots(*well_);
+  }
+  static void TakeAllSlots(const testbed::RedisServer& server) {
+    ASSERT_EQ(server.AskOne({"CLUSTER", "ADDSLOTSRANGE", "0", "16383"}), "OK");
+    ASSERT_TRUE(
+        testbed::Eventually([&] { return server.AskOne({"CLUSTER", "INFO"}).contains("cluster_state:ok"); }));
+  }
+  // That it has had, with the one that asks.
+  static int64_t ConnectionsTo(const testbed::RedisServer& server) {
+    constexpr std::string_view kField = "total_connections_received:";
+    const std::string stats = server.AskOne({"INFO", "stats"});
+    int64_t count = 0;
+    std::from_chars(stats.data() + stats.find(kField) + kField.size(), stats.data() + stats.size(), count);
+    return count;
   }
   // Reads the map at each call, and begins with `first`.
   std::unique_ptr<Client> ClientOf(const testbed::RedisServer& first) const {
@@ -273,18 +282,36 @@ TEST_F(RedisMapTest, OfAServerThatIsCutOffIsNotTakenWhileAnotherHasOne) {
 
 TEST_F(RedisMapTest, IsNotAskedOfAServerThatCannotBeReachedWhileAnotherHasOne) {
   testbed::RedisServer frozen(kClustered);
-  const auto connections = [&] {
-    constexpr std::string_view kField = "total_connections_received:";
-    const std::string stats = frozen.AskOne({"INFO", "stats"});
-    int64_t count = 0;
-    std::from_chars(stats.data() + stats.find(kField) + kField.size(), stats.data() + stats.size(), count);
-    return count;
-  };
-  const int64_t before = connections();
+  const int64_t before = ConnectionsTo(frozen);
   frozen.Freeze();
   ExpectWellForSomeTurns(*ClientOf(frozen));
   frozen.Thaw();
-  EXPECT_EQ(connections() - before, 2) << "once, and by this test";
+  EXPECT_EQ(ConnectionsTo(frozen) - before, 2) << "once, and by this test";
+}
+
+// Its disk was full, and another took its place: there is no log of it to be mended any more.
+TEST_F(RedisMapTest, WithoutAServerThatCouldNotWriteItsLogLeavesThatServerAlone) {
+  testbed::RedisServer torn(kClustered);
+  ASSERT_NO_FATAL_FAILURE(TakeAllSlots(torn));
+  // Whose slots they are, says the map of the one that is well; 0: its own.
+  const auto name_in_map = [this](uint16_t port) {
+    return well_->AskOne({"CONFIG", "SET", "cluster-announce-port", std::to_string(port)});
+  };
+  ASSERT_EQ(name_in_map(torn.port()), "OK");
+  Options options = kQuick;
+  options.refresh_interval = milliseconds(1);
+  const auto client =
+      Client::Open("redis+cluster://127.0.0.1:" + std::to_string(well_->port()), options).value();
+  torn.FillDisk();
+  ASSERT_TRUE(testbed::Eventually([&] {
+    const auto refused = client->Run(AddTo("n"));
+    return !refused && refused.error().detail.contains("MISCONF");
+  }));
+  const int64_t before = ConnectionsTo(torn);
+  ASSERT_EQ(name_in_map(0), "OK");
+  ASSERT_TRUE(testbed::Eventually([&] { return client->Run(AddTo("n")).has_value(); }));
+  ExpectWellForSomeTurns(*client);
+  EXPECT_EQ(ConnectionsTo(torn) - before, 1) << "by this test";
 }
 
 TEST_F(RedisClientTest, WhatHasNoTimeLeftIsNotSentAndTheServerNotLost) {

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,15 +25,49 @@ constexpr seconds kPatience{60};
 constexpr milliseconds kLook{100};
 constexpr std::string_view kRootsUser = "postgres";
 
-// The newest version that Debian has installed; empty: none.
-std::filesystem::path Programs() {
-  std::vector<std::filesystem::path> found;
+constexpr std::string_view kVersions = "/usr/lib/postgresql";
+
+std::filesystem::path ProgramsOf(std::string_view version) {
+  return std::filesystem::path(kVersions) / version / "bin";
+}
+
+// What Debian has installed.
+std::vector<std::string> InstalledVersions() {
+  std::vector<std::string> found;
   std::error_code ignored;
-  for (const auto& version : std::filesystem::directory_iterator("/usr/lib/postgresql", ignored)) {
+  for (const auto& version : std::filesystem::directory_iterator(kVersions, ignored)) {
     if (access((version.path() / "bin" / "postgres").c_str(), X_OK) == 0)
-      found.push_back(version.path() / "bin");
+      found.push_back(version.path().filename());
   }
-  return found.empty() ? std::filesystem::path() : *std::ranges::max_element(found);
+  std::ranges::sort(found);
+  return found;
+}
+
+// "9.6" → 9, 6. What is no number counts as 0.
+std::pair<int, int> Numbers(std::string_view version) {
+  std::pair<int, int> numbers{0, 0};
+  const char* const end = version.data() + version.size();
+  const char* const dot = std::from_chars(version.data(), end, numbers.first).ptr;
+  if (dot != end) std::from_chars(dot + 1, end, numbers.second);
+  return numbers;
+}
+
+// The version that has made the data; empty: there is none.
+std::string VersionOf(const std::filesystem::path& data) {
+  std::string version;
+  std::ifstream(data / "PG_VERSION") >> version;
+  return version;
+}
+
+// The programs for data of this version.
+Result<std::filesystem::path> Choose(const std::string& of_data, const std::filesystem::path& data) {
+  const std::vector<std::string> installed = InstalledVersions();
+  if (installed.empty()) return Fail(Code::kUnavailable, "postgres_missing", "PostgreSQL is not installed");
+  if (const auto version = ChooseVersion(installed, of_data)) return ProgramsOf(*version);
+  return Fail(Code::kUnavailable, "postgres_version",
+              fmt::format("{} was made by PostgreSQL {}, which alone can read it, and installed is {}: "
+                          "install postgresql-{} too",
+                          data.string(), of_data, fmt::join(installed, ", "), of_data));
 }
 
 bool MayEnter(const struct stat& folder, const passwd& user) {
@@ -62,9 +99,18 @@ Result<void> Prepare(const std::filesystem::path& folder) {
 
 }  // namespace
 
-bool PrivatePostgres::Installed() { return !Programs().empty(); }
+std::optional<std::string> ChooseVersion(std::span<const std::string> installed, std::string_view of_data) {
+  const auto found = of_data.empty() ? std::ranges::max_element(installed, {}, Numbers)
+                                     : std::ranges::find(installed, of_data);
+  return found == installed.end() ? std::nullopt : std::optional(*found);
+}
 
-std::filesystem::path PrivatePostgres::Program(std::string_view name) { return Programs() / name; }
+bool PrivatePostgres::Installed() { return !InstalledVersions().empty(); }
+
+std::filesystem::path PrivatePostgres::Program(std::string_view name) {
+  const auto newest = ChooseVersion(InstalledVersions(), {});
+  return newest ? ProgramsOf(*newest) / name : std::filesystem::path(name);
+}
 
 Child::Options PrivatePostgres::Options() const {
   Child::Options options;
@@ -76,12 +122,12 @@ Child::Options PrivatePostgres::Options() const {
 }
 
 Result<PrivatePostgres> PrivatePostgres::Start(const std::filesystem::path& folder) {
-  const std::filesystem::path programs = Programs();
-  if (programs.empty()) return Fail(Code::kUnavailable, "postgres_missing", "PostgreSQL is not installed");
   PrivatePostgres server;
   server.folder_ = std::filesystem::absolute(folder);
-  BOXOFFICE_TRY(Prepare(server.folder_));
   const std::filesystem::path data = server.folder_ / "data";
+  BOXOFFICE_ASSIGN(server.programs_, Choose(VersionOf(data), data));
+  const std::filesystem::path& programs = server.programs_;
+  BOXOFFICE_TRY(Prepare(server.folder_));
   std::error_code ignored;
   if (!std::filesystem::exists(data / "PG_VERSION", ignored)) {
     BOXOFFICE_TRY(RunChild(
@@ -107,7 +153,7 @@ Result<PrivatePostgres> PrivatePostgres::Start(const std::filesystem::path& fold
 }
 
 Result<void> PrivatePostgres::Ask(const std::string& database, const std::string& sql) const {
-  return RunChild({Programs() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", Url(database), "-c", sql},
+  return RunChild({programs_ / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", Url(database), "-c", sql},
                   Options(), kPatience);
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,11 @@
 
 namespace boxoffice::servers {
 
+// Which of the installed versions ("9.6", "15") runs data of this version: that one, or the newest where
+// there is no data yet. None: that one is not installed.
+[[nodiscard]] std::optional<std::string> ChooseVersion(std::span<const std::string> installed,
+                                                       std::string_view of_data);
+
 // Durable as PostgreSQL is by default. Whoever has an account on this machine may connect: it is for
 // development and tests. Where this process is root, PostgreSQL runs as the user postgres, because it refuses
 // to run as root. Not thread-safe.
@@ -20,11 +26,12 @@ class PrivatePostgres {
  public:
   // Whether PostgreSQL's server programs are installed.
   [[nodiscard]] static bool Installed();
-  // Where one of its programs is ("pgbench"), of the version that Start would run; it need not be there.
+  // Where one of its programs is ("pgbench"), of the newest version; it need not be there.
   [[nodiscard]] static std::filesystem::path Program(std::string_view name);
 
   // Makes the database cluster in `folder` at the first call, starts the server on a free port and waits
-  // until it answers. Errors: postgres_missing, postgres_folder (the user postgres can't get there), those of
+  // until it answers. Errors: postgres_missing, postgres_version (the folder's data needs one that is not
+  // installed), postgres_folder (the user postgres can't get there), those of
   // RunChild, postgres_not_started (see its log, folder/log).
   [[nodiscard]] static Result<PrivatePostgres> Start(const std::filesystem::path& folder);
 
@@ -46,6 +53,7 @@ class PrivatePostgres {
   [[nodiscard]] Result<void> Ask(const std::string& database, const std::string& sql) const;
 
   std::filesystem::path folder_;
+  std::filesystem::path programs_;  // of the version of its data
   uint16_t port_ = 0;
   std::optional<Supervised> process_;
 };

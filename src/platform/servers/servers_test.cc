@@ -203,6 +203,33 @@ TEST(PrivatePostgresTest, KeepsItsDatabasesFromOneStartToTheNext) {
   EXPECT_THAT(Contents(dir.path() / "psql"), HasSubstr("42"));
 }
 
+TEST(PrivatePostgresTest, NewDataIsOfTheNewestVersionByNumber) {
+  const std::vector<std::string> installed{"10", "15", "9.10", "9.6", "backup"};
+  EXPECT_EQ(ChooseVersion(installed, ""), "15");
+  EXPECT_EQ(ChooseVersion(std::vector<std::string>{"9.10", "9.6"}, ""), "9.10");
+  EXPECT_EQ(ChooseVersion({}, ""), std::nullopt);
+}
+
+TEST(PrivatePostgresTest, DataThatIsThereKeepsItsVersion) {
+  const std::vector<std::string> installed{"15", "17"};
+  EXPECT_EQ(ChooseVersion(installed, "15"), "15");
+  EXPECT_EQ(ChooseVersion(installed, "16"), std::nullopt);
+}
+
+TEST(PrivatePostgresTest, DataOfAVersionThatIsNotInstalledIsRefusedByNameAndLeftAlone) {
+  NEEDS(PrivatePostgres);
+  const testbed::TempDir dir;
+  const std::filesystem::path data = dir.path() / "postgres" / "data";
+  std::filesystem::create_directories(data);
+  std::ofstream(data / "PG_VERSION") << "7.4\n";
+  const auto server = PrivatePostgres::Start(dir.path() / "postgres");
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error().reason, "postgres_version");
+  EXPECT_THAT(server.error().detail, HasSubstr(data.string() + " was made by PostgreSQL 7.4"));
+  EXPECT_THAT(server.error().detail, HasSubstr("install postgresql-7.4"));
+  EXPECT_EQ(Contents(data / "PG_VERSION"), "7.4\n");
+}
+
 TEST(PrivatePostgresTest, AFolderThatItsUserCantEnterIsRefusedByName) {
   NEEDS(PrivatePostgres);
   if (geteuid() != 0) GTEST_SKIP() << "only root runs it as another user";

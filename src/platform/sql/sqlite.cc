@@ -105,10 +105,16 @@ Result<Database> Database::OpenReadOnly(const std::filesystem::path& file) {
 }
 
 Statement Database::Prepare(std::string_view sql) const {
+  Result<Statement> prepared = TryPrepare(sql);
+  CHECK(prepared.has_value(), "{} in: {}", prepared.error().detail, sql);
+  return *std::move(prepared);
+}
+
+Result<Statement> Database::TryPrepare(std::string_view sql) const {
   sqlite3_stmt* stmt = nullptr;
   const int rc = sqlite3_prepare_v3(handle_->db, sql.data(), static_cast<int>(sql.size()),
                                     SQLITE_PREPARE_PERSISTENT, &stmt, nullptr);
-  CHECK(rc == SQLITE_OK, "{} in: {}", sqlite3_errmsg(handle_->db), sql);
+  if (rc != SQLITE_OK) return DatabaseError(handle_->db, rc);
   return Statement(stmt);
 }
 

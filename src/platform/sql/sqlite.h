@@ -48,6 +48,9 @@ class Database {
 
   // Prepares one statement; it lives at most as long as the database. A bug in the SQL aborts the program.
   [[nodiscard]] Statement Prepare(std::string_view sql) const;
+  // The same for a file that may have other tables than it should, as one that is damaged. Errors:
+  // database_unavailable.
+  [[nodiscard]] Result<Statement> TryPrepare(std::string_view sql) const;
   // Runs statements without results, separated by semicolons.
   [[nodiscard]] Result<void> Execute(std::string_view sql);
   // Applies what is missing of `migrations`, each in a transaction of its own; of several processes that do
