@@ -1,5 +1,7 @@
 // Concerts and shows, as operators make and change them.
 #include <limits>
+#include <string_view>
+#include <utility>
 
 #include "gateway/edge.h"
 #include "gateway/pages.h"
@@ -38,6 +40,24 @@ uint32_t ReadCount(http::ObjectReader& reader, std::string_view name, int64_t ti
     return 0;
   }
   return static_cast<uint32_t>(value * times);
+}
+
+// The same of what has a default, which the services take 0 for.
+uint32_t ReadCountOrDefault(http::ObjectReader& reader, std::string_view name, int64_t times = 1) {
+  const uint32_t value = ReadCount(reader, name, times);
+  if (value == 0 && reader.Has(name)) reader.Refuse(name, "field_invalid", "is out of range");
+  return value;
+}
+
+// What the service says of times that are seconds here and milliseconds there, by the names of here.
+Response ShowFailure(Error error) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {{"hold_ttl_ms: ", "hold_ttl_s: "},
+                                                                      {"grace_ms: ", "grace_s: "}};
+  for (const auto& [theirs, ours] : kNames) {
+    if (error.detail.starts_with(theirs))
+      error.detail = fmt::format("{}in milliseconds, {}", ours, error.detail.substr(theirs.size()));
+  }
+  return ServiceFailure(error);
 }
 
 asio::awaitable<Response> CreateConcert(Edge& edge, Request& request, const auth::Principal& caller) {
@@ -135,8 +155,8 @@ Result<seat::v1::CreateShowRequest> ReadShow(const Request& request) {
   query.set_on_sale_at_ms(TimeInBody(reader, "on_sale_at"));
   query.set_sale_ends_at_ms(TimeInBody(reader, "sale_ends_at"));
   query.set_currency(reader.Required<std::string>("currency"));
-  query.set_seat_limit(ReadCount(reader, "seat_limit"));
-  query.set_hold_ttl_ms(ReadCount(reader, "hold_ttl_s", 1000));
+  query.set_seat_limit(ReadCountOrDefault(reader, "seat_limit"));
+  query.set_hold_ttl_ms(ReadCountOrDefault(reader, "hold_ttl_s", 1000));
   query.set_cancel_deadline_ms(TimeInBody(reader, "cancel_deadline"));
   ReadPrices(reader, query);
   ReadSeats(reader, std::move(body.plan), query);
@@ -163,7 +183,7 @@ asio::awaitable<Response> CreateShow(Edge& edge, Request& request, const auth::P
   const milliseconds timeout = edge.backends.limits().import_timeout;
   const Result<seat::v1::Show> show = co_await edge.backends.AskWithin<seat::v1::Show>(
       timeout, std::move(*query), request.traceparent(), start);
-  if (!show) co_return ServiceFailure(show.error());
+  if (!show) co_return ShowFailure(show.error());
   Response response = ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, *show); }, 201);
   co_return Created(std::move(response), fmt::format("/v1/shows/{}", show->id()));
 }
@@ -192,7 +212,7 @@ asio::awaitable<Response> UpdateShow(Edge& edge, Request& request, const auth::P
   const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->UpdateShow(arguments...); };
   const Result<seat::v1::Show> show =
       co_await edge.backends.Ask<seat::v1::Show>(query, request.traceparent(), start);
-  if (!show) co_return ServiceFailure(show.error());
+  if (!show) co_return ShowFailure(show.error());
   co_return ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, *show); });
 }
 

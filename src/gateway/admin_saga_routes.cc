@@ -64,7 +64,7 @@ asio::awaitable<Response> Resolve(Edge& edge, Request& request, const auth::Prin
   http::ObjectReader reader(request.body());
   const std::string reason = reader.Required<std::string>("reason");
   if (reason.empty() || reason.size() > kMaxReason) {
-    reader.Refuse("reason", "field_invalid", "has 1 to 500 characters");
+    reader.Refuse("reason", "field_invalid", "has 1 to 500 bytes");
   }
   const Result<void> read = reader.Finish();
   if (!read) co_return FailureResponse(read.error());

@@ -413,6 +413,33 @@ TEST_F(BadInputTest, SeatPlanThatCantBeUsedIs422WithItsLineOrPath) {
   EXPECT_THAT(std::string(Json(answer).at("detail").as_string()), HasSubstr("zones[0].rows[1]"));
 }
 
+TEST_F(BadInputTest, AZeroIsNotTakenForTheDefault) {
+  for (const char* name : {"seat_limit", "hold_ttl_s"}) {
+    const http::ClientResponse answer = CallAsOperator(
+        "POST", "/v1/admin/shows",
+        fmt::format(R"({{"concert_id":1,"starts_at":"2026-12-24T20:00:00Z","currency":"KRW","{}":0,)"
+                    R"("prices":{{"R":1}},"seating_plan":{{}}}})",
+                    name));
+    EXPECT_EQ(answer.status, 422) << name;
+    EXPECT_EQ(Json(answer).at("field").as_string(), name);
+  }
+  EXPECT_EQ(services_.seat.CreateShow_.calls, 0);
+}
+
+TEST_F(BadInputTest, AFieldOfAShowIsNamedAsItWasSent) {
+  services_.seat.UpdateShow_.answer =
+      [](const seat::v1::UpdateShowRequest& request) -> Result<seat::v1::Show> {
+    return Fail(Code::kInvalidArgument, "show_invalid",
+                request.has_grace_ms() ? "grace_ms: 9000000 is not within 0 and 1800000"
+                                       : "hold_ttl_ms: 5000 is not within 60000 and 1800000");
+  };
+  const http::ClientResponse hold = CallAsOperator("PATCH", "/v1/admin/shows/1", R"({"hold_ttl_s":5})");
+  EXPECT_EQ(hold.status, 422);
+  EXPECT_EQ(Json(hold).at("field").as_string(), "hold_ttl_s");
+  const http::ClientResponse grace = CallAsOperator("PATCH", "/v1/admin/shows/1", R"({"grace_s":9000})");
+  EXPECT_EQ(Json(grace).at("field").as_string(), "grace_s");
+}
+
 TEST_F(BadInputTest, SeatPlanWhoseJsonIsBrokenOffIs422WithItsLine) {
   const http::ClientResponse answer =
       CallAsOperator("POST", "/v1/admin/shows", "{\"concert_id\":1,\"seating_plan\":{\n\"zones\":[\n}");

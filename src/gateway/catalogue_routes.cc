@@ -69,6 +69,7 @@ asio::awaitable<Response> GetSeats(Edge& edge, Request& request, SeatPicture::Fo
   const std::optional<std::string_view> kept = request.header("If-None-Match");
   if (kept && MatchesTag(*kept, etag)) {
     response.status = 304;
+    response.headers.Add("Vary", "Accept-Encoding");  // as the whole map, which is long, would
   } else {
     response.content_type = "application/json";
     response.shared_body = ((**picture).*form)();

@@ -173,6 +173,24 @@ TEST_F(ContractTest, ServerAndContractHaveTheSameRoutes) {
   EXPECT_THAT(gateway().routes(), testing::UnorderedElementsAreArray(contract().Operations()));
 }
 
+TEST_F(ContractTest, EveryAnswerThatTheEdgeItselfGivesIsInTheContract) {
+  const json::value document = json::parse(OpenApiJson());
+  for (const auto& [path, item] : document.at("paths").as_object()) {
+    if (!std::string_view(path).starts_with("/v1/")) continue;
+    for (const auto& [method, operation] : item.as_object()) {
+      if (!operation.is_object()) continue;  // the path's parameters
+      const json::object& responses = operation.at("responses").as_object();
+      for (const char* status : {"400", "429"}) {  // a query that can't be read, and too many requests
+        EXPECT_TRUE(responses.contains(status)) << std::string_view(method) << ' ' << std::string_view(path);
+      }
+      const bool is_public = operation.as_object().contains("security");
+      const bool is_tagged = is_public && method == "get" && responses.contains("200") &&
+                             !std::string_view(path).ends_with("/events");
+      EXPECT_TRUE(!is_tagged || responses.contains("304")) << std::string_view(path);
+    }
+  }
+}
+
 TEST_F(ContractTest, TheContractIsServed) {
   const http::ClientResponse answer = Call("GET", "/openapi.yaml");
   EXPECT_EQ(answer.status, 200);

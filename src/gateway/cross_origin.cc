@@ -12,7 +12,7 @@ constexpr std::string_view kRequestHeaders =
     "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, X-Queue-Token, "
     "X-Request-Id, traceparent";
 constexpr std::string_view kAnswerHeaders =
-    "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id";
+    "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Next-Cursor, X-Request-Id";
 constexpr std::string_view kMaxAgeS = "600";
 
 // A scheme and an authority, as browsers send it: lower case, and nothing behind.

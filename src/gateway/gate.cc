@@ -32,6 +32,15 @@ std::string_view FromTheRight(std::string_view list, uint32_t n) {
   return item;
 }
 
+// Some proxies write the port as well: "203.0.113.9:4711", "[2001:db8::1]:4711". It is another one for each
+// connection, so that nobody would reach the limit.
+std::string_view WithoutPort(std::string_view text) {
+  if (text.starts_with('[')) return text.substr(1, text.find(']') - 1);
+  const size_t colon = text.find(':');
+  const bool is_port = colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos;
+  return is_port ? text.substr(0, colon) : text;
+}
+
 }  // namespace
 
 void AddEdgeKeys(config::Keys& keys, EdgeConfig& config) {
@@ -60,10 +69,12 @@ std::string AddressKey(const Request& request, uint32_t trusted_proxies) {
   std::string_view text = request.remote_address();
   // All lines of it: a proxy may add one of its own behind the one that the caller made up.
   const std::string forwarded = trusted_proxies > 0 ? request.header_list("X-Forwarded-For") : std::string();
-  if (!forwarded.empty()) text = FromTheRight(forwarded, trusted_proxies);
+  if (!forwarded.empty()) text = WithoutPort(FromTheRight(forwarded, trusted_proxies));
+  namespace ip = boost::asio::ip;
   boost::system::error_code error;
-  const auto address = boost::asio::ip::make_address(std::string(text), error);
-  if (error || !address.is_v6() || address.to_v6().is_v4_mapped()) return std::string(text);
+  const auto address = ip::make_address(std::string(text), error);
+  if (error || !address.is_v6()) return std::string(text);
+  if (address.to_v6().is_v4_mapped()) return ip::make_address_v4(ip::v4_mapped, address.to_v6()).to_string();
   const auto bytes = address.to_v6().to_bytes();
   return {reinterpret_cast<const char*>(bytes.data()), kNetworkBytes};
 }
@@ -97,9 +108,8 @@ bool Gate::AdmitUser(std::string_view user, Pass& pass) {
 }
 
 void Gate::GiveBack(const Request& request, std::string_view user, const Pass& pass) {
-  const auto now = std::chrono::steady_clock::now();
-  if (pass.address) addresses_.GiveBack(AddressKey(request, config_.trusted_proxies), now);
-  if (pass.user) users_.GiveBack(user, now);
+  if (pass.address) addresses_.GiveBack(AddressKey(request, config_.trusted_proxies));
+  if (pass.user) users_.GiveBack(user);
 }
 
 Response Gate::TooMany(const Pass& pass) {
@@ -126,6 +136,10 @@ void Gate::Describe(const Pass& pass, Response& response) const {
 void Gate::Finish(const Request& request, Response& response) const {
   cross_origin_.AddTo(request, response);
   response.headers.Add("X-Content-Type-Options", "nosniff");
+  // What is not there may be there in a moment: a cache that guesses would go on saying 404 when a sale
+  // opens.
+  if (response.status >= 400 && !response.headers.Find("Cache-Control"))
+    response.headers.Add("Cache-Control", "no-store");
   constexpr int kUnavailable = 503;  // said of others' faults, and as often as buyers ask
   const obs::Level level = config_.access_log ? obs::Level::kInfo : obs::Level::kDebug;
   if (obs::Logs(level)) {

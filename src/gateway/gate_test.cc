@@ -36,6 +36,15 @@ TEST(AddressKeyTest, AProxyMayAddALineOfItsOwn) {
   EXPECT_EQ(AddressKey(request, 3), "198.51.100.1");
 }
 
+TEST(AddressKeyTest, APortThatAProxyWritesIsNoPartOfTheAddress) {
+  EXPECT_EQ(AddressKey(From("10.0.0.1", "203.0.113.9:4711"), 1), "203.0.113.9");
+  EXPECT_EQ(AddressKey(From("10.0.0.1", "[2001:db8:1:2::3]:4711"), 1),
+            AddressKey(From("2001:db8:1:2::4"), 0));
+  EXPECT_EQ(AddressKey(From("10.0.0.1", "2001:db8:1:2::3"), 1), AddressKey(From("2001:db8:1:2::4"), 0));
+  EXPECT_EQ(AddressKey(From("::ffff:203.0.113.9"), 0), "203.0.113.9") << "the same in either form";
+  EXPECT_EQ(AddressKey(From("10.0.0.1", "[made.up"), 1), "made.up");
+}
+
 TEST(AddressKeyTest, AnIpv6NetworkCountsAsOne) {
   EXPECT_EQ(AddressKey(From("2001:db8:1:2:3::4"), 0), AddressKey(From("2001:db8:1:2:ffff::1"), 0));
   EXPECT_NE(AddressKey(From("2001:db8:1:2::1"), 0), AddressKey(From("2001:db8:1:3::1"), 0));
@@ -159,6 +168,22 @@ TEST_F(GateTest, WhatEverybodyMayReadIsNotSentTwiceToOneWhoHasIt) {
   EXPECT_EQ(Header(Call("GET", "/v1/wallet"), "ETag"), "") << "what is one's own is not kept by anybody";
 }
 
+TEST_F(GateTest, NoCacheKeepsAProblem) {
+  EXPECT_EQ(Header(Call("GET", "/v1/shows/99"), "Cache-Control"), "no-store");
+  EXPECT_EQ(Header(Raw("GET", "/nowhere", {}), "Cache-Control"), "no-store");
+  Options nobody;
+  nobody.user = "";
+  EXPECT_EQ(Header(Call("GET", "/v1/wallet", {}, nobody), "Cache-Control"), "no-store");
+  EXPECT_EQ(Header(Call("GET", "/v1/shows/1"), "Cache-Control"), "no-cache");
+}
+
+TEST_F(GateTest, WhatIsStillTheSameVariesAsTheWholeAnswerWould) {
+  const std::string etag = Header(Call("GET", "/openapi.yaml"), "ETag");
+  const http::ClientResponse again = Raw("GET", "/openapi.yaml", {{"If-None-Match", etag}});
+  EXPECT_EQ(again.status, 304);
+  EXPECT_EQ(Header(again, "Vary"), "Accept-Encoding");
+}
+
 TEST_F(GateTest, LongAnswersAreCompressedForThoseWhoTakeIt) {
   const http::ClientResponse plain = Call("GET", "/openapi.yaml");
   EXPECT_EQ(plain.body, OpenApiYaml());
@@ -207,7 +232,8 @@ TEST_F(OriginsTest, PagesOfTheOriginsThatAreNamedMayReadAnswersAlsoProblems) {
     const http::ClientResponse answer = Call("GET", path, {}, With({{"Origin", "https://tickets.example"}}));
     EXPECT_EQ(Header(answer, "Access-Control-Allow-Origin"), "https://tickets.example");
     EXPECT_EQ(Header(answer, "Vary"), "Origin");
-    EXPECT_THAT(Header(answer, "Access-Control-Expose-Headers"), HasSubstr("RateLimit"));
+    for (const char* name : {"RateLimit", "X-Next-Cursor"})
+      EXPECT_THAT(Header(answer, "Access-Control-Expose-Headers"), HasSubstr(name));
   }
   EXPECT_EQ(
       Header(Raw("GET", "/nowhere", {{"Origin", "http://localhost:3000"}}), "Access-Control-Allow-Origin"),

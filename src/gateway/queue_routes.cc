@@ -9,6 +9,7 @@
 
 #include "gateway/edge.h"
 #include "gateway/pages.h"
+#include "gateway/reconnect.h"
 #include "gateway/refusals.h"
 #include "gateway/render.h"
 #include "gateway/routes.h"
@@ -120,13 +121,20 @@ asio::awaitable<Response> Leave(Edge& edge, Request& request, const auth::Princi
   co_return response;
 }
 
+// Whether a request that is being answered for long would still be let in: a stream outlives no token, nor
+// its key.
+bool IsStillKnown(const Routes::Verifiers& verifiers, const Request& request) {
+  const Result<auth::Principal> who = Authenticate(verifiers, request);
+  return who || who.error().code != Code::kUnauthenticated;
+}
+
 // Sends the session whenever it looks different, until it is over. A queue that can't be asked is asked
 // again.
-asio::awaitable<void> StreamSession(Edge& edge, Request& request, auth::Principal caller,
-                                    http::SseStream& stream) {
+asio::awaitable<void> StreamSession(Edge& edge, const Routes::Verifiers verifiers, Request& request,
+                                    auth::Principal caller, http::SseStream& stream) {
   asio::steady_timer timer(edge.backends.executor());
   std::string last;
-  while (!stream.closed()) {
+  while (!stream.closed() && IsStillKnown(verifiers, request)) {
     const Result<Look> look = co_await LookUp(edge, request, caller);
     uint32_t wait_s = 1;
     if (look && !look->session->refusal().empty()) co_return;
@@ -134,12 +142,18 @@ asio::awaitable<void> StreamSession(Edge& edge, Request& request, auth::Principa
       http::JsonWriter writer;
       Write(writer, edge, look->show_id, *look->session);
       if (writer.text() != last) {
+        const bool is_first = last.empty();
         last = writer.Take();
         std::string event = "session";
         std::string id;
         std::string data = last;
         const bool sent = co_await stream.Send(std::move(event), std::move(id), std::move(data));
         if (!sent) co_return;
+        if (is_first) {
+          std::shared_ptr<const std::string> hint = ReconnectHint();
+          const bool hinted = co_await stream.SendFormatted(std::move(hint));
+          if (!hinted) co_return;
+        }
       }
       const queue::v1::SessionState state = look->session->state();
       if (state != queue::v1::WAITING && state != queue::v1::ACTIVE) co_return;
@@ -150,13 +164,14 @@ asio::awaitable<void> StreamSession(Edge& edge, Request& request, auth::Principa
   }
 }
 
-asio::awaitable<Response> Follow(Edge& edge, Request& request, const auth::Principal& caller) {
+asio::awaitable<Response> Follow(Edge& edge, const Routes::Verifiers verifiers, Request& request,
+                                 const auth::Principal& caller) {
   // What is wrong with the token is said before the stream begins.
   const Result<Look> look = co_await LookUp(edge, request, caller);
   if (!look) co_return ServiceFailure(look.error());
   if (!look->session->refusal().empty()) co_return RefusedSession(look->session->refusal());
-  co_return http::SseResponse([&edge, &request, caller](http::SseStream& stream) {
-    return StreamSession(edge, request, caller, stream);
+  co_return http::SseResponse([&edge, verifiers, &request, caller](http::SseStream& stream) {
+    return StreamSession(edge, verifiers, request, caller, stream);
   });
 }
 
@@ -186,9 +201,10 @@ void AddQueueRoutes(Routes& routes, Edge& edge) {
   routes.Buyer(Method::kDelete, "/v1/queue", [&edge](Request& request, const auth::Principal& caller) {
     return Leave(edge, request, caller);
   });
-  routes.Buyer(Method::kGet, "/v1/queue/events", [&edge](Request& request, const auth::Principal& caller) {
-    return Follow(edge, request, caller);
-  });
+  routes.Buyer(Method::kGet, "/v1/queue/events",
+               [&edge, verifiers = routes.verifiers()](Request& request, const auth::Principal& caller) {
+                 return Follow(edge, verifiers, request, caller);
+               });
 }
 
 }  // namespace boxoffice::gateway

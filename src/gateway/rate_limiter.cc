@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
-#include <span>
 
 #include <fmt/compile.h>
 #include <fmt/format.h>
@@ -30,10 +29,13 @@ RateLimiter::RateLimiter(std::string name, RateLimit limit, size_t keys)
   if (on()) places_.resize(std::bit_ceil(std::max(keys, kWays)));
 }
 
+// The hash's lower bits choose the bucket, so a table of any size uses those that differ.
+std::span<RateLimiter::Place> RateLimiter::WaysOf(uint64_t key) {
+  return {&places_[(key & (places_.size() / kWays - 1)) * kWays], kWays};
+}
+
 RateLimiter::Place& RateLimiter::FindLocked(uint64_t key, int64_t now_us) {
-  // The hash's lower bits choose the bucket, so a table of any size uses those that differ.
-  const size_t bucket = (key & (places_.size() / kWays - 1)) * kWays;
-  const std::span<Place> ways(&places_[bucket], kWays);
+  const std::span<Place> ways = WaysOf(key);
   Place* least = ways.data();
   for (Place& place : ways) {
     if (place.key == key) return place;
@@ -60,10 +62,14 @@ RateVerdict RateLimiter::Take(std::string_view key, Time now) {
   return verdict;
 }
 
-void RateLimiter::GiveBack(std::string_view key, Time now) {
+void RateLimiter::GiveBack(std::string_view key) {
   if (!on()) return;
+  const uint64_t hash = std::hash<std::string_view>()(key);
   const std::scoped_lock lock(mutex_);
-  FindLocked(std::hash<std::string_view>()(key), ToUs(now)).full_at_us -= interval_us_;
+  const std::span<Place> ways = WaysOf(hash);
+  const auto place = std::ranges::find(ways, hash, &Place::key);
+  // A place made for it would cost somebody else's.
+  if (place != ways.end()) place->full_at_us -= interval_us_;
 }
 
 std::string RateLimiter::Describe(const RateVerdict& verdict) const {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,8 +39,8 @@ class RateLimiter {
   // Takes one request of `key`. About 50 ns.
   [[nodiscard]] RateVerdict Take(std::string_view key, Time now);
 
-  // Gives one back that Take allowed.
-  void GiveBack(std::string_view key, Time now);
+  // Gives one back that Take allowed; of whoever was forgotten meanwhile, nothing.
+  void GiveBack(std::string_view key);
 
   // Whether there is a limit at all; if there is none, everything is allowed and nothing is kept.
   [[nodiscard]] bool on() const { return limit_.requests > 0; }
@@ -53,6 +54,7 @@ class RateLimiter {
     uint64_t key = 0;
     int64_t full_at_us = 0;  // when all requests are back; past: nobody needs the place
   };
+  [[nodiscard]] std::span<Place> WaysOf(uint64_t key);
   [[nodiscard]] Place& FindLocked(uint64_t key, int64_t now_us);
 
   const std::string name_;

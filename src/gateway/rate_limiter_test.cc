@@ -40,9 +40,16 @@ TEST(RateLimiterTest, RequestsComeBackEvenly) {
 TEST(RateLimiterTest, WhatIsGivenBackMayBeTakenAgain) {
   RateLimiter limiter("user", {1, 10s});
   ASSERT_TRUE(limiter.Take("ada", kNow).allowed);
-  limiter.GiveBack("ada", kNow);
+  limiter.GiveBack("ada");
   EXPECT_TRUE(limiter.Take("ada", kNow).allowed);
   EXPECT_FALSE(limiter.Take("ada", kNow).allowed);
+}
+
+TEST(RateLimiterTest, WhatIsGivenBackForgetsNobody) {
+  RateLimiter limiter("user", {2, 60s}, 8);
+  for (int i = 0; i < 8; ++i) ASSERT_EQ(limiter.Take(fmt::format("user {}", i), kNow).remaining, 1U);
+  limiter.GiveBack("somebody who was forgotten");
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(limiter.Take(fmt::format("user {}", i), kNow).remaining, 0U) << i;
 }
 
 TEST(RateLimiterTest, WhoIsRefusedLosesNothingByAsking) {

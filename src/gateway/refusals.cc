@@ -166,12 +166,17 @@ http::Response RefusalResponse(std::string_view reason, std::string_view detail,
 
 http::Response FailureResponse(const Error& error) {
   if (const RefusalRow* row = FindRefusal(error.reason)) return Make(*row, error.detail, {});
+  // Nobody's reason but gRPC's, or a proxy's: a message that is too large, a certificate that is refused.
+  // Whatever its code, it is our failure, and its text nobody's business.
+  if (error.reason == "rpc_failed" && error.code != Code::kInternal)
+    return http::ProblemResponse(Error{Code::kUnknown, error.reason, {}});
   return http::ProblemResponse(error, error.code == Code::kResourceExhausted ? 503 : 0,
                                [&](http::JsonWriter& writer) { WriteField(error.detail, writer); });
 }
 
 http::Response ServiceFailure(const Error& error) {
-  if (error.code != Code::kInvalidArgument || FindRefusal(error.reason) != nullptr)
+  if (error.code != Code::kInvalidArgument || error.reason == "rpc_failed" ||
+      FindRefusal(error.reason) != nullptr)
     return FailureResponse(error);
   return http::ProblemResponse(error, 422,
                                [&](http::JsonWriter& writer) { WriteField(error.detail, writer); });

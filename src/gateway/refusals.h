@@ -29,8 +29,8 @@ struct RefusalRow {
 
 // The answer to a failure. By its reason, where that has a row; otherwise by its code as
 // platform/http/problem.h has it, but that a bound that was reached is 503, because it is ours and not the
-// buyer's. A detail that begins with
-// a field ("field `x` …", "x: …") gives the member `field`.
+// buyer's, and what gRPC says for itself (rpc_failed) is 503 too. A detail that begins with a field ("field
+// `x` …", "x: …") gives the member `field`.
 [[nodiscard]] http::Response FailureResponse(const Error& error);
 
 // The same for what a service answered: what it finds invalid is 422, because the gateway has judged the

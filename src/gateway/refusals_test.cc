@@ -88,6 +88,18 @@ TEST(RefusalsTest, TheFieldThatIsWrongIsAMember) {
   EXPECT_EQ(field("rate_per_s"), "");
 }
 
+TEST(RefusalsTest, WhatGrpcSaysForItselfIsOurFaultAndNotTheCallers) {
+  for (const Code code :
+       {Code::kInvalidArgument, Code::kUnauthenticated, Code::kPermissionDenied, Code::kNotFound,
+        Code::kConflict, Code::kResourceExhausted, Code::kUnavailable, Code::kUnknown}) {
+    const http::Response response = ServiceFailure({code, "rpc_failed", "larger than max (5 vs. 4)"});
+    EXPECT_EQ(response.status, 503) << CodeName(code);
+    EXPECT_EQ(boost::json::parse(response.body).at("code").as_string(), "rpc_failed");
+    EXPECT_FALSE(response.body.contains("larger")) << CodeName(code);
+  }
+  EXPECT_EQ(ServiceFailure({Code::kInternal, "rpc_failed", ""}).status, 500);
+}
+
 TEST(RefusalsTest, OurOwnFaultsShowNoDetail) {
   for (const Code code : {Code::kInternal, Code::kUnavailable, Code::kUnknown}) {
     const http::Response response = ServiceFailure({code, "database_unavailable", "disk I/O error in /var"});

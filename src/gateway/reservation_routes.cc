@@ -30,7 +30,7 @@ struct Choice {
 Result<std::string> ReadMethod(http::ObjectReader& reader) {
   const std::optional<std::string_view> method = reader.Optional<std::string_view>("payment_method");
   if (method && method->size() > kMaxMethodLength) {
-    reader.Refuse("payment_method", "field_invalid", "has at most 64 characters");
+    reader.Refuse("payment_method", "field_invalid", "has at most 64 bytes");
   }
   return std::string(method.value_or(""));
 }
@@ -39,10 +39,8 @@ Result<void> ReadBestAvailable(http::ObjectReader& reader, reservation::v1::Rese
   const int64_t count = reader.Required<int64_t>("count");
   const std::string_view section = reader.Optional<std::string_view>("section").value_or("");
   const std::string_view category = reader.Optional<std::string_view>("category").value_or("");
-  if (section.size() > kMaxNameLength)
-    reader.Refuse("section", "field_invalid", "has at most 200 characters");
-  if (category.size() > kMaxNameLength)
-    reader.Refuse("category", "field_invalid", "has at most 200 characters");
+  if (section.size() > kMaxNameLength) reader.Refuse("section", "field_invalid", "has at most 200 bytes");
+  if (category.size() > kMaxNameLength) reader.Refuse("category", "field_invalid", "has at most 200 bytes");
   seat::v1::BestAvailable& best = *reserve.mutable_best_available();
   best.set_count(static_cast<uint32_t>(std::clamp<int64_t>(count, 0, kMaxSeats + 1)));
   best.set_section(std::string(section));
@@ -143,11 +141,23 @@ asio::awaitable<Response> Create(Edge& edge, Request& request, const auth::Princ
   co_return response;
 }
 
+// The token of a confirmation, which need not have one. With one that is not the caller's, a saga that has to
+// pass the queue again would be refused there, and the seats that are held would go.
+Result<void> CheckOwnToken(const Edge& edge, std::string_view token, const auth::Principal& caller) {
+  if (token.empty()) return {};
+  BOXOFFICE_ASSIGN(const queue::v1::TokenClaims claims, ReadQueueToken(edge.queue_keys, token));
+  if (claims.user_id() != caller.user) return Fail(Code::kPermissionDenied, "token_wrong_user");
+  return {};
+}
+
 asio::awaitable<Response> Confirm(Edge& edge, Request& request, const auth::Principal& caller) {
   const Result<std::string_view> key = ReadIdempotencyKey(request);
   if (!key) co_return FailureResponse(key.error());
   const Result<ReservationId> id = ReservationInPath(request);
   if (!id) co_return FailureResponse(id.error());
+  const std::string_view token = request.header("X-Queue-Token").value_or("");
+  const Result<void> own = CheckOwnToken(edge, token, caller);
+  if (!own) co_return FailureResponse(own.error());
   std::string method;
   if (!request.body().empty()) {
     http::ObjectReader reader(request.body());
@@ -159,7 +169,7 @@ asio::awaitable<Response> Confirm(Edge& edge, Request& request, const auth::Prin
   reservation::v1::Confirm& confirm = *command.mutable_confirm();
   confirm.set_reservation_id(std::string(id->bytes()));
   // Without it the reservation's own is used.
-  confirm.set_queue_token(std::string(request.header("X-Queue-Token").value_or("")));
+  confirm.set_queue_token(std::string(token));
   confirm.set_payment_method(method);
   Response response = co_await ExecuteCommand(edge, std::move(command), request, 200, Audience::kBuyer);
   co_return response;

@@ -61,6 +61,27 @@ TEST_F(ReservationRoutesTest, SomeSeatsAreCancelledAndTheAnswerSaysWhatWasGivenB
   EXPECT_NE(LastCommand().request_hash(), hash) << "all is another request than some";
 }
 
+TEST_F(ReservationRoutesTest, AConfirmationWithATokenThatIsNotTheBuyersReachesNoService) {
+  AnswerReservations(reservation::v1::CONFIRMED);
+  Options options;
+  options.key = "k1";
+  const auto confirm = [&](const std::string& token) {
+    options.queue_token = token;
+    return Call("POST", Path("/confirm"), {}, options);
+  };
+  EXPECT_EQ(CodeOf(confirm("v1.made.up.token")), "queue_token_malformed");
+  std::string forged = QueueToken();
+  forged.back() = forged.back() == 'A' ? 'B' : 'A';
+  EXPECT_EQ(confirm(forged).status, 401);
+  const http::ClientResponse others = confirm(QueueToken("bob"));
+  EXPECT_EQ(others.status, 403);
+  EXPECT_EQ(CodeOf(others), "queue_token_wrong_user");
+  EXPECT_TRUE(commands_.empty()) << "a saga that it fails costs the seats";
+  EXPECT_EQ(confirm(QueueToken()).status, 200);
+  EXPECT_EQ(LastCommand().confirm().queue_token(), QueueToken());
+  EXPECT_EQ(confirm("").status, 200) << "the reservation's own is used";
+}
+
 TEST_F(ReservationRoutesTest, SeatsThatCannotBeMeantAreRefusedByName) {
   AnswerReservations(reservation::v1::CONFIRMED);
   const std::pair<const char*, const char*> cases[] = {

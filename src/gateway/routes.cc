@@ -98,9 +98,14 @@ void Routes::Public(http::Method method, std::string_view pattern, http::Handler
       response = co_await handler(request);
     }
     gate->Describe(pass, response);
+    const bool compresses = gate->Compresses(response);
     if (tagged) AddTag(request, response);
     Finish(request, /*personal=*/false, response);
-    if (gate->Compresses(response)) co_await gate->Compress(request, response);
+    if (gate->Compresses(response)) {
+      co_await gate->Compress(request, response);
+    } else if (compresses) {  // a 304 says what the whole answer would (RFC 9110, section 15.4.5)
+      response.headers.Add("Vary", "Accept-Encoding");
+    }
     co_return response;
   };
   Add(method, pattern, std::move(finished), {});

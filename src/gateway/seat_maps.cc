@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "gateway/elsewhere.h"
+#include "gateway/reconnect.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -122,6 +123,9 @@ asio::awaitable<void> SeatMaps::Follow(int64_t show_id, std::string tag, http::S
     entry->ticking = true;
     asio::co_spawn(backends_.executor(), Tick(show_id, entry), asio::detached);
   }
+  std::shared_ptr<const std::string> hint = ReconnectHint();
+  const bool open = co_await stream.SendFormatted(std::move(hint));
+  if (!open) co_return;
   while (!stopping_ && !stream.closed()) {
     if (entry->picture != nullptr) {
       const std::vector<std::shared_ptr<const std::string>> events = entry->picture->EventsSince(tag);

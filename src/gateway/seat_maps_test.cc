@@ -127,7 +127,9 @@ TEST_F(SeatMapsTest, AnETagSpares) {
   const http::ClientResponse first = Call("GET", "/v1/shows/1/seats", {}, options);
   ASSERT_EQ(first.status, 200);
   options.headers = {{"If-None-Match", std::string(*first.header("ETag"))}};
-  EXPECT_EQ(Call("GET", "/v1/shows/1/seats", {}, options).status, 304);
+  const http::ClientResponse same = Call("GET", "/v1/shows/1/seats", {}, options);
+  EXPECT_EQ(same.status, 304);
+  EXPECT_EQ(same.header("Vary"), "Accept-Encoding") << "as the whole map would say";
   options.headers = {{"If-None-Match", "\"other\""}};
   EXPECT_EQ(Call("GET", "/v1/shows/1/seats", {}, options).status, 200);
 }
@@ -151,6 +153,7 @@ TEST_F(SeatMapsTest, FollowersGetASnapshotAndThenWhatChanges) {
   std::string text;
   asio::read_until(socket, asio::dynamic_buffer(text), "event: snapshot");
   EXPECT_THAT(text, testing::HasSubstr("Content-Type: text/event-stream"));
+  EXPECT_THAT(text, testing::HasSubstr("\r\n\r\nretry: "));
   Change(2, "ffhfff");
   asio::read_until(socket, asio::dynamic_buffer(text), R"({"seat_no":3,"state":"held"})");
   EXPECT_THAT(text, testing::HasSubstr("event: seats"));

@@ -72,7 +72,10 @@ std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& c
   const double moves_s = static_cast<double>(session.position()) / std::max(queue.pace_per_s(), kMinPace);
   const double eta_s = std::min(kMaxEtaS, std::ceil(opens_in_s + moves_s));
   session.set_eta_s(static_cast<uint32_t>(eta_s));
-  const double refresh = eta_s == 0 ? kMaxRefreshS : std::ceil(eta_s / kRefreshesPerWait);
+  const uint64_t undrawn = awaits_draw ? queue.last_sequence() - draw.first() : 0;
+  const double called_in_s =
+      eta_s + static_cast<double>(undrawn) / 2 / std::max(queue.pace_per_s(), kMinPace);
+  const double refresh = eta_s == 0 ? kMaxRefreshS : std::ceil(called_in_s / kRefreshesPerWait);
   session.set_refresh_interval_s(static_cast<uint32_t>(std::clamp(refresh, 1.0, kMaxRefreshS)));
   return session;
 }
@@ -130,14 +133,19 @@ void WaitingRoom::Hear(int64_t show_id, const queue::v1::Session& session) {
 void WaitingRoom::Forget(const queue::v1::TokenClaims& claims) {
   const std::scoped_lock lock(mutex_);
   const auto found = heads_.find(claims.show_id());
-  if (found == heads_.end()) return;
-  Head& head = found->second;
-  if (head.left.size() >= kMaxLeft) {
+  const uint64_t sequence = claims.sequence();
+  if (found != heads_.end()) NoteLeft(found->second, {&sequence, 1});
+}
+
+void WaitingRoom::NoteLeft(Head& head, std::span<const uint64_t> sequences) {
+  if (head.left.size() + sequences.size() > kMaxLeft) {
     std::erase_if(head.left, [&head](uint64_t sequence) {
       return PlaceOf(sequence, head) <= head.queue.head_sequence();
     });
   }
-  if (head.left.size() < kMaxLeft) head.left.insert(claims.sequence());
+  for (const uint64_t sequence : sequences) {
+    if (head.left.size() < kMaxLeft) head.left.insert(sequence);
+  }
 }
 
 Result<queue::v1::Queue> WaitingRoom::View(int64_t show_id) const {
@@ -184,6 +192,8 @@ asio::awaitable<void> WaitingRoom::Take(const queue::v1::Queue& queue) {
   head.queue = queue;
   head.order = std::move(order);
   if (!lost && heard > queue.head_sequence()) head.queue.set_head_sequence(heard);
+  head.queue.clear_left_lately();
+  NoteLeft(head, {queue.left_lately().data(), static_cast<size_t>(queue.left_lately_size())});
 }
 
 // A show that the queue knew and does not know any more, as its store has lost it.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -44,7 +45,7 @@ struct Head {
   std::shared_ptr<const auth::Shuffle> order;  // of a draw that is not over; null: there is none
   // Sequences above it may have been given twice, as the store lost some; only the queue knows to whom.
   uint64_t sure_through = std::numeric_limits<uint64_t>::max();
-  std::unordered_set<uint64_t> left;  // sequences of those who waited and left by this gateway
+  std::unordered_set<uint64_t> left;  // sequences of those who waited and left, by whichever gateway
 };
 
 // The answer to someone who waits there; nullopt: it is their turn, or they have left, or the token has
@@ -89,6 +90,7 @@ class WaitingRoom {
   static constexpr std::chrono::milliseconds kRefreshEvery{250};
   static constexpr std::chrono::milliseconds kHeartbeatEvery{1'000};
 
+  static void NoteLeft(Head& head, std::span<const uint64_t> sequences);
   asio::awaitable<void> RefreshHeads();
   asio::awaitable<void> Take(const queue::v1::Queue& queue);
   void DropAllBut(const queue::v1::GetHeadsResponse& heads);

@@ -3,11 +3,14 @@
 #include <atomic>
 #include <condition_variable>
 #include <memory>
+#include <set>
+#include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "gateway/gateway_for_test.h"
+#include "gateway/reconnect.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -82,6 +85,17 @@ TEST(WaitingSessionTest, BeforeTheDrawNobodyWhomItConcernsHasAPlace) {
   EXPECT_EQ(session->place(), 0U);
   EXPECT_EQ(session->eta_s(), 0U);
   EXPECT_EQ(session->refresh_interval_s(), 20U);
+}
+
+TEST(WaitingSessionTest, WhoAreYetToBeDrawnDoNotAllAskInTheSecondOfTheOpening) {
+  gateway::Head head = HeadAt(0, 10);
+  head.queue.set_state(queue::v1::PREQUEUE);
+  head.queue.set_opens_at_ms(ToUnixMs(kNow) + 4'000);
+  head.queue.mutable_draw()->set_first(5);
+  EXPECT_EQ(WaitingSession(Claims(6), head, kNow)->refresh_interval_s(), 20U);
+  EXPECT_EQ(WaitingSession(Claims(6), head, kNow)->eta_s(), 4U);
+  head.queue.set_last_sequence(15);
+  EXPECT_EQ(WaitingSession(Claims(6), head, kNow)->refresh_interval_s(), 1U) << "a few may";
 }
 
 TEST(WaitingSessionTest, AfterTheDrawTheOrderSaysWhoIsWhere) {
@@ -254,6 +268,34 @@ TEST_F(WaitingRoomTest, WhoeverHasLeftIsAnsweredByTheQueueService) {
   EXPECT_EQ(Json(poll()).at("state").as_string(), "EXPIRED");
 }
 
+TEST_F(WaitingRoomTest, WhoeverHasLeftByAnotherGatewayIsAnsweredByTheQueueServiceToo) {
+  services_.queue.commands.answer = [](const queue::v1::Command&) -> Result<queue::v1::Outcome> {
+    queue::v1::Outcome outcome = ActiveSession();
+    outcome.mutable_session()->set_state(queue::v1::EXPIRED);
+    return outcome;
+  };
+  SetHead(10);
+  Options options;
+  options.queue_token = QueueToken("ada", 1, 25);
+  const auto poll = [&] { return Call("GET", "/v1/queue", {}, options); };
+  PollUntil(poll, [](const auto& answer) { return answer.body.contains("WAITING"); });
+  {
+    const std::scoped_lock lock(mutex_);
+    head_->add_left_lately(25);
+  }
+  EXPECT_THAT(PollUntil(poll, [](const auto& answer) { return answer.body.contains("EXPIRED"); }),
+              testing::HasSubstr("EXPIRED"));
+  {
+    const std::scoped_lock lock(mutex_);
+    head_->clear_left_lately();
+    head_->set_head_sequence(11);
+  }
+  options.queue_token = QueueToken("ada", 1, 26);
+  PollUntil(poll, [](const auto& answer) { return answer.body.contains(R"("position":15)"); });
+  options.queue_token = QueueToken("ada", 1, 25);
+  EXPECT_EQ(Json(poll()).at("state").as_string(), "EXPIRED") << "it is told but for a while, and stays so";
+}
+
 TEST_F(WaitingRoomTest, APositionDoesNotGrowFromTheJoinToTheFirstLook) {
   services_.queue.commands.answer = [this](const queue::v1::Command& command) -> Result<queue::v1::Outcome> {
     queue::v1::Outcome outcome = ActiveSession();
@@ -405,6 +447,33 @@ TEST_F(WaitingRoomTest, AStreamTellsTheSessionAndEndsWithIt) {
   const http::ClientResponse answer = Call("GET", "/v1/queue/events", {}, options);
   EXPECT_THAT(answer.body, testing::StartsWith("event: session\ndata: {"));
   EXPECT_THAT(answer.body, testing::HasSubstr("COMPLETED"));
+  EXPECT_THAT(answer.body, testing::HasSubstr("\n\nretry: "));
+}
+
+TEST_F(WaitingRoomTest, AStreamOutlivesNoToken) {
+  services_.queue.commands.answer = [&](const queue::v1::Command&) -> Result<queue::v1::Outcome> {
+    // From the stream's first look on, the token that it was opened with has ended.
+    if (services_.queue.commands.calls == 2) clock_.Advance(std::chrono::hours(2));
+    queue::v1::Outcome outcome = ActiveSession();
+    outcome.mutable_session()->set_refresh_interval_s(1);
+    return outcome;
+  };
+  Options options;
+  options.queue_token = QueueToken();
+  const http::ClientResponse answer = Call("GET", "/v1/queue/events", {}, options);
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_THAT(answer.body, testing::HasSubstr("ACTIVE"));
+  EXPECT_EQ(services_.queue.commands.calls, 2);
+}
+
+TEST(ReconnectHintTest, StreamsThatEndTogetherComeBackApart) {
+  std::set<std::string> hints;
+  for (int i = 0; i < 100; ++i) hints.insert(*ReconnectHint());
+  EXPECT_EQ(hints.size(), 100U);
+  for (const std::string& hint : hints) {
+    EXPECT_GE(hint, "retry: 1000\n\n");
+    EXPECT_LT(hint, "retry: 5000\n\n");
+  }
 }
 
 }  // namespace

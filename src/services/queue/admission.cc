@@ -3,6 +3,13 @@
 #include <utility>
 
 namespace boxoffice::queue {
+namespace {
+
+// A clock that goes back by less, as at a change of the server whose time it is, holds admission up for so
+// long, and nobody gets in twice as fast for it.
+constexpr milliseconds kClockStep{5'000};
+
+}  // namespace
 
 AdmissionDecision DecideAdmission(const ShowDraft& show, Timestamp now) {
   AdmissionDecision decision;
@@ -49,6 +56,7 @@ void RunAdmission(ShowDraft& show, Timestamp now) {
     settings.opens_at = {};
     ChangeSettings(show, settings, {}, now);
   }
+  if (show.pace().credit_at - now > kClockStep) show.RefillFrom(now);
   const AdmissionDecision decision = DecideAdmission(show, now);
   for (const uint64_t sequence : decision.over.ended) show.End(sequence, SessionState::kExpired, now);
   for (const uint64_t sequence : decision.over.forlorn) show.Forget(sequence);

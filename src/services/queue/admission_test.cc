@@ -96,6 +96,18 @@ TEST_F(AdmissionTest, JoinsOfTheSameMillisecondKeepTheirOrder) {
   EXPECT_EQ(queue().FindMember(2), nullptr);
 }
 
+TEST_F(AdmissionTest, AClockThatGoesBackHoldsNobodyUp) {
+  Line(10, 1, 100);
+  now_ += 1h;
+  EveryoneIsSeen();
+  Tick();
+  EXPECT_EQ(active(), 1);
+  Tick(-1h);
+  EXPECT_EQ(active(), 1);
+  Tick(1s);
+  EXPECT_EQ(active(), 2);
+}
+
 TEST_F(AdmissionTest, TheCapBoundsActive) {
   Line(10, 1000, 3);
   Tick(1s);

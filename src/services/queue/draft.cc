@@ -129,7 +129,7 @@ void ShowDraft::Admit(uint64_t sequence, Timestamp now) {
 
 void ShowDraft::Renew(uint64_t sequence, Timestamp now) {
   const Session* session = Find(sequence);
-  const Timestamp until = std::min(now + kActiveTime, session->admitted_at + kActiveMax);
+  const Timestamp until = RenewedUntil(session->admitted_at, now);
   if (until > session->active_until) Change(sequence, /*durable=*/false).session.active_until = until;
 }
 
@@ -171,6 +171,11 @@ void ShowDraft::Advance(uint64_t head, double credit, Timestamp now) {
   pace_.credit_at = now;
   changed_ = true;
   durable_ = true;
+}
+
+void ShowDraft::RefillFrom(Timestamp now) {
+  pace_.credit_at = now;
+  changed_ = true;
 }
 
 void ShowDraft::Configure(const Settings& settings, double credit, Timestamp now) {

@@ -78,6 +78,8 @@ class ShowDraft {
 
   // Head and bucket after a round of admission.
   void Advance(uint64_t head, double credit, Timestamp now);
+  // The clock has gone back: the bucket fills from `now` on, and not only once that moment has come again.
+  void RefillFrom(Timestamp now);
   void Configure(const Settings& settings, double credit, Timestamp now);
   // Whoever joins from now on is to be drawn.
   void Commit(std::string seed);

@@ -102,6 +102,15 @@ TEST_F(DrawTest, APrequeueTakesJoinsAdmitsNobodyAndTellsNoPlaces) {
   EXPECT_EQ(show().head_sequence, 0);
 }
 
+TEST_F(DrawTest, ManyWhoAreToBeDrawnAskLessOftenThanAFew) {
+  Set(QueueState::kPrequeue, kStart + 60s);
+  const SessionAnswer first = DoJoin(1);
+  now_ = kStart + 58s;
+  EXPECT_EQ(DoPoll(first).refresh_interval_s, 1);
+  DoJoins(2, 1'000);
+  EXPECT_EQ(DoPoll(first).refresh_interval_s, 3) << "half of them are called within 10 s";
+}
+
 TEST_F(DrawTest, WhenItOpensPeopleAreCalledInTheOrderOfTheCommittedSeed) {
   Set(QueueState::kPrequeue);
   const auto joined = DoJoins(1, 20);

@@ -60,12 +60,15 @@ double PacePerS(const Pace& pace, bool full, bool anyone_waits, double rate_per_
   return full && measured > 0 ? measured : std::max(measured, rate_per_s);
 }
 
-Estimate EstimateWait(uint64_t position, double pace_per_s, Timestamp opens_at, Timestamp now) {
+Estimate EstimateWait(uint64_t position, double pace_per_s, Timestamp opens_at, Timestamp now,
+                      uint64_t undrawn) {
   const double opens_in_s = std::max(0.0, std::chrono::duration<double>(opens_at - now).count());
   const double moves_s = position == 0 ? 0 : static_cast<double>(position) / pace_per_s;
   const double eta = std::min(kMaxEtaS, std::ceil(opens_in_s + moves_s));
+  const double called_in_s = eta + static_cast<double>(undrawn) / 2 / pace_per_s;
   // Nobody knows: there is no hurry.
-  const double refresh = eta == 0 ? kMaxRefreshS : std::clamp(std::ceil(eta / kFrontS), 1.0, kMaxRefreshS);
+  const double refresh =
+      eta == 0 ? kMaxRefreshS : std::clamp(std::ceil(called_in_s / kFrontS), 1.0, kMaxRefreshS);
   return {static_cast<uint32_t>(eta), static_cast<uint32_t>(refresh)};
 }
 

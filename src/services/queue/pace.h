@@ -51,12 +51,15 @@ struct Pace {
 
 // What a waiting person is told: seconds until admission, and when to ask again (1 s within five seconds of
 // the front, up to 20 s). `position` is 1 or more; 0 where the place is yet to be drawn. Where the queue
-// opens only at `opens_at` (zero: it is open, or nobody knows), the waiting begins then.
+// opens only at `opens_at` (zero: it is open, or nobody knows), the waiting begins then. `undrawn`: how many
+// are yet to be drawn, where this person is among them; they ask as often as the middle one of them would, so
+// that a million of them don't all ask in the second of the opening.
 struct Estimate {
   uint32_t eta_s = 0;
   uint32_t refresh_interval_s = 0;
 };
-[[nodiscard]] Estimate EstimateWait(uint64_t position, double pace_per_s, Timestamp opens_at, Timestamp now);
+[[nodiscard]] Estimate EstimateWait(uint64_t position, double pace_per_s, Timestamp opens_at, Timestamp now,
+                                    uint64_t undrawn = 0);
 
 // When an ACTIVE session should ask again: after half of the time left, 1 to 20 s.
 [[nodiscard]] uint32_t ActiveRefreshS(Timestamp active_until, Timestamp now);

@@ -71,6 +71,13 @@ TEST(PaceTest, BeforeTheOpeningTheWaitingBeginsThen) {
   EXPECT_EQ(EstimateWait(0, 10, {}, kStart).refresh_interval_s, 20);
 }
 
+TEST(PaceTest, WhoAreYetToBeDrawnDoNotAllAskInTheSecondOfTheOpening) {
+  EXPECT_EQ(EstimateWait(0, 10, kStart + 4s, kStart, 1'000'000).eta_s, 4);
+  EXPECT_EQ(EstimateWait(0, 10, kStart + 4s, kStart, 1'000'000).refresh_interval_s, 20);
+  EXPECT_EQ(EstimateWait(0, 10, kStart + 4s, kStart, 920).refresh_interval_s, 10);
+  EXPECT_EQ(EstimateWait(0, 10, kStart + 4s, kStart, 10).refresh_interval_s, 1) << "a few may";
+}
+
 TEST(PaceTest, TheIntervalIsOneSecondNearTheFrontAndGrowsToTwenty) {
   EXPECT_EQ(EstimateWait(1, 10, {}, kStart).refresh_interval_s, 1);
   EXPECT_EQ(EstimateWait(50, 10, {}, kStart).refresh_interval_s, 1);

@@ -49,9 +49,12 @@ SessionAnswer Describe(const ShowDraft& show, const Session& session, Timestamp 
   if (session.state == SessionState::kWaiting) {
     const uint64_t place = show.PlaceOf(session.sequence);
     const Draw& draw = show.show().draw;
-    if (!draw.Awaits(session.sequence)) answer.position = place - show.show().head_sequence;
+    const bool awaits_draw = draw.Awaits(session.sequence);
+    if (!awaits_draw) answer.position = place - show.show().head_sequence;
     if (draw.Placed(session.sequence)) answer.place = place;
-    const Estimate estimate = EstimateWait(answer.position, PaceOf(show, now), settings.opens_at, now);
+    const uint64_t undrawn = awaits_draw ? show.show().last_sequence - draw.first : 0;
+    const Estimate estimate =
+        EstimateWait(answer.position, PaceOf(show, now), settings.opens_at, now, undrawn);
     answer.eta_s = estimate.eta_s;
     answer.refresh_interval_s = estimate.refresh_interval_s;
     answer.expires_at = answer.claims.expires_at;
@@ -66,7 +69,7 @@ SessionAnswer Describe(const ShowDraft& show, const Session& session, Timestamp 
 class Rules {
  public:
   Rules(const Rows& rows, Timestamp now)
-      : draft_(rows.room, rows.found.sessions, rows.found.sagas), now_(now) {}
+      : draft_(rows.room, rows.found.sessions, rows.found.sagas), unseen_(rows.unseen), now_(now) {}
 
   Outcome operator()(const Join& join) {
     ShowDraft& show = draft_.Of(join.show_id);
@@ -176,6 +179,7 @@ class Rules {
   }
 
   Outcome operator()(const Tick&) {
+    if (unseen_) return Nothing{};
     for (const auto& [show_id, queue] : draft_.room().shows()) {
       if (queue.NeedsTick(now_)) draft_.Of(show_id);
     }
@@ -263,6 +267,7 @@ class Rules {
   Outcome Done(const SessionKey& key) { return BindAnswer{BindAnswer::Kind::kDone, {}, StateOf(key)}; }
 
   Draft draft_;
+  const bool unseen_;
   const Timestamp now_;
 };
 

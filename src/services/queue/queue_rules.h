@@ -87,9 +87,10 @@ struct QueueView {
   Show show;
   uint64_t waiting = 0;
   uint64_t active = 0;
-  double admitted_per_s = 0;  // MeasuredPerS
-  double pace_per_s = 0;      // PacePerS
-  std::string_view refusal;   // of Configure: why nothing was changed
+  double admitted_per_s = 0;            // MeasuredPerS
+  double pace_per_s = 0;                // PacePerS
+  std::string_view refusal;             // of Configure: why nothing was changed
+  std::vector<uint64_t> left_lately{};  // who has given up the place within kLeftLately, not called yet
 };
 using Outcome = std::variant<SessionAnswer, BindAnswer, Nothing, QueueView>;
 
@@ -121,6 +122,9 @@ struct Found {
 struct Rows {
   const WaitingRoom& room;
   const Found& found;
+  // No edge is there that could see anybody: ticks do nothing, so that nobody is called, and nobody's time
+  // ends.
+  bool unseen = false;
 };
 struct Decision {
   std::vector<Outcome> outcomes;  // one per command, in order

@@ -137,6 +137,7 @@ void Write(const QueueView& view, v1::Queue& proto) {
   if (!view.show.draw.seed.empty()) Write(view.show.draw, *proto.mutable_draw());
   proto.set_pace_per_s(view.pace_per_s);
   proto.set_refusal(std::string(view.refusal));
+  proto.mutable_left_lately()->Assign(view.left_lately.begin(), view.left_lately.end());
 }
 
 // The body of an outcome, by its kind.
@@ -209,6 +210,7 @@ grpc::ServerUnaryReactor* RpcServer::AnswerFromMemory(grpc::CallbackServerContex
 
 grpc::ServerUnaryReactor* RpcServer::GetHeads(grpc::CallbackServerContext* context,
                                               const v1::GetHeadsRequest*, v1::GetHeadsResponse* response) {
+  service_.NoteEdge();
   return AnswerFromMemory(context, *response);
 }
 

@@ -195,6 +195,34 @@ TEST_F(QueueRpcTest, AnExpiredSessionsSagaGoesOnAfterARestart) {
   EXPECT_EQ(Poll(session.token()).state(), v1::COMPLETED);
 }
 
+TEST_F(QueueRpcTest, HeadsTellForAWhileWhoHasLeftBeforeBeingCalled) {
+  const auto leave = [&](const v1::Session& session, const std::string& user) {
+    v1::Command command;
+    command.mutable_leave()->set_token(session.token());
+    command.mutable_leave()->set_user_id(user);
+    Run(command);
+  };
+  leave(Join("ann"), "ann");
+  EXPECT_THAT(Head().left_lately(), ::testing::IsEmpty()) << "she was called";
+  Run(ConfigureOf(v1::PAUSED));
+  const v1::Session bob = Join("bob");
+  Join("cid");
+  leave(bob, "bob");
+  EXPECT_THAT(Head().left_lately(), ::testing::ElementsAre(bob.sequence()));
+  Join("dan");
+  EXPECT_THAT(Head().left_lately(), ::testing::ElementsAre(bob.sequence()));
+  clock_.Advance(kLeftLately + 1ms);
+  Join("eve");
+  EXPECT_THAT(Head().left_lately(), ::testing::IsEmpty());
+}
+
+TEST_F(QueueRpcTest, WhileNoEdgeAsksForHeadsNobodysTimeEnds) {
+  Head();
+  const v1::Session session = Join("ann");
+  clock_.Advance(kActiveTime);
+  EXPECT_EQ(Poll(session.token()).state(), v1::ACTIVE) << "there was no edge that she could poll";
+}
+
 TEST_F(QueueRpcTest, TheModuleTicks) {
   Run(ConfigureOf(v1::PAUSED));
   const v1::Session session = Join("ann");

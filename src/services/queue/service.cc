@@ -15,6 +15,11 @@ constexpr milliseconds kRetention = kTokenLife + kClockSkew + milliseconds(3'600
 constexpr milliseconds kPurgeEvery{60'000};
 constexpr int64_t kPurgeLimit = 10'000;  // rows of a show, so that a purge never holds up the batches
 
+bool IsFromEdge(const Command& command) {
+  return std::holds_alternative<Join>(command) || std::holds_alternative<Leave>(command) ||
+         std::holds_alternative<Poll>(command) || std::holds_alternative<Heartbeat>(command);
+}
+
 bool HasTick(std::span<const Command> commands) {
   return std::ranges::any_of(commands,
                              [](const Command& command) { return std::holds_alternative<Tick>(command); });
@@ -65,8 +70,22 @@ Result<Service::Outcomes> Service::Run(std::span<const Command> commands) {
   return outcomes;
 }
 
+// While no edge is there, who waits can't be seen, and would lose the place as if absent. Once there is one
+// again, everybody counts as seen then. The same after a pause of this process, and a jump of its clock.
+bool Service::NobodyCanBeSeen(std::span<const Command> commands, Timestamp now) {
+  Timestamp seen = FromUnixMs(edge_asked_ms_.load(std::memory_order_relaxed));
+  const bool known = seen != Timestamp();  // before an edge has asked, nobody knows whether there will be one
+  if (known && std::ranges::any_of(commands, IsFromEdge)) seen = std::max(seen, now);
+  if (seen > edges_seen_at_) {
+    if (edges_seen_at_ != Timestamp() && seen - edges_seen_at_ > kEdgesGone) room_.SeeEverybody(now);
+    edges_seen_at_ = seen;
+  }
+  return known && now - edges_seen_at_ > kEdgesGone;
+}
+
 Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> commands, Timestamp now) {
   if (stale_) BOXOFFICE_TRY(LoadAt(now));
+  const bool unseen = NobodyCanBeSeen(commands, now);
   // Presence is memory only, and no decision: noted first, so that a tick of the same batch knows of it.
   for (const Command& command : commands) {
     if (const auto* beat = std::get_if<Heartbeat>(&command)) room_.Seen(beat->show_id, beat->sequences, now);
@@ -75,7 +94,7 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
   if (const Keys keys = KeysOf(room_, commands); !keys.empty()) {
     BOXOFFICE_ASSIGN(found, store_.Load(keys));
   }
-  Decision decision = Decide({room_, found}, commands, now);
+  Decision decision = Decide({room_, found, unseen}, commands, now);
   if (decision.changes.Durable()) {
     auto saved = store_.Save(decision.changes);
     if (!saved) {
@@ -94,17 +113,41 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
                   std::make_move_iterator(decision.outcomes.end()));
 }
 
+void Service::NoteDepartures(const ShowChange& change, Timestamp now) {
+  const ShowQueue& queue = *room_.Find(change.show.show_id);
+  for (const SessionChange& session : change.sessions) {
+    const uint64_t sequence = session.session.sequence;
+    const bool left = session.durable && session.session.state == SessionState::kExpired;
+    if (!left || queue.PlaceOf(sequence) <= change.show.head_sequence) continue;
+    std::deque<Departure>& departures = departures_[change.show.show_id];
+    departures.push_back({now, sequence});
+    if (departures.size() > kMaxLeftLately) departures.pop_front();
+  }
+}
+
+QueueView Service::ViewAt(const ShowQueue& queue, Timestamp now) {
+  QueueView view = ViewOf(queue, now);
+  const auto found = departures_.find(view.show.show_id);
+  if (found == departures_.end()) return view;
+  std::deque<Departure>& departures = found->second;
+  while (!departures.empty() && now - departures.front().at > kLeftLately) departures.pop_front();
+  for (const Departure& departure : departures) view.left_lately.push_back(departure.sequence);
+  if (departures.empty()) departures_.erase(found);
+  return view;
+}
+
 void Service::Publish(const Changes& changes, Timestamp now) {
   if (changes.shows.empty()) return;
+  for (const ShowChange& change : changes.shows) NoteDepartures(change, now);
   const std::scoped_lock lock(views_mutex_);
   for (const ShowChange& change : changes.shows) {
-    views_[change.show.show_id] = ViewOf(*room_.Find(change.show.show_id), now);
+    views_[change.show.show_id] = ViewAt(*room_.Find(change.show.show_id), now);
   }
 }
 
 void Service::PublishAll(Timestamp now) {
   const std::scoped_lock lock(views_mutex_);
-  for (const auto& [show_id, queue] : room_.shows()) views_[show_id] = ViewOf(queue, now);
+  for (const auto& [show_id, queue] : room_.shows()) views_[show_id] = ViewAt(queue, now);
 }
 
 void Service::Purge(Timestamp now) {

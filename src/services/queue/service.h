@@ -2,7 +2,9 @@
 // memory.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -43,6 +45,8 @@ class Service {
   void Submit(Command command, Done done, resilience::Terms terms = {}) {
     executor_.Submit(std::move(command), std::move(done), terms);
   }
+  // An edge has asked for the heads, and so it can tell who is there. Thread-safe.
+  void NoteEdge() { edge_asked_ms_.store(ToUnixMs(clock_.Now()), std::memory_order_relaxed); }
   // Refuses new commands and runs what waits. Again: no effect.
   void Stop() { executor_.Stop(); }
 
@@ -57,7 +61,10 @@ class Service {
   using Outcomes = std::vector<std::optional<Outcome>>;
   Result<void> LoadAt(Timestamp now);
   Result<Outcomes> Run(std::span<const Command> commands);
+  [[nodiscard]] bool NobodyCanBeSeen(std::span<const Command> commands, Timestamp now);
   Result<Outcomes> LoadDecideSave(std::span<const Command> commands, Timestamp now);
+  void NoteDepartures(const ShowChange& change, Timestamp now);
+  [[nodiscard]] QueueView ViewAt(const ShowQueue& queue, Timestamp now);
   void Publish(const Changes& changes, Timestamp now);
   void PublishAll(Timestamp now);
   void Purge(Timestamp now);
@@ -69,7 +76,14 @@ class Service {
   WaitingRoom room_;
   // Memory may differ from the store: another process wrote, or a commit's result is unknown.
   bool stale_ = false;
+  struct Departure {
+    Timestamp at;
+    uint64_t sequence;
+  };
+  std::unordered_map<int64_t, std::deque<Departure>> departures_;  // by show; the oldest first
   Timestamp purge_at_;
+  std::atomic<int64_t> edge_asked_ms_{0};
+  Timestamp edges_seen_at_;  // zero: none has asked for the heads yet
   mutable std::mutex views_mutex_;
   std::unordered_map<int64_t, QueueView> views_;
   batch::StoreHealth health_;

@@ -233,6 +233,59 @@ TEST_F(ServiceTest, AHeartbeatIsPresenceForATickOfTheSameBatch) {
   EXPECT_EQ(service.Views()[0].active, 1);
 }
 
+class EdgesTest : public ServiceTest {
+ protected:
+  EdgesTest() {
+    EXPECT_TRUE(service_.Load());
+    service_.NoteEdge();
+    (void)Run(Configure{.show_id = kShow, .active_cap = 1});
+    ann_ = SessionIn(Run(JoinOf("ann"))).claims;
+    bob_ = SessionIn(Run(JoinOf("bob"))).claims;
+  }
+  Result<Outcome> Run(Command command) {
+    std::promise<Result<Outcome>> promise;
+    service_.Submit(std::move(command),
+                    [&](Result<Outcome> outcome) { promise.set_value(std::move(outcome)); });
+    return promise.get_future().get();
+  }
+  SessionState StateOf(const Claims& claims) {
+    return SessionIn(Run(Poll{{claims, {}}, claims.user_id})).state;
+  }
+
+  Service service_{store_, clock_, metrics_, {.max_batch = 1}};
+  Claims ann_, bob_;
+};
+
+TEST_F(EdgesTest, WhileNoneIsThereNobodyLosesThePlaceAndThenAllCountAsSeen) {
+  clock_.Advance(kPresence * 2);
+  (void)Run(Tick{});
+  EXPECT_EQ(service_.Views()[0].active, 1) << "she could not tell that she is there";
+  EXPECT_EQ(service_.Views()[0].waiting, 1);
+  service_.NoteEdge();
+  (void)Run(Tick{});
+  EXPECT_EQ(service_.Views()[0].show.expired, 0) << "their polls are yet to come";
+  (void)Run(Leave{{ann_, {}}, "ann"});
+  clock_.Advance(1s);
+  (void)Run(Tick{});
+  EXPECT_EQ(StateOf(bob_), SessionState::kActive);
+}
+
+TEST_F(EdgesTest, WhoeverIsHeardFirstAfterwardsFindsThePlaceToo) {
+  clock_.Advance(kActiveTime * 2);
+  EXPECT_EQ(StateOf(ann_), SessionState::kActive) << "before any edge has asked for the heads again";
+  EXPECT_EQ(StateOf(bob_), SessionState::kWaiting);
+}
+
+TEST_F(EdgesTest, WhileOneIsThereWhoIsNotSeenLosesThePlace) {
+  for (int look = 0; look < 6; ++look) {  // past kPresence and kActiveTime
+    clock_.Advance(kEdgesGone - 1s);
+    service_.NoteEdge();
+    (void)Run(Tick{});
+  }
+  EXPECT_EQ(StateOf(ann_), SessionState::kExpired);
+  EXPECT_EQ(StateOf(bob_), SessionState::kExpired);
+}
+
 TEST_F(ServiceTest, OldRowsArePurgedOnceAMinuteAndNotBeforeTheirTokensEnd) {
   Service service(store_, clock_, metrics_, {});
   ASSERT_TRUE(service.Load());

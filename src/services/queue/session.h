@@ -19,6 +19,13 @@ inline constexpr milliseconds kPresence{5 * 60'000};
 // An ACTIVE session ends this long after its last activity, and at the latest kActiveMax after its admission.
 inline constexpr milliseconds kActiveTime{5 * 60'000};
 inline constexpr milliseconds kActiveMax{30 * 60'000};
+// Until when whoever is active `now` stays ACTIVE.
+[[nodiscard]] constexpr Timestamp RenewedUntil(Timestamp admitted_at, Timestamp now) {
+  return std::min(now + kActiveTime, admitted_at + kActiveMax);
+}
+// Edges ask for the heads four times a second. When none has for so long, nobody can be seen, wherever they
+// are.
+inline constexpr milliseconds kEdgesGone{60'000};
 // From joining to the end of the token, whose end is judged with this tolerance.
 inline constexpr milliseconds kTokenLife{24 * 3'600'000};
 inline constexpr milliseconds kClockSkew{30'000};
@@ -31,6 +38,10 @@ inline constexpr double kMaxRatePerS = 100'000;
 inline constexpr uint32_t kMinActiveCap = 1;
 inline constexpr uint32_t kMaxActiveCap = 1'000'000;
 inline constexpr size_t kMaxUserBytes = 64;
+// Edges are told for so long of those who have left, and of so many of a show: an edge that misses them goes
+// on saying that they wait, until they are called.
+inline constexpr milliseconds kLeftLately{10'000};
+inline constexpr size_t kMaxLeftLately = 1'000;
 inline constexpr size_t kMaxHeartbeatSequences = 100'000;  // in one command
 
 // Stored, and equal to the contract's numbers. A session moves WAITING → ACTIVE → COMPLETED or EXPIRED, and

@@ -69,7 +69,7 @@ void ShowQueue::Restore(Session session, Timestamp now) {
     return;
   }
   if (session.state == SessionState::kActive) {
-    session.active_until = std::min(now + kActiveTime, session.admitted_at + kActiveMax);
+    session.active_until = RenewedUntil(session.admitted_at, now);
     users_.Insert(session.user_id, session.sequence);
     ++active_;
   }
@@ -159,6 +159,20 @@ void ShowQueue::Seen(std::span<const uint64_t> sequences, Timestamp now) {
   }
 }
 
+void ShowQueue::SeeEverybody(Timestamp now) {
+  for (Waiter& waiter : line_) waiter.last_seen = std::max(waiter.last_seen, now);
+  std::vector<Session> active;
+  for (const auto& [sequence, member] : members_) {
+    if (member.state == SessionState::kActive) active.push_back(member);
+  }
+  for (Session& session : active) {
+    due_.erase({DueOf(session), session.sequence});
+    session.active_until = std::max(session.active_until, RenewedUntil(session.admitted_at, now));
+    PutMember(session);
+  }
+  pace_.busy_since = now;  // that the line stood still says nothing of how fast it will move
+}
+
 const ShowQueue* WaitingRoom::Find(int64_t show_id) const {
   const auto found = shows_.find(show_id);
   return found != shows_.end() ? &found->second : nullptr;
@@ -207,6 +221,10 @@ void WaitingRoom::Apply(const Changes& changes) {
 void WaitingRoom::Seen(int64_t show_id, std::span<const uint64_t> sequences, Timestamp now) {
   const auto found = shows_.find(show_id);
   if (found != shows_.end()) found->second.Seen(sequences, now);
+}
+
+void WaitingRoom::SeeEverybody(Timestamp now) {
+  for (auto& [show_id, queue] : shows_) queue.SeeEverybody(now);
 }
 
 }  // namespace boxoffice::queue

@@ -94,6 +94,8 @@ class ShowQueue {
   void Apply(const ShowChange& change);
   // Presence of waiting people; sequences that don't wait are ignored.
   void Seen(std::span<const uint64_t> sequences, Timestamp now);
+  // Everybody waiting counts as seen `now`, and whoever is ACTIVE as active now: as after a restart.
+  void SeeEverybody(Timestamp now);
 
  private:
   [[nodiscard]] std::string_view UserOf(uint64_t sequence) const;
@@ -130,6 +132,7 @@ class WaitingRoom {
   void FinishRestore(Timestamp now);
   void Apply(const Changes& changes);
   void Seen(int64_t show_id, std::span<const uint64_t> sequences, Timestamp now);
+  void SeeEverybody(Timestamp now);
 
  private:
   std::unordered_map<int64_t, ShowQueue> shows_;
