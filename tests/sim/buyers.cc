@@ -59,6 +59,11 @@ ReservationProcess::Begin Clients::BeginOf(const Request& request) const {
   head.request_hash = "hash";
   head.sent_before = request.tries > 0 && request.tries % 2 == 0;
   using Coroutine = asio::awaitable<Result<reservation::Answer>>;
+  if (wish.for_show) {
+    return [id = wish.reservation](reservation::Service& service) -> Coroutine {
+      return service.EndForShow(id);
+    };
+  }
   switch (wish.kind) {
     case Kind::kConfirm:
       return [head, wish](reservation::Service& service) -> Coroutine {
@@ -136,14 +141,16 @@ void Clients::Hear(const std::shared_ptr<Request>& request, int attempt,
   const reservation::Reservation& r = answer->reservation;
   op.reservation = r.id;
   if (r.saga.status != reservation::SagaStatus::kDone) return Again(request);  // it goes on
-  if (!answer->refusal && r.failure) return Again(request);                    // of a later saga
+  // What its show has ended says so as its failure.
+  const bool ended = request->wish.for_show && reservation::IsEnd(r.state);
+  if (!answer->refusal && r.failure && !ended) return Again(request);  // of a later saga
   op.version = r.version;
   op.state = r.state;
   if (!r.seats.empty()) op.seats = reservation::SeatNumbers(r.seats);
   if (op.kind != Kind::kCancel) op.amount = r.amount;
   op.held_until = r.hold_expires_at;
-  op.outcome = answer->refusal ? Outcome::kFailed : Outcome::kOk;
-  if (answer->refusal) op.refusal = answer->refusal->code;
+  op.outcome = answer->refusal && !ended ? Outcome::kFailed : Outcome::kOk;
+  if (op.outcome == Outcome::kFailed) op.refusal = answer->refusal->code;
   End(request);
 }
 

@@ -25,8 +25,9 @@ class Clients {
     int64_t amount = 0;           // of a top-up
     ReservationId reservation;
     std::string method = "sim:ok";
-    bool offer = false;  // a hold that the waitlist makes
-    std::string key;     // of an earlier request, to ask it again; empty: a new one
+    bool offer = false;     // a hold that the waitlist makes
+    bool for_show = false;  // a cancellation because its show is cancelled
+    std::string key;        // of an earlier request, to ask it again; empty: a new one
   };
   using Then = std::function<void(const Operation&)>;
   void Ask(Wish wish, Then then);

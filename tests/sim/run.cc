@@ -86,8 +86,9 @@ Ran Minimize(const SeedOptions& options) {
 }
 
 std::string Course::Name() const {
-  return fmt::format("{}{}{}{}", reservation::KindName(kind), can_pay ? "" : ", balance too low",
-                     declined ? ", declined" : "", grace ? ", with grace" : "");
+  return fmt::format("{}{}{}{}{}", reservation::KindName(kind), can_pay ? "" : ", balance too low",
+                     declined ? ", declined" : "", grace ? ", with grace" : "",
+                     for_show ? ", with its show" : "");
 }
 
 std::vector<Course> AllCourses() {
@@ -95,6 +96,8 @@ std::vector<Course> AllCourses() {
   for (int kind = 0; kind < static_cast<int>(SagaKind::kUnknown); ++kind) {
     const auto saga = static_cast<SagaKind>(kind);
     courses.push_back({saga});
+    if (saga == SagaKind::kCancel || saga == SagaKind::kRelease)
+      courses.push_back({.kind = saga, .for_show = true});
     if (!reservation::IsPurchase(saga)) continue;
     courses.push_back({.kind = saga, .can_pay = false});
     courses.push_back({.kind = saga, .declined = true});
@@ -155,6 +158,7 @@ class Stage {
         return;  // by itself
       default:
         wish.kind = Kind::kCancel;
+        wish.for_show = course_.for_show;
     }
     wish.buyer = "buyer";
     clients_.Ask(wish, nullptr);

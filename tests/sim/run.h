@@ -39,9 +39,10 @@ struct Course {
   bool can_pay = true;    // else the balance is too low
   bool declined = false;  // by the acquirer
   bool grace = false;     // the show lets seats stay held after a refused payment
+  bool for_show = false;  // nobody asks for it: the show is cancelled
   [[nodiscard]] std::string Name() const;
 };
-// Each kind that there is, and each refusal that a participant has for it.
+// Each kind that there is, each refusal that a participant has for it, and what a cancelled show begins.
 [[nodiscard]] std::vector<Course> AllCourses();
 // `orders`: faults by the number of the point, counted from the beginning of the saga.
 [[nodiscard]] Ran RunSaga(const Course& course, int orchestrators, const std::map<int, Fault>& orders,

@@ -92,9 +92,10 @@ class Decider {
   std::optional<Outcome> Replay(const RequestKey& key, const std::string& request_hash) {
     const auto found = rows_.requests.find(key);
     if (MUTANT("reservation_no_idempotency")) return std::nullopt;
-    if (found == rows_.requests.end() || now_ - found->second.created_at > policy_.answers_kept)
-      return std::nullopt;
+    if (found == rows_.requests.end()) return std::nullopt;
     const RequestRecord& seen = found->second;
+    // What has no answer yet is never old: whoever asks again while its saga is parked would buy twice.
+    if (seen.answer && now_ - seen.created_at > policy_.answers_kept) return std::nullopt;
     if (seen.request_hash != request_hash) {
       return Error{Code::kConflict, "idempotency_key_reused",
                    "this Idempotency-Key was used with another request"};
@@ -446,9 +447,19 @@ std::optional<Refusal> WhyNotCancel(const Reservation& reservation, const std::v
     return refusal;
   }
   if (!confirmed || by_operator || now <= policy.deadline) return std::nullopt;
+  // Nobody asked the show, because it was HELD a moment ago.
+  if (policy.deadline == Timestamp()) return WrongState(reservation);
   refusal.code = "cancel_deadline_passed";
   refusal.detail = fmt::format("it could be cancelled until {}", ToRfc3339(policy.deadline));
   return refusal;
+}
+
+bool IsWritten(const Change& change, const Reservation& stored) {
+  const Reservation& written = change.reservation;
+  return !change.lease_only && stored.version == written.version && stored.state == written.state &&
+         stored.saga.id == written.saga.id && stored.saga.epoch == written.saga.epoch &&
+         stored.saga.owner == written.saga.owner && stored.saga.status == written.saga.status &&
+         stored.saga.undoing == written.saga.undoing && stored.saga.tries == written.saga.tries;
 }
 
 Keys KeysOf(std::span<const Command> commands) {

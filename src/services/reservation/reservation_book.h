@@ -130,7 +130,8 @@ struct Resolve {
 };
 
 // Why these seats of a reservation (none named: all) can't be cancelled now; nullopt: they can. The codes:
-// reservation_state, seat_not_in_reservation (with conflicts), cancel_deadline_passed.
+// reservation_state, seat_not_in_reservation (with conflicts), cancel_deadline_passed. A policy without a
+// deadline is that of what is HELD, and cancels nothing that is CONFIRMED.
 [[nodiscard]] std::optional<Refusal> WhyNotCancel(const Reservation& reservation,
                                                   const std::vector<uint32_t>& seat_nos,
                                                   const CancelPolicy& policy, bool by_operator,
@@ -198,6 +199,10 @@ struct Change {
   std::optional<AnsweredRequest> answered;
   std::string event;  // type of the event that tells of it, "reservation.confirmed"; empty: none
 };
+
+// Whether the stored row is this very write of an owner's, done by a commit of which nobody knew. Within an
+// epoch nobody else writes, so a few words of the row tell.
+[[nodiscard]] bool IsWritten(const Change& change, const Reservation& stored);
 
 struct Decision {
   std::vector<Outcome> outcomes;  // one per command, in order

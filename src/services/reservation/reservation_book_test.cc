@@ -178,6 +178,16 @@ TEST_F(ReservationBookTest, AnAnswerIsForgottenAfterADay) {
   EXPECT_TRUE(std::holds_alternative<Started>(DecideOne(begin).decision.outcomes[0]));
 }
 
+TEST_F(ReservationBookTest, ARequestThatHasNoAnswerYetIsNotForgottenAndBeginsNothingAgain) {
+  const BeginReserve begin = Reserve("k");
+  const ReservationId parked = Stored(State::kConfirming, SagaStatus::kParked).id;
+  rows_.requests[begin.key] = {begin.key, "hash",       parked,
+                               {},        std::nullopt, kNow - policy_.answers_kept - milliseconds(1)};
+  const Decided decided = DecideOne(begin);
+  EXPECT_EQ(std::get<Running>(decided.decision.outcomes[0]).reservation_id, parked);
+  EXPECT_TRUE(decided.decision.changes.empty());
+}
+
 TEST_F(ReservationBookTest, SeatsThatAreKnownToBeSoldAreRefusedUnlessTheKeyHasAnAnswer) {
   const BeginReserve bought = Reserve("k");
   const Answer answer{Stored(State::kConfirmed), std::nullopt};
@@ -246,6 +256,40 @@ TEST_F(ReservationBookTest, CancellingAConfirmedOneIsASagaOfItsOwnUntilTheDeadli
   cancel.cancel_policy.deadline = kNow - milliseconds(1);
   EXPECT_EQ(std::get<Answered>(DecideOne(cancel).decision.outcomes[0]).answer.refusal->code,
             "cancel_deadline_passed");
+}
+
+// It was HELD when the service looked, so the show was not asked.
+TEST_F(ReservationBookTest, WhatWasConfirmedWhileItsHoldWasToBeCancelledIsToldTheState) {
+  BeginOn cancel = On(Stored(State::kConfirmed), /*cancel=*/true);
+  cancel.cancel_policy = {};
+  const Decided decided = DecideOne(cancel);
+  const auto& answer = std::get<Answered>(decided.decision.outcomes[0]).answer;
+  EXPECT_EQ(answer.refusal->code, "reservation_state") << answer.refusal->detail;
+  EXPECT_TRUE(decided.decision.changes.empty());
+}
+
+TEST_F(ReservationBookTest, AnOwnersWriteIsKnownAgainAndNobodyElsesIsTakenForIt) {
+  Reservation running = Stored(State::kConfirming, SagaStatus::kRunning);
+  running.state = State::kConfirmed;
+  const Change change = DecideOne(Finish{running}).decision.changes.at(0);
+  const Reservation stored = change.reservation;
+  EXPECT_TRUE(IsWritten(change, stored));
+  const auto differs = [&](auto meddle) {
+    Reservation other = stored;
+    meddle(other);
+    return !IsWritten(change, other);
+  };
+  EXPECT_TRUE(differs([](Reservation& r) { --r.version; })) << "not done";
+  EXPECT_TRUE(differs([](Reservation& r) { ++r.saga.epoch; })) << "claimed";
+  EXPECT_TRUE(differs([](Reservation& r) { r.saga.owner = "other"; }));
+  EXPECT_TRUE(differs([&](Reservation& r) { r.saga.id = SagaId::Make(kNow, random_); })) << "a later saga";
+  EXPECT_TRUE(differs([](Reservation& r) { r.state = State::kCompensating; }));
+  EXPECT_TRUE(differs([](Reservation& r) { r.saga.status = SagaStatus::kRunning; }));
+  EXPECT_TRUE(differs([](Reservation& r) { r.saga.undoing = true; }));
+  EXPECT_TRUE(differs([](Reservation& r) { ++r.saga.tries; })) << "postponed";
+  Change renewal = change;
+  renewal.lease_only = true;
+  EXPECT_FALSE(IsWritten(renewal, stored));
 }
 
 TEST_F(ReservationBookTest, SomeOfItsSeatsAreCancelledByASagaOfItsOwnWithTheShowsFee) {

@@ -20,6 +20,7 @@ namespace boxoffice::reservation {
 namespace {
 
 constexpr milliseconds kDrainPoll{10};
+constexpr size_t kRenewedAtOnce = 256;
 constexpr milliseconds kForgetEvery{3'600'000};
 constexpr milliseconds kForgetAgain{1'000};  // while there are more
 constexpr int64_t kForgetAtOnce = 1'000;     // some 30 ms at PostgreSQL, for which commands wait
@@ -126,6 +127,7 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
   if (decided.decision.changes.empty()) return outcomes;
   BOXOFFICE_ASSIGN(const std::vector<bool> saved, store_.Save(decided.decision.changes));
   health_.Note(true);
+  std::vector<const Change*> moved;
   for (size_t i = 0; i < saved.size(); ++i) {
     if (saved[i]) continue;
     const Change& change = decided.decision.changes[i];
@@ -139,13 +141,32 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
                std::holds_alternative<BeginOffer>(command) ||
                std::holds_alternative<BeginEndForShow>(command) || std::holds_alternative<Resolve>(command)) {
       outcome.reset();  // the row, or the request, moved: decide again on what it is now
-    } else {
-      if (!MUTANT("saga_stale_owner_writes")) outcome = Stale{};
+    } else if (!MUTANT("saga_stale_owner_writes")) {
+      outcome = Stale{};
+      if (!change.lease_only) moved.push_back(&change);
     }
   }
   nudge_();
+  if (!moved.empty()) TellOwnWrites(moved, now, outcomes);
   ForgetOldRequests(now);
   return outcomes;
+}
+
+void Service::TellOwnWrites(std::span<const Change* const> moved, Timestamp now, Outcomes& outcomes) {
+  Keys keys;
+  for (const Change* change : moved) keys.reservations.push_back(change->reservation->id);
+  std::ranges::sort(keys.reservations);
+  auto rows = store_.Load(keys, now);
+  for (const Change* change : moved) {
+    std::optional<Outcome>& outcome = outcomes[change->command];
+    if (!rows) {
+      outcome.reset();  // decide again: it may have been this owner's own
+      continue;
+    }
+    const auto found = rows->reservations.find(change->reservation->id);
+    if (found != rows->reservations.end() && IsWritten(*change, found->second))
+      outcome = Written{std::move(found->second)};
+  }
 }
 
 void Service::ForgetOldRequests(Timestamp now) {
@@ -344,7 +365,8 @@ asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
   if (!request.by_operator) {
     const Result<Reservation> found = co_await Find(request.reservation_id, request.request.key.user_id);
     if (!found) co_return std::unexpected(found.error());
-    if (found->state != State::kHeld) {
+    // What is HELD, or has ended, needs no policy, and does not wait for the seat service.
+    if (found->state != State::kHeld && !IsEnd(found->state)) {
       const Result<CancelPolicy> told = co_await participants_.GetCancelPolicy(found->show_id);
       if (!told) co_return std::unexpected(told.error());
       policy = *told;
@@ -456,13 +478,15 @@ asio::awaitable<bool> Service::ClaimDue() {
   CHECK(claimed != nullptr);
   claimed_.Add(claimed->reservations.size());
   const bool full = claimed->reservations.size() == config_.claim_limit;
+  std::map<ReservationId, uint64_t> given_up;
   for (Shared<Reservation>& reservation : claimed->reservations) {
     if (!scanning_) {
-      co_await GiveUpLease(reservation->id, reservation->saga.epoch);
+      given_up.emplace(reservation->id, reservation->saga.epoch);
       continue;
     }
     asio::co_spawn(executor_, RunDetached(std::move(reservation)), asio::detached);
   }
+  co_await RenewAll(std::move(given_up), /*give_up=*/true);
   if (!full) co_return false;
   // What is due after an outage leaves confirmations their share.
   co_return resilience::Admits(resilience::Priority::kNormal, running(), config_.max_running);
@@ -488,31 +512,30 @@ asio::awaitable<void> Service::RenewLoop() {
     co_await renew_timer_.async_wait(asio::redirect_error(asio::use_awaitable, ended));
     if (!scanning_) co_return;
     const std::map<ReservationId, uint64_t> running = runner_->running();
-    for (const auto& [id, epoch] : running) {
-      if (!seen.contains(id)) continue;
-      Renew renew;
-      renew.reservation_id = id;
-      renew.epoch = epoch;
-      Command command = renew;
-      // An owner that can't renew finds out at its next write.
-      (void)co_await book_->Write(command);
+    std::map<ReservationId, uint64_t> long_running;
+    for (const auto& saga : running) {
+      if (seen.contains(saga.first)) long_running.insert(saga);
     }
+    co_await RenewAll(std::move(long_running), /*give_up=*/false);
     seen = running;
   }
 }
 
-asio::awaitable<void> Service::ReleaseLeases() {
-  const std::map<ReservationId, uint64_t> running = runner_->running();
-  for (const auto& [id, epoch] : running) co_await GiveUpLease(id, epoch);
-}
+asio::awaitable<void> Service::ReleaseLeases() { co_await RenewAll(runner_->running(), /*give_up=*/true); }
 
-asio::awaitable<void> Service::GiveUpLease(ReservationId id, uint64_t epoch) {
-  Renew release;
-  release.reservation_id = id;
-  release.epoch = epoch;
-  release.give_up = true;
-  Command command = release;
-  (void)co_await book_->Write(command);
+// Many in one transaction: where thousands wait for a participant, one after the other would take longer than
+// the lease. Not all at once: other commands have their share. An owner that can't renew finds out at its
+// next write.
+asio::awaitable<void> Service::RenewAll(std::map<ReservationId, uint64_t> sagas, bool give_up) {
+  size_t left = sagas.size();
+  for (const auto& [id, epoch] : sagas) {
+    Command command = Renew{id, epoch, give_up};
+    if (--left % kRenewedAtOnce != 0) {
+      book_->Submit(std::move(command), [](const Result<Outcome>&) {});
+    } else {
+      (void)co_await book_->Write(command);  // behind the others
+    }
+  }
 }
 
 }  // namespace boxoffice::reservation

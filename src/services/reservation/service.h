@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -154,12 +155,16 @@ class Service {
   // Errors: reservation_not_found (also if it is somebody else's).
   asio::awaitable<Result<Reservation>> Find(ReservationId id, std::string user_id);
   asio::awaitable<void> ReleaseLeases();
-  asio::awaitable<void> GiveUpLease(ReservationId id, uint64_t epoch);
+  // Sagas and their epochs.
+  asio::awaitable<void> RenewAll(std::map<ReservationId, uint64_t> sagas, bool give_up);
   asio::awaitable<void> RunDetached(Shared<Reservation> reservation);
   asio::awaitable<Result<Answer>> RunCounted(Shared<Reservation> reservation);
   using Outcomes = std::vector<std::optional<Outcome>>;
   [[nodiscard]] Result<Outcomes> RunBatch(std::span<const Command> commands);
   [[nodiscard]] Result<Outcomes> LoadDecideSave(std::span<const Command> commands);
+  // Owners' writes whose rows had moved: those moved by the same write, whose commit was done though nobody
+  // knew, are told as written.
+  void TellOwnWrites(std::span<const Change* const> moved, Timestamp now, Outcomes& outcomes);
   // Answers are kept for a day; once an hour the older ones go.
   void ForgetOldRequests(Timestamp now);
 

@@ -329,7 +329,7 @@ TEST_F(ReservationServiceTest, DrainingLetsWhatRunsFinishWithinTheGrace) {
 TEST_F(ReservationServiceTest, ARequestThatStillRunsIsAConflictButToWhoeverLostItsAnswer) {
   const auto service = MakeService("one");
   BeginSale(*service);
-  EXPECT_EQ(Again(*service, /*sent_before=*/false).error().reason, "idempotency_key_running");
+  EXPECT_EQ(ErrorOf(Again(*service, /*sent_before=*/false)), "idempotency_key_running");
   const auto told = Again(*service, /*sent_before=*/true);
   ASSERT_TRUE(told) << told.error().reason;
   EXPECT_EQ(told->reservation->id, store_.Only()->id);
@@ -527,19 +527,19 @@ TEST_F(ReservationServiceTest, NewReservationsLeaveTheLastFifthOfTheSagasToWhatW
     service->Reserve(HoldOf("rival-" + std::to_string(i), 10 + i), [](const Result<Answer>&) {});
   ASSERT_TRUE(RunUntil([&] { return participants_.holds == 4; }));
   std::string refused;
-  service->Reserve(HoldOf("late", 20),
-                   [&](const Result<Answer>& answer) { refused = answer ? "no" : answer.error().reason; });
+  service->Reserve(HoldOf("late", 20), [&](const Result<Answer>& answer) { refused = ErrorOf(answer); });
   ASSERT_TRUE(RunUntil([&] { return !refused.empty() || participants_.holds > 4; }));
   EXPECT_EQ(refused, "overloaded");
   Reservation offer;
   offer.id = ReservationId::Make(clock_.Now(), random_);
-  EXPECT_EQ(Finish(service->Offer(offer)).error().reason, "overloaded");
+  EXPECT_EQ(ErrorOf(Finish(service->Offer(offer))), "overloaded");
   const auto confirmed = Begin(service->Confirm(ConfirmOf(held)));
   ASSERT_TRUE(RunUntil([&] { return participants_.holds == 5; })) << "whose seats are held may pay";
-  EXPECT_EQ(Finish(service->EndForShow(held)).error().reason, "overloaded") << "up to the bound";
+  EXPECT_EQ(ErrorOf(Finish(service->EndForShow(held))), "overloaded") << "up to the bound";
   participants_.seats_are_away = false;
   participants_.Open();
   ASSERT_TRUE(RunUntil([&] { return confirmed->has_value() && service->running() == 0; }));
+  ASSERT_TRUE(confirmed->value()) << ErrorOf(confirmed->value());
   EXPECT_EQ(confirmed->value()->reservation->state, State::kConfirmed);
 }
 
@@ -551,10 +551,10 @@ TEST_F(ReservationServiceTest, WhereThereIsNoRoomARepeatGetsItsAnswerAllTheSame)
   const auto again = Again(*service, /*sent_before=*/false);
   ASSERT_TRUE(again) << again.error().reason;
   EXPECT_EQ(again->reservation->state, State::kHeld) << "as it was answered";
-  EXPECT_EQ(Finish(service->Confirm(ConfirmOf(held))).error().reason, "idempotency_key_running");
+  EXPECT_EQ(ErrorOf(Finish(service->Confirm(ConfirmOf(held)))), "idempotency_key_running");
   EXPECT_EQ(Finish(service->Confirm(ConfirmOf(held, /*sent_before=*/true)))->reservation->state,
             State::kConfirming);
-  EXPECT_EQ(Finish(service->Cancel(CancelOf(held))).error().reason, "overloaded");
+  EXPECT_EQ(ErrorOf(Finish(service->Cancel(CancelOf(held)))), "overloaded");
   EXPECT_EQ(service->running(), 1U);
   participants_.Open();
   ASSERT_TRUE(RunUntil([&] { return confirmed->has_value(); }));

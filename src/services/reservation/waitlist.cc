@@ -119,7 +119,9 @@ std::optional<WaitlistEntry> Settle(const WaitlistEntry& entry, const Reservatio
     case State::kCompensating:
       return std::nullopt;
     case State::kHeld:
-      if (!rests || entry.state == EntryState::kOffered) return std::nullopt;
+      // A refused payment may have kept the seats for longer than they were offered.
+      if (!rests || (entry.state == EntryState::kOffered && entry.offered_until == offer.hold_expires_at))
+        return std::nullopt;
       next.state = EntryState::kOffered;
       next.offered_until = offer.hold_expires_at;
       return next;
@@ -157,14 +159,34 @@ bool KeepsSeats(std::span<const WaitlistEntry> waiting, const FreeSeats& free) {
 
 void RefusalNotes::See(int64_t show_id, const FreeSeats& free, Timestamp now) {
   const auto [seen, is_new] = shows_.try_emplace(show_id);
-  if (is_new || seen->second.mark != free.mark()) seen->second = {free.mark(), now, {}};
+  OfShow& notes = seen->second;
+  if (!is_new && notes.mark == free.mark()) return;
+  notes.mark = free.mark();
+  notes.places.clear();
+  const std::vector<bool>& is_free = free.hall().free;
+  notes.since.resize(is_free.size());
+  for (size_t i = 0; i < is_free.size(); ++i) {
+    if (!is_free[i]) notes.since[i].reset();
+    if (is_free[i] && !notes.since[i]) notes.since[i] = now;
+  }
+}
+
+// With the seats alone of which every replica must have heard.
+bool RefusalNotes::CouldServe(const OfShow& notes, const SeatChoice& wish, const FreeSeats& free,
+                              Timestamp now, milliseconds lag) {
+  Hall heard_of = free.hall();
+  for (size_t i = 0; i < heard_of.free.size(); ++i) {
+    const bool young = heard_of.free[i] && now - notes.since[i].value_or(now) < lag;
+    if (young) heard_of.free[i] = false;
+  }
+  return FreeSeats(heard_of).CanServe(wish);
 }
 
 void RefusalNotes::Note(const WaitlistEntry& entry, std::string_view code, const FreeSeats& free,
                         Timestamp now, milliseconds lag) {
   See(entry.show_id, free, now);  // an offer before this one may have taken some
   OfShow& notes = shows_[entry.show_id];
-  if (IsPersonal(code) || now - notes.since >= lag) notes.places.insert(entry.place);
+  if (IsPersonal(code) || CouldServe(notes, entry.wish, free, now, lag)) notes.places.insert(entry.place);
 }
 
 bool RefusalNotes::WasRefused(const WaitlistEntry& entry, const FreeSeats& free) const {

@@ -59,6 +59,7 @@ class FreeSeats {
   void Take(std::span<const Seat> seats);
   // Tells this set of free seats from others.
   [[nodiscard]] uint64_t mark() const { return mark_; }
+  [[nodiscard]] const Hall& hall() const { return hall_; }
   // What Count looks at.
   [[nodiscard]] size_t kinds() const { return kinds_.size(); }
 
@@ -93,8 +94,8 @@ class RefusalNotes {
   void See(int64_t show_id, const FreeSeats& free, Timestamp now);
   // The place's offer of `free` was refused by `code`. What is the buyer's own matter (seat_limit) is noted
   // at once. Anything else may be a replica of the seat service that has not heard of these seats: it is
-  // noted once they are free for `lag`, so that those behind don't wait for ever for a place that can't be
-  // served. While it is not noted, nobody behind may be offered them.
+  // noted once those that are free for `lag` would do for it, so that those behind don't wait for ever for a
+  // place that can't be served. While it is not noted, nobody behind may be offered them.
   void Note(const WaitlistEntry& entry, std::string_view code, const FreeSeats& free, Timestamp now,
             milliseconds lag);
   // Whether the place is passed over while these seats are free.
@@ -105,9 +106,14 @@ class RefusalNotes {
  private:
   struct OfShow {
     uint64_t mark = 0;  // of the free seats
-    Timestamp since;    // when they were first seen to be
+    // By seat, of those that are free: when it was first seen to be so. It gets no younger when others come
+    // and go.
+    std::vector<std::optional<Timestamp>> since;
     std::set<uint64_t> places;
   };
+  [[nodiscard]] static bool CouldServe(const OfShow& notes, const SeatChoice& wish, const FreeSeats& free,
+                                       Timestamp now, milliseconds lag);
+
   std::map<int64_t, OfShow> shows_;
 };
 

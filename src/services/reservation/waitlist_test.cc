@@ -134,6 +134,15 @@ TEST_F(SettleTest, AnOfferIsMadeOnceItsSeatsAreHeld) {
   EXPECT_EQ(At(State::kHeld), std::nullopt) << "nothing new";
 }
 
+TEST_F(SettleTest, AnOfferThatIsHeldForLongerAfterARefusedPaymentSaysSo) {
+  entry_ = *At(State::kHeld);
+  offer_.hold_expires_at += milliseconds(90'000);
+  const auto offered = At(State::kHeld, SagaKind::kConfirm);
+  ASSERT_TRUE(offered);
+  EXPECT_EQ(offered->state, EntryState::kOffered);
+  EXPECT_EQ(offered->offered_until, offer_.hold_expires_at);
+}
+
 TEST_F(SettleTest, AnOfferThatGotNoSeatsGivesThePlaceBack) {
   const auto back = At(State::kReleased);
   ASSERT_TRUE(back);
@@ -217,6 +226,7 @@ class RefusalNotesTest : public ::testing::Test {
  protected:
   static constexpr milliseconds kLag{5'000};
   RefusalNotesTest() { See(all_); }
+  void See(const Hall& hall) { See(FreeSeats(hall)); }
   void See(const FreeSeats& free) { notes_.See(entry_.show_id, free, now_); }
   bool RefusedBy(std::string_view code, const FreeSeats& free) {
     notes_.Note(entry_, code, free, now_, kLag);
@@ -250,11 +260,31 @@ TEST_F(RefusalNotesTest, WhatAStaleReplicaMaySayIsNotedOnceTheSameSeatsAreFreeFo
   }
 }
 
-TEST_F(RefusalNotesTest, OtherFreeSeatsBeginTheLagAnew) {
+TEST_F(RefusalNotesTest, SeatsThatAreFreeAnewBeginTheLagAnew) {
   now_ += kLag;
-  EXPECT_FALSE(RefusedBy("not_enough_seats", floor_)) << "others were offered in the same look";
+  See(none_);
   See(all_);
   EXPECT_FALSE(RefusedBy("not_enough_seats", all_));
+  EXPECT_FALSE(RefusedBy("not_enough_seats", floor_)) << "others were offered in the same look";
+}
+
+TEST_F(RefusalNotesTest, OtherSeatsThatComeAndGoDoNotBeginTheLagAnew) {
+  See(floor_);
+  for (int look = 0; look < 5; ++look) {
+    EXPECT_FALSE(RefusedBy("not_enough_seats", all_)) << look;
+    now_ += kLag / 5;
+    See(look % 2 == 0 ? floor_ : all_);
+  }
+  EXPECT_TRUE(RefusedBy("not_enough_seats", all_)) << "or those behind would wait for ever";
+}
+
+TEST_F(RefusalNotesTest, WhomOnlySeatsThatAreNewlyFreeWouldDoForHasTheirLag) {
+  See(HallWith({true, false, false, false, false}));
+  now_ += kLag;
+  See(floor_);
+  EXPECT_FALSE(RefusedBy("not_enough_seats", floor_)) << "one is known to all, and two are wished for";
+  now_ += kLag;
+  EXPECT_TRUE(RefusedBy("not_enough_seats", floor_));
 }
 
 TEST_F(RefusalNotesTest, ANoteIsOfTheSeatsThatWereRefused) {

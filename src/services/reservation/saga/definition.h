@@ -40,6 +40,8 @@ struct Step {
   Action undo;
   OnRefusal on_refusal = OnRefusal::kUndoAll;
   bool is_hold = false;  // its undo gives up the seats: left out where the reservation becomes HELD again
+  // Its undo gives back money or seats: nobody is told of a refusal while it is not done.
+  bool gives_back = true;
 };
 
 struct SagaDefinition {

@@ -115,7 +115,8 @@ const SagaDefinition kHoldSeats{
     "hold",
     kDefinitionVersion,
     {
-        {"verify-queue", VerifyQueue, UnbindQueue},
+        {"verify-queue", VerifyQueue, UnbindQueue, OnRefusal::kUndoAll, /*is_hold=*/false,
+         /*gives_back=*/false},
         {"hold-seats", HoldSeats, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
     },
     State::kHeld,
@@ -126,7 +127,8 @@ const SagaDefinition kReserveAndPay{
     "one_shot",
     kDefinitionVersion,
     {
-        {"verify-queue", VerifyQueue, UnbindQueue},
+        {"verify-queue", VerifyQueue, UnbindQueue, OnRefusal::kUndoAll, /*is_hold=*/false,
+         /*gives_back=*/false},
         {"hold-seats", ExtendHold, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
         {"debit-wallet", DebitWallet, RefundWallet},
         {"approve-payment", ApprovePayment, CancelPayment, OnRefusal::kGrace},
@@ -140,7 +142,8 @@ const SagaDefinition kConfirmReservation{
     "confirm",
     kDefinitionVersion,
     {
-        {"verify-queue", VerifyQueue, UnbindQueue, OnRefusal::kKeepHold},
+        {"verify-queue", VerifyQueue, UnbindQueue, OnRefusal::kKeepHold, /*is_hold=*/false,
+         /*gives_back=*/false},
         {"hold-seats", ExtendHold, ReleaseSeats, OnRefusal::kUndoAll, /*is_hold=*/true},
         {"debit-wallet", DebitWallet, RefundWallet, OnRefusal::kKeepHold},
         {"approve-payment", ApprovePayment, CancelPayment, OnRefusal::kGrace},

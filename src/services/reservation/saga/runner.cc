@@ -217,8 +217,12 @@ asio::awaitable<Result<Runner::Ended>> Runner::GoBack(Shared<Reservation>& reser
     if (step.undo == kNothingToUndo || keep_hold) continue;
     StepResult result = co_await Perform(next, step.name, step.undo, /*undo=*/true);
     // An undo has no business reason to fail: whatever it is, it is tried again.
-    if (result.kind != StepResult::Kind::kDone && !MUTANT("saga_undo_forward"))
-      co_return co_await PostponeIt(reservation, std::move(result), step.name);
+    if (result.kind != StepResult::Kind::kDone && !MUTANT("saga_undo_forward")) {
+      auto postponed = co_await PostponeIt(reservation, std::move(result), step.name);
+      // The buyer has everything back, and does not wait for the rest.
+      if (postponed && !step.gives_back) postponed = Ended::kOver;
+      co_return postponed;
+    }
   }
   next.state = next.saga.undone_state;
   next.returned.reset();

@@ -53,8 +53,9 @@ class Runner {
          Random& random, const Policy& policy, RetryPolicy retry, obs::Registry& metrics);
 
   // Runs the saga in `reservation`, as stored and owned by this replica. The answer has a refusal if it did
-  // not succeed; its state is CONFIRMING, COMPENSATING or CANCELLING if it goes on later. Errors: not_owner
-  // (somebody else runs it), saga_version_unknown (it is left to replicas that know it), and those of Book.
+  // not succeed; its state is CONFIRMING, COMPENSATING or CANCELLING if it goes on later (with a refusal: for
+  // the undo of a step that gives nothing back). Errors: not_owner (somebody else runs it),
+  // saga_version_unknown (it is left to replicas that know it), and those of Book.
   asio::awaitable<Result<Answer>> Run(Shared<Reservation> reservation);
 
   // Sagas that run now, with their epochs: for leases and draining.
@@ -78,7 +79,7 @@ class Runner {
   void CountCompensation(const Reservation& reservation, std::string_view step);
   // How a run ended; the reservation is what the book has of it.
   enum class Ended {
-    kOver,   // with what the reservation says: done, or its failure
+    kOver,   // for who asked, with what the reservation says: done, or its failure
     kLater,  // it goes on
   };
   static Result<Answer> AnswerOf(const Result<Ended>& ended, Shared<Reservation>&& reservation);

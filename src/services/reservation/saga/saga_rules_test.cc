@@ -151,6 +151,32 @@ TEST_F(SagaTest, WhileAnUndoFailsNobodyIsToldThatTheMoneyIsBack) {
   ExpectClean("after the wallet is back");
 }
 
+TEST_F(SagaTest, WhoeverIsRefusedWhileTheQueueIsDownIsToldOnceEverythingElseIsBack) {
+  // bind, seats, undo-seats, undo-bind
+  const Reservation hold = Prepare(SagaKind::kHold);
+  world_->faults = {{1, Fault::kRefused}, {3, Fault::kNotDone}};
+  const auto taken = Drive(hold);
+  ASSERT_TRUE(taken && taken->refusal);
+  EXPECT_EQ(taken->refusal->code, "seats_refused");
+  EXPECT_EQ(Only().saga.status, SagaStatus::kRunning) << "the place in the queue is given back later";
+  Recover(false);
+  EXPECT_EQ(Only().state, State::kReleased);
+  ExpectClean("when the queue is back");
+  // bind, seats, debit, payment, undo-payment, undo-debit, undo-seats, undo-bind
+  for (int away = 4; away <= 7; ++away) {
+    const Reservation sale = Prepare(SagaKind::kOneShot);
+    world_->declines = true;
+    world_->faults = {{away, Fault::kNotDone}};
+    const auto declined = Drive(sale);
+    ASSERT_TRUE(declined);
+    EXPECT_EQ(declined->refusal.has_value(), away == 7) << "call " << away;
+    EXPECT_EQ(declined->reservation->state, State::kCompensating);
+    Recover(false);
+    EXPECT_EQ(Only().state, State::kFailed);
+    ExpectClean("declined");
+  }
+}
+
 TEST_F(SagaTest, ASagaOfAnotherDefinitionVersionIsLeftToReplicasThatKnowIt) {
   Reservation reservation = Prepare(SagaKind::kOneShot);
   reservation.saga.definition_version = kDefinitionVersion + 1;

@@ -22,6 +22,12 @@ inline const std::vector<Seat> kSeats = {{1, "A-1", 60, "S"}, {2, "A-2", 40, "S"
 inline const Seat kCheapSeat = {3, "B-1", 10, "T"};
 inline constexpr int64_t kBalance = 1'000;
 
+// The error's reason; "none" where it went well.
+template <typename T>
+std::string ErrorOf(const Result<T>& answer) {
+  return answer ? "none" : answer.error().reason;
+}
+
 // What happens to one call.
 enum class Fault {
   kNone,
@@ -34,7 +40,7 @@ enum class Fault {
 };
 
 // The participants with their primitive: an action by (saga, step) is done once, its undo leaves a tombstone.
-class World final : public Participants {
+class World : public Participants {
  public:
   struct Call {
     std::string name;
