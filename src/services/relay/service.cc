@@ -155,7 +155,13 @@ Result<Delivery> RelayService::TestTarget(int64_t id) {
   delivery.key = event.key;
   delivery.created_at = now;
   delivery.next_attempt_at = now;
-  BOXOFFICE_TRY(store_->Insert({{event}, {delivery}}));
+  const Result<void> inserted = store_->Insert({{event}, {delivery}});
+  // The event is new: so another replica has just taken the target away.
+  if (!inserted && inserted.error().reason == "constraint") {
+    BOXOFFICE_TRY(FindLive(id));
+    return Disabled();
+  }
+  BOXOFFICE_TRY(inserted);
   BOXOFFICE_ASSIGN(const std::vector<Delivery> made, store_->List({.limit = 1, .event_id = event.id}));
   CHECK(made.size() == 1);
   return made.front();

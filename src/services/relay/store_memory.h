@@ -11,7 +11,7 @@
 namespace boxoffice::relay {
 
 // Lost with the object.
-class MemoryStore final : public Store {
+class MemoryStore : public Store {
  public:
   Result<std::vector<Target>> LoadTargets() override;
   Result<int64_t> InsertTarget(const Target& target) override;

@@ -89,6 +89,7 @@ class SqliteStore final : public Store {
   explicit SqliteStore(std::unique_ptr<sql::Database> database)
       : database_(std::move(database)),
         processed_(*database_, std::string(kConsumer)),
+        targets_(database_->Prepare(fmt::format("SELECT {} FROM target ORDER BY id", kTargetColumns))),
         waits_(database_->Prepare(
             "SELECT 1 FROM delivery WHERE state = 0 AND target_id = ?1 AND key = ?2 LIMIT 1")),
         add_event_(database_->Prepare("INSERT INTO event VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")),
@@ -117,12 +118,10 @@ class SqliteStore final : public Store {
 
   Result<std::vector<Target>> LoadTargets() override {
     std::vector<Target> targets;
-    sql::Statement rows =
-        database_->Prepare(fmt::format("SELECT {} FROM target ORDER BY id", kTargetColumns));
     while (true) {
-      BOXOFFICE_ASSIGN(const bool more, rows.Step());
+      BOXOFFICE_ASSIGN(const bool more, targets_.Step());
       if (!more) return targets;
-      targets.push_back(TargetAt(rows));
+      targets.push_back(TargetAt(targets_));
     }
   }
 
@@ -420,6 +419,7 @@ class SqliteStore final : public Store {
 
   std::unique_ptr<sql::Database> database_;
   bus::ProcessedEvents processed_;
+  sql::Statement targets_;  // read at each round
   sql::Statement waits_;
   sql::Statement add_event_;
   sql::Statement add_delivery_;

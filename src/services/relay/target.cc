@@ -101,12 +101,30 @@ bool Asks(std::span<const std::string> event_types, std::span<const int64_t> sho
          (show_ids.empty() || std::ranges::binary_search(show_ids, show_id));
 }
 
-// With more changes than are kept, what happened before the oldest of them is wanted no more.
+// What both name, where nothing named means all; none: there is nothing that both name.
+template <typename T>
+std::optional<std::vector<T>> Common(const std::vector<T>& a, const std::vector<T>& b) {
+  if (a.empty() || b.empty()) return a.empty() ? b : a;
+  std::vector<T> common;
+  std::ranges::set_intersection(a, b, std::back_inserter(common));
+  return common.empty() ? std::nullopt : std::optional(std::move(common));
+}
+
+// With more changes than are kept, the two oldest count as one, by which is wanted what both named: who named
+// it all along misses nothing. Where that is nothing, what happened before is wanted no more.
 void KeepInMind(PastFilter filter, Target& target) {
-  target.past_filters.push_back(std::move(filter));
-  if (target.past_filters.size() <= kMaxPastFilters) return;
-  target.wants_since = std::max(target.wants_since, target.past_filters.front().until);
-  target.past_filters.erase(target.past_filters.begin());
+  std::vector<PastFilter>& kept = target.past_filters;
+  kept.push_back(std::move(filter));
+  if (kept.size() <= kMaxPastFilters) return;
+  auto event_types = Common(kept[0].event_types, kept[1].event_types);
+  auto show_ids = Common(kept[0].show_ids, kept[1].show_ids);
+  if (event_types && show_ids) {
+    kept[1].event_types = *std::move(event_types);
+    kept[1].show_ids = *std::move(show_ids);
+  } else {
+    target.wants_since = std::max(target.wants_since, kept[0].until);
+  }
+  kept.erase(kept.begin());
 }
 
 template <typename T>

@@ -19,7 +19,7 @@ inline constexpr size_t kMaxOperationKeyBytes = 128;
 inline constexpr size_t kSecretBytes = 24;
 inline constexpr size_t kMaxTargets = 100;  // live ones: each event is matched against all
 inline constexpr size_t kMaxShowIds = 200;
-inline constexpr size_t kMaxPastFilters = 4;
+inline constexpr size_t kMaxPastFilters = 16;
 inline constexpr double kMinRatePerS = 0.1;
 inline constexpr double kMaxRatePerS = 1'000;
 // How long the secret before may count beside a new one.
@@ -55,8 +55,9 @@ struct Target {
   Timestamp created_at{};
   // What happened before is not wanted, nor what happened before it was made: it was disabled then.
   Timestamp wants_since{};
-  std::vector<PastFilter> past_filters;  // since then, the oldest first; up to kMaxPastFilters
-  Timestamp paused_until{};              // its URL asked to be left alone (Store::Pause)
+  // Since then, the oldest first; up to kMaxPastFilters, of which the first may stand for several.
+  std::vector<PastFilter> past_filters;
+  Timestamp paused_until{};  // its URL asked to be left alone (Store::Pause)
   bool deleted = false;
   int64_t version = 0;  // grows with each change
   bool operator==(const Target&) const = default;

@@ -215,15 +215,37 @@ TEST(TargetTest, WhatWasUnderWayWhileTheFilterWasChangedIsSentIfItWasWantedBefor
   EXPECT_TRUE(Matches(target, "seat.sold", 7, ms(2000)));
 }
 
-TEST(TargetTest, OfManyChangesOfTheFilterTheOldestIsForgottenWithWhatHappenedUnderIt) {
-  Target target{.url = "http://a/", .event_types = {"seat.held"}};
+TEST(TargetTest, OfManyChangesOfTheFilterTheOldestCountAsOneByWhichIsWantedWhatAllNamed) {
+  Target target{.url = "http://a/", .event_types = {"seat.held", "seat.sold"}, .show_ids = {7, 8}};
+  constexpr int64_t kChanges = kMaxPastFilters + 3;
+  for (int64_t i = 1; i < kChanges; ++i) {
+    const Types types = i % 2 == 1 ? Types{"seat.held"} : Types{"seat.held", "seat.sold"};
+    const TargetChange change{.event_types = types, .show_ids = Shows{7, 100 + i}};
+    target = Change(target, change, {}, FromUnixMs(i * 1000)).value();
+  }
+  const TargetChange all{.event_types = Types(), .show_ids = Shows()};
+  target = Change(target, all, {}, FromUnixMs(kChanges * 1000)).value();
+  EXPECT_EQ(target.past_filters.size(), kMaxPastFilters);
+  for (int64_t ms = 500; ms < kChanges * 1000; ms += 1000) {
+    EXPECT_TRUE(Matches(target, "seat.held", 7, FromUnixMs(ms))) << "all named it; at " << ms;
+    EXPECT_FALSE(Matches(target, "seat.held", 99, FromUnixMs(ms))) << "none named it; at " << ms;
+    EXPECT_FALSE(Matches(target, "wallet.charged", 0, FromUnixMs(ms)));
+  }
+  EXPECT_FALSE(Matches(target, "seat.sold", 7, FromUnixMs(1500))) << "of a type that was not named then";
+  EXPECT_TRUE(Matches(target, "wallet.charged", 0, FromUnixMs(kChanges * 1000)));
+}
+
+TEST(TargetTest, OfManyChangesThatHadNothingInCommonTheOldestIsForgottenWithWhatHappenedUnderIt) {
+  Target target{.url = "http://a/", .show_ids = {7}};
   constexpr int64_t kChanges = kMaxPastFilters + 1;
   for (int64_t i = 1; i <= kChanges; ++i) {
-    target = Change(target, {.show_ids = Shows{7, 100 + i}}, {}, FromUnixMs(i * 1000)).value();
+    const Shows shows = i == kChanges ? Shows() : Shows{100 + i};
+    target = Change(target, {.show_ids = shows}, {}, FromUnixMs(i * 1000)).value();
   }
   EXPECT_EQ(target.past_filters.size(), kMaxPastFilters);
   EXPECT_FALSE(Matches(target, "seat.held", 7, FromUnixMs(999)));
-  EXPECT_TRUE(Matches(target, "seat.held", 7, FromUnixMs(1000)));
+  EXPECT_TRUE(Matches(target, "seat.held", 101, FromUnixMs(1000)));
+  EXPECT_FALSE(Matches(target, "seat.held", 102, FromUnixMs(1000)));
 }
 
 TEST(TargetTest, PastFiltersAreSplitAsTheyWereJoined) {

@@ -1,5 +1,6 @@
 #include "services/seat/module.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -29,8 +30,8 @@ void AddKeys(config::Keys& keys, SeatConfig& config) {
 
 }  // namespace
 
-// Follows the other replicas, sweeps, and measures now and then, every interval, on a thread of its own,
-// until it is destroyed.
+// Follows the other replicas at least each second, sweeps every interval, and measures now and then, on a
+// thread of its own, until it is destroyed.
 class SeatModule::Sweeper {
  public:
   Sweeper(SeatService& service, std::chrono::milliseconds interval, obs::Registry& metrics)
@@ -49,13 +50,21 @@ class SeatModule::Sweeper {
  private:
   void Loop() {
     std::unique_lock lock(mutex_);
-    while (!wake_.wait_for(lock, interval_, [this] { return stopping_; })) {
+    // Rows may be tidied seldom; what others sold, and that a show was cancelled, is not to be learned late.
+    auto sweep_at = std::chrono::steady_clock::now() + interval_;
+    const auto next = [&sweep_at] {
+      return std::min(sweep_at, std::chrono::steady_clock::now() + kFollowEvery);
+    };
+    while (!wake_.wait_until(lock, next(), [this] { return stopping_; })) {
       lock.unlock();
       if (const auto followed = service_.Follow(); !followed) {
         obs::Log(obs::Level::kWarning, "seat_news_failed",
                  {{"reason", followed.error().reason}, {"detail", followed.error().detail}});
       }
-      service_.Sweep();
+      if (std::chrono::steady_clock::now() >= sweep_at) {
+        service_.Sweep();
+        sweep_at = std::chrono::steady_clock::now() + interval_;
+      }
       if (const auto now = std::chrono::steady_clock::now(); now >= look_at_) {
         gauges_.Look(service_);
         look_at_ = now + kLookEvery;
@@ -66,6 +75,7 @@ class SeatModule::Sweeper {
 
   SeatService& service_;
   static constexpr std::chrono::seconds kLookEvery{2};
+  static constexpr milliseconds kFollowEvery{1'000};
   const std::chrono::milliseconds interval_;
   SeatGauges gauges_;
   std::chrono::steady_clock::time_point look_at_{};

@@ -395,7 +395,10 @@ std::optional<Outcome> Book::Run(const ConfirmSeats& confirm) {
   bool changed = false;
   for (const SeatNo seat_no : seats) {
     const SeatKey key{confirm.show_id, seat_no};
-    if (seats_.Get(key).state == SeatState::kSold) continue;
+    const SeatRow& row = seats_.Get(key);
+    if (row.state == SeatState::kSold) continue;
+    // One that has lapsed counts as kept again; counted twice, it would tell of a sell-out too early.
+    show->blocked -= static_cast<int64_t>(row.IsWithheld(now_));
     ChangeSeat(key).state = SeatState::kSold;
     ++show->sold;
     changed = true;

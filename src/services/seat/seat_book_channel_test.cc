@@ -131,6 +131,21 @@ TEST_F(SeatBookChannelTest, WhatIsKeptDoesNotKeepAShowFromBeingSoldOutAndWhatIsH
   EXPECT_THAT(Told(), ElementsAre(Event::Kind::kHeld, Event::Kind::kSold));
 }
 
+// Late, but nobody else has taken it: until then it counted as kept, and from then on as sold, once.
+TEST_F(SeatBookChannelTest, AKeptSeatThatIsConfirmedAfterItsDeadlineIsCountedOnce) {
+  Keep({1}, "fanclub");
+  Run({BlockSeats{kShow, {2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, false, "why", "op"}, ""});
+  HoldIn(1, {1}, {"fanclub"});
+  now_ += 6min;
+  facts_.blocked = 11;  // with seat 1, which has lapsed
+  EXPECT_EQ(Confirm(1, {1}).kind, Kind::kDone);
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kSold)) << "seat 12 is free";
+  facts_.blocked = 10;
+  Hold(2, {12});
+  Confirm(2, {12});
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kSold, Event::Kind::kSoldOut));
+}
+
 TEST_F(SeatBookChannelTest, AnOperatorMovesABuyerToWhateverIsKept) {
   Hold(1, {5});
   Confirm(1, {5});

@@ -10,12 +10,16 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "boxoffice/seat/v1/seat.grpc.pb.h"
 #include "platform/outbox/outbox_for_test.h"
 #include "platform/outbox/postgres.h"
+#include "services/seat/module.h"
 #include "services/seat/service.h"
 #include "services/seat/testing_hall.h"
 #include "services/seat/testing_service.h"
+#include "testing/fake_bus.h"
 #include "testing/postgres_server.h"
+#include "testing/wait.h"
 
 namespace boxoffice::seat {
 namespace {
@@ -481,6 +485,31 @@ TEST_F(ReplicasTest, AHoldEndsByTheDatabasesClock) {
   ASSERT_TRUE(hand_->Execute("UPDATE seat SET hold_expires_at_ms = " BOXOFFICE_PG_NOW_MS " - 2000"));
   EXPECT_EQ(b.Run(HoldOf(show, 2, {1})).kind, Kind::kDone);
   EXPECT_EQ(a.Run(ConfirmOf(show, 1, {1})).refusal, Refusal::kHoldLost);
+}
+
+// What others sell, and that a show was cancelled, is no matter of how often rows are tidied.
+TEST_F(ReplicasTest, AReplicaThatTidiesSeldomFollowsTheOthersAllTheSame) {
+  Replica one(config_, 1);
+  const int64_t show = MakeShow(one, {4});
+  const SystemClock clock;
+  SeededRandom random(9);
+  obs::Registry metrics;
+  testbed::FakeBus bus;
+  const module::Runtime runtime{clock, random, metrics, bus, {}, {}, {}, config_.url, {}};
+  SeatConfig config;
+  config.sweep_interval = 10min;
+  SeatModule other(runtime, config);
+  ASSERT_TRUE(other.Start());
+  EXPECT_EQ(one.Run(HoldOf(show, 1, {1, 2})).kind, Kind::kDone);
+  const auto stub = v1::SeatService::NewStub(other.ForThisProcess().channel);
+  const auto held = [&] {
+    v1::GetShowRequest request;
+    request.set_id(show);
+    grpc::ClientContext context;
+    v1::Show response;
+    return stub->GetShow(&context, request, &response).ok() ? response.held() : 0;
+  };
+  EXPECT_TRUE(testbed::Eventually([&] { return held() == 2; }));
 }
 
 }  // namespace
