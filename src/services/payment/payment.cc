@@ -248,9 +248,11 @@ class Batch {
     if (!webhooks_.insert(command.webhook).second) return Answer(effect(WebhookEffect::kRepeated));
     changes_.webhooks.push_back({command.webhook, command.key.reservation, now_});
     Payment& payment = row->payment;
-    // Of another provider's payment, or of other money than was asked for, it proves nothing.
+    // Of another provider's payment it proves nothing. Other money than was asked for approves nothing; but
+    // what was taken of a payment that has ended goes back, however much it is.
+    const bool ended = payment.state == State::kDeclined || payment.state == State::kCancelled;
     const bool ours = SplitMethod(payment.method).provider == command.webhook.provider &&
-                      (command.told.verdict != Verdict::kApproved || command.money == payment.money);
+                      (command.told.verdict != Verdict::kApproved || command.money == payment.money || ended);
     if (!ours) return Answer(effect(WebhookEffect::kIgnored));
     Hear(*row, command.told);
     if (command.told.verdict != Verdict::kApproved || payment.settled())

@@ -234,7 +234,8 @@ struct Rows {
 //   it again (Next::kRefund): what the provider is told comes in an order, so it never gives back too much.
 // - Webhook: what it tells counts as heard, once per id, if it is of a payment that we know, and of its
 // money.
-//   Money that was taken after all had ended is marked captured_late, told as an event, and given back.
+//   Money that was taken after all had ended, however much, is marked captured_late, told as an event, and
+//   given back.
 // - Query: what is known; asks the provider where it is not settled. Always kDone.
 // - Approve and Cancel that the provider leaves in doubt → error payment_unknown (kUnknown).
 [[nodiscard]] Decision Decide(const Rows& rows, std::span<const Command> commands, Timestamp now,

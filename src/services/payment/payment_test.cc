@@ -485,6 +485,26 @@ TEST_F(PaymentTest, MoneyThatAWebhookSaysWasTakenAfterTheEndIsGivenBackAndReport
   EXPECT_EQ(Run(WebhookOf("w2")).next, Next::kAnswer) << "it is given back already";
 }
 
+TEST_F(PaymentTest, WhateverAWebhookSaysWasTakenAfterTheEndIsGivenBack) {
+  Run(ExternalOf());
+  Run(CancelOf());
+  Run(Hearing(CancelOf(), Verdict::kNeverSeen));
+  EXPECT_EQ(Effect(WebhookOf("w1", Verdict::kApproved, 999, "http")), WebhookEffect::kIgnored);
+  EXPECT_EQ(Row().resolution, Resolution::kNeverSent) << "of another provider it proves nothing";
+  EXPECT_EQ(Run(WebhookOf("w2", Verdict::kApproved, 999)).next, Next::kCancel);
+  EXPECT_TRUE(Row().captured_late);
+  Run(Hearing(ExamineOf(), Verdict::kRefunded));
+  EXPECT_EQ(Row().resolution, Resolution::kRefunded);
+}
+
+TEST_F(PaymentTest, WhateverAWebhookSaysWasTakenAfterADeclineIsGivenBack) {
+  Run(ExternalOf());
+  Run(Hearing(ExternalOf(), Verdict::kDeclined));
+  EXPECT_EQ(Run(WebhookOf("w1", Verdict::kApproved, 1001)).next, Next::kCancel);
+  EXPECT_EQ(Row().state, State::kCancelled);
+  EXPECT_TRUE(Row().captured_late);
+}
+
 TEST_F(PaymentTest, AMethodIsAProviderAndItsInstrument) {
   EXPECT_EQ(SplitMethod("sandbox:slow").provider, "sandbox");
   EXPECT_EQ(SplitMethod("sandbox:slow").instrument, "slow");

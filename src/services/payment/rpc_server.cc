@@ -221,7 +221,8 @@ Result<v1::SettlementReport> AnswerReconcile(const payment::Service& service, Re
   if (!service.HasProvider(provider)) {
     return Fail(Code::kNotFound, "provider_unknown", "no provider is called " + provider);
   }
-  if (request.from_ms() < 0 || request.until_ms() < 0) return InvalidField("from_ms", "must not be negative");
+  if (request.from_ms() < 0) return InvalidField("from_ms", "must not be negative");
+  if (request.until_ms() < 0) return InvalidField("until_ms", "must not be negative");
   Period period;
   if (request.from_ms() != 0) period.from = FromUnixMs(request.from_ms());
   if (request.until_ms() != 0) period.until = FromUnixMs(request.until_ms());

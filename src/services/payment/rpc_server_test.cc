@@ -12,6 +12,7 @@
 namespace boxoffice::payment {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
@@ -326,6 +327,18 @@ TEST_F(PaymentRpcTest, ASettlementFileIsComparedWithOurPayments) {
   request.set_until_ms(1);
   EXPECT_EQ(stub_->ReconcileSettlement(&c4, request, &report).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(PaymentRpcTest, ABoundOfAPeriodThatIsNegativeIsNamed) {
+  v1::ReconcileSettlementRequest request;
+  request.set_provider("sandbox");
+  request.set_csv("operation,key,amount,currency\n");
+  request.set_until_ms(-1);
+  v1::SettlementReport report;
+  grpc::ClientContext c1, c2;
+  EXPECT_THAT(stub_->ReconcileSettlement(&c1, request, &report).error_message(), HasSubstr("until_ms:"));
+  request.set_from_ms(-1);
+  EXPECT_THAT(stub_->ReconcileSettlement(&c2, request, &report).error_message(), HasSubstr("from_ms:"));
 }
 
 TEST_F(PaymentRpcTest, AReportOnAFileInLatin1CanBeRead) {

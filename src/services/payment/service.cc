@@ -16,6 +16,19 @@ obs::Histogram& ProviderSeconds(obs::Registry& metrics, const char* operation) {
                               obs::SecondsBounds(), {{"operation", operation}});
 }
 
+// A provider that says it took money which no payment of ours is for is somebody's affair.
+void LogIgnored(const std::string& provider, const Notice& notice, const std::string& traceparent) {
+  if (notice.answer.verdict != Verdict::kApproved) return;
+  obs::Log(obs::Level::kWarning, "payment_webhook_capture_ignored",
+           {{"provider", provider},
+            {"reservation", notice.reservation.ToString()},
+            {"attempt", notice.attempt},
+            {"amount", notice.money.amount},
+            {"currency", notice.money.currency.code()},
+            {"reference", notice.answer.reference}},
+           traceparent);
+}
+
 }  // namespace
 
 Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer, const Clock& clock,
@@ -40,9 +53,9 @@ Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer
       late_captures_(
           metrics.GetCounter("boxoffice_payment_late_captures_total",
                              "Payments whose money was taken after they had ended, and given back")),
-      unsettled_(
-          metrics.GetGauge("boxoffice_payment_unsettled",
-                           "Payments examined in the last round because their outcome is not certain")),
+      unsettled_(metrics.GetGauge("boxoffice_payment_unsettled",
+                                  "Payments whose outcome is not certain: of the last whole pass, or of this "
+                                  "one if it has found more")),
       executor_(
           "payment", config.limits, [this](std::span<const Command> commands) { return Run(commands); },
           metrics) {}
@@ -73,7 +86,11 @@ void Service::ReceiveWebhook(const std::string& name, const WebhookRequest& requ
   Submit({Webhook{{notice->reservation, notice->attempt}, {name, request.id}, notice->money, notice->answer},
           request.traceparent,
           {}},
-         std::move(done));
+         [name, notice = *notice, traceparent = request.traceparent,
+          done = std::move(done)](Result<Outcome> outcome) mutable {
+           if (outcome && outcome->effect == WebhookEffect::kIgnored) LogIgnored(name, notice, traceparent);
+           done(std::move(outcome));
+         });
 }
 
 Route Service::RouteOf(const std::string& method) const {
@@ -258,8 +275,7 @@ void Service::Reconcile() {
   }
   const auto keys = reader_.Unsettled(reconciled_to_, config_.reconcile_at_most);
   if (keys) {
-    reconciled_to_ = keys->size() < config_.reconcile_at_most ? PaymentKey{} : keys->back();
-    unsettled_.Set(static_cast<double>(keys->size()));
+    CountUnsettled(*keys);
     for (const PaymentKey& key : *keys) {
       if (IsTalkedAbout(key)) continue;  // being found out
       Decide({{Examine{key}, {}, {}}, [](const Result<Outcome>&) {}}, /*asked=*/false);
@@ -269,6 +285,16 @@ void Service::Reconcile() {
              {{"reason", keys.error().reason}, {"detail", keys.error().detail}});
   }
   ReconcileLater();
+}
+
+// One round is only a part of them, and the last of a pass may have found none.
+void Service::CountUnsettled(std::span<const PaymentKey> found) {
+  const bool all = found.size() < config_.reconcile_at_most;
+  found_in_pass_ += found.size();
+  reconciled_to_ = all ? PaymentKey{} : found.back();
+  const auto count = static_cast<double>(found_in_pass_);
+  unsettled_.Set(all ? count : std::max(unsettled_.value(), count));
+  if (all) found_in_pass_ = 0;
 }
 
 void Service::Stop() {

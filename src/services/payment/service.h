@@ -96,6 +96,7 @@ class Service {
   std::vector<Waiter> EndTalk(const TalkKey& key, uint64_t id);
   void Reconcile();
   void ReconcileLater();
+  void CountUnsettled(std::span<const PaymentKey> found);
   [[nodiscard]] Route RouteOf(const std::string& method) const;
   [[nodiscard]] bool IsTalkedAbout(const PaymentKey& key);
 
@@ -113,7 +114,9 @@ class Service {
   obs::Counter& late_captures_;
   obs::Gauge& unsettled_;
   batch::StoreHealth health_;
-  PaymentKey reconciled_to_;  // on the timer's thread
+  // On the timer's thread.
+  PaymentKey reconciled_to_;
+  size_t found_in_pass_ = 0;
   std::mutex mutex_;
   std::map<TalkKey, Talk> talks_;
   uint64_t last_talk_ = 0;

@@ -12,6 +12,7 @@ namespace boxoffice::payment {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using namespace std::chrono_literals;
 
@@ -308,6 +309,35 @@ TEST_F(ServiceTest, TheReconcilerFindsWhatACrashHasLeftABoundedPartEachTime) {
   EXPECT_EQ(store_.Row(keys[2]).state, State::kDeclined);
 }
 
+TEST_F(ServiceTest, TheGaugeOfUnsettledPaymentsIsTheSumOfAWholePass) {
+  const obs::Gauge& unsettled = metrics_.GetGauge("boxoffice_payment_unsettled", "");
+  std::vector<Payment> rows;
+  for (int i = 0; i < 5; ++i) {
+    const PaymentKey key{ReservationId::Make(clock_.Now() + milliseconds(i), random_), 1};
+    rows.push_back({.key = key, .method = "fake:card", .state = State::kPending, .version = 1});
+    store_.Put(rows.back());
+  }
+  const auto settle = [&](Payment& row) {
+    row.state = State::kDeclined;
+    ++row.version;
+    store_.Put(row);
+  };
+  service_->StartReconciler();
+  EXPECT_EQ(unsettled.value(), 2) << "so many at least";
+  timer_.Advance(1s);
+  timer_.Advance(1s);
+  EXPECT_EQ(unsettled.value(), 5);
+  settle(rows[4]);
+  timer_.Advance(1s);
+  EXPECT_EQ(unsettled.value(), 5) << "the next pass has not found them all yet";
+  timer_.Advance(1s);
+  timer_.Advance(1s);
+  EXPECT_EQ(unsettled.value(), 4) << "the last round was full, and the one after it empty";
+  for (int i = 0; i < 4; ++i) settle(rows[i]);
+  timer_.Advance(1s);
+  EXPECT_EQ(unsettled.value(), 0);
+}
+
 TEST_F(ServiceTest, StoppingAnswersWhoWaitsForAProvider) {
   auto answer = Submit(ApproveOf());
   provider_.Await(0);
@@ -377,6 +407,15 @@ TEST_F(ServiceTest, AForgedWebhookHasNoEffect) {
   EXPECT_EQ(store_.Row(key_).state, State::kPending);
   provider_.Answer(0, Verdict::kDeclined);
   ASSERT_TRUE(approve.get());
+}
+
+TEST_F(ServiceTest, ACaptureThatIsOfNoPaymentOfOursIsLogged) {
+  const ReservationId nobody = ReservationId::Make(clock_.Now(), random_);
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(Receive("w1", nobody.ToString())->effect, WebhookEffect::kIgnored);
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("payment_webhook_capture_ignored"));
+  EXPECT_THAT(log, HasSubstr(nobody.ToString()));
 }
 
 TEST_F(ServiceTest, ACommandWhoseReservationMovedIsDecidedAgain) {

@@ -257,12 +257,16 @@ SettlementTotal& Reconciliation::TotalOf(Operation operation, Currency currency)
 void Reconciliation::Compare(const Payment& payment, std::span<const Refund> refunds) {
   if (SplitMethod(payment.method).provider != provider_) return;
   const std::string key = fmt::format("{}/{}", payment.key.reservation.ToString(), payment.key.attempt);
-  if (!payment.settled()) uncertain_[key] = "our payment is not certain yet";
+  const auto key_of = [&](const Refund& refund) { return fmt::format("{}/{}", key, refund.saga.ToString()); };
+  if (!payment.settled()) {
+    uncertain_[key] = "our payment is not certain yet";
+    for (const Refund& refund : refunds) uncertain_[key_of(refund)] = "our payment is not certain yet";
+  }
   const bool given_back = payment.state == State::kCancelled && payment.resolution == Resolution::kRefunded;
   if (payment.state != State::kApproved && !given_back) return;
   Expect(Operation::kCapture, key, payment.money, payment.created_at);
   for (const Refund& refund : refunds) {
-    const std::string refund_key = fmt::format("{}/{}", key, refund.saga.ToString());
+    const std::string refund_key = key_of(refund);
     if (refund.done) {
       Expect(Operation::kRefund, refund_key, {refund.amount, payment.money.currency}, refund.updated_at);
     } else {

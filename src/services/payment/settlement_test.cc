@@ -245,6 +245,23 @@ TEST_F(ReconciliationTest, WhatMovedNoMoneyIsNotExpectedAndWhatIsUncertainIsSaid
   EXPECT_THAT(report.differences[0].detail, HasSubstr("not certain"));
 }
 
+TEST_F(ReconciliationTest, APartOfAPaymentThatIsBeingCancelledIsSaidToBeUncertainToo) {
+  Payment cancelling = APayment(State::kCancelled);
+  cancelling.refunded = 300;
+  const Refund part{.payment = cancelling.key,
+                    .saga = SagaId::Make(kNow, random_),
+                    .amount = 300,
+                    .done = true,
+                    .updated_at = kNow};
+  const std::string part_key = KeyOf(cancelling) + "/" + part.saga.ToString();
+  const SettlementReport report =
+      Compare(Line("capture", KeyOf(cancelling), 1000) + Line("refund", part_key, 300), {cancelling}, {part});
+  EXPECT_EQ(Told(report), "2 missing_here\n3 missing_here\n");
+  for (const Difference& difference : report.differences) {
+    EXPECT_THAT(difference.detail, HasSubstr("not certain"));
+  }
+}
+
 TEST_F(ReconciliationTest, OutsideOfThePeriodNothingIsMissedButALineStillFindsItsPayment) {
   const Payment before = APayment(State::kApproved, 1000, kNow - milliseconds(1));
   const Payment inside = APayment(), after = APayment(State::kApproved, 1000, kNow + milliseconds(10));

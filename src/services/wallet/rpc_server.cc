@@ -367,7 +367,7 @@ grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,
 
 grpc::ServerUnaryReactor* RpcServer::GetTotals(grpc::CallbackServerContext* context,
                                                const v1::GetTotalsRequest*, v1::GetTotalsResponse* response) {
-  return rpc::Answer<v1::GetTotalsResponse>(context, pool_, response,
+  return rpc::Answer<v1::GetTotalsResponse>(context, long_pool_, response,
                                             [this] { return AnswerGetTotals(reader_); });
 }
 

@@ -14,9 +14,15 @@ namespace boxoffice::wallet {
 class RpcServer final : public v1::WalletService::CallbackService {
  public:
   RpcServer(wallet::Service& service, Reader& reader);
-  ~RpcServer() override { pool_.join(); }
+  ~RpcServer() override {
+    pool_.join();
+    long_pool_.join();
+  }
   // How its threads for queries are used, as rpc::WorkerPool's. Before the server starts.
-  void CountIn(obs::Registry& metrics) { pool_.CountIn(metrics, "wallet"); }
+  void CountIn(obs::Registry& metrics) {
+    pool_.CountIn(metrics, "wallet");
+    long_pool_.CountIn(metrics, "wallet_long");
+  }
 
   grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
       grpc::CallbackServerContext* context) override;
@@ -33,6 +39,7 @@ class RpcServer final : public v1::WalletService::CallbackService {
                                          v1::ExportLedgerResponse* response) override;
   grpc::ServerUnaryReactor* Audit(grpc::CallbackServerContext* context, const v1::AuditRequest* request,
                                   v1::AuditResponse* response) override;
+  // Minutes on a large ledger; other queries don't wait for it.
   grpc::ServerUnaryReactor* GetTotals(grpc::CallbackServerContext* context,
                                       const v1::GetTotalsRequest* request,
                                       v1::GetTotalsResponse* response) override;
@@ -44,7 +51,8 @@ class RpcServer final : public v1::WalletService::CallbackService {
 
   Reader& reader_;
   Commands commands_;
-  rpc::WorkerPool pool_{1};  // the reader has one connection
+  rpc::WorkerPool pool_{1};       // the reader has one connection
+  rpc::WorkerPool long_pool_{1};  // for what walks over the whole ledger, on another connection
 };
 
 }  // namespace boxoffice::wallet

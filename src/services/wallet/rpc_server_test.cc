@@ -6,6 +6,7 @@
 
 #include "boxoffice/bus/v1/events.pb.h"
 #include "boxoffice/wallet/v1/wallet.grpc.pb.h"
+#include "platform/rpc/host.h"
 #include "services/wallet/module.h"
 #include "testing/service_fixture.h"
 
@@ -339,6 +340,65 @@ TEST_F(WalletRpcTest, APartOfADebitGoesBackAndTheStatementAndTheExportShowIt) {
   EXPECT_EQ(sum, 0);
   EXPECT_EQ(ledger.rows(0).contra_account(), "external");
   EXPECT_EQ(ledger.rows(1).contra_account(), "sales");
+}
+
+class IdleStore final : public Store {
+ public:
+  Result<Rows> Load(const Keys&) override { return Rows(); }
+  Result<Keys> Save(const Changes&) override { return Keys(); }
+};
+
+// A ledger whose sums take until the test lets them go.
+class LongLedger final : public Reader {
+ public:
+  Result<std::vector<Money>> Balances(const std::string&) override {
+    return std::vector<Money>{{7, *Currency::Parse("KRW")}};
+  }
+  Result<std::optional<AccountRow>> Account(const std::string&) override { return std::nullopt; }
+  Result<EntryPage> Entries(const std::string&, std::optional<Currency>, std::optional<EntryId>, uint32_t,
+                            const Period&) override {
+    return EntryPage();
+  }
+  Result<StatementSums> Statement(const std::string&, Currency, const Period&) override {
+    return StatementSums();
+  }
+  Result<EntryPage> Ledger(const std::optional<EntryKey>&, uint32_t) override { return EntryPage(); }
+  Result<ReservationPage> Reservations(ReservationId, uint32_t) override { return ReservationPage(); }
+  Result<std::optional<ReservationTotals>> Reservation(ReservationId) override { return std::nullopt; }
+  Result<Totals> ComputeTotals() override {
+    begun.set_value();
+    go_on.get_future().wait();
+    return Totals();
+  }
+
+  std::promise<void> begun, go_on;
+};
+
+TEST(WalletRpcServerTest, ABalanceIsToldWhileTheWholeLedgerIsSummedUp) {
+  const ManualClock clock;
+  SeededRandom random{1};
+  obs::Registry metrics;
+  IdleStore store;
+  LongLedger ledger;
+  Service service(store, clock, random, metrics, {}, [] {});
+  RpcServer server(service, ledger);
+  rpc::Host host;
+  ASSERT_TRUE(host.Start(server, {}));
+  const auto stub = v1::WalletService::NewStub(host.InProcessChannel());
+  auto summed = std::async(std::launch::async, [&stub] {
+    grpc::ClientContext context;
+    v1::GetTotalsResponse totals;
+    return stub->GetTotals(&context, v1::GetTotalsRequest(), &totals).ok();
+  });
+  ledger.begun.get_future().wait();
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + 20s);
+  v1::GetWalletRequest get;
+  get.set_user_id("ann");
+  v1::Wallet wallet;
+  EXPECT_TRUE(stub->GetWallet(&context, get, &wallet).ok());
+  ledger.go_on.set_value();
+  EXPECT_TRUE(summed.get());
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // What every store of the wallet does alike. Add a store: add its factory at the end.
+#include <limits>
 #include <memory>
 
 #include <gmock/gmock.h>
@@ -204,6 +205,15 @@ TEST_P(StoreContractTest, TotalsOfASoundLedgerSumToZero) {
   EXPECT_THAT(totals.currencies,
               ElementsAre(CurrencyTotals{kEur, 0, 1, 0, 0, 5}, CurrencyTotals{kKrw, 0, 1, 0, 0, 700}));
   EXPECT_THAT(totals.bad_users, IsEmpty());
+}
+
+TEST_P(StoreContractTest, ASumOfAllWalletsStopsAtWhatItCanHold) {
+  Changes changes = ChangesOf({TopUpOf("ann", 1, "k"), TopUpOf("bob", 1, "k")});
+  for (WalletRow& wallet : changes.wallets) wallet.balance = std::numeric_limits<int64_t>::max() - 5;
+  ASSERT_TRUE(stores_.store->Save(changes)->empty());
+  const auto totals = stores_.reader->ComputeTotals();
+  ASSERT_TRUE(totals) << totals.error().detail;
+  EXPECT_EQ(totals->currencies.at(0).sum_of_wallets, std::numeric_limits<int64_t>::max());
 }
 
 TEST_P(StoreContractTest, WhatIsToppedUpADayIsKeptWithTheWallet) {

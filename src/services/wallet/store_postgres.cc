@@ -191,7 +191,9 @@ class PostgresStore final : public Store {
       for (const Row row : results[more]) rows.wallets.push_back(WalletAt(row));
       for (const Row row : results[more + 1]) rows.entries.push_back(EntryAt(row));
     }
-    std::ranges::sort(rows.wallets, {}, &WalletRow::key);
+    // Of a wallet that was read twice, the first counts: it is no newer than its account, and if the state of
+    // that has changed since, Save finds the wallet's version moved.
+    std::ranges::stable_sort(rows.wallets, {}, &WalletRow::key);
     const auto repeats = std::ranges::unique(rows.wallets, {}, &WalletRow::key);
     rows.wallets.erase(repeats.begin(), repeats.end());
     return rows;
@@ -466,7 +468,10 @@ class PostgresReader final : public Reader {
         "FROM ledger "
         "GROUP BY user_id, currency) l ON l.user_id = w.user_id AND l.currency = w.currency "
         "WHERE w.balance IS NULL OR w.balance < 0 OR w.balance <> COALESCE(l.sum, 0)");
-    batch.Add("SELECT currency, COUNT(*), SUM(balance)::bigint FROM wallet GROUP BY currency");
+    // Of any number of the largest wallets: a sum stops at what it can hold.
+    batch.Add(
+        "SELECT currency, COUNT(*), LEAST(SUM(balance), 9223372036854775807)::bigint FROM wallet GROUP BY "
+        "currency");
     BOXOFFICE_ASSIGN(const auto results, snapshot.Run(batch));
     std::map<Currency, CurrencyTotals> currencies;
     for (const Row row : results[1]) currencies[CurrencyAt(row, 0)].sum_of_all_accounts = row.Int(1);

@@ -320,10 +320,78 @@ constexpr std::string_view kWalletsAndSums =
     "SELECT w.user_id, w.currency, w.balance, (SELECT COALESCE(SUM(l.amount), 0) FROM ledger l "
     "WHERE l.user_id = w.user_id AND l.currency = w.currency) FROM wallet w";
 
+// The sums over the whole ledger, on a connection of their own: whoever looks at a balance meanwhile does not
+// wait for them.
+class SqliteTotals {
+ public:
+  explicit SqliteTotals(std::unique_ptr<sql::Database> database)
+      : database_(std::move(database)),
+        select_legs_(
+            database_->Prepare("SELECT currency, SUM(amount + contra_amount) FROM ledger GROUP BY currency")),
+        select_wallets_(database_->Prepare(kWalletsAndSums)),
+        select_orphans_(database_->Prepare(
+            "SELECT DISTINCT l.user_id, l.currency FROM ledger l WHERE NOT EXISTS "
+            "(SELECT 1 FROM wallet w WHERE w.user_id = l.user_id AND w.currency = l.currency)")) {}
+
+  Result<Totals> Compute() {
+    const std::scoped_lock lock(mutex_);
+    BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(*database_));
+    std::map<Currency, CurrencyTotals> currencies;
+    std::set<std::string> bad_users;
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, select_legs_.Step());
+      if (!more) break;
+      currencies[CurrencyAt(select_legs_, 0)].sum_of_all_accounts = select_legs_.Int(1);
+    }
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, select_wallets_.Step());
+      if (!more) break;
+      const int64_t balance = select_wallets_.Int(2);
+      const bool unequal = balance != select_wallets_.Int(3);
+      const bool negative = balance < 0;
+      CurrencyTotals& totals = currencies[CurrencyAt(select_wallets_, 1)];
+      ++totals.wallets;
+      totals.wallets_unequal_entries += unequal ? 1 : 0;
+      totals.wallets_negative += negative ? 1 : 0;
+      AddTo(totals.sum_of_wallets, balance);
+      if (unequal || negative) bad_users.emplace(select_wallets_.Text(0));
+    }
+    while (true) {
+      BOXOFFICE_ASSIGN(const bool more, select_orphans_.Step());
+      if (!more) break;
+      ++currencies[CurrencyAt(select_orphans_, 1)].wallets_unequal_entries;
+      bad_users.emplace(select_orphans_.Text(0));
+    }
+    Totals totals;
+    for (auto& [currency, of_currency] : currencies) {
+      of_currency.currency = currency;
+      totals.currencies.push_back(of_currency);
+    }
+    for (const std::string& user : bad_users) {
+      if (totals.bad_users.size() == kMaxBadUsers) break;
+      totals.bad_users.push_back(user);
+    }
+    return totals;
+  }
+
+ private:
+  // Of any number of the largest wallets: a sum stops at what it can hold.
+  static void AddTo(int64_t& sum, int64_t amount) {
+    if (__builtin_add_overflow(sum, amount, &sum)) sum = std::numeric_limits<int64_t>::max();
+  }
+
+  std::mutex mutex_;                         // guards the connection
+  std::unique_ptr<sql::Database> database_;  // before the statements: they end first
+  sql::Statement select_legs_;
+  sql::Statement select_wallets_;
+  sql::Statement select_orphans_;
+};
+
 class SqliteReader final : public Reader {
  public:
-  explicit SqliteReader(std::unique_ptr<sql::Database> database)
-      : database_(std::move(database)),
+  SqliteReader(std::unique_ptr<sql::Database> database, std::unique_ptr<sql::Database> for_totals)
+      : totals_(std::move(for_totals)),
+        database_(std::move(database)),
         select_balances_(
             database_->Prepare("SELECT currency, balance FROM wallet WHERE user_id = ?1 ORDER BY currency")),
         select_entries_(
@@ -340,13 +408,7 @@ class SqliteReader final : public Reader {
                                         "WHERE reservation_id > ?1 GROUP BY reservation_id "
                                         "ORDER BY reservation_id LIMIT ?2")),
         select_one_(database_->Prepare(std::string(kReservationColumns) +
-                                       "WHERE reservation_id = ?1 GROUP BY reservation_id")),
-        select_legs_(
-            database_->Prepare("SELECT currency, SUM(amount + contra_amount) FROM ledger GROUP BY currency")),
-        select_wallets_(database_->Prepare(kWalletsAndSums)),
-        select_orphans_(database_->Prepare(
-            "SELECT DISTINCT l.user_id, l.currency FROM ledger l WHERE NOT EXISTS "
-            "(SELECT 1 FROM wallet w WHERE w.user_id = l.user_id AND w.currency = l.currency)")) {}
+                                       "WHERE reservation_id = ?1 GROUP BY reservation_id")) {}
 
   Result<std::vector<Money>> Balances(const std::string& user_id) override {
     const std::scoped_lock lock(mutex_);
@@ -426,46 +488,7 @@ class SqliteReader final : public Reader {
     return totals;
   }
 
-  Result<Totals> ComputeTotals() override {
-    const std::scoped_lock lock(mutex_);
-    BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(*database_));
-    std::map<Currency, CurrencyTotals> currencies;
-    std::set<std::string> bad_users;
-    while (true) {
-      BOXOFFICE_ASSIGN(const bool more, select_legs_.Step());
-      if (!more) break;
-      currencies[CurrencyAt(select_legs_, 0)].sum_of_all_accounts = select_legs_.Int(1);
-    }
-    while (true) {
-      BOXOFFICE_ASSIGN(const bool more, select_wallets_.Step());
-      if (!more) break;
-      const int64_t balance = select_wallets_.Int(2);
-      const bool unequal = balance != select_wallets_.Int(3);
-      const bool negative = balance < 0;
-      CurrencyTotals& totals = currencies[CurrencyAt(select_wallets_, 1)];
-      ++totals.wallets;
-      totals.wallets_unequal_entries += unequal ? 1 : 0;
-      totals.wallets_negative += negative ? 1 : 0;
-      totals.sum_of_wallets += balance;
-      if (unequal || negative) bad_users.emplace(select_wallets_.Text(0));
-    }
-    while (true) {
-      BOXOFFICE_ASSIGN(const bool more, select_orphans_.Step());
-      if (!more) break;
-      ++currencies[CurrencyAt(select_orphans_, 1)].wallets_unequal_entries;
-      bad_users.emplace(select_orphans_.Text(0));
-    }
-    Totals totals;
-    for (auto& [currency, of_currency] : currencies) {
-      of_currency.currency = currency;
-      totals.currencies.push_back(of_currency);
-    }
-    for (const std::string& user : bad_users) {
-      if (totals.bad_users.size() == kMaxBadUsers) break;
-      totals.bad_users.push_back(user);
-    }
-    return totals;
-  }
+  Result<Totals> ComputeTotals() override { return totals_.Compute(); }
 
  private:
   static int64_t From(const Period& period) { return period.from ? ToUnixMs(*period.from) : 0; }
@@ -494,6 +517,7 @@ class SqliteReader final : public Reader {
             .effective_debits = static_cast<uint32_t>(row.Int(5))};
   }
 
+  SqliteTotals totals_;
   std::mutex mutex_;                         // guards the connection
   std::unique_ptr<sql::Database> database_;  // before the statements: they end first
   sql::Statement select_balances_;
@@ -503,9 +527,6 @@ class SqliteReader final : public Reader {
   sql::Statement select_ledger_;
   sql::Statement select_page_;
   sql::Statement select_one_;
-  sql::Statement select_legs_;
-  sql::Statement select_wallets_;
-  sql::Statement select_orphans_;
 };
 
 }  // namespace
@@ -514,8 +535,10 @@ Result<Stores> OpenSqlite(const std::filesystem::path& file) {
   BOXOFFICE_ASSIGN(sql::Database writer, sql::Database::Open(file));
   BOXOFFICE_TRY(writer.Migrate(sql::wallet_sqlite_schema()));
   BOXOFFICE_ASSIGN(sql::Database reader, sql::Database::Open(file));
+  BOXOFFICE_ASSIGN(sql::Database totals, sql::Database::Open(file));
   return Stores{std::make_unique<SqliteStore>(std::make_unique<sql::Database>(std::move(writer))),
-                std::make_unique<SqliteReader>(std::make_unique<sql::Database>(std::move(reader)))};
+                std::make_unique<SqliteReader>(std::make_unique<sql::Database>(std::move(reader)),
+                                               std::make_unique<sql::Database>(std::move(totals)))};
 }
 
 }  // namespace boxoffice::wallet
