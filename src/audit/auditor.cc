@@ -223,7 +223,9 @@ void Auditor::CheckChunk(std::map<ReservationId, Case>& chunk) {
       if (reservation.saga_status == SagaStatus::kParked) ++verdict_.checked["sagas_parked"];
       if (reservation.updated_at > verdict_.at) {
         ++verdict_.checked["in_motion"];
-        continue;
+        // One whose saga is tried again and again never rests; how long that has gone on is true all the
+        // same.
+        if (!IsOverdue(reservation, now, bounds_)) continue;
       }
       const auto by_seat = [](const SeatFact& seat) { return std::tie(seat.show_id, seat.seat_no); };
       for (const ReservationFact::Seat& seat : reservation.seats) {
@@ -284,6 +286,7 @@ Result<void> Auditor::FollowSuspects() {
       std::vector<SeatFact> once_owned;
       std::for_each(first, last, [&](uint32_t index) { once_owned.push_back(seats_[index]); });
       BOXOFFICE_ASSIGN(const auto facts, ReadCase(suspect.id, once_owned));
+      if (!surroundings_.after_page()) return Stopping();
       if (!facts) {
         suspect.agreed = 0;
         left.push_back(suspect);
@@ -295,7 +298,9 @@ Result<void> Auditor::FollowSuspects() {
       const uint64_t version = facts->reservation ? facts->reservation->version : 0;
       suspect.agreed = version == suspect.version ? suspect.agreed + 1 : 1;
       suspect.version = version;
-      const bool settled = !facts->reservation || now - facts->reservation->updated_at >= patience_.settle;
+      // What a saga that runs is held to waits for no event.
+      const bool settled = !facts->reservation || facts->reservation->saga_status == SagaStatus::kRunning ||
+                           now - facts->reservation->updated_at >= patience_.settle;
       if (suspect.agreed >= patience_.readings && settled) {
         Report(std::move(violations));
       } else {

@@ -37,12 +37,13 @@ struct Patience {
 struct Surroundings {
   // Waits; false: the process stops, and the audit ends with the error stopping. Called between readings.
   std::function<bool(milliseconds)> wait;
-  // Called after each page; may wait, in order to leave the machine to the sale. False: as above.
+  // Called after each page and each suspicion that was read again; may wait, in order to leave the machine to
+  // the sale. False: as above.
   std::function<bool()> after_page;
 };
 
-// Not thread-safe. Needs about 64 bytes of memory per event and 56 per owned seat; reservations are read page
-// by page.
+// Not thread-safe. Needs about 64 bytes of memory per event and per owned seat; reservations are read page by
+// page.
 class Auditor {
  public:
   // Suspicions that are followed up in one audit; more are only counted, and the verdict is not ok.

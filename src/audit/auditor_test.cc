@@ -2,6 +2,8 @@
 #include "audit/auditor.h"
 
 #include <algorithm>
+#include <atomic>
+#include <initializer_list>
 #include <mutex>
 
 #include <boost/asio/thread_pool.hpp>
@@ -11,6 +13,7 @@
 #include "boxoffice/bus/v1/events.pb.h"
 #include "testing/fake_bus.h"
 #include "testing/fake_call.h"
+#include "testing/wait.h"
 
 namespace boxoffice::audit {
 namespace {
@@ -240,6 +243,7 @@ class AuditorTest : public ::testing::Test {
     row.set_show_id(7);
     row.set_seat_no(seat_no);
     row.set_sold(true);
+    row.set_price(100);
     row.set_reservation_id(key);
     row.set_user_id(reservation.user_id());
     auto& show = world_.shows[7];
@@ -253,11 +257,13 @@ class AuditorTest : public ::testing::Test {
     return id;
   }
 
-  void Publish(ReservationId id, const std::string& type, uint64_t version) {
+  void Publish(ReservationId id, const std::string& type, uint64_t version,
+               std::initializer_list<uint32_t> seats = {}) {
     ::boxoffice::bus::v1::ReservationEvent body;
     body.set_reservation_id(std::string(id.bytes()));
     body.set_show_id(7);
     body.set_version(version);
+    for (const uint32_t seat_no : seats) body.add_seat_nos(seat_no);
     bus::Record record;
     record.event.id = EventId::Make(kStart, random_);
     record.event.topic = "reservation";
@@ -346,6 +352,15 @@ TEST_F(AuditorTest, ASeatOfTwoReservationsIsNamed) {
   EXPECT_THAT(Audit().violations, Names(Invariant::kSeatSoldOnce, "seat:7/2"));
 }
 
+TEST_F(AuditorTest, ASeatThatWasSoldAtAnotherPriceThanWasPaidIsNamed) {
+  Sell(1);
+  Sell(2);
+  world_.seats[{7, 2}].set_price(90);
+  EXPECT_THAT(Audit().violations,
+              ElementsAre(AllOf(Field(&Violation::invariant, Invariant::kConfirmedComplete),
+                                Field(&Violation::ids, Contains("seat:7/2")))));
+}
+
 TEST_F(AuditorTest, AnEventThatIsOnItsWayIsWaitedFor) {
   const auto id = Sell(1);
   const auto on_its_way = world_.log;
@@ -379,6 +394,33 @@ TEST_F(AuditorTest, WhatChangedSinceTheAuditBeganIsLeftToTheNextAudit) {
   world_.debits.clear();
   Row(id).set_updated_at_ms(ToUnixMs(kStart) + 1);
   EXPECT_TRUE(Audit().ok);
+}
+
+// Each try is a change, so it never rests as long as an audit takes.
+TEST_F(AuditorTest, ASagaThatIsTriedAgainAndAgainIsNamedOnceItIsOverdue) {
+  const auto id = Sell(1);
+  auto& reservation = Row(id);
+  reservation.set_state(reservation::v1::CONFIRMING);
+  reservation.mutable_saga()->set_status("running");
+  reservation.mutable_saga()->set_started_at_ms(ToUnixMs(kStart - Bounds().unfinished_saga));
+  reservation.set_updated_at_ms(ToUnixMs(kStart) + 1);
+  EXPECT_TRUE(Audit().ok);
+  reservation.mutable_saga()->set_started_at_ms(ToUnixMs(kStart - Bounds().unfinished_saga) - 60'000);
+  EXPECT_THAT(Audit().violations, ElementsAre(Field(&Violation::invariant, Invariant::kNothingOrphaned)));
+}
+
+TEST_F(AuditorTest, ItStopsBetweenTwoSuspicionsAndNotOnlyAfterAll) {
+  for (uint32_t seat_no = 1; seat_no <= 5; ++seat_no) Sell(seat_no);
+  world_.debits.clear();
+  int readings = 0;
+  world_.on_reading = [&readings] { ++readings; };
+  Auditor auditor(
+      Channels(), bus_, clock_,
+      {.wait = [](milliseconds) { return true; }, .after_page = [&readings] { return readings == 0; }});
+  const auto verdict = auditor.Run();
+  ASSERT_FALSE(verdict);
+  EXPECT_EQ(verdict.error().reason, "stopping");
+  EXPECT_EQ(readings, 2) << "of the first, before and behind what belongs to it";
 }
 
 TEST_F(AuditorTest, AnUnbalancedLedgerIsNamed) {
@@ -449,6 +491,24 @@ TEST_F(AuditorTest, ARankingThatMissedAnEventIsNamed) {
   EXPECT_THAT(Audit().violations, Names(Invariant::kProjectionsEqual, "show:7"));
 }
 
+TEST_F(AuditorTest, ARankingThatMissedSeatsThatWereGivenBackIsNamed) {
+  const auto id = Sell(1);
+  world_.log.clear();
+  Publish(id, "reservation.confirmed", 1, {1, 2, 3});
+  Publish(id, "reservation.seats_cancelled", 2, {2, 3});
+  world_.ranking.mutable_rows(0)->set_seats_sold(1);
+  EXPECT_TRUE(Audit().ok);
+  world_.ranking.mutable_rows(0)->set_seats_sold(3);
+  EXPECT_THAT(Audit().violations,
+              ElementsAre(AllOf(Field(&Violation::invariant, Invariant::kProjectionsEqual),
+                                Field(&Violation::ids, ElementsAre("show:7")))));
+  Publish(id, "reservation.cancelled", 3, {1});
+  world_.ranking.mutable_rows(0)->set_cancelled(1);
+  world_.ranking.mutable_rows(0)->set_seats_sold(0);
+  Row(id).set_version(3);
+  EXPECT_THAT(Audit().violations, ::testing::Not(Names(Invariant::kProjectionsEqual, "show:7")));
+}
+
 TEST_F(AuditorTest, ARankingThatCountsAnewIsLateAndOnlyWhatItCountedTooOftenIsNamed) {
   Sell(1);
   world_.ranking.set_rebuilding(true);
@@ -477,6 +537,28 @@ TEST_F(AuditorTest, AServiceThatDoesNotAnswerLeavesNoVerdict) {
   const auto verdict = auditor.Run();
   ASSERT_FALSE(verdict);
   EXPECT_THAT(verdict.error().detail, HasSubstr("wallet"));
+}
+
+TEST_F(AuditorTest, AnAuditThatCameToNoVerdictIsSoonFollowedByAnother) {
+  std::atomic<int> asked = 0;
+  queue_.ListQueues_.answer =
+      [&asked](const queue::v1::ListQueuesRequest&) -> Result<queue::v1::ListQueuesResponse> {
+    ++asked;
+    testbed::Pause(milliseconds(700));  // twenty times as long is longer than this test waits
+    return Fail(Code::kUnavailable, "down");
+  };
+  obs::Registry metrics;
+  const module::Runtime runtime{.clock = clock_,
+                                .random = random_,
+                                .metrics = metrics,
+                                .bus = bus_,
+                                .channels = Channels(),
+                                .data_dir = {},
+                                .listen = {}};
+  AuditModule module(runtime, {.every = milliseconds(10)});
+  ASSERT_TRUE(module.Start());
+  EXPECT_TRUE(testbed::Eventually([&asked] { return asked >= 3; }));
+  module.Stop();
 }
 
 TEST_F(AuditorTest, TheModuleGivesItsVerdictAsJson) {

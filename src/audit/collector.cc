@@ -259,9 +259,9 @@ Result<Collector::SeatPage> Collector::Seats(int64_t show_id, uint32_t after_sea
   for (auto& row : *response.mutable_rows()) {
     const auto owner = ReservationId::FromBytes(row.reservation_id());
     if (!owner) return Malformed("a seat's reservation_id");
-    page.rows.push_back(
-        {{row.show_id(), row.seat_no(), row.sold(), *owner, FromUnixMs(row.hold_expires_at_ms())},
-         std::move(*row.mutable_user_id())});
+    page.rows.push_back({{row.show_id(), row.seat_no(), row.sold(), *owner,
+                          FromUnixMs(row.hold_expires_at_ms()), row.price()},
+                         std::move(*row.mutable_user_id())});
   }
   for (const auto& show : response.shows()) {
     if (show.id() == show_id) page.show = ToFact(show);
@@ -309,7 +309,9 @@ Result<Collector::RankingCounts> Collector::Ranking() {
                                                    [this](auto... a) { ranking_->async()->Audit(a...); }));
   RankingCounts counts;
   counts.rebuilding = response.rebuilding();
-  for (const auto& row : response.rows()) counts.shows[row.show_id()] = {row.confirmed(), row.cancelled()};
+  for (const auto& row : response.rows()) {
+    counts.shows[row.show_id()] = {row.confirmed(), row.cancelled(), static_cast<int64_t>(row.seats_sold())};
+  }
   return counts;
 }
 

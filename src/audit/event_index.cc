@@ -19,6 +19,16 @@ std::optional<EventType> ParseType(std::string_view name) {
   return std::nullopt;
 }
 
+// As the ranking counts it (services/ranking/bus_client.cc).
+void Count(const EventIndex::Row& row, RankingFact::Counts& counts) {
+  if (row.type == EventType::kConfirmed) {
+    ++counts.confirmed;
+    counts.seats += row.seats;
+  }
+  if (row.type == EventType::kCancelled) ++counts.cancelled;
+  if (row.type == EventType::kCancelled || row.type == EventType::kSeatsCancelled) counts.seats -= row.seats;
+}
+
 bool InOrder(const EventIndex::Row& a, const EventIndex::Row& b) {
   return std::tie(a.reservation, a.number) < std::tie(b.reservation, b.number);
 }
@@ -40,7 +50,8 @@ Result<void> EventIndex::Refresh(const std::function<bool()>& go_on) {
         unreadable_.push_back(record.event.id);
         continue;
       }
-      rows_.push_back({*reservation, record.event.id, body.show_id(), end() + 1, body.version(), *type});
+      rows_.push_back({*reservation, record.event.id, body.show_id(), end() + 1, body.version(), *type,
+                       static_cast<uint32_t>(body.seat_nos_size())});
     }
     position_ = page.next;
     if (page.records.size() < kPage) break;
@@ -67,8 +78,7 @@ std::map<int64_t, RankingFact::Counts> EventIndex::Fold(int64_t number) const {
       const bool repeated =
           std::any_of(group, row, [&](const Row& earlier) { return earlier.id == row->id; });
       if (repeated || row->number > number) continue;
-      if (row->type == EventType::kConfirmed) ++shows[row->show_id].confirmed;
-      if (row->type == EventType::kCancelled) ++shows[row->show_id].cancelled;
+      Count(*row, shows[row->show_id]);
     }
     group = next;
   }

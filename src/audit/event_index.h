@@ -24,6 +24,7 @@ class EventIndex {
     int64_t number = 0;  // in the order of reading, from 1
     uint64_t version = 0;
     EventType type = EventType::kHeld;
+    uint32_t seats = 0;  // that it names
   };
 
   explicit EventIndex(bus::Bus& bus) : bus_(bus) {}

@@ -81,6 +81,7 @@ struct SeatFact {
   bool sold = false;
   ReservationId owner;
   Timestamp hold_expires_at{};
+  int64_t price = 0;  // that it was held at, minor units; 0: not known
 };
 
 enum class EventType {
@@ -157,6 +158,7 @@ struct RankingFact {
   struct Counts {
     uint64_t confirmed = 0;
     uint64_t cancelled = 0;
+    int64_t seats = 0;  // of confirmed reservations less those that were given back
     bool operator==(const Counts&) const = default;
   };
   int64_t show_id = 0;

@@ -170,6 +170,7 @@ class CaseCheck {
       CheckSeatSoldOnce(reservation);
     } else {
       CheckMoneyAndSalesOfOthers(reservation);
+      CheckHeldSeats(reservation);
     }
     CheckConfirmedKept(reservation);
     CheckEdges(reservation);
@@ -261,12 +262,10 @@ class CaseCheck {
   }
 
   void CheckUnfinishedSaga(const ReservationFact& reservation) {
-    if (reservation.saga_status != SagaStatus::kRunning) return;
+    if (!IsOverdue(reservation, now_, bounds_)) return;
     const auto age = now_ - reservation.saga_started_at;
-    if (age > bounds_.unfinished_saga) {
-      Add(Invariant::kNothingOrphaned, fmt::format("its {} saga has not ended for {} s, and is not parked",
-                                                   reservation.saga_kind, age.count() / 1000));
-    }
+    Add(Invariant::kNothingOrphaned, fmt::format("its {} saga has not ended for {} s, and is not parked",
+                                                 reservation.saga_kind, age.count() / 1000));
   }
 
   // CONFIRMED: debited, approved, its seats sold to it, and one event says so.
@@ -280,12 +279,16 @@ class CaseCheck {
     }
     if (reservation.seats.empty()) Add(Invariant::kConfirmedComplete, "it has no seat");
     for (const ReservationFact::Seat& seat : reservation.seats) {
-      const bool sold = std::ranges::any_of(case_.seats, [&](const SeatFact& fact) {
+      const std::vector<std::string> ids{SeatId(reservation.show_id, seat.seat_no)};
+      const auto sold = std::ranges::find_if(case_.seats, [&](const SeatFact& fact) {
         return fact.sold && fact.show_id == reservation.show_id && fact.seat_no == seat.seat_no;
       });
-      if (!sold)
-        Add(Invariant::kConfirmedComplete, "its seat is not sold to it",
-            {SeatId(reservation.show_id, seat.seat_no)});
+      if (sold == case_.seats.end()) {
+        Add(Invariant::kConfirmedComplete, "its seat is not sold to it", ids);
+      } else if (sold->price != 0 && sold->price != seat.price) {
+        Add(Invariant::kConfirmedComplete,
+            fmt::format("its seat was sold at {}, and {} were paid for it", sold->price, seat.price), ids);
+      }
     }
     for (const SeatFact& fact : case_.seats) {
       const bool named = fact.show_id == reservation.show_id &&
@@ -381,6 +384,26 @@ class CaseCheck {
       if (!ended && !seat.sold) continue;
       Add(invariant, fmt::format("{} with a seat {}", state, seat.sold ? "sold to it" : "held"),
           {SeatId(seat.show_id, seat.seat_no)});
+    }
+  }
+
+  // Until a hold ends, all its seats are held for it, and for nobody else.
+  void CheckHeldSeats(const ReservationFact& reservation) {
+    const bool holds =
+        reservation.state == State::kHeld && reservation.hold_expires_at - now_ > bounds_.clock_skew;
+    if (!holds) return;
+    for (const ReservationFact::Seat& seat : reservation.seats) {
+      const auto is_it = [&](const SeatFact& fact) {
+        return fact.show_id == reservation.show_id && fact.seat_no == seat.seat_no;
+      };
+      if (std::ranges::any_of(case_.seats, is_it)) continue;
+      std::vector<std::string> ids{SeatId(reservation.show_id, seat.seat_no)};
+      const auto other = std::ranges::find_if(case_.others_seats, is_it);
+      if (other != case_.others_seats.end()) ids.push_back("reservation:" + other->owner.ToString());
+      Add(Invariant::kSeatSoldOnce,
+          fmt::format("HELD until {}, and its seat is {}", ToRfc3339(reservation.hold_expires_at),
+                      other != case_.others_seats.end() ? "another's" : "not held for it"),
+          ids);
     }
   }
 
@@ -517,10 +540,22 @@ void CheckRankings(const Facts& facts, std::vector<Violation>& violations) {
     };
     add("confirmed", ranking.counted.confirmed, ranking.before.confirmed, ranking.after.confirmed);
     add("cancelled", ranking.counted.cancelled, ranking.before.cancelled, ranking.after.cancelled);
+    // Seats go both ways, so only where nothing happened meanwhile can they be compared.
+    const int64_t seats = std::max<int64_t>(ranking.after.seats, 0);
+    if (ranking.before != ranking.after || ranking.counted.seats == seats) continue;
+    violations.push_back(
+        {Invariant::kProjectionsEqual,
+         {fmt::format("show:{}", ranking.show_id)},
+         fmt::format("the ranking counted {} seats, the events are {}", ranking.counted.seats, seats)});
   }
 }
 
 }  // namespace
+
+bool IsOverdue(const ReservationFact& reservation, Timestamp now, const Bounds& bounds) {
+  return reservation.saga_status == SagaStatus::kRunning &&
+         now - reservation.saga_started_at > bounds.unfinished_saga;
+}
 
 std::vector<Violation> CheckCase(const Case& facts, Timestamp now, const Bounds& bounds) {
   return CaseCheck(facts, now, bounds).Take();

@@ -55,6 +55,9 @@ struct Bounds {
   milliseconds unfinished_saga{17 * 60'000};
   // From the end of a hold until nothing of it is on record any more (while no saga works on it).
   milliseconds ended_hold{60'000};
+  // How far the clocks of two services may be apart: what a hold that ends within this has lost already may
+  // have ended there.
+  milliseconds clock_skew{30'000};
 };
 
 // Violations in `facts`, in their order. A reservation whose saga has not ended is only held to what is true
@@ -62,6 +65,8 @@ struct Bounds {
 [[nodiscard]] std::vector<Violation> Check(const Facts& facts, Timestamp now, const Bounds& bounds);
 // The same of one reservation.
 [[nodiscard]] std::vector<Violation> CheckCase(const Case& facts, Timestamp now, const Bounds& bounds);
+// Whether its saga has gone on for too long: true at any moment, also of one that never rests.
+[[nodiscard]] bool IsOverdue(const ReservationFact& reservation, Timestamp now, const Bounds& bounds);
 
 // What an audit found. `checked` counts what was looked at, by kind ("reservations", "seats", …).
 struct Verdict {

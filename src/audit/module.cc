@@ -112,7 +112,8 @@ void AuditModule::Loop() {
     const auto began = SteadyClock::now();
     const auto verdict = RunOne();
     const auto took = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began);
-    pause = std::max(config_.every, 20 * took);
+    // One that came to no verdict says nothing of what there was before it: the next must not wait for hours.
+    pause = verdict ? std::max(config_.every, 20 * took) : config_.every;
     if (!verdict && verdict.error().reason != "stopping") {
       obs::Log(obs::Level::kWarning, "audit_failed",
                {{"reason", verdict.error().reason}, {"detail", verdict.error().detail}});

@@ -23,7 +23,8 @@ namespace boxoffice::audit {
 
 struct AuditConfig {
   // From the start, and from the end of an audit, to the next one; or twenty times as long as the last one
-  // took if that is more, so that a large system is not audited all the time. 0: only on demand.
+  // took if that is more and it came to a verdict, so that a large system is not audited all the time. 0:
+  // only on demand.
   milliseconds every{60'000};
   Bounds bounds;
   Patience patience;
