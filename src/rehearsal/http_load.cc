@@ -50,6 +50,7 @@ struct HttpLoad::Connection {
   std::string in;
   std::deque<Request> under_way;  // in the order of asking, which is the order of the answers
   bool watches_writable = false;
+  bool connecting = false;                // nobody has answered there yet
   bool idle = false;                      // is in idle_
   SteadyClock::time_point opened_last{};  // or tried to
 };
@@ -120,7 +121,7 @@ Result<std::unique_ptr<HttpLoad>> HttpLoad::Connect(const std::vector<Endpoint>&
   for (size_t i = 0; i < connections; ++i) {
     load->connections_.push_back(std::make_unique<Connection>());
     load->connections_.back()->address = load->addresses_[i % load->addresses_.size()].get();
-    BOXOFFICE_TRY(load->Open(*load->connections_.back()));
+    BOXOFFICE_TRY(load->Open(*load->connections_.back(), /*wait=*/true));
   }
   return load;
 }
@@ -132,13 +133,18 @@ HttpLoad::~HttpLoad() {
   if (epoll_ >= 0) ::close(epoll_);
 }
 
-Result<void> HttpLoad::Open(Connection& connection) {
+Result<void> HttpLoad::Open(Connection& connection, bool wait) {
   connection.opened_last = SteadyClock::now();
   const auto& address = *connection.address;
-  connection.fd = ::socket(address.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int type = SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK);
+  connection.fd = ::socket(address.address.ss_family, type, 0);
   const timeval limit{kConnectLimit.count(), 0};  // on Linux, of connect too
-  if (connection.fd < 0 || ::setsockopt(connection.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) != 0 ||
-      ::connect(connection.fd, reinterpret_cast<const sockaddr*>(&address.address), address.size) != 0) {
+  const bool connected =
+      connection.fd >= 0 &&
+      ::setsockopt(connection.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0 &&
+      ::connect(connection.fd, reinterpret_cast<const sockaddr*>(&address.address), address.size) == 0;
+  connection.connecting = !connected && !wait && connection.fd >= 0 && errno == EINPROGRESS;
+  if (!connected && !connection.connecting) {
     const std::string detail = fmt::format("{}: {}", address.name, std::strerror(errno));
     if (connection.fd >= 0) ::close(connection.fd);
     connection.fd = -1;
@@ -148,11 +154,22 @@ Result<void> HttpLoad::Open(Connection& connection) {
   ::setsockopt(connection.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   ::fcntl(connection.fd, F_SETFL, O_NONBLOCK);
   epoll_event event{};
-  event.events = EPOLLIN;
+  event.events = EPOLLIN | (connection.connecting ? EPOLLOUT : 0U);
   event.data.ptr = &connection;
   CHECK(::epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.fd, &event) == 0);
-  connection.watches_writable = false;
+  connection.watches_writable = connection.connecting;
   return {};
+}
+
+// It has been connected, or never will be: then it is tried again as one that has gone.
+void HttpLoad::EndConnecting(Connection& connection, const LoadPlan& plan) {
+  int error = 0;
+  socklen_t size = sizeof(error);
+  if (::getsockopt(connection.fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0)
+    return Lose(connection, plan);
+  connection.connecting = false;
+  WatchWritable(connection, false);
+  Fill(connection, plan);
 }
 
 void HttpLoad::Run(const LoadPlan& plan) {
@@ -163,7 +180,8 @@ void HttpLoad::Run(const LoadPlan& plan) {
     connection->idle = false;
     // A server closes what has been idle; a request sent there would count as lost.
     char byte = 0;
-    const bool closed = connection->fd < 0 || ::recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    const bool closed = connection->fd < 0 || connection->connecting ||
+                        ::recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
     if (closed) {
       Reopen(*connection, plan);
     } else {
@@ -206,7 +224,10 @@ SteadyClock::time_point HttpLoad::AskDue(const LoadPlan& plan) {
     const auto due = plan.due();
     const auto now = SteadyClock::now();
     if (due > now || now >= plan.until) return due;
-    while (!idle_.empty() && (idle_.back()->fd < 0 || !idle_.back()->under_way.empty())) {
+    const auto is_free = [](const Connection& one) {
+      return one.fd >= 0 && !one.connecting && one.under_way.empty();
+    };
+    while (!idle_.empty() && !is_free(*idle_.back())) {
       idle_.back()->idle = false;
       idle_.pop_back();
     }
@@ -231,7 +252,8 @@ void HttpLoad::Tidy(const LoadPlan& plan, SteadyClock::time_point now) {
     const bool late =
         !connection->under_way.empty() && now - connection->under_way.front().sent > plan.request_limit;
     const bool gone = connection->fd < 0 && now - connection->opened_last > kRetryOpening;
-    if (late || gone) Reopen(*connection, plan);
+    const bool unreachable = connection->connecting && now - connection->opened_last > kConnectLimit;
+    if (late || gone || unreachable) Reopen(*connection, plan);
   }
   if (plan.each_second) plan.each_second();
 }
@@ -246,6 +268,10 @@ void HttpLoad::Wait(const LoadPlan& plan, std::chrono::nanoseconds limit) {
   if (count > 0) last_event_ = SteadyClock::now();
   for (int i = 0; i < count; ++i) {
     auto& connection = *static_cast<Connection*>(events[static_cast<size_t>(i)].data.ptr);
+    if (connection.connecting) {
+      EndConnecting(connection, plan);
+      continue;
+    }
     if ((events[static_cast<size_t>(i)].events & EPOLLOUT) != 0) Flush(connection, plan);
     if ((events[static_cast<size_t>(i)].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
       Receive(connection, plan);
@@ -350,6 +376,7 @@ void HttpLoad::Receive(Connection& connection, const LoadPlan& plan) {
 void HttpLoad::Lose(Connection& connection, const LoadPlan& plan) {
   if (connection.fd >= 0) ::close(connection.fd);  // epoll forgets it
   connection.fd = -1;
+  connection.connecting = false;
   connection.out.clear();
   connection.sent = 0;
   connection.in.clear();
@@ -365,7 +392,8 @@ void HttpLoad::Lose(Connection& connection, const LoadPlan& plan) {
 void HttpLoad::Reopen(Connection& connection, const LoadPlan& plan) {
   Lose(connection, plan);
   if (exhausted_ || Interrupted()) return;
-  if (Open(connection)) Fill(connection, plan);
+  // In an open loop all others would be late while this one is waited for.
+  if (Open(connection, /*wait=*/!plan.due) && !connection.connecting) Fill(connection, plan);
 }
 
 void HttpLoad::WatchWritable(Connection& connection, bool watch) {

@@ -85,7 +85,9 @@ class HttpLoad {
   struct Connection;
   struct Address;
   HttpLoad();
-  [[nodiscard]] Result<void> Open(Connection& connection);
+  // Without `wait` it may still be connecting then.
+  [[nodiscard]] Result<void> Open(Connection& connection, bool wait);
+  void EndConnecting(Connection& connection, const LoadPlan& plan);
   void RunOpenLoop(const LoadPlan& plan);
   // Hands over what is due to connections that are free; returns when the next is.
   SteadyClock::time_point AskDue(const LoadPlan& plan);

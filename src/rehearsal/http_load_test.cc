@@ -7,11 +7,15 @@
 #include <string>
 #include <thread>
 
+#include <arpa/inet.h>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "platform/http/server.h"
 
@@ -165,6 +169,65 @@ TEST_F(HttpLoadTest, AnOpenLoopAsksNothingBeforeItIsDue) {
   plan.take = [](const Answer&) {};
   load_->Run(plan);
   EXPECT_GE(asked_at, due);
+}
+
+// A server that was there and whose packets go nowhere now, as those of a machine that is gone: one whose
+// queue of connections is full takes no more.
+class Unreachable {
+ public:
+  Unreachable() : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address_);
+    EXPECT_EQ(::bind(listener_, Address(), size), 0);
+    EXPECT_EQ(::listen(listener_, 0), 0);
+    EXPECT_EQ(::getsockname(listener_, Address(), &size), 0);
+  }
+  ~Unreachable() {
+    for (const int fd : {filler_, listener_}) ::close(fd);
+  }
+  uint16_t port() const { return ntohs(address_.sin_port); }
+  // Breaks the connection that it was given, and is gone.
+  void Vanish() {
+    const int taken = ::accept(listener_, nullptr, nullptr);
+    filler_ = ::socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT_EQ(::connect(filler_, Address(), sizeof(address_)), 0);
+    ::close(taken);
+  }
+
+ private:
+  sockaddr* Address() { return reinterpret_cast<sockaddr*>(&address_); }
+  int listener_;
+  int filler_ = -1;
+  sockaddr_in address_{};
+};
+
+TEST_F(HttpLoadTest, AServerThatIsGoneHoldsUpNobodyInAnOpenLoop) {
+  Unreachable gone;
+  const auto load = *HttpLoad::Connect({Endpoint{"127.0.0.1", port_}, Endpoint{"127.0.0.1", gone.port()}}, 2);
+  gone.Vanish();
+  const auto start = SteadyClock::now();
+  constexpr uint64_t kCount = 120;  // over a second and a fifth, in which what is gone is tried again
+  uint64_t asked = 0;
+  uint64_t answered = 0;
+  std::chrono::nanoseconds longest{0};
+  LoadPlan plan;
+  plan.due = [&] {
+    const std::chrono::milliseconds at(10 * static_cast<int64_t>(asked));
+    return asked == kCount ? SteadyClock::time_point::max() : start + at;
+  };
+  plan.ask = [&](std::string& out, uint64_t& tag) {
+    tag = asked++;
+    out += fmt::format("POST /echo/{} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", tag);
+    return true;
+  };
+  plan.take = [&](const Answer& answer) {
+    if (answer.status == 201) ++answered;
+    longest = std::max(longest, answer.latency);
+  };
+  load->Run(plan);
+  EXPECT_EQ(answered, kCount);
+  EXPECT_LT(longest, std::chrono::seconds(2)) << "what one who waits for a connection waits";
 }
 
 TEST(Endpoint, IsTakenFromAUrl) {

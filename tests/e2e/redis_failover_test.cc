@@ -1,7 +1,6 @@
 // The waiting room on a Redis Cluster of three masters and three replicas that loses the master of a show's
 // slot: the queue goes on.
 #include <charconv>
-#include <thread>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -79,8 +78,18 @@ TEST_F(RedisFailover, TheQueueGoesOnWhenTheMasterOfItsShowIsLost) {
   }
   const size_t lost = MasterOfTheShow();
   ASSERT_LT(lost, testbed::RedisCluster::kNodes);
-  std::this_thread::sleep_for(
-      milliseconds(500));  // for the replica to have it all: replication is asynchronous
+  // Replication is asynchronous: until the replica has all that was acknowledged by now.
+  const auto offset = [&](std::string_view name) {
+    const std::string info = cluster_->node(lost).AskOne({"INFO", "replication"});
+    const size_t at = info.find(name);
+    int64_t number = -1;
+    if (at != std::string::npos)
+      std::from_chars(info.data() + at + name.size(), info.data() + info.size(), number);
+    return number;
+  };
+  const int64_t written = offset("master_repl_offset:");
+  ASSERT_GE(written, 0);
+  ASSERT_TRUE(Eventually([&] { return offset(",offset=") >= written; }));
   cluster_->node(lost).Kill9();
 
   // Whoever waits is told so throughout, and whoever holds seats pays.

@@ -50,18 +50,18 @@ TEST(ServiceProcess, AtTheSignalItIsNotReadyButServesUntilTheNoticeIsOver) {
   const uint16_t port = FreePort();
   Service gateway(
       "gateway", dir.path(),
-      {fmt::format("--listen=127.0.0.1:{}", port), "--drain-notice-ms=2000", "--drain-grace-ms=3000"});
+      {fmt::format("--listen=127.0.0.1:{}", port), "--drain-notice-ms=5000", "--drain-grace-ms=3000"});
   Api api(port);
   ASSERT_EQ(api.Call("GET", "/readyz").status, 200);
   const auto signalled = std::chrono::steady_clock::now();
   gateway.process().Signal(SIGTERM);
-  ASSERT_TRUE(Eventually([&] { return gateway.Admin("/readyz").status == 503; }, seconds(1)));
+  ASSERT_TRUE(Eventually([&] { return gateway.Admin("/readyz").status == 503; }, seconds(4)));
   EXPECT_THAT(gateway.Admin("/readyz").text, HasSubstr("draining"));
   EXPECT_EQ(gateway.Admin("/healthz").status, 200);
   EXPECT_EQ(api.Call("GET", "/readyz").status, 503) << "the public address tells it as well";
   EXPECT_EQ(api.Call("GET", "/openapi.yaml").status, 200) << "it still serves";
   EXPECT_EQ(gateway.process().Wait(seconds(10)), 0);
-  EXPECT_GE(std::chrono::steady_clock::now() - signalled, seconds(2));
+  EXPECT_GE(std::chrono::steady_clock::now() - signalled, seconds(5));
   const std::string log = gateway.Log();
   EXPECT_LT(log.find("not_ready"), log.find("draining"));
   EXPECT_LT(log.find("draining"), log.find("\"stopped\""));
