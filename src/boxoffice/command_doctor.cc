@@ -77,7 +77,8 @@ void AddDoctorCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "doctor", "Look for what is wrong with a system that runs, or should, and say what to do about it");
   CLI::Option* config = command->add_option("--config", places.config,
-                                            "A folder with the configuration of each service: SERVICE.toml");
+                                            "A folder with the configuration of each service: SERVICE.toml, "
+                                            "and services.env and SERVICE.env with variables");
   command->add_option("--data", places.data,
                       "The data folder, where no configuration is given; .data if it is not");
   command->add_flag("--scaled", places.own_servers, "The data folder is that of `up --scaled`")

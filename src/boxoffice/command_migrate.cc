@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "boxoffice/commands.h"
+#include "boxoffice/environment_file.h"
 #include "boxoffice/service_programs.h"
 #include "platform/module/serve.h"
 
@@ -20,8 +21,13 @@ struct MigrateOptions {
   std::filesystem::path data;
 };
 
-// As boxoffice-SERVICE migrate would.
+// As boxoffice-SERVICE migrate would, and the unit of that service.
 int MigrateOne(const module::ServiceProgram& program, const MigrateOptions& options) {
+  std::vector<std::filesystem::path> variables;
+  if (!options.config.empty())
+    variables = {SharedVariables(options.config), VariablesOf(options.config, program.service)};
+  const auto entered = EnvironmentFiles::Enter(variables);
+  if (!entered) ExitCant(entered.error());
   std::vector<std::string> words{"boxoffice", "migrate"};
   if (!options.config.empty())
     words.insert(words.end(), {"--config", options.config / (program.service + ".toml")});
@@ -38,7 +44,8 @@ void AddMigrateCommand(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("migrate", "Bring every service's store up to date, create the topics, and end");
   command->add_option("--config", options->config,
-                      "A folder with the configuration of each service: SERVICE.toml");
+                      "A folder with the configuration of each service: SERVICE.toml, and services.env and "
+                      "SERVICE.env with variables");
   command->add_option("--data", options->data, "The data folder, where the configuration names no stores");
   command->footer(
       "A repeat has no effect, and services may run meanwhile. Stops at the first failure. One service "

@@ -77,12 +77,14 @@ void ConfirmTarget(const RehearseOptions& options) {
 std::vector<std::string> ReadTokens(const std::filesystem::path& path) {
   std::ifstream in(path);
   std::vector<std::string> tokens;
+  size_t number = 0;
   for (std::string line; std::getline(in, line);) {
+    ++number;
     if (line.ends_with('\r')) line.pop_back();
     if (line.empty()) continue;
     if (std::ranges::count(line, '.') != 2)
       ExitCant({Code::kInvalidArgument, "tokens",
-                fmt::format("{}: line {} is no token (a JWT)", path.string(), tokens.size() + 1)});
+                fmt::format("{}: line {} is no token (a JWT)", path.string(), number)});
     tokens.push_back(line);
   }
   if (tokens.empty())

@@ -150,6 +150,8 @@ Sums WriteLedgerTo(const RestOptions& options, const std::string& file) {
   out.close();
   std::filesystem::rename(part, file, error);
   if (error) {
+    std::error_code ignored;
+    std::filesystem::remove(part, ignored);
     ExitCant({Code::kInvalidArgument, "file_unwritable",
               fmt::format("can't write {}: {}", file, error.message())});
   }

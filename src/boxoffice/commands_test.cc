@@ -1,6 +1,9 @@
 #include "boxoffice/commands.h"
 
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include <fcntl.h>
@@ -34,6 +37,7 @@ class CommandsTest : public testing::Test {
     AddTokenCommand(app);
     AddCertsCommand(app);
     AddAuditCommand(app);
+    AddRehearseCommand(app);
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
     int code = kExitOk;
@@ -146,6 +150,7 @@ TEST_F(CommandsTest, PsOfAFolderWhereNothingRunsSaysSo) {
 }
 
 TEST_F(CommandsTest, UpScaledWithoutKafkaSaysHowToGetItAndHowToDoWithout) {
+  unsetenv("BOXOFFICE_KAFKA_CLASS_PATH");
   EXPECT_EQ(Run("up --scaled" + data_), kExitCant);
   EXPECT_THAT(err_,
               testing::AllOf(testing::HasSubstr("./dev up --scaled"), testing::HasSubstr("--no-kafka")));
@@ -162,6 +167,13 @@ TEST(TellTest, AFullDiskUnderStderrIsNoReasonToEnd) {
   close(full);
   close(before);
   clearerr(stderr);
+}
+
+TEST_F(CommandsTest, RehearseNamesTheLineOfAFileOfTokensThatIsNone) {
+  const std::filesystem::path file = temp_.path() / "tokens";
+  std::ofstream(file) << "\na.b.c\r\n\nnonsense\n";
+  EXPECT_EQ(Run("rehearse --yes --tokens " + file.string()), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr("line 4 is no token"));
 }
 
 TEST_F(CommandsTest, UpRefusesALogLevelThatThereIsNot) {

@@ -50,5 +50,16 @@ TEST_F(OperatorCommandsTest, AnExportThatFailsLeavesTheFileAsItWas) {
   EXPECT_EQ(Run({"wallet", "export", "--json"}), 2) << "CSV is no JSON";
 }
 
+TEST_F(OperatorCommandsTest, AnExportThatCantHaveItsNameLeavesNoPartOfItself) {
+  const testbed::TempDir folder;
+  const std::string file = folder.path() / "ledger.csv";
+  std::filesystem::create_directory(file);  // no file takes the place of a folder
+  On("GET /v1/admin/ledger?limit=200",
+     "entry_id,created_at,account,kind,amount,currency\n1,t,wallet:a,CHARGE,5,KRW\n");
+  EXPECT_EQ(Run({"wallet", "export", "--out", file}), 2);
+  EXPECT_THAT(err_, HasSubstr("can't write " + file));
+  EXPECT_FALSE(std::filesystem::exists(file + ".part"));
+}
+
 }  // namespace
 }  // namespace boxoffice::cli

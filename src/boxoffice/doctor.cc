@@ -1,6 +1,7 @@
 #include "boxoffice/doctor.h"
 
 #include <algorithm>
+#include <exception>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -257,11 +258,16 @@ class Examination {
     const auto body = Get(url + "/readyz", status, why);
     if (!body) return Note("replica", subject, Status::kProblem, why, down);
     std::string problems;
-    if (const json::object* object = body->if_object(); object != nullptr && object->contains("modules")) {
-      for (const json::value& module : object->at("modules").as_array()) {
-        if (const std::string problem = Text(module, "problem"); !problem.empty())
-          problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", Text(module, "name"), problem);
-      }
+    const json::object* object = body->if_object();
+    const json::value* modules = object != nullptr ? object->if_contains("modules") : nullptr;
+    if (modules == nullptr || !modules->is_array()) {
+      return Note("replica", subject, Status::kProblem,
+                  fmt::format("it answers {}, and not what a Boxoffice does", status),
+                  "see what is between here and it, and whether the address is right: " + down);
+    }
+    for (const json::value& module : modules->as_array()) {
+      if (const std::string problem = Text(module, "problem"); !problem.empty())
+        problems += fmt::format("{}{}: {}", problems.empty() ? "" : "; ", Text(module, "name"), problem);
     }
     if (status == 200) {
       Note("replica", subject, Status::kOk, "ready");
@@ -324,10 +330,20 @@ class Examination {
                                                               : "mend the service that it asks");
       return std::nullopt;
     };
-    if (const auto outbox = ask("/v1/admin/outbox")) Outboxes(*outbox);
-    if (const auto breakers = ask("/v1/admin/breakers")) Breakers(*breakers);
-    if (const auto sagas = ask("/v1/admin/sagas?status=parked&limit=200")) Parked(*sagas);
-    if (const auto audit = ask("/v1/admin/audit")) Audit(*audit);
+    const auto judge = [&](const std::string& path, void (Examination::*how)(const json::value&)) {
+      const auto answer = ask(path);
+      try {
+        if (answer) (this->*how)(*answer);
+      } catch (const std::exception& error) {  // of Boost.JSON: a member is missing, or of another kind
+        Note("operations", path, Status::kProblem,
+             fmt::format("the answer is not what the contract says ({})", error.what()),
+             "use the program of the version that runs, and see what is between here and the gateway");
+      }
+    };
+    judge("/v1/admin/outbox", &Examination::Outboxes);
+    judge("/v1/admin/breakers", &Examination::Breakers);
+    judge("/v1/admin/sagas?status=parked&limit=200", &Examination::Parked);
+    judge("/v1/admin/audit", &Examination::Audit);
   }
 
   void Outboxes(const json::value& list) {

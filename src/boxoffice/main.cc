@@ -1,17 +1,38 @@
 // boxoffice: the whole system in one process, its services one by one, and the commands of those who run it.
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
 #include <string>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <fmt/format.h>
 
 #include "boxoffice/commands.h"
 #include "boxoffice/operator_commands.h"
 #include "boxoffice/system_commands.h"
 #include "platform/module/version.h"
 
+namespace {
+
+namespace cli = boxoffice::cli;
+
+// A command whose answer did not arrive, as on a disk that is full, has not done what it was asked for. One
+// who reads no further has what he wanted, and who serves does not serve stdout.
+int AfterPrinting(const CLI::App& app, int code) {
+  if (code != cli::kExitOk || app.got_subcommand("up") || app.got_subcommand("serve")) return code;
+  errno = 0;
+  if ((std::fflush(stdout) == 0 && std::ferror(stdout) == 0) || errno == EPIPE) return code;
+  const char* why = errno != 0 ? std::strerror(errno) : "it was not written whole";
+  fmt::print(stderr, "boxoffice: stdout: {} (output_lost)\n", why);
+  return cli::kExitCant;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  namespace cli = boxoffice::cli;
   CLI::App app("Boxoffice sells concert seats through an on-sale.", "boxoffice");
   app.set_version_flag("--version", std::string(boxoffice::module::Version()));
   app.footer(
@@ -41,7 +62,11 @@ int main(int argc, char** argv) {
   } catch (const CLI::RuntimeError& end) {
     return end.get_exit_code();
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? cli::kExitOk : cli::kExitCant;  // 0: --help and --version
+    const int code = app.exit(error) == 0 ? cli::kExitOk : cli::kExitCant;  // 0: --help and --version
+    return AfterPrinting(app, code);
+  } catch (const std::exception& error) {  // of a library: an answer of another form, no memory, no room
+    fmt::print(stderr, "boxoffice: {} (failed)\n", error.what());
+    return cli::kExitCant;
   }
-  return cli::kExitOk;
+  return AfterPrinting(app, cli::kExitOk);
 }

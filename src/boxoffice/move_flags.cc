@@ -31,7 +31,8 @@ void AddPlacesFlags(CLI::App& command, MoveOptions& options) {
   PlacesOptions& places = options.places;
   CLI::Option* config = command.add_option(
       "--config", places.config,
-      "A folder with the configuration of each service: SERVICE.toml. It names the stores and the bus");
+      "A folder with the configuration of each service: SERVICE.toml, and services.env and SERVICE.env with "
+      "variables. It names the stores and the bus");
   command.add_option("--data", places.data,
                      "The data folder, where no configuration is given; .data if it is not");
   command

@@ -12,6 +12,15 @@
 #include "platform/config/keys.h"
 
 namespace boxoffice {
+namespace {
+
+// The gateway has no store, and the auditor, who reads the bus.
+bool IsOnBus(const Place& place) {
+  const module::ServiceProgram& program = place.program;
+  return !program.topics.empty() || !program.consumed_topics.empty() || !program.migrate;
+}
+
+}  // namespace
 
 Places::~Places() {
   if (servers_) servers_->Stop();
@@ -38,23 +47,49 @@ Result<std::unique_ptr<Places>> Places::OpenRunning(const PlacesOptions& options
   std::error_code error;
   if (options.config.empty() && !std::filesystem::is_directory(sign, error))
     return Fail(Code::kNotFound, "no_data_folder", fmt::format("there is no {}", sign.string()));
+  BOXOFFICE_TRY(places->EnterShared(options.config));
   for (module::ServiceProgram& program : ServicePrograms()) {
-    std::filesystem::path config = options.own_servers ? options.data / "config" : options.config;
     std::filesystem::path data = options.data;
-    if (!config.empty()) config /= program.service + ".toml";
     if (options.own_servers) data = data / "replicas" / (program.service + "-1");
-    BOXOFFICE_ASSIGN(module::ProcessConfig read, module::ReadConfig(program, config, data));
-    places->all_.push_back({std::move(program), std::move(read)});
+    BOXOFFICE_TRY(places->Add(std::move(program),
+                              options.own_servers ? options.data / "config" : options.config, data));
   }
   BOXOFFICE_TRY(places->CheckOneBus());
   return places;
 }
 
+Result<void> Places::EnterShared(const std::filesystem::path& folder) {
+  if (folder.empty()) return {};
+  BOXOFFICE_ASSIGN(EnvironmentFiles entered, EnvironmentFiles::Enter({SharedVariables(folder)}));
+  shared_.emplace(std::move(entered));
+  return {};
+}
+
+Result<void> Places::Add(module::ServiceProgram program, const std::filesystem::path& folder,
+                         const std::filesystem::path& data) {
+  std::filesystem::path file;
+  std::vector<std::filesystem::path> variables;
+  if (!folder.empty()) {
+    file = folder / (program.service + ".toml");
+    variables.push_back(VariablesOf(folder, program.service));
+  }
+  BOXOFFICE_ASSIGN(const EnvironmentFiles entered, EnvironmentFiles::Enter(variables));
+  BOXOFFICE_ASSIGN(module::ProcessConfig config, module::ReadConfig(program, file, data));
+  all_.push_back({std::move(program), std::move(config)});
+  return {};
+}
+
+const std::string& Places::bus_url() const {
+  const auto found = std::ranges::find_if(all_, IsOnBus);
+  return (found != all_.end() ? *found : all_.front()).config.bus_url;
+}
+
 Result<void> Places::CheckOneBus() const {
+  const auto first = std::ranges::find_if(all_, IsOnBus);
   for (const Place& place : all_) {
-    if (place.config.bus_url == bus_url()) continue;
+    if (!IsOnBus(place) || place.config.bus_url == bus_url()) continue;
     return Fail(Code::kInvalidArgument, "config",
-                fmt::format("{} and {} name different buses: {} and {}", all_.front().program.service,
+                fmt::format("{} and {} name different buses: {} and {}", first->program.service,
                             place.program.service, config::MaskPassword(bus_url()),
                             config::MaskPassword(place.config.bus_url)));
   }
@@ -86,12 +121,11 @@ Result<void> Places::OpenOwn(const PlacesOptions& options) {
 }
 
 Result<void> Places::OpenConfigured(const PlacesOptions& options) {
+  BOXOFFICE_TRY(EnterShared(options.config));
   for (module::ServiceProgram& program : ServicePrograms()) {
-    const std::filesystem::path file =
-        options.config.empty() ? options.config : options.config / (program.service + ".toml");
-    BOXOFFICE_ASSIGN(module::ProcessConfig config, module::ReadConfig(program, file, options.data));
-    if (!options.config.empty()) BOXOFFICE_TRY(Lock(config.data, program.service));
-    all_.push_back({std::move(program), std::move(config)});
+    BOXOFFICE_TRY(Add(std::move(program), options.config, options.data));
+    const Place& added = all_.back();
+    if (!options.config.empty()) BOXOFFICE_TRY(Lock(added.config.data, added.program.service));
   }
   return {};
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "boxoffice/environment_file.h"
 #include "boxoffice/private_stores.h"
 #include "platform/module/process.h"
 #include "platform/module/program.h"
@@ -17,8 +18,10 @@
 namespace boxoffice {
 
 struct PlacesOptions {
-  std::filesystem::path config;  // a folder with SERVICE.toml of each service; empty: none
-  std::filesystem::path data;    // the data folder; with `config`: empty, or over what the files say
+  // A folder with SERVICE.toml of each service, and the variables of units (services.env, SERVICE.env);
+  // empty: none.
+  std::filesystem::path config;
+  std::filesystem::path data;  // the data folder; with `config`: empty, or over what the files say
   // The data folder is that of `up --scaled`: its servers are started, and stopped at the end.
   bool own_servers = false;
   bool make = false;                            // what is not there is made; else it is an error
@@ -45,7 +48,9 @@ class Places {
 
   // Of every service, in the order of ServicePrograms.
   [[nodiscard]] const std::vector<Place>& all() const { return all_; }
-  [[nodiscard]] const std::string& bus_url() const { return all_.front().config.bus_url; }
+  // Of those who publish, consume, or count events, which is the same; what others say of a bus is for
+  // nobody.
+  [[nodiscard]] const std::string& bus_url() const;
   // All that are published to, sorted.
   [[nodiscard]] std::vector<std::string> Topics() const;
 
@@ -55,7 +60,12 @@ class Places {
   [[nodiscard]] Result<void> OpenOwn(const PlacesOptions& options);
   [[nodiscard]] Result<void> CheckOneBus() const;
   [[nodiscard]] Result<void> OpenConfigured(const PlacesOptions& options);
+  [[nodiscard]] Result<void> EnterShared(const std::filesystem::path& folder);
+  // As its unit starts it, where `folder` is that of the configuration.
+  [[nodiscard]] Result<void> Add(module::ServiceProgram program, const std::filesystem::path& folder,
+                                 const std::filesystem::path& data);
 
+  std::optional<EnvironmentFiles> shared_;  // connections look at it too (PGPASSWORD)
   std::vector<module::DataFolder> locks_;
   std::optional<PrivateStores> servers_;
   std::vector<Place> all_;

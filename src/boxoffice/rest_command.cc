@@ -26,7 +26,10 @@ namespace json = boost::json;
 bool IsOutside(int status) { return status == 401 || status == 403 || status >= 500; }
 
 [[noreturn]] void Refused(const RestOptions& options, const http::ClientResponse& response) {
-  if (options.json) fmt::print("{}\n", response.body);
+  // A proxy's page is no JSON.
+  boost::system::error_code error;
+  const json::value problem = json::parse(response.body, error);
+  if (options.json && !error && problem.is_object()) fmt::print("{}\n", response.body);
   fmt::print(stderr, "boxoffice: {}\n", DescribeProblem(response));
   throw CLI::RuntimeError(IsOutside(response.status) ? kExitCant : kExitNo);
 }

@@ -1,0 +1,117 @@
+"""What a command prints arrives, or it says that it did not; and an answer of a form that nobody promised ends no command by abort."""
+
+import json
+import subprocess
+import tempfile
+import threading
+import unittest
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from program import PROGRAM, run
+
+# Answers of other programs, and of proxies: what is between an operator and a gateway. The last ones begin as a Boxoffice's do.
+FOREIGN = ["{}", "[]", "null", '"text"', '{"items": 7}', '{"items": [7]}', '{"items": [{}]}', '{"modules": 7}', "<html>", ""]
+HALF = ['{"modules": [7], "items": 7}', '{"modules": [], "items": [7], "ok": "yes"}']
+
+
+class Odd(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        data = self.server.body.encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        pass
+
+
+class Output(unittest.TestCase):
+    def test_an_answer_that_is_not_written_whole_is_no_success(self):
+        with tempfile.TemporaryDirectory() as data, open("/dev/full", "w", encoding="utf-8") as full:
+            for words in (["token", "--user", "ada", "--data", data], ["man"], ["completion", "bash"], ["--help"], ["--version"]):
+                with self.subTest(words=words):
+                    done = subprocess.run([PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+                    self.assertEqual(done.returncode, 2, done.stderr)
+                    self.assertRegex(done.stderr, r"\Aboxoffice: .*\n\Z")
+
+    def test_who_reads_no_further_is_no_failure(self):
+        with subprocess.Popen([PROGRAM, "man"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            process.stdout.close()
+            self.assertEqual(process.stderr.read(), "")
+
+    def ask(self, body, status, *words):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Odd)
+        server.body, server.status = body, status
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            return run(*words, "--url", f"http://127.0.0.1:{server.server_address[1]}", "--token", "t")
+        finally:
+            server.shutdown()
+            server.server_close()
+
+    def test_doctor_names_whatever_answers_and_is_no_boxoffice(self):
+        with tempfile.TemporaryDirectory() as data:
+            for body, status in [*((body, 200) for body in FOREIGN), ("{}", 404), ("<html>", 404), ("{}", 503)]:
+                with self.subTest(status=status, body=body):
+                    problems = self.problems_of(self.ask(body, status, "doctor", "--json", "--data", data))
+                    self.assertLessEqual({"replica", "operations"}, {found["check"] for found in problems})
+            for body in HALF:
+                with self.subTest(body=body):
+                    problems = self.problems_of(self.ask(body, 200, "doctor", "--json", "--data", data))
+                    self.assertIn("operations", {found["check"] for found in problems})
+
+    def problems_of(self, done):
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        problems = [found for found in json.loads(done.stdout)["findings"] if found["status"] == "problem"]
+        self.assertTrue(all(found["advice"] for found in problems), problems)
+        return problems
+
+    def test_doctor_of_an_address_where_nobody_answers(self):
+        with tempfile.TemporaryDirectory() as data:
+            done = run("doctor", "--json", "--data", data, "--url", "http://127.0.0.1:1", "--token", "t")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        checks = {found["check"] for found in json.loads(done.stdout)["findings"] if found["status"] == "problem"}
+        self.assertLessEqual({"replica", "operations"}, checks)
+
+    def test_top_shows_what_it_could_not_ask(self):
+        for body in (*FOREIGN, *HALF):
+            with self.subTest(body=body):
+                done = self.ask(body, 200, "top", "--json", "--count", "1")
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                json.loads(done.stdout)
+
+
+class Refusals(unittest.TestCase):
+    def test_with_json_stdout_is_json_or_nothing_whoever_answers(self):
+        for status in (404, 502):
+            for body in ("<html>not here</html>", "", '{"code":"not_found","title":"?"}'):
+                with self.subTest(status=status, body=body):
+                    done = Output.ask(self, body, status, "queue", "get", "7", "--json")
+                    self.assertEqual(done.returncode, 1 if status == 404 else 2)
+                    self.assertIn(str(status), done.stderr)
+                    if done.stdout:
+                        self.assertEqual(json.loads(done.stdout)["code"], "not_found")
+
+
+class Configured(unittest.TestCase):
+    def test_stores_are_migrated_where_the_variables_of_units_say(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for service in ("queue", "seat", "reservation", "wallet", "payment", "ranking", "relay", "gateway"):
+                (Path(folder) / f"{service}.toml").write_text(f'data = "{folder}/data"\n')
+            (Path(folder) / "wallet.env").write_text("BOXOFFICE_STORE_URL=postgresql://wallet@127.0.0.1:1/wallet\n")
+            for command in (["migrate"], ["backup", "--out", f"{folder}/backup"], ["export", "--out", f"{folder}/export"]):
+                with self.subTest(command=command):
+                    done = run(*command, "--config", folder)
+                    self.assertEqual(done.returncode, 2, done.stderr)
+                    self.assertIn("database_unavailable", done.stderr)
+            self.assertFalse((Path(folder) / "data/wallet.db").exists(), "its data is elsewhere")
+            self.assertFalse((Path(folder) / "backup").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
