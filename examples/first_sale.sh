@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Buys two seats of the first show that is on sale, with curl and jq, as the user of TOKEN (a JWT) at BOXOFFICE_URL: joins the queue,
-# waits for the turn, tops the wallet up, and pays in one step. A command that got no answer, or 503, is repeated under its key.
+# waits for the turn, tops the wallet up, and pays in one step. A command that got no answer, or 5xx, is repeated under its key; so is
+# whatever is asked while one waits, or a request that is shed would cost the place.
 #   TOKEN=$(boxoffice token --user alice) examples/first_sale.sh
 set -euo pipefail
 url=${BOXOFFICE_URL:-http://127.0.0.1:8080}
@@ -16,18 +17,20 @@ send() {
     -H 'Content-Type: application/json' "${headers[@]}" -d "$body" "$url$path"
 }
 
-show=$(curl -fsS "$url/v1/concerts?limit=200" | jq -er '[.items[].shows[] | select(.state == "ON_SALE")][0].id')
-place=$(curl -fsS -X POST -H "$authorization" "$url/v1/shows/$show/queue")
+ask() { curl --fail --silent --show-error --retry 5 --retry-connrefused -H "$authorization" "$@"; }
+
+show=$(ask "$url/v1/concerts?limit=200" | jq -er '[.items[].shows[] | select(.state == "ON_SALE")][0].id')
+place=$(ask -X POST "$url/v1/shows/$show/queue")
 while [[ $(jq -r .state <<<"$place") == WAITING ]]; do
   sleep "$(jq .refresh_interval_s <<<"$place")"
-  place=$(curl -fsS -H "$authorization" -H "X-Queue-Token: $(jq -r .token <<<"$place")" "$url/v1/queue")
+  place=$(ask -H "X-Queue-Token: $(jq -r .token <<<"$place")" "$url/v1/queue")
 done
 
 send /v1/wallet/charges '{"amount": 1000000, "currency": "KRW"}' >/dev/null
 body=$(jq -n --arg show "$show" '{show_id: $show, best_available: {count: 2}, pay: true}')
 reservation=$(send /v1/reservations "$body" "X-Queue-Token: $(jq -r .token <<<"$place")")
-while [[ $(jq -r .state <<<"$reservation") == CONFIRMING ]]; do # 202: some service is slow; the money is not decided yet
+while [[ $(jq -r .state <<<"$reservation") =~ ^(CONFIRMING|COMPENSATING)$ ]]; do # 202: some service is slow; the money is not decided yet
   sleep 1
-  reservation=$(curl -fsS -H "$authorization" "$url/v1/reservations/$(jq -r .id <<<"$reservation")")
+  reservation=$(ask "$url/v1/reservations/$(jq -r .id <<<"$reservation")")
 done
 jq -c '{reservation: .id, state, seats: [.seats[].label]}' <<<"$reservation"

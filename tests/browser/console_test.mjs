@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
-import { gather, hands, isAccessible, loseFirstAnswer, until } from './people.mjs';
+import { areOneWish, gather, hands, isAccessible, loseFirstAnswers, until } from './people.mjs';
 import { demoShows, seatPoint, signedIn, startBrowser, startSystem } from './system.mjs';
 
 let system;
@@ -53,7 +53,7 @@ test('an operator sees how the sale goes, and finds a reservation by its buyer, 
   await page.getByLabel('Show').selectOption(shows.hall.id);
   const tile = (name) => page.locator('.tiles > div', { hasText: name }).locator('dd').first();
   await until(async () => (await tile('Sold').textContent()) === '1', 'the sold seat to be counted');
-  await until(async () => (await tile('Revenue').textContent()) !== '₩0', 'its revenue');
+  await until(async () => /^₩[1-9]/.test(await tile('Revenue').textContent()), 'its revenue');
   await page.locator('.chart canvas').waitFor();
   await until(async () => (await tile('Server errors a minute').textContent()) === '0', 'the errors to be counted');
   await isAccessible(page);
@@ -284,12 +284,18 @@ test('a platform is added and tested, what it refuses is dead, and is sent again
   await log.getByRole('button', { name: 'Body' }).first().click();
   await log.locator('pre').getByText(/relay\.test/).waitFor();
   // The answer is lost on its way: who presses again gets the secret that the platform has had since, not another one.
-  const keys = await loseFirstAnswer(page, '**/v1/admin/relay/targets/*/secret');
+  const keys = await loseFirstAnswers(page, '**/v1/admin/relay/targets/*/secret');
   await target.getByRole('button', { name: 'New secret' }).click();
   await target.getByRole('alert').waitFor();
   await target.getByRole('button', { name: 'New secret' }).click();
   await target.getByText('Its secret, shown only now:').waitFor();
-  assert.deepEqual(keys, [keys[0], keys[0]]);
+  areOneWish(keys);
+  // What waits for a platform is dead once it is off: not by one press.
+  await target.getByRole('button', { name: 'Switch off' }).click();
+  await target.getByRole('button', { name: /^Really switch it off/ }).waitFor();
+  await target.getByText('on', { exact: true }).waitFor();
+  await target.getByRole('button', { name: /^Really switch it off/ }).click();
+  await target.getByText('off', { exact: true }).waitFor();
   await target.getByRole('button', { name: 'Remove' }).dblclick();
   await target.getByRole('button', { name: 'Really remove it' }).click();
   await page.getByText('No platform gets events yet.').waitFor();
@@ -432,12 +438,12 @@ test('an operator imports a seating plan, is told which line is wrong, looks at 
   await file.setInputFiles(csv(seats));
   await page.getByLabel('Gold').fill('70000');
   // The answer is lost on its way: who presses again asks for the same, and not for a second show.
-  const keys = await loseFirstAnswer(page, '**/v1/admin/shows');
+  const keys = await loseFirstAnswers(page, '**/v1/admin/shows');
   await page.getByRole('button', { name: 'Import as a draft' }).click();
-  await until(() => keys.length === 1, 'the import to be asked for');
+  await page.getByText('That did not work.').waitFor();
   await page.getByRole('button', { name: 'Import as a draft' }).click();
   await page.getByText('Nobody does yet.').waitFor();
-  assert.deepEqual(keys, [keys[0], keys[0]]);
+  areOneWish(keys);
   await page.getByText(/· 12 seats free/).waitFor();
   await page.locator('.map canvas[data-view]').waitFor();
   await isAccessible(page);
@@ -469,5 +475,44 @@ test('an operator renames a concert, and buyers read it by its new name', async 
   await dialog.getByLabel('Title').fill('밤'.repeat(100));
   await dialog.getByRole('button', { name: 'Save' }).click();
   await dialog.getByRole('alert').waitFor();
+  await leave(chief);
+});
+
+test('what does not fit on a page of the interface is in the console all the same', async () => {
+  const chief = await atConsole();
+  const { page } = chief;
+  const pageOf = (items, from, size, more) => ({ items: items.slice(from, from + size), next_cursor: more ? 'more' : null });
+  const { body: concerts } = await operator('GET', '/v1/admin/concerts?limit=200');
+  await page.route('**/v1/admin/concerts?*', (route) => {
+    const first = !new URL(route.request().url()).searchParams.has('cursor');
+    return route.fulfill({ json: first ? pageOf(concerts.items, 0, 1, true) : pageOf(concerts.items, 1, 200, false) });
+  });
+  await page.goto('/operator/shows');
+  await until(async () => (await page.locator('section.panel').count()) === concerts.items.length, 'the concerts of both pages');
+  await page.goto('/operator/shows/new');
+  await until(async () => (await page.getByLabel('Concert').locator('option').count()) === concerts.items.length + 1, 'all of them to choose from');
+  // Sagas that have not ended are made up from one that has.
+  const { body: some } = await operator('GET', '/v1/admin/reservations?user_id=mina&limit=1');
+  const sagas = [1, 2, 3].map((n) => ({ ...some.items[0], id: some.items[0].id.replace(/.$/, String(n)) }));
+  await page.route('**/v1/admin/sagas?*', (route) => {
+    const first = !new URL(route.request().url()).searchParams.has('cursor');
+    return route.fulfill({ json: first ? pageOf(sagas, 0, 2, true) : pageOf(sagas, 2, 2, false) });
+  });
+  await page.goto('/operator/sagas');
+  await until(async () => (await page.locator('tbody tr').count()) === 2, 'the first page');
+  await page.getByRole('button', { name: 'Show more' }).click();
+  await page.getByRole('link', { name: sagas[2].id }).waitFor();
+  await page.getByRole('button', { name: 'Show more' }).waitFor({ state: 'hidden' });
+  await leave(chief);
+});
+
+test('what a show has earned is not said to be nothing while it is not known', async () => {
+  const chief = await atConsole({ allowed: [/503.*\/v1\/admin\/rankings/] });
+  const { page } = chief;
+  await page.route('**/v1/admin/rankings?*', (route) => route.fulfill({ status: 503, json: { code: 'unavailable' } }));
+  await page.goto('/operator');
+  const revenue = page.locator('.tiles > div', { hasText: 'Revenue' }).locator('dd').first();
+  await revenue.waitFor();
+  assert.equal(await revenue.textContent(), '–');
   await leave(chief);
 });

@@ -9,24 +9,13 @@ let system;
 let browser;
 let shows;
 let operator;
-let visit, leave, seatsOf, fund, holdSeat; // people.mjs
+let visit, leave, seatsOf, fund, holdSeat, showOf; // people.mjs
 let expiring; // somebody who holds a seat and does nothing, from the beginning
-
-// A show of ten seats for 1,000 minor units each.
-async function showOf(title, terms) {
-  const concert = await operator('POST', '/v1/admin/concerts', { title, artist: '', venue: 'Hall' }, { 'Idempotency-Key': `concert-${title}` });
-  const made = await operator('POST', '/v1/admin/shows', {
-    concert_id: concert.body.id, starts_at: new Date(Date.now() + 86_400_000).toISOString(), currency: 'KRW', ...terms,
-    grid: [{ name: 'A', rows: 2, seats_per_row: 5, category: 'R' }], prices: { R: 1_000 },
-  }, { 'Idempotency-Key': `show-${title}` });
-  assert.equal(made.status, 201, JSON.stringify(made.body));
-  return made.body.id;
-}
 
 before(async () => {
   system = await startSystem();
   browser = await startBrowser();
-  ({ visit, leave, seatsOf, fund, holdSeat } = gather(system, browser));
+  ({ visit, leave, seatsOf, fund, holdSeat, showOf } = gather(system, browser));
   shows = await demoShows(system.url);
   operator = await signedIn(system.url, 'olga', 'operator');
   // Holds end after a minute, the least that there is.

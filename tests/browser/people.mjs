@@ -20,19 +20,31 @@ export function gather(system, browser) {
   }
 
   // Seats that somebody holds, made without a browser.
-  async function holdSeat(user, show) {
+  async function holdSeat(user, show, count = 1) {
     const call = await signedIn(system.url, user);
     let turn = (await call('POST', `/v1/shows/${show}/queue`)).body;
     for (let tried = 0; turn.state !== 'ACTIVE' && tried < 100; ++tried) {
       await new Promise((resolve) => setTimeout(resolve, 100));
       turn = (await call('GET', '/v1/queue', undefined, { 'X-Queue-Token': turn.token })).body;
     }
-    const held = await call('POST', '/v1/reservations', { show_id: show, best_available: { count: 1 } }, { 'Idempotency-Key': `hold-${user}`, 'X-Queue-Token': turn.token });
+    const held = await call('POST', '/v1/reservations', { show_id: show, best_available: { count } }, { 'Idempotency-Key': `hold-${user}`, 'X-Queue-Token': turn.token });
     assert.equal(held.status, 201, JSON.stringify(held.body));
     return { call, held: held.body };
   }
 
-  return { visit, leave, seatsOf, fund, holdSeat };
+  // A show of ten seats for 1,000 minor units each.
+  async function showOf(title, terms) {
+    const operator = await signedIn(system.url, 'olga', 'operator');
+    const concert = await operator('POST', '/v1/admin/concerts', { title, artist: '', venue: 'Hall' }, { 'Idempotency-Key': `concert-${title}` });
+    const made = await operator('POST', '/v1/admin/shows', {
+      concert_id: concert.body.id, starts_at: new Date(Date.now() + 86_400_000).toISOString(), currency: 'KRW', ...terms,
+      grid: [{ name: 'A', rows: 2, seats_per_row: 5, category: 'R' }], prices: { R: 1_000 },
+    }, { 'Idempotency-Key': `show-${title}` });
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+    return made.body.id;
+  }
+
+  return { visit, leave, seatsOf, fund, holdSeat, showOf };
 }
 
 // Waits until it holds. (Playwright's waitForFunction needs eval, which the pages' Content-Security-Policy forbids.)
@@ -43,17 +55,21 @@ export async function until(holds, what) {
   }
 }
 
-// Of the commands to this address the first is done, and its answer lost. The keys with which they come.
-export async function loseFirstAnswer(page, address) {
+const kTries = 5; // of one press, as boxoffice-sdk has it
+
+// Of the first command to this address all answers are lost, though it is done. The keys with which it and the next ones come.
+export async function loseFirstAnswers(page, address) {
   const keys = [];
   await page.route(address, async (route) => {
     keys.push(route.request().headers()['idempotency-key']);
-    if (keys.length > 1) return route.continue();
+    if (keys.length > kTries) return route.continue();
     await route.fetch();
     await route.fulfill({ status: 502, json: {} });
   });
   return keys;
 }
+
+export const areOneWish = (keys) => assert.deepEqual(keys, Array(kTries + 1).fill(keys[0]));
 
 export async function isAccessible(page) {
   assert.deepEqual(await violations(page), [], page.url());

@@ -1,14 +1,15 @@
 import { useMutation } from '@tanstack/react-query';
 import { lazy, Suspense, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { Link, Route, Switch, useLocation } from 'wouter';
+import type { Schemas } from './api/client';
 import { ConcertPage } from './buyer/concert';
 import { ConcertsPage } from './buyer/concerts';
 import { ReservationsPage } from './buyer/reservations';
 import { SignInPage } from './buyer/sign_in';
 import { WalletPage } from './buyer/wallet';
-import { ProblemNote } from './parts';
+import { Boundary, ProblemNote } from './parts';
 import { useSession } from './session';
-import { firstLanguage, TextContext, textOf, type Language } from './text';
+import { firstLanguage, TextContext, textOf, useText, type Language } from './text';
 
 // The map, a ticket's QR code and the console are fetched when somebody goes there.
 const SeatsPage = lazy(() => import('./map/seats_page'));
@@ -62,9 +63,41 @@ function PageChange() {
   return null;
 }
 
+// All tabs share one session: what this page has read is not for whoever has signed in, or out, in another one.
+function useSameUser(session: Schemas['Session'] | undefined) {
+  const who = session && `${session.role} ${session.user}`;
+  const read = useRef<string>(undefined);
+  useEffect(() => {
+    if (session?.user === undefined) return;
+    if (read.current !== undefined && read.current !== who) location.reload();
+    // Nobody's page has nothing that is not everybody's.
+    if (session.user !== null) read.current = who;
+  }, [who]);
+}
+
+function Pages() {
+  const { t } = useText();
+  return (
+    <Switch>
+      <Route path="/" component={ConcertsPage} />
+      <Route path="/concerts/:id">{({ id }) => <ConcertPage id={id} />}</Route>
+      <Route path="/shows/:id/seats">{({ id }) => <SeatsPage show={id} key={id} />}</Route>
+      <Route path="/my/reservations" component={ReservationsPage} />
+      <Route path="/my/reservations/:id">{({ id }) => <ReservationPage id={id} key={id} />}</Route>
+      <Route path="/my/wallet" component={WalletPage} />
+      <Route path="/sign-in" component={SignInPage} />
+      <Route path="/operator/*?" component={Console} />
+      <Route>
+        <ProblemNote text={t.notFound} />
+      </Route>
+    </Switch>
+  );
+}
+
 export function App() {
   const preferences = usePreferences();
   const { session, signOut } = useSession();
+  useSameUser(session);
   const leave = useMutation({ mutationFn: signOut });
   const [path] = useLocation();
   const text = useMemo(() => textOf(preferences.language), [preferences.language]);
@@ -108,21 +141,11 @@ export function App() {
       <main id="content" tabIndex={-1}>
         {/* Whoever leaves a device to others must know that he is still signed in. */}
         <ProblemNote thrown={leave.error} />
-        <Suspense fallback={<p className="loading">{t.loading}</p>}>
-          <Switch>
-            <Route path="/" component={ConcertsPage} />
-            <Route path="/concerts/:id">{({ id }) => <ConcertPage id={id} />}</Route>
-            <Route path="/shows/:id/seats">{({ id }) => <SeatsPage show={id} key={id} />}</Route>
-            <Route path="/my/reservations" component={ReservationsPage} />
-            <Route path="/my/reservations/:id">{({ id }) => <ReservationPage id={id} key={id} />}</Route>
-            <Route path="/my/wallet" component={WalletPage} />
-            <Route path="/sign-in" component={SignInPage} />
-            <Route path="/operator/*?" component={Console} />
-            <Route>
-              <ProblemNote text={t.notFound} />
-            </Route>
-          </Switch>
-        </Suspense>
+        <Boundary path={path}>
+          <Suspense fallback={<p className="loading">{t.loading}</p>}>
+            <Pages />
+          </Suspense>
+        </Boundary>
       </main>
     </TextContext.Provider>
   );

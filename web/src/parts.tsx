@@ -1,4 +1,4 @@
-import { useEffect, useState, type ReactNode } from 'react';
+import { Component, useEffect, useState, type ReactNode } from 'react';
 import { Link } from 'wouter';
 import { Problem, serverNow } from './api/client';
 import { useText } from './text';
@@ -16,7 +16,8 @@ export function ProblemNote({ thrown, text, retry, children }: { thrown?: unknow
           {t.retry}
         </button>
       )}
-      {refused?.status === 401 && (
+      {/* A place in a queue that counts no more is no matter of who is signed in. */}
+      {refused?.status === 401 && !refused.code.startsWith('queue_token') && (
         <Link className="button" href={`/sign-in?next=${encodeURIComponent(location.pathname)}`}>
           {t.signIn}
         </Link>
@@ -30,6 +31,24 @@ export function ProblemNote({ thrown, text, retry, children }: { thrown?: unknow
       {children}
     </div>
   );
+}
+
+function Broken() {
+  const { t } = useText();
+  return <ProblemNote text={t.broken} retry={() => location.reload()} />;
+}
+
+// A page that can't be drawn: most often its script is not there any more, as a newer release has taken its place.
+export class Boundary extends Component<{ path: string; children: ReactNode }, { broken: boolean }> {
+  override state = { broken: false };
+  static getDerivedStateFromError = () => ({ broken: true });
+  // Another page may be sound.
+  override componentDidUpdate(before: { path: string }) {
+    if (this.state.broken && before.path !== this.props.path) this.setState({ broken: false });
+  }
+  override render() {
+    return this.state.broken ? <Broken /> : this.props.children;
+  }
 }
 
 // Seconds until a time by the server's clock, once a second; 0 afterwards.

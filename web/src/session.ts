@@ -3,7 +3,7 @@ import { api, ok, type Schemas } from './api/client';
 
 // Who is signed in. The cookie that says so can't be read here, so the server is asked.
 export function useSession(): { session: Schemas['Session'] | undefined; signOut: () => Promise<void> } {
-  const { data } = useQuery({ queryKey: ['session'], queryFn: () => ok(api.GET('/v1/session')), staleTime: 60_000 });
+  const { data } = useQuery({ queryKey: ['session'], queryFn: () => ok(api.GET('/v1/session')) });
   return {
     session: data,
     async signOut() {

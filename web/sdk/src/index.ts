@@ -34,6 +34,7 @@ export class Problem extends Error {
     readonly status: number,
     readonly code: string,
     readonly body: Partial<Schemas['Problem']> = {},
+    readonly retryAfterMs = 0, // before which it says not to ask again
   ) {
     super(body.title ?? code);
   }
@@ -55,31 +56,54 @@ export async function ok<T>(asked: Promise<Answer<T>>): Promise<T> {
   }
   if (answer.response.ok) return answer.data as T;
   const body = (answer.error ?? {}) as Partial<Schemas['Problem']>;
-  throw new Problem(answer.response.status, body.code ?? 'internal_error', body);
+  throw new Problem(answer.response.status, body.code ?? 'internal_error', body, 1000 * (Number(answer.response.headers.get('Retry-After')) || 0));
 }
 
 const kTries = 5;
+const kMaxPauseMs = 30_000;
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+// Rejects with the signal's reason as soon as that is aborted.
+const pause = (ms: number, signal?: AbortSignal) =>
+  new Promise<void>((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal!.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, ms);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener('abort', stop, { once: true });
+  });
+
+// Whether it was done is not known: no answer, none of a proxy's, not now, still running.
+const isUnknown = ({ status, code }: Problem) => status === 0 || status >= 500 || code === 'idempotency_key_running';
+
+// What may be asked again without harm, as nothing comes of it twice.
+const comesRight = (problem: Problem) => isUnknown(problem) || problem.status === 429;
+
+// The answer, after as many tries as it takes, up to kTries in a row.
+async function insist<T>(ask: () => Promise<Answer<T>>, again: (problem: Problem) => boolean, signal?: AbortSignal): Promise<T> {
+  for (let tried = 1; ; ++tried) {
+    signal?.throwIfAborted();
+    try {
+      return await ok(ask());
+    } catch (thrown) {
+      const problem = thrown as Problem;
+      if (!again(problem) || tried === kTries) throw thrown;
+      await pause(Math.min(kMaxPauseMs, problem.retryAfterMs + 400 * 2 ** tried * (0.5 + Math.random() / 2)), signal);
+    }
+  }
+}
 
 // Unique among one user's keys of a day; nobody gains by guessing it. Pages without TLS and Node.js 18 have no randomUUID.
 const newKey = (): string =>
   globalThis.crypto?.randomUUID?.() ?? `${Date.now().toString(36)}-${[1, 2, 3].map(() => Math.random().toString(36).slice(2)).join('')}`;
 
 // A command with one Idempotency-Key for all tries: what is not known is asked again, so nothing happens twice. Whoever must
-// survive a crash of his own gives a key that he has written down.
-export async function command<T>(run: (key: string) => Promise<Answer<T>>, key = newKey()): Promise<T> {
-  for (let tried = 1; ; ++tried) {
-    try {
-      return await ok(run(key));
-    } catch (thrown) {
-      const problem = thrown as Problem;
-      const again = problem.status === 0 || problem.status === 503 || problem.code === 'idempotency_key_running';
-      if (!again || tried === kTries) throw thrown;
-      await pause(400 * 2 ** tried * (0.5 + Math.random() / 2));
-    }
-  }
-}
+// survive a crash of his own, or goes on after it gave up, gives a key that he has written down.
+export const command = <T>(run: (key: string) => Promise<Answer<T>>, key = newKey()): Promise<T> => insist(() => run(key), isUnknown);
 
 const kUnsettled: Schemas['ReservationState'][] = ['CONFIRMING', 'COMPENSATING', 'CANCELLING'];
 
@@ -87,26 +111,30 @@ const kUnsettled: Schemas['ReservationState'][] = ['CONFIRMING', 'COMPENSATING',
 export const isSettled = (reservation: Schemas['Reservation']) =>
   !kUnsettled.includes(reservation.state) && !(reservation.state === 'HELD' && reservation.hold_expires_at === null);
 
-// Asks until the reservation is settled; whoever stops waiting aborts. Throws a Problem if it can't be asked.
+// Asks until the reservation is settled, also past answers that say "not now"; whoever stops waiting aborts. Throws a Problem if
+// it can't be asked.
 export async function untilSettled(boxoffice: Boxoffice, reservation: Schemas['Reservation'], signal?: AbortSignal): Promise<Schemas['Reservation']> {
   let current = reservation;
   while (!isSettled(current)) {
-    await pause(1000);
-    signal?.throwIfAborted();
-    current = await ok(boxoffice.GET('/v1/reservations/{reservation}', { params: { path: { reservation: reservation.id } } }));
+    await pause(1000, signal);
+    current = await insist(() => boxoffice.GET('/v1/reservations/{reservation}', { params: { path: { reservation: reservation.id } } }), comesRight, signal);
   }
   return current;
 }
 
-// Joins a show's queue, or goes on where this user has a place, and asks as often as it is told to until it is this user's turn.
-// The answer's token is what createReservation takes as X-Queue-Token. Throws a Problem: of code queue_off where the show has
-// no queue, and session_over where the place was lost.
+const kLost = ['queue_token_expired', 'queue_token_unknown'];
+
+// Joins a show's queue, or goes on where this user has a place, and asks as often as it is told to until it is this user's turn,
+// also past answers that say "not now". The answer's token is what createReservation takes as X-Queue-Token. Throws a Problem: of
+// code queue_off where the show has no queue, and session_over where the place was lost.
 export async function untilActive(boxoffice: Boxoffice, show: string, signal?: AbortSignal): Promise<Schemas['QueueSession']> {
-  let session = await ok(boxoffice.POST('/v1/shows/{show}/queue', { params: { path: { show } } }));
+  let session = await insist(() => boxoffice.POST('/v1/shows/{show}/queue', { params: { path: { show } } }), comesRight, signal);
   while (session.state === 'WAITING') {
-    await pause(session.refresh_interval_s * 1000);
-    signal?.throwIfAborted();
-    session = await ok(boxoffice.GET('/v1/queue', { params: { header: { 'X-Queue-Token': session.token } } }));
+    await pause(session.refresh_interval_s * 1000, signal);
+    const header = { 'X-Queue-Token': session.token };
+    session = await insist(() => boxoffice.GET('/v1/queue', { params: { header } }), comesRight, signal).catch((thrown: Problem) => {
+      throw kLost.includes(thrown.code) ? new Problem(thrown.status, 'session_over', thrown.body) : thrown;
+    });
   }
   if (session.state !== 'ACTIVE') throw new Problem(409, 'session_over');
   return session;

@@ -23,16 +23,20 @@ export const serverNow = () => (began === undefined ? Date.now() : began + perfo
 
 export const api = createBoxoffice({ baseUrl: '/', fetch: async (request) => noteClock(await fetch(request)) });
 
-export const fetchConcerts = async (): Promise<Concert[]> => {
-  const all: Concert[] = [];
-  let cursor: string | null | undefined;
+// Of all pages.
+async function everyOne<T>(read: (query: { limit: number; cursor?: string }) => Promise<{ items: T[]; next_cursor: string | null }>): Promise<T[]> {
+  const all: T[] = [];
+  let cursor: string | null = null;
   do {
-    const page = await ok(api.GET('/v1/concerts', { params: { query: cursor ? { limit: 200, cursor } : { limit: 200 } } }));
+    const page = await read(cursor ? { limit: 200, cursor } : { limit: 200 });
     all.push(...page.items);
     cursor = page.next_cursor;
   } while (cursor);
   return all;
-};
+}
+export const fetchConcerts = () => everyOne((query) => ok(api.GET('/v1/concerts', { params: { query } })));
+// With drafts.
+export const fetchAdminConcerts = () => everyOne((query) => ok(api.GET('/v1/admin/concerts', { params: { query } })));
 export const fetchConcert = (concert: string) => ok(api.GET('/v1/concerts/{concert}', { params: { path: { concert } } }));
 export const fetchShow = (show: string) => ok(api.GET('/v1/shows/{show}', { params: { path: { show } } }));
 export const fetchReservation = (reservation: string) =>

@@ -39,7 +39,7 @@ function usePlaces(): Schemas['WaitlistEntry'][] | undefined {
     refetchInterval: (query) => (query.state.data?.length ? 5_000 : false),
     // The list of all one's places has no 404 for whoever has none.
     queryFn: async () => {
-      const list = await ok(api.GET('/v1/waitlist', { params: { query: { limit: 200 } } }));
+      const list = await ok(api.GET('/v1/waitlist', { params: { query: { limit: 200, state: 'open' } } }));
       return list.items.filter((entry) => entry.state === 'WAITING' || entry.state === 'OFFERED');
     },
   });

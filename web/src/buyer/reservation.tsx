@@ -1,13 +1,15 @@
 import { Dialog, DialogDismiss, DialogHeading } from '@ariakit/react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
-import { api, command, fetchConcert, fetchReservation, fetchShow, fetchWallet, isSettled, ok, type Concert, type Reservation, type Show } from '../api/client';
+import { api, command, fetchConcert, fetchReservation, fetchShow, fetchWallet, isSettled, ok, Problem, type Concert, type Reservation, type Show } from '../api/client';
 import { minutes, nameIn, ProblemNote, useSecondsUntil } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
 import { calendar, qrPath } from './ticket';
 import { TopUp } from './wallet';
+
+const kNone: ReadonlySet<number> = new Set();
 
 interface About {
   reservation: Reservation;
@@ -27,7 +29,9 @@ function useCommands(reservation: Reservation) {
     ...settled,
   });
   const cancel = useMutation({
-    mutationFn: () => command((key) => api.POST('/v1/reservations/{reservation}/cancel', { params: { path, header: { 'Idempotency-Key': key } }, body: {} })),
+    // Of these seats; undefined: of all of them.
+    mutationFn: (seats: number[] | undefined) =>
+      command((key) => api.POST('/v1/reservations/{reservation}/cancel', { params: { path, header: { 'Idempotency-Key': key } }, body: seats ? { seats } : {} })),
     ...settled,
   });
   return { confirm, cancel };
@@ -110,31 +114,63 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
             {confirm.isPending ? t.paying : t.payNow(money(reservation.amount, reservation.currency))}
           </button>
         )}
-        {!over && <button type="button" disabled={confirm.isPending || cancel.isPending} onClick={() => cancel.mutate()}>{t.giveBack}</button>}
+        {!over && <button type="button" disabled={confirm.isPending || cancel.isPending} onClick={() => cancel.mutate(undefined)}>{t.giveBack}</button>}
         {over && <Link className="button" href={`/shows/${show.id}/seats`}>{t.seatsAgain}</Link>}
       </div>
     </>
   );
 }
 
+// Of several seats some may be given back, and the others kept.
+function Which({ reservation, kept, onKeep }: Pick<About, 'reservation'> & { kept: ReadonlySet<number>; onKeep: (kept: ReadonlySet<number>) => void }) {
+  const { t } = useText();
+  function toggle(seat: number) {
+    const next = new Set(kept);
+    if (!next.delete(seat)) next.add(seat);
+    onKeep(next);
+  }
+  return (
+    <fieldset className="legend">
+      <legend>{t.cancelWhich}</legend>
+      {reservation.seats.map((seat) => (
+        <label key={seat.seat_no}>
+          <input type="checkbox" checked={!kept.has(seat.seat_no)} onChange={() => toggle(seat.seat_no)} />
+          {seat.label}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
 function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Commands, 'cancel'>) {
   const { t, money } = useText();
   const [open, setOpen] = useState(false);
+  const [kept, setKept] = useState<ReadonlySet<number>>(kNone);
+  const all = reservation.seats.map((seat) => seat.seat_no);
+  const back = all.filter((seat) => !kept.has(seat));
+  const some = back.length < all.length ? back : undefined;
   const quote = useQuery({
-    queryKey: ['quote', reservation.id],
-    enabled: open,
-    queryFn: () => ok(api.GET('/v1/reservations/{reservation}/cancellation', { params: { path: { reservation: reservation.id } } })),
+    queryKey: ['quote', reservation.id, back.join()],
+    enabled: open && back.length > 0,
+    queryFn: () =>
+      ok(api.GET('/v1/reservations/{reservation}/cancellation', { params: { path: { reservation: reservation.id }, query: some ? { seats: some.join() } : {} } })),
   });
-  const said = quote.data;
+  const said = back.length > 0 ? quote.data : undefined;
+  function begin() {
+    setKept(kNone);
+    cancel.reset();
+    setOpen(true);
+  }
   return (
     <>
-      <button type="button" onClick={() => setOpen(true)}>{t.cancel}</button>
+      <button type="button" onClick={begin}>{t.cancel}</button>
       <Dialog open={open} onClose={() => setOpen(false)} backdrop={<div className="backdrop" />} className="dialog">
         <DialogHeading>{t.cancelTitle}</DialogHeading>
-        {said && <p>{said.fee > 0 ? t.cancelQuote(money(said.amount, said.currency), money(said.fee, said.currency)) : t.cancelFree(money(said.amount, said.currency))}</p>}
+        {all.length > 1 && <Which reservation={reservation} kept={kept} onKeep={setKept} />}
+        {said && <p role="status">{said.fee > 0 ? t.cancelQuote(money(said.amount, said.currency), money(said.fee, said.currency)) : t.cancelFree(money(said.amount, said.currency))}</p>}
         <ProblemNote thrown={quote.error ?? cancel.error} />
         <div className="row">
-          <button type="button" className="danger" disabled={!said || cancel.isPending} onClick={() => cancel.mutate(undefined, { onSuccess: () => setOpen(false) })}>{t.cancelYes}</button>
+          <button type="button" className="danger" disabled={!said || cancel.isPending} onClick={() => cancel.mutate(some, { onSuccess: () => setOpen(false) })}>{t.cancelYes}</button>
           <DialogDismiss>{t.cancelNo}</DialogDismiss>
         </div>
       </Dialog>
@@ -143,7 +179,7 @@ function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Comma
 }
 
 function Ticket({ reservation, show, concert, cancel }: About & Pick<Commands, 'cancel'>) {
-  const { t, time, language } = useText();
+  const { t, time, money, language } = useText();
   const qr = qrPath(`boxoffice:${reservation.id}`);
   function save() {
     const link = document.createElement('a');
@@ -154,6 +190,7 @@ function Ticket({ reservation, show, concert, cancel }: About & Pick<Commands, '
   }
   return (
     <>
+      {reservation.returned && reservation.returned.amount > 0 && <p role="status">{t.returned(money(reservation.returned.amount, reservation.currency))}</p>}
       <article className="ticket" aria-label={t.ticketFor(nameIn(language, concert.title)[0])}>
         <div>
           <p className="lead">{time(show.starts_at)}</p>
@@ -178,37 +215,57 @@ function Ticket({ reservation, show, concert, cancel }: About & Pick<Commands, '
 
 function Ended({ reservation, show }: Pick<About, 'reservation' | 'show'>) {
   const { t, money } = useText();
+  const why = reservation.failure && t.errors[reservation.failure.code];
+  const isCancelled = show.state === 'CANCELLED' || reservation.failure?.code === 'show_cancelled';
   const said = {
     EXPIRED: t.expired,
-    RELEASED: t.released,
-    FAILED: (reservation.failure && t.errors[reservation.failure.code]) ?? t.failed,
+    RELEASED: why ?? t.released,
+    FAILED: why ?? t.failed,
     CANCELLED: t.cancelled(money(reservation.returned?.amount ?? 0, reservation.currency)),
   }[reservation.state as 'EXPIRED' | 'RELEASED' | 'FAILED' | 'CANCELLED'];
   return (
     <>
       <p role="status">{said ?? t.unsettled}</p>
       {reservation.seats.length > 0 && <Seats reservation={reservation} />}
-      {said && <Link className="button primary" href={`/shows/${show.id}/seats`}>{t.seatsAgain}</Link>}
+      {said && !isCancelled && <Link className="button primary" href={`/shows/${show.id}/seats`}>{t.seatsAgain}</Link>}
     </>
   );
+}
+
+// What had the keyboard has gone with the state that it was for: it goes on at the top of the page.
+function useFocusKept(state: Reservation['state']) {
+  const before = useRef(state);
+  useEffect(() => {
+    if (before.current !== state && document.activeElement === document.body) document.getElementById('content')?.focus({ preventScroll: true });
+    before.current = state;
+  }, [state]);
+}
+
+// Why it is still to be paid. Of a reservation that is not held any more, its state says all.
+function NotPaid({ thrown }: { thrown: unknown }) {
+  const { t } = useText();
+  // In a show's grace time the seats stay.
+  const stays = thrown instanceof Problem && thrown.code === 'payment_declined';
+  return <ProblemNote thrown={thrown} text={stays ? t.declinedButHeld : undefined} />;
 }
 
 function Body(about: About) {
   const { t, language } = useText();
   const { reservation, concert } = about;
   const commands = useCommands(reservation);
+  useFocusKept(reservation.state);
   const title = nameIn(language, concert.title)[0];
   const held = reservation.state === 'HELD' && reservation.hold_expires_at !== null;
   return (
     <section className="narrow">
       <title>{`${held ? t.checkout : t.ticket} – ${title}`}</title>
-      <span className={`state ${reservation.state}`}>{t.reservationState[reservation.state]}</span>
+      <span className={`state ${reservation.state}`} role="status">{t.reservationState[reservation.state]}</span>
       <h1>{title}</h1>
       {held && <h2>{t.checkoutTitle}</h2>}
       {held && <Checkout {...about} {...commands} />}
       {reservation.state === 'CONFIRMED' && <Ticket {...about} cancel={commands.cancel} />}
       {!held && reservation.state !== 'CONFIRMED' && <Ended {...about} />}
-      <ProblemNote thrown={commands.confirm.error ?? (held ? commands.cancel.error : null)} />
+      {held && <NotPaid thrown={commands.confirm.error ?? commands.cancel.error} />}
     </section>
   );
 }

@@ -1,4 +1,4 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, ok } from '../api/client';
 import { ProblemNote } from '../parts';
@@ -19,17 +19,13 @@ function nextPath(): string {
 
 export function SignInPage() {
   const { t } = useText();
-  const queries = useQueryClient();
   const { session } = useSession();
   const [name, setName] = useState('');
   const [role, setRole] = useState<'buyer' | 'operator'>('buyer');
   const signIn = useMutation({
     mutationFn: (who: { user: string; role: 'buyer' | 'operator' }) => ok(api.POST('/v1/session/development', { body: who })),
-    onSuccess() {
-      queries.clear();
-      // The waiting room is another page, so this one is left.
-      location.assign(nextPath());
-    },
+    // The waiting room is another page, so this one is left, and what it has read with it.
+    onSuccess: () => location.assign(nextPath()),
   });
   const problem = new URLSearchParams(location.search).get('problem');
   const provider = session?.sign_in === 'oidc';

@@ -11,12 +11,14 @@ export interface LiveSeats {
   reload: () => Promise<void>;
 }
 
-const kAgainMs = 2_000; // after a map or its stream was refused: half of it to half as much again, so that not all come at once
+// After a map or its stream was refused, twice as long each time: half of it to half as much again, so that not all come at once.
+const kAgainMs = 2_000;
+const kMaxAgainMs = 30_000;
 
 // The seats of a show, and what becomes of them. A map may be older than the newest event, so each has a stream of its own
 // that goes on from it: nothing that happened meanwhile is missed, and nothing is undone. The browser's EventSource
-// reconnects by itself, from the last event that it had, unless it was refused. A draft has no stream: it changes by whoever
-// looks at it.
+// reconnects by itself, from the last event that it had, unless it was refused. A page that nobody sees has no stream, as a browser
+// has few connections to one server for all its tabs. A draft has none either: it changes by whoever looks at it.
 export function useLiveSeats(show: string, draft = false): LiveSeats {
   const [live, setLive] = useState<Omit<LiveSeats, 'reload'>>({ model: undefined, version: 0, connected: false, thrown: undefined });
   const again = useRef(async () => {});
@@ -24,40 +26,48 @@ export function useLiveSeats(show: string, draft = false): LiveSeats {
     let events: EventSource | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let loads = 0; // only the newest counts
-    let loaded = false;
+    let loaded: SeatModel | undefined;
+    let at = ''; // what was read last: the map, or an event
+    let refusals = 0;
     const set = (change: Partial<LiveSeats>) => setLive((before) => ({ ...before, ...change, version: before.version + 1 }));
     const stop = () => {
       ++loads;
       clearTimeout(timer);
       events?.close();
     };
-    const follow = (model: SeatModel, tag: string) => {
-      const stream = (events = new EventSource(`/v1/shows/${show}/seats/events?from=${encodeURIComponent(tag)}`));
+    const follow = (model: SeatModel) => {
+      events?.close();
+      const stream = (events = new EventSource(`/v1/shows/${show}/seats/events?from=${encodeURIComponent(at)}`));
       const take = (event: MessageEvent<string>) => {
         const data = JSON.parse(event.data) as Partial<Schemas['SeatSnapshot'] & Schemas['SeatChanges']>;
         // Prices have changed.
         if (data.layout_version! > model.layoutVersion) return void load();
+        if (event.lastEventId) at = event.lastEventId;
         if (data.states !== undefined) model.applySnapshot(data.states);
         else model.applyChanges(data.changes ?? []);
         set({});
       };
-      stream.onopen = () => set({ connected: true });
+      stream.onopen = () => {
+        refusals = 0;
+        set({ connected: true });
+      };
       stream.onerror = () => {
         set({ connected: false });
         if (stream.readyState === EventSource.CLOSED) loadLater();
       };
       for (const name of ['snapshot', 'seats']) stream.addEventListener(name, take);
     };
-    const loadLater = () => (timer = setTimeout(() => void load(), kAgainMs * (0.5 + Math.random())));
+    const loadLater = () => (timer = setTimeout(() => void load(), Math.min(kMaxAgainMs, kAgainMs * 2 ** refusals++) * (0.5 + Math.random())));
     const load = (again.current = async () => {
       stop();
       const mine = loads;
       try {
         const { model, tag } = await fetchSeats(show, draft ? '/v1/admin' : '/v1');
         if (mine !== loads) return;
-        loaded = true;
+        loaded = model;
+        at = tag;
         set({ model, thrown: undefined });
-        if (!draft) follow(model, tag);
+        if (!draft && !document.hidden) follow(model);
       } catch (thrown) {
         if (mine !== loads) return;
         // What is on the page stays, until it can be read anew.
@@ -65,8 +75,18 @@ export function useLiveSeats(show: string, draft = false): LiveSeats {
         if (loaded) loadLater();
       }
     });
+    const look = () => {
+      if (draft || !loaded) return;
+      if (!document.hidden) return follow(loaded);
+      events?.close();
+      set({ connected: false });
+    };
+    document.addEventListener('visibilitychange', look);
     void load();
-    return stop;
+    return () => {
+      document.removeEventListener('visibilitychange', look);
+      stop();
+    };
   }, [show, draft]);
   const reload = useCallback(() => again.current(), []);
   return { ...live, reload };

@@ -64,13 +64,15 @@ function Best({ model, limit, busy, onFind }: { model: SeatModel; limit: number;
   );
 }
 
+// Why these seats can't be had, and which can.
 function Lost({ problem, show, busy, onTake, onOthers }: { problem: Problem; show: Show; busy: boolean; onTake: (offer: SeatOffer) => void; onOthers: () => void }) {
-  const { t, money } = useText();
+  const { t, money, problem: words } = useText();
   const offer = problem.body.alternative;
+  const taken = problem.code === 'seats_taken';
   return (
     <div className="panel lost" role="alert">
-      <h2>{t.taken}</h2>
-      <p>{t.takenAt((problem.body.conflicts ?? []).map((one) => one.label).join(', '))}</p>
+      {taken && <h2>{t.taken}</h2>}
+      <p>{taken ? t.takenAt((problem.body.conflicts ?? []).map((one) => one.label).join(', ')) : words(problem)}</p>
       {offer && (
         <>
           <p>{t.alternative}: <b>{offer.seats.map((seat) => seat.label).join(', ')}</b> · {money(offer.amount, show.currency)}</p>
@@ -79,6 +81,20 @@ function Lost({ problem, show, busy, onTake, onOthers }: { problem: Problem; sho
       )}
       <button type="button" onClick={onOthers}>{t.chooseOthers}</button>
     </div>
+  );
+}
+
+const kAtTheConcert = ['not_enough_seats', 'waitlist_first', 'show_not_on_sale', 'show_cancelled'];
+
+// What was refused for another reason, and the page where one goes on.
+function Refused({ thrown, show }: { thrown: unknown; show: Show }) {
+  const { t } = useText();
+  const code = thrown instanceof Problem ? thrown.code : '';
+  return (
+    <ProblemNote thrown={thrown}>
+      {kAtTheConcert.includes(code) && <Link className="button" href={`/concerts/${show.concert_id}`}>{t.toConcert}</Link>}
+      {(code === 'session_busy' || code === 'seat_limit') && <Link className="button" href="/my/reservations">{t.tickets}</Link>}
+    </ProblemNote>
   );
 }
 
@@ -134,6 +150,7 @@ function useHold(show: Show, turn: Turn) {
         }),
       ),
     onSuccess: (reservation) => navigate(`/my/reservations/${reservation.id}`),
+    onError: turn.refused,
   });
 }
 
@@ -143,14 +160,17 @@ function Choosing({ model, version, connected, show, turn, may }: { model: SeatM
   const [hidden, setHidden] = useState<ReadonlySet<number>>(kNobody);
   const [note, setNote] = useState('');
   const hold = useHold(show, turn);
-  const lost = hold.error instanceof Problem && hold.error.code === 'seats_taken' ? hold.error : null;
+  const lost = hold.error instanceof Problem && (hold.error.code === 'seats_taken' || hold.error.body.alternative) ? hold.error : null;
   const offered = useMemo(() => new Set(lost?.body.alternative?.seats.map((seat) => seat.seat_no - 1)), [lost]);
-  const gone = useMemo(() => new Set(lost?.body.conflicts?.map((one) => one.seat_no - 1)), [lost]);
+  // What would be left over alone is nobody else's.
+  const gone = useMemo(() => new Set(lost?.code === 'seats_taken' ? lost.body.conflicts?.map((one) => one.seat_no - 1) : []), [lost]);
   const limit = Math.min(8, show.seat_limit);
   // Those that somebody else got are no longer one's own choice.
   const mine = useMemo(() => new Set([...chosen].filter((i) => !gone.has(i))), [chosen, gone]);
 
   function toggle(seat: number) {
+    // What is being asked for can't be another wish meanwhile.
+    if (hold.isPending) return;
     setNote('');
     if (!mine.has(seat) && model.state[seat] !== State.free) return;
     const next = new Set(mine);
@@ -199,7 +219,7 @@ function Choosing({ model, version, connected, show, turn, may }: { model: SeatM
       <div className="choosing-side">
         <TurnNote turn={turn} show={show.id} />
         {lost && <Lost problem={lost} show={show} busy={hold.isPending} onTake={take} onOthers={() => { setChosen(mine); hold.reset(); }} />}
-        {!lost && <ProblemNote thrown={hold.error} />}
+        {!lost && <Refused thrown={hold.error} show={show} />}
         {note && <ProblemNote text={note} />}
         <Chosen model={model} show={show} chosen={mine} busy={hold.isPending} may={may} onHold={() => ask({ seats: [...mine].map((i) => i + 1) })} onRemove={toggle} />
         {may && <Best model={model} limit={limit} busy={hold.isPending} onFind={ask} />}

@@ -7,13 +7,16 @@ export interface Turn {
   token: string;
   endsAt: string | null;
   thrown: unknown;
-  renew: () => Promise<string>;
+  // What a hold was refused with, which may be about the turn.
+  refused: (thrown: unknown) => void;
 }
+
+const kOver = ['session_not_active', 'queue_token_expired', 'queue_token_unknown', 'queue_closed'];
 
 // Joining is idempotent: whoever comes from the waiting room gets the session that was given there, and nobody keeps a
 // token anywhere but in memory.
 export function useTurn(show: string, enabled: boolean): Turn {
-  const [turn, setTurn] = useState<Omit<Turn, 'renew'>>({ state: 'none', token: '', endsAt: null, thrown: undefined });
+  const [turn, setTurn] = useState<Omit<Turn, 'refused'>>({ state: 'none', token: '', endsAt: null, thrown: undefined });
   const token = useRef('');
 
   const take = useCallback((session: Schemas['QueueSession']) => {
@@ -31,8 +34,15 @@ export function useTurn(show: string, enabled: boolean): Turn {
       if (code === 'queue_off') setTurn({ state: 'free', token: '', endsAt: null, thrown: undefined });
       else setTurn((before) => ({ ...before, thrown }));
     }
-    return token.current;
   }, [show, take]);
+
+  const refused = useCallback((thrown: unknown) => {
+    const code = thrown instanceof Problem ? thrown.code : '';
+    if (kOver.includes(code)) setTurn((before) => ({ ...before, state: 'over' }));
+    // The show has a queue by now, or none, somebody else has signed in, or keys were changed: joining tells, and gives the place
+    // that is there.
+    else if (code.startsWith('queue_token') || code === 'queue_off') void join();
+  }, [join]);
 
   useEffect(() => {
     if (enabled) void join();
@@ -45,11 +55,11 @@ export function useTurn(show: string, enabled: boolean): Turn {
       try {
         take(await ok(api.GET('/v1/queue', { params: { header: { 'X-Queue-Token': token.current } } })));
       } catch (thrown) {
-        if (thrown instanceof Problem && thrown.status === 409) setTurn((before) => ({ ...before, state: 'over' }));
+        refused(thrown);
       }
     }, 20_000);
     return () => clearInterval(timer);
-  }, [turn.state, take]);
+  }, [turn.state, take, refused]);
 
-  return { ...turn, renew: join };
+  return { ...turn, refused };
 }

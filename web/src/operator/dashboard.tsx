@@ -10,6 +10,7 @@ import { fetchCounts, lately, type Counts } from './metrics';
 import { useWords } from './words';
 
 const kEvery = 2_000;
+const kRanked = 200; // shows, the most that can be asked for
 const kKept = 900; // samples: half an hour
 
 interface Sample { at: number; waiting: number; active: number; sold: number }
@@ -125,7 +126,7 @@ function OnSale({ show: id }: { show: string }) {
   const [samples, setSamples] = useState<Sample[]>([]);
   const queue = useQuery({ queryKey: ['admin-queue', id], queryFn: () => ok(api.GET('/v1/admin/shows/{show}/queue', { params: { path: { show: id } } })), refetchInterval: kEvery });
   const show = useQuery({ queryKey: ['show', id], queryFn: () => fetchShow(id), refetchInterval: kEvery });
-  const ranking = useQuery({ queryKey: ['admin-ranking'], queryFn: () => ok(api.GET('/v1/admin/rankings', { params: { query: { by: 'bookings', window: 'all', limit: 200 } } })), refetchInterval: 5_000 });
+  const ranking = useQuery({ queryKey: ['admin-ranking'], queryFn: () => ok(api.GET('/v1/admin/rankings', { params: { query: { by: 'bookings', window: 'all', limit: kRanked } } })), refetchInterval: 5_000 });
   const [q, s] = [queue.data, show.data];
   useEffect(() => {
     if (!q || !s) return;
@@ -142,6 +143,9 @@ function OnSale({ show: id }: { show: string }) {
   const process = useLately();
   const ofWhom = process && !process.whole ? ` (${w.thisGateway})` : '';
   const parked = health.parked.data?.items.length ?? 0;
+  const parkedCount = number(parked) + (health.parked.data?.next_cursor ? '+' : '');
+  // A show that is not ranked has earned nothing, unless it is past the last row.
+  const earned = row ? row.revenue : ranking.data && ranking.data.items.length < kRanked ? 0 : null;
   const violations = health.verdict.data?.violations.length ?? 0;
   return (
     <>
@@ -153,9 +157,9 @@ function OnSale({ show: id }: { show: string }) {
           <Tile label={w.admitted} value={number(q.admitted_per_s)} note={w.target(number(q.rate_per_s))} />
           <Tile label={w.held} value={number(s.held)} />
           <Tile label={w.sold} value={number(s.sold)} note={w.ofCapacity(number(s.capacity))} />
-          <Tile label={w.revenue} value={money(row?.revenue ?? 0, s.currency)} />
+          <Tile label={w.revenue} value={earned === null ? '–' : money(earned, s.currency)} />
           <Tile label={w.forecast} value={s.free + s.held === 0 ? w.soldOut : left === null ? '–' : w.minutes(left)} note={s.free + s.held === 0 ? undefined : perMinute === null ? w.forecastNone : w.pace(number(Math.round(perMinute * 10) / 10))} />
-          <Tile label={w.parked} value={number(parked)} tone={parked > 0 ? 'bad' : 'good'} />
+          <Tile label={w.parked} value={parkedCount} tone={parked > 0 ? 'bad' : 'good'} />
           <Tile label={w.outbox} value={number(pending)} note={w.oldest(number(Math.round(oldest)))} />
           <Tile label={w.breakers} value={notClosed.length === 0 ? '0' : notClosed.map((one) => one.service).join(', ')} note={(notClosed.length === 0 ? w.allClosed : '') + ofWhom} tone={notClosed.length > 0 ? 'bad' : 'good'} />
           <Tile label={w.relayLag} value={relay?.pending ?? '–'} note={relay ? `${w.oldest(number(Math.round(relay.age)))} · ${w.dead(relay.dead)}` : undefined} tone={relay?.anyDead ? 'bad' : undefined} />
@@ -165,7 +169,7 @@ function OnSale({ show: id }: { show: string }) {
         </dl>
       )}
       {ofWhom && <p className="soft">{w.oneGateway}</p>}
-      {parked > 0 && <p><Link className="button danger" href="/operator/sagas">{w.parked}: {parked}</Link></p>}
+      {parked > 0 && <p><Link className="button danger" href="/operator/sagas">{w.parked}: {parkedCount}</Link></p>}
       <Chart samples={samples} />
     </>
   );

@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useLocation } from 'wouter';
-import { api, ok, Problem, type Schemas } from '../api/client';
+import { api, fetchAdminConcerts, Problem, type Schemas } from '../api/client';
 import { useCommand } from '../api/command';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
@@ -39,7 +39,7 @@ export function ImportPage() {
   const { language } = useText();
   const queries = useQueryClient();
   const [, navigate] = useLocation();
-  const concerts = useQuery({ queryKey: ['admin-concerts'], queryFn: () => ok(api.GET('/v1/admin/concerts', { params: { query: { limit: 200 } } })) });
+  const concerts = useQuery({ queryKey: ['admin-concerts'], queryFn: fetchAdminConcerts });
   const [concert, setConcert] = useState('');
   const [named, setNamed] = useState({ title: '', artist: '', venue: '' });
   const [startsAt, setStartsAt] = useState('');
@@ -68,7 +68,7 @@ export function ImportPage() {
           {w.concert}
           <select value={concert} onChange={(event) => setConcert(event.target.value)}>
             <option value="">{w.newConcert}</option>
-            {concerts.data?.items.map((one) => <option key={one.id} value={one.id}>{nameIn(language, one.title)[0]}</option>)}
+            {concerts.data?.map((one) => <option key={one.id} value={one.id}>{nameIn(language, one.title)[0]}</option>)}
           </select>
         </label>
         {concert === '' && (

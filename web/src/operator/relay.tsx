@@ -92,7 +92,8 @@ function TargetPanel({ target, onLog }: { target: Target; onLog: () => void }) {
       <div className="row">
         <button type="button" className="primary" disabled={test.isPending || !target.enabled} onClick={() => test.mutate()}>{w.sendTest}</button>
         <button type="button" onClick={onLog}>{w.deliveries}</button>
-        <button type="button" disabled={toggle.isPending} onClick={() => toggle.mutate()}>{target.enabled ? w.disable : w.enable}</button>
+        {/* What waits for a platform that is switched off is dead. */}
+        <Pressed label={target.enabled ? w.disable : w.enable} sureLabel={w.disableSure} twice={target.enabled} disabled={toggle.isPending} onPress={() => toggle.mutate()} />
         <button type="button" disabled={replay.isPending || !target.enabled} onClick={() => replay.mutate()}>{w.replayDead}</button>
         <button type="button" disabled={rotate.isPending} onClick={() => rotate.mutate()}>{w.newSecret}</button>
         <Pressed label={w.remove} sureLabel={w.removeSure} disabled={remove.isPending} onPress={() => remove.mutate()} />

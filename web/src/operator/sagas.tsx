@@ -73,13 +73,20 @@ export function SagasPage() {
   const asked = { text: search.get('q') ?? '', state: search.get('state') ?? '' };
   const [text, setText] = useState(asked.text);
   const [state, setState] = useState(asked.state);
-  const stuck = useQuery({ queryKey: ['sagas'], queryFn: () => ok(api.GET('/v1/admin/sagas', { params: { query: { limit: 200 } } })), refetchInterval: 2_000 });
+  const stuck = useInfiniteQuery({
+    queryKey: ['sagas', 'not-ended'],
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ pageParam }) => ok(api.GET('/v1/admin/sagas', { params: { query: { limit: 200, ...(pageParam && { cursor: pageParam }) } } })),
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    refetchInterval: 2_000,
+  });
+  const open = stuck.data?.pages.flatMap((page) => page.items) ?? [];
   function go() {
     const wanted = text.trim();
     if (!kUuid.test(wanted)) return navigate(`/operator/sagas?${new URLSearchParams({ ...(wanted && { q: wanted }), ...(state && { state }) })}`);
     // A saga's own id leads to its reservation, while it has not ended.
     const id = wanted.toLowerCase();
-    navigate(`/operator/sagas/${stuck.data?.items.find((one) => one.saga.id === id)?.id ?? id}`);
+    navigate(`/operator/sagas/${open.find((one) => one.saga.id === id)?.id ?? id}`);
   }
   return (
     <>
@@ -94,8 +101,9 @@ export function SagasPage() {
       {(asked.text !== '' || asked.state !== '') && <Found asked={asked} />}
       <section>
         <h2>{w.stuck}</h2>
-        {stuck.data?.items.length === 0 && <p>{w.stuckNone}</p>}
-        {stuck.data && stuck.data.items.length > 0 && <Rows rows={stuck.data.items} />}
+        {stuck.data && open.length === 0 && <p>{w.stuckNone}</p>}
+        {open.length > 0 && <Rows rows={open} />}
+        {stuck.hasNextPage && <button type="button" onClick={() => void stuck.fetchNextPage()}>{t.more}</button>}
       </section>
     </>
   );

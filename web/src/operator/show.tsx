@@ -2,7 +2,7 @@ import { Dialog, DialogDismiss, DialogHeading } from '@ariakit/react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { api, ok, type Schemas, type Show } from '../api/client';
+import { api, fetchAdminConcerts, ok, type Schemas, type Show } from '../api/client';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { Seating } from './seating';
@@ -139,9 +139,9 @@ export function ShowPage({ id }: { id: string }) {
   const w = useWords();
   const { t, time, number, language } = useText();
   const { data: show, error } = useQuery({ queryKey: ['admin-show', id], queryFn: () => ok(api.GET('/v1/admin/shows/{show}', pathOf(id))), refetchInterval: 10_000 });
-  const concerts = useQuery({ queryKey: ['admin-concerts'], queryFn: () => ok(api.GET('/v1/admin/concerts', { params: { query: { limit: 200 } } })) });
+  const concerts = useQuery({ queryKey: ['admin-concerts'], queryFn: fetchAdminConcerts });
   if (!show) return error ? <ProblemNote thrown={error} /> : <p className="loading">{t.loading}</p>;
-  const concert = concerts.data?.items.find((one) => one.id === show.concert_id);
+  const concert = concerts.data?.find((one) => one.id === show.concert_id);
   const title = nameIn(language, concert?.title ?? '')[0];
   return (
     <>

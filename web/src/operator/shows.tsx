@@ -2,7 +2,7 @@ import { Dialog, DialogDismiss, DialogHeading } from '@ariakit/react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
-import { api, ok, type Schemas } from '../api/client';
+import { api, fetchAdminConcerts, ok, type Schemas } from '../api/client';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { useWords } from './words';
@@ -48,14 +48,14 @@ function Rename({ concert }: { concert: Schemas['Concert'] }) {
 export function ShowsPage() {
   const w = useWords();
   const { t, language, time, number } = useText();
-  const concerts = useQuery({ queryKey: ['admin-concerts'], queryFn: () => ok(api.GET('/v1/admin/concerts', { params: { query: { limit: 200 } } })), refetchInterval: 10_000 });
+  const concerts = useQuery({ queryKey: ['admin-concerts'], queryFn: fetchAdminConcerts, refetchInterval: 10_000 });
   return (
     <>
       <title>{`${w.shows} – Boxoffice`}</title>
       <h1>{w.shows}</h1>
       <p><Link className="button primary" href="/operator/shows/new">{w.newShow}</Link></p>
       <ProblemNote thrown={concerts.error} />
-      {concerts.data?.items.map((concert) => (
+      {concerts.data?.map((concert) => (
         <section className="panel" key={concert.id} aria-label={nameIn(language, concert.title)[0]}>
           <div className="row bar">
             <h2>{nameIn(language, concert.title)[0]}</h2>

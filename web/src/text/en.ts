@@ -1,5 +1,8 @@
 const plural = (n: number, one: string, many: string) => `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
 
+// One sentence for several codes.
+const all = (codes: string, sentence: string) => Object.fromEntries(codes.split(' ').map((code) => [code, sentence]));
+
 // Every word that the app says. ko.ts has the same keys, which the compiler sees to.
 export const en = {
   skip: 'Skip to the content',
@@ -16,6 +19,7 @@ export const en = {
   close: 'Close',
   back: 'Back',
   retry: 'Try again',
+  broken: 'This page can’t be shown. There may be a newer one by now: load it again.',
   heading: 'What would you like to hear?',
   search: 'Search concerts, artists, places',
   filterAll: 'All',
@@ -94,6 +98,7 @@ export const en = {
   alternative: 'Nearest free seats',
   takeAlternative: 'Take these instead',
   chooseOthers: 'Choose others',
+  toConcert: 'To the concert’s page',
   tooMany: (n: number) => `At most ${plural(n, 'seat', 'seats')} at a time.`,
   turnOver: 'Your turn is over',
   turnOverHow: 'You had not chosen seats in time. Take a new place in the line; what you hold stays yours.',
@@ -125,6 +130,7 @@ export const en = {
   calendar: 'Add to calendar',
   cancel: 'Cancel and get the money back',
   cancelTitle: 'Cancel this ticket?',
+  cancelWhich: 'Which seats are given back?',
   cancelQuote: (amount: string, fee: string) => `You get ${amount} back into your wallet; ${fee} is kept as the fee.`,
   cancelFree: (amount: string) => `You get ${amount} back into your wallet. There is no fee.`,
   cancelYes: 'Yes, cancel',
@@ -140,6 +146,8 @@ export const en = {
   expired: 'The time ran out, and nothing was charged.',
   failed: 'The payment did not go through. Whatever was taken is back in your wallet, and the seats are on the map again.',
   cancelled: (amount: string) => `Cancelled. ${amount} is back in your wallet.`,
+  returned: (amount: string) => `${amount} of it is back in your wallet.`,
+  declinedButHeld: 'The payment was declined, and your money is back. The seats stay held: try again, or pay in another way, before the time is over.',
   released: 'The seats were given back. Nothing was charged.',
   seatsAgain: 'Choose seats again',
   walletTitle: 'Wallet',
@@ -199,6 +207,30 @@ export const en = {
     user_invalid: 'A name has 1 to 64 letters, digits, . _ @ or -.',
     reservation_state: 'This has changed meanwhile. The page shows how it is now.',
     waitlist_other_wish: 'You are on the waitlist with another wish. Leave it first.',
+    not_on_waitlist: 'You are not on the waitlist any more. The page shows how it is now.',
+    seats_taken: 'Somebody was faster, and has the seats. Choose others.',
+    seat_not_in_reservation: 'You do not have all of these seats any more. Load the page again, and choose anew.',
+    already_approved: 'This is paid already. Load the page again to see the ticket.',
+    payment_unknown: 'Whether it was paid is not certain yet. Wait a moment, then look again: nothing is paid twice.',
+    payment_method_unknown: 'There is no such way to pay. Take another one.',
+    amount_out_of_range: 'That amount can’t be. Try a smaller one.',
+    idempotency_key_running: 'It is still being done. Wait a moment, then look again: nothing happens twice.',
+    idempotency_key_reused: 'The same was asked for before in another way. Load the page again, and look what came of it.',
+    body_too_large: 'That is too large. Take a smaller file, or fewer at a time.',
+    cross_site: 'The browser did not say that this page is asking. Load the page again, by its address.',
+    sign_in_not_offered: 'This system does not offer that way to sign in. Load the page again to see which there is.',
+    show_state: 'The show is not in a state for that. Load the page again to see how it is now.',
+    show_not_cancelled: 'Nobody has cancelled this show.',
+    queue_drawn: 'This show has had its draw, and there is one for each. Open it without one.',
+    queue_is_open: 'The queue is open. Pause it first; then say when it opens.',
+    opens_at_out_of_range: 'The opening must be in the future, at most 366 days ahead.',
+    target_disabled: 'The platform is switched off. Switch it on first.',
+    audit_not_run: 'Nothing is audited here. See that the auditor runs.',
+    ...all('jwt_algorithm jwt_audience jwt_issuer jwt_malformed jwt_not_yet_valid jwt_signature jwt_subject', 'Your sign-in counts no more. Sign in again.'),
+    ...all('queue_token_malformed queue_token_missing queue_token_signature queue_token_wrong_show queue_token_wrong_user', 'Your place in line is being looked up again. Try once more in a moment.'),
+    ...all('category_unknown row_unknown seat_unknown section_unknown', 'That is not in this hall any more. Load the page again, and choose anew.'),
+    ...all('currency_invalid duplicate_seat field_invalid no_seats number_not_integer parameter_invalid too_many_seats', 'Something there can’t be meant. Look at what you filled in, and correct it.'),
+    ...all('dead_letter_not_found delivery_not_found target_not_found', 'That is not there any more. Load the page again to see what is.'),
   } as Record<string, string>,
 };
 export type Words = typeof en;

@@ -2,6 +2,9 @@ import type { Words } from './en';
 
 const count = (n: number) => n.toLocaleString('ko');
 
+// One sentence for several codes.
+const all = (codes: string, sentence: string) => Object.fromEntries(codes.split(' ').map((code) => [code, sentence]));
+
 export const ko: Words = {
   skip: '본문으로 건너뛰기',
   concerts: '공연',
@@ -17,6 +20,7 @@ export const ko: Words = {
   close: '닫기',
   back: '뒤로',
   retry: '다시 시도',
+  broken: '이 페이지를 표시할 수 없습니다. 새 버전이 나왔을 수 있으니 다시 불러와 주세요.',
   heading: '어떤 공연을 보고 싶으세요?',
   search: '공연, 아티스트, 장소 검색',
   filterAll: '전체',
@@ -95,6 +99,7 @@ export const ko: Words = {
   alternative: '가장 가까운 빈 좌석',
   takeAlternative: '이 좌석으로 바꾸기',
   chooseOthers: '다른 좌석 고르기',
+  toConcert: '공연 페이지로',
   tooMany: (n) => `한 번에 최대 ${count(n)}석까지 가능합니다.`,
   turnOver: '입장 시간이 끝났습니다',
   turnOverHow: '시간 안에 좌석을 고르지 못했습니다. 다시 줄을 서 주세요. 이미 확보한 좌석은 그대로입니다.',
@@ -126,6 +131,7 @@ export const ko: Words = {
   calendar: '캘린더에 추가',
   cancel: '취소하고 환불받기',
   cancelTitle: '이 티켓을 취소할까요?',
+  cancelWhich: '어느 좌석을 취소할까요?',
   cancelQuote: (amount, fee) => `${amount}이 지갑으로 환불되고, 수수료는 ${fee}입니다.`,
   cancelFree: (amount) => `${amount}이 지갑으로 환불됩니다. 수수료는 없습니다.`,
   cancelYes: '네, 취소합니다',
@@ -141,6 +147,8 @@ export const ko: Words = {
   expired: '시간이 지나 좌석이 풀렸고, 결제되지 않았습니다.',
   failed: '결제되지 않았습니다. 빠져나간 금액은 지갑으로 돌아왔고, 좌석은 다시 풀렸습니다.',
   cancelled: (amount) => `취소되었습니다. ${amount}이 지갑으로 환불되었습니다.`,
+  returned: (amount) => `그중 ${amount}은 지갑으로 환불되었습니다.`,
+  declinedButHeld: '결제가 거절되어 금액은 지갑으로 돌아갔습니다. 좌석은 아직 확보되어 있으니 시간 안에 다시 시도하거나 다른 방법으로 결제해 주세요.',
   released: '좌석을 포기했습니다. 결제되지 않았습니다.',
   seatsAgain: '좌석 다시 고르기',
   walletTitle: '지갑',
@@ -200,5 +208,29 @@ export const ko: Words = {
     user_invalid: '이름은 영문, 숫자, . _ @ - 1~64자입니다.',
     reservation_state: '그사이 상태가 바뀌었습니다. 지금 상태를 보여 드립니다.',
     waitlist_other_wish: '이미 다른 조건으로 대기 중입니다. 먼저 그만두어 주세요.',
+    not_on_waitlist: '더 이상 대기 중이 아닙니다. 지금 상태를 보여 드립니다.',
+    seats_taken: '다른 분이 먼저 선택한 좌석입니다. 다른 좌석을 골라 주세요.',
+    seat_not_in_reservation: '일부 좌석은 이미 취소되었습니다. 페이지를 새로 고친 뒤 다시 골라 주세요.',
+    already_approved: '이미 결제되었습니다. 페이지를 새로 고치면 티켓을 볼 수 있습니다.',
+    payment_unknown: '결제 결과를 아직 확인하는 중입니다. 잠시 후 다시 확인해 주세요. 두 번 결제되지 않습니다.',
+    payment_method_unknown: '없는 결제 방법입니다. 다른 방법을 골라 주세요.',
+    amount_out_of_range: '처리할 수 없는 금액입니다. 더 적은 금액으로 시도해 주세요.',
+    idempotency_key_running: '아직 처리 중입니다. 잠시 후 다시 확인해 주세요. 두 번 처리되지 않습니다.',
+    idempotency_key_reused: '이전에 다른 내용으로 요청되었습니다. 페이지를 새로 고쳐 결과를 확인해 주세요.',
+    body_too_large: '너무 큽니다. 더 작은 파일로, 또는 나누어 시도해 주세요.',
+    cross_site: '이 페이지에서 보낸 요청인지 확인할 수 없습니다. 주소를 직접 열어 다시 시도해 주세요.',
+    sign_in_not_offered: '이 시스템에서 쓸 수 없는 로그인 방법입니다. 페이지를 새로 고쳐 가능한 방법을 확인해 주세요.',
+    show_state: '지금 상태의 공연에는 할 수 없습니다. 페이지를 새로 고쳐 상태를 확인해 주세요.',
+    show_not_cancelled: '취소되지 않은 공연입니다.',
+    queue_drawn: '추첨은 공연당 한 번인데 이미 했습니다. 추첨 없이 열어 주세요.',
+    queue_is_open: '대기열이 열려 있습니다. 먼저 멈춘 뒤 여는 시각을 정해 주세요.',
+    opens_at_out_of_range: '여는 시각은 지금 이후, 366일 안이어야 합니다.',
+    target_disabled: '꺼진 플랫폼입니다. 먼저 켜 주세요.',
+    audit_not_run: '여기서는 감사가 실행되지 않습니다. 감사 프로세스를 확인해 주세요.',
+    ...all('jwt_algorithm jwt_audience jwt_issuer jwt_malformed jwt_not_yet_valid jwt_signature jwt_subject', '더 이상 유효하지 않은 로그인입니다. 다시 로그인해 주세요.'),
+    ...all('queue_token_malformed queue_token_missing queue_token_signature queue_token_wrong_show queue_token_wrong_user', '대기 순서를 다시 확인하고 있습니다. 잠시 후 다시 시도해 주세요.'),
+    ...all('category_unknown row_unknown seat_unknown section_unknown', '더 이상 없는 좌석이나 등급입니다. 페이지를 새로 고친 뒤 다시 골라 주세요.'),
+    ...all('currency_invalid duplicate_seat field_invalid no_seats number_not_integer parameter_invalid too_many_seats', '입력한 내용에 맞지 않는 것이 있습니다. 확인하고 고쳐 주세요.'),
+    ...all('dead_letter_not_found delivery_not_found target_not_found', '더 이상 없습니다. 페이지를 새로 고쳐 확인해 주세요.'),
   },
 };

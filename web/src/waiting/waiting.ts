@@ -22,12 +22,24 @@ let failures = 0;
 let timer = 0;
 let concert = '/';
 let out = false; // of the line, by one's own wish
+let readAt = -Infinity; // when a screen reader was last given the place
+
+const kReadEveryMs = 20_000;
 
 const element = (id: string) => document.getElementById(id)!;
 const say = (id: string, text: string) => {
   // Screen readers repeat what is set, also to the same.
   if (element(id).textContent !== text) element(id).textContent = text;
 };
+// Near the front the place changes every second, which nobody could listen to: a screen reader gets it now and then.
+function sayPlace(place: string, eta: string) {
+  const isRead = performance.now() - readAt >= kReadEveryMs;
+  if (isRead) readAt = performance.now();
+  for (const [id, text] of [['place', place], ['eta', eta]] as const) {
+    element(id).setAttribute('aria-live', isRead ? 'polite' : 'off');
+    say(id, text);
+  }
+}
 const link = (href: string, text: string) => {
   const a = document.createElement('a');
   a.href = href;
@@ -77,9 +89,9 @@ function draw(s: Session) {
   const prequeue = s.queue_state === 'PREQUEUE';
   first = Math.max(first, s.position);
   say('lead', prequeue ? words.prequeue : s.queue_state === 'PAUSED' ? words.paused : words.keep);
-  say('place', prequeue ? words.number(numbers.format(s.number)) : s.position === 1 ? words.next : words.place(numbers.format(s.position)));
+  const place = prequeue ? words.number(numbers.format(s.number)) : s.position === 1 ? words.next : words.place(numbers.format(s.position));
   const opens = s.opens_at && s.queue_state !== 'OPEN' ? words.opens(when(s.opens_at)) : '';
-  say('eta', opens || (s.eta_s > 0 && s.queue_state !== 'PAUSED' ? words.eta(duration(s.eta_s)) : words.unknownEta));
+  sayPlace(place, opens || (s.eta_s > 0 && s.queue_state !== 'PAUSED' ? words.eta(duration(s.eta_s)) : words.unknownEta));
   const bar = element('bar') as HTMLProgressElement;
   bar.hidden = prequeue || first < 2;
   bar.value = first > 1 ? (100 * (first - s.position)) / (first - 1) : 0;
@@ -112,7 +124,17 @@ async function ask() {
       ? await fetch('/v1/queue', { headers: { 'X-Queue-Token': session.token } })
       : await fetch(`/v1/shows/${show}/queue`, { method: 'POST' });
     if (out) return;
-    if (answer.status === 401) return void location.replace(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
+    if (answer.status === 401 || answer.status === 403) {
+      const code = ((await answer.json()) as { code: string }).code;
+      if (out) return;
+      // Somebody else has signed in meanwhile, or keys were changed: whoever this is has a place of his own, or gets one.
+      if (session && code.startsWith('queue_token')) {
+        session = undefined;
+        first = 0;
+        return void ask();
+      }
+      if (answer.status === 401) return void location.replace(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
+    }
     if (answer.status === 404) {
       stop(words.none);
       return link('/', words.home);

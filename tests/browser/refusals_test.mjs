@@ -1,0 +1,356 @@
+// Where pages of buyers go on after what they asked for was refused, or their place, their page or their neighbour's session has
+// changed meanwhile. Run it by itself with `node refusals_test.mjs`.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { clickSeat, enter, gather, isAccessible, until } from './people.mjs';
+import { demoShows, signedIn, startBrowser, startSystem } from './system.mjs';
+
+let system;
+let browser;
+let shows;
+let operator;
+let visit, leave, seatsOf, fund, holdSeat, showOf; // people.mjs
+
+before(async () => {
+  system = await startSystem();
+  browser = await startBrowser();
+  ({ visit, leave, seatsOf, fund, holdSeat, showOf } = gather(system, browser));
+  shows = await demoShows(system.url);
+  operator = await signedIn(system.url, 'olga', 'operator');
+});
+after(async () => {
+  await browser?.close();
+  await system?.stop();
+});
+
+const refusal = (status, code, more = {}) => ({ status, contentType: 'application/problem+json', body: JSON.stringify({ type: '', title: code, status, code, ...more }) });
+const isPost = (route) => route.request().method() === 'POST';
+
+// What this address is POSTed is refused, so many times.
+async function refuse(page, address, answer, times = Infinity) {
+  await page.route(address, (route) => (isPost(route) && times-- > 0 ? route.fulfill(answer) : route.fallback()));
+}
+
+test('a page whose script is gone says so, leaves the others be, and is there when it is loaded again', async () => {
+  const somebody = await visit({ allowed: [/ERR_FAILED/, /dynamically imported module/, /Boundary/] });
+  const { page } = somebody;
+  await page.goto(`/concerts/${shows.hall.concert.id}`);
+  await page.route('**/assets/seats_page-*', (route) => route.abort());
+  await page.getByRole('link', { name: 'Look at the seats' }).first().click();
+  await page.getByRole('alert').getByText('This page can’t be shown.').waitFor();
+  await isAccessible(page);
+  await page.getByRole('link', { name: 'Concerts', exact: true }).click();
+  await page.locator('.card').first().waitFor();
+  await page.goBack();
+  await page.unroute('**/assets/seats_page-*');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.locator('.map canvas[data-view]').waitFor();
+  await leave(somebody);
+});
+
+test('a place whose token counts no more is asked for again, and nobody is sent to sign in or left waiting', async () => {
+  await operator('PATCH', `/v1/admin/shows/${shows.stadium.id}/queue`, { state: 'PAUSED' });
+  for (const [status, code] of [[403, 'queue_token_wrong_user'], [401, 'queue_token_signature']]) {
+    const somebody = await visit({ user: `token${status}`, allowed: [/40[13].*\/v1\/queue/] });
+    const { page } = somebody;
+    let joined = 0;
+    let asked = 0;
+    page.on('request', (request) => (joined += request.method() === 'POST' && request.url().endsWith('/queue') ? 1 : 0));
+    await page.route('**/v1/queue', (route) => (asked++ === 0 ? route.fulfill(refusal(status, code)) : route.continue()));
+    // Whoever waits is told to ask at once.
+    await page.route(`**/v1/shows/${shows.stadium.id}/queue`, async (route) => {
+      if (!isPost(route)) return route.continue();
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), refresh_interval_s: 1 } });
+    });
+    await page.goto(`/waiting/${shows.stadium.id}`);
+    await until(() => joined === 2 && asked > 1, 'the place to be asked for again, and kept');
+    assert.match(page.url(), /\/waiting\//);
+    assert.equal(await page.getByText('Very many people').count(), 0);
+    await leave(somebody);
+  }
+});
+
+test('near the front, where the place changes every second, a screen reader is not given each', async () => {
+  const somebody = await visit({ user: 'listener' });
+  const { page } = somebody;
+  let position = 9;
+  await page.addInitScript(() => {
+    window.read = [];
+    window.shown = [];
+    document.addEventListener('DOMContentLoaded', () => {
+      const place = document.getElementById('place');
+      new MutationObserver(() => {
+        window.shown.push(place.textContent);
+        if (place.closest('[aria-live]')?.getAttribute('aria-live') === 'polite') window.read.push(place.textContent);
+      }).observe(place, { childList: true });
+    });
+  });
+  const answer = async (route) => {
+    if (!isPost(route) && !route.request().url().endsWith('/v1/queue')) return route.continue();
+    return route.fulfill({
+      json: { show_id: shows.stadium.id, token: 't', state: 'WAITING', position: position--, eta_s: 9, refresh_interval_s: 1, number: 9, place: 0, queue_state: 'OPEN', opens_at: null, expires_at: null, admission: null },
+    });
+  };
+  await page.route('**/v1/queue', answer);
+  await page.route(`**/v1/shows/${shows.stadium.id}/queue`, answer);
+  await page.goto(`/waiting/${shows.stadium.id}`);
+  await page.getByText('You are number 5 in line').waitFor();
+  const { read, shown } = await page.evaluate(() => ({ read: window.read, shown: window.shown }));
+  assert.ok(shown.length >= 5, shown.join());
+  assert.deepEqual(read, ['You are number 9 in line']);
+  assert.equal(await page.locator('#lead').getAttribute('aria-live'), 'polite');
+  await leave(somebody);
+});
+
+test('a hold that is refused as the turn is over leads back to the line at once', async () => {
+  const somebody = await visit({ user: 'overdue', allowed: [/409.*\/v1\/reservations/] });
+  const { page } = somebody;
+  await enter(page, shows.hall.id);
+  await refuse(page, '**/v1/reservations', refusal(409, 'queue_token_expired'));
+  await page.getByRole('button', { name: 'Hold the best seats' }).click();
+  await page.getByRole('heading', { name: 'Your turn is over' }).waitFor();
+  assert.equal(await page.getByRole('link', { name: 'Take a place in line' }).first().getAttribute('href'), `/waiting/${shows.hall.id}`);
+  await leave(somebody);
+});
+
+test('a hold that needs another token gets one, and whoever is signed in is not asked to sign in', async () => {
+  const somebody = await visit({ user: 'retokened', allowed: [/401.*\/v1\/reservations/] });
+  const { page } = somebody;
+  await enter(page, shows.hall.id);
+  await refuse(page, '**/v1/reservations', refusal(401, 'queue_token_missing'), 1);
+  const joined = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/queue'));
+  await page.getByRole('button', { name: 'Hold the best seats' }).click();
+  await joined;
+  const note = page.getByRole('alert').filter({ hasText: 'Your place in line is being looked up again.' });
+  await note.waitFor();
+  assert.equal(await note.getByRole('link', { name: 'Sign in' }).count(), 0);
+  await page.getByRole('button', { name: 'Hold the best seats' }).click();
+  await page.locator('.countdown').waitFor();
+  await leave(somebody);
+});
+
+test('seats that would leave one over alone are chosen still, and others are offered', async () => {
+  const somebody = await visit({ user: 'orphan', allowed: [/409.*\/v1\/reservations/] });
+  const { page } = somebody;
+  await enter(page, shows.hall.id);
+  const [seat, alone, other] = (await seatsOf(shows.hall.id)).filter((one) => one.state === 'free' && !one.accessible && !one.companion_of);
+  await clickSeat(page, seat);
+  const offer = { rung: 'row', seats: [{ seat_no: other.seat_no, label: other.label, price: other.price, category: other.category }], amount: other.price };
+  await refuse(page, '**/v1/reservations', refusal(409, 'orphan_seat', { conflicts: [{ seat_no: alone.seat_no, label: alone.label, reason: 'orphan' }], alternative: offer }), 1);
+  await page.getByRole('button', { name: /^Hold these seats/ }).click();
+  await page.getByText('That would leave a single seat over.').waitFor();
+  await page.locator('.chips li', { hasText: seat.label }).waitFor();
+  await isAccessible(page);
+  const asked = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/v1/reservations'));
+  await page.getByRole('button', { name: 'Take these instead' }).click();
+  assert.deepEqual((await asked).postDataJSON().seats, [other.seat_no]);
+  await page.locator('.countdown').waitFor();
+  await leave(somebody);
+});
+
+test('where seats go to the waitlist first, or are too few, the way leads to the concert’s page', async () => {
+  const somebody = await visit({ user: 'toolate', allowed: [/409.*\/v1\/reservations/] });
+  const { page } = somebody;
+  for (const code of ['waitlist_first', 'not_enough_seats']) {
+    await enter(page, shows.hall.id);
+    await refuse(page, '**/v1/reservations', refusal(409, code), 1);
+    await page.getByRole('button', { name: 'Hold the best seats' }).click();
+    await page.getByRole('alert').getByRole('link', { name: 'To the concert’s page' }).click();
+    await page.waitForURL(new RegExp(`/concerts/${shows.hall.concert.id}$`));
+    await page.unrouteAll({ behavior: 'wait' });
+  }
+  await leave(somebody);
+});
+
+test('what is being asked for is not made another wish by a tap on the map', async () => {
+  const somebody = await visit({ user: 'tapper' });
+  const { page } = somebody;
+  await enter(page, shows.hall.id);
+  await page.getByRole('tab', { name: 'List' }).click();
+  await page.getByRole('button', { name: /^Section/ }).first().click();
+  await page.getByRole('button', { name: /^Row/ }).first().click();
+  const free = page.getByRole('group', { name: /^Section.*Row/ }).getByRole('button', { name: /, free$/ });
+  await free.first().click();
+  let answer;
+  const answered = new Promise((resolve) => (answer = resolve));
+  const asked = [];
+  await page.route('**/v1/reservations', async (route) => {
+    asked.push(route.request().postDataJSON());
+    await answered;
+    await route.continue();
+  });
+  await page.getByRole('button', { name: /^Hold these seats/ }).click();
+  await until(() => asked.length === 1, 'the seat to be asked for');
+  await free.first().click();
+  assert.equal(await page.locator('.chips li').count(), 1);
+  assert.ok(await page.getByRole('button', { name: /^Hold these seats/ }).isDisabled());
+  answer();
+  await page.locator('.countdown').waitFor();
+  assert.equal(asked.length, 1);
+  await leave(somebody);
+});
+
+test('a declined payment in a show’s grace time says that the seats stay, and they can be paid for', async () => {
+  await fund('grace', 5_000);
+  const { held } = await holdSeat('grace', await showOf('Patient', { grace_s: 600 }));
+  const somebody = await visit({ user: 'grace', allowed: [/402.*\/confirm/] });
+  const { page } = somebody;
+  await page.goto(`/my/reservations/${held.id}`);
+  await page.getByText('Payment for trying out').click();
+  await page.getByLabel('Answer of the provider').selectOption({ label: 'Decline' });
+  await page.getByRole('button', { name: /^Pay/ }).click();
+  await page.getByText('The seats stay held: try again').waitFor();
+  assert.equal(await page.getByText('choose seats again').count(), 0);
+  await page.locator('.countdown').waitFor();
+  await page.reload();
+  await page.getByRole('button', { name: /^Pay/ }).click();
+  await page.getByRole('img', { name: 'QR code of this ticket' }).waitFor();
+  await leave(somebody);
+});
+
+test('a payment whose answer was lost shows the ticket alone, and the keyboard is at the top of it', async () => {
+  await fund('unheard', 5_000);
+  const { held } = await holdSeat('unheard', await showOf('Unheard', {}));
+  const somebody = await visit({ user: 'unheard', allowed: [/502.*\/confirm/] });
+  const { page } = somebody;
+  let tries = 0;
+  let reads = 0;
+  page.on('requestfinished', (request) => (reads += request.method() === 'GET' && request.url().endsWith(held.id) ? 1 : 0));
+  await page.route('**/confirm', async (route) => {
+    ++tries;
+    await route.fetch();
+    await route.fulfill({ status: 502, json: {} });
+  });
+  await page.goto(`/my/reservations/${held.id}`);
+  await page.getByRole('button', { name: /^Pay/ }).click();
+  await page.getByRole('img', { name: 'QR code of this ticket' }).waitFor();
+  await until(() => page.evaluate(() => document.activeElement?.id === 'content'), 'the keyboard to be on the page');
+  await page.locator('[role=status]', { hasText: /^Paid$/ }).waitFor();
+  // When it gives up, the reservation is read once more, and then it has failed.
+  const before = reads;
+  await until(() => tries === 5 && reads > before, 'the command to give up');
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  assert.equal(await page.getByRole('alert').count(), 0);
+  await leave(somebody);
+});
+
+test('seats that were given back by a show’s cancellation are told so, and lead to no seats of it', async () => {
+  const show = await showOf('Drowned', {});
+  const { held } = await holdSeat('wet', show);
+  const somebody = await visit({ user: 'wet' });
+  const { page } = somebody;
+  await operator('POST', `/v1/admin/shows/${show}/cancel`, { reason: 'storm' });
+  await page.goto(`/my/reservations/${held.id}`);
+  await page.getByText('This show is cancelled.').waitFor();
+  assert.equal(await page.getByRole('link', { name: 'Choose seats again' }).count(), 0);
+  await leave(somebody);
+});
+
+test('of two seats one is given back, for what is said before, and the other stays paid', async () => {
+  await fund('half', 5_000);
+  const show = await showOf('Half', { cancel_fee_percent: 10 });
+  const { call, held } = await holdSeat('half', show, 2);
+  assert.equal((await call('POST', `/v1/reservations/${held.id}/confirm`, {}, { 'Idempotency-Key': 'pay-half' })).status, 200);
+  const [gone, kept] = held.seats;
+  const somebody = await visit({ user: 'half' });
+  const { page } = somebody;
+  await page.goto(`/my/reservations/${held.id}`);
+  await page.getByRole('button', { name: 'Cancel and get the money back' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('You get ₩1,800 back').waitFor();
+  await dialog.getByRole('checkbox', { name: kept.label }).uncheck();
+  await dialog.getByText('You get ₩900 back').waitFor();
+  await isAccessible(page);
+  await dialog.getByRole('checkbox', { name: gone.label }).uncheck();
+  assert.ok(await dialog.getByRole('button', { name: 'Yes, cancel' }).isDisabled());
+  await dialog.getByRole('checkbox', { name: gone.label }).check();
+  await dialog.getByRole('button', { name: 'Yes, cancel', disabled: false }).click();
+  await page.getByText('₩900 of it is back in your wallet.').waitFor();
+  await page.getByRole('img', { name: 'QR code of this ticket' }).waitFor();
+  assert.deepEqual(await page.locator('.ticket tbody th').allTextContents(), [kept.label]);
+  const { body } = await call('GET', `/v1/reservations/${held.id}`);
+  assert.deepEqual([body.state, body.seats.map((seat) => seat.seat_no), body.fees], ['CONFIRMED', [kept.seat_no], 100]);
+  await leave(somebody);
+});
+
+test('a page that nobody sees has no stream, and catches up when it is seen', async () => {
+  const show = await showOf('Unseen', {});
+  const somebody = await visit({});
+  const { page } = somebody;
+  const streams = [];
+  const ended = [];
+  const isStream = (request) => request.url().includes(`/v1/shows/${show}/seats/events`);
+  page.on('request', (request) => isStream(request) && streams.push(new URL(request.url()).searchParams.get('from')));
+  for (const how of ['requestfailed', 'requestfinished']) page.on(how, (request) => isStream(request) && ended.push(request));
+  await page.goto(`/shows/${show}/seats?view`);
+  await page.getByRole('tab', { name: 'List' }).click();
+  await page.getByText('Live', { exact: true }).waitFor();
+  const see = (hidden) =>
+    page.evaluate((value) => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+  await see(true);
+  await until(() => ended.length === 1, 'the stream to end');
+  const { held } = await holdSeat('unseen', show);
+  assert.equal(streams.length, 1);
+  await see(false);
+  await page.getByText('Live', { exact: true }).waitFor();
+  const seat = (await seatsOf(show)).find((one) => one.seat_no === held.seats[0].seat_no);
+  await page.getByRole('button', { name: new RegExp(`^Row ${seat.row}`) }).click();
+  await page.getByRole('button', { name: new RegExp(`^${seat.number}, .*in a basket`) }).waitFor();
+  assert.equal(streams.length, 2);
+  assert.ok(streams[1]);
+  await leave(somebody);
+});
+
+test('a stream that stays refused is asked for ever less often', async () => {
+  const somebody = await visit({ allowed: [/503.*\/seats\/events/] });
+  const { page } = somebody;
+  let refused = 0;
+  await page.route(`**/v1/shows/${shows.club.id}/seats/events*`, (route) => {
+    ++refused;
+    return route.fulfill({ status: 503 });
+  });
+  // Pauses of a second and more pass at once, and are noted.
+  await page.addInitScript(() => {
+    const later = window.setTimeout.bind(window);
+    window.pauses = [];
+    window.setTimeout = (run, ms, ...more) => {
+      if (ms < 900 || ms > 60_000) return later(run, ms, ...more);
+      window.pauses.push(ms);
+      return later(run, 20, ...more);
+    };
+  });
+  await page.goto(`/shows/${shows.club.id}/seats?view`);
+  // Half of 30 s to half as much again: the longest.
+  await until(() => page.evaluate(() => window.pauses.some((ms) => ms > 15_000)), 'a long pause');
+  assert.ok(refused >= 4, `after ${refused} refusals`);
+  assert.ok(await page.evaluate(() => window.pauses.every((ms) => ms <= 45_000)));
+  await leave(somebody);
+});
+
+test('when somebody else signs in in another tab, no page goes on as the one before', async () => {
+  await fund('first', 1_000);
+  const somebody = await visit({ user: 'first' });
+  const { page, context } = somebody;
+  await page.goto('/my/wallet');
+  await page.locator('.big', { hasText: '₩1,000' }).waitFor();
+  await page.getByRole('button', { name: 'Sign out' }).getByText('first').waitFor();
+  await page.evaluate(() => { window.ofTheFirst = true; });
+  const other = await context.newPage();
+  await other.goto('/sign-in');
+  await other.getByLabel('Name').fill('second');
+  await other.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await other.waitForURL((url) => url.pathname === '/');
+  // On coming back, after what is known has aged.
+  await until(async () => {
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))).catch(() => {});
+    return (await page.getByRole('button', { name: 'Sign out' }).getByText('second').count().catch(() => 0)) === 1;
+  }, 'the page to be the other one’s');
+  await page.getByText('There is nothing in it yet.').waitFor();
+  // Also what is not on the page now, and would be shown again before it is read anew.
+  await until(() => page.evaluate(() => !('ofTheFirst' in window)).catch(() => false), 'nothing of the first one to be left');
+  await leave(somebody);
+});

@@ -1,0 +1,127 @@
+// What the SDK does where answers are lost, or say "not now": against a gateway that is made up, so that each of them comes for
+// certain. Run it by itself with `node sdk_test.mjs`.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { before, mock, test } from 'node:test';
+
+const web = new URL('../../web/', import.meta.url).pathname;
+let sdk;
+
+before(async () => {
+  let build;
+  try {
+    ({ build } = createRequire(join(web, 'sdk/package.json'))('esbuild'));
+  } catch {
+    console.error('skipped: the web app, whose packages these are, is not there');
+    process.exit(77);
+  }
+  const made = await build({ entryPoints: [join(web, 'sdk/src/index.ts')], bundle: true, format: 'esm', write: false, logLevel: 'error' });
+  sdk = await import(`data:text/javascript,${encodeURIComponent(made.outputFiles[0].text)}`);
+});
+
+const json = (status, body, headers = {}) => new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json', ...headers } });
+const problem = (status, code, headers) => json(status, { type: '', title: code, status, code }, headers);
+const lost = () => Promise.reject(new TypeError('fetch failed'));
+
+// A gateway that gives these answers, one after the other, and the last one ever after.
+function gateway(...answers) {
+  const asked = [];
+  const fetch = (request) => {
+    const answer = answers[Math.min(asked.length, answers.length - 1)];
+    asked.push({ at: Date.now(), method: request.method, path: new URL(request.url).pathname, key: request.headers.get('Idempotency-Key') });
+    return Promise.resolve(answer());
+  };
+  return { asked, boxoffice: sdk.createBoxoffice({ baseUrl: 'http://gateway.test', fetch }) };
+}
+
+// Time passes as fast as somebody waits for it.
+async function hurried(run) {
+  const setTimeoutOf = globalThis.setTimeout;
+  const waits = [];
+  mock.method(globalThis, 'setTimeout', (then, ms) => (waits.push(ms), setTimeoutOf(then, 0)));
+  try {
+    return { done: await run().then((value) => ({ value }), (thrown) => ({ thrown })), waits };
+  } finally {
+    mock.restoreAll();
+  }
+}
+
+const charge = (boxoffice) => (key) =>
+  boxoffice.POST('/v1/wallet/charges', { params: { header: { 'Idempotency-Key': key } }, body: { amount: 5, currency: 'KRW' } });
+const charged = () => json(201, { entry_id: 'e', amount: 5, currency: 'KRW', balance: 5 });
+
+test('a command whose outcome is not known is repeated under one key, whoever lost the answer', async () => {
+  const answers = [lost, () => new Response('<h1>Bad gateway</h1>', { status: 502 }), () => problem(500, 'internal_error'), () => problem(409, 'idempotency_key_running'), charged];
+  const { asked, boxoffice } = gateway(...answers);
+  const { done } = await hurried(() => sdk.command(charge(boxoffice)));
+  assert.equal(done.value.balance, 5);
+  assert.equal(asked.length, 5);
+  assert.equal(new Set(asked.map(({ key }) => key)).size, 1);
+});
+
+test('a command gives up after five tries, and goes on under the key that it was given', async () => {
+  const { asked, boxoffice } = gateway(...Array(5).fill(lost), charged);
+  const first = await hurried(() => sdk.command(charge(boxoffice), 'written-down'));
+  assert.equal(first.done.thrown.code, 'offline');
+  assert.equal(asked.length, 5);
+  const second = await hurried(() => sdk.command(charge(boxoffice), 'written-down'));
+  assert.equal(second.done.value.balance, 5);
+  assert.deepEqual([...new Set(asked.map(({ key }) => key))], ['written-down']);
+});
+
+test('a command that is refused is not repeated', async () => {
+  for (const [status, code] of [[402, 'balance_too_low'], [409, 'session_busy'], [422, 'daily_limit'], [429, 'rate_limited']]) {
+    const { asked, boxoffice } = gateway(() => problem(status, code), charged);
+    const { done } = await hurried(() => sdk.command(charge(boxoffice)));
+    assert.equal(done.thrown.code, code);
+    assert.equal(asked.length, 1);
+  }
+});
+
+test('nobody asks again before Retry-After', async () => {
+  const { boxoffice } = gateway(() => problem(503, 'overloaded', { 'Retry-After': '7' }), charged);
+  const { waits } = await hurried(() => sdk.command(charge(boxoffice)));
+  assert.equal(waits.length, 1);
+  assert.ok(waits[0] >= 7_000, `${waits}`);
+});
+
+const session = (state, refresh_interval_s = 3) => json(200, { show_id: '7', token: 'token', state, position: 1, refresh_interval_s });
+
+test('whoever waits in a queue stays in it when requests are shed or lost', async () => {
+  const { asked, boxoffice } = gateway(
+    () => problem(503, 'overloaded'), () => session('WAITING'), lost, () => problem(429, 'rate_limited', { 'Retry-After': '2' }), () => problem(503, 'unavailable'),
+    () => session('WAITING'), () => session('ACTIVE'));
+  const { done } = await hurried(() => sdk.untilActive(boxoffice, '7'));
+  assert.equal(done.value?.state, 'ACTIVE', String(done.thrown));
+  assert.deepEqual(asked.map(({ method }) => method).join(' '), 'POST POST GET GET GET GET GET');
+});
+
+test('a place that was lost is session_over, whichever way it is told', async () => {
+  for (const told of [() => session('EXPIRED'), () => problem(409, 'queue_token_expired'), () => problem(409, 'queue_token_unknown')]) {
+    const { boxoffice } = gateway(() => session('WAITING'), told);
+    const { done } = await hurried(() => sdk.untilActive(boxoffice, '7'));
+    assert.equal(done.thrown.code, 'session_over');
+  }
+});
+
+test('a reservation whose money is not decided is asked for past lost answers, and never as decided', async () => {
+  const of = (state) => ({ id: 'r', state, hold_expires_at: null });
+  const { asked, boxoffice } = gateway(lost, () => problem(503, 'unavailable'), () => json(200, of('COMPENSATING')), () => json(200, of('FAILED')));
+  const { done } = await hurried(() => sdk.untilSettled(boxoffice, of('CONFIRMING')));
+  assert.equal(done.value?.state, 'FAILED', String(done.thrown));
+  assert.equal(asked.length, 4);
+});
+
+test('whoever stops waiting does not wait for the next time to ask', async () => {
+  const { asked, boxoffice } = gateway(() => session('WAITING', 3_600));
+  const stop = new AbortController();
+  const waiting = sdk.untilActive(boxoffice, '7', stop.signal);
+  while (asked.length === 0) await new Promise(setImmediate);
+  stop.abort(new Error('enough'));
+  await assert.rejects(waiting, /enough/);
+  assert.equal(asked.length, 1);
+  const aborted = sdk.untilActive(boxoffice, '7', AbortSignal.abort(new Error('before')));
+  await assert.rejects(aborted, /before/);
+  assert.equal(asked.length, 1);
+});
