@@ -271,6 +271,28 @@ class ChartTest(unittest.TestCase):
             self.assertNotIn(secret, others)
             self.assertNotIn(base64.b64encode(secret.encode()).decode(), others)
 
+    def test_a_secret_that_is_changed_in_values_starts_new_pods_of_those_who_read_it(self):
+        def checksums(values):
+            return {service: Release(values).of("Deployment", service)["spec"]["template"]["metadata"]["annotations"].get("checksum/secrets")
+                    for service in SERVICES}  # fmt: skip
+
+        self.assertEqual(set(checksums(LEAST).values()), {None}, "what is in secrets that exist is not known here")
+        before = checksums(MOST)
+        for path, value, readers in (
+            ("tokenKeys.value", "q2=fedcba9876543210fedc", {"queue", "gateway"}),
+            ("jwt.value", "another-secret-of-the-issuer", {"gateway"}),
+            ("services.seat.store.value", "postgresql://seat:other@db/seat", {"seat"}),
+        ):
+            after = checksums(with_value(MOST, path, value))
+            self.assertEqual({service for service in SERVICES if after[service] != before[service]}, readers, path)
+
+    def test_what_else_is_secret_comes_by_a_secret_of_variables(self):
+        release = Release(with_value(MOST, "services.payment.environment", {"existingSecret": "acquirer"}))
+        self.assertEqual(release.container("payment")["envFrom"], [{"secretRef": {"name": "acquirer"}}])
+        self.assertNotIn("envFrom", release.container("wallet"))
+        pod = release.of("Deployment", "payment")
+        self.assertEqual(list(validator("Deployment", pod["apiVersion"]).iter_errors(pod)), [])
+
     def test_probes_ask_where_the_process_answers(self):
         for service in SERVICES:
             container = self.least.container(service)
@@ -279,7 +301,7 @@ class ChartTest(unittest.TestCase):
 
     def test_a_pod_is_given_the_time_that_its_drain_takes(self):
         for release in (self.least, self.most):
-            for service in set(SERVICES) - {"seat"}:
+            for service in SERVICES:
                 drain = release.config(service)["drain"]
                 seconds = release.of("Deployment", service)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
                 self.assertGreater(seconds * 1000, drain["notice_ms"] + drain["grace_ms"] + STOP_MS, service)
@@ -377,6 +399,7 @@ class ChartTest(unittest.TestCase):
             job = release.of("Job", "migration")
             self.assertEqual(job["metadata"]["annotations"]["helm.sh/hook"], "pre-install,pre-upgrade")
             pod = job["spec"]["template"]["spec"]
+            self.assertEqual(pod["restartPolicy"], "Never", "the pod, and its log, of a try that failed stays")
             steps = pod["initContainers"] + pod["containers"]
             self.assertEqual([step["name"] for step in steps], STORED)
             hooked = {name: document for name, document in release.named("Secret").items()

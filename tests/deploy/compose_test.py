@@ -1,11 +1,14 @@
 """deploy/compose: what it tells the services is what they read, and what they need is there."""
 
+import json
 import re
+import subprocess
+import tempfile
 import unittest
 
 import yaml
 
-from programs import ROOT, SERVICES, STOP_MS, configuration, edges, services_with
+from programs import PROGRAM, ROOT, SERVICES, STOP_MS, configuration, edges, services_with
 
 FOLDER = ROOT / "deploy/compose"
 VARIABLE = re.compile(r"\$\{(\w+)(?::[-?][^}]*)?\}")
@@ -71,6 +74,14 @@ class ComposeTest(unittest.TestCase):
                 self.assertEqual(url, f"kafka:{listener}", service)
             else:
                 self.assertTrue(url.startswith("sqlite:"), service)
+
+    def test_commands_take_the_folder_of_its_configuration(self):
+        with tempfile.TemporaryDirectory() as data:
+            done = subprocess.run([PROGRAM, "doctor", "--json", "--config", FOLDER / "config", "--data", data, "--token", "t", "--url", "http://127.0.0.1:1"],
+                                  capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
+        found = {finding["check"]: finding for finding in reversed(json.loads(done.stdout)["findings"])}
+        self.assertEqual(found["configuration"]["status"], "ok", found["configuration"])
+        self.assertIn("kafka:kafka:9092", found["configuration"]["detail"])
 
     def test_each_service_shows_its_own_certificate_and_has_no_other(self):
         for service in SERVICES:

@@ -256,6 +256,11 @@ class Checks:
 
         await_that("a clean audit", 120, clean)
 
+    def a_backup_of_all_is_taken_while_it_runs(self):
+        said = json.loads(self.deployment.boxoffice("backup", "--config", "/etc/boxoffice", "--out", "/tmp/backup", "--json"))
+        assert {"seat", "reservation", "wallet", "payment", "relay", "queue", "bus"} <= set(said["moved"]), said
+        assert said["moved"]["reservation"]["rows"] > 0, said
+
     def a_second_up_changes_nothing(self):
         """The one-shot jobs run again and find their work done."""
         for job in ("certs", "boxoffice"):
@@ -295,6 +300,7 @@ CHECKS = [
     (Checks.a_killed_replica_is_survived_and_comes_back, False),
     (Checks.a_killed_queue_comes_back, False),
     (Checks.the_audit_is_clean, False),
+    (Checks.a_backup_of_all_is_taken_while_it_runs, False),
     (Checks.a_second_up_changes_nothing, False),
     (Checks.services_stop_by_themselves_in_time, False),
     (Checks.down_leaves_nothing, False),

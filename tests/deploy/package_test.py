@@ -140,6 +140,14 @@ class Package(unittest.TestCase):
         for library in ("libgrpc++1.51", "libpq5", "libsqlite3-0", "libssl3", "librdkafka1", "libhiredis0.14", "libjemalloc2"):
             self.assertRegex(needs, rf"\b{re.escape(library)} \(>= ")
 
+    def test_units_are_never_given_up_and_a_migration_is_not_cut_short(self):
+        for name in ("boxoffice.service", "boxoffice@.service"):
+            text = (ROOT / "deploy/debian" / name).read_text()
+            self.assertEqual(unit_value(text, "Restart"), "always", name)
+            # By systemd's own measure five starts within ten seconds are the last, which is how long a database restarts.
+            self.assertEqual(unit_value(text.split("[Service]")[0], "StartLimitIntervalSec"), "0", name)
+        self.assertEqual(unit_value(text, "TimeoutStartSec"), "infinity", "ExecStartPre migrates")
+
     def test_systemd_takes_the_units(self):
         with tempfile.TemporaryDirectory() as root:
             subprocess.run(["dpkg-deb", "-x", package(NEW), root], check=True)

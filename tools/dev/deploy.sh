@@ -20,7 +20,13 @@ cmd_package() {
   local version=
   while [[ $# -gt 0 ]]; do
     case $1 in
-      --version) version=${2-} && shift ;;
+      --version)
+        [[ -n ${2-} ]] || {
+          echo "dev package: --version is followed by a version, like 0.1.0" >&2
+          return 2
+        }
+        version=$2 && shift
+        ;;
       *)
         echo "dev package: no flag \"$1\"; there is --version V" >&2
         return 2

@@ -24,7 +24,10 @@ build_web() {
     lock=$(sha256sum <web/package-lock.json)
     if [[ $(cat web/node_modules/.lock.sha256 2>/dev/null || true) != "$lock" ]]; then
       echo "dev: fetching the web app's packages" >&2
-      npm --prefix web ci --silent >&2 9>&-
+      npm --prefix web ci --no-audit --no-fund --loglevel error >&2 9>&- || {
+        echo "dev: could not fetch the web app's packages; what npm says is above. Once npm's registry is reached, the same command goes on" >&2
+        exit 1
+      }
       echo "$lock" >web/node_modules/.lock.sha256
     fi
     sources=$(web_sources)

@@ -56,6 +56,18 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
+{{/* Of those, what stands in values itself; nothing, if it is all in secrets that exist. */}}
+{{- define "boxoffice.givenSecrets" -}}
+{{- $values := .root.Values -}}
+{{- $given := list -}}
+{{- with index $values.services .service "store" }}{{ if not .existingSecret }}{{ $given = append $given .value }}{{ end }}{{ end -}}
+{{- if and (has .service (include "boxoffice.holdTokenKeys" .root | fromYaml).services) (not $values.tokenKeys.existingSecret) -}}
+{{- $given = append $given $values.tokenKeys.value -}}
+{{- end -}}
+{{- if and (eq .service "gateway") $values.jwt.value (not $values.jwt.existingSecret) }}{{ $given = append $given $values.jwt.value }}{{ end -}}
+{{- if $given }}{{ toJson $given }}{{ end -}}
+{{- end }}
+
 {{- define "boxoffice.busVariable" -}}
 - name: BOXOFFICE_BUS_URL
   {{- with .root.Values.kafka }}
@@ -67,7 +79,10 @@ capabilities: {drop: [ALL]}
   {{- end }}
 {{- end }}
 
-{{/* Until it has drained by itself: notice, grace, 5 s to end, and a little. */}}
+{{/* Until it has drained by itself: notice, grace, 5 s to end, and a little. What is said of one service is over what is said of all. */}}
 {{- define "boxoffice.gracePeriod" -}}
-{{ add (divf (addf .Values.drain.noticeMs .Values.drain.graceMs) 1000 | ceil | int) 10 }}
+{{- $own := dig "drain" dict (index .root.Values.services .service "config") -}}
+{{- $notice := dig "notice_ms" .root.Values.drain.noticeMs $own -}}
+{{- $grace := dig "grace_ms" .root.Values.drain.graceMs $own -}}
+{{ add (divf (addf $notice $grace) 1000 | ceil | int) 10 }}
 {{- end }}
