@@ -94,7 +94,7 @@ TEST_F(Hall, AShowsPolicyIsGivenChangedAndSeenByBuyers) {
   }));
   for (const auto& [body, field] : {std::pair{R"({"cancel_fee_percent":101})", "cancel_fee_percent"},
                                     std::pair{R"({"cancel_fee_per_seat":-1})", "cancel_fee_per_seat"},
-                                    std::pair{R"({"grace_s":1801})", "grace_ms"}}) {
+                                    std::pair{R"({"grace_s":1801})", "grace_s"}}) {
     const Reply refused = system_->Admin("PATCH", path, body);
     EXPECT_EQ(refused.status, 422) << refused;
     EXPECT_EQ(refused.at("field"), field) << refused;
