@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -124,7 +125,8 @@ std::optional<std::string_view> StringClaim(const json::object& claims, std::str
 
 // A NumericDate in milliseconds since 1970; it may have a fraction.
 std::optional<double> TimeClaim(const Claim& claim) {
-  if (claim.kind != Claim::Kind::kNumber) return std::nullopt;
+  // The parser makes of 0e999 what is no number, and later than no moment.
+  if (claim.kind != Claim::Kind::kNumber || !std::isfinite(claim.number)) return std::nullopt;
   return claim.number * 1000.0;
 }
 

@@ -150,6 +150,15 @@ TEST_F(TokenTest, TruncatedSignatureIsRefused) {
   EXPECT_EQ(Reason(text + "."), "token_signature");
 }
 
+TEST_F(TokenTest, ATimeThatIsNoNumberIsNone) {
+  for (const char* time : {"0e30803600", "1e999"}) {
+    EXPECT_EQ(Reason(Forge(kHeader, Claims(time))), "token_malformed") << time;
+    const std::string not_before = std::string(R"(,"nbf":)") + time;
+    EXPECT_EQ(Reason(Forge(kHeader, Claims(std::to_string(kNow + 60), not_before))), "token_malformed")
+        << time;
+  }
+}
+
 TEST_F(TokenTest, ExpiryAllowsSkewAndNoMore) {
   const std::string token = *issuer_.Issue("ada", Role::kBuyer, seconds(60));
   clock_.Advance(seconds(89));

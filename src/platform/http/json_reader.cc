@@ -1,6 +1,7 @@
 #include "platform/http/json_reader.h"
 
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <memory_resource>
@@ -248,9 +249,14 @@ std::optional<bool> ObjectReader::Convert(const JsonNode& node, const std::strin
 
 template <>
 std::optional<double> ObjectReader::Convert(const JsonNode& node, const std::string& path) {
-  if (node.type == JsonNode::Type::kNumber) return node.number;
   if (node.type == JsonNode::Type::kInteger) return static_cast<double>(node.integer);
-  WrongType(path, "a number", node);
+  // The parser makes infinity of 1e999, and of 0e999 what is no number, which no comparison would refuse.
+  if (node.type == JsonNode::Type::kNumber && std::isfinite(node.number)) return node.number;
+  if (node.type == JsonNode::Type::kNumber) {
+    Record("field_invalid", fmt::format("field `{}` is out of range", path));
+  } else {
+    WrongType(path, "a number", node);
+  }
   return std::nullopt;
 }
 

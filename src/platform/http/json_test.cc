@@ -78,6 +78,17 @@ TEST(ObjectReader, NumberThatIsNoIntegerHasItsOwnReason) {
   EXPECT_EQ(Read(R"({"amount":9223372036854775807})"), "ok");
 }
 
+TEST(ObjectReader, ANumberThatIsNoneIsOutOfRange) {
+  for (const char* number : {"1e999", "-1e999", "0e30803600"}) {
+    ObjectReader r("{\"rate\":" + std::string(number) + "}");
+    EXPECT_FALSE(r.Optional<double>("rate")) << number;
+    const Result<void> result = r.Finish();
+    ASSERT_FALSE(result.has_value()) << number;
+    EXPECT_EQ(result.error().reason, "field_invalid");
+    EXPECT_EQ(result.error().detail, "field `rate` is out of range");
+  }
+}
+
 TEST(ObjectReader, NestedFieldsAreNamedByTheirPath) {
   const auto read = [](std::string_view body) {
     ObjectReader r(body);
