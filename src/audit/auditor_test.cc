@@ -407,6 +407,8 @@ TEST_F(AuditorTest, ASagaThatIsTriedAgainAndAgainIsNamedOnceItIsOverdue) {
   EXPECT_TRUE(Audit().ok);
   reservation.mutable_saga()->set_started_at_ms(ToUnixMs(kStart - Bounds().unfinished_saga) - 60'000);
   EXPECT_THAT(Audit().violations, ElementsAre(Field(&Violation::invariant, Invariant::kNothingOrphaned)));
+  reservation.mutable_saga()->set_deadline_ms(ToUnixMs(kStart));
+  EXPECT_TRUE(Audit().ok) << "an operator had it retried a minute before";
 }
 
 TEST_F(AuditorTest, ItStopsBetweenTwoSuspicionsAndNotOnlyAfterAll) {

@@ -65,6 +65,7 @@ Result<std::pair<ReservationId, ReservationFact>> ToFact(reservation::v1::Reserv
                                                  : SagaStatus::kRunning;
   fact.saga_kind = saga.kind();
   fact.saga_started_at = FromUnixMs(saga.started_at_ms());
+  fact.saga_deadline = FromUnixMs(saga.deadline_ms());
   fact.epoch = saga.epoch();
   fact.version = row.version();
   fact.created_at = FromUnixMs(row.created_at_ms());

@@ -46,6 +46,7 @@ struct ReservationFact {
   SagaStatus saga_status = SagaStatus::kDone;
   std::string saga_kind;  // hold, confirm, one_shot, cancel, release, expire, cancel_seats, move
   Timestamp saga_started_at{};
+  Timestamp saga_deadline{};  // moved by an operator's retry; zero: it was not told
   uint64_t epoch = 1;
   uint64_t version = 1;
   Timestamp created_at{};

@@ -553,8 +553,9 @@ void CheckRankings(const Facts& facts, std::vector<Violation>& violations) {
 }  // namespace
 
 bool IsOverdue(const ReservationFact& reservation, Timestamp now, const Bounds& bounds) {
-  return reservation.saga_status == SagaStatus::kRunning &&
-         now - reservation.saga_started_at > bounds.unfinished_saga;
+  const Timestamp tried_since =
+      std::max(reservation.saga_started_at, reservation.saga_deadline - bounds.saga_deadline);
+  return reservation.saga_status == SagaStatus::kRunning && now - tried_since > bounds.unfinished_saga;
 }
 
 std::vector<Violation> CheckCase(const Case& facts, Timestamp now, const Bounds& bounds) {

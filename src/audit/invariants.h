@@ -51,8 +51,11 @@ struct Violation {
 
 // How long things may be on their way before they count as lost.
 struct Bounds {
-  // From the start of a saga: its deadline of 60 s, the 15 min until it parks, and a minute.
+  // From the start of a saga, or an operator's retry: its deadline of 60 s, the 15 min until it parks, and a
+  // minute.
   milliseconds unfinished_saga{17 * 60'000};
+  // How long after that start or retry a saga's deadline is.
+  milliseconds saga_deadline{60'000};
   // From the end of a hold until nothing of it is on record any more (while no saga works on it).
   milliseconds ended_hold{60'000};
   // How far the clocks of two services may be apart: what a hold that ends within this has lost already may

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <chrono>
 #include <memory>
 
 #include <CLI/Config.hpp>
@@ -5,6 +7,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "boxoffice/commands.h"
 #include "boxoffice/operator_commands.h"
 #include "boxoffice/rest_command.h"
 #include "platform/http/url.h"
@@ -18,6 +21,9 @@ struct SagaOptions {
   std::string reservation;
   std::string status;
   std::string reason;
+  bool all_parked = false;
+  std::string last_error;  // of these alone; empty: any
+  bool yes = false;
 };
 
 // A reservation with its saga's members beside its own: what a table shows of it.
@@ -63,6 +69,91 @@ void Resolve(const RestOptions& options, const SagaOptions& saga, std::string_vi
   PrintSaga(options, Ask(options, "POST", path, json::serialize(body)));
 }
 
+[[noreturn]] void Stop(const RestOptions& options, const http::ClientResponse& problem, int code) {
+  if (options.json) fmt::print("{}\n", problem.body);
+  fmt::print(stderr, "boxoffice: {}\n", DescribeProblem(problem));
+  throw CLI::RuntimeError(code);
+}
+
+bool IsDone(const http::ClientResponse& answer) { return answer.status >= 200 && answer.status <= 299; }
+
+// One of many requests: waits where they come too fast. What would befall all the others too ends the
+// command.
+http::ClientResponse SendPatiently(const RestOptions& options, std::string_view method,
+                                   const std::string& path, const std::string& body = {}) {
+  while (true) {
+    const auto client = ApiClient::Make(options.api);
+    if (!client) ExitCant(client.error());
+    auto response = client->Send(method, path, body);
+    if (!response) ExitCant(response.error());
+    const int status = response->status;
+    if (status == 401 || status == 403 || status >= 500) Stop(options, *response, kExitCant);
+    if (status != 429) return *std::move(response);
+    int64_t wait_s = 1;
+    (void)ReadNumber(response->header("Retry-After").value_or(""), wait_s);
+    Pause(std::chrono::seconds(std::clamp<int64_t>(wait_s, 1, 60)));
+  }
+}
+
+json::value JsonOf(const http::ClientResponse& response) {
+  boost::system::error_code error;
+  json::value answer = json::parse(response.body, error);
+  return error ? json::value(json::object()) : answer;
+}
+
+// Each once, page by page. Which parks again meanwhile stays so.
+void RetryAllParked(const RestOptions& options, const SagaOptions& saga) {
+  Confirm(saga.yes, "Retrying all parked sagas");
+  const std::string body = json::serialize(json::object{{"reason", saga.reason}});
+  const std::string first = "/v1/admin/sagas?status=parked&limit=200";
+  int64_t retried = 0;
+  json::array refused;
+  for (std::string next = first; !next.empty();) {
+    const http::ClientResponse listed = SendPatiently(options, "GET", next);
+    if (!IsDone(listed)) Stop(options, listed, kExitNo);
+    const json::value page = JsonOf(listed);
+    for (const json::value& reservation : page.at("items").as_array()) {
+      if (!TextOf(reservation.at("saga"), "last_error").contains(saga.last_error)) continue;
+      const std::string id = TextOf(reservation, "id");
+      const auto answer = SendPatiently(
+          options, "POST", fmt::format("/v1/admin/sagas/{}/retry", http::PercentEncode(id)), body);
+      if (IsDone(answer)) {
+        ++retried;
+      } else {  // somebody else has resolved it meanwhile, say
+        refused.push_back({{"id", id}, {"code", TextOf(JsonOf(answer), "code")}});
+      }
+    }
+    const std::string cursor = TextOf(page, "next_cursor");
+    next = cursor.empty() ? "" : fmt::format("{}&cursor={}", first, cursor);
+    if (!next.empty() && !options.json) fmt::print(stderr, "{} retried\n", retried);
+  }
+  PrintObject(options, {{"retried", retried}, {"refused", refused}}, {"retried"});
+  if (refused.empty()) return;
+  if (!options.json)
+    PrintList(options, {{"items", refused}, {"next_cursor", nullptr}}, {"REFUSED=id", "CODE=code"});
+  Exit(kExitNo);
+}
+
+void Retry(const RestOptions& options, const SagaOptions& saga) {
+  if (saga.all_parked) return RetryAllParked(options, saga);
+  if (saga.reservation.empty())
+    ExitCant({Code::kInvalidArgument, "usage", "name a RESERVATION, or give --all-parked"});
+  Resolve(options, saga, "retry");
+}
+
+void AddRetryCommand(CLI::App& group, const std::shared_ptr<SagaOptions>& saga) {
+  CLI::App* retry =
+      AddRestCommand(group, "retry", "Run a waiting or parked saga again, now; or all parked ones",
+                     [saga](const RestOptions& options) { Retry(options, *saga); });
+  CLI::Option* named = retry->add_option("RESERVATION", saga->reservation, "The reservation's id");
+  CLI::Option* all = retry->add_flag("--all-parked", saga->all_parked, "Each that is parked, once");
+  all->excludes(named);
+  retry->add_option("--last-error", saga->last_error, "Those alone whose last error has this text in it")
+      ->needs(all);
+  retry->add_option("--reason", saga->reason, "Why; recorded in the timeline")->required();
+  retry->add_flag("--yes", saga->yes, "Don't ask before all are retried");
+}
+
 }  // namespace
 
 void AddSagaCommands(CLI::App& app) {
@@ -86,8 +177,8 @@ void AddSagaCommands(CLI::App& app) {
     const char* name;
     const char* description;
   };
-  for (const Action& action : {Action{"retry", "Run a waiting or parked saga again, now"},
-                               Action{"undo", "Decide that a saga is undone: money back, seats free"},
+  AddRetryCommand(*group, saga);
+  for (const Action& action : {Action{"undo", "Decide that a saga is undone: money back, seats free"},
                                Action{"park", "Stop a saga's retries until somebody decides"}}) {
     CLI::App* command =
         AddRestCommand(*group, action.name, action.description,

@@ -7,6 +7,7 @@
 
 #include "boxoffice/operator_commands_for_test.h"
 #include "testing/temp_dir.h"
+#include "testing/wait.h"
 
 namespace boxoffice::cli {
 namespace {
@@ -29,6 +30,75 @@ TEST_F(OperatorCommandsTest, WhatCantBeUndoneIsDoneOnceItIsConfirmed) {
   EXPECT_NE(Last().line, "DELETE /v1/admin/relay/targets/3");
   EXPECT_EQ(Run({"relay", "delete", "3", "--yes", "--json"}), 0) << err_;
   EXPECT_EQ(out_, "{}\n");
+}
+
+// Two pages of what is parked.
+constexpr const char* kFirstParked =
+    R"({"items":[{"id":"r1","saga":{"last_error":"verify-queue: unknown timeout "}},)"
+    R"({"id":"r2","saga":{"last_error":"debit-wallet: unknown timeout "}}],"next_cursor":"c1"})";
+constexpr const char* kLastParked =
+    R"({"items":[{"id":"r3","saga":{"last_error":"verify-queue: unavailable "}}],"next_cursor":null})";
+
+TEST_F(OperatorCommandsTest, AllParkedSagasAreRetriedOnceItIsConfirmed) {
+  On("GET /v1/admin/sagas?status=parked&limit=200", kFirstParked);
+  On("GET /v1/admin/sagas?status=parked&limit=200&cursor=c1", kLastParked);
+  for (const std::string id : {"r1", "r2", "r3"}) On("POST /v1/admin/sagas/" + id + "/retry", "{}");
+  const std::vector<std::string> retry = {"saga", "retry", "--all-parked", "--reason", "the queue is back"};
+  const auto asked = [this] {
+    const std::scoped_lock lock(mutex_);
+    return std::exchange(seen_, {}).size();
+  };
+  EXPECT_EQ(Run(retry), 2);
+  EXPECT_THAT(err_, HasSubstr("give --yes"));
+  EXPECT_EQ(asked(), 0U);
+  std::vector<std::string> sure = retry;
+  sure.emplace_back("--yes");
+  EXPECT_EQ(Run(sure), 0) << err_;
+  EXPECT_EQ(Last().line, "POST /v1/admin/sagas/r3/retry");
+  EXPECT_EQ(Last().body, R"({"reason":"the queue is back"})");
+  EXPECT_EQ(asked(), 5U) << "two pages, and each saga once";
+  EXPECT_EQ(out_, "retried  3\n");
+  EXPECT_EQ(err_, "2 retried\n") << "how far it is";
+  sure.insert(sure.end(), {"--last-error", "verify-queue", "--json"});
+  EXPECT_EQ(Run(sure), 0) << err_;
+  EXPECT_EQ(asked(), 4U) << "not the one that waits for the wallet";
+  EXPECT_EQ(out_, "{\"retried\":2,\"refused\":[]}\n");
+  EXPECT_EQ(err_, "");
+}
+
+TEST_F(OperatorCommandsTest, ASagaThatIsNotRetriedIsNamedAndTheOthersGoOn) {
+  On("GET /v1/admin/sagas?status=parked&limit=200", kFirstParked);
+  On("GET /v1/admin/sagas?status=parked&limit=200&cursor=c1", kLastParked);
+  const std::vector<std::string> retry = {"saga", "retry", "--all-parked", "--reason", "why", "--yes"};
+  On("POST /v1/admin/sagas/r1/retry", R"({"code":"saga_done"})", 409);
+  for (const std::string id : {"r2", "r3"}) On("POST /v1/admin/sagas/" + id + "/retry", "{}");
+  EXPECT_EQ(Run(retry), 1);
+  EXPECT_THAT(out_, HasSubstr("retried  2\n"));
+  EXPECT_THAT(out_, HasSubstr("r1       saga_done\n"));
+  On("POST /v1/admin/sagas/r2/retry", R"({"code":"connection_lost"})", 503);
+  EXPECT_EQ(Run(retry), 2) << "the others would fare no better";
+  EXPECT_THAT(err_, HasSubstr("503 connection_lost"));
+  EXPECT_EQ(Last().line, "POST /v1/admin/sagas/r2/retry");
+}
+
+TEST_F(OperatorCommandsTest, WhoRetriesTooManyAtOnceWaitsAndLeavesNoneOut) {
+  On("GET /v1/admin/sagas?status=parked&limit=200", kLastParked);
+  On("POST /v1/admin/sagas/r3/retry", R"({"code":"rate_limited"})", 429);
+  std::thread gateway([this] {
+    EXPECT_TRUE(testbed::Eventually([this] { return Last().line == "POST /v1/admin/sagas/r3/retry"; }));
+    On("POST /v1/admin/sagas/r3/retry", "{}");
+  });
+  EXPECT_EQ(Run({"saga", "retry", "--all-parked", "--reason", "why", "--yes"}), 0) << err_;
+  gateway.join();
+  EXPECT_EQ(out_, "retried  1\n");
+}
+
+TEST_F(OperatorCommandsTest, WhatIsRetriedIsNamedOrAllThatIsParked) {
+  EXPECT_EQ(Run({"saga", "retry", "--reason", "why"}), 2);
+  EXPECT_THAT(err_, HasSubstr("--all-parked"));
+  EXPECT_EQ(Run({"saga", "retry", "r1", "--all-parked", "--reason", "why", "--yes"}), 2);
+  EXPECT_EQ(Run({"saga", "retry", "r1", "--last-error", "queue", "--reason", "why"}), 2);
+  EXPECT_EQ(Last().line, "");
 }
 
 TEST_F(OperatorCommandsTest, AnExportThatFailsLeavesTheFileAsItWas) {

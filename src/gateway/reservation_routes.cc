@@ -141,13 +141,13 @@ asio::awaitable<Response> Create(Edge& edge, Request& request, const auth::Princ
   co_return response;
 }
 
-// The token of a confirmation, which need not have one. With one that is not the caller's, a saga that has to
-// pass the queue again would be refused there, and the seats that are held would go.
-Result<void> CheckOwnToken(const Edge& edge, std::string_view token, const auth::Principal& caller) {
-  if (token.empty()) return {};
+// The show of a confirmation's token, which need not have one: 0. With one that is not the caller's, a saga
+// that has to pass the queue again would be refused there.
+Result<int64_t> CheckOwnToken(const Edge& edge, std::string_view token, const auth::Principal& caller) {
+  if (token.empty()) return 0;
   BOXOFFICE_ASSIGN(const queue::v1::TokenClaims claims, ReadQueueToken(edge.queue_keys, token));
   if (claims.user_id() != caller.user) return Fail(Code::kPermissionDenied, "token_wrong_user");
-  return {};
+  return claims.show_id();
 }
 
 asio::awaitable<Response> Confirm(Edge& edge, Request& request, const auth::Principal& caller) {
@@ -156,8 +156,8 @@ asio::awaitable<Response> Confirm(Edge& edge, Request& request, const auth::Prin
   const Result<ReservationId> id = ReservationInPath(request);
   if (!id) co_return FailureResponse(id.error());
   const std::string_view token = request.header("X-Queue-Token").value_or("");
-  const Result<void> own = CheckOwnToken(edge, token, caller);
-  if (!own) co_return FailureResponse(own.error());
+  const Result<int64_t> token_show_id = CheckOwnToken(edge, token, caller);
+  if (!token_show_id) co_return FailureResponse(token_show_id.error());
   std::string method;
   if (!request.body().empty()) {
     http::ObjectReader reader(request.body());
@@ -170,6 +170,7 @@ asio::awaitable<Response> Confirm(Edge& edge, Request& request, const auth::Prin
   confirm.set_reservation_id(std::string(id->bytes()));
   // Without it the reservation's own is used.
   confirm.set_queue_token(std::string(token));
+  confirm.set_token_show_id(*token_show_id);
   confirm.set_payment_method(method);
   Response response = co_await ExecuteCommand(edge, std::move(command), request, 200, Audience::kBuyer);
   co_return response;

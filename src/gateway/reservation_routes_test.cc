@@ -79,6 +79,7 @@ TEST_F(ReservationRoutesTest, AConfirmationWithATokenThatIsNotTheBuyersReachesNo
   EXPECT_TRUE(commands_.empty()) << "a saga that it fails costs the seats";
   EXPECT_EQ(confirm(QueueToken()).status, 200);
   EXPECT_EQ(LastCommand().confirm().queue_token(), QueueToken());
+  EXPECT_GT(LastCommand().confirm().token_show_id(), 0) << "the service tells another show's";
   EXPECT_EQ(confirm("").status, 200) << "the reservation's own is used";
 }
 

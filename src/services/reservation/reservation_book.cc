@@ -61,6 +61,19 @@ std::optional<Refusal> NotInReservation(const Reservation& reservation,
   return refusal;
 }
 
+// A token of another show would take the place of the hold's own, and the queue would refuse it from then on.
+std::optional<Refusal> WrongToken(const BeginOn& command, const Reservation& reservation) {
+  if (command.token_show_id == 0 || command.token_show_id == reservation.show_id) return std::nullopt;
+  Refusal refusal;
+  refusal.code = "token_wrong_show";
+  return refusal;
+}
+
+// Since when it is tried: from its start on, or from an operator's retry, which gives a new deadline.
+Timestamp TriedSince(const Saga& saga, const Policy& policy) {
+  return std::max(saga.started_at, saga.deadline - policy.saga_deadline);
+}
+
 struct ByValue {
   bool operator()(const RequestKey* a, const RequestKey* b) const { return *a < *b; }
 };
@@ -270,7 +283,7 @@ class Decider {
     }
     const State needed = command.move ? State::kConfirmed : State::kHeld;
     if (current.saga.status != SagaStatus::kDone || current.state != needed) return WrongState(current);
-    return command.move ? NotInReservation(current, command.move->from) : std::nullopt;
+    return command.move ? NotInReservation(current, command.move->from) : WrongToken(command, current);
   }
 
   // Begins what `command` asks for, which may be done.
@@ -333,7 +346,8 @@ class Decider {
     Reservation& next = change->reservation.Own();
     Saga& saga = next.saga;
     ++saga.tries;
-    const bool too_long = saga.tries >= policy_.max_tries || now_ - saga.started_at > policy_.park_after;
+    const bool too_long =
+        saga.tries >= policy_.max_tries || now_ - TriedSince(saga, policy_) > policy_.park_after;
     if (too_long) {
       saga.status = SagaStatus::kParked;
       AddToTimeline(saga, {"park", false, "parked", "needs an operator: " + saga.last_error, now_, 0});
@@ -414,7 +428,8 @@ class Decider {
     }
     // The deadline in the past makes whoever claims it undo it: the one way in which undoing starts.
     if (command.action == "undo") saga.deadline = now_ - milliseconds(1);
-    if (command.action == "retry" && !saga.undoing) saga.deadline = now_ + policy_.saga_deadline;
+    // What is undone already reads it for no step, but has its time until it parks from it, too.
+    if (command.action == "retry") saga.deadline = now_ + policy_.saga_deadline;
     // A new epoch takes the saga away from whoever runs it now.
     ++saga.epoch;
     AddToTimeline(saga, {"operator", command.action == "undo", command.action,

@@ -80,6 +80,7 @@ struct BeginOn {
   bool by_operator = false;
   std::string reason;          // of the operator, for the timeline
   std::string queue_token;     // confirm; empty: the one of the hold
+  int64_t token_show_id = 0;   // confirm: the show that token is of; 0: not known
   std::string payment_method;  // confirm
   std::string owner;
   std::string traceparent;

@@ -227,6 +227,19 @@ TEST_F(ReservationBookTest, SomebodyElsesReservationIsNotFound) {
   EXPECT_EQ(std::get<Error>(DecideOne(begin).decision.outcomes[0]).reason, "reservation_not_found");
 }
 
+TEST_F(ReservationBookTest, ATokenOfAnotherShowIsRefusedAndTheHoldKeepsItsOwn) {
+  BeginOn confirm = On(Stored(State::kHeld));  // of show 1
+  confirm.queue_token = "a new one";
+  confirm.token_show_id = 2;
+  const Decided refused = DecideOne(confirm);
+  EXPECT_EQ(std::get<Answered>(refused.decision.outcomes[0]).answer.refusal->code, "token_wrong_show");
+  EXPECT_TRUE(refused.decision.changes.empty());
+  for (const int64_t show_id : {1, 0}) {  // 0: the edge of the release before does not say
+    confirm.token_show_id = show_id;
+    EXPECT_EQ(DecideOne(confirm).decision.changes.at(0).reservation->queue_token, "a new one");
+  }
+}
+
 TEST_F(ReservationBookTest, OnlyAHeldReservationIsConfirmed) {
   for (const State state :
        {State::kConfirmed, State::kFailed, State::kExpired, State::kReleased, State::kCancelled}) {
@@ -512,6 +525,36 @@ TEST_F(ReservationBookTest, AnOperatorsWordTakesTheSagaAwayFromItsOwnerAndIsOnRe
   EXPECT_EQ(change.reservation->saga.epoch, parked.saga.epoch + 1);
   EXPECT_EQ(change.reservation->due_at, kNow);
   EXPECT_EQ(change.reservation->saga.timeline.back().detail, "kim: bank is back");
+}
+
+// A saga that began an hour ago parks the next time it has to wait, unless somebody has it retried.
+TEST_F(ReservationBookTest, ASagaThatIsRetriedHasTheWholeTimeAgainAlsoToUndo) {
+  for (const bool undoing : {false, true}) {
+    Reservation& parked = rows_.reservations[Stored(State::kConfirming, SagaStatus::kParked).id];
+    parked.saga.undoing = undoing;
+    parked.saga.started_at = kNow - milliseconds(3'600'000);
+    parked.saga.deadline = parked.saga.started_at + policy_.saga_deadline;
+    const auto status_at = [this](const Reservation& r, Timestamp at) {
+      const std::vector<Command> postpone{Postpone{r}};
+      return Decide(rows_, postpone, at, policy_).decision.changes.at(0).reservation->saga.status;
+    };
+    EXPECT_EQ(status_at(parked, kNow), SagaStatus::kParked);
+    const Decided resolved = DecideOne(Resolve{parked.id, "retry", "bank is back", "kim"});
+    const Reservation retried = resolved.decision.changes.at(0).reservation;
+    EXPECT_EQ(retried.saga.started_at, parked.saga.started_at) << "it is still the same saga";
+    EXPECT_EQ(status_at(retried, kNow + policy_.park_after), SagaStatus::kRunning) << undoing;
+    EXPECT_EQ(status_at(retried, kNow + policy_.park_after + milliseconds(1)), SagaStatus::kParked);
+  }
+}
+
+TEST_F(ReservationBookTest, ASagaThatNobodyRetriedHasItsTimeFromItsStart) {
+  Reservation r = Stored(State::kConfirming, SagaStatus::kRunning);
+  r.saga.started_at = kNow - policy_.park_after;
+  r.saga.deadline = r.saga.started_at + policy_.saga_deadline;
+  EXPECT_EQ(DecideOne(Postpone{r}).decision.changes.at(0).reservation->saga.status, SagaStatus::kRunning);
+  r.saga.started_at -= milliseconds(1);
+  r.saga.deadline -= milliseconds(1);
+  EXPECT_EQ(DecideOne(Postpone{r}).decision.changes.at(0).reservation->saga.status, SagaStatus::kParked);
 }
 
 TEST_F(ReservationBookTest, OnlyAForwardSagaWithUndosCanBeForcedToUndo) {

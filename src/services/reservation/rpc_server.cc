@@ -139,7 +139,7 @@ asio::awaitable<Result<Answer>> RpcServer::Dispatch(v1::Command& command) {
       const auto id = rpc::ParseId<ReservationId>("confirm.reservation_id", body.reservation_id());
       if (!id) co_return std::unexpected(id.error());
       ConfirmRequest confirm{std::move(request), *id, std::move(*body.mutable_queue_token()),
-                             std::move(*body.mutable_payment_method())};
+                             std::move(*body.mutable_payment_method()), body.token_show_id()};
       co_return co_await service_.Confirm(std::move(confirm));
     }
     case v1::Command::kCancel: {

@@ -348,6 +348,7 @@ BeginOn Service::MakeBeginOn(Request& request, ReservationId id) {
 asio::awaitable<Result<Answer>> Service::Confirm(ConfirmRequest request) {
   BeginOn begin = MakeBeginOn(request.request, request.reservation_id);
   begin.queue_token = std::move(request.queue_token);
+  begin.token_show_id = request.token_show_id;
   begin.payment_method = std::move(request.payment_method);
   return BeginAndRun(std::move(begin), request.request.sent_before);
 }

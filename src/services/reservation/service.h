@@ -50,6 +50,7 @@ struct ConfirmRequest {
   ReservationId reservation_id;
   std::string queue_token;
   std::string payment_method;
+  int64_t token_show_id = 0;  // as in BeginOn
 };
 struct CancelRequest {
   Request request;

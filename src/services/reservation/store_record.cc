@@ -54,6 +54,7 @@ void SagaToProto(const Reservation& reservation, v1::Saga& proto) {
   proto.set_last_error(saga.last_error);
   proto.set_started_at_ms(ToUnixMs(saga.started_at));
   proto.set_definition_version(static_cast<uint32_t>(saga.definition_version));
+  proto.set_deadline_ms(OptionalMs(saga.deadline));
   AddUnknownFields(saga.unknown_fields, proto);
 }
 
@@ -194,6 +195,8 @@ std::string Encode(const Reservation& reservation) {
   // In storage the lease column has its own meaning: due_at itself, or 0 for none.
   record.mutable_reservation()->mutable_saga()->set_lease_until_ms(
       reservation.due_at ? ToUnixMs(*reservation.due_at) : 0);
+  // The record has its own: a replica of the release before would tell, and write back, this one as it was.
+  record.mutable_reservation()->mutable_saga()->clear_deadline_ms();
   record.set_queue_token(reservation.queue_token);
   record.set_active_until_ms(ToUnixMs(reservation.active_until));
   record.set_payment_method(reservation.payment_method);

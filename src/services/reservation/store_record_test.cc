@@ -41,5 +41,19 @@ TEST(StoreRecord, WhatALaterVersionHasStoredIsToldAndWrittenBackAsItWasRead) {
   EXPECT_EQ(LaterField(written.reservation().saga()), 3);
 }
 
+// Or a replica of the release before, to which the saga's own is unknown, would tell a deadline that it has
+// moved since.
+TEST(StoreRecord, TheDeadlineIsToldAndStoredOnceInTheRecord) {
+  Reservation reservation;
+  reservation.saga.deadline = FromUnixMs(1'800'000'060'000);
+  v1::Record made;
+  ASSERT_TRUE(made.ParseFromString(Encode(reservation)));
+  EXPECT_EQ(made.deadline_ms(), 1'800'000'060'000);
+  EXPECT_EQ(made.reservation().saga().deadline_ms(), 0);
+  const auto read = Decode(Encode(reservation));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(ToProto(*read).saga().deadline_ms(), 1'800'000'060'000);
+}
+
 }  // namespace
 }  // namespace boxoffice::reservation
