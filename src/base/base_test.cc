@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "base/scheduling.h"
 #include "base/shared.h"
+#include "base/text.h"
 
 namespace boxoffice {
 namespace {
@@ -182,6 +183,14 @@ TEST(ResultTest, MacrosPassTheFirstErrorOn) {
   EXPECT_EQ(Quarter(8), 2);
   EXPECT_EQ(Quarter(6).error().reason, "odd");
   EXPECT_EQ(Quarter(5).error().code, Code::kInvalidArgument);
+}
+
+TEST(Text, TrimTakesBlanksFromBothEndsAndNoneFromTheMiddle) {
+  EXPECT_EQ(Trim(" \ta b\t "), "a b");
+  EXPECT_EQ(Trim("a\r"), "a\r");
+  EXPECT_EQ(Trim("a\r", " \r"), "a");
+  EXPECT_EQ(Trim(" \t"), "");
+  EXPECT_EQ(Trim(""), "");
 }
 
 }  // namespace

@@ -69,28 +69,16 @@ void Resolve(const RestOptions& options, const SagaOptions& saga, std::string_vi
   PrintSaga(options, Ask(options, "POST", path, json::serialize(body)));
 }
 
-[[noreturn]] void Stop(const RestOptions& options, const http::ClientResponse& problem, int code) {
-  if (options.json) fmt::print("{}\n", problem.body);
-  fmt::print(stderr, "boxoffice: {}\n", DescribeProblem(problem));
-  throw CLI::RuntimeError(code);
-}
-
-bool IsDone(const http::ClientResponse& answer) { return answer.status >= 200 && answer.status <= 299; }
-
 // One of many requests: waits where they come too fast. What would befall all the others too ends the
 // command.
 http::ClientResponse SendPatiently(const RestOptions& options, std::string_view method,
                                    const std::string& path, const std::string& body = {}) {
   while (true) {
-    const auto client = ApiClient::Make(options.api);
-    if (!client) ExitCant(client.error());
-    auto response = client->Send(method, path, body);
-    if (!response) ExitCant(response.error());
-    const int status = response->status;
-    if (status == 401 || status == 403 || status >= 500) Stop(options, *response, kExitCant);
-    if (status != 429) return *std::move(response);
+    http::ClientResponse response = Send(options, method, path, body);
+    if (IsOutside(response)) Refused(options, response);
+    if (response.status != 429) return response;
     int64_t wait_s = 1;
-    (void)ReadNumber(response->header("Retry-After").value_or(""), wait_s);
+    (void)ReadNumber(response.header("Retry-After").value_or(""), wait_s);
     Pause(std::chrono::seconds(std::clamp<int64_t>(wait_s, 1, 60)));
   }
 }
@@ -110,7 +98,7 @@ void RetryAllParked(const RestOptions& options, const SagaOptions& saga) {
   json::array refused;
   for (std::string next = first; !next.empty();) {
     const http::ClientResponse listed = SendPatiently(options, "GET", next);
-    if (!IsDone(listed)) Stop(options, listed, kExitNo);
+    if (!IsDone(listed)) Refused(options, listed);
     const json::value page = JsonOf(listed);
     for (const json::value& reservation : page.at("items").as_array()) {
       if (!TextOf(reservation.at("saga"), "last_error").contains(saga.last_error)) continue;

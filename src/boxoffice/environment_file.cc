@@ -8,16 +8,12 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
+
 namespace boxoffice {
 namespace {
 
 constexpr std::string_view kBlank = " \t\r";
-
-std::string_view Trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
 
 // A line with those that it goes on with, and how many lines that were.
 std::pair<std::string, int> TakeLine(std::string_view& text) {
@@ -61,12 +57,13 @@ Result<std::map<std::string, std::string>> ReadVariables(std::string_view text, 
   for (int number = 1; !text.empty();) {
     const auto [whole, lines] = TakeLine(text);
     const int at = std::exchange(number, number + lines);
-    const std::string_view line = Trim(whole);
+    const std::string_view line = Trim(whole, kBlank);
     if (line.empty() || line.front() == '#' || line.front() == ';') continue;
     const size_t equals = line.find('=');
-    const std::string_view name = Trim(line.substr(0, equals));
+    const std::string_view name = Trim(line.substr(0, equals), kBlank);
     std::optional<std::string> value;
-    if (equals != std::string_view::npos && IsName(name)) value = Unquoted(Trim(line.substr(equals + 1)));
+    if (equals != std::string_view::npos && IsName(name))
+      value = Unquoted(Trim(line.substr(equals + 1), kBlank));
     // The line may be a secret, so it is not told.
     if (!value) return Fail(Code::kInvalidArgument, "config", fmt::format("{}:{}: not NAME=VALUE", file, at));
     variables[std::string(name)] = *std::move(value);

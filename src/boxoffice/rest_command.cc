@@ -22,18 +22,6 @@ namespace {
 
 namespace json = boost::json;
 
-// Refused for who asks or by what is in between, rather than for what is asked.
-bool IsOutside(int status) { return status == 401 || status == 403 || status >= 500; }
-
-[[noreturn]] void Refused(const RestOptions& options, const http::ClientResponse& response) {
-  // A proxy's page is no JSON.
-  boost::system::error_code error;
-  const json::value problem = json::parse(response.body, error);
-  if (options.json && !error && problem.is_object()) fmt::print("{}\n", response.body);
-  fmt::print(stderr, "boxoffice: {}\n", DescribeProblem(response));
-  throw CLI::RuntimeError(IsOutside(response.status) ? kExitCant : kExitNo);
-}
-
 // Columns that people count are as wide as they look: a character of several bytes is one.
 size_t Width(std::string_view text) {
   return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
@@ -90,15 +78,36 @@ CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::st
   return command;
 }
 
-http::ClientResponse Fetch(const RestOptions& options, std::string_view method, std::string_view path,
-                           std::string body, std::optional<std::string> key, std::string_view content_type) {
+bool IsDone(const http::ClientResponse& response) { return response.status >= 200 && response.status <= 299; }
+
+bool IsOutside(const http::ClientResponse& response) {
+  return response.status == 401 || response.status == 403 || response.status >= 500;
+}
+
+void Refused(const RestOptions& options, const http::ClientResponse& response) {
+  // A proxy's page is no JSON.
+  boost::system::error_code error;
+  const json::value problem = json::parse(response.body, error);
+  if (options.json && !error && problem.is_object()) fmt::print("{}\n", response.body);
+  fmt::print(stderr, "boxoffice: {}\n", DescribeProblem(response));
+  throw CLI::RuntimeError(IsOutside(response) ? kExitCant : kExitNo);
+}
+
+http::ClientResponse Send(const RestOptions& options, std::string_view method, std::string_view path,
+                          std::string body, std::optional<std::string> key, std::string_view content_type) {
   const auto client = ApiClient::Make(options.api);
   if (!client) ExitCant(client.error());
   auto response =
       client->Send(method, path, std::move(body), std::move(key), std::chrono::seconds(60), content_type);
   if (!response) ExitCant(response.error());
-  if (response->status < 200 || response->status > 299) Refused(options, *response);
   return *std::move(response);
+}
+
+http::ClientResponse Fetch(const RestOptions& options, std::string_view method, std::string_view path,
+                           std::string body, std::optional<std::string> key, std::string_view content_type) {
+  http::ClientResponse response = Send(options, method, path, std::move(body), std::move(key), content_type);
+  if (!IsDone(response)) Refused(options, response);
+  return response;
 }
 
 void Confirm(bool yes, std::string_view what) {

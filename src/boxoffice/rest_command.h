@@ -30,6 +30,16 @@ struct RestOptions {
 CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::string& description,
                          std::function<void(const RestOptions&)> run);
 
+// The answer to one request, whatever it says. No answer ends the command with kExitCant.
+[[nodiscard]] http::ClientResponse Send(const RestOptions& options, std::string_view method,
+                                        std::string_view path, std::string body = {},
+                                        std::optional<std::string> key = {},
+                                        std::string_view content_type = "application/json");
+[[nodiscard]] bool IsDone(const http::ClientResponse& response);
+// Refused for who asks, or by what is in between, rather than for what is asked.
+[[nodiscard]] bool IsOutside(const http::ClientResponse& response);
+// Says why, and ends the command: with kExitCant where IsOutside, otherwise kExitNo.
+[[noreturn]] void Refused(const RestOptions& options, const http::ClientResponse& response);
 // The answer to one request as it came; refusals and failures as with Ask.
 [[nodiscard]] http::ClientResponse Fetch(const RestOptions& options, std::string_view method,
                                          std::string_view path, std::string body = {},

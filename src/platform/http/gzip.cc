@@ -5,18 +5,13 @@
 #include <zlib.h>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace boxoffice::http {
 namespace {
 
 constexpr int kGzipWindow = 15 + 16;  // the largest window, in a gzip file
 constexpr int kMemory = 8;            // zlib's default
-
-std::string_view Trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
 
 // "0", "0.0", …: not at all.
 bool IsZeroWeight(std::string_view parameters) {

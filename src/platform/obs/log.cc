@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iterator>
 
+#include <boost/locale/utf.hpp>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -43,43 +44,27 @@ spdlog::logger& Logger() {
 
 std::atomic<Form> line_form{Form::kJson};
 
-// How many bytes the character at the beginning of `text` has; 0: they are not UTF-8 (RFC 3629).
-size_t CharacterSize(std::string_view text) {
-  const auto at = [text](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : 0; };
-  const int first = at(0);
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  const size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  for (size_t i = 1; i < size; ++i) {
-    if ((at(i) & 0xc0) != 0x80) return 0;
-  }
-  // Longer than needed, a surrogate, or beyond the last.
-  const int second = at(1);
-  const bool wrong = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-                     (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
-  return wrong ? 0 : size;
-}
-
 // What others sent may be in it: nothing of that ends the line, moves a terminal's cursor (C0, DEL, C1), or
 // makes the line one that is no JSON.
 void AppendQuoted(std::string& out, std::string_view text) {
-  const auto escape = [&out](unsigned code) { fmt::format_to(std::back_inserter(out), "\\u{:04x}", code); };
-  constexpr unsigned kReplacement = 0xfffd;
+  namespace utf = boost::locale::utf;
+  constexpr utf::code_point kReplacement = 0xfffd;
+  const auto escape = [&out](utf::code_point code) {
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}", code);
+  };
   out.push_back('"');
-  for (size_t i = 0; i < text.size();) {
-    const size_t size = CharacterSize(text.substr(i));
-    const auto byte = static_cast<uint8_t>(text[i]);
-    if (size == 0) {
+  for (const char* at = text.data(); at != text.data() + text.size();) {
+    const char* const begin = at;
+    const utf::code_point code = utf::utf_traits<char>::decode(at, text.data() + text.size());
+    if (code == utf::illegal || code == utf::incomplete) {
+      at = begin + 1;
       escape(kReplacement);
-    } else if (byte < 0x20 || byte == 0x7f) {
-      escape(byte);
-    } else if (byte == 0xc2 && static_cast<uint8_t>(text[i + 1]) < 0xa0) {
-      escape(static_cast<uint8_t>(text[i + 1]));
+    } else if (code < 0x20 || (code >= 0x7f && code < 0xa0)) {
+      escape(code);
     } else {
-      if (byte == '"' || byte == '\\') out.push_back('\\');
-      out.append(text, i, size);
+      if (code == '"' || code == '\\') out.push_back('\\');
+      out.append(begin, at);
     }
-    i += std::max<size_t>(size, 1);
   }
   out.push_back('"');
 }

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/text.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
 #include "platform/http/url.h"
 #include "platform/obs/log.h"
@@ -33,12 +34,6 @@ constexpr std::string_view kPath = "/v1/traces";
 std::string Read(const config::Keys::Environment& environment, const char* name) {
   const char* value = environment(name);
   return value == nullptr ? std::string() : std::string(value);
-}
-
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t";
-  text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
-  return text.substr(0, text.find_last_not_of(kBlanks) + 1);
 }
 
 // "NAME=VALUE,…" as OpenTelemetry's variable has it: blanks around names and values count for nothing, and a

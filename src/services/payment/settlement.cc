@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
+
 namespace boxoffice::payment {
 namespace {
 
@@ -101,12 +103,6 @@ class CsvReader {
   size_t at_ = 0;
   uint32_t line_ = 1;
 };
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 std::unexpected<Error> Malformed(std::string detail) {
   return Fail(Code::kInvalidArgument, "settlement_malformed", std::move(detail));

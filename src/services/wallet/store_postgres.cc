@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "platform/outbox/postgres.h"
 #include "services/wallet/store_events.h"
+#include "services/wallet/store_totals.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> wallet_postgres_schema();
@@ -488,16 +489,7 @@ class PostgresReader final : public Reader {
       totals.wallets = row.Int(1);
       totals.sum_of_wallets = row.Int(2);
     }
-    Totals totals;
-    for (auto& [currency, of_currency] : currencies) {
-      of_currency.currency = currency;
-      totals.currencies.push_back(of_currency);
-    }
-    for (const std::string& user : bad_users) {
-      if (totals.bad_users.size() == kMaxBadUsers) break;
-      totals.bad_users.push_back(user);
-    }
-    return totals;
+    return MakeTotals(currencies, bad_users);
   }
 
  private:

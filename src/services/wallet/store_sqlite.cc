@@ -12,6 +12,7 @@
 #include "platform/outbox/outbox.h"
 #include "platform/sql/sqlite.h"
 #include "services/wallet/store_events.h"
+#include "services/wallet/store_totals.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> wallet_sqlite_schema();
@@ -362,16 +363,7 @@ class SqliteTotals {
       ++currencies[CurrencyAt(select_orphans_, 1)].wallets_unequal_entries;
       bad_users.emplace(select_orphans_.Text(0));
     }
-    Totals totals;
-    for (auto& [currency, of_currency] : currencies) {
-      of_currency.currency = currency;
-      totals.currencies.push_back(of_currency);
-    }
-    for (const std::string& user : bad_users) {
-      if (totals.bad_users.size() == kMaxBadUsers) break;
-      totals.bad_users.push_back(user);
-    }
-    return totals;
+    return MakeTotals(currencies, bad_users);
   }
 
  private:
