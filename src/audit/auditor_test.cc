@@ -202,6 +202,15 @@ class AuditorTest : public ::testing::Test {
       return ranking_host_.InProcessChannel();
     };
   }
+  module::Runtime RuntimeWith(obs::Registry& metrics) {
+    return {.clock = clock_,
+            .random = random_,
+            .metrics = metrics,
+            .bus = bus_,
+            .channels = Channels(),
+            .data_dir = {},
+            .listen = {}};
+  }
 
   // A reservation of one seat for 100 KRW that was confirmed an hour ago, and all that belongs to it.
   ReservationId Sell(uint32_t seat_no) {
@@ -550,13 +559,7 @@ TEST_F(AuditorTest, AnAuditThatCameToNoVerdictIsSoonFollowedByAnother) {
     return Fail(Code::kUnavailable, "down");
   };
   obs::Registry metrics;
-  const module::Runtime runtime{.clock = clock_,
-                                .random = random_,
-                                .metrics = metrics,
-                                .bus = bus_,
-                                .channels = Channels(),
-                                .data_dir = {},
-                                .listen = {}};
+  const module::Runtime runtime = RuntimeWith(metrics);
   AuditModule module(runtime, {.every = milliseconds(10)});
   ASSERT_TRUE(module.Start());
   EXPECT_TRUE(testbed::Eventually([&asked] { return asked >= 3; }));
@@ -567,13 +570,7 @@ TEST_F(AuditorTest, TheModuleGivesItsVerdictAsJson) {
   const auto id = Sell(1);
   world_.debits.clear();
   obs::Registry metrics;
-  const module::Runtime runtime{.clock = clock_,
-                                .random = random_,
-                                .metrics = metrics,
-                                .bus = bus_,
-                                .channels = Channels(),
-                                .data_dir = {},
-                                .listen = {}};
+  const module::Runtime runtime = RuntimeWith(metrics);
   AuditModule module(runtime, {.patience = {.readings = 1, .pause = milliseconds(1)}});
   EXPECT_EQ(module.LastJson(), "");
   ASSERT_TRUE(module.Start());

@@ -1,61 +1,22 @@
 // The service where its database says nothing certain: a COMMIT that was done, and nobody is told.
 #include <chrono>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "services/reservation/saga/testing_saga.h"
 #include "services/reservation/service.h"
+#include "services/reservation/testing_service.h"
 
 namespace boxoffice::reservation {
 namespace {
 
-// Used by the batch executor's thread, looked at by the test's.
-class UncertainStore final : public Store {
+class OnlyReader final : public EmptyReader {
  public:
-  Result<Rows> Load(const Keys& keys, Timestamp now) override {
-    const std::scoped_lock lock(mutex_);
-    return store_.Load(keys, now);
-  }
-  Result<std::vector<bool>> Save(std::span<const Change> changes) override {
-    const std::scoped_lock lock(mutex_);
-    auto saved = store_.Save(changes);
-    if (!loses || !std::ranges::any_of(changes, loses)) return saved;
-    loses = nullptr;
-    ++lost;
-    return Fail(Code::kUnknown, "commit_unknown", "the connection was lost");
-  }
-  Result<Forgotten> ForgetRequests(Timestamp, int64_t) override { return Forgotten(); }
-  std::optional<Reservation> Only() {
-    const std::scoped_lock lock(mutex_);
-    if (store_.reservations().empty()) return std::nullopt;
-    return store_.reservations().begin()->second;
-  }
-  std::vector<std::string> Events() {
-    const std::scoped_lock lock(mutex_);
-    return store_.events();
-  }
-  // The first COMMIT with such a change is done, and its answer lost. Set before the service runs.
-  std::function<bool(const Change&)> loses;
-  int lost = 0;
-
- private:
-  std::mutex mutex_;
-  MemoryStore store_;
-};
-
-class OnlyReader final : public Reader {
- public:
-  explicit OnlyReader(UncertainStore& store) : store_(store) {}
+  explicit OnlyReader(SharedStore& store) : store_(store) {}
   Result<std::optional<Reservation>> Get(ReservationId) override { return store_.Only(); }
-  Result<Page> List(const ListQuery&) override { return Page(); }
-  Result<Page> ListSagas(std::optional<SagaStatus>, ReservationId, uint32_t) override { return Page(); }
-  Result<std::vector<SagaCount>> CountSagas() override { return std::vector<SagaCount>(); }
-  Result<Page> Scan(ReservationId, uint32_t) override { return Page(); }
 
  private:
-  UncertainStore& store_;
+  SharedStore& store_;
 };
 
 class ShyWorld final : public World {
@@ -102,7 +63,7 @@ class CommitTest : public ::testing::Test {
   SeededRandom random_{7};
   obs::Registry metrics_;
   asio::io_context io_;
-  UncertainStore store_;
+  SharedStore store_;
   OnlyReader reader_{store_};
   ShyWorld world_;
   std::unique_ptr<Service> service_;

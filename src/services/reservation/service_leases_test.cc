@@ -10,6 +10,7 @@
 
 #include "services/reservation/saga/testing_saga.h"
 #include "services/reservation/service.h"
+#include "services/reservation/testing_service.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -26,15 +27,6 @@ class CountingStore final : public Store {
   Result<Forgotten> ForgetRequests(Timestamp, int64_t) override { return Forgotten(); }
   MemoryStore rows;
   size_t saves = 0;
-};
-
-class NoReader final : public Reader {
- public:
-  Result<std::optional<Reservation>> Get(ReservationId) override { return std::nullopt; }
-  Result<Page> List(const ListQuery&) override { return Page(); }
-  Result<Page> ListSagas(std::optional<SagaStatus>, ReservationId, uint32_t) override { return Page(); }
-  Result<std::vector<SagaCount>> CountSagas() override { return std::vector<SagaCount>(); }
-  Result<Page> Scan(ReservationId, uint32_t) override { return Page(); }
 };
 
 // The seat service answers when it is let.
@@ -85,7 +77,7 @@ class LeasesTest : public ::testing::Test {
   asio::io_context io_;
   std::function<void()> turn_;
   CountingStore store_;
-  NoReader reader_;
+  EmptyReader reader_;
   SlowSeats seats_{io_.get_executor()};
   std::unique_ptr<Service> service_;
 };

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <chrono>
 #include <future>
-#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -16,43 +15,15 @@
 #include <gmock/gmock.h>
 
 #include "services/reservation/saga/testing_saga.h"
+#include "services/reservation/testing_service.h"
 
 namespace boxoffice::reservation {
 namespace {
 
 using std::chrono::seconds;
 
-// Used by the batch executor's thread, looked at by the test's.
-class SharedStore final : public Store {
- public:
-  Result<Rows> Load(const Keys& keys, Timestamp now) override {
-    const std::scoped_lock lock(mutex_);
-    return store_.Load(keys, now);
-  }
-  Result<std::vector<bool>> Save(std::span<const Change> changes) override {
-    const std::scoped_lock lock(mutex_);
-    if (full) return Fail(Code::kUnavailable, "database_unavailable", "full");
-    return store_.Save(changes);
-  }
-  Result<Forgotten> ForgetRequests(Timestamp before, int64_t limit) override {
-    const std::scoped_lock lock(mutex_);
-    return store_.ForgetRequests(before, limit);
-  }
-  // While set, nothing can be saved.
-  std::atomic<bool> full = false;
-  std::optional<Reservation> Only() {
-    const std::scoped_lock lock(mutex_);
-    if (store_.reservations().empty()) return std::nullopt;
-    return store_.reservations().begin()->second;
-  }
-
- private:
-  std::mutex mutex_;
-  MemoryStore store_;
-};
-
 // Reads the only one, and takes its time over it.
-class OneReader final : public Reader {
+class OneReader final : public EmptyReader {
  public:
   explicit OneReader(SharedStore& store) : store_(store) {}
   Result<std::optional<Reservation>> Get(ReservationId id) override {
@@ -67,10 +38,6 @@ class OneReader final : public Reader {
   std::atomic<std::thread::id> read_by = std::thread::id();
   std::atomic<int> reads = 0;
   milliseconds takes{0};
-  Result<Page> List(const ListQuery&) override { return Page(); }
-  Result<Page> ListSagas(std::optional<SagaStatus>, ReservationId, uint32_t) override { return Page(); }
-  Result<std::vector<SagaCount>> CountSagas() override { return std::vector<SagaCount>(); }
-  Result<Page> Scan(ReservationId, uint32_t) override { return Page(); }
 
  private:
   SharedStore& store_;

@@ -1,0 +1,66 @@
+// What tests of the service share: a store in memory that fails as it is told, and a reader of nothing.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "services/reservation/store_memory.h"
+
+namespace boxoffice::reservation {
+
+// Used by the batch executor's thread, looked at by the test's.
+class SharedStore final : public Store {
+ public:
+  Result<Rows> Load(const Keys& keys, Timestamp now) override {
+    const std::scoped_lock lock(mutex_);
+    return store_.Load(keys, now);
+  }
+  Result<std::vector<bool>> Save(std::span<const Change> changes) override {
+    const std::scoped_lock lock(mutex_);
+    if (full) return Fail(Code::kUnavailable, "database_unavailable", "full");
+    auto saved = store_.Save(changes);
+    if (!loses || !std::ranges::any_of(changes, loses)) return saved;
+    loses = nullptr;
+    ++lost;
+    return Fail(Code::kUnknown, "commit_unknown", "the connection was lost");
+  }
+  Result<Forgotten> ForgetRequests(Timestamp before, int64_t limit) override {
+    const std::scoped_lock lock(mutex_);
+    return store_.ForgetRequests(before, limit);
+  }
+  std::optional<Reservation> Only() {
+    const std::scoped_lock lock(mutex_);
+    if (store_.reservations().empty()) return std::nullopt;
+    return store_.reservations().begin()->second;
+  }
+  std::vector<std::string> Events() {
+    const std::scoped_lock lock(mutex_);
+    return store_.events();
+  }
+  // While set, nothing can be saved.
+  std::atomic<bool> full = false;
+  // The first COMMIT with such a change is done, and its answer lost. Set before the service runs.
+  std::function<bool(const Change&)> loses;
+  int lost = 0;
+
+ private:
+  std::mutex mutex_;
+  MemoryStore store_;
+};
+
+// Finds nothing.
+class EmptyReader : public Reader {
+ public:
+  Result<std::optional<Reservation>> Get(ReservationId) override { return std::nullopt; }
+  Result<Page> List(const ListQuery&) override { return Page(); }
+  Result<Page> ListSagas(std::optional<SagaStatus>, ReservationId, uint32_t) override { return Page(); }
+  Result<std::vector<SagaCount>> CountSagas() override { return std::vector<SagaCount>(); }
+  Result<Page> Scan(ReservationId, uint32_t) override { return Page(); }
+};
+
+}  // namespace boxoffice::reservation
