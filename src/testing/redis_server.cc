@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -238,8 +239,29 @@ size_t RedisCluster::MasterOf(uint16_t slot) const {
   return kNodes;
 }
 
+// Of each node its master and its slots, in lines as above; empty while one is taken for failed.
+std::set<std::string> RedisCluster::ViewOf(size_t node) const {
+  std::set<std::string> view;
+  std::istringstream lines(nodes_[node]->AskOne({"CLUSTER", "NODES"}));
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::vector<std::string> head(8);
+    for (std::string& word : head) words >> word;
+    std::string slots;
+    std::getline(words, slots);
+    if (head[2].contains("fail")) return {};
+    view.insert(head[0] + " " + head[3] + slots);
+  }
+  return view;
+}
+
 bool RedisCluster::Healthy() const {
   size_t masters = 0;
+  // Each for itself may be well, and not know yet who has which slots since the last failover.
+  const std::set<std::string> view = ViewOf(0);
+  for (size_t i = 0; i < kNodes; ++i) {
+    if (view.empty() || ViewOf(i) != view) return false;
+  }
   for (const auto& node : nodes_) {
     const std::string info = node->AskOne({"CLUSTER", "INFO"});
     const std::string replication = node->AskOne({"INFO", "replication"});

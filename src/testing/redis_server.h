@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -94,6 +95,7 @@ class RedisCluster {
   void EndMove(uint16_t slot, size_t to);
 
  private:
+  [[nodiscard]] std::set<std::string> ViewOf(size_t node) const;
   [[nodiscard]] bool Healthy() const;
   [[nodiscard]] std::string IdOf(size_t node) const;
   std::vector<std::unique_ptr<RedisServer>> nodes_;
