@@ -30,10 +30,10 @@ class Inbox {
     }
     changed_.notify_all();
   }
-  // Returns what there is after 20 s, if it is less.
+  // Returns what there is after a minute, if it is less.
   std::vector<std::string> WaitFor(size_t count) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::seconds(20), [&] { return bodies_.size() >= count; });
+    changed_.wait_for(lock, std::chrono::seconds(60), [&] { return bodies_.size() >= count; });
     return bodies_;
   }
   std::vector<std::string> Of(const std::string& key) {

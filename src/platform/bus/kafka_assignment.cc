@@ -120,7 +120,8 @@ Result<void> Subscription::LoadOffsets(const rd_kafka_topic_partition_list_t& li
 void Subscription::Commit(bool wait) {
   const Partitions list = NewPartitions();
   for (auto& [key, place] : places_) {
-    if (place.next == place.committed) continue;
+    // Until what is set aside stands before a log that went back, whoever comes next has to see that it did.
+    if (place.next == place.committed || place.went_back) continue;
     rd_kafka_topic_partition_list_add(list.get(), (config_.prefix + key.first).c_str(), key.second)->offset =
         place.next;
     place.committed = place.next;

@@ -41,6 +41,23 @@ bool ParkedKeys::Knows(const std::string& key, int64_t offset) const {
   return found != nullptr && offset <= found->events.rbegin()->first;
 }
 
+std::vector<const ParkedEvent*> ParkedKeys::InOrder() const {
+  std::vector<const ParkedEvent*> events;
+  for (const auto& [offset, name] : key_of_) events.push_back(&keys_.at(name).events.at(offset));
+  return events;
+}
+
+ParkedKeys ParkedKeys::BeforeTheLog() const {
+  const int64_t end = key_of_.empty() ? 0 : std::max<int64_t>(key_of_.rbegin()->first + 1, 0);
+  ParkedKeys before;
+  for (const ParkedEvent* event : InOrder()) {
+    ParkedEvent moved = *event;
+    moved.record.offset -= end;
+    before.Put(std::move(moved));
+  }
+  return before;
+}
+
 std::vector<std::string> ParkedKeys::Due(Time now) const {
   std::vector<std::string> due;
   for (const auto& [name, key] : keys_) {

@@ -41,6 +41,11 @@ class ParkedKeys {
   // them.
   [[nodiscard]] bool Knows(const std::string& key, int64_t offset) const;
 
+  // By their offsets, whatever their keys. Valid until the next change.
+  [[nodiscard]] std::vector<const ParkedEvent*> InOrder() const;
+  // The same events in the same order, at offsets below 0, where no event of a log ever stands.
+  [[nodiscard]] ParkedKeys BeforeTheLog() const;
+
   // Keys that are not dead and due at `now`.
   [[nodiscard]] std::vector<std::string> Due(Time now) const;
   // When the next one that is not dead is due.

@@ -74,6 +74,28 @@ TEST(ParkedKeys, AnEventThatComesAgainIsKnown) {
   EXPECT_FALSE(parked.Knows("b", 5));
 }
 
+// As after a log has lost its end: what is written since stands where those stood.
+TEST(ParkedKeys, BeforeTheLogEventsKeepTheirOrderAndNothingOfTheLogIsKnown) {
+  ParkedKeys parked;
+  parked.Put(At(-3, "b"));  // since an earlier time
+  parked.Put(At(5, "a", ParkedState::kDead));
+  parked.Put(At(6, "b"));
+  parked.Put(At(8, "a"));
+  const ParkedKeys before = parked.BeforeTheLog();
+  std::vector<std::pair<int64_t, std::string>> events;
+  for (const ParkedEvent* event : before.InOrder()) {
+    events.emplace_back(event->record.offset, event->record.event.key);
+  }
+  using Place = std::pair<int64_t, std::string>;
+  EXPECT_THAT(events, ElementsAre(Place(-12, "b"), Place(-4, "a"), Place(-3, "b"), Place(-1, "a")));
+  EXPECT_TRUE(before.Find("a")->dead());
+  EXPECT_EQ(before.Find("a")->first().record.event.id, parked.Find("a")->first().record.event.id);
+  EXPECT_FALSE(before.Knows("a", 0));
+  EXPECT_EQ(before.bytes(), parked.bytes());
+  EXPECT_EQ(before.BeforeTheLog().InOrder().front()->record.offset, -12) << "once is enough";
+  EXPECT_THAT(ParkedKeys().BeforeTheLog().keys(), IsEmpty());
+}
+
 TEST(ParkedKeys, BytesAreThoseOfKeysAndBodies) {
   ParkedKeys parked;
   parked.Put(At(5, "ab"));

@@ -7,10 +7,10 @@
 // traced.
 //
 // An event that was set aside, in the partition with the number of its origin's: key = its offset at its
-// origin, in decimal; value and headers as above, and dead_group, dead_topic, dead_partition, dead_offset,
-// dead_key (the event's own key), dead_state, dead_attempts, dead_parked_at, dead_writer; of the event that
-// failed also dead_error_code, dead_error_reason, dead_error_detail. A message without a value says that this
-// event is done with.
+// origin, in decimal (below 0 once that log has lost its end); value and headers as above, and dead_group,
+// dead_topic, dead_partition, dead_offset, dead_key (the event's own key), dead_state, dead_attempts,
+// dead_parked_at, dead_writer; of the event that failed also dead_error_code, dead_error_reason,
+// dead_error_detail. A message without a value says that this event is done with.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,7 @@
 #include "platform/bus/kafka_subscription.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -179,6 +180,7 @@ void Subscription::Take(const rd_kafka_message_t& message) {
               {"partition", message.partition},
               {"from", place->second.arrived},
               {"to", message.offset}});
+    if (back) place->second.went_back = true;
   }
   place->second.arrived = message.offset + 1;
   Result<Record> record = ReadEvent(message, std::move(topic));
@@ -211,7 +213,8 @@ void Subscription::TakeParked(const rd_kafka_message_t& message, const PlaceKey&
 void Subscription::RunRound() {
   const auto now = SteadyClock::now();
   if (outages_ > 0 && now < not_before_) return;
-  Result<void> done = RetryDue();
+  Result<void> done = SetParkedBack();
+  if (done) done = RetryDue();
   if (done && !pending_.empty() && (now >= not_before_ || pending_.size() >= kMaxBatch)) {
     done = DeliverPending();
   }
@@ -224,6 +227,29 @@ void Subscription::RunRound() {
     outages_ = 0;
     SetPaused(false);
   }
+}
+
+// Where a log has gone back, what is set aside gets offsets before it: at its own, what was written since
+// would be taken for it. The lowest first, so that whatever a write takes the place of stands further down
+// already.
+Result<void> Subscription::SetParkedBack() {
+  for (auto& [key, place] : places_) {
+    if (!place.went_back) continue;
+    ParkedKeys before = place.parked.BeforeTheLog();
+    std::vector<Outgoing> messages;
+    std::set<int64_t> taken;
+    for (const ParkedEvent* event : before.InOrder()) {
+      messages.push_back(ParkedMessageOf(*event));
+      taken.insert(event->record.offset);
+    }
+    for (const ParkedEvent* event : place.parked.InOrder()) {
+      if (!taken.contains(event->record.offset)) messages.push_back(DoneMessageOf(event->record));
+    }
+    BOXOFFICE_TRY(producer_.Send(messages));
+    place.parked = std::move(before);
+    place.went_back = false;
+  }
+  return {};
 }
 
 Result<void> Subscription::DeliverPending() {

@@ -57,6 +57,7 @@ class Subscription {
     int64_t arrived = 0;     // records below are consumed, parked or pending
     int64_t committed = -1;  // the last `next` that was committed; -1: none
     ParkedKeys parked;
+    bool went_back = false;  // the log did, and `parked` has to be set before it
   };
   // Pending records that are dealt with at once, and which of them (by their index) the consumer gets.
   struct Batch {
@@ -82,6 +83,7 @@ class Subscription {
   void RunRound();
   void Reopen();
 
+  [[nodiscard]] Result<void> SetParkedBack();
   [[nodiscard]] Result<void> DeliverPending();
   [[nodiscard]] Batch NextBatch(size_t begin);
   [[nodiscard]] Result<Delivery> DeliverFrom(size_t begin);

@@ -12,6 +12,7 @@
 #include "platform/outbox/postgres.h"
 #include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
+#include "testing/wait.h"
 
 namespace boxoffice::outbox {
 namespace {
@@ -70,9 +71,7 @@ class OutboxTest : public testing::TestWithParam<HomeFactory> {
   void Execute(std::string_view script) { home_->Execute(script); }
   int64_t Rows() { return home_->Rows(); }
   void WaitUntilEmpty() {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (Rows() > 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
-    EXPECT_EQ(Rows(), 0);
+    EXPECT_TRUE(testbed::Eventually([this] { return Rows() == 0; })) << Rows();
   }
 
   std::unique_ptr<Home> home_;
@@ -355,9 +354,10 @@ TEST_P(OutboxTest, FromCommitToConsumerAPoisonEventParksOnlyItsKey) {
   ASSERT_TRUE(publisher.Start());
   Write({Make("a", "1"), Make("b", "poison"), Make("b", "behind"), Make("c", "2")});
   publisher.Nudge();
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (bus->DeadLetters(10)->size() != 1 && std::chrono::steady_clock::now() < end)
-    std::this_thread::yield();
+  ASSERT_TRUE(testbed::Eventually([&] {
+    const std::scoped_lock lock(mutex);
+    return seen.size() == 2 && bus->DeadLetters(10)->size() == 1;
+  }));
   EXPECT_EQ(bus->DeadLetters(10)->at(0).record.event.key, "b");
   bus->Unsubscribe("g");
   EXPECT_THAT(seen, ElementsAre("1", "2"));

@@ -85,6 +85,7 @@ class FakeBus final : public testbed::FakeBus {
   Result<void> Publish(std::span<const bus::Event> events) override {
     std::unique_lock lock(mutex_);
     ++attempts_;
+    changed_.notify_all();
     changed_.wait(lock, [this] { return !hanging_; });
     if (failing_) return Fail(Code::kUnavailable, "down");
     events_.insert(events_.end(), events.begin(), events.end());
@@ -101,21 +102,15 @@ class FakeBus final : public testbed::FakeBus {
     hanging_ = hanging;
     changed_.notify_all();
   }
-  // What it has taken, once that is `count` events, or after 10 s.
+  // What it has taken, once that is `count` events, or after a minute.
   std::vector<bus::Event> WaitFor(size_t count) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::seconds(10), [&] { return events_.size() >= count; });
+    changed_.wait_for(lock, std::chrono::seconds(60), [&] { return events_.size() >= count; });
     return events_;
   }
   void WaitForAttempts(int count) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (std::chrono::steady_clock::now() < end) {
-      {
-        const std::scoped_lock lock(mutex_);
-        if (attempts_ >= count) return;
-      }
-      std::this_thread::yield();
-    }
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::seconds(60), [&] { return attempts_ >= count; });
   }
 
  private:

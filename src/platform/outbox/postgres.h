@@ -60,16 +60,18 @@ inline constexpr std::string_view kOutboxPostgresSchema =
 [[nodiscard]] Result<void> AddTo(sql::pg::Batch& batch, std::span<const bus::Event> events);
 
 struct LeaseConfig {
-  // By the database's clock.
+  // By the database's clock. What is published last before a renewal that is due ends within it: `renew`, the
+  // bus's publish_timeout and a second are less.
   milliseconds lease{15'000};
-  milliseconds renew{5'000};
+  milliseconds renew{3'000};
 };
 
 // A publisher's view of the outbox, of which it sees nothing while another has the lease: of several
 // publishers the first works, and another follows within `lease` when it is gone, or at once when it closes.
 // Two never publish at the same time, unless one sleeps through the end of its lease, or is of the version
-// before packed rows and just loses its partitions to this one: then events go out twice, in order, with the
-// same ids. Errors: database_unavailable, outbox_schema (kInternal: a table or a column lacks).
+// before packed rows and just loses its partitions to this one: then events go out twice, with the same ids,
+// and the first of each in order, since both begin with what is not deleted. Errors: database_unavailable,
+// outbox_schema (kInternal: a table or a column lacks).
 [[nodiscard]] Result<std::unique_ptr<Table>> OpenPostgresTable(const sql::pg::Config& config,
                                                                LeaseConfig lease = {});
 

@@ -1,16 +1,15 @@
 // Migrations of a store that has rows: what an earlier version wrote is read as it was meant.
 #include <span>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 
 #include "platform/sql/migration.h"
-#include "platform/sql/postgres.h"
-#include "platform/sql/sqlite.h"
+#include "platform/sql/migrations_for_test.h"
 #include "services/relay/store_postgres.h"
 #include "services/relay/store_sqlite.h"
 #include "testing/postgres_server.h"
-#include "testing/temp_dir.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> relay_sqlite_schema();
@@ -80,38 +79,15 @@ void ExpectGoesOn(Store& store) {
 }
 
 TEST(RelaySchema, AFileOfEachVersionIsBroughtUpToDateWithItsRows) {
-  const std::span<const sql::Migration> schema = sql::relay_sqlite_schema();
-  for (size_t had = 1; had <= schema.size(); ++had) {
-    SCOPED_TRACE(schema[had - 1].name);
-    const testbed::TempDir dir;
-    {
-      auto database = sql::Database::Open(dir.path() / "relay.db").value();
-      ASSERT_TRUE(database.Migrate(schema.first(1)));
-      const auto filled = database.Execute(kSqliteRows);
-      ASSERT_TRUE(filled.has_value()) << filled.error().detail;
-      ASSERT_TRUE(database.Migrate(schema.first(had)));
-    }
-    const auto store = OpenSqliteStore(dir.path() / "relay.db").value();
-    ExpectGoesOn(*store);
-  }
+  sql::ForAFileOfEachVersion(sql::relay_sqlite_schema(), kSqliteRows,
+                             [](const auto& file) { ExpectGoesOn(*OpenSqliteStore(file).value()); });
 }
 
 TEST(RelaySchema, ADatabaseOfEachVersionIsBroughtUpToDateWithItsRows) {
   BOXOFFICE_NEED_POSTGRES();
-  const std::span<const sql::Migration> schema = sql::relay_postgres_schema();
-  for (size_t had = 1; had <= schema.size(); ++had) {
-    SCOPED_TRACE(schema[had - 1].name);
-    const sql::pg::Config config{.url = testbed::PostgresServer::Shared().NewDatabase()};
-    {
-      const auto connection = sql::pg::Connection::Open(config).value();
-      ASSERT_TRUE(connection->Migrate("relay", schema.first(1)));
-      const auto filled = connection->Execute(kPostgresRows);
-      ASSERT_TRUE(filled.has_value()) << filled.error().detail;
-      ASSERT_TRUE(connection->Migrate("relay", schema.first(had)));
-    }
-    const auto store = OpenPostgresStore(config).value();
-    ExpectGoesOn(*store);
-  }
+  sql::ForADatabaseOfEachVersion(
+      "relay", sql::relay_postgres_schema(), kPostgresRows,
+      [](const auto& config) { ExpectGoesOn(*OpenPostgresStore(config).value()); });
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "services/relay/bus_client.h"
 #include "services/relay/service.h"
 #include "testing/postgres_server.h"
+#include "testing/wait.h"
 
 namespace boxoffice::relay {
 namespace {
@@ -29,7 +30,9 @@ class RelayReplicasTest : public testing::Test {
     config_.url = testbed::PostgresServer::Shared().NewDatabase();
     one_ = Open();
     two_ = Open();
-    hand_ = sql::pg::Connection::Open(config_).value();
+    sql::pg::Config patient = config_;
+    patient.idle_timeout = milliseconds(0);  // its transactions last as long as a test looks
+    hand_ = sql::pg::Connection::Open(patient).value();
   }
   std::unique_ptr<Store> Open(milliseconds lease = kClaimLease) {
     return OpenPostgresStore(config_, lease).value();
@@ -53,10 +56,12 @@ class RelayReplicasTest : public testing::Test {
     for (const Outgoing& outgoing : due) ids.push_back(outgoing.delivery.id);
     return ids;
   }
-  std::vector<int64_t> DueWithin5s(Store& store) {
-    const auto end = std::chrono::steady_clock::now() + 5s;
+  std::vector<int64_t> DueAtLast(Store& store) {
     std::vector<int64_t> ids;
-    while (ids.empty() && std::chrono::steady_clock::now() < end) ids = Due(store);
+    (void)testbed::Eventually([&] {
+      ids = Due(store);
+      return !ids.empty();
+    });
     return ids;
   }
   Delivery After(int64_t id, int status) {
@@ -116,10 +121,10 @@ TEST_F(RelayReplicasTest, UnderLoadEachDeliveryIsSentOnce) {
 
 TEST_F(RelayReplicasTest, WhoseReplicaIsGoneIsGivenToAnotherWhenItsLeaseEnds) {
   ASSERT_TRUE(one_->Insert(One(Event("a"))));
-  const auto dies = Open(500ms);
+  const auto dies = Open(3s);
   EXPECT_THAT(Due(*dies), ElementsAre(1));
   EXPECT_THAT(Due(*two_), IsEmpty());
-  EXPECT_THAT(DueWithin5s(*two_), ElementsAre(1));
+  EXPECT_THAT(DueAtLast(*two_), ElementsAre(1));
 }
 
 TEST_F(RelayReplicasTest, OneThatClosesGivesBackWhatItHasAtOnce) {
@@ -133,7 +138,7 @@ TEST_F(RelayReplicasTest, AFailureToldAfterTheLeaseChangesNothing) {
   ASSERT_TRUE(one_->Insert(One(Event("a"))));
   const auto sleeps = Open(1ms);
   EXPECT_THAT(Due(*sleeps), ElementsAre(1));
-  EXPECT_THAT(DueWithin5s(*two_), ElementsAre(1));
+  EXPECT_THAT(DueAtLast(*two_), ElementsAre(1));
   const Delivery failed = After(1, 500);
   Save(*sleeps, failed);
   EXPECT_EQ(Find(1).attempts, 0);
@@ -147,7 +152,7 @@ TEST_F(RelayReplicasTest, ASuccessToldAfterTheLeaseCounts) {
   ASSERT_TRUE(one_->Insert(One(Event("a"))));
   const auto sleeps = Open(1ms);
   EXPECT_THAT(Due(*sleeps), ElementsAre(1));
-  EXPECT_THAT(DueWithin5s(*two_), ElementsAre(1));
+  EXPECT_THAT(DueAtLast(*two_), ElementsAre(1));
   const Delivery delivered = After(1, 200);
   const Delivery failed = After(1, 500);
   Save(*two_, After(1, kGone));

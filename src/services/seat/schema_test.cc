@@ -6,14 +6,12 @@
 #include <gmock/gmock.h>
 
 #include "platform/sql/migration.h"
-#include "platform/sql/postgres.h"
-#include "platform/sql/sqlite.h"
+#include "platform/sql/migrations_for_test.h"
 #include "services/seat/store_layout.h"
 #include "services/seat/store_postgres.h"
 #include "services/seat/store_sqlite.h"
 #include "services/seat/testing_hall.h"
 #include "testing/postgres_server.h"
-#include "testing/temp_dir.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> seat_sqlite_schema();
@@ -111,41 +109,20 @@ void ExpectGoesOn(Store& store) {
 }
 
 TEST(SeatSchema, AFileOfEachVersionIsBroughtUpToDateWithItsRows) {
-  const std::span<const sql::Migration> schema = sql::seat_sqlite_schema();
   SeededRandom random{1};
-  for (size_t had = 1; had <= schema.size(); ++had) {
-    SCOPED_TRACE(schema[had - 1].name);
-    const testbed::TempDir dir;
-    {
-      auto database = sql::Database::Open(dir.path() / "seat.db").value();
-      ASSERT_TRUE(database.Migrate(schema.first(1)));
-      const auto filled = database.Execute(SqliteRows());
-      ASSERT_TRUE(filled.has_value()) << filled.error().detail;
-      ASSERT_TRUE(database.Migrate(schema.first(had)));
-    }
-    const auto store = OpenSqliteStore(dir.path() / "seat.db", random).value();
-    ExpectGoesOn(*store);
-  }
+  sql::ForAFileOfEachVersion(sql::seat_sqlite_schema(), SqliteRows(),
+                             [&](const auto& file) { ExpectGoesOn(*OpenSqliteStore(file, random).value()); });
 }
 
 TEST(SeatSchema, ADatabaseOfEachVersionIsBroughtUpToDateWithItsRows) {
   BOXOFFICE_NEED_POSTGRES();
-  const std::span<const sql::Migration> schema = sql::seat_postgres_schema();
   SeededRandom random{1};
-  for (size_t had = 1; had <= schema.size(); ++had) {
-    SCOPED_TRACE(schema[had - 1].name);
-    const sql::pg::Config config{.url = testbed::PostgresServer::Shared().NewDatabase()};
-    {
-      const auto connection = sql::pg::Connection::Open(config).value();
-      ASSERT_TRUE(connection->Migrate("seat", schema.first(1)));
-      const auto filled = connection->Execute(PostgresRows());
-      ASSERT_TRUE(filled.has_value()) << filled.error().detail;
-      ASSERT_TRUE(connection->Migrate("seat", schema.first(had)));
-    }
-    auto opened = OpenPostgres(config, random);
-    ASSERT_TRUE(opened.has_value()) << opened.error().detail;
-    ExpectGoesOn(*opened->stores.commands);
-  }
+  sql::ForADatabaseOfEachVersion("seat", sql::seat_postgres_schema(), PostgresRows(),
+                                 [&](const auto& config) {
+                                   auto opened = OpenPostgres(config, random);
+                                   ASSERT_TRUE(opened.has_value()) << opened.error().detail;
+                                   ExpectGoesOn(*opened->stores.commands);
+                                 });
 }
 
 }  // namespace
