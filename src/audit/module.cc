@@ -85,8 +85,9 @@ void AuditModule::Stop() {
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
-  const std::scoped_lock running(running_);  // whoever asked for an audit has its answer
-  auditor_.reset();                          // the channels go before the services do
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !auditing_; });
+  auditor_.reset();  // the channels go before the services do
 }
 
 bool AuditModule::WaitFor(milliseconds how_long) {
@@ -110,7 +111,7 @@ void AuditModule::Loop() {
   milliseconds pause = config_.every;
   while (WaitFor(pause)) {
     const auto began = SteadyClock::now();
-    const auto verdict = RunOne();
+    const auto verdict = RunOne(/*is_waited_for=*/false);
     const auto took = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began);
     // One that came to no verdict says nothing of what there was before it: the next must not wait for hours.
     pause = verdict ? std::max(config_.every, 20 * took) : config_.every;
@@ -121,8 +122,31 @@ void AuditModule::Loop() {
   }
 }
 
-Result<Verdict> AuditModule::RunOne() {
-  const std::scoped_lock running(running_);
+// Those who come before an audit has begun share it: whichever of them is first runs it.
+Result<Verdict> AuditModule::RunOne(bool is_waited_for) {
+  const int by = is_waited_for ? 1 : 0;
+  std::unique_lock lock(mutex_);
+  hurried_ += by;
+  changed_.notify_all();
+  if (next_ == nullptr) next_ = std::make_shared<Next>();
+  const std::shared_ptr<Next> mine = next_;
+  changed_.wait(lock, [&] { return mine->has_value() || !auditing_; });
+  if (!mine->has_value()) {
+    next_.reset();  // who asks from now on may have seen what this audit does not see
+    auditing_ = true;
+    lock.unlock();
+    auto verdict = Audit();
+    lock.lock();
+    auditing_ = false;
+    if (verdict) last_ = *verdict;
+    *mine = std::move(verdict);
+    changed_.notify_all();
+  }
+  hurried_ -= by;
+  return **mine;
+}
+
+Result<Verdict> AuditModule::Audit() {
   if (!auditor_) return Fail(Code::kUnavailable, "not_running", "the auditor does not run");
   page_began_ = SteadyClock::now();
   auto verdict = auditor_->Run();
@@ -144,8 +168,6 @@ Result<Verdict> AuditModule::RunOne() {
               {"ids", violation.ids.empty() ? std::string() : violation.ids.front()},
               {"detail", violation.detail}});
   }
-  const std::scoped_lock lock(mutex_);
-  last_ = *verdict;
   return verdict;
 }
 
@@ -154,16 +176,11 @@ std::optional<Verdict> AuditModule::Last() const {
   return last_;
 }
 
-Result<Verdict> AuditModule::RunNow() {
-  const auto hurry = [this](int by) {
-    const std::scoped_lock lock(mutex_);
-    hurried_ += by;
-  };
-  hurry(1);
-  changed_.notify_all();
-  auto verdict = RunOne();
-  hurry(-1);
-  return verdict;
+Result<Verdict> AuditModule::RunNow() { return RunOne(/*is_waited_for=*/true); }
+
+int AuditModule::waiting() const {
+  const std::scoped_lock lock(mutex_);
+  return hurried_;
 }
 
 std::string AuditModule::LastJson() const {

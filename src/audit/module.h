@@ -53,17 +53,24 @@ class AuditModule final : public module::Module {
 
   // The verdict of the last audit that came to one; nullopt: there is none yet.
   [[nodiscard]] std::optional<Verdict> Last() const;
-  // An audit that begins now; blocks until it ends, and while another runs before it (at full speed then).
-  // Errors: as Auditor::Run; not_running.
+  // An audit that begins after this was called; blocks until it ends, and while another runs before it (at
+  // full speed then). Whoever waits for the same other one shares the next. Errors: as Auditor::Run;
+  // not_running.
   [[nodiscard]] Result<Verdict> RunNow();
+  // Calls of RunNow that have not returned.
+  [[nodiscard]] int waiting() const;
 
   // The same as JSON, for the gateway: "" if there is none yet.
   [[nodiscard]] std::string LastJson() const;
   [[nodiscard]] Result<std::string> RunNowJson();
 
  private:
+  // An audit that has not begun, or its verdict for all that wait for it.
+  using Next = std::optional<Result<Verdict>>;
+
   void Loop();
-  Result<Verdict> RunOne();
+  Result<Verdict> RunOne(bool is_waited_for);
+  Result<Verdict> Audit();
   obs::Gauge& ViolationsOf(Invariant invariant);
   bool WaitFor(milliseconds how_long);  // false: stopping
   bool Pace();
@@ -79,14 +86,15 @@ class AuditModule final : public module::Module {
   obs::Gauge& last_run_;
   obs::Gauge& duration_;
 
-  std::mutex running_;                                // held by the one audit that runs
-  std::unique_ptr<Auditor> auditor_;                  // guarded by running_
-  std::chrono::steady_clock::time_point page_began_;  // guarded by running_
+  std::unique_ptr<Auditor> auditor_;                  // of whoever set auditing_
+  std::chrono::steady_clock::time_point page_began_;  // as that
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = true;
-  int hurried_ = 0;  // callers that wait
+  bool auditing_ = false;
+  std::shared_ptr<Next> next_;  // null: nobody waits for it
+  int hurried_ = 0;             // callers that wait
   std::optional<Verdict> last_;
   std::thread thread_;
 };

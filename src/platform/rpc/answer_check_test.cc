@@ -11,7 +11,9 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+#include <grpcpp/create_channel.h>
 #include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/support/slice.h>
@@ -144,6 +146,36 @@ TEST_F(UnreadableReplicaTest, ItHasAnsweredAndItsBreakerStaysClosed) {
   Connect(address);
   for (int i = 0; i < 30; ++i) ASSERT_EQ(Query("ada").error().reason, "answer_unreadable") << i;
   EXPECT_EQ(channels_.board().Read()[0].breaker.state, resilience::Breaker::State::kClosed);
+}
+
+// Answers more than its callers take.
+class LongService final : public wallet::WalletService::CallbackService {
+  grpc::ServerUnaryReactor* GetWallet(grpc::CallbackServerContext* context, const wallet::GetWalletRequest*,
+                                      wallet::Wallet* response) override {
+    response->set_user_id(std::string(1'000, 'a'));
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+};
+
+TEST(TooLargeTest, AnAnswerThatIsTooLargeIsNotTakenForARefusal) {
+  LongService service;
+  Host host;
+  const testbed::TempDir dir;
+  const std::string address = "unix:" + (dir.path() / "s").string();
+  ASSERT_TRUE(host.Start(service, {address}));
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(100);
+  const auto stub = wallet::WalletService::NewStub(
+      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + 20s);
+  wallet::Wallet answer;
+  const grpc::Status status = stub->GetWallet(&context, wallet::GetWalletRequest(), &answer);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+  EXPECT_EQ(FromStatus(status).code, Code::kUnknown) << "it was done";
+  EXPECT_EQ(FromStatus(status).reason, "answer_unreadable");
 }
 
 // Text that is no UTF-8, which proto3 writes and does not read.

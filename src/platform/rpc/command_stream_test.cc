@@ -307,5 +307,17 @@ TEST(StatusTest, TheTableGoesBothWays) {
       << "a reason is a name that callers may branch on";
 }
 
+TEST(StatusTest, WhatGrpcItselfFindsTooLargeMayHaveBeenDone) {
+  const std::string of_grpc = "Received message larger than max (70000000 vs. 67108864)";
+  EXPECT_EQ(FromStatus({grpc::StatusCode::RESOURCE_EXHAUSTED, of_grpc}),
+            (Error{Code::kUnknown, "answer_unreadable", of_grpc}));
+  for (const Error& ours :
+       {Error{Code::kResourceExhausted, "overloaded", "wallet"},
+        Error{Code::kResourceExhausted, "overloaded", ""},
+        Error{Code::kResourceExhausted, "too_many_targets", "delete one first: 5 vs. 4"}}) {
+    EXPECT_EQ(FromStatus(ToStatus(ours)), ours) << "a service that refuses has not done it";
+  }
+}
+
 }  // namespace
 }  // namespace boxoffice::rpc

@@ -196,6 +196,21 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
     std::erase_if(listeners_, [owner](const auto& one) { return one.first == owner; });
   }
 
+  void TakeNamed(const std::vector<std::string>& addresses) {
+    std::vector<std::shared_ptr<Replica>> next;
+    const std::scoped_lock lock(mutex_);
+    for (const std::string& address : addresses) {
+      const auto is = [&](const auto& replica) { return replica->address == address; };
+      if (std::ranges::any_of(next, is)) continue;
+      const auto known = std::ranges::find_if(replicas_, is);
+      next.push_back(known != replicas_.end() ? *known : Make(address, false));
+    }
+    for (const auto& replica : replicas_) {
+      if (std::ranges::find(next, replica) == next.end()) replica->breaker.Retire(Now());
+    }
+    replicas_ = std::move(next);
+  }
+
   void Read(std::vector<BreakerRow>& rows) const {
     const std::scoped_lock lock(mutex_);
     for (const auto& replica : replicas_) {
@@ -282,27 +297,15 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
                             });
   }
 
-  // Who is named no more gets no more calls; what it was sent, it still answers. Its breaker closes, or it
-  // would be shown as open for as long as this caller lives.
   void Resolved(boost::system::error_code error, const asio::ip::tcp::resolver::results_type& results) {
     if (error || results.empty()) {  // those that were known may still be there
       obs::Log(obs::Level::kWarning, "resolve_failed",
                {{"client", options_.name}, {"name", where_.dns_name}, {"error", error.message()}});
       return;
     }
-    std::vector<std::shared_ptr<Replica>> next;
-    const std::scoped_lock lock(mutex_);
-    for (const auto& entry : results) {
-      const std::string address = AddressOf(entry.endpoint());
-      const auto is = [&](const auto& replica) { return replica->address == address; };
-      if (std::ranges::any_of(next, is)) continue;
-      const auto known = std::ranges::find_if(replicas_, is);
-      next.push_back(known != replicas_.end() ? *known : Make(address, false));
-    }
-    for (const auto& replica : replicas_) {
-      if (std::ranges::find(next, replica) == next.end()) replica->breaker.Retire(Now());
-    }
-    replicas_ = std::move(next);
+    std::vector<std::string> addresses;
+    for (const auto& entry : results) addresses.push_back(AddressOf(entry.endpoint()));
+    TakeNamed(addresses);
   }
 
   const PeerOptions options_;
@@ -358,6 +361,7 @@ void Peer::AddListener(const void* owner, Listener listener) {
   core_->AddListener(owner, std::move(listener));
 }
 void Peer::RemoveListener(const void* owner) { core_->RemoveListener(owner); }
+void Peer::TakeNamed(const std::vector<std::string>& addresses) { core_->TakeNamed(addresses); }
 
 void BreakerBoard::Add(std::weak_ptr<void> owner, Reader reader) {
   const std::scoped_lock lock(mutex_);

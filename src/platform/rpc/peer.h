@@ -199,6 +199,11 @@ class Peer {
   void AddListener(const void* owner, Listener listener);
   void RemoveListener(const void* owner);
 
+  // The addresses that the service's name has now, as the resolver told them; a test tells them itself. Who
+  // is named no more gets no more calls; what it was sent, it still answers. Its breaker closes, or it would
+  // be shown as open for as long as this caller lives.
+  void TakeNamed(const std::vector<std::string>& addresses);
+
  private:
   class Core;
   std::shared_ptr<Core> core_;

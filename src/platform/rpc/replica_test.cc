@@ -169,6 +169,23 @@ TEST_F(ReplicaTest, AnOpenBreakerRefusesBeforeSendingAndClosesAfterProbes) {
   keeper.ReplyToAll();
 }
 
+TEST_F(ReplicaTest, AReplicaThatIsNamedNoMoreLeavesNoOpenBreakerBehind) {
+  Member gone(Socket("a"), Refusing(Code::kUnavailable, "deadline_passed"));
+  Connect(gone.address());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Await(i).error().reason, "deadline_passed");
+  const obs::Gauge& state =
+      metrics_.GetGauge("boxoffice_breaker_state", "", {{"client", "test"}, {"replica", gone.address()}});
+  EXPECT_EQ(state.value(), 2);
+  Member next(Socket("b"), Echo);
+  peer_->TakeNamed({next.address(), next.address()});
+  EXPECT_EQ(state.value(), 0) << "or it would be shown, and an alert last, until this process ends";
+  AwaitReachable(1);
+  const std::vector<BreakerRow> rows = channels_.board().Read();
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].replica, next.address());
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Await(i)) << i;
+}
+
 TEST_F(ReplicaTest, ARefusalIsNoFailure) {
   Member a(Socket("a"), Refusing(Code::kUnavailable, "database_unavailable"));
   Connect(a.address());

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "platform/rpc/answer_check.h"
+
 namespace boxoffice::rpc {
 namespace {
 
@@ -52,6 +54,11 @@ Error FromStatus(const grpc::Status& status) {
     if (colon != std::string::npos && IsReason(std::string_view(message).substr(0, colon))) {
       error.reason = message.substr(0, colon);
       error.detail = message.substr(colon + 2);
+    } else if (error.code == Code::kResourceExhausted) {
+      // Ours has a reason, and was not done. gRPC says the same of what is larger than it takes, also of an
+      // answer, after all was done.
+      error.code = Code::kUnknown;
+      error.reason = kUnreadable;
     }
     return error;
   }

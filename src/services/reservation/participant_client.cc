@@ -352,13 +352,19 @@ asio::awaitable<Result<CancelPolicy>> ParticipantClient::GetCancelPolicy(int64_t
   auto start = [this](auto... arguments) { seat_stubs_->async()->GetShow(arguments...); };
   auto show = co_await rpc::Ask<seat::v1::Show>(executor_, slot_, request, timeouts_.step, start);
   if (!show) co_return std::unexpected(show.error());
+  co_return PolicyOf(*show);
+}
+
+CancelPolicy PolicyOf(const seat::v1::Show& show) {
   const int64_t deadline_ms =
-      show->cancel_deadline_ms() != 0 ? show->cancel_deadline_ms() : show->starts_at_ms();
+      show.cancel_deadline_ms() != 0 ? show.cancel_deadline_ms() : show.starts_at_ms();
   CancelPolicy policy;
   policy.deadline = FromUnixMs(deadline_ms);
-  policy.fee_per_seat = show->cancel_fee_per_seat();
-  policy.fee_percent = show->cancel_fee_percent();
-  co_return policy;
+  // Who is faster than the cancellation of her show, which gives all back, loses nothing by it.
+  if (show.state() == seat::v1::CANCELLED) return policy;
+  policy.fee_per_seat = show.cancel_fee_per_seat();
+  policy.fee_percent = show.cancel_fee_percent();
+  return policy;
 }
 
 }  // namespace boxoffice::reservation

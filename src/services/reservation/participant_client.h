@@ -22,6 +22,9 @@ struct CallTimeouts {
   milliseconds payment{3'500};
 };
 
+// Until when buyers may cancel, and what is kept of it. Of a show that is cancelled: nothing.
+[[nodiscard]] CancelPolicy PolicyOf(const seat::v1::Show& show);
+
 // Runs on one thread, that of `executor`.
 class ParticipantClient final : public Participants {
  public:

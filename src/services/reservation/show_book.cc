@@ -7,7 +7,13 @@
 namespace boxoffice::reservation {
 namespace {
 
+constexpr std::string_view kLeftByHerself = "left";  // else she declined an offer
+
 EntryKey KeyOf(const WaitlistEntry& entry) { return {entry.show_id, entry.place}; }
+
+bool HasLeft(const WaitlistEntry& entry) {
+  return entry.state == EntryState::kLeft && entry.ended_because == kLeftByHerself;
+}
 
 // Decides a batch on its own copy of the rows.
 class ShowDecider {
@@ -53,6 +59,10 @@ class ShowDecider {
   }
 
   ShowOutcome On(const LeaveWaitlist& command) {
+    // Its COMMIT was done, though nobody knew.
+    const auto known = entries_.find({command.show_id, command.place});
+    if (known != entries_.end() && known->second.user_id == command.user_id && HasLeft(known->second))
+      return known->second;
     const auto member = members_.find({command.show_id, command.user_id});
     if (member == members_.end()) {
       return Error{Code::kNotFound, "not_on_waitlist", "you are not on this show's waitlist"};
@@ -63,7 +73,7 @@ class ShowDecider {
                    "seats are held for you, or just being sought: decline by cancelling that reservation"};
     }
     entry.state = EntryState::kLeft;
-    entry.ended_because = "left";
+    entry.ended_because = kLeftByHerself;
     members_.erase(member);
     return Touch(entry);
   }
@@ -177,6 +187,7 @@ struct KeyCollector {
     keys.members.insert({command.show_id, command.user_id});
   }
   void operator()(const LeaveWaitlist& command) const {
+    keys.entries.insert({command.show_id, command.place});
     keys.members.insert({command.show_id, command.user_id});
   }
   void operator()(const ClaimWork& command) const {

@@ -29,10 +29,12 @@ struct JoinWaitlist {
   std::string user_id;
   SeatChoice wish;
 };
-// Errors: not_on_waitlist, waitlist_offered.
+// Again, with the same place, which she has left so: that it is done. Errors: not_on_waitlist,
+// waitlist_offered.
 struct LeaveWaitlist {
   int64_t show_id = 0;
   std::string user_id;
+  uint64_t place = 0;  // hers when she asked
 };
 // Takes over what is due.
 struct ClaimWork {

@@ -133,6 +133,34 @@ TEST_F(ShowBookTest, WhoLeavesIsOutAndJoinsAgainAtTheEnd) {
   EXPECT_EQ(Join("a").place, 3);
 }
 
+TEST_F(ShowBookTest, WhoHasLeftIsToldSoWhereTheCommandRunsAgain) {
+  (void)Join("a");
+  const LeaveWaitlist command{kShow, "a", 1};
+  const auto left = std::get<WaitlistEntry>(Do(command));
+  EXPECT_EQ(left.state, EntryState::kLeft);
+  EXPECT_EQ(std::get<WaitlistEntry>(Do(command)), left);
+  EXPECT_TRUE(changes_.empty());
+  (void)Join("a");
+  EXPECT_EQ(std::get<WaitlistEntry>(Do(command)), left) << "the place that she has now is another one";
+  EXPECT_TRUE(changes_.empty());
+  EXPECT_EQ(std::get<Error>(Do(LeaveWaitlist{kShow, "b", 1})).reason, "not_on_waitlist");
+}
+
+TEST_F(ShowBookTest, OnlyThePlaceThatSheLeftHerselfIsALeftOne) {
+  (void)Join("a");
+  const ShowWork work = ClaimOne("me");
+  WaitlistEntry entry = rows_.entries.at({kShow, 1});
+  entry.state = EntryState::kLeft;
+  entry.ended_because = "declined";
+  (void)Do(KeepWork{work, {entry}, true});
+  EXPECT_EQ(std::get<Error>(Do(LeaveWaitlist{kShow, "a", 1})).reason, "not_on_waitlist");
+}
+
+TEST(ShowKeysTest, WhoLeavesLoadsThePlaceThatItIsAbout) {
+  const std::vector<ShowCommand> commands{LeaveWaitlist{kShow, "a", 3}};
+  EXPECT_THAT(KeysOf(commands).entries, ElementsAre(EntryKey{kShow, 3}));
+}
+
 TEST_F(ShowBookTest, WhoHasAnOfferDeclinesItByItsReservation) {
   (void)Join("mina");
   ShowWork work = ClaimOne("a");

@@ -91,15 +91,20 @@ asio::awaitable<Result<Cancellation>> ShowService::Cancel(BeginCancellation comm
   co_return cancellation;
 }
 
-asio::awaitable<Result<WaitlistEntry>> ShowService::Join(JoinWaitlist command) {
-  auto list = [this, &command] {
+asio::awaitable<Result<WaitlistPage>> ShowService::OpenPlaceOf(int64_t show_id, std::string user_id) {
+  auto list = [this, show_id, &user_id] {
     WaitlistQuery query;
-    query.show_id = command.show_id;
-    query.user_id = command.user_id;
+    query.show_id = show_id;
+    query.user_id = user_id;
     query.open_only = true;
     return reader_.List(query);
   };
-  auto known = co_await ReadOn(readers_, list);
+  auto found = co_await ReadOn(readers_, list);
+  co_return found;
+}
+
+asio::awaitable<Result<WaitlistEntry>> ShowService::Join(JoinWaitlist command) {
+  auto known = co_await OpenPlaceOf(command.show_id, command.user_id);
   if (!known) co_return std::unexpected(known.error());
   if (known->entries.empty()) {
     auto show = co_await shows_.Get(command.show_id);
@@ -115,6 +120,10 @@ asio::awaitable<Result<WaitlistEntry>> ShowService::Join(JoinWaitlist command) {
 }
 
 asio::awaitable<Result<WaitlistEntry>> ShowService::Leave(LeaveWaitlist command) {
+  // By its place the command knows its own work where it runs again, as it does when its COMMIT ends unknown.
+  auto open = co_await OpenPlaceOf(command.show_id, command.user_id);
+  if (!open) co_return std::unexpected(open.error());
+  if (!open->entries.empty()) command.place = open->entries.front().place;
   ShowCommand leave = std::move(command);
   auto outcome = co_await Write(std::move(leave));
   if (!outcome) co_return std::unexpected(outcome.error());

@@ -39,6 +39,9 @@ struct ShowServiceConfig {
   milliseconds settle{5'000};
   // The same as poll_every of a waitlist that nobody is on, until its show is over.
   milliseconds idle_every{60'000};
+  // Open places of a waitlist that a look sees, from the first on: further ones wait until some of these have
+  // ended.
+  uint32_t max_open = 10'000;
 };
 
 // Runs on one thread, that of `executor`, which is the sagas'.
@@ -73,6 +76,8 @@ class ShowService {
   [[nodiscard]] bool MayGoOn(const Lent& lease) const { return working_ && !lease->lost; }
 
   asio::awaitable<Result<ShowOutcome>> Write(ShowCommand command);
+  // At most one.
+  asio::awaitable<Result<WaitlistPage>> OpenPlaceOf(int64_t show_id, std::string user_id);
   using Outcomes = std::vector<std::optional<ShowOutcome>>;
   [[nodiscard]] Result<Outcomes> RunBatch(std::span<const ShowCommand> commands);
 

@@ -8,9 +8,6 @@
 namespace boxoffice::reservation {
 namespace {
 
-// Entries that one round sees: further ones wait until some of these have ended.
-constexpr uint32_t kMaxOpen = 10'000;
-
 // Seats are just being sought for it.
 bool IsPending(const WaitlistEntry& entry) {
   return entry.state == EntryState::kWaiting && !entry.reservation.IsNil();
@@ -41,7 +38,7 @@ asio::awaitable<Result<ShowWork>> ShowService::RunWaitlist(ShowWork work, Lent l
     WaitlistQuery query;
     query.show_id = show_id;
     query.open_only = true;
-    query.limit = kMaxOpen;
+    query.limit = config_.max_open;
     return reader_.List(query);
   };
   auto page = co_await ReadOn(readers_, list);
@@ -58,7 +55,8 @@ asio::awaitable<Result<ShowWork>> ShowService::RunWaitlist(ShowWork work, Lent l
     auto offered = co_await OfferSeats(round);
     if (!offered) co_return std::unexpected(offered.error());
   }
-  const bool open = std::ranges::any_of(round.entries, [](const auto& e) { return IsOpen(e.state); });
+  const bool open =
+      page->more || std::ranges::any_of(round.entries, [](const auto& e) { return IsOpen(e.state); });
   round.work.due_at = clock_.Now() + (open ? config_.poll_every : config_.idle_every);
   if (!open && !because.empty()) round.work.due_at.reset();
   co_return round.work;

@@ -1,0 +1,95 @@
+// The auditor as a part of a process: who waits for which audit. Its audits here end at the first question.
+#include "audit/module.h"
+
+#include <atomic>
+#include <future>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "testing/fake_bus.h"
+#include "testing/fake_call.h"
+#include "testing/wait.h"
+
+namespace boxoffice::audit {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct FakeQueues final : queue::v1::QueueService::CallbackService {
+  BOXOFFICE_FAKE(ListQueues, queue::v1, ListQueuesRequest, ListQueuesResponse)
+};
+
+class AuditModuleTest : public ::testing::Test {
+ protected:
+  AuditModuleTest() {
+    queue_.ListQueues_.answer = [this](const auto&) -> Result<queue::v1::ListQueuesResponse> {
+      const int audit = ++begun_;
+      (void)testbed::Eventually([&] { return audit <= let_; });
+      return Fail(Code::kUnavailable, "down", fmt::format("audit {}", audit));
+    };
+    host_.Start(queue_, {}).value();
+    module_ = std::make_unique<AuditModule>(runtime_, AuditConfig{.every = milliseconds(0)});
+    EXPECT_TRUE(module_->Start());
+  }
+  ~AuditModuleTest() override { module_->Stop(); }
+
+  // What it is told: "audit 1" of the first.
+  std::future<std::string> Ask() {
+    return std::async(std::launch::async, [this] { return module_->RunNow().error().detail; });
+  }
+  bool AwaitWaiting(int count) {
+    return testbed::Eventually([&] { return module_->waiting() == count; });
+  }
+
+  std::atomic<int> begun_ = 0;
+  std::atomic<int> let_ = 0;  // so many audits go on
+  FakeQueues queue_;
+  rpc::Host host_;
+  ManualClock clock_;
+  SeededRandom random_{5};
+  obs::Registry metrics_;
+  testbed::FakeBus bus_;
+  const module::Runtime runtime_{.clock = clock_,
+                                 .random = random_,
+                                 .metrics = metrics_,
+                                 .bus = bus_,
+                                 .channels = [this](std::string_view) { return host_.InProcessChannel(); },
+                                 .data_dir = {},
+                                 .listen = {}};
+  std::unique_ptr<AuditModule> module_;
+};
+
+TEST_F(AuditModuleTest, WhoWaitsBehindAnAuditSharesTheNextWithTheOthers) {
+  std::future<std::string> first = Ask();
+  ASSERT_TRUE(testbed::Eventually([this] { return begun_ == 1; }));
+  std::vector<std::future<std::string>> waiting;
+  for (int i = 0; i < 3; ++i) waiting.push_back(Ask());
+  ASSERT_TRUE(AwaitWaiting(4));
+  let_ = 4;
+  EXPECT_THAT(first.get(), HasSubstr("audit 1"));
+  for (auto& one : waiting) {
+    EXPECT_THAT(one.get(), HasSubstr("audit 2")) << "the first began before she asked, a third is not needed";
+  }
+  EXPECT_EQ(begun_, 2);
+}
+
+TEST_F(AuditModuleTest, WhoAsksOnceThatHasBegunGetsTheOneAfterIt) {
+  std::future<std::string> first = Ask();
+  ASSERT_TRUE(testbed::Eventually([this] { return begun_ == 1; }));
+  std::future<std::string> second = Ask();
+  ASSERT_TRUE(AwaitWaiting(2));
+  let_ = 1;
+  EXPECT_THAT(first.get(), HasSubstr("audit 1"));
+  ASSERT_TRUE(testbed::Eventually([this] { return begun_ == 2; }));
+  std::future<std::string> third = Ask();
+  ASSERT_TRUE(AwaitWaiting(2));
+  let_ = 3;
+  EXPECT_THAT(second.get(), HasSubstr("audit 2"));
+  EXPECT_THAT(third.get(), HasSubstr("audit 3"));
+}
+
+}  // namespace
+}  // namespace boxoffice::audit
