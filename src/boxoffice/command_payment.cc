@@ -23,15 +23,44 @@ struct PaymentOptions {
   std::string provider;
   std::string from;
   std::string until;
+  uint32_t attempt = 0;
+  std::string reason;
 };
 
-void List(const RestOptions& options, const PaymentOptions& payment) {
-  const std::string path =
-      fmt::format("/v1/admin/reservations/{}/payments", http::PercentEncode(payment.reservation));
-  PrintList(options, Ask(options, "GET", path).as_object(),
+std::string PathOf(const PaymentOptions& payment) {
+  return fmt::format("/v1/admin/reservations/{}/payments", http::PercentEncode(payment.reservation));
+}
+
+// A refusal may be of a part alone: a table shows all of a payment in one place.
+json::object WithRefusals(json::object list) {
+  for (json::value& payment : list.at("items").as_array()) {
+    std::string refusals = TextOf(payment, "refusal");
+    for (const json::value& refund : payment.at("refunds").as_array()) {
+      const std::string refusal = TextOf(refund, "refusal");
+      if (refusal.empty()) continue;
+      refusals += fmt::format("{}{} {}", refusals.empty() ? "" : ", ", TextOf(refund, "amount"), refusal);
+    }
+    payment.as_object()["refusals"] = refusals;
+  }
+  return list;
+}
+
+void PrintPayments(const RestOptions& options, json::object list) {
+  if (!options.json) list = WithRefusals(std::move(list));
+  PrintList(options, list,
             {"ATTEMPT=attempt", "STATE=state", "RESOLUTION=resolution", "AMOUNT=amount", "REFUNDED=refunded",
              "CURRENCY=currency", "METHOD=method", "CODE=provider_code", "REFERENCE=provider_reference",
-             "LATE=captured_late", "UPDATED=updated_at"});
+             "LATE=captured_late", "REFUSED=refusals", "UPDATED=updated_at"});
+}
+
+void List(const RestOptions& options, const PaymentOptions& payment) {
+  PrintPayments(options, Ask(options, "GET", PathOf(payment)).as_object());
+}
+
+void SettleOutside(const RestOptions& options, const PaymentOptions& payment) {
+  const std::string path = fmt::format("{}/{}/settle-outside", PathOf(payment), payment.attempt);
+  const json::object body{{"reason", payment.reason}};
+  PrintPayments(options, Ask(options, "POST", path, json::serialize(body)).as_object());
 }
 
 // One difference with its money in one place each: what a table shows of it.
@@ -87,7 +116,7 @@ void Reconcile(const RestOptions& options, const PaymentOptions& payment) {
 }  // namespace
 
 void AddPaymentCommands(CLI::App& app) {
-  CLI::App* group = app.add_subcommand("payment", "Payments: list, reconcile");
+  CLI::App* group = app.add_subcommand("payment", "Payments: list, reconcile, settle-outside");
   group->require_subcommand(1);
   const auto payment = std::make_shared<PaymentOptions>();
   AddRestCommand(*group, "list", "A reservation's payments, by attempt",
@@ -104,6 +133,12 @@ void AddPaymentCommands(CLI::App& app) {
   reconcile->add_option("--from", payment->from,
                         "The period that the file is of: from, like 2026-11-22T00:00:00Z");
   reconcile->add_option("--until", payment->until, "Until, not included");
+  CLI::App* settle = AddRestCommand(
+      *group, "settle-outside", "Say that what the provider refuses to give back is settled outside of it",
+      [payment](const RestOptions& options) { SettleOutside(options, *payment); });
+  settle->add_option("RESERVATION", payment->reservation, "The reservation's id")->required();
+  settle->add_option("ATTEMPT", payment->attempt, "Which of its payments")->required();
+  settle->add_option("--reason", payment->reason, "Why; recorded with the payment")->required();
 }
 
 }  // namespace boxoffice::cli

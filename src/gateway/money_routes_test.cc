@@ -257,5 +257,46 @@ TEST_F(MoneyRoutesTest, PaymentsAndSettlementsAreForOperators) {
   EXPECT_EQ(CallAsOperator("POST", "/v1/admin/settlements").status, 400);
 }
 
+TEST_F(MoneyRoutesTest, AnOperatorSettlesWhatTheProviderRefusedOutsideOfIt) {
+  services_.payment.ListPayments_.answer = [](const auto&) {
+    payment::v1::ListPaymentsResponse list;
+    payment::v1::Payment& payment = *list.add_payments();
+    payment.set_id(std::string(ReservationId::Parse(kReservation)->bytes()));
+    payment.set_reservation_id(payment.id());
+    payment.set_state(payment::v1::CANCELLED);
+    payment.set_resolution("settled_outside");
+    payment.mutable_money()->set_currency("KRW");
+    payment.set_created_at_ms(1'800'000'000'000);
+    payment.set_updated_at_ms(1'800'000'000'000);
+    payment.set_refusal("charge_disputed");
+    payment.set_settled_by("root");
+    payment.set_settled_reason("charged back");
+    return Result<payment::v1::ListPaymentsResponse>(list);
+  };
+  services_.payment.SettleOutside_.answer =
+      [](const payment::v1::SettleOutsideRequest& request) -> Result<payment::v1::SettleOutsideResponse> {
+    if (request.attempt() == 9) return Fail(Code::kConflict, "nothing_refused");
+    EXPECT_EQ(request.attempt(), 2U);
+    EXPECT_EQ(request.reason(), "charged back");
+    EXPECT_FALSE(request.operator_id().empty());
+    return payment::v1::SettleOutsideResponse();
+  };
+  const auto path = [](std::string_view attempt) {
+    return fmt::format("/v1/admin/reservations/{}/payments/{}/settle-outside", kReservation, attempt);
+  };
+  const std::string body = R"({"reason":"charged back"})";
+  const http::ClientResponse settled = CallAsOperator("POST", path("2"), body);
+  EXPECT_EQ(settled.status, 200);
+  const boost::json::value payment = Json(settled).at("items").at(0);
+  EXPECT_EQ(payment.at("refusal").as_string(), "charge_disputed");
+  EXPECT_EQ(payment.at("settled_by").as_string(), "root");
+  EXPECT_EQ(Call("POST", path("2"), body).status, 403);
+  EXPECT_EQ(CallAsOperator("POST", path("2"), R"({"reason":""})").status, 422);
+  EXPECT_EQ(CallAsOperator("POST", path("9"), body).status, 409);
+  for (const char* odd : {"0", "x", "4294967298"}) {
+    EXPECT_EQ(CallAsOperator("POST", path(odd), body).status, 404) << odd;
+  }
+}
+
 }  // namespace
 }  // namespace boxoffice::gateway

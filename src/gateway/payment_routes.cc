@@ -1,10 +1,13 @@
-// Webhooks of payment providers, and what operators see of payments.
+// Webhooks of payment providers, and what operators see of payments and settle.
+#include <limits>
+
 #include "gateway/edge.h"
 #include "gateway/pages.h"
 #include "gateway/refusals.h"
 #include "gateway/render.h"
 #include "gateway/routes.h"
 #include "gateway/wallets.h"
+#include "platform/http/json_reader.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -13,6 +16,7 @@ using http::Request;
 using http::Response;
 
 constexpr size_t kMaxSettlementBytes = 32 << 20;
+constexpr size_t kMaxReasonBytes = 500;
 
 // Passed on unread: whether it is believed is the payment service's.
 asio::awaitable<Response> ReceiveWebhook(Edge& edge, Request& request) {
@@ -52,6 +56,13 @@ void WriteMoney(http::JsonWriter& writer, std::string_view name, const money::v1
   writer.BeginObject().Field("amount", money.amount()).Field("currency", money.currency()).EndObject();
 }
 
+// What the provider refused to give back of a payment or of a part of one, and who has ended it.
+template <typename Disputed>
+void WriteDispute(http::JsonWriter& writer, const Disputed& disputed) {
+  writer.Field("refusal", disputed.refusal()).Field("settled_by", disputed.settled_by());
+  writer.Field("settled_reason", disputed.settled_reason());
+}
+
 void WritePayment(http::JsonWriter& writer, const payment::v1::Payment& payment) {
   writer.BeginObject();
   WriteUuid(writer, "id", payment.id());
@@ -62,11 +73,14 @@ void WritePayment(http::JsonWriter& writer, const payment::v1::Payment& payment)
   writer.Field("resolution", payment.resolution()).Field("provider_code", payment.provider_code());
   writer.Field("provider_reference", payment.provider_reference());
   writer.Field("refunded", payment.refunded()).Field("refunding", payment.refunding());
-  writer.Field("captured_late", payment.captured_late()).Key("refunds").BeginArray();
+  writer.Field("captured_late", payment.captured_late());
+  WriteDispute(writer, payment);
+  writer.Key("refunds").BeginArray();
   for (const payment::v1::Refund& refund : payment.refunds()) {
     writer.BeginObject();
     WriteUuid(writer, "saga_id", refund.saga_id());
     writer.Field("amount", refund.money().amount()).Field("done", refund.done());
+    WriteDispute(writer, refund);
     WriteTime(writer, "created_at", refund.created_at_ms());
     WriteTime(writer, "updated_at", refund.updated_at_ms());
     writer.EndObject();
@@ -89,6 +103,35 @@ asio::awaitable<Response> ListPayments(Edge& edge, Request& request) {
       co_await edge.backends.Ask<payment::v1::ListPaymentsResponse>(query, request.traceparent(), start);
   if (!list) co_return ServiceFailure(list.error());
   co_return ListResponse(list->payments(), {}, WritePayment);
+}
+
+asio::awaitable<Response> SettleOutside(Edge& edge, Request& request, const auth::Principal& caller) {
+  const Result<ReservationId> reservation = ReservationInPath(request);
+  if (!reservation) co_return FailureResponse(reservation.error());
+  const Result<int64_t> attempt = NumberInPath(request, "attempt", "payment_not_found");
+  if (!attempt) co_return FailureResponse(attempt.error());
+  if (*attempt < 1 || *attempt > std::numeric_limits<uint32_t>::max())
+    co_return RefusalResponse("payment_not_found");
+  http::ObjectReader reader(request.body());
+  const std::string reason = reader.Required<std::string>("reason");
+  if (reason.empty() || reason.size() > kMaxReasonBytes) {
+    reader.Refuse("reason", "field_invalid", fmt::format("has 1 to {} bytes", kMaxReasonBytes));
+  }
+  const Result<void> read = reader.Finish();
+  if (!read) co_return FailureResponse(read.error());
+  payment::v1::SettleOutsideRequest query;
+  query.set_reservation_id(std::string(reservation->bytes()));
+  query.set_attempt(static_cast<uint32_t>(*attempt));
+  query.set_operator_id(caller.user);
+  query.set_reason(reason);
+  const auto start = [&edge](auto... arguments) {
+    edge.backends.payment->async()->SettleOutside(arguments...);
+  };
+  const Result<payment::v1::SettleOutsideResponse> settled =
+      co_await edge.backends.Ask<payment::v1::SettleOutsideResponse>(query, request.traceparent(), start);
+  if (!settled) co_return ServiceFailure(settled.error());
+  asio::awaitable<Response> answer = ListPayments(edge, request);
+  co_return co_await std::move(answer);
 }
 
 void WriteReport(http::JsonWriter& writer, const payment::v1::SettlementReport& report) {
@@ -148,6 +191,10 @@ void AddPaymentRoutes(Routes& routes, Edge& edge) {
                 [&edge](Request& request) { return ReceiveWebhook(edge, request); });
   routes.Operator(Method::kGet, "/v1/admin/reservations/{reservation}/payments",
                   [&edge](Request& request, const auth::Principal&) { return ListPayments(edge, request); });
+  routes.Operator(Method::kPost, "/v1/admin/reservations/{reservation}/payments/{attempt}/settle-outside",
+                  [&edge](Request& request, const auth::Principal& caller) {
+                    return SettleOutside(edge, request, caller);
+                  });
   routes.Operator(
       Method::kPost, "/v1/admin/settlements",
       [&edge](Request& request, const auth::Principal&) { return Reconcile(edge, request); },

@@ -15,6 +15,11 @@ namespace {
 
 Error PaymentUnknown() { return {Code::kUnknown, "payment_unknown", "the provider's answer is not known"}; }
 
+// The code in the event of what an operator has settled outside of the provider.
+constexpr const char* kSettledOutside = "settled_outside";
+// The code of a refusal that is none: the provider says that it took nothing, and had said that it did.
+constexpr const char* kSaidNotTaken = "said_not_taken";
+
 Decided Answer(Outcome outcome) { return {.answer = std::move(outcome), .request = {}, .method = {}}; }
 Decided AnswerError(Error error) {
   return {.answer = std::unexpected(std::move(error)), .request = {}, .method = {}};
@@ -90,6 +95,11 @@ class Batch {
           payment.provider_reference = heard.reference;
           Resolve(row, Resolution::kReopened);
           MarkLate(payment);
+        } else if (payment.state == State::kCancelled && !payment.settled() &&
+                   payment.provider_reference.empty()) {
+          // Taken while it was being cancelled, for all we know after that: see HearCancelled.
+          payment.provider_reference = heard.reference;
+          Touch(row);
         }
         return;
       case Verdict::kDeclined:
@@ -111,6 +121,9 @@ class Batch {
       case Verdict::kRefundDone:
         HearRefunded(row, heard.refund);
         return;
+      case Verdict::kRefused:
+        HearRefused(row, heard);
+        return;
       case Verdict::kUnknown:
       case Verdict::kNotFound:
         if (MUTANT("payment_decline_on_silence") && payment.state == State::kPending) {
@@ -128,16 +141,49 @@ class Batch {
   void HearRefunded(Row& row, SagaId saga) {
     const auto it = refunds_.find({row.payment.key, saga});
     if (it == refunds_.end() || it->second.refund.done) return;
+    it->second.refund.dispute.refusal.clear();
     row.payment.refunding -= it->second.refund.amount;
     Finish(row, it->second);
+  }
+
+  void HearRefused(Row& row, const ProviderAnswer& heard) {
+    if (heard.refund.IsNil()) {
+      if (row.payment.state == State::kCancelled && !row.payment.settled()) NoteRefusal(row, heard.code);
+      return;
+    }
+    const auto it = refunds_.find({row.payment.key, heard.refund});
+    if (it == refunds_.end() || it->second.refund.done) return;
+    it->second.refund.dispute.refusal = CodeOf(heard.code);
+    it->second.refund.updated_at = now_;
+    it->second.changed = true;
+    Touch(row);
+  }
+  void NoteRefusal(Row& row, const std::string& code) {
+    row.payment.dispute.refusal = CodeOf(code);
+    Touch(row);
   }
 
   void HearCancelled(Row& row, Resolution resolution) {
     Payment& payment = row.payment;
     if (payment.state != State::kCancelled || payment.settled()) return;
-    const bool told = payment.resolution == Resolution::kReopened;
+    // An answer from before the money was taken, or the same one again out of the provider's memory: only
+    // that it gave the money back ends this. What was taken before the cancellation may also be void.
+    const bool was_taken = payment.captured_late || !payment.provider_reference.empty();
+    const bool voided = resolution == Resolution::kVoided && !payment.captured_late;
+    if (was_taken && resolution != Resolution::kRefunded && !voided) {
+      NoteRefusal(row, kSaidNotTaken);
+      return;
+    }
+    payment.dispute.refusal.clear();
+    EndCancelled(row, resolution);
+  }
+  void EndCancelled(Row& row, Resolution resolution) {
+    const bool told = row.payment.resolution == Resolution::kReopened;
     Resolve(row, resolution);
-    if (!told) Publish(payment, EventKind::kCancelled);
+    if (told) return;
+    Payment event = row.payment;
+    if (resolution == Resolution::kSettledOutside) event.provider_code = kSettledOutside;
+    Publish(event, EventKind::kCancelled);
   }
 
   Decided Run(const Approve& command, Row* row, const Heard& heard) {
@@ -204,7 +250,7 @@ class Batch {
     }
     if (payment.settled() || MUTANT("payment_cancel_settles")) return Answer(OutcomeOf(payment));
     // A part that has just been given back is a step on the way; the cancellation itself is still to come.
-    if (heard && heard->verdict != Verdict::kRefundDone) return AnswerError(PaymentUnknown());
+    if (heard && heard->verdict != Verdict::kRefundDone) return NotGivenBack(*heard);
     return Find(payment);
   }
 
@@ -217,7 +263,7 @@ class Batch {
       if (Money{refund.amount, payment.money.currency} != command.money)
         return Answer({.kind = OutcomeKind::kMismatch});
       if (refund.done) return Answer(OutcomeOf(payment));
-      if (heard) return AnswerError(PaymentUnknown());
+      if (heard) return NotGivenBack(*heard);
       return ProceedRefund(payment, refund);
     }
     if (payment.state == State::kCancelled) return Answer(OutcomeOf(payment, OutcomeKind::kAborted));
@@ -240,6 +286,32 @@ class Batch {
     payment.refunding += part.refund.amount;
     Touch(*row);
     return ProceedRefund(payment, part.refund);
+  }
+
+  Decided Run(const SettleOutside& command, Row* row, const Heard&) {
+    if (row == nullptr) return Refuse(Refusal::kNothingRefused);
+    Payment& payment = row->payment;
+    bool ended = !payment.dispute.settled_by.empty();
+    const auto settle = [&](Dispute& dispute) {
+      dispute.settled_by = command.operator_id;
+      dispute.settled_reason = command.reason;
+      ended = true;
+    };
+    for (auto it = refunds_.lower_bound({payment.key, SagaId()});
+         it != refunds_.end() && it->first.first == payment.key; ++it) {
+      Dispute& dispute = it->second.refund.dispute;
+      ended = ended || !dispute.settled_by.empty();
+      if (it->second.refund.done || dispute.refusal.empty()) continue;
+      settle(dispute);
+      payment.refunding -= it->second.refund.amount;
+      Finish(*row, it->second);
+    }
+    // A part that is in doubt may still be given back.
+    if (!payment.settled() && payment.refunding == 0 && !payment.dispute.refusal.empty()) {
+      settle(payment.dispute);
+      EndCancelled(*row, Resolution::kSettledOutside);
+    }
+    return ended ? Answer(OutcomeOf(payment)) : Refuse(Refusal::kNothingRefused);
   }
 
   Decided Run(const Webhook& command, Row* row, const Heard&) {
@@ -270,18 +342,35 @@ class Batch {
     // An approval that came too late has to be cancelled; anything else that was heard is all there is for
     // now.
     if (heard && heard->verdict != Verdict::kApproved) return Answer(OutcomeOf(row->payment));
-    return Find(row->payment);
+    return Find(row->payment, /*patient=*/true);
   }
 
   // What to ask the provider about a payment that is not certain: parts that are given back come before the
-  // whole.
-  Decided Find(const Payment& payment) {
+  // whole. `patient`: what it has refused of late waits.
+  Decided Find(const Payment& payment, bool patient = false) {
+    const auto waits = [&](const Dispute& dispute, Timestamp since) {
+      return patient && !dispute.refusal.empty() && now_ - since < kRefusedPause;
+    };
+    bool part_waits = false;
     for (auto it = refunds_.lower_bound({payment.key, SagaId()});
          it != refunds_.end() && it->first.first == payment.key; ++it) {
-      if (!it->second.refund.done) return ProceedRefund(payment, it->second.refund);
+      const payment::Refund& refund = it->second.refund;
+      if (refund.done) continue;
+      if (!waits(refund.dispute, refund.updated_at)) return ProceedRefund(payment, refund);
+      part_waits = true;
     }
+    if (part_waits || waits(payment.dispute, payment.updated_at)) return Answer(OutcomeOf(payment));
     return Proceed(payment.state == State::kPending ? Next::kAsk : Next::kCancel, payment);
   }
+
+  // To who wants money back, and has heard of the provider that it has not been given back.
+  static Decided NotGivenBack(const ProviderAnswer& heard) {
+    if (heard.verdict != Verdict::kRefused) return AnswerError(PaymentUnknown());
+    return Answer({.kind = OutcomeKind::kRefused,
+                   .refusal = Refusal::kRefundRefused,
+                   .provider_code = CodeOf(heard.code)});
+  }
+  static std::string CodeOf(const std::string& code) { return code.empty() ? "refused" : code; }
 
   static Decided Refuse(Refusal refusal) {
     return Answer({.kind = OutcomeKind::kRefused, .refusal = refusal});
@@ -320,22 +409,25 @@ class Batch {
           "more is given back than was taken");
     Payment told = row.payment;
     told.money.amount = part.refund.amount;
+    if (!part.refund.dispute.settled_by.empty()) told.provider_code = kSettledOutside;
     Publish(told, EventKind::kRefunded);
   }
   void Publish(const Payment& payment, EventKind kind) {
     changes_.events.push_back({EventId::Make(now_, random_), kind, payment, *traceparent_, now_});
   }
   Decided Proceed(Next next, const Payment& payment) const {
-    return {.next = next,
-            .answer = Outcome{},
-            .request = {.reservation = payment.key.reservation,
-                        .attempt = payment.key.attempt,
-                        .user_id = payment.user_id,
-                        .money = payment.money,
-                        .instrument = std::string(SplitMethod(payment.method).instrument),
-                        .traceparent = *traceparent_,
-                        .refund = {}},
-            .method = payment.method};
+    return {
+        .next = next,
+        .answer = Outcome{},
+        .request = {.reservation = payment.key.reservation,
+                    .attempt = payment.key.attempt,
+                    .user_id = payment.user_id,
+                    .money = payment.money,
+                    .instrument = std::string(SplitMethod(payment.method).instrument),
+                    .traceparent = *traceparent_,
+                    .refund = {},
+                    .cancelled_before = payment.captured_late || payment.dispute.refusal == kSaidNotTaken},
+        .method = payment.method};
   }
   Decided ProceedRefund(const Payment& payment, const payment::Refund& refund) const {
     Decided decided = Proceed(Next::kRefund, payment);

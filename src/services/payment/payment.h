@@ -5,6 +5,7 @@
 // from silence.
 #pragma once
 
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -43,8 +44,19 @@ enum class Resolution {
   kNeverSent = 1,
   kVoided = 2,
   kRefunded = 3,
-  kReopened = 4,  // was thought to have ended, but then the provider approved it: to be cancelled again
+  kReopened = 4,        // was thought to have ended, but then the provider approved it: to be cancelled again
+  kSettledOutside = 5,  // the provider refuses to give it back, and an operator has said that it is settled
 };
+
+// What the provider has refused to give back, and who has ended it: of a payment or of a part of it.
+struct Dispute {
+  std::string refusal;     // the provider's code, of the last time it was asked; empty: it has not refused
+  std::string settled_by;  // the operator who has said that it is settled outside of the provider
+  std::string settled_reason;  // and why
+  bool operator==(const Dispute&) const = default;
+};
+// From one time that the reconciler asks for what was refused to the next; others may ask at any time.
+inline constexpr std::chrono::minutes kRefusedPause{10};
 
 struct Payment {
   PaymentKey key;
@@ -64,6 +76,7 @@ struct Payment {
   int64_t refunded = 0;
   int64_t refunding = 0;
   bool captured_late = false;  // money was taken after it had ended, and given back
+  Dispute dispute;             // of a cancelled one
   bool operator==(const Payment&) const = default;
 
   // Whether it is certain what the provider did, but for refunds.
@@ -82,6 +95,7 @@ struct Refund {
   bool done = false;  // otherwise it is not certain yet
   Timestamp created_at{};
   Timestamp updated_at{};
+  Dispute dispute;
   bool operator==(const Refund&) const = default;
 };
 
@@ -132,12 +146,18 @@ struct Webhook {
   Money money;  // with kApproved
   ProviderAnswer told;
 };
+// An operator's: what the provider has refused to give back of it is settled outside.
+struct SettleOutside {
+  PaymentKey key;
+  std::string operator_id;
+  std::string reason;
+};
 // The reconciler's: finds out about a payment that is not settled. Nobody waits for its answer.
 struct Examine {
   PaymentKey key;
 };
 struct Command {
-  std::variant<Approve, Cancel, Query, Examine, GiveBack, Webhook> body;
+  std::variant<Approve, Cancel, Query, Examine, GiveBack, Webhook, SettleOutside> body;
   std::string traceparent;
   // What the provider has just said, asked on behalf of this command.
   std::optional<ProviderAnswer> heard;
@@ -148,14 +168,23 @@ struct Command {
 };
 
 enum class OutcomeKind { kDone, kRefused, kAborted, kMismatch };
-enum class Refusal { kNone, kDeclined, kMethodUnknown, kAlreadyApproved, kNotApproved, kExceedsCaptured };
+enum class Refusal {
+  kNone,
+  kDeclined,
+  kMethodUnknown,
+  kAlreadyApproved,
+  kNotApproved,
+  kExceedsCaptured,
+  kRefundRefused,   // by the provider, which may be asked again
+  kNothingRefused,  // of SettleOutside
+};
 enum class WebhookEffect { kDone, kRepeated, kIgnored };
 struct Outcome {
   OutcomeKind kind = OutcomeKind::kDone;
   State state = State::kNone;
   PaymentId id;  // nil with kNone
   Refusal refusal = Refusal::kNone;
-  std::string provider_code;                    // with kDeclined
+  std::string provider_code;                    // with kDeclined and kRefundRefused
   Resolution resolution = Resolution::kOpen;    // with kCancelled
   int64_t refunded = 0;                         // of the payment, by refunds
   WebhookEffect effect = WebhookEffect::kDone;  // of a webhook
@@ -219,7 +248,7 @@ struct Rows {
 //
 // What was heard comes first: an approval settles a PENDING payment; of one that is DECLINED or CANCELLED it
 // means that money was taken late, and that it must be given back (Next::kCancel). Answers to a cancellation
-// settle it.
+// settle it; but that nothing was taken is not believed of what the provider has said that it took.
 // - Approve: the first time → APPROVED at once (internal), or PENDING and Next::kSend. Again → the recorded
 // answer;
 //   PENDING → Next::kAsk, and if the provider does not know it, Next::kSend again. Other content → kMismatch.
@@ -236,6 +265,10 @@ struct Rows {
 // money.
 //   Money that was taken after all had ended, however much, is marked captured_late, told as an event, and
 //   given back.
+// - Cancel, GiveBack that the provider refuses → refused kRefundRefused. It is on record with the provider's
+//   code, stays unsettled, and a repeat asks again; Examine does so once per kRefusedPause.
+// - SettleOutside: ends what the provider has refused, as if it had been given back, and says who said so.
+//   Again → kDone; nothing is refused → kNothingRefused.
 // - Query: what is known; asks the provider where it is not settled. Always kDone.
 // - Approve and Cancel that the provider leaves in doubt → error payment_unknown (kUnknown).
 [[nodiscard]] Decision Decide(const Rows& rows, std::span<const Command> commands, Timestamp now,

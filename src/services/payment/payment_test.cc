@@ -505,6 +505,42 @@ TEST_F(PaymentTest, WhateverAWebhookSaysWasTakenAfterADeclineIsGivenBack) {
   EXPECT_TRUE(Row().captured_late);
 }
 
+// A webhook may overtake the answer to the cancellation; and an acquirer may repeat an answer of before.
+TEST_F(PaymentTest, ThatNothingWasTakenIsNotBelievedOfWhatTheProviderSaysItTook) {
+  Run(ExternalOf());
+  Run(CancelOf());
+  Run(WebhookOf("w1"));
+  EXPECT_EQ(AnswerError(Hearing(CancelOf(), Verdict::kNeverSeen)).reason, "payment_unknown");
+  EXPECT_FALSE(Row().settled());
+  EXPECT_EQ(Row().dispute.refusal, "said_not_taken");
+  const Decided again = Run(CancelOf());
+  EXPECT_EQ(again.next, Next::kCancel);
+  EXPECT_TRUE(again.request.cancelled_before) << "asked under another key than before";
+  EXPECT_EQ(Answer(Hearing(CancelOf(), Verdict::kRefunded)).resolution, Resolution::kRefunded);
+  EXPECT_EQ(Row().dispute.refusal, "");
+  EXPECT_THAT(events_, ElementsAre(EventKind::kCancelled));
+}
+
+TEST_F(PaymentTest, WhatWasTakenAfterTheEndEndsOnlyWhenItIsGivenBack) {
+  Run(ExternalOf());
+  Run(CancelOf());
+  Run(Hearing(CancelOf(), Verdict::kVoided));
+  const Decided late = Run(WebhookOf("w1"));
+  EXPECT_TRUE(late.request.cancelled_before);
+  for (const Verdict stale : {Verdict::kNeverSeen, Verdict::kVoided}) {
+    Run(Hearing(ExamineOf(), stale));
+    EXPECT_FALSE(Row().settled());
+  }
+  Run(Hearing(ExamineOf(), Verdict::kRefunded));
+  EXPECT_EQ(Row().resolution, Resolution::kRefunded);
+}
+
+TEST_F(PaymentTest, WhatWasApprovedMayBeVoidedBeforeTheMoneyMoves) {
+  ApproveExternally();
+  EXPECT_FALSE(Run(CancelOf()).request.cancelled_before);
+  EXPECT_EQ(Answer(Hearing(CancelOf(), Verdict::kVoided)).resolution, Resolution::kVoided);
+}
+
 TEST_F(PaymentTest, AMethodIsAProviderAndItsInstrument) {
   EXPECT_EQ(SplitMethod("sandbox:slow").provider, "sandbox");
   EXPECT_EQ(SplitMethod("sandbox:slow").instrument, "slow");

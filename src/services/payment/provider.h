@@ -23,6 +23,8 @@ struct ProviderRequest {
   std::string traceparent;
   // Of a refund: the saga that gives back, and `money` is the part. Nil otherwise, and `money` is the whole.
   SagaId refund;
+  // Of a cancellation: an earlier one was answered as if no money had been taken, but it was.
+  bool cancelled_before = false;
 
   // "<reservation>/<attempt>": the same at every repeat; the provider does at most one payment per key.
   [[nodiscard]] std::string IdempotencyKey() const;
@@ -40,13 +42,15 @@ enum class Verdict {
   kVoided,      // to Cancel: the approval is void before any money moved
   kRefunded,    // to Cancel: the money was taken, and is given back
   kRefundDone,  // to Refund: the part is given back
+  kRefused,     // to Cancel and Refund: the money is not given back, and `code` says why
 };
 struct ProviderAnswer {
   Verdict verdict = Verdict::kUnknown;
-  // The provider's own id, with kApproved, and code, with kDeclined: bounded, UTF-8, no control characters.
+  // The provider's own id, with kApproved, and code, with kDeclined and kRefused: bounded, UTF-8, no control
+  // characters.
   std::string reference;
   std::string code;
-  SagaId refund;  // with kRefundDone: which; filled in by who asked
+  SagaId refund;  // with kRefundDone, and with kRefused of a refund: which; filled in by who asked
   bool operator==(const ProviderAnswer&) const = default;
 };
 
@@ -82,7 +86,8 @@ class Provider {
   // Takes back what was approved under the key, and what may be approved later: an Approve that comes after
   // is declined.
   virtual void Cancel(const ProviderRequest& request, Callback callback) = 0;
-  // Gives a part of what was taken back, once per RefundKey(). kRefundDone, or kUnknown: ask again.
+  // Gives a part of what was taken back, once per RefundKey(). kRefundDone, kRefused: nothing has moved, and
+  // nothing will until it is asked again; or kUnknown: ask again.
   virtual void Refund(const ProviderRequest& request, Callback callback) = 0;
   // Reads what the provider sends by itself. Pure. Errors: provider_unknown (it sends nothing; kNotFound),
   // webhook_signature (not signed by it), webhook_timestamp (too old or too new: replayed), both

@@ -69,6 +69,12 @@ std::string Kept(std::string text, size_t max_bytes) {
   return text;
 }
 
+// What was taken has a reference: without an id of the acquirer's it is the key that we gave it.
+std::string ReferenceOf(const Answer& answer, std::string key) {
+  std::string id = Kept(answer.Text("id"), kMaxReferenceBytes);
+  return id.empty() ? Kept(std::move(key), kMaxReferenceBytes) : id;
+}
+
 ProviderAnswer Said(Verdict verdict) {
   return {.verdict = verdict, .reference = {}, .code = {}, .refund = {}};
 }
@@ -92,7 +98,7 @@ ProviderAnswer ReadState(const ProviderRequest& request, const http::ClientRespo
   if (status == "captured") {
     if (answer.MoneyOf() != request.money) return Odd(request, response, "money");
     return {.verdict = Verdict::kApproved,
-            .reference = Kept(answer.Text("id"), kMaxReferenceBytes),
+            .reference = ReferenceOf(answer, request.IdempotencyKey()),
             .code = {},
             .refund = {}};
   }
@@ -112,7 +118,18 @@ ProviderAnswer ReadApproval(const ProviderRequest& request, const http::ClientRe
   return ReadState(request, response);
 }
 
+// Of a cancellation and of a refund, under its key: for certain nothing has moved, and the code says why.
+// Without it, such a status may be of whatever stands between us and the acquirer.
+std::optional<ProviderAnswer> ReadRefusal(std::string_view key, const http::ClientResponse& response) {
+  if (response.status != 402 && response.status != 409 && response.status != 422) return std::nullopt;
+  const Answer answer(response.body);
+  std::string code = Kept(answer.Text("code"), kMaxCodeBytes);
+  if (answer.Text("key") != key || answer.Text("status") != "refused" || code.empty()) return std::nullopt;
+  return ProviderAnswer{.verdict = Verdict::kRefused, .reference = {}, .code = std::move(code), .refund = {}};
+}
+
 ProviderAnswer ReadCancellation(const ProviderRequest& request, const http::ClientResponse& response) {
+  if (auto refused = ReadRefusal(request.IdempotencyKey(), response)) return *std::move(refused);
   if (response.status != 200) return Odd(request, response, "status");
   const Answer answer(response.body);
   if (answer.Text("key") != request.IdempotencyKey()) return Odd(request, response, "key");
@@ -124,6 +141,7 @@ ProviderAnswer ReadCancellation(const ProviderRequest& request, const http::Clie
 }
 
 ProviderAnswer ReadRefund(const ProviderRequest& request, const http::ClientResponse& response) {
+  if (auto refused = ReadRefusal(request.RefundKey(), response)) return *std::move(refused);
   if (response.status != 200 && response.status != 201) return Odd(request, response, "status");
   const Answer answer(response.body);
   if (answer.Text("key") != request.RefundKey()) return Odd(request, response, "key");
@@ -242,7 +260,8 @@ void HttpProvider::Query(const ProviderRequest& request, Callback callback) {
 void HttpProvider::Cancel(const ProviderRequest& request, Callback callback) {
   http::JsonWriter body;
   body.BeginObject().Field("key", request.IdempotencyKey()).EndObject();
-  const std::string key = request.IdempotencyKey() + "/cancel";
+  // An acquirer may repeat under the same key what it said before it took the money.
+  const std::string key = request.IdempotencyKey() + (request.cancelled_before ? "/cancel/again" : "/cancel");
   Send(request, Prepare(request, "POST", "/cancellations", key, body.Take()), ReadCancellation,
        std::move(callback));
 }
@@ -281,7 +300,7 @@ Result<Notice> HttpProvider::ReadWebhook(const WebhookRequest& request, Timestam
     return std::unexpected(Malformed("data.amount, data.currency: must be the money that was taken"));
   notice.money = *money;
   notice.answer = Said(Verdict::kApproved);
-  notice.answer.reference = Kept(data.Text("id"), kMaxReferenceBytes);
+  notice.answer.reference = ReferenceOf(data, data.Text("key"));
   return notice;
 }
 

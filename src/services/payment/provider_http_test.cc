@@ -29,14 +29,14 @@ class HttpProviderTest : public ::testing::Test {
     std::string authorization;
     std::string body;
   };
-  HttpProviderTest() : server_(Routes()) { MakeProvider(1s); }
+  HttpProviderTest() : server_(Routes()) { MakeProvider(); }
 
-  void MakeProvider(milliseconds timeout) {
+  void MakeProvider() {
     AcquirerConfig config;
     config.url = server_.Url("/v1/");
     config.api_key = "secret";
     config.webhook_secrets = {std::string(kSecret)};
-    config.timeout = timeout;
+    config.timeout = 20s;  // no test waits for it
     provider_ = *HttpProvider::Make(config);
   }
   http::Router Routes() {
@@ -179,10 +179,58 @@ TEST_F(HttpProviderTest, ARefundHasAKeyOfItsOwnAndIsDoneForItsMoneyOnly) {
   EXPECT_EQ(Ask(&Provider::Refund, request).verdict, Verdict::kUnknown);
 }
 
+TEST_F(HttpProviderTest, ARefusalToGiveBackIsBelievedOnlyWithItsKeyItsStatusAndACode) {
+  ProviderRequest refund = Request();
+  refund.refund = SagaId::Make(kNow, random_);
+  const auto body = [](std::string_view key, std::string_view status, std::string_view code) {
+    return fmt::format(R"({{"key":"{}","status":"{}","code":"{}"}})", key, status, code);
+  };
+  const std::pair<Verb, std::string> verbs[] = {{&Provider::Refund, refund.RefundKey()},
+                                                {&Provider::Cancel, Key()}};
+  for (const auto& [verb, key] : verbs) {
+    for (const int status : {402, 409, 422}) {
+      Answers(status, body(key, "refused", "charge_disputed"));
+      const ProviderAnswer answer = Ask(verb, refund);
+      EXPECT_EQ(answer.verdict, Verdict::kRefused) << status;
+      EXPECT_EQ(answer.code, "charge_disputed");
+    }
+    const std::pair<int, std::string> odd[] = {{409, body(key, "refused", "")},
+                                               {409, body(key, "pending", "charge_disputed")},
+                                               {409, body("another/1", "refused", "charge_disputed")},
+                                               {409, "<html>"},
+                                               {500, body(key, "refused", "charge_disputed")},
+                                               {403, body(key, "refused", "charge_disputed")},
+                                               {200, body(key, "refused", "charge_disputed")}};
+    for (const auto& [status, said] : odd) {
+      Answers(status, said);
+      EXPECT_EQ(Ask(verb, refund).verdict, Verdict::kUnknown) << status << said;
+    }
+  }
+}
+
+// Otherwise an acquirer would repeat under the key what it said before it took the money.
+TEST_F(HttpProviderTest, ACancellationAfterOneThatFoundNothingHasAKeyOfItsOwn) {
+  ProviderRequest request = Request();
+  request.cancelled_before = true;
+  Answers(200, State("refunded"));
+  EXPECT_EQ(Ask(&Provider::Cancel, request).verdict, Verdict::kRefunded);
+  EXPECT_EQ(seen_.key, Key() + "/cancel/again");
+}
+
+// That it is there tells that money was taken.
+TEST_F(HttpProviderTest, WhatWasTakenHasAReferenceAlsoWithoutAnIdOfTheAcquirers) {
+  const std::string members = fmt::format(R"("key":"{}","amount":1000,"currency":"KRW")", Key());
+  Answers(200, fmt::format(R"({{"status":"captured",{}}})", members));
+  EXPECT_EQ(Ask(&Provider::Approve, Request()).reference, Key());
+  const auto notice = Read(fmt::format(R"({{"type":"payment.captured","data":{{{}}}}})", members));
+  ASSERT_TRUE(notice.has_value()) << notice.error().detail;
+  EXPECT_EQ(notice->answer.reference, Key());
+}
+
 TEST_F(HttpProviderTest, WhereNobodyAnswersNothingIsKnown) {
   AcquirerConfig config;
   config.url = "http://127.0.0.1:1";
-  config.timeout = 200ms;
+  config.timeout = 20s;  // it is refused at once
   provider_ = *HttpProvider::Make(config);
   EXPECT_EQ(Ask(&Provider::Approve, Request()).verdict, Verdict::kUnknown);
 }

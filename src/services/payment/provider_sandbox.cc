@@ -26,9 +26,20 @@ constexpr sql::Migration kSchema[] = {{1, "sandbox",
   PRIMARY KEY(payment, key)
 ) STRICT, WITHOUT ROWID;)"}};
 
-constexpr std::array<std::string_view, 7> kScripts = {
-    "approve", "decline",      "timeout_before_capture", "timeout_after_capture", "error_after_capture",
-    "slow",    "late_approval"};
+// Takes the money and does not give it back.
+constexpr std::string_view kRefundRefused = "refund_refused";
+constexpr std::array<std::string_view, 8> kScripts = {"approve",
+                                                      "decline",
+                                                      "timeout_before_capture",
+                                                      "timeout_after_capture",
+                                                      "error_after_capture",
+                                                      "slow",
+                                                      "late_approval",
+                                                      kRefundRefused};
+
+ProviderAnswer Refused() {
+  return {.verdict = Verdict::kRefused, .reference = {}, .code = "charge_disputed", .refund = {}};
+}
 
 }  // namespace
 
@@ -104,7 +115,7 @@ void SandboxProvider::Play(const ProviderRequest& request, Callback callback) {
     callback({});
   } else if (script == "slow") {
     AnswerWhenDue(key, std::move(callback), delay);
-  } else if (script == "approve" || script == "decline" || was_lost) {
+  } else if (script == "approve" || script == "decline" || script == kRefundRefused || was_lost) {
     callback(AnswerOf(key, row));
   }
 }
@@ -151,9 +162,9 @@ void SandboxProvider::Cancel(const ProviderRequest& request, Callback callback) 
 void SandboxProvider::Refund(const ProviderRequest& request, Callback callback) {
   timer_.Post([this, request, callback = std::move(callback)]() mutable {
     std::unique_lock lock(mutex_);
-    const bool refunded = RefundKey(request).value_or(false);
+    const bool refunded = request.instrument != kRefundRefused && RefundKey(request).value_or(false);
     lock.unlock();
-    ProviderAnswer answer;
+    ProviderAnswer answer = request.instrument == kRefundRefused ? Refused() : ProviderAnswer{};
     if (refunded) answer.verdict = Verdict::kRefundDone;
     callback(answer);
   });
@@ -171,6 +182,7 @@ Result<bool> SandboxProvider::RefundKey(const ProviderRequest& request) {
 Result<ProviderAnswer> SandboxProvider::CancelKey(const ProviderRequest& request) {
   BOXOFFICE_ASSIGN(const auto found, Find(request.IdempotencyKey()));
   State state = found ? found->state : State::kCancelled;
+  if (state == State::kApproved && request.instrument == kRefundRefused) return Refused();
   if (state == State::kDeclined || state == State::kLost) state = State::kCancelled;
   if (state == State::kScheduled) state = State::kVoided;
   if (state == State::kApproved) state = State::kRefunded;

@@ -24,8 +24,9 @@ struct SandboxConfig {
 
 // Scripts, each for the first Approve of a key: approve, decline, timeout_before_capture (the request is
 // lost), timeout_after_capture (the answer is lost), error_after_capture (an error is all that is heard),
-// slow, late_approval (no answer; approves later unless cancelled). After that, Query and Cancel tell the
-// truth at once. Thread-safe; works on the timer's thread.
+// slow, late_approval (no answer; approves later unless cancelled), refund_refused (takes the money and gives
+// nothing back). After that, Query and Cancel tell the truth at once. Thread-safe; works on the timer's
+// thread.
 class SandboxProvider final : public Provider {
  public:
   // Opens or creates `file`. `timer` and `clock` outlive it, but no task of the timer runs when it goes.

@@ -142,9 +142,23 @@ TEST_F(SandboxTest, ACancellationWhileItIsSlowWins) {
   EXPECT_EQ(Heard(), Verdict::kDeclined);
 }
 
+TEST_F(SandboxTest, RefundRefusedTakesTheMoneyAndGivesNothingBack) {
+  Play("refund_refused");
+  EXPECT_EQ(Cancel(), Verdict::kNeverSeen) << "nothing was taken yet";
+  request_.attempt = 2;
+  EXPECT_EQ(Approve(), Verdict::kApproved);
+  EXPECT_EQ(Cancel(), Verdict::kRefused);
+  EXPECT_EQ(last_.code, "charge_disputed");
+  request_.refund = SagaId::Make(clock_.Now(), random_);
+  sandbox_->Refund(request_, [this](const ProviderAnswer& answer) { heard_ = answer; });
+  EXPECT_EQ(Heard(), Verdict::kRefused);
+  EXPECT_EQ(last_.code, "charge_disputed");
+  EXPECT_EQ(Query(), Verdict::kApproved);
+}
+
 TEST_F(SandboxTest, OnlyItsScriptsAreAccepted) {
   for (const char* script : {"approve", "decline", "timeout_before_capture", "timeout_after_capture",
-                             "error_after_capture", "slow", "late_approval"}) {
+                             "error_after_capture", "slow", "late_approval", "refund_refused"}) {
     EXPECT_TRUE(sandbox_->Accepts(script)) << script;
   }
   EXPECT_FALSE(sandbox_->Accepts(""));

@@ -21,6 +21,7 @@ using rpc::ParseText;
 
 constexpr size_t kMaxUserIdBytes = 64;
 constexpr size_t kMaxMethodBytes = 64;
+constexpr size_t kMaxReasonBytes = 500;
 
 Result<PaymentKey> ParseKey(const std::string& reservation_id, uint32_t attempt) {
   BOXOFFICE_ASSIGN(const auto reservation, ParseId<ReservationId>("reservation_id", reservation_id));
@@ -115,6 +116,10 @@ const char* RefusalName(Refusal refusal) {
       return "payment_not_approved";
     case Refusal::kExceedsCaptured:
       return "refund_exceeds_captured";
+    case Refusal::kRefundRefused:
+      return "refund_refused";
+    case Refusal::kNothingRefused:
+      return "nothing_refused";
   }
   return "";
 }
@@ -131,6 +136,8 @@ const char* ResolutionName(Resolution resolution) {
       return "voided";
     case Resolution::kRefunded:
       return "refunded";
+    case Resolution::kSettledOutside:
+      return "settled_outside";
   }
   return "";
 }
@@ -165,6 +172,13 @@ void Set(money::v1::Money& proto, const Money& money) {
   proto.set_currency(std::string(money.currency.code()));
 }
 
+template <typename Proto>
+void Set(Proto& proto, const Dispute& dispute) {
+  proto.set_refusal(dispute.refusal);
+  proto.set_settled_by(dispute.settled_by);
+  proto.set_settled_reason(dispute.settled_reason);
+}
+
 void Set(v1::Payment& proto, const Payment& payment) {
   proto.set_id(std::string(payment.id.bytes()));
   proto.set_reservation_id(std::string(payment.key.reservation.bytes()));
@@ -181,6 +195,7 @@ void Set(v1::Payment& proto, const Payment& payment) {
   proto.set_refunded(payment.refunded);
   proto.set_refunding(payment.refunding);
   proto.set_captured_late(payment.captured_late);
+  Set(proto, payment.dispute);
 }
 
 Result<v1::ListPaymentsResponse> AnswerListPayments(Reader& reader, const v1::ListPaymentsRequest& request) {
@@ -200,6 +215,7 @@ Result<v1::ListPaymentsResponse> AnswerListPayments(Reader& reader, const v1::Li
       part.set_done(refund.done);
       part.set_created_at_ms(ToUnixMs(refund.created_at));
       part.set_updated_at_ms(ToUnixMs(refund.updated_at));
+      Set(part, refund.dispute);
     }
   }
   return response;
@@ -277,6 +293,14 @@ Result<WebhookRequest> Parse(const v1::ReceiveWebhookRequest& proto) {
   return request;
 }
 
+Result<SettleOutside> Parse(const v1::SettleOutsideRequest& proto) {
+  SettleOutside settle;
+  BOXOFFICE_ASSIGN(settle.key, ParseKey(proto.reservation_id(), proto.attempt()));
+  BOXOFFICE_ASSIGN(settle.operator_id, ParseText("operator_id", proto.operator_id(), kMaxUserIdBytes));
+  BOXOFFICE_ASSIGN(settle.reason, ParseText("reason", proto.reason(), kMaxReasonBytes));
+  return settle;
+}
+
 Result<v1::Payment> AnswerGetPayment(Reader& reader, const v1::GetPaymentRequest& request) {
   BOXOFFICE_ASSIGN(const auto reservation,
                    ParseId<ReservationId>("reservation_id", request.reservation_id()));
@@ -309,6 +333,12 @@ Result<v1::AuditResponse> AnswerAudit(Reader& reader, const v1::AuditRequest& re
   return response;
 }
 
+std::string TraceparentOf(const grpc::CallbackServerContext& context) {
+  const auto traced = context.client_metadata().find("traceparent");
+  if (traced == context.client_metadata().end()) return {};
+  return {traced->second.data(), traced->second.size()};
+}
+
 }  // namespace
 
 RpcServer::RpcServer(payment::Service& service, Reader& reader)
@@ -338,14 +368,29 @@ grpc::ServerUnaryReactor* RpcServer::ListPayments(grpc::CallbackServerContext* c
       context, pool_, response, [this, request] { return AnswerListPayments(reader_, *request); });
 }
 
+grpc::ServerUnaryReactor* RpcServer::SettleOutside(grpc::CallbackServerContext* context,
+                                                   const v1::SettleOutsideRequest* request,
+                                                   v1::SettleOutsideResponse*) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  Result<payment::SettleOutside> settle = Parse(*request);
+  if (!settle) {
+    reactor->Finish(rpc::ToStatus(settle.error()));
+    return reactor;
+  }
+  service_.Submit({*std::move(settle), TraceparentOf(*context), {}}, [reactor](Result<Outcome> outcome) {
+    if (outcome && outcome->kind != OutcomeKind::kDone)
+      outcome = Fail(Code::kConflict, RefusalName(outcome->refusal));
+    reactor->Finish(outcome ? grpc::Status::OK : rpc::ToStatus(outcome.error()));
+  });
+  return reactor;
+}
+
 grpc::ServerUnaryReactor* RpcServer::ReceiveWebhook(grpc::CallbackServerContext* context,
                                                     const v1::ReceiveWebhookRequest* request,
                                                     v1::ReceiveWebhookResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   Result<WebhookRequest> webhook = Parse(*request);
-  if (const auto traced = context->client_metadata().find("traceparent");
-      webhook && traced != context->client_metadata().end())
-    webhook->traceparent = std::string(traced->second.data(), traced->second.size());
+  if (webhook) webhook->traceparent = TraceparentOf(*context);
   if (!webhook) {
     reactor->Finish(rpc::ToStatus(webhook.error()));
     return reactor;

@@ -287,6 +287,40 @@ TEST_F(PaymentRpcTest, APartIsGivenBackAtTheSandboxAndTheRestByACancellation) {
   EXPECT_THAT(RunError(refund).detail, StartsWith("attempt:"));
 }
 
+TEST_F(PaymentRpcTest, WhatTheProviderRefusesToGiveBackIsEndedByAnOperator) {
+  Run(ApproveOf("sandbox:refund_refused"));
+  EXPECT_EQ(Run(CancelOf()).kind(), v1::PaymentOutcome::REFUSED);
+  const v1::PaymentOutcome refused = Run(CancelOf());
+  EXPECT_EQ(refused.refusal(), "refund_refused");
+  EXPECT_EQ(refused.provider_code(), "charge_disputed");
+  v1::Payment payment = GetPayment();
+  EXPECT_EQ(payment.resolution(), "") << "nobody claims that the money went back";
+  EXPECT_EQ(payment.refusal(), "charge_disputed");
+  v1::SettleOutsideRequest request;
+  request.set_reservation_id(reservation_);
+  request.set_attempt(1);
+  request.set_operator_id("root");
+  const auto settle = [&] {
+    grpc::ClientContext context;
+    v1::SettleOutsideResponse response;
+    const grpc::Status status = stub_->SettleOutside(&context, request, &response);
+    return status.ok() ? Error{} : rpc::FromStatus(status);
+  };
+  EXPECT_THAT(settle().detail, StartsWith("reason:"));
+  request.set_reason(std::string(501, 'x'));
+  EXPECT_THAT(settle().detail, StartsWith("reason:"));
+  request.set_reason("charged back");
+  request.set_attempt(2);
+  EXPECT_EQ(settle().reason, "nothing_refused");
+  request.set_attempt(1);
+  EXPECT_EQ(settle().reason, "");
+  payment = GetPayment();
+  EXPECT_EQ(payment.resolution(), "settled_outside");
+  EXPECT_EQ(payment.settled_by(), "root");
+  EXPECT_EQ(payment.settled_reason(), "charged back");
+  EXPECT_EQ(Run(CancelOf()).resolution(), "settled_outside");
+}
+
 TEST_F(PaymentRpcTest, WebhooksOfProvidersThatSendNoneAreRefused) {
   v1::ReceiveWebhookRequest request;
   v1::ReceiveWebhookResponse response;

@@ -29,6 +29,15 @@ void LogIgnored(const std::string& provider, const Notice& notice, const std::st
            traceparent);
 }
 
+// The part that the saga gives back; without a saga all that is left of the payment.
+void LogRefused(const PaymentKey& key, const ProviderAnswer& heard) {
+  obs::Log(obs::Level::kWarning, "payment_refund_refused",
+           {{"reservation", key.reservation.ToString()},
+            {"attempt", key.attempt},
+            {"saga", heard.refund.IsNil() ? std::string() : heard.refund.ToString()},
+            {"code", heard.code}});
+}
+
 }  // namespace
 
 Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer, const Clock& clock,
@@ -53,6 +62,8 @@ Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer
       late_captures_(
           metrics.GetCounter("boxoffice_payment_late_captures_total",
                              "Payments whose money was taken after they had ended, and given back")),
+      refusals_(metrics.GetCounter("boxoffice_payment_refunds_refused_total",
+                                   "Answers of a provider that it does not give money back, repeats too")),
       unsettled_(metrics.GetGauge("boxoffice_payment_unsettled",
                                   "Payments whose outcome is not certain: of the last whole pass, or of this "
                                   "one if it has found more")),
@@ -244,6 +255,10 @@ void Service::Hear(const TalkKey& key, uint64_t id, const ProviderAnswer& heard)
   if (waiters.empty()) {  // too late for those who waited, but money may have moved
     late_answers_.Add();
     waiters.push_back({{Examine{key.payment}, {}, {}}, [](const Result<Outcome>&) {}});
+  }
+  if (heard.verdict == Verdict::kRefused) {
+    refusals_.Add();
+    LogRefused(key.payment, heard);
   }
   for (Waiter& waiter : waiters) {
     waiter.command.heard = heard;

@@ -112,6 +112,7 @@ class Service {
   obs::Counter& provider_timeouts_;
   obs::Counter& late_answers_;
   obs::Counter& late_captures_;
+  obs::Counter& refusals_;
   obs::Gauge& unsettled_;
   batch::StoreHealth health_;
   // On the timer's thread.

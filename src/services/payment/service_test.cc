@@ -364,6 +364,28 @@ TEST_F(ServiceTest, ARefundThatTheProviderLeavesInDoubtIsAskedAgainByTheReconcil
   EXPECT_EQ(provider_.count(), 3);
 }
 
+TEST_F(ServiceTest, ARefundThatTheProviderRefusesIsAnsweredSoCountedAndLogged) {
+  auto approve = Submit(ApproveOf());
+  provider_.Answer(0, Verdict::kApproved);
+  ASSERT_TRUE(approve.get());
+  const payment::GiveBack part{key_, SagaId::Make(clock_.Now(), random_), {300, kKrw}};
+  auto refund = Submit({part, "", {}});
+  ::testing::internal::CaptureStderr();
+  provider_.Await(1).callback({Verdict::kRefused, "", "charge_disputed", {}});
+  const Result<Outcome> refused = refund.get();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->refusal, Refusal::kRefundRefused);
+  EXPECT_EQ(refused->provider_code, "charge_disputed");
+  EXPECT_THAT(log, HasSubstr("payment_refund_refused"));
+  EXPECT_THAT(log, HasSubstr("charge_disputed"));
+  EXPECT_THAT(log, HasSubstr(part.saga.ToString()));
+  EXPECT_EQ(metrics_.GetCounter("boxoffice_payment_refunds_refused_total", "").value(), 1);
+  ASSERT_TRUE(Submit({SettleOutside{key_, "root", "charged back"}, "", {}}).get());
+  EXPECT_EQ(Submit({part, "", {}}).get()->refunded, 300);
+  EXPECT_EQ(provider_.count(), 2) << "the provider is not asked any more";
+}
+
 TEST_F(ServiceTest, TwoRefundsOfOnePaymentAreTwoConversations) {
   auto approve = Submit(ApproveOf());
   provider_.Answer(0, Verdict::kApproved);

@@ -259,11 +259,17 @@ void Reconciliation::Compare(const Payment& payment, std::span<const Refund> ref
     for (const Refund& refund : refunds) uncertain_[key_of(refund)] = "our payment is not certain yet";
   }
   const bool given_back = payment.state == State::kCancelled && payment.resolution == Resolution::kRefunded;
-  if (payment.state != State::kApproved && !given_back) return;
+  // Taken there, and not given back there.
+  const bool outside =
+      payment.state == State::kCancelled && payment.resolution == Resolution::kSettledOutside;
+  if (outside) uncertain_[key] = "settled outside of the provider by " + payment.dispute.settled_by;
+  if (payment.state != State::kApproved && !given_back && !outside) return;
   Expect(Operation::kCapture, key, payment.money, payment.created_at);
   for (const Refund& refund : refunds) {
     const std::string refund_key = key_of(refund);
-    if (refund.done) {
+    if (!refund.dispute.settled_by.empty()) {
+      uncertain_[refund_key] = "settled outside of the provider by " + refund.dispute.settled_by;
+    } else if (refund.done) {
       Expect(Operation::kRefund, refund_key, {refund.amount, payment.money.currency}, refund.updated_at);
     } else {
       uncertain_[refund_key] = "our refund is not certain yet";

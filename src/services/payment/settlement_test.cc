@@ -262,6 +262,31 @@ TEST_F(ReconciliationTest, APartOfAPaymentThatIsBeingCancelledIsSaidToBeUncertai
   }
 }
 
+TEST_F(ReconciliationTest, WhatWasSettledOutsideIsNotExpectedThereAndSaidToBeSoWhereItIs) {
+  Payment paid = APayment();
+  paid.refunded = 300;
+  Refund part{.payment = paid.key,
+              .saga = SagaId::Make(kNow, random_),
+              .amount = 300,
+              .done = true,
+              .created_at = kNow,
+              .updated_at = kNow,
+              .dispute = {"charge_disputed", "root", "charged back"}};
+  Payment cancelled = APayment(State::kCancelled);
+  cancelled.resolution = Resolution::kSettledOutside;
+  cancelled.dispute = part.dispute;
+  const std::string captures = Line("capture", KeyOf(paid), 1000) + Line("capture", KeyOf(cancelled), 1000);
+  EXPECT_EQ(Told(Compare(captures, {paid, cancelled}, {part})), "");
+  const std::string part_key = KeyOf(paid) + "/" + part.saga.ToString();
+  const SettlementReport report =
+      Compare(captures + Line("refund", part_key, 300) + Line("refund", KeyOf(cancelled), 1000),
+              {paid, cancelled}, {part});
+  EXPECT_EQ(Told(report), "4 missing_here\n5 missing_here\n");
+  for (const Difference& difference : report.differences) {
+    EXPECT_THAT(difference.detail, HasSubstr("settled outside of the provider by root"));
+  }
+}
+
 TEST_F(ReconciliationTest, OutsideOfThePeriodNothingIsMissedButALineStillFindsItsPayment) {
   const Payment before = APayment(State::kApproved, 1000, kNow - milliseconds(1));
   const Payment inside = APayment(), after = APayment(State::kApproved, 1000, kNow + milliseconds(10));

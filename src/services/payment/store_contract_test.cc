@@ -81,6 +81,7 @@ TEST_P(StoreContractTest, WhatIsSavedIsLoadedAlsoAfterReopening) {
   first.refunded = 200;
   first.refunding = 100;
   first.captured_late = true;
+  first.dispute = {"charge_disputed", "root", "charged back"};
   const Payment second = NewPayment(reservation_, 2);
   const Payment other = NewPayment(NewReservation());
   EXPECT_THAT(Save({first, second, other}), IsEmpty());
@@ -100,6 +101,7 @@ TEST_P(StoreContractTest, WhatCameOfAPaymentIsUpdated) {
   row.provider_code = "c";
   row.provider_reference = "r";
   row.updated_at = kNow + milliseconds(5);
+  row.dispute = {"charge_disputed", "root", "charged back"};
   EXPECT_THAT(Save({row}), IsEmpty());
   row.version = 2;
   EXPECT_THAT(Load(reservation_), ElementsAre(row));
@@ -197,6 +199,7 @@ TEST_P(StoreContractTest, RefundsAreSavedWithTheirPaymentOrNotAtAll) {
   done.refunded = 300;
   done.captured_late = true;
   part.done = true;
+  part.dispute = {"charge_disputed", "root", "charged back"};
   part.updated_at = kNow + milliseconds(7);
   EXPECT_THAT(*stores_.store->Save({{done}, {part}, {}, {}}), IsEmpty());
   Refund more = part;

@@ -25,9 +25,10 @@ using sql::pg::Row;
 #define BOXOFFICE_PAYMENT_COLUMNS                                                                   \
   "reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "    \
   "provider_code, provider_reference, version, created_at_ms, updated_at_ms, refunded, refunding, " \
-  "captured_late "
-#define BOXOFFICE_REFUND_COLUMNS \
-  "reservation_id, attempt, saga_id, amount, done, created_at_ms, updated_at_ms "
+  "captured_late, refusal, settled_by, settled_reason "
+#define BOXOFFICE_REFUND_COLUMNS                                                            \
+  "reservation_id, attempt, saga_id, amount, done, created_at_ms, updated_at_ms, refusal, " \
+  "settled_by, settled_reason "
 
 constexpr std::string_view kSelect =
     "SELECT " BOXOFFICE_PAYMENT_COLUMNS
@@ -37,21 +38,24 @@ constexpr std::string_view kSelect =
 constexpr std::string_view kUpdate =
     "UPDATE payment p SET state = i.state, resolution = i.resolution, provider_code = i.provider_code, "
     "provider_reference = i.provider_reference, updated_at_ms = i.updated_at_ms, refunded = i.refunded, "
-    "refunding = i.refunding, captured_late = i.captured_late, version = i.version + 1 "
-    "FROM (SELECT n.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) n(reservation_id, attempt, "
-    "version, "
+    "refunding = i.refunding, captured_late = i.captured_late, refusal = i.refusal, "
+    "settled_by = i.settled_by, settled_reason = i.settled_reason, version = i.version + 1 "
+    "FROM (SELECT n.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
+    "n(reservation_id, attempt, version, "
     "state, resolution, provider_code, provider_reference, updated_at_ms, refunded, refunding, "
-    "captured_late) JOIN payment q USING (reservation_id, "
+    "captured_late, refusal, settled_by, settled_reason) JOIN payment q USING (reservation_id, "
     "attempt) ORDER BY reservation_id, attempt FOR UPDATE OF q) i WHERE p.reservation_id = i.reservation_id "
     "AND p.attempt = i.attempt AND p.version = i.version RETURNING p.reservation_id, p.attempt";
 // Does nothing where the key is taken, or where the reservation has another live payment (payment_live).
 const sql::pg::Insert kInsert(
     "INSERT INTO payment(" BOXOFFICE_PAYMENT_COLUMNS
     ") SELECT reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "
-    "provider_code, provider_reference, 1, created_at_ms, updated_at_ms, refunded, refunding, captured_late "
-    "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
+    "provider_code, provider_reference, 1, created_at_ms, updated_at_ms, refunded, refunding, "
+    "captured_late, refusal, settled_by, settled_reason "
+    "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) "
     "i(reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "
-    "provider_code, provider_reference, created_at_ms, updated_at_ms, refunded, refunding, captured_late) "
+    "provider_code, provider_reference, created_at_ms, updated_at_ms, refunded, refunding, captured_late, "
+    "refusal, settled_by, settled_reason) "
     "ORDER BY reservation_id, attempt",
     "reservation_id, attempt");
 constexpr std::string_view kSelectOne =
@@ -68,7 +72,7 @@ constexpr std::string_view kSelectUnsettled =
 constexpr std::string_view kSelectRefunding =
     "SELECT reservation_id, attempt FROM payment WHERE refunding > 0 "
     "AND (reservation_id, attempt) > ($1, $2) ORDER BY reservation_id, attempt LIMIT $3";
-constexpr int kMoreColumn = 18;  // of kSelectPage
+constexpr int kMoreColumn = 21;  // of kSelectPage
 constexpr std::string_view kSelectRefunds =
     "SELECT " BOXOFFICE_REFUND_COLUMNS
     "FROM unnest($1) i(reservation_id) JOIN payment_refund USING (reservation_id) "
@@ -78,9 +82,11 @@ constexpr std::string_view kSelectRefundsOfOne =
     "FROM payment_refund WHERE reservation_id = $1 ORDER BY attempt, saga_id";
 // Its payment's version, in the same transaction, guards it.
 constexpr std::string_view kSaveRefunds = "INSERT INTO payment_refund(" BOXOFFICE_REFUND_COLUMNS
-                                          ") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) ON CONFLICT "
-                                          "(reservation_id, attempt, saga_id) DO UPDATE "
-                                          "SET done = excluded.done, updated_at_ms = excluded.updated_at_ms";
+                                          ") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+                                          "ON CONFLICT (reservation_id, attempt, saga_id) DO UPDATE "
+                                          "SET done = excluded.done, updated_at_ms = excluded.updated_at_ms, "
+                                          "refusal = excluded.refusal, settled_by = excluded.settled_by, "
+                                          "settled_reason = excluded.settled_reason";
 constexpr std::string_view kSelectWebhooks =
     "SELECT provider, webhook_id FROM unnest($1, $2) i(provider, webhook_id) "
     "JOIN provider_webhook USING (provider, webhook_id)";
@@ -91,6 +97,13 @@ constexpr std::string_view kInsertWebhooks =
 constexpr std::string_view kForgetWebhooks = "DELETE FROM provider_webhook WHERE received_at_ms < $1";
 #undef BOXOFFICE_REFUND_COLUMNS
 #undef BOXOFFICE_PAYMENT_COLUMNS
+
+// Its three columns from `column` on.
+Dispute DisputeAt(const Row& row, int column) {
+  return {.refusal = std::string(row.Text(column)),
+          .settled_by = std::string(row.Text(column + 1)),
+          .settled_reason = std::string(row.Text(column + 2))};
+}
 
 // The row of a statement that begins with the columns.
 Payment PaymentAt(const Row& row) {
@@ -111,7 +124,8 @@ Payment PaymentAt(const Row& row) {
           .updated_at = FromUnixMs(row.Int(14)),
           .refunded = row.Int(15),
           .refunding = row.Int(16),
-          .captured_late = row.Int(17) != 0};
+          .captured_late = row.Int(17) != 0,
+          .dispute = DisputeAt(row, 18)};
 }
 
 Refund RefundAt(const Row& row) {
@@ -120,7 +134,8 @@ Refund RefundAt(const Row& row) {
           .amount = row.Int(3),
           .done = row.Int(4) != 0,
           .created_at = FromUnixMs(row.Int(5)),
-          .updated_at = FromUnixMs(row.Int(6))};
+          .updated_at = FromUnixMs(row.Int(6)),
+          .dispute = DisputeAt(row, 7)};
 }
 
 PaymentKey KeyAt(const Row& row) { return {row.Id<ReservationId>(0), static_cast<uint32_t>(row.Int(1))}; }
@@ -128,6 +143,11 @@ PaymentKey KeyAt(const Row& row) { return {row.Id<ReservationId>(0), static_cast
 constexpr auto kReservationOf = [](const Payment& payment) { return payment.key.reservation; };
 constexpr auto kAttemptOf = [](const Payment& payment) { return payment.key.attempt; };
 constexpr auto kUpdatedOf = [](const Payment& payment) { return ToUnixMs(payment.updated_at); };
+constexpr auto kRefusalOf = [](const auto& row) { return std::string_view(row.dispute.refusal); };
+constexpr auto kSettledByOf = [](const auto& row) { return std::string_view(row.dispute.settled_by); };
+constexpr auto kSettledReasonOf = [](const auto& row) {
+  return std::string_view(row.dispute.settled_reason);
+};
 constexpr auto kLateOf = [](const Payment& payment) { return payment.captured_late ? 1 : 0; };
 
 class PostgresStore final : public Store {
@@ -200,7 +220,8 @@ class PostgresStore final : public Store {
               Column(rows, &Payment::version), Column(rows, &Payment::state),
               Column(rows, &Payment::resolution), Column(rows, &Payment::provider_code),
               Column(rows, &Payment::provider_reference), Column(rows, kUpdatedOf),
-              Column(rows, &Payment::refunded), Column(rows, &Payment::refunding), Column(rows, kLateOf));
+              Column(rows, &Payment::refunded), Column(rows, &Payment::refunding), Column(rows, kLateOf),
+              Column(rows, kRefusalOf), Column(rows, kSettledByOf), Column(rows, kSettledReasonOf));
   }
 
   static void AddRefunds(const std::vector<Refund>& refunds, Batch& batch) {
@@ -210,7 +231,8 @@ class PostgresStore final : public Store {
               Column(refunds, &Refund::saga), Column(refunds, &Refund::amount),
               Column(refunds, [](const Refund& refund) { return refund.done ? 1 : 0; }),
               Column(refunds, [](const Refund& refund) { return ToUnixMs(refund.created_at); }),
-              Column(refunds, [](const Refund& refund) { return ToUnixMs(refund.updated_at); }));
+              Column(refunds, [](const Refund& refund) { return ToUnixMs(refund.updated_at); }),
+              Column(refunds, kRefusalOf), Column(refunds, kSettledByOf), Column(refunds, kSettledReasonOf));
   }
 
   static void AddWebhooks(const std::vector<TakenWebhook>& webhooks, Batch& batch) {
@@ -233,7 +255,8 @@ class PostgresStore final : public Store {
               Column(rows, &Payment::provider_reference),
               Column(rows, [](const Payment& payment) { return ToUnixMs(payment.created_at); }),
               Column(rows, kUpdatedOf), Column(rows, &Payment::refunded), Column(rows, &Payment::refunding),
-              Column(rows, kLateOf));
+              Column(rows, kLateOf), Column(rows, kRefusalOf), Column(rows, kSettledByOf),
+              Column(rows, kSettledReasonOf));
   }
 
   std::unique_ptr<sql::pg::Connection> connection_;

@@ -1,10 +1,8 @@
 #include "services/payment/store_postgres.h"
 
-#include <chrono>
 #include <future>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -14,6 +12,7 @@
 #include "services/payment/provider_timer_manual.h"
 #include "services/payment/service.h"
 #include "testing/postgres_server.h"
+#include "testing/wait.h"
 
 namespace boxoffice::payment {
 namespace {
@@ -55,16 +54,13 @@ class PaymentReplicasTest : public ::testing::Test {
   Command ApproveOf(ReservationId reservation, uint32_t attempt) {
     return {Approve{{reservation, attempt}, saga_, "ann", {1000, kKrw}, std::string(kInternal)}, "", {}};
   }
-  // Until a statement of this database waits for a lock, or 10 s.
+  // Until a statement of this database waits for a lock.
   void WaitUntilBlocked() {
     const auto connection = sql::pg::Connection::Open(config_).value();
     sql::pg::Batch batch;
     batch.Add(
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'");
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (connection->Read(batch).value()[0].empty() && std::chrono::steady_clock::now() < end) {
-      std::this_thread::yield();
-    }
+    EXPECT_TRUE(testbed::Eventually([&] { return !connection->Read(batch).value()[0].empty(); }));
   }
   // What a statement says, line by line.
   std::string Ask(const Batch& batch, size_t place) {

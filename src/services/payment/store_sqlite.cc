@@ -21,17 +21,24 @@ namespace {
 constexpr std::string_view kSelect =
     "SELECT reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "
     "provider_code, provider_reference, version, created_at_ms, updated_at_ms, refunded, refunding, "
-    "captured_late "
+    "captured_late, refusal, settled_by, settled_reason "
     "FROM payment ";
 constexpr std::string_view kSelectRefunds =
-    "SELECT reservation_id, attempt, saga_id, amount, done, created_at_ms, updated_at_ms FROM payment_refund "
-    "WHERE reservation_id = ?1 ORDER BY attempt, saga_id";
+    "SELECT reservation_id, attempt, saga_id, amount, done, created_at_ms, updated_at_ms, refusal, "
+    "settled_by, settled_reason FROM payment_refund WHERE reservation_id = ?1 ORDER BY attempt, saga_id";
 
 template <typename T>
 T IdAt(const sql::Statement& row, int column) {
   const auto id = T::FromBytes(row.Text(column));
   CHECK(id.has_value(), "a stored id has 16 bytes");
   return *id;
+}
+
+// Its three columns from `column` on.
+Dispute DisputeAt(const sql::Statement& row, int column) {
+  return {.refusal = std::string(row.Text(column)),
+          .settled_by = std::string(row.Text(column + 1)),
+          .settled_reason = std::string(row.Text(column + 2))};
 }
 
 // The row of a statement that begins with kSelect.
@@ -53,7 +60,8 @@ Payment PaymentAt(const sql::Statement& row) {
           .updated_at = FromUnixMs(row.Int(14)),
           .refunded = row.Int(15),
           .refunding = row.Int(16),
-          .captured_late = row.Int(17) != 0};
+          .captured_late = row.Int(17) != 0,
+          .dispute = DisputeAt(row, 18)};
 }
 
 // Appends all rows of kSelectRefunds, bound.
@@ -67,7 +75,8 @@ Result<void> ReadRefunds(sql::Statement& statement, std::vector<Refund>& refunds
          .amount = statement.Int(3),
          .done = statement.Int(4) != 0,
          .created_at = FromUnixMs(statement.Int(5)),
-         .updated_at = FromUnixMs(statement.Int(6))});
+         .updated_at = FromUnixMs(statement.Int(6)),
+         .dispute = DisputeAt(statement, 7)});
   }
 }
 
@@ -89,21 +98,25 @@ class SqliteStore final : public Store {
         insert_(database_->Prepare(
             "INSERT INTO payment(reservation_id, attempt, id, saga_id, user_id, amount, currency, method, "
             "state, resolution, provider_code, provider_reference, version, created_at_ms, updated_at_ms, "
-            "refunded, refunding, captured_late) "
-            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14, ?15, ?16, ?17) "
+            "refunded, refunding, captured_late, refusal, settled_by, settled_reason) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?14, ?15, ?16, ?17, ?18, "
+            "?19, ?20) "
             "ON CONFLICT DO NOTHING")),
         // What was asked for does not change any more; only what came of it.
         update_(database_->Prepare(
             "UPDATE payment SET state = ?4, resolution = ?5, provider_code = ?6, provider_reference = ?7, "
-            "updated_at_ms = ?8, refunded = ?9, refunding = ?10, captured_late = ?11, version = version + 1 "
+            "updated_at_ms = ?8, refunded = ?9, refunding = ?10, captured_late = ?11, refusal = ?12, "
+            "settled_by = ?13, settled_reason = ?14, version = version + 1 "
             "WHERE reservation_id = ?1 AND attempt = ?2 AND version = ?3")),
         select_refunds_(database_->Prepare(kSelectRefunds)),
         // Its payment's version, in the same transaction, guards it.
         save_refund_(database_->Prepare(
             "INSERT INTO payment_refund(reservation_id, attempt, saga_id, amount, done, created_at_ms, "
-            "updated_at_ms) "
-            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(reservation_id, attempt, saga_id) DO UPDATE SET "
-            "done = excluded.done, updated_at_ms = excluded.updated_at_ms")),
+            "updated_at_ms, refusal, settled_by, settled_reason) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
+            "ON CONFLICT(reservation_id, attempt, saga_id) DO UPDATE SET "
+            "done = excluded.done, updated_at_ms = excluded.updated_at_ms, refusal = excluded.refusal, "
+            "settled_by = excluded.settled_by, settled_reason = excluded.settled_reason")),
         select_webhook_(
             database_->Prepare("SELECT 1 FROM provider_webhook WHERE provider = ?1 AND webhook_id = ?2")),
         insert_webhook_(
@@ -159,20 +172,23 @@ class SqliteStore final : public Store {
         .Bind(row.key.reservation, row.key.attempt, row.id, row.saga, row.user_id, row.money.amount,
               row.money.currency.code(), row.method, row.state, row.resolution, row.provider_code,
               row.provider_reference, ToUnixMs(row.created_at), ToUnixMs(row.updated_at), row.refunded,
-              row.refunding, row.captured_late ? 1 : 0)
+              row.refunding, row.captured_late ? 1 : 0, row.dispute.refusal, row.dispute.settled_by,
+              row.dispute.settled_reason)
         .Run();
   }
   Result<void> Update(const Payment& row) {
     return update_
         .Bind(row.key.reservation, row.key.attempt, row.version, row.state, row.resolution, row.provider_code,
               row.provider_reference, ToUnixMs(row.updated_at), row.refunded, row.refunding,
-              row.captured_late ? 1 : 0)
+              row.captured_late ? 1 : 0, row.dispute.refusal, row.dispute.settled_by,
+              row.dispute.settled_reason)
         .Run();
   }
   Result<void> SaveRefund(const Refund& refund) {
     return save_refund_
         .Bind(refund.payment.reservation, refund.payment.attempt, refund.saga, refund.amount,
-              refund.done ? 1 : 0, ToUnixMs(refund.created_at), ToUnixMs(refund.updated_at))
+              refund.done ? 1 : 0, ToUnixMs(refund.created_at), ToUnixMs(refund.updated_at),
+              refund.dispute.refusal, refund.dispute.settled_by, refund.dispute.settled_reason)
         .Run();
   }
   Result<void> SaveWebhooks(const std::vector<TakenWebhook>& webhooks, std::vector<ReservationId>& moved) {

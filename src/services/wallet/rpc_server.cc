@@ -72,6 +72,9 @@ Result<Adjust> Parse(const v1::Adjust& proto) {
   adjust.money.amount = proto.money().amount();
   BOXOFFICE_ASSIGN(adjust.reason, ParseText("reason", proto.reason(), kMaxReasonBytes));
   BOXOFFICE_ASSIGN(adjust.operator_id, ParseText("operator_id", proto.operator_id(), kMaxUserIdBytes));
+  // No user's name has one, and in the key that is stored a blank ends it: with one, two pairs of operator
+  // and client key would be one, and an adjustment be taken for a repeat of another.
+  if (adjust.operator_id.contains(' ')) return InvalidField("operator_id", "must have no blank");
   return adjust;
 }
 

@@ -293,6 +293,9 @@ TEST_F(WalletRpcTest, AMalformedFieldOfAnOperatorIsNamed) {
   EXPECT_THAT(RunError(command).detail, StartsWith("reason:"));
   command.mutable_adjust()->set_reason("r");
   EXPECT_THAT(RunError(command).detail, StartsWith("operator_id:"));
+  // "a b" with the key "c" would be "a" with "b c".
+  command.mutable_adjust()->set_operator_id("a b");
+  EXPECT_THAT(RunError(command).detail, StartsWith("operator_id:"));
   command.mutable_reverse_top_up()->set_user_id("ann");
   EXPECT_THAT(RunError(command).detail, StartsWith("entry_id:"));
   command.mutable_set_state()->set_user_id("ann");
@@ -392,7 +395,7 @@ TEST(WalletRpcServerTest, ABalanceIsToldWhileTheWholeLedgerIsSummedUp) {
   });
   ledger.begun.get_future().wait();
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + 20s);
+  context.set_deadline(std::chrono::system_clock::now() + 60s);
   v1::GetWalletRequest get;
   get.set_user_id("ann");
   v1::Wallet wallet;

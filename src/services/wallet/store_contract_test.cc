@@ -107,6 +107,16 @@ TEST_P(StoreContractTest, ADebitBringsTheWalletThatItTookFrom) {
   EXPECT_EQ(Load({RefundOf(saga_, reservation_)}).debits.at(0).state, DebitState::kRefunded);
 }
 
+TEST_P(StoreContractTest, AWalletThatSeveralKeysNameIsThereOnce) {
+  const auto outcomes = Run({TopUpOf("ann", 1000, "k"), DebitOf(saga_, 300, reservation_)});
+  Keys keys;
+  keys.wallets = {{"ann", kKrw}};
+  keys.sagas = {saga_};
+  keys.users = {"ann"};
+  keys.entries = {{"ann", outcomes[0].entry}};
+  EXPECT_THAT(stores_.store->Load(keys)->wallets, ElementsAre(WalletRow{{"ann", kKrw}, 700, 1}));
+}
+
 TEST_P(StoreContractTest, AWalletThatMovedStopsTheWholeSave) {
   Run({TopUpOf("ann", 1000, "k")});
   const Changes stale = ChangesOf({DebitOf(saga_, 300, reservation_), TopUpOf("bob", 5, "k")});

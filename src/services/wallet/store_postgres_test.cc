@@ -1,17 +1,17 @@
 #include "services/wallet/store_postgres.h"
 
-#include <chrono>
 #include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
 
 #include "services/wallet/service.h"
 #include "testing/postgres_server.h"
+#include "testing/wait.h"
 
 namespace boxoffice::wallet {
 namespace {
@@ -53,24 +53,21 @@ class WalletReplicasTest : public ::testing::Test {
   }
   // As a caller does: again, until there is an outcome.
   Outcome Insist(size_t replica, const Command& command) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (std::chrono::steady_clock::now() < end) {
-      if (auto outcome = Submit(replica, command).get()) return *outcome;
-      std::this_thread::yield();
-    }
-    ADD_FAILURE() << "no outcome";
-    return {};
+    Outcome outcome;
+    EXPECT_TRUE(testbed::Eventually([&] {
+      const auto answer = Submit(replica, command).get();
+      if (answer) outcome = *answer;
+      return answer.has_value();
+    })) << "no outcome";
+    return outcome;
   }
-  // Until a statement of this database waits for a lock, or 10 s.
+  // Until a statement of this database waits for a lock.
   void WaitUntilBlocked() {
     const auto connection = sql::pg::Connection::Open(config_).value();
     sql::pg::Batch batch;
     batch.Add(
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'");
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (connection->Read(batch).value()[0].empty() && std::chrono::steady_clock::now() < end) {
-      std::this_thread::yield();
-    }
+    EXPECT_TRUE(testbed::Eventually([&] { return !connection->Read(batch).value()[0].empty(); }));
   }
   // All at once; then again, one by one, those that failed. The outcomes in order.
   std::vector<Outcome> InsistOnAll(const std::vector<Command>& commands) {
@@ -133,18 +130,26 @@ TEST_F(WalletReplicasTest, WalletsAreLockedInTheOrderOfTheirKeys) {
 
 TEST_F(WalletReplicasTest, AServerKilledUnderLoadLosesAndDoublesNothing) {
   StartReplicas({.max_batch = 8});  // many commits
-  Insist(0, {TopUp{"first", "ann", {1000, kKrw}}, ""});
+  for (const char* user : {"ann", "bob"}) Insist(0, {TopUp{"first", user, {1000, kKrw}}, ""});
   std::vector<Command> debits, refunds;
   for (int i = 0; i < 400; ++i) {
     const SagaId saga = SagaId::Make(clock_.Now(), random_);
     const ReservationId reservation = ReservationId::Make(clock_.Now(), random_);
-    debits.push_back({Debit{saga, reservation, "ann", {1, kKrw}}, ""});
-    refunds.push_back({Refund{saga, reservation, "ann", saga}, ""});
+    const std::string user = i < 390 ? "ann" : "bob";
+    debits.push_back({Debit{saga, reservation, user, {1, kKrw}}, ""});
+    refunds.push_back({Refund{saga, reservation, user, saga}, ""});
   }
+  // The last ones are held up, so that the server dies before all are done, however busy the machine is.
+  const auto connection = sql::pg::Connection::Open(config_).value();
+  std::optional<sql::pg::Transaction> holds(*connection);
+  sql::pg::Batch bob;
+  bob.Add("SELECT 1 FROM wallet WHERE user_id = 'bob' FOR UPDATE");
+  ASSERT_TRUE(holds->Run(bob));
   std::vector<std::future<Result<Outcome>>> outcomes;
   for (size_t i = 0; i < debits.size(); ++i) outcomes.push_back(Submit(i % 2, debits[i]));
   outcomes[0].wait();
   PostgresServer::Shared().Kill9();
+  holds.reset();
   std::map<size_t, Outcome> acknowledged;
   for (size_t i = 0; i < outcomes.size(); ++i) {
     const auto outcome = outcomes[i].get();
@@ -164,11 +169,12 @@ TEST_F(WalletReplicasTest, AServerKilledUnderLoadLosesAndDoublesNothing) {
       EXPECT_EQ(debited[i], it->second);  // the same entry: it was not lost
     }
   }
-  EXPECT_THAT(*replicas_[0]->stores.reader->Balances("ann"), ElementsAre(Money{600, kKrw}));
+  EXPECT_THAT(*replicas_[0]->stores.reader->Balances("ann"), ElementsAre(Money{610, kKrw}));
+  EXPECT_THAT(*replicas_[0]->stores.reader->Balances("bob"), ElementsAre(Money{990, kKrw}));
   const std::vector<Outcome> refunded = InsistOnAll(refunds);
   for (const Outcome& outcome : refunded) EXPECT_EQ(outcome.kind, OutcomeKind::kDone);
   const Totals totals = replicas_[0]->stores.reader->ComputeTotals().value();
-  EXPECT_THAT(totals.currencies, ElementsAre(CurrencyTotals{kKrw, 0, 1, 0, 0, 1000}));
+  EXPECT_THAT(totals.currencies, ElementsAre(CurrencyTotals{kKrw, 0, 2, 0, 0, 2000}));
 }
 
 // A statement of somebody's and a page of the auditor's, while the table fills and the server takes it for
