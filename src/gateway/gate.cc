@@ -1,6 +1,7 @@
 #include "gateway/gate.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include <boost/asio/ip/address.hpp>
@@ -16,6 +17,8 @@ using http::Request;
 using http::Response;
 
 constexpr int64_t kMaxRequests = 100'000'000;
+constexpr int64_t kMaxStreams = 1'000'000;
+constexpr std::string_view kStreamRetryAfterS = "10";
 constexpr size_t kNetworkBytes = 8;  // of an IPv6 address
 
 // The n-th from the right of a list with commas, without blanks; the first where there are fewer.
@@ -53,6 +56,10 @@ void AddEdgeKeys(config::Keys& keys, EdgeConfig& config) {
                "Requests from one address in a window, to each gateway; past it 429; 0: no limit");
   keys.Duration("limit.address_window_ms", config.address.window, std::chrono::milliseconds(1'000), most,
                 "That window");
+  keys.Integer("limit.user_streams", config.user_streams, 0, kMaxStreams,
+               "Streams of events of one user at a time, to each gateway; past it 429; 0: no limit");
+  keys.Integer("limit.address_streams", config.address_streams, 0, kMaxStreams,
+               "Streams of events to one address at a time; past it 429; 0: no limit");
   keys.Integer("limit.trusted_proxies", config.trusted_proxies, 0, 16,
                "Proxies in front that append to X-Forwarded-For; 0: the connection's address counts");
   keys.List("cors.origins", config.cors_origins,
@@ -92,6 +99,8 @@ Gate::Gate(const EdgeConfig& config, CallerLimits& limits, CrossOrigin cross_ori
       cross_origin_(std::move(cross_origin)),
       users_(limits.users),
       addresses_(limits.addresses),
+      user_streams_(limits.user_streams),
+      address_streams_(limits.address_streams),
       compressor_(std::move(executor), computing) {}
 
 bool Gate::AdmitAddress(const Request& request, Pass& pass) {
@@ -110,6 +119,25 @@ bool Gate::AdmitUser(std::string_view user, Pass& pass) {
 void Gate::GiveBack(const Request& request, std::string_view user, const Pass& pass) {
   if (pass.address) addresses_.GiveBack(AddressKey(request, config_.trusted_proxies));
   if (pass.user) users_.GiveBack(user);
+}
+
+void Gate::Hold(const Request& request, std::string_view user, Response& response) const {
+  if (!response.stream) return;
+  std::shared_ptr<const void> of_user;
+  std::shared_ptr<const void> of_address;
+  const bool counts_user = user_streams_.on() && !user.empty();
+  if (counts_user) of_user = user_streams_.Take(std::string(user));
+  if (address_streams_.on()) of_address = address_streams_.Take(AddressKey(request, config_.trusted_proxies));
+  const bool user_has_too_many = counts_user && of_user == nullptr;
+  if (user_has_too_many || (address_streams_.on() && of_address == nullptr)) {
+    response = RefusalResponse("too_many_streams", user_has_too_many ? "of this user" : "from this address");
+    response.headers.Set("Retry-After", kStreamRetryAfterS);
+    return;
+  }
+  // Kept by what makes the stream, which lives as long as it.
+  response.stream = [of_user, of_address, body = std::move(response.stream)](http::SseStream& stream) {
+    return body(stream);
+  };
 }
 
 Response Gate::TooMany(const Pass& pass) {

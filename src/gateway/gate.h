@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "gateway/cross_origin.h"
 #include "gateway/rate_limiter.h"
+#include "gateway/stream_limiter.h"
 #include "gateway/transfer.h"
 #include "platform/config/keys.h"
 #include "platform/http/message.h"
@@ -24,6 +25,8 @@ namespace boxoffice::gateway {
 struct EdgeConfig {
   RateLimit user{12'000, std::chrono::seconds(60)};
   RateLimit address;  // none: behind a proxy all have the proxy's, unless trusted_proxies says otherwise
+  uint32_t user_streams = 32;    // open at a time; 0: no limit
+  uint32_t address_streams = 0;  // likewise, and none by default for the same reason
   uint32_t trusted_proxies = 0;  // in front, each of which appends who called it to X-Forwarded-For
   std::vector<std::string> cors_origins;
   bool compress = true;
@@ -43,9 +46,14 @@ void AddEdgeKeys(config::Keys& keys, EdgeConfig& config);
 // What callers have asked of a gateway, on whichever of its threads. Thread-safe.
 struct CallerLimits {
   explicit CallerLimits(const EdgeConfig& config)
-      : users("user", config.user), addresses("address", config.address) {}
+      : users("user", config.user),
+        addresses("address", config.address),
+        user_streams(config.user_streams),
+        address_streams(config.address_streams) {}
   RateLimiter users;
   RateLimiter addresses;
+  StreamLimiter user_streams;
+  StreamLimiter address_streams;
 };
 
 // Not thread-safe, but for Finish: for the one thread of an edge.
@@ -66,6 +74,9 @@ class Gate {
   [[nodiscard]] bool AdmitUser(std::string_view user, Pass& pass);
   // Takes back what was counted of a request that was admitted, and is to be counted later.
   void GiveBack(const http::Request& request, std::string_view user, const Pass& pass);
+  // An answer that is a stream holds a place of its asker's (`user` may be empty: of the address alone) until
+  // it has ended; where there is none left, it becomes 429 too_many_streams, with Retry-After.
+  void Hold(const http::Request& request, std::string_view user, http::Response& response) const;
   // 429 rate_limited, with Retry-After.
   [[nodiscard]] static http::Response TooMany(const Pass& pass);
   // The fields RateLimit and RateLimit-Policy, where something was counted.
@@ -91,6 +102,8 @@ class Gate {
   const CrossOrigin cross_origin_;
   RateLimiter& users_;
   RateLimiter& addresses_;
+  StreamLimiter& user_streams_;
+  StreamLimiter& address_streams_;
   Compressor compressor_;
 };
 

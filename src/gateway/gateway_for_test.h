@@ -52,6 +52,8 @@ class GatewayTest : public testing::Test {
     config.threads = 2;
     config.tokens = tokens;
     config.queue_keys = keys_;
+    // The services answer at once; on a busy machine that may take longer than people are to wait.
+    config.limits.query_timeout = config.limits.command_timeout = std::chrono::seconds(20);
     Configure(config);
     gateway_ = std::make_unique<GatewayModule>(runtime_, config);
     services_.seat.GetShow_.answer = [](const seat::v1::GetShowRequest& request) -> Result<seat::v1::Show> {

@@ -28,7 +28,7 @@ void Write(http::JsonWriter& writer, const Edge& edge, int64_t show_id, const qu
   std::string admission;
   if (session.state() == queue::v1::ACTIVE)
     admission = AdmissionToken(edge.queue_keys, session.token(), session.expires_at_ms());
-  WriteSession(writer, show_id, session, admission);
+  WriteSession(writer, show_id, session, edge.waiting_room.ShowStateOf(show_id), admission);
 }
 
 Response SessionResponse(const Edge& edge, int64_t show_id, const queue::v1::Session& session) {

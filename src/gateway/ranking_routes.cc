@@ -2,6 +2,7 @@
 // anew.
 #include <algorithm>
 #include <array>
+#include <string>
 
 #include "gateway/edge.h"
 #include "gateway/pages.h"
@@ -20,6 +21,7 @@ struct Choice {
   std::string window;
   std::string currency;  // empty: all
   uint32_t limit = 0;
+  int64_t after = 0;  // so many rows of it were told by the pages before
 };
 
 std::unexpected<Error> Odd(std::string detail) {
@@ -51,8 +53,9 @@ Result<Choice> ReadChoice(const Request& request, bool for_operator) {
   if (request.query("currency") && !IsCurrency(choice.currency)) {
     return Odd("field `currency` is three capital letters");
   }
-  BOXOFFICE_ASSIGN(const Page page, ReadPage(request, "ranking"));
+  BOXOFFICE_ASSIGN(const NumberedPage page, ReadNumberedPage(request, "ranking"));
   choice.limit = page.limit;
+  choice.after = page.after;
   return choice;
 }
 
@@ -100,13 +103,21 @@ asio::awaitable<Response> GetRanking(Edge& edge, Request& request, bool for_oper
   writer.BeginObject();
   WriteTime(writer, "as_of", ranking.as_of_ms());
   writer.Key("items").BeginArray();
-  uint32_t written = 0;
+  const int64_t begin = std::min<int64_t>(choice->after, ranking.rows_size());
+  const int64_t end = begin + choice->limit;
+  int64_t rows = 0;
   for (const auto& row : ranking.rows()) {
     if (!choice->currency.empty() && row.currency() != choice->currency) continue;
-    if (written++ == choice->limit) break;
-    WriteRow(writer, row, *choice, for_operator);
+    if (++rows > end) break;
+    if (rows > begin) WriteRow(writer, row, *choice, for_operator);
   }
-  writer.EndArray().Key("next_cursor").Null().EndObject();
+  writer.EndArray().Key("next_cursor");
+  if (rows > end) {
+    writer.Value(EncodeCursor("ranking", std::to_string(end)));
+  } else {
+    writer.Null();
+  }
+  writer.EndObject();
   co_return http::JsonResponse(writer.Take());
 }
 

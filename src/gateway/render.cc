@@ -244,7 +244,7 @@ void WriteQueue(JsonWriter& writer, const queue::v1::Queue& queue) {
 }
 
 void WriteSession(JsonWriter& writer, int64_t show_id, const queue::v1::Session& session,
-                  std::string_view admission) {
+                  seat::v1::ShowState show_state, std::string_view admission) {
   writer.BeginObject();
   WriteNumberId(writer, "show_id", show_id);
   writer.Field("token", session.token()).Field("state", queue::v1::SessionState_Name(session.state()));
@@ -259,6 +259,12 @@ void WriteSession(JsonWriter& writer, int64_t show_id, const queue::v1::Session&
     writer.Value(queue::v1::QueueState_Name(session.queue_state()));
   }
   WriteTime(writer, "opens_at", session.opens_at_ms());
+  writer.Key("show_state");
+  if (show_state == seat::v1::SHOW_STATE_UNSPECIFIED) {
+    writer.Null();  // nobody has asked for it yet
+  } else {
+    writer.Value(seat::v1::ShowState_Name(show_state));
+  }
   if (admission.empty()) {
     writer.Key("admission").Null();
   } else {

@@ -43,7 +43,7 @@ void WriteQueue(http::JsonWriter& writer, const queue::v1::Queue& queue);
 void WriteQueueView(http::JsonWriter& writer, const queue::v1::Queue& queue);
 // `admission`: the token that says that the session is ACTIVE; empty: it is not.
 void WriteSession(http::JsonWriter& writer, int64_t show_id, const queue::v1::Session& session,
-                  std::string_view admission);
+                  seat::v1::ShowState show_state, std::string_view admission);
 void WriteTarget(http::JsonWriter& writer, const relay::v1::Target& target);
 void WriteDelivery(http::JsonWriter& writer, const relay::v1::Delivery& delivery);
 void WriteDeadLetter(http::JsonWriter& writer, const bus::DeadLetter& letter);

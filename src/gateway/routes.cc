@@ -96,6 +96,7 @@ void Routes::Public(http::Method method, std::string_view pattern, http::Handler
       response = Gate::TooMany(pass);
     } else {
       response = co_await handler(request);
+      gate->Hold(request, {}, response);
     }
     gate->Describe(pass, response);
     const bool compresses = gate->Compresses(response);
@@ -132,6 +133,7 @@ void Routes::Guarded(http::Method method, std::string_view pattern, Handler hand
     std::expected<auth::Principal, http::Response> who = Admit(verifiers, *gate, role, request, pass);
     if (who) {
       response = co_await handler(request, *who);
+      gate->Hold(request, who->user, response);
     } else {
       response = std::move(who).error();
     }

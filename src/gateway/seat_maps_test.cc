@@ -135,8 +135,10 @@ TEST_F(SeatMapsTest, AnETagSpares) {
 }
 
 TEST_F(SeatMapsTest, TheServiceIsAskedFourTimesASecondAtMost) {
+  const auto begun = std::chrono::steady_clock::now();
   for (int i = 0; i < 20; ++i) (void)Call("GET", "/v1/shows/1/seats");
-  EXPECT_LT(services_.seat.GetSeatMap_.calls, 10);
+  const auto quarters = (std::chrono::steady_clock::now() - begun) / std::chrono::milliseconds(250);
+  EXPECT_LE(services_.seat.GetSeatMap_.calls, 2 * (quarters + 2)) << "by each of the two threads";
 }
 
 TEST_F(SeatMapsTest, UnknownShowIs404AlsoToFollow) {

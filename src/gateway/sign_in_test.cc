@@ -111,10 +111,14 @@ class SignInTest : public GatewayTest {
                });
     router.Add(http::Method::kPost, "/token",
                [this, answer](http::Request& request) -> http::asio::awaitable<http::Response> {
-                 if (token_status_ == 0) {
+                 if (token_status_ == 0) {  // silent, until that is over; what comes then is too late
                    const auto executor = co_await http::asio::this_coro::executor;
-                   http::asio::steady_timer silence(executor, std::chrono::seconds(4));
-                   (void)co_await silence.async_wait(http::asio::as_tuple(http::asio::use_awaitable));
+                   http::asio::steady_timer silence(executor);
+                   while (token_status_ == 0) {
+                     silence.expires_after(std::chrono::milliseconds(5));
+                     (void)co_await silence.async_wait(http::asio::as_tuple(http::asio::use_awaitable));
+                   }
+                   co_return answer("{}", 500);
                  }
                  if (token_status_ != 200) co_return answer(R"({"error":"invalid_client"})", token_status_);
                  const auto [body, status] = Redeem(request);
@@ -373,7 +377,7 @@ class ImpatientSignInTest : public SignInTest {
  protected:
   void Configure(GatewayConfig& config) override {
     SignInTest::Configure(config);
-    config.sign_in->timeout = std::chrono::seconds(2);
+    config.sign_in->timeout = std::chrono::seconds(5);
   }
 };
 

@@ -89,17 +89,20 @@ WaitingRoom::WaitingRoom(Backends& backends, rpc::WorkerPool& computing, const C
       refresh_failures_(
           metrics.GetCounter("boxoffice_gateway_heads_failures_total", "Heads that were not fetched")),
       refresh_timer_(backends.executor()),
-      heartbeat_timer_(backends.executor()) {}
+      heartbeat_timer_(backends.executor()),
+      look_timer_(backends.executor()) {}
 
 void WaitingRoom::Start() {
   asio::co_spawn(backends_.executor(), RefreshHeads(), asio::detached);
   asio::co_spawn(backends_.executor(), SendHeartbeats(), asio::detached);
+  asio::co_spawn(backends_.executor(), LookAtShows(), asio::detached);
 }
 
 void WaitingRoom::Stop() {
   stopping_ = true;
   refresh_timer_.cancel();
   heartbeat_timer_.cancel();
+  look_timer_.cancel();
 }
 
 std::optional<queue::v1::Session> WaitingRoom::Answer(const queue::v1::TokenClaims& claims,
@@ -158,6 +161,16 @@ Result<queue::v1::Queue> WaitingRoom::View(int64_t show_id) const {
   return untouched;
 }
 
+seat::v1::ShowState WaitingRoom::ShowStateOf(int64_t show_id) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = heads_.find(show_id);
+  if (found == heads_.end()) return seat::v1::SHOW_STATE_UNSPECIFIED;
+  Head& head = found->second;
+  head.polled = true;
+  const bool holds = std::chrono::steady_clock::now() - head.show_state_at < kLookHolds;
+  return holds ? head.show_state : seat::v1::SHOW_STATE_UNSPECIFIED;
+}
+
 bool WaitingRoom::IsOff(int64_t show_id) const {
   const std::scoped_lock lock(mutex_);
   const auto head = heads_.find(show_id);
@@ -207,20 +220,54 @@ void WaitingRoom::DropAllBut(const queue::v1::GetHeadsResponse& heads) {
 
 asio::awaitable<void> WaitingRoom::RefreshHeads() {
   const auto start = [this](auto... arguments) { backends_.queue->async()->GetHeads(arguments...); };
+  queue::v1::GetHeadsRequest request;
   while (!stopping_) {
-    const queue::v1::GetHeadsRequest request;
     const std::string untraced;
     const Result<queue::v1::GetHeadsResponse> heads =
         co_await backends_.Ask<queue::v1::GetHeadsResponse>(request, untraced, start);
     if (heads) {
       for (const queue::v1::Queue& queue : heads->queues()) co_await Take(queue);
-      DropAllBut(*heads);
+      // With the same epoch, the rest is as it was. One of the release before has none, and tells everything.
+      if (heads->epoch() == 0 || heads->epoch() != request.epoch()) DropAllBut(*heads);
+      request.set_epoch(heads->epoch());
+      request.set_revision(heads->revision());
     } else {
       refresh_failures_.Add();
     }
     if (stopping_) break;
     refresh_timer_.expires_after(kRefreshEvery);
     (void)co_await refresh_timer_.async_wait(kAwait);
+  }
+}
+
+std::vector<int64_t> WaitingRoom::TakePolled() {
+  std::vector<int64_t> shows;
+  const std::scoped_lock lock(mutex_);
+  for (auto& [show_id, head] : heads_) {
+    if (std::exchange(head.polled, false)) shows.push_back(show_id);
+  }
+  return shows;
+}
+
+// Only at those that somebody here has asked about: a call for each, and none for what is past.
+asio::awaitable<void> WaitingRoom::LookAtShows() {
+  const auto start = [this](auto... arguments) { backends_.seat->async()->GetShow(arguments...); };
+  while (!stopping_) {
+    look_timer_.expires_after(kLookEvery);
+    (void)co_await look_timer_.async_wait(kAwait);
+    for (const int64_t show_id : TakePolled()) {
+      if (stopping_) co_return;
+      seat::v1::GetShowRequest query;
+      query.set_id(show_id);
+      const std::string untraced;
+      const Result<seat::v1::Show> show = co_await backends_.Ask<seat::v1::Show>(query, untraced, start);
+      if (!show) continue;
+      const std::scoped_lock lock(mutex_);
+      const auto head = heads_.find(show_id);
+      if (head == heads_.end()) continue;
+      head->second.show_state = show->state();
+      head->second.show_state_at = std::chrono::steady_clock::now();
+    }
   }
 }
 

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "boxoffice/queue/v1/queue.pb.h"
+#include "boxoffice/seat/v1/seat.pb.h"
 #include "gateway/backends.h"
 #include "platform/auth/shuffle.h"
 #include "platform/auth/signed_token.h"
@@ -46,6 +47,10 @@ struct Head {
   // Sequences above it may have been given twice, as the store lost some; only the queue knows to whom.
   uint64_t sure_through = std::numeric_limits<uint64_t>::max();
   std::unordered_set<uint64_t> left;  // sequences of those who waited and left, by whichever gateway
+  // Of the show itself, so that nobody waits for what is sold out: as the seat service said it then.
+  seat::v1::ShowState show_state = seat::v1::SHOW_STATE_UNSPECIFIED;
+  std::chrono::steady_clock::time_point show_state_at{};
+  bool polled = false;  // since then
 };
 
 // The answer to someone who waits there; nullopt: it is their turn, or they have left, or the token has
@@ -79,6 +84,9 @@ class WaitingRoom {
 
   // The queue as last fetched. Error: kUnavailable heads_unknown, as long as none was.
   [[nodiscard]] Result<queue::v1::Queue> View(int64_t show_id) const;
+  // What the show is for whoever waits for it, a few seconds old at most; SHOW_STATE_UNSPECIFIED: not known,
+  // as when nobody has asked for a while.
+  [[nodiscard]] seat::v1::ShowState ShowStateOf(int64_t show_id);
   // Whether the show was last seen to have no queue.
   [[nodiscard]] bool IsOff(int64_t show_id) const;
 
@@ -89,12 +97,16 @@ class WaitingRoom {
   static constexpr size_t kSequencesPerHeartbeat = 4'096;
   static constexpr std::chrono::milliseconds kRefreshEvery{250};
   static constexpr std::chrono::milliseconds kHeartbeatEvery{1'000};
+  static constexpr std::chrono::milliseconds kLookEvery{1'000};   // at shows that people wait for
+  static constexpr std::chrono::milliseconds kLookHolds{60'000};  // longer than from one's poll to the next
 
   static void NoteLeft(Head& head, std::span<const uint64_t> sequences);
   asio::awaitable<void> RefreshHeads();
   asio::awaitable<void> Take(const queue::v1::Queue& queue);
   void DropAllBut(const queue::v1::GetHeadsResponse& heads);
   [[nodiscard]] std::shared_ptr<const auth::Shuffle> OrderOf(int64_t show_id) const;
+  asio::awaitable<void> LookAtShows();
+  [[nodiscard]] std::vector<int64_t> TakePolled();
   asio::awaitable<void> SendHeartbeats();
   void SendPresent();
 
@@ -105,6 +117,7 @@ class WaitingRoom {
   obs::Counter& refresh_failures_;
   asio::steady_timer refresh_timer_;
   asio::steady_timer heartbeat_timer_;
+  asio::steady_timer look_timer_;
   bool stopping_ = false;
 
   mutable std::mutex mutex_;  // of what follows; held for as long as one answer takes

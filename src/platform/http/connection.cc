@@ -35,38 +35,6 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 }  // namespace
 
-void ConnectionRegistry::Add(const std::shared_ptr<Connection>& connection) {
-  const std::scoped_lock lock(mutex_);
-  connections_.emplace(connection.get(), connection);
-  size_ = connections_.size();
-}
-
-void ConnectionRegistry::Remove(Connection* connection) {
-  const std::scoped_lock lock(mutex_);
-  connections_.erase(connection);
-  size_ = connections_.size();
-  if (connections_.empty()) empty_.notify_all();
-}
-
-std::vector<std::shared_ptr<Connection>> ConnectionRegistry::All() { return Expired(SteadyTime::max()); }
-
-// A connection that is being destroyed is whole until its Remove, which waits for this lock; lock() tells it
-// apart. None is let go of under the lock, as that would call Remove.
-std::vector<std::shared_ptr<Connection>> ConnectionRegistry::Expired(SteadyTime now) {
-  std::vector<std::shared_ptr<Connection>> expired;
-  const std::scoped_lock lock(mutex_);
-  for (const auto& [connection, weak] : connections_) {
-    if (!connection->expired(now)) continue;
-    if (std::shared_ptr<Connection> shared = weak.lock()) expired.push_back(std::move(shared));
-  }
-  return expired;
-}
-
-bool ConnectionRegistry::WaitEmpty(milliseconds limit) {
-  std::unique_lock lock(mutex_);
-  return empty_.wait_for(lock, limit, [this] { return connections_.empty(); });
-}
-
 Connection::Connection(tcp::socket socket, std::shared_ptr<ServerShared> shared, const ServingLoop& loop,
                        bool refused)
     : socket_(std::move(socket)),
@@ -476,13 +444,21 @@ asio::awaitable<bool> Connection::Write(std::string_view head, std::string_view 
 // What the kernel did not take at once.
 asio::awaitable<bool> Connection::WriteOn(std::string_view head, std::string_view body, size_t written) {
   const Phase before = phase_;
+  const ServerOptions& options = shared_->options;
+  // All of it, of whoever reads a little all the time; a stream's event has its one time-out (SendFormatted).
+  const uint64_t slow_ms = 1'000 * (head.size() + body.size() - written) / options.slowest_reader;
+  const SteadyTime end = steady_clock::now() + options.write_timeout + milliseconds(slow_ms);
   Wrote wrote = Wrote::kPart;
   while (wrote == Wrote::kPart) {
     const size_t of_head = std::min(written, head.size());
     head.remove_prefix(of_head);
     body.remove_prefix(written - of_head);
     // Each piece has the whole time-out: a slow reader is no dead one.
-    if (before != Phase::kStreaming) Enter(Phase::kWriting, shared_->options.write_timeout);
+    if (before != Phase::kStreaming) {
+      const SteadyTime now = steady_clock::now();
+      Enter(Phase::kWriting, std::min(options.write_timeout, std::chrono::ceil<milliseconds>(end - now)),
+            now);
+    }
     const auto [error] = co_await socket_.async_wait(tcp::socket::wait_write, kAwait);
     if (error) co_return false;
     wrote = TryWrite(head, body, &written);

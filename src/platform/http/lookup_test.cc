@@ -53,7 +53,7 @@ class LookupTest : public testing::Test {
   }
   void WaitUntilAsked(const std::string& host) {
     std::unique_lock lock(mutex_);
-    ASSERT_TRUE(changed_.wait_for(lock, 10s, [&] { return asked_.contains(host); }));
+    ASSERT_TRUE(changed_.wait_for(lock, 60s, [&] { return asked_.contains(host); }));
   }
   int Asked(const std::string& host) {
     const std::scoped_lock lock(mutex_);
@@ -63,7 +63,7 @@ class LookupTest : public testing::Test {
     return asio::co_spawn(io_, Ask(lookup_, std::move(host)), asio::use_future);
   }
   static bool IsReady(const std::future<Answer>& answer) {
-    return answer.wait_for(10s) == std::future_status::ready;
+    return answer.wait_for(60s) == std::future_status::ready;
   }
 
   std::mutex mutex_;

@@ -29,8 +29,10 @@ struct ServerOptions {
   // From a request's first byte to its last, past it 408; a body that was announced gets 1 s more per 128
   // KiB.
   std::chrono::milliseconds read_timeout{10'000};
-  // A client that takes nothing of an answer for this long is dropped.
+  // A client that takes nothing of an answer for this long is dropped; so is one that has not taken all of it
+  // after as long and 1 s more per slowest_reader bytes.
   std::chrono::milliseconds write_timeout{30'000};
+  size_t slowest_reader = 8 * 1024;  // bytes per second, at least 1; less than any phone's connection
   std::chrono::milliseconds sse_keep_alive{15'000};
   // Called with every answer before it is sent, also with those that the server gives itself: what all are to
   // carry.

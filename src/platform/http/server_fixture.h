@@ -19,12 +19,12 @@
 
 namespace boxoffice::http {
 
-// A blocking connection; reads give up after 5 s.
+// A blocking connection; reads give up after a minute.
 class RawClient {
  public:
   explicit RawClient(uint16_t port) : socket_(io_) {
     socket_.connect({asio::ip::make_address("127.0.0.1"), port});
-    const timeval limit{5, 0};
+    const timeval limit{60, 0};
     ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
   }
 
@@ -58,7 +58,7 @@ class RawClient {
     }
     return Take(received_.size());
   }
-  // Whether the server closes, within the 5 s.
+  // Whether the server closes, within the minute.
   bool AtEnd() {
     ReadSome();
     return received_.empty() && ended_;

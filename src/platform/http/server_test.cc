@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "platform/http/server_fixture.h"
+#include "testing/wait.h"
 
 namespace boxoffice::http {
 namespace {
@@ -37,14 +38,20 @@ asio::awaitable<Response> Echo(Request& request) {
   co_return response;
 }
 
-// Calls of Slow that have begun.
-std::atomic<int> slow_calls{0};
-
 asio::awaitable<Response> Slow(Request&) {
-  ++slow_calls;
-  slow_calls.notify_all();
   co_await Sleep(milliseconds(200));
   co_return JsonResponse("{\"slow\":true}");
+}
+
+// Calls of Held that have begun, and whether they may end.
+std::atomic<int> held_calls{0};
+std::atomic<bool> released{false};
+
+asio::awaitable<Response> Held(Request&) {
+  ++held_calls;
+  held_calls.notify_all();
+  while (!released) co_await Sleep(milliseconds(5));
+  co_return JsonResponse("{\"held\":true}");
 }
 
 asio::awaitable<Response> Show(Request& request) {
@@ -73,6 +80,7 @@ Router Routes() {
   big.max_body = 1024 * 1024;
   router.Add(Method::kPost, "/import", Echo, big);
   router.Add(Method::kGet, "/slow", Slow);
+  router.Add(Method::kGet, "/held", Held);
   router.Add(Method::kGet, "/throw", Throw);
   router.Add(Method::kGet, "/shared", Shared);
   router.Add(Method::kGet, "/v1/shows/{show}", Show);
@@ -340,10 +348,13 @@ TEST(Server, IdleConnectionIsClosedWithoutAWord) {
   ServerOptions options;
   options.idle_timeout = milliseconds(100);
   TestServer test(Routes(), options);
-  RawClient client = test.Connect();
-  EXPECT_THAT(client.Send(Get("/slow")).ReadResponse(),
-              StartsWith("HTTP/1.1 200"));  // longer than idle, but at work
-  EXPECT_TRUE(client.AtEnd());
+  // On a busy machine the request may come too late: then once more.
+  std::unique_ptr<RawClient> client;
+  EXPECT_TRUE(testbed::Eventually([&] {
+    client = std::make_unique<RawClient>(test.server().port());
+    return client->Send(Get("/slow")).ReadResponse().starts_with("HTTP/1.1 200");
+  })) << "longer than idle, but at work";
+  EXPECT_TRUE(client->AtEnd());
 }
 
 TEST(Server, ExpectContinueIsHonoured) {
@@ -421,28 +432,32 @@ TEST(Server, DrainAnswersWhatIsInFlightAndClosesWhatIsIdle) {
   RawClient busy = test.Connect();
   RawClient idle = test.Connect();
   EXPECT_THAT(idle.Send(Get("/echo")).ReadResponse(), StartsWith("HTTP/1.1 200"));
-  const int before = slow_calls;
-  busy.Send(Get("/slow"));
-  slow_calls.wait(before);
+  released = false;
+  const int before = held_calls;
+  busy.Send(Get("/held"));
+  held_calls.wait(before);
   test.server().Drain();
   test.server().Drain();
   EXPECT_TRUE(idle.AtEnd());
+  released = true;
   const std::string response = busy.ReadAll();
   EXPECT_THAT(response, StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(response, HasSubstr("Connection: close"));
-  EXPECT_TRUE(test.server().WaitDrained(milliseconds(2000)));
+  EXPECT_TRUE(test.server().WaitDrained(std::chrono::seconds(60)));
   EXPECT_THROW(test.Connect(), boost::system::system_error);  // refused
 }
 
 TEST(Server, StopEndsRequestsInFlight) {
   TestServer test(Routes());
   RawClient client = test.Connect();
-  const int before = slow_calls;
-  client.Send(Get("/slow"));
-  slow_calls.wait(before);
+  released = false;
+  const int before = held_calls;
+  client.Send(Get("/held"));
+  held_calls.wait(before);
   test.server().Stop();
   EXPECT_EQ(client.ReadAll(), "");
-  EXPECT_TRUE(test.server().WaitDrained(milliseconds(2000)));
+  released = true;
+  EXPECT_TRUE(test.server().WaitDrained(std::chrono::seconds(60)));
 }
 
 TEST(Server, ARequestsWellFormedIdIsItsAnswersAlsoInsideAProblem) {
@@ -475,7 +490,7 @@ TEST(Server, HookIsToldEachAnswer) {
   std::vector<std::string> seen;
   const auto hook = [&](const RequestInfo& info, int status, std::chrono::microseconds took) {
     const std::scoped_lock lock(mutex);
-    EXPECT_LT(took, std::chrono::seconds(5));
+    EXPECT_LT(took, std::chrono::seconds(60));
     seen.push_back(fmt::format("{} {} {} {}", MethodName(info.method), info.route, info.path, status));
   };
   {
@@ -547,7 +562,7 @@ TEST(Server, ConnectionsGoToTheLoopsInTurnAndStay) {
   }
   EXPECT_EQ(server->connections(), 4U) << "of all loops";
   server->Drain();
-  EXPECT_TRUE(server->WaitDrained(std::chrono::seconds(5))) << "the idle ones of every loop are closed";
+  EXPECT_TRUE(server->WaitDrained(std::chrono::seconds(60))) << "the idle ones of every loop are closed";
   EXPECT_EQ(counted[0], 6);
   EXPECT_EQ(counted[1], 6);
   work.clear();

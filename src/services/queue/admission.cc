@@ -3,13 +3,6 @@
 #include <utility>
 
 namespace boxoffice::queue {
-namespace {
-
-// A clock that goes back by less, as at a change of the server whose time it is, holds admission up for so
-// long, and nobody gets in twice as fast for it.
-constexpr milliseconds kClockStep{5'000};
-
-}  // namespace
 
 AdmissionDecision DecideAdmission(const ShowDraft& show, Timestamp now) {
   AdmissionDecision decision;

@@ -91,6 +91,7 @@ struct QueueView {
   double pace_per_s = 0;                // PacePerS
   std::string_view refusal;             // of Configure: why nothing was changed
   std::vector<uint64_t> left_lately{};  // who has given up the place within kLeftLately, not called yet
+  bool operator==(const QueueView&) const = default;
 };
 using Outcome = std::variant<SessionAnswer, BindAnswer, Nothing, QueueView>;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -196,28 +197,34 @@ grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* RpcServer::Execute(
 // Not what a process knows that was paused while another one led: an edge's heads would go back.
 template <typename Response>
 grpc::ServerUnaryReactor* RpcServer::AnswerFromMemory(grpc::CallbackServerContext* context,
+                                                      const queue::Service::Moment& since,
                                                       Response& response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const std::vector<QueueView> views = service_.Views();
+  const queue::Service::Heads heads = service_.HeadsSince(since);
   if (!service_.leads()) {
     reactor->Finish(rpc::ToStatus({Code::kUnavailable, "not_leading", "another process may lead"}));
     return reactor;
   }
-  for (const QueueView& view : views) Write(view, *response.add_queues());
+  for (const QueueView& view : heads.views) Write(view, *response.add_queues());
+  if constexpr (std::is_same_v<Response, v1::GetHeadsResponse>) {
+    response.set_epoch(heads.at.epoch);
+    response.set_revision(heads.at.revision);
+  }
   reactor->Finish(grpc::Status::OK);
   return reactor;
 }
 
 grpc::ServerUnaryReactor* RpcServer::GetHeads(grpc::CallbackServerContext* context,
-                                              const v1::GetHeadsRequest*, v1::GetHeadsResponse* response) {
+                                              const v1::GetHeadsRequest* request,
+                                              v1::GetHeadsResponse* response) {
   service_.NoteEdge();
-  return AnswerFromMemory(context, *response);
+  return AnswerFromMemory(context, {request->epoch(), request->revision()}, *response);
 }
 
 grpc::ServerUnaryReactor* RpcServer::ListQueues(grpc::CallbackServerContext* context,
                                                 const v1::ListQueuesRequest*,
                                                 v1::ListQueuesResponse* response) {
-  return AnswerFromMemory(context, *response);
+  return AnswerFromMemory(context, {}, *response);
 }
 
 grpc::ServerUnaryReactor* RpcServer::Audit(grpc::CallbackServerContext* context,

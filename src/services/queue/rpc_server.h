@@ -37,7 +37,8 @@ class RpcServer final : public v1::QueueService::CallbackService {
 
  private:
   template <typename Response>
-  grpc::ServerUnaryReactor* AnswerFromMemory(grpc::CallbackServerContext* context, Response& response);
+  grpc::ServerUnaryReactor* AnswerFromMemory(grpc::CallbackServerContext* context,
+                                             const queue::Service::Moment& since, Response& response);
 
   using Commands = rpc::CommandIntake<v1::CommandBatch, v1::OutcomeBatch>;
 

@@ -104,6 +104,28 @@ TEST_F(QueueRpcTest, ABuyerGoesThroughTheWholeService) {
   EXPECT_EQ(Head().active(), 0);
 }
 
+TEST_F(QueueRpcTest, AnEdgeThatRepeatsWhatItWasToldIsToldOnlyWhatHasChanged) {
+  (void)Join("ann");
+  const auto heads = [this](uint64_t epoch, uint64_t revision) {
+    grpc::ClientContext context;
+    v1::GetHeadsRequest request;
+    request.set_epoch(epoch);
+    request.set_revision(revision);
+    v1::GetHeadsResponse response;
+    EXPECT_TRUE(stub_->GetHeads(&context, request, &response).ok());
+    return response;
+  };
+  const v1::GetHeadsResponse all = heads(0, 0);
+  EXPECT_EQ(all.queues_size(), 1);
+  EXPECT_NE(all.epoch(), 0U);
+  const v1::GetHeadsResponse later = heads(all.epoch(), all.revision());
+  EXPECT_EQ(later.epoch(), all.epoch());
+  EXPECT_EQ(later.queues_size(), 0);
+  (void)Join("bob");
+  EXPECT_EQ(heads(all.epoch(), all.revision()).queues_size(), 1);
+  EXPECT_EQ(heads(all.epoch() + 1, all.revision()).queues_size(), 1) << "of another process";
+}
+
 TEST_F(QueueRpcTest, TheTokenIsTheSameTextWhileItLivesAlsoAfterARestart) {
   Run(ConfigureOf(v1::PAUSED));
   const v1::Session session = Join("ann");

@@ -5,6 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include "base/random.h"
+
 namespace boxoffice::queue {
 namespace {
 
@@ -39,7 +41,11 @@ Service::Service(Store& store, const Clock& clock, obs::Registry& metrics, batch
 Result<void> Service::Load() {
   const Timestamp now = clock_.Now();
   purge_at_ = now + kPurgeEvery;
-  return LoadAt(now);
+  latest_ = now;
+  BOXOFFICE_TRY(LoadAt(now));
+  // Whoever is there came by an edge, so there will be one again: until then nobody can be seen.
+  if (room_.HasPeople()) edges_seen_at_ = now;
+  return {};
 }
 
 Result<void> Service::LoadAt(Timestamp now) {
@@ -52,6 +58,7 @@ Result<void> Service::LoadAt(Timestamp now) {
   {
     const std::scoped_lock lock(views_mutex_);
     views_.clear();  // of what the store has lost
+    moment_ = {.epoch = std::max<uint64_t>(SystemSeed(), 1)};
   }
   PublishAll(now);
   return {};
@@ -73,8 +80,9 @@ Result<Service::Outcomes> Service::Run(std::span<const Command> commands) {
 // While no edge is there, who waits can't be seen, and would lose the place as if absent. Once there is one
 // again, everybody counts as seen then. The same after a pause of this process, and a jump of its clock.
 bool Service::NobodyCanBeSeen(std::span<const Command> commands, Timestamp now) {
-  Timestamp seen = FromUnixMs(edge_asked_ms_.load(std::memory_order_relaxed));
-  const bool known = seen != Timestamp();  // before an edge has asked, nobody knows whether there will be one
+  Timestamp seen = std::min(now, FromUnixMs(edge_asked_ms_.load(std::memory_order_relaxed)));
+  // Before an edge has asked, and where nobody came by one, nobody knows whether there will be one.
+  const bool known = seen != Timestamp() || edges_seen_at_ != Timestamp();
   if (known && std::ranges::any_of(commands, IsFromEdge)) seen = std::max(seen, now);
   if (seen > edges_seen_at_) {
     if (edges_seen_at_ != Timestamp() && seen - edges_seen_at_ > kEdgesGone) room_.SeeEverybody(now);
@@ -83,7 +91,20 @@ bool Service::NobodyCanBeSeen(std::span<const Command> commands, Timestamp now) 
   return known && now - edges_seen_at_ > kEdgesGone;
 }
 
+// What a clock that was ahead has promised ends with it.
+void Service::FollowClock(Timestamp now) {
+  if (latest_ - now > kClockStep) {
+    room_.ClockWentBack(now);
+    edges_seen_at_ = std::min(edges_seen_at_, now);
+    edge_asked_ms_ = std::min(edge_asked_ms_.load(), ToUnixMs(now));
+    purge_at_ = std::min(purge_at_, now + kPurgeEvery);
+    latest_ = now;
+  }
+  latest_ = std::max(latest_, now);
+}
+
 Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> commands, Timestamp now) {
+  FollowClock(now);
   if (stale_) BOXOFFICE_TRY(LoadAt(now));
   const bool unseen = NobodyCanBeSeen(commands, now);
   // Presence is memory only, and no decision: noted first, so that a tick of the same batch knows of it.
@@ -136,18 +157,25 @@ QueueView Service::ViewAt(const ShowQueue& queue, Timestamp now) {
   return view;
 }
 
+void Service::PublishLocked(const ShowQueue& queue, Timestamp now) {
+  QueueView view = ViewAt(queue, now);
+  Published& published = views_[view.show.show_id];
+  if (published.revision != 0 && published.view == view) return;
+  published = {std::move(view), ++moment_.revision};
+}
+
 void Service::Publish(const Changes& changes, Timestamp now) {
   if (changes.shows.empty()) return;
   for (const ShowChange& change : changes.shows) NoteDepartures(change, now);
   const std::scoped_lock lock(views_mutex_);
   for (const ShowChange& change : changes.shows) {
-    views_[change.show.show_id] = ViewAt(*room_.Find(change.show.show_id), now);
+    PublishLocked(*room_.Find(change.show.show_id), now);
   }
 }
 
 void Service::PublishAll(Timestamp now) {
   const std::scoped_lock lock(views_mutex_);
-  for (const auto& [show_id, queue] : room_.shows()) views_[show_id] = ViewAt(queue, now);
+  for (const auto& [show_id, queue] : room_.shows()) PublishLocked(queue, now);
 }
 
 void Service::Purge(Timestamp now) {
@@ -158,15 +186,20 @@ void Service::Purge(Timestamp now) {
   purged_.Add(static_cast<uint64_t>(store_.Purge(now - kRetention, kPurgeLimit).value_or(0)));
 }
 
-std::vector<QueueView> Service::Views() const {
-  std::vector<QueueView> views;
+std::vector<QueueView> Service::Views() const { return HeadsSince({}).views; }
+
+Service::Heads Service::HeadsSince(const Moment& since) const {
+  Heads heads;
   {
     const std::scoped_lock lock(views_mutex_);
-    views.reserve(views_.size());
-    for (const auto& [show_id, view] : views_) views.push_back(view);
+    heads.at = moment_;
+    const uint64_t after = since.epoch == moment_.epoch ? since.revision : 0;
+    for (const auto& [show_id, published] : views_) {
+      if (published.revision > after) heads.views.push_back(published.view);
+    }
   }
-  std::ranges::sort(views, {}, [](const QueueView& view) { return view.show.show_id; });
-  return views;
+  std::ranges::sort(heads.views, {}, [](const QueueView& view) { return view.show.show_id; });
+  return heads;
 }
 
 }  // namespace boxoffice::queue

@@ -52,6 +52,17 @@ class Service {
 
   // Every queue as of its last change, or of the last tick; by show id.
   [[nodiscard]] std::vector<QueueView> Views() const;
+  // What has come to look different since a moment, so that who asks often need not hear again of every show
+  // that ever was.
+  struct Moment {
+    uint64_t epoch = 0;  // never 0; another one after each loading, which may have lost shows
+    uint64_t revision = 0;
+  };
+  struct Heads {
+    Moment at;
+    std::vector<QueueView> views;  // by show id; all of them, if `since` is of another epoch
+  };
+  [[nodiscard]] Heads HeadsSince(const Moment& since) const;
   // Whether what Views says is true: another process may have done more meanwhile.
   [[nodiscard]] bool leads() const { return !leads_ || leads_(); }
   // Whether the last batch met a store that works.
@@ -61,10 +72,12 @@ class Service {
   using Outcomes = std::vector<std::optional<Outcome>>;
   Result<void> LoadAt(Timestamp now);
   Result<Outcomes> Run(std::span<const Command> commands);
+  void FollowClock(Timestamp now);
   [[nodiscard]] bool NobodyCanBeSeen(std::span<const Command> commands, Timestamp now);
   Result<Outcomes> LoadDecideSave(std::span<const Command> commands, Timestamp now);
   void NoteDepartures(const ShowChange& change, Timestamp now);
   [[nodiscard]] QueueView ViewAt(const ShowQueue& queue, Timestamp now);
+  void PublishLocked(const ShowQueue& queue, Timestamp now);
   void Publish(const Changes& changes, Timestamp now);
   void PublishAll(Timestamp now);
   void Purge(Timestamp now);
@@ -82,10 +95,16 @@ class Service {
   };
   std::unordered_map<int64_t, std::deque<Departure>> departures_;  // by show; the oldest first
   Timestamp purge_at_;
+  Timestamp latest_;  // that the clock has shown
   std::atomic<int64_t> edge_asked_ms_{0};
-  Timestamp edges_seen_at_;  // zero: none has asked for the heads yet
+  Timestamp edges_seen_at_;  // zero: none has asked for the heads yet, and nobody has come by one
   mutable std::mutex views_mutex_;
-  std::unordered_map<int64_t, QueueView> views_;
+  struct Published {
+    QueueView view;
+    uint64_t revision = 0;  // with which it came to look like this
+  };
+  std::unordered_map<int64_t, Published> views_;
+  Moment moment_;
   batch::StoreHealth health_;
   Executor executor_;  // last: its thread uses all of the above
 };

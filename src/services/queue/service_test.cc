@@ -224,7 +224,13 @@ TEST_F(ServiceTest, AHeartbeatIsPresenceForATickOfTheSameBatch) {
   RunAll({Configure{.show_id = kShow, .state = QueueState::kPaused}, JoinOf("ann")});
   Service service(store_, clock_, metrics_, {});
   ASSERT_TRUE(service.Load());
-  clock_.Advance(kPresence * 2);
+  for (int look = 0; look < 6; ++look) {  // past kPresence; an edge is there, which has not seen her
+    clock_.Advance(kEdgesGone - 1s);
+    service.NoteEdge();
+    std::promise<void> done;
+    service.Submit(Tick{}, [&done](const Result<Outcome>&) { done.set_value(); });
+    done.get_future().wait();
+  }
   const auto ignore = [](const Result<Outcome>&) {};
   service.Submit(Configure{.show_id = kShow, .state = QueueState::kOpen}, ignore);
   service.Submit(Heartbeat{kShow, {1, 99}}, ignore);
@@ -284,6 +290,117 @@ TEST_F(EdgesTest, WhileOneIsThereWhoIsNotSeenLosesThePlace) {
   }
   EXPECT_EQ(StateOf(ann_), SessionState::kExpired);
   EXPECT_EQ(StateOf(bob_), SessionState::kExpired);
+}
+
+TEST_F(EdgesTest, ARestartWhileNoneIsThereLosesNobodyEither) {
+  Service restarted(store_, clock_, metrics_, {.max_batch = 1});
+  ASSERT_TRUE(restarted.Load());
+  const auto tick = [&] {
+    std::promise<void> done;
+    restarted.Submit(Tick{}, [&done](const Result<Outcome>&) { done.set_value(); });
+    done.get_future().wait();
+  };
+  clock_.Advance(kPresence * 2);
+  tick();
+  EXPECT_EQ(restarted.Views()[0].active, 1) << "no edge has asked since, and there must have been one";
+  EXPECT_EQ(restarted.Views()[0].waiting, 1);
+  restarted.NoteEdge();
+  tick();
+  EXPECT_EQ(restarted.Views()[0].show.expired, 0) << "everybody counts as seen now";
+}
+
+// A queue whose clock was an hour ahead when people joined and got in.
+class ClockTest : public EdgesTest {
+ protected:
+  void Pass() {
+    clock_.Advance(kEdgesGone - 1s);
+    service_.NoteEdge();
+    (void)Run(Heartbeat{kShow, {bob_.sequence}});
+    (void)Run(Tick{});
+  }
+};
+
+TEST_F(ClockTest, ASlotIsNotKeptUntilTheMomentThatAClockAheadHasNamed) {
+  clock_.Advance(-1h);
+  for (int look = 0; look < 7; ++look) Pass();  // past kActiveTime
+  EXPECT_EQ(StateOf(ann_), SessionState::kExpired);
+  EXPECT_EQ(StateOf(bob_), SessionState::kActive);
+}
+
+TEST_F(ClockTest, NobodyStaysActiveForLongerThanTheMostByTheClockThatIsRight) {
+  clock_.Advance(-1h);
+  for (Timestamp end = clock_.Now() + kActiveMax + 1min; clock_.Now() < end;) {
+    (void)StateOf(ann_);  // she renews it all the time
+    Pass();
+  }
+  EXPECT_EQ(StateOf(ann_), SessionState::kExpired);
+}
+
+TEST_F(ClockTest, WhoWasSeenByAClockAheadMustBeSeenAgain) {
+  (void)Run(Leave{{ann_, {}}, "ann"});
+  (void)Run(Configure{.show_id = kShow, .state = QueueState::kPaused});
+  clock_.Advance(-1h);
+  for (int look = 0; look < 7; ++look) {  // past kPresence
+    clock_.Advance(kEdgesGone - 1s);
+    service_.NoteEdge();
+    (void)Run(Tick{});
+  }
+  (void)Run(Configure{.show_id = kShow, .state = QueueState::kOpen});
+  (void)Run(Tick{});
+  EXPECT_EQ(service_.Views()[0].active, 0U) << "she was not there for more than kPresence";
+}
+
+TEST_F(ClockTest, EdgesThatGoAfterwardsAreMissed) {
+  clock_.Advance(-1h);
+  Pass();
+  clock_.Advance(kPresence * 2);
+  (void)Run(Tick{});
+  EXPECT_EQ(service_.Views()[0].show.expired, 0U);
+}
+
+class HeadsTest : public ServiceTest {
+ protected:
+  static std::vector<int64_t> ShowsIn(const Service::Heads& heads) {
+    std::vector<int64_t> shows;
+    for (const QueueView& view : heads.views) shows.push_back(view.show.show_id);
+    return shows;
+  }
+  void Run(Service& service, Command command) {
+    std::promise<void> done;
+    service.Submit(std::move(command), [&done](const Result<Outcome>&) { done.set_value(); });
+    done.get_future().wait();
+  }
+};
+
+TEST_F(HeadsTest, WhoeverHasTheRestIsToldOnlyOfShowsThatLookDifferent) {
+  RunAll({Join{1, "ann"}, Join{2, "ann"}});
+  Service service(store_, clock_, metrics_, {.max_batch = 1});
+  ASSERT_TRUE(service.Load());
+  Service::Heads heads = service.HeadsSince({});
+  EXPECT_THAT(ShowsIn(heads), ::testing::ElementsAre(1, 2));
+  Run(service, Tick{});
+  EXPECT_THAT(ShowsIn(service.HeadsSince(heads.at)), ::testing::IsEmpty()) << "as nothing has happened";
+  Run(service, Join{2, "bob"});
+  const Service::Heads changed = service.HeadsSince(heads.at);
+  EXPECT_THAT(ShowsIn(changed), ::testing::ElementsAre(2));
+  EXPECT_THAT(ShowsIn(service.HeadsSince(changed.at)), ::testing::IsEmpty());
+  EXPECT_THAT(ShowsIn(service.HeadsSince(heads.at)), ::testing::ElementsAre(2)) << "another edge's look";
+  EXPECT_EQ(service.Views().size(), 2U);
+}
+
+TEST_F(HeadsTest, WhatAnotherMemoryHasToldIsWorthNothing) {
+  RunAll({Join{1, "ann"}});
+  Service first(store_, clock_, metrics_, {.max_batch = 1});
+  Service second(store_, clock_, metrics_, {.max_batch = 1});
+  ASSERT_TRUE(first.Load() && second.Load());
+  const Service::Moment at = first.HeadsSince({}).at;
+  EXPECT_NE(second.HeadsSince({}).at.epoch, at.epoch);
+  EXPECT_THAT(ShowsIn(second.HeadsSince(at)), ::testing::ElementsAre(1));
+  store_.failures = {Code::kUnknown};  // so that it loads anew
+  Run(first, Join{1, "bob"});
+  Run(first, Tick{});
+  EXPECT_THAT(ShowsIn(first.HeadsSince(at)), ::testing::ElementsAre(1)) << "it may have lost others";
+  EXPECT_NE(first.HeadsSince({}).at.epoch, at.epoch);
 }
 
 TEST_F(ServiceTest, OldRowsArePurgedOnceAMinuteAndNotBeforeTheirTokensEnd) {

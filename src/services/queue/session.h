@@ -26,6 +26,9 @@ inline constexpr milliseconds kActiveMax{30 * 60'000};
 // Edges ask for the heads four times a second. When none has for so long, nobody can be seen, wherever they
 // are.
 inline constexpr milliseconds kEdgesGone{60'000};
+// A clock that goes back by less, as at a change of the server whose time it is, holds admission up for so
+// long, and nobody gets in twice as fast for it.
+inline constexpr milliseconds kClockStep{5'000};
 // From joining to the end of the token, whose end is judged with this tolerance.
 inline constexpr milliseconds kTokenLife{24 * 3'600'000};
 inline constexpr milliseconds kClockSkew{30'000};

@@ -58,6 +58,12 @@ Timestamp ShowQueue::DueOf(const Session& member) {
                                                : TokenEnd(member.joined_at) + kClockSkew;
 }
 
+// By a clock that was ahead when it was admitted, it would last until that moment has come.
+void ShowQueue::RenewAsOf(Timestamp now, Session& active) {
+  active.admitted_at = std::min(active.admitted_at, now);
+  active.active_until = RenewedUntil(active.admitted_at, now);
+}
+
 void ShowQueue::Restore(Session session, Timestamp now) {
   if (session.state == SessionState::kWaiting) {
     const uint64_t place = PlaceOf(session.sequence);
@@ -69,7 +75,7 @@ void ShowQueue::Restore(Session session, Timestamp now) {
     return;
   }
   if (session.state == SessionState::kActive) {
-    session.active_until = RenewedUntil(session.admitted_at, now);
+    RenewAsOf(now, session);
     users_.Insert(session.user_id, session.sequence);
     ++active_;
   }
@@ -160,17 +166,24 @@ void ShowQueue::Seen(std::span<const uint64_t> sequences, Timestamp now) {
 }
 
 void ShowQueue::SeeEverybody(Timestamp now) {
-  for (Waiter& waiter : line_) waiter.last_seen = std::max(waiter.last_seen, now);
+  for (Waiter& waiter : line_) waiter.last_seen = now;
   std::vector<Session> active;
   for (const auto& [sequence, member] : members_) {
     if (member.state == SessionState::kActive) active.push_back(member);
   }
   for (Session& session : active) {
     due_.erase({DueOf(session), session.sequence});
-    session.active_until = std::max(session.active_until, RenewedUntil(session.admitted_at, now));
+    RenewAsOf(now, session);
     PutMember(session);
   }
   pace_.busy_since = now;  // that the line stood still says nothing of how fast it will move
+}
+
+void ShowQueue::ClockWentBack(Timestamp now) {
+  SeeEverybody(now);
+  // They would go on counting in the second that was the last.
+  pace_.admitted = {};
+  pace_.passed = {};
 }
 
 const ShowQueue* WaitingRoom::Find(int64_t show_id) const {
@@ -225,6 +238,15 @@ void WaitingRoom::Seen(int64_t show_id, std::span<const uint64_t> sequences, Tim
 
 void WaitingRoom::SeeEverybody(Timestamp now) {
   for (auto& [show_id, queue] : shows_) queue.SeeEverybody(now);
+}
+
+void WaitingRoom::ClockWentBack(Timestamp now) {
+  for (auto& [show_id, queue] : shows_) queue.ClockWentBack(now);
+}
+
+bool WaitingRoom::HasPeople() const {
+  return std::ranges::any_of(
+      shows_, [](const auto& show) { return show.second.waiting() > 0 || show.second.active() > 0; });
 }
 
 }  // namespace boxoffice::queue

@@ -96,8 +96,12 @@ class ShowQueue {
   void Seen(std::span<const uint64_t> sequences, Timestamp now);
   // Everybody waiting counts as seen `now`, and whoever is ACTIVE as active now: as after a restart.
   void SeeEverybody(Timestamp now);
+  // The clock was ahead, and has been put right: the same, and what was measured by it is forgotten. So no
+  // slot is kept, and nobody counts as there, until a moment that is yet to come.
+  void ClockWentBack(Timestamp now);
 
  private:
+  static void RenewAsOf(Timestamp now, Session& active);
   [[nodiscard]] std::string_view UserOf(uint64_t sequence) const;
   [[nodiscard]] Waiter* WaiterOf(uint64_t sequence);
   [[nodiscard]] Waiter& StandAt(uint64_t place) { return line_[place - show_.head_sequence - 1]; }
@@ -133,6 +137,9 @@ class WaitingRoom {
   void Apply(const Changes& changes);
   void Seen(int64_t show_id, std::span<const uint64_t> sequences, Timestamp now);
   void SeeEverybody(Timestamp now);
+  void ClockWentBack(Timestamp now);
+  // Whether anybody waits or is ACTIVE.
+  [[nodiscard]] bool HasPeople() const;
 
  private:
   std::unordered_map<int64_t, ShowQueue> shows_;

@@ -29,7 +29,7 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr int64_t kShow = 7;
 
 // No test that means something else fails because the machine is busy.
-constexpr redis::Options kPatient{.command_timeout = seconds(5)};
+constexpr redis::Options kPatient{.connect_timeout = seconds(5), .command_timeout = seconds(20)};
 
 // One replica of the service: a store, and what runs on it.
 class Replica {
@@ -47,13 +47,13 @@ class Replica {
   }
   Result<Outcome> Run(Command command) { return Submit(std::move(command)).get(); }
   // Joins as a caller does, who tries again while the queue is not available.
-  std::optional<SessionAnswer> JoinInTheEnd(const std::string& user, milliseconds timeout) {
-    const auto until = SteadyClock::now() + timeout;
-    while (SteadyClock::now() < until) {
-      if (const auto joined = Run(Join{kShow, user})) return std::get<SessionAnswer>(*joined);
-      std::promise<void>().get_future().wait_for(milliseconds(20));
-    }
-    return std::nullopt;
+  std::optional<SessionAnswer> JoinInTheEnd(const std::string& user) {
+    std::optional<SessionAnswer> answer;
+    (void)testbed::Eventually([&] {
+      if (const auto joined = Run(Join{kShow, user})) answer = std::get<SessionAnswer>(*joined);
+      return answer.has_value();
+    });
+    return answer;
   }
   std::vector<Session> Stored() { return stores_.history->Sessions(kShow, 0, 100'000).value(); }
   [[nodiscard]] bool store_works() const { return service_.store_works(); }
@@ -77,8 +77,8 @@ class QueueRedisTest : public ::testing::Test {
  protected:
   void SetUp() override { BOXOFFICE_NEEDS_REDIS(); }
 
-  static constexpr redis::Options kQuick{.connect_timeout = milliseconds(300),
-                                         .command_timeout = milliseconds(600)};
+  // For what is not frozen still enough on a busy machine.
+  static constexpr redis::Options kQuick{.connect_timeout = seconds(2), .command_timeout = seconds(2)};
   ManualClock clock_;
   SeededRandom random_{1};
 };
@@ -149,8 +149,8 @@ TEST_F(QueueRedisTest, AMasterDiesAndTheQueueGoesOn) {
   EXPECT_EQ(stores.store->Save(changes).error().code, Code::kUnknown) << "a part of it was done";
   EXPECT_FALSE(replica.Run(Join{kShow, "bob"}).has_value());
   EXPECT_FALSE(replica.store_works());
-  const auto bob = replica.JoinInTheEnd("bob", seconds(20));
-  ASSERT_TRUE(bob.has_value()) << "within 20 s a replica has taken over";
+  const auto bob = replica.JoinInTheEnd("bob");
+  ASSERT_TRUE(bob.has_value()) << "a replica takes over";
   EXPECT_TRUE(replica.store_works());
   // Whether the replica had heard of her before is not sure: her token is as good as it was, or she joins
   // again.
@@ -159,7 +159,7 @@ TEST_F(QueueRedisTest, AMasterDiesAndTheQueueGoesOn) {
   EXPECT_TRUE(SessionIn(replica.Run(Join{kShow, "ann"})).refusal.empty());
   cluster.node(master).Start();
   cluster.AwaitHealthy();
-  EXPECT_TRUE(replica.JoinInTheEnd("eve", seconds(5)).has_value());
+  EXPECT_TRUE(replica.JoinInTheEnd("eve").has_value());
 }
 
 // Redis as it was before somebody joined: what a replica holds that had not heard of the last writes.
@@ -243,7 +243,7 @@ TEST_F(QueueRedisTest, SlotsMoveWhilePeopleJoin) {
   ASSERT_TRUE(replica.Run(Join{kShow, "before"}).has_value());
   cluster.BeginMove(slot, to);
   // A save names keys that do not exist yet, and Redis says TRYAGAIN for them until the slot has moved.
-  auto during = std::async(std::launch::async, [&] { return replica.JoinInTheEnd("during", seconds(10)); });
+  auto during = std::async(std::launch::async, [&] { return replica.JoinInTheEnd("during"); });
   std::promise<void>().get_future().wait_for(milliseconds(100));
   cluster.MoveKeys(slot, to);
   cluster.EndMove(slot, to);
@@ -269,7 +269,7 @@ TEST_F(QueueRedisTest, ARestartedServerGoesOnWithItsData) {
   server.Kill9();
   EXPECT_FALSE(replica.Run(Join{kShow, "bob"}).has_value());
   server.Start();
-  const auto bob = replica.JoinInTheEnd("bob", seconds(5));
+  const auto bob = replica.JoinInTheEnd("bob");
   ASSERT_TRUE(bob.has_value());
   EXPECT_EQ(bob->claims.sequence, 2);
   EXPECT_EQ(SessionIn(replica.Run(Join{kShow, "ann"})).claims, ann.claims);
@@ -290,10 +290,10 @@ TEST_F(QueueRedisTest, AFrozenServerIsAnErrorInTimeAndRecovers) {
     // Unknown is what the frozen server was sent before it answered no more.
     EXPECT_THAT(joined.error().reason, testing::AnyOf("database_unavailable", "commit_unknown"));
   }
-  EXPECT_LT(SteadyClock::now() - start, seconds(15));
+  EXPECT_LT(SteadyClock::now() - start, seconds(60));
   EXPECT_FALSE(replica.store_works());
   server.Thaw();
-  ASSERT_TRUE(replica.JoinInTheEnd("bob", seconds(10)).has_value());
+  ASSERT_TRUE(replica.JoinInTheEnd("bob").has_value());
   EXPECT_EQ(SessionIn(replica.Run(Join{kShow, "ann"})).claims.sequence, 1);
 }
 

@@ -72,11 +72,8 @@ class RankingServiceTest : public testing::Test {
     return response;
   }
   v1::AuditResponse WaitForProcessed(uint64_t count) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     v1::AuditResponse audit;
-    do {
-      audit = Audit();
-    } while (audit.processed_events() < count && std::chrono::steady_clock::now() < end);
+    (void)testbed::Eventually([&] { return (audit = Audit()).processed_events() >= count; });
     EXPECT_EQ(audit.processed_events(), count);
     return audit;
   }

@@ -11,6 +11,7 @@ interface Session {
   number: number;
   queue_state: 'OPEN' | 'PAUSED' | 'CLOSED' | 'PREQUEUE' | 'OFF' | null;
   opens_at: string | null;
+  show_state?: 'ANNOUNCED' | 'ON_SALE' | 'SOLD_OUT' | 'PAST' | 'CANCELLED' | null; // a gateway of the release before has none
 }
 
 const show = location.pathname.split('/')[2] ?? '';
@@ -87,14 +88,23 @@ function draw(s: Session) {
     return;
   }
   const prequeue = s.queue_state === 'PREQUEUE';
+  const vain = s.show_state === 'SOLD_OUT' ? words.soldOut : s.show_state === 'PAST' || s.show_state === 'CANCELLED' ? words.over : '';
   first = Math.max(first, s.position);
-  say('lead', prequeue ? words.prequeue : s.queue_state === 'PAUSED' ? words.paused : words.keep);
+  say('lead', vain || (prequeue ? words.prequeue : s.queue_state === 'PAUSED' ? words.paused : words.keep));
   const place = prequeue ? words.number(numbers.format(s.number)) : s.position === 1 ? words.next : words.place(numbers.format(s.position));
   const opens = s.opens_at && s.queue_state !== 'OPEN' ? words.opens(when(s.opens_at)) : '';
   sayPlace(place, opens || (s.eta_s > 0 && s.queue_state !== 'PAUSED' ? words.eta(duration(s.eta_s)) : words.unknownEta));
+  offerElsewhere(vain, s.show_state === 'SOLD_OUT' ? words.waitlist : words.back);
   const bar = element('bar') as HTMLProgressElement;
   bar.hidden = prequeue || first < 2;
   bar.value = first > 1 ? (100 * (first - s.position)) / (first - 1) : 0;
+}
+
+// To whoever waits in vain, the concert, where the waitlist is; set once, so that it keeps the focus.
+function offerElsewhere(vain: string, text: string) {
+  const offered = element('act').querySelector('a');
+  if (!vain) offered?.remove();
+  else if (offered?.getAttribute('href') !== concert || offered.textContent !== text) link(concert, text);
 }
 
 function enter() {
