@@ -28,6 +28,7 @@ void AddWebRoutes(Routes& routes, Edge& edge) {
     routes.Page(pattern, FileNamed(edge, "index.html"));
   }
   routes.Page("/waiting/{show}", FileNamed(edge, "waiting.html"));
+  routes.Page("/start.js", FileNamed(edge, "start.js"));
   routes.Page("/assets/{file}", [&edge](Request& request) { return Asset(edge, request); });
 }
 

@@ -29,6 +29,7 @@ class WebTest : public GatewayTest {
     Write(dir_.path() / "web/index.html.br", "app as brotli");
     Write(dir_.path() / "web/waiting.html", "<html>waiting</html>");
     Write(dir_.path() / "web/assets/app-1a2b.js", "run()");
+    Write(dir_.path() / "web/start.js", "again()");
     Write(dir_.path() / "secret.txt", "not for browsers");
     config.edge.web_root = dir_.path() / "web";
   }
@@ -85,6 +86,20 @@ TEST_F(WebTest, HashedFilesAreKeptAndPagesAskedForAgain) {
   EXPECT_EQ(Header(page, "Cache-Control"), "no-cache");
   EXPECT_EQ(Get("/", {{"If-None-Match", Header(page, "ETag")}}).status, 304);
   EXPECT_EQ(Get("/", {{"If-None-Match", "\"other\""}}).status, 200);
+}
+
+// A gateway of the next release, or of the one before, may have it.
+TEST_F(WebTest, ThatAHashedFileIsMissingIsNotKept) {
+  const http::ClientResponse missing = Get("/assets/app-3c4d.js");
+  EXPECT_EQ(missing.status, 404);
+  EXPECT_EQ(Header(missing, "Cache-Control"), "no-store");
+}
+
+TEST_F(WebTest, WhatLoadsAPageAgainHasTheSameNameInEachRelease) {
+  const http::ClientResponse script = Get("/start.js");
+  EXPECT_EQ(script.body, "again()");
+  EXPECT_EQ(Header(script, "Cache-Control"), "no-cache");
+  EXPECT_EQ(Header(script, "Content-Type"), "text/javascript; charset=utf-8");
 }
 
 TEST_F(WebTest, PagesRunNothingInlineAndNothingFromElsewhere) {

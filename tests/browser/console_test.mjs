@@ -414,7 +414,7 @@ test('a stuck reservation is found from the dashboard and undone, with a reason 
   await isAccessible(page);
   await page.getByLabel('Reason (recorded)').fill('asked the provider: nothing was paid');
   await page.getByRole('button', { name: 'Undo it' }).click();
-  await page.locator('h1 .state', { hasText: 'Not paid' }).waitFor({ timeout: 40_000 });
+  await page.locator('h1 .state', { hasText: 'Not paid' }).waitFor({ timeout: 90_000 });
   await page.getByText('asked the provider: nothing was paid').first().waitFor();
   assert.equal((await call('GET', '/v1/wallet')).body.balances[0].amount, 500_000);
   await leave(chief);

@@ -106,13 +106,13 @@ test('two wait, one reloads and loses the connection, and both see the operator 
   await chief.page.goto('/operator/queues');
   const queue = chief.page.getByRole('region', { name: /Summer of Lights/ });
   await queue.getByRole('button', { name: 'Pause' }).click();
-  await page.getByText('Admission is paused').waitFor({ timeout: 40_000 });
-  await other.page.getByText('입장이 잠시 멈췄습니다').waitFor({ timeout: 40_000 });
+  await page.getByText('Admission is paused').waitFor({ timeout: 90_000 });
+  await other.page.getByText('입장이 잠시 멈췄습니다').waitFor({ timeout: 90_000 });
   await queue.getByText('Paused', { exact: true }).waitFor();
   await page.reload();
   await page.getByText('You are number 2 in line').waitFor();
   await buyer.context.setOffline(true);
-  await page.getByText('The connection is lost').waitFor({ timeout: 40_000 });
+  await page.getByText('The connection is lost').waitFor({ timeout: 90_000 });
   await buyer.context.setOffline(false);
   await page.getByText('The connection is lost').waitFor({ state: 'hidden' });
   assert.equal(await page.getByText('You are number 2 in line').count(), 1);
@@ -120,7 +120,7 @@ test('two wait, one reloads and loses the connection, and both see the operator 
   await queue.getByRole('button', { name: 'Save' }).click();
   await queue.getByText('Saved.').waitFor();
   await queue.getByRole('button', { name: 'Open', exact: true }).click();
-  await Promise.all([page, other.page].map((one) => one.waitForURL(/\/seats$/, { timeout: 60_000 })));
+  await Promise.all([page, other.page].map((one) => one.waitForURL(/\/seats$/, { timeout: 90_000 })));
   await Promise.all([leave(buyer), leave(other), leave(chief)]);
 });
 
@@ -167,7 +167,7 @@ test('what is pressed again after its answer was lost is done once', async () =>
   };
   const twice = async ({ page }, path, button, done) => {
     await button.click();
-    await page.getByText('There is no connection.').waitFor({ timeout: 60_000 });
+    await page.getByText('There is no connection.').waitFor({ timeout: 90_000 });
     await page.unroute(`**${path}`);
     await button.click();
     await done.waitFor();

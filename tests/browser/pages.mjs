@@ -5,7 +5,7 @@ import { demoShows, signedIn } from './system.mjs';
 async function book(url, show, user, count, pay) {
   const call = await signedIn(url, user);
   let turn = (await call('POST', `/v1/shows/${show}/queue`)).body;
-  for (let i = 0; turn.state === 'WAITING' && i < 50; ++i) {
+  for (let i = 0; turn.state === 'WAITING' && i < 300; ++i) {
     await new Promise((resolve) => setTimeout(resolve, 200));
     turn = (await call('GET', '/v1/queue', null, { 'X-Queue-Token': turn.token })).body;
   }
@@ -63,6 +63,9 @@ export async function furnish(url) {
     ['console-queues', '/operator/queues', '.console section', 'operator'],
     ['console-sagas', '/operator/sagas', 'tbody tr', 'operator'],
     ['console-saga', `/operator/sagas/${stuck.id}`, '.took', 'operator'],
+    ['console-reservation', `/operator/sagas/${paid.id}`, '.took', 'operator'],
+    ['console-wallets', '/operator/wallets', '.console form', 'operator'],
+    ['console-wallet', '/operator/wallets/mina', 'tbody tr', 'operator'],
     ['console-shows', '/operator/shows', '.plain li', 'operator'],
     ['console-import', '/operator/shows/new', '.console h1', 'operator'],
     ['console-show', `/operator/shows/${shows.hall.id}`, '.map canvas[data-view]', 'operator'],

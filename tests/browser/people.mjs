@@ -23,7 +23,7 @@ export function gather(system, browser) {
   async function holdSeat(user, show, count = 1) {
     const call = await signedIn(system.url, user);
     let turn = (await call('POST', `/v1/shows/${show}/queue`)).body;
-    for (let tried = 0; turn.state !== 'ACTIVE' && tried < 100; ++tried) {
+    for (let tried = 0; turn.state !== 'ACTIVE' && tried < 600; ++tried) {
       await new Promise((resolve) => setTimeout(resolve, 100));
       turn = (await call('GET', '/v1/queue', undefined, { 'X-Queue-Token': turn.token })).body;
     }
@@ -49,7 +49,7 @@ export function gather(system, browser) {
 
 // Waits until it holds. (Playwright's waitForFunction needs eval, which the pages' Content-Security-Policy forbids.)
 export async function until(holds, what) {
-  for (const end = Date.now() + 20_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+  for (const end = Date.now() + 60_000; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
     if (await holds()) return;
     if (Date.now() > end) assert.fail(`waited in vain: ${what}`);
   }

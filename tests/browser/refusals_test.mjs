@@ -48,6 +48,53 @@ test('a page whose script is gone says so, leaves the others be, and is there wh
   await leave(somebody);
 });
 
+// The pauses before a page is loaded again pass at once, and are noted.
+const hurry = (page) =>
+  page.addInitScript(() => {
+    const later = window.setTimeout.bind(window);
+    window.pauses = [];
+    window.setTimeout = (run, ms, ...more) => {
+      if (document.getElementById('late')?.hidden !== false) return later(run, ms, ...more);
+      window.pauses.push(ms);
+      return later(run, 20, ...more);
+    };
+  });
+
+test('a page that is asked of one release and its script of another is loaded again until both are of one', async () => {
+  for (const [path, ready] of [['/', '.card'], [`/waiting/${shows.hall.id}`, '#title:not(:empty), .map canvas[data-view]']]) {
+    const somebody = await visit({ user: 'upgraded', allowed: [/404.*\/assets\//, /MIME type/] });
+    const { page } = somebody;
+    let loads = 0;
+    page.on('request', (request) => (loads += request.isNavigationRequest() && new URL(request.url()).pathname === path ? 1 : 0));
+    await hurry(page);
+    await page.route('**/assets/*', (route) => (loads <= 2 ? route.fulfill({ status: 404, json: { code: 'route_not_found' } }) : route.continue()));
+    await page.goto(path);
+    await page.locator(ready).first().waitFor();
+    assert.equal(loads, 3, path);
+    await leave(somebody);
+  }
+});
+
+test('a page whose script stays away is loaded again a bounded number of times, and then has a link', async () => {
+  const somebody = await visit({ allowed: [/404.*\/assets\//, /MIME type/] });
+  const { page } = somebody;
+  let loads = 0;
+  page.on('request', (request) => (loads += request.isNavigationRequest() ? 1 : 0));
+  await hurry(page);
+  await page.route('**/assets/*.js', (route) => route.fulfill({ status: 404, json: { code: 'route_not_found' } }));
+  await page.goto('/');
+  const kLoads = 9; // the first, and eight tries
+  const hasGivenUp = () => page.evaluate(() => !document.getElementById('late').hidden && window.pauses.length === 0).catch(() => false);
+  await until(async () => loads === kLoads && (await hasGivenUp()), 'the tries to end');
+  await page.getByRole('status').getByText('There is a newer release').waitFor();
+  await isAccessible(page);
+  await page.unroute('**/assets/*.js');
+  await page.getByRole('link', { name: 'Load it now' }).click();
+  await page.locator('.card').first().waitFor();
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0, 'the next time it is tried as often');
+  await leave(somebody);
+});
+
 test('a place whose token counts no more is asked for again, and nobody is sent to sign in or left waiting', async () => {
   await operator('PATCH', `/v1/admin/shows/${shows.stadium.id}/queue`, { state: 'PAUSED' });
   for (const [status, code] of [[403, 'queue_token_wrong_user'], [401, 'queue_token_signature']]) {

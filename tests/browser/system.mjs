@@ -64,7 +64,7 @@ export async function startBrowser() {
 // A person's browser: context, page, and what its console said. Errors that a test causes on purpose are allowed by a pattern.
 export async function person(browser, url, { user, role = 'buyer', language = 'en', allowed = [], ...options } = {}) {
   const context = await browser.newContext({ baseURL: url, locale: language === 'ko' ? 'ko-KR' : 'en-GB', timezoneId: 'Asia/Seoul', viewport: { width: 1280, height: 900 }, ...options });
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(60_000);
   const errors = [];
   const page = await context.newPage();
   page.on('console', (message) => {

@@ -1,6 +1,6 @@
-import { Component, useEffect, useState, type ReactNode } from 'react';
+import { Component, useEffect, useRef, useState, type ReactNode } from 'react';
 import { Link } from 'wouter';
-import { Problem, serverNow } from './api/client';
+import { Problem, serverNow, type Reservation } from './api/client';
 import { useText } from './text';
 
 // What went wrong, and what to do next. A thrown Problem says it by its code.
@@ -64,6 +64,36 @@ export function useSecondsUntil(time: string | null | undefined): number {
 }
 
 export const minutes = (s: number) => `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}`;
+
+// What had the keyboard has gone with the state that it was for: it goes on at the top of the page. undefined: not to be told now.
+export function useFocusKept(state: string | undefined) {
+  const before = useRef(state);
+  useEffect(() => {
+    if (state === undefined) return;
+    if (before.current !== undefined && before.current !== state && document.activeElement === document.body) document.getElementById('content')?.focus({ preventScroll: true });
+    before.current = state;
+  }, [state]);
+}
+
+// Of several seats some may be meant, and the others kept.
+export function Which({ legend, seats, kept, onKeep }: { legend: string; seats: Reservation['seats']; kept: ReadonlySet<number>; onKeep: (kept: ReadonlySet<number>) => void }) {
+  function toggle(seat: number) {
+    const next = new Set(kept);
+    if (!next.delete(seat)) next.add(seat);
+    onKeep(next);
+  }
+  return (
+    <fieldset className="legend">
+      <legend>{legend}</legend>
+      {seats.map((seat) => (
+        <label key={seat.seat_no}>
+          <input type="checkbox" checked={!kept.has(seat.seat_no)} onChange={() => toggle(seat.seat_no)} />
+          {seat.label}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
 
 // Concerts have their names in several languages with " · " between them: the viewer's comes first.
 export function nameIn(language: string, name: string): [string, string | undefined] {

@@ -1,9 +1,9 @@
 import { Dialog, DialogDismiss, DialogHeading } from '@ariakit/react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { Link } from 'wouter';
 import { api, command, fetchConcert, fetchReservation, fetchShow, fetchWallet, isSettled, ok, Problem, type Concert, type Reservation, type Show } from '../api/client';
-import { minutes, nameIn, ProblemNote, useSecondsUntil } from '../parts';
+import { minutes, nameIn, ProblemNote, useFocusKept, useSecondsUntil, Which } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
 import { calendar, qrPath } from './ticket';
@@ -121,27 +121,6 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
   );
 }
 
-// Of several seats some may be given back, and the others kept.
-function Which({ reservation, kept, onKeep }: Pick<About, 'reservation'> & { kept: ReadonlySet<number>; onKeep: (kept: ReadonlySet<number>) => void }) {
-  const { t } = useText();
-  function toggle(seat: number) {
-    const next = new Set(kept);
-    if (!next.delete(seat)) next.add(seat);
-    onKeep(next);
-  }
-  return (
-    <fieldset className="legend">
-      <legend>{t.cancelWhich}</legend>
-      {reservation.seats.map((seat) => (
-        <label key={seat.seat_no}>
-          <input type="checkbox" checked={!kept.has(seat.seat_no)} onChange={() => toggle(seat.seat_no)} />
-          {seat.label}
-        </label>
-      ))}
-    </fieldset>
-  );
-}
-
 function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Commands, 'cancel'>) {
   const { t, money } = useText();
   const [open, setOpen] = useState(false);
@@ -166,7 +145,7 @@ function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Comma
       <button type="button" onClick={begin}>{t.cancel}</button>
       <Dialog open={open} onClose={() => setOpen(false)} backdrop={<div className="backdrop" />} className="dialog">
         <DialogHeading>{t.cancelTitle}</DialogHeading>
-        {all.length > 1 && <Which reservation={reservation} kept={kept} onKeep={setKept} />}
+        {all.length > 1 && <Which legend={t.cancelWhich} seats={reservation.seats} kept={kept} onKeep={setKept} />}
         {said && <p role="status">{said.fee > 0 ? t.cancelQuote(money(said.amount, said.currency), money(said.fee, said.currency)) : t.cancelFree(money(said.amount, said.currency))}</p>}
         <ProblemNote thrown={quote.error ?? cancel.error} />
         <div className="row">
@@ -230,15 +209,6 @@ function Ended({ reservation, show }: Pick<About, 'reservation' | 'show'>) {
       {said && !isCancelled && <Link className="button primary" href={`/shows/${show.id}/seats`}>{t.seatsAgain}</Link>}
     </>
   );
-}
-
-// What had the keyboard has gone with the state that it was for: it goes on at the top of the page.
-function useFocusKept(state: Reservation['state']) {
-  const before = useRef(state);
-  useEffect(() => {
-    if (before.current !== state && document.activeElement === document.body) document.getElementById('content')?.focus({ preventScroll: true });
-    before.current = state;
-  }, [state]);
 }
 
 // Why it is still to be paid. Of a reservation that is not held any more, its state says all.

@@ -12,6 +12,8 @@ interface Choosing {
   onToggle: (seat: number) => void;
   // For operators: whole rows and sections at once, and seats in whatever state.
   onMany?: (seats: number[]) => void;
+  // What else can be taken than what is free.
+  takes?: (state: State) => boolean;
 }
 
 // All that the map does, for the keyboard and screen readers: section, row, seat. Only what is open is on the page, which
@@ -62,7 +64,7 @@ function Whole({ of, seats, onMany }: Choosing & { of: string; seats: number[] }
   return <button type="button" className="small whole" onClick={() => onMany(seats)}>{t.chooseAll(of)}</button>;
 }
 
-const Row = memo(function Row({ seats, label, model, currency, chosen, hidden, disabled, onToggle, onMany }: Choosing & { seats: number[]; label: string }) {
+const Row = memo(function Row({ seats, label, model, currency, chosen, hidden, disabled, onToggle, onMany, takes }: Choosing & { seats: number[]; label: string }) {
   const { t, money } = useText();
   const words = [t.seatFree, t.seatHeld, t.seatSold, t.seatBlocked];
   return (
@@ -71,12 +73,13 @@ const Row = memo(function Row({ seats, label, model, currency, chosen, hidden, d
         const seat = model.seats[i]!;
         const mine = chosen.has(i);
         const free = model.state[i] === State.free;
+        const may = !disabled && (free || mine || onMany !== undefined || takes?.(model.state[i]!) === true);
         const extra = `${seat.accessible ? `, ${t.accessible}` : ''}${seat.companion_of ? `, ${t.companion}` : ''}`;
         return (
           <button
-            type="button" key={i} className={`seat ${mine ? 'mine' : free ? 'free' : 'gone'}`} aria-pressed={mine} aria-disabled={disabled || (!free && !mine && !onMany)}
+            type="button" key={i} className={`seat ${mine ? 'mine' : free ? 'free' : 'gone'}`} aria-pressed={mine} aria-disabled={!may}
             aria-label={`${seat.number}, ${seat.category}, ${money(seat.price, currency)}, ${words[model.state[i]!]}${extra}`}
-            onClick={() => { if (!disabled && (free || mine || onMany)) onToggle(i); }}
+            onClick={() => { if (may) onToggle(i); }}
           >
             {seat.number}
           </button>

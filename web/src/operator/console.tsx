@@ -14,6 +14,7 @@ import { RelayPage } from './relay';
 import { SagaPage, SagasPage } from './sagas';
 import { ShowPage } from './show';
 import { ShowsPage } from './shows';
+import { WalletsPage } from './wallets';
 import { useWords } from './words';
 
 export default function Console() {
@@ -27,7 +28,7 @@ export default function Console() {
     nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   }, [path, session]);
   if (session && session.role !== 'operator') return <ProblemNote thrown={new Problem(session.user ? 403 : 401, session.user ? 'operator_required' : 'jwt_missing')} />;
-  const pages: [string, string][] = [['/operator', w.dashboard], ['/operator/queues', w.queues], ['/operator/sagas', w.sagas], ['/operator/shows', w.shows], ['/operator/events', w.events], ['/operator/relay', w.relay], ['/operator/audit', w.audit]];
+  const pages: [string, string][] = [['/operator', w.dashboard], ['/operator/queues', w.queues], ['/operator/sagas', w.sagas], ['/operator/wallets', w.wallets], ['/operator/shows', w.shows], ['/operator/events', w.events], ['/operator/relay', w.relay], ['/operator/audit', w.audit]];
   return (
     <div className="console">
       <nav className="segments" aria-label={w.title} ref={nav}>
@@ -42,6 +43,8 @@ export default function Console() {
         <Route path="/operator/queues" component={QueuesPage} />
         <Route path="/operator/sagas" component={SagasPage} />
         <Route path="/operator/sagas/:id">{({ id }) => <SagaPage id={id} key={id} />}</Route>
+        <Route path="/operator/wallets">{() => <WalletsPage />}</Route>
+        <Route path="/operator/wallets/:user">{({ user }) => <WalletsPage user={user} key={user} />}</Route>
         <Route path="/operator/shows" component={ShowsPage} />
         <Route path="/operator/shows/new" component={ImportPage} />
         <Route path="/operator/shows/:id">{({ id }) => <ShowPage id={id} key={id} />}</Route>

@@ -4,6 +4,8 @@ import { Link, useLocation, useSearch } from 'wouter';
 import { api, ok, type Schemas } from '../api/client';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
+import { Changes } from './changes';
+import { walletHref } from './wallets';
 import { useWords } from './words';
 
 type AdminReservation = Schemas['AdminReservation'];
@@ -196,7 +198,7 @@ export function SagaPage({ id }: { id: string }) {
       <dl className="facts panel">
         <dt>ID</dt><dd><code>{data.id}</code></dd>
         <dt>{w.show}</dt><dd><Link href={`/operator/shows/${data.show_id}`}>{data.show_id}</Link></dd>
-        <dt>{w.user}</dt><dd><Link href={`/operator/sagas?q=${encodeURIComponent(`user:${data.user_id}`)}`}>{data.user_id}</Link></dd>
+        <dt>{w.user}</dt><dd><Link href={`/operator/sagas?q=${encodeURIComponent(`user:${data.user_id}`)}`}>{data.user_id}</Link> · <Link href={walletHref(data.user_id)}>{t.wallet}</Link></dd>
         <dt>{w.seats}</dt><dd>{data.seats.map((seat) => seat.label).join(', ')} · {money(data.amount, data.currency)}</dd>
         <dt>{w.status}</dt><dd><span className={`state ${saga.status}`}>{saga.kind}: {w.sagaStatus[saga.status] ?? saga.status}</span></dd>
         <dt>{w.tries}</dt><dd>{saga.tries} ({w.attempt(saga.attempt)})</dd>
@@ -207,6 +209,7 @@ export function SagaPage({ id }: { id: string }) {
         {data.hold_expires_at && <><dt>{w.holdUntil}</dt><dd>{time(data.hold_expires_at)}</dd></>}
       </dl>
       {open && <Resolve reservation={data} />}
+      <Changes reservation={data} />
       <h2>{w.timeline}</h2>
       <Timeline entries={saga.timeline} />
       <Payments reservation={id} />

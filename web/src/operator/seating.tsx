@@ -1,23 +1,24 @@
-import { Tab, TabList, TabPanel, TabProvider } from '@ariakit/react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { api, ok, Problem, type Show } from '../api/client';
-import { SeatCanvas } from '../map/canvas';
 import { Swatch } from '../map/swatch';
-import { SeatList } from '../map/list';
 import { useLiveSeats } from '../map/live';
 import { type SeatModel } from '../map/model';
 import { kStates } from '../map/rows';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
+import { Chooser, Conflicts } from './chooser';
+import { Contingents } from './contingents';
+import { timeOf } from './times';
 import { useWords } from './words';
 
 const kNone: ReadonlySet<number> = new Set();
 const kMaxNamed = 5_000; // seats that one request may name
+const kChannel = /^[a-z0-9_\-]{1,50}$/;
 
-type Action = 'block' | 'release' | 'price';
+type Action = 'block' | 'release' | 'price' | 'channel' | 'unchannel';
 
-interface Asked { action: Action; seats: number[]; reason: string; price: number }
+interface Asked { action: Action; seats: number[]; reason: string; price: number; channel: string; until: string }
 
 // What stopped a change, and how many seats it had changed before.
 class Stopped extends Error {
@@ -26,11 +27,13 @@ class Stopped extends Error {
   }
 }
 
-function changeSome(show: string, { action, seats, reason, price }: Asked) {
+function changeSome(show: string, { action, seats, reason, price, channel, until }: Asked) {
   const params = { params: { path: { show } } };
   const named = { reason, seats: seats.map((i) => i + 1) };
   if (action === 'block') return ok<unknown>(api.POST('/v1/admin/shows/{show}/blocks', { ...params, body: named }));
   if (action === 'release') return ok<unknown>(api.POST('/v1/admin/shows/{show}/blocks/release', { ...params, body: named }));
+  if (action === 'channel') return ok<unknown>(api.POST('/v1/admin/shows/{show}/contingents', { ...params, body: { ...named, channel, ...(until && { until: timeOf(until) }) } }));
+  if (action === 'unchannel') return ok<unknown>(api.POST('/v1/admin/shows/{show}/contingents/release', { ...params, body: named }));
   return ok<unknown>(api.POST('/v1/admin/shows/{show}/prices', { ...params, body: { ...named, price } }));
 }
 
@@ -55,16 +58,6 @@ function Chosen({ model, chosen, version }: { model: SeatModel; chosen: Readonly
   return <p role="status">{chosen.size === 0 ? w.chooseSeats : `${t.chosen(chosen.size)}: ${parts.join(', ')}`}</p>;
 }
 
-function Conflicts({ problem, some, onLeaveOut }: { problem: Problem; some: boolean; onLeaveOut: (seats: number[]) => void }) {
-  const w = useWords();
-  const conflicts = problem.body.conflicts ?? [];
-  return (
-    <ProblemNote text={w.inTheWay(conflicts.slice(0, 8).map((one) => `${one.label} (${one.reason})`).join(', '), conflicts.length, some)}>
-      <button type="button" onClick={() => onLeaveOut(conflicts.map((one) => one.seat_no - 1))}>{w.leaveOut}</button>
-    </ProblemNote>
-  );
-}
-
 function useChange(show: Show, done: (seats: number[]) => void, reload: () => Promise<void>) {
   const queries = useQueryClient();
   return useMutation<void, Stopped, Asked>({
@@ -73,19 +66,22 @@ function useChange(show: Show, done: (seats: number[]) => void, reload: () => Pr
     onError: ({ changed }, { seats }) => done(seats.slice(0, changed)),
     onSettled() {
       void reload();
-      return Promise.all(['admin-show', 'blocks', 'price-changes'].map((key) => queries.invalidateQueries({ queryKey: [key, show.id] })));
+      return Promise.all(['admin-show', 'blocks', 'price-changes', 'contingents'].map((key) => queries.invalidateQueries({ queryKey: [key, show.id] })));
     },
   });
 }
 
-// What becomes of the chosen seats, with the reason that is kept. The price has a form of its own: Enter in it sets the price.
+// What becomes of the chosen seats, with the reason that is kept. Price and channel have forms of their own: Enter does what is beside.
 function Actions({ show, chosen, commands }: { show: Show; chosen: ReadonlySet<number>; commands: ReturnType<typeof useChange> }) {
   const w = useWords();
   const [reason, setReason] = useState('');
   const [price, setPrice] = useState('');
+  const [channel, setChannel] = useState('');
+  const [until, setUntil] = useState('');
   const blocked = chosen.size === 0 || reason.trim() === '' || commands.isPending;
   const unpriced = blocked || price === '' || Number(price) < 0;
-  const run = (action: Action) => commands.mutate({ action, seats: [...chosen].sort((a, b) => a - b), reason: reason.trim(), price: Number(price) });
+  const unnamed = blocked || !kChannel.test(channel);
+  const run = (action: Action) => commands.mutate({ action, seats: [...chosen].sort((a, b) => a - b), reason: reason.trim(), price: Number(price), channel, until });
   return (
     <div className="row">
       <form onSubmit={(event) => { event.preventDefault(); if (!blocked) run('block'); }}>
@@ -96,6 +92,12 @@ function Actions({ show, chosen, commands }: { show: Show; chosen: ReadonlySet<n
       <form onSubmit={(event) => { event.preventDefault(); if (!unpriced) run('price'); }}>
         <label>{w.priceOf(show.currency)}<input type="number" min={0} step={1} value={price} onChange={(event) => setPrice(event.target.value)} /></label>
         <button type="submit" disabled={unpriced}>{w.setPrice}</button>
+      </form>
+      <form onSubmit={(event) => { event.preventDefault(); if (!unnamed) run('channel'); }}>
+        <label>{w.channelName}<input maxLength={50} pattern={kChannel.source} value={channel} onChange={(event) => setChannel(event.target.value)} /></label>
+        <label>{w.keptUntil}<input type="datetime-local" value={until} onChange={(event) => setUntil(event.target.value)} /></label>
+        <button type="submit" disabled={unnamed}>{w.keepForChannel}</button>
+        <button type="button" disabled={blocked} onClick={() => run('unchannel')}>{w.unkeep}</button>
       </form>
     </div>
   );
@@ -199,18 +201,9 @@ export function Seating({ show }: { show: Show }) {
     <>
       <section className="panel seating" aria-label={w.seating}>
         <h2>{w.seating}</h2>
-        <TabProvider defaultSelectedId="map">
-          <div className="row bar">
-            <TabList className="segments" aria-label={t.viewLabel}><Tab id="map">{t.map}</Tab><Tab id="list">{t.list}</Tab></TabList>
-            <label className="check"><input type="checkbox" checked={boxing} onChange={(event) => setBoxing(event.target.checked)} />{w.drawBox}</label>
-          </div>
-          <TabPanel tabId="map">
-            <SeatCanvas model={model} version={version} show={show} chosen={chosen} hidden={kNone} marked={kNone} lost={lost} onToggle={(seat) => toggle([seat])} onBox={boxing ? toggle : undefined} />
-          </TabPanel>
-          <TabPanel tabId="list">
-            <SeatList model={model} version={version} currency={show.currency} chosen={chosen} hidden={kNone} disabled={false} onToggle={(seat) => toggle([seat])} onMany={toggle} />
-          </TabPanel>
-        </TabProvider>
+        <Chooser show={show} model={model} version={version} chosen={chosen} lost={lost} onToggle={(seat) => toggle([seat])} onMany={toggle} onBox={boxing ? toggle : undefined}>
+          <label className="check"><input type="checkbox" checked={boxing} onChange={(event) => setBoxing(event.target.checked)} />{w.drawBox}</label>
+        </Chooser>
         <ul className="prices">
           {model.categories.map((category, i) => <li key={i}><Swatch category={i} />{category.name} <b>{money(category.price, show.currency)}</b></li>)}
         </ul>
@@ -224,6 +217,7 @@ export function Seating({ show }: { show: Show }) {
         {conflict ? <Conflicts problem={conflict} some={changed > 0} onLeaveOut={(seats) => { commands.reset(); leaveOut(seats); }} /> : <ProblemNote thrown={why} />}
         <CategoryPrice show={show} onDone={reload} />
       </section>
+      <Contingents show={show} onDone={reload} />
       <History show={show} />
     </>
   );

@@ -7,6 +7,7 @@ import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { Seating } from './seating';
 import { localInput, timeOf } from './times';
+import { Waitlist } from './waitlist';
 import { useWords } from './words';
 
 const kTimes = ['on_sale_at', 'sale_ends_at', 'cancel_deadline'] as const;
@@ -159,6 +160,7 @@ export function ShowPage({ id }: { id: string }) {
       {show.state === 'CANCELLED' && <Cancellation show={show} />}
       <Rules show={show} key={show.id} />
       <Seating show={show} />
+      {show.state !== 'DRAFT' && <Waitlist show={show} />}
     </>
   );
 }

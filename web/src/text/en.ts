@@ -205,6 +205,8 @@ export const en = {
     sign_in_invalid: 'The sign-in could not be verified, so nobody is signed in. Try again; if it stays so, tell the box office.',
     sign_in_unavailable: 'Signing in does not work at the moment. Try again in a minute.',
     user_invalid: 'A name has 1 to 64 letters, digits, . _ @ or -.',
+    user_not_found: 'No user has such a name. A name has 1 to 64 letters, digits, . _ @ or -.',
+    channel_invalid: 'A channel has 1 to 50 of a-z, 0-9, _ and -, and its seats are kept until a time to come.',
     reservation_state: 'This has changed meanwhile. The page shows how it is now.',
     waitlist_other_wish: 'You are on the waitlist with another wish. Leave it first.',
     not_on_waitlist: 'You are not on the waitlist any more. The page shows how it is now.',

@@ -206,6 +206,8 @@ export const ko: Words = {
     sign_in_invalid: '로그인을 확인할 수 없어 로그인하지 않았습니다. 다시 시도해도 같으면 매표소에 알려 주세요.',
     sign_in_unavailable: '지금은 로그인할 수 없습니다. 잠시 후 다시 시도해 주세요.',
     user_invalid: '이름은 영문, 숫자, . _ @ - 1~64자입니다.',
+    user_not_found: '그런 이름의 사용자는 없습니다. 이름은 영문, 숫자, . _ @ - 1~64자입니다.',
+    channel_invalid: '채널은 a-z, 0-9, _, - 1~50자이고, 전용 기한은 지금 이후여야 합니다.',
     reservation_state: '그사이 상태가 바뀌었습니다. 지금 상태를 보여 드립니다.',
     waitlist_other_wish: '이미 다른 조건으로 대기 중입니다. 먼저 그만두어 주세요.',
     not_on_waitlist: '더 이상 대기 중이 아닙니다. 지금 상태를 보여 드립니다.',
