@@ -98,7 +98,7 @@ void KafkaBroker::Format() {
   const Finished run =
       RunCommand(JavaCommand("kafka.tools.StorageTool", {"format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c",
                                                          (dir_.path() / "server.properties").string()}),
-                 seconds(60));
+                 seconds(180));
   CHECK(run.exit_code == 0, "{}{}", run.out, run.err);
 }
 
@@ -106,7 +106,7 @@ void KafkaBroker::Start() {
   if (process_) return;
   process_.emplace(JavaCommand("kafka.Kafka", {(dir_.path() / "server.properties").string()}),
                    Process::Options{dir_.path(), dir_.path() / "log"});
-  const auto deadline = std::chrono::steady_clock::now() + seconds(90);
+  const auto deadline = std::chrono::steady_clock::now() + seconds(180);
   while (!Answers()) {
     CHECK(!process_->Wait(milliseconds(0)), "the broker has ended: {}", Log());
     CHECK(std::chrono::steady_clock::now() < deadline, "the broker does not answer: {}", Log());

@@ -27,7 +27,7 @@ namespace boxoffice::testbed {
 namespace {
 
 const std::filesystem::path kPrograms = "/usr/lib/postgresql/15/bin";
-constexpr std::chrono::seconds kPatience{30};
+constexpr std::chrono::seconds kPatience{90};
 constexpr std::chrono::milliseconds kLook{10};
 
 // PostgreSQL refuses to run as root. Null: stay who we are.

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <set>
 #include <sstream>
-#include <thread>
 
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
@@ -16,6 +15,7 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "testing/free_port.h"
+#include "testing/wait.h"
 
 namespace boxoffice::testbed {
 namespace {
@@ -24,7 +24,7 @@ using SteadyClock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr seconds kStartTimeout{20};
+constexpr seconds kStartTimeout{60};
 constexpr int kStartAttempts = 10;
 constexpr int kSlots = 16384;
 
@@ -36,16 +36,6 @@ std::string FindProgram(std::string_view name) {
     if (access(file.c_str(), X_OK) == 0) return file;
   }
   return {};
-}
-
-template <typename Condition>
-bool Await(milliseconds timeout, const Condition& condition) {
-  const auto until = SteadyClock::now() + timeout;
-  while (!condition()) {
-    if (SteadyClock::now() >= until) return false;
-    std::this_thread::sleep_for(milliseconds(10));
-  }
-  return true;
 }
 
 // Below the ports that the kernel gives to outgoing connections, so that a server that is down finds its port
@@ -125,13 +115,12 @@ bool RedisServer::Answers() const {
 }
 
 void RedisServer::AwaitLogged() const {
-  CHECK(Await(kStartTimeout,
-              [this] { return AskOne({"INFO", "persistence"}).contains("aof_buffer_length:0"); }));
+  CHECK(Eventually([this] { return AskOne({"INFO", "persistence"}).contains("aof_buffer_length:0"); }));
 }
 
 void RedisServer::Kill9() {
   process_->Signal(SIGKILL);
-  CHECK(process_->Wait(seconds(10)).has_value());
+  CHECK(process_->Wait(seconds(60)).has_value());
   process_.reset();
 }
 
@@ -199,8 +188,8 @@ RedisCluster::RedisCluster() {
     }
   }
   for (size_t i = kMasters; i < kNodes; ++i) {
-    CHECK(Await(kStartTimeout,
-                [&] { return nodes_[i]->AskOne({"CLUSTER", "REPLICATE", IdOf(i - kMasters)}) == "OK"; }));
+    CHECK(
+        Eventually([&] { return nodes_[i]->AskOne({"CLUSTER", "REPLICATE", IdOf(i - kMasters)}) == "OK"; }));
   }
   AwaitHealthy();
 }
@@ -279,8 +268,8 @@ bool RedisCluster::Healthy() const {
   return masters == kMasters;
 }
 
-void RedisCluster::AwaitHealthy(milliseconds timeout) const {
-  CHECK(Await(timeout, [this] { return Healthy(); }), "the cluster is not healthy in time:\n{}",
+void RedisCluster::AwaitHealthy() const {
+  CHECK(Eventually([this] { return Healthy(); }), "the cluster is not healthy in time:\n{}",
         nodes_[0]->AskOne({"CLUSTER", "NODES"}));
 }
 

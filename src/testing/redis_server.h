@@ -84,7 +84,7 @@ class RedisCluster {
   // The node that is the master of the slot now; only of nodes that answer.
   [[nodiscard]] size_t MasterOf(uint16_t slot) const;
   // Waits until every node answers, all slots are served and every master has a replica that is up to date.
-  void AwaitHealthy(std::chrono::milliseconds timeout = std::chrono::seconds(30)) const;
+  void AwaitHealthy() const;
   // Deletes all keys.
   void FlushAll();
 

@@ -79,9 +79,13 @@ class Watch(unittest.TestCase):
         self.assertTrue(all(line["items"] for line in lines))
 
     def test_doctor_finds_nothing_wrong_with_a_system_that_runs(self):
-        done = self.system.run("doctor", "--json")
-        report = json.loads(done.stdout)
-        problems = [finding for finding in report["findings"] if finding["status"] == "problem"]
+        for _ in range(20):  # what has just been sold may still be on its way to a consumer
+            done = self.system.run("doctor", "--json")
+            report = json.loads(done.stdout)
+            problems = [finding for finding in report["findings"] if finding["status"] == "problem"]
+            if all(finding["check"] == "disk" for finding in problems):
+                break
+            time.sleep(1)
         # The disk of a test machine is what it is.
         self.assertEqual([finding for finding in problems if finding["check"] != "disk"], [], done.stdout)
         checks = {finding["check"] for finding in report["findings"]}

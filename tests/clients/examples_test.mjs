@@ -3,7 +3,9 @@
 // `node examples_test.mjs`.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -65,6 +67,26 @@ async function until(what, condition) {
     if (found) return found;
   }
   assert.fail(`not within ${kSeconds} s: ${what}`);
+}
+
+// A port of 127.0.0.1 for a server that is started later, as src/testing/free_port.h takes one: below those that the kernel gives to
+// outgoing connections; the UDP port of that number stays bound, by which other tests see that it is taken.
+async function freePort() {
+  for (let tries = 0; tries < 1000; ++tries) {
+    const port = 10_100 + Math.floor(Math.random() * 20_000);
+    const taken = createSocket('udp4').unref();
+    try {
+      taken.bind(port, '127.0.0.1');
+      await once(taken, 'listening');
+      const free = createServer().listen(port, '127.0.0.1');
+      await once(free, 'listening');
+      await new Promise((resolve) => free.close(resolve));
+      return port;
+    } catch {
+      taken.close(); // it is somebody's: another one
+    }
+  }
+  assert.fail('no port is free');
 }
 
 // A server of this test at an address of its own; `got` has each request with its raw body. `answer` says what comes back.
@@ -151,12 +173,7 @@ test('the receiver in TypeScript verifies and reads what a sale sends, and the l
   const spy = await receiver();
   const target = await makeTarget(spy.url, ['reservation.confirmed']);
   // The port is known when the target is made, the secret when it has been: so it listens where another target will point.
-  const port = await new Promise((resolve) => {
-    const free = createServer().listen(0, '127.0.0.1', () => {
-      const found = free.address().port;
-      free.close(() => resolve(found));
-    });
-  });
+  const port = await freePort();
   const { secret } = await makeTarget(`http://127.0.0.1:${port}/`, ['reservation.confirmed']);
   const child = spawn('node', [await compiled('webhook_receiver.ts')], { env: { ...process.env, PORT: String(port), WEBHOOK_SECRET: secret }, stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = [];

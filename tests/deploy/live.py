@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(HERE))
 
 from containers import Failed, with_containers  # noqa: E402  (needs the path above)
+from ports import free_port  # noqa: E402
 from sale import Refused, Sale, await_that, fetch  # noqa: E402
 
 SERVICES = ["queue", "seat", "reservation", "wallet", "payment", "ranking", "relay", "gateway"]
@@ -43,9 +43,7 @@ class Deployment:
         self.folder = containers.home / "compose"
         shutil.copytree(ROOT / "deploy/compose", self.folder)
         self.images = {}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{free_port()}"
 
     def write_environment(self):
         """What a user does: .env.example with secrets of one's own."""

@@ -34,9 +34,9 @@ TEST(Crash, TwentyKillsUnderLoadLoseNothing) {
   ASSERT_TRUE(system.ready());
 
   // Leases of the dead run out after 15 s, and then everything ends.
-  EXPECT_TRUE(Eventually([&] { return system.CountSagas("running") == 0; }, seconds(30)))
+  EXPECT_TRUE(Eventually([&] { return system.CountSagas("running") == 0; }, seconds(60)))
       << system.CountSagas("running") << " sagas have not ended";
-  EXPECT_LE(std::chrono::steady_clock::now() - last_start, seconds(45));
+  EXPECT_LE(std::chrono::steady_clock::now() - last_start, seconds(80));
   EXPECT_EQ(system.CountSagas("parked"), 0U);
 
   // Whoever asks again with the same key is told what became of it.

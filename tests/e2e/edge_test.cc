@@ -71,13 +71,13 @@ TEST_F(Edge, ARequestsOwnIdComesBack) {
 TEST_F(Edge, WhatCantBeConfiguredIsRefusedByName) {
   const Finished origin = RunCommand({BinDir() / "boxoffice", "up", "--data", system_->data_dir() / "other",
                                       "--port", "0", "--cors-origins", "tickets.example"},
-                                     seconds(30));
+                                     seconds(60));
   EXPECT_EQ(origin.exit_code, 2);
   EXPECT_THAT(origin.err, HasSubstr("cors.origins"));
   const Finished network =
       RunCommand({BinDir() / "boxoffice", "up", "--data", system_->data_dir() / "another", "--port", "0",
                   "--target-allow-networks", "10.0.0.0/99"},
-                 seconds(30));
+                 seconds(60));
   EXPECT_EQ(network.exit_code, 2);
   EXPECT_THAT(network.err, HasSubstr("target.allow_networks"));
 }

@@ -79,7 +79,7 @@ class GivenBack : public ::testing::Test {
     command.insert(command.end(), arguments.begin(), arguments.end());
     command.insert(command.end(), {"--url", fmt::format("http://127.0.0.1:{}", system_->port()), "--data",
                                    system_->data_dir()});
-    return RunCommand(command, seconds(30));
+    return RunCommand(command, seconds(60));
   }
 
   static System* system_;

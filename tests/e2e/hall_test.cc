@@ -62,7 +62,7 @@ class Hall : public ::testing::Test {
           in_a_row = said() ? in_a_row + 1 : 0;
           return in_a_row == (FormOfThisRun() == Form::kScaled ? 10 : 1);
         },
-        seconds(30));
+        seconds(60));
   }
   json::value RunCli(std::vector<std::string> arguments) {
     std::vector<std::string> command{BinDir() / "boxoffice"};

@@ -29,7 +29,7 @@ class MutualTls : public ::testing::Test {
   }
 
   static void MakeCertificates(const std::filesystem::path& out) {
-    const Finished made = RunCommand({BinDir() / "boxoffice", "certs", "--out", out}, seconds(30));
+    const Finished made = RunCommand({BinDir() / "boxoffice", "certs", "--out", out}, seconds(60));
     ASSERT_EQ(made.exit_code, 0) << made.err;
   }
   std::filesystem::path Folder(const std::string& name) const {
@@ -49,8 +49,10 @@ class MutualTls : public ::testing::Test {
     flags.emplace_back("--drain-notice-ms=0");
     return flags;
   }
-  // What a buyer is told of the wallet by a gateway with these flags, in a data folder of this name.
-  Reply WalletBy(const std::string& name, std::vector<std::string> flags, const std::string& peer) const {
+  // What a buyer is told of the wallet by a gateway with these flags, in a data folder of this name: what it
+  // says last within `patience`, while the wallet is not reached.
+  Reply WalletBy(const std::string& name, std::vector<std::string> flags, const std::string& peer,
+                 milliseconds patience = seconds(1)) const {
     const uint16_t port = FreePort();
     flags.push_back(fmt::format("--listen=127.0.0.1:{}", port));
     flags.push_back("--peer-wallet=" + peer);
@@ -67,12 +69,14 @@ class MutualTls : public ::testing::Test {
     const auto issuer =
         auth::TokenIssuer::Make(auth::DevelopmentTokens(folder / "data").value(), clock).value();
     Buyer buyer(port, "mina", issuer.Issue("mina", auth::Role::kBuyer, seconds(600)).value());
-    Reply reply = buyer.Call("GET", "/v1/wallet");
+    Reply reply;
     // A connection that comes up a moment later is no refusal.
-    for (int i = 0; i < 20 && reply.status == 503 && reply.at("code") == "unreachable"; ++i) {
-      std::this_thread::sleep_for(milliseconds(50));
-      reply = buyer.Call("GET", "/v1/wallet");
-    }
+    (void)Eventually(
+        [&] {
+          reply = buyer.Call("GET", "/v1/wallet");
+          return reply.status != 503 || reply.at("code") != "unreachable";
+        },
+        patience);
     return reply;
   }
   [[nodiscard]] std::string Text(const std::string& file) const {
@@ -88,14 +92,14 @@ class MutualTls : public ::testing::Test {
   }
   // A line of what the wallet tells a Prometheus.
   [[nodiscard]] bool WalletShows(const std::string& line) const {
-    return Eventually([&] { return wallet_->Admin("/metrics").text.contains(line); }, seconds(30));
+    return Eventually([&] { return wallet_->Admin("/metrics").text.contains(line); }, seconds(60));
   }
   // Whether somebody who trusts the authority of `folder` alone finds the wallet's certificate to be of it.
   [[nodiscard]] bool WalletIsOf(const std::string& folder) const {
     const Finished client = RunCommand(
         {"/usr/bin/openssl", "s_client", "-connect", wallet_address_, "-alpn", "h2", "-CAfile",
          dir_.path() / folder / "ca.crt", "-servername", "wallet.boxoffice", "-verify_return_error"},
-        seconds(20));
+        seconds(60));
     return (client.out + client.err).contains("Verification: OK");
   }
   [[nodiscard]] bool WalletLogs(const std::string& text) const {
@@ -108,7 +112,7 @@ class MutualTls : public ::testing::Test {
 };
 
 TEST_F(MutualTls, TheServiceThatMayCallIsAnswered) {
-  const Reply reply = WalletBy("gateway", With("gateway", {}), wallet_address_);
+  const Reply reply = WalletBy("gateway", With("gateway", {}), wallet_address_, seconds(60));
   EXPECT_EQ(reply.status, 200) << reply << wallet_->Log();
   EXPECT_THAT(wallet_->Log(), Not(HasSubstr("refused")));
 }
@@ -118,7 +122,7 @@ TEST_F(MutualTls, AClientWithoutACertificateIsRefusedAndLogged) {
   const Finished client =
       RunCommand({"/usr/bin/openssl", "s_client", "-connect", wallet_address_, "-alpn", "h2", "-CAfile",
                   dir_.path() / "certs/ca.crt", "-servername", "wallet.boxoffice", "-verify_return_error"},
-                 seconds(20));
+                 seconds(60));
   EXPECT_THAT(client.out + client.err, HasSubstr("Verification: OK")) << "the wallet is the wallet";
   EXPECT_TRUE(WalletLogs("tls_refused")) << wallet_->Log();
   EXPECT_THAT(wallet_->Log(), HasSubstr("did not return a certificate"));
@@ -177,7 +181,7 @@ TEST_F(MutualTls, TheAuthorityIsExchangedWhileBuyersAreServedAndNobodyNotices) {
       const std::string metrics = gateway.Admin("/metrics").text;
       return metrics.contains(line("gateway")) && metrics.contains(line("audit"));
     };
-    return WalletShows(line("wallet")) && Eventually(gateway_shows, seconds(30));
+    return WalletShows(line("wallet")) && Eventually(gateway_shows, seconds(60));
   };
   Append("certs/ca.crt", Text("next/ca.crt"));
   ASSERT_TRUE(taken(1)) << wallet_->Log() << gateway.Log();

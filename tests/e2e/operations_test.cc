@@ -41,7 +41,7 @@ TEST_F(Operations, OperatorsSeeWhatEachServiceHasNotPublished) {
 TEST_F(Operations, TokenAndAuditCommandsWorkOnARunningSystem) {
   const std::string url = fmt::format("http://127.0.0.1:{}", system_->port());
   const Finished token = RunCommand(
-      {BinDir() / "boxoffice", "token", "--user", "mina", "--data", system_->data_dir()}, seconds(10));
+      {BinDir() / "boxoffice", "token", "--user", "mina", "--data", system_->data_dir()}, seconds(60));
   ASSERT_EQ(token.exit_code, 0) << token.err;
   const std::string jwt = token.out.substr(0, token.out.find('\n'));
   Api api(system_->port());
@@ -54,7 +54,7 @@ TEST_F(Operations, TokenAndAuditCommandsWorkOnARunningSystem) {
   EXPECT_TRUE(verdict.at("violations").as_array().empty());
   EXPECT_EQ(RunCommand({BinDir() / "boxoffice", "audit", "--url",
                         fmt::format("http://127.0.0.1:{}", FreePort()), "--data", system_->data_dir()},
-                       seconds(20))
+                       seconds(60))
                 .exit_code,
             2)
       << "nobody there";

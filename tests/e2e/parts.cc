@@ -50,7 +50,7 @@ std::string TextOf(const json::value& process, std::string_view member) {
 }  // namespace
 
 json::value Ps(const System& system) {
-  const Finished ps = RunCommand({BinDir() / "boxoffice", "ps", "--data", system.data_dir()}, seconds(10));
+  const Finished ps = RunCommand({BinDir() / "boxoffice", "ps", "--data", system.data_dir()}, seconds(60));
   EXPECT_EQ(ps.exit_code, 0) << ps.err;
   return ps.exit_code == 0 ? json::parse(ps.out) : json::value();
 }

@@ -78,7 +78,7 @@ class Platform {
           }
           return false;
         },
-        seconds(30));
+        seconds(60));
   }
 
  private:

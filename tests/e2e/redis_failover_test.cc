@@ -108,10 +108,10 @@ TEST_F(RedisFailover, TheQueueGoesOnWhenTheMasterOfItsShowIsLost) {
         EXPECT_TRUE(joined.status == 200 || joined.status == 503) << joined;
         return joined.status == 200;
       },
-      seconds(30)));
+      seconds(60)));
   // Nobody has lost the place, and they are admitted in their order.
   EXPECT_TRUE(Eventually(
-      [&] { return operator_->Call("PATCH", queue, R"({"active_cap":1000})").status == 200; }, seconds(10)));
+      [&] { return operator_->Call("PATCH", queue, R"({"active_cap":1000})").status == 200; }, seconds(60)));
   for (const auto& buyer : waiting) {
     EXPECT_TRUE(Eventually([&] { return buyer->Call("GET", "/v1/queue").at("state") == "ACTIVE"; }))
         << buyer->user() << ": " << buyer->Call("GET", "/v1/queue");

@@ -174,7 +174,7 @@ TEST_F(Seats, ADraftIsAnnouncedAndACancelledShowSellsNothingMore) {
   EXPECT_EQ(system_->Admin("POST", admin + "/publish").at("state"), "ON_SALE");
   Buyer buyer(*system_, "buyer-" + show);
   Buyer other(*system_, "other-" + show);
-  ASSERT_TRUE(Eventually([&] { return buyer.Enter(show) && other.Enter(show); }));
+  ASSERT_TRUE(Eventually([&] { return buyer.Enter(show, seconds(10)) && other.Enter(show, seconds(10)); }));
   ASSERT_EQ(buyer.Charge(5'000).status, 201);
   Reply held;
   ASSERT_TRUE(Eventually([&] {
@@ -196,7 +196,7 @@ TEST_F(Seats, ADraftIsAnnouncedAndACancelledShowSellsNothingMore) {
         refused = late.at("code") == "show_cancelled" ? refused + 1 : 0;
         return refused == (FormOfThisRun() == Form::kScaled ? 10 : 1);
       },
-      seconds(30)))
+      seconds(60)))
       << late;
   EXPECT_EQ(late.status, 409);
   EXPECT_EQ(buyer.Await(held.at("id"), "RELEASED").at("failure.code"), "show_cancelled");

@@ -20,8 +20,8 @@ Service::Service(std::vector<std::string> program, const std::filesystem::path& 
   program.insert(program.end(), {"--data", folder / "data"});
   program.insert(program.end(), flags.begin(), flags.end());
   process_.emplace(program, Process::Options{{}, log_});
-  ready_line_ = process_->ReadLine(seconds(30)).value_or("");
-  const std::string admin = process_->ReadLine(seconds(10)).value_or("");
+  ready_line_ = process_->ReadLine(seconds(60)).value_or("");
+  const std::string admin = process_->ReadLine(seconds(60)).value_or("");
   if (admin.starts_with("admin 127.0.0.1:")) admin_port_ = PortOf(admin);
 }
 

@@ -21,7 +21,7 @@ using ::testing::Not;
 
 Finished RunService(std::vector<std::string> words) {
   words.insert(words.begin(), {BinDir() / "boxoffice", "serve"});
-  return RunCommand(words, seconds(30));
+  return RunCommand(words, seconds(60));
 }
 
 TEST(ServiceProcess, HealthReadinessAndMetricsHaveAnAddressOfTheirOwn) {
@@ -40,7 +40,7 @@ TEST(ServiceProcess, HealthReadinessAndMetricsHaveAnAddressOfTheirOwn) {
     EXPECT_EQ(service.Admin("/metrics").status, 200) << name;
     EXPECT_EQ(service.Admin("/v1/concerts").status, 404) << name;
     service.process().Signal(SIGTERM);
-    EXPECT_EQ(service.process().Wait(seconds(10)), 0) << name;
+    EXPECT_EQ(service.process().Wait(seconds(60)), 0) << name;
   }
 }
 
@@ -50,18 +50,18 @@ TEST(ServiceProcess, AtTheSignalItIsNotReadyButServesUntilTheNoticeIsOver) {
   const uint16_t port = FreePort();
   Service gateway(
       "gateway", dir.path(),
-      {fmt::format("--listen=127.0.0.1:{}", port), "--drain-notice-ms=5000", "--drain-grace-ms=3000"});
+      {fmt::format("--listen=127.0.0.1:{}", port), "--drain-notice-ms=10000", "--drain-grace-ms=3000"});
   Api api(port);
   ASSERT_EQ(api.Call("GET", "/readyz").status, 200);
   const auto signalled = std::chrono::steady_clock::now();
   gateway.process().Signal(SIGTERM);
-  ASSERT_TRUE(Eventually([&] { return gateway.Admin("/readyz").status == 503; }, seconds(4)));
+  ASSERT_TRUE(Eventually([&] { return gateway.Admin("/readyz").status == 503; }, seconds(8)));
   EXPECT_THAT(gateway.Admin("/readyz").text, HasSubstr("draining"));
   EXPECT_EQ(gateway.Admin("/healthz").status, 200);
   EXPECT_EQ(api.Call("GET", "/readyz").status, 503) << "the public address tells it as well";
   EXPECT_EQ(api.Call("GET", "/openapi.yaml").status, 200) << "it still serves";
-  EXPECT_EQ(gateway.process().Wait(seconds(10)), 0);
-  EXPECT_GE(std::chrono::steady_clock::now() - signalled, seconds(5));
+  EXPECT_EQ(gateway.process().Wait(seconds(60)), 0);
+  EXPECT_GE(std::chrono::steady_clock::now() - signalled, seconds(10));
   const std::string log = gateway.Log();
   EXPECT_LT(log.find("not_ready"), log.find("draining"));
   EXPECT_LT(log.find("draining"), log.find("\"stopped\""));
@@ -73,7 +73,7 @@ TEST(ServiceProcess, ASecondCtrlCEndsItAtOnce) {
   service.process().Signal(SIGINT);
   ASSERT_TRUE(Eventually([&] { return service.Admin("/readyz").status == 503; }));
   service.process().Signal(SIGINT);
-  EXPECT_EQ(service.process().Wait(seconds(5)), 128 + SIGINT);
+  EXPECT_EQ(service.process().Wait(seconds(30)), 128 + SIGINT);
 }
 
 TEST(ServiceProcess, MigrateMakesTheStoreAndEnds) {
@@ -126,7 +126,7 @@ std::vector<std::string> TlsFlags(const std::filesystem::path& certs, const std:
 TEST(ServiceProcess, WithMutualTlsTheAuditorCallsAsItself) {
   const testbed::TempDir dir;
   const std::filesystem::path certs = dir.path() / "certs";
-  ASSERT_EQ(RunCommand({BinDir() / "boxoffice", "certs", "--out", certs}, seconds(30)).exit_code, 0);
+  ASSERT_EQ(RunCommand({BinDir() / "boxoffice", "certs", "--out", certs}, seconds(60)).exit_code, 0);
   const uint16_t port = FreePort();
   std::vector<std::unique_ptr<Service>> services;
   for (const char* name :
@@ -148,7 +148,7 @@ TEST(ServiceProcess, WithMutualTlsTheAuditorCallsAsItself) {
 
 TEST(ServiceProcess, TheAuditorHasACertificateWhereServicesHave) {
   const testbed::TempDir dir;
-  ASSERT_EQ(RunCommand({BinDir() / "boxoffice", "certs", "--out", dir.path()}, seconds(30)).exit_code, 0);
+  ASSERT_EQ(RunCommand({BinDir() / "boxoffice", "certs", "--out", dir.path()}, seconds(60)).exit_code, 0);
   std::vector<std::string> without = TlsFlags(dir.path(), "gateway");
   without.insert(without.begin(), {"gateway", "--data", dir.path() / "data"});
   const std::vector<std::string> plain{"gateway", "--data", dir.path() / "data", "--audit-key-file",
@@ -208,7 +208,7 @@ TEST(ServiceProcess, AGatewayRemembersSignaturesUnlessToldOtherwise) {
 TEST(ServiceProcess, MemoryHasAnArenaForEachProcessor) {
   setenv("MALLOC_CONF", "stats_print:true", 1);
   for (const char* program : {"boxoffice", "boxoffice-queue"}) {
-    const Finished run = RunCommand({BinDir() / program, "--version"}, seconds(30));
+    const Finished run = RunCommand({BinDir() / program, "--version"}, seconds(60));
     EXPECT_THAT(run.err, HasSubstr(fmt::format("opt.narenas: {}\n", std::thread::hardware_concurrency())))
         << program;
   }

@@ -110,7 +110,7 @@ class StaleOwner : public ::testing::Test {
             again = buyer.Reserve(show_, kChoice, keys_[i]);
             return again.status == 201;
           },
-          seconds(30)))
+          seconds(60)))
           << again;
       EXPECT_EQ(again.at("state"), "CONFIRMED");
       const Reply entries = buyer.Call("GET", "/v1/wallet/entries");
@@ -176,7 +176,7 @@ TEST_F(StaleOwner, WhoSleepsPastTheLeaseInMidSagaIsRefusedAndNothingIsDoubled) {
   ASSERT_FALSE(taken_over.empty()) << "the one that sleeps had begun none";
   EXPECT_EQ(CountRefused(sleeper, taken_over), 0U) << "it sleeps";
   asleep.reset();
-  EXPECT_TRUE(Eventually([&] { return CountRefused(sleeper, taken_over) >= taken_over.size(); }, seconds(30)))
+  EXPECT_TRUE(Eventually([&] { return CountRefused(sleeper, taken_over) >= taken_over.size(); }, seconds(60)))
       << CountRefused(sleeper, taken_over) << " of " << taken_over.size() << " were refused";
   for (std::future<Reply>& answer : first_answers) (void)answer.get();
   ExpectOneEffectOfEach();
@@ -188,7 +188,7 @@ TEST_F(StaleOwner, WhoSleepsPastTheLeaseInMidSagaIsRefusedAndNothingIsDoubled) {
   ASSERT_EQ(late.Charge(1'000).status, 201);
   const std::string key = NewKey();
   EXPECT_TRUE(
-      Eventually([&] { return late.Reserve(show_, kChoice, key).at("state") == "CONFIRMED"; }, seconds(30)))
+      Eventually([&] { return late.Reserve(show_, kChoice, key).at("state") == "CONFIRMED"; }, seconds(60)))
       << "awake, it sells as before";
 }
 

@@ -150,13 +150,13 @@ uint16_t System::AnyGateway() const { return gateways_[turn_++ % gateways_.size(
 
 void System::Crash() {
   process_->Signal(SIGKILL);
-  EXPECT_EQ(process_->Wait(seconds(10)), 128 + SIGKILL);
+  EXPECT_EQ(process_->Wait(seconds(60)), 128 + SIGKILL);
   process_.reset();
 }
 
 std::optional<int> System::Stop(int signal) {
   process_->Signal(signal);
-  const auto code = process_->Wait(IsScaled() ? seconds(30) : seconds(5));
+  const auto code = process_->Wait(seconds(60));
   process_.reset();
   return code;
 }
@@ -212,7 +212,7 @@ void Operator::ExpectCleanAudit() {
         audit = Call("POST", "/v1/admin/audit");
         return audit.status != 503;
       },
-      seconds(30));
+      seconds(60));
   ASSERT_EQ(audit.status, 200) << audit;
   EXPECT_EQ(audit.at("ok"), "true") << audit;
   EXPECT_EQ(audit.at("violations"), "[]") << audit;
@@ -251,16 +251,18 @@ Reply Buyer::Join(const std::string& show) {
   return joined;
 }
 
-bool Buyer::Enter(const std::string& show) {
+bool Buyer::Enter(const std::string& show, milliseconds timeout) {
   const Reply joined = Join(show);
   if (joined.status != 200) return false;
   if (joined.at("state") == "ACTIVE") return true;
-  return Eventually([this] {
-    const Reply poll = Call("GET", "/v1/queue");
-    if (poll.at("state") != "ACTIVE") return false;
-    admission_ = poll.at("admission");
-    return true;
-  });
+  return Eventually(
+      [this] {
+        const Reply poll = Call("GET", "/v1/queue");
+        if (poll.at("state") != "ACTIVE") return false;
+        admission_ = poll.at("admission");
+        return true;
+      },
+      timeout);
 }
 
 bool Buyer::AwaitPlaceCompleted() {

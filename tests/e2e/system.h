@@ -30,7 +30,7 @@ using testbed::RunCommand;
 // The port of "127.0.0.1:8080"; 0: it has none.
 [[nodiscard]] uint16_t PortOf(std::string_view address);
 // Calls `done` until it is true; false: it was not within `timeout`.
-bool Eventually(const std::function<bool()>& done, milliseconds timeout = seconds(10));
+bool Eventually(const std::function<bool()>& done, milliseconds timeout = seconds(60));
 // A key that no other request of this program has.
 [[nodiscard]] std::string NewKey();
 
@@ -87,7 +87,7 @@ class System {
   // Whether it runs; tests that need it ASSERT this.
   [[nodiscard]] bool ready() const { return ready_; }
   void Crash();                                       // kill -9
-  [[nodiscard]] std::optional<int> Stop(int signal);  // the exit code; nullopt: not within 5 s, scaled 30 s
+  [[nodiscard]] std::optional<int> Stop(int signal);  // the exit code; nullopt: not within a minute
   [[nodiscard]] const std::string& ready_line() const { return ready_line_; }
   [[nodiscard]] uint16_t port() const { return port_; }
   // Of every gateway; `port()` is the first.
@@ -138,7 +138,7 @@ class Buyer {
   Reply Call(const std::string& method, const std::string& path, const std::string& body = {},
              http::HeaderList more = {});
   // Joins the queue of a show and waits until it is admitted; false: it was not.
-  bool Enter(const std::string& show);
+  bool Enter(const std::string& show, milliseconds timeout = seconds(60));
   // Waits until the place is used up: the queue hears of a purchase a moment after the buyer. False: it goes
   // on.
   bool AwaitPlaceCompleted();
@@ -153,7 +153,7 @@ class Buyer {
   Reply Cancel(const std::string& reservation, const std::string& key = NewKey());
   Reply Get(const std::string& reservation);
   // The reservation once it is in `state`; else as it was at last.
-  Reply Await(const std::string& reservation, const std::string& state, milliseconds timeout = seconds(30));
+  Reply Await(const std::string& reservation, const std::string& state, milliseconds timeout = seconds(60));
 
   [[nodiscard]] const std::string& user() const { return user_; }
   [[nodiscard]] const std::string& queue_token() const { return queue_token_; }

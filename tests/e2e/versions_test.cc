@@ -201,7 +201,7 @@ TEST_F(Versions, WhatOneLeavesBehindWhenItDiesTheOtherFinishes) {
       EXPECT_TRUE(Eventually([&] { return there->Balance() == 0; }));
     }
     dying->reservation->process().Signal(SIGKILL);
-    EXPECT_EQ(dying->reservation->process().Wait(seconds(10)), 128 + SIGKILL);
+    EXPECT_EQ(dying->reservation->process().Wait(seconds(60)), 128 + SIGKILL);
     for (std::future<Reply>& answer : answers) EXPECT_NE(answer.get().at("state"), "CONFIRMED");
     services_.at("payment").process().Signal(SIGCONT);
 

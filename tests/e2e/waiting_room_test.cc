@@ -40,7 +40,7 @@ class WaitingRoom : public testing::Test {
     arguments.insert(arguments.begin(), {BinDir() / "boxoffice", "queue"});
     arguments.insert(arguments.end(), {"--url", fmt::format("http://127.0.0.1:{}", system_->port()),
                                        "--token", system_->Token("root", auth::Role::kOperator)});
-    return RunCommand(arguments, seconds(30));
+    return RunCommand(arguments, seconds(60));
   }
   std::vector<std::unique_ptr<Buyer>> Buyers(const std::string& prefix, int count) {
     std::vector<std::unique_ptr<Buyer>> buyers;
@@ -93,14 +93,14 @@ TEST_F(WaitingRoom, APrequeueIsDrawnAtItsTimeAndAnybodyCanCheckThePlaces) {
   EXPECT_EQ(before.at("draw.seed"), "null") << before;
   EXPECT_EQ(Verify(before.text, {"1"}).exit_code, 2) << "nothing has been drawn yet";
 
-  const Reply opening = Set(show, fmt::format(R"({{"opens_at":"{}"}})", In(seconds(3))));
+  const Reply opening = Set(show, fmt::format(R"({{"opens_at":"{}"}})", In(seconds(8))));
   ASSERT_EQ(opening.status, 200) << opening;
   Reply after;
   const auto drawn = [&] {
     after = View(show);
     return after.at("draw.seed").size() == 64;
   };
-  ASSERT_TRUE(Eventually(drawn, seconds(30))) << after;
+  ASSERT_TRUE(Eventually(drawn, seconds(60))) << after;
   EXPECT_EQ(after.at("state"), "OPEN");
   EXPECT_EQ(after.at("opens_at"), "null");
   EXPECT_EQ(after.number("draw.entrants"), 30);
@@ -144,11 +144,11 @@ TEST_F(WaitingRoom, AQueueIsPausedResumedClosedAndOpensByItself) {
   Buyer late(*system_, "pause-late");
   EXPECT_EQ(late.Join(show).at("code"), "queue_closed");
   EXPECT_EQ(Look(mina).at("state"), "ACTIVE") << "who is in stays";
-  const Finished paused = Queue({"pause", show, "--opens-at", In(seconds(3)), "--json"});
+  const Finished paused = Queue({"pause", show, "--opens-at", In(seconds(8)), "--json"});
   ASSERT_EQ(paused.exit_code, 0) << paused.err;
   EXPECT_FALSE(json::parse(paused.out).at("opens_at").is_null());
   ASSERT_EQ(late.Join(show).status, 200);
-  EXPECT_TRUE(Eventually([&] { return Look(late).at("state") == "ACTIVE"; }, seconds(30)));
+  EXPECT_TRUE(Eventually([&] { return Look(late).at("state") == "ACTIVE"; }, seconds(60)));
   EXPECT_EQ(State(show).at("state"), "OPEN");
 }
 

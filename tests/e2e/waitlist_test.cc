@@ -48,7 +48,7 @@ class Waitlist : public ::testing::Test {
           return all.status == 200 && !all.body.at("items").as_array().empty() &&
                  all.body.at("items").at(0).at("state").as_string() == state;
         },
-        seconds(30));
+        seconds(60));
   }
   void GiveBack(size_t owner) {
     const Reply back = owners_[owner]->Cancel(bought_[owner]);
@@ -125,7 +125,7 @@ TEST_F(Waitlist, TheCommandsJoinListAndLeave) {
           system_->data_dir().string(), std::string("--json")}) {
       command.push_back(flag);
     }
-    return RunCommand(command, seconds(30));
+    return RunCommand(command, seconds(60));
   };
   const auto run = [&](std::vector<std::string> command) {
     const Finished done = finish(std::move(command));

@@ -46,7 +46,7 @@ class Wallet : public ::testing::Test {
     command.insert(command.end(), arguments.begin(), arguments.end());
     command.insert(command.end(), {"--url", fmt::format("http://127.0.0.1:{}", system_->port()), "--data",
                                    system_->data_dir()});
-    return RunCommand(command, seconds(30));
+    return RunCommand(command, seconds(60));
   }
   // Sums the amounts of an export by currency; nothing in it is quoted here.
   static void AddUp(const std::string& csv, std::map<std::string, int64_t>& sums) {

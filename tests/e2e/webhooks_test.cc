@@ -124,7 +124,7 @@ TEST_F(Webhooks, OneThatSays410IsSentNothingUntilItIsEnabledAndThenWhatItMissed)
     }
     return nullptr;
   };
-  ASSERT_TRUE(Eventually([&] { return !target().at("enabled").as_bool(); }, seconds(30)));
+  ASSERT_TRUE(Eventually([&] { return !target().at("enabled").as_bool(); }, seconds(60)));
   EXPECT_THAT(Text(target(), "disabled_reason"), HasSubstr("410"));
   EXPECT_EQ(Boxoffice({"relay", "replay", "--target", id}).code, 1) << "it takes nothing";
   platform.Answer(204);
@@ -181,7 +181,7 @@ TEST_F(Webhooks, RankingsThatAreCountedAnewAreTheSame) {
   ASSERT_EQ(rebuilt.code, 0) << rebuilt.err;
   EXPECT_FALSE(rebuilt.out.at("rebuilding").as_bool());
   EXPECT_GE(rebuilt.out.at("processed_events").to_number<int64_t>(), 3);
-  EXPECT_TRUE(Eventually([&] { return all() == before; }, seconds(20))) << all() << "was\n" << before;
+  EXPECT_TRUE(Eventually([&] { return all() == before; }, seconds(60))) << all() << "was\n" << before;
   const Said shown = Boxoffice({"ranking", "show", "--by", "revenue"});
   ASSERT_EQ(shown.code, 0) << shown.err;
   EXPECT_THAT(json::serialize(shown.out), HasSubstr(fmt::format(R"("show_id":"{}")", show)));

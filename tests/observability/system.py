@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,10 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests/deploy"))
+
+from ports import free_port  # noqa: E402  (needs the path above)
+
 FOLDER = ROOT / "deploy/observability"
 PROGRAM = os.environ.get("BOXOFFICE_PROGRAM", str(ROOT / "build/release/bin/boxoffice"))
 SKIPPED = 77
@@ -39,12 +42,6 @@ def await_that(what, condition, seconds=60):
             last = f": {problem}"
         time.sleep(0.2)
     raise AssertionError(f"not within {seconds} s: {what}{last}")
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 class System:

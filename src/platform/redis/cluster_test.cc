@@ -10,6 +10,7 @@
 #include "platform/redis/client.h"
 #include "platform/redis/slot.h"
 #include "testing/redis_server.h"
+#include "testing/wait.h"
 
 namespace boxoffice::redis {
 namespace {
@@ -38,11 +39,13 @@ int64_t NumberAt(const std::string& text, size_t at) {
 class RedisClusterTest : public ::testing::Test {
  protected:
   static constexpr int kShows = 40;
+  // Of servers that answer, on a machine that may be busy.
+  static constexpr Options kPatient{.connect_timeout = seconds(10), .command_timeout = seconds(20)};
 
   void SetUp() override {
     BOXOFFICE_NEEDS_REDIS();
     cluster_ = &testbed::EmptyRedisCluster();
-    client_ = Client::Open(cluster_->Url(), {.command_timeout = seconds(2)}).value();
+    client_ = Client::Open(cluster_->Url(), kPatient).value();
   }
 
   static std::vector<Request> OneOfEachShow() {
@@ -115,9 +118,14 @@ TEST_F(RedisClusterTest, KeysOfOneScriptThatMoveApartAreWaitedFor) {
   ASSERT_EQ(cluster_->node(from).AskOne(
                 {"MIGRATE", "127.0.0.1", std::to_string(cluster_->node(to).port()), first, "0", "5000"}),
             "OK");
-  const Error error = client_->Run(Request::Call(AddTwo(), {first, second}, {})).error();
+  const auto hasty =
+      Client::Open(cluster_->Url(), {.connect_timeout = seconds(1), .command_timeout = seconds(2)}).value();
+  Error error;
+  EXPECT_TRUE(testbed::Eventually([&] {  // its time may end while the last answer is on its way
+    error = hasty->Run(Request::Call(AddTwo(), {first, second}, {})).error();
+    return error.detail.contains("TRYAGAIN");
+  })) << error.detail;
   EXPECT_EQ(error.code, Code::kUnavailable);
-  EXPECT_THAT(error.detail, ::testing::HasSubstr("TRYAGAIN"));
   auto later = std::async(std::launch::async,
                           [&] { return client_->Run(Request::Call(AddTwo(), {first, second}, {})); });
   std::promise<void>().get_future().wait_for(milliseconds(200));
@@ -137,7 +145,7 @@ TEST_F(RedisClusterTest, AMasterThatDiesIsReplacedByItsReplica) {
   for (const auto& reply : replies) failed += reply ? 0 : 1;
   EXPECT_GT(failed, 0);
   EXPECT_LT(failed, kShows) << "shows of other masters are not touched by it";
-  EXPECT_LT(UntilDone(AddTo(4), seconds(20)), seconds(20));
+  EXPECT_LT(UntilDone(AddTo(4), seconds(60)), seconds(60));
   EXPECT_NE(cluster_->MasterOf(SlotOf(KeyOf(4))), master);
   cluster_->node(master).Start();
   cluster_->AwaitHealthy();
@@ -145,11 +153,13 @@ TEST_F(RedisClusterTest, AMasterThatDiesIsReplacedByItsReplica) {
 }
 
 TEST_F(RedisClusterTest, AMasterThatFreezesIsReplacedAndFollowsAfterItWakes) {
+  client_ =
+      Client::Open(cluster_->Url(), {.connect_timeout = seconds(1), .command_timeout = seconds(2)}).value();
   ASSERT_TRUE(client_->Run(AddTo(5)));
   const size_t master = cluster_->MasterOf(SlotOf(KeyOf(5)));
   cluster_->node(master).Freeze();
   EXPECT_EQ(client_->Run(AddTo(5)).error().code, Code::kUnknown);
-  EXPECT_LT(UntilDone(AddTo(5), seconds(20)), seconds(20));
+  EXPECT_LT(UntilDone(AddTo(5), seconds(60)), seconds(60));
   const int64_t value = ValueOf(5);
   cluster_->node(master).Thaw();
   cluster_->AwaitHealthy();
@@ -164,7 +174,7 @@ TEST_F(RedisClusterTest, AServerThatIsWellIsNotLostWhileFrozenOnesAreWaitedFor) 
   frozen.erase(well);
   ASSERT_EQ(frozen.size(), 2);
   const std::string url = "redis+cluster://127.0.0.1:" + std::to_string(cluster_->node(well).port());
-  const Options hasty{.connect_timeout = milliseconds(300), .command_timeout = milliseconds(400)};
+  const Options hasty{.connect_timeout = milliseconds(1'000), .command_timeout = milliseconds(1'500)};
   const auto client = Client::Open(url, hasty).value();
   ASSERT_TRUE(client->Run(AddTo(9))) << "it knows the map, and is connected to nobody else";
   for (const size_t node : frozen) cluster_->node(node).Freeze();
@@ -189,7 +199,7 @@ TEST_F(RedisClusterTest, AClusterThatMissesSlotsIsUnavailableUntilTheyAreBack) {
   while (cluster_->MasterOf(SlotOf(KeyOf(other))) == master) ++other;
   cluster_->node(replica).Kill9();
   cluster_->node(master).Kill9();
-  const auto until = SteadyClock::now() + seconds(20);
+  const auto until = SteadyClock::now() + seconds(60);
   Error error;
   while (SteadyClock::now() < until && !error.detail.contains("CLUSTERDOWN")) {
     const auto reply = client_->Run(AddTo(other));
@@ -201,8 +211,8 @@ TEST_F(RedisClusterTest, AClusterThatMissesSlotsIsUnavailableUntilTheyAreBack) {
   cluster_->node(master).Start();
   cluster_->node(replica).Start();
   cluster_->AwaitHealthy();
-  EXPECT_LT(UntilDone(AddTo(other), seconds(10)), seconds(10));
-  EXPECT_LT(UntilDone(AddTo(7), seconds(10)), seconds(10));
+  EXPECT_LT(UntilDone(AddTo(other), seconds(60)), seconds(60));
+  EXPECT_LT(UntilDone(AddTo(7), seconds(60)), seconds(60));
 }
 
 TEST_F(RedisClusterTest, TheMapIsReadAgainNowAndThenOfAnotherServerEachTime) {
@@ -215,7 +225,9 @@ TEST_F(RedisClusterTest, TheMapIsReadAgainNowAndThenOfAnotherServerEachTime) {
     }
     return of_nodes;
   };
-  const auto client = Client::Open(cluster_->Url(), {.refresh_interval = milliseconds(1)}).value();
+  Options options = kPatient;
+  options.refresh_interval = milliseconds(1);
+  const auto client = Client::Open(cluster_->Url(), options).value();
   ASSERT_TRUE(client->Run(AddTo(8)));
   const std::vector<int64_t> before = reads();
   for (size_t i = 0; i < testbed::RedisCluster::kNodes; ++i) {
@@ -230,7 +242,6 @@ TEST_F(RedisClusterTest, TheMapIsReadAgainNowAndThenOfAnotherServerEachTime) {
     if (after[i] != before[i]) ++asked;
   }
   EXPECT_GE(more, std::ssize(after));
-  // One that is too busy to be connected to in time is passed over.
   EXPECT_GE(asked, after.size() / 2);
 }
 
@@ -239,7 +250,7 @@ TEST_F(RedisClusterTest, ASeedThatIsDownIsPassedOver) {
   cluster_->node(replica).Kill9();
   const std::string url = "redis+cluster://127.0.0.1:" + std::to_string(cluster_->node(replica).port()) +
                           "," + "127.0.0.1:" + std::to_string(cluster_->node(1).port());
-  const auto client = Client::Open(url).value();
+  const auto client = Client::Open(url, kPatient).value();
   EXPECT_TRUE(client->Run(AddTo(6)).has_value());
   cluster_->node(replica).Start();
   cluster_->AwaitHealthy();

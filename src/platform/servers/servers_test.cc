@@ -49,10 +49,10 @@ class ChildTest : public ::testing::Test {
 TEST_F(ChildTest, ItsLinesAreReadItsErrorsAreLoggedAndItsCodeIsTold) {
   auto child = Start("echo one; echo two; echo oh >&2; exit 7");
   ASSERT_TRUE(child) << child.error().detail;
-  EXPECT_EQ(child->ReadLine(seconds(10)), "one");
-  EXPECT_EQ(child->ReadLine(seconds(10)), "two");
-  EXPECT_EQ(child->ReadLine(seconds(10)), std::nullopt);
-  EXPECT_EQ(child->Wait(seconds(10)), 7);
+  EXPECT_EQ(child->ReadLine(seconds(60)), "one");
+  EXPECT_EQ(child->ReadLine(seconds(60)), "two");
+  EXPECT_EQ(child->ReadLine(seconds(60)), std::nullopt);
+  EXPECT_EQ(child->Wait(seconds(60)), 7);
   EXPECT_EQ(child->Wait(seconds(0)), 7);
   EXPECT_EQ(Contents(dir_.path() / "log"), "oh\n");
 }
@@ -60,10 +60,10 @@ TEST_F(ChildTest, ItsLinesAreReadItsErrorsAreLoggedAndItsCodeIsTold) {
 TEST_F(ChildTest, OneThatRunsIsWaitedForInVainAndEndsWithItsSignal) {
   auto child = Start("echo up; exec sleep 100");
   ASSERT_TRUE(child);
-  EXPECT_EQ(child->ReadLine(seconds(10)), "up");
+  EXPECT_EQ(child->ReadLine(seconds(60)), "up");
   EXPECT_EQ(child->Wait(milliseconds(20)), std::nullopt);
   child->Signal(SIGTERM);
-  EXPECT_EQ(child->Wait(seconds(10)), 128 + SIGTERM);
+  EXPECT_EQ(child->Wait(seconds(60)), 128 + SIGTERM);
 }
 
 TEST_F(ChildTest, ItsEnvironmentIsThisOneWithWhatItIsToldToChange) {
@@ -76,9 +76,9 @@ TEST_F(ChildTest, ItsEnvironmentIsThisOneWithWhatItIsToldToChange) {
   options.environment = {{"CHILD_TEST_CHANGED", "d=e"}, {"CHILD_TEST_LEFT_OUT", std::nullopt}};
   auto child = Child::Start({"/bin/sh", "-c", "env | grep ^CHILD_TEST_ | sort"}, options);
   ASSERT_TRUE(child) << child.error().detail;
-  EXPECT_EQ(child->ReadLine(seconds(10)), "CHILD_TEST_CHANGED=d=e");
-  EXPECT_EQ(child->ReadLine(seconds(10)), "CHILD_TEST_KEPT=a");
-  EXPECT_EQ(child->ReadLine(seconds(10)), std::nullopt);
+  EXPECT_EQ(child->ReadLine(seconds(60)), "CHILD_TEST_CHANGED=d=e");
+  EXPECT_EQ(child->ReadLine(seconds(60)), "CHILD_TEST_KEPT=a");
+  EXPECT_EQ(child->ReadLine(seconds(60)), std::nullopt);
 }
 
 TEST_F(ChildTest, ItDoesNotInheritBlockedSignals) {
@@ -90,7 +90,7 @@ TEST_F(ChildTest, ItDoesNotInheritBlockedSignals) {
   auto child = Start("exec sleep 100");
   ASSERT_TRUE(child);
   child->Signal(SIGTERM);
-  EXPECT_EQ(child->Wait(seconds(10)), 128 + SIGTERM);
+  EXPECT_EQ(child->Wait(seconds(60)), 128 + SIGTERM);
   sigprocmask(SIG_SETMASK, &before, nullptr);
 }
 
@@ -111,7 +111,7 @@ TEST_F(ChildTest, ASupervisedOneIsStartedAgainAtOnceAndThenAfterAPause) {
   EXPECT_EQ(supervised->Look(now), std::nullopt) << "it runs";
   const pid_t first = supervised->pid();
   supervised->child().Signal(SIGKILL);
-  ASSERT_EQ(supervised->child().Wait(seconds(10)), 137);
+  ASSERT_EQ(supervised->child().Wait(seconds(60)), 137);
   EXPECT_EQ(supervised->Look(now), fmt::format("clerk (pid {}) ended with 137; starting it again; see {}",
                                                first, options.log.string()));
   EXPECT_EQ(supervised->Look(now), std::nullopt);
@@ -120,7 +120,7 @@ TEST_F(ChildTest, ASupervisedOneIsStartedAgainAtOnceAndThenAfterAPause) {
   EXPECT_FALSE(supervised->ended());
 
   supervised->child().Signal(SIGTERM);
-  ASSERT_EQ(supervised->child().Wait(seconds(10)), 143);
+  ASSERT_EQ(supervised->child().Wait(seconds(60)), 143);
   EXPECT_THAT(supervised->Look(now).value_or(""), HasSubstr("starting it again in 1 s"));
   EXPECT_EQ(supervised->Look(now + milliseconds(999)), std::nullopt);
   EXPECT_TRUE(supervised->ended()) << "not yet";
@@ -154,8 +154,8 @@ TEST_F(ChildTest, WhatCantBeStartedSaysWhy) {
 TEST_F(ChildTest, RunChildFailsWithTheCodeOrTheTime) {
   Child::Options options;
   options.log = dir_.path() / "log";
-  EXPECT_TRUE(RunChild({"/bin/true"}, options, seconds(10)));
-  const auto failed = RunChild({"/bin/sh", "-c", "exit 3"}, options, seconds(10));
+  EXPECT_TRUE(RunChild({"/bin/true"}, options, seconds(60)));
+  const auto failed = RunChild({"/bin/sh", "-c", "exit 3"}, options, seconds(60));
   ASSERT_FALSE(failed);
   EXPECT_THAT(failed.error().detail, HasSubstr("ended with 3"));
   const auto late = RunChild({"/bin/sleep", "100"}, options, milliseconds(20));
@@ -196,8 +196,8 @@ TEST(PrivatePostgresTest, KeepsItsDatabasesFromOneStartToTheNext) {
     options.log = dir.path() / "psql";
     const std::string sql =
         start == 0 ? "CREATE TABLE kept(x int); INSERT INTO kept VALUES (42)" : "SELECT x FROM kept";
-    EXPECT_TRUE(RunChild({"/usr/bin/psql", "-d", server->Url("seat"), "-c", sql}, options, seconds(30)));
-    server->Stop(seconds(20));
+    EXPECT_TRUE(RunChild({"/usr/bin/psql", "-d", server->Url("seat"), "-c", sql}, options, seconds(60)));
+    server->Stop(seconds(60));
     EXPECT_EQ(server->process().child().Wait(milliseconds(0)), 0);
   }
   EXPECT_THAT(Contents(dir.path() / "psql"), HasSubstr("42"));
@@ -253,8 +253,8 @@ TEST(PrivateRedisTest, KeepsItsDataFromOneStartToTheNext) {
     for (const char* word : start == 0 ? std::vector<const char*>{"SET", "kept", "forty-two"}
                                        : std::vector<const char*>{"GET", "kept"})
       command.emplace_back(word);
-    EXPECT_TRUE(RunChild(command, options, seconds(30)));
-    server->Stop(seconds(20));
+    EXPECT_TRUE(RunChild(command, options, seconds(60)));
+    server->Stop(seconds(60));
     EXPECT_EQ(server->process().child().Wait(milliseconds(0)), 0);
   }
   EXPECT_THAT(Contents(dir.path() / "cli"), HasSubstr("forty-two"));

@@ -3,12 +3,14 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <future>
 #include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "testing/postgres_server.h"
@@ -36,11 +38,22 @@ class PostgresTest : public ::testing::Test {
     PostgresServer::Shared().Thaw();
     PostgresServer::Shared().Start();
   }
-  // Bounds that let a test wait for them.
+  // Quick to try again; its bounds are not met because the machine is busy.
   std::unique_ptr<Connection> Open() {
     return Connection::Open({.url = url_,
+                             .connect_timeout = std::chrono::seconds(20),
+                             .statement_timeout = milliseconds(20'000),
+                             .lock_timeout = milliseconds(20'000),
+                             .answer_timeout = milliseconds(30'000),
+                             .idle_timeout = milliseconds(0),
+                             .backoff = milliseconds(1),
+                             .max_backoff = milliseconds(10)})
+        .value();
+  }
+  // Bounds that let a test wait for them.
+  std::unique_ptr<Connection> OpenHasty() {
+    return Connection::Open({.url = url_,
                              .statement_timeout = milliseconds(400),
-                             .lock_timeout = milliseconds(200),
                              .answer_timeout = milliseconds(1000),
                              .backoff = milliseconds(1),
                              .max_backoff = milliseconds(10)})
@@ -179,8 +192,12 @@ TEST_F(PostgresTest, ErrorsAreToldApart) {
   EXPECT_EQ(connection->Read(nul).error().code, Code::kInvalidArgument);
   EXPECT_EQ(connection->Execute("SET TRANSACTION READ ONLY; INSERT INTO t VALUES (1)").error().reason,
             "database_unavailable");
-  const Error slow = connection->Write(One("SELECT pg_sleep(30)")).error();  // longer than statement_timeout
-  EXPECT_EQ(slow.code, Code::kUnavailable);
+  // Longer than statement_timeout. On a machine that is busy the answer may come after answer_timeout: again.
+  Error slow;
+  EXPECT_TRUE(testbed::Eventually([&] {
+    slow = OpenHasty()->Write(One("SELECT pg_sleep(30)")).error();
+    return slow.code == Code::kUnavailable;
+  })) << slow.detail;
   EXPECT_EQ(Count(*connection), 0);
   EXPECT_EQ(Connection::Open({.url = "postgresql://127.0.0.1:1/none"}).error().reason,
             "database_unavailable");
@@ -223,9 +240,7 @@ TEST_F(PostgresTest, WhileTheServerIsGoneCallsFailAtOnceAndComeBackWithIt) {
     EXPECT_EQ(error.reason, "database_unavailable");
   }
   PostgresServer::Shared().Start();
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!connection->Read(One("SELECT 1")) && std::chrono::steady_clock::now() < end)
-    std::this_thread::yield();
+  EXPECT_TRUE(testbed::Eventually([&] { return connection->Read(One("SELECT 1")).has_value(); }));
   EXPECT_TRUE(connection->Write(One("INSERT INTO t VALUES (1)")));
   EXPECT_EQ(Count(*connection), 1);
 }
@@ -246,6 +261,7 @@ TEST_F(PostgresTest, LostBeforeTheCommitWasSentNothingWasDone) {
 TEST_F(PostgresTest, LostWhileCommittingIsUnknown) {
   const auto connection = Open();
   ASSERT_TRUE(connection->Migrate("test", std::array{kFirst}));
+  const Batch asleep_for_long = One("SELECT pg_sleep(15)");
   const Batch asleep = One("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
   for (const bool explicitly : {false, true}) {
     const auto watcher = Open();
@@ -257,8 +273,8 @@ TEST_F(PostgresTest, LostWhileCommittingIsUnknown) {
     if (explicitly) {
       Transaction transaction(*connection);
       ASSERT_TRUE(transaction.Run(One("SELECT 1")));
-      done = transaction.Commit(One("SELECT pg_sleep(0.3)"));
-    } else if (auto written = connection->Write(One("SELECT pg_sleep(0.3)")); !written) {
+      done = transaction.Commit(asleep_for_long);
+    } else if (auto written = connection->Write(asleep_for_long); !written) {
       done = std::unexpected(written.error());
     }
     killer.get();
@@ -271,19 +287,16 @@ TEST_F(PostgresTest, LostWhileCommittingIsUnknown) {
 }
 
 TEST_F(PostgresTest, AFrozenServerHoldsNobodyLongerThanTheBound) {
-  const auto connection = Open();
-  const auto other = Open();
+  const auto connection = OpenHasty();
+  const auto other = OpenHasty();
   PostgresServer::Shared().Freeze();
   const auto start = std::chrono::steady_clock::now();
   EXPECT_EQ(other->Write(One("SELECT 1")).error().code, Code::kUnknown);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(6)) << "1 s";
   EXPECT_EQ(connection->Read(One("SELECT 1")).error().code, Code::kUnavailable);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(7));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15)) << "4 s";
   PostgresServer::Shared().Thaw();
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!connection->Read(One("SELECT 1")) && std::chrono::steady_clock::now() < end)
-    std::this_thread::yield();
-  EXPECT_TRUE(connection->Read(One("SELECT 1")));
+  EXPECT_TRUE(testbed::Eventually([&] { return connection->Read(One("SELECT 1")).has_value(); }));
 }
 
 TEST_F(PostgresTest, AReadInAnotherTransactionsPlaceIsNotTakenForIt) {
@@ -305,14 +318,17 @@ TEST_F(PostgresTest, ATransactionThatIsLeftOpenIsEndedByTheServerAndKeepsNoRow) 
   const auto stopped =
       Connection::Open({.url = url_, .application_name = "stopped", .idle_timeout = milliseconds(100)})
           .value();
-  const Batch connections = One("SELECT 1 FROM pg_stat_activity WHERE application_name = 'stopped'");
+  const auto process_of_stopped = [&] {
+    return fmt::format("/proc/{}",
+                       stopped->Read(One("SELECT pg_backend_pid()::bigint")).value()[0][0].Int(0));
+  };
   for (const bool commits : {false, true}) {
+    const std::string process = process_of_stopped();
     Transaction left(*stopped);
     ASSERT_TRUE(left.Run(One("UPDATE t SET b = 'of the one that stopped' WHERE a = 1")));
     const auto written = other->Write(One("UPDATE t SET b = 'new' WHERE a = 1"));
     ASSERT_TRUE(written) << written.error().detail;
-    ASSERT_TRUE(testbed::Eventually([&] { return other->Read(connections).value()[0].empty(); }));
-    testbed::Pause(milliseconds(100));  // until the process that is not shown any more has closed its socket
+    ASSERT_TRUE(testbed::Eventually([&] { return !std::filesystem::exists(process); }));
     const Error error = commits ? left.Commit().error() : left.Run(One("SELECT 1")).error();
     EXPECT_EQ(error.code, Code::kUnavailable) << error.detail;
     EXPECT_EQ(error.reason, "database_unavailable");

@@ -107,7 +107,7 @@ TEST_F(SeatRpcTest, EventsReachTheBusInOrderPerReservation) {
   Run(HoldOf(saga_, reservation_, "ann", {1, 2}));
   // The sweeper runs by itself.
   clock_.Advance(5min);
-  ASSERT_EQ(all.get_future().wait_for(20s), std::future_status::ready);
+  ASSERT_EQ(all.get_future().wait_for(60s), std::future_status::ready);
   bus_->Unsubscribe("test");
   EXPECT_THAT(types, ElementsAre("seat.held", "seat.released"));
 }
@@ -125,7 +125,7 @@ TEST_F(SeatRpcTest, TheSoldOutEventIsKeyedByTheShow) {
   Run(HoldOf(saga_, reservation_, "ann", {1, 2, 3, 4, 5, 6, 7, 8}));
   Run(ConfirmOf(saga_, reservation_, {1, 2, 3, 4, 5, 6, 7, 8}));
   auto future = sold_out.get_future();
-  ASSERT_EQ(future.wait_for(20s), std::future_status::ready);
+  ASSERT_EQ(future.wait_for(60s), std::future_status::ready);
   const bus::Event event = future.get();
   bus_->Unsubscribe("test");
   boxoffice::bus::v1::ShowSoldOut body;

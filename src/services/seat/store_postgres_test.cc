@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <future>
 #include <set>
-#include <thread>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -129,11 +128,11 @@ class ReplicasTest : public ::testing::Test {
         seconds));
     ASSERT_TRUE(made) << made.error().detail;
   }
-  // Of a replica that waits a second for a commit.
+  // Of a replica that waits two seconds for a commit.
   sql::pg::Config Impatient() const {
     sql::pg::Config impatient = config_;
     impatient.statement_timeout = milliseconds(0);  // or the server would end the commit
-    impatient.answer_timeout = milliseconds(1'000);
+    impatient.answer_timeout = milliseconds(2'000);
     return impatient;
   }
 
@@ -391,7 +390,7 @@ TEST_F(ReplicasTest, ACommitThatWasDoneUnknownIsFoundDone) {
     Replica first(config_, 1);
     MakeShow(first, {4, 4});
   }
-  SlowFirstCommit("3");
+  SlowFirstCommit("5");
   Replica replica(Impatient(), 2);
   EXPECT_EQ(replica.Run(HoldOf(1, 1, {1, 2})).kind, Kind::kDone);
   EXPECT_EQ(Count("SELECT sum(events)::bigint FROM outbox_batch"), 1);
@@ -407,7 +406,7 @@ TEST_F(ReplicasTest, AFirstSaleWhoseCommitWasDoneUnknownDoesNotHinderTheNext) {
   const int64_t show = MakeShow(first, {4, 4});
   EXPECT_EQ(first.Run(HoldOf(show, 1, {1, 2})).kind, Kind::kDone);
   EXPECT_EQ(first.Run(HoldOf(show, 2, {3})).kind, Kind::kDone);
-  SlowFirstCommit("3");
+  SlowFirstCommit("5");
   Replica replica(Impatient(), 2);
   EXPECT_EQ(replica.Run(ConfirmOf(show, 1, {1, 2})).kind, Kind::kDone);
   EXPECT_EQ(replica.Run(ConfirmOf(show, 2, {3})).kind, Kind::kDone);
@@ -458,11 +457,10 @@ TEST_F(ReplicasTest, NewsOfSeatsIsReadAlongTheIndex) {
 TEST_F(ReplicasTest, AServerKilledInACommitLeavesNothingTwice) {
   Replica replica(config_, 1);
   const int64_t show = MakeShow(replica, {4, 4});
-  SlowFirstCommit("3");
+  SlowFirstCommit("4");  // less than statement_timeout
   auto killed = std::async(std::launch::async, [this] {
-    while (Count("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 0) {
-      std::this_thread::yield();
-    }
+    EXPECT_TRUE(testbed::Eventually(
+        [this] { return Count("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") > 0; }));
     PostgresServer::Shared().Kill9();
   });
   auto held = replica.Send(HoldOf(show, 1, {1, 2}));
