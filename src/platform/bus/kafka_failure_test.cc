@@ -130,7 +130,7 @@ TEST_F(KafkaFailureTest, ABrokerThatIsKilledAndComesBackLosesNothingThatWasAckno
   EXPECT_TRUE(Eventually([&] {
     return consumer.count() >= outbox.acknowledged() && LagOf(*bus).value_or(-1) == 0;
   })) << consumer.count()
-      << " of " << outbox.acknowledged();
+      << " of " << outbox.acknowledged() << ", lag " << LagOf(*bus).value_or(-1);
   EXPECT_LE(consumer.count(), outbox.acknowledged() + 10);
   EXPECT_EQ(consumer.out_of_order(), 0);
   Deduplicated log;
@@ -158,7 +158,7 @@ TEST_F(KafkaFailureTest, ABrokerThatIsFrozenForSecondsIsWaitedForAndLosesNothing
   EXPECT_TRUE(Eventually([&] {
     return consumer.count() >= outbox.acknowledged() && LagOf(*bus).value_or(-1) == 0;
   })) << consumer.count()
-      << " of " << outbox.acknowledged();
+      << " of " << outbox.acknowledged() << ", lag " << LagOf(*bus).value_or(-1);
   EXPECT_EQ(consumer.out_of_order(), 0);
 }
 
