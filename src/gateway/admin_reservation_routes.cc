@@ -17,16 +17,6 @@ namespace {
 using http::Request;
 using http::Response;
 
-constexpr size_t kMaxReasonBytes = 500;
-
-std::string ReadReason(http::ObjectReader& reader) {
-  std::string reason = reader.Required<std::string>("reason");
-  if (reason.empty() || reason.size() > kMaxReasonBytes) {
-    reader.Refuse("reason", "field_invalid", fmt::format("has 1 to {} bytes", kMaxReasonBytes));
-  }
-  return reason;
-}
-
 asio::awaitable<Response> List(Edge& edge, Request& request) {
   reservation::v1::ListReservationsRequest query;
   if (const auto user = request.query("user_id")) {
@@ -43,7 +33,7 @@ Result<reservation::v1::Cancel> ReadCancel(const Request& request) {
   http::ObjectReader reader(request.body());
   reservation::v1::Cancel cancel;
   const std::optional<std::vector<int64_t>> seats = reader.OptionalArray<int64_t>("seats", 1'000);
-  cancel.set_reason(ReadReason(reader));
+  cancel.set_reason(ReasonInBody(reader));
   BOXOFFICE_TRY(reader.Finish());
   if (seats) {
     BOXOFFICE_ASSIGN(const std::vector<uint32_t> seat_nos, CheckSeats(*seats));
@@ -74,7 +64,7 @@ Result<reservation::v1::Move> ReadMove(const Request& request) {
   reservation::v1::Move move;
   const std::vector<int64_t> from = reader.RequiredArray<int64_t>("from", 1'000);
   const std::vector<int64_t> to = reader.RequiredArray<int64_t>("to", 1'000);
-  move.set_reason(ReadReason(reader));
+  move.set_reason(ReasonInBody(reader));
   if (from.size() != to.size()) reader.Refuse("to", "field_invalid", "has as many seats as `from`");
   BOXOFFICE_TRY(reader.Finish());
   // In the order given: the first gets the place of the first.

@@ -12,8 +12,6 @@ namespace {
 using http::Request;
 using http::Response;
 
-constexpr size_t kMaxReason = 500;
-
 Response AdminReservation(const reservation::v1::Reservation& reservation) {
   return ObjectResponse(
       [&](http::JsonWriter& writer) { WriteReservation(writer, reservation, Audience::kOperator); });
@@ -62,10 +60,7 @@ asio::awaitable<Response> Resolve(Edge& edge, Request& request, const auth::Prin
   const Result<ReservationId> id = ReservationInPath(request);
   if (!id) co_return FailureResponse(id.error());
   http::ObjectReader reader(request.body());
-  const std::string reason = reader.Required<std::string>("reason");
-  if (reason.empty() || reason.size() > kMaxReason) {
-    reader.Refuse("reason", "field_invalid", "has 1 to 500 bytes");
-  }
+  const std::string reason = ReasonInBody(reader);
   const Result<void> read = reader.Finish();
   if (!read) co_return FailureResponse(read.error());
   reservation::v1::ResolveSagaRequest query;

@@ -13,8 +13,6 @@ using http::Request;
 using http::Response;
 using reservation::v1::ShowCancellation;
 
-constexpr size_t kMaxReason = 500;
-
 Response Progress(const ShowCancellation& cancellation) {
   const bool runs = cancellation.finished_at_ms() == 0;
   Response response = ObjectResponse(
@@ -34,8 +32,8 @@ asio::awaitable<Response> Cancel(Edge& edge, Request& request, const auth::Princ
   if (!request.body().empty()) {
     http::ObjectReader reader(request.body());
     query.set_reason(reader.Optional<std::string>("reason").value_or(""));
-    if (query.reason().size() > kMaxReason) {
-      reader.Refuse("reason", "field_invalid", "has at most 500 bytes");
+    if (query.reason().size() > kMaxReasonBytes) {
+      reader.Refuse("reason", "field_invalid", fmt::format("has at most {} bytes", kMaxReasonBytes));
     }
     const Result<void> read = reader.Finish();
     if (!read) co_return FailureResponse(read.error());

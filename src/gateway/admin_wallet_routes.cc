@@ -17,22 +17,11 @@ using http::Request;
 using http::Response;
 using wallet::v1::WalletOutcome;
 
-constexpr size_t kMaxReasonBytes = 500;
-
 // The user in the path. Error: user_not_found.
 Result<std::string> UserInPath(const Request& request) {
   const std::string& user = request.parameter("user");
   if (!auth::IsUserName(user)) return Fail(Code::kNotFound, "user_not_found");
   return user;
-}
-
-// `reason` in a body; refuses with field_invalid.
-std::string ReadReason(http::ObjectReader& reader) {
-  std::string reason = reader.Required<std::string>("reason");
-  if (reason.empty() || reason.size() > kMaxReasonBytes) {
-    reader.Refuse("reason", "field_invalid", fmt::format("has 1 to {} bytes", kMaxReasonBytes));
-  }
-  return reason;
 }
 
 Response MovedResponse(const WalletOutcome& outcome, int64_t amount) {
@@ -54,7 +43,7 @@ asio::awaitable<Response> Adjust(Edge& edge, Request& request, const auth::Princ
   wallet::v1::Adjust& adjust = *command.mutable_adjust();
   const int64_t amount = reader.Required<int64_t>("amount");
   const std::string currency = reader.Required<std::string>("currency");
-  adjust.set_reason(ReadReason(reader));
+  adjust.set_reason(ReasonInBody(reader));
   if (amount == 0 || amount > kMaxAmount || amount < -kMaxAmount) {
     reader.Refuse("amount", "amount_out_of_range", fmt::format("is from -{0} to {0}, and not 0", kMaxAmount));
   }
@@ -82,7 +71,7 @@ asio::awaitable<Response> Reverse(Edge& edge, Request& request, const auth::Prin
   wallet::v1::Command command;
   wallet::v1::ReverseTopUp& reversal = *command.mutable_reverse_top_up();
   const std::optional<Uuid> entry = Uuid::Parse(reader.Required<std::string>("entry_id"));
-  reversal.set_reason(ReadReason(reader));
+  reversal.set_reason(ReasonInBody(reader));
   if (!entry || entry->IsNil()) reader.Refuse("entry_id", "field_invalid", "is a UUID");
   const Result<void> read = reader.Finish();
   if (!read) co_return FailureResponse(read.error());
@@ -107,7 +96,7 @@ asio::awaitable<Response> SetState(Edge& edge, Request& request, const auth::Pri
   http::ObjectReader reader(request.body());
   wallet::v1::Command command;
   wallet::v1::SetWalletState& change = *command.mutable_set_state();
-  change.set_reason(ReadReason(reader));
+  change.set_reason(ReasonInBody(reader));
   const Result<void> read = reader.Finish();
   if (!read) co_return FailureResponse(read.error());
   change.set_user_id(*user);

@@ -125,6 +125,14 @@ int64_t TimeInBody(http::ObjectReader& reader, std::string_view name) {
   return ToUnixMs(*time);
 }
 
+std::string ReasonInBody(http::ObjectReader& reader) {
+  std::string reason = reader.Required<std::string>("reason");
+  if (reason.empty() || reason.size() > kMaxReasonBytes) {
+    reader.Refuse("reason", "field_invalid", fmt::format("has 1 to {} bytes", kMaxReasonBytes));
+  }
+  return reason;
+}
+
 std::string EncodeCursor(std::string_view kind, std::string_view position) {
   return auth::EncodeBase64Url(fmt::format("{}:{}", kind, position));
 }

@@ -16,6 +16,7 @@ namespace boxoffice::gateway {
 
 inline constexpr uint32_t kMaxPage = 200;
 inline constexpr uint32_t kDefaultPage = 50;
+inline constexpr size_t kMaxReasonBytes = 500;  // of an operator's reason
 
 // A number of ours that is a string outside: 1 to 2^63 - 1, as it is written canonically. Anything else:
 // nullopt.
@@ -35,6 +36,9 @@ inline constexpr uint32_t kDefaultPage = 50;
 [[nodiscard]] std::optional<Timestamp> ParseTime(std::string_view text);
 // `name` in a body as a time, 0 where it is absent. Refuses with field_invalid.
 [[nodiscard]] int64_t TimeInBody(http::ObjectReader& reader, std::string_view name);
+// The `reason` in a body that an operator has to give. Refuses with field_invalid what has not 1 to 500
+// bytes.
+[[nodiscard]] std::string ReasonInBody(http::ObjectReader& reader);
 
 struct Page {
   uint32_t limit = kDefaultPage;

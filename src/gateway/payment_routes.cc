@@ -16,7 +16,6 @@ using http::Request;
 using http::Response;
 
 constexpr size_t kMaxSettlementBytes = 32 << 20;
-constexpr size_t kMaxReasonBytes = 500;
 
 // Passed on unread: whether it is believed is the payment service's.
 asio::awaitable<Response> ReceiveWebhook(Edge& edge, Request& request) {
@@ -113,10 +112,7 @@ asio::awaitable<Response> SettleOutside(Edge& edge, Request& request, const auth
   if (*attempt < 1 || *attempt > std::numeric_limits<uint32_t>::max())
     co_return RefusalResponse("payment_not_found");
   http::ObjectReader reader(request.body());
-  const std::string reason = reader.Required<std::string>("reason");
-  if (reason.empty() || reason.size() > kMaxReasonBytes) {
-    reader.Refuse("reason", "field_invalid", fmt::format("has 1 to {} bytes", kMaxReasonBytes));
-  }
+  const std::string reason = ReasonInBody(reader);
   const Result<void> read = reader.Finish();
   if (!read) co_return FailureResponse(read.error());
   payment::v1::SettleOutsideRequest query;
