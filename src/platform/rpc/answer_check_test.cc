@@ -148,19 +148,25 @@ TEST_F(UnreadableReplicaTest, ItHasAnsweredAndItsBreakerStaysClosed) {
   EXPECT_EQ(channels_.board().Read()[0].breaker.state, resilience::Breaker::State::kClosed);
 }
 
-// Answers more than its callers take.
-class LongService final : public wallet::WalletService::CallbackService {
+// Says that every wallet is this user's.
+class NamingService final : public wallet::WalletService::CallbackService {
+ public:
+  explicit NamingService(std::string user) : user_(std::move(user)) {}
+
+ private:
   grpc::ServerUnaryReactor* GetWallet(grpc::CallbackServerContext* context, const wallet::GetWalletRequest*,
                                       wallet::Wallet* response) override {
-    response->set_user_id(std::string(1'000, 'a'));
+    response->set_user_id(user_);
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
+
+  const std::string user_;
 };
 
 TEST(TooLargeTest, AnAnswerThatIsTooLargeIsNotTakenForARefusal) {
-  LongService service;
+  NamingService service(std::string(1'000, 'a'));  // more than its caller takes
   Host host;
   const testbed::TempDir dir;
   const std::string address = "unix:" + (dir.path() / "s").string();
@@ -178,19 +184,8 @@ TEST(TooLargeTest, AnAnswerThatIsTooLargeIsNotTakenForARefusal) {
   EXPECT_EQ(FromStatus(status).reason, "answer_unreadable");
 }
 
-// Text that is no UTF-8, which proto3 writes and does not read.
-class LatinService final : public wallet::WalletService::CallbackService {
-  grpc::ServerUnaryReactor* GetWallet(grpc::CallbackServerContext* context, const wallet::GetWalletRequest*,
-                                      wallet::Wallet* response) override {
-    response->set_user_id("Zo\xeb");
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-};
-
 TEST(UnreadableInProcessTest, NoMoreIsItTakenForAnAnswerInOneProcess) {
-  LatinService service;
+  NamingService service("Zo\xeb");  // no UTF-8, which proto3 writes and does not read
   Host host;
   ASSERT_TRUE(host.Start(service, {}));
   const auto stub = wallet::WalletService::NewStub(host.InProcessChannel());

@@ -1,21 +1,17 @@
 // What a provider refuses to give back: on record with its code, asked for again, and ended by an operator.
-#include <map>
-
 #include <gmock/gmock.h>
 
-#include "services/payment/payment.h"
+#include "services/payment/payment_for_test.h"
 
 namespace boxoffice::payment {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
-const Currency kKrw = *Currency::Parse("KRW");
-const Timestamp kNow = FromUnixMs(1'800'000'000'000);
-
-// An approved payment of 1000, as a store would keep it.
-class DisputeTest : public ::testing::Test {
+// An approved payment of 1000, of which a part, saga_'s, may be given back.
+class DisputeTest : public DecidedTest {
  protected:
   DisputeTest() {
     const Approve approve{
@@ -23,20 +19,6 @@ class DisputeTest : public ::testing::Test {
     Run({approve, "", {}});
     Run({approve, "", ProviderAnswer{Verdict::kApproved, "ref", "", {}}});
     events_.clear();
-  }
-  Decided Run(Command command, Timestamp now = kNow) {
-    Rows rows;
-    for (const auto& [key, row] : rows_) rows.payments.push_back(row);
-    for (const auto& [saga, row] : refunds_) rows.refunds.push_back(row);
-    Decision decision = Decide(rows, std::vector{std::move(command)}, now, random_);
-    changed_ = !decision.changes.empty();
-    for (Payment row : decision.changes.payments) {
-      ++row.version;
-      rows_[row.key] = row;
-    }
-    for (const Refund& row : decision.changes.refunds) refunds_[row.saga] = row;
-    for (const PaymentEvent& event : decision.changes.events) events_.push_back(event);
-    return std::move(decision.outcomes.at(0));
   }
   static ProviderAnswer Refused(SagaId saga = {}) { return {Verdict::kRefused, "", "charge_disputed", saga}; }
   Command PartOf(SagaId saga, std::optional<ProviderAnswer> heard = {}) {
@@ -51,24 +33,13 @@ class DisputeTest : public ::testing::Test {
   Command SettleOf(const std::string& who = "root") {
     return {SettleOutside{key_, who, "charged back"}, "", {}};
   }
-  Outcome Answer(Command command) {
-    const Decided decided = Run(std::move(command));
-    EXPECT_EQ(decided.next, Next::kAnswer);
-    return decided.answer.value_or(Outcome{});
-  }
   void RefusePart() {
     Run(PartOf(saga_));
     Run(PartOf(saga_, Refused(saga_)));
   }
-  const Payment& Row() { return rows_.at(key_); }
+  const Refund& Part() { return refunds_.at({key_, saga_}); }
 
-  SeededRandom random_{17};
-  PaymentKey key_{ReservationId::Make(kNow, random_), 1};
-  SagaId saga_ = SagaId::Make(kNow, random_);
-  std::map<PaymentKey, Payment> rows_;
-  std::map<SagaId, Refund> refunds_;
-  std::vector<PaymentEvent> events_;
-  bool changed_ = false;
+  const PaymentKey key_{reservation_, 1};
 };
 
 TEST_F(DisputeTest, ARefusedPartIsSaidToBeRefusedAndNeverToBeGivenBack) {
@@ -77,8 +48,8 @@ TEST_F(DisputeTest, ARefusedPartIsSaidToBeRefusedAndNeverToBeGivenBack) {
   EXPECT_EQ(refused.kind, OutcomeKind::kRefused);
   EXPECT_EQ(refused.refusal, Refusal::kRefundRefused);
   EXPECT_EQ(refused.provider_code, "charge_disputed");
-  EXPECT_EQ(refunds_.at(saga_).dispute.refusal, "charge_disputed");
-  EXPECT_FALSE(refunds_.at(saga_).done);
+  EXPECT_EQ(Part().dispute.refusal, "charge_disputed");
+  EXPECT_FALSE(Part().done);
   EXPECT_EQ(Row().refunding, 300) << "it still counts against what was captured";
   EXPECT_EQ(Row().refunded, 0);
   EXPECT_THAT(events_, IsEmpty());
@@ -89,7 +60,7 @@ TEST_F(DisputeTest, WhoeverAsksAgainForARefusedPartMakesTheProviderBeAskedAgain)
   EXPECT_EQ(Run(PartOf(saga_)).next, Next::kRefund);
   const ProviderAnswer done{Verdict::kRefundDone, "", "", saga_};
   EXPECT_EQ(Answer(PartOf(saga_, done)).refunded, 300);
-  EXPECT_EQ(refunds_.at(saga_).dispute, Dispute{});
+  EXPECT_EQ(Part().dispute, Dispute{});
 }
 
 TEST_F(DisputeTest, TheReconcilerAsksForWhatWasRefusedOnlyNowAndThen) {
@@ -135,18 +106,17 @@ TEST_F(DisputeTest, ACancellationDoesNotPassAPartThatIsRefused) {
 TEST_F(DisputeTest, AnOperatorEndsAPartThatIsRefusedAndItsSagaGoesOn) {
   RefusePart();
   EXPECT_EQ(Answer(SettleOf()).kind, OutcomeKind::kDone);
-  const Refund& part = refunds_.at(saga_);
-  EXPECT_TRUE(part.done);
-  EXPECT_EQ(part.dispute, (Dispute{"charge_disputed", "root", "charged back"}));
+  EXPECT_TRUE(Part().done);
+  EXPECT_EQ(Part().dispute, (Dispute{"charge_disputed", "root", "charged back"}));
   EXPECT_EQ(Row().refunding, 0);
   EXPECT_EQ(Row().refunded, 300);
-  ASSERT_EQ(events_.size(), 1U);
-  EXPECT_EQ(events_[0].kind, EventKind::kRefunded);
-  EXPECT_EQ(events_[0].payment.provider_code, "settled_outside");
+  EXPECT_THAT(events_, ElementsAre(EventKind::kRefunded));
+  ASSERT_THAT(last_.events, SizeIs(1));
+  EXPECT_EQ(last_.events[0].payment.provider_code, "settled_outside");
   EXPECT_EQ(Answer(PartOf(saga_)).kind, OutcomeKind::kDone);
   EXPECT_EQ(Answer(SettleOf("eve")).kind, OutcomeKind::kDone) << "again";
-  EXPECT_FALSE(changed_);
-  EXPECT_EQ(refunds_.at(saga_).dispute.settled_by, "root");
+  EXPECT_TRUE(last_.empty());
+  EXPECT_EQ(Part().dispute.settled_by, "root");
 }
 
 TEST_F(DisputeTest, AnOperatorEndsACancellationThatIsRefused) {
@@ -157,9 +127,9 @@ TEST_F(DisputeTest, AnOperatorEndsACancellationThatIsRefused) {
   EXPECT_EQ(settled.resolution, Resolution::kSettledOutside);
   EXPECT_TRUE(Row().settled());
   EXPECT_EQ(Row().dispute.settled_by, "root");
-  ASSERT_EQ(events_.size(), 1U);
-  EXPECT_EQ(events_[0].kind, EventKind::kCancelled);
-  EXPECT_EQ(events_[0].payment.provider_code, "settled_outside");
+  EXPECT_THAT(events_, ElementsAre(EventKind::kCancelled));
+  ASSERT_THAT(last_.events, SizeIs(1));
+  EXPECT_EQ(last_.events[0].payment.provider_code, "settled_outside");
   EXPECT_EQ(Answer(CancelOf()).resolution, Resolution::kSettledOutside);
 }
 
@@ -170,7 +140,7 @@ TEST_F(DisputeTest, OnlyWhatTheProviderHasRefusedCanBeSettledOutside) {
   Run(CancelOf());
   Run(CancelOf(ProviderAnswer{}));
   EXPECT_EQ(Answer(SettleOf()).refusal, Refusal::kNothingRefused);
-  EXPECT_FALSE(changed_);
+  EXPECT_TRUE(last_.empty());
   EXPECT_FALSE(Row().settled());
 }
 
@@ -178,7 +148,7 @@ TEST_F(DisputeTest, ARefusalThatComesAfterThePartIsGivenBackChangesNothing) {
   Run(PartOf(saga_));
   Run(PartOf(saga_, ProviderAnswer{Verdict::kRefundDone, "", "", saga_}));
   EXPECT_EQ(Answer(PartOf(saga_, Refused(saga_))).kind, OutcomeKind::kDone);
-  EXPECT_FALSE(changed_);
+  EXPECT_TRUE(last_.empty());
 }
 
 }  // namespace

@@ -1,9 +1,8 @@
 #include "services/payment/payment.h"
 
-#include <map>
-#include <set>
-
 #include <gmock/gmock.h>
+
+#include "services/payment/payment_for_test.h"
 
 namespace boxoffice::payment {
 namespace {
@@ -12,42 +11,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-const Currency kKrw = *Currency::Parse("KRW");
-const Timestamp kNow = FromUnixMs(1'800'000'000'000);
-
-// Payments as a store would keep them: applies what Decide wants saved.
-class PaymentTest : public ::testing::Test {
+class PaymentTest : public DecidedTest {
  protected:
-  std::vector<Decided> RunBatch(const std::vector<Command>& commands, Timestamp now = kNow) {
-    Rows rows;
-    for (const auto& [key, row] : rows_) rows.payments.push_back(row);
-    for (const auto& [key, row] : refunds_) rows.refunds.push_back(row);
-    rows.webhooks.assign(webhooks_.begin(), webhooks_.end());
-    Decision decision = Decide(rows, commands, now, random_);
-    last_ = decision.changes;
-    for (Payment row : last_.payments) {
-      ++row.version;
-      rows_[row.key] = row;
-    }
-    for (const Refund& row : last_.refunds) refunds_[{row.payment, row.saga}] = row;
-    for (const TakenWebhook& taken : last_.webhooks) webhooks_.insert(taken.key);
-    for (const PaymentEvent& event : last_.events) events_.push_back(event.kind);
-    EXPECT_EQ(decision.outcomes.size(), commands.size());
-    return decision.outcomes;
-  }
-  Decided Run(Command command) { return RunBatch({std::move(command)}).at(0); }
-  Outcome Answer(Command command) {
-    const Decided decided = Run(std::move(command));
-    EXPECT_EQ(decided.next, Next::kAnswer);
-    EXPECT_TRUE(decided.answer.has_value());
-    return decided.answer.value_or(Outcome{});
-  }
-  Error AnswerError(Command command) {
-    const Decided decided = Run(std::move(command));
-    EXPECT_EQ(decided.next, Next::kAnswer);
-    return decided.answer.has_value() ? Error{} : decided.answer.error();
-  }
-
   Command ApproveOf(uint32_t attempt = 1, std::string method = "internal") {
     const Route route = method == kInternal ? Route::kInternal : Route::kExternal;
     return {payment::Approve{{reservation_, attempt}, saga_, "ann", {1000, kKrw}, std::move(method), route},
@@ -85,16 +50,6 @@ class PaymentTest : public ::testing::Test {
     command.heard = ProviderAnswer{verdict, "ref-7", verdict == Verdict::kDeclined ? "51" : "", {}};
     return command;
   }
-  const Payment& Row(uint32_t attempt = 1) { return rows_.at({reservation_, attempt}); }
-
-  SeededRandom random_{11};
-  ReservationId reservation_ = ReservationId::Make(kNow, random_);
-  SagaId saga_ = SagaId::Make(kNow, random_);
-  std::map<PaymentKey, Payment> rows_;
-  std::map<std::pair<PaymentKey, SagaId>, Refund> refunds_;
-  std::set<WebhookKey> webhooks_;
-  std::vector<EventKind> events_;
-  Changes last_;
 };
 
 TEST_F(PaymentTest, AnInternalApprovalIsDoneInOneStep) {
