@@ -1,6 +1,7 @@
 // Commands to a service in this process: its handler is called with them, and nothing is written or read
 // (docs/adr/0013). What the executor's present turn sends is handed over at its end, so that the service has
 // all of it at once; a lone command waits for nothing. What the service answers in a burst is one turn here.
+// Of many, pieces go on before, so that the two sides work at the same time.
 #pragma once
 
 #include <chrono>
@@ -60,6 +61,7 @@ class LocalCommands final : public CommandLink<CommandBatch, OutcomeBatch> {
  private:
   using SteadyClock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kExpiryTick{20};
+  static constexpr size_t kPiece = 32;  // commands, or outcomes; docs/performance.md has what it brought
 
   // What replies hold, on any thread, and longer than the executor lives: once it is closed, nothing of it is
   // used but the lock.
@@ -88,9 +90,14 @@ class LocalCommands final : public CommandLink<CommandBatch, OutcomeBatch> {
         return;
       }
       gathered_.push_back({std::move(command), TakeSlotLocked(std::move(done), now, now + timeout)});
-      if (std::exchange(hand_over_due_, true)) return;
+      const bool is_piece = gathered_.size() == kPiece;
+      const bool due = std::exchange(hand_over_due_, true);
       lock.unlock();
-      asio::defer(executor_, [self = this->shared_from_this()] { self->HandOver(); });
+      if (is_piece) {
+        HandOver();
+      } else if (!due) {
+        asio::defer(executor_, [self = this->shared_from_this()] { self->HandOver(); });
+      }
     }
 
     // Gives up on whatever is overdue; whether there is anything to be looked after.
@@ -172,7 +179,7 @@ class LocalCommands final : public CommandLink<CommandBatch, OutcomeBatch> {
       {
         const std::scoped_lock lock(mutex_);
         hand_over_due_ = false;
-        if (closed_) return;
+        if (closed_ || gathered_.empty()) return;
         all.swap(gathered_);
         ++handing_over_;
       }
@@ -208,11 +215,12 @@ class LocalCommands final : public CommandLink<CommandBatch, OutcomeBatch> {
         } else {
           AnswerLocked(ticket.slot, std::move(outcome));
         }
+        if (answered_.size() % kPiece == 0) PostAnswers();
         if (std::exchange(answers_due_, true)) return;
       }
       Burst::AtEnd([self = this->shared_from_this()] {
         const std::scoped_lock lock(self->mutex_);
-        if (!self->closed_) self->PostAnswers();
+        if (!self->closed_ && !self->answered_.empty()) self->PostAnswers();
       });
     }
 

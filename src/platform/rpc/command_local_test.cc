@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
 
+#include "base/burst.h"
 #include "platform/rpc/replica_for_test.h"
 
 namespace boxoffice::rpc {
@@ -91,6 +92,36 @@ TEST_F(CommandLocalTest, WhatOneTurnSendsIsHandedOverTogether) {
   const auto& sizes = metrics_.GetHistogram("boxoffice_rpc_batch_size", "", {}, {{"client", "test"}});
   EXPECT_EQ(sizes.count(), 1U);
   EXPECT_EQ(sizes.sum(), 10);
+}
+
+TEST_F(CommandLocalTest, OfManyCommandsOfATurnPiecesAreHandedOverBeforeItsEnd) {
+  Keeper service;
+  Serve(service.Handler());
+  std::promise<void> sent;
+  asio::post(io_, [&] {
+    for (int i = 0; i < 100; ++i) local_->Send(TopUp(i), 20s, [](Result<wallet::Outcome>&&) {});
+    service.AwaitKept(96);  // while the turn that would hand all of them over is not at its end
+    sent.set_value();
+  });
+  sent.get_future().wait();
+  service.AwaitKept(100);
+  const auto& sizes = metrics_.GetHistogram("boxoffice_rpc_batch_size", "", {}, {{"client", "test"}});
+  EXPECT_EQ(sizes.count(), 4U);
+  EXPECT_EQ(sizes.sum(), 100);
+}
+
+TEST_F(CommandLocalTest, OfManyOutcomesOfABurstPiecesComeBeforeItsEnd) {
+  Keeper service;
+  Serve(service.Handler());
+  std::vector<std::future<Result<wallet::Outcome>>> outcomes;
+  for (int i = 0; i < 100; ++i) outcomes.push_back(Send(TopUp(i)));
+  service.AwaitKept(100);
+  {
+    const Burst burst;
+    service.ReplyToAll();
+    for (int i = 0; i < 32; ++i) EXPECT_TRUE(outcomes[i].get());
+  }
+  for (int i = 32; i < 100; ++i) EXPECT_TRUE(outcomes[i].get());
 }
 
 TEST_F(CommandLocalTest, TheHeaderSaysTheTimeoutAndThePriority) {
