@@ -1,13 +1,16 @@
-// The work on whole shows: a COMMIT that was done, and nobody is told; more places than a look sees.
+// The work on whole shows: a COMMIT that was done, and nobody is told; more places than a look reads at once.
 #include "services/reservation/saga/show_service.h"
 
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "services/reservation/saga/testing_saga.h"
 #include "services/reservation/store_show_sqlite.h"
@@ -36,16 +39,76 @@ class LosingStore final : public ShowStore {
   const std::unique_ptr<ShowStore> store_;
 };
 
-// One show with one seat, which is sold.
-class SoldOut final : public Shows {
+// Counts the places that are read. Used by the service's thread for reads, looked at by the test's.
+class CountingReader final : public ShowReader {
  public:
+  explicit CountingReader(std::unique_ptr<ShowReader> reader) : reader_(std::move(reader)) {}
+  Result<std::optional<ShowWork>> Work(const WorkKey& key) override { return reader_->Work(key); }
+  Result<WaitlistPage> List(const WaitlistQuery& query) override { return Counted(reader_->List(query)); }
+  Result<std::vector<SeatChoice>> Wishes(int64_t show_id, uint32_t limit) override {
+    return reader_->Wishes(show_id, limit);
+  }
+  Result<WaitlistPage> ListByWish(const WishQuery& query) override {
+    return Counted(reader_->ListByWish(query));
+  }
+  Result<uint64_t> CountBefore(int64_t show_id, uint64_t place) override {
+    return reader_->CountBefore(show_id, place);
+  }
+  Result<Page> OfShow(int64_t show_id, std::span<const State> states, ReservationId after,
+                      uint32_t limit) override {
+    return reader_->OfShow(show_id, states, after, limit);
+  }
+  std::atomic<size_t> places = 0;
+
+ private:
+  Result<WaitlistPage> Counted(Result<WaitlistPage> page) {
+    if (page) places += page->entries.size();
+    return page;
+  }
+  const std::unique_ptr<ShowReader> reader_;
+};
+
+// The world, but for those whom the seat service refuses.
+class RefusingWorld final : public World {
+ public:
+  std::map<std::string, std::string> refusals;  // by user: the code
+  asio::awaitable<StepResult> HoldSeats(Reservation& r, Timestamp until) override {
+    StepResult result;
+    if (const auto found = refusals.find(r.user_id); found != refusals.end()) {
+      result.kind = Kind::kRefused;
+      result.refusal.emplace().code = found->second;
+    } else {
+      result = co_await World::HoldSeats(r, until);
+    }
+    co_return result;
+  }
+};
+
+// One show with a seat of category A, which is sold, and one of B, which may be free until the world gives it
+// to somebody.
+class TwoSeats final : public Shows {
+ public:
+  explicit TwoSeats(const World& world) : world_(world) {}
   ShowView view;
+  bool b_is_free = false;
+  size_t looks = 0;
   asio::awaitable<Result<ShowView>> Get(int64_t) override { co_return view; }
   asio::awaitable<Result<void>> Cancel(int64_t) override { co_return Result<void>(); }
   asio::awaitable<Result<Hall>> SeeSeats(int64_t) override {
-    co_return Hall{std::make_shared<const std::vector<HallSeat>>(1), {false}};
+    ++looks;
+    Hall hall;
+    hall.seats = std::make_shared<const std::vector<HallSeat>>(
+        std::vector<HallSeat>{{"Floor", "A", 60}, {"Floor", "B", 40}});
+    hall.free = {false, b_is_free && !world_.seat_owner};
+    co_return hall;
   }
-  asio::awaitable<Result<void>> SetWaitlistFirst(int64_t, bool) override { co_return Result<void>(); }
+  asio::awaitable<Result<void>> SetWaitlistFirst(int64_t, bool first) override {
+    view.waitlist_first = first;
+    co_return Result<void>();
+  }
+
+ private:
+  const World& world_;
 };
 
 class ShowServiceTest : public ::testing::Test {
@@ -60,13 +123,14 @@ class ShowServiceTest : public ::testing::Test {
     config.owner = "me";
     config.scan_every = milliseconds(1);
     config.poll_every = milliseconds(0);
-    config.max_open = 2;
-    service_ = std::make_unique<ShowService>(std::move(config), io_.get_executor(), store_, *reader_,
-                                             no_rows_, *sagas_, shows_, clock_, random_, metrics_);
+    config.waitlist_page = 2;
+    service_ = std::make_unique<ShowService>(std::move(config), io_.get_executor(), store_, reader_, no_rows_,
+                                             *sagas_, shows_, clock_, random_, metrics_);
   }
-  Result<WaitlistEntry> Join(std::string user) {
+  Result<WaitlistEntry> Join(std::string user, uint32_t count = 1, std::string category = "") {
     JoinWaitlist command{kShow, std::move(user), {}};
-    command.wish.best_count = 1;
+    command.wish.best_count = count;
+    command.wish.category = std::move(category);
     return Await(service_->Join(std::move(command)));
   }
   Result<WaitlistEntry> Leave(std::string user) { return Await(service_->Leave({kShow, std::move(user)})); }
@@ -84,7 +148,23 @@ class ShowServiceTest : public ::testing::Test {
     WaitlistQuery query;
     query.show_id = kShow;
     query.open_only = true;
-    return reader_->List(query)->entries.size();
+    return reader_.List(query)->entries.size();
+  }
+  // More of them than a look reads at once.
+  void JoinFive(const std::string& category) {
+    for (const char* const user : {"ann", "ben", "cho", "dan", "eve"}) {
+      ASSERT_TRUE(Join(user, 1, category)) << user;
+    }
+  }
+  EntryState StateOf(uint64_t place) {
+    WaitlistQuery query;
+    query.show_id = kShow;
+    query.after_place = place - 1;
+    query.limit = 1;
+    return reader_.List(query)->entries.at(0).state;
+  }
+  bool AwaitLooks(size_t looks) {
+    return RunUntil([this, end = shows_.looks + looks] { return shows_.looks >= end; });
   }
   void StopWorking() {
     bool drained = false;
@@ -103,11 +183,11 @@ class ShowServiceTest : public ::testing::Test {
   asio::io_context io_;
   SharedStore rows_;
   EmptyReader no_rows_;
-  World world_;
+  RefusingWorld world_;
   const std::unique_ptr<Store> migrated_ = SqliteStore::Open(file_, random_).value();
   LosingStore store_{SqliteShowStore::Open(file_).value()};
-  const std::unique_ptr<ShowReader> reader_ = SqliteShowReader::Open(file_).value();
-  SoldOut shows_;
+  CountingReader reader_{SqliteShowReader::Open(file_).value()};
+  TwoSeats shows_{world_};
   std::unique_ptr<Service> sagas_;
   std::unique_ptr<ShowService> service_;
 
@@ -141,8 +221,74 @@ TEST_F(ShowServiceTest, WhoseJoinWasCommittedUnknownHasOnePlace) {
   EXPECT_EQ(Join("jun")->place, 2);
 }
 
-TEST_F(ShowServiceTest, WhoWaitsBehindAllThatALookSeesIsToldTooThatTheShowIsCancelled) {
-  for (const char* const user : {"ann", "ben", "cho", "dan", "eve"}) ASSERT_TRUE(Join(user)) << user;
+TEST_F(ShowServiceTest, WhoWaitsForWhatIsFreeIsOfferedItHoweverManyWaitBeforeForSomethingElse) {
+  JoinFive("A");
+  const uint64_t first = Join("mina", 1, "B").value().place;
+  const uint64_t second = Join("jun", 1, "B").value().place;
+  shows_.b_is_free = true;
+  service_->StartWorking();
+  ASSERT_TRUE(RunUntil([&] { return StateOf(first) == EntryState::kOffered; }));
+  ASSERT_TRUE(AwaitLooks(3));
+  EXPECT_EQ(StateOf(second), EntryState::kWaiting) << "it is taken";
+  EXPECT_EQ(StateOf(1), EntryState::kWaiting) << "passed over, and keeps the place";
+  EXPECT_TRUE(shows_.view.waitlist_first);
+  StopWorking();
+}
+
+TEST_F(ShowServiceTest, OfThoseWhomWhatIsFreeFitsTheFirstIsOfferedItWhateverTheyWishFor) {
+  JoinFive("A");
+  const uint64_t first = Join("mina").value().place;
+  const uint64_t second = Join("jun", 1, "B").value().place;
+  shows_.b_is_free = true;
+  service_->StartWorking();
+  ASSERT_TRUE(RunUntil([&] { return StateOf(first) == EntryState::kOffered; }));
+  EXPECT_EQ(StateOf(second), EntryState::kWaiting);
+  StopWorking();
+}
+
+TEST_F(ShowServiceTest, WhoWaitsBehindMoreThanALookReadsAtOnceThatWereRefusedIsTriedAgain) {
+  JoinFive("B");
+  shows_.b_is_free = true;
+  for (const char* const user : {"ann", "ben", "cho", "dan"}) world_.refusals[user] = "seat_limit";
+  world_.refusals["eve"] = "seats_taken";  // by a replica that has not heard that it is free
+  service_->StartWorking();
+  ASSERT_TRUE(AwaitLooks(4));
+  EXPECT_EQ(StateOf(5), EntryState::kWaiting);
+  EXPECT_TRUE(shows_.view.waitlist_first) << "it is still kept for her";
+  world_.refusals.erase("eve");
+  ASSERT_TRUE(RunUntil([&] { return StateOf(5) == EntryState::kOffered; }));
+  EXPECT_EQ(StateOf(4), EntryState::kWaiting);
+  StopWorking();
+}
+
+TEST_F(ShowServiceTest, ALookThatCanServeNobodyReadsNobody) {
+  JoinFive("A");
+  shows_.b_is_free = true;
+  service_->StartWorking();
+  ASSERT_TRUE(AwaitLooks(1));
+  const size_t looks = shows_.looks;
+  const size_t places = reader_.places;
+  ASSERT_TRUE(AwaitLooks(10));
+  EXPECT_LE(reader_.places - places, shows_.looks - looks + 1) << "one, to see that somebody is left";
+  EXPECT_FALSE(shows_.view.waitlist_first) << "everybody else may have it";
+  StopWorking();
+}
+
+TEST_F(ShowServiceTest, WhoWasWrittenByTheVersionBeforeIsFoundToo) {
+  JoinFive("A");
+  const uint64_t first = Join("mina", 1, "B").value().place;
+  const uint64_t second = Join("jun", 1, "B").value().place;
+  const std::string old = "UPDATE waitlist SET indexed_version = 0, seats = 0, category = '', max_price = 0";
+  ASSERT_TRUE(sql::Database::Open(file_).value().Execute(old + " WHERE place <= " + std::to_string(first)));
+  shows_.b_is_free = true;
+  service_->StartWorking();
+  ASSERT_TRUE(RunUntil([&] { return StateOf(first) == EntryState::kOffered; }));
+  EXPECT_EQ(StateOf(second), EntryState::kWaiting);
+  StopWorking();
+}
+
+TEST_F(ShowServiceTest, WhoWaitsBehindAllThatALookReadsAtOnceIsToldTooThatTheShowIsCancelled) {
+  JoinFive("");
   shows_.view.phase = ShowPhase::kCancelled;
   service_->StartWorking();
   EXPECT_TRUE(RunUntil([this] { return OpenPlaces() == 0; })) << OpenPlaces() << " wait for nothing";

@@ -28,6 +28,8 @@ struct WaitlistQuery {
   int64_t show_id = 0;  // 0: all shows of the user
   std::string user_id;  // empty: all users of the show
   bool open_only = false;
+  bool offered_only = false;    // who has an offer, or is being sought seats for
+  bool unindexed_only = false;  // whose row a replica of the version before wrote, so that no wish finds it
   // Of a show: by place, beyond this one. Of a user in all shows: by show and place, before this one; 0: from
   // the newest.
   int64_t after_show_id = 0;
@@ -38,6 +40,14 @@ struct WaitlistPage {
   std::vector<WaitlistEntry> entries;
   bool more = false;
 };
+// Of those who wait (IsWaiting): who wishes for the number, section and category of one of `wishes`, and
+// pays its max_price or more.
+struct WishQuery {
+  int64_t show_id = 0;
+  std::vector<SeatChoice> wishes;
+  uint64_t after_place = 0;
+  uint32_t limit = 50;
+};
 
 // The queries' side. Thread-safe; never waits for commands.
 class ShowReader {
@@ -47,6 +57,11 @@ class ShowReader {
   [[nodiscard]] virtual Result<std::optional<ShowWork>> Work(const WorkKey& key) = 0;
   // Of a show, by place; of a user in all shows, by (show, place), the highest first.
   [[nodiscard]] virtual Result<WaitlistPage> List(const WaitlistQuery& query) = 0;
+  // What those who wait (IsWaiting) wish for: each number, section and category once, at the highest price
+  // that one of them pays (0: any). At most `limit`. Costs a step for each wish, not for each who has it.
+  [[nodiscard]] virtual Result<std::vector<SeatChoice>> Wishes(int64_t show_id, uint32_t limit) = 0;
+  // By place. Whoever wishes for something else is not read on the way.
+  [[nodiscard]] virtual Result<WaitlistPage> ListByWish(const WishQuery& query) = 0;
   // How many with an earlier place wait or have an offer.
   [[nodiscard]] virtual Result<uint64_t> CountBefore(int64_t show_id, uint64_t place) = 0;
   // The show's reservations in one of these states, by id.

@@ -91,5 +91,13 @@ struct WaitlistEntry {
   uint64_t version = 0;  // 0: not stored yet; grows with each write
   bool operator==(const WaitlistEntry&) const = default;
 };
+// Waits, and has no offer yet.
+[[nodiscard]] inline bool IsWaiting(const WaitlistEntry& entry) {
+  return entry.state == EntryState::kWaiting && entry.reservation.IsNil();
+}
+// Waits, and seats are just being sought for it.
+[[nodiscard]] inline bool IsPending(const WaitlistEntry& entry) {
+  return entry.state == EntryState::kWaiting && !entry.reservation.IsNil();
+}
 
 }  // namespace boxoffice::reservation

@@ -339,5 +339,53 @@ TEST_F(ReplicasTest, ReadersWalkAlongIndexes) {
   EXPECT_EQ(scans(), before);
 }
 
+// A look at a waitlist each second must not cost what all who wait do.
+TEST_F(ReplicasTest, WhoWaitsForSomethingElseIsNotReadOnTheWay) {
+  constexpr uint64_t kOthers = 1'000;
+  ShowChanges changes;
+  for (uint64_t place = 1; place <= kOthers + 2; ++place) {
+    WaitlistEntry entry;
+    entry.show_id = 7;
+    entry.place = place;
+    entry.user_id = fmt::format("user{}", place);
+    entry.wish.best_count = 1;
+    entry.wish.category = place <= kOthers ? "A" : "B";
+    entry.wish.max_price = place % 2 == 0 ? 0 : 900;
+    entry.version = 1;
+    changes.entries.push_back({std::move(entry), 0});
+  }
+  config_.application_name = "writer";
+  ASSERT_TRUE(OpenPostgresShows(config_).value().store->Save(changes).value());
+  const auto scans = [this] {
+    return PostgresServer::ScansOf("waitlist", config_.url, config_.application_name);
+  };
+  const auto found = [this] {
+    return PostgresServer::RowsFoundIn("waitlist", config_.url, config_.application_name);
+  };
+  const int64_t scans_before = scans();
+  const int64_t found_before = found();
+  config_.application_name = "reader";
+  {
+    const PostgresShowStores shows = OpenPostgresShows(config_).value();
+    EXPECT_EQ(shows.reader->Wishes(7, 10)->size(), 2);
+    WishQuery query;
+    query.show_id = 7;
+    query.wishes.emplace_back();
+    query.wishes[0].best_count = 1;
+    query.wishes[0].category = "B";
+    query.wishes[0].max_price = 100;
+    EXPECT_EQ(shows.reader->ListByWish(query)->entries.size(), 2);
+    WaitlistQuery few;
+    few.show_id = 7;
+    few.offered_only = true;
+    EXPECT_TRUE(shows.reader->List(few)->entries.empty());
+    few.offered_only = false;
+    few.unindexed_only = true;
+    EXPECT_TRUE(shows.reader->List(few)->entries.empty());
+  }
+  EXPECT_EQ(scans(), scans_before);
+  EXPECT_LT(found() - found_before, 20);
+}
+
 }  // namespace
 }  // namespace boxoffice::reservation

@@ -1,6 +1,8 @@
 // What every store of work on whole shows must do; runs over all of them.
 #include <array>
+#include <functional>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "services/reservation/store_postgres.h"
@@ -15,6 +17,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 constexpr Timestamp kNow = FromUnixMs(1'800'000'000'000);
 constexpr WorkKey kCancels{7, WorkKind::kCancellation};
@@ -25,14 +28,18 @@ struct Opened {
   std::unique_ptr<Store> reservations;
   std::unique_ptr<ShowStore> store;
   std::unique_ptr<ShowReader> reader;
+  std::function<Result<void>(const std::string& sql)> execute;
 };
 using Open = Opened (*)(const std::filesystem::path& dir, Random& random);
 
 Opened OpenSqlite(const std::filesystem::path& dir, Random& random) {
   const auto file = dir / "reservation.db";
   auto reservations = SqliteStore::Open(file, random).value();
+  const auto execute = [file](const std::string& sql) {
+    return sql::Database::Open(file).value().Execute(sql);
+  };
   return {nullptr, std::move(reservations), SqliteShowStore::Open(file).value(),
-          SqliteShowReader::Open(file).value()};
+          SqliteShowReader::Open(file).value(), execute};
 }
 Opened OpenPostgresql(const std::filesystem::path&, Random& random) {
   const sql::pg::Config config{.url = testbed::PostgresServer::Shared().NewDatabase()};
@@ -40,8 +47,11 @@ Opened OpenPostgresql(const std::filesystem::path&, Random& random) {
   CHECK(stores.has_value(), "{}", stores.error().detail);
   auto shows = OpenPostgresShows(config);
   CHECK(shows.has_value(), "{}", shows.error().detail);
+  const auto execute = [config](const std::string& sql) {
+    return sql::pg::Connection::Open(config).value()->Execute(sql);
+  };
   return {std::move(stores->clock), std::move(stores->store), std::move(shows->store),
-          std::move(shows->reader)};
+          std::move(shows->reader), execute};
 }
 
 class ShowStoreContract : public ::testing::TestWithParam<Open> {
@@ -91,6 +101,27 @@ class ShowStoreContract : public ::testing::TestWithParam<Open> {
     entry.updated_at = kNow + milliseconds(1);
     entry.version = 1;
     return entry;
+  }
+  static SeatChoice Wish(uint32_t count, std::string section, std::string category, int64_t max_price) {
+    SeatChoice wish;
+    wish.best_count = count;
+    wish.section = std::move(section);
+    wish.category = std::move(category);
+    wish.max_price = max_price;
+    return wish;
+  }
+  // Of another user each.
+  WaitlistEntry Waiting(uint64_t place, SeatChoice wish) {
+    WaitlistEntry entry = Entry(place, fmt::format("user{}", place));
+    entry.reservation = ReservationId();
+    entry.wish = std::move(wish);
+    return entry;
+  }
+  std::vector<uint64_t> PlacesOf(const WishQuery& query) {
+    std::vector<uint64_t> places;
+    const auto page = reader().ListByWish(query).value();
+    for (const auto& entry : page.entries) places.push_back(entry.place);
+    return places;
   }
   bool Insert(std::vector<ShowWork> works, std::vector<WaitlistEntry> entries = {}) {
     ShowChanges changes;
@@ -190,6 +221,86 @@ TEST_P(ShowStoreContract, WaitlistsAreReadByShowAndByUser) {
   EXPECT_THAT(Places(mine), ElementsAre(1, 3));
   EXPECT_EQ(reader().CountBefore(7, 3).value(), 1) << "only those who still wait";
   EXPECT_EQ(reader().CountBefore(7, 1).value(), 0);
+}
+
+TEST_P(ShowStoreContract, EachWishIsToldOnceAtTheHighestPriceOfThoseWhoWait) {
+  WaitlistEntry sought = Waiting(7, Wish(8, "", "", 0));
+  sought.reservation = ReservationId::Make(kNow, random_);
+  WaitlistEntry left = Waiting(8, Wish(7, "", "", 0));
+  left.state = EntryState::kLeft;
+  WaitlistEntry elsewhere = Waiting(1, Wish(6, "", "", 0));
+  elsewhere.show_id = 9;
+  ASSERT_TRUE(Insert({}, {Waiting(1, Wish(2, "", "A", 500)), Waiting(2, Wish(2, "", "A", 900)),
+                          Waiting(3, Wish(2, "", "A", 700)), Waiting(4, Wish(2, "", "B", 500)),
+                          Waiting(5, Wish(2, "", "B", 0)), Waiting(6, Wish(1, "Floor", "A", 500)), sought,
+                          left, elsewhere}));
+  EXPECT_THAT(reader().Wishes(7, 10).value(),
+              UnorderedElementsAre(Wish(2, "", "A", 900), Wish(2, "", "B", 0), Wish(1, "Floor", "A", 500)));
+  EXPECT_EQ(reader().Wishes(7, 1).value().size(), 1);
+  EXPECT_THAT(reader().Wishes(8, 10).value(), IsEmpty());
+}
+
+TEST_P(ShowStoreContract, WhoWaitsIsFoundByWishInTheOrderOfPlaces) {
+  const SeatChoice other = Wish(4, "", "A", 0);
+  WaitlistEntry sought = Waiting(9, Wish(1, "", "B", 0));
+  sought.reservation = ReservationId::Make(kNow, random_);
+  ASSERT_TRUE(Insert(
+      {}, {Waiting(1, other), Waiting(2, other), Waiting(3, Wish(1, "", "B", 99)), Waiting(4, other),
+           Waiting(5, Wish(1, "", "B", 0)), Waiting(6, Wish(1, "", "B", 100)), Waiting(7, Wish(2, "", "", 0)),
+           Waiting(8, Wish(1, "", "B", 300)), sought, Waiting(10, Wish(1, "Floor", "B", 0))}));
+  WishQuery query;
+  query.show_id = 7;
+  EXPECT_THAT(PlacesOf(query), IsEmpty()) << "no wish is asked for";
+  query.wishes = {Wish(1, "", "B", 100)};
+  EXPECT_THAT(PlacesOf(query), ElementsAre(5, 6, 8)) << "who pays 100 or more, and has no offer";
+  query.wishes.push_back(Wish(2, "", "", 100));
+  EXPECT_THAT(PlacesOf(query), ElementsAre(5, 6, 7, 8)) << "whichever wish";
+  query.limit = 2;
+  EXPECT_THAT(PlacesOf(query), ElementsAre(5, 6));
+  EXPECT_TRUE(reader().ListByWish(query).value().more);
+  query.after_place = 6;
+  EXPECT_THAT(PlacesOf(query), ElementsAre(7, 8));
+  EXPECT_FALSE(reader().ListByWish(query).value().more);
+  EXPECT_EQ(reader().ListByWish(query).value().entries[0], Waiting(7, Wish(2, "", "", 0)));
+}
+
+TEST_P(ShowStoreContract, WhoHasAnOfferOrIsJustMadeOneIsListedByItself) {
+  ASSERT_TRUE(Insert({}, {Waiting(1, Wish(1, "", "", 0)), Entry(2, "sought for"),
+                          Entry(3, "offered", EntryState::kOffered), Entry(4, "left", EntryState::kLeft)}));
+  WaitlistQuery offers;
+  offers.show_id = 7;
+  offers.offered_only = true;
+  EXPECT_THAT(Places(offers), ElementsAre(2, 3));
+  ShowChanges changes;
+  changes.entries = {{Waiting(2, Wish(1, "", "", 0)), 1}};
+  changes.entries[0].row.user_id = "sought for";
+  changes.entries[0].row.version = 2;
+  ASSERT_TRUE(store().Save(changes).value());
+  EXPECT_THAT(Places(offers), ElementsAre(3)) << "it got none, and waits again";
+  EXPECT_EQ(reader().Wishes(7, 10).value().size(), 1);
+}
+
+TEST_P(ShowStoreContract, WhatTheVersionBeforeWroteIsToldUntilItIsWrittenAgain) {
+  ASSERT_TRUE(Insert({}, {Waiting(1, Wish(1, "", "A", 0)), Waiting(2, Wish(1, "", "B", 0)),
+                          Waiting(3, Wish(1, "", "C", 0)), Entry(4, "left", EntryState::kLeft)}));
+  WaitlistQuery query;
+  query.show_id = 7;
+  query.unindexed_only = true;
+  EXPECT_THAT(Places(query), IsEmpty());
+  // As that version knows the table: a place that was given before the columns were there, and a change.
+  ASSERT_TRUE(opened_.execute(
+      "UPDATE waitlist SET indexed_version = 0, seats = 0, category = '', max_price = 0 WHERE place = 1"));
+  ASSERT_TRUE(opened_.execute("UPDATE waitlist SET version = version + 1 WHERE place IN (3, 4)"));
+  EXPECT_THAT(Places(query), ElementsAre(1, 3)) << "who has left is of no use to a look";
+  EXPECT_THAT(reader().Wishes(7, 10).value(), ElementsAre(Wish(1, "", "B", 0)));
+  ShowChanges changes;
+  changes.entries = {{Waiting(1, Wish(1, "", "A", 0)), 1}, {Waiting(3, Wish(1, "", "C", 0)), 2}};
+  changes.entries[0].row.version = 2;
+  changes.entries[1].row.version = 3;
+  ASSERT_TRUE(store().Save(changes).value());
+  EXPECT_THAT(Places(query), IsEmpty());
+  EXPECT_THAT(reader().Wishes(7, 10).value(),
+              UnorderedElementsAre(Wish(1, "", "A", 0), Wish(1, "", "B", 0), Wish(1, "", "C", 0)));
 }
 
 TEST_P(ShowStoreContract, AShowsReservationsAreReadByState) {

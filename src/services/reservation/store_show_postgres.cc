@@ -36,11 +36,39 @@ constexpr std::string_view kUpdateWork =
     "UPDATE show_work SET version = $3, epoch = $4, due_at_ms = $5, record = $6 "
     "WHERE show_id = $1 AND kind = $2 AND version = $7";
 constexpr std::string_view kInsertEntry =
-    "INSERT INTO waitlist(show_id, place, user_id, state, version, record) VALUES ($1, $2, $3, $4, $5, $6) "
-    "ON CONFLICT DO NOTHING";
+    "INSERT INTO waitlist(show_id, place, user_id, state, version, indexed_version, record, seats, section, "
+    "category, max_price) VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
 constexpr std::string_view kUpdateEntry =
-    "UPDATE waitlist SET state = $3, version = $4, record = $5 "
-    "WHERE show_id = $1 AND place = $2 AND version = $6";
+    "UPDATE waitlist SET state = $3, version = $4, indexed_version = $4, record = $5, seats = $6, "
+    "section = $7, category = $8, max_price = $9 WHERE show_id = $1 AND place = $2 AND version = $10";
+
+// From each wish to the next along the index, whose first entry of a wish is the one who pays most.
+constexpr std::string_view kWishes =
+    "WITH RECURSIVE wish AS ("
+    "(SELECT seats, section, category, max_price FROM waitlist "
+    "WHERE show_id = $1 AND state = 1 AND indexed_version = version "
+    "ORDER BY seats, section, category, max_price DESC LIMIT 1) "
+    "UNION ALL SELECT n.* FROM wish w CROSS JOIN LATERAL "
+    "(SELECT seats, section, category, max_price FROM waitlist "
+    "WHERE show_id = $1 AND state = 1 AND indexed_version = version "
+    "AND (seats, section, category) > (w.seats, w.section, w.category) "
+    "ORDER BY seats, section, category, max_price DESC LIMIT 1) n) "
+    "SELECT seats, section, category, max_price FROM wish LIMIT $2";
+
+// Of each wish the first places, and of these the first. Who pays any price stands in the order of places; of
+// the others those who pay enough are sorted: by place + 0, or the server may walk along the places of all.
+constexpr std::string_view kListByWish =
+    "SELECT w.version, w.record FROM "
+    "(SELECT f.place FROM unnest($2, $3, $4, $5) i(seats, section, category, price) CROSS JOIN LATERAL ("
+    "(SELECT place FROM waitlist WHERE show_id = $1 AND state = 1 AND indexed_version = version "
+    "AND seats = i.seats AND section = i.section AND category = i.category "
+    "AND max_price = $8 AND place > $6 ORDER BY place LIMIT $7) UNION ALL "
+    "(SELECT place FROM waitlist WHERE show_id = $1 AND state = 1 AND indexed_version = version "
+    "AND seats = i.seats AND section = i.section AND category = i.category "
+    "AND max_price >= i.price AND max_price < $8 AND place > $6 ORDER BY place + 0 LIMIT $7)"
+    ") f ORDER BY f.place LIMIT $7) p CROSS JOIN LATERAL "
+    "(SELECT version, record FROM waitlist WHERE show_id = $1 AND place = p.place LIMIT 1) w "
+    "ORDER BY p.place";
 
 Result<ShowWork> WorkAt(const Row& row) {
   const WorkKey key{row.Int(0), static_cast<WorkKind>(row.Int(1))};
@@ -99,12 +127,13 @@ class PostgresShowStore final : public ShowStore {
     }
     for (const auto& [entry, expected] : changes.entries) {
       const std::string record = EncodeEntry(entry);
+      const SeatChoice& wish = entry.wish;
       if (expected == 0) {
-        batch.Add(kInsertEntry, entry.show_id, entry.place, entry.user_id, entry.state, entry.version,
-                  Bytes{record});
+        batch.Add(kInsertEntry, entry.show_id, entry.place, entry.user_id, StateColumn(entry), entry.version,
+                  Bytes{record}, wish.best_count, wish.section, wish.category, PriceColumn(wish));
       } else {
-        batch.Add(kUpdateEntry, entry.show_id, entry.place, entry.state, entry.version, Bytes{record},
-                  expected);
+        batch.Add(kUpdateEntry, entry.show_id, entry.place, StateColumn(entry), entry.version, Bytes{record},
+                  wish.best_count, wish.section, wish.category, PriceColumn(wish), expected);
       }
     }
     sql::pg::Transaction transaction(*connection_);
@@ -142,11 +171,32 @@ class PostgresShowReader final : public ShowReader {
     if (of_show && !query.user_id.empty()) sql += " AND user_id = $3";
     if (!of_show) sql += "user_id = $3 AND (show_id, place) < ($1, $2)";
     if (query.open_only) sql += " AND state < 3";
+    if (query.offered_only) sql += " AND state = 2";
+    if (query.unindexed_only) sql += " AND state < 3 AND indexed_version <> version";
     sql += of_show ? " ORDER BY place LIMIT $4" : " ORDER BY show_id DESC, place DESC LIMIT $4";
     const bool first = query.after_show_id == 0;
     const int64_t before_show = first ? std::numeric_limits<int64_t>::max() : query.after_show_id;
     BOXOFFICE_ASSIGN(const auto rows, Read(sql, of_show ? query.show_id : before_show, query.after_place,
                                            query.user_id, int64_t{query.limit} + 1));
+    return ToPage(rows, query.limit);
+  }
+
+  Result<std::vector<SeatChoice>> Wishes(int64_t show_id, uint32_t limit) override {
+    BOXOFFICE_ASSIGN(const auto rows, Read(kWishes, show_id, limit));
+    std::vector<SeatChoice> wishes;
+    for (const Row row : rows) {
+      wishes.push_back(WishFrom(row.Int(0), row.Text(1), row.Text(2), row.Int(3)));
+    }
+    return wishes;
+  }
+
+  Result<WaitlistPage> ListByWish(const WishQuery& query) override {
+    const auto& wishes = query.wishes;
+    BOXOFFICE_ASSIGN(
+        const auto rows,
+        Read(kListByWish, query.show_id, Column(wishes, &SeatChoice::best_count),
+             Column(wishes, &SeatChoice::section), Column(wishes, &SeatChoice::category),
+             Column(wishes, &SeatChoice::max_price), query.after_place, int64_t{query.limit} + 1, kAnyPrice));
     return ToPage(rows, query.limit);
   }
 

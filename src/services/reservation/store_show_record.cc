@@ -88,6 +88,16 @@ SeatChoice WishFrom(const seat::v1::BestAvailable& wish) {
   return choice;
 }
 
+SeatChoice WishFrom(int64_t seats, std::string_view section, std::string_view category,
+                    int64_t price_column) {
+  SeatChoice wish;
+  wish.best_count = static_cast<uint32_t>(seats);
+  wish.section = section;
+  wish.category = category;
+  wish.max_price = price_column == kAnyPrice ? 0 : price_column;
+  return wish;
+}
+
 std::string EncodeWork(const ShowWork& work) {
   v1::ShowWorkRecord record;
   record.set_owner(work.owner);

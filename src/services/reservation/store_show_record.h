@@ -1,6 +1,9 @@
 // Work on shows, and places on waitlists, as protobuf: for callers and for storage.
 #pragma once
 
+#include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +18,19 @@ namespace boxoffice::reservation {
 // All but how many are before it.
 [[nodiscard]] v1::WaitlistEntry ToProto(const WaitlistEntry& entry);
 [[nodiscard]] SeatChoice WishFrom(const seat::v1::BestAvailable& wish);
+
+// The column of what a wish pays for each seat, at most.
+inline constexpr int64_t kAnyPrice = std::numeric_limits<int64_t>::max();
+[[nodiscard]] inline int64_t PriceColumn(const SeatChoice& wish) {
+  return wish.max_price == 0 ? kAnyPrice : wish.max_price;
+}
+// A wish from its columns.
+[[nodiscard]] SeatChoice WishFrom(int64_t seats, std::string_view section, std::string_view category,
+                                  int64_t price_column);
+// The column of an entry's state: whoever is being sought seats for is found among the offers.
+[[nodiscard]] inline EntryState StateColumn(const WaitlistEntry& entry) {
+  return IsPending(entry) ? EntryState::kOffered : entry.state;
+}
 
 // What has no column.
 [[nodiscard]] std::string EncodeWork(const ShowWork& work);

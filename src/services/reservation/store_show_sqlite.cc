@@ -1,5 +1,6 @@
 #include "services/reservation/store_show_sqlite.h"
 
+#include <algorithm>
 #include <string>
 
 #include <fmt/format.h>
@@ -60,11 +61,14 @@ SqliteShowStore::SqliteShowStore(sql::Database database)
       update_work_(
           database_.Prepare("UPDATE show_work SET version = ?3, epoch = ?4, due_at_ms = ?5, record = ?6 "
                             "WHERE show_id = ?1 AND kind = ?2 AND version = ?7")),
-      insert_entry_(database_.Prepare("INSERT INTO waitlist(show_id, place, user_id, state, version, record) "
-                                      "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING")),
+      insert_entry_(
+          database_.Prepare("INSERT INTO waitlist(show_id, place, user_id, state, version, indexed_version, "
+                            "seats, section, category, max_price, record) "
+                            "VALUES(?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING")),
       update_entry_(
-          database_.Prepare("UPDATE waitlist SET state = ?4, version = ?5, record = ?6 "
-                            "WHERE show_id = ?1 AND place = ?2 AND user_id = ?3 AND version = ?7")) {}
+          database_.Prepare("UPDATE waitlist SET state = ?4, version = ?5, indexed_version = ?5, seats = ?6, "
+                            "section = ?7, category = ?8, max_price = ?9, record = ?10 "
+                            "WHERE show_id = ?1 AND place = ?2 AND user_id = ?3 AND version = ?11")) {}
 
 Result<ShowRows> SqliteShowStore::Load(const ShowKeys& keys, Timestamp now) {
   ShowRows rows;
@@ -113,8 +117,11 @@ Result<bool> SqliteShowStore::SaveEntry(const RowChange<WaitlistEntry>& change) 
   const std::string record = EncodeEntry(entry);
   const bool is_new = change.expected_version == 0;
   sql::Statement& save = is_new ? insert_entry_ : update_entry_;
-  save.Bind(entry.show_id, entry.place, entry.user_id, entry.state, entry.version).BindBlob(6, record);
-  if (!is_new) save.BindAt(7, change.expected_version);
+  const SeatChoice& wish = entry.wish;
+  save.Bind(entry.show_id, entry.place, entry.user_id, StateColumn(entry), entry.version, wish.best_count,
+            wish.section, wish.category, PriceColumn(wish))
+      .BindBlob(10, record);
+  if (!is_new) save.BindAt(11, change.expected_version);
   BOXOFFICE_TRY(save.Run());
   return database_.changes() == 1;
 }
@@ -149,7 +156,11 @@ Result<std::optional<ShowWork>> SqliteShowReader::Work(const WorkKey& key) {
 
 Result<WaitlistPage> SqliteShowReader::List(const WaitlistQuery& query) {
   const std::scoped_lock lock(mutex_);
-  std::string sql = "SELECT version, record FROM waitlist WHERE ";
+  // By the index of these few, which SQLite would not choose by itself.
+  std::string_view index;
+  if (query.offered_only) index = "INDEXED BY waitlist_offered";
+  if (query.unindexed_only) index = "INDEXED BY waitlist_unindexed";
+  std::string sql = fmt::format("SELECT version, record FROM waitlist {} WHERE ", index);
   if (query.show_id != 0) {
     sql += fmt::format("show_id = {} AND place > {}", query.show_id, query.after_place);
   } else if (query.after_show_id != 0) {
@@ -159,6 +170,8 @@ Result<WaitlistPage> SqliteShowReader::List(const WaitlistQuery& query) {
   }
   if (!query.user_id.empty()) sql += " AND user_id = ?1";
   if (query.open_only) sql += " AND state < 3";
+  if (query.offered_only) sql += " AND state = 2";
+  if (query.unindexed_only) sql += " AND state < 3 AND indexed_version <> version";
   sql += query.show_id != 0 ? " ORDER BY place" : " ORDER BY show_id DESC, place DESC";
   sql += fmt::format(" LIMIT {}", query.limit + 1);
   sql::Statement select = database_.Prepare(sql);
@@ -171,6 +184,73 @@ Result<WaitlistPage> SqliteShowReader::List(const WaitlistQuery& query) {
   }));
   page.more = page.entries.size() > query.limit;
   if (page.more) page.entries.pop_back();
+  return page;
+}
+
+// From each wish to the next along the index, whose first entry of a wish is the one who pays most. SQLite
+// walks through all of a wish to get beyond it by (seats, section, category) > (?2, ?3, ?4), so these are
+// three steps.
+Result<std::vector<SeatChoice>> SqliteShowReader::Wishes(int64_t show_id, uint32_t limit) {
+  constexpr std::string_view kFirst =
+      "SELECT * FROM (SELECT seats, section, category, max_price FROM waitlist INDEXED BY waitlist_wish "
+      "WHERE show_id = ?1 AND state = 1 AND indexed_version = version AND {} "
+      "ORDER BY seats, section, category, max_price DESC LIMIT 1)";
+  const std::scoped_lock lock(mutex_);
+  BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(database_));
+  sql::Statement next = database_.Prepare(
+      fmt::format("{} UNION ALL {} UNION ALL {} LIMIT 1",
+                  fmt::format(kFirst, "seats = ?2 AND section = ?3 AND category > ?4"),
+                  fmt::format(kFirst, "seats = ?2 AND section > ?3"), fmt::format(kFirst, "seats > ?2")));
+  std::vector<SeatChoice> wishes;
+  SeatChoice last;  // before all: of no seats
+  while (wishes.size() < limit) {
+    BOXOFFICE_ASSIGN(const bool found,
+                     next.Bind(show_id, last.best_count, last.section, last.category).Step());
+    if (!found) break;
+    SeatChoice wish = WishFrom(next.Int(0), next.Text(1), next.Text(2), next.Int(3));
+    next.Reset();
+    last = std::move(wish);
+    wishes.push_back(last);
+  }
+  return wishes;
+}
+
+Result<void> SqliteShowReader::AddPlaces(const WishQuery& query, const SeatChoice& wish,
+                                         std::vector<uint64_t>& places) {
+  // Who pays any price stands in the order of places; of the others those who pay enough are sorted.
+  constexpr std::string_view kPlaces =
+      "SELECT * FROM (SELECT place FROM waitlist INDEXED BY waitlist_wish "
+      "WHERE show_id = ?1 AND state = 1 AND indexed_version = version AND seats = ?2 AND section = ?3 AND "
+      "category = ?4 AND {} AND place > ?5 ORDER BY place LIMIT ?6)";
+  sql::Statement select =
+      database_.Prepare(fmt::format("{} UNION ALL {}", fmt::format(kPlaces, "max_price = ?8"),
+                                    fmt::format(kPlaces, "max_price >= ?7 AND max_price < ?8")));
+  select.Bind(query.show_id, wish.best_count, wish.section, wish.category, query.after_place,
+              int64_t{query.limit} + 1, wish.max_price, kAnyPrice);
+  return ForEachRow(select, [&places](const sql::Statement& row) -> Result<void> {
+    places.push_back(static_cast<uint64_t>(row.Int(0)));
+    return {};
+  });
+}
+
+Result<WaitlistPage> SqliteShowReader::ListByWish(const WishQuery& query) {
+  const std::scoped_lock lock(mutex_);
+  BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(database_));
+  std::vector<uint64_t> places;
+  for (const SeatChoice& wish : query.wishes) BOXOFFICE_TRY(AddPlaces(query, wish, places));
+  std::ranges::sort(places);
+  WaitlistPage page;
+  page.more = places.size() > query.limit;
+  if (page.more) places.resize(query.limit);
+  sql::Statement get =
+      database_.Prepare("SELECT version, record FROM waitlist WHERE show_id = ?1 AND place = ?2");
+  for (const uint64_t place : places) {
+    BOXOFFICE_TRY(ForEachRow(get.Bind(query.show_id, place), [&](const sql::Statement& row) -> Result<void> {
+      BOXOFFICE_ASSIGN(WaitlistEntry entry, EntryAt(row));
+      page.entries.push_back(std::move(entry));
+      return {};
+    }));
+  }
   return page;
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "platform/sql/sqlite.h"
 #include "services/reservation/show_store.h"
@@ -41,12 +42,17 @@ class SqliteShowReader final : public ShowReader {
 
   [[nodiscard]] Result<std::optional<ShowWork>> Work(const WorkKey& key) override;
   [[nodiscard]] Result<WaitlistPage> List(const WaitlistQuery& query) override;
+  [[nodiscard]] Result<std::vector<SeatChoice>> Wishes(int64_t show_id, uint32_t limit) override;
+  [[nodiscard]] Result<WaitlistPage> ListByWish(const WishQuery& query) override;
   [[nodiscard]] Result<uint64_t> CountBefore(int64_t show_id, uint64_t place) override;
   [[nodiscard]] Result<Page> OfShow(int64_t show_id, std::span<const State> states, ReservationId after,
                                     uint32_t limit) override;
 
  private:
   explicit SqliteShowReader(sql::Database database) : database_(std::move(database)) {}
+  // The first places of one wish; at most query.limit + 1 of any price, and as many of a price of theirs.
+  [[nodiscard]] Result<void> AddPlaces(const WishQuery& query, const SeatChoice& wish,
+                                       std::vector<uint64_t>& places);
   std::mutex mutex_;  // one connection serves all readers, in turn
   sql::Database database_;
 };

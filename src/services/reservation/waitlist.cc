@@ -41,17 +41,43 @@ FreeSeats::FreeSeats(const Hall& hall) : hall_(hall) {
   }
 }
 
+bool FreeSeats::Fits(const Kind& kind, const SeatChoice& wish) {
+  const auto& [section, category, price] = kind;
+  return (wish.section.empty() || wish.section == section) &&
+         (wish.category.empty() || wish.category == category) &&
+         (wish.max_price == 0 || price <= wish.max_price);
+}
+
 size_t FreeSeats::Count(const SeatChoice& wish) const {
   size_t count = 0;
   for (const auto& [kind, free] : kinds_) {
-    const auto& [section, category, price] = kind;
-    if ((wish.section.empty() || wish.section == section) &&
-        (wish.category.empty() || wish.category == category) &&
-        (wish.max_price == 0 || price <= wish.max_price)) {
-      count += free;
-    }
+    if (Fits(kind, wish)) count += free;
   }
   return count;
+}
+
+std::optional<int64_t> FreeSeats::LeastPrice(const SeatChoice& wish) const {
+  std::map<int64_t, size_t> by_price;
+  for (const auto& [kind, free] : kinds_) {
+    if (Fits(kind, wish)) by_price[std::get<int64_t>(kind)] += free;
+  }
+  size_t count = 0;
+  for (const auto& [price, free] : by_price) {
+    count += free;
+    if (count >= wish.best_count) return price;
+  }
+  return std::nullopt;
+}
+
+std::vector<SeatChoice> FreeSeats::Servable(std::span<const SeatChoice> wishes) const {
+  std::vector<SeatChoice> servable;
+  for (const SeatChoice& wish : wishes) {
+    const auto price = LeastPrice(wish);
+    if (!price) continue;
+    servable.push_back(wish);
+    servable.back().max_price = *price;
+  }
+  return servable;
 }
 
 void FreeSeats::Take(std::span<const Seat> seats) {
@@ -151,10 +177,8 @@ std::optional<WaitlistEntry> Settle(const WaitlistEntry& entry, const Reservatio
   return next;
 }
 
-bool KeepsSeats(std::span<const WaitlistEntry> waiting, const FreeSeats& free) {
-  if (waiting.empty()) return false;
-  if (free.none()) return true;
-  return std::ranges::any_of(waiting, [&](const WaitlistEntry& entry) { return free.CanServe(entry.wish); });
+bool KeepsSeats(bool somebody_waits, bool serves_somebody, const FreeSeats& free) {
+  return free.none() ? somebody_waits : serves_somebody;
 }
 
 void RefusalNotes::See(int64_t show_id, const FreeSeats& free, Timestamp now) {

@@ -42,8 +42,8 @@ struct Hall {
   std::vector<bool> free;                              // of the same length
 };
 
-// The free seats of a hall, counted once by all that wishes tell apart: each of ten thousand who wait costs a
-// look at these few kinds, not at every seat.
+// The free seats of a hall, counted once by all that wishes tell apart: each wish costs a look at these few
+// kinds, not at every seat.
 class FreeSeats {
  public:
   FreeSeats() = default;  // none
@@ -55,6 +55,9 @@ class FreeSeats {
   [[nodiscard]] size_t Count(const SeatChoice& wish) const;
   // Whether the wish can be met now: as many seats that fit it are free as are wished for.
   [[nodiscard]] bool CanServe(const SeatChoice& wish) const { return Count(wish) >= wish.best_count; }
+  // Those of `wishes` that can be met, each at the least max_price at which it can: whoever wishes for the
+  // same and pays as much, or any price, can be served, and nobody else.
+  [[nodiscard]] std::vector<SeatChoice> Servable(std::span<const SeatChoice> wishes) const;
   // Those of `seats` that are free are so no more.
   void Take(std::span<const Seat> seats);
   // Tells this set of free seats from others.
@@ -65,6 +68,9 @@ class FreeSeats {
 
  private:
   using Kind = std::tuple<std::string_view, std::string_view, int64_t>;  // section, category, price
+  [[nodiscard]] static bool Fits(const Kind& kind, const SeatChoice& wish);
+  // Of the dearest seat where the wish is met by the cheapest; nullopt: it can't be.
+  [[nodiscard]] std::optional<int64_t> LeastPrice(const SeatChoice& wish) const;
   Hall hall_;
   std::map<Kind, size_t> kinds_;  // of ordinary seats: how many are free. Views into hall_.seats
   size_t count_ = 0;              // of all
@@ -83,8 +89,8 @@ class FreeSeats {
 [[nodiscard]] std::optional<WaitlistEntry> Settle(const WaitlistEntry& entry, const Reservation& offer);
 
 // Whether free seats shall be kept for the waitlist: somebody waits, and either nothing is free, or what is
-// can serve one of them.
-[[nodiscard]] bool KeepsSeats(std::span<const WaitlistEntry> waiting, const FreeSeats& free);
+// serves one of them.
+[[nodiscard]] bool KeepsSeats(bool somebody_waits, bool serves_somebody, const FreeSeats& free);
 
 // Who was refused the seats that are free now although they seemed to do. All that is noted of a show is
 // about one set of free seats.

@@ -1,9 +1,13 @@
 #include "services/reservation/waitlist.h"
 
+#include <span>
+
 #include <gmock/gmock.h>
 
 namespace boxoffice::reservation {
 namespace {
+
+using ::testing::ElementsAre;
 
 constexpr Timestamp kUntil = FromUnixMs(1'800'000'600'000);
 
@@ -59,8 +63,11 @@ TEST(WaitlistTest, SeatsForWheelchairsServeNobodyElse) {
   const auto seats = std::make_shared<const std::vector<HallSeat>>(
       std::vector<HallSeat>{{"Floor", "A", 200, false}, {"Floor", "A", 200, true}});
   EXPECT_EQ(CountFree({seats, {true, true}}, Wish(1)), 1);
-  const std::vector<WaitlistEntry> waiting{Entry(Wish(1))};
-  EXPECT_FALSE(KeepsSeats(waiting, FreeSeats({seats, {true, false}}))) << "whoever needs it may have it";
+  const std::vector<SeatChoice> wishes{Wish(1)};
+  const FreeSeats free({seats, {true, false}});
+  EXPECT_TRUE(free.Servable(wishes).empty());
+  EXPECT_FALSE(KeepsSeats(/*somebody_waits=*/true, /*serves_somebody=*/false, free))
+      << "whoever needs it may have it";
 }
 
 TEST(WaitlistTest, WhoeverCanBuyIsToldToBuy) {
@@ -168,12 +175,33 @@ TEST_F(SettleTest, AnOfferEndsBoughtLapsedOrDeclined) {
 }
 
 TEST(WaitlistTest, FreeSeatsAreKeptWhileSomebodyWaitsWhoCanUseThem) {
-  const std::vector<WaitlistEntry> pair{Entry(Wish(2))};
-  EXPECT_FALSE(KeepsSeats({}, FreeSeats(kNoneFree))) << "nobody waits";
-  EXPECT_TRUE(KeepsSeats(pair, FreeSeats(kNoneFree))) << "what becomes free is theirs";
-  EXPECT_TRUE(KeepsSeats(pair, FreeSeats(kAllFree)));
-  EXPECT_FALSE(KeepsSeats(pair, FreeSeats(HallWith({true, false, false, false, false}))))
-      << "nobody can use one seat";
+  EXPECT_FALSE(KeepsSeats(/*somebody_waits=*/false, false, FreeSeats(kNoneFree))) << "nobody waits";
+  EXPECT_TRUE(KeepsSeats(/*somebody_waits=*/true, false, FreeSeats(kNoneFree)))
+      << "what becomes free is theirs";
+  EXPECT_TRUE(KeepsSeats(/*somebody_waits=*/true, true, FreeSeats(kAllFree)));
+  EXPECT_FALSE(KeepsSeats(/*somebody_waits=*/true, false, FreeSeats(kAllFree))) << "nobody can use them";
+}
+
+TEST(WaitlistTest, AWishIsServedAtThePriceOfTheDearestSeatThatItTakes) {
+  const auto price_of = [](const SeatChoice& wish, const FreeSeats& free) {
+    const std::vector<SeatChoice> served = free.Servable(std::span(&wish, 1));
+    return served.empty() ? -1 : served.front().max_price;
+  };
+  const FreeSeats all(kAllFree);
+  EXPECT_EQ(price_of(Wish(3), all), 100) << "the cheapest that will do";
+  EXPECT_EQ(price_of(Wish(4), all), 200);
+  EXPECT_EQ(price_of(Wish(1, "Floor"), all), 200);
+  EXPECT_EQ(price_of(Wish(1, "", "A", 199), all), -1) << "nobody who wishes for that pays enough";
+  EXPECT_EQ(price_of(Wish(4, "", "", 199), all), -1);
+  EXPECT_EQ(price_of(Wish(3, "", "", 199), all), 100);
+  EXPECT_EQ(price_of(Wish(3, "Floor"), all), -1) << "two are there";
+  EXPECT_EQ(price_of(Wish(1), FreeSeats(kNoneFree)), -1);
+}
+
+TEST(WaitlistTest, OfAllWishesThoseThatWhatIsFreeFitsAreServed) {
+  const std::vector<SeatChoice> wishes{Wish(1, "", "A"), Wish(1, "", "B"), Wish(4, "", "B"), Wish(2)};
+  const FreeSeats balcony(HallWith({false, false, true, true, false}));
+  EXPECT_THAT(balcony.Servable(wishes), ElementsAre(Wish(1, "", "B", 100), Wish(2, "", "", 100)));
 }
 
 TEST(WaitlistTest, SeatsThatWereOfferedAreNotOfferedAgain) {

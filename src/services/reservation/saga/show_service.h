@@ -39,9 +39,7 @@ struct ShowServiceConfig {
   milliseconds settle{5'000};
   // The same as poll_every of a waitlist that nobody is on, until its show is over.
   milliseconds idle_every{60'000};
-  // Open places of a waitlist that a look sees, from the first on: further ones wait until some of these have
-  // ended.
-  uint32_t max_open = 10'000;
+  uint32_t waitlist_page = 256;  // places that a look reads and writes at once
 };
 
 // Runs on one thread, that of `executor`, which is the sagas'.
@@ -93,12 +91,19 @@ class ShowService {
   // One look at the waitlist: see show_waitlist.cc.
   struct Round;
   asio::awaitable<Result<ShowWork>> RunWaitlist(ShowWork work, Lent lease);
+  asio::awaitable<Result<WaitlistPage>> Read(WaitlistQuery query);
+  asio::awaitable<Result<void>> IndexAll(Round& round);
   asio::awaitable<Result<void>> SettleAll(Round& round);
   asio::awaitable<Result<Reservation>> SettleOne(Round& round, WaitlistEntry& entry);
   asio::awaitable<Result<void>> EndAllWaiting(Round& round, std::string_view because);
+  asio::awaitable<Result<std::vector<SeatChoice>>> Wishes(int64_t show_id, uint32_t limit);
+  asio::awaitable<Result<bool>> SomebodyWaits(int64_t show_id);
+  using Entries = std::vector<WaitlistEntry>;
+  asio::awaitable<Result<Entries>> NextServable(const Round& round, uint64_t after_place);
   asio::awaitable<Result<void>> OfferSeats(Round& round);
+  asio::awaitable<Result<bool>> OfferToAll(Round& round, Entries& servable);
   asio::awaitable<Result<void>> OfferTo(Round& round, WaitlistEntry& entry);
-  [[nodiscard]] std::vector<WaitlistEntry> Servable(const Round& round) const;
+  asio::awaitable<Result<void>> KeepIfServed(Round& round, bool serves_somebody);
   asio::awaitable<Result<void>> KeepSeats(Round& round, bool first);
   asio::awaitable<Result<void>> Keep(Round& round, std::vector<WaitlistEntry*> entries);
 

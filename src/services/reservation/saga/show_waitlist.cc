@@ -1,6 +1,7 @@
 // One look at a show's waitlist: what has become of the offers, and whom the free seats can be offered to, in
 // the order of joining.
-#include <algorithm>
+#include <limits>
+#include <optional>
 
 #include "services/reservation/saga/show_reads.h"
 #include "services/reservation/saga/show_service.h"
@@ -8,12 +9,13 @@
 namespace boxoffice::reservation {
 namespace {
 
-// Seats are just being sought for it.
-bool IsPending(const WaitlistEntry& entry) {
-  return entry.state == EntryState::kWaiting && !entry.reservation.IsNil();
-}
-bool IsWaiting(const WaitlistEntry& entry) {
-  return entry.state == EntryState::kWaiting && entry.reservation.IsNil();
+// As many as a hall has sections and categories, times the numbers of seats that one can wish for.
+constexpr uint32_t kAllWishes = std::numeric_limits<uint32_t>::max();
+
+std::vector<WaitlistEntry*> PointersTo(std::vector<WaitlistEntry>& entries) {
+  std::vector<WaitlistEntry*> pointers;
+  for (WaitlistEntry& entry : entries) pointers.push_back(&entry);
+  return pointers;
 }
 
 }  // namespace
@@ -22,7 +24,7 @@ struct ShowService::Round {
   ShowWork work;
   Lent lease;
   ShowView show;
-  std::vector<WaitlistEntry> entries;  // by place
+  std::optional<uint64_t> pending;  // the first place that seats are still being sought for
   FreeSeats free;
 };
 
@@ -34,16 +36,8 @@ asio::awaitable<Result<ShowWork>> ShowService::RunWaitlist(ShowWork work, Lent l
   auto show = co_await shows_.Get(show_id);
   if (!show) co_return std::unexpected(show.error());
   round.show = *show;
-  auto list = [this, show_id] {
-    WaitlistQuery query;
-    query.show_id = show_id;
-    query.open_only = true;
-    query.limit = config_.max_open;
-    return reader_.List(query);
-  };
-  auto page = co_await ReadOn(readers_, list);
-  if (!page) co_return std::unexpected(page.error());
-  round.entries = std::move(page->entries);
+  auto indexed = co_await IndexAll(round);
+  if (!indexed) co_return std::unexpected(indexed.error());
   auto settled = co_await SettleAll(round);
   if (!settled) co_return std::unexpected(settled.error());
   const std::string_view because = EndOfWaiting(round.show.phase);
@@ -55,11 +49,22 @@ asio::awaitable<Result<ShowWork>> ShowService::RunWaitlist(ShowWork work, Lent l
     auto offered = co_await OfferSeats(round);
     if (!offered) co_return std::unexpected(offered.error());
   }
-  const bool open =
-      page->more || std::ranges::any_of(round.entries, [](const auto& e) { return IsOpen(e.state); });
+  WaitlistQuery query;
+  query.show_id = show_id;
+  query.open_only = true;
+  query.limit = 1;
+  auto left = co_await Read(std::move(query));
+  if (!left) co_return std::unexpected(left.error());
+  const bool open = !left->entries.empty();
   round.work.due_at = clock_.Now() + (open ? config_.poll_every : config_.idle_every);
   if (!open && !because.empty()) round.work.due_at.reset();
   co_return round.work;
+}
+
+asio::awaitable<Result<WaitlistPage>> ShowService::Read(WaitlistQuery query) {
+  auto list = [this, &query] { return reader_.List(query); };
+  auto page = co_await ReadOn(readers_, list);
+  co_return page;
 }
 
 // By the owner, who goes on: the entries as they are now.
@@ -78,14 +83,41 @@ asio::awaitable<Result<void>> ShowService::Keep(Round& round, std::vector<Waitli
   co_return Result<void>();
 }
 
-asio::awaitable<Result<void>> ShowService::SettleAll(Round& round) {
-  for (WaitlistEntry& entry : round.entries) {
-    if (entry.reservation.IsNil()) continue;
+// What a replica of the version before wrote is found by no wish: it is written again, as it is. First, or
+// somebody who joined later would be offered what is free.
+asio::awaitable<Result<void>> ShowService::IndexAll(Round& round) {
+  while (true) {
+    WaitlistQuery query;
+    query.show_id = round.work.key.show_id;
+    query.unindexed_only = true;
+    query.limit = config_.waitlist_page;
+    auto page = co_await Read(std::move(query));
+    if (!page) co_return std::unexpected(page.error());
+    if (page->entries.empty()) co_return Result<void>();
     if (!MayGoOn(round.lease)) co_return Fail(Code::kUnavailable, "stopping");
-    auto settled = co_await SettleOne(round, entry);
-    if (!settled) co_return std::unexpected(settled.error());
+    std::vector<WaitlistEntry*> indexed = PointersTo(page->entries);
+    auto kept = co_await Keep(round, std::move(indexed));
+    if (!kept) co_return std::unexpected(kept.error());
   }
-  co_return Result<void>();
+}
+
+asio::awaitable<Result<void>> ShowService::SettleAll(Round& round) {
+  WaitlistQuery query;
+  query.show_id = round.work.key.show_id;
+  query.offered_only = true;
+  query.limit = config_.waitlist_page;
+  while (true) {
+    auto page = co_await Read(query);
+    if (!page) co_return std::unexpected(page.error());
+    for (WaitlistEntry& entry : page->entries) {
+      if (!MayGoOn(round.lease)) co_return Fail(Code::kUnavailable, "stopping");
+      auto settled = co_await SettleOne(round, entry);
+      if (!settled) co_return std::unexpected(settled.error());
+      if (IsPending(entry) && !round.pending) round.pending = entry.place;
+    }
+    if (!page->more) co_return Result<void>();
+    query.after_place = page->entries.back().place;
+  }
 }
 
 // The reservation's id was written before anything was held under it, so an offer that was begun is always
@@ -114,29 +146,70 @@ asio::awaitable<Result<Reservation>> ShowService::SettleOne(Round& round, Waitli
 }
 
 asio::awaitable<Result<void>> ShowService::EndAllWaiting(Round& round, std::string_view because) {
-  std::vector<WaitlistEntry*> ended;
-  for (WaitlistEntry& entry : round.entries) {
-    if (!IsWaiting(entry)) continue;
-    entry.state = EntryState::kLapsed;
-    entry.ended_because = because;
-    ended.push_back(&entry);
+  WaitlistQuery query;
+  query.show_id = round.work.key.show_id;
+  query.open_only = true;
+  query.limit = config_.waitlist_page;
+  while (true) {
+    auto page = co_await Read(query);
+    if (!page) co_return std::unexpected(page.error());
+    if (page->entries.empty()) co_return Result<void>();
+    query.after_place = page->entries.back().place;
+    std::vector<WaitlistEntry*> ended;
+    for (WaitlistEntry& entry : page->entries) {
+      if (!IsWaiting(entry)) continue;
+      entry.state = EntryState::kLapsed;
+      entry.ended_because = because;
+      ended.push_back(&entry);
+    }
+    if (ended.empty()) continue;
+    if (!MayGoOn(round.lease)) co_return Fail(Code::kUnavailable, "stopping");
+    auto kept = co_await Keep(round, std::move(ended));
+    if (!kept) co_return std::unexpected(kept.error());
   }
-  if (ended.empty()) co_return Result<void>();
-  co_return co_await Keep(round, std::move(ended));
 }
 
-// Those who wait, without those who were refused the seats that are free now.
-std::vector<WaitlistEntry> ShowService::Servable(const Round& round) const {
-  std::vector<WaitlistEntry> servable;
-  for (const WaitlistEntry& entry : round.entries) {
-    if (IsWaiting(entry) && !refused_.WasRefused(entry, round.free)) servable.push_back(entry);
+asio::awaitable<Result<std::vector<SeatChoice>>> ShowService::Wishes(int64_t show_id, uint32_t limit) {
+  auto read = [this, show_id, limit] { return reader_.Wishes(show_id, limit); };
+  auto wishes = co_await ReadOn(readers_, read);
+  co_return wishes;
+}
+
+asio::awaitable<Result<bool>> ShowService::SomebodyWaits(int64_t show_id) {
+  auto wishes = co_await Wishes(show_id, 1);
+  if (!wishes) co_return std::unexpected(wishes.error());
+  co_return !wishes->empty();
+}
+
+// The first of those beyond `after_place` whom the free seats can serve, without those who were refused them,
+// by place; empty: they serve nobody there. However many wait before them for something else costs nothing.
+asio::awaitable<Result<ShowService::Entries>> ShowService::NextServable(const Round& round,
+                                                                        uint64_t after_place) {
+  WishQuery query;
+  query.show_id = round.work.key.show_id;
+  query.after_place = after_place;
+  query.limit = config_.waitlist_page;
+  if (round.free.none()) co_return Entries();
+  auto wishes = co_await Wishes(query.show_id, kAllWishes);
+  if (!wishes) co_return std::unexpected(wishes.error());
+  query.wishes = round.free.Servable(*wishes);
+  while (!query.wishes.empty()) {
+    auto read = [this, &query] { return reader_.ListByWish(query); };
+    auto page = co_await ReadOn(readers_, read);
+    if (!page) co_return std::unexpected(page.error());
+    if (page->entries.empty()) break;
+    query.after_place = page->entries.back().place;
+    std::erase_if(page->entries, [&](const auto& entry) { return refused_.WasRefused(entry, round.free); });
+    if (!page->entries.empty()) co_return std::move(page->entries);
   }
-  return servable;
+  co_return Entries();
 }
 
 asio::awaitable<Result<void>> ShowService::OfferSeats(Round& round) {
   const int64_t show_id = round.work.key.show_id;
-  if (std::ranges::none_of(round.entries, [](const auto& e) { return e.state == EntryState::kWaiting; })) {
+  auto waits = co_await SomebodyWaits(show_id);
+  if (!waits) co_return std::unexpected(waits.error());
+  if (!*waits && !round.pending) {
     refused_.Forget(show_id);
     co_return co_await KeepSeats(round, false);
   }
@@ -144,23 +217,39 @@ asio::awaitable<Result<void>> ShowService::OfferSeats(Round& round) {
   if (!hall) co_return std::unexpected(hall.error());
   round.free = FreeSeats(*hall);
   refused_.See(show_id, round.free, clock_.Now());
+  auto servable = co_await NextServable(round, 0);
+  if (!servable) co_return std::unexpected(servable.error());
   // First, so that nobody is faster than whoever waits.
-  auto kept = co_await KeepSeats(round, KeepsSeats(Servable(round), round.free));
+  auto kept = co_await KeepIfServed(round, !servable->empty());
   if (!kept) co_return std::unexpected(kept.error());
-  if (round.free.none()) co_return Result<void>();
-  for (WaitlistEntry& entry : round.entries) {
+  if (servable->empty()) co_return Result<void>();
+  while (!servable->empty()) {
+    auto all = co_await OfferToAll(round, *servable);
+    if (!all) co_return std::unexpected(all.error());
+    if (!*all) co_return Result<void>();
+    servable = co_await NextServable(round, servable->back().place);
+    if (!servable) co_return std::unexpected(servable.error());
+  }
+  servable = co_await NextServable(round, 0);
+  if (!servable) co_return std::unexpected(servable.error());
+  co_return co_await KeepIfServed(round, !servable->empty());
+}
+
+// False: those behind have to wait for what becomes of one of these.
+asio::awaitable<Result<bool>> ShowService::OfferToAll(Round& round, Entries& servable) {
+  for (WaitlistEntry& entry : servable) {
     // Whoever joined later gets nothing that an offer under way may still need.
-    if (IsPending(entry)) co_return Result<void>();
-    if (!IsWaiting(entry) || !round.free.CanServe(entry.wish)) continue;
-    if (refused_.WasRefused(entry, round.free)) continue;
+    if (round.pending && entry.place > *round.pending) co_return false;
+    // An offer before this one may have taken what it needs.
+    if (!round.free.CanServe(entry.wish) || refused_.WasRefused(entry, round.free)) continue;
     if (!MayGoOn(round.lease)) co_return Fail(Code::kUnavailable, "stopping");
     auto offered = co_await OfferTo(round, entry);
     if (!offered) co_return std::unexpected(offered.error());
     // Nor what may still be this one's: the next look tries again. Until then the seats stay kept.
     const bool passed_over = refused_.WasRefused(entry, round.free);
-    if (entry.state == EntryState::kWaiting && !passed_over) co_return Result<void>();
+    if (entry.state == EntryState::kWaiting && !passed_over) co_return false;
   }
-  co_return co_await KeepSeats(round, KeepsSeats(Servable(round), round.free));
+  co_return true;
 }
 
 asio::awaitable<Result<void>> ShowService::OfferTo(Round& round, WaitlistEntry& entry) {
@@ -177,6 +266,12 @@ asio::awaitable<Result<void>> ShowService::OfferTo(Round& round, WaitlistEntry& 
   }
   round.free.Take(settled->seats);
   co_return Result<void>();
+}
+
+asio::awaitable<Result<void>> ShowService::KeepIfServed(Round& round, bool serves_somebody) {
+  auto waits = co_await SomebodyWaits(round.work.key.show_id);
+  if (!waits) co_return std::unexpected(waits.error());
+  co_return co_await KeepSeats(round, KeepsSeats(*waits, serves_somebody, round.free));
 }
 
 asio::awaitable<Result<void>> ShowService::KeepSeats(Round& round, bool first) {
