@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <future>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,27 @@ TEST_F(AuditModuleTest, WhoAsksOnceThatHasBegunGetsTheOneAfterIt) {
   let_ = 3;
   EXPECT_THAT(second.get(), HasSubstr("audit 2"));
   EXPECT_THAT(third.get(), HasSubstr("audit 3"));
+}
+
+TEST_F(AuditModuleTest, StopWaitsForTheAuditThatIsRunning) {
+  std::future<std::string> asked = Ask();
+  ASSERT_TRUE(testbed::Eventually([this] { return begun_ == 1; }));
+  std::future<void> stopped = std::async(std::launch::async, [this] { module_->Stop(); });
+  testbed::Pause(milliseconds(200));
+  EXPECT_EQ(stopped.wait_for(milliseconds(0)), std::future_status::timeout)
+      << "what the audit uses goes with the auditor";
+  let_ = 1;
+  stopped.wait();
+  EXPECT_THAT(asked.get(), HasSubstr("audit 1"));
+}
+
+TEST_F(AuditModuleTest, TheBackgroundAuditHurriesNobody) {
+  AuditModule background(runtime_, AuditConfig{.every = milliseconds(1)});
+  ASSERT_TRUE(background.Start());
+  EXPECT_TRUE(testbed::Eventually([this] { return begun_ > 0; }));
+  EXPECT_EQ(background.waiting(), 0) << "nobody waits for it, so it leaves the machine to the sale";
+  let_ = std::numeric_limits<int>::max();
+  background.Stop();
 }
 
 }  // namespace

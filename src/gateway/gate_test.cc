@@ -50,6 +50,20 @@ TEST(AddressKeyTest, AnIpv6NetworkCountsAsOne) {
   EXPECT_NE(AddressKey(From("2001:db8:1:2::1"), 0), AddressKey(From("2001:db8:1:3::1"), 0));
 }
 
+TEST(EdgeKeysTest, EachLimitHasAKeyOfItsOwn) {
+  EdgeConfig config;
+  config::Keys keys;
+  AddEdgeKeys(keys, config);
+  EXPECT_TRUE(keys.Set("limit.user_requests", "3", "test"));
+  EXPECT_TRUE(keys.Set("limit.address_requests", "5", "test"));
+  EXPECT_TRUE(keys.Set("limit.user_streams", "7", "test"));
+  EXPECT_TRUE(keys.Set("limit.address_streams", "9", "test"));
+  EXPECT_EQ(config.user.requests, 3U);
+  EXPECT_EQ(config.address.requests, 5U);
+  EXPECT_EQ(config.user_streams, 7U);
+  EXPECT_EQ(config.address_streams, 9U);
+}
+
 class GateTest : public GatewayTest {
  protected:
   void Configure(GatewayConfig& config) override {

@@ -69,6 +69,21 @@ TEST(RefusalsTest, ARefusalWithoutARowIsAConflictAndKeepsItsCode) {
   EXPECT_EQ(boost::json::parse(response.body).at("code").as_string(), "something_new");
 }
 
+// Reasons of errors, of which no contract's refusals tell.
+TEST(RefusalsTest, WhatNobodyHasRefusedAndWhoeverIsNotThereAreToldInTheTablesWords) {
+  const auto expect = [](Code code, const std::string& reason, int status, std::string_view title) {
+    const http::Response response = ServiceFailure({code, reason, {}});
+    EXPECT_EQ(response.status, status) << reason;
+    const boost::json::value body = boost::json::parse(response.body);
+    const auto member = [&body](const char* name) { return std::string(body.at(name).as_string()); };
+    EXPECT_EQ(member("type"), "urn:boxoffice:problem:" + reason);
+    EXPECT_EQ(member("code"), reason);
+    EXPECT_EQ(member("title"), title);
+  };
+  expect(Code::kConflict, "nothing_refused", 409, "The provider has not refused to give it back");
+  expect(Code::kNotFound, "user_not_found", 404, "No user has such a name");
+}
+
 TEST(RefusalsTest, WhatAServiceFindsInvalidIs422AndWhatTheGatewayDoesIs400) {
   const Error error{Code::kInvalidArgument, "show_invalid", "starts_at: is past"};
   EXPECT_EQ(ServiceFailure(error).status, 422);

@@ -1,6 +1,7 @@
 // How many streams one caller may have open: each holds a connection for as long as it is followed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -21,12 +22,17 @@ class StreamLimiter {
   [[nodiscard]] std::shared_ptr<const void> Take(const std::string& key);
 
   [[nodiscard]] bool on() const { return most_ > 0; }
+  // How many callers have streams open.
+  [[nodiscard]] size_t callers() const {
+    const std::scoped_lock lock(mutex_);
+    return open_.size();
+  }
 
  private:
   void GiveBack(const std::string& key);
 
   const uint32_t most_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::unordered_map<std::string, uint32_t> open_;
 };
 

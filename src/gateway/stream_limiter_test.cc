@@ -33,6 +33,18 @@ TEST(StreamLimiterTest, APlaceIsFreeOnceNobodyHoldsIt) {
   EXPECT_NE(limiter.Take("ada"), nullptr);
 }
 
+TEST(StreamLimiterTest, WhoeverHasNoStreamLeftIsKeptNoMore) {
+  StreamLimiter limiter(2);
+  std::shared_ptr<const void> first = limiter.Take("ada");
+  std::shared_ptr<const void> second = limiter.Take("ada");
+  const std::shared_ptr<const void> other = limiter.Take("bob");
+  EXPECT_EQ(limiter.callers(), 2U);
+  first.reset();
+  EXPECT_EQ(limiter.callers(), 2U) << "she still follows one";
+  second.reset();
+  EXPECT_EQ(limiter.callers(), 1U);
+}
+
 class StreamsTest : public GatewayTest {
  protected:
   void Configure(GatewayConfig& config) override {
@@ -58,6 +70,10 @@ class StreamsTest : public GatewayTest {
                           "X-Queue-Token: {}\r\n\r\n",
                           Jwt(std::string(user)), QueueToken(std::string(user))))
         .ReadUntil("\r\n\r\n");
+  }
+  // The same for a stream that is for everybody.
+  static std::string OpenPublic(RawClient& client) {
+    return client.Send("GET /v1/shows/1/seats/events HTTP/1.1\r\nHost: h\r\n\r\n").ReadUntil("\r\n\r\n");
   }
   RawClient Client() { return RawClient(gateway_->port()); }
   http::ClientResponse OneMore(const std::string& user) {
@@ -98,6 +114,15 @@ TEST_F(StreamsTest, AnAddressHoldsNoMoreThanMayBeAlsoOfThoseThatAreForEverybody)
   const http::ClientResponse everybodys = Call("GET", "/v1/shows/1/seats/events");
   EXPECT_EQ(everybodys.status, 429);
   EXPECT_EQ(CodeOf(everybodys), "too_many_streams");
+}
+
+TEST_F(StreamsTest, WhatIsForEverybodyCountsForItsAddressAlone) {
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int stream = 0; stream < 4; ++stream) {  // twice as many as one user may have
+    clients.push_back(std::make_unique<RawClient>(gateway_->port()));
+    EXPECT_THAT(OpenPublic(*clients.back()), StartsWith("HTTP/1.1 200")) << stream;
+  }
+  EXPECT_THAT(Call("GET", "/v1/shows/1/seats/events").body, HasSubstr("from this address"));
 }
 
 }  // namespace

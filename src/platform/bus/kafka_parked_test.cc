@@ -96,6 +96,18 @@ TEST(ParkedKeys, BeforeTheLogEventsKeepTheirOrderAndNothingOfTheLogIsKnown) {
   EXPECT_THAT(ParkedKeys().BeforeTheLog().keys(), IsEmpty());
 }
 
+// Whoever moved up would take the place of another that is yet to be moved, and that one would be lost if the
+// process ended between the two.
+TEST(ParkedKeys, EventsThatStandBeforeTheLogNeverMoveUp) {
+  ParkedKeys parked;
+  parked.Put(At(-4, "a"));
+  parked.Put(At(-3, "b"));  // what stood behind it has been dealt with
+  std::vector<int64_t> offsets;
+  const ParkedKeys before = parked.BeforeTheLog();
+  for (const ParkedEvent* event : before.InOrder()) offsets.push_back(event->record.offset);
+  EXPECT_THAT(offsets, ElementsAre(-4, -3));
+}
+
 TEST(ParkedKeys, BytesAreThoseOfKeysAndBodies) {
   ParkedKeys parked;
   parked.Put(At(5, "ab"));

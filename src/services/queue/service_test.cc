@@ -100,6 +100,12 @@ class ServiceTest : public ::testing::Test {
     works_ = service.store_works();
     return outcomes;
   }
+  static Result<Outcome> RunOn(Service& service, Command command) {
+    std::promise<Result<Outcome>> promise;
+    service.Submit(std::move(command),
+                   [&](Result<Outcome> outcome) { promise.set_value(std::move(outcome)); });
+    return promise.get_future().get();
+  }
   static SessionAnswer SessionIn(const Result<Outcome>& outcome) {
     return std::get<SessionAnswer>(outcome.value());
   }
@@ -248,12 +254,7 @@ class EdgesTest : public ServiceTest {
     ann_ = SessionIn(Run(JoinOf("ann"))).claims;
     bob_ = SessionIn(Run(JoinOf("bob"))).claims;
   }
-  Result<Outcome> Run(Command command) {
-    std::promise<Result<Outcome>> promise;
-    service_.Submit(std::move(command),
-                    [&](Result<Outcome> outcome) { promise.set_value(std::move(outcome)); });
-    return promise.get_future().get();
-  }
+  Result<Outcome> Run(Command command) { return RunOn(service_, std::move(command)); }
   SessionState StateOf(const Claims& claims) {
     return SessionIn(Run(Poll{{claims, {}}, claims.user_id})).state;
   }
@@ -309,6 +310,17 @@ TEST_F(EdgesTest, ARestartWhileNoneIsThereLosesNobodyEither) {
   EXPECT_EQ(restarted.Views()[0].show.expired, 0) << "everybody counts as seen now";
 }
 
+TEST_F(EdgesTest, WhatOneHasAskedByAClockAheadCountsAsAskedNow) {
+  clock_.Advance(1h);  // for so short a time that no batch has seen it
+  service_.NoteEdge();
+  clock_.Advance(-1h);
+  (void)Run(Tick{});
+  service_.NoteEdge();
+  clock_.Advance(kPresence * 2);
+  (void)Run(Tick{});
+  EXPECT_EQ(service_.Views()[0].show.expired, 0U) << "none has asked since, and nobody could be seen";
+}
+
 // A queue whose clock was an hour ahead when people joined and got in.
 class ClockTest : public EdgesTest {
  protected:
@@ -356,6 +368,59 @@ TEST_F(ClockTest, EdgesThatGoAfterwardsAreMissed) {
   clock_.Advance(kPresence * 2);
   (void)Run(Tick{});
   EXPECT_EQ(service_.Views()[0].show.expired, 0U);
+}
+
+TEST_F(ClockTest, EdgesThatGoWithTheStepBackAreMissedToo) {
+  clock_.Advance(-1h);
+  for (int look = 0; look < 7; ++look) {  // past kActiveTime, and never for so long that all count as seen
+    (void)Run(Tick{});
+    clock_.Advance(kEdgesGone - 1s);
+  }
+  (void)Run(Tick{});
+  EXPECT_EQ(service_.Views()[0].show.expired, 0U) << "none has asked since";
+}
+
+TEST_F(ClockTest, ASmallStepBackRenewsNobody) {
+  for (int look = 0; look < 5; ++look) Pass();  // nearly kActiveTime
+  clock_.Advance(-kClockStep);
+  (void)Run(Tick{});
+  EXPECT_EQ(service_.Views()[0].active, 1U);
+  clock_.Advance(kClockStep + 6s);
+  service_.NoteEdge();
+  (void)Run(Tick{});
+  EXPECT_EQ(StateOf(ann_), SessionState::kExpired);
+}
+
+TEST_F(ClockTest, OldRowsArePurgedAMinuteAfterTheStepBack) {
+  clock_.Advance(-1h);
+  (void)Run(Tick{});
+  EXPECT_EQ(store_.purges.size(), 0U);
+  clock_.Advance(1min);
+  (void)Run(Tick{});
+  EXPECT_EQ(store_.purges.size(), 1U);
+}
+
+TEST_F(ClockTest, HowFastTheLineMovedByAClockAheadIsForgotten) {
+  clock_.Advance(-1h);
+  (void)Run(Tick{});
+  clock_.Advance(10s);  // long enough for a measurement
+  service_.NoteEdge();
+  (void)Run(Tick{});
+  EXPECT_EQ(service_.Views()[0].admitted_per_s, 0) << "nobody was admitted since";
+  EXPECT_EQ(service_.Views()[0].pace_per_s, Settings().rate_per_s) << "nobody was called since";
+}
+
+TEST_F(ClockTest, ARestartBelievesNothingThatAClockAheadHasNamed) {
+  clock_.Advance(-1h);
+  Service restarted(store_, clock_, metrics_, {.max_batch = 1});
+  ASSERT_TRUE(restarted.Load());
+  const auto ann = [&] { return SessionIn(RunOn(restarted, Poll{{ann_, {}}, "ann"})); };
+  EXPECT_EQ(ann().expires_at, clock_.Now() + kActiveTime);
+  for (const Timestamp end = clock_.Now() + kActiveMax; clock_.Now() < end;) {
+    EXPECT_EQ(ann().state, SessionState::kActive);  // each time it is renewed
+    clock_.Advance(kEdgesGone - 1s);
+  }
+  EXPECT_EQ(ann().state, SessionState::kExpired);
 }
 
 class HeadsTest : public ServiceTest {
