@@ -25,6 +25,7 @@ struct PaymentOptions {
   std::string until;
   uint32_t attempt = 0;
   std::string reason;
+  bool refused = false;
 };
 
 std::string PathOf(const PaymentOptions& payment) {
@@ -55,6 +56,16 @@ void PrintPayments(const RestOptions& options, json::object list) {
 
 void List(const RestOptions& options, const PaymentOptions& payment) {
   PrintPayments(options, Ask(options, "GET", PathOf(payment)).as_object());
+}
+
+void ListUnsettled(const RestOptions& options, const PaymentOptions& payment) {
+  const char* const status = payment.refused ? "refused" : "unsettled";
+  json::object list = AskAll(options, fmt::format("/v1/admin/payments?status={}", status));
+  if (!options.json) list = WithRefusals(std::move(list));
+  PrintList(options, list,
+            {"RESERVATION=reservation_id", "ATTEMPT=attempt", "USER=user_id", "STATE=state", "AMOUNT=amount",
+             "CURRENCY=currency", "METHOD=method", "REFERENCE=provider_reference", "REFUSED=refusals",
+             "UPDATED=updated_at"});
 }
 
 void SettleOutside(const RestOptions& options, const PaymentOptions& payment) {
@@ -116,13 +127,17 @@ void Reconcile(const RestOptions& options, const PaymentOptions& payment) {
 }  // namespace
 
 void AddPaymentCommands(CLI::App& app) {
-  CLI::App* group = app.add_subcommand("payment", "Payments: list, reconcile, settle-outside");
+  CLI::App* group = app.add_subcommand("payment", "Payments: list, unsettled, reconcile, settle-outside");
   group->require_subcommand(1);
   const auto payment = std::make_shared<PaymentOptions>();
   AddRestCommand(*group, "list", "A reservation's payments, by attempt",
                  [payment](const RestOptions& options) { List(options, *payment); })
       ->add_option("RESERVATION", payment->reservation, "The reservation's id")
       ->required();
+  AddRestCommand(*group, "unsettled", "Payments that are not settled, of all reservations",
+                 [payment](const RestOptions& options) { ListUnsettled(options, *payment); })
+      ->add_flag("--refused", payment->refused,
+                 "Those alone that the provider refuses to give back, as a whole or in part");
   CLI::App* reconcile =
       AddRestCommand(*group, "reconcile",
                      "Compare a provider's settlement file with our payments; exit code 1 if they differ",

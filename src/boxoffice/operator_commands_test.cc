@@ -376,6 +376,19 @@ TEST_F(OperatorCommandsTest, SagasAreListedSeenAndResolved) {
   }
 }
 
+TEST_F(OperatorCommandsTest, UnsettledPaymentsAreListedWithWhatTheProviderRefuses) {
+  On("GET /v1/admin/payments?status=unsettled&limit=200",
+     R"({"items":[{"reservation_id":"r1","attempt":2,"user_id":"ada","state":"APPROVED","amount":1000,"currency":"KRW",)"
+     R"("method":"http:card","provider_reference":"acq-1","refusal":"","refunds":[{"amount":300,"refusal":"charge_disputed"}],)"
+     R"("updated_at":"2026-11-22T10:00:00.000Z"}],"next_cursor":null})");
+  EXPECT_EQ(Run({"payment", "unsettled"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("r1"));
+  EXPECT_THAT(out_, HasSubstr("300 charge_disputed"));
+  On("GET /v1/admin/payments?status=refused&limit=200", R"({"items":[],"next_cursor":null})");
+  EXPECT_EQ(Run({"payment", "unsettled", "--refused", "--json"}), 0) << err_;
+  EXPECT_TRUE(boost::json::parse(out_).at("items").as_array().empty());
+}
+
 TEST_F(OperatorCommandsTest, ARefusalIs1AndSaysItsCode) {
   EXPECT_EQ(Run({"queue", "get", "9"}), 1);
   EXPECT_THAT(err_, HasSubstr("404 show_not_found"));
@@ -480,6 +493,20 @@ TEST_F(OperatorCommandsTest, ARebuildIsWaitedForUntilOneThatBeganAfterwardsHasEn
      R"({"rebuilding":false,"processed_events":3,"rebuilt_at":"2026-11-26T05:00:00.600Z","now":"2026-11-26T05:00:01.000Z"})");
   EXPECT_EQ(Run({"ranking", "rebuild"}), 0) << err_;
   EXPECT_EQ(Run({"ranking", "rebuild", "--no-wait", "--json"}), 0);
+}
+
+TEST_F(OperatorCommandsTest, APaymentsRowSaysWhatIsRefusedOfItsPartsToo) {
+  const std::string list =
+      R"({"items":[{"attempt":1,"refusal":"","refunds":[{"amount":300,"refusal":"charge_disputed"},)"
+      R"({"amount":200,"refusal":""},{"amount":100,"refusal":"too_old"}]},)"
+      R"({"attempt":2,"refusal":"account_closed","refunds":[{"amount":50,"refusal":"too_old"}]}],)"
+      R"("next_cursor":null})";
+  On("GET /v1/admin/reservations/r1/payments", list);
+  EXPECT_EQ(Run({"payment", "list", "r1"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("  300 charge_disputed, 100 too_old  "));
+  EXPECT_THAT(out_, HasSubstr("  account_closed, 50 too_old  "));
+  EXPECT_EQ(Run({"payment", "list", "r1", "--json"}), 0) << err_;
+  EXPECT_TRUE(boost::json::parse(out_) == boost::json::parse(list)) << "as the contract has it: " << out_;
 }
 
 }  // namespace

@@ -28,9 +28,9 @@ size_t Width(std::string_view text) {
 }
 
 // Those that only look, which can be told to look again. What changes something has none of these names.
-constexpr std::array<std::string_view, 17> kLooks = {
-    "list",   "map",    "get",      "show", "status",    "mine",   "entries",  "deliveries",  "delivery",
-    "blocks", "prices", "channels", "draw", "statement", "outbox", "breakers", "cancellation"};
+constexpr std::array<std::string_view, 18> kLooks = {
+    "list",   "map",    "get",      "show", "status",    "mine",   "entries",  "deliveries",   "delivery",
+    "blocks", "prices", "channels", "draw", "statement", "outbox", "breakers", "cancellation", "unsettled"};
 
 // On a terminal each answer takes the place of the one before; otherwise an empty line stands between them,
 // and with --json none.

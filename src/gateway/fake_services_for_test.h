@@ -93,6 +93,8 @@ struct FakePayment final : payment::v1::PaymentService::CallbackService {
   FakePayment();
   ~FakePayment() override;
   BOXOFFICE_FAKE(ListPayments, payment::v1, ListPaymentsRequest, ListPaymentsResponse)
+  BOXOFFICE_FAKE(ListUnsettledPayments, payment::v1, ListUnsettledPaymentsRequest,
+                 ListUnsettledPaymentsResponse)
   BOXOFFICE_FAKE(SettleOutside, payment::v1, SettleOutsideRequest, SettleOutsideResponse)
   BOXOFFICE_FAKE(ReceiveWebhook, payment::v1, ReceiveWebhookRequest, ReceiveWebhookResponse)
   BOXOFFICE_FAKE(ReconcileSettlement, payment::v1, ReconcileSettlementRequest, SettlementReport)

@@ -257,6 +257,57 @@ TEST_F(MoneyRoutesTest, PaymentsAndSettlementsAreForOperators) {
   EXPECT_EQ(CallAsOperator("POST", "/v1/admin/settlements").status, 400);
 }
 
+TEST_F(MoneyRoutesTest, UnsettledPaymentsArePagedAllOfThemOrThoseThatTheProviderRefuses) {
+  const std::string id(ReservationId::Parse(kReservation)->bytes());
+  payment::v1::ListUnsettledPaymentsRequest asked;
+  services_.payment.ListUnsettledPayments_.answer =
+      [&](const payment::v1::ListUnsettledPaymentsRequest& request) {
+        const std::scoped_lock lock(mutex_);
+        asked = request;
+        payment::v1::ListUnsettledPaymentsResponse list;
+        payment::v1::Payment& payment = *list.add_payments();
+        payment.set_id(id);
+        payment.set_reservation_id(id);
+        payment.set_attempt(23);
+        payment.set_state(payment::v1::CANCELLED);
+        payment.mutable_money()->set_currency("KRW");
+        payment.set_created_at_ms(1);
+        payment.set_updated_at_ms(1);
+        payment.set_refusal("charge_disputed");
+        list.set_more(request.after_reservation_id().empty());
+        return Result<payment::v1::ListUnsettledPaymentsResponse>(list);
+      };
+  const auto last_asked = [&] {
+    const std::scoped_lock lock(mutex_);
+    return asked;
+  };
+  const std::string path = "/v1/admin/payments?status=";
+  const http::ClientResponse page = CallAsOperator("GET", path + "refused&limit=1");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_EQ(Json(page).at("items").at(0).at("refusal").as_string(), "charge_disputed");
+  EXPECT_TRUE(last_asked().refused());
+  EXPECT_EQ(last_asked().limit(), 1U);
+  EXPECT_EQ(last_asked().after_reservation_id(), "");
+  const std::string cursor(Json(page).at("next_cursor").as_string());
+  const http::ClientResponse rest = CallAsOperator("GET", path + "refused&cursor=" + cursor);
+  EXPECT_TRUE(Json(rest).at("next_cursor").is_null());
+  EXPECT_EQ(last_asked().after_reservation_id(), id);
+  EXPECT_EQ(last_asked().after_attempt(), 23U);
+  EXPECT_EQ(CallAsOperator("GET", path + "unsettled").status, 200);
+  EXPECT_FALSE(last_asked().refused());
+  EXPECT_EQ(Call("GET", path + "refused").status, 403);
+  for (const std::string query : {"", "?status=", "?status=settled"}) {
+    const http::ClientResponse odd = CallAsOperator("GET", "/v1/admin/payments" + query);
+    EXPECT_EQ(odd.status, 400) << query;
+    EXPECT_EQ(Json(odd).at("field").as_string(), "status") << query;
+  }
+  for (const std::string& position : {std::string("short"), id, id + "0", id + "x", id + "4294967296"}) {
+    const std::string odd = path + "refused&cursor=" + EncodeCursor("payments", position);
+    EXPECT_EQ(CodeOf(CallAsOperator("GET", odd)), "cursor_invalid");
+  }
+  EXPECT_EQ(CodeOf(CallAsOperator("GET", path + "refused&limit=201")), "limit_invalid");
+}
+
 TEST_F(MoneyRoutesTest, AnOperatorSettlesWhatTheProviderRefusedOutsideOfIt) {
   services_.payment.ListPayments_.answer = [](const auto&) {
     payment::v1::ListPaymentsResponse list;

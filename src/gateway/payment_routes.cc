@@ -1,4 +1,5 @@
 // Webhooks of payment providers, and what operators see of payments and settle.
+#include <algorithm>
 #include <limits>
 
 #include "gateway/edge.h"
@@ -104,6 +105,47 @@ asio::awaitable<Response> ListPayments(Edge& edge, Request& request) {
   co_return ListResponse(list->payments(), {}, WritePayment);
 }
 
+// Where a page of payments ends: the reservation's id and the attempt.
+Result<void> ReadPosition(std::string_view position, payment::v1::ListUnsettledPaymentsRequest& query) {
+  constexpr size_t kIdBytes = 16;
+  if (position.empty()) return {};
+  const auto id = ReservationId::FromBytes(position.substr(0, kIdBytes));
+  const std::optional<int64_t> attempt = ParseNumber(position.substr(std::min(kIdBytes, position.size())));
+  if (!id || id->IsNil() || !attempt || *attempt > std::numeric_limits<uint32_t>::max()) {
+    return Fail(Code::kInvalidArgument, "cursor_invalid");
+  }
+  query.set_after_reservation_id(std::string(id->bytes()));
+  query.set_after_attempt(static_cast<uint32_t>(*attempt));
+  return {};
+}
+
+asio::awaitable<Response> ListUnsettled(Edge& edge, Request& request) {
+  const Result<Page> page = ReadPage(request, "payments");
+  if (!page) co_return FailureResponse(page.error());
+  payment::v1::ListUnsettledPaymentsRequest query;
+  const Result<void> read = ReadPosition(page->after, query);
+  if (!read) co_return FailureResponse(read.error());
+  const std::string_view status = request.query("status").value_or("");
+  if (status != "unsettled" && status != "refused") {
+    co_return RefusalResponse("parameter_invalid", "field `status` is unsettled or refused");
+  }
+  query.set_refused(status == "refused");
+  query.set_limit(page->limit);
+  const auto start = [&edge](auto... arguments) {
+    edge.backends.payment->async()->ListUnsettledPayments(arguments...);
+  };
+  const Result<payment::v1::ListUnsettledPaymentsResponse> list =
+      co_await edge.backends.Ask<payment::v1::ListUnsettledPaymentsResponse>(query, request.traceparent(),
+                                                                             start);
+  if (!list) co_return ServiceFailure(list.error());
+  std::string next;
+  if (list->more() && !list->payments().empty()) {
+    const payment::v1::Payment& last = *list->payments().rbegin();
+    next = EncodeCursor("payments", fmt::format("{}{}", last.reservation_id(), last.attempt()));
+  }
+  co_return ListResponse(list->payments(), next, WritePayment);
+}
+
 asio::awaitable<Response> SettleOutside(Edge& edge, Request& request, const auth::Principal& caller) {
   const Result<ReservationId> reservation = ReservationInPath(request);
   if (!reservation) co_return FailureResponse(reservation.error());
@@ -187,6 +229,8 @@ void AddPaymentRoutes(Routes& routes, Edge& edge) {
                 [&edge](Request& request) { return ReceiveWebhook(edge, request); });
   routes.Operator(Method::kGet, "/v1/admin/reservations/{reservation}/payments",
                   [&edge](Request& request, const auth::Principal&) { return ListPayments(edge, request); });
+  routes.Operator(Method::kGet, "/v1/admin/payments",
+                  [&edge](Request& request, const auth::Principal&) { return ListUnsettled(edge, request); });
   routes.Operator(Method::kPost, "/v1/admin/reservations/{reservation}/payments/{attempt}/settle-outside",
                   [&edge](Request& request, const auth::Principal& caller) {
                     return SettleOutside(edge, request, caller);

@@ -45,6 +45,11 @@ int64_t Number(const json::object& body, std::string_view name) {
 Response Json(const json::object& body, int status) {
   return http::JsonResponse(json::serialize(body), status);
 }
+constexpr std::string_view kRefundRefused = "refund_refused";
+// Nothing moves, for certain: a cancellation or a refund, by its key.
+Response Refused(const std::string& key) {
+  return Json({{"key", key}, {"status", "refused"}, {"code", "charge_disputed"}}, 409);
+}
 // What it says that it took, in every answer and webhook.
 int64_t SaidAmount(const Account& account) {
   return account.instrument == "other_money" ? account.amount + 1 : account.amount;
@@ -266,6 +271,9 @@ Acquirer::Answer Acquirer::Cancel(Request& request) {
   Payment& payment = it->second;
   payment.account.key = key;
   const bool lost = payment.account.instrument.ends_with("_before_capture");
+  if (payment.state == State::kCaptured && payment.account.instrument == kRefundRefused) {
+    co_return Refused(key);
+  }
   switch (payment.state) {
     case State::kPending:
       payment.state = is_new || lost ? State::kCancelled : State::kVoided;
@@ -297,6 +305,7 @@ Acquirer::Answer Acquirer::Refund(Request& request) {
     co_return Json({{"error", "unknown"}}, 404);
   }
   Payment& payment = it->second;
+  if (payment.account.instrument == kRefundRefused) co_return Refused(key);
   const bool known = payment.refunds.contains(key);
   if (!known && (payment.state != State::kCaptured || amount < 1 || amount > payment.account.kept())) {
     co_return Json({{"error", "refused"}}, 409);

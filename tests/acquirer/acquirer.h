@@ -16,6 +16,7 @@
 // - webhook_forged: declines, and somebody else sends a webhook that says captured
 // - webhook_replayed: takes the money, and its webhook comes with a signature of ten minutes ago
 // - refund_error: takes the money, and answers the first refund by 500 after having done it
+// - refund_refused: takes the money, and refuses to give anything back, code charge_disputed
 #pragma once
 
 #include <chrono>

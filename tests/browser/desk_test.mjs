@@ -79,6 +79,35 @@ test('a buyer’s seat is cancelled for them without the fee, once, and then the
   await leave(chief);
 });
 
+test('what the provider refuses to give back is listed with its code, and settled outside with a reason that is kept', async () => {
+  await fund('dora', 5_000);
+  const { call, held } = await holdSeat('dora', await showOf('dora', {}), 1);
+  assert.equal((await call('POST', `/v1/reservations/${held.id}/confirm`, { payment_method: 'sandbox:refund_refused' }, { 'Idempotency-Key': 'pay-dora' })).status, 200);
+  assert.equal((await operator('POST', `/v1/admin/reservations/${held.id}/cancel`, { reason: 'ill' }, { 'Idempotency-Key': 'cancel-dora' })).status, 202);
+  const chief = await atConsole();
+  const { page } = chief;
+  await page.goto('/operator/sagas');
+  const list = page.getByRole('region', { name: 'Payments that the provider does not give back' });
+  await list.getByRole('row', { name: /dora.*₩1,000 charge_disputed/ }).waitFor();
+  await isAccessible(page);
+  await list.getByRole('link', { name: held.id }).click();
+  await page.locator('.facts').getByText(/refund_refused charge_disputed/).waitFor();
+  const payments = page.getByRole('region', { name: 'Payments', exact: true });
+  await payments.getByText('charge_disputed').waitFor();
+  await payments.getByRole('button', { name: 'Settle outside' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Is it settled outside of the provider?' });
+  await dialog.getByText(/the bank has given ₩1,000 back/).waitFor();
+  await dialog.getByLabel('Reason (recorded)').fill('charged back, case 4711');
+  await isAccessible(page);
+  await dialog.getByRole('button', { name: 'It is settled' }).click();
+  await payments.getByText('Settled outside by olga: charged back, case 4711').waitFor();
+  await payments.getByRole('button', { name: 'Settle outside' }).waitFor({ state: 'hidden' });
+  await page.locator('h1 .state', { hasText: /^Cancelled$/ }).waitFor({ timeout: 90_000 }); // it is tried again by itself
+  assert.equal(await balanceOf('dora'), 5_000);
+  assert.deepEqual((await operator('GET', '/v1/admin/payments?status=refused')).body.items, []);
+  await leave(chief);
+});
+
 test('seats that are held are given up together, and nothing is paid back', async () => {
   const { held } = await holdSeat('hugo', await showOf('hugo', {}), 2);
   const chief = await atConsole();

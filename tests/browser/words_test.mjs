@@ -7,7 +7,7 @@ import { root, wordsOf } from './system.mjs';
 
 // Which a page never asks for, or acts upon and shows no more of.
 const kNotShown = new Set([
-  'cursor_invalid', 'idempotency_key_invalid', 'idempotency_key_missing', 'limit_invalid', 'not_a_top_up', 'nothing_refused', 'payment_not_approved', 'payment_not_found', 'provider_unknown',
+  'cursor_invalid', 'idempotency_key_invalid', 'idempotency_key_missing', 'limit_invalid', 'not_a_top_up', 'payment_not_approved', 'provider_unknown',
   'queue_off', 'refund_exceeds_captured', 'refund_exceeds_debit', 'refund_refused', 'settlement_malformed', 'too_many_streams', 'wallet_not_empty', 'web_not_built', 'webhook_malformed', 'webhook_signature',
   'webhook_timestamp',
 ]);

@@ -37,6 +37,7 @@ COMMANDS = {
     "closeWallet": ["wallet", "close", "ada", *REASON, "--yes"],
     "exportLedger": ["wallet", "export"],
     "listPayments": ["payment", "list", ID],
+    "listUnsettledPayments": ["payment", "unsettled"],
     "settlePaymentOutside": ["payment", "settle-outside", ID, "1", *REASON],
     "reconcileSettlement": ["payment", "reconcile", "FILE", "--provider", "http"],
     "createShow": ["show", "create", "--concert", "7", "--starts-at", TIME, "--grid", "Floor=2x3=A", "--price", "A=5"],

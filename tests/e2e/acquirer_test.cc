@@ -51,9 +51,9 @@ class Acquirer : public ::testing::Test {
   }
 
   // Whoever has bought, or not, with the id of the reservation.
-  static std::string Buy(Buyer& buyer, const std::string& script) {
+  static std::string Buy(Buyer& buyer, const std::string& script, int seats = 1) {
     EXPECT_TRUE(buyer.Enter(*show_));
-    EXPECT_EQ(buyer.Charge(kPrice).status, 201);
+    EXPECT_EQ(buyer.Charge(seats * kPrice).status, 201);
     const std::string key = NewKey();
     Reply reply;
     // 503: it is not known yet, and the same request is repeated.
@@ -61,7 +61,8 @@ class Acquirer : public ::testing::Test {
         [&] {
           reply = buyer.Reserve(
               *show_,
-              fmt::format(R"("best_available":{{"count":1}},"pay":true,"payment_method":"http:{}")", script),
+              fmt::format(R"("best_available":{{"count":{}}},"pay":true,"payment_method":"http:{}")", seats,
+                          script),
               key);
           return reply.status != 503 && reply.status != 409;
         },
@@ -71,6 +72,38 @@ class Acquirer : public ::testing::Test {
   }
   static Reply PaymentsOf(const std::string& reservation) {
     return system_->Admin("GET", fmt::format("/v1/admin/reservations/{}/payments", reservation));
+  }
+  // The reservation's payment among those that operators have to end; null: it is not there.
+  static json::value RefusedPaymentOf(const std::string& reservation) {
+    const Reply list = system_->Admin("GET", "/v1/admin/payments?status=refused");
+    EXPECT_EQ(list.status, 200) << list;
+    for (const json::value& payment : list.body.at("items").as_array()) {
+      if (payment.at("reservation_id") == json::value(reservation)) return payment;
+    }
+    return nullptr;
+  }
+  // The same once it is, and the saga that waits for it says so.
+  static json::value AwaitRefusal(const std::string& reservation) {
+    json::value payment;
+    EXPECT_TRUE(Eventually([&] {
+      payment = RefusedPaymentOf(reservation);
+      return !payment.is_null();
+    }));
+    EXPECT_TRUE(Eventually([&] {
+      const Reply found = system_->Admin("GET", fmt::format("/v1/admin/reservations/{}", reservation));
+      return found.at("saga.last_error").contains("refund_refused charge_disputed");
+    }));
+    return payment;
+  }
+  // By an operator, who then has the saga go on.
+  static void SettleOutside(const std::string& reservation) {
+    const std::string body = R"({"reason":"charged back, case 4711"})";
+    const Reply settled = system_->Admin(
+        "POST", fmt::format("/v1/admin/reservations/{}/payments/1/settle-outside", reservation), body);
+    EXPECT_EQ(settled.status, 200) << settled;
+    const Reply retried = system_->Admin("POST", fmt::format("/v1/admin/sagas/{}/retry", reservation), body);
+    EXPECT_THAT(retried.status, AnyOf(200, 409)) << "409: it has gone on by itself; " << retried;
+    EXPECT_TRUE(RefusedPaymentOf(reservation).is_null());
   }
   // A webhook with these headers; empty ones are left out.
   static Reply Post(const std::string& id, const std::string& timestamp, const std::string& signature,
@@ -133,6 +166,60 @@ TEST_F(Acquirer, WhatIsCancelledIsGivenBackThereAndOperatorsSeeIt) {
   EXPECT_EQ(acquirer_->KeptOf(id), 0);
   EXPECT_EQ(PaymentsOf(id).body.at("items").at(0).at("resolution").as_string(), "refunded");
   EXPECT_EQ(buyer.Call("GET", fmt::format("/v1/admin/reservations/{}/payments", id)).status, 403);
+}
+
+TEST_F(Acquirer, WhatItRefusesToGiveBackIsListedAndEndedByAnOperator) {
+  Buyer buyer(*system_, "disputer");
+  const std::string id = Buy(buyer, "refund_refused");
+  ASSERT_EQ(buyer.Await(id, "CONFIRMED").at("state"), "CONFIRMED");
+  EXPECT_EQ(buyer.Cancel(id).status, 202);
+  const json::value refused = AwaitRefusal(id);
+  ASSERT_FALSE(refused.is_null());
+  EXPECT_EQ(refused.at("refusal").as_string(), "charge_disputed");
+  EXPECT_EQ(refused.at("attempt").as_int64(), 1);
+  EXPECT_EQ(buyer.Get(id).at("state"), "CANCELLING");
+  EXPECT_EQ(buyer.Balance(), 0) << "nobody claims that the money is back";
+  const Finished listed =
+      RunCommand({BinDir() / "boxoffice", "payment", "unsettled", "--refused", "--url",
+                  fmt::format("http://127.0.0.1:{}", system_->port()), "--data", system_->data_dir()},
+                 seconds(30));
+  EXPECT_EQ(listed.exit_code, 0) << listed.err;
+  EXPECT_THAT(listed.out, HasSubstr(id));
+
+  SettleOutside(id);
+  ASSERT_EQ(buyer.Await(id, "CANCELLED").at("state"), "CANCELLED");
+  EXPECT_EQ(buyer.Balance(), kPrice);
+  EXPECT_EQ(acquirer_->KeptOf(id), kPrice) << "it has not given back what was settled outside of it";
+  const Reply payments = PaymentsOf(id);
+  EXPECT_EQ(payments.body.at("items").at(0).at("resolution").as_string(), "settled_outside") << payments;
+  EXPECT_EQ(payments.body.at("items").at(0).at("settled_reason").as_string(), "charged back, case 4711");
+  EXPECT_EQ(Reconcile(acquirer_->Settlement()).at("difference_count"), "0");
+}
+
+TEST_F(Acquirer, APartThatItRefusesToGiveBackIsEndedAndTheOtherSeatsStay) {
+  Buyer buyer(*system_, "part-disputer");
+  const std::string id = Buy(buyer, "refund_refused", 2);
+  const Reply bought = buyer.Await(id, "CONFIRMED");
+  ASSERT_EQ(bought.at("state"), "CONFIRMED");
+  const int64_t seat = bought.body.at("seats").at(0).at("seat_no").as_int64();
+  const Reply given_back =
+      buyer.Call("POST", fmt::format("/v1/reservations/{}/cancel", id),
+                 fmt::format(R"({{"seats":[{}]}})", seat), {{"Idempotency-Key", NewKey()}});
+  EXPECT_EQ(given_back.status, 202) << given_back;
+  const json::value refused = AwaitRefusal(id);
+  ASSERT_FALSE(refused.is_null());
+  EXPECT_EQ(refused.at("refusal").as_string(), "") << "the whole is approved";
+  EXPECT_EQ(refused.at("refunds").at(0).at("refusal").as_string(), "charge_disputed");
+  EXPECT_EQ(refused.at("refunding").as_int64(), kPrice);
+  EXPECT_EQ(buyer.Balance(), 0);
+
+  SettleOutside(id);
+  const Reply end = buyer.Await(id, "CONFIRMED");
+  ASSERT_EQ(end.at("state"), "CONFIRMED");
+  EXPECT_EQ(end.body.at("seats").as_array().size(), 1U);
+  EXPECT_EQ(buyer.Balance(), kPrice);
+  EXPECT_EQ(acquirer_->KeptOf(id), 2 * kPrice);
+  EXPECT_EQ(Reconcile(acquirer_->Settlement()).at("difference_count"), "0");
 }
 
 TEST_F(Acquirer, WebhooksThatAreForgedOrReplayedHaveNoEffect) {

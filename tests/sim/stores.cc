@@ -254,6 +254,10 @@ class PaymentReader final : public payment::Reader {
     }
     return keys;
   }
+  Result<std::vector<payment::PaymentKey>> Refused(const payment::PaymentKey&, uint32_t) override {
+    return std::vector<payment::PaymentKey>();
+  }
+  Result<payment::Rows> Find(std::span<const payment::PaymentKey>) override { return payment::Rows(); }
 
  private:
   PaymentDb& db_;

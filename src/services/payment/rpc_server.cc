@@ -22,6 +22,7 @@ using rpc::ParseText;
 constexpr size_t kMaxUserIdBytes = 64;
 constexpr size_t kMaxMethodBytes = 64;
 constexpr size_t kMaxReasonBytes = 500;
+constexpr uint32_t kMaxListPage = 200;
 
 Result<PaymentKey> ParseKey(const std::string& reservation_id, uint32_t attempt) {
   BOXOFFICE_ASSIGN(const auto reservation, ParseId<ReservationId>("reservation_id", reservation_id));
@@ -198,12 +199,10 @@ void Set(v1::Payment& proto, const Payment& payment) {
   Set(proto, payment.dispute);
 }
 
-Result<v1::ListPaymentsResponse> AnswerListPayments(Reader& reader, const v1::ListPaymentsRequest& request) {
-  BOXOFFICE_ASSIGN(const auto reservation,
-                   ParseId<ReservationId>("reservation_id", request.reservation_id()));
-  BOXOFFICE_ASSIGN(const std::vector<Payment> payments, reader.Payments(reservation));
-  BOXOFFICE_ASSIGN(const std::vector<Refund> refunds, reader.Refunds(reservation));
-  v1::ListPaymentsResponse response;
+// Each with its refunds.
+template <typename Response>
+void AddPayments(Response& response, const std::vector<Payment>& payments,
+                 const std::vector<Refund>& refunds) {
   for (const Payment& payment : payments) {
     v1::Payment& row = *response.add_payments();
     Set(row, payment);
@@ -218,6 +217,35 @@ Result<v1::ListPaymentsResponse> AnswerListPayments(Reader& reader, const v1::Li
       Set(part, refund.dispute);
     }
   }
+}
+
+Result<v1::ListPaymentsResponse> AnswerListPayments(Reader& reader, const v1::ListPaymentsRequest& request) {
+  BOXOFFICE_ASSIGN(const auto reservation,
+                   ParseId<ReservationId>("reservation_id", request.reservation_id()));
+  BOXOFFICE_ASSIGN(const std::vector<Payment> payments, reader.Payments(reservation));
+  BOXOFFICE_ASSIGN(const std::vector<Refund> refunds, reader.Refunds(reservation));
+  v1::ListPaymentsResponse response;
+  AddPayments(response, payments, refunds);
+  return response;
+}
+
+Result<v1::ListUnsettledPaymentsResponse> AnswerListUnsettledPayments(
+    Reader& reader, const v1::ListUnsettledPaymentsRequest& request) {
+  BOXOFFICE_TRY(rpc::CheckLimit(request.limit(), kMaxListPage));
+  PaymentKey after;
+  if (!request.after_reservation_id().empty()) {
+    BOXOFFICE_ASSIGN(after.reservation,
+                     ParseId<ReservationId>("after_reservation_id", request.after_reservation_id()));
+    after.attempt = request.after_attempt();
+  }
+  const uint32_t one_more = request.limit() + 1;
+  BOXOFFICE_ASSIGN(std::vector<PaymentKey> keys,
+                   request.refused() ? reader.Refused(after, one_more) : reader.Unsettled(after, one_more));
+  v1::ListUnsettledPaymentsResponse response;
+  response.set_more(keys.size() > request.limit());
+  if (response.more()) keys.pop_back();
+  BOXOFFICE_ASSIGN(const Rows rows, reader.Find(keys));
+  AddPayments(response, rows.payments, rows.refunds);
   return response;
 }
 
@@ -366,6 +394,13 @@ grpc::ServerUnaryReactor* RpcServer::ListPayments(grpc::CallbackServerContext* c
                                                   v1::ListPaymentsResponse* response) {
   return rpc::Answer<v1::ListPaymentsResponse>(
       context, pool_, response, [this, request] { return AnswerListPayments(reader_, *request); });
+}
+
+grpc::ServerUnaryReactor* RpcServer::ListUnsettledPayments(grpc::CallbackServerContext* context,
+                                                           const v1::ListUnsettledPaymentsRequest* request,
+                                                           v1::ListUnsettledPaymentsResponse* response) {
+  return rpc::Answer<v1::ListUnsettledPaymentsResponse>(
+      context, pool_, response, [this, request] { return AnswerListUnsettledPayments(reader_, *request); });
 }
 
 grpc::ServerUnaryReactor* RpcServer::SettleOutside(grpc::CallbackServerContext* context,

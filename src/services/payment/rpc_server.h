@@ -33,6 +33,9 @@ class RpcServer final : public v1::PaymentService::CallbackService {
   grpc::ServerUnaryReactor* ListPayments(grpc::CallbackServerContext* context,
                                          const v1::ListPaymentsRequest* request,
                                          v1::ListPaymentsResponse* response) override;
+  grpc::ServerUnaryReactor* ListUnsettledPayments(grpc::CallbackServerContext* context,
+                                                  const v1::ListUnsettledPaymentsRequest* request,
+                                                  v1::ListUnsettledPaymentsResponse* response) override;
   grpc::ServerUnaryReactor* SettleOutside(grpc::CallbackServerContext* context,
                                           const v1::SettleOutsideRequest* request,
                                           v1::SettleOutsideResponse* response) override;

@@ -67,6 +67,32 @@ class PaymentRpcTest : public Base {
     command.mutable_query()->set_attempt(attempt);
     return command;
   }
+  v1::Command RefundOf(int64_t amount) {
+    v1::Command command;
+    command.mutable_refund()->set_saga_id(NewId());
+    command.mutable_refund()->set_reservation_id(reservation_);
+    command.mutable_refund()->set_attempt(1);
+    command.mutable_refund()->mutable_money()->set_amount(amount);
+    command.mutable_refund()->mutable_money()->set_currency("KRW");
+    return command;
+  }
+  // Of another reservation from now on, which is younger.
+  void TakeNewReservation() {
+    clock_.Advance(1ms);
+    reservation_ = NewId();
+  }
+  v1::ListUnsettledPaymentsResponse ListUnsettled(uint32_t limit, bool refused,
+                                                  const v1::Payment& after = {}) {
+    grpc::ClientContext context;
+    v1::ListUnsettledPaymentsRequest request;
+    request.set_limit(limit);
+    request.set_refused(refused);
+    request.set_after_reservation_id(after.reservation_id());
+    request.set_after_attempt(after.attempt());
+    v1::ListUnsettledPaymentsResponse response;
+    EXPECT_TRUE(stub_->ListUnsettledPayments(&context, request, &response).ok());
+    return response;
+  }
   v1::Payment GetPayment() {
     grpc::ClientContext context;
     v1::GetPaymentRequest request;
@@ -255,12 +281,7 @@ TEST_F(PaymentRpcTest, EventsFollowThePaymentOntoTheBus) {
 
 TEST_F(PaymentRpcTest, APartIsGivenBackAtTheSandboxAndTheRestByACancellation) {
   Run(ApproveOf("sandbox:approve"));
-  v1::Command refund;
-  refund.mutable_refund()->set_saga_id(NewId());
-  refund.mutable_refund()->set_reservation_id(reservation_);
-  refund.mutable_refund()->set_attempt(1);
-  refund.mutable_refund()->mutable_money()->set_amount(300);
-  refund.mutable_refund()->mutable_money()->set_currency("KRW");
+  v1::Command refund = RefundOf(300);
   const auto refunded = Run(refund);
   EXPECT_EQ(refunded.kind(), v1::PaymentOutcome::DONE);
   EXPECT_EQ(refunded.refunded(), 300);
@@ -319,6 +340,67 @@ TEST_F(PaymentRpcTest, WhatTheProviderRefusesToGiveBackIsEndedByAnOperator) {
   EXPECT_EQ(payment.settled_by(), "root");
   EXPECT_EQ(payment.settled_reason(), "charged back");
   EXPECT_EQ(Run(CancelOf()).resolution(), "settled_outside");
+}
+
+TEST_F(PaymentRpcTest, WhatIsNotSettledIsListedOldestFirstAndWhatTheProviderRefusesAlone) {
+  Run(ApproveOf("sandbox:refund_refused"));
+  Run(CancelOf());
+  const std::string whole = reservation_;
+  TakeNewReservation();
+  EXPECT_EQ(RunError(ApproveOf("sandbox:error_after_capture")).reason, "payment_unknown");
+  const std::string in_doubt = reservation_;
+  TakeNewReservation();
+  Run(ApproveOf("sandbox:refund_refused"));
+  EXPECT_EQ(Run(RefundOf(300)).refusal(), "refund_refused");
+  const std::string in_part = reservation_;
+  TakeNewReservation();
+  Run(ApproveOf("sandbox:approve"));
+
+  const auto all = ListUnsettled(10, /*refused=*/false);
+  ASSERT_THAT(all.payments(), SizeIs(3));
+  EXPECT_EQ(all.payments(0).reservation_id(), whole);
+  EXPECT_EQ(all.payments(1).reservation_id(), in_doubt);
+  EXPECT_EQ(all.payments(2).reservation_id(), in_part);
+  EXPECT_FALSE(all.more());
+
+  const auto first = ListUnsettled(1, /*refused=*/true);
+  ASSERT_THAT(first.payments(), SizeIs(1));
+  EXPECT_EQ(first.payments(0).reservation_id(), whole);
+  EXPECT_EQ(first.payments(0).refusal(), "charge_disputed");
+  EXPECT_TRUE(first.more());
+  const auto rest = ListUnsettled(1, /*refused=*/true, first.payments(0));
+  ASSERT_THAT(rest.payments(), SizeIs(1));
+  EXPECT_EQ(rest.payments(0).reservation_id(), in_part);
+  ASSERT_THAT(rest.payments(0).refunds(), SizeIs(1));
+  EXPECT_EQ(rest.payments(0).refunds(0).refusal(), "charge_disputed");
+  EXPECT_FALSE(rest.more());
+
+  for (const std::string& reservation : {whole, in_part}) {
+    grpc::ClientContext context;
+    v1::SettleOutsideRequest request;
+    request.set_reservation_id(reservation);
+    request.set_attempt(1);
+    request.set_operator_id("root");
+    request.set_reason("charged back");
+    v1::SettleOutsideResponse response;
+    EXPECT_TRUE(stub_->SettleOutside(&context, request, &response).ok());
+  }
+  EXPECT_THAT(ListUnsettled(10, /*refused=*/true).payments(), SizeIs(0));
+  EXPECT_THAT(ListUnsettled(10, /*refused=*/false).payments(), SizeIs(1));
+}
+
+TEST_F(PaymentRpcTest, AMalformedPageOfUnsettledPaymentsIsNamed) {
+  const auto detail_of = [this](uint32_t limit, const std::string& after) {
+    grpc::ClientContext context;
+    v1::ListUnsettledPaymentsRequest request;
+    request.set_limit(limit);
+    request.set_after_reservation_id(after);
+    v1::ListUnsettledPaymentsResponse response;
+    return stub_->ListUnsettledPayments(&context, request, &response).error_message();
+  };
+  EXPECT_THAT(detail_of(0, ""), HasSubstr("limit:"));
+  EXPECT_THAT(detail_of(201, ""), HasSubstr("limit:"));
+  EXPECT_THAT(detail_of(1, "short"), HasSubstr("after_reservation_id:"));
 }
 
 TEST_F(PaymentRpcTest, WebhooksOfProvidersThatSendNoneAreRefused) {

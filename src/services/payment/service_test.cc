@@ -69,6 +69,10 @@ class MemoryStore final : public Store, public Reader {
     }
     return keys;
   }
+  Result<std::vector<PaymentKey>> Refused(const PaymentKey&, uint32_t) override {
+    return std::vector<PaymentKey>{};
+  }
+  Result<Rows> Find(std::span<const PaymentKey>) override { return Rows{}; }
   void Put(const Payment& row) {
     const std::scoped_lock lock(mutex_);
     rows_[row.key] = row;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/result.h"
@@ -48,6 +49,10 @@ class Reader {
   // whether a part of it was given back.
   [[nodiscard]] virtual Result<std::vector<PaymentKey>> Unsettled(const PaymentKey& after,
                                                                   uint32_t limit) = 0;
+  // Of those, the ones that the provider refuses to give back, as a whole or in part.
+  [[nodiscard]] virtual Result<std::vector<PaymentKey>> Refused(const PaymentKey& after, uint32_t limit) = 0;
+  // These payments and their refunds, each by key; `keys` sorted. One that is not there is left out.
+  [[nodiscard]] virtual Result<Rows> Find(std::span<const PaymentKey> keys) = 0;
 };
 
 struct Stores {

@@ -178,6 +178,70 @@ TEST_P(StoreContractTest, WhatIsNotSettledIsFoundInTheOrderOfKeys) {
   EXPECT_THAT(*stores_.reader->Unsettled(open, 2), ElementsAre(reopened));
 }
 
+TEST_P(StoreContractTest, WhatAProviderRefusesToGiveBackIsFoundInTheOrderOfKeys) {
+  const auto add = [&](State state, Resolution resolution, const std::string& refusal) {
+    Payment payment = NewPayment(NewReservation(), 1, state);
+    payment.resolution = resolution;
+    payment.dispute.refusal = refusal;
+    Save({payment});
+    return payment.key;
+  };
+  const auto add_part = [&](const PaymentKey& key, const std::string& refusal, bool done = false) {
+    Payment row = Load(key.reservation).at(0);
+    (done ? row.refunded : row.refunding) += 100;
+    const Refund part{.payment = key,
+                      .saga = SagaId::Make(kNow, random_),
+                      .amount = 100,
+                      .done = done,
+                      .created_at = kNow,
+                      .updated_at = kNow,
+                      .dispute = {refusal, "", ""}};
+    EXPECT_THAT(*stores_.store->Save({{row}, {part}, {}, {}}), IsEmpty());
+  };
+  const PaymentKey whole = add(State::kCancelled, Resolution::kOpen, "charge_disputed");
+  add(State::kCancelled, Resolution::kOpen, "");
+  add(State::kPending, Resolution::kOpen, "");
+  add(State::kCancelled, Resolution::kSettledOutside, "charge_disputed");
+  const PaymentKey reopened = add(State::kCancelled, Resolution::kReopened, "said_not_taken");
+  const PaymentKey in_parts = add(State::kApproved, Resolution::kOpen, "");
+  add_part(in_parts, "charge_disputed");
+  add_part(in_parts, "charge_disputed");
+  add_part(add(State::kApproved, Resolution::kOpen, ""), "");
+  add_part(add(State::kApproved, Resolution::kOpen, ""), "charge_disputed", /*done=*/true);
+  const PaymentKey last = add(State::kApproved, Resolution::kOpen, "");
+  add_part(last, "charge_disputed");
+  EXPECT_THAT(*stores_.reader->Refused({}, 10), ElementsAre(whole, reopened, in_parts, last));
+  EXPECT_THAT(*stores_.reader->Refused({}, 2), ElementsAre(whole, reopened));
+  EXPECT_THAT(*stores_.reader->Refused(reopened, 2), ElementsAre(in_parts, last)) << "each counts once";
+  EXPECT_THAT(*stores_.reader->Refused(last, 2), IsEmpty());
+}
+
+TEST_P(StoreContractTest, PaymentsAreFoundByTheirKeysWithTheirRefundsAlone) {
+  Payment first = NewPayment(reservation_, 1, State::kCancelled);
+  const Payment second = NewPayment(reservation_, 2);
+  const Payment other = NewPayment(NewReservation());
+  Save({first, second, other});
+  std::vector<Refund> parts;
+  for (const PaymentKey& key : {first.key, second.key, second.key}) {
+    parts.push_back({.payment = key,
+                     .saga = SagaId::Make(kNow, random_),
+                     .amount = 100,
+                     .created_at = kNow,
+                     .updated_at = kNow,
+                     .dispute = {"charge_disputed", "", ""}});
+  }
+  std::vector<Payment> rows = Load(reservation_);
+  EXPECT_THAT(*stores_.store->Save({rows, parts, {}, {}}), IsEmpty());
+  rows = Load(reservation_);
+  const std::vector<PaymentKey> keys = {second.key, {other.key.reservation, 9}};
+  const Rows found = *stores_.reader->Find(keys);
+  EXPECT_THAT(found.payments, ElementsAre(rows.at(1)));
+  EXPECT_THAT(found.refunds, ::testing::UnorderedElementsAre(parts.at(1), parts.at(2)));
+  const std::vector<PaymentKey> both = {second.key, other.key};
+  EXPECT_THAT(stores_.reader->Find(both)->payments, SizeIs(2));
+  EXPECT_THAT(stores_.reader->Find({})->payments, IsEmpty());
+}
+
 TEST_P(StoreContractTest, RefundsAreSavedWithTheirPaymentOrNotAtAll) {
   Save({NewPayment(reservation_), NewPayment(NewReservation())});
   Payment row = Load(reservation_).at(0);
@@ -282,19 +346,37 @@ INSTANTIATE_TEST_SUITE_P(Postgres, StoreContractTest,
                          ::testing::Values(HomeFactory{[] { return std::make_unique<PostgresHome>(); },
                                                        true}));
 
-// The reconciler looks every second: it must not walk over all payments ever made.
-TEST(SqlitePaymentTest, UnsettledPaymentsAreFoundByTheirOwnIndex) {
+// How SQLite reads the keys of `what` after a key, a page of them.
+std::string PlanOf(const std::string& what) {
   SqliteHome home;
   const Stores stores = home.Open();
   const auto raw = sql::Database::Open(home.file());
-  sql::Statement plan = raw->Prepare(
-      "EXPLAIN QUERY PLAN SELECT reservation_id, attempt FROM payment "
-      "WHERE (state = 1 OR (state = 4 AND resolution IN (0, 4))) AND (reservation_id, attempt) > (x'', 0) "
-      "ORDER BY reservation_id, attempt LIMIT 10");
+  sql::Statement plan = raw->Prepare("EXPLAIN QUERY PLAN SELECT " + what +
+                                     " AND (reservation_id, attempt) > (x'', 0) "
+                                     "ORDER BY reservation_id, attempt LIMIT 10");
   std::string text;
   while (plan.Step().value()) text += std::string(plan.Text(3)) + "\n";
-  EXPECT_THAT(text, ::testing::HasSubstr("payment_unsettled"));
-  EXPECT_THAT(text, ::testing::Not(::testing::HasSubstr("TEMP B-TREE")));
+  return text;
+}
+
+// The reconciler looks every second: it must not walk over all payments ever made.
+TEST(SqlitePaymentTest, UnsettledPaymentsAreFoundByTheirOwnIndex) {
+  const std::string plan = PlanOf(
+      "reservation_id, attempt FROM payment WHERE (state = 1 OR (state = 4 AND resolution IN (0, 4)))");
+  EXPECT_THAT(plan, ::testing::HasSubstr("payment_unsettled"));
+  EXPECT_THAT(plan, ::testing::Not(::testing::HasSubstr("TEMP B-TREE")));
+}
+
+// Nor over all that are in doubt while a provider is silent.
+TEST(SqlitePaymentTest, RefusedPaymentsAreFoundByTheirOwnIndexes) {
+  const std::string wholes = PlanOf(
+      "reservation_id, attempt FROM payment WHERE state = 4 AND resolution IN (0, 4) AND refusal <> ''");
+  EXPECT_THAT(wholes, ::testing::HasSubstr("payment_refused"));
+  EXPECT_THAT(wholes, ::testing::Not(::testing::HasSubstr("TEMP B-TREE")));
+  const std::string parts =
+      PlanOf("DISTINCT reservation_id, attempt FROM payment_refund WHERE done = 0 AND refusal <> ''");
+  EXPECT_THAT(parts, ::testing::HasSubstr("payment_refund_refused"));
+  EXPECT_THAT(parts, ::testing::Not(::testing::HasSubstr("TEMP B-TREE")));
 }
 
 }  // namespace

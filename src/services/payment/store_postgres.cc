@@ -1,6 +1,7 @@
 #include "services/payment/store_postgres.h"
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <set>
 #include <span>
@@ -72,6 +73,21 @@ constexpr std::string_view kSelectUnsettled =
 constexpr std::string_view kSelectRefunding =
     "SELECT reservation_id, attempt FROM payment WHERE refunding > 0 "
     "AND (reservation_id, attempt) > ($1, $2) ORDER BY reservation_id, attempt LIMIT $3";
+// The conditions are those of payment_refused and payment_refund_refused.
+constexpr std::string_view kSelectRefused =
+    "SELECT reservation_id, attempt FROM payment WHERE state = 4 AND resolution IN (0, 4) AND refusal <> '' "
+    "AND (reservation_id, attempt) > ($1, $2) ORDER BY reservation_id, attempt LIMIT $3";
+constexpr std::string_view kSelectRefusedParts =
+    "SELECT DISTINCT reservation_id, attempt FROM payment_refund WHERE done = 0 AND refusal <> '' "
+    "AND (reservation_id, attempt) > ($1, $2) ORDER BY reservation_id, attempt LIMIT $3";
+constexpr std::string_view kSelectSome =
+    "SELECT " BOXOFFICE_PAYMENT_COLUMNS
+    "FROM unnest($1, $2) i(reservation_id, attempt) JOIN payment USING (reservation_id, attempt) "
+    "ORDER BY reservation_id, attempt";
+constexpr std::string_view kSelectRefundsOfSome =
+    "SELECT " BOXOFFICE_REFUND_COLUMNS
+    "FROM unnest($1, $2) i(reservation_id, attempt) JOIN payment_refund USING (reservation_id, attempt) "
+    "ORDER BY reservation_id, attempt, saga_id";
 constexpr int kMoreColumn = 21;  // of kSelectPage
 constexpr std::string_view kSelectRefunds =
     "SELECT " BOXOFFICE_REFUND_COLUMNS
@@ -290,8 +306,31 @@ class PostgresReader final : public Reader {
   }
 
   Result<std::vector<PaymentKey>> Unsettled(const PaymentKey& after, uint32_t limit) override {
+    return ReadKeys({kSelectUnsettled, kSelectRefunding}, after, limit);
+  }
+  Result<std::vector<PaymentKey>> Refused(const PaymentKey& after, uint32_t limit) override {
+    return ReadKeys({kSelectRefused, kSelectRefusedParts}, after, limit);
+  }
+
+  Result<Rows> Find(std::span<const PaymentKey> keys) override {
+    Batch batch;
+    for (const std::string_view select : {kSelectSome, kSelectRefundsOfSome}) {
+      batch.Add(select, Column(keys, &PaymentKey::reservation), Column(keys, &PaymentKey::attempt));
+    }
+    const std::scoped_lock lock(mutex_);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    Rows rows;
+    for (const Row row : results[0]) rows.payments.push_back(PaymentAt(row));
+    for (const Row row : results[1]) rows.refunds.push_back(RefundAt(row));
+    return rows;
+  }
+
+ private:
+  // Of payments, and of those of parts: at most `limit` of both together.
+  Result<std::vector<PaymentKey>> ReadKeys(std::array<std::string_view, 2> selects, const PaymentKey& after,
+                                           uint32_t limit) {
     std::vector<PaymentKey> keys;
-    for (const std::string_view select : {kSelectUnsettled, kSelectRefunding}) {
+    for (const std::string_view select : selects) {
       BOXOFFICE_ASSIGN(const sql::pg::Rows rows, Read(select, after.reservation, after.attempt, limit));
       for (const Row row : rows) keys.push_back(KeyAt(row));
     }
@@ -301,7 +340,6 @@ class PostgresReader final : public Reader {
     return keys;
   }
 
- private:
   template <typename... T>
   Result<sql::pg::Rows> Read(std::string_view sql, const T&... values) {
     Batch batch;

@@ -159,6 +159,22 @@ TEST_F(PaymentReplicasTest, UnsettledPaymentsAreFoundByTheirOwnIndex) {
   EXPECT_THAT(plan, Not(HasSubstr("Sort")));
 }
 
+// Nor over all that are in doubt while a provider is silent.
+TEST_F(PaymentReplicasTest, RefusedPaymentsAreFoundByTheirOwnIndexes) {
+  Batch explain;
+  explain.Add("SET LOCAL enable_seqscan = off");
+  explain.Add(
+      "EXPLAIN SELECT reservation_id, attempt FROM payment WHERE state = 4 AND resolution IN (0, 4) AND "
+      "refusal <> '' AND (reservation_id, attempt) > ($1, $2) ORDER BY reservation_id, attempt LIMIT $3",
+      ReservationId(), 0, 10);
+  explain.Add(
+      "EXPLAIN SELECT DISTINCT reservation_id, attempt FROM payment_refund WHERE done = 0 AND refusal <> '' "
+      "AND (reservation_id, attempt) > ($1, $2) ORDER BY reservation_id, attempt LIMIT $3",
+      ReservationId(), 0, 10);
+  EXPECT_THAT(Ask(explain, 1), HasSubstr("payment_refused"));
+  EXPECT_THAT(Ask(explain, 2), HasSubstr("payment_refund_refused"));
+}
+
 // A page of the auditor's and a round of the reconciler, while the table fills and the server takes it for
 // small.
 TEST_F(PaymentReplicasTest, ReadersWalkAlongIndexes) {
@@ -173,6 +189,9 @@ TEST_F(PaymentReplicasTest, ReadersWalkAlongIndexes) {
     const Stores stores = OpenPostgres(config_).value();
     EXPECT_EQ(stores.reader->Page(ReservationId(), 10)->payments.size(), 1);
     EXPECT_TRUE(stores.reader->Unsettled({}, 10)->empty());
+    EXPECT_TRUE(stores.reader->Refused({}, 10)->empty());
+    const std::vector<PaymentKey> keys = {{reservation, 1}};
+    EXPECT_EQ(stores.reader->Find(keys)->payments.size(), 1);
     EXPECT_EQ(stores.reader->Payments(reservation)->size(), 1);
   }
   EXPECT_EQ(scans(), before);

@@ -25,7 +25,7 @@ constexpr std::string_view kSelect =
     "FROM payment ";
 constexpr std::string_view kSelectRefunds =
     "SELECT reservation_id, attempt, saga_id, amount, done, created_at_ms, updated_at_ms, refusal, "
-    "settled_by, settled_reason FROM payment_refund WHERE reservation_id = ?1 ORDER BY attempt, saga_id";
+    "settled_by, settled_reason FROM payment_refund WHERE reservation_id = ?1 ";
 
 template <typename T>
 T IdAt(const sql::Statement& row, int column) {
@@ -64,7 +64,7 @@ Payment PaymentAt(const sql::Statement& row) {
           .dispute = DisputeAt(row, 18)};
 }
 
-// Appends all rows of kSelectRefunds, bound.
+// Appends all rows of a bound statement that begins with kSelectRefunds.
 Result<void> ReadRefunds(sql::Statement& statement, std::vector<Refund>& refunds) {
   while (true) {
     BOXOFFICE_ASSIGN(const bool more, statement.Step());
@@ -108,7 +108,7 @@ class SqliteStore final : public Store {
             "updated_at_ms = ?8, refunded = ?9, refunding = ?10, captured_late = ?11, refusal = ?12, "
             "settled_by = ?13, settled_reason = ?14, version = version + 1 "
             "WHERE reservation_id = ?1 AND attempt = ?2 AND version = ?3")),
-        select_refunds_(database_->Prepare(kSelectRefunds)),
+        select_refunds_(database_->Prepare(std::string(kSelectRefunds) + "ORDER BY attempt, saga_id")),
         // Its payment's version, in the same transaction, guards it.
         save_refund_(database_->Prepare(
             "INSERT INTO payment_refund(reservation_id, attempt, saga_id, amount, done, created_at_ms, "
@@ -226,7 +226,19 @@ class SqliteReader final : public Reader {
             database_->Prepare("SELECT reservation_id, attempt FROM payment WHERE refunding > 0 AND "
                                "(reservation_id, attempt) > (?1, ?2) "
                                "ORDER BY reservation_id, attempt LIMIT ?3")),
-        select_refunds_(database_->Prepare(kSelectRefunds)) {}
+        // The conditions are those of payment_refused and payment_refund_refused.
+        select_refused_(database_->Prepare("SELECT reservation_id, attempt FROM payment "
+                                           "WHERE state = 4 AND resolution IN (0, 4) AND refusal <> '' AND "
+                                           "(reservation_id, attempt) > (?1, ?2) "
+                                           "ORDER BY reservation_id, attempt LIMIT ?3")),
+        select_refused_parts_(
+            database_->Prepare("SELECT DISTINCT reservation_id, attempt FROM payment_refund "
+                               "WHERE done = 0 AND refusal <> '' AND (reservation_id, attempt) > (?1, ?2) "
+                               "ORDER BY reservation_id, attempt LIMIT ?3")),
+        select_one_(database_->Prepare(std::string(kSelect) + "WHERE reservation_id = ?1 AND attempt = ?2")),
+        select_refunds_(database_->Prepare(std::string(kSelectRefunds) + "ORDER BY attempt, saga_id")),
+        select_refunds_of_one_(
+            database_->Prepare(std::string(kSelectRefunds) + "AND attempt = ?2 ORDER BY saga_id")) {}
 
   Result<std::vector<Refund>> Refunds(ReservationId reservation) override {
     const std::scoped_lock lock(mutex_);
@@ -260,17 +272,36 @@ class SqliteReader final : public Reader {
   }
 
   Result<std::vector<PaymentKey>> Unsettled(const PaymentKey& after, uint32_t limit) override {
+    return ReadBoth(select_unsettled_, select_refunding_, after, limit);
+  }
+  Result<std::vector<PaymentKey>> Refused(const PaymentKey& after, uint32_t limit) override {
+    return ReadBoth(select_refused_, select_refused_parts_, after, limit);
+  }
+
+  Result<Rows> Find(std::span<const PaymentKey> keys) override {
+    const std::scoped_lock lock(mutex_);
+    BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(*database_));
+    Rows rows;
+    for (const PaymentKey& key : keys) {
+      BOXOFFICE_TRY(ReadAll(select_one_.Bind(key.reservation, key.attempt), rows.payments));
+      BOXOFFICE_TRY(ReadRefunds(select_refunds_of_one_.Bind(key.reservation, key.attempt), rows.refunds));
+    }
+    return rows;
+  }
+
+ private:
+  // Of payments, and of those of parts: at most `limit` of both together.
+  Result<std::vector<PaymentKey>> ReadBoth(sql::Statement& wholes, sql::Statement& parts,
+                                           const PaymentKey& after, uint32_t limit) {
     const std::scoped_lock lock(mutex_);
     std::vector<PaymentKey> keys;
-    BOXOFFICE_TRY(ReadKeys(select_unsettled_.Bind(after.reservation, after.attempt, limit), keys));
-    BOXOFFICE_TRY(ReadKeys(select_refunding_.Bind(after.reservation, after.attempt, limit), keys));
+    BOXOFFICE_TRY(ReadKeys(wholes.Bind(after.reservation, after.attempt, limit), keys));
+    BOXOFFICE_TRY(ReadKeys(parts.Bind(after.reservation, after.attempt, limit), keys));
     std::sort(keys.begin(), keys.end());
     keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
     if (keys.size() > limit) keys.resize(limit);
     return keys;
   }
-
- private:
   static Result<void> ReadKeys(sql::Statement& statement, std::vector<PaymentKey>& keys) {
     while (true) {
       BOXOFFICE_ASSIGN(const bool more, statement.Step());
@@ -285,7 +316,11 @@ class SqliteReader final : public Reader {
   sql::Statement select_page_;
   sql::Statement select_unsettled_;
   sql::Statement select_refunding_;
+  sql::Statement select_refused_;
+  sql::Statement select_refused_parts_;
+  sql::Statement select_one_;
   sql::Statement select_refunds_;
+  sql::Statement select_refunds_of_one_;
 };
 
 }  // namespace

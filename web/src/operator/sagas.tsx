@@ -5,6 +5,7 @@ import { api, ok, type Schemas } from '../api/client';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
 import { Changes } from './changes';
+import { Payments, RefusedPayments } from './payments';
 import { walletHref } from './wallets';
 import { useWords } from './words';
 
@@ -101,6 +102,7 @@ export function SagasPage() {
       </form>
       <ProblemNote thrown={stuck.error} />
       {(asked.text !== '' || asked.state !== '') && <Found asked={asked} />}
+      <RefusedPayments />
       <section>
         <h2>{w.stuck}</h2>
         {stuck.data && open.length === 0 && <p>{w.stuckNone}</p>}
@@ -158,23 +160,6 @@ function Timeline({ entries }: { entries: AdminReservation['saga']['timeline'] }
         </tbody>
       </table>
     </div>
-  );
-}
-
-function Payments({ reservation }: { reservation: string }) {
-  const w = useWords();
-  const { money, time } = useText();
-  const { data } = useQuery({ queryKey: ['payments', reservation], queryFn: () => ok(api.GET('/v1/admin/reservations/{reservation}/payments', { params: { path: { reservation } } })), refetchInterval: 5_000 });
-  if (!data || data.items.length === 0) return null;
-  return (
-    <section className="panel">
-      <h2>{w.payments}</h2>
-      <ul className="plain">
-        {data.items.map((one) => (
-          <li key={one.id}><span className="state">{one.state}</span> {money(one.amount, one.currency)} · {time(one.updated_at)} {[one.resolution, one.provider_code, one.provider_reference].filter(Boolean).join(' · ')}</li>
-        ))}
-      </ul>
-    </section>
   );
 }
 

@@ -228,11 +228,12 @@ export const en = {
     opens_at_out_of_range: 'The opening must be in the future, at most 366 days ahead.',
     target_disabled: 'The platform is switched off. Switch it on first.',
     audit_not_run: 'Nothing is audited here. See that the auditor runs.',
+    nothing_refused: 'The provider does not refuse it any more. The page shows how it is now.',
     ...all('jwt_algorithm jwt_audience jwt_issuer jwt_malformed jwt_not_yet_valid jwt_signature jwt_subject', 'Your sign-in counts no more. Sign in again.'),
     ...all('queue_token_malformed queue_token_missing queue_token_signature queue_token_wrong_show queue_token_wrong_user', 'Your place in line is being looked up again. Try once more in a moment.'),
     ...all('category_unknown row_unknown seat_unknown section_unknown', 'That is not in this hall any more. Load the page again, and choose anew.'),
     ...all('currency_invalid duplicate_seat field_invalid no_seats number_not_integer parameter_invalid too_many_seats', 'Something there can’t be meant. Look at what you filled in, and correct it.'),
-    ...all('dead_letter_not_found delivery_not_found target_not_found', 'That is not there any more. Load the page again to see what is.'),
+    ...all('dead_letter_not_found delivery_not_found payment_not_found target_not_found', 'That is not there any more. Load the page again to see what is.'),
   } as Record<string, string>,
 };
 export type Words = typeof en;

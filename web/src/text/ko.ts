@@ -229,10 +229,11 @@ export const ko: Words = {
     opens_at_out_of_range: '여는 시각은 지금 이후, 366일 안이어야 합니다.',
     target_disabled: '꺼진 플랫폼입니다. 먼저 켜 주세요.',
     audit_not_run: '여기서는 감사가 실행되지 않습니다. 감사 프로세스를 확인해 주세요.',
+    nothing_refused: '결제사가 더 이상 거절하지 않습니다. 지금 상태를 보여 드립니다.',
     ...all('jwt_algorithm jwt_audience jwt_issuer jwt_malformed jwt_not_yet_valid jwt_signature jwt_subject', '더 이상 유효하지 않은 로그인입니다. 다시 로그인해 주세요.'),
     ...all('queue_token_malformed queue_token_missing queue_token_signature queue_token_wrong_show queue_token_wrong_user', '대기 순서를 다시 확인하고 있습니다. 잠시 후 다시 시도해 주세요.'),
     ...all('category_unknown row_unknown seat_unknown section_unknown', '더 이상 없는 좌석이나 등급입니다. 페이지를 새로 고친 뒤 다시 골라 주세요.'),
     ...all('currency_invalid duplicate_seat field_invalid no_seats number_not_integer parameter_invalid too_many_seats', '입력한 내용에 맞지 않는 것이 있습니다. 확인하고 고쳐 주세요.'),
-    ...all('dead_letter_not_found delivery_not_found target_not_found', '더 이상 없습니다. 페이지를 새로 고쳐 확인해 주세요.'),
+    ...all('dead_letter_not_found delivery_not_found payment_not_found target_not_found', '더 이상 없습니다. 페이지를 새로 고쳐 확인해 주세요.'),
   },
 };

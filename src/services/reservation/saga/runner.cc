@@ -29,6 +29,14 @@ Refusal FailureOf(const StepResult& result, std::string_view step) {
   return refusal;
 }
 
+// What operators are told of a step that waits: of a refusal also the payment provider's own code.
+std::string LastErrorOf(const StepResult& result, std::string_view step) {
+  std::string said = fmt::format("{}: {} {}", step, KindName(result.kind), ReasonOf(result));
+  const std::string& more = result.refusal ? result.refusal->provider_code : result.error.detail;
+  if (!more.empty()) said.append(" ").append(more);
+  return said;
+}
+
 void LogStep(const Reservation& reservation, std::string_view step, bool undo, const StepResult& result) {
   obs::Log(obs::Level::kDebug, "saga_step",
            {{"reservation", reservation.id.ToString()},
@@ -232,8 +240,7 @@ asio::awaitable<Result<Runner::Ended>> Runner::GoBack(Shared<Reservation>& reser
 asio::awaitable<Result<Runner::Ended>> Runner::PostponeIt(Shared<Reservation>& reservation, StepResult result,
                                                           std::string_view step) {
   Reservation& next = reservation.Own();
-  next.saga.last_error =
-      fmt::format("{}: {} {} {}", step, KindName(result.kind), ReasonOf(result), result.error.detail);
+  next.saga.last_error = LastErrorOf(result, step);
   obs::Log(obs::Level::kWarning, "saga_postponed",
            {{"reservation", next.id.ToString()},
             {"saga", next.saga.id.ToString()},

@@ -215,6 +215,13 @@ TEST_F(SagaTest, ASagaThatCantFinishParksAndIsNotDropped) {
   EXPECT_FALSE(Only().saga.last_error.empty());
 }
 
+TEST_F(SagaTest, WhatAProviderRefusesToGiveBackIsNamedByItsOwnCode) {
+  const Reservation reservation = Prepare(SagaKind::kCancelSeats);
+  world_->faults = {{0, Fault::kRefused}};
+  (void)Drive(reservation);
+  EXPECT_EQ(Only().saga.last_error, "refund-payment: refused part-of-payment_refused by_the_provider");
+}
+
 TEST_F(SagaTest, TheQueueSlotIsGivenBackOnPurchase) {
   const Reservation reservation = Prepare(SagaKind::kOneShot);
   (void)Drive(reservation);

@@ -227,6 +227,7 @@ class World : public Participants {
       StepResult refused;
       refused.kind = Kind::kRefused;
       refused.refusal.emplace().code = name + "_refused";
+      refused.refusal->provider_code = "by_the_provider";
       co_return refused;
     }
     StepResult result = act();
