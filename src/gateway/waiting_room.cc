@@ -249,26 +249,38 @@ std::vector<int64_t> WaitingRoom::TakePolled() {
   return shows;
 }
 
-// Only at those that somebody here has asked about: a call for each, and none for what is past.
+// Only at those that somebody here has asked about: a call for each, and none for what is past. Several at a
+// time, as where the seat service is slow the last would be as old as all calls before it take together.
 asio::awaitable<void> WaitingRoom::LookAtShows() {
-  const auto start = [this](auto... arguments) { backends_.seat->async()->GetShow(arguments...); };
   while (!stopping_) {
     look_timer_.expires_after(kLookEvery);
     (void)co_await look_timer_.async_wait(kAwait);
-    for (const int64_t show_id : TakePolled()) {
-      if (stopping_) co_return;
-      seat::v1::GetShowRequest query;
-      query.set_id(show_id);
-      const std::string untraced;
-      const Result<seat::v1::Show> show = co_await backends_.Ask<seat::v1::Show>(query, untraced, start);
-      if (!show) continue;
-      const std::scoped_lock lock(mutex_);
-      const auto head = heads_.find(show_id);
-      if (head == heads_.end()) continue;
-      head->second.show_state = show->state();
-      head->second.show_state_at = std::chrono::steady_clock::now();
+    if (to_look_at_.empty()) to_look_at_ = TakePolled();
+    for (size_t more = std::min(to_look_at_.size(), kLooksAtOnce - lookers_); more > 0; --more) {
+      ++lookers_;
+      asio::co_spawn(backends_.executor(), LookAtNext(), asio::detached);
     }
   }
+}
+
+// At one after the other, until there is none left.
+asio::awaitable<void> WaitingRoom::LookAtNext() {
+  const auto start = [this](auto... arguments) { backends_.seat->async()->GetShow(arguments...); };
+  while (!stopping_ && !to_look_at_.empty()) {
+    const int64_t show_id = to_look_at_.back();
+    to_look_at_.pop_back();
+    seat::v1::GetShowRequest query;
+    query.set_id(show_id);
+    const std::string untraced;
+    const Result<seat::v1::Show> show = co_await backends_.Ask<seat::v1::Show>(query, untraced, start);
+    if (!show) continue;
+    const std::scoped_lock lock(mutex_);
+    const auto head = heads_.find(show_id);
+    if (head == heads_.end()) continue;
+    head->second.show_state = show->state();
+    head->second.show_state_at = std::chrono::steady_clock::now();
+  }
+  --lookers_;
 }
 
 asio::awaitable<void> WaitingRoom::SendHeartbeats() {

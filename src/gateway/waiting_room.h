@@ -99,6 +99,7 @@ class WaitingRoom {
   static constexpr std::chrono::milliseconds kHeartbeatEvery{1'000};
   static constexpr std::chrono::milliseconds kLookEvery{1'000};   // at shows that people wait for
   static constexpr std::chrono::milliseconds kLookHolds{60'000};  // longer than from one's poll to the next
+  static constexpr size_t kLooksAtOnce = 8;
 
   static void NoteLeft(Head& head, std::span<const uint64_t> sequences);
   asio::awaitable<void> RefreshHeads();
@@ -106,6 +107,7 @@ class WaitingRoom {
   void DropAllBut(const queue::v1::GetHeadsResponse& heads);
   [[nodiscard]] std::shared_ptr<const auth::Shuffle> OrderOf(int64_t show_id) const;
   asio::awaitable<void> LookAtShows();
+  asio::awaitable<void> LookAtNext();
   [[nodiscard]] std::vector<int64_t> TakePolled();
   asio::awaitable<void> SendHeartbeats();
   void SendPresent();
@@ -119,6 +121,8 @@ class WaitingRoom {
   asio::steady_timer heartbeat_timer_;
   asio::steady_timer look_timer_;
   bool stopping_ = false;
+  std::vector<int64_t> to_look_at_;  // shows
+  size_t lookers_ = 0;               // that run
 
   mutable std::mutex mutex_;  // of what follows; held for as long as one answer takes
   std::unordered_map<int64_t, Head> heads_;

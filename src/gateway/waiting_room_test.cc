@@ -407,6 +407,57 @@ TEST_F(WaitingRoomTest, WhoeverWaitsIsToldWhenTheShowIsSoldOutAndWhenItNoLongerI
   EXPECT_THAT(told(R"("show_state":"ON_SALE")"), testing::HasSubstr(R"("show_state":"ON_SALE")"));
 }
 
+class SlowSeatTest : public WaitingRoomTest {
+ protected:
+  // Nobody gives up before the test does.
+  void Configure(GatewayConfig& config) override { config.limits.query_timeout = std::chrono::seconds(600); }
+};
+
+// Neither show is told before both have been asked for.
+TEST_F(SlowSeatTest, OneShowThatIsSlowToTellItsStateHoldsUpNoOther) {
+  gateway_->Stop();
+  struct Asked {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::set<int64_t> shows;
+  };
+  services_.seat.GetShow_.answer =
+      [asked = std::make_shared<Asked>()](const seat::v1::GetShowRequest& request) -> Result<seat::v1::Show> {
+    std::unique_lock lock(asked->mutex);
+    asked->shows.insert(request.id());
+    asked->changed.notify_all();
+    const auto both = [&] { return asked->shows.size() == 2; };
+    if (!asked->changed.wait_for(lock, std::chrono::seconds(60), both))
+      return Fail(Code::kUnavailable, "slow");
+    seat::v1::Show show = AShow();
+    show.set_id(request.id());
+    show.set_state(seat::v1::SOLD_OUT);
+    return show;
+  };
+  services_.queue.commands.answer = [](const queue::v1::Command&) { return ActiveSession(); };
+  services_.queue.GetHeads_.answer = [](const auto&) {
+    queue::v1::GetHeadsResponse heads;
+    for (const int64_t show_id : {1, 2}) {
+      queue::v1::Queue& queue = *heads.add_queues();
+      queue.set_show_id(show_id);
+      queue.set_head_sequence(10);
+      queue.set_last_sequence(1'000);
+      queue.set_state(queue::v1::OPEN);
+    }
+    return Result<queue::v1::GetHeadsResponse>(heads);
+  };
+  ASSERT_TRUE(gateway_->Start());
+  const auto is_told = [&](int64_t show_id) {
+    Options options;
+    options.queue_token = QueueToken("ada", show_id, 25);
+    return Call("GET", "/v1/queue", {}, options).body.contains(R"("show_state":"SOLD_OUT")");
+  };
+  EXPECT_TRUE(testbed::Eventually([&] {
+    const bool first = is_told(1);
+    return is_told(2) && first;
+  }));
+}
+
 TEST_F(WaitingRoomTest, JoiningAClosedQueueIs409) {
   services_.queue.commands.answer = [&](const queue::v1::Command&) -> Result<queue::v1::Outcome> {
     queue::v1::Outcome outcome;

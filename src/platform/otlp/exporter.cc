@@ -158,7 +158,7 @@ Exporter::~Exporter() {
     stopping_ = true;
     changed_.notify_all();
     obs::ProcessSpans().Interrupt();
-    changed_.wait_for(lock, kFlush, [this] { return ended_; });
+    changed_.wait_for(lock, config_.flush, [this] { return ended_; });
     cut_off_ = true;
     if (io_ != nullptr) io_->stop();
   }

@@ -40,6 +40,7 @@ struct TraceConfig {
   std::chrono::milliseconds interval{1'000};  // from one request to the next, unless a full batch waits
   size_t queue_size = 8'192;                  // spans that wait
   size_t batch_size = 512;                    // of one request, at most
+  std::chrono::milliseconds flush{1'000};     // at the end, for all that waits
 };
 
 // The keys are [trace]'s. Where the variables OTEL_EXPORTER_OTLP_ENDPOINT, …_HEADERS and …_CERTIFICATE of the
@@ -58,12 +59,10 @@ class Exporter {
                                                                std::string_view store_url,
                                                                std::string_view bus_url, Random& random,
                                                                obs::Registry& metrics);
-  // Turns tracing off, sends what waits, for kFlush at most, and drops the rest.
+  // Turns tracing off, sends what waits, for `flush` at most, and drops the rest.
   ~Exporter();
   Exporter(const Exporter&) = delete;
   Exporter& operator=(const Exporter&) = delete;
-
-  static constexpr std::chrono::milliseconds kFlush{1'000};
 
  private:
   enum class Sent : uint8_t { kTaken, kLater, kRefused };

@@ -105,6 +105,7 @@ TEST_F(ExporterTest, WhatWaitsAtTheEndIsSent) {
   {
     TraceConfig config;
     config.batch_size = 10;
+    config.flush = seconds(60);
     const auto exporter = Start(config);
     for (int i = 0; i < 35; ++i) obs::Record(Ended());
   }

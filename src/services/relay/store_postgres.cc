@@ -90,8 +90,10 @@ constexpr std::string_view kClaim =
 // The row's lock makes replicas take turns in taking turns.
 constexpr std::string_view kLockTurn = "SELECT turn_us FROM target WHERE id = $1 FOR UPDATE";
 constexpr std::string_view kTakeTurn = "UPDATE target SET turn_us = $2 WHERE id = $1";
+// By their ids, and saying nothing of the state, as an index of all that are pending would look cheap to the
+// server; what is not pending has no owner.
 constexpr std::string_view kRelease =
-    "UPDATE delivery SET owner = '', lease_until_ms = 0 WHERE state = 0 AND owner = $1";
+    "UPDATE delivery SET owner = '', lease_until_ms = 0 WHERE id = ANY($2) AND owner = $1";
 // In the order of delivery_due, so that no other index will do.
 constexpr std::string_view kSelectNextDue =
     "SELECT next_attempt_at_ms FROM delivery WHERE state = 0 AND target_id = $1 AND "
@@ -221,8 +223,9 @@ class PostgresStore final : public Store {
   }
   // Where it fails, the leases end by themselves.
   ~PostgresStore() override {
+    if (given_out_.empty()) return;
     Batch batch;
-    batch.Add(kRelease, owner_);
+    batch.Add(kRelease, owner_, Column(given_out_));
     (void)connection_->Write(batch);
   }
 
@@ -379,7 +382,9 @@ class PostgresStore final : public Store {
       release.Add(kReleaseNext, Column(ended, &TargetKey::first),
                   Column(ended, [](const TargetKey& key) { return Bytes{key.second}; }), ToUnixMs(now));
     }
-    return transaction.Commit(release);
+    BOXOFFICE_TRY(transaction.Commit(release));
+    for (const Delivery& delivery : sorted) given_out_.erase(delivery.id);
+    return {};
   }
 
   Result<size_t> Replay(std::span<const int64_t> ids, Timestamp now) override {
@@ -465,9 +470,12 @@ class PostgresStore final : public Store {
                 const std::set<int64_t>& under_way) const {
     batch.Add(kClaim, target_id, ToUnixMs(now), limit, owner_, Column(under_way), lease_.count());
   }
-  static std::vector<Outgoing> DueIn(const sql::pg::Rows& rows) {
+  std::vector<Outgoing> DueIn(const sql::pg::Rows& rows) {
     std::vector<Outgoing> due;
-    for (const Row row : rows) due.push_back(OutgoingAt(row));
+    for (const Row row : rows) {
+      due.push_back(OutgoingAt(row));
+      given_out_.insert(due.back().delivery.id);
+    }
     std::ranges::sort(due, {}, [](const Outgoing& outgoing) {
       return std::pair(*outgoing.delivery.next_attempt_at, outgoing.delivery.id);
     });
@@ -495,6 +503,8 @@ class PostgresStore final : public Store {
   std::unique_ptr<sql::pg::Connection> connection_;
   const milliseconds lease_;
   std::string owner_;
+  // Deliveries, until they are updated. One whose target was disabled under way stays: they are few.
+  std::set<int64_t> given_out_;
 };
 
 }  // namespace

@@ -80,6 +80,13 @@ class ShowDecider {
 
   ShowOutcome On(const ClaimWork& command) {
     ClaimedWork claimed;
+    for (const auto& [key, epoch] : command.unsure) {
+      ShowWork* work = OwnedBy(key, epoch);
+      const bool is_own = work != nullptr && work->owner == command.owner;
+      if (!is_own || claimed.works.size() >= command.limit) continue;
+      work->due_at = now_ + policy_.lease;
+      claimed.works.push_back(Touch(*work));
+    }
     for (const WorkKey& key : loaded_.due) {
       ShowWork& work = works_.at(key);
       const bool due = work.due_at && *work.due_at <= now_;  // an earlier command may have moved it
@@ -192,6 +199,7 @@ struct KeyCollector {
   }
   void operator()(const ClaimWork& command) const {
     keys.due_limit = std::max<size_t>(keys.due_limit, command.limit);
+    for (const auto& [key, epoch] : command.unsure) keys.works.insert(key);
   }
   void operator()(const RenewWork& command) const { keys.works.insert(command.key); }
   void operator()(const KeepWork& command) const {

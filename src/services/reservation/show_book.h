@@ -36,10 +36,12 @@ struct LeaveWaitlist {
   std::string user_id;
   uint64_t place = 0;  // hers when she asked
 };
-// Takes over what is due.
+// Takes over what is due, and what it has taken over already without knowing.
 struct ClaimWork {
   std::string owner;
   uint32_t limit = 10;
+  // At which epochs the owner may have it: by claims whose COMMIT ended unknown.
+  std::map<WorkKey, uint64_t> unsure = {};
 };
 // By the owner: keeps its lease.
 struct RenewWork {

@@ -88,6 +88,25 @@ TEST_F(ShowBookTest, WhatIsClaimedIsNobodyElsesUntilItsLeaseEnds) {
   EXPECT_EQ(theirs.owner, "b");
 }
 
+TEST_F(ShowBookTest, WhatAClaimTookWithoutKnowingIsGivenAgainToItsOwnerAlone) {
+  (void)Do(BeginCancellation{kShow, "", "root"});
+  const ShowWork mine = ClaimOne("a");
+  const auto claim_again = [&](std::string owner) {
+    ClaimWork claim{std::move(owner), 10};
+    claim.unsure[kCancels] = mine.epoch;
+    EXPECT_TRUE(KeysOf(std::vector<ShowCommand>{claim}).works.contains(kCancels));
+    return std::get<ClaimedWork>(Do(claim, kNow + milliseconds(5))).works;
+  };
+  EXPECT_THAT(claim_again("b"), IsEmpty());
+  const auto again = claim_again("a");
+  ASSERT_THAT(again, SizeIs(1));
+  EXPECT_EQ(again[0].epoch, mine.epoch);
+  EXPECT_EQ(again[0].due_at, kNow + milliseconds(5) + policy_.lease);
+  (void)ClaimOne("b", kNow + milliseconds(5) + policy_.lease);
+  (void)ClaimOne("a", kNow + milliseconds(5) + 2 * policy_.lease);
+  EXPECT_THAT(claim_again("a"), IsEmpty()) << "that was another claim";
+}
+
 TEST_F(ShowBookTest, AStaleOwnerKeepsNothing) {
   (void)Join("mina");
   ShowWork mine = ClaimOne("a");

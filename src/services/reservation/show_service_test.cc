@@ -221,6 +221,17 @@ TEST_F(ShowServiceTest, WhoseJoinWasCommittedUnknownHasOnePlace) {
   EXPECT_EQ(Join("jun")->place, 2);
 }
 
+// The clock stands still: what waits for the lease to end waits for ever.
+TEST_F(ShowServiceTest, WhatAClaimTookThatWasCommittedUnknownIsWorkedOnAtOnce) {
+  const uint64_t place = Join("mina", 1, "B").value().place;
+  shows_.b_is_free = true;
+  store_.loses = true;
+  service_->StartWorking();
+  EXPECT_TRUE(RunUntil([&] { return StateOf(place) == EntryState::kOffered; }));
+  EXPECT_FALSE(store_.loses);
+  StopWorking();
+}
+
 TEST_F(ShowServiceTest, WhoWaitsForWhatIsFreeIsOfferedItHoweverManyWaitBeforeForSomethingElse) {
   JoinFive("A");
   const uint64_t first = Join("mina", 1, "B").value().place;

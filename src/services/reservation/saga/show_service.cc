@@ -49,15 +49,39 @@ ShowService::~ShowService() {
   batches_->Stop();
 }
 
-// One transaction for all commands that waited.
+// A claim whose COMMIT ends unknown, and that runs again, finds nothing due any more: what it took over is
+// told to it, or nobody would work on that until the lease ends.
 Result<ShowService::Outcomes> ShowService::RunBatch(std::span<const ShowCommand> commands) {
+  if (unsure_.empty()) return LoadDecideSave(commands);
+  std::vector<ShowCommand> told(commands.begin(), commands.end());
+  for (ShowCommand& command : told) {
+    if (auto* claim = std::get_if<ClaimWork>(&command)) claim->unsure = unsure_;
+  }
+  return LoadDecideSave(told);
+}
+
+void ShowService::NoteUnsure(const ShowDecision& decision) {
+  for (const ShowOutcome& outcome : decision.outcomes) {
+    const auto* claimed = std::get_if<ClaimedWork>(&outcome);
+    if (claimed == nullptr) continue;
+    for (const ShowWork& work : claimed->works) unsure_[work.key] = work.epoch;
+  }
+}
+
+// One transaction for all commands that waited.
+Result<ShowService::Outcomes> ShowService::LoadDecideSave(std::span<const ShowCommand> commands) {
   const Timestamp now = clock_.Now();
   BOXOFFICE_ASSIGN(const ShowRows rows, store_.Load(KeysOf(commands), now));
   ShowDecision decision = Decide(rows, commands, now, config_.policy);
   Outcomes outcomes(commands.size());
   if (!decision.changes.empty()) {
-    BOXOFFICE_ASSIGN(const bool saved, store_.Save(decision.changes));
-    if (!saved) return outcomes;  // another replica was faster: all are decided again
+    const Result<bool> saved = store_.Save(decision.changes);
+    if (!saved && saved.error().code == Code::kUnknown) NoteUnsure(decision);
+    if (!saved) return std::unexpected(saved.error());
+    if (!*saved) return outcomes;  // another replica was faster: all are decided again
+  }
+  for (const ShowOutcome& outcome : decision.outcomes) {
+    if (std::holds_alternative<ClaimedWork>(outcome)) unsure_.clear();  // all of it has been told
   }
   std::ranges::move(decision.outcomes, outcomes.begin());
   return outcomes;

@@ -78,6 +78,8 @@ class ShowService {
   asio::awaitable<Result<WaitlistPage>> OpenPlaceOf(int64_t show_id, std::string user_id);
   using Outcomes = std::vector<std::optional<ShowOutcome>>;
   [[nodiscard]] Result<Outcomes> RunBatch(std::span<const ShowCommand> commands);
+  [[nodiscard]] Result<Outcomes> LoadDecideSave(std::span<const ShowCommand> commands);
+  void NoteUnsure(const ShowDecision& decision);
 
   asio::awaitable<void> ScanLoop();
   asio::awaitable<void> RenewLoop();
@@ -117,6 +119,7 @@ class ShowService {
   const Clock& clock_;
   Random& random_;
   batch::Inbox inbox_;
+  std::map<WorkKey, uint64_t> unsure_;  // see ClaimWork; on the executor's thread
   std::unique_ptr<batch::Executor<ShowCommand, ShowOutcome>> batches_;
   asio::thread_pool readers_{1};
   asio::steady_timer scan_timer_;
