@@ -13,6 +13,11 @@ namespace {
 constexpr milliseconds kAskLagEvery{2'000};
 constexpr milliseconds kLongestAsk{1'000};  // it keeps the group waiting
 
+void LogCommitFailed(const std::string& group, rd_kafka_resp_err_t error) {
+  obs::Log(obs::Level::kWarning, "kafka_commit_failed",
+           {{"group", group}, {"detail", rd_kafka_err2str(error)}});
+}
+
 }  // namespace
 
 void Subscription::OnRebalance(rd_kafka_t*, rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* list,
@@ -30,6 +35,9 @@ void Subscription::Assign(const rd_kafka_topic_partition_list_t& list) {
   pending_.clear();
   places_.clear();
   untaken_.clear();
+  // librdkafka assigns nothing before the commits of the last assignment have their answers.
+  TakeAnswer(milliseconds(0));
+  committing_ = false;
   std::vector<Part> dead;
   if (const Result<void> loaded = LoadPlaces(list, dead); !loaded) {
     obs::Log(obs::Level::kError, "kafka_assignment_failed",
@@ -53,13 +61,13 @@ void Subscription::Assign(const rd_kafka_topic_partition_list_t& list) {
   reopened_ = 0;
   obs::Log(obs::Level::kInfo, "kafka_assigned", {{"group", group_}, {"partitions", list.cnt}});
   not_before_ = SteadyClock::now();
-  Commit(false);  // a new group: from now on it is known where it begins
+  Commit();  // a new group: from now on it is known where it begins
 }
 
 // Nothing is in flight: the consumer runs on this thread.
 void Subscription::Revoke() {
   // Of partitions that others have by now, nothing may be said any more.
-  if (rd_kafka_assignment_lost(client_.get()) == 0) Commit(true);
+  if (rd_kafka_assignment_lost(client_.get()) == 0) CommitAndWait();
   SetPaused(false);  // a pause would outlast the assignment
   assigned_ = false;
   pending_.clear();
@@ -117,45 +125,56 @@ Result<void> Subscription::LoadOffsets(const rd_kafka_topic_partition_list_t& li
   return {};
 }
 
-void Subscription::Commit(bool wait) {
+// One at a time. What a coordinator could not take yet (it was loading, timed out or moved), librdkafka sends
+// again, 100 ms later or when a coordinator is found. A commit that was sent in between would get through
+// first, and be taken back by the older one, and as both succeed nobody would know: what was consumed would
+// count as lag until the next event came.
+void Subscription::Commit() {
+  if (committing_) return;
   const Partitions list = NewPartitions();
-  for (auto& [key, place] : places_) {
+  for (const auto& [key, place] : places_) {
     // Until what is set aside stands before a log that went back, whoever comes next has to see that it did.
     if (place.next == place.committed || place.went_back) continue;
     rd_kafka_topic_partition_list_add(list.get(), (config_.prefix + key.first).c_str(), key.second)->offset =
         place.next;
-    place.committed = place.next;
   }
   if (list->cnt == 0) return;
-  if (!wait) {
-    rd_kafka_commit(client_.get(), list.get(), 1);  // its answer: OnCommit
+  if (const auto error = rd_kafka_commit_queue(client_.get(), list.get(), answers_.get(), nullptr, nullptr)) {
+    LogCommitFailed(group_, error);
     return;
   }
-  constexpr milliseconds kLongestCommit{
-      3'000};  // what is not committed comes again, and is dropped by its id
-  const Owned<rd_kafka_queue_t> answers(rd_kafka_queue_new(client_.get()));
-  auto error = rd_kafka_commit_queue(client_.get(), list.get(), answers.get(), nullptr, nullptr);
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    const Owned<rd_kafka_event_t> answer(rd_kafka_queue_poll(answers.get(), Ms(kLongestCommit)));
-    error = answer ? rd_kafka_event_error(answer.get()) : RD_KAFKA_RESP_ERR__TIMED_OUT;
-  }
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    obs::Log(obs::Level::kWarning, "kafka_commit_failed",
-             {{"group", group_}, {"detail", rd_kafka_err2str(error)}});
-  }
+  committing_ = true;
 }
 
-void Subscription::OnCommit(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
-                            void* self) {
-  auto& subscription = *static_cast<Subscription*>(self);
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR__NO_OFFSET) return;
-  obs::Log(obs::Level::kWarning, "kafka_commit_failed",
-           {{"group", subscription.group_}, {"detail", rd_kafka_err2str(error)}});
-  if (list == nullptr) return;
-  for (const rd_kafka_topic_partition_t& part : Elements(*list)) {
-    const auto place = subscription.places_.find({subscription.TopicOf(part.topic), part.partition});
-    if (place != subscription.places_.end()) place->second.committed = -1;  // with the next one
+bool Subscription::TakeAnswer(milliseconds longest) {
+  if (!committing_) return false;
+  const Owned<rd_kafka_event_t> answer(rd_kafka_queue_poll(answers_.get(), Ms(longest)));
+  if (!answer) return false;
+  committing_ = false;
+  if (const auto error = rd_kafka_event_error(answer.get())) {
+    LogCommitFailed(group_, error);
+    return false;  // of some partitions or all: all are committed again
   }
+  const rd_kafka_topic_partition_list_t* list = rd_kafka_event_topic_partition_list(answer.get());
+  if (list == nullptr) return false;
+  for (const rd_kafka_topic_partition_t& part : Elements(*list)) {
+    const auto place = places_.find({TopicOf(part.topic), part.partition});
+    if (place != places_.end() && part.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      place->second.committed = part.offset;
+    }
+  }
+  return true;
+}
+
+void Subscription::CommitAndWait() {
+  const auto end = SteadyClock::now() + config_.commit_timeout;
+  const auto left = [end] {
+    return std::max(std::chrono::ceil<milliseconds>(end - SteadyClock::now()), milliseconds(0));
+  };
+  TakeAnswer(left());  // what that commit leaves is in this one
+  Commit();
+  TakeAnswer(left());
+  if (committing_) LogCommitFailed(group_, RD_KAFKA_RESP_ERR__TIMED_OUT);
 }
 
 void Subscription::SetPaused(bool paused) {

@@ -24,6 +24,9 @@ struct KafkaBusConfig {
   milliseconds request_timeout{10'000};
   // A consumer that has not been heard of for so long loses its partitions to the group's others.
   milliseconds session_timeout{10'000};
+  // How long a group that gives partitions up waits until what had its effect is committed. What is not comes
+  // again, and is dropped by its id.
+  milliseconds commit_timeout{3'000};
   // From one delivery to the next of a group, unless a full batch waits: gathers events, as a consumer pays
   // an fsync per batch. The first event after a quiet time is delivered at once.
   milliseconds min_gap{25};

@@ -14,6 +14,7 @@ namespace boxoffice::bus::kafka {
 namespace {
 
 constexpr milliseconds kLongestWait{1'000};
+constexpr milliseconds kLookForAnswer{50};  // to a commit
 constexpr size_t kRetriesPerRound = 100;
 constexpr milliseconds kReopenBackoff{100};
 constexpr milliseconds kLongestReopenBackoff{5'000};
@@ -76,7 +77,6 @@ Result<void> Subscription::Open() {
   BOXOFFICE_ASSIGN(Client client, NewClient(RD_KAFKA_CONSUMER, config_, settings, [this](auto* conf) {
                      rd_kafka_conf_set_opaque(conf, this);
                      rd_kafka_conf_set_rebalance_cb(conf, &OnRebalance);
-                     rd_kafka_conf_set_offset_commit_cb(conf, &OnCommit);
                    }));
   rd_kafka_poll_set_consumer(client.get());
   const Partitions topics = NewPartitions();
@@ -85,6 +85,7 @@ Result<void> Subscription::Open() {
   }
   if (const auto error = rd_kafka_subscribe(client.get(), topics.get())) return Failed(error, group_);
   client_ = std::move(client);
+  answers_.reset(rd_kafka_queue_new(client_.get()));
   const std::scoped_lock lock(mutex_);
   wake_.reset(rd_kafka_queue_get_consumer(client_.get()));
   return {};
@@ -101,6 +102,8 @@ void Subscription::Close() {
     obs::Log(obs::Level::kWarning, "kafka_close_failed",
              {{"group", group_}, {"detail", rd_kafka_err2str(error)}});
   }
+  answers_.reset();
+  committing_ = false;
   client_.reset();
 }
 
@@ -123,9 +126,10 @@ void Subscription::Loop() {
     if (stopping_) break;
     Gather();
     if (!stopping_) RunRound();
+    if (TakeAnswer(milliseconds(0))) Commit();  // what had its effect meanwhile
     if (const auto now = SteadyClock::now(); now - lag_shown_ > std::chrono::seconds(1)) {
       ShowLag();
-      Commit(false);  // what could not be committed before
+      Commit();  // what could not be committed before
       lag_shown_ = now;
     }
   }
@@ -140,12 +144,13 @@ void Subscription::Gather() {
     const auto due = place.parked.NextDue();
     if (due) until = std::min(until, outages_ > 0 ? std::max(*due, not_before_) : *due);
   }
+  if (committing_) until = std::min(until, now + kLookForAnswer);
   const auto wait = std::chrono::ceil<milliseconds>(until - now);
   bool more = Poll(std::max(wait, milliseconds(0)));
   while (more && pending_.size() < kMaxBatch && !stopping_) more = Poll(milliseconds(0));
 }
 
-// Whether there may be more at once. Calls OnRebalance and OnCommit.
+// Whether there may be more at once. Calls OnRebalance.
 bool Subscription::Poll(milliseconds longest) {
   const Owned<rd_kafka_message_t> message(rd_kafka_consumer_poll(client_.get(), Ms(longest)));
   if (!message || reopen_) return false;
@@ -267,7 +272,7 @@ Result<void> Subscription::DeliverPending() {
   if (begin == 0) return result;
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(begin));
   MovePlaces();
-  Commit(false);
+  Commit();
   outages_ = 0;  // it got on; what failed behind that is a first failure
   not_before_ = SteadyClock::now() + config_.min_gap;
   return result;

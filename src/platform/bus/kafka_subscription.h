@@ -55,7 +55,7 @@ class Subscription {
   struct Place {
     int64_t next = 0;        // the first record that is neither consumed nor parked
     int64_t arrived = 0;     // records below are consumed, parked or pending
-    int64_t committed = -1;  // the last `next` that was committed; -1: none
+    int64_t committed = -1;  // the last `next` that the cluster is known to have; -1: none
     ParkedKeys parked;
     bool went_back = false;  // the log did, and `parked` has to be set before it
   };
@@ -101,8 +101,6 @@ class Subscription {
 
   static void OnRebalance(rd_kafka_t* client, rd_kafka_resp_err_t what, rd_kafka_topic_partition_list_t* list,
                           void* self);
-  static void OnCommit(rd_kafka_t* client, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* list,
-                       void* self);
   void Assign(const rd_kafka_topic_partition_list_t& list);
   // What the cluster knows of those partitions, into `places_`; and in `parts` where their dead letters are
   // read on.
@@ -110,7 +108,11 @@ class Subscription {
                                         std::vector<Part>& parts);
   [[nodiscard]] Result<void> LoadOffsets(const rd_kafka_topic_partition_list_t& list);
   void Revoke();
-  void Commit(bool wait);
+  // Begins to commit what is not known as committed, unless a commit is under way.
+  void Commit();
+  void CommitAndWait();
+  // Waits for the answer to the commit that is under way; whether it came, and was a success.
+  bool TakeAnswer(milliseconds longest);
   void SetPaused(bool paused);
   void ShowLag();
   void AskLag();
@@ -133,17 +135,19 @@ class Subscription {
   obs::Gauge& parked_gauge_;
 
   Client client_;
+  Owned<rd_kafka_queue_t> answers_;  // of `client_`, to its commits
   std::map<PlaceKey, Place> places_;
   std::map<PlaceKey, int64_t> untaken_;   // where partitions go on that were ours, and could not be taken
   std::vector<Record> pending_;           // arrived, in order; all of `places_`
   SteadyClock::time_point not_before_{};  // the next delivery
   SteadyClock::time_point lag_shown_{};
   SteadyClock::time_point lag_asked_{};
-  int outages_ = 0;        // rounds in a row that the consumer or the cluster could not work
-  bool assigned_ = false;  // `places_` are all of the partitions that are ours
-  bool paused_ = false;    // nothing arrives
-  bool reopen_ = false;    // the client is to be made anew
-  int reopened_ = 0;       // so often in a row, without an assignment in between that could be taken
+  int outages_ = 0;          // rounds in a row that the consumer or the cluster could not work
+  bool assigned_ = false;    // `places_` are all of the partitions that are ours
+  bool paused_ = false;      // nothing arrives
+  bool committing_ = false;  // a commit's answer has not been taken from `answers_`
+  bool reopen_ = false;      // the client is to be made anew
+  int reopened_ = 0;         // so often in a row, without an assignment in between that could be taken
 
   std::atomic<bool> stopping_ = false;
   Owned<rd_kafka_queue_t> wake_;  // of `client_`
