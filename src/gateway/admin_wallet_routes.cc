@@ -146,7 +146,7 @@ asio::awaitable<Response> ExportLedger(Edge& edge, Request& request) {
   wallet::v1::ExportLedgerRequest query;
   query.set_limit(page->limit);
   if (!page->after.empty()) {
-    constexpr size_t kIdBytes = 16;  // in front of the user
+    // An id, and behind it the user.
     if (page->after.size() <= kIdBytes || !http::IsUtf8(std::string_view(page->after).substr(kIdBytes)))
       co_return RefusalResponse("cursor_invalid");
     query.set_after_entry_id(page->after.substr(0, kIdBytes));

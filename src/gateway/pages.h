@@ -17,6 +17,7 @@ namespace boxoffice::gateway {
 inline constexpr uint32_t kMaxPage = 200;
 inline constexpr uint32_t kDefaultPage = 50;
 inline constexpr size_t kMaxReasonBytes = 500;  // of an operator's reason
+inline constexpr size_t kIdBytes = 16;          // of an id in a cursor
 
 // A number of ours that is a string outside: 1 to 2^63 - 1, as it is written canonically. Anything else:
 // nullopt.

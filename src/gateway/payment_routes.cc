@@ -1,6 +1,8 @@
 // Webhooks of payment providers, and what operators see of payments and settle.
 #include <algorithm>
 #include <limits>
+#include <optional>
+#include <string_view>
 
 #include "gateway/edge.h"
 #include "gateway/pages.h"
@@ -105,17 +107,23 @@ asio::awaitable<Response> ListPayments(Edge& edge, Request& request) {
   co_return ListResponse(list->payments(), {}, WritePayment);
 }
 
+// A payment's attempt; nullopt: it is none.
+std::optional<uint32_t> ParseAttempt(std::string_view text) {
+  const std::optional<int64_t> number = ParseNumber(text);
+  if (!number || *number > std::numeric_limits<uint32_t>::max()) return std::nullopt;
+  return static_cast<uint32_t>(*number);
+}
+
 // Where a page of payments ends: the reservation's id and the attempt.
 Result<void> ReadPosition(std::string_view position, payment::v1::ListUnsettledPaymentsRequest& query) {
-  constexpr size_t kIdBytes = 16;
   if (position.empty()) return {};
   const auto id = ReservationId::FromBytes(position.substr(0, kIdBytes));
-  const std::optional<int64_t> attempt = ParseNumber(position.substr(std::min(kIdBytes, position.size())));
-  if (!id || id->IsNil() || !attempt || *attempt > std::numeric_limits<uint32_t>::max()) {
+  const auto attempt = ParseAttempt(position.substr(std::min(kIdBytes, position.size())));
+  if (!id || id->IsNil() || !attempt) {
     return Fail(Code::kInvalidArgument, "cursor_invalid");
   }
   query.set_after_reservation_id(std::string(id->bytes()));
-  query.set_after_attempt(static_cast<uint32_t>(*attempt));
+  query.set_after_attempt(*attempt);
   return {};
 }
 
@@ -149,17 +157,15 @@ asio::awaitable<Response> ListUnsettled(Edge& edge, Request& request) {
 asio::awaitable<Response> SettleOutside(Edge& edge, Request& request, const auth::Principal& caller) {
   const Result<ReservationId> reservation = ReservationInPath(request);
   if (!reservation) co_return FailureResponse(reservation.error());
-  const Result<int64_t> attempt = NumberInPath(request, "attempt", "payment_not_found");
-  if (!attempt) co_return FailureResponse(attempt.error());
-  if (*attempt < 1 || *attempt > std::numeric_limits<uint32_t>::max())
-    co_return RefusalResponse("payment_not_found");
+  const std::optional<uint32_t> attempt = ParseAttempt(request.parameter("attempt"));
+  if (!attempt) co_return RefusalResponse("payment_not_found");
   http::ObjectReader reader(request.body());
   const std::string reason = ReasonInBody(reader);
   const Result<void> read = reader.Finish();
   if (!read) co_return FailureResponse(read.error());
   payment::v1::SettleOutsideRequest query;
   query.set_reservation_id(std::string(reservation->bytes()));
-  query.set_attempt(static_cast<uint32_t>(*attempt));
+  query.set_attempt(*attempt);
   query.set_operator_id(caller.user);
   query.set_reason(reason);
   const auto start = [&edge](auto... arguments) {
