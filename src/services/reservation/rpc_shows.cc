@@ -135,7 +135,7 @@ grpc::ServerUnaryReactor* ShowRpc::ListWaitlist(grpc::CallbackServerContext* con
         WaitlistQuery query;
         query.show_id = request.show_id();
         query.user_id = request.user_id();
-        query.open_only = request.open_only();
+        if (request.open_only()) query.which = Places::kOpen;
         query.after_place = request.after_place();
         query.after_show_id = request.after_show_id();
         query.limit = request.limit() == 0 ? kDefaultPage : std::min(request.limit(), kMaxPage);

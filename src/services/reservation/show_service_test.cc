@@ -147,7 +147,7 @@ class ShowServiceTest : public ::testing::Test {
   size_t OpenPlaces() {
     WaitlistQuery query;
     query.show_id = kShow;
-    query.open_only = true;
+    query.which = Places::kOpen;
     return reader_.List(query)->entries.size();
   }
   // More of them than a look reads at once.

@@ -1,6 +1,7 @@
 // What the work on whole shows asks of storage.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,12 +25,16 @@ class ShowStore {
   [[nodiscard]] virtual Result<bool> Save(const ShowChanges& changes) = 0;
 };
 
+enum class Places : uint8_t {
+  kAll,
+  kOpen,       // who waits or has an offer
+  kOffered,    // who has an offer, or is being sought seats for
+  kUnindexed,  // open, and written by a replica of the version before, so that no wish finds them
+};
 struct WaitlistQuery {
   int64_t show_id = 0;  // 0: all shows of the user
   std::string user_id;  // empty: all users of the show
-  bool open_only = false;
-  bool offered_only = false;    // who has an offer, or is being sought seats for
-  bool unindexed_only = false;  // whose row a replica of the version before wrote, so that no wish finds it
+  Places which = Places::kAll;
   // Of a show: by place, beyond this one. Of a user in all shows: by show and place, before this one; 0: from
   // the newest.
   int64_t after_show_id = 0;

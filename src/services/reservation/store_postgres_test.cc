@@ -377,10 +377,9 @@ TEST_F(ReplicasTest, WhoWaitsForSomethingElseIsNotReadOnTheWay) {
     EXPECT_EQ(shows.reader->ListByWish(query)->entries.size(), 2);
     WaitlistQuery few;
     few.show_id = 7;
-    few.offered_only = true;
+    few.which = Places::kOffered;
     EXPECT_TRUE(shows.reader->List(few)->entries.empty());
-    few.offered_only = false;
-    few.unindexed_only = true;
+    few.which = Places::kUnindexed;
     EXPECT_TRUE(shows.reader->List(few)->entries.empty());
   }
   EXPECT_EQ(scans(), scans_before);

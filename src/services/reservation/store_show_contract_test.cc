@@ -9,6 +9,7 @@
 #include "services/reservation/store_show_postgres.h"
 #include "services/reservation/store_show_sqlite.h"
 #include "services/reservation/store_sqlite.h"
+#include "services/reservation/testing_waitlist.h"
 #include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
 
@@ -101,14 +102,6 @@ class ShowStoreContract : public ::testing::TestWithParam<Open> {
     entry.updated_at = kNow + milliseconds(1);
     entry.version = 1;
     return entry;
-  }
-  static SeatChoice Wish(uint32_t count, std::string section, std::string category, int64_t max_price) {
-    SeatChoice wish;
-    wish.best_count = count;
-    wish.section = std::move(section);
-    wish.category = std::move(category);
-    wish.max_price = max_price;
-    return wish;
   }
   // Of another user each.
   WaitlistEntry Waiting(uint64_t place, SeatChoice wish) {
@@ -203,7 +196,7 @@ TEST_P(ShowStoreContract, WaitlistsAreReadByShowAndByUser) {
   WaitlistQuery show;
   show.show_id = 7;
   EXPECT_THAT(Places(show), ElementsAre(1, 2, 3));
-  show.open_only = true;
+  show.which = Places::kOpen;
   EXPECT_THAT(Places(show), ElementsAre(2, 3));
   show.limit = 1;
   EXPECT_TRUE(reader().List(show).value().more);
@@ -269,7 +262,7 @@ TEST_P(ShowStoreContract, WhoHasAnOfferOrIsJustMadeOneIsListedByItself) {
                           Entry(3, "offered", EntryState::kOffered), Entry(4, "left", EntryState::kLeft)}));
   WaitlistQuery offers;
   offers.show_id = 7;
-  offers.offered_only = true;
+  offers.which = Places::kOffered;
   EXPECT_THAT(Places(offers), ElementsAre(2, 3));
   ShowChanges changes;
   changes.entries = {{Waiting(2, Wish(1, "", "", 0)), 1}};
@@ -285,7 +278,7 @@ TEST_P(ShowStoreContract, WhatTheVersionBeforeWroteIsToldUntilItIsWrittenAgain) 
                           Waiting(3, Wish(1, "", "C", 0)), Entry(4, "left", EntryState::kLeft)}));
   WaitlistQuery query;
   query.show_id = 7;
-  query.unindexed_only = true;
+  query.which = Places::kUnindexed;
   EXPECT_THAT(Places(query), IsEmpty());
   // As that version knows the table: a place that was given before the columns were there, and a change.
   ASSERT_TRUE(opened_.execute(

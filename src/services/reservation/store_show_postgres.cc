@@ -170,9 +170,7 @@ class PostgresShowReader final : public ShowReader {
     if (of_show) sql += "show_id = $1 AND place > $2";
     if (of_show && !query.user_id.empty()) sql += " AND user_id = $3";
     if (!of_show) sql += "user_id = $3 AND (show_id, place) < ($1, $2)";
-    if (query.open_only) sql += " AND state < 3";
-    if (query.offered_only) sql += " AND state = 2";
-    if (query.unindexed_only) sql += " AND state < 3 AND indexed_version <> version";
+    sql += ConditionOf(query.which);
     sql += of_show ? " ORDER BY place LIMIT $4" : " ORDER BY show_id DESC, place DESC LIMIT $4";
     const bool first = query.after_show_id == 0;
     const int64_t before_show = first ? std::numeric_limits<int64_t>::max() : query.after_show_id;

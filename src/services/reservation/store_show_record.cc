@@ -98,6 +98,20 @@ SeatChoice WishFrom(int64_t seats, std::string_view section, std::string_view ca
   return wish;
 }
 
+std::string_view ConditionOf(Places which) {
+  switch (which) {
+    case Places::kAll:
+      break;
+    case Places::kOpen:
+      return " AND state < 3";
+    case Places::kOffered:
+      return " AND state = 2";
+    case Places::kUnindexed:
+      return " AND state < 3 AND indexed_version <> version";
+  }
+  return "";
+}
+
 std::string EncodeWork(const ShowWork& work) {
   v1::ShowWorkRecord record;
   record.set_owner(work.owner);

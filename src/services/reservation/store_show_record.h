@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "boxoffice/reservation/v1/record.pb.h"
 #include "boxoffice/reservation/v1/reservation.pb.h"
+#include "services/reservation/show_store.h"
 #include "services/reservation/show_work.h"
 
 namespace boxoffice::reservation {
@@ -31,6 +32,9 @@ inline constexpr int64_t kAnyPrice = std::numeric_limits<int64_t>::max();
 [[nodiscard]] inline EntryState StateColumn(const WaitlistEntry& entry) {
   return IsPending(entry) ? EntryState::kOffered : entry.state;
 }
+
+// What a query for these places adds to its WHERE, in both dialects; the last two as their indexes have it.
+[[nodiscard]] std::string_view ConditionOf(Places which);
 
 // What has no column.
 [[nodiscard]] std::string EncodeWork(const ShowWork& work);

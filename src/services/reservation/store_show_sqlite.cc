@@ -158,8 +158,8 @@ Result<WaitlistPage> SqliteShowReader::List(const WaitlistQuery& query) {
   const std::scoped_lock lock(mutex_);
   // By the index of these few, which SQLite would not choose by itself.
   std::string_view index;
-  if (query.offered_only) index = "INDEXED BY waitlist_offered";
-  if (query.unindexed_only) index = "INDEXED BY waitlist_unindexed";
+  if (query.which == Places::kOffered) index = "INDEXED BY waitlist_offered";
+  if (query.which == Places::kUnindexed) index = "INDEXED BY waitlist_unindexed";
   std::string sql = fmt::format("SELECT version, record FROM waitlist {} WHERE ", index);
   if (query.show_id != 0) {
     sql += fmt::format("show_id = {} AND place > {}", query.show_id, query.after_place);
@@ -169,9 +169,7 @@ Result<WaitlistPage> SqliteShowReader::List(const WaitlistQuery& query) {
     sql += "TRUE";
   }
   if (!query.user_id.empty()) sql += " AND user_id = ?1";
-  if (query.open_only) sql += " AND state < 3";
-  if (query.offered_only) sql += " AND state = 2";
-  if (query.unindexed_only) sql += " AND state < 3 AND indexed_version <> version";
+  sql += ConditionOf(query.which);
   sql += query.show_id != 0 ? " ORDER BY place" : " ORDER BY show_id DESC, place DESC";
   sql += fmt::format(" LIMIT {}", query.limit + 1);
   sql::Statement select = database_.Prepare(sql);

@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include "services/reservation/testing_waitlist.h"
+
 namespace boxoffice::reservation {
 namespace {
 
@@ -23,15 +25,6 @@ Hall HallWith(std::vector<bool> free) {
 }
 const Hall kAllFree = HallWith({true, true, true, true, true});
 const Hall kNoneFree = HallWith({false, false, false, false, false});
-
-SeatChoice Wish(uint32_t count, std::string section = "", std::string category = "", int64_t max_price = 0) {
-  SeatChoice wish;
-  wish.best_count = count;
-  wish.section = std::move(section);
-  wish.category = std::move(category);
-  wish.max_price = max_price;
-  return wish;
-}
 
 WaitlistEntry Entry(SeatChoice wish) {
   WaitlistEntry entry;

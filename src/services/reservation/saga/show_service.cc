@@ -120,7 +120,7 @@ asio::awaitable<Result<WaitlistPage>> ShowService::OpenPlaceOf(int64_t show_id, 
     WaitlistQuery query;
     query.show_id = show_id;
     query.user_id = user_id;
-    query.open_only = true;
+    query.which = Places::kOpen;
     return reader_.List(query);
   };
   auto found = co_await ReadOn(readers_, list);

@@ -93,7 +93,8 @@ class ShowService {
   // One look at the waitlist: see show_waitlist.cc.
   struct Round;
   asio::awaitable<Result<ShowWork>> RunWaitlist(ShowWork work, Lent lease);
-  asio::awaitable<Result<WaitlistPage>> Read(WaitlistQuery query);
+  asio::awaitable<Result<WaitlistPage>> Read(int64_t show_id, Places which, uint64_t after_place,
+                                             uint32_t limit);
   asio::awaitable<Result<void>> IndexAll(Round& round);
   asio::awaitable<Result<void>> SettleAll(Round& round);
   asio::awaitable<Result<Reservation>> SettleOne(Round& round, WaitlistEntry& entry);
@@ -105,7 +106,6 @@ class ShowService {
   asio::awaitable<Result<void>> OfferSeats(Round& round);
   asio::awaitable<Result<bool>> OfferToAll(Round& round, Entries& servable);
   asio::awaitable<Result<void>> OfferTo(Round& round, WaitlistEntry& entry);
-  asio::awaitable<Result<void>> KeepIfServed(Round& round, bool serves_somebody);
   asio::awaitable<Result<void>> KeepSeats(Round& round, bool first);
   asio::awaitable<Result<void>> Keep(Round& round, std::vector<WaitlistEntry*> entries);
 

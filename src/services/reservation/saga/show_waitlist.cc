@@ -49,11 +49,7 @@ asio::awaitable<Result<ShowWork>> ShowService::RunWaitlist(ShowWork work, Lent l
     auto offered = co_await OfferSeats(round);
     if (!offered) co_return std::unexpected(offered.error());
   }
-  WaitlistQuery query;
-  query.show_id = show_id;
-  query.open_only = true;
-  query.limit = 1;
-  auto left = co_await Read(std::move(query));
+  auto left = co_await Read(show_id, Places::kOpen, 0, 1);
   if (!left) co_return std::unexpected(left.error());
   const bool open = !left->entries.empty();
   round.work.due_at = clock_.Now() + (open ? config_.poll_every : config_.idle_every);
@@ -61,8 +57,16 @@ asio::awaitable<Result<ShowWork>> ShowService::RunWaitlist(ShowWork work, Lent l
   co_return round.work;
 }
 
-asio::awaitable<Result<WaitlistPage>> ShowService::Read(WaitlistQuery query) {
-  auto list = [this, &query] { return reader_.List(query); };
+asio::awaitable<Result<WaitlistPage>> ShowService::Read(int64_t show_id, Places which, uint64_t after_place,
+                                                        uint32_t limit) {
+  auto list = [this, show_id, which, after_place, limit] {
+    WaitlistQuery query;
+    query.show_id = show_id;
+    query.which = which;
+    query.after_place = after_place;
+    query.limit = limit;
+    return reader_.List(query);
+  };
   auto page = co_await ReadOn(readers_, list);
   co_return page;
 }
@@ -87,11 +91,7 @@ asio::awaitable<Result<void>> ShowService::Keep(Round& round, std::vector<Waitli
 // somebody who joined later would be offered what is free.
 asio::awaitable<Result<void>> ShowService::IndexAll(Round& round) {
   while (true) {
-    WaitlistQuery query;
-    query.show_id = round.work.key.show_id;
-    query.unindexed_only = true;
-    query.limit = config_.waitlist_page;
-    auto page = co_await Read(std::move(query));
+    auto page = co_await Read(round.work.key.show_id, Places::kUnindexed, 0, config_.waitlist_page);
     if (!page) co_return std::unexpected(page.error());
     if (page->entries.empty()) co_return Result<void>();
     if (!MayGoOn(round.lease)) co_return Fail(Code::kUnavailable, "stopping");
@@ -102,12 +102,8 @@ asio::awaitable<Result<void>> ShowService::IndexAll(Round& round) {
 }
 
 asio::awaitable<Result<void>> ShowService::SettleAll(Round& round) {
-  WaitlistQuery query;
-  query.show_id = round.work.key.show_id;
-  query.offered_only = true;
-  query.limit = config_.waitlist_page;
-  while (true) {
-    auto page = co_await Read(query);
+  for (uint64_t after = 0;;) {
+    auto page = co_await Read(round.work.key.show_id, Places::kOffered, after, config_.waitlist_page);
     if (!page) co_return std::unexpected(page.error());
     for (WaitlistEntry& entry : page->entries) {
       if (!MayGoOn(round.lease)) co_return Fail(Code::kUnavailable, "stopping");
@@ -116,7 +112,7 @@ asio::awaitable<Result<void>> ShowService::SettleAll(Round& round) {
       if (IsPending(entry) && !round.pending) round.pending = entry.place;
     }
     if (!page->more) co_return Result<void>();
-    query.after_place = page->entries.back().place;
+    after = page->entries.back().place;
   }
 }
 
@@ -146,15 +142,11 @@ asio::awaitable<Result<Reservation>> ShowService::SettleOne(Round& round, Waitli
 }
 
 asio::awaitable<Result<void>> ShowService::EndAllWaiting(Round& round, std::string_view because) {
-  WaitlistQuery query;
-  query.show_id = round.work.key.show_id;
-  query.open_only = true;
-  query.limit = config_.waitlist_page;
-  while (true) {
-    auto page = co_await Read(query);
+  for (uint64_t after = 0;;) {
+    auto page = co_await Read(round.work.key.show_id, Places::kOpen, after, config_.waitlist_page);
     if (!page) co_return std::unexpected(page.error());
     if (page->entries.empty()) co_return Result<void>();
-    query.after_place = page->entries.back().place;
+    after = page->entries.back().place;
     std::vector<WaitlistEntry*> ended;
     for (WaitlistEntry& entry : page->entries) {
       if (!IsWaiting(entry)) continue;
@@ -220,7 +212,7 @@ asio::awaitable<Result<void>> ShowService::OfferSeats(Round& round) {
   auto servable = co_await NextServable(round, 0);
   if (!servable) co_return std::unexpected(servable.error());
   // First, so that nobody is faster than whoever waits.
-  auto kept = co_await KeepIfServed(round, !servable->empty());
+  auto kept = co_await KeepSeats(round, KeepsSeats(*waits, !servable->empty(), round.free));
   if (!kept) co_return std::unexpected(kept.error());
   if (servable->empty()) co_return Result<void>();
   while (!servable->empty()) {
@@ -232,7 +224,9 @@ asio::awaitable<Result<void>> ShowService::OfferSeats(Round& round) {
   }
   servable = co_await NextServable(round, 0);
   if (!servable) co_return std::unexpected(servable.error());
-  co_return co_await KeepIfServed(round, !servable->empty());
+  waits = co_await SomebodyWaits(show_id);
+  if (!waits) co_return std::unexpected(waits.error());
+  co_return co_await KeepSeats(round, KeepsSeats(*waits, !servable->empty(), round.free));
 }
 
 // False: those behind have to wait for what becomes of one of these.
@@ -266,12 +260,6 @@ asio::awaitable<Result<void>> ShowService::OfferTo(Round& round, WaitlistEntry& 
   }
   round.free.Take(settled->seats);
   co_return Result<void>();
-}
-
-asio::awaitable<Result<void>> ShowService::KeepIfServed(Round& round, bool serves_somebody) {
-  auto waits = co_await SomebodyWaits(round.work.key.show_id);
-  if (!waits) co_return std::unexpected(waits.error());
-  co_return co_await KeepSeats(round, KeepsSeats(*waits, serves_somebody, round.free));
 }
 
 asio::awaitable<Result<void>> ShowService::KeepSeats(Round& round, bool first) {
