@@ -30,7 +30,7 @@ void AddKeys(config::Keys& keys, SeatConfig& config) {
 
 }  // namespace
 
-// Follows the other replicas at least each second, sweeps every interval, and measures now and then, on a
+// Follows the other replicas four times a second, sweeps every interval, and measures now and then, on a
 // thread of its own, until it is destroyed.
 class SeatModule::Sweeper {
  public:
@@ -75,7 +75,7 @@ class SeatModule::Sweeper {
 
   SeatService& service_;
   static constexpr std::chrono::seconds kLookEvery{2};
-  static constexpr milliseconds kFollowEvery{1'000};
+  static constexpr milliseconds kFollowEvery{250};  // as often as a gateway asks for a picture
   const std::chrono::milliseconds interval_;
   SeatGauges gauges_;
   std::chrono::steady_clock::time_point look_at_{};

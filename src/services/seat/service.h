@@ -107,9 +107,9 @@ class SeatService {
   [[nodiscard]] bool works() const { return health_.works(); }
   // Queues commands that tidy the rows of holds past their deadline and tell of it, and of what is sold out.
   void Sweep();
-  // Learns what other replicas have saved since it was last called. Called each second, what is answered from
-  // memory is no older; the service calls it itself where it meets what it does not know. Errors:
-  // database_unavailable.
+  // Learns what other replicas have saved since it was last called. Called four times a second, what is
+  // answered from memory is no older; the service calls it itself where it meets what it does not know.
+  // Errors: database_unavailable.
   [[nodiscard]] Result<void> Follow();
 
   // From memory; what is not known there is looked for once. Errors: concert_not_found, show_not_found
@@ -159,9 +159,9 @@ class SeatService {
   [[nodiscard]] Result<BlockPage> ListBlocks(int64_t show_id, int64_t before_id, size_t limit);
 
   // What free seats cost from now on, by category, or of these seats or this area; held and sold ones keep
-  // their price. Again: the same answer. Another replica goes on for a second with the prices before, and
-  // what is held there has these. Errors: show_not_found, contention (kUnavailable: other operators are at
-  // it), section_unknown, row_unknown (kInvalidArgument), and those of seat::ChangePrices.
+  // their price. Again: the same answer. Another replica goes on for a quarter of a second with the
+  // prices before, and what is held there has these. Errors: show_not_found, contention (kUnavailable: other
+  // operators are at it), section_unknown, row_unknown (kInvalidArgument), and those of seat::ChangePrices.
   [[nodiscard]] Result<ShowView> ChangePrices(int64_t id, PriceChange change,
                                               const std::optional<Area>& area);
   // As ListBlocks.

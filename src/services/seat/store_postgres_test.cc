@@ -435,7 +435,7 @@ TEST_F(ReplicasTest, WhatAReplicaChangedOfConcertsAndShowsItselfIsNewsToIt) {
   EXPECT_EQ(later.shows[0].show.terms, after);
 }
 
-// Each replica asks for it once a second, however many seats there are.
+// Each replica asks for it four times a second, however many seats there are.
 TEST_F(ReplicasTest, NewsOfSeatsIsReadAlongTheIndex) {
   Replica other(config_, 1);
   const int64_t show = MakeShow(other, {4, 4});
