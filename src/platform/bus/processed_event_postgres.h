@@ -28,8 +28,8 @@ inline constexpr std::string_view kProcessedEventPostgresSchema =
 // there for this one's end.
 inline size_t AddMark(sql::pg::Batch& batch, std::string_view consumer, std::span<const EventId> events) {
   return batch.Add(
-      "INSERT INTO processed_event SELECT $1, id FROM unnest($2) i(id) WHERE (id < " BOXOFFICE_PG_HORIZON
-      ") IS NOT TRUE ORDER BY id ON CONFLICT DO NOTHING RETURNING event_id",
+      "INSERT INTO processed_event SELECT $1, id FROM (SELECT unnest($2) AS id) i WHERE (id "
+      "< " BOXOFFICE_PG_HORIZON ") IS NOT TRUE ORDER BY id ON CONFLICT DO NOTHING RETURNING event_id",
       consumer, sql::pg::Column(events), HorizonOf(consumer));
 }
 
@@ -47,8 +47,8 @@ inline size_t AddProcessed(sql::pg::Batch& batch, std::string_view consumer,
   // In one statement, so that it sees an id go and the horizon rise at once. By a value rather than EXISTS,
   // for which the server may read all that are on record.
   return batch.Add(
-      "SELECT id FROM unnest($2) i(id) WHERE (SELECT true FROM processed_event WHERE consumer = $1 AND "
-      "event_id = id) OR id < " BOXOFFICE_PG_HORIZON,
+      "SELECT id FROM (SELECT unnest($2) AS id) i WHERE (SELECT true FROM processed_event "
+      "WHERE consumer = $1 AND event_id = id) OR id < " BOXOFFICE_PG_HORIZON,
       consumer, sql::pg::Column(events), HorizonOf(consumer));
 }
 

@@ -2,7 +2,8 @@
 // travel in one round trip, transactions, migrations. Nothing here knows a table.
 //
 //   pg::Batch batch;                                              // load: one round trip
-//   batch.Add("SELECT w.user_id, w.balance FROM unnest($1) i(user_id) JOIN wallet w USING (user_id)",
+//   batch.Add("SELECT w.user_id, w.balance FROM (SELECT unnest($1) AS user_id) i JOIN wallet w USING
+//   (user_id)",
 //             pg::Column(keys, &Key::user_id));
 //   BOXOFFICE_ASSIGN(const auto results, connection.Read(batch));
 //   for (const pg::Row row : results[0]) rows.push_back({std::string(row.Text(0)), row.Int(1)});
@@ -22,7 +23,10 @@
 //   So columns are bigint, text, bytea, uuid, boolean, float8. SUM and AVG of bigint are numeric: cast them.
 // - Keys are sorted in every statement (`ORDER BY` in a subquery where the order of locking matters): two
 //   writers with unsorted keys deadlock, which costs a second.
-// - An `UPDATE … FROM unnest` applies one row per target; changes to one row are merged before.
+// - Arrays are unnested in a target list, `FROM (SELECT unnest($1) AS a, unnest($2) AS b) i`, which makes the
+// rows
+//   as they are asked for. In FROM, each would be stored in a tuple store of its own first, and read back.
+// - An `UPDATE … FROM` such rows applies one per target; changes to one row are merged before.
 // - A statement that raises fails its whole batch: write SQL that does not raise, or an Insert.
 // - text can't hold the byte 0: such a value is invalid_value (bytea takes it).
 // - No SET, no temporary table, no advisory lock, no LISTEN: connections are replaced at any time.
@@ -47,6 +51,7 @@
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -289,7 +294,7 @@ class Rows {
 // kind is likely. It returns the rows that were inserted. Outlives the batches that it is added to.
 class Insert {
  public:
-  // "INSERT INTO … SELECT … FROM unnest(…)", and the columns to return.
+  // "INSERT INTO … SELECT unnest($1), …", and the columns to return.
   Insert(std::string_view insert, std::string_view returned)
       : plain_(std::string(insert).append(" RETURNING ").append(returned)),
         tolerant_(std::string(insert).append(" ON CONFLICT DO NOTHING RETURNING ").append(returned)) {}
@@ -337,6 +342,26 @@ class Batch {
   };
   std::vector<Item> items_;
 };
+
+// Of what a batch wrote, those whose rows were not as they had been loaded, in order: whose keys the results
+// at `places` do not have. Each result has a row for each that was written, with its key (`key_at`).
+template <typename Written, typename KeyOf, typename KeyAt>
+[[nodiscard]] std::vector<const Written*> Missing(const std::vector<Written>& written, KeyOf key_of,
+                                                  const std::vector<Rows>& results,
+                                                  const std::vector<size_t>& places, KeyAt key_at) {
+  std::vector<const Written*> missing;
+  size_t count = 0;
+  for (const size_t place : places) count += results[place].size();
+  if (count == written.size()) return missing;
+  std::set<std::invoke_result_t<KeyAt, const Row&>> stored;
+  for (const size_t place : places) {
+    for (const Row row : results[place]) stored.insert(key_at(row));
+  }
+  for (const Written& one : written) {
+    if (!stored.contains(std::invoke(key_of, one))) missing.push_back(&one);
+  }
+  return missing;
+}
 
 // A connection; a broken one is replaced by the next call. Belongs to one thread at a time. It runs READ
 // COMMITTED, with synchronous_commit at least on (but see Config::lazy_commit).

@@ -33,31 +33,36 @@ using sql::pg::Row;
 
 constexpr std::string_view kSelect =
     "SELECT " BOXOFFICE_PAYMENT_COLUMNS
-    "FROM unnest($1) i(reservation_id) JOIN payment USING (reservation_id) ORDER BY reservation_id, attempt";
+    "FROM (SELECT unnest($1) AS reservation_id) i JOIN payment USING (reservation_id) "
+    "ORDER BY reservation_id, attempt";
 // Locks in the order of keys before it changes anything. What was asked for does not change any more; only
 // what came of it.
 constexpr std::string_view kUpdate =
     "UPDATE payment p SET state = i.state, resolution = i.resolution, provider_code = i.provider_code, "
-    "provider_reference = i.provider_reference, updated_at_ms = i.updated_at_ms, refunded = i.refunded, "
-    "refunding = i.refunding, captured_late = i.captured_late, refusal = i.refusal, "
-    "settled_by = i.settled_by, settled_reason = i.settled_reason, version = i.version + 1 "
-    "FROM (SELECT n.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
-    "n(reservation_id, attempt, version, "
-    "state, resolution, provider_code, provider_reference, updated_at_ms, refunded, refunding, "
-    "captured_late, refusal, settled_by, settled_reason) JOIN payment q USING (reservation_id, "
-    "attempt) ORDER BY reservation_id, attempt FOR UPDATE OF q) i WHERE p.reservation_id = i.reservation_id "
-    "AND p.attempt = i.attempt AND p.version = i.version RETURNING p.reservation_id, p.attempt";
+    "provider_reference = i.provider_reference, updated_at_ms = i.updated_at_ms, "
+    "refunded = i.refunded, refunding = i.refunding, captured_late = i.captured_late, "
+    "refusal = i.refusal, settled_by = i.settled_by, settled_reason = i.settled_reason, "
+    "version = i.version + 1 FROM (SELECT n.* FROM (SELECT unnest($1) AS reservation_id, "
+    "unnest($2) AS attempt, unnest($3) AS version, unnest($4) AS state, unnest($5) AS resolution, "
+    "unnest($6) AS provider_code, unnest($7) AS provider_reference, unnest($8) AS updated_at_ms, "
+    "unnest($9) AS refunded, unnest($10) AS refunding, unnest($11) AS captured_late, "
+    "unnest($12) AS refusal, unnest($13) AS settled_by, unnest($14) AS settled_reason) n "
+    "JOIN payment q USING (reservation_id, attempt) ORDER BY reservation_id, attempt FOR "
+    "UPDATE OF q) i WHERE p.reservation_id = i.reservation_id AND p.attempt = i.attempt "
+    "AND p.version = i.version RETURNING p.reservation_id, p.attempt";
 // Does nothing where the key is taken, or where the reservation has another live payment (payment_live).
 const sql::pg::Insert kInsert(
     "INSERT INTO payment(" BOXOFFICE_PAYMENT_COLUMNS
-    ") SELECT reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "
-    "provider_code, provider_reference, 1, created_at_ms, updated_at_ms, refunded, refunding, "
-    "captured_late, refusal, settled_by, settled_reason "
-    "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) "
-    "i(reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, resolution, "
-    "provider_code, provider_reference, created_at_ms, updated_at_ms, refunded, refunding, captured_late, "
-    "refusal, settled_by, settled_reason) "
-    "ORDER BY reservation_id, attempt",
+    ") SELECT reservation_id, attempt, id, saga_id, user_id, amount, currency, method, state, "
+    "resolution, provider_code, provider_reference, 1, created_at_ms, updated_at_ms, refunded, "
+    "refunding, captured_late, refusal, settled_by, settled_reason "
+    "FROM (SELECT unnest($1) AS reservation_id, unnest($2) AS attempt, unnest($3) AS id, "
+    "unnest($4) AS saga_id, unnest($5) AS user_id, unnest($6) AS amount, unnest($7) AS currency, "
+    "unnest($8) AS method, unnest($9) AS state, unnest($10) AS resolution, "
+    "unnest($11) AS provider_code, unnest($12) AS provider_reference, unnest($13) AS created_at_ms, "
+    "unnest($14) AS updated_at_ms, unnest($15) AS refunded, unnest($16) AS refunding, "
+    "unnest($17) AS captured_late, unnest($18) AS refusal, unnest($19) AS settled_by, "
+    "unnest($20) AS settled_reason) i ORDER BY reservation_id, attempt",
     "reservation_id, attempt");
 constexpr std::string_view kSelectOne =
     "SELECT " BOXOFFICE_PAYMENT_COLUMNS "FROM payment WHERE reservation_id = $1 ORDER BY attempt";
@@ -82,34 +87,34 @@ constexpr std::string_view kSelectRefusedParts =
     "AND (reservation_id, attempt) > ($1, $2) ORDER BY reservation_id, attempt LIMIT $3";
 constexpr std::string_view kSelectSome =
     "SELECT " BOXOFFICE_PAYMENT_COLUMNS
-    "FROM unnest($1, $2) i(reservation_id, attempt) JOIN payment USING (reservation_id, attempt) "
-    "ORDER BY reservation_id, attempt";
+    "FROM (SELECT unnest($1) AS reservation_id, unnest($2) AS attempt) i "
+    "JOIN payment USING (reservation_id, attempt) ORDER BY reservation_id, attempt";
 constexpr std::string_view kSelectRefundsOfSome =
     "SELECT " BOXOFFICE_REFUND_COLUMNS
-    "FROM unnest($1, $2) i(reservation_id, attempt) JOIN payment_refund USING (reservation_id, attempt) "
-    "ORDER BY reservation_id, attempt, saga_id";
+    "FROM (SELECT unnest($1) AS reservation_id, unnest($2) AS attempt) i "
+    "JOIN payment_refund USING (reservation_id, attempt) ORDER BY reservation_id, attempt, saga_id";
 constexpr int kMoreColumn = 21;  // of kSelectPage
 constexpr std::string_view kSelectRefunds =
     "SELECT " BOXOFFICE_REFUND_COLUMNS
-    "FROM unnest($1) i(reservation_id) JOIN payment_refund USING (reservation_id) "
+    "FROM (SELECT unnest($1) AS reservation_id) i JOIN payment_refund USING (reservation_id) "
     "ORDER BY reservation_id, attempt, saga_id";
 constexpr std::string_view kSelectRefundsOfOne =
     "SELECT " BOXOFFICE_REFUND_COLUMNS
     "FROM payment_refund WHERE reservation_id = $1 ORDER BY attempt, saga_id";
 // Its payment's version, in the same transaction, guards it.
-constexpr std::string_view kSaveRefunds = "INSERT INTO payment_refund(" BOXOFFICE_REFUND_COLUMNS
-                                          ") SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
-                                          "ON CONFLICT (reservation_id, attempt, saga_id) DO UPDATE "
-                                          "SET done = excluded.done, updated_at_ms = excluded.updated_at_ms, "
-                                          "refusal = excluded.refusal, settled_by = excluded.settled_by, "
-                                          "settled_reason = excluded.settled_reason";
+constexpr std::string_view kSaveRefunds =
+    "INSERT INTO payment_refund(" BOXOFFICE_REFUND_COLUMNS
+    ") SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), "
+    "unnest($8), unnest($9), unnest($10) ON CONFLICT (reservation_id, attempt, saga_id) DO UPDATE "
+    "SET done = excluded.done, updated_at_ms = excluded.updated_at_ms, refusal = excluded.refusal, "
+    "settled_by = excluded.settled_by, settled_reason = excluded.settled_reason";
 constexpr std::string_view kSelectWebhooks =
-    "SELECT provider, webhook_id FROM unnest($1, $2) i(provider, webhook_id) "
+    "SELECT provider, webhook_id FROM (SELECT unnest($1) AS provider, unnest($2) AS webhook_id) i "
     "JOIN provider_webhook USING (provider, webhook_id)";
 constexpr std::string_view kInsertWebhooks =
-    "INSERT INTO provider_webhook(provider, webhook_id, received_at_ms) SELECT * FROM unnest($1, $2, $3) "
-    "i(provider, webhook_id, received_at_ms) ORDER BY provider, webhook_id ON CONFLICT DO NOTHING "
-    "RETURNING provider, webhook_id";
+    "INSERT INTO provider_webhook(provider, webhook_id, received_at_ms) SELECT * "
+    "FROM (SELECT unnest($1) AS provider, unnest($2) AS webhook_id, unnest($3) AS received_at_ms) i "
+    "ORDER BY provider, webhook_id ON CONFLICT DO NOTHING RETURNING provider, webhook_id";
 constexpr std::string_view kForgetWebhooks = "DELETE FROM provider_webhook WHERE received_at_ms < $1";
 #undef BOXOFFICE_REFUND_COLUMNS
 #undef BOXOFFICE_PAYMENT_COLUMNS
@@ -175,7 +180,6 @@ class PostgresStore final : public Store {
   Result<Rows> Load(const Keys& keys) override {
     Batch batch;
     batch.Add(kSelect, Column(keys.reservations));
-    batch.Add(kSelectRefunds, Column(keys.reservations));
     if (!keys.webhooks.empty()) {
       batch.Add(kSelectWebhooks, Column(keys.webhooks, &WebhookKey::provider),
                 Column(keys.webhooks, &WebhookKey::id));
@@ -184,9 +188,9 @@ class PostgresStore final : public Store {
     Rows rows;
     rows.payments.reserve(results[0].size());
     for (const Row row : results[0]) rows.payments.push_back(PaymentAt(row));
-    for (const Row row : results[1]) rows.refunds.push_back(RefundAt(row));
+    if (!rows.payments.empty()) BOXOFFICE_TRY(LoadRefunds(keys, rows));
     if (!keys.webhooks.empty()) {
-      for (const Row row : results[2]) {
+      for (const Row row : results[1]) {
         rows.webhooks.push_back({std::string(row.Text(0)), std::string(row.Text(1))});
       }
     }
@@ -200,9 +204,10 @@ class PostgresStore final : public Store {
       (payment.version == 0 ? created : known).push_back(payment);
     }
     Batch batch;
-    AddUpdate(known, batch);
-    AddInsert(created, batch);
-    AddWebhooks(changes.webhooks, batch);
+    std::vector<size_t> payments, webhooks;  // the places of their results
+    if (!known.empty()) payments.push_back(AddUpdate(known, batch));
+    if (!created.empty()) payments.push_back(AddInsert(created, batch));
+    if (!changes.webhooks.empty()) webhooks.push_back(AddWebhooks(changes.webhooks, batch));
     AddRefunds(changes.refunds, batch);
     std::vector<bus::Event> events;
     events.reserve(changes.events.size());
@@ -211,33 +216,41 @@ class PostgresStore final : public Store {
     sql::pg::Transaction transaction(*connection_);
     BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
 
-    std::set<PaymentKey> saved;
-    for (const size_t place : {0, 1}) {
-      for (const Row row : results[place]) saved.insert(KeyAt(row));
-    }
+    const auto webhook_at = [](const Row& row) {
+      return WebhookKey{std::string(row.Text(0)), std::string(row.Text(1))};
+    };
     std::set<ReservationId> moved;
-    for (const Payment& payment : changes.payments) {
-      if (!saved.contains(payment.key)) moved.insert(payment.key.reservation);
+    for (const Payment* payment :
+         sql::pg::Missing(changes.payments, &Payment::key, results, payments, KeyAt)) {
+      moved.insert(payment->key.reservation);
     }
-    std::set<WebhookKey> taken;
-    if (!changes.webhooks.empty()) {
-      for (const Row row : results[2]) taken.insert({std::string(row.Text(0)), std::string(row.Text(1))});
-    }
-    for (const TakenWebhook& webhook : changes.webhooks) {
-      if (!taken.contains(webhook.key)) moved.insert(webhook.reservation);
+    for (const TakenWebhook* webhook :
+         sql::pg::Missing(changes.webhooks, &TakenWebhook::key, results, webhooks, webhook_at)) {
+      moved.insert(webhook->reservation);
     }
     if (moved.empty()) BOXOFFICE_TRY(transaction.Commit());
     return std::vector(moved.begin(), moved.end());
   }
 
  private:
-  static void AddUpdate(const std::vector<Payment>& rows, Batch& batch) {
-    batch.Add(kUpdate, Column(rows, kReservationOf), Column(rows, kAttemptOf),
-              Column(rows, &Payment::version), Column(rows, &Payment::state),
-              Column(rows, &Payment::resolution), Column(rows, &Payment::provider_code),
-              Column(rows, &Payment::provider_reference), Column(rows, kUpdatedOf),
-              Column(rows, &Payment::refunded), Column(rows, &Payment::refunding), Column(rows, kLateOf),
-              Column(rows, kRefusalOf), Column(rows, kSettledByOf), Column(rows, kSettledReasonOf));
+  // Of payments that were found: most are new.
+  Result<void> LoadRefunds(const Keys& keys, Rows& rows) {
+    Batch batch;
+    batch.Add(kSelectRefunds, Column(keys.reservations));
+    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    for (const Row row : results[0]) rows.refunds.push_back(RefundAt(row));
+    return {};
+  }
+
+  // The place of its result, here and below.
+  static size_t AddUpdate(const std::vector<Payment>& rows, Batch& batch) {
+    return batch.Add(kUpdate, Column(rows, kReservationOf), Column(rows, kAttemptOf),
+                     Column(rows, &Payment::version), Column(rows, &Payment::state),
+                     Column(rows, &Payment::resolution), Column(rows, &Payment::provider_code),
+                     Column(rows, &Payment::provider_reference), Column(rows, kUpdatedOf),
+                     Column(rows, &Payment::refunded), Column(rows, &Payment::refunding),
+                     Column(rows, kLateOf), Column(rows, kRefusalOf), Column(rows, kSettledByOf),
+                     Column(rows, kSettledReasonOf));
   }
 
   static void AddRefunds(const std::vector<Refund>& refunds, Batch& batch) {
@@ -251,28 +264,28 @@ class PostgresStore final : public Store {
               Column(refunds, kRefusalOf), Column(refunds, kSettledByOf), Column(refunds, kSettledReasonOf));
   }
 
-  static void AddWebhooks(const std::vector<TakenWebhook>& webhooks, Batch& batch) {
-    if (webhooks.empty()) return;
-    batch.Add(
+  static size_t AddWebhooks(const std::vector<TakenWebhook>& webhooks, Batch& batch) {
+    const size_t place = batch.Add(
         kInsertWebhooks,
         Column(webhooks, [](const TakenWebhook& taken) { return std::string_view(taken.key.provider); }),
         Column(webhooks, [](const TakenWebhook& taken) { return std::string_view(taken.key.id); }),
         Column(webhooks, [](const TakenWebhook& taken) { return ToUnixMs(taken.at); }));
     batch.Add(kForgetWebhooks, ToUnixMs(webhooks.front().at - kWebhookMemory));
+    return place;
   }
 
-  static void AddInsert(const std::vector<Payment>& rows, Batch& batch) {
-    batch.Add(kInsert, Column(rows, kReservationOf), Column(rows, kAttemptOf), Column(rows, &Payment::id),
-              Column(rows, &Payment::saga), Column(rows, &Payment::user_id),
-              Column(rows, [](const Payment& payment) { return payment.money.amount; }),
-              Column(rows, [](const Payment& payment) { return std::string(payment.money.currency.code()); }),
-              Column(rows, &Payment::method), Column(rows, &Payment::state),
-              Column(rows, &Payment::resolution), Column(rows, &Payment::provider_code),
-              Column(rows, &Payment::provider_reference),
-              Column(rows, [](const Payment& payment) { return ToUnixMs(payment.created_at); }),
-              Column(rows, kUpdatedOf), Column(rows, &Payment::refunded), Column(rows, &Payment::refunding),
-              Column(rows, kLateOf), Column(rows, kRefusalOf), Column(rows, kSettledByOf),
-              Column(rows, kSettledReasonOf));
+  static size_t AddInsert(const std::vector<Payment>& rows, Batch& batch) {
+    return batch.Add(
+        kInsert, Column(rows, kReservationOf), Column(rows, kAttemptOf), Column(rows, &Payment::id),
+        Column(rows, &Payment::saga), Column(rows, &Payment::user_id),
+        Column(rows, [](const Payment& payment) { return payment.money.amount; }),
+        Column(rows, [](const Payment& payment) { return std::string(payment.money.currency.code()); }),
+        Column(rows, &Payment::method), Column(rows, &Payment::state), Column(rows, &Payment::resolution),
+        Column(rows, &Payment::provider_code), Column(rows, &Payment::provider_reference),
+        Column(rows, [](const Payment& payment) { return ToUnixMs(payment.created_at); }),
+        Column(rows, kUpdatedOf), Column(rows, &Payment::refunded), Column(rows, &Payment::refunding),
+        Column(rows, kLateOf), Column(rows, kRefusalOf), Column(rows, kSettledByOf),
+        Column(rows, kSettledReasonOf));
   }
 
   std::unique_ptr<sql::pg::Connection> connection_;

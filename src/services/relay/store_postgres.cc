@@ -67,10 +67,11 @@ constexpr std::string_view kLockTargets =
   "(SELECT true FROM delivery p WHERE p.state = 0 AND p.target_id = " of ".target_id AND p.key = " of \
   ".key LIMIT 1)"
 constexpr std::string_view kSelectWaiting =
-    "SELECT target_id, key FROM unnest($1, $2) i(target_id, key) WHERE " BOXOFFICE_ONE_IS_PENDING("i");
+    "SELECT target_id, key FROM (SELECT unnest($1) AS target_id, unnest($2) AS key) i "
+    "WHERE " BOXOFFICE_ONE_IS_PENDING("i");
 constexpr std::string_view kInsertEvents =
-    "INSERT INTO event(id, topic, key, type, traceparent, time_ms, body) SELECT * FROM unnest($1, $2, $3, "
-    "$4, $5, $6, $7) ON CONFLICT DO NOTHING";
+    "INSERT INTO event(id, topic, key, type, traceparent, time_ms, body) SELECT unnest($1), "
+    "unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7) ON CONFLICT DO NOTHING";
 // Whether one is due is judged here, where no delivery of its target begins or ends.
 constexpr std::string_view kInsertDeliveries =
     "INSERT INTO delivery(target_id, event_id, key, state, attempts, next_attempt_at_ms, last_status, "
@@ -101,19 +102,22 @@ constexpr std::string_view kSelectNextDue =
 // Moves along the edges of delivery.h only, for several replicas may speak of one delivery: whoever's lease
 // ended, or whose delivery was given up or replayed, says nothing any more but that it was delivered.
 constexpr std::string_view kUpdate =
-    "UPDATE delivery d SET state = i.state, attempts = i.attempts, next_attempt_at_ms = "
-    "i.next_attempt_at_ms, last_status = i.last_status, last_error = i.last_error, delivered_at_ms = "
-    "i.delivered_at_ms, owner = '', lease_until_ms = 0 FROM unnest($1, $2, $3, $4, $5, $6, $7) i(id, state, "
-    "attempts, next_attempt_at_ms, last_status, last_error, delivered_at_ms) WHERE d.id = i.id AND d.state "
-    "<> 1 AND (i.state = 1 OR (d.state = 0 AND d.attempts = i.attempts - 1 AND d.owner IN ('', $8))) "
-    "RETURNING d.target_id, d.key, d.state, d.id";
+    "UPDATE delivery d SET state = i.state, attempts = i.attempts, "
+    "next_attempt_at_ms = i.next_attempt_at_ms, last_status = i.last_status, "
+    "last_error = i.last_error, delivered_at_ms = i.delivered_at_ms, owner = '', lease_until_ms = 0 "
+    "FROM (SELECT unnest($1) AS id, unnest($2) AS state, unnest($3) AS attempts, "
+    "unnest($4) AS next_attempt_at_ms, unnest($5) AS last_status, unnest($6) AS last_error, "
+    "unnest($7) AS delivered_at_ms) i WHERE d.id = i.id AND d.state <> 1 AND (i.state = 1 "
+    "OR (d.state = 0 AND d.attempts = i.attempts - 1 AND d.owner IN ('', $8))) RETURNING d.target_id, "
+    "d.key, d.state, d.id";
 // Which of these have the turn of their key. Targets are locked, so none loses or gets it before kUpdate.
 constexpr std::string_view kSelectTurns =
     "SELECT id, state = 0 AND next_attempt_at_ms IS NOT NULL FROM delivery WHERE id = ANY($1)";
 constexpr std::string_view kReleaseNext =
-    "UPDATE delivery SET next_attempt_at_ms = $3 WHERE next_attempt_at_ms IS NULL AND id IN (SELECT (SELECT "
-    "min(d.id) FROM delivery d WHERE d.state = 0 AND d.target_id = i.target_id AND d.key = i.key) "
-    "FROM unnest($1, $2) i(target_id, key))";
+    "UPDATE delivery SET next_attempt_at_ms = $3 WHERE next_attempt_at_ms IS NULL "
+    "AND id IN (SELECT (SELECT min(d.id) FROM delivery d WHERE d.state = 0 "
+    "AND d.target_id = i.target_id AND d.key = i.key) FROM (SELECT unnest($1) AS target_id, "
+    "unnest($2) AS key) i)";
 
 // Of a key, the first of these is due, if none is pending. Targets are locked (see the schema), so none
 // becomes so.

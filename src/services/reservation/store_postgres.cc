@@ -24,34 +24,37 @@ using sql::pg::Column;
 using sql::pg::Row;
 
 constexpr std::string_view kGet =
-    "SELECT r.record, r.due_at_ms FROM unnest($1) i(id) JOIN reservation r USING (id)";
+    "SELECT r.record, r.due_at_ms FROM (SELECT unnest($1) AS id) i JOIN reservation r USING (id)";
 constexpr std::string_view kGetRequests =
     "SELECT q.user_id, q.idempotency_key, q.request_hash, q.reservation_id, q.saga_id, "
-    "COALESCE(q.answer, r.record), q.created_at_ms FROM unnest($1, $2) i(user_id, idempotency_key) "
-    "JOIN request q USING (user_id, idempotency_key) "
-    "LEFT JOIN reservation r ON q.answer IS NULL AND r.id = q.reservation_id AND r.saga_status = 1";
+    "COALESCE(q.answer, r.record), q.created_at_ms FROM (SELECT unnest($1) AS user_id, "
+    "unnest($2) AS idempotency_key) i JOIN request q USING (user_id, idempotency_key) LEFT "
+    "JOIN reservation r ON q.answer IS NULL AND r.id = q.reservation_id AND r.saga_status = 1";
 constexpr std::string_view kDue =
     "SELECT record, due_at_ms FROM reservation WHERE due_at_ms BETWEEN $1 AND $2 ORDER BY due_at_ms LIMIT $3";
 
 const sql::pg::Insert kInsertRequests(
-    "INSERT INTO request(user_id, idempotency_key, request_hash, reservation_id, saga_id, created_at_ms) "
-    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6)",
+    "INSERT INTO request(user_id, idempotency_key, request_hash, reservation_id, saga_id, "
+    "created_at_ms) SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6)",
     "user_id, idempotency_key");
 // A request that is tried anew: the last saga closes the race between two who do so.
 constexpr std::string_view kReplaceRequests =
     "UPDATE request q SET request_hash = i.request_hash, reservation_id = i.reservation_id, "
-    "saga_id = i.saga_id, answer = NULL, created_at_ms = i.created_at_ms FROM unnest($1, $2, $3, $4, $5, $6, "
-    "$7) i(user_id, idempotency_key, request_hash, reservation_id, saga_id, created_at_ms, replaces) "
-    "WHERE q.user_id = i.user_id AND q.idempotency_key = i.idempotency_key AND q.saga_id = i.replaces "
-    "RETURNING q.user_id, q.idempotency_key";
+    "saga_id = i.saga_id, answer = NULL, created_at_ms = i.created_at_ms "
+    "FROM (SELECT unnest($1) AS user_id, unnest($2) AS idempotency_key, unnest($3) AS request_hash, "
+    "unnest($4) AS reservation_id, unnest($5) AS saga_id, unnest($6) AS created_at_ms, "
+    "unnest($7) AS replaces) i WHERE q.user_id = i.user_id AND q.idempotency_key = i.idempotency_key "
+    "AND q.saga_id = i.replaces RETURNING q.user_id, q.idempotency_key";
 // Of the row as it is before the statement that changes it.
 constexpr std::string_view kKeepAnswers =
-    "UPDATE request q SET answer = r.record FROM unnest($1, $2, $3, $4, $5) i(user_id, idempotency_key, "
-    "saga_id, id, version) JOIN reservation r USING (id, version) WHERE q.user_id = i.user_id AND "
-    "q.idempotency_key = i.idempotency_key AND q.saga_id = i.saga_id AND q.answer IS NULL";
+    "UPDATE request q SET answer = r.record FROM (SELECT unnest($1) AS user_id, "
+    "unnest($2) AS idempotency_key, unnest($3) AS saga_id, unnest($4) AS id, unnest($5) AS version) i "
+    "JOIN reservation r USING (id, version) WHERE q.user_id = i.user_id "
+    "AND q.idempotency_key = i.idempotency_key AND q.saga_id = i.saga_id AND q.answer IS NULL";
 const sql::pg::Insert kInsert(
-    "INSERT INTO reservation(id, user_id, show_id, state, saga_status, version, epoch, due_at_ms, record) "
-    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    "INSERT INTO reservation(id, user_id, show_id, state, saga_status, version, epoch, due_at_ms, "
+    "record) SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), "
+    "unnest($7), unnest($8), unnest($9)",
     "id");
 // Version and epoch close the race between two owners of one saga. Without an expected version it is a
 // renewal: the due time alone, in the range of its version. One statement for both, so that all locks are
@@ -61,9 +64,11 @@ const std::string kUpdate = fmt::format(
     "saga_status = COALESCE(i.saga_status, r.saga_status), version = COALESCE(i.version, r.version), "
     "epoch = COALESCE(i.epoch, r.epoch), record = COALESCE(i.record, r.record), "
     "due_at_ms = CASE WHEN i.version IS NULL THEN i.due_at_ms + r.due_at_ms / {0} * {0} ELSE i.due_at_ms END "
-    "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) i(id, state, saga_status, version, epoch, due_at_ms, "
-    "record, expected_version, expected_epoch) WHERE r.id = i.id AND r.epoch = i.expected_epoch AND "
-    "(r.version = i.expected_version OR i.expected_version IS NULL AND r.saga_status = 0) RETURNING r.id",
+    "FROM (SELECT unnest($1) AS id, unnest($2) AS state, unnest($3) AS saga_status, "
+    "unnest($4) AS version, unnest($5) AS epoch, unnest($6) AS due_at_ms, unnest($7) AS record, "
+    "unnest($8) AS expected_version, unnest($9) AS expected_epoch) i WHERE r.id = i.id "
+    "AND r.epoch = i.expected_epoch AND (r.version = i.expected_version OR i.expected_version IS NULL "
+    "AND r.saga_status = 0) RETURNING r.id",
     kDueRange);
 // SKIP LOCKED: another replica forgets as well.
 constexpr std::string_view kForget =
@@ -182,7 +187,16 @@ void AddRows(const std::vector<Writing>& writings, Attempt& attempt) {
 // What the database said of each.
 class Found {
  public:
-  Found(const Attempt& attempt, std::span<const sql::pg::Rows> results) {
+  Found(const std::vector<Writing>& writings, const Attempt& attempt,
+        std::span<const sql::pg::Rows> results) {
+    const auto count = [&](const std::vector<size_t>& places) {
+      size_t sum = 0;
+      for (const size_t place : places) sum += results[place].size();
+      return sum;
+    };
+    const auto begin = static_cast<size_t>(std::ranges::count_if(writings, &Writing::Begins));
+    all_ = count(attempt.rows) == writings.size() && count(attempt.requests) == begin;
+    if (all_) return;
     for (const size_t place : attempt.requests) {
       for (const Row row : results[place]) {
         requests_.insert({std::string(row.Text(0)), std::string(row.Text(1))});
@@ -192,14 +206,17 @@ class Found {
       for (const Row row : results[place]) rows_.insert(row.Id<ReservationId>(0));
     }
   }
-  [[nodiscard]] bool HasRowOf(const Writing& writing) const { return rows_.contains(writing.row().id); }
+  [[nodiscard]] bool HasRowOf(const Writing& writing) const {
+    return all_ || rows_.contains(writing.row().id);
+  }
   // Its row was written without its request, or the request without the row.
   [[nodiscard]] bool IsTorn(const Writing& writing) const {
-    if (!writing.Begins()) return false;
+    if (all_ || !writing.Begins()) return false;
     return HasRowOf(writing) != requests_.contains(writing.change->request->key);
   }
 
  private:
+  bool all_ = false;  // were written, as nearly always; then nothing else is known here
   std::set<RequestKey> requests_;
   std::set<ReservationId> rows_;
 };
@@ -308,13 +325,13 @@ class PostgresStore final : public Store {
     });
     if (alone) {
       BOXOFFICE_ASSIGN(const auto results, connection_->Write(attempt.batch));
-      const Found found(attempt, results);
+      const Found found(writings, attempt, results);
       for (const Writing& writing : writings) saved[writing.place] = found.HasRowOf(writing);
       return false;
     }
     sql::pg::Transaction transaction(*connection_);
     BOXOFFICE_ASSIGN(const auto results, transaction.Run(attempt.batch));
-    const Found found(attempt, results);
+    const Found found(writings, attempt, results);
     if (std::erase_if(writings, [&](const Writing& w) { return found.IsTorn(w); }) > 0) return true;
     std::vector<bus::Event> events;
     for (const Writing& writing : writings) {

@@ -18,15 +18,16 @@ using sql::pg::Row;
 
 constexpr std::string_view kGetWorks =
     "SELECT w.show_id, w.kind, w.version, w.epoch, w.due_at_ms, w.record "
-    "FROM unnest($1, $2) i(show_id, kind) JOIN show_work w USING (show_id, kind)";
+    "FROM (SELECT unnest($1) AS show_id, unnest($2) AS kind) i JOIN show_work w USING (show_id, kind)";
 constexpr std::string_view kDue =
     "SELECT show_id, kind, version, epoch, due_at_ms, record FROM show_work WHERE due_at_ms <= $1 "
     "ORDER BY due_at_ms LIMIT $2";
 constexpr std::string_view kGetEntries =
-    "SELECT w.version, w.record FROM unnest($1, $2) i(show_id, place) JOIN waitlist w USING (show_id, place)";
+    "SELECT w.version, w.record FROM (SELECT unnest($1) AS show_id, unnest($2) AS place) i "
+    "JOIN waitlist w USING (show_id, place)";
 constexpr std::string_view kGetMembers =
-    "SELECT w.version, w.record FROM unnest($1, $2) i(show_id, user_id) JOIN waitlist w "
-    "USING (show_id, user_id) WHERE w.state < 3";
+    "SELECT w.version, w.record FROM (SELECT unnest($1) AS show_id, unnest($2) AS user_id) i "
+    "JOIN waitlist w USING (show_id, user_id) WHERE w.state < 3";
 
 // Each is one row: they are few. The version closes the race between two replicas.
 constexpr std::string_view kInsertWork =
@@ -58,17 +59,16 @@ constexpr std::string_view kWishes =
 // Of each wish the first places, and of these the first. Who pays any price stands in the order of places; of
 // the others those who pay enough are sorted: by place + 0, or the server may walk along the places of all.
 constexpr std::string_view kListByWish =
-    "SELECT w.version, w.record FROM "
-    "(SELECT f.place FROM unnest($2, $3, $4, $5) i(seats, section, category, price) CROSS JOIN LATERAL ("
-    "(SELECT place FROM waitlist WHERE show_id = $1 AND state = 1 AND indexed_version = version "
-    "AND seats = i.seats AND section = i.section AND category = i.category "
-    "AND max_price = $8 AND place > $6 ORDER BY place LIMIT $7) UNION ALL "
-    "(SELECT place FROM waitlist WHERE show_id = $1 AND state = 1 AND indexed_version = version "
-    "AND seats = i.seats AND section = i.section AND category = i.category "
-    "AND max_price >= i.price AND max_price < $8 AND place > $6 ORDER BY place + 0 LIMIT $7)"
-    ") f ORDER BY f.place LIMIT $7) p CROSS JOIN LATERAL "
-    "(SELECT version, record FROM waitlist WHERE show_id = $1 AND place = p.place LIMIT 1) w "
-    "ORDER BY p.place";
+    "SELECT w.version, w.record FROM (SELECT f.place FROM (SELECT unnest($2) AS seats, "
+    "unnest($3) AS section, unnest($4) AS category, unnest($5) AS price) i CROSS "
+    "JOIN LATERAL ((SELECT place FROM waitlist WHERE show_id = $1 AND state = 1 "
+    "AND indexed_version = version AND seats = i.seats AND section = i.section "
+    "AND category = i.category AND max_price = $8 AND place > $6 "
+    "ORDER BY place LIMIT $7) UNION ALL (SELECT place FROM waitlist WHERE show_id = $1 AND state = 1 "
+    "AND indexed_version = version AND seats = i.seats AND section = i.section "
+    "AND category = i.category AND max_price >= i.price AND max_price < $8 AND place > $6 "
+    "ORDER BY place + 0 LIMIT $7)) f ORDER BY f.place LIMIT $7) p CROSS JOIN LATERAL (SELECT version, "
+    "record FROM waitlist WHERE show_id = $1 AND place = p.place LIMIT 1) w ORDER BY p.place";
 
 Result<ShowWork> WorkAt(const Row& row) {
   const WorkKey key{row.Int(0), static_cast<WorkKind>(row.Int(1))};

@@ -28,6 +28,7 @@ namespace {
 using sql::pg::Batch;
 using sql::pg::Bytes;
 using sql::pg::Column;
+using sql::pg::Missing;
 // seat::Row is a row of seats.
 using DbRow = sql::pg::Row;
 using SteadyClock = std::chrono::steady_clock;
@@ -280,25 +281,6 @@ size_t AddMarks(const std::vector<MarkedShow>& shows, Batch& batch) {
                    Column(shows, [](const MarkedShow& show) { return Ms(show.before.sold_out_at); }));
 }
 
-// The keys of `changed` that the results at `places` do not name, in their order.
-template <typename Key, typename Stored>
-std::vector<Key> Missing(const std::vector<Stored>& changed, Key Stored::* key,
-                         const std::vector<sql::pg::Rows>& results, const std::vector<size_t>& places,
-                         auto key_at) {
-  std::vector<Key> missing;
-  size_t count = 0;
-  for (const size_t place : places) count += results[place].size();
-  if (count == changed.size()) return missing;
-  std::set<Key> saved;
-  for (const size_t place : places) {
-    for (const DbRow row : results[place]) saved.insert(key_at(row));
-  }
-  for (const Stored& row : changed) {
-    if (!saved.contains(row.*key)) missing.push_back(row.*key);
-  }
-  return missing;
-}
-
 Result<Forgotten> PostgresStore::ForgetTombstones(SagaId after, Timestamp before, size_t limit) {
   Batch batch;
   batch.Add(kForgetTombstones, after, FirstSagaAt(before), static_cast<int64_t>(limit));
@@ -319,16 +301,18 @@ Result<Saved> PostgresStore::Save(const Changes& changes) {
   sql::pg::Transaction transaction(*connection_);
   BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
   Saved saved;
-  saved.moved_sagas = Missing(changes.sagas, &SagaRow::id, results, sagas,
-                              [](const DbRow& row) { return row.Id<SagaId>(0); });
-  saved.moved_buyers = Missing(changes.buyers, &BuyerRow::key, results, buyers, [](const DbRow& row) {
-    return BuyerKey{row.Int(0), std::string(row.Text(1))};
-  });
-  saved.moved_seats = Missing(changes.seats, &SeatRow::key, results, seats, [](const DbRow& row) {
-    return SeatKey{row.Int(0), static_cast<SeatNo>(row.Int(1))};
-  });
-  saved.moved_shows = Missing(changes.shows, &MarkedShow::show_id, results, shows,
-                              [](const DbRow& row) { return row.Int(0); });
+  const auto saga_at = [](const DbRow& row) { return row.Id<SagaId>(0); };
+  const auto buyer_at = [](const DbRow& row) { return BuyerKey{row.Int(0), std::string(row.Text(1))}; };
+  const auto seat_at = [](const DbRow& row) { return SeatKey{row.Int(0), static_cast<SeatNo>(row.Int(1))}; };
+  const auto show_at = [](const DbRow& row) { return row.Int(0); };
+  for (const SagaRow* saga : Missing(changes.sagas, &SagaRow::id, results, sagas, saga_at))
+    saved.moved_sagas.push_back(saga->id);
+  for (const BuyerRow* buyer : Missing(changes.buyers, &BuyerRow::key, results, buyers, buyer_at))
+    saved.moved_buyers.push_back(buyer->key);
+  for (const SeatRow* seat : Missing(changes.seats, &SeatRow::key, results, seats, seat_at))
+    saved.moved_seats.push_back(seat->key);
+  for (const MarkedShow* show : Missing(changes.shows, &MarkedShow::show_id, results, shows, show_at))
+    saved.moved_shows.push_back(show->show_id);
   if (!saved.done()) return saved;  // the transaction rolls back
   std::vector<bus::Event> events;
   for (const Event& event : changes.events) events.push_back(ToBusEvent(event, random_));

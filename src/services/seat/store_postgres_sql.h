@@ -12,60 +12,68 @@ namespace boxoffice::seat {
   "channel, "                                                                                             \
   "channel_until_ms"
 
+// The same, from an array for each.
+#define BOXOFFICE_SEAT_ARRAYS                                                                         \
+  "unnest($1) AS show_id, unnest($2) AS seat_no, unnest($3) AS state, unnest($4) AS reservation_id, " \
+  "unnest($5) AS user_id, unnest($6) AS hold_expires_at_ms, unnest($7) AS held_since_ms, "            \
+  "unnest($8) AS version, unnest($9) AS price, unnest($10) AS channel, unnest($11) AS channel_until_ms"
+
 constexpr std::string_view kLoadSagas =
     "SELECT saga_id, undone, reservation_id, show_id, choice, array_to_string(seats, ','), version "
-    "FROM unnest($1) i(saga_id) JOIN saga USING (saga_id)";
+    "FROM (SELECT unnest($1) AS saga_id) i JOIN saga USING (saga_id)";
 constexpr std::string_view kLoadBuyers =
-    "SELECT show_id, user_id, array_to_string(seats, ','), version FROM unnest($1, $2) i(show_id, user_id) "
-    "JOIN buyer USING (show_id, user_id)";
+    "SELECT show_id, user_id, array_to_string(seats, ','), version FROM (SELECT unnest($1) AS show_id, "
+    "unnest($2) AS user_id) i JOIN buyer USING (show_id, user_id)";
 constexpr std::string_view kLoadSeats =
     "SELECT " BOXOFFICE_SEAT_COLUMNS
-    " FROM unnest($1, $2) i(show_id, seat_no) JOIN seat USING (show_id, seat_no)";
+    " FROM (SELECT unnest($1) AS show_id, unnest($2) AS seat_no) i JOIN seat USING (show_id, seat_no)";
 
 // Rows of version 0 are inserted, others updated if they still have the version that was loaded. Rows are
 // taken, and so locked, in the order of the arrays, which are sorted.
 inline const sql::pg::Insert kInsertSagas(
     "INSERT INTO saga(saga_id, undone, reservation_id, show_id, choice, seats, version) "
     "SELECT saga_id, undone, reservation_id, show_id, choice, seats::bigint[], version + 1 "
-    "FROM unnest($1, $2, $3, $4, $5, $6, $7) i(saga_id, undone, reservation_id, show_id, choice, seats, "
-    "version)",
+    "FROM (SELECT unnest($1) AS saga_id, unnest($2) AS undone, unnest($3) AS reservation_id, "
+    "unnest($4) AS show_id, unnest($5) AS choice, unnest($6) AS seats, unnest($7) AS version) i",
     "saga_id");
 constexpr std::string_view kUpdateSagas =
     "UPDATE saga s SET undone = i.undone, reservation_id = i.reservation_id, show_id = i.show_id, "
     "choice = i.choice, seats = i.seats::bigint[], version = i.version + 1 "
-    "FROM unnest($1, $2, $3, $4, $5, $6, $7) i(saga_id, undone, reservation_id, show_id, choice, seats, "
-    "version) WHERE s.saga_id = i.saga_id AND s.version = i.version RETURNING s.saga_id";
+    "FROM (SELECT unnest($1) AS saga_id, unnest($2) AS undone, unnest($3) AS reservation_id, "
+    "unnest($4) AS show_id, unnest($5) AS choice, unnest($6) AS seats, unnest($7) AS version) i "
+    "WHERE s.saga_id = i.saga_id AND s.version = i.version RETURNING s.saga_id";
 inline const sql::pg::Insert kInsertBuyers(
-    "INSERT INTO buyer(show_id, user_id, seats, version) SELECT show_id, user_id, seats::bigint[], version "
-    "+ 1 FROM unnest($1, $2, $3, $4) i(show_id, user_id, seats, version)",
+    "INSERT INTO buyer(show_id, user_id, seats, version) SELECT show_id, user_id, seats::bigint[], "
+    "version + 1 FROM (SELECT unnest($1) AS show_id, unnest($2) AS user_id, unnest($3) AS seats, "
+    "unnest($4) AS version) i",
     "show_id, user_id");
 constexpr std::string_view kUpdateBuyers =
     "UPDATE buyer b SET seats = i.seats::bigint[], version = i.version + 1 "
-    "FROM unnest($1, $2, $3, $4) i(show_id, user_id, seats, version) WHERE b.show_id = i.show_id "
-    "AND b.user_id = i.user_id AND b.version = i.version RETURNING b.show_id, b.user_id";
+    "FROM (SELECT unnest($1) AS show_id, unnest($2) AS user_id, unnest($3) AS seats, "
+    "unnest($4) AS version) i WHERE b.show_id = i.show_id AND b.user_id = i.user_id "
+    "AND b.version = i.version RETURNING b.show_id, b.user_id";
 inline const sql::pg::Insert kInsertSeats(
     "INSERT INTO seat(" BOXOFFICE_SEAT_COLUMNS
-    ") SELECT show_id, seat_no, state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, version + "
-    "1, price, channel, channel_until_ms FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
-    "i(" BOXOFFICE_SEAT_COLUMNS ")",
+    ") SELECT show_id, seat_no, state, reservation_id, user_id, hold_expires_at_ms, held_since_ms, "
+    "version + 1, price, channel, channel_until_ms FROM (SELECT " BOXOFFICE_SEAT_ARRAYS ") i",
     "show_id, seat_no");
 constexpr std::string_view kUpdateSeats =
     "UPDATE seat s SET state = i.state, reservation_id = i.reservation_id, user_id = i.user_id, "
-    "hold_expires_at_ms = i.hold_expires_at_ms, held_since_ms = i.held_since_ms, version = i.version + 1, "
-    "price = i.price, channel = i.channel, channel_until_ms = i.channel_until_ms "
-    "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) i(" BOXOFFICE_SEAT_COLUMNS
-    ") WHERE s.show_id = i.show_id AND s.seat_no = i.seat_no AND s.version = i.version "
+    "hold_expires_at_ms = i.hold_expires_at_ms, held_since_ms = i.held_since_ms, "
+    "version = i.version + 1, price = i.price, channel = i.channel, "
+    "channel_until_ms = i.channel_until_ms FROM (SELECT " BOXOFFICE_SEAT_ARRAYS
+    ") i WHERE s.show_id = i.show_id AND s.seat_no = i.seat_no AND s.version = i.version "
     "RETURNING s.show_id, s.seat_no";
 // The marks that were seen close the race between two replicas that each sell a first or a last seat.
 constexpr std::string_view kSaveMarks =
-    "UPDATE show SET first_sold_at_ms = i.first_sold, sold_out_at_ms = i.sold_out FROM unnest($1, $2, $3, "
-    "$4, "
-    "$5) i(show_id, first_sold, sold_out, first_sold_before, sold_out_before) WHERE show.id = i.show_id "
+    "UPDATE show SET first_sold_at_ms = i.first_sold, sold_out_at_ms = i.sold_out "
+    "FROM (SELECT unnest($1) AS show_id, unnest($2) AS first_sold, unnest($3) AS sold_out, "
+    "unnest($4) AS first_sold_before, unnest($5) AS sold_out_before) i WHERE show.id = i.show_id "
     "AND show.first_sold_at_ms = i.first_sold_before AND show.sold_out_at_ms = i.sold_out_before "
     "RETURNING show.id";
 constexpr std::string_view kTell =
-    "INSERT INTO change(source, show_id, seats) SELECT $1, show_id, seats::bigint[] FROM unnest($2, $3) "
-    "i(show_id, seats)";
+    "INSERT INTO change(source, show_id, seats) SELECT $1, show_id, seats::bigint[] "
+    "FROM (SELECT unnest($2) AS show_id, unnest($3) AS seats) i";
 
 constexpr std::string_view kLoadConcerts = "SELECT id, title, artist, venue FROM concert ORDER BY id";
 #define BOXOFFICE_SHOW_COLUMNS                                                                          \
@@ -102,12 +110,10 @@ constexpr std::string_view kNewConcerts =
     "(SELECT concert_id FROM change WHERE xid >= $1) ORDER BY id";
 constexpr std::string_view kNewShows =
     "SELECT " BOXOFFICE_SHOW_COLUMNS
-    ", CASE WHEN EXISTS (SELECT FROM unnest($2, $3) k(id, version) WHERE k.id = s.id AND k.version = "
-    "s.layout_version) THEN NULL ELSE l.body END, l.prices, l.access FROM show s LEFT JOIN layout l ON "
-    "l.show_id = "
-    "s.id "
-    "WHERE s.id IN (SELECT show_id FROM change WHERE xid >= $1 AND cardinality(seats) = 0) "
-    "ORDER BY s.id";
+    ", CASE WHEN EXISTS (SELECT FROM (SELECT unnest($2) AS id, unnest($3) AS version) k "
+    "WHERE k.id = s.id AND k.version = s.layout_version) THEN NULL ELSE l.body END, l.prices, l.access "
+    "FROM show s LEFT JOIN layout l ON l.show_id = s.id WHERE s.id IN (SELECT show_id FROM change "
+    "WHERE xid >= $1 AND cardinality(seats) = 0) ORDER BY s.id";
 constexpr std::string_view kNewSeats =
     "SELECT " BOXOFFICE_SEAT_COLUMNS
     " FROM (SELECT DISTINCT c.show_id, n.seat_no FROM change c CROSS JOIN LATERAL unnest(c.seats) n(seat_no) "
@@ -124,11 +130,10 @@ constexpr std::string_view kForgetNews = "DELETE FROM change WHERE xid < $1";
 
 constexpr std::string_view kSaveBlocks =
     "INSERT INTO block(show_id, seats, gives_back, reason, operator_id, at_ms, about_channel, channel) "
-    "SELECT "
-    "show_id, seats::bigint[], gives_back, reason, operator_id, at_ms, about_channel, channel FROM "
-    "unnest($1, $2, "
-    "$3, $4, $5, $6, $7, $8) i(show_id, seats, gives_back, reason, operator_id, at_ms, about_channel, "
-    "channel)";
+    "SELECT show_id, seats::bigint[], gives_back, reason, operator_id, at_ms, about_channel, channel "
+    "FROM (SELECT unnest($1) AS show_id, unnest($2) AS seats, unnest($3) AS gives_back, "
+    "unnest($4) AS reason, unnest($5) AS operator_id, unnest($6) AS at_ms, "
+    "unnest($7) AS about_channel, unnest($8) AS channel) i";
 constexpr std::string_view kLoadBlocks =
     "SELECT id, array_to_string(seats, ','), gives_back, reason, operator_id, at_ms, about_channel, channel "
     "FROM block "

@@ -37,76 +37,80 @@ constexpr auto kUserOf = [](const auto& row) { return std::string_view(row.key.u
 constexpr auto kCurrencyOf = [](const auto& row) { return std::string(row.key.currency.code()); };
 
 constexpr std::string_view kSelectWallets =
-    "SELECT user_id, currency, balance, version, day, topped_up FROM unnest($1, $2) i(user_id, currency) "
-    "JOIN wallet USING (user_id, currency)";
+    "SELECT user_id, currency, balance, version, day, topped_up FROM (SELECT unnest($1) AS user_id, "
+    "unnest($2) AS currency) i JOIN wallet USING (user_id, currency)";
 // What only operators' commands name: all wallets of users, and those that the entries named are of.
 constexpr std::string_view kSelectMoreWallets =
-    "SELECT w.user_id, w.currency, w.balance, w.version, w.day, w.topped_up FROM wallet w WHERE w.user_id = "
-    "ANY($1) "
-    "OR (w.user_id, w.currency) IN (SELECT l.user_id, l.currency FROM unnest($2, $3) i(user_id, id) "
-    "JOIN ledger l USING (user_id, id))";
+    "SELECT w.user_id, w.currency, w.balance, w.version, w.day, w.topped_up FROM wallet w "
+    "WHERE w.user_id = ANY($1) OR (w.user_id, w.currency) IN (SELECT l.user_id, l.currency "
+    "FROM (SELECT unnest($2) AS user_id, unnest($3) AS id) i JOIN ledger l USING (user_id, id))";
 #define BOXOFFICE_ENTRY_COLUMNS                                                                              \
   "user_id, id, kind, currency, amount, balance_after, saga_id, reservation_id, client_key, created_at_ms, " \
   "reason, "                                                                                                 \
   "operator_id "
 constexpr std::string_view kSelectEntries =
-    "SELECT " BOXOFFICE_ENTRY_COLUMNS "FROM unnest($1, $2) i(user_id, id) JOIN ledger USING (user_id, id)";
+    "SELECT " BOXOFFICE_ENTRY_COLUMNS
+    "FROM (SELECT unnest($1) AS user_id, unnest($2) AS id) i JOIN ledger USING (user_id, id)";
 constexpr std::string_view kSelectAccounts =
-    "SELECT user_id, state, reason, operator_id, changed_at_ms, version FROM unnest($1) i(user_id) "
-    "JOIN account USING (user_id)";
+    "SELECT user_id, state, reason, operator_id, changed_at_ms, version "
+    "FROM (SELECT unnest($1) AS user_id) i JOIN account USING (user_id)";
 constexpr std::string_view kSelectParts =
-    "SELECT reservation_id, saga_id, user_id, currency, amount, id, balance_after FROM unnest($1, $2) "
-    "i(reservation_id, saga_id) JOIN ledger USING (reservation_id, saga_id) WHERE kind = 4";
+    "SELECT reservation_id, saga_id, user_id, currency, amount, id, balance_after "
+    "FROM (SELECT unnest($1) AS reservation_id, unnest($2) AS saga_id) i "
+    "JOIN ledger USING (reservation_id, saga_id) WHERE kind = 4";
 constexpr std::string_view kInsertAccounts =
-    "INSERT INTO account(user_id, state, reason, operator_id, changed_at_ms, version) SELECT user_id, state, "
-    "reason, "
-    "operator_id, changed_at_ms, 1 FROM unnest($1, $2, $3, $4, $5) i(user_id, state, reason, operator_id, "
-    "changed_at_ms) ON CONFLICT DO NOTHING RETURNING user_id";
+    "INSERT INTO account(user_id, state, reason, operator_id, changed_at_ms, version) SELECT user_id, "
+    "state, reason, operator_id, changed_at_ms, 1 FROM (SELECT unnest($1) AS user_id, "
+    "unnest($2) AS state, unnest($3) AS reason, unnest($4) AS operator_id, "
+    "unnest($5) AS changed_at_ms) i ON CONFLICT DO NOTHING RETURNING user_id";
 constexpr std::string_view kUpdateAccounts =
     "UPDATE account a SET state = i.state, reason = i.reason, operator_id = i.operator_id, "
-    "changed_at_ms = i.changed_at_ms, version = i.version + 1 FROM (SELECT n.* FROM unnest($1, $2, $3, $4, "
-    "$5, $6) "
-    "n(user_id, state, reason, operator_id, changed_at_ms, version) JOIN account q USING (user_id) ORDER BY "
-    "user_id "
-    "FOR UPDATE OF q) i WHERE a.user_id = i.user_id AND a.version = i.version RETURNING a.user_id";
+    "changed_at_ms = i.changed_at_ms, version = i.version + 1 FROM (SELECT n.* "
+    "FROM (SELECT unnest($1) AS user_id, unnest($2) AS state, unnest($3) AS reason, "
+    "unnest($4) AS operator_id, unnest($5) AS changed_at_ms, unnest($6) AS version) n "
+    "JOIN account q USING (user_id) ORDER BY user_id FOR UPDATE OF q) i WHERE a.user_id = i.user_id "
+    "AND a.version = i.version RETURNING a.user_id";
 constexpr std::string_view kSelectDebits =
-    "SELECT saga_id, reservation_id, user_id, currency, amount, state, debit_entry_id, balance_after_debit, "
-    "refund_entry_id, balance_after_refund, refunded FROM unnest($1) i(saga_id) JOIN saga_debit USING "
-    "(saga_id)";
+    "SELECT saga_id, reservation_id, user_id, currency, amount, state, debit_entry_id, "
+    "balance_after_debit, refund_entry_id, balance_after_refund, refunded "
+    "FROM (SELECT unnest($1) AS saga_id) i JOIN saga_debit USING (saga_id)";
 constexpr std::string_view kSelectTopUps =
-    "SELECT user_id, client_key, id, currency, amount, balance_after FROM unnest($1, $2) i(user_id, "
-    "client_key) "
-    "JOIN ledger USING (user_id, client_key) WHERE client_key IS NOT NULL";
+    "SELECT user_id, client_key, id, currency, amount, balance_after "
+    "FROM (SELECT unnest($1) AS user_id, unnest($2) AS client_key) i JOIN ledger USING (user_id, "
+    "client_key) WHERE client_key IS NOT NULL";
 constexpr std::string_view kInsertWallets =
     "INSERT INTO wallet(user_id, currency, balance, version, day, topped_up) SELECT user_id, currency, "
-    "balance, 1, day, "
-    "topped_up FROM unnest($1, $2, $3, $4, $5) i(user_id, currency, balance, day, topped_up) ON CONFLICT DO "
-    "NOTHING RETURNING user_id, currency";
+    "balance, 1, day, topped_up FROM (SELECT unnest($1) AS user_id, unnest($2) AS currency, "
+    "unnest($3) AS balance, unnest($4) AS day, unnest($5) AS topped_up) i ON CONFLICT DO NOTHING "
+    "RETURNING user_id, currency";
 // Rows are taken, and so locked, in the order of the arrays, which are sorted.
 constexpr std::string_view kUpdateWallets =
-    "UPDATE wallet w SET balance = i.balance, day = i.day, topped_up = i.topped_up, version = i.version + 1 "
-    "FROM unnest($1, $2, $3, $4, $5, $6) i(user_id, currency, balance, version, day, topped_up) "
+    "UPDATE wallet w SET balance = i.balance, day = i.day, topped_up = i.topped_up, "
+    "version = i.version + 1 FROM (SELECT unnest($1) AS user_id, unnest($2) AS currency, "
+    "unnest($3) AS balance, unnest($4) AS version, unnest($5) AS day, unnest($6) AS topped_up) i "
     "WHERE w.user_id = i.user_id AND w.currency = i.currency AND w.version = i.version "
     "RETURNING w.user_id, w.currency";
 const sql::pg::Insert kInsertDebits(
     "INSERT INTO saga_debit(saga_id, reservation_id, user_id, currency, amount, state, debit_entry_id, "
-    "balance_after_debit, refund_entry_id, balance_after_refund, refunded) "
-    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    "balance_after_debit, refund_entry_id, balance_after_refund, refunded) SELECT unnest($1), "
+    "unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), "
+    "unnest($10), unnest($11)",
     "saga_id");
 constexpr std::string_view kUpdateDebits =
-    "UPDATE saga_debit d SET state = i.state, refund_entry_id = i.entry, balance_after_refund = i.balance, "
-    "refunded = i.refunded FROM unnest($1, $2, $3, $4, $5, $6) i(saga_id, state, entry, balance, refunded, "
-    "before) "
-    "WHERE d.saga_id = i.saga_id AND d.state = 1 AND d.refunded = i.before RETURNING d.saga_id";
+    "UPDATE saga_debit d SET state = i.state, refund_entry_id = i.entry, "
+    "balance_after_refund = i.balance, refunded = i.refunded FROM (SELECT unnest($1) AS saga_id, "
+    "unnest($2) AS state, unnest($3) AS entry, unnest($4) AS balance, unnest($5) AS refunded, "
+    "unnest($6) AS before) i WHERE d.saga_id = i.saga_id AND d.state = 1 AND d.refunded = i.before "
+    "RETURNING d.saga_id";
 const sql::pg::Insert kInsertEntries(
-    "INSERT INTO ledger(user_id, id, kind, currency, amount, contra, contra_amount, balance_after, saga_id, "
-    "reservation_id, client_key, created_at_ms, reason, operator_id) SELECT user_id, id, kind, currency, "
-    "amount, "
-    "contra, -amount, balance_after, saga_id, reservation_id, client_key, created_at_ms, reason, operator_id "
-    "FROM "
-    "unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) i(user_id, id, kind, currency, amount, "
-    "contra, "
-    "balance_after, saga_id, reservation_id, client_key, created_at_ms, reason, operator_id)",
+    "INSERT INTO ledger(user_id, id, kind, currency, amount, contra, contra_amount, balance_after, "
+    "saga_id, reservation_id, client_key, created_at_ms, reason, operator_id) SELECT user_id, id, "
+    "kind, currency, amount, contra, -amount, balance_after, saga_id, reservation_id, client_key, "
+    "created_at_ms, reason, operator_id FROM (SELECT unnest($1) AS user_id, unnest($2) AS id, "
+    "unnest($3) AS kind, unnest($4) AS currency, unnest($5) AS amount, unnest($6) AS contra, "
+    "unnest($7) AS balance_after, unnest($8) AS saga_id, unnest($9) AS reservation_id, "
+    "unnest($10) AS client_key, unnest($11) AS created_at_ms, unnest($12) AS reason, "
+    "unnest($13) AS operator_id) i",
     "id");
 
 WalletRow WalletAt(const Row& row) {
@@ -151,9 +155,8 @@ class PostgresStore final : public Store {
     Batch batch;
     AddWalletKeys(keys.wallets, batch);
     batch.Add(kSelectDebits, Column(keys.sagas));
-    batch.Add(kSelectTopUps, Column(keys.top_ups, &TopUpKey::user_id),
-              Column(keys.top_ups, &TopUpKey::client_key));
     batch.Add(kSelectAccounts, Column(keys.accounts));
+    const size_t top_ups = keys.top_ups.empty() ? 0 : AddTopUps(keys, batch);
     const size_t parts = keys.parts.empty() ? 0 : AddParts(keys, batch);
     const size_t more = keys.users.empty() && keys.entries.empty() ? 0 : AddMore(keys, batch);
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
@@ -172,13 +175,15 @@ class PostgresStore final : public Store {
                              .refunded = row.Int(10)});
     }
     BOXOFFICE_TRY(LoadWalletsOfDebits(rows));
-    for (const Row row : results[2]) {
-      rows.top_ups.push_back({{std::string(row.Text(0)), std::string(row.Text(1))},
-                              {row.Int(4), CurrencyAt(row, 3)},
-                              row.Id<EntryId>(2),
-                              row.Int(5)});
+    for (const Row row : results[2]) rows.accounts.push_back(AccountAt(row));
+    if (top_ups != 0) {
+      for (const Row row : results[top_ups]) {
+        rows.top_ups.push_back({{std::string(row.Text(0)), std::string(row.Text(1))},
+                                {row.Int(4), CurrencyAt(row, 3)},
+                                row.Id<EntryId>(2),
+                                row.Int(5)});
+      }
     }
-    for (const Row row : results[3]) rows.accounts.push_back(AccountAt(row));
     if (parts != 0) {
       for (const Row row : results[parts]) {
         rows.parts.push_back({.key = {row.Id<ReservationId>(0), row.Id<SagaId>(1)},
@@ -202,22 +207,28 @@ class PostgresStore final : public Store {
 
   Result<Keys> Save(const Changes& changes) override {
     Batch batch;
-    AddWallets(changes, batch);
-    AddDebits(changes, batch);
-    AddEntries(changes, batch);
-    if (!changes.accounts.empty()) AddAccounts(changes, batch);
+    Places places;
+    AddWallets(changes, batch, places);
+    AddDebits(changes, batch, places);
+    if (!changes.entries.empty()) places.entries.push_back(AddEntries(changes.entries, batch));
+    AddAccounts(changes, batch, places);
     std::vector<bus::Event> events;
     events.reserve(changes.entries.size());
     for (const Entry& entry : changes.entries) events.push_back(ToEvent(entry));
     BOXOFFICE_TRY(outbox::AddTo(batch, events));
     sql::pg::Transaction transaction(*connection_);
     BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
-    Keys moved = Moved(changes, results);
+    Keys moved = Moved(changes, places, results);
     if (moved.empty()) BOXOFFICE_TRY(transaction.Commit());
     return moved;
   }
 
  private:
+  // Of the results that name what was written.
+  struct Places {
+    std::vector<size_t> wallets, debits, entries, accounts;
+  };
+
   static void AddWalletKeys(const std::vector<WalletKey>& wallets, Batch& batch) {
     batch.Add(kSelectWallets, Column(wallets, &WalletKey::user_id),
               Column(wallets, [](const WalletKey& key) { return std::string(key.currency.code()); }));
@@ -237,7 +248,11 @@ class PostgresStore final : public Store {
     return {};
   }
 
-  // The place of its result.
+  // The places of their results.
+  static size_t AddTopUps(const Keys& keys, Batch& batch) {
+    return batch.Add(kSelectTopUps, Column(keys.top_ups, &TopUpKey::user_id),
+                     Column(keys.top_ups, &TopUpKey::client_key));
+  }
   static size_t AddParts(const Keys& keys, Batch& batch) {
     return batch.Add(kSelectParts, Column(keys.parts, &PartKey::reservation),
                      Column(keys.parts, &PartKey::saga));
@@ -251,51 +266,67 @@ class PostgresStore final : public Store {
     return place;
   }
 
-  static void AddAccounts(const Changes& changes, Batch& batch) {
+  static void AddAccounts(const Changes& changes, Batch& batch, Places& places) {
     std::vector<AccountRow> created, known;
     for (const AccountRow& row : changes.accounts) (row.version == 0 ? created : known).push_back(row);
     const auto changed_at = [](const AccountRow& row) { return ToUnixMs(row.changed_at); };
-    batch.Add(kInsertAccounts, Column(created, &AccountRow::user_id), Column(created, &AccountRow::state),
-              Column(created, &AccountRow::reason), Column(created, &AccountRow::operator_id),
-              Column(created, changed_at));
-    batch.Add(kUpdateAccounts, Column(known, &AccountRow::user_id), Column(known, &AccountRow::state),
-              Column(known, &AccountRow::reason), Column(known, &AccountRow::operator_id),
-              Column(known, changed_at), Column(known, &AccountRow::version));
+    if (!created.empty()) {
+      places.accounts.push_back(
+          batch.Add(kInsertAccounts, Column(created, &AccountRow::user_id),
+                    Column(created, &AccountRow::state), Column(created, &AccountRow::reason),
+                    Column(created, &AccountRow::operator_id), Column(created, changed_at)));
+    }
+    if (!known.empty()) {
+      places.accounts.push_back(
+          batch.Add(kUpdateAccounts, Column(known, &AccountRow::user_id), Column(known, &AccountRow::state),
+                    Column(known, &AccountRow::reason), Column(known, &AccountRow::operator_id),
+                    Column(known, changed_at), Column(known, &AccountRow::version)));
+    }
   }
 
-  static void AddWallets(const Changes& changes, Batch& batch) {
+  static void AddWallets(const Changes& changes, Batch& batch, Places& places) {
     std::vector<WalletRow> opened, known;
     for (const WalletRow& wallet : changes.wallets) (wallet.version == 0 ? opened : known).push_back(wallet);
-    batch.Add(kInsertWallets, Column(opened, kUserOf), Column(opened, kCurrencyOf),
-              Column(opened, &WalletRow::balance), Column(opened, &WalletRow::day),
-              Column(opened, &WalletRow::topped_up));
-    batch.Add(kUpdateWallets, Column(known, kUserOf), Column(known, kCurrencyOf),
-              Column(known, &WalletRow::balance), Column(known, &WalletRow::version),
-              Column(known, &WalletRow::day), Column(known, &WalletRow::topped_up));
+    if (!opened.empty()) {
+      places.wallets.push_back(batch.Add(kInsertWallets, Column(opened, kUserOf), Column(opened, kCurrencyOf),
+                                         Column(opened, &WalletRow::balance), Column(opened, &WalletRow::day),
+                                         Column(opened, &WalletRow::topped_up)));
+    }
+    if (!known.empty()) {
+      places.wallets.push_back(batch.Add(kUpdateWallets, Column(known, kUserOf), Column(known, kCurrencyOf),
+                                         Column(known, &WalletRow::balance),
+                                         Column(known, &WalletRow::version), Column(known, &WalletRow::day),
+                                         Column(known, &WalletRow::topped_up)));
+    }
   }
 
-  static void AddDebits(const Changes& changes, Batch& batch) {
+  static void AddDebits(const Changes& changes, Batch& batch, Places& places) {
     std::vector<DebitRow> created, refunded;
     std::vector<int64_t> before;
     for (const DebitChange& change : changes.debits) {
       (change.created ? created : refunded).push_back(change.row);
       if (!change.created) before.push_back(change.refunded_before);
     }
-    batch.Add(kInsertDebits, Column(created, &DebitRow::saga), Column(created, &DebitRow::reservation),
-              Column(created, &DebitRow::user_id),
-              Column(created, [](const DebitRow& row) { return std::string(row.money.currency.code()); }),
-              Column(created, [](const DebitRow& row) { return row.money.amount; }),
-              Column(created, &DebitRow::state), Column(created, &DebitRow::debit_entry),
-              Column(created, &DebitRow::balance_after_debit), Column(created, &DebitRow::refund_entry),
-              Column(created, &DebitRow::balance_after_refund), Column(created, &DebitRow::refunded));
-    batch.Add(kUpdateDebits, Column(refunded, &DebitRow::saga), Column(refunded, &DebitRow::state),
-              Column(refunded, &DebitRow::refund_entry), Column(refunded, &DebitRow::balance_after_refund),
-              Column(refunded, &DebitRow::refunded), Column(before));
+    if (!created.empty()) {
+      places.debits.push_back(batch.Add(
+          kInsertDebits, Column(created, &DebitRow::saga), Column(created, &DebitRow::reservation),
+          Column(created, &DebitRow::user_id),
+          Column(created, [](const DebitRow& row) { return std::string(row.money.currency.code()); }),
+          Column(created, [](const DebitRow& row) { return row.money.amount; }),
+          Column(created, &DebitRow::state), Column(created, &DebitRow::debit_entry),
+          Column(created, &DebitRow::balance_after_debit), Column(created, &DebitRow::refund_entry),
+          Column(created, &DebitRow::balance_after_refund), Column(created, &DebitRow::refunded)));
+    }
+    if (!refunded.empty()) {
+      places.debits.push_back(batch.Add(
+          kUpdateDebits, Column(refunded, &DebitRow::saga), Column(refunded, &DebitRow::state),
+          Column(refunded, &DebitRow::refund_entry), Column(refunded, &DebitRow::balance_after_refund),
+          Column(refunded, &DebitRow::refunded), Column(before)));
+    }
   }
 
-  static void AddEntries(const Changes& changes, Batch& batch) {
-    const std::vector<Entry>& entries = changes.entries;
-    batch.Add(
+  static size_t AddEntries(const std::vector<Entry>& entries, Batch& batch) {
+    return batch.Add(
         kInsertEntries, Column(entries, &Entry::user_id), Column(entries, &Entry::id),
         Column(entries, &Entry::kind),
         Column(entries, [](const Entry& entry) { return std::string(entry.money.currency.code()); }),
@@ -317,41 +348,34 @@ class PostgresStore final : public Store {
   }
 
   // The keys of the changes that found their rows otherwise than they were loaded.
-  static Keys Moved(const Changes& changes, std::span<const sql::pg::Rows> results) {
-    std::set<WalletKey> wallets;
-    for (const size_t place : {0, 1}) {
-      for (const Row row : results[place]) wallets.insert({std::string(row.Text(0)), CurrencyAt(row, 1)});
-    }
-    std::set<SagaId> sagas;
-    for (const size_t place : {2, 3}) {
-      for (const Row row : results[place]) sagas.insert(row.Id<SagaId>(0));
-    }
-    std::set<EntryId> entries;
-    for (const Row row : results[4]) entries.insert(row.Id<EntryId>(0));
-
+  static Keys Moved(const Changes& changes, const Places& places, const std::vector<sql::pg::Rows>& results) {
     Keys moved;
-    for (const WalletRow& wallet : changes.wallets) {
-      if (!wallets.contains(wallet.key)) moved.wallets.push_back(wallet.key);
+    const auto debit = [](const DebitChange& change) { return change.row.saga; };
+    const auto wallet_at = [](const Row& row) {
+      return WalletKey{std::string(row.Text(0)), CurrencyAt(row, 1)};
+    };
+    const auto saga_at = [](const Row& row) { return row.Id<SagaId>(0); };
+    const auto entry_at = [](const Row& row) { return row.Id<EntryId>(0); };
+    const auto user_at = [](const Row& row) { return std::string(row.Text(0)); };
+    for (const WalletRow* wallet :
+         sql::pg::Missing(changes.wallets, &WalletRow::key, results, places.wallets, wallet_at)) {
+      moved.wallets.push_back(wallet->key);
     }
-    for (const DebitChange& change : changes.debits) {
-      if (!sagas.contains(change.row.saga)) moved.sagas.push_back(change.row.saga);
-    }
-    for (const Entry& entry : changes.entries) {
-      if (entries.contains(entry.id)) continue;
-      if (!entry.of_saga()) {
-        moved.top_ups.push_back({entry.user_id, entry.client_key});
-      } else if (entry.kind == EntryKind::kPartialRefund) {
-        moved.parts.push_back({entry.reservation, entry.saga});
+    for (const DebitChange* change : sql::pg::Missing(changes.debits, debit, results, places.debits, saga_at))
+      moved.sagas.push_back(change->row.saga);
+    for (const Entry* entry :
+         sql::pg::Missing(changes.entries, &Entry::id, results, places.entries, entry_at)) {
+      if (!entry->of_saga()) {
+        moved.top_ups.push_back({entry->user_id, entry->client_key});
+      } else if (entry->kind == EntryKind::kPartialRefund) {
+        moved.parts.push_back({entry->reservation, entry->saga});
       } else {
         CHECK(!moved.sagas.empty(), "the ledger holds an entry that its saga's row does not know");
       }
     }
-    std::set<std::string> accounts;
-    for (size_t place = 5; place < 7 && !changes.accounts.empty(); ++place) {
-      for (const Row row : results[place]) accounts.emplace(row.Text(0));
-    }
-    for (const AccountRow& account : changes.accounts) {
-      if (!accounts.contains(account.user_id)) moved.accounts.push_back(account.user_id);
+    for (const AccountRow* account :
+         sql::pg::Missing(changes.accounts, &AccountRow::user_id, results, places.accounts, user_at)) {
+      moved.accounts.push_back(account->user_id);
     }
     std::ranges::sort(moved.top_ups);
     std::ranges::sort(moved.parts);
