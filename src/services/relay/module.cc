@@ -26,7 +26,7 @@ void AddKeys(config::Keys& keys, RelayConfig& config) {
                 "For one delivery");
   keys.Duration("delivery.kept_ms", config.log_age, std::chrono::milliseconds(0),
                 std::chrono::milliseconds(31'622'400'000),
-                "From a delivery's making until it goes out of the log, unless it is pending");
+                "From a delivery's end, when it was delivered or given up, until it goes out of the log");
   keys.Duration("processed_event.kept_ms", config.processed_age, std::chrono::milliseconds(0),
                 std::chrono::milliseconds(31'622'400'000),
                 "From an event's making until its id is forgotten, once it and all before it were consumed");

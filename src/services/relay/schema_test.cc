@@ -23,7 +23,7 @@ using ::testing::ElementsAre;
 
 constexpr Timestamp kMade = FromUnixMs(1'800'000'000'000);
 
-// Of the first version: a target with a delivery that is due, and one that was deleted.
+// Of the first version: a target with a delivery that is due and one that is dead, and one that was deleted.
 constexpr std::string_view kSqliteRows =
     "INSERT INTO target(operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, "
     "deleted) VALUES('op1', 'https://a.example/hook', 'seat.held,seat.sold', x'0102', 1, '', 1800000000000, "
@@ -32,7 +32,8 @@ constexpr std::string_view kSqliteRows =
     "1800000000000, '{}');"
     "INSERT INTO delivery(target_id, event_id, key, state, attempts, next_attempt_at_ms, last_status, "
     "last_error, created_at_ms) VALUES(1, x'01888888888888888888888888888888', x'6b', 0, 2, 1800000000000, "
-    "503, '', 1800000000000);"
+    "503, '', 1800000000000), (1, x'01888888888888888888888888888888', x'6c', 2, 10, NULL, 503, '', "
+    "1800000000000);"
     "INSERT INTO processed_event VALUES('relay', x'01888888888888888888888888888888');";
 constexpr std::string_view kPostgresRows =
     "INSERT INTO target(operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, "
@@ -43,7 +44,8 @@ constexpr std::string_view kPostgresRows =
     "1800000000000, '{}');"
     "INSERT INTO delivery(target_id, event_id, key, state, attempts, next_attempt_at_ms, last_status, "
     "last_error, created_at_ms) VALUES(1, '01888888-8888-8888-8888-888888888888', '\\x6b', 0, 2, "
-    "1800000000000, 503, '', 1800000000000);"
+    "1800000000000, 503, '', 1800000000000), (1, '01888888-8888-8888-8888-888888888888', '\\x6c', 2, 10, "
+    "NULL, 503, '', 1800000000000);"
     "INSERT INTO processed_event VALUES('relay', '01888888-8888-8888-8888-888888888888');";
 
 // Whatever the store: it goes on where the first version has ended.
@@ -69,11 +71,13 @@ void ExpectGoesOn(Store& store) {
   ASSERT_EQ(due.size(), 1);
   EXPECT_EQ(due[0].event.id, event);
   EXPECT_EQ(due[0].delivery.attempts, 2);
+  EXPECT_EQ(store.Prune(kMade, 10).value(), 0);
+  EXPECT_EQ(store.Prune(kMade + milliseconds(1), 10).value(), 1) << "when it ended was not kept";
 
   Target changed = targets[0];
   changed.rate_per_s = 5;
   changed.past_filters = {{kMade, {"seat.held"}, {7}}};
-  ASSERT_TRUE(store.ChangeTarget(changed, std::nullopt));
+  ASSERT_TRUE(store.ChangeTarget(changed, std::nullopt, kMade));
   ++changed.version;
   EXPECT_EQ(store.LoadTargets().value()[0], changed);
 }

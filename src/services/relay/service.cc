@@ -105,8 +105,8 @@ Result<Target> RelayService::SaveChange(int64_t id, const Make& make) {
     BOXOFFICE_ASSIGN(Target changed, make(*target));
     if (changed == *target) return changed;
     const bool stops = target->enabled && !changed.enabled;
-    const Result<void> saved =
-        store_->ChangeTarget(changed, stops ? std::optional<std::string>(kDisabledTarget) : std::nullopt);
+    const Result<void> saved = store_->ChangeTarget(
+        changed, stops ? std::optional<std::string>(kDisabledTarget) : std::nullopt, clock_.Now());
     // Another replica was first: on top of what it did.
     if (!saved && saved.error().reason == "constraint" && tries < kMaxTries) continue;
     BOXOFFICE_TRY(saved);
@@ -175,7 +175,7 @@ Result<void> RelayService::DeleteTarget(int64_t id) {
   if (target->deleted) return {};
   Target changed = *target;
   changed.deleted = true;
-  BOXOFFICE_TRY(store_->UpdateTarget(changed, kDeletedTarget));
+  BOXOFFICE_TRY(store_->UpdateTarget(changed, kDeletedTarget, clock_.Now()));
   *target = std::move(changed);
   return {};
 }

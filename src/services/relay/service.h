@@ -133,13 +133,14 @@ class RelayService {
   // URL that they still have. Attempts whose delivery or target was given up meanwhile, or whose delivery was
   // replayed: only a success counts. Again: no effect.
   [[nodiscard]] Result<void> Record(std::span<const AttemptResult> results);
-  // Removes from the log a part of what has ended and was made longer ago than it is kept. Returns how much.
+  // Removes from the log a part of what has ended longer ago than it is kept. Returns how much.
   [[nodiscard]] Result<size_t> Prune();
   // See Store: of some ids at a time.
   [[nodiscard]] Result<Forgotten> ForgetProcessed(Timestamp before);
 
   static constexpr std::chrono::hours kLogAge{30 * 24};
-  // Nine pauses of kMaxPause and a tenth each are ten days, and whoever is to replay what is dead needs one.
+  // Whoever is to replay what is dead needs a day. What a release that kept no ends has ended counts from its
+  // making, and may have been tried for ten: nine pauses of kMaxPause and a tenth each.
   static constexpr std::chrono::hours kLeastLogAge{11 * 24};
   static constexpr size_t kMaxReplayIds = 200;
   static constexpr size_t kReplayBatch = 1'000;

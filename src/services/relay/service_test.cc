@@ -17,7 +17,8 @@ class OvertakenStore final : public MemoryStore {
   Result<void> Insert(const Accepted&) override {
     Target target = LoadTargets().value().at(0);
     (deletes_ ? target.deleted : target.enabled) = deletes_;
-    EXPECT_TRUE(deletes_ ? UpdateTarget(target, "target_deleted") : ChangeTarget(target, "target_disabled"));
+    EXPECT_TRUE(deletes_ ? UpdateTarget(target, "target_deleted", {})
+                         : ChangeTarget(target, "target_disabled", {}));
     return Fail(Code::kConflict, "constraint", "a target takes nothing any more");
   }
 

@@ -50,14 +50,16 @@ class Store {
   // Gives it an id. A second one with the operation key: constraint.
   [[nodiscard]] virtual Result<int64_t> InsertTarget(const Target& target) = 0;
   // Saves enabled, disabled_reason and deleted; what disables or deletes wins over all that was not seen.
-  // With `give_up`, all pending deliveries of the target become dead with that error.
+  // With `give_up`, all pending deliveries of the target become dead with that error, and end at `now`.
   [[nodiscard]] virtual Result<void> UpdateTarget(const Target& target,
-                                                  const std::optional<std::string>& give_up) = 0;
+                                                  const std::optional<std::string>& give_up,
+                                                  Timestamp now) = 0;
   // Saves all that can change of a target which still has this version, and counts the version up; but not
   // paused_until, which ends if it gets another URL, or was or becomes disabled. With `give_up` as above.
   // Another version, or deleted: constraint, and nothing is done.
   [[nodiscard]] virtual Result<void> ChangeTarget(const Target& target,
-                                                  const std::optional<std::string>& give_up) = 0;
+                                                  const std::optional<std::string>& give_up,
+                                                  Timestamp now) = 0;
   // The target is left alone until then, or longer if that was said before. At a URL that it has no more, or
   // disabled: nothing is done. The version stays.
   [[nodiscard]] virtual Result<void> Pause(int64_t target_id, const std::string& url, Timestamp until) = 0;
@@ -81,9 +83,9 @@ class Store {
   [[nodiscard]] virtual Result<std::optional<Timestamp>> NextDue(int64_t target_id) = 0;
   // Saves deliveries after an attempt: a success unless one was told before; anything else only where the
   // delivery is pending with one attempt less, for an attempt that began before it was given up or replayed
-  // says nothing of it now. Where one that was pending and had its turn (next_attempt_at) has ended by this,
-  // the next one of its target and key that waits becomes due at `now`: of those that are pending, one has
-  // it. Again: no effect.
+  // says nothing of it now. What is not pending by this has ended at `now`; where it was pending before, and
+  // had its turn (next_attempt_at), the next one of its target and key that waits becomes due at `now`: of
+  // those that are pending, one has it. Again: no effect.
   [[nodiscard]] virtual Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) = 0;
 
   // Makes dead deliveries pending, with all their attempts anew; those that are not dead stay as they are. Of
@@ -98,8 +100,8 @@ class Store {
   [[nodiscard]] virtual Result<std::optional<InboxEvent>> FindEvent(const EventId& id) = 0;
   // The newest first.
   [[nodiscard]] virtual Result<std::vector<Delivery>> List(const DeliveryQuery& query) = 0;
-  // Removes up to `limit` deliveries that are not pending and older than `before`, and events that no
-  // delivery names any more. Returns how many deliveries.
+  // Removes up to `limit` deliveries that are not pending and have ended, the last time, before `before`, and
+  // events that no delivery names any more. Returns how many deliveries.
   [[nodiscard]] virtual Result<size_t> Prune(Timestamp before, size_t limit) = 0;
   // All events whose ids were made before `before` count as processed from now on, for good (a lower `before`
   // later on: no effect on that); up to `limit` of their ids are forgotten. When that is right says

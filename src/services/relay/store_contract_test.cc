@@ -79,7 +79,7 @@ class RelayStoreTest : public testing::TestWithParam<Kind> {
     SetState(key.old[0], State::kDead);
     key.begun = Find(key.old[1]);
     ASSERT_TRUE(key.begun.next_attempt_at);
-    ASSERT_TRUE(store_->UpdateTarget(target, "why"));
+    ASSERT_TRUE(store_->UpdateTarget(target, "why", now_));
     key.young = Put({Event("a")}, now_)[0];
   }
   // What an attempt that began from `begun` came to.
@@ -108,7 +108,7 @@ TEST_P(RelayStoreTest, TargetsAreLoadedAsTheyWereSaved) {
   target.enabled = false;
   target.disabled_reason = "gone";
   target.deleted = true;
-  ASSERT_TRUE(store_->UpdateTarget(target, std::nullopt));
+  ASSERT_TRUE(store_->UpdateTarget(target, std::nullopt, now_));
   ++target.version;
   EXPECT_THAT(store_->LoadTargets().value(), ElementsAre(target, all));
 }
@@ -137,15 +137,15 @@ TEST_P(RelayStoreTest, AChangeOfATargetIsSavedWholeOnTopOfWhatItSaw) {
   target.wants_since = now_ + std::chrono::seconds(1);
   target.past_filters = {{now_ + std::chrono::seconds(2), {"seat.held"}, {3, 7}},
                          {now_ + std::chrono::seconds(3), {}, {}}};
-  ASSERT_TRUE(store_->ChangeTarget(target, std::nullopt));
-  EXPECT_EQ(store_->ChangeTarget(target, std::nullopt).error().reason, "constraint")
+  ASSERT_TRUE(store_->ChangeTarget(target, std::nullopt, now_));
+  EXPECT_EQ(store_->ChangeTarget(target, std::nullopt, now_).error().reason, "constraint")
       << "it was changed since";
   ++target.version;
   EXPECT_THAT(store_->LoadTargets().value(), ElementsAre(target));
   target.deleted = true;
-  ASSERT_TRUE(store_->UpdateTarget(target, std::nullopt));
+  ASSERT_TRUE(store_->UpdateTarget(target, std::nullopt, now_));
   ++target.version;
-  EXPECT_EQ(store_->ChangeTarget(target, std::nullopt).error().reason, "constraint") << "it is deleted";
+  EXPECT_EQ(store_->ChangeTarget(target, std::nullopt, now_).error().reason, "constraint") << "it is deleted";
 }
 
 TEST_P(RelayStoreTest, APauseIsKeptUntilTheUrlIsAnotherOrTheTargetIsDisabled) {
@@ -155,7 +155,7 @@ TEST_P(RelayStoreTest, APauseIsKeptUntilTheUrlIsAnotherOrTheTargetIsDisabled) {
     ASSERT_TRUE(store_->Pause(target.id, url, now_ + length));
   };
   const auto stored = [&] { return store_->LoadTargets()->at(0); };
-  const auto change = [&](const Target& to) { ASSERT_TRUE(store_->ChangeTarget(to, std::nullopt)); };
+  const auto change = [&](const Target& to) { ASSERT_TRUE(store_->ChangeTarget(to, std::nullopt, now_)); };
   pause("http://a/", milliseconds(60));
   pause("http://a/", milliseconds(50));
   EXPECT_EQ(stored().paused_until, now_ + milliseconds(60)) << "the longer one";
@@ -222,7 +222,7 @@ TEST_P(RelayStoreTest, NothingIsReplayedToATargetThatTakesNothing) {
   target.id = store_->InsertTarget(target).value();
   const auto ids = Put({Event("a")}, now_);
   target.enabled = false;
-  ASSERT_TRUE(store_->UpdateTarget(target, "why"));
+  ASSERT_TRUE(store_->UpdateTarget(target, "why", now_));
   EXPECT_EQ(store_->Replay(ids, now_).value(), 0);
   EXPECT_EQ(Find(ids[0]).state, State::kDead);
 }
@@ -358,7 +358,7 @@ TEST_P(RelayStoreTest, AFailureChangesNothingOfADeliveryThatWasGivenUpMeanwhileA
   ASSERT_EQ(target.id, 1);
   const int64_t id = Put({Event("a")}, now_)[0];
   const Delivery begun = Find(id);
-  ASSERT_TRUE(store_->UpdateTarget(target, "why"));
+  ASSERT_TRUE(store_->UpdateTarget(target, "why", now_));
   const Delivery given_up = Find(id);
   EndAttempt(begun, 500);
   EXPECT_EQ(Find(id), given_up);
@@ -379,7 +379,7 @@ TEST_P(RelayStoreTest, AFailureFromBeforeAReplayDoesNotEndWhatWasReplayed) {
   for (int i = 0; i < 9; ++i) EndAttempt(Find(ids[0]), 500);
   const Delivery begun = Find(ids[0]);
   ASSERT_EQ(begun.attempts, 9);
-  ASSERT_TRUE(store_->UpdateTarget(target, "why"));
+  ASSERT_TRUE(store_->UpdateTarget(target, "why", now_));
   ASSERT_EQ(store_->Replay(ids, now_).value(), 2);
   EndAttempt(begun, 500);
   EXPECT_EQ(Find(ids[0]).state, State::kPending);
@@ -432,7 +432,7 @@ TEST_P(RelayStoreTest, GivingUpATargetEndsItsPendingDeliveriesOnly) {
   ASSERT_EQ(target.id, 1);
   const auto ids = Put({Event("a"), Event("b")}, now_);
   SetState(ids[0], State::kDelivered);
-  ASSERT_TRUE(store_->UpdateTarget(target, "why"));
+  ASSERT_TRUE(store_->UpdateTarget(target, "why", now_));
   EXPECT_EQ(Find(ids[0]).state, State::kDelivered);
   EXPECT_EQ(Find(ids[1]).state, State::kDead);
   EXPECT_EQ(Find(ids[1]).last_error, "why");
@@ -457,13 +457,47 @@ TEST_P(RelayStoreTest, TheLogIsListedNewestFirstByTargetAndState) {
 }
 
 TEST_P(RelayStoreTest, PruningKeepsWhatIsPendingOrYoung) {
-  const auto old = Put({Event("a"), Event("b"), Event("c")}, now_ - std::chrono::hours(1));
+  const auto old = Put({Event("a"), Event("b"), Event("c")}, now_);
+  for (const int64_t id : {old[0], old[1]}) SetState(id, State::kDelivered);
+  now_ += std::chrono::hours(1);
   const auto young = Put({Event("d")}, now_);
-  for (const int64_t id : {old[0], old[1], young[0]}) SetState(id, State::kDelivered);
+  SetState(young[0], State::kDelivered);
   EXPECT_EQ(store_->Prune(now_, 1).value(), 1);
   EXPECT_EQ(store_->Prune(now_, 10).value(), 1);
   EXPECT_EQ(store_->Prune(now_, 10).value(), 0);
   EXPECT_EQ(store_->List({.limit = 10})->size(), 2);
+}
+
+TEST_P(RelayStoreTest, WhatEndedLatelyIsKeptHoweverOldItIs) {
+  Target target{.operation_key = "op"};
+  target.id = store_->InsertTarget(target).value();
+  ASSERT_EQ(target.id, 1);
+  const auto ids = Put({Event("a"), Event("b"), Event("c"), Event("d")}, now_ - std::chrono::hours(100 * 24));
+  SetState(ids[0], State::kDelivered);
+  SetState(ids[1], State::kDead);
+  ASSERT_TRUE(store_->UpdateTarget(target, "why", now_));  // gives up the other two
+  EXPECT_EQ(store_->Prune(now_, 10).value(), 0);
+  ASSERT_EQ(store_->Replay(std::array{ids[2]}, now_).value(), 1);
+  now_ += std::chrono::hours(1);
+  target = store_->LoadTargets().value().at(0);
+  ASSERT_TRUE(store_->ChangeTarget(target, "again", now_));  // and that one again
+  EXPECT_EQ(store_->Prune(now_, 10).value(), 3);
+  EXPECT_EQ(Find(ids[2]).last_error, "again");
+  EXPECT_EQ(store_->Prune(now_ + milliseconds(1), 10).value(), 1);
+}
+
+TEST_P(RelayStoreTest, WhatDiesAgainAfterAReplayIsKeptFromThenOn) {
+  ASSERT_EQ(store_->InsertTarget({.operation_key = "op"}).value(), 1);
+  const auto ids = Put({Event("a")}, now_);
+  SetState(ids[0], State::kDead);
+  ASSERT_EQ(store_->Replay(ids, now_).value(), 1);
+  now_ += std::chrono::hours(1);
+  EndAttempt(Find(ids[0]), 500);
+  EXPECT_EQ(store_->Prune(now_, 10).value(), 0) << "it is pending";
+  EndAttempt(Find(ids[0]), kGone);
+  EXPECT_EQ(Find(ids[0]).state, State::kDead);
+  EXPECT_EQ(store_->Prune(now_, 10).value(), 0);
+  EXPECT_EQ(store_->Prune(now_ + milliseconds(1), 10).value(), 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(

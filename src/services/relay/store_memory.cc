@@ -18,7 +18,8 @@ Result<int64_t> MemoryStore::InsertTarget(const Target& target) {
   return targets_.back().id;
 }
 
-Result<void> MemoryStore::UpdateTarget(const Target& target, const std::optional<std::string>& give_up) {
+Result<void> MemoryStore::UpdateTarget(const Target& target, const std::optional<std::string>& give_up,
+                                       Timestamp now) {
   const auto it = std::ranges::find(targets_, target.id, &Target::id);
   if (it != targets_.end()) {
     it->enabled = target.enabled;
@@ -26,11 +27,12 @@ Result<void> MemoryStore::UpdateTarget(const Target& target, const std::optional
     it->deleted = target.deleted;
     ++it->version;
   }
-  GiveUp(target.id, give_up);
+  GiveUp(target.id, give_up, now);
   return {};
 }
 
-Result<void> MemoryStore::ChangeTarget(const Target& target, const std::optional<std::string>& give_up) {
+Result<void> MemoryStore::ChangeTarget(const Target& target, const std::optional<std::string>& give_up,
+                                       Timestamp now) {
   const auto it = std::ranges::find(targets_, target.id, &Target::id);
   if (it == targets_.end() || it->deleted || it->version != target.version) {
     return Fail(Code::kConflict, "constraint", "version");
@@ -40,7 +42,7 @@ Result<void> MemoryStore::ChangeTarget(const Target& target, const std::optional
   *it = target;
   it->paused_until = paused_until;
   ++it->version;
-  GiveUp(target.id, give_up);
+  GiveUp(target.id, give_up, now);
   return {};
 }
 
@@ -51,13 +53,14 @@ Result<void> MemoryStore::Pause(int64_t target_id, const std::string& url, Times
   return {};
 }
 
-void MemoryStore::GiveUp(int64_t target_id, const std::optional<std::string>& why) {
+void MemoryStore::GiveUp(int64_t target_id, const std::optional<std::string>& why, Timestamp now) {
   if (!why) return;
   for (auto& [id, delivery] : deliveries_) {
     if (delivery.target_id != target_id || delivery.state != State::kPending) continue;
     delivery.state = State::kDead;
     delivery.next_attempt_at.reset();
     delivery.last_error = *why;
+    ended_at_[id] = now;
   }
 }
 
@@ -130,6 +133,7 @@ Result<void> MemoryStore::Update(std::span<const Delivery> deliveries, Timestamp
     if (delivery.state != State::kDelivered && !is_of_now) continue;
     const bool had_turn = stored->second.state == State::kPending && stored->second.next_attempt_at;
     stored->second = delivery;
+    if (delivery.state != State::kPending) ended_at_[delivery.id] = now;
     if (delivery.state == State::kPending || !had_turn) continue;
     const auto first = std::ranges::find_if(deliveries_, [&](const auto& entry) {
       const Delivery& other = entry.second;
@@ -199,10 +203,11 @@ Result<std::vector<Delivery>> MemoryStore::List(const DeliveryQuery& query) {
 Result<size_t> MemoryStore::Prune(Timestamp before, size_t limit) {
   size_t pruned = 0;
   for (auto it = deliveries_.begin(); it != deliveries_.end() && pruned < limit;) {
-    if (it->second.state == State::kPending || it->second.created_at >= before) {
+    if (it->second.state == State::kPending || ended_at_.at(it->first) >= before) {
       ++it;
       continue;
     }
+    ended_at_.erase(it->first);
     it = deliveries_.erase(it);
     ++pruned;
   }

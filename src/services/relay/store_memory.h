@@ -15,8 +15,10 @@ class MemoryStore : public Store {
  public:
   Result<std::vector<Target>> LoadTargets() override;
   Result<int64_t> InsertTarget(const Target& target) override;
-  Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up) override;
-  Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up) override;
+  Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up,
+                            Timestamp now) override;
+  Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up,
+                            Timestamp now) override;
   Result<void> Pause(int64_t target_id, const std::string& url, Timestamp until) override;
   Result<std::vector<bool>> AreProcessed(std::span<const EventId> ids) override;
   Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) override;
@@ -34,7 +36,7 @@ class MemoryStore : public Store {
   Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) override;
 
  private:
-  void GiveUp(int64_t target_id, const std::optional<std::string>& why);
+  void GiveUp(int64_t target_id, const std::optional<std::string>& why, Timestamp now);
 
   std::vector<Target> targets_;
   std::map<int64_t, int64_t> turns_us_;
@@ -42,6 +44,7 @@ class MemoryStore : public Store {
   Timestamp processed_before_{};
   std::map<EventId, InboxEvent> events_;
   std::map<int64_t, Delivery> deliveries_;
+  std::map<int64_t, Timestamp> ended_at_;  // of deliveries, the last time
   int64_t last_delivery_ = 0;
 };
 

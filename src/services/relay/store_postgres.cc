@@ -55,8 +55,8 @@ constexpr std::string_view kPause =
     "UPDATE target SET paused_until_ms = greatest(paused_until_ms, $3) WHERE id = $1 AND url = $2 AND "
     "enabled";
 constexpr std::string_view kGiveUp =
-    "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = $2, owner = '', "
-    "lease_until_ms = 0 WHERE state = 0 AND target_id = $1";
+    "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = $2, ended_at_ms = $3, "
+    "owner = '', lease_until_ms = 0 WHERE state = 0 AND target_id = $1";
 // See the schema.
 constexpr std::string_view kLockTargets =
     "SELECT enabled AND NOT deleted FROM target WHERE id = ANY($1) ORDER BY id FOR UPDATE";
@@ -104,8 +104,9 @@ constexpr std::string_view kSelectNextDue =
 constexpr std::string_view kUpdate =
     "UPDATE delivery d SET state = i.state, attempts = i.attempts, "
     "next_attempt_at_ms = i.next_attempt_at_ms, last_status = i.last_status, "
-    "last_error = i.last_error, delivered_at_ms = i.delivered_at_ms, owner = '', lease_until_ms = 0 "
-    "FROM (SELECT unnest($1) AS id, unnest($2) AS state, unnest($3) AS attempts, "
+    "last_error = i.last_error, delivered_at_ms = i.delivered_at_ms, "
+    "ended_at_ms = CASE WHEN i.state = 0 THEN d.ended_at_ms ELSE $9 END, owner = '', "
+    "lease_until_ms = 0 FROM (SELECT unnest($1) AS id, unnest($2) AS state, unnest($3) AS attempts, "
     "unnest($4) AS next_attempt_at_ms, unnest($5) AS last_status, unnest($6) AS last_error, "
     "unnest($7) AS delivered_at_ms) i WHERE d.id = i.id AND d.state <> 1 AND (i.state = 1 "
     "OR (d.state = 0 AND d.attempts = i.attempts - 1 AND d.owner IN ('', $8))) RETURNING d.target_id, "
@@ -143,9 +144,11 @@ constexpr std::string_view kFind =
 constexpr std::string_view kListWhere =
     "SELECT " BOXOFFICE_DELIVERY_COLUMNS " FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.id < $1";
 constexpr std::string_view kListEnd = " ORDER BY d.id DESC LIMIT $2";
+// In the words of the index delivery_ended.
 constexpr std::string_view kPrune =
-    "DELETE FROM delivery WHERE id = ANY(ARRAY(SELECT id FROM delivery WHERE state <> 0 AND created_at_ms < "
-    "$1 ORDER BY created_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING event_id";
+    "DELETE FROM delivery WHERE id = ANY(ARRAY(SELECT id FROM delivery WHERE state <> 0 AND "
+    "coalesce(ended_at_ms, created_at_ms) < $1 ORDER BY coalesce(ended_at_ms, created_at_ms) LIMIT $2 "
+    "FOR UPDATE SKIP LOCKED)) RETURNING event_id";
 // Two that prune deliveries of one event take turns here, so that the second sees that none is left.
 constexpr std::string_view kLockEvents = "SELECT 1 FROM event WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 constexpr std::string_view kPruneEvents =
@@ -253,15 +256,17 @@ class PostgresStore final : public Store {
     return results[0][0].Int(0);
   }
 
-  Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up) override {
+  Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up,
+                            Timestamp now) override {
     Batch batch;
     batch.Add(kUpdateTarget, target.id, target.enabled, target.disabled_reason, target.deleted);
-    if (give_up) batch.Add(kGiveUp, target.id, Bytes{*give_up});
+    if (give_up) batch.Add(kGiveUp, target.id, Bytes{*give_up}, ToUnixMs(now));
     BOXOFFICE_TRY(connection_->Write(batch));
     return {};
   }
 
-  Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up) override {
+  Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up,
+                            Timestamp now) override {
     Batch batch;
     batch.Add(kChangeTarget, target.id, target.version, target.url, JoinEventTypes(target.event_types),
               JoinShowIds(target.show_ids), target.payload, target.rate_per_s, target.enabled,
@@ -272,7 +277,7 @@ class PostgresStore final : public Store {
     BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
     if (results[0].empty()) return Fail(Code::kConflict, "constraint", "the target was changed meanwhile");
     Batch end;
-    if (give_up) end.Add(kGiveUp, target.id, Bytes{*give_up});
+    if (give_up) end.Add(kGiveUp, target.id, Bytes{*give_up}, ToUnixMs(now));
     return transaction.Commit(end);
   }
 
@@ -361,13 +366,14 @@ class PostgresStore final : public Store {
     Batch batch;
     batch.Add(kLockTargets, Column(sorted, &Delivery::target_id));
     const size_t turns = batch.Add(kSelectTurns, Column(sorted, &Delivery::id));
-    const size_t updated = batch.Add(
-        kUpdate, Column(sorted, &Delivery::id), Column(sorted, &Delivery::state),
-        Column(sorted, &Delivery::attempts),
-        Column(sorted, [](const Delivery& delivery) { return ToMs(delivery.next_attempt_at); }),
-        Column(sorted, &Delivery::last_status),
-        Column(sorted, [](const Delivery& delivery) { return Bytes{delivery.last_error}; }),
-        Column(sorted, [](const Delivery& delivery) { return ToMs(delivery.delivered_at); }), owner_);
+    const size_t updated =
+        batch.Add(kUpdate, Column(sorted, &Delivery::id), Column(sorted, &Delivery::state),
+                  Column(sorted, &Delivery::attempts),
+                  Column(sorted, [](const Delivery& delivery) { return ToMs(delivery.next_attempt_at); }),
+                  Column(sorted, &Delivery::last_status),
+                  Column(sorted, [](const Delivery& delivery) { return Bytes{delivery.last_error}; }),
+                  Column(sorted, [](const Delivery& delivery) { return ToMs(delivery.delivered_at); }),
+                  owner_, ToUnixMs(now));
     sql::pg::Transaction transaction(*connection_);
     BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
     // Only what has ended by this, and had the turn, lets the next one go.

@@ -226,9 +226,9 @@ TEST_F(RelayReplicasTest, OfTwoChangesOnTopOfTheSameOneIsToldSo) {
   Target mine = one_->LoadTargets()->at(0);
   Target theirs = mine;
   theirs.rate_per_s = 5;
-  ASSERT_TRUE(two_->ChangeTarget(theirs, std::nullopt));
+  ASSERT_TRUE(two_->ChangeTarget(theirs, std::nullopt, now_));
   mine.payload = Payload::kFull;
-  EXPECT_EQ(one_->ChangeTarget(mine, std::nullopt).error().reason, "constraint");
+  EXPECT_EQ(one_->ChangeTarget(mine, std::nullopt, now_).error().reason, "constraint");
   EXPECT_EQ(one_->LoadTargets()->at(0).rate_per_s, 5);
 }
 
@@ -365,6 +365,36 @@ TEST_F(RelayReplicasTest, WhatIsPendingDoesNotMakeABatchDearer) {
   EXPECT_EQ(scans(), scans_before);
   EXPECT_LT(found() - found_before, kPending / 2);
   EXPECT_THAT(Due(*two_, 1), ElementsAre(2)) << "what it was about to send is given back when it goes";
+}
+
+TEST_F(RelayReplicasTest, PruningDoesNotWalkOverWhatIsOldAndEndedLately) {
+  constexpr int kEnded = 300;
+  MakeTarget();
+  config_.application_name = "relay";
+  const auto found = [this] {
+    return testbed::PostgresServer::RowsFoundIn("delivery", config_.url, config_.application_name);
+  };
+  {
+    const auto fills = Open();
+    Accepted accepted;
+    for (int i = 0; i < kEnded; ++i) {
+      const Accepted one = One(Event(std::to_string(i)));
+      accepted.events.push_back(one.events[0]);
+      accepted.deliveries.push_back(one.deliveries[0]);
+    }
+    ASSERT_TRUE(fills->Insert(accepted));
+    std::vector<Delivery> ended = fills->List({.limit = kEnded}).value();
+    ASSERT_EQ(ended.size(), kEnded);
+    for (Delivery& delivery : ended) delivery = AfterAttempt(delivery, {200, ""}, now_, 0);
+    ASSERT_TRUE(fills->Update(std::span(ended).first(1), now_));
+    ASSERT_TRUE(fills->Update(std::span(ended).subspan(1), now_ + 1h));
+  }
+  const int64_t found_before = found();
+  {
+    const auto prunes = Open();
+    EXPECT_EQ(prunes->Prune(now_ + 1h, 10).value(), 1);
+  }
+  EXPECT_LT(found() - found_before, kEnded / 2);
 }
 
 }  // namespace

@@ -108,8 +108,9 @@ class SqliteStore final : public Store {
             "AND next_attempt_at_ms IS NOT NULL")),
         update_(database_->Prepare(
             "UPDATE delivery SET state = ?2, attempts = ?3, next_attempt_at_ms = ?4, last_status = ?5, "
-            "last_error = ?6, delivered_at_ms = ?7 WHERE id = ?1 AND state <> 1 AND (?2 = 1 OR (state = 0 "
-            "AND attempts = ?3 - 1)) RETURNING id")),
+            "last_error = ?6, delivered_at_ms = ?7, ended_at_ms = CASE WHEN ?2 = 0 THEN ended_at_ms ELSE ?8 "
+            "END WHERE id = ?1 AND state <> 1 AND (?2 = 1 OR (state = 0 AND attempts = ?3 - 1)) "
+            "RETURNING id")),
         has_turn_(database_->Prepare(
             "SELECT 1 FROM delivery WHERE id = ?1 AND state = 0 AND next_attempt_at_ms IS NOT NULL")),
         release_(database_->Prepare(
@@ -143,18 +144,20 @@ class SqliteStore final : public Store {
     return id;
   }
 
-  Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up) override {
+  Result<void> UpdateTarget(const Target& target, const std::optional<std::string>& give_up,
+                            Timestamp now) override {
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
     sql::Statement update = database_->Prepare(
         "UPDATE target SET enabled = ?2, disabled_reason = ?3, deleted = ?4, version = version + 1 WHERE id "
         "= ?1");
     update.Bind(target.id, target.enabled, target.disabled_reason, target.deleted);
     BOXOFFICE_TRY(update.Run());
-    BOXOFFICE_TRY(GiveUp(target.id, give_up));
+    BOXOFFICE_TRY(GiveUp(target.id, give_up, now));
     return transaction.Commit();
   }
 
-  Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up) override {
+  Result<void> ChangeTarget(const Target& target, const std::optional<std::string>& give_up,
+                            Timestamp now) override {
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
     sql::Statement update = database_->Prepare(
         "UPDATE target SET url = ?3, event_types = ?4, show_ids = ?5, payload = ?6, rate_per_s = ?7, enabled "
@@ -175,7 +178,7 @@ class SqliteStore final : public Store {
     BOXOFFICE_ASSIGN(const bool changed, update.Step());
     if (!changed) return Fail(Code::kConflict, "constraint", "the target was changed meanwhile");
     update.Reset();
-    BOXOFFICE_TRY(GiveUp(target.id, give_up));
+    BOXOFFICE_TRY(GiveUp(target.id, give_up, now));
     return transaction.Commit();
   }
 
@@ -282,7 +285,7 @@ class SqliteStore final : public Store {
       BOXOFFICE_ASSIGN(const bool had_turn, has_turn_.Step());
       if (had_turn) has_turn_.Reset();
       update_.Bind(delivery.id, delivery.state, delivery.attempts, ToMs(delivery.next_attempt_at),
-                   delivery.last_status, delivery.last_error, ToMs(delivery.delivered_at));
+                   delivery.last_status, delivery.last_error, ToMs(delivery.delivered_at), ToUnixMs(now));
       BOXOFFICE_ASSIGN(const bool changed, update_.Step());
       if (!changed) continue;
       update_.Reset();
@@ -379,9 +382,11 @@ class SqliteStore final : public Store {
 
   Result<size_t> Prune(Timestamp before, size_t limit) override {
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    // In the words of the index delivery_ended.
     sql::Statement erase = database_->Prepare(
-        "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE state <> 0 AND created_at_ms < ?1 "
-        "ORDER BY created_at_ms LIMIT ?2) RETURNING event_id");
+        "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE state <> 0 AND "
+        "coalesce(ended_at_ms, created_at_ms) < ?1 ORDER BY coalesce(ended_at_ms, created_at_ms) LIMIT ?2) "
+        "RETURNING event_id");
     erase.Bind(ToUnixMs(before), limit);
     std::vector<EventId> events;
     while (true) {
@@ -408,12 +413,12 @@ class SqliteStore final : public Store {
 
  private:
   // In the transaction that is open.
-  Result<void> GiveUp(int64_t target_id, const std::optional<std::string>& why) {
+  Result<void> GiveUp(int64_t target_id, const std::optional<std::string>& why, Timestamp now) {
     if (!why) return {};
     sql::Statement end = database_->Prepare(
-        "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = ?2 "
+        "UPDATE delivery SET state = 2, next_attempt_at_ms = NULL, last_error = ?2, ended_at_ms = ?3 "
         "WHERE state = 0 AND target_id = ?1");
-    end.Bind(target_id, *why);
+    end.Bind(target_id, *why, ToUnixMs(now));
     return end.Run();
   }
 
