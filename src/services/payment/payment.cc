@@ -17,7 +17,8 @@ Error PaymentUnknown() { return {Code::kUnknown, "payment_unknown", "the provide
 
 // The code in the event of what an operator has settled outside of the provider.
 constexpr const char* kSettledOutside = "settled_outside";
-// The code of a refusal that is none: the provider says that it took nothing, and had said that it did.
+// The code of a refusal that is none: the provider says that it took nothing, or that it is void, and is not
+// believed, as it has said that it took the money.
 constexpr const char* kSaidNotTaken = "said_not_taken";
 
 Decided Answer(Outcome outcome) { return {.answer = std::move(outcome), .request = {}, .method = {}}; }
@@ -90,6 +91,9 @@ class Batch {
           payment.provider_reference = heard.reference;
           Enter(row, State::kCancelled);
           MarkLate(payment);
+        } else if (payment.resolution == Resolution::kVoided && !payment.provider_reference.empty() &&
+                   heard.reference == payment.provider_reference) {
+          // What is void, told once more: we had heard of it before we asked for what was answered so.
         } else if (payment.state == State::kCancelled && (payment.resolution == Resolution::kNeverSent ||
                                                           payment.resolution == Resolution::kVoided)) {
           payment.provider_reference = heard.reference;
@@ -99,6 +103,7 @@ class Batch {
                    payment.provider_reference.empty()) {
           // Taken while it was being cancelled, for all we know after that: see HearCancelled.
           payment.provider_reference = heard.reference;
+          payment.captured_meanwhile = true;
           Touch(row);
         }
         return;
@@ -110,13 +115,13 @@ class Batch {
         }
         return;
       case Verdict::kNeverSeen:
-        HearCancelled(row, Resolution::kNeverSent);
+        HearCancelled(row, heard, Resolution::kNeverSent);
         return;
       case Verdict::kVoided:
-        HearCancelled(row, Resolution::kVoided);
+        HearCancelled(row, heard, Resolution::kVoided);
         return;
       case Verdict::kRefunded:
-        HearCancelled(row, Resolution::kRefunded);
+        HearCancelled(row, heard, Resolution::kRefunded);
         return;
       case Verdict::kRefundDone:
         HearRefunded(row, heard.refund);
@@ -163,13 +168,20 @@ class Batch {
     Touch(row);
   }
 
-  void HearCancelled(Row& row, Resolution resolution) {
+  // Whether we have heard only since the cancellation that money was taken. What the provider was asked
+  // before that, it may have answered before it took the money, and may answer again out of its memory.
+  static bool IsTakenSince(const Payment& payment) {
+    return payment.captured_late || payment.captured_meanwhile;
+  }
+
+  void HearCancelled(Row& row, const ProviderAnswer& heard, Resolution resolution) {
     Payment& payment = row.payment;
     if (payment.state != State::kCancelled || payment.settled()) return;
-    // An answer from before the money was taken, or the same one again out of the provider's memory: only
-    // that it gave the money back ends this. What was taken before the cancellation may also be void.
+    // Of what was taken only that it was given back ends this, or that it is void, if that can't be an answer
+    // of before the money was taken.
     const bool was_taken = payment.captured_late || !payment.provider_reference.empty();
-    const bool voided = resolution == Resolution::kVoided && !payment.captured_late;
+    const bool voided =
+        resolution == Resolution::kVoided && (!IsTakenSince(payment) || heard.cancelled_before);
     if (was_taken && resolution != Resolution::kRefunded && !voided) {
       NoteRefusal(row, kSaidNotTaken);
       return;
@@ -426,7 +438,7 @@ class Batch {
                     .instrument = std::string(SplitMethod(payment.method).instrument),
                     .traceparent = *traceparent_,
                     .refund = {},
-                    .cancelled_before = payment.captured_late || payment.dispute.refusal == kSaidNotTaken},
+                    .cancelled_before = IsTakenSince(payment) || payment.dispute.refusal == kSaidNotTaken},
         .method = payment.method};
   }
   Decided ProceedRefund(const Payment& payment, const payment::Refund& refund) const {
@@ -475,6 +487,21 @@ Keys KeysOf(std::span<const Command> commands) {
   sort_unique(keys.reservations);
   sort_unique(keys.webhooks);
   return keys;
+}
+
+size_t CountInDoubt(const Rows& rows, Timestamp now) {
+  const auto in_doubt = [now](const Dispute& dispute, Timestamp since) {
+    return !dispute.refusal.empty() || now - since >= kJustAsked;
+  };
+  std::set<PaymentKey> keys;
+  // Until it is settled, nothing touches a payment but a refusal, and money that is taken late.
+  for (const Payment& row : rows.payments) {
+    if (!row.settled() && in_doubt(row.dispute, row.updated_at)) keys.insert(row.key);
+  }
+  for (const Refund& part : rows.refunds) {
+    if (!part.done && in_doubt(part.dispute, part.created_at)) keys.insert(part.payment);
+  }
+  return keys.size();
 }
 
 Decision Decide(const Rows& rows, std::span<const Command> commands, Timestamp now, Random& random) {

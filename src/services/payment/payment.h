@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -57,6 +58,8 @@ struct Dispute {
 };
 // From one time that the reconciler asks for what was refused to the next; others may ask at any time.
 inline constexpr std::chrono::minutes kRefusedPause{10};
+// What a provider has been asked for less than so long ago is just being settled: it is not in doubt yet.
+inline constexpr std::chrono::minutes kJustAsked{1};
 
 struct Payment {
   PaymentKey key;
@@ -76,7 +79,10 @@ struct Payment {
   int64_t refunded = 0;
   int64_t refunding = 0;
   bool captured_late = false;  // money was taken after it had ended, and given back
-  Dispute dispute;             // of a cancelled one
+  // That money was taken was heard while it was being cancelled: what the provider was asked before that, it
+  // may have answered before it took the money, and may answer again.
+  bool captured_meanwhile = false;
+  Dispute dispute;  // of a cancelled one
   bool operator==(const Payment&) const = default;
 
   // Whether it is certain what the provider did, but for refunds.
@@ -244,11 +250,16 @@ struct Rows {
   std::vector<WebhookKey> webhooks;  // those that were taken before
 };
 
+// How many of these payments are in doubt: for kJustAsked or longer it has not been certain what the provider
+// did with the payment, or with a part of it; or it refuses to give it back, however lately it said so.
+[[nodiscard]] size_t CountInDoubt(const Rows& rows, Timestamp now);
+
 // Decides the commands in order; `rows` holds all payments and refunds of the reservations that they name.
 //
 // What was heard comes first: an approval settles a PENDING payment; of one that is DECLINED or CANCELLED it
-// means that money was taken late, and that it must be given back (Next::kCancel). Answers to a cancellation
-// settle it; but that nothing was taken is not believed of what the provider has said that it took.
+// means that money was taken late, and that it must be given back (Next::kCancel), unless it is of what was
+// voided. Answers to a cancellation settle it; but of what the provider has said that it took it is not
+// believed that nothing was taken, nor that it is void, unless it was asked after we had heard of it.
 // - Approve: the first time → APPROVED at once (internal), or PENDING and Next::kSend. Again → the recorded
 // answer;
 //   PENDING → Next::kAsk, and if the provider does not know it, Next::kSend again. Other content → kMismatch.

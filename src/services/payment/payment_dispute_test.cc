@@ -55,6 +55,17 @@ TEST_F(DisputeTest, ARefusedPartIsSaidToBeRefusedAndNeverToBeGivenBack) {
   EXPECT_THAT(events_, IsEmpty());
 }
 
+TEST_F(DisputeTest, WhatIsRefusedIsInDoubtAtOnceAndHoweverOftenItIsAskedForAgain) {
+  RefusePart();
+  EXPECT_EQ(CountInDoubt(Stored(), kNow), 1);
+  Run(PartOf(saga_, ProviderAnswer{Verdict::kRefundDone, "", "", saga_}));
+  EXPECT_EQ(CountInDoubt(Stored(), kNow + kJustAsked), 0) << "it is given back";
+  const Timestamp later = kNow + kRefusedPause;
+  Run(CancelOf(), later);
+  Run(CancelOf(Refused()), later);
+  EXPECT_EQ(CountInDoubt(Stored(), later), 1);
+}
+
 TEST_F(DisputeTest, WhoeverAsksAgainForARefusedPartMakesTheProviderBeAskedAgain) {
   RefusePart();
   EXPECT_EQ(Run(PartOf(saga_)).next, Next::kRefund);

@@ -18,12 +18,15 @@ inline const Timestamp kNow = FromUnixMs(1'800'000'000'000);
 // Applies what Decide wants saved.
 class DecidedTest : public ::testing::Test {
  protected:
-  std::vector<Decided> RunBatch(const std::vector<Command>& commands, Timestamp now = kNow) {
+  [[nodiscard]] Rows Stored() const {
     Rows rows;
     for (const auto& [key, row] : rows_) rows.payments.push_back(row);
     for (const auto& [key, row] : refunds_) rows.refunds.push_back(row);
     rows.webhooks.assign(webhooks_.begin(), webhooks_.end());
-    Decision decision = Decide(rows, commands, now, random_);
+    return rows;
+  }
+  std::vector<Decided> RunBatch(const std::vector<Command>& commands, Timestamp now = kNow) {
+    Decision decision = Decide(Stored(), commands, now, random_);
     last_ = decision.changes;
     for (Payment row : last_.payments) {
       ++row.version;

@@ -50,6 +50,12 @@ class PaymentTest : public DecidedTest {
     command.heard = ProviderAnswer{verdict, "ref-7", verdict == Verdict::kDeclined ? "51" : "", {}};
     return command;
   }
+  // An answer to a cancellation that was asked for once more, under another key.
+  static Command HearingAgain(Command command, Verdict verdict) {
+    command = Hearing(std::move(command), verdict);
+    command.heard->cancelled_before = true;
+    return command;
+  }
 };
 
 TEST_F(PaymentTest, AnInternalApprovalIsDoneInOneStep) {
@@ -476,7 +482,7 @@ TEST_F(PaymentTest, ThatNothingWasTakenIsNotBelievedOfWhatTheProviderSaysItTook)
   EXPECT_THAT(events_, ElementsAre(EventKind::kCancelled));
 }
 
-TEST_F(PaymentTest, WhatWasTakenAfterTheEndEndsOnlyWhenItIsGivenBack) {
+TEST_F(PaymentTest, WhatWasTakenAfterTheEndIsNotEndedByAnAnswerOfBefore) {
   Run(ExternalOf());
   Run(CancelOf());
   Run(Hearing(CancelOf(), Verdict::kVoided));
@@ -490,6 +496,65 @@ TEST_F(PaymentTest, WhatWasTakenAfterTheEndEndsOnlyWhenItIsGivenBack) {
   EXPECT_EQ(Row().resolution, Resolution::kRefunded);
 }
 
+TEST_F(PaymentTest, ThatAllIsVoidIsNotBelievedOfWhatWasTakenWhileItWasBeingCancelled) {
+  Run(ExternalOf());
+  Run(CancelOf());
+  const Decided told = Run(WebhookOf("w1"));
+  EXPECT_EQ(told.next, Next::kCancel);
+  EXPECT_TRUE(told.request.cancelled_before) << "under its first key it may repeat what it said before";
+  EXPECT_EQ(Row().dispute.refusal, "") << "it has refused nothing";
+  EXPECT_EQ(AnswerError(Hearing(CancelOf(), Verdict::kVoided)).reason, "payment_unknown");
+  EXPECT_FALSE(Row().settled());
+  EXPECT_TRUE(Run(CancelOf()).request.cancelled_before);
+  EXPECT_FALSE(Row().captured_late) << "it may have been taken before";
+  Answer(HearingAgain(CancelOf(), Verdict::kRefused));
+  EXPECT_TRUE(Run(CancelOf()).request.cancelled_before) << "also once it has refused";
+  EXPECT_EQ(AnswerError(Hearing(CancelOf(), Verdict::kVoided)).reason, "payment_unknown");
+  EXPECT_EQ(Answer(HearingAgain(CancelOf(), Verdict::kRefunded)).resolution, Resolution::kRefunded);
+  EXPECT_THAT(events_, ElementsAre(EventKind::kCancelled));
+}
+
+// It may also have been taken before the cancellation, and only the webhook was slow.
+TEST_F(PaymentTest, ThatAllIsVoidIsBelievedOnceItIsAnsweredToWhatWasAskedAfterTheMoneyWasHeardOf) {
+  for (const bool ended : {false, true}) {
+    rows_.clear();
+    webhooks_.clear();
+    Run(ExternalOf());
+    Run(CancelOf());
+    if (ended) Run(Hearing(CancelOf(), Verdict::kVoided));
+    Run(WebhookOf("w1"));
+    Run(HearingAgain(ExamineOf(), Verdict::kNeverSeen));
+    EXPECT_FALSE(Row().settled()) << "it was taken";
+    Run(HearingAgain(ExamineOf(), Verdict::kVoided));
+    EXPECT_EQ(Row().resolution, Resolution::kVoided);
+    EXPECT_EQ(Row().dispute.refusal, "");
+  }
+}
+
+TEST_F(PaymentTest, AnApprovalThatIsHeardAgainAfterTheVoidChangesNothing) {
+  ApproveExternally();
+  Run(CancelOf());
+  Run(Hearing(CancelOf(), Verdict::kVoided));
+  Command told = WebhookOf("w1");
+  std::get<Webhook>(told.body).told.reference = Row().provider_reference;
+  EXPECT_EQ(Effect(told), WebhookEffect::kDone);
+  EXPECT_THAT(last_.payments, IsEmpty());
+  EXPECT_EQ(Row().resolution, Resolution::kVoided);
+  EXPECT_THAT(events_, ElementsAre(EventKind::kApproved, EventKind::kCancelled));
+  EXPECT_EQ(Run(WebhookOf("w2")).next, Next::kCancel) << "of another reference: taken anew";
+  EXPECT_TRUE(Row().captured_late);
+}
+
+TEST_F(PaymentTest, AnApprovalWithoutAReferenceAfterTheVoidIsGivenBack) {
+  Run(ExternalOf());
+  Run(CancelOf());
+  Run(Hearing(CancelOf(), Verdict::kVoided));
+  Command told = WebhookOf("w1");
+  std::get<Webhook>(told.body).told.reference.clear();
+  EXPECT_EQ(Run(told).next, Next::kCancel);
+  EXPECT_TRUE(Row().captured_late);
+}
+
 TEST_F(PaymentTest, WhatWasApprovedMayBeVoidedBeforeTheMoneyMoves) {
   ApproveExternally();
   EXPECT_FALSE(Run(CancelOf()).request.cancelled_before);
@@ -501,6 +566,33 @@ TEST_F(PaymentTest, AMethodIsAProviderAndItsInstrument) {
   EXPECT_EQ(SplitMethod("sandbox:slow").instrument, "slow");
   EXPECT_EQ(SplitMethod("sandbox").provider, "sandbox");
   EXPECT_EQ(SplitMethod("sandbox").instrument, "");
+}
+
+TEST_F(PaymentTest, WhatIsJustBeingPaidIsNotInDoubtAndAfterAMinuteItIs) {
+  Run(ExternalOf());
+  EXPECT_EQ(CountInDoubt(Stored(), kNow + kJustAsked - milliseconds(1)), 0);
+  EXPECT_EQ(CountInDoubt(Stored(), kNow + kJustAsked), 1);
+  Run(Hearing(ExternalOf(), Verdict::kApproved));
+  EXPECT_EQ(CountInDoubt(Stored(), kNow + kJustAsked), 0);
+}
+
+TEST_F(PaymentTest, ACancellationIsInDoubtFromAMinuteAfterItBegan) {
+  ApproveExternally();
+  const Timestamp later = kNow + std::chrono::hours(1);
+  Run(CancelOf(), later);
+  EXPECT_EQ(CountInDoubt(Stored(), later), 0) << "however long ago it was paid";
+  Run(Hearing(CancelOf(), Verdict::kUnknown), later + kJustAsked - milliseconds(1));
+  EXPECT_EQ(CountInDoubt(Stored(), later + kJustAsked), 1) << "however often it was asked again";
+}
+
+TEST_F(PaymentTest, APartIsInDoubtFromAMinuteAfterItWasAskedFor) {
+  ApproveExternally();
+  Run(RefundOf(NewSaga(), 300));
+  EXPECT_EQ(CountInDoubt(Stored(), kNow + kJustAsked - milliseconds(1)), 0);
+  Command other = RefundOf(NewSaga(), 200);
+  Run(other, kNow + kJustAsked);
+  Run(HearingRefund(std::move(other)), kNow + kJustAsked);
+  EXPECT_EQ(CountInDoubt(Stored(), kNow + kJustAsked), 1) << "the other part tells nothing of it";
 }
 
 }  // namespace

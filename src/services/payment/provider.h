@@ -23,7 +23,8 @@ struct ProviderRequest {
   std::string traceparent;
   // Of a refund: the saga that gives back, and `money` is the part. Nil otherwise, and `money` is the whole.
   SagaId refund;
-  // Of a cancellation: an earlier one was answered as if no money had been taken, but it was.
+  // Of a cancellation: an earlier one may have been answered before the money was taken, as if it had not
+  // been.
   bool cancelled_before = false;
 
   // "<reservation>/<attempt>": the same at every repeat; the provider does at most one payment per key.
@@ -51,6 +52,7 @@ struct ProviderAnswer {
   std::string reference;
   std::string code;
   SagaId refund;  // with kRefundDone, and with kRefused of a refund: which; filled in by who asked
+  bool cancelled_before = false;  // of a cancellation: the request's; filled in by who asked
   bool operator==(const ProviderAnswer&) const = default;
 };
 

@@ -65,8 +65,8 @@ Service::Service(Store& store, Reader& reader, Providers providers, Timer& timer
       refusals_(metrics.GetCounter("boxoffice_payment_refunds_refused_total",
                                    "Answers of a provider that it does not give money back, repeats too")),
       unsettled_(metrics.GetGauge("boxoffice_payment_unsettled",
-                                  "Payments whose outcome is not certain: of the last whole pass, or of this "
-                                  "one if it has found more")),
+                                  "Payments whose outcome has not been certain for a minute, or whose refund "
+                                  "is refused: of the last whole pass, or of this one if it has found more")),
       executor_(
           "payment", config.limits, [this](std::span<const Command> commands) { return Run(commands); },
           metrics) {}
@@ -218,9 +218,11 @@ bool Service::IsTalkedAbout(const PaymentKey& key) {
 
 void Service::Call(Provider& provider, Next next, const ProviderRequest& request, uint64_t id) {
   const TalkKey key = KeyOf(next, request);
-  auto hear = [this, key, id, next, begun = clock_.Now()](ProviderAnswer heard) {
+  auto hear = [this, key, id, next, again = request.cancelled_before,
+               begun = clock_.Now()](ProviderAnswer heard) {
     provider_seconds_.at(next)->Observe(std::chrono::duration<double>(clock_.Now() - begun).count());
     heard.refund = key.refund;
+    heard.cancelled_before = again;
     Hear(key, id, heard);
   };
   switch (next) {
@@ -288,28 +290,37 @@ void Service::Reconcile() {
     const std::scoped_lock lock(mutex_);
     if (stopping_) return;
   }
-  const auto keys = reader_.Unsettled(reconciled_to_, config_.reconcile_at_most);
-  if (keys) {
-    CountUnsettled(*keys);
-    for (const PaymentKey& key : *keys) {
-      if (IsTalkedAbout(key)) continue;  // being found out
-      Decide({{Examine{key}, {}, {}}, [](const Result<Outcome>&) {}}, /*asked=*/false);
-    }
-  } else {
+  const Result<void> examined = ExamineSome();
+  if (!examined) {
     obs::Log(obs::Level::kWarning, "payment_reconcile_failed",
-             {{"reason", keys.error().reason}, {"detail", keys.error().detail}});
+             {{"reason", examined.error().reason}, {"detail", examined.error().detail}});
   }
   ReconcileLater();
 }
 
+Result<void> Service::ExamineSome() {
+  BOXOFFICE_ASSIGN(const std::vector<PaymentKey> keys,
+                   reader_.Unsettled(reconciled_to_, config_.reconcile_at_most));
+  Rows rows;
+  if (!keys.empty()) {
+    BOXOFFICE_ASSIGN(rows, reader_.Find(keys));
+  }
+  CountUnsettled(keys, CountInDoubt(rows, clock_.Now()));
+  for (const PaymentKey& key : keys) {
+    if (IsTalkedAbout(key)) continue;  // being found out
+    Decide({{Examine{key}, {}, {}}, [](const Result<Outcome>&) {}}, /*asked=*/false);
+  }
+  return {};
+}
+
 // One round is only a part of them, and the last of a pass may have found none.
-void Service::CountUnsettled(std::span<const PaymentKey> found) {
+void Service::CountUnsettled(std::span<const PaymentKey> found, size_t in_doubt) {
   const bool all = found.size() < config_.reconcile_at_most;
-  found_in_pass_ += found.size();
+  in_doubt_in_pass_ += in_doubt;
   reconciled_to_ = all ? PaymentKey{} : found.back();
-  const auto count = static_cast<double>(found_in_pass_);
+  const auto count = static_cast<double>(in_doubt_in_pass_);
   unsettled_.Set(all ? count : std::max(unsettled_.value(), count));
-  if (all) found_in_pass_ = 0;
+  if (all) in_doubt_in_pass_ = 0;
 }
 
 void Service::Stop() {

@@ -96,7 +96,8 @@ class Service {
   std::vector<Waiter> EndTalk(const TalkKey& key, uint64_t id);
   void Reconcile();
   void ReconcileLater();
-  void CountUnsettled(std::span<const PaymentKey> found);
+  Result<void> ExamineSome();
+  void CountUnsettled(std::span<const PaymentKey> found, size_t in_doubt);
   [[nodiscard]] Route RouteOf(const std::string& method) const;
   [[nodiscard]] bool IsTalkedAbout(const PaymentKey& key);
 
@@ -117,7 +118,7 @@ class Service {
   batch::StoreHealth health_;
   // On the timer's thread.
   PaymentKey reconciled_to_;
-  size_t found_in_pass_ = 0;
+  size_t in_doubt_in_pass_ = 0;
   std::mutex mutex_;
   std::map<TalkKey, Talk> talks_;
   uint64_t last_talk_ = 0;

@@ -72,7 +72,14 @@ class MemoryStore final : public Store, public Reader {
   Result<std::vector<PaymentKey>> Refused(const PaymentKey&, uint32_t) override {
     return std::vector<PaymentKey>{};
   }
-  Result<Rows> Find(std::span<const PaymentKey>) override { return Rows{}; }
+  Result<Rows> Find(std::span<const PaymentKey> keys) override {
+    const std::scoped_lock lock(mutex_);
+    Rows found;
+    for (const PaymentKey& key : keys) {
+      if (rows_.contains(key)) found.payments.push_back(rows_.at(key));
+    }
+    return found;
+  }
   void Put(const Payment& row) {
     const std::scoped_lock lock(mutex_);
     rows_[row.key] = row;
@@ -101,6 +108,7 @@ class FakeProvider final : public Provider {
   struct Call {
     std::string verb;
     PaymentKey key;
+    bool cancelled_before;
     Callback callback;
   };
   [[nodiscard]] bool Accepts(std::string_view instrument) const override { return instrument == "card"; }
@@ -143,7 +151,10 @@ class FakeProvider final : public Provider {
  private:
   void Record(std::string verb, const ProviderRequest& request, Callback callback) {
     const std::scoped_lock lock(mutex_);
-    calls_.push_back({std::move(verb), {request.reservation, request.attempt}, std::move(callback)});
+    calls_.push_back({std::move(verb),
+                      {request.reservation, request.attempt},
+                      request.cancelled_before,
+                      std::move(callback)});
     changed_.notify_all();
   }
   std::mutex mutex_;
@@ -342,6 +353,25 @@ TEST_F(ServiceTest, TheGaugeOfUnsettledPaymentsIsTheSumOfAWholePass) {
   EXPECT_EQ(unsettled.value(), 0);
 }
 
+// In a sale some payment is always with the provider.
+TEST_F(ServiceTest, WhatIsJustBeingPaidIsNotUnsettled) {
+  const obs::Gauge& unsettled = metrics_.GetGauge("boxoffice_payment_unsettled", "");
+  Payment row{.key = key_, .method = "fake:card", .state = State::kPending, .version = 1};
+  row.updated_at = clock_.Now();
+  store_.Put(row);
+  service_->StartReconciler();
+  EXPECT_EQ(provider_.Await(0).verb, "query") << "it is found out about all the same";
+  timer_.Advance(59s);
+  EXPECT_EQ(unsettled.value(), 0);
+  timer_.Advance(1s);
+  EXPECT_EQ(unsettled.value(), 1);
+  row.state = State::kDeclined;
+  ++row.version;
+  store_.Put(row);
+  timer_.Advance(1s);
+  EXPECT_EQ(unsettled.value(), 0);
+}
+
 TEST_F(ServiceTest, StoppingAnswersWhoWaitsForAProvider) {
   auto answer = Submit(ApproveOf());
   provider_.Await(0);
@@ -421,6 +451,25 @@ TEST_F(ServiceTest, ALateCaptureThatAWebhookTellsOfIsGivenBackWhileItsSenderHasI
   EXPECT_EQ(store_.Row(key_).resolution, Resolution::kRefunded);
   EXPECT_TRUE(store_.Row(key_).captured_late);
   EXPECT_EQ(provider_.count(), 3);
+}
+
+TEST_F(ServiceTest, OnlyAnAnswerToWhatWasAskedAfterTheCaptureWasHeardOfSaysThatItIsVoid) {
+  auto approve = Submit(ApproveOf());
+  provider_.Answer(0, Verdict::kUnknown);
+  ASSERT_FALSE(approve.get());
+  auto cancel = Submit(CancelOf());
+  provider_.Await(1);
+  ASSERT_TRUE(Receive("w1", key_.reservation.ToString()));
+  Settle();  // what follows it has joined the cancellation under way
+  provider_.Answer(1, Verdict::kVoided);
+  EXPECT_FALSE(cancel.get());
+  EXPECT_FALSE(store_.Row(key_).settled());
+  auto again = Submit(CancelOf());
+  EXPECT_TRUE(provider_.Await(2).cancelled_before);
+  provider_.Answer(2, Verdict::kVoided);
+  const Result<Outcome> outcome = again.get();
+  ASSERT_TRUE(outcome) << outcome.error().reason;
+  EXPECT_EQ(outcome->resolution, Resolution::kVoided);
 }
 
 TEST_F(ServiceTest, AForgedWebhookHasNoEffect) {

@@ -28,6 +28,14 @@ class Store {
 // Far longer than a webhook's timestamp may be off: what is older is refused by that.
 inline constexpr std::chrono::hours kWebhookMemory{24};
 
+// What the column captured_late holds of a payment: the sum of both. A replica of the version before takes
+// either for captured_late, of which it believes less still.
+inline constexpr int64_t kLateInColumn = 1;
+inline constexpr int64_t kMeanwhileInColumn = 2;
+[[nodiscard]] inline int64_t CapturedColumn(const Payment& payment) {
+  return (payment.captured_late ? kLateInColumn : 0) + (payment.captured_meanwhile ? kMeanwhileInColumn : 0);
+}
+
 struct PaymentPage {
   std::vector<Payment> payments;  // by key; all attempts of a reservation or none
   bool more = false;

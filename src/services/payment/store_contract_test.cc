@@ -81,6 +81,7 @@ TEST_P(StoreContractTest, WhatIsSavedIsLoadedAlsoAfterReopening) {
   first.refunded = 200;
   first.refunding = 100;
   first.captured_late = true;
+  first.captured_meanwhile = true;
   first.dispute = {"charge_disputed", "root", "charged back"};
   const Payment second = NewPayment(reservation_, 2);
   const Payment other = NewPayment(NewReservation());
@@ -101,6 +102,7 @@ TEST_P(StoreContractTest, WhatCameOfAPaymentIsUpdated) {
   row.provider_code = "c";
   row.provider_reference = "r";
   row.updated_at = kNow + milliseconds(5);
+  row.captured_meanwhile = true;
   row.dispute = {"charge_disputed", "root", "charged back"};
   EXPECT_THAT(Save({row}), IsEmpty());
   row.version = 2;

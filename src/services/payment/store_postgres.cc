@@ -145,7 +145,8 @@ Payment PaymentAt(const Row& row) {
           .updated_at = FromUnixMs(row.Int(14)),
           .refunded = row.Int(15),
           .refunding = row.Int(16),
-          .captured_late = row.Int(17) != 0,
+          .captured_late = (row.Int(17) & kLateInColumn) != 0,
+          .captured_meanwhile = (row.Int(17) & kMeanwhileInColumn) != 0,
           .dispute = DisputeAt(row, 18)};
 }
 
@@ -169,7 +170,7 @@ constexpr auto kSettledByOf = [](const auto& row) { return std::string_view(row.
 constexpr auto kSettledReasonOf = [](const auto& row) {
   return std::string_view(row.dispute.settled_reason);
 };
-constexpr auto kLateOf = [](const Payment& payment) { return payment.captured_late ? 1 : 0; };
+constexpr auto kLateOf = [](const Payment& payment) { return CapturedColumn(payment); };
 
 class PostgresStore final : public Store {
  public:

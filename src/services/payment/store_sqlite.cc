@@ -60,7 +60,8 @@ Payment PaymentAt(const sql::Statement& row) {
           .updated_at = FromUnixMs(row.Int(14)),
           .refunded = row.Int(15),
           .refunding = row.Int(16),
-          .captured_late = row.Int(17) != 0,
+          .captured_late = (row.Int(17) & kLateInColumn) != 0,
+          .captured_meanwhile = (row.Int(17) & kMeanwhileInColumn) != 0,
           .dispute = DisputeAt(row, 18)};
 }
 
@@ -172,7 +173,7 @@ class SqliteStore final : public Store {
         .Bind(row.key.reservation, row.key.attempt, row.id, row.saga, row.user_id, row.money.amount,
               row.money.currency.code(), row.method, row.state, row.resolution, row.provider_code,
               row.provider_reference, ToUnixMs(row.created_at), ToUnixMs(row.updated_at), row.refunded,
-              row.refunding, row.captured_late ? 1 : 0, row.dispute.refusal, row.dispute.settled_by,
+              row.refunding, CapturedColumn(row), row.dispute.refusal, row.dispute.settled_by,
               row.dispute.settled_reason)
         .Run();
   }
@@ -180,8 +181,7 @@ class SqliteStore final : public Store {
     return update_
         .Bind(row.key.reservation, row.key.attempt, row.version, row.state, row.resolution, row.provider_code,
               row.provider_reference, ToUnixMs(row.updated_at), row.refunded, row.refunding,
-              row.captured_late ? 1 : 0, row.dispute.refusal, row.dispute.settled_by,
-              row.dispute.settled_reason)
+              CapturedColumn(row), row.dispute.refusal, row.dispute.settled_by, row.dispute.settled_reason)
         .Run();
   }
   Result<void> SaveRefund(const Refund& refund) {
