@@ -207,6 +207,45 @@ TEST_F(Seats, ADraftIsAnnouncedAndACancelledShowSellsNothingMore) {
   system_->ExpectCleanAudit();
 }
 
+// What docs/runbooks/AuditViolation.md does first.
+TEST_F(Seats, AnEmergencyStopLetsNobodyWhoIsInHoldMoreAndWhoeverHoldsPays) {
+  const std::string show = CreateHall();
+  auto holder = Enter(show, "holder", 1'000);
+  auto other = Enter(show, "other", 10'000);
+  const Reply held = holder->Reserve(show, R"("seats":[1])");
+  ASSERT_EQ(held.status, 201) << held;
+  const std::string opened = system_->Show(show).at("on_sale_at");
+  const auto open_at = [&](const std::string& time) {
+    const Reply set =
+        system_->Admin("PATCH", "/v1/admin/shows/" + show, fmt::format(R"({{"on_sale_at":"{}"}})", time));
+    EXPECT_EQ(set.status, 200) << set;
+  };
+  open_at("2099-01-01T00:00:00Z");
+  // A replica that has not heard of it yet may hold for a moment.
+  int refused = 0;
+  Reply more;
+  ASSERT_TRUE(Eventually([&] {
+    more = other->Reserve(show, R"("seats":[2])");
+    if (more.status == 201) (void)other->Cancel(more.at("id"));
+    refused = more.at("code") == "show_not_on_sale" ? refused + 1 : 0;
+    return refused == (FormOfThisRun() == Form::kScaled ? 10 : 1);
+  })) << more;
+  EXPECT_EQ(more.status, 409);
+  more = other->Reserve(show, R"("best_available":{"count":2},"pay":true)");
+  EXPECT_EQ(more.at("code"), "show_not_on_sale") << more;
+  EXPECT_EQ(other->Balance(), 10'000);
+  const Reply paid = holder->Confirm(held.at("id"));
+  EXPECT_EQ(paid.at("state"), "CONFIRMED") << paid;
+
+  open_at(opened);
+  ASSERT_TRUE(Eventually([&] {
+    more = other->Reserve(show, R"("seats":[2],"pay":true)");
+    return more.status == 201;
+  })) << more;
+  EXPECT_EQ(more.at("state"), "CONFIRMED") << "she is still in";
+  system_->ExpectCleanAudit();
+}
+
 TEST_F(Seats, SoldOutIsHonest) {
   const std::string show = Create(R"("grid":[{"name":"Box","rows":1,"seats_per_row":1,"category":"A"},)"
                                   R"({"name":"Loge","rows":1,"seats_per_row":1,"category":"B"}])");

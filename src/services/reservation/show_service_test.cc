@@ -72,7 +72,9 @@ class CountingReader final : public ShowReader {
 class RefusingWorld final : public World {
  public:
   std::map<std::string, std::string> refusals;  // by user: the code
+  size_t holds = 0;                             // that were asked for
   asio::awaitable<StepResult> HoldSeats(Reservation& r, Timestamp until) override {
+    ++holds;
     StepResult result;
     if (const auto found = refusals.find(r.user_id); found != refusals.end()) {
       result.kind = Kind::kRefused;
@@ -269,6 +271,27 @@ TEST_F(ShowServiceTest, WhoWaitsBehindMoreThanALookReadsAtOnceThatWereRefusedIsT
   world_.refusals.erase("eve");
   ASSERT_TRUE(RunUntil([&] { return StateOf(5) == EntryState::kOffered; }));
   EXPECT_EQ(StateOf(4), EntryState::kWaiting);
+  StopWorking();
+}
+
+TEST_F(ShowServiceTest, WhileASaleIsStoppedNobodyIsOfferedAnythingAndAfterwardsWhoWaitsComesFirst) {
+  const uint64_t place = Join("mina", 1, "B").value().place;
+  shows_.b_is_free = true;
+  // The seat service has heard that it is stopped, and the look has not: so it passes her over.
+  world_.refusals["mina"] = "show_not_on_sale";
+  service_->StartWorking();
+  ASSERT_TRUE(RunUntil([&] { return shows_.view.waitlist_first; }));
+  clock_.Advance(ShowServiceConfig().settle);
+  ASSERT_TRUE(RunUntil([&] { return !shows_.view.waitlist_first; }));
+  shows_.view.phase = ShowPhase::kAnnounced;
+  ASSERT_TRUE(RunUntil([&] { return shows_.view.waitlist_first; })) << "it is kept for her again";
+  const size_t holds = world_.holds;
+  ASSERT_TRUE(AwaitLooks(3));
+  EXPECT_EQ(world_.holds, holds);
+  EXPECT_EQ(StateOf(place), EntryState::kWaiting);
+  world_.refusals.clear();
+  shows_.view.phase = ShowPhase::kOnSale;
+  EXPECT_TRUE(RunUntil([&] { return StateOf(place) == EntryState::kOffered; }));
   StopWorking();
 }
 

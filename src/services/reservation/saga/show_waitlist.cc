@@ -208,13 +208,17 @@ asio::awaitable<Result<void>> ShowService::OfferSeats(Round& round) {
   auto hall = co_await shows_.SeeSeats(show_id);
   if (!hall) co_return std::unexpected(hall.error());
   round.free = FreeSeats(*hall);
+  // An operator has stopped the sale by moving its opening. Nothing can be held, so nothing is offered; and
+  // who was refused for that is not passed over once it goes on.
+  const bool stopped = round.show.phase == ShowPhase::kAnnounced;
+  if (stopped) refused_.Forget(show_id);
   refused_.See(show_id, round.free, clock_.Now());
   auto servable = co_await NextServable(round, 0);
   if (!servable) co_return std::unexpected(servable.error());
   // First, so that nobody is faster than whoever waits.
   auto kept = co_await KeepSeats(round, KeepsSeats(*waits, !servable->empty(), round.free));
   if (!kept) co_return std::unexpected(kept.error());
-  if (servable->empty()) co_return Result<void>();
+  if (servable->empty() || stopped) co_return Result<void>();
   while (!servable->empty()) {
     auto all = co_await OfferToAll(round, *servable);
     if (!all) co_return std::unexpected(all.error());
