@@ -33,6 +33,23 @@ uint64_t PlaceOf(uint64_t sequence, const Head& head) {
   return head.order != nullptr ? head.order->PlaceOf(sequence) : sequence;
 }
 
+// Whether the token is of a place that the queue's store has lost, whoever stands there now.
+bool IsOfLostPlace(const queue::v1::TokenClaims& claims, const queue::v1::Queue& queue) {
+  return std::ranges::any_of(queue.loadings(), [&claims](const queue::v1::Loading& loading) {
+    return claims.sequence() > loading.last_sequence() && claims.expires_at_ms() < loading.token_end_ms();
+  });
+}
+
+// Whether the queue was loaded since `before` was told, without all of the places that were there then.
+bool HasLostPlaces(const queue::v1::Queue& queue, const queue::v1::Queue& before) {
+  // The release before does not say, and can be seen to only until others have come.
+  if (queue.loadings().empty()) return queue.last_sequence() < before.last_sequence();
+  const queue::v1::Loading& latest = *queue.loadings().rbegin();
+  const bool is_new =
+      before.loadings().empty() || before.loadings().rbegin()->token_end_ms() != latest.token_end_ms();
+  return is_new && latest.last_sequence() < before.last_sequence();
+}
+
 }  // namespace
 
 Result<queue::v1::TokenClaims> ReadQueueToken(const auth::KeyRing& keys, std::string_view token) {
@@ -55,7 +72,7 @@ std::optional<queue::v1::Session> WaitingSession(const queue::v1::TokenClaims& c
   const queue::v1::Queue& queue = head.queue;
   const queue::v1::Draw& draw = queue.draw();
   if (claims.sequence() > std::min(queue.last_sequence(), head.sure_through)) return std::nullopt;
-  if (head.left.contains(claims.sequence())) return std::nullopt;
+  if (IsOfLostPlace(claims, queue) || head.left.contains(claims.sequence())) return std::nullopt;
   const uint64_t place = PlaceOf(claims.sequence(), head);
   if (place <= queue.head_sequence() || claims.expires_at_ms() <= ToUnixMs(now)) return std::nullopt;
   queue::v1::Session session;
@@ -177,10 +194,17 @@ bool WaitingRoom::IsOff(int64_t show_id) const {
   return head != heads_.end() && head->second.queue.state() == queue::v1::OFF;
 }
 
-std::shared_ptr<const auth::Shuffle> WaitingRoom::OrderOf(int64_t show_id) const {
+// As it was made for the same draw: one that the queue's store has lost is drawn again, with whoever is there
+// then.
+std::shared_ptr<const auth::Shuffle> WaitingRoom::OrderOf(const queue::v1::Queue& queue) const {
   const std::scoped_lock lock(mutex_);
-  const auto head = heads_.find(show_id);
-  return head != heads_.end() ? head->second.order : nullptr;
+  const auto head = heads_.find(queue.show_id());
+  if (head == heads_.end()) return nullptr;
+  const queue::v1::Draw& known = head->second.queue.draw();
+  const queue::v1::Draw& draw = queue.draw();
+  const bool same =
+      known.seed() == draw.seed() && known.first() == draw.first() && known.entrants() == draw.entrants();
+  return same ? head->second.order : nullptr;
 }
 
 // Until a long shuffle is done, people are told what was true before it.
@@ -188,7 +212,7 @@ asio::awaitable<void> WaitingRoom::Take(const queue::v1::Queue& queue) {
   const int64_t show_id = queue.show_id();
   std::shared_ptr<const auth::Shuffle> order;
   if (NeedsOrder(queue)) {
-    order = OrderOf(show_id);
+    order = OrderOf(queue);
     if (order == nullptr) {
       const queue::v1::Draw draw = queue.draw();
       const auto shuffle = [draw] {
@@ -200,8 +224,12 @@ asio::awaitable<void> WaitingRoom::Take(const queue::v1::Queue& queue) {
   const std::scoped_lock lock(mutex_);
   Head& head = heads_[show_id];
   const uint64_t heard = head.queue.head_sequence();
-  const bool lost = queue.last_sequence() < head.queue.last_sequence();
-  if (lost) head.sure_through = std::min(head.sure_through, queue.last_sequence());
+  const bool lost = HasLostPlaces(queue, head.queue);
+  if (!queue.loadings().empty()) {
+    head.sure_through = std::numeric_limits<uint64_t>::max();
+  } else if (lost) {
+    head.sure_through = std::min(head.sure_through, queue.last_sequence());
+  }
   head.queue = queue;
   head.order = std::move(order);
   if (!lost && heard > queue.head_sequence()) head.queue.set_head_sequence(heard);

@@ -44,7 +44,8 @@ namespace boxoffice::gateway {
 struct Head {
   queue::v1::Queue queue;
   std::shared_ptr<const auth::Shuffle> order;  // of a draw that is not over; null: there is none
-  // Sequences above it may have been given twice, as the store lost some; only the queue knows to whom.
+  // Sequences above it may have been given twice, as the store lost some; only the queue knows to whom. Of a
+  // queue of the release before: others tell exactly, by `loadings`.
   uint64_t sure_through = std::numeric_limits<uint64_t>::max();
   std::unordered_set<uint64_t> left;  // sequences of those who waited and left, by whichever gateway
   // Of the show itself, so that nobody waits for what is sold out: as the seat service said it then.
@@ -105,7 +106,7 @@ class WaitingRoom {
   asio::awaitable<void> RefreshHeads();
   asio::awaitable<void> Take(const queue::v1::Queue& queue);
   void DropAllBut(const queue::v1::GetHeadsResponse& heads);
-  [[nodiscard]] std::shared_ptr<const auth::Shuffle> OrderOf(int64_t show_id) const;
+  [[nodiscard]] std::shared_ptr<const auth::Shuffle> OrderOf(const queue::v1::Queue& queue) const;
   asio::awaitable<void> LookAtShows();
   asio::awaitable<void> LookAtNext();
   [[nodiscard]] std::vector<int64_t> TakePolled();

@@ -263,6 +263,28 @@ TEST_F(DrawTest, InAPrequeueATokenThatEndsMovesNoHead) {
   EXPECT_EQ(show().head_sequence, 3);
 }
 
+// Who came as soon as a PREQUEUE of a day began.
+TEST_F(DrawTest, WhoeverIsInOutlivesTheEndOfTheTokenThatSheWaitedWith) {
+  Set(QueueState::kPrequeue, kStart + kTokenLife);
+  const SessionAnswer waiting = DoJoin(1);
+  now_ = kStart + kTokenLife;
+  EXPECT_EQ(DoPoll(waiting).state, SessionState::kWaiting);
+  Tick();
+  const SessionAnswer in = DoPoll(waiting);
+  ASSERT_EQ(in.state, SessionState::kActive);
+  EXPECT_EQ(in.claims.expires_at, now_ + kActiveMax);
+  now_ += kClockSkew + 1ms;
+  EXPECT_EQ(DoPoll(waiting).state, SessionState::kActive) << "the text that she has is of before";
+  EXPECT_EQ(DoBind(in).kind, Kind::kDone);
+  Tick(kActiveTime);
+  Tick();
+  EXPECT_NE(queue().FindMember(1), nullptr) << "her saga goes on";
+  now_ = in.claims.expires_at + kClockSkew + 1ms;
+  EXPECT_EQ(DoPoll(in).refusal, kTokenExpired);
+  Tick();
+  EXPECT_EQ(queue().FindMember(1), nullptr);
+}
+
 // ── opening at a time
 
 TEST_F(DrawTest, AQueueOpensByItselfAtItsTime) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -38,7 +39,8 @@ Result<std::shared_ptr<const auth::KeyRing>> DevelopmentKeys(const module::Runti
 void Measure(const std::vector<QueueView>& views, ShowMetrics& of_shows, obs::Registry& metrics) {
   uint64_t waiting = 0;
   uint64_t active = 0;
-  for (const QueueView& view : views) {
+  // The newest first: of the queues that nobody is in, they get the room that there is.
+  for (const QueueView& view : std::views::reverse(views)) {
     waiting += view.waiting;
     active += view.active;
     of_shows.Note(view, metrics);

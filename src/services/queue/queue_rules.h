@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/result.h"
+#include "services/queue/loading.h"
 #include "services/queue/session.h"
 #include "services/queue/show_queue.h"
 
@@ -91,6 +92,7 @@ struct QueueView {
   double pace_per_s = 0;                // PacePerS
   std::string_view refusal;             // of Configure: why nothing was changed
   std::vector<uint64_t> left_lately{};  // who has given up the place within kLeftLately, not called yet
+  std::vector<Loading> loadings{};      // the latest at the end
   bool operator==(const QueueView&) const = default;
 };
 using Outcome = std::variant<SessionAnswer, BindAnswer, Nothing, QueueView>;

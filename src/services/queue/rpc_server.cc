@@ -139,6 +139,11 @@ void Write(const QueueView& view, v1::Queue& proto) {
   proto.set_pace_per_s(view.pace_per_s);
   proto.set_refusal(std::string(view.refusal));
   proto.mutable_left_lately()->Assign(view.left_lately.begin(), view.left_lately.end());
+  for (const Loading& loading : view.loadings) {
+    v1::Loading& told = *proto.add_loadings();
+    told.set_last_sequence(loading.last_sequence);
+    told.set_token_end_ms(ToUnixMs(TokenEnd(loading.at)));
+  }
 }
 
 // The body of an outcome, by its kind.

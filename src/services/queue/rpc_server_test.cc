@@ -268,6 +268,12 @@ TEST_F(QueueRpcTest, HeadsTellWhatAnEdgeNeeds) {
   EXPECT_EQ(head.head_sequence(), 0);
   EXPECT_EQ(head.last_sequence(), 2);
   EXPECT_EQ(head.waiting(), 2);
+  Restart();
+  Join("c");
+  const v1::Queue after = Head();
+  ASSERT_EQ(after.loadings_size(), 1);
+  EXPECT_EQ(after.loadings(0).last_sequence(), 2) << "what was stored then";
+  EXPECT_EQ(after.loadings(0).token_end_ms(), ToUnixMs(clock_.Now() + kTokenLife));
 }
 
 TEST_F(QueueRpcTest, TheSeedOfADrawIsToldOnceItIsDrawnAndFitsTheCommitment) {

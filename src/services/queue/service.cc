@@ -14,6 +14,8 @@ namespace {
 // comes with was issued before its saga was undone, so it has ended by then, and the Bind is refused without
 // the tombstone. An hour more for clocks and people.
 constexpr milliseconds kRetention = kTokenLife + kClockSkew + milliseconds(3'600'000);
+// Whoever got in at the last moment has a token for longer.
+static_assert(kRetention > kTokenLife + kClockSkew + kActiveMax + kClockSkew);
 constexpr milliseconds kPurgeEvery{60'000};
 constexpr int64_t kPurgeLimit = 10'000;  // rows of a show, so that a purge never holds up the batches
 
@@ -55,13 +57,28 @@ Result<void> Service::LoadAt(Timestamp now) {
   room.FinishRestore(now);
   room_ = std::move(room);
   stale_ = false;
-  {
-    const std::scoped_lock lock(views_mutex_);
-    views_.clear();  // of what the store has lost
-    moment_ = {.epoch = std::max<uint64_t>(SystemSeed(), 1)};
-  }
-  PublishAll(now);
+  NoteLoading(now);
+  // In one go: an edge that looked in between would forget all queues.
+  const std::scoped_lock lock(views_mutex_);
+  views_.clear();  // of what the store has lost
+  moment_ = {.epoch = std::max<uint64_t>(SystemSeed(), 1)};
+  for (const auto& [show_id, queue] : room_.shows()) PublishLocked(queue, now);
   return {};
+}
+
+void Service::NoteLoading(Timestamp now) {
+  std::unordered_map<int64_t, std::vector<Loading>> loadings;
+  for (const auto& [show_id, queue] : room_.shows()) {
+    loadings[show_id] = LoadingsAfter(LoadingsOf(show_id), {queue.show().last_sequence, now});
+  }
+  loadings_ = std::move(loadings);
+  loaded_at_ = now;
+}
+
+std::vector<Loading> Service::LoadingsOf(int64_t show_id) const {
+  const auto found = loadings_.find(show_id);
+  if (found != loadings_.end()) return found->second;
+  return {Loading{.at = loaded_at_}};  // nobody's place was stored then
 }
 
 Result<Service::Outcomes> Service::Run(std::span<const Command> commands) {
@@ -98,6 +115,10 @@ void Service::FollowClock(Timestamp now) {
     edges_seen_at_ = std::min(edges_seen_at_, now);
     edge_asked_ms_ = std::min(edge_asked_ms_.load(), ToUnixMs(now));
     purge_at_ = std::min(purge_at_, now + kPurgeEvery);
+    loaded_at_ = std::min(loaded_at_, now);
+    for (auto& [show_id, loadings] : loadings_) {
+      for (Loading& loading : loadings) loading.at = std::min(loading.at, now);
+    }
     latest_ = now;
   }
   latest_ = std::max(latest_, now);
@@ -148,6 +169,7 @@ void Service::NoteDepartures(const ShowChange& change, Timestamp now) {
 
 QueueView Service::ViewAt(const ShowQueue& queue, Timestamp now) {
   QueueView view = ViewOf(queue, now);
+  view.loadings = LoadingsOf(view.show.show_id);
   const auto found = departures_.find(view.show.show_id);
   if (found == departures_.end()) return view;
   std::deque<Departure>& departures = found->second;
@@ -178,12 +200,15 @@ void Service::PublishAll(Timestamp now) {
   for (const auto& [show_id, queue] : room_.shows()) PublishLocked(queue, now);
 }
 
+// A part of the round at each tick.
 void Service::Purge(Timestamp now) {
-  if (now < purge_at_) return;
-  purge_at_ = now + kPurgeEvery;
+  if (!purging_ && now < purge_at_) return;
+  if (!purging_) purge_at_ = now + kPurgeEvery;
   // Housekeeping may fail: the next round deletes the same rows, and a store that fails shows in the next
   // batch.
-  purged_.Add(static_cast<uint64_t>(store_.Purge(now - kRetention, kPurgeLimit).value_or(0)));
+  const Purged purged = store_.Purge(now - kRetention, kPurgeLimit).value_or(Purged());
+  purging_ = purged.more;
+  purged_.Add(static_cast<uint64_t>(purged.rows));
 }
 
 std::vector<QueueView> Service::Views() const { return HeadsSince({}).views; }

@@ -75,6 +75,8 @@ class Service {
   void FollowClock(Timestamp now);
   [[nodiscard]] bool NobodyCanBeSeen(std::span<const Command> commands, Timestamp now);
   Result<Outcomes> LoadDecideSave(std::span<const Command> commands, Timestamp now);
+  void NoteLoading(Timestamp now);
+  [[nodiscard]] std::vector<Loading> LoadingsOf(int64_t show_id) const;
   void NoteDepartures(const ShowChange& change, Timestamp now);
   [[nodiscard]] QueueView ViewAt(const ShowQueue& queue, Timestamp now);
   void PublishLocked(const ShowQueue& queue, Timestamp now);
@@ -94,8 +96,11 @@ class Service {
     uint64_t sequence;
   };
   std::unordered_map<int64_t, std::deque<Departure>> departures_;  // by show; the oldest first
+  Timestamp loaded_at_;
+  std::unordered_map<int64_t, std::vector<Loading>> loadings_;  // of each show that was stored then
   Timestamp purge_at_;
-  Timestamp latest_;  // that the clock has shown
+  bool purging_ = false;  // a round over all shows is under way
+  Timestamp latest_;      // that the clock has shown
   std::atomic<int64_t> edge_asked_ms_{0};
   Timestamp edges_seen_at_;  // zero: none has asked for the heads yet, and nobody has come by one
   mutable std::mutex views_mutex_;

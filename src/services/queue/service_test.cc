@@ -2,121 +2,18 @@
 #include "services/queue/service.h"
 
 #include <future>
-#include <map>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 
-#include "base/random.h"
 #include "services/queue/show_metrics.h"
+#include "services/queue/testing_service.h"
 
 namespace boxoffice::queue {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr int64_t kShow = 7;
-
-// A store in two maps, in which other writers and failures happen at chosen moments.
-class FakeStore final : public Store {
- public:
-  Result<void> VisitLive(const std::function<void(Show)>& on_show,
-                         const std::function<void(Session)>& on_session) override {
-    ++loads;
-    for (const auto& [show_id, show] : shows) on_show(show);
-    for (const auto& [key, session] : sessions) {
-      if (session.Live() || session.Bound()) on_session(session);
-    }
-    return {};
-  }
-  Result<Found> Load(const Keys& keys) override {
-    Found found;
-    for (const SessionKey& key : keys.sessions) {
-      if (const auto row = sessions.find(key); row != sessions.end()) found.sessions.push_back(row->second);
-    }
-    return found;
-  }
-  Result<Saved> Save(const Changes& changes) override {
-    ++saves;
-    if (saves == loses_all_at) {
-      shows.clear();
-      sessions.clear();
-      return Fail(Code::kUnknown, "database_unavailable");
-    }
-    if (!failures.empty()) {
-      const Code code = failures.back();
-      failures.pop_back();
-      if (code == Code::kUnknown) Write(changes);  // it was done, and nobody heard of it
-      return Fail(code, "database_unavailable");
-    }
-    for (const ShowChange& change : changes.shows) {
-      if (change.durable && shows[change.show.show_id].version != change.show.version) {
-        return Saved{{change.show.show_id}};
-      }
-    }
-    Write(changes);
-    return Saved{};
-  }
-  Result<int64_t> Purge(Timestamp before, int64_t) override {
-    purges.push_back(before);
-    return 7;
-  }
-
-  void Write(const Changes& changes) {
-    for (const ShowChange& change : changes.shows) {
-      if (change.durable) {
-        shows[change.show.show_id] = change.show;
-        ++shows[change.show.show_id].version;
-      }
-      for (const SessionChange& session : change.sessions) {
-        if (session.durable) sessions[{change.show.show_id, session.session.sequence}] = session.session;
-      }
-    }
-  }
-
-  std::map<int64_t, Show> shows;
-  std::map<SessionKey, Session> sessions;
-  std::vector<Code> failures;  // of the next saves, from the back
-  std::vector<Timestamp> purges;
-  int saves = 0;
-  int loses_all_at = 0;  // which save
-  int loads = 0;
-};
-
-class ServiceTest : public ::testing::Test {
- protected:
-  // Runs commands one batch each, to the end, on a service that is loaded anew.
-  std::vector<Result<Outcome>> RunAll(const std::vector<Command>& commands) {
-    std::vector<Result<Outcome>> outcomes(commands.size(), Outcome{});
-    Service service(store_, clock_, metrics_, {.max_batch = 1});
-    EXPECT_TRUE(service.Load().has_value());
-    for (size_t i = 0; i < commands.size(); ++i) {
-      service.Submit(commands[i],
-                     [&outcomes, i](Result<Outcome> outcome) { outcomes[i] = std::move(outcome); });
-    }
-    service.Stop();
-    views_ = service.Views();
-    works_ = service.store_works();
-    return outcomes;
-  }
-  static Result<Outcome> RunOn(Service& service, Command command) {
-    std::promise<Result<Outcome>> promise;
-    service.Submit(std::move(command),
-                   [&](Result<Outcome> outcome) { promise.set_value(std::move(outcome)); });
-    return promise.get_future().get();
-  }
-  static SessionAnswer SessionIn(const Result<Outcome>& outcome) {
-    return std::get<SessionAnswer>(outcome.value());
-  }
-  Command JoinOf(const std::string& user) { return Join{kShow, user}; }
-
-  FakeStore store_;
-  ManualClock clock_;
-  obs::Registry metrics_;
-  std::vector<QueueView> views_;
-  bool works_ = false;
-};
 
 TEST_F(ServiceTest, WhatWasJoinedIsThereAfterARestartWithItsPresenceGrantedAnew) {
   const auto first = RunAll({Configure{.show_id = kShow, .active_cap = 1}, JoinOf("ann"), JoinOf("bob")});
@@ -491,6 +388,19 @@ TEST_F(ServiceTest, OldRowsArePurgedOnceAMinuteAndNotBeforeTheirTokensEnd) {
       7);
 }
 
+TEST_F(ServiceTest, APurgeIsSpreadOverTicks) {
+  store_.purge_parts = 3;
+  Service service(store_, clock_, metrics_, {});
+  ASSERT_TRUE(service.Load());
+  for (size_t rounds = 0; rounds < 2; ++rounds) {
+    clock_.Advance(1min);
+    for (const size_t parts : {1U, 2U, 3U, 3U}) {
+      ASSERT_TRUE(RunOn(service, Tick{}));
+      EXPECT_EQ(store_.purges.size(), 3 * rounds + parts);
+    }
+  }
+}
+
 class ShowMetricsTest : public testing::Test {
  protected:
   QueueView View(int64_t show_id, QueueState state, uint64_t waiting) {
@@ -526,11 +436,31 @@ TEST_F(ShowMetricsTest, AClosedQueueIsShownUntilTheLastHasGone) {
 TEST_F(ShowMetricsTest, ThereAreNeverMoreShowsThanTheBound) {
   const auto bound = static_cast<int64_t>(ShowMetrics::kMaxShows);
   for (int64_t show = 1; show <= bound + 1; ++show) shows_.Note(View(show, QueueState::kOpen, 1), metrics_);
-  EXPECT_TRUE(Shown(bound));
-  EXPECT_FALSE(Shown(bound + 1));
-  shows_.Note(View(1, QueueState::kClosed, 0), metrics_);
-  shows_.Note(View(bound + 1, QueueState::kOpen, 1), metrics_);
-  EXPECT_TRUE(Shown(bound + 1)) << "as soon as another one is over";
+  EXPECT_TRUE(Shown(bound + 1)) << "the newest come first";
+  EXPECT_TRUE(Shown(2));
+  shows_.Note(View(1, QueueState::kOpen, 1), metrics_);
+  EXPECT_FALSE(Shown(1));
+  shows_.Note(View(2, QueueState::kClosed, 0), metrics_);
+  shows_.Note(View(1, QueueState::kOpen, 1), metrics_);
+  EXPECT_TRUE(Shown(1)) << "as soon as another one is over";
+}
+
+// Nobody has to close the queue of a show that is over.
+TEST_F(ShowMetricsTest, AnOpenQueueWithNobodyInItMakesRoom) {
+  const auto bound = static_cast<int64_t>(ShowMetrics::kMaxShows);
+  for (int64_t show = 2; show <= bound + 1; ++show) shows_.Note(View(show, QueueState::kOpen, 0), metrics_);
+  shows_.Note(View(1, QueueState::kOpen, 1), metrics_);
+  EXPECT_TRUE(Shown(1)) << "somebody waits";
+  EXPECT_FALSE(Shown(2)) << "the oldest of the others";
+  shows_.Note(View(1, QueueState::kOpen, 0), metrics_);
+  shows_.Note(View(2, QueueState::kOpen, 0), metrics_);
+  EXPECT_TRUE(Shown(1)) << "until somebody is in another one";
+  EXPECT_FALSE(Shown(2));
+  shows_.Note(View(2, QueueState::kOpen, 1), metrics_);
+  EXPECT_FALSE(Shown(1));
+  EXPECT_TRUE(Shown(2));
+  EXPECT_EQ(metrics_.GetCounter("boxoffice_queue_admitted_total", "", {{"show", "2"}}).value(), 3U)
+      << "it goes on with what is stored";
 }
 
 TEST_F(ShowMetricsTest, WhoeverLeadsNoMoreShowsNothingAndLaterBeginsWithWhatIsStored) {

@@ -29,7 +29,8 @@ inline constexpr milliseconds kEdgesGone{60'000};
 // A clock that goes back by less, as at a change of the server whose time it is, holds admission up for so
 // long, and nobody gets in twice as fast for it.
 inline constexpr milliseconds kClockStep{5'000};
-// From joining to the end of the token, whose end is judged with this tolerance.
+// From joining to the end of the token, whose end is judged with this tolerance. Whoever is in has at least
+// kActiveMax from the admission.
 inline constexpr milliseconds kTokenLife{24 * 3'600'000};
 inline constexpr milliseconds kClockSkew{30'000};
 
@@ -83,8 +84,12 @@ struct Session {
   bool operator==(const Session&) const = default;
 };
 
-// The end of a session's token.
+// The end of the token that somebody waits with.
 [[nodiscard]] constexpr Timestamp TokenEnd(Timestamp joined_at) { return joined_at + kTokenLife; }
+// The end of a session's token: whoever gets in shortly before it is not locked out by it.
+[[nodiscard]] inline Timestamp TokenEnd(const Session& session) {
+  return std::max(TokenEnd(session.joined_at), session.admitted_at + kActiveMax);
+}
 [[nodiscard]] constexpr bool TokenEnded(Timestamp expires_at, Timestamp now) {
   return now > expires_at + kClockSkew;
 }
@@ -160,9 +165,10 @@ struct Claims {
   bool operator==(const Claims&) const = default;
 };
 
-// The same session always has the same claims, hence the same token text.
+// The same session always has the same claims, hence the same token text, unless it is admitted with the end
+// of the token near.
 [[nodiscard]] inline Claims ClaimsOf(const Session& session) {
-  return {session.show_id, session.sequence, session.user_id, TokenEnd(session.joined_at)};
+  return {session.show_id, session.sequence, session.user_id, TokenEnd(session)};
 }
 
 // A token that a command came with, after its signature was judged.

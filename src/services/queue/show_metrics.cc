@@ -40,11 +40,17 @@ constexpr std::array<Family, 4> kGauges{{
 
 void ShowMetrics::Note(const QueueView& view, obs::Registry& metrics) {
   const Show& show = view.show;
+  auto known = Find(show.show_id);
+  const bool is_new = known == told_.end();
   if (IsOver(view)) {
-    if (told_.erase(show.show_id) > 0) Remove(show.show_id, metrics);
+    if (!is_new) Forget(known, metrics);
     return;
   }
-  if (told_.size() == kMaxShows && !told_.contains(show.show_id)) return;
+  const Rank rank{view.waiting + view.active > 0, show.show_id};
+  if (is_new && told_.size() == kMaxShows) {
+    if (!rank.first || rank < told_.begin()->first) return;
+    Forget(told_.begin(), metrics);
+  }
   const uint64_t open = show.settings.state == QueueState::kOpen ? 1 : 0;
   const Counts now{show.last_sequence,
                    show.admitted,
@@ -55,8 +61,14 @@ void ShowMetrics::Note(const QueueView& view, obs::Registry& metrics) {
                    view.active,
                    show.settings.active_cap,
                    open};
-  const auto [entry, is_new] = told_.try_emplace(show.show_id);
-  Counts& before = entry->second;
+  if (is_new) {
+    known = told_.try_emplace(rank).first;
+  } else if (known->first != rank) {
+    auto moved = told_.extract(known);
+    moved.key() = rank;
+    known = told_.insert(std::move(moved)).position;
+  }
+  Counts& before = known->second;
   if (!is_new && before == now) return;
   const obs::Labels labels = LabelsOf(show.show_id);
   for (size_t i = 0; i < kCounters.size(); ++i) {
@@ -72,8 +84,17 @@ void ShowMetrics::Note(const QueueView& view, obs::Registry& metrics) {
 }
 
 void ShowMetrics::Clear(obs::Registry& metrics) {
-  for (const auto& [show_id, counts] : told_) Remove(show_id, metrics);
-  told_.clear();
+  while (!told_.empty()) Forget(told_.begin(), metrics);
+}
+
+ShowMetrics::Told::iterator ShowMetrics::Find(int64_t show_id) {
+  const auto busy = told_.find({true, show_id});
+  return busy != told_.end() ? busy : told_.find({false, show_id});
+}
+
+void ShowMetrics::Forget(Told::iterator show, obs::Registry& metrics) {
+  Remove(show->first.second, metrics);
+  told_.erase(show);
 }
 
 void ShowMetrics::Remove(int64_t show_id, obs::Registry& metrics) {

@@ -54,8 +54,7 @@ bool ShowQueue::NeedsTick(Timestamp now) const {
 }
 
 Timestamp ShowQueue::DueOf(const Session& member) {
-  return member.state == SessionState::kActive ? member.active_until
-                                               : TokenEnd(member.joined_at) + kClockSkew;
+  return member.state == SessionState::kActive ? member.active_until : TokenEnd(member) + kClockSkew;
 }
 
 // By a clock that was ahead when it was admitted, it would last until that moment has come.

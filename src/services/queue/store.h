@@ -21,6 +21,12 @@ struct Saved {
   std::vector<int64_t> moved_shows;  // empty: all is saved
 };
 
+struct Purged {
+  int64_t rows = 0;   // that went
+  bool more = false;  // shows of this round are left
+};
+inline constexpr size_t kPurgedAtOnce = 20;  // shows
+
 // Blocks; belongs to one thread at a time. Every method may fail with database_unavailable (kUnavailable:
 // nothing was done).
 class Store {
@@ -37,9 +43,11 @@ class Store {
   // store does: a loss of power (SQLite), a crash of the server (Redis). kUnknown: it may be saved, or a part
   // of it.
   [[nodiscard]] virtual Result<Saved> Save(const Changes& changes) = 0;
-  // Deletes, of each show's `limit` oldest sessions, those that ended and joined before `before`, and, of the
-  // `limit` oldest sagas, the records made before it. Returns how many rows went.
-  [[nodiscard]] virtual Result<int64_t> Purge(Timestamp before, int64_t limit) = 0;
+  // Deletes, of each show's `limit` (at least 1) oldest sessions, those that ended and joined before
+  // `before`, and, of the `limit` oldest sagas, the records made before it. Of a few shows only
+  // (kPurgedAtOnce, and none more once `limit` rows have gone), as batches wait meanwhile: the next call goes
+  // on with the next ones, and begins anew when all had their turn.
+  [[nodiscard]] virtual Result<Purged> Purge(Timestamp before, int64_t limit) = 0;
 };
 
 // What is stored of a show, for the auditor and for moving it: beside the store, so that reading never waits

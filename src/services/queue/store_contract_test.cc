@@ -96,7 +96,7 @@ class StoreContractTest : public ::testing::TestWithParam<Kind> {
 TEST_P(StoreContractTest, AnEmptyStoreHasNothing) {
   EXPECT_THAT(Live().first, IsEmpty());
   EXPECT_THAT(Load({.sessions = {{7, 1}}, .sagas = {{SagaId::Make(kNow, random_), 7}}}).sessions, IsEmpty());
-  EXPECT_EQ(stores_.store->Purge(kNow, 10), 0);
+  EXPECT_EQ(stores_.store->Purge(kNow, 10)->rows, 0);
 }
 
 TEST_P(StoreContractTest, WhatIsSavedIsThereAfterReopening) {
@@ -286,7 +286,7 @@ TEST_P(StoreContractTest, PurgeDeletesWhatEndedAndIsOldAndNothingElse) {
                               .session = {7, 4},
                               .recorded_at = kNow + milliseconds(10)};
   ASSERT_TRUE(Saves({.sagas = {old_saga, young_saga}}));
-  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 100), 3);
+  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 100)->rows, 3);
   const Found found = Load(
       {.sessions = {{7, 1}, {7, 2}, {7, 3}, {7, 4}}, .sagas = {{old_saga.saga, 7}, {young_saga.saga, 7}}});
   EXPECT_THAT(found.sessions, ElementsAre(old_live, young));
@@ -297,8 +297,48 @@ TEST_P(StoreContractTest, PurgeLooksAtNoMoreThanItsLimit) {
   std::vector<Session> sessions;
   for (uint64_t s = 1; s <= 5; ++s) sessions.push_back(NewSession(s, SessionState::kExpired));
   ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 5), sessions)));
-  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 3), 3);
-  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 3), 2);
+  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 3)->rows, 3);
+  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 3)->rows, 2);
+}
+
+TEST_P(StoreContractTest, PurgeLooksAtAFewShowsAtATime) {
+  constexpr auto kFew = static_cast<int64_t>(kPurgedAtOnce);
+  Changes changes;
+  for (int64_t show_id = 1; show_id <= 2 * kFew + 1; ++show_id) {
+    const Session session = NewSession(1, SessionState::kExpired, show_id);
+    changes.shows.push_back(ChangesOf(ShowOf(0, 1, show_id), {session}).shows[0]);
+  }
+  ASSERT_TRUE(Saves(changes));
+  const auto purge = [this] { return stores_.store->Purge(kNow + milliseconds(1), 1'000).value(); };
+  for (int part = 0; part < 2; ++part) {
+    const Purged purged = purge();
+    EXPECT_EQ(purged.rows, kFew);
+    EXPECT_TRUE(purged.more);
+  }
+  const Purged last = purge();
+  EXPECT_EQ(last.rows, 1);
+  EXPECT_FALSE(last.more);
+  for (const int64_t show_id : {int64_t{1}, 2 * kFew + 1}) {
+    const Session session = NewSession(2, SessionState::kExpired, show_id);
+    ASSERT_TRUE(Saves(ChangesOf(ShowOf(1, 2, show_id), {session})));
+  }
+  int64_t rows = 0;
+  for (int part = 0; part < 3; ++part) rows += purge().rows;
+  EXPECT_EQ(rows, 2) << "then it begins anew";
+}
+
+TEST_P(StoreContractTest, OncePurgeHasDeletedItsLimitOtherShowsWaitForTheNext) {
+  for (const int64_t show_id : {7, 8}) {
+    const std::vector<Session> sessions{NewSession(1, SessionState::kExpired, show_id),
+                                        NewSession(2, SessionState::kExpired, show_id)};
+    ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 2, show_id), sessions)));
+  }
+  const Purged first = stores_.store->Purge(kNow + milliseconds(1), 2).value();
+  EXPECT_EQ(first.rows, 2);
+  EXPECT_TRUE(first.more);
+  const Purged second = stores_.store->Purge(kNow + milliseconds(1), 2).value();
+  EXPECT_EQ(second.rows, 2);
+  EXPECT_FALSE(second.more);
 }
 
 TEST_P(StoreContractTest, HistoryGoesByPages) {
@@ -330,10 +370,10 @@ TEST_P(StoreContractTest, WhatIsPurgedIsGoneFromEveryList) {
   for (size_t i = 0; i < 300; i += 10) BindTo(sessions[i]);
   sessions.push_back(NewSession(301, SessionState::kWaiting));
   ASSERT_TRUE(Saves(ChangesOf(ShowOf(0, 301), sessions)));
-  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 1'000), 300);
+  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 1'000)->rows, 300);
   EXPECT_THAT(Live().second, ElementsAre(sessions.back()));
   EXPECT_THAT(*stores_.history->Sessions(7, 0, 10), ElementsAre(sessions.back()));
-  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 1'000), 0);
+  EXPECT_EQ(stores_.store->Purge(kNow + milliseconds(1), 1'000)->rows, 0);
 }
 
 TEST_P(StoreContractTest, SagasGoByPages) {

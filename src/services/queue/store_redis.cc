@@ -181,7 +181,8 @@ class RedisStore final : public Store {
       : client_(std::move(client)), reader_(*client_), random_(SystemSeed()) {}
 
   // First the rows, then what belongs to them: what changes meanwhile has raised the version, so that nothing
-  // is saved on the ground of such a mixture.
+  // is saved on the ground of such a mixture. The members before the lines: somebody who is admitted
+  // meanwhile is then in neither list, and nobody is in both.
   Result<void> VisitLive(const std::function<void(Show)>& on_show,
                          const std::function<void(Session)>& on_session) override {
     stamps_.clear();
@@ -198,7 +199,12 @@ class RedisStore final : public Store {
       on_show(stored->show);
       shows.push_back(std::move(stored->show));
     }
-    for (const Show& show : shows) BOXOFFICE_TRY(VisitShow(show, on_session));
+    requests.clear();
+    for (const Show& show : shows)
+      requests.push_back(Request::Command({"SMEMBERS", KeyOf(show.show_id, "member")}));
+    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> members, reader_.Read(requests));
+    for (size_t i = 0; i < shows.size(); ++i)
+      BOXOFFICE_TRY(VisitShow(shows[i], members[i].value(), on_session));
     return {};
   }
 
@@ -263,24 +269,31 @@ class RedisStore final : public Store {
     return std::unexpected(*std::move(error));
   }
 
-  Result<int64_t> Purge(Timestamp before, int64_t limit) override {
-    BOXOFFICE_ASSIGN(const std::vector<int64_t> show_ids, reader_.ShowIds());
-    int64_t purged = 0;
-    for (const int64_t show_id : show_ids) {
+  Result<Purged> Purge(Timestamp before, int64_t limit) override {
+    if (to_purge_.empty()) {
+      BOXOFFICE_ASSIGN(to_purge_, reader_.ShowIds());
+    }
+    Purged purged;
+    for (size_t i = 0; i < kPurgedAtOnce && !to_purge_.empty() && purged.rows < limit; ++i) {
+      const int64_t show_id = to_purge_.back();
+      to_purge_.pop_back();  // also if it fails, so that the others have their turn
       BOXOFFICE_ASSIGN(const int64_t sessions, PurgeSessions(show_id, before, limit));
       BOXOFFICE_ASSIGN(const int64_t sagas, PurgeSagas(show_id, before, limit));
-      purged += sessions + sagas;
+      purged.rows += sessions + sagas;
     }
+    purged.more = !to_purge_.empty();
     return purged;
   }
 
  private:
-  // The members first: somebody who is admitted meanwhile is then in neither list, and nobody is in both.
-  Result<void> VisitShow(const Show& show, const std::function<void(Session)>& on_session) {
-    BOXOFFICE_ASSIGN(const std::vector<Session> members, Members(show));
+  Result<void> VisitShow(const Show& show, redis::Value member_sequences,
+                         const std::function<void(Session)>& on_session) {
+    BOXOFFICE_ASSIGN(const std::vector<Session> members, Members(show, member_sequences));
     auto member = members.begin();
+    const bool anybody_waits = show.NobodyWaitsUpTo() < show.last_sequence;
     const uint64_t last = BucketOf(show.last_sequence);
-    for (uint64_t bucket = BucketOf(show.NobodyWaitsUpTo() + 1); bucket <= last; bucket += kBucketsInOneGo) {
+    for (uint64_t bucket = BucketOf(show.NobodyWaitsUpTo() + 1); anybody_waits && bucket <= last;
+         bucket += kBucketsInOneGo) {
       BOXOFFICE_ASSIGN(
           std::vector<Session> line,
           reader_.Sessions(show.show_id, bucket, std::min(bucket + kBucketsInOneGo - 1, last), false));
@@ -299,10 +312,7 @@ class RedisStore final : public Store {
   }
 
   // ACTIVE, or EXPIRED while bound; by sequence.
-  Result<std::vector<Session>> Members(const Show& show) {
-    BOXOFFICE_ASSIGN(const std::vector<redis::Reply> replies,
-                     reader_.Read({Request::Command({"SMEMBERS", KeyOf(show.show_id, "member")})}));
-    const redis::Value sequences = replies[0].value();
+  Result<std::vector<Session>> Members(const Show& show, redis::Value sequences) {
     std::vector<SessionKey> keys;
     for (size_t i = 0; i < sequences.size(); ++i) {
       keys.push_back({show.show_id, static_cast<uint64_t>(sequences[i].Int())});
@@ -390,6 +400,7 @@ class RedisStore final : public Store {
   SeededRandom random_;
   // What the last save of each show left, as far as this store has seen it.
   std::unordered_map<int64_t, std::string> stamps_;
+  std::vector<int64_t> to_purge_;  // shows that are left of the round
 };
 
 }  // namespace

@@ -352,6 +352,26 @@ TEST_F(QueueRedisTest, WhatNobodyCanNameAnyLongerGoesByItself) {
   EXPECT_EQ(left_ms(KeyOf(kShow, "show")), -1) << "what an operator has set stays";
 }
 
+// A show that is over would cost each election a question of its own.
+TEST_F(QueueRedisTest, OfAShowInWhichNobodyWaitsNoLineIsRead) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  const Stores stores = *OpenRedis(server.Url());
+  Changes changes;
+  for (int64_t show_id = 1; show_id <= 3; ++show_id) {
+    changes.shows.push_back(
+        {.show = {.show_id = show_id, .last_sequence = 1, .head_sequence = 1}, .durable = true});
+  }
+  ASSERT_TRUE(stores.store->Save(changes)->moved_shows.empty());
+  ASSERT_EQ(server.AskOne({"CONFIG", "RESETSTAT"}), "OK");
+  int shows = 0;
+  ASSERT_TRUE(stores.store->VisitLive([&](const Show&) { ++shows; }, [](const Session&) {}));
+  EXPECT_EQ(shows, 3);
+  const std::string stats = server.AskOne({"INFO", "commandstats"});
+  const std::string calls = "cmdstat_hgetall:calls=";
+  ASSERT_NE(stats.find(calls), std::string::npos);
+  EXPECT_EQ(Number(stats.substr(stats.find(calls) + calls.size())), 3) << "the rows of the shows";
+}
+
 TEST_F(QueueRedisTest, ABadUrlIsToldAtOnce) {
   EXPECT_EQ(OpenRedis("redis://").error().reason, "invalid_redis_url");
 }

@@ -31,6 +31,8 @@ constexpr std::string_view kReadShows =
     "expired, "
     "left_count, admitted, opens_at_ms, draw_seed, draw_first, draw_entrants, drawn_at_ms "
     "FROM show ORDER BY show_id";
+constexpr std::string_view kReadShowIds =
+    "SELECT show_id FROM show WHERE show_id > ?1 ORDER BY show_id LIMIT ?2";
 constexpr std::string_view kReadLive =
     "SELECT " SESSION_COLUMNS
     " FROM session WHERE state IN (1, 2) OR (state = 4 AND saga_id IS NOT NULL) "
@@ -139,6 +141,7 @@ class SqliteStore final : public Store {
         update_session_(database_.Prepare(kUpdateSession)),
         update_range_(database_.Prepare(kUpdateRange)),
         write_saga_(database_.Prepare(kWriteSaga)),
+        read_show_ids_(database_.Prepare(kReadShowIds)),
         purge_sessions_(database_.Prepare(kPurgeSessions)),
         purge_sagas_(database_.Prepare(kPurgeSagas)) {}
 
@@ -206,23 +209,28 @@ class SqliteStore final : public Store {
     return saved;
   }
 
-  Result<int64_t> Purge(Timestamp before, int64_t limit) override {
+  Result<Purged> Purge(Timestamp before, int64_t limit) override {
     std::vector<int64_t> show_ids;
-    sql::Statement shows = database_.Prepare(kReadShows);
+    read_show_ids_.Bind(purged_through_, kPurgedAtOnce);
     while (true) {
-      BOXOFFICE_ASSIGN(const bool more, shows.Step());
+      BOXOFFICE_ASSIGN(const bool more, read_show_ids_.Step());
       if (!more) break;
-      show_ids.push_back(shows.Int(0));
+      show_ids.push_back(read_show_ids_.Int(0));
     }
     BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(database_));
-    int64_t purged = 0;
-    for (const int64_t show_id : show_ids) {
-      BOXOFFICE_TRY(purge_sessions_.Bind(show_id, ToUnixMs(before), limit).Run());
-      purged += database_.changes();
+    Purged purged;
+    size_t seen = 0;
+    for (; seen < show_ids.size() && purged.rows < limit; ++seen) {
+      BOXOFFICE_TRY(purge_sessions_.Bind(show_ids[seen], ToUnixMs(before), limit).Run());
+      purged.rows += database_.changes();
     }
-    BOXOFFICE_TRY(purge_sagas_.Bind(ToUnixMs(before), limit).Run());
-    purged += database_.changes();
-    if (purged > 0) BOXOFFICE_TRY(transaction.Commit());
+    purged.more = seen < show_ids.size() || seen == kPurgedAtOnce;
+    if (!purged.more) {  // of all shows together
+      BOXOFFICE_TRY(purge_sagas_.Bind(ToUnixMs(before), limit).Run());
+      purged.rows += database_.changes();
+    }
+    if (purged.rows > 0) BOXOFFICE_TRY(transaction.Commit());
+    purged_through_ = purged.more ? show_ids[seen - 1] : 0;
     return purged;
   }
 
@@ -322,8 +330,10 @@ class SqliteStore final : public Store {
   sql::Statement update_session_;
   sql::Statement update_range_;
   sql::Statement write_saga_;
+  sql::Statement read_show_ids_;
   sql::Statement purge_sessions_;
   sql::Statement purge_sagas_;
+  int64_t purged_through_ = 0;  // which show, in this round
 };
 
 class SqliteHistory final : public History {

@@ -35,8 +35,8 @@ HEADER = """\
 
 Every process answers `GET /metrics` at its `admin.listen` in Prometheus' text format; the all-in-one answers on its one port. Times
 are in seconds, sizes in bytes; what ends in `_total` only grows, and what ends in `_timestamp_seconds` is a moment since 1970. A
-series appears when it is first needed, so one that counts failures may not be there yet. Labels that come and go are bounded: shows
-to 100, causes to 64.
+series appears when it is first needed, so one that counts failures may not be there yet. Labels that come and go are bounded: causes
+to 64, shows to 100, the newest (of queues, first those that somebody is in).
 
 Queries that use these are in the dashboards and alerts in [deploy/observability](../../deploy/observability/README.md); what to do
 about an alert is in its [runbook](../runbooks/README.md).

@@ -1,0 +1,29 @@
+// What was stored of a show when memory was loaded. By it an edge knows a token whose place the store had
+// lost by then, though the place may be another's by now. Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace boxoffice::queue {
+
+// Whoever joined before `at` and has a sequence after `last_sequence` was not stored any more.
+struct Loading {
+  uint64_t last_sequence = 0;
+  Timestamp at;
+  bool operator==(const Loading&) const = default;
+};
+
+// A loading is told of for so long after the next one: by then whoever lost a place has asked, and knows.
+inline constexpr milliseconds kLoadingsCount{60'000};
+inline constexpr size_t kMaxLoadings = 4;
+
+// The loadings of a show that are to be told of after another one; the oldest first, at most kMaxLoadings.
+// Where there would be more, the last two become one: whoever joined between them counts as not stored, and
+// is answered by the queue service itself.
+[[nodiscard]] std::vector<Loading> LoadingsAfter(std::vector<Loading> before, const Loading& latest);
+
+}  // namespace boxoffice::queue

@@ -1,0 +1,93 @@
+// What edges see and learn of memory that is loaded, and loaded anew.
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "services/queue/testing_service.h"
+
+namespace boxoffice::queue {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+
+// Whoever looks in between would forget every queue.
+TEST_F(ServiceTest, ALookNeverSeesALoadingHalfDone) {
+  constexpr int kLoadings = 3'000;
+  RunAll({JoinOf("ann")});
+  Service service(store_, clock_, metrics_, {.max_batch = 1, .max_runs = kLoadings + 2});
+  ASSERT_TRUE(service.Load());
+  store_.moves = kLoadings;
+  std::atomic<int> empty{0};
+  {
+    std::vector<std::jthread> edges;
+    for (int i = 0; i < 3; ++i) {
+      edges.emplace_back([&](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+          if (service.HeadsSince({}).views.empty()) ++empty;
+        }
+      });
+    }
+    EXPECT_TRUE(RunOn(service, JoinOf("bob")));
+  }
+  EXPECT_GT(store_.loads, kLoadings);
+  EXPECT_EQ(empty, 0);
+}
+
+class LoadingsTest : public ServiceTest {
+ protected:
+  static std::vector<Loading> Told(const Service& service, int64_t show_id = kShow) {
+    for (const QueueView& view : service.Views()) {
+      if (view.show.show_id == show_id) return view.loadings;
+    }
+    return {};
+  }
+};
+
+TEST_F(LoadingsTest, EdgesAreToldHowManyPlacesWereStoredThoughOthersHaveJoinedSince) {
+  RunAll({JoinOf("ann"), JoinOf("bob")});
+  const Show stored = store_.shows.at(kShow);
+  Service service(store_, clock_, metrics_, {.max_batch = 1});
+  ASSERT_TRUE(service.Load());
+  const Timestamp loaded_at = clock_.Now();
+  clock_.Advance(1s);
+  ASSERT_TRUE(RunOn(service, JoinOf("eve")));
+  EXPECT_THAT(Told(service), ElementsAre(Loading{2, loaded_at}));
+  // As when Redis has lost her.
+  store_.shows[kShow] = stored;
+  store_.sessions.erase(SessionKey{kShow, 3});
+  EXPECT_EQ(SessionIn(RunOn(service, JoinOf("kim"))).claims.sequence, 3U);
+  EXPECT_THAT(Told(service), ElementsAre(Loading{2, clock_.Now()}));
+  const Loading lossy{2, clock_.Now()};
+  clock_.Advance(1s);
+  store_.moves = 1;
+  ASSERT_TRUE(RunOn(service, JoinOf("lea")));
+  EXPECT_THAT(Told(service), ElementsAre(lossy, Loading{3, clock_.Now()})) << "eve may not have asked yet";
+}
+
+TEST_F(LoadingsTest, OfAShowThatWasNotStoredNoPlaceWas) {
+  RunAll({JoinOf("ann")});
+  Service service(store_, clock_, metrics_, {.max_batch = 1});
+  ASSERT_TRUE(service.Load());
+  const Timestamp loaded_at = clock_.Now();
+  clock_.Advance(1s);
+  ASSERT_TRUE(RunOn(service, Join{kShow + 1, "bob"}));
+  EXPECT_THAT(Told(service, kShow + 1), ElementsAre(Loading{0, loaded_at}));
+}
+
+// They would ask the queue service at each poll until that moment has come.
+TEST_F(LoadingsTest, WhoeverJoinsOnceAClockThatWasAheadIsRightIsNotTakenForLost) {
+  RunAll({JoinOf("ann")});
+  Service service(store_, clock_, metrics_, {.max_batch = 1});
+  ASSERT_TRUE(service.Load());
+  ASSERT_TRUE(RunOn(service, Join{kShow + 1, "bob"}));
+  clock_.Advance(-1h);
+  ASSERT_TRUE(RunOn(service, Tick{}));
+  EXPECT_THAT(Told(service), ElementsAre(Loading{1, clock_.Now()}));
+  EXPECT_THAT(Told(service, kShow + 1), ElementsAre(Loading{0, clock_.Now()}));
+}
+
+}  // namespace
+}  // namespace boxoffice::queue
