@@ -3,23 +3,49 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <string_view>
 #include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
 namespace boxoffice::audit {
 namespace {
 
-std::unexpected<Error> Stopping() { return Fail(Code::kUnavailable, "stopping"); }
+constexpr std::string_view kStopping = "stopping";
 
-// Those of `first` that are about the same as one of `second`; the figures in the detail may differ.
-std::vector<Violation> InBoth(const std::vector<Violation>& first, std::vector<Violation> second) {
-  std::erase_if(second, [&](const Violation& violation) {
-    return std::ranges::none_of(first, [&](const Violation& earlier) {
-      return earlier.invariant == violation.invariant && earlier.ids == violation.ids;
-    });
+std::unexpected<Error> Stopping() { return Fail(Code::kUnavailable, kStopping); }
+
+// What of `later` was so already in `earlier`; the figures in the detail may differ. Of a ledger it is the
+// currency with those of its wallets that were wrong in both: while it goes on, others join them, and what is
+// wrong with another wallet each time may only be under way.
+std::optional<Violation> Stayed(const Violation& earlier, Violation later) {
+  if (earlier.invariant != later.invariant) return std::nullopt;
+  if (later.invariant != Invariant::kLedgerBalanced) {
+    if (earlier.ids != later.ids) return std::nullopt;
+    return later;
+  }
+  const bool of_wallets = later.ids.size() > 1;  // or of the sum of all
+  if (earlier.ids.front() != later.ids.front() || (earlier.ids.size() > 1) != of_wallets) return std::nullopt;
+  std::erase_if(later.ids, [&](const std::string& id) {
+    return std::ranges::find(earlier.ids, id) == earlier.ids.end();
   });
-  return second;
+  if (of_wallets && later.ids.size() == 1) return std::nullopt;
+  return later;
+}
+
+// Those of `second` that were there already in `first`.
+std::vector<Violation> InBoth(const std::vector<Violation>& first, const std::vector<Violation>& second) {
+  std::vector<Violation> both;
+  for (const Violation& violation : second) {
+    for (const Violation& earlier : first) {
+      auto stayed = Stayed(earlier, violation);
+      if (!stayed) continue;
+      both.push_back(*std::move(stayed));
+      break;
+    }
+  }
+  return both;
 }
 
 }  // namespace
@@ -71,12 +97,26 @@ Result<Verdict> Auditor::Run() {
   seats_.clear();
   by_owner_.clear();
   suspects_.clear();
-  BOXOFFICE_TRY(Start());
-  BOXOFFICE_TRY(ReadSeats());
-  BOXOFFICE_TRY(ReadReservations());
-  BOXOFFICE_TRY(FollowSuspects());
-  BOXOFFICE_TRY(CheckWholes());
+  std::vector<Error> unread;
+  const auto done = [&](Result<void> (Auditor::*part)()) {
+    Result<void> read = (this->*part)();
+    if (!read) unread.push_back(read.error());
+    return read.has_value();
+  };
+  if (done(&Auditor::Start) && done(&Auditor::ReadSeats) && done(&Auditor::ReadReservations) &&
+      done(&Auditor::FollowSuspects)) {
+    // Of these one that can't be read keeps no other from being judged.
+    for (const auto whole :
+         {&Auditor::FollowLedgers, &Auditor::FollowRankings, &Auditor::CheckQueues, &Auditor::CheckEvents}) {
+      if (!done(whole) && unread.back().reason == kStopping) break;
+    }
+  }
   events_.reset();
+  if (!unread.empty() && unread.back().reason == kStopping) return Stopping();
+  // What was found is certain, whatever could not be read. That all else is well is not.
+  if (!unread.empty() && verdict_.violations.empty()) return std::unexpected(std::move(unread.front()));
+  for (const Error& error : unread)
+    verdict_.unread.push_back(fmt::format("{}: {}", error.reason, error.detail));
   verdict_.took = clock_.Now() - verdict_.at;
   return std::move(verdict_);
 }
@@ -313,19 +353,22 @@ Result<void> Auditor::FollowSuspects() {
   return {};
 }
 
-// What is no matter of one reservation: the ledger, the queues, the ranking, events that tell nothing.
-Result<void> Auditor::CheckWholes() {
+Result<void> Auditor::FollowLedgers() {
   const auto ledgers = [this]() -> Result<std::vector<Violation>> {
     BOXOFFICE_ASSIGN(const auto facts, collector_.Ledgers());
     verdict_.checked["currencies"] = static_cast<int64_t>(facts.ledgers.size());
     return Check(facts, clock_.Now(), bounds_);
   };
-  BOXOFFICE_ASSIGN(auto ledger_suspicions, ledgers());
-  BOXOFFICE_TRY(Confirm(std::move(ledger_suspicions), ledgers));
+  BOXOFFICE_ASSIGN(auto suspicions, ledgers());
+  return Confirm(std::move(suspicions), ledgers);
+}
 
-  BOXOFFICE_ASSIGN(auto ranking_suspicions, CheckRankings());
-  BOXOFFICE_TRY(Confirm(std::move(ranking_suspicions), [this] { return CheckRankings(); }));
+Result<void> Auditor::FollowRankings() {
+  BOXOFFICE_ASSIGN(auto suspicions, CheckRankings());
+  return Confirm(std::move(suspicions), [this] { return CheckRankings(); });
+}
 
+Result<void> Auditor::CheckQueues() {
   Facts facts;
   BOXOFFICE_ASSIGN(const auto queues, collector_.Queues());
   for (const Collector::Queue& queue : queues) {
@@ -337,7 +380,11 @@ Result<void> Auditor::CheckWholes() {
   verdict_.checked["queues"] = static_cast<int64_t>(queues.size());
   // That it grew past the cap was seen, and can't be seen again.
   Report(Check(facts, clock_.Now(), bounds_));
-  // What is on the bus stays as it is.
+  return {};
+}
+
+// Of those that tell nothing. What is on the bus stays as it is.
+Result<void> Auditor::CheckEvents() {
   std::vector<Violation> unreadable;
   for (const EventId& id : events_->unreadable())
     unreadable.push_back({Invariant::kEventsPublished, {"event:" + id.ToString()}, "its body can't be read"});

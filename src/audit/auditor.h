@@ -3,7 +3,8 @@
 // The services have no common snapshot, so what looks wrong may only be under way. Three things keep that
 // apart from a real violation: whatever changed after the audit began is left to the next one; a suspicion is
 // read again, three times at least and until the reservation has rested for Patience::settle, and counts only
-// if it stays; and a reservation is judged only on facts between two readings of the same version of it.
+// if it stays (of a ledger: for those wallets that it stays for); and a reservation is judged only on facts
+// between two readings of the same version of it.
 #pragma once
 
 #include <cstdint>
@@ -52,8 +53,12 @@ class Auditor {
   Auditor(const rpc::ChannelFactory& channels, bus::Bus& bus, const Clock& clock, Surroundings surroundings,
           Bounds bounds = {}, Patience patience = {});
 
-  // Blocks. Errors: of a service or the bus that does not answer (then there is no verdict); stopping.
+  // Blocks. Errors: of a service or the bus that does not answer, where nothing was found besides (otherwise
+  // the verdict says what is Verdict::unread); stopping.
   [[nodiscard]] Result<Verdict> Run();
+  // Run ends soon, also where it waits for what takes minutes; for good. Thread-safe. Surroundings::wait and
+  // after_page must say so too.
+  void Cancel() { collector_.Cancel(); }
 
  private:
   // A stream of pages of rows by reservation, read ahead by one page.
@@ -72,7 +77,11 @@ class Auditor {
   void CheckChunk(std::map<ReservationId, Case>& chunk);
   Result<void> FollowSuspects();
   Result<std::optional<Case>> ReadCase(ReservationId id, const std::vector<SeatFact>& once_owned);
-  Result<void> CheckWholes();
+  // What is no matter of one reservation.
+  Result<void> FollowLedgers();
+  Result<void> FollowRankings();
+  Result<void> CheckQueues();
+  Result<void> CheckEvents();
   Result<std::vector<Violation>> CheckRankings();
   Result<void> Confirm(std::vector<Violation> suspicions,
                        const std::function<Result<std::vector<Violation>>()>& again);

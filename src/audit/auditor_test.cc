@@ -3,322 +3,25 @@
 
 #include <algorithm>
 #include <atomic>
-#include <initializer_list>
-#include <mutex>
+#include <chrono>
+#include <future>
+#include <string>
 
-#include <boost/asio/thread_pool.hpp>
 #include <gmock/gmock.h>
 
+#include "audit/auditor_for_test.h"
 #include "audit/module.h"
-#include "boxoffice/bus/v1/events.pb.h"
-#include "testing/fake_bus.h"
-#include "testing/fake_call.h"
 #include "testing/wait.h"
 
 namespace boxoffice::audit {
 namespace {
 
-namespace asio = boost::asio;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr Timestamp kStart = FromUnixMs(1'800'000'000'000);
-
-// What the services know; each fake answers from here.
-struct World {
-  std::mutex mutex;
-  std::map<std::string, reservation::v1::Reservation> reservations;
-  std::map<std::string, wallet::v1::AuditResponse::Row> debits;
-  std::multimap<std::string, payment::v1::Payment> payments;
-  std::map<std::pair<int64_t, uint32_t>, seat::v1::AuditResponse::Row> seats;
-  std::map<int64_t, seat::v1::Show> shows;
-  wallet::v1::GetTotalsResponse totals;
-  queue::v1::ListQueuesResponse queues;
-  ranking::v1::AuditResponse ranking;
-  std::vector<bus::Record> log;
-  size_t page = 2;                   // rows a page, whatever is asked for
-  std::function<void()> on_reading;  // before a reservation is read by its id; under the mutex
-};
-
-template <typename Rows, typename Add>
-bool FillPage(const Rows& rows, const std::string& after, size_t limit, Add add) {
-  size_t count = 0;
-  for (auto it = after.empty() ? rows.begin() : rows.upper_bound(after); it != rows.end();) {
-    if (count >= limit) return true;
-    const auto next = rows.upper_bound(it->first);
-    for (; it != next; ++it, ++count) add(it->second);
-  }
-  return false;
-}
-
-struct FakeReservations final : reservation::v1::ReservationService::CallbackService {
-  BOXOFFICE_FAKE(Audit, reservation::v1, AuditRequest, ListReservationsResponse)
-  BOXOFFICE_FAKE(GetShowCancellation, reservation::v1, GetShowCancellationRequest, ShowCancellation)
-};
-struct FakeWallet final : wallet::v1::WalletService::CallbackService {
-  BOXOFFICE_FAKE(Audit, wallet::v1, AuditRequest, AuditResponse)
-  BOXOFFICE_FAKE(GetTotals, wallet::v1, GetTotalsRequest, GetTotalsResponse)
-};
-struct FakePayments final : payment::v1::PaymentService::CallbackService {
-  BOXOFFICE_FAKE(Audit, payment::v1, AuditRequest, AuditResponse)
-};
-struct FakeSeats final : seat::v1::SeatService::CallbackService {
-  BOXOFFICE_FAKE(Audit, seat::v1, AuditRequest, AuditResponse)
-  BOXOFFICE_FAKE(ListConcerts, seat::v1, ListConcertsRequest, ListConcertsResponse)
-};
-struct FakeQueue final : queue::v1::QueueService::CallbackService {
-  BOXOFFICE_FAKE(ListQueues, queue::v1, ListQueuesRequest, ListQueuesResponse)
-};
-struct FakeRanking final : ranking::v1::RankingService::CallbackService {
-  BOXOFFICE_FAKE(Audit, ranking::v1, AuditRequest, AuditResponse)
-};
-
-// What each service answers; called with the world's mutex held.
-void Answer(World& world, const reservation::v1::AuditRequest& request,
-            reservation::v1::ListReservationsResponse& response) {
-  if (!request.id().empty()) {
-    if (world.on_reading) world.on_reading();
-    const auto found = world.reservations.find(request.id());
-    if (found != world.reservations.end()) *response.add_reservations() = found->second;
-  } else {
-    response.set_more(FillPage(world.reservations, request.after_id(), world.page,
-                               [&](const auto& row) { *response.add_reservations() = row; }));
-  }
-}
-void Answer(World& world, const wallet::v1::AuditRequest& request, wallet::v1::AuditResponse& response) {
-  if (!request.reservation_id().empty()) {
-    const auto found = world.debits.find(request.reservation_id());
-    if (found != world.debits.end()) *response.add_rows() = found->second;
-  } else {
-    response.set_more(FillPage(world.debits, request.after_reservation_id(), world.page + 1,
-                               [&](const auto& row) { *response.add_rows() = row; }));
-  }
-}
-void Answer(World& world, const wallet::v1::GetTotalsRequest&, wallet::v1::GetTotalsResponse& response) {
-  response = world.totals;
-}
-void Answer(World& world, const payment::v1::AuditRequest& request, payment::v1::AuditResponse& response) {
-  if (!request.reservation_id().empty()) {
-    const auto [first, last] = world.payments.equal_range(request.reservation_id());
-    for (auto it = first; it != last; ++it) *response.add_payments() = it->second;
-  } else {
-    response.set_more(FillPage(world.payments, request.after_reservation_id(), 1,
-                               [&](const auto& row) { *response.add_payments() = row; }));
-  }
-}
-void Answer(World& world, const seat::v1::AuditRequest& request, seat::v1::AuditResponse& response) {
-  const size_t limit = std::min<size_t>(request.limit(), world.page);
-  for (auto it = world.seats.upper_bound({request.show_id(), request.after_seat_no()});
-       it != world.seats.end() && it->first.first == request.show_id(); ++it) {
-    if (static_cast<size_t>(response.rows_size()) == limit) {
-      response.set_more(true);
-      break;
-    }
-    *response.add_rows() = it->second;
-  }
-  *response.add_shows() = world.shows[request.show_id()];
-}
-void Answer(World& world, const seat::v1::ListConcertsRequest&, seat::v1::ListConcertsResponse& response) {
-  auto* concert = response.add_concerts();
-  for (const auto& [id, show] : world.shows) *concert->add_shows() = show;
-}
-void Answer(World& world, const queue::v1::ListQueuesRequest&, queue::v1::ListQueuesResponse& response) {
-  response = world.queues;
-}
-void Answer(World& world, const ranking::v1::AuditRequest&, ranking::v1::AuditResponse& response) {
-  response = world.ranking;
-}
-
-// Lets the RPC answer from the world.
-template <typename Request, typename Response>
-void AnswerFrom(World& world, testbed::FakeCall<Request, Response>& call) {
-  call.answer = [&world](const Request& request) -> Result<Response> {
-    const std::scoped_lock lock(world.mutex);
-    Response response;
-    Answer(world, request, response);
-    return response;
-  };
-}
-
-class FakeBus final : public testbed::FakeBus {
- public:
-  explicit FakeBus(World& world) : world_(world) {}
-  // A position is a letter for every record of the log that lies behind it.
-  Result<bus::Page> Read(const std::string& topic, const bus::Position& after, size_t limit) override {
-    const std::scoped_lock lock(world_.mutex);
-    bus::Page page{{}, after};
-    for (size_t i = after.size(); i < world_.log.size() && page.records.size() < limit; ++i) {
-      if (world_.log[i].event.topic != topic) continue;
-      page.records.push_back(world_.log[i]);
-      page.next = bus::Position(i + 1, 'x');
-    }
-    return page;
-  }
-
- private:
-  World& world_;
-};
-
-class AuditorTest : public ::testing::Test {
- protected:
-  AuditorTest() {
-    AnswerFrom(world_, reservations_.Audit_);
-    AnswerFrom(world_, wallet_.Audit_);
-    AnswerFrom(world_, wallet_.GetTotals_);
-    AnswerFrom(world_, payments_.Audit_);
-    AnswerFrom(world_, seats_.Audit_);
-    AnswerFrom(world_, seats_.ListConcerts_);
-    AnswerFrom(world_, queue_.ListQueues_);
-    AnswerFrom(world_, ranking_.Audit_);
-    reservation_host_.Start(reservations_, {}).value();
-    wallet_host_.Start(wallet_, {}).value();
-    payment_host_.Start(payments_, {}).value();
-    seat_host_.Start(seats_, {}).value();
-    queue_host_.Start(queue_, {}).value();
-    ranking_host_.Start(ranking_, {}).value();
-    auto& show = world_.shows[7];
-    show.set_id(7);
-    show.set_capacity(50);
-    show.set_free(50);
-    show.set_seat_limit(8);
-    show.set_highest_seat_limit(8);
-    auto& queue = *world_.queues.add_queues();
-    queue.set_show_id(7);
-    queue.set_active_cap(10);
-    world_.totals.add_totals()->set_currency("KRW");
-  }
-
-  rpc::ChannelFactory Channels() {
-    return [this](std::string_view service) -> std::shared_ptr<grpc::Channel> {
-      if (service == "reservation") return reservation_host_.InProcessChannel();
-      if (service == "wallet") return wallet_host_.InProcessChannel();
-      if (service == "payment") return payment_host_.InProcessChannel();
-      if (service == "seat") return seat_host_.InProcessChannel();
-      if (service == "queue") return queue_host_.InProcessChannel();
-      return ranking_host_.InProcessChannel();
-    };
-  }
-  module::Runtime RuntimeWith(obs::Registry& metrics) {
-    return {.clock = clock_,
-            .random = random_,
-            .metrics = metrics,
-            .bus = bus_,
-            .channels = Channels(),
-            .data_dir = {},
-            .listen = {}};
-  }
-
-  // A reservation of one seat for 100 KRW that was confirmed an hour ago, and all that belongs to it.
-  ReservationId Sell(uint32_t seat_no) {
-    const auto at = kStart - milliseconds(3'600'000) + milliseconds(seat_no);
-    const auto id = ReservationId::Make(at, random_);
-    const std::string key(id.bytes());
-    auto& reservation = world_.reservations[key];
-    reservation.set_id(key);
-    reservation.set_user_id("mina" + std::to_string(seat_no));
-    reservation.set_show_id(7);
-    auto& seat = *reservation.add_seats();
-    seat.set_seat_no(seat_no);
-    seat.set_price(100);
-    reservation.set_amount(100);
-    reservation.set_currency("KRW");
-    reservation.set_state(reservation::v1::CONFIRMED);
-    reservation.set_version(2);
-    reservation.set_updated_at_ms(ToUnixMs(at));
-    reservation.mutable_saga()->set_status("done");
-    reservation.mutable_saga()->set_kind("one_shot");
-    reservation.mutable_saga()->set_epoch(1);
-
-    auto& debit = world_.debits[key];
-    debit.set_reservation_id(key);
-    debit.set_user_id(reservation.user_id());
-    debit.set_currency("KRW");
-    debit.set_debited(100);
-    debit.set_effective_debits(1);
-
-    payment::v1::Payment payment;
-    payment.set_reservation_id(key);
-    payment.set_attempt(1);
-    payment.set_state(payment::v1::APPROVED);
-    payment.mutable_money()->set_amount(100);
-    payment.mutable_money()->set_currency("KRW");
-    world_.payments.emplace(key, payment);
-
-    auto& row = world_.seats[{7, seat_no}];
-    row.set_show_id(7);
-    row.set_seat_no(seat_no);
-    row.set_sold(true);
-    row.set_price(100);
-    row.set_reservation_id(key);
-    row.set_user_id(reservation.user_id());
-    auto& show = world_.shows[7];
-    show.set_free(show.free() - 1);
-    show.set_sold(show.sold() + 1);
-
-    Publish(id, "reservation.confirmed", 2);
-    if (world_.ranking.rows().empty()) world_.ranking.add_rows()->set_show_id(7);
-    auto& counts = *world_.ranking.mutable_rows(0);
-    counts.set_confirmed(counts.confirmed() + 1);
-    return id;
-  }
-
-  void Publish(ReservationId id, const std::string& type, uint64_t version,
-               std::initializer_list<uint32_t> seats = {}) {
-    ::boxoffice::bus::v1::ReservationEvent body;
-    body.set_reservation_id(std::string(id.bytes()));
-    body.set_show_id(7);
-    body.set_version(version);
-    for (const uint32_t seat_no : seats) body.add_seat_nos(seat_no);
-    bus::Record record;
-    record.event.id = EventId::Make(kStart, random_);
-    record.event.topic = "reservation";
-    record.event.key = id.ToString();
-    record.event.type = type;
-    record.event.body = body.SerializeAsString();
-    world_.log.push_back(std::move(record));
-  }
-
-  reservation::v1::Reservation& Row(ReservationId id) {
-    return world_.reservations.at(std::string(id.bytes()));
-  }
-
-  Verdict Audit() {
-    Auditor auditor(Channels(), bus_, clock_,
-                    {.wait =
-                         [this](milliseconds how_long) {
-                           clock_.Advance(how_long);
-                           ++waits_;
-                           if (on_wait_) on_wait_();
-                           return true;
-                         },
-                     .after_page = [] { return true; }});
-    auto verdict = auditor.Run();
-    EXPECT_TRUE(verdict.has_value()) << verdict.error().reason << " " << verdict.error().detail;
-    return verdict.value_or(Verdict{});
-  }
-
-  static auto Names(Invariant invariant, const std::string& id) {
-    return Contains(AllOf(Field(&Violation::invariant, invariant), Field(&Violation::ids, Contains(id))));
-  }
-
-  SeededRandom random_{1};
-  ManualClock clock_{kStart};
-  World world_;
-  FakeReservations reservations_;
-  FakeWallet wallet_;
-  FakePayments payments_;
-  FakeSeats seats_;
-  FakeQueue queue_;
-  FakeRanking ranking_;
-  FakeBus bus_{world_};
-  rpc::Host reservation_host_, wallet_host_, payment_host_, seat_host_, queue_host_, ranking_host_;
-  std::function<void()> on_wait_;
-  int waits_ = 0;
-};
 
 TEST_F(AuditorTest, ACleanSystemIsOkAndCounted) {
   for (uint32_t seat_no = 1; seat_no <= 7; ++seat_no) Sell(seat_no);
@@ -437,6 +140,94 @@ TEST_F(AuditorTest, ItStopsBetweenTwoSuspicionsAndNotOnlyAfterAll) {
 TEST_F(AuditorTest, AnUnbalancedLedgerIsNamed) {
   world_.totals.mutable_totals(0)->set_sum_of_all_accounts(3);
   EXPECT_THAT(Audit().violations, Names(Invariant::kLedgerBalanced, "currency:KRW"));
+}
+
+TEST_F(AuditorTest, ALedgerThatGetsWorseWhileItIsLookedAtIsNamed) {
+  auto& totals = *world_.totals.mutable_totals(0);
+  const auto spoil_one_more = [&] {
+    world_.totals.add_bad_users("mina" + std::to_string(world_.totals.bad_users_size()));
+    totals.set_wallets_unequal_entries(world_.totals.bad_users_size());
+  };
+  spoil_one_more();
+  on_wait_ = spoil_one_more;
+  EXPECT_THAT(Audit().violations,
+              ElementsAre(AllOf(Field(&Violation::invariant, Invariant::kLedgerBalanced),
+                                Field(&Violation::ids, ElementsAre("currency:KRW", "user:mina0")))));
+}
+
+TEST_F(AuditorTest, AnotherWalletThatIsWrongForAMomentEachTimeIsNoViolation) {
+  world_.totals.mutable_totals(0)->set_wallets_unequal_entries(1);
+  world_.totals.add_bad_users("mina");
+  on_wait_ = [&] { world_.totals.set_bad_users(0, "mina" + std::to_string(waits_)); };
+  EXPECT_TRUE(Audit().ok);
+  EXPECT_EQ(waits_, 1);
+}
+
+TEST_F(AuditorTest, SumsThatTakeLongAreWaitedFor) {
+  const auto began = std::chrono::system_clock::now();
+  EXPECT_TRUE(Audit().ok);
+  EXPECT_GT(wallet_.sums_awaited_to - began, std::chrono::minutes(20)) << "for which the wallet waits";
+}
+
+TEST_F(AuditorTest, SumsThatTakeLongHoldUpNoStop) {
+  wallet_.sums_take_long = true;
+  obs::Registry metrics;
+  const module::Runtime runtime = RuntimeWith(metrics);
+  AuditModule module(runtime, {.every = milliseconds(0)});
+  ASSERT_TRUE(module.Start());
+  auto asked = std::async(std::launch::async, [&module] { return module.RunNow(); });
+  EXPECT_TRUE(testbed::Eventually([this] { return wallet_.GetTotals_.calls == 1; }));
+  module.Stop();
+  const auto verdict = asked.get();
+  ASSERT_FALSE(verdict);
+  EXPECT_EQ(verdict.error().reason, "stopping");
+}
+
+TEST_F(AuditorTest, WhatWasFoundIsNamedThoughTheSumsDoNotCome) {
+  Sell(1);
+  const auto id = Sell(2);
+  world_.debits.erase(std::string(id.bytes()));
+  world_.ranking.mutable_rows(0)->set_confirmed(0);
+  wallet_.GetTotals_.answer = [](const auto&) { return Fail(Code::kUnavailable, "database_unavailable"); };
+  const Verdict verdict = Audit();
+  EXPECT_FALSE(verdict.ok);
+  EXPECT_THAT(verdict.violations, Names(Invariant::kConfirmedComplete, "reservation:" + id.ToString()));
+  EXPECT_THAT(verdict.violations, Names(Invariant::kProjectionsEqual, "show:7")) << "it is judged as well";
+  EXPECT_THAT(verdict.unread, ElementsAre(AllOf(HasSubstr("database_unavailable"), HasSubstr("wallet"))));
+}
+
+TEST_F(AuditorTest, WithoutTheSumsThereIsNoVerdictThatAllIsWell) {
+  Sell(1);
+  wallet_.GetTotals_.answer = [](const auto&) { return Fail(Code::kUnavailable, "database_unavailable"); };
+  Auditor auditor(Channels(), bus_, clock_,
+                  {.wait = [](milliseconds) { return true; }, .after_page = [] { return true; }});
+  const auto verdict = auditor.Run();
+  ASSERT_FALSE(verdict);
+  EXPECT_EQ(verdict.error().reason, "database_unavailable");
+}
+
+TEST_F(AuditorTest, AVerdictOfAPartRaisesTheAlarmAndClearsNone) {
+  const auto id = Sell(1);
+  world_.totals.mutable_totals(0)->set_sum_of_all_accounts(3);
+  obs::Registry metrics;
+  const module::Runtime runtime = RuntimeWith(metrics);
+  AuditModule module(runtime,
+                     {.every = milliseconds(0), .patience = {.readings = 1, .pause = milliseconds(1)}});
+  ASSERT_TRUE(module.Start());
+  ASSERT_TRUE(module.RunNow());
+  EXPECT_THAT(metrics.Render(), HasSubstr("boxoffice_audit_runs_total 1"));
+  world_.debits.clear();
+  wallet_.GetTotals_.answer = [](const auto&) { return Fail(Code::kUnavailable, "database_unavailable"); };
+  const auto json = module.RunNowJson();
+  ASSERT_TRUE(json) << json.error().detail;
+  EXPECT_THAT(*json, HasSubstr("reservation:" + id.ToString()));
+  EXPECT_THAT(*json, HasSubstr(R"("unread":["database_unavailable: wallet)"));
+  for (const char* line :
+       {R"(boxoffice_audit_invariant_violations{invariant="confirmed_complete"} 1)",
+        R"(boxoffice_audit_invariant_violations{invariant="ledger_balanced"} 1)",
+        "boxoffice_audit_violations 1", "boxoffice_audit_failures_total 1", "boxoffice_audit_runs_total 1"}) {
+    EXPECT_THAT(metrics.Render(), HasSubstr(line));
+  }
 }
 
 TEST_F(AuditorTest, ACountOfSeatsThatIsWrongForAMomentIsNoViolation) {

@@ -5,8 +5,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 
-#include "platform/rpc/unary.h"
-
 namespace boxoffice::audit {
 namespace {
 
@@ -14,6 +12,8 @@ namespace asio = boost::asio;
 using std::chrono::seconds;
 
 constexpr seconds kTimeout{10};
+// Of the sums over the whole ledger: longer than the wallet service itself waits for them.
+constexpr std::chrono::minutes kSumsTimeout{21};
 // A reservation carries its timeline: 500 of them stay well below gRPC's 4 MiB.
 constexpr uint32_t kReservationPage = 500;
 constexpr uint32_t kPage = 1000;
@@ -148,12 +148,23 @@ Collector::Collector(const rpc::ChannelFactory& channels)
       queue_(queue::v1::QueueService::NewStub(channels("queue"))),
       ranking_(ranking::v1::RankingService::NewStub(channels("ranking"))) {}
 
+void Collector::Cancel() {
+  cancelled_ = true;
+  long_calls_.Cancel();
+}
+
 template <typename Response, typename Request, typename Start>
 Result<Response> Collector::Ask(const char* service, Request request, Start start) {
+  rpc::OpenCalls calls;
+  return Ask<Response>(service, std::move(request), std::move(start), kTimeout, calls);
+}
+
+template <typename Response, typename Request, typename Start>
+Result<Response> Collector::Ask(const char* service, Request request, Start start,
+                                std::chrono::milliseconds timeout, rpc::OpenCalls& calls) {
   Result<Response> answer = Fail(Code::kInternal, "no_answer");
   io_.restart();
-  rpc::OpenCalls calls;
-  asio::co_spawn(io_, rpc::Call<Response>(io_.get_executor(), calls, std::move(request), kTimeout, start),
+  asio::co_spawn(io_, rpc::Call<Response>(io_.get_executor(), calls, std::move(request), timeout, start),
                  [&answer](const std::exception_ptr& failed, Result<Response> result) {
                    if (failed) std::rethrow_exception(failed);
                    answer = std::move(result);
@@ -282,15 +293,17 @@ Result<bool> Collector::CancellationRuns(int64_t show_id) {
 }
 
 Result<Facts> Collector::Ledgers() {
-  BOXOFFICE_ASSIGN(auto response, Ask<wallet::v1::GetTotalsResponse>(
-                                      "wallet", wallet::v1::GetTotalsRequest(),
-                                      [this](auto... a) { wallet_->async()->GetTotals(a...); }));
+  const auto response = Ask<wallet::v1::GetTotalsResponse>(
+      "wallet", wallet::v1::GetTotalsRequest(), [this](auto... a) { wallet_->async()->GetTotals(a...); },
+      kSumsTimeout, long_calls_);
+  if (!response && cancelled_) return Fail(Code::kUnavailable, "stopping");
+  if (!response) return std::unexpected(response.error());
   Facts facts;
-  for (const auto& total : response.totals()) {
+  for (const auto& total : response->totals()) {
     facts.ledgers.push_back({total.currency(), total.sum_of_all_accounts(), total.wallets_unequal_entries(),
                              total.wallets_negative()});
   }
-  facts.bad_wallet_users.assign(response.bad_users().begin(), response.bad_users().end());
+  facts.bad_wallet_users.assign(response->bad_users().begin(), response->bad_users().end());
   return facts;
 }
 

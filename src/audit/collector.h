@@ -1,7 +1,9 @@
 // Asks the services for facts, each through its own API. Knows protos; judges nothing.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,12 +22,13 @@
 #include "boxoffice/seat/v1/seat.grpc.pb.h"
 #include "boxoffice/wallet/v1/wallet.grpc.pb.h"
 #include "platform/rpc/host.h"
+#include "platform/rpc/unary.h"
 
 namespace boxoffice::audit {
 
-// Every call blocks until it is answered, 10 s at most, and gives at most one page. Errors: as the service
-// gave them, with its name in front of the detail; timeout; answer_malformed (an id that is none). Not
-// thread-safe.
+// Every call blocks until it is answered, 10 s at most but for Ledgers, and gives at most one page. Errors:
+// as the service gave them, with its name in front of the detail; timeout; answer_malformed (an id that is
+// none). Not thread-safe, but for Cancel.
 class Collector {
  public:
   // Rows of reservations in the order of their ids; an id may have several rows, never on two pages.
@@ -71,16 +74,24 @@ class Collector {
   // Whether the reservations of a cancelled show are being cancelled.
   [[nodiscard]] Result<bool> CancellationRuns(int64_t show_id);
 
-  // Ledgers and bad_wallet_users of Facts.
+  // Ledgers and bad_wallet_users of Facts. Takes minutes of a large ledger. Also: stopping, after Cancel.
   [[nodiscard]] Result<Facts> Ledgers();
   [[nodiscard]] Result<std::vector<Queue>> Queues();
   [[nodiscard]] Result<RankingCounts> Ranking();
 
+  // What may take minutes ends at once, from now on.
+  void Cancel();
+
  private:
   template <typename Response, typename Request, typename Start>
   [[nodiscard]] Result<Response> Ask(const char* service, Request request, Start start);
+  template <typename Response, typename Request, typename Start>
+  [[nodiscard]] Result<Response> Ask(const char* service, Request request, Start start,
+                                     std::chrono::milliseconds timeout, rpc::OpenCalls& calls);
 
   boost::asio::io_context io_;  // runs only inside Ask
+  rpc::OpenCalls long_calls_;
+  std::atomic<bool> cancelled_ = false;
   std::unique_ptr<reservation::v1::ReservationService::Stub> reservation_;
   std::unique_ptr<wallet::v1::WalletService::Stub> wallet_;
   std::unique_ptr<payment::v1::PaymentService::Stub> payment_;

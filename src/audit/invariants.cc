@@ -471,13 +471,17 @@ class CaseCheck {
 
 void CheckLedgers(const Facts& facts, std::vector<Violation>& violations) {
   for (const LedgerFact& ledger : facts.ledgers) {
+    const std::string currency = "currency:" + ledger.currency;
     const auto add = [&](std::string detail) {
-      std::vector<std::string> ids{"currency:" + ledger.currency};
+      std::vector<std::string> ids{currency};
       for (const std::string& user : facts.bad_wallet_users) ids.push_back("user:" + user);
       violations.push_back({Invariant::kLedgerBalanced, std::move(ids), std::move(detail)});
     };
-    if (ledger.sum_of_all_accounts != 0)
-      add(fmt::format("the sum of all accounts is {}", ledger.sum_of_all_accounts));
+    if (ledger.sum_of_all_accounts != 0) {  // of no wallet in particular
+      violations.push_back({Invariant::kLedgerBalanced,
+                            {currency},
+                            fmt::format("the sum of all accounts is {}", ledger.sum_of_all_accounts)});
+    }
     if (ledger.wallets_unequal_entries != 0) {
       add(fmt::format("{} wallets are not the sum of their entries", ledger.wallets_unequal_entries));
     }

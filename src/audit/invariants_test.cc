@@ -87,6 +87,14 @@ TEST(Invariant1, AWalletThatIsNotTheSumOfItsEntriesIsFound) {
   EXPECT_THAT(Judge(facts), NamesWith(Invariant::kLedgerBalanced, "user:mina"));
 }
 
+TEST(Invariant1, ALedgerThatDoesNotSumToZeroIsOfNoWalletInParticular) {
+  Facts facts;
+  facts.ledgers = {{"KRW", 5, 1, 0}};
+  facts.bad_wallet_users = {"mina"};
+  EXPECT_THAT(Judge(facts), ElementsAre(Field(&Violation::ids, ElementsAre("currency:KRW")),
+                                        Field(&Violation::ids, ElementsAre("currency:KRW", "user:mina"))));
+}
+
 TEST(Invariant1, ANegativeWalletIsFound) {
   Facts facts;
   facts.ledgers = {{"KRW", 0, 0, 1}};

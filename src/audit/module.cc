@@ -31,10 +31,12 @@ std::string ToJson(const Verdict& verdict) {
                             {"ids", boost::json::array(violation.ids.begin(), violation.ids.end())},
                             {"detail", violation.detail}});
   }
+  boost::json::array unread(verdict.unread.begin(), verdict.unread.end());
   return boost::json::serialize(boost::json::object{{"ok", verdict.ok},
                                                     {"checked", std::move(checked)},
                                                     {"invariants", std::move(invariants)},
                                                     {"violations", std::move(violations)},
+                                                    {"unread", std::move(unread)},
                                                     {"at", ToRfc3339(verdict.at)},
                                                     {"took_ms", verdict.took.count()}});
 }
@@ -46,13 +48,15 @@ AuditModule::AuditModule(const module::Runtime& runtime, AuditConfig config)
       metrics_(runtime.metrics),
       config_(std::move(config)),
       violations_(runtime.metrics.GetGauge("boxoffice_audit_violations", "Violations in the last verdict")),
-      runs_(runtime.metrics.GetCounter("boxoffice_audit_runs_total", "Audits that came to a verdict")),
-      failures_(
-          runtime.metrics.GetCounter("boxoffice_audit_failures_total", "Audits that came to no verdict")),
+      runs_(runtime.metrics.GetCounter("boxoffice_audit_runs_total",
+                                       "Audits that came to a verdict about everything")),
+      failures_(runtime.metrics.GetCounter("boxoffice_audit_failures_total",
+                                           "Audits that could not read everything: they came to no verdict, "
+                                           "or only name what they have found")),
       last_run_(runtime.metrics.GetGauge("boxoffice_audit_last_run_timestamp_seconds",
-                                         "When the last verdict's audit began")),
-      duration_(
-          runtime.metrics.GetGauge("boxoffice_audit_duration_seconds", "How long the last verdict took")) {
+                                         "When the last audit with a verdict about everything began")),
+      duration_(runtime.metrics.GetGauge("boxoffice_audit_duration_seconds",
+                                         "How long the last audit with a verdict about everything took")) {
   for (const Invariant invariant : kInvariants) ViolationsOf(invariant).Set(0);
 }
 
@@ -84,6 +88,7 @@ void AuditModule::Stop() {
     stopping_ = true;
   }
   changed_.notify_all();
+  if (auditor_) auditor_->Cancel();  // it may wait for sums that take minutes
   if (thread_.joinable()) thread_.join();
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !auditing_; });
@@ -113,8 +118,10 @@ void AuditModule::Loop() {
     const auto began = SteadyClock::now();
     const auto verdict = RunOne(/*is_waited_for=*/false);
     const auto took = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began);
-    // One that came to no verdict says nothing of what there was before it: the next must not wait for hours.
-    pause = verdict ? std::max(config_.every, 20 * took) : config_.every;
+    // One that could not read everything says nothing of the rest: the next must not wait for hours. But it
+    // may have been as much work.
+    const bool whole = verdict && verdict->unread.empty();
+    pause = std::max(config_.every, whole ? 20 * took : took);
     if (!verdict && verdict.error().reason != "stopping") {
       obs::Log(obs::Level::kWarning, "audit_failed",
                {{"reason", verdict.error().reason}, {"detail", verdict.error().detail}});
@@ -154,14 +161,23 @@ Result<Verdict> AuditModule::Audit() {
     failures_.Add();
     return verdict;
   }
-  runs_.Add();
+  // Of one that could not read everything the alarm is as true; but it clears none of what it may not have
+  // judged, and is no sign of life of the auditor.
+  const bool whole = verdict->unread.empty();
   violations_.Set(static_cast<double>(verdict->checked["violations"]));
   for (const Invariant invariant : kInvariants) {
     const auto count = std::ranges::count(verdict->violations, invariant, &Violation::invariant);
-    ViolationsOf(invariant).Set(static_cast<double>(count));
+    if (whole || count > 0) ViolationsOf(invariant).Set(static_cast<double>(count));
   }
-  last_run_.Set(static_cast<double>(ToUnixMs(verdict->at)) / 1000);
-  duration_.Set(static_cast<double>(verdict->took.count()) / 1000);
+  if (whole) {
+    runs_.Add();
+    last_run_.Set(static_cast<double>(ToUnixMs(verdict->at)) / 1000);
+    duration_.Set(static_cast<double>(verdict->took.count()) / 1000);
+  } else {
+    failures_.Add();
+  }
+  for (const std::string& what : verdict->unread)
+    obs::Log(obs::Level::kWarning, "audit_failed", {{"reason", "unread"}, {"detail", what}});
   for (const Violation& violation : verdict->violations) {
     obs::Log(obs::Level::kError, "audit_violation",
              {{"invariant", InvariantName(violation.invariant)},

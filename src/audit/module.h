@@ -23,8 +23,8 @@ namespace boxoffice::audit {
 
 struct AuditConfig {
   // From the start, and from the end of an audit, to the next one; or twenty times as long as the last one
-  // took if that is more and it came to a verdict, so that a large system is not audited all the time. 0:
-  // only on demand.
+  // took if that is more, so that a large system is not audited all the time, and as long as it took if it
+  // could not read everything. 0: only on demand.
   milliseconds every{60'000};
   Bounds bounds;
   Patience patience;
@@ -34,12 +34,14 @@ struct AuditConfig {
   rpc::ChannelFactory channels;
 };
 
-// {"ok":…,"checked":{…},"violations":[{"invariant","name","ids","detail"}],"at":"…","took_ms":…}
+// {"ok":…,"checked":{…},"invariants":[…],"violations":[{"invariant","name","ids","detail"}],
+// "unread":[…],"at":"…","took_ms":…}
 [[nodiscard]] std::string ToJson(const Verdict& verdict);
 
 // Metrics: boxoffice_audit_violations (of the last verdict), boxoffice_audit_runs_total,
-// boxoffice_audit_failures_total (audits without a verdict), boxoffice_audit_last_run_timestamp_seconds (0:
-// none yet), boxoffice_audit_duration_seconds. Thread-safe, but for Start, Drain and Stop.
+// boxoffice_audit_failures_total (audits without a verdict about everything),
+// boxoffice_audit_last_run_timestamp_seconds (of one that had it; 0: none yet),
+// boxoffice_audit_duration_seconds. Thread-safe, but for Start, Drain and Stop.
 class AuditModule final : public module::Module {
  public:
   explicit AuditModule(const module::Runtime& runtime, AuditConfig config = {});

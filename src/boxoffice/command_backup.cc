@@ -88,6 +88,7 @@ void AddBackupCommand(CLI::App& app) {
   const auto options = std::make_shared<MoveOptions>();
   CLI::App* command =
       app.add_subcommand("backup", "Write all data of a running system, as of one moment, into one file");
+  options->running = true;
   AddPlacesFlags(*command, *options);
   command->add_option("--out", options->file, "The file; it must not be there yet")->required();
   command->footer(

@@ -63,11 +63,11 @@ void AddConcertCommands(CLI::App& app) {
     PrintList(options, AskAll(options, "/v1/admin/concerts"),
               {"ID=id", "TITLE=title", "ARTIST=artist", "VENUE=venue"});
   });
-  AddRestCommand(*group, "get", "One concert and its shows",
-                 [concert](const RestOptions& options) {
-                   PrintConcert(options,
-                                Ask(options, "GET", "/v1/concerts/" + http::PercentEncode(concert->id)));
-                 })
+  AddRestCommand(
+      *group, "get", "One concert and its shows",
+      [concert](const RestOptions& options) {
+        PrintConcert(options, Ask(options, "GET", "/v1/admin/concerts/" + http::PercentEncode(concert->id)));
+      })
       ->add_option("ID", concert->id, "The concert")
       ->required();
   CLI::App* create = AddRestCommand(*group, "create", "Create a concert",

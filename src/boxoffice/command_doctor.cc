@@ -56,7 +56,10 @@ int Examine(DoctorOptions& options) {
   obs::SetLogLevel(obs::Level::kError);
   options.examine.version = module::Version();
   PlacesOptions& places = options.examine.places;
-  if (places.config.empty() && places.data.empty()) places.data = ".data";
+  if (places.config.empty() && places.data.empty()) {
+    options.examine.places_assumed = !places.own_servers;
+    places.data = ".data";
+  }
   if (!places.data.empty()) options.examine.api.data = places.data;
   const std::vector<Finding> findings = doctor::Examine(options.examine);
   const bool ok = std::ranges::none_of(
@@ -93,6 +96,9 @@ void AddDoctorCommand(CLI::App& app) {
       "certificates, "
       "keys,\n"
       "replicas and their versions, outboxes, breakers, parked sagas and the last audit. Reads only.\n"
+      "What is not on this machine is skipped: without --config, --data and a .data all that the gateway "
+      "does not\n"
+      "tell; and certificates in folders that are not there.\n"
       "{\"ok\", \"findings\": [{\"check\", \"subject\", \"status\": \"ok\", \"skipped\", \"warning\" or "
       "\"problem\", \"detail\", \"advice\"}]}\n"
       "Exit codes: 0 no problem, though there may be warnings; 1 there is a problem; 2 called the wrong "

@@ -66,17 +66,15 @@ class Watcher {
     std::map<std::string, top::ShowLine> shows;
     for (const json::value& concert : Items("/v1/admin/concerts", sample)) AddShows(concert, shows);
     for (const json::value& queue : Items("/v1/admin/queues", sample)) AddQueue(queue, shows);
-    if (const auto page = Get("/v1/admin/rankings?by=revenue&window=all&limit=200", sample)) {
-      const json::value* rows = page->is_object() ? page->as_object().if_contains("items") : nullptr;
-      if (rows != nullptr && rows->is_array()) AddRevenue(rows->as_array(), shows);
-    }
+    const auto ranking = Get("/v1/admin/rankings?by=revenue&window=all&limit=200", sample);
+    if (const json::array* rows = ItemsOf(ranking)) AddRevenue(*rows, shows);
     for (auto& [id, show] : shows) sample.shows.push_back(std::move(show));
     std::ranges::stable_sort(sample.shows, [](const top::ShowLine& a, const top::ShowLine& b) {
       return a.waiting + a.active + a.held > b.waiting + b.active + b.held;
     });
     if (sample.shows.size() > kMaxShows) sample.shows.resize(kMaxShows);
     AddOperations(sample);
-    for (const std::string& url : MetricsUrls()) AddMetricsOf(url, sample);
+    AddAllMetrics(sample);
     return sample;
   }
 
@@ -117,12 +115,8 @@ class Watcher {
       sample.outboxes.push_back({TextOf(row, "service"), Number(row, "pending"), Real(row, "oldest_age_s"),
                                  TextOf(row, "problem")});
     }
-    for (const json::value& row : Items("/v1/admin/breakers", sample)) {
-      const std::string state = TextOf(row, "state");
-      if (state == "closed") continue;
-      sample.breakers.push_back(fmt::format("{} → {} {}: {}", TextOf(row, "client"), TextOf(row, "service"),
-                                            TextOf(row, "replica"), state));
-    }
+    const auto breakers = Get("/v1/admin/breakers", sample);
+    if (const json::array* rows = ItemsOf(breakers)) top::AddBreakers(*rows, sample);
     sample.sagas_running = CountOf("/v1/admin/sagas?status=running&limit=200", sample);
     sample.sagas_parked = CountOf("/v1/admin/sagas?status=parked&limit=200", sample);
     if (const auto audit = Get("/v1/admin/audit", sample); audit && audit->is_object()) {
@@ -151,30 +145,41 @@ class Watcher {
     return std::nullopt;
   }
 
+  // Null: it was not asked, or is no list.
+  static const json::array* ItemsOf(const std::optional<json::value>& page) {
+    const json::value* items = page && page->is_object() ? page->as_object().if_contains("items") : nullptr;
+    return items != nullptr ? items->if_array() : nullptr;
+  }
+
   json::array Items(const std::string& path, Sample& sample) {
     json::array all;
     std::string next = path + "?limit=200";
     for (size_t pages = 0; pages < kMaxPages && !next.empty(); ++pages) {
-      auto page = Get(next, sample);
+      const auto page = Get(next, sample);
       next.clear();
-      json::value* items = page && page->is_object() ? page->as_object().if_contains("items") : nullptr;
-      if (items == nullptr || !items->is_array()) break;
-      for (json::value& item : items->as_array()) {
-        if (item.is_object()) all.push_back(std::move(item));
+      const json::array* items = ItemsOf(page);
+      if (items == nullptr) break;
+      for (const json::value& item : *items) {
+        if (item.is_object()) all.push_back(item);
       }
       if (const std::string cursor = TextOf(*page, "next_cursor"); !cursor.empty())
         next = fmt::format("{}?limit=200&cursor={}", path, cursor);
     }
     return all;
   }
-  int64_t CountOf(const std::string& path, Sample& sample) {
+  std::optional<int64_t> CountOf(const std::string& path, Sample& sample) {
     const auto page = Get(path, sample);
-    const json::value* items = page && page->is_object() ? page->as_object().if_contains("items") : nullptr;
-    return items != nullptr && items->is_array() ? static_cast<int64_t>(items->as_array().size()) : 0;
+    const json::array* items = ItemsOf(page);
+    return items != nullptr ? std::optional(static_cast<int64_t>(items->size())) : std::nullopt;
   }
 
-  // The processes whose metrics are added: those that were named, else all of an `up --scaled` of the data
-  // folder, else the gateway.
+  // Of the processes that were named, else of all of an `up --scaled` of the data folder, else the gateway's.
+  void AddAllMetrics(Sample& sample) {
+    const std::vector<std::string> urls = MetricsUrls();
+    for (const std::string& url : urls) AddMetricsOf(url, FetchMetrics(url), sample);
+    const std::string path = "/v1/admin/metrics";
+    if (urls.empty()) AddMetricsOf(path, client_->Send("GET", path, {}, {}, kAnswerLimit), sample);
+  }
   std::vector<std::string> MetricsUrls() const {
     if (!options_.metrics.empty()) return options_.metrics;
     std::vector<std::string> urls;
@@ -185,15 +190,17 @@ class Watcher {
           urls.push_back(fmt::format("http://{}/metrics", TextOf(process, "admin")));
       }
     }
-    if (urls.empty()) urls.push_back(options_.api.url + "/metrics");
     return urls;
   }
-  static void AddMetricsOf(const std::string& url, Sample& sample) {
+  static Result<http::ClientResponse> FetchMetrics(const std::string& url) {
     http::ClientRequest request;
     request.url = url;
     request.timeout = kAnswerLimit;
     request.max_response = size_t{16} << 20;
-    const auto response = http::FetchBlocking(std::move(request));
+    return http::FetchBlocking(std::move(request));
+  }
+  static void AddMetricsOf(const std::string& url, const Result<http::ClientResponse>& response,
+                           Sample& sample) {
     if (response && response->status == 200) {
       top::AddMetrics(response->body, sample);
     } else {

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "boxoffice/api_client.h"
 #include "boxoffice/cluster.h"
+#include "boxoffice/system_commands.h"
 #include "platform/auth/development.h"
 #include "platform/auth/token.h"
 #include "platform/rpc/tls.h"
@@ -156,6 +157,23 @@ TEST_F(CommandsTest, UpScaledWithoutKafkaSaysHowToGetItAndHowToDoWithout) {
               testing::AllOf(testing::HasSubstr("./dev up --scaled"), testing::HasSubstr("--no-kafka")));
   EXPECT_EQ(Run("up --replicas 2" + data_), kExitCant) << "without --scaled";
   EXPECT_EQ(Run("up --scaled --replicas 17" + data_), kExitCant);
+}
+
+TEST_F(CommandsTest, WhatNeedsKafkasJarsNamesTheCommandThatFetchesThemAndHowToDoWithout) {
+  unsetenv("BOXOFFICE_KAFKA_CLASS_PATH");
+  EXPECT_EQ(Run("import --scaled --in nowhere" + data_), kExitCant);
+  EXPECT_THAT(err_, testing::AllOf(testing::HasSubstr("./dev import"), testing::HasSubstr("--no-kafka")));
+}
+
+TEST(BackupCommandTest, IsForASystemThatRunsAndDoesNotSayThatItStartsOne) {
+  CLI::App app("test", "boxoffice");
+  AddBackupCommand(app);
+  AddRestoreCommand(app);
+  const auto scaled = [&](const std::string& command) {
+    return app.get_subcommand(command)->get_option("--scaled")->get_description();
+  };
+  EXPECT_THAT(scaled("backup"), testing::Not(testing::HasSubstr("started")));
+  EXPECT_THAT(scaled("restore"), testing::HasSubstr("started"));
 }
 
 TEST(TellTest, AFullDiskUnderStderrIsNoReasonToEnd) {

@@ -51,9 +51,7 @@ class Examination {
       Certificates(**places);
       Keys(**places);
     } else {
-      Note("configuration", "all services", Status::kProblem,
-           fmt::format("{} ({})", places.error().detail, places.error().reason),
-           "correct the file or variable that is named; `boxoffice-SERVICE config print` shows what is read");
+      findings_.push_back(JudgeConfiguration(places.error(), options_.places_assumed));
     }
     Replicas();
     Gateway();
@@ -169,6 +167,13 @@ class Examination {
       const rpc::TlsConfig& tls = place.config.tls;
       if (tls.certificate.empty()) continue;
       const std::string& service = place.program.service;
+      const std::filesystem::path folder = std::filesystem::absolute(tls.certificate).parent_path();
+      std::error_code ignored;
+      if (std::filesystem::status(folder, ignored).type() == std::filesystem::file_type::not_found) {
+        Note("certificate", service, Status::kSkipped, fmt::format("there is no {} here", folder.string()),
+             "each service has its own: run this where that service's are");
+        continue;
+      }
       if (const auto checked = CheckFiles(tls); !checked && checked.error().reason != "tls_expired") {
         Note("certificate", service, Status::kProblem,
              fmt::format("{} ({})", checked.error().detail, checked.error().reason),
@@ -365,20 +370,34 @@ class Examination {
   }
 
   void Breakers(const json::value& list) {
+    struct Ways {  // of one caller to the replicas of a service
+      size_t reached = 0;
+      std::vector<std::string> unreached;
+    };
+    std::map<std::pair<std::string, std::string>, Ways> callers;
     size_t closed = 0;
     for (const json::value& row : list.at("items").as_array()) {
-      const std::string subject =
-          fmt::format("{} → {} {}", Text(row, "client"), Text(row, "service"), Text(row, "replica"));
+      const std::string client = Text(row, "client");
+      const std::string service = Text(row, "service");
+      const std::string replica = Text(row, "replica");
+      Ways& ways = callers[{client, service}];
       const json::value* reachable = row.as_object().if_contains("reachable");
       if (reachable != nullptr && reachable->is_bool() && !reachable->as_bool()) {
-        Note("breaker", subject, Status::kProblem, "it can't be reached",
-             "start that replica, or take its address out of peer.*; see network and certificates");
-      } else if (const std::string state = Text(row, "state"); state != "closed" && !state.empty()) {
-        Note("breaker", subject, Status::kWarning, "it is " + state,
+        ways.unreached.push_back(replica);
+        continue;
+      }
+      ++ways.reached;
+      if (const std::string state = Text(row, "state"); state != "closed" && !state.empty()) {
+        Note("breaker", fmt::format("{} → {} {}", client, service, replica), Status::kWarning,
+             "it is " + state,
              "the service fails or is too slow: see its log and its store; the breaker closes by itself");
       } else {
         ++closed;
       }
+    }
+    for (const auto& [caller, ways] : callers) {
+      if (ways.unreached.empty()) continue;
+      findings_.push_back(JudgeReachability(caller.first, caller.second, ways.reached, ways.unreached));
     }
     if (closed > 0) Note("breaker", "gateway", Status::kOk, fmt::format("{} are closed", closed));
   }

@@ -32,6 +32,8 @@ struct Finding {
 
 struct Options {
   PlacesOptions places;
+  // Nobody said where its configuration is: `places.data` is where it would be if the system were here.
+  bool places_assumed = false;
   cli::ApiOptions api;
   std::string version;  // of this program
 };
@@ -42,12 +44,18 @@ struct Options {
 
 // The judgements, each of one thing.
 
+// A configuration that could not be read. `assumed`: nobody said that it is here.
+[[nodiscard]] Finding JudgeConfiguration(const Error& error, bool assumed);
 // The difference of a clock from this machine's: tokens and holds bear some.
 [[nodiscard]] Finding JudgeClock(std::string subject, std::chrono::milliseconds ahead);
 [[nodiscard]] Finding JudgeDisk(const std::filesystem::path& folder, uint64_t free_bytes, uint64_t all_bytes);
 // `left` until a certificate ends.
 [[nodiscard]] Finding JudgeCertificate(std::string subject, const std::filesystem::path& file,
                                        std::chrono::seconds left);
+// Where a caller's ways to a service's replicas lead: how many it reaches, and the addresses of the others,
+// of which there is one at least.
+[[nodiscard]] Finding JudgeReachability(std::string_view client, std::string_view service, size_t reached,
+                                        const std::vector<std::string>& unreached);
 // `found`: of a process that answers, empty where it tells none.
 [[nodiscard]] Finding JudgeVersion(std::string subject, std::string_view found, std::string_view own);
 // A store that could not be opened, or has another schema.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "boxoffice/doctor.h"
 
@@ -22,6 +23,9 @@ constexpr double kNoSpace = 0.02;
 constexpr uint64_t kLittleBytes = 2ULL << 30;
 constexpr uint64_t kNoBytes = 256ULL << 20;
 
+// Of its replicas one serves, and the others are ready and do not listen (docs/adr/0008).
+constexpr std::string_view kStandsBy = "queue";
+
 constexpr seconds kDay{86'400};
 constexpr seconds kRenewWithin = 30 * kDay;
 constexpr seconds kRenewNow = 3 * kDay;
@@ -40,6 +44,23 @@ std::string_view StatusName(Status status) {
       break;
   }
   return "problem";
+}
+
+Finding JudgeConfiguration(const Error& error, bool assumed) {
+  Finding finding{.check = "configuration",
+                  .subject = "all services",
+                  .status = Status::kProblem,
+                  .detail = fmt::format("{} ({})", error.detail, error.reason)};
+  if (assumed && error.reason == "no_data_folder") {
+    finding.status = Status::kSkipped;
+    finding.advice =
+        "give --config or --data, where the system's are, to check stores, the bus, disks, certificates and "
+        "keys too";
+  } else {
+    finding.advice =
+        "correct the file or variable that is named; `boxoffice-SERVICE config print` shows what is read";
+  }
+  return finding;
 }
 
 Finding JudgeClock(std::string subject, milliseconds ahead) {
@@ -90,6 +111,25 @@ Finding JudgeCertificate(std::string subject, const std::filesystem::path& file,
   if (left >= kRenewWithin) return finding;
   finding.status = left < kRenewNow ? Status::kProblem : Status::kWarning;
   finding.advice = "renew it; the service takes it by itself";
+  return finding;
+}
+
+Finding JudgeReachability(std::string_view client, std::string_view service, size_t reached,
+                          const std::vector<std::string>& unreached) {
+  Finding finding{.check = "breaker", .subject = fmt::format("{} → {}", client, service)};
+  const std::string addresses = fmt::format("{}", fmt::join(unreached, ", "));
+  if (reached > 0 && service == kStandsBy) {
+    finding.detail = fmt::format("one replica serves, and the others stand by ({})", addresses);
+    return finding;
+  }
+  finding.advice = "start what is named, or take its address out of peer.*; see network and certificates";
+  if (reached == 0) {
+    finding.status = Status::kProblem;
+    finding.detail = fmt::format("no replica can be reached ({})", addresses);
+  } else {
+    finding.status = Status::kWarning;
+    finding.detail = fmt::format("{} can't be reached; the other replicas are asked", addresses);
+  }
   return finding;
 }
 

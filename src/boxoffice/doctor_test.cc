@@ -41,6 +41,26 @@ TEST(DoctorTest, ACertificateIsToBeRenewedBeforeItEnds) {
   EXPECT_THAT(JudgeCertificate("seat", "seat.crt", seconds(-5)).detail, HasSubstr("has ended"));
 }
 
+TEST(DoctorTest, AStandbyOfTheQueueIsNoProblem) {
+  Expect(JudgeReachability("gateway_queue", "queue", 1, {"10.0.0.2:9001"}), Status::kOk);
+  const Finding gone = JudgeReachability("gateway_queue", "queue", 0, {"10.0.0.1:9001", "10.0.0.2:9001"});
+  Expect(gone, Status::kProblem);
+  EXPECT_THAT(gone.detail, HasSubstr("10.0.0.1:9001, 10.0.0.2:9001"));
+}
+
+TEST(DoctorTest, AServiceWithoutOneOfItsReplicasIsAWarningAndWithoutAnyAProblem) {
+  Expect(JudgeReachability("gateway_seat", "seat", 1, {"10.0.0.2:9002"}), Status::kWarning);
+  Expect(JudgeReachability("gateway_seat", "seat", 0, {"10.0.0.2:9002"}), Status::kProblem);
+}
+
+TEST(DoctorTest, AFolderThatNobodyNamedAndThatIsNotThereIsSkipped) {
+  const Error missing{Code::kNotFound, "no_data_folder", "there is no .data"};
+  Expect(JudgeConfiguration(missing, /*assumed=*/true), Status::kSkipped);
+  Expect(JudgeConfiguration(missing, /*assumed=*/false), Status::kProblem);
+  Expect(JudgeConfiguration({Code::kInvalidArgument, "config", "seat.toml:2"}, /*assumed=*/true),
+         Status::kProblem);
+}
+
 TEST(DoctorTest, ReplicasOfAnotherVersionAreNamed) {
   Expect(JudgeVersion("seat-1", "0.2.0", "0.2.0"), Status::kOk);
   Expect(JudgeVersion("seat-1", "0.1.0", "0.2.0"), Status::kWarning);

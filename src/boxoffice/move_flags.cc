@@ -19,7 +19,8 @@ Result<void> ChooseKafka(MoveOptions& options) {
   if (options.kafka_class_path.empty()) {
     return Fail(
         Code::kInvalidArgument, "kafka_missing",
-        "--kafka-class-path is missing; `./dev export` and `./dev import` fetch Kafka's jars and give it");
+        fmt::format("--kafka-class-path is missing; `./dev {}` fetches Kafka's jars and gives it{}",
+                    options.command, places.make ? ", and with --no-kafka the bus is a SQLite file" : ""));
   }
   places.kafka_class_path = options.kafka_class_path;
   return {};
@@ -29,6 +30,9 @@ Result<void> ChooseKafka(MoveOptions& options) {
 
 void AddPlacesFlags(CLI::App& command, MoveOptions& options) {
   PlacesOptions& places = options.places;
+  options.command = command.get_name();
+  const std::string whose = "The data folder is that of an `up --scaled`";
+  const std::string jars = "With --scaled: where Kafka's jars are";
   CLI::Option* config = command.add_option(
       "--config", places.config,
       "A folder with the configuration of each service: SERVICE.toml, and services.env and SERVICE.env with "
@@ -37,12 +41,13 @@ void AddPlacesFlags(CLI::App& command, MoveOptions& options) {
                      "The data folder, where no configuration is given; .data if it is not");
   command
       .add_flag("--scaled", places.own_servers,
-                "The data folder is that of `up --scaled`: its servers are started for this, and stopped")
+                whose + (options.running ? " that runs" : ": its servers are started for this, and stopped"))
       ->excludes(config);
   command
       .add_option(
           "--kafka-class-path", options.kafka_class_path,
-          "With --scaled: where Kafka's jars are, as java's -cp takes it; ./dev export and import give it")
+          jars + (options.running ? "; not needed, as its Kafka runs"
+                                  : ", as java's -cp takes it; ./dev " + options.command + " gives it"))
       ->envname("BOXOFFICE_KAFKA_CLASS_PATH");
   command.add_flag("--json", options.json, "Print what was moved as JSON");
 }

@@ -16,13 +16,15 @@ namespace boxoffice::cli {
 
 struct MoveOptions {
   PlacesOptions places;
+  std::string command;   // "restore"
+  bool running = false;  // it is for a system that runs: nothing of it is started
   std::string kafka_class_path;
   bool no_kafka = false;
   bool json = false;
   std::filesystem::path file;
 };
 
-// What all are told of the system. `options` lives until the command has run.
+// What all are told of the system. `options` lives until the command has run; its `running` is set before.
 void AddPlacesFlags(CLI::App& command, MoveOptions& options);
 // What a command that writes into a system's own servers is told besides.
 void AddNoKafkaFlag(CLI::App& command, MoveOptions& options);

@@ -44,6 +44,14 @@ TEST_F(OperatorCommandsTest, ConcertIsCreatedOnceForAKey) {
   EXPECT_NE(Last().key, "");
 }
 
+TEST_F(OperatorCommandsTest, ConcertIsShownWithWhatOperatorsAloneSeeOfIt) {
+  On("GET /v1/admin/concerts/7",
+     R"({"id":"7","title":"T","artist":"A","venue":"V","shows":[{"id":"3","state":"DRAFT"}]})");
+  EXPECT_EQ(Run({"concert", "get", "7"}), 0);
+  EXPECT_THAT(out_, HasSubstr("title   T\n"));
+  EXPECT_THAT(out_, HasSubstr("DRAFT"));
+}
+
 TEST_F(OperatorCommandsTest, ConcertIsRenamedAndWhatIsNotGivenIsNotSent) {
   EXPECT_EQ(Run({"concert", "set", "7"}), 2);
   On("PATCH /v1/admin/concerts/7", R"({"id":"7","title":"T","artist":"","venue":"V","shows":[]})");

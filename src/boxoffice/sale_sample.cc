@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <iterator>
+#include <set>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -88,6 +89,14 @@ std::map<std::string, double> BatchMeans(const Sample& now, const Sample* before
 std::string OrDash(std::optional<double> rate) {
   return rate ? fmt::format("{:.1f}", *rate) : std::string("–");
 }
+std::string OrDash(std::optional<int64_t> count) {
+  return count ? fmt::format("{}", *count) : std::string("–");
+}
+
+std::string TextOf(const json::object& row, std::string_view name) {
+  const json::value* member = row.if_contains(name);
+  return member != nullptr && member->is_string() ? std::string(member->as_string()) : std::string();
+}
 
 // At most `width` characters, of which some take several bytes.
 std::string Cut(std::string_view text, size_t width) {
@@ -156,12 +165,17 @@ void RenderBelow(const Sample& now, const Sample* before, Page& page) {
   }
   int64_t pending = 0;
   for (const OutboxLine& outbox : now.outboxes) pending += outbox.pending;
-  page.Line(fmt::format("outboxes  {} events wait", pending));
+  page.Line(now.outboxes.empty() ? "outboxes  –" : fmt::format("outboxes  {} events wait", pending));
   const std::string sagas =
-      fmt::format("sagas     {} under way, {} parked", now.sagas_running, now.sagas_parked);
-  now.sagas_parked > 0 ? page.Alarm(sagas) : page.Line(sagas);
-  if (now.breakers.empty()) page.Line("breakers  all closed");
-  for (const std::string& breaker : now.breakers) page.Alarm("breaker   " + breaker);
+      fmt::format("sagas     {} under way, {} parked", OrDash(now.sagas_running), OrDash(now.sagas_parked));
+  now.sagas_parked.value_or(0) > 0 ? page.Alarm(sagas) : page.Line(sagas);
+  if (!now.breakers) {
+    page.Line("breakers  –");
+  } else if (now.breakers->empty()) {
+    page.Line("breakers  all closed");
+  } else {
+    for (const std::string& breaker : *now.breakers) page.Alarm("breaker   " + breaker);
+  }
   if (!now.audit_ok) {
     page.Line("audit     none yet");
   } else if (*now.audit_ok) {
@@ -172,7 +186,10 @@ void RenderBelow(const Sample& now, const Sample* before, Page& page) {
   for (const std::string& problem : now.problems) page.Alarm("can't ask " + problem);
 }
 
-json::value OrNull(std::optional<double> rate) { return rate ? json::value(*rate) : json::value(nullptr); }
+template <typename T>
+json::value OrNull(const std::optional<T>& known) {
+  return known ? json::value_from(*known) : json::value(nullptr);
+}
 
 }  // namespace
 
@@ -192,6 +209,25 @@ void AddMetrics(std::string_view exposition, Sample& sample) {
     } else if (series->name == "boxoffice_batch_size_count") {
       sample.batches[std::string(Label(*series, "executor"))].transactions += series->value;
     }
+  }
+}
+
+void AddBreakers(const json::array& rows, Sample& sample) {
+  std::vector<std::string>& lines = sample.breakers.emplace();
+  std::set<std::string> unreached;
+  std::set<std::string> reached;
+  for (const json::value& value : rows) {
+    if (!value.is_object()) continue;
+    const json::object& row = value.as_object();
+    const std::string caller = fmt::format("{} → {}", TextOf(row, "client"), TextOf(row, "service"));
+    if (const std::string state = TextOf(row, "state"); state != "closed")
+      lines.push_back(fmt::format("{} {}: {}", caller, TextOf(row, "replica"), state));
+    const json::value* reachable = row.if_contains("reachable");
+    const bool gone = reachable != nullptr && reachable->is_bool() && !reachable->as_bool();
+    (gone ? unreached : reached).insert(caller);
+  }
+  for (const std::string& caller : unreached) {
+    if (!reached.contains(caller)) lines.push_back(caller + ": no replica can be reached");
   }
 }
 
@@ -247,8 +283,8 @@ json::value ToJson(const Sample& now, const Sample* before) {
       {"shows", std::move(shows)},
       {"batch_sizes", std::move(batches)},
       {"outboxes", std::move(outboxes)},
-      {"breakers", json::value_from(now.breakers)},
-      {"sagas", {{"running", now.sagas_running}, {"parked", now.sagas_parked}}},
+      {"breakers", OrNull(now.breakers)},
+      {"sagas", {{"running", OrNull(now.sagas_running)}, {"parked", OrNull(now.sagas_parked)}}},
       {"audit",
        {{"ok", now.audit_ok ? json::value(*now.audit_ok) : json::value(nullptr)}, {"at", now.audited_at}}},
       {"problems", json::value_from(now.problems)}};

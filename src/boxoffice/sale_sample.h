@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
 #include "base/clock.h"
@@ -49,10 +50,11 @@ struct Sample {
   double errors = 0;                          // of these, answered with 5xx
   double turned_away = 0;                     // with 429, or 503 of a full queue: in `errors` too, the latter
   std::map<std::string, BatchCount> batches;  // by executor
-  std::vector<OutboxLine> outboxes;
-  std::vector<std::string> breakers;  // "gateway_seat → seat 127.0.0.1:9001: open"
-  int64_t sagas_running = 0;          // up to 200
-  int64_t sagas_parked = 0;
+  std::vector<OutboxLine> outboxes;           // empty: not known
+  // "gateway_seat → seat 127.0.0.1:9001: open"; nullopt, here and in the next two: not known.
+  std::optional<std::vector<std::string>> breakers;
+  std::optional<int64_t> sagas_running;  // up to 200
+  std::optional<int64_t> sagas_parked;
   std::optional<bool> audit_ok;  // nullopt: there was none yet
   std::string audited_at;
   std::vector<std::string> problems;  // what could not be asked
@@ -60,6 +62,10 @@ struct Sample {
 
 // Adds what a process' /metrics tell.
 void AddMetrics(std::string_view exposition, Sample& sample);
+
+// Adds what GET /v1/admin/breakers lists: which are not closed, and who reaches no replica of a service at
+// all. That one of several is not reached says nothing: the queue's stand by.
+void AddBreakers(const boost::json::array& rows, Sample& sample);
 
 // For people: lines that end with '\n', none longer than `width` characters. Rates are those since `before`;
 // null: there are none. `color`: what needs attention is red, headings are bold.

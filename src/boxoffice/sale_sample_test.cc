@@ -10,6 +10,7 @@
 namespace boxoffice::top {
 namespace {
 
+namespace json = boost::json;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -83,8 +84,9 @@ TEST(SaleSampleTest, WhatNeedsAttentionIsRedAndTheRestIsPlain) {
   EXPECT_THAT(Render(calm, nullptr, true), HasSubstr("\x1b[1m"));
   Sample bad = calm;
   bad.audit_ok = false;
+  bad.sagas_running = 0;
   bad.sagas_parked = 2;
-  bad.breakers = {"gateway_seat → seat 127.0.0.1:9001: open"};
+  bad.breakers.emplace().push_back("gateway_seat → seat 127.0.0.1:9001: open");
   bad.outboxes = {{"wallet", 70, 90, ""}};
   bad.problems = {"/v1/admin/queues: 503"};
   const std::string page = Render(bad, nullptr, true);
@@ -94,6 +96,36 @@ TEST(SaleSampleTest, WhatNeedsAttentionIsRedAndTheRestIsPlain) {
     EXPECT_THAT(page, HasSubstr(red));
   }
   EXPECT_THAT(Render(bad, nullptr, false), Not(HasSubstr("\x1b")));
+}
+
+TEST(SaleSampleTest, AServiceThatNobodyReachesIsRed) {
+  const auto row = [](const std::string& service, bool reachable) {
+    return json::object{{"client", "gateway_" + service},
+                        {"service", service},
+                        {"replica", "127.0.0.1:9001"},
+                        {"reachable", reachable},
+                        {"state", "closed"}};
+  };
+  Sample sample = SampleAt(0);
+  // Of the queue's replicas one serves, and the other stands by.
+  AddBreakers(json::array{row("queue", true), row("queue", false), row("seat", false), row("seat", false)},
+              sample);
+  const std::string page = Render(sample, nullptr, true);
+  EXPECT_THAT(page, HasSubstr("\x1b[31mbreaker   gateway_seat → seat: no replica can be reached"));
+  EXPECT_THAT(page, Not(HasSubstr("gateway_queue")));
+  EXPECT_THAT(page, Not(HasSubstr("all closed")));
+}
+
+TEST(SaleSampleTest, WhatIsNotKnownIsNotSaidToBeWell) {
+  const Sample unasked = SampleAt(0);
+  const std::string page = Render(unasked, nullptr, false);
+  for (const char* line : {"outboxes  –\n", "sagas     – under way, – parked\n", "breakers  –\n"})
+    EXPECT_THAT(page, HasSubstr(line));
+  EXPECT_TRUE(ToJson(unasked, nullptr).at("breakers").is_null());
+  EXPECT_TRUE(ToJson(unasked, nullptr).at("sagas").at("parked").is_null());
+  Sample calm = unasked;
+  AddBreakers(json::array(), calm);
+  EXPECT_THAT(Render(calm, nullptr, false), HasSubstr("breakers  all closed\n"));
 }
 
 TEST(SaleSampleTest, ATitleMovesNoCursorAndNoLineIsWiderThanTheScreen) {

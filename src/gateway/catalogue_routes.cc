@@ -30,11 +30,12 @@ asio::awaitable<Response> ListConcerts(Edge& edge, Request& request, bool drafts
   co_return ListResponse(list->concerts(), next, WriteConcert);
 }
 
-asio::awaitable<Response> GetConcert(Edge& edge, Request& request) {
+asio::awaitable<Response> GetConcert(Edge& edge, Request& request, bool drafts) {
   const Result<int64_t> id = NumberInPath(request, "concert", "concert_not_found");
   if (!id) co_return FailureResponse(id.error());
   seat::v1::GetConcertRequest query;
   query.set_id(*id);
+  query.set_drafts(drafts);
   const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->GetConcert(arguments...); };
   const Result<seat::v1::Concert> concert =
       co_await edge.backends.Ask<seat::v1::Concert>(query, request.traceparent(), start);
@@ -100,7 +101,7 @@ void AddCatalogueRoutes(Routes& routes, Edge& edge) {
   routes.Public(Method::kGet, "/v1/concerts",
                 [&edge](Request& request) { return ListConcerts(edge, request, /*drafts=*/false); });
   routes.Public(Method::kGet, "/v1/concerts/{concert}",
-                [&edge](Request& request) { return GetConcert(edge, request); });
+                [&edge](Request& request) { return GetConcert(edge, request, /*drafts=*/false); });
   routes.Public(Method::kGet, "/v1/shows/{show}",
                 [&edge](Request& request) { return GetShow(edge, request); });
   routes.Public(Method::kGet, "/v1/shows/{show}/seats",
@@ -110,10 +111,14 @@ void AddCatalogueRoutes(Routes& routes, Edge& edge) {
   routes.Public(Method::kGet, "/v1/shows/{show}/seats/events",
                 [&edge](Request& request) { return FollowSeats(edge, request); });
   AddRankingRoutes(routes, edge);
-  // The same list for operators, with drafts.
+  // The same for operators, with drafts.
   routes.Operator(Method::kGet, "/v1/admin/concerts", [&edge](Request& request, const auth::Principal&) {
     return ListConcerts(edge, request, /*drafts=*/true);
   });
+  routes.Operator(Method::kGet, "/v1/admin/concerts/{concert}",
+                  [&edge](Request& request, const auth::Principal&) {
+                    return GetConcert(edge, request, /*drafts=*/true);
+                  });
 }
 
 }  // namespace boxoffice::gateway

@@ -14,7 +14,8 @@ asio::awaitable<Result<void>> Edge::RequireShow(int64_t show_id, const http::Req
     Result<void> failed = std::unexpected(show.error());
     co_return failed;
   }
-  if (show->state() != seat::v1::DRAFT) known_shows.insert(show_id);
+  // What operators see, buyers may not: neither a draft nor one that was cancelled as such.
+  if (!drafts) known_shows.insert(show_id);
   co_return Result<void>();
 }
 

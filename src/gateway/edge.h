@@ -26,7 +26,7 @@
 
 namespace boxoffice::gateway {
 
-// What only the process knows; each may be empty, and is called on a thread of the gateway's.
+// What only the process knows; each function may be empty, and is called on a thread of the gateway's.
 struct ProcessViews {
   // Of all modules. Thread-safe and quick. Empty: always ready.
   std::function<std::vector<module::Health>()> health;
@@ -34,6 +34,8 @@ struct ProcessViews {
   // there is none.
   std::function<std::string()> last_audit;
   std::function<Result<std::string>()> run_audit;
+  // Monitoring has an address of its own, so /metrics is not among the routes here.
+  bool has_admin_port = false;
 };
 
 struct Edge {

@@ -133,7 +133,11 @@ struct FakeOutbox final : outbox::v1::OutboxService::CallbackService {
 // A bus with dead letters only.
 struct FakeBus final : testbed::FakeBus {
   std::vector<bus::DeadLetter> letters;
-  Result<std::vector<bus::DeadLetter>> DeadLetters(size_t) override { return letters; }
+  Result<std::vector<bus::DeadLetter>> DeadLetters(size_t limit) override {
+    std::vector<bus::DeadLetter> oldest = letters;
+    if (oldest.size() > limit) oldest.resize(limit);
+    return oldest;
+  }
   Result<void> Replay(int64_t id) override {
     if (letters.empty() || letters[0].id != id) return Fail(Code::kNotFound, "not_found");
     return {};

@@ -6,7 +6,9 @@
 #include <gmock/gmock.h>
 
 #include "gateway/gateway_for_test.h"
+#include "gateway/process.h"
 #include "platform/auth/jwks_for_test.h"
+#include "platform/config/keys.h"
 #include "platform/http/server_fixture.h"
 #include "testing/wait.h"
 
@@ -130,6 +132,35 @@ TEST_F(SilentIdentityProviderTest, ItIsNotReadyAndBuyersAreToldToComeAgain) {
     return gateway().Unhealthy().empty();
   }));
   EXPECT_EQ(WalletWith(first_, "first").status, 200);
+}
+
+// The process asks it on another thread until it stops it.
+TEST_F(SilentIdentityProviderTest, AsAProcessOfItsOwnItStillTellsHowItIsOnceItHasDrained) {
+  const module::ServiceProgram program = Program();
+  config::Keys keys;
+  program.add_keys(keys);
+  const std::map<std::string, std::string> settings{
+      {"jwt.jwks_url", fmt::format("http://127.0.0.1:{}/keys", provider_->server().port())},
+      {"jwt.issuer", Tokens().issuer},
+      {"token.keys", "k1=sixteen bytes or more"},
+      {"audit.interval_ms", "0"}};
+  for (const auto& [name, text] : settings) ASSERT_TRUE(keys.Set(name, text, "test").has_value()) << name;
+  obs::Registry metrics;
+  const module::Runtime runtime{.clock = clock_,
+                                .random = random_,
+                                .metrics = metrics,
+                                .bus = bus_,
+                                .channels = services_.Channels(),
+                                .data_dir = {},
+                                .listen = {"127.0.0.1:0"},
+                                .store_url = {},
+                                .health = {}};
+  const auto process = program.make(runtime);
+  ASSERT_TRUE(process.has_value()) << process.error().detail;
+  ASSERT_TRUE((*process)->Start().has_value());
+  (*process)->Drain(std::chrono::milliseconds(100));
+  EXPECT_THAT((*process)->Unhealthy(), testing::HasSubstr("/keys"));
+  (*process)->Stop();
 }
 
 }  // namespace

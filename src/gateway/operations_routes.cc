@@ -1,5 +1,7 @@
 // What machines and operators ask about the process itself.
 #include <algorithm>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,9 @@ namespace {
 using http::Request;
 using http::Response;
 
+constexpr std::string_view kLetters = "dead-letters";  // as cursors have it
+constexpr int64_t kMostLetters = 1'000'000;            // that the pages before may have told
+
 asio::awaitable<Response> GetHealth() { co_return module::HealthResponse({}, /*judge=*/false); }
 
 asio::awaitable<Response> GetReadiness(Edge& edge) {
@@ -25,10 +30,12 @@ asio::awaitable<Response> GetReadiness(Edge& edge) {
   co_return module::HealthResponse(modules, /*judge=*/true);
 }
 
+// Reading them takes long where many connections are open.
 asio::awaitable<Response> GetMetrics(Edge& edge) {
+  const auto work = [&metrics = edge.metrics] { return metrics.Render(); };
   Response response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  response.body = edge.metrics.Render();
+  response.body = co_await edge.RunBlocking(work);
   co_return response;
 }
 
@@ -66,13 +73,24 @@ asio::awaitable<Response> RunAudit(Edge& edge) {
   co_return http::JsonResponse(*std::move(report));
 }
 
+// The bus tells the oldest ones, so a page's cursor is how many of them were told before.
+Result<NumberedPage> ReadPageOfLetters(const Request& request) {
+  BOXOFFICE_ASSIGN(const NumberedPage page, ReadNumberedPage(request, kLetters));
+  if (page.after > kMostLetters) return Fail(Code::kInvalidArgument, "cursor_invalid");
+  return page;
+}
+
 asio::awaitable<Response> ListDeadLetters(Edge& edge, Request& request) {
-  const Result<Page> page = ReadPage(request, "dead-letters");
+  const Result<NumberedPage> page = ReadPageOfLetters(request);
   if (!page) co_return FailureResponse(page.error());
-  const auto work = [&bus = edge.bus, limit = page->limit] { return bus.DeadLetters(limit); };
+  const auto end = static_cast<size_t>(page->after) + page->limit;
+  const auto work = [&bus = edge.bus, end] { return bus.DeadLetters(end + 1); };
   const Result<std::vector<bus::DeadLetter>> letters = co_await edge.RunBlocking(work);
   if (!letters) co_return ServiceFailure(letters.error());
-  co_return ListResponse(*letters, {}, WriteDeadLetter);
+  const std::string next = letters->size() > end ? EncodeCursor(kLetters, std::to_string(end)) : "";
+  const auto oldest = std::span(*letters).first(std::min(end, letters->size()));
+  const auto told = oldest.subspan(std::min(static_cast<size_t>(page->after), oldest.size()));
+  co_return ListResponse(told, next, WriteDeadLetter);
 }
 
 asio::awaitable<Response> ReplayDeadLetter(Edge& edge, Request& request) {
@@ -140,6 +158,8 @@ void AddAdminOperationsRoutes(Routes& routes, Edge& edge) {
   routes.Operator(
       Method::kPost, "/v1/admin/dead-letters/{dead_letter}/replay",
       [&edge](Request& request, const auth::Principal&) { return ReplayDeadLetter(edge, request); });
+  routes.Operator(Method::kGet, "/v1/admin/metrics",
+                  [&edge](Request&, const auth::Principal&) { return GetMetrics(edge); });
   routes.Operator(Method::kGet, "/v1/admin/outbox",
                   [&edge](Request& request, const auth::Principal&) { return GetOutbox(edge, request); });
 }
@@ -148,7 +168,9 @@ void AddOperationsRoutes(Routes& routes, Edge& edge) {
   using http::Method;
   routes.Public(Method::kGet, "/healthz", [](Request&) { return GetHealth(); });
   routes.Public(Method::kGet, "/readyz", [&edge](Request&) { return GetReadiness(edge); });
-  routes.Public(Method::kGet, "/metrics", [&edge](Request&) { return GetMetrics(edge); });
+  // They name replicas, breakers and violations, which are operators' to know.
+  if (!edge.views.has_admin_port)
+    routes.Public(Method::kGet, "/metrics", [&edge](Request&) { return GetMetrics(edge); });
   routes.Public(Method::kGet, "/openapi.yaml", Static("application/yaml", OpenApiYaml()));
   routes.Public(Method::kGet, "/openapi.json", Static("application/json", OpenApiJson()));
   routes.Public(Method::kGet, "/docs", Static("text/html; charset=utf-8", DocsHtml()));

@@ -189,7 +189,8 @@ class GatewayProcess final : public module::Module {
   [[nodiscard]] std::string_view name() const override { return "gateway"; }
   [[nodiscard]] Result<void> Start() override { return graph_.Start(); }
   void Leave() override { gateway_->Leave(); }
-  void Drain(milliseconds grace) override { graph_.Stop(grace); }
+  // Stops nothing: until Stop, the process is asked how it is, on a thread of its own.
+  void Drain(milliseconds grace) override { graph_.Drain(grace); }
   void Stop() override { graph_.Stop(milliseconds(0)); }
   [[nodiscard]] std::string Unhealthy() const override { return gateway_->Unhealthy(); }
 
@@ -218,6 +219,7 @@ module::ServiceProgram Program() {
   // Their services are in other processes.
   settings->gateway.depends_on = {};
   settings->audit.depends_on = {};
+  settings->gateway.views.has_admin_port = true;  // admin.listen
   module::ServiceProgram program;
   program.service = "gateway";
   program.listen = "127.0.0.1:8080";  // it is for browsers, so it is found where they look

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "gateway/gateway_for_test.h"
+#include "gateway/pages.h"
 #include "testing/wait.h"
 
 namespace boxoffice::gateway {
@@ -13,7 +14,7 @@ std::string AuditReport(bool clean) {
       R"({"invariant":1,"name":"ledger_balanced","ids":["currency:KRW"],"detail":"the sum of all accounts is 5"})";
   return fmt::format(
       R"({{"ok":{},"checked":{{"seats":50}},"invariants":[{{"number":1,"name":"ledger_balanced","violations":{}}}],)"
-      R"("violations":[{}],"at":"2027-01-15T08:00:00.000Z","took_ms":12}})",
+      R"("violations":[{}],"unread":[],"at":"2027-01-15T08:00:00.000Z","took_ms":12}})",
       clean, clean ? 0 : 1, clean ? std::string_view() : kViolation);
 }
 
@@ -466,6 +467,30 @@ TEST_F(RoutesTest, OperatorsSeeTheProcess) {
   EXPECT_EQ(CallAsOperator("POST", "/v1/admin/dead-letters/5/replay").status, 404);
 }
 
+TEST_F(RoutesTest, DeadLettersComeInPages) {
+  for (int64_t id = 1; id <= 5; ++id) {
+    bus_.letters.emplace_back().id = id;
+    bus_.letters.back().parked_at = FromUnixMs(id);
+  }
+  const std::string base = "/v1/admin/dead-letters?limit=2";
+  std::string path = base;
+  std::string ids;
+  for (int page = 0; page < 3; ++page) {
+    const boost::json::value told = Json(CallAsOperator("GET", path));
+    for (const auto& letter : told.at("items").as_array())
+      ids += std::string(letter.at("id").as_string()) + " ";
+    const boost::json::value& next = told.at("next_cursor");
+    ids += next.is_null() ? "end" : "| ";
+    if (next.is_string()) path = base + "&cursor=" + next.as_string().c_str();
+  }
+  EXPECT_EQ(ids, "1 2 | 3 4 | 5 end");
+  bus_.letters.resize(2);
+  EXPECT_EQ(Json(CallAsOperator("GET", path)).at("items").as_array().size(), 0U) << "they were replayed";
+  EXPECT_TRUE(Json(CallAsOperator("GET", base)).at("next_cursor").is_null()) << "a full page and no more";
+  const std::string far = base + "&cursor=" + EncodeCursor("dead-letters", "9223372036854775807");
+  EXPECT_EQ(CodeOf(CallAsOperator("GET", far)), "cursor_invalid");
+}
+
 TEST_F(RoutesTest, OperatorsSeeWhatEachServiceHasNotPublished) {
   const auto status = [](int64_t pending, std::optional<int64_t> oldest_age_ms) {
     return [=](const auto&) -> Result<outbox::v1::OutboxStatus> {
@@ -517,6 +542,21 @@ TEST_F(RoutesTest, MachinesSeeTheProcess) {
   EXPECT_EQ(Json(sick).at("modules").at(0).at("problem").as_string(), "disk full");
   EXPECT_EQ(Call("GET", "/healthz", {}, nobody).status, 200);
   EXPECT_THAT(Call("GET", "/metrics", {}, nobody).body, testing::HasSubstr("boxoffice_http_requests_total"));
+}
+
+class AdminPortRoutesTest : public RoutesTest {
+ protected:
+  void Configure(GatewayConfig& config) override {
+    RoutesTest::Configure(config);
+    config.views.has_admin_port = true;
+  }
+};
+
+TEST_F(AdminPortRoutesTest, MetricsAreNotForThePublicWhereThereIsAnAdminPort) {
+  EXPECT_EQ(Call("GET", "/metrics").status, 404);
+  EXPECT_EQ(Call("GET", "/v1/admin/metrics").status, 403);
+  const http::ClientResponse metrics = CallAsOperator("GET", "/v1/admin/metrics");
+  EXPECT_THAT(metrics.body, testing::HasSubstr("boxoffice_http_requests_total"));
 }
 
 TEST_F(RoutesTest, AnswersThatBelongToSomebodyAreNotCached) {

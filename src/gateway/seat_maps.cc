@@ -67,7 +67,7 @@ asio::awaitable<void> SeatMaps::Refresh(int64_t show_id, std::shared_ptr<Entry> 
   query.set_show_id(show_id);
   if (entry->picture != nullptr) {
     query.set_states_only(true);
-    query.set_if_not_version(entry->picture->version());
+    query.set_if_not_version(entry->picture->asked_version());
     query.set_layout_version(entry->picture->layout_version());
   }
   const std::string untraced;
@@ -81,7 +81,7 @@ asio::awaitable<void> SeatMaps::Refresh(int64_t show_id, std::shared_ptr<Entry> 
     entry->picture = co_await RunElsewhere(pool_, backends_.executor(), render);
     entry->error = Error{};
   } else {
-    if (map && map->version() != entry->picture->version()) entry->picture->Update(*map);
+    if (map && map->version() != entry->picture->asked_version()) entry->picture->Update(*map);
     entry->error = map ? Error{} : map.error();
   }
   entry->asking = false;

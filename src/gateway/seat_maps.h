@@ -31,10 +31,12 @@ class SeatPicture {
   // From an answer with a layout.
   explicit SeatPicture(const seat::v1::SeatMap& map);
 
-  // The states of another version (without a layout). Keeps what changed for those who follow.
+  // The states of another version (without a layout). Keeps what changed for those who follow. The same as
+  // before is no change, though another replica has a number of its own for it.
   void Update(const seat::v1::SeatMap& map);
 
-  [[nodiscard]] uint64_t version() const { return version_; }
+  // Of the last answer, for the next question.
+  [[nodiscard]] uint64_t asked_version() const { return asked_version_; }
   [[nodiscard]] uint64_t layout_version() const { return layout_version_; }
   // Names this version and these states: versions may begin anew when the seat service does.
   [[nodiscard]] const std::string& tag() const { return tag_; }
@@ -55,6 +57,7 @@ class SeatPicture {
   static constexpr size_t kMaxSteps = 64;
   static constexpr size_t kMaxChanges = 2'000;
 
+  [[nodiscard]] bool Tells(const seat::v1::SeatMap& map) const;
   void TakeCounts(const seat::v1::SeatMap& map);
   void RenderLayout(const seat::v1::SeatMap& map);
   void Patch(size_t seat, unsigned state);
@@ -62,7 +65,8 @@ class SeatPicture {
   [[nodiscard]] std::shared_ptr<const std::string> Snapshot();
 
   int64_t show_id_ = 0;
-  uint64_t version_ = 0;
+  uint64_t asked_version_ = 0;
+  uint64_t version_ = 0;  // as it is told: of the answer that brought the last change
   const uint64_t layout_version_;
   std::string states_;  // 2 bits a seat
   uint32_t free_ = 0;

@@ -97,6 +97,30 @@ TEST(SeatPictureTest, TheSameVersionNumberWithOtherStatesIsAnotherTag) {
   EXPECT_NE(SeatPicture(Map(1, "ffffff", true)).tag(), SeatPicture(Map(1, "hfffff", true)).tag());
 }
 
+TEST(SeatPictureTest, TheSameSeatsOfAnotherReplicaAreNoChange) {
+  SeatPicture picture(Map(1, "fhsbff", true));
+  const std::string tag = picture.tag();
+  const std::shared_ptr<const std::string> body = picture.Body();
+  picture.Update(Map(7'000, "fhsbff", false));
+  EXPECT_EQ(picture.asked_version(), 7'000U) << "what that replica is asked with";
+  EXPECT_EQ(picture.tag(), tag);
+  EXPECT_EQ(picture.Body(), body) << "not rendered anew";
+  EXPECT_TRUE(picture.EventsSince(tag).empty());
+  picture.Update(Map(2, "hhsbff", false));
+  EXPECT_NE(picture.tag(), tag);
+  EXPECT_THAT(*picture.EventsSince(tag).at(0), testing::HasSubstr(R"({"seat_no":1,"state":"held"})"));
+}
+
+TEST(SeatPictureTest, WhenTheNextHoldEndsIsAChangeOfItsOwn) {
+  SeatPicture picture(Map(1, "hfffff", true));
+  const std::string tag = picture.tag();
+  seat::v1::SeatMap extended = Map(2, "hfffff", false);
+  extended.set_next_release_at_ms(1'800'000'300'000);
+  picture.Update(extended);
+  EXPECT_THAT(*picture.EventsSince(tag).at(0), testing::HasSubstr(R"("changes":[])"));
+  EXPECT_THAT(*picture.Body(), testing::HasSubstr(R"("next_release_at":"2027)"));
+}
+
 class SeatMapsTest : public GatewayTest {
  protected:
   void SetUp() override {

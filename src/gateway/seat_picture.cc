@@ -33,6 +33,7 @@ uint64_t Hash(std::string_view bytes) {
 
 SeatPicture::SeatPicture(const seat::v1::SeatMap& map)
     : show_id_(map.show_id()),
+      asked_version_(map.version()),
       layout_version_(map.layout_version()),
       states_(map.states()),
       rows_(RenderRows(map)) {
@@ -61,6 +62,12 @@ void SeatPicture::RenderLayout(const seat::v1::SeatMap& map) {
   items_ = writer.Take();
 }
 
+// Whether it tells the same as this picture, but for the version's number.
+bool SeatPicture::Tells(const seat::v1::SeatMap& map) const {
+  return map.states() == states_ && map.free() == free_ && map.held() == held_ && map.sold() == sold_ &&
+         map.blocked() == blocked_ && map.next_release_at_ms() == next_release_at_ms_;
+}
+
 void SeatPicture::TakeCounts(const seat::v1::SeatMap& map) {
   version_ = map.version();
   free_ = map.free();
@@ -79,6 +86,8 @@ void SeatPicture::Patch(size_t seat, unsigned state) {
 }
 
 void SeatPicture::Update(const seat::v1::SeatMap& map) {
+  asked_version_ = map.version();
+  if (Tells(map)) return;
   std::vector<std::pair<size_t, unsigned>> changes;
   const std::string& states = map.states();
   for (size_t byte = 0; byte < states.size(); ++byte) {

@@ -71,6 +71,42 @@ TEST_F(SeatRoutesTest, ADraftIsSeenByOperatorsAlone) {
   EXPECT_EQ(Call("GET", "/v1/admin/shows/1").status, 403);
 }
 
+// Who was cancelled as a draft has a state that buyers' shows have, too.
+TEST_F(SeatRoutesTest, WhatAnOperatorSeesOfACancelledDraftMakesItNoShowOfBuyers) {
+  services_.seat.GetShow_.answer = [](const auto& request) -> Result<seat::v1::Show> {
+    if (!request.drafts()) return Fail(Code::kNotFound, "show_not_found");
+    seat::v1::Show show = AShow();
+    show.set_state(seat::v1::CANCELLED);
+    return show;
+  };
+  services_.reservation.ListWaitlist_.answer = [](const auto&) {
+    return Result<reservation::v1::ListWaitlistResponse>(reservation::v1::ListWaitlistResponse());
+  };
+  // At each of the two threads.
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(CallAsOperator("GET", "/v1/admin/shows/1/waitlist").status, 200);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(Call("GET", "/v1/shows/1/seats").status, 404);
+    EXPECT_EQ(Call("POST", "/v1/shows/1/queue").status, 404);
+    EXPECT_EQ(Call("POST", "/v1/shows/1/waitlist", R"({"count":2})").status, 404);
+  }
+  EXPECT_EQ(services_.seat.GetSeatMap_.calls, 0);
+  EXPECT_EQ(services_.reservation.JoinWaitlist_.calls, 0);
+}
+
+TEST_F(SeatRoutesTest, AConcertOfDraftsAloneIsSeenByOperators) {
+  services_.seat.GetConcert_.answer = [](const auto& request) -> Result<seat::v1::Concert> {
+    if (!request.drafts()) return Fail(Code::kNotFound, "concert_not_found");
+    seat::v1::Concert concert;
+    concert.set_id(request.id());
+    concert.set_title("T");
+    return concert;
+  };
+  EXPECT_EQ(Call("GET", "/v1/concerts/7").status, 404);
+  EXPECT_EQ(Json(CallAsOperator("GET", "/v1/admin/concerts/7")).at("title").as_string(), "T");
+  EXPECT_EQ(CallAsOperator("GET", "/v1/admin/concerts/x").status, 404);
+  EXPECT_EQ(Call("GET", "/v1/admin/concerts/7").status, 403);
+}
+
 TEST_F(SeatRoutesTest, ShowsArePublished) {
   services_.seat.ChangeShowState_.answer =
       [](const seat::v1::ChangeShowStateRequest& request) -> Result<seat::v1::Show> {

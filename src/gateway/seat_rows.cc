@@ -21,6 +21,9 @@ using http::JsonWriter;
 using seat::v1::SeatInfo;
 
 constexpr int kMostDecimals = 4;
+// Places of a row of which all pairs are compared. A show's 100,000 seats may all be in one row, of 5,000
+// million pairs.
+constexpr size_t kMostPaired = 256;
 
 // The number with the fewest decimals that is well inside of an interval; nullopt: it is too narrow.
 std::optional<double> Shortest(double low, double high) {
@@ -37,10 +40,13 @@ double At(const Line& line, size_t i) {
 }
 
 // Where the steps of all lines through the places lie: each two of them leave room for rounding, and no more.
+// Of a long row only the first place is compared with each: that says next to the same, and LineOfStep looks
+// at all of them.
 std::pair<double, double> StepsThrough(std::span<const double> places) {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
-  for (size_t i = 0; i < places.size(); ++i) {
+  const size_t firsts = places.size() <= kMostPaired ? places.size() : 1;
+  for (size_t i = 0; i < firsts; ++i) {
     for (size_t j = i + 1; j < places.size(); ++j) {
       const auto apart = static_cast<double>(j - i);
       low = std::max(low, (places[j] - places[i] - 1) / apart);

@@ -129,5 +129,19 @@ TEST(FitLineTest, WhatIsOnNoLineOrNotWholeHasNone) {
   EXPECT_TRUE(FitLine(std::vector<double>{-7}, 0));
 }
 
+// Of a million places there are 5 × 10^11 pairs, of which a test would not see the end.
+TEST(FitLineTest, ALongRowIsFittedAtOnce) {
+  constexpr size_t kPlaces = 1'000'000;
+  const auto fit = [](auto place) {
+    std::vector<double> places;
+    for (size_t i = 0; i < kPlaces; ++i) places.push_back(place(static_cast<double>(i)));
+    return FitLine(places, /*liked=*/10);
+  };
+  EXPECT_EQ(fit([](double) { return 0; })->step, 0) << "a plan that says nothing of where seats are";
+  EXPECT_EQ(fit([](double i) { return 7 + 10 * i; })->step, 10);
+  EXPECT_EQ(fit([](double i) { return std::floor(0.25 + 3.4 * i + 0.5); })->step, 3.4);
+  EXPECT_FALSE(fit([](double i) { return std::fmod(i, 2); }));
+}
+
 }  // namespace
 }  // namespace boxoffice::gateway

@@ -49,6 +49,9 @@ asio::awaitable<Response> Join(Edge& edge, Request& request, const auth::Princip
   if (!show_id) co_return FailureResponse(show_id.error());
   const Result<seat::v1::BestAvailable> wish = ReadWish(request);
   if (!wish) co_return FailureResponse(wish.error());
+  // The reservation service knows of shows that buyers don't.
+  const Result<void> known = co_await edge.RequireShow(*show_id, request);
+  if (!known) co_return ServiceFailure(known.error());
   reservation::v1::JoinWaitlistRequest query;
   query.set_show_id(*show_id);
   query.set_user_id(caller.user);

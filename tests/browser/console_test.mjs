@@ -99,6 +99,10 @@ test('the books are audited rule by rule, and a violation leads to what it is ab
   const row = page.locator('tbody tr', { hasText: 'seat_sold_once' });
   await row.getByText('it is sold twice').waitFor();
   assert.equal(await page.locator('tbody tr', { hasText: 'holds' }).count(), 12);
+  report.unread = ['timeout: wallet: Deadline Exceeded'];
+  await page.reload();
+  await page.getByText('timeout: wallet: Deadline Exceeded').waitFor();
+  assert.equal(await page.locator('tbody .state.OPEN').count(), 0, 'what may not have been judged is not said to hold');
   await isAccessible(page);
   await row.getByRole('link', { name: 'user:mina' }).click();
   await page.getByRole('cell', { name: 'mina', exact: true }).first().waitFor();
@@ -307,9 +311,13 @@ test('a dead letter says who could not take it and why, and is replayed', async 
   const { page } = chief;
   // No consumer of a sound system fails, so the list is made up; where it is replayed to is looked at.
   const letter = { id: '7', group: 'ranking', topic: 'reservation', key: 'r1', event_id: 'e1', event_type: 'reservation.confirmed', error: { code: 'event_unreadable', detail: 'no ReservationEvent' }, attempts: 5, parked_at: new Date().toISOString() };
+  const later = { ...letter, id: '8', key: 'r2', error: { code: 'event_malformed', detail: 'of the second page' } };
   let items = [letter];
   const replayed = [];
-  await page.route('**/v1/admin/dead-letters?*', (route) => route.fulfill({ json: { items, next_cursor: null } }));
+  await page.route('**/v1/admin/dead-letters?*', (route) => {
+    const second = new URL(route.request().url()).searchParams.get('cursor') === 'c1';
+    return route.fulfill({ json: second ? { items: [later], next_cursor: null } : { items, next_cursor: items.length > 0 ? 'c1' : null } });
+  });
   await page.route('**/v1/admin/dead-letters/*/replay', (route) => {
     replayed.push(new URL(route.request().url()).pathname);
     items = [];
@@ -317,8 +325,10 @@ test('a dead letter says who could not take it and why, and is replayed', async 
   });
   await page.goto('/operator/events');
   await page.getByRole('row', { name: /ranking.*reservation\.confirmed.*event_unreadable no ReservationEvent/ }).waitFor();
+  await page.getByRole('button', { name: 'Show more' }).click();
+  await page.getByRole('row', { name: /r2.*event_malformed of the second page/ }).waitFor();
   await isAccessible(page);
-  await page.getByRole('button', { name: 'Replay' }).click();
+  await page.getByRole('row', { name: /event_unreadable/ }).getByRole('button', { name: 'Replay' }).click();
   await page.getByText('There is none: every event was taken.').waitFor();
   assert.deepEqual(replayed, ['/v1/admin/dead-letters/7/replay']);
   await leave(chief);
@@ -455,6 +465,21 @@ test('an operator imports a seating plan, is told which line is wrong, looks at 
   await leave(chief);
 });
 
+test('the seats of a draft that was cancelled are seen by operators, and buyers never hear of it', async () => {
+  const concert = await operator('POST', '/v1/admin/concerts', { title: 'Never Announced', artist: '', venue: 'Hall' }, { 'Idempotency-Key': 'never-concert' });
+  const { body: show } = await operator('POST', '/v1/admin/shows', {
+    concert_id: concert.body.id, starts_at: new Date(Date.now() + 86_400_000).toISOString(), currency: 'KRW', draft: true, grid: [{ name: 'A', rows: 2, seats_per_row: 5, category: 'R' }], prices: { R: 1_000 },
+  }, { 'Idempotency-Key': 'never-show' });
+  assert.ok((await operator('POST', `/v1/admin/shows/${show.id}/cancel`, { reason: 'no deal' })).status <= 202);
+  await until(async () => (await operator('GET', `/v1/admin/shows/${show.id}`)).body.state === 'CANCELLED', 'the show to be cancelled');
+  for (const path of [`shows/${show.id}`, `concerts/${concert.body.id}`]) assert.equal((await fetch(`${system.url}/v1/${path}`)).status, 404);
+  const chief = await atConsole();
+  const { page } = chief;
+  await page.goto(`/operator/shows/${show.id}`);
+  await page.locator('.map canvas[data-view]').waitFor();
+  await leave(chief);
+});
+
 test('an operator renames a concert, and buyers read it by its new name', async () => {
   const chief = await atConsole({ allowed: [/422.*\/v1\/admin\/concerts/] });
   const { page } = chief;
@@ -514,5 +539,31 @@ test('what a show has earned is not said to be nothing while it is not known', a
   const revenue = page.locator('.tiles > div', { hasText: 'Revenue' }).locator('dd').first();
   await revenue.waitFor();
   assert.equal(await revenue.textContent(), '–');
+  await leave(chief);
+});
+
+test('what is not known of the services is not said to be well', async () => {
+  const chief = await atConsole({ allowed: [/503.*\/v1\/admin\/sagas/] });
+  const { page } = chief;
+  const tile = (name) => page.locator('.tiles > div', { hasText: name }).locator('dd').first();
+  const parked = tile('Reservations that need you');
+  const breaker = (service, replica, reachable) => ({ client: `gateway_${service}`, service, replica, reachable, leaving: false, state: 'closed', calls: 0, failed: 0, refused: 0, opened: 0, probes_in_ms: 0 });
+  // One of the queue's replicas stands by, and both of the seats' are gone.
+  const breakers = [breaker('queue', 'a:1', true), breaker('queue', 'a:2', false), breaker('seat', 'a:3', false), breaker('seat', 'a:4', false)];
+  await page.route('**/v1/admin/breakers', (route) => route.fulfill({ json: { items: breakers, next_cursor: null } }));
+  const outboxes = [{ service: 'seat', pending: null, oldest_age_s: null, problem: 'timeout' }, { service: 'wallet', pending: 3, oldest_age_s: 1, problem: null }];
+  await page.route('**/v1/admin/outbox', (route) => route.fulfill({ json: { items: outboxes, next_cursor: null } }));
+  await page.goto('/operator');
+  await until(async () => (await tile('Breakers not closed').textContent()) === 'seat', 'the service that nobody reaches');
+  assert.equal(await tile('Breakers not closed').getAttribute('class'), 'bad');
+  await until(async () => (await tile('Events not published yet').textContent()) === '3+', 'the events of those who answer');
+  assert.equal(await tile('Events not published yet').getAttribute('class'), 'bad');
+  await until(async () => /^\d/.test(await parked.textContent()), 'what is parked');
+  // What was known a moment ago is not known now.
+  await page.route('**/v1/admin/sagas?*', (route) => route.fulfill({ status: 503, json: { code: 'unavailable' } }));
+  await until(async () => (await parked.textContent()) === '–', 'what is parked not to be known');
+  assert.equal(await parked.getAttribute('class'), null);
+  await page.getByRole('alert').waitFor();
+  await isAccessible(page);
   await leave(chief);
 });

@@ -201,6 +201,7 @@ test('a wallet is looked up by its user, and tells what moved it and who did so'
   await page.getByRole('button', { name: 'Search' }).click();
   await page.waitForURL(/\/operator\/wallets\/wanda$/);
   await page.locator('.big', { hasText: '₩3,000' }).waitFor();
+  assert.equal(await page.getByRole('link', { name: 'This user’s reservations' }).getAttribute('href'), '/operator/sagas?q=user%3Awanda');
   const statement = page.getByRole('region', { name: 'Statement' });
   await statement.getByRole('row', { name: /^Top-up 1× ₩5,000/ }).waitFor();
   await statement.getByRole('row', { name: /^Tickets 1× -₩2,000/ }).waitFor();

@@ -210,6 +210,38 @@ test('where seats go to the waitlist first, or are too few, the way leads to the
   await leave(somebody);
 });
 
+test('where one’s place on a waitlist can’t be looked up, that is said, and it can be tried again', async () => {
+  const somebody = await visit({ user: 'unlisted', allowed: [/503.*\/v1\/waitlist/] });
+  const { page } = somebody;
+  let down = true;
+  await page.route('**/v1/waitlist?*', (route) => (down ? route.fulfill(refusal(503, 'unavailable')) : route.continue()));
+  await page.goto(`/concerts/${shows.soldOut.concert.id}`);
+  const waitlist = page.getByRole('region', { name: 'Waitlist' });
+  await waitlist.getByRole('alert').waitFor();
+  await isAccessible(page);
+  down = false;
+  await waitlist.getByRole('button', { name: 'Try again' }).click();
+  await waitlist.getByRole('button', { name: 'Tell me when seats come back' }).waitFor();
+  assert.equal(await waitlist.getByRole('alert').count(), 0);
+  await leave(somebody);
+});
+
+test('a ranking that can’t be had is not said to be empty', async () => {
+  const somebody = await visit({ allowed: [/503.*\/v1\/rankings/] });
+  const { page } = somebody;
+  let asked = 0;
+  let down = true;
+  await page.route('**/v1/rankings?*', (route) => (++asked && down ? route.fulfill(refusal(503, 'unavailable')) : route.fulfill({ json: { items: [] } })));
+  await page.goto('/');
+  await page.locator('.ranking').waitFor();
+  await until(() => asked > 1, 'the ranking to be asked for again');
+  assert.equal(await page.getByText('Nobody has booked anything yet.').count(), 0);
+  down = false;
+  await page.reload();
+  await page.getByText('Nobody has booked anything yet.').waitFor();
+  await leave(somebody);
+});
+
 test('what is being asked for is not made another wish by a tap on the map', async () => {
   const somebody = await visit({ user: 'tapper' });
   const { page } = somebody;

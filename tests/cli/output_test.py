@@ -112,6 +112,17 @@ class Configured(unittest.TestCase):
             self.assertFalse((Path(folder) / "data/wallet.db").exists(), "its data is elsewhere")
             self.assertFalse((Path(folder) / "backup").exists())
 
+    def test_doctor_misses_a_certificate_in_a_folder_that_is_there_and_skips_those_of_others(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for service in ("queue", "seat", "reservation", "wallet", "payment", "ranking", "relay", "gateway"):
+                (Path(folder) / f"{service}.toml").write_text(f'data = "{folder}/data"\n')
+            for service, where in (("seat", folder), ("wallet", f"{folder}/of-wallet")):
+                with (Path(folder) / f"{service}.toml").open("a") as file:
+                    file.write(f'[tls]\nca_file = "{where}/ca.crt"\ncertificate_file = "{where}/its.crt"\nkey_file = "{where}/its.key"\n')
+            done = run("doctor", "--json", "--config", folder, "--url", "http://127.0.0.1:1", "--token", "t")
+        certificates = {found["subject"]: found["status"] for found in json.loads(done.stdout)["findings"] if found["check"] == "certificate"}
+        self.assertEqual(certificates, {"seat": "problem", "wallet": "skipped"}, done.stdout)
+
 
 if __name__ == "__main__":
     unittest.main()

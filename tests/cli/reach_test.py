@@ -20,12 +20,12 @@ TIME = "2026-11-22T10:00:00Z"
 # The words of a command; FILE is a file that holds something.
 COMMANDS = {
     "viewQueue": ["queue", "draw", "7"],
-    "getConcert": ["concert", "get", "7"],
     "joinWaitlist": ["waitlist", "join", "7", "--count", "2"],
     "getWaitlistEntry": ["waitlist", "show", "7"],
     "leaveWaitlist": ["waitlist", "leave", "7"],
     "listWaitlist": ["waitlist", "mine"],
     "adminListConcerts": ["concert", "list"],
+    "adminGetConcert": ["concert", "get", "7"],
     "createConcert": ["concert", "create", "--title", "T", "--artist", "A", "--venue", "V"],
     "adminGetWallet": ["wallet", "get", "ada"],
     "adminListWalletEntries": ["wallet", "entries", "ada"],
@@ -88,7 +88,7 @@ COMMANDS = {
     "getOutbox": ["outbox"],
     "listBreakers": ["breakers"],
     "getReadiness": ["doctor"],
-    "getMetrics": ["top"],
+    "adminGetMetrics": ["top"],
 }
 
 BUYERS = "a buyer's own; `boxoffice rehearse` plays buyers, and integrators call REST with the buyer's token"
@@ -100,10 +100,12 @@ EXEMPT = {
     "createReservation": BUYERS, "listReservations": BUYERS, "getReservation": BUYERS, "confirmReservation": BUYERS,
     "cancelReservation": BUYERS, "quoteCancellation": BUYERS, "getWallet": BUYERS, "chargeWallet": BUYERS,
     "listWalletEntries": BUYERS, "getWalletStatement": BUYERS, "getMyContingents": BUYERS,
-    "listConcerts": PUBLIC, "getShow": PUBLIC, "getSeats": PUBLIC, "getSeatMap": PUBLIC, "followSeats": PUBLIC, "getRanking": PUBLIC,
+    "listConcerts": PUBLIC, "getConcert": PUBLIC,
+    "getShow": PUBLIC, "getSeats": PUBLIC, "getSeatMap": PUBLIC, "followSeats": PUBLIC, "getRanking": PUBLIC,
     "receivePaymentWebhook": "the payment provider's, signed by it",
     "getSession": BROWSERS, "signOut": BROWSERS, "signInForDevelopment": BROWSERS,
     "beginSignIn": BROWSERS, "finishSignIn": BROWSERS,
+    "getMetrics": "for Prometheus; `boxoffice top` reads the same as an operator",
     "getHealth": "for balancers: it says no more than that the process answers, and readyz says that too",
     "getOpenApi": READERS, "getOpenApiJson": READERS, "getDocs": READERS, "getDocsScript": READERS,
 }  # fmt: skip

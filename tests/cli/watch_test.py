@@ -6,6 +6,7 @@ import pty
 import re
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -116,6 +117,18 @@ class Watch(unittest.TestCase):
             self.assertEqual((stores["wallet"]["status"], stores["seat"]["status"]), ("problem", "ok"))
             self.assertIn("boxoffice migrate", stores["wallet"]["advice"])
             self.assertFalse((other.data / "wallet.db").exists(), "it only reads")
+
+    def test_doctor_of_a_system_elsewhere_skips_what_only_its_machine_knows(self):
+        token = run("token", "--user", "olga", "--role", "operator", "--data", self.system.data).stdout.strip()
+        with tempfile.TemporaryDirectory() as elsewhere:
+            ask = ["doctor", "--json", "--url", self.system.url, "--token", token]
+            done = run(*ask, cwd=elsewhere)
+            named = run(*ask, "--data", "data", cwd=elsewhere)
+        statuses = {finding["check"]: finding["status"] for finding in json.loads(done.stdout)["findings"]}
+        self.assertEqual((statuses["configuration"], statuses["replica"]), ("skipped", "ok"), done.stdout)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        statuses = {finding["check"]: finding["status"] for finding in json.loads(named.stdout)["findings"]}
+        self.assertEqual((statuses["configuration"], named.returncode), ("problem", 1), "a folder that was named has to be there")
 
     def test_doctor_of_a_wrong_configuration(self):
         config = self.system.data.parent / "config"

@@ -79,9 +79,13 @@ class ComposeTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as data:
             done = subprocess.run([PROGRAM, "doctor", "--json", "--config", FOLDER / "config", "--data", data, "--token", "t", "--url", "http://127.0.0.1:1"],
                                   capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
-        found = {finding["check"]: finding for finding in reversed(json.loads(done.stdout)["findings"])}
+        findings = json.loads(done.stdout)["findings"]
+        found = {finding["check"]: finding for finding in reversed(findings)}
         self.assertEqual(found["configuration"]["status"], "ok", found["configuration"])
         self.assertIn("kafka:kafka:9092", found["configuration"]["detail"])
+        # The container of the commands has nobody's certificate.
+        certificates = {finding["subject"]: finding["status"] for finding in findings if finding["check"] == "certificate"}
+        self.assertEqual(certificates, dict.fromkeys(SERVICES, "skipped"))
 
     def test_each_service_shows_its_own_certificate_and_has_no_other(self):
         for service in SERVICES:

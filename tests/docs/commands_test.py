@@ -102,7 +102,7 @@ class Commands(unittest.TestCase):
         lines = [line for line in self.dev.splitlines() if re.match(rf"  (?:\w[\w-]* \| )*{re.escape(words[0])}\b", line)]
         if not lines:
             return f"./dev has no command {words[0]}"
-        if words[0] in ("up", "export", "import", "ps"):
+        if words[0] in ("up", "export", "import", "backup", "restore", "ps"):
             return self.problem_of("boxoffice", words)
         if "[ARG …]" in " ".join(lines):
             return None
@@ -140,12 +140,41 @@ class Commands(unittest.TestCase):
         for wrong in ("`boxoffice nonsense`", "```console\n$ boxoffice token --nobody alice\n```", "`boxoffice relay forget 1`",
                       "    build/release/bin/boxoffice queue set 7 --speed 1\n", "`boxoffice-seat --batch-max 3`", "`./dev nonsense`",
                       "`./dev up --scaled --replica 2`", "```\nX=$(boxoffice token --usr alice)\n```", "`./dev package --fast`",
-                      "`boxoffice payment reconcile FILE`", "`boxoffice saga retry RESERVATION`", "`boxoffice backup --data .data`"):  # fmt: skip
+                      "`boxoffice payment reconcile FILE`", "`boxoffice saga retry RESERVATION`", "`boxoffice backup --data .data`",
+                      "`./dev restore --into x`"):  # fmt: skip
             self.assertEqual(len(self.problems_in(wrong)), 1, wrong)
         for right in ("`boxoffice token --user alice`", "`boxoffice serve seat --batch-max-commands 3`", "`boxoffice-seat migrate`",
                       "`./dev test -R seat`", "`./dev up --scaled --replicas 2`", "the boxoffice nonsense", "`boxoffice concert|show`",
-                      "`boxoffice payment reconcile`", "`boxoffice saga retry RESERVATION --reason \"…\"`", "`boxoffice saga retry …`"):  # fmt: skip
+                      "`./dev restore --in x --scaled`", "`boxoffice payment reconcile`", "`boxoffice saga retry RESERVATION --reason \"…\"`", "`boxoffice saga retry …`"):  # fmt: skip
             self.assertEqual(self.problems_in(right), [], right)
+
+
+class Console(unittest.TestCase):
+    """Whatever page of the console a page of the documentation names, as in "Console: *Books*", is one that it has, by that name."""
+
+    NAMED = re.compile(r"[Cc]onsole(?:'s|:)\s+\*([^*]+)\*")
+
+    @classmethod
+    def setUpClass(cls):
+        operator = ROOT / "web/src/operator"
+        words = (operator / "words.ts").read_text(encoding="utf-8")
+        keys = re.findall(r"\['/operator[^']*', w\.(\w+)\]", (operator / "console.tsx").read_text(encoding="utf-8"))
+        # English comes first.
+        cls.pages = {re.search(rf"(?m)^  {key}: '([^']*)'", words)[1] for key in keys}
+
+    def test_every_page_that_is_named_is_there(self):
+        count = 0
+        for path in sorted((ROOT / "docs").rglob("*.md")):
+            named = self.NAMED.findall(path.read_text(encoding="utf-8"))
+            count += len(named)
+            with self.subTest(page=str(path.relative_to(ROOT))):
+                self.assertEqual([name for name in named if name not in self.pages], [])
+        self.assertGreater(count, 3, "pages of the console are not found any more")
+
+    def test_what_is_wrong_is_found(self):
+        for wrong in ("Console: *Sagas*.", "and the console's\n*Audit* have it"):
+            self.assertEqual([name for name in self.NAMED.findall(wrong) if name in self.pages], [], wrong)
+            self.assertEqual(len(self.NAMED.findall(wrong)), 1, wrong)
 
 
 class Configuration(unittest.TestCase):

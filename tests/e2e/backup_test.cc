@@ -223,6 +223,15 @@ TEST_F(BackupFile, ThatIsDamagedForeignOrNewerIsRefusedAndNothingIsDone) {
   EXPECT_EQ(whole.exit_code, 0) << whole.err;
   EXPECT_THAT(whole.out, HasSubstr("is whole"));
 
+  const std::string scaled = dir_.path() / "scaled";
+  const Finished without_jars =
+      RunCommand({"/usr/bin/env", "-u", "BOXOFFICE_KAFKA_CLASS_PATH", BinDir() / "boxoffice", "restore",
+                  "--in", File(0), "--data", scaled, "--scaled"},
+                 seconds(60));
+  EXPECT_EQ(without_jars.exit_code, 2);
+  EXPECT_THAT(without_jars.err, HasSubstr("`./dev restore` fetches Kafka's jars"));
+  EXPECT_FALSE(std::filesystem::exists(scaled));
+
   ExpectRefused(dir_.path() / "missing", "archive_missing");
   ExpectRefused(dir_.path() / "export", "not_a_backup");
   const std::string truncated = Copy("truncated");

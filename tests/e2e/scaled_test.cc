@@ -5,6 +5,8 @@
 #include <map>
 
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -144,9 +146,28 @@ void Sell(const System& system, const std::string& show, int first, int last) {
   }
 }
 
+// The disk is that of the test's machine.
+void ExpectDoctorFindsNoProblemButTheDisk(const System& system) {
+  const std::string url = fmt::format("http://127.0.0.1:{}", system.port());
+  const Finished done = RunCommand(
+      {BinDir() / "boxoffice", "doctor", "--json", "--scaled", "--data", system.data_dir(), "--url", url},
+      seconds(120));
+  ASSERT_THAT(done.exit_code, testing::AnyOf(0, 1)) << done.err;
+  bool tells_of_standby = false;
+  const json::value report = json::parse(done.out);
+  for (const json::value& finding : report.at("findings").as_array()) {
+    EXPECT_TRUE(finding.at("status") != "problem" || finding.at("check") == "disk")
+        << json::serialize(finding);
+    const std::string detail(finding.at("detail").as_string());
+    tells_of_standby |= finding.at("check") == "breaker" && detail.contains("stand by");
+  }
+  EXPECT_TRUE(tells_of_standby) << done.out;
+}
+
 TEST(Scaled, AQueueThatIsPausedPastItsLeaseIsFollowedAndStandsByWhenItWakesUp) {
   System system({"--scaled", "--no-kafka", "--no-seed", "--replicas", "2"});
   ASSERT_TRUE(system.ready());
+  ExpectDoctorFindsNoProblemButTheDisk(system);
   const std::string show = system.CreateShow();
   Sell(system, show, 1, 3);
   const auto first = QueueLeader(system);

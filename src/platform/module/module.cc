@@ -9,6 +9,16 @@
 #include "platform/obs/log.h"
 
 namespace boxoffice::module {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+std::chrono::milliseconds Until(SteadyClock::time_point end) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - SteadyClock::now());
+  return std::max(left, std::chrono::milliseconds(0));
+}
+
+}  // namespace
 
 void Graph::Add(std::unique_ptr<Module> module) {
   CHECK(running_.empty(), "modules are added before Start");
@@ -47,12 +57,16 @@ Result<void> Graph::Start() {
   return {};
 }
 
+void Graph::Drain(std::chrono::milliseconds grace) {
+  const auto end = SteadyClock::now() + grace;
+  for (Module* module : running_ | std::views::reverse) module->Drain(Until(end));
+  drained_ = true;
+}
+
 void Graph::Stop(std::chrono::milliseconds grace) {
-  const auto end = std::chrono::steady_clock::now() + grace;
+  const auto end = SteadyClock::now() + grace;
   for (Module* module : running_ | std::views::reverse) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-    module->Drain(std::max(left, std::chrono::milliseconds(0)));
+    if (!drained_) module->Drain(Until(end));
     module->Stop();
     obs::Log(obs::Level::kDebug, "module_stopped", {{"module", module->name()}});
   }

@@ -49,6 +49,9 @@ class Graph {
   // Starts all in the order of their dependencies. If one fails, those that run are stopped, and its error is
   // returned with the module's name in the detail. An unknown dependency or a cycle is a bug.
   [[nodiscard]] Result<void> Start();
+  // Drains one by one, dependants first, within `grace` in all, and stops none, so that CheckHealth is still
+  // answered. Once, before Stop, which then drains no more.
+  void Drain(std::chrono::milliseconds grace);
   // Drains and stops one by one, dependants first, draining within `grace` in all. Again: no effect.
   void Stop(std::chrono::milliseconds grace);
   [[nodiscard]] std::vector<Health> CheckHealth() const;
@@ -58,6 +61,7 @@ class Graph {
   std::vector<std::unique_ptr<Module>> modules_;
   std::vector<Module*> order_;
   std::vector<Module*> running_;
+  bool drained_ = false;
 };
 
 }  // namespace boxoffice::module

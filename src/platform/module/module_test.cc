@@ -41,6 +41,20 @@ TEST(GraphTest, StartsAfterDependenciesAndStopsInReverse) {
                                               "drain seat", "stop seat"));
 }
 
+TEST(GraphTest, DrainingStopsNobodyAndIsDoneOnce) {
+  Journal journal;
+  Graph graph;
+  graph.Add(std::make_unique<FakeModule>("gateway", std::vector<std::string>{"seat"}, journal));
+  graph.Add(std::make_unique<FakeModule>("seat", std::vector<std::string>{}, journal));
+  ASSERT_TRUE(graph.Start());
+  journal.clear();
+  graph.Drain(std::chrono::milliseconds(1));
+  EXPECT_THAT(journal, ::testing::ElementsAre("drain gateway", "drain seat"));
+  journal.clear();
+  graph.Stop(std::chrono::milliseconds(1));
+  EXPECT_THAT(journal, ::testing::ElementsAre("stop gateway", "stop seat"));
+}
+
 TEST(GraphTest, AModuleThatCantStartStopsThoseThatRun) {
   Journal journal;
   Graph graph;

@@ -33,18 +33,24 @@ class OpenCalls {
   OpenCalls() = default;
   // Cancels them, and returns when none comes back any more. The executor must live until then.
   ~OpenCalls() {
+    Cancel();
     std::unique_lock lock(mutex_);
-    const std::set<std::shared_ptr<grpc::ClientContext>> open = open_;
-    lock.unlock();
-    for (const auto& context : open) context->TryCancel();
-    lock.lock();
     ended_.wait(lock, [this] { return open_.empty(); });
   }
   OpenCalls(const OpenCalls&) = delete;
   OpenCalls& operator=(const OpenCalls&) = delete;
 
+  // Those that are under way come back at once, and so do all that begin from now on.
+  void Cancel() {
+    std::unique_lock lock(mutex_);
+    cancelled_ = true;
+    const std::set<std::shared_ptr<grpc::ClientContext>> open = open_;
+    lock.unlock();
+    for (const auto& context : open) context->TryCancel();
+  }
   void Begin(std::shared_ptr<grpc::ClientContext> context) {
     const std::scoped_lock lock(mutex_);
+    if (cancelled_) context->TryCancel();  // it is not started yet: it will end as it starts
     open_.insert(std::move(context));
   }
   void End(const std::shared_ptr<grpc::ClientContext>& context) {
@@ -57,6 +63,7 @@ class OpenCalls {
   std::mutex mutex_;
   std::condition_variable ended_;
   std::set<std::shared_ptr<grpc::ClientContext>> open_;
+  bool cancelled_ = false;
 };
 
 // Calls `start(context, request, response, done)`, which is a stub's async method, and resumes on `executor`:

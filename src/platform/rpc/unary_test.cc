@@ -2,6 +2,7 @@
 #include "platform/rpc/unary.h"
 
 #include <atomic>
+#include <exception>
 #include <optional>
 
 #include <boost/asio/co_spawn.hpp>
@@ -65,6 +66,35 @@ TEST(UnaryTest, ACallThatIsUnderWayEndsBeforeTheExecutorOfItsCallerGoes) {
   EXPECT_EQ(ended, 2) << "nobody comes back any more";
   EXPECT_LT(std::chrono::steady_clock::now() - began, 30s) << "they were cancelled";
   io.reset();
+}
+
+TEST(UnaryTest, OnceTheyAreCancelledThoseUnderWayComeBackAtOnceAndSoDoesWhatBeginsThen) {
+  const testbed::TempDir dir;
+  SilentService service;
+  Host host;
+  const std::string address = "unix:" + (dir.path() / "s").string();
+  ASSERT_TRUE(host.Start(service, {address}, [] { return std::string(); }));
+  const auto stub = wallet::WalletService::NewStub(NetworkChannel(address));
+  asio::io_context io;
+  OpenCalls calls;
+  int failed = 0;
+  const auto ask = [&] {
+    asio::co_spawn(io,
+                   Call<wallet::Wallet>(io.get_executor(), calls, wallet::GetWalletRequest(), 60s,
+                                        [&stub](auto... a) { stub->async()->GetWallet(a...); }),
+                   [&failed](const std::exception_ptr&, const Result<wallet::Wallet>& answer) {
+                     if (!answer) ++failed;
+                   });
+  };
+  ask();
+  io.poll();
+  ASSERT_TRUE(Eventually([&] { return service.asked == 1; }));
+  const auto began = std::chrono::steady_clock::now();
+  calls.Cancel();
+  ask();
+  io.run();
+  EXPECT_EQ(failed, 2);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 30s);
 }
 
 }  // namespace

@@ -73,9 +73,9 @@ class SeatRpcServer final : public v1::SeatService::CallbackService {
 
   SeatService& service_;
   Commands commands_;
-  // Queries are short, an import of a plan or an audit is not: two threads, so that one of these holds up no
-  // query.
-  rpc::WorkerPool pool_{2};
+  // Queries are short; an import of a plan or an audit is not, nor a look for what is not known while the
+  // database is slow, of which there is one at a time: three threads, so that one of each holds up no query.
+  rpc::WorkerPool pool_{3};
 };
 
 }  // namespace boxoffice::seat

@@ -78,7 +78,7 @@ void ExpectGoesOn(Store& store) {
   EXPECT_EQ(show.terms.highest_seat_limit, 4);
   EXPECT_EQ(show.terms.phase, ShowPhase::kPublished);
   EXPECT_EQ(show.terms.grace, milliseconds(0));
-  EXPECT_FALSE(show.terms.orphan_rule || show.terms.waitlist_first);
+  EXPECT_FALSE(show.terms.orphan_rule || show.terms.waitlist_first || show.terms.never_published);
   EXPECT_EQ(show.layout->capacity(), 4);
   EXPECT_EQ(show.layout->version, 0);
   EXPECT_THAT(show.layout->accessible, IsEmpty());

@@ -38,6 +38,19 @@ std::string Fingerprint(std::string_view content) {
   return fmt::format("{:016x}{:016x}{:x}", hash[0], hash[1], content.size());
 }
 
+std::unexpected<Error> NoShow(int64_t id) {
+  return Fail(Code::kNotFound, "show_not_found", fmt::format("no show {}", id));
+}
+std::unexpected<Error> NoConcert(int64_t id) {
+  return Fail(Code::kNotFound, "concert_not_found", fmt::format("no concert {}", id));
+}
+
+// Takes out what operators alone may know of. False: it is all, and so the concert is, too.
+bool LeaveToBuyers(ConcertView& view) {
+  const size_t hidden = std::erase_if(view.shows, [](const ShowView& one) { return !one.show->IsPublic(); });
+  return hidden == 0 || !view.shows.empty();
+}
+
 // Whether the command changed, or relied on, a row that has moved.
 class Moved {
  public:
@@ -334,35 +347,31 @@ ConcertPage SeatService::ListConcerts(size_t limit, int64_t after_id, bool draft
   limit = std::clamp<size_t>(limit, 1, kMaxConcertPage);
   ConcertPage page;
   const std::shared_lock lock(catalogue_mutex_);
-  auto next = concerts_.upper_bound(after_id);
-  for (; next != concerts_.end() && page.concerts.size() < limit; ++next) {
-    page.concerts.push_back(ViewLocked(next->second, drafts));
+  for (auto next = concerts_.upper_bound(after_id); next != concerts_.end(); ++next) {
+    ConcertView view = ViewLocked(next->second);
+    if (!drafts && !LeaveToBuyers(view)) continue;
+    page.more = page.concerts.size() == limit;
+    if (page.more) break;
+    page.concerts.push_back(std::move(view));
   }
-  page.more = next != concerts_.end();
   return page;
 }
 
 Result<ConcertView> SeatService::GetConcert(int64_t id, bool drafts) {
-  auto found = FindKnownConcert(id, drafts);
-  if (!found) {
-    BOXOFFICE_TRY(Follow());
-    found = FindKnownConcert(id, drafts);
-  }
-  if (!found) return Fail(Code::kNotFound, "concert_not_found", fmt::format("no concert {}", id));
-  return *std::move(found);
+  BOXOFFICE_ASSIGN(ConcertView view, FindConcert(id, drafts ? Asker::kInformed : Asker::kAnybody));
+  if (!drafts && !LeaveToBuyers(view)) return NoConcert(id);
+  return view;
 }
 
 Result<ShowView> SeatService::GetShow(int64_t id, bool drafts) {
-  BOXOFFICE_ASSIGN(const Entry entry, Find(id));
-  if (!drafts && entry.show->terms.phase == ShowPhase::kDraft) {
-    return Fail(Code::kNotFound, "show_not_found", fmt::format("no show {}", id));
-  }
+  BOXOFFICE_ASSIGN(const Entry entry, Find(id, drafts ? Asker::kInformed : Asker::kAnybody));
+  if (!drafts && !entry.show->IsPublic()) return NoShow(id);
   return View(entry);
 }
 
 Result<SeatMapView> SeatService::GetSeatMap(int64_t show_id, std::optional<uint64_t> if_not_version,
                                             uint64_t layout_version) {
-  BOXOFFICE_ASSIGN(const Entry entry, Find(show_id));
+  BOXOFFICE_ASSIGN(const Entry entry, Find(show_id, Asker::kInformed));
   const Timestamp now = clock_.Now();
   SeatMapView view{entry.show, entry.show->layout->version != layout_version, 0, std::nullopt};
   // The map's version may be known and the layout not yet: they are not changed in one moment.
@@ -379,11 +388,11 @@ Result<ConcertView> SeatService::CreateConcert(const std::string& operation, con
       Fingerprint(fmt::format("concert\n{}\n{}\n{}", concert.title, concert.artist, concert.venue)), 0};
   const std::scoped_lock requests_lock(requests_mutex_);
   BOXOFFICE_ASSIGN(const std::optional<int64_t> before, Repeated(request));
-  if (before) return GetConcert(*before, /*drafts=*/true);
+  if (before) return FindConcert(*before);
   Concert made = concert;
   BOXOFFICE_ASSIGN(made.id, stores_.requests->CreateConcert(request, concert));
   const std::unique_lock lock(catalogue_mutex_);
-  return ViewLocked(concerts_.emplace(made.id, std::move(made)).first->second, /*drafts=*/true);
+  return ViewLocked(concerts_.emplace(made.id, std::move(made)).first->second);
 }
 
 Result<ShowView> SeatService::CreateShow(const std::string& operation, std::string_view content,
@@ -392,8 +401,11 @@ Result<ShowView> SeatService::CreateShow(const std::string& operation, std::stri
   const Operation named{operation, Fingerprint(content), 0};
   const std::scoped_lock requests_lock(requests_mutex_);
   BOXOFFICE_ASSIGN(const std::optional<int64_t> before, Repeated(named));
-  if (before) return GetShow(*before, /*drafts=*/true);
-  BOXOFFICE_TRY(GetConcert(request.concert_id));
+  if (before) {
+    BOXOFFICE_ASSIGN(const Entry made, Find(*before));
+    return View(made);
+  }
+  BOXOFFICE_TRY(FindConcert(request.concert_id));
   BOXOFFICE_ASSIGN(Layout layout, make_layout());
   BOXOFFICE_ASSIGN(Show show,
                    MakeShow(request, std::make_shared<const Layout>(std::move(layout)), clock_.Now()));
@@ -432,13 +444,13 @@ Result<AuditPage> SeatService::Audit(int64_t show_id, SeatNo after, size_t limit
   return page;
 }
 
-Result<SeatService::Entry> SeatService::Find(int64_t show_id) {
+Result<SeatService::Entry> SeatService::Find(int64_t show_id, Asker asker) {
   auto found = FindKnown(show_id);
   if (!found) {
-    BOXOFFICE_TRY(Follow());
+    BOXOFFICE_TRY(LookFor(asker));
     found = FindKnown(show_id);
   }
-  if (!found) return Fail(Code::kNotFound, "show_not_found", fmt::format("no show {}", show_id));
+  if (!found) return NoShow(show_id);
   return *std::move(found);
 }
 
@@ -449,11 +461,21 @@ std::optional<SeatService::Entry> SeatService::FindKnown(int64_t show_id) const 
   return found->second;
 }
 
-std::optional<ConcertView> SeatService::FindKnownConcert(int64_t id, bool drafts) const {
+Result<ConcertView> SeatService::FindConcert(int64_t id, Asker asker) {
+  auto found = FindKnownConcert(id);
+  if (!found) {
+    BOXOFFICE_TRY(LookFor(asker));
+    found = FindKnownConcert(id);
+  }
+  if (!found) return NoConcert(id);
+  return *std::move(found);
+}
+
+std::optional<ConcertView> SeatService::FindKnownConcert(int64_t id) const {
   const std::shared_lock lock(catalogue_mutex_);
   const auto found = concerts_.find(id);
   if (found == concerts_.end()) return std::nullopt;
-  return ViewLocked(found->second, drafts);
+  return ViewLocked(found->second);
 }
 
 SeatService::Entry SeatService::MakeEntry(Show show) const {
@@ -472,10 +494,9 @@ ShowView SeatService::View(const Entry& entry) const {
           seats.next_release_at};
 }
 
-ConcertView SeatService::ViewLocked(const Concert& concert, bool drafts) const {
+ConcertView SeatService::ViewLocked(const Concert& concert) const {
   ConcertView view{concert, {}};
   for (const auto& [id, entry] : shows_) {
-    if (!drafts && entry.show->terms.phase == ShowPhase::kDraft) continue;
     if (entry.show->concert_id == concert.id) view.shows.push_back(View(entry));
   }
   return view;

@@ -112,9 +112,11 @@ class SeatService {
   // Errors: database_unavailable.
   [[nodiscard]] Result<void> Follow();
 
-  // From memory; what is not known there is looked for once. Errors: concert_not_found, show_not_found
-  // (kNotFound), database_unavailable (it is not known, and can't be looked for).
-  // Drafts are for operators: without `drafts`, they are not found.
+  // From memory; what is not known there is looked for, unless that was done often of late, and then it is
+  // not found. Errors: concert_not_found, show_not_found (kNotFound), database_unavailable (it is not known,
+  // and can't be looked for).
+  // Drafts are for operators, and so are those that were cancelled as such: without `drafts`, they are not
+  // found, nor is a concert that has no other shows.
   [[nodiscard]] ConcertPage ListConcerts(size_t limit, int64_t after_id, bool drafts = false) const;
   [[nodiscard]] Result<ConcertView> GetConcert(int64_t id, bool drafts = false);
   [[nodiscard]] Result<ShowView> GetShow(int64_t id, bool drafts = false);
@@ -195,15 +197,30 @@ class SeatService {
   static void Suggest(std::span<const Command> commands, const std::map<int64_t, Entry>& entries,
                       Timestamp now, std::vector<std::optional<Outcome>>& outcomes);
   void Publish(const Changes& changes);
+  // Follow, with news_mutex_.
+  Result<void> ReadNews();
+  // Keeps in mind how the last look at the store ended, and returns it.
+  Result<void> NoteLook(Result<void> look);
   Result<void> Learn(StoredShow stored);
   Result<void> ReadAnew();
 
-  [[nodiscard]] Result<Entry> Find(int64_t show_id);
+  // Who names what is not known here.
+  enum class Asker {
+    kAnybody,   // may name what there is not, as often as they like
+    kInformed,  // operators, and services: they name what some replica has told them
+    kActor,     // operators, of what they change or must know for certain
+  };
+  // Learns what other replicas have made, for a query or request that needs it: always for a kActor, and for
+  // the others so that they don't wait for it long. Errors: database_unavailable.
+  Result<void> LookFor(Asker asker);
+  [[nodiscard]] Result<Entry> Find(int64_t show_id, Asker asker = Asker::kActor);
   [[nodiscard]] std::optional<Entry> FindKnown(int64_t show_id) const;
-  [[nodiscard]] std::optional<ConcertView> FindKnownConcert(int64_t id, bool drafts) const;
+  [[nodiscard]] Result<ConcertView> FindConcert(int64_t id, Asker asker = Asker::kActor);
+  [[nodiscard]] std::optional<ConcertView> FindKnownConcert(int64_t id) const;
   [[nodiscard]] Entry MakeEntry(Show show) const;
   [[nodiscard]] ShowView View(const Entry& entry) const;
-  [[nodiscard]] ConcertView ViewLocked(const Concert& concert, bool drafts) const;
+  // With all its shows.
+  [[nodiscard]] ConcertView ViewLocked(const Concert& concert) const;
   // The seats of a command that names an area instead.
   static std::optional<Outcome> FillArea(const Entry& entry, const std::optional<Area>& area,
                                          std::vector<SeatNo>& seats);
@@ -221,8 +238,11 @@ class SeatService {
   std::mutex requests_mutex_;  // guards stores_.requests
   // Guards stores_.news and news_place_, and that what is read of a show's terms is not older than what is
   // known. Taken after requests_mutex_, before catalogue_mutex_.
-  std::mutex news_mutex_;
+  std::timed_mutex news_mutex_;
   NewsPlace news_place_;
+  std::mutex looks_mutex_;            // guards the next two; nothing is taken after it
+  std::optional<Error> look_failed_;  // none: the last look came to its end
+  Timestamp next_look_{};             // for anybody's queries
   mutable std::shared_mutex catalogue_mutex_;
   std::map<int64_t, Concert> concerts_;
   std::map<int64_t, Entry> shows_;

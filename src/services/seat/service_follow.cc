@@ -1,4 +1,5 @@
 // How a replica learns what the others have saved.
+#include <algorithm>
 #include <utility>
 
 #include "services/seat/service.h"
@@ -8,10 +9,54 @@ namespace {
 
 constexpr size_t kLoadPage = 10'000;
 
+// Anybody's queries look at the store so often, and may have saved up, or owe, so much of that.
+constexpr milliseconds kLookEvery{50};
+constexpr milliseconds kLooksSaved{1'000};
+// Besides, what a look takes counts so many times: the slower the store, the fewer are made.
+constexpr int kLookWeighs = 4;
+// For which a query waits for another look to end, which takes some milliseconds.
+constexpr milliseconds kLookWait{500};
+
 }  // namespace
 
 Result<void> SeatService::Follow() {
   const std::scoped_lock news_lock(news_mutex_);
+  return NoteLook(ReadNews());
+}
+
+Result<void> SeatService::NoteLook(Result<void> look) {
+  const std::scoped_lock lock(looks_mutex_);
+  look_failed_ = look ? std::nullopt : std::optional(look.error());
+  return look;
+}
+
+// Whoever has the id of what another replica made a moment ago finds it. But ids can be guessed, and a
+// database may not answer for seconds: whoever asks for what is known must not wait behind those.
+Result<void> SeatService::LookFor(Asker asker) {
+  if (asker == Asker::kActor) return Follow();
+  const Timestamp began = clock_.Now();
+  {
+    const std::scoped_lock lock(looks_mutex_);
+    // When it answers again, whoever calls Follow regularly finds out.
+    if (look_failed_) return std::unexpected(*look_failed_);
+    if (asker == Asker::kAnybody) {
+      next_look_ = std::clamp(next_look_, began - kLooksSaved, began + kLooksSaved);
+      if (next_look_ >= began) return {};
+      next_look_ += kLookEvery;
+    }
+  }
+  const std::unique_lock<std::timed_mutex> news_lock(news_mutex_, kLookWait);
+  // Noted, so that no further query waits for the same.
+  if (!news_lock) return NoteLook(Fail(Code::kUnavailable, "database_unavailable", "another look lasts"));
+  Result<void> look = NoteLook(ReadNews());
+  if (asker == Asker::kAnybody) {
+    const std::scoped_lock lock(looks_mutex_);
+    next_look_ += kLookWeighs * (clock_.Now() - began);
+  }
+  return look;
+}
+
+Result<void> SeatService::ReadNews() {
   std::vector<KnownLayout> known;
   {
     const std::shared_lock lock(catalogue_mutex_);

@@ -52,14 +52,14 @@ Result<ConcertView> SeatService::UpdateConcert(int64_t id, const ConcertChange& 
   for (int i = 0; i < kMaxTries; ++i) {
     BOXOFFICE_TRY(Follow());  // what is not given stays as any replica has set it
     const std::scoped_lock news_lock(news_mutex_);
-    const std::optional<ConcertView> known = FindKnownConcert(id, /*drafts=*/true);
+    const std::optional<ConcertView> known = FindKnownConcert(id);
     if (!known) return Fail(Code::kNotFound, "concert_not_found", fmt::format("no concert {}", id));
     BOXOFFICE_ASSIGN(Concert changed, ChangeConcert(known->concert, change));
     if (changed == known->concert) return *known;
     BOXOFFICE_ASSIGN(const bool saved, stores_.requests->UpdateConcert(known->concert, changed));
     if (!saved) continue;  // another operator was first
     const std::unique_lock lock(catalogue_mutex_);
-    return ViewLocked(concerts_.at(id) = std::move(changed), /*drafts=*/true);
+    return ViewLocked(concerts_.at(id) = std::move(changed));
   }
   return Fail(Code::kUnavailable, "contention", "other operators change the concert");
 }
@@ -191,7 +191,7 @@ void SeatService::GiveBack(AssignChannel assign, Outcome given, Done done) {
 }
 
 Result<std::vector<SeatMap::Contingent>> SeatService::Contingents(int64_t show_id) {
-  BOXOFFICE_ASSIGN(const Entry entry, Find(show_id));
+  BOXOFFICE_ASSIGN(const Entry entry, Find(show_id, Asker::kInformed));
   return entry.map->Contingents(clock_.Now());
 }
 

@@ -129,13 +129,61 @@ TEST_F(SeatServiceTest, ADraftIsFoundByOperatorsAlone) {
   StartService();
   EXPECT_EQ(service_->GetShow(1).error().reason, "show_not_found");
   EXPECT_EQ(service_->GetShow(1, true)->state, ShowState::kDraft);
-  EXPECT_THAT(service_->GetConcert(1)->shows, IsEmpty());
-  EXPECT_THAT(service_->ListConcerts(10, 0).concerts[0].shows, IsEmpty());
+  EXPECT_EQ(service_->GetConcert(1).error().reason, "concert_not_found");
+  EXPECT_THAT(service_->ListConcerts(10, 0).concerts, IsEmpty());
   EXPECT_THAT(service_->ListConcerts(10, 0, true).concerts[0].shows, SizeIs(1));
   EXPECT_EQ(Run(HoldOf(1, {1})).refusal, Refusal::kShowNotOnSale);
   EXPECT_EQ(service_->PublishShow(1)->state, ShowState::kOnSale);
   EXPECT_TRUE(service_->GetShow(1).has_value());
   EXPECT_EQ(Run(HoldOf(1, {1})).kind, Kind::kDone);
+}
+
+TEST_F(SeatServiceTest, ACancelledDraftStaysUnknownToBuyers) {
+  StoredShow draft = memory_.catalogue.shows[0];
+  draft.show.id = 2;
+  draft.show.terms.phase = ShowPhase::kDraft;
+  memory_.catalogue.shows.push_back(draft);
+  StartService();
+  EXPECT_EQ(service_->CancelShow(2)->state, ShowState::kCancelled);
+  EXPECT_EQ(service_->CancelShow(2)->state, ShowState::kCancelled) << "again";
+  EXPECT_EQ(service_->GetShow(2).error().reason, "show_not_found");
+  EXPECT_THAT(service_->GetConcert(1)->shows, SizeIs(1));
+  EXPECT_THAT(service_->ListConcerts(10, 0).concerts[0].shows, SizeIs(1));
+  EXPECT_EQ(service_->GetShow(2, true)->state, ShowState::kCancelled);
+  EXPECT_THAT(service_->GetConcert(1, true)->shows, SizeIs(2));
+  Command hold = HoldOf(1, {1});
+  std::get<HoldSeats>(hold.body).show_id = 2;
+  EXPECT_EQ(Run(hold).refusal, Refusal::kShowCancelled);
+  EXPECT_EQ(service_->CancelShow(1)->state, ShowState::kCancelled);
+  EXPECT_EQ(service_->GetShow(1)->state, ShowState::kCancelled) << "whom it was announced to is told";
+  EXPECT_THAT(service_->ListConcerts(10, 0).concerts[0].shows, SizeIs(1));
+}
+
+TEST_F(SeatServiceTest, AConcertWithDraftsAloneIsFoundByOperatorsAlone) {
+  memory_.catalogue.concerts = {{1, "Secret", "", ""}, {2, "Known", "", ""}, {3, "Secret, too", "", ""}};
+  memory_.catalogue.shows[0].show.terms.phase = ShowPhase::kDraft;
+  StoredShow cancelled = memory_.catalogue.shows[0];
+  cancelled.show.id = 2;
+  cancelled.show.concert_id = 3;
+  cancelled.show.terms.phase = ShowPhase::kCancelled;
+  cancelled.show.terms.never_published = true;
+  memory_.catalogue.shows.push_back(cancelled);
+  StartService();
+  const ConcertPage page = service_->ListConcerts(1, 0);
+  ASSERT_THAT(page.concerts, SizeIs(1));
+  EXPECT_EQ(page.concerts[0].concert.title, "Known") << "it has no show yet";
+  EXPECT_FALSE(page.more) << "what is behind it is not told either";
+  EXPECT_THAT(service_->ListConcerts(10, 0, true).concerts, SizeIs(3));
+  EXPECT_EQ(service_->GetConcert(3).error().reason, "concert_not_found");
+  EXPECT_EQ(service_->GetConcert(3, true)->concert.title, "Secret, too");
+  // What operators do goes on.
+  NewShow request;
+  request.concert_id = 3;
+  request.starts_at = clock_.Now() + 1h;
+  request.currency = "KRW";
+  const auto layout = []() -> Result<Layout> { return *MakeHall({2, 2}); };
+  EXPECT_TRUE(service_->CreateShow("s", "content", request, layout).has_value());
+  EXPECT_THAT(service_->GetConcert(3)->shows, SizeIs(1));
 }
 
 TEST_F(SeatServiceTest, OperatorsBlockAnAreaAndBuyersGetTheRest) {

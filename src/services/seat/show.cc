@@ -132,6 +132,7 @@ Result<Show> Cancel(const Show& show, Timestamp now) {
     return Fail(Code::kConflict, "show_state", "a show that has begun can't be cancelled");
   }
   Show cancelled = show;
+  if (show.terms.phase == ShowPhase::kDraft) cancelled.terms.never_published = true;
   cancelled.terms.phase = ShowPhase::kCancelled;
   return cancelled;
 }

@@ -41,6 +41,8 @@ enum class ShowPhase : uint8_t { kPublished = 0, kDraft = 1, kCancelled = 2 };
 // What an operator may change of a show while it is sold.
 struct ShowTerms {
   ShowPhase phase = ShowPhase::kPublished;
+  // It was a draft until it was cancelled: buyers have never heard of it.
+  bool never_published = false;
   Timestamp on_sale_at{};
   Timestamp sale_ends_at{};
   uint32_t seat_limit = kDefaultSeatLimit;  // held and sold seats of one buyer
@@ -68,6 +70,8 @@ struct Show {
   ShowTerms terms;
   std::shared_ptr<const Layout> layout;
 
+  // Whether buyers may know of it; operators know of all.
+  [[nodiscard]] bool IsPublic() const { return terms.phase != ShowPhase::kDraft && !terms.never_published; }
   // Seats of a published show are sold from on_sale_at to before sale_ends_at, and never after the show has
   // begun.
   [[nodiscard]] bool OnSale(Timestamp now) const {
@@ -139,8 +143,8 @@ struct TermsChange {
 // A draft becomes known to buyers, and is sold from on_sale_at. Of a published show: as it is. Errors:
 // show_state (kConflict: it is cancelled).
 [[nodiscard]] Result<Show> Publish(const Show& show);
-// Ends the sale for good: nothing more is held or confirmed. Of a cancelled show: as it is. Errors:
-// show_state (kConflict: it has begun).
+// Ends the sale for good: nothing more is held or confirmed. A draft stays unknown to buyers. Of a cancelled
+// show: as it is. Errors: show_state (kConflict: it has begun).
 [[nodiscard]] Result<Show> Cancel(const Show& show, Timestamp now);
 
 }  // namespace boxoffice::seat

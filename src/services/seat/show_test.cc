@@ -77,9 +77,25 @@ TEST(Show, ADraftIsSoldOnceItIsPublishedAndACancelledOneNoMore) {
   EXPECT_EQ(StateOf(cancelled, {2, 0, 0}, kNow + 48h), ShowState::kCancelled) << "for good";
   EXPECT_FALSE(cancelled.OnSale(kNow));
   EXPECT_EQ(Cancel(cancelled, kNow + 48h)->terms, cancelled.terms) << "again, also later";
-  EXPECT_TRUE(Cancel(draft, kNow).has_value());
   EXPECT_EQ(Publish(cancelled).error().reason, "show_state");
   EXPECT_EQ(Cancel(published, published.starts_at).error().reason, "show_state") << "it has begun";
+}
+
+TEST(Show, ACancelledDraftStaysUnknownToBuyersAndAShowThatTheyKnewStaysKnown) {
+  NewShow request = Request();
+  request.draft = true;
+  const Show draft = Make(request).value();
+  EXPECT_FALSE(draft.IsPublic());
+  const Show cancelled = Cancel(draft, kNow).value();
+  EXPECT_EQ(StateOf(cancelled, {2, 0, 0}, kNow), ShowState::kCancelled);
+  EXPECT_FALSE(cancelled.IsPublic());
+  EXPECT_EQ(Cancel(cancelled, kNow)->terms, cancelled.terms) << "again";
+  EXPECT_EQ(Publish(cancelled).error().reason, "show_state");
+  TermsChange change;
+  change.seat_limit = 1;
+  EXPECT_FALSE(ChangeTerms(cancelled, change)->IsPublic());
+  EXPECT_TRUE(Publish(draft)->IsPublic());
+  EXPECT_TRUE(Cancel(*Publish(draft), kNow)->IsPublic());
 }
 
 TEST(Show, BlockedSeatsDoNotKeepItFromBeingSoldOut) {

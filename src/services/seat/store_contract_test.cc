@@ -269,6 +269,7 @@ TEST_P(StoreContractTest, TheCatalogueHasWhatWasCreatedAndChanged) {
   terms.cancel_fee_percent = 15;
   terms.grace = 45s;
   terms.waitlist_first = true;
+  terms.never_published = true;
   ASSERT_EQ(store_->UpdateTerms(id, store_->LoadCatalogue()->shows[0].show.terms, terms), true);
   Changes changes;
   changes.seats = {Held(1)};

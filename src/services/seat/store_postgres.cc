@@ -103,10 +103,11 @@ Result<StoredShow> ShowAt(const DbRow& row) {
   show.terms.cancel_fee_percent = static_cast<uint32_t>(row.Int(18));
   show.terms.grace = milliseconds(row.Int(19));
   show.terms.waitlist_first = row.Int(20) != 0;
-  if (row.IsNull(22)) return stored;
-  BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(row.Text(22)));
-  BOXOFFICE_TRY(DecodePrices(row.Text(23), layout));
-  BOXOFFICE_TRY(DecodeAccess(row.Text(24), layout));
+  show.terms.never_published = row.Int(22) != 0;
+  if (row.IsNull(23)) return stored;
+  BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(row.Text(23)));
+  BOXOFFICE_TRY(DecodePrices(row.Text(24), layout));
+  BOXOFFICE_TRY(DecodeAccess(row.Text(25), layout));
   layout.version = static_cast<uint64_t>(row.Int(21));
   layout.stage = StageFrom({row.Int(14), row.Int(15), row.Int(16)});
   show.layout = std::make_shared<const Layout>(std::move(layout));
@@ -488,7 +489,8 @@ Result<bool> PostgresStore::UpdateTerms(int64_t show_id, const ShowTerms& before
             after.grace.count(), int64_t{after.waitlist_first}, ToUnixMs(before.on_sale_at),
             ToUnixMs(before.sale_ends_at), before.seat_limit, before.hold_ttl.count(),
             Ms(before.cancel_deadline), before.phase, int64_t{before.orphan_rule}, before.cancel_fee_per_seat,
-            before.cancel_fee_percent, before.grace.count(), int64_t{before.waitlist_first});
+            before.cancel_fee_percent, before.grace.count(), int64_t{before.waitlist_first},
+            int64_t{after.never_published});
   BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
   return !results[0].empty();
 }

@@ -80,7 +80,7 @@ constexpr std::string_view kLoadConcerts = "SELECT id, title, artist, venue FROM
   "s.id, s.concert_id, s.starts_at_ms, s.currency, s.on_sale_at_ms, s.sale_ends_at_ms, s.seat_limit, "  \
   "s.hold_ttl_ms, s.cancel_deadline_ms, s.first_sold_at_ms, s.sold_out_at_ms, s.highest_seat_limit, "   \
   "s.phase, s.orphan_rule, s.ranks_by_stage, s.stage_x_milli, s.stage_y_milli, s.cancel_fee_per_seat, " \
-  "s.cancel_fee_percent, s.grace_ms, s.waitlist_first, s.layout_version"
+  "s.cancel_fee_percent, s.grace_ms, s.waitlist_first, s.layout_version, s.never_published"
 constexpr std::string_view kLoadShows =
     "SELECT " BOXOFFICE_SHOW_COLUMNS
     ", l.body, l.prices, l.access FROM show s LEFT JOIN layout l ON l.show_id = "
@@ -179,7 +179,8 @@ constexpr std::string_view kUpdateTerms =
     "WITH changed AS (UPDATE show SET on_sale_at_ms = $2, sale_ends_at_ms = $3, seat_limit = $4, "
     "hold_ttl_ms = $5, cancel_deadline_ms = $6, highest_seat_limit = greatest(highest_seat_limit, $8), "
     "phase = $9, orphan_rule = $10, cancel_fee_per_seat = $11, cancel_fee_percent = $12, grace_ms = $13, "
-    "waitlist_first = $14 WHERE id = $1 AND on_sale_at_ms = $15 AND sale_ends_at_ms = $16 AND "
+    "waitlist_first = $14, never_published = $26 "
+    "WHERE id = $1 AND on_sale_at_ms = $15 AND sale_ends_at_ms = $16 AND "
     "seat_limit = $17 AND hold_ttl_ms = $18 AND cancel_deadline_ms = $19 AND phase = $20 AND "
     "orphan_rule = $21 AND cancel_fee_per_seat = $22 AND cancel_fee_percent = $23 AND grace_ms = $24 AND "
     "waitlist_first = $25 "

@@ -429,6 +429,7 @@ TEST_F(ReplicasTest, WhatAReplicaChangedOfConcertsAndShowsItselfIsNewsToIt) {
   const ShowTerms before = news.shows[0].show.terms;
   ShowTerms after = before;
   after.phase = ShowPhase::kCancelled;
+  after.never_published = true;
   EXPECT_EQ(mine.stores.requests->UpdateTerms(show, before, after), true);
   const News later = mine.stores.news->LoadNews(news.place, {}).value();
   ASSERT_THAT(later.shows, SizeIs(1));

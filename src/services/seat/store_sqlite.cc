@@ -370,7 +370,7 @@ Result<Catalogue> SqliteStore::LoadCatalogue() {
       "SELECT id, concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, seat_limit, "
       "hold_ttl_ms, cancel_deadline_ms, first_sold_at_ms, sold_out_at_ms, highest_seat_limit, phase, "
       "orphan_rule, ranks_by_stage, stage_x_milli, stage_y_milli, cancel_fee_per_seat, cancel_fee_percent, "
-      "grace_ms, waitlist_first, layout_version FROM show ORDER BY id");
+      "grace_ms, waitlist_first, layout_version, never_published FROM show ORDER BY id");
   while (true) {
     BOXOFFICE_ASSIGN(const bool more, shows.Step());
     if (!more) break;
@@ -393,6 +393,7 @@ Result<Catalogue> SqliteStore::LoadCatalogue() {
     show.terms.cancel_fee_percent = static_cast<uint32_t>(shows.Int(18));
     show.terms.grace = milliseconds(shows.Int(19));
     show.terms.waitlist_first = shows.Int(20) != 0;
+    show.terms.never_published = shows.Int(22) != 0;
     BOXOFFICE_ASSIGN(const std::shared_ptr<Layout> layout, LoadLayout(show.id));
     layout->stage = StageFrom({shows.Int(14), shows.Int(15), shows.Int(16)});
     layout->version = static_cast<uint64_t>(shows.Int(21));
@@ -514,7 +515,8 @@ Result<bool> SqliteStore::UpdateTerms(int64_t show_id, const ShowTerms& before, 
   sql::Statement update = database_.Prepare(
       "UPDATE show SET on_sale_at_ms = ?2, sale_ends_at_ms = ?3, seat_limit = ?4, hold_ttl_ms = ?5, "
       "cancel_deadline_ms = ?6, highest_seat_limit = max(highest_seat_limit, ?7), phase = ?8, orphan_rule = "
-      "?9, cancel_fee_per_seat = ?10, cancel_fee_percent = ?11, grace_ms = ?12, waitlist_first = ?13 "
+      "?9, cancel_fee_per_seat = ?10, cancel_fee_percent = ?11, grace_ms = ?12, waitlist_first = ?13, "
+      "never_published = ?25 "
       "WHERE id = ?1 AND on_sale_at_ms = ?14 AND sale_ends_at_ms = ?15 AND seat_limit = ?16 AND "
       "hold_ttl_ms = ?17 AND cancel_deadline_ms = ?18 AND phase = ?19 AND orphan_rule = ?20 AND "
       "cancel_fee_per_seat = ?21 AND cancel_fee_percent = ?22 AND grace_ms = ?23 AND waitlist_first = ?24");
@@ -525,7 +527,7 @@ Result<bool> SqliteStore::UpdateTerms(int64_t show_id, const ShowTerms& before, 
               ToUnixMs(before.sale_ends_at), before.seat_limit, before.hold_ttl.count(),
               Ms(before.cancel_deadline), before.phase, before.orphan_rule ? 1 : 0,
               before.cancel_fee_per_seat, before.cancel_fee_percent, before.grace.count(),
-              before.waitlist_first ? 1 : 0);
+              before.waitlist_first ? 1 : 0, after.never_published ? 1 : 0);
   BOXOFFICE_ASSIGN(const bool stays, Stays(update));
   if (!stays) return false;
   BOXOFFICE_TRY(transaction.Commit());

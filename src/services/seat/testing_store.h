@@ -34,6 +34,7 @@ struct Memory {
   int saves = 0;
   News news;  // told once
   std::optional<Error> fail_news;
+  std::function<void()> on_news;  // what else goes on while news is read
   int news_loads = 0;
 };
 
@@ -125,6 +126,7 @@ class MemoryStore final : public Store {
   }
   Result<News> LoadNews(const NewsPlace&, std::span<const KnownLayout>) override {
     ++memory_.news_loads;
+    if (memory_.on_news) memory_.on_news();
     if (memory_.fail_news) return std::unexpected(*memory_.fail_news);
     return std::exchange(memory_.news, {});
   }

@@ -30,10 +30,10 @@ function Availability({ show }: { show: Show }) {
 
 const kPlaces = ['waitlist'];
 
-// One's places on waitlists that lead to something; undefined while not known. Asked often only by whoever has one.
-function usePlaces(): Schemas['WaitlistEntry'][] | undefined {
+// One's places on waitlists that lead to something. Asked often only by whoever has one.
+function usePlaces() {
   const { session } = useSession();
-  const { data } = useQuery({
+  return useQuery({
     queryKey: kPlaces,
     enabled: Boolean(session?.user),
     refetchInterval: (query) => (query.state.data?.length ? 5_000 : false),
@@ -43,11 +43,11 @@ function usePlaces(): Schemas['WaitlistEntry'][] | undefined {
       return list.items.filter((entry) => entry.state === 'WAITING' || entry.state === 'OFFERED');
     },
   });
-  return data;
 }
+type Places = ReturnType<typeof usePlaces>;
 
-// `data`: this viewer's place; null where there is none.
-function Waitlist({ show, data }: { show: Show; data: Schemas['WaitlistEntry'] | null | undefined }) {
+// `data`: this viewer's place of those; null where there is none, undefined while not known.
+function Waitlist({ show, data, places }: { show: Show; data: Schemas['WaitlistEntry'] | null | undefined; places: Places }) {
   const { t } = useText();
   const queries = useQueryClient();
   const { session } = useSession();
@@ -62,6 +62,7 @@ function Waitlist({ show, data }: { show: Show; data: Schemas['WaitlistEntry'] |
   return (
     <section className="panel waitlist" aria-label={t.waitlist}>
       <p className="soft">{t.waitlistHow}</p>
+      <ProblemNote thrown={places.error} retry={() => void places.refetch()} />
       {data?.state === 'OFFERED' && data.reservation_id && (
         <p role="status">
           {t.waitlistOffered} <Link className="button" href={`/my/reservations/${data.reservation_id}`}>{t.waitlistTake}</Link>
@@ -99,7 +100,7 @@ function Waitlist({ show, data }: { show: Show; data: Schemas['WaitlistEntry'] |
   );
 }
 
-function ShowPanel({ show, places }: { show: Show; places: Schemas['WaitlistEntry'][] | undefined }) {
+function ShowPanel({ show, places }: { show: Show; places: Places }) {
   const { t, time, money } = useText();
   const queue = useQuery({
     queryKey: ['queue', show.id],
@@ -109,7 +110,7 @@ function ShowPanel({ show, places }: { show: Show; places: Schemas['WaitlistEntr
   const draw = queue.data?.state === 'PREQUEUE';
   const fee = [show.cancel_fee_per_seat > 0 && money(show.cancel_fee_per_seat, show.currency), show.cancel_fee_percent > 0 && `${show.cancel_fee_percent} %`].filter(Boolean).join(' + ');
   const soon = show.state === 'ANNOUNCED';
-  const place = places && (places.find((entry) => entry.show_id === show.id) ?? null);
+  const place = places.data && (places.data.find((entry) => entry.show_id === show.id) ?? null);
   // Seats that are offered to somebody are theirs to see also when others are free.
   const waits = (show.state === 'ON_SALE' || show.state === 'SOLD_OUT') && (show.free === 0 || show.waitlist_first || Boolean(place));
   return (
@@ -142,7 +143,7 @@ function ShowPanel({ show, places }: { show: Show; places: Schemas['WaitlistEntr
         )}
         {show.state !== 'CANCELLED' && <Link className="button" href={`/shows/${show.id}/seats?view`}>{t.lookAtMap}</Link>}
       </div>
-      {waits && <Waitlist show={show} data={place} />}
+      {waits && <Waitlist show={show} data={place} places={places} />}
     </article>
   );
 }

@@ -59,7 +59,7 @@ function RankingStrip({ concerts }: { concerts: Concert[] }) {
   return (
     <section className="ranking" aria-labelledby="ranking">
       <h2 id="ranking">{t.ranking}</h2>
-      {rows.length === 0 && <p className="soft">{t.rankingEmpty}</p>}
+      {data && rows.length === 0 && <p className="soft">{t.rankingEmpty}</p>}
       <ol>
         {rows.map(({ row, concert }) => (
           <li key={row.show_id}>

@@ -18,8 +18,9 @@ const kMaxAgainMs = 30_000;
 // The seats of a show, and what becomes of them. A map may be older than the newest event, so each has a stream of its own
 // that goes on from it: nothing that happened meanwhile is missed, and nothing is undone. The browser's EventSource
 // reconnects by itself, from the last event that it had, unless it was refused. A page that nobody sees has no stream, as a browser
-// has few connections to one server for all its tabs. A draft has none either: it changes by whoever looks at it.
-export function useLiveSeats(show: string, draft = false): LiveSeats {
+// has few connections to one server for all its tabs. What operators alone look at (`still`) has none either: it changes by
+// whoever looks at it.
+export function useLiveSeats(show: string, still = false): LiveSeats {
   const [live, setLive] = useState<Omit<LiveSeats, 'reload'>>({ model: undefined, version: 0, connected: false, thrown: undefined });
   const again = useRef(async () => {});
   useEffect(() => {
@@ -62,12 +63,12 @@ export function useLiveSeats(show: string, draft = false): LiveSeats {
       stop();
       const mine = loads;
       try {
-        const { model, tag } = await fetchSeats(show, draft ? '/v1/admin' : '/v1');
+        const { model, tag } = await fetchSeats(show, still ? '/v1/admin' : '/v1');
         if (mine !== loads) return;
         loaded = model;
         at = tag;
         set({ model, thrown: undefined });
-        if (!draft && !document.hidden) follow(model);
+        if (!still && !document.hidden) follow(model);
       } catch (thrown) {
         if (mine !== loads) return;
         // What is on the page stays, until it can be read anew.
@@ -76,7 +77,7 @@ export function useLiveSeats(show: string, draft = false): LiveSeats {
       }
     });
     const look = () => {
-      if (draft || !loaded) return;
+      if (still || !loaded) return;
       if (!document.hidden) return follow(loaded);
       events?.close();
       set({ connected: false });
@@ -87,7 +88,7 @@ export function useLiveSeats(show: string, draft = false): LiveSeats {
       document.removeEventListener('visibilitychange', look);
       stop();
     };
-  }, [show, draft]);
+  }, [show, still]);
   const reload = useCallback(() => again.current(), []);
   return { ...live, reload };
 }

@@ -18,14 +18,15 @@ function Id({ id }: { id: string }) {
   return href ? <Link href={href}>{id}</Link> : <span>{id}</span>;
 }
 
-function Invariant({ number: invariant, name, found }: { number: number; name: string; found: Violation[] }) {
+// `judged`: nothing that it rests on may have been left unread.
+function Invariant({ number: invariant, name, found, judged }: { number: number; name: string; found: Violation[]; judged: boolean }) {
   const w = useWords();
   const { number } = useText();
   return (
     <tr>
       <td>{invariant}</td>
       <th scope="row">{w.invariant[name] ?? name}<br /><small>{name}</small></th>
-      <td><span className={`state ${found.length === 0 ? 'OPEN' : 'FAILED'}`}>{found.length === 0 ? w.holds : number(found.length)}</span></td>
+      <td>{found.length > 0 ? <span className="state FAILED">{number(found.length)}</span> : judged ? <span className="state OPEN">{w.holds}</span> : '–'}</td>
       <td>
         {found.slice(0, kShown).map((one, i) => (
           <p key={i}>{one.ids.map((id) => <span key={id}><Id id={id} /> </span>)}{one.detail}</p>
@@ -42,11 +43,12 @@ function Verdict({ report }: { report: Report }) {
   return (
     <>
       <p className="soft">{w.auditAt(time(report.at), (report.took_ms / 1000).toFixed(2))}</p>
+      {report.unread?.map((what) => <p key={what}><span className="state FAILED">{w.unread}</span> {what}</p>)}
       <div className="scroll fits" tabIndex={0} role="region" aria-label={w.invariants}>
         <table>
           <thead><tr><th>#</th><th>{w.invariants}</th><th>{w.violations}</th><th>{w.who}</th></tr></thead>
           <tbody>
-            {report.invariants.map((one) => <Invariant key={one.number} {...one} found={report.violations.filter((violation) => violation.invariant === one.number)} />)}
+            {report.invariants.map((one) => <Invariant key={one.number} {...one} found={report.violations.filter((violation) => violation.invariant === one.number)} judged={!report.unread?.length} />)}
           </tbody>
         </table>
       </div>

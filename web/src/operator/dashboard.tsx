@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { api, fetchConcerts, fetchShow, fetchVerdict, ok, serverNow } from '../api/client';
+import { api, fetchConcerts, fetchShow, fetchVerdict, ok, serverNow, type Schemas } from '../api/client';
 import { nameIn, ProblemNote } from '../parts';
 import { useText } from '../text';
 import { fetchCounts, lately, type Counts } from './metrics';
@@ -65,18 +65,30 @@ function pace(samples: Sample[]): number | null {
   return Math.max(0, (60 * (last.sold - first.sold)) / (last.at - first.at));
 }
 
+// What can't be asked any more is not known, whatever it said before.
+const known = <T,>(query: { data: T | undefined; error: unknown }) => (query.error ? undefined : query.data);
+
 function useHealth() {
   const every = { refetchInterval: 5_000 };
   const outbox = useQuery({ queryKey: ['outbox'], queryFn: () => ok(api.GET('/v1/admin/outbox')), ...every });
   const breakers = useQuery({ queryKey: ['breakers'], queryFn: () => ok(api.GET('/v1/admin/breakers')), ...every });
   const parked = useQuery({ queryKey: ['sagas', 'parked'], queryFn: () => ok(api.GET('/v1/admin/sagas', { params: { query: { status: 'parked', limit: 200 } } })), ...every });
   const verdict = useQuery({ queryKey: ['audit'], queryFn: fetchVerdict, ...every });
-  return { outbox, breakers, parked, verdict };
+  const error = outbox.error ?? breakers.error ?? parked.error ?? verdict.error;
+  return { outbox: known(outbox)?.items, breakers: known(breakers)?.items, parked: known(parked), verdict: known(verdict), error };
+}
+
+// Whom calls don't get through to, or not all: a breaker is not closed, or of all replicas none is reached. That one of several is
+// not says nothing: the queue's stand by.
+function notThere(rows: Schemas['Breaker'][]) {
+  const servicesOf = (some: Schemas['Breaker'][]) => [...new Set(some.map((one) => one.service))];
+  const unreached = rows.filter((row) => !rows.some((one) => one.client === row.client && one.reachable));
+  return { notClosed: servicesOf(rows.filter((row) => row.state !== 'closed' || unreached.includes(row))), unreached: servicesOf(unreached) };
 }
 
 // What the platforms have not got yet, and what they will not get by itself. One page of each is enough to tell.
 function useRelay() {
-  const { data } = useQuery({
+  const query = useQuery({
     queryKey: ['relay-lag'],
     refetchInterval: 5_000,
     async queryFn() {
@@ -85,6 +97,7 @@ function useRelay() {
       return { pending, dead };
     },
   });
+  const data = known(query);
   if (!data) return null;
   const { pending, dead } = data;
   const oldest = pending.items.at(-1);
@@ -99,7 +112,7 @@ function useRelay() {
 // Over the last half minute.
 function useLately() {
   const looks = useRef<Counts[]>([]);
-  const { data } = useQuery({
+  const query = useQuery({
     queryKey: ['counts'],
     refetchInterval: 5_000,
     async queryFn() {
@@ -107,7 +120,7 @@ function useLately() {
       return lately(looks.current);
     },
   });
-  return data ?? null;
+  return known(query) ?? null;
 }
 
 function Tile({ label, value, note, tone }: { label: string; value: string; note?: string; tone?: 'good' | 'bad' }) {
@@ -134,22 +147,24 @@ function OnSale({ show: id }: { show: string }) {
   }, [queue.dataUpdatedAt, show.dataUpdatedAt]);
   const health = useHealth();
   const row = ranking.data?.items.find((one) => one.show_id === id);
-  const pending = health.outbox.data?.items.reduce((sum, one) => sum + (one.pending ?? 0), 0) ?? 0;
-  const oldest = Math.max(0, ...(health.outbox.data?.items.map((one) => one.oldest_age_s ?? 0) ?? []));
-  const notClosed = health.breakers.data?.items.filter((one) => one.state !== 'closed') ?? [];
+  const { outbox, parked, verdict } = health;
+  const pending = outbox?.reduce((sum, one) => sum + (one.pending ?? 0), 0);
+  const oldest = Math.max(0, ...(outbox?.map((one) => one.oldest_age_s ?? 0) ?? []));
+  const silent = outbox?.filter((one) => one.problem !== null).map((one) => one.service) ?? [];
+  const calls = health.breakers && notThere(health.breakers);
   const perMinute = pace(samples);
   const left = s && perMinute ? Math.ceil((s.free + s.held) / perMinute) : null;
   const relay = useRelay();
   const process = useLately();
   const ofWhom = process && !process.whole ? ` (${w.thisGateway})` : '';
-  const parked = health.parked.data?.items.length ?? 0;
-  const parkedCount = number(parked) + (health.parked.data?.next_cursor ? '+' : '');
+  const parkedCount = parked ? number(parked.items.length) + (parked.next_cursor ? '+' : '') : '–';
+  const anyParked = Boolean(parked?.items.length);
   // A show that is not ranked has earned nothing, unless it is past the last row.
   const earned = row ? row.revenue : ranking.data && ranking.data.items.length < kRanked ? 0 : null;
-  const violations = health.verdict.data?.violations.length ?? 0;
+  const violations = verdict?.violations.length ?? 0;
   return (
     <>
-      <ProblemNote thrown={queue.error ?? show.error} />
+      <ProblemNote thrown={queue.error ?? show.error ?? health.error} />
       {q && s && (
         <dl className="tiles">
           <Tile label={w.waiting} value={number(q.waiting)} note={w.queueState[q.state]} />
@@ -159,17 +174,17 @@ function OnSale({ show: id }: { show: string }) {
           <Tile label={w.sold} value={number(s.sold)} note={w.ofCapacity(number(s.capacity))} />
           <Tile label={w.revenue} value={earned === null ? '–' : money(earned, s.currency)} />
           <Tile label={w.forecast} value={s.free + s.held === 0 ? w.soldOut : left === null ? '–' : w.minutes(left)} note={s.free + s.held === 0 ? undefined : perMinute === null ? w.forecastNone : w.pace(number(Math.round(perMinute * 10) / 10))} />
-          <Tile label={w.parked} value={parkedCount} tone={parked > 0 ? 'bad' : 'good'} />
-          <Tile label={w.outbox} value={number(pending)} note={w.oldest(number(Math.round(oldest)))} />
-          <Tile label={w.breakers} value={notClosed.length === 0 ? '0' : notClosed.map((one) => one.service).join(', ')} note={(notClosed.length === 0 ? w.allClosed : '') + ofWhom} tone={notClosed.length > 0 ? 'bad' : 'good'} />
+          <Tile label={w.parked} value={parkedCount} tone={!parked ? undefined : anyParked ? 'bad' : 'good'} />
+          <Tile label={w.outbox} value={pending === undefined ? '–' : number(pending) + (silent.length > 0 ? '+' : '')} note={outbox && [w.oldest(number(Math.round(oldest))), ...(silent.length > 0 ? [w.noAnswerOf(silent.join(', '))] : [])].join(' · ')} tone={silent.length > 0 ? 'bad' : undefined} />
+          <Tile label={w.breakers} value={!calls ? '–' : calls.notClosed.join(', ') || '0'} note={calls && (calls.notClosed.length === 0 ? w.allClosed : calls.unreached.length > 0 ? w.noAnswerOf(calls.unreached.join(', ')) : '') + ofWhom} tone={!calls ? undefined : calls.notClosed.length > 0 ? 'bad' : 'good'} />
           <Tile label={w.relayLag} value={relay?.pending ?? '–'} note={relay ? `${w.oldest(number(Math.round(relay.age)))} · ${w.dead(relay.dead)}` : undefined} tone={relay?.anyDead ? 'bad' : undefined} />
           <Tile label={w.errors} value={process ? number(Math.round(process.failedPerMinute)) : '–'} note={process ? w.requests(number(Math.round(process.perSecond)), number(Math.round(process.limitedPerMinute))) + ofWhom : undefined} tone={!process ? undefined : process.failedPerMinute > 0 ? 'bad' : 'good'} />
           <Tile label={w.batches} value={process?.batches[0] ? process.batches[0].mean.toFixed(1) : '–'} note={(process?.batches.map((one) => `${one.name} ${one.mean.toFixed(1)}`).join(', ') || w.batchesNone) + ofWhom} />
-          <Tile label={w.verdict} value={!health.verdict.data ? w.noVerdict : violations === 0 ? w.clean : w.dirty(violations)} tone={!health.verdict.data ? undefined : violations === 0 ? 'good' : 'bad'} />
+          <Tile label={w.verdict} value={verdict === undefined ? '–' : !verdict ? w.noVerdict : violations === 0 ? w.clean : w.dirty(violations)} tone={!verdict ? undefined : violations === 0 ? 'good' : 'bad'} />
         </dl>
       )}
       {ofWhom && <p className="soft">{w.oneGateway}</p>}
-      {parked > 0 && <p><Link className="button danger" href="/operator/sagas">{w.parked}: {parkedCount}</Link></p>}
+      {anyParked && <p><Link className="button danger" href="/operator/sagas">{w.parked}: {parkedCount}</Link></p>}
       <Chart samples={samples} />
     </>
   );

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { api, ok, type Schemas } from '../api/client';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
@@ -46,8 +46,15 @@ function Outbox() {
 // What is on its way from the services to those who consume it, and what did not get there.
 export function LettersPage() {
   const w = useWords();
-  const letters = useQuery({ queryKey: ['dead-letters'], queryFn: () => ok(api.GET('/v1/admin/dead-letters', { params: { query: { limit: 200 } } })), refetchInterval: 3_000 });
-  const rows = letters.data?.items ?? [];
+  const { t } = useText();
+  const letters = useInfiniteQuery({
+    queryKey: ['dead-letters'],
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ pageParam }) => ok(api.GET('/v1/admin/dead-letters', { params: { query: { limit: 200, ...(pageParam && { cursor: pageParam }) } } })),
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    refetchInterval: 3_000,
+  });
+  const rows = letters.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <>
       <title>{`${w.events} – Boxoffice`}</title>
@@ -66,6 +73,7 @@ export function LettersPage() {
             </table>
           </div>
         )}
+        {letters.hasNextPage && <button type="button" onClick={() => void letters.fetchNextPage()}>{t.more}</button>}
       </section>
     </>
   );

@@ -1,4 +1,4 @@
-// What the process that answers counts, from /metrics: what happened lately is the difference of two looks. It is the whole system
+// What the process that answers counts, by its metrics: what happened lately is the difference of two looks. It is the whole system
 // where all services are in it, else one gateway of several, which know nothing of each other.
 import { Problem } from '../api/client';
 
@@ -28,7 +28,7 @@ function parse(text: string): Sample[] {
 export async function fetchCounts(): Promise<Counts> {
   let text: string;
   try {
-    const answer = await fetch('/metrics');
+    const answer = await fetch('/v1/admin/metrics');
     if (!answer.ok) throw new Problem(answer.status, 'default');
     text = await answer.text();
   } catch (thrown) {

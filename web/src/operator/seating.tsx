@@ -173,7 +173,9 @@ function History({ show }: { show: Show }) {
 export function Seating({ show }: { show: Show }) {
   const w = useWords();
   const { t, money, number } = useText();
-  const { model, version, thrown, reload } = useLiveSeats(show.id, show.state === 'DRAFT');
+  // Of a show that is cancelled, and of which nobody has a seat any more, buyers may never have heard.
+  const still = show.state === 'DRAFT' || (show.state === 'CANCELLED' && show.held + show.sold === 0);
+  const { model, version, thrown, reload } = useLiveSeats(show.id, still);
   const [chosen, setChosen] = useState<ReadonlySet<number>>(kNone);
   const [boxing, setBoxing] = useState(false);
   const commands = useChange(show, leaveOut, reload);

@@ -172,7 +172,7 @@ function WalletOf({ user }: { user: string }) {
         <p className="soft">{t.balance}</p>
         {wallet.balances.length === 0 && <p>{w.walletNone}</p>}
         {wallet.balances.map((one) => <p className="big" key={one.currency}>{money(one.amount, one.currency)}</p>)}
-        <Link className="button" href={`/operator/sagas?q=${encodeURIComponent(`user:${user}`)}`}>{w.itsReservations}</Link>
+        <Link className="button" href={`/operator/sagas?q=${encodeURIComponent(`user:${user}`)}`}>{w.usersReservations}</Link>
       </section>
       <Adjust wallet={wallet} />
       {wallet.state !== 'CLOSED' && <Freeze wallet={wallet} />}

@@ -1,0 +1,94 @@
+// How the store is looked at for what is not known in memory, by a clock that stands still.
+#include <future>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "services/seat/testing_service.h"
+
+namespace boxoffice::seat {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST_F(SeatServiceTest, UnknownIdsAskTheStoreAFewTimesASecondAndNeverWaitForIt) {
+  const auto looks_of = [this](const auto& ask) {
+    const int before = memory_.news_loads;
+    ask();
+    return memory_.news_loads - before;
+  };
+  const auto guess = [this] {
+    for (int i = 0; i < 1'000; ++i) {
+      EXPECT_EQ(service_->GetShow(99).error().reason, "show_not_found");
+      EXPECT_EQ(service_->GetConcert(99).error().reason, "concert_not_found");
+    }
+  };
+  clock_.Advance(1h);
+  EXPECT_EQ(looks_of(guess), 20) << "however long nobody has asked";
+  clock_.Advance(100ms);
+  EXPECT_EQ(looks_of(guess), 2);
+  // Who has heard of it, or acts on it, finds what another replica has made for all that.
+  StoredShow made = memory_.catalogue.shows[0];
+  made.show.id = 2;
+  memory_.news.shows = {made};
+  EXPECT_EQ(service_->GetShow(2, /*drafts=*/true)->show->id, 2);
+  made.show.id = 3;
+  memory_.news.shows = {made};
+  EXPECT_TRUE(service_->GetSeatMap(3, std::nullopt).has_value());
+  made.show.id = 4;
+  memory_.news.shows = {made};
+  EXPECT_TRUE(service_->ListBlocks(4, 0, 10).has_value());
+  clock_.Advance(1s);
+  made.show.id = 5;
+  memory_.news.shows = {made};
+  EXPECT_TRUE(service_->GetShow(5).has_value()) << "and anybody does, unless it was asked for too often";
+}
+
+TEST_F(SeatServiceTest, NoQueryWaitsForAStoreThatDoesNotAnswer) {
+  std::promise<void> asked;
+  std::promise<void> answered;
+  memory_.on_news = [&, first = true]() mutable {
+    if (!std::exchange(first, false)) return;
+    asked.set_value();
+    answered.get_future().wait();
+  };
+  auto look = std::async(std::launch::async, [this] { return service_->Follow(); });
+  asked.get_future().wait();
+  // Until it is answered, which is after these.
+  EXPECT_EQ(service_->GetShow(99).error().reason, "database_unavailable");
+  EXPECT_EQ(service_->GetConcert(99).error().code, Code::kUnavailable);
+  EXPECT_EQ(service_->GetShow(99, /*drafts=*/true).error().reason, "database_unavailable");
+  EXPECT_TRUE(service_->GetShow(1).has_value());
+  answered.set_value();
+  ASSERT_TRUE(look.get().has_value());
+  EXPECT_EQ(service_->GetShow(99).error().reason, "show_not_found");
+}
+
+TEST_F(SeatServiceTest, AfterALookThatFailedQueriesAskTheStoreNoMoreUntilItIsFollowedAgain) {
+  memory_.fail_news = Error{Code::kUnavailable, "database_unavailable", "gone"};
+  EXPECT_EQ(service_->GetShow(99).error().reason, "database_unavailable");
+  const int looks = memory_.news_loads;
+  EXPECT_EQ(service_->GetShow(99).error().reason, "database_unavailable");
+  EXPECT_EQ(service_->GetShow(99, /*drafts=*/true).error().reason, "database_unavailable");
+  EXPECT_EQ(memory_.news_loads, looks);
+  memory_.fail_news.reset();
+  ASSERT_TRUE(service_->Follow().has_value());
+  EXPECT_EQ(service_->GetShow(99).error().reason, "show_not_found");
+}
+
+TEST_F(SeatServiceTest, TheSlowerTheStoreTheFewerUnknownIdsAreLookedFor) {
+  memory_.on_news = [this] { clock_.Advance(100ms); };
+  for (int i = 0; i < 100; ++i) (void)service_->GetShow(99);  // whatever was saved up
+  const int before = memory_.news_loads;
+  const Timestamp start = clock_.Now();
+  for (int i = 0; i < 10'000; ++i) {
+    clock_.Advance(1ms);
+    (void)service_->GetShow(99);
+  }
+  const milliseconds looked = 100ms * (memory_.news_loads - before);
+  EXPECT_GT(looked, 0ms);
+  EXPECT_LT(looked, (clock_.Now() - start) / 4);
+}
+
+}  // namespace
+}  // namespace boxoffice::seat
