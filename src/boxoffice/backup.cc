@@ -1,5 +1,6 @@
 #include "boxoffice/backup.h"
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <string_view>
@@ -31,8 +32,6 @@ constexpr int kBackupVersion = 1;
 constexpr std::string_view kFilesSection = "files";
 
 constexpr int kAttempts = 10;
-// Well before a service's statement gives up waiting (sql::pg::Config::lock_timeout).
-constexpr milliseconds kHoldLimit{2'000};
 constexpr uint64_t kPauseMs = 500;
 
 const archive::Table& RecordTable() {
@@ -51,13 +50,17 @@ void Wait(milliseconds time) {
   boost::asio::steady_timer(io, time).wait();
 }
 
-// All stores as of one moment, and where the bus ended then.
-struct Moment {
-  std::vector<std::unique_ptr<Snapshot>> stores;  // as Moving's
-  bus::Ends ends;
-  Timestamp taken_at{};
-  milliseconds held{0};
-};
+milliseconds Since(SteadyClock::time_point begun) {
+  return std::chrono::duration_cast<milliseconds>(SteadyClock::now() - begun);
+}
+
+// `step` is what was done last while stores are held.
+Result<void> WithinLimit(SteadyClock::time_point begun, Result<void> step) {
+  BOXOFFICE_TRY(std::move(step));
+  const milliseconds held = Since(begun);
+  if (held < kHoldLimit) return {};
+  return Fail(Code::kUnavailable, "held_too_long", fmt::format("{} ms", held.count()));
+}
 
 Result<std::vector<std::unique_ptr<Snapshot>>> OpenAll(const std::vector<Place>& places) {
   std::vector<std::unique_ptr<Snapshot>> stores;
@@ -67,32 +70,6 @@ Result<std::vector<std::unique_ptr<Snapshot>>> OpenAll(const std::vector<Place>&
     stores.push_back(std::move(snapshot));
   }
   return stores;
-}
-
-// Every event is either in an outbox at this moment, or on the bus before its end, or both: while all are
-// held, nobody adds to an outbox and nobody takes from one. What keeps nobody comes first, and takes its
-// time.
-Result<void> HoldAndTake(const std::vector<Place>& places, bus::EndReader& ends, Moment& moment) {
-  const auto hold = [&](bool keeps_nobody) -> Result<void> {
-    for (size_t i = 0; i < places.size(); ++i) {
-      if (moment.stores[i]->KeepsNobody() != keeps_nobody) continue;
-      BOXOFFICE_TRY(Of(places[i].program.service, moment.stores[i]->Hold()));
-    }
-    return {};
-  };
-  BOXOFFICE_TRY(hold(/*keeps_nobody=*/true));
-  const SteadyClock::time_point begun = SteadyClock::now();
-  BOXOFFICE_TRY(hold(/*keeps_nobody=*/false));
-  moment.taken_at = SystemClock().Now();
-  for (size_t i = 0; i < places.size(); ++i)
-    BOXOFFICE_TRY(Of(places[i].program.service, moment.stores[i]->Take()));
-  // After the stores of those who consume: what they have had is on the bus.
-  BOXOFFICE_ASSIGN(moment.ends, ends.Read());
-  for (size_t i = 0; i < places.size(); ++i)
-    BOXOFFICE_TRY(Of(places[i].program.service, moment.stores[i]->Release()));
-  moment.held = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - begun);
-  if (moment.held <= kHoldLimit) return {};
-  return Fail(Code::kUnavailable, "held_too_long", fmt::format("{} ms", moment.held.count()));
 }
 
 Result<Moment> ChooseMoment(const Places& places, const std::vector<Place>& moving) {
@@ -169,6 +146,30 @@ Result<BackupRecord> ReadRecord(const archive::Reader& reader, const std::filesy
 }
 
 }  // namespace
+
+// Every event is either in an outbox at this moment, or on the bus before its end, or both: while all are
+// held, nobody adds to an outbox and nobody takes from one. What keeps nobody comes first, and takes its
+// time.
+Result<void> HoldAndTake(const std::vector<Place>& places, bus::EndReader& ends, Moment& moment) {
+  const auto service = [&](size_t i) -> std::string_view { return places[i].program.service; };
+  for (size_t i = 0; i < places.size(); ++i) {
+    if (moment.stores[i]->KeepsNobody()) BOXOFFICE_TRY(Of(service(i), moment.stores[i]->Hold()));
+  }
+  // What is slow now, a disk or a broker, keeps everybody waiting: so the time is looked at after each step.
+  const SteadyClock::time_point begun = SteadyClock::now();
+  for (size_t i = 0; i < places.size(); ++i) {
+    if (moment.stores[i]->KeepsNobody()) continue;
+    BOXOFFICE_TRY(Of(service(i), WithinLimit(begun, moment.stores[i]->Hold())));
+  }
+  moment.taken_at = SystemClock().Now();
+  for (size_t i = 0; i < places.size(); ++i)
+    BOXOFFICE_TRY(Of(service(i), WithinLimit(begun, moment.stores[i]->Take())));
+  // After the stores of those who consume: what they have had is on the bus.
+  BOXOFFICE_ASSIGN(moment.ends, ends.Read(std::max(kHoldLimit - Since(begun), milliseconds(0))));
+  for (size_t i = 0; i < places.size(); ++i) BOXOFFICE_TRY(Of(service(i), moment.stores[i]->Release()));
+  moment.held = Since(begun);
+  return WithinLimit(begun, {});
+}
 
 Result<BackedUp> Backup(const Places& places, const std::optional<std::filesystem::path>& folder,
                         const std::string& written_by, const std::filesystem::path& file) {

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,8 @@
 #include "base/result.h"
 #include "boxoffice/move.h"
 #include "boxoffice/places.h"
+#include "platform/archive/snapshot.h"
+#include "platform/bus/bus_factory.h"
 
 namespace boxoffice {
 
@@ -34,6 +37,24 @@ struct BackedUp {
 [[nodiscard]] Result<BackedUp> Backup(const Places& places,
                                       const std::optional<std::filesystem::path>& folder,
                                       const std::string& written_by, const std::filesystem::path& file);
+
+// How long all stores together may be held: well before a service's statement gives up waiting
+// (sql::pg::Config::lock_timeout).
+inline constexpr std::chrono::milliseconds kHoldLimit{2'000};
+
+// All stores as of one moment, and where the bus ended then.
+struct Moment {
+  std::vector<std::unique_ptr<archive::Snapshot>> stores;  // of `places`, in their order
+  bus::Ends ends;
+  Timestamp taken_at{};
+  std::chrono::milliseconds held{0};
+};
+
+// Holds and takes what `moment.stores` has just opened, and lets the services go on. After an error some may
+// be held still, until `moment` is gone. Errors: those of the stores and of the bus; held_too_long
+// (kUnavailable: kHoldLimit passed; what comes after that is not begun).
+[[nodiscard]] Result<void> HoldAndTake(const std::vector<Place>& places, bus::EndReader& ends,
+                                       Moment& moment);
 
 // What a backup says of itself.
 struct BackupRecord {

@@ -48,9 +48,10 @@ void AddMigrateCommand(CLI::App& app) {
                       "SERVICE.env with variables");
   command->add_option("--data", options->data, "The data folder, where the configuration names no stores");
   command->footer(
-      "A repeat has no effect, and services may run meanwhile. Stops at the first failure. One service "
-      "alone: "
-      "boxoffice-SERVICE\nmigrate. Exit codes: 0 done; 2 not, with one line on stderr.");
+      "A repeat has no effect, and services may run meanwhile. Whoever keeps a table for long, as a backup "
+      "does, is\nwaited for, 10 minutes at most, and no service fails for it; but while an index of a large "
+      "table is built, what\nis written there waits. Stops at the first failure. One service alone: "
+      "boxoffice-SERVICE migrate. Exit codes:\n0 done; 2 not, with one line on stderr.");
   command->callback([options] {
     for (const module::ServiceProgram& program : ServicePrograms()) Exit(MigrateOne(program, *options));
   });

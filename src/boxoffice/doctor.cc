@@ -112,7 +112,7 @@ class Examination {
     };
     const auto reader = bus::OpenEnds(places.bus_url(), places.Topics());
     if (!reader) return problem(reader.error());
-    const auto ends = (*reader)->Read();
+    const auto ends = (*reader)->Read(bus::kEndsWithin);
     if (!ends) return problem(ends.error());
     std::vector<std::string> missing;
     for (const auto& [topic, partitions] : *ends) {

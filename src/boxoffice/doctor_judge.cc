@@ -150,7 +150,7 @@ Finding JudgeStore(std::string subject, const Error& error) {
   static const std::map<std::string_view, std::string_view> kAdvice{
       {"no_store",
        "start the system once, or run `boxoffice migrate`; is this the right --data or --config?"},
-      {"schema_older", "run `boxoffice migrate` of this version; services may run meanwhile"},
+      {"schema_older", "run `boxoffice migrate` of this version; services may run meanwhile, see its --help"},
       {"schema_newer", "this program is older than the one that serves: use that one"},
       {"schema_foreign", "the URL of another service's database is configured: correct store.url"},
       {"store_url", "correct store.url in this service's configuration"},

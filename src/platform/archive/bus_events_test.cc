@@ -87,7 +87,7 @@ TEST_F(BusEventsTest, WhatIsPublishedAfterAMomentIsNotOfIt) {
   const auto ends =
       bus::OpenEnds("sqlite:" + (dir_.path() / "bus").string(), {"reservation", "seat", "wallet"});
   ASSERT_TRUE(ends.has_value());
-  const bus::Ends moment = (*ends)->Read().value();
+  const bus::Ends moment = (*ends)->Read(bus::kEndsWithin).value();
   ASSERT_TRUE(bus->Publish(std::vector{Make("seat", "3"), Make("wallet", "w")}));
   const auto to = Open("to");
   const std::vector<std::string> all{"reservation", "seat", "wallet"};

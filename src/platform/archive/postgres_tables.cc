@@ -26,9 +26,10 @@ constexpr int kUsedLooks = 50;   // 0.1 s apart
 // Of connections that wait for a disk, or for other stores, between two statements of a transaction. They are
 // in no service's way: they only read, or the services are stopped.
 constexpr std::chrono::milliseconds kForever{0};
-// Of the one that holds: longer than all stores together are held, and short enough that a backup that is
-// stopped meanwhile does not keep the services waiting for good.
-constexpr std::chrono::milliseconds kHoldIdle{10'000};
+// Of the one that holds: the server ends a hold that lasts longer, where the backup is stopped, or waits for
+// another server that is frozen. With kHoldPatience, in which a service may have waited already, it is less
+// than a service waits for a lock (pg::Config::lock_timeout).
+constexpr std::chrono::milliseconds kHoldIdle{1'500};
 
 // How a column's values are stored there.
 enum class Stored { kBool, kInt, kDouble, kText, kBytes, kUuid, kInts };
@@ -379,15 +380,18 @@ class PostgresSnapshot final : public Snapshot {
   PostgresSnapshot(const PostgresSource& source, std::unique_ptr<pg::Connection> holding,
                    std::unique_ptr<pg::Connection> reading, const std::vector<std::string>& held)
       : source_(source), holding_(std::move(holding)), reading_(std::move(reading)) {
-    // SHARE lets everybody read, and waits for whoever writes.
-    for (const std::string& table : held)
-      locks_.push_back(fmt::format("LOCK TABLE {} IN SHARE MODE", Quoted(table)));
+    if (held.empty()) return;
+    std::vector<std::string> tables;
+    for (const std::string& table : held) tables.push_back(Quoted(table));
+    // SHARE lets everybody read, and waits for whoever writes. One statement, in this order, so that one
+    // time-out is for all tables together.
+    lock_ = fmt::format("LOCK TABLE {} IN SHARE MODE", fmt::join(tables, ", "));
   }
 
   Result<void> Hold() override {
-    if (locks_.empty()) return {};
+    if (lock_.empty()) return {};
     pg::Batch batch;
-    for (const std::string& lock : locks_) batch.Add(lock);
+    batch.Add(lock_);
     hold_.emplace(*holding_);
     Result<std::vector<pg::Rows>> held = hold_->Run(batch);
     if (held) return {};
@@ -428,7 +432,7 @@ class PostgresSnapshot final : public Snapshot {
   const PostgresSource source_;
   const std::unique_ptr<pg::Connection> holding_;
   const std::unique_ptr<pg::Connection> reading_;
-  std::vector<std::string> locks_;
+  std::string lock_;
   std::vector<StoredTable> tables_;
   std::optional<pg::Transaction> hold_;
   std::optional<pg::Transaction> moment_;
@@ -441,12 +445,12 @@ Result<std::unique_ptr<Snapshot>> OpenPostgresSnapshot(const PostgresSource& sou
   // Not a name that a service has.
   pg::Config config{.url = source.url,
                     .application_name = "boxoffice backup",
-                    .lock_timeout = kHoldPatience,
-                    .idle_timeout = kHoldIdle,
+                    .idle_timeout = kForever,
                     .whole_tables = true};
-  BOXOFFICE_ASSIGN(auto holding, pg::Connection::Open(config));
-  config.idle_timeout = kForever;
   BOXOFFICE_ASSIGN(auto reading, pg::Connection::Open(config));
+  config.statement_timeout = kHoldPatience;
+  config.idle_timeout = kHoldIdle;
+  BOXOFFICE_ASSIGN(auto holding, pg::Connection::Open(config));
   pg::Batch look;
   look.Add("SELECT to_regclass('schema_version') IS NOT NULL");
   BOXOFFICE_ASSIGN(const std::vector<pg::Rows> found, holding->Read(look));

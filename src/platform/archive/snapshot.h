@@ -11,8 +11,9 @@
 
 namespace boxoffice::archive {
 
-// How long a store that somebody writes to is waited for, by Hold.
-inline constexpr std::chrono::milliseconds kHoldPatience{1'000};
+// How long a store that somebody writes to is waited for, by Hold. Longer than PostgreSQL's deadlock_timeout
+// (1 s by default): only then does the server make an autovacuum of a table give way to who waits for it.
+inline constexpr std::chrono::milliseconds kHoldPatience{1'300};
 
 // Used in this order: Hold, Take, Release, Dump. Its destruction ends all. Belongs to one thread at a time.
 class Snapshot {
@@ -27,7 +28,7 @@ class Snapshot {
   // Chooses the moment: what is committed by now. Errors: those of the store, schema_newer, schema_older.
   [[nodiscard]] virtual Result<void> Take() = 0;
   // Lets the services go on, and tells whether nobody could write until now. Not held: no effect. Error:
-  // hold_lost (kUnavailable).
+  // hold_lost (kUnavailable: of PostgreSQL also where it was held for longer than a service waits).
   [[nodiscard]] virtual Result<void> Release() = 0;
   // Gives all rows of the moment to `sink`; again: the same. Errors: those of the store, and of the sink.
   [[nodiscard]] virtual Result<void> Dump(Sink& sink) = 0;

@@ -334,13 +334,59 @@ TEST_F(SnapshotTest, AHoldWaitsForWhoWritesAndGivesUpAfterAMoment) {
   EXPECT_EQ(DigestOf([&](Sink& sink) { return snapshot->Dump(sink); })->rows(), 3);
 }
 
-TEST_F(SnapshotTest, OfPostgresMayWaitForOtherStores) {
+// Only when its deadlock_timeout has passed does a waiter have an autovacuum cancelled, and one whose own
+// time is up at that moment is gone before it does.
+TEST_F(SnapshotTest, AHoldIsPatientEnoughForAutovacuumToGiveWay) {
+  BOXOFFICE_NEED_POSTGRES();
+  const auto connection = pg::Connection::Open({.url = NewPostgres().url}).value();
+  pg::Batch look;
+  look.Add("SELECT (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 1000)::bigint");
+  const milliseconds deadlock_timeout(connection->Read(look).value()[0][0].Int(0));
+  EXPECT_GE(kHoldPatience, deadlock_timeout + milliseconds(200)) << "in which it ends what it is doing";
+}
+
+// Each of them might take just under a time-out of its own.
+TEST_F(SnapshotTest, OneTimeoutIsForAllTablesOfAHold) {
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewPostgres();
+  ExpectGood(LoadPostgres(source, Houses(1)));
+  const auto service = pg::Connection::Open({.url = source.url, .idle_timeout = milliseconds(0)}).value();
+  pg::Transaction writing(*service);
+  pg::Batch insert;
+  insert.Add("INSERT INTO room(house_id, size) VALUES (3, 7)");
+  ASSERT_TRUE(writing.Run(insert).has_value());
+  const auto held = OpenPostgresSnapshot(source, {"house", "room"}).value()->Hold();
+  ASSERT_FALSE(held.has_value());
+  EXPECT_THAT(held.error().detail, HasSubstr("[57014]")) << "of the statement, not of a lock";
+}
+
+// As of a backup that is stopped, or waits for another server that is frozen.
+TEST_F(SnapshotTest, AHoldThatNobodyReleasesEndsBeforeAServiceGivesUp) {
+  BOXOFFICE_NEED_POSTGRES();
+  const PostgresSource source = NewPostgres();
+  ExpectGood(LoadPostgres(source, Houses(1)));
+  auto snapshot = OpenPostgresSnapshot(source, {"house", "room"}).value();
+  const auto service =
+      pg::Connection::Open({.url = source.url, .application_name = "boxoffice-house"}).value();
+  ExpectGood(snapshot->Hold());
+  ExpectGood(snapshot->Take());
+  pg::Batch insert;
+  insert.Add("INSERT INTO room(house_id, size) VALUES (3, 7)");
+  const auto written = service->Write(insert);
+  EXPECT_TRUE(written.has_value()) << written.error().detail;
+  const auto released = snapshot->Release();
+  ASSERT_FALSE(released.has_value()) << "somebody could write";
+  EXPECT_EQ(released.error().code, Code::kUnavailable);
+  EXPECT_EQ(released.error().reason, "hold_lost");
+}
+
+TEST_F(SnapshotTest, WhatIsTakenOfPostgresMayWaitForOtherStores) {
   BOXOFFICE_NEED_POSTGRES();
   WorkingStore store = OnPostgres();
   ExpectGood(store.snapshot->Hold());
   ExpectGood(store.snapshot->Take());
-  testbed::Pause(kSlow);
   ExpectGood(store.snapshot->Release());
+  testbed::Pause(kSlow);
   EXPECT_EQ(DigestOf([&](Sink& sink) { return store.snapshot->Dump(sink); })->rows(), 5'000);
 }
 

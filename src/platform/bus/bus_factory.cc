@@ -105,7 +105,7 @@ class SqliteEnds final : public EndReader {
  public:
   SqliteEnds(sql::Database database, std::vector<std::string> topics)
       : database_(std::move(database)), topics_(std::move(topics)) {}
-  Result<Ends> Read() override {
+  Result<Ends> Read(milliseconds /*within*/) override {  // reading waits for nobody
     sql::Statement last = database_.Prepare("SELECT coalesce(max(offset), 0) FROM log");
     BOXOFFICE_TRY(last.Step());
     Ends ends;
@@ -120,13 +120,15 @@ class SqliteEnds final : public EndReader {
 
 class KafkaEnds final : public EndReader {
  public:
-  KafkaEnds(kafka::Client client, KafkaBusConfig config, std::vector<std::string> topics)
-      : client_(std::move(client)), config_(std::move(config)), topics_(std::move(topics)) {}
-  Result<Ends> Read() override { return kafka::TopicEnds(client_.get(), config_, topics_); }
+  KafkaEnds(kafka::Client client, std::string prefix, std::vector<std::string> topics)
+      : client_(std::move(client)), prefix_(std::move(prefix)), topics_(std::move(topics)) {}
+  Result<Ends> Read(milliseconds within) override {
+    return kafka::TopicEnds(client_.get(), prefix_, topics_, within);
+  }
 
  private:
   const kafka::Client client_;
-  const KafkaBusConfig config_;
+  const std::string prefix_;
   const std::vector<std::string> topics_;
 };
 
@@ -158,7 +160,7 @@ Result<std::unique_ptr<EndReader>> OpenEnds(std::string_view url, std::vector<st
   if (url.starts_with(kKafka)) {
     BOXOFFICE_ASSIGN(KafkaBusConfig config, KafkaConfig(url));
     BOXOFFICE_ASSIGN(kafka::Client client, kafka::NewClient(RD_KAFKA_CONSUMER, config, {}));
-    ends = std::make_unique<KafkaEnds>(std::move(client), std::move(config), std::move(topics));
+    ends = std::make_unique<KafkaEnds>(std::move(client), std::move(config.prefix), std::move(topics));
   } else {
     const std::filesystem::path file = url.starts_with(kSqlite) ? url.substr(kSqlite.size()) : "";
     std::error_code error;
@@ -171,7 +173,7 @@ Result<std::unique_ptr<EndReader>> OpenEnds(std::string_view url, std::vector<st
     BOXOFFICE_ASSIGN(sql::Database database, sql::Database::Open(file));
     ends = std::make_unique<SqliteEnds>(std::move(database), std::move(topics));
   }
-  BOXOFFICE_TRY(ends->Read());
+  BOXOFFICE_TRY(ends->Read(kEndsWithin));
   return ends;
 }
 

@@ -48,9 +48,12 @@ using Ends = std::map<std::string, std::vector<int64_t>, std::less<>>;
 class EndReader {
  public:
   virtual ~EndReader() = default;
-  // Of a topic that is not there: no partitions. Errors: those of the bus.
-  [[nodiscard]] virtual Result<Ends> Read() = 0;
+  // Takes `within` at most, all in all. Of a topic that is not there: no partitions. Errors: those of the
+  // bus.
+  [[nodiscard]] virtual Result<Ends> Read(milliseconds within) = 0;
 };
+// For Read, where nobody waits meanwhile.
+inline constexpr milliseconds kEndsWithin{10'000};
 // Errors: as OpenBus; no_bus (kNotFound: a file that is not there, and is not made); also the bus's own where
 // it can't be reached.
 [[nodiscard]] Result<std::unique_ptr<EndReader>> OpenEnds(std::string_view url,

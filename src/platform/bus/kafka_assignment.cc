@@ -219,9 +219,7 @@ void Subscription::AskLag() {
   const auto now = SteadyClock::now();
   if (now - lag_asked_ < kAskLagEvery) return;
   lag_asked_ = now;
-  KafkaBusConfig brief = config_;
-  brief.request_timeout = kLongestAsk;
-  const Result<Ends> ends = TopicEnds(client_.get(), brief, topics_);
+  const Result<Ends> ends = TopicEnds(client_.get(), config_.prefix, topics_, kLongestAsk);
   if (!ends) return;
   int64_t lag = 0;
   const auto add = [&](const PlaceKey& key, int64_t next) {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "platform/bus/bus_factory.h"
 #include "platform/bus/inbox_for_test.h"
 #include "platform/bus/kafka_bus.h"
 #include "platform/bus/kafka_for_test.h"
@@ -175,6 +176,26 @@ TEST_F(KafkaFailureTest, WhileTheBrokerIsAwayTheLagStaysWhatItWas) {
   testbed::Pause(seconds(6));  // past the group's session
   EXPECT_EQ(lag.value(), 1);
   broker.Start();
+}
+
+// As of a backup, while which reads them nobody can commit.
+TEST_F(KafkaFailureTest, TheEndsOfAFrozenBrokerAreNotWaitedFor) {
+  const auto ends = OpenEnds(fmt::format("{}?prefix={}", ClusterBusUrl(config_.brokers), config_.prefix),
+                             {"seat", "wallet"});
+  ASSERT_TRUE(ends) << ends.error().detail;
+  const auto before = (*ends)->Read(kEndsWithin);
+  ASSERT_TRUE(before) << before.error().detail;
+  EXPECT_EQ(before->at("seat").size(), 2U);
+  testbed::KafkaBroker& broker = testbed::KafkaBroker::Shared();
+  broker.Freeze();
+  const auto begin = SteadyClock::now();
+  const auto late = (*ends)->Read(milliseconds(500));
+  const auto waited = SteadyClock::now() - begin;
+  broker.Thaw();
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Code::kUnavailable) << "so that it is tried again";
+  EXPECT_LT(waited, seconds(5)) << "0.5 s";
+  EXPECT_TRUE(Eventually([&] { return (*ends)->Read(kEndsWithin).has_value(); }));
 }
 
 // The broker goes away between a failure and what is to be written of it.

@@ -1,6 +1,7 @@
 #include "platform/bus/kafka_lag.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace boxoffice::bus::kafka {
@@ -40,12 +41,12 @@ Result<Partitions> Committed(rd_kafka_t* client, const KafkaBusConfig& config, c
 
 // Sets every partition's offset to its first (RD_KAFKA_OFFSET_BEGINNING) or its end (RD_KAFKA_OFFSET_END): as
 // "times" they are those of Kafka's protocol, ListOffsets.
-Result<Partitions> Bounds(rd_kafka_t* client, const KafkaBusConfig& config,
-                          const rd_kafka_topic_partition_list_t& parts, int64_t which) {
+Result<Partitions> Bounds(rd_kafka_t* client, const rd_kafka_topic_partition_list_t& parts, int64_t which,
+                          milliseconds timeout) {
   Partitions bounds(rd_kafka_topic_partition_list_copy(&parts));
   if (bounds->cnt == 0) return bounds;
   for (rd_kafka_topic_partition_t& part : Elements(*bounds)) part.offset = which;
-  if (const auto error = rd_kafka_offsets_for_times(client, bounds.get(), Ms(config.request_timeout)))
+  if (const auto error = rd_kafka_offsets_for_times(client, bounds.get(), Ms(timeout)))
     return Failed(error, "offsets");
   for (const rd_kafka_topic_partition_t& part : Elements(*bounds)) {
     if (part.err != RD_KAFKA_RESP_ERR_NO_ERROR) return Failed(part.err, part.topic);
@@ -65,8 +66,10 @@ Result<int64_t> GroupLag(rd_kafka_t* client, const KafkaBusConfig& config, const
   }
   // What has been consumed is read before the ends: so a lag of 0 was true at some moment.
   BOXOFFICE_ASSIGN(const Partitions committed, Committed(client, config, group));
-  BOXOFFICE_ASSIGN(const Partitions firsts, Bounds(client, config, *parts, RD_KAFKA_OFFSET_BEGINNING));
-  BOXOFFICE_ASSIGN(const Partitions ends, Bounds(client, config, *parts, RD_KAFKA_OFFSET_END));
+  BOXOFFICE_ASSIGN(const Partitions firsts,
+                   Bounds(client, *parts, RD_KAFKA_OFFSET_BEGINNING, config.request_timeout));
+  BOXOFFICE_ASSIGN(const Partitions ends,
+                   Bounds(client, *parts, RD_KAFKA_OFFSET_END, config.request_timeout));
   int64_t lag = 0;
   for (const rd_kafka_topic_partition_t& end : Elements(*ends)) {
     const auto* place = rd_kafka_topic_partition_list_find(committed.get(), end.topic, end.partition);
@@ -76,19 +79,25 @@ Result<int64_t> GroupLag(rd_kafka_t* client, const KafkaBusConfig& config, const
   return lag;
 }
 
-Result<Ends> TopicEnds(rd_kafka_t* client, const KafkaBusConfig& config,
-                       std::span<const std::string> topics) {
+Result<Ends> TopicEnds(rd_kafka_t* client, const std::string& prefix, std::span<const std::string> topics,
+                       milliseconds within) {
+  // A request that is left no time is not made to wait for ever, which is what a time below 0 says.
+  const auto until = std::chrono::steady_clock::now() + within;
+  const auto left = [&] {
+    const auto time = std::chrono::duration_cast<milliseconds>(until - std::chrono::steady_clock::now());
+    return std::max(time, milliseconds(0));
+  };
   Ends ends;
   const Partitions parts = NewPartitions();
   for (const std::string& topic : topics) {
-    const std::string name = config.prefix + topic;
-    BOXOFFICE_ASSIGN(const int count, PartitionCount(client, name, config.request_timeout));
+    const std::string name = prefix + topic;
+    BOXOFFICE_ASSIGN(const int count, PartitionCount(client, name, left()));
     ends[topic].resize(static_cast<size_t>(count));
     for (int i = 0; i < count; ++i) rd_kafka_topic_partition_list_add(parts.get(), name.c_str(), i);
   }
-  BOXOFFICE_ASSIGN(const Partitions bounds, Bounds(client, config, *parts, RD_KAFKA_OFFSET_END));
+  BOXOFFICE_ASSIGN(const Partitions bounds, Bounds(client, *parts, RD_KAFKA_OFFSET_END, left()));
   for (const std::string& topic : topics) {
-    const std::string name = config.prefix + topic;
+    const std::string name = prefix + topic;
     for (size_t i = 0; i < ends[topic].size(); ++i) {
       const auto* end =
           rd_kafka_topic_partition_list_find(bounds.get(), name.c_str(), static_cast<int32_t>(i));

@@ -17,8 +17,9 @@ namespace boxoffice::bus::kafka {
 [[nodiscard]] Result<int64_t> GroupLag(rd_kafka_t* client, const KafkaBusConfig& config,
                                        const std::string& group, std::span<const std::string> topics);
 
-// Errors: bus_unavailable, bus_permission_denied.
-[[nodiscard]] Result<Ends> TopicEnds(rd_kafka_t* client, const KafkaBusConfig& config,
-                                     std::span<const std::string> topics);
+// Of topics without `prefix`. Takes `within` at most, all in all. Errors: bus_unavailable,
+// bus_permission_denied.
+[[nodiscard]] Result<Ends> TopicEnds(rd_kafka_t* client, const std::string& prefix,
+                                     std::span<const std::string> topics, milliseconds within);
 
 }  // namespace boxoffice::bus::kafka

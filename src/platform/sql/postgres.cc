@@ -42,6 +42,15 @@ bool IsFatal(const PGresult* result) {
 
 constexpr std::chrono::seconds kTolerant{10};  // see Insert
 
+// Whoever comes to a table after a migration that waits for it waits behind it: so it waits less than a
+// service does (Config::lock_timeout), but longer than the server's deadlock_timeout (1 s by default), which
+// is when it makes an autovacuum give way. Then it lets everybody pass, and tries again, ever more rarely.
+constexpr milliseconds kMigrationLock{1'300};
+constexpr milliseconds kMigrationPause{500};
+constexpr milliseconds kMigrationMaxPause{10'000};
+constexpr std::chrono::minutes kMigrationPatience{10};
+constexpr std::chrono::minutes kMigrationTimeout{10};
+
 // By SQLSTATE (PostgreSQL's manual, appendix A): what an error that the server reported says. The transaction
 // was rolled back.
 Error Classify(const PGresult* result) {
@@ -59,6 +68,12 @@ Error Classify(const PGresult* result) {
     return {Code::kUnavailable, "database_unavailable", std::move(detail)};
   }
   return {Code::kInternal, "sql_error", std::move(detail)};
+}
+
+// Whether it was others that kept a script from being run: by a lock that they had (lock_not_available), or
+// in a deadlock. Nothing was done.
+bool IsKeptByOthers(const Error& error) {
+  return error.detail.ends_with("[55P03]") || error.reason == "transaction_conflict";
 }
 
 bool IsUniqueViolation(const PGresult* result) {
@@ -431,13 +446,13 @@ Result<std::vector<Rows>> Connection::Write(const Batch& batch) {
   return results;
 }
 
-Result<void> Connection::Execute(std::string_view script, milliseconds timeout) {
+Result<void> Connection::Execute(std::string_view script, milliseconds timeout, milliseconds lock_timeout) {
   BOXOFFICE_TRY(EnsureConnected());
   State& state = *state_;
   if (FoundDead()) return Lost(false, "the server has closed the connection");
   const std::string text =
-      fmt::format("BEGIN; SET LOCAL statement_timeout = {0}; SET LOCAL lock_timeout = {0};\n{1}\n;COMMIT",
-                  timeout.count(), script);
+      fmt::format("BEGIN; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {};\n{}\n;COMMIT",
+                  timeout.count(), lock_timeout.count(), script);
   // One more second, so that the server gives up first.
   const auto deadline = SteadyClock::now() + timeout + std::chrono::seconds(1);
   if (PQsendQuery(state.conn, text.c_str()) != 1) return Lost(true, OneLine(PQerrorMessage(state.conn)));
@@ -502,7 +517,13 @@ Result<void> Connection::ApplyMigration(const Migration& migration) {
       "$lock$;\n"
       "{2}\n; UPDATE schema_version SET version = {0}",
       migration.version, kApplied, migration.sql);
-  auto applied = Execute(script);
+  const auto until = SteadyClock::now() + kMigrationPatience;
+  Result<void> applied;
+  for (milliseconds pause = kMigrationPause;; pause = std::min(2 * pause, kMigrationMaxPause)) {
+    applied = Execute(script, kMigrationTimeout, kMigrationLock);
+    if (applied || !IsKeptByOthers(applied.error()) || SteadyClock::now() >= until) break;
+    (void)poll(nullptr, 0, static_cast<int>(pause.count()));  // of nothing: waits
+  }
   if (!applied && applied.error().detail.find(kApplied) != std::string::npos) return {};
   if (!applied) applied.error().detail = fmt::format("{}: {}", migration.name, applied.error().detail);
   return applied;

@@ -381,14 +381,16 @@ class Connection {
   [[nodiscard]] Result<std::vector<Rows>> Write(const Batch& batch);
 
   // Runs a script: statements without parameters, separated by semicolons, as one transaction. Not prepared.
-  // May take `timeout`, here and at the server.
-  [[nodiscard]] Result<void> Execute(std::string_view script,
-                                     milliseconds timeout = std::chrono::minutes(10));
+  // Each statement may take `timeout`, here and at the server, and wait `lock_timeout` for a lock there.
+  [[nodiscard]] Result<void> Execute(std::string_view script, milliseconds timeout = std::chrono::minutes(10),
+                                     milliseconds lock_timeout = std::chrono::minutes(10));
 
   // Applies what is missing of `migrations` of `service`, each in a transaction of its own. Several processes
-  // may do so at once: they take turns at the row of schema_version. Again: no effect. Errors: schema_newer
-  // (kConflict: the database was migrated by a newer program), schema_foreign (kConflict: it belongs to
-  // another service).
+  // may do so at once: they take turns at the row of schema_version. Again: no effect. Services may run
+  // meanwhile: one that comes to a table while a migration waits for it waits less than its lock_timeout, and
+  // who keeps a table for long (a backup, a report) is waited for, 10 minutes for each migration. Errors:
+  // schema_newer (kConflict: the database was migrated by a newer program), schema_foreign (kConflict: it
+  // belongs to another service).
   [[nodiscard]] Result<void> Migrate(std::string_view service, std::span<const Migration> migrations);
 
  private:

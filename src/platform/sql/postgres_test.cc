@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <future>
 #include <map>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -472,6 +473,55 @@ TEST_F(PostgresTest, ADatabaseNewerThanTheProgramOrOfAnotherServiceIsRefused) {
   ASSERT_TRUE(Open()->Migrate("test", std::array{kFirst, kSecond}));
   EXPECT_EQ(Open()->Migrate("test", std::array{kFirst}).error().reason, "schema_newer");
   EXPECT_EQ(Open()->Migrate("other", std::array{kFirst, kSecond}).error().reason, "schema_foreign");
+}
+
+// As of a backup, which keeps what it has read of until its end, or of a report.
+TEST_F(PostgresTest, AMigrationThatWaitsForALongReaderKeepsNobodyWaiting) {
+  ASSERT_TRUE(Open()->Migrate("test", std::array{kFirst}));
+  const auto reader = Open();
+  std::optional<Transaction> reading(*reader);
+  ASSERT_TRUE(reading->Run(One("SELECT count(*) FROM t")));
+  auto migrator =
+      std::async(std::launch::async, [&] { return Open()->Migrate("test", std::array{kFirst, kSecond}); });
+  const auto watcher = Open();
+  const Batch waiting =
+      One("SELECT 1 FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = "
+          "'t'::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+  EXPECT_TRUE(testbed::Eventually([&] { return !watcher->Read(waiting).value()[0].empty(); }));
+  const auto service = Connection::Open({.url = url_}).value();
+  const auto written = service->Write(One("INSERT INTO t VALUES (1)"));
+  EXPECT_TRUE(written) << written.error().detail;
+  EXPECT_FALSE(watcher->Read(One("SELECT c FROM t"))) << "the reader is there still";
+  reading.reset();
+  const auto migrated = migrator.get();
+  EXPECT_TRUE(migrated) << "it is tried again: " << migrated.error().detail;
+  EXPECT_EQ(watcher->Read(One("SELECT c FROM t")).value()[0].size(), 1U);
+}
+
+TEST_F(PostgresTest, AMigrationThatIsGivenUpInADeadlockIsTriedAgain) {
+  ASSERT_TRUE(Open()->Migrate("test", std::array{kFirst}));
+  const std::string url = url_;
+  url_ = url + "?options=-cdeadlock_timeout%3D60s";
+  const auto reader = Open();
+  std::optional<Transaction> reading(*reader);
+  ASSERT_TRUE(reading->Run(One("SELECT count(*) FROM t")));
+  // So it is the migration that notices it, and is given up.
+  url_ = url + "?options=-cdeadlock_timeout%3D20ms";
+  constexpr Migration kOfBoth{2, "0002_of_both",
+                              "ALTER TABLE u ADD COLUMN c BIGINT; SELECT pg_sleep(0.7); "
+                              "ALTER TABLE t ADD COLUMN c BIGINT"};
+  auto migrator =
+      std::async(std::launch::async, [&] { return Open()->Migrate("test", std::array{kFirst, kOfBoth}); });
+  const auto watcher = Open();
+  const Batch asleep =
+      One("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()");
+  EXPECT_TRUE(testbed::Eventually([&] { return !watcher->Read(asleep).value()[0].empty(); }));
+  const auto read = reading->Run(One("SELECT count(*) FROM u"));
+  EXPECT_TRUE(read) << read.error().detail;
+  reading.reset();
+  const auto migrated = migrator.get();
+  EXPECT_TRUE(migrated) << migrated.error().detail;
+  EXPECT_TRUE(watcher->Read(One("SELECT t.c, u.c FROM t, u")));
 }
 
 // As in a deployment: the schema goes forward under replicas that know the one before, and go on with the
