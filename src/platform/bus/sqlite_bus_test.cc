@@ -90,6 +90,85 @@ TEST_F(SqliteBusTest, AKeyIsTriedAgainThoughTheClockHasGoneBack) {
   EXPECT_THAT(inbox.WaitFor(2), testing::ElementsAre("good", "bad"));
 }
 
+TEST_F(SqliteBusTest, KeysOfATopicThatTheGroupHasLeftHoldUpNoOthers) {
+  ManualClock clock;
+  Inbox inbox;
+  auto bus =
+      SqliteBus::Open({.file = dir_.path() / "bus.db", .max_poll = milliseconds(5)}, clock, metrics_).value();
+  const auto broken = std::make_shared<std::atomic<bool>>(true);
+  const Bus::Consume consume = FailOn(inbox, broken, "bad");
+  ASSERT_TRUE(bus->Subscribe("g", {"left", "seat"}, consume));
+  std::vector<Event> events;  // as many as are tried again in a round, and one
+  for (int i = 0; i < 100; ++i) events.push_back(events_.Make(std::to_string(i), "bad", "left"));
+  events.push_back(Make("a", "bad"));
+  Put(*bus, std::move(events));
+  ASSERT_TRUE(Eventually([&] { return LagOf(*bus).value() == 0; })) << "all are set aside";
+  bus->Unsubscribe("g");
+  *broken = false;
+  ASSERT_TRUE(bus->Subscribe("g", {"seat"}, consume));
+  clock.Advance(std::chrono::seconds(1));
+  EXPECT_THAT(inbox.WaitFor(1), testing::ElementsAre("bad"));
+  EXPECT_EQ(inbox.Of("a").size(), 1U);
+  bus->Unsubscribe("g");
+  ASSERT_TRUE(bus->Subscribe("g", {"left", "seat"}, consume));
+  EXPECT_EQ(inbox.WaitFor(101).size(), 101U) << "they have waited for the group to come back";
+}
+
+// Counts how often it is looked at.
+class WatchedClock final : public Clock {
+ public:
+  [[nodiscard]] Timestamp Now() const override {
+    ++looks_;
+    return clock_.Now();
+  }
+  void Advance(milliseconds by) { clock_.Advance(by); }
+  [[nodiscard]] int looks() const { return looks_; }
+
+ private:
+  ManualClock clock_;
+  mutable std::atomic<int> looks_ = 0;
+};
+
+TEST_F(SqliteBusTest, AKeyOfATopicThatTheGroupHasLeftMakesItPollNoMoreOften) {
+  WatchedClock clock;
+  constexpr std::chrono::hours kLong(1);
+  Inbox inbox;
+  auto bus = SqliteBus::Open({.file = dir_.path() / "bus.db",
+                              .min_poll = milliseconds(1),
+                              .max_poll = kLong,
+                              .min_gap = milliseconds(0),
+                              .retry_backoff = kLong,
+                              .max_retry_backoff = kLong},
+                             clock, metrics_)
+                 .value();
+  const auto broken = std::make_shared<std::atomic<bool>>(true);
+  ASSERT_TRUE(bus->Subscribe("g", {"left", "seat"}, FailOn(inbox, broken, "bad")));
+  Put(*bus, {events_.Make("a", "bad", "left")});
+  ASSERT_TRUE(Eventually([&] { return LagOf(*bus, "left").value() == 0; }));
+  bus->Unsubscribe("g");
+  clock.Advance(2 * kLong);  // it is due, and the next one is not
+  ASSERT_TRUE(bus->Subscribe("g", {"seat"}, FailOn(inbox, broken, "bad")));
+  Put(*bus, {Make("b", "bad")});
+  ASSERT_TRUE(Eventually([&] { return LagOf(*bus).value() == 0; }));
+  const int before = clock.looks();
+  testbed::Pause(milliseconds(300));
+  // Two at each poll. The pause between them doubles from 1 ms on: 20 of them take a quarter of an hour.
+  EXPECT_LT(clock.looks() - before, 40);
+}
+
+TEST_F(SqliteBusTest, TheLagOfAGroupLeavesOutATopicThatItHasLeft) {
+  auto bus = Open();
+  const Bus::Consume down = [](std::span<const Record>) {
+    return Consumed{0, {Code::kUnavailable, "database_unavailable", ""}};
+  };
+  ASSERT_TRUE(bus->Subscribe("g", {"left", "seat"}, down));
+  bus->Unsubscribe("g");
+  Put(*bus, {events_.Make("a", "1", "left"), events_.Make("a", "2", "left"), Make("a", "3")});
+  ASSERT_TRUE(bus->Subscribe("g", {"seat"}, down));
+  obs::Gauge& lag = metrics_.GetGauge("boxoffice_bus_lag", "", {{"group", "g"}});
+  EXPECT_TRUE(Eventually([&] { return lag.value() == 1; })) << lag.value();
+}
+
 // The crash between a consumer's effect and the mark of the bus: the effect's transaction knows the event.
 TEST_F(SqliteBusTest, AnEventWhoseMarkWasLostIsDeliveredAgainAndDroppedByItsId) {
   const auto file = dir_.path() / "consumer.db";

@@ -35,10 +35,15 @@ struct SqliteSubscription::Store {
             "INSERT INTO parked_key(consumer_group, topic, key, attempts, retry_at_ms, error_code, "
             "error_reason, error_detail, parked_at_ms) VALUES(?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8)")),
         park_event(database.Prepare("INSERT INTO parked_event VALUES(?1, ?2)")),
-        // Or further off than any pause: the clock has gone back since.
-        due(database.Prepare("SELECT id, topic, key, attempts FROM parked_key WHERE consumer_group = ?1 "
-                             "AND (retry_at_ms <= ?2 OR retry_at_ms > ?3) ORDER BY id LIMIT 100")),
-        next_retry(database.Prepare("SELECT min(retry_at_ms) FROM parked_key WHERE consumer_group = ?1")),
+        // Or further off than any pause: the clock has gone back since. Keys of a topic that the group has
+        // left stay due until it is back, and are left out.
+        due(database.Prepare(
+            fmt::format("SELECT id, topic, key, attempts FROM parked_key WHERE consumer_group = ?1 "
+                        "AND topic IN ({}) AND (retry_at_ms <= ?2 OR retry_at_ms > ?3) ORDER BY id LIMIT 100",
+                        TopicList(topic_ids)))),
+        next_retry(database.Prepare(
+            fmt::format("SELECT min(retry_at_ms) FROM parked_key WHERE consumer_group = ?1 AND topic IN ({})",
+                        TopicList(topic_ids)))),
         parked_records(
             database.Prepare(fmt::format("SELECT {} FROM parked_event e "
                                          "JOIN log l ON l.offset = e.offset JOIN topic t ON t.id = l.topic "
@@ -48,8 +53,10 @@ struct SqliteSubscription::Store {
         unpark(database.Prepare("DELETE FROM parked_key WHERE id = ?1")),
         retry(database.Prepare("UPDATE parked_key SET attempts = ?2, retry_at_ms = ?3, error_code = ?4, "
                                "error_reason = ?5, error_detail = ?6 WHERE id = ?1")),
-        lag(database.Prepare("SELECT coalesce(sum(t.appended - p.consumed), 0) FROM place p "
-                             "JOIN topic t ON t.id = p.topic WHERE p.consumer_group = ?1")) {}
+        lag(database.Prepare(fmt::format("SELECT coalesce(sum(t.appended - p.consumed), 0) FROM place p "
+                                         "JOIN topic t ON t.id = p.topic "
+                                         "WHERE p.consumer_group = ?1 AND p.topic IN ({})",
+                                         TopicList(topic_ids)))) {}
   sql::Database database;
   sql::Statement end, read, move, park, park_event, due, next_retry, parked_records, unpark_event, unpark,
       retry, lag;
@@ -341,7 +348,7 @@ Result<milliseconds> SqliteSubscription::RetryParked() {
     BOXOFFICE_ASSIGN(const bool more, store_->due.Step());
     if (!more) break;
     const auto place = std::ranges::find(places_, store_->due.Int(1), &Place::topic_id);
-    if (place == places_.end()) continue;
+    CHECK(place != places_.end());
     due.push_back({store_->due.Int(0), Key(place - places_.begin(), store_->due.Text(2)),
                    static_cast<int>(store_->due.Int(3))});
   }

@@ -20,8 +20,8 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <fmt/format.h>
 
+#include "platform/dns/lookup.h"
 #include "platform/http/connect.h"
-#include "platform/http/lookup.h"
 #include "platform/http/response_parser.h"
 
 namespace boxoffice::http {
@@ -30,6 +30,7 @@ namespace {
 namespace beast = boost::beast;
 namespace ssl = boost::asio::ssl;
 using asio::ip::tcp;
+using dns::Lookup;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 

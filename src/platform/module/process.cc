@@ -44,6 +44,8 @@ bool TurnLog(int signal) {
   return true;
 }
 
+void EndWith(int signal) { std::_Exit(128 + signal); }
+
 // What the reasons mean that people meet when they start a process, where the detail does not say it.
 std::string_view Meaning(std::string_view reason) {
   if (reason == "schema_newer") return "the database was written by a newer version of Boxoffice";
@@ -99,6 +101,16 @@ bool StopSignals::WaitFor(std::chrono::milliseconds limit) {
   sigaddset(&again, SIGINT);
   pthread_sigmask(SIG_UNBLOCK, &again, nullptr);
   return true;
+}
+
+void StopSignals::EndProcess() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT}) {
+    std::signal(signal, EndWith);
+    sigaddset(&set, signal);
+  }
+  CHECK(pthread_sigmask(SIG_UNBLOCK, &set, nullptr) == 0);
 }
 
 StopDeadline::StopDeadline(std::chrono::milliseconds limit) {

@@ -52,6 +52,10 @@ class StopSignals {
   void Wait();
   // Waits at most for `limit`: whether one came.
   [[nodiscard]] bool WaitFor(std::chrono::milliseconds limit);
+  // For who never waits for them: from now on either ends the process at once, with 128 and its number, also
+  // one that came before. So it does for the first process of a container, which the kernel spares a signal
+  // without a handler.
+  void EndProcess();
 };
 
 // Ends the process with kExitFailed if it has not been destroyed within `limit`. Nothing is lost by that:

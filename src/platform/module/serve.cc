@@ -143,7 +143,8 @@ Result<void> Serve(const ProcessConfig& config, const ServiceProgram& program, S
   return {};
 }
 
-Result<void> Migrate(const ProcessConfig& config, const ServiceProgram& program) {
+Result<void> Migrate(const ProcessConfig& config, const ServiceProgram& program, StopSignals& signals) {
+  signals.EndProcess();  // it may wait for a lock for long, and what it has not committed is rolled back
   BOXOFFICE_TRY(Prepare(config, program));
   fmt::print("migrated {}\n", program.service);
   return {};
@@ -304,7 +305,7 @@ int ServeMain(int argc, char** argv, const ServiceProgram& program) {
   if (!level) return fail(level.error());
   obs::SetLogLevel(*level);
   obs::SetLogForm(config.log_form == "human" ? obs::Form::kHuman : obs::Form::kJson);
-  const auto ran = invocation.action == Invocation::Action::kMigrate ? Migrate(config, program)
+  const auto ran = invocation.action == Invocation::Action::kMigrate ? Migrate(config, program, signals)
                                                                      : Serve(config, program, signals);
   if (!ran) return fail(ran.error());
   return 0;

@@ -182,6 +182,28 @@ TEST_F(ServeMainTest, MigrateMigratesAndEnds) {
   EXPECT_EQ(calls_.back(), "migrate x:y");
 }
 
+// Ends its process, so it runs in one of its own.
+class ServeMainDeathTest : public ServeMainTest {
+ protected:
+  // The migration is sent the signal, and has ended by itself if that did not end it.
+  void MigrateUntil(int signal) {
+    ServiceProgram program = Program({});
+    program.migrate = [signal](std::string_view) -> Result<void> {
+      raise(signal);
+      _exit(0);
+    };
+    std::vector<std::string> arguments{"boxoffice-short", "migrate", "--data", temp_.path()};
+    std::vector<char*> pointers;
+    for (std::string& argument : arguments) pointers.push_back(argument.data());
+    _exit(ServeMain(static_cast<int>(pointers.size()), pointers.data(), program));
+  }
+};
+
+TEST_F(ServeMainDeathTest, ASignalEndsAMigrationThatWaits) {
+  EXPECT_EXIT(MigrateUntil(SIGTERM), testing::ExitedWithCode(128 + SIGTERM), "");
+  EXPECT_EXIT(MigrateUntil(SIGINT), testing::ExitedWithCode(128 + SIGINT), "");
+}
+
 TEST_F(ServeMainTest, ConfigPrintShowsWhatIsEffectiveWithoutSecrets) {
   EXPECT_EQ(Serve({"config", "print", "--key", "hush", "--peer", "seat=127.0.0.1:7", "--store-url",
                    "x://u:hush@h/d"}),

@@ -118,7 +118,10 @@ class LocalCommands final : public CommandLink<CommandBatch, OutcomeBatch> {
     bool Close() {
       std::unique_lock lock(mutex_);
       if (std::exchange(closed_, true)) return false;
-      for (const Gathered& one : gathered_) AnswerLocked(one.ticket.slot, Fail(Code::kUnavailable, "closed"));
+      for (const Gathered& one : gathered_) {
+        if (!WaitsLocked(one.ticket)) continue;
+        AnswerLocked(one.ticket.slot, Fail(Code::kUnavailable, "closed"));
+      }
       gathered_.clear();
       for (size_t i = 0; i < slots_.size(); ++i) {
         if (slots_[i].done == nullptr) continue;
@@ -169,6 +172,12 @@ class LocalCommands final : public CommandLink<CommandBatch, OutcomeBatch> {
       return {index, ++slot.use};
     }
 
+    // False: it has timed out, and perhaps another has its slot.
+    [[nodiscard]] bool WaitsLocked(Ticket ticket) const {
+      const Slot& slot = slots_[ticket.slot];
+      return slot.done != nullptr && slot.use == ticket.use;
+    }
+
     void AnswerLocked(size_t index, Result<Outcome> outcome) {
       answered_.emplace_back(std::exchange(slots_[index].done, nullptr), std::move(outcome));
       free_.push_back(static_cast<uint32_t>(index));
@@ -206,8 +215,8 @@ class LocalCommands final : public CommandLink<CommandBatch, OutcomeBatch> {
         if (closed_) return;
         const bool failed = outcome.header().has_error();
         if (failed && counters_ != nullptr) counters_->errors.Count(outcome.header().error());
-        Slot& slot = slots_[ticket.slot];
-        if (slot.done == nullptr || slot.use != ticket.use) return;  // timed out before
+        if (!WaitsLocked(ticket)) return;
+        const Slot& slot = slots_[ticket.slot];
         metrics_.seconds.Observe(std::chrono::duration<double>(SteadyClock::now() - slot.sent).count());
         if (failed) {
           metrics_.errors.Count(outcome.header().error());

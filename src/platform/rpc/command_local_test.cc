@@ -6,6 +6,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <gmock/gmock.h>
 
 #include "base/burst.h"
@@ -202,6 +203,26 @@ TEST_F(CommandLocalTest, CloseWaitsForAHandlerThatIsUnderWay) {
   leave.set_value();
   closing.join();
   EXPECT_EQ(lost.get().error().reason, "connection_lost");
+}
+
+// Three timers are due at once, and what the first one's turn sends is handed over behind the turns of all.
+TEST_F(CommandLocalTest, ACommandThatIsOverdueBeforeItIsHandedOverIsAnsweredOnceWhenItIsClosed) {
+  asio::io_context io;
+  bool handed_over = false;
+  Intake intake([&](wallet::Command, Intake::Reply) { handed_over = true; });
+  std::vector<std::string> outcomes;
+  asio::steady_timer before(io, std::chrono::steady_clock::now());
+  Local local("test", io.get_executor(), intake, metrics_);
+  asio::steady_timer after(io, 40ms);  // behind the local's own, of 20 ms
+  before.async_wait([&](boost::system::error_code) {
+    local.Send(TopUp(1), 0ms,
+               [&](Result<wallet::Outcome>&& outcome) { outcomes.push_back(outcome.error().reason); });
+  });
+  after.async_wait([&](boost::system::error_code) { local.Close(); });
+  after.wait();
+  io.poll();
+  EXPECT_THAT(outcomes, testing::ElementsAre("timeout"));
+  EXPECT_FALSE(handed_over);
 }
 
 TEST_F(CommandLocalTest, APeerHandsCommandsToAServiceInItsProcess) {

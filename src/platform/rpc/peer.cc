@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <tuple>
 
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/container/static_vector.hpp>
@@ -37,10 +40,14 @@ constexpr size_t kMaxReplicas = 64;
 
 Breaker::Moment Now() { return std::chrono::steady_clock::now(); }
 
-std::string AddressOf(const asio::ip::tcp::endpoint& endpoint) {
-  const asio::ip::address address = endpoint.address();
-  return address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), endpoint.port())
-                         : fmt::format("{}:{}", address.to_string(), endpoint.port());
+std::string AddressOf(const asio::ip::address& address, const std::string& port) {
+  return address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), port)
+                         : fmt::format("{}:{}", address.to_string(), port);
+}
+
+void Close(dns::Lookup::Bell& bell) {
+  boost::system::error_code ignored;
+  bell.close(ignored);
 }
 
 }  // namespace
@@ -95,7 +102,7 @@ void Pick::ReportError(const Error& error) {
 class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
  public:
   Core(PeerOptions options, ChannelFactory channels, const asio::any_io_executor& executor,
-       obs::Registry& metrics)
+       obs::Registry& metrics, dns::Lookup& lookup)
       : options_(std::move(options)),
         channels_(std::move(channels)),
         metrics_(metrics),
@@ -106,9 +113,20 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
                                     {{"client", options_.name}})),
         calls_(metrics, options_.name),
         timer_(executor),
-        resolver_(executor),
+        lookup_(lookup),
+        bell_(std::make_shared<dns::Lookup::Bell>(executor)),
         current_(random_.Below(kMaxReplicas)),
         turn_(random_.Below(kMaxReplicas)) {}
+
+  // Whoever waits for a look-up gives it up. The bell is of the executor's alone, and may be gone with it.
+  ~Core() {
+    if (where_.dns_name.empty()) return;
+    asio::post(timer_.get_executor(), [weak = std::weak_ptr(bell_)] {
+      if (const auto bell = weak.lock()) Close(*bell);
+    });
+  }
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
 
   // A part of construction that needs shared_from_this.
   void Begin() {
@@ -130,7 +148,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   void Stop() {
     stopped_ = true;
     timer_.cancel();
-    resolver_.cancel();
+    Close(*bell_);
   }
 
   Result<Pick> Choose(bool for_command) {
@@ -286,25 +304,36 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
 
   void Resolve() {
     resolving_ = true;
-    resolver_.async_resolve(where_.dns_name, where_.port,
-                            [weak = weak_from_this()](boost::system::error_code error,
-                                                      const asio::ip::tcp::resolver::results_type& results) {
-                              const auto self = weak.lock();
-                              if (!self) return;
-                              self->resolving_ = false;
-                              self->resolve_at_ = Now() + kResolveEvery;
-                              self->Resolved(error, results);
-                            });
+    asio::co_spawn(timer_.get_executor(), LookUp(weak_from_this(), lookup_, where_.dns_name, bell_),
+                   asio::detached);
   }
 
-  void Resolved(boost::system::error_code error, const asio::ip::tcp::resolver::results_type& results) {
-    if (error || results.empty()) {  // those that were known may still be there
+  // While it waits it holds of the peer only the bell: a look-up may hang, and the peer go meanwhile.
+  static asio::awaitable<void> LookUp(std::weak_ptr<Core> weak, dns::Lookup& lookup, std::string name,
+                                      std::shared_ptr<dns::Lookup::Bell> bell) {
+    if (!IsWanted(weak)) co_return;
+    const Result<dns::Lookup::Addresses> found = co_await lookup.Resolve(std::move(name), *bell);
+    Close(*bell);
+    if (const auto self = weak.lock(); self && !self->stopped_) self->Resolved(found);
+  }
+
+  static bool IsWanted(const std::weak_ptr<Core>& weak) {
+    const auto self = weak.lock();
+    return self != nullptr && !self->stopped_;
+  }
+
+  void Resolved(const Result<dns::Lookup::Addresses>& found) {
+    resolving_ = false;
+    resolve_at_ = Now() + kResolveEvery;
+    if (!found || found->empty()) {  // those that were known may still be there
       obs::Log(obs::Level::kWarning, "resolve_failed",
-               {{"client", options_.name}, {"name", where_.dns_name}, {"error", error.message()}});
+               {{"client", options_.name},
+                {"name", where_.dns_name},
+                {"error", found ? std::string("it has no address") : found.error().detail}});
       return;
     }
     std::vector<std::string> addresses;
-    for (const auto& entry : results) addresses.push_back(AddressOf(entry.endpoint()));
+    for (const asio::ip::address& address : *found) addresses.push_back(AddressOf(address, where_.port));
     TakeNamed(addresses);
   }
 
@@ -317,7 +346,8 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   const SystemClock clock_;
   SeededRandom random_{SystemSeed()};
   asio::steady_timer timer_;
-  asio::ip::tcp::resolver resolver_;
+  dns::Lookup& lookup_;
+  const std::shared_ptr<dns::Lookup::Bell> bell_;  // on the executor
   Replicas where_;
   bool in_process_ = false;  // set before anybody asks
   std::atomic<bool> stopped_{false};
@@ -334,8 +364,8 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
 };
 
 Peer::Peer(PeerOptions options, const ChannelFactory& channels, asio::any_io_executor executor,
-           obs::Registry& metrics)
-    : core_(std::make_shared<Core>(std::move(options), channels, executor, metrics)) {
+           obs::Registry& metrics, dns::Lookup& lookup)
+    : core_(std::make_shared<Core>(std::move(options), channels, executor, metrics, lookup)) {
   core_->Begin();
   channels.board().Add(core_, [weak = std::weak_ptr(core_)](std::vector<BreakerRow>& rows) {
     if (const auto core = weak.lock()) core->Read(rows);

@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "boxoffice/rpc/v1/rpc.pb.h"
+#include "platform/dns/lookup.h"
 #include "platform/obs/metrics.h"
 #include "platform/resilience/admission.h"
 #include "platform/resilience/breaker.h"
@@ -153,15 +154,15 @@ inline constexpr std::chrono::milliseconds kLookEvery{20};
 class Peer {
  public:
   // Looks after its connections by a timer on `executor`, which must run while this lives, unless the service
-  // is in this process. `metrics` outlives it.
+  // is in this process. `lookup` finds what has a name. `metrics` and `lookup` outlive it.
   Peer(PeerOptions options, const ChannelFactory& channels, asio::any_io_executor executor,
-       obs::Registry& metrics);
+       obs::Registry& metrics, dns::Lookup& lookup = dns::Lookup::OfProcess());
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
-  // Looks after the connections no more, so that the executor can run out of work. On the executor. Again: no
-  // effect.
+  // Looks after the connections no more, and waits for no look-up of the name, so that the executor can run
+  // out of work. On the executor. Again: no effect.
   void Stop();
 
   // A replica for the next command: the one of the last call, until it is some commands ahead of the least
@@ -199,7 +200,7 @@ class Peer {
   void AddListener(const void* owner, Listener listener);
   void RemoveListener(const void* owner);
 
-  // The addresses that the service's name has now, as the resolver told them; a test tells them itself. Who
+  // The addresses that the service's name has now, as a look-up told them; a test tells them itself. Who
   // is named no more gets no more calls; what it was sent, it still answers. Its breaker closes, or it would
   // be shown as open for as long as this caller lives.
   void TakeNamed(const std::vector<std::string>& addresses);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <gmock/gmock.h>
 
 #include "boxoffice/seat/v1/seat.pb.h"
@@ -360,6 +361,43 @@ TEST_F(ReplicaTest, ADnsNameStandsForAllItsAddresses) {
   // It may have an IPv6 address too, where nobody listens.
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(Await(i));
   EXPECT_EQ(a.received(), 51);
+}
+
+// A look-up of wallet's name that hangs until this goes, and a peer on an executor of its own that has asked.
+class HangingLookupTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(asked_.get_future().wait_for(60s), std::future_status::ready); }
+  ~HangingLookupTest() override {
+    release_.set_value();
+    io_.stop();
+  }
+  bool Ended() { return ended_.wait_for(60s) == std::future_status::ready; }
+
+  std::promise<void> asked_;
+  std::promise<void> release_;
+  obs::Registry metrics_;
+  dns::Lookup lookup_{[this](const std::string&) -> Result<dns::Lookup::Addresses> {
+    asked_.set_value();
+    release_.get_future().wait();
+    return dns::Lookup::Addresses();
+  }};
+  asio::io_context io_;
+  ChannelFactory channels_ =
+      ChannelFactory::Network([](std::string_view) { return std::string("dns:wallet.example:9000"); });
+  std::unique_ptr<Peer> peer_ =
+      std::make_unique<Peer>(PeerOptions{.name = "test", .service = "wallet", .breaker = {}}, channels_,
+                             io_.get_executor(), metrics_, lookup_);
+  std::future<void> ended_ = std::async(std::launch::async, [this] { io_.run(); });
+};
+
+TEST_F(HangingLookupTest, ALookUpThatHangsKeepsNoExecutorFromEnding) {
+  asio::post(io_, [this] { peer_->Stop(); });
+  EXPECT_TRUE(Ended());
+}
+
+TEST_F(HangingLookupTest, APeerThatGoesWaitsForNoLookUp) {
+  asio::post(io_, [this] { peer_.reset(); });
+  EXPECT_TRUE(Ended());
 }
 
 TEST(RefusalTest, WhatAnotherReplicaMayHaveIsAReasonToAskIt) {

@@ -14,7 +14,7 @@
 
 #include "base/result.h"
 
-namespace boxoffice::http {
+namespace boxoffice::dns {
 
 namespace asio = boost::asio;
 
@@ -57,4 +57,4 @@ class Lookup {
   std::vector<std::jthread> threads_;  // guarded by the mutex of what is shared
 };
 
-}  // namespace boxoffice::http
+}  // namespace boxoffice::dns

@@ -1,4 +1,4 @@
-#include "platform/http/lookup.h"
+#include "platform/dns/lookup.h"
 
 #include <array>
 #include <cerrno>
@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace boxoffice::http {
+namespace boxoffice::dns {
 namespace {
 
 std::unexpected<Error> LookupFailed(std::string detail) {
@@ -199,4 +199,4 @@ asio::awaitable<Result<Lookup::Addresses>> Lookup::Resolve(std::string host, Bel
   co_return answer;
 }
 
-}  // namespace boxoffice::http
+}  // namespace boxoffice::dns

@@ -1,4 +1,4 @@
-#include "platform/http/lookup.h"
+#include "platform/dns/lookup.h"
 
 #include <chrono>
 #include <condition_variable>
@@ -17,7 +17,7 @@
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
-namespace boxoffice::http {
+namespace boxoffice::dns {
 namespace {
 
 using namespace std::chrono_literals;
@@ -140,4 +140,4 @@ TEST_F(LookupTest, OneWhoseIoContextIsGoneIsForgotten) {
 }
 
 }  // namespace
-}  // namespace boxoffice::http
+}  // namespace boxoffice::dns
