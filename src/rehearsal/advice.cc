@@ -2,10 +2,25 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
 namespace boxoffice::rehearsal {
+namespace {
+
+// The sessions that were active in each second of the window. 0: not known, or they did not buy.
+int64_t ActiveThroughout(std::span<const Second> window) {
+  constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+  int64_t fewest = kNone;
+  for (const Second& second : window) {
+    if (second.judged == 0) return 0;
+    if (second.active >= 0) fewest = std::min(fewest, second.active);
+  }
+  return fewest == kNone ? 0 : fewest;
+}
+
+}  // namespace
 
 Admission JudgeAdmission(std::span<const Second> seconds) {
   Admission admission;
@@ -41,15 +56,16 @@ bool WentWell(const Second& second) {
 
 Advice Advise(std::span<const Second> seconds) {
   Advice advice;
+  size_t in_a_row = 0;  // that count
+  int64_t free = -1;    // as it was last told
   for (size_t i = 0; i < seconds.size(); ++i) {
-    if (!WentWell(seconds[i])) {
-      advice.limit_seen = true;
-      continue;
-    }
-    advice.capacity_active = std::max(advice.capacity_active, seconds[i].active);
-    if (i + 1 < kCapacitySeconds) continue;
+    const bool well = WentWell(seconds[i]);
+    if (!well) advice.limit_seen = true;
+    if (seconds[i].free >= 0) free = seconds[i].free;
+    in_a_row = well && free != 0 ? in_a_row + 1 : 0;
+    if (in_a_row < kCapacitySeconds) continue;
     const auto window = seconds.subspan(i + 1 - kCapacitySeconds, kCapacitySeconds);
-    if (!std::ranges::all_of(window, WentWell)) continue;
+    advice.capacity_active = std::max(advice.capacity_active, ActiveThroughout(window));
     uint64_t served = 0;
     for (const Second& second : window) served += second.served;
     // The first of the window begins where the second before it ended.
@@ -67,7 +83,8 @@ Advice Advise(std::span<const Second> seconds) {
 std::string Explain(const Advice& advice) {
   if (advice.capacity_per_s <= 0)
     return fmt::format(
-        "no advice: there were no {} seconds in a row that went well and in which buyers were served",
+        "no advice: there were no {} seconds in a row that went well and in which seats were free and buyers "
+        "were served; rehearse with more seats, or a lower rate",
         kCapacitySeconds);
   std::string text = fmt::format("rate {:.1f}/s", advice.rate_per_s);
   if (advice.active_cap > 0) text += fmt::format(", cap {}", advice.active_cap);
@@ -76,7 +93,7 @@ std::string Explain(const Advice& advice) {
   text += advice.limit_seen
               ? " that were served well)"
               : " that were served, all of them well: the limit was not reached; for more, rehearse "
-                "with more buyers and a higher rate and cap)";
+                "with more seats and buyers, and a higher rate and cap)";
   return text;
 }
 

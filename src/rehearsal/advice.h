@@ -50,11 +50,14 @@ struct Admission {
 inline constexpr double kUsedCapacity = 0.75;
 
 struct Advice {
-  // The most buyers who were served a second, over kCapacitySeconds in a row in which it went well: at most
-  // 0.1 % of the answers said that the system is busy, and at most 1 % of holds and payments were slow. 0: it
-  // never went well.
+  // The most buyers who were served a second, over kCapacitySeconds in a row in which it went well and seats
+  // were free: at most 0.1 % of the answers said that the system is busy, and at most 1 % of holds and
+  // payments were slow. 0: there were no such seconds. Where no seat is free, those who are in find nothing
+  // and go, which is much less work than a purchase.
   double capacity_per_s = 0;
-  int64_t capacity_active = 0;  // the most active sessions in such a second
+  // The most sessions that were active throughout such seconds, each of which had answers to holds or
+  // payments. 0: not known.
+  int64_t capacity_active = 0;
   bool limit_seen = false;  // there were seconds that did not go well: the capacity is not only a lower bound
   double rate_per_s = 0;    // kUsedCapacity of them, and rate ≤ cap
   int64_t active_cap = 0;

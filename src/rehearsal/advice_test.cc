@@ -24,6 +24,7 @@ std::vector<Second> Busy(size_t count) {
     second.answered = 1'000;
     second.judged = 100;
     second.served = 40;
+    second.free = 5'000;
     seconds.push_back(second);
   }
   return seconds;
@@ -80,6 +81,53 @@ TEST(Advice, SecondsThatDidNotGoWellAreNoCapacity) {
   EXPECT_EQ(advice.capacity_active, 400);
   EXPECT_TRUE(advice.limit_seen);
   EXPECT_THAT(Explain(advice), HasSubstr("rate 30.0/s, cap 300"));
+}
+
+TEST(Advice, BuyersWhoFoundNothingAreNoCapacity) {
+  auto seconds = Busy(15);
+  for (size_t i = 6; i < seconds.size(); ++i) {
+    seconds[i].served = 300;
+    seconds[i].active = 900;
+    seconds[i].free = i % 2 == 0 ? 0 : -1;  // where nothing is told, it is as it was
+  }
+  Advice advice = Advise(seconds);
+  EXPECT_DOUBLE_EQ(advice.capacity_per_s, 40);
+  EXPECT_EQ(advice.capacity_active, 400);
+  EXPECT_FALSE(advice.limit_seen);
+  seconds.back().overloaded = 10;
+  EXPECT_TRUE(Advise(seconds).limit_seen);
+  for (Second& second : seconds) second.free = 0;
+  advice = Advise(seconds);
+  EXPECT_DOUBLE_EQ(advice.rate_per_s, 0);
+  EXPECT_EQ(advice.active_cap, 0);
+  EXPECT_THAT(Explain(advice), HasSubstr("no advice"));
+  EXPECT_THAT(Explain(advice), HasSubstr("more seats"));
+}
+
+TEST(Advice, SeatsThatComeBackCountAgain) {
+  auto seconds = Busy(15);
+  seconds[2].free = 0;
+  for (size_t i = 10; i < seconds.size(); ++i) seconds[i].served = 80;
+  EXPECT_DOUBLE_EQ(Advise(seconds).capacity_per_s, 80);
+}
+
+TEST(Advice, ASecondWithoutHoldsSaysNothingOfTheCap) {
+  auto seconds = Busy(15);
+  for (size_t i = 0; i < 7; ++i) {
+    seconds[i].active = 900;
+    seconds[i].judged = 0;
+  }
+  EXPECT_EQ(Advise(seconds).capacity_active, 400);
+  EXPECT_EQ(Advise(seconds).active_cap, 300);
+}
+
+TEST(Advice, TheCapIsOfSessionsThatWereActiveAllTheWhile) {
+  auto seconds = Busy(10);
+  seconds.back().active = 900;  // they have come just now, and have yet to buy
+  EXPECT_EQ(Advise(seconds).capacity_active, 400);
+  for (Second& second : seconds) second.active = -1;  // not told
+  EXPECT_EQ(Advise(seconds).active_cap, 0);
+  EXPECT_DOUBLE_EQ(Advise(seconds).rate_per_s, 30);
 }
 
 TEST(Advice, TheRateIsNeverAboveTheCap) {

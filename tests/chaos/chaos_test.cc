@@ -17,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "chaos/faults.h"
+#include "chaos/probe.h"
 #include "chaos/proxy.h"
 #include "chaos/report.h"
 #include "testing/process.h"
@@ -183,6 +184,78 @@ TEST(ClockJump, TheWallClockOfAProcessIsAheadByWhatTheFileSays) {
   EXPECT_NEAR(static_cast<double>(ahead(0)), 0, 60);
   EXPECT_NEAR(static_cast<double>(ahead(3'600'000'000)), 3'600, 60);
   EXPECT_NEAR(static_cast<double>(ahead(-3'600'000'000)), -3'600, 60);
+}
+
+Reply Answer(int status, const std::string& text) { return {status, boost::json::parse(text), text}; }
+// Asks on for a while, whatever the time.
+bool AskOn(const std::function<bool()>& done) {
+  for (int i = 0; i < 20; ++i) {
+    if (done()) return true;
+  }
+  return false;
+}
+
+TEST(Probe, ARoundInWhichNobodyCouldBuyIsAViolation) {
+  const auto nobody_is_let_in = [](const Question&) {
+    return Answer(200, R"({"state":"WAITING","token":"t"})");
+  };
+  EXPECT_THAT(TryToBuy("7", nobody_is_let_in, AskOn),
+              ::testing::Optional(::testing::HasSubstr("GET /v1/queue was answered 200 ")));
+  const auto nobody_answers = [](const Question&) { return Reply(); };
+  EXPECT_THAT(TryToBuy("7", nobody_answers, AskOn),
+              ::testing::Optional(::testing::HasSubstr("POST /v1/shows/7/queue was answered 0")));
+  const auto nothing_is_confirmed = [](const Question& question) {
+    if (question.path == "/v1/shows/7/queue") return Answer(201, R"({"state":"ACTIVE","token":"t"})");
+    if (question.path == "/v1/wallet/charges") return Answer(201, "{}");
+    return Answer(202, R"({"state":"CONFIRMING"})");
+  };
+  EXPECT_THAT(TryToBuy("7", nothing_is_confirmed, AskOn),
+              ::testing::Optional(::testing::HasSubstr("POST /v1/reservations was answered 202")));
+}
+
+TEST(Probe, WhatWasNotDoneIsAskedAgainWithTheSameKeyUntilItIsConfirmed) {
+  std::map<std::string, int> times;  // by path
+  std::map<std::string, std::string> keys;
+  const auto ask = [&](const Question& question) {
+    const int nth = ++times[question.path];
+    const auto [first, added] = keys.try_emplace(question.path, question.key);
+    EXPECT_EQ(first->second, question.key);
+    if (nth == 1) return Reply();
+    if (question.path == "/v1/shows/7/queue") return Answer(201, R"({"state":"WAITING","token":"t"})");
+    if (question.path == "/v1/queue")
+      return Answer(200, R"({"state":"ACTIVE","token":"t","admission":"in"})");
+    if (question.path == "/v1/wallet/charges") return Answer(201, "{}");
+    EXPECT_EQ(question.path, "/v1/reservations");
+    EXPECT_EQ(question.queue_token, "in");
+    if (nth == 2) return Answer(202, R"({"state":"CONFIRMING"})");
+    return Answer(201, R"({"state":"CONFIRMED"})");
+  };
+  EXPECT_EQ(TryToBuy("7", ask, AskOn), std::nullopt);
+  EXPECT_FALSE(keys["/v1/reservations"].empty());
+  EXPECT_FALSE(keys["/v1/wallet/charges"].empty());
+  EXPECT_EQ(times["/v1/reservations"], 3);
+}
+
+TEST(Probe, WhereNothingIsLeftSheHasBeenServed) {
+  const auto sold_out = [](const Question& question) {
+    if (question.path == "/v1/shows/7/queue") return Answer(201, R"({"state":"ACTIVE","token":"t"})");
+    if (question.path == "/v1/wallet/charges") return Answer(201, "{}");
+    return Answer(409, R"({"code":"not_enough_seats"})");
+  };
+  EXPECT_EQ(TryToBuy("7", sold_out, AskOn), std::nullopt);
+}
+
+TEST(Report, ARunInWhichNothingWasBrokenProvesNothing) {
+  RunReport run;
+  run.rounds.emplace_back();
+  EXPECT_EQ(ExitCode(run), 2);
+  EXPECT_THAT(RenderTable(run), ::testing::HasSubstr("nothing was broken"));
+  run.rounds.back().faults.push_back({Kind::kRedisKill, "redis", {}, {}, milliseconds(0)});
+  EXPECT_EQ(ExitCode(run), 0);
+  run.interrupted = true;
+  EXPECT_EQ(ExitCode(run), 2);
+  run.violations = {"round 1: audit: it is not clean"};
+  EXPECT_EQ(ExitCode(run), 1);
 }
 
 TEST(Report, TellsEachKindWithItsRecoveryAndEveryViolation) {

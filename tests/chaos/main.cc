@@ -21,8 +21,7 @@
 namespace boxoffice::chaos {
 namespace {
 
-constexpr int kViolation = 1;
-constexpr int kCant = 2;
+constexpr int kCant = 2;  // as ExitCode has it
 
 struct Wanted {
   RunOptions run;
@@ -109,7 +108,7 @@ int RunAll(Wanted wanted) {
   run->left_out = left_out;
   fmt::print("{}", RenderTable(*run));
   if (!wanted.json.empty()) std::ofstream(wanted.json) << RenderJson(*run) << '\n';
-  return failed ? kViolation : run->interrupted ? kCant : 0;
+  return ExitCode(*run);
 }
 
 int Main(int argc, char** argv) {
@@ -143,7 +142,9 @@ int Main(int argc, char** argv) {
                  "Where Kafka's jars are; ./dev chaos gives it")
       ->envname("BOXOFFICE_KAFKA_CLASS_PATH");
   app.add_flag("--no-kafka", wanted.no_kafka, "The event bus is a SQLite file");
-  app.footer("Exit codes: 0 nothing was found; 1 a violation; 2 it could not be run, or was interrupted.");
+  app.footer(
+      "Exit codes: 0 nothing was found; 1 a violation; 2 it could not be run, was interrupted, or broke "
+      "nothing.");
   CLI11_PARSE(app, argc, argv);
   return RunAll(std::move(wanted));
 }

@@ -23,6 +23,7 @@ using std::chrono::seconds;
 
 constexpr seconds kSagasEnd{60};  // what is promised
 constexpr seconds kEverybodyReady{60};
+constexpr seconds kNewBuyerBuys{60};
 constexpr seconds kEventsArrive{60};
 constexpr seconds kAuditLimit{300};
 constexpr seconds kAnswer{30};  // what a query may need, asked again and again
@@ -67,18 +68,17 @@ double SumOf(const std::string& metrics, std::string_view name) {
 
 }  // namespace
 
-Referee::Reply Referee::AskAs(const std::string& token, const std::string& method, const std::string& path,
-                              const std::string& body, milliseconds timeout) {
+Reply Referee::AskAs(const std::string& token, const Question& question, milliseconds timeout) {
   Reply reply;
   for (const uint16_t gateway : stage_.Gateways()) {
     http::ClientRequest request;
-    request.method = method;
-    request.url = fmt::format("http://127.0.0.1:{}{}", gateway, path);
+    request.method = question.method;
+    request.url = fmt::format("http://127.0.0.1:{}{}", gateway, question.path);
     request.headers = {{"Authorization", "Bearer " + token}};
-    if (method != "GET")
-      request.headers.emplace_back("Idempotency-Key", fmt::format("referee-{}", ToUnixMs(clock_.Now())));
-    if (!body.empty()) request.headers.emplace_back("Content-Type", "application/json");
-    request.body = body;
+    if (!question.key.empty()) request.headers.emplace_back("Idempotency-Key", question.key);
+    if (!question.queue_token.empty()) request.headers.emplace_back("X-Queue-Token", question.queue_token);
+    if (!question.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
+    request.body = question.body;
     request.timeout = timeout;
     request.max_response = 64UL << 20;
     auto response = http::FetchBlocking(std::move(request));
@@ -93,10 +93,11 @@ Referee::Reply Referee::AskAs(const std::string& token, const std::string& metho
   return reply;
 }
 
-Referee::Reply Referee::Ask(const std::string& method, const std::string& path, const std::string& body,
-                            milliseconds timeout) {
+Reply Referee::Ask(const std::string& method, const std::string& path, const std::string& body,
+                   milliseconds timeout) {
   const auto token = issuer_.Issue("referee", auth::Role::kOperator, std::chrono::hours(1));
-  return AskAs(token.value(), method, path, body, timeout);
+  const std::string key = method == "GET" ? "" : fmt::format("referee-{}", ToUnixMs(clock_.Now()));
+  return AskAs(token.value(), {method, path, body, key}, timeout);
 }
 
 bool Referee::Await(milliseconds limit, const std::function<bool()>& done) {
@@ -168,6 +169,16 @@ void Referee::CheckSagas(Verdict& verdict, Timestamp ended) {
     verdict.violations.push_back("parked sagas, or nobody answers: " + reply.text.substr(0, 2'000));
 }
 
+void Referee::CheckBuying(Verdict& verdict, const std::string& show) {
+  const auto token = issuer_.Issue(ProbeName(show), auth::Role::kBuyer, std::chrono::hours(1));
+  const auto problem = TryToBuy(
+      show, [&](const Question& question) { return AskAs(token.value(), question, seconds(10)); },
+      [&](const std::function<bool()>& done) { return Await(kNewBuyerBuys, done); });
+  if (problem)
+    verdict.violations.push_back(
+        fmt::format("liveness: {} s after the faults {}", kNewBuyerBuys.count(), *problem));
+}
+
 void Referee::CheckEvents(Verdict& verdict) {
   Reply reply;
   const bool published = Await(kEventsArrive, [&] {
@@ -200,7 +211,8 @@ void Referee::CheckAudit(Verdict& verdict) {
   Reply reply;
   const bool done = Await(kAuditLimit, [&] {
     reply = Ask("POST", "/v1/admin/audit", "", kAuditLimit);
-    return reply.status == 200;
+    const json::value& unread = At(reply.body, "unread");
+    return reply.status == 200 && (!unread.is_array() || unread.as_array().empty());
   });
   if (!done) {
     verdict.violations.push_back(fmt::format("the audit was not done: {} {}", reply.status, reply.text));
@@ -257,8 +269,8 @@ bool Referee::ReadWallets(const std::vector<Operation>& history, sim::FinalRead&
     Reply wallet;
     Reply entries;
     const bool known = Await(kAnswer, [&] {
-      wallet = AskAs(token.value(), "GET", "/v1/wallet", "", seconds(5));
-      entries = AskAs(token.value(), "GET", "/v1/wallet/entries?limit=200", "", seconds(5));
+      wallet = AskAs(token.value(), {"GET", "/v1/wallet"}, seconds(5));
+      entries = AskAs(token.value(), {"GET", "/v1/wallet/entries?limit=200"}, seconds(5));
       return wallet.status == 200 && entries.status == 200;
     });
     if (!known) return false;
@@ -302,6 +314,7 @@ void Referee::CheckHistory(Verdict& verdict, const Crowd& crowd, const std::stri
     return;
   }
   for (const auto& [id, row] : read.reservations) {
+    if (row.buyer == ProbeName(show)) continue;
     if (row.state == State::kCancelled) ++verdict.cancelled;
     if (row.state != State::kConfirmed) continue;
     ++verdict.confirmed;
@@ -317,6 +330,7 @@ Verdict Referee::Judge(const Crowd& crowd, const std::string& show, Timestamp en
   Verdict verdict;
   CheckSagas(verdict, ended);
   CheckReady(verdict);
+  CheckBuying(verdict, show);
   CheckEvents(verdict);
   CheckAudit(verdict);
   CheckHistory(verdict, crowd, show, skew);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "chaos/crowd.h"
+#include "chaos/probe.h"
 #include "chaos/stage.h"
 #include "platform/auth/token.h"
 
@@ -18,7 +19,7 @@ namespace boxoffice::chaos {
 struct Verdict {
   std::vector<std::string> violations;  // empty: none
   milliseconds sagas_ended{0};          // since the last fault's end; none was left unfinished
-  uint64_t confirmed = 0;               // reservations, as they are at the end
+  uint64_t confirmed = 0;               // the crowd's reservations, as they are at the end
   uint64_t seats = 0;                   // of them
   uint64_t cancelled = 0;
   uint64_t unknowns = 0;       // operations of which nobody was told how they ended
@@ -41,19 +42,14 @@ class Referee {
                               milliseconds skew);
 
  private:
-  struct Reply {
-    int status = 0;
-    json::value body;
-    std::string text;
-  };
   Reply Ask(const std::string& method, const std::string& path, const std::string& body = {},
             milliseconds timeout = milliseconds(10'000));
-  [[nodiscard]] Reply AskAs(const std::string& token, const std::string& method, const std::string& path,
-                            const std::string& body, milliseconds timeout);
+  [[nodiscard]] Reply AskAs(const std::string& token, const Question& question, milliseconds timeout);
   // False: not within that long.
   bool Await(milliseconds limit, const std::function<bool()>& done);
   void CheckReady(Verdict& verdict);
   void CheckSagas(Verdict& verdict, Timestamp ended);
+  void CheckBuying(Verdict& verdict, const std::string& show);
   void CheckEvents(Verdict& verdict);
   void CheckAudit(Verdict& verdict);
   void CheckHistory(Verdict& verdict, const Crowd& crowd, const std::string& show, milliseconds skew);

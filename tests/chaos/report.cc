@@ -72,6 +72,13 @@ void Add(RunReport& run, RoundReport round, const Crowd& crowd) {
   run.rounds.push_back(std::move(round));
 }
 
+bool NothingWasBroken(const RunReport& run) { return TotalsOf(run).faults == 0; }
+
+int ExitCode(const RunReport& run) {
+  if (!run.violations.empty()) return 1;
+  return run.interrupted || NothingWasBroken(run) ? 2 : 0;
+}
+
 std::string RenderTable(const RunReport& run) {
   const Totals totals = TotalsOf(run);
   std::string text =
@@ -93,6 +100,7 @@ std::string RenderTable(const RunReport& run) {
       totals.cancelled, totals.unknowns, totals.unknowns_done, totals.unknowns - totals.unknowns_done,
       Seconds(totals.sagas_ended));
   for (const std::string& violation : run.violations) text += fmt::format("VIOLATION {}\n", violation);
+  if (NothingWasBroken(run)) text += "nothing was broken, so nothing is proved\n";
   text +=
       fmt::format("{} violations{}\n", run.violations.size(), run.interrupted ? "; it was interrupted" : "");
   return text;

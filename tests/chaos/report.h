@@ -44,6 +44,10 @@ struct RunReport {
 };
 
 void Add(RunReport& run, RoundReport round, const Crowd& crowd);
+// No fault could be done: whatever held, held without.
+[[nodiscard]] bool NothingWasBroken(const RunReport& run);
+// The command's. 0: nothing was found; 1: a violation; 2: it was interrupted, or nothing was broken.
+[[nodiscard]] int ExitCode(const RunReport& run);
 [[nodiscard]] std::string RenderTable(const RunReport& run);
 [[nodiscard]] std::string RenderJson(const RunReport& run);
 

@@ -1,6 +1,7 @@
 #include "sim/history.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -91,8 +92,16 @@ class Checker {
     }
   }
 
+  // Of who has a wallet and of who has ever asked for one: what was lost with its wallet leaves no balance.
   void CheckWallets() {
-    for (const auto& [buyer, balance] : end_.balances) {
+    std::set<std::string> buyers;
+    for (const auto& [buyer, balance] : end_.balances) buyers.insert(buyer);
+    for (const Operation& op : operations_) {
+      if (op.kind == Kind::kTopUp) buyers.insert(op.buyer);
+    }
+    for (const std::string& buyer : buyers) {
+      const auto has = end_.balances.find(buyer);
+      const int64_t balance = has == end_.balances.end() ? 0 : has->second;
       int64_t expected = 0;
       const auto ledger = end_.paid_in.find(buyer);
       const std::map<std::string, int64_t> none;

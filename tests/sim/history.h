@@ -34,7 +34,7 @@ struct Operation {
   bool all = true;         // of a cancellation: not some of its seats only
 };
 
-// What is true at the end.
+// What is true at the end; all of it was read, and what is not in it does not exist.
 struct FinalRead {
   struct Row {
     std::string buyer;
@@ -45,7 +45,7 @@ struct FinalRead {
     uint64_t version = 0;
   };
   std::map<ReservationId, Row> reservations;
-  std::map<std::string, int64_t> balances;                        // by buyer
+  std::map<std::string, int64_t> balances;                        // by buyer; who has no wallet is not in it
   std::map<std::string, std::map<std::string, int64_t>> paid_in;  // by buyer and key: what the ledger has
   std::map<uint32_t, ReservationId> owners;                       // of seats
 };

@@ -113,6 +113,23 @@ TEST_F(History, ATopUpThatIsGoneIsFound) {
   ExpectFound("the top-up t1 of mina is gone");
 }
 
+TEST_F(History, AWalletThatIsGoneWholeIsFound) {
+  end_.paid_in.clear();
+  end_.balances.erase("mina");
+  ExpectFound("the top-up t1 of mina is gone");
+  ExpectFound("mina has 0, and what was paid in and bought leaves -100");
+}
+
+TEST_F(History, AWalletThatNobodyWasToldOfNeedNotBeThere) {
+  Operation top_up = Make(Kind::kTopUp, "lee", "t2", 30, 40);
+  top_up.amount = 500;
+  top_up.outcome = Outcome::kUnknown;
+  history_.push_back(top_up);
+  EXPECT_THAT(Check(), IsEmpty());
+  history_.back().outcome = Outcome::kFailed;
+  EXPECT_THAT(Check(), IsEmpty());
+}
+
 TEST_F(History, ATopUpThatWasRefusedAndDoneIsFound) {
   TopUp().outcome = Outcome::kFailed;
   ExpectFound("was refused, and done");

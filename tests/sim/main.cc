@@ -138,9 +138,13 @@ int Main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (seeds->parsed()) return RunSeeds(wanted);
   if (points->parsed()) return RunPoints(wanted);
-  const int survivors = HuntMutants(wanted.seeds, wanted.mutant);
-  fmt::print("{} mutants, {} survived\n", wanted.mutant.empty() ? Mutants().size() : 1, survivors);
-  return survivors == 0 ? 0 : 1;
+  const Result<int> survivors = HuntMutants(wanted.seeds, wanted.mutant);
+  if (!survivors) {
+    fmt::print(stderr, "{}\n", survivors.error().detail);
+    return 2;
+  }
+  fmt::print("{} mutants, {} survived\n", wanted.mutant.empty() ? Mutants().size() : 1, *survivors);
+  return *survivors == 0 ? 0 : 1;
 }
 
 }  // namespace

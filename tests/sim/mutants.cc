@@ -1,5 +1,7 @@
 #include "sim/mutants.h"
 
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -87,7 +89,7 @@ bool FailsRules(const Mutant& mutant) {
   }
   int status = 0;
   CHECK(::waitpid(child, &status, 0) == child);
-  return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+  return EndedItself(status) || (WIFEXITED(status) && WEXITSTATUS(status) != 0);
 }
 
 // 0: found.
@@ -119,7 +121,15 @@ int Hunt(const Mutant& mutant, uint64_t seeds) {
 std::span<const Mutant> Mutants() { return kMutants; }
 void ChooseMutant(std::string_view name) { Chosen() = name; }
 
-int HuntMutants(uint64_t seeds, const std::string& only) {
+bool EndedItself(int wait_status) {
+  constexpr int kFaults[] = {SIGABRT, SIGSEGV, SIGILL, SIGBUS, SIGFPE};
+  return WIFSIGNALED(wait_status) && std::ranges::find(kFaults, WTERMSIG(wait_status)) != std::end(kFaults);
+}
+
+Result<int> HuntMutants(uint64_t seeds, const std::string& only) {
+  if (!only.empty() &&
+      std::ranges::find(kMutants, std::string_view(only), &Mutant::name) == std::end(kMutants))
+    return Fail(Code::kInvalidArgument, "no_such_mutant", fmt::format("there is no mutant \"{}\"", only));
   int survivors = 0;
   for (const Mutant& mutant : kMutants) {
     if (!only.empty() && only != mutant.name) continue;
@@ -133,8 +143,11 @@ int HuntMutants(uint64_t seeds, const std::string& only) {
     }
     int status = 0;
     CHECK(::waitpid(child, &status, 0) == child);
-    if (WIFSIGNALED(status)) {
+    if (EndedItself(status)) {
       fmt::print("caught {:<32} by a check of the program itself, which ended it\n", mutant.name);
+    } else if (WIFSIGNALED(status)) {
+      fmt::print("NOT KNOWN {}: signal {} ended the hunt from outside\n", mutant.name, WTERMSIG(status));
+      ++survivors;
     } else if (WEXITSTATUS(status) != 0) {
       ++survivors;
     }

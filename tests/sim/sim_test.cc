@@ -1,8 +1,12 @@
 // Of the simulation itself: a run is its seed's, and everything that can go wrong with one does.
+#include <csignal>
+#include <cstdlib>
 #include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "platform/obs/log.h"
 #include "services/reservation/saga/definition.h"
@@ -95,6 +99,30 @@ TEST_F(Simulation, ThereAreAtLeast25PlantedFaults) {
   for (const Mutant& mutant : Mutants()) names.insert(mutant.name);
   EXPECT_GE(names.size(), 25U);
   EXPECT_EQ(names.size(), Mutants().size());
+}
+
+TEST_F(Simulation, AMutantThatThereIsNotIsRefused) {
+  const Result<int> hunted = HuntMutants(1, "seat_no_tombston");
+  ASSERT_FALSE(hunted.has_value());
+  EXPECT_EQ(hunted.error().reason, "no_such_mutant");
+}
+
+TEST_F(Simulation, AMutantWhoseHuntIsEndedFromOutsideIsNotCaught) {
+  const auto ended_by = [](int signal) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      (void)std::signal(signal, SIG_DFL);
+      (void)std::raise(signal);
+      std::_Exit(0);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return status;
+  };
+  for (const int signal : {SIGKILL, SIGTERM}) EXPECT_FALSE(EndedItself(ended_by(signal))) << signal;
+  for (const int signal : {SIGABRT, SIGSEGV, SIGILL, SIGBUS, SIGFPE})
+    EXPECT_TRUE(EndedItself(ended_by(signal))) << signal;
+  EXPECT_FALSE(EndedItself(0));
 }
 
 }  // namespace
