@@ -6,15 +6,19 @@
 set -euo pipefail
 url=${BOXOFFICE_URL:-http://127.0.0.1:8080}
 authorization="Authorization: Bearer ${TOKEN:?a user\'s JWT}"
+answer=$(mktemp) # curl empties a file before it tries again; to a pipe it would write the body of each try
+trap 'rm -f "$answer"' EXIT
 
 # send PATH BODY [HEADER …]: POSTs under one key until the outcome is known.
 send() {
-  local path=$1 body=$2 key headers=()
+  local path=$1 body=$2 key code=0 headers=()
   key=$(cat /proc/sys/kernel/random/uuid)
   shift 2
   for header in "$@"; do headers+=(-H "$header"); done
   curl --silent --show-error --fail-with-body --retry 5 --retry-connrefused -H "$authorization" -H "Idempotency-Key: $key" \
-    -H 'Content-Type: application/json' "${headers[@]}" -d "$body" "$url$path"
+    -H 'Content-Type: application/json' "${headers[@]}" -d "$body" -o "$answer" "$url$path" || code=$?
+  cat "$answer"
+  return "$code"
 }
 
 ask() { curl --fail --silent --show-error --retry 5 --retry-connrefused -H "$authorization" "$@"; }

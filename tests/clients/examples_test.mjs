@@ -139,6 +139,36 @@ test('the first sale, with curl', async () => {
   assert.equal(said.seats.length, 2);
 });
 
+// Passes on whatever is asked, but for the first reservation, which is shed.
+async function shedding() {
+  let shed = 0;
+  const server = createServer(async (request, response) => {
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    if (request.method === 'POST' && request.url === '/v1/reservations' && ++shed === 1) {
+      response.writeHead(503, { 'Content-Type': 'application/problem+json', 'Retry-After': '1' }).end('{"code":"overloaded","state":"CONFIRMING"}');
+      return;
+    }
+    const headers = Object.fromEntries(['authorization', 'content-type', 'idempotency-key', 'x-queue-token'].filter((name) => request.headers[name]).map((name) => [name, request.headers[name]]));
+    const answer = await fetch(system.url + request.url, { method: request.method, headers, body: parts.length > 0 ? Buffer.concat(parts) : undefined });
+    response.writeHead(answer.status, { 'Content-Type': answer.headers.get('content-type') ?? 'text/plain' }).end(Buffer.from(await answer.arrayBuffer()));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { asked: () => shed, url: `http://127.0.0.1:${server.address().port}`, close: () => new Promise((resolve) => server.close(resolve)) };
+}
+
+test('a reservation that is shed is asked for again, with curl, and the answer is that of the last try alone', async () => {
+  const proxy = await shedding();
+  try {
+    const out = await runWell(join(root, 'examples/first_sale.sh'), [], { TOKEN: await tokenOf('ivy'), BOXOFFICE_URL: proxy.url });
+    assert.ok(proxy.asked() > 1);
+    assert.equal(out.trim().split('\n').length, 1, out);
+    assert.equal(JSON.parse(out).state, 'CONFIRMED');
+  } finally {
+    await proxy.close();
+  }
+});
+
 test('a show is put on sale, with curl, and once however often it is asked for', async () => {
   const token = { TOKEN: await tokenOf('olga', 'operator') };
   const first = JSON.parse(await runWell(join(root, 'examples/put_on_sale.sh'), ['Example night'], token));

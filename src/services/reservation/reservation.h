@@ -249,8 +249,8 @@ inline constexpr std::string_view kShowCancelled = "show_cancelled";
 // Appends within kMaxTimeline, dropping from the middle.
 void AddToTimeline(Saga& saga, TimelineEntry&& entry);
 
-// Whether the answer to a request that ended like this is kept and replayed (else the request may be tried
-// anew).
+// Whether the answer to a request that ended like this is kept and replayed, whatever it asked for (else it
+// may be tried anew, but for a confirmation, and what is HELD).
 [[nodiscard]] bool IsReplayed(const std::optional<Refusal>& refusal);
 
 // Knobs; the defaults are those of failure-semantics §5.

@@ -114,9 +114,11 @@ class Decider {
                    "this Idempotency-Key was used with another request"};
     }
     if (!seen.answer) return Running{seen.reservation_id};
-    // What still holds seats would find them taken, by itself, if it were tried anew.
-    const bool holds = seen.answer->reservation->state == State::kHeld;
-    if (!IsReplayed(seen.answer->refusal) && !holds) return std::nullopt;
+    // What still holds seats would find them taken, by itself, if it were tried anew; and what a confirmation
+    // has ended is never HELD again.
+    const Reservation& answered = *seen.answer->reservation;
+    const bool stays = answered.state == State::kHeld || answered.saga.kind == SagaKind::kConfirm;
+    if (!IsReplayed(seen.answer->refusal) && !stays) return std::nullopt;
     return Answered{*seen.answer};
   }
 

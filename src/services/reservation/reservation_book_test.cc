@@ -171,6 +171,16 @@ TEST_F(ReservationBookTest, WhatStillHoldsItsSeatsIsNotTriedAnewWhateverItWasRef
   EXPECT_TRUE(decided.decision.changes.empty());
 }
 
+TEST_F(ReservationBookTest, AConfirmationThatFailedIsAnsweredTheSameAgain) {
+  const BeginOn confirm = On(Stored(State::kFailed));
+  Answer answer{rows_.reservations.at(confirm.reservation_id), Refusal{.code = "price_changed"}};
+  answer.reservation.Own().saga.kind = SagaKind::kConfirm;
+  rows_.requests[confirm.key] = {confirm.key, "hash", {}, {}, answer, kNow};
+  const Decided decided = DecideOne(confirm);
+  EXPECT_EQ(std::get<Answered>(decided.decision.outcomes[0]).answer, answer);
+  EXPECT_TRUE(decided.decision.changes.empty());
+}
+
 TEST_F(ReservationBookTest, AnAnswerIsForgottenAfterADay) {
   const BeginReserve begin = Reserve("k");
   rows_.requests[begin.key] = {begin.key, "other",  {},

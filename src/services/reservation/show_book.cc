@@ -37,6 +37,7 @@ class ShowDecider {
   }
 
   ShowOutcome On(const JoinWaitlist& command) {
+    if (command.ended) End(*command.ended);
     if (const auto member = members_.find({command.show_id, command.user_id}); member != members_.end()) {
       const WaitlistEntry& entry = entries_.at(member->second);
       if (entry.wish == command.wish) return entry;
@@ -59,6 +60,7 @@ class ShowDecider {
   }
 
   ShowOutcome On(const LeaveWaitlist& command) {
+    if (command.ended) End(*command.ended);
     // Its COMMIT was done, though nobody knew.
     const auto known = entries_.find({command.show_id, command.place});
     if (known != entries_.end() && known->second.user_id == command.user_id && HasLeft(known->second))
@@ -168,6 +170,14 @@ class ShowDecider {
     entry.updated_at = now_;
     touched_entries_.insert(KeyOf(entry));
     return entry;
+  }
+  // What has moved since it was seen stays as it is now.
+  void End(const WaitlistEntry& ended) {
+    const auto found = entries_.find(KeyOf(ended));
+    if (found == entries_.end() || found->second.version != ended.version) return;
+    members_.erase({ended.show_id, ended.user_id});
+    found->second = ended;
+    Touch(found->second);
   }
   void NoteMember(const WaitlistEntry& entry) {
     if (IsOpen(entry.state)) members_[{entry.show_id, entry.user_id}] = KeyOf(entry);

@@ -28,13 +28,17 @@ struct JoinWaitlist {
   int64_t show_id = 0;
   std::string user_id;
   SeatChoice wish;
+  // Hers as her offer's end leaves it, at the version that was seen; written first, unless it has moved
+  // since.
+  std::optional<WaitlistEntry> ended = {};
 };
 // Again, with the same place, which she has left so: that it is done. Errors: not_on_waitlist,
 // waitlist_offered.
 struct LeaveWaitlist {
   int64_t show_id = 0;
   std::string user_id;
-  uint64_t place = 0;  // hers when she asked
+  uint64_t place = 0;                       // hers when she asked
+  std::optional<WaitlistEntry> ended = {};  // as in JoinWaitlist
 };
 // Takes over what is due, and what it has taken over already without knowing.
 struct ClaimWork {

@@ -190,6 +190,32 @@ TEST_F(ShowBookTest, WhoHasAnOfferDeclinesItByItsReservation) {
   EXPECT_EQ(std::get<Error>(Do(LeaveWaitlist{kShow, "mina"})).reason, "waitlist_offered");
 }
 
+TEST_F(ShowBookTest, WhoseOfferHasEndedJoinsAtTheEndUnlessThePlaceHasMovedSince) {
+  const WaitlistEntry first = Join("mina");
+  JoinWaitlist again{kShow, "mina", Wish(5)};
+  again.ended = first;
+  again.ended->state = EntryState::kLapsed;
+  again.ended->version = first.version + 1;
+  EXPECT_EQ(std::get<Error>(Do(again)).reason, "waitlist_other_wish") << "it is not what was seen";
+  EXPECT_TRUE(changes_.empty());
+  again.ended->version = first.version;
+  const auto joined = std::get<WaitlistEntry>(Do(again));
+  EXPECT_EQ(joined.place, 2);
+  EXPECT_EQ(rows_.entries.at({kShow, 1}).state, EntryState::kLapsed);
+  EXPECT_EQ(rows_.entries.at({kShow, 1}).version, first.version + 1) << "a look that saw it before is stale";
+  EXPECT_EQ(std::get<WaitlistEntry>(Do(again)), joined) << "again, as where its COMMIT ends unknown";
+  EXPECT_TRUE(changes_.empty());
+}
+
+TEST_F(ShowBookTest, WhoseOfferHasEndedHasNoPlaceToGiveUp) {
+  LeaveWaitlist leave{kShow, "mina", 1};
+  leave.ended = Join("mina");
+  leave.ended->state = EntryState::kLeft;
+  leave.ended->ended_because = "declined";
+  EXPECT_EQ(std::get<Error>(Do(leave)).reason, "not_on_waitlist");
+  EXPECT_EQ(rows_.entries.at({kShow, 1}).ended_because, "declined");
+}
+
 TEST_F(ShowBookTest, AnEntryThatMovedMeanwhileIsNotOverwritten) {
   (void)Join("mina");
   ShowWork work = ClaimOne("a");

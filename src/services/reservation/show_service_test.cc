@@ -86,6 +86,13 @@ class RefusingWorld final : public World {
   }
 };
 
+// Finds nothing, or what it is told. Told while nobody reads.
+class OfferReader final : public EmptyReader {
+ public:
+  std::optional<Reservation> offer;
+  Result<std::optional<Reservation>> Get(ReservationId) override { return offer; }
+};
+
 // One show with a seat of category A, which is sold, and one of B, which may be free until the world gives it
 // to somebody.
 class TwoSeats final : public Shows {
@@ -126,7 +133,7 @@ class ShowServiceTest : public ::testing::Test {
     config.scan_every = milliseconds(1);
     config.poll_every = milliseconds(0);
     config.waitlist_page = 2;
-    service_ = std::make_unique<ShowService>(std::move(config), io_.get_executor(), store_, reader_, no_rows_,
+    service_ = std::make_unique<ShowService>(std::move(config), io_.get_executor(), store_, reader_, offers_,
                                              *sagas_, shows_, clock_, random_, metrics_);
   }
   Result<WaitlistEntry> Join(std::string user, uint32_t count = 1, std::string category = "") {
@@ -165,6 +172,17 @@ class ShowServiceTest : public ::testing::Test {
     query.limit = 1;
     return reader_.List(query)->entries.at(0).state;
   }
+  // Mina's place, after she was offered the seat; from then on nobody looks. What she is offered is what the
+  // reader tells.
+  uint64_t OfferMina() {
+    const uint64_t place = Join("mina", 1, "B").value().place;
+    shows_.b_is_free = true;
+    service_->StartWorking();
+    EXPECT_TRUE(RunUntil([&] { return StateOf(place) == EntryState::kOffered; }));
+    StopWorking();
+    offers_.offer = rows_.Only();
+    return place;
+  }
   bool AwaitLooks(size_t looks) {
     return RunUntil([this, end = shows_.looks + looks] { return shows_.looks >= end; });
   }
@@ -185,6 +203,7 @@ class ShowServiceTest : public ::testing::Test {
   asio::io_context io_;
   SharedStore rows_;
   EmptyReader no_rows_;
+  OfferReader offers_;
   RefusingWorld world_;
   const std::unique_ptr<Store> migrated_ = SqliteStore::Open(file_, random_).value();
   LosingStore store_{SqliteShowStore::Open(file_).value()};
@@ -293,6 +312,54 @@ TEST_F(ShowServiceTest, WhileASaleIsStoppedNobodyIsOfferedAnythingAndAfterwardsW
   shows_.view.phase = ShowPhase::kOnSale;
   EXPECT_TRUE(RunUntil([&] { return StateOf(place) == EntryState::kOffered; }));
   StopWorking();
+}
+
+TEST_F(ShowServiceTest, ASaleThatHasEndedKeepsItsSeatsForNobodyAndSellsToAllOnceItIsExtended) {
+  const uint64_t place = Join("mina", 1, "A").value().place;
+  service_->StartWorking();
+  ASSERT_TRUE(RunUntil([&] { return shows_.view.waitlist_first; }));
+  shows_.view.phase = ShowPhase::kPast;
+  ASSERT_TRUE(RunUntil([&] { return StateOf(place) == EntryState::kLapsed; }));
+  EXPECT_TRUE(RunUntil([&] { return !shows_.view.waitlist_first; }));
+  shows_.view.phase = ShowPhase::kOnSale;
+  shows_.b_is_free = true;
+  EXPECT_EQ(ErrorOf(Join("jun", 1, "B")), "not_sold_out") << "it is kept for nobody";
+  StopWorking();
+}
+
+TEST_F(ShowServiceTest, WhoseOfferHasEndedJoinsAgainAtTheEndAlsoBeforeTheNextLook) {
+  const uint64_t first = OfferMina();
+  EXPECT_EQ(Join("mina", 1, "B").value().place, first) << "she has the offer still";
+  EXPECT_EQ(ErrorOf(Join("mina", 1, "A")), "waitlist_other_wish");
+  offers_.offer->hold_expires_at = clock_.Now();
+  EXPECT_EQ(ErrorOf(Join("mina", 1, "B")), "waitlist_offer_ending");
+  offers_.offer->state = State::kExpired;
+  const auto again = Join("mina", 1, "A");
+  ASSERT_TRUE(again) << ErrorOf(again);
+  EXPECT_EQ(again->place, first + 1);
+  EXPECT_EQ(again->state, EntryState::kWaiting);
+  EXPECT_EQ(StateOf(first), EntryState::kLapsed);
+  EXPECT_EQ(Join("mina", 1, "A").value().place, first + 1);
+}
+
+TEST_F(ShowServiceTest, WhoseOfferHasEndedIsCheckedAsIfSheHadNoPlace) {
+  (void)OfferMina();
+  offers_.offer->state = State::kExpired;
+  world_.seat_owner.reset();
+  shows_.view.waitlist_first = false;
+  EXPECT_EQ(ErrorOf(Join("mina", 1, "B")), "not_sold_out") << "she may buy it";
+}
+
+TEST_F(ShowServiceTest, WhoHasDeclinedIsToldThatSheHasNoPlaceAlsoBeforeTheNextLook) {
+  const uint64_t place = OfferMina();
+  EXPECT_EQ(ErrorOf(Leave("mina")), "waitlist_offered");
+  offers_.offer->saga.kind = SagaKind::kRelease;
+  offers_.offer->saga.status = SagaStatus::kRunning;
+  EXPECT_EQ(ErrorOf(Leave("mina")), "waitlist_offer_ending");
+  offers_.offer->saga.status = SagaStatus::kDone;
+  offers_.offer->state = State::kReleased;
+  EXPECT_EQ(ErrorOf(Leave("mina")), "not_on_waitlist");
+  EXPECT_EQ(StateOf(place), EntryState::kLeft);
 }
 
 TEST_F(ShowServiceTest, ALookThatCanServeNobodyReadsNobody) {

@@ -177,6 +177,13 @@ std::optional<WaitlistEntry> Settle(const WaitlistEntry& entry, const Reservatio
   return next;
 }
 
+bool IsEnding(const Reservation& offer, Timestamp now) {
+  if (offer.state == State::kCompensating) return true;
+  if (offer.state != State::kHeld) return false;
+  if (offer.saga.status == SagaStatus::kDone) return offer.hold_expires_at <= now;
+  return offer.saga.kind == SagaKind::kRelease || offer.saga.kind == SagaKind::kExpire;
+}
+
 bool KeepsSeats(bool somebody_waits, bool serves_somebody, const FreeSeats& free) {
   return free.none() ? somebody_waits : serves_somebody;
 }

@@ -88,6 +88,10 @@ class FreeSeats {
 // entry back its place among those who wait.
 [[nodiscard]] std::optional<WaitlistEntry> Settle(const WaitlistEntry& entry, const Reservation& offer);
 
+// Whether the offer is coming to its end, or may be: its deadline has passed, though it is HELD still, or it
+// is being given back or undone. What its place is shows once that is over.
+[[nodiscard]] bool IsEnding(const Reservation& offer, Timestamp now);
+
 // Whether free seats shall be kept for the waitlist: somebody waits, and either nothing is free, or what is
 // serves one of them.
 [[nodiscard]] bool KeepsSeats(bool somebody_waits, bool serves_somebody, const FreeSeats& free);

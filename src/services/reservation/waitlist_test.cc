@@ -167,6 +167,24 @@ TEST_F(SettleTest, AnOfferEndsBoughtLapsedOrDeclined) {
   EXPECT_EQ(At(State::kReleased, SagaKind::kRelease)->state, EntryState::kLapsed);
 }
 
+TEST_F(SettleTest, AnOfferIsEndingFromItsDeadlineOnAndWhileItIsGivenBackOrUndone) {
+  const auto is_ending = [&](State state, SagaKind kind, SagaStatus status, Timestamp now) {
+    offer_.state = state;
+    offer_.saga.kind = kind;
+    offer_.saga.status = status;
+    return IsEnding(offer_, now);
+  };
+  const Timestamp before = kUntil - milliseconds(1);
+  EXPECT_FALSE(is_ending(State::kHeld, SagaKind::kOffer, SagaStatus::kDone, before));
+  EXPECT_TRUE(is_ending(State::kHeld, SagaKind::kOffer, SagaStatus::kDone, kUntil));
+  EXPECT_FALSE(is_ending(State::kHeld, SagaKind::kOffer, SagaStatus::kRunning, kUntil)) << "it is being made";
+  EXPECT_TRUE(is_ending(State::kHeld, SagaKind::kRelease, SagaStatus::kRunning, before));
+  EXPECT_TRUE(is_ending(State::kHeld, SagaKind::kExpire, SagaStatus::kRunning, kUntil));
+  EXPECT_FALSE(is_ending(State::kConfirming, SagaKind::kConfirm, SagaStatus::kRunning, kUntil));
+  EXPECT_TRUE(is_ending(State::kCompensating, SagaKind::kConfirm, SagaStatus::kRunning, before));
+  EXPECT_FALSE(is_ending(State::kExpired, SagaKind::kExpire, SagaStatus::kDone, kUntil)) << "it has ended";
+}
+
 TEST(WaitlistTest, FreeSeatsAreKeptWhileSomebodyWaitsWhoCanUseThem) {
   EXPECT_FALSE(KeepsSeats(/*somebody_waits=*/false, false, FreeSeats(kNoneFree))) << "nobody waits";
   EXPECT_TRUE(KeepsSeats(/*somebody_waits=*/true, false, FreeSeats(kNoneFree)))

@@ -85,6 +85,34 @@ TEST_F(SeatRpcTest, TheWaitlistGoesFirstUntilItIsOver) {
   EXPECT_EQ(CallError<v1::Show>(&v1::SeatService::Stub::SetWaitlistFirst, first).reason, "show_not_found");
 }
 
+TEST_F(SeatRpcTest, WhileTheWaitlistIsFirstAChannelsBuyersAreGivenAndOfferedWhatIsKeptForThemAlone) {
+  v1::AssignChannelRequest assign;
+  assign.set_show_id(show_id_);
+  assign.set_channel("fanclub");
+  assign.set_section("Floor");
+  assign.set_row("2");
+  assign.set_reason("members first");
+  assign.set_operator_id("op");
+  ASSERT_EQ(Call<v1::BlockSeatsResponse>(&v1::SeatService::Stub::AssignChannel, assign).outcome().kind(),
+            v1::SeatOutcome::DONE);
+  v1::SetWaitlistFirstRequest first;
+  first.set_show_id(show_id_);
+  first.set_first(true);
+  ASSERT_TRUE(Call<v1::Show>(&v1::SeatService::Stub::SetWaitlistFirst, first).waitlist_first());
+  v1::Command best = HoldOf(saga_, reservation_, "ann", {});
+  best.mutable_hold()->mutable_best_available()->set_count(2);
+  EXPECT_EQ(Run(best).refusal(), "waitlist_first");
+  best.mutable_hold()->add_channels("fanclub");
+  const auto held = Run(best);
+  ASSERT_THAT(held.seats(), SizeIs(2));
+  EXPECT_EQ(held.seats(0).seat_no(), 5) << "those before are the waitlist's";
+  v1::Command named = HoldOf(NewId(), NewId(), "eve", {5});
+  named.mutable_hold()->add_channels("fanclub");
+  const auto taken = Run(named);
+  EXPECT_EQ(taken.refusal(), "seats_taken");
+  EXPECT_FALSE(taken.has_alternative()) << "they would be refused her, too";
+}
+
 TEST_F(SeatRpcTest, AShowsPolicyIsGivenChangedAndTold) {
   v1::CreateShowRequest request = ShowRequest("policy", PlanOf(2, 4));
   request.set_cancel_fee_per_seat(300);

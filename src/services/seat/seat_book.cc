@@ -199,10 +199,20 @@ std::optional<Outcome> Book::CheckNew(const HoldSeats& hold, const Target& targe
                                       const ShowNow& show) const {
   const Show& facts = *show.facts->show;
   if (!facts.OnSale(now_)) return NotOnSale(show);
-  if (facts.terms.waitlist_first && !hold.from_waitlist) {
+  if (facts.terms.waitlist_first && !hold.from_waitlist && !AreKept(hold, target)) {
     return Refused(Refusal::kWaitlistFirst, show.facts->show);
   }
   return CheckLimit(hold, target.seats, show);
+}
+
+// Whether all that are not the reservation's yet are kept for channels, so that no offer to the waitlist can
+// have them; or that is not known yet.
+bool Book::AreKept(const HoldSeats& hold, const Target& target) const {
+  if (target.seats.empty()) return hold.proposal.status == Proposal::Status::kNone;
+  return std::ranges::all_of(target.seats, [&](SeatNo seat_no) {
+    const SeatRow& row = seats_.Get({hold.show_id, seat_no});
+    return row.BelongsTo(hold.reservation) || !row.ChannelAt(now_).empty();
+  });
 }
 
 // None: the saga or the reservation has other seats.

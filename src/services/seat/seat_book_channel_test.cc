@@ -146,6 +146,38 @@ TEST_F(SeatBookChannelTest, AKeptSeatThatIsConfirmedAfterItsDeadlineIsCountedOnc
   EXPECT_THAT(Told(), ElementsAre(Event::Kind::kSold, Event::Kind::kSoldOut));
 }
 
+TEST_F(SeatBookChannelTest, WhileTheWaitlistIsFirstAChannelsBuyersStillTakeWhatIsKeptForThem) {
+  Keep({1, 2, 3, 4}, "fanclub");
+  ChangeShow([](Show& show) { show.terms.waitlist_first = true; });
+  EXPECT_EQ(HoldIn(1, {1}, {"fanclub"}).kind, Kind::kDone);
+  HoldSeats more = HoldOf(1, {1, 2});
+  more.saga = Saga(10);
+  more.channels = {"fanclub"};
+  now_ += 6min;  // seat 1 has lapsed, and is still the reservation's
+  EXPECT_EQ(Run({more, ""}).kind, Kind::kDone);
+  HoldSeats best = BestOf(2, 1, {3});
+  best.channels = {"fanclub"};
+  EXPECT_EQ(Run({best, ""}).kind, Kind::kDone);
+  ExpectRefused(HoldIn(3, {4, 5}, {"fanclub"}), Refusal::kWaitlistFirst);
+  HoldSeats mixed = BestOf(4, 2, {4, 5});
+  mixed.channels = {"fanclub"};
+  ExpectRefused(Run({mixed, ""}), Refusal::kWaitlistFirst);
+  ExpectRefused(Hold(5, {4}), Refusal::kSeatsTaken);
+  ExpectRefused(HoldIn(6, {1}, {"fanclub"}), Refusal::kSeatsTaken);
+  EXPECT_EQ(HoldIn(7, {4}, {"fanclub"}).kind, Kind::kDone);
+}
+
+TEST_F(SeatBookChannelTest, WhileTheWaitlistIsFirstWhatEarlierOnesMayNotTakeIsDecidedAgain) {
+  ChangeShow([](Show& show) { show.terms.waitlist_first = true; });
+  HoldSeats best = BestOf(1, 1, {});
+  best.channels = {"fanclub"};
+  best.proposal.status = Proposal::Status::kNone;
+  const Command command{best, ""};
+  EXPECT_FALSE(RunBatch({command})[0].has_value());
+  best.proposal.status = Proposal::Status::kNotEnough;
+  ExpectRefused(Run({best, ""}), Refusal::kWaitlistFirst);
+}
+
 TEST_F(SeatBookChannelTest, AnOperatorMovesABuyerToWhateverIsKept) {
   Hold(1, {5});
   Confirm(1, {5});

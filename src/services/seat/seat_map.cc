@@ -130,25 +130,42 @@ std::vector<SeatMap::Contingent> SeatMap::Contingents(Timestamp now) {
 }
 
 Proposal SeatMap::Propose(const BestAvailable& wish, Timestamp now, bool avoid_orphans,
-                          std::span<const std::string> channels) {
+                          std::span<const std::string> channels, bool only_kept) {
   const std::scoped_lock lock(mutex_);
   LapseLocked(now);
   // For this buyer, what is kept for her channels is free as well.
   std::vector<SeatNo> opened;
+  bool some_assumed = !only_kept && !assumed_.empty();
   for (const auto& [seat_no, kept] : kept_) {
     if (channels.empty()) break;
-    if (!kept.free || kept.assumed || std::ranges::find(channels, kept.channel) == channels.end()) continue;
-    choice_.Set(seat_no, true);
-    opened.push_back(seat_no);
+    if (!kept.free || std::ranges::find(channels, kept.channel) == channels.end()) continue;
+    some_assumed = some_assumed || kept.assumed;
+    if (!kept.assumed) opened.push_back(seat_no);
   }
-  Proposal proposal = choice_.Choose(wish, avoid_orphans);
-  for (const SeatNo seat_no : opened) choice_.Set(seat_no, false);
+  Proposal proposal{Proposal::Status::kNotEnough, {}};
+  if (!only_kept || !opened.empty()) {
+    const std::vector<SeatNo> hidden = only_kept ? OpenLocked() : std::vector<SeatNo>();
+    for (const SeatNo seat_no : hidden) choice_.Set(seat_no, false);
+    for (const SeatNo seat_no : opened) choice_.Set(seat_no, true);
+    proposal = choice_.Choose(wish, avoid_orphans);
+    for (const SeatNo seat_no : opened) choice_.Set(seat_no, false);
+    for (const SeatNo seat_no : hidden) choice_.Set(seat_no, true);
+  }
   // What was assumed may not come to pass, and then there may be enough.
-  if (proposal.status == Proposal::Status::kNotEnough && !assumed_.empty()) {
+  if (proposal.status == Proposal::Status::kNotEnough && some_assumed) {
     proposal.status = Proposal::Status::kNone;
   }
   for (const SeatNo seat_no : proposal.seats) AssumeLocked(seat_no);
   return proposal;
+}
+
+// What is free for everybody, and nobody is assumed to take.
+std::vector<SeatNo> SeatMap::OpenLocked() const {
+  std::vector<SeatNo> open;
+  for (SeatNo seat_no = 1; seat_no <= layout_->capacity(); ++seat_no) {
+    if (choice_.IsFree(seat_no)) open.push_back(seat_no);
+  }
+  return open;
 }
 
 std::vector<SeatNo> SeatMap::OrphansOf(const std::vector<SeatNo>& seats, Timestamp now) {

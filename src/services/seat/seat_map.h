@@ -75,9 +75,10 @@ class SeatMap {
 
   // The best seats that are free for everybody or kept for one of these channels; they are then taken for
   // whoever asks next, until Settle. Status kNone: not enough, but only on what was assumed; ask again after
-  // Settle.
+  // Settle. With `only_kept`: of what is kept for these channels alone, as the rest is the waitlist's; then
+  // kNotEnough also where the wish names a section or category that there is not.
   [[nodiscard]] Proposal Propose(const BestAvailable& wish, Timestamp now, bool avoid_orphans = false,
-                                 std::span<const std::string> channels = {});
+                                 std::span<const std::string> channels = {}, bool only_kept = false);
   // Seats that `seats` would leave over alone, where as many could sit elsewhere in that section without; by
   // what is free and not assumed taken. None for seats that there are not.
   [[nodiscard]] std::vector<SeatNo> OrphansOf(const std::vector<SeatNo>& seats, Timestamp now);
@@ -118,6 +119,7 @@ class SeatMap {
   bool KeepLocked(const SeatRow& row);
   void ForgetKeptLocked(SeatNo seat_no);
   void FreeLocked(SeatNo seat_no);
+  [[nodiscard]] std::vector<SeatNo> OpenLocked() const;
   void AssumeLocked(SeatNo seat_no);
   [[nodiscard]] bool IsToBeHadLocked(SeatNo seat_no) const;
   [[nodiscard]] SeatState StateLocked(SeatNo seat_no) const;

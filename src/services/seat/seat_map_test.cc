@@ -100,6 +100,23 @@ TEST_F(SeatMapTest, AKeptSeatIsBlockedInStatesAndCountsAndFreeForItsChannel) {
   EXPECT_THAT(map_.Contingents(kNow + 1h), IsEmpty());
 }
 
+TEST_F(SeatMapTest, WhileTheRestIsTheWaitlistsOnlyWhatIsKeptForTheChannelsIsProposed) {
+  const std::vector<std::string> fans = {"fanclub"};
+  Keep(6, SeatState::kFree);
+  Keep(8, SeatState::kFree);
+  const auto propose = [&](uint32_t count, std::span<const std::string> channels) {
+    return map_.Propose({count, "", ""}, kNow, false, channels, /*only_kept=*/true);
+  };
+  EXPECT_EQ(propose(3, fans).status, Proposal::Status::kNotEnough) << "7 is the waitlist's";
+  EXPECT_EQ(propose(1, {}).status, Proposal::Status::kNotEnough) << "nothing is kept for her";
+  EXPECT_THAT(propose(2, fans).seats, ElementsAre(6, 8));
+  EXPECT_EQ(propose(1, fans).status, Proposal::Status::kNone) << "both are assumed";
+  EXPECT_EQ(propose(1, {}).status, Proposal::Status::kNotEnough) << "of no use to her, if they are not taken";
+  EXPECT_THAT(map_.Propose({2, "", ""}, kNow).seats, ElementsAre(1, 2)) << "what was left out is free again";
+  map_.Settle();
+  EXPECT_THAT(propose(1, fans).seats, ElementsAre(6));
+}
+
 TEST_F(SeatMapTest, ASeatThatIsBlockedBesidesIsNotItsChannels) {
   Keep(1, SeatState::kBlocked);
   EXPECT_EQ(map_.LookAtCounts(kNow).counts, (SeatCounts{7, 0, 0, 1, 0}));

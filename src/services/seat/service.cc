@@ -304,7 +304,8 @@ void SeatService::Propose(std::vector<Command>& commands, const std::map<int64_t
         hold->assumed = map->AssumedBesides({});
       }
     } else if (hold->best->count >= 1 && hold->best->count <= kMaxSeatsPerHold) {
-      hold->proposal = map->Propose(*hold->best, now, orphan_rule, hold->channels);
+      const bool only_kept = show->terms.waitlist_first && !hold->from_waitlist;
+      hold->proposal = map->Propose(*hold->best, now, orphan_rule, hold->channels, only_kept);
       const std::vector<SeatNo>& seats = hold->proposal.seats;
       const bool apart = !seats.empty() && RungOf(*show->layout, seats) != Rung::kRow;
       if (apart) hold->assumed = map->AssumedBesides(seats);
@@ -321,6 +322,7 @@ void SeatService::Suggest(std::span<const Command> commands, const std::map<int6
     const auto* hold = std::get_if<HoldSeats>(&commands[i].body);
     if (hold == nullptr || hold->best) continue;
     const Entry& entry = entries.at(hold->show_id);
+    if (entry.show->terms.waitlist_first) continue;  // the others are the waitlist's
     outcomes[i]->alternative = entry.map->Nearest(hold->seats, entry.show->terms.orphan_rule, now);
   }
 }

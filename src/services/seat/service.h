@@ -240,7 +240,8 @@ class SeatService {
   // known. Taken after requests_mutex_, before catalogue_mutex_.
   std::timed_mutex news_mutex_;
   NewsPlace news_place_;
-  std::mutex looks_mutex_;            // guards the next two; nothing is taken after it
+  std::mutex looks_mutex_;            // guards the next three; nothing is taken after it
+  uint64_t looks_ended_ = 0;          // well or not
   std::optional<Error> look_failed_;  // none: the last look came to its end
   Timestamp next_look_{};             // for anybody's queries
   mutable std::shared_mutex catalogue_mutex_;

@@ -29,7 +29,8 @@ enum class OnRefusal {
   kUndoAll,   // undo this step and all before it
   kKeepHold,  // no money has moved: undo this step only; the reservation is HELD again
   // Where the show gives a grace time, and the seats can be held for so long: undo this step and those before
-  // it that moved money; the reservation is HELD again. Otherwise as kUndoAll.
+  // it that moved money; the reservation is HELD again. So also, but for as long as it is held already, where
+  // seats that were held before are to be paid in a way that there is not. Otherwise as kUndoAll.
   kGrace,
   kEndThere,  // nothing was done, and this step's undo keeps a late duplicate from doing it: the saga ends
 };

@@ -17,6 +17,8 @@ namespace boxoffice::reservation {
 namespace {
 
 constexpr int kCompleteTries = 3;
+// Said by payment: a way to pay that there is not.
+constexpr std::string_view kMethodUnknown = "method_unknown";
 // Codes of refusals that compensations are counted by; they come from our own services, which have fewer.
 constexpr size_t kMaxCauses = 64;
 
@@ -185,7 +187,7 @@ asio::awaitable<Result<Runner::Ended>> Runner::DecideToUndo(Shared<Reservation>&
   Reservation& next = reservation.Own();
   const SagaDefinition& definition = DefinitionOf(next.saga.kind);
   const Step& step = definition.steps[static_cast<size_t>(failed_step)];
-  const std::optional<int> undo_to = co_await KeepHold(next, failed_step, result.kind);
+  const std::optional<int> undo_to = co_await KeepHold(next, failed_step, result);
   next.saga.undoing = true;
   const bool first_run = next.saga.epoch == 1;
   next.saga.undo_from = first_run || MUTANT("saga_undo_from_failed")
@@ -204,16 +206,21 @@ asio::awaitable<Result<Runner::Ended>> Runner::DecideToUndo(Shared<Reservation>&
 }
 
 asio::awaitable<std::optional<int>> Runner::KeepHold(Reservation& reservation, int failed_step,
-                                                     StepResult::Kind kind) {
+                                                     const StepResult& result) {
   const auto& steps = DefinitionOf(reservation.saga.kind).steps;
   const OnRefusal on_refusal = steps[static_cast<size_t>(failed_step)].on_refusal;
-  if (kind != StepResult::Kind::kRefused) co_return std::nullopt;
+  if (result.kind != StepResult::Kind::kRefused) co_return std::nullopt;
   if (on_refusal == OnRefusal::kKeepHold) co_return failed_step;
-  if (on_refusal != OnRefusal::kGrace || reservation.grace == milliseconds(0)) co_return std::nullopt;
+  if (on_refusal != OnRefusal::kGrace) co_return std::nullopt;
+  const int after_hold = static_cast<int>(std::ranges::find(steps, true, &Step::is_hold) - steps.begin()) + 1;
+  // No provider was asked, and the buyer only has to correct it. This run has made the hold last already.
+  const bool is_mistake = result.refusal && result.refusal->code == kMethodUnknown;
+  if (is_mistake && reservation.saga.kind == SagaKind::kConfirm) co_return after_hold;
+  if (reservation.grace == milliseconds(0)) co_return std::nullopt;
   // Before the decision, so that it stands on seats that are held for certain.
   const StepResult held = co_await Perform(reservation, "keep-seats", HoldForGrace, /*undo=*/false);
   if (held.kind != StepResult::Kind::kDone) co_return std::nullopt;
-  co_return static_cast<int>(std::ranges::find(steps, true, &Step::is_hold) - steps.begin()) + 1;
+  co_return after_hold;
 }
 
 asio::awaitable<Result<Runner::Ended>> Runner::GoBack(Shared<Reservation>& reservation) {

@@ -89,7 +89,7 @@ class Runner {
                                               StepResult result);
   // Down to which step a refusal is undone where the hold is kept; nullopt: it is not.
   asio::awaitable<std::optional<int>> KeepHold(Reservation& reservation, int failed_step,
-                                               StepResult::Kind kind);
+                                               const StepResult& result);
   asio::awaitable<Result<Ended>> GoBack(Shared<Reservation>& reservation);
   asio::awaitable<Result<Ended>> PostponeIt(Shared<Reservation>& reservation, StepResult result,
                                             std::string_view step);

@@ -371,6 +371,28 @@ TEST_F(SagaTest, ARefusedPaymentKeepsTheSeatsForTheGraceTimeAndANewSagaCanPay) {
   }
 }
 
+TEST_F(SagaTest, AMethodThatIsNotKnownKeepsTheHold) {
+  for (const auto grace : {milliseconds(0), milliseconds(600'000)}) {
+    const Reservation reservation = Prepare(SagaKind::kConfirm);
+    world_->grace = grace;
+    world_->method_unknown = true;
+    const auto answer = Drive(reservation);
+    EXPECT_EQ(answer->refusal->code, "method_unknown");
+    EXPECT_EQ(answer->reservation->state, State::kHeld);
+    EXPECT_GT(answer->reservation->hold_expires_at, reservation.saga.deadline);
+    EXPECT_THAT(world_->journal,
+                ::testing::ElementsAre("seats", "debit", "payment", "undo-payment", "undo-debit"));
+    ExpectClean("undone but for the hold");
+    world_->method_unknown = false;
+    EXPECT_EQ(Drive(BeginAgain(Only(), /*cancel=*/false, "k2"))->reservation->state, State::kConfirmed);
+    ExpectClean("paid as there is");
+  }
+  const Reservation sale = Prepare(SagaKind::kOneShot);
+  world_->method_unknown = true;
+  EXPECT_EQ(Drive(sale)->reservation->state, State::kFailed) << "she held nothing before";
+  ExpectClean("in one step");
+}
+
 TEST_F(SagaTest, WithoutAHoldForTheGraceTimeAllIsUndone) {
   for (const Fault fault : {Fault::kNotDone, Fault::kRefused}) {
     const Reservation reservation = Prepare(SagaKind::kOneShot);

@@ -127,10 +127,31 @@ asio::awaitable<Result<WaitlistPage>> ShowService::OpenPlaceOf(int64_t show_id, 
   co_return found;
 }
 
+// What the next look would write: it may be late, as it waits for the seat service, too.
+asio::awaitable<Result<std::optional<WaitlistEntry>>> ShowService::EndOf(WaitlistEntry entry) {
+  std::optional<WaitlistEntry> ended;
+  if (entry.reservation.IsNil()) co_return ended;
+  auto get = [&] { return reservations_.Get(entry.reservation); };
+  auto offer = co_await ReadOn(readers_, get);
+  if (!offer) co_return std::unexpected(offer.error());
+  if (!*offer) co_return ended;  // it has not begun
+  if (IsEnding(**offer, clock_.Now())) {
+    co_return Fail(Code::kUnavailable, "waitlist_offer_ending", "what becomes of the offer is not known yet");
+  }
+  ended = Settle(entry, **offer);
+  if (ended && IsOpen(ended->state)) ended.reset();
+  co_return ended;
+}
+
 asio::awaitable<Result<WaitlistEntry>> ShowService::Join(JoinWaitlist command) {
   auto known = co_await OpenPlaceOf(command.show_id, command.user_id);
   if (!known) co_return std::unexpected(known.error());
-  if (known->entries.empty()) {
+  if (!known->entries.empty()) {
+    auto ended = co_await EndOf(known->entries.front());
+    if (!ended) co_return std::unexpected(ended.error());
+    command.ended = *std::move(ended);
+  }
+  if (known->entries.empty() || command.ended) {
     auto show = co_await shows_.Get(command.show_id);
     if (!show) co_return std::unexpected(show.error());
     auto hall = co_await shows_.SeeSeats(command.show_id);
@@ -147,7 +168,12 @@ asio::awaitable<Result<WaitlistEntry>> ShowService::Leave(LeaveWaitlist command)
   // By its place the command knows its own work where it runs again, as it does when its COMMIT ends unknown.
   auto open = co_await OpenPlaceOf(command.show_id, command.user_id);
   if (!open) co_return std::unexpected(open.error());
-  if (!open->entries.empty()) command.place = open->entries.front().place;
+  if (!open->entries.empty()) {
+    command.place = open->entries.front().place;
+    auto ended = co_await EndOf(open->entries.front());
+    if (!ended) co_return std::unexpected(ended.error());
+    command.ended = *std::move(ended);
+  }
   ShowCommand leave = std::move(command);
   auto outcome = co_await Write(std::move(leave));
   if (!outcome) co_return std::unexpected(outcome.error());

@@ -54,9 +54,11 @@ class ShowService {
   // Writes the intent and answers at once; the rest is done in the background. Again: the same cancellation.
   // Errors: show_not_found, show_state (the show has begun).
   asio::awaitable<Result<Cancellation>> Cancel(BeginCancellation command);
-  // Errors: as CheckWish; show_not_found, waitlist_other_wish.
+  // Whoever's offer has ended has no place any more, also before the next look says so. While it is ending
+  // (IsEnding), nobody knows: waitlist_offer_ending (kUnavailable).
+  // Errors: as CheckWish; show_not_found, waitlist_other_wish, waitlist_offer_ending.
   asio::awaitable<Result<WaitlistEntry>> Join(JoinWaitlist command);
-  // Errors: not_on_waitlist, waitlist_offered.
+  // Likewise. Errors: not_on_waitlist, waitlist_offered, waitlist_offer_ending.
   asio::awaitable<Result<WaitlistEntry>> Leave(LeaveWaitlist command);
 
   void StartWorking();
@@ -76,6 +78,8 @@ class ShowService {
   asio::awaitable<Result<ShowOutcome>> Write(ShowCommand command);
   // At most one.
   asio::awaitable<Result<WaitlistPage>> OpenPlaceOf(int64_t show_id, std::string user_id);
+  // As its offer's end leaves the place; none: it is open. Errors: waitlist_offer_ending.
+  asio::awaitable<Result<std::optional<WaitlistEntry>>> EndOf(WaitlistEntry entry);
   using Outcomes = std::vector<std::optional<ShowOutcome>>;
   [[nodiscard]] Result<Outcomes> RunBatch(std::span<const ShowCommand> commands);
   [[nodiscard]] Result<Outcomes> LoadDecideSave(std::span<const ShowCommand> commands);

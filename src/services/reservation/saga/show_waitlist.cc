@@ -45,6 +45,11 @@ asio::awaitable<Result<ShowWork>> ShowService::RunWaitlist(ShowWork work, Lent l
     refused_.Forget(show_id);
     auto ended = co_await EndAllWaiting(round, because);
     if (!ended) co_return std::unexpected(ended.error());
+    // From here on nobody looks: were they still kept, a sale that is extended would sell to nobody.
+    if (round.show.phase == ShowPhase::kPast) {
+      auto kept = co_await KeepSeats(round, false);
+      if (!kept) co_return std::unexpected(kept.error());
+    }
   } else {
     auto offered = co_await OfferSeats(round);
     if (!offered) co_return std::unexpected(offered.error());

@@ -154,11 +154,13 @@ class World : public Participants {
               [this, saga = r.saga.id, amount] { parts_of_payment.emplace(saga, amount); });
   }
   asio::awaitable<StepResult> ApprovePayment(const Reservation& r) override {
-    return Do("payment", r.saga.id, [this, attempt = r.saga.attempt] {
-      if (declines) return false;
+    StepResult result = co_await Do("payment", r.saga.id, [this, attempt = r.saga.attempt] {
+      if (declines || method_unknown) return false;
       approvals[attempt] = true;
       return true;
     });
+    if (result.kind == Kind::kRefused && method_unknown) result.refusal->code = "method_unknown";
+    co_return result;
   }
   asio::awaitable<StepResult> CancelPayment(const Reservation& r, uint32_t attempt) override {
     const SagaId saga = attempt == r.saga.attempt ? r.saga.id : r.paid_saga;
@@ -171,6 +173,7 @@ class World : public Participants {
   }
 
   bool declines = false;
+  bool method_unknown = false;
   bool cheap_seat_taken = false;
 
  private:
