@@ -55,6 +55,8 @@ AuditModule::AuditModule(const module::Runtime& runtime, AuditConfig config)
                                            "or only name what they have found")),
       last_run_(runtime.metrics.GetGauge("boxoffice_audit_last_run_timestamp_seconds",
                                          "When the last audit with a verdict about everything began")),
+      start_(runtime.metrics.GetGauge("boxoffice_audit_start_timestamp_seconds",
+                                      "Since when this process audits by itself; 0: only on demand")),
       duration_(runtime.metrics.GetGauge("boxoffice_audit_duration_seconds",
                                          "How long the last audit with a verdict about everything took")) {
   for (const Invariant invariant : kInvariants) ViolationsOf(invariant).Set(0);
@@ -75,7 +77,10 @@ Result<void> AuditModule::Start() {
                    .after_page = [this] { return Pace(); }},
       config_.bounds, config_.patience);
   stopping_ = false;
-  if (config_.every.count() > 0) thread_ = std::thread([this] { Loop(); });
+  if (config_.every.count() > 0) {
+    start_.Set(static_cast<double>(ToUnixMs(clock_.Now())) / 1000);
+    thread_ = std::thread([this] { Loop(); });
+  }
   return {};
 }
 

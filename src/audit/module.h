@@ -41,6 +41,7 @@ struct AuditConfig {
 // Metrics: boxoffice_audit_violations (of the last verdict), boxoffice_audit_runs_total,
 // boxoffice_audit_failures_total (audits without a verdict about everything),
 // boxoffice_audit_last_run_timestamp_seconds (of one that had it; 0: none yet),
+// boxoffice_audit_start_timestamp_seconds (since when it audits by itself; 0: only on demand),
 // boxoffice_audit_duration_seconds. Thread-safe, but for Start, Drain and Stop.
 class AuditModule final : public module::Module {
  public:
@@ -86,6 +87,7 @@ class AuditModule final : public module::Module {
   obs::Counter& runs_;
   obs::Counter& failures_;
   obs::Gauge& last_run_;
+  obs::Gauge& start_;
   obs::Gauge& duration_;
 
   std::unique_ptr<Auditor> auditor_;                  // of whoever set auditing_

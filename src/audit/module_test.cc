@@ -104,6 +104,15 @@ TEST_F(AuditModuleTest, StopWaitsForTheAuditThatIsRunning) {
   EXPECT_THAT(asked.get(), HasSubstr("audit 1"));
 }
 
+// By it a first audit that lasts is known from one that never comes.
+TEST_F(AuditModuleTest, WhoAuditsByItselfTellsSinceWhen) {
+  const obs::Gauge& start = metrics_.GetGauge("boxoffice_audit_start_timestamp_seconds", "");
+  EXPECT_EQ(start.value(), 0) << "on demand, nobody waits for one";
+  AuditModule background(runtime_, AuditConfig{.every = std::chrono::hours(1)});
+  ASSERT_TRUE(background.Start());
+  EXPECT_EQ(start.value(), static_cast<double>(ToUnixMs(clock_.Now())) / 1000);
+}
+
 TEST_F(AuditModuleTest, TheBackgroundAuditHurriesNobody) {
   AuditModule background(runtime_, AuditConfig{.every = milliseconds(1)});
   ASSERT_TRUE(background.Start());

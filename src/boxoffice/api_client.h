@@ -20,6 +20,10 @@ struct ApiOptions {
   std::filesystem::path data = ".data";
 };
 
+// For which a command waits for a new audit: the sums over a large ledger alone take minutes, and a suspicion
+// about them takes as long each time that it is looked at.
+inline constexpr std::chrono::seconds kAuditLimit{3'600};
+
 // Adds --url, --token and --data to a command. `options` must live until it has run.
 void AddApiFlags(CLI::App& command, ApiOptions& options);
 

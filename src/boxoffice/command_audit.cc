@@ -1,4 +1,3 @@
-#include <chrono>
 #include <memory>
 #include <string>
 
@@ -14,10 +13,6 @@ namespace boxoffice::cli {
 namespace {
 
 namespace json = boost::json;
-
-// The sums over a large ledger alone take minutes, and a suspicion about them takes as long each time that it
-// is looked at.
-constexpr std::chrono::seconds kAuditLimit{3'600};
 
 struct AuditOptions {
   ApiOptions api;

@@ -29,7 +29,6 @@ namespace {
 namespace json = boost::json;
 using rehearsal::OnSaleOptions;
 
-constexpr std::chrono::seconds kAuditLimit{600};
 constexpr std::chrono::seconds kPlainLines{5};  // between lines of progress that is not on a terminal
 constexpr size_t kMaxBuyers = 2'000'000;
 constexpr int kSeatsPerRow = 50;

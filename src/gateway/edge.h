@@ -30,8 +30,8 @@ namespace boxoffice::gateway {
 struct ProcessViews {
   // Of all modules. Thread-safe and quick. Empty: always ready.
   std::function<std::vector<module::Health>()> health;
-  // The auditor's last verdict and a new one, as JSON ({"ok","checked","violations"}); may block. Last: "" if
-  // there is none.
+  // The auditor's last verdict and a new one, as JSON ({"ok","checked","violations"}). Last: quick; "" if
+  // there is none. A new one takes as long as the auditor does.
   std::function<std::string()> last_audit;
   std::function<Result<std::string>()> run_audit;
   // Monitoring has an address of its own, so /metrics is not among the routes here.
@@ -50,7 +50,8 @@ struct Edge {
   Rankings& rankings;
   const Sessions& sessions;
   const WebFiles& web;
-  rpc::WorkerPool& blocking;  // for what waits, as long as it may take; nothing that buyers ask for
+  rpc::WorkerPool& blocking;    // for what waits, as long as it may take; nothing that buyers ask for
+  rpc::WorkerPool& monitoring;  // for what is known here and told at once, whatever waits
   std::unordered_set<int64_t> known_shows;
   SignIn* sign_in = nullptr;  // null: no identity provider to sign in at
 
@@ -65,6 +66,11 @@ struct Edge {
   template <typename Work>
   auto RunBlocking(const Work& work) {
     return RunElsewhere(blocking, backends.executor(), work);
+  }
+  // The same for what never waits, behind nothing that does.
+  template <typename Work>
+  auto RunMonitoring(const Work& work) {
+    return RunElsewhere(monitoring, backends.executor(), work);
   }
 };
 

@@ -24,6 +24,7 @@ namespace {
 constexpr milliseconds kAfterStop{1'000};
 constexpr size_t kComputingThreads = 2;
 constexpr size_t kBlockingThreads = 2;
+constexpr size_t kMonitoringThreads = 1;
 constexpr size_t kMostThreads = 8;  // by default
 
 Result<Sessions> MakeSessions(const GatewayConfig& config, bool development, const Clock& clock) {
@@ -109,10 +110,12 @@ struct GatewayModule::Running {
                                 sessions,
                                 web,
                                 blocking,
+                                monitoring,
                                 {}});
     }
     computing.CountIn(runtime.metrics, "gateway");
     blocking.CountIn(runtime.metrics, "gateway-blocking");
+    monitoring.CountIn(runtime.metrics, "gateway-monitoring");
     runtime.metrics.AddCounterCallback(
         "boxoffice_gateway_signatures_computed_total", "Signatures of tokens that a public key was used for",
         {}, [computed = verifier.signatures_computed()] { return static_cast<double>(computed->load()); });
@@ -144,9 +147,10 @@ struct GatewayModule::Running {
   Rankings rankings;
   std::deque<asio::io_context> loops;  // one for each thread; the first also does what is done once
   ServicePeers peers;
-  rpc::WorkerPool computing{kComputingThreads};  // what takes long of what buyers wait for
-  rpc::WorkerPool blocking{kBlockingThreads};    // what may wait for others, for operators alone
-  std::vector<std::unique_ptr<Worker>> workers;  // in the order of their loops
+  rpc::WorkerPool computing{kComputingThreads};    // what takes long of what buyers wait for
+  rpc::WorkerPool blocking{kBlockingThreads};      // what may wait for others, for operators alone
+  rpc::WorkerPool monitoring{kMonitoringThreads};  // what is known here, whatever those wait for
+  std::vector<std::unique_ptr<Worker>> workers;    // in the order of their loops
   std::unique_ptr<WaitingRoom> waiting_room;
   std::unique_ptr<http::Server> server;
   std::optional<JwksClient> jwks_client;
@@ -284,6 +288,7 @@ void GatewayModule::Stop() {
   // After the threads, whose coroutines may still be waiting for what runs there.
   running.computing.join();
   running.blocking.join();
+  running.monitoring.join();
   running_.reset();
 }
 

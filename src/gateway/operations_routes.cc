@@ -30,12 +30,12 @@ asio::awaitable<Response> GetReadiness(Edge& edge) {
   co_return module::HealthResponse(modules, /*judge=*/true);
 }
 
-// Reading them takes long where many connections are open.
+// Reading them takes long where many connections are open; but they must not wait behind an audit.
 asio::awaitable<Response> GetMetrics(Edge& edge) {
   const auto work = [&metrics = edge.metrics] { return metrics.Render(); };
   Response response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  response.body = co_await edge.RunBlocking(work);
+  response.body = co_await edge.RunMonitoring(work);
   co_return response;
 }
 
@@ -58,7 +58,7 @@ http::Handler Static(std::string_view content_type, std::string_view text) {
 
 asio::awaitable<Response> LastAudit(Edge& edge) {
   if (!edge.views.last_audit) co_return RefusalResponse("audit_not_run", "this process has no auditor");
-  std::string report = co_await edge.RunBlocking(edge.views.last_audit);
+  std::string report = co_await edge.RunMonitoring(edge.views.last_audit);
   if (!report.empty()) co_return http::JsonResponse(std::move(report));
   // Not a fault of who asks: before the first verdict there is nothing to say.
   Response none;

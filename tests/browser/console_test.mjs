@@ -314,7 +314,11 @@ test('a dead letter says who could not take it and why, and is replayed', async 
   const later = { ...letter, id: '8', key: 'r2', error: { code: 'event_malformed', detail: 'of the second page' } };
   let items = [letter];
   const replayed = [];
+  let asked = 0;
+  let outboxes = 0;
+  page.on('request', (request) => { if (request.url().endsWith('/v1/admin/outbox')) ++outboxes; });
   await page.route('**/v1/admin/dead-letters?*', (route) => {
+    ++asked;
     const second = new URL(route.request().url()).searchParams.get('cursor') === 'c1';
     return route.fulfill({ json: second ? { items: [later], next_cursor: null } : { items, next_cursor: items.length > 0 ? 'c1' : null } });
   });
@@ -327,7 +331,11 @@ test('a dead letter says who could not take it and why, and is replayed', async 
   await page.getByRole('row', { name: /ranking.*reservation\.confirmed.*event_unreadable no ReservationEvent/ }).waitFor();
   await page.getByRole('button', { name: 'Show more' }).click();
   await page.getByRole('row', { name: /r2.*event_malformed of the second page/ }).waitFor();
+  // The outboxes are asked for as often as the first page is alone: every page of letters is a read of the whole bus.
+  const [askedOnce, outboxesThen] = [asked, outboxes];
   await isAccessible(page);
+  await until(() => outboxes >= outboxesThen + 2, 'the outboxes to be asked for twice');
+  assert.equal(asked, askedOnce, 'more than one page of dead letters is not asked for again by itself');
   await page.getByRole('row', { name: /event_unreadable/ }).getByRole('button', { name: 'Replay' }).click();
   await page.getByText('There is none: every event was taken.').waitFor();
   assert.deepEqual(replayed, ['/v1/admin/dead-letters/7/replay']);

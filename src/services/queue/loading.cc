@@ -1,20 +1,30 @@
 #include "services/queue/loading.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace boxoffice::queue {
 
 std::vector<Loading> LoadingsAfter(std::vector<Loading> before, const Loading& latest) {
   // What was not stored at an earlier one with no fewer places, was not stored at this one.
-  std::erase_if(before, [&latest](const Loading& loading) {
-    return loading.last_sequence >= latest.last_sequence || latest.at - loading.at > kLoadingsCount;
-  });
-  if (before.size() == kMaxLoadings) {
-    before.back().at = latest.at;
-  } else {
-    before.push_back(latest);
+  std::erase_if(before,
+                [&latest](const Loading& loading) { return loading.last_sequence >= latest.last_sequence; });
+  before.push_back(latest);
+  std::vector<Loading> loadings = LoadingsAt(std::move(before), latest.at);
+  if (loadings.size() > kMaxLoadings) {
+    loadings[0].at = loadings[1].at;
+    loadings.erase(std::next(loadings.begin()));
   }
-  return before;
+  return loadings;
+}
+
+std::vector<Loading> LoadingsAt(std::vector<Loading> loadings, Timestamp now) {
+  if (loadings.empty()) return loadings;
+  const auto latest = std::prev(loadings.end());
+  const auto is_old = [now](const Loading& loading) { return now - loading.at > kLoadingsCount; };
+  loadings.erase(std::remove_if(loadings.begin(), latest, is_old), latest);
+  return loadings;
 }
 
 }  // namespace boxoffice::queue

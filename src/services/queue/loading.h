@@ -17,13 +17,17 @@ struct Loading {
   bool operator==(const Loading&) const = default;
 };
 
-// A loading is told of for so long after the next one: by then whoever lost a place has asked, and knows.
+// A loading is told of for so long, and the latest until there is another: by then whoever lost a place has
+// asked, and knows.
 inline constexpr milliseconds kLoadingsCount{60'000};
 inline constexpr size_t kMaxLoadings = 4;
 
 // The loadings of a show that are to be told of after another one; the oldest first, at most kMaxLoadings.
-// Where there would be more, the last two become one: whoever joined between them counts as not stored, and
-// is answered by the queue service itself.
+// Where there would be more, the first two become one: whoever joined between them counts as not stored, and
+// is answered by the queue service itself, until that one is old. The latest stays as it is: by it edges
+// judge whether places were lost.
 [[nodiscard]] std::vector<Loading> LoadingsAfter(std::vector<Loading> before, const Loading& latest);
+// Those of them that are still to be told of.
+[[nodiscard]] std::vector<Loading> LoadingsAt(std::vector<Loading> loadings, Timestamp now);
 
 }  // namespace boxoffice::queue

@@ -169,7 +169,7 @@ void Service::NoteDepartures(const ShowChange& change, Timestamp now) {
 
 QueueView Service::ViewAt(const ShowQueue& queue, Timestamp now) {
   QueueView view = ViewOf(queue, now);
-  view.loadings = LoadingsOf(view.show.show_id);
+  view.loadings = LoadingsAt(LoadingsOf(view.show.show_id), now);
   const auto found = departures_.find(view.show.show_id);
   if (found == departures_.end()) return view;
   std::deque<Departure>& departures = found->second;

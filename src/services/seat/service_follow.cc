@@ -26,6 +26,7 @@ Result<void> SeatService::Follow() {
 
 Result<void> SeatService::NoteLook(Result<void> look) {
   const std::scoped_lock lock(looks_mutex_);
+  ++looks_ended_;
   look_failed_ = look ? std::nullopt : std::optional(look.error());
   return look;
 }
@@ -35,10 +36,12 @@ Result<void> SeatService::NoteLook(Result<void> look) {
 Result<void> SeatService::LookFor(Asker asker) {
   if (asker == Asker::kActor) return Follow();
   const Timestamp began = clock_.Now();
+  uint64_t ended_before = 0;
   {
     const std::scoped_lock lock(looks_mutex_);
     // When it answers again, whoever calls Follow regularly finds out.
     if (look_failed_) return std::unexpected(*look_failed_);
+    ended_before = looks_ended_;
     if (asker == Asker::kAnybody) {
       next_look_ = std::clamp(next_look_, began - kLooksSaved, began + kLooksSaved);
       if (next_look_ >= began) return {};
@@ -46,8 +49,13 @@ Result<void> SeatService::LookFor(Asker asker) {
     }
   }
   const std::unique_lock<std::timed_mutex> news_lock(news_mutex_, kLookWait);
-  // Noted, so that no further query waits for the same.
-  if (!news_lock) return NoteLook(Fail(Code::kUnavailable, "database_unavailable", "another look lasts"));
+  if (!news_lock) {
+    const std::scoped_lock lock(looks_mutex_);
+    const Error lasts{Code::kUnavailable, "database_unavailable", "another look lasts"};
+    // Noted, so that no further query waits for the same; but of a look that has ended since, it says more.
+    if (looks_ended_ == ended_before) look_failed_ = lasts;
+    return std::unexpected(lasts);
+  }
   Result<void> look = NoteLook(ReadNews());
   if (asker == Asker::kAnybody) {
     const std::scoped_lock lock(looks_mutex_);
