@@ -450,9 +450,11 @@ Result<void> Connection::Execute(std::string_view script, milliseconds timeout, 
   BOXOFFICE_TRY(EnsureConnected());
   State& state = *state_;
   if (FoundDead()) return Lost(false, "the server has closed the connection");
-  const std::string text =
-      fmt::format("BEGIN; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {};\n{}\n;COMMIT",
-                  timeout.count(), lock_timeout.count(), script);
+  // The server has the COMMIT already: it looks now and then whether this process is there still.
+  const std::string text = fmt::format(
+      "BEGIN; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}; SELECT set_config(name, '1s', "
+      "true) FROM pg_settings WHERE name = 'client_connection_check_interval';\n{}\n;COMMIT",
+      timeout.count(), lock_timeout.count(), script);
   // One more second, so that the server gives up first.
   const auto deadline = SteadyClock::now() + timeout + std::chrono::seconds(1);
   if (PQsendQuery(state.conn, text.c_str()) != 1) return Lost(true, OneLine(PQerrorMessage(state.conn)));

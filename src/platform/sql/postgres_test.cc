@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <future>
 #include <map>
@@ -13,6 +14,8 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "testing/postgres_server.h"
 #include "testing/wait.h"
@@ -496,6 +499,24 @@ TEST_F(PostgresTest, AMigrationThatWaitsForALongReaderKeepsNobodyWaiting) {
   const auto migrated = migrator.get();
   EXPECT_TRUE(migrated) << "it is tried again: " << migrated.error().detail;
   EXPECT_EQ(watcher->Read(One("SELECT c FROM t")).value()[0].size(), 1U);
+}
+
+// As by Ctrl-C, though the server is at work.
+TEST_F(PostgresTest, AMigrationWhoseProcessIsGoneIsRolledBack) {
+  ASSERT_TRUE(Open()->Migrate("test", std::array{kFirst}));
+  constexpr Migration kLong{2, "0002_long", "SELECT pg_sleep(90)"};
+  const pid_t migrator = ::fork();
+  if (migrator == 0) {
+    (void)Open()->Migrate("test", std::array{kFirst, kLong});
+    ::_exit(0);
+  }
+  const auto watcher = Open();
+  const Batch asleep =
+      One("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()");
+  EXPECT_TRUE(testbed::Eventually([&] { return !watcher->Read(asleep).value()[0].empty(); }));
+  ::kill(migrator, SIGKILL);
+  ::waitpid(migrator, nullptr, 0);
+  EXPECT_TRUE(testbed::Eventually([&] { return watcher->Read(asleep).value()[0].empty(); }));
 }
 
 TEST_F(PostgresTest, AMigrationThatIsGivenUpInADeadlockIsTriedAgain) {
