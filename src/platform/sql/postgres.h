@@ -2,9 +2,8 @@
 // travel in one round trip, transactions, migrations. Nothing here knows a table.
 //
 //   pg::Batch batch;                                              // load: one round trip
-//   batch.Add("SELECT w.user_id, w.balance FROM (SELECT unnest($1) AS user_id) i JOIN wallet w USING
-//   (user_id)",
-//             pg::Column(keys, &Key::user_id));
+//   batch.Add("SELECT w.user_id, w.balance FROM (SELECT unnest($1) AS user_id) i "
+//             "JOIN wallet w USING (user_id)", pg::Column(keys, &Key::user_id));
 //   BOXOFFICE_ASSIGN(const auto results, connection.Read(batch));
 //   for (const pg::Row row : results[0]) rows.push_back({std::string(row.Text(0)), row.Int(1)});
 //
@@ -23,9 +22,9 @@
 //   So columns are bigint, text, bytea, uuid, boolean, float8. SUM and AVG of bigint are numeric: cast them.
 // - Keys are sorted in every statement (`ORDER BY` in a subquery where the order of locking matters): two
 //   writers with unsorted keys deadlock, which costs a second.
-// - Arrays are unnested in a target list, `FROM (SELECT unnest($1) AS a, unnest($2) AS b) i`, which makes the
-// rows
-//   as they are asked for. In FROM, each would be stored in a tuple store of its own first, and read back.
+// - Arrays are unnested in a target list, `FROM (SELECT unnest($1) AS a, unnest($2) AS b) i`, which makes
+//   the rows as they are asked for. In FROM, each would be stored in a tuple store of its own first, and read
+//   back.
 // - An `UPDATE … FROM` such rows applies one per target; changes to one row are merged before.
 // - A statement that raises fails its whole batch: write SQL that does not raise, or an Insert.
 // - text can't hold the byte 0: such a value is invalid_value (bytea takes it).

@@ -188,37 +188,30 @@ void AddRows(const std::vector<Writing>& writings, Attempt& attempt) {
 class Found {
  public:
   Found(const std::vector<Writing>& writings, const Attempt& attempt,
-        std::span<const sql::pg::Rows> results) {
-    const auto count = [&](const std::vector<size_t>& places) {
-      size_t sum = 0;
-      for (const size_t place : places) sum += results[place].size();
-      return sum;
+        const std::vector<sql::pg::Rows>& results) {
+    const auto id = [](const Writing& w) { return w.row().id; };
+    const auto id_at = [](const Row& row) { return row.Id<ReservationId>(0); };
+    for (const Writing* writing : sql::pg::Missing(writings, id, results, attempt.rows, id_at))
+      missing_rows_.insert(writing->row().id);
+    const Writings begun = Select(writings, [](const Writing& w) { return w.Begins(); });
+    const auto key = [](const Writing* w) { return w->change->request->key; };
+    const auto key_at = [](const Row& row) {
+      return RequestKey{std::string(row.Text(0)), std::string(row.Text(1))};
     };
-    const auto begin = static_cast<size_t>(std::ranges::count_if(writings, &Writing::Begins));
-    all_ = count(attempt.rows) == writings.size() && count(attempt.requests) == begin;
-    if (all_) return;
-    for (const size_t place : attempt.requests) {
-      for (const Row row : results[place]) {
-        requests_.insert({std::string(row.Text(0)), std::string(row.Text(1))});
-      }
-    }
-    for (const size_t place : attempt.rows) {
-      for (const Row row : results[place]) rows_.insert(row.Id<ReservationId>(0));
-    }
+    for (const Writing* const* writing : sql::pg::Missing(begun, key, results, attempt.requests, key_at))
+      missing_requests_.insert((*writing)->change->request->key);
   }
   [[nodiscard]] bool HasRowOf(const Writing& writing) const {
-    return all_ || rows_.contains(writing.row().id);
+    return !missing_rows_.contains(writing.row().id);
   }
   // Its row was written without its request, or the request without the row.
   [[nodiscard]] bool IsTorn(const Writing& writing) const {
-    if (all_ || !writing.Begins()) return false;
-    return HasRowOf(writing) != requests_.contains(writing.change->request->key);
+    return writing.Begins() && HasRowOf(writing) == missing_requests_.contains(writing.change->request->key);
   }
 
  private:
-  bool all_ = false;  // were written, as nearly always; then nothing else is known here
-  std::set<RequestKey> requests_;
-  std::set<ReservationId> rows_;
+  std::set<RequestKey> missing_requests_;
+  std::set<ReservationId> missing_rows_;
 };
 
 class PostgresStore final : public Store {
