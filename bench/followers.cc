@@ -8,15 +8,15 @@
 #include <utility>
 #include <vector>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "bench/socket.h"
 
 namespace boxoffice::bench {
 namespace {
@@ -52,24 +52,15 @@ class Crowd {
 
  private:
   bool ConnectOne(uint16_t port, std::string_view request) {
-    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (socket < 0) return false;
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    Socket socket(port);
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = sockets_.size();
-    if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-        ::send(socket, request.data(), request.size(), MSG_NOSIGNAL) !=
-            static_cast<ssize_t>(request.size()) ||
-        ::fcntl(socket, F_SETFL, O_NONBLOCK) != 0 ||
-        ::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event) != 0) {
-      ::close(socket);
+    if (socket.fd() < 0 || !socket.Send(request) || ::fcntl(socket.fd(), F_SETFL, O_NONBLOCK) != 0 ||
+        ::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket.fd(), &event) != 0) {
       return false;
     }
-    sockets_.push_back(socket);
+    sockets_.push_back(std::move(socket));
     return true;
   }
   // What is there, or comes within the time; false: nothing did.
@@ -80,17 +71,17 @@ class Crowd {
     for (int i = 0; i < count; ++i) {
       const size_t index = events[static_cast<size_t>(i)].data.u64;
       ssize_t read = 0;
-      while ((read = ::recv(sockets_[index], buffer.data(), buffer.size(), 0)) > 0) {
+      while ((read = ::recv(sockets_[index].fd(), buffer.data(), buffer.size(), 0)) > 0) {
         bytes_ += static_cast<uint64_t>(read);
         if (std::exchange(seen_[index], turn_) != turn_) --missing_;
       }
-      if (read == 0) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, sockets_[index], nullptr);
+      if (read == 0) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, sockets_[index].fd(), nullptr);
     }
     return count > 0;
   }
 
   const int epoll_;
-  std::vector<int> sockets_;
+  std::vector<Socket> sockets_;
   std::vector<int> seen_;  // the last turn in which each had something
   int turn_ = 0;
   size_t missing_ = 0;  // who has had nothing this turn

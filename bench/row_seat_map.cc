@@ -5,16 +5,14 @@
 #include <utility>
 #include <vector>
 
-#include <arpa/inet.h>
 #include <boost/json/array.hpp>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "bench/followers.h"
 #include "bench/rows.h"
 #include "bench/shop.h"
+#include "bench/socket.h"
 
 namespace boxoffice::bench {
 namespace {
@@ -25,32 +23,6 @@ constexpr int kFetches = 300;
 constexpr size_t kFollowers = 20'000;
 constexpr size_t kOtherFiles = 2'000;  // of the system and of the generator
 constexpr int kChanges = 5;            // one a second
-
-class Socket {
- public:
-  explicit Socket(uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd_ >= 0 && ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-      ::close(fd_);
-      fd_ = -1;
-    }
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  ~Socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int fd() const { return fd_; }
-  [[nodiscard]] bool Send(std::string_view bytes) const {
-    return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
-  }
-
- private:
-  int fd_;
-};
 
 std::unexpected<Error> NoMap(std::string_view why) {
   return Fail(Code::kUnavailable, "seat_map", fmt::format("the seat map: {}", why));
