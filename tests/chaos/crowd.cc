@@ -18,6 +18,7 @@
 #include <fmt/ranges.h>
 
 #include "base/check.h"
+#include "chaos/answer.h"
 
 namespace boxoffice::chaos {
 namespace {
@@ -43,17 +44,9 @@ asio::awaitable<void> Pause(milliseconds time) {
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
 
-const json::value* Find(const json::value& value, std::string_view name) {
-  const json::object* const object = value.if_object();
-  return object == nullptr ? nullptr : object->if_contains(name);
-}
-std::string TextOf(const json::value& value, std::string_view name) {
-  const json::value* const found = Find(value, name);
-  return found != nullptr && found->is_string() ? std::string(found->as_string()) : std::string();
-}
 int64_t NumberOf(const json::value& value, std::string_view name) {
-  const json::value* const found = Find(value, name);
-  return found != nullptr && found->is_number() ? found->to_number<int64_t>() : 0;
+  const json::value& found = At(value, name);
+  return found.is_number() ? found.to_number<int64_t>() : 0;
 }
 
 std::optional<State> ParseState(std::string_view name) {

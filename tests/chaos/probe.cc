@@ -1,19 +1,13 @@
 #include "chaos/probe.h"
 
-#include <string_view>
-
 #include <fmt/format.h>
+
+#include "chaos/answer.h"
 
 namespace boxoffice::chaos {
 namespace {
 
 constexpr size_t kMaxTold = 1'000;  // characters of the last answer
-
-std::string TextOf(const json::value& value, std::string_view name) {
-  const json::object* const object = value.if_object();
-  const json::value* const found = object == nullptr ? nullptr : object->if_contains(name);
-  return found != nullptr && found->is_string() ? std::string(found->as_string()) : std::string();
-}
 
 bool IsDone(const Reply& reply) { return reply.status == 200 || reply.status == 201; }
 

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "chaos/answer.h"
 #include "platform/http/client.h"
 
 namespace boxoffice::chaos {
@@ -31,12 +32,6 @@ constexpr milliseconds kLook{250};
 constexpr int64_t kPrice = 1'000;
 constexpr size_t kMaxTold = 10;  // of one kind of violation
 
-const json::value& At(const json::value& value, std::string_view name) {
-  static const json::value none;
-  const json::object* const object = value.if_object();
-  const json::value* const found = object == nullptr ? nullptr : object->if_contains(name);
-  return found == nullptr ? none : *found;
-}
 std::string Text(const json::value& value) {
   return value.is_string() ? std::string(value.as_string()) : json::serialize(value);
 }

@@ -215,12 +215,7 @@ TEST_F(Seats, AnEmergencyStopLetsNobodyWhoIsInHoldMoreAndWhoeverHoldsPays) {
   const Reply held = holder->Reserve(show, R"("seats":[1])");
   ASSERT_EQ(held.status, 201) << held;
   const std::string opened = system_->Show(show).at("on_sale_at");
-  const auto open_at = [&](const std::string& time) {
-    const Reply set =
-        system_->Admin("PATCH", "/v1/admin/shows/" + show, fmt::format(R"({{"on_sale_at":"{}"}})", time));
-    EXPECT_EQ(set.status, 200) << set;
-  };
-  open_at("2099-01-01T00:00:00Z");
+  system_->OpenSaleAt(show, "2099-01-01T00:00:00Z");
   // A replica that has not heard of it yet may hold for a moment.
   int refused = 0;
   Reply more;
@@ -237,7 +232,7 @@ TEST_F(Seats, AnEmergencyStopLetsNobodyWhoIsInHoldMoreAndWhoeverHoldsPays) {
   const Reply paid = holder->Confirm(held.at("id"));
   EXPECT_EQ(paid.at("state"), "CONFIRMED") << paid;
 
-  open_at(opened);
+  system_->OpenSaleAt(show, opened);
   ASSERT_TRUE(Eventually([&] {
     more = other->Reserve(show, R"("seats":[2],"pay":true)");
     return more.status == 201;

@@ -219,6 +219,11 @@ void Operator::ExpectCleanAudit() {
   EXPECT_EQ(audit.at("violations"), "[]") << audit;
 }
 
+void System::OpenSaleAt(const std::string& show, const std::string& time) {
+  const Reply set = Admin("PATCH", "/v1/admin/shows/" + show, fmt::format(R"({{"on_sale_at":"{}"}})", time));
+  EXPECT_EQ(set.status, 200) << set;
+}
+
 size_t System::CountSagas(const std::string& status) {
   const Reply sagas = Admin("GET", "/v1/admin/sagas?limit=200&status=" + status);
   EXPECT_EQ(sagas.status, 200) << sagas;

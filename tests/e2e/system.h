@@ -107,6 +107,8 @@ class System {
   }
   std::string CreateShow(const ShowPlan& plan = {}) { return operator_->CreateShow(plan); }
   Reply Show(const std::string& show) { return Admin("GET", "/v1/shows/" + show); }
+  // RFC 3339. A time ahead stops a sale that is on.
+  void OpenSaleAt(const std::string& show, const std::string& time);
   void ExpectCleanAudit() { operator_->ExpectCleanAudit(); }
   // Sagas that have not ended, "running" or "parked".
   size_t CountSagas(const std::string& status);

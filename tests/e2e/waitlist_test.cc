@@ -121,12 +121,7 @@ TEST_F(Waitlist, WhileASaleIsStoppedNobodyIsOfferedAnythingAndEverybodyKeepsTheP
   auto waiting = Visitor("waiting");
   ASSERT_EQ(Join(*waiting, 1).status, 200);
   const std::string opened = system_->Show(show_).at("on_sale_at");
-  const auto open_at = [&](const std::string& time) {
-    const Reply set =
-        system_->Admin("PATCH", "/v1/admin/shows/" + show_, fmt::format(R"({{"on_sale_at":"{}"}})", time));
-    EXPECT_EQ(set.status, 200) << set;
-  };
-  open_at("2099-01-01T00:00:00Z");
+  system_->OpenSaleAt(show_, "2099-01-01T00:00:00Z");
   int stopped = 0;  // as other replicas learn of it a moment later
   ASSERT_TRUE(Eventually([&] {
     stopped = system_->Show(show_).at("state") == "ANNOUNCED" ? stopped + 1 : 0;
@@ -135,7 +130,7 @@ TEST_F(Waitlist, WhileASaleIsStoppedNobodyIsOfferedAnythingAndEverybodyKeepsTheP
   GiveBack(0);
   const auto moved = [&] { return waiting->Call("GET", Path()).at("state") != "WAITING"; };
   EXPECT_FALSE(Eventually(moved, seconds(3))) << "some looks at the waitlist";
-  open_at(opened);
+  system_->OpenSaleAt(show_, opened);
   EXPECT_TRUE(Becomes(*waiting, "OFFERED"));
   system_->ExpectCleanAudit();
 }

@@ -37,17 +37,25 @@ class SilentService final : public wallet::WalletService::CallbackService {
   };
 };
 
+class UnaryTest : public ::testing::Test {
+ protected:
+  UnaryTest() {
+    host_.Start(service_, {address_}, [] { return std::string(); }).value();
+  }
+
+  const testbed::TempDir dir_;
+  const std::string address_ = "unix:" + (dir_.path() / "s").string();
+  SilentService service_;
+  Host host_;
+  const std::unique_ptr<wallet::WalletService::Stub> stub_ =
+      wallet::WalletService::NewStub(NetworkChannel(address_));
+};
+
 // As a replica does that stops while it waits for another service.
-TEST(UnaryTest, ACallThatIsUnderWayEndsBeforeTheExecutorOfItsCallerGoes) {
-  const testbed::TempDir dir;
-  SilentService service;
-  Host host;
-  const std::string address = "unix:" + (dir.path() / "s").string();
-  ASSERT_TRUE(host.Start(service, {address}, [] { return std::string(); }));
-  const auto stub = wallet::WalletService::NewStub(NetworkChannel(address));
+TEST_F(UnaryTest, ACallThatIsUnderWayEndsBeforeTheExecutorOfItsCallerGoes) {
   std::atomic<int> ended = 0;
   auto start = [&](auto* context, auto* request, auto* response, auto done) {
-    stub->async()->GetWallet(context, request, response, [&ended, done](grpc::Status status) {
+    stub_->async()->GetWallet(context, request, response, [&ended, done](grpc::Status status) {
       ++ended;
       done(std::move(status));
     });
@@ -60,7 +68,7 @@ TEST(UnaryTest, ACallThatIsUnderWayEndsBeforeTheExecutorOfItsCallerGoes) {
                    asio::detached);
   }
   io->poll();
-  ASSERT_TRUE(Eventually([&] { return service.asked == 2; }));
+  ASSERT_TRUE(Eventually([&] { return service_.asked == 2; }));
   const auto began = std::chrono::steady_clock::now();
   calls.reset();
   EXPECT_EQ(ended, 2) << "nobody comes back any more";
@@ -68,27 +76,21 @@ TEST(UnaryTest, ACallThatIsUnderWayEndsBeforeTheExecutorOfItsCallerGoes) {
   io.reset();
 }
 
-TEST(UnaryTest, OnceTheyAreCancelledThoseUnderWayComeBackAtOnceAndSoDoesWhatBeginsThen) {
-  const testbed::TempDir dir;
-  SilentService service;
-  Host host;
-  const std::string address = "unix:" + (dir.path() / "s").string();
-  ASSERT_TRUE(host.Start(service, {address}, [] { return std::string(); }));
-  const auto stub = wallet::WalletService::NewStub(NetworkChannel(address));
+TEST_F(UnaryTest, OnceTheyAreCancelledThoseUnderWayComeBackAtOnceAndSoDoesWhatBeginsThen) {
   asio::io_context io;
   OpenCalls calls;
   int failed = 0;
   const auto ask = [&] {
     asio::co_spawn(io,
                    Call<wallet::Wallet>(io.get_executor(), calls, wallet::GetWalletRequest(), 60s,
-                                        [&stub](auto... a) { stub->async()->GetWallet(a...); }),
+                                        [this](auto... a) { stub_->async()->GetWallet(a...); }),
                    [&failed](const std::exception_ptr&, const Result<wallet::Wallet>& answer) {
                      if (!answer) ++failed;
                    });
   };
   ask();
   io.poll();
-  ASSERT_TRUE(Eventually([&] { return service.asked == 1; }));
+  ASSERT_TRUE(Eventually([&] { return service_.asked == 1; }));
   const auto began = std::chrono::steady_clock::now();
   calls.Cancel();
   ask();
