@@ -417,8 +417,10 @@ class Examination {
                   "`boxoffice audit` runs one");
     }
     if (ok->as_bool()) return Note("audit", "invariants", Status::kOk, "the last audit was clean");
-    Note("audit", "invariants", Status::kProblem, "the last audit found violations",
-         "`boxoffice audit` names them; pause the queues until they are understood");
+    Note(
+        "audit", "invariants", Status::kProblem, "the last audit found violations",
+        "`boxoffice audit` names them; until they are understood stop what is concerned: `boxoffice show set "
+        "SHOW --on-sale-at TIME` with a time ahead, as who is in buys on while a queue is paused");
   }
 
   const Options& options_;
