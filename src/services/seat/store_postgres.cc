@@ -362,7 +362,8 @@ Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const Kno
               Column(known, [](const KnownLayout& one) { return static_cast<int64_t>(one.version); }));
     batch.Add(kNewSeats, since.horizon, source_);
   }
-  BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+  // Here too, or the time of a replica that gets no commands would stay as wrong as it began.
+  BOXOFFICE_ASSIGN(const auto results, clock_.Read(*connection_, std::move(batch)));
   News news;
   news.place = {results[0][0].Int(0), FromUnixMs(results[0][0].Int(1))};
   if (first) return news;

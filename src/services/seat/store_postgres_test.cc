@@ -44,6 +44,12 @@ class Replica {
   }
   SeatService* operator->() { return service_.get(); }
   Timestamp Now() const { return clock_->Now(); }
+  // As if the server had told this machine's time and `ahead`.
+  void SetClockAhead(std::chrono::microseconds ahead) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch() + ahead;
+    const auto heard = std::chrono::steady_clock::now();
+    clock_->Correct(heard, heard, std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+  }
 
   std::future<Result<Outcome>> Send(Command command) { return SendTo(*service_, std::move(command)); }
   Outcome Run(Command command) { return RunAt(*service_, std::move(command)); }
@@ -484,6 +490,15 @@ TEST_F(ReplicasTest, AHoldEndsByTheDatabasesClock) {
   ASSERT_TRUE(hand_->Execute("UPDATE seat SET hold_expires_at_ms = " BOXOFFICE_PG_NOW_MS " - 2000"));
   EXPECT_EQ(b.Run(HoldOf(show, 2, {1})).kind, Kind::kDone);
   EXPECT_EQ(a.Run(ConfirmOf(show, 1, {1})).refusal, Refusal::kHoldLost);
+}
+
+// Or shows that it makes would not be on sale yet at the others.
+TEST_F(ReplicasTest, AReplicaWithoutCommandsFollowsTheDatabasesClock) {
+  Replica idle(config_, 1);
+  idle.SetClockAhead(1h);
+  EXPECT_GT(idle.Now() - SystemClock().Now(), 59min);
+  ASSERT_TRUE(idle->Follow());
+  EXPECT_LT(idle.Now() - SystemClock().Now(), 10s) << "the same machine";
 }
 
 // What others sell, and that a show was cancelled, is no matter of how often rows are tidied.
