@@ -5,7 +5,9 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <ranges>
+#include <sstream>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -31,9 +33,6 @@ constexpr int kFewPartitions = 4;
 constexpr seconds kMigrateLimit{120};
 constexpr seconds kReadyLimit{120};
 constexpr milliseconds kReadyPoll{50};
-// A process that started before those that it calls has connected to them within this
-// (platform/rpc/channels.cc).
-constexpr milliseconds kReconnect{500};
 // On one machine nobody balances but our own channels, which notice within this.
 constexpr milliseconds kNotice{500};
 constexpr milliseconds kGrace{5'000};
@@ -96,14 +95,31 @@ bool Runs(pid_t pid) {
   return name_end != std::string::npos && name_end + 2 < stat.size() && stat[name_end + 2] != 'Z';
 }
 
+// What it answers with 200 at this path of its admin port; nothing if it doesn't.
+std::optional<std::string> FetchFrom(const std::string& admin, std::string_view path) {
+  http::ClientRequest request;
+  request.url = fmt::format("http://{}{}", admin, path);
+  request.timeout = seconds(2);
+  auto response = http::FetchBlocking(std::move(request));
+  if (!response || response->status != 200) return std::nullopt;
+  return std::move(response->body);
+}
+
 // Whether it is ready, and, with `serving`, does not just stand by for another one.
 bool IsReady(const std::string& admin, bool serving) {
-  http::ClientRequest request;
-  request.url = fmt::format("http://{}/readyz", admin);
-  request.timeout = seconds(2);
-  const auto response = http::FetchBlocking(std::move(request));
-  return response && response->status == 200 &&
-         !(serving && response->body.find(R"("role":"standby")") != std::string::npos);
+  const auto health = FetchFrom(admin, "/readyz");
+  return health && !(serving && health->contains(R"("role":"standby")"));
+}
+
+// Whether it is connected to a replica of each service that it calls.
+bool ReachesAll(const std::string& admin) {
+  const auto metrics = FetchFrom(admin, "/metrics");
+  if (!metrics) return false;
+  std::istringstream lines(*metrics);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("boxoffice_rpc_connected_replicas{") && line.ends_with(" 0")) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -249,7 +265,9 @@ Result<void> Cluster::AwaitReady(const Wait& wait) {
       });
     }));
   }
-  if (!wait(kReconnect)) return Fail(Code::kUnavailable, "stopped", "before it was ready");
+  // Who started before those that it calls is not connected to them yet, and would refuse the first buyer.
+  for (const Replica& replica : plan_)
+    BOXOFFICE_TRY(Await(wait, replica, [&] { return ReachesAll(replica.admin); }));
   return {};
 }
 

@@ -74,10 +74,10 @@ class Cluster {
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
 
-  // Migrates the stores, starts every replica, and returns when all are ready, and one of each service serves
-  // where the others stand by. Errors: cluster_config (the
-  // files can't be written), child_not_started, child_failed, replica_ended (with the last line of its log),
-  // not_ready (in time), stopped (by `wait`).
+  // Migrates the stores, starts every replica, and returns when all are ready, one of each service serves
+  // where the others stand by, and all are connected to one of each service that they call. Errors:
+  // cluster_config (the files can't be written), child_not_started, child_failed, replica_ended (with the
+  // last line of its log), not_ready (in time), stopped (by `wait`).
   [[nodiscard]] Result<void> Start(const Wait& wait);
   // Ends all, callers before those that they call, each by SIGTERM, and by SIGKILL if it takes too long.
   // False: that was so for some. Again: no effect.

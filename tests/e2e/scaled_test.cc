@@ -36,7 +36,8 @@ TEST(Scaled, SellsAndStopsAndSellsAgain) {
   const std::string show = system.CreateShow();
   Buyer mina(system, "mina");
   ASSERT_TRUE(mina.Enter(show));
-  ASSERT_EQ(mina.Charge(3'000).status, 201);
+  const Reply charged = mina.Charge(3'000);
+  ASSERT_EQ(charged.status, 201) << charged;
   const Reply sold = mina.Reserve(show, R"("seats":[1],"pay":true)");
   ASSERT_EQ(sold.status, 201) << sold;
   EXPECT_EQ(sold.at("state"), "CONFIRMED");
@@ -96,7 +97,8 @@ TEST(Scaled, AServerThatDiesIsStartedAgainWithItsData) {
   ASSERT_TRUE(system.ready());
   const std::string show = system.CreateShow();
   Buyer mina(system, "mina");
-  ASSERT_EQ(mina.Charge(3'000).status, 201);
+  const Reply charged = mina.Charge(3'000);
+  ASSERT_EQ(charged.status, 201) << charged;
   const json::value ps = Ps(system);
   for (const json::value& server : ps.at("servers").as_array())
     kill(server.at("pid").to_number<pid_t>(), SIGKILL);

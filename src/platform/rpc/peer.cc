@@ -111,6 +111,9 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
                                     {{"client", options_.name}})),
         retries_(metrics.GetCounter("boxoffice_rpc_retries_total", "Calls that were made again",
                                     {{"client", options_.name}})),
+        connected_(metrics.GetGauge("boxoffice_rpc_connected_replicas",
+                                    "Replicas of a service that this client is connected to",
+                                    {{"client", options_.name}})),
         calls_(metrics, options_.name),
         timer_(executor),
         lookup_(lookup),
@@ -134,6 +137,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
     auto found = channels_.ReplicasOf(options_.service);
     if (!found) {
       in_process_ = true;
+      connected_.Set(1);
       replicas_.push_back(Make("", /*in_process=*/true));
       return;
     }
@@ -298,6 +302,8 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
       if (replica->Look()) ended.push_back(replica);
       if (replica->Takes(/*command=*/true)) last_there_ = Now();
     }
+    connected_.Set(static_cast<double>(
+        std::ranges::count_if(now, [](const auto& replica) { return replica->reachable(); })));
     for (const auto& [owner, listener] : listeners) (*listener)(now, ended);
     if (!where_.dns_name.empty() && !resolving_ && Now() >= resolve_at_) Resolve();
   }
@@ -342,6 +348,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   obs::Registry& metrics_;
   obs::Counter& refused_;
   obs::Counter& retries_;
+  obs::Gauge& connected_;
   CallMetrics calls_;
   const SystemClock clock_;
   SeededRandom random_{SystemSeed()};

@@ -170,6 +170,20 @@ TEST_F(ReplicaTest, AnOpenBreakerRefusesBeforeSendingAndClosesAfterProbes) {
   keeper.ReplyToAll();
 }
 
+// `boxoffice up --scaled` is ready when every service has one of each that it calls.
+TEST_F(ReplicaTest, ReplicasThatAreConnectedToAreCounted) {
+  Member a(Socket("a"), Echo);
+  Connect(a.address() + "," + Socket("b"));
+  const obs::Gauge& connected =
+      metrics_.GetGauge("boxoffice_rpc_connected_replicas", "", {{"client", "test"}});
+  EXPECT_TRUE(testbed::Eventually([&] { return connected.value() == 1; }));
+  {
+    Member b(Socket("b"), Echo);
+    EXPECT_TRUE(testbed::Eventually([&] { return connected.value() == 2; }));
+  }
+  EXPECT_TRUE(testbed::Eventually([&] { return connected.value() == 1; }));
+}
+
 TEST_F(ReplicaTest, AReplicaThatIsNamedNoMoreLeavesNoOpenBreakerBehind) {
   Member gone(Socket("a"), Refusing(Code::kUnavailable, "deadline_passed"));
   Connect(gone.address());

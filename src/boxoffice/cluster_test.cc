@@ -1,0 +1,70 @@
+// The scaled system's processes over stores in files, without servers.
+#include "boxoffice/cluster.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "platform/bus/bus_factory.h"
+#include "platform/http/client.h"
+#include "platform/module/process.h"
+#include "testing/free_port.h"
+#include "testing/process.h"
+#include "testing/temp_dir.h"
+#include "testing/wait.h"
+
+namespace boxoffice {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using SteadyClock = std::chrono::steady_clock;
+
+bool AnswersReady(const Replica& replica) {
+  http::ClientRequest request;
+  request.url = fmt::format("http://{}/readyz", replica.admin);
+  const auto response = http::FetchBlocking(std::move(request));
+  return response && response->status == 200;
+}
+
+// Else the first who buys, or charges a wallet, would be refused.
+TEST(ClusterTest, IsNotReadyWhileAServiceIsNotConnectedToOneThatItCalls) {
+  const testbed::TempDir dir;
+  const auto folder = module::DataFolder::Open(dir.path());
+  ASSERT_TRUE(folder) << folder.error().detail;
+  ClusterConfig config;
+  config.data_dir = dir.path();
+  config.servers = [] { return std::vector<Server>(); };
+  config.port = 0;
+  config.bus_url = bus::DefaultBusUrl(dir.path());
+  config.program = testbed::BinDir() / "boxoffice";
+  const std::string nowhere = fmt::format("127.0.0.1:{}", testbed::FreePort());
+  config.reach = [&](std::string_view caller, const Replica& callee) {
+    return caller == "gateway" && callee.service == "wallet" ? nowhere : callee.listen;
+  };
+  Cluster cluster(std::move(config));
+  // All are ready for that long, each by itself.
+  constexpr seconds kLong{2};
+  std::optional<SteadyClock::time_point> ready_since;
+  const auto started = cluster.Start([&](milliseconds time) {
+    testbed::Pause(time);
+    const auto processes = cluster.Processes();
+    const bool ready =
+        std::ranges::all_of(processes, [](const auto& one) { return AnswersReady(one.first); });
+    if (ready && !ready_since) ready_since = SteadyClock::now();
+    return !ready_since || SteadyClock::now() - *ready_since < kLong;
+  });
+  ASSERT_FALSE(started) << "nobody could charge a wallet";
+  EXPECT_EQ(started.error().reason, "stopped") << started.error().detail;
+  EXPECT_TRUE(cluster.Stop());
+}
+
+}  // namespace
+}  // namespace boxoffice
