@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -83,16 +84,19 @@ asio::awaitable<Result<Response>> Call(asio::any_io_executor executor, OpenCalls
   state->context.set_deadline(std::chrono::system_clock::now() + timeout);
   if (!traceparent.empty()) state->context.AddMetadata("traceparent", traceparent);
   auto initiate = [state, executor, &calls, &start](auto handler) {
-    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+    // gRPC lets go of its callback some time after it was called, when the executor may be gone: then there
+    // must be no handler in it.
+    auto waiting = std::make_shared<std::optional<decltype(handler)>>(std::move(handler));
     const std::shared_ptr<grpc::ClientContext> context(state, &state->context);
     calls.Begin(context);
     start(context.get(), &state->request, &state->response,
-          [state, context, executor, &calls, shared](grpc::Status status) {
-            asio::post(executor, [state, shared, status]() {
+          [state, context, executor, &calls, waiting](grpc::Status status) {
+            auto resume = *std::exchange(*waiting, std::nullopt);
+            asio::post(executor, [state, resume = std::move(resume), status]() mutable {
               if (status.ok()) {
-                std::move (*shared)(Result<Response>(std::move(state->response)));
+                std::move(resume)(Result<Response>(std::move(state->response)));
               } else {
-                std::move (*shared)(Result<Response>(std::unexpected(FromStatus(status))));
+                std::move(resume)(Result<Response>(std::unexpected(FromStatus(status))));
               }
             });
             calls.End(context);

@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <optional>
+#include <vector>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -54,7 +56,9 @@ class UnaryTest : public ::testing::Test {
 // As a replica does that stops while it waits for another service.
 TEST_F(UnaryTest, ACallThatIsUnderWayEndsBeforeTheExecutorOfItsCallerGoes) {
   std::atomic<int> ended = 0;
+  std::vector<std::function<void(grpc::Status)>> callbacks;  // gRPC may keep them for as long
   auto start = [&](auto* context, auto* request, auto* response, auto done) {
+    callbacks.emplace_back(done);
     stub_->async()->GetWallet(context, request, response, [&ended, done](grpc::Status status) {
       ++ended;
       done(std::move(status));
@@ -62,11 +66,11 @@ TEST_F(UnaryTest, ACallThatIsUnderWayEndsBeforeTheExecutorOfItsCallerGoes) {
   };
   std::optional<asio::io_context> io(std::in_place);
   std::optional<OpenCalls> calls(std::in_place);
-  for (int i = 0; i < 2; ++i) {
-    asio::co_spawn(*io,
-                   Call<wallet::Wallet>(io->get_executor(), *calls, wallet::GetWalletRequest(), 60s, start),
-                   asio::detached);
-  }
+  const auto caller = std::make_shared<int>();
+  const auto call = [&](std::shared_ptr<int>) -> asio::awaitable<void> {
+    (void)co_await Call<wallet::Wallet>(io->get_executor(), *calls, wallet::GetWalletRequest(), 60s, start);
+  };
+  for (int i = 0; i < 2; ++i) asio::co_spawn(*io, call(caller), asio::detached);
   io->poll();
   ASSERT_TRUE(Eventually([&] { return service_.asked == 2; }));
   const auto began = std::chrono::steady_clock::now();
@@ -74,6 +78,7 @@ TEST_F(UnaryTest, ACallThatIsUnderWayEndsBeforeTheExecutorOfItsCallerGoes) {
   EXPECT_EQ(ended, 2) << "nobody comes back any more";
   EXPECT_LT(std::chrono::steady_clock::now() - began, 30s) << "they were cancelled";
   io.reset();
+  EXPECT_EQ(caller.use_count(), 1) << "who waited is gone with the executor, or would come back to it";
 }
 
 TEST_F(UnaryTest, OnceTheyAreCancelledThoseUnderWayComeBackAtOnceAndSoDoesWhatBeginsThen) {
