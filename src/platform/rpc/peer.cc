@@ -34,6 +34,7 @@ enum class Against : uint8_t { kNothing, kLeaves, kRefuses, kAll };
 // so again.
 constexpr std::chrono::seconds kFarewellHolds{30};
 constexpr std::chrono::seconds kResolveEvery{5};
+constexpr std::chrono::milliseconds kResolveAgain{250};  // as long as it has not been found once
 // What a caller sends in one go stays together, in one message and one transaction.
 constexpr size_t kCommandSlack = 32;
 constexpr size_t kMaxReplicas = 64;
@@ -189,7 +190,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
 
   bool MayWait(const Error& refused) const {
     return !stopped_ && refused.reason != "breaker_open" &&
-           Now() - last_there_.load(std::memory_order_relaxed) < kReplicaGap;
+           Now() - last_there_.load(std::memory_order_relaxed) < options_.replica_gap;
   }
 
   void CountCall() {
@@ -328,10 +329,18 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
     return self != nullptr && !self->stopped_;
   }
 
+  bool KnowsAny() const {
+    const std::scoped_lock lock(mutex_);
+    return !replicas_.empty();
+  }
+
   void Resolved(const Result<dns::Lookup::Addresses>& found) {
     resolving_ = false;
     resolve_at_ = Now() + kResolveEvery;
     if (!found || found->empty()) {  // those that were known may still be there
+      if (!KnowsAny()) resolve_at_ = Now() + kResolveAgain;
+      if (Now() < complain_at_) return;
+      complain_at_ = Now() + kResolveEvery;
       obs::Log(obs::Level::kWarning, "resolve_failed",
                {{"client", options_.name},
                 {"name", where_.dns_name},
@@ -361,6 +370,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   std::atomic<Breaker::Moment> last_there_{Now()};  // when a replica took calls; nobody has looked before
   bool resolving_ = false;                          // on the executor, as the next
   Breaker::Moment resolve_at_{};
+  Breaker::Moment complain_at_{};
 
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<Replica>> replicas_;

@@ -30,6 +30,9 @@ namespace asio = boost::asio;
 
 using resilience::Priority;
 
+// How long a service may be without a replica that takes calls before they are refused.
+inline constexpr std::chrono::milliseconds kReplicaGap{1'000};
+
 struct PeerOptions {
   std::string name;     // labels metrics and breakers: "gateway_queue"
   std::string service;  // "queue"
@@ -37,6 +40,7 @@ struct PeerOptions {
   // A command whose connection is lost is sent again, to any replica, at most twice, within its deadline and
   // the budget for retries: for callers whose every command may be, by its key.
   bool repeat_lost = false;
+  std::chrono::milliseconds replica_gap = kReplicaGap;
 };
 
 // A replica, while anybody uses it. Thread-safe.
@@ -142,8 +146,6 @@ class Pick {
   resilience::Breaker::Permit permit_;
 };
 
-// How long a service may be without a replica that takes calls before they are refused.
-inline constexpr std::chrono::milliseconds kReplicaGap{1'000};
 // How long a replica that refused a command, or a query, gets no more of them, where another has refused
 // none.
 inline constexpr std::chrono::milliseconds kRefusalHolds{1'000};
@@ -174,8 +176,8 @@ class Peer {
   // are about to go, as for commands. Errors: the same.
   [[nodiscard]] Result<Pick> PickForQuery();
   // Whether a call that found nobody with this error should be held back until the next look, rather than
-  // fail: a replica was there less than kReplicaGap ago. So the moment from one replica's going to another's
-  // coming is no error, and where all are down, calls fail at once.
+  // fail: a replica was there less than PeerOptions::replica_gap ago. So the moment from one replica's going
+  // to another's coming is no error, and where all are down, calls fail at once.
   [[nodiscard]] bool MayWait(const Error& refused) const;
 
   // A first try, and whether a retry may follow: at most a tenth of the calls of the last 10 s, and a few.

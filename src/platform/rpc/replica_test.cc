@@ -72,6 +72,7 @@ TEST_F(ReplicaTest, AReplicaThatNobodyServesCostsNoError) {
 }
 
 TEST_F(ReplicaTest, WhenNoneCanBeReachedACommandIsRefusedUnsent) {
+  options_.replica_gap = kReplicaGap;
   Connect(Socket("nobody") + "," + Socket("neither"));
   EXPECT_EQ(Await(1).error(), (Error{Code::kUnavailable, "unreachable", "wallet can't be reached"}));
 }
@@ -152,11 +153,12 @@ TEST_F(ReplicaTest, AnOpenBreakerRefusesBeforeSendingAndClosesAfterProbes) {
       Echo(std::move(command), std::move(reply));
     }
   });
-  options_.breaker.open_for = 300ms;
+  options_.breaker.min_calls = 5;
+  options_.breaker.open_for = 3s;
   Connect(a.address());
   ASSERT_TRUE(Await(0)) << "the stream is open, so what comes now is written";
   silent = true;
-  for (int i = 0; i < 19; ++i) EXPECT_EQ(Await(i, 100ms).error().code, Code::kUnknown);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(Await(i, 1s).error().code, Code::kUnknown);
   const int before = a.received();
   EXPECT_EQ(Await(1).error(), (Error{Code::kUnavailable, "breaker_open", "wallet does not answer"}));
   EXPECT_EQ(a.received(), before);
@@ -164,7 +166,7 @@ TEST_F(ReplicaTest, AnOpenBreakerRefusesBeforeSendingAndClosesAfterProbes) {
                 .value(),
             2);
   silent = false;
-  Pause(350ms);
+  EXPECT_TRUE(testbed::Eventually([&] { return Await(0).has_value(); }));
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(Await(i)) << i;
   EXPECT_EQ(channels_.board().Read()[0].breaker.state, Breaker::State::kClosed);
   keeper.ReplyToAll();
@@ -375,6 +377,27 @@ TEST_F(ReplicaTest, ADnsNameStandsForAllItsAddresses) {
   // It may have an IPv6 address too, where nobody listens.
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(Await(i));
   EXPECT_EQ(a.received(), 51);
+}
+
+// A process that has just been started may not reach the name server yet, and would refuse everybody
+// meanwhile.
+TEST(PeerTest, ANameThatIsNotFoundAtFirstIsSoonAskedForAgain) {
+  std::atomic<int> asked = 0;
+  dns::Lookup lookup([&](const std::string&) -> Result<dns::Lookup::Addresses> {
+    ++asked;
+    return Fail(Code::kUnavailable, "not_resolved", "no answer");
+  });
+  obs::Registry metrics;
+  asio::io_context io;
+  const auto channels =
+      ChannelFactory::Network([](std::string_view) { return std::string("dns:wallet.example:9000"); });
+  const Peer peer(PeerOptions{.name = "test", .service = "wallet", .breaker = {}}, channels,
+                  io.get_executor(), metrics, lookup);
+  const auto running = std::async(std::launch::async, [&] { io.run(); });
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_TRUE(testbed::Eventually([&] { return asked >= 10; }));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 30s);
+  io.stop();
 }
 
 // A look-up of wallet's name that hangs until this goes, and a peer on an executor of its own that has asked.
