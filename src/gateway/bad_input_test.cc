@@ -1,6 +1,7 @@
 // Each row of the table of bad input, through real HTTP.
 #include "gateway/gateway_for_test.h"
 #include "platform/http/server_fixture.h"
+#include "testing/wait.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -177,10 +178,28 @@ TEST_F(BadInputTest, SeatNumberThatNoShowHasIs422) {
 TEST_F(BadInputTest, QueueTokenMissingIs401) {
   Options options;
   options.key = "k1";
-  const http::ClientResponse answer = Call("POST", "/v1/reservations", kSeats, options);
-  EXPECT_EQ(answer.status, 401);
+  http::ClientResponse answer;
+  EXPECT_TRUE(testbed::Eventually([&] {  // once the queues are known
+    answer = Call("POST", "/v1/reservations", kSeats, options);
+    return answer.status == 401;
+  }));
   EXPECT_EQ(CodeOf(answer), "queue_token_missing");
   EXPECT_EQ(CodeOf(Call("GET", "/v1/queue")), "queue_token_missing");
+}
+
+// It may be a repeat, of a purchase without a queue that the gateway before had made.
+TEST_F(BadInputTest, BeforeTheQueuesAreKnownAReservationWithoutATokenIsToComeAgain) {
+  gateway_->Stop();
+  services_.queue.GetHeads_.answer = [](const auto&) -> Result<queue::v1::GetHeadsResponse> {
+    return Fail(Code::kUnavailable, "not_leading");
+  };
+  ASSERT_TRUE(gateway_->Start());
+  Options options;
+  options.key = "k1";
+  const http::ClientResponse answer = Call("POST", "/v1/reservations", kSeats, options);
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(CodeOf(answer), "heads_unknown");
+  EXPECT_TRUE(answer.header("Retry-After"));
 }
 
 TEST_F(BadInputTest, QueueTokenForgedIs401) {

@@ -109,7 +109,11 @@ Result<Choice> ReadChoice(const Request& request) {
 // What it says, if it is this caller's for this show; nothing where there is no queue, hence no token.
 Result<queue::v1::TokenClaims> CheckToken(const Edge& edge, std::string_view token,
                                           const auth::Principal& caller, int64_t show_id) {
-  if (token.empty() && edge.waiting_room.IsOff(show_id)) return queue::v1::TokenClaims();
+  if (token.empty()) {
+    // While no queue is known, nor is whether one is needed.
+    BOXOFFICE_ASSIGN(const queue::v1::Queue queue, edge.waiting_room.View(show_id));
+    if (queue.state() == queue::v1::OFF) return queue::v1::TokenClaims();
+  }
   BOXOFFICE_ASSIGN(const queue::v1::TokenClaims claims, ReadQueueToken(edge.queue_keys, token));
   if (claims.user_id() != caller.user) return Fail(Code::kPermissionDenied, "token_wrong_user");
   if (claims.show_id() != show_id) return Fail(Code::kPermissionDenied, "token_wrong_show");

@@ -188,12 +188,6 @@ seat::v1::ShowState WaitingRoom::ShowStateOf(int64_t show_id) {
   return holds ? head.show_state : seat::v1::SHOW_STATE_UNSPECIFIED;
 }
 
-bool WaitingRoom::IsOff(int64_t show_id) const {
-  const std::scoped_lock lock(mutex_);
-  const auto head = heads_.find(show_id);
-  return head != heads_.end() && head->second.queue.state() == queue::v1::OFF;
-}
-
 // As it was made for the same draw: one that the queue's store has lost is drawn again, with whoever is there
 // then.
 std::shared_ptr<const auth::Shuffle> WaitingRoom::OrderOf(const queue::v1::Queue& queue) const {

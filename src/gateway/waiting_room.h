@@ -88,8 +88,6 @@ class WaitingRoom {
   // What the show is for whoever waits for it, a few seconds old at most; SHOW_STATE_UNSPECIFIED: not known,
   // as when nobody has asked for a while.
   [[nodiscard]] seat::v1::ShowState ShowStateOf(int64_t show_id);
-  // Whether the show was last seen to have no queue.
-  [[nodiscard]] bool IsOff(int64_t show_id) const;
 
  private:
   // Presence kept between two sendings; what comes beyond is dropped, and counts at its next poll.
