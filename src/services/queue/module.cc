@@ -22,7 +22,9 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPoll{100};  // for the lead, of whoever stands by
-constexpr int kRenewals = 5;                     // in a lease
+// What callers have under way has ended within this, and they have hung up, but for those that are gone.
+constexpr std::chrono::milliseconds kHandOver{2'000};
+constexpr int kRenewals = 5;  // in a lease
 
 void ShowLead(obs::Registry& metrics, bool leads) {
   metrics.GetGauge("boxoffice_queue_leader", "1 while this process serves the queue, 0 while it stands by")
@@ -216,10 +218,11 @@ void QueueModule::Leave() {
   if (term_ != nullptr) term_->host.Leave();
 }
 
-// The lead is kept until all that is under way has ended, and given up then: another process need not wait.
+// The lead is kept until all that is under way has ended, and given up then: another process need not wait. A
+// caller that has gone without a word hangs up never: what it has sent is answered, and lost.
 void QueueModule::Drain(std::chrono::milliseconds grace) {
   if (const std::unique_ptr<Term> term = EndTerm()) {
-    term->host.Drain(grace);
+    term->host.Drain(std::min(grace, kHandOver));
     term->End(std::chrono::milliseconds(0));
   }
   {

@@ -67,8 +67,6 @@ class Replica {
     }
     return std::nullopt;
   }
-
- private:
   [[nodiscard]] std::shared_ptr<grpc::Channel> Channel() const {
     // A connection of its own: gRPC would share one, with its pauses after failures.
     grpc::ChannelArguments arguments;
@@ -76,6 +74,7 @@ class Replica {
     return grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
   }
 
+ private:
   const std::string address_;
   SystemClock clock_;
   SeededRandom random_{1};
@@ -133,6 +132,24 @@ TEST_F(QueueModuleTest, ALeaderThatDrainsHandsTheLeadOverAtOnceAndPeopleKeepThei
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(again->sequence(), joined->sequence());
   EXPECT_EQ(again->token(), joined->token());
+}
+
+// A frozen gateway is such a caller.
+TEST_F(QueueModuleTest, ACallerThatDoesNotHangUpKeepsTheLeadFromNobody) {
+  const std::string url = testbed::EmptyRedis().Url();
+  const auto first = Make(url);
+  const auto second = Make(url);
+  ASSERT_TRUE(first->Start());
+  ASSERT_TRUE(second->Start());
+  ASSERT_TRUE(Insist(*first, "ann").has_value());
+  const auto stub = v1::QueueService::NewStub(first->Channel());
+  grpc::ClientContext context;
+  const auto stream = stub->Execute(&context);
+  stream->WaitForInitialMetadata();  // it is taken
+  const auto began = std::chrono::steady_clock::now();
+  first->module().Drain(kLong);
+  EXPECT_TRUE(Eventually([&] { return second->Role() == "leader"; }));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, kLong / 3);
 }
 
 TEST_F(QueueModuleTest, ALeaderThatIsGoneWithoutAWordIsFollowedAtTheEndOfItsLease) {
