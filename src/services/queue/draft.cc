@@ -36,16 +36,19 @@ SessionChange* ShowDraft::Touch(uint64_t sequence) {
     if (row == loaded_.end() || row->sequence != sequence) return nullptr;
     session = *row;
   }
-  return &touched_.emplace(sequence, Touched{{.session = std::move(session)}}).first->second.change;
+  Touched touched{.change = {.session = std::move(session)}};
+  touched.was_member = touched.change.session.Member();
+  return &touched_.emplace(sequence, std::move(touched)).first->second.change;
 }
 
-SessionChange& ShowDraft::Change(uint64_t sequence, bool durable) {
+SessionChange& ShowDraft::Change(uint64_t sequence, const StoredParts& parts) {
   SessionChange* change = Touch(sequence);
   CHECK(change != nullptr, "show {}: session {} is changed, and there is none", show_.show_id, sequence);
   touched_.at(sequence).changed = true;
-  change->durable |= durable;
+  change->parts.row |= parts.row;
+  change->parts.binding |= parts.binding;
   changed_ = true;
-  durable_ |= durable;
+  durable_ |= change->Durable();
   return *change;
 }
 
@@ -107,16 +110,16 @@ const Session& ShowDraft::Join(std::string_view user_id, Timestamp now) {
                     .joined_at = now,
                     .last_seen = now};
   joined_.insert_or_assign(change.session.user_id, sequence);
-  return Change(sequence, /*durable=*/true).session;
+  return Change(sequence, {.row = true}).session;
 }
 
 void ShowDraft::See(uint64_t sequence, Timestamp now) {
   const Session* session = Find(sequence);
-  if (session->last_seen < now) Change(sequence, /*durable=*/false).session.last_seen = now;
+  if (session->last_seen < now) Change(sequence, {}).session.last_seen = now;
 }
 
 void ShowDraft::Admit(uint64_t sequence, Timestamp now) {
-  Session& session = Change(sequence, /*durable=*/true).session;
+  Session& session = Change(sequence, {.row = true}).session;
   CHECK(session.state == SessionState::kWaiting);
   session.state = SessionState::kActive;
   session.admitted_at = now;
@@ -130,11 +133,11 @@ void ShowDraft::Admit(uint64_t sequence, Timestamp now) {
 void ShowDraft::Renew(uint64_t sequence, Timestamp now) {
   const Session* session = Find(sequence);
   const Timestamp until = RenewedUntil(session->admitted_at, now);
-  if (until > session->active_until) Change(sequence, /*durable=*/false).session.active_until = until;
+  if (until > session->active_until) Change(sequence, {}).session.active_until = until;
 }
 
 void ShowDraft::End(uint64_t sequence, SessionState state, Timestamp now) {
-  Session& session = Change(sequence, /*durable=*/true).session;
+  Session& session = Change(sequence, {.row = true}).session;
   CHECK(session.Live() || (session.Bound() && state == SessionState::kCompleted),
         "show {}: session {} ends twice", show_.show_id, sequence);
   if (session.state == SessionState::kWaiting) --waiting_;
@@ -154,12 +157,12 @@ void ShowDraft::Leave(uint64_t sequence, Timestamp now) {
 }
 
 void ShowDraft::Bind(uint64_t sequence, SagaId saga, ReservationId reservation) {
-  Session& session = Change(sequence, /*durable=*/true).session;
+  Session& session = Change(sequence, {.binding = true}).session;
   session.saga = saga;
   session.reservation = reservation;
 }
 
-void ShowDraft::Forget(uint64_t sequence) { Change(sequence, /*durable=*/false).forget = true; }
+void ShowDraft::Forget(uint64_t sequence) { Change(sequence, {}).forget = true; }
 
 void ShowDraft::Advance(uint64_t head, double credit, Timestamp now) {
   if (head == show_.head_sequence) return;
@@ -210,7 +213,9 @@ ShowChange ShowDraft::Take() {
   ShowChange change{.show = show_, .pace = pace_, .order = drawn_ ? order_ : nullptr, .durable = durable_};
   change.sessions.reserve(touched_.size());
   for (auto& [sequence, touched] : touched_) {
-    if (touched.changed) change.sessions.push_back(std::move(touched.change));
+    if (!touched.changed) continue;
+    touched.change.parts.membership = touched.change.session.Member() != touched.was_member;
+    change.sessions.push_back(std::move(touched.change));
   }
   return change;
 }

@@ -92,7 +92,8 @@ class ShowDraft {
 
  private:
   SessionChange* Touch(uint64_t sequence);
-  SessionChange& Change(uint64_t sequence, bool durable);
+  // For a transition that changes these of the stored parts; the membership shows at the end.
+  SessionChange& Change(uint64_t sequence, const StoredParts& parts);
 
   const ShowQueue* base_;
   std::span<const Session> loaded_;
@@ -107,6 +108,7 @@ class ShowDraft {
   struct Touched {
     SessionChange change;
     bool changed = false;
+    bool was_member = false;
   };
   std::map<uint64_t, Touched> touched_;  // ordered: Take gives them by sequence
   std::unordered_map<std::string, uint64_t> joined_;

@@ -36,7 +36,7 @@ class QueueRulesTest : public ::testing::Test {
     for (const ShowChange& show : decision.changes.shows) {
       for (const SessionChange& change : show.sessions) {
         const Session& session = change.session;
-        if (change.durable) sessions_[{session.show_id, session.sequence}] = session;
+        if (change.Durable()) sessions_[{session.show_id, session.sequence}] = session;
       }
     }
     for (const SagaRecord& record : decision.changes.sagas) sagas_[record.saga] = record;

@@ -159,7 +159,7 @@ void Service::NoteDepartures(const ShowChange& change, Timestamp now) {
   const ShowQueue& queue = *room_.Find(change.show.show_id);
   for (const SessionChange& session : change.sessions) {
     const uint64_t sequence = session.session.sequence;
-    const bool left = session.durable && session.session.state == SessionState::kExpired;
+    const bool left = session.Durable() && session.session.state == SessionState::kExpired;
     if (!left || queue.PlaceOf(sequence) <= change.show.head_sequence) continue;
     std::deque<Departure>& departures = departures_[change.show.show_id];
     departures.push_back({now, sequence});

@@ -81,6 +81,10 @@ struct Session {
     return state == SessionState::kWaiting || state == SessionState::kActive;
   }
   [[nodiscard]] bool Bound() const { return !saga.IsNil() && state != SessionState::kCompleted; }
+  // Called, and not over: it is in, or its saga goes on.
+  [[nodiscard]] bool Member() const {
+    return state == SessionState::kActive || (state == SessionState::kExpired && Bound());
+  }
   bool operator==(const Session&) const = default;
 };
 

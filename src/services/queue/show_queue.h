@@ -32,12 +32,20 @@ struct Waiter {
   Timestamp last_seen;
 };
 
+// What of a session is stored apart, for each command changes only some of it.
+struct StoredParts {
+  bool row = false;         // state and times
+  bool binding = false;     // the saga and its reservation
+  bool membership = false;  // Session::Member; changes only with one of the others
+};
 // A session as it is after a decision.
 struct SessionChange {
   Session session;
-  bool is_new = false;   // it joined in this decision
-  bool durable = false;  // stored columns changed; otherwise memory only
-  bool forget = false;   // an EXPIRED one that no saga can name any longer
+  bool is_new = false;  // it joined in this decision
+  StoredParts parts;    // that changed; the others are stored as the session has them
+  bool forget = false;  // an EXPIRED one that no saga can name any longer
+  // Whether something of it must be stored; otherwise memory only.
+  [[nodiscard]] bool Durable() const { return parts.row || parts.binding; }
 };
 // What a decision changes of one show.
 struct ShowChange {

@@ -38,10 +38,11 @@ class Store {
   // Reads what `keys` (sorted) name; what is not stored is left out. Sorted as the keys.
   [[nodiscard]] virtual Result<Found> Load(const Keys& keys) = 0;
   // Saves what is durable of `changes`, and raises the version of each show in it, if the show has the
-  // version that it was loaded with. All or nothing of a show with its sagas; where one has moved, other
-  // shows may be saved or not, so that all commands are decided again. After success it survives what the
-  // store does: a loss of power (SQLite), a crash of the server (Redis). kUnknown: it may be saved, or a part
-  // of it.
+  // version that it was loaded with. Of a session it may leave alone the parts that did not change: by the
+  // version they are stored as they were loaded. All or nothing of a show with its sagas; where one has
+  // moved, other shows may be saved or not, so that all commands are decided again. After success it survives
+  // what the store does: a loss of power (SQLite), a crash of the server (Redis). kUnknown: it may be saved,
+  // or a part of it.
   [[nodiscard]] virtual Result<Saved> Save(const Changes& changes) = 0;
   // Deletes, of each show's `limit` (at least 1) oldest sessions, those that ended and joined before
   // `before`, and, of the `limit` oldest sagas, the records made before it. Of a few shows only

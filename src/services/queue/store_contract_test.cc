@@ -1,6 +1,7 @@
 // What every store of the waiting room does alike. Add a store: add its factory at the end.
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 const Timestamp kNow = FromUnixMs(1'800'000'000'000);
+constexpr StoredParts kAll{.row = true, .binding = true, .membership = true};
 
 // A store under test with what it needs to live.
 class Home {
@@ -70,7 +72,7 @@ class StoreContractTest : public ::testing::TestWithParam<Kind> {
   static Changes ChangesOf(const Show& show, const std::vector<Session>& sessions, bool is_new = true) {
     ShowChange change{.show = show, .durable = true};
     for (const Session& session : sessions) {
-      change.sessions.push_back({.session = session, .is_new = is_new, .durable = true});
+      change.sessions.push_back({.session = session, .is_new = is_new, .parts = kAll});
     }
     return {.shows = {change}};
   }
@@ -187,6 +189,49 @@ TEST_P(StoreContractTest, AChangedSessionReplacesWhatWasStored) {
   EXPECT_THAT(Load({.sessions = {{7, 1}}}).sessions, ElementsAre(session));
 }
 
+// Whoever loads it after a crash at any of these points finds all of it.
+TEST_P(StoreContractTest, SavedByThePartsThatCommandsChangeASessionIsStoredAsAWhole) {
+  WaitingRoom room;
+  Timestamp now = kNow;
+  std::map<uint64_t, Session> sessions;
+  const auto run = [&](const std::vector<Command>& commands) {
+    const Found found = Load(KeysOf(room, commands));
+    const Decision decision = Decide({room, found}, commands, now);
+    ASSERT_TRUE(Saves(decision.changes));
+    room.Apply(decision.changes);
+    for (const SessionChange& change : decision.changes.shows.at(0).sessions) {
+      Session& session = sessions[change.session.sequence] = change.session;
+      session.last_seen = session.active_until = Timestamp();
+    }
+    Reopen();
+    std::vector<Session> stored;
+    for (const auto& [sequence, session] : sessions) stored.push_back(session);
+    EXPECT_EQ(*stores_.history->Sessions(7, 0, 100), stored);
+    std::erase_if(stored, [](const Session& session) { return !session.Live() && !session.Bound(); });
+    EXPECT_EQ(Live().second, stored);
+  };
+  std::vector<SagaCall> calls;
+  std::vector<Ticket> tickets;
+  for (uint64_t s = 1; s <= 4; ++s) {
+    const std::string user = "user" + std::to_string(s);
+    calls.push_back({SagaId::Make(kNow, random_), ReservationId::Make(kNow, random_), user, 7});
+    tickets.push_back({.claims = {7, s, user, TokenEnd(kNow)}});
+  }
+  run({Configure{.show_id = 7, .active_cap = 3}, Join{7, "user1"}, Join{7, "user2"}, Join{7, "user3"}});
+  run({Join{7, "user4"}});
+  run({Bind{calls[0], tickets[0]}, Bind{calls[1], tickets[1]}});
+  run({Complete{calls[0]}});
+  run({Tick{}});  // user4 gets in
+  run({Bind{calls[3], tickets[3]}, Complete{calls[3]}, Bind{calls[2], tickets[2]}});
+  calls[1].saga = SagaId::Make(kNow, random_);
+  run({Bind{calls[1], tickets[1]}});  // it takes the binding over
+  now += kActiveTime;
+  run({Tick{}});  // both are EXPIRED while bound
+  run({Unbind{calls[1]}});
+  run({Complete{calls[2]}});
+  EXPECT_THAT(Live().second, IsEmpty());
+}
+
 TEST_P(StoreContractTest, ARoundOfAdmissionChangesThoseAndNobodyElse) {
   std::vector<Session> sessions;
   for (uint64_t s = 1; s <= 6; ++s) sessions.push_back(NewSession(s, SessionState::kWaiting));
@@ -215,7 +260,7 @@ TEST_P(StoreContractTest, NeighboursThatAreUnboundTogetherAreUnbound) {
 
 TEST_P(StoreContractTest, WhatIsNotDurableIsNotSaved) {
   Changes changes = ChangesOf(ShowOf(0, 1), {NewSession(1, SessionState::kWaiting)});
-  changes.shows[0].sessions[0].durable = false;
+  changes.shows[0].sessions[0].parts = {};
   ASSERT_TRUE(Saves(changes));
   EXPECT_THAT(Load({.sessions = {{7, 1}}}).sessions, IsEmpty());
 }
@@ -415,14 +460,14 @@ class MovedQueue {
                                        .expired = 2},
                               .durable = true});
     for (Session session : {bound, completed})
-      changes_.shows[0].sessions.push_back({.session = std::move(session), .is_new = true, .durable = true});
+      changes_.shows[0].sessions.push_back({.session = std::move(session), .is_new = true, .parts = kAll});
     for (uint64_t sequence = 5; sequence <= 25'000; ++sequence) {
       Session waiting{.show_id = 7,
                       .sequence = sequence,
                       .user_id = "user" + std::to_string(sequence),
                       .state = SessionState::kWaiting,
                       .joined_at = kNow};
-      changes_.shows[0].sessions.push_back({.session = std::move(waiting), .is_new = true, .durable = true});
+      changes_.shows[0].sessions.push_back({.session = std::move(waiting), .is_new = true, .parts = kAll});
     }
     changes_.shows.push_back({.show = {.show_id = 8}, .durable = true});
     changes_.sagas.push_back({SagaId::Make(kNow, random), SagaEnding::kUndone, {7, 0}, {}, kNow});

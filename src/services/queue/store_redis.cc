@@ -114,7 +114,7 @@ class ShowSave {
   void Take(const ShowChange& change) {
     show_ = &change.show;
     for (const SessionChange& session : change.sessions) {
-      if (session.durable) Take(session);
+      if (session.Durable()) Take(session);
     }
   }
   void Take(const SagaRecord& record) { sagas_.push_back(PackSaga(record)); }
@@ -150,20 +150,19 @@ class ShowSave {
   void Take(const SessionChange& change) {
     const Session& session = change.session;
     Bucket& bucket = buckets_[BucketOf(session.sequence)];
-    bucket.sessions.push_back(FieldOf(session.sequence));
-    bucket.sessions.push_back(PackSession(session));
-    if (!session.saga.IsNil()) {
+    if (change.parts.row) {
+      bucket.sessions.push_back(FieldOf(session.sequence));
+      bucket.sessions.push_back(PackSession(session));
+    }
+    if (change.parts.binding && session.saga.IsNil()) {
+      bucket.unbound.push_back(FieldOf(session.sequence));
+    } else if (change.parts.binding) {
       bucket.bindings.push_back(FieldOf(session.sequence));
       bucket.bindings.push_back(PackBinding(session));
-    } else if (!change.is_new) {
-      bucket.unbound.push_back(FieldOf(session.sequence));
     }
-    const bool member = session.state == SessionState::kActive ||
-                        (session.state == SessionState::kExpired && session.Bound());
-    if (member) {
-      joins_members_.push_back(fmt::to_string(session.sequence));
-    } else if (!change.is_new) {
-      leaves_members_.push_back(fmt::to_string(session.sequence));
+    if (change.parts.membership) {
+      std::vector<std::string>& list = session.Member() ? joins_members_ : leaves_members_;
+      list.push_back(fmt::to_string(session.sequence));
     }
   }
 
@@ -324,9 +323,7 @@ class RedisStore final : public Store {
       const auto page = std::span(keys).subspan(i, std::min(kKeys, keys.size() - i));
       BOXOFFICE_ASSIGN(std::vector<Session> sessions, reader_.Sessions(page));
       for (Session& session : sessions) {
-        const bool member = session.state == SessionState::kActive ||
-                            (session.state == SessionState::kExpired && session.Bound());
-        if (member && session.sequence <= show.last_sequence) members.push_back(std::move(session));
+        if (session.Member() && session.sequence <= show.last_sequence) members.push_back(std::move(session));
       }
     }
     return members;

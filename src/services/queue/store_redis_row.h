@@ -16,8 +16,10 @@
 // and names of 36 bytes (a UUID): 53 bytes for a person who waits, where a key each would take about 200.
 //
 // Sessions, bindings, members and sagas go 26 h after the last write to their key: by then every token of
-// theirs has ended (session.h), and with it every way to name them. Purge is there for the rest: what has
-// ended goes after 25 h though its neighbours are still written to.
+// theirs has ended (session.h), and with it every way to name them. A save writes only what has changed of a
+// session, and that is late enough: the row and the member when it gets in, the binding after that, and the
+// token ends at most 24 h later. Purge is there for the rest: what has ended goes after 25 h though its
+// neighbours are still written to.
 #pragma once
 
 #include <cstdint>

@@ -322,7 +322,7 @@ TEST_F(QueueRedisTest, SomebodyWhoWaitsTakesFewBytes) {
   for (uint64_t sequence = 1; sequence <= kPeople;) {
     ShowChange change{.show = {.show_id = kShow, .version = version++}, .durable = true};
     for (uint64_t i = 0; i < kBatch; ++i) {
-      change.sessions.push_back({.session = session_of(sequence++), .is_new = true, .durable = true});
+      change.sessions.push_back({.session = session_of(sequence++), .is_new = true, .parts = {.row = true}});
     }
     change.show.last_sequence = sequence - 1;
     ASSERT_TRUE(stores.store->Save({.shows = {std::move(change)}})->moved_shows.empty());
@@ -350,6 +350,30 @@ TEST_F(QueueRedisTest, WhatNobodyCanNameAnyLongerGoesByItself) {
   EXPECT_EQ(server.AskOne({"SCARD", KeyOf(kShow, "member")}), "0");
   EXPECT_GT(left_ms(KeyOf(kShow, "saga")), (kTokenLife + kClockSkew).count());
   EXPECT_EQ(left_ms(KeyOf(kShow, "show")), -1) << "what an operator has set stays";
+}
+
+// What is marked would be written over.
+TEST_F(QueueRedisTest, ACommandWritesOfASessionOnlyWhatItChanges) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  Replica replica(server.Url(), clock_);
+  const SessionAnswer ann = SessionIn(replica.Run(Join{kShow, "ann"}));
+  const std::string session = BucketKey(kShow, "session", 0);
+  const std::string binding = BucketKey(kShow, "binding", 0);
+  const std::string member = KeyOf(kShow, "member");
+  const std::string field = FieldOf(ann.claims.sequence);
+  const SagaCall call{SagaId::Make(clock_.Now(), random_), ReservationId::Make(clock_.Now(), random_), "ann",
+                      kShow};
+  ASSERT_EQ(server.AskOne({"HSET", session, field, "marked"}), "0");
+  ASSERT_EQ(server.AskOne({"SREM", member, "1"}), "1");
+  ASSERT_TRUE(replica.Run(Bind{call, TicketOf(ann)}).has_value());
+  EXPECT_EQ(server.AskOne({"HGET", session, field}), "marked");
+  EXPECT_EQ(server.AskOne({"SCARD", member}), "0");
+  ASSERT_EQ(server.AskOne({"HSET", binding, field, "marked"}), "0") << "it was written";
+  ASSERT_EQ(server.AskOne({"SADD", member, "1"}), "1");
+  ASSERT_TRUE(replica.Run(Complete{call}).has_value());
+  EXPECT_EQ(server.AskOne({"HGET", binding, field}), "marked");
+  EXPECT_NE(server.AskOne({"HGET", session, field}), "marked");
+  EXPECT_EQ(server.AskOne({"SCARD", member}), "0");
 }
 
 // A show that is over would cost each election a question of its own.
@@ -462,7 +486,7 @@ TEST_F(QueueRedisTest, ASnapshotLeavesNothingBehindAndSaysSoWhenItWasLost) {
                           .user_id = "user",
                           .state = SessionState::kWaiting,
                           .joined_at = FromUnixMs(1'800'000'000'000)};
-    change.sessions.push_back({.session = session, .is_new = true, .durable = true});
+    change.sessions.push_back({.session = session, .is_new = true, .parts = {.row = true}});
   }
   ASSERT_TRUE(serving.store->Save({.shows = {change}}));
   const std::string keys = server.AskOne({"DBSIZE"});

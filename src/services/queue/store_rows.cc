@@ -228,7 +228,8 @@ class Saver final : public archive::Sink {
         (sessions_.size() == kSaveSessions || sessions_.front().session.show_id != session.show_id)) {
       BOXOFFICE_TRY(Flush());
     }
-    sessions_.push_back({.session = std::move(session), .is_new = true, .durable = true});
+    const StoredParts all{.row = true, .binding = !session.saga.IsNil(), .membership = session.Member()};
+    sessions_.push_back({.session = std::move(session), .is_new = true, .parts = all});
     return {};
   }
 

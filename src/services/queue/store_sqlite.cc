@@ -256,7 +256,7 @@ class SqliteStore final : public Store {
       BOXOFFICE_TRY(UpdateRange(changes.first(alike)));
       return alike;
     }
-    if (changes.front().durable) BOXOFFICE_TRY(WriteSession(changes.front()));
+    if (changes.front().Durable()) BOXOFFICE_TRY(WriteSession(changes.front()));
     return 1;
   }
 
@@ -265,7 +265,7 @@ class SqliteStore final : public Store {
     if (changes.size() < kJoinsAtOnce) return false;
     return std::ranges::all_of(changes.first(kJoinsAtOnce), [&](const SessionChange& change) {
       const Session& session = change.session;
-      return change.durable && change.is_new && session.state == SessionState::kWaiting &&
+      return change.Durable() && change.is_new && session.state == SessionState::kWaiting &&
              session.saga.IsNil() && session.joined_at == changes.front().session.joined_at;
     });
   }
@@ -288,7 +288,7 @@ class SqliteStore final : public Store {
     const auto alike = [&](size_t i) {
       const SessionChange& change = changes[i];
       const Session& session = change.session;
-      return change.durable && !change.is_new && session.state == SessionState::kActive &&
+      return change.Durable() && !change.is_new && session.state == SessionState::kActive &&
              session.saga.IsNil() && session.sequence == first.sequence + i &&
              session.admitted_at == first.admitted_at;
     };

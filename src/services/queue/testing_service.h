@@ -77,7 +77,7 @@ class FakeStore final : public Store {
         ++shows[change.show.show_id].version;
       }
       for (const SessionChange& session : change.sessions) {
-        if (session.durable) sessions[{change.show.show_id, session.session.sequence}] = session.session;
+        if (session.Durable()) sessions[{change.show.show_id, session.session.sequence}] = session.session;
       }
     }
   }
