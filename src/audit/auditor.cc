@@ -338,9 +338,11 @@ Result<void> Auditor::FollowSuspects() {
       const uint64_t version = facts->reservation ? facts->reservation->version : 0;
       suspect.agreed = version == suspect.version ? suspect.agreed + 1 : 1;
       suspect.version = version;
-      // What a saga that runs is held to waits for no event.
+      if (suspect.agreed == 1) suspect.since = now;
+      // What a saga that runs is held to waits for no event. When it was changed is by another clock.
       const bool settled = !facts->reservation || facts->reservation->saga_status == SagaStatus::kRunning ||
-                           now - facts->reservation->updated_at >= patience_.settle;
+                           now - suspect.since >= patience_.settle ||
+                           now - facts->reservation->updated_at >= patience_.settle + bounds_.clock_skew;
       if (suspect.agreed >= patience_.readings && settled) {
         Report(std::move(violations));
       } else {

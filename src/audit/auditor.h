@@ -66,8 +66,9 @@ class Auditor {
   class Stream;
   struct Suspect {
     ReservationId id;
-    int agreed = 0;
+    int agreed = 0;  // readings, of this version
     uint64_t version = 0;
+    Timestamp since{};  // the first of these
   };
 
   Result<void> Start();
