@@ -1,4 +1,7 @@
 // How often a step is repeated at once.
+#include <functional>
+#include <vector>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
@@ -14,9 +17,11 @@ namespace {
 class DeafQueue final : public Participants {
  public:
   int calls = 0;
+  std::function<void()> on_call;
 
   asio::awaitable<StepResult> BindQueue(const Reservation&) override {
     ++calls;
+    if (on_call) on_call();
     StepResult result;
     result.kind = StepResult::Kind::kUnavailable;
     co_return result;
@@ -44,8 +49,12 @@ class DeafQueue final : public Participants {
 
 class PostponingBook final : public Book {
  public:
+  std::vector<TimelineEntry> timeline;  // of the saga that was written last
+
   asio::awaitable<Result<Outcome>> Write(Command& command) override {
-    Outcome written = Written{std::move(std::get<Postpone>(command).reservation)};
+    auto& reservation = std::get<Postpone>(command).reservation;
+    timeline = static_cast<const Reservation&>(reservation).saga.timeline;
+    Outcome written = Written{std::move(reservation)};
     co_return written;
   }
 };
@@ -94,6 +103,15 @@ TEST_F(RunnerRetryTest, AllSagasTogetherRepeatAStepNoMoreThanItsBudgetAllows) {
   EXPECT_EQ(tries, 100 + 10);
   clock_.Advance(std::chrono::seconds(10));
   EXPECT_EQ(TriesOfOneSaga(runner), 1) << "of long ago nothing is left";
+}
+
+// Stored as it is, it would be a step of 71 minutes for good.
+TEST_F(RunnerRetryTest, AClockThatIsSetBackDuringAStepGivesItNoTime) {
+  Runner runner = Make({});
+  queue_.on_call = [&] { clock_.Advance(-std::chrono::seconds(1)); };
+  TriesOfOneSaga(runner);
+  ASSERT_FALSE(book_.timeline.empty());
+  for (const auto& entry : book_.timeline) EXPECT_EQ(entry.duration_us, 0U) << entry.step;
 }
 
 }  // namespace
