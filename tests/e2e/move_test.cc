@@ -118,7 +118,6 @@ class Move : public ::testing::Test {
     size_t count = 0;
     Eventually([&] {
       const Reply list = system.Admin("GET", "/v1/admin/relay/deliveries?state=pending&limit=200");
-      EXPECT_EQ(list.status, 200) << list;
       count = list.status == 200 ? list.body.at("items").as_array().size() : 0;
       return count > 0;
     });

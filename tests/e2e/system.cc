@@ -225,8 +225,11 @@ void System::OpenSaleAt(const std::string& show, const std::string& time) {
 }
 
 size_t System::CountSagas(const std::string& status) {
-  const Reply sagas = Admin("GET", "/v1/admin/sagas?limit=200&status=" + status);
-  EXPECT_EQ(sagas.status, 200) << sagas;
+  Reply sagas;
+  EXPECT_TRUE(Eventually([&] {
+    sagas = Admin("GET", "/v1/admin/sagas?limit=200&status=" + status);
+    return sagas.status == 200;
+  })) << sagas;
   const json::object* list = sagas.body.if_object();
   return list != nullptr && list->contains("items") ? list->at("items").as_array().size() : 0;
 }
