@@ -161,6 +161,23 @@ test('a hold that is refused as the turn is over leads back to the line at once'
   await leave(somebody);
 });
 
+test('a map that was opened just before the sale begins is bought from once it has begun', async () => {
+  const somebody = await visit({ user: 'early' });
+  const { page } = somebody;
+  let begun = false;
+  await page.route(`**/v1/shows/${shows.hall.id}`, async (route) => {
+    const response = await route.fetch();
+    const show = await response.json();
+    const announced = { ...show, state: 'ANNOUNCED', on_sale_at: new Date(Date.now() + 1_000).toISOString() };
+    await route.fulfill({ response, json: begun ? show : announced });
+  });
+  await page.goto(`/shows/${shows.hall.id}/seats`);
+  await page.getByText('These seats can only be looked at now').waitFor();
+  begun = true;
+  await page.getByRole('button', { name: 'Hold the best seats' }).waitFor();
+  await leave(somebody);
+});
+
 test('a hold that needs another token gets one, and whoever is signed in is not asked to sign in', async () => {
   const somebody = await visit({ user: 'retokened', allowed: [/401.*\/v1\/reservations/] });
   const { page } = somebody;

@@ -2,7 +2,7 @@ import { Tab, TabList, TabPanel, TabProvider } from '@ariakit/react';
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { Link, useLocation } from 'wouter';
-import { api, fetchConcert, fetchShow, Problem, type SeatOffer, type Show } from '../api/client';
+import { api, fetchConcert, fetchShow, Problem, serverNow, type SeatOffer, type Show } from '../api/client';
 import { useCommand } from '../api/command';
 import { minutes, nameIn, ProblemNote, useSecondsUntil } from '../parts';
 import { useSession } from '../session';
@@ -233,7 +233,12 @@ export default function SeatsPage({ show: id }: { show: string }) {
   const { t, time, language } = useText();
   const { session } = useSession();
   const looking = new URLSearchParams(location.search).has('view');
-  const show = useQuery({ queryKey: ['show', id], queryFn: () => fetchShow(id) });
+  const show = useQuery({
+    queryKey: ['show', id],
+    queryFn: () => fetchShow(id),
+    // Whoever is let in when the sale begins may be here a moment before it has.
+    refetchInterval: ({ state: { data } }) => (data?.state === 'ANNOUNCED' && Date.parse(data.on_sale_at) - serverNow() < 60_000 ? 1_000 : false),
+  });
   const concert = useQuery({ queryKey: ['concert', show.data?.concert_id], enabled: Boolean(show.data), queryFn: () => fetchConcert(show.data!.concert_id) });
   const live = useLiveSeats(id);
   const onSale = show.data?.state === 'ON_SALE';
