@@ -23,6 +23,7 @@ namespace json = boost::json;
 constexpr int64_t kCharge = 10'000'000;  // enough for eight of the dearest seats
 constexpr std::chrono::seconds kTokenLife{3600};
 constexpr std::chrono::seconds kAdmissionLimit{60};
+constexpr std::chrono::seconds kRefusedLimit{60};  // of buyers who are prepared, and told to come again
 constexpr std::chrono::seconds kAuditLimit{300};
 
 std::unexpected<Error> SetupFailed(std::string_view what, int status, std::string_view body) {
@@ -108,7 +109,7 @@ Result<void> Shop::PrepareBuyers(std::vector<Buyer>& buyers) {
   size_t answered = 0;
   std::optional<Error> failure;
   std::deque<uint64_t> again;
-  size_t repeats = 0;
+  const auto refused_until = SteadyClock::now() + kRefusedLimit;
   LoadPlan plan;
   plan.depth = 4;
   plan.ask = [&](std::string& out, uint64_t& tag) {
@@ -129,7 +130,7 @@ Result<void> Shop::PrepareBuyers(std::vector<Buyer>& buyers) {
   };
   plan.take = [&](const Answer& answer) {
     const bool is_charge = answer.tag % 2 == 0;
-    if (answer.status == 503 && ++repeats < buyers.size()) {
+    if (answer.status == 503 && SteadyClock::now() < refused_until) {
       again.push_back(answer.tag);
       return;
     }
