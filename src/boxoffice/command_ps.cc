@@ -17,7 +17,7 @@ void AddPsCommand(CLI::App& app) {
   command->footer(
       "{\"pid\", \"url\", \"replicas\", \"servers\": [{\"name\", \"pid\", \"running\", \"listen\"}], "
       "\"processes\": [{\"service\", \"replica\", \"pid\", \"running\", "
-      "\"listen\", \"admin\", \"log\", \"command\"}]}\n"
+      "\"restarts\", \"listen\", \"admin\", \"log\", \"command\"}]}\n"
       "Exit codes: 0 printed; 2 no such system runs there.");
   command->callback([data] {
     const auto described = DescribeCluster(*data);

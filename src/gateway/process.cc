@@ -43,8 +43,9 @@ void AddKeys(config::Keys& keys, Settings& settings) {
   limit("call.import_timeout_ms", limits.import_timeout, "For the import of a seating plan");
   limit("call.command_timeout_ms", limits.command_timeout, "For a command to queue or wallet");
   limit("call.saga_timeout_ms", limits.saga_timeout, "For a command to reservation");
-  keys.Integer("call.max_in_flight", limits.max_in_flight, 1, 1'000'000,
-               "Commands to one service at a time; past it buyers get 503");
+  keys.Integer(
+      "call.max_in_flight", limits.max_in_flight, 1, 1'000'000,
+      "Commands to one replica of a service at a time, shared out over http.threads; past it buyers get 503");
   keys.Integer("http.max_connections", settings.gateway.max_connections, 1, 1'000'000,
                "Connections at a time; past it 503");
   keys.Integer("http.threads", settings.gateway.threads, 0, kMaxThreads,
