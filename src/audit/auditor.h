@@ -2,9 +2,9 @@
 //
 // The services have no common snapshot, so what looks wrong may only be under way. Three things keep that
 // apart from a real violation: whatever changed after the audit began is left to the next one; a suspicion is
-// read again, three times at least and until the reservation has rested for Patience::settle, and counts only
-// if it stays (of a ledger: for those wallets that it stays for); and a reservation is judged only on facts
-// between two readings of the same version of it.
+// read again, three times at least and until the reservation has rested for Patience::settle by one clock,
+// and counts only if it stays (of a ledger: for those wallets that it stays for); and a reservation is judged
+// only on facts between two readings of the same version of it.
 #pragma once
 
 #include <cstdint>
