@@ -58,6 +58,7 @@ Histogram::Histogram(std::vector<double> bounds) : bounds_(std::move(bounds)), b
 }
 
 void Histogram::Observe(double value) {
+  value = std::max(value, 0.0);
   const auto bucket = std::ranges::lower_bound(bounds_, value) - bounds_.begin();
   buckets_[static_cast<size_t>(bucket)].fetch_add(1, std::memory_order_relaxed);
   sum_.fetch_add(value, std::memory_order_relaxed);

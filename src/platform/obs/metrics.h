@@ -40,7 +40,7 @@ class Gauge {
 class Histogram {
  public:
   explicit Histogram(std::vector<double> bounds);
-  void Observe(double value);
+  void Observe(double value);  // below 0 it is 0: clocks are set back, and a sum must not fall
   [[nodiscard]] uint64_t count() const;
   [[nodiscard]] double sum() const { return sum_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::span<const double> bounds() const { return bounds_; }

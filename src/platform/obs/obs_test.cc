@@ -24,6 +24,16 @@ TEST(MetricsTest, RendersCountersGaugesAndHistogramsAsPrometheusText) {
             "# HELP sold_total Seats sold\n# TYPE sold_total counter\nsold_total{show=\"a\\\"b\"} 3\n");
 }
 
+// As of a time that was taken by a clock that was set back meanwhile: Prometheus would see a restart.
+TEST(MetricsTest, TheSumOfAHistogramNeverFalls) {
+  Registry registry;
+  Histogram& seconds = registry.GetHistogram("step_seconds", "Steps", {1, 2});
+  seconds.Observe(1.5);
+  seconds.Observe(-1);
+  EXPECT_EQ(seconds.sum(), 1.5);
+  EXPECT_EQ(seconds.bucket(0), 1U);
+}
+
 TEST(MetricsTest, TheSameNameAndLabelsAreTheSameSeries) {
   Registry registry;
   registry.GetCounter("x_total", "").Add();

@@ -175,8 +175,7 @@ Result<size_t> Publisher::PublishBatch() {
   published_.Add(events.size());
   const Timestamp now = clock_.Now();
   for (const bus::Event& event : events) {
-    // The service's database has a clock of its own, and a histogram's sum must not fall.
-    lag_seconds_.Observe(std::max(std::chrono::duration<double>(now - event.time).count(), 0.0));
+    lag_seconds_.Observe(std::chrono::duration<double>(now - event.time).count());
   }
   std::swap(acknowledged_, read_);
   BOXOFFICE_TRY(DeleteAcknowledged());

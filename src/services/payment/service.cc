@@ -220,8 +220,7 @@ void Service::Call(Provider& provider, Next next, const ProviderRequest& request
   const TalkKey key = KeyOf(next, request);
   auto hear = [this, key, id, next, again = request.cancelled_before,
                begun = clock_.Now()](ProviderAnswer heard) {
-    provider_seconds_.at(next)->Observe(
-        std::chrono::duration<double>(std::max(clock_.Now() - begun, milliseconds(0))).count());
+    provider_seconds_.at(next)->Observe(std::chrono::duration<double>(clock_.Now() - begun).count());
     heard.refund = key.refund;
     heard.cancelled_before = again;
     Hear(key, id, heard);

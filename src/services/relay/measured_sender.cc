@@ -1,6 +1,5 @@
 #include "services/relay/measured_sender.h"
 
-#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -30,8 +29,7 @@ MeasuredSender::MeasuredSender(std::unique_ptr<Sender> sender, const Clock& cloc
 void MeasuredSender::Send(const Attempt& attempt, Timestamp now, Done done) {
   sender_->Send(attempt, now,
                 [this, now, delivery = attempt.delivery, done = std::move(done)](Answer answer) {
-                  seconds_.Observe(
-                      std::chrono::duration<double>(std::max(clock_.Now() - now, milliseconds(0))).count());
+                  seconds_.Observe(std::chrono::duration<double>(clock_.Now() - now).count());
                   const bool taken = answer.status >= 200 && answer.status < 300;
                   (answer.status == 0 ? unanswered_ : taken ? delivered_ : refused_).Add();
                   const bool last = AfterAttempt(delivery, answer, now, /*jitter=*/0).state == State::kDead;

@@ -78,7 +78,7 @@ asio::awaitable<Result<Answer>> Runner::Run(Shared<Reservation> reservation) {
   const auto ended = co_await RunOwned(reservation);
   Result<Answer> answer = AnswerOf(ended, std::move(reservation));
   trace.End(answer);
-  saga_seconds_.Observe(std::chrono::duration<double>(NowOrLater(start) - start).count());
+  saga_seconds_.Observe(std::chrono::duration<double>(clock_.Now() - start).count());
   if (const auto found = running_.find(id); found != running_.end() && found->second == epoch)
     running_.erase(found);
   if (answer) {
@@ -282,7 +282,7 @@ asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::strin
     const StepTrace trace(reservation.saga);
     StepResult result = co_await action(context);
     trace.End(reservation.saga, step, undo, result);
-    const Timestamp end = NowOrLater(start);
+    const Timestamp end = std::max(clock_.Now(), start);  // it may be set back
     CountTry(known.measured[undo ? 1 : 0], step, undo, result.kind, end - start);
     if (obs::Logs(obs::Level::kDebug)) LogStep(reservation, step, undo, result);
     const auto took = std::chrono::microseconds(end - start).count();

@@ -7,7 +7,6 @@
 // idempotent.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <functional>
@@ -102,8 +101,6 @@ class Runner {
   asio::awaitable<void> CompleteQueue(Shared<Reservation> reservation);
   [[nodiscard]] bool TakeRetry(resilience::RetryBudget& budget, std::string_view step);
   [[nodiscard]] bool IsLate(const Reservation& reservation) const;
-  // The clock may be set back, and no time that has passed is less than none.
-  [[nodiscard]] Timestamp NowOrLater(Timestamp start) const { return std::max(clock_.Now(), start); }
 
   asio::any_io_executor executor_;
   Participants& participants_;
