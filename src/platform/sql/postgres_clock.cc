@@ -6,7 +6,6 @@
 namespace boxoffice::sql::pg {
 namespace {
 
-constexpr int kMoreLooks = 4;  // at the start
 constexpr std::string_view kTellTime = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
 int64_t Microseconds(ServerClock::SteadyTime time) {
@@ -20,10 +19,7 @@ Result<std::unique_ptr<ServerClock>> ServerClock::Start(Connection& connection) 
   batch.Add(kTellTime);
   const SteadyTime sent = std::chrono::steady_clock::now();
   BOXOFFICE_ASSIGN(const std::vector<Rows> results, connection.Read(batch));
-  auto clock = std::make_unique<ServerClock>(sent, std::chrono::steady_clock::now(), results[0][0].Int(0));
-  // One of them is as fast as it gets, also where all start at once.
-  for (int more = 0; more < kMoreLooks; ++more) BOXOFFICE_TRY(clock->Read(connection, {}));
-  return clock;
+  return std::make_unique<ServerClock>(sent, std::chrono::steady_clock::now(), results[0][0].Int(0));
 }
 
 ServerClock::ServerClock(SteadyTime sent, SteadyTime received, int64_t server_us)

@@ -21,7 +21,7 @@ class ServerClock final : public Clock {
  public:
   using SteadyTime = std::chrono::steady_clock::time_point;
 
-  // Asks the server for its time, a few times. Errors: database_unavailable.
+  // Asks the server for its time. Errors: database_unavailable.
   [[nodiscard]] static Result<std::unique_ptr<ServerClock>> Start(Connection& connection);
   // As if the server's time had been `server_us`, in microseconds since 1970, at some moment in between.
   ServerClock(SteadyTime sent, SteadyTime received, int64_t server_us);
