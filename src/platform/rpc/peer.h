@@ -40,7 +40,7 @@ struct PeerOptions {
   // A command whose connection is lost is sent again, to any replica, at most twice, within its deadline and
   // the budget for retries: for callers whose every command may be, by its key.
   bool repeat_lost = false;
-  std::chrono::milliseconds replica_gap = kReplicaGap;
+  std::chrono::milliseconds replica_gap = kReplicaGap;  // see Peer::MayWait
 };
 
 // A replica, while anybody uses it. Thread-safe.

@@ -219,7 +219,7 @@ void QueueModule::Leave() {
 }
 
 // The lead is kept until all that is under way has ended, and given up then: another process need not wait. A
-// caller that has gone without a word hangs up never: what it has sent is answered, and lost.
+// caller that has gone without a word never hangs up: what it has sent is answered, and lost.
 void QueueModule::Drain(std::chrono::milliseconds grace) {
   if (const std::unique_ptr<Term> term = EndTerm()) {
     term->host.Drain(std::min(grace, kHandOver));

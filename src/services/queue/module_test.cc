@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <boost/asio/thread_pool.hpp>
 #include <gmock/gmock.h>
@@ -91,6 +92,13 @@ class QueueModuleTest : public ::testing::Test {
   std::unique_ptr<Replica> Make(const std::string& url, milliseconds lease = kLong) {
     return std::make_unique<Replica>(dir_, "replica" + std::to_string(++replicas_), url, lease);
   }
+  // The first leads, the second stands by.
+  std::pair<std::unique_ptr<Replica>, std::unique_ptr<Replica>> StartTwo(const std::string& url) {
+    auto two = std::pair(Make(url), Make(url));
+    EXPECT_TRUE(two.first->Start());
+    EXPECT_TRUE(two.second->Start());
+    return two;
+  }
   // As a caller does: again, until it is answered.
   static std::optional<v1::Session> Insist(Replica& replica, const std::string& user) {
     std::optional<v1::Session> session;
@@ -103,11 +111,7 @@ class QueueModuleTest : public ::testing::Test {
 };
 
 TEST_F(QueueModuleTest, OneLeadsAndTheOtherStandsByAndDoesNotListen) {
-  const std::string url = testbed::EmptyRedis().Url();
-  const auto first = Make(url);
-  const auto second = Make(url);
-  ASSERT_TRUE(first->Start());
-  ASSERT_TRUE(second->Start());
+  const auto [first, second] = StartTwo(testbed::EmptyRedis().Url());
   EXPECT_EQ(first->Role(), "leader");
   EXPECT_EQ(first->Metric(), 1);
   EXPECT_TRUE(Eventually([&] { return first->Listens(); }));
@@ -118,11 +122,7 @@ TEST_F(QueueModuleTest, OneLeadsAndTheOtherStandsByAndDoesNotListen) {
 }
 
 TEST_F(QueueModuleTest, ALeaderThatDrainsHandsTheLeadOverAtOnceAndPeopleKeepTheirPlaces) {
-  const std::string url = testbed::EmptyRedisCluster().Url();
-  const auto first = Make(url);
-  const auto second = Make(url);
-  ASSERT_TRUE(first->Start());
-  ASSERT_TRUE(second->Start());
+  const auto [first, second] = StartTwo(testbed::EmptyRedisCluster().Url());
   const auto joined = Insist(*first, "ann");
   ASSERT_TRUE(joined.has_value());
   first->module().Drain(seconds(5));
@@ -136,11 +136,7 @@ TEST_F(QueueModuleTest, ALeaderThatDrainsHandsTheLeadOverAtOnceAndPeopleKeepThei
 
 // A frozen gateway is such a caller.
 TEST_F(QueueModuleTest, ACallerThatDoesNotHangUpKeepsTheLeadFromNobody) {
-  const std::string url = testbed::EmptyRedis().Url();
-  const auto first = Make(url);
-  const auto second = Make(url);
-  ASSERT_TRUE(first->Start());
-  ASSERT_TRUE(second->Start());
+  const auto [first, second] = StartTwo(testbed::EmptyRedis().Url());
   ASSERT_TRUE(Insist(*first, "ann").has_value());
   const auto stub = v1::QueueService::NewStub(first->Channel());
   grpc::ClientContext context;
