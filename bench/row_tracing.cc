@@ -80,7 +80,9 @@ Result<RowResult> RunTracingRow(RowContext& context) {
   std::array<std::vector<double>, kLevels.size()> us;
   std::array<std::vector<double>, kLevels.size()> to_off;  // within a round: what drifts is in both
   for (int round = 0; round < kRounds && !Interrupted(); ++round) {
-    for (size_t i = 0; i < kLevels.size(); ++i) {
+    std::array<double, kLevels.size()> each{};
+    for (size_t turn = 0; turn < kLevels.size(); ++turn) {
+      const size_t i = (turn + static_cast<size_t>(round)) % kLevels.size();  // none is always the first
       ScenarioOptions options = context.embedded;
       options.seconds = kSeconds;
       const std::string ratio(kLevels[i].ratio);
@@ -93,10 +95,13 @@ Result<RowResult> RunTracingRow(RowContext& context) {
       if (ratio.empty() != (sink->bytes() == before))
         return Fail(Code::kInternal, "not_as_traced",
                     "spans came where none should, or none where some should");
-      us[i].push_back(static_cast<double>(measured.system_cpu.count()) /
-                      static_cast<double>(std::max<uint64_t>(1, measured.confirmed)));
-      to_off[i].push_back(us[i].back() / us[0].back());
+      each[i] = static_cast<double>(measured.system_cpu.count()) /
+                static_cast<double>(std::max<uint64_t>(1, measured.confirmed));
       AddMeasurement(row, kLevels[i].name, measured);  // the last round's
+    }
+    for (size_t i = 0; i < kLevels.size(); ++i) {
+      us[i].push_back(each[i]);
+      to_off[i].push_back(each[i] / each[0]);
     }
   }
   if (Interrupted()) return row;
