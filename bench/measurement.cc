@@ -13,11 +13,13 @@
 #include <fmt/format.h>
 
 #include "bench/generator.h"
+#include "rehearsal/report.h"
 
 namespace boxoffice::bench {
 namespace {
 
 namespace json = boost::json;
+using rehearsal::CountsOf;
 
 constexpr std::string_view kDurability =
     "every batch of every service is one transaction and one fsync (SQLite WAL, synchronous=FULL; scaled: "
@@ -43,12 +45,6 @@ std::vector<std::pair<double, std::string>> PartsByCpu(const Measurement& m) {
     parts.emplace_back(PerSale(static_cast<double>(cpu.count()), m), part);
   std::ranges::sort(parts, std::greater());
   return parts;
-}
-
-json::object CountsOf(const std::map<std::string, uint64_t>& counts) {
-  json::object object;
-  for (const auto& [code, count] : counts) object[code] = count;
-  return object;
 }
 
 uint64_t SumOf(const std::map<std::string, uint64_t>& counts) {

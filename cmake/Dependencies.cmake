@@ -25,7 +25,7 @@ target_include_directories(boxoffice_csv SYSTEM INTERFACE ${CSV_INCLUDE})
 target_link_libraries(boxoffice_csv INTERFACE ${CSV_ARCHIVE})
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 
-# Asio, Beast, Boost.JSON and Boost.URL are compiled once, in src/platform/boost.
+# Asio, Beast and Boost.JSON are compiled once, in src/platform/boost.
 find_path(BOOST_INCLUDE boost/json.hpp REQUIRED)
 add_library(boxoffice_boost_definitions INTERFACE)
 # Frames of coroutines straight from jemalloc: Asio would keep two in each thread, which suit few, and ask for the others
@@ -33,7 +33,7 @@ add_library(boxoffice_boost_definitions INTERFACE)
 target_compile_definitions(boxoffice_boost_definitions INTERFACE
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE BOOST_ASIO_SEPARATE_COMPILATION
   BOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING
-  BOOST_JSON_NO_LIB BOOST_URL_NO_LIB BOOST_BEAST_SEPARATE_COMPILATION)
+  BOOST_JSON_NO_LIB BOOST_BEAST_SEPARATE_COMPILATION)
 
 add_library(boxoffice_thirdparty INTERFACE)
 target_compile_definitions(boxoffice_thirdparty INTERFACE SPDLOG_FMT_EXTERNAL SPDLOG_COMPILED_LIB)

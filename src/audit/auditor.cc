@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "base/sort_unique.h"
+
 namespace boxoffice::audit {
 namespace {
 
@@ -299,8 +301,7 @@ Result<std::optional<Case>> Auditor::ReadCase(ReservationId id, const std::vecto
     for (const auto& seat : facts.reservation->seats)
       seats.emplace_back(facts.reservation->show_id, seat.seat_no);
   }
-  std::ranges::sort(seats);
-  seats.erase(std::ranges::unique(seats).begin(), seats.end());
+  SortUnique(seats);
   for (const auto& [show_id, seat_no] : seats) {
     BOXOFFICE_ASSIGN(const auto page, collector_.Seats(show_id, seat_no - 1, 1));
     if (page.rows.empty() || page.rows.front().fact.seat_no != seat_no) continue;

@@ -16,7 +16,6 @@ constexpr seconds kTimeout{10};
 constexpr std::chrono::minutes kSumsTimeout{21};
 // A reservation carries its timeline: 500 of them stay well below gRPC's 4 MiB.
 constexpr uint32_t kReservationPage = 500;
-constexpr uint32_t kPage = 1000;
 
 std::unexpected<Error> Malformed(const char* what) { return Fail(Code::kInternal, "answer_malformed", what); }
 

@@ -31,6 +31,8 @@ namespace boxoffice::audit {
 // none). Not thread-safe, but for Cancel.
 class Collector {
  public:
+  static constexpr uint32_t kPage = 1000;  // rows of most calls
+
   // Rows of reservations in the order of their ids; an id may have several rows, never on two pages.
   template <typename Row>
   struct Page {
@@ -68,8 +70,8 @@ class Collector {
 
   // Ids of all shows, ascending.
   [[nodiscard]] Result<std::vector<int64_t>> Shows();
-  // Owned seats behind `after_seat_no`; `limit` up to 1000.
-  [[nodiscard]] Result<SeatPage> Seats(int64_t show_id, uint32_t after_seat_no, uint32_t limit = 1000);
+  // Owned seats behind `after_seat_no`; `limit` up to kPage.
+  [[nodiscard]] Result<SeatPage> Seats(int64_t show_id, uint32_t after_seat_no, uint32_t limit = kPage);
 
   // Whether the reservations of a cancelled show are being cancelled.
   [[nodiscard]] Result<bool> CancellationRuns(int64_t show_id);

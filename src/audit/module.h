@@ -45,7 +45,7 @@ struct AuditConfig {
 // boxoffice_audit_duration_seconds. Thread-safe, but for Start, Drain and Stop.
 class AuditModule final : public module::Module {
  public:
-  explicit AuditModule(const module::Runtime& runtime, AuditConfig config = {});
+  AuditModule(const module::Runtime& runtime, AuditConfig config);
   ~AuditModule() override;
 
   [[nodiscard]] std::string_view name() const override { return "audit"; }

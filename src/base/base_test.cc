@@ -1,4 +1,5 @@
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <pthread.h>
@@ -13,6 +14,7 @@
 #include "base/result.h"
 #include "base/scheduling.h"
 #include "base/shared.h"
+#include "base/sort_unique.h"
 #include "base/text.h"
 
 namespace boxoffice {
@@ -155,13 +157,6 @@ TEST(MoneyTest, CurrencyIsThreeUpperCaseLetters) {
   EXPECT_FALSE(Currency::Parse("KRWX"));
 }
 
-TEST(MoneyTest, AdditionNeverOverflows) {
-  EXPECT_EQ(AddAmounts(2, 3), 5);
-  EXPECT_FALSE(AddAmounts(kMaxAmount, 1));
-  EXPECT_FALSE(AddAmounts(INT64_MAX, INT64_MAX));
-  EXPECT_FALSE(AddAmounts(-kMaxAmount, -1));
-}
-
 TEST(ClockTest, WritesRfc3339InUtcWithMilliseconds) {
   EXPECT_EQ(ToRfc3339(FromUnixMs(1'790'000'000'007)), "2026-09-21T14:13:20.007Z");
   EXPECT_EQ(ToRfc3339(FromUnixMs(0)), "1970-01-01T00:00:00.000Z");
@@ -191,6 +186,21 @@ TEST(Text, TrimTakesBlanksFromBothEndsAndNoneFromTheMiddle) {
   EXPECT_EQ(Trim("a\r", " \r"), "a");
   EXPECT_EQ(Trim(" \t"), "");
   EXPECT_EQ(Trim(""), "");
+}
+
+TEST(Text, PercentDecodingTakesTwoHexadecimalDigitsOrNothing) {
+  EXPECT_EQ(PercentDecode(""), "");
+  EXPECT_EQ(PercentDecode("a+b"), "a+b");
+  EXPECT_EQ(PercentDecode("%41%3a%3Ab%ff%25"), "A::b\xff%");
+  for (const char* text : {"%", "a%4", "%%41", "%g1", "%1g", "%-1", "% 1"}) {
+    EXPECT_EQ(PercentDecode(text), std::nullopt) << text;
+  }
+}
+
+TEST(SortUniqueTest, SortsAndKeepsEachOnce) {
+  std::vector<int> numbers{3, 1, 3, 2, 1};
+  SortUnique(numbers);
+  EXPECT_THAT(numbers, testing::ElementsAre(1, 2, 3));
 }
 
 }  // namespace

@@ -39,11 +39,4 @@ struct Money {
   constexpr bool operator==(const Money&) const = default;
 };
 
-// a + b, or nullopt if the result is outside ±kMaxAmount.
-[[nodiscard]] constexpr std::optional<int64_t> AddAmounts(int64_t a, int64_t b) {
-  int64_t sum = 0;
-  if (__builtin_add_overflow(a, b, &sum) || sum > kMaxAmount || sum < -kMaxAmount) return std::nullopt;
-  return sum;
-}
-
 }  // namespace boxoffice

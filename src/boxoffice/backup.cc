@@ -39,12 +39,6 @@ const archive::Table& RecordTable() {
   return table;
 }
 
-template <typename T>
-Result<T> Of(std::string_view service, Result<T> result) {
-  if (!result) result.error().detail = fmt::format("{}: {}", service, result.error().detail);
-  return result;
-}
-
 void Wait(milliseconds time) {
   boost::asio::io_context io;
   boost::asio::steady_timer(io, time).wait();
@@ -66,7 +60,7 @@ Result<std::vector<std::unique_ptr<Snapshot>>> OpenAll(const std::vector<Place>&
   std::vector<std::unique_ptr<Snapshot>> stores;
   for (const Place& place : places) {
     BOXOFFICE_ASSIGN(auto snapshot,
-                     Of(place.program.service, place.program.rows.snapshot(place.config.store_url)));
+                     FailureOf(place.program.service, place.program.rows.snapshot(place.config.store_url)));
     stores.push_back(std::move(snapshot));
   }
   return stores;
@@ -100,10 +94,11 @@ Result<void> WriteBus(const Places& places, const Moment& moment, archive::Write
   const SystemClock clock;
   obs::Registry metrics;
   BOXOFFICE_ASSIGN(const auto bus, bus::OpenBus(places.bus_url(), clock, metrics));
-  BOXOFFICE_ASSIGN(const archive::Section events,
-                   Of(kBusSection, writer.Write(kBusSection, archive::kBusEventsVersion, [&](Sink& sink) {
-                     return archive::DumpEventsUpTo(*bus, moment.ends, sink);
-                   })));
+  BOXOFFICE_ASSIGN(
+      const archive::Section events,
+      FailureOf(kBusSection, writer.Write(kBusSection, archive::kBusEventsVersion, [&](Sink& sink) {
+        return archive::DumpEventsUpTo(*bus, moment.ends, sink);
+      })));
   done.parts.push_back({events.name, events.rows});
   return {};
 }
@@ -153,20 +148,21 @@ Result<BackupRecord> ReadRecord(const archive::Reader& reader, const std::filesy
 Result<void> HoldAndTake(const std::vector<Place>& places, bus::EndReader& ends, Moment& moment) {
   const auto service = [&](size_t i) -> std::string_view { return places[i].program.service; };
   for (size_t i = 0; i < places.size(); ++i) {
-    if (moment.stores[i]->KeepsNobody()) BOXOFFICE_TRY(Of(service(i), moment.stores[i]->Hold()));
+    if (moment.stores[i]->KeepsNobody()) BOXOFFICE_TRY(FailureOf(service(i), moment.stores[i]->Hold()));
   }
   // What is slow now, a disk or a broker, keeps everybody waiting: so the time is looked at after each step.
   const SteadyClock::time_point begun = SteadyClock::now();
   for (size_t i = 0; i < places.size(); ++i) {
     if (moment.stores[i]->KeepsNobody()) continue;
-    BOXOFFICE_TRY(Of(service(i), WithinLimit(begun, moment.stores[i]->Hold())));
+    BOXOFFICE_TRY(FailureOf(service(i), WithinLimit(begun, moment.stores[i]->Hold())));
   }
   moment.taken_at = SystemClock().Now();
   for (size_t i = 0; i < places.size(); ++i)
-    BOXOFFICE_TRY(Of(service(i), WithinLimit(begun, moment.stores[i]->Take())));
+    BOXOFFICE_TRY(FailureOf(service(i), WithinLimit(begun, moment.stores[i]->Take())));
   // After the stores of those who consume: what they have had is on the bus.
   BOXOFFICE_ASSIGN(moment.ends, ends.Read(std::max(kHoldLimit - Since(begun), milliseconds(0))));
-  for (size_t i = 0; i < places.size(); ++i) BOXOFFICE_TRY(Of(service(i), moment.stores[i]->Release()));
+  for (size_t i = 0; i < places.size(); ++i)
+    BOXOFFICE_TRY(FailureOf(service(i), moment.stores[i]->Release()));
   moment.held = Since(begun);
   return WithinLimit(begun, {});
 }
@@ -181,8 +177,8 @@ Result<BackedUp> Backup(const Places& places, const std::optional<std::filesyste
     const module::ServiceProgram& program = moving[i].program;
     BOXOFFICE_ASSIGN(
         const archive::Section section,
-        Of(program.service, writer->Write(program.service, program.rows.version,
-                                          [&](Sink& sink) { return moment.stores[i]->Dump(sink); })));
+        FailureOf(program.service, writer->Write(program.service, program.rows.version,
+                                                 [&](Sink& sink) { return moment.stores[i]->Dump(sink); })));
     done.parts.push_back({section.name, section.rows});
   }
   BOXOFFICE_TRY(WriteBus(places, moment, *writer, done));

@@ -182,11 +182,7 @@ void Replay(const RestOptions& options, const RelayOptions& relay) {
   }
   answer.as_object()["replayed"] = replayed;
   PrintObject(options, answer, {"replayed"});
-  const json::array& refused = answer.at("refused").as_array();
-  if (refused.empty()) return;
-  if (!options.json)
-    PrintList(options, {{"items", refused}, {"next_cursor", nullptr}}, {"REFUSED=id", "CODE=code"});
-  Exit(kExitNo);
+  PrintRefused(options, answer.at("refused").as_array());
 }
 
 void AddTargetCommands(CLI::App& group, const std::shared_ptr<RelayOptions>& relay) {

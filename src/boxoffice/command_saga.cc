@@ -116,10 +116,7 @@ void RetryAllParked(const RestOptions& options, const SagaOptions& saga) {
     if (!next.empty() && !options.json) fmt::print(stderr, "{} retried\n", retried);
   }
   PrintObject(options, {{"retried", retried}, {"refused", refused}}, {"retried"});
-  if (refused.empty()) return;
-  if (!options.json)
-    PrintList(options, {{"items", refused}, {"next_cursor", nullptr}}, {"REFUSED=id", "CODE=code"});
-  Exit(kExitNo);
+  PrintRefused(options, refused);
 }
 
 void Retry(const RestOptions& options, const SagaOptions& saga) {

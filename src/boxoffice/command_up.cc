@@ -95,8 +95,7 @@ The first sale: show {} has {} seats, {} has {}, {} has {}.
 }
 
 Result<void> Up(const UpOptions& options) {
-  BOXOFFICE_ASSIGN(const obs::Level level, module::ParseLogLevel(options.log_level));
-  obs::SetLogLevel(level);
+  obs::SetLogLevel(*obs::FindLevel(options.log_level));  // one of those that the flag takes
   obs::SetLogForm(options.log_form == "human" ? obs::Form::kHuman : obs::Form::kJson);
   module::StopSignals signals;
   module::RaiseFileLimit();
@@ -218,7 +217,8 @@ void AddUpCommand(CLI::App& app) {
   command->add_option("--data", options->data, "The folder where everything is kept")->capture_default_str();
   command->add_flag("--no-seed", options->no_seed,
                     "No demo concerts (they are made once, at the first start)");
-  command->add_option("--log-level", options->log_level, "debug, info, warning or error; logs go to stderr")
+  command->add_option("--log-level", options->log_level, "The least that is logged on stderr")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
   command->add_option("--log-form", options->log_form, "json or human: how a line of the log looks")
       ->check(CLI::IsMember({"json", "human"}))

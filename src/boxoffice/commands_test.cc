@@ -7,6 +7,7 @@
 #include <string>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -46,7 +47,8 @@ class CommandsTest : public testing::Test {
       app.parse(command_line);
     } catch (const CLI::RuntimeError& end) {
       code = end.get_exit_code();
-    } catch (const CLI::ParseError&) {
+    } catch (const CLI::ParseError& error) {
+      fmt::print(stderr, "{}\n", error.what());
       code = kExitCant;
     }
     out_ = testing::internal::GetCapturedStdout();

@@ -31,17 +31,10 @@ struct OpenedBus {
   }
 };
 
-// Says whose fault it is.
-template <typename T>
-Result<T> Of(std::string_view service, Result<T> result) {
-  if (!result) result.error().detail = fmt::format("{}: {}", service, result.error().detail);
-  return result;
-}
-
 Result<archive::Digest> DigestOf(const Place& place) {
-  return Of(place.program.service, archive::DigestOf([&](archive::Sink& sink) {
-              return place.program.rows.dump(place.config.store_url, sink);
-            }));
+  return FailureOf(place.program.service, archive::DigestOf([&](archive::Sink& sink) {
+                     return place.program.rows.dump(place.config.store_url, sink);
+                   }));
 }
 
 // False: the store is empty. Error: target_not_empty.
@@ -55,9 +48,10 @@ Result<bool> IsThere(const Place& place, const archive::Section& section) {
 }
 
 Result<void> LoadService(const Place& place, const archive::Reader& reader, const archive::Section& section) {
-  BOXOFFICE_TRY(Of(section.name, place.program.rows.load(place.config.store_url, [&](archive::Sink& sink) {
-    return reader.Read(section, sink);
-  })));
+  BOXOFFICE_TRY(
+      FailureOf(section.name, place.program.rows.load(place.config.store_url, [&](archive::Sink& sink) {
+        return reader.Read(section, sink);
+      })));
   BOXOFFICE_ASSIGN(const archive::Digest digest, DigestOf(place));
   if (digest.ToHex() == section.digest) return {};
   return Fail(Code::kInternal, "move_differs",
@@ -68,8 +62,9 @@ Result<void> LoadService(const Place& place, const archive::Reader& reader, cons
 Result<void> LoadBus(const Places& places, const archive::Reader& reader, const archive::Section& section) {
   OpenedBus opened;
   BOXOFFICE_TRY(opened.Open(places.bus_url()));
-  return Of(kBus, archive::LoadEvents(*opened.bus, places.Topics(),
-                                      [&](archive::Sink& sink) { return reader.Read(section, sink); }));
+  return FailureOf(kBus, archive::LoadEvents(*opened.bus, places.Topics(), [&](archive::Sink& sink) {
+                     return reader.Read(section, sink);
+                   }));
 }
 
 }  // namespace
@@ -114,16 +109,16 @@ Result<std::vector<Moved>> Export(const Places& places, const std::filesystem::p
   for (const Place& place : Moving(places)) {
     const module::StoreRows& rows = place.program.rows;
     BOXOFFICE_ASSIGN(const archive::Section section,
-                     Of(place.program.service,
-                        writer->Write(place.program.service, rows.version, [&](archive::Sink& sink) {
-                          return rows.dump(place.config.store_url, sink);
-                        })));
+                     FailureOf(place.program.service,
+                               writer->Write(place.program.service, rows.version, [&](archive::Sink& sink) {
+                                 return rows.dump(place.config.store_url, sink);
+                               })));
     moved.push_back({section.name, section.rows});
   }
   OpenedBus opened;
   BOXOFFICE_TRY(opened.Open(places.bus_url()));
   BOXOFFICE_ASSIGN(const archive::Section events,
-                   Of(kBus, writer->Write(kBus, archive::kBusEventsVersion, [&](archive::Sink& sink) {
+                   FailureOf(kBus, writer->Write(kBus, archive::kBusEventsVersion, [&](archive::Sink& sink) {
                      return archive::DumpEvents(*opened.bus, places.Topics(), sink);
                    })));
   moved.push_back({events.name, events.rows});
@@ -138,7 +133,7 @@ Result<std::vector<Moved>> Load(const Places& places, const archive::Reader& rea
   BOXOFFICE_TRY(CheckForm(reader, known));
   BOXOFFICE_TRY(reader.Verify());
   for (const Place& place : places.all())
-    BOXOFFICE_TRY(Of(place.program.service, module::Prepare(place.config, place.program)));
+    BOXOFFICE_TRY(FailureOf(place.program.service, module::Prepare(place.config, place.program)));
   std::vector<Moved> moved;
   for (const Place& place : moving) {
     const archive::Section& section = *reader.Find(place.program.service);

@@ -6,7 +6,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "base/result.h"
 #include "boxoffice/environment_file.h"
@@ -32,6 +35,13 @@ struct Place {
   module::ServiceProgram program;
   module::ProcessConfig config;
 };
+
+// The same result; of a failure, the detail says whose it is.
+template <typename T>
+[[nodiscard]] Result<T> FailureOf(std::string_view service, Result<T> result) {
+  if (!result) result.error().detail = fmt::format("{}: {}", service, result.error().detail);
+  return result;
+}
 
 // Holds the locks of the data folders meanwhile. Not thread-safe; its servers end with the main thread.
 class Places {

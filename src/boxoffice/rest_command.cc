@@ -207,6 +207,13 @@ void PrintObject(const RestOptions& options, const json::value& object,
   for (const std::string& name : members) fmt::print("{:<{}}  {}\n", name, width, TextOf(object, name));
 }
 
+void PrintRefused(const RestOptions& options, const json::array& refused) {
+  if (refused.empty()) return;
+  if (!options.json)
+    PrintList(options, {{"items", refused}, {"next_cursor", nullptr}}, {"REFUSED=id", "CODE=code"});
+  Exit(kExitNo);
+}
+
 json::object ReadAmounts(std::string_view option, std::string_view form,
                          const std::vector<std::string>& given) {
   json::object prices;

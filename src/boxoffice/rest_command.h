@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <CLI/App.hpp>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
@@ -65,6 +66,10 @@ void PrintList(const RestOptions& options, const boost::json::object& list,
 // Asks on a terminal whether to go on with what can't be undone, and ends the command with kExitCant unless
 // the answer is yes; without a terminal there must have been --yes.
 void Confirm(bool yes, std::string_view what);
+
+// What of many was refused, {"id", "code"} each: as a table, but for --json, whose answer has them. Ends the
+// command with kExitNo unless there is none.
+void PrintRefused(const RestOptions& options, const boost::json::array& refused);
 
 // With --json the answer as it came, otherwise one line for each of these members.
 void PrintObject(const RestOptions& options, const boost::json::value& object,

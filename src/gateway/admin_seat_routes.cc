@@ -1,4 +1,4 @@
-// Shows and their seats, as operators publish, block and look at them.
+// Shows as operators publish them, and their seats as they block and look at them.
 #include "gateway/edge.h"
 #include "gateway/named_seats.h"
 #include "gateway/pages.h"
@@ -12,19 +12,6 @@ namespace {
 
 using http::Request;
 using http::Response;
-
-asio::awaitable<Response> GetShow(Edge& edge, Request& request) {
-  const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
-  if (!id) co_return FailureResponse(id.error());
-  seat::v1::GetShowRequest query;
-  query.set_id(*id);
-  query.set_drafts(true);
-  const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->GetShow(arguments...); };
-  const Result<seat::v1::Show> show =
-      co_await edge.backends.Ask<seat::v1::Show>(query, request.traceparent(), start);
-  if (!show) co_return ServiceFailure(show.error());
-  co_return ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, *show); });
-}
 
 asio::awaitable<Response> GetSeats(Edge& edge, Request& request, SeatPicture::Form form) {
   const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
@@ -124,8 +111,6 @@ asio::awaitable<Response> ListBlocks(Edge& edge, Request& request) {
 
 void AddAdminSeatRoutes(Routes& routes, Edge& edge) {
   using http::Method;
-  routes.Operator(Method::kGet, "/v1/admin/shows/{show}",
-                  [&edge](Request& request, const auth::Principal&) { return GetShow(edge, request); });
   routes.Operator(Method::kGet, "/v1/admin/shows/{show}/seats",
                   [&edge](Request& request, const auth::Principal&) {
                     return GetSeats(edge, request, &SeatPicture::Body);

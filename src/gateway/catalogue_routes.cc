@@ -43,11 +43,12 @@ asio::awaitable<Response> GetConcert(Edge& edge, Request& request, bool drafts) 
   co_return ObjectResponse([&](http::JsonWriter& writer) { WriteConcert(writer, *concert); });
 }
 
-asio::awaitable<Response> GetShow(Edge& edge, Request& request) {
+asio::awaitable<Response> GetShow(Edge& edge, Request& request, bool drafts) {
   const Result<int64_t> id = NumberInPath(request, "show", "show_not_found");
   if (!id) co_return FailureResponse(id.error());
   seat::v1::GetShowRequest query;
   query.set_id(*id);
+  query.set_drafts(drafts);
   const auto start = [&edge](auto... arguments) { edge.backends.seat->async()->GetShow(arguments...); };
   const Result<seat::v1::Show> show =
       co_await edge.backends.Ask<seat::v1::Show>(query, request.traceparent(), start);
@@ -103,7 +104,7 @@ void AddCatalogueRoutes(Routes& routes, Edge& edge) {
   routes.Public(Method::kGet, "/v1/concerts/{concert}",
                 [&edge](Request& request) { return GetConcert(edge, request, /*drafts=*/false); });
   routes.Public(Method::kGet, "/v1/shows/{show}",
-                [&edge](Request& request) { return GetShow(edge, request); });
+                [&edge](Request& request) { return GetShow(edge, request, /*drafts=*/false); });
   routes.Public(Method::kGet, "/v1/shows/{show}/seats",
                 [&edge](Request& request) { return GetSeats(edge, request, &SeatPicture::Body); });
   routes.Public(Method::kGet, "/v1/shows/{show}/seat-map",
@@ -119,6 +120,9 @@ void AddCatalogueRoutes(Routes& routes, Edge& edge) {
                   [&edge](Request& request, const auth::Principal&) {
                     return GetConcert(edge, request, /*drafts=*/true);
                   });
+  routes.Operator(Method::kGet, "/v1/admin/shows/{show}", [&edge](Request& request, const auth::Principal&) {
+    return GetShow(edge, request, /*drafts=*/true);
+  });
 }
 
 }  // namespace boxoffice::gateway

@@ -53,7 +53,7 @@ bool Compressor::Suits(const Response& response) {
 boost::asio::awaitable<void> Compressor::Compress(const Request& request, Response& response) {
   response.headers.Add("Vary", "Accept-Encoding");
   const std::optional<std::string_view> accepted = request.header("Accept-Encoding");
-  if (!accepted || !http::AcceptsGzip(*accepted)) co_return;
+  if (!accepted || !http::AcceptsCoding(*accepted, "gzip")) co_return;
   if (response.content().size() <= kInline) {
     response.body = http::Gzip(response.content());
     response.shared_body.reset();

@@ -107,7 +107,7 @@ http::Response WebFiles::Answer(const http::Request& request, std::string_view n
   if (file.brotli != nullptr && http::AcceptsCoding(accepted, "br")) {
     coding = "br";
     response.shared_body = file.brotli;
-  } else if (file.gzip != nullptr && http::AcceptsGzip(accepted)) {
+  } else if (file.gzip != nullptr && http::AcceptsCoding(accepted, "gzip")) {
     coding = "gzip";
     response.shared_body = file.gzip;
   }

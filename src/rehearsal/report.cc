@@ -58,12 +58,6 @@ void AppendAdmission(std::string& text, const Report& report) {
                  admission.at_cap_seconds);
 }
 
-json::object CountsOf(const std::map<std::string, uint64_t>& counts) {
-  json::object object;
-  for (const auto& [code, count] : counts) object[code] = count;
-  return object;
-}
-
 json::object StepsOf(const OnSaleFigures& figures) {
   json::object steps;
   for (size_t i = 0; i < kSteps; ++i) {
@@ -123,6 +117,12 @@ std::string RenderProgress(const Second& second, size_t buyers) {
   if (second.overloaded > 0) text += fmt::format("  {} busy", second.overloaded);
   if (second.slow > 0) text += fmt::format("  {} slow", second.slow);
   return text;
+}
+
+json::object CountsOf(const std::map<std::string, uint64_t>& counts) {
+  json::object object;
+  for (const auto& [code, count] : counts) object[code] = count;
+  return object;
 }
 
 std::string RenderTable(const Report& report) {

@@ -1,7 +1,11 @@
 // What a rehearsal came to, for people and as JSON.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
+
+#include <boost/json/object.hpp>
 
 #include "rehearsal/on_sale.h"
 
@@ -19,6 +23,8 @@ struct Report {
   std::string audit_failure;
 };
 
+// {"code": count, …}
+[[nodiscard]] boost::json::object CountsOf(const std::map<std::string, uint64_t>& counts);
 [[nodiscard]] std::string RenderTable(const Report& report);
 [[nodiscard]] std::string RenderJson(const Report& report);
 // "12 s  arrived 800  waiting 410 …", for while it runs.

@@ -1,7 +1,7 @@
 // What verifying costs per request: cmake --build … --target auth_bench.
 #include <benchmark/benchmark.h>
 
-#include "platform/auth/keys.h"
+#include "platform/auth/key_pair_for_test.h"
 #include "platform/auth/signed_token.h"
 #include "platform/auth/token.h"
 
@@ -21,7 +21,7 @@ BENCHMARK(VerifyHs256);
 // With the argument: how many signatures are remembered.
 void VerifyEs256(benchmark::State& state) {
   const SystemClock clock;
-  const EcKeyPair pair = *GenerateEcKeyPair();
+  const EcKeyPair pair = GenerateEcKeyPair();
   const std::string token =
       *TokenIssuer::Make({Algorithm::kEs256, pair.private_pem, "boxoffice", "boxoffice"}, clock)
            ->Issue("buyer-1", Role::kBuyer, std::chrono::hours(9));

@@ -6,15 +6,14 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 #include "platform/auth/base64url.h"
+#include "platform/auth/key_pair_for_test.h"
 
 namespace boxoffice::auth {
 
@@ -41,12 +40,7 @@ struct JwkPair {
 };
 
 inline JwkPair Export(EVP_PKEY* key, const std::string& jwk) {
-  BIO* out = BIO_new(BIO_s_mem());
-  EXPECT_EQ(PEM_write_bio_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr), 1);
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(out, &text);
-  JwkPair pair{std::string(text, static_cast<size_t>(size)), jwk};
-  BIO_free(out);
+  JwkPair pair{PrivatePem(key), jwk};
   EVP_PKEY_free(key);
   return pair;
 }

@@ -4,13 +4,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <memory>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,12 +73,6 @@ Result<void> CreateSecret(const std::filesystem::path& path) {
   return {};
 }
 
-std::string Contents(BIO* bio) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio, &data);
-  return std::string(data, static_cast<size_t>(size));
-}
-
 }  // namespace
 
 Result<std::string> NewSecret() {
@@ -97,18 +87,6 @@ Result<std::string> NewSecret() {
 Result<std::string> LoadOrCreateSecret(const std::filesystem::path& path) {
   if (::access(path.c_str(), F_OK) != 0) BOXOFFICE_TRY(CreateSecret(path));
   return ReadSecret(path);
-}
-
-Result<EcKeyPair> GenerateEcKeyPair() {
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
-  const std::unique_ptr<BIO, decltype(&BIO_free)> secret(BIO_new(BIO_s_mem()), &BIO_free);
-  const std::unique_ptr<BIO, decltype(&BIO_free)> open(BIO_new(BIO_s_mem()), &BIO_free);
-  if (!key || !secret || !open ||
-      PEM_write_bio_PrivateKey(secret.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1 ||
-      PEM_write_bio_PUBKEY(open.get(), key.get()) != 1) {
-    return Fail(Code::kInternal, "key_generation", "P-256");
-  }
-  return EcKeyPair{Contents(secret.get()), Contents(open.get())};
 }
 
 }  // namespace boxoffice::auth

@@ -1,4 +1,4 @@
-// Keys for development and tests. Production keys come from the deployment's secrets.
+// Secrets for development and tests. Production keys come from the deployment's secrets.
 #pragma once
 
 #include <filesystem>
@@ -17,12 +17,5 @@ namespace boxoffice::auth {
 
 // 64 hexadecimal digits, from 32 random bytes. Error: kInternal key_generation.
 [[nodiscard]] Result<std::string> NewSecret();
-
-struct EcKeyPair {
-  std::string private_pem;  // PKCS #8
-  std::string public_pem;   // SubjectPublicKeyInfo
-};
-// A new P-256 key pair, for ES256. Error: kInternal key_generation.
-[[nodiscard]] Result<EcKeyPair> GenerateEcKeyPair();
 
 }  // namespace boxoffice::auth

@@ -10,7 +10,7 @@
 
 #include "platform/auth/base64url.h"
 #include "platform/auth/hmac.h"
-#include "platform/auth/keys.h"
+#include "platform/auth/key_pair_for_test.h"
 
 namespace boxoffice::auth {
 namespace {
@@ -122,7 +122,7 @@ TEST_F(TokenTest, AlgorithmNoneIsRefused) {
 
 TEST_F(TokenTest, PublicKeyAsHs256SecretIsRefused) {
   ASSERT_TRUE(verifier_.Verify(Forge(kHeader, Claims()))) << "a good header is remembered, for its algorithm";
-  const EcKeyPair pair = *GenerateEcKeyPair();
+  const EcKeyPair pair = GenerateEcKeyPair();
   const TokenConfig config{Algorithm::kEs256, pair.public_pem, "issuer", "boxoffice"};
   const TokenVerifier verifier = *TokenVerifier::Make(config, clock_);
   EXPECT_EQ(verifier.Verify(Forge(kHeader, Claims(), pair.public_pem)).error().reason, "token_algorithm");
@@ -205,7 +205,7 @@ TEST_F(TokenTest, SubjectIsAUserName) {
 }
 
 TEST_F(TokenTest, Es256RoundTrip) {
-  const EcKeyPair pair = *GenerateEcKeyPair();
+  const EcKeyPair pair = GenerateEcKeyPair();
   const TokenIssuer issuer =
       *TokenIssuer::Make({Algorithm::kEs256, pair.private_pem, "issuer", "boxoffice"}, clock_);
   const TokenVerifier verifier =
@@ -213,7 +213,7 @@ TEST_F(TokenTest, Es256RoundTrip) {
   const std::string token = *issuer.Issue("ada", Role::kBuyer, seconds(60));
   EXPECT_EQ(verifier.Verify(token), (Principal{"ada", Role::kBuyer}));
   const TokenVerifier stranger = *TokenVerifier::Make(
-      {Algorithm::kEs256, GenerateEcKeyPair()->public_pem, "issuer", "boxoffice"}, clock_);
+      {Algorithm::kEs256, GenerateEcKeyPair().public_pem, "issuer", "boxoffice"}, clock_);
   EXPECT_EQ(stranger.Verify(token).error().reason, "token_signature");
 }
 
@@ -237,7 +237,7 @@ class RememberingTokenTest : public TokenTest {
     return *verifier_.signatures_computed() - before;
   }
 
-  const EcKeyPair pair_ = *GenerateEcKeyPair();
+  const EcKeyPair pair_ = GenerateEcKeyPair();
 };
 
 TEST_F(RememberingTokenTest, ASignatureIsComputedOnce) {
@@ -280,7 +280,7 @@ TEST_F(RememberingTokenTest, AForgedTokenIsNeverRemembered) {
 }
 
 TEST_F(RememberingTokenTest, WhileKeysAreExchangedATokenOfTheOldOneIsRememberedToo) {
-  const EcKeyPair old = *GenerateEcKeyPair();
+  const EcKeyPair old = GenerateEcKeyPair();
   TokenConfig config = Config(pair_.public_pem);
   config.other_keys = {old.public_pem};
   verifier_ = *TokenVerifier::Make(config, clock_);
@@ -292,16 +292,15 @@ TEST_F(RememberingTokenTest, WhileKeysAreExchangedATokenOfTheOldOneIsRememberedT
 TEST_F(TokenTest, UnfitKeysAreRefusedAtTheStart) {
   EXPECT_EQ(TokenVerifier::Make({Algorithm::kHs256, "short", "i", "a"}, clock_).error().reason, "token_key");
   EXPECT_EQ(TokenVerifier::Make({Algorithm::kEs256, kSecret, "i", "a"}, clock_).error().reason, "token_key");
-  EXPECT_EQ(TokenIssuer::Make({Algorithm::kEs256, GenerateEcKeyPair()->public_pem, "i", "a"}, clock_)
-                .error()
-                .reason,
-            "token_key");
+  EXPECT_EQ(
+      TokenIssuer::Make({Algorithm::kEs256, GenerateEcKeyPair().public_pem, "i", "a"}, clock_).error().reason,
+      "token_key");
 }
 
 // Another implementation, cpp-jwt, reads what we issue and issues what we read.
 TEST(TokenInterop, OtherLibraryVerifiesOurs) {
   const SystemClock clock;
-  const EcKeyPair pair = *GenerateEcKeyPair();
+  const EcKeyPair pair = GenerateEcKeyPair();
   const std::string hs = *TokenIssuer::Make(Hs256(), clock)->Issue("ada", Role::kBuyer, seconds(60));
   const std::string es =
       *TokenIssuer::Make({Algorithm::kEs256, pair.private_pem, "issuer", "boxoffice"}, clock)
@@ -316,7 +315,7 @@ TEST(TokenInterop, OtherLibraryVerifiesOurs) {
 
 TEST(TokenInterop, WeVerifyTheirs) {
   const SystemClock clock;
-  const EcKeyPair pair = *GenerateEcKeyPair();
+  const EcKeyPair pair = GenerateEcKeyPair();
   namespace p = jwt::params;
   jwt::jwt_object object{p::algorithm("ES256"), p::secret(pair.private_pem),
                          p::payload({{"iss", "issuer"}, {"aud", "boxoffice"}, {"sub", "ada"}})};

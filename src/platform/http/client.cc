@@ -1,8 +1,6 @@
 #include "platform/http/client.h"
 
-#include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <limits>
 
 #include <boost/asio/as_tuple.hpp>
@@ -23,6 +21,7 @@
 #include "platform/dns/lookup.h"
 #include "platform/http/connect.h"
 #include "platform/http/response_parser.h"
+#include "platform/http/url.h"
 
 namespace boxoffice::http {
 namespace {
@@ -36,54 +35,6 @@ using std::chrono::steady_clock;
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr size_t kRead = 16 * 1024;  // bytes
-
-struct Url {
-  bool secure = false;
-  std::string host;
-  uint16_t port = 0;
-  std::string authority;  // for the Host header
-  std::string target;
-};
-
-std::optional<Url> ParseUrl(std::string_view text) {
-  Url url;
-  if (text.starts_with("https://")) {
-    url.secure = true;
-    text.remove_prefix(8);
-  } else if (text.starts_with("http://")) {
-    text.remove_prefix(7);
-  } else {
-    return std::nullopt;
-  }
-  const size_t end = std::min(text.find_first_of("/?#"), text.size());
-  const std::string_view authority = text.substr(0, end);
-  url.target = text.substr(end, text.find('#') - end);
-  if (!url.target.starts_with('/')) url.target.insert(0, 1, '/');
-  const auto is_bad = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; };
-  if (std::ranges::any_of(text, is_bad) || authority.contains('@')) return std::nullopt;
-
-  url.authority = authority;
-  std::string_view port;
-  if (authority.starts_with('[')) {  // an IPv6 address
-    const size_t close = authority.find(']');
-    if (close == std::string_view::npos) return std::nullopt;
-    url.host = authority.substr(1, close - 1);
-    const std::string_view after = authority.substr(close + 1);
-    if (!after.empty() && after[0] != ':') return std::nullopt;
-    port = after.empty() ? after : after.substr(1);
-  } else {
-    const size_t colon = authority.find(':');
-    url.host = authority.substr(0, colon);
-    if (colon != std::string_view::npos) port = authority.substr(colon + 1);
-  }
-  url.port = url.secure ? 443 : 80;
-  if (!port.empty()) {
-    const auto [stop, error] = std::from_chars(port.data(), port.data() + port.size(), url.port);
-    if (error != std::errc() || stop != port.data() + port.size() || url.port == 0) return std::nullopt;
-  }
-  if (url.host.empty()) return std::nullopt;
-  return url;
-}
 
 // The request as text, without the body; nullopt if it would break out of its line.
 std::optional<std::string> FormatHead(const ClientRequest& request, std::string_view target,

@@ -68,8 +68,8 @@ struct TlsOptions {
 // The same without coroutines, for a command line and for tests: blocks the thread.
 [[nodiscard]] Result<ClientResponse> FetchBlocking(ClientRequest request, TlsOptions tls = {});
 
-// A plain (http) connection for one request after the other: what a load generator and a proxy need. Use it
-// from one executor (a strand or a single thread), and one Roundtrip at a time.
+// A plain (http) connection for one request after the other: what tests and benchmarks use that send many to
+// one server. Use it from one executor (a strand or a single thread), and one Roundtrip at a time.
 class ClientConnection {
  public:
   // Errors: kUnavailable connect_failed. `executor` must be a strand's or run by one thread.

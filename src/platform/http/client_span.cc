@@ -1,27 +1,26 @@
 #include "platform/http/client_span.h"
 
 #include <algorithm>
-#include <string>
+#include <optional>
+#include <string_view>
 #include <utility>
 
-#include <boost/url/parse.hpp>
 #include <fmt/format.h>
+
+#include "platform/http/url.h"
 
 namespace boxoffice::http {
 namespace {
 
-// Without what may be secret: its user, its query and its fragment.
-void Describe(const std::string& url, obs::Span& span) {
-  const auto parsed = boost::urls::parse_uri(url);
-  if (!parsed) return;
-  const std::string host(parsed->encoded_host());
-  const std::string_view port = parsed->port();
+// Without what may be secret: its query. One with a user is sent to nobody, and says nothing here.
+void Describe(std::string_view text, obs::Span& span) {
+  const std::optional<Url> url = ParseUrl(text);
+  if (!url) return;
+  const std::string_view path = std::string_view(url->target).substr(0, url->target.find('?'));
   span.attributes.push_back(
-      {"url.full", fmt::format("{}://{}{}{}{}", std::string_view(parsed->scheme()), host,
-                               port.empty() ? "" : ":", port, std::string_view(parsed->encoded_path()))});
-  span.attributes.push_back({"server.address", host});
-  const int64_t usual = parsed->scheme() == "https" ? 443 : 80;
-  span.attributes.push_back({"server.port", parsed->has_port() ? int64_t{parsed->port_number()} : usual});
+      {"url.full", fmt::format("{}://{}{}", url->secure ? "https" : "http", url->authority, path)});
+  span.attributes.push_back({"server.address", url->host});
+  span.attributes.push_back({"server.port", int64_t{url->port}});
 }
 
 }  // namespace

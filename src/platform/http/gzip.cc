@@ -44,8 +44,6 @@ bool AcceptsCoding(std::string_view accept_encoding, std::string_view wanted) {
   return any;
 }
 
-bool AcceptsGzip(std::string_view accept_encoding) { return AcceptsCoding(accept_encoding, "gzip"); }
-
 std::string Gzip(std::string_view text) {
   z_stream stream = Reading(text);
   CHECK(deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kGzipWindow, kMemory, Z_DEFAULT_STRATEGY) == Z_OK);

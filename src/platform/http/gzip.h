@@ -8,7 +8,6 @@ namespace boxoffice::http {
 
 // Whether a header Accept-Encoding takes `coding` ("br", "gzip"): by name or by *, with a weight above 0.
 [[nodiscard]] bool AcceptsCoding(std::string_view accept_encoding, std::string_view coding);
-[[nodiscard]] bool AcceptsGzip(std::string_view accept_encoding);
 
 // `text` as a gzip file (RFC 1952). Fast rather than small: about 10 ms for each MiB.
 [[nodiscard]] std::string Gzip(std::string_view text);

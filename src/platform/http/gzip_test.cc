@@ -8,11 +8,11 @@ namespace {
 TEST(GzipTest, WhoTakesGzipIsToldByNameOrByAStar) {
   for (const char* header :
        {"gzip", "gzip, deflate, br", "br;q=1.0, gzip;q=0.8", "*", "identity, *;q=0.1", " gzip "}) {
-    EXPECT_TRUE(AcceptsGzip(header)) << header;
+    EXPECT_TRUE(AcceptsCoding(header, "gzip")) << header;
   }
   for (const char* header :
        {"", "br", "identity", "gzip;q=0", "gzip; q=0.000", "*;q=0", "gzip;q=0, *", "gzipped"}) {
-    EXPECT_FALSE(AcceptsGzip(header)) << header;
+    EXPECT_FALSE(AcceptsCoding(header, "gzip")) << header;
   }
 }
 

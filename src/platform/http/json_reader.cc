@@ -352,22 +352,15 @@ ObjectReader* ObjectReader::OptionalObject(std::string_view name) {
   return node != nullptr ? Child(node, PathOf(name)) : nullptr;
 }
 
-std::vector<ObjectReader*> ObjectReader::Objects(const JsonNode* node, std::string_view name, size_t max) {
+std::vector<ObjectReader*> ObjectReader::OptionalObjects(std::string_view name, size_t max) {
   std::vector<ObjectReader*> readers;
+  const JsonNode* node = Take(name, /*required=*/false);
   const std::string path = PathOf(name);
   if (node == nullptr || !IsArray(*node, path, max)) return readers;
   for (JsonNode* element = node->first; element != nullptr; element = element->next) {
     readers.push_back(Child(element, fmt::format("{}[{}]", path, readers.size())));
   }
   return readers;
-}
-
-std::vector<ObjectReader*> ObjectReader::RequiredObjects(std::string_view name, size_t max) {
-  return Objects(Take(name, true), name, max);
-}
-
-std::vector<ObjectReader*> ObjectReader::OptionalObjects(std::string_view name, size_t max) {
-  return Objects(Take(name, false), name, max);
 }
 
 bool ObjectReader::Has(std::string_view name) const {

@@ -54,7 +54,6 @@ class ObjectReader {
   // Nested objects; owned by this reader, whose Finish() covers them. A required one is never null.
   [[nodiscard]] ObjectReader* RequiredObject(std::string_view name);
   [[nodiscard]] ObjectReader* OptionalObject(std::string_view name);
-  [[nodiscard]] std::vector<ObjectReader*> RequiredObjects(std::string_view name, size_t max);
   [[nodiscard]] std::vector<ObjectReader*> OptionalObjects(std::string_view name, size_t max);
 
   // Whether the field is there, of whatever type (also null). Does not count as having read it.
@@ -85,7 +84,6 @@ class ObjectReader {
   std::optional<T> Convert(const JsonNode& node, const std::string& path);
   template <typename T>
   std::vector<T> ConvertArray(const JsonNode& node, std::string_view name, size_t max);
-  std::vector<ObjectReader*> Objects(const JsonNode* node, std::string_view name, size_t max);
   ObjectReader* Child(JsonNode* object, std::string path);
   bool IsArray(const JsonNode& node, const std::string& path, size_t max);
   void WrongType(const std::string& path, std::string_view wanted, const JsonNode& node);

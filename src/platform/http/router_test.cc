@@ -93,5 +93,12 @@ TEST(Url, WhatIsNotUtf8IsRefused) {
   EXPECT_EQ(PercentDecode("%c3%a9\xc3\xa9"), "éé");
 }
 
+TEST(Url, AnEncodedNulIsRefused) { EXPECT_EQ(PercentDecode("a%00"), std::nullopt); }
+
+TEST(Url, InAQueryAPlusIsASpaceAndAnEncodedOneAPlus) {
+  EXPECT_EQ(PercentDecode("a+b%2Bc", true), "a b+c");
+  EXPECT_EQ(PercentDecode("a+b%2Bc"), "a+b+c");
+}
+
 }  // namespace
 }  // namespace boxoffice::http

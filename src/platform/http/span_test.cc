@@ -9,6 +9,8 @@ namespace boxoffice::http {
 namespace {
 
 using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr std::string_view kSampled = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 constexpr std::string_view kUnsampled = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
@@ -102,7 +104,7 @@ TEST_F(HttpSpanTest, WhatProbesAskHasNoSpan) { EXPECT_TRUE(Get("/healthz", kSamp
 TEST_F(HttpSpanTest, ARequestOfOursCarriesItsOwnSpanAndTellsNoSecretOfItsUrl) {
   ClientRequest request;
   request.method = "POST";
-  request.url = "https://user:secret@platform.example/hook?token=secret";
+  request.url = "https://platform.example/hook?token=secret#secret";
   request.headers = {{"traceparent", std::string(kUnsampled)}};
   ClientSpan span("relay", request);
   const obs::SpanContext sent = obs::ParseSpanContext(request.headers[0].second);
@@ -115,8 +117,16 @@ TEST_F(HttpSpanTest, ARequestOfOursCarriesItsOwnSpanAndTellsNoSecretOfItsUrl) {
   EXPECT_EQ(spans[0].context, sent);
   EXPECT_EQ(spans[0].parent, obs::ParseSpanContext(kUnsampled).span);
   EXPECT_EQ(Text(spans[0], "url.full"), "https://platform.example/hook");
+  EXPECT_EQ(Text(spans[0], "server.address"), "platform.example");
   EXPECT_EQ(Text(spans[0], "server.port"), "443");
   EXPECT_EQ(Text(spans[0], "error.type"), "500");
+
+  request.url = "https://user:secret@platform.example/hook";
+  ClientSpan("relay", request).End(Fail(Code::kInvalidArgument, "url_malformed"));
+  const std::vector<obs::Span> of_user = Taken();
+  ASSERT_EQ(of_user.size(), 1U);
+  for (const obs::Attribute& attribute : of_user[0].attributes)
+    EXPECT_THAT(Text(of_user[0], attribute.key), Not(HasSubstr("secret"))) << attribute.key;
 }
 
 }  // namespace

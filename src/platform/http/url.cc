@@ -5,31 +5,21 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "platform/http/utf8.h"
 
 namespace boxoffice::http {
 
 std::optional<std::string> PercentDecode(std::string_view text, bool plus_is_space) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (c == '%') {
-      if (i + 2 >= text.size()) return std::nullopt;
-      unsigned value = 0;
-      const char* digits = text.data() + i + 1;
-      const auto [end, error] = std::from_chars(digits, digits + 2, value, 16);
-      if (error != std::errc() || end != digits + 2) return std::nullopt;
-      c = static_cast<char>(value);
-      i += 2;
-    } else if (c == '+' && plus_is_space) {
-      c = ' ';
-    }
-    if (c == '\0') return std::nullopt;
-    out.push_back(c);
+  std::string spaced;
+  if (plus_is_space && text.contains('+')) {
+    spaced = text;
+    std::ranges::replace(spaced, '+', ' ');
+    text = spaced;
   }
-  if (!IsUtf8(out)) return std::nullopt;
-  return out;
+  std::optional<std::string> decoded = boxoffice::PercentDecode(text);
+  if (!decoded || decoded->contains('\0') || !IsUtf8(*decoded)) return std::nullopt;
+  return decoded;
 }
 
 std::string PercentEncode(std::string_view text) {
@@ -46,6 +36,46 @@ std::string PercentEncode(std::string_view text) {
     }
   }
   return out;
+}
+
+std::optional<Url> ParseUrl(std::string_view text) {
+  Url url;
+  if (text.starts_with("https://")) {
+    url.secure = true;
+    text.remove_prefix(8);
+  } else if (text.starts_with("http://")) {
+    text.remove_prefix(7);
+  } else {
+    return std::nullopt;
+  }
+  const size_t end = std::min(text.find_first_of("/?#"), text.size());
+  const std::string_view authority = text.substr(0, end);
+  url.target = text.substr(end, text.find('#') - end);
+  if (!url.target.starts_with('/')) url.target.insert(0, 1, '/');
+  const auto is_bad = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; };
+  if (std::ranges::any_of(text, is_bad) || authority.contains('@')) return std::nullopt;
+
+  url.authority = authority;
+  std::string_view port;
+  if (authority.starts_with('[')) {  // an IPv6 address
+    const size_t close = authority.find(']');
+    if (close == std::string_view::npos) return std::nullopt;
+    url.host = authority.substr(1, close - 1);
+    const std::string_view after = authority.substr(close + 1);
+    if (!after.empty() && after[0] != ':') return std::nullopt;
+    port = after.empty() ? after : after.substr(1);
+  } else {
+    const size_t colon = authority.find(':');
+    url.host = authority.substr(0, colon);
+    if (colon != std::string_view::npos) port = authority.substr(colon + 1);
+  }
+  url.port = url.secure ? 443 : 80;
+  if (!port.empty()) {
+    const auto [stop, error] = std::from_chars(port.data(), port.data() + port.size(), url.port);
+    if (error != std::errc() || stop != port.data() + port.size() || url.port == 0) return std::nullopt;
+  }
+  if (url.host.empty()) return std::nullopt;
+  return url;
 }
 
 Result<QueryParameters> ParseQuery(std::string_view query) {

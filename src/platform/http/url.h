@@ -1,6 +1,7 @@
-// The parts of a request target (RFC 3986): percent encoding and the query.
+// The parts of a URL (RFC 3986): where a request goes, percent encoding and the query.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,17 @@
 #include "base/result.h"
 
 namespace boxoffice::http {
+
+// Of a request of ours.
+struct Url {
+  bool secure = false;  // https
+  std::string host;     // of an IPv6 address without brackets
+  uint16_t port = 0;
+  std::string authority;  // for the Host header
+  std::string target;     // from the path on, without the fragment
+};
+// nullopt: no request can be sent to it. Of "http://host[:port]/path?query", or https; none with a user.
+[[nodiscard]] std::optional<Url> ParseUrl(std::string_view text);
 
 inline constexpr size_t kMaxQueryParameters = 32;
 

@@ -23,6 +23,7 @@
 #include "platform/module/process.h"
 #include "platform/module/process_metrics.h"
 #include "platform/module/store_url.h"
+#include "platform/obs/log.h"
 #include "platform/obs/metrics.h"
 #include "platform/rpc/channels.h"
 #include "platform/rpc/tls.h"
@@ -229,12 +230,6 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
                 "Then, for what is under way to end");
 }
 
-Result<obs::Level> ParseLogLevel(std::string_view name) {
-  if (const auto level = obs::FindLevel(name)) return *level;
-  return Fail(Code::kInvalidArgument, "usage",
-              fmt::format("--log-level is debug, info, warning or error, not \"{}\"", name));
-}
-
 Result<ProcessConfig> ReadConfig(const ServiceProgram& program, const std::filesystem::path& file,
                                  const std::filesystem::path& data) {
   ProcessConfig config;
@@ -301,9 +296,7 @@ int ServeMain(int argc, char** argv, const ServiceProgram& program) {
     fmt::print("{}", keys.Print());
     return 0;
   }
-  const auto level = ParseLogLevel(config.log_level);
-  if (!level) return fail(level.error());
-  obs::SetLogLevel(*level);
+  obs::SetLogLevel(*obs::FindLevel(config.log_level));  // one of those that the key takes
   obs::SetLogForm(config.log_form == "human" ? obs::Form::kHuman : obs::Form::kJson);
   const auto ran = invocation.action == Invocation::Action::kMigrate ? Migrate(config, program, signals)
                                                                      : Serve(config, program, signals);

@@ -12,7 +12,6 @@
 #include "base/result.h"
 #include "platform/config/keys.h"
 #include "platform/module/program.h"
-#include "platform/obs/log.h"
 #include "platform/otlp/exporter.h"
 #include "platform/rpc/tls_files.h"
 
@@ -52,9 +51,6 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
 // Brings the store's schema up to date and creates the topics: what `migrate` does. Again: no effect. Errors:
 // data_folder_unwritable, and those of the store and the bus.
 [[nodiscard]] Result<void> Prepare(const ProcessConfig& config, const ServiceProgram& program);
-
-// "debug", "info", "warning" or "error". Error: usage.
-[[nodiscard]] Result<obs::Level> ParseLogLevel(std::string_view name);
 
 // Does what the command line says; --help tells it all. Call it before any thread is started.
 //   (nothing)      serves until SIGTERM or SIGINT: opens the data folder, the bus and the store, says "ready

@@ -1,10 +1,11 @@
 #include "platform/redis/address.h"
 
 #include <charconv>
-#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "base/text.h"
 
 namespace boxoffice::redis {
 namespace {
@@ -13,23 +14,6 @@ constexpr uint16_t kDefaultPort = 6379;
 
 std::unexpected<Error> Invalid(std::string detail) {
   return Fail(Code::kInvalidArgument, "invalid_redis_url", std::move(detail));
-}
-
-std::optional<std::string> PercentDecode(std::string_view text) {
-  std::string decoded;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    uint8_t byte = 0;
-    if (i + 2 >= text.size()) return std::nullopt;
-    const char* end = text.data() + i + 3;
-    if (std::from_chars(text.data() + i + 1, end, byte, 16).ptr != end) return std::nullopt;
-    decoded += static_cast<char>(byte);
-    i += 2;
-  }
-  return decoded;
 }
 
 Result<void> ReadCredentials(std::string_view text, Target& target) {

@@ -18,13 +18,9 @@
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/defer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
@@ -83,17 +79,6 @@ class CommandClient final : public CommandLink<CommandBatch, OutcomeBatch> {
   void OpenStream() override { core_->OpenStream(); }
   void Retire() override { core_->Retire(); }
   void Close() override { core_->Close(); }
-
-  // The same for coroutines that run on `executor`.
-  asio::awaitable<Result<Outcome>> Execute(Command command, std::chrono::milliseconds timeout) {
-    auto initiate = [this, command = std::move(command), timeout](auto handler) mutable {
-      Send(std::move(command), timeout, [handler = std::move(handler)](Result<Outcome>&& outcome) mutable {
-        std::move(handler)(std::move(outcome));
-      });
-    };
-    return asio::async_initiate<decltype(asio::use_awaitable), void(Result<Outcome>)>(std::move(initiate),
-                                                                                      asio::use_awaitable);
-  }
 
  private:
   using SteadyClock = std::chrono::steady_clock;

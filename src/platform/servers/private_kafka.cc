@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kPatience{90};
-constexpr milliseconds kLook{100};
 constexpr const char* kJava = "/usr/bin/java";
 
 // A small heap, and the compiler that costs little: it shares the machine with everything else, and C2 would
@@ -109,26 +108,13 @@ Result<PrivateKafka> PrivateKafka::Start(const std::filesystem::path& folder, co
       Supervised::Start(
           "kafka", JavaCommand(class_path, "kafka.Kafka", {(server.folder_ / "server.properties").string()}),
           options));
-  BOXOFFICE_TRY(server.Await());
-  return server;
-}
-
-Result<void> PrivateKafka::Await() {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (std::chrono::steady_clock::now() < end) {
-    if (process_->child().Wait(kLook)) break;  // it has ended
-    if (TakesConnections(port_)) return {};
-  }
+  if (server.process_->Await([&server] { return TakesConnections(server.port_); }, kPatience)) return server;
   return Fail(Code::kUnavailable, "kafka_not_started",
-              fmt::format("Kafka does not answer; see {}", (folder_ / "log").string()));
+              fmt::format("Kafka does not answer; see {}", options.log.string()));
 }
 
 std::string PrivateKafka::Address() const { return fmt::format("127.0.0.1:{}", port_); }
 
-void PrivateKafka::Stop(milliseconds limit) {
-  process_->child().Signal(SIGTERM);
-  if (!process_->child().Wait(limit)) process_->child().Signal(SIGKILL);
-  (void)process_->child().Wait(seconds(5));
-}
+void PrivateKafka::Stop(milliseconds limit) { process_->Stop(SIGTERM, SIGKILL, limit); }
 
 }  // namespace boxoffice::servers

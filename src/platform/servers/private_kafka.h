@@ -36,7 +36,6 @@ class PrivateKafka {
  private:
   PrivateKafka() = default;
   [[nodiscard]] Result<void> Prepare(const std::string& class_path);
-  [[nodiscard]] Result<void> Await();
 
   std::filesystem::path folder_;
   uint16_t port_ = 0;

@@ -22,7 +22,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kPatience{60};
-constexpr milliseconds kLook{100};
 constexpr std::string_view kRootsUser = "postgres";
 
 constexpr std::string_view kVersions = "/usr/lib/postgresql";
@@ -143,11 +142,8 @@ Result<PrivatePostgres> PrivatePostgres::Start(const std::filesystem::path& fold
                                       "-p", std::to_string(server.port_), "-c", "unix_socket_directories=",
                                       "-c", "max_connections=200", "-c", "logging_collector=off"},
                                      server.Options()));
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (std::chrono::steady_clock::now() < end) {
-    if (server.Ask("postgres", "SELECT 1")) return server;
-    if (server.process_->child().Wait(kLook)) break;  // it has ended
-  }
+  const auto answers = [&server] { return server.Ask("postgres", "SELECT 1").has_value(); };
+  if (server.process_->Await(answers, kPatience)) return server;
   return Fail(Code::kUnavailable, "postgres_not_started",
               fmt::format("PostgreSQL does not answer; see {}", server.Options().log.string()));
 }
@@ -166,10 +162,6 @@ std::string PrivatePostgres::Url(const std::string& database) const {
   return fmt::format("postgresql://boxoffice@127.0.0.1:{}/{}", port_, database);
 }
 
-void PrivatePostgres::Stop(milliseconds limit) {
-  process_->child().Signal(SIGINT);
-  if (!process_->child().Wait(limit)) process_->child().Signal(SIGQUIT);
-  (void)process_->child().Wait(seconds(5));
-}
+void PrivatePostgres::Stop(milliseconds limit) { process_->Stop(SIGINT, SIGQUIT, limit); }
 
 }  // namespace boxoffice::servers

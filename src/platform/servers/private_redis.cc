@@ -12,7 +12,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kPatience{30};
-constexpr milliseconds kLook{50};
 constexpr const char* kServer = "/usr/bin/redis-server";
 constexpr const char* kClient = "/usr/bin/redis-cli";
 
@@ -40,22 +39,16 @@ Result<PrivateRedis> PrivateRedis::Start(const std::filesystem::path& folder) {
                                       "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
                                       "--shutdown-on-sigterm", "now force"},
                                      options));
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (std::chrono::steady_clock::now() < end) {
-    // -e: an error, as while it loads its data, is an exit code of 1.
-    if (RunChild({kClient, "-e", "-h", "127.0.0.1", "-p", port, "PING"}, options, kPatience)) return server;
-    if (server.process_->child().Wait(kLook)) break;  // it has ended
-  }
+  const auto answers = [&] {  // -e: an error, as while it loads its data, is an exit code of 1.
+    return RunChild({kClient, "-e", "-h", "127.0.0.1", "-p", port, "PING"}, options, kPatience).has_value();
+  };
+  if (server.process_->Await(answers, kPatience)) return server;
   return Fail(Code::kUnavailable, "redis_not_started",
               fmt::format("Redis does not answer; see {}", options.log.string()));
 }
 
 std::string PrivateRedis::Url() const { return fmt::format("redis://127.0.0.1:{}", port_); }
 
-void PrivateRedis::Stop(milliseconds limit) {
-  process_->child().Signal(SIGTERM);
-  if (!process_->child().Wait(limit)) process_->child().Signal(SIGKILL);
-  (void)process_->child().Wait(seconds(5));
-}
+void PrivateRedis::Stop(milliseconds limit) { process_->Stop(SIGTERM, SIGKILL, limit); }
 
 }  // namespace boxoffice::servers

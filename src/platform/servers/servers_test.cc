@@ -128,6 +128,22 @@ TEST_F(ChildTest, ASupervisedOneIsStartedAgainAtOnceAndThenAfterAPause) {
   EXPECT_FALSE(supervised->ended());
 }
 
+TEST_F(ChildTest, ASupervisedOneThatEndedIsNotAwaited) {
+  auto supervised = Supervised::Start("clerk", {"/bin/sh", "-c", "exit 3"}, {.log = dir_.path() / "log"});
+  ASSERT_TRUE(supervised);
+  EXPECT_FALSE(supervised->Await([] { return false; }, std::chrono::hours(1)));
+}
+
+TEST_F(ChildTest, ASupervisedOneThatDoesNotListenIsForcedToEnd) {
+  Child::Options options{.log = dir_.path() / "log", .read_stdout = true};
+  auto supervised =
+      Supervised::Start("clerk", {"/bin/sh", "-c", "trap '' TERM; echo up; exec sleep 100"}, options);
+  ASSERT_TRUE(supervised);
+  EXPECT_EQ(supervised->child().ReadLine(seconds(60)), "up");
+  supervised->Stop(SIGTERM, SIGKILL, milliseconds(0));
+  EXPECT_EQ(supervised->child().Wait(seconds(60)), 128 + SIGKILL);
+}
+
 TEST_F(ChildTest, ItEndsWithItsOwner) {
   pid_t pid = 0;
   {

@@ -14,6 +14,8 @@ using std::chrono::seconds;
 constexpr seconds kSteady{10};
 constexpr seconds kFirstPause{1};
 constexpr seconds kLongestPause{30};
+constexpr milliseconds kAwaitStep{50};
+constexpr seconds kForcedEnd{5};
 
 }  // namespace
 
@@ -36,6 +38,20 @@ Result<Supervised> Supervised::Start(std::string name, std::vector<std::string> 
                                      Child::Options options) {
   BOXOFFICE_ASSIGN(Child child, Child::Start(command, options));
   return Supervised(std::move(name), std::move(command), std::move(options), std::move(child));
+}
+
+bool Supervised::Await(const std::function<bool()>& serves, milliseconds patience) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!child_.Wait(kAwaitStep) && std::chrono::steady_clock::now() < end) {
+    if (serves()) return true;
+  }
+  return false;
+}
+
+void Supervised::Stop(int ask, int force, milliseconds limit) {
+  child_.Signal(ask);
+  if (!child_.Wait(limit)) child_.Signal(force);
+  (void)child_.Wait(kForcedEnd);
 }
 
 std::optional<std::string> Supervised::Look(TimePoint now) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,11 @@ class Supervised {
   // `name` is for what Look says. Errors: those of Child::Start.
   [[nodiscard]] static Result<Supervised> Start(std::string name, std::vector<std::string> command,
                                                 Child::Options options);
+
+  // Until it does what it is for. False: it ended, or does not within `patience`.
+  [[nodiscard]] bool Await(const std::function<bool()>& serves, std::chrono::milliseconds patience);
+  // Asks the child by a signal to end, and waits; after `limit` it is sent `force`.
+  void Stop(int ask, int force, std::chrono::milliseconds limit);
 
   // Notices that the child has ended, with whatever exit code, and starts it again when it is time. What
   // there is to say of it, in one line; nullopt: nothing. Call it some times a second.

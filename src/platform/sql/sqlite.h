@@ -16,6 +16,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/check.h"
 #include "base/result.h"
 #include "platform/sql/migration.h"
 
@@ -108,6 +109,13 @@ class Statement {
   [[nodiscard]] double Double(int column) const;
   [[nodiscard]] std::string_view Text(int column) const;  // also blobs
   [[nodiscard]] bool IsNull(int column) const;
+  // An Id or a Uuid as it was bound; anything else is a corrupt file.
+  template <typename T>
+  [[nodiscard]] T Id(int column) const {
+    const auto id = T::FromBytes(Text(column));
+    CHECK(id.has_value(), "column {} is no id of 16 bytes", column);
+    return *id;
+  }
   // What the row holds in that column, whatever the column was declared as.
   enum class Kind { kNull, kInt, kDouble, kText };  // kText: also blobs
   [[nodiscard]] Kind KindOf(int column) const;

@@ -1,6 +1,5 @@
 #include "services/payment/payment.h"
 
-#include <algorithm>
 #include <map>
 #include <set>
 #include <utility>
@@ -9,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/mutant.h"
+#include "base/sort_unique.h"
 
 namespace boxoffice::payment {
 namespace {
@@ -480,12 +480,8 @@ Keys KeysOf(std::span<const Command> commands) {
     keys.reservations.push_back(command.key().reservation);
     if (const auto* webhook = std::get_if<Webhook>(&command.body)) keys.webhooks.push_back(webhook->webhook);
   }
-  const auto sort_unique = [](auto& values) {
-    std::sort(values.begin(), values.end());
-    values.erase(std::unique(values.begin(), values.end()), values.end());
-  };
-  sort_unique(keys.reservations);
-  sort_unique(keys.webhooks);
+  SortUnique(keys.reservations);
+  SortUnique(keys.webhooks);
   return keys;
 }
 

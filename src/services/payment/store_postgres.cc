@@ -1,6 +1,5 @@
 #include "services/payment/store_postgres.h"
 
-#include <algorithm>
 #include <array>
 #include <mutex>
 #include <set>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/sort_unique.h"
 #include "platform/outbox/postgres.h"
 #include "services/payment/store_events.h"
 
@@ -348,8 +348,7 @@ class PostgresReader final : public Reader {
       BOXOFFICE_ASSIGN(const sql::pg::Rows rows, Read(select, after.reservation, after.attempt, limit));
       for (const Row row : rows) keys.push_back(KeyAt(row));
     }
-    std::ranges::sort(keys);
-    keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+    SortUnique(keys);
     if (keys.size() > limit) keys.resize(limit);
     return keys;
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/sort_unique.h"
 #include "platform/outbox/outbox.h"
 #include "platform/sql/sqlite.h"
 #include "services/payment/store_events.h"
@@ -27,13 +28,6 @@ constexpr std::string_view kSelectRefunds =
     "SELECT reservation_id, attempt, saga_id, amount, done, created_at_ms, updated_at_ms, refusal, "
     "settled_by, settled_reason FROM payment_refund WHERE reservation_id = ?1 ";
 
-template <typename T>
-T IdAt(const sql::Statement& row, int column) {
-  const auto id = T::FromBytes(row.Text(column));
-  CHECK(id.has_value(), "a stored id has 16 bytes");
-  return *id;
-}
-
 // Its three columns from `column` on.
 Dispute DisputeAt(const sql::Statement& row, int column) {
   return {.refusal = std::string(row.Text(column)),
@@ -45,9 +39,9 @@ Dispute DisputeAt(const sql::Statement& row, int column) {
 Payment PaymentAt(const sql::Statement& row) {
   const auto currency = Currency::Parse(row.Text(6));
   CHECK(currency.has_value(), "a stored currency has three letters");
-  return {.key = {IdAt<ReservationId>(row, 0), static_cast<uint32_t>(row.Int(1))},
-          .id = IdAt<PaymentId>(row, 2),
-          .saga = IdAt<SagaId>(row, 3),
+  return {.key = {row.Id<ReservationId>(0), static_cast<uint32_t>(row.Int(1))},
+          .id = row.Id<PaymentId>(2),
+          .saga = row.Id<SagaId>(3),
           .user_id = std::string(row.Text(4)),
           .money = {row.Int(5), *currency},
           .method = std::string(row.Text(7)),
@@ -70,14 +64,13 @@ Result<void> ReadRefunds(sql::Statement& statement, std::vector<Refund>& refunds
   while (true) {
     BOXOFFICE_ASSIGN(const bool more, statement.Step());
     if (!more) return {};
-    refunds.push_back(
-        {.payment = {IdAt<ReservationId>(statement, 0), static_cast<uint32_t>(statement.Int(1))},
-         .saga = IdAt<SagaId>(statement, 2),
-         .amount = statement.Int(3),
-         .done = statement.Int(4) != 0,
-         .created_at = FromUnixMs(statement.Int(5)),
-         .updated_at = FromUnixMs(statement.Int(6)),
-         .dispute = DisputeAt(statement, 7)});
+    refunds.push_back({.payment = {statement.Id<ReservationId>(0), static_cast<uint32_t>(statement.Int(1))},
+                       .saga = statement.Id<SagaId>(2),
+                       .amount = statement.Int(3),
+                       .done = statement.Int(4) != 0,
+                       .created_at = FromUnixMs(statement.Int(5)),
+                       .updated_at = FromUnixMs(statement.Int(6)),
+                       .dispute = DisputeAt(statement, 7)});
   }
 }
 
@@ -154,8 +147,7 @@ class SqliteStore final : public Store {
     }
     BOXOFFICE_TRY(SaveWebhooks(changes.webhooks, moved));
     if (!moved.empty()) {
-      std::sort(moved.begin(), moved.end());
-      moved.erase(std::unique(moved.begin(), moved.end()), moved.end());
+      SortUnique(moved);
       return moved;
     }
     for (const Refund& refund : changes.refunds) BOXOFFICE_TRY(SaveRefund(refund));
@@ -297,8 +289,7 @@ class SqliteReader final : public Reader {
     std::vector<PaymentKey> keys;
     BOXOFFICE_TRY(ReadKeys(wholes.Bind(after.reservation, after.attempt, limit), keys));
     BOXOFFICE_TRY(ReadKeys(parts.Bind(after.reservation, after.attempt, limit), keys));
-    std::sort(keys.begin(), keys.end());
-    keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+    SortUnique(keys);
     if (keys.size() > limit) keys.resize(limit);
     return keys;
   }
@@ -306,7 +297,7 @@ class SqliteReader final : public Reader {
     while (true) {
       BOXOFFICE_ASSIGN(const bool more, statement.Step());
       if (!more) return {};
-      keys.push_back({IdAt<ReservationId>(statement, 0), static_cast<uint32_t>(statement.Int(1))});
+      keys.push_back({statement.Id<ReservationId>(0), static_cast<uint32_t>(statement.Int(1))});
     }
   }
 
