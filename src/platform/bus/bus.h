@@ -30,6 +30,9 @@ struct Event {
 // The longest body that is taken, in bytes.
 inline constexpr size_t kMaxBodyBytes = 256 << 10;
 
+// The bounds of one event, before any is published. Errors: event_too_large (kInvalidArgument).
+[[nodiscard]] Result<void> CheckEvents(std::span<const Event> events);
+
 // An event where it stands in a topic. All events of a key are in one partition.
 struct Record {
   Event event;

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cstdint>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "platform/bus/kafka_admin.h"
 #include "platform/bus/kafka_bus.h"
 #include "platform/bus/kafka_client.h"
@@ -33,23 +32,6 @@ std::unexpected<Error> NotSuch(std::string_view what) {
   return Fail(Code::kInvalidArgument, "bus_url", fmt::format("bus.url: {}", what));
 }
 
-Result<std::string> Decode(std::string_view encoded) {
-  std::string text;
-  for (size_t i = 0; i < encoded.size(); ++i) {
-    if (encoded[i] != '%') {
-      text += encoded[i];
-      continue;
-    }
-    uint8_t byte = 0;
-    const char* digits = encoded.data() + i + 1;
-    if (i + 2 >= encoded.size() || std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2)
-      return NotSuch("a % that two hexadecimal digits do not follow");
-    text += static_cast<char>(byte);
-    i += 2;
-  }
-  return text;
-}
-
 Result<KafkaBusConfig> KafkaConfig(std::string_view url) {
   KafkaBusConfig config;
   url.remove_prefix(kKafka.size());
@@ -62,13 +44,14 @@ Result<KafkaBusConfig> KafkaConfig(std::string_view url) {
     const size_t equals = setting.find('=');
     if (equals == 0 || equals == std::string_view::npos) return NotSuch("a setting is NAME=VALUE");
     const std::string name(setting.substr(0, equals));
-    BOXOFFICE_ASSIGN(std::string value, Decode(setting.substr(equals + 1)));
+    auto value = PercentDecode(setting.substr(equals + 1));
+    if (!value) return NotSuch("a % that two hexadecimal digits do not follow");
     if (name == "prefix") {
-      config.prefix = std::move(value);
+      config.prefix = *std::move(value);
     } else if (std::ranges::find(kOwnSettings, name) != kOwnSettings.end()) {
       obs::Log(obs::Level::kWarning, "bus_setting_ignored", {{"name", name}});
     } else {
-      config.properties.emplace_back(name, std::move(value));
+      config.properties.emplace_back(name, *std::move(value));
     }
   }
   return config;

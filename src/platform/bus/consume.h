@@ -12,6 +12,8 @@ namespace boxoffice::bus {
 
 // The most records that a consumer is given at a time.
 inline constexpr size_t kMaxBatch = 500;
+// After the first attempt, until a key becomes a dead letter.
+inline constexpr int kMaxRetries = 5;
 
 // The consumer can't work now, whatever the event.
 [[nodiscard]] inline bool IsOutage(const Error& error) {
@@ -29,8 +31,5 @@ inline constexpr size_t kMaxBatch = 500;
 // Says in the log which event a consumer could not take, and which one waits in the dead letters from now on.
 void LogConsumeFailed(std::string_view group, const Event& event, const Error& error);
 void LogDeadLetter(std::string_view group, int64_t id, const Event& event, const Error& error);
-
-// The bounds of one event, before any is published. Errors: event_too_large (kInvalidArgument).
-[[nodiscard]] Result<void> CheckEvents(std::span<const Event> events);
 
 }  // namespace boxoffice::bus

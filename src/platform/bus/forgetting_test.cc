@@ -178,7 +178,10 @@ class PostgresIds final : public Ids {
   std::set<EventId> Mark(const std::vector<EventId>& events) override {
     sql::pg::Batch batch;
     const size_t at = AddMark(batch, "g", events);
-    return NewOf(connection_->Write(batch).value()[at]);
+    std::set<EventId> fresh;
+    const auto results = connection_->Write(batch).value();
+    for (const sql::pg::Row row : results[at]) fresh.insert(row.Id<EventId>(0));
+    return fresh;
   }
   std::vector<EventId> Processed(const std::vector<EventId>& events) override {
     sql::pg::Batch batch;
@@ -218,6 +221,13 @@ class ProcessedEventsTest : public ::testing::TestWithParam<bool> {
   SeededRandom random_{1};
   std::unique_ptr<Ids> ids_;
 };
+
+TEST_P(ProcessedEventsTest, AnEventIsNewToAConsumerOnce) {
+  const EventId one = At(0ms);
+  const EventId two = At(1ms);
+  EXPECT_THAT(ids_->Mark({one, one}), ElementsAre(one));
+  EXPECT_THAT(ids_->Mark({one, two}), ElementsAre(two));
+}
 
 TEST_P(ProcessedEventsTest, BelowTheHorizonAnEventCountsAsHadWhetherItsIdWasKeptOrNot) {
   const EventId old = At(-1ms);

@@ -33,8 +33,6 @@ struct KafkaBusConfig {
   // After a failure; doubles up to the maximum.
   milliseconds retry_backoff{100};
   milliseconds max_retry_backoff{5'000};
-  // After the first attempt, until a key becomes a dead letter.
-  int max_retries = 5;
   // The bodies and keys of events that a group's keys which are set aside hold in memory, per process. Past
   // it, the group waits until someone decides about its dead letters.
   size_t max_parked_bytes = 64 << 20;

@@ -174,25 +174,24 @@ void Subscription::Take(const rd_kafka_message_t& message) {
   }
   const auto place = places_.find({topic, message.partition});
   if (place == places_.end()) return;  // not ours any more
-  if (message.offset != place->second.arrived) {
-    const bool back = message.offset < place->second.arrived;
-    if (back && message.offset >= place->second.next) return;  // again: it is pending
+  Result<Record> record = ReadEvent(message, std::move(topic));
+  const int64_t expected = place->second.arrived;
+  const Arrival arrival =
+      Arrive(place->first.first, message.partition, message.offset, record, place->second, pending_);
+  if (arrival == Arrival::kAgain) return;
+  const bool back = arrival == Arrival::kBack;
+  if (back || arrival == Arrival::kExpired) {
     // Back: the cluster has lost the end of its log, and what was written since stands where that was. It is
     // consumed from the log's beginning; what was consumed before is dropped by its id.
     obs::Log(obs::Level::kError, back ? "kafka_log_went_back" : "kafka_events_expired",
              {{"group", group_},
-              {"topic", topic},
+              {"topic", place->first.first},
               {"partition", message.partition},
-              {"from", place->second.arrived},
+              {"from", expected},
               {"to", message.offset}});
-    if (back) place->second.went_back = true;
   }
-  place->second.arrived = message.offset + 1;
-  Result<Record> record = ReadEvent(message, std::move(topic));
-  if (record) {
-    pending_.push_back(*std::move(record));
-    return;
-  }
+  if (back) place->second.went_back = true;
+  if (record) return;
   malformed_count_.Add();
   obs::Log(obs::Level::kError, "event_malformed", {{"group", group_}, {"detail", record.error().detail}});
   MovePlaces();
@@ -324,8 +323,7 @@ Result<Subscription::Delivery> Subscription::DeliverFrom(size_t begin) {
     } else if (ParkedBytes() >= config_.max_parked_bytes) {
       delivery.outage = Error{Code::kResourceExhausted, "parked_full", group_};
     } else {
-      const ParkedState state = config_.max_retries > 0 ? ParkedState::kRetrying : ParkedState::kDead;
-      failed = ParkedEvent{record, state, std::move(consumed.error), 1, clock_.Now()};
+      failed = ParkedEvent{record, ParkedState::kRetrying, std::move(consumed.error), 1, clock_.Now()};
       delivery.outage.reset();
     }
   }
@@ -335,9 +333,6 @@ Result<Subscription::Delivery> Subscription::DeliverFrom(size_t begin) {
     parked.push_back({.record = batch.records[i], .state = ParkedState::kQueued, .parked_at = clock_.Now()});
   }
   if (failed) {
-    if (failed->state == ParkedState::kDead) {
-      LogDeadLetter(group_, DeadLetterId(group_, failed->record), failed->record.event, failed->error);
-    }
     parked.push_back(*std::move(failed));
     ++delivery.dealt_with;
   }
@@ -399,7 +394,7 @@ Result<void> Subscription::RetryKey(const PlaceKey& at, const std::string& key) 
     if (!IsOutage(consumed.error)) {
       ++failed->attempts;
       failed->error = consumed.error;
-      failed->state = failed->attempts > config_.max_retries ? ParkedState::kDead : ParkedState::kRetrying;
+      failed->state = failed->attempts > kMaxRetries ? ParkedState::kDead : ParkedState::kRetrying;
       messages.push_back(ParkedMessageOf(*failed));
     }
   }

@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "platform/bus/bus.h"
+#include "platform/bus/kafka_arrival.h"
 #include "platform/bus/kafka_client.h"
 #include "platform/bus/kafka_config.h"
 #include "platform/bus/kafka_parked.h"
@@ -52,9 +53,7 @@ class Subscription {
  private:
   using SteadyClock = std::chrono::steady_clock;
   using PlaceKey = std::pair<std::string, int32_t>;  // topic without the prefix, partition
-  struct Place {
-    int64_t next = 0;        // the first record that is neither consumed nor parked
-    int64_t arrived = 0;     // records below are consumed, parked or pending
+  struct Place : Progress {
     int64_t committed = -1;  // the last `next` that the cluster is known to have; -1: none
     ParkedKeys parked;
     bool went_back = false;  // the log did, and `parked` has to be set before it

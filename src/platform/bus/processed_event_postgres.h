@@ -2,7 +2,6 @@
 // statement, in the transaction of their effects. See processed_event.h, also for what the horizon is.
 #pragma once
 
-#include <set>
 #include <span>
 #include <string_view>
 
@@ -24,20 +23,14 @@ inline constexpr std::string_view kProcessedEventPostgresSchema =
   "(SELECT event_id FROM processed_event WHERE consumer = $3 ORDER BY event_id DESC LIMIT 1)"
 
 // Adds to `batch` the statement that records `events`; a repeat within it counts once. Returns its place
-// among the results, for NewOf. It runs first in the transaction: another that records the same event waits
+// among the results: a row with the id of each that is new, so that its effect belongs into this transaction;
+// the others have had theirs. It runs first in the transaction: another that records the same event waits
 // there for this one's end.
 inline size_t AddMark(sql::pg::Batch& batch, std::string_view consumer, std::span<const EventId> events) {
   return batch.Add(
       "INSERT INTO processed_event SELECT $1, id FROM (SELECT unnest($2) AS id) i WHERE (id "
       "< " BOXOFFICE_PG_HORIZON ") IS NOT TRUE ORDER BY id ON CONFLICT DO NOTHING RETURNING event_id",
       consumer, sql::pg::Column(events), HorizonOf(consumer));
-}
-
-// The events that are new, so that their effects belong into this transaction; the others have had theirs.
-[[nodiscard]] inline std::set<EventId> NewOf(const sql::pg::Rows& marked) {
-  std::set<EventId> events;
-  for (const sql::pg::Row row : marked) events.insert(row.Id<EventId>(0));
-  return events;
 }
 
 // Adds the statement that finds those of `events` that have had their effect: they are on record, or below

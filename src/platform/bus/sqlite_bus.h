@@ -10,7 +10,7 @@
 // A failing event. Error code kUnavailable or kResourceExhausted: the consumer can't work now (its database
 // is locked or gone), so the group waits and tries again, with backoff, for as long as it takes; nothing is
 // parked for an outage. Any other code: the event is at fault. Its key is set aside at once, and others flow
-// on; it is tried again `max_retries` times with backoff, and then waits in the dead letters. Later events of
+// on; it is tried again `kMaxRetries` times with backoff, and then waits in the dead letters. Later events of
 // a key that is set aside queue behind it, so that their order holds.
 //
 // A group must be subscribed by one process at a time (each service is one process on embedded stores).
@@ -45,8 +45,6 @@ struct SqliteBusConfig {
   // After a failure; doubles up to the maximum.
   milliseconds retry_backoff{100};
   milliseconds max_retry_backoff{5'000};
-  // After the first attempt, until a key becomes a dead letter.
-  int max_retries = 5;
 };
 
 class SqliteSubscription;

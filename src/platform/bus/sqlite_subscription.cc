@@ -321,11 +321,9 @@ Result<void> SqliteSubscription::Settle(int64_t upto, std::span<const Record> ha
 Result<void> SqliteSubscription::Park(const Record& failed, const Error& error) {
   const size_t place = PlaceOf(failed.event.topic);
   const int64_t now_ms = ToUnixMs(clock_.Now());
-  const std::optional<int64_t> retry_at =
-      config_.max_retries > 0 ? std::optional(now_ms + Backoff(1).count()) : std::nullopt;
   store_->park
-      .Bind(group_, places_[place].topic_id, std::nullopt, retry_at, error.code, error.reason, error.detail,
-            now_ms)
+      .Bind(group_, places_[place].topic_id, std::nullopt, now_ms + Backoff(1).count(), error.code,
+            error.reason, error.detail, now_ms)
       .BindBlob(3, failed.event.key);
   BOXOFFICE_TRY(store_->park.Run());
   const int64_t id = store_->database.last_insert_rowid();
@@ -380,7 +378,7 @@ Result<void> SqliteSubscription::RetryKey(int64_t parked_key, const Key& key, in
     // Past the first of its events, the failure is another one's.
     if (consumed.done > 0) attempts = 0;
     if (!IsOutage(consumed.error)) ++attempts;
-    const bool dead = attempts > config_.max_retries;
+    const bool dead = attempts > kMaxRetries;
     const std::optional<int64_t> retry_at =
         dead ? std::nullopt : std::optional(ToUnixMs(clock_.Now()) + Backoff(std::max(attempts, 1)).count());
     const Error& error = consumed.error;

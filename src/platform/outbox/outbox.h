@@ -60,8 +60,8 @@ struct Status {
   std::optional<Timestamp> oldest;  // when it was made; nullopt: nothing waits
 };
 
-// Whether all of `events` can be published. Errors: event_too_large (kInvalidArgument).
-[[nodiscard]] Result<void> CheckEvents(std::span<const bus::Event> events);
+// The reason of an error of Table::Erase: the numbers may stand for other rows by now.
+inline constexpr std::string_view kNumbersDoubtful = "outbox_numbers_doubtful";
 
 // The rows of an outbox, as a publisher sees them. Belongs to one thread. Errors: database_unavailable,
 // outbox_row_damaged.
@@ -74,7 +74,9 @@ class Table {
   // Whether more may wait.
   [[nodiscard]] virtual Result<bool> Read(size_t limit, std::vector<bus::Event>& events,
                                           std::vector<int64_t>& seqs) = 0;
-  // Deletes exactly the rows with these numbers, which come as Read gave them. Again: no effect.
+  // Deletes exactly the rows with these numbers, which come as Read gave them. Again: no effect. Errors also:
+  // outbox_numbers_doubtful (kUnavailable: nothing was deleted, nor will be; what is there still is read
+  // again).
   [[nodiscard]] virtual Result<void> Erase(std::span<const int64_t> seqs) = 0;
   // Of all events, whoever may publish them.
   [[nodiscard]] virtual Result<Status> Count() = 0;
@@ -103,8 +105,9 @@ struct PublisherConfig {
 };
 
 // Publishes what a service's outbox holds, on a thread of its own, in the order of writing. At least once: a
-// crash between the bus's acknowledgement and the delete publishes again with the same event id. While the
-// bus fails, the rows stay and the publisher tries again with backoff. Thread-safe.
+// crash, or the loss of the connection to the database, between the bus's acknowledgement and the delete
+// publishes again with the same event id. While the bus fails, the rows stay and the publisher tries again
+// with backoff. Thread-safe.
 class Publisher {
  public:
   // `bus` and `metrics` must outlive it.

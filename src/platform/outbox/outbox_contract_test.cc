@@ -2,6 +2,7 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include <gmock/gmock.h>
 
@@ -484,6 +485,43 @@ TEST(PublisherTest, StopDoesNotWaitForWhatOthersGoOnWriting) {
   bus.WaitForAttempts(1);
   publisher.Stop();
   EXPECT_EQ(bus.WaitFor(4).size(), 4U) << "the one at the start, and the three that waited at the end";
+}
+
+// An outbox whose connection is lost after each read.
+class DoubtfulTable final : public Table {
+ public:
+  explicit DoubtfulTable(int& erasures) : erasures_(erasures) {}
+  Result<bool> Read(size_t, std::vector<bus::Event>& events, std::vector<int64_t>& seqs) override {
+    if (std::exchange(read_, true)) return false;
+    if (events.empty()) events.emplace_back();
+    events[0] = MakeEvent(random_, "a", "1");
+    seqs.push_back(1);
+    return false;
+  }
+  Result<void> Erase(std::span<const int64_t>) override {
+    ++erasures_;
+    return Fail(Code::kUnavailable, kNumbersDoubtful);
+  }
+  Result<Status> Count() override { return Status(); }
+
+ private:
+  int& erasures_;
+  SeededRandom random_{1};
+  bool read_ = false;
+};
+
+TEST(PublisherTest, DoubtfulNumbersAreForgotten) {
+  obs::Registry metrics;
+  FakeBus bus;
+  int erasures = 0;
+  PublisherConfig config;
+  config.service = "test";
+  config.open_table = [&erasures] { return std::make_unique<DoubtfulTable>(erasures); };
+  Publisher publisher(config, bus, metrics);
+  ASSERT_TRUE(publisher.Open());
+  EXPECT_EQ(publisher.PublishBatch().value_or(7), 1U);
+  EXPECT_EQ(publisher.PublishBatch().value_or(7), 0U);
+  EXPECT_EQ(erasures, 1) << "whatever has that number by now";
 }
 
 TEST(SqliteOutboxTest, AnEventTooLargeIsRefusedInsideTheTransaction) {

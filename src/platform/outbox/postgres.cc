@@ -85,6 +85,7 @@ class PostgresTable final : public Table {
     Batch batch;
     batch.Add(kRead, owner_, limit);
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    read_in_ = connection_->session();
     for (const sql::pg::Row row : results[0]) {
       const auto count = static_cast<size_t>(row.Int(1));
       if (!seqs.empty() && seqs.size() + count > limit) return true;
@@ -94,7 +95,11 @@ class PostgresTable final : public Table {
     return seqs.size() >= limit;
   }
 
+  // Only on the connection that they were read on, which is to the same server for certain: another one may
+  // have lost the last commits, and give their numbers to new rows, which nobody has published.
   Result<void> Erase(std::span<const int64_t> seqs) override {
+    if (const uint64_t session = connection_->session(); session == 0 || session != read_in_)
+      return Fail(Code::kUnavailable, kNumbersDoubtful, "they were read on another connection");
     std::vector<int64_t> rows(seqs.begin(), seqs.end());
     rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
     const auto first_old = std::partition(rows.begin(), rows.end(), [](int64_t seq) { return seq > 0; });
@@ -124,6 +129,7 @@ class PostgresTable final : public Table {
     batch.Add(kOldWaits);
     batch.Add(kReadOld, owner_, limit);
     BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    read_in_ = connection_->session();
     old_waits_ = results[0][0].Bool(0);
     for (const sql::pg::Row row : results[1]) {
       if (events.size() == seqs.size()) events.emplace_back();
@@ -144,6 +150,7 @@ class PostgresTable final : public Table {
   const LeaseConfig lease_;
   std::string owner_;
   SteadyClock::time_point next_claim_{};
+  uint64_t read_in_ = 0;   // the connection's session
   bool old_waits_ = true;  // perhaps: for ever not, once there was none
 };
 
@@ -167,7 +174,7 @@ Result<void> EndPartitions(sql::pg::Connection& connection, const sql::pg::Confi
 
 Result<void> AddTo(Batch& batch, std::span<const bus::Event> events) {
   if (events.empty()) return {};
-  BOXOFFICE_TRY(CheckEvents(events));
+  BOXOFFICE_TRY(bus::CheckEvents(events));
   const std::vector<PackedRow> rows = Pack(events);
   batch.Add(kInsert, Column(rows, &PackedRow::events),
             Column(rows, [](const PackedRow& row) { return ToUnixMs(row.oldest); }),

@@ -4,13 +4,14 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "platform/bus/kafka_config.h"
-#include "platform/bus/processed_event_postgres.h"
 #include "platform/outbox/outbox_for_test.h"
 #include "testing/postgres_server.h"
 #include "testing/wait.h"
@@ -50,6 +51,19 @@ class PostgresOutboxTest : public ::testing::Test {
   }
   std::unique_ptr<Table> Open(LeaseConfig lease = kLong) { return OpenPostgresTable(config_, lease).value(); }
   void EndLease() { ASSERT_TRUE(connection_->Execute("UPDATE outbox_lease SET lease_until_ms = 1")); }
+  // As where a server is gone with its last commits, and the one that follows gives their numbers again; its
+  // publishers call themselves "publisher", and ask nothing meanwhile.
+  void LoseWhatWasWritten() {
+    constexpr std::string_view kSessions =
+        "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'publisher'";
+    const std::string end = fmt::format("SELECT pg_terminate_backend(pid) {}", kSessions);
+    const std::string count = fmt::format("SELECT count(*) {}", kSessions);
+    ASSERT_TRUE(connection_->Execute(end));
+    Batch left;
+    left.Add(count);
+    ASSERT_TRUE(testbed::Eventually([&] { return connection_->Read(left).value()[0][0].Int(0) == 0; }));
+    ASSERT_TRUE(connection_->Execute("TRUNCATE outbox_batch RESTART IDENTITY"));
+  }
   // What the table gives within a minute.
   static std::vector<std::string> Bodies(Table& table, std::vector<int64_t>* numbers = nullptr) {
     std::vector<bus::Event> events;
@@ -129,6 +143,25 @@ TEST_F(PostgresOutboxTest, OfTwoPublishersOneReadsAndTheOtherFollowsWhenItIsGone
   ASSERT_TRUE(follows->Erase(seqs));
   ASSERT_TRUE(dies->Erase(seqs));  // too late, and without effect
   EXPECT_EQ(follows->Count().value().pending, 0);
+}
+
+TEST_F(PostgresOutboxTest, ANumberThatIsGivenAgainAfterAFailoverIsNotErased) {
+  config_.application_name = "publisher";
+  Write({Make("a", "lost")});
+  const auto table = Open();
+  std::vector<int64_t> seqs;
+  EXPECT_THAT(Bodies(*table, &seqs), ElementsAre("lost"));
+  ASSERT_NO_FATAL_FAILURE(LoseWhatWasWritten());
+  Write({Make("a", "new")});
+  EXPECT_FALSE(table->Erase(seqs)) << "nobody is there";
+  EXPECT_EQ(table->Erase(seqs).error().reason, kNumbersDoubtful);
+  EXPECT_EQ(table->Count()->pending, 1) << "it has another connection";
+  EXPECT_EQ(table->Erase(seqs).error().reason, kNumbersDoubtful);
+  const std::vector<int64_t> of_lost = seqs;
+  EXPECT_THAT(Bodies(*table, &seqs), ElementsAre("new"));
+  EXPECT_EQ(seqs, of_lost);
+  ASSERT_TRUE(table->Erase(seqs));
+  EXPECT_EQ(table->Count()->pending, 0);
 }
 
 TEST_F(PostgresOutboxTest, OneThatClosesGivesItsLeasesBackAtOnce) {
@@ -270,6 +303,19 @@ TEST_F(PostgresPublishersTest, WhatBothCouldPublishGoesOutOnceAndInOrder) {
   EXPECT_EQ(outbox::Bodies(published), written);
 }
 
+TEST_F(PostgresPublishersTest, WhatIsNewUnderANumberThatIsGivenAgainIsPublished) {
+  config_.application_name = "publisher";
+  one_.bus.SetHanging(true);
+  Start(one_);
+  Write({Make("a", "lost")});
+  one_.bus.WaitForAttempts(1);
+  ASSERT_NO_FATAL_FAILURE(LoseWhatWasWritten());
+  Write({Make("a", "new")});
+  one_.bus.SetHanging(false);
+  EXPECT_THAT(outbox::Bodies(one_.bus.WaitFor(2)), ElementsAre("lost", "new"));
+  WaitUntilEmpty();
+}
+
 TEST_F(PostgresPublishersTest, OneThatHangsIsFollowedByTheOtherAndStaysBehindIt) {
   Start(one_);
   Write({Make("a", "1")});
@@ -293,19 +339,6 @@ TEST_F(PostgresPublishersTest, OneThatHangsIsFollowedByTheOtherAndStaysBehindIt)
   Write({Make("a", "6")});
   WaitUntilEmpty();
   EXPECT_EQ(outbox::Bodies(one_.bus.WaitFor(0)).back(), "6");
-}
-
-TEST_F(PostgresOutboxTest, AnEventIsNewToAConsumerOnce) {
-  ASSERT_TRUE(connection_->Execute(bus::kProcessedEventPostgresSchema));
-  const EventId one = EventId::Make(clock_.Now(), random_);
-  const EventId two = EventId::Make(clock_.Now(), random_);
-  const auto mark = [&](const std::vector<EventId>& events) {
-    Batch batch;
-    bus::AddMark(batch, "relay", events);
-    return bus::NewOf(connection_->Write(batch).value()[0]);
-  };
-  EXPECT_THAT(mark({one, one}), ElementsAre(one));
-  EXPECT_THAT(mark({one, two}), ElementsAre(two));
 }
 
 }  // namespace

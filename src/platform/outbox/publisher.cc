@@ -182,10 +182,12 @@ Result<size_t> Publisher::PublishBatch() {
   return events.size();
 }
 
-// Before more is read: what the bus has already taken is published twice only by a crash.
+// Before more is read: what the bus has already taken is published twice only by a crash, or where the
+// numbers have become doubtful.
 Result<void> Publisher::DeleteAcknowledged() {
   if (acknowledged_.empty()) return {};
-  BOXOFFICE_TRY(table_->Erase(acknowledged_));
+  const Result<void> erased = table_->Erase(acknowledged_);
+  if (!erased && erased.error().reason != kNumbersDoubtful) return erased;
   acknowledged_.clear();
   return {};
 }

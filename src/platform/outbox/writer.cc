@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "base/check.h"
 #include "platform/outbox/outbox.h"
 #include "platform/outbox/packed_row.h"
 
@@ -36,19 +35,8 @@ Result<void> CheckSchema(sql::Database& database) {
 Writer::Writer(sql::Database& database)
     : insert_(database.Prepare("INSERT INTO outbox_batch(events, oldest_ms, body) VALUES(?1, ?2, ?3)")) {}
 
-Result<void> CheckEvents(std::span<const bus::Event> events) {
-  for (const bus::Event& event : events) {
-    CHECK(!event.id.IsNil() && !event.topic.empty(), "an event has an id and a topic: {}", event.type);
-    if (event.body.size() > bus::kMaxBodyBytes) {
-      return Fail(Code::kInvalidArgument, "event_too_large",
-                  fmt::format("{} has {} bytes", event.type, event.body.size()));
-    }
-  }
-  return {};
-}
-
 Result<void> Writer::Append(std::span<const bus::Event> events) {
-  BOXOFFICE_TRY(CheckEvents(events));
+  BOXOFFICE_TRY(bus::CheckEvents(events));
   for (const PackedRow& row : Pack(events)) {
     insert_.Bind(row.events, ToUnixMs(row.oldest)).BindBlob(3, row.body);
     BOXOFFICE_TRY(insert_.Run());

@@ -106,7 +106,8 @@ void Client::RunRound(std::span<const Request> requests, std::vector<Attempt>& a
         attempt.redirected ? &ConnectionTo(*attempt.redirected) : Route(requests[attempt.request]);
     if (connection == nullptr) {
       results[attempt.request] =
-          DatabaseUnavailable(Code::kUnavailable, "no server is known to own the key's slot");
+          too_old_ ? std::unexpected(*too_old_)
+                   : DatabaseUnavailable(Code::kUnavailable, "no server is known to own the key's slot");
       stale_ = true;
       continue;
     }
@@ -248,11 +249,15 @@ bool Client::IsDoubtful(const Address& server) const {
 // Of whoever answers first. A server that is cut off from the others does not know that it is for a while,
 // and keeps its old map: so another one is the first each time.
 std::optional<Topology> Client::AskForTopology(SteadyClock::time_point deadline) {
+  too_old_.reset();
   for (const Address& server : AskingOrder(topology_.servers, target_.servers, turn_++,
                                            [this](const Address& one) { return IsDoubtful(one); })) {
     if (SteadyClock::now() >= deadline) break;
     Connection* const connection = &ConnectionTo(server);
-    if (!connection->Open()) continue;
+    if (const Result<void> opened = connection->Open(); !opened) {
+      if (opened.error().reason == kTooOld) too_old_ = opened.error();
+      continue;
+    }
     connection->Add(std::array<std::string_view, 2>{"CLUSTER", "SLOTS"});
     Connection::Exchange({&connection, 1}, std::min(deadline, SteadyClock::now() + options_.connect_timeout));
     const Result<Reply> answer = std::move(connection->Take().front());

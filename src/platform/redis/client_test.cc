@@ -8,8 +8,13 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/check.h"
 #include "testing/redis_server.h"
 #include "testing/wait.h"
 
@@ -198,6 +203,69 @@ TEST_F(RedisClientTest, APasswordIsAskedForAndGiven) {
   EXPECT_EQ(wrong->Run(AddTo("n")).error().code, Code::kUnavailable);
   EXPECT_TRUE(right->Run(AddTo("n")).has_value());
   EXPECT_TRUE(named->Run(AddTo("n")).has_value());
+}
+
+// Answers the greeting of each connection as a Redis of that version does, and ends it.
+class GreetingServer {
+ public:
+  explicit GreetingServer(const std::string& version) {
+    const std::string info = fmt::format("# Server\r\nredis_version:{}\r\nos:Linux\r\n", version);
+    answer_ = fmt::format("+PONG\r\n${}\r\n{}\r\n", info.size(), info);
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    CHECK(::bind(listener_, reinterpret_cast<const sockaddr*>(&address), size) == 0);
+    CHECK(::listen(listener_, 16) == 0);
+    CHECK(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    address_ = fmt::format("127.0.0.1:{}", ntohs(address.sin_port));
+    thread_ = std::thread([this] { Serve(); });
+  }
+  GreetingServer(const GreetingServer&) = delete;
+  GreetingServer& operator=(const GreetingServer&) = delete;
+  ~GreetingServer() {
+    ::shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+  }
+  [[nodiscard]] const std::string& address() const { return address_; }
+
+ private:
+  void Serve() const {
+    for (int peer = 0; (peer = ::accept(listener_, nullptr, nullptr)) >= 0; ::close(peer)) {
+      std::string asked;
+      char chunk[256];
+      while (!asked.ends_with("server\r\n")) {
+        const ssize_t size = ::recv(peer, chunk, sizeof chunk, 0);
+        if (size <= 0) break;
+        asked.append(chunk, static_cast<size_t>(size));
+      }
+      (void)::send(peer, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+    }
+  }
+
+  const int listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::string answer_;
+  std::string address_;
+  std::thread thread_;
+};
+
+TEST_F(RedisClientTest, AServerOlderThanSevenIsRefusedAndSaysItsVersion) {
+  const GreetingServer old("6.2.14");
+  for (const char* scheme : {"redis://", "redis+cluster://"}) {
+    const auto client = Client::Open(scheme + old.address(), kPatient).value();
+    const Error error = client->Run(AddTo("n")).error();
+    EXPECT_EQ(error.code, Code::kUnavailable);
+    EXPECT_EQ(error.reason, "redis_too_old") << error.detail;
+    EXPECT_THAT(error.detail, HasSubstr("it is Redis 6.2.14; 7.0 or newer is needed"));
+    EXPECT_EQ(client->Run(AddTo("n")).error().reason, "redis_too_old") << "also while it is left alone";
+  }
+}
+
+TEST_F(RedisClientTest, AServerThatDoesNotTellItsVersionIsTaken) {
+  const testbed::RedisServer server;
+  ASSERT_EQ(server.AskOne({"ACL", "SETUSER", "default", "-info"}), "OK");
+  const auto client = Client::Open(server.Url(), kPatient).value();
+  const auto reply = client->Run(AddTo("n"));
+  ASSERT_TRUE(reply.has_value()) << reply.error().detail;
 }
 
 TEST_F(RedisClientTest, AReplicaRefusesWritesAndNothingIsDone) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -28,6 +29,23 @@ int MsUntil(SteadyClock::time_point deadline) {
   return static_cast<int>(std::max<int64_t>(left, 0));
 }
 
+// Before 7.0 the error of a command within a script came wrapped in another, "ERR Error running script …": no
+// READONLY would be seen, so no server be left that has become a replica.
+constexpr int kOldestMajor = 7;
+
+// `info`: what INFO server answers.
+Result<void> CheckVersion(std::string_view info) {
+  constexpr std::string_view kField = "redis_version:";
+  const size_t at = info.find(kField);
+  if (at == std::string_view::npos) return {};
+  info.remove_prefix(at + kField.size());
+  const std::string_view version = info.substr(0, info.find_first_of("\r\n"));
+  int major = kOldestMajor;
+  std::from_chars(version.data(), version.data() + version.size(), major);
+  if (major >= kOldestMajor) return {};
+  return Fail(Code::kUnavailable, kTooOld, fmt::format("it is Redis {}; 7.0 or newer is needed", version));
+}
+
 }  // namespace
 
 std::unexpected<Error> DatabaseUnavailable(Code code, std::string detail) {
@@ -47,19 +65,20 @@ Result<void> Connection::Open() {
   if (context_ != nullptr && !ClosedByServer()) return {};
   context_.reset();  // closed while it was idle: no request is lost, so there is no pause
   if (pausing()) {
-    return DatabaseUnavailable(Code::kUnavailable,
-                               fmt::format("{}: it failed a moment ago", address_.ToString()));
+    return Fail(Code::kUnavailable, too_old_ ? kTooOld : "database_unavailable",
+                fmt::format("{}: it failed a moment ago", address_.ToString()));
   }
   const auto deadline = SteadyClock::now() + connect_timeout_;
   Result<void> opened = Connect(deadline);
   if (opened) opened = Greet(deadline);
+  too_old_ = !opened && opened.error().reason == kTooOld;
   if (opened) {
     failures_ = 0;
     return {};
   }
   if (context_ != nullptr) Lose({});  // otherwise it is counted already
-  return DatabaseUnavailable(Code::kUnavailable,
-                             fmt::format("{}: {}", address_.ToString(), opened.error().detail));
+  return Fail(Code::kUnavailable, opened.error().reason,
+              fmt::format("{}: {}", address_.ToString(), opened.error().detail));
 }
 
 Result<void> Connection::Connect(SteadyClock::time_point deadline) {
@@ -78,7 +97,8 @@ Result<void> Connection::Connect(SteadyClock::time_point deadline) {
   return {};
 }
 
-// A frozen server's kernel still accepts connections, so an answer is what shows that it is there.
+// A frozen server's kernel still accepts connections, so an answer is what shows that it is there. With it
+// comes its version; whom an ACL forbids to ask for that is answered with an error.
 Result<void> Connection::Greet(SteadyClock::time_point deadline) {
   if (!login_.password.empty()) {
     if (login_.user.empty()) {
@@ -88,15 +108,20 @@ Result<void> Connection::Greet(SteadyClock::time_point deadline) {
     }
   }
   Add(std::array<std::string_view, 1>{"PING"});
+  Add(std::array<std::string_view, 2>{"INFO", "server"});
   Connection* self = this;
   Exchange({&self, 1}, deadline);
-  for (Result<Reply>& answer : Take()) {
+  std::vector<Result<Reply>> answers = Take();
+  const Result<Reply> about = std::move(answers.back());
+  answers.pop_back();
+  for (Result<Reply>& answer : answers) {
     if (!answer) return std::unexpected(std::move(answer).error());
     if (answer->IsError()) {
       return DatabaseUnavailable(Code::kUnavailable, std::string(answer->value().Text()));
     }
   }
-  return {};
+  if (!about) return std::unexpected(about.error());
+  return about->IsError() ? Result<void>() : CheckVersion(about->value().Text());
 }
 
 // Between exchanges nothing comes, so what can be read is the end.

@@ -24,6 +24,9 @@ using SteadyClock = std::chrono::steady_clock;
 // may have been.
 [[nodiscard]] std::unexpected<Error> DatabaseUnavailable(Code code, std::string detail);
 
+// The reason of the error of a server that is older than what this client understands, 7.0.
+inline constexpr std::string_view kTooOld = "redis_too_old";
+
 // Belongs to one thread at a time. It opens itself when it is needed; after a failure not before a pause has
 // passed (50 ms, doubling to 2 s, with jitter), so that a server that is down or frozen costs its callers a
 // time-out now and then, and not each time.
@@ -46,8 +49,9 @@ class Connection {
   // Whether it was lost, or could not be opened, when it was last used.
   [[nodiscard]] bool has_failed() const { return failures_ > 0; }
 
-  // Connects, logs in and makes sure that the server answers, if that is not so already; within the connect
-  // time-out. Errors: database_unavailable (kUnavailable).
+  // Connects, logs in and makes sure that the server answers and is of a version that will do, if that is not
+  // so already; within the connect time-out. A server that does not tell its version is taken. Errors:
+  // database_unavailable, redis_too_old (both kUnavailable).
   [[nodiscard]] Result<void> Open();
   // Queues a request. Open must have succeeded.
   void Add(std::span<const std::string_view> words);
@@ -77,6 +81,7 @@ class Connection {
   Random& random_;
   std::unique_ptr<redisContext, Free> context_;  // null: not open
   int failures_ = 0;                             // in a row
+  bool too_old_ = false;                         // the server was, at the last Open
   SteadyClock::time_point open_at_;
 
   std::string out_;             // the requests of this exchange

@@ -76,6 +76,9 @@ bool IsKeptByOthers(const Error& error) {
   return error.detail.ends_with("[55P03]") || error.reason == "transaction_conflict";
 }
 
+// Whether a write was refused because its transaction may only read (read_only_sql_transaction).
+bool IsOfReadOnly(const Error& error) { return error.detail.ends_with("[25006]"); }
+
 bool IsUniqueViolation(const PGresult* result) {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   return state != nullptr && std::string_view(state) == "23505";
@@ -192,6 +195,7 @@ struct Connection::State {
   bool row_exists = false;  // an INSERT of it found its key taken
   SteadyClock::time_point tolerant_until{};
   uint64_t generation = 0;  // grows with each connection made
+  bool took_writes = true;  // when it was made, as far as the server says
   SeededRandom random{SystemSeed()};
   std::string last_failure;
   milliseconds backoff;
@@ -204,6 +208,11 @@ struct Connection::State {
     PQfinish(conn);
     conn = nullptr;
     prepared.clear();
+  }
+
+  bool SaysReadOnly() const {
+    const char* told = PQparameterStatus(conn, "default_transaction_read_only");
+    return told != nullptr && std::string_view(told) == "on";
   }
 
   const std::string& NameOf(std::string_view sql) {
@@ -293,6 +302,7 @@ Result<void> Connection::Connect() {
   CHECK(PQsetnonblocking(state.conn, 1) == 0);
   PQsetNoticeReceiver(state.conn, &State::OnNotice, &state);
   ++state.generation;
+  state.took_writes = !state.SaysReadOnly();
   // A stricter synchronous_commit than "on" stays, unless it is to be lazy. The server's keepalives end what
   // a node that is gone has left, in 11 s; on a unix socket it ignores them.
   Batch configure;
@@ -414,6 +424,8 @@ Result<std::vector<Rows>> Connection::RoundTrip(std::span<const Batch::Item> ite
     }
   }
   if (PQexitPipelineMode(state.conn) != 1) return Lost(commits, OneLine(PQerrorMessage(state.conn)));
+  // Perhaps another server takes the writes by now; what this one has to tell may be old.
+  if ((state.took_writes && state.SaysReadOnly()) || (error && IsOfReadOnly(*error))) state.Close();
   if (error) return std::unexpected(*std::move(error));
   // A commit that stopped waiting for its synchronous standby succeeds with a warning.
   if (commits && state.warned)
@@ -425,7 +437,7 @@ Result<std::vector<Rows>> Connection::Read(const Batch& batch) {
   const bool connected = state_->conn != nullptr;
   BOXOFFICE_TRY(EnsureConnected());
   auto rows = RoundTrip(batch.items_, Ends::kNothing);
-  if (rows || !connected || state_->conn != nullptr) return rows;
+  if (!connected || state_->conn != nullptr) return rows;
   BOXOFFICE_TRY(EnsureConnected());
   return RoundTrip(batch.items_, Ends::kNothing);
 }
@@ -472,8 +484,11 @@ Result<void> Connection::Execute(std::string_view script, milliseconds timeout, 
   Batch rollback;
   rollback.Add("ROLLBACK");
   (void)RoundTrip(rollback.items_, Ends::kNothing);
+  if (IsOfReadOnly(*error)) state.Close();
   return std::unexpected(*std::move(error));
 }
+
+uint64_t Connection::session() const { return state_->conn != nullptr ? state_->generation : 0; }
 
 Result<void> Connection::Migrate(std::string_view service, std::span<const Migration> migrations) {
   // IF NOT EXISTS does not keep two processes from creating it at once: the second breaks a constraint of the

@@ -33,6 +33,7 @@
 // Errors of every call that reaches the server, as code, reason: when.
 // - kUnavailable, database_unavailable: not connected, starting up, read-only, disk full, timed out, or lost
 //   before a COMMIT was sent. Nothing was done.
+//   A server that has become read-only is left: the next call connects anew, to whichever takes writes.
 // - kUnavailable, transaction_conflict: deadlock or serialization failure. Nothing was done; run again.
 // - kUnknown, commit_unknown: lost, or no answer in time, once the COMMIT had been sent.
 // - kConflict, constraint: a constraint was broken. Nothing was done.
@@ -362,8 +363,10 @@ template <typename Written, typename KeyOf, typename KeyAt>
   return missing;
 }
 
-// A connection; a broken one is replaced by the next call. Belongs to one thread at a time. It runs READ
-// COMMITTED, with synchronous_commit at least on (but see Config::lazy_commit).
+// A connection; a broken one is replaced by the next call, and so is one to a server that refuses a write as
+// read-only, or says that it would (PostgreSQL 14 and newer tell of default_transaction_read_only with any
+// answer). Belongs to one thread at a time. It runs READ COMMITTED, with synchronous_commit at least on (but
+// see Config::lazy_commit).
 class Connection {
  public:
   // Connects. Errors: database_unavailable (also: no such database, wrong password).
@@ -373,8 +376,9 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   // Runs statements that change nothing, in one round trip and one transaction (each statement sees what was
-  // committed before it began). A connection that turns out to have died meanwhile is replaced, once, without
-  // an error. Never commit_unknown. Results in the order of the batch.
+  // committed before it began). A connection that turns out to have died meanwhile, or to be to a server that
+  // has become read-only, is replaced, once, without an error. Never commit_unknown. Results in the order of
+  // the batch.
   [[nodiscard]] Result<std::vector<Rows>> Read(const Batch& batch);
   // Runs statements as one transaction in one round trip: all of them, durably, or none.
   [[nodiscard]] Result<std::vector<Rows>> Write(const Batch& batch);
@@ -391,6 +395,10 @@ class Connection {
   // schema_newer (kConflict: the database was migrated by a newer program), schema_foreign (kConflict: it
   // belongs to another service).
   [[nodiscard]] Result<void> Migrate(std::string_view service, std::span<const Migration> migrations);
+
+  // Grows with each connection that is made; 0: there is none now. What was read holds good as long as it is
+  // the same: after a failover, numbers of a sequence may stand for other rows.
+  [[nodiscard]] uint64_t session() const;
 
  private:
   friend class Transaction;

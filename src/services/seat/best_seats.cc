@@ -5,6 +5,8 @@
 #include <limits>
 #include <numeric>
 
+#include "base/sort_unique.h"
+
 namespace boxoffice::seat {
 namespace {
 
@@ -281,8 +283,7 @@ std::vector<SeatNo> FreeSeats::OrphansOf(std::span<const SeatNo> seats) const {
       orphans.push_back(static_cast<SeatNo>(index + 1));
     }
   }
-  std::ranges::sort(orphans);
-  orphans.erase(std::ranges::unique(orphans).begin(), orphans.end());
+  SortUnique(orphans);
   return orphans;
 }
 

@@ -5,18 +5,13 @@
 #include <fmt/format.h>
 
 #include "base/mutant.h"
+#include "base/sort_unique.h"
 #include "services/seat/book.h"
 
 namespace boxoffice::seat {
 namespace {
 
 using Kind = Outcome::Kind;
-
-template <typename T>
-void SortUnique(std::vector<T>& items) {
-  std::ranges::sort(items);
-  items.erase(std::ranges::unique(items).begin(), items.end());
-}
 
 // What a best-available hold is recognised by when it comes again.
 std::string ChoiceOf(const HoldSeats& hold) {

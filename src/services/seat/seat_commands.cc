@@ -1,18 +1,8 @@
 // Which rows commands name, and how refusals are called.
-#include <algorithm>
-
+#include "base/sort_unique.h"
 #include "services/seat/seat_book.h"
 
 namespace boxoffice::seat {
-namespace {
-
-template <typename T>
-void SortUnique(std::vector<T>& items) {
-  std::ranges::sort(items);
-  items.erase(std::ranges::unique(items).begin(), items.end());
-}
-
-}  // namespace
 
 int64_t PriceOf(const SeatRow& row, const Layout& layout) {
   if (!row.IsOwned()) return layout.PriceOf(row.key.seat_no);

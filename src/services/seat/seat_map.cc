@@ -35,6 +35,22 @@ void SeatMap::Apply(const SeatRow& row, int64_t version) {
   if (next_deadlines_.size() > 2 * size_t{counts_.held} + kSpareDeadlines) DropStaleDeadlinesLocked();
 }
 
+void SeatMap::ForgetVersions() {
+  const std::scoped_lock lock(mutex_);
+  std::ranges::fill(row_versions_, 0);
+}
+
+void SeatMap::FreeUnstored() {
+  const std::scoped_lock lock(mutex_);
+  for (SeatNo seat_no = 1; seat_no <= row_versions_.size(); ++seat_no) {
+    if (row_versions_[seat_no - 1] != 0) continue;
+    if (StateLocked(seat_no) == SeatState::kFree && !kept_.contains(seat_no)) continue;
+    ForgetKeptLocked(seat_no);
+    SetLocked(seat_no, SeatState::kFree);
+    ++version_;
+  }
+}
+
 SeatMap::View SeatMap::Look(Timestamp now) {
   const std::scoped_lock lock(mutex_);
   View view = CountsLocked(now);

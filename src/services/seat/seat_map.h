@@ -56,6 +56,11 @@ class SeatMap {
   void Apply(const SeatRow& row) { Apply(row, row.version); }
   // The same in a version that is not in the row.
   void Apply(const SeatRow& row, int64_t version);
+  // Rows may have gone back, as where a failover has lost commits: what was applied before counts for less
+  // than any version from now on. Once all that is stored has been applied, FreeUnstored.
+  void ForgetVersions();
+  // Frees the seats that no row was applied to since ForgetVersions: they have none any more.
+  void FreeUnstored();
 
   [[nodiscard]] View Look(Timestamp now);
   // Like Look, without the states.

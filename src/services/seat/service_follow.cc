@@ -115,8 +115,8 @@ Result<void> SeatService::Learn(StoredShow stored) {
   return {};
 }
 
-// News was missed. Maps take whatever is newer than what they have, so nothing that is saved meanwhile is
-// lost.
+// News was missed, or a failover has lost some of what was told. A map takes the rows as they are, also older
+// ones than it had, and of two readings of a row the newer, so nothing that is saved meanwhile is lost.
 Result<void> SeatService::ReadAnew() {
   BOXOFFICE_ASSIGN(Catalogue catalogue, stores_.news->LoadCatalogue());
   {
@@ -125,9 +125,15 @@ Result<void> SeatService::ReadAnew() {
   }
   for (StoredShow& stored : catalogue.shows) {
     const int64_t id = stored.show.id;
+    const ShowMarks marks = stored.marks;
     const std::optional<Entry> known = FindKnown(id);
     BOXOFFICE_TRY(Learn(std::move(stored)));
-    if (known) BOXOFFICE_TRY(LoadSeats(*stores_.news, *known->map, id));
+    if (!known) continue;
+    // One that is set meanwhile is news, and learned by the next look.
+    known->map->SetMarks(marks);
+    known->map->ForgetVersions();
+    BOXOFFICE_TRY(LoadSeats(*stores_.news, *known->map, id));
+    known->map->FreeUnstored();
   }
   return {};
 }

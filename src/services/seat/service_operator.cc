@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/sort_unique.h"
 #include "services/seat/service.h"
 
 namespace boxoffice::seat {
@@ -105,8 +106,7 @@ Result<void> SeatService::FindBuyers(std::vector<Command>& commands) {
     if (move == nullptr) continue;
     for (const SeatNo seat_no : move->from) keys.seats.push_back({move->show_id, seat_no});
   }
-  std::ranges::sort(keys.seats);
-  keys.seats.erase(std::ranges::unique(keys.seats).begin(), keys.seats.end());
+  SortUnique(keys.seats);
   BOXOFFICE_ASSIGN(const Rows rows, stores_.commands->Load(keys));
   for (Command& command : commands) {
     auto* move = std::get_if<MoveSeats>(&command.body);
@@ -130,8 +130,7 @@ std::optional<Outcome> SeatService::FillArea(const Entry& entry, const std::opti
                                              std::vector<SeatNo>& seats) {
   const Layout& layout = *entry.show->layout;
   if (area) seats = SeatsOf(layout, *area);
-  std::ranges::sort(seats);
-  seats.erase(std::ranges::unique(seats).begin(), seats.end());
+  SortUnique(seats);
   if (!area || !seats.empty()) return std::nullopt;
   Outcome outcome;
   outcome.kind = Outcome::Kind::kRefused;
@@ -209,8 +208,7 @@ Result<ShowView> SeatService::ChangePrices(int64_t id, PriceChange change, const
         return Fail(Code::kInvalidArgument, RefusalName(WhatIsUnknown(layout, *area)));
       }
     }
-    std::ranges::sort(change.seats);
-    change.seats.erase(std::ranges::unique(change.seats).begin(), change.seats.end());
+    SortUnique(change.seats);
     BOXOFFICE_ASSIGN(const Repriced repriced, seat::ChangePrices(layout, id, change, clock_.Now()));
     if (!repriced.layout) return View(entry);
     BOXOFFICE_ASSIGN(const bool saved, stores_.requests->SavePrices(id, *repriced.layout, repriced.notes));

@@ -483,6 +483,32 @@ TEST_F(SeatServiceTest, NewsThatWasMissedIsMadeUpForFromTheRows) {
   EXPECT_EQ(service_->GetShow(1)->counts, (SeatCounts{7, 0, 1}));
 }
 
+// A failover has lost the last commits, and others have been made since.
+TEST_F(SeatServiceTest, RowsThatWentBackAreShownAsTheyAreNow) {
+  Run(HoldOf(1, {1, 2}));
+  Run(ConfirmOf(1, {1, 2}));
+  Run(HoldOf(2, {3}));
+  EXPECT_EQ(service_->GetShow(1)->counts, (SeatCounts{5, 1, 2}));
+  SeatRow& freed = memory_.seats[{1, 1}];
+  freed = {};
+  freed.key = {1, 1};
+  freed.version = 1;
+  SeatRow& held = memory_.seats[{1, 2}];
+  held.state = SeatState::kHeld;
+  held.hold_expires_at = clock_.Now() + 5min;
+  ASSERT_EQ(held.version, 2) << "as it was sold under";
+  memory_.seats.erase(SeatKey{1, 3});
+  memory_.marks = {};
+  memory_.news.lost = true;
+  ASSERT_TRUE(service_->Follow().has_value());
+  EXPECT_EQ(service_->GetShow(1)->counts, (SeatCounts{7, 1, 0}));
+  EXPECT_EQ(service_->GetSeatMap(1, std::nullopt)->seats->states, std::string("\x04\x00", 2));
+  EXPECT_EQ(service_->GetShow(1)->marks, ShowMarks());
+  EXPECT_EQ(Run(HoldOf(3, {1, 3})).kind, Kind::kDone);
+  EXPECT_EQ(Run(ConfirmOf(3, {1, 3})).kind, Kind::kDone) << "which sets the mark again";
+  EXPECT_EQ(memory_.marks.first_sold_at, clock_.Now());
+}
+
 TEST_F(SeatServiceTest, BestAvailableSkipsWhatAnotherReplicaHasTakenUnseen) {
   for (SeatNo seat_no = 1; seat_no <= 6; ++seat_no) {
     SeatRow& row = memory_.seats[{1, seat_no}];

@@ -43,6 +43,7 @@ struct Catalogue {
 struct NewsPlace {
   int64_t horizon = 0;
   Timestamp at{};
+  int64_t timeline = 0;  // the database's history: another one may lack what was told; 0: not known
   bool operator==(const NewsPlace&) const = default;
 };
 // A show whose layout, of this version, the reader of news has.
@@ -54,7 +55,7 @@ struct KnownLayout {
 // been told before.
 struct News {
   NewsPlace place;    // to go on from
-  bool lost = false;  // it was too long ago: read everything anew
+  bool lost = false;  // it was too long ago, or may have been undone: read everything anew
   std::vector<Concert> concerts;
   std::vector<StoredShow> shows;  // by id; without the layouts that are known
   std::vector<SeatRow> seats;

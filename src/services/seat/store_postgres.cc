@@ -13,6 +13,7 @@
 #include <fmt/ranges.h>
 
 #include "base/check.h"
+#include "base/sort_unique.h"
 #include "platform/outbox/postgres.h"
 #include "services/seat/store_events.h"
 #include "services/seat/store_layout.h"
@@ -178,6 +179,7 @@ class PostgresStore final : public Store {
   }
   void Tell(const Changes& changes, Batch& batch) const;
   Result<void> ForgetOldNews(const NewsPlace& place);
+  Result<int64_t> Timeline();
 
   std::unique_ptr<sql::pg::Connection> connection_;
   sql::pg::ServerClock& clock_;
@@ -186,6 +188,8 @@ class PostgresStore final : public Store {
   // Where the reader of news was when it last forgot some.
   SteadyClock::time_point forgotten_at_ = SteadyClock::now();
   int64_t forget_below_ = 0;
+  int64_t timeline_ = 0;
+  std::optional<uint64_t> timeline_of_;  // the connection's session that it is of
 };
 
 size_t AddSeatKeys(const std::vector<SeatKey>& seats, Batch& batch) {
@@ -210,8 +214,7 @@ Result<Rows> PostgresStore::Load(const Keys& keys) {
   for (const BuyerRow& buyer : rows.buyers) {
     for (const SeatNo seat_no : buyer.seats) listed.push_back({buyer.key.show_id, seat_no});
   }
-  std::ranges::sort(listed);
-  listed.erase(std::ranges::unique(listed).begin(), listed.end());
+  SortUnique(listed);
   // Commands name nearly all that is on the lists, so a second question is seldom asked.
   std::vector<SeatKey> unnamed;
   std::ranges::set_difference(listed, keys.seats, std::back_inserter(unnamed));
@@ -365,10 +368,13 @@ Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const Kno
   // Here too, or the time of a replica that gets no commands would stay as wrong as it began.
   BOXOFFICE_ASSIGN(const auto results, clock_.Read(*connection_, std::move(batch)));
   News news;
-  news.place = {results[0][0].Int(0), FromUnixMs(results[0][0].Int(1))};
+  BOXOFFICE_ASSIGN(const int64_t timeline, Timeline());
+  news.place = {results[0][0].Int(0), FromUnixMs(results[0][0].Int(1)), timeline};
   if (first) return news;
-  // Told too long ago; or the database was made anew from a copy, and counts its transactions otherwise.
-  news.lost = news.place.at - since.at > kNewsGiven || news.place.horizon < since.horizon;
+  // Told too long ago; or the database was made anew from a copy, and counts its transactions otherwise; or a
+  // failover may have lost the last of them, whose numbers others have by now.
+  const bool other_history = since.timeline != 0 && timeline != 0 && timeline != since.timeline;
+  news.lost = news.place.at - since.at > kNewsGiven || news.place.horizon < since.horizon || other_history;
   if (news.lost) return news;
   for (const DbRow row : results[1]) news.concerts.push_back(ConcertAt(row));
   for (const DbRow row : results[2]) {
@@ -378,6 +384,16 @@ Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const Kno
   for (const DbRow row : results[3]) news.seats.push_back(SeatAt(row));
   BOXOFFICE_TRY(ForgetOldNews(news.place));
   return news;
+}
+
+// Asked for once a connection: no server changes it without ending its connections. 0: it does not tell.
+Result<int64_t> PostgresStore::Timeline() {
+  if (timeline_of_ == connection_->session()) return timeline_;
+  const auto found = Read(kTimeline);
+  if (!found && found.error().code == Code::kUnavailable) return std::unexpected(found.error());
+  timeline_ = found ? (*found)[0].Int(0) : 0;
+  timeline_of_ = connection_->session();
+  return timeline_;
 }
 
 // What had been committed when this replica looked kNewsKept ago, every other that is still told has read.

@@ -103,6 +103,10 @@ constexpr std::string_view kCountSeats =
 // Taken before what follows it is read, so that what is not seen yet is read the next time.
 constexpr std::string_view kHorizon =
     "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, " BOXOFFICE_PG_NOW_MS;
+// Another number where a standby was promoted, or a backup restored: the name of the log's segment begins
+// with it.
+constexpr std::string_view kTimeline =
+    "SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint";
 // Of concerts and shows, what this replica itself has changed is news, too: it may not have heard that its
 // commit was done. Seats it reads with every command.
 constexpr std::string_view kNewConcerts =

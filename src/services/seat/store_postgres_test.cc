@@ -391,6 +391,41 @@ TEST_F(ReplicasTest, ItsOwnWorkIsNoNewsAndLostNewsIsSaid) {
   EXPECT_FALSE(other.stores.news->LoadNews(start, {})->lost);
 }
 
+// After a failover that lost commits, others have had their transactions' numbers by the time that one looks.
+TEST_F(ReplicasTest, NewsIsLostWhereTheDatabaseHasAnotherHistory) {
+  ASSERT_TRUE(
+      hand_->Execute("CREATE TABLE history(name TEXT); INSERT INTO history VALUES ('00000001'); "
+                     "CREATE FUNCTION public.pg_walfile_name(pg_lsn) RETURNS text LANGUAGE sql AS "
+                     "'SELECT name FROM public.history'"));
+  config_.url += "?options=-csearch_path%3Dpublic%2Cpg_catalog";
+  config_.application_name = "follower";
+  SeededRandom random{5};
+  PostgresStores mine = OpenPostgres(config_, random).value();
+  NewsPlace place = mine.stores.news->LoadNews({}, {})->place;
+  EXPECT_EQ(place.timeline, 1);
+  const auto is_lost = [&] { return mine.stores.news->LoadNews(place, {})->lost; };
+  const auto go_on_with = [this](std::string_view history) {
+    ASSERT_TRUE(hand_->Execute(fmt::format("UPDATE history SET name = '{}'", history)));
+    ASSERT_TRUE(
+        hand_->Execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+                       "'follower' AND datname = current_database()"));
+    ASSERT_TRUE(testbed::Eventually([this] {
+      return Count(
+                 "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'follower' AND "
+                 "datname = current_database()") == 0;
+    }));
+  };
+  ASSERT_NO_FATAL_FAILURE(go_on_with("00000001"));
+  EXPECT_FALSE(is_lost()) << "a connection that was cut is no reason to read everything";
+  ASSERT_NO_FATAL_FAILURE(go_on_with("00000002"));
+  EXPECT_TRUE(is_lost());
+  EXPECT_TRUE(is_lost()) << "until it has been read";
+  place = mine.stores.news->LoadNews(place, {})->place;
+  EXPECT_FALSE(is_lost());
+  ASSERT_NO_FATAL_FAILURE(go_on_with("of a server that does not tell"));
+  EXPECT_FALSE(is_lost());
+}
+
 TEST_F(ReplicasTest, ACommitThatWasDoneUnknownIsFoundDone) {
   {
     Replica first(config_, 1);

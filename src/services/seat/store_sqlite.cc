@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/sort_unique.h"
 #include "platform/outbox/outbox.h"
 #include "platform/sql/sqlite.h"
 #include "services/seat/store_events.h"
@@ -182,8 +183,7 @@ Result<Rows> SqliteStore::Load(const Keys& keys) {
     rows.buyers.push_back(std::move(buyer));
   }
   listed.insert(listed.end(), keys.seats.begin(), keys.seats.end());
-  std::ranges::sort(listed);
-  listed.erase(std::ranges::unique(listed).begin(), listed.end());
+  SortUnique(listed);
   rows.seats.reserve(listed.size());
   for (const SeatKey& key : listed) {
     BOXOFFICE_ASSIGN(SeatRow seat, LoadSeat(key));
