@@ -46,6 +46,20 @@ TEST_F(RelayRoutesTest, ATargetIsMadeWithWhatWasChosen) {
   EXPECT_TRUE(Json(made).at("old_secret_until").is_null());
 }
 
+TEST_F(RelayRoutesTest, OneTargetTooManyIsAConflictAndNotAnOutage) {
+  // A relay of an earlier release says the second, while both are side by side.
+  for (const Code code : {Code::kConflict, Code::kResourceExhausted}) {
+    services_.relay.CreateTarget_.answer = [code](const auto&) -> Result<relay::v1::Target> {
+      return Fail(code, "too_many_targets", "delete one first");
+    };
+    const http::ClientResponse answer =
+        CallAsOperator("POST", "/v1/admin/relay/targets", R"({"url":"https://example.com/hook"})");
+    EXPECT_EQ(answer.status, 409) << CodeName(code);
+    EXPECT_EQ(CodeOf(answer), "too_many_targets");
+    EXPECT_FALSE(answer.header("Retry-After")) << "nobody need wait for it";
+  }
+}
+
 TEST_F(RelayRoutesTest, AChangeHasWhatWasGivenAlone) {
   services_.relay.ChangeTarget_.answer =
       [](const relay::v1::ChangeTargetRequest& request) -> Result<relay::v1::Target> {
@@ -113,6 +127,43 @@ TEST_F(RelayRoutesTest, ATestIsOnItsWayAndOneDeliveryIsToldWithItsBody) {
     return Fail(Code::kConflict, "target_disabled", "the target takes nothing: it is disabled or deleted");
   };
   EXPECT_EQ(CallAsOperator("POST", "/v1/admin/relay/targets/3/test").status, 409);
+}
+
+// One that the relay does not know, and one that can be nobody's.
+TEST_F(RelayRoutesTest, WhatIsNotThereIsToldAlikeForEveryId) {
+  const auto no_target = [](const auto&) {
+    return Fail(Code::kNotFound, "target_not_found", "no target 99");
+  };
+  const auto no_delivery = [](const auto&) {
+    return Fail(Code::kNotFound, "delivery_not_found", "no delivery 99");
+  };
+  services_.relay.ChangeTarget_.answer = no_target;
+  services_.relay.DeleteTarget_.answer = no_target;
+  services_.relay.RotateSecret_.answer = no_target;
+  services_.relay.TestTarget_.answer = no_target;
+  services_.relay.GetDelivery_.answer = no_delivery;
+  services_.relay.ReplayDelivery_.answer = no_delivery;
+  struct Route {
+    const char* method;
+    const char* folder;
+    const char* rest;
+    const char* body;
+    const char* code;
+  };
+  const Route routes[] = {{"PATCH", "targets", "", "{}", "target_not_found"},
+                          {"DELETE", "targets", "", "", "target_not_found"},
+                          {"POST", "targets", "/secret", "", "target_not_found"},
+                          {"POST", "targets", "/test", "", "target_not_found"},
+                          {"GET", "deliveries", "", "", "delivery_not_found"},
+                          {"POST", "deliveries", "/replay", "", "delivery_not_found"}};
+  for (const Route& route : routes) {
+    for (const char* id : {"99", "x", "0"}) {
+      const std::string path = fmt::format("/v1/admin/relay/{}/{}{}", route.folder, id, route.rest);
+      const http::ClientResponse answer = CallAsOperator(route.method, path, route.body);
+      EXPECT_EQ(answer.status, 404) << route.method << ' ' << path;
+      EXPECT_EQ(CodeOf(answer), route.code) << route.method << ' ' << path;
+    }
+  }
 }
 
 TEST_F(RelayRoutesTest, DeadDeliveriesAreReplayedByNameOrByRange) {

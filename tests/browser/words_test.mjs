@@ -7,8 +7,9 @@ import { root, wordsOf } from './system.mjs';
 
 // Which a page never asks for, or acts upon and shows no more of.
 const kNotShown = new Set([
-  'cursor_invalid', 'idempotency_key_invalid', 'idempotency_key_missing', 'limit_invalid', 'not_a_top_up', 'payment_not_approved', 'provider_unknown',
-  'queue_off', 'refund_exceeds_captured', 'refund_exceeds_debit', 'refund_refused', 'settlement_malformed', 'too_many_streams', 'wallet_not_empty', 'web_not_built', 'webhook_malformed', 'webhook_signature',
+  'body_not_json', 'cursor_invalid', 'field_duplicate', 'field_unknown', 'idempotency_key_invalid', 'idempotency_key_missing', 'limit_invalid', 'not_a_top_up', 'path_malformed', 'payment_not_approved',
+  'provider_unknown', 'query_duplicate', 'query_malformed', 'queue_off', 'refund_exceeds_captured', 'refund_exceeds_debit', 'refund_refused', 'request_malformed', 'route_not_found',
+  'settlement_malformed', 'too_many_streams', 'wallet_not_empty', 'web_not_built', 'webhook_malformed', 'webhook_signature',
   'webhook_timestamp',
 ]);
 

@@ -175,7 +175,7 @@ class WalletStore final : public wallet::Store {
       db_.entries.push_back(entry);
       if (!entry.of_saga()) {
         const wallet::TopUpKey key{entry.user_id, entry.client_key};
-        db_.top_ups[key] = {key, entry.money, entry.id, entry.balance_after};
+        db_.top_ups[key] = {key, entry.money, entry.id, entry.balance_after, entry.reason};
       } else if (entry.kind == wallet::EntryKind::kPartialRefund) {
         const wallet::PartKey key{entry.reservation, entry.saga};
         db_.parts[key] = {key, entry.user_id, entry.money, entry.id, entry.balance_after};

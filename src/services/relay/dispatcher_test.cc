@@ -320,7 +320,8 @@ TEST_F(DispatcherTest, ADeadDeliveryIsReplayedWithAllItsAttempts) {
   Round();
   EXPECT_EQ(Deliveries()[0].state, State::kDelivered);
   EXPECT_EQ(service_.ReplayDelivery(1).error().reason, "not_dead");
-  EXPECT_EQ(service_.ReplayDelivery(99).error().reason, "not_found");
+  EXPECT_EQ(service_.ReplayDelivery(99).error().reason, "delivery_not_found");
+  EXPECT_EQ(service_.GetDelivery(99).error().reason, "delivery_not_found");
 }
 
 TEST_F(DispatcherTest, ADeletedTargetIsSentNothingMore) {
@@ -339,7 +340,16 @@ TEST_F(DispatcherTest, ADeletedTargetIsSentNothingMore) {
     EXPECT_EQ(delivery.last_error, "target_deleted");
   }
   EXPECT_TRUE(service_.ListTargets(0, 10)->empty());
-  EXPECT_EQ(service_.DeleteTarget(99).error().reason, "not_found");
+  EXPECT_EQ(service_.DeleteTarget(99).error().reason, "target_not_found");
+}
+
+TEST_F(DispatcherTest, A410OfATargetThatWasDeletedMeanwhileIsNoFailure) {
+  const Target target = MakeTarget();
+  Accept({Event("a", "1")});
+  Round();
+  ASSERT_TRUE(service_.DeleteTarget(target.id));
+  sender_.AnswerAll(410);
+  EXPECT_TRUE(dispatcher_.Round());
 }
 
 TEST_F(DispatcherTest, ASuccessCountsAlsoIfTheTargetWasDeletedMeanwhile) {
@@ -362,10 +372,13 @@ TEST_F(DispatcherTest, CreatingATargetAgainGivesTheSame) {
 
 TEST_F(DispatcherTest, ATargetNeedsAnOperationKeyAndThereIsABound) {
   EXPECT_EQ(service_.CreateTarget("", {.url = "http://a/"}).error().reason, "invalid_argument");
-  EXPECT_EQ(service_.CreateTarget(std::string(129, 'k'), {.url = "http://a/"}).error().reason,
+  EXPECT_EQ(service_.CreateTarget(std::string(321, 'k'), {.url = "http://a/"}).error().reason,
             "invalid_argument");
-  for (size_t i = 0; i < kMaxTargets; ++i) MakeTarget("op-" + std::to_string(i));
-  EXPECT_EQ(service_.CreateTarget("one-more", {.url = "http://a/"}).error().reason, "too_many_targets");
+  MakeTarget(std::string(320, 'k'));  // what the gateway makes of the longest user and Idempotency-Key
+  for (size_t i = 1; i < kMaxTargets; ++i) MakeTarget("op-" + std::to_string(i));
+  const Error one_more = service_.CreateTarget("one-more", {.url = "http://a/"}).error();
+  EXPECT_EQ(one_more.reason, "too_many_targets");
+  EXPECT_EQ(one_more.code, Code::kConflict) << "nothing that waiting would end";
 }
 
 TEST_F(DispatcherTest, NobodyWantsATypeWithoutAnEnabledTargetForIt) {
@@ -409,7 +422,7 @@ TEST_F(DispatcherTest, WhileOneSecretFollowsAnotherBothAreThereToSignWith) {
   EXPECT_EQ(sender_.open[0].first.old_secret, "");
   EXPECT_EQ(service_.RotateSecret("r2", target.id, 8 * 24h).error().reason, "invalid_argument");
   EXPECT_EQ(service_.RotateSecret("", target.id, 1h).error().reason, "invalid_argument");
-  EXPECT_EQ(service_.RotateSecret("r2", 99, 1h).error().reason, "not_found");
+  EXPECT_EQ(service_.RotateSecret("r2", 99, 1h).error().reason, "target_not_found");
 }
 
 TEST_F(DispatcherTest, ATestReachesItsTargetWhateverThatAskedFor) {
@@ -422,7 +435,7 @@ TEST_F(DispatcherTest, ATestReachesItsTargetWhateverThatAskedFor) {
   sender_.AnswerAll(500);
   Round();
   EXPECT_EQ(service_.GetDelivery(made.id)->delivery.state, State::kDead) << "it is tried once";
-  EXPECT_EQ(service_.TestTarget(99).error().reason, "not_found");
+  EXPECT_EQ(service_.TestTarget(99).error().reason, "target_not_found");
   ASSERT_TRUE(service_.ChangeTarget(target.id, {.enabled = false}));
   EXPECT_EQ(service_.TestTarget(target.id).error().reason, "target_disabled");
 }
@@ -439,7 +452,7 @@ TEST_F(DispatcherTest, ATargetThatAnOperatorDisablesGetsNothingUntilItIsEnabled)
   Accept({Event("a", "3")});
   Round();
   EXPECT_THAT(sender_.sent, ElementsAre("3"));
-  EXPECT_EQ(service_.ChangeTarget(99, {}).error().reason, "not_found");
+  EXPECT_EQ(service_.ChangeTarget(99, {}).error().reason, "target_not_found");
 }
 
 // The bus was copied, or the group has lost its place.
@@ -549,7 +562,7 @@ TEST_F(ReplayTest, ARangeLeavesOutTargetsThatTakeNothing) {
   ASSERT_TRUE(service_.ChangeTarget(2, {.enabled = true}));
   EXPECT_EQ(service_.ReplayDeliveries({})->count, 1);
   EXPECT_EQ(service_.ReplayDeliveries({.target_id = 1}).error().reason, "target_disabled");
-  EXPECT_EQ(service_.ReplayDeliveries({.target_id = 99}).error().reason, "not_found");
+  EXPECT_EQ(service_.ReplayDeliveries({.target_id = 99}).error().reason, "target_not_found");
 }
 
 TEST_F(ReplayTest, WhatIsAskedForMustBeMeantInOneWay) {

@@ -19,12 +19,29 @@ constexpr char kDisabledTarget[] = "target_disabled";
 
 Result<void> CheckOperationKey(const std::string& key) {
   if (!key.empty() && key.size() <= kMaxOperationKeyBytes) return {};
-  return Fail(Code::kInvalidArgument, "invalid_argument", "operation_key: 1 to 128 bytes");
+  return Fail(Code::kInvalidArgument, "invalid_argument",
+              fmt::format("operation_key: 1 to {} bytes", kMaxOperationKeyBytes));
 }
 
-bool SameChoices(const Target& a, const Target& b) {
-  return a.url == b.url && a.event_types == b.event_types && a.show_ids == b.show_ids &&
-         a.payload == b.payload && a.rate_per_s == b.rate_per_s;
+// What the key has made is another thing than what it is asked for now.
+std::unexpected<Error> Reused() {
+  return Fail(Code::kConflict, "operation_key_reused", "the key was used for another request");
+}
+
+// Whether a rotation with the key of the last one asks for the same. Of one whose content was not kept, the
+// key says all: what is kept then, if anything, is of another key.
+bool IsRepeat(const Target& target, std::string_view operation_key, milliseconds keep_old) {
+  const std::string_view kept = target.rotation_content;
+  const bool is_of_key = kept.substr(kept.find(' ') + 1) == operation_key;
+  return !is_of_key || kept == RotationContent(operation_key, keep_old);
+}
+
+std::unexpected<Error> NoTarget(int64_t id) {
+  return Fail(Code::kNotFound, "target_not_found", fmt::format("no target {}", id));
+}
+
+std::unexpected<Error> NoDelivery(int64_t id) {
+  return Fail(Code::kNotFound, "delivery_not_found", fmt::format("no delivery {}", id));
 }
 
 std::unexpected<Error> Disabled() {
@@ -65,11 +82,12 @@ Result<Target> RelayService::CreateTarget(const std::string& operation_key, Targ
   target.show_ids = std::move(choices.show_ids);
   target.payload = choices.payload;
   target.rate_per_s = choices.rate_per_s;
+  target.creation_content = ContentOf(target);
   const std::scoped_lock lock(mutex_);
   BOXOFFICE_ASSIGN(const std::optional<Target> made, FindMade(target));
   if (made) return *made;
   if (std::ranges::count(targets_, false, &Target::deleted) >= static_cast<ptrdiff_t>(kMaxTargets)) {
-    return Fail(Code::kResourceExhausted, "too_many_targets", "delete one first");
+    return Fail(Code::kConflict, "too_many_targets", "delete one first");
   }
   target.secret = make_secret_();
   CHECK(target.secret.size() == kSecretBytes);
@@ -88,15 +106,17 @@ Result<std::optional<Target>> RelayService::FindMade(const Target& wanted) {
   BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
   const auto made = std::ranges::find(targets_, wanted.operation_key, &Target::operation_key);
   if (made == targets_.end()) return std::nullopt;
-  if (SameChoices(*made, wanted)) return *made;
-  return Fail(Code::kConflict, "operation_key_reused", "operation_key: it made another target");
+  // What it is now may be another's change; only of one whose content was not kept there is nothing better.
+  const std::string asked = made->creation_content.empty() ? ContentOf(*made) : made->creation_content;
+  if (asked == wanted.creation_content) return *made;
+  return Reused();
 }
 
 Result<Target*> RelayService::FindLive(int64_t id) {
   BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
   Target* target = FindTarget(id);
   if (target != nullptr && !target->deleted) return target;
-  return Fail(Code::kNotFound, "not_found", "no target " + std::to_string(id));
+  return NoTarget(id);
 }
 
 Result<Target> RelayService::SaveChange(int64_t id, const Make& make) {
@@ -130,7 +150,10 @@ Result<Target> RelayService::RotateSecret(const std::string& operation_key, int6
   }
   const std::scoped_lock lock(mutex_);
   return SaveChange(id, [&](const Target& target) -> Result<Target> {
-    if (target.rotation_key == operation_key) return target;
+    if (target.rotation_key == operation_key) {
+      if (!IsRepeat(target, operation_key, keep_old)) return Reused();
+      return target;
+    }
     return Rotate(target, operation_key, make_secret_(), keep_old, clock_.Now());
   });
 }
@@ -171,7 +194,7 @@ Result<void> RelayService::DeleteTarget(int64_t id) {
   const std::scoped_lock lock(mutex_);
   BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
   Target* target = FindTarget(id);
-  if (target == nullptr) return Fail(Code::kNotFound, "not_found", "no target " + std::to_string(id));
+  if (target == nullptr) return NoTarget(id);
   if (target->deleted) return {};
   Target changed = *target;
   changed.deleted = true;
@@ -240,7 +263,7 @@ Result<std::vector<Delivery>> RelayService::ListDeliveries(const DeliveryQuery& 
 Result<DeliveryWithBody> RelayService::GetDelivery(int64_t id) {
   const std::scoped_lock lock(mutex_);
   BOXOFFICE_ASSIGN(const std::optional<Delivery> found, store_->Find(id));
-  if (!found) return Fail(Code::kNotFound, "not_found", "no delivery " + std::to_string(id));
+  if (!found) return NoDelivery(id);
   BOXOFFICE_ASSIGN(std::optional<InboxEvent> event, store_->FindEvent(found->event_id));
   const Target* target = FindTarget(found->target_id);
   DeliveryWithBody whole{*found, event ? std::move(event->body) : "", Payload::kFull};
@@ -252,13 +275,13 @@ Result<Delivery> RelayService::ReplayDelivery(int64_t id) {
   const std::scoped_lock lock(mutex_);
   BOXOFFICE_ASSIGN(targets_, store_->LoadTargets());
   BOXOFFICE_ASSIGN(const std::optional<Delivery> found, store_->Find(id));
-  if (!found) return Fail(Code::kNotFound, "not_found", "no delivery " + std::to_string(id));
+  if (!found) return NoDelivery(id);
   const std::string_view why_not = WhyNotReplayed(*found, FindTarget(found->target_id));
   if (why_not == kDisabledTarget) return Disabled();
   if (!why_not.empty()) return Fail(Code::kConflict, std::string(why_not), "it was delivered");
   BOXOFFICE_TRY(store_->Replay(std::span(&id, 1), clock_.Now()));
   BOXOFFICE_ASSIGN(const std::optional<Delivery> replayed, store_->Find(id));
-  if (!replayed) return Fail(Code::kNotFound, "not_found", "no delivery " + std::to_string(id));
+  if (!replayed) return NoDelivery(id);
   return *replayed;
 }
 
@@ -305,9 +328,7 @@ Result<Replayed> RelayService::ReplayRange(const ReplayRequest& request) {
     }
   } else {
     const Target* target = FindTarget(request.target_id);
-    if (target == nullptr || target->deleted) {
-      return Fail(Code::kNotFound, "not_found", "no target " + std::to_string(request.target_id));
-    }
+    if (target == nullptr || target->deleted) return NoTarget(request.target_id);
     if (!target->enabled) return Disabled();
     query.target_ids.push_back(target->id);
   }
@@ -378,7 +399,7 @@ Result<void> RelayService::Record(std::span<const AttemptResult> results) {
       return disabled;
     };
     const Result<Target> saved = SaveChange(target_and_url.first, disable);
-    if (!saved && saved.error().reason != "not_found") return std::unexpected(saved.error());
+    if (!saved && saved.error().code != Code::kNotFound) return std::unexpected(saved.error());
   }
   return {};
 }

@@ -84,23 +84,25 @@ class RelayService {
   [[nodiscard]] Result<void> Load();
 
   // Makes a target with a new secret; of `choices` count url, event_types, show_ids, payload and rate_per_s.
-  // Again with the same operation key and choices: that target, secret and all. Errors: invalid_argument,
-  // operation_key_reused (kConflict: the key was used for other choices), too_many_targets
-  // (kResourceExhausted).
+  // Again with the same operation key and choices: that target as it is now, secret and all. Errors:
+  // invalid_argument, operation_key_reused (kConflict: the key was used for other choices), too_many_targets
+  // (kConflict: nothing that waiting would end).
   [[nodiscard]] Result<Target> CreateTarget(const std::string& operation_key, Target choices);
   // Changes what is given. Disabled by it, its pending deliveries become dead; enabled again, it gets what
   // happens from then on. With other types or shows, it gets what they name and happens from then on; what
-  // is under way, if they named it before as well. Again: no effect. Errors: invalid_argument, not_found.
+  // is under way, if they named it before as well. Again: no effect. Errors: invalid_argument,
+  // target_not_found.
   [[nodiscard]] Result<Target> ChangeTarget(int64_t id, const TargetChange& change);
   // Gives it a new secret; deliveries carry a signature by the one before as well, until `keep_old` is over.
   // A rotation before that one had ended: the older secret counts no more. Again with the operation key of
-  // the last rotation: the secret that it made. Errors: invalid_argument, not_found.
+  // the last rotation and the same `keep_old`: the secret that it made. Errors: invalid_argument,
+  // target_not_found, operation_key_reused (kConflict: with another `keep_old`).
   [[nodiscard]] Result<Target> RotateSecret(const std::string& operation_key, int64_t id,
                                             milliseconds keep_old);
   // Sends it an event of kTestType, once, whatever it asked for; what came of it is in the log. Again:
-  // another one. Errors: not_found, target_disabled (kConflict).
+  // another one. Errors: target_not_found, target_disabled (kConflict).
   [[nodiscard]] Result<Delivery> TestTarget(int64_t id);
-  // Its pending deliveries become dead. Again: no effect. Errors: not_found.
+  // Its pending deliveries become dead. Again: no effect. Errors: target_not_found.
   [[nodiscard]] Result<void> DeleteTarget(int64_t id);
   // Up to `limit` targets that are not deleted with ids above `after_id`, by id, as they are stored.
   [[nodiscard]] Result<std::vector<Target>> ListTargets(int64_t after_id, size_t limit);
@@ -112,15 +114,15 @@ class RelayService {
   [[nodiscard]] Result<bool> AcceptEvents(std::span<const InboxEvent> events);
 
   [[nodiscard]] Result<std::vector<Delivery>> ListDeliveries(const DeliveryQuery& query);
-  // Errors: not_found.
+  // Errors: delivery_not_found.
   [[nodiscard]] Result<DeliveryWithBody> GetDelivery(int64_t id);
   // Makes a dead delivery pending, with all its attempts anew, and due unless another of its target and key
-  // is pending; pending already: as it is. It may be sent after later ones of its key. Errors: not_found,
-  // not_dead (kConflict: it was delivered), target_disabled (kConflict).
+  // is pending; pending already: as it is. It may be sent after later ones of its key. Errors:
+  // delivery_not_found, not_dead (kConflict: it was delivered), target_disabled (kConflict).
   [[nodiscard]] Result<Delivery> ReplayDelivery(int64_t id);
   // The same for many: up to kMaxReplayIds that are named, or kReplayBatch of a range, the oldest first.
   // Those of one target and key go out in their order. Again: what is pending already is counted no more.
-  // Errors: invalid_argument, not_found (target_id), target_disabled (kConflict; target_id).
+  // Errors: invalid_argument, target_not_found (target_id), target_disabled (kConflict; target_id).
   [[nodiscard]] Result<Replayed> ReplayDeliveries(const ReplayRequest& request);
 
   // For the dispatcher: what is due of a target and not `under_way`, the longest due first; and when its next

@@ -99,6 +99,7 @@ TEST_P(RelayStoreTest, TargetsAreLoadedAsTheyWereSaved) {
                 .url = "http://a/",
                 .event_types = {"seat.held", "seat.sold"},
                 .secret = std::string("\0s", 2),
+                .creation_content = "http://a/\nseat.held,seat.sold",
                 .created_at = now_};
   target.id = store_->InsertTarget(target).value();
   Target all{.operation_key = "op2", .url = "http://b/", .secret = "s", .created_at = now_};
@@ -120,6 +121,7 @@ TEST_P(RelayStoreTest, AChangeOfATargetIsSavedWholeOnTopOfWhatItSaw) {
                 .payload = Payload::kFull,
                 .rate_per_s = 0.5,
                 .secret = "s",
+                .creation_content = "c",
                 .created_at = now_};
   target.id = store_->InsertTarget(target).value();
   EXPECT_THAT(store_->LoadTargets().value(), ElementsAre(target));
@@ -132,6 +134,7 @@ TEST_P(RelayStoreTest, AChangeOfATargetIsSavedWholeOnTopOfWhatItSaw) {
   target.old_secret_until = now_;
   target.secret = std::string("\0n", 2);
   target.rotation_key = "r1";
+  target.rotation_content = "0 r1";
   target.enabled = false;
   target.disabled_reason = "why";
   target.wants_since = now_ + std::chrono::seconds(1);

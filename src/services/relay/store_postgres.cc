@@ -35,11 +35,11 @@ constexpr std::string_view kSelectTargets =
     "SELECT id, operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, deleted, "
     "show_ids, "
     "payload, rate_per_s, old_secret, old_secret_until_ms, rotation_key, version, wants_since_ms, "
-    "past_filters, paused_until_ms FROM target ORDER BY id";
+    "past_filters, paused_until_ms, creation_content, rotation_content FROM target ORDER BY id";
 constexpr std::string_view kInsertTarget =
     "INSERT INTO target(operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, "
-    "deleted, show_ids, payload, rate_per_s) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING "
-    "id";
+    "deleted, show_ids, payload, rate_per_s, creation_content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
+    "$10, $11, $12) RETURNING id";
 // What disables or deletes wins over what another replica said and this one has not seen.
 constexpr std::string_view kUpdateTarget =
     "UPDATE target SET enabled = enabled AND $2, disabled_reason = CASE WHEN enabled AND NOT $2 THEN $3 ELSE "
@@ -49,8 +49,8 @@ constexpr std::string_view kChangeTarget =
     "$8, "
     "disabled_reason = $9, secret = $10, old_secret = $11, old_secret_until_ms = $12, rotation_key = $13, "
     "wants_since_ms = $14, past_filters = $15, paused_until_ms = CASE WHEN url = $3 AND enabled AND $8 THEN "
-    "paused_until_ms ELSE 0 END, version = version + 1 WHERE id = $1 AND version = $2 AND NOT deleted "
-    "RETURNING id";
+    "paused_until_ms ELSE 0 END, rotation_content = $16, version = version + 1 WHERE id = $1 AND version = "
+    "$2 AND NOT deleted RETURNING id";
 constexpr std::string_view kPause =
     "UPDATE target SET paused_until_ms = greatest(paused_until_ms, $3) WHERE id = $1 AND url = $2 AND "
     "enabled";
@@ -203,6 +203,8 @@ Target TargetAt(const Row& row) {
   target.wants_since = FromUnixMs(row.Int(16));
   target.past_filters = SplitPastFilters(row.Text(17));
   target.paused_until = FromUnixMs(row.Int(18));
+  target.creation_content = row.Text(19);
+  target.rotation_content = row.Text(20);
   return target;
 }
 
@@ -251,7 +253,8 @@ class PostgresStore final : public Store {
     Batch batch;
     batch.Add(kInsertTarget, target.operation_key, target.url, JoinEventTypes(target.event_types),
               Bytes{target.secret}, target.enabled, target.disabled_reason, ToUnixMs(target.created_at),
-              target.deleted, JoinShowIds(target.show_ids), target.payload, target.rate_per_s);
+              target.deleted, JoinShowIds(target.show_ids), target.payload, target.rate_per_s,
+              target.creation_content);
     BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
     return results[0][0].Int(0);
   }
@@ -272,7 +275,7 @@ class PostgresStore final : public Store {
               JoinShowIds(target.show_ids), target.payload, target.rate_per_s, target.enabled,
               target.disabled_reason, Bytes{target.secret}, Bytes{target.old_secret},
               ToUnixMs(target.old_secret_until), target.rotation_key, ToUnixMs(target.wants_since),
-              JoinPastFilters(target.past_filters));
+              JoinPastFilters(target.past_filters), target.rotation_content);
     sql::pg::Transaction transaction(*connection_);
     BOXOFFICE_ASSIGN(const auto results, transaction.Run(batch));
     if (results[0].empty()) return Fail(Code::kConflict, "constraint", "the target was changed meanwhile");

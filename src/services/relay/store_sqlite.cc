@@ -31,17 +31,11 @@ std::optional<Timestamp> TimeAt(const sql::Statement& row, int column) {
   return row.IsNull(column) ? std::nullopt : std::optional(FromUnixMs(row.Int(column)));
 }
 
-EventId EventIdAt(const sql::Statement& row, int column) {
-  const std::optional<EventId> id = EventId::FromBytes(row.Text(column));
-  CHECK(id.has_value(), "event ids have 16 bytes");
-  return *id;
-}
-
 Delivery DeliveryAt(const sql::Statement& row) {
   Delivery delivery;
   delivery.id = row.Int(0);
   delivery.target_id = row.Int(1);
-  delivery.event_id = EventIdAt(row, 2);
+  delivery.event_id = row.Id<EventId>(2);
   delivery.event_type = row.Text(3);
   delivery.key = row.Text(4);
   delivery.state = static_cast<State>(row.Int(5));
@@ -58,7 +52,7 @@ constexpr std::string_view kTargetColumns =
     "id, operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, deleted, "
     "show_ids, payload, "
     "rate_per_s, old_secret, old_secret_until_ms, rotation_key, version, wants_since_ms, past_filters, "
-    "paused_until_ms";
+    "paused_until_ms, creation_content, rotation_content";
 
 Target TargetAt(const sql::Statement& row) {
   Target target;
@@ -81,6 +75,8 @@ Target TargetAt(const sql::Statement& row) {
   target.wants_since = FromUnixMs(row.Int(16));
   target.past_filters = SplitPastFilters(row.Text(17));
   target.paused_until = FromUnixMs(row.Int(18));
+  target.creation_content = row.Text(19);
+  target.rotation_content = row.Text(20);
   return target;
 }
 
@@ -131,12 +127,14 @@ class SqliteStore final : public Store {
     sql::Statement insert = database_->Prepare(
         "INSERT INTO target(operation_key, url, event_types, secret, enabled, disabled_reason, "
         "created_at_ms, deleted, "
-        "show_ids, payload, rate_per_s) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+        "show_ids, payload, rate_per_s, creation_content) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+        "?11, ?12)");
     const std::string types = JoinEventTypes(target.event_types);  // outlives the statement
     const std::string shows = JoinShowIds(target.show_ids);
     insert
         .Bind(target.operation_key, target.url, types, std::nullopt, target.enabled, target.disabled_reason,
-              ToUnixMs(target.created_at), target.deleted, shows, target.payload, target.rate_per_s)
+              ToUnixMs(target.created_at), target.deleted, shows, target.payload, target.rate_per_s,
+              target.creation_content)
         .BindBlob(4, target.secret);
     BOXOFFICE_TRY(insert.Run());
     const int64_t id = database_->last_insert_rowid();
@@ -164,7 +162,7 @@ class SqliteStore final : public Store {
         "= ?8, "
         "disabled_reason = ?9, secret = ?10, old_secret = ?11, old_secret_until_ms = ?12, rotation_key = "
         "?13, wants_since_ms = ?14, past_filters = ?15, paused_until_ms = CASE WHEN url = ?3 AND enabled AND "
-        "?8 THEN paused_until_ms ELSE 0 END, "
+        "?8 THEN paused_until_ms ELSE 0 END, rotation_content = ?16, "
         "version = version + 1 WHERE id = ?1 AND version = ?2 AND deleted = 0 RETURNING id");
     const std::string types = JoinEventTypes(target.event_types);
     const std::string shows = JoinShowIds(target.show_ids);
@@ -172,7 +170,8 @@ class SqliteStore final : public Store {
     update
         .Bind(target.id, target.version, target.url, types, shows, target.payload, target.rate_per_s,
               target.enabled, target.disabled_reason, std::nullopt, std::nullopt,
-              ToUnixMs(target.old_secret_until), target.rotation_key, ToUnixMs(target.wants_since), past)
+              ToUnixMs(target.old_secret_until), target.rotation_key, ToUnixMs(target.wants_since), past,
+              target.rotation_content)
         .BindBlob(10, target.secret)
         .BindBlob(11, target.old_secret);
     BOXOFFICE_ASSIGN(const bool changed, update.Step());
@@ -392,7 +391,7 @@ class SqliteStore final : public Store {
     while (true) {
       BOXOFFICE_ASSIGN(const bool more, erase.Step());
       if (!more) break;
-      events.push_back(EventIdAt(erase, 0));
+      events.push_back(erase.Id<EventId>(0));
     }
     sql::Statement erase_event = database_->Prepare(
         "DELETE FROM event WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM delivery WHERE event_id = ?1)");

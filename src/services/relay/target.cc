@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "base/check.h"
+#include "base/sort_unique.h"
 
 namespace boxoffice::relay {
 namespace {
@@ -127,13 +128,6 @@ void KeepInMind(PastFilter filter, Target& target) {
   kept.erase(kept.begin());
 }
 
-template <typename T>
-void SortEachOnce(std::vector<T>& values) {
-  std::ranges::sort(values);
-  const auto repeats = std::ranges::unique(values);
-  values.erase(repeats.begin(), repeats.end());
-}
-
 }  // namespace
 
 std::string_view PayloadName(Payload payload) { return payload == Payload::kThin ? "thin" : "full"; }
@@ -192,7 +186,7 @@ Result<std::vector<std::string>> CheckEventTypes(std::vector<std::string> types)
       return Fail(Code::kInvalidArgument, "invalid_argument", "event_types: no type is called " + type);
     }
   }
-  SortEachOnce(types);
+  SortUnique(types);
   return types;
 }
 
@@ -203,7 +197,7 @@ Result<void> CheckChoices(Target& target, const AddressPolicy& addresses) {
     return BadUrl("is not on the public internet; the relay's target.allow_networks may allow it");
   }
   BOXOFFICE_ASSIGN(target.event_types, CheckEventTypes(std::move(target.event_types)));
-  SortEachOnce(target.show_ids);
+  SortUnique(target.show_ids);
   BOXOFFICE_TRY(CheckShows(target));
   const double rate = target.rate_per_s;
   // Also refuses what is no number.
@@ -239,11 +233,21 @@ Result<Target> Change(Target target, const TargetChange& change, const AddressPo
   return target;
 }
 
+std::string ContentOf(const Target& choices) {
+  return fmt::format("{}\n{}\n{}\n{}\n{}", choices.url, JoinEventTypes(choices.event_types),
+                     JoinShowIds(choices.show_ids), PayloadName(choices.payload), choices.rate_per_s);
+}
+
+std::string RotationContent(std::string_view rotation_key, milliseconds keep_old) {
+  return fmt::format("{} {}", keep_old.count(), rotation_key);
+}
+
 Target Rotate(Target target, std::string rotation_key, std::string secret, milliseconds keep_old,
               Timestamp now) {
   target.old_secret = keep_old > milliseconds(0) ? std::move(target.secret) : std::string();
   target.old_secret_until = target.old_secret.empty() ? Timestamp() : now + keep_old;
   target.secret = std::move(secret);
+  target.rotation_content = RotationContent(rotation_key, keep_old);
   target.rotation_key = std::move(rotation_key);
   return target;
 }

@@ -15,7 +15,8 @@
 namespace boxoffice::relay {
 
 inline constexpr size_t kMaxUrlBytes = 2048;
-inline constexpr size_t kMaxOperationKeyBytes = 128;
+// As the gateway makes it, "user:key": a user has up to 64 bytes, an Idempotency-Key up to 255.
+inline constexpr size_t kMaxOperationKeyBytes = 64 + 1 + 255;
 inline constexpr size_t kSecretBytes = 24;
 inline constexpr size_t kMaxTargets = 100;  // live ones: each event is matched against all
 inline constexpr size_t kMaxShowIds = 200;
@@ -50,6 +51,10 @@ struct Target {
   std::string old_secret;        // the one before; empty: there is none
   Timestamp old_secret_until{};  // until then both sign
   std::string rotation_key;      // of the RotateSecret that made `secret`
+  // What the requests that made it and its secret asked for, for their repeats (ContentOf, RotationContent).
+  // Empty: made by a program that kept none. Such a one leaves the content of a rotation before its own.
+  std::string creation_content;
+  std::string rotation_content;
   bool enabled = true;
   std::string disabled_reason;
   Timestamp created_at{};
@@ -98,6 +103,10 @@ inline constexpr std::string_view kTestType = "relay.test";
 // which it had until now.
 [[nodiscard]] Result<Target> Change(Target target, const TargetChange& change, const AddressPolicy& addresses,
                                     Timestamp now);
+// All that a CreateTarget asks for (as CheckChoices leaves it), or a RotateSecret, in one text that is the
+// same for the same request. A choice that is added later adds nothing to it where it is left out.
+[[nodiscard]] std::string ContentOf(const Target& choices);
+[[nodiscard]] std::string RotationContent(std::string_view rotation_key, milliseconds keep_old);
 // With a new secret; the one before counts until `now` + `keep_old` (0: no longer).
 [[nodiscard]] Target Rotate(Target target, std::string rotation_key, std::string secret,
                             milliseconds keep_old, Timestamp now);

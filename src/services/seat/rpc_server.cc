@@ -19,7 +19,8 @@ namespace boxoffice::seat {
 namespace {
 
 constexpr uint32_t kDefaultConcertPage = 50;
-constexpr size_t kMaxOperationKeyBytes = 200;
+// As the gateway makes it, "user:key": a user has up to 64 bytes, an Idempotency-Key up to 255.
+constexpr size_t kMaxOperationKeyBytes = 64 + 1 + 255;
 constexpr double kMaxCoordinate = 1e9;
 
 Result<void> CheckOperationKey(const std::string& key) {

@@ -65,6 +65,24 @@ TEST_F(SeatRpcTest, AConcertsNamesAreChangedOneByOne) {
   EXPECT_EQ(CallError<v1::Concert>(&v1::SeatService::Stub::UpdateConcert, change).reason, "concert_invalid");
 }
 
+// The longest user, a colon and the longest Idempotency-Key.
+TEST_F(SeatRpcTest, AKeyAsLongAsTheGatewayTakesIsTaken) {
+  v1::CreateConcertRequest concert;
+  concert.set_operation_key(std::string(320, 'c'));
+  concert.set_title("Title");
+  const auto made = Call<v1::Concert>(&v1::SeatService::Stub::CreateConcert, concert);
+  EXPECT_EQ(Call<v1::Concert>(&v1::SeatService::Stub::CreateConcert, concert).id(), made.id()) << "again";
+  v1::CreateShowRequest show = ShowRequest(std::string(320, 's'), PlanOf(1, 1));
+  EXPECT_EQ(Call<v1::Show>(&v1::SeatService::Stub::CreateShow, show).capacity(), 1);
+  concert.set_operation_key(std::string(321, 'c'));
+  show.set_operation_key(std::string(321, 's'));
+  for (const Error& error : {CallError<v1::Concert>(&v1::SeatService::Stub::CreateConcert, concert),
+                             CallError<v1::Show>(&v1::SeatService::Stub::CreateShow, show)}) {
+    EXPECT_EQ(error.reason, "invalid_field");
+    EXPECT_THAT(error.detail, StartsWith("operation_key"));
+  }
+}
+
 TEST_F(SeatRpcTest, TheWaitlistGoesFirstUntilItIsOver) {
   v1::SetWaitlistFirstRequest first;
   first.set_show_id(show_id_);

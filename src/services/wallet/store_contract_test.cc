@@ -89,7 +89,7 @@ TEST_P(StoreContractTest, WhatIsSavedIsLoadedAlsoAfterReopening) {
   Reopen();
   const Rows rows = Load({TopUpOf("ann", 1000, "k"), DebitOf(saga_, 300, reservation_)});
   EXPECT_THAT(rows.wallets, ElementsAre(WalletRow{{"ann", kKrw}, 700, 1}));
-  EXPECT_THAT(rows.top_ups, ElementsAre(TopUpRow{{"ann", "k"}, {1000, kKrw}, outcomes[0].entry, 1000}));
+  EXPECT_THAT(rows.top_ups, ElementsAre(TopUpRow{{"ann", "k"}, {1000, kKrw}, outcomes[0].entry, 1000, {}}));
   EXPECT_THAT(rows.debits, ElementsAre(DebitRow{.saga = saga_,
                                                 .reservation = reservation_,
                                                 .user_id = "ann",
@@ -289,6 +289,7 @@ TEST_P(StoreContractTest, WhatOperatorsDoIsKeptWithItsReasonOncePerKey) {
   const auto adjusted = Run({adjust});
   EXPECT_FALSE(stores_.store->Save(stale)->empty());
   EXPECT_EQ(Run({adjust}), adjusted);
+  EXPECT_EQ(Load({adjust}).top_ups.at(0).reason, "paid out") << "the key is for that reason alone";
   const EntryPage page = *stores_.reader->Entries("ann", std::nullopt, std::nullopt, 10, {});
   ASSERT_THAT(page.entries, SizeIs(4));
   EXPECT_EQ(page.entries[0].kind, EntryKind::kAdjustment);

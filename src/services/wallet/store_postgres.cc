@@ -75,7 +75,7 @@ constexpr std::string_view kSelectDebits =
     "balance_after_debit, refund_entry_id, balance_after_refund, refunded "
     "FROM (SELECT unnest($1) AS saga_id) i JOIN saga_debit USING (saga_id)";
 constexpr std::string_view kSelectTopUps =
-    "SELECT user_id, client_key, id, currency, amount, balance_after "
+    "SELECT user_id, client_key, id, currency, amount, balance_after, reason "
     "FROM (SELECT unnest($1) AS user_id, unnest($2) AS client_key) i JOIN ledger USING (user_id, "
     "client_key) WHERE client_key IS NOT NULL";
 constexpr std::string_view kInsertWallets =
@@ -181,7 +181,8 @@ class PostgresStore final : public Store {
         rows.top_ups.push_back({{std::string(row.Text(0)), std::string(row.Text(1))},
                                 {row.Int(4), CurrencyAt(row, 3)},
                                 row.Id<EntryId>(2),
-                                row.Int(5)});
+                                row.Int(5),
+                                std::string(row.Text(6))});
       }
     }
     if (parts != 0) {

@@ -21,13 +21,7 @@ std::span<const Migration> wallet_sqlite_schema();
 namespace boxoffice::wallet {
 namespace {
 
-// Columns as this program wrote them; anything else is a corrupt file.
-template <typename T>
-T IdAt(const sql::Statement& row, int column) {
-  const auto id = T::FromBytes(row.Text(column));
-  CHECK(id.has_value(), "a stored id has 16 bytes");
-  return *id;
-}
+// A column as this program wrote it; anything else is a corrupt file.
 Currency CurrencyAt(const sql::Statement& row, int column) {
   const auto currency = Currency::Parse(row.Text(column));
   CHECK(currency.has_value(), "a stored currency has three letters");
@@ -40,7 +34,7 @@ constexpr std::string_view kEntryColumns =
     "created_at_ms, "
     "reason, operator_id FROM ledger ";
 Entry EntryAt(const sql::Statement& row) {
-  Entry entry{.id = IdAt<EntryId>(row, 1),
+  Entry entry{.id = row.Id<EntryId>(1),
               .user_id = std::string(row.Text(0)),
               .kind = static_cast<EntryKind>(row.Int(2)),
               .money = {row.Int(4), CurrencyAt(row, 3)},
@@ -49,8 +43,8 @@ Entry EntryAt(const sql::Statement& row) {
               .created_at = FromUnixMs(row.Int(9)),
               .reason = std::string(row.Text(10)),
               .operator_id = std::string(row.Text(11))};
-  if (!row.IsNull(6)) entry.saga = IdAt<SagaId>(row, 6);
-  if (!row.IsNull(7)) entry.reservation = IdAt<ReservationId>(row, 7);
+  if (!row.IsNull(6)) entry.saga = row.Id<SagaId>(6);
+  if (!row.IsNull(7)) entry.reservation = row.Id<ReservationId>(7);
   return entry;
 }
 constexpr std::string_view kSelectAccount =
@@ -75,7 +69,7 @@ class SqliteStore final : public Store {
         select_debit_(database_->Prepare(
             "SELECT reservation_id, user_id, currency, amount, state, debit_entry_id, balance_after_debit, "
             "refund_entry_id, balance_after_refund, refunded FROM saga_debit WHERE saga_id = ?1")),
-        select_top_up_(database_->Prepare("SELECT id, currency, amount, balance_after FROM ledger "
+        select_top_up_(database_->Prepare("SELECT id, currency, amount, balance_after, reason FROM ledger "
                                           "WHERE user_id = ?1 AND client_key = ?2")),
         select_account_(database_->Prepare(kSelectAccount)),
         select_part_(database_->Prepare("SELECT user_id, currency, amount, id, balance_after FROM ledger "
@@ -124,8 +118,9 @@ class SqliteStore final : public Store {
       if (!found) continue;
       rows.top_ups.push_back({key,
                               {select_top_up_.Int(2), CurrencyAt(select_top_up_, 1)},
-                              IdAt<EntryId>(select_top_up_, 0),
-                              select_top_up_.Int(3)});
+                              select_top_up_.Id<EntryId>(0),
+                              select_top_up_.Int(3),
+                              std::string(select_top_up_.Text(4))});
       select_top_up_.Reset();
     }
     for (const std::string& user : keys.accounts) {
@@ -179,13 +174,13 @@ class SqliteStore final : public Store {
     BOXOFFICE_ASSIGN(const bool found, select_debit_.Bind(saga).Step());
     if (!found) return {};
     rows.debits.push_back({.saga = saga,
-                           .reservation = IdAt<ReservationId>(select_debit_, 0),
+                           .reservation = select_debit_.Id<ReservationId>(0),
                            .user_id = std::string(select_debit_.Text(1)),
                            .money = {select_debit_.Int(3), CurrencyAt(select_debit_, 2)},
                            .state = static_cast<DebitState>(select_debit_.Int(4)),
-                           .debit_entry = IdAt<EntryId>(select_debit_, 5),
+                           .debit_entry = select_debit_.Id<EntryId>(5),
                            .balance_after_debit = select_debit_.Int(6),
-                           .refund_entry = IdAt<EntryId>(select_debit_, 7),
+                           .refund_entry = select_debit_.Id<EntryId>(7),
                            .balance_after_refund = select_debit_.Int(8),
                            .refunded = select_debit_.Int(9)});
     select_debit_.Reset();
@@ -228,7 +223,7 @@ class SqliteStore final : public Store {
     rows.parts.push_back({.key = key,
                           .user_id = std::string(select_part_.Text(0)),
                           .money = {select_part_.Int(2), CurrencyAt(select_part_, 1)},
-                          .entry = IdAt<EntryId>(select_part_, 3),
+                          .entry = select_part_.Id<EntryId>(3),
                           .balance_after = select_part_.Int(4)});
     select_part_.Reset();
     return {};
@@ -501,7 +496,7 @@ class SqliteReader final : public Reader {
   }
 
   static ReservationTotals ReservationAt(const sql::Statement& row) {
-    return {.reservation = IdAt<ReservationId>(row, 0),
+    return {.reservation = row.Id<ReservationId>(0),
             .user_id = std::string(row.Text(1)),
             .currency = CurrencyAt(row, 2),
             .debited = row.Int(3),

@@ -8,15 +8,10 @@
 
 #include "base/check.h"
 #include "base/mutant.h"
+#include "base/sort_unique.h"
 
 namespace boxoffice::wallet {
 namespace {
-
-template <typename T>
-void SortUnique(std::vector<T>& values) {
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-}
 
 Outcome Refused(Refusal refusal, Money balance, int64_t needed = 0) {
   return {.kind = OutcomeKind::kRefused, .balance = balance, .refusal = refusal, .needed = needed};
@@ -84,7 +79,7 @@ class Batch {
                                        .money = top_up.money,
                                        .client_key = top_up.client_key,
                                        .traceparent = traceparent});
-    top_ups_.emplace(key, TopUpRow{key, top_up.money, entry.id, entry.balance_after});
+    top_ups_.emplace(key, TopUpRow{key, top_up.money, entry.id, entry.balance_after, {}});
     return {.balance = Money{entry.balance_after, currency}, .entry = entry.id};
   }
 
@@ -186,7 +181,7 @@ class Batch {
     const TopUpKey key{adjust.user_id, OperatorKey(adjust)};
     if (const auto it = top_ups_.find(key); it != top_ups_.end()) {
       const TopUpRow& done = it->second;
-      if (done.money != adjust.money) return {.kind = OutcomeKind::kMismatch};
+      if (done.money != adjust.money || done.reason != adjust.reason) return {.kind = OutcomeKind::kMismatch};
       return {.balance = Money{done.balance_after, done.money.currency}, .entry = done.entry};
     }
     const Currency currency = adjust.money.currency;
@@ -342,7 +337,7 @@ class Batch {
   }
   Outcome MoveOnce(Wallet& wallet, const TopUpKey& key, Entry movement) {
     const Entry& entry = Move(wallet, std::move(movement));
-    top_ups_.emplace(key, TopUpRow{key, entry.money, entry.id, entry.balance_after});
+    top_ups_.emplace(key, TopUpRow{key, entry.money, entry.id, entry.balance_after, entry.reason});
     return {.balance = Money{entry.balance_after, entry.money.currency}, .entry = entry.id};
   }
 

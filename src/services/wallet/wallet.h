@@ -132,6 +132,7 @@ struct TopUpRow {
   Money money;
   EntryId entry;
   int64_t balance_after = 0;
+  std::string reason;  // of what an operator did
   bool operator==(const TopUpRow&) const = default;
 };
 
@@ -305,8 +306,8 @@ struct Decision {
 // - PartialRefund: once per saga; repeated → the recorded answer, or kMismatch. All parts together more than
 // the debit →
 //   refused kExceedsDebit. A debit that was refunded as a whole, or is not there → kAborted.
-// - Adjust: once per client key and operator, as TopUp. A negative one takes no more than there is:
-// kBalanceTooLow.
+// - Adjust: once per client key and operator, as TopUp; its reason is of its content, too. A negative one
+// takes no more than there is: kBalanceTooLow.
 // - ReverseTopUp: once per top-up. kNotATopUp; more than is left of the balance → kBalanceTooLow.
 // - SetState: kClosed only where every balance is 0, else kNotEmpty; and never back from it.
 // Where the user's account is frozen or closed, TopUp and Debit are refused (kFrozen, kClosed), and where it

@@ -47,7 +47,7 @@ class WalletTest : public ::testing::Test {
       entries_.push_back(entry);
       if (entry.of_saga()) continue;
       const TopUpKey key{entry.user_id, entry.client_key};
-      top_ups_[key] = {key, entry.money, entry.id, entry.balance_after};
+      top_ups_[key] = {key, entry.money, entry.id, entry.balance_after, entry.reason};
     }
     EXPECT_EQ(decision.outcomes.size(), commands.size());
     return decision.outcomes;
@@ -72,8 +72,8 @@ class WalletTest : public ::testing::Test {
   Command PartOf(SagaId saga, SagaId debit_saga, int64_t amount, Currency currency = kKrw) {
     return {PartialRefund{saga, reservation_, "ann", debit_saga, {amount, currency}}, ""};
   }
-  static Command AdjustOf(int64_t amount, const std::string& key, const std::string& user = "ann") {
-    return {Adjust{key, user, {amount, kKrw}, "a gift", "root"}, ""};
+  static Command AdjustOf(int64_t amount, const std::string& key, const std::string& reason = "a gift") {
+    return {Adjust{key, "ann", {amount, kKrw}, reason, "root"}, ""};
   }
   static Command ReverseOf(EntryId entry) { return {ReverseTopUp{"ann", entry, "charged back", "root"}, ""}; }
   static Command StateOf(AccountState state) { return {SetState{"ann", state, "asked for", "root"}, ""}; }
@@ -444,6 +444,15 @@ TEST_F(WalletTest, AnAdjustmentMovesMoneyBothWaysOnceForItsKey) {
   EXPECT_TRUE(last_.empty());
   EXPECT_EQ(Run(AdjustOf(501, "a1")).kind, OutcomeKind::kMismatch);
   EXPECT_EQ(Run(AdjustOf(-200, "a2")).balance, (Money{300, kKrw}));
+}
+
+TEST_F(WalletTest, AnAdjustmentsKeyIsForItsReasonToo) {
+  const Outcome given = Run(AdjustOf(500, "a1", "a gift"));
+  EXPECT_EQ(Run(AdjustOf(500, "a1", "lost in the move")).kind, OutcomeKind::kMismatch);
+  EXPECT_TRUE(last_.empty());
+  EXPECT_EQ(Run(AdjustOf(500, "a1", "a gift")), given);
+  const auto outcomes = RunBatch({AdjustOf(5, "a2", "a gift"), AdjustOf(5, "a2", "lost in the move")});
+  EXPECT_EQ(outcomes[1].kind, OutcomeKind::kMismatch) << "in one batch, too";
 }
 
 TEST_F(WalletTest, AnAdjustmentLeavesNoWalletNegativeAndNoneAboveTheBound) {

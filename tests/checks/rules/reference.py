@@ -149,8 +149,9 @@ def errors_page(tree):
              "| 409 | look at the state: it has changed. `idempotency_key_running`: ask again in a second |",
              "| 429, 503 | wait for `Retry-After`, and repeat under the same `Idempotency-Key` |",
              "| 500 | a fault of ours: repeat under the same key, and give support the `request_id` |", "",
-             "What is not in this table is a reason of operation, such as `overloaded` or `unavailable`, with 503; the outcome is then not known, and the same",
-             "key finds it out.", "",
+             "What is not in this table is HTTP's own: `method_not_allowed` (405), `request_timeout` (408), `header_too_large` (431); or a reason of",
+             "operation, such as `overloaded` or `database_unavailable`, with 503, or `internal_error`, with 500: the outcome is then not known, and the same",
+             "key finds it out. While an upgrade is under way, a code of the other release may come: its status says what to do.", "",
              "| code | status | what it says |", "|---|---|---|"]  # fmt: skip
     lines += [f"| `{code}` | {status} | {cell(title)} |" for (code, status), title in sorted(rows.items())]
     return "\n".join(lines) + "\n"
