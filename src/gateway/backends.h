@@ -83,6 +83,11 @@ class ServicePeers {
     CHECK(found != peers_.end(), "a gateway calls no {}", service);
     return *found;
   }
+  // A service of which no replica was reached yet, the first in the order above; "": there is none.
+  [[nodiscard]] std::string Unreached() const {
+    const auto found = std::ranges::find_if(peers_, [](const auto& peer) { return !peer->Reached(); });
+    return found != peers_.end() ? (*found)->options().service : std::string();
+  }
   // Looks after connections no more, so that the executor can run out of work. On it.
   void Stop() {
     for (const auto& peer : peers_) peer->Stop();

@@ -297,6 +297,12 @@ std::string GatewayModule::Unhealthy() const {
   return "the identity provider has not shown its keys yet: " + config_.identity_provider->jwks_url;
 }
 
+std::string GatewayModule::Unreached() const {
+  if (running_ == nullptr) return {};
+  if (std::string service = running_->peers.Unreached(); !service.empty()) return service;
+  return running_->waiting_room->HasHeads() ? "" : "the queues' heads";
+}
+
 uint16_t GatewayModule::port() const { return running_ != nullptr ? running_->server->port() : 0; }
 
 }  // namespace boxoffice::gateway

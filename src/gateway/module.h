@@ -72,6 +72,9 @@ class GatewayModule final : public module::Module {
   void Stop() override;
   // Where users can't be told yet, as the identity provider has not shown its keys.
   [[nodiscard]] std::string Unhealthy() const override;
+  // What it needs for its answers and has not had once since its start: a service, as "seat", or "the queues'
+  // heads"; "": nothing, from then on for good. Thread-safe, once started.
+  [[nodiscard]] std::string Unreached() const;
 
   // Where it listens, once started.
   [[nodiscard]] uint16_t port() const;

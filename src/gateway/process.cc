@@ -1,5 +1,6 @@
 #include "gateway/process.h"
 
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <utility>
@@ -10,6 +11,10 @@
 namespace boxoffice::gateway {
 namespace {
 
+using SteadyClock = std::chrono::steady_clock;
+
+// From the start on; then a gateway that reaches some of the services is better than none.
+constexpr std::chrono::seconds kReachWithin{10};
 constexpr int64_t kMaxRemembered = 10'000'000;
 constexpr int64_t kMaxThreads = 64;
 
@@ -188,16 +193,28 @@ class GatewayProcess final : public module::Module {
   }
 
   [[nodiscard]] std::string_view name() const override { return "gateway"; }
-  [[nodiscard]] Result<void> Start() override { return graph_.Start(); }
+  [[nodiscard]] Result<void> Start() override {
+    give_up_at_ = SteadyClock::now() + kReachWithin;
+    return graph_.Start();
+  }
   void Leave() override { gateway_->Leave(); }
   // Stops nothing: until Stop, the process is asked how it is, on a thread of its own.
   void Drain(milliseconds grace) override { graph_.Drain(grace); }
   void Stop() override { graph_.Stop(milliseconds(0)); }
-  [[nodiscard]] std::string Unhealthy() const override { return gateway_->Unhealthy(); }
+  // As the gateway says, and at its start what it has not reached: whoever balances would send buyers to it
+  // whom it could only refuse. A service that goes later is no reason to send them elsewhere: it is gone
+  // there, too.
+  [[nodiscard]] std::string Unhealthy() const override {
+    std::string problem = gateway_->Unhealthy();
+    if (!problem.empty() || SteadyClock::now() >= give_up_at_) return problem;
+    const std::string missing = gateway_->Unreached();
+    return missing.empty() ? "" : "it has not reached yet: " + missing;
+  }
 
  private:
   module::Graph graph_;
-  GatewayModule* gateway_ = nullptr;  // in the graph
+  GatewayModule* gateway_ = nullptr;    // in the graph
+  SteadyClock::time_point give_up_at_;  // since Start
 };
 
 }  // namespace

@@ -15,7 +15,8 @@ GatewayModule& AddGateway(module::Graph& graph, const module::Runtime& runtime, 
                           audit::AuditConfig audit_config);
 
 // Both as a program of their own, where the services are peers. It listens at the first address of `listen`,
-// which is IP:PORT; its /readyz is the process'. The auditor runs every audit.interval_ms and on demand.
+// which is IP:PORT; its /readyz is the process', and 503 until each service and the queues' heads were
+// reached once, or for ten seconds after the start. The auditor runs every audit.interval_ms and on demand.
 [[nodiscard]] module::ServiceProgram Program();
 
 }  // namespace boxoffice::gateway

@@ -9,6 +9,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "base/sort_unique.h"
 #include "gateway/elsewhere.h"
 #include "platform/obs/log.h"
 
@@ -168,6 +169,11 @@ void WaitingRoom::NoteLeft(Head& head, std::span<const uint64_t> sequences) {
   }
 }
 
+bool WaitingRoom::HasHeads() const {
+  const std::scoped_lock lock(mutex_);
+  return fetched_;
+}
+
 Result<queue::v1::Queue> WaitingRoom::View(int64_t show_id) const {
   const std::scoped_lock lock(mutex_);
   if (!fetched_) return Fail(Code::kUnavailable, "heads_unknown");
@@ -321,8 +327,7 @@ void WaitingRoom::SendPresent() {
     present_count_ = 0;
   }
   for (auto& [show_id, sequences] : present) {
-    std::ranges::sort(sequences);
-    sequences.erase(std::ranges::unique(sequences).begin(), sequences.end());
+    SortUnique(sequences);
     for (size_t begin = 0; begin < sequences.size(); begin += kSequencesPerHeartbeat) {
       const size_t end = std::min(sequences.size(), begin + kSequencesPerHeartbeat);
       queue::v1::Command command;

@@ -83,6 +83,8 @@ class WaitingRoom {
   // They have left, so the queue service is asked what they are. Again: no effect.
   void Forget(const queue::v1::TokenClaims& claims);
 
+  // Whether the heads were fetched once: from then on whoever waits is answered from here.
+  [[nodiscard]] bool HasHeads() const;
   // The queue as last fetched. Error: kUnavailable heads_unknown, as long as none was.
   [[nodiscard]] Result<queue::v1::Queue> View(int64_t show_id) const;
   // What the show is for whoever waits for it, a few seconds old at most; SHOW_STATE_UNSPECIFIED: not known,

@@ -201,6 +201,16 @@ TEST_F(WaitingRoomTest, APositionNeverGrowsFromThreadToThread) {
   EXPECT_TRUE(testbed::Eventually(fetched_again)) << "it is fetched four times a second";
 }
 
+TEST_F(WaitingRoomTest, AGatewayHasReachedAllOnceItHasTheHeads) {
+  EXPECT_TRUE(testbed::Eventually([&] { return gateway_->Unreached().empty(); }));
+  gateway_->Stop();
+  services_.queue.GetHeads_.answer = [](const auto&) -> Result<queue::v1::GetHeadsResponse> {
+    return Fail(Code::kUnavailable, "not_leading");
+  };
+  ASSERT_TRUE(gateway_->Start());
+  EXPECT_EQ(gateway_->Unreached(), "the queues' heads");
+}
+
 TEST_F(WaitingRoomTest, WhoWasCalledIsAnsweredByTheQueueService) {
   services_.queue.commands.answer = [&](const queue::v1::Command& command) -> Result<queue::v1::Outcome> {
     EXPECT_EQ(command.poll().user_id(), "ada");

@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -182,6 +183,9 @@ class ChartTest(unittest.TestCase):
                 document = self.least.of(kind, service)
                 if kind in ("Deployment", "PodDisruptionBudget"):
                     self.assertEqual(document["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"], service)
+                if kind == "PodDisruptionBudget":
+                    # Kubernetes has it from the version on that the chart asks for.
+                    self.assertEqual(document["spec"]["unhealthyPodEvictionPolicy"], "AlwaysAllow", "a broken pod keeps no node")
             pod = self.least.of("Deployment", service)["spec"]["template"]
             selector = self.least.of("Service", service)["spec"]["selector"]
             self.assertLessEqual(selector.items(), pod["metadata"]["labels"].items(), service)
@@ -211,6 +215,36 @@ class ChartTest(unittest.TestCase):
             spec = self.least.of("Service", service)["spec"]
             if service != "gateway":
                 self.assertEqual((spec["clusterIP"], spec["publishNotReadyAddresses"]), ("None", True), service)
+
+    def test_callers_know_a_new_pod_before_an_old_one_goes(self):
+        asked_every = re.search(r"kResolveEvery\{(\d+)\}", (ROOT / "src/platform/rpc/peer.cc").read_text())
+        limit = re.search(r"helm upgrade .*--timeout (\d+)m", (ROOT / "docs/howto/kubernetes.md").read_text())
+        for service, told in yaml.safe_load((CHART / "values.yaml").read_text())["services"].items():
+            seconds = self.least.of("Deployment", service)["spec"].get("minReadySeconds", 0)
+            if service == "gateway":
+                self.assertEqual(seconds, 0, "it has a Service's address, which leads to whoever is ready")
+                continue
+            # CoreDNS, as Kubernetes sets it up, answers from the last 30 s.
+            self.assertGreater(seconds, int(asked_every[1]) + 30, service)
+            most = told["autoscaling"]["max"] if told["autoscaling"]["enabled"] else told["replicas"]
+            self.assertLess(most * (seconds + 5), int(limit[1]) * 60, f"{service} rolls in the time that the guide gives it")
+
+    def test_authorities_of_stores_are_mounted_wherever_stores_are_reached(self):
+        def pods(release):
+            found = [release.of("Deployment", service) for service in SERVICES] + [release.of("Job", "migration")]
+            return {document["metadata"]["name"]: document["spec"]["template"]["spec"] for document in found}
+
+        for name, pod in pods(self.least).items():
+            self.assertNotIn("trust", json.dumps(pod), name)
+        release = Release(with_value(LEAST, "trust.existingSecret", "authorities"))
+        for name, pod in pods(release).items():
+            volume = next(volume for volume in pod["volumes"] if volume["name"] == "trust")
+            self.assertEqual(volume["secret"]["secretName"], "authorities", name)
+            for container in pod["containers"] + pod.get("initContainers", []):
+                mount = {"name": "trust", "mountPath": "/run/boxoffice/trust", "readOnly": True}
+                self.assertIn(mount, container["volumeMounts"], f"{container['name']} of {name}")
+        for document in (release.of("Deployment", "seat"), release.of("Job", "migration")):
+            self.assertEqual(list(validator(document["kind"], document["apiVersion"]).iter_errors(document)), [])
 
     def test_secrets_go_to_those_who_need_them(self):
         for service in SERVICES:
@@ -398,6 +432,13 @@ class ChartTest(unittest.TestCase):
         for release in (self.least, self.most):
             job = release.of("Job", "migration")
             self.assertEqual(job["metadata"]["annotations"]["helm.sh/hook"], "pre-install,pre-upgrade")
+            # Beside an ordinary policy it would run under that of the release before, which need not let it out to a new store.
+            policy = release.of("NetworkPolicy", "migration")["metadata"]["annotations"]
+            self.assertEqual(policy["helm.sh/hook"], "pre-install,pre-upgrade")
+            self.assertEqual(policy["helm.sh/hook-delete-policy"], "before-hook-creation,hook-succeeded")
+            self.assertLess(int(policy["helm.sh/hook-weight"]), int(job["metadata"]["annotations"]["helm.sh/hook-weight"]))
+            for service in SERVICES:
+                self.assertNotIn("annotations", release.of("NetworkPolicy", service)["metadata"], "it is there all the time")
             pod = job["spec"]["template"]["spec"]
             self.assertEqual(pod["restartPolicy"], "Never", "the pod, and its log, of a try that failed stays")
             steps = pod["initContainers"] + pod["containers"]
@@ -431,6 +472,7 @@ class ChartTest(unittest.TestCase):
             ("services.seats", {}, "seats"),
             ("services.seat.config", {"batch": {"max_commands": 1.5}}, "max_commands"),
             ("kafka.brokers", "kafka", "/kafka/brokers"),
+            ("kafka.brokers", "kafka-0:9092,kafka-1:9093", "networkPolicy.kafka.ports: nobody may reach kafka-1:9093"),
             ("drain.noticeMs", -1, "/drain/noticeMs"),
             ("tracing.endpoint", "collector:4318", "/tracing/endpoint"),
             ("ingress.enabled", True, "ingress.host"),
@@ -440,6 +482,9 @@ class ChartTest(unittest.TestCase):
             done = helm(["template"], with_value(LEAST, path, value))
             self.assertNotEqual(done.returncode, 0, path)
             self.assertIn(words, done.stderr, path)
+        elsewhere = with_value(LEAST, "kafka.brokers", "kafka:9093")
+        for path, value in (("networkPolicy.kafka.ports", [9093]), ("networkPolicy.enabled", False), ("kafka.existingSecret", "bus")):
+            Release(with_value(elsewhere, path, value))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ TEST(Scaled, SellsAndStopsAndSellsAgain) {
   system.ExpectCleanAudit();
   const std::vector<pid_t> pids = PidsOf(Ps(system));
   EXPECT_EQ(pids.size(), 10U) << "eight services, PostgreSQL and Redis";
-  EXPECT_EQ(system.Stop(SIGTERM), 0);
+  EXPECT_EQ(system.Stop(SIGTERM, /*may_be_forced=*/false), 0);
   EXPECT_TRUE(AllGone(pids));
   system.Start();
   ASSERT_TRUE(system.ready());
@@ -67,6 +67,7 @@ TEST(Scaled, PsListsEveryReplicaAndADeadOneIsReportedAndStartedAgain) {
   EXPECT_EQ(ps.at("url").as_string(), fmt::format("http://127.0.0.1:{}", system.port()));
   std::vector<std::string> services;
   pid_t ranking = 0;
+  uint16_t gateway = 0;
   for (const json::value& process : ps.at("processes").as_array()) {
     services.emplace_back(process.at("service").as_string());
     EXPECT_EQ(process.at("replica"), 1);
@@ -75,12 +76,14 @@ TEST(Scaled, PsListsEveryReplicaAndADeadOneIsReportedAndStartedAgain) {
     Api api(PortOf(admin));
     EXPECT_EQ(api.Call("GET", "/readyz").status, 200) << services.back();
     if (services.back() == "ranking") ranking = process.at("pid").to_number<pid_t>();
+    if (services.back() == "gateway") gateway = PortOf(admin);
   }
   EXPECT_THAT(services, testing::UnorderedElementsAre("queue", "seat", "wallet", "payment", "reservation",
                                                       "ranking", "relay", "gateway"));
   kill(ranking, SIGKILL);
   const std::string report = fmt::format("ranking-1 (pid {}) ended with 137", ranking);
   EXPECT_TRUE(Eventually([&] { return system.Log().contains(report); })) << system.Log();
+  EXPECT_EQ(Api(gateway).Call("GET", "/readyz").status, 200) << "what it has reached once may go";
   EXPECT_EQ(system.Show(system.CreateShow()).status, 200) << "the others go on";
   EXPECT_TRUE(Eventually([&] {
     const json::value now = Ps(system);

@@ -95,6 +95,11 @@ Form FormOfThisRun() {
   return Form::kScaled;
 }
 
+// The embedded form's line, and the scaled form's.
+bool WasForced(std::string_view log) {
+  return log.contains("stop_took_too_long") || log.contains("some processes had to be killed");
+}
+
 bool AllIsPublished(const Reply& outboxes) {
   if (outboxes.status != 200) return false;
   const json::array& rows = outboxes.body.at("items").as_array();
@@ -154,10 +159,12 @@ void System::Crash() {
   process_.reset();
 }
 
-std::optional<int> System::Stop(int signal) {
+std::optional<int> System::Stop(int signal, bool may_be_forced) {
+  const size_t logged = Log().size();
   process_->Signal(signal);
-  const auto code = process_->Wait(seconds(60));
+  auto code = process_->Wait(seconds(60));
   process_.reset();
+  if (code == 1 && may_be_forced && WasForced(Log().substr(logged))) code = 0;
   return code;
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "e2e/api.h"
@@ -52,6 +53,10 @@ struct ShowPlan {
 enum class Form : uint8_t { kEmbedded, kScaled };
 [[nodiscard]] Form FormOfThisRun();
 
+// Whether a log of `boxoffice up` says that its stop took too long and was forced, as on a busy machine.
+// Nothing is lost by it.
+[[nodiscard]] bool WasForced(std::string_view log);
+
 // Whether each service that publishes events is in the answer of GET /v1/admin/outbox, with none left.
 [[nodiscard]] bool AllIsPublished(const Reply& outboxes);
 
@@ -86,8 +91,10 @@ class System {
   void Start();
   // Whether it runs; tests that need it ASSERT this.
   [[nodiscard]] bool ready() const { return ready_; }
-  void Crash();                                       // kill -9
-  [[nodiscard]] std::optional<int> Stop(int signal);  // the exit code; nullopt: not within a minute
+  void Crash();  // kill -9
+  // The exit code; nullopt: not within a minute. 0 also where it was forced, unless the test is about how
+  // long a stop takes.
+  [[nodiscard]] std::optional<int> Stop(int signal, bool may_be_forced = true);
   [[nodiscard]] const std::string& ready_line() const { return ready_line_; }
   [[nodiscard]] uint16_t port() const { return port_; }
   // Of every gateway; `port()` is the first.

@@ -193,6 +193,8 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
            Now() - last_there_.load(std::memory_order_relaxed) < options_.replica_gap;
   }
 
+  bool Reached() const { return in_process_ || reached_; }
+
   void CountCall() {
     const std::scoped_lock lock(mutex_);
     budget_.CountCall(clock_.Now());
@@ -301,7 +303,9 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
     }
     for (const auto& replica : now) {
       if (replica->Look()) ended.push_back(replica);
-      if (replica->Takes(/*command=*/true)) last_there_ = Now();
+      if (!replica->Takes(/*command=*/true)) continue;
+      last_there_ = Now();
+      reached_ = true;
     }
     connected_.Set(static_cast<double>(
         std::ranges::count_if(now, [](const auto& replica) { return replica->reachable(); })));
@@ -368,6 +372,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   bool in_process_ = false;  // set before anybody asks
   std::atomic<bool> stopped_{false};
   std::atomic<Breaker::Moment> last_there_{Now()};  // when a replica took calls; nobody has looked before
+  std::atomic<bool> reached_{false};                // never taken back
   bool resolving_ = false;                          // on the executor, as the next
   Breaker::Moment resolve_at_{};
   Breaker::Moment complain_at_{};
@@ -398,6 +403,7 @@ Peer::~Peer() = default;
 Result<Pick> Peer::PickForCommand() { return core_->Choose(/*for_command=*/true); }
 Result<Pick> Peer::PickForQuery() { return core_->Choose(/*for_command=*/false); }
 bool Peer::MayWait(const Error& refused) const { return core_->MayWait(refused); }
+bool Peer::Reached() const { return core_->Reached(); }
 void Peer::Stop() { core_->Stop(); }
 void Peer::CountCall() { core_->CountCall(); }
 bool Peer::TakeRetry() { return core_->TakeRetry(); }

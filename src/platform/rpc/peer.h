@@ -179,6 +179,9 @@ class Peer {
   // fail: a replica was there less than PeerOptions::replica_gap ago. So the moment from one replica's going
   // to another's coming is no error, and where all are down, calls fail at once.
   [[nodiscard]] bool MayWait(const Error& refused) const;
+  // Whether a replica has ever taken calls: for good from then on, whatever becomes of it. In this process:
+  // always.
+  [[nodiscard]] bool Reached() const;
 
   // A first try, and whether a retry may follow: at most a tenth of the calls of the last 10 s, and a few.
   void CountCall();

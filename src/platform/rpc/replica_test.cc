@@ -45,6 +45,13 @@ class FirstAskedTest : public ReplicaTest {
   // The first to be asked, and the other, where they are 'a' and 'b'.
   const Member& First(const Member& a, const Member& b) const { return first_ == 'a' ? a : b; }
   const Member& Other(const Member& a, const Member& b) const { return first_ == 'a' ? b : a; }
+  // Before a Connect to others, when those of before have answered all.
+  void Disconnect() {
+    commands_.reset();
+    stubs_.reset();
+    asio::post(io_, [old = std::move(peer_)] { old->Stop(); });
+    first_ = 0;
+  }
 
  private:
   std::atomic<char> first_ = 0;
@@ -186,6 +193,17 @@ TEST_F(ReplicaTest, ReplicasThatAreConnectedToAreCounted) {
   EXPECT_TRUE(testbed::Eventually([&] { return connected.value() == 1; }));
 }
 
+// A gateway says so at its start, and only then.
+TEST_F(ReplicaTest, AServiceIsReachedOnceAReplicaTakesCallsAndForGood) {
+  Connect(Socket("nobody") + "," + Socket("a"));
+  EXPECT_FALSE(peer_->Reached());
+  Member a(Socket("a"), Echo);
+  EXPECT_TRUE(testbed::Eventually([&] { return peer_->Reached(); }));
+  a.Kill();
+  AwaitReachable(0);
+  EXPECT_TRUE(peer_->Reached());
+}
+
 TEST_F(ReplicaTest, AReplicaThatIsNamedNoMoreLeavesNoOpenBreakerBehind) {
   Member gone(Socket("a"), Refusing(Code::kUnavailable, "deadline_passed"));
   Connect(gone.address());
@@ -221,23 +239,37 @@ TEST_F(FirstAskedTest, AReplicaThatRefusesLosesTheCommandsToTheOtherAtItsFirstAn
 }
 
 TEST_F(FirstAskedTest, AReplicaThatRefusedIsNotTheLeastBusyForAMomentAndThenIsAgain) {
-  std::atomic<bool> well = false;
-  const auto sick = RefusingUntil(well);
-  Keeper busy;
-  Member a(Socket("a"), IfFirst('a', sick, busy.Handler()));
-  Member b(Socket("b"), IfFirst('b', sick, busy.Handler()));
-  Connect(a, b);
-  EXPECT_FALSE(Await(0));
-  const auto refused = std::chrono::steady_clock::now();
-  for (int i = 0; i < 100; ++i) Send(i, [](const auto&) {});
-  EXPECT_LT(std::chrono::steady_clock::now() - refused, kRefusalHolds) << "the machine is too slow for this";
-  busy.AwaitKept(100);
-  EXPECT_EQ(First(a, b).received(), 1);
-  well = true;
-  Pause(kRefusalHolds);
-  EXPECT_TRUE(Await(1)) << "the other is a hundred ahead";
-  EXPECT_EQ(First(a, b).received(), 2);
-  busy.ReplyToAll();
+  // A hundred that were not sent while the refusal held, as on a busy machine, show nothing: then others
+  // begin.
+  bool in_time = false;
+  for (int tries = 0; tries < 3 && !in_time; ++tries) {
+    if (tries > 0) Disconnect();
+    std::atomic<bool> well = false;
+    const auto sick = RefusingUntil(well);
+    Keeper busy;
+    Member a(Socket("a" + std::to_string(tries)), IfFirst('a', sick, busy.Handler()));
+    Member b(Socket("b" + std::to_string(tries)), IfFirst('b', sick, busy.Handler()));
+    Connect(a, b);
+    const auto answered = std::make_shared<std::atomic<int>>(0);
+    const auto began = std::chrono::steady_clock::now();
+    EXPECT_FALSE(Await(0));
+    for (int i = 0; i < 100; ++i) Send(i, [answered](const auto&) { ++*answered; });
+    in_time = std::chrono::steady_clock::now() - began < kRefusalHolds;
+    if (in_time) {
+      busy.AwaitKept(100);
+      EXPECT_EQ(First(a, b).received(), 1);
+      well = true;
+      Pause(kRefusalHolds);
+      EXPECT_TRUE(Await(1)) << "the other is a hundred ahead";
+      EXPECT_EQ(First(a, b).received(), 2);
+    }
+    const auto all_answered = [&] {
+      busy.ReplyToAll();
+      return *answered == 100;
+    };
+    EXPECT_TRUE(Eventually(all_answered));
+  }
+  EXPECT_TRUE(in_time) << "the machine is too slow for this";
 }
 
 TEST_F(ReplicaTest, WhereAllHaveRefusedTheyAreAskedAllTheSame) {

@@ -131,6 +131,12 @@ bool QueueModule::WaitUntil(Moment moment) {
 
 // Whether it leads, and serves. Errors: those of Serve, and database_unavailable.
 Result<bool> QueueModule::TakeLead() {
+  {
+    // Another process may lead for long; this one would load all places, and give the lead up again in a
+    // moment.
+    const std::scoped_lock lock(mutex_);
+    if (leaving_) return false;
+  }
   BOXOFFICE_ASSIGN(const auto until, stores_.leadership->Take());
   if (!until) return false;
   leads_until_ = *until;
@@ -159,7 +165,7 @@ Result<void> QueueModule::Serve() {
       term->server, runtime_.listen, [raw = term.get()] { return raw->Problem(); }, {},
       &term->server.streams()));
   const std::scoped_lock lock(mutex_);
-  if (leaving_) term->host.Leave();
+  if (leaving_) term->host.Leave();  // while it loaded
   term_ = std::move(term);
   return {};
 }
@@ -221,6 +227,7 @@ void QueueModule::Leave() {
 // The lead is kept until all that is under way has ended, and given up then: another process need not wait. A
 // caller that has gone without a word never hangs up: what it has sent is answered, and lost.
 void QueueModule::Drain(std::chrono::milliseconds grace) {
+  Leave();  // before the term ends: what stands by from then on takes no lead
   if (const std::unique_ptr<Term> term = EndTerm()) {
     term->host.Drain(std::min(grace, kHandOver));
     term->End(std::chrono::milliseconds(0));
@@ -232,7 +239,7 @@ void QueueModule::Drain(std::chrono::milliseconds grace) {
   stop_.notify_all();
   if (!follower_.joinable()) return;
   follower_.join();
-  StandDown();  // it may have been elected meanwhile
+  StandDown();  // it may have been elected meanwhile, when it had asked before it left
   if (const auto released = stores_.leadership->Release(); !released)
     obs::Log(obs::Level::kWarning, "leader_not_released", {{"detail", released.error().detail}});
 }

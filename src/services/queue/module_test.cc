@@ -134,6 +134,19 @@ TEST_F(QueueModuleTest, ALeaderThatDrainsHandsTheLeadOverAtOnceAndPeopleKeepThei
   EXPECT_EQ(again->token(), joined->token());
 }
 
+TEST_F(QueueModuleTest, OneThatIsLeavingDoesNotTakeTheLead) {
+  const std::string url = testbed::EmptyRedis().Url();
+  const auto [first, second] = StartTwo(url);
+  second->module().Leave();
+  first->module().Drain(seconds(5));
+  testbed::Pause(seconds(1));  // in which it would ask ten times
+  EXPECT_EQ(second->Role(), "standby") << "people would be without a queue again in a moment";
+  const auto third = Make(url);
+  ASSERT_TRUE(third->Start());
+  EXPECT_EQ(third->Role(), "leader");
+  EXPECT_TRUE(Insist(*third, "ann").has_value());
+}
+
 // A frozen gateway is such a caller.
 TEST_F(QueueModuleTest, ACallerThatDoesNotHangUpKeepsTheLeadFromNobody) {
   const auto [first, second] = StartTwo(testbed::EmptyRedis().Url());

@@ -1,9 +1,8 @@
 #include "services/queue/queue_rules.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
+#include "base/sort_unique.h"
 #include "services/queue/admission.h"
 #include "services/queue/draft.h"
 #include "services/queue/pace.h"
@@ -272,12 +271,6 @@ class Rules {
   const bool unseen_;
   const Timestamp now_;
 };
-
-template <typename T>
-void SortUnique(std::vector<T>& keys) {
-  std::ranges::sort(keys);
-  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-}
 
 // Gathers what a command names and memory does not hold.
 class KeyGatherer {

@@ -14,6 +14,19 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* Whom stores, Kafka and others outside are believed by: PEM files. */}}
+{{- define "boxoffice.trustMount" -}}
+{{- if .Values.trust.existingSecret -}}
+- {name: trust, mountPath: /run/boxoffice/trust, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "boxoffice.trustVolume" -}}
+{{- with .Values.trust.existingSecret -}}
+- {name: trust, secret: {secretName: {{ . }}, defaultMode: 0440}}
+{{- end }}
+{{- end }}
+
 {{- define "boxoffice.storeVariable" -}}
 - name: BOXOFFICE_STORE_URL
   valueFrom: {secretKeyRef: {name: {{ include "boxoffice.storeSecret" . }}, key: {{ index .root.Values.services .service "store" "key" }}}}
