@@ -180,17 +180,19 @@ asio::awaitable<Response> Confirm(Edge& edge, Request& request, const auth::Prin
   co_return response;
 }
 
-// The seats of a cancellation, which it may name; none: all.
-Result<std::vector<uint32_t>> ReadCancelledSeats(const Request& request) {
-  std::vector<uint32_t> seat_nos;
-  if (request.body().empty()) return seat_nos;
+// What a cancellation says, which may be nothing. Its seats may be named; none: all.
+Result<reservation::v1::Cancel> ReadCancel(const Request& request) {
+  reservation::v1::Cancel cancel;
+  if (request.body().empty()) return cancel;
   http::ObjectReader reader(request.body());
   const std::optional<std::vector<int64_t>> seats = reader.OptionalArray<int64_t>("seats", 1'000);
+  cancel.set_only_held(reader.Optional<bool>("only_held").value_or(false));
   BOXOFFICE_TRY(reader.Finish());
-  if (!seats) return seat_nos;
-  BOXOFFICE_ASSIGN(seat_nos, CheckSeats(*seats));
+  if (!seats) return cancel;
+  BOXOFFICE_ASSIGN(std::vector<uint32_t> seat_nos, CheckSeats(*seats));
   std::ranges::sort(seat_nos);
-  return seat_nos;
+  cancel.mutable_seat_nos()->Assign(seat_nos.begin(), seat_nos.end());
+  return cancel;
 }
 
 asio::awaitable<Response> Cancel(Edge& edge, Request& request, const auth::Principal& caller) {
@@ -198,13 +200,14 @@ asio::awaitable<Response> Cancel(Edge& edge, Request& request, const auth::Princ
   if (!key) co_return FailureResponse(key.error());
   const Result<ReservationId> id = ReservationInPath(request);
   if (!id) co_return FailureResponse(id.error());
-  const Result<std::vector<uint32_t>> seats = ReadCancelledSeats(request);
-  if (!seats) co_return FailureResponse(seats.error());
-  std::string canonical;
-  for (const uint32_t seat_no : *seats) canonical += fmt::format("seat={};", seat_no);
+  Result<reservation::v1::Cancel> cancel = ReadCancel(request);
+  if (!cancel) co_return FailureResponse(cancel.error());
+  cancel->set_reservation_id(std::string(id->bytes()));
+  // What the release before could say has the same text as there.
+  std::string canonical = cancel->only_held() ? "only_held;" : "";
+  for (const uint32_t seat_no : cancel->seat_nos()) canonical += fmt::format("seat={};", seat_no);
   reservation::v1::Command command = NewCommand(caller, *key, request, canonical);
-  command.mutable_cancel()->set_reservation_id(std::string(id->bytes()));
-  command.mutable_cancel()->mutable_seat_nos()->Assign(seats->begin(), seats->end());
+  *command.mutable_cancel() = *std::move(cancel);
   Response response = co_await ExecuteCommand(edge, std::move(command), request, 200, Audience::kBuyer);
   co_return response;
 }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "gateway/gateway_for_test.h"
+#include "gateway/request_hash.h"
 
 namespace boxoffice::gateway {
 namespace {
@@ -59,6 +60,22 @@ TEST_F(ReservationRoutesTest, SomeSeatsAreCancelledAndTheAnswerSaysWhatWasGivenB
   EXPECT_EQ(LastCommand().request_hash(), hash);
   EXPECT_EQ(Cancel("{}").status, 200);
   EXPECT_NE(LastCommand().request_hash(), hash) << "all is another request than some";
+}
+
+TEST_F(ReservationRoutesTest, WhoGivesUpAHoldAloneSaysSoAndWhoDoesNotAsksAsBefore) {
+  AnswerReservations(reservation::v1::RELEASED);
+  const std::string before = HashRequest("POST", Path("/cancel"), "");
+  for (const char* body : {"", "{}", R"({"only_held":false})"}) {
+    EXPECT_EQ(Cancel(body).status, 200) << body;
+    EXPECT_FALSE(LastCommand().cancel().only_held()) << body;
+    EXPECT_EQ(LastCommand().request_hash(), before) << body;
+  }
+  EXPECT_EQ(Cancel(R"({"seats":[7]})").status, 200);
+  EXPECT_EQ(LastCommand().request_hash(), HashRequest("POST", Path("/cancel"), "seat=7;"));
+  EXPECT_EQ(Cancel(R"({"only_held":true})").status, 200);
+  EXPECT_TRUE(LastCommand().cancel().only_held());
+  EXPECT_NE(LastCommand().request_hash(), before) << "it is another request";
+  EXPECT_EQ(CodeOf(Cancel(R"({"only_held":1})")), "field_type");
 }
 
 TEST_F(ReservationRoutesTest, AConfirmationWithATokenThatIsNotTheBuyersReachesNoService) {

@@ -355,7 +355,12 @@ test('a draw is begun and opened, and its proof holds for everybody who took par
   await queue.getByText('Opening and draw').click();
   // An open queue is not changed by one press.
   assert.equal(await queue.getByLabel('Opens').isDisabled(), true);
-  await queue.getByRole('button', { name: 'Begin a draw', exact: true }).click();
+  // Nor by a key that is held down.
+  await queue.getByRole('button', { name: 'Begin a draw', exact: true }).focus();
+  for (let i = 0; i < 4; ++i) await page.keyboard.down('Enter');
+  await page.keyboard.up('Enter');
+  await queue.getByRole('button', { name: 'Really begin a draw' }).waitFor();
+  await queue.getByText('Open', { exact: true }).first().waitFor();
   await queue.getByRole('button', { name: 'Really begin a draw' }).click();
   await queue.getByText('Before the draw').waitFor();
   const people = [];

@@ -84,7 +84,7 @@ test('a declined payment is undone: the money and the seats are back, and others
   await Promise.all([leave(buyer), leave(watcher)]);
 });
 
-test('two wait, one reloads and loses the connection, and both see the operator pause and open the queue', async () => {
+test('two wait, one reloads and loses the connection, and both see the operator pause, close and open the queue', async () => {
   const show = shows.stadium.id;
   // One person may choose at a time, and is; so whoever comes now waits.
   await operator('PATCH', `/v1/admin/shows/${show}/queue`, { state: 'OPEN', active_cap: 1 });
@@ -116,6 +116,13 @@ test('two wait, one reloads and loses the connection, and both see the operator 
   await buyer.context.setOffline(false);
   await page.getByText('The connection is lost').waitFor({ state: 'hidden' });
   assert.equal(await page.getByText('You are number 2 in line').count(), 1);
+  // Nobody is promised a turn in a sale that is stopped, and whoever stays is called all the same if it goes on.
+  await queue.getByRole('button', { name: 'Close', exact: true }).click();
+  await page.getByText('The queue for this show is closed').waitFor({ timeout: 90_000 });
+  await other.page.getByText('대기열이 닫혀').waitFor({ timeout: 90_000 });
+  assert.equal(await page.locator('#eta').textContent(), '');
+  await page.getByRole('link', { name: 'Back to the concert' }).waitFor();
+  await isAccessible(page);
   await queue.getByLabel('Choosing at most').fill('1000');
   await queue.getByRole('button', { name: 'Save' }).click();
   await queue.getByText('Saved.').waitFor();
@@ -206,6 +213,7 @@ test('a show in another currency is paid in that, cents and all', async () => {
   await page.goto(`/my/reservations/${held.id}`);
   await page.getByLabel('Amount ($)').fill('12.34');
   await page.getByRole('button', { name: 'Top up $12.34' }).click();
+  await page.getByText('is missing').waitFor({ state: 'hidden' });
   await page.getByRole('button', { name: 'Pay $10.00' }).click();
   await page.getByRole('img', { name: 'QR code of this ticket' }).waitFor();
   const wallet = (await (await signedIn(system.url, 'dollar'))('GET', '/v1/wallet')).body;
@@ -234,6 +242,26 @@ test('a device whose clock is wrong by an hour has as much time to pay as any', 
     }
     await leave(somebody);
   }
+});
+
+test('a gateway whose clock is ahead takes nobody’s time to pay', async () => {
+  await fund('ahead', 5_000);
+  const { held } = await holdSeat('ahead', await showOf('Ahead', {}));
+  const somebody = await visit({ user: 'ahead' });
+  const { page } = somebody;
+  let answers = 0;
+  await page.route(`**/v1/reservations/${held.id}`, async (route) => {
+    if (answers++ > 0) return route.continue();
+    const response = await route.fetch();
+    await route.fulfill({ json: await response.json(), headers: { date: new Date(Date.now() + 600_000).toUTCString() } });
+  });
+  await page.goto(`/my/reservations/${held.id}`);
+  await page.getByText('The time is over, or about to be.').waitFor();
+  await page.getByRole('button', { name: 'Give the seats back' }).waitFor();
+  await isAccessible(page);
+  await page.getByRole('button', { name: /^Pay/ }).click();
+  await page.getByRole('img', { name: 'QR code of this ticket' }).waitFor();
+  await leave(somebody);
 });
 
 test('a seat that somebody else got is not chosen again with the next one', async () => {
@@ -314,6 +342,7 @@ test('pages on a phone are accessible in both themes', async () => {
 test('a hold that ends says so while one looks, and nothing is charged', async () => {
   await expiring.page.getByText('The time ran out, and nothing was charged.').waitFor({ timeout: 90_000 });
   await expiring.page.getByRole('link', { name: 'Choose seats again' }).waitFor();
+  assert.equal(await expiring.page.getByRole('button', { name: /^(Pay|Give the seats back)/ }).count(), 0);
   await isAccessible(expiring.page);
   await leave(expiring);
 });

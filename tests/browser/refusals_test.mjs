@@ -118,6 +118,76 @@ test('a place whose token counts no more is asked for again, and nobody is sent 
   }
 });
 
+test('whoever waits when the queue is taken away goes to the seats, and holds some', async () => {
+  const show = await showOf('Unqueued', {});
+  await operator('PATCH', `/v1/admin/shows/${show}/queue`, { state: 'PAUSED' });
+  const somebody = await visit({ user: 'unqueued' });
+  const { page } = somebody;
+  await page.goto(`/waiting/${show}`);
+  await page.getByText('Admission is paused').waitFor();
+  assert.equal((await operator('PATCH', `/v1/admin/shows/${show}/queue`, { state: 'OFF' })).status, 200);
+  await page.waitForURL(/\/seats$/);
+  await page.getByRole('button', { name: 'Hold the best seats' }).click();
+  await page.locator('.countdown').waitFor();
+  await leave(somebody);
+});
+
+// The time that an answer may take is noted, and passes when the test says so.
+const holdDeadlines = (page) =>
+  page.addInitScript(() => {
+    const open = [];
+    window.deadlines = [];
+    AbortSignal.timeout = (ms) => {
+      const controller = new AbortController();
+      window.deadlines.push(ms);
+      open.push(controller);
+      return controller.signal;
+    };
+    window.passDeadlines = () => open.splice(0).forEach((one) => one.abort(new DOMException('no answer', 'TimeoutError')));
+  });
+const deadlinesOf = (page) => page.evaluate(() => [...new Set(window.deadlines)]);
+
+test('a poll that nobody answers is asked again', async () => {
+  const show = await showOf('Halfdead', {});
+  await operator('PATCH', `/v1/admin/shows/${show}/queue`, { state: 'PAUSED' });
+  const somebody = await visit({ user: 'halfdead' });
+  const { page } = somebody;
+  await holdDeadlines(page);
+  let asked = 0;
+  await page.route('**/v1/queue', (route) => (++asked > 1 ? route.continue() : undefined));
+  await page.goto(`/waiting/${show}`);
+  await until(() => asked === 1, 'the place to be asked for');
+  await page.evaluate(() => window.passDeadlines());
+  await until(() => asked > 1, 'it to be asked for again');
+  await page.getByText('The connection is lost').waitFor({ state: 'hidden' });
+  await page.getByText('You are next').waitFor();
+  assert.deepEqual(await deadlinesOf(page), [15_000]);
+  await leave(somebody);
+});
+
+test('what a page asks for and nobody answers is asked for again, or can be', async () => {
+  const somebody = await visit({ user: 'unanswered' });
+  const { page } = somebody;
+  await holdDeadlines(page);
+  let asked = 0;
+  const onlyLater = (route) => (++asked > 1 ? route.continue() : undefined);
+  await page.route('**/v1/wallet', onlyLater);
+  await page.goto('/my/wallet');
+  await until(() => asked === 1, 'the wallet to be asked for');
+  await page.evaluate(() => window.passDeadlines());
+  await page.getByText('There is nothing in it yet.').waitFor();
+  assert.deepEqual(await deadlinesOf(page), [45_000]);
+  asked = 0;
+  await page.route(`**/v1/shows/${shows.club.id}/seat-map`, onlyLater);
+  await page.goto(`/shows/${shows.club.id}/seats?view`);
+  await until(() => asked === 1, 'the map to be asked for');
+  await page.evaluate(() => window.passDeadlines());
+  await page.getByRole('alert').getByText('There is no connection.').waitFor();
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.locator('.map canvas[data-view]').waitFor();
+  await leave(somebody);
+});
+
 test('near the front, where the place changes every second, a screen reader is not given each', async () => {
   const somebody = await visit({ user: 'listener' });
   const { page } = somebody;
@@ -328,6 +398,41 @@ test('a payment whose answer was lost shows the ticket alone, and the keyboard i
   await until(() => tries === 5 && reads > before, 'the command to give up');
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   assert.equal(await page.getByRole('alert').count(), 0);
+  await leave(somebody);
+});
+
+test('a hold that another page has paid for is not given back by one that is behind', async () => {
+  await fund('behind', 5_000);
+  const { call, held } = await holdSeat('behind', await showOf('Behind', { cancel_fee_percent: 10 }));
+  const somebody = await visit({ user: 'behind', allowed: [/409.*\/cancel/] });
+  const { page } = somebody;
+  let behind = true;
+  await page.route(`**/v1/reservations/${held.id}`, (route) => (behind ? route.fulfill({ json: held }) : route.continue()));
+  await page.route('**/cancel', (route) => {
+    behind = false;
+    return route.continue();
+  });
+  await page.goto(`/my/reservations/${held.id}`);
+  await page.locator('.countdown').waitFor();
+  assert.equal((await call('POST', `/v1/reservations/${held.id}/confirm`, {}, { 'Idempotency-Key': 'pay-behind' })).status, 200);
+  await page.getByRole('button', { name: 'Give the seats back' }).click();
+  await page.getByRole('img', { name: 'QR code of this ticket' }).waitFor();
+  assert.equal((await call('GET', `/v1/reservations/${held.id}`)).body.state, 'CONFIRMED');
+  await leave(somebody);
+});
+
+test('money that comes in meanwhile can be paid with, and until then the seats stay held', async () => {
+  const { held } = await holdSeat('poor', await showOf('Meanwhile', {}));
+  const somebody = await visit({ user: 'poor', allowed: [/402.*\/confirm/] });
+  const { page } = somebody;
+  await page.goto(`/my/reservations/${held.id}`);
+  await page.getByText('₩1,000 is missing.').waitFor();
+  await page.getByRole('button', { name: /^Pay/ }).click();
+  await page.getByText('The balance is too low.').waitFor();
+  // Of which this page hears nothing.
+  await fund('poor', 5_000);
+  await page.getByRole('button', { name: /^Pay/ }).click();
+  await page.getByRole('img', { name: 'QR code of this ticket' }).waitFor();
   await leave(somebody);
 });
 

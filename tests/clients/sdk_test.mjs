@@ -97,6 +97,16 @@ test('whoever waits in a queue stays in it when requests are shed or lost', asyn
   assert.deepEqual(asked.map(({ method }) => method).join(' '), 'POST POST GET GET GET GET GET');
 });
 
+test('whoever waits when the queue is taken away is told queue_off, and waits no longer', async () => {
+  const off = () => json(200, { show_id: '7', token: 'token', state: 'WAITING', position: 1, refresh_interval_s: 3, queue_state: 'OFF' });
+  for (const [answers, asks] of [[[off, off], 1], [[() => session('WAITING'), off, off], 2]]) {
+    const { asked, boxoffice } = gateway(...answers, () => session('ACTIVE'));
+    const { done } = await hurried(() => sdk.untilActive(boxoffice, '7'));
+    assert.equal(done.thrown?.code, 'queue_off');
+    assert.equal(asked.length, asks);
+  }
+});
+
 test('a place that was lost is session_over, whichever way it is told', async () => {
   for (const told of [() => session('EXPIRED'), () => problem(409, 'queue_token_expired'), () => problem(409, 'queue_token_unknown')]) {
     const { boxoffice } = gateway(() => session('WAITING'), told);

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/mutant.h"
+#include "base/sort_unique.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -281,6 +282,8 @@ class Decider {
 
   [[nodiscard]] std::optional<Refusal> WhyNot(const BeginOn& command, const Reservation& current) const {
     if (command.cancel) {
+      // Whoever gives up a hold may not know yet that it is paid.
+      if (command.only_held && current.state == State::kConfirmed) return WrongState(current);
       return WhyNotCancel(current, command.seat_nos, command.cancel_policy, command.by_operator, now_);
     }
     const State needed = command.move ? State::kConfirmed : State::kHeld;
@@ -499,10 +502,8 @@ Keys KeysOf(std::span<const Command> commands) {
       keys.due_limit = std::max<size_t>(keys.due_limit, claim->limit);
     }
   }
-  std::ranges::sort(keys.reservations);
-  keys.reservations.erase(std::ranges::unique(keys.reservations).begin(), keys.reservations.end());
-  std::ranges::sort(keys.requests);
-  keys.requests.erase(std::ranges::unique(keys.requests).begin(), keys.requests.end());
+  SortUnique(keys.reservations);
+  SortUnique(keys.requests);
   return keys;
 }
 

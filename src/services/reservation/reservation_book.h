@@ -75,6 +75,7 @@ struct BeginOn {
   bool cancel = false;             // else confirm, or move
   CancelPolicy cancel_policy;      // of the show; with cancel, unless by_operator
   std::vector<uint32_t> seat_nos;  // with cancel: these alone; empty: all
+  bool only_held = false;          // with cancel: never what is CONFIRMED
   std::optional<SeatMove> move;    // by_operator
   // Cancel: without deadline and fee. key.user_id is the operator, and the reservation may be anybody's.
   bool by_operator = false;

@@ -164,6 +164,7 @@ asio::awaitable<Result<Answer>> RpcServer::Cancel(Request request, v1::Cancel bo
   if (!seat_nos) co_return std::unexpected(seat_nos.error());
   CancelRequest cancel{std::move(request), *id, *std::move(seat_nos), body.by_operator(),
                        std::move(*body.mutable_reason())};
+  cancel.only_held = body.only_held();
   co_return co_await service_.Cancel(std::move(cancel));
 }
 

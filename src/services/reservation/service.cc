@@ -366,8 +366,9 @@ asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
   if (!request.by_operator) {
     const Result<Reservation> found = co_await Find(request.reservation_id, request.request.key.user_id);
     if (!found) co_return std::unexpected(found.error());
-    // What is HELD, or has ended, needs no policy, and does not wait for the seat service.
-    if (found->state != State::kHeld && !IsEnd(found->state)) {
+    // What is HELD, or has ended, needs no policy, and does not wait for the seat service; nor does what is
+    // given up only while it is HELD.
+    if (found->state != State::kHeld && !IsEnd(found->state) && !request.only_held) {
       const Result<CancelPolicy> told = co_await participants_.GetCancelPolicy(found->show_id);
       if (!told) co_return std::unexpected(told.error());
       policy = *told;
@@ -377,6 +378,7 @@ asio::awaitable<Result<Answer>> Service::Cancel(CancelRequest request) {
   begin.cancel = true;
   begin.cancel_policy = policy;
   begin.seat_nos = std::move(request.seat_nos);
+  begin.only_held = request.only_held;
   begin.by_operator = request.by_operator;
   begin.reason = std::move(request.reason);
   Command command = std::move(begin);

@@ -58,6 +58,7 @@ struct CancelRequest {
   std::vector<uint32_t> seat_nos;  // none: all
   bool by_operator = false;        // as in BeginOn
   std::string reason;
+  bool only_held = false;  // as in BeginOn
 };
 // By an operator, whose key it is.
 struct MoveRequest {

@@ -18,7 +18,7 @@ async function main() {
   const path = { reservation: held.id };
   if (process.argv[2] === 'cancel') {
     const cancelled = await command((key) =>
-      boxoffice.POST('/v1/reservations/{reservation}/cancel', { params: { path, header: { 'Idempotency-Key': key } } }),
+      boxoffice.POST('/v1/reservations/{reservation}/cancel', { params: { path, header: { 'Idempotency-Key': key } }, body: { only_held: true } }),
     );
     console.log(JSON.stringify({ reservation: cancelled.id, state: (await untilSettled(boxoffice, cancelled)).state }));
     return;

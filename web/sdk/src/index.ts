@@ -126,10 +126,12 @@ const kLost = ['queue_token_expired', 'queue_token_unknown'];
 
 // Joins a show's queue, or goes on where this user has a place, and asks as often as it is told to until it is this user's turn,
 // also past answers that say "not now". The answer's token is what createReservation takes as X-Queue-Token. Throws a Problem: of
-// code queue_off where the show has no queue, and session_over where the place was lost.
+// code queue_off where the show has no queue, or none any more, and session_over where the place was lost.
 export async function untilActive(boxoffice: Boxoffice, show: string, signal?: AbortSignal): Promise<Schemas['QueueSession']> {
   let session = await insist(() => boxoffice.POST('/v1/shows/{show}/queue', { params: { path: { show } } }), comesRight, signal);
   while (session.state === 'WAITING') {
+    // Nobody is called any more, and everybody buys without a token.
+    if (session.queue_state === 'OFF') throw new Problem(409, 'queue_off');
     await pause(session.refresh_interval_s * 1000, signal);
     const header = { 'X-Queue-Token': session.token };
     session = await insist(() => boxoffice.GET('/v1/queue', { params: { header } }), comesRight, signal).catch((thrown: Problem) => {

@@ -21,7 +21,14 @@ function noteClock(answer: Response): Response {
 // The server's time: a device's clock may be wrong by minutes.
 export const serverNow = () => (began === undefined ? Date.now() : began + performance.now());
 
-export const api = createBoxoffice({ baseUrl: '/', fetch: async (request) => noteClock(await fetch(request)) });
+// Longer than a gateway takes for anything: an import has 30 s.
+const kAnswerMs = 45_000;
+
+// What ends a request on a connection that is half dead, which would hang for minutes. A browser that knows no such signal waits
+// for that.
+export const deadline = (): AbortSignal | undefined => AbortSignal.timeout?.(kAnswerMs);
+
+export const api = createBoxoffice({ baseUrl: '/', fetch: async (request) => noteClock(await fetch(request, { signal: deadline() })) });
 
 // Of all pages.
 async function everyOne<T>(read: (query: { limit: number; cursor?: string }) => Promise<{ items: T[]; next_cursor: string | null }>): Promise<T[]> {

@@ -1,13 +1,13 @@
 import { Dialog, DialogDismiss, DialogHeading } from '@ariakit/react';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useIsMutating, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { Link } from 'wouter';
-import { api, command, fetchConcert, fetchReservation, fetchShow, fetchWallet, isSettled, ok, Problem, type Concert, type Reservation, type Show } from '../api/client';
+import { api, command, fetchConcert, fetchReservation, fetchShow, fetchWallet, isSettled, ok, Problem, type Concert, type Reservation, type Schemas, type Show } from '../api/client';
 import { minutes, nameIn, ProblemNote, useFocusKept, useSecondsUntil, Which } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
 import { calendar, qrPath } from './ticket';
-import { TopUp } from './wallet';
+import { kTopUp, TopUp } from './wallet';
 
 const kNone: ReadonlySet<number> = new Set();
 
@@ -29,9 +29,8 @@ function useCommands(reservation: Reservation) {
     ...settled,
   });
   const cancel = useMutation({
-    // Of these seats; undefined: of all of them.
-    mutationFn: (seats: number[] | undefined) =>
-      command((key) => api.POST('/v1/reservations/{reservation}/cancel', { params: { path, header: { 'Idempotency-Key': key } }, body: seats ? { seats } : {} })),
+    mutationFn: (what: Schemas['Cancellation']) =>
+      command((key) => api.POST('/v1/reservations/{reservation}/cancel', { params: { path, header: { 'Idempotency-Key': key } }, body: what })),
     ...settled,
   });
   return { confirm, cancel };
@@ -70,7 +69,9 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
   const wallet = useQuery({ queryKey: ['wallet'], queryFn: fetchWallet });
   const balance = wallet.data?.balances.find((one) => one.currency === reservation.currency)?.amount ?? 0;
   const missing = wallet.data ? Math.max(0, reservation.amount - balance) : 0;
-  // What has been sent in time is not over.
+  const toppingUp = useIsMutating({ mutationKey: kTopUp }) > 0;
+  // By clocks of which one may be wrong: what can be done stays for as long as the server says that it is held. What has been sent
+  // in time is not over.
   const over = left === 0 && !confirm.isPending;
   useEffect(() => {
     if (left === 0) void queries.invalidateQueries({ queryKey: ['reservation', reservation.id] });
@@ -86,9 +87,9 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
       <Seats reservation={reservation} />
       <div className="panel">
         <p>{t.balance}: <b>{wallet.data ? money(balance, reservation.currency) : '…'}</b></p>
-        {/* Whether the money is there is the server's to say, so nobody waits for this. */}
-        {!over && <ProblemNote thrown={wallet.error} retry={() => void wallet.refetch()} />}
-        {missing > 0 && !over && (
+        {/* Whether the money is there is the server's to say when it is paid, so nobody waits for this, and what was read may be old. */}
+        <ProblemNote thrown={wallet.error} retry={() => void wallet.refetch()} />
+        {missing > 0 && (
           <>
             <p role="status">{t.missing(money(missing, reservation.currency))}</p>
             <TopUp key={missing} currency={reservation.currency} suggested={missing} onDone={() => { confirm.reset(); void queries.invalidateQueries({ queryKey: ['wallet'] }); }} />
@@ -109,13 +110,11 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
         )}
       </div>
       <div className="row">
-        {!over && (
-          <button type="button" className="primary wide" disabled={missing > 0 || confirm.isPending} onClick={() => confirm.mutate(method)}>
-            {confirm.isPending ? t.paying : t.payNow(money(reservation.amount, reservation.currency))}
-          </button>
-        )}
-        {!over && <button type="button" disabled={confirm.isPending || cancel.isPending} onClick={() => cancel.mutate(undefined)}>{t.giveBack}</button>}
-        {over && <Link className="button" href={`/shows/${show.id}/seats`}>{t.seatsAgain}</Link>}
+        <button type="button" className="primary wide" disabled={toppingUp || confirm.isPending} onClick={() => confirm.mutate(method)}>
+          {confirm.isPending ? t.paying : t.payNow(money(reservation.amount, reservation.currency))}
+        </button>
+        {/* Another page may have paid by now, and a ticket is not given back without asking. */}
+        <button type="button" disabled={confirm.isPending || cancel.isPending} onClick={() => cancel.mutate({ only_held: true })}>{t.giveBack}</button>
       </div>
     </>
   );
@@ -149,7 +148,7 @@ function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Comma
         {said && <p role="status">{said.fee > 0 ? t.cancelQuote(money(said.amount, said.currency), money(said.fee, said.currency)) : t.cancelFree(money(said.amount, said.currency))}</p>}
         <ProblemNote thrown={quote.error ?? cancel.error} />
         <div className="row">
-          <button type="button" className="danger" disabled={!said || cancel.isPending} onClick={() => cancel.mutate(some, { onSuccess: () => setOpen(false) })}>{t.cancelYes}</button>
+          <button type="button" className="danger" disabled={!said || cancel.isPending} onClick={() => cancel.mutate(some ? { seats: some } : {}, { onSuccess: () => setOpen(false) })}>{t.cancelYes}</button>
           <DialogDismiss>{t.cancelNo}</DialogDismiss>
         </div>
       </Dialog>

@@ -5,6 +5,9 @@ import { useCommand } from '../api/command';
 import { ProblemNote } from '../parts';
 import { useText } from '../text';
 
+// By which others know that one is under way.
+export const kTopUp = ['top-up'];
+
 // A top-up in place. `suggested`: so many minor units, as what is missing.
 export function TopUp({ currency, suggested, onDone }: { currency: string; suggested: number; onDone?: () => void }) {
   const { t, money, symbol, unit: unitOf } = useText();
@@ -14,6 +17,7 @@ export function TopUp({ currency, suggested, onDone }: { currency: string; sugge
   const amount = Math.round(Number(typed) * unit);
   const command = useCommand();
   const charge = useMutation({
+    mutationKey: kTopUp,
     mutationFn: () =>
       command(amount, (key) => api.POST('/v1/wallet/charges', { params: { header: { 'Idempotency-Key': key } }, body: { amount, currency } })),
     async onSettled(_, thrown) {

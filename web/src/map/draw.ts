@@ -16,10 +16,10 @@ export interface Look {
 }
 
 // Okabe and Ito's colours, which people with any colour vision tell apart; shapes say the same again.
-export const kColors = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#56b4e9'];
+const kColors = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#d55e00', '#56b4e9'];
 // On each of them, a number that can be read: 4.5 to 1 at least.
 const kNumbers = ['#fff', '#14101f', '#14101f', '#14101f', '#14101f', '#14101f'];
-export const kShapes = 6;
+const kShapes = 6;
 // Seats nearer than this are not drawn one by one: their sections are.
 export const kOverview = 3.4; // pixels from seat to seat
 

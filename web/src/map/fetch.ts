@@ -1,5 +1,5 @@
 // Where the seats of a show come from, and the only place that knows in what form.
-import { Problem, type Schemas } from '../api/client';
+import { deadline, Problem, type Schemas } from '../api/client';
 import { SeatModel } from './model';
 import { seatsOf } from './rows';
 
@@ -7,7 +7,7 @@ import { seatsOf } from './rows';
 export async function fetchSeats(show: string, of: '/v1' | '/v1/admin' = '/v1'): Promise<{ model: SeatModel; tag: string }> {
   let answer: Response;
   try {
-    answer = await fetch(`${of}/shows/${show}/seat-map`);
+    answer = await fetch(`${of}/shows/${show}/seat-map`, { signal: deadline() });
   } catch {
     throw new Problem(0, 'offline');
   }

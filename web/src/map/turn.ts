@@ -20,6 +20,8 @@ export function useTurn(show: string, enabled: boolean): Turn {
   const token = useRef('');
 
   const take = useCallback((session: Schemas['QueueSession']) => {
+    // Whoever had a place when the queue was taken away buys as everybody does now, without a token.
+    if (session.queue_state === 'OFF') return setTurn({ state: 'free', token: '', endsAt: null, thrown: undefined });
     if (session.state === 'WAITING') return location.replace(`/waiting/${show}`);
     // With the word in it that its holder is in, buying goes on even while the queue can't be asked.
     token.current = session.token;

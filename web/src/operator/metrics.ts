@@ -1,6 +1,6 @@
 // What the process that answers counts, by its metrics: what happened lately is the difference of two looks. It is the whole system
 // where all services are in it, else one gateway of several, which know nothing of each other.
-import { Problem } from '../api/client';
+import { deadline, Problem } from '../api/client';
 
 type Sample = { name: string; labels: Record<string, string>; value: number };
 
@@ -28,7 +28,7 @@ function parse(text: string): Sample[] {
 export async function fetchCounts(): Promise<Counts> {
   let text: string;
   try {
-    const answer = await fetch('/v1/admin/metrics');
+    const answer = await fetch('/v1/admin/metrics', { signal: deadline() });
     if (!answer.ok) throw new Problem(answer.status, 'default');
     text = await answer.text();
   } catch (thrown) {

@@ -26,6 +26,11 @@ let out = false; // of the line, by one's own wish
 let readAt = -Infinity; // when a screen reader was last given the place
 
 const kReadEveryMs = 20_000;
+const kAnswerMs = 15_000;
+
+// On a connection that is half dead, as after a change of networks, a poll would hang for minutes, and the place be lost
+// meanwhile. A browser that knows no such signal waits for that.
+const fetched = (path: string, init: RequestInit = {}) => fetch(path, { ...init, signal: AbortSignal.timeout?.(kAnswerMs) });
 
 const element = (id: string) => document.getElementById(id)!;
 const say = (id: string, text: string) => {
@@ -88,12 +93,16 @@ function draw(s: Session) {
     return;
   }
   const prequeue = s.queue_state === 'PREQUEUE';
-  const vain = s.show_state === 'SOLD_OUT' ? words.soldOut : s.show_state === 'PAST' || s.show_state === 'CANCELLED' ? words.over : '';
+  const over = s.show_state === 'PAST' || s.show_state === 'CANCELLED' ? words.over : '';
+  const closed = s.queue_state === 'CLOSED';
+  const vain = s.show_state === 'SOLD_OUT' ? words.soldOut : over || (closed ? words.stopped : '');
   first = Math.max(first, s.position);
   say('lead', vain || (prequeue ? words.prequeue : s.queue_state === 'PAUSED' ? words.paused : words.keep));
-  const place = prequeue ? words.number(numbers.format(s.number)) : s.position === 1 ? words.next : words.place(numbers.format(s.position));
+  const place = prequeue ? words.number(numbers.format(s.number)) : s.position === 1 && !closed ? words.next : words.place(numbers.format(s.position));
   const opens = s.opens_at && s.queue_state !== 'OPEN' ? words.opens(when(s.opens_at)) : '';
-  sayPlace(place, opens || (s.eta_s > 0 && s.queue_state !== 'PAUSED' ? words.eta(duration(s.eta_s)) : words.unknownEta));
+  const eta = s.eta_s > 0 && s.queue_state !== 'PAUSED' ? words.eta(duration(s.eta_s)) : words.unknownEta;
+  // In a sale that was stopped nobody is promised a turn.
+  sayPlace(place, opens || (closed ? '' : eta));
   offerElsewhere(vain, s.show_state === 'SOLD_OUT' ? words.waitlist : words.back);
   const bar = element('bar') as HTMLProgressElement;
   bar.hidden = prequeue || first < 2;
@@ -131,8 +140,8 @@ async function ask() {
   if (out) return;
   try {
     const answer = session
-      ? await fetch('/v1/queue', { headers: { 'X-Queue-Token': session.token } })
-      : await fetch(`/v1/shows/${show}/queue`, { method: 'POST' });
+      ? await fetched('/v1/queue', { headers: { 'X-Queue-Token': session.token } })
+      : await fetched(`/v1/shows/${show}/queue`, { method: 'POST' });
     if (out) return;
     if (answer.status === 401 || answer.status === 403) {
       const code = ((await answer.json()) as { code: string }).code;
@@ -166,6 +175,8 @@ async function ask() {
     if (out) return;
     session = said;
     failures = 0;
+    // The queue was taken away: nobody is called any more, and all may go in.
+    if (said.queue_state === 'OFF') return void location.replace(seats);
     draw(session);
     if (session.state === 'WAITING') timer = window.setTimeout(ask, 1000 * Math.max(1, session.refresh_interval_s));
   } catch {
@@ -182,11 +193,11 @@ function nameOf(name: string): string {
 }
 
 async function describe() {
-  const shown = (await (await fetch(`/v1/shows/${show}`)).json()) as { concert_id: string; starts_at: string };
+  const shown = (await (await fetched(`/v1/shows/${show}`)).json()) as { concert_id: string; starts_at: string };
   concert = `/concerts/${shown.concert_id}`;
-  const of = (await (await fetch(`/v1${concert}`)).json()) as { title: string; venue: string };
+  const of = (await (await fetched(`/v1${concert}`)).json()) as { title: string; venue: string };
   say('show', `${nameOf(of.title)} · ${nameOf(of.venue)} · ${when(shown.starts_at)}`);
-  const view = (await (await fetch(`/v1/shows/${show}/queue`)).json()) as { draw: { commitment: string; seed: string | null } | null };
+  const view = (await (await fetched(`/v1/shows/${show}/queue`)).json()) as { draw: { commitment: string; seed: string | null } | null };
   if (!view.draw) return;
   element('draw').hidden = false;
   say('draw-hash', view.draw.commitment);
@@ -205,7 +216,7 @@ element('leave').textContent = words.leave;
 element('leave').onclick = async () => {
   if (!session) return;
   say('act', '');
-  const answer = await fetch('/v1/queue', { method: 'DELETE', headers: { 'X-Queue-Token': session.token } }).catch(() => undefined);
+  const answer = await fetched('/v1/queue', { method: 'DELETE', headers: { 'X-Queue-Token': session.token } }).catch(() => undefined);
   // A place that is over already was left, too.
   if (!answer || !(answer.ok || answer.status === 404 || answer.status === 409)) return say('act', words.stays);
   // Whoever asks without a place is given one.
@@ -219,7 +230,7 @@ window.addEventListener('online', ask);
 describe().catch(() => undefined);
 
 // Who is not signed in is asked to, before a refusal is on record.
-fetch('/v1/session')
+fetched('/v1/session')
   .then((answer) => answer.json())
   .then((who: { user: string | null }) =>
     who.user === null ? location.replace(`/sign-in?next=${encodeURIComponent(location.pathname)}`) : ask(),

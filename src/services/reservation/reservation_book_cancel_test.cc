@@ -1,0 +1,55 @@
+// Who may cancel what, where the one who asks does not know how it is by now.
+#include <gmock/gmock.h>
+
+#include "services/reservation/reservation_book.h"
+
+namespace boxoffice::reservation {
+namespace {
+
+constexpr Timestamp kNow = FromUnixMs(1'800'000'000'000);
+
+class BookCancelTest : public ::testing::Test {
+ protected:
+  // Gives up the hold that the buyer believes to have, at a time when a ticket could be cancelled.
+  Decided GiveUp(State state, bool by_operator = false) {
+    Reservation reservation;
+    reservation.id = ReservationId::Make(kNow, random_);
+    reservation.user_id = "mina";
+    reservation.show_id = 7;
+    reservation.seats = {{1, "A-1", 100, "S"}};
+    reservation.state = state;
+    reservation.saga.status = SagaStatus::kDone;
+    rows_.reservations[reservation.id] = reservation;
+    BeginOn cancel;
+    cancel.key = {"mina", "key"};
+    cancel.reservation_id = reservation.id;
+    cancel.saga_id = SagaId::Make(kNow, random_);
+    cancel.cancel = true;
+    cancel.cancel_policy.deadline = kNow + milliseconds(1);
+    cancel.by_operator = by_operator;
+    cancel.only_held = true;
+    const std::vector<Command> commands{cancel};
+    return Decide(rows_, commands, kNow, policy_);
+  }
+
+  SeededRandom random_{1};
+  Policy policy_;
+  Rows rows_;
+};
+
+TEST_F(BookCancelTest, AHoldThatIsGivenUpIsNotCancelledOnceItIsPaid) {
+  for (const bool by_operator : {false, true}) {
+    const Decided decided = GiveUp(State::kConfirmed, by_operator);
+    EXPECT_TRUE(decided.decision.changes.empty());
+    const auto& answer = std::get<Answered>(decided.decision.outcomes.at(0)).answer;
+    EXPECT_EQ(answer.refusal.value_or(Refusal()).code, "reservation_state");
+    EXPECT_EQ(answer.reservation->state, State::kConfirmed) << "which is how the buyer hears of it";
+  }
+}
+
+TEST_F(BookCancelTest, AHoldThatIsGivenUpIsReleasedWhileItIsHeld) {
+  EXPECT_EQ(GiveUp(State::kHeld).decision.changes.at(0).reservation->saga.kind, SagaKind::kRelease);
+}
+
+}  // namespace
+}  // namespace boxoffice::reservation
