@@ -14,6 +14,8 @@ FOLDER = ROOT / "deploy/compose"
 VARIABLE = re.compile(r"\$\{(\w+)(?::[-?][^}]*)?\}")
 ONE_SHOT = {"certs", "boxoffice"}
 STORES = {"postgres", "redis", "kafka"}
+# Whose keys bind it to the world outside.
+OUTSIDE = [("gateway", "jwt"), ("gateway", "sign_in"), ("payment", "acquirer")]
 
 
 def example():
@@ -37,7 +39,12 @@ class ComposeTest(unittest.TestCase):
         told = self.services[service]
         self.assertEqual(told["command"], ["--config", f"/etc/boxoffice/{service}.toml"])
         file = FOLDER / self.mounts(service)[f"/etc/boxoffice/{service}.toml"]
-        return configuration(service, file.read_text(), {k: str(v) for k, v in told.get("environment", {}).items()})
+        return configuration(service, file.read_text(), self.environment(service))
+
+    def environment(self, service):
+        """What is empty in the example is there, and empty."""
+        told = self.services[service].get("environment", {})
+        return {name: "" if value is None else str(value) for name, value in told.items()}
 
     def test_every_service_is_there_and_nothing_else(self):
         self.assertEqual(set(self.services), set(SERVICES) | ONE_SHOT | STORES)
@@ -61,7 +68,7 @@ class ComposeTest(unittest.TestCase):
             url = self.effective(service)["store"]["url"]
             if service in databases:
                 self.assertEqual(url, f"postgresql://{service}@postgres/{service}")
-                self.assertEqual(self.services[service]["environment"], {"PGPASSWORD": example()["POSTGRES_PASSWORD"]})
+                self.assertEqual(self.environment(service)["PGPASSWORD"], example()["POSTGRES_PASSWORD"])
             else:
                 self.assertEqual(url, "redis://redis:6379")
         self.assertLess(set(databases), services_with("store.url"))
@@ -104,6 +111,20 @@ class ComposeTest(unittest.TestCase):
         for service in SERVICES:
             has = "BOXOFFICE_TOKEN_KEYS" in self.services[service].get("environment", {})
             self.assertEqual(has, service in services_with("token.keys"), service)
+
+    def test_an_issuer_sign_in_and_an_acquirer_of_ones_own_are_named_in_the_example(self):
+        needed = {("gateway", "BOXOFFICE_JWT_ALGORITHM"), ("gateway", "BOXOFFICE_JWT_AUDIENCE")}
+        for service, table in OUTSIDE:
+            # What has no default has to be told; a file would have to be mounted as well.
+            needed |= {(service, f"BOXOFFICE_{table}_{key}".upper()) for key, default in configuration(service)[table].items()
+                       if default in ("", []) and not key.endswith("_file")}  # fmt: skip
+        for service, variable in sorted(needed):
+            self.assertIn(variable, self.services[service]["environment"], service)
+            self.assertIn(variable, example(), service)
+
+    def test_what_is_left_empty_in_the_example_is_not_told(self):
+        for service, table in OUTSIDE:
+            self.assertEqual(self.effective(service)[table], configuration(service)[table], service)
 
     def test_ours_have_no_rights_and_limits(self):
         for service in [*SERVICES, *ONE_SHOT]:

@@ -149,6 +149,32 @@ class Commands(unittest.TestCase):
             self.assertEqual(self.problems_in(right), [], right)
 
 
+class Package(unittest.TestCase):
+    """No repository has our package, so whoever installs one names its file."""
+
+    ARGUMENTS = re.compile(r"\bapt(?:-get)? install\b([^\n`#;&|]*)")
+    FILE = re.compile(r"\./(?:[\w.-]+/)*boxoffice_[\w.~+-]+_[a-z0-9]+\.deb")
+
+    @classmethod
+    def named(cls, text):
+        return [word for arguments in cls.ARGUMENTS.findall(text) for word in arguments.split() if "boxoffice" in word]
+
+    def test_who_installs_it_names_its_file(self):
+        count = 0
+        for path in sorted((ROOT / "docs").rglob("*.md")):
+            named = self.named(path.read_text(encoding="utf-8"))
+            count += len(named)
+            with self.subTest(page=str(path.relative_to(ROOT))):
+                self.assertEqual([word for word in named if not self.FILE.fullmatch(word)], [])
+        self.assertGreater(count, 2, "installations are not found any more")
+
+    def test_what_is_wrong_is_found(self):
+        for wrong in ("`apt install boxoffice=0.1.0`", "# apt-get install -y boxoffice", "`apt install boxoffice_0.1.0_amd64.deb`"):
+            self.assertEqual([bool(self.FILE.fullmatch(word)) for word in self.named(wrong)], [False], wrong)
+        right = "`apt install --allow-downgrades ./boxoffice_VERSION_amd64.deb` # boxoffice"
+        self.assertEqual([bool(self.FILE.fullmatch(word)) for word in self.named(right)], [True])
+
+
 class Console(unittest.TestCase):
     """Whatever page of the console a page of the documentation names, as in "Console: *Books*", is one that it has, by that name."""
 
