@@ -7,8 +7,13 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "testing/wait.h"
+
 namespace boxoffice::e2e {
 namespace {
+
+constexpr std::chrono::seconds kDecidedWithin{20};
+constexpr std::chrono::milliseconds kAskAgainAfter{200};
 
 const json::value* Find(const json::value& value, std::string_view path) {
   const json::value* found = &value;
@@ -75,6 +80,18 @@ Reply Api::Call(std::string method, std::string path, http::HeaderList headers, 
   // repeated here is a query, or has a key.
   if (reused && reply.error == "connection_lost") reply = CallOnce(request);
   return reply;
+}
+
+Reply Api::CallUntilDecided(const std::string& method, const std::string& path,
+                            const http::HeaderList& headers, const std::string& body) {
+  const auto until = std::chrono::steady_clock::now() + kDecidedWithin;
+  while (true) {
+    Reply reply = Call(method, path, headers, body);
+    const bool open = reply.status == 0 || reply.status == 202 || reply.status == 503 ||
+                      reply.at("code") == "idempotency_key_running";
+    if (!open || std::chrono::steady_clock::now() >= until) return reply;
+    testbed::Pause(kAskAgainAfter);
+  }
 }
 
 Result<void> Api::Connect() {

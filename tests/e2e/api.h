@@ -48,6 +48,11 @@ class Api {
   // A request is repeated only where a connection that was kept turns out to be closed: any other lost answer
   // is the caller's to judge.
   Reply Call(std::string method, std::string path, http::HeaderList headers = {}, std::string body = {});
+  // The same for what may be repeated, by its Idempotency-Key or by itself, until it is decided: what has no
+  // answer, is still going on or was not let in, as on a busy machine, is asked again for 20 s. The last
+  // answer.
+  Reply CallUntilDecided(const std::string& method, const std::string& path, const http::HeaderList& headers,
+                         const std::string& body = {});
   // Where it calls next.
   [[nodiscard]] uint16_t port() const { return ports_[current_]; }
   void SetTimeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <chrono>
 #include <set>
 #include <thread>
 
@@ -31,7 +32,7 @@ void ForEach(int count, const std::function<void(int connection, int number)>& w
   for (std::thread& thread : threads) thread.join();
 }
 
-// "2026-11-22T10:00:00.123Z" as milliseconds of its day, which is all that is compared here.
+// "2026-11-22T10:00:00.123Z" as milliseconds since 1970.
 int64_t Milliseconds(std::string_view time) {
   const auto number = [&](size_t at, size_t size) {
     int64_t value = 0;
@@ -39,7 +40,10 @@ int64_t Milliseconds(std::string_view time) {
     EXPECT_EQ(read.ptr, time.data() + at + size) << time;
     return value;
   };
-  const int64_t day = number(8, 2);
+  const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(number(0, 4))),
+                                         std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                         std::chrono::day(static_cast<unsigned>(number(8, 2))));
+  const int64_t day = std::chrono::sys_days(date).time_since_epoch().count();
   const int64_t fraction = time.size() > 20 && time[19] == '.' ? number(20, 3) : 0;
   return (((day * 24 + number(11, 2)) * 60 + number(14, 2)) * 60 + number(17, 2)) * 1000 + fraction;
 }
@@ -68,16 +72,11 @@ void ReadTimes(const json::value& reservation, Party& party) {
 void Buy(Api& api, const std::string& show, Party& party) {
   const std::string body =
       fmt::format(R"({{"show_id":"{}","best_available":{{"count":{}}},"pay":true}})", show, party.size);
-  Reply reply;
-  for (int tries = 0; tries < 20; ++tries) {
-    reply = api.Call(
-        "POST", "/v1/reservations",
-        {{"Authorization", party.authorization}, {"X-Queue-Token", party.token}, {"Idempotency-Key", "buy"}},
-        body);
-    // The same key gets the same answer: what is still going on, or was not let in, is asked again.
-    if (reply.status != 202 && reply.status != 503 && reply.at("code") != "idempotency_key_running") break;
-    std::this_thread::sleep_for(milliseconds(200));
-  }
+  // The same key gets the same answer.
+  const Reply reply = api.CallUntilDecided(
+      "POST", "/v1/reservations",
+      {{"Authorization", party.authorization}, {"X-Queue-Token", party.token}, {"Idempotency-Key", "buy"}},
+      body);
   party.outcome =
       fmt::format("{} {}", reply.status, reply.status == 201 ? reply.at("state") : reply.at("code"));
   const json::object* object = reply.body.if_object();
@@ -142,10 +141,10 @@ TEST(BestAvailable, FiveThousandPartiesFillTheHallAndNoneIsSplitOrRefusedInVain)
     Party& party = parties[static_cast<size_t>(number)];
     party.size = 1 + static_cast<size_t>(number * 7 % 11 % 6);  // in no order
     party.authorization = "Bearer " + system.Token(fmt::format("party{}", number));
-    const Reply joined = api.Call("POST", queue, {{"Authorization", party.authorization}});
-    const Reply charged = api.Call("POST", "/v1/wallet/charges",
-                                   {{"Authorization", party.authorization}, {"Idempotency-Key", "charge"}},
-                                   R"({"amount":6000,"currency":"KRW"})");
+    const Reply joined = api.CallUntilDecided("POST", queue, {{"Authorization", party.authorization}});
+    const Reply charged = api.CallUntilDecided(
+        "POST", "/v1/wallet/charges", {{"Authorization", party.authorization}, {"Idempotency-Key", "charge"}},
+        R"({"amount":6000,"currency":"KRW"})");
     party.token = joined.at("token");
     if (joined.status != 200 || charged.status != 201) ++not_ready;
   });

@@ -44,10 +44,10 @@ TEST(Race, OfTenThousandBuyersForOneSeatOneWins) {
     Api& api = *apis[static_cast<size_t>(connection)];
     Racer& racer = racers[static_cast<size_t>(number)];
     racer.authorization = "Bearer " + system.Token(fmt::format("racer{}", number));
-    const Reply joined = api.Call("POST", queue, {{"Authorization", racer.authorization}});
-    const Reply charged = api.Call("POST", "/v1/wallet/charges",
-                                   {{"Authorization", racer.authorization}, {"Idempotency-Key", "charge"}},
-                                   R"({"amount":1000,"currency":"KRW"})");
+    const Reply joined = api.CallUntilDecided("POST", queue, {{"Authorization", racer.authorization}});
+    const Reply charged = api.CallUntilDecided(
+        "POST", "/v1/wallet/charges", {{"Authorization", racer.authorization}, {"Idempotency-Key", "charge"}},
+        R"({"amount":1000,"currency":"KRW"})");
     racer.token = joined.at("token");
     if (joined.status != 200 || charged.status != 201) ++not_ready;
   });
@@ -59,7 +59,7 @@ TEST(Race, OfTenThousandBuyersForOneSeatOneWins) {
 
   ForEach(kBuyers, [&](int connection, int number) {
     Racer& racer = racers[static_cast<size_t>(number)];
-    const Reply reply = apis[static_cast<size_t>(connection)]->Call(
+    const Reply reply = apis[static_cast<size_t>(connection)]->CallUntilDecided(
         "POST", "/v1/reservations",
         {{"Authorization", racer.authorization}, {"X-Queue-Token", racer.token}, {"Idempotency-Key", "race"}},
         fmt::format(R"({{"show_id":"{}","seats":[1],"pay":true}})", show));

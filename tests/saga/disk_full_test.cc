@@ -1,13 +1,19 @@
 // A full disk: nothing is acknowledged that is not durable, the error is clear, and it goes on by itself when
 // there is room again.
 #include <csignal>
+#include <memory>
+#include <mutex>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
 #include "saga/world.h"
+#include "services/payment/provider_timer.h"
+#include "testing/wait.h"
 
 namespace boxoffice::faults {
 namespace {
@@ -17,6 +23,36 @@ using ::testing::IsEmpty;
 
 constexpr int kBuyers = 12;
 constexpr milliseconds kLease = std::chrono::seconds(20);
+constexpr milliseconds kSlow{2'000};  // as no other task of payment's waits
+
+// What the provider's script "slow" answers waits until the test lets it, however slow the machine is.
+// Thread-safe.
+class HeldBackTimer final : public payment::Timer {
+ public:
+  void Post(Task task) override { timer_.Post(std::move(task)); }
+  void After(milliseconds delay, Task task) override {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (delay == kSlow && !let_) {
+        held_.push_back(std::move(task));
+        return;
+      }
+    }
+    timer_.After(delay, std::move(task));
+  }
+  void Let() {
+    const std::scoped_lock lock(mutex_);
+    let_ = true;
+    for (Task& task : held_) timer_.Post(std::move(task));
+    held_.clear();
+  }
+
+ private:
+  std::mutex mutex_;
+  bool let_ = false;
+  std::vector<Task> held_;
+  payment::ThreadTimer timer_;  // last: its thread uses the rest
+};
 
 class DiskFull : public ::testing::Test {
  protected:
@@ -65,7 +101,20 @@ class DiskFull : public ::testing::Test {
     EXPECT_EQ(verdict.checked.at("reservations"), kBuyers);
   }
 
-  World world_{kLease};
+  payment::PaymentConfig HoldingBack() {
+    payment::PaymentConfig config;
+    config.service.provider_timeout = std::chrono::seconds(60);
+    config.sandbox.slow = kSlow;
+    config.make_timer = [this] {
+      auto timer = std::make_unique<HeldBackTimer>();
+      provider_ = timer.get();
+      return timer;
+    };
+    return config;
+  }
+
+  HeldBackTimer* provider_ = nullptr;  // the world's
+  World world_{kLease, HoldingBack()};
   std::vector<std::string> users_;
   std::vector<std::string> tokens_;
 };
@@ -95,9 +144,13 @@ TEST_F(DiskFull, SagasThatItInterruptsGoOnWhenThereIsRoomAgain) {
   std::vector<reservation::v1::Outcome> outcomes;
   std::thread buyers([&] { outcomes = world_.Try(sales); });
   for (const std::string& user : users_) {
-    while (world_.BalanceOf(user) == World::kTopUp) std::this_thread::sleep_for(milliseconds(1));
+    EXPECT_TRUE(testbed::Eventually([&] { return world_.BalanceOf(user) != World::kTopUp; }))
+        << user << " has not been debited";
+    if (HasFailure()) break;
   }
   SetRoom(false);
+  world_.Jump(kSlow);
+  provider_->Let();
   buyers.join();
   for (const auto& outcome : outcomes) {
     EXPECT_NE(outcome.reservation().state(), reservation::v1::CONFIRMED) << "it is not on disk";

@@ -238,4 +238,10 @@ std::vector<reservation::WaitlistEntry> Replica::Waitlist(int64_t show_id) {
   return stores_.show_reader->List(query).value().entries;
 }
 
+// Each look is a claim of the work, and each claim an epoch of its own.
+uint64_t Replica::CountLooks(int64_t show_id) {
+  const auto work = stores_.show_reader->Work({show_id, reservation::WorkKind::kWaitlist}).value();
+  return work ? work->epoch : 0;
+}
+
 }  // namespace boxoffice::faults

@@ -79,6 +79,8 @@ class Replica {
   Result<reservation::WaitlistEntry> Leave(int64_t show_id, const std::string& user_id);
   // All who were ever on the show's waitlist, by place.
   std::vector<reservation::WaitlistEntry> Waitlist(int64_t show_id);
+  // How often any replica has begun to look at that waitlist.
+  uint64_t CountLooks(int64_t show_id);
 
  private:
   template <typename T>

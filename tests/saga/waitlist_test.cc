@@ -135,8 +135,12 @@ class WaitlistFaults : public ::testing::Test {
   static bool AwaitState(Replica& replica, const WaitlistEntry& entry, EntryState state) {
     return Await([&] { return Look(replica, entry).state == state; });
   }
-  // Until another look has been taken.
-  static void AwaitLooks() { std::this_thread::sleep_for(milliseconds(60)); }
+  // Until a whole look has been taken, by whichever replica: the second to begin comes after the first's end.
+  static void AwaitLooks(Replica& replica) {
+    const uint64_t before = replica.CountLooks(world_->show_id());
+    EXPECT_TRUE(Await([&] { return replica.CountLooks(world_->show_id()) >= before + 2; }))
+        << "nobody looks at the waitlist";
+  }
 
   // The offers that are open are what is held, each seat for one of them.
   static void ExpectOffersAreHolds(Replica& replica, size_t offers, size_t seats) {
@@ -200,7 +204,7 @@ TEST_F(WaitlistFaults, AReplicaThatDiesBeforeOrAfterAnyEffectIsFollowedAndNobody
       Replica other(*world_, good, fmt::format("other{}{}", at, after));
       other.Start();
       ASSERT_TRUE(AwaitState(clerk, pair, EntryState::kOffered));
-      AwaitLooks();
+      AwaitLooks(clerk);
       EXPECT_EQ(Look(clerk, single).state, EntryState::kWaiting);
       ExpectOffersAreHolds(clerk, 1, 2);
       Decline(Look(clerk, pair));
@@ -278,10 +282,10 @@ TEST_F(WaitlistFaults, WhileTheSeatServiceIsAwayNobodyIsOfferedAnythingAndThenIn
   const WaitlistEntry first = Join(replica, 1);
   const WaitlistEntry second = Join(replica, 1);
   replica.Start();
-  AwaitLooks();
+  AwaitLooks(replica);
   life.CutOff(true);
   GiveBack({owners[0]});
-  AwaitLooks();
+  AwaitLooks(replica);
   EXPECT_EQ(Look(replica, first).state, EntryState::kWaiting);
   life.CutOff(false);
   ASSERT_TRUE(AwaitState(replica, first, EntryState::kOffered));
@@ -352,14 +356,14 @@ TEST_F(WaitlistFaults, FreeSeatsAreTheWaitlistsWhileSomebodyCanUseThemAndEverybo
   Replica replica(*world_, life, "keeper");
   const WaitlistEntry pair = Join(replica, 2);
   replica.Start();
-  AwaitLooks();
+  AwaitLooks(replica);
   GiveBack({owners[0]});  // one seat, which nobody who waits can use
   EXPECT_TRUE(Await([] { return RefusalOfAnybody(1).empty(); })) << "everybody may have it";
-  AwaitLooks();
+  AwaitLooks(replica);
   GiveBack({owners[1]});
   ASSERT_TRUE(AwaitState(replica, pair, EntryState::kOffered));
   const WaitlistEntry behind = Join(replica, 1);  // nothing is free again
-  AwaitLooks();
+  AwaitLooks(replica);
   Decline(Look(replica, pair));
   ASSERT_TRUE(AwaitState(replica, behind, EntryState::kOffered));
   EXPECT_TRUE(Await([] { return RefusalOfAnybody(3).empty() || RefusalOfAnybody(2).empty(); }))
@@ -533,7 +537,7 @@ TEST_F(WaitlistRefusals, ARefusalIsForgottenOnceOtherSeatsAreFree) {
     buyer = {outcome.reservation().user_id(), outcome.reservation().id()};
     return outcome.refusal().code().empty();
   }));
-  AwaitLooks();
+  AwaitLooks(*replica_);
   EXPECT_EQ(First(), EntryState::kWaiting);
   seats_->Refuse(first_.user_id, "");
   Free({buyer});
@@ -550,7 +554,7 @@ TEST_F(WaitlistRefusals, WhileAnOffersOutcomeIsUnknownNobodyBehindIsOfferedTheSe
   world_->participants().Arm(first_.user_id, orders);
   Free({owners_[0]});
   ASSERT_TRUE(Await([&] { return !Look(*replica_, first_).reservation.IsNil(); }));
-  AwaitLooks();
+  AwaitLooks(*replica_);
   EXPECT_EQ(Second(), EntryState::kWaiting);
   world_->participants().Arm(first_.user_id, Orders());
   ASSERT_TRUE(AwaitState(*replica_, first_, EntryState::kOffered));

@@ -17,8 +17,13 @@ TEST(WorkerPoolTest, WhatIsUsedOfItAndHowLongWorkWaitsIsShown) {
   pool.CountIn(metrics, "test");
   const obs::Labels labels{{"pool", "test"}};
   EXPECT_EQ(metrics.GetGauge("boxoffice_pool_threads", "", labels).value(), 1);
+  std::promise<void> begun;
   std::promise<void> go;
-  pool.Post([&] { go.get_future().wait(); });
+  pool.Post([&] {
+    begun.set_value();
+    go.get_future().wait();
+  });
+  begun.get_future().wait();
   pool.Post([] {});  // for which there is no thread meanwhile
   testbed::Pause(50ms);
   go.set_value();
