@@ -104,6 +104,9 @@ std::optional<std::string> Process::ReadLine(milliseconds timeout) {
 void Process::Signal(int signal) const {
   CHECK(pid_ > 0);
   kill(pid_, signal);
+  if (signal != SIGSTOP) return;
+  siginfo_t stopped{};
+  CHECK(waitid(P_PID, static_cast<id_t>(pid_), &stopped, WSTOPPED | WEXITED | WNOWAIT) == 0);
 }
 
 std::optional<int> Process::Wait(milliseconds timeout) {

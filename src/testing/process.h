@@ -30,6 +30,7 @@ class Process {
   // The next line of its stdout, without the line break; nullopt: it closed stdout, or did not write one in
   // time.
   [[nodiscard]] std::optional<std::string> ReadLine(std::chrono::milliseconds timeout);
+  // With SIGSTOP it returns when all of its threads stand still: until then one may answer yet.
   void Signal(int signal) const;
   // Its exit code, or 128 + the signal that ended it; nullopt: it still runs after `timeout`.
   [[nodiscard]] std::optional<int> Wait(std::chrono::milliseconds timeout);
