@@ -1,40 +1,20 @@
 // A PostgreSQL that takes no writes any more, as a primary that is fenced off by
 // default_transaction_read_only while its sessions go on: another server may be the one that takes them.
-#include <chrono>
 #include <cstdint>
-#include <memory>
-#include <string>
-#include <string_view>
 
 #include <gtest/gtest.h>
 
-#include "platform/sql/postgres.h"
-#include "testing/postgres_server.h"
+#include "platform/sql/postgres_for_test.h"
 
 namespace boxoffice::sql::pg {
 namespace {
 
-using testbed::PostgresServer;
-
-class PostgresReadOnlyTest : public ::testing::Test {
+class PostgresReadOnlyTest : public DatabaseTest {
  protected:
   void SetUp() override {
-    BOXOFFICE_NEED_POSTGRES();
-    url_ = PostgresServer::Shared().NewDatabase();
+    DatabaseTest::SetUp();
+    if (url_.empty()) return;  // there is no PostgreSQL
     ASSERT_TRUE(Open()->Execute("CREATE TABLE t(a BIGINT PRIMARY KEY)"));
-  }
-  std::unique_ptr<Connection> Open(const std::string& parameters = "") {
-    return Connection::Open({.url = url_ + parameters,
-                             .connect_timeout = std::chrono::seconds(20),
-                             .statement_timeout = milliseconds(20'000),
-                             .answer_timeout = milliseconds(30'000),
-                             .idle_timeout = milliseconds(0)})
-        .value();
-  }
-  static Batch One(std::string_view sql) {
-    Batch batch;
-    batch.Add(sql);
-    return batch;
   }
   // The process of the server that has the connection.
   static int64_t PidOf(Connection& connection) {
@@ -44,8 +24,6 @@ class PostgresReadOnlyTest : public ::testing::Test {
     const auto written = connection.Write(One("INSERT INTO t SELECT count(*) FROM t"));
     EXPECT_TRUE(written) << written.error().detail;
   }
-
-  std::string url_;
 };
 
 TEST_F(PostgresReadOnlyTest, AServerThatHasBecomeReadOnlyIsLeft) {

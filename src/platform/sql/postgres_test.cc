@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "platform/sql/postgres_for_test.h"
 #include "testing/postgres_server.h"
 #include "testing/wait.h"
 
@@ -31,28 +32,12 @@ constexpr Migration kFirst{1, "0001_first",
                            "CREATE TABLE t(a BIGINT PRIMARY KEY, b TEXT); CREATE TABLE u(a BIGINT)"};
 constexpr Migration kSecond{2, "0002_second", "ALTER TABLE t ADD COLUMN c BIGINT"};
 
-class PostgresTest : public ::testing::Test {
+class PostgresTest : public DatabaseTest {
  protected:
-  void SetUp() override {
-    BOXOFFICE_NEED_POSTGRES();
-    url_ = PostgresServer::Shared().NewDatabase();
-  }
   void TearDown() override {
     if (!PostgresServer::Installed()) return;
     PostgresServer::Shared().Thaw();
     PostgresServer::Shared().Start();
-  }
-  // Quick to try again; its bounds are not met because the machine is busy.
-  std::unique_ptr<Connection> Open() {
-    return Connection::Open({.url = url_,
-                             .connect_timeout = std::chrono::seconds(20),
-                             .statement_timeout = milliseconds(20'000),
-                             .lock_timeout = milliseconds(20'000),
-                             .answer_timeout = milliseconds(30'000),
-                             .idle_timeout = milliseconds(0),
-                             .backoff = milliseconds(1),
-                             .max_backoff = milliseconds(10)})
-        .value();
   }
   // Bounds that let a test wait for them.
   std::unique_ptr<Connection> OpenHasty() {
@@ -63,15 +48,9 @@ class PostgresTest : public ::testing::Test {
                              .max_backoff = milliseconds(10)})
         .value();
   }
-  static Batch One(std::string_view sql) {
-    Batch batch;
-    batch.Add(sql);
-    return batch;
-  }
   static int64_t Count(Connection& connection) {
     return connection.Read(One("SELECT count(*) FROM t")).value()[0][0].Int(0);
   }
-  std::string url_;
 };
 
 enum class Colour { kRed = 1, kBlue = 2 };
