@@ -188,12 +188,26 @@ TEST(Text, TrimTakesBlanksFromBothEndsAndNoneFromTheMiddle) {
   EXPECT_EQ(Trim(""), "");
 }
 
+TEST(Text, ANumberIsAllOfTheTextOrNothing) {
+  EXPECT_EQ(ParseNumber<int>("0"), 0);
+  EXPECT_EQ(ParseNumber<int>("-007"), -7);
+  EXPECT_EQ(ParseNumber<uint16_t>("65535"), 65535);
+  EXPECT_EQ(ParseNumber<int64_t>("9223372036854775807"), INT64_MAX);
+  EXPECT_EQ(ParseNumber<double>("-1.5e1"), -15.0);
+  for (const char* text : {"", "-", "+1", " 1", "1 ", "1x", "1.0", "0x1", "2147483648"}) {
+    EXPECT_EQ(ParseNumber<int>(text), std::nullopt) << text;
+  }
+  EXPECT_EQ(ParseNumber<uint16_t>("65536"), std::nullopt);
+  EXPECT_EQ(ParseNumber<uint16_t>("-1"), std::nullopt);
+  EXPECT_EQ(ParseNumber<double>("1.5 "), std::nullopt);
+}
+
 TEST(Text, PercentDecodingTakesTwoHexadecimalDigitsOrNothing) {
-  EXPECT_EQ(PercentDecode(""), "");
-  EXPECT_EQ(PercentDecode("a+b"), "a+b");
-  EXPECT_EQ(PercentDecode("%41%3a%3Ab%ff%25"), "A::b\xff%");
+  EXPECT_EQ(PercentDecodeBytes(""), "");
+  EXPECT_EQ(PercentDecodeBytes("a+b"), "a+b");
+  EXPECT_EQ(PercentDecodeBytes("%41%3a%3Ab%ff%25"), "A::b\xff%");
   for (const char* text : {"%", "a%4", "%%41", "%g1", "%1g", "%-1", "% 1"}) {
-    EXPECT_EQ(PercentDecode(text), std::nullopt) << text;
+    EXPECT_EQ(PercentDecodeBytes(text), std::nullopt) << text;
   }
 }
 

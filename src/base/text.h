@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <type_traits>
 
 namespace boxoffice {
 
@@ -16,8 +18,20 @@ namespace boxoffice {
   return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
 }
 
-// The text behind %XX (RFC 3986). nullopt: a '%' without two hexadecimal digits.
-[[nodiscard]] inline std::optional<std::string> PercentDecode(std::string_view text) {
+// The number that all of `text` is, in decimal, a '-' included where T has one; blanks and a '+' are none of
+// it. nullopt also where T can't hold it.
+template <typename T>
+  requires std::is_arithmetic_v<T>
+[[nodiscard]] std::optional<T> ParseNumber(std::string_view text) {
+  T number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// The bytes behind %XX (RFC 3986), whatever they are; http::PercentDecode takes text only. nullopt: a '%'
+// without two hexadecimal digits.
+[[nodiscard]] inline std::optional<std::string> PercentDecodeBytes(std::string_view text) {
   std::string decoded;
   decoded.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {

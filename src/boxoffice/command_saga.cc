@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "boxoffice/commands.h"
 #include "boxoffice/operator_commands.h"
 #include "boxoffice/rest_command.h"
@@ -77,8 +78,7 @@ http::ClientResponse SendPatiently(const RestOptions& options, std::string_view 
     http::ClientResponse response = Send(options, method, path, body);
     if (IsOutside(response)) Refused(options, response);
     if (response.status != 429) return response;
-    int64_t wait_s = 1;
-    (void)ReadNumber(response.header("Retry-After").value_or(""), wait_s);
+    const int64_t wait_s = ParseNumber<int64_t>(response.header("Retry-After").value_or("")).value_or(1);
     Pause(std::chrono::seconds(std::clamp<int64_t>(wait_s, 1, 60)));
   }
 }

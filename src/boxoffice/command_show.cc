@@ -1,6 +1,7 @@
 #include <charconv>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include <CLI/Config.hpp>
@@ -8,6 +9,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "boxoffice/commands.h"
 #include "boxoffice/operator_commands.h"
 #include "boxoffice/rest_command.h"
@@ -140,21 +142,20 @@ json::array Grid(const std::vector<std::string>& given, const std::vector<std::s
         category == std::string::npos || category == 0 ? category : text.rfind('=', category - 1);
     const char* const end = text.data() + (category == std::string::npos ? 0 : category);
     int64_t rows = 0;
-    int64_t seats = 0;
-    bool read =
-        category != std::string::npos && size != std::string::npos && size > 0 && category + 1 < text.size();
-    if (read) {
+    std::optional<int64_t> seats;
+    if (category != std::string::npos && size != std::string::npos && size > 0 &&
+        category + 1 < text.size()) {
       const auto [times, error] = std::from_chars(text.data() + size + 1, end, rows);
-      read = error == std::errc() && times != end && *times == 'x' &&
-             ReadNumber(std::string_view(times + 1, end), seats);
+      if (error == std::errc() && times != end && *times == 'x')
+        seats = ParseNumber<int64_t>(std::string_view(times + 1, end));
     }
-    if (!read) {
+    if (!seats) {
       ExitCant({Code::kInvalidArgument, "usage",
                 fmt::format("--grid is SECTION=ROWSxSEATS=CATEGORY, like Floor=20x30=A, not \"{}\"", text)});
     }
     grid.push_back({{"name", text.substr(0, size)},
                     {"rows", rows},
-                    {"seats_per_row", seats},
+                    {"seats_per_row", *seats},
                     {"category", text.substr(category + 1)}});
     const auto mark = marks.find(text.substr(0, size));
     if (mark == marks.end()) continue;

@@ -12,6 +12,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "boxoffice/commands.h"
 #include "boxoffice/operator_commands.h"
 #include "boxoffice/rest_command.h"
@@ -89,10 +90,9 @@ std::vector<std::string> FieldsOf(std::string_view line) {
 }
 
 void AddAmount(const std::string& text, int64_t& sum) {
-  int64_t amount = 0;
-  if (!ReadNumber(text, amount))
-    ExitCant({Code::kUnknown, "answer_malformed", "an amount of the export is no number"});
-  sum += amount;
+  const auto amount = ParseNumber<int64_t>(text);
+  if (!amount) ExitCant({Code::kUnknown, "answer_malformed", "an amount of the export is no number"});
+  sum += *amount;
 }
 
 // Sums the amounts of one page by currency; a quoted field may go over several lines.

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "boxoffice/commands.h"
 
 namespace boxoffice::cli {
@@ -219,13 +220,13 @@ json::object ReadAmounts(std::string_view option, std::string_view form,
   json::object prices;
   for (const std::string& price : given) {
     const size_t equals = price.rfind('=');
-    int64_t amount = 0;
-    const bool read = equals != std::string::npos && equals > 0 &&
-                      ReadNumber(std::string_view(price).substr(equals + 1), amount);
-    if (!read) {
+    const auto amount = equals == std::string::npos || equals == 0
+                            ? std::nullopt
+                            : ParseNumber<int64_t>(std::string_view(price).substr(equals + 1));
+    if (!amount) {
       ExitCant({Code::kInvalidArgument, "usage", fmt::format("{} is {}, not \"{}\"", option, form, price)});
     }
-    prices[price.substr(0, equals)] = amount;
+    prices[price.substr(0, equals)] = *amount;
   }
   return prices;
 }

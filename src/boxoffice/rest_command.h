@@ -1,15 +1,12 @@
 // What every operator's command shares: flags, the call, and how answers are printed.
 #pragma once
 
-#include <charconv>
 #include <chrono>
-#include <concepts>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include <CLI/App.hpp>
@@ -74,14 +71,6 @@ void PrintRefused(const RestOptions& options, const boost::json::array& refused)
 // With --json the answer as it came, otherwise one line for each of these members.
 void PrintObject(const RestOptions& options, const boost::json::value& object,
                  const std::vector<std::string>& members);
-
-// Whether all of `text` is a number, and one that `value` can hold.
-template <std::integral T>
-[[nodiscard]] bool ReadNumber(std::string_view text, T& value) {
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  return error == std::errc() && stop == end;
-}
 
 // From "R=110000", …, as they were given with `option`; ends the command with kExitCant otherwise, and says
 // that the option is `form`.

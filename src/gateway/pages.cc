@@ -1,10 +1,10 @@
 #include "gateway/pages.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "platform/auth/base64url.h"
 
 namespace boxoffice::gateway {
@@ -57,11 +57,8 @@ std::optional<int> TakeOffset(std::string_view& text) {
 }  // namespace
 
 std::optional<int64_t> ParseNumber(std::string_view text) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool canonical = !text.empty() && text.front() >= '1' && text.front() <= '9';
-  if (!canonical || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return canonical ? boxoffice::ParseNumber<int64_t>(text) : std::nullopt;
 }
 
 Result<int64_t> NumberInPath(const http::Request& request, std::string_view name, std::string_view missing) {

@@ -5,17 +5,13 @@
 
 #include <strings.h>
 
+#include "base/text.h"
+
 namespace boxoffice::rehearsal {
 namespace {
 
 bool SameIgnoringCase(std::string_view a, std::string_view b) {
   return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-template <typename Number>
-bool ParseNumber(std::string_view text, Number& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 // One header line, without its end.
@@ -25,11 +21,14 @@ bool ReadHeader(std::string_view line, ScannedResponse& response, size_t& length
   const std::string_view name = line.substr(0, colon);
   std::string_view value = line.substr(colon + 1);
   value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
-  if (SameIgnoringCase(name, "content-length")) return ParseNumber(value, length);
+  if (SameIgnoringCase(name, "content-length")) {
+    const auto number = ParseNumber<size_t>(value);
+    length = number.value_or(0);
+    return number.has_value();
+  }
   if (SameIgnoringCase(name, "connection")) response.close = SameIgnoringCase(value, "close");
   if (SameIgnoringCase(name, "etag")) response.etag = value;
-  if (SameIgnoringCase(name, "retry-after") && !ParseNumber(value, response.retry_after_s))
-    response.retry_after_s = 0;
+  if (SameIgnoringCase(name, "retry-after")) response.retry_after_s = ParseNumber<int>(value).value_or(0);
   return !SameIgnoringCase(name, "transfer-encoding");
 }
 
@@ -40,8 +39,10 @@ Scan ScanResponse(std::string_view bytes, ScannedResponse& response) {
   const size_t head = bytes.find("\r\n\r\n");
   if (head == std::string_view::npos) return bytes.size() > 64 * 1024 ? Scan::kMalformed : Scan::kMore;
   response = {};
-  if (!bytes.starts_with(kStart) || !ParseNumber(bytes.substr(kStart.size(), 3), response.status))
-    return Scan::kMalformed;
+  if (!bytes.starts_with(kStart)) return Scan::kMalformed;
+  const auto status = ParseNumber<int>(bytes.substr(kStart.size(), 3));
+  if (!status) return Scan::kMalformed;
+  response.status = *status;
   size_t length = 0;
   size_t position = bytes.find("\r\n") + 2;
   while (position < head) {

@@ -113,11 +113,10 @@ void Process::OpenPublisher(Outbox& outbox) {
   bus_ = std::make_unique<PublisherBus>(*this);
   outbox::PublisherConfig config;
   config.service = "sim";
-  config.clock = &clock_;
   config.open_table = [this]() -> Result<std::unique_ptr<outbox::Table>> {
     return std::make_unique<PublisherTable>(*this, *outbox_);
   };
-  publisher_ = std::make_unique<outbox::Publisher>(config, *bus_, ground_.metrics);
+  publisher_ = std::make_unique<outbox::Publisher>(config, *bus_, clock_, ground_.metrics);
   CHECK(publisher_->Open().has_value());
   Nudge();
 }

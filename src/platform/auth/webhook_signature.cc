@@ -1,10 +1,10 @@
 #include "platform/auth/webhook_signature.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "platform/auth/base64.h"
 #include "platform/auth/hmac.h"
 
@@ -39,10 +39,8 @@ std::string SignWebhook(std::string_view secret, std::string_view id, int64_t ti
 Result<void> VerifyWebhook(std::span<const std::string> secrets, std::string_view id,
                            std::string_view timestamp, std::string_view signatures, std::string_view body,
                            Timestamp now) {
-  int64_t seconds = 0;
-  const char* end = timestamp.data() + timestamp.size();
-  const auto [rest, error] = std::from_chars(timestamp.data(), end, seconds);
-  if (error != std::errc() || rest != end || seconds < 0) {
+  const int64_t seconds = ParseNumber<int64_t>(timestamp).value_or(-1);
+  if (seconds < 0) {
     return Fail(Code::kUnauthenticated, "webhook_timestamp", "webhook-timestamp: must be seconds since 1970");
   }
   const std::string signed_text = fmt::format("{}.{}.{}", id, timestamp, body);

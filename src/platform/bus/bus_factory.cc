@@ -44,7 +44,7 @@ Result<KafkaBusConfig> KafkaConfig(std::string_view url) {
     const size_t equals = setting.find('=');
     if (equals == 0 || equals == std::string_view::npos) return NotSuch("a setting is NAME=VALUE");
     const std::string name(setting.substr(0, equals));
-    auto value = PercentDecode(setting.substr(equals + 1));
+    auto value = PercentDecodeBytes(setting.substr(equals + 1));
     if (!value) return NotSuch("a % that two hexadecimal digits do not follow");
     if (name == "prefix") {
       config.prefix = *std::move(value);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -78,9 +79,7 @@ KafkaBus::KafkaBus(KafkaBusConfig config, const Clock& clock, obs::Registry& met
                                     "Messages that are no events of ours, and were passed over",
                                     {{"group", ""}})) {}
 
-KafkaBus::~KafkaBus() {
-  for (auto& [group, subscription] : subscriptions_) subscription->Stop();
-}
+KafkaBus::~KafkaBus() = default;
 
 Result<void> KafkaBus::Publish(std::span<const Event> events) {
   if (events.empty()) return {};
@@ -101,31 +100,15 @@ Result<void> KafkaBus::Publish(std::span<const Event> events) {
 }
 
 Result<void> KafkaBus::Subscribe(const std::string& group, std::vector<std::string> topics, Consume consume) {
-  const std::scoped_lock lock(subscriptions_mutex_);
-  if (subscriptions_.contains(group)) return Fail(Code::kConflict, "already_subscribed", group);
-  SeededRandom random(SystemSeed());
-  auto subscription = std::make_shared<kafka::Subscription>(group, std::move(topics), std::move(consume),
-                                                            Uuid::MakeV7(clock_.Now(), random).ToString(),
-                                                            config_, clock_, *producer_, metrics_);
-  BOXOFFICE_TRY(subscription->Start());
-  subscriptions_.emplace(group, std::move(subscription));
-  return {};
+  return subscriptions_.Add(group, [&] {
+    SeededRandom random(SystemSeed());
+    return std::make_shared<kafka::Subscription>(group, std::move(topics), std::move(consume),
+                                                 Uuid::MakeV7(clock_.Now(), random).ToString(), config_,
+                                                 clock_, *producer_, metrics_);
+  });
 }
 
-void KafkaBus::Unsubscribe(const std::string& group) {
-  std::shared_ptr<kafka::Subscription> subscription;
-  {
-    const std::scoped_lock lock(subscriptions_mutex_);
-    const auto it = subscriptions_.find(group);
-    if (it == subscriptions_.end()) return;
-    subscription = it->second;
-  }
-  // Stopped without the lock, since `consume` may publish; and forgotten afterwards, so that nobody can
-  // subscribe the group while it still runs.
-  subscription->Stop();
-  const std::scoped_lock lock(subscriptions_mutex_);
-  subscriptions_.erase(group);
-}
+void KafkaBus::Unsubscribe(const std::string& group) { subscriptions_.Remove(group); }
 
 Result<Page> KafkaBus::Read(const std::string& topic, const Position& after, size_t limit) {
   const std::scoped_lock lock(reader_mutex_);

@@ -19,7 +19,6 @@
 // themselves.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -30,6 +29,7 @@
 #include "base/result.h"
 #include "platform/bus/bus.h"
 #include "platform/bus/kafka_config.h"
+#include "platform/bus/subscriptions.h"
 #include "platform/obs/metrics.h"
 
 namespace boxoffice::bus {
@@ -92,8 +92,7 @@ class KafkaBus final : public Bus {
   std::mutex reader_mutex_;
   std::unique_ptr<kafka::Reader> reader_;
 
-  std::mutex subscriptions_mutex_;
-  std::map<std::string, std::shared_ptr<kafka::Subscription>> subscriptions_;
+  Subscriptions<kafka::Subscription> subscriptions_;  // last: what they use outlives them
 };
 
 }  // namespace boxoffice::bus

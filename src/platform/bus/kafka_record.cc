@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace boxoffice::bus::kafka {
 namespace {
@@ -30,14 +30,6 @@ std::string_view Find(const rd_kafka_headers_t* headers, const char* name) {
   return {static_cast<const char*>(value), size};
 }
 
-template <typename Number>
-std::optional<Number> ToNumber(std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 // What ToRfc3339 writes: "2026-11-22T10:00:00.000Z".
 std::optional<Timestamp> ParseTime(std::string_view text) {
   constexpr std::string_view kShape = "0000-00-00T00:00:00.000Z";
@@ -47,7 +39,7 @@ std::optional<Timestamp> ParseTime(std::string_view text) {
     if (kShape[i] == '0' ? !digit : text[i] != kShape[i]) return std::nullopt;
   }
   const auto number = [text](size_t at, size_t digits) {
-    return *ToNumber<unsigned>(text.substr(at, digits));
+    return *ParseNumber<unsigned>(text.substr(at, digits));
   };
   const std::chrono::year_month_day day(std::chrono::year(static_cast<int>(number(0, 4))),
                                         std::chrono::month(number(5, 2)), std::chrono::day(number(8, 2)));
@@ -144,15 +136,15 @@ Owned<rd_kafka_headers_t> DoneHeaders(std::string_view writer) {
 
 Result<ParkedMessage> ReadParked(const rd_kafka_message_t& message) {
   ParkedMessage parked;
-  const std::optional<int64_t> offset = ToNumber<int64_t>(Bytes(message.key, message.key_len));
+  const std::optional<int64_t> offset = ParseNumber<int64_t>(Bytes(message.key, message.key_len));
   if (!offset) return Malformed(message, "its key is no offset");
   parked.offset = *offset;
   const rd_kafka_headers_t* headers = HeadersOf(message);
   parked.writer = Find(headers, "dead_writer");
   if (message.payload == nullptr) return parked;
   parked.group = Find(headers, "dead_group");
-  const auto partition = ToNumber<int>(Find(headers, "dead_partition"));
-  const auto attempts = ToNumber<int>(Find(headers, "dead_attempts"));
+  const auto partition = ParseNumber<int>(Find(headers, "dead_partition"));
+  const auto attempts = ParseNumber<int>(Find(headers, "dead_attempts"));
   const auto parked_at = ParseTime(Find(headers, "dead_parked_at"));
   const std::string_view state = Find(headers, "dead_state");
   const auto* const known = std::ranges::find(kStateNames, state);

@@ -1,11 +1,12 @@
 #include "platform/bus/sqlite_bus.h"
 
-#include <charconv>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "platform/bus/consume.h"
 #include "platform/bus/sqlite_record.h"
 #include "platform/bus/sqlite_subscription.h"
@@ -74,9 +75,7 @@ SqliteBus::SqliteBus(SqliteBusConfig config, const Clock& clock, obs::Registry& 
       writer_(std::make_unique<Writer>(std::move(writer))),
       reader_(std::make_unique<Reader>(std::move(reader))) {}
 
-SqliteBus::~SqliteBus() {
-  for (auto& [group, subscription] : subscriptions_) subscription->Stop();
-}
+SqliteBus::~SqliteBus() = default;
 
 Result<void> SqliteBus::Publish(std::span<const Event> events) {
   if (events.empty()) return {};
@@ -145,44 +144,24 @@ Result<void> SqliteBus::Append(std::span<Call* const> calls) {
 }
 
 void SqliteBus::NudgeAll() {
-  const std::scoped_lock lock(subscriptions_mutex_);
-  for (auto& [group, subscription] : subscriptions_) subscription->Nudge();
+  subscriptions_.ForEach([](SqliteSubscription& subscription) { subscription.Nudge(); });
 }
 
 Result<void> SqliteBus::Subscribe(const std::string& group, std::vector<std::string> topics,
                                   Consume consume) {
-  const std::scoped_lock lock(subscriptions_mutex_);
-  if (subscriptions_.contains(group)) return Fail(Code::kConflict, "already_subscribed", group);
-  auto subscription = std::make_shared<SqliteSubscription>(group, std::move(topics), std::move(consume),
-                                                           config_, clock_, metrics_);
-  BOXOFFICE_TRY(subscription->Start());
-  subscriptions_.emplace(group, std::move(subscription));
-  return {};
+  return subscriptions_.Add(group, [&] {
+    return std::make_shared<SqliteSubscription>(group, std::move(topics), std::move(consume), config_, clock_,
+                                                metrics_);
+  });
 }
 
-void SqliteBus::Unsubscribe(const std::string& group) {
-  std::shared_ptr<SqliteSubscription> subscription;
-  {
-    const std::scoped_lock lock(subscriptions_mutex_);
-    const auto it = subscriptions_.find(group);
-    if (it == subscriptions_.end()) return;
-    subscription = it->second;
-  }
-  // Stopped without the lock, since `consume` may publish; and forgotten afterwards, so that nobody can
-  // subscribe the group while it still runs.
-  subscription->Stop();
-  const std::scoped_lock lock(subscriptions_mutex_);
-  subscriptions_.erase(group);
-}
+void SqliteBus::Unsubscribe(const std::string& group) { subscriptions_.Remove(group); }
 
 Result<Page> SqliteBus::Read(const std::string& topic, const Position& after, size_t limit) {
-  int64_t offset = 0;
-  const auto [end, error] = std::from_chars(after.data(), after.data() + after.size(), offset);
-  if (!after.empty() && (error != std::errc() || end != after.data() + after.size())) {
-    return Fail(Code::kInvalidArgument, "position_malformed", after);
-  }
+  const auto offset = after.empty() ? std::optional<int64_t>(0) : ParseNumber<int64_t>(after);
+  if (!offset) return Fail(Code::kInvalidArgument, "position_malformed", after);
   const std::scoped_lock lock(reader_mutex_);
-  BOXOFFICE_ASSIGN(std::vector<Record> records, ReadRecords(reader_->read.Bind(topic, offset, limit)));
+  BOXOFFICE_ASSIGN(std::vector<Record> records, ReadRecords(reader_->read.Bind(topic, *offset, limit)));
   Position next = records.empty() ? after : fmt::format("{}", records.back().offset);
   return Page{std::move(records), std::move(next)};
 }

@@ -19,7 +19,6 @@
 
 #include <condition_variable>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -29,6 +28,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "platform/bus/bus.h"
+#include "platform/bus/subscriptions.h"
 #include "platform/obs/metrics.h"
 #include "platform/sql/sqlite.h"
 
@@ -107,8 +107,7 @@ class SqliteBus final : public Bus {
   std::mutex reader_mutex_;
   std::unique_ptr<Reader> reader_;
 
-  std::mutex subscriptions_mutex_;
-  std::map<std::string, std::shared_ptr<SqliteSubscription>> subscriptions_;
+  Subscriptions<SqliteSubscription> subscriptions_;  // last: what they use outlives them
 };
 
 }  // namespace boxoffice::bus

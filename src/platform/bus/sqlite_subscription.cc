@@ -111,43 +111,20 @@ Result<void> SqliteSubscription::Start() {
   return {};
 }
 
-void SqliteSubscription::Nudge() {
-  bool wake = false;
-  {
-    const std::scoped_lock lock(mutex_);
-    nudged_ = true;
-    wake = idle_;
-  }
-  if (wake) wake_.notify_one();
-}
+void SqliteSubscription::Nudge() { nudged_.Nudge(); }
 
 void SqliteSubscription::Stop() {
-  {
-    const std::scoped_lock lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
+  nudged_.Stop();
   CHECK(thread_.get_id() != std::this_thread::get_id(), "a consumer does not unsubscribe itself");
   if (thread_.joinable()) thread_.join();
   turn_.reset();
-}
-
-bool SqliteSubscription::Wait(milliseconds longest, milliseconds shortest) {
-  std::unique_lock lock(mutex_);
-  const auto now = SteadyClock::now();
-  if (wake_.wait_until(lock, now + shortest, [this] { return stopping_; })) return false;
-  idle_ = true;
-  wake_.wait_until(lock, now + longest, [this] { return stopping_ || nudged_; });
-  idle_ = false;
-  nudged_ = false;
-  return !stopping_;
 }
 
 void SqliteSubscription::Loop() {
   milliseconds poll{0};
   milliseconds gap{0};
   auto lag_shown = SteadyClock::now() - std::chrono::hours(1);
-  while (Wait(poll, gap)) {
+  while (nudged_.Wait(poll, gap)) {
     Result<Round> round = RunRound();
     if (!round) {
       obs::Log(obs::Level::kError, "bus_store_failed",

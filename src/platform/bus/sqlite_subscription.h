@@ -1,10 +1,8 @@
 // One consumer group of the embedded bus: its thread, its places and its parked keys.
 #pragma once
 
-#include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/nudge.h"
 #include "base/result.h"
 #include "platform/bus/bus.h"
 #include "platform/bus/sqlite_bus.h"
@@ -61,8 +60,6 @@ class SqliteSubscription {
   using Key = std::pair<size_t, std::string>;  // index of the place, key
 
   void Loop();
-  // False: stopping.
-  bool Wait(milliseconds longest, milliseconds shortest);
   [[nodiscard]] Result<void> LoadState();
   // Whether it is this process that consumes for the group.
   [[nodiscard]] Result<bool> HasTurn();
@@ -103,11 +100,7 @@ class SqliteSubscription {
   bool stale_ = false;  // a commit failed: read the state again
   int outages_ = 0;     // rounds in a row that the consumer could not work
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool nudged_ = false;
-  bool idle_ = false;
-  bool stopping_ = false;
+  Nudged nudged_;
   std::thread thread_;
 };
 

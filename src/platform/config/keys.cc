@@ -1,7 +1,6 @@
 #include "platform/config/keys.h"
 
 #include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -15,6 +14,7 @@
 #include <toml++/toml.h>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace boxoffice::config {
 namespace {
@@ -59,15 +59,6 @@ std::vector<std::string> SplitAtCommas(std::string_view text) {
   }
 }
 
-template <typename T>
-std::optional<T> ParseWhole(std::string_view text) {
-  T value{};
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
-  return value;
-}
-
 // A value of the same alternative as `like`; nullopt: the text is none.
 std::optional<Value> FromText(std::string_view text, const Value& like) {
   const auto as_value = [](auto parsed) { return parsed ? std::optional<Value>(*parsed) : std::nullopt; };
@@ -75,8 +66,8 @@ std::optional<Value> FromText(std::string_view text, const Value& like) {
     if (text != "true" && text != "false") return std::nullopt;
     return Value(text == "true");
   }
-  if (std::holds_alternative<int64_t>(like)) return as_value(ParseWhole<int64_t>(text));
-  if (std::holds_alternative<double>(like)) return as_value(ParseWhole<double>(text));
+  if (std::holds_alternative<int64_t>(like)) return as_value(ParseNumber<int64_t>(text));
+  if (std::holds_alternative<double>(like)) return as_value(ParseNumber<double>(text));
   if (std::holds_alternative<std::string>(like)) return Value(std::string(text));
   return Value(SplitAtCommas(text));
 }

@@ -1,7 +1,6 @@
 #include "platform/http/url.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
@@ -17,7 +16,7 @@ std::optional<std::string> PercentDecode(std::string_view text, bool plus_is_spa
     std::ranges::replace(spaced, '+', ' ');
     text = spaced;
   }
-  std::optional<std::string> decoded = boxoffice::PercentDecode(text);
+  std::optional<std::string> decoded = PercentDecodeBytes(text);
   if (!decoded || decoded->contains('\0') || !IsUtf8(*decoded)) return std::nullopt;
   return decoded;
 }
@@ -71,8 +70,8 @@ std::optional<Url> ParseUrl(std::string_view text) {
   }
   url.port = url.secure ? 443 : 80;
   if (!port.empty()) {
-    const auto [stop, error] = std::from_chars(port.data(), port.data() + port.size(), url.port);
-    if (error != std::errc() || stop != port.data() + port.size() || url.port == 0) return std::nullopt;
+    url.port = ParseNumber<uint16_t>(port).value_or(0);
+    if (url.port == 0) return std::nullopt;
   }
   if (url.host.empty()) return std::nullopt;
   return url;

@@ -1,11 +1,11 @@
 #include "platform/module/admin_server.h"
 
-#include <charconv>
 #include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "platform/http/problem.h"
 #include "platform/module/health_response.h"
 #include "platform/obs/log.h"
@@ -57,9 +57,9 @@ Result<HostPort> ParseHostPort(std::string_view text) {
   HostPort parsed;
   bool valid = colon != std::string_view::npos && colon > 0;
   if (valid) {
-    const char* end = text.data() + text.size();
-    const auto port = std::from_chars(text.data() + colon + 1, end, parsed.port);
-    valid = port.ec == std::errc() && port.ptr == end;
+    const auto port = ParseNumber<uint16_t>(text.substr(colon + 1));
+    valid = port.has_value();
+    parsed.port = port.value_or(0);
     parsed.host = text.substr(0, colon);
     if (parsed.host.starts_with('[') && parsed.host.ends_with(']'))  // IPv6
       parsed.host = parsed.host.substr(1, parsed.host.size() - 2);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace boxoffice::module {
 
@@ -17,6 +18,16 @@ grpc::ServerUnaryReactor* OutboxServer::GetStatus(grpc::CallbackServerContext* c
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;
+}
+
+Result<std::unique_ptr<RunningOutbox>> StartOutbox(const Runtime& runtime, std::string service,
+                                                   outbox::OpenTable open_table,
+                                                   outbox::PublisherConfig config) {
+  config.service = std::move(service);
+  config.open_table = std::move(open_table);
+  auto outbox = std::make_unique<RunningOutbox>(std::move(config), runtime);
+  BOXOFFICE_TRY(outbox->publisher.Start());
+  return outbox;
 }
 
 }  // namespace boxoffice::module

@@ -1,8 +1,15 @@
-// OutboxService of boxoffice/outbox/v1: what a service has not published yet, told beside its own contract.
+// A service's outbox in its module: published, and told of, by OutboxService of boxoffice/outbox/v1, beside
+// the service's own contract.
 #pragma once
 
+#include <memory>
+#include <string>
+#include <utility>
+
 #include "base/clock.h"
+#include "base/result.h"
 #include "boxoffice/outbox/v1/outbox.grpc.pb.h"
+#include "platform/module/service_module.h"
 #include "platform/outbox/outbox.h"
 
 namespace boxoffice::module {
@@ -22,5 +29,22 @@ class OutboxServer final : public ::boxoffice::outbox::v1::OutboxService::Callba
   const outbox::Publisher& publisher_;
   const Clock& clock_;
 };
+
+// What publishes a service's outbox, and what tells how far it is.
+struct RunningOutbox {
+  // `runtime` outlives it.
+  RunningOutbox(outbox::PublisherConfig config, const Runtime& runtime)
+      : publisher(std::move(config), runtime.bus, runtime.clock, runtime.metrics),
+        server(publisher, runtime.clock) {}
+
+  outbox::Publisher publisher;
+  OutboxServer server;  // for the host, beside the service
+};
+
+// Publishes what `open_table` opens, by `config`, until it is destroyed. `runtime` outlives it. Errors: as of
+// outbox::Publisher::Start.
+[[nodiscard]] Result<std::unique_ptr<RunningOutbox>> StartOutbox(const Runtime& runtime, std::string service,
+                                                                 outbox::OpenTable open_table,
+                                                                 outbox::PublisherConfig config);
 
 }  // namespace boxoffice::module

@@ -47,18 +47,13 @@ TEST(OutboxServerTest, TellsHowManyEventsWaitAndForHowLong) {
     ASSERT_TRUE(transaction.Commit());
   }
   BrokenBus bus;
-  outbox::Publisher publisher({.service = "test",
-                               .open_table = [&] { return outbox::OpenSqliteTable(file); },
-                               .min_poll = milliseconds(1),
-                               .max_poll = milliseconds(1),
-                               .backoff = milliseconds(1),
-                               .max_backoff = milliseconds(1),
-                               .clock = &clock},
-                              bus, metrics);
-  ASSERT_TRUE(publisher.Start());
-  OutboxServer server(publisher, clock);
+  const Runtime runtime{clock, random, metrics, bus, {}, {}, {}, {}, {}};
+  outbox::PublisherConfig config;
+  config.min_poll = config.max_poll = config.backoff = config.max_backoff = milliseconds(1);
+  const auto outbox =
+      StartOutbox(runtime, "test", [&] { return outbox::OpenSqliteTable(file); }, config).value();
   rpc::Host host;
-  ASSERT_TRUE(host.Start(server, {}));
+  ASSERT_TRUE(host.Start(outbox->server, {}));
   const auto stub = outbox::v1::OutboxService::NewStub(host.InProcessChannel());
   const auto ask = [&stub] {
     grpc::ClientContext context;

@@ -9,11 +9,6 @@
 #include "platform/module/store_url.h"
 
 namespace boxoffice::module {
-namespace {
-
-constexpr std::string_view kKnown = "sqlite:DIR or postgresql://USER@HOST/DATABASE";
-
-}  // namespace
 
 StoreRows SqlRows(std::string service, std::span<const sql::Migration> sqlite,
                   std::span<const sql::Migration> postgres, std::vector<std::string> held) {
@@ -27,19 +22,19 @@ StoreRows SqlRows(std::string service, std::span<const sql::Migration> sqlite,
     if (const auto folder = SqliteFolder(url); !folder.empty())
       return archive::DumpSqlite(file(folder), sqlite, sink);
     if (IsPostgres(url)) return archive::DumpPostgres(source(url), sink);
-    return NoStoreFor(url, kKnown);
+    return NoStoreFor(url, kSqlForms);
   };
   rows.snapshot = [=](std::string_view url) -> Result<std::unique_ptr<archive::Snapshot>> {
     if (const auto folder = SqliteFolder(url); !folder.empty())
       return archive::OpenSqliteSnapshot(file(folder), sqlite);
     if (IsPostgres(url)) return archive::OpenPostgresSnapshot(source(url), held);
-    return NoStoreFor(url, kKnown);
+    return NoStoreFor(url, kSqlForms);
   };
   rows.load = [=](std::string_view url, const archive::Dump& from) -> Result<void> {
     if (const auto folder = SqliteFolder(url); !folder.empty())
       return archive::LoadSqlite(file(folder), sqlite, from);
     if (IsPostgres(url)) return archive::LoadPostgres(source(url), from);
-    return NoStoreFor(url, kKnown);
+    return NoStoreFor(url, kSqlForms);
   };
   return rows;
 }

@@ -21,6 +21,9 @@ namespace boxoffice::module {
 [[nodiscard]] bool IsPostgres(std::string_view url);
 [[nodiscard]] bool IsRedis(std::string_view url);
 
+// The forms of a service that keeps its data in SQLite or PostgreSQL.
+inline constexpr std::string_view kSqlForms = "sqlite:DIR or postgresql://USER@HOST/DATABASE";
+
 // That a service has no store for this URL; `known` lists the forms that it has. Reason: store_url
 // (kInvalidArgument). A password in the URL is masked.
 [[nodiscard]] std::unexpected<Error> NoStoreFor(std::string_view url, std::string_view known);

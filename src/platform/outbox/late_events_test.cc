@@ -45,11 +45,10 @@ class LateEventsTest : public ::testing::Test {
  protected:
   LateEventsTest() {
     EXPECT_TRUE(sql::Database::Open(file_)->Execute(kOutboxSchema));
-    publisher_.emplace(PublisherConfig{.service = "test",
-                                       .open_table = [this] { return OpenSqliteTable(file_); },
-                                       .batch = 3,
-                                       .clock = &clock_},
-                       bus_, metrics_);
+    publisher_.emplace(
+        PublisherConfig{
+            .service = "test", .open_table = [this] { return OpenSqliteTable(file_); }, .batch = 3},
+        bus_, clock_, metrics_);
     EXPECT_TRUE(publisher_->Open());
   }
   // Made now, by the service.

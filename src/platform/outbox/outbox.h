@@ -7,7 +7,6 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/nudge.h"
 #include "base/result.h"
 #include "platform/bus/bus.h"
 #include "platform/obs/metrics.h"
@@ -101,7 +101,6 @@ struct PublisherConfig {
   // After a failure; doubles up to the maximum.
   std::chrono::milliseconds backoff{100};
   std::chrono::milliseconds max_backoff{5000};
-  const Clock* clock = nullptr;  // for the lag only; null: the system's
 };
 
 // Publishes what a service's outbox holds, on a thread of its own, in the order of writing. At least once: a
@@ -110,8 +109,9 @@ struct PublisherConfig {
 // with backoff. Thread-safe.
 class Publisher {
  public:
-  // `bus` and `metrics` must outlive it.
-  Publisher(PublisherConfig config, bus::Bus& bus, obs::Registry& metrics);
+  // `clock` is what the events are dated by: it tells their lag, and which are late (late_events.h). `bus`,
+  // `clock` and `metrics` must outlive it.
+  Publisher(PublisherConfig config, bus::Bus& bus, const Clock& clock, obs::Registry& metrics);
   ~Publisher();
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
@@ -133,15 +133,12 @@ class Publisher {
 
  private:
   void Loop();
-  // False: stopping.
-  [[nodiscard]] bool Wait(std::chrono::milliseconds longest, std::chrono::milliseconds shortest);
   [[nodiscard]] Result<void> DeleteAcknowledged();
   void Count();
 
   const PublisherConfig config_;
-  const SystemClock system_clock_;
-  const Clock& clock_;
   bus::Bus& bus_;
+  const Clock& clock_;
   obs::Counter& published_;
   obs::Counter& failures_;
   obs::Gauge& pending_gauge_;
@@ -158,11 +155,7 @@ class Publisher {
   std::vector<int64_t> acknowledged_;  // on the bus, but perhaps still in the table
   bool more_ = false;                  // waits behind what was published last
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool nudged_ = false;
-  bool idle_ = false;
-  bool stopping_ = false;
+  Nudged nudged_;
   std::thread thread_;
 };
 

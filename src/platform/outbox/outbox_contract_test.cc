@@ -83,7 +83,7 @@ class OutboxTest : public testing::TestWithParam<HomeFactory> {
 };
 
 TEST_P(OutboxTest, AnEventIsPublishedAsItWasWrittenAndItsRowGoes) {
-  Publisher publisher(Config(), bus_, metrics_);
+  Publisher publisher(Config(), bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
   const bus::Event event = Make(std::string("\0k", 2), std::string("\0b", 2));
   Write({event});
@@ -107,7 +107,7 @@ TEST_P(OutboxTest, WhileTracingIsOnASampledEventCarriesTheSpanOfItsPublishing) {
   unsampled.traceparent.back() = '0';
   Write({sampled, unsampled});
   {
-    Publisher publisher(Config(), bus_, metrics_);
+    Publisher publisher(Config(), bus_, clock_, metrics_);
     ASSERT_TRUE(publisher.Start());
     publisher.Stop();
   }
@@ -127,7 +127,7 @@ TEST_P(OutboxTest, WhileTracingIsOnASampledEventCarriesTheSpanOfItsPublishing) {
 TEST_P(OutboxTest, AnEventOfARolledBackTransactionIsNeverPublished) {
   home_->WriteAndRollBack({Make("a", "never")});
   Write({Make("a", "1")});
-  Publisher publisher(Config(), bus_, metrics_);
+  Publisher publisher(Config(), bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
   publisher.Stop();
   EXPECT_THAT(Bodies(bus_.WaitFor(1)), ElementsAre("1"));
@@ -141,7 +141,7 @@ TEST_P(OutboxTest, TheOrderOfWritingIsKeptOverBatches) {
   }
   PublisherConfig config = Config();
   config.batch = 7;
-  Publisher publisher(config, bus_, metrics_);
+  Publisher publisher(config, bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
   EXPECT_EQ(Bodies(bus_.WaitFor(50)), written);
 }
@@ -152,7 +152,7 @@ TEST_P(OutboxTest, ARowThatAppearsBelowPublishedOnesIsPublished) {
   Write({Make("b", "3")});
   // Row 2 belongs to a transaction that commits later than that of row 3.
   Execute(kMakeRow2Late);
-  Publisher publisher(Config(), bus_, metrics_);
+  Publisher publisher(Config(), bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
   EXPECT_THAT(Bodies(bus_.WaitFor(2)), ElementsAre("1", "3"));
   WaitUntilEmpty();
@@ -167,7 +167,7 @@ TEST_P(OutboxTest, OnlyAcknowledgedRowsAreDeletedNotARange) {
   Execute(kMakeRow2Late);
   // It commits between the reading of its neighbours and their delete.
   home_->InsertLateWithTheDeleteOfRow1();
-  Publisher publisher(Config(), bus_, metrics_);
+  Publisher publisher(Config(), bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
   EXPECT_THAT(Bodies(bus_.WaitFor(3)), ElementsAre("1", "3", "2"));
   WaitUntilEmpty();
@@ -178,13 +178,13 @@ TEST_P(OutboxTest, ACrashBetweenPublishAndDeletePublishesAgainWithTheSameIds) {
   Write({event});
   home_->SetDeletesFail(true);
   {
-    Publisher dies(Config(), bus_, metrics_);
+    Publisher dies(Config(), bus_, clock_, metrics_);
     ASSERT_TRUE(dies.Start());
     EXPECT_EQ(bus_.WaitFor(1).size(), 1);
   }
   EXPECT_EQ(Rows(), 1);
   home_->SetDeletesFail(false);
-  Publisher next(Config(), bus_, metrics_);
+  Publisher next(Config(), bus_, clock_, metrics_);
   ASSERT_TRUE(next.Start());
   const auto published = bus_.WaitFor(2);
   ASSERT_EQ(published.size(), 2);
@@ -196,7 +196,7 @@ TEST_P(OutboxTest, ACrashBetweenPublishAndDeletePublishesAgainWithTheSameIds) {
 TEST_P(OutboxTest, AFailedDeleteIsRepeatedBeforeMoreIsPublished) {
   Write({Make("a", "1")});
   home_->SetDeletesFail(true);
-  Publisher publisher(Config(), bus_, metrics_);
+  Publisher publisher(Config(), bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
   obs::Counter& failures = metrics_.GetCounter("boxoffice_outbox_failures_total", "", {{"service", "test"}});
   while (failures.value() < 3) std::this_thread::yield();
@@ -210,7 +210,7 @@ TEST_P(OutboxTest, WhileTheBusFailsRowsStayAndGoOutLater) {
   const bus::Event first = Make("a", "1");
   const Timestamp made = first.time;
   Write({first, Make("a", "2")});
-  Publisher publisher(Config(), bus_, metrics_);
+  Publisher publisher(Config(), bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
   EXPECT_EQ(publisher.Pending(), 2);
   EXPECT_EQ(publisher.status().oldest, made);
@@ -225,7 +225,7 @@ TEST_P(OutboxTest, StopPublishesWhatIsThere) {
   PublisherConfig config = Config();
   config.min_poll = config.max_poll = std::chrono::hours(1);
   config.batch = 2;
-  Publisher publisher(config, bus_, metrics_);
+  Publisher publisher(config, bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
   Write({Make("a", "1"), Make("a", "2"), Make("a", "3")});
   publisher.Stop();
@@ -238,7 +238,7 @@ TEST_P(OutboxTest, AnEventOfAClockThatIsAheadHasNoNegativeLag) {
   bus::Event event = Make("a", "1");
   event.time += std::chrono::hours(1);
   Write({event});
-  Publisher publisher(Config(), bus_, metrics_);
+  Publisher publisher(Config(), bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
   publisher.Stop();
   const obs::Histogram& lag =
@@ -250,7 +250,7 @@ TEST_P(OutboxTest, AnEventOfAClockThatIsAheadHasNoNegativeLag) {
 TEST_P(OutboxTest, ANudgeComesBeforeTheNextPoll) {
   PublisherConfig config = Config();
   config.min_poll = config.max_poll = std::chrono::hours(1);
-  Publisher publisher(config, bus_, metrics_);
+  Publisher publisher(config, bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
   Write({Make("a", "1")});
   publisher.Nudge();
@@ -259,7 +259,7 @@ TEST_P(OutboxTest, ANudgeComesBeforeTheNextPoll) {
 
 TEST_P(OutboxTest, ATableThatLacksAColumnIsAClearError) {
   Execute("ALTER TABLE outbox_batch DROP COLUMN oldest_ms");
-  Publisher publisher(Config(), bus_, metrics_);
+  Publisher publisher(Config(), bus_, clock_, metrics_);
   const auto started = publisher.Start();
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().reason, "outbox_schema");
@@ -309,7 +309,7 @@ TEST_P(OutboxTest, WhatTheVersionBeforeWroteIsCountedAndPublishedFirst) {
   EXPECT_EQ(home_->Open().value()->Count()->pending, 6);
   PublisherConfig config = Config();
   config.batch = 2;
-  Publisher publisher(config, bus_, metrics_);
+  Publisher publisher(config, bus_, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
   const auto published = bus_.WaitFor(6);
   EXPECT_THAT(Bodies(published), ElementsAre("1", "2", "3", event.body, "5", "6"));
@@ -322,7 +322,7 @@ TEST_P(OutboxTest, WhatTheVersionBeforeWroteIsCountedAndPublishedFirst) {
 TEST_P(OutboxTest, ADamagedRowIsAnErrorThatStaysAndNothingIsLost) {
   Write({Make("a", "1")});
   Execute("UPDATE outbox_batch SET events = 2");
-  Publisher publisher(Config(), bus_, metrics_);
+  Publisher publisher(Config(), bus_, clock_, metrics_);
   {
     const auto opened = publisher.Open();
     ASSERT_TRUE(opened) << opened.error().reason << " " << opened.error().detail;
@@ -351,7 +351,7 @@ TEST_P(OutboxTest, FromCommitToConsumerAPoisonEventParksOnlyItsKey) {
     }
     return bus::Consumed{records.size(), {}};
   }));
-  Publisher publisher(Config(), *bus, metrics_);
+  Publisher publisher(Config(), *bus, clock_, metrics_);
   ASSERT_TRUE(publisher.Start());
   Write({Make("a", "1"), Make("b", "poison"), Make("b", "behind"), Make("c", "2")});
   publisher.Nudge();
@@ -480,7 +480,8 @@ TEST(PublisherTest, StopDoesNotWaitForWhatOthersGoOnWriting) {
   config.service = "test";
   config.open_table = [] { return std::make_unique<BusyTable>(); };
   config.min_poll = config.max_poll = config.min_gap = std::chrono::hours(1);
-  Publisher publisher(config, bus, metrics);
+  const SystemClock clock;
+  Publisher publisher(config, bus, clock, metrics);
   ASSERT_TRUE(publisher.Start());
   bus.WaitForAttempts(1);
   publisher.Stop();
@@ -517,7 +518,8 @@ TEST(PublisherTest, DoubtfulNumbersAreForgotten) {
   PublisherConfig config;
   config.service = "test";
   config.open_table = [&erasures] { return std::make_unique<DoubtfulTable>(erasures); };
-  Publisher publisher(config, bus, metrics);
+  const SystemClock clock;
+  Publisher publisher(config, bus, clock, metrics);
   ASSERT_TRUE(publisher.Open());
   EXPECT_EQ(publisher.PublishBatch().value_or(7), 1U);
   EXPECT_EQ(publisher.PublishBatch().value_or(7), 0U);

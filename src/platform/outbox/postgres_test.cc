@@ -270,7 +270,7 @@ class PostgresPublishersTest : public PostgresOutboxTest {
                                                                     .min_poll = milliseconds(1),
                                                                     .max_poll = milliseconds(5),
                                                                     .min_gap = milliseconds(0)},
-                                                    replica.bus, replica.metrics);
+                                                    replica.bus, clock_, replica.metrics);
     ASSERT_TRUE(replica.publisher->Start());
   }
   int64_t Rows() {

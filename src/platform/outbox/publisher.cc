@@ -53,10 +53,10 @@ void EndSpans(std::vector<obs::Span> spans, const Result<void>& published) {
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-Publisher::Publisher(PublisherConfig config, bus::Bus& bus, obs::Registry& metrics)
+Publisher::Publisher(PublisherConfig config, bus::Bus& bus, const Clock& clock, obs::Registry& metrics)
     : config_(std::move(config)),
-      clock_(config_.clock != nullptr ? *config_.clock : system_clock_),
       bus_(bus),
+      clock_(clock),
       published_(metrics.GetCounter("boxoffice_outbox_published_total", "Events that the bus has taken",
                                     {{"service", config_.service}})),
       failures_(metrics.GetCounter("boxoffice_outbox_failures_total", "Attempts to publish that failed",
@@ -86,35 +86,12 @@ Result<void> Publisher::Start() {
   return {};
 }
 
-void Publisher::Nudge() {
-  bool wake = false;
-  {
-    const std::scoped_lock lock(mutex_);
-    nudged_ = true;
-    wake = idle_;
-  }
-  if (wake) wake_.notify_one();
-}
+void Publisher::Nudge() { nudged_.Nudge(); }
 
 void Publisher::Stop() {
-  {
-    const std::scoped_lock lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
+  nudged_.Stop();
   if (thread_.joinable()) thread_.join();
   table_.reset();  // gives back its leases
-}
-
-bool Publisher::Wait(milliseconds longest, milliseconds shortest) {
-  std::unique_lock lock(mutex_);
-  const auto now = SteadyClock::now();
-  if (wake_.wait_until(lock, now + shortest, [this] { return stopping_; })) return false;
-  idle_ = true;
-  wake_.wait_until(lock, now + longest, [this] { return stopping_ || nudged_; });
-  idle_ = false;
-  nudged_ = false;
-  return !stopping_;
 }
 
 void Publisher::Loop() {
@@ -122,7 +99,7 @@ void Publisher::Loop() {
   milliseconds gap{0};
   milliseconds backoff = config_.backoff;
   auto counted = SteadyClock::now();
-  while (Wait(poll, gap)) {
+  while (nudged_.Wait(poll, gap)) {
     const Result<size_t> published = PublishBatch();
     if (!published) {
       failures_.Add();

@@ -1,6 +1,5 @@
 #include "platform/redis/address.h"
 
-#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
@@ -19,8 +18,8 @@ std::unexpected<Error> Invalid(std::string detail) {
 Result<void> ReadCredentials(std::string_view text, Target& target) {
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos) return Invalid("before the @: [user]:password is expected");
-  auto user = PercentDecode(text.substr(0, colon));
-  auto password = PercentDecode(text.substr(colon + 1));
+  auto user = PercentDecodeBytes(text.substr(0, colon));
+  auto password = PercentDecodeBytes(text.substr(colon + 1));
   if (!user || !password) return Invalid("before the @: a % is not followed by two hexadecimal digits");
   if (password->empty()) return Invalid("before the @: the password is empty");
   target.user = *std::move(user);
@@ -46,9 +45,8 @@ Result<Address> ReadAddress(std::string_view text, size_t number) {
     return Invalid(fmt::format("server {}: host or host:port is expected", number));
   }
   if (rest.empty()) return address;
-  const char* end = rest.data() + rest.size();
-  const auto [ptr, error] = std::from_chars(rest.data() + 1, end, address.port);
-  if (rest[0] != ':' || error != std::errc() || ptr != end || address.port == 0) {
+  address.port = ParseNumber<uint16_t>(rest.substr(1)).value_or(0);
+  if (rest[0] != ':' || address.port == 0) {
     return Invalid(fmt::format("server {}: after the host, a port of 1 to 65535 is expected", number));
   }
   return address;

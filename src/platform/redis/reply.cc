@@ -1,8 +1,8 @@
 #include "platform/redis/reply.h"
 
-#include <charconv>
-
 #include <hiredis/hiredis.h>
+
+#include "base/text.h"
 
 namespace boxoffice::redis {
 
@@ -15,10 +15,7 @@ std::string_view Value::Text() const {
 
 int64_t Value::Int() const {
   if (reply_ != nullptr && reply_->type == REDIS_REPLY_INTEGER) return reply_->integer;
-  const std::string_view text = Text();
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? number : 0;
+  return ParseNumber<int64_t>(Text()).value_or(0);
 }
 
 size_t Value::size() const {

@@ -1,19 +1,13 @@
 #include "platform/redis/topology.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 #include <utility>
 
+#include "base/text.h"
+
 namespace boxoffice::redis {
 namespace {
-
-template <typename Number>
-bool ReadNumber(std::string_view text, Number& number) {
-  const char* end = text.data() + text.size();
-  const auto [ptr, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc() && ptr == end;
-}
 
 Address ReadServer(Value server, const Address& asked) {
   std::string host(server[0].Text());
@@ -90,10 +84,11 @@ std::optional<Redirection> ReadRedirection(std::string_view error, const Address
   }
   redirection.to.host = error.substr(second + 1, colon - second - 1);
   if (redirection.to.host.empty()) redirection.to.host = asked.host;
-  if (!ReadNumber(error.substr(first + 1, second - first - 1), redirection.slot) ||
-      !ReadNumber(error.substr(colon + 1), redirection.to.port) || redirection.slot >= kSlots) {
-    return std::nullopt;
-  }
+  const auto slot = ParseNumber<uint16_t>(error.substr(first + 1, second - first - 1));
+  const auto port = ParseNumber<uint16_t>(error.substr(colon + 1));
+  if (!slot || !port || *slot >= kSlots) return std::nullopt;
+  redirection.slot = *slot;
+  redirection.to.port = *port;
   return redirection;
 }
 

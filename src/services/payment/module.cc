@@ -57,20 +57,16 @@ Result<void> PaymentModule::Start() {
     BOXOFFICE_ASSIGN(acquirer_, HttpProvider::Make(config_.acquirer));
     providers.emplace("http", acquirer_.get());
   }
-  outbox::PublisherConfig publishing = config_.outbox;
-  publishing.service = "payment";
-  publishing.open_table = std::move(opened.outbox);
-  publisher_ = std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
-  BOXOFFICE_TRY(publisher_->Start());
-  outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);
+  BOXOFFICE_ASSIGN(outbox_,
+                   module::StartOutbox(runtime_, "payment", std::move(opened.outbox), config_.outbox));
   service_ = std::make_unique<Service>(*stores_.store, *stores_.reader, std::move(providers), *timer_,
                                        runtime_.clock, runtime_.random, runtime_.metrics, config_.service,
-                                       [this] { publisher_->Nudge(); });
+                                       [this] { outbox_->publisher.Nudge(); });
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
   server_->CountIn(runtime_.metrics);
   service_->StartReconciler();
   return host_.Start(
-      *server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()}, &server_->streams());
+      *server_, runtime_.listen, [this] { return Unhealthy(); }, {&outbox_->server}, &server_->streams());
 }
 
 void PaymentModule::Drain(std::chrono::milliseconds grace) { host_.Drain(grace); }
@@ -84,8 +80,7 @@ void PaymentModule::Stop() {
   timer_.reset();
   server_.reset();
   service_.reset();
-  outbox_server_.reset();
-  publisher_.reset();
+  outbox_.reset();
   sandbox_.reset();
   stores_ = {};
 }

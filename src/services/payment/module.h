@@ -52,8 +52,7 @@ class PaymentModule final : public module::ServiceModule {
   std::unique_ptr<Timer> timer_;
   std::unique_ptr<SandboxProvider> sandbox_;
   std::unique_ptr<HttpProvider> acquirer_;  // none without a URL
-  std::unique_ptr<outbox::Publisher> publisher_;
-  std::unique_ptr<module::OutboxServer> outbox_server_;
+  std::unique_ptr<module::RunningOutbox> outbox_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<RpcServer> server_;
   rpc::Host host_;

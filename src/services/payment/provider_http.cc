@@ -1,7 +1,6 @@
 #include "services/payment/provider_http.h"
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "platform/auth/webhook_signature.h"
 #include "platform/http/client_span.h"
 #include "platform/http/json_writer.h"
@@ -156,10 +156,8 @@ std::optional<std::pair<ReservationId, uint32_t>> ParseKey(std::string_view key)
   const size_t slash = key.find('/');
   const auto reservation = ReservationId::Parse(key.substr(0, slash));
   if (slash == std::string_view::npos || !reservation) return std::nullopt;
-  uint32_t attempt = 0;
-  const char* end = key.data() + key.size();
-  const auto [rest, error] = std::from_chars(key.data() + slash + 1, end, attempt);
-  if (error != std::errc() || rest != end || attempt == 0) return std::nullopt;
+  const uint32_t attempt = ParseNumber<uint32_t>(key.substr(slash + 1)).value_or(0);
+  if (attempt == 0) return std::nullopt;
   return std::pair(*reservation, attempt);
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "platform/batch/without_moved.h"
 #include "platform/obs/log.h"
 
 namespace boxoffice::payment {
@@ -139,21 +140,13 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
     return Outcomes(std::make_move_iterator(decision.outcomes.begin()),
                     std::make_move_iterator(decision.outcomes.end()));
   }
-  // Nothing was saved. Commands whose reservation moved go back to the queue; the others are decided without
-  // them.
-  std::vector<Command> others;
-  std::vector<size_t> places;
-  for (size_t i = 0; i < commands.size(); ++i) {
-    if (std::binary_search(moved.begin(), moved.end(), commands[i].key().reservation)) continue;
-    others.push_back(commands[i]);
-    places.push_back(i);
-  }
-  CHECK(others.size() < commands.size(), "each row that moved is named by a command");
-  Outcomes outcomes(commands.size());
-  if (others.empty()) return outcomes;
-  BOXOFFICE_ASSIGN(Outcomes decided, LoadDecideSave(others));
-  for (size_t i = 0; i < places.size(); ++i) outcomes[places[i]] = std::move(decided[i]);
-  return outcomes;
+  // Nothing was saved.
+  return batch::WithoutMoved(
+      commands,
+      [&moved](const Command& command) {
+        return std::binary_search(moved.begin(), moved.end(), command.key().reservation);
+      },
+      [this](std::span<const Command> others) { return LoadDecideSave(others); });
 }
 
 void Service::Decide(Waiter waiter, bool asked, resilience::Terms terms) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <iterator>
 #include <limits>
 #include <tuple>
@@ -145,10 +144,8 @@ std::string ReadLine(const std::vector<std::string>& fields,
     return "key: must be printable ASCII";
   }
   line.key = text(kKey);
-  const std::string_view amount = text(kAmount);
-  const char* end = amount.data() + amount.size();
-  const auto [rest, error] = std::from_chars(amount.data(), end, line.money.amount);
-  if (error != std::errc() || rest != end || line.money.amount < 1 || line.money.amount > kMaxAmount) {
+  line.money.amount = ParseNumber<int64_t>(text(kAmount)).value_or(0);
+  if (line.money.amount < 1 || line.money.amount > kMaxAmount) {
     return fmt::format("amount: must be minor units, a whole number of 1 to {}", kMaxAmount);
   }
   const auto currency = Currency::Parse(text(kCurrencyColumn));

@@ -1,7 +1,6 @@
 #include "services/payment/store_postgres.h"
 
 #include <array>
-#include <mutex>
 #include <set>
 #include <span>
 #include <string>
@@ -10,6 +9,7 @@
 #include "base/check.h"
 #include "base/sort_unique.h"
 #include "platform/outbox/postgres.h"
+#include "platform/sql/postgres_read.h"
 #include "services/payment/store_events.h"
 
 namespace boxoffice::sql {
@@ -294,18 +294,17 @@ class PostgresStore final : public Store {
 
 class PostgresReader final : public Reader {
  public:
-  explicit PostgresReader(std::unique_ptr<sql::pg::Connection> connection)
-      : connection_(std::move(connection)) {}
+  explicit PostgresReader(std::unique_ptr<sql::pg::Connection> connection) : reader_(std::move(connection)) {}
 
   Result<std::vector<Payment>> Payments(ReservationId reservation) override {
-    BOXOFFICE_ASSIGN(const sql::pg::Rows rows, Read(kSelectOne, reservation));
+    BOXOFFICE_ASSIGN(const sql::pg::Rows rows, reader_.ReadOne(kSelectOne, reservation));
     std::vector<Payment> payments;
     for (const Row row : rows) payments.push_back(PaymentAt(row));
     return payments;
   }
 
   Result<PaymentPage> Page(ReservationId after, uint32_t limit) override {
-    BOXOFFICE_ASSIGN(const sql::pg::Rows rows, Read(kSelectPage, after, limit));
+    BOXOFFICE_ASSIGN(const sql::pg::Rows rows, reader_.ReadOne(kSelectPage, after, limit));
     PaymentPage page;
     for (const Row row : rows) page.payments.push_back(PaymentAt(row));
     page.more = !rows.empty() && rows[0].Bool(kMoreColumn);
@@ -313,7 +312,7 @@ class PostgresReader final : public Reader {
   }
 
   Result<std::vector<Refund>> Refunds(ReservationId reservation) override {
-    BOXOFFICE_ASSIGN(const sql::pg::Rows rows, Read(kSelectRefundsOfOne, reservation));
+    BOXOFFICE_ASSIGN(const sql::pg::Rows rows, reader_.ReadOne(kSelectRefundsOfOne, reservation));
     std::vector<Refund> refunds;
     for (const Row row : rows) refunds.push_back(RefundAt(row));
     return refunds;
@@ -331,8 +330,7 @@ class PostgresReader final : public Reader {
     for (const std::string_view select : {kSelectSome, kSelectRefundsOfSome}) {
       batch.Add(select, Column(keys, &PaymentKey::reservation), Column(keys, &PaymentKey::attempt));
     }
-    const std::scoped_lock lock(mutex_);
-    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    BOXOFFICE_ASSIGN(const auto results, reader_.Read(batch));
     Rows rows;
     for (const Row row : results[0]) rows.payments.push_back(PaymentAt(row));
     for (const Row row : results[1]) rows.refunds.push_back(RefundAt(row));
@@ -345,7 +343,8 @@ class PostgresReader final : public Reader {
                                            uint32_t limit) {
     std::vector<PaymentKey> keys;
     for (const std::string_view select : selects) {
-      BOXOFFICE_ASSIGN(const sql::pg::Rows rows, Read(select, after.reservation, after.attempt, limit));
+      BOXOFFICE_ASSIGN(const sql::pg::Rows rows,
+                       reader_.ReadOne(select, after.reservation, after.attempt, limit));
       for (const Row row : rows) keys.push_back(KeyAt(row));
     }
     SortUnique(keys);
@@ -353,17 +352,7 @@ class PostgresReader final : public Reader {
     return keys;
   }
 
-  template <typename... T>
-  Result<sql::pg::Rows> Read(std::string_view sql, const T&... values) {
-    Batch batch;
-    batch.Add(sql, values...);
-    const std::scoped_lock lock(mutex_);
-    BOXOFFICE_ASSIGN(auto results, connection_->Read(batch));
-    return std::move(results[0]);
-  }
-
-  std::mutex mutex_;  // guards the connection
-  std::unique_ptr<sql::pg::Connection> connection_;
+  sql::pg::SharedReader reader_;
 };
 
 }  // namespace

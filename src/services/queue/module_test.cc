@@ -161,6 +161,27 @@ TEST_F(QueueModuleTest, ACallerThatDoesNotHangUpKeepsTheLeadFromNobody) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, kLong / 3);
 }
 
+// A caller that does not hang up makes the drain last, and meanwhile the lead is lost.
+TEST_F(QueueModuleTest, OneThatLosesTheLeadWhileItDrainsDoesNotTakeItAgain) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  const auto replica = Make(server.Url(), seconds(1));
+  ASSERT_TRUE(replica->Start());
+  ASSERT_TRUE(Insist(*replica, "ann").has_value());
+  const auto stub = v1::QueueService::NewStub(replica->Channel());
+  grpc::ClientContext context;
+  const auto stream = stub->Execute(&context);
+  stream->WaitForInitialMetadata();  // it is taken
+  auto drain = std::async(std::launch::async, [&] { replica->module().Drain(kLong); });
+  ASSERT_TRUE(Eventually([&] { return replica->Role() == "standby"; }));
+  ASSERT_EQ(server.AskOne({"SET", "queue:leader", "another"}), "OK");
+  ASSERT_TRUE(Eventually([&] { return replica->Metric() == 0; })) << "it has not seen the other";
+  ASSERT_EQ(server.AskOne({"DEL", "queue:leader"}), "1");
+  while (drain.wait_for(milliseconds(5)) != std::future_status::ready) {
+    ASSERT_EQ(replica->Role(), "standby");
+    ASSERT_EQ(server.AskOne({"EXISTS", "queue:leader"}), "0");
+  }
+}
+
 TEST_F(QueueModuleTest, ALeaderThatIsGoneWithoutAWordIsFollowedAtTheEndOfItsLease) {
   const std::string url = testbed::EmptyRedis().Url();
   RedisLeadership gone(redis::Client::Open(url).value(), milliseconds(1'000));
@@ -232,13 +253,21 @@ TEST_F(QueueModuleTest, OneThatCantListenLeavesTheLeadToOthers) {
   const std::string url = testbed::EmptyRedis().Url();
   const auto first = Make(url);
   ASSERT_TRUE(first->Start());
-  const auto same_address = std::make_unique<Replica>(dir_, "none/replica", url, kLong);
-  ASSERT_TRUE(same_address->Start()) << "it stands by, and listens only when it leads";
+  {
+    Replica standby(dir_, "none/replica", url, kLong);
+    ASSERT_TRUE(standby.Start()) << "it listens only when it leads";
+    EXPECT_EQ(standby.Role(), "standby");
+  }
+  first->module().Drain(seconds(5));
+  // It asks for the lead before its Start returns, so that nobody else can come first.
+  Replica elected(dir_, "none/replica", url, kLong);
+  const auto started = elected.Start();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().reason, "port_taken");
+  EXPECT_EQ(elected.Role(), "standby");
   const auto third = Make(url);
   ASSERT_TRUE(third->Start());
-  first->module().Drain(seconds(5));
-  EXPECT_TRUE(Eventually([&] { return third->Role() == "leader"; }));
-  EXPECT_EQ(same_address->Role(), "standby");
+  EXPECT_EQ(third->Role(), "leader") << "long before the lease ends";
 }
 
 }  // namespace

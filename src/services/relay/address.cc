@@ -1,7 +1,6 @@
 #include "services/relay/address.h"
 
 #include <algorithm>
-#include <charconv>
 #include <span>
 #include <string>
 
@@ -9,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace boxoffice::relay {
 namespace {
@@ -89,10 +89,8 @@ Result<std::vector<Network>> ParseNetworks(std::string_view text) {
     int prefix = most;
     bool good = address.has_value();
     if (slash != std::string_view::npos) {
-      const std::string_view digits = one.substr(slash + 1);
-      const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), prefix);
-      good = good && error == std::errc() && end == digits.data() + digits.size() && prefix >= 0 &&
-             prefix <= most;
+      prefix = ParseNumber<int>(one.substr(slash + 1)).value_or(-1);
+      good = good && prefix >= 0 && prefix <= most;
     }
     if (!good) {
       return Fail(Code::kInvalidArgument, "config",

@@ -63,13 +63,13 @@ Result<void> RelayModule::Start() {
       config_.make_sender ? config_.make_sender()
                           : std::make_unique<HttpSender>(config_.http_timeout, config_.tls, addresses),
       runtime_.clock, runtime_.metrics);
-  dispatcher_ =
-      std::make_unique<Dispatcher>(*service_, *sender_, runtime_.clock, config_.limits, [this] { Wake(); });
+  dispatcher_ = std::make_unique<Dispatcher>(*service_, *sender_, runtime_.clock, config_.limits,
+                                             [this] { nudged_.Nudge(); });
   thread_ = std::thread([this] { Loop(); });
-  server_ = std::make_unique<RelayRpcServer>(*service_, [this] { Wake(); });
+  server_ = std::make_unique<RelayRpcServer>(*service_, [this] { nudged_.Nudge(); });
   server_->CountIn(runtime_.metrics);
   BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen));
-  BOXOFFICE_TRY(Subscribe(*service_, runtime_.bus, [this] { Wake(); }));
+  BOXOFFICE_TRY(Subscribe(*service_, runtime_.bus, [this] { nudged_.Nudge(); }));
   subscribed_ = true;
   forgetter_ = std::make_unique<bus::Forgetter>(kGroup, ConsumedTopics(), config_.processed_age, runtime_.bus,
                                                 runtime_.clock, runtime_.metrics, bus::ForgetIn(*service_));
@@ -77,23 +77,10 @@ Result<void> RelayModule::Start() {
   return {};
 }
 
-void RelayModule::Wake() {
-  {
-    const std::scoped_lock lock(mutex_);
-    woken_ = true;
-  }
-  changed_.notify_all();
-}
-
 void RelayModule::Loop() {
   std::chrono::milliseconds wait{0};
-  while (true) {
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, wait, [this] { return woken_ || stopping_; });
-      if (stopping_) return;
-      woken_ = false;
-    }
+  // Its end is a nudge too, and not nudged_.Stop(): Drain waits for further ones.
+  while (nudged_.Wait(wait, std::chrono::milliseconds(0)) && !stopping_) {
     const Result<std::optional<Timestamp>> next = dispatcher_->Round();
     wait = kLongestWait;
     if (!next) {
@@ -144,22 +131,14 @@ void RelayModule::Drain(std::chrono::milliseconds grace) {
   forgetter_.reset();
   if (std::exchange(subscribed_, false)) runtime_.bus.Unsubscribe(kGroup);
   host_.Drain(grace);
-  {
-    const std::scoped_lock lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
+  stopping_ = true;
+  nudged_.Nudge();
   if (thread_.joinable()) thread_.join();
   if (!dispatcher_) return;
   // What was sent has been received: record it rather than send it again.
-  std::unique_lock lock(mutex_);
-  while (true) {
-    woken_ = false;
-    lock.unlock();
-    const bool recorded = dispatcher_->RecordEnded().has_value();
-    if (!recorded || dispatcher_->in_flight() == 0) return;
-    lock.lock();
-    if (!changed_.wait_until(lock, end, [this] { return woken_; })) return;
+  while (dispatcher_->RecordEnded().has_value() && dispatcher_->in_flight() > 0) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    if (left.count() <= 0 || !nudged_.Wait(left, std::chrono::milliseconds(0))) return;
   }
 }
 

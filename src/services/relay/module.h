@@ -1,14 +1,14 @@
 // The relay service as a part of a process.
 #pragma once
 
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 
+#include "base/nudge.h"
 #include "platform/bus/forgetting.h"
 #include "platform/config/keys.h"
 #include "platform/http/client.h"
@@ -58,7 +58,6 @@ class RelayModule final : public module::ServiceModule {
   [[nodiscard]] rpc::InProcess ForThisProcess() override { return host_.ForThisProcess(); }
 
  private:
-  void Wake();
   void Loop();
   void PruneIfDue();
   void MeasureIfDue();
@@ -73,10 +72,8 @@ class RelayModule final : public module::ServiceModule {
   bool subscribed_ = false;
   std::unique_ptr<bus::Forgetter> forgetter_;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool woken_ = false;
-  bool stopping_ = false;
+  Nudged nudged_;  // by what may be due sooner, and by the end of an attempt
+  std::atomic<bool> stopping_ = false;
   std::chrono::steady_clock::time_point pruned_{};
   std::chrono::steady_clock::time_point measured_{};
   std::thread thread_;

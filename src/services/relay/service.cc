@@ -127,8 +127,10 @@ Result<Target> RelayService::SaveChange(int64_t id, const Make& make) {
     const bool stops = target->enabled && !changed.enabled;
     const Result<void> saved = store_->ChangeTarget(
         changed, stops ? std::optional<std::string>(kDisabledTarget) : std::nullopt, clock_.Now());
-    // Another replica was first: on top of what it did.
-    if (!saved && saved.error().reason == "constraint" && tries < kMaxTries) continue;
+    if (!saved && saved.error().reason == "constraint") {
+      if (tries < kMaxTries) continue;  // another replica was first: on top of what it did
+      return Fail(Code::kUnavailable, "contention", "others change the target");
+    }
     BOXOFFICE_TRY(saved);
     ++changed.version;
     *target = changed;

@@ -91,12 +91,12 @@ class RelayService {
   // Changes what is given. Disabled by it, its pending deliveries become dead; enabled again, it gets what
   // happens from then on. With other types or shows, it gets what they name and happens from then on; what
   // is under way, if they named it before as well. Again: no effect. Errors: invalid_argument,
-  // target_not_found.
+  // target_not_found, contention (kUnavailable: others change it, ten times in a row).
   [[nodiscard]] Result<Target> ChangeTarget(int64_t id, const TargetChange& change);
   // Gives it a new secret; deliveries carry a signature by the one before as well, until `keep_old` is over.
   // A rotation before that one had ended: the older secret counts no more. Again with the operation key of
   // the last rotation and the same `keep_old`: the secret that it made. Errors: invalid_argument,
-  // target_not_found, operation_key_reused (kConflict: with another `keep_old`).
+  // target_not_found, operation_key_reused (kConflict: with another `keep_old`), contention.
   [[nodiscard]] Result<Target> RotateSecret(const std::string& operation_key, int64_t id,
                                             milliseconds keep_old);
   // Sends it an event of kTestType, once, whatever it asked for; what came of it is in the log. Again:

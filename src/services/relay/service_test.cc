@@ -41,6 +41,36 @@ TEST(OvertakenTest, ATestOfATargetThatAnotherReplicaHasJustTakenAwaySaysSo) {
   }
 }
 
+// Another replica is always first.
+class ForestallingStore final : public MemoryStore {
+ public:
+  explicit ForestallingStore(int& changes) : changes_(changes) {}
+  Result<void> ChangeTarget(const Target&, const std::optional<std::string>&, Timestamp) override {
+    ++changes_;
+    return Fail(Code::kConflict, "constraint", "the target was changed meanwhile");
+  }
+
+ private:
+  int& changes_;
+};
+
+TEST(OvertakenTest, AChangeThatOthersForestallTenTimesCanBeAskedForAgain) {
+  const ManualClock clock;
+  SeededRandom random(1);
+  int changes = 0;
+  RelayService service(std::make_unique<ForestallingStore>(changes), clock, random,
+                       [] { return std::string(kSecretBytes, 's'); });
+  ASSERT_TRUE(service.Load());
+  const Target target = service.CreateTarget("op-1", {.url = "http://example/"}).value();
+  TargetChange change;
+  change.enabled = false;
+  const auto changed = service.ChangeTarget(target.id, change);
+  ASSERT_FALSE(changed);
+  EXPECT_EQ(changed.error().code, Code::kUnavailable);
+  EXPECT_EQ(changed.error().reason, "contention");
+  EXPECT_EQ(changes, 10);
+}
+
 // Each secret is another one.
 class OperationKeyTest : public testing::Test {
  protected:

@@ -16,7 +16,7 @@ Result<std::unique_ptr<Store>> OpenStore(std::string_view url) {
     return OpenSqliteStore(folder / "relay.db");
   if (module::IsPostgres(url))
     return OpenPostgresStore({.url = std::string(url), .application_name = "boxoffice-relay"});
-  return module::NoStoreFor(url, "sqlite:DIR or postgresql://USER@HOST/DATABASE");
+  return module::NoStoreFor(url, module::kSqlForms);
 }
 
 Result<void> MigrateStores(std::string_view url) {

@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "platform/bus/processed_event_postgres.h"
+#include "platform/sql/postgres_read.h"
 #include "services/relay/throttle.h"
 
 namespace boxoffice::sql {
@@ -23,6 +24,7 @@ namespace {
 using sql::pg::Batch;
 using sql::pg::Bytes;
 using sql::pg::Column;
+using sql::pg::ReadOne;
 using sql::pg::Row;
 
 constexpr std::string_view kConsumer = "relay";
@@ -239,11 +241,9 @@ class PostgresStore final : public Store {
   }
 
   Result<std::vector<Target>> LoadTargets() override {
-    Batch batch;
-    batch.Add(kSelectTargets);
-    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    BOXOFFICE_ASSIGN(const auto rows, ReadOne(*connection_, kSelectTargets));
     std::vector<Target> targets;
-    for (const Row row : results[0]) {
+    for (const Row row : rows) {
       targets.push_back(TargetAt(row));
     }
     return targets;
@@ -304,12 +304,11 @@ class PostgresStore final : public Store {
   }
 
   Result<std::set<TargetKey>> Waiting(const std::set<TargetKey>& keys) override {
-    Batch batch;
-    batch.Add(kSelectWaiting, Column(keys, &TargetKey::first),
-              Column(keys, [](const TargetKey& key) { return Bytes{key.second}; }));
-    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    BOXOFFICE_ASSIGN(const auto rows,
+                     ReadOne(*connection_, kSelectWaiting, Column(keys, &TargetKey::first),
+                             Column(keys, [](const TargetKey& key) { return Bytes{key.second}; })));
     std::set<TargetKey> waiting;
-    for (const Row row : results[0]) waiting.emplace(row.Int(0), row.Text(1));
+    for (const Row row : rows) waiting.emplace(row.Int(0), row.Text(1));
     return waiting;
   }
 
@@ -356,10 +355,8 @@ class PostgresStore final : public Store {
   }
 
   Result<std::optional<Timestamp>> NextDue(int64_t target_id) override {
-    Batch batch;
-    batch.Add(kSelectNextDue, target_id);
-    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
-    return results[0].empty() ? std::nullopt : TimeAt(results[0][0], 0);
+    BOXOFFICE_ASSIGN(const auto rows, ReadOne(*connection_, kSelectNextDue, target_id));
+    return rows.empty() ? std::nullopt : TimeAt(rows[0], 0);
   }
 
   Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) override {
@@ -409,20 +406,17 @@ class PostgresStore final : public Store {
   }
 
   Result<std::vector<Delivery>> ListDead(const DeadQuery& query) override {
-    Batch batch;
-    batch.Add(kListDead, ToUnixMs(query.from), ToUnixMs(query.until), Column(query.target_ids), query.limit);
-    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    BOXOFFICE_ASSIGN(const auto rows, ReadOne(*connection_, kListDead, ToUnixMs(query.from),
+                                              ToUnixMs(query.until), Column(query.target_ids), query.limit));
     std::vector<Delivery> dead;
-    for (const Row row : results[0]) dead.push_back(DeliveryAt(row));
+    for (const Row row : rows) dead.push_back(DeliveryAt(row));
     return dead;
   }
 
   Result<std::optional<InboxEvent>> FindEvent(const EventId& id) override {
-    Batch batch;
-    batch.Add(kFindEvent, id);
-    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
-    if (results[0].empty()) return std::nullopt;
-    const Row row = results[0][0];
+    BOXOFFICE_ASSIGN(const auto rows, ReadOne(*connection_, kFindEvent, id));
+    if (rows.empty()) return std::nullopt;
+    const Row row = rows[0];
     return InboxEvent{id,
                       std::string(row.Text(0)),
                       std::string(row.Text(1)),
@@ -434,10 +428,8 @@ class PostgresStore final : public Store {
   }
 
   Result<std::optional<Delivery>> Find(int64_t delivery_id) override {
-    Batch batch;
-    batch.Add(kFind, delivery_id);
-    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
-    return results[0].empty() ? std::nullopt : std::optional(DeliveryAt(results[0][0]));
+    BOXOFFICE_ASSIGN(const auto rows, ReadOne(*connection_, kFind, delivery_id));
+    return rows.empty() ? std::nullopt : std::optional(DeliveryAt(rows[0]));
   }
 
   Result<std::vector<Delivery>> List(const DeliveryQuery& query) override {
@@ -448,11 +440,10 @@ class PostgresStore final : public Store {
     if (query.event_id) sql += " AND d.event_id = $5";
     sql += kListEnd;
     const int64_t before = query.before_id == 0 ? std::numeric_limits<int64_t>::max() : query.before_id;
-    Batch batch;
-    batch.Add(sql, before, query.limit, query.target_id, query.state, query.event_id);
-    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    BOXOFFICE_ASSIGN(const auto rows, ReadOne(*connection_, sql, before, query.limit, query.target_id,
+                                              query.state, query.event_id));
     std::vector<Delivery> deliveries;
-    for (const Row row : results[0]) deliveries.push_back(DeliveryAt(row));
+    for (const Row row : rows) deliveries.push_back(DeliveryAt(row));
     return deliveries;
   }
 

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/sort_unique.h"
+#include "base/text.h"
 
 namespace boxoffice::relay {
 namespace {
@@ -48,11 +49,7 @@ std::unexpected<Error> BadField(std::string detail) {
   return Fail(Code::kInvalidArgument, "invalid_argument", std::move(detail));
 }
 
-bool IsPort(std::string_view text) {
-  unsigned port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  return error == std::errc() && end == text.data() + text.size() && port >= 1 && port <= 65535;
-}
+bool IsPort(std::string_view text) { return ParseNumber<uint16_t>(text).value_or(0) != 0; }
 
 // What the C library takes for an IPv4 address and inet_pton does not: "2130706433", "0x7f.1", "127.1",
 // "0177.0.0.1". The address is judged when it is connected to, whatever it was written as; but nobody means
@@ -271,9 +268,7 @@ std::string JoinShowIds(std::span<const int64_t> ids) { return fmt::format("{}",
 std::vector<int64_t> SplitShowIds(std::string_view joined) {
   std::vector<int64_t> ids;
   for (const std::string& text : SplitEventTypes(joined)) {
-    int64_t id = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (error == std::errc()) ids.push_back(id);
+    if (const auto id = ParseNumber<int64_t>(text)) ids.push_back(*id);
   }
   return ids;
 }

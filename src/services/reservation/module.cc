@@ -16,7 +16,6 @@
 #include "platform/module/outbox_server.h"
 #include "platform/module/periodic.h"
 #include "platform/module/shared_keys.h"
-#include "platform/outbox/outbox.h"
 #include "services/reservation/participant_client.h"
 #include "services/reservation/rpc_server.h"
 #include "services/reservation/saga_gauges.h"
@@ -113,8 +112,7 @@ struct ReservationModule::Parts {
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::unique_ptr<module::LoopLag> loop_lag;
   OpenedStores stores;
-  std::unique_ptr<outbox::Publisher> publisher;
-  std::unique_ptr<module::OutboxServer> outbox_server;
+  std::unique_ptr<module::RunningOutbox> outbox;
   std::unique_ptr<Participants> participants;
   std::unique_ptr<Service> service;
   std::unique_ptr<Shows> shows;
@@ -133,13 +131,8 @@ ReservationModule::~ReservationModule() { Stop(); }
 Result<void> ReservationModule::Start() {
   auto parts = std::make_unique<Parts>();
   BOXOFFICE_ASSIGN(parts->stores, OpenStores(runtime_.store_url, runtime_.random));
-  outbox::PublisherConfig publishing = config_.outbox;
-  publishing.service = "reservation";
-  publishing.open_table = parts->stores.outbox;
-  parts->publisher =
-      std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
-  BOXOFFICE_TRY(parts->publisher->Start());
-  parts->outbox_server = std::make_unique<module::OutboxServer>(*parts->publisher, runtime_.clock);
+  BOXOFFICE_ASSIGN(parts->outbox,
+                   module::StartOutbox(runtime_, "reservation", parts->stores.outbox, config_.outbox));
   const auto executor = parts->io.get_executor();
   parts->loop_lag = std::make_unique<module::LoopLag>(executor, "reservation", runtime_.metrics);
   parts->participants = config_.connect_participants(executor, runtime_, config_.calls);
@@ -149,7 +142,7 @@ Result<void> ReservationModule::Start() {
   parts->service = std::make_unique<Service>(
       service, executor, *parts->stores.store, *parts->stores.reader, *parts->participants,
       parts->stores.clock ? *parts->stores.clock : runtime_.clock, runtime_.random, runtime_.metrics,
-      [publisher = parts->publisher.get()] { publisher->Nudge(); });
+      [outbox = parts->outbox.get()] { outbox->publisher.Nudge(); });
   parts->shows = config_.connect_shows(executor, runtime_, config_.calls);
   ShowServiceConfig shows = config_.shows;
   shows.owner = service.owner;
@@ -165,7 +158,7 @@ Result<void> ReservationModule::Start() {
   parts->host = std::make_unique<rpc::Host>();
   BOXOFFICE_TRY(parts->host->Start(
       *parts->server, runtime_.listen, [service = parts->service.get()] { return HealthOf(*service); },
-      {parts->outbox_server.get()}, &parts->server->streams()));
+      {&parts->outbox->server}, &parts->server->streams()));
   parts->measuring = std::make_unique<module::Periodic>(kMeasureEvery, [this, raw = parts.get()] {
     (void)MeasureSagas(*raw->stores.reader, runtime_.metrics);  // what can't be read shows elsewhere
   });
@@ -213,7 +206,6 @@ void ReservationModule::Stop() {
   parts_->shows.reset();
   parts_->participants.reset();
   parts_->service.reset();
-  parts_->publisher->Stop();
   parts_.reset();
 }
 

@@ -38,7 +38,7 @@ Result<OpenedStores> OpenStores(std::string_view url, Random& random) {
     opened.outbox = [config] { return outbox::OpenPostgresTable(config); };
     return opened;
   }
-  return module::NoStoreFor(url, "sqlite:DIR or postgresql://USER@HOST/DATABASE");
+  return module::NoStoreFor(url, module::kSqlForms);
 }
 
 Result<void> MigrateStores(std::string_view url) {

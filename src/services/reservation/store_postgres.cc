@@ -1,7 +1,6 @@
 #include "services/reservation/store_postgres.h"
 
 #include <algorithm>
-#include <mutex>
 #include <set>
 #include <span>
 #include <utility>
@@ -9,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "platform/outbox/postgres.h"
+#include "platform/sql/postgres_read.h"
 #include "services/reservation/store_record.h"
 
 namespace boxoffice::sql {
@@ -346,8 +346,7 @@ class PostgresStore final : public Store {
 
 class PostgresReader final : public Reader {
  public:
-  explicit PostgresReader(std::unique_ptr<sql::pg::Connection> connection)
-      : connection_(std::move(connection)) {}
+  explicit PostgresReader(std::unique_ptr<sql::pg::Connection> connection) : reader_(std::move(connection)) {}
 
   Result<std::optional<Reservation>> Get(ReservationId id) override {
     BOXOFFICE_ASSIGN(Page page, Read(1, "SELECT record FROM reservation WHERE id = $1", id));
@@ -386,14 +385,12 @@ class PostgresReader final : public Reader {
   }
 
   Result<std::vector<SagaCount>> CountSagas() override {
-    Batch batch;
-    batch.Add(
-        "SELECT saga_status, state, count(*) FROM reservation WHERE saga_status <> 1 GROUP BY 1, 2 ORDER BY "
-        "1, 2");
-    const std::scoped_lock lock(mutex_);
-    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    BOXOFFICE_ASSIGN(
+        const auto rows,
+        reader_.ReadOne("SELECT saga_status, state, count(*) FROM reservation WHERE saga_status <> 1 "
+                        "GROUP BY 1, 2 ORDER BY 1, 2"));
     std::vector<SagaCount> counts;
-    for (const Row row : results[0])
+    for (const Row row : rows)
       counts.push_back({static_cast<SagaStatus>(row.Int(0)), static_cast<State>(row.Int(1)), row.Int(2)});
     return counts;
   }
@@ -406,12 +403,9 @@ class PostgresReader final : public Reader {
  private:
   template <typename... T>
   Result<Page> Read(uint32_t limit, std::string_view sql, const T&... values) {
-    Batch batch;
-    batch.Add(sql, values...);
-    const std::scoped_lock lock(mutex_);
-    BOXOFFICE_ASSIGN(const auto results, connection_->Read(batch));
+    BOXOFFICE_ASSIGN(const auto rows, reader_.ReadOne(sql, values...));
     Page page;
-    for (const Row row : results[0]) {
+    for (const Row row : rows) {
       if (page.reservations.size() == limit) {
         page.more = true;
         break;
@@ -422,8 +416,7 @@ class PostgresReader final : public Reader {
     return page;
   }
 
-  std::mutex mutex_;  // one connection serves all readers, in turn
-  std::unique_ptr<sql::pg::Connection> connection_;
+  sql::pg::SharedReader reader_;
 };
 
 }  // namespace

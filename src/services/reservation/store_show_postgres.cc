@@ -1,10 +1,10 @@
 #include "services/reservation/store_show_postgres.h"
 
 #include <limits>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include "platform/sql/postgres_read.h"
 #include "services/reservation/store_record.h"
 #include "services/reservation/store_show_record.h"
 
@@ -152,13 +152,13 @@ class PostgresShowStore final : public ShowStore {
 class PostgresShowReader final : public ShowReader {
  public:
   explicit PostgresShowReader(std::unique_ptr<sql::pg::Connection> connection)
-      : connection_(std::move(connection)) {}
+      : reader_(std::move(connection)) {}
 
   Result<std::optional<ShowWork>> Work(const WorkKey& key) override {
     BOXOFFICE_ASSIGN(const auto rows,
-                     Read("SELECT show_id, kind, version, epoch, due_at_ms, record FROM show_work "
-                          "WHERE show_id = $1 AND kind = $2",
-                          key.show_id, key.kind));
+                     reader_.ReadOne("SELECT show_id, kind, version, epoch, due_at_ms, record FROM show_work "
+                                     "WHERE show_id = $1 AND kind = $2",
+                                     key.show_id, key.kind));
     if (rows.empty()) return std::nullopt;
     return WorkAt(rows[0]);
   }
@@ -174,13 +174,14 @@ class PostgresShowReader final : public ShowReader {
     sql += of_show ? " ORDER BY place LIMIT $4" : " ORDER BY show_id DESC, place DESC LIMIT $4";
     const bool first = query.after_show_id == 0;
     const int64_t before_show = first ? std::numeric_limits<int64_t>::max() : query.after_show_id;
-    BOXOFFICE_ASSIGN(const auto rows, Read(sql, of_show ? query.show_id : before_show, query.after_place,
-                                           query.user_id, int64_t{query.limit} + 1));
+    BOXOFFICE_ASSIGN(const auto rows,
+                     reader_.ReadOne(sql, of_show ? query.show_id : before_show, query.after_place,
+                                     query.user_id, int64_t{query.limit} + 1));
     return ToPage(rows, query.limit);
   }
 
   Result<std::vector<SeatChoice>> Wishes(int64_t show_id, uint32_t limit) override {
-    BOXOFFICE_ASSIGN(const auto rows, Read(kWishes, show_id, limit));
+    BOXOFFICE_ASSIGN(const auto rows, reader_.ReadOne(kWishes, show_id, limit));
     std::vector<SeatChoice> wishes;
     for (const Row row : rows) {
       wishes.push_back(WishFrom(row.Int(0), row.Text(1), row.Text(2), row.Int(3)));
@@ -192,25 +193,27 @@ class PostgresShowReader final : public ShowReader {
     const auto& wishes = query.wishes;
     BOXOFFICE_ASSIGN(
         const auto rows,
-        Read(kListByWish, query.show_id, Column(wishes, &SeatChoice::best_count),
-             Column(wishes, &SeatChoice::section), Column(wishes, &SeatChoice::category),
-             Column(wishes, &SeatChoice::max_price), query.after_place, int64_t{query.limit} + 1, kAnyPrice));
+        reader_.ReadOne(kListByWish, query.show_id, Column(wishes, &SeatChoice::best_count),
+                        Column(wishes, &SeatChoice::section), Column(wishes, &SeatChoice::category),
+                        Column(wishes, &SeatChoice::max_price), query.after_place, int64_t{query.limit} + 1,
+                        kAnyPrice));
     return ToPage(rows, query.limit);
   }
 
   Result<uint64_t> CountBefore(int64_t show_id, uint64_t place) override {
-    BOXOFFICE_ASSIGN(const auto rows, Read("SELECT count(*) FROM waitlist WHERE show_id = $1 AND place < $2 "
-                                           "AND state < 3",
-                                           show_id, place));
+    BOXOFFICE_ASSIGN(const auto rows,
+                     reader_.ReadOne("SELECT count(*) FROM waitlist WHERE show_id = $1 AND place < $2 "
+                                     "AND state < 3",
+                                     show_id, place));
     return static_cast<uint64_t>(rows[0].Int(0));
   }
 
   Result<Page> OfShow(int64_t show_id, std::span<const State> states, ReservationId after,
                       uint32_t limit) override {
     BOXOFFICE_ASSIGN(const auto rows,
-                     Read("SELECT record FROM reservation WHERE show_id = $1 AND id > $2 AND "
-                          "state = ANY($3) ORDER BY id LIMIT $4",
-                          show_id, after, Column(states), int64_t{limit} + 1));
+                     reader_.ReadOne("SELECT record FROM reservation WHERE show_id = $1 AND id > $2 AND "
+                                     "state = ANY($3) ORDER BY id LIMIT $4",
+                                     show_id, after, Column(states), int64_t{limit} + 1));
     Page page;
     for (const Row row : rows) {
       if (page.reservations.size() == limit) {
@@ -237,17 +240,7 @@ class PostgresShowReader final : public ShowReader {
     return page;
   }
 
-  template <typename... T>
-  Result<sql::pg::Rows> Read(std::string_view sql, const T&... values) {
-    Batch batch;
-    batch.Add(sql, values...);
-    const std::scoped_lock lock(mutex_);
-    BOXOFFICE_ASSIGN(auto results, connection_->Read(batch));
-    return std::move(results[0]);
-  }
-
-  std::mutex mutex_;  // one connection serves all readers, in turn
-  std::unique_ptr<sql::pg::Connection> connection_;
+  sql::pg::SharedReader reader_;
 };
 
 }  // namespace

@@ -92,22 +92,17 @@ SeatModule::~SeatModule() { Stop(); }
 
 Result<void> SeatModule::Start() {
   BOXOFFICE_ASSIGN(OpenedStores opened, OpenStores(runtime_.store_url, runtime_.random));
-  outbox::PublisherConfig publishing = config_.outbox;
-  publishing.service = "seat";
-  publishing.open_table = std::move(opened.outbox);
-  publisher_ = std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
-  BOXOFFICE_TRY(publisher_->Start());
-  outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);
+  BOXOFFICE_ASSIGN(outbox_, module::StartOutbox(runtime_, "seat", std::move(opened.outbox), config_.outbox));
   store_clock_ = std::move(opened.clock);
-  service_ =
-      std::make_unique<SeatService>(std::move(opened.stores), store_clock_ ? *store_clock_ : runtime_.clock,
-                                    runtime_.metrics, config_.service, [this] { publisher_->Nudge(); });
+  service_ = std::make_unique<SeatService>(std::move(opened.stores),
+                                           store_clock_ ? *store_clock_ : runtime_.clock, runtime_.metrics,
+                                           config_.service, [this] { outbox_->publisher.Nudge(); });
   BOXOFFICE_TRY(service_->Start());
   sweeper_ = std::make_unique<Sweeper>(*service_, config_.sweep_interval, runtime_.metrics);
   server_ = std::make_unique<SeatRpcServer>(*service_);
   server_->CountIn(runtime_.metrics);
   return host_.Start(
-      *server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()}, &server_->streams());
+      *server_, runtime_.listen, [this] { return Unhealthy(); }, {&outbox_->server}, &server_->streams());
 }
 
 void SeatModule::Drain(std::chrono::milliseconds grace) {
@@ -123,8 +118,7 @@ void SeatModule::Stop() {
   server_.reset();
   service_.reset();
   store_clock_.reset();
-  outbox_server_.reset();
-  publisher_.reset();
+  outbox_.reset();
 }
 
 std::string SeatModule::Unhealthy() const {

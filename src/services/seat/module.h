@@ -42,8 +42,7 @@ class SeatModule final : public module::ServiceModule {
 
   const module::Runtime& runtime_;
   const SeatConfig config_;
-  std::unique_ptr<outbox::Publisher> publisher_;
-  std::unique_ptr<module::OutboxServer> outbox_server_;
+  std::unique_ptr<module::RunningOutbox> outbox_;
   std::unique_ptr<Clock> store_clock_;  // as OpenedStores has it
   std::unique_ptr<SeatService> service_;
   std::unique_ptr<SeatRpcServer> server_;

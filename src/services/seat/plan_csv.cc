@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/text.h"
 #include "services/seat/plan_pretix.h"
 
 namespace boxoffice::seat {
@@ -200,9 +200,8 @@ class PlanBuilder {
   }
   [[nodiscard]] Result<double> Coordinate(const Record& record, size_t column) const {
     const std::string& text = Field(record, column);
-    double number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error == std::errc() && end == text.data() + text.size() && std::isfinite(number)) return number;
+    const auto number = ParseNumber<double>(text);
+    if (number && std::isfinite(*number)) return *number;
     return InvalidLine(record.line, fmt::format("{}: \"{}\" is not a number", kColumns[column], text));
   }
   PlanRow& PlaceOf(const std::string& section, const std::string& row) {

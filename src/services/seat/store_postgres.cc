@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/sort_unique.h"
 #include "platform/outbox/postgres.h"
+#include "platform/sql/postgres_read.h"
 #include "services/seat/store_events.h"
 #include "services/seat/store_layout.h"
 #include "services/seat/store_postgres_sql.h"
@@ -30,6 +31,7 @@ using sql::pg::Batch;
 using sql::pg::Bytes;
 using sql::pg::Column;
 using sql::pg::Missing;
+using sql::pg::ReadOne;
 // seat::Row is a row of seats.
 using DbRow = sql::pg::Row;
 using SteadyClock = std::chrono::steady_clock;
@@ -163,15 +165,8 @@ class PostgresStore final : public Store {
   Result<bool> UpdateTerms(int64_t show_id, const ShowTerms& before, const ShowTerms& after) override;
 
  private:
-  template <typename... T>
-  Result<sql::pg::Rows> Read(std::string_view sql, const T&... values) {
-    Batch batch;
-    batch.Add(sql, values...);
-    BOXOFFICE_ASSIGN(auto results, connection_->Read(batch));
-    return std::move(results[0]);
-  }
   Result<std::vector<SeatRow>> ReadSeats(std::string_view sql, int64_t show_id, SeatNo after, size_t limit) {
-    BOXOFFICE_ASSIGN(const sql::pg::Rows found, Read(sql, show_id, after, limit));
+    BOXOFFICE_ASSIGN(const sql::pg::Rows found, ReadOne(*connection_, sql, show_id, after, limit));
     std::vector<SeatRow> rows;
     rows.reserve(found.size());
     for (const DbRow row : found) rows.push_back(SeatAt(row));
@@ -341,10 +336,10 @@ void PostgresStore::Tell(const Changes& changes, Batch& batch) const {
 
 Result<Catalogue> PostgresStore::LoadCatalogue() {
   Catalogue catalogue;
-  BOXOFFICE_ASSIGN(const sql::pg::Rows concerts, Read(kLoadConcerts));
+  BOXOFFICE_ASSIGN(const sql::pg::Rows concerts, ReadOne(*connection_, kLoadConcerts));
   for (const DbRow row : concerts) catalogue.concerts.push_back(ConcertAt(row));
   for (int64_t after = 0;;) {
-    BOXOFFICE_ASSIGN(const sql::pg::Rows shows, Read(kLoadShows, after, kShowsAtOnce));
+    BOXOFFICE_ASSIGN(const sql::pg::Rows shows, ReadOne(*connection_, kLoadShows, after, kShowsAtOnce));
     for (const DbRow row : shows) {
       BOXOFFICE_ASSIGN(StoredShow stored, ShowAt(row));
       if (!stored.show.layout) return Fail(Code::kInternal, "layout_corrupt", "a show has no layout");
@@ -389,7 +384,7 @@ Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const Kno
 // Asked for once a connection: no server changes it without ending its connections. 0: it does not tell.
 Result<int64_t> PostgresStore::Timeline() {
   if (timeline_of_ == connection_->session()) return timeline_;
-  const auto found = Read(kTimeline);
+  const auto found = ReadOne(*connection_, kTimeline);
   if (!found && found.error().code == Code::kUnavailable) return std::unexpected(found.error());
   timeline_ = found ? (*found)[0].Int(0) : 0;
   timeline_of_ = connection_->session();
@@ -409,7 +404,7 @@ Result<void> PostgresStore::ForgetOldNews(const NewsPlace& place) {
 }
 
 Result<std::vector<CountedShow>> PostgresStore::CountSeats(int64_t show_id, Timestamp now) {
-  BOXOFFICE_ASSIGN(const sql::pg::Rows found, Read(kCountSeats, show_id, ToUnixMs(now)));
+  BOXOFFICE_ASSIGN(const sql::pg::Rows found, ReadOne(*connection_, kCountSeats, show_id, ToUnixMs(now)));
   std::vector<CountedShow> shows;
   for (const DbRow row : found) {
     const auto held = static_cast<uint32_t>(row.Int(2));
@@ -423,7 +418,7 @@ Result<std::vector<CountedShow>> PostgresStore::CountSeats(int64_t show_id, Time
 }
 
 Result<std::vector<BlockNote>> PostgresStore::LoadBlocks(int64_t show_id, int64_t before_id, size_t limit) {
-  BOXOFFICE_ASSIGN(const sql::pg::Rows found, Read(kLoadBlocks, show_id, before_id, limit));
+  BOXOFFICE_ASSIGN(const sql::pg::Rows found, ReadOne(*connection_, kLoadBlocks, show_id, before_id, limit));
   std::vector<BlockNote> notes;
   for (const DbRow row : found) {
     notes.push_back({show_id, FromList(row.Text(1)), row.Int(2) != 0, std::string(row.Text(3)),
@@ -449,7 +444,8 @@ Result<bool> PostgresStore::SavePrices(int64_t show_id, const Layout& layout,
 
 Result<std::vector<PriceNote>> PostgresStore::LoadPriceNotes(int64_t show_id, int64_t before_id,
                                                              size_t limit) {
-  BOXOFFICE_ASSIGN(const sql::pg::Rows found, Read(kLoadPriceNotes, show_id, before_id, limit));
+  BOXOFFICE_ASSIGN(const sql::pg::Rows found,
+                   ReadOne(*connection_, kLoadPriceNotes, show_id, before_id, limit));
   std::vector<PriceNote> notes;
   for (const DbRow row : found) {
     notes.push_back({show_id, static_cast<uint64_t>(row.Int(1)), std::string(row.Text(2)),
@@ -460,8 +456,9 @@ Result<std::vector<PriceNote>> PostgresStore::LoadPriceNotes(int64_t show_id, in
 }
 
 Result<std::optional<Operation>> PostgresStore::FindOperation(const std::string& key) {
-  BOXOFFICE_ASSIGN(const sql::pg::Rows found,
-                   Read("SELECT fingerprint, result_id FROM operation WHERE operation_key = $1", key));
+  BOXOFFICE_ASSIGN(
+      const sql::pg::Rows found,
+      ReadOne(*connection_, "SELECT fingerprint, result_id FROM operation WHERE operation_key = $1", key));
   if (found.empty()) return std::nullopt;
   return Operation{key, std::string(found[0].Text(0)), found[0].Int(1)};
 }

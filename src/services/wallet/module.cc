@@ -1,11 +1,11 @@
 #include "services/wallet/module.h"
 
-#include <charconv>
 #include <map>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "platform/module/shared_keys.h"
 #include "services/wallet/store_factory.h"
 
@@ -19,12 +19,11 @@ Result<std::map<Currency, int64_t>> ParseLimits(std::string_view key,
   for (const std::string& limit : limits) {
     const size_t equals = limit.find('=');
     const auto currency = Currency::Parse(std::string_view(limit).substr(0, equals));
-    int64_t amount = 0;
-    const char* end = limit.data() + limit.size();
-    const bool read = equals != std::string::npos && currency &&
-                      std::from_chars(limit.data() + equals + 1, end, amount).ptr == end && amount >= 1 &&
-                      amount <= kMaxAmount;
-    if (!read || !parsed.emplace(*currency, amount).second) {
+    const auto amount = equals == std::string::npos
+                            ? std::nullopt
+                            : ParseNumber<int64_t>(std::string_view(limit).substr(equals + 1));
+    const bool good = currency && amount && *amount >= 1 && *amount <= kMaxAmount;
+    if (!good || !parsed.emplace(*currency, *amount).second) {
       return Fail(Code::kInvalidArgument, "config",
                   fmt::format("{}: \"{}\" must be a currency, once each, and minor units, like KRW=2000000",
                               key, limit));
@@ -55,19 +54,15 @@ Result<void> WalletModule::Start() {
   BOXOFFICE_ASSIGN(limits.top_up_per_day, ParseLimits("limit.top_up_per_day", config_.daily_limits));
   BOXOFFICE_ASSIGN(OpenedStores opened, OpenStores(runtime_.store_url));
   stores_ = std::move(opened.stores);
-  outbox::PublisherConfig publishing = config_.outbox;
-  publishing.service = "wallet";
-  publishing.open_table = std::move(opened.outbox);
-  publisher_ = std::make_unique<outbox::Publisher>(std::move(publishing), runtime_.bus, runtime_.metrics);
-  BOXOFFICE_TRY(publisher_->Start());
-  outbox_server_ = std::make_unique<module::OutboxServer>(*publisher_, runtime_.clock);
+  BOXOFFICE_ASSIGN(outbox_,
+                   module::StartOutbox(runtime_, "wallet", std::move(opened.outbox), config_.outbox));
   service_ = std::make_unique<Service>(
       *stores_.store, runtime_.clock, runtime_.random, runtime_.metrics, config_.limits,
-      [this] { publisher_->Nudge(); }, std::move(limits));
+      [this] { outbox_->publisher.Nudge(); }, std::move(limits));
   server_ = std::make_unique<RpcServer>(*service_, *stores_.reader);
   server_->CountIn(runtime_.metrics);
   return host_.Start(
-      *server_, runtime_.listen, [this] { return Unhealthy(); }, {outbox_server_.get()}, &server_->streams());
+      *server_, runtime_.listen, [this] { return Unhealthy(); }, {&outbox_->server}, &server_->streams());
 }
 
 void WalletModule::Drain(std::chrono::milliseconds grace) { host_.Drain(grace); }
@@ -78,8 +73,7 @@ void WalletModule::Stop() {
   host_.Shutdown(std::chrono::milliseconds(0));
   server_.reset();
   service_.reset();
-  outbox_server_.reset();
-  publisher_.reset();
+  outbox_.reset();
   stores_ = {};
 }
 

@@ -45,8 +45,7 @@ class WalletModule final : public module::ServiceModule {
   const module::Runtime& runtime_;
   const WalletConfig config_;
   Stores stores_;
-  std::unique_ptr<outbox::Publisher> publisher_;
-  std::unique_ptr<module::OutboxServer> outbox_server_;
+  std::unique_ptr<module::RunningOutbox> outbox_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<RpcServer> server_;
   rpc::Host host_;

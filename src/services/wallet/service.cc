@@ -4,7 +4,7 @@
 #include <utility>
 #include <variant>
 
-#include "base/check.h"
+#include "platform/batch/without_moved.h"
 
 namespace boxoffice::wallet {
 namespace {
@@ -65,21 +65,10 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
     return Outcomes(std::make_move_iterator(decision.outcomes.begin()),
                     std::make_move_iterator(decision.outcomes.end()));
   }
-  // Nothing was saved. Commands that name a row that moved go back to the queue; the others are decided
-  // without them.
-  std::vector<Command> others;
-  std::vector<size_t> places;
-  for (size_t i = 0; i < commands.size(); ++i) {
-    if (Names(commands[i], moved)) continue;
-    others.push_back(commands[i]);
-    places.push_back(i);
-  }
-  CHECK(others.size() < commands.size(), "each row that moved is named by a command");
-  Outcomes outcomes(commands.size());
-  if (others.empty()) return outcomes;
-  BOXOFFICE_ASSIGN(Outcomes decided, LoadDecideSave(others));
-  for (size_t i = 0; i < places.size(); ++i) outcomes[places[i]] = std::move(decided[i]);
-  return outcomes;
+  // Nothing was saved.
+  return batch::WithoutMoved(
+      commands, [&moved](const Command& command) { return Names(command, moved); },
+      [this](std::span<const Command> others) { return LoadDecideSave(others); });
 }
 
 }  // namespace boxoffice::wallet

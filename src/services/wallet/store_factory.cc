@@ -27,7 +27,7 @@ Result<OpenedStores> OpenStores(std::string_view url) {
     BOXOFFICE_ASSIGN(opened.stores, OpenPostgres(config));
     return opened;
   }
-  return module::NoStoreFor(url, "sqlite:DIR or postgresql://USER@HOST/DATABASE");
+  return module::NoStoreFor(url, module::kSqlForms);
 }
 
 Result<void> MigrateStores(std::string_view url) {

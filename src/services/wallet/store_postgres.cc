@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <limits>
 #include <map>
-#include <mutex>
 #include <set>
 #include <span>
 #include <utility>
 
 #include "base/check.h"
 #include "platform/outbox/postgres.h"
+#include "platform/sql/postgres_read.h"
 #include "services/wallet/store_events.h"
 #include "services/wallet/store_totals.h"
 
@@ -401,22 +401,24 @@ constexpr std::string_view kSelectOne =
 class PostgresReader final : public Reader {
  public:
   PostgresReader(std::unique_ptr<sql::pg::Connection> connection, sql::pg::Config config)
-      : connection_(std::move(connection)), config_(std::move(config)) {}
+      : reader_(std::move(connection)), config_(std::move(config)) {}
 
   Result<std::vector<Money>> Balances(const std::string& user_id) override {
     BOXOFFICE_ASSIGN(
         const sql::pg::Rows rows,
-        Read("SELECT currency, balance FROM wallet WHERE user_id = $1 ORDER BY currency", user_id));
+        reader_.ReadOne("SELECT currency, balance FROM wallet WHERE user_id = $1 ORDER BY currency",
+                        user_id));
     std::vector<Money> balances;
     for (const Row row : rows) balances.push_back({row.Int(1), CurrencyAt(row, 0)});
     return balances;
   }
 
   Result<std::optional<AccountRow>> Account(const std::string& user_id) override {
-    BOXOFFICE_ASSIGN(const sql::pg::Rows rows,
-                     Read("SELECT user_id, state, reason, operator_id, changed_at_ms, version FROM account "
-                          "WHERE user_id = $1",
-                          user_id));
+    BOXOFFICE_ASSIGN(
+        const sql::pg::Rows rows,
+        reader_.ReadOne("SELECT user_id, state, reason, operator_id, changed_at_ms, version FROM account "
+                        "WHERE user_id = $1",
+                        user_id));
     if (rows.empty()) return std::nullopt;
     return AccountAt(rows[0]);
   }
@@ -426,11 +428,12 @@ class PostgresReader final : public Reader {
     const auto code = currency ? std::optional(std::string(currency->code())) : std::nullopt;
     BOXOFFICE_ASSIGN(
         const sql::pg::Rows rows,
-        Read("SELECT " BOXOFFICE_ENTRY_COLUMNS
-             "FROM ledger WHERE user_id = $1 AND id < COALESCE($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff') "
-             "AND ($3 IS NULL OR currency = $3) AND created_at_ms >= $5 AND created_at_ms < $6 "
-             "ORDER BY id DESC LIMIT $4",
-             user_id, before, code, int64_t{limit} + 1, From(period), Until(period)));
+        reader_.ReadOne(
+            "SELECT " BOXOFFICE_ENTRY_COLUMNS
+            "FROM ledger WHERE user_id = $1 AND id < COALESCE($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff') "
+            "AND ($3 IS NULL OR currency = $3) AND created_at_ms >= $5 AND created_at_ms < $6 "
+            "ORDER BY id DESC LIMIT $4",
+            user_id, before, code, int64_t{limit} + 1, From(period), Until(period)));
     return PageOf(rows, limit);
   }
 
@@ -438,9 +441,10 @@ class PostgresReader final : public Reader {
                                   const Period& period) override {
     BOXOFFICE_ASSIGN(
         const sql::pg::Rows rows,
-        Read("SELECT created_at_ms < $3, kind, SUM(amount)::bigint, COUNT(*) FROM ledger "
-             "WHERE user_id = $1 AND currency = $2 AND created_at_ms < $4 GROUP BY 1, 2 ORDER BY 1, 2",
-             user_id, std::string(currency.code()), From(period), Until(period)));
+        reader_.ReadOne(
+            "SELECT created_at_ms < $3, kind, SUM(amount)::bigint, COUNT(*) FROM ledger "
+            "WHERE user_id = $1 AND currency = $2 AND created_at_ms < $4 GROUP BY 1, 2 ORDER BY 1, 2",
+            user_id, std::string(currency.code()), From(period), Until(period)));
     StatementSums statement;
     for (const Row row : rows) {
       if (row.Bool(0)) {
@@ -455,15 +459,16 @@ class PostgresReader final : public Reader {
 
   Result<EntryPage> Ledger(const std::optional<EntryKey>& after, uint32_t limit) override {
     const EntryKey start = after.value_or(EntryKey());  // before every user
-    BOXOFFICE_ASSIGN(const sql::pg::Rows rows,
-                     Read("SELECT " BOXOFFICE_ENTRY_COLUMNS
-                          "FROM ledger WHERE (user_id, id) > ($1, $2) ORDER BY user_id, id LIMIT $3",
-                          start.user_id, start.entry, int64_t{limit} + 1));
+    BOXOFFICE_ASSIGN(
+        const sql::pg::Rows rows,
+        reader_.ReadOne("SELECT " BOXOFFICE_ENTRY_COLUMNS
+                        "FROM ledger WHERE (user_id, id) > ($1, $2) ORDER BY user_id, id LIMIT $3",
+                        start.user_id, start.entry, int64_t{limit} + 1));
     return PageOf(rows, limit);
   }
 
   Result<ReservationPage> Reservations(ReservationId after, uint32_t limit) override {
-    BOXOFFICE_ASSIGN(const sql::pg::Rows rows, Read(kSelectPage, after, int64_t{limit} + 1));
+    BOXOFFICE_ASSIGN(const sql::pg::Rows rows, reader_.ReadOne(kSelectPage, after, int64_t{limit} + 1));
     ReservationPage page;
     for (const Row row : rows) page.rows.push_back(ReservationAt(row));
     page.more = page.rows.size() > limit;
@@ -472,7 +477,7 @@ class PostgresReader final : public Reader {
   }
 
   Result<std::optional<ReservationTotals>> Reservation(ReservationId reservation) override {
-    BOXOFFICE_ASSIGN(const sql::pg::Rows rows, Read(kSelectOne, reservation));
+    BOXOFFICE_ASSIGN(const sql::pg::Rows rows, reader_.ReadOne(kSelectOne, reservation));
     if (rows.empty()) return std::nullopt;
     return ReservationAt(rows[0]);
   }
@@ -518,15 +523,6 @@ class PostgresReader final : public Reader {
   }
 
  private:
-  template <typename... T>
-  Result<sql::pg::Rows> Read(std::string_view sql, const T&... values) {
-    Batch batch;
-    batch.Add(sql, values...);
-    const std::scoped_lock lock(mutex_);
-    BOXOFFICE_ASSIGN(auto results, connection_->Read(batch));
-    return std::move(results[0]);
-  }
-
   static int64_t From(const Period& period) { return period.from ? ToUnixMs(*period.from) : 0; }
   static int64_t Until(const Period& period) {
     return period.until ? ToUnixMs(*period.until) : std::numeric_limits<int64_t>::max();
@@ -549,8 +545,7 @@ class PostgresReader final : public Reader {
             .effective_debits = static_cast<uint32_t>(row.Int(5))};
   }
 
-  std::mutex mutex_;  // guards the connection
-  std::unique_ptr<sql::pg::Connection> connection_;
+  sql::pg::SharedReader reader_;
   const sql::pg::Config config_;
 };
 
