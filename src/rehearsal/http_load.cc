@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <iterator>
 #include <utility>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "rehearsal/interrupt.h"
 #include "rehearsal/response_scan.h"
 
@@ -69,10 +69,8 @@ Result<Endpoint> ParseEndpoint(std::string_view url) {
   const size_t colon = rest.ends_with(']') ? std::string_view::npos : rest.rfind(':');
   std::string_view host = rest.substr(0, colon);
   if (colon != std::string_view::npos) {
-    const std::string_view digits = rest.substr(colon + 1);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), endpoint.port);
-    if (error != std::errc() || end != digits.data() + digits.size() || endpoint.port == 0)
-      return wrong("its port is no number from 1 to 65535");
+    endpoint.port = ParseNumber<uint16_t>(rest.substr(colon + 1)).value_or(0);
+    if (endpoint.port == 0) return wrong("its port is no number from 1 to 65535");
   }
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   if (host.empty() || host.find_first_of("/?#@ ") != std::string_view::npos)

@@ -165,18 +165,22 @@ std::vector<tcp::endpoint> Allowed(const Lookup::Addresses& found, uint16_t port
   return allowed;
 }
 
-asio::awaitable<Result<ClientResponse>> FetchSecure(std::shared_ptr<Fetching> state, Url url,
-                                                    std::string text, Expected expected,
-                                                    std::string ca_file) {
-  ssl::context context(ssl::context::tls_client);
-  beast::error_code error;
+std::shared_ptr<ssl::context> ReadAuthorities(const std::string& ca_file, beast::error_code& error) {
+  auto context = std::make_shared<ssl::context>(ssl::context::tls_client);
   if (ca_file.empty()) {
-    context.set_default_verify_paths(error);
+    context->set_default_verify_paths(error);
   } else {
-    context.load_verify_file(ca_file, error);
+    context->load_verify_file(ca_file, error);
   }
+  return context;
+}
+
+asio::awaitable<Result<ClientResponse>> FetchSecure(std::shared_ptr<Fetching> state, Url url,
+                                                    std::string text, Expected expected, TlsOptions tls) {
+  beast::error_code error;
+  const std::shared_ptr<ssl::context> context = tls.loaded ? tls.loaded : ReadAuthorities(tls.ca_file, error);
   if (error) co_return ConnectFailed(url, error.message());
-  ssl::stream<tcp::socket&> stream(state->socket, context);
+  ssl::stream<tcp::socket&> stream(state->socket, *context);
   stream.set_verify_mode(ssl::verify_peer);
   stream.set_verify_callback(ssl::host_name_verification(url.host));
   if (SSL_set_tlsext_host_name(stream.native_handle(), url.host.c_str()) != 1)
@@ -215,7 +219,8 @@ asio::awaitable<Result<ClientResponse>> FetchOnce(std::shared_ptr<Fetching> stat
   state->socket.set_option(tcp::no_delay(true), ignored);
   const Expected expected(request);
   if (url->secure) {
-    Result<ClientResponse> result = co_await FetchSecure(state, *url, std::move(text), expected, tls.ca_file);
+    Result<ClientResponse> result =
+        co_await FetchSecure(state, *url, std::move(text), expected, std::move(tls));
     co_return result;
   }
   beast::flat_buffer buffer;
@@ -256,6 +261,13 @@ std::optional<std::string_view> ClientResponse::header(std::string_view name) co
     if (beast::iequals(key, name)) return value;
   }
   return std::nullopt;
+}
+
+void LoadAuthorities(TlsOptions& tls) {
+  beast::error_code error;
+  std::shared_ptr<ssl::context> context = ReadAuthorities(tls.ca_file, error);
+  if (error) context.reset();
+  tls.loaded = std::move(context);
 }
 
 bool IsUrl(std::string_view url) { return ParseUrl(url).has_value(); }

@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/check.h"
+#include "platform/http/accept_error.h"
 #include "platform/http/connection.h"
 #include "platform/obs/log.h"
 
@@ -18,11 +19,10 @@ namespace boxoffice::http {
 namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-constexpr int kBacklog = 4096;             // connections that the kernel keeps for us
-constexpr size_t kMaxRefusedAtOnce = 256;  // connections that are told 503; further ones are closed at once
+constexpr int kBacklog = 4096;  // connections that the kernel keeps for us
 constexpr std::chrono::milliseconds kMaxSweep{500};
 constexpr std::chrono::milliseconds kMinSweep{10};
-constexpr std::chrono::milliseconds kAcceptPause{50};  // when there are no file descriptors left
+constexpr std::chrono::milliseconds kAcceptPause{50};  // when there are no descriptors left, or the like
 
 // How often deadlines are looked at: often enough to be at most an eighth late.
 std::chrono::milliseconds SweepInterval(const ServerOptions& options) {
@@ -61,13 +61,14 @@ asio::awaitable<void> Server::Core::Accept([[maybe_unused]] std::shared_ptr<Core
     if (!error) {
       ++accepted;
       Admit(std::move(socket), loop);
-    } else if (error == asio::error::no_descriptors || error == asio::error::no_buffer_space ||
-               error == asio::error::no_memory) {
+      continue;
+    }
+    const AfterAcceptError next = After(error);
+    if (next == AfterAcceptError::kEnd) co_return;
+    if (next == AfterAcceptError::kPauseBefore) {
       obs::Log(obs::Level::kError, "http_accept_failed", {{"error", error.message()}});
       pause.expires_after(kAcceptPause);
       (void)co_await pause.async_wait(kAwait);
-    } else if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor) {
-      co_return;
     }
   }
 }
@@ -75,7 +76,10 @@ asio::awaitable<void> Server::Core::Accept([[maybe_unused]] std::shared_ptr<Core
 void Server::Core::Admit(tcp::socket socket, const ServingLoop& loop) {
   if (shared->draining) return;
   const size_t others = shared->registry.size();
-  if (others >= shared->options.max_connections + kMaxRefusedAtOnce) return;
+  if (others >= shared->options.max_connections + shared->options.max_refused) {
+    if (shared->options.dropped) shared->options.dropped();
+    return;
+  }
   const asio::any_io_executor executor = socket.get_executor();
   auto connection = std::make_shared<Connection>(std::move(socket), shared, loop,
                                                  others >= shared->options.max_connections);

@@ -22,6 +22,7 @@ struct ServerOptions {
   std::string address = "127.0.0.1";  // an IP address
   uint16_t port = 0;                  // 0: a free one, see port()
   size_t max_connections = 20'000;    // past it: 503 with Retry-After
+  size_t max_refused = 256;           // that are told so at a time; past it they are closed unanswered
   size_t max_body = 64 * 1024;        // bytes; past it 413. A route may allow more
   uint32_t max_header = 8 * 1024;     // bytes; past it 431. Also of a chunk's extension and of a trailer
   // A connection without a request is closed after this.
@@ -34,6 +35,8 @@ struct ServerOptions {
   std::chrono::milliseconds write_timeout{30'000};
   size_t slowest_reader = 8 * 1024;  // bytes per second, at least 1; less than any phone's connection
   std::chrono::milliseconds sse_keep_alive{15'000};
+  // Called for each connection that is closed unanswered, on the thread that accepts.
+  std::function<void()> dropped;
   // Called with every answer before it is sent, also with those that the server gives itself: what all are to
   // carry.
   std::function<void(const Request&, Response&)> finish;

@@ -92,7 +92,8 @@ void Breaker::ChangeLocked(State to, Moment now) {
 Breaker::Snapshot Breaker::Read(Moment now) {
   const std::scoped_lock lock(mutex_);
   Snapshot snapshot;
-  snapshot.state = state_;
+  // Nobody may ever call again, where there are others to call.
+  snapshot.state = state_ == State::kOpen && now >= open_until_ ? State::kHalfOpen : state_;
   snapshot.calls = counts_.Sum(kCalls, Ms(now));
   snapshot.failed = counts_.Sum(kFailures, Ms(now));
   snapshot.refused = refused_;

@@ -3,7 +3,7 @@
 //
 //   closed     all calls go; opens when at least `min_calls` of the last 10 s were counted and at least
 //              `failing_share` of them failed or were slow
-//   open       no call goes, for `open_for`
+//   open       no call goes, for `open_for`; then it is half-open, also where nobody calls
 //   half-open  `probes` calls go; when all of them have ended it closes or opens by the same share
 #pragma once
 
@@ -50,7 +50,8 @@ class Breaker {
     uint64_t opened = 0;                     // since it was made: how often it opened
     std::chrono::milliseconds probes_in{0};  // open: until probes go
   };
-  // Called at each change of state, under the breaker's lock: it must not call the breaker.
+  // Called at each change of state, under the breaker's lock: it must not call the breaker. That it is
+  // half-open is told at the first call then.
   using OnChange = std::function<void(State from, State to)>;
 
   explicit Breaker(BreakerConfig config = {}, OnChange on_change = {})

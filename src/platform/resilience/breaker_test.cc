@@ -86,6 +86,16 @@ TEST_F(BreakerTest, OpenLetsNothingOutForFiveSeconds) {
   EXPECT_EQ(breaker_.Read(now_).refused, 2U);
 }
 
+TEST_F(BreakerTest, OneThatNobodyCallsIsHalfOpenOnceItMayBeTried) {
+  Open();
+  now_ += 5s - 1ms;
+  EXPECT_EQ(state(), State::kOpen);
+  now_ += 1ms;
+  EXPECT_EQ(state(), State::kHalfOpen);
+  Calls(5, Outcome::kFailed);
+  EXPECT_EQ(state(), State::kOpen) << "one that is called and fails";
+}
+
 TEST_F(BreakerTest, HalfOpenLetsFiveOutAndNoMoreUntilTheyHaveEnded) {
   Open();
   now_ += 5s;

@@ -24,7 +24,7 @@ TEST(AdmissionTest, ABoundOfOneStillLetsOneIn) {
   EXPECT_FALSE(Admits(Priority::kNormal, 1, 1));
 }
 
-int TakeAll(RetryBudget& budget, Timestamp now) {
+int TakeAll(RetryBudget& budget, std::chrono::milliseconds now) {
   int taken = 0;
   while (budget.TakeRetry(now)) ++taken;
   return taken;
@@ -32,7 +32,7 @@ int TakeAll(RetryBudget& budget, Timestamp now) {
 
 TEST(RetryBudgetTest, RetriesAreATenthOfTheCalls) {
   RetryBudget budget(RetryBudgetConfig{.share = 0.10, .free_per_s = 0});
-  const Timestamp now = FromUnixMs(1'800'000'000'000);
+  const std::chrono::milliseconds now = 1'800'000'000s;
   EXPECT_FALSE(budget.TakeRetry(now));
   for (int i = 0; i < 1000; ++i) budget.CountCall(now);
   EXPECT_EQ(TakeAll(budget, now), 100);
@@ -40,7 +40,7 @@ TEST(RetryBudgetTest, RetriesAreATenthOfTheCalls) {
 
 TEST(RetryBudgetTest, AFewRetriesASecondAreFree) {
   RetryBudget budget;
-  const Timestamp now = FromUnixMs(1'800'000'000'000);
+  const std::chrono::milliseconds now = 1'800'000'000s;
   EXPECT_EQ(TakeAll(budget, now), 100);
   EXPECT_EQ(TakeAll(budget, now + 9s), 0);
   EXPECT_EQ(TakeAll(budget, now + 10s), 100);
@@ -48,16 +48,26 @@ TEST(RetryBudgetTest, AFewRetriesASecondAreFree) {
 
 TEST(RetryBudgetTest, CallsOfMoreThanTenSecondsAgoGiveNothing) {
   RetryBudget budget(RetryBudgetConfig{.share = 0.10, .free_per_s = 0});
-  const Timestamp now = FromUnixMs(1'800'000'000'000);
+  const std::chrono::milliseconds now = 1'800'000'000s;
   for (int i = 0; i < 1000; ++i) budget.CountCall(now);
   EXPECT_EQ(TakeAll(budget, now + 10s), 0);
 }
 
 TEST(RetryBudgetTest, AClockThatIsSetBackGivesNoRetries) {
   RetryBudget budget(RetryBudgetConfig{.share = 0.10, .free_per_s = 1});
-  const Timestamp now = FromUnixMs(1'800'000'000'000);
+  const std::chrono::milliseconds now = 1'800'000'000s;
   EXPECT_EQ(TakeAll(budget, now), 10);
   EXPECT_EQ(TakeAll(budget, now - 3600s), 0);
+}
+
+TEST(RetryBudgetTest, OnceAClockWasSetBackTheLastTenSecondsCountAsBefore) {
+  RetryBudget budget(RetryBudgetConfig{.share = 0.10, .free_per_s = 0});
+  const std::chrono::milliseconds now = 1'800'000'000s;
+  for (int i = 0; i < 1000; ++i) budget.CountCall(now);
+  const std::chrono::milliseconds before = now - 3600s;
+  for (int i = 0; i < 1000; ++i) budget.CountCall(before);
+  for (int i = 0; i < 10; ++i) budget.CountCall(before + 10s);
+  EXPECT_EQ(TakeAll(budget, before + 10s), 1) << "of the calls before nothing is left";
 }
 
 TEST(ChooseTest, StaysWithTheCurrentOneUntilItIsTheSlackAhead) {

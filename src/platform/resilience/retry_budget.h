@@ -1,7 +1,9 @@
 // How many retries a caller may add to the load of a peer that is in trouble already: a share of its calls.
 #pragma once
 
-#include "base/clock.h"
+#include <chrono>
+#include <cstdint>
+
 #include "platform/resilience/rolling_counts.h"
 
 namespace boxoffice::resilience {
@@ -13,21 +15,20 @@ struct RetryBudgetConfig {
   uint64_t free_per_s = 10;
 };
 
-// Not thread-safe.
+// Moments count from any one, always the same. Not thread-safe.
 class RetryBudget {
  public:
   explicit RetryBudget(RetryBudgetConfig config = {}) : config_(config) {}
 
   // A first try is made.
-  void CountCall(Timestamp now) { counts_.Add(kCalls, now.time_since_epoch()); }
+  void CountCall(std::chrono::milliseconds now) { counts_.Add(kCalls, now); }
 
   // Whether a retry may be made; if so, it counts as made.
-  [[nodiscard]] bool TakeRetry(Timestamp now) {
-    const auto at = now.time_since_epoch();
-    const double allowed = config_.share * static_cast<double>(counts_.Sum(kCalls, at)) +
+  [[nodiscard]] bool TakeRetry(std::chrono::milliseconds now) {
+    const double allowed = config_.share * static_cast<double>(counts_.Sum(kCalls, now)) +
                            static_cast<double>(config_.free_per_s * kSeconds);
-    if (static_cast<double>(counts_.Sum(kRetries, at)) + 1 > allowed) return false;
-    counts_.Add(kRetries, at);
+    if (static_cast<double>(counts_.Sum(kRetries, now)) + 1 > allowed) return false;
+    counts_.Add(kRetries, now);
     return true;
   }
 

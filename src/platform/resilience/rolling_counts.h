@@ -8,8 +8,9 @@
 
 namespace boxoffice::resilience {
 
-// `Kinds` counters over the last `Seconds` seconds (the second that runs is one of them). Moments must not go
-// backwards; one that does counts as the latest one. Not thread-safe.
+// `Kinds` counters over the last `Seconds` seconds (the second that runs is one of them). A moment before the
+// latest one counts as that; by `Seconds` or more, the clock was set back, and what was counted counts as of
+// now. Not thread-safe.
 template <size_t Kinds, int64_t Seconds = 10>
 class RollingCounts {
  public:
@@ -30,6 +31,11 @@ class RollingCounts {
  private:
   void Forward(std::chrono::milliseconds now) {
     const int64_t second = now.count() / 1000;
+    if (second + Seconds <= latest_) {
+      latest_ = second;
+      slots_ = {};
+      slots_[static_cast<size_t>(latest_ % Seconds)] = sums_;
+    }
     if (second <= latest_) return;
     const int64_t steps = second - latest_ < Seconds ? second - latest_ : Seconds;
     for (int64_t i = 1; i <= steps; ++i) {

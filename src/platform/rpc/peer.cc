@@ -12,7 +12,6 @@
 #include <boost/container/static_vector.hpp>
 #include <fmt/format.h>
 
-#include "base/clock.h"
 #include "base/random.h"
 #include "platform/obs/log.h"
 #include "platform/resilience/balance.h"
@@ -40,6 +39,10 @@ constexpr size_t kCommandSlack = 32;
 constexpr size_t kMaxReplicas = 64;
 
 Breaker::Moment Now() { return std::chrono::steady_clock::now(); }
+// Of the clock that nobody sets back.
+std::chrono::milliseconds NowMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Now().time_since_epoch());
+}
 
 std::string AddressOf(const asio::ip::address& address, const std::string& port) {
   return address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), port)
@@ -197,11 +200,11 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
 
   void CountCall() {
     const std::scoped_lock lock(mutex_);
-    budget_.CountCall(clock_.Now());
+    budget_.CountCall(NowMs());
   }
   bool TakeRetry() {
     const std::scoped_lock lock(mutex_);
-    if (!budget_.TakeRetry(clock_.Now())) return false;
+    if (!budget_.TakeRetry(NowMs())) return false;
     retries_.Add();
     return true;
   }
@@ -231,7 +234,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
       next.push_back(known != replicas_.end() ? *known : Make(address, false));
     }
     for (const auto& replica : replicas_) {
-      if (std::ranges::find(next, replica) == next.end()) replica->breaker.Retire(Now());
+      if (std::ranges::find(next, replica) == next.end()) Retire(*replica);
     }
     replicas_ = std::move(next);
   }
@@ -261,12 +264,8 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
 
   std::shared_ptr<Replica> Make(const std::string& address, bool in_process) {
     const std::string label = in_process ? "in-process" : address;
-    obs::Gauge& state = metrics_.GetGauge("boxoffice_breaker_state", "0 closed, 1 half open, 2 open",
-                                          {{"client", options_.name}, {"replica", label}});
-    state.Set(0);
-    auto changed = [&metrics = metrics_, &state, client = options_.name, label](Breaker::State from,
-                                                                                Breaker::State to) {
-      state.Set(static_cast<double>(to));
+    auto changed = [&metrics = metrics_, client = options_.name, label](Breaker::State from,
+                                                                        Breaker::State to) {
       metrics
           .GetCounter("boxoffice_breaker_transitions_total", "Changes of a breaker's state",
                       {{"client", client}, {"replica", label}, {"to", std::string(StateName(to))}})
@@ -274,12 +273,32 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
       obs::Log(to == Breaker::State::kOpen ? obs::Level::kWarning : obs::Level::kInfo, "breaker_changed",
                {{"client", client}, {"replica", label}, {"from", StateName(from)}, {"to", StateName(to)}});
     };
-    if (in_process)
-      return std::make_shared<Replica>(channels_.Local(options_.service), options_.breaker,
-                                       std::move(changed));
-    return std::make_shared<Replica>(address, channels_.ChannelTo(options_.service, address),
-                                     channels_.ChannelTo(options_.service, address), options_.breaker,
-                                     std::move(changed));
+    auto replica = in_process
+                       ? std::make_shared<Replica>(channels_.Local(options_.service), options_.breaker,
+                                                   std::move(changed))
+                       : std::make_shared<Replica>(address, channels_.ChannelTo(options_.service, address),
+                                                   channels_.ChannelTo(options_.service, address),
+                                                   options_.breaker, std::move(changed));
+    // Read when it is asked for: an open breaker becomes half open by the time alone.
+    metrics_.AddCallback("boxoffice_breaker_state", "0 closed, 1 half open, 2 open",
+                         {{"client", options_.name}, {"replica", label}}, [weak = std::weak_ptr(replica)] {
+                           const auto one = weak.lock();
+                           return one != nullptr ? static_cast<double>(one->breaker.Read(Now()).state) : 0.0;
+                         });
+    return replica;
+  }
+
+  // A retired breaker changes no more, so nobody adds to its series when they have gone. Kept, they would be
+  // those of each address that the service ever had.
+  void Retire(Replica& replica) {
+    replica.breaker.Retire(Now());
+    obs::Labels labels{{"client", options_.name}, {"replica", replica.address}};
+    metrics_.Remove("boxoffice_breaker_state", labels);
+    labels.emplace_back("to", "");
+    for (const auto to : {Breaker::State::kClosed, Breaker::State::kHalfOpen, Breaker::State::kOpen}) {
+      labels.back().second = StateName(to);
+      metrics_.Remove("boxoffice_breaker_transitions_total", labels);
+    }
   }
 
   void ScheduleLook(std::chrono::milliseconds after) {
@@ -363,7 +382,6 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   obs::Counter& retries_;
   obs::Gauge& connected_;
   CallMetrics calls_;
-  const SystemClock clock_;
   SeededRandom random_{SystemSeed()};
   asio::steady_timer timer_;
   dns::Lookup& lookup_;

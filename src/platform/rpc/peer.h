@@ -206,8 +206,8 @@ class Peer {
   void RemoveListener(const void* owner);
 
   // The addresses that the service's name has now, as a look-up told them; a test tells them itself. Who
-  // is named no more gets no more calls; what it was sent, it still answers. Its breaker closes, or it would
-  // be shown as open for as long as this caller lives.
+  // is named no more gets no more calls; what it was sent, it still answers. Its breaker closes for good, and
+  // the metrics show it no more.
   void TakeNamed(const std::vector<std::string>& addresses);
 
  private:

@@ -15,6 +15,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "platform/rpc/command_peer.h"
@@ -115,6 +116,32 @@ class ReplicaTest : public ::testing::Test {
     std::promise<Result<wallet::Outcome>> promise;
     Send(amount, [&](Result<wallet::Outcome> r) { promise.set_value(std::move(r)); }, timeout);
     return promise.get_future().get();
+  }
+  // Sends so many at once, and returns when each has its outcome or error.
+  void SendAndAwait(int count, std::chrono::milliseconds timeout) {
+    std::atomic<int> left = count;
+    std::promise<void> all;
+    const auto done = [&](const Result<wallet::Outcome>&) {
+      if (--left == 0) all.set_value();
+    };
+    for (int i = 0; i < count; ++i) Send(i, done, timeout);
+    all.get_future().wait();
+  }
+  // Before Connect: breakers open at the first failure, for so long.
+  void OpenAtOnce(std::chrono::milliseconds open_for) {
+    options_.breaker.min_calls = 1;
+    options_.breaker.open_for = open_for;
+    options_.breaker.slow_after = 600s;
+  }
+  // A breaker's state as it is shown: "0" closed, "1" half open, "2" open; "": not at all.
+  std::string StateShown(const Member& member) {
+    const std::string series =
+        fmt::format("boxoffice_breaker_state{{client=\"test\",replica=\"{}\"}} ", member.address());
+    const std::string page = metrics_.Render();
+    const size_t found = page.find(series);
+    if (found == std::string::npos) return "";
+    const size_t begin = found + series.size();
+    return page.substr(begin, page.find('\n', begin) - begin);
   }
   Result<wallet::Wallet> Query(const std::string& user, std::chrono::milliseconds timeout = 5s) {
     auto ask = [&]() -> asio::awaitable<Result<wallet::Wallet>> {

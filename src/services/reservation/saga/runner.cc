@@ -277,7 +277,7 @@ asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::strin
   StepContext context{participants_, reservation, policy_, run_start};
   milliseconds pause = retry_.first_pause;
   Known& known = KnownOf(step);
-  known.budget.CountCall(run_start);
+  known.budget.CountCall(run_start.time_since_epoch());
   for (int retry = 0;; ++retry) {
     const StepTrace trace(reservation.saga);
     StepResult result = co_await action(context);
@@ -307,7 +307,7 @@ Runner::Known& Runner::KnownOf(std::string_view step) {
 }
 
 bool Runner::TakeRetry(resilience::RetryBudget& budget, std::string_view step) {
-  if (budget.TakeRetry(clock_.Now())) return true;
+  if (budget.TakeRetry(clock_.Now().time_since_epoch())) return true;
   metrics_
       .GetCounter("boxoffice_saga_retries_refused_total",
                   "Steps that were not repeated at once because the budget for it is used",
