@@ -1,5 +1,7 @@
 // What operators find of reservations and do to them: search, cancel, move. Their sagas are in
 // admin_saga_routes.cc.
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -36,7 +38,8 @@ Result<reservation::v1::Cancel> ReadCancel(const Request& request) {
   cancel.set_reason(ReasonInBody(reader));
   BOXOFFICE_TRY(reader.Finish());
   if (seats) {
-    BOXOFFICE_ASSIGN(const std::vector<uint32_t> seat_nos, CheckSeats(*seats));
+    BOXOFFICE_ASSIGN(std::vector<uint32_t> seat_nos, CheckSeats(*seats));
+    std::ranges::sort(seat_nos);
     cancel.mutable_seat_nos()->Assign(seat_nos.begin(), seat_nos.end());
   }
   cancel.set_by_operator(true);

@@ -167,6 +167,17 @@ TEST_F(ReservationRoutesTest, OperatorsCancelAndMoveWithAReason) {
   EXPECT_EQ(Call("POST", AdminPath("/move"), R"({"from":[7],"to":[8],"reason":"x"})").status, 403);
 }
 
+TEST_F(ReservationRoutesTest, TheOrderOfTheSeatsThatAnOperatorCancelsMeansNothing) {
+  AnswerReservations(reservation::v1::CONFIRMED);
+  const auto cancel = [this](const char* body) {
+    EXPECT_EQ(CallAsOperator("POST", AdminPath("/cancel"), body).status, 200) << body;
+    return LastCommand();
+  };
+  const reservation::v1::Command first = cancel(R"({"seats":[9,7],"reason":"fire"})");
+  EXPECT_THAT(first.cancel().seat_nos(), ElementsAre(7, 9));
+  EXPECT_EQ(cancel(R"({"seats":[7,9],"reason":"fire"})").request_hash(), first.request_hash());
+}
+
 TEST_F(ReservationRoutesTest, AMoveThatWaitsIs202) {
   services_.reservation.commands.answer = [](const auto&) {
     reservation::v1::Outcome outcome;

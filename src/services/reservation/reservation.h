@@ -267,6 +267,9 @@ struct Policy {
   milliseconds expiry_grace{5'000};
   // Step 2 of a confirmation holds the seats this long past the saga's deadline.
   milliseconds hold_slack{30'000};
+  // So long after its making a reservation whose hold has lapsed is not confirmed any more: the seat
+  // service's cap, for seats that it has freed by then.
+  milliseconds max_hold{30 * 60'000};
   milliseconds answers_kept{24 * 3'600'000};
   // How long seats are held for whoever is next on a waitlist.
   milliseconds offer_time{10 * 60'000};

@@ -62,6 +62,16 @@ std::optional<Refusal> NotInReservation(const Reservation& reservation,
   return refusal;
 }
 
+// A confirmation that fails may leave its seats held, so one after the other would hold them for ever.
+std::optional<Refusal> HadItsTime(const Reservation& reservation, const Policy& policy, Timestamp now) {
+  const Timestamp latest = reservation.created_at + policy.max_hold;
+  if (now < std::max(reservation.hold_expires_at, latest)) return std::nullopt;
+  Refusal refusal;
+  refusal.code = "hold_lost";
+  refusal.detail = "its seats can be held for no longer";
+  return refusal;
+}
+
 // A token of another show would take the place of the hold's own, and the queue would refuse it from then on.
 std::optional<Refusal> WrongToken(const BeginOn& command, const Reservation& reservation) {
   if (command.token_show_id == 0 || command.token_show_id == reservation.show_id) return std::nullopt;
@@ -288,7 +298,9 @@ class Decider {
     }
     const State needed = command.move ? State::kConfirmed : State::kHeld;
     if (current.saga.status != SagaStatus::kDone || current.state != needed) return WrongState(current);
-    return command.move ? NotInReservation(current, command.move->from) : WrongToken(command, current);
+    if (command.move) return NotInReservation(current, command.move->from);
+    if (auto refusal = HadItsTime(current, policy_, now_)) return refusal;
+    return WrongToken(command, current);
   }
 
   // Begins what `command` asks for, which may be done.
@@ -378,14 +390,35 @@ class Decider {
         next.due_at = now_ + policy_.lease;
       } else {
         CHECK(due.state == State::kHeld, "only a hold is due without a saga");
-        next.saga = Saga{.id = command.saga_ids.at(claimed.reservations.size()),
-                         .attempt = due.saga.attempt + 1,
-                         .owner = command.owner};
+        const SagaId saga_id = command.saga_ids.at(claimed.reservations.size());
+        if (IsAnothers(saga_id, due.id, command)) continue;  // the next claim has others
+        next.saga = Saga{.id = saga_id, .attempt = due.saga.attempt + 1, .owner = command.owner};
         StartSaga(next, SagaKind::kExpire);
       }
       claimed.reservations.push_back(AddNext(due, std::move(next)).reservation);
     }
+    AddOwn(command, claimed);
     return claimed;
+  }
+
+  // Whether this claim, when it ran before, may have begun another reservation's saga with that id.
+  static bool IsAnothers(SagaId saga_id, ReservationId id, const Claim& command) {
+    return std::ranges::any_of(command.unsure, [&](const auto& taken) {
+      return taken.second.saga_id == saga_id && taken.first != id;
+    });
+  }
+
+  // What earlier claims took over though nobody knew; unless its lease is over by now, as it is due then.
+  void AddOwn(const Claim& command, Claimed& claimed) const {
+    for (const auto& [id, taken] : command.unsure) {
+      const auto found = rows_.reservations.find(id);
+      if (found == rows_.reservations.end()) continue;
+      const Reservation& own = found->second;
+      const bool is_own = own.saga.id == taken.saga_id && own.saga.epoch == taken.epoch &&
+                          own.saga.owner == command.owner && own.saga.status == SagaStatus::kRunning;
+      const bool lasts = own.due_at && *own.due_at > now_;
+      if (is_own && lasts) claimed.reservations.push_back(own);
+    }
   }
 
   Outcome On(const Renew& command) {
@@ -500,6 +533,7 @@ Keys KeysOf(std::span<const Command> commands) {
       keys.reservations.push_back(resolve->reservation_id);
     } else if (const auto* claim = std::get_if<Claim>(&command)) {
       keys.due_limit = std::max<size_t>(keys.due_limit, claim->limit);
+      for (const auto& [id, taken] : claim->unsure) keys.reservations.push_back(id);
     }
   }
   SortUnique(keys.reservations);

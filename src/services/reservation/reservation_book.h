@@ -110,12 +110,18 @@ struct Undo {
 struct Postpone {
   Shared<Reservation> reservation;
 };
+struct TakenOver {
+  SagaId saga_id;
+  uint64_t epoch = 0;
+};
 // Takes over what is due: sagas whose lease or wait is over, and holds that have expired (a saga "expire"
 // begins).
 struct Claim {
   std::string owner;
   uint32_t limit = 100;
   std::vector<SagaId> saga_ids;  // as many as limit: for the sagas that begin
+  // What the owner may have taken over already, beyond the limit: by claims whose COMMIT ended unknown.
+  std::map<ReservationId, TakenOver> unsure = {};
 };
 // Keeps a running saga's lease; or gives it up, so that another replica can claim it at once.
 struct Renew {

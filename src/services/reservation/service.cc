@@ -108,10 +108,39 @@ Service::~Service() {
   batches_->Stop();
 }
 
+// A claim whose COMMIT ends unknown, and that runs again, finds nothing due any more: what it took over is
+// told to it, or nobody would work on that until the leases end.
 Result<Service::Outcomes> Service::RunBatch(std::span<const Command> commands) {
+  std::vector<Command> told;
+  if (!unsure_.empty()) {
+    told.assign(commands.begin(), commands.end());
+    for (Command& command : told) {
+      if (auto* claim = std::get_if<Claim>(&command)) claim->unsure = unsure_;
+    }
+    commands = told;
+  }
   auto outcomes = LoadDecideSave(commands);
   if (!outcomes) health_.Note(false);
+  const auto is_claimed = [](const auto& one) { return one && std::holds_alternative<Claimed>(*one); };
+  if (outcomes && std::ranges::any_of(*outcomes, is_claimed)) unsure_.clear();  // all of it has been told
   return outcomes;
+}
+
+void Service::NoteUnsure(const Outcomes& outcomes) {
+  for (const std::optional<Outcome>& outcome : outcomes) {
+    const auto* claimed = outcome ? std::get_if<Claimed>(&*outcome) : nullptr;
+    if (claimed == nullptr) continue;
+    for (const Shared<Reservation>& taken : claimed->reservations)
+      unsure_[taken->id] = {taken->saga.id, taken->saga.epoch};
+  }
+}
+
+// Of what has been taken over the next run tells which are its own.
+void Service::ClaimAgain(Outcomes& outcomes) {
+  NoteUnsure(outcomes);
+  for (std::optional<Outcome>& outcome : outcomes) {
+    if (outcome && std::holds_alternative<Claimed>(*outcome)) outcome.reset();
+  }
 }
 
 // One transaction for all commands that waited.
@@ -125,16 +154,20 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
     if (decided.deferred[i]) outcomes[i].reset();
   }
   if (decided.decision.changes.empty()) return outcomes;
-  BOXOFFICE_ASSIGN(const std::vector<bool> saved, store_.Save(decided.decision.changes));
+  const Result<std::vector<bool>> saved = store_.Save(decided.decision.changes);
+  if (!saved && saved.error().code == Code::kUnknown) NoteUnsure(outcomes);
+  if (!saved) return std::unexpected(saved.error());
   health_.Note(true);
+  bool claim_again = false;
   std::vector<const Change*> moved;
-  for (size_t i = 0; i < saved.size(); ++i) {
-    if (saved[i]) continue;
+  for (size_t i = 0; i < saved->size(); ++i) {
+    if ((*saved)[i]) continue;
     const Change& change = decided.decision.changes[i];
     std::optional<Outcome>& outcome = outcomes[change.command];
     const Command& command = commands[change.command];
     if (auto* claimed = outcome ? std::get_if<Claimed>(&*outcome) : nullptr) {
-      // Another replica was faster with this one.
+      // Another replica was faster with this one, or the COMMIT that ended unknown is done by now.
+      claim_again |= unsure_.contains(change.reservation->id);
       std::erase_if(claimed->reservations,
                     [&](const Reservation& r) { return r.id == change.reservation->id; });
     } else if (std::holds_alternative<BeginReserve>(command) || std::holds_alternative<BeginOn>(command) ||
@@ -146,6 +179,7 @@ Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> comma
       if (!change.lease_only) moved.push_back(&change);
     }
   }
+  if (claim_again) ClaimAgain(outcomes);
   nudge_();
   if (!moved.empty()) TellOwnWrites(moved, now, outcomes);
   ForgetOldRequests(now);
@@ -480,7 +514,7 @@ asio::awaitable<bool> Service::ClaimDue() {
   auto* claimed = std::get_if<Claimed>(&*outcome);
   CHECK(claimed != nullptr);
   claimed_.Add(claimed->reservations.size());
-  const bool full = claimed->reservations.size() == config_.claim_limit;
+  const bool full = claimed->reservations.size() >= config_.claim_limit;
   std::map<ReservationId, uint64_t> given_up;
   for (Shared<Reservation>& reservation : claimed->reservations) {
     if (!scanning_) {

@@ -164,6 +164,8 @@ class Service {
   using Outcomes = std::vector<std::optional<Outcome>>;
   [[nodiscard]] Result<Outcomes> RunBatch(std::span<const Command> commands);
   [[nodiscard]] Result<Outcomes> LoadDecideSave(std::span<const Command> commands);
+  void NoteUnsure(const Outcomes& outcomes);
+  void ClaimAgain(Outcomes& outcomes);
   // Owners' writes whose rows had moved: those moved by the same write, whose commit was done though nobody
   // knew, are told as written.
   void TellOwnWrites(std::span<const Change* const> moved, Timestamp now, Outcomes& outcomes);
@@ -188,7 +190,9 @@ class Service {
   bool scanning_ = false;
   bool claiming_ = false;
   batch::StoreHealth health_;
-  Timestamp next_forgetting_{};  // of the batch executor's thread
+  // These two of the batch executor's thread; see Claim.
+  Timestamp next_forgetting_{};
+  std::map<ReservationId, TakenOver> unsure_;
   std::atomic<size_t> running_count_{0};
   RecentConflicts conflicts_;
   SameSeats same_seats_;

@@ -59,6 +59,37 @@ class CommitTest : public ::testing::Test {
     return Await(got);
   }
 
+  // A purchase whose owner died once it had written the intent, and whose lease is over.
+  void LeaveOneToClaim() {
+    BeginReserve begin;
+    begin.key = {"buyer", "buy"};
+    Reservation& reservation = begin.reservation.Own();
+    reservation.id = ReservationId::Make(clock_.Now(), random_);
+    reservation.user_id = "buyer";
+    reservation.choice.seat_nos = {1};
+    reservation.saga.id = SagaId::Make(clock_.Now(), random_);
+    reservation.saga.kind = SagaKind::kOneShot;
+    reservation.saga.owner = "dead";
+    const std::vector<Command> commands{begin};
+    const Decided decided = Decide(Rows(), commands, clock_.Now(), Policy());
+    ASSERT_TRUE(store_.Save(decided.decision.changes));
+    clock_.Advance(Policy().lease);
+  }
+  bool RunUntil(const std::function<bool()>& done) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!done() && std::chrono::steady_clock::now() < end) {
+      io_.restart();
+      io_.run_for(milliseconds(1));
+    }
+    return done();
+  }
+  void Drain() {
+    bool drained = false;
+    asio::co_spawn(io_, service_->Drain(milliseconds(0)),
+                   [&drained](const std::exception_ptr&) { drained = true; });
+    EXPECT_TRUE(RunUntil([&drained] { return drained; }));
+  }
+
   ManualClock clock_;
   SeededRandom random_{7};
   obs::Registry metrics_;
@@ -70,11 +101,7 @@ class CommitTest : public ::testing::Test {
 
  private:
   Result<Answer> Await(std::optional<Result<Answer>>& got) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!got && std::chrono::steady_clock::now() < end) {
-      io_.restart();
-      io_.run_for(milliseconds(1));
-    }
+    RunUntil([&got] { return got.has_value(); });
     return got.value_or(Fail(Code::kInternal, "no_answer"));
   }
 };
@@ -110,6 +137,29 @@ TEST_F(CommitTest, AWaitWhoseCommitWasDoneUnknownIsCountedOnceAndTheBuyerIsToldT
   EXPECT_FALSE(waits->refusal);
   EXPECT_EQ(store_.lost, 1);
   EXPECT_EQ(store_.Only()->saga.tries, 1U);
+}
+
+TEST_F(CommitTest, AClaimWhoseCommitWasDoneUnknownIsWorkedOnAtOnce) {
+  LeaveOneToClaim();
+  store_.loses = [](const Change& change) { return change.reservation->saga.owner == "me"; };
+  service_->StartScanning();
+  const auto is_confirmed = [this] { return store_.Only()->state == State::kConfirmed; };
+  EXPECT_TRUE(RunUntil(is_confirmed)) << "the clock stands still, so no lease ends";
+  EXPECT_EQ(store_.lost, 1);
+  EXPECT_EQ(store_.Only()->saga.epoch, 2U) << "it was claimed once";
+  Drain();
+}
+
+TEST_F(CommitTest, AClaimWhoseCommitEndsWhileItRunsAgainIsWorkedOnAtOnce) {
+  LeaveOneToClaim();
+  store_.ends_late = true;
+  store_.loses = [](const Change& change) { return change.reservation->saga.owner == "me"; };
+  service_->StartScanning();
+  const auto is_confirmed = [this] { return store_.Only()->state == State::kConfirmed; };
+  EXPECT_TRUE(RunUntil(is_confirmed)) << "the clock stands still, so no lease ends";
+  EXPECT_EQ(store_.lost, 1);
+  EXPECT_EQ(store_.Only()->saga.epoch, 2U) << "it was claimed once";
+  Drain();
 }
 
 TEST_F(CommitTest, ACancellationThatHasEndedIsToldAgainThoughTheSeatServiceIsAway) {

@@ -7,7 +7,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "services/reservation/store_memory.h"
 
@@ -23,8 +26,14 @@ class SharedStore final : public Store {
   Result<std::vector<bool>> Save(std::span<const Change> changes) override {
     const std::scoped_lock lock(mutex_);
     if (full) return Fail(Code::kUnavailable, "database_unavailable", "full");
-    auto saved = store_.Save(changes);
-    if (!loses || !std::ranges::any_of(changes, loses)) return saved;
+    EndLate();
+    const bool is_lost = loses && std::ranges::any_of(changes, loses);
+    if (is_lost && ends_late) {
+      late_.assign(changes.begin(), changes.end());
+    } else {
+      auto saved = store_.Save(changes);
+      if (!is_lost) return saved;
+    }
     loses = nullptr;
     ++lost;
     return Fail(Code::kUnknown, "commit_unknown", "the connection was lost");
@@ -46,11 +55,19 @@ class SharedStore final : public Store {
   std::atomic<bool> full = false;
   // The first COMMIT with such a change is done, and its answer lost. Set before the service runs.
   std::function<bool(const Change&)> loses;
+  // It is done only when the next begins: the database still waited for a standby, say.
+  bool ends_late = false;
   int lost = 0;
 
  private:
+  void EndLate() {
+    if (late_.empty()) return;
+    EXPECT_TRUE(store_.Save(std::exchange(late_, {})));
+  }
+
   std::mutex mutex_;
   MemoryStore store_;
+  std::vector<Change> late_;
 };
 
 // Finds nothing.

@@ -46,6 +46,8 @@ class Book {
 
   // Of a hold. None of an outcome: nothing is in the way.
   std::optional<Target> TargetOf(const HoldSeats& hold, const SagaRow& saga) const;
+  std::optional<Outcome> CheckMaxHold(const HoldSeats& hold, const std::vector<SeatNo>& seats,
+                                      const ShowNow& show) const;
   std::optional<Outcome> CheckNew(const HoldSeats& hold, const Target& target, const ShowNow& show) const;
   [[nodiscard]] bool AreKept(const HoldSeats& hold, const Target& target) const;
   std::optional<Outcome> CheckLimit(const HoldSeats& hold, const std::vector<SeatNo>& seats,

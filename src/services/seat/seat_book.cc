@@ -165,6 +165,9 @@ std::optional<Outcome> Book::Run(const HoldSeats& hold) {
   const bool all_ours = !no_proposal && ours == target->seats.size();
   const bool cancelled = show->facts->show->terms.phase == ShowPhase::kCancelled;
   if (all_ours && cancelled && !AreSold(hold.show_id, target->seats)) return NotOnSale(*show);
+  if (!target->recorded) {
+    if (auto over = CheckMaxHold(hold, target->seats, *show)) return over;
+  }
   if (!all_ours) {
     // A saga takes its seats once. What it no longer has was freed with its reservation, or went after the
     // deadline: a late duplicate gets nothing back.
@@ -182,6 +185,22 @@ std::optional<Outcome> Book::Run(const HoldSeats& hold) {
     }
   }
   return Take(hold, *target, *show);
+}
+
+// Past the absolute cap no other saga takes again what the reservation held until its deadline: one after the
+// other would keep it for ever. The saga that took it does, as its buyer may have paid since.
+std::optional<Outcome> Book::CheckMaxHold(const HoldSeats& hold, const std::vector<SeatNo>& seats,
+                                          const ShowNow& show) const {
+  std::vector<Conflict> conflicts;
+  for (const SeatNo seat_no : seats) {
+    const SeatRow& row = seats_.Get({hold.show_id, seat_no});
+    const bool lapsed = row.BelongsTo(hold.reservation) && row.IsFree(now_);
+    if (lapsed && now_ >= row.held_since + kMaxHold) conflicts.push_back({seat_no, ConflictReason::kFree});
+  }
+  if (conflicts.empty()) return std::nullopt;
+  Outcome outcome = Refused(Refusal::kHoldLost, show.facts->show);
+  outcome.conflicts = std::move(conflicts);
+  return outcome;
 }
 
 bool Book::AreSold(int64_t show_id, const std::vector<SeatNo>& seats) const {
@@ -294,9 +313,8 @@ Outcome Book::Take(const HoldSeats& hold, const Target& target, ShowNow& show) {
   Timestamp held_since = now_;
   for (const SeatNo seat_no : target.seats) {
     const SeatRow& row = seats_.Get({hold.show_id, seat_no});
-    if (row.BelongsTo(hold.reservation) && !row.IsFree(now_)) {
-      held_since = std::min(held_since, row.held_since);
-    }
+    const bool anew = target.recorded && row.IsFree(now_);
+    if (row.BelongsTo(hold.reservation) && !anew) held_since = std::min(held_since, row.held_since);
   }
   // The saga that is under way is always given its time; past that, the absolute cap holds.
   const Timestamp for_saga = std::min(hold.hold_at_least_until, held_since + kMaxHold + kSagaSlack);
@@ -531,7 +549,9 @@ void Book::FlushReleased() {
 void Book::NoteSoldOut(ShowNow& show) {
   const Show& sold_out = *show.facts->show;
   const auto capacity = static_cast<int64_t>(sold_out.layout->capacity());
-  if (show.marks.sold_out_at || show.sold == 0 || show.sold + show.blocked < capacity) return;
+  // Before the opening it is not: what is blocked may be what will be sold then.
+  const bool opened = now_ >= sold_out.terms.on_sale_at;
+  if (show.marks.sold_out_at || !opened || show.sold == 0 || show.sold + show.blocked < capacity) return;
   show.marks.sold_out_at = now_;
   Emit({Event::Kind::kSoldOut, {}, sold_out.id, {}, {}, sold_out.terms.on_sale_at, now_, *traceparent_});
 }

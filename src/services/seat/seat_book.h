@@ -52,7 +52,7 @@ struct SeatRow {
   ReservationId reservation;  // nil if free or blocked; so are all below
   std::string user_id;
   Timestamp hold_expires_at{};
-  Timestamp held_since{};  // the reservation's first hold; one that has passed its deadline is over
+  Timestamp held_since{};  // the reservation's first hold; see kMaxHold
   int64_t price = 0;       // that it was held at, and is sold at; 0: held by a replica that did not note it
   std::string channel;  // whose buyers alone may take it, also when it has come free again; empty: everybody
   Timestamp channel_until{};  // when it becomes everybody's by itself; the epoch: never

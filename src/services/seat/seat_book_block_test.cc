@@ -81,6 +81,23 @@ TEST_F(SeatBookBlockTest, AShowIsSoldOutWhenAllThatIsNotBlockedIsSold) {
   EXPECT_THAT(Told(), ElementsAre(Event::Kind::kSold, Event::Kind::kSoldOut));
 }
 
+// Sold to some beforehand, while the rest was blocked; then the opening was moved.
+TEST_F(SeatBookBlockTest, WhatIsSoldBeforeTheOpeningIsToldAsSoldOutOnlyThen) {
+  Block({5, 6, 7, 8, 9, 10, 11, 12});
+  facts_.blocked = 8;
+  Hold(1, {1, 2, 3, 4});
+  ChangeShow([](Show& show) { show.terms.on_sale_at = kNow + 1min; });
+  Confirm(1, {1, 2, 3, 4});
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kSold));
+  now_ = kNow + 1min - 1ms;
+  Run({TellSoldOut{kShow}, ""});
+  EXPECT_TRUE(last_.changes.empty());
+  now_ = kNow + 1min;
+  Run({TellSoldOut{kShow}, ""});
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kSoldOut));
+  EXPECT_EQ(facts_.marks.sold_out_at, now_);
+}
+
 TEST_F(SeatBookBlockTest, OfACancelledShowNothingIsHeldOrConfirmedButEverythingReleased) {
   Hold(1, {1});
   Hold(2, {2});

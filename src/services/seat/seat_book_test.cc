@@ -153,10 +153,28 @@ TEST_F(SeatBookTest, ALapsedHoldThatIsStillOursIsTakenAgain) {
   EXPECT_THAT(Told(), ElementsAre(Event::Kind::kHeld));
 }
 
-TEST_F(SeatBookTest, AHoldThatHasLapsedDoesNotCountForTheThirtyMinutes) {
+TEST_F(SeatBookTest, AHoldThatHasLapsedStillCountsForTheThirtyMinutes) {
   Hold(1, {1});
   now_ += 29min;
-  EXPECT_EQ(Hold(1, {1}).hold_expires_at, now_ + 5min);
+  HoldSeats second = HoldOf(1, {1});
+  second.saga = Saga(2);
+  EXPECT_EQ(Run({second, ""}).hold_expires_at, kNow + 30min);
+  EXPECT_EQ(Row(1).held_since, kNow);
+  now_ += 1min;
+  HoldSeats third = HoldOf(1, {1, 2});
+  third.saga = Saga(3);
+  third.hold_at_least_until = now_ + 1min;
+  const Outcome over = Run({third, ""});
+  ExpectRefused(over, Refusal::kHoldLost);
+  EXPECT_THAT(over.conflicts, ElementsAre(Conflict{1, ConflictReason::kFree}));
+  EXPECT_EQ(Hold(4, {1}).kind, Kind::kDone) << "it is free to anybody else";
+}
+
+TEST_F(SeatBookTest, TheSagaThatHasTakenItsSeatsTakesThemAgainAfterTheThirtyMinutes) {
+  Hold(1, {1});
+  now_ += 31min;
+  EXPECT_EQ(Hold(1, {1}).hold_expires_at, now_ + 5min) << "its buyer may have paid";
+  EXPECT_EQ(Confirm(1, {1}).kind, Kind::kDone);
 }
 
 TEST_F(SeatBookTest, ABuyersNewHoldLeavesTheLapsedHoldsOfOthersAlone) {

@@ -142,7 +142,8 @@ void SeatService::Sweep() {
   for (const Entry& entry : entries) {
     const SeatCounts counts = entry.map->LookAtCounts(now).counts;
     const bool untold = !entry.map->marks().sold_out_at && counts.sold > 0 &&
-                        counts.sold + counts.blocked == entry.show->layout->capacity();
+                        counts.sold + counts.blocked == entry.show->layout->capacity() &&
+                        now >= entry.show->terms.on_sale_at;
     if (untold) Submit({TellSoldOut{entry.show->id}, {}}, [](const Result<Outcome>&) {});
     while (commands < options_.max_sweeps) {
       const std::vector<SeatNo> lapsed = entry.map->TakeLapsed(options_.sweep_batch, now);
@@ -331,16 +332,23 @@ void SeatService::Publish(const Changes& changes) {
   if (changes.empty()) return;
   {
     const std::shared_lock lock(catalogue_mutex_);
+    // None: its making was lost, as has just been found out (ReadAnew).
+    const auto map_of = [this](int64_t show_id) {
+      const auto found = shows_.find(show_id);
+      return found == shows_.end() ? nullptr : found->second.map.get();
+    };
     SeatMap* map = nullptr;
     int64_t show_id = 0;
     for (const SeatRow& row : changes.seats) {
-      if (map == nullptr || show_id != row.key.show_id) {
+      if (show_id != row.key.show_id) {
         show_id = row.key.show_id;
-        map = shows_.at(show_id).map.get();
+        map = map_of(show_id);
       }
-      map->Apply(row, row.version + 1);
+      if (map != nullptr) map->Apply(row, row.version + 1);
     }
-    for (const MarkedShow& show : changes.shows) shows_.at(show.show_id).map->SetMarks(show.marks);
+    for (const MarkedShow& show : changes.shows) {
+      if (SeatMap* marked = map_of(show.show_id)) marked->SetMarks(show.marks);
+    }
   }
   if (!changes.events.empty() && committed_) committed_();
 }

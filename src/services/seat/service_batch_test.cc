@@ -115,5 +115,22 @@ TEST_F(SeatBatchTest, APartySitsApartAtOnceWhereAnEarlierCommandOfTheBatchGotThe
   EXPECT_EQ(batches_, 1);
 }
 
+TEST_F(SeatBatchTest, TheSweepAsksForASelloutToBeToldOnceTheOpeningHasComeAndNotBefore) {
+  Start({2}, /*orphan_rule=*/false, /*seat_limit=*/2);
+  RunBatch({HoldOf(1, {1, 2})});
+  StoredShow moved = memory_.catalogue.shows[0];
+  moved.show.terms.on_sale_at = clock_.Now() + std::chrono::minutes(1);
+  memory_.news.shows = {moved};
+  ASSERT_TRUE(service_->Follow().has_value());
+  RunBatch({ConfirmOf(1, {1, 2})});
+  service_->Sweep();
+  EXPECT_TRUE(turn_ == nullptr) << "it would be asked for each second";
+  clock_.Advance(std::chrono::minutes(1));
+  service_->Sweep();
+  ASSERT_TRUE(turn_ != nullptr);
+  std::exchange(turn_, nullptr)();
+  EXPECT_EQ(memory_.marks.sold_out_at, clock_.Now());
+}
+
 }  // namespace
 }  // namespace boxoffice::seat

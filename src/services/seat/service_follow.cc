@@ -17,6 +17,17 @@ constexpr int kLookWeighs = 4;
 // For which a query waits for another look to end, which takes some milliseconds.
 constexpr milliseconds kLookWait{500};
 
+// Whether it has the show with these seats. One whose making was lost it has not, and another that was made
+// since may have its id.
+bool Has(const Catalogue& catalogue, const Show& known) {
+  const auto id_of = [](const StoredShow& one) { return one.show.id; };
+  const auto found = std::ranges::lower_bound(catalogue.shows, known.id, {}, id_of);
+  if (found == catalogue.shows.end() || found->show.id != known.id) return false;
+  const Layout& stored = *found->show.layout;
+  return stored.seats == known.layout->seats && stored.rows == known.layout->rows &&
+         stored.sections == known.layout->sections;
+}
+
 }  // namespace
 
 Result<void> SeatService::Follow() {
@@ -99,7 +110,8 @@ Result<void> SeatService::Learn(StoredShow stored) {
   if (known) {
     known->map->LearnMarks(stored.marks);
     const std::shared_ptr<const Layout> layout = stored.show.layout;
-    const bool repriced = layout != nullptr && layout->version != known->show->layout->version;
+    // By what it says, not by its version: a failover may have lost one, and the next has its number.
+    const bool repriced = layout != nullptr && *layout != *known->show->layout;
     if (repriced) known->map->SetPrices(layout);
     if (!repriced) stored.show.layout = known->show->layout;
     auto show = std::make_shared<const Show>(std::move(stored.show));
@@ -116,24 +128,33 @@ Result<void> SeatService::Learn(StoredShow stored) {
 }
 
 // News was missed, or a failover has lost some of what was told. A map takes the rows as they are, also older
-// ones than it had, and of two readings of a row the newer, so nothing that is saved meanwhile is lost.
+// ones than it had, and of two readings of a row the newer, so nothing that is saved meanwhile is lost. What
+// is not stored as it is known is forgotten, and learned as if it was new.
 Result<void> SeatService::ReadAnew() {
+  // Read before the catalogue, so that what is made meanwhile is not missing there.
+  std::vector<std::shared_ptr<const Show>> lost;
+  {
+    const std::shared_lock lock(catalogue_mutex_);
+    for (const auto& [id, entry] : shows_) lost.push_back(entry.show);
+  }
   BOXOFFICE_ASSIGN(Catalogue catalogue, stores_.news->LoadCatalogue());
+  std::erase_if(lost, [&catalogue](const auto& show) { return Has(catalogue, *show); });
   {
     const std::unique_lock lock(catalogue_mutex_);
-    for (Concert& concert : catalogue.concerts) concerts_.insert_or_assign(concert.id, std::move(concert));
+    for (const auto& show : lost) shows_.erase(show->id);
+    concerts_.clear();  // one that is made meanwhile is news
+    for (Concert& concert : catalogue.concerts) concerts_.emplace(concert.id, std::move(concert));
   }
   for (StoredShow& stored : catalogue.shows) {
     const int64_t id = stored.show.id;
     const ShowMarks marks = stored.marks;
-    const std::optional<Entry> known = FindKnown(id);
     BOXOFFICE_TRY(Learn(std::move(stored)));
-    if (!known) continue;
+    const std::shared_ptr<SeatMap> map = FindKnown(id).value().map;
     // One that is set meanwhile is news, and learned by the next look.
-    known->map->SetMarks(marks);
-    known->map->ForgetVersions();
-    BOXOFFICE_TRY(LoadSeats(*stores_.news, *known->map, id));
-    known->map->FreeUnstored();
+    map->SetMarks(marks);
+    map->ForgetVersions();
+    BOXOFFICE_TRY(LoadSeats(*stores_.news, *map, id));
+    map->FreeUnstored();
   }
   return {};
 }

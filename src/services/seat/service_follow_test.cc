@@ -1,6 +1,8 @@
 // How the store is looked at for what is not known in memory, by a clock that stands still.
 #include <future>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -88,6 +90,81 @@ TEST_F(SeatServiceTest, TheSlowerTheStoreTheFewerUnknownIdsAreLookedFor) {
   const milliseconds looked = 100ms * (memory_.news_loads - before);
   EXPECT_GT(looked, 0ms);
   EXPECT_LT(looked, (clock_.Now() - start) / 4);
+}
+
+// Of a replica that a failover has left with what is stored no more.
+class LostShowTest : public SeatServiceTest {
+ protected:
+  // Show 2, in the same hall, which this replica has heard of from another one.
+  StoredShow Hear() {
+    StoredShow heard = memory_.catalogue.shows[0];
+    heard.show.id = 2;
+    memory_.news.shows = {heard};
+    memory_.news.concerts = {{2, "Lost", "Artist", "Venue"}};
+    EXPECT_TRUE(service_->Follow().has_value());
+    EXPECT_EQ(service_->GetShow(2)->counts.free, 8U);
+    EXPECT_TRUE(service_->GetConcert(2).has_value());
+    return heard;
+  }
+  void ReadAnew() {
+    memory_.news.lost = true;
+    ASSERT_TRUE(service_->Follow().has_value());
+  }
+  static Command HoldOfTwo(uint64_t n, std::vector<SeatNo> seats) {
+    Command command = HoldOf(n, std::move(seats));
+    std::get<HoldSeats>(command.body).show_id = 2;
+    return command;
+  }
+};
+
+TEST_F(LostShowTest, AShowWhoseMakingWasLostIsGoneOnceAllIsReadAnew) {
+  Hear();
+  ReadAnew();
+  EXPECT_EQ(service_->GetShow(2).error().reason, "show_not_found");
+  EXPECT_EQ(service_->GetConcert(2).error().reason, "concert_not_found");
+  EXPECT_EQ(service_->UpdateShow(2, {}).error().reason, "show_not_found");
+  EXPECT_EQ(service_->ChangePrices(2, {}, {}).error().reason, "show_not_found");
+  EXPECT_EQ(Run(HoldOfTwo(1, {1})).refusal, Refusal::kShowNotFound);
+  EXPECT_TRUE(service_->GetShow(1).has_value());
+}
+
+TEST_F(LostShowTest, ACommandWhoseShowIsFoundLostMeanwhileIsAnsweredAllTheSame) {
+  Hear();
+  Run(HoldOfTwo(1, {1}));
+  Command confirm = ConfirmOf(1, {1});
+  std::get<ConfirmSeats>(confirm.body).show_id = 2;
+  memory_.before_save = [this] { ReadAnew(); };
+  EXPECT_EQ(Run(std::move(confirm)).kind, Outcome::Kind::kDone);
+  EXPECT_EQ(service_->GetShow(2).error().reason, "show_not_found");
+}
+
+TEST_F(LostShowTest, AnotherShowWithTheIdOfALostOneHasItsOwnSeats) {
+  StoredShow made = Hear();
+  made.show.layout = MakeHall({6});
+  memory_.catalogue.shows.push_back(made);
+  ReadAnew();
+  EXPECT_EQ(service_->GetShow(2)->show->layout, made.show.layout);
+  EXPECT_EQ(service_->GetSeatMap(2, std::nullopt)->seats->counts.free, 6U);
+  EXPECT_EQ(Run(HoldOfTwo(1, {7})).refusal, Refusal::kSeatUnknown);
+  // Of the same plan, and of another price.
+  auto dear = std::make_shared<Layout>(*made.show.layout);
+  dear->categories[0].price = 2'000;
+  memory_.catalogue.shows.back().show.layout = dear;
+  ReadAnew();
+  EXPECT_EQ(Run(HoldOfTwo(2, {1})).amount, 2'000);
+}
+
+// Its map goes on: one that began anew would have a version that its followers have seen already.
+TEST_F(LostShowTest, AShowThatHasOtherPricesWhenAllIsReadAnewKeepsItsMap) {
+  for (uint64_t n = 1; n <= 5; ++n) Run(HoldOf(n, {static_cast<SeatNo>(n)}));
+  const auto before = service_->GetSeatMap(1, std::nullopt)->seats->version;
+  StoredShow& stored = memory_.catalogue.shows[0];
+  auto dear = std::make_shared<Layout>(*stored.show.layout);
+  for (auto& category : dear->categories) category.price = 2'000;
+  stored.show.layout = dear;
+  ReadAnew();
+  EXPECT_GT(service_->GetSeatMap(1, std::nullopt)->seats->version, before);
+  EXPECT_EQ(Run(HoldOf(6, {6})).amount, 2'000);
 }
 
 }  // namespace

@@ -43,6 +43,10 @@ Outcome Joined(Outcome first, const Outcome& second) {
   return first;
 }
 
+std::unexpected<Error> NoShow(int64_t id) {
+  return Fail(Code::kNotFound, "show_not_found", fmt::format("no show {}", id));
+}
+
 // Of operators who change one concert or one show at once, by several replicas.
 constexpr int kMaxTries = 5;
 
@@ -69,9 +73,10 @@ Result<ShowView> SeatService::ChangeShow(int64_t id, const std::function<Result<
   const std::scoped_lock requests_lock(requests_mutex_);
   for (int i = 0; i < kMaxTries; ++i) {
     BOXOFFICE_TRY(Follow());  // what is not given stays as any replica has set it
-    BOXOFFICE_TRY(Find(id));
     const std::scoped_lock news_lock(news_mutex_);
-    Entry entry = *FindKnown(id);
+    const std::optional<Entry> known = FindKnown(id);
+    if (!known) return NoShow(id);
+    Entry entry = *known;
     const ShowTerms& before = entry.show->terms;
     BOXOFFICE_ASSIGN(Show changed, change(*entry.show));
     if (changed.terms == before) return View(entry);
@@ -198,9 +203,10 @@ Result<ShowView> SeatService::ChangePrices(int64_t id, PriceChange change, const
   const std::scoped_lock requests_lock(requests_mutex_);
   for (int i = 0; i < kMaxTries; ++i) {
     BOXOFFICE_TRY(Follow());  // the prices as any replica has set them
-    BOXOFFICE_TRY(Find(id));
     const std::scoped_lock news_lock(news_mutex_);
-    Entry entry = *FindKnown(id);
+    const std::optional<Entry> known = FindKnown(id);
+    if (!known) return NoShow(id);
+    Entry entry = *known;
     const Layout& layout = *entry.show->layout;
     if (area) {
       change.seats = SeatsOf(layout, *area);
