@@ -81,54 +81,89 @@ class Auditor::Stream {
 };
 
 Auditor::Auditor(const rpc::ChannelFactory& channels, bus::Bus& bus, const Clock& clock,
-                 Surroundings surroundings, Bounds bounds, Patience patience)
+                 Surroundings surroundings, Bounds bounds, Patience patience, Limits limits)
     : collector_(channels),
       bus_(bus),
       clock_(clock),
       surroundings_(std::move(surroundings)),
       bounds_(bounds),
-      patience_(patience) {}
+      patience_(patience),
+      limits_(limits) {}
 
 Result<void> Auditor::Wait(milliseconds how_long) const {
   if (!surroundings_.wait(how_long)) return Stopping();
   return {};
 }
 
+size_t Auditor::bytes() const {
+  return (events_ ? events_->bytes() : 0) + seats_.size() * sizeof(SeatFact) +
+         by_owner_.capacity() * sizeof(uint32_t);
+}
+
+Result<void> Auditor::GoOn() const {
+  if (!surroundings_.after_page()) return Stopping();
+  if (bytes() > (limits_.memory_mib << 20)) {
+    return Fail(Code::kResourceExhausted, kTooLarge,
+                fmt::format("the events and the seats take more than {} MiB of memory: raise "
+                            "audit.max_memory_mib, and what the process may have with it",
+                            limits_.memory_mib));
+  }
+  return {};
+}
+
 Result<Verdict> Auditor::Run() {
   verdict_ = {};
-  seats_.clear();
-  by_owner_.clear();
-  suspects_.clear();
+  verdict_.at = clock_.Now();
+  verdict_.checked["violations"] = 0;
+  Result<Verdict> verdict = Judge();
+  // The next audit may be far away, and the process has other work.
+  events_.reset();
+  std::deque<SeatFact>().swap(seats_);
+  std::vector<uint32_t>().swap(by_owner_);
+  std::vector<Suspect>().swap(suspects_);
+  return verdict;
+}
+
+// What can't be read keeps nothing from being judged but what rests on it.
+Result<Verdict> Auditor::Judge() {
   std::vector<Error> unread;
+  const auto stopped = [&unread] { return !unread.empty() && unread.back().reason == kStopping; };
   const auto done = [&](Result<void> (Auditor::*part)()) {
+    if (stopped()) return false;
     Result<void> read = (this->*part)();
     if (!read) unread.push_back(read.error());
     return read.has_value();
   };
-  if (done(&Auditor::Start) && done(&Auditor::ReadSeats) && done(&Auditor::ReadReservations) &&
-      done(&Auditor::FollowSuspects)) {
-    // Of these one that can't be read keeps no other from being judged.
-    for (const auto whole :
-         {&Auditor::FollowLedgers, &Auditor::FollowRankings, &Auditor::CheckQueues, &Auditor::CheckEvents}) {
-      if (!done(whole) && unread.back().reason == kStopping) break;
-    }
+  done(&Auditor::CheckQueues);
+  const bool has_events = done(&Auditor::ReadEvents);
+  const bool has_seats = done(&Auditor::ReadSeats);
+  if (!has_seats)
+    std::deque<SeatFact>().swap(seats_);  // or they would count as memory for what goes on without
+  if (has_events && has_seats && done(&Auditor::ReadReservations)) done(&Auditor::FollowSuspects);
+  done(&Auditor::FollowLedgers);
+  if (has_events) {
+    done(&Auditor::FollowRankings);
+    done(&Auditor::CheckEvents);
   }
-  events_.reset();
-  if (!unread.empty() && unread.back().reason == kStopping) return Stopping();
+  if (stopped()) return Stopping();
   // What was found is certain, whatever could not be read. That all else is well is not.
-  if (!unread.empty() && verdict_.violations.empty()) return std::unexpected(std::move(unread.front()));
+  if (!unread.empty() && verdict_.violations.empty()) {
+    const auto too_large = std::ranges::find(unread, kTooLarge, &Error::reason);
+    return std::unexpected(std::move(too_large == unread.end() ? unread.front() : *too_large));
+  }
   for (const Error& error : unread)
     verdict_.unread.push_back(fmt::format("{}: {}", error.reason, error.detail));
   verdict_.took = clock_.Now() - verdict_.at;
   return std::move(verdict_);
 }
 
-Result<void> Auditor::Start() {
-  verdict_.at = clock_.Now();
-  verdict_.checked["violations"] = 0;
-  BOXOFFICE_ASSIGN(queues_before_, collector_.Queues());
+Result<void> Auditor::RefreshEvents() {
+  return events_->Refresh([this] { return GoOn(); });
+}
+
+Result<void> Auditor::ReadEvents() {
   events_ = std::make_unique<EventIndex>(bus_);
-  BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
+  BOXOFFICE_TRY(RefreshEvents());
   verdict_.checked["events"] = static_cast<int64_t>(events_->rows().size());
   return {};
 }
@@ -154,7 +189,7 @@ Result<void> Auditor::Confirm(std::vector<Violation> suspicions,
   return {};
 }
 
-Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::vector<SeatFact>* into) {
+Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::deque<SeatFact>* into) {
   ShowFact show;
   const auto now = clock_.Now();
   int64_t sold = 0;
@@ -162,7 +197,6 @@ Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::vector<SeatFact>* into)
   std::optional<ShowFact> first;
   while (true) {
     BOXOFFICE_ASSIGN(auto page, collector_.Seats(show_id, after));
-    if (!surroundings_.after_page()) return Stopping();
     const bool only_page = !first && !page.more;
     if (!first) first = page.show;  // the counts come with the first page
     for (Collector::Seat& seat : page.rows) {
@@ -171,6 +205,7 @@ Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::vector<SeatFact>* into)
       after = seat.fact.seat_no;
       if (into != nullptr) into->push_back(seat.fact);
     }
+    BOXOFFICE_TRY(GoOn());
     if (page.more) continue;
     if (!only_page) {
       BOXOFFICE_ASSIGN(page, collector_.Seats(show_id, 0));  // and once more behind the last
@@ -195,7 +230,7 @@ Result<ShowFact> Auditor::ReadShow(int64_t show_id, std::vector<SeatFact>* into)
 Result<void> Auditor::ReadSeats() {
   BOXOFFICE_ASSIGN(const auto shows, collector_.Shows());
   for (const int64_t show_id : shows) {
-    const auto judge = [this, show_id](std::vector<SeatFact>* into) -> Result<std::vector<Violation>> {
+    const auto judge = [this, show_id](std::deque<SeatFact>* into) -> Result<std::vector<Violation>> {
       Facts facts;
       BOXOFFICE_ASSIGN(auto show, ReadShow(show_id, into));
       facts.shows.push_back(std::move(show));
@@ -249,7 +284,7 @@ Result<void> Auditor::ReadReservations() {
     CheckChunk(chunk);
     if (!page.more) return {};
     after = *last;
-    if (!surroundings_.after_page()) return Stopping();
+    BOXOFFICE_TRY(GoOn());
   }
 }
 
@@ -279,11 +314,10 @@ void Auditor::CheckChunk(std::map<ReservationId, Case>& chunk) {
       }
     }
     if (CheckCase(facts, now, bounds_).empty()) continue;
-    if (suspects_.size() < kMaxSuspects) {
+    if (suspects_.size() < limits_.suspects) {
       suspects_.push_back({id});
     } else {
       ++verdict_.checked["suspects_not_followed"];
-      verdict_.ok = false;
     }
   }
 }
@@ -319,7 +353,7 @@ Result<std::optional<Case>> Auditor::ReadCase(ReservationId id, const std::vecto
 Result<void> Auditor::FollowSuspects() {
   for (int reading = 0; reading < patience_.max_readings && !suspects_.empty(); ++reading) {
     BOXOFFICE_TRY(Wait(patience_.pause));
-    BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
+    BOXOFFICE_TRY(RefreshEvents());
     std::vector<Suspect> left;
     for (Suspect& suspect : suspects_) {
       const auto [first, last] = std::ranges::equal_range(
@@ -327,7 +361,7 @@ Result<void> Auditor::FollowSuspects() {
       std::vector<SeatFact> once_owned;
       std::for_each(first, last, [&](uint32_t index) { once_owned.push_back(seats_[index]); });
       BOXOFFICE_ASSIGN(const auto facts, ReadCase(suspect.id, once_owned));
-      if (!surroundings_.after_page()) return Stopping();
+      BOXOFFICE_TRY(GoOn());
       if (!facts) {
         suspect.agreed = 0;
         left.push_back(suspect);
@@ -353,7 +387,11 @@ Result<void> Auditor::FollowSuspects() {
     suspects_ = std::move(left);
   }
   if (!suspects_.empty()) verdict_.checked["in_motion"] += static_cast<int64_t>(suspects_.size());
-  return {};
+  const auto not_followed = verdict_.checked.find("suspects_not_followed");
+  if (not_followed == verdict_.checked.end()) return {};
+  return Fail(Code::kResourceExhausted, "too_many_suspicions",
+              fmt::format("{} of them beyond the {} that one audit follows up", not_followed->second,
+                          limits_.suspects));
 }
 
 Result<void> Auditor::FollowLedgers() {
@@ -362,6 +400,8 @@ Result<void> Auditor::FollowLedgers() {
     verdict_.checked["currencies"] = static_cast<int64_t>(facts.ledgers.size());
     return Check(facts, clock_.Now(), bounds_);
   };
+  // A wallet that does not answer at all is not waited for as long as for sums.
+  BOXOFFICE_TRY(collector_.Debits({}));
   BOXOFFICE_ASSIGN(auto suspicions, ledgers());
   return Confirm(std::move(suspicions), ledgers);
 }
@@ -371,16 +411,21 @@ Result<void> Auditor::FollowRankings() {
   return Confirm(std::move(suspicions), [this] { return CheckRankings(); });
 }
 
+// Both readings are close together: in the minutes that an audit may take, a cap can be raised, reached and
+// lowered.
 Result<void> Auditor::CheckQueues() {
   Facts facts;
-  BOXOFFICE_ASSIGN(const auto queues, collector_.Queues());
-  for (const Collector::Queue& queue : queues) {
-    const auto before = std::ranges::find(queues_before_, queue.show_id, &Collector::Queue::show_id);
-    if (before == queues_before_.end()) continue;
+  BOXOFFICE_ASSIGN(const auto first, collector_.Queues());
+  verdict_.checked["queues"] = static_cast<int64_t>(first.size());
+  if (first.empty()) return {};
+  BOXOFFICE_TRY(Wait(patience_.pause));
+  BOXOFFICE_ASSIGN(const auto second, collector_.Queues());
+  for (const Collector::Queue& queue : second) {
+    const auto before = std::ranges::find(first, queue.show_id, &Collector::Queue::show_id);
+    if (before == first.end()) continue;
     facts.queues.push_back(
         {queue.show_id, std::max(queue.active_cap, before->active_cap), before->active, queue.active});
   }
-  verdict_.checked["queues"] = static_cast<int64_t>(queues.size());
   // That it grew past the cap was seen, and can't be seen again.
   Report(Check(facts, clock_.Now(), bounds_));
   return {};
@@ -396,12 +441,12 @@ Result<void> Auditor::CheckEvents() {
 }
 
 Result<std::vector<Violation>> Auditor::CheckRankings() {
-  BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
+  BOXOFFICE_TRY(RefreshEvents());
   const int64_t end = events_->end();
   static const std::array<std::string, 2> kCounted{"reservation", "seat"};
   BOXOFFICE_ASSIGN(const int64_t lag, bus_.Lag("ranking", kCounted));
   BOXOFFICE_ASSIGN(const auto counted, collector_.Ranking());
-  BOXOFFICE_TRY(events_->Refresh(surroundings_.after_page));
+  BOXOFFICE_TRY(RefreshEvents());
   verdict_.checked["ranking_lag"] = lag;
   // A ranking that is behind, or counts anew, is late, not wrong: then only what it counted too much is
   // found.

@@ -7,12 +7,15 @@
 // only on facts between two readings of the same version of it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "audit/collector.h"
@@ -34,6 +37,14 @@ struct Patience {
   int max_readings = 75;  // of what does not come to rest; then it is left to the next audit
 };
 
+// How much one audit may take on itself; what is beyond it is not judged.
+struct Limits {
+  size_t memory_mib = 512;   // of all events and all owned seats, which it holds
+  size_t suspects = 20'000;  // suspicions that are followed up
+};
+// The error of an audit that Limits::memory_mib is too small for: that of the next will be the same.
+inline constexpr std::string_view kTooLarge = "audit_too_large";
+
 // What an audit may need of its surroundings.
 struct Surroundings {
   // Waits; false: the process stops, and the audit ends with the error stopping. Called between readings.
@@ -43,19 +54,18 @@ struct Surroundings {
   std::function<bool()> after_page;
 };
 
-// Not thread-safe. Needs about 64 bytes of memory per event and per owned seat; reservations are read page by
-// page.
+// Not thread-safe. While it runs it needs about 64 bytes of memory per event and per owned seat; reservations
+// are read page by page.
 class Auditor {
  public:
-  // Suspicions that are followed up in one audit; more are only counted, and the verdict is not ok.
-  static constexpr size_t kMaxSuspects = 20'000;
-
   Auditor(const rpc::ChannelFactory& channels, bus::Bus& bus, const Clock& clock, Surroundings surroundings,
-          Bounds bounds = {}, Patience patience = {});
+          Bounds bounds = {}, Patience patience = {}, Limits limits = {});
 
-  // Blocks. Errors: of a service or the bus that does not answer, where nothing was found besides (otherwise
-  // the verdict says what is Verdict::unread); stopping.
+  // Blocks. Errors: of a service or the bus that does not answer, and kTooLarge and too_many_suspicions
+  // (Limits), where nothing was found besides (otherwise the verdict says what is Verdict::unread); stopping.
   [[nodiscard]] Result<Verdict> Run();
+  // Of memory, that it holds events and seats in; 0 between two audits.
+  [[nodiscard]] size_t bytes() const;
   // Run ends soon, also where it waits for what takes minutes; for good. Thread-safe. Surroundings::wait and
   // after_page must say so too.
   void Cancel() { collector_.Cancel(); }
@@ -71,9 +81,11 @@ class Auditor {
     Timestamp since{};  // the first of these
   };
 
-  Result<void> Start();
+  Result<Verdict> Judge();
+  Result<void> ReadEvents();
+  Result<void> RefreshEvents();
   Result<void> ReadSeats();
-  Result<ShowFact> ReadShow(int64_t show_id, std::vector<SeatFact>* into);
+  Result<ShowFact> ReadShow(int64_t show_id, std::deque<SeatFact>* into);
   Result<void> ReadReservations();
   void CheckChunk(std::map<ReservationId, Case>& chunk);
   Result<void> FollowSuspects();
@@ -88,6 +100,8 @@ class Auditor {
                        const std::function<Result<std::vector<Violation>>()>& again);
   void Report(std::vector<Violation> violations);
   [[nodiscard]] Result<void> Wait(milliseconds how_long) const;
+  // After a page. Errors: stopping; kTooLarge.
+  [[nodiscard]] Result<void> GoOn() const;
 
   Collector collector_;
   bus::Bus& bus_;
@@ -95,13 +109,13 @@ class Auditor {
   const Surroundings surroundings_;
   const Bounds bounds_;
   const Patience patience_;
+  const Limits limits_;
 
   // Of the audit that runs.
   Verdict verdict_;
   std::unique_ptr<EventIndex> events_;
-  std::vector<SeatFact> seats_;     // by (show, seat_no)
+  std::deque<SeatFact> seats_;      // by (show, seat_no)
   std::vector<uint32_t> by_owner_;  // indexes into seats_, by (owner, show, seat_no)
-  std::vector<Collector::Queue> queues_before_;
   std::vector<Suspect> suspects_;
 };
 

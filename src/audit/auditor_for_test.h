@@ -170,6 +170,7 @@ class FakeBus final : public testbed::FakeBus {
   // A position is a letter for every record of the log that lies behind it.
   Result<bus::Page> Read(const std::string& topic, const bus::Position& after, size_t limit) override {
     const std::scoped_lock lock(world_.mutex);
+    ++reads;
     bus::Page page{{}, after};
     for (size_t i = after.size(); i < world_.log.size() && page.records.size() < limit; ++i) {
       if (world_.log[i].event.topic != topic) continue;
@@ -178,6 +179,8 @@ class FakeBus final : public testbed::FakeBus {
     }
     return page;
   }
+
+  int reads = 0;
 
  private:
   World& world_;
@@ -306,7 +309,7 @@ class AuditorTest : public ::testing::Test {
     return world_.reservations.at(std::string(id.bytes()));
   }
 
-  Verdict Audit() {
+  Result<Verdict> AuditWithin(Limits limits) {
     Auditor auditor(Channels(), bus_, clock_,
                     {.wait =
                          [this](milliseconds how_long) {
@@ -315,8 +318,12 @@ class AuditorTest : public ::testing::Test {
                            if (on_wait_) on_wait_();
                            return true;
                          },
-                     .after_page = [] { return true; }});
-    auto verdict = auditor.Run();
+                     .after_page = [] { return true; }},
+                    {}, {}, limits);
+    return auditor.Run();
+  }
+  Verdict Audit() {
+    auto verdict = AuditWithin({});
     EXPECT_TRUE(verdict.has_value()) << verdict.error().reason << " " << verdict.error().detail;
     return verdict.value_or(Verdict{});
   }

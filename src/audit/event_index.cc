@@ -4,6 +4,7 @@
 #include <optional>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "boxoffice/bus/v1/events.pb.h"
 
@@ -35,12 +36,26 @@ bool InOrder(const EventIndex::Row& a, const EventIndex::Row& b) {
 
 }  // namespace
 
-Result<void> EventIndex::Refresh(const std::function<bool()>& go_on) {
-  const auto known = static_cast<ptrdiff_t>(rows_.size());
+Result<void> EventIndex::Refresh(const std::function<Result<void>()>& go_on) {
+  const size_t known = rows_.size();
+  const size_t known_unreadable = unreadable_.size();
+  bus::Position position = position_;
+  if (Result<void> read = ReadFrom(position, go_on); !read) {
+    rows_.resize(known);
+    unreadable_.resize(known_unreadable);
+    return read;
+  }
+  position_ = std::move(position);
+  const auto first_new = rows_.begin() + static_cast<ptrdiff_t>(known);
+  std::sort(first_new, rows_.end(), InOrder);
+  std::inplace_merge(rows_.begin(), first_new, rows_.end(), InOrder);
+  return {};
+}
+
+Result<void> EventIndex::ReadFrom(bus::Position& position, const std::function<Result<void>()>& go_on) {
   ::boxoffice::bus::v1::ReservationEvent body;
   while (true) {
-    if (!go_on()) return Fail(Code::kUnavailable, "stopping");
-    BOXOFFICE_ASSIGN(const bus::Page page, bus_.Read("reservation", position_, kPage));
+    BOXOFFICE_ASSIGN(const bus::Page page, bus_.Read("reservation", position, kPage));
     for (const bus::Record& record : page.records) {
       const auto type = ParseType(record.event.type);
       if (!type) continue;
@@ -53,12 +68,10 @@ Result<void> EventIndex::Refresh(const std::function<bool()>& go_on) {
       rows_.push_back({*reservation, record.event.id, body.show_id(), end() + 1, body.version(), *type,
                        static_cast<uint32_t>(body.seat_nos_size())});
     }
-    position_ = page.next;
-    if (page.records.size() < kPage) break;
+    position = page.next;
+    BOXOFFICE_TRY(go_on());
+    if (page.records.size() < kPage) return {};
   }
-  std::sort(rows_.begin() + known, rows_.end(), InOrder);
-  std::inplace_merge(rows_.begin(), rows_.begin() + known, rows_.end(), InOrder);
-  return {};
 }
 
 std::vector<EventFact> EventIndex::Of(ReservationId id) const {

@@ -1,7 +1,9 @@
 // The reservations' events on the bus, by reservation: what consumers were told.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <span>
@@ -29,25 +31,32 @@ class EventIndex {
 
   explicit EventIndex(bus::Bus& bus) : bus_(bus) {}
 
-  // Reads what the bus has beyond what is known. `go_on` is asked between pages; false ends with the error
-  // stopping. Errors: of the bus. Events of types that are not known, as a newer program's, are passed over.
-  [[nodiscard]] Result<void> Refresh(const std::function<bool()>& go_on);
+  // Reads what the bus has beyond what is known. `go_on` is asked after each page. Errors: its own, and of
+  // the bus; then all is as it was before. Events of types that are not known, as a newer program's, are
+  // passed over.
+  [[nodiscard]] Result<void> Refresh(const std::function<Result<void>()>& go_on);
 
   // Events whose body is no ReservationEvent: nobody can be told by them.
   [[nodiscard]] std::span<const EventId> unreadable() const { return unreadable_; }
   // In the order of (reservation, number). Valid until Refresh.
-  [[nodiscard]] std::span<const Row> rows() const { return rows_; }
+  [[nodiscard]] const std::deque<Row>& rows() const { return rows_; }
   // Those of one reservation, in the bus's order, repeated deliveries included.
   [[nodiscard]] std::vector<EventFact> Of(ReservationId id) const;
   // The number of the last event that was read; 0: none.
   [[nodiscard]] int64_t end() const { return static_cast<int64_t>(rows_.size()); }
+  // Of memory, that it holds.
+  [[nodiscard]] size_t bytes() const {
+    return rows_.size() * sizeof(Row) + unreadable_.size() * sizeof(EventId);
+  }
 
   // What a consumer that saw the events up to the one of that number has counted per show, each event once.
   [[nodiscard]] std::map<int64_t, RankingFact::Counts> Fold(int64_t number) const;
 
  private:
+  Result<void> ReadFrom(bus::Position& position, const std::function<Result<void>()>& go_on);
+
   bus::Bus& bus_;
-  std::vector<Row> rows_;
+  std::deque<Row> rows_;  // grows without a copy of all, which would need three times its memory meanwhile
   std::vector<EventId> unreadable_;
   bus::Position position_;
 };

@@ -14,6 +14,16 @@ namespace boxoffice::audit {
 
 using SteadyClock = std::chrono::steady_clock;
 
+// An audit that could not read everything says nothing of the rest: the next must not wait for hours. But it
+// may have been as much work. What is too large stays so.
+milliseconds PauseAfter(const Result<Verdict>& verdict, milliseconds took, milliseconds every) {
+  const auto is_too_large = [](const std::string& unread) { return unread.starts_with(kTooLarge); };
+  const bool too_large =
+      verdict ? std::ranges::any_of(verdict->unread, is_too_large) : verdict.error().reason == kTooLarge;
+  const bool soon = !too_large && !(verdict && verdict->unread.empty());
+  return std::max(every, soon ? took : 20 * took);
+}
+
 std::string ToJson(const Verdict& verdict) {
   boost::json::object checked;
   for (const auto& [what, count] : verdict.checked) checked[what] = count;
@@ -75,7 +85,7 @@ Result<void> AuditModule::Start() {
       channels_, bus_, clock_,
       Surroundings{.wait = [this](milliseconds how_long) { return WaitFor(how_long); },
                    .after_page = [this] { return Pace(); }},
-      config_.bounds, config_.patience);
+      config_.bounds, config_.patience, config_.limits);
   stopping_ = false;
   if (config_.every.count() > 0) {
     start_.Set(static_cast<double>(ToUnixMs(clock_.Now())) / 1000);
@@ -122,11 +132,8 @@ void AuditModule::Loop() {
   while (WaitFor(pause)) {
     const auto began = SteadyClock::now();
     const auto verdict = RunOne(/*is_waited_for=*/false);
-    const auto took = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began);
-    // One that could not read everything says nothing of the rest: the next must not wait for hours. But it
-    // may have been as much work.
-    const bool whole = verdict && verdict->unread.empty();
-    pause = std::max(config_.every, whole ? 20 * took : took);
+    pause = PauseAfter(verdict, std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began),
+                       config_.every);
     if (!verdict && verdict.error().reason != "stopping") {
       obs::Log(obs::Level::kWarning, "audit_failed",
                {{"reason", verdict.error().reason}, {"detail", verdict.error().detail}});

@@ -24,15 +24,19 @@ namespace boxoffice::audit {
 struct AuditConfig {
   // From the start, and from the end of an audit, to the next one; or twenty times as long as the last one
   // took if that is more, so that a large system is not audited all the time, and as long as it took if it
-  // could not read everything. 0: only on demand.
+  // could not read everything, unless it is too large for Limits. 0: only on demand.
   milliseconds every{60'000};
   Bounds bounds;
   Patience patience;
+  Limits limits;
   // Modules of this process that must run before; none in a process of its own, where the services are peers.
   std::vector<std::string> depends_on{"queue", "seat", "reservation", "wallet", "payment", "ranking"};
   // How it reaches the services; empty: as the rest of the process does.
   rpc::ChannelFactory channels;
 };
+
+// From the end of an audit that came to this, and took so long, to the next one; `every` of AuditConfig.
+[[nodiscard]] milliseconds PauseAfter(const Result<Verdict>& verdict, milliseconds took, milliseconds every);
 
 // {"ok":…,"checked":{…},"invariants":[…],"violations":[{"invariant","name","ids","detail"}],
 // "unread":[…],"at":"…","took_ms":…}

@@ -1,4 +1,5 @@
-// The auditor as a part of a process: who waits for which audit. Its audits here end at the first question.
+// The auditor as a part of a process: who waits for which audit, and when the next one begins. Its audits
+// here find a queue that says which of them asks it, and no other service.
 #include "audit/module.h"
 
 #include <atomic>
@@ -101,7 +102,7 @@ TEST_F(AuditModuleTest, StopWaitsForTheAuditThatIsRunning) {
       << "what the audit uses goes with the auditor";
   let_ = 1;
   stopped.wait();
-  EXPECT_THAT(asked.get(), HasSubstr("audit 1"));
+  EXPECT_EQ(asked.get(), "") << "it asks nobody else";
 }
 
 // By it a first audit that lasts is known from one that never comes.
@@ -120,6 +121,37 @@ TEST_F(AuditModuleTest, TheBackgroundAuditHurriesNobody) {
   EXPECT_EQ(background.waiting(), 0) << "nobody waits for it, so it leaves the machine to the sale";
   let_ = std::numeric_limits<int>::max();
   background.Stop();
+}
+
+TEST_F(AuditModuleTest, AnAuditInTheBackgroundIsFollowedByAnother) {
+  let_ = std::numeric_limits<int>::max();
+  AuditModule background(runtime_, AuditConfig{.every = milliseconds(1)});
+  ASSERT_TRUE(background.Start());
+  EXPECT_TRUE(testbed::Eventually([this] { return begun_ >= 3; }));
+  background.Stop();
+}
+
+constexpr milliseconds kEvery{60'000};
+constexpr milliseconds kTook{600'000};
+
+TEST(PauseAfterTest, ALargeSystemIsNotAuditedAllTheTime) {
+  EXPECT_EQ(PauseAfter(Verdict{}, kTook, kEvery), 20 * kTook);
+  EXPECT_EQ(PauseAfter(Verdict{}, milliseconds(50), kEvery), kEvery);
+}
+
+TEST(PauseAfterTest, AnAuditThatCameToNoVerdictIsSoonFollowedByAnother) {
+  EXPECT_EQ(PauseAfter(Fail(Code::kUnavailable, "down"), kTook, kEvery), kTook);
+  EXPECT_EQ(PauseAfter(Fail(Code::kUnavailable, "down"), milliseconds(50), kEvery), kEvery);
+  Verdict of_a_part;
+  of_a_part.unread = {"timeout: wallet"};
+  EXPECT_EQ(PauseAfter(of_a_part, kTook, kEvery), kTook);
+}
+
+TEST(PauseAfterTest, WhatIsTooLargeIsNotTriedAgainSoon) {
+  EXPECT_EQ(PauseAfter(Fail(Code::kResourceExhausted, kTooLarge), kTook, kEvery), 20 * kTook);
+  Verdict with_a_violation;
+  with_a_violation.unread = {std::string(kTooLarge) + ": the seats"};
+  EXPECT_EQ(PauseAfter(with_a_violation, kTook, kEvery), 20 * kTook);
 }
 
 }  // namespace

@@ -70,6 +70,7 @@ void System::AddService(Config config) {
 Result<void> System::AddModules() {
   BOXOFFICE_ASSIGN(wallet::WalletConfig wallet, FromEnvironment<wallet::WalletConfig>(wallet::AddKeys));
   BOXOFFICE_ASSIGN(payment::PaymentConfig payment, FromEnvironment<payment::PaymentConfig>(payment::AddKeys));
+  BOXOFFICE_ASSIGN(audit::AuditConfig audit, FromEnvironment<audit::AuditConfig>(gateway::AddAuditKeys));
   AddService<queue::QueueModule, queue::QueueConfig>();
   AddService<seat::SeatModule, seat::SeatConfig>();
   AddService<wallet::WalletModule>(std::move(wallet));
@@ -82,7 +83,7 @@ Result<void> System::AddModules() {
   config.address = config_.address;
   config.port = config_.port;
   config.edge = config_.edge;
-  gateway_ = &gateway::AddGateway(graph_, *runtime_, std::move(config), audit::AuditConfig{});
+  gateway_ = &gateway::AddGateway(graph_, *runtime_, std::move(config), std::move(audit));
   return {};
 }
 

@@ -90,8 +90,7 @@ void AddKeys(config::Keys& keys, Settings& settings) {
   keys.SecretList("sign_in.other_session_keys", settings.sign_in.other_session_keys,
                   "Further keys that session cookies are believed by, while it is exchanged");
   module::AddTokenKeys(keys, settings.token_keys);
-  keys.Duration("audit.interval_ms", settings.audit.every, milliseconds(0), milliseconds(86'400'000),
-                "From one audit to the next; 0: only when it is asked for");
+  AddAuditKeys(keys, settings.audit);
   keys.Path("audit.certificate_file", settings.audit_certificate_file,
             "With tls.*: PEM of the certificate that the auditor calls with, as itself");
   keys.Path("audit.key_file", settings.audit_key_file, "PEM of its private key");
@@ -218,6 +217,14 @@ class GatewayProcess final : public module::Module {
 };
 
 }  // namespace
+
+void AddAuditKeys(config::Keys& keys, audit::AuditConfig& config) {
+  keys.Duration("audit.interval_ms", config.every, milliseconds(0), milliseconds(86'400'000),
+                "From one audit to the next; 0: only when it is asked for");
+  keys.Integer("audit.max_memory_mib", config.limits.memory_mib, 1, 1'048'576,
+               "Of memory that an audit may take, in MiB, 64 bytes for each event of a reservation and each "
+               "seat that is sold or held; past it there is no verdict");
+}
 
 GatewayModule& AddGateway(module::Graph& graph, const module::Runtime& runtime, GatewayConfig config,
                           audit::AuditConfig audit_config) {

@@ -3,11 +3,15 @@
 
 #include "audit/module.h"
 #include "gateway/module.h"
+#include "platform/config/keys.h"
 #include "platform/module/module.h"
 #include "platform/module/program.h"
 #include "platform/module/service_module.h"
 
 namespace boxoffice::gateway {
+
+// The auditor's audit.interval_ms and audit.max_memory_mib.
+void AddAuditKeys(config::Keys& keys, audit::AuditConfig& config);
 
 // Adds both to `graph`, which must outlive them. `config.views` is filled in here; /readyz answers as
 // `runtime.health` says. The auditor stops first: a gateway that stops waits for audits that were asked for.

@@ -15,7 +15,7 @@ A key is `[table] name` in the service's TOML file (`--config`), a variable of t
 between in the environment, and are repeated flags. What a process makes of it all, secrets masked: `boxoffice serve SERVICE config print`.
 
 `boxoffice up` takes as flags and from the environment what its `--help` lists; in one process, wallet and payment take the keys that bind
-them to the world outside from the environment. The [package](../howto/install-the-package.md) has files in `/etc/boxoffice` with all of
+them to the world outside from the environment, and the audit its interval and its memory. The [package](../howto/install-the-package.md) has files in `/etc/boxoffice` with all of
 these as comments.
 """
 

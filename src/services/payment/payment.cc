@@ -252,7 +252,12 @@ class Batch {
     Payment& payment = row->payment;
     if (payment.state == State::kDeclined) {
       Enter(*row, State::kCancelled);
-      Resolve(*row, Resolution::kNeverSent);
+      // Of other money than was asked for it has said both, that it took it and that it declines.
+      if (payment.provider_reference.empty()) {
+        Resolve(*row, Resolution::kNeverSent);
+      } else {
+        MarkLate(payment);
+      }
     } else if (payment.state != State::kCancelled) {
       Enter(*row, State::kCancelled);
       if (payment.method == kInternal) {
@@ -333,12 +338,21 @@ class Batch {
     changes_.webhooks.push_back({command.webhook, command.key.reservation, now_});
     Payment& payment = row->payment;
     // Of another provider's payment it proves nothing. Other money than was asked for approves nothing; but
-    // what was taken of a payment that has ended goes back, however much it is.
+    // what was taken of a payment that has ended goes back, however much it is, and so does what was taken
+    // of one that ends otherwise than approved: until then its reference says so.
     const bool ended = payment.state == State::kDeclined || payment.state == State::kCancelled;
-    const bool ours = SplitMethod(payment.method).provider == command.webhook.provider &&
-                      (command.told.verdict != Verdict::kApproved || command.money == payment.money || ended);
-    if (!ours) return Answer(effect(WebhookEffect::kIgnored));
-    Hear(*row, command.told);
+    const bool other_money =
+        command.told.verdict == Verdict::kApproved && command.money != payment.money && !ended;
+    if (SplitMethod(payment.method).provider != command.webhook.provider ||
+        (other_money && payment.state != State::kPending)) {
+      return Answer(effect(WebhookEffect::kIgnored));
+    }
+    if (other_money) {
+      payment.provider_reference = command.told.reference;
+      Touch(*row);
+    } else {
+      Hear(*row, command.told);
+    }
     if (command.told.verdict != Verdict::kApproved || payment.settled())
       return Answer(effect(WebhookEffect::kDone));
     return Find(payment);
@@ -490,7 +504,8 @@ size_t CountInDoubt(const Rows& rows, Timestamp now) {
     return !dispute.refusal.empty() || now - since >= kJustAsked;
   };
   std::set<PaymentKey> keys;
-  // Until it is settled, nothing touches a payment but a refusal, and money that is taken late.
+  // Until it is settled, nothing touches a payment but a refusal, and money that is taken late, or is other
+  // money than was asked for.
   for (const Payment& row : rows.payments) {
     if (!row.settled() && in_doubt(row.dispute, row.updated_at)) keys.insert(row.key);
   }

@@ -275,7 +275,8 @@ struct Rows {
 // - Webhook: what it tells counts as heard, once per id, if it is of a payment that we know, and of its
 // money.
 //   Money that was taken after all had ended, however much, is marked captured_late, told as an event, and
-//   given back.
+//   given back. Other money of a PENDING one approves nothing, but its reference is kept: if that is then
+//   declined, or cancelled, it is not believed that nothing was taken, and the money is given back.
 // - Cancel, GiveBack that the provider refuses → refused kRefundRefused. It is on record with the provider's
 //   code, stays unsettled, and a repeat asks again; Examine does so once per kRefusedPause.
 // - SettleOutside: ends what the provider has refused, as if it had been given back, and says who said so.

@@ -427,7 +427,7 @@ TEST_F(PaymentTest, AWebhookSettlesAPaymentOnce) {
 TEST_F(PaymentTest, AWebhookOfOtherMoneyOrOfAnotherProviderProvesNothing) {
   EXPECT_EQ(Effect(WebhookOf("w0")), WebhookEffect::kIgnored) << "of a payment that we do not know";
   Run(ExternalOf());
-  EXPECT_EQ(Effect(WebhookOf("w1", Verdict::kApproved, 999)), WebhookEffect::kIgnored);
+  EXPECT_EQ(Effect(WebhookOf("w1", Verdict::kApproved, 999)), WebhookEffect::kDone) << "it is kept in mind";
   EXPECT_EQ(Effect(WebhookOf("w2", Verdict::kApproved, 1000, "http")), WebhookEffect::kIgnored);
   EXPECT_EQ(Row().state, State::kPending);
 }
