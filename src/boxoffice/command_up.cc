@@ -8,12 +8,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "base/scheduling.h"
 #include "boxoffice/cluster.h"
@@ -68,6 +70,23 @@ Result<void> LoadKeys(UpOptions& options) {
   return otlp::CheckTraceConfig(options.trace);
 }
 
+// Whose users these are is a gateway's own to be told: here such a variable would be left out in silence, and
+// the development issuer believed instead. Error: config.
+Result<void> RefuseAnotherIssuer() {
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    const std::string_view name = text.substr(0, text.find('='));
+    const bool names_issuer = name.starts_with("BOXOFFICE_JWT_") || name.starts_with("BOXOFFICE_SIGN_IN_");
+    if (!names_issuer || text.size() <= name.size() + 1) continue;  // an empty one counts for nothing
+    return Fail(Code::kInvalidArgument, "config",
+                fmt::format("{} is set, but `boxoffice up` believes the development issuer's tokens alone: "
+                            "run each service by itself, where `boxoffice serve gateway` reads it, or "
+                            "unset it",
+                            name));
+  }
+  return {};
+}
+
 // How to buy a first seat, in words that can be pasted into a shell.
 std::string Hint(const UpOptions& options, uint16_t port, const demo::Shows& shows) {
   std::error_code error;
@@ -95,6 +114,7 @@ The first sale: show {} has {} seats, {} has {}, {} has {}.
 }
 
 Result<void> Up(const UpOptions& options) {
+  BOXOFFICE_TRY(RefuseAnotherIssuer());
   obs::SetLogLevel(*obs::FindLevel(options.log_level));  // one of those that the flag takes
   obs::SetLogForm(options.log_form == "human" ? obs::Form::kHuman : obs::Form::kJson);
   module::StopSignals signals;

@@ -70,6 +70,9 @@ void AddEdgeKeys(config::Keys& keys, EdgeConfig& config) {
   keys.Switch("http.compress", config.compress,
               "Whether long answers are compressed for those who take gzip");
   keys.Switch("http.access_log", config.access_log, "Whether each request is logged, with its id");
+  keys.Switch("session.development", config.development_sign_in,
+              "Whether pages sign anybody in as anybody, where tokens are the development issuer's, it "
+              "listens on 127.0.0.1 and limit.trusted_proxies is 0; false behind any proxy");
 }
 
 std::string AddressKey(const Request& request, uint32_t trusted_proxies) {

@@ -28,10 +28,18 @@ constexpr size_t kMonitoringThreads = 1;
 constexpr size_t kMostThreads = 8;  // by default
 
 Result<Sessions> MakeSessions(const GatewayConfig& config, bool development, const Clock& clock) {
-  if (!config.sign_in) return Sessions::Make(development ? &*config.tokens : nullptr, config.address, clock);
+  // Behind a proxy, whoever asks comes from this machine.
+  const bool offered = development && config.edge.development_sign_in && config.edge.trusted_proxies == 0;
+  if (!config.sign_in) return Sessions::Make(offered ? &*config.tokens : nullptr, config.address, clock);
   const bool secure = config.sign_in->redirect_url.starts_with("https:");
   return Sessions::ForProvider(config.sign_in->session_key, config.sign_in->other_session_keys, secure,
                                clock);
+}
+
+// To be told 503 there were too many.
+obs::Counter& DroppedConnections(obs::Registry& metrics) {
+  return metrics.GetCounter("boxoffice_http_connections_dropped_total",
+                            "Connections of clients that were closed without an answer: too many for 503");
 }
 
 obs::Gauge& Connections(obs::Registry& metrics, size_t limit) {
@@ -132,7 +140,7 @@ struct GatewayModule::Running {
       BOXOFFICE_ASSIGN(id_tokens, auth::TokenVerifier::Make(tokens, clock));
     }
     for (const auto& worker : workers) {
-      BOXOFFICE_ASSIGN(worker->sign_in, SignIn::Make(*config.sign_in, *id_tokens, clock));
+      BOXOFFICE_ASSIGN(worker->sign_in, SignIn::Make(*config.sign_in, *id_tokens, clock, redemptions));
       worker->edge->sign_in = &*worker->sign_in;
     }
     return {};
@@ -141,6 +149,7 @@ struct GatewayModule::Running {
   const std::unique_ptr<auth::JwksCache> jwks;  // null: the key is configured
   auth::TokenVerifier verifier;
   std::optional<auth::TokenVerifier> id_tokens;
+  Redemptions redemptions;
   const Sessions sessions;
   const WebFiles web;
   CallerLimits caller_limits;
@@ -231,6 +240,7 @@ Result<void> GatewayModule::Serve() {
   options.address = config_.address;
   options.port = config_.port;
   options.max_connections = config_.max_connections;
+  options.dropped = [&dropped = DroppedConnections(runtime_.metrics)] { dropped.Add(); };
   options.single_threaded = true;
   options.traced_as = name();
   options.untraced = {"/healthz", "/readyz", "/metrics"};

@@ -41,24 +41,25 @@ std::shared_ptr<SeatMaps::Entry> SeatMaps::Find(int64_t show_id) {
   std::shared_ptr<Entry>& entry = entries_[show_id];
   if (entry == nullptr) {
     entry = std::make_shared<Entry>(backends_.executor());
-    if (entries_.size() > kMaxShows) {
-      std::shared_ptr<Entry> created = entry;
-      created->use = ++uses_;
-      EvictOldest();
-      return created;
-    }
+    // Never the new one: whoever asks next would make another, with a call and a picture of its own.
+    while (EvictOldest(entry.get())) continue;
   }
   entry->use = ++uses_;
   return entry;
 }
 
-void SeatMaps::EvictOldest() {
+bool SeatMaps::EvictOldest(const Entry* keep) {
   auto oldest = entries_.end();
+  size_t idle = 0;
   for (auto it = entries_.begin(); it != entries_.end(); ++it) {
     if (it->second->followers > 0 || it->second->asking) continue;
+    ++idle;
+    if (it->second.get() == keep) continue;
     if (oldest == entries_.end() || it->second->use < oldest->second->use) oldest = it;
   }
-  if (oldest != entries_.end()) entries_.erase(oldest);
+  if (idle <= kMaxShows || oldest == entries_.end()) return false;
+  entries_.erase(oldest);
+  return true;
 }
 
 asio::awaitable<void> SeatMaps::Refresh(int64_t show_id, std::shared_ptr<Entry> entry) {
@@ -87,7 +88,10 @@ asio::awaitable<void> SeatMaps::Refresh(int64_t show_id, std::shared_ptr<Entry> 
   entry->asking = false;
   entry->checked = std::chrono::steady_clock::now();
   // Whoever asks for shows that don't exist must not fill the memory.
-  if (entry->picture == nullptr && entry->followers == 0) entries_.erase(show_id);
+  if (entry->picture == nullptr && entry->followers == 0) {
+    const auto kept = entries_.find(show_id);
+    if (kept != entries_.end() && kept->second == entry) entries_.erase(kept);
+  }
   entry->wake.cancel();
 }
 

@@ -117,10 +117,13 @@ class SeatMaps {
     asio::steady_timer tick;
   };
   static constexpr std::chrono::milliseconds kFresh{250};
-  static constexpr size_t kMaxShows = 64;  // pictures kept; a stadium's takes 16 MB
+  // Pictures kept of shows that nobody follows; a stadium's takes 16 MB. Of those that are followed each has
+  // one, of which the shows that are published are the bound.
+  static constexpr size_t kMaxShows = 64;
 
   std::shared_ptr<Entry> Find(int64_t show_id);
-  void EvictOldest();
+  // False: no more than kMaxShows are kept that nobody follows or asks for.
+  bool EvictOldest(const Entry* keep);
   asio::awaitable<void> Refresh(int64_t show_id, std::shared_ptr<Entry> entry);
   asio::awaitable<void> Tick(int64_t show_id, std::shared_ptr<Entry> entry);
 

@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <future>
+#include <map>
 #include <thread>
+#include <vector>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
@@ -144,7 +146,48 @@ class SeatMapsTest : public GatewayTest {
   }
   uint64_t version_ = 1;
   std::string states_ = "ffffff";
+  std::map<int64_t, int> layouts_asked_;  // by show, where a test counts them
 };
+
+TEST_F(SeatMapsTest, AShowIsAskedForOnceHoweverManyOtherShowsAreFollowed) {
+  namespace asio = boost::asio;
+  services_.seat.GetShow_.answer = [](const seat::v1::GetShowRequest& request) -> Result<seat::v1::Show> {
+    seat::v1::Show show = AShow();
+    show.set_id(request.id());
+    return show;
+  };
+  services_.seat.GetSeatMap_.answer =
+      [this](const seat::v1::GetSeatMapRequest& request) -> Result<seat::v1::SeatMap> {
+    const std::scoped_lock lock(mutex_);
+    if (!request.states_only()) ++layouts_asked_[request.show_id()];
+    seat::v1::SeatMap map = Map(1, "ffffff", !request.states_only());
+    map.set_show_id(request.show_id());
+    return map;
+  };
+  asio::io_context io;
+  std::vector<asio::ip::tcp::socket> followers;
+  const auto follow = [&](int64_t show) {
+    asio::ip::tcp::socket& socket = followers.emplace_back(io);
+    socket.connect({asio::ip::make_address("127.0.0.1"), gateway().port()});
+    const std::string path = fmt::format("/v1/shows/{}/seats/events", show);
+    asio::write(socket, asio::buffer("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n"));
+    std::string text;
+    asio::read_until(socket, asio::dynamic_buffer(text), "event: snapshot");
+  };
+  constexpr int64_t kFollowed = 64;  // as many as are kept of those that nobody follows
+  constexpr int kThreads = 2;        // which connections go to in turn
+  for (int64_t show = 1; show <= kFollowed; ++show)
+    for (int i = 0; i < kThreads; ++i) follow(show);
+  for (int i = 0; i < 4; ++i) {
+    for (const char* path : {"/v1/shows/65/seats", "/v1/shows/66/seats"}) {
+      for (int thread = 0; thread < kThreads; ++thread) EXPECT_EQ(Call("GET", path).status, 200);
+    }
+  }
+  for (int i = 0; i < 4; ++i) follow(65);
+  const std::scoped_lock lock(mutex_);
+  for (const int64_t show : {65, 66})
+    EXPECT_LE(layouts_asked_[show], kThreads) << show << ": later it is asked for what has changed";
+}
 
 TEST_F(SeatMapsTest, AnETagSpares) {
   Options options;

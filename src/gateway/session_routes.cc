@@ -1,4 +1,5 @@
 // Who is signed in at a web page, and how one gets to be.
+#include <algorithm>
 #include <string>
 
 #include <boost/asio/ip/address.hpp>
@@ -15,7 +16,20 @@ namespace {
 using http::Request;
 using http::Response;
 
-Response SessionResponse(const Edge& edge, const auth::Principal* who) {
+// A proxy passes on who called it in one of these; not each does, so session.development is there as well.
+bool CameThroughAProxy(const Request& request) {
+  constexpr std::string_view kTold[] = {"Forwarded",         "X-Forwarded-For", "X-Forwarded-Host",
+                                        "X-Forwarded-Proto", "X-Real-IP",       "Via"};
+  const auto has = [&request](std::string_view name) { return request.header(name).has_value(); };
+  return std::ranges::any_of(kTold, has);
+}
+
+// Anybody may become an operator by it, so nobody from outside.
+bool OffersDevelopment(const Edge& edge, const Request& request) {
+  return edge.sessions.development() && !CameThroughAProxy(request);
+}
+
+Response SessionResponse(const Edge& edge, const Request& request, const auth::Principal* who) {
   http::JsonWriter writer;
   writer.BeginObject();
   if (who != nullptr) {
@@ -23,7 +37,8 @@ Response SessionResponse(const Edge& edge, const auth::Principal* who) {
   } else {
     writer.Key("user").Null().Key("role").Null();
   }
-  writer.Field("sign_in", edge.sessions.way()).EndObject();
+  const bool offered = !edge.sessions.development() || OffersDevelopment(edge, request);
+  writer.Field("sign_in", offered ? edge.sessions.way() : "none").EndObject();
   Response response = http::JsonResponse(writer.Take());
   response.headers.Add("Cache-Control", "no-store");
   return response;
@@ -31,7 +46,7 @@ Response SessionResponse(const Edge& edge, const auth::Principal* who) {
 
 asio::awaitable<Response> GetSession(Edge& edge, const Routes::Verifiers verifiers, Request& request) {
   const Result<auth::Principal> who = Authenticate(verifiers, request);
-  co_return SessionResponse(edge, who ? &*who : nullptr);
+  co_return SessionResponse(edge, request, who ? &*who : nullptr);
 }
 
 // A name that leads to this machine by whatever way an address is looked up: a page of another site that has
@@ -64,7 +79,7 @@ Result<DevelopmentUser> ReadDevelopmentUser(const Request& request) {
 }
 
 asio::awaitable<Response> DevelopmentSignIn(Edge& edge, Request& request) {
-  if (!edge.sessions.development()) co_return RefusalResponse("sign_in_not_offered");
+  if (!OffersDevelopment(edge, request)) co_return RefusalResponse("sign_in_not_offered");
   // Only pages of ours, and programs that are no browsers.
   const bool browser = request.header("Origin") || request.header("Sec-Fetch-Site");
   if (!IsLocalName(request.header("Host").value_or("")) || (browser && MayBeCrossSite(request)))
@@ -74,14 +89,14 @@ asio::awaitable<Response> DevelopmentSignIn(Edge& edge, Request& request) {
   const Result<std::string> cookie = edge.sessions.SignIn(sign_in->user, sign_in->role);
   if (!cookie) co_return FailureResponse(cookie.error());
   const auth::Principal who{sign_in->user, sign_in->role};
-  Response response = SessionResponse(edge, &who);
+  Response response = SessionResponse(edge, request, &who);
   response.headers.Add("Set-Cookie", *cookie);
   co_return response;
 }
 
 asio::awaitable<Response> SignOut(Edge& edge, Request& request) {
   if (!SessionCookie(request).empty() && MayBeCrossSite(request)) co_return RefusalResponse("cross_site");
-  Response response = SessionResponse(edge, nullptr);
+  Response response = SessionResponse(edge, request, nullptr);
   response.headers.Add("Set-Cookie", edge.sessions.SignOut());
   co_return response;
 }

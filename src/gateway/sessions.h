@@ -29,7 +29,8 @@ class Sessions {
  public:
   static constexpr std::chrono::hours kLifetime{12};
 
-  // `development`: the development issuer's key, null where other tokens are believed. It is offered only
+  // `development`: the development issuer's key, null where other tokens are believed, or it is not to be
+  // offered: behind proxies (limit.trusted_proxies), and where session.development is off. It is offered only
   // where `address`, at which the gateway listens, is of the loopback network: nobody from outside becomes an
   // operator by asking. `clock` must outlive it. Error: token_key.
   [[nodiscard]] static Result<Sessions> Make(const auth::TokenConfig* development, std::string_view address,

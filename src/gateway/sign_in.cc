@@ -98,12 +98,29 @@ bool SameText(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+std::shared_ptr<const void> Redemptions::Take() {
+  if (in_flight_.fetch_add(1) >= kMaxInFlight) {
+    in_flight_.fetch_sub(1);
+    return nullptr;
+  }
+  return std::shared_ptr<const void>(this, [this](const void*) { in_flight_.fetch_sub(1); });
+}
+
+// For whoever comes while the provider is being asked.
+struct SignIn::Discovery {
+  explicit Discovery(const boost::asio::any_io_executor& executor)
+      : over(executor, std::chrono::steady_clock::time_point::max()) {}
+  boost::asio::steady_timer over;  // never fires; is cancelled when `found` is there
+  Result<Endpoints> found = Fail(Code::kUnavailable, "sign_in_unavailable", "discovery: it was broken off");
+};
+
 std::string DeriveSecret(std::string_view secret, std::string_view purpose) {
   const auth::HmacKey::Mac mac = auth::HmacKey(secret).Sign(purpose);
   return {reinterpret_cast<const char*>(mac.data()), mac.size()};
 }
 
-Result<SignIn> SignIn::Make(SignInConfig config, const auth::TokenVerifier& id_tokens, const Clock& clock) {
+Result<SignIn> SignIn::Make(SignInConfig config, const auth::TokenVerifier& id_tokens, const Clock& clock,
+                            Redemptions& redemptions) {
   if (!http::IsUrl(config.redirect_url) || !config.redirect_url.ends_with(kCallbackPath)) {
     return Fail(Code::kInvalidArgument, "config",
                 fmt::format("sign_in.redirect_url is http(s)://HOST{}", kCallbackPath));
@@ -122,7 +139,7 @@ Result<SignIn> SignIn::Make(SignInConfig config, const auth::TokenVerifier& id_t
   auto tickets = auth::KeyRing::Make(keys);
   if (!tickets)
     return Fail(Code::kInvalidArgument, "config", "sign_in.other_session_keys: " + tickets.error().detail);
-  return SignIn(std::move(config), id_tokens, clock, *std::move(tickets));
+  return SignIn(std::move(config), id_tokens, clock, redemptions, *std::move(tickets));
 }
 
 std::string SignIn::Cookie(std::string_view value, std::chrono::seconds age) const {
@@ -175,6 +192,11 @@ http::asio::awaitable<SignIn::Finished> SignIn::Finish(const http::Request& requ
         Refused("sign_in_refused", "the provider says " + std::string(request.query("error").value_or(""))));
     co_return finished;
   }
+  const std::shared_ptr<const void> place = redemptions_->Take();
+  if (place == nullptr) {
+    finished.who = std::unexpected(Unavailable("as many sign-ins as may be are in flight"));
+    co_return finished;
+  }
   Result<std::string> id_token = co_await Redeem(std::move(code), std::move(attempt->verifier));
   if (!id_token) {
     finished.who = std::unexpected(std::move(id_token).error());
@@ -204,9 +226,40 @@ Result<SignIn::Attempt> SignIn::ReadAttempt(const http::Request& request) const 
   return Attempt{std::string(parts[0]), std::string(parts[1]), std::string(parts[2]), std::string(parts[4])};
 }
 
-// OpenID Connect Discovery 1.0, section 4.
+// While the provider does not answer, all who come wait for one answer.
 http::asio::awaitable<Result<SignIn::Endpoints>> SignIn::Discover() {
   if (endpoints_ && clock_->Now() - endpoints_->at < kRefresh) co_return *endpoints_;
+  const std::shared_ptr<Discovery> other = discovery_;
+  if (other != nullptr) {
+    (void)co_await other->over.async_wait(kAwait);
+    co_return other->found;
+  }
+  const boost::asio::any_io_executor executor = co_await boost::asio::this_coro::executor;
+  // Ends also where whoever asks first is gone before the answer is there.
+  struct Asking {
+    explicit Asking(SignIn& asks, const boost::asio::any_io_executor& on)
+        : sign_in(asks), discovery(std::make_shared<Discovery>(on)) {
+      sign_in.discovery_ = discovery;
+    }
+    ~Asking() {
+      sign_in.discovery_ = nullptr;
+      discovery->over.cancel();
+    }
+    Asking(const Asking&) = delete;
+    Asking& operator=(const Asking&) = delete;
+    SignIn& sign_in;
+    const std::shared_ptr<Discovery> discovery;
+  };
+  const Asking asking(*this, executor);
+  Result<Endpoints> found = co_await AskForEndpoints();
+  asking.discovery->found = found;
+  co_return found;
+}
+
+// OpenID Connect Discovery 1.0, section 4.
+http::asio::awaitable<Result<SignIn::Endpoints>> SignIn::AskForEndpoints() {
+  // With the endpoints, and not with each request: they are read on the thread that serves.
+  http::LoadAuthorities(config_.trust);
   http::ClientRequest request;
   request.url = config_.issuer;
   if (request.url.ends_with('/')) request.url.pop_back();
@@ -251,7 +304,10 @@ http::asio::awaitable<Result<std::string>> SignIn::Redeem(std::string code, std:
   request.max_response = kMaxAnswer;
   http::TlsOptions trust = config_.trust;
   const Result<http::ClientResponse> answer = co_await http::Fetch(std::move(request), std::move(trust));
-  if (!answer) co_return std::unexpected(Unavailable("token endpoint: " + answer.error().reason));
+  if (!answer) {
+    endpoints_.reset();  // whoever comes next asks anew, and the authorities' file is read anew
+    co_return std::unexpected(Unavailable("token endpoint: " + answer.error().reason));
+  }
   const json::value said = ParseOrNull(answer->body);
   const std::string problem = TextIn(said, "error");
   if (problem == "invalid_grant")

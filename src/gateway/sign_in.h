@@ -2,10 +2,13 @@
 // this gateway is the client and the browser sees no token. docs/web-security.md says what keeps others out.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
@@ -30,6 +33,19 @@ struct SignInConfig {
   std::chrono::milliseconds timeout{5'000};  // for one answer of the provider
 };
 
+// How many attempts the threads of one gateway redeem at a time. Anybody can begin one and come back with a
+// code of their own making, and each is a request of ours to the provider. Thread-safe.
+class Redemptions {
+ public:
+  static constexpr size_t kMaxInFlight = 64;
+  // A place among those in flight, held as long as any copy is kept; null: there is none left. This outlives
+  // it.
+  [[nodiscard]] std::shared_ptr<const void> Take();
+
+ private:
+  std::atomic<size_t> in_flight_{0};
+};
+
 // For one thread of the edge: what an attempt needs is in its cookie, so that any other may end it.
 class SignIn {
  public:
@@ -38,10 +54,11 @@ class SignIn {
   static constexpr std::chrono::seconds kAttempt{600};    // from leaving for the provider to coming back
   static constexpr std::chrono::seconds kRefresh{3'600};  // the discovery document counts for so long
 
-  // `id_tokens` verifies tokens that are made out to client_id; it and `clock` outlive this. Error:
-  // kInvalidArgument config (redirect_url, a session key under 32 bytes).
+  // `id_tokens` verifies tokens that are made out to client_id; it, `clock` and `redemptions`, which is the
+  // same for all threads of a gateway, outlive this. Error: kInvalidArgument config (redirect_url, a session
+  // key under 32 bytes).
   [[nodiscard]] static Result<SignIn> Make(SignInConfig config, const auth::TokenVerifier& id_tokens,
-                                           const Clock& clock);
+                                           const Clock& clock, Redemptions& redemptions);
 
   struct Begun {
     std::string location;  // at the provider
@@ -58,7 +75,8 @@ class SignIn {
   // What came of it, when the provider sends the browser back. A code counts once, which the provider sees
   // to. Errors: kUnauthenticated sign_in_expired (no cookie of ours, another state, or kAttempt has passed),
   // sign_in_refused (the provider says so, or the code does not count), sign_in_invalid (the ID token is not
-  // the provider's, not for us, not of this attempt, or names nobody); kUnavailable sign_in_unavailable.
+  // the provider's, not for us, not of this attempt, or names nobody); kUnavailable sign_in_unavailable
+  // (also: as many as may be are in flight).
   [[nodiscard]] http::asio::awaitable<Finished> Finish(const http::Request& request);
 
   // Set-Cookie that forgets the attempt.
@@ -73,11 +91,18 @@ class SignIn {
   struct Attempt {
     std::string state, nonce, verifier, next;
   };
+  struct Discovery;  // one that is under way, which all wait for
 
-  SignIn(SignInConfig config, const auth::TokenVerifier& id_tokens, const Clock& clock, auth::KeyRing tickets)
-      : config_(std::move(config)), id_tokens_(&id_tokens), clock_(&clock), tickets_(std::move(tickets)) {}
+  SignIn(SignInConfig config, const auth::TokenVerifier& id_tokens, const Clock& clock,
+         Redemptions& redemptions, auth::KeyRing tickets)
+      : config_(std::move(config)),
+        id_tokens_(&id_tokens),
+        clock_(&clock),
+        redemptions_(&redemptions),
+        tickets_(std::move(tickets)) {}
 
   http::asio::awaitable<Result<Endpoints>> Discover();
+  http::asio::awaitable<Result<Endpoints>> AskForEndpoints();
   http::asio::awaitable<Result<std::string>> Redeem(std::string code, std::string verifier);
   http::asio::awaitable<Result<auth::Principal>> Identify(std::string id_token, std::string nonce);
   Result<Attempt> ReadAttempt(const http::Request& request) const;
@@ -86,8 +111,10 @@ class SignIn {
   SignInConfig config_;
   const auth::TokenVerifier* id_tokens_;
   const Clock* clock_;
+  Redemptions* redemptions_;
   auth::KeyRing tickets_;
   std::optional<Endpoints> endpoints_;
+  std::shared_ptr<Discovery> discovery_;  // null: none is under way
 };
 
 // A secret of its own for one purpose, from one that serves several.

@@ -3,6 +3,7 @@
 #include "gateway/sign_in.h"
 
 #include <atomic>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <string>
@@ -89,6 +90,8 @@ const ProviderKeys& Keys() {
 
 class SignInTest : public GatewayTest {
  protected:
+  static constexpr int kThreads = 2;  // of the gateway, to which connections go in turn
+
   using Fields = std::map<std::string, std::string>;
 
   void Configure(GatewayConfig& config) override {
@@ -98,6 +101,8 @@ class SignInTest : public GatewayTest {
     };
     router.Add(http::Method::kGet, "/.well-known/openid-configuration",
                [this, answer](http::Request&) -> http::asio::awaitable<http::Response> {
+                 ++discoveries_;
+                 co_await While(discovery_silent_);
                  const std::scoped_lock lock(provider_mutex_);
                  co_return answer(json::serialize(
                      json::object{{"issuer", says_issuer_.empty() ? issuer_url_ : says_issuer_},
@@ -111,13 +116,9 @@ class SignInTest : public GatewayTest {
                });
     router.Add(http::Method::kPost, "/token",
                [this, answer](http::Request& request) -> http::asio::awaitable<http::Response> {
-                 if (token_status_ == 0) {  // silent, until that is over; what comes then is too late
-                   const auto executor = co_await http::asio::this_coro::executor;
-                   http::asio::steady_timer silence(executor);
-                   while (token_status_ == 0) {
-                     silence.expires_after(std::chrono::milliseconds(5));
-                     (void)co_await silence.async_wait(http::asio::as_tuple(http::asio::use_awaitable));
-                   }
+                 ++exchanges_;
+                 if (token_silent_) {  // until that is over; what comes then is too late
+                   co_await While(token_silent_);
                    co_return answer("{}", 500);
                  }
                  if (token_status_ != 200) co_return answer(R"({"error":"invalid_client"})", token_status_);
@@ -139,11 +140,26 @@ class SignInTest : public GatewayTest {
     config.sign_in->client_secret = "s:cret";
     config.sign_in->redirect_url = "https://tickets.example/v1/session/oidc/callback";
     config.sign_in->session_key = "a session key of thirty-two bytes";
+    config.sign_in->timeout = std::chrono::minutes(10);  // it answers at once, or when a test says so
     services_.wallet.GetWallet_.answer = [](const auto& request) -> Result<wallet::v1::Wallet> {
       wallet::v1::Wallet wallet;
       wallet.set_user_id(request.user_id());
       return wallet;
     };
+  }
+
+  void TearDown() override {
+    token_silent_ = discovery_silent_ = false;  // else whoever still waits does so for its ten minutes
+    GatewayTest::TearDown();
+  }
+
+  static http::asio::awaitable<void> While(const std::atomic<bool>& silent) {
+    const auto executor = co_await http::asio::this_coro::executor;
+    http::asio::steady_timer silence(executor);
+    while (silent) {
+      silence.expires_after(std::chrono::milliseconds(5));
+      (void)co_await silence.async_wait(http::asio::as_tuple(http::asio::use_awaitable));
+    }
   }
 
   // The token endpoint: body and status.
@@ -200,6 +216,12 @@ class SignInTest : public GatewayTest {
     return Get(fmt::format("/v1/session/oidc/callback?code={}&state={}", code, state),
                Pair(attempt.set_cookie));
   }
+  // The same, whose answer nobody waits for yet.
+  void ReturnAhead(const Attempt& attempt) {
+    const std::string path = "/v1/session/oidc/callback?code=x&state=" + attempt.asked.at("state");
+    const std::string headers = "Host: x\r\nCookie: " + Pair(attempt.set_cookie) + "\r\n\r\n";
+    ahead_.emplace_back(gateway().port()).Send("GET " + path + " HTTP/1.1\r\n" + headers);
+  }
   http::ClientResponse Get(const std::string& path, const std::string& cookie = {}) {
     Options options;
     options.user = "";
@@ -219,12 +241,17 @@ class SignInTest : public GatewayTest {
   std::string published_ = auth::Jwks({Keys().first.jwk});
   std::string signs_ = Keys().first.private_pem;
   std::string key_id_ = "one";
-  std::atomic<int> token_status_ = 200;  // of the token endpoint; 0: it does not answer in time
+  std::atomic<int> token_status_ = 200;  // of the token endpoint
+  std::atomic<bool> token_silent_ = false;
+  std::atomic<bool> discovery_silent_ = false;
+  std::atomic<int> exchanges_ = 0;  // that the token endpoint was asked for
+  std::atomic<int> discoveries_ = 0;
   std::map<std::string, json::value> changed_claims_;
   std::map<std::string, Fields> codes_;
   int codes_made_ = 0;
   std::string authorization_;
   std::unique_ptr<http::TestServer> provider_;
+  std::deque<http::RawClient> ahead_;
 };
 
 TEST_F(SignInTest, WhoeverAgreesAtTheProviderIsSignedInHereAndGetsToThePageThatWasWanted) {
@@ -301,6 +328,31 @@ TEST_F(SignInTest, ACodeCountsOnceAndOnlyWithTheVerifierOfItsAttempt) {
   EXPECT_EQ(Problem(Return(attempt, code)), "/sign-in?problem=sign_in_refused&next=%2Fmy%2Fwallet");
   const Attempt other = Begin();
   EXPECT_THAT(Problem(Return(other, Agree(attempt))), StartsWith("/sign-in?problem=sign_in_refused"));
+}
+
+TEST_F(SignInTest, OnlySoManyAttemptsAreRedeemedAtATime) {
+  constexpr int kMost = Redemptions::kMaxInFlight;
+  token_silent_ = true;
+  for (int i = 0; i < kMost; ++i) ReturnAhead(Begin());
+  ASSERT_TRUE(testbed::Eventually([&] { return exchanges_ == kMost; }));
+  const Attempt late = Begin();
+  EXPECT_THAT(Problem(Return(late, Agree(late))), StartsWith("/sign-in?problem=sign_in_unavailable"));
+  EXPECT_EQ(exchanges_, kMost) << "the provider is not asked";
+  token_silent_ = false;
+  for (http::RawClient& client : ahead_) EXPECT_THAT(client.ReadResponse(), HasSubstr("sign_in_unavailable"));
+  EXPECT_EQ(Return(late, Agree(late)).header("Location"), "/my/wallet");
+}
+
+TEST_F(SignInTest, AllWhoComeWhileTheProviderIsSilentWaitForOneAnswer) {
+  constexpr int kWaiting = 8;
+  discovery_silent_ = true;
+  for (int i = 0; i < kWaiting; ++i)
+    ahead_.emplace_back(gateway().port()).Send("GET /v1/session/oidc HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(testbed::Eventually([&] { return discoveries_ > 0; }));
+  for (int i = 0; i < kThreads; ++i) EXPECT_EQ(Get("/v1/session").status, 200) << "behind those that wait";
+  discovery_silent_ = false;
+  for (http::RawClient& client : ahead_) EXPECT_THAT(client.ReadResponse(), HasSubstr("/authorize?"));
+  EXPECT_LE(discoveries_, kThreads) << "one for each";
 }
 
 TEST_F(SignInTest, WhoDoesNotAgreeIsToldSo) {
@@ -383,13 +435,18 @@ class ImpatientSignInTest : public SignInTest {
 
 TEST_F(ImpatientSignInTest, AProviderThatIsDownOrSlowIsSaidToBeAndNothingIsBegun) {
   const std::string unavailable = "/sign-in?problem=sign_in_unavailable&next=%2Fmy%2Fwallet";
+  for (int i = 0; i < kThreads; ++i) Begin();
   const Attempt attempt = Begin();
   const std::string code = Agree(attempt);
   token_status_ = 500;
   EXPECT_EQ(Problem(Return(attempt, code)), unavailable) << "it fails";
-  token_status_ = 0;
-  EXPECT_EQ(Problem(Return(attempt, code)), unavailable) << "it does not answer in time";
   token_status_ = 200;
+  token_silent_ = true;
+  EXPECT_EQ(Problem(Return(attempt, code)), unavailable) << "it does not answer in time";
+  token_silent_ = false;
+  const int before = discoveries_;
+  for (int i = 0; i < kThreads; ++i) Begin();
+  EXPECT_GT(discoveries_, before) << "its authorities may be others by now";
   EXPECT_EQ(Return(attempt, code).header("Location"), "/my/wallet") << "the code was not used up";
   provider_.reset();
   EXPECT_EQ(Problem(Return(attempt, code)), unavailable) << "it is gone";
@@ -441,21 +498,25 @@ TEST(SignInConfigTest, ARedirectThatDoesNotLeadHereOrAShortKeyIsAConfigurationEr
   tokens.algorithm = auth::Algorithm::kHs256;
   tokens.key = "a secret of thirty-two characters";
   const auto verifier = auth::TokenVerifier::Make(tokens, clock);
+  Redemptions redemptions;
   SignInConfig config;
   config.redirect_url = "https://tickets.example/v1/session/oidc/callback";
   config.session_key = "a session key of thirty-two bytes";
-  EXPECT_TRUE(SignIn::Make(config, *verifier, clock).has_value());
+  EXPECT_TRUE(SignIn::Make(config, *verifier, clock, redemptions).has_value());
   SignInConfig elsewhere = config;
   elsewhere.redirect_url = "https://tickets.example/";
-  EXPECT_THAT(SignIn::Make(elsewhere, *verifier, clock).error().detail, HasSubstr("sign_in.redirect_url"));
+  EXPECT_THAT(SignIn::Make(elsewhere, *verifier, clock, redemptions).error().detail,
+              HasSubstr("sign_in.redirect_url"));
   SignInConfig guessable = config;
   guessable.session_key = "short";
-  EXPECT_THAT(SignIn::Make(guessable, *verifier, clock).error().detail, HasSubstr("sign_in.session_key"));
+  EXPECT_THAT(SignIn::Make(guessable, *verifier, clock, redemptions).error().detail,
+              HasSubstr("sign_in.session_key"));
   SignInConfig exchanging = config;
   exchanging.other_session_keys = {"the next one, of thirty-two bytes"};
-  EXPECT_TRUE(SignIn::Make(exchanging, *verifier, clock).has_value());
+  EXPECT_TRUE(SignIn::Make(exchanging, *verifier, clock, redemptions).has_value());
   exchanging.other_session_keys.emplace_back("short");
-  EXPECT_THAT(SignIn::Make(exchanging, *verifier, clock).error().detail, HasSubstr("other_session_keys"));
+  EXPECT_THAT(SignIn::Make(exchanging, *verifier, clock, redemptions).error().detail,
+              HasSubstr("other_session_keys"));
 }
 
 TEST(SessionKeysTest, WhileTheKeyIsExchangedNobodyIsSignedOutByAnyGateway) {

@@ -238,6 +238,42 @@ TEST_F(SessionTest, SigningInForDevelopmentIsOfferedOnlyUnderNamesOfThisMachine)
   }
 }
 
+TEST_F(SessionTest, BehindAProxyNobodySignsInForDevelopment) {
+  // A proxy on this machine is asked by the world, and may ask under a name of this machine.
+  for (const char* name :
+       {"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via"}) {
+    EXPECT_EQ(CodeOf(SignIn({{name, "203.0.113.9"}})), "sign_in_not_offered") << name;
+    EXPECT_EQ(Json(Send("GET", "/v1/session", {{name, "203.0.113.9"}})).at("sign_in").as_string(), "none")
+        << name;
+  }
+  EXPECT_EQ(Json(Send("GET", "/v1/session", {})).at("sign_in").as_string(), "development");
+}
+
+class TrustedProxySessionTest : public SessionTest {
+ protected:
+  void Configure(GatewayConfig& config) override {
+    SessionTest::Configure(config);
+    config.edge.trusted_proxies = 1;
+  }
+};
+
+TEST_F(TrustedProxySessionTest, NobodySignsInForDevelopmentWhateverTheProxyPassesOn) {
+  EXPECT_EQ(CodeOf(SignIn()), "sign_in_not_offered");
+  EXPECT_EQ(Json(Send("GET", "/v1/session", {})).at("sign_in").as_string(), "none");
+}
+
+class SwitchedOffSessionTest : public SessionTest {
+ protected:
+  void Configure(GatewayConfig& config) override {
+    SessionTest::Configure(config);
+    config.edge.development_sign_in = false;
+  }
+};
+
+TEST_F(SwitchedOffSessionTest, NobodySignsInForDevelopment) {
+  EXPECT_EQ(CodeOf(SignIn()), "sign_in_not_offered");
+}
+
 using OtherIssuerTest = GatewayTest;
 
 TEST_F(OtherIssuerTest, NobodySignsInForDevelopmentWhereOtherTokensAreBelieved) {

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import tomllib
 import unittest
 from functools import cache
 from pathlib import Path
@@ -147,6 +148,14 @@ class Package(unittest.TestCase):
             # By systemd's own measure five starts within ten seconds are the last, which is how long a database restarts.
             self.assertEqual(unit_value(text.split("[Service]")[0], "StartLimitIntervalSec"), "0", name)
         self.assertEqual(unit_value(text, "TimeoutStartSec"), "infinity", "ExecStartPre migrates")
+
+    def test_nobody_signs_in_for_development_unless_it_is_told_so(self):
+        with tempfile.TemporaryDirectory() as root:
+            subprocess.run(["dpkg-deb", "-x", package(NEW), root], check=True)
+            gateway = tomllib.loads((Path(root) / "etc/boxoffice/gateway.toml").read_text())
+            self.assertIs(gateway["session"]["development"], False)
+            before, _ = (Path(root) / "lib/systemd/system/boxoffice.service").read_text().split("EnvironmentFile=")
+            self.assertIn("\nEnvironment=BOXOFFICE_SESSION_DEVELOPMENT=false\n", before)
 
     def test_systemd_takes_the_units(self):
         with tempfile.TemporaryDirectory() as root:

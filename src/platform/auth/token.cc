@@ -190,7 +190,7 @@ Result<Principal> CheckClaims(std::string_view part, const TokenConfig& config, 
   Claim& user = claims->user;
   if (user.kind != Claim::Kind::kString || !IsUserName(user.text)) return Refuse("token_subject");
   const std::optional<Role> role = RoleClaim(claims->role);
-  if (!role) return Refuse("token_malformed", "role");
+  if (!role) return Refuse("token_malformed", "role is buyer or operator; without one it is a buyer's");
   Claim& channels = claims->channels;
   if (channels.given() && !AreChannels(channels)) return Refuse("token_malformed", "channels");
   return Principal{std::move(user.text), *role, std::move(channels.items)};
@@ -364,7 +364,10 @@ Result<TokenIssuer> TokenIssuer::Make(const TokenConfig& config, const Clock& cl
 
 Result<std::string> TokenIssuer::Issue(std::string_view user, Role role, std::chrono::seconds ttl,
                                        const std::vector<std::string>& channels) const {
-  if (!IsUserName(user)) return Fail(Code::kInvalidArgument, "token_subject", std::string(user));
+  if (!IsUserName(user)) {
+    return Fail(Code::kInvalidArgument, "token_subject",
+                fmt::format("a user is 1 to {} of A-Z a-z 0-9 . _ @ -", kMaxUser));
+  }
   if (channels.size() > kMaxChannels || !std::ranges::all_of(channels, IsChannel)) {
     return Fail(Code::kInvalidArgument, "token_channels",
                 fmt::format("at most {}, each of 1 to {} of a-z 0-9 _ -", kMaxChannels, kMaxChannel));
