@@ -7,7 +7,6 @@
 #include "base/id.h"
 #include "base/random.h"
 #include "platform/auth/development.h"
-#include "platform/auth/token.h"
 
 namespace boxoffice::cli {
 namespace {
@@ -15,22 +14,20 @@ namespace {
 constexpr std::chrono::seconds kTokenLife{600};
 constexpr size_t kMaxResponse = 64U << 20;
 
-// A token of the development issuer, whose key must be there: a command makes none, it would be believed by
-// nobody.
-Result<std::string> DevelopmentToken(const std::filesystem::path& data) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(data / "keys" / "jwt.key", ignored)) {
-    return Fail(Code::kInvalidArgument, "no_token",
-                fmt::format("{} is not the data folder of a development system; give --token or --data",
-                            data.string()));
-  }
-  const SystemClock clock;
-  BOXOFFICE_ASSIGN(const auth::TokenConfig config, auth::DevelopmentTokens(data));
-  BOXOFFICE_ASSIGN(const auth::TokenIssuer issuer, auth::TokenIssuer::Make(config, clock));
-  return issuer.Issue("boxoffice-cli", auth::Role::kOperator, kTokenLife);
-}
+const SystemClock kClock;
 
 }  // namespace
+
+Result<auth::TokenIssuer> DevelopmentIssuer(const std::filesystem::path& data, std::string_view instead) {
+  std::error_code error;  // such as that one may not look there, which reading the key tells
+  if (!std::filesystem::exists(data / "keys" / "jwt.key", error) && !error) {
+    return Fail(
+        Code::kInvalidArgument, "no_token",
+        fmt::format("{} is not the data folder of a development system; give {}", data.string(), instead));
+  }
+  BOXOFFICE_ASSIGN(const auth::TokenConfig config, auth::DevelopmentTokens(data));
+  return auth::TokenIssuer::Make(config, kClock);
+}
 
 void AddApiFlags(CLI::App& command, ApiOptions& options) {
   command.add_option("--url", options.url, "Where the system is")->capture_default_str();
@@ -46,10 +43,15 @@ Result<ApiClient> ApiClient::Make(const ApiOptions& options) {
   ApiClient client;
   client.url_ = options.url;
   while (client.url_.ends_with('/')) client.url_.pop_back();
+  if (!http::IsUrl(client.url_)) {
+    return Fail(Code::kInvalidArgument, "url_malformed",
+                fmt::format("--url is http://HOST[:PORT] or https://HOST[:PORT], not \"{}\"", options.url));
+  }
   if (!options.token.empty()) {
     client.token_ = options.token;
   } else {
-    BOXOFFICE_ASSIGN(client.token_, DevelopmentToken(options.data));
+    BOXOFFICE_ASSIGN(const auth::TokenIssuer issuer, DevelopmentIssuer(options.data, "--token or --data"));
+    BOXOFFICE_ASSIGN(client.token_, issuer.Issue("boxoffice-cli", auth::Role::kOperator, kTokenLife));
   }
   return client;
 }

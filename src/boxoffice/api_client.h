@@ -10,6 +10,7 @@
 #include <CLI/App.hpp>
 
 #include "base/result.h"
+#include "platform/auth/token.h"
 #include "platform/http/client.h"
 
 namespace boxoffice::cli {
@@ -24,13 +25,18 @@ struct ApiOptions {
 // about them takes as long each time that it is looked at.
 inline constexpr std::chrono::seconds kAuditLimit{3'600};
 
+// Whom the development system on `data` believes. Its key must be there: a command makes none, which nobody
+// would believe. Errors: no_token, which tells to give `instead`, and those of the key's file.
+[[nodiscard]] Result<auth::TokenIssuer> DevelopmentIssuer(const std::filesystem::path& data,
+                                                          std::string_view instead);
+
 // Adds --url, --token and --data to a command. `options` must live until it has run.
 void AddApiFlags(CLI::App& command, ApiOptions& options);
 
 // A value; every call opens a connection of its own.
 class ApiClient {
  public:
-  // Errors: no_token (neither a token nor a development key), and those of the key's file.
+  // Errors: url_malformed, no_token (neither a token nor a development key), and those of the key's file.
   [[nodiscard]] static Result<ApiClient> Make(const ApiOptions& options);
 
   // Any status is a success. `path` begins with a slash; a body is sent as `content_type`. A POST carries an

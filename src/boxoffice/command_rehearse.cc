@@ -18,7 +18,6 @@
 #include "base/random.h"
 #include "boxoffice/commands.h"
 #include "boxoffice/rest_command.h"
-#include "platform/auth/development.h"
 #include "platform/auth/token.h"
 #include "rehearsal/interrupt.h"
 #include "rehearsal/report.h"
@@ -67,10 +66,11 @@ void ConfirmTarget(const RehearseOptions& options) {
     return IsThisMachine(gateway.host);
   });
   if (here && options.tokens.empty() && options.api.token.empty()) return;
-  Confirm(options.yes, fmt::format("{} buyers will buy real seats {} at {}", options.on_sale.arrivals.buyers,
-                                   options.show.empty() ? "of a show that is made for it"
-                                                        : fmt::format("of show {}", options.show),
-                                   options.urls.front()));
+  Confirm(options.yes,
+          fmt::format("Having {} buyers buy real seats {} at {}", options.on_sale.arrivals.buyers,
+                      options.show.empty() ? "of a show that is made for it"
+                                           : fmt::format("of show {}", options.show),
+                      options.urls.front()));
 }
 
 std::vector<std::string> ReadTokens(const std::filesystem::path& path) {
@@ -92,15 +92,7 @@ std::vector<std::string> ReadTokens(const std::filesystem::path& path) {
 }
 
 std::vector<std::string> MakeTokens(const RehearseOptions& options) {
-  const SystemClock clock;
-  std::error_code ignored;
-  if (!std::filesystem::exists(options.api.data / "keys" / "jwt.key", ignored))
-    ExitCant({Code::kInvalidArgument, "no_token",
-              fmt::format("{} is not the data folder of a development system; give --tokens FILE or --data",
-                          options.api.data.string())});
-  const auto config = auth::DevelopmentTokens(options.api.data);
-  if (!config) ExitCant(config.error());
-  const auto issuer = auth::TokenIssuer::Make(*config, clock);
+  const auto issuer = DevelopmentIssuer(options.api.data, "--tokens FILE or --data");
   if (!issuer) ExitCant(issuer.error());
   std::vector<std::string> tokens;
   for (size_t i = 0; i < options.on_sale.arrivals.buyers; ++i) {
@@ -149,10 +141,7 @@ std::optional<RestOptions> OperatorOf(const RehearseOptions& options) {
 
 std::string OperatorToken(const RestOptions& rest, const RehearseOptions& options) {
   if (!rest.api.token.empty()) return rest.api.token;
-  const SystemClock clock;
-  const auto config = auth::DevelopmentTokens(rest.api.data);
-  if (!config) ExitCant(config.error());
-  const auto issuer = auth::TokenIssuer::Make(*config, clock);
+  const auto issuer = DevelopmentIssuer(rest.api.data, "--token or --data");
   if (!issuer) ExitCant(issuer.error());
   const auto token = issuer->Issue("boxoffice-cli", auth::Role::kOperator,
                                    std::chrono::seconds(options.limit_s) + kAuditLimit);

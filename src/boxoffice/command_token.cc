@@ -8,9 +8,8 @@
 #include <CLI/Formatter.hpp>
 #include <fmt/format.h>
 
-#include "base/clock.h"
+#include "boxoffice/api_client.h"
 #include "boxoffice/commands.h"
-#include "platform/auth/development.h"
 #include "platform/auth/token.h"
 
 namespace boxoffice::cli {
@@ -25,9 +24,7 @@ struct TokenOptions {
 };
 
 Result<std::string> MakeToken(const TokenOptions& options) {
-  const SystemClock clock;
-  BOXOFFICE_ASSIGN(const auth::TokenConfig config, auth::DevelopmentTokens(options.data));
-  BOXOFFICE_ASSIGN(const auth::TokenIssuer issuer, auth::TokenIssuer::Make(config, clock));
+  BOXOFFICE_ASSIGN(const auth::TokenIssuer issuer, DevelopmentIssuer(options.data, "--data"));
   const auth::Role role = options.role == "operator" ? auth::Role::kOperator : auth::Role::kBuyer;
   return issuer.Issue(options.user, role, std::chrono::seconds(options.ttl_s), options.channels);
 }
@@ -48,7 +45,9 @@ void AddTokenCommand(CLI::App& app) {
   command->add_option("--ttl", options->ttl_s, "Seconds until it expires")
       ->check(CLI::Range(int64_t{1}, int64_t{366} * 24 * 3600))
       ->capture_default_str();
-  command->footer("The key is DIR/keys/jwt.key, made if it is missing. Exit codes: 0 printed; 2 not.");
+  command->footer(
+      "The key is DIR/keys/jwt.key, which the system makes when it first starts. Exit codes: 0 printed; 2 "
+      "not.");
   command->callback([options] {
     const auto token = MakeToken(*options);
     if (!token) ExitCant(token.error());

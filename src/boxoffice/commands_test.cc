@@ -56,6 +56,9 @@ class CommandsTest : public testing::Test {
     return code;
   }
 
+  // As a system makes it.
+  void MakeKey() { ASSERT_TRUE(auth::DevelopmentTokens(temp_.path()).has_value()); }
+
   testbed::TempDir temp_;
   std::string data_ = " --data " + temp_.path().string();
   std::string program_ = "boxoffice";
@@ -64,6 +67,7 @@ class CommandsTest : public testing::Test {
 };
 
 TEST_F(CommandsTest, TokenPrintsWhatTheSystemOnThatFolderBelieves) {
+  MakeKey();
   ASSERT_EQ(Run("token --user ada --role operator" + data_), kExitOk) << err_;
   ASSERT_TRUE(out_.ends_with('\n'));
   out_.pop_back();
@@ -73,6 +77,7 @@ TEST_F(CommandsTest, TokenPrintsWhatTheSystemOnThatFolderBelieves) {
 }
 
 TEST_F(CommandsTest, TokenNamesTheChannelsOfItsUser) {
+  MakeKey();
   ASSERT_EQ(Run("token --user ada --channel fanclub --channel press" + data_), kExitOk) << err_;
   out_.pop_back();
   const SystemClock clock;
@@ -83,10 +88,31 @@ TEST_F(CommandsTest, TokenNamesTheChannelsOfItsUser) {
 }
 
 TEST_F(CommandsTest, TokenRefusesWhatIsNoUserOrNoRole) {
-  EXPECT_EQ(Run("token --user a/b" + data_), kExitCant);
-  EXPECT_THAT(err_, testing::HasSubstr("token_subject"));
+  MakeKey();
+  for (const char* user : {"a/b", "\"a b\""}) {
+    EXPECT_EQ(Run(fmt::format("token --user {}", user) + data_), kExitCant) << user;
+    EXPECT_THAT(err_, testing::HasSubstr("a user is 1 to 64 of A-Z a-z 0-9 . _ @ - (token_subject)")) << user;
+  }
   EXPECT_EQ(Run("token --user ada --role root" + data_), kExitCant);
   EXPECT_EQ(Run("token" + data_), kExitCant);
+}
+
+TEST_F(CommandsTest, TokenOfAFolderWhereNoSystemRanIsRefusedAndMakesNoKey) {
+  for (const std::filesystem::path& folder : {temp_.path(), temp_.path() / "typo"}) {
+    EXPECT_EQ(Run("token --user ada --data " + folder.string()), kExitCant) << folder;
+    EXPECT_EQ(out_, "");
+    EXPECT_THAT(err_, testing::HasSubstr("give --data (no_token)"));
+    EXPECT_FALSE(std::filesystem::exists(folder / "keys")) << "it made a key that nobody believes";
+  }
+}
+
+TEST_F(CommandsTest, AuditSaysWhatAUrlIs) {
+  for (const char* url : {"localhost", "127.0.0.1:8080", "ftp://localhost"}) {
+    EXPECT_EQ(Run(fmt::format("audit --token x --url {}", url)), kExitCant) << url;
+    EXPECT_THAT(err_, testing::HasSubstr(fmt::format("--url is http://HOST[:PORT] or https://HOST[:PORT], "
+                                                     "not \"{}\" (url_malformed)",
+                                                     url)));
+  }
 }
 
 TEST_F(CommandsTest, CertsMakesACertificateForEveryServiceThatItsPeersBelieve) {
@@ -194,6 +220,19 @@ TEST_F(CommandsTest, RehearseNamesTheLineOfAFileOfTokensThatIsNone) {
   std::ofstream(file) << "\na.b.c\r\n\nnonsense\n";
   EXPECT_EQ(Run("rehearse --yes --tokens " + file.string()), kExitCant);
   EXPECT_THAT(err_, testing::HasSubstr("line 4 is no token"));
+}
+
+TEST_F(CommandsTest, UpRefusesSettingsOfAnotherIssuerThanItBelieves) {
+  // In a folder that can't be made, so that it ends in any case.
+  for (const char* name : {"BOXOFFICE_JWT_JWKS_URL", "BOXOFFICE_SIGN_IN_CLIENT_ID"}) {
+    setenv(name, "https://id.example", 1);
+    EXPECT_EQ(Run("up --data /proc/none"), kExitCant);
+    EXPECT_THAT(err_, testing::AllOf(testing::HasSubstr(name), testing::HasSubstr("serve gateway")));
+    setenv(name, "", 1);
+    EXPECT_EQ(Run("up --data /proc/none"), kExitCant);
+    EXPECT_THAT(err_, testing::Not(testing::HasSubstr(name))) << "an empty one counts for nothing";
+    unsetenv(name);
+  }
 }
 
 TEST_F(CommandsTest, UpRefusesALogLevelThatThereIsNot) {

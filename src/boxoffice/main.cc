@@ -13,6 +13,7 @@
 #include "boxoffice/commands.h"
 #include "boxoffice/operator_commands.h"
 #include "boxoffice/system_commands.h"
+#include "platform/config/parse_error.h"
 #include "platform/module/version.h"
 
 namespace {
@@ -40,6 +41,10 @@ int main(int argc, char** argv) {
       "something\n"
       "outside is missing (a server, a file, a port). `boxoffice COMMAND --help` tells more.");
   app.require_subcommand(1);
+  app.failure_message([](const CLI::App* refused, const CLI::Error& error) {
+    return fmt::format("{}\nRun with --help for more information.\n",
+                       boxoffice::config::DescribeParseError(*refused, error));
+  });
   cli::AddUpCommand(app);
   cli::AddServeCommand(app, argv[0]);
   cli::AddMigrateCommand(app);

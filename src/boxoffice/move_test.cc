@@ -273,6 +273,32 @@ TEST_F(MoveTest, AFolderThatIsInUseOrNotThereIsRefused) {
   EXPECT_THAT(refused.error().detail, HasSubstr("stop the system first"));
 }
 
+// Else an export would be of stores that it has just made, and an import into some that nobody reads.
+TEST_F(MoveTest, AFolderOfAnotherFormAndOneWhereNothingHasRunAreRefusedAndStayAsTheyAre) {
+  std::filesystem::create_directories(from_);
+  PlacesOptions options;
+  options.data = from_;
+  const auto nothing_ran = Places::Open(options);
+  ASSERT_FALSE(nothing_ran.has_value());
+  EXPECT_EQ(nothing_ran.error().reason, "no_data_folder");
+  EXPECT_TRUE(std::filesystem::is_empty(from_));
+
+  std::filesystem::create_directories(from_ / "postgres");
+  std::ofstream(from_ / "bus.db");  // with --no-kafka
+  for (const bool make : {false, true}) {
+    options.make = make;
+    const auto scaled = Places::Open(options);
+    ASSERT_FALSE(scaled.has_value()) << make;
+    EXPECT_EQ(scaled.error().reason, "no_data_folder");
+    EXPECT_THAT(scaled.error().detail, HasSubstr("give --scaled"));
+  }
+  EXPECT_FALSE(Places::OpenRunning(options).has_value()) << "for a backup";
+  EXPECT_FALSE(std::filesystem::exists(from_ / "lock"));
+  std::ofstream(from_ / "seat.db");
+  options.make = false;
+  EXPECT_TRUE(Places::Open(options).has_value()) << "both forms have run there";
+}
+
 TEST_F(MoveTest, ServicesThatNameDifferentBusesAreRefused) {
   PlacesOptions options;
   options.config = dir_.path() / "config";

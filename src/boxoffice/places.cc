@@ -20,6 +20,23 @@ bool IsOnBus(const Place& place) {
   return !program.topics.empty() || !program.consumed_topics.empty() || !program.migrate;
 }
 
+std::unexpected<Error> NoDataFolder(std::string detail) {
+  return Fail(Code::kNotFound, "no_data_folder", std::move(detail));
+}
+
+// That the data folder is one of the form that is asked for: `sign` is what it has. Whose stores are
+// elsewhere would get empty ones in it.
+Result<void> CheckFolder(const PlacesOptions& options, const std::filesystem::path& sign) {
+  std::error_code error;
+  // Of own servers PostgreSQL is always one. In one folder both forms may have run.
+  if (!options.own_servers && std::filesystem::is_directory(options.data / "postgres", error) &&
+      !std::filesystem::exists(options.data / "seat.db", error))
+    return NoDataFolder(fmt::format("{} is of `up --scaled`: give --scaled", options.data.string()));
+  if (!options.make && !std::filesystem::is_directory(sign, error))
+    return NoDataFolder(fmt::format("there is no {}", sign.string()));
+  return {};
+}
+
 }  // namespace
 
 Places::~Places() {
@@ -28,14 +45,8 @@ Places::~Places() {
 
 Result<std::unique_ptr<Places>> Places::Open(const PlacesOptions& options) {
   auto places = std::unique_ptr<Places>(new Places());
-  // Of own servers PostgreSQL is always one.
-  const std::filesystem::path sign = options.own_servers ? options.data / "postgres" : options.data;
-  if (options.config.empty()) {
-    std::error_code error;
-    if (!options.make && !std::filesystem::is_directory(sign, error))
-      return Fail(Code::kNotFound, "no_data_folder", fmt::format("there is no {}", sign.string()));
-    BOXOFFICE_TRY(places->Lock(options.data, {}));
-  }
+  if (options.config.empty())
+    BOXOFFICE_TRY(CheckFolder(options, options.own_servers ? options.data / "postgres" : options.data));
   BOXOFFICE_TRY(options.own_servers ? places->OpenOwn(options) : places->OpenConfigured(options));
   BOXOFFICE_TRY(places->CheckOneBus());
   return places;
@@ -43,10 +54,8 @@ Result<std::unique_ptr<Places>> Places::Open(const PlacesOptions& options) {
 
 Result<std::unique_ptr<Places>> Places::OpenRunning(const PlacesOptions& options) {
   auto places = std::unique_ptr<Places>(new Places());
-  const std::filesystem::path sign = options.own_servers ? options.data / "config" : options.data;
-  std::error_code error;
-  if (options.config.empty() && !std::filesystem::is_directory(sign, error))
-    return Fail(Code::kNotFound, "no_data_folder", fmt::format("there is no {}", sign.string()));
+  if (options.config.empty())
+    BOXOFFICE_TRY(CheckFolder(options, options.own_servers ? options.data / "config" : options.data));
   BOXOFFICE_TRY(places->EnterShared(options.config));
   for (module::ServiceProgram& program : ServicePrograms()) {
     std::filesystem::path data = options.data;
@@ -106,6 +115,7 @@ Result<void> Places::Lock(const std::filesystem::path& folder, const std::string
 }
 
 Result<void> Places::OpenOwn(const PlacesOptions& options) {
+  BOXOFFICE_TRY(Lock(options.data, {}));
   BOXOFFICE_ASSIGN(servers_, PrivateStores::Start(options.data, options.kafka_class_path));
   const std::filesystem::path data = std::filesystem::absolute(options.data);
   const std::string bus = servers_->bus_url().empty() ? bus::DefaultBusUrl(data) : servers_->bus_url();
@@ -127,7 +137,13 @@ Result<void> Places::OpenConfigured(const PlacesOptions& options) {
     const Place& added = all_.back();
     if (!options.config.empty()) BOXOFFICE_TRY(Lock(added.config.data, added.program.service));
   }
-  return {};
+  if (!options.config.empty()) return {};
+  // Whatever has run there has made its bus; where that is elsewhere, it can't be told.
+  std::error_code error;
+  if (!options.make && bus_url() == bus::DefaultBusUrl(options.data) &&
+      !std::filesystem::exists(options.data / "bus.db", error))
+    return NoDataFolder(fmt::format("no system has run in {}: there is no bus.db", options.data.string()));
+  return Lock(options.data, {});
 }
 
 std::vector<std::string> Places::Topics() const {

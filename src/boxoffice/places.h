@@ -46,7 +46,8 @@ template <typename T>
 // Holds the locks of the data folders meanwhile. Not thread-safe; its servers end with the main thread.
 class Places {
  public:
-  // Errors: no_data_folder (kNotFound), data_folder_in_use (a system runs there), data_folder_unwritable,
+  // Errors: no_data_folder (kNotFound; also: it is of the other form, or none has run there; nothing is made
+  // then), data_folder_in_use (a system runs there), data_folder_unwritable,
   // config (also: services that name different buses), and those of PrivateStores.
   [[nodiscard]] static Result<std::unique_ptr<Places>> Open(const PlacesOptions& options);
   // The same of a system that may run: nothing is locked, started or made. Own servers run already. Errors:

@@ -88,6 +88,14 @@ class Dev(unittest.TestCase):
                               (["--data", "/x"], "/x"), (["--data=/x"], "--data=/x")):  # fmt: skip
             self.assertEqual(self.dev("ps", *given, cwd=self.tree / "below").stdout.splitlines()[-1], wanted)
 
+    def test_what_help_lists_is_a_command_and_nothing_else_is(self):
+        for words in ([], ["help"], ["-h"], ["--help"]):
+            self.assertIn("usage: ./dev COMMAND", self.dev(*words).stdout, words)
+        for word in ("nosuch", "move", "need_packages", "--version", "a b"):
+            done = self.dev(word)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), word)
+            self.assertIn(f'dev: no command "{word}"', done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

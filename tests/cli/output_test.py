@@ -33,6 +33,10 @@ class Odd(BaseHTTPRequestHandler):
 class Output(unittest.TestCase):
     def test_an_answer_that_is_not_written_whole_is_no_success(self):
         with tempfile.TemporaryDirectory() as data, open("/dev/full", "w", encoding="utf-8") as full:
+            key = Path(data) / "keys/jwt.key"  # of whoever makes tokens
+            key.parent.mkdir()
+            key.write_text("0" * 64 + "\n")
+            key.chmod(0o600)
             for words in (["token", "--user", "ada", "--data", data], ["man"], ["completion", "bash"], ["--help"], ["--version"]):
                 with self.subTest(words=words):
                     done = subprocess.run([PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
@@ -96,6 +100,34 @@ class Refusals(unittest.TestCase):
                     self.assertIn(str(status), done.stderr)
                     if done.stdout:
                         self.assertEqual(json.loads(done.stdout)["code"], "not_found")
+
+
+class Misuse(unittest.TestCase):
+    """Who calls a command the wrong way is told which word is wrong, and what is right."""
+
+    def refused(self, *words):
+        done = run(*words, stdin=subprocess.DEVNULL)
+        self.assertEqual((done.returncode, done.stdout), (2, ""), words)
+        return done.stderr
+
+    def test_the_word_that_is_no_command_is_named(self):
+        self.assertIn("nosuch is not a command here\n", self.refused("nosuch"))
+        self.assertIn("--bad is not an option here\n", self.refused("--bad"))
+        self.assertIn("nosuch is not a command here\n", self.refused("queue", "nosuch"))
+        self.assertIn("prnt is not a command here;", self.refused("serve", "gateway", "config", "prnt"))
+
+    def test_what_a_value_must_be_is_said(self):
+        adjust = ("wallet", "adjust", "ada", "--currency", "KRW", "--reason", "r", "--amount")
+        self.assertIn("--amount: x is not a whole number\n", self.refused(*adjust, "x"))
+        self.assertIn("--rate: abc is not a number\n", self.refused("queue", "set", "7", "--rate", "abc"))
+        self.assertIn("--url is http://HOST[:PORT] or https://HOST[:PORT]", self.refused("queue", "get", "7", "--url", "localhost", "--token", "t"))
+        with tempfile.TemporaryDirectory() as data:
+            self.assertIn("(no_token)", self.refused("token", "--user", "ada", "--data", data))
+            self.assertEqual(list(Path(data).iterdir()), [])
+
+    def test_what_would_be_done_is_said_before_it_is_confirmed(self):
+        told = self.refused("rehearse", "--url", "http://192.0.2.1", "--token", "t", "--show", "3", "--buyers", "10")
+        self.assertIn("Having 10 buyers buy real seats of show 3 at http://192.0.2.1 can't be undone: give --yes", told)
 
 
 class Configured(unittest.TestCase):

@@ -179,10 +179,7 @@ TEST_F(Acquirer, WhatItRefusesToGiveBackIsListedAndEndedByAnOperator) {
   EXPECT_EQ(refused.at("attempt").as_int64(), 1);
   EXPECT_EQ(buyer.Get(id).at("state"), "CANCELLING");
   EXPECT_EQ(buyer.Balance(), 0) << "nobody claims that the money is back";
-  const Finished listed =
-      RunCommand({BinDir() / "boxoffice", "payment", "unsettled", "--refused", "--url",
-                  fmt::format("http://127.0.0.1:{}", system_->port()), "--data", system_->data_dir()},
-                 seconds(30));
+  const Finished listed = system_->Cli({"payment", "unsettled", "--refused"});
   EXPECT_EQ(listed.exit_code, 0) << listed.err;
   EXPECT_THAT(listed.out, HasSubstr(id));
 
@@ -289,11 +286,8 @@ TEST_F(Acquirer, ASettlementFileIsComparedAndEveryDifferenceNamedByItsLine) {
   const testbed::TempDir folder;
   const std::string file = folder.path() / "settlement.csv";
   std::ofstream(file) << other;
-  const std::string url = fmt::format("http://127.0.0.1:{}", system_->port());
   const auto run = [&](const std::string& name) {
-    return RunCommand({BinDir() / "boxoffice", "payment", "reconcile", name, "--provider", "http", "--json",
-                       "--url", url, "--data", system_->data_dir()},
-                      seconds(30));
+    return system_->Cli({"payment", "reconcile", name, "--provider", "http", "--json"});
   };
   const Finished told = run(file);
   EXPECT_EQ(told.exit_code, 1) << told.err;
@@ -301,11 +295,7 @@ TEST_F(Acquirer, ASettlementFileIsComparedAndEveryDifferenceNamedByItsLine) {
   std::ofstream(file, std::ios::trunc) << csv;
   EXPECT_EQ(run(file).exit_code, 0);
   EXPECT_EQ(run(folder.path() / "nowhere.csv").exit_code, 2);
-  EXPECT_EQ(
-      RunCommand({BinDir() / "boxoffice", "payment", "list", id, "--url", url, "--data", system_->data_dir()},
-                 seconds(30))
-          .exit_code,
-      0);
+  EXPECT_EQ(system_->Cli({"payment", "list", id}).exit_code, 0);
 }
 
 TEST_F(Acquirer, ASettlementThatCannotBeReadIsRefusedByName) {

@@ -1,7 +1,9 @@
 #include "e2e/api.h"
 
+#include <atomic>
 #include <exception>
 #include <ostream>
+#include <thread>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/json/parse.hpp>
@@ -128,6 +130,17 @@ Reply Api::CallOnce(const http::ClientRequest& request) {
   reply.body = json::parse(reply.text, not_json);
   if (not_json) reply.body = nullptr;
   return reply;
+}
+
+void ForEachAtOnce(int connections, int count, const std::function<void(int connection, int number)>& work) {
+  std::atomic<int> next = 0;
+  std::vector<std::thread> threads;
+  for (int connection = 0; connection < connections; ++connection) {
+    threads.emplace_back([&, connection] {
+      for (int number = next++; number < count; number = next++) work(connection, number);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace boxoffice::e2e

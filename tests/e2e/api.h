@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,5 +70,8 @@ class Api {
   boost::asio::io_context io_;
   std::unique_ptr<http::ClientConnection> connection_;
 };
+
+// Runs `work` for each number below `count`, on all connections at once.
+void ForEachAtOnce(int connections, int count, const std::function<void(int connection, int number)>& work);
 
 }  // namespace boxoffice::e2e

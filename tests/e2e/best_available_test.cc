@@ -4,7 +4,6 @@
 #include <charconv>
 #include <chrono>
 #include <set>
-#include <thread>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -19,18 +18,6 @@ constexpr int kConnections = 50;
 constexpr int kSeatsPerRow = 40;
 constexpr int kRows = 50;  // 30 on the floor, 20 on the balcony
 constexpr int kSeats = kRows * kSeatsPerRow;
-
-// Runs `work` for each number below `count`, on all connections at once.
-void ForEach(int count, const std::function<void(int connection, int number)>& work) {
-  std::atomic<int> next = 0;
-  std::vector<std::thread> threads;
-  for (int connection = 0; connection < kConnections; ++connection) {
-    threads.emplace_back([&, connection] {
-      for (int number = next++; number < count; number = next++) work(connection, number);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-}
 
 // "2026-11-22T10:00:00.123Z" as milliseconds since 1970.
 int64_t Milliseconds(std::string_view time) {
@@ -136,7 +123,7 @@ TEST(BestAvailable, FiveThousandPartiesFillTheHallAndNoneIsSplitOrRefusedInVain)
   for (int i = 0; i < kConnections; ++i) apis.push_back(std::make_unique<Api>(system.AnyGateway()));
   std::vector<Party> parties(kParties);
   std::atomic<int> not_ready = 0;
-  ForEach(kParties, [&](int connection, int number) {
+  ForEachAtOnce(kConnections, kParties, [&](int connection, int number) {
     Api& api = *apis[static_cast<size_t>(connection)];
     Party& party = parties[static_cast<size_t>(number)];
     party.size = 1 + static_cast<size_t>(number * 7 % 11 % 6);  // in no order
@@ -156,7 +143,7 @@ TEST(BestAvailable, FiveThousandPartiesFillTheHallAndNoneIsSplitOrRefusedInVain)
       },
       seconds(60)));
 
-  ForEach(kParties, [&](int connection, int number) {
+  ForEachAtOnce(kConnections, kParties, [&](int connection, int number) {
     Buy(*apis[static_cast<size_t>(connection)], show, parties[static_cast<size_t>(number)]);
   });
 

@@ -74,12 +74,10 @@ class GivenBack : public ::testing::Test {
     }
     return seats;
   }
-  static Finished Run(std::vector<std::string> arguments) {
-    std::vector<std::string> command{BinDir() / "boxoffice", "reservation"};
-    command.insert(command.end(), arguments.begin(), arguments.end());
-    command.insert(command.end(), {"--url", fmt::format("http://127.0.0.1:{}", system_->port()), "--data",
-                                   system_->data_dir()});
-    return RunCommand(command, seconds(60));
+  // `boxoffice reservation WORDS` of an operator.
+  static Finished Run(std::vector<std::string> words) {
+    words.insert(words.begin(), "reservation");
+    return system_->Cli(std::move(words));
   }
 
   static System* system_;

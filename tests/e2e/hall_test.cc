@@ -1,5 +1,4 @@
 // What an operator makes of a hall: policies, prices, contingents of channels, accessible seats.
-#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -64,16 +63,6 @@ class Hall : public ::testing::Test {
         },
         seconds(60));
   }
-  json::value RunCli(std::vector<std::string> arguments) {
-    std::vector<std::string> command{BinDir() / "boxoffice"};
-    command.insert(command.end(), arguments.begin(), arguments.end());
-    const std::string url = fmt::format("http://127.0.0.1:{}", system_->port());
-    command.insert(command.end(),
-                   {"--url", url, "--token", system_->Token("operator", auth::Role::kOperator), "--json"});
-    const Finished finished = RunCommand(command, seconds(60));
-    EXPECT_EQ(finished.exit_code, 0) << finished.err << finished.out;
-    return json::parse(finished.out);
-  }
 
   static System* system_;
 };
@@ -99,7 +88,7 @@ TEST_F(Hall, AShowsPolicyIsGivenChangedAndSeenByBuyers) {
     EXPECT_EQ(refused.status, 422) << refused;
     EXPECT_EQ(refused.at("field"), field) << refused;
   }
-  EXPECT_EQ(RunCli({"show", "set", made.at("id"), "--grace", "7"}).at("grace_s"), 7);
+  EXPECT_EQ(system_->CliJson({"show", "set", made.at("id"), "--grace", "7"}).at("grace_s"), 7);
 }
 
 TEST_F(Hall, PricesChangeForWhatNobodyHas) {
@@ -152,12 +141,10 @@ TEST_F(Hall, PricesChangeForWhatNobodyHas) {
     EXPECT_EQ(refused.status, 422) << refused;
     EXPECT_EQ(refused.at("code"), code) << refused;
   }
-  EXPECT_EQ(RunCli({"seats", "price", show, "--price", "900", "--seats", "3-4", "--reason", "side view"})
-                .at("price_categories")
-                .at(0)
-                .at("highest_price"),
-            1'500);
-  EXPECT_EQ(RunCli({"seats", "prices", show}).at("items").as_array().size(), 3U);
+  const json::value priced =
+      system_->CliJson({"seats", "price", show, "--price", "900", "--seats", "3-4", "--reason", "side view"});
+  EXPECT_EQ(priced.at("price_categories").at(0).at("highest_price"), 1'500);
+  EXPECT_EQ(system_->CliJson({"seats", "prices", show}).at("items").as_array().size(), 3U);
   system_->ExpectCleanAudit();
 }
 
@@ -196,8 +183,10 @@ TEST_F(Hall, AContingentIsItsChannelsUntilItIsGivenBack) {
                 .at("code"),
             "channel_invalid");
   // Another replica's map is a moment behind.
-  EXPECT_TRUE(AllSay([&] { return RunCli({"seats", "channels", show}).at("items").at(0).at("free") == 4; }));
-  const json::value opened = RunCli({"seats", "open", show, "--channel", "fanclub", "--reason", "over"});
+  EXPECT_TRUE(AllSay(
+      [&] { return system_->CliJson({"seats", "channels", show}).at("items").at(0).at("free") == 4; }));
+  const json::value opened =
+      system_->CliJson({"seats", "open", show, "--channel", "fanclub", "--reason", "over"});
   EXPECT_EQ(opened.at("kept_for_channels"), 0);
   auto other = Enter(show, "other");
   Reply open;

@@ -1,6 +1,5 @@
 // Ten thousand buyers want the same seat.
 #include <atomic>
-#include <thread>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -12,18 +11,6 @@ namespace {
 
 constexpr int kBuyers = 10'000;
 constexpr int kConnections = 50;
-
-// Runs `work` for each number below `count`, on all connections at once.
-void ForEach(int count, const std::function<void(int connection, int number)>& work) {
-  std::atomic<int> next = 0;
-  std::vector<std::thread> threads;
-  for (int connection = 0; connection < kConnections; ++connection) {
-    threads.emplace_back([&, connection] {
-      for (int number = next++; number < count; number = next++) work(connection, number);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-}
 
 TEST(Race, OfTenThousandBuyersForOneSeatOneWins) {
   System system;
@@ -40,7 +27,7 @@ TEST(Race, OfTenThousandBuyersForOneSeatOneWins) {
   };
   std::vector<Racer> racers(kBuyers);
   std::atomic<int> not_ready = 0;
-  ForEach(kBuyers, [&](int connection, int number) {
+  ForEachAtOnce(kConnections, kBuyers, [&](int connection, int number) {
     Api& api = *apis[static_cast<size_t>(connection)];
     Racer& racer = racers[static_cast<size_t>(number)];
     racer.authorization = "Bearer " + system.Token(fmt::format("racer{}", number));
@@ -57,7 +44,7 @@ TEST(Race, OfTenThousandBuyersForOneSeatOneWins) {
     return state.number("active") == kBuyers;
   }));
 
-  ForEach(kBuyers, [&](int connection, int number) {
+  ForEachAtOnce(kConnections, kBuyers, [&](int connection, int number) {
     Racer& racer = racers[static_cast<size_t>(number)];
     const Reply reply = apis[static_cast<size_t>(connection)]->CallUntilDecided(
         "POST", "/v1/reservations",

@@ -1,6 +1,5 @@
 // Shows and seats beyond the main flow: where seats come from, what operators do to them, what buyers are
 // offered.
-#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -299,16 +298,7 @@ TEST_F(Seats, SeatsComeFromCsvAndABadLineImportsNothing) {
 }
 
 TEST_F(Seats, TheCommandLineDoesAllOfThis) {
-  const auto run = [&](std::vector<std::string> arguments) {
-    std::vector<std::string> command{BinDir() / "boxoffice"};
-    command.insert(command.end(), arguments.begin(), arguments.end());
-    const std::string url = fmt::format("http://127.0.0.1:{}", system_->port());
-    command.insert(command.end(),
-                   {"--url", url, "--token", system_->Token("operator", auth::Role::kOperator), "--json"});
-    const Finished finished = RunCommand(command, seconds(60));
-    EXPECT_EQ(finished.exit_code, 0) << finished.err << finished.out;
-    return json::parse(finished.out);
-  };
+  const auto run = [&](std::vector<std::string> words) { return system_->CliJson(std::move(words)); };
   const json::value concert = run({"concert", "create", "--title", "T", "--artist", "A", "--venue", "V"});
   const std::string concert_id(concert.at("id").as_string());
   const json::value show =

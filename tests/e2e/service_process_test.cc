@@ -1,4 +1,5 @@
 // One service as a process: what orchestrators, administrators and balancers meet.
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -82,6 +83,21 @@ TEST(ServiceProcess, AGatewayIsReadyOnceItHasReachedEachServiceOrTriedForTenSeco
   }
   EXPECT_TRUE(BecomesReady(gateway));
   EXPECT_GE(waited(), seconds(10));
+}
+
+// One start in three that is not held up by a busy machine tells it.
+TEST(ServiceProcess, AGatewayThatReachesEachServiceIsReadyBeforeTheTenSecondsAreOver) {
+  const testbed::TempDir dir;
+  const auto callees = StartCallees(dir.path());
+  for (const auto& callee : callees) ASSERT_TRUE(BecomesReady(*callee)) << callee->Log();
+  auto soonest = std::chrono::steady_clock::duration::max();
+  for (int tries = 0; tries < 3 && soonest >= seconds(10); ++tries) {
+    const auto before = std::chrono::steady_clock::now();
+    const Service gateway("gateway", dir.path(), {fmt::format("--listen=127.0.0.1:{}", FreePort())});
+    ASSERT_TRUE(BecomesReady(gateway)) << gateway.Log();
+    soonest = std::min(soonest, std::chrono::steady_clock::now() - before);
+  }
+  EXPECT_LT(soonest, seconds(10));
 }
 
 // Not ready → the notice, in which it serves → draining → the end.

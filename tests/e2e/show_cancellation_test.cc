@@ -26,14 +26,6 @@ class ShowCancellation : public ::testing::Test {
   Reply Progress(const std::string& show) {
     return system_->Admin("GET", fmt::format("/v1/admin/shows/{}/cancellation", show));
   }
-  Finished Cli(std::vector<std::string> command) {
-    command.insert(command.begin(), BinDir() / "boxoffice");
-    for (const std::string& flag : {std::string("--url"), fmt::format("http://127.0.0.1:{}", system_->port()),
-                                    std::string("--data"), system_->data_dir().string()}) {
-      command.push_back(flag);
-    }
-    return RunCommand(command, seconds(60));
-  }
 
   static System* system_;
 };
@@ -91,11 +83,11 @@ TEST_F(ShowCancellation, TheCommandWaitsUntilItIsDone) {
   auto buyer = Enter(show, "buyer");
   const Reply paid = buyer->Reserve(show, R"("seats":[1],"pay":true)");
   ASSERT_EQ(paid.at("state"), "CONFIRMED") << paid;
-  EXPECT_EQ(Cli({"show", "cancel", show}).exit_code, 2) << "without --yes";
-  const Finished done = Cli({"show", "cancel", show, "--yes", "--wait", "--json"});
+  EXPECT_EQ(system_->Cli({"show", "cancel", show}).exit_code, 2) << "without --yes";
+  const Finished done = system_->Cli({"show", "cancel", show, "--yes", "--wait", "--json"});
   EXPECT_EQ(done.exit_code, 0) << done.err;
   EXPECT_EQ(json::parse(done.out).at("refunded").as_int64(), 1) << done.out;
-  EXPECT_EQ(Cli({"show", "cancellation", show}).exit_code, 0);
+  EXPECT_EQ(system_->Cli({"show", "cancellation", show}).exit_code, 0);
   EXPECT_EQ(buyer->Balance(), 10 * kPrice);
 }
 

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -20,7 +21,6 @@
 #include "base/clock.h"
 #include "e2e/parts.h"
 #include "platform/auth/development.h"
-#include "testing/free_port.h"
 #include "testing/kafka_broker.h"
 
 namespace boxoffice::e2e {
@@ -45,8 +45,6 @@ class Needs final : public testing::Environment {
 [[maybe_unused]] const testing::Environment* const kNeeds = testing::AddGlobalTestEnvironment(new Needs());
 
 }  // namespace
-
-uint16_t FreePort() { return testbed::FreePort(); }
 
 uint16_t PortOf(std::string_view address) {
   const size_t colon = address.rfind(':');
@@ -177,6 +175,20 @@ std::string System::Log() const {
 std::string System::Token(const std::string& user, auth::Role role,
                           const std::vector<std::string>& channels) const {
   return issuer_->Issue(user, role, std::chrono::hours(1), channels).value();
+}
+
+Finished System::Cli(std::vector<std::string> words) const {
+  words.insert(words.begin(), BinDir() / "boxoffice");
+  words.insert(words.end(), {"--url", fmt::format("http://127.0.0.1:{}", port_), "--data", data_dir()});
+  return RunCommand(words, seconds(90));
+}
+
+json::value System::CliJson(std::vector<std::string> words) const {
+  words.emplace_back("--json");
+  const Finished done = Cli(std::move(words));
+  EXPECT_EQ(done.exit_code, 0) << done.err << done.out;
+  boost::system::error_code not_json;
+  return json::parse(done.out, not_json);
 }
 
 Operator::Operator(uint16_t port, const auth::TokenIssuer& issuer)

@@ -14,6 +14,7 @@
 
 #include "e2e/api.h"
 #include "platform/auth/token.h"
+#include "testing/free_port.h"
 #include "testing/process.h"
 #include "testing/temp_dir.h"
 
@@ -23,11 +24,10 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testbed::BinDir;
 using testbed::Finished;
+using testbed::FreePort;
 using testbed::Process;
 using testbed::RunCommand;
 
-// A port of this machine that nobody listens at now.
-[[nodiscard]] uint16_t FreePort();
 // The port of "127.0.0.1:8080"; 0: it has none.
 [[nodiscard]] uint16_t PortOf(std::string_view address);
 // Calls `done` until it is true; false: it was not within `timeout`.
@@ -107,6 +107,11 @@ class System {
   // A token of the development issuer.
   [[nodiscard]] std::string Token(const std::string& user, auth::Role role = auth::Role::kBuyer,
                                   const std::vector<std::string>& channels = {}) const;
+
+  // `boxoffice WORDS` to its end, of an operator on this machine.
+  [[nodiscard]] Finished Cli(std::vector<std::string> words) const;
+  // The same with --json, which must be done (exit code 0): what it printed.
+  [[nodiscard]] json::value CliJson(std::vector<std::string> words) const;
 
   // As Operator has them.
   Reply Admin(const std::string& method, const std::string& path, const std::string& body = {}) {

@@ -36,11 +36,9 @@ class WaitingRoom : public testing::Test {
     return api.Call("GET", fmt::format("/v1/shows/{}/queue", show));
   }
   // `boxoffice queue …` of an operator.
-  Finished Queue(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {BinDir() / "boxoffice", "queue"});
-    arguments.insert(arguments.end(), {"--url", fmt::format("http://127.0.0.1:{}", system_->port()),
-                                       "--token", system_->Token("root", auth::Role::kOperator)});
-    return RunCommand(arguments, seconds(60));
+  Finished Queue(std::vector<std::string> words) {
+    words.insert(words.begin(), "queue");
+    return system_->Cli(std::move(words));
   }
   std::vector<std::unique_ptr<Buyer>> Buyers(const std::string& prefix, int count) {
     std::vector<std::unique_ptr<Buyer>> buyers;

@@ -137,33 +137,19 @@ TEST_F(Waitlist, WhileASaleIsStoppedNobodyIsOfferedAnythingAndEverybodyKeepsTheP
 
 TEST_F(Waitlist, TheCommandsJoinListAndLeave) {
   SellOut();
-  const auto finish = [&](std::vector<std::string> command) {
-    command.insert(command.begin(), BinDir() / "boxoffice");
-    for (const std::string& flag :
-         {std::string("--url"), fmt::format("http://127.0.0.1:{}", system_->port()), std::string("--data"),
-          system_->data_dir().string(), std::string("--json")}) {
-      command.push_back(flag);
-    }
-    return RunCommand(command, seconds(60));
-  };
-  const auto run = [&](std::vector<std::string> command) {
-    const Finished done = finish(std::move(command));
-    EXPECT_EQ(done.exit_code, 0) << done.err;
-    return done.exit_code == 0 ? json::parse(done.out) : json::value();
-  };
   auto waiting = Visitor("waiting");
   ASSERT_EQ(Join(*waiting, 2).status, 200);
   Finished joined;
   EXPECT_TRUE(Eventually([&] {  // as in Join
-    joined = finish({"waitlist", "join", show_, "--count", "2"});
+    joined = system_->Cli({"waitlist", "join", show_, "--count", "2", "--json"});
     return joined.err.find("not_sold_out") == std::string::npos;
   })) << joined.err;
   ASSERT_EQ(joined.exit_code, 0) << joined.err;
   EXPECT_EQ(json::parse(joined.out).at("place").as_int64(), 2);
-  EXPECT_EQ(run({"waitlist", "show", show_}).at("before").as_int64(), 1);
-  EXPECT_EQ(run({"waitlist", "list", show_}).at("items").as_array().size(), 2U);
-  EXPECT_EQ(run({"waitlist", "leave", show_}).at("state").as_string(), "LEFT");
-  EXPECT_FALSE(run({"waitlist", "mine"}).at("items").as_array().empty());
+  EXPECT_EQ(system_->CliJson({"waitlist", "show", show_}).at("before").as_int64(), 1);
+  EXPECT_EQ(system_->CliJson({"waitlist", "list", show_}).at("items").as_array().size(), 2U);
+  EXPECT_EQ(system_->CliJson({"waitlist", "leave", show_}).at("state").as_string(), "LEFT");
+  EXPECT_FALSE(system_->CliJson({"waitlist", "mine"}).at("items").as_array().empty());
 }
 
 }  // namespace

@@ -41,12 +41,10 @@ class Wallet : public ::testing::Test {
   static Reply Change(const std::string& user, const std::string& what) {
     return Admin("POST", user, "/" + what, R"({"reason":"a test"})");
   }
-  static Finished Run(std::vector<std::string> arguments) {
-    std::vector<std::string> command{BinDir() / "boxoffice", "wallet"};
-    command.insert(command.end(), arguments.begin(), arguments.end());
-    command.insert(command.end(), {"--url", fmt::format("http://127.0.0.1:{}", system_->port()), "--data",
-                                   system_->data_dir()});
-    return RunCommand(command, seconds(60));
+  // `boxoffice wallet WORDS` of an operator.
+  static Finished Run(std::vector<std::string> words) {
+    words.insert(words.begin(), "wallet");
+    return system_->Cli(std::move(words));
   }
   // Sums the amounts of an export by currency; nothing in it is quoted here.
   static void AddUp(const std::string& csv, std::map<std::string, int64_t>& sums) {

@@ -38,11 +38,8 @@ class Webhooks : public ::testing::Test {
     std::string err;
   };
   static Said Boxoffice(std::vector<std::string> words) {
-    std::vector<std::string> command{BinDir() / "boxoffice"};
-    command.insert(command.end(), words.begin(), words.end());
-    command.insert(command.end(), {"--json", "--url", fmt::format("http://127.0.0.1:{}", system_->port()),
-                                   "--data", system_->data_dir().string()});
-    const Finished finished = RunCommand(command, seconds(90));
+    words.emplace_back("--json");
+    const Finished finished = system_->Cli(std::move(words));
     boost::system::error_code not_json;
     json::value out = json::parse(finished.out, not_json);
     return {finished.exit_code, std::move(out), finished.err};

@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "base/scheduling.h"
 #include "platform/bus/bus_factory.h"
+#include "platform/config/parse_error.h"
 #include "platform/module/admin_server.h"
 #include "platform/module/peer_channels.h"
 #include "platform/module/process.h"
@@ -180,7 +181,9 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* config = app.add_subcommand("config", "What the process is configured to do");
   config->fallthrough()->require_subcommand(1);
   CLI::App* print = config->add_subcommand(
-      "print", "Print the effective configuration as TOML, with the origin of each value");
+      "print",
+      "Print the effective configuration as TOML, with the origin of each value. What its URLs, keys and "
+      "files hold is judged at the start, not here");
   print->fallthrough()->callback([&invocation] { invocation.action = Action::kPrintConfig; });
   app.footer(
       "A key is written [TABLE] NAME in the file, BOXOFFICE_TABLE_NAME in the environment and --TABLE-NAME "
@@ -277,7 +280,7 @@ int ServeMain(int argc, char** argv, const ServiceProgram& program) {
   } catch (const CLI::Success& asked) {  // --help
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "{}: {}; --help lists the flags\n", name, error.what());
+    fmt::print(stderr, "{}: {}; --help lists the flags\n", name, config::DescribeParseError(app, error));
     return kExitCantStart;
   }
   const auto fail = [&name](const Error& error) {
