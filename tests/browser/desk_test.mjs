@@ -32,6 +32,20 @@ async function buySeats(user, terms, count) {
   return { call, held, show };
 }
 
+// What is asked for in a dialog and refused when that is closed already is told on the page.
+async function isToldOutside(page, dialog, address, yes, no) {
+  let answer;
+  const closed = new Promise((resolve) => (answer = resolve));
+  await page.route(address, (route) => closed.then(() => route.fulfill({ status: 409, json: { code: 'reservation_state' } })));
+  await dialog.getByLabel(/^Reason/).fill('too late');
+  await dialog.getByRole('button', { name: yes }).click();
+  await dialog.getByRole('button', { name: no }).click();
+  await dialog.waitFor({ state: 'hidden' });
+  answer();
+  await page.getByRole('alert').getByText('This has changed meanwhile.').waitFor();
+  await page.unroute(address);
+}
+
 const balanceOf = async (user) => (await operator('GET', `/v1/admin/wallets/${user}`)).body.balances[0].amount;
 const reservationOf = async (id) => (await operator('GET', `/v1/admin/reservations/${id}`)).body;
 
@@ -84,7 +98,7 @@ test('what the provider refuses to give back is listed with its code, and settle
   const { call, held } = await holdSeat('dora', await showOf('dora', {}), 1);
   assert.equal((await call('POST', `/v1/reservations/${held.id}/confirm`, { payment_method: 'sandbox:refund_refused' }, { 'Idempotency-Key': 'pay-dora' })).status, 200);
   assert.equal((await operator('POST', `/v1/admin/reservations/${held.id}/cancel`, { reason: 'ill' }, { 'Idempotency-Key': 'cancel-dora' })).status, 202);
-  const chief = await atConsole();
+  const chief = await atConsole({ allowed: [/409.*\/settle-outside/] });
   const { page } = chief;
   await page.goto('/operator/sagas');
   const list = page.getByRole('region', { name: 'Payments that the provider does not give back' });
@@ -96,6 +110,8 @@ test('what the provider refuses to give back is listed with its code, and settle
   await payments.getByText('charge_disputed').waitFor();
   await payments.getByRole('button', { name: 'Settle outside' }).click();
   const dialog = page.getByRole('dialog', { name: 'Is it settled outside of the provider?' });
+  await isToldOutside(page, dialog, '**/settle-outside', 'It is settled', 'Leave it');
+  await payments.getByRole('button', { name: 'Settle outside' }).click();
   await dialog.getByText(/the bank has given ₩1,000 back/).waitFor();
   await dialog.getByLabel('Reason (recorded)').fill('charged back, case 4711');
   await isAccessible(page);
@@ -124,7 +140,7 @@ test('seats that are held are given up together, and nothing is paid back', asyn
 });
 
 test('a refusal is said where it was asked for, and nothing is changed', async () => {
-  const { held } = await buySeats('nora', {}, 1);
+  const { held, show } = await buySeats('nora', {}, 1);
   const chief = await atConsole({ allowed: [/409.*\/cancel/] });
   const { page } = chief;
   await page.goto(`/operator/sagas/${held.id}`);
@@ -136,7 +152,13 @@ test('a refusal is said where it was asked for, and nothing is changed', async (
   await dialog.getByRole('alert').getByText('This has changed meanwhile.').waitFor();
   await dialog.getByRole('button', { name: 'Leave it' }).click();
   await dialog.waitFor({ state: 'hidden' });
+  await page.unrouteAll({ behavior: 'wait' });
+  await page.getByRole('button', { name: 'Cancel this reservation' }).click();
+  await isToldOutside(page, dialog, '**/v1/admin/reservations/*/cancel', 'Cancel it', 'Leave it');
   assert.equal((await reservationOf(held.id)).state, 'CONFIRMED');
+  await page.goto(`/operator/shows/${show}`);
+  await page.getByRole('button', { name: 'Cancel this show' }).click();
+  await isToldOutside(page, dialog, '**/v1/admin/shows/*/cancel', 'Cancel and pay back', 'Keep it');
   await leave(chief);
 });
 
@@ -322,7 +344,7 @@ test('seats are kept for a channel, and given to everybody again one by one and 
   const show = await showOf('Fanclub', {});
   const row = (await seatsOf(show)).filter((seat, _, all) => seat.row === all[0].row);
   const states = async () => [...new Set((await seatsOf(show)).filter((seat) => seat.row === row[0].row).map((seat) => seat.state))].sort().join();
-  const chief = await atConsole();
+  const chief = await atConsole({ allowed: [/409.*\/contingents/] });
   const { page } = chief;
   await page.goto(`/operator/shows/${show}`);
   await page.getByRole('tab', { name: 'List' }).click();
@@ -345,6 +367,8 @@ test('seats are kept for a channel, and given to everybody again one by one and 
   await until(async () => (await states()) === 'blocked,free', 'one of them to be free');
   await channels.getByRole('button', { name: 'Give fanclub to everybody' }).click();
   const dialog = page.getByRole('dialog', { name: 'Give the seats of fanclub to everybody?' });
+  await isToldOutside(page, dialog, '**/contingents/release', 'Give them', 'Leave it');
+  await channels.getByRole('button', { name: 'Give fanclub to everybody' }).click();
   await dialog.getByLabel('Reason (recorded)').fill('the fans are few');
   await isAccessible(page);
   await dialog.getByRole('button', { name: 'Give them' }).click();

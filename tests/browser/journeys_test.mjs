@@ -306,19 +306,149 @@ test('who could not be signed out, or taken off the line, is told so; and who ha
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByRole('alert').getByText('There is no connection.').waitFor();
   await page.getByRole('button', { name: 'Sign out' }).waitFor();
-  let joined = 0;
-  page.on('request', (request) => (joined += request.method() === 'POST' && request.url().endsWith('/queue') ? 1 : 0));
+  const asked = [];
+  page.on('request', (request) => request.url().endsWith('/queue') && request.method() !== 'GET' && asked.push(request.method()));
   await page.route('**/v1/queue', deletes((route) => route.fulfill({ status: 503 })));
+  // The time for which a second press counts is over when the test says so.
+  await page.addInitScript(() => {
+    const later = window.setTimeout.bind(window);
+    window.setTimeout = (run, ms, ...more) => {
+      if (ms !== 7_500) return later(run, ms, ...more);
+      window.passTime = run;
+      return -1;
+    };
+  });
   await page.goto(`/waiting/${shows.drawn.id}`);
   await page.locator('#place:not(:empty)').waitFor();
-  await page.getByRole('button', { name: 'Leave the line' }).click();
+  const [line, sure] = ['Leave the line', 'Really leave? You will lose your place'].map((name) => page.getByRole('button', { name }));
+  await line.dblclick();
+  await sure.waitFor();
+  await isAccessible(page);
+  await page.evaluate(() => window.passTime());
+  await line.click();
+  await sure.blur();
+  await line.click();
+  await sure.click();
   await page.getByText('you are still in line').waitFor();
   await page.unroute('**/v1/queue');
-  await page.getByRole('button', { name: 'Leave the line' }).click();
+  await line.click();
+  await sure.click();
   await page.getByText('You have left the line.').waitFor();
   await page.evaluate(() => window.dispatchEvent(new Event('online')));
   await page.getByRole('link', { name: 'Back to the concert' }).waitFor();
-  assert.equal(joined, 1);
+  assert.deepEqual(asked, ['POST', 'DELETE', 'DELETE']);
+  await leave(somebody);
+});
+
+test('a waiting room whose show could not be read at first still leads to its concert', async () => {
+  const show = await showOf('Unread', {});
+  assert.equal((await operator('PATCH', `/v1/admin/shows/${show}/queue`, { state: 'CLOSED' })).status, 200);
+  const { concert_id } = (await operator('GET', `/v1/shows/${show}`)).body;
+  const somebody = await visit({ user: 'unread', allowed: [/(409|429|503).*\/v1\/shows/] });
+  const { page } = somebody;
+  const asked = [];
+  await page.route(`**/v1/shows/${show}`, (route) => {
+    asked.push(performance.now());
+    return asked.length > 1 ? route.continue() : route.fulfill({ status: 503, headers: { 'retry-after': '3' }, json: { code: 'unavailable' } });
+  });
+  await page.goto(`/waiting/${show}`);
+  await page.getByText('The queue for this show is closed.').waitFor();
+  const back = page.getByRole('link', { name: 'Back to the concert' });
+  await until(async () => (await back.getAttribute('href')) === `/concerts/${concert_id}`, 'the link to lead to the concert');
+  assert.ok(asked[1] - asked[0] >= 2_950, `after ${asked[1] - asked[0]} ms`);
+  // Nor is anybody left without what the draw is held to.
+  let refusals = 1;
+  await page.route(`**/v1/shows/${shows.drawn.id}/queue`, (route) => (route.request().method() === 'GET' && refusals-- > 0 ? route.fulfill({ status: 429, json: { code: 'rate_limited' } }) : route.continue()));
+  await page.goto(`/waiting/${shows.drawn.id}`);
+  await page.locator('#draw-hash:not(:empty)').waitFor({ state: 'attached' });
+  assert.ok(refusals < 0, 'it was refused once');
+  await leave(somebody);
+});
+
+test('a turn that ended unseen says so, and takes no new place by itself', async () => {
+  for (const then of ['EXPIRED', 'ACTIVE']) {
+    const somebody = await visit({ user: `unseen-${then}` });
+    const { page } = somebody;
+    await page.addInitScript(() => Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => (window.isSeen ? 'visible' : 'hidden') }));
+    let state = 'WAITING';
+    let joined = 0;
+    const answer = async (route) => {
+      const isJoin = route.request().method() === 'POST';
+      if (!isJoin && !route.request().url().endsWith('/v1/queue')) return route.continue();
+      if (isJoin) ++joined;
+      await route.fulfill({
+        json: { show_id: shows.hall.id, token: 't', state, position: state === 'WAITING' ? 1 : 0, eta_s: 1, refresh_interval_s: 1, number: 1, place: 0, queue_state: 'OPEN', opens_at: null, expires_at: null, admission: null },
+      });
+      if (state === 'WAITING') state = 'ACTIVE';
+    };
+    for (const address of ['**/v1/queue', `**/v1/shows/${shows.hall.id}/queue`]) await page.route(address, answer);
+    await page.goto(`/waiting/${shows.hall.id}`);
+    await until(async () => (await page.title()).startsWith('★'), 'the turn');
+    state = then;
+    await page.evaluate(() => {
+      window.isSeen = true;
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    if (then === 'ACTIVE') {
+      await page.waitForURL(/\/seats$/);
+    } else {
+      await page.getByText('Your place has ended').waitFor();
+      await page.getByRole('button', { name: 'Take a new place' }).waitFor();
+      assert.match(page.url(), /\/waiting\//);
+      assert.equal(joined, 1);
+    }
+    await page.unrouteAll({ behavior: 'wait' });
+    await leave(somebody);
+  }
+});
+
+test('a draw that begins while one looks at the concert is offered without a reload', async () => {
+  const show = await showOf('Soon', { on_sale_at: new Date(Date.now() + 3_600_000).toISOString() });
+  const { concert_id } = (await operator('GET', `/v1/shows/${show}`)).body;
+  const somebody = await visit({ allowed: [/503.*\/queue/] });
+  const { page } = somebody;
+  let down = true;
+  await page.route(`**/v1/shows/${show}/queue`, (route) => (down ? route.fulfill({ status: 503, json: { code: 'unavailable' } }) : route.continue()));
+  await page.goto(`/concerts/${concert_id}`);
+  await page.getByRole('alert').getByRole('button', { name: 'Try again' }).click();
+  down = false;
+  await page.getByRole('alert').waitFor({ state: 'hidden' });
+  const draw = page.getByRole('link', { name: 'Take part in the draw' });
+  assert.equal(await draw.count(), 0);
+  assert.equal((await operator('PATCH', `/v1/admin/shows/${show}/queue`, { state: 'PREQUEUE' })).status, 200);
+  await draw.waitFor();
+  await leave(somebody);
+});
+
+test('new prices are not fetched in the same moment by all who look at a show', async () => {
+  const show = await showOf('Repriced', {});
+  const somebody = await visit({});
+  const { page } = somebody;
+  await page.addInitScript(() => { Math.random = () => 0.999; });
+  const maps = [];
+  page.on('request', (request) => request.url().endsWith(`/v1/shows/${show}/seat-map`) && maps.push(performance.now()));
+  await page.goto(`/shows/${show}/seats?view`);
+  await page.getByText('Live', { exact: true }).waitFor();
+  const changed = performance.now();
+  assert.equal((await operator('POST', `/v1/admin/shows/${show}/prices`, { reason: 'inflation', categories: { R: 2_000 } })).status, 200);
+  await page.locator('.legend').getByText('₩2,000').waitFor();
+  assert.ok(maps[1] - changed >= 1_950, `after ${maps[1] - changed} ms`);
+  await leave(somebody);
+});
+
+test('a reservation whose outcome is open is asked for no sooner than a refusal says', async () => {
+  const { held } = await holdSeat('often', await showOf('Often', {}));
+  const somebody = await visit({ user: 'often', allowed: [/429.*\/v1\/reservations/] });
+  const { page } = somebody;
+  const asked = [];
+  await page.route(`**/v1/reservations/${held.id}`, (route) => {
+    asked.push(performance.now());
+    if (asked.length === 1) return route.fulfill({ json: { ...held, hold_expires_at: null } });
+    return asked.length > 2 ? route.continue() : route.fulfill({ status: 429, headers: { 'retry-after': '7' }, json: { code: 'rate_limited' } });
+  });
+  await page.goto(`/my/reservations/${held.id}`);
+  await page.locator('.countdown').waitFor();
+  assert.ok(asked[2] - asked[1] >= 6_950, `after ${asked[2] - asked[1]} ms`);
   await leave(somebody);
 });
 

@@ -532,6 +532,45 @@ test('a stream that stays refused is asked for ever less often', async () => {
   await leave(somebody);
 });
 
+test('what was refused for now is read again no sooner than it says, and not by all at once', async () => {
+  const somebody = await visit({ user: 'told', allowed: [/503.*\/v1\/wallet/] });
+  const { page } = somebody;
+  await page.addInitScript(() => { Math.random = () => 0.999; });
+  const asked = [];
+  await page.route('**/v1/wallet', (route) => {
+    asked.push(performance.now());
+    return asked.length > 1 ? route.continue() : route.fulfill({ status: 503, headers: { 'retry-after': '3' }, json: { code: 'unavailable' } });
+  });
+  await page.goto('/my/wallet');
+  await page.getByText('There is nothing in it yet.').waitFor();
+  assert.ok(asked[1] - asked[0] >= 5_900, `after ${asked[1] - asked[0]} ms`); // twice that, by this chance
+  await page.unroute('**/v1/wallet');
+  await page.route('**/v1/wallet', (route) => route.fulfill({ status: 503, headers: { 'retry-after': '60' }, json: { code: 'unavailable' } }));
+  await page.reload();
+  await page.getByRole('alert').waitFor({ timeout: 30_000 }); // rather than a page that waits for minutes
+  await leave(somebody);
+});
+
+test('a cancellation that is refused after its dialog was closed is told all the same', async () => {
+  await fund('closer', 5_000);
+  const { call, held } = await holdSeat('closer', await showOf('Closer', {}));
+  assert.equal((await call('POST', `/v1/reservations/${held.id}/confirm`, {}, { 'Idempotency-Key': 'pay-closer' })).status, 200);
+  const somebody = await visit({ user: 'closer', allowed: [/409.*\/cancel/] });
+  const { page } = somebody;
+  let answer;
+  const closed = new Promise((resolve) => (answer = resolve));
+  await page.route('**/cancel', (route) => closed.then(() => route.fulfill(refusal(409, 'cancel_deadline_passed'))));
+  await page.goto(`/my/reservations/${held.id}`);
+  await page.getByRole('button', { name: 'Cancel and get the money back' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Yes, cancel', disabled: false }).click();
+  await dialog.getByRole('button', { name: 'Keep it' }).click();
+  await dialog.waitFor({ state: 'hidden' });
+  answer();
+  await page.getByRole('alert').getByText('It is too late to cancel this ticket.').waitFor();
+  await leave(somebody);
+});
+
 test('when somebody else signs in in another tab, no page goes on as the one before', async () => {
   await fund('first', 1_000);
   const somebody = await visit({ user: 'first' });

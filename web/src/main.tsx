@@ -6,6 +6,10 @@ import { App } from './app';
 
 // Without a connection a request fails at once and says so: one that is kept would be sent when nobody means it any more.
 const networkMode = 'always';
+// Who is told to wait for longer is told so, and asks again when they like.
+const kPatienceMs = 10_000;
+
+const mayPass = (problem: Problem) => (problem.status === 0 || problem.status >= 500) && problem.retryAfterMs <= kPatienceMs;
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -15,7 +19,9 @@ const queries = new QueryClient({
       refetchOnReconnect: true,
       staleTime: 5_000,
       // What was refused stays refused; what got no answer may get one.
-      retry: (tried, thrown) => tried < 3 && (!(thrown instanceof Problem) || thrown.status === 0 || thrown.status >= 500),
+      retry: (tried, thrown) => tried < 3 && (!(thrown instanceof Problem) || mayPass(thrown)),
+      // Not all at once, nor sooner than the server says.
+      retryDelay: (tried, thrown) => Math.max(thrown instanceof Problem ? thrown.retryAfterMs : 0, 1000 * 2 ** tried) * (1 + Math.random()),
     },
   },
 });

@@ -106,6 +106,7 @@ function ShowPanel({ show, places }: { show: Show; places: Places }) {
     queryKey: ['queue', show.id],
     queryFn: () => ok(api.GET('/v1/shows/{show}/queue', { params: { path: { show: show.id } } })),
     enabled: show.state === 'ON_SALE' || show.state === 'ANNOUNCED',
+    refetchInterval: 10_000, // a draw begins while somebody looks
   });
   const draw = queue.data?.state === 'PREQUEUE';
   const fee = [show.cancel_fee_per_seat > 0 && money(show.cancel_fee_per_seat, show.currency), show.cancel_fee_percent > 0 && `${show.cancel_fee_percent} %`].filter(Boolean).join(' + ');
@@ -143,6 +144,8 @@ function ShowPanel({ show, places }: { show: Show; places: Places }) {
         )}
         {show.state !== 'CANCELLED' && <Link className="button" href={`/shows/${show.id}/seats?view`}>{t.lookAtMap}</Link>}
       </div>
+      {/* Before the sale it alone tells whether there is a draw to take part in. */}
+      {soon && <ProblemNote thrown={queue.error} retry={() => void queue.refetch()} />}
       {waits && <Waitlist show={show} data={place} places={places} />}
     </article>
   );

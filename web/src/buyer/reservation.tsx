@@ -10,6 +10,7 @@ import { calendar, qrPath } from './ticket';
 import { kTopUp, TopUp } from './wallet';
 
 const kNone: ReadonlySet<number> = new Set();
+const kRefusedMs = 5_000; // at least, before what was refused is asked for again
 
 interface About {
   reservation: Reservation;
@@ -142,6 +143,8 @@ function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Comma
   return (
     <>
       <button type="button" onClick={begin}>{t.cancel}</button>
+      {/* Whoever did not wait for the answer is told it, too. */}
+      {!open && <ProblemNote thrown={cancel.error} />}
       <Dialog open={open} onClose={() => setOpen(false)} backdrop={<div className="backdrop" />} className="dialog">
         <DialogHeading>{t.cancelTitle}</DialogHeading>
         {all.length > 1 && <Which legend={t.cancelWhich} seats={reservation.seats} kept={kept} onKeep={setKept} />}
@@ -245,7 +248,11 @@ export default function ReservationPage({ id }: { id: string }) {
   const { data, error, refetch } = useQuery({
     queryKey: ['reservation', id],
     queryFn: () => fetchReservation(id),
-    refetchInterval: (query) => (!query.state.data ? false : !isSettled(query.state.data) ? 700 : query.state.data.state === 'HELD' ? 5_000 : false),
+    refetchInterval: ({ state: { data, error } }) => {
+      if (!data) return false;
+      const often = !isSettled(data) ? 700 : data.state === 'HELD' ? 5_000 : false;
+      return often && error ? Math.max(kRefusedMs, error instanceof Problem ? error.retryAfterMs : 0) : often;
+    },
   });
   const show = useQuery({ queryKey: ['show', data?.show_id], enabled: Boolean(data), queryFn: () => fetchShow(data!.show_id) });
   const concert = useQuery({ queryKey: ['concert', show.data?.concert_id], enabled: Boolean(show.data), queryFn: () => fetchConcert(show.data!.concert_id) });

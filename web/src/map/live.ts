@@ -14,6 +14,8 @@ export interface LiveSeats {
 // After a map or its stream was refused, twice as long each time: half of it to half as much again, so that not all come at once.
 const kAgainMs = 2_000;
 const kMaxAgainMs = 30_000;
+// All who look at a show hear of new prices in the same moment, and within this time they fetch its map.
+const kSpreadMs = 2_000;
 
 // The seats of a show, and what becomes of them. A map may be older than the newest event, so each has a stream of its own
 // that goes on from it: nothing that happened meanwhile is missed, and nothing is undone. The browser's EventSource
@@ -39,10 +41,13 @@ export function useLiveSeats(show: string, still = false): LiveSeats {
     const follow = (model: SeatModel) => {
       events?.close();
       const stream = (events = new EventSource(`/v1/shows/${show}/seats/events?from=${encodeURIComponent(at)}`));
+      let isOld = false; // prices have changed; what becomes of the seats is followed all the same
       const take = (event: MessageEvent<string>) => {
         const data = JSON.parse(event.data) as Partial<Schemas['SeatSnapshot'] & Schemas['SeatChanges']>;
-        // Prices have changed.
-        if (data.layout_version! > model.layoutVersion) return void load();
+        if (!isOld && data.layout_version! > model.layoutVersion) {
+          isOld = true;
+          loadIn(kSpreadMs * Math.random());
+        }
         if (event.lastEventId) at = event.lastEventId;
         if (data.states !== undefined) model.applySnapshot(data.states);
         else model.applyChanges(data.changes ?? []);
@@ -58,7 +63,11 @@ export function useLiveSeats(show: string, still = false): LiveSeats {
       };
       for (const name of ['snapshot', 'seats']) stream.addEventListener(name, take);
     };
-    const loadLater = () => (timer = setTimeout(() => void load(), Math.min(kMaxAgainMs, kAgainMs * 2 ** refusals++) * (0.5 + Math.random())));
+    const loadIn = (ms: number) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => void load(), ms);
+    };
+    const loadLater = () => loadIn(Math.min(kMaxAgainMs, kAgainMs * 2 ** refusals++) * (0.5 + Math.random()));
     const load = (again.current = async () => {
       stop();
       const mine = loads;

@@ -55,6 +55,7 @@ function Cancel({ reservation, cancel }: { reservation: AdminReservation } & Pic
   return (
     <>
       <button type="button" className="danger" onClick={begin}>{w.cancelReservation}</button>
+      {!open && <ProblemNote thrown={cancel.error} />}
       <Confirmed title={w.cancelReservationTitle} yes={w.cancelReservationYes} danger open={open} pending={cancel.isPending || back.length === 0} onClose={() => setOpen(false)} onYes={yes}>
         {/* What is held is given up together only. */}
         {isPaid && seats.length > 1 && <Which legend={t.cancelWhich} seats={seats} kept={kept} onKeep={setKept} />}

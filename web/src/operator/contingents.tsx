@@ -21,6 +21,7 @@ function Release({ show, channel, onDone }: { show: Show; channel: string; onDon
   return (
     <>
       <button type="button" className="small" onClick={() => { release.reset(); setOpen(true); }}>{w.giveChannel(channel)}</button>
+      {!open && <ProblemNote thrown={release.error} />}
       <Confirmed title={w.giveChannelTitle(channel)} yes={w.giveChannelYes} open={open} pending={release.isPending} onClose={() => setOpen(false)} onYes={release.mutate}>
         <p>{w.giveChannelHow}</p>
         <ProblemNote thrown={release.error} />

@@ -103,7 +103,8 @@ function useRelay() {
   const oldest = pending.items.at(-1);
   return {
     pending: `${pending.items.length}${pending.next_cursor ? '+' : ''}`,
-    age: oldest ? (serverNow() - Date.parse(oldest.created_at)) / 1000 : 0,
+    // They come newest first: of more than a page the oldest one is not there.
+    age: pending.next_cursor ? null : oldest ? (serverNow() - Date.parse(oldest.created_at)) / 1000 : 0,
     dead: `${dead.items.length}${dead.next_cursor ? '+' : ''}`,
     anyDead: dead.items.length > 0,
   };
@@ -146,7 +147,8 @@ function OnSale({ show: id }: { show: string }) {
     setSamples((before) => [...before.slice(-kKept), { at: serverNow() / 1000, waiting: q.waiting, active: q.active, sold: s.sold }]);
   }, [queue.dataUpdatedAt, show.dataUpdatedAt]);
   const health = useHealth();
-  const row = ranking.data?.items.find((one) => one.show_id === id);
+  const ranked = known(ranking)?.items;
+  const row = ranked?.find((one) => one.show_id === id);
   const { outbox, parked, verdict } = health;
   const pending = outbox?.reduce((sum, one) => sum + (one.pending ?? 0), 0);
   const oldest = Math.max(0, ...(outbox?.map((one) => one.oldest_age_s ?? 0) ?? []));
@@ -160,11 +162,11 @@ function OnSale({ show: id }: { show: string }) {
   const parkedCount = parked ? number(parked.items.length) + (parked.next_cursor ? '+' : '') : '–';
   const anyParked = Boolean(parked?.items.length);
   // A show that is not ranked has earned nothing, unless it is past the last row.
-  const earned = row ? row.revenue : ranking.data && ranking.data.items.length < kRanked ? 0 : null;
+  const earned = row ? row.revenue : ranked && ranked.length < kRanked ? 0 : null;
   const violations = verdict?.violations.length ?? 0;
   return (
     <>
-      <ProblemNote thrown={queue.error ?? show.error ?? health.error} />
+      <ProblemNote thrown={queue.error ?? show.error ?? ranking.error ?? health.error} />
       {q && s && (
         <dl className="tiles">
           <Tile label={w.waiting} value={number(q.waiting)} note={w.queueState[q.state]} />
@@ -177,7 +179,7 @@ function OnSale({ show: id }: { show: string }) {
           <Tile label={w.parked} value={parkedCount} tone={!parked ? undefined : anyParked ? 'bad' : 'good'} />
           <Tile label={w.outbox} value={pending === undefined ? '–' : number(pending) + (silent.length > 0 ? '+' : '')} note={outbox && [w.oldest(number(Math.round(oldest))), ...(silent.length > 0 ? [w.noAnswerOf(silent.join(', '))] : [])].join(' · ')} tone={silent.length > 0 ? 'bad' : undefined} />
           <Tile label={w.breakers} value={!calls ? '–' : calls.notClosed.join(', ') || '0'} note={calls && (calls.notClosed.length === 0 ? w.allClosed : calls.unreached.length > 0 ? w.noAnswerOf(calls.unreached.join(', ')) : '') + ofWhom} tone={!calls ? undefined : calls.notClosed.length > 0 ? 'bad' : 'good'} />
-          <Tile label={w.relayLag} value={relay?.pending ?? '–'} note={relay ? `${w.oldest(number(Math.round(relay.age)))} · ${w.dead(relay.dead)}` : undefined} tone={relay?.anyDead ? 'bad' : undefined} />
+          <Tile label={w.relayLag} value={relay?.pending ?? '–'} note={relay ? [...(relay.age === null ? [] : [w.oldest(number(Math.round(relay.age)))]), w.dead(relay.dead)].join(' · ') : undefined} tone={relay?.anyDead ? 'bad' : undefined} />
           <Tile label={w.errors} value={process ? number(Math.round(process.failedPerMinute)) : '–'} note={process ? w.requests(number(Math.round(process.perSecond)), number(Math.round(process.limitedPerMinute))) + ofWhom : undefined} tone={!process ? undefined : process.failedPerMinute > 0 ? 'bad' : 'good'} />
           <Tile label={w.batches} value={process?.batches[0] ? process.batches[0].mean.toFixed(1) : '–'} note={(process?.batches.map((one) => `${one.name} ${one.mean.toFixed(1)}`).join(', ') || w.batchesNone) + ofWhom} />
           <Tile label={w.verdict} value={verdict === undefined ? '–' : !verdict ? w.noVerdict : violations === 0 ? w.clean : w.dirty(violations)} tone={!verdict ? undefined : violations === 0 ? 'good' : 'bad'} />
@@ -196,7 +198,10 @@ export function Dashboard() {
   const concerts = useQuery({ queryKey: ['concerts'], queryFn: fetchConcerts });
   const [chosen, setChosen] = useState('');
   const shows = concerts.data?.flatMap((concert) => concert.shows.map((show) => ({ show, concert }))) ?? [];
-  const id = chosen || shows.find(({ show }) => show.state === 'ON_SALE')?.show.id || shows[0]?.show.id;
+  const first = (shows.find(({ show }) => show.state === 'ON_SALE') ?? shows[0])?.show.id;
+  // Whatever becomes of it: what sells out while somebody looks at it is looked at all the same.
+  if (!chosen && first) setChosen(first);
+  const id = chosen || first;
   return (
     <>
       <title>{`${w.dashboard} – Boxoffice`}</title>

@@ -71,6 +71,7 @@ function SettleOutside({ payment }: { payment: Payment }) {
   return (
     <>
       <button type="button" className="danger" onClick={() => { settle.reset(); setOpen(true); }}>{w.settleOutside}</button>
+      {!open && <ProblemNote thrown={settle.error} />}
       <Confirmed title={w.settleOutsideTitle} yes={w.settleOutsideYes} danger open={open} pending={settle.isPending} onClose={() => setOpen(false)} onYes={(reason) => settle.mutate(reason, { onSuccess: () => setOpen(false) })}>
         <p role="status">{w.settleOutsideHow(money(amount, payment.currency))}</p>
         <ProblemNote thrown={settle.error} />

@@ -30,8 +30,10 @@ function Draw({ draw }: { draw: NonNullable<Queue['draw']> }) {
   const w = useWords();
   const { number, time } = useText();
   const [asked, setAsked] = useState('');
-  const [place, setPlace] = useState<number | null>(null);
-  const committed = useQuery({ queryKey: ['draw', draw.commitment, draw.seed], enabled: draw.seed !== null, staleTime: Infinity, queryFn: () => seedIsCommitted(draw) });
+  // Of the number that it was worked out for alone: another one may be in the field by then.
+  const place = useMutation({ mutationFn: (of: number) => placeOf(draw, of) });
+  const isAsked = place.variables === Number(asked);
+  const committed = useQuery({ queryKey: ['draw', draw.commitment, draw.seed], enabled: draw.seed !== null, staleTime: Infinity, retry: false, queryFn: () => seedIsCommitted(draw) });
   return (
     <details>
       <summary>{w.draw}</summary>
@@ -40,13 +42,13 @@ function Draw({ draw }: { draw: NonNullable<Queue['draw']> }) {
         <dt>{w.seed}</dt><dd><code>{draw.seed ?? w.notDrawn}</code></dd>
         <dt>{w.drawnAt}</dt><dd>{draw.drawn_at ? time(draw.drawn_at) : '–'}</dd>
         <dt>{w.entrants}</dt><dd>{number(draw.entrants)}</dd>
-        <dt>{w.proof}</dt><dd>{draw.seed === null ? w.notDrawn : committed.data === true ? `✓ ${w.proofHolds}` : committed.data === false ? `× ${w.proofFails}` : '…'}</dd>
+        <dt>{w.proof}</dt><dd>{draw.seed === null ? w.notDrawn : committed.error ? w.proofNotHere : committed.data === true ? `✓ ${w.proofHolds}` : committed.data === false ? `× ${w.proofFails}` : '…'}</dd>
       </dl>
       {draw.seed !== null && draw.entrants > 0 && (
-        <form className="row" onSubmit={(event) => { event.preventDefault(); void placeOf(draw, Number(asked)).then(setPlace); }}>
-          <label>{w.drawNumber}<input type="number" required min={draw.first + 1} max={draw.first + draw.entrants} value={asked} onChange={(event) => { setAsked(event.target.value); setPlace(null); }} /></label>
-          <button type="submit">{w.drawPlace}</button>
-          {place !== null && <p role="status">{w.drawPlaceIs(number(place))}</p>}
+        <form className="row" onSubmit={(event) => { event.preventDefault(); place.mutate(Number(asked)); }}>
+          <label>{w.drawNumber}<input type="number" required min={draw.first + 1} max={draw.first + draw.entrants} value={asked} onChange={(event) => setAsked(event.target.value)} /></label>
+          <button type="submit" disabled={isAsked && place.isPending}>{w.drawPlace}</button>
+          {isAsked && <p role="status">{place.isPending ? '…' : place.data === undefined ? w.proofNotHere : w.drawPlaceIs(number(place.data))}</p>}
         </form>
       )}
     </details>

@@ -104,6 +104,7 @@ function CancelShow({ show }: { show: Show }) {
   return (
     <>
       <button type="button" className="danger" onClick={() => setOpen(true)}>{w.cancelShow}</button>
+      {!open && <ProblemNote thrown={cancel.error} />}
       <Dialog open={open} onClose={() => setOpen(false)} backdrop={<div className="backdrop" />} className="dialog">
         <DialogHeading>{w.cancelShowTitle}</DialogHeading>
         <p>{w.cancelShowHow(number(show.sold), number(show.held))}</p>

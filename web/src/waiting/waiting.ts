@@ -27,6 +27,8 @@ let readAt = -Infinity; // when a screen reader was last given the place
 
 const kReadEveryMs = 20_000;
 const kAnswerMs = 15_000;
+const kSureMs = 7_500; // for which a second press counts
+const kMaxPauseMs = 30_000;
 
 // On a connection that is half dead, as after a change of networks, a poll would hang for minutes, and the place be lost
 // meanwhile. A browser that knows no such signal waits for that.
@@ -117,9 +119,10 @@ function offerElsewhere(vain: string, text: string) {
 }
 
 function enter() {
-  // Whoever looks elsewhere is told by the title, and goes in on coming back.
+  // Whoever looks elsewhere is told by the title, and goes in on coming back, unless the turn has ended unseen: the seats' page
+  // would take a new place then, at the end of the line.
   if (document.visibilityState === 'visible') location.replace(seats);
-  else document.addEventListener('visibilitychange', enter, { once: true });
+  else document.addEventListener('visibilitychange', ask, { once: true });
 }
 
 function offerAgain() {
@@ -192,12 +195,29 @@ function nameOf(name: string): string {
   return (parts.length === 2 && parts.find((part) => /[가-힣]/.test(part) === (language === 'ko'))) || name;
 }
 
+// What is read once is asked for ever less often until it is there, as the page may be open for hours. What is refused for good is
+// thrown.
+async function read<T>(path: string): Promise<T> {
+  for (let tried = 0; ; ++tried) {
+    const answer = await fetched(path).catch(() => undefined);
+    if (answer && answer.status < 500 && answer.status !== 429 && !answer.ok) throw new Error(`${path}: ${answer.status}`);
+    const said = answer?.ok ? ((await answer.json().catch(() => undefined)) as T | undefined) : undefined;
+    if (said !== undefined) return said;
+    const told = 1000 * (Number(answer?.headers.get('Retry-After')) || 0);
+    const pause = Math.max(told, Math.min(kMaxPauseMs, 1000 * 2 ** tried)) * (1 + Math.random());
+    await new Promise((resolve) => window.setTimeout(resolve, pause));
+  }
+}
+
 async function describe() {
-  const shown = (await (await fetched(`/v1/shows/${show}`)).json()) as { concert_id: string; starts_at: string };
+  const shown = await read<{ concert_id: string; starts_at: string }>(`/v1/shows/${show}`);
   concert = `/concerts/${shown.concert_id}`;
-  const of = (await (await fetched(`/v1${concert}`)).json()) as { title: string; venue: string };
+  // What leads back may be on the page already.
+  const back = element('act').querySelector('a');
+  if (back?.getAttribute('href') === '/') back.href = concert;
+  const of = await read<{ title: string; venue: string }>(`/v1${concert}`);
   say('show', `${nameOf(of.title)} · ${nameOf(of.venue)} · ${when(shown.starts_at)}`);
-  const view = (await (await fetched(`/v1/shows/${show}/queue`)).json()) as { draw: { commitment: string; seed: string | null } | null };
+  const view = await read<{ draw: { commitment: string; seed: string | null } | null }>(`/v1/shows/${show}/queue`);
   if (!view.draw) return;
   element('draw').hidden = false;
   say('draw-hash', view.draw.commitment);
@@ -212,9 +232,27 @@ say('next-title', words.nextTitle);
 say('draw-title', words.drawTitle);
 say('draw-text', words.drawText);
 element('steps').replaceChildren(...words.steps.map((step) => Object.assign(document.createElement('li'), { textContent: step })));
-element('leave').textContent = words.leave;
-element('leave').onclick = async () => {
-  if (!session) return;
+// One tap, which may have been meant for something else, takes nobody's place: a second one soon after it does.
+const leave = element('leave');
+let sure: number | undefined;
+function forget() {
+  clearTimeout(sure);
+  sure = undefined;
+  leave.textContent = words.leave;
+}
+forget();
+leave.onblur = forget;
+leave.onkeydown = (event) => {
+  if (event.repeat && event.key === 'Enter') event.preventDefault();
+};
+leave.onclick = async (event) => {
+  if (!session || event.detail > 1) return; // a double click is one press
+  if (sure === undefined) {
+    sure = window.setTimeout(forget, kSureMs);
+    leave.textContent = words.leaveSure;
+    return;
+  }
+  forget();
   say('act', '');
   const answer = await fetched('/v1/queue', { method: 'DELETE', headers: { 'X-Queue-Token': session.token } }).catch(() => undefined);
   // A place that is over already was left, too.
