@@ -1,5 +1,6 @@
 """deploy/observability by Prometheus' own tool: the rules and the configuration are valid, and each alert fires when it should."""
 
+import re
 import shutil
 import subprocess
 import unittest
@@ -7,6 +8,10 @@ import unittest
 import yaml
 
 from system import FOLDER, needs
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# A range of what is scraped: [5m]. Of a subquery ([2h:1m]), what has to be long enough is its step.
+RANGE = re.compile(r"\[(?:\d+[smhd]:)?(\d+)([smhd])\]")
 
 
 def promtool(*arguments):
@@ -33,6 +38,16 @@ class RulesTest(unittest.TestCase):
         tests = yaml.safe_load((FOLDER / "alerts_test.yml").read_text())["tests"]
         fired = {case["alertname"] for test in tests for case in test["alert_rule_test"] if case["exp_alerts"]}
         self.assertEqual(alerts, fired)
+
+    def test_each_window_has_two_scrapes_in_it(self):
+        # With one, there is no rate, and an alert that can't come.
+        scraped = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["global"]["scrape_interval"]
+        self.assertRegex(scraped, r"^\d+s$")
+        groups = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]
+        expressions = [rule["expr"] for group in groups for rule in group["rules"]]
+        windows = {int(number) * SECONDS[unit]: found for found in expressions for number, unit in RANGE.findall(found)}
+        self.assertTrue(windows)
+        self.assertGreaterEqual(min(windows), 2 * int(scraped[:-1]), windows[min(windows)])
 
 
 if __name__ == "__main__":
