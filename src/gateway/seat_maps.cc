@@ -39,25 +39,22 @@ void SeatMaps::Stop() {
 
 std::shared_ptr<SeatMaps::Entry> SeatMaps::Find(int64_t show_id) {
   std::shared_ptr<Entry>& entry = entries_[show_id];
-  if (entry == nullptr) {
-    entry = std::make_shared<Entry>(backends_.executor());
-    // Never the new one: whoever asks next would make another, with a call and a picture of its own.
-    while (EvictOldest(entry.get())) continue;
-  }
+  const bool is_new = entry == nullptr;
+  if (is_new) entry = std::make_shared<Entry>(backends_.executor());
   entry->use = ++uses_;
+  while (is_new && EvictOldest()) continue;  // never the new one: who asks next would make another
   return entry;
 }
 
-bool SeatMaps::EvictOldest(const Entry* keep) {
+bool SeatMaps::EvictOldest() {
   auto oldest = entries_.end();
   size_t idle = 0;
   for (auto it = entries_.begin(); it != entries_.end(); ++it) {
     if (it->second->followers > 0 || it->second->asking) continue;
     ++idle;
-    if (it->second.get() == keep) continue;
     if (oldest == entries_.end() || it->second->use < oldest->second->use) oldest = it;
   }
-  if (idle <= kMaxShows || oldest == entries_.end()) return false;
+  if (idle <= kMaxShows) return false;
   entries_.erase(oldest);
   return true;
 }

@@ -123,7 +123,7 @@ class SeatMaps {
 
   std::shared_ptr<Entry> Find(int64_t show_id);
   // False: no more than kMaxShows are kept that nobody follows or asks for.
-  bool EvictOldest(const Entry* keep);
+  bool EvictOldest();
   asio::awaitable<void> Refresh(int64_t show_id, std::shared_ptr<Entry> entry);
   asio::awaitable<void> Tick(int64_t show_id, std::shared_ptr<Entry> entry);
 
