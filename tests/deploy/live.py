@@ -259,6 +259,25 @@ class Checks:
         assert {"seat", "reservation", "wallet", "payment", "relay", "queue", "bus"} <= set(said["moved"]), said
         assert said["moved"]["reservation"]["rows"] > 0, said
 
+    def a_backup_is_restored_into_empty_volumes(self):
+        """As docs/howto/back-up-and-restore.md has it."""
+        os.chown(self.deployment.folder / "backup", 10001, 10001)
+        boxoffice = self.deployment.boxoffice
+        boxoffice("backup", "--config", "/etc/boxoffice", "--out", "/backup/FILE")
+        boxoffice("restore", "--check", "--in", "/backup/FILE")
+        self.deployment.compose("down", "--timeout", "30", seconds=300)
+        self.containers.podman("volume", "rm", *(f"{self.deployment.project}_{store}" for store in ("postgres", "redis", "kafka")))
+        self.deployment.compose("up", "-d", "postgres", "redis", "kafka", seconds=300)
+
+        def restored():  # once all three answer
+            boxoffice("restore", "--config", "/etc/boxoffice", "--in", "/backup/FILE")
+            return True
+
+        await_that("the stores are there and take it", 120, restored)
+        self.deployment.compose("up", "-d", seconds=300)
+        self.the_audit_is_clean()
+        await_that("a seat is sold afterwards", 60, self.sale.buy)
+
     def a_second_up_changes_nothing(self):
         """The one-shot jobs run again and find their work done."""
         for job in ("certs", "boxoffice"):
@@ -300,6 +319,7 @@ CHECKS = [
     (Checks.the_audit_is_clean, False),
     (Checks.a_backup_of_all_is_taken_while_it_runs, False),
     (Checks.a_second_up_changes_nothing, False),
+    (Checks.a_backup_is_restored_into_empty_volumes, False),
     (Checks.services_stop_by_themselves_in_time, False),
     (Checks.down_leaves_nothing, False),
 ]
