@@ -12,12 +12,13 @@
 
 namespace boxoffice::sql::pg {
 
-// connection.Read of one statement: what it returned. `sql` and `values` are as of Batch::Add.
-template <typename... T>
-[[nodiscard]] Result<Rows> ReadOne(Connection& connection, std::string_view sql, const T&... values) {
+// reader.Read of one statement, of a Connection or a SharedReader: what it returned. `sql` and `values` are
+// as of Batch::Add.
+template <typename Reader, typename... T>
+[[nodiscard]] Result<Rows> ReadOne(Reader& reader, std::string_view sql, const T&... values) {
   Batch batch;
   batch.Add(sql, values...);
-  BOXOFFICE_ASSIGN(auto results, connection.Read(batch));
+  BOXOFFICE_ASSIGN(auto results, reader.Read(batch));
   return std::move(results[0]);
 }
 
@@ -33,10 +34,7 @@ class SharedReader {
   }
   template <typename... T>
   [[nodiscard]] Result<Rows> ReadOne(std::string_view sql, const T&... values) {
-    Batch batch;
-    batch.Add(sql, values...);
-    BOXOFFICE_ASSIGN(auto results, Read(batch));
-    return std::move(results[0]);
+    return pg::ReadOne(*this, sql, values...);
   }
 
  private:

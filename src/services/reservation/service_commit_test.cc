@@ -90,6 +90,18 @@ class CommitTest : public ::testing::Test {
     EXPECT_TRUE(RunUntil([&drained] { return drained; }));
   }
 
+  // A claim whose COMMIT ends unknown: what it took over is worked on by it.
+  void ClaimUnknown() {
+    LeaveOneToClaim();
+    store_.loses = [](const Change& change) { return change.reservation->saga.owner == "me"; };
+    service_->StartScanning();
+    const auto is_confirmed = [this] { return store_.Only()->state == State::kConfirmed; };
+    EXPECT_TRUE(RunUntil(is_confirmed)) << "the clock stands still, so no lease ends";
+    EXPECT_EQ(store_.lost, 1);
+    EXPECT_EQ(store_.Only()->saga.epoch, 2U) << "it was claimed once";
+    Drain();
+  }
+
   ManualClock clock_;
   SeededRandom random_{7};
   obs::Registry metrics_;
@@ -139,27 +151,11 @@ TEST_F(CommitTest, AWaitWhoseCommitWasDoneUnknownIsCountedOnceAndTheBuyerIsToldT
   EXPECT_EQ(store_.Only()->saga.tries, 1U);
 }
 
-TEST_F(CommitTest, AClaimWhoseCommitWasDoneUnknownIsWorkedOnAtOnce) {
-  LeaveOneToClaim();
-  store_.loses = [](const Change& change) { return change.reservation->saga.owner == "me"; };
-  service_->StartScanning();
-  const auto is_confirmed = [this] { return store_.Only()->state == State::kConfirmed; };
-  EXPECT_TRUE(RunUntil(is_confirmed)) << "the clock stands still, so no lease ends";
-  EXPECT_EQ(store_.lost, 1);
-  EXPECT_EQ(store_.Only()->saga.epoch, 2U) << "it was claimed once";
-  Drain();
-}
+TEST_F(CommitTest, AClaimWhoseCommitWasDoneUnknownIsWorkedOnAtOnce) { ClaimUnknown(); }
 
 TEST_F(CommitTest, AClaimWhoseCommitEndsWhileItRunsAgainIsWorkedOnAtOnce) {
-  LeaveOneToClaim();
   store_.ends_late = true;
-  store_.loses = [](const Change& change) { return change.reservation->saga.owner == "me"; };
-  service_->StartScanning();
-  const auto is_confirmed = [this] { return store_.Only()->state == State::kConfirmed; };
-  EXPECT_TRUE(RunUntil(is_confirmed)) << "the clock stands still, so no lease ends";
-  EXPECT_EQ(store_.lost, 1);
-  EXPECT_EQ(store_.Only()->saga.epoch, 2U) << "it was claimed once";
-  Drain();
+  ClaimUnknown();
 }
 
 TEST_F(CommitTest, ACancellationThatHasEndedIsToldAgainThoughTheSeatServiceIsAway) {
