@@ -75,14 +75,7 @@ class CommitTest : public ::testing::Test {
     ASSERT_TRUE(store_.Save(decided.decision.changes));
     clock_.Advance(Policy().lease);
   }
-  bool RunUntil(const std::function<bool()>& done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!done() && std::chrono::steady_clock::now() < end) {
-      io_.restart();
-      io_.run_for(milliseconds(1));
-    }
-    return done();
-  }
+  bool RunUntil(const std::function<bool()>& done) { return RunFor(io_, std::chrono::seconds(20), done); }
   void Drain() {
     bool drained = false;
     asio::co_spawn(io_, service_->Drain(milliseconds(0)),

@@ -263,12 +263,7 @@ class ReservationServiceTest : public ::testing::Test {
   }
   bool RunUntil(const std::function<bool()>& done) { return RunFor(seconds(20), done); }
   bool RunFor(milliseconds limit, const std::function<bool()>& done) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (!done() && std::chrono::steady_clock::now() < end) {
-      io_.restart();
-      io_.run_for(milliseconds(1));
-    }
-    return done();
+    return reservation::RunFor(io_, limit, done);
   }
 
   ManualClock clock_;

@@ -145,14 +145,7 @@ class ShowServiceTest : public ::testing::Test {
   Result<WaitlistEntry> Leave(std::string user) { return Await(service_->Leave({kShow, std::move(user)})); }
 
   // Runs what is to be done until then; false: it never came so far.
-  bool RunUntil(const std::function<bool()>& done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!done() && std::chrono::steady_clock::now() < end) {
-      io_.restart();
-      io_.run_for(milliseconds(1));
-    }
-    return done();
-  }
+  bool RunUntil(const std::function<bool()>& done) { return RunFor(io_, std::chrono::seconds(20), done); }
   size_t OpenPlaces() {
     WaitlistQuery query;
     query.show_id = kShow;

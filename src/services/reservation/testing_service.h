@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 #include "services/reservation/store_memory.h"
@@ -69,6 +71,16 @@ class SharedStore final : public Store {
   MemoryStore store_;
   std::vector<Change> late_;
 };
+
+// Runs what is to be done until then; false: it did not come so far in that time.
+inline bool RunFor(boost::asio::io_context& io, milliseconds limit, const std::function<bool()>& done) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!done() && std::chrono::steady_clock::now() < end) {
+    io.restart();
+    io.run_for(milliseconds(1));
+  }
+  return done();
+}
 
 // Finds nothing.
 class EmptyReader : public Reader {
