@@ -40,6 +40,7 @@ run_ctest() {
   # "97% tests passed, 1 tests failed out of 34"
   summary=$(grep -E '^[0-9]+% tests passed, [0-9]+ tests failed out of [0-9]+' "$log" || true)
   skipped=$(grep -c '\*\*\*Skipped' "$log" || true)
+  tell_failures "$log"
   rm -f "$log"
   if [[ -z $summary ]]; then
     echo "0 passed, 1 failed"
@@ -54,6 +55,15 @@ run_ctest() {
   fi
   echo "$((total - failed - skipped)) passed, $failed failed, $skipped skipped"
   [[ $failed -eq 0 ]]
+}
+
+# tell_failures LOG: what failed within the tests that failed, and where, so that the end of a long log says it.
+tell_failures() {
+  local names
+  names=$(grep -E '^\[  FAILED  \] .* \([0-9]+ ms\)$|^ *not ok ' "$1" | sort -u || true)
+  [[ -n $names ]] || return 0
+  grep -m 3 -A 5 -E ': Failure$' "$1" || true
+  head -20 <<<"$names"
 }
 
 cmd_check() {
