@@ -27,6 +27,7 @@ using std::chrono::seconds;
 constexpr seconds kStartTimeout{60};
 constexpr int kStartAttempts = 10;
 constexpr int kSlots = 16384;
+constexpr seconds kNodeTimeout{15};
 
 std::string FindProgram(std::string_view name) {
   const char* path = std::getenv("PATH");
@@ -95,7 +96,7 @@ bool RedisServer::TryStart() {
                                    "--appendonly",
                                    "yes",
                                    "--appendfsync",
-                                   "everysec",
+                                   "no",  // a kill loses nothing by it, and no test waits for the disk
                                    "--repl-diskless-sync-delay",
                                    "0"};
   command.insert(command.end(), options_.begin(), options_.end());
@@ -273,6 +274,13 @@ void RedisCluster::AwaitHealthy() const {
         nodes_[0]->AskOne({"CLUSTER", "NODES"}));
 }
 
+void RedisCluster::SetNodeTimeout(milliseconds timeout) {
+  for (const auto& node : nodes_) {
+    if (!node->process_) continue;  // it was killed
+    CHECK(node->AskOne({"CONFIG", "SET", "cluster-node-timeout", fmt::to_string(timeout.count())}) == "OK");
+  }
+}
+
 void RedisCluster::FlushAll() {
   for (const auto& node : nodes_) {
     if (node->AskOne({"INFO", "replication"}).contains("role:master")) {
@@ -318,6 +326,7 @@ RedisServer& EmptyRedis() {
 RedisCluster& EmptyRedisCluster() {
   static RedisCluster cluster;
   cluster.AwaitHealthy();
+  cluster.SetNodeTimeout(kNodeTimeout);  // a test may have set it, and a node that was restarted forgets it
   cluster.FlushAll();
   return cluster;
 }

@@ -39,6 +39,7 @@ int64_t NumberAt(const std::string& text, size_t at) {
 class RedisClusterTest : public ::testing::Test {
  protected:
   static constexpr int kShows = 40;
+  static constexpr seconds kSoon{2};  // the time-out of a node whose failure is waited for
   // Of servers that answer, on a machine that may be busy.
   static constexpr Options kPatient{.connect_timeout = seconds(10), .command_timeout = seconds(20)};
 
@@ -145,6 +146,7 @@ TEST_F(RedisClusterTest, AMasterThatDiesIsReplacedByItsReplica) {
   for (const auto& reply : replies) failed += reply ? 0 : 1;
   EXPECT_GT(failed, 0);
   EXPECT_LT(failed, kShows) << "shows of other masters are not touched by it";
+  cluster_->SetNodeTimeout(kSoon);
   EXPECT_LT(UntilDone(AddTo(4), seconds(60)), seconds(60));
   EXPECT_NE(cluster_->MasterOf(SlotOf(KeyOf(4))), master);
   cluster_->node(master).Start();
@@ -157,6 +159,7 @@ TEST_F(RedisClusterTest, AMasterThatFreezesIsReplacedAndFollowsAfterItWakes) {
       Client::Open(cluster_->Url(), {.connect_timeout = seconds(1), .command_timeout = seconds(2)}).value();
   ASSERT_TRUE(client_->Run(AddTo(5)));
   const size_t master = cluster_->MasterOf(SlotOf(KeyOf(5)));
+  cluster_->SetNodeTimeout(kSoon);
   cluster_->node(master).Freeze();
   EXPECT_EQ(client_->Run(AddTo(5)).error().code, Code::kUnknown);
   EXPECT_LT(UntilDone(AddTo(5), seconds(60)), seconds(60));
@@ -184,10 +187,7 @@ TEST_F(RedisClusterTest, AServerThatIsWellIsNotLostWhileFrozenOnesAreWaitedFor) 
     ASSERT_FALSE(reply.has_value());
     EXPECT_EQ(reply.error().code, Code::kUnavailable) << reply.error().detail;
   }
-  // An answer of its own, also that it has just seen the others go.
-  const auto reply = client->Run(AddTo(9));
-  EXPECT_TRUE(reply || reply.error().detail.contains("CLUSTERDOWN"))
-      << "nor is there a pause: " << reply.error().detail;
+  EXPECT_TRUE(client->Run(AddTo(9))) << "nor is there a pause";
   cluster_->AwaitHealthy();
 }
 
@@ -199,6 +199,7 @@ TEST_F(RedisClusterTest, AClusterThatMissesSlotsIsUnavailableUntilTheyAreBack) {
   while (cluster_->MasterOf(SlotOf(KeyOf(other))) == master) ++other;
   cluster_->node(replica).Kill9();
   cluster_->node(master).Kill9();
+  cluster_->SetNodeTimeout(kSoon);
   const auto until = SteadyClock::now() + seconds(60);
   Error error;
   while (SteadyClock::now() < until && !error.detail.contains("CLUSTERDOWN")) {

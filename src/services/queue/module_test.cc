@@ -164,7 +164,7 @@ TEST_F(QueueModuleTest, ACallerThatDoesNotHangUpKeepsTheLeadFromNobody) {
 // A caller that does not hang up makes the drain last, and meanwhile the lead is lost.
 TEST_F(QueueModuleTest, OneThatLosesTheLeadWhileItDrainsDoesNotTakeItAgain) {
   testbed::RedisServer& server = testbed::EmptyRedis();
-  const auto replica = Make(server.Url(), seconds(1));
+  const auto replica = Make(server.Url(), seconds(5));
   ASSERT_TRUE(replica->Start());
   ASSERT_TRUE(Insist(*replica, "ann").has_value());
   const auto stub = v1::QueueService::NewStub(replica->Channel());

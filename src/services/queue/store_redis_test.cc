@@ -149,6 +149,7 @@ TEST_F(QueueRedisTest, AMasterDiesAndTheQueueGoesOn) {
   EXPECT_EQ(stores.store->Save(changes).error().code, Code::kUnknown) << "a part of it was done";
   EXPECT_FALSE(replica.Run(Join{kShow, "bob"}).has_value());
   EXPECT_FALSE(replica.store_works());
+  cluster.SetNodeTimeout(seconds(2));
   const auto bob = replica.JoinInTheEnd("bob");
   ASSERT_TRUE(bob.has_value()) << "a replica takes over";
   EXPECT_TRUE(replica.store_works());
