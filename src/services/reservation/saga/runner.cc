@@ -16,7 +16,9 @@
 namespace boxoffice::reservation {
 namespace {
 
-constexpr int kCompleteTries = 3;
+// With the pauses between them they take longer than the queue needs to elect another leader.
+constexpr int kCompleteTries = 10;
+constexpr size_t kMaxUncompleted = 10'000;  // that wait for their next try
 // Said by payment: a way to pay that there is not.
 constexpr std::string_view kMethodUnknown = "method_unknown";
 // Codes of refusals that compensations are counted by; they come from our own services, which have fewer.
@@ -291,9 +293,7 @@ asio::awaitable<StepResult> Runner::Perform(Reservation& reservation, std::strin
     const bool again = MayComeRight(result.kind) && retry < retry_.retries &&
                        end - run_start < retry_.give_up_after && TakeRetry(known.budget, step);
     if (!again) co_return result;
-    asio::steady_timer timer(executor_);
-    timer.expires_after(milliseconds(random_.Below(static_cast<uint64_t>(pause.count()) + 1)));
-    co_await timer.async_wait(asio::use_awaitable);
+    co_await Pause(pause);
     pause *= 2;
     start = clock_.Now();
   }
@@ -331,10 +331,22 @@ asio::awaitable<Result<void>> Runner::Write(Command& command, Shared<Reservation
 }
 
 asio::awaitable<void> Runner::CompleteQueue(Shared<Reservation> reservation) {
-  for (int i = 0; i < kCompleteTries; ++i) {
+  milliseconds pause = retry_.first_pause;
+  for (int tries = 1;; ++tries) {
     const StepResult result = co_await participants_.CompleteQueue(*reservation);
-    if (!MayComeRight(result.kind)) co_return;
+    const bool again = MayComeRight(result.kind) && tries < kCompleteTries && uncompleted_ < kMaxUncompleted;
+    if (!again) co_return;
+    ++uncompleted_;
+    co_await Pause(pause);
+    --uncompleted_;
+    pause *= 2;
   }
+}
+
+asio::awaitable<void> Runner::Pause(milliseconds longest) {
+  asio::steady_timer timer(executor_);
+  timer.expires_after(milliseconds(random_.Below(static_cast<uint64_t>(longest.count()) + 1)));
+  co_await timer.async_wait(asio::use_awaitable);
 }
 
 }  // namespace boxoffice::reservation

@@ -99,6 +99,7 @@ class Runner {
                                       bool undo);
   asio::awaitable<Result<void>> Write(Command& command, Shared<Reservation>& reservation);
   asio::awaitable<void> CompleteQueue(Shared<Reservation> reservation);
+  asio::awaitable<void> Pause(milliseconds longest);  // with full jitter
   [[nodiscard]] bool TakeRetry(resilience::RetryBudget& budget, std::string_view step);
   [[nodiscard]] bool IsLate(const Reservation& reservation) const;
 
@@ -115,6 +116,7 @@ class Runner {
   std::map<std::string, Known, std::less<>> steps_;
   std::set<std::string> causes_;  // that compensations were counted by
   std::map<ReservationId, uint64_t> running_;
+  size_t uncompleted_ = 0;  // purchases that are done, of which the queue is told once more
 };
 
 }  // namespace boxoffice::reservation

@@ -13,21 +13,28 @@
 namespace boxoffice::reservation {
 namespace {
 
-// The queue never answers; nobody else is reached.
+// The queue does not answer, until it is told to; the others do all that is asked.
 class DeafQueue final : public Participants {
  public:
   int calls = 0;
   std::function<void()> on_call;
+  bool binds = false;
+  int deaf_to_completions = 0;  // as many are not answered
 
   asio::awaitable<StepResult> BindQueue(const Reservation&) override {
     ++calls;
     if (on_call) on_call();
     StepResult result;
-    result.kind = StepResult::Kind::kUnavailable;
+    if (!binds) result.kind = StepResult::Kind::kUnavailable;
     co_return result;
   }
   asio::awaitable<StepResult> UnbindQueue(const Reservation&, SagaId) override { return Done(); }
-  asio::awaitable<StepResult> CompleteQueue(const Reservation&) override { return Done(); }
+  asio::awaitable<StepResult> CompleteQueue(const Reservation&) override {
+    StepResult result;
+    if (deaf_to_completions > 0) result.kind = StepResult::Kind::kUnavailable;
+    --deaf_to_completions;
+    co_return result;
+  }
   asio::awaitable<StepResult> HoldSeats(Reservation&, Timestamp) override { return Done(); }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ReleaseSeats(const Reservation&) override { return Done(); }
@@ -47,12 +54,13 @@ class DeafQueue final : public Participants {
   static asio::awaitable<StepResult> Done() { co_return StepResult(); }
 };
 
-class PostponingBook final : public Book {
+class WillingBook final : public Book {
  public:
   std::vector<TimelineEntry> timeline;  // of the saga that was written last
 
   asio::awaitable<Result<Outcome>> Write(Command& command) override {
-    auto& reservation = std::get<Postpone>(command).reservation;
+    auto* const finish = std::get_if<Finish>(&command);
+    auto& reservation = finish != nullptr ? finish->reservation : std::get<Postpone>(command).reservation;
     timeline = static_cast<const Reservation&>(reservation).saga.timeline;
     Outcome written = Written{std::move(reservation)};
     co_return written;
@@ -77,14 +85,14 @@ class RunnerRetryTest : public ::testing::Test {
     EXPECT_TRUE(answer.get());
     return queue_.calls - before;
   }
-  Runner Make(resilience::RetryBudgetConfig budget) {
-    const RetryPolicy retry{.retries = 3, .first_pause = milliseconds(0), .budget = budget};
+  Runner Make(resilience::RetryBudgetConfig budget, milliseconds first_pause = milliseconds(0)) {
+    const RetryPolicy retry{.retries = 3, .first_pause = first_pause, .budget = budget};
     return {io_.get_executor(), queue_, book_, clock_, random_, policy_, retry, metrics_};
   }
 
   asio::io_context io_;
   DeafQueue queue_;
-  PostponingBook book_;
+  WillingBook book_;
   ManualClock clock_;
   SeededRandom random_{1};
   const Policy policy_;
@@ -103,6 +111,27 @@ TEST_F(RunnerRetryTest, AllSagasTogetherRepeatAStepNoMoreThanItsBudgetAllows) {
   EXPECT_EQ(tries, 100 + 10);
   clock_.Advance(std::chrono::seconds(10));
   EXPECT_EQ(TriesOfOneSaga(runner), 1) << "of long ago nothing is left";
+}
+
+// Otherwise a buyer's place stays bound for minutes, and keeps somebody else out, whenever another leader is
+// elected.
+TEST_F(RunnerRetryTest, AQueueThatIsAwayForAMomentIsToldOfAPurchaseAfterwards) {
+  queue_.binds = true;
+  queue_.deaf_to_completions = 6;
+  Runner runner = Make({}, milliseconds(4));
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(TriesOfOneSaga(runner), 1);
+  EXPECT_EQ(queue_.deaf_to_completions, -1) << "the seventh was answered";
+  EXPECT_GT(std::chrono::steady_clock::now() - began, milliseconds(10))
+      << "126 ms of pauses, halved by jitter";
+}
+
+TEST_F(RunnerRetryTest, AQueueThatIsAwayForLongIsNotToldForEver) {
+  queue_.binds = true;
+  queue_.deaf_to_completions = 1'000;
+  Runner runner = Make({});
+  EXPECT_EQ(TriesOfOneSaga(runner), 1);
+  EXPECT_EQ(queue_.deaf_to_completions, 990);
 }
 
 // Stored as it is, it would be a step of 71 minutes for good.
