@@ -56,9 +56,11 @@ class CountingReader final : public ShowReader {
   }
   Result<Page> OfShow(int64_t show_id, std::span<const State> states, ReservationId after,
                       uint32_t limit) override {
-    return reader_->OfShow(show_id, states, after, limit);
+    if (of_show.empty() || after != ReservationId()) return reader_->OfShow(show_id, states, after, limit);
+    return Page{.reservations = of_show, .more = false};
   }
   std::atomic<size_t> places = 0;
+  std::vector<Reservation> of_show;  // empty: as the store has it. Set while nobody reads
 
  private:
   Result<WaitlistPage> Counted(Result<WaitlistPage> page) {
@@ -144,6 +146,12 @@ class ShowServiceTest : public ::testing::Test {
   }
   Result<WaitlistEntry> Leave(std::string user) { return Await(service_->Leave({kShow, std::move(user)})); }
 
+  Result<Cancellation> Cancel() { return Await(service_->Cancel({kShow, "it rains", "root"})); }
+  Cancellation CancellationNow() {
+    return reader_.Work({kShow, WorkKind::kCancellation}).value()->cancellation;
+  }
+  double FailedRounds() { return metrics_.GetCounter("boxoffice_show_work_failed_total", "").value(); }
+
   // Runs what is to be done until then; false: it never came so far.
   bool RunUntil(const std::function<bool()>& done) { return RunFor(io_, std::chrono::seconds(20), done); }
   size_t OpenPlaces() {
@@ -206,12 +214,12 @@ class ShowServiceTest : public ::testing::Test {
   std::unique_ptr<ShowService> service_;
 
  private:
-  Result<WaitlistEntry> Await(asio::awaitable<Result<WaitlistEntry>> asked) {
-    std::optional<Result<WaitlistEntry>> got;
-    asio::co_spawn(io_, std::move(asked),
-                   [&got](const std::exception_ptr& failed, Result<WaitlistEntry> answer) {
-                     if (!failed) got = std::move(answer);
-                   });
+  template <typename T>
+  Result<T> Await(asio::awaitable<Result<T>> asked) {
+    std::optional<Result<T>> got;
+    asio::co_spawn(io_, std::move(asked), [&got](const std::exception_ptr& failed, Result<T> answer) {
+      if (!failed) got = std::move(answer);
+    });
     (void)RunUntil([&] { return got.has_value(); });
     return got.value_or(Fail(Code::kInternal, "no_answer"));
   }
@@ -387,6 +395,19 @@ TEST_F(ShowServiceTest, WhoWaitsBehindAllThatALookReadsAtOnceIsToldTooThatTheSho
   service_->StartWorking();
   EXPECT_TRUE(RunUntil([this] { return OpenPlaces() == 0; })) << OpenPlaces() << " wait for nothing";
   StopWorking();
+}
+
+// Nobody would hear of it otherwise: the cancellation goes on for ever, and nothing is counted.
+TEST_F(ShowServiceTest, ARoundThatCouldEndNoneOfTheReservationsThatItFoundHasFailed) {
+  reader_.of_show = std::vector<Reservation>(1);  // of which the sagas know nothing
+  reader_.of_show.front().saga.status = SagaStatus::kDone;
+  reader_.of_show.front().id = ReservationId::Make(clock_.Now(), random_);
+  shows_.view.starts_at = clock_.Now() + std::chrono::hours(1);
+  ASSERT_TRUE(Cancel());
+  service_->StartWorking();
+  EXPECT_TRUE(RunUntil([this] { return FailedRounds() == 1; }));
+  StopWorking();
+  EXPECT_EQ(CancellationNow().last_error, "reservation_not_found: there is no such reservation");
 }
 
 }  // namespace

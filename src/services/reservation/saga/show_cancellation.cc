@@ -1,6 +1,8 @@
 // The cancellation of a show: first its sale ends, then each reservation that has not ended gets a saga of
 // its own, in passes, until a whole pass finds none.
 #include <array>
+#include <optional>
+#include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -56,6 +58,7 @@ asio::awaitable<Result<ShowWork>> ShowService::RunCancellation(ShowWork work, Le
   const Timestamp settled = cancellation.closed_at + config_.settle;
   bool found_any = false;
   bool ended_any = false;
+  std::optional<Error> failed;
   ReservationId after;
   for (bool more = true; more;) {
     auto read = [&] { return reader_.OfShow(show_id, kNotEnded, after, kPage); };
@@ -67,12 +70,14 @@ asio::awaitable<Result<ShowWork>> ShowService::RunCancellation(ShowWork work, Le
     after = page->reservations.back().id;
     auto ended = co_await EndAll(std::move(page->reservations), lease);
     if (!ended) {
-      cancellation.last_error = ended.error().reason + ": " + ended.error().detail;
+      failed = ended.error();
+      cancellation.last_error = failed->reason + ": " + failed->detail;
     } else {
       ended_any = ended_any || *ended;
     }
     if (!MayGoOn(lease)) co_return Fail(Code::kUnavailable, "stopping");
   }
+  if (failed && !ended_any) co_return std::unexpected(*std::move(failed));
   if (found_any || begun < settled) {
     work.due_at = clock_.Now() + (ended_any ? milliseconds(0) : config_.poll_every);
     co_return work;
