@@ -57,6 +57,13 @@ class HoldTest : public ::testing::Test {
   Result<void> SlowAt(const std::string& slow_step, milliseconds takes) {
     slow_step_ = slow_step;
     takes_ = takes;
+    Result<void> held = HoldOnce();
+    // Where nothing is to be too slow, a machine that stood still may have been: then again.
+    for (int tries = 1; tries < 3 && !held && takes_ < kHoldLimit; ++tries) held = HoldOnce();
+    return held;
+  }
+  Result<void> HoldOnce() {
+    steps_.clear();
     std::vector<Place> places(2);
     places[0].program.service = "one";
     places[1].program.service = "two";

@@ -111,8 +111,8 @@ TEST_F(LimitsTest, AUserIsToldWhatIsLeftAndThenWhenToComeBack) {
   const http::ClientResponse refused = Call("GET", "/v1/wallet");
   EXPECT_EQ(refused.status, 429);
   EXPECT_EQ(CodeOf(refused), "rate_limited");
-  const std::string retry_after = Header(refused, "Retry-After");
-  EXPECT_TRUE(retry_after == "1200" || retry_after == "1199" || retry_after == "1198") << retry_after;
+  EXPECT_THAT(Header(refused, "Retry-After"), testing::MatchesRegex("1200|11[0-9][0-9]"))
+      << "but for what has passed since the first, on a busy machine more";
   EXPECT_THAT(Header(refused, "RateLimit"), HasSubstr(R"("user";r=0)"));
   Options other;
   other.user = "bob";

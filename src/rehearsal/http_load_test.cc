@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "platform/http/server.h"
+#include "testing/free_port.h"
 
 namespace boxoffice::rehearsal {
 namespace {
@@ -28,8 +29,7 @@ namespace asio = boost::asio;
 class HttpLoadTest : public testing::Test {
  protected:
   HttpLoadTest() {
-    StartServer(0);
-    port_ = server_->port();
+    StartServer(port_);
     load_ = *HttpLoad::Connect(port_, 8);
   }
   ~HttpLoadTest() override {
@@ -88,7 +88,7 @@ class HttpLoadTest : public testing::Test {
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> guard_;
   std::unique_ptr<http::Server> server_;
   std::thread thread_;
-  uint16_t port_ = 0;
+  const uint16_t port_ = testbed::FreePort();  // nobody else's, also while no server is there
   std::unique_ptr<HttpLoad> load_;
 };
 

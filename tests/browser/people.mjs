@@ -11,7 +11,9 @@ export function gather(system, browser) {
   }
 
   async function seatsOf(show) {
-    return (await (await fetch(`${system.url}/v1/shows/${show}/seats`)).json()).items;
+    let answer;
+    await until(async () => (answer = await fetch(`${system.url}/v1/shows/${show}/seats`)).ok, 'the seats to be told');
+    return (await answer.json()).items;
   }
 
   async function fund(user, amount) {

@@ -206,7 +206,7 @@ test('near the front, where the place changes every second, a screen reader is n
   const answer = async (route) => {
     if (!isPost(route) && !route.request().url().endsWith('/v1/queue')) return route.continue();
     return route.fulfill({
-      json: { show_id: shows.stadium.id, token: 't', state: 'WAITING', position: position--, eta_s: 9, refresh_interval_s: 1, number: 9, place: 0, queue_state: 'OPEN', opens_at: null, expires_at: null, admission: null },
+      json: { show_id: shows.stadium.id, token: 't', state: 'WAITING', position: position > 5 ? position-- : 5, eta_s: 9, refresh_interval_s: 1, number: 9, place: 0, queue_state: 'OPEN', opens_at: null, expires_at: null, admission: null },
     });
   };
   await page.route('**/v1/queue', answer);

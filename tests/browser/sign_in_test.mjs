@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createInterface } from 'node:readline';
 import { isAccessible, until } from './people.mjs';
 import { startProvider } from './provider.mjs';
-import { person, program, root, startBrowser, wordsOf } from './system.mjs';
+import { freePort, person, program, root, startBrowser, wordsOf } from './system.mjs';
 
 const kServices = ['queue', 'seat', 'wallet', 'payment', 'reservation', 'ranking', 'relay'];
 const data = mkdtempSync(join(tmpdir(), 'boxoffice-sign-in-'));
@@ -19,14 +18,6 @@ let url;
 let provider;
 let browser;
 let words;
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function serve(service, flags = [], env = {}) {
   const child = spawn(program, ['serve', service, '--data', data, '--log-level', 'error', '--drain-notice-ms', '0', ...flags], {

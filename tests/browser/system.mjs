@@ -1,7 +1,10 @@
 // A system of its own for each test file, and a browser that looks at it. Nothing outlives the test.
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -42,14 +45,45 @@ export async function startSystem(...flags) {
   return { url, stop };
 }
 
-// What a program may ask without a browser: with the development sign-in's cookie as a bearer token.
+// A port of 127.0.0.1 for a server that is started later, as src/testing/free_port.h takes one: below those that the kernel gives to
+// outgoing connections; the UDP port of that number stays bound, by which other tests see that it is taken.
+export async function freePort() {
+  for (let tries = 0; tries < 1000; ++tries) {
+    const port = 10_100 + Math.floor(Math.random() * 20_000);
+    const taken = createSocket('udp4').unref();
+    try {
+      taken.bind(port, '127.0.0.1');
+      await once(taken, 'listening');
+      const free = createServer().listen(port, '127.0.0.1');
+      await once(free, 'listening');
+      await new Promise((resolve) => free.close(resolve));
+      return port;
+    } catch {
+      taken.close(); // it is somebody's: another one
+    }
+  }
+  throw new Error('no port is free');
+}
+
+// What a program may ask without a browser: with the development sign-in's cookie as a bearer token. What the gateway has waited for
+// in vain (a 503 that took a second and more), as on a machine that stood still, is asked again for 20 s.
 export async function signedIn(url, user, role = 'buyer') {
   const answer = await fetch(`${url}/v1/session/development`, { method: 'POST', body: JSON.stringify({ user, role }) });
   const token = /boxoffice_session=([^;]+)/.exec(answer.headers.get('set-cookie'))[1];
-  return async (method, path, body, headers = {}) => {
+  const ask = async (method, path, body, headers) => {
     const response = await fetch(url + path, { method, body: body && JSON.stringify(body), headers: { Authorization: `Bearer ${token}`, ...headers } });
     const text = await response.text();
     return { status: response.status, body: text ? JSON.parse(text) : null };
+  };
+  return async (method, path, body, headers = {}) => {
+    const began = Date.now();
+    let answer = await ask(method, path, body, headers);
+    if (answer.status !== 503 || Date.now() - began < 1_000) return answer;
+    while ((answer.status === 503 || answer.body?.code === 'idempotency_key_running') && Date.now() - began < 20_000) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      answer = await ask(method, path, body, headers);
+    }
+    return answer;
   };
 }
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::chrono::seconds kDecidedWithin{20};
 constexpr std::chrono::milliseconds kAskAgainAfter{200};
+constexpr std::chrono::seconds kStoodStill{1};  // no answer that was at hand takes as long
 
 const json::value* Find(const json::value& value, std::string_view path) {
   const json::value* found = &value;
@@ -94,6 +95,19 @@ Reply Api::CallUntilDecided(const std::string& method, const std::string& path,
     if (!open || std::chrono::steady_clock::now() >= until) return reply;
     testbed::Pause(kAskAgainAfter);
   }
+}
+
+Reply Api::CallPatiently(const std::string& method, const std::string& path, const http::HeaderList& headers,
+                         const std::string& body) {
+  const auto began = std::chrono::steady_clock::now();
+  Reply reply = Call(method, path, headers, body);
+  if (reply.status != 503 || std::chrono::steady_clock::now() - began < kStoodStill) return reply;
+  while (std::chrono::steady_clock::now() - began < kDecidedWithin &&
+         (reply.status == 503 || reply.at("code") == "idempotency_key_running")) {
+    testbed::Pause(kAskAgainAfter);
+    reply = Call(method, path, headers, body);
+  }
+  return reply;
 }
 
 Result<void> Api::Connect() {

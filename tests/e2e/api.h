@@ -54,6 +54,10 @@ class Api {
   // answer.
   Reply CallUntilDecided(const std::string& method, const std::string& path, const http::HeaderList& headers,
                          const std::string& body = {});
+  // As Call, where all are well: what the gateway has waited for in vain (a 503 that took a second and more),
+  // as on a machine that stood still, is asked again for 20 s. What is refused at once is refused.
+  Reply CallPatiently(const std::string& method, const std::string& path, const http::HeaderList& headers,
+                      const std::string& body = {});
   // Where it calls next.
   [[nodiscard]] uint16_t port() const { return ports_[current_]; }
   void SetTimeout(std::chrono::milliseconds timeout) { timeout_ = timeout; }

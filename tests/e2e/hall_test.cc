@@ -37,9 +37,7 @@ class Hall : public ::testing::Test {
   }
   std::unique_ptr<Buyer> Enter(const std::string& show, const std::string& name, int64_t money = 0,
                                const std::vector<std::string>& channels = {}) {
-    const std::string user = fmt::format("{}-{}", name, show);
-    const std::string jwt = system_->Token(user, auth::Role::kBuyer, channels);
-    auto buyer = std::make_unique<Buyer>(system_->AnyGateway(), user, jwt);
+    auto buyer = std::make_unique<Buyer>(*system_, fmt::format("{}-{}", name, show), channels);
     EXPECT_TRUE(buyer->Enter(show));
     if (money > 0) {
       EXPECT_EQ(buyer->Charge(money).status, 201);

@@ -162,6 +162,7 @@ TEST_F(MutualTls, TheAuthorityIsExchangedWhileBuyersAreServedAndNobodyNotices) {
       "gateway", folder,
       With("gateway",
            {fmt::format("--listen=127.0.0.1:{}", port), "--peer-wallet=" + wallet_address_,
+            "--call-query-timeout-ms=6000",  // a machine that stands still is no refusal
             "--audit-interval-ms=0", "--audit-certificate-file=" + (dir_.path() / "certs/audit.crt").string(),
             "--audit-key-file=" + (dir_.path() / "certs/audit.key").string()}));
   ASSERT_TRUE(gateway.ready()) << gateway.Log();

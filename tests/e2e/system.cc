@@ -199,11 +199,11 @@ Operator::Operator(uint16_t port, const auth::TokenIssuer& issuer)
 }
 
 Reply Operator::Call(const std::string& method, const std::string& path, const std::string& body) {
-  return api_.Call(method, path,
-                   {{"Authorization", authorization_},
-                    {"Idempotency-Key", NewKey()},
-                    {"Content-Type", "application/json"}},
-                   body);
+  return api_.CallPatiently(method, path,
+                            {{"Authorization", authorization_},
+                             {"Idempotency-Key", NewKey()},
+                             {"Content-Type", "application/json"}},
+                            body);
 }
 
 std::string Operator::CreateShow(const ShowPlan& plan) {
@@ -253,7 +253,10 @@ size_t System::CountSagas(const std::string& status) {
   return list != nullptr && list->contains("items") ? list->at("items").as_array().size() : 0;
 }
 
-Buyer::Buyer(const System& system, std::string user) : Buyer(system.AnyGateway(), user, system.Token(user)) {}
+Buyer::Buyer(const System& system, std::string user, const std::vector<std::string>& channels)
+    : Buyer(system.AnyGateway(), user, system.Token(user, auth::Role::kBuyer, channels)) {
+  patient_ = true;
+}
 
 Buyer::Buyer(uint16_t gateway, std::string user, const std::string& jwt)
     : Buyer(std::vector<uint16_t>{gateway}, std::move(user), jwt) {}
@@ -268,6 +271,7 @@ Reply Buyer::Call(const std::string& method, const std::string& path, const std:
     headers.emplace_back("X-Queue-Token", admission_.empty() ? queue_token_ : admission_);
   if (!body.empty()) headers.emplace_back("Content-Type", "application/json");
   headers.insert(headers.end(), more.begin(), more.end());
+  if (patient_) return api_.CallPatiently(method, path, headers, body);
   return api_.Call(method, path, std::move(headers), body);
 }
 

@@ -143,8 +143,9 @@ class System {
 // A person with a browser. Not thread-safe.
 class Buyer {
  public:
-  // Talks to one of the system's gateways.
-  Buyer(const System& system, std::string user);
+  // Talks to one of the system's gateways, patiently (Api::CallPatiently). Those who are to see a fault name
+  // their gateway.
+  Buyer(const System& system, std::string user, const std::vector<std::string>& channels = {});
   Buyer(uint16_t gateway, std::string user, const std::string& jwt);
   // Comes by any of these gateways, the first if it can be had.
   Buyer(std::vector<uint16_t> gateways, std::string user, const std::string& jwt);
@@ -182,6 +183,7 @@ class Buyer {
   const std::string authorization_;
   std::string queue_token_;
   std::string admission_;  // once she is in: the token that says so
+  bool patient_ = false;
   Api api_;
 };
 

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "platform/bus/processed_event.h"
 #include "platform/bus/processed_event_postgres.h"
+#include "platform/sql/postgres_for_test.h"
 #include "testing/fake_bus.h"
 #include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
@@ -204,7 +205,8 @@ class PostgresIds final : public Ids {
 
  private:
   std::unique_ptr<sql::pg::Connection> connection_ =
-      sql::pg::Connection::Open({.url = testbed::PostgresServer::Shared().NewDatabase()}).value();
+      sql::pg::Connection::Open(sql::pg::PatientConfig(testbed::PostgresServer::Shared().NewDatabase()))
+          .value();
 };
 
 class ProcessedEventsTest : public ::testing::TestWithParam<bool> {

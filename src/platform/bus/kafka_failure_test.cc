@@ -21,7 +21,7 @@ using SteadyClock = std::chrono::steady_clock;
 using std::chrono::seconds;
 
 // The time-out is 1.5 s, the machine may be busy, and a call without one would wait for ever.
-constexpr seconds kGivenUpWithin{10};
+constexpr seconds kGivenUpWithin{30};
 
 class KafkaFailureTest : public testing::Test {
  protected:
@@ -30,6 +30,7 @@ class KafkaFailureTest : public testing::Test {
     config_ = KafkaTestConfig(NewPrefix());
     config_.publish_timeout = milliseconds(1'500);
     config_.session_timeout = milliseconds(3'000);
+    config_.commit_timeout = KafkaBusConfig().commit_timeout;  // a broker that is away is not waited for
     MakeTestTopics(config_, {"g"});
   }
   std::unique_ptr<KafkaBus> Open() { return KafkaBus::Open(config_, clock_, metrics_).value(); }
@@ -150,8 +151,8 @@ TEST_F(KafkaFailureTest, ABrokerThatIsFrozenForSecondsIsWaitedForAndLosesNothing
   testbed::KafkaBroker& broker = testbed::KafkaBroker::Shared();
   broker.Freeze();
   testbed::Pause(seconds(6));  // past the publisher's time-out and the group's session
+  EXPECT_TRUE(Eventually([&] { return outbox.failures() > 0; }));
   broker.Thaw();
-  EXPECT_GT(outbox.failures(), 0);
   const size_t before = outbox.acknowledged();
   EXPECT_TRUE(Eventually([&] { return outbox.acknowledged() > before + 200; }));
   outbox.Stop();
@@ -194,7 +195,7 @@ TEST_F(KafkaFailureTest, TheEndsOfAFrozenBrokerAreNotWaitedFor) {
   broker.Thaw();
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, Code::kUnavailable) << "so that it is tried again";
-  EXPECT_LT(waited, seconds(5)) << "0.5 s";
+  EXPECT_LT(waited, seconds(9)) << "0.5 s, where its requests have 10";
   EXPECT_TRUE(Eventually([&] { return (*ends)->Read(kEndsWithin).has_value(); }));
 }
 

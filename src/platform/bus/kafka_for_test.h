@@ -28,6 +28,7 @@ inline KafkaBusConfig KafkaTestConfig(std::string prefix) {
   KafkaBusConfig config;
   config.brokers = testbed::KafkaBroker::Shared().address();
   config.prefix = std::move(prefix);
+  config.commit_timeout = milliseconds(30'000);  // or what it gave up uncommitted would come again
   config.min_gap = milliseconds(0);
   config.retry_backoff = milliseconds(1);
   config.max_retry_backoff = milliseconds(4);

@@ -73,7 +73,12 @@ TEST_F(SqliteBusTest, OfTwoProcessesOfAGroupOneConsumesAndTheOtherTakesOverWhere
   Put(*second, {Make("a", "5")});
   EXPECT_THAT(other.WaitFor(1), testing::ElementsAre("5"));
   *broken = false;
-  EXPECT_TRUE(Eventually([&] { return other.Of("b") == std::vector<std::string>{"poison", "4"}; }));
+  EXPECT_TRUE(Eventually([&] {
+    // On a busy machine all its attempts may have been made by now.
+    const std::vector<DeadLetter> letters = second->DeadLetters(1).value();
+    if (!letters.empty()) (void)second->Replay(letters[0].id);
+    return other.Of("b") == std::vector<std::string>{"poison", "4"};
+  }));
 }
 
 TEST_F(SqliteBusTest, AKeyIsTriedAgainThoughTheClockHasGoneBack) {

@@ -1,5 +1,6 @@
 #include "platform/http/client.h"
 
+#include <atomic>
 #include <future>
 
 #include <boost/asio/co_spawn.hpp>
@@ -13,6 +14,7 @@
 
 #include "platform/http/fixed_server_for_test.h"
 #include "platform/http/server_fixture.h"
+#include "testing/free_port.h"
 
 namespace boxoffice::http {
 namespace {
@@ -26,10 +28,17 @@ asio::awaitable<Response> Echo(Request& request) {
   co_return response;
 }
 
+// Whether those who ask Late are answered.
+std::atomic<bool> answers_late{false};
+
 asio::awaitable<Response> Late(Request&) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  asio::steady_timer timer(executor, std::chrono::seconds(2));
-  co_await timer.async_wait(asio::use_awaitable);
+  asio::steady_timer timer(executor);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!answers_late && std::chrono::steady_clock::now() < until) {
+    timer.expires_after(milliseconds(5));
+    co_await timer.async_wait(asio::use_awaitable);
+  }
   co_return Response();
 }
 
@@ -88,12 +97,7 @@ TEST(Fetch, InterimResponsesAreSkipped) {
 }
 
 TEST(Fetch, RefusedConnectionIsKnownNotToHaveBeenSent) {
-  uint16_t port = 0;
-  {
-    TestServer test(Routes());
-    port = test.server().port();
-  }
-  const Error error = FetchBlocking(Get("http://127.0.0.1:" + std::to_string(port) + "/")).error();
+  const Error error = FetchBlocking(Get(fmt::format("http://127.0.0.1:{}/", testbed::FreePort()))).error();
   EXPECT_EQ(error.code, Code::kUnavailable);
   EXPECT_EQ(error.reason, "connect_failed");
 }
@@ -258,9 +262,11 @@ asio::awaitable<void> UseConnection(uint16_t port) {
     const Result<ClientResponse> response = co_await connection->Roundtrip(request);
     EXPECT_EQ(response->body, std::to_string(i));
   }
+  answers_late = false;
   ClientRequest late = Get("/late");
   late.timeout = milliseconds(100);
   const Result<ClientResponse> timed_out = co_await connection->Roundtrip(late);
+  answers_late = true;
   EXPECT_EQ(timed_out.error().reason, "timeout");
   EXPECT_FALSE(connection->is_open());
   const Result<ClientResponse> closed = co_await connection->Roundtrip(late);

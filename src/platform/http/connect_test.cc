@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "testing/free_port.h"
+
 namespace boxoffice::http {
 namespace {
 
@@ -64,10 +66,7 @@ class ConnectTest : public ::testing::Test {
     full_.listen(0);
   }
   // Where nobody listens.
-  [[nodiscard]] tcp::endpoint Nobody() {
-    tcp::acceptor gone(io_, kAnyPort);
-    return gone.local_endpoint();
-  }
+  [[nodiscard]] static tcp::endpoint Nobody() { return {kAnyPort.address(), testbed::FreePort()}; }
 };
 
 TEST_F(ConnectTest, AnAddressThatRefusesIsFollowedByTheNext) {

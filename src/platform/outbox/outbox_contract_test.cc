@@ -11,6 +11,7 @@
 #include "platform/outbox/outbox.h"
 #include "platform/outbox/outbox_for_test.h"
 #include "platform/outbox/postgres.h"
+#include "platform/sql/postgres_for_test.h"
 #include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
 #include "testing/wait.h"
@@ -446,7 +447,7 @@ class PostgresHome final : public Home {
   }
 
  private:
-  const sql::pg::Config config_{.url = testbed::PostgresServer::Shared().NewDatabase()};
+  const sql::pg::Config config_ = sql::pg::PatientConfig(testbed::PostgresServer::Shared().NewDatabase());
   std::unique_ptr<sql::pg::Connection> connection_ = sql::pg::Connection::Open(config_).value();
 };
 

@@ -13,6 +13,7 @@
 
 #include "platform/bus/kafka_config.h"
 #include "platform/outbox/outbox_for_test.h"
+#include "platform/sql/postgres_for_test.h"
 #include "testing/postgres_server.h"
 #include "testing/wait.h"
 
@@ -37,7 +38,7 @@ class PostgresOutboxTest : public ::testing::Test {
  protected:
   void SetUp() override {
     BOXOFFICE_NEED_POSTGRES();
-    config_.url = testbed::PostgresServer::Shared().NewDatabase();
+    config_ = sql::pg::PatientConfig(testbed::PostgresServer::Shared().NewDatabase());
     connection_ = Connection::Open(config_).value();
     ASSERT_TRUE(connection_->Execute(kOutboxPostgresSchema));
   }

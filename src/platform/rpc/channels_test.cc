@@ -5,29 +5,24 @@
 #include <memory>
 #include <string>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <fmt/format.h>
 #include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
 
 #include "platform/rpc/fake_wallet_for_test.h"
 #include "platform/rpc/host.h"
+#include "testing/free_port.h"
 #include "testing/wait.h"
 
 namespace boxoffice::rpc {
 namespace {
 
 // Where nobody listens now.
-std::string FreeAddress() {
-  boost::asio::io_context io;
-  const boost::asio::ip::tcp::acceptor acceptor(io, {boost::asio::ip::address_v4::loopback(), 0});
-  return fmt::format("127.0.0.1:{}", acceptor.local_endpoint().port());
-}
+std::string FreeAddress() { return fmt::format("127.0.0.1:{}", testbed::FreePort()); }
 
 bool Answers(wallet::WalletService::Stub& stub) {
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
   wallet::GetWalletRequest request;
   request.set_user_id("ann");
   wallet::Wallet response;

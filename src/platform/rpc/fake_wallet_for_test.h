@@ -9,14 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include "boxoffice/wallet/v1/wallet.grpc.pb.h"
 #include "platform/rpc/command_link.h"
 #include "platform/rpc/command_server.h"
 #include "platform/rpc/unary.h"
+#include "testing/wait.h"
 
 namespace boxoffice::rpc {
 
@@ -100,19 +99,7 @@ inline int RightOutcomesOfManyThreads(CommandLink<wallet::CommandBatch, wallet::
   return right;
 }
 
-inline void Pause(std::chrono::milliseconds time) {
-  asio::io_context io;
-  asio::steady_timer(io, time).wait();
-}
-
-// Waits until `condition` holds; false: not within ten seconds.
-template <typename Condition>
-bool Eventually(const Condition& condition) {
-  for (int i = 0; i < 1000; ++i) {
-    if (condition()) return true;
-    Pause(std::chrono::milliseconds(10));
-  }
-  return false;
-}
+using testbed::Eventually;
+using testbed::Pause;
 
 }  // namespace boxoffice::rpc

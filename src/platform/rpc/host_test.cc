@@ -39,7 +39,7 @@ class HostTest : public ::testing::Test {
   std::string Health() {
     Generic stub(channel_);
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + 5s);
+    context.set_deadline(std::chrono::system_clock::now() + 20s);
     const grpc::ByteBuffer request = Bytes("");
     grpc::ByteBuffer response;
     std::promise<grpc::Status> done;

@@ -143,7 +143,7 @@ class ReplicaTest : public ::testing::Test {
     const size_t begin = found + series.size();
     return page.substr(begin, page.find('\n', begin) - begin);
   }
-  Result<wallet::Wallet> Query(const std::string& user, std::chrono::milliseconds timeout = 5s) {
+  Result<wallet::Wallet> Query(const std::string& user, std::chrono::milliseconds timeout = 20s) {
     auto ask = [&]() -> asio::awaitable<Result<wallet::Wallet>> {
       wallet::GetWalletRequest request;
       request.set_user_id(user);

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <gmock/gmock.h>
 
 #include "boxoffice/seat/v1/seat.pb.h"
 #include "platform/rpc/replica_for_test.h"
+#include "testing/free_port.h"
 
 namespace boxoffice::rpc {
 namespace {
@@ -126,8 +126,9 @@ TEST_F(FirstAskedTest, ABreakerPerReplicaLeavesTheOthersAlone) {
   Member b(Socket("b"), IfFirst('b', silent.Handler(), Echo));
   options_.breaker.open_for = 600s;
   Connect(a, b);
-  // Until the silent one's breaker has opened, some commands time out.
-  SendAndAwait(400, 2s);
+  // As few as stay together: the other has none of them, which it would answer late on a busy machine.
+  SendAndAwait(30, 2s);
+  silent.AwaitKept(30);
   const std::vector<BreakerRow> rows = channels_.board().Read();
   ASSERT_EQ(rows.size(), 2U);
   for (const BreakerRow& row : rows) {
@@ -278,16 +279,20 @@ TEST_F(FirstAskedTest, AReplicaThatRefusesLosesTheCommandsToTheOtherAtItsFirstAn
   Member a(Socket("a"), IfFirst('a', sick, Echo));
   Member b(Socket("b"), IfFirst('b', sick, Echo));
   Connect(a, b);
+  const auto began = std::chrono::steady_clock::now();
   EXPECT_EQ(Await(0).error().reason, "database_unavailable");
-  for (int i = 0; i < 100; ++i) ASSERT_TRUE(Await(i)) << i;
-  EXPECT_EQ(First(a, b).received(), 1);
+  int refused = 1;
+  for (int i = 0; i < 100; ++i) refused += Await(i) ? 0 : 1;
+  const auto moments = (std::chrono::steady_clock::now() - began) / kRefusalHolds;
+  EXPECT_LE(refused, 1 + moments) << "none, unless one came only when the refusal held no longer";
+  EXPECT_EQ(First(a, b).received(), refused);
 }
 
 TEST_F(FirstAskedTest, AReplicaThatRefusedIsNotTheLeastBusyForAMomentAndThenIsAgain) {
   // A hundred that were not sent while the refusal held, as on a busy machine, show nothing: then others
   // begin.
   bool in_time = false;
-  for (int tries = 0; tries < 3 && !in_time; ++tries) {
+  for (int tries = 0; tries < 10 && !in_time; ++tries) {
     if (tries > 0) Disconnect();
     std::atomic<bool> well = false;
     const auto sick = RefusingUntil(well);
@@ -445,10 +450,7 @@ TEST_F(ReplicaTest, OnlyWhatTheContractCallsAQueryIsAskedAgain) {
 }
 
 TEST_F(ReplicaTest, ADnsNameStandsForAllItsAddresses) {
-  asio::io_context io;
-  asio::ip::tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
-  const uint16_t port = acceptor.local_endpoint().port();
-  acceptor.close();
+  const uint16_t port = testbed::FreePort();
   Member a(fmt::format("127.0.0.1:{}", port), Echo);
   Connect(fmt::format("dns:localhost:{}", port));
   EXPECT_TRUE(Await(0)) << "it waits until the name is resolved";

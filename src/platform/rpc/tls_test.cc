@@ -71,7 +71,7 @@ class TlsTest : public ::testing::Test {
       wallet::GetWalletRequest request;
       request.set_user_id("ada");
       auto start = [&](auto... arguments) { stub->async()->GetWallet(arguments...); };
-      co_return co_await Call<wallet::Wallet>(io_.get_executor(), calls, request, 5s, start);
+      co_return co_await Call<wallet::Wallet>(io_.get_executor(), calls, request, 20s, start);
     };
     return asio::co_spawn(io_, ask, asio::use_future).get();
   }
@@ -81,7 +81,7 @@ class TlsTest : public ::testing::Test {
         "test", io_.get_executor(),
         [&](auto* context, auto* reactor) { stub->async()->Execute(context, reactor); }, metrics_);
     std::promise<Result<wallet::Outcome>> promise;
-    client.Send(TopUp(7), 5s, [&](Result<wallet::Outcome> r) { promise.set_value(std::move(r)); });
+    client.Send(TopUp(7), 20s, [&](Result<wallet::Outcome> r) { promise.set_value(std::move(r)); });
     return promise.get_future().get();
   }
   // What is logged while it is refused, for a query and for a command.

@@ -10,6 +10,7 @@
 
 #include "platform/sql/migration.h"
 #include "platform/sql/postgres.h"
+#include "platform/sql/postgres_for_test.h"
 #include "platform/sql/sqlite.h"
 #include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
@@ -41,7 +42,7 @@ void ForADatabaseOfEachVersion(const std::string& service, std::span<const Migra
                                std::string_view rows, Expect expect) {
   for (size_t had = 1; had <= schema.size(); ++had) {
     SCOPED_TRACE(schema[had - 1].name);
-    const pg::Config config{.url = testbed::PostgresServer::Shared().NewDatabase()};
+    const pg::Config config = pg::PatientConfig(testbed::PostgresServer::Shared().NewDatabase());
     {
       const auto connection = pg::Connection::Open(config).value();
       ASSERT_TRUE(connection->Migrate(service, schema.first(1)));

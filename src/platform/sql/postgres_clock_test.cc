@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "platform/sql/postgres_for_test.h"
 #include "testing/postgres_server.h"
 
 namespace boxoffice::sql::pg {
@@ -50,7 +51,8 @@ TEST(ServerClockTest, ASlowRoundTripMovesNothing) {
 
 TEST(ServerClockTest, ItTellsTheServersTimeAndReadsWhatWasAsked) {
   BOXOFFICE_NEED_POSTGRES();
-  const auto connection = Connection::Open({.url = testbed::PostgresServer::Shared().NewDatabase()}).value();
+  const auto connection =
+      Connection::Open(PatientConfig(testbed::PostgresServer::Shared().NewDatabase())).value();
   const auto clock = ServerClock::Start(*connection).value();
   Batch batch;
   batch.Add("SELECT 7");

@@ -9,6 +9,7 @@
 
 #include "platform/outbox/outbox_for_test.h"
 #include "platform/outbox/postgres.h"
+#include "platform/sql/postgres_for_test.h"
 #include "services/payment/provider_timer_manual.h"
 #include "services/payment/service.h"
 #include "testing/postgres_server.h"
@@ -38,7 +39,7 @@ class PaymentReplicasTest : public ::testing::Test {
   };
   void SetUp() override {
     BOXOFFICE_NEED_POSTGRES();
-    config_.url = PostgresServer::Shared().NewDatabase();
+    config_ = sql::pg::PatientConfig(PostgresServer::Shared().NewDatabase());
     StartReplicas();
   }
   void StartReplicas() {

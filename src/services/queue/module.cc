@@ -94,7 +94,10 @@ Result<void> QueueModule::Start() {
   if (keys_ == nullptr) {
     BOXOFFICE_ASSIGN(keys_, DevelopmentKeys(runtime_));
   }
-  BOXOFFICE_ASSIGN(stores_, OpenStores(runtime_.store_url, config_.leader_lease));
+  // Again after a failure: the lead that was asked for may be had by now, under the same name.
+  if (stores_.leadership == nullptr) {
+    BOXOFFICE_ASSIGN(stores_, OpenStores(runtime_.store_url, config_.leader_lease));
+  }
   ShowLead(runtime_.metrics, false);
   BOXOFFICE_ASSIGN(const bool leading, TakeLead());
   follower_ = std::thread([this, leading] { Follow(leading); });

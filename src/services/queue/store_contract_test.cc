@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "platform/archive/rows.h"
+#include "platform/redis/redis_for_test.h"
 #include "platform/sql/sqlite.h"
 #include "services/queue/queue_rules.h"
 #include "services/queue/store.h"
@@ -577,7 +578,7 @@ class SqliteHome final : public Home {
 class RedisHome final : public Home {
  public:
   explicit RedisHome(std::string url) : url_(std::move(url)) {}
-  Stores Open() override { return *OpenRedis(url_, {.command_timeout = std::chrono::seconds(5)}); }
+  Stores Open() override { return *OpenRedis(url_, redis::kPatient, std::chrono::seconds(60)); }
 
  private:
   const std::string url_;

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "platform/redis/redis_for_test.h"
 #include "services/ranking/store.h"
 #include "services/ranking/store_redis.h"
 #include "services/ranking/store_sqlite.h"
@@ -27,9 +28,8 @@ class RankingStoreTest : public testing::TestWithParam<Kind> {
     redis_url_ = GetParam().redis_url();
   }
   std::unique_ptr<Store> Open() {
-    return redis_url_.empty()
-               ? OpenSqliteStore(dir_.path() / "ranking.db").value()
-               : OpenRedisStore(redis_url_, {.command_timeout = std::chrono::seconds(5)}).value();
+    return redis_url_.empty() ? OpenSqliteStore(dir_.path() / "ranking.db").value()
+                              : OpenRedisStore(redis_url_, redis::kPatient).value();
   }
   EventId Id() { return EventId::Make(now_, random_); }
   // What was made before now.

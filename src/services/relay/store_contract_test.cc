@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "platform/sql/postgres_for_test.h"
 #include "services/relay/store.h"
 #include "services/relay/store_memory.h"
 #include "services/relay/store_postgres.h"
@@ -511,7 +512,8 @@ INSTANTIATE_TEST_SUITE_P(
              [](const std::filesystem::path& dir) { return OpenSqliteStore(dir / "relay.db").value(); }},
         Kind{"Postgres",
              [](const std::filesystem::path&) {
-               return OpenPostgresStore({.url = testbed::PostgresServer::Shared().NewDatabase()}).value();
+               const std::string url = testbed::PostgresServer::Shared().NewDatabase();
+               return OpenPostgresStore(sql::pg::PatientConfig(url)).value();
              },
              true}),
     [](const auto& info) { return info.param.name; });

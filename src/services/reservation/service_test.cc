@@ -463,7 +463,7 @@ TEST_F(ReservationServiceTest, AScanThatClaimedAllItMayGoesOnAtOnce) {
   LeaveDue(5);
   const auto service = MakeRareScanner(/*max_running=*/100);
   service->StartScanning();
-  EXPECT_TRUE(RunFor(seconds(5), [this] { return participants_.holds == 5; })) << participants_.holds;
+  EXPECT_TRUE(RunUntil([this] { return participants_.holds == 5; })) << participants_.holds;
   Drain(*service, seconds(20));
   ASSERT_TRUE(RunUntil([this] { return drained_; }));
 }

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "platform/sql/postgres_for_test.h"
 #include "services/reservation/saga_gauges.h"
 #include "services/reservation/store_memory.h"
 #include "services/reservation/store_postgres.h"
@@ -35,7 +36,8 @@ Opened OpenSqlite(const std::filesystem::path& dir, Random& random) {
   return {nullptr, std::move(store), SqliteReader::Open(dir / "reservation.db").value()};
 }
 Opened OpenPostgresql(const std::filesystem::path&, Random& random) {
-  auto stores = OpenPostgres({.url = testbed::PostgresServer::Shared().NewDatabase()}, random);
+  const std::string url = testbed::PostgresServer::Shared().NewDatabase();
+  auto stores = OpenPostgres(sql::pg::PatientConfig(url), random);
   CHECK(stores.has_value(), "{}", stores.error().detail);
   return {std::move(stores->clock), std::move(stores->store), std::move(stores->reader)};
 }

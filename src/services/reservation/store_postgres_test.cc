@@ -12,9 +12,11 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "platform/sql/postgres_for_test.h"
 #include "services/reservation/service.h"
 #include "services/reservation/store_show_postgres.h"
 #include "testing/postgres_server.h"
+#include "testing/wait.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -60,6 +62,8 @@ class Replica {
       : random_(seed), stores_(OpenPostgres(config, random_).value()) {
     ServiceConfig service;
     service.owner = std::move(owner);
+    service.limits.max_runs = 1'000;  // a server that was killed may be long in coming back
+    service.limits.retry_for = milliseconds(60'000);
     service_ = std::make_unique<Service>(service, io_.get_executor(), *stores_.store, *stores_.reader,
                                          participants_, *stores_.clock, random_, metrics_, [] {});
     thread_ = std::thread([this] { io_.run(); });
@@ -105,7 +109,7 @@ class ReplicasTest : public ::testing::Test {
  protected:
   void SetUp() override {
     BOXOFFICE_NEED_POSTGRES();
-    config_.url = PostgresServer::Shared().NewDatabase();
+    config_ = sql::pg::PatientConfig(PostgresServer::Shared().NewDatabase());
     config_.max_backoff = milliseconds(50);
     stores_ = OpenPostgres(config_, random_).value();
     hand_ = sql::pg::Connection::Open(config_).value();
@@ -131,9 +135,9 @@ class ReplicasTest : public ::testing::Test {
   // Kills the server while it commits.
   std::future<void> KillInCommit() {
     return std::async(std::launch::async, [this] {
-      while (Count("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 0) {
-        std::this_thread::yield();
-      }
+      EXPECT_TRUE(testbed::Eventually([this] {
+        return Count("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") > 0;
+      }));
       PostgresServer::Shared().Kill9();
     });
   }
@@ -257,10 +261,10 @@ TEST_F(ReplicasTest, AStaleOwnersWriteIsRefusedWithItsAnswerAndItsEvent) {
 }
 
 TEST_F(ReplicasTest, AnIntentWhoseCommitWasDoneUnknownIsGoneOnWith) {
-  SlowFirstCommit("request", "3");
+  SlowFirstCommit("request", "5");
   sql::pg::Config impatient = config_;
   impatient.statement_timeout = milliseconds(0);  // or the server would end the commit
-  impatient.answer_timeout = milliseconds(1'000);
+  impatient.answer_timeout = milliseconds(3'500);
   Replica replica(impatient, "a", 1);
   const auto answer = replica.Reserve("k", /*pay=*/true).get();
   ASSERT_TRUE(answer) << answer.error().reason;
@@ -271,10 +275,10 @@ TEST_F(ReplicasTest, AnIntentWhoseCommitWasDoneUnknownIsGoneOnWith) {
 }
 
 TEST_F(ReplicasTest, AnEndWhoseCommitWasDoneUnknownIsThereOnceAndItsRequestAnswered) {
-  SlowFirstCommit("outbox_batch", "3");
+  SlowFirstCommit("outbox_batch", "5");
   sql::pg::Config impatient = config_;
   impatient.statement_timeout = milliseconds(0);  // or the server would end the commit
-  impatient.answer_timeout = milliseconds(1'000);
+  impatient.answer_timeout = milliseconds(3'500);
   Replica replica(impatient, "a", 1);
   const auto answer = replica.Reserve("k", /*pay=*/true).get();
   ASSERT_TRUE(answer) << answer.error().reason << ": she has bought, and is told so";
@@ -291,7 +295,7 @@ TEST_F(ReplicasTest, AServerKilledInTheCommitOfAnIntentOrAnEndLeavesNothingTwice
     config_.url = PostgresServer::Shared().NewDatabase();
     stores_ = OpenPostgres(config_, random_).value();
     hand_ = sql::pg::Connection::Open(config_).value();
-    SlowFirstCommit(table, "3");
+    SlowFirstCommit(table, "15");  // less than statement_timeout
     Replica replica(config_, "a", 1);
     auto killed = KillInCommit();
     auto answer = replica.Reserve("k", /*pay=*/true);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "platform/sql/postgres_for_test.h"
 #include "services/reservation/store_postgres.h"
 #include "services/reservation/store_show_postgres.h"
 #include "services/reservation/store_show_sqlite.h"
@@ -43,7 +44,7 @@ Opened OpenSqlite(const std::filesystem::path& dir, Random& random) {
           SqliteShowReader::Open(file).value(), execute};
 }
 Opened OpenPostgresql(const std::filesystem::path&, Random& random) {
-  const sql::pg::Config config{.url = testbed::PostgresServer::Shared().NewDatabase()};
+  const sql::pg::Config config = sql::pg::PatientConfig(testbed::PostgresServer::Shared().NewDatabase());
   auto stores = OpenPostgres(config, random);
   CHECK(stores.has_value(), "{}", stores.error().detail);
   auto shows = OpenPostgresShows(config);

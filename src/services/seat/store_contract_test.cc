@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "platform/sql/postgres_for_test.h"
 #include "platform/sql/sqlite.h"
 #include "services/seat/store_postgres.h"
 #include "services/seat/store_sqlite.h"
@@ -53,13 +54,13 @@ class SqliteDatabase final : public Database {
 class PostgresDatabase final : public Database {
  public:
   std::unique_ptr<Store> Open() override {
-    auto opened = OpenPostgres({.url = url_}, random_);
+    auto opened = OpenPostgres(sql::pg::PatientConfig(url_), random_);
     CHECK(opened.has_value(), "{}", opened.error().detail);
     clocks_.push_back(std::move(opened->clock));
     return std::move(opened->stores.commands);
   }
   int64_t CountEvents() override {
-    const auto connection = sql::pg::Connection::Open({.url = url_}).value();
+    const auto connection = sql::pg::Connection::Open(sql::pg::PatientConfig(url_)).value();
     sql::pg::Batch batch;
     batch.Add("SELECT coalesce(sum(events), 0)::bigint FROM outbox_batch");
     return connection->Read(batch).value()[0][0].Int(0);

@@ -12,6 +12,7 @@
 #include "boxoffice/seat/v1/seat.grpc.pb.h"
 #include "platform/outbox/outbox_for_test.h"
 #include "platform/outbox/postgres.h"
+#include "platform/sql/postgres_for_test.h"
 #include "services/seat/module.h"
 #include "services/seat/service.h"
 #include "services/seat/testing_hall.h"
@@ -37,7 +38,10 @@ class Replica {
     auto opened = OpenPostgres(config, random_);
     CHECK(opened.has_value(), "{}", opened.error().detail);
     clock_ = std::move(opened->clock);
-    service_ = std::make_unique<SeatService>(std::move(opened->stores), *clock_, metrics_, ServiceOptions{},
+    ServiceOptions options;  // a server that was killed may be long in coming back
+    options.batch.max_runs = 1'000;
+    options.batch.retry_for = 60s;
+    service_ = std::make_unique<SeatService>(std::move(opened->stores), *clock_, metrics_, options,
                                              std::function<void()>());
     const auto started = service_->Start();
     CHECK(started.has_value(), "{}", started.error().detail);
@@ -71,7 +75,7 @@ class ReplicasTest : public ::testing::Test {
     if (PostgresServer::Installed()) PostgresServer::Shared().Start();
   }
   void UseNewDatabase() {
-    config_.url = PostgresServer::Shared().NewDatabase();
+    config_ = sql::pg::PatientConfig(PostgresServer::Shared().NewDatabase());
     config_.max_backoff = milliseconds(50);
     hand_ = sql::pg::Connection::Open(config_).value();
   }
@@ -134,11 +138,11 @@ class ReplicasTest : public ::testing::Test {
         seconds));
     ASSERT_TRUE(made) << made.error().detail;
   }
-  // Of a replica that waits two seconds for a commit.
+  // Of a replica that waits four seconds for a commit.
   sql::pg::Config Impatient() const {
     sql::pg::Config impatient = config_;
     impatient.statement_timeout = milliseconds(0);  // or the server would end the commit
-    impatient.answer_timeout = milliseconds(2'000);
+    impatient.answer_timeout = milliseconds(4'000);
     return impatient;
   }
 
@@ -499,7 +503,7 @@ TEST_F(ReplicasTest, NewsOfSeatsIsReadAlongTheIndex) {
 TEST_F(ReplicasTest, AServerKilledInACommitLeavesNothingTwice) {
   Replica replica(config_, 1);
   const int64_t show = MakeShow(replica, {4, 4});
-  SlowFirstCommit("4");  // less than statement_timeout
+  SlowFirstCommit("15");  // less than statement_timeout
   auto killed = std::async(std::launch::async, [this] {
     EXPECT_TRUE(testbed::Eventually(
         [this] { return Count("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") > 0; }));
@@ -544,7 +548,8 @@ TEST_F(ReplicasTest, AReplicaThatTidiesSeldomFollowsTheOthersAllTheSame) {
   SeededRandom random(9);
   obs::Registry metrics;
   testbed::FakeBus bus;
-  const module::Runtime runtime{clock, random, metrics, bus, {}, {}, {}, config_.url, {}};
+  const std::string url = config_.url + "?connect_timeout=20";
+  const module::Runtime runtime{clock, random, metrics, bus, {}, {}, {}, url, {}};
   SeatConfig config;
   config.sweep_interval = 10min;
   SeatModule other(runtime, config);

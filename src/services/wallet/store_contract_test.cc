@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "platform/outbox/outbox_for_test.h"
+#include "platform/sql/postgres_for_test.h"
 #include "platform/sql/sqlite.h"
 #include "services/wallet/store.h"
 #include "services/wallet/store_postgres.h"
@@ -396,7 +397,7 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContractTest,
 class PostgresHome final : public Home {
  public:
   Stores Open() override {
-    auto stores = OpenPostgres({.url = url_});
+    auto stores = OpenPostgres(sql::pg::PatientConfig(url_));
     CHECK(stores.has_value(), "{}", stores.error().detail);
     return *std::move(stores);
   }

@@ -9,6 +9,7 @@
 
 #include <gmock/gmock.h>
 
+#include "platform/sql/postgres_for_test.h"
 #include "services/wallet/service.h"
 #include "testing/postgres_server.h"
 #include "testing/wait.h"
@@ -34,7 +35,7 @@ class WalletReplicasTest : public ::testing::Test {
   };
   void SetUp() override {
     BOXOFFICE_NEED_POSTGRES();
-    config_.url = PostgresServer::Shared().NewDatabase();
+    config_ = sql::pg::PatientConfig(PostgresServer::Shared().NewDatabase());
     config_.max_backoff = config_.backoff;  // back soon after a kill
   }
   void StartReplicas(batch::Limits limits = {}) {
