@@ -11,7 +11,7 @@
 namespace boxoffice {
 
 struct StoreLook {
-  std::string software;           // "PostgreSQL 15.8", "Redis 7.0.15", "SQLite"
+  std::string software;           // "PostgreSQL 15.8", "Redis 7.0.15" ("Redis": it does not tell), "SQLite"
   std::optional<Timestamp> time;  // by the store's own clock, halfway through the look; nullopt: it has none
 };
 

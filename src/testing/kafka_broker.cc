@@ -63,27 +63,36 @@ KafkaBroker& KafkaBroker::Shared() {
   return broker;
 }
 
-KafkaBroker::KafkaBroker() : port_(FreePort()), controller_port_(FreePort()) {
+KafkaBroker::KafkaBroker() : port_(FreePort()), controller_port_(FreePort()), bound_port_(FreePort()) {
   // The kernel may give the same one twice.
   while (controller_port_ == port_) controller_port_ = FreePort();
+  while (bound_port_ == port_ || bound_port_ == controller_port_) bound_port_ = FreePort();
   CHECK(Installed(), "ask Installed first");
   Format();
   Start();
 }
 
 std::string KafkaBroker::address() const { return fmt::format("127.0.0.1:{}", port_); }
+std::string KafkaBroker::bound_address() const { return fmt::format("127.0.0.1:{}", bound_port_); }
 
 void KafkaBroker::Format() {
   std::ofstream(dir_.path() / "server.properties")
       << fmt::format(
              "process.roles=broker,controller\nnode.id=1\n"
              "controller.quorum.voters=1@127.0.0.1:{1}\n"
-             "listeners=BROKER://127.0.0.1:{0},CONTROLLER://127.0.0.1:{1}\n"
-             "advertised.listeners=BROKER://127.0.0.1:{0}\n"
-             "listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+             "listeners=BROKER://127.0.0.1:{0},CONTROLLER://127.0.0.1:{1},BOUND://127.0.0.1:{3}\n"
+             "advertised.listeners=BROKER://127.0.0.1:{0},BOUND://127.0.0.1:{3}\n"
+             "listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,BOUND:SASL_PLAINTEXT\n"
              "inter.broker.listener.name=BROKER\ncontroller.listener.names=CONTROLLER\n"
              "log.dirs={2}\n",
-             port_, controller_port_, (dir_.path() / "data").string())
+             port_, controller_port_, (dir_.path() / "data").string(), bound_port_)
+      << fmt::format(
+             "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n"
+             "super.users=User:ANONYMOUS\n"
+             "listener.name.bound.sasl.enabled.mechanisms=PLAIN\n"
+             "listener.name.bound.plain.sasl.jaas.config="
+             "org.apache.kafka.common.security.plain.PlainLoginModule required user_{}=\"{}\";\n",
+             kBoundUser, kBoundPassword)
       << "auto.create.topics.enable=false\n"
          // One broker, few cores.
          "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n"

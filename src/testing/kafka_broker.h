@@ -47,7 +47,12 @@ class KafkaBroker {
   KafkaBroker(const KafkaBroker&) = delete;
   KafkaBroker& operator=(const KafkaBroker&) = delete;
 
-  [[nodiscard]] std::string address() const;  // "127.0.0.1:PORT"
+  [[nodiscard]] std::string address() const;  // "127.0.0.1:PORT"; whoever comes here may do everything
+  // Whoever comes here may do what ACLs allow the user that he logs in as (SASL_PLAINTEXT, PLAIN); at first
+  // nothing.
+  [[nodiscard]] std::string bound_address() const;
+  static constexpr const char* kBoundUser = "bound";
+  static constexpr const char* kBoundPassword = "secret";
 
   void Kill9();
   // Again, with the data that it had, on the same port; waits until every partition has its leader.
@@ -63,6 +68,7 @@ class KafkaBroker {
   TempDir dir_;
   const uint16_t port_;
   uint16_t controller_port_;
+  uint16_t bound_port_;
   std::optional<Process> process_;
 };
 

@@ -4,6 +4,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -144,6 +146,30 @@ void RedisServer::FreeDisk() {
   CHECK(::prlimit(process_->pid(), RLIMIT_FSIZE, &limit, nullptr) == 0);
 }
 
+std::string RedisServer::GuideUrl() const {
+  std::ifstream guide(BOXOFFICE_SOURCE_DIR "/docs/howto/managed-stores.md");
+  for (std::string line; std::getline(guide, line);) {
+    std::istringstream text(line);
+    const std::vector<std::string> words(std::istream_iterator<std::string>(text),
+                                         std::istream_iterator<std::string>{});
+    if (words.size() < 3 || words[0] != "ACL" || words[1] != "SETUSER") continue;
+    const std::string made = AskOne(words);
+    CHECK(made == "OK", "{}", made);
+    return fmt::format("redis://{}:PASSWORD@127.0.0.1:{}", words[2], port_);
+  }
+  CHECK(false, "the guide has no ACL SETUSER");
+  return {};
+}
+
+std::set<std::string> RedisServer::Refused() const {
+  const std::vector<std::string> log = Ask({"ACL", "LOG"});
+  std::set<std::string> refused;
+  for (size_t i = 0; i + 1 < log.size(); ++i) {
+    if (log[i] == "object") refused.insert(log[i + 1]);
+  }
+  return refused;
+}
+
 std::vector<std::string> RedisServer::Ask(const std::vector<std::string>& words) const {
   const timeval timeout{10, 0};
   const std::unique_ptr<redisContext, decltype(&redisFree)> context(
@@ -193,6 +219,7 @@ RedisCluster::RedisCluster() {
         Eventually([&] { return nodes_[i]->AskOne({"CLUSTER", "REPLICATE", IdOf(i - kMasters)}) == "OK"; }));
   }
   AwaitHealthy();
+  SetNodeTimeout(kNodeTimeout);
 }
 
 std::string RedisCluster::Url() const {

@@ -41,6 +41,10 @@ class RedisServer {
 
   [[nodiscard]] std::string Url() const;        // redis://127.0.0.1:port
   [[nodiscard]] std::string SocketUrl() const;  // redis+unix://path
+  // As a user who may run the commands that docs/howto/managed-stores.md names, and no others.
+  [[nodiscard]] std::string GuideUrl() const;
+  // The commands and keys that ACLs have refused to somebody.
+  [[nodiscard]] std::set<std::string> Refused() const;
   [[nodiscard]] uint16_t port() const { return port_; }
   [[nodiscard]] std::filesystem::path log_folder() const { return dir_.path() / "appendonlydir"; }
 
@@ -85,7 +89,8 @@ class RedisCluster {
   // Waits until every node answers, all slots are served and every master has a replica that is up to date.
   void AwaitHealthy() const;
   // From now on a node that runs and is silent for so long counts as failed; if it is a master, its replica
-  // takes over soon after. 15 s at first, in which no node is failed because the machine is busy.
+  // takes over soon after. 15 s at first, so that no node is failed because the machine is busy; 2 s of a
+  // node that was started again.
   void SetNodeTimeout(std::chrono::milliseconds timeout);
   // Deletes all keys.
   void FlushAll();

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "platform/bus/kafka_client.h"
+#include "platform/obs/log.h"
 
 namespace boxoffice::bus {
 namespace {
@@ -98,10 +99,14 @@ Result<std::vector<Wanted>> Create(rd_kafka_t* client, const std::vector<Wanted>
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     if (error != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
       Error failed = ToError(error, name);
-      if (failed.reason == "bus_permission_denied") return std::unexpected(std::move(failed));
-      const char* text = rd_kafka_topic_result_error_string(result);
-      return Fail(Code::kInvalidArgument, "topic_refused",
-                  fmt::format("{}: {}", name, text != nullptr ? text : rd_kafka_err2str(error)));
+      if (failed.reason != "bus_permission_denied") {
+        const char* text = rd_kafka_topic_result_error_string(result);
+        return Fail(Code::kInvalidArgument, "topic_refused",
+                    fmt::format("{}: {}", name, text != nullptr ? text : rd_kafka_err2str(error)));
+      }
+      // A cluster asks for the right to make a topic before it looks whether it has that one.
+      BOXOFFICE_ASSIGN(const int partitions, PartitionCount(client, std::string(name), timeout));
+      if (partitions == 0) return std::unexpected(std::move(failed));
     }
     for (const Wanted& topic : wanted) {
       if (topic.name == name) existing.push_back(topic);
@@ -165,7 +170,12 @@ Result<void> CompareSettings(rd_kafka_t* client, const std::vector<Wanted>& topi
       rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(answer.get()), &count);
   for (const rd_kafka_ConfigResource_t* resource : std::span(resources, count)) {
     const std::string_view name = rd_kafka_ConfigResource_name(resource);
-    if (const auto error = rd_kafka_ConfigResource_error(resource)) return Failed(error, name);
+    if (const auto error = rd_kafka_ConfigResource_error(resource)) {
+      const Error failed = ToError(error, name);
+      if (failed.reason != "bus_permission_denied") return std::unexpected(failed);
+      obs::Log(obs::Level::kWarning, "topic_not_compared", {{"topic", name}, {"detail", failed.detail}});
+      continue;
+    }
     size_t entries = 0;
     const rd_kafka_ConfigEntry_t** configs = rd_kafka_ConfigResource_configs(resource, &entries);
     for (const Wanted& topic : topics) {

@@ -67,6 +67,35 @@ class KafkaBusTest : public testing::Test {
     ASSERT_EQ(run.exit_code, 0) << run.err;
   }
 
+  // As a user who may do no more than this with the topics of this test.
+  KafkaBusConfig BoundTo(std::initializer_list<rd_kafka_AclOperation_t> operations) const {
+    KafkaBusConfig bound = config_;
+    bound.brokers = testbed::KafkaBroker::Shared().bound_address();
+    bound.properties = {{"security.protocol", "sasl_plaintext"},
+                        {"sasl.mechanisms", "PLAIN"},
+                        {"sasl.username", testbed::KafkaBroker::kBoundUser},
+                        {"sasl.password", testbed::KafkaBroker::kBoundPassword}};
+    const std::string principal = fmt::format("User:{}", testbed::KafkaBroker::kBoundUser);
+    std::vector<rd_kafka_AclBinding_t*> rights;
+    for (const rd_kafka_AclOperation_t operation : operations) {
+      rights.push_back(rd_kafka_AclBinding_new(RD_KAFKA_RESOURCE_TOPIC, config_.prefix.c_str(),
+                                               RD_KAFKA_RESOURCE_PATTERN_PREFIXED, principal.c_str(), "*",
+                                               operation, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, nullptr, 0));
+    }
+    const kafka::Client client = kafka::NewClient(RD_KAFKA_PRODUCER, config_, {}).value();
+    const kafka::Owned<rd_kafka_queue_t> answers(rd_kafka_queue_new(client.get()));
+    rd_kafka_CreateAcls(client.get(), rights.data(), rights.size(), nullptr, answers.get());
+    const kafka::Owned<rd_kafka_event_t> answer(rd_kafka_queue_poll(answers.get(), 60'000));
+    rd_kafka_AclBinding_destroy_array(rights.data(), rights.size());
+    CHECK(answer != nullptr, "the broker does not answer");
+    size_t count = 0;
+    const rd_kafka_acl_result_t** made =
+        rd_kafka_CreateAcls_result_acls(rd_kafka_event_CreateAcls_result(answer.get()), &count);
+    EXPECT_EQ(count, operations.size());
+    for (size_t i = 0; i < count; ++i) EXPECT_EQ(rd_kafka_acl_result_error(made[i]), nullptr);
+    return bound;
+  }
+
   // Of the group g in seat's first partition.
   void SetPlace(int64_t offset) const {
     const kafka::Client client =
@@ -143,6 +172,27 @@ TEST_F(KafkaBusTest, TopicsAreMadeOnceAndWhatIsThereOtherwiseIsSaid) {
   EXPECT_THAT(refused.error().detail, HasSubstr(config_.prefix + "payment"));
 }
 
+// What docs/howto/managed-stores.md says that a user needs.
+TEST_F(KafkaBusTest, TopicsThatAreThereNeedNoRightToMakeOrDescribeThem) {
+  MakeTestTopics(config_, {"g"});
+  const KafkaBusConfig bound =
+      BoundTo({RD_KAFKA_ACL_OPERATION_READ, RD_KAFKA_ACL_OPERATION_WRITE, RD_KAFKA_ACL_OPERATION_DESCRIBE});
+  Result<std::vector<TopicDifference>> found;
+  testing::internal::CaptureStderr();
+  const bool taken = Eventually([&] {  // the rights are known within a moment
+    found = CreateTopics(bound, {{.name = "seat", .partitions = 3, .groups = {"g"}}});
+    return found.has_value();
+  });
+  const std::string log = testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(taken) << found.error().reason << ": " << found.error().detail;
+  EXPECT_THAT(*found, SizeIs(2)) << "the partitions of both";
+  EXPECT_THAT(log, HasSubstr("topic_not_compared"));
+  const auto missing = CreateTopics(bound, {{.name = "nothing"}});
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error().reason, "bus_permission_denied") << missing.error().detail;
+  Put(*KafkaBus::Open(bound, clock_, metrics_).value(), {Make("a", "1")});
+}
+
 // As the services do when a system is installed: each makes what it publishes and what it consumes.
 TEST_F(KafkaBusTest, TopicsThatTwoMakeAtTheSameTimeAreThereForBoth) {
   std::vector<TopicSpec> specs;
@@ -181,7 +231,7 @@ TEST_F(KafkaBusTest, CallsAtTheSameTimeShareRequests) {
   config_.linger = milliseconds(200);
   auto bus = Open();
   Put(*bus, {Make("k", "first")});  // connected
-  constexpr int kThreads = 8;
+  constexpr int kThreads = 32;
   constexpr int kCalls = 5;
   const auto begin = std::chrono::steady_clock::now();
   std::vector<std::thread> threads;
@@ -198,6 +248,7 @@ TEST_F(KafkaBusTest, CallsAtTheSameTimeShareRequests) {
 TEST_F(KafkaBusTest, WhileNoBrokerIsThereThePublisherIsToldInTimeAndAConsumerWaits) {
   config_.brokers = "127.0.0.1:1";
   config_.publish_timeout = milliseconds(500);
+  config_.request_timeout = milliseconds(60'000);
   auto bus = Open();
   Inbox inbox;
   const auto begin = std::chrono::steady_clock::now();
@@ -209,7 +260,7 @@ TEST_F(KafkaBusTest, WhileNoBrokerIsThereThePublisherIsToldInTimeAndAConsumerWai
   EXPECT_THAT(published.error().detail, HasSubstr(event.id.ToString()));
   EXPECT_GE(std::chrono::steady_clock::now() - begin, config_.publish_timeout);
   bus.reset();
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(9)) << "its requests have 10";
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(50)) << "its requests have 60";
 }
 
 TEST_F(KafkaBusTest, AGroupWaitsForItsDeadLetterTopic) {

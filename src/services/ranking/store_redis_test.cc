@@ -14,6 +14,7 @@
 #include <gmock/gmock.h>
 
 #include "base/random.h"
+#include "platform/redis/redis_for_test.h"
 #include "services/ranking/service.h"
 #include "testing/redis_server.h"
 #include "testing/wait.h"
@@ -61,9 +62,14 @@ class RankingRedisTest : public testing::Test {
             .seats = 2,
             .at = clock_.Now()};
   }
-  RankingService Open(const std::string& url) { return {OpenRedisStore(url, kPatient).value(), clock_}; }
+  RankingService Open(const std::string& url) {
+    return {OpenRedisStore(url, redis::kPatient).value(), clock_};
+  }
   // Soon told that the server is frozen.
   RankingService OpenQuick(const std::string& url) { return {OpenRedisStore(url, kQuick).value(), clock_}; }
+  static bool LoadInTheEnd(RankingService& service) {
+    return testbed::Eventually([&] { return service.Load().has_value(); });
+  }
   // As the bus does: again, until it is counted.
   static bool CountInTheEnd(RankingService& service, const Event& event, int attempts) {
     for (int i = 0; i < attempts; ++i) {
@@ -76,8 +82,6 @@ class RankingRedisTest : public testing::Test {
   }
 
   // No test that means something else fails because the machine is busy.
-  static constexpr redis::Options kPatient{.connect_timeout = std::chrono::seconds(5),
-                                           .command_timeout = std::chrono::seconds(20)};
   static constexpr redis::Options kQuick{.connect_timeout = std::chrono::seconds(2),
                                          .command_timeout = std::chrono::seconds(2)};
   ManualClock clock_;
@@ -118,12 +122,12 @@ TEST_F(RankingRedisTest, ANewRankingThatTwoProcessesLoadedIsNotWrittenOver) {
 
 TEST_F(RankingRedisTest, AnEventThatAnotherProcessForgetsMeanwhileIsPassedOverAndHoldsUpNoOther) {
   const std::string url = testbed::EmptyRedis().Url();
-  const auto other = OpenRedisStore(url, kPatient).value();
+  const auto other = OpenRedisStore(url, redis::kPatient).value();
   ASSERT_TRUE(other->EndRebuild(clock_.Now()));
   const Event old = Booking(1);
   clock_.Advance(milliseconds(10));
   const Event young = Booking(2);
-  auto store = std::make_unique<MeanwhileStore>(OpenRedisStore(url, kPatient).value(),
+  auto store = std::make_unique<MeanwhileStore>(OpenRedisStore(url, redis::kPatient).value(),
                                                 [&] { ASSERT_TRUE(other->ForgetProcessed(young.at, 10)); });
   RankingService service(std::move(store), clock_);
   ASSERT_TRUE(service.Load());
@@ -156,9 +160,9 @@ TEST_F(RankingRedisTest, OneWhoseServerIsFrozenAnswersFromMemoryAndFollowsAfterw
   testbed::RedisServer server;
   RankingService first = OpenQuick(server.Url());
   RankingService second = OpenQuick(server.Url());
-  ASSERT_TRUE(first.Load() && second.Load());
-  ASSERT_TRUE(first.Count(std::array{Booking(1)}));
-  ASSERT_TRUE(second.Refresh());
+  ASSERT_TRUE(LoadInTheEnd(first) && LoadInTheEnd(second));
+  ASSERT_TRUE(CountInTheEnd(first, Booking(1), 1'000));
+  ASSERT_TRUE(testbed::Eventually([&] { return second.Refresh().has_value(); }));
   server.Freeze();
   EXPECT_EQ(second.Refresh().error().reason, "database_unavailable");
   EXPECT_EQ(second.Get(Order::kBookings, Window::kHour, 10).rows.size(), 1);
@@ -196,8 +200,8 @@ TEST_F(RankingRedisTest, ANewRankingThatTwoProcessesRebuildTogetherCountsEachEve
 
 TEST_F(RankingRedisTest, ARebuildThatAnotherProcessHasBegunAnewIsForThatOneToEnd) {
   const std::string url = testbed::EmptyRedis().Url();
-  const auto first = OpenRedisStore(url, kPatient).value();
-  const auto second = OpenRedisStore(url, kPatient).value();
+  const auto first = OpenRedisStore(url, redis::kPatient).value();
+  const auto second = OpenRedisStore(url, redis::kPatient).value();
   ASSERT_TRUE(first->BeginRebuild());
   ASSERT_TRUE(second->BeginRebuild());
   EXPECT_FALSE(first->EndRebuild(FromUnixMs(1)).value());
@@ -209,7 +213,7 @@ TEST_F(RankingRedisTest, ARebuildThatAnotherProcessHasBegunAnewIsForThatOneToEnd
 TEST_F(RankingRedisTest, AFrozenServerIsWaitedForAndEachEventCountsOnce) {
   testbed::RedisServer server;
   RankingService service = OpenQuick(server.Url());
-  ASSERT_TRUE(service.Load());
+  ASSERT_TRUE(LoadInTheEnd(service));
   const Event event = Booking(1);
   server.Freeze();
   const Result<void> counted = service.Count(std::array{event});
@@ -235,6 +239,26 @@ TEST_F(RankingRedisTest, ASaveWhoseReplyWasLostIsNotCountedTwice) {
   ASSERT_TRUE(CountInTheEnd(service, Booking(1), 10));
   EXPECT_EQ(service.GetAudit().shows.at(1).confirmed, 3);
   EXPECT_EQ(service.GetAudit().processed, 3);
+}
+
+TEST_F(RankingRedisTest, TheCommandsThatTheGuideNamesAreEnough) {
+  const testbed::RedisServer server;
+  const auto store = OpenRedisStore(server.GuideUrl(), redis::kPatient).value();
+  ASSERT_TRUE(store->BeginRebuild());
+  ASSERT_TRUE(store->ResumeRebuild());
+  ASSERT_TRUE(store->EndRebuild(clock_.Now()).value());
+  ASSERT_TRUE(store->Load());
+  const Event event = Booking(1);
+  State counted;
+  counted.shows[1] = Tally{};
+  counted.hours[HourKey(1, 1)] = Bucket{};
+  ASSERT_TRUE(store->Save(counted, std::array{event.id}, 0));
+  ASSERT_TRUE(store->Save(counted, {}, 2)) << "that hour is dropped";
+  EXPECT_TRUE(store->Load()->state.hours.empty());
+  EXPECT_TRUE(store->AreProcessed(std::array{event.id})->at(0));
+  ASSERT_TRUE(store->LoadIfMoved());
+  EXPECT_EQ(store->ForgetProcessed(clock_.Now() + milliseconds(1), 10)->count, 1);
+  EXPECT_THAT(server.Refused(), testing::ElementsAre("info"));
 }
 
 TEST_F(RankingRedisTest, ALostRankingIsNewAndNeedsARebuild) {
