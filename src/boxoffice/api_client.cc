@@ -39,6 +39,11 @@ void AddApiFlags(CLI::App& command, ApiOptions& options) {
       ->excludes(token);
 }
 
+std::string NewIdempotencyKey() {
+  SeededRandom random(SystemSeed());
+  return Uuid::MakeV7(SystemClock().Now(), random).ToString();
+}
+
 Result<ApiClient> ApiClient::Make(const ApiOptions& options) {
   ApiClient client;
   client.url_ = options.url;
@@ -65,9 +70,7 @@ Result<http::ClientResponse> ApiClient::Send(std::string_view method, std::strin
   request.headers.emplace_back("Authorization", "Bearer " + token_);
   if (!body.empty()) request.headers.emplace_back("Content-Type", std::string(content_type));
   if (method == "POST") {
-    SeededRandom random(SystemSeed());
-    request.headers.emplace_back("Idempotency-Key",
-                                 key ? *key : Uuid::MakeV7(SystemClock().Now(), random).ToString());
+    request.headers.emplace_back("Idempotency-Key", key ? *std::move(key) : NewIdempotencyKey());
   }
   request.body = std::move(body);
   request.timeout = timeout;

@@ -33,6 +33,9 @@ inline constexpr std::chrono::seconds kAuditLimit{3'600};
 // Adds --url, --token and --data to a command. `options` must live until it has run.
 void AddApiFlags(CLI::App& command, ApiOptions& options);
 
+// New for each request that is meant; a repeat carries the same one.
+[[nodiscard]] std::string NewIdempotencyKey();
+
 // A value; every call opens a connection of its own.
 class ApiClient {
  public:

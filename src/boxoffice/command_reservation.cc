@@ -1,3 +1,5 @@
+#include <chrono>
+#include <cstdio>
 #include <memory>
 
 #include <CLI/Config.hpp>
@@ -15,6 +17,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::chrono::milliseconds kPoll{200};
+
 struct ReservationOptions {
   std::string reservation;
   std::string user;
@@ -27,6 +31,7 @@ struct ReservationOptions {
   std::string reason;
   std::string key;
   bool yes = false;
+  int64_t timeout_s = 30;
 };
 
 std::string PathOf(const ReservationOptions& reservation, std::string_view what = {}) {
@@ -52,10 +57,13 @@ void Print(const RestOptions& options, json::value reservation) {
     flat["fee"] = returned.at("fee");
   }
   flat["seats"] = SeatsOf(reservation);
+  const json::value saga = flat["saga"];
+  flat["saga"] = fmt::format("{} {}", TextOf(saga, "kind"), TextOf(saga, "status"));
   flat["failure"] = TextOf(flat["failure"], "code");
-  PrintObject(options, reservation,
-              {"id", "user_id", "show_id", "state", "seats", "amount", "currency", "fees", "returned_seats",
-               "returned_amount", "fee", "failure", "hold_expires_at", "created_at", "updated_at"});
+  PrintObject(
+      options, reservation,
+      {"id", "user_id", "show_id", "state", "saga", "seats", "amount", "currency", "fees", "returned_seats",
+       "returned_amount", "fee", "failure", "hold_expires_at", "created_at", "updated_at"});
 }
 
 void List(const RestOptions& options, const ReservationOptions& wanted) {
@@ -92,11 +100,37 @@ void Cancel(const RestOptions& options, const ReservationOptions& wanted) {
   Print(options, Ask(options, "POST", PathOf(wanted, "/cancel"), json::serialize(body), KeyOf(wanted)));
 }
 
+// Moves, and waits until that is decided: the reservation is CONFIRMED before and after, whichever seats it
+// gets.
 void Move(const RestOptions& options, const ReservationOptions& wanted) {
   const json::object body{{"from", json::value_from(wanted.seats)},
                           {"to", json::value_from(wanted.to)},
                           {"reason", wanted.reason}};
-  Print(options, Ask(options, "POST", PathOf(wanted, "/move"), json::serialize(body), KeyOf(wanted)));
+  json::value moved = Ask(options, "POST", PathOf(wanted, "/move"), json::serialize(body), KeyOf(wanted));
+  const std::string saga = TextOf(moved.at("saga"), "id");
+  const auto status = [&] {  // "" once another saga has begun, which says nothing of this one
+    return TextOf(moved.at("saga"), "id") == saga ? TextOf(moved.at("saga"), "status") : std::string();
+  };
+  if (status() == "running") fmt::print(stderr, "the move has begun, and may still be refused: waiting\n");
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(wanted.timeout_s);
+  while (status() == "running" && std::chrono::steady_clock::now() < end) {
+    Pause(kPoll);
+    const http::ClientResponse response = Send(options, "GET", PathOf(wanted));
+    if (IsDone(response)) moved = json::parse(response.body);  // a refusal to tell is none of the move
+  }
+  if (status() != "done") {
+    ExitCant({Code::kUnknown, "not_decided",
+              fmt::format("the move is not decided yet, or something else has begun since: "
+                          "`boxoffice saga show {}` tells",
+                          wanted.reservation)});
+  }
+  Print(options, moved);
+  const json::value& failure = moved.at("failure");
+  if (failure.is_null()) return;
+  const std::string detail = TextOf(failure, "detail");
+  fmt::print(stderr, "boxoffice: {}: {}\n", TextOf(failure, "code"),
+             detail.empty() ? "the seats stay as they were" : detail);
+  Exit(kExitNo);
 }
 
 void AddSearch(CLI::App& group, const std::shared_ptr<ReservationOptions>& wanted) {
@@ -135,7 +169,14 @@ void AddReservationCommands(CLI::App& app) {
   cancel->add_flag("--yes", wanted->yes, "Don't ask");
   CLI::App* move = AddRestCommand(*group, "move", "Give it other seats; what costs less is given back",
                                   [wanted](const RestOptions& options) { Move(options, *wanted); });
+  move->footer(
+      "Exit codes: 0 moved; 1 refused, with the code on stderr: the seats stay as they were; 2 called the "
+      "wrong way,\nnot an operator, the system can't be reached, or it is not decided yet: `boxoffice saga "
+      "show` tells.");
   AddChange(*move, wanted);
+  move->add_option("--timeout-s", wanted->timeout_s, "How long to wait for what comes of it")
+      ->check(CLI::Range(0, 3'600))
+      ->capture_default_str();
   move->add_option("--from", wanted->seats, "Seats that it has, by number: 3,4")->delimiter(',')->required();
   move->add_option("--to", wanted->to, "Those that it gets in their place, in the same order")
       ->delimiter(',')

@@ -233,7 +233,9 @@ Result<void> UpScaled(const UpOptions& options) {
 void AddUpCommand(CLI::App& app) {
   const auto options = std::make_shared<UpOptions>();
   CLI::App* command = app.add_subcommand("up", "Run the whole system in this process, on embedded stores");
-  command->add_option("--port", options->port, "On 127.0.0.1; 0 takes a free one")->capture_default_str();
+  command->add_option("--port", options->port, "On 127.0.0.1; 0 takes a free one")
+      ->check(CLI::Range(0, 65'535))
+      ->capture_default_str();
   command->add_option("--data", options->data, "The folder where everything is kept")->capture_default_str();
   command->add_flag("--no-seed", options->no_seed,
                     "No demo concerts (they are made once, at the first start)");

@@ -14,7 +14,7 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitNo =
     1;  // it was done, and the answer is no: a refusal, a violation, an unclean stop
 inline constexpr int kExitCant =
-    2;  // called the wrong way, or something outside is missing: a server, a file, a port
+    2;  // called the wrong way, or something outside is missing: a server, its answer, a file, a port
 
 // Ends the command that runs, with this exit code. Does not return unless the code is kExitOk.
 inline void Exit(int code) {

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "boxoffice/operator_commands_for_test.h"
+#include "platform/http/fixed_server_for_test.h"
 #include "testing/temp_dir.h"
 #include "testing/wait.h"
 
@@ -13,6 +14,7 @@ namespace boxoffice::cli {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 TEST_F(OperatorCommandsTest, WhatCantBeUndoneIsDoneOnceItIsConfirmed) {
   On("GET /v1/admin/shows/1/queue", R"({"show_id":"1","state":"PREQUEUE"})");
@@ -99,6 +101,36 @@ TEST_F(OperatorCommandsTest, WhatIsRetriedIsNamedOrAllThatIsParked) {
   EXPECT_EQ(Run({"saga", "retry", "r1", "--all-parked", "--reason", "why", "--yes"}), 2);
   EXPECT_EQ(Run({"saga", "retry", "r1", "--last-error", "queue", "--reason", "why"}), 2);
   EXPECT_EQ(Last().line, "");
+}
+
+TEST_F(OperatorCommandsTest, WhatMayHaveBeenDoneIsToldWithItsKey) {
+  const std::vector<std::string> adjust = {"wallet",     "adjust", "mina",     "--amount", "5",
+                                           "--currency", "KRW",    "--reason", "why"};
+  const std::string line = "POST /v1/admin/wallets/mina/adjustments";
+  On(line, R"({"code":"unavailable"})", 503);
+  EXPECT_EQ(Run(adjust), 2);
+  const std::string key = Last().key;
+  EXPECT_NE(key, "");
+  EXPECT_THAT(err_, HasSubstr(fmt::format("repeat it with --key {}\n", key)));
+  On(line, R"({"code":"idempotency_key_running"})", 409);
+  std::vector<std::string> again = adjust;
+  again.insert(again.end(), {"--key", key});
+  EXPECT_EQ(Run(again), 2) << "the first may still do it";
+  EXPECT_EQ(Last().key, key);
+  EXPECT_THAT(err_, HasSubstr(fmt::format("repeat it with --key {}\n", key)));
+  On(line, R"({"code":"wallet_closed"})", 409);
+  EXPECT_EQ(Run(adjust), 1);
+  EXPECT_THAT(err_, Not(HasSubstr("--key"))) << "it was not done";
+  On("POST /v1/admin/shows/1/publish", R"({"code":"unavailable"})", 503);
+  EXPECT_EQ(Run({"show", "publish", "1"}), 2);
+  EXPECT_THAT(err_, Not(HasSubstr("--key"))) << "it takes none";
+  const http::FixedServer lost("");
+  url_ = lost.Url();
+  EXPECT_EQ(Run(adjust), 2);
+  EXPECT_THAT(err_, HasSubstr("repeat it with --key "));
+  url_ = "http://127.0.0.1:1";
+  EXPECT_EQ(Run(adjust), 2);
+  EXPECT_THAT(err_, Not(HasSubstr("--key"))) << "it was never sent";
 }
 
 TEST_F(OperatorCommandsTest, AnExportThatFailsLeavesTheFileAsItWas) {

@@ -66,7 +66,8 @@ class OperatorCommandsTest : public testing::Test {
     CLI::App app;
     app.require_subcommand(1);
     AddOperatorCommands(app);
-    arguments.insert(arguments.end(), {"--url", fmt::format("http://127.0.0.1:{}", port()), "--token", "t"});
+    const std::string url = url_.empty() ? fmt::format("http://127.0.0.1:{}", port()) : url_;
+    arguments.insert(arguments.end(), {"--url", url, "--token", "t"});
     std::ranges::reverse(arguments);
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
@@ -95,6 +96,7 @@ class OperatorCommandsTest : public testing::Test {
   std::mutex mutex_;
   std::vector<Seen> seen_;
   std::map<std::string, std::pair<int, std::string>> answers_;
+  std::string url_;  // where else to ask
   std::string out_;
   std::string err_;
   boost::asio::io_context io_;

@@ -244,7 +244,8 @@ TEST_F(OperatorCommandsTest, ReservationsAreSearchedCancelledAndMoved) {
   const std::string reservation =
       R"({"id":"r1","user_id":"mina","show_id":"1","state":"CONFIRMED","seats":[{"seat_no":3,"label":"A-3","price":90}],)"
       R"("amount":90,"currency":"KRW","fees":10,"failure":null,"created_at":"2026-11-22T10:00:00.000Z",)"
-      R"("returned":{"seats":[{"seat_no":4,"label":"A-4","price":100}],"amount":90,"fee":10}})";
+      R"("returned":{"seats":[{"seat_no":4,"label":"A-4","price":100}],"amount":90,"fee":10},)"
+      R"("saga":{"id":"s1","kind":"move","status":"done"}})";
   On("GET /v1/admin/reservations?user_id=mina&state=CONFIRMED&from=2026-11-22T10%3A00%3A00Z&limit=200",
      fmt::format(R"({{"items":[{}],"next_cursor":null}})", reservation));
   EXPECT_EQ(Run({"reservation", "list", "--user", "mina", "--state", "CONFIRMED", "--from",
@@ -255,6 +256,7 @@ TEST_F(OperatorCommandsTest, ReservationsAreSearchedCancelledAndMoved) {
   On("GET /v1/admin/reservations/r1", reservation);
   EXPECT_EQ(Run({"reservation", "get", "r1"}), 0);
   EXPECT_THAT(out_, HasSubstr("A-4"));
+  EXPECT_THAT(out_, HasSubstr("move done\n"));
   On("POST /v1/admin/reservations/r1/cancel", reservation);
   EXPECT_EQ(Run({"reservation", "cancel", "r1", "--seats", "4", "--reason", "ill", "--yes"}), 0) << err_;
   EXPECT_EQ(Last().body, R"({"reason":"ill","seats":[4]})");
@@ -265,6 +267,39 @@ TEST_F(OperatorCommandsTest, ReservationsAreSearchedCancelledAndMoved) {
       << err_;
   EXPECT_EQ(Last().body, R"({"from":[3,4],"to":[9,8],"reason":"a pillar"})");
   EXPECT_EQ(Run({"reservation", "move", "r1", "--from", "3", "--reason", "a pillar"}), 2) << "where to?";
+}
+
+// A reservation that is, or was, being moved by a saga.
+std::string BeingMoved(std::string_view saga, std::string_view status, std::string_view failure = "null") {
+  return fmt::format(
+      R"({{"id":"r1","state":"CONFIRMED","seats":[],"returned":null,"failure":{},"saga":{{"id":"{}","kind":"move","status":"{}"}}}})",
+      failure, saga, status);
+}
+
+TEST_F(OperatorCommandsTest, AMoveThatGoesOnIsNotToldAsDone) {
+  const std::string look = "GET /v1/admin/reservations/r1";
+  const auto move = [this](const std::string& timeout_s) {
+    return Run({"reservation", "move", "r1", "--from", "3", "--to", "9", "--reason", "a pillar",
+                "--timeout-s", timeout_s});
+  };
+  On("POST /v1/admin/reservations/r1/move", BeingMoved("s2", "running"), 202);
+  On(look, BeingMoved("s2", "done"));
+  EXPECT_EQ(move("60"), 0) << err_;
+  EXPECT_EQ(Last().line, look);
+  On(look, BeingMoved("s2", "done", R"({"code":"seats_taken","detail":""})"));
+  EXPECT_EQ(move("60"), 1);
+  EXPECT_THAT(err_, HasSubstr("seats_taken"));
+  On(look, BeingMoved("s2", "parked"));
+  EXPECT_EQ(move("60"), 2);
+  EXPECT_THAT(err_, HasSubstr("`boxoffice saga show r1` tells (not_decided)"));
+  EXPECT_EQ(out_, "") << "no seats that the buyer may not get";
+  On(look, BeingMoved("s3", "done"));
+  EXPECT_EQ(move("60"), 2) << "what came of another one says nothing of this one";
+  On(look, R"({"code":"rate_limited"})", 429);
+  EXPECT_EQ(move("1"), 2) << "it is the question that was refused";
+  EXPECT_THAT(err_, HasSubstr("not_decided"));
+  EXPECT_EQ(move("0"), 2);
+  EXPECT_THAT(err_, HasSubstr("not_decided"));
 }
 
 TEST_F(OperatorCommandsTest, PricesAreChangedAndListed) {

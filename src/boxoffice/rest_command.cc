@@ -46,6 +46,11 @@ void Watch(const RestOptions& options, double seconds, const std::function<void(
   }
 }
 
+// Said of a request that may have been done: a repeat with another key would do it twice.
+std::string HowToRepeat(const std::string& key) {
+  return fmt::format("; it is not known whether it was done: repeat it with --key {}", key);
+}
+
 }  // namespace
 
 CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::string& description,
@@ -55,15 +60,15 @@ CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::st
   AddApiFlags(*command, options->api);
   command->add_flag("--json", options->json, "Print the answer as JSON");
   command->footer(
-      "Exit codes: 0 done; 1 refused, with the code on stderr; 2 called the wrong way, not an operator, or "
-      "the "
-      "system\ncan't be reached.");
+      "Exit codes: 0 done; 1 refused, with the code on stderr; 2 called the wrong way, not an operator, the "
+      "system\ncan't be reached, or it is not known whether it was done.");
   const auto watch_s = std::make_shared<double>(0);
   if (std::ranges::find(kLooks, name) != kLooks.end()) {
     command->add_option("--watch", *watch_s, "Look again every so many seconds, until Ctrl-C")
         ->check(CLI::Range(0.1, 3'600.0));
   }
-  command->callback([options, watch_s, run = std::move(run)] {
+  command->callback([command, options, watch_s, run = std::move(run)] {
+    options->has_key = command->get_option_no_throw("--key") != nullptr;
     try {
       if (*watch_s > 0) return Watch(*options, *watch_s, run);
       run(*options);
@@ -85,29 +90,36 @@ bool IsOutside(const http::ClientResponse& response) {
   return response.status == 401 || response.status == 403 || response.status >= 500;
 }
 
-void Refused(const RestOptions& options, const http::ClientResponse& response) {
+void Refused(const RestOptions& options, const http::ClientResponse& response,
+             const std::optional<std::string>& key) {
   // A proxy's page is no JSON.
   boost::system::error_code error;
   const json::value problem = json::parse(response.body, error);
   if (options.json && !error && problem.is_object()) fmt::print("{}\n", response.body);
-  fmt::print(stderr, "boxoffice: {}\n", DescribeProblem(response));
-  throw CLI::RuntimeError(IsOutside(response) ? kExitCant : kExitNo);
+  const bool unknown =
+      key && (response.status >= 500 || TextOf(problem, "code") == "idempotency_key_running");
+  fmt::print(stderr, "boxoffice: {}{}\n", DescribeProblem(response), unknown ? HowToRepeat(*key) : "");
+  throw CLI::RuntimeError(unknown || IsOutside(response) ? kExitCant : kExitNo);
 }
 
 http::ClientResponse Send(const RestOptions& options, std::string_view method, std::string_view path,
                           std::string body, std::optional<std::string> key, std::string_view content_type) {
   const auto client = ApiClient::Make(options.api);
   if (!client) ExitCant(client.error());
-  auto response =
-      client->Send(method, path, std::move(body), std::move(key), std::chrono::seconds(60), content_type);
-  if (!response) ExitCant(response.error());
+  auto response = client->Send(method, path, std::move(body), key, std::chrono::seconds(60), content_type);
+  if (!response) {
+    Error error = response.error();
+    if (key && error.code == Code::kUnknown) error.detail += HowToRepeat(*key);
+    ExitCant(error);
+  }
   return *std::move(response);
 }
 
 http::ClientResponse Fetch(const RestOptions& options, std::string_view method, std::string_view path,
                            std::string body, std::optional<std::string> key, std::string_view content_type) {
-  http::ClientResponse response = Send(options, method, path, std::move(body), std::move(key), content_type);
-  if (!IsDone(response)) Refused(options, response);
+  if (options.has_key && method == "POST" && !key) key = NewIdempotencyKey();
+  http::ClientResponse response = Send(options, method, path, std::move(body), key, content_type);
+  if (!IsDone(response)) Refused(options, response, key);
   return response;
 }
 

@@ -21,6 +21,7 @@ namespace boxoffice::cli {
 struct RestOptions {
   ApiOptions api;
   bool json = false;
+  bool has_key = false;  // the command takes --key, by which it can be repeated
 };
 
 // Adds the subcommand `name` to `group`, with --url, --token, --data, --json and the exit codes. `run` is
@@ -28,7 +29,8 @@ struct RestOptions {
 CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::string& description,
                          std::function<void(const RestOptions&)> run);
 
-// The answer to one request, whatever it says. No answer ends the command with kExitCant.
+// The answer to one request, whatever it says. No answer ends the command with kExitCant; with a `key`, which
+// a POST has, it says how to repeat what may have been done.
 [[nodiscard]] http::ClientResponse Send(const RestOptions& options, std::string_view method,
                                         std::string_view path, std::string body = {},
                                         std::optional<std::string> key = {},
@@ -36,9 +38,12 @@ CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::st
 [[nodiscard]] bool IsDone(const http::ClientResponse& response);
 // Refused for who asks, or by what is in between, rather than for what is asked.
 [[nodiscard]] bool IsOutside(const http::ClientResponse& response);
-// Says why, and ends the command: with kExitCant where IsOutside, otherwise kExitNo.
-[[noreturn]] void Refused(const RestOptions& options, const http::ClientResponse& response);
-// The answer to one request as it came; refusals and failures as with Ask.
+// Says why, and ends the command: with kExitCant where IsOutside, otherwise kExitNo. What may have been done
+// all the same, of a request with a `key`, is kExitCant, too, and it says how to repeat it.
+[[noreturn]] void Refused(const RestOptions& options, const http::ClientResponse& response,
+                          const std::optional<std::string>& key = std::nullopt);
+// The answer to one request as it came; refusals and failures as with Ask. A POST of a command that takes
+// --key has one, whether it was given or not.
 [[nodiscard]] http::ClientResponse Fetch(const RestOptions& options, std::string_view method,
                                          std::string_view path, std::string body = {},
                                          std::optional<std::string> key = {},

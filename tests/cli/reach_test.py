@@ -151,8 +151,8 @@ def sample(schema, name="", depth=0):
         merged = {**part, **merged, "properties": {**part.get("properties", {}), **merged.get("properties", {})}}
     if "const" in merged:
         return merged["const"]
-    if "enum" in merged:
-        return next(value for value in reversed(merged["enum"]) if value is not None)  # what is over, where it is a state
+    if "enum" in merged:  # what is over, where it is a state
+        return "done" if "done" in merged["enum"] else next(value for value in reversed(merged["enum"]) if value is not None)
     kind = merged.get("type", "object")
     if isinstance(kind, list):
         if "null" in kind:
