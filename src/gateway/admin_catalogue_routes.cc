@@ -26,6 +26,7 @@ std::string OperationKey(const auth::Principal& caller, std::string_view key) {
   return fmt::format("{}:{}", caller.user, key);
 }
 
+// Where operators read it: buyers have no concert without a show, and no draft.
 Response Created(Response response, std::string_view location) {
   response.headers.Add("Location", location);
   return response;
@@ -76,7 +77,7 @@ asio::awaitable<Response> CreateConcert(Edge& edge, Request& request, const auth
       co_await edge.backends.Ask<seat::v1::Concert>(query, request.traceparent(), start);
   if (!concert) co_return ServiceFailure(concert.error());
   Response response = ObjectResponse([&](http::JsonWriter& writer) { WriteConcert(writer, *concert); }, 201);
-  co_return Created(std::move(response), fmt::format("/v1/concerts/{}", concert->id()));
+  co_return Created(std::move(response), fmt::format("/v1/admin/concerts/{}", concert->id()));
 }
 
 asio::awaitable<Response> UpdateConcert(Edge& edge, Request& request, const auth::Principal&) {
@@ -185,7 +186,7 @@ asio::awaitable<Response> CreateShow(Edge& edge, Request& request, const auth::P
       timeout, std::move(*query), request.traceparent(), start);
   if (!show) co_return ShowFailure(show.error());
   Response response = ObjectResponse([&](http::JsonWriter& writer) { WriteShow(writer, *show); }, 201);
-  co_return Created(std::move(response), fmt::format("/v1/shows/{}", show->id()));
+  co_return Created(std::move(response), fmt::format("/v1/admin/shows/{}", show->id()));
 }
 
 asio::awaitable<Response> UpdateShow(Edge& edge, Request& request, const auth::Principal&) {

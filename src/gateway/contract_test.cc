@@ -141,6 +141,15 @@ std::string Contract::Fits(const json::value& given, const json::value& value,
   return {};
 }
 
+std::string Contract::NamesMembers(const json::value& given, const json::value& value) const {
+  const json::object& properties = Resolve(given).as_object().at("properties").as_object();
+  for (const auto& [name, member] : value.as_object()) {
+    if (!properties.contains(name))
+      return fmt::format("body.{} is not in the contract", std::string_view(name));
+  }
+  return {};
+}
+
 std::string Contract::Judge(std::string_view method, std::string_view path, int status,
                             std::string_view content_type, std::string_view body) const {
   const std::string what = fmt::format("{} {} → {}", method, path, status);
@@ -161,7 +170,8 @@ std::string Contract::Judge(std::string_view method, std::string_view path, int 
   json::error_code error;
   const json::value value = json::parse(body, error);
   if (error) return what + ": the body is not JSON";
-  const std::string wrong = Fits(media->at("schema"), value, "body");
+  std::string wrong = Fits(media->at("schema"), value, "body");
+  if (wrong.empty() && type == "application/problem+json") wrong = NamesMembers(media->at("schema"), value);
   return wrong.empty() ? "" : fmt::format("{}: {}", what, wrong);
 }
 
@@ -210,6 +220,9 @@ TEST_F(ContractTest, JudgeNamesWhatIsWrong) {
   EXPECT_THAT(judge(200, R"({"user_id":"ada","balances":[{"amount":1.5,"currency":"KRW"}]})"),
               testing::HasSubstr("body.balances[0].amount"));
   EXPECT_THAT(judge(418, "{}"), testing::HasSubstr("no such status"));
+  EXPECT_THAT(contract().Judge("GET", "/v1/wallet", 401, "application/problem+json",
+                               R"({"type":"t","title":"T","status":401,"code":"c","x":1})"),
+              testing::HasSubstr("body.x is not in the contract"));
 }
 
 }  // namespace

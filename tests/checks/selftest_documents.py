@@ -89,14 +89,21 @@ class ReferenceTest(RuleCase):
 
     def test_events_and_operations(self):
         self.put("proto/boxoffice/bus/v1/events.proto", "// Topic seat, key: show id. seat.held.\n"
-                 "message SeatEvent {\n  repeated int64 no = 1;  // of the\n                          // show\n}\n")  # fmt: skip
+                 "message SeatEvent {\n  repeated int64 no = 1;  // of the\n                          // show\n"
+                 "  bytes saga_id = 2;\n  int64 ends_at_ms = 3;\n  int64 fee = 4;\n  string currency = 5;\n  int64 at_ms = 6;\n}\n")  # fmt: skip
         self.put("openapi/boxoffice.yaml", "openapi: 3.1.0\ninfo: {title: T, version: 1.2.3, description: D}\ntags: [{name: a, description: A}]\n"
                  "paths:\n  /x:\n    get:\n      tags: [a]\n      operationId: getX\n      security: []\n      responses:\n"
                  "        '200': {description: X, content: {application/json: {schema: {$ref: '#/components/schemas/X'}}}}\n"
                  "components: {schemas: {X: {type: object, required: [y], properties: {y: {type: integer, minimum: 1}}}}}\n")  # fmt: skip
         run.load("reference").update(Tree(self.root))
         self.assert_clean("reference")
-        self.assertIn("| `no` | list of int64 | of the show |", (self.root / "docs/reference/events.md").read_text())
+        events = (self.root / "docs/reference/events.md").read_text()
+        self.assertIn("| `no` | list of int64 | `no`: list of numbers | of the show |", events)
+        self.assertIn("| `saga_id` | bytes | `saga_id`: UUID, may be absent |", events)
+        self.assertIn("| `ends_at_ms` | int64 | `ends_at`: RFC 3339, may be absent |", events)
+        self.assertIn("| `fee` | int64 | `fee`: number, may be absent |", events)
+        self.assertIn("| `currency` | string | `currency`: text |", events)
+        self.assertIn("| `at_ms` | int64 | — |", events)
         api = (self.root / "docs/reference/api.md").read_text()
         self.assertIn("| `GET` | [`/x`](#getx) |", api)
         self.assertIn("For everybody.", api)

@@ -163,6 +163,18 @@ TEST_F(Seats, OperatorsBlockSeatsAndGiveThemBackWithAReason) {
   system_->ExpectCleanAudit();
 }
 
+TEST_F(Seats, AConcertWithoutAShowAndADraftAreWhereTheirLocationSays) {
+  const Reply concert =
+      system_->Admin("POST", "/v1/admin/concerts", R"({"title":"T","artist":"A","venue":"V"})");
+  ASSERT_EQ(concert.status, 201) << concert;
+  EXPECT_EQ(system_->Admin("GET", concert.header("Location")).at("id"), concert.at("id"));
+  const Reply draft = TryCreate(R"("grid":[{"name":"Floor","rows":1,"seats_per_row":6,"category":"A"},)"
+                                R"({"name":"Balcony","rows":1,"seats_per_row":6,"category":"B"}],)"
+                                R"("draft":true)");
+  ASSERT_EQ(draft.status, 201) << draft;
+  EXPECT_EQ(system_->Admin("GET", draft.header("Location")).at("state"), "DRAFT");
+}
+
 TEST_F(Seats, ADraftIsAnnouncedAndACancelledShowSellsNothingMore) {
   const std::string show = CreateHall(R"(,"draft":true)");
   const std::string admin = "/v1/admin/shows/" + show;

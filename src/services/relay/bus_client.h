@@ -12,8 +12,9 @@
 namespace boxoffice::relay {
 
 // An event as it is kept: its body is the JSON {"type", "timestamp", "data": {…}} with all that it says: ids,
-// numbers and states, nothing personal beyond the user's id. Errors: event_malformed (kInvalidArgument), also
-// for a type that is not among EventTypes().
+// numbers and states, nothing personal beyond the user's id; names and forms are those of
+// docs/reference/events.md. Errors: event_malformed (kInvalidArgument), also for a type that is not among
+// EventTypes().
 [[nodiscard]] Result<InboxEvent> ToInboxEvent(const bus::Event& event);
 
 // Takes what some target wants into the inbox, and calls `accepted` if there was any. Before a malformed

@@ -157,12 +157,30 @@ def errors_page(tree):
     return "\n".join(lines) + "\n"
 
 
+# Numbers that webhooks leave out where there are none, as only some types have them. Other numbers, and the currency, are always there.
+OF_SOME_TYPES = ("given_back", "fee", "left_seat_nos")
+
+
+def in_webhooks(name, kind, repeated):
+    """A field as src/services/relay/bus_client.cc writes it; bus_client_test.cc holds the page to what is sent."""
+    if name == "at_ms":
+        return "—"
+    form = {"bytes": "UUID", "string": "text", "bool": "true"}.get(kind, "list of numbers" if repeated else "number")
+    if name.endswith("_ms"):
+        form = "RFC 3339"
+    always = name == "currency" or form in ("number", "list of numbers") and name not in OF_SOME_TYPES
+    return f"`{name.removesuffix('_ms')}`: {form}{'' if always else ', may be absent'}"
+
+
 def events_page(tree):
     text = tree.text(EVENTS)
     lines = ["# Events", "", WRITTEN.format(f"`{EVENTS}`"),
              "CloudEvents 1.0. On Kafka in binary mode: the headers `ce_id`, `ce_type`, `ce_source`, `ce_specversion`, `ce_time` and `traceparent`, the key as",
              "below, and a protobuf body. As webhooks in JSON, signed ([send events to a platform](../howto/webhooks.md)). Events of one key are in",
-             "order; an event may come twice, with the same id. Fields are only ever added.", ""]  # fmt: skip
+             "order; an event may come twice, with the same id. Fields are only ever added.", "",
+             "In webhooks `data` has the fields as the column *in webhooks* says, and leaves out what may be absent where it is empty, 0 or false; the event's time",
+             "is `timestamp`, beside `data`. The id of a show is a number here, and a text in [the interface](api.md). A thin webhook, which is the default, has",
+             "those whose names end in `_id`, and `version`, alone.", ""]  # fmt: skip
     message = re.compile(r"((?:^//[^\n]*\n)+)message (\w+) \{(.*?)\}", re.MULTILINE | re.DOTALL)
     field = re.compile(r"(repeated )?(\w+) (\w+) = (\d+);[ \t]*(?://[ \t]*([^\n]*(?:\n[ \t]+//[^\n]*)*))?")
     for comment, name, body in message.findall(text):
@@ -171,9 +189,10 @@ def events_page(tree):
         if topic is None:
             continue
         types = re.sub(r"\b([a-z]+\.[a-z_]+)\b", r"`\1`", topic[3])
-        lines += [f"## {name}", "", f"Topic `{topic[1]}`, key: {topic[2]}. {types}", "", "| field | type | what |", "|---|---|---|"]
+        lines += [f"## {name}", "", f"Topic `{topic[1]}`, key: {topic[2]}. {types}", "", "| field | type | in webhooks | what |", "|---|---|---|---|"]
         for repeated, kind, field_name, _, note in field.findall(body):
-            lines.append(f"| `{field_name}` | {'list of ' if repeated else ''}{kind} | {cell(note.replace('//', ' '))} |")
+            lines.append(f"| `{field_name}` | {'list of ' if repeated else ''}{kind} | {in_webhooks(field_name, kind, repeated)} "
+                         f"| {cell(note.replace('//', ' '))} |")  # fmt: skip
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

@@ -145,7 +145,7 @@ function useHold(show: Show, turn: Turn) {
     mutationFn: (wish: Wish) =>
       command({ show: show.id, wish }, (key) =>
         api.POST('/v1/reservations', {
-          params: { header: { 'Idempotency-Key': key, ...(turn.token ? { 'X-Queue-Token': turn.token } : {}) } as { 'Idempotency-Key': string; 'X-Queue-Token': string } },
+          params: { header: { 'Idempotency-Key': key, ...(turn.token ? { 'X-Queue-Token': turn.token } : {}) } },
           body: { show_id: show.id, ...wish } as never,
         }),
       ),

@@ -173,7 +173,7 @@ export function SagaPage({ id }: { id: string }) {
   });
   if (!data) return error ? <ProblemNote thrown={error} /> : <p className="loading">{t.loading}</p>;
   const { saga } = data;
-  const open = saga.status === 'running' || saga.status === 'parked' || saga.status === 'waiting';
+  const open = saga.status !== 'done';
   return (
     <>
       <title>{`${data.user_id} – Boxoffice`}</title>
