@@ -3,16 +3,15 @@
 // `node examples_test.mjs`.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { demoShows, root, signedIn, startSystem } from '../browser/system.mjs';
+import { demoShows, freePort, root, signedIn, startSystem } from '../browser/system.mjs';
 
 const sdk = join(root, 'web/sdk');
 const require = createRequire(join(sdk, 'package.json'));
@@ -69,26 +68,6 @@ async function until(what, condition) {
   assert.fail(`not within ${kSeconds} s: ${what}`);
 }
 
-// A port of 127.0.0.1 for a server that is started later, as src/testing/free_port.h takes one: below those that the kernel gives to
-// outgoing connections; the UDP port of that number stays bound, by which other tests see that it is taken.
-async function freePort() {
-  for (let tries = 0; tries < 1000; ++tries) {
-    const port = 10_100 + Math.floor(Math.random() * 20_000);
-    const taken = createSocket('udp4').unref();
-    try {
-      taken.bind(port, '127.0.0.1');
-      await once(taken, 'listening');
-      const free = createServer().listen(port, '127.0.0.1');
-      await once(free, 'listening');
-      await new Promise((resolve) => free.close(resolve));
-      return port;
-    } catch {
-      taken.close(); // it is somebody's: another one
-    }
-  }
-  assert.fail('no port is free');
-}
-
 // A server of this test at an address of its own; `got` has each request with its raw body. `answer` says what comes back.
 async function receiver(answer = () => 204) {
   const got = [];
@@ -139,31 +118,109 @@ test('the first sale, with curl', async () => {
   assert.equal(said.seats.length, 2);
 });
 
-// Passes on whatever is asked, but for the first reservation, which is shed.
-async function shedding() {
-  let shed = 0;
+// Passes on whatever is asked, but for what `instead` answers for a request about reservations: {status, headers, body}, or null for
+// a connection that breaks. `pass` gives the system's answer. `keys` has the key of each reservation that was asked for.
+async function between(instead) {
+  const keys = [];
   const server = createServer(async (request, response) => {
     const parts = [];
     for await (const part of request) parts.push(part);
-    if (request.method === 'POST' && request.url === '/v1/reservations' && ++shed === 1) {
-      response.writeHead(503, { 'Content-Type': 'application/problem+json', 'Retry-After': '1' }).end('{"code":"overloaded","state":"CONFIRMING"}');
-      return;
-    }
     const headers = Object.fromEntries(['authorization', 'content-type', 'idempotency-key', 'x-queue-token'].filter((name) => request.headers[name]).map((name) => [name, request.headers[name]]));
-    const answer = await fetch(system.url + request.url, { method: request.method, headers, body: parts.length > 0 ? Buffer.concat(parts) : undefined });
-    response.writeHead(answer.status, { 'Content-Type': answer.headers.get('content-type') ?? 'text/plain' }).end(Buffer.from(await answer.arrayBuffer()));
+    const pass = async () => {
+      const answer = await fetch(system.url + request.url, { method: request.method, headers, body: parts.length > 0 ? Buffer.concat(parts) : undefined });
+      return { status: answer.status, headers: { 'Content-Type': answer.headers.get('content-type') ?? 'text/plain' }, body: await answer.text() };
+    };
+    const about = request.url.startsWith('/v1/reservations');
+    if (request.method === 'POST' && request.url === '/v1/reservations') keys.push(request.headers['idempotency-key']);
+    const answer = about ? await instead(request.method, pass) : await pass();
+    if (answer) response.writeHead(answer.status, answer.headers).end(answer.body);
+    else response.destroy();
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { asked: () => shed, url: `http://127.0.0.1:${server.address().port}`, close: () => new Promise((resolve) => server.close(resolve)) };
+  return { keys, url: `http://127.0.0.1:${server.address().port}`, close: () => new Promise((resolve) => server.close(resolve)) };
+}
+
+const refusal = (status, code, more = {}) => ({ status, headers: { 'Content-Type': 'application/problem+json', 'Retry-After': '1' }, body: JSON.stringify({ code, ...more }) });
+
+// The first sale, with curl, by way of such a proxy: what it said, which is one line if it ended well, and under which keys.
+async function saleBetween(user, instead) {
+  const proxy = await between(instead);
+  try {
+    const { code, out, err } = await run(join(root, 'examples/first_sale.sh'), [], { TOKEN: await tokenOf(user), BOXOFFICE_URL: proxy.url });
+    if (code === 0) assert.equal(out.trim().split('\n').length, 1, out);
+    return { code, said: code === 0 ? JSON.parse(out) : undefined, err, keys: proxy.keys };
+  } finally {
+    await proxy.close();
+  }
 }
 
 test('a reservation that is shed is asked for again, with curl, and the answer is that of the last try alone', async () => {
-  const proxy = await shedding();
+  let shed = 0;
+  const { said, err, keys } = await saleBetween('ivy', (method, pass) => (++shed === 1 ? refusal(503, 'overloaded', { state: 'CONFIRMING' }) : pass()));
+  assert.equal(said?.state, 'CONFIRMED', err);
+  assert.ok(keys.length > 1);
+});
+
+test('a reservation whose answer is lost is asked for again, with curl', async () => {
+  let bought;
+  const { said, err, keys } = await saleBetween('jon', async (method, pass) => {
+    const answer = await pass();
+    if (bought || answer.status >= 300) return answer;
+    bought = JSON.parse(answer.body).id;
+    return null;
+  });
+  assert.equal(said?.state, 'CONFIRMED', err);
+  assert.equal(said.reservation, bought);
+  assert.ok(keys.length > 1);
+  assert.equal(new Set(keys).size, 1);
+});
+
+test('a reservation that still runs under its key is asked for again, with curl', async () => {
+  let running = 0;
+  const { said, err, keys } = await saleBetween('kim', (method, pass) => (++running === 1 ? refusal(409, 'idempotency_key_running') : pass()));
+  assert.equal(said?.state, 'CONFIRMED', err);
+  assert.ok(keys.length > 1);
+  assert.equal(new Set(keys).size, 1);
+});
+
+test('a reservation that is refused is asked for once, with curl, and its key is told', async () => {
+  const { code, err, keys } = await saleBetween('lea', () => refusal(409, 'seats_taken'));
+  assert.notEqual(code, 0);
+  assert.equal(keys.length, 1);
+  assert.ok(err.includes('seats_taken') && err.includes(keys[0]), err);
+});
+
+test('a hold that is not decided at once is waited for', async () => {
+  let asked = 0;
+  const proxy = await between(async (method, pass) => {
+    const answer = await pass();
+    if (method === 'GET') ++asked;
+    else if (answer.status === 201) return { ...answer, status: 202, body: JSON.stringify({ ...JSON.parse(answer.body), hold_expires_at: null }) };
+    return answer;
+  });
   try {
-    const out = await runWell(join(root, 'examples/first_sale.sh'), [], { TOKEN: await tokenOf('ivy'), BOXOFFICE_URL: proxy.url });
-    assert.ok(proxy.asked() > 1);
-    assert.equal(out.trim().split('\n').length, 1, out);
-    assert.equal(JSON.parse(out).state, 'CONFIRMED');
+    const { code, out, err } = await run('node', [await compiled('two_steps.ts'), 'cancel'], { TOKEN: await tokenOf('mia'), BOXOFFICE_URL: proxy.url });
+    assert.equal(code, 0, err);
+    assert.match(err, /are held until \d{4}-/);
+    assert.ok(asked > 0);
+    assert.equal(JSON.parse(out).state, 'RELEASED');
+  } finally {
+    await proxy.close();
+  }
+});
+
+test('a hold that comes to nothing is neither told as held nor paid for', async () => {
+  const posts = [];
+  const proxy = await between(async (method, pass) => {
+    const answer = await pass();
+    if (method === 'POST') posts.push(answer.status);
+    return answer.status === 201 ? { ...answer, body: JSON.stringify({ ...JSON.parse(answer.body), state: 'RELEASED', hold_expires_at: null }) } : answer;
+  });
+  try {
+    const { code, err } = await run('node', [await compiled('two_steps.ts')], { TOKEN: await tokenOf('ned'), BOXOFFICE_URL: proxy.url });
+    assert.notEqual(code, 0);
+    assert.match(err, /RELEASED/);
+    assert.equal(posts.filter((status) => status < 400).length, 1, `${posts}`);
   } finally {
     await proxy.close();
   }
@@ -199,19 +256,29 @@ test('seats are followed with curl while somebody buys', async () => {
   }
 });
 
+// The receiver in TypeScript, once it listens; `lines` are what it printed after that.
+async function startReceiver(secret, port = 0) {
+  const child = spawn('node', [await compiled('webhook_receiver.ts')], { env: { ...process.env, PORT: String(port), WEBHOOK_SECRET: secret }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const lines = [];
+  const said = { err: '' };
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+  child.stderr.on('data', (part) => (said.err += part));
+  await until('it listens', () => lines.length > 0 || child.exitCode !== null);
+  const url = /^listening (.*)$/.exec(lines.shift())?.[1];
+  assert.ok(url, said.err);
+  return { child, lines, said, url };
+}
+
 test('the receiver in TypeScript verifies and reads what a sale sends, and the library refuses what was changed', async () => {
   const spy = await receiver();
   const target = await makeTarget(spy.url, ['reservation.confirmed']);
   // The port is known when the target is made, the secret when it has been: so it listens where another target will point.
   const port = await freePort();
   const { secret } = await makeTarget(`http://127.0.0.1:${port}/`, ['reservation.confirmed']);
-  const child = spawn('node', [await compiled('webhook_receiver.ts')], { env: { ...process.env, PORT: String(port), WEBHOOK_SECRET: secret }, stdio: ['ignore', 'pipe', 'inherit'] });
-  const lines = [];
-  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+  const { child, lines, url } = await startReceiver(secret, port);
   try {
-    await until('it listens', () => lines.length > 0);
     const bought = JSON.parse(await runWell('node', [await compiled('first_sale.ts')], { TOKEN: await tokenOf('gus') }));
-    const event = JSON.parse(await until('the event', () => lines[1]));
+    const event = JSON.parse(await until('the event', () => lines[0]));
     assert.equal(event.type, 'reservation.confirmed');
     assert.equal(event.data.reservation_id, bought.reservation);
 
@@ -223,11 +290,38 @@ test('the receiver in TypeScript verifies and reads what a sale sends, and the l
     assert.throws(() => new Webhook(secret).verify(sent.body, sent.headers), WebhookVerificationError);
     const old = { ...sent.headers, 'webhook-timestamp': String(Number(sent.headers['webhook-timestamp']) - 3600) };
     assert.throws(() => webhook.verify(sent.body, old), WebhookVerificationError);
-    const answer = await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', headers: { ...sent.headers, 'content-type': 'application/json' }, body: forged });
+    const answer = await fetch(url, { method: 'POST', headers: { ...sent.headers, 'content-type': 'application/json' }, body: forged });
     assert.equal(answer.status, 401);
   } finally {
     child.kill('SIGTERM');
     await spy.close();
+  }
+});
+
+const kSecret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+
+test('a sender that hangs up ends no receiver', async () => {
+  const { child, said, url } = await startReceiver(kSecret);
+  try {
+    const sender = connect(Number(new URL(url).port), '127.0.0.1');
+    sender.on('error', () => {}); // the receiver may hang up as well
+    sender.write('POST / HTTP/1.1\r\nHost: receiver\r\nContent-Length: 100\r\n\r\nhalf of i', () => sender.destroy());
+    await until('the receiver has seen it', () => said.err !== '' || child.exitCode !== null);
+    assert.equal((await fetch(url, { method: 'POST', body: '{}' })).status, 401);
+    assert.equal(child.exitCode, null);
+  } finally {
+    child.kill('SIGTERM');
+  }
+});
+
+test('a receiver takes no body past 1 MiB, and says so', async () => {
+  const { child, url } = await startReceiver(kSecret);
+  try {
+    const statusOf = async (bytes) => (await fetch(url, { method: 'POST', body: Buffer.alloc(bytes, 32) })).status;
+    assert.equal(await statusOf(1024 * 1024), 401); // it is read, but not signed
+    assert.equal(await statusOf(1024 * 1024 + 1), 413);
+  } finally {
+    child.kill('SIGTERM');
   }
 });
 

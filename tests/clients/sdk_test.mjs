@@ -79,6 +79,29 @@ test('a command that is refused is not repeated', async () => {
   }
 });
 
+test('a 429 after a lost answer is not taken for a refusal', async () => {
+  const { asked, boxoffice } = gateway(lost, () => problem(429, 'rate_limited', { 'Retry-After': '7' }), charged);
+  const { done, waits } = await hurried(() => sdk.command(charge(boxoffice)));
+  assert.equal(done.value?.balance, 5, String(done.thrown));
+  assert.equal(asked.length, 3);
+  assert.equal(new Set(asked.map(({ key }) => key)).size, 1);
+  assert.ok(waits[1] >= 7_000, `${waits}`);
+});
+
+test('what a command throws after a lost answer is unknown, and has the key to go on by', async () => {
+  const refused = [() => problem(401, 'jwt_expired'), () => problem(402, 'balance_too_low'), lost];
+  for (const later of refused) {
+    const { asked, boxoffice } = gateway(lost, later);
+    const { done } = await hurried(() => sdk.command(charge(boxoffice)));
+    assert.equal(done.thrown.unknown, true, done.thrown.code);
+    assert.equal(done.thrown.key, asked[0].key);
+    assert.equal(new Set(asked.map(({ key }) => key)).size, 1);
+  }
+  const { boxoffice } = gateway(() => problem(401, 'jwt_expired')); // with no try before it, it is certain that nothing was done
+  const { done } = await hurried(() => sdk.command(charge(boxoffice)));
+  assert.deepEqual([done.thrown.unknown, done.thrown.key], [false, undefined]);
+});
+
 test('nobody asks again before Retry-After', async () => {
   const { boxoffice } = gateway(() => problem(503, 'overloaded', { 'Retry-After': '7' }), charged);
   const { waits } = await hurried(() => sdk.command(charge(boxoffice)));

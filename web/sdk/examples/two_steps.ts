@@ -10,9 +10,11 @@ async function main() {
 
   const turn = await untilActive(boxoffice, show.id);
   const header = (key: string) => ({ 'Idempotency-Key': key, 'X-Queue-Token': turn.token });
-  const held = await command((key) =>
+  const reserved = await command((key) =>
     boxoffice.POST('/v1/reservations', { params: { header: header(key) }, body: { show_id: show.id, best_available: { count: 2 } } }),
   );
+  const held = await untilSettled(boxoffice, reserved); // 202: some service is slow; whether they are held is not decided yet
+  if (held.state !== 'HELD') throw new Error(`no seats are held: ${held.state}`);
   console.error(`${held.seats.map((seat) => seat.label).join(', ')} are held until ${held.hold_expires_at}`);
 
   const path = { reservation: held.id };

@@ -30,6 +30,12 @@ export function createBoxoffice({ baseUrl, token, fetch }: Options): Boxoffice {
 
 // What the interface refused, with its stable code; code "offline" where there was no answer at all.
 export class Problem extends Error {
+  // Of a command: what became of an earlier try, or of this one, is not known, and this answer need not tell (a JWT and a rate limit
+  // are looked at before the key is). The command under this `key` finds it out; under a new one it may be done twice. Of this call's
+  // tries alone: whoever goes on under a key takes neither a 401 nor a 429 for a refusal.
+  unknown = false;
+  key?: string;
+
   constructor(
     readonly status: number,
     readonly code: string,
@@ -102,8 +108,17 @@ const newKey = (): string =>
   globalThis.crypto?.randomUUID?.() ?? `${Date.now().toString(36)}-${[1, 2, 3].map(() => Math.random().toString(36).slice(2)).join('')}`;
 
 // A command with one Idempotency-Key for all tries: what is not known is asked again, so nothing happens twice. Whoever must
-// survive a crash of his own, or goes on after it gave up, gives a key that he has written down.
-export const command = <T>(run: (key: string) => Promise<Answer<T>>, key = newKey()): Promise<T> => insist(() => run(key), isUnknown);
+// survive a crash of his own gives a key that he has written down; whoever goes on after an `unknown` Problem gives its `key`.
+export function command<T>(run: (key: string) => Promise<Answer<T>>, key = newKey()): Promise<T> {
+  let unknown = false; // of any try so far: a 429 to a later one refuses that one alone
+  const again = (problem: Problem) => {
+    unknown ||= isUnknown(problem);
+    return unknown && comesRight(problem);
+  };
+  return insist(() => run(key), again).catch((thrown: Problem) => {
+    throw unknown ? Object.assign(thrown, { unknown, key }) : thrown;
+  });
+}
 
 const kUnsettled: Schemas['ReservationState'][] = ['CONFIRMING', 'COMPENSATING', 'CANCELLING'];
 
