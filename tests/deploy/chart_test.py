@@ -209,6 +209,8 @@ class ChartTest(unittest.TestCase):
         self.assertEqual(self.most.config("seat")["drain"], {"notice_ms": 2500, "grace_ms": 86400})
         self.assertEqual(self.most.config("gateway")["audit"]["interval_ms"], 300_000)
         self.assertEqual(self.most.config("wallet")["drain"], {"notice_ms": 2500, "grace_ms": 61000})
+        often = Release(with_value(LEAST, "services.seat.config", {"trace": {"sample_ratio": 0.25}}))
+        self.assertEqual(often.config("seat")["trace"]["sample_ratio"], 0.25)
 
     def test_callers_find_every_replica(self):
         for service in SERVICES:
@@ -220,7 +222,8 @@ class ChartTest(unittest.TestCase):
         asked_every = re.search(r"kResolveEvery\{(\d+)\}", (ROOT / "src/platform/rpc/peer.cc").read_text())
         limit = re.search(r"helm upgrade .*--timeout (\d+)m", (ROOT / "docs/howto/kubernetes.md").read_text())
         for service, told in yaml.safe_load((CHART / "values.yaml").read_text())["services"].items():
-            seconds = self.least.of("Deployment", service)["spec"].get("minReadySeconds", 0)
+            # What is ready is what both count by that take pods away: the Deployment's rollout, and the budget of a node's drain.
+            seconds = self.least.container(service)["readinessProbe"].get("initialDelaySeconds", 0)
             if service == "gateway":
                 self.assertEqual(seconds, 0, "it has a Service's address, which leads to whoever is ready")
                 continue
@@ -293,6 +296,24 @@ class ChartTest(unittest.TestCase):
             found = [variable for variable in step["env"] if variable["name"] == "BOXOFFICE_BUS_URL"]
             self.assertEqual([variable["valueFrom"]["secretKeyRef"]["name"] for variable in found],
                              ["bus"] if step["name"] in edges()[1] else [])  # fmt: skip
+
+    def test_who_restores_by_the_guide_goes_on_with_the_topics_that_were_restored(self):
+        page = (ROOT / "docs/howto/back-up-and-restore.md").read_text().split("\n## On Kubernetes\n")[1]
+        job, guide = page.split("\nTo restore:\n")
+        (secret, key, url) = re.search(r"create secret generic (\S+) --from-literal=([^=]+)='(kafka:\S+[?&]prefix=\S+)'", guide).groups()
+        # The job restores into them, and so does whoever starts afterwards.
+        (variable,) = re.findall(r"`(\{name: BOXOFFICE_BUS_URL, .*\})`", job)
+        self.assertEqual(yaml.safe_load(variable)["valueFrom"]["secretKeyRef"], {"name": secret, "key": key})
+        self.assertLess(guide.index("apply -f restore.yaml"), guide.index("$ helm upgrade"), "it migrates, and what is restored into is empty")
+        self.assertNotIn("kubectl -n tickets scale", guide, "pods of the release before know the old topics")
+        installed = re.search(r"```yaml\n(# values-tickets.yaml.*?)```", (ROOT / "docs/howto/kubernetes.md").read_text(), re.DOTALL)[1]
+        release = Release(yaml.safe_load(installed) | yaml.safe_load(re.search(r"`(kafka: \{.*?\})`", guide)[1]))
+        for service in edges()[1]:
+            self.assertEqual(release.variables(service)["BOXOFFICE_BUS_URL"], (secret, key), service)
+            text = release.of("ConfigMap", service)["data"][f"{service}.toml"]
+            given = {"BOXOFFICE_STORE_URL": "postgresql://user@db/name", "BOXOFFICE_TOKEN_KEYS": SECRETS[1], "BOXOFFICE_BUS_URL": url}
+            told = configuration(service, text, {name: given[name] for name in release.variables(service)})
+            self.assertEqual(told["bus"]["url"], url, service)
 
     def test_values_that_are_secret_stand_in_secrets_alone(self):
         secrets = self.most.named("Secret")
@@ -470,7 +491,7 @@ class ChartTest(unittest.TestCase):
             ("services.seat.store.existingSecret", "", "services.seat.store: give existingSecret"),
             ("services.seat.store.value", "mysql://seat", "/services/seat/store/value"),
             ("services.seats", {}, "seats"),
-            ("services.seat.config", {"batch": {"max_commands": 1.5}}, "max_commands"),
+            ("services.seat.config", {"batch": {"max_commands": {"most": 1}}}, "max_commands"),
             ("kafka.brokers", "kafka", "/kafka/brokers"),
             ("kafka.brokers", "kafka-0:9092,kafka-1:9093", "networkPolicy.kafka.ports: nobody may reach kafka-1:9093"),
             ("drain.noticeMs", -1, "/drain/noticeMs"),

@@ -149,6 +149,10 @@ class Package(unittest.TestCase):
             self.assertEqual(unit_value(text.split("[Service]")[0], "StartLimitIntervalSec"), "0", name)
         self.assertEqual(unit_value(text, "TimeoutStartSec"), "infinity", "ExecStartPre migrates")
 
+    def test_a_service_is_started_while_its_bus_is_away(self):
+        text = (ROOT / "deploy/debian/boxoffice@.service").read_text()
+        self.assertTrue(unit_value(text, "ExecStartPre").endswith(" migrate --bus-may-be-away"))
+
     def test_nobody_signs_in_for_development_unless_it_is_told_so(self):
         with tempfile.TemporaryDirectory() as root:
             subprocess.run(["dpkg-deb", "-x", package(NEW), root], check=True)

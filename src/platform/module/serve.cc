@@ -50,6 +50,7 @@ enum class Phase { kStarting, kServing, kDraining };
 struct Invocation {
   enum class Action { kServe, kMigrate, kPrintConfig };
   Action action = Action::kServe;
+  bool bus_may_be_away = false;  // of migrate
   std::string config_file;
   std::vector<std::string> peers;  // SERVICE=ADDRESS
 };
@@ -145,9 +146,35 @@ Result<void> Serve(const ProcessConfig& config, const ServiceProgram& program, S
   return {};
 }
 
-Result<void> Migrate(const ProcessConfig& config, const ServiceProgram& program, StopSignals& signals) {
+Result<void> PrepareStore(const ProcessConfig& config, const ServiceProgram& program) {
+  std::error_code error;
+  std::filesystem::create_directories(config.data, error);
+  if (error) {
+    return Fail(Code::kPermissionDenied, "data_folder_unwritable",
+                fmt::format("{}: {}", config.data.string(), error.message()));
+  }
+  if (program.migrate) BOXOFFICE_TRY(program.migrate(config.store_url));
+  return {};
+}
+
+Result<void> PrepareTopics(const ProcessConfig& config, const ServiceProgram& program) {
+  bus::BusNeeds needs{.published = program.topics, .group = {}, .consumed = program.consumed_topics};
+  if (!needs.consumed.empty()) needs.group = program.service;
+  needs.partitions = config.bus_partitions;
+  needs.replication_factor = config.bus_replication_factor;
+  return bus::PrepareBus(config.bus_url, needs);
+}
+
+Result<void> Migrate(const ProcessConfig& config, const ServiceProgram& program, const Invocation& invocation,
+                     StopSignals& signals) {
   signals.EndProcess();  // it may wait for a lock for long, and what it has not committed is rolled back
-  BOXOFFICE_TRY(Prepare(config, program));
+  BOXOFFICE_TRY(PrepareStore(config, program));
+  if (Result<void> topics = PrepareTopics(config, program); !topics) {
+    const Error& error = topics.error();
+    if (!invocation.bus_may_be_away || error.code != Code::kUnavailable) return topics;
+    obs::Log(obs::Level::kWarning, "bus_not_prepared",
+             {{"service", program.service}, {"reason", error.reason}, {"detail", error.detail}});
+  }
   fmt::print("migrated {}\n", program.service);
   return {};
 }
@@ -178,6 +205,9 @@ void AddCommands(CLI::App& app, Invocation& invocation) {
   CLI::App* migrate =
       app.add_subcommand("migrate", "Bring the store's schema up to date, create the topics, and end");
   migrate->fallthrough()->callback([&invocation] { invocation.action = Action::kMigrate; });
+  migrate->add_flag("--bus-may-be-away", invocation.bus_may_be_away,
+                    "Where the bus does not answer, log that and create no topics: before a start, which "
+                    "needs the store alone");
   CLI::App* config = app.add_subcommand("config", "What the process is configured to do");
   config->fallthrough()->require_subcommand(1);
   CLI::App* print = config->add_subcommand(
@@ -248,18 +278,8 @@ Result<ProcessConfig> ReadConfig(const ServiceProgram& program, const std::files
 }
 
 Result<void> Prepare(const ProcessConfig& config, const ServiceProgram& program) {
-  std::error_code error;
-  std::filesystem::create_directories(config.data, error);
-  if (error) {
-    return Fail(Code::kPermissionDenied, "data_folder_unwritable",
-                fmt::format("{}: {}", config.data.string(), error.message()));
-  }
-  if (program.migrate) BOXOFFICE_TRY(program.migrate(config.store_url));
-  bus::BusNeeds needs{.published = program.topics, .group = {}, .consumed = program.consumed_topics};
-  if (!needs.consumed.empty()) needs.group = program.service;
-  needs.partitions = config.bus_partitions;
-  needs.replication_factor = config.bus_replication_factor;
-  return bus::PrepareBus(config.bus_url, needs);
+  BOXOFFICE_TRY(PrepareStore(config, program));
+  return PrepareTopics(config, program);
 }
 
 int ServeMain(int argc, char** argv, const ServiceProgram& program) {
@@ -301,8 +321,9 @@ int ServeMain(int argc, char** argv, const ServiceProgram& program) {
   }
   obs::SetLogLevel(*obs::FindLevel(config.log_level));  // one of those that the key takes
   obs::SetLogForm(config.log_form == "human" ? obs::Form::kHuman : obs::Form::kJson);
-  const auto ran = invocation.action == Invocation::Action::kMigrate ? Migrate(config, program, signals)
-                                                                     : Serve(config, program, signals);
+  const auto ran = invocation.action == Invocation::Action::kMigrate
+                       ? Migrate(config, program, invocation, signals)
+                       : Serve(config, program, signals);
   if (!ran) return fail(ran.error());
   return 0;
 }

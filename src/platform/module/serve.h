@@ -57,7 +57,9 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
 //                  SERVICE ADDRESS …" and "admin ADDRESS", and at the signal is not ready, tells its callers,
 //                  waits for the notice, drains within the grace, and stops. SIGINT after the first signal
 //                  ends it at once.
-//   migrate        brings the store's schema up to date, creates the topics, and ends.
+//   migrate        brings the store's schema up to date, creates the topics, and ends. With --bus-may-be-away
+//                  it logs that the bus does not answer (kUnavailable), and has done its work: serving needs
+//                  none at its start.
 //   config print   prints the effective configuration, with the origin of each value, without secrets.
 // Returns the exit code: 0; 1 if the stop was forced; 2 after one line on stderr if it can't start.
 int ServeMain(int argc, char** argv, const ServiceProgram& program);

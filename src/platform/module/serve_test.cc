@@ -182,6 +182,19 @@ TEST_F(ServeMainTest, MigrateMigratesAndEnds) {
   EXPECT_EQ(calls_.back(), "migrate x:y");
 }
 
+TEST_F(ServeMainTest, AMigrationBeforeAStartNeedsNoBusAndAnyOtherDoes) {
+  const std::string away = "sqlite:" + (temp_.path() / "none" / "bus.db").string();
+  EXPECT_EQ(Serve({"migrate", "--bus-url", away}), kExitCantStart);
+  EXPECT_THAT(err_, HasSubstr("(database_unavailable)"));
+  calls_.clear();
+  EXPECT_EQ(Serve({"migrate", "--bus-may-be-away", "--bus-url", away}), 0) << err_;
+  EXPECT_THAT(calls_, ElementsAre("migrate " + DefaultStoreUrl(temp_.path())));
+  EXPECT_THAT(out_, HasSubstr("migrated short"));
+  EXPECT_THAT(err_, testing::AllOf(HasSubstr("bus_not_prepared"), HasSubstr("database_unavailable")));
+  EXPECT_EQ(Serve({"migrate", "--bus-may-be-away", "--bus-url", "pigeon:x"}), kExitCantStart)
+      << "that is no bus, and none comes back";
+}
+
 // Ends its process, so it runs in one of its own.
 class ServeMainDeathTest : public ServeMainTest {
  protected:
