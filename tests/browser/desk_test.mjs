@@ -37,7 +37,7 @@ async function isToldOutside(page, dialog, address, yes, no) {
   let answer;
   const closed = new Promise((resolve) => (answer = resolve));
   await page.route(address, (route) => closed.then(() => route.fulfill({ status: 409, json: { code: 'reservation_state' } })));
-  await dialog.getByLabel(/^Reason/).fill('too late');
+  await dialog.getByRole('textbox').first().fill('too late');
   await dialog.getByRole('button', { name: yes }).click();
   await dialog.getByRole('button', { name: no }).click();
   await dialog.waitFor({ state: 'hidden' });
@@ -141,7 +141,7 @@ test('seats that are held are given up together, and nothing is paid back', asyn
 
 test('a refusal is said where it was asked for, and nothing is changed', async () => {
   const { held, show } = await buySeats('nora', {}, 1);
-  const chief = await atConsole({ allowed: [/409.*\/cancel/] });
+  const chief = await atConsole({ allowed: [/409.*\/(cancel|concerts)/] });
   const { page } = chief;
   await page.goto(`/operator/sagas/${held.id}`);
   await page.route('**/v1/admin/reservations/*/cancel', (route) => route.fulfill({ status: 409, contentType: 'application/problem+json', body: JSON.stringify({ type: '', title: '', status: 409, code: 'reservation_state' }) }));
@@ -159,6 +159,9 @@ test('a refusal is said where it was asked for, and nothing is changed', async (
   await page.goto(`/operator/shows/${show}`);
   await page.getByRole('button', { name: 'Cancel this show' }).click();
   await isToldOutside(page, dialog, '**/v1/admin/shows/*/cancel', 'Cancel and pay back', 'Keep it');
+  await page.goto('/operator/shows');
+  await page.getByRole('button', { name: 'Rename' }).first().click();
+  await isToldOutside(page, dialog, '**/v1/admin/concerts/*', 'Save', 'Leave it');
   await leave(chief);
 });
 

@@ -29,6 +29,7 @@ function Rename({ concert }: { concert: Schemas['Concert'] }) {
   return (
     <>
       <button type="button" className="small" onClick={() => { save.reset(); setOpen(true); }}>{w.rename}</button>
+      {!open && <ProblemNote thrown={save.error} />}
       <Dialog open={open} onClose={() => setOpen(false)} backdrop={<div className="backdrop" />} className="dialog" unmountOnHide>
         <DialogHeading>{w.renameTitle}</DialogHeading>
         <p>{w.renameHow}</p>
