@@ -18,7 +18,6 @@ namespace {
 
 // With the pauses between them they take longer than the queue needs to elect another leader.
 constexpr int kCompleteTries = 10;
-constexpr size_t kMaxUncompleted = 10'000;  // that wait for their next try
 // Said by payment: a way to pay that there is not.
 constexpr std::string_view kMethodUnknown = "method_unknown";
 // Codes of refusals that compensations are counted by; they come from our own services, which have fewer.
@@ -334,7 +333,8 @@ asio::awaitable<void> Runner::CompleteQueue(Shared<Reservation> reservation) {
   milliseconds pause = retry_.first_pause;
   for (int tries = 1;; ++tries) {
     const StepResult result = co_await participants_.CompleteQueue(*reservation);
-    const bool again = MayComeRight(result.kind) && tries < kCompleteTries && uncompleted_ < kMaxUncompleted;
+    const bool again =
+        MayComeRight(result.kind) && tries < kCompleteTries && uncompleted_ < retry_.max_uncompleted;
     if (!again) co_return;
     ++uncompleted_;
     co_await Pause(pause);

@@ -43,6 +43,7 @@ struct RetryPolicy {
   int retries = 3;
   milliseconds first_pause{100};           // doubles; full jitter
   milliseconds give_up_after{5'000};       // of the whole run: the buyer waits
+  size_t max_uncompleted = 10'000;         // purchases that are done, of which the queue is told once more
   resilience::RetryBudgetConfig budget{};  // of a step, over all sagas of this replica
 };
 
@@ -116,7 +117,7 @@ class Runner {
   std::map<std::string, Known, std::less<>> steps_;
   std::set<std::string> causes_;  // that compensations were counted by
   std::map<ReservationId, uint64_t> running_;
-  size_t uncompleted_ = 0;  // purchases that are done, of which the queue is told once more
+  size_t uncompleted_ = 0;  // see RetryPolicy
 };
 
 }  // namespace boxoffice::reservation

@@ -71,15 +71,18 @@ class RunnerRetryTest : public ::testing::Test {
  protected:
   void SetUp() override { obs::SetLogLevel(obs::Level::kError); }
 
-  // Runs a new saga, and returns how often its first step was tried.
-  int TriesOfOneSaga(Runner& runner) {
+  auto Begin(Runner& runner) {
     Reservation reservation;
     reservation.id = ReservationId::Make(clock_.Now(), random_);
     reservation.queue_token = "token";
     reservation.saga.kind = SagaKind::kOneShot;
     reservation.saga.deadline = clock_.Now() + policy_.saga_deadline;
+    return asio::co_spawn(io_, runner.Run(std::move(reservation)), asio::use_future);
+  }
+  // Runs a new saga, and returns how often its first step was tried.
+  int TriesOfOneSaga(Runner& runner) {
     const int before = queue_.calls;
-    auto answer = asio::co_spawn(io_, runner.Run(std::move(reservation)), asio::use_future);
+    auto answer = Begin(runner);
     io_.restart();
     io_.run();
     EXPECT_TRUE(answer.get());
@@ -132,6 +135,20 @@ TEST_F(RunnerRetryTest, AQueueThatIsAwayForLongIsNotToldForEver) {
   Runner runner = Make({});
   EXPECT_EQ(TriesOfOneSaga(runner), 1);
   EXPECT_EQ(queue_.deaf_to_completions, 990);
+}
+
+// A queue that is away for long must not fill the memory.
+TEST_F(RunnerRetryTest, OfPurchasesThatTheQueueWasNotToldOfNoMoreWaitThanMayBe) {
+  queue_.binds = true;
+  queue_.deaf_to_completions = 2;
+  const RetryPolicy retry{.first_pause = milliseconds(1), .max_uncompleted = 1};
+  Runner runner(io_.get_executor(), queue_, book_, clock_, random_, policy_, retry, metrics_);
+  auto first = Begin(runner);
+  auto second = Begin(runner);
+  io_.run();
+  EXPECT_TRUE(first.get());
+  EXPECT_TRUE(second.get());
+  EXPECT_EQ(queue_.deaf_to_completions, -1) << "one of the two is told of again";
 }
 
 // Stored as it is, it would be a step of 71 minutes for good.
