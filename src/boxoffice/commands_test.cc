@@ -193,6 +193,11 @@ TEST_F(CommandsTest, WhatNeedsKafkasJarsNamesTheCommandThatFetchesThemAndHowToDo
   EXPECT_THAT(err_, testing::AllOf(testing::HasSubstr("./dev import"), testing::HasSubstr("--no-kafka")));
 }
 
+TEST_F(CommandsTest, APortThatThereIsNotIsToldWithThoseThatThereAre) {
+  EXPECT_EQ(Run("up --port 99999" + data_), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr("--port: Value 99999 not in range 0 to 65535"));
+}
+
 TEST(BackupCommandTest, IsForASystemThatRunsAndDoesNotSayThatItStartsOne) {
   CLI::App app("test", "boxoffice");
   AddBackupCommand(app);

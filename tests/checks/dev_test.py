@@ -1,6 +1,7 @@
 """./dev on a machine that is not as it should be: it says what is wrong and what to do, and a relative path is that of who calls. Copies
 of it run here, with stand-ins for the programs that it would call."""
 
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -95,6 +96,20 @@ class Dev(unittest.TestCase):
             done = self.dev(word)
             self.assertEqual((done.returncode, done.stdout), (2, ""), word)
             self.assertIn(f'dev: no command "{word}"', done.stderr)
+
+    def test_the_end_of_a_run_names_what_failed_in_it_and_where(self):
+        log = ["[ RUN      ] Room.Works", "room_test.cc:7: Failure", "Value of: works", "[  FAILED  ] Room.Works (3 ms)", "not ok 2 - the page", "",
+               "50% tests passed, 1 tests failed out of 2", "Total Test time (real) = 1.00 sec"]  # fmt: skip
+        self.stand_in("ctest", f"printf '%s\\n' {shlex.join(log)}; exit 8")
+        for name in ("mktemp", "tee"):
+            (self.bin / name).symlink_to(shutil.which(name))
+        done = subprocess.run([shutil.which("bash"), "-c", "set -euo pipefail; . tools/dev/test.sh; run_ctest build/release"], cwd=self.tree,
+                              env={"PATH": str(self.bin)}, capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+        self.assertNotEqual(done.returncode, 0)
+        _, end = done.stdout.split("Total Test time (real) = 1.00 sec\n")
+        self.assertIn("room_test.cc:7: Failure\nValue of: works\n", end)
+        self.assertIn("[  FAILED  ] Room.Works (3 ms)\nnot ok 2 - the page\n", end)
+        self.assertTrue(end.endswith("\n1 passed, 1 failed, 0 skipped\n"), end)
 
 
 if __name__ == "__main__":

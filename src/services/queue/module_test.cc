@@ -1,6 +1,7 @@
 // Two processes of the waiting room on one Redis: who serves, and how the lead passes on.
 #include "services/queue/module.h"
 
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include <boost/asio/thread_pool.hpp>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -202,6 +204,21 @@ TEST_F(QueueModuleTest, ALeaderThatIsGoneWithoutAWordIsFollowedAtTheEndOfItsLeas
   EXPECT_TRUE(Eventually([&] { return replica->Role() == "leader"; }));
   EXPECT_GE(std::chrono::steady_clock::now(), **until);
   EXPECT_TRUE(Insist(*replica, "ann").has_value());
+}
+
+// It asks by the name under which it may have the lead already.
+TEST_F(QueueModuleTest, AStartThatIsRepeatedHasTheLeadThatItCouldNotGiveBack) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  ASSERT_EQ(server.AskOne({"ACL", "SETUSER", "keeper", "on", ">secret", "~*", "+@all", "-del"}), "OK");
+  Replica replica(dir_, "none/replica", fmt::format("redis://keeper:secret@127.0.0.1:{}", server.port()),
+                  kLong);
+  const auto refused = replica.Start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "port_taken");
+  EXPECT_EQ(server.AskOne({"EXISTS", "queue:leader"}), "1") << "it could not be given back";
+  std::filesystem::create_directory(dir_.path() / "none");
+  ASSERT_TRUE(replica.Start());
+  EXPECT_EQ(replica.Role(), "leader");
 }
 
 // What a process finds that was paused past its lease.
