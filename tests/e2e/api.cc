@@ -85,29 +85,34 @@ Reply Api::Call(std::string method, std::string path, http::HeaderList headers, 
   return reply;
 }
 
-Reply Api::CallUntilDecided(const std::string& method, const std::string& path,
-                            const http::HeaderList& headers, const std::string& body) {
+Reply Api::CallWhile(const std::function<bool(const Reply&)>& open, const std::string& method,
+                     const std::string& path, const http::HeaderList& headers, const std::string& body) {
   const auto until = std::chrono::steady_clock::now() + kDecidedWithin;
   while (true) {
     Reply reply = Call(method, path, headers, body);
-    const bool open = reply.status == 0 || reply.status == 202 || reply.status == 503 ||
-                      reply.at("code") == "idempotency_key_running";
-    if (!open || std::chrono::steady_clock::now() >= until) return reply;
+    if (!open(reply) || std::chrono::steady_clock::now() >= until) return reply;
     testbed::Pause(kAskAgainAfter);
   }
+}
+
+Reply Api::CallUntilDecided(const std::string& method, const std::string& path,
+                            const http::HeaderList& headers, const std::string& body) {
+  const auto open = [](const Reply& reply) {
+    return reply.status == 0 || reply.status == 202 || reply.status == 503 ||
+           reply.at("code") == "idempotency_key_running";
+  };
+  return CallWhile(open, method, path, headers, body);
 }
 
 Reply Api::CallPatiently(const std::string& method, const std::string& path, const http::HeaderList& headers,
                          const std::string& body) {
   const auto began = std::chrono::steady_clock::now();
-  Reply reply = Call(method, path, headers, body);
-  if (reply.status != 503 || std::chrono::steady_clock::now() - began < kStoodStill) return reply;
-  while (std::chrono::steady_clock::now() - began < kDecidedWithin &&
-         (reply.status == 503 || reply.at("code") == "idempotency_key_running")) {
-    testbed::Pause(kAskAgainAfter);
-    reply = Call(method, path, headers, body);
-  }
-  return reply;
+  bool waited = false;  // in vain, before the first answer
+  const auto open = [&](const Reply& reply) {
+    waited = waited || (reply.status == 503 && std::chrono::steady_clock::now() - began >= kStoodStill);
+    return waited && (reply.status == 503 || reply.at("code") == "idempotency_key_running");
+  };
+  return CallWhile(open, method, path, headers, body);
 }
 
 Result<void> Api::Connect() {

@@ -66,6 +66,9 @@ class Api {
   template <typename T>
   T Run(http::asio::awaitable<T> work);
   Reply CallOnce(const http::ClientRequest& request);
+  // Call, again for 20 s as long as the reply is `open`.
+  Reply CallWhile(const std::function<bool(const Reply&)>& open, const std::string& method,
+                  const std::string& path, const http::HeaderList& headers, const std::string& body);
   Result<void> Connect();
 
   const std::vector<uint16_t> ports_;
