@@ -55,10 +55,6 @@ Result<double> MeasureFsyncs(const std::filesystem::path& folder) {
   return static_cast<double>(count) / std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
 
-double Millis(std::chrono::nanoseconds value) {
-  return std::chrono::duration<double, std::milli>(value).count();
-}
-
 RoundFigures FiguresOf(const Measurement& m) {
   const auto each = static_cast<double>(std::max<uint64_t>(1, m.confirmed));
   RoundFigures figures;

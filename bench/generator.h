@@ -17,6 +17,7 @@ using rehearsal::Histogram;
 using rehearsal::HttpLoad;
 using rehearsal::Interrupted;
 using rehearsal::LoadPlan;
+using rehearsal::Millis;
 using rehearsal::SteadyClock;
 
 }  // namespace boxoffice::bench

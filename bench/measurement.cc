@@ -28,10 +28,6 @@ constexpr std::string_view kDurability =
 // Above it somebody else used the machine: a kernel that writes to disk takes a few percent of its own.
 constexpr double kUndisturbed = 0.1;
 
-double Millis(std::chrono::nanoseconds value) {
-  return std::chrono::duration<double, std::milli>(value).count();
-}
-
 double PerSale(double total, const Measurement& measurement) {
   const uint64_t answered =
       std::max<uint64_t>(1, measurement.scenario == "race" ? measurement.requests : measurement.confirmed);

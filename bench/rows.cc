@@ -15,10 +15,6 @@ namespace json = boost::json;
 constexpr int kSaturationSeconds = 5;
 constexpr double kMaxErrorRate = 0.001;
 
-double Millis(std::chrono::nanoseconds value) {
-  return std::chrono::duration<double, std::milli>(value).count();
-}
-
 }  // namespace
 
 const std::vector<Row>& AllRows() {

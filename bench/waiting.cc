@@ -21,10 +21,6 @@ constexpr size_t kBuyers = 1'000'000;
 constexpr std::chrono::seconds kRounds{5};
 constexpr std::string_view kAdmission = R"({"rate_per_s":1000,"active_cap":1000000,"state":"OPEN"})";
 
-double Millis(std::chrono::nanoseconds value) {
-  return std::chrono::duration<double, std::milli>(value).count();
-}
-
 struct Request {
   std::function<void(std::string& out, uint64_t tag)> append;
   std::function<bool(const Answer& answer)> good;

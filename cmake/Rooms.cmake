@@ -100,7 +100,7 @@ function(boxoffice_links_grpc target out)
           list(APPEND open ${libraries})
         endif()
       endforeach()
-    elseif(next MATCHES "^boxoffice_" AND NOT next STREQUAL "boxoffice_boost")  # Boost links no gRPC
+    elseif(next MATCHES "^boxoffice_" AND NOT next MATCHES "^boxoffice_(boost|servers)$")  # neither links gRPC
       message(FATAL_ERROR "${target} links ${next}, which is added after it: put the lower room first")
     endif()
   endwhile()

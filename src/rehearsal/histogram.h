@@ -8,6 +8,10 @@
 
 namespace boxoffice::rehearsal {
 
+[[nodiscard]] inline double Millis(std::chrono::nanoseconds value) {
+  return std::chrono::duration<double, std::milli>(value).count();
+}
+
 // Not thread-safe.
 class Histogram {
  public:

@@ -12,9 +12,6 @@ namespace {
 
 namespace json = boost::json;
 
-double Millis(std::chrono::nanoseconds value) {
-  return std::chrono::duration<double, std::milli>(value).count();
-}
 double SecondsOf(std::chrono::nanoseconds value) { return std::chrono::duration<double>(value).count(); }
 
 double PeakRequests(const OnSaleFigures& figures) {

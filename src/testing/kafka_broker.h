@@ -67,8 +67,8 @@ class KafkaBroker {
 
   TempDir dir_;
   const uint16_t port_;
-  uint16_t controller_port_;
-  uint16_t bound_port_;
+  const uint16_t controller_port_;
+  const uint16_t bound_port_;
   std::optional<Process> process_;
 };
 

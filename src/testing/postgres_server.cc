@@ -8,15 +8,12 @@
 #include <iterator>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <grp.h>
 #include <libpq-fe.h>
 #include <pwd.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -39,30 +36,14 @@ const passwd* Runner() {
   return user;
 }
 
-// Starts a program with its output in `log`; it ends with the thread that started it.
-pid_t Spawn(const std::vector<std::string>& command, const std::filesystem::path& folder,
-            const std::filesystem::path& log) {
-  const passwd* user = Runner();
-  std::vector<char*> arguments;
-  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  const pid_t parent = getpid();
-  const pid_t pid = fork();
-  CHECK(pid >= 0, "fork");
-  if (pid > 0) return pid;
-  // In the child: nothing but system calls.
-  if (user != nullptr &&
-      (setgroups(0, nullptr) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)) {
-    _exit(126);
-  }
-  const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  if (out < 0 || chdir(folder.c_str()) != 0) _exit(126);
-  dup2(out, 1);
-  dup2(out, 2);
-  prctl(PR_SET_PDEATHSIG, SIGQUIT);  // after setuid, which clears it
-  if (getppid() != parent) _exit(126);
-  execv(arguments[0], arguments.data());
-  _exit(127);
+// Of its programs: as whom they run, and how the kernel ends them.
+servers::Child::Options OptionsIn(const std::filesystem::path& folder) {
+  servers::Child::Options options;
+  options.working_dir = folder;
+  options.log = folder / "log";
+  if (const passwd* user = Runner()) options.user = user->pw_name;
+  options.death_signal = SIGQUIT;
+  return options;
 }
 
 // What /proc says of a process after its name, "STATE PPID …"; empty: there is none.
@@ -125,11 +106,11 @@ PostgresServer::PostgresServer(const Options& options) : port_(FreePort()) {
   if (const passwd* user = Runner()) {
     CHECK(chown(dir_.path().c_str(), user->pw_uid, user->pw_gid) == 0);
   }
-  const pid_t maker = Spawn({(kPrograms / "initdb").string(), "-D", data_.string(), "-U", "boxoffice", "-A",
-                             "trust", "-E", "UTF8", "--locale=C", "--no-sync"},
-                            dir_.path(), dir_.path() / "log");
-  int status = 0;
-  CHECK(waitpid(maker, &status, 0) == maker && status == 0, "initdb failed: {}", Log());
+  const Result<void> made =
+      servers::RunChild({(kPrograms / "initdb").string(), "-D", data_.string(), "-U", "boxoffice", "-A",
+                         "trust", "-E", "UTF8", "--locale=C", "--no-sync"},
+                        OptionsIn(dir_.path()), kPatience);
+  CHECK(made.has_value(), "{}: {}", made.error().detail, Log());
   std::ofstream(data_ / "postgresql.conf", std::ios::app) << fmt::format(
       "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = '{}'\nfsync = {}\n"
       "shared_buffers = 16MB\nmax_connections = 60\nlogging_collector = off\n{}\n",
@@ -138,10 +119,10 @@ PostgresServer::PostgresServer(const Options& options) : port_(FreePort()) {
 }
 
 PostgresServer::~PostgresServer() {
-  if (pid_ == 0) return;
+  if (!process_) return;
   Thaw();
-  Signal(SIGQUIT, /*whole_family=*/false);  // ends its children, and leaves no shared memory behind
-  waitpid(pid_, nullptr, 0);
+  process_->Signal(SIGQUIT);  // ends its children, and leaves no shared memory behind
+  (void)process_->Wait(kPatience);
 }
 
 std::string PostgresServer::Url(const std::string& database) const {
@@ -167,51 +148,56 @@ int64_t PostgresServer::RowsFoundIn(const std::string& table, const std::string&
       url, fmt::format("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = '{}'", table));
 }
 
-void PostgresServer::Signal(int signal, bool whole_family) const {
-  if (whole_family) {
-    for (const pid_t child : ChildrenOf(pid_)) kill(child, signal);
-  }
-  kill(pid_, signal);
+void PostgresServer::AwaitBlocked(const std::string& url) {
+  CHECK(Eventually([&] {
+    return AskNumber(url,
+                     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                     "AND wait_event_type = 'Lock'") > 0;
+  }));
+}
+
+void PostgresServer::SignalAll(int signal) const {
+  for (const pid_t child : ChildrenOf(process_->pid())) kill(child, signal);
+  process_->Signal(signal);
 }
 
 void PostgresServer::Kill9() {
-  if (pid_ == 0) return;
-  kill(pid_, SIGSTOP);  // so that it starts no child meanwhile
-  const std::vector<pid_t> children = ChildrenOf(pid_);
+  if (!process_) return;
+  process_->Signal(SIGSTOP);  // so that it starts no child meanwhile
+  const std::vector<pid_t> children = ChildrenOf(process_->pid());
   for (const pid_t child : children) kill(child, SIGKILL);
-  kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+  process_.reset();  // kills it, and waits
   for (const pid_t child : children) {
     while (StatAfterName(child).find_first_not_of("Z") == 0) std::this_thread::sleep_for(kLook);
   }
-  pid_ = 0;
   frozen_ = false;
 }
 
 void PostgresServer::Start() {
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (std::chrono::steady_clock::now() < end) {
-    if (pid_ == 0) {
-      pid_ =
-          Spawn({(kPrograms / "postgres").string(), "-D", data_.string()}, dir_.path(), dir_.path() / "log");
+    if (!process_) {
+      Result<servers::Child> started = servers::Child::Start(
+          {(kPrograms / "postgres").string(), "-D", data_.string()}, OptionsIn(dir_.path()));
+      CHECK(started.has_value(), "{}", started.error().detail);
+      process_ = *std::move(started);
     }
     if (PQping((Url("postgres") + "?connect_timeout=2").c_str()) == PQPING_OK) return;
-    std::this_thread::sleep_for(kLook);
     // One that was killed a moment ago may still hold the shared memory.
-    if (waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = 0;
+    if (process_->Wait(kLook)) process_.reset();
   }
   CHECK(false, "PostgreSQL does not start: {}", Log());
 }
 
 void PostgresServer::Freeze() {
-  kill(pid_, SIGSTOP);
-  Signal(SIGSTOP, /*whole_family=*/true);
+  process_->Signal(SIGSTOP);
+  SignalAll(SIGSTOP);
   frozen_ = true;
 }
 
 void PostgresServer::Thaw() {
   if (!frozen_) return;
-  Signal(SIGCONT, /*whole_family=*/true);
+  SignalAll(SIGCONT);
   frozen_ = false;
 }
 

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <string>
 
-#include <sys/types.h>
-
+#include "platform/servers/child.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::testbed {
@@ -58,6 +58,8 @@ class PostgresServer {
   // The same, of the rows that were read along its indexes.
   [[nodiscard]] static int64_t RowsFoundIn(const std::string& table, const std::string& url,
                                            const std::string& application);
+  // Waits until a statement in the database waits for a lock.
+  static void AwaitBlocked(const std::string& url);
 
   // Ends every process of the server with SIGKILL. Again: no effect.
   void Kill9();
@@ -69,13 +71,13 @@ class PostgresServer {
   [[nodiscard]] int port() const { return port_; }
 
  private:
-  void Signal(int signal, bool whole_family) const;
+  void SignalAll(int signal) const;  // and its children
   [[nodiscard]] std::string Log() const;
 
   TempDir dir_;
   std::filesystem::path data_ = dir_.path() / "data";
   int port_ = 0;
-  pid_t pid_ = 0;
+  std::optional<servers::Child> process_;
   bool frozen_ = false;
   int databases_ = 0;
 };

@@ -16,7 +16,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
-#include "testing/free_port.h"
+#include "platform/servers/child.h"
 #include "testing/wait.h"
 
 namespace boxoffice::testbed {
@@ -47,7 +47,7 @@ uint16_t FreeRedisPort() {
   static SeededRandom random(SystemSeed());
   while (true) {
     const auto port = static_cast<uint16_t>(10'100 + random.Below(12'000));
-    if (TakePort(port) && TakePort(static_cast<uint16_t>(port + 10'000))) return port;
+    if (servers::TakePort(port) && servers::TakePort(static_cast<uint16_t>(port + 10'000))) return port;
   }
 }
 

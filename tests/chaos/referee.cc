@@ -1,9 +1,7 @@
 #include "chaos/referee.h"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include <boost/json/parse.hpp>
@@ -13,6 +11,7 @@
 
 #include "chaos/answer.h"
 #include "platform/http/client.h"
+#include "testing/metrics_text.h"
 
 namespace boxoffice::chaos {
 namespace {
@@ -46,19 +45,6 @@ State ParseState(std::string_view name) {
     if (reservation::StateName(static_cast<State>(i)) == name) return static_cast<State>(i);
   }
   return State::kHeld;
-}
-
-// The sum of a metric in Prometheus' text, whatever its labels.
-double SumOf(const std::string& metrics, std::string_view name) {
-  double sum = 0;
-  std::istringstream lines(metrics);
-  for (std::string line; std::getline(lines, line);) {
-    if (std::string_view(line).substr(0, line.find_first_of("{ ")) != name) continue;
-    double value = 0;
-    std::from_chars(line.data() + line.rfind(' ') + 1, line.data() + line.size(), value);
-    sum += value;
-  }
-  return sum;
 }
 
 }  // namespace
@@ -194,7 +180,9 @@ void Referee::CheckEvents(Verdict& verdict) {
         request.timeout = seconds(5);
         request.max_response = 16UL << 20;
         const auto response = http::FetchBlocking(std::move(request));
-        lag += response && response->status == 200 ? SumOf(response->body, "boxoffice_bus_lag") : 1;
+        const bool told = response && response->status == 200;
+        const double sum = told ? testbed::SumOf(response->body, "boxoffice_bus_lag") : -1;
+        lag += sum < 0 ? 1 : sum;
       }
       return lag == 0;
     });

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "e2e/system.h"
+#include "e2e/show_fixture.h"
 
 namespace boxoffice::e2e {
 namespace {
@@ -14,10 +14,9 @@ constexpr int64_t kPrice = 1'000;  // of the seats 1 to 20
 constexpr int64_t kCheap = 600;    // of the seats 21 to 30
 constexpr int64_t kFee = 130;      // of a seat of kPrice
 
-class GivenBack : public ::testing::Test {
+class GivenBack : public ShowFixture {
  protected:
-  static void SetUpTestSuite() { system_ = new System(); }
-  static void TearDownTestSuite() { delete system_; }
+  GivenBack() : ShowFixture(fmt::format(R"("A":{},"B":{})", kPrice, kCheap)) {}
   void SetUp() override {
     ASSERT_TRUE(system_->ready());
     show_ = CreateShow(R"("cancel_fee_per_seat":30,"cancel_fee_percent":10)");
@@ -30,21 +29,10 @@ class GivenBack : public ::testing::Test {
     if (system_->ready()) system_->ExpectCleanAudit();
   }
 
-  static std::string CreateShow(const std::string& policy) {
-    const Reply concert = system_->Admin("POST", "/v1/admin/concerts",
-                                         R"({"title":"Nocturne","artist":"Mina Park","venue":"Hall"})");
-    const Reply show = system_->Admin(
-        "POST", "/v1/admin/shows",
-        fmt::format(
-            R"({{"concert_id":"{}","starts_at":"2099-06-01T19:00:00Z","currency":"KRW","prices":{{"A":{},"B":{}}},)"
-            R"("grid":[{{"name":"Floor","rows":2,"seats_per_row":10,"category":"A"}},)"
-            R"({{"name":"Up","rows":1,"seats_per_row":10,"category":"B"}}],{}}})",
-            concert.at("id"), kPrice, kCheap, policy));
-    EXPECT_EQ(show.status, 201) << show;
-    const Reply queue = system_->Admin("PATCH", fmt::format("/v1/admin/shows/{}/queue", show.at("id")),
-                                       R"({"rate_per_s":100000,"active_cap":1000000})");
-    EXPECT_EQ(queue.status, 200) << queue;
-    return show.at("id");
+  std::string CreateShow(const std::string& policy) {
+    return Create(R"("grid":[{"name":"Floor","rows":2,"seats_per_row":10,"category":"A"},)"
+                  R"({"name":"Up","rows":1,"seats_per_row":10,"category":"B"}],)" +
+                  policy);
   }
   // After a purchase the place in the queue has been used: it is taken anew.
   Reply Reserve(const std::string& choice) {
@@ -67,24 +55,15 @@ class GivenBack : public ::testing::Test {
   static Reply AdminPost(const std::string& id, const std::string& what, const std::string& body) {
     return system_->Admin("POST", fmt::format("/v1/admin/reservations/{}/{}", id, what), body);
   }
-  static std::vector<int64_t> SeatsOf(const Reply& reservation) {
-    std::vector<int64_t> seats;
-    for (const json::value& seat : reservation.body.at("seats").as_array()) {
-      seats.push_back(seat.at("seat_no").as_int64());
-    }
-    return seats;
-  }
   // `boxoffice reservation WORDS` of an operator.
   static Finished Run(std::vector<std::string> words) {
     words.insert(words.begin(), "reservation");
     return system_->Cli(std::move(words));
   }
 
-  static System* system_;
   std::string show_;
   std::unique_ptr<Buyer> buyer_;
 };
-System* GivenBack::system_ = nullptr;
 
 TEST_F(GivenBack, SomeSeatsAndThenTheRestCostTheirFeesAndNoMore) {
   const std::string id = Buy("1,2,3", "sandbox:approve");
@@ -95,7 +74,7 @@ TEST_F(GivenBack, SomeSeatsAndThenTheRestCostTheirFeesAndNoMore) {
   const Reply part = CancelSeats(id, "2", key);
   ASSERT_EQ(part.status, 200) << part;
   EXPECT_EQ(part.at("state"), "CONFIRMED");
-  EXPECT_THAT(SeatsOf(part), ElementsAre(1, 3));
+  EXPECT_THAT(SeatsOf(part.body), ElementsAre(1, 3));
   EXPECT_EQ(part.number("amount"), 2 * kPrice);
   EXPECT_EQ(part.number("fees"), kFee);
   EXPECT_EQ(part.number("returned.amount"), kPrice - kFee);
@@ -169,11 +148,11 @@ TEST_F(GivenBack, AnOperatorMovesABuyerAndGivesTheDifferenceBack) {
             "seat_not_in_reservation");
   EXPECT_EQ(AdminPost(id, "move", R"({"from":[1],"to":[999],"reason":"a pillar"})").at("code"),
             "seat_unknown");
-  EXPECT_THAT(SeatsOf(buyer_->Get(id)), ElementsAre(1, 2));
+  EXPECT_THAT(SeatsOf(buyer_->Get(id).body), ElementsAre(1, 2));
   const Reply moved = AdminPost(id, "move", R"({"from":[1],"to":[25],"reason":"a pillar"})");
   ASSERT_EQ(moved.status, 200) << moved;
   EXPECT_EQ(moved.at("state"), "CONFIRMED");
-  EXPECT_THAT(SeatsOf(moved), ElementsAre(2, 25));
+  EXPECT_THAT(SeatsOf(moved.body), ElementsAre(2, 25));
   EXPECT_EQ(moved.number("amount"), kPrice + kCheap);
   EXPECT_EQ(moved.number("returned.amount"), kPrice - kCheap);
   EXPECT_EQ(moved.body.at("saga").at("timeline").at(0).at("detail").as_string(), "operator: a pillar");

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "e2e/system.h"
+#include "e2e/show_fixture.h"
 
 namespace boxoffice::e2e {
 namespace {
@@ -10,46 +10,12 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class Hall : public ::testing::Test {
+class Hall : public ShowFixture {
  protected:
-  static void SetUpTestSuite() { system_ = new System(); }
-  static void TearDownTestSuite() { delete system_; }
-  void SetUp() override { ASSERT_TRUE(system_->ready()); }
-
-  Reply TryCreate(const std::string& members) {
-    const Reply concert = system_->Admin("POST", "/v1/admin/concerts",
-                                         R"({"title":"Nocturne","artist":"Mina Park","venue":"Hall"})");
-    return system_->Admin(
-        "POST", "/v1/admin/shows",
-        fmt::format(
-            R"({{"concert_id":"{}","starts_at":"2099-06-01T19:00:00Z","currency":"KRW","prices":{{"A":1000}},{}}})",
-            concert.at("id"), members));
-  }
-  // Unless it is said otherwise, two rows of six seats: 1 to 12.
-  std::string Create(const std::string& seats = {}) {
-    const std::string grid = R"("grid":[{"name":"Floor","rows":2,"seats_per_row":6,"category":"A"}])";
-    const Reply show = TryCreate(seats.empty() ? grid : seats);
-    EXPECT_EQ(show.status, 201) << show;
-    const Reply queue = system_->Admin("PATCH", fmt::format("/v1/admin/shows/{}/queue", show.at("id")),
-                                       R"({"rate_per_s":100000,"active_cap":1000000})");
-    EXPECT_EQ(queue.status, 200) << queue;
-    return show.at("id");
-  }
-  std::unique_ptr<Buyer> Enter(const std::string& show, const std::string& name, int64_t money = 0,
-                               const std::vector<std::string>& channels = {}) {
-    auto buyer = std::make_unique<Buyer>(*system_, fmt::format("{}-{}", name, show), channels);
-    EXPECT_TRUE(buyer->Enter(show));
-    if (money > 0) {
-      EXPECT_EQ(buyer->Charge(money).status, 201);
-    }
-    return buyer;
-  }
-  static std::vector<int64_t> SeatsOf(const Reply& holder) {
-    std::vector<int64_t> seats;
-    for (const json::value& seat : holder.body.at("seats").as_array()) {
-      seats.push_back(seat.at("seat_no").to_number<int64_t>());
-    }
-    return seats;
+  Hall() : ShowFixture(R"("A":1000)") {}
+  // Two rows of six seats: 1 to 12.
+  std::string CreateHall() {
+    return Create(R"("grid":[{"name":"Floor","rows":2,"seats_per_row":6,"category":"A"}])");
   }
   // Each replica has learned what an operator did: so many answers in a row say so.
   bool AllSay(const std::function<bool()>& said) {
@@ -61,10 +27,7 @@ class Hall : public ::testing::Test {
         },
         seconds(60));
   }
-
-  static System* system_;
 };
-System* Hall::system_ = nullptr;
 
 TEST_F(Hall, AShowsPolicyIsGivenChangedAndSeenByBuyers) {
   const std::string grid = R"("grid":[{"name":"Floor","rows":1,"seats_per_row":6,"category":"A"}])";
@@ -90,7 +53,7 @@ TEST_F(Hall, AShowsPolicyIsGivenChangedAndSeenByBuyers) {
 }
 
 TEST_F(Hall, PricesChangeForWhatNobodyHas) {
-  const std::string show = Create();
+  const std::string show = CreateHall();
   const std::string prices = fmt::format("/v1/admin/shows/{}/prices", show);
   auto early = Enter(show, "early", 10'000);
   auto late = Enter(show, "late", 10'000);
@@ -123,7 +86,7 @@ TEST_F(Hall, PricesChangeForWhatNobodyHas) {
   auto thrifty = Enter(show, "thrifty");
   const Reply cheap = thrifty->Reserve(show, R"("best_available":{"count":2,"max_price":700})");
   ASSERT_EQ(cheap.status, 201) << cheap;
-  EXPECT_THAT(SeatsOf(cheap), ElementsAre(7, 8));
+  EXPECT_THAT(SeatsOf(cheap.body), ElementsAre(7, 8));
   EXPECT_EQ(cheap.number("amount"), 1'400);
   const Reply list = system_->Admin("GET", prices);
   ASSERT_EQ(list.status, 200) << list;
@@ -147,7 +110,7 @@ TEST_F(Hall, PricesChangeForWhatNobodyHas) {
 }
 
 TEST_F(Hall, AContingentIsItsChannelsUntilItIsGivenBack) {
-  const std::string show = Create();
+  const std::string show = CreateHall();
   const std::string contingents = fmt::format("/v1/admin/shows/{}/contingents", show);
   const Reply kept = system_->Admin(
       "POST", contingents, R"({"channel":"fanclub","section":"Floor","row":"1","reason":"members first"})");
@@ -162,7 +125,7 @@ TEST_F(Hall, AContingentIsItsChannelsUntilItIsGivenBack) {
   EXPECT_EQ(refused.body.at("conflicts").at(0).at("reason").as_string(), "channel");
   const Reply best = buyer->Reserve(show, R"("best_available":{"count":1})");
   ASSERT_EQ(best.status, 201) << best;
-  EXPECT_THAT(SeatsOf(best), ElementsAre(7));
+  EXPECT_THAT(SeatsOf(best.body), ElementsAre(7));
   auto member = Enter(show, "member", 10'000, {"fanclub", "press"});
   const std::string mine = fmt::format("/v1/shows/{}/contingents", show);
   const Reply hers = member->Call("GET", mine);
@@ -171,7 +134,7 @@ TEST_F(Hall, AContingentIsItsChannelsUntilItIsGivenBack) {
   EXPECT_TRUE(buyer->Call("GET", mine).body.at("items").as_array().empty());
   const Reply reserved = member->Reserve(show, R"("best_available":{"count":2})");
   ASSERT_EQ(reserved.status, 201) << reserved;
-  EXPECT_THAT(SeatsOf(reserved), ElementsAre(1, 2));
+  EXPECT_THAT(SeatsOf(reserved.body), ElementsAre(1, 2));
   EXPECT_EQ(member->Confirm(reserved.at("id")).status, 200);
   const Reply taken = system_->Admin("POST", contingents, R"({"channel":"press","seats":[2],"reason":"x"})");
   EXPECT_EQ(taken.at("code"), "seats_taken") << taken;
@@ -208,11 +171,11 @@ TEST_F(Hall, AccessibleSeatsAreForPartiesThatNeedThemUnlessTheyAreNamed) {
   auto first = Enter(show, "first");
   const Reply others = first->Reserve(show, R"("best_available":{"count":2})");
   ASSERT_EQ(others.status, 201) << others;
-  EXPECT_THAT(SeatsOf(others), ElementsAre(3, 4));
+  EXPECT_THAT(SeatsOf(others.body), ElementsAre(3, 4));
   auto party = Enter(show, "party");
   const Reply held = party->Reserve(show, R"("best_available":{"count":2,"accessible":1})");
   ASSERT_EQ(held.status, 201) << held;
-  EXPECT_THAT(SeatsOf(held), ElementsAre(1, 2));
+  EXPECT_THAT(SeatsOf(held.body), ElementsAre(1, 2));
   EXPECT_EQ(held.at("rung"), "row");
   auto second = Enter(show, "second");
   EXPECT_EQ(second->Reserve(show, R"("best_available":{"count":1})").at("code"), "not_enough_seats");

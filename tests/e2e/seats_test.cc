@@ -3,66 +3,27 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "e2e/system.h"
+#include "e2e/show_fixture.h"
 
 namespace boxoffice::e2e {
 namespace {
 
 using ::testing::HasSubstr;
 
-class Seats : public ::testing::Test {
+class Seats : public ShowFixture {
  protected:
-  static void SetUpTestSuite() { system_ = new System(); }
-  static void TearDownTestSuite() { delete system_; }
-  void SetUp() override { ASSERT_TRUE(system_->ready()); }
-
-  // Where its seats come from, and whatever else is asked for: members of the body.
-  Reply TryCreate(const std::string& members) {
-    const Reply concert = system_->Admin("POST", "/v1/admin/concerts",
-                                         R"({"title":"Nocturne","artist":"Mina Park","venue":"Hall"})");
-    return system_->Admin(
-        "POST", "/v1/admin/shows",
-        fmt::format(
-            R"({{"concert_id":"{}","starts_at":"2099-06-01T19:00:00Z","currency":"KRW","prices":{{"A":1000,"B":500}},{}}})",
-            concert.at("id"), members));
-  }
-  std::string Create(const std::string& members) {
-    const Reply show = TryCreate(members);
-    EXPECT_EQ(show.status, 201) << show;
-    const Reply queue = system_->Admin("PATCH", fmt::format("/v1/admin/shows/{}/queue", show.at("id")),
-                                       R"({"rate_per_s":100000,"active_cap":1000000})");
-    EXPECT_EQ(queue.status, 200) << queue;
-    return show.at("id");
-  }
+  Seats() : ShowFixture(R"("A":1000,"B":500)") {}
   // Two sections of three rows of six seats: 1 to 18 of category A, 19 to 36 of B.
   std::string CreateHall(const std::string& more = {}) {
     return Create(R"("grid":[{"name":"Floor","rows":3,"seats_per_row":6,"category":"A"},)"
                   R"({"name":"Balcony","rows":3,"seats_per_row":6,"category":"B"}])" +
                   more);
   }
-  std::unique_ptr<Buyer> Enter(const std::string& show, const std::string& name, int64_t money = 0) {
-    auto buyer = std::make_unique<Buyer>(*system_, fmt::format("{}-{}", name, show));
-    EXPECT_TRUE(buyer->Enter(show));
-    if (money > 0) {
-      EXPECT_EQ(buyer->Charge(money).status, 201);
-    }
-    return buyer;
-  }
-  static std::vector<int64_t> SeatsOf(const json::value& holder) {
-    std::vector<int64_t> seats;
-    for (const json::value& seat : holder.at("seats").as_array()) {
-      seats.push_back(seat.at("seat_no").to_number<int64_t>());
-    }
-    return seats;
-  }
   // Other replicas may learn of what an operator did a second later.
   bool ShowBecomes(const std::string& show, const std::string& member, const std::string& value) {
     return Eventually([&] { return system_->Show(show).at(member) == value; });
   }
-
-  static System* system_;
 };
-System* Seats::system_ = nullptr;
 
 TEST_F(Seats, BestAvailableGoesDownALadderAndSaysItsRung) {
   const std::string show = CreateHall();

@@ -1,6 +1,7 @@
 #include "platform/servers/child.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -19,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/check.h"
+
 namespace boxoffice::servers {
 namespace {
 
@@ -29,7 +32,6 @@ constexpr int kCantExec = 127;
 constexpr uint16_t kFirstPort = 10'100;
 constexpr uint16_t kPorts = 20'000;
 constexpr uint32_t kPortsOfAProcess = 100;
-constexpr int kPortAttempts = 1'000;
 
 std::unexpected<Error> NotStarted(const std::vector<std::string>& command, std::string_view why) {
   return Fail(Code::kUnavailable, "child_not_started",
@@ -98,16 +100,6 @@ int Bound(uint16_t port, int type) {
   if (fd < 0 || bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
   close(fd);
   return -1;
-}
-
-// It is seconds until somebody listens there, and another system may start meanwhile: so the UDP port of that
-// number stays bound until this process ends, by which others see that it is taken.
-bool Take(uint16_t port) {
-  const int taken = Bound(port, SOCK_DGRAM);
-  if (taken < 0) return false;
-  const int free = Bound(port, SOCK_STREAM);
-  close(free < 0 ? taken : free);
-  return free >= 0;
 }
 
 }  // namespace
@@ -194,7 +186,10 @@ std::optional<std::string> Child::ReadLine(milliseconds timeout) {
     if (stdout_ < 0 || poll(&waited, 1, MillisecondsUntil(end)) <= 0) return std::nullopt;
     char chunk[4096];
     const ssize_t size = read(stdout_, chunk, sizeof chunk);
-    if (size <= 0) return std::nullopt;
+    if (size <= 0) {
+      if (buffer_.empty()) return std::nullopt;
+      return std::exchange(buffer_, {});  // a last line without its break
+    }
     buffer_.append(chunk, static_cast<size_t>(size));
   }
 }
@@ -205,6 +200,7 @@ void Child::Signal(int signal) const {
 
 std::optional<int> Child::Wait(milliseconds timeout) {
   if (ended_) return ended_;
+  CHECK(pid_ > 0, "it was moved from");
   pollfd waited{pidfd_, POLLIN, 0};
   const auto end = SteadyClock::now() + timeout;
   while (poll(&waited, 1, MillisecondsUntil(end)) < 0 && errno == EINTR) {
@@ -225,12 +221,20 @@ Result<void> RunChild(const std::vector<std::string>& command, Child::Options op
                           code ? fmt::format("ended with {}", *code) : "did not end", options.log.string()));
 }
 
+bool TakePort(uint16_t port) {
+  const int taken = Bound(port, SOCK_DGRAM);
+  if (taken < 0) return false;
+  const int free = Bound(port, SOCK_STREAM);
+  close(free < 0 ? taken : free);
+  return free >= 0;
+}
+
 Result<uint16_t> FreePort() {
   // Each process begins elsewhere, so that it need not walk over what others have.
-  static uint32_t next = static_cast<uint32_t>(getpid()) * kPortsOfAProcess;
-  for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
+  static std::atomic<uint32_t> next = static_cast<uint32_t>(getpid()) * kPortsOfAProcess;
+  for (int attempt = 0; attempt < kPorts; ++attempt) {
     const auto port = static_cast<uint16_t>(kFirstPort + next++ % kPorts);
-    if (Take(port)) return port;
+    if (TakePort(port)) return port;
   }
   return Fail(Code::kUnavailable, "no_free_port", "no free port was found");
 }

@@ -35,7 +35,8 @@ class Child {
   Child& operator=(Child&& other) noexcept;
   ~Child();  // kills it if it still runs
 
-  // The next line of its stdout, without the line break; nullopt: it ended, or wrote none in time.
+  // The next line of its stdout, without the line break, which the last may lack; nullopt: it closed stdout,
+  // or wrote none in time.
   [[nodiscard]] std::optional<std::string> ReadLine(std::chrono::milliseconds timeout);
   // Has no effect once it has ended.
   void Signal(int signal) const;
@@ -59,9 +60,13 @@ class Child {
 [[nodiscard]] Result<void> RunChild(const std::vector<std::string>& command, Child::Options options,
                                     std::chrono::milliseconds timeout);
 
-// A port of 127.0.0.1 that nobody listens at now, below those that the kernel gives to outgoing connections:
-// a server that is started again finds its port free. It is this process's until it ends: nobody else gets it
-// here. Not thread-safe. Errors: no_free_port.
+// Takes a port of 127.0.0.1 for this process, until it ends, unless somebody listens there or has taken it:
+// false. It is seconds until a server listens where it was told to, and another system may start meanwhile:
+// so the UDP port of that number stays bound, by which others see that it is taken. Thread-safe.
+[[nodiscard]] bool TakePort(uint16_t port);
+
+// Takes one that is below those that the kernel gives to outgoing connections: a server that is started again
+// finds its port free. Thread-safe. Errors: no_free_port.
 [[nodiscard]] Result<uint16_t> FreePort();
 
 }  // namespace boxoffice::servers

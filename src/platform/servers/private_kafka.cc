@@ -1,5 +1,6 @@
 #include "platform/servers/private_kafka.h"
 
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <vector>
@@ -7,6 +8,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,6 +19,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kPatience{90};
+constexpr seconds kEnd{15};
+constexpr milliseconds kEndStep{100};
 constexpr const char* kJava = "/usr/bin/java";
 
 // A small heap, and the compiler that costs little: it shares the machine with everything else, and C2 would
@@ -48,16 +52,30 @@ bool TakesConnections(uint16_t port) {
   return taken;
 }
 
+// The last run's Kafka, whose parent was killed, ends within that time.
+bool AwaitFree(uint16_t port) {
+  const auto end = std::chrono::steady_clock::now() + kEnd;
+  while (TakesConnections(port)) {
+    if (std::chrono::steady_clock::now() >= end) return false;
+    poll(nullptr, 0, static_cast<int>(kEndStep.count()));
+  }
+  return true;
+}
+
 }  // namespace
 
-// The settings, with the ports, are written once: the data belongs to them.
+// The ports are chosen once: the data belongs to them. The settings name the folder, which may have been
+// moved or copied since the last start.
 Result<void> PrivateKafka::Prepare(const std::string& class_path) {
   const std::filesystem::path ports = folder_ / "ports";
   const std::filesystem::path settings = folder_ / "server.properties";
   uint16_t controller_port = 0;
-  if (std::ifstream in(ports); in >> port_ >> controller_port) return {};
-  BOXOFFICE_ASSIGN(port_, FreePort());
-  BOXOFFICE_ASSIGN(controller_port, FreePort());
+  std::ifstream in(ports);
+  const bool is_formatted = static_cast<bool>(in >> port_ >> controller_port);
+  if (!is_formatted) {
+    BOXOFFICE_ASSIGN(port_, FreePort());
+    BOXOFFICE_ASSIGN(controller_port, FreePort());
+  }
   std::ofstream out(settings);
   out << fmt::format(
       "process.roles=broker,controller\nnode.id=1\n"
@@ -77,6 +95,7 @@ Result<void> PrivateKafka::Prepare(const std::string& class_path) {
       port_, controller_port, (folder_ / "data").string());
   out.close();
   if (!out) return Fail(Code::kPermissionDenied, "kafka_folder", settings.string());
+  if (is_formatted) return {};
   Child::Options options;
   options.log = folder_ / "log";
   BOXOFFICE_TRY(RunChild(JavaCommand(class_path, "kafka.tools.StorageTool",
@@ -100,6 +119,13 @@ Result<PrivateKafka> PrivateKafka::Start(const std::filesystem::path& folder, co
                 fmt::format("{}: {}", server.folder_.string(), error.message()));
   }
   BOXOFFICE_TRY(server.Prepare(class_path));
+  if (!AwaitFree(server.port_)) {
+    return Fail(
+        Code::kUnavailable, "kafka_port_taken",
+        fmt::format("another server has port {} of this folder's Kafka: of the folder of which this is "
+                    "a copy? Stop it, or remove {}, and with it the events that only Kafka has",
+                    server.port_, server.folder_.string()));
+  }
   Child::Options options;
   options.log = server.folder_ / "log";
   options.working_dir = server.folder_;

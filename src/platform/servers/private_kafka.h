@@ -20,7 +20,8 @@ class PrivateKafka {
   // Formats the data in `folder` at the first call, starts the broker on the port that it had before (its
   // data names it; at first a free one) and waits until it takes connections: some 6 s. `class_path` names
   // Kafka's jars, as java's -cp takes it. Errors: kafka_missing (no Java, or no class path), kafka_folder,
-  // those of RunChild, kafka_not_started (see its log, folder/log).
+  // those of RunChild, kafka_port_taken (another server has its port: the original of a copied folder),
+  // kafka_not_started (see its log, folder/log).
   [[nodiscard]] static Result<PrivateKafka> Start(const std::filesystem::path& folder,
                                                   const std::string& class_path);
 

@@ -4,16 +4,20 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/random.h"
 
 namespace boxoffice::servers {
 namespace {
@@ -75,13 +79,15 @@ bool MayEnter(const struct stat& folder, const passwd& user) {
   return (folder.st_mode & S_IXOTH) != 0;
 }
 
+std::unexpected<Error> BadFolder(const std::filesystem::path& folder, std::string_view why) {
+  return Fail(Code::kPermissionDenied, "postgres_folder", fmt::format("{}: {}", folder.string(), why));
+}
+
 // Makes the folder, and gives it to the user that the server runs as.
 Result<void> Prepare(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  const auto fail = [&folder](std::string_view why) -> Result<void> {
-    return Fail(Code::kPermissionDenied, "postgres_folder", fmt::format("{}: {}", folder.string(), why));
-  };
+  const auto fail = [&folder](std::string_view why) -> Result<void> { return BadFolder(folder, why); };
   if (error) return fail(error.message());
   if (geteuid() != 0) return {};
   const passwd* user = getpwnam(std::string(kRootsUser).c_str());
@@ -93,6 +99,35 @@ Result<void> Prepare(const std::filesystem::path& folder) {
     if (above == above.parent_path()) break;
   }
   if (chown(folder.c_str(), user->pw_uid, user->pw_gid) != 0) return fail(std::strerror(errno));
+  return {};
+}
+
+// What attempts that were killed have left of `data`.
+void RemoveUnfinished(const std::filesystem::path& data) {
+  const std::string prefix = data.filename().string() + ".new";
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(data.parent_path(), ignored)) {
+    if (entry.path().filename().string().starts_with(prefix))
+      std::filesystem::remove_all(entry.path(), ignored);
+  }
+}
+
+// Makes the database cluster under another name, and gives it its own when it is whole: initdb writes
+// PG_VERSION first of all. Each attempt has a name that no other has, as an initdb whose process was killed
+// ends a moment later, and removes what it has made.
+Result<void> MakeCluster(const std::filesystem::path& initdb, const std::filesystem::path& data,
+                         const Child::Options& options) {
+  RemoveUnfinished(data);
+  const std::filesystem::path unfinished = fmt::format("{}.new-{:x}", data.string(), SystemSeed());
+  BOXOFFICE_TRY(
+      RunChild({initdb, "-D", unfinished, "-U", "boxoffice", "-A", "trust", "-E", "UTF8", "--locale=C"},
+               options, kPatience));
+  if (std::rename(unfinished.c_str(), data.c_str()) != 0) return BadFolder(data, std::strerror(errno));
+  const int folder = open(data.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool durable = folder >= 0 && fsync(folder) == 0;
+  const int why = errno;
+  if (folder >= 0) close(folder);
+  if (!durable) return BadFolder(data, std::strerror(why));
   return {};
 }
 
@@ -128,11 +163,8 @@ Result<PrivatePostgres> PrivatePostgres::Start(const std::filesystem::path& fold
   const std::filesystem::path& programs = server.programs_;
   BOXOFFICE_TRY(Prepare(server.folder_));
   std::error_code ignored;
-  if (!std::filesystem::exists(data / "PG_VERSION", ignored)) {
-    BOXOFFICE_TRY(RunChild(
-        {programs / "initdb", "-D", data, "-U", "boxoffice", "-A", "trust", "-E", "UTF8", "--locale=C"},
-        server.Options(), kPatience));
-  }
+  if (!std::filesystem::exists(data / "PG_VERSION", ignored))
+    BOXOFFICE_TRY(MakeCluster(programs / "initdb", data, server.Options()));
   BOXOFFICE_ASSIGN(server.port_, FreePort());
   // On the command line, so that no file of PostgreSQL's own is edited. The socket's path would be too long
   // for some folders, and nobody needs it.

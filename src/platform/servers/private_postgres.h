@@ -29,7 +29,8 @@ class PrivatePostgres {
   // Where one of its programs is ("pgbench"), of the newest version; it need not be there.
   [[nodiscard]] static std::filesystem::path Program(std::string_view name);
 
-  // Makes the database cluster in `folder` at the first call, starts the server on a free port and waits
+  // Makes the database cluster in `folder` at the first call (one that was killed meanwhile counts for
+  // nothing), starts the server on a free port and waits
   // until it answers. Errors: postgres_missing, postgres_version (the folder's data needs one that is not
   // installed), postgres_folder (the user postgres can't get there), those of
   // RunChild, postgres_not_started (see its log, folder/log).

@@ -3,16 +3,22 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "platform/servers/child.h"
+#include "platform/servers/private_kafka.h"
 #include "platform/servers/private_postgres.h"
 #include "platform/servers/private_redis.h"
 #include "platform/servers/supervised.h"
-#include "testing/free_port.h"
 #include "testing/temp_dir.h"
+#include "testing/wait.h"
 
 namespace boxoffice::servers {
 namespace {
@@ -55,6 +61,14 @@ TEST_F(ChildTest, ItsLinesAreReadItsErrorsAreLoggedAndItsCodeIsTold) {
   EXPECT_EQ(child->Wait(seconds(60)), 7);
   EXPECT_EQ(child->Wait(seconds(0)), 7);
   EXPECT_EQ(Contents(dir_.path() / "log"), "oh\n");
+}
+
+TEST_F(ChildTest, ALastLineWithoutItsBreakIsReadToo) {
+  auto child = Start("echo one; printf two");
+  ASSERT_TRUE(child) << child.error().detail;
+  EXPECT_EQ(child->ReadLine(seconds(60)), "one");
+  EXPECT_EQ(child->ReadLine(seconds(60)), "two");
+  EXPECT_EQ(child->ReadLine(seconds(60)), std::nullopt);
 }
 
 TEST_F(ChildTest, OneThatRunsIsWaitedForInVainAndEndsWithItsSignal) {
@@ -190,9 +204,7 @@ TEST(FreePortTest, GivesNoPortTwice) {
 TEST(FreePortTest, WhatItGaveNobodyElseTakes) {
   const auto port = FreePort();
   ASSERT_TRUE(port);
-  EXPECT_FALSE(testbed::TakePort(*port));
-  const uint16_t other = testbed::FreePort();
-  for (int i = 0; i < 20; ++i) EXPECT_NE(FreePort().value(), other);
+  EXPECT_FALSE(TakePort(*port));
 }
 
 TEST(PrivatePostgresTest, KeepsItsDatabasesFromOneStartToTheNext) {
@@ -217,6 +229,43 @@ TEST(PrivatePostgresTest, KeepsItsDatabasesFromOneStartToTheNext) {
     EXPECT_EQ(server->process().child().Wait(milliseconds(0)), 0);
   }
   EXPECT_THAT(Contents(dir.path() / "psql"), HasSubstr("42"));
+}
+
+// It writes PG_VERSION first of all, and then works on for a second or more.
+TEST(PrivatePostgresTest, AnInitdbThatWasKilledIsBegunAgain) {
+  NEEDS(PrivatePostgres);
+  const testbed::TempDir dir;
+  const std::filesystem::path folder = dir.path() / "postgres";
+  const std::filesystem::path left = folder / "data.new-1";  // by an earlier one
+  std::filesystem::create_directories(left / "base");
+  const auto has_begun = [&folder] {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+      if (std::filesystem::exists(entry.path() / "PG_VERSION", ignored)) return true;
+    }
+    return false;
+  };
+  const pid_t first = fork();
+  ASSERT_GE(first, 0);
+  if (first == 0) {
+    (void)PrivatePostgres::Start(folder);
+    _exit(0);
+  }
+  EXPECT_TRUE(testbed::Eventually(has_begun));
+  kill(first, SIGKILL);
+  ASSERT_EQ(waitpid(first, nullptr, 0), first);
+  std::optional<PrivatePostgres> server;
+  std::string why;
+  // Where the first one has come as far as to run its server, that one ends a moment later.
+  EXPECT_TRUE(testbed::Eventually([&] {
+    auto started = PrivatePostgres::Start(folder);
+    if (started) server = *std::move(started);
+    if (!started) why = started.error().detail;
+    return server.has_value();
+  })) << why
+      << Contents(folder / "log");
+  EXPECT_FALSE(std::filesystem::exists(left));
+  if (server) server->Stop(seconds(60));
 }
 
 TEST(PrivatePostgresTest, NewDataIsOfTheNewestVersionByNumber) {
@@ -255,6 +304,39 @@ TEST(PrivatePostgresTest, AFolderThatItsUserCantEnterIsRefusedByName) {
   ASSERT_FALSE(server);
   EXPECT_EQ(server.error().reason, "postgres_folder");
   EXPECT_THAT(server.error().detail, HasSubstr("may not enter " + dir.path().string()));
+}
+
+// Else a copy would work on the data of the folder that it is a copy of.
+TEST(PrivateKafkaTest, ItsDataIsWhereItsFolderIsNow) {
+  if (access("/usr/bin/java", X_OK) != 0) GTEST_SKIP() << "Java is not installed";
+  const testbed::TempDir dir;
+  const std::filesystem::path folder = dir.path() / "kafka";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "ports") << FreePort().value() << ' ' << FreePort().value() << '\n';  // it has run
+  std::ofstream(folder / "server.properties") << "log.dirs=/where/it/was/data\n";
+  const auto server = PrivateKafka::Start(folder, "/no/such.jar");
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error().reason, "kafka_not_started");
+  EXPECT_THAT(Contents(folder / "server.properties"),
+              HasSubstr("log.dirs=" + (folder / "data").string() + "\n"));
+}
+
+// A copy of a folder has its ports: what answers there is not its own.
+TEST(PrivateKafkaTest, APortThatAnotherServerHasIsNotItsOwn) {
+  if (access("/usr/bin/java", X_OK) != 0) GTEST_SKIP() << "Java is not installed";
+  const testbed::TempDir dir;
+  const std::filesystem::path folder = dir.path() / "kafka";
+  std::filesystem::create_directories(folder);
+  const int original = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_EQ(listen(original, 1), 0);
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  ASSERT_EQ(getsockname(original, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  std::ofstream(folder / "ports") << ntohs(address.sin_port) << ' ' << FreePort().value() << '\n';
+  const auto server = PrivateKafka::Start(folder, "/no/such.jar");
+  close(original);
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error().reason, "kafka_port_taken");
 }
 
 TEST(PrivateRedisTest, KeepsItsDataFromOneStartToTheNext) {

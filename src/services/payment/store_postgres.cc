@@ -6,11 +6,11 @@
 #include <string>
 #include <utility>
 
-#include "base/check.h"
 #include "base/sort_unique.h"
 #include "platform/outbox/postgres.h"
 #include "platform/sql/postgres_read.h"
 #include "services/payment/store_events.h"
+#include "services/payment/store_row.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> payment_postgres_schema();
@@ -118,47 +118,6 @@ constexpr std::string_view kInsertWebhooks =
 constexpr std::string_view kForgetWebhooks = "DELETE FROM provider_webhook WHERE received_at_ms < $1";
 #undef BOXOFFICE_REFUND_COLUMNS
 #undef BOXOFFICE_PAYMENT_COLUMNS
-
-// Its three columns from `column` on.
-Dispute DisputeAt(const Row& row, int column) {
-  return {.refusal = std::string(row.Text(column)),
-          .settled_by = std::string(row.Text(column + 1)),
-          .settled_reason = std::string(row.Text(column + 2))};
-}
-
-// The row of a statement that begins with the columns.
-Payment PaymentAt(const Row& row) {
-  const auto currency = Currency::Parse(row.Text(6));
-  CHECK(currency.has_value(), "a stored currency has three letters");
-  return {.key = {row.Id<ReservationId>(0), static_cast<uint32_t>(row.Int(1))},
-          .id = row.Id<PaymentId>(2),
-          .saga = row.Id<SagaId>(3),
-          .user_id = std::string(row.Text(4)),
-          .money = {row.Int(5), *currency},
-          .method = std::string(row.Text(7)),
-          .state = static_cast<State>(row.Int(8)),
-          .resolution = static_cast<Resolution>(row.Int(9)),
-          .provider_code = std::string(row.Text(10)),
-          .provider_reference = std::string(row.Text(11)),
-          .version = row.Int(12),
-          .created_at = FromUnixMs(row.Int(13)),
-          .updated_at = FromUnixMs(row.Int(14)),
-          .refunded = row.Int(15),
-          .refunding = row.Int(16),
-          .captured_late = (row.Int(17) & kLateInColumn) != 0,
-          .captured_meanwhile = (row.Int(17) & kMeanwhileInColumn) != 0,
-          .dispute = DisputeAt(row, 18)};
-}
-
-Refund RefundAt(const Row& row) {
-  return {.payment = {row.Id<ReservationId>(0), static_cast<uint32_t>(row.Int(1))},
-          .saga = row.Id<SagaId>(2),
-          .amount = row.Int(3),
-          .done = row.Int(4) != 0,
-          .created_at = FromUnixMs(row.Int(5)),
-          .updated_at = FromUnixMs(row.Int(6)),
-          .dispute = DisputeAt(row, 7)};
-}
 
 PaymentKey KeyAt(const Row& row) { return {row.Id<ReservationId>(0), static_cast<uint32_t>(row.Int(1))}; }
 

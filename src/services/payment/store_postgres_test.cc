@@ -13,7 +13,6 @@
 #include "services/payment/provider_timer_manual.h"
 #include "services/payment/service.h"
 #include "testing/postgres_server.h"
-#include "testing/wait.h"
 
 namespace boxoffice::payment {
 namespace {
@@ -54,14 +53,6 @@ class PaymentReplicasTest : public ::testing::Test {
   }
   Command ApproveOf(ReservationId reservation, uint32_t attempt) {
     return {Approve{{reservation, attempt}, saga_, "ann", {1000, kKrw}, std::string(kInternal)}, "", {}};
-  }
-  // Until a statement of this database waits for a lock.
-  void WaitUntilBlocked() {
-    const auto connection = sql::pg::Connection::Open(config_).value();
-    sql::pg::Batch batch;
-    batch.Add(
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'");
-    EXPECT_TRUE(testbed::Eventually([&] { return !connection->Read(batch).value()[0].empty(); }));
   }
   // What a statement says, line by line.
   std::string Ask(const Batch& batch, size_t place) {
@@ -142,7 +133,7 @@ TEST_F(PaymentReplicasTest, PaymentsAreLockedInTheOrderOfTheirKeys) {
   ASSERT_TRUE(holds.Run(lock_second));
   first.version = second.version = 1;
   auto saved = std::async(std::launch::async, [&] { return store.Save({{first, second}, {}, {}, {}}); });
-  WaitUntilBlocked();
+  PostgresServer::AwaitBlocked(config_.url);
   EXPECT_FALSE(holds.Run(lock_first));  // and so the other goes on
   EXPECT_TRUE(saved.get().value().empty());
 }

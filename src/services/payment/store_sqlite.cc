@@ -6,11 +6,11 @@
 #include <string>
 #include <utility>
 
-#include "base/check.h"
 #include "base/sort_unique.h"
 #include "platform/outbox/outbox.h"
 #include "platform/sql/sqlite.h"
 #include "services/payment/store_events.h"
+#include "services/payment/store_row.h"
 
 namespace boxoffice::sql {
 std::span<const Migration> payment_sqlite_schema();
@@ -28,49 +28,12 @@ constexpr std::string_view kSelectRefunds =
     "SELECT reservation_id, attempt, saga_id, amount, done, created_at_ms, updated_at_ms, refusal, "
     "settled_by, settled_reason FROM payment_refund WHERE reservation_id = ?1 ";
 
-// Its three columns from `column` on.
-Dispute DisputeAt(const sql::Statement& row, int column) {
-  return {.refusal = std::string(row.Text(column)),
-          .settled_by = std::string(row.Text(column + 1)),
-          .settled_reason = std::string(row.Text(column + 2))};
-}
-
-// The row of a statement that begins with kSelect.
-Payment PaymentAt(const sql::Statement& row) {
-  const auto currency = Currency::Parse(row.Text(6));
-  CHECK(currency.has_value(), "a stored currency has three letters");
-  return {.key = {row.Id<ReservationId>(0), static_cast<uint32_t>(row.Int(1))},
-          .id = row.Id<PaymentId>(2),
-          .saga = row.Id<SagaId>(3),
-          .user_id = std::string(row.Text(4)),
-          .money = {row.Int(5), *currency},
-          .method = std::string(row.Text(7)),
-          .state = static_cast<State>(row.Int(8)),
-          .resolution = static_cast<Resolution>(row.Int(9)),
-          .provider_code = std::string(row.Text(10)),
-          .provider_reference = std::string(row.Text(11)),
-          .version = row.Int(12),
-          .created_at = FromUnixMs(row.Int(13)),
-          .updated_at = FromUnixMs(row.Int(14)),
-          .refunded = row.Int(15),
-          .refunding = row.Int(16),
-          .captured_late = (row.Int(17) & kLateInColumn) != 0,
-          .captured_meanwhile = (row.Int(17) & kMeanwhileInColumn) != 0,
-          .dispute = DisputeAt(row, 18)};
-}
-
 // Appends all rows of a bound statement that begins with kSelectRefunds.
 Result<void> ReadRefunds(sql::Statement& statement, std::vector<Refund>& refunds) {
   while (true) {
     BOXOFFICE_ASSIGN(const bool more, statement.Step());
     if (!more) return {};
-    refunds.push_back({.payment = {statement.Id<ReservationId>(0), static_cast<uint32_t>(statement.Int(1))},
-                       .saga = statement.Id<SagaId>(2),
-                       .amount = statement.Int(3),
-                       .done = statement.Int(4) != 0,
-                       .created_at = FromUnixMs(statement.Int(5)),
-                       .updated_at = FromUnixMs(statement.Int(6)),
-                       .dispute = DisputeAt(statement, 7)});
+    refunds.push_back(RefundAt(statement));
   }
 }
 

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "platform/bus/processed_event.h"
 #include "platform/sql/sqlite.h"
+#include "services/relay/store_row.h"
 #include "services/relay/throttle.h"
 
 namespace boxoffice::sql {
@@ -23,62 +24,11 @@ constexpr std::string_view kDeliveryColumns =
     "d.id, d.target_id, d.event_id, e.type, d.key, d.state, d.attempts, d.next_attempt_at_ms, d.last_status, "
     "d.last_error, d.created_at_ms, d.delivered_at_ms";
 
-std::optional<int64_t> ToMs(const std::optional<Timestamp>& time) {
-  return time ? std::optional(ToUnixMs(*time)) : std::nullopt;
-}
-
-std::optional<Timestamp> TimeAt(const sql::Statement& row, int column) {
-  return row.IsNull(column) ? std::nullopt : std::optional(FromUnixMs(row.Int(column)));
-}
-
-Delivery DeliveryAt(const sql::Statement& row) {
-  Delivery delivery;
-  delivery.id = row.Int(0);
-  delivery.target_id = row.Int(1);
-  delivery.event_id = row.Id<EventId>(2);
-  delivery.event_type = row.Text(3);
-  delivery.key = row.Text(4);
-  delivery.state = static_cast<State>(row.Int(5));
-  delivery.attempts = static_cast<int>(row.Int(6));
-  delivery.next_attempt_at = TimeAt(row, 7);
-  delivery.last_status = static_cast<int>(row.Int(8));
-  delivery.last_error = row.Text(9);
-  delivery.created_at = FromUnixMs(row.Int(10));
-  delivery.delivered_at = TimeAt(row, 11);
-  return delivery;
-}
-
 constexpr std::string_view kTargetColumns =
     "id, operation_key, url, event_types, secret, enabled, disabled_reason, created_at_ms, deleted, "
     "show_ids, payload, "
     "rate_per_s, old_secret, old_secret_until_ms, rotation_key, version, wants_since_ms, past_filters, "
     "paused_until_ms, creation_content, rotation_content";
-
-Target TargetAt(const sql::Statement& row) {
-  Target target;
-  target.id = row.Int(0);
-  target.operation_key = row.Text(1);
-  target.url = row.Text(2);
-  target.event_types = SplitEventTypes(row.Text(3));
-  target.secret = row.Text(4);
-  target.enabled = row.Int(5) != 0;
-  target.disabled_reason = row.Text(6);
-  target.created_at = FromUnixMs(row.Int(7));
-  target.deleted = row.Int(8) != 0;
-  target.show_ids = SplitShowIds(row.Text(9));
-  target.payload = static_cast<Payload>(row.Int(10));
-  target.rate_per_s = row.Double(11);
-  target.old_secret = row.Text(12);
-  target.old_secret_until = FromUnixMs(row.Int(13));
-  target.rotation_key = row.Text(14);
-  target.version = row.Int(15);
-  target.wants_since = FromUnixMs(row.Int(16));
-  target.past_filters = SplitPastFilters(row.Text(17));
-  target.paused_until = FromUnixMs(row.Int(18));
-  target.creation_content = row.Text(19);
-  target.rotation_content = row.Text(20);
-  return target;
-}
 
 class SqliteStore final : public Store {
  public:

@@ -70,16 +70,6 @@ constexpr std::string_view kListByWish =
     "ORDER BY place + 0 LIMIT $7)) f ORDER BY f.place LIMIT $7) p CROSS JOIN LATERAL (SELECT version, "
     "record FROM waitlist WHERE show_id = $1 AND place = p.place LIMIT 1) w ORDER BY p.place";
 
-Result<ShowWork> WorkAt(const Row& row) {
-  const WorkKey key{row.Int(0), static_cast<WorkKind>(row.Int(1))};
-  const auto due_at = row.IsNull(4) ? std::nullopt : std::optional(FromUnixMs(row.Int(4)));
-  return DecodeWork(key, static_cast<uint64_t>(row.Int(2)), static_cast<uint64_t>(row.Int(3)), due_at,
-                    row.Text(5));
-}
-Result<WaitlistEntry> EntryAt(const Row& row) {
-  return DecodeEntry(static_cast<uint64_t>(row.Int(0)), row.Text(1));
-}
-
 class PostgresShowStore final : public ShowStore {
  public:
   explicit PostgresShowStore(std::unique_ptr<sql::pg::Connection> connection)

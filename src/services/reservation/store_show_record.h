@@ -44,4 +44,18 @@ inline constexpr int64_t kAnyPrice = std::numeric_limits<int64_t>::max();
                                           std::optional<Timestamp> due_at, std::string_view bytes);
 [[nodiscard]] Result<WaitlistEntry> DecodeEntry(uint64_t version, std::string_view bytes);
 
+// A row of (show_id, kind, version, epoch, due_at_ms, record), from either store's statements.
+template <typename Row>
+[[nodiscard]] Result<ShowWork> WorkAt(const Row& row) {
+  const WorkKey key{row.Int(0), static_cast<WorkKind>(row.Int(1))};
+  const auto due_at = row.IsNull(4) ? std::nullopt : std::optional(FromUnixMs(row.Int(4)));
+  return DecodeWork(key, static_cast<uint64_t>(row.Int(2)), static_cast<uint64_t>(row.Int(3)), due_at,
+                    row.Text(5));
+}
+// A row of (version, record).
+template <typename Row>
+[[nodiscard]] Result<WaitlistEntry> EntryAt(const Row& row) {
+  return DecodeEntry(static_cast<uint64_t>(row.Int(0)), row.Text(1));
+}
+
 }  // namespace boxoffice::reservation

@@ -13,18 +13,6 @@ namespace {
 
 constexpr std::string_view kWorkColumns = "show_id, kind, version, epoch, due_at_ms, record";
 
-// A row of kWorkColumns.
-Result<ShowWork> WorkAt(const sql::Statement& row) {
-  const WorkKey key{row.Int(0), static_cast<WorkKind>(row.Int(1))};
-  const auto due_at = row.IsNull(4) ? std::nullopt : std::optional(FromUnixMs(row.Int(4)));
-  return DecodeWork(key, static_cast<uint64_t>(row.Int(2)), static_cast<uint64_t>(row.Int(3)), due_at,
-                    row.Text(5));
-}
-// A row of (version, record).
-Result<WaitlistEntry> EntryAt(const sql::Statement& row) {
-  return DecodeEntry(static_cast<uint64_t>(row.Int(0)), row.Text(1));
-}
-
 // Calls `take` with each row.
 template <typename Take>
 Result<void> ForEachRow(sql::Statement& select, Take take) {

@@ -11,6 +11,7 @@
 #include "platform/outbox/postgres.h"
 #include "platform/sql/postgres_read.h"
 #include "services/wallet/store_events.h"
+#include "services/wallet/store_row.h"
 #include "services/wallet/store_totals.h"
 
 namespace boxoffice::sql {
@@ -26,12 +27,6 @@ using sql::pg::Row;
 
 // Of ComputeTotals, which walks over the whole ledger.
 constexpr std::chrono::minutes kLongRead{10};
-
-Currency CurrencyAt(const Row& row, int column) {
-  const auto currency = Currency::Parse(row.Text(column));
-  CHECK(currency.has_value(), "a stored currency has three letters");
-  return *currency;
-}
 
 constexpr auto kUserOf = [](const auto& row) { return std::string_view(row.key.user_id); };
 constexpr auto kCurrencyOf = [](const auto& row) { return std::string(row.key.currency.code()); };
@@ -119,29 +114,6 @@ WalletRow WalletAt(const Row& row) {
           .version = row.Int(3),
           .day = row.Int(4),
           .topped_up = row.Int(5)};
-}
-// Of a statement that begins with the entry's columns.
-Entry EntryAt(const Row& row) {
-  Entry entry{.id = row.Id<EntryId>(1),
-              .user_id = std::string(row.Text(0)),
-              .kind = static_cast<EntryKind>(row.Int(2)),
-              .money = {row.Int(4), CurrencyAt(row, 3)},
-              .balance_after = row.Int(5),
-              .client_key = std::string(row.Text(8)),
-              .created_at = FromUnixMs(row.Int(9)),
-              .reason = std::string(row.Text(10)),
-              .operator_id = std::string(row.Text(11))};
-  if (!row.IsNull(6)) entry.saga = row.Id<SagaId>(6);
-  if (!row.IsNull(7)) entry.reservation = row.Id<ReservationId>(7);
-  return entry;
-}
-AccountRow AccountAt(const Row& row) {
-  return {.user_id = std::string(row.Text(0)),
-          .state = static_cast<AccountState>(row.Int(1)),
-          .reason = std::string(row.Text(2)),
-          .operator_id = std::string(row.Text(3)),
-          .changed_at = FromUnixMs(row.Int(4)),
-          .version = row.Int(5)};
 }
 
 class PostgresStore final : public Store {
@@ -534,15 +506,6 @@ class PostgresReader final : public Reader {
     page.more = page.entries.size() > limit;
     if (page.more) page.entries.pop_back();
     return page;
-  }
-
-  static ReservationTotals ReservationAt(const Row& row) {
-    return {.reservation = row.Id<ReservationId>(0),
-            .user_id = std::string(row.Text(1)),
-            .currency = CurrencyAt(row, 2),
-            .debited = row.Int(3),
-            .refunded = row.Int(4),
-            .effective_debits = static_cast<uint32_t>(row.Int(5))};
   }
 
   sql::pg::SharedReader reader_;

@@ -62,14 +62,6 @@ class WalletReplicasTest : public ::testing::Test {
     })) << "no outcome";
     return outcome;
   }
-  // Until a statement of this database waits for a lock.
-  void WaitUntilBlocked() {
-    const auto connection = sql::pg::Connection::Open(config_).value();
-    sql::pg::Batch batch;
-    batch.Add(
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'");
-    EXPECT_TRUE(testbed::Eventually([&] { return !connection->Read(batch).value()[0].empty(); }));
-  }
   // All at once; then again, one by one, those that failed. The outcomes in order.
   std::vector<Outcome> InsistOnAll(const std::vector<Command>& commands) {
     std::vector<std::future<Result<Outcome>>> first;
@@ -124,7 +116,7 @@ TEST_F(WalletReplicasTest, WalletsAreLockedInTheOrderOfTheirKeys) {
     return replicas_[0]->stores.store->Save(
         Changes{.wallets = {ann_row, bob_row}, .debits = {}, .entries = {}});
   });
-  WaitUntilBlocked();
+  PostgresServer::AwaitBlocked(config_.url);
   EXPECT_FALSE(holds.Run(ann));  // and so the other goes on
   EXPECT_TRUE(saved.get().value().empty());
 }

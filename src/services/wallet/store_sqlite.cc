@@ -12,6 +12,7 @@
 #include "platform/outbox/outbox.h"
 #include "platform/sql/sqlite.h"
 #include "services/wallet/store_events.h"
+#include "services/wallet/store_row.h"
 #include "services/wallet/store_totals.h"
 
 namespace boxoffice::sql {
@@ -21,42 +22,12 @@ std::span<const Migration> wallet_sqlite_schema();
 namespace boxoffice::wallet {
 namespace {
 
-// A column as this program wrote it; anything else is a corrupt file.
-Currency CurrencyAt(const sql::Statement& row, int column) {
-  const auto currency = Currency::Parse(row.Text(column));
-  CHECK(currency.has_value(), "a stored currency has three letters");
-  return *currency;
-}
-
-// The row of a statement that begins with kEntryColumns.
 constexpr std::string_view kEntryColumns =
     "SELECT user_id, id, kind, currency, amount, balance_after, saga_id, reservation_id, client_key, "
     "created_at_ms, "
     "reason, operator_id FROM ledger ";
-Entry EntryAt(const sql::Statement& row) {
-  Entry entry{.id = row.Id<EntryId>(1),
-              .user_id = std::string(row.Text(0)),
-              .kind = static_cast<EntryKind>(row.Int(2)),
-              .money = {row.Int(4), CurrencyAt(row, 3)},
-              .balance_after = row.Int(5),
-              .client_key = std::string(row.Text(8)),
-              .created_at = FromUnixMs(row.Int(9)),
-              .reason = std::string(row.Text(10)),
-              .operator_id = std::string(row.Text(11))};
-  if (!row.IsNull(6)) entry.saga = row.Id<SagaId>(6);
-  if (!row.IsNull(7)) entry.reservation = row.Id<ReservationId>(7);
-  return entry;
-}
 constexpr std::string_view kSelectAccount =
     "SELECT user_id, state, reason, operator_id, changed_at_ms, version FROM account WHERE user_id = ?1";
-AccountRow AccountAt(const sql::Statement& row) {
-  return {.user_id = std::string(row.Text(0)),
-          .state = static_cast<AccountState>(row.Int(1)),
-          .reason = std::string(row.Text(2)),
-          .operator_id = std::string(row.Text(3)),
-          .changed_at = FromUnixMs(row.Int(4)),
-          .version = row.Int(5)};
-}
 
 class SqliteStore final : public Store {
  public:
@@ -493,15 +464,6 @@ class SqliteReader final : public Reader {
     page.more = page.entries.size() > limit;
     if (page.more) page.entries.pop_back();
     return page;
-  }
-
-  static ReservationTotals ReservationAt(const sql::Statement& row) {
-    return {.reservation = row.Id<ReservationId>(0),
-            .user_id = std::string(row.Text(1)),
-            .currency = CurrencyAt(row, 2),
-            .debited = row.Int(3),
-            .refunded = row.Int(4),
-            .effective_debits = static_cast<uint32_t>(row.Int(5))};
   }
 
   SqliteTotals totals_;

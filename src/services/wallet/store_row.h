@@ -1,0 +1,58 @@
+// The rows of the wallet's tables, from either store's statements.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "services/wallet/store.h"
+
+namespace boxoffice::wallet {
+
+// A column as this program wrote it; anything else is a corrupt store.
+template <typename Row>
+[[nodiscard]] Currency CurrencyAt(const Row& row, int column) {
+  const auto currency = Currency::Parse(row.Text(column));
+  CHECK(currency.has_value(), "a stored currency has three letters");
+  return *currency;
+}
+
+// Of a statement that begins with the entry's columns.
+template <typename Row>
+[[nodiscard]] Entry EntryAt(const Row& row) {
+  Entry entry{.id = row.template Id<EntryId>(1),
+              .user_id = std::string(row.Text(0)),
+              .kind = static_cast<EntryKind>(row.Int(2)),
+              .money = {row.Int(4), CurrencyAt(row, 3)},
+              .balance_after = row.Int(5),
+              .client_key = std::string(row.Text(8)),
+              .created_at = FromUnixMs(row.Int(9)),
+              .reason = std::string(row.Text(10)),
+              .operator_id = std::string(row.Text(11))};
+  if (!row.IsNull(6)) entry.saga = row.template Id<SagaId>(6);
+  if (!row.IsNull(7)) entry.reservation = row.template Id<ReservationId>(7);
+  return entry;
+}
+
+template <typename Row>
+[[nodiscard]] AccountRow AccountAt(const Row& row) {
+  return {.user_id = std::string(row.Text(0)),
+          .state = static_cast<AccountState>(row.Int(1)),
+          .reason = std::string(row.Text(2)),
+          .operator_id = std::string(row.Text(3)),
+          .changed_at = FromUnixMs(row.Int(4)),
+          .version = row.Int(5)};
+}
+
+template <typename Row>
+[[nodiscard]] ReservationTotals ReservationAt(const Row& row) {
+  return {.reservation = row.template Id<ReservationId>(0),
+          .user_id = std::string(row.Text(1)),
+          .currency = CurrencyAt(row, 2),
+          .debited = row.Int(3),
+          .refunded = row.Int(4),
+          .effective_debits = static_cast<uint32_t>(row.Int(5))};
+}
+
+}  // namespace boxoffice::wallet
