@@ -70,12 +70,15 @@ void System::AddService(Config config) {
 Result<void> System::AddModules() {
   BOXOFFICE_ASSIGN(wallet::WalletConfig wallet, FromEnvironment<wallet::WalletConfig>(wallet::AddKeys));
   BOXOFFICE_ASSIGN(payment::PaymentConfig payment, FromEnvironment<payment::PaymentConfig>(payment::AddKeys));
+  BOXOFFICE_ASSIGN(reservation::ReservationConfig reservation,
+                   FromEnvironment<reservation::ReservationConfig>(reservation::AddKeys));
+  BOXOFFICE_TRY(reservation::CheckConfig(reservation));
   BOXOFFICE_ASSIGN(audit::AuditConfig audit, FromEnvironment<audit::AuditConfig>(gateway::AddAuditKeys));
   AddService<queue::QueueModule, queue::QueueConfig>();
   AddService<seat::SeatModule, seat::SeatConfig>();
   AddService<wallet::WalletModule>(std::move(wallet));
   AddService<payment::PaymentModule>(std::move(payment));
-  AddService<reservation::ReservationModule, reservation::ReservationConfig>();
+  AddService<reservation::ReservationModule>(std::move(reservation));
   AddService<ranking::RankingModule, ranking::RankingConfig>();
   AddService<relay::RelayModule>(config_.relay);
 

@@ -42,8 +42,8 @@ struct SystemConfig {
 class System {
  public:
   // Opens the bus and makes the modules. What binds wallet and payment to the world outside (limits, an
-  // acquirer) comes from the environment, by the keys that their own processes have. Errors: config,
-  // database_unavailable, schema_newer.
+  // acquirer), and what reservation's sagas go by, come from the environment, by the keys that their own
+  // processes have. Errors: config, database_unavailable, schema_newer.
   [[nodiscard]] static Result<std::unique_ptr<System>> Make(SystemConfig config);
   ~System();
 

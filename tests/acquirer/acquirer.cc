@@ -133,6 +133,7 @@ http::Router Acquirer::Routes() {
   const auto add = [&](http::Method method, std::string_view path, Answer (Acquirer::*answer)(Request&)) {
     router.Add(method, path, [this, answer](Request& request) -> Answer {
       if (!Knows(request)) co_return Json({{"error", "who are you?"}}, 401);
+      if (hangs_) co_return co_await Silence();
       co_return co_await (this->*answer)(request);
     });
   };

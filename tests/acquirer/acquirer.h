@@ -19,6 +19,7 @@
 // - refund_refused: takes the money, and refuses to give anything back, code charge_disputed
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -86,6 +87,8 @@ class Acquirer {
   [[nodiscard]] uint16_t port() const;
   [[nodiscard]] std::string url() const;
   void SetWebhookUrl(std::string url);
+  // From now on it takes every call and answers none, and nothing comes of them; or it answers again.
+  void Hang(bool hangs) { hangs_ = hangs; }
   // By key.
   [[nodiscard]] std::vector<Account> Accounts() const;
   // What it keeps under keys of this reservation ("<reservation>/…").
@@ -125,6 +128,7 @@ class Acquirer {
   const SystemClock system_clock_;
   const Clock& clock_;
   const std::string secret_;  // its bytes
+  std::atomic<bool> hangs_ = false;
   mutable std::mutex mutex_;
   std::map<std::string, Payment> payments_;
   std::vector<Delivered> deliveries_;

@@ -22,7 +22,8 @@ const HttpProvider& Acquirer() {
     AcquirerConfig config;
     config.url = "http://127.0.0.1:1";
     config.webhook_secrets = {auth::FormatWebhookSecret(kSecret), auth::FormatWebhookSecret(kNextSecret)};
-    return HttpProvider::Make(std::move(config)).value();
+    static obs::Registry metrics;
+    return HttpProvider::Make(std::move(config), metrics).value();
   }();
   return *provider;
 }

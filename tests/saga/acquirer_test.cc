@@ -2,6 +2,7 @@
 // acquirer keeps exactly what was sold.
 #include "acquirer/acquirer.h"
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <thread>
@@ -9,6 +10,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "platform/resilience/breaker.h"
+#include "platform/rpc/peer.h"
 #include "saga/world.h"
 #include "services/reservation/reservation.h"
 
@@ -22,15 +25,28 @@ State StateOf(const reservation::v1::Reservation& reservation) {
 }
 
 struct Purchase {
-  std::string script;
+  std::string script;  // of the acquirer, or "internal"
   std::optional<Injection> injection;
   std::string user_id;
   std::string id;
+  State answered = State::kHeld;  // as the buyer was told
+
+  [[nodiscard]] std::string Method() const {
+    return script == payment::kInternal ? script : "http:" + script;
+  }
 };
+
+// So that it has no say.
+resilience::BreakerConfig NeverOpen() {
+  resilience::BreakerConfig breaker;
+  breaker.min_calls = 1'000'000;
+  return breaker;
+}
 
 class AcquirerSaga : public ::testing::Test {
  protected:
-  AcquirerSaga() : acquirer_(OptionsFor(*this)), world_(std::chrono::hours(1), ConfigFor(acquirer_)) {
+  explicit AcquirerSaga(resilience::BreakerConfig breaker = NeverOpen())
+      : acquirer_(OptionsFor(*this)), world_(std::chrono::hours(1), ConfigFor(acquirer_, breaker)) {
     running_.store(true);
   }
   ~AcquirerSaga() override {
@@ -46,7 +62,8 @@ class AcquirerSaga : public ::testing::Test {
     options.deliver = [&test](const acquirer::Message& message) { return test.Deliver(message); };
     return options;
   }
-  static payment::PaymentConfig ConfigFor(const acquirer::Acquirer& acquirer) {
+  static payment::PaymentConfig ConfigFor(const acquirer::Acquirer& acquirer,
+                                          const resilience::BreakerConfig& breaker) {
     payment::PaymentConfig config;
     config.service.provider_timeout = milliseconds(400);
     config.service.reconcile_every = milliseconds(100);
@@ -54,6 +71,7 @@ class AcquirerSaga : public ::testing::Test {
     config.acquirer.api_key = acquirer::Options().api_key;
     config.acquirer.webhook_secrets = {acquirer::Options().webhook_secret};
     config.acquirer.timeout = milliseconds(300);
+    config.acquirer.breaker = breaker;
     return config;
   }
 
@@ -92,10 +110,13 @@ class AcquirerSaga : public ::testing::Test {
       for (const uint32_t seat_no : world_.NextSeats()) reserve.mutable_seats()->add_seat_nos(seat_no);
       reserve.set_pay(true);
       reserve.set_queue_token(tokens[i]);
-      reserve.set_payment_method("http:" + purchases[i].script);
+      reserve.set_payment_method(purchases[i].Method());
     }
     const auto outcomes = world_.Execute(commands);
-    for (size_t i = 0; i < purchases.size(); ++i) purchases[i].id = outcomes[i].reservation().id();
+    for (size_t i = 0; i < purchases.size(); ++i) {
+      purchases[i].id = outcomes[i].reservation().id();
+      purchases[i].answered = StateOf(outcomes[i].reservation());
+    }
   }
 
   // Whoever is CONFIRMED has paid once, at the acquirer too; everybody else has lost nothing.
@@ -104,8 +125,9 @@ class AcquirerSaga : public ::testing::Test {
       SCOPED_TRACE(purchase.script + " " + purchase.user_id);
       const auto reservation = world_.Get(purchase.id);
       const bool confirmed = StateOf(reservation) == State::kConfirmed;
+      const bool kept = confirmed && purchase.script != payment::kInternal;
       EXPECT_EQ(acquirer_.KeptOf(ReservationId::FromBytes(purchase.id)->ToString()),
-                confirmed ? reservation.amount() : 0);
+                kept ? reservation.amount() : 0);
       EXPECT_EQ(world_.BalanceOf(purchase.user_id), World::kTopUp - (confirmed ? reservation.amount() : 0));
     }
     auto verdict = world_.Audit();
@@ -205,6 +227,86 @@ TEST_F(AcquirerSaga, AtTheDeadlineWhatItMayHaveTakenIsGivenBackAndWhatItTakesLat
   })) << "it took the money after it had confirmed the cancellation";
   for (const std::string& id : ids) EXPECT_EQ(StateOf(world_.Get(id)), State::kFailed);
   ExpectClean(purchases);
+}
+
+// Once its breaker is open, no approval is sent any more.
+class HangingAcquirerSaga : public AcquirerSaga {
+ protected:
+  HangingAcquirerSaga() : AcquirerSaga(OpenForGood()) { acquirer_.Hang(true); }
+  static resilience::BreakerConfig OpenForGood() {
+    resilience::BreakerConfig breaker;
+    breaker.open_for = std::chrono::hours(1);
+    return breaker;
+  }
+  // Twice as many as make a breaker open.
+  std::vector<Purchase> BeginMany() {
+    std::vector<Purchase> purchases(2 * resilience::BreakerConfig().min_calls, Purchase{.script = "approve"});
+    Begin(purchases);
+    for (const Purchase& purchase : purchases) EXPECT_EQ(purchase.answered, State::kConfirming);
+    return purchases;
+  }
+  bool IsShownAsAway() {
+    return world_.runtime().metrics.Render().find(
+               "boxoffice_breaker_state{client=\"payment-acquirer\",replica=\"http\"} 2\n") !=
+           std::string::npos;
+  }
+};
+
+TEST_F(HangingAcquirerSaga, WhileTheAcquirerHangsInternalPaymentsGoOn) {
+  const std::vector<Purchase> hung = BeginMany();
+  std::vector<Purchase> others(10, Purchase{.script = std::string(payment::kInternal)});
+  Begin(others);
+  for (const Purchase& purchase : others) EXPECT_EQ(purchase.answered, State::kConfirmed) << "it had to wait";
+  acquirer_.Hang(false);
+  world_.Jump(reservation::Policy().saga_deadline + milliseconds(1));
+  ASSERT_TRUE(world_.AwaitQuiet()) << "a saga does not end";
+  ExpectClean(hung);
+  ExpectClean(others);
+}
+
+TEST_F(HangingAcquirerSaga, WhatWasNotSentToItIsGivenBackWithoutIt) {
+  const std::vector<Purchase> hung = BeginMany();
+  ASSERT_TRUE(Eventually([&] { return IsShownAsAway(); }));
+  std::vector<Purchase> later(5, Purchase{.script = "approve"});
+  Begin(later);
+  std::vector<std::string> ids;
+  for (const Purchase& purchase : later) {
+    EXPECT_EQ(purchase.answered, State::kConfirming);
+    EXPECT_TRUE(world_.PaymentsOf(purchase.id).empty()) << "it was not done, and may be tried again";
+    ids.push_back(purchase.id);
+  }
+  world_.Jump(reservation::Policy().saga_deadline + milliseconds(1));
+  ASSERT_TRUE(world_.AwaitAll(ids, [](const auto& reservation) {
+    return StateOf(reservation) == State::kFailed;
+  })) << "while the acquirer hangs";
+  for (const Purchase& purchase : later) EXPECT_EQ(world_.BalanceOf(purchase.user_id), World::kTopUp);
+  acquirer_.Hang(false);
+  ASSERT_TRUE(world_.AwaitQuiet()) << "a saga does not end";
+  ExpectClean(hung);
+  ExpectClean(later);
+}
+
+TEST(SlowPayment, ThatIsAnsweredInTimeIsNoFailureOfPayment) {
+  payment::PaymentConfig config;
+  config.service.provider_timeout = std::chrono::seconds(60);
+  config.sandbox.slow = resilience::BreakerConfig().slow_after + milliseconds(100);
+  World world(std::chrono::hours(1), config);
+  world.TopUp({"ann"});
+  reservation::v1::Command command;
+  command.set_user_id("ann");
+  command.set_idempotency_key("pay");
+  auto& reserve = *command.mutable_reserve();
+  reserve.set_show_id(world.show_id());
+  for (const uint32_t seat_no : world.NextSeats()) reserve.mutable_seats()->add_seat_nos(seat_no);
+  reserve.set_pay(true);
+  reserve.set_queue_token(world.Enter({"ann"}).at(0));
+  reserve.set_payment_method("sandbox:slow");
+  EXPECT_EQ(StateOf(world.Execute({command}).at(0).reservation()), State::kConfirmed);
+  const std::vector<rpc::BreakerRow> rows = world.runtime().channels.board().Read();
+  const auto row =
+      std::ranges::find_if(rows, [](const auto& one) { return one.client == "reservation-payment"; });
+  ASSERT_NE(row, rows.end());
+  EXPECT_EQ(row->breaker.failed, 0U);
 }
 
 }  // namespace

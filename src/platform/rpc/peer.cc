@@ -1,6 +1,7 @@
 #include "platform/rpc/peer.h"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 #include <boost/asio/awaitable.hpp>
@@ -16,7 +17,7 @@
 #include "platform/obs/log.h"
 #include "platform/resilience/balance.h"
 #include "platform/resilience/retry_budget.h"
-#include "platform/rpc/answer_check.h"
+#include "platform/rpc/breaker_metrics.h"
 #include "platform/rpc/call_metrics.h"
 
 namespace boxoffice::rpc {
@@ -47,6 +48,16 @@ std::chrono::milliseconds NowMs() {
 std::string AddressOf(const asio::ip::address& address, const std::string& port) {
   return address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), port)
                          : fmt::format("{}:{}", address.to_string(), port);
+}
+
+// Whether what became of a call is unknown for the way to the service, or for the store behind it, and would
+// be so of any other. By a reason of its own a service says of one that it does not know, as somebody whom it
+// asked has not answered: that is its answer. What can't be read came in time, and may be of a single row:
+// nobody shall be kept from the rest for that.
+bool IsOfWayOrStore(std::string_view reason) {
+  constexpr std::array<std::string_view, 5> kReasons = {"timeout", "connection_lost", "rpc_failed",
+                                                        "commit_unknown", "database_unavailable"};
+  return std::ranges::find(kReasons, reason) != kReasons.end();
 }
 
 void Close(dns::Lookup::Bell& bell) {
@@ -96,10 +107,8 @@ void Pick::Report(Breaker::Outcome outcome) {
 
 void Pick::ReportError(const Error& error) {
   // Not taken in time, by the connection or by what waits before the service, is no answer either.
-  // What can't be read came in time, and may be of a single row: nobody shall be kept from the rest for that.
-  const bool failed =
-      error.reason != kUnreadable &&
-      (error.code == Code::kUnknown || error.code == Code::kInternal || error.reason == "deadline_passed");
+  const bool failed = error.code == Code::kInternal || error.reason == "deadline_passed" ||
+                      (error.code == Code::kUnknown && IsOfWayOrStore(error.reason));
   Report(failed ? Breaker::Outcome::kFailed : Breaker::Outcome::kAnswered);
 }
 
@@ -264,27 +273,14 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
 
   std::shared_ptr<Replica> Make(const std::string& address, bool in_process) {
     const std::string label = in_process ? "in-process" : address;
-    auto changed = [&metrics = metrics_, client = options_.name, label](Breaker::State from,
-                                                                        Breaker::State to) {
-      metrics
-          .GetCounter("boxoffice_breaker_transitions_total", "Changes of a breaker's state",
-                      {{"client", client}, {"replica", label}, {"to", std::string(StateName(to))}})
-          .Add();
-      obs::Log(to == Breaker::State::kOpen ? obs::Level::kWarning : obs::Level::kInfo, "breaker_changed",
-               {{"client", client}, {"replica", label}, {"from", StateName(from)}, {"to", StateName(to)}});
-    };
+    auto changed = ChangesTold(metrics_, options_.name, label);
     auto replica = in_process
                        ? std::make_shared<Replica>(channels_.Local(options_.service), options_.breaker,
                                                    std::move(changed))
                        : std::make_shared<Replica>(address, channels_.ChannelTo(options_.service, address),
                                                    channels_.ChannelTo(options_.service, address),
                                                    options_.breaker, std::move(changed));
-    // Read when it is asked for: an open breaker becomes half open by the time alone.
-    metrics_.AddCallback("boxoffice_breaker_state", "0 closed, 1 half open, 2 open",
-                         {{"client", options_.name}, {"replica", label}}, [weak = std::weak_ptr(replica)] {
-                           const auto one = weak.lock();
-                           return one != nullptr ? static_cast<double>(one->breaker.Read(Now()).state) : 0.0;
-                         });
+    ShowBreaker(metrics_, options_.name, label, std::shared_ptr<Breaker>(replica, &replica->breaker));
     return replica;
   }
 

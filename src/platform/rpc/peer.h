@@ -137,8 +137,9 @@ class Pick {
   [[nodiscard]] const std::shared_ptr<Replica>& replica() const { return replica_; }
 
   void Report(resilience::Breaker::Outcome outcome);
-  // By what became of the call: no answer, none in time, and a fault are failures; a refusal is an answer,
-  // and so is one that can't be read.
+  // By what became of the call: no answer, none in time, a fault, and a store that does not say what became
+  // of it are failures; a refusal is an answer, and so are one that can't be read and what the service itself
+  // says that it does not know.
   void ReportError(const Error& error);
 
  private:

@@ -274,6 +274,22 @@ TEST_F(ReplicaTest, ARefusalIsNoFailure) {
   EXPECT_EQ(channels_.board().Read()[0].breaker.state, Breaker::State::kClosed);
 }
 
+// Somebody whom it asked has not answered: commands for which it asks nobody shall not be refused for that.
+TEST_F(ReplicaTest, WhatTheServiceItselfSaysThatItDoesNotKnowIsAnAnswer) {
+  Member a(Socket("a"), Refusing(Code::kUnknown, "bank_silent"));
+  Connect(a.address());
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(Await(i).error().reason, "bank_silent");
+  EXPECT_EQ(channels_.board().Read()[0].breaker.state, Breaker::State::kClosed);
+}
+
+TEST_F(ReplicaTest, AStoreThatDoesNotSayWhatBecameOfACommitIsAFailure) {
+  Member a(Socket("a"), Refusing(Code::kUnknown, "commit_unknown"));
+  options_.breaker.open_for = 600s;
+  Connect(a.address());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Await(i).error().reason, "commit_unknown");
+  EXPECT_EQ(channels_.board().Read()[0].breaker.state, Breaker::State::kOpen);
+}
+
 TEST_F(FirstAskedTest, AReplicaThatRefusesLosesTheCommandsToTheOtherAtItsFirstAnswer) {
   const auto sick = Refusing(Code::kUnavailable, "database_unavailable");
   Member a(Socket("a"), IfFirst('a', sick, Echo));

@@ -20,6 +20,9 @@ void AddKeys(config::Keys& keys, PaymentConfig& config) {
                 milliseconds(600'000), "From one look at unsettled payments to the next");
   keys.Integer("reconcile.at_most", config.service.reconcile_at_most, 1, 10'000,
                "Payments that are examined at each look");
+  keys.Switch("sandbox.enabled", config.sandbox.enabled,
+              "Whether there are the methods sandbox:…, by which anybody pays without money: false where "
+              "seats are sold for real. What was paid by them is settled and given back all the same");
   keys.Path("sandbox.file", config.sandbox_file,
             "The database of the sandbox provider, one for all replicas; empty: in the data folder");
   keys.Duration("sandbox.slow_ms", config.sandbox.slow, milliseconds(0), milliseconds(600'000),
@@ -33,12 +36,18 @@ void AddKeys(config::Keys& keys, PaymentConfig& config) {
   keys.SecretList(
       "acquirer.webhook_secrets", config.acquirer.webhook_secrets,
       "What it signs its webhooks with, whsec_…; several while they are rotated; none: webhooks are refused");
-  keys.Duration("acquirer.timeout_ms", config.acquirer.timeout, milliseconds(100), milliseconds(60'000),
-                "For one call to it");
+  keys.Duration("acquirer.timeout_ms", config.acquirer.timeout, milliseconds(0), milliseconds(60'000),
+                "For one call to it, at least 100; 0: as provider.timeout_ms");
   keys.Text("acquirer.ca_file", config.acquirer.tls.ca_file,
             "PEM of the authorities that it is believed by; empty: the system's");
   module::AddBatchKeys(keys, config.service.limits);
   module::AddOutboxKeys(keys, config.outbox);
+}
+
+AcquirerConfig AcquirerOf(const PaymentConfig& config) {
+  AcquirerConfig acquirer = config.acquirer;
+  if (acquirer.timeout == milliseconds(0)) acquirer.timeout = config.service.provider_timeout;
+  return acquirer;
 }
 
 PaymentModule::PaymentModule(const module::Runtime& runtime, PaymentConfig config)
@@ -54,7 +63,7 @@ Result<void> PaymentModule::Start() {
   BOXOFFICE_ASSIGN(sandbox_, SandboxProvider::Open(sandbox_file, *timer_, runtime_.clock, config_.sandbox));
   Providers providers{{"sandbox", sandbox_.get()}};
   if (!config_.acquirer.url.empty()) {
-    BOXOFFICE_ASSIGN(acquirer_, HttpProvider::Make(config_.acquirer));
+    BOXOFFICE_ASSIGN(acquirer_, HttpProvider::Make(AcquirerOf(config_), runtime_.metrics));
     providers.emplace("http", acquirer_.get());
   }
   BOXOFFICE_ASSIGN(outbox_,

@@ -61,6 +61,9 @@ class PaymentModule final : public module::ServiceModule {
 // The keys of `config`, which outlives them.
 void AddKeys(config::Keys& keys, PaymentConfig& config);
 
+// The acquirer as it is called: without a time-out of its own it has that of all providers.
+[[nodiscard]] AcquirerConfig AcquirerOf(const PaymentConfig& config);
+
 // Payment as a program: its keys are what PaymentConfig has.
 [[nodiscard]] module::ServiceProgram Program();
 

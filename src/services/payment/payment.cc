@@ -229,6 +229,10 @@ class Batch {
                             fmt::format("attempt {} of the reservation is not settled", it->first.attempt)});
       }
     }
+    if (command.route == Route::kAway) {
+      return AnswerError(
+          {Code::kUnavailable, "provider_unavailable", "the provider has not answered of late"});
+    }
     Row& row = Create(command.key, command.saga);
     row.payment.user_id = command.user_id;
     row.payment.money = command.money;

@@ -120,8 +120,8 @@ struct Method {
 };
 [[nodiscard]] Method SplitMethod(std::string_view method);
 
-// Who settles a method, as far as this process knows.
-enum class Route { kUnknown, kInternal, kExternal };
+// Who settles a method, as far as this process knows. kAway: a provider that has not answered of late.
+enum class Route { kUnknown, kInternal, kExternal, kAway };
 
 // Commands; well-formed: the edge has checked it.
 struct Approve {
@@ -264,7 +264,9 @@ struct Rows {
 // answer;
 //   PENDING → Next::kAsk, and if the provider does not know it, Next::kSend again. Other content → kMismatch.
 //   Cancelled before → kAborted. Refused and not recorded: kMethodUnknown; kAlreadyApproved by another
-//   attempt. While another attempt is not settled: error attempt_unsettled (kUnavailable: not done).
+//   attempt. While another attempt is not settled: error attempt_unsettled (kUnavailable: not done). By a
+//   provider that is away: error provider_unavailable (the same), and nothing is recorded, so that a Cancel
+//   need not wait for it.
 // - Cancel: DONE only when no money is kept, for certain. Nothing there, or declined → tombstone; internal →
 // voided;
 //   otherwise tombstone and Next::kCancel until the provider has said how it ended.

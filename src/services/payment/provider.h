@@ -83,6 +83,8 @@ class Provider {
 
   // Whether it can take payments by this instrument. Pure.
   [[nodiscard]] virtual bool Accepts(std::string_view instrument) const = 0;
+  // Whether it has not answered of late, so that an Approve would not be sent. Thread-safe, and at once.
+  [[nodiscard]] virtual bool IsAway() const { return false; }
   virtual void Approve(const ProviderRequest& request, Callback callback) = 0;
   virtual void Query(const ProviderRequest& request, Callback callback) = 0;
   // Takes back what was approved under the key, and what may be approved later: an Approve that comes after

@@ -8,6 +8,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
@@ -17,6 +18,7 @@
 #include "platform/http/json_writer.h"
 #include "platform/http/url.h"
 #include "platform/obs/log.h"
+#include "platform/rpc/breaker_metrics.h"
 
 namespace boxoffice::payment {
 namespace {
@@ -27,6 +29,23 @@ constexpr size_t kMaxAnswerBytes = 64 << 10;
 constexpr size_t kMaxInstrumentBytes = 48;
 constexpr size_t kMaxCodeBytes = 64;
 constexpr size_t kMaxReferenceBytes = 255;
+constexpr int kFirstFault = 500;  // of HTTP's statuses
+// Meant as seconds, what is less would have every payment in doubt.
+constexpr std::chrono::milliseconds kLeastTimeout{100};
+// Who calls whom, as breakers are told of.
+constexpr const char* kClient = "payment-acquirer";
+constexpr const char* kReplica = "http";
+
+using resilience::Breaker;
+
+Breaker::Moment Now() { return std::chrono::steady_clock::now(); }
+
+// It may take its time: only what is not answered within the time-out counts against it.
+resilience::BreakerConfig BreakerOf(const AcquirerConfig& config) {
+  resilience::BreakerConfig breaker = config.breaker;
+  breaker.slow_after = std::max(breaker.slow_after, config.timeout);
+  return breaker;
+}
 
 // The members of a JSON object that the protocol knows; others are the acquirer's affair.
 class Answer {
@@ -168,10 +187,12 @@ Error Malformed(std::string detail) {
 boost::asio::awaitable<void> Exchange(ProviderRequest request, http::ClientRequest call, http::TlsOptions tls,
                                       ProviderAnswer (*read)(const ProviderRequest&,
                                                              const http::ClientResponse&),
-                                      Provider::Callback callback) {
+                                      Provider::Callback callback,
+                                      std::move_only_function<void(bool)> answered) {
   http::ClientSpan span("payment", call);
   const Result<http::ClientResponse> response = co_await http::Fetch(std::move(call), std::move(tls));
   span.End(response);
+  if (answered) answered(response && response->status < kFirstFault);
   if (response) {
     callback(read(request, *response));
     co_return;
@@ -185,7 +206,7 @@ boost::asio::awaitable<void> Exchange(ProviderRequest request, http::ClientReque
 
 }  // namespace
 
-Result<std::unique_ptr<HttpProvider>> HttpProvider::Make(AcquirerConfig config) {
+Result<std::unique_ptr<HttpProvider>> HttpProvider::Make(AcquirerConfig config, obs::Registry& metrics) {
   if (!config.url.starts_with("http://") && !config.url.starts_with("https://")) {
     return Fail(Code::kInvalidArgument, "config", "acquirer.url: must begin with https:// or http://");
   }
@@ -199,14 +220,21 @@ Result<std::unique_ptr<HttpProvider>> HttpProvider::Make(AcquirerConfig config) 
     }
     secrets.push_back(*std::move(secret));
   }
-  return std::unique_ptr<HttpProvider>(new HttpProvider(std::move(config), std::move(secrets)));
+  if (config.timeout > std::chrono::milliseconds(0) && config.timeout < kLeastTimeout) {
+    return Fail(Code::kInvalidArgument, "config",
+                fmt::format("acquirer.timeout_ms: at least {}, or 0", kLeastTimeout.count()));
+  }
+  return std::unique_ptr<HttpProvider>(new HttpProvider(std::move(config), std::move(secrets), metrics));
 }
 
-HttpProvider::HttpProvider(AcquirerConfig config, std::vector<std::string> secrets)
+HttpProvider::HttpProvider(AcquirerConfig config, std::vector<std::string> secrets, obs::Registry& metrics)
     : config_(std::move(config)),
       secrets_(std::move(secrets)),
+      breaker_(std::make_shared<Breaker>(BreakerOf(config_), rpc::ChangesTold(metrics, kClient, kReplica))),
       work_(io_.get_executor()),
-      thread_([this] { io_.run(); }) {}
+      thread_([this] { io_.run(); }) {
+  rpc::ShowBreaker(metrics, kClient, kReplica, breaker_);
+}
 
 HttpProvider::~HttpProvider() {
   work_.reset();
@@ -217,6 +245,8 @@ bool HttpProvider::Accepts(std::string_view instrument) const {
   return !instrument.empty() && instrument.size() <= kMaxInstrumentBytes &&
          std::ranges::all_of(instrument, [](char c) { return c > ' ' && c < 0x7f; });
 }
+
+bool HttpProvider::IsAway() const { return !breaker_->WouldAdmit(Now()); }
 
 http::ClientRequest HttpProvider::Prepare(const ProviderRequest& request, std::string method,
                                           std::string_view path, std::string_view key,
@@ -236,18 +266,26 @@ http::ClientRequest HttpProvider::Prepare(const ProviderRequest& request, std::s
 }
 
 void HttpProvider::Send(const ProviderRequest& request, http::ClientRequest call, Read read,
-                        Callback callback) {
-  boost::asio::co_spawn(io_, Exchange(request, std::move(call), config_.tls, read, std::move(callback)),
-                        boost::asio::detached);
+                        Callback callback, Answered answered) {
+  boost::asio::co_spawn(
+      io_, Exchange(request, std::move(call), config_.tls, read, std::move(callback), std::move(answered)),
+      boost::asio::detached);
 }
 
 void HttpProvider::Approve(const ProviderRequest& request, Callback callback) {
+  Breaker::Permit permit;
+  if (!breaker_->Admit(Now(), permit)) {
+    boost::asio::post(io_, [callback = std::move(callback)]() mutable { callback(Said(Verdict::kUnknown)); });
+    return;
+  }
   http::JsonWriter body;
   body.BeginObject().Field("key", request.IdempotencyKey()).Field("amount", request.money.amount);
   body.Field("currency", request.money.currency.code()).Field("user_id", request.user_id);
   body.Field("instrument", request.instrument).EndObject();
   Send(request, Prepare(request, "POST", "/payments", request.IdempotencyKey(), body.Take()), ReadApproval,
-       std::move(callback));
+       std::move(callback), [breaker = breaker_, permit](bool answered) {
+         breaker->Report(permit, answered ? Breaker::Outcome::kAnswered : Breaker::Outcome::kFailed, Now());
+       });
 }
 
 void HttpProvider::Query(const ProviderRequest& request, Callback callback) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -14,6 +16,8 @@
 
 #include "base/result.h"
 #include "platform/http/client.h"
+#include "platform/obs/metrics.h"
+#include "platform/resilience/breaker.h"
 #include "services/payment/provider.h"
 
 namespace boxoffice::payment {
@@ -23,23 +27,32 @@ struct AcquirerConfig {
   std::string api_key;  // sent as a bearer token; empty: none is sent
   // "whsec_…"; what is signed by any of them is believed. Empty: webhooks are refused.
   std::vector<std::string> webhook_secrets;
-  std::chrono::milliseconds timeout{3'000};  // for each call
+  std::chrono::milliseconds timeout{0};  // for each call; 0 is for the module to fill in (AcquirerOf)
   http::TlsOptions tls;
+  // Of approvals. An answer that comes within `timeout` is never slow.
+  resilience::BreakerConfig breaker;
 };
 
 // Only what an answer says for certain is a verdict: a status and a body of the protocol. Everything else
 // (another status, a body that can't be read, another key or other money than was asked for, a lost
 // connection) is kUnknown, and is asked for again. Works on a thread of its own; thread-safe.
+//
+// While its circuit breaker is open it is away, and no approval is sent: one that comes all the same is
+// answered kUnknown at once, as an earlier one under the same key may have got there. What settles or gives
+// back is asked all the same.
 class HttpProvider final : public Provider {
  public:
-  // Errors: config (kInvalidArgument: the URL, or a secret, is none).
-  [[nodiscard]] static Result<std::unique_ptr<HttpProvider>> Make(AcquirerConfig config);
+  // `metrics` outlives it. Errors: config (kInvalidArgument: the URL, or a secret, is none, or a time-out is
+  // less than 100 ms).
+  [[nodiscard]] static Result<std::unique_ptr<HttpProvider>> Make(AcquirerConfig config,
+                                                                  obs::Registry& metrics);
   // Calls that are under way are cut off; their callbacks are not called.
   ~HttpProvider() override;
 
   // 1 to 48 visible characters without a blank: the acquirer's own name for what pays, such as a card's
   // token.
   [[nodiscard]] bool Accepts(std::string_view instrument) const override;
+  [[nodiscard]] bool IsAway() const override;
   void Approve(const ProviderRequest& request, Callback callback) override;
   void Query(const ProviderRequest& request, Callback callback) override;
   void Cancel(const ProviderRequest& request, Callback callback) override;
@@ -48,14 +61,18 @@ class HttpProvider final : public Provider {
 
  private:
   using Read = ProviderAnswer (*)(const ProviderRequest&, const http::ClientResponse&);
-  HttpProvider(AcquirerConfig config, std::vector<std::string> secrets);
+  // Hears whether there was an answer, and no fault. Empty: nobody counts it.
+  using Answered = std::move_only_function<void(bool)>;
+  HttpProvider(AcquirerConfig config, std::vector<std::string> secrets, obs::Registry& metrics);
   [[nodiscard]] http::ClientRequest Prepare(const ProviderRequest& request, std::string method,
                                             std::string_view path, std::string_view key,
                                             std::string body) const;
-  void Send(const ProviderRequest& request, http::ClientRequest call, Read read, Callback callback);
+  void Send(const ProviderRequest& request, http::ClientRequest call, Read read, Callback callback,
+            Answered answered = {});
 
   const AcquirerConfig config_;
   const std::vector<std::string> secrets_;  // their bytes
+  const std::shared_ptr<resilience::Breaker> breaker_;
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::jthread thread_;

@@ -31,13 +31,28 @@ class HttpProviderTest : public ::testing::Test {
   };
   HttpProviderTest() : server_(Routes()) { MakeProvider(); }
 
-  void MakeProvider() {
+  void MakeProvider(resilience::BreakerConfig breaker = {}) {
     AcquirerConfig config;
+    config.breaker = breaker;
     config.url = server_.Url("/v1/");
     config.api_key = "secret";
     config.webhook_secrets = {std::string(kSecret)};
     config.timeout = 20s;  // no test waits for it
-    provider_ = *HttpProvider::Make(config);
+    provider_ = *HttpProvider::Make(config, metrics_);
+  }
+  // Its breaker opens at the first failure, for so long; one call that is answered closes it.
+  void OpenAtOnce(milliseconds open_for) {
+    resilience::BreakerConfig breaker;
+    breaker.min_calls = 1;
+    breaker.probes = 1;
+    breaker.open_for = open_for;
+    MakeProvider(breaker);
+  }
+  // Whether the breaker is shown so: 0 closed, 2 open.
+  bool IsShown(int state) const {
+    return metrics_.Render().find(fmt::format(
+               "boxoffice_breaker_state{{client=\"payment-acquirer\",replica=\"http\"}} {}\n", state)) !=
+           std::string::npos;
   }
   http::Router Routes() {
     http::Router router;
@@ -92,6 +107,7 @@ class HttpProviderTest : public ::testing::Test {
   Seen seen_;
   int status_ = 200;
   std::string body_ = "{}";
+  obs::Registry metrics_;
   http::TestServer server_;
   std::unique_ptr<HttpProvider> provider_;
 };
@@ -231,8 +247,58 @@ TEST_F(HttpProviderTest, WhereNobodyAnswersNothingIsKnown) {
   AcquirerConfig config;
   config.url = "http://127.0.0.1:1";
   config.timeout = 20s;  // it is refused at once
-  provider_ = *HttpProvider::Make(config);
+  provider_ = *HttpProvider::Make(config, metrics_);
   EXPECT_EQ(Ask(&Provider::Approve, Request()).verdict, Verdict::kUnknown);
+}
+
+TEST_F(HttpProviderTest, AfterFaultsItIsAwayAndNoApprovalIsSent) {
+  OpenAtOnce(600s);
+  EXPECT_FALSE(provider_->IsAway());
+  Answers(503, "");
+  EXPECT_EQ(Ask(&Provider::Approve, Request()).verdict, Verdict::kUnknown);
+  EXPECT_TRUE(provider_->IsAway());
+  EXPECT_TRUE(IsShown(2));
+  seen_.line.clear();
+  EXPECT_EQ(Ask(&Provider::Approve, Request()).verdict, Verdict::kUnknown);
+  EXPECT_EQ(seen_.line, "");
+  Answers(404, "{}");
+  EXPECT_EQ(Ask(&Provider::Query, Request()).verdict, Verdict::kNotFound) << "what settles is asked for";
+}
+
+TEST_F(HttpProviderTest, WhereNobodyAnswersItIsAwayToo) {
+  AcquirerConfig config;
+  config.url = "http://127.0.0.1:1";
+  config.timeout = 20s;  // it is refused at once
+  config.breaker.min_calls = 1;
+  config.breaker.open_for = 600s;
+  provider_ = *HttpProvider::Make(config, metrics_);
+  EXPECT_EQ(Ask(&Provider::Approve, Request()).verdict, Verdict::kUnknown);
+  EXPECT_TRUE(provider_->IsAway());
+}
+
+TEST_F(HttpProviderTest, OnceItAnswersItIsAwayNoMore) {
+  OpenAtOnce(0ms);
+  Answers(500, "");
+  EXPECT_EQ(Ask(&Provider::Approve, Request()).verdict, Verdict::kUnknown);
+  EXPECT_FALSE(provider_->IsAway()) << "it may be tried again at once";
+  EXPECT_FALSE(IsShown(0));
+  Answers(200, State("captured"));
+  EXPECT_EQ(Ask(&Provider::Approve, Request()).verdict, Verdict::kApproved);
+  EXPECT_TRUE(IsShown(0));
+}
+
+TEST_F(HttpProviderTest, WhatItAnswersIsNoFailureAndOnlyApprovalsCount) {
+  for (const int status : {200, 402, 404, 409, 429}) {
+    OpenAtOnce(600s);  // anew, as one failure among answers opens nothing
+    Answers(status, State("declined"));
+    (void)Ask(&Provider::Approve, Request());
+    EXPECT_FALSE(provider_->IsAway()) << status;
+  }
+  OpenAtOnce(600s);
+  Answers(500, "");
+  (void)Ask(&Provider::Query, Request());
+  (void)Ask(&Provider::Cancel, Request());
+  EXPECT_FALSE(provider_->IsAway());
 }
 
 TEST_F(HttpProviderTest, AnInstrumentIsVisibleAndShort) {
@@ -312,15 +378,19 @@ TEST_F(HttpProviderTest, AWebhookThatCannotBeReadIsNamedByItsField) {
 }
 
 TEST(HttpProviderConfig, WhatCannotBeMeantStopsTheStart) {
+  obs::Registry metrics;
   for (const char* url : {"", "acquirer.example", "ftp://acquirer.example"}) {
     AcquirerConfig config;
     config.url = url;
-    EXPECT_EQ(HttpProvider::Make(config).error().reason, "config") << url;
+    EXPECT_EQ(HttpProvider::Make(config, metrics).error().reason, "config") << url;
   }
   AcquirerConfig config;
   config.url = "https://acquirer.example";
   config.webhook_secrets = {"secret"};
-  EXPECT_THAT(HttpProvider::Make(config).error().detail, HasSubstr("acquirer.webhook_secrets"));
+  EXPECT_THAT(HttpProvider::Make(config, metrics).error().detail, HasSubstr("acquirer.webhook_secrets"));
+  config.webhook_secrets.clear();
+  config.timeout = 99ms;
+  EXPECT_THAT(HttpProvider::Make(config, metrics).error().detail, HasSubstr("acquirer.timeout_ms"));
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ SandboxProvider::SandboxProvider(std::unique_ptr<sql::Database> database, Timer&
           "SELECT 1 FROM sandbox_refund WHERE payment = ?1 AND key = ?2 AND amount = ?3")) {}
 
 bool SandboxProvider::Accepts(std::string_view instrument) const {
-  return std::find(kScripts.begin(), kScripts.end(), instrument) != kScripts.end();
+  return config_.enabled && std::find(kScripts.begin(), kScripts.end(), instrument) != kScripts.end();
 }
 
 void SandboxProvider::Approve(const ProviderRequest& request, Callback callback) {

@@ -17,6 +17,8 @@
 namespace boxoffice::payment {
 
 struct SandboxConfig {
+  // Whether it takes new payments. Those that it has are settled, cancelled and given back all the same.
+  bool enabled = true;
   milliseconds slow{2'000};  // until script "slow" answers
   // From the request until script "late_approval" has its money: the caller's time-out and 3 s more.
   milliseconds late{6'000};

@@ -22,8 +22,9 @@ class PaymentRpcTest : public Base {
  protected:
   PaymentRpcTest() { StartModule(); }
 
-  void StartModule() {
+  void StartModule(bool with_sandbox = true) {
     PaymentConfig config;
+    config.sandbox.enabled = with_sandbox;
     config.make_timer = [this] {
       auto timer = std::make_unique<ManualTimer>(clock_);
       timer_ = timer.get();
@@ -132,6 +133,39 @@ TEST_F(PaymentRpcTest, AnUnknownMethodIsRefused) {
     EXPECT_EQ(refused.kind(), v1::PaymentOutcome::REFUSED);
     EXPECT_EQ(refused.refusal(), "method_unknown");
   }
+}
+
+TEST_F(PaymentRpcTest, WithoutTheSandboxItsMethodsAreUnknown) {
+  StopModule();
+  StartModule(/*with_sandbox=*/false);
+  for (const char* method : {"sandbox:approve", "sandbox:decline", "sandbox:refund_refused"}) {
+    const auto refused = Run(ApproveOf(method));
+    EXPECT_EQ(refused.kind(), v1::PaymentOutcome::REFUSED) << method;
+    EXPECT_EQ(refused.refusal(), "method_unknown") << method;
+  }
+  EXPECT_EQ(Run(ApproveOf("internal")).state(), v1::APPROVED);
+}
+
+TEST_F(PaymentRpcTest, WhatTheSandboxTookIsGivenBackAlsoOnceItIsSwitchedOff) {
+  Run(ApproveOf("sandbox:approve"));
+  const std::string taken = reservation_;
+  TakeNewReservation();
+  EXPECT_EQ(RunError(ApproveOf("sandbox:error_after_capture")).reason, "payment_unknown");
+  StopModule();
+  StartModule(/*with_sandbox=*/false);  // the reconciler looks at once
+  EXPECT_EQ(Run(QueryOf()).state(), v1::APPROVED) << "what was in doubt is found out";
+  reservation_ = taken;
+  EXPECT_EQ(Run(ApproveOf("sandbox:approve")).state(), v1::APPROVED) << "what is on record is told again";
+  EXPECT_EQ(Run(RefundOf(300)).refunded(), 300);
+  EXPECT_EQ(Run(CancelOf()).resolution(), "refunded");
+}
+
+TEST(PaymentConfigTest, AnAcquirerWithoutATimeOutOfItsOwnHasThatOfAllProviders) {
+  PaymentConfig config;
+  config.service.provider_timeout = 7s;
+  EXPECT_EQ(AcquirerOf(config).timeout, 7s);
+  config.acquirer.timeout = 900ms;
+  EXPECT_EQ(AcquirerOf(config).timeout, 900ms);
 }
 
 TEST_F(PaymentRpcTest, TheSandboxApprovesAndDeclines) {

@@ -109,7 +109,8 @@ Route Service::RouteOf(const std::string& method) const {
   if (method == kInternal) return Route::kInternal;
   const Method split = SplitMethod(method);
   const auto it = providers_.find(split.provider);
-  return it != providers_.end() && it->second->Accepts(split.instrument) ? Route::kExternal : Route::kUnknown;
+  if (it == providers_.end() || !it->second->Accepts(split.instrument)) return Route::kUnknown;
+  return it->second->IsAway() ? Route::kAway : Route::kExternal;
 }
 
 Result<Service::Outcomes> Service::Run(std::span<const Command> commands) {

@@ -46,8 +46,9 @@ class Service {
   ~Service() { Stop(); }
 
   // Runs a command, and calls `done` once with its outcome when that is durable. Errors: overloaded,
-  // stopping, contention, attempt_unsettled (not done), database_unavailable; payment_unknown (kUnknown): ask
-  // again. Commands may be repeated at any time. An Approve's `route` is filled in here.
+  // stopping, contention, attempt_unsettled and provider_unavailable (not done), database_unavailable;
+  // payment_unknown (kUnknown): ask again. Commands may be repeated at any time. An Approve's `route` is
+  // filled in here.
   void Submit(Command command, Done done, resilience::Terms terms = {});
   // What the provider `name` has sent by itself: verified, and taken once. `done` hears what came of it when
   // that is durable; what has to be asked of the provider then goes on by itself. Errors: those of

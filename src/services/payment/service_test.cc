@@ -1,5 +1,6 @@
 #include "services/payment/service.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <future>
 #include <set>
@@ -112,6 +113,7 @@ class FakeProvider final : public Provider {
     Callback callback;
   };
   [[nodiscard]] bool Accepts(std::string_view instrument) const override { return instrument == "card"; }
+  [[nodiscard]] bool IsAway() const override { return away; }
   void Approve(const ProviderRequest& request, Callback callback) override {
     Record("approve", request, std::move(callback));
   }
@@ -133,6 +135,8 @@ class FakeProvider final : public Provider {
     notice = {true, *reservation, 1, {1000, kKrw}, {Verdict::kApproved, "late", "", {}}};
     return notice;
   }
+
+  std::atomic<bool> away = false;
 
   // The n-th call from the start, once it has come.
   Call& Await(size_t n) {
@@ -207,6 +211,28 @@ TEST_F(ServiceTest, AnInternalApprovalAsksNobody) {
 TEST_F(ServiceTest, AMethodThatNoProviderAcceptsIsRefused) {
   EXPECT_EQ(Submit(ApproveOf("fake:gold")).get()->refusal, Refusal::kMethodUnknown);
   EXPECT_EQ(Submit(ApproveOf("nobody:card")).get()->refusal, Refusal::kMethodUnknown);
+}
+
+TEST_F(ServiceTest, WhileItsProviderIsAwayANewPaymentIsNotDoneAndItsCancellationAsksNobody) {
+  provider_.away = true;
+  const auto refused = Submit(ApproveOf()).get();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::kUnavailable);
+  EXPECT_EQ(refused.error().reason, "provider_unavailable");
+  EXPECT_EQ(Submit(CancelOf()).get()->resolution, Resolution::kNeverSent);
+  EXPECT_EQ(provider_.count(), 0);
+}
+
+TEST_F(ServiceTest, WhatWasBegunIsAskedForAlsoWhileItsProviderIsAway) {
+  auto first = Submit(ApproveOf());
+  EXPECT_EQ(provider_.Await(0).verb, "approve");
+  provider_.away = true;
+  provider_.Answer(0, Verdict::kUnknown);
+  EXPECT_EQ(first.get().error().reason, "payment_unknown");
+  auto again = Submit(ApproveOf());
+  EXPECT_EQ(provider_.Await(1).verb, "query");
+  provider_.Answer(1, Verdict::kApproved);
+  EXPECT_EQ(again.get()->state, State::kApproved);
 }
 
 TEST_F(ServiceTest, TheIntentIsSavedBeforeTheProviderIsTold) {

@@ -73,6 +73,12 @@ void AddShowKeys(config::Keys& keys, ReservationConfig& config) {
                "Reservations of a cancelled show that are cancelled at once");
 }
 
+std::string HealthOf(const Service& service) {
+  return service.store_works() ? "" : "reservation's database does not take writes";
+}
+
+}  // namespace
+
 void AddKeys(config::Keys& keys, ReservationConfig& config) {
   AddSagaKeys(keys, config.service);
   AddShowKeys(keys, config);
@@ -90,11 +96,23 @@ void AddKeys(config::Keys& keys, ReservationConfig& config) {
   module::AddOutboxKeys(keys, config.outbox);
 }
 
-std::string HealthOf(const Service& service) {
-  return service.store_works() ? "" : "reservation's database does not take writes";
+Result<void> CheckConfig(const ReservationConfig& config) {
+  const Policy& policy = config.service.policy;
+  if (policy.renew_every * 2 >= policy.lease) {
+    return Fail(
+        Code::kInvalidArgument, "config",
+        "lease.renew_ms must be less than half of lease.duration_ms, or a lease ends while it is held");
+  }
+  // Whoever repeats a request whose answer is gone buys a second time.
+  if (const milliseconds longest = policy.saga_deadline + policy.park_after; policy.answers_kept < longest) {
+    return Fail(
+        Code::kInvalidArgument, "config",
+        fmt::format("request.answers_kept_ms must be {} or more (saga.deadline_ms and saga.park_after_ms): "
+                    "whoever repeats a request that is still under way, or has just ended, would buy twice",
+                    longest.count()));
+  }
+  return {};
 }
-
-}  // namespace
 
 std::unique_ptr<Participants> ConnectParticipants(asio::any_io_executor executor,
                                                   const module::Runtime& runtime, const CallTimeouts& calls) {
@@ -226,21 +244,7 @@ module::ServiceProgram Program() {
   program.migrate = MigrateStores;
   program.rows = MovedRows();
   program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
-    const Policy& policy = config->service.policy;
-    if (policy.renew_every * 2 >= policy.lease) {
-      return Fail(
-          Code::kInvalidArgument, "config",
-          "lease.renew_ms must be less than half of lease.duration_ms, or a lease ends while it is held");
-    }
-    // Whoever repeats a request whose answer is gone buys a second time.
-    if (const milliseconds longest = policy.saga_deadline + policy.park_after;
-        policy.answers_kept < longest) {
-      return Fail(
-          Code::kInvalidArgument, "config",
-          fmt::format("request.answers_kept_ms must be {} or more (saga.deadline_ms and saga.park_after_ms): "
-                      "whoever repeats a request that is still under way, or has just ended, would buy twice",
-                      longest.count()));
-    }
+    BOXOFFICE_TRY(CheckConfig(*config));
     return std::make_unique<ReservationModule>(runtime, *config);
   };
   return program;

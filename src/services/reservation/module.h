@@ -59,6 +59,11 @@ class ReservationModule final : public module::ServiceModule {
   std::unique_ptr<Parts> parts_;
 };
 
+// The keys of `config`, which outlives them.
+void AddKeys(config::Keys& keys, ReservationConfig& config);
+// Whether what its keys say goes together. Error: config.
+[[nodiscard]] Result<void> CheckConfig(const ReservationConfig& config);
+
 // The reservation service as a program: its keys are what ReservationConfig has.
 [[nodiscard]] module::ServiceProgram Program();
 

@@ -1,5 +1,6 @@
 #include "services/reservation/participant_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/asio/async_result.hpp>
@@ -140,11 +141,15 @@ asio::awaitable<StepResult> CallStep(Client& client, typename Client::Command&& 
                                                                                asio::use_awaitable);
 }
 
-std::shared_ptr<rpc::Peer> MakePeer(std::string_view service, const asio::any_io_executor& executor,
+// `timeout`: of its calls. One that is answered in time is not slow: a payment takes as long as its provider
+// may, and were that counted, payments that need no provider would be refused.
+std::shared_ptr<rpc::Peer> MakePeer(std::string_view service, milliseconds timeout,
+                                    const asio::any_io_executor& executor,
                                     const rpc::ChannelFactory& channels, obs::Registry& metrics) {
   rpc::PeerOptions options;
   options.name = fmt::format("reservation-{}", service);
   options.service = service;
+  options.breaker.slow_after = std::max(options.breaker.slow_after, timeout);
   return std::make_shared<rpc::Peer>(std::move(options), channels, executor, metrics);
 }
 
@@ -163,10 +168,10 @@ ParticipantClient::ParticipantClient(asio::any_io_executor executor, const rpc::
                                      obs::Registry& metrics, CallTimeouts timeouts)
     : executor_(executor),
       timeouts_(timeouts),
-      seat_peer_(MakePeer("seat", executor, channels, metrics)),
+      seat_peer_(MakePeer("seat", timeouts.step, executor, channels, metrics)),
       seat_stubs_(seat_peer_, slot_, &seat::v1::SeatService::NewStub),
       queue_(
-          MakePeer("queue", executor, channels, metrics), executor,
+          MakePeer("queue", timeouts.step, executor, channels, metrics), executor,
           [](const auto& channel) { return rpc::OpenExecute(queue::v1::QueueService::NewStub(channel)); },
           metrics),
       seat_(
@@ -174,11 +179,11 @@ ParticipantClient::ParticipantClient(asio::any_io_executor executor, const rpc::
           [](const auto& channel) { return rpc::OpenExecute(seat::v1::SeatService::NewStub(channel)); },
           metrics),
       wallet_(
-          MakePeer("wallet", executor, channels, metrics), executor,
+          MakePeer("wallet", timeouts.step, executor, channels, metrics), executor,
           [](const auto& channel) { return rpc::OpenExecute(wallet::v1::WalletService::NewStub(channel)); },
           metrics),
       payment_(
-          MakePeer("payment", executor, channels, metrics), executor,
+          MakePeer("payment", timeouts.payment, executor, channels, metrics), executor,
           [](const auto& channel) { return rpc::OpenExecute(payment::v1::PaymentService::NewStub(channel)); },
           metrics) {}
 
