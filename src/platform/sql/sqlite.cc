@@ -13,6 +13,9 @@ namespace {
 
 // Checkpointing random pages is SQLite's limiter on spread data; a longer WAL amortises it (measured: +40 %).
 constexpr int kWalAutocheckpointPages = 10'000;
+// To which the file of a WAL that grew beyond it, as a reader held its checkpoints back, is cut when it
+// begins anew. More than those pages take, at 4 KiB each: or it would be cut each time.
+constexpr int64_t kWalSizeLimit = 64 << 20;
 constexpr int kBusyTimeoutMs = 5'000;
 constexpr int kBusyPollMs = 10;
 
@@ -76,10 +79,10 @@ Result<Database> Database::Open(const std::filesystem::path& file, Durability du
   Database database(std::move(handle));
   auto configured = SwitchToWal(database, db);
   if (configured) {
-    configured = database.Execute(
-        fmt::format("PRAGMA synchronous={}; PRAGMA wal_autocheckpoint={}; PRAGMA foreign_keys=ON; "
-                    "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;",
-                    durability == Durability::kFull ? "FULL" : "NORMAL", kWalAutocheckpointPages));
+    configured = database.Execute(fmt::format(
+        "PRAGMA synchronous={}; PRAGMA wal_autocheckpoint={}; PRAGMA journal_size_limit={}; "
+        "PRAGMA foreign_keys=ON; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;",
+        durability == Durability::kFull ? "FULL" : "NORMAL", kWalAutocheckpointPages, kWalSizeLimit));
   }
   if (!configured) {
     return Fail(Code::kUnavailable, "database_unavailable",

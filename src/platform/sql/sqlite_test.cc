@@ -161,6 +161,27 @@ TEST_F(SqliteTest, WhatIsReadInOneGoIsOfOneMoment) {
   ASSERT_TRUE(Transaction::Begin(db)) << "and it has ended";
 }
 
+TEST_F(SqliteTest, AWalThatGrewUnderAReaderShrinksWhenItIsGone) {
+  constexpr uintmax_t kLimit = 64 << 20;
+  Database db = Database::Open(dir_.path() / "test.db", Durability::kNormal).value();
+  ASSERT_TRUE(db.Migrate(std::array{kFirst}));
+  const auto wal_size = [this] { return std::filesystem::file_size(dir_.path() / "test.db-wal"); };
+  Database other = Open();
+  {
+    const auto reading = Reading::Begin(other);
+    ASSERT_TRUE(reading);
+    Statement count = other.Prepare("SELECT count(*) FROM t");
+    ASSERT_TRUE(*count.Step());
+    count.Reset();
+    ASSERT_TRUE(db.Execute("INSERT INTO t(c) VALUES(zeroblob(66 * 1024 * 1024))"));
+    EXPECT_GT(wal_size(), kLimit);
+  }
+  // The first takes all of it into the database, the second begins it anew.
+  ASSERT_TRUE(db.Execute("INSERT INTO t(b) VALUES('x')"));
+  ASSERT_TRUE(db.Execute("INSERT INTO t(b) VALUES('y')"));
+  EXPECT_LE(wal_size(), kLimit);
+}
+
 TEST_F(SqliteTest, ABrokenConstraintIsAConflict) {
   Database db = Open();
   ASSERT_TRUE(db.Migrate(std::array{kFirst}));

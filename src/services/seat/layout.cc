@@ -1,6 +1,10 @@
 #include "services/seat/layout.h"
 
 #include <algorithm>
+#include <functional>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -13,6 +17,25 @@ std::optional<uint32_t> FindByName(const std::vector<T>& items, std::string_view
     if (items[i].name == name) return static_cast<uint32_t>(i);
   }
   return std::nullopt;
+}
+
+// Of most of what layouts differ in: whether they are equal, == says.
+uint64_t HashOf(const Layout& layout) {
+  uint64_t hash = 0xcbf29ce484222325;
+  const auto add = [&hash](uint64_t value) { hash = (hash ^ value) * 0x100000001b3; };
+  const auto add_text = [&add](const std::string& text) { add(std::hash<std::string>{}(text)); };
+  add(layout.version);
+  for (const Category& category : layout.categories) {
+    add_text(category.name);
+    add(static_cast<uint64_t>(category.price));
+  }
+  for (const Section& section : layout.sections) add_text(section.name);
+  for (const Row& row : layout.rows) {
+    add_text(row.name);
+    add(row.seats);
+  }
+  for (const int64_t price : layout.seat_prices) add(static_cast<uint64_t>(price));
+  return hash;
 }
 
 }  // namespace
@@ -42,6 +65,22 @@ std::optional<uint32_t> Layout::FindSection(std::string_view name) const {
 }
 std::optional<uint32_t> Layout::FindCategory(std::string_view name) const {
   return FindByName(categories, name);
+}
+
+std::shared_ptr<const Layout> ShareLayout(Layout layout) {
+  static std::mutex mutex;
+  static std::unordered_multimap<uint64_t, std::weak_ptr<const Layout>> shared;
+  const uint64_t hash = HashOf(layout);
+  const std::scoped_lock lock(mutex);
+  std::erase_if(shared, [](const auto& one) { return one.second.expired(); });
+  const auto [first, last] = shared.equal_range(hash);
+  for (auto one = first; one != last; ++one) {
+    std::shared_ptr<const Layout> known = one->second.lock();
+    if (known != nullptr && *known == layout) return known;
+  }
+  auto made = std::make_shared<const Layout>(std::move(layout));
+  shared.emplace(hash, made);
+  return made;
 }
 
 }  // namespace boxoffice::seat

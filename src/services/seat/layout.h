@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -117,5 +118,9 @@ struct Layout {
   [[nodiscard]] std::optional<uint32_t> FindSection(std::string_view name) const;
   [[nodiscard]] std::optional<uint32_t> FindCategory(std::string_view name) const;
 };
+
+// The layout, or the equal one that somebody in this process has from here: shows of one hall hold its seats
+// once, as long as they cost the same. Nothing is kept for nobody. Thread-safe.
+[[nodiscard]] std::shared_ptr<const Layout> ShareLayout(Layout layout);
 
 }  // namespace boxoffice::seat

@@ -60,32 +60,32 @@ Result<Repriced> ChangePrices(const Layout& layout, int64_t show_id, const Price
                               Timestamp now) {
   BOXOFFICE_TRY(Check(layout, change));
   Repriced repriced;
-  auto changed = std::make_shared<Layout>(layout);
-  ++changed->version;
-  if (changed->first_prices.empty()) {
-    for (const Category& category : layout.categories) changed->first_prices.push_back(category.price);
+  Layout changed = layout;
+  ++changed.version;
+  if (changed.first_prices.empty()) {
+    for (const Category& category : layout.categories) changed.first_prices.push_back(category.price);
   }
   for (const auto& [name, price] : change.categories) {
-    if (!PriceCategory(*changed, *layout.FindCategory(name), price)) continue;
-    PriceNote& note = repriced.notes.emplace_back(NoteOf(show_id, *changed, change, now));
+    if (!PriceCategory(changed, *layout.FindCategory(name), price)) continue;
+    PriceNote& note = repriced.notes.emplace_back(NoteOf(show_id, changed, change, now));
     note.category = name;
     note.price = price;
   }
   std::vector<SeatNo> seats;
   for (const SeatNo seat_no : change.seats) {
     if (layout.PriceOf(seat_no) == change.price) continue;
-    changed->seat_prices.resize(layout.seats.size());
-    changed->seat_prices[seat_no - 1] = change.price;
+    changed.seat_prices.resize(layout.seats.size());
+    changed.seat_prices[seat_no - 1] = change.price;
     seats.push_back(seat_no);
   }
   if (!seats.empty()) {
-    PriceNote& note = repriced.notes.emplace_back(NoteOf(show_id, *changed, change, now));
+    PriceNote& note = repriced.notes.emplace_back(NoteOf(show_id, changed, change, now));
     note.seats = std::move(seats);
     note.price = change.price;
   }
   if (repriced.notes.empty()) return repriced;
-  changed->NotePrices();
-  repriced.layout = std::move(changed);
+  changed.NotePrices();
+  repriced.layout = ShareLayout(std::move(changed));
   return repriced;
 }
 

@@ -126,12 +126,6 @@ v1::ShowState StateToProto(ShowState state) {
   return v1::SHOW_STATE_UNSPECIFIED;
 }
 
-int64_t Ms(const std::optional<Timestamp>& time) { return time ? ToUnixMs(*time) : 0; }
-std::optional<Timestamp> Time(int64_t ms) {
-  if (ms == 0) return std::nullopt;
-  return FromUnixMs(ms);
-}
-
 void FillPrice(const Layout& layout, SeatNo seat_no, int64_t price, v1::SeatPrice& seat) {
   seat.set_seat_no(seat_no);
   seat.set_label(layout.LabelOf(seat_no));

@@ -417,8 +417,7 @@ Result<ShowView> SeatService::CreateShow(const std::string& operation, std::stri
   }
   BOXOFFICE_TRY(FindConcert(request.concert_id));
   BOXOFFICE_ASSIGN(Layout layout, make_layout());
-  BOXOFFICE_ASSIGN(Show show,
-                   MakeShow(request, std::make_shared<const Layout>(std::move(layout)), clock_.Now()));
+  BOXOFFICE_ASSIGN(Show show, MakeShow(request, ShareLayout(std::move(layout)), clock_.Now()));
   BOXOFFICE_ASSIGN(show.id, stores_.requests->CreateShow(named, show));
   Entry entry = MakeEntry(std::move(show));
   {

@@ -383,6 +383,28 @@ TEST_F(SeatServiceTest, AShowIsMadeOnceAndTakesCommandsAtOnce) {
   EXPECT_EQ(service_->CreateShow("t", "content", request, layout).error().reason, "concert_not_found");
 }
 
+TEST_F(SeatServiceTest, ShowsOfOneHallShareItsLayout) {
+  NewShow request;
+  request.concert_id = 1;
+  request.starts_at = clock_.Now() + 1h;
+  request.currency = "KRW";
+  const auto make = [&](const std::string& name, std::initializer_list<uint32_t> rows) {
+    const auto layout = [&]() -> Result<Layout> { return *MakeHall(rows); };
+    return service_->CreateShow(name, name, request, layout)->show;
+  };
+  const auto one = make("one", {2, 2});
+  const auto other = make("other", {2, 2});
+  EXPECT_EQ(one->layout, other->layout);
+  EXPECT_NE(make("elsewhere", {2, 3})->layout, one->layout);
+  const PriceChange change{{{"A", 1500}}, 0, {}, "why", "op"};
+  const auto dear = service_->ChangePrices(one->id, change, {})->show;
+  EXPECT_NE(dear->layout, other->layout);
+  memory_.layout_version = other->layout->version;
+  EXPECT_EQ(service_->ChangePrices(other->id, change, {})->show->layout, dear->layout);
+  const std::weak_ptr<const Layout> nobodys = ShareLayout(*MakeHall({7}));
+  EXPECT_TRUE(nobodys.expired());
+}
+
 TEST_F(SeatServiceTest, ChangedTermsHoldForTheNextCommand) {
   TermsChange change;
   change.seat_limit = 1;

@@ -21,6 +21,14 @@ inline constexpr milliseconds kMaxHoldTtl = std::chrono::minutes(30);
 inline constexpr milliseconds kMaxGrace = std::chrono::minutes(30);
 inline constexpr size_t kMaxConcertText = 200;  // bytes of a title, an artist, a venue
 
+// A moment that there may not be, as stores and protos write it: 0: none.
+[[nodiscard]] constexpr int64_t Ms(const std::optional<Timestamp>& time) {
+  return time ? ToUnixMs(*time) : 0;
+}
+[[nodiscard]] constexpr std::optional<Timestamp> Time(int64_t ms) {
+  return ms == 0 ? std::nullopt : std::optional(FromUnixMs(ms));
+}
+
 struct Concert {
   int64_t id = 0;
   std::string title;

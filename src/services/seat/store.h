@@ -41,9 +41,10 @@ struct Catalogue {
 
 // Up to where a reader of news has got.
 struct NewsPlace {
-  int64_t horizon = 0;
+  int64_t horizon = 0;  // beyond every transaction that the snapshot shows; it only grows
   Timestamp at{};
-  int64_t timeline = 0;  // the database's history: another one may lack what was told; 0: not known
+  int64_t timeline = 0;       // the database's history: another one may lack what was told; 0: not known
+  std::string snapshot = {};  // the database's: what was visible in it has been told
   bool operator==(const NewsPlace&) const = default;
 };
 // A show whose layout, of this version, the reader of news has.

@@ -458,6 +458,14 @@ TEST_P(StoreContractTest, TheStageAndThePhaseOfAShowComeBack) {
   EXPECT_EQ(catalogue.shows[1].show.terms, staged.terms);
 }
 
+TEST_P(StoreContractTest, ShowsOfOneHallAreLoadedWithOneLayout) {
+  MakeShow("one");
+  MakeShow("other");
+  const Catalogue catalogue = *store_->LoadCatalogue();
+  ASSERT_THAT(catalogue.shows, SizeIs(2));
+  EXPECT_EQ(catalogue.shows[0].show.layout, catalogue.shows[1].show.layout);
+}
+
 TEST_P(StoreContractTest, PricesAreChangedOnceFromEachVersionAndListedNewestFirst) {
   const int64_t id = MakeShow();
   Layout layout = *MakeHall({2, 3});

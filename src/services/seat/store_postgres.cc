@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/sort_unique.h"
+#include "platform/obs/log.h"
 #include "platform/outbox/postgres.h"
 #include "platform/sql/postgres_read.h"
 #include "services/seat/store_events.h"
@@ -36,16 +37,9 @@ using sql::pg::ReadOne;
 using DbRow = sql::pg::Row;
 using SteadyClock = std::chrono::steady_clock;
 
-// News is kept at least for the first, and given to whoever was last told within the second.
-constexpr std::chrono::seconds kNewsKept{120};
-constexpr milliseconds kNewsGiven{60'000};
+constexpr milliseconds kNewsGiven{60'000};  // to whoever was last told within that time
+constexpr int64_t kNewsForgottenAtOnce = 10'000;
 constexpr size_t kShowsAtOnce = 16;  // their layouts have megabytes
-
-int64_t Ms(std::optional<Timestamp> time) { return time ? ToUnixMs(*time) : 0; }
-std::optional<Timestamp> Time(int64_t ms) {
-  if (ms == 0) return std::nullopt;
-  return FromUnixMs(ms);
-}
 
 // Lists of seats: "{1,2}" as PostgreSQL reads an array, "1,2" as array_to_string writes it.
 std::string ToArray(const std::vector<SeatNo>& seats) { return fmt::format("{{{}}}", fmt::join(seats, ",")); }
@@ -113,8 +107,16 @@ Result<StoredShow> ShowAt(const DbRow& row) {
   BOXOFFICE_TRY(DecodeAccess(row.Text(25), layout));
   layout.version = static_cast<uint64_t>(row.Int(21));
   layout.stage = StageFrom({row.Int(14), row.Int(15), row.Int(16)});
-  show.layout = std::make_shared<const Layout>(std::move(layout));
+  show.layout = ShareLayout(std::move(layout));
   return stored;
+}
+
+// Whether some of what was saved since can't be told any more: it is too long ago; or the database was made
+// anew from a copy, and counts its transactions otherwise; or a failover may have lost the last of them,
+// whose numbers others have by now.
+bool IsLost(const NewsPlace& since, const NewsPlace& now) {
+  const bool other_history = since.timeline != 0 && now.timeline != 0 && now.timeline != since.timeline;
+  return now.at - since.at > kNewsGiven || now.horizon < since.horizon || other_history;
 }
 
 // A row for each key, in their order: the one that was found, or a new one.
@@ -139,8 +141,12 @@ std::vector<Stored> RowOfEach(const std::vector<Key>& sorted_keys, std::vector<S
 class PostgresStore final : public Store {
  public:
   PostgresStore(std::unique_ptr<sql::pg::Connection> connection, sql::pg::ServerClock& clock, Random& random,
-                Uuid source)
-      : connection_(std::move(connection)), clock_(clock), random_(random), source_(source) {}
+                Uuid source, milliseconds news_kept)
+      : connection_(std::move(connection)),
+        clock_(clock),
+        random_(random),
+        source_(source),
+        news_kept_(news_kept) {}
 
   Result<Rows> Load(const Keys& keys) override;
   Result<Saved> Save(const Changes& changes) override;
@@ -173,16 +179,17 @@ class PostgresStore final : public Store {
     return rows;
   }
   void Tell(const Changes& changes, Batch& batch) const;
-  Result<void> ForgetOldNews(const NewsPlace& place);
+  void ForgetOldNews(const NewsPlace& place);
   Result<int64_t> Timeline();
 
   std::unique_ptr<sql::pg::Connection> connection_;
   sql::pg::ServerClock& clock_;
   Random& random_;
   const Uuid source_;
-  // Where the reader of news was when it last forgot some.
+  const milliseconds news_kept_;
+  // When the reader of news last forgot some, and the snapshot that it had then; empty: none.
   SteadyClock::time_point forgotten_at_ = SteadyClock::now();
-  int64_t forget_below_ = 0;
+  std::string forget_next_;
   int64_t timeline_ = 0;
   std::optional<uint64_t> timeline_of_;  // the connection's session that it is of
 };
@@ -355,29 +362,43 @@ Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const Kno
   batch.Add(kHorizon);
   const bool first = since == NewsPlace{};
   if (!first) {
-    batch.Add(kNewConcerts, since.horizon);
-    batch.Add(kNewShows, since.horizon, Column(known, &KnownLayout::show_id),
+    batch.Add(kNewConcerts, since.snapshot);
+    batch.Add(kNewShows, since.snapshot, Column(known, &KnownLayout::show_id),
               Column(known, [](const KnownLayout& one) { return static_cast<int64_t>(one.version); }));
-    batch.Add(kNewSeats, since.horizon, source_);
+    batch.Add(kNewSeats, since.snapshot, source_);
   }
   // Here too, or the time of a replica that gets no commands would stay as wrong as it began.
-  BOXOFFICE_ASSIGN(const auto results, clock_.Read(*connection_, std::move(batch)));
+  auto results = clock_.Read(*connection_, std::move(batch));
   News news;
-  BOXOFFICE_ASSIGN(const int64_t timeline, Timeline());
-  news.place = {results[0][0].Int(0), FromUnixMs(results[0][0].Int(1)), timeline};
+  if (results) {
+    const DbRow here = (*results)[0][0];
+    const uint64_t session = connection_->session();
+    BOXOFFICE_ASSIGN(const int64_t timeline, Timeline());
+    // It may be another server's.
+    if (connection_->session() != session) {
+      return Fail(Code::kUnavailable, "database_unavailable", "the connection was lost in a look");
+    }
+    news.place = {here.Int(0), FromUnixMs(here.Int(1)), timeline, std::string(here.Text(2))};
+  } else {
+    // What is too much to read stays so. Whoever would not be told it any more needs the place alone.
+    if (first) return std::unexpected(std::move(results).error());
+    Result<News> here = LoadNews({}, {});
+    if (!here || !IsLost(since, here->place)) return std::unexpected(std::move(results).error());
+    news = *std::move(here);
+  }
   if (first) return news;
-  // Told too long ago; or the database was made anew from a copy, and counts its transactions otherwise; or a
-  // failover may have lost the last of them, whose numbers others have by now.
-  const bool other_history = since.timeline != 0 && timeline != 0 && timeline != since.timeline;
-  news.lost = news.place.at - since.at > kNewsGiven || news.place.horizon < since.horizon || other_history;
-  if (news.lost) return news;
-  for (const DbRow row : results[1]) news.concerts.push_back(ConcertAt(row));
-  for (const DbRow row : results[2]) {
+  news.lost = IsLost(since, news.place);
+  if (news.lost) {
+    forget_next_.clear();  // in another history it shows other transactions
+    return news;
+  }
+  for (const DbRow row : (*results)[1]) news.concerts.push_back(ConcertAt(row));
+  for (const DbRow row : (*results)[2]) {
     BOXOFFICE_ASSIGN(StoredShow stored, ShowAt(row));
     news.shows.push_back(std::move(stored));
   }
-  for (const DbRow row : results[3]) news.seats.push_back(SeatAt(row));
-  BOXOFFICE_TRY(ForgetOldNews(news.place));
+  for (const DbRow row : (*results)[3]) news.seats.push_back(SeatAt(row));
+  ForgetOldNews(news.place);
   return news;
 }
 
@@ -391,16 +412,23 @@ Result<int64_t> PostgresStore::Timeline() {
   return timeline_;
 }
 
-// What had been committed when this replica looked kNewsKept ago, every other that is still told has read.
-Result<void> PostgresStore::ForgetOldNews(const NewsPlace& place) {
+// What was visible when this replica looked news_kept_ ago, every other that is still told has read. A part
+// with each look; what can't be forgotten now is after that time, and no look fails for it.
+void PostgresStore::ForgetOldNews(const NewsPlace& place) {
   const auto now = SteadyClock::now();
-  if (now - forgotten_at_ < kNewsKept) return {};
-  Batch batch;
-  batch.Add(kForgetNews, forget_below_);
-  BOXOFFICE_TRY(connection_->Write(batch));
+  if (now - forgotten_at_ < news_kept_) return;
+  if (!forget_next_.empty()) {
+    Batch batch;
+    batch.Add(kForgetNews, forget_next_, kNewsForgottenAtOnce);
+    const auto forgotten = connection_->Write(batch);
+    if (!forgotten) {
+      obs::Log(obs::Level::kWarning, "forgetting_failed", {{"detail", forgotten.error().detail}});
+    } else if ((*forgotten)[0].affected() == kNewsForgottenAtOnce) {
+      return;
+    }
+  }
   forgotten_at_ = now;
-  forget_below_ = place.horizon;
-  return {};
+  forget_next_ = place.snapshot;
 }
 
 Result<std::vector<CountedShow>> PostgresStore::CountSeats(int64_t show_id, Timestamp now) {
@@ -511,7 +539,7 @@ Result<bool> PostgresStore::UpdateTerms(int64_t show_id, const ShowTerms& before
 
 }  // namespace
 
-Result<PostgresStores> OpenPostgres(const sql::pg::Config& config, Random& random) {
+Result<PostgresStores> OpenPostgres(const sql::pg::Config& config, Random& random, milliseconds news_kept) {
   BOXOFFICE_ASSIGN(auto commands, sql::pg::Connection::Open(config));
   BOXOFFICE_TRY(commands->Migrate("seat", sql::seat_postgres_schema()));
   BOXOFFICE_ASSIGN(auto requests, sql::pg::Connection::Open(config));
@@ -520,7 +548,7 @@ Result<PostgresStores> OpenPostgres(const sql::pg::Config& config, Random& rando
   BOXOFFICE_ASSIGN(opened.clock, sql::pg::ServerClock::Start(*commands));
   const Uuid source = Uuid::MakeV7(opened.clock->Now(), random);
   const auto store = [&](std::unique_ptr<sql::pg::Connection> connection) {
-    return std::make_unique<PostgresStore>(std::move(connection), *opened.clock, random, source);
+    return std::make_unique<PostgresStore>(std::move(connection), *opened.clock, random, source, news_kept);
   };
   opened.stores.commands = store(std::move(commands));
   opened.stores.requests = store(std::move(requests));

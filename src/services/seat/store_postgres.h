@@ -1,6 +1,7 @@
 // The seat service's store in a PostgreSQL database of its own, shared by all replicas of the service.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "base/random.h"
@@ -20,7 +21,9 @@ struct PostgresStores {
 // Connects and brings the schema up to date; a connection for each store. A load is one round trip, a save
 // two. The stores of one call are one replica: what they save is no news to it. `random` makes the events'
 // ids and must outlive the stores. Errors: database_unavailable, schema_newer, schema_foreign. Save also says
-// transaction_conflict (kUnavailable: nothing was done) and commit_unknown (kUnknown).
-[[nodiscard]] Result<PostgresStores> OpenPostgres(const sql::pg::Config& config, Random& random);
+// transaction_conflict (kUnavailable: nothing was done) and commit_unknown (kUnknown). News is kept for
+// `news_kept` at least, longer than it is told: whoever was last told a minute ago reads everything anew.
+[[nodiscard]] Result<PostgresStores> OpenPostgres(const sql::pg::Config& config, Random& random,
+                                                  milliseconds news_kept = std::chrono::minutes(2));
 
 }  // namespace boxoffice::seat

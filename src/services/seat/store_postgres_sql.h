@@ -100,28 +100,36 @@ constexpr std::string_view kCountSeats =
     "seat ON seat.show_id = s.id "
     "WHERE $1 = 0 OR s.id = $1 GROUP BY s.id, s.capacity ORDER BY s.id";
 
-// Taken before what follows it is read, so that what is not seen yet is read the next time.
+// Taken before what follows it is read, so that what is not seen yet is read the next time. The horizon is
+// the snapshot's end, not its beginning: a crash may lose numbers that it has passed, which others get then.
 constexpr std::string_view kHorizon =
-    "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, " BOXOFFICE_PG_NOW_MS;
+    "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint, " BOXOFFICE_PG_NOW_MS
+    ", pg_current_snapshot()::text";
 // Another number where a standby was promoted, or a backup restored: the name of the log's segment begins
 // with it.
 constexpr std::string_view kTimeline =
     "SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint";
+// What was not visible in the snapshot $1: what has begun since, and what had not ended then. Not all from
+// the oldest on that had not: a transaction that lasts, in whichever database of the server, would have it
+// read again with every look.
+#define BOXOFFICE_SEAT_IS_NEWS                                  \
+  "(xid >= pg_snapshot_xmax($1::pg_snapshot)::text::bigint OR " \
+  "xid = ANY(ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)::text::bigint)))"
 // Of concerts and shows, what this replica itself has changed is news, too: it may not have heard that its
 // commit was done. Seats it reads with every command.
 constexpr std::string_view kNewConcerts =
     "SELECT id, title, artist, venue FROM concert WHERE id IN "
-    "(SELECT concert_id FROM change WHERE xid >= $1) ORDER BY id";
+    "(SELECT concert_id FROM change WHERE " BOXOFFICE_SEAT_IS_NEWS ") ORDER BY id";
 constexpr std::string_view kNewShows =
     "SELECT " BOXOFFICE_SHOW_COLUMNS
     ", CASE WHEN EXISTS (SELECT FROM (SELECT unnest($2) AS id, unnest($3) AS version) k "
     "WHERE k.id = s.id AND k.version = s.layout_version) THEN NULL ELSE l.body END, l.prices, l.access "
     "FROM show s LEFT JOIN layout l ON l.show_id = s.id WHERE s.id IN (SELECT show_id FROM change "
-    "WHERE xid >= $1 AND cardinality(seats) = 0) ORDER BY s.id";
+    "WHERE " BOXOFFICE_SEAT_IS_NEWS " AND cardinality(seats) = 0) ORDER BY s.id";
 constexpr std::string_view kNewSeats =
     "SELECT " BOXOFFICE_SEAT_COLUMNS
     " FROM (SELECT DISTINCT c.show_id, n.seat_no FROM change c CROSS JOIN LATERAL unnest(c.seats) n(seat_no) "
-    "WHERE c.xid >= $1 AND c.source <> $2) k JOIN seat USING (show_id, seat_no)";
+    "WHERE " BOXOFFICE_SEAT_IS_NEWS " AND c.source <> $2) k JOIN seat USING (show_id, seat_no)";
 // SKIP LOCKED: another replica forgets as well.
 constexpr std::string_view kForgetTombstones =
     "WITH looked AS MATERIALIZED (SELECT saga_id, undone AND choice NOT LIKE 'move/%' AS tombstone FROM saga "
@@ -130,7 +138,12 @@ constexpr std::string_view kForgetTombstones =
     "(saga_id) WHERE l.tombstone ORDER BY s.saga_id FOR UPDATE OF s SKIP LOCKED)) RETURNING 1) "
     "SELECT (SELECT count(*) FROM looked), (SELECT count(*) FROM gone), "
     "(SELECT saga_id FROM looked ORDER BY saga_id DESC LIMIT 1)";
-constexpr std::string_view kForgetNews = "DELETE FROM change WHERE xid < $1";
+// What was visible in the snapshot $1.
+constexpr std::string_view kForgetNews =
+    "DELETE FROM change WHERE ctid = ANY(ARRAY(SELECT ctid FROM change "
+    "WHERE xid < pg_snapshot_xmax($1::pg_snapshot)::text::bigint "
+    "AND xid <> ALL(ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)::text::bigint)) "
+    "ORDER BY xid LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
 constexpr std::string_view kSaveBlocks =
     "INSERT INTO block(show_id, seats, gives_back, reason, operator_id, at_ms, about_channel, channel) "

@@ -390,8 +390,12 @@ TEST_F(ReplicasTest, ItsOwnWorkIsNoNewsAndLostNewsIsSaid) {
   ASSERT_TRUE(mine.stores.commands->Save(changes)->done());
   EXPECT_THAT(mine.stores.news->LoadNews(start, {})->seats, IsEmpty());
   EXPECT_THAT(other.stores.news->LoadNews(start, {})->seats, SizeIs(1));
-  EXPECT_TRUE(other.stores.news->LoadNews({start.horizon, start.at - 2min}, {})->lost);
-  EXPECT_TRUE(other.stores.news->LoadNews({start.horizon + 1'000'000, start.at}, {})->lost);
+  NewsPlace earlier = start;
+  earlier.at -= 2min;
+  EXPECT_TRUE(other.stores.news->LoadNews(earlier, {})->lost);
+  NewsPlace farther = start;
+  farther.horizon += 1'000'000;
+  EXPECT_TRUE(other.stores.news->LoadNews(farther, {})->lost);
   EXPECT_FALSE(other.stores.news->LoadNews(start, {})->lost);
 }
 

@@ -18,12 +18,6 @@ std::span<const Migration> seat_sqlite_schema();
 namespace boxoffice::seat {
 namespace {
 
-int64_t Ms(std::optional<Timestamp> time) { return time ? ToUnixMs(*time) : 0; }
-std::optional<Timestamp> Time(int64_t ms) {
-  if (ms == 0) return std::nullopt;
-  return FromUnixMs(ms);
-}
-
 class SqliteStore final : public Store {
  public:
   SqliteStore(sql::Database database, Random& random)
@@ -62,7 +56,7 @@ class SqliteStore final : public Store {
   static Result<std::vector<SeatRow>> ReadSeats(sql::Statement& select, int64_t show_id, SeatNo after,
                                                 size_t limit);
   Result<void> RecordOperation(const Operation& operation, int64_t result_id);
-  Result<std::shared_ptr<Layout>> LoadLayout(int64_t show_id);
+  Result<Layout> LoadLayout(int64_t show_id);
 
   sql::Database database_;
   Random& random_;
@@ -345,7 +339,7 @@ Result<std::vector<PriceNote>> SqliteStore::LoadPriceNotes(int64_t show_id, int6
   }
 }
 
-Result<std::shared_ptr<Layout>> SqliteStore::LoadLayout(int64_t show_id) {
+Result<Layout> SqliteStore::LoadLayout(int64_t show_id) {
   sql::Statement load = database_.Prepare("SELECT body, prices, access FROM layout WHERE show_id = ?1");
   load.Bind(show_id);
   BOXOFFICE_ASSIGN(const bool found, load.Step());
@@ -353,7 +347,7 @@ Result<std::shared_ptr<Layout>> SqliteStore::LoadLayout(int64_t show_id) {
   BOXOFFICE_ASSIGN(Layout layout, DecodeLayout(load.Text(0)));
   BOXOFFICE_TRY(DecodePrices(load.Text(1), layout));
   BOXOFFICE_TRY(DecodeAccess(load.Text(2), layout));
-  return std::make_shared<Layout>(std::move(layout));
+  return layout;
 }
 
 Result<Catalogue> SqliteStore::LoadCatalogue() {
@@ -394,10 +388,10 @@ Result<Catalogue> SqliteStore::LoadCatalogue() {
     show.terms.grace = milliseconds(shows.Int(19));
     show.terms.waitlist_first = shows.Int(20) != 0;
     show.terms.never_published = shows.Int(22) != 0;
-    BOXOFFICE_ASSIGN(const std::shared_ptr<Layout> layout, LoadLayout(show.id));
-    layout->stage = StageFrom({shows.Int(14), shows.Int(15), shows.Int(16)});
-    layout->version = static_cast<uint64_t>(shows.Int(21));
-    show.layout = layout;
+    BOXOFFICE_ASSIGN(Layout layout, LoadLayout(show.id));
+    layout.stage = StageFrom({shows.Int(14), shows.Int(15), shows.Int(16)});
+    layout.version = static_cast<uint64_t>(shows.Int(21));
+    show.layout = ShareLayout(std::move(layout));
     catalogue.shows.push_back(std::move(stored));
   }
   return catalogue;
