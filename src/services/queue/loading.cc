@@ -27,4 +27,15 @@ std::vector<Loading> LoadingsAt(std::vector<Loading> loadings, Timestamp now) {
   return loadings;
 }
 
+Show PutBack(const Show& lost, Timestamp now) {
+  Show show{.show_id = lost.show_id, .settings = lost.settings};
+  if (show.settings.opens_at != Timestamp() && show.settings.opens_at <= now) {
+    show.settings.state = QueueState::kOpen;
+    show.settings.opens_at = {};
+  } else if (!lost.draw.Drawn()) {
+    show.draw.seed = lost.draw.seed;
+  }
+  return show;
+}
+
 }  // namespace boxoffice::queue

@@ -1,5 +1,6 @@
 // What was stored of a show when memory was loaded. By it an edge knows a token whose place the store had
-// lost by then, though the place may be another's by now. Pure.
+// lost by then, though the place may be another's by now. And what a show is that the store has lost
+// altogether. Pure.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "services/queue/session.h"
 
 namespace boxoffice::queue {
 
@@ -29,5 +31,11 @@ inline constexpr size_t kMaxLoadings = 4;
 [[nodiscard]] std::vector<Loading> LoadingsAfter(std::vector<Loading> before, const Loading& latest);
 // Those of them that are still to be told of.
 [[nodiscard]] std::vector<Loading> LoadingsAt(std::vector<Loading> loadings, Timestamp now);
+
+// A show of which nothing is stored is OPEN, so one that a store has lost would let everybody in. As it is to
+// be stored anew: with its settings and the commitment of a draw that is to come, and without places, counts,
+// and a draw that was made, which go with those who had them. One that would have opened by `now` is open,
+// and has no draw: that would be of nobody, and a show has only one.
+[[nodiscard]] Show PutBack(const Show& lost, Timestamp now);
 
 }  // namespace boxoffice::queue

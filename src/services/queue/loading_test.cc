@@ -58,5 +58,28 @@ TEST(LoadingTest, OnlyTheLatestIsToldOfForLonger) {
   EXPECT_THAT(LoadingsAt({}, kStart), ElementsAre());
 }
 
+TEST(PutBackTest, SettingsAndTheCommitmentOfADrawStayAndPlacesAndCountsAreGone) {
+  Show show{.show_id = 7, .version = 9, .last_sequence = 50, .head_sequence = 20, .admitted = 20};
+  show.settings = {.rate_per_s = 1, .active_cap = 2, .state = QueueState::kPrequeue, .opens_at = kStart};
+  show.draw = {.seed = "secret", .first = 30};
+  const Show put_back = PutBack(show, kStart - 1ms);
+  EXPECT_EQ(put_back, (Show{.show_id = 7, .settings = show.settings, .draw = {.seed = "secret"}}));
+}
+
+// Whoever was in it has lost the place, so there may be another one.
+TEST(PutBackTest, ADrawThatWasMadeIsGoneWithItsPlaces) {
+  Show show{.show_id = 7, .last_sequence = 50};
+  show.draw = {.seed = "secret", .entrants = 50, .drawn_at = kStart};
+  EXPECT_EQ(PutBack(show, kStart).draw, Draw());
+}
+
+// As when the store was away while it would have opened: after a draw of nobody there could be no other.
+TEST(PutBackTest, APrequeueWhoseOpeningHasPassedIsOpenWithoutADraw) {
+  Show show{.show_id = 7, .last_sequence = 50};
+  show.settings = {.rate_per_s = 3, .state = QueueState::kPrequeue, .opens_at = kStart};
+  show.draw = {.seed = "secret"};
+  EXPECT_EQ(PutBack(show, kStart), (Show{.show_id = 7, .settings = {.rate_per_s = 3}}));
+}
+
 }  // namespace
 }  // namespace boxoffice::queue

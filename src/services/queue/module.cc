@@ -25,10 +25,18 @@ constexpr std::chrono::milliseconds kPoll{100};  // for the lead, of whoever sta
 // What callers have under way has ended within this, and they have hung up, but for those that are gone.
 constexpr std::chrono::milliseconds kHandOver{2'000};
 constexpr int kRenewals = 5;  // in a lease
+// How old what a process that stands by knows of the shows may be, should it find the store emptied when it
+// leads.
+constexpr std::chrono::milliseconds kRemember{5'000};
 
 void ShowLead(obs::Registry& metrics, bool leads) {
   metrics.GetGauge("boxoffice_queue_leader", "1 while this process serves the queue, 0 while it stands by")
       .Set(leads ? 1 : 0);
+}
+
+void ShowKnown(obs::Registry& metrics, size_t shows) {
+  metrics.GetGauge("boxoffice_queue_shows", "Shows whose queue this process knows, leading or standing by")
+      .Set(static_cast<double>(shows));
 }
 
 Result<std::shared_ptr<const auth::KeyRing>> DevelopmentKeys(const module::Runtime& runtime) {
@@ -51,6 +59,7 @@ void Measure(const std::vector<QueueView>& views, ShowMetrics& of_shows, obs::Re
       .Set(static_cast<double>(waiting));
   metrics.GetGauge("boxoffice_queue_active", "ACTIVE sessions, of all shows")
       .Set(static_cast<double>(active));
+  ShowKnown(metrics, views.size());
 }
 
 void AddKeys(config::Keys& keys, QueueConfig& config) {
@@ -99,6 +108,7 @@ Result<void> QueueModule::Start() {
     BOXOFFICE_ASSIGN(stores_, OpenStores(runtime_.store_url, config_.leader_lease));
   }
   ShowLead(runtime_.metrics, false);
+  (void)PutBackCounter(runtime_.metrics);  // from the first on, so that an increase of it is seen
   BOXOFFICE_ASSIGN(const bool leading, TakeLead());
   follower_ = std::thread([this, leading] { Follow(leading); });
   return {};
@@ -141,7 +151,10 @@ Result<bool> QueueModule::TakeLead() {
     if (leaving_) return false;
   }
   BOXOFFICE_ASSIGN(const auto until, stores_.leadership->Take());
-  if (!until) return false;
+  if (!until) {
+    Remember();
+    return false;
+  }
   leads_until_ = *until;
   // A long line takes a while to load, and the lease must not end meanwhile.
   auto serving = std::async(std::launch::async, [this] { return Serve(); });
@@ -163,7 +176,9 @@ Result<bool> QueueModule::TakeLead() {
 
 Result<void> QueueModule::Serve() {
   auto term = std::make_unique<Term>(runtime_, config_, stores_, keys_, [this] { return Leads(); });
-  BOXOFFICE_TRY(term->service.Load());
+  std::vector<Show> known;
+  for (const auto& [show_id, show] : known_) known.push_back(show);
+  BOXOFFICE_TRY(term->service.Load(known));
   BOXOFFICE_TRY(term->host.Start(
       term->server, runtime_.listen, [raw = term.get()] { return raw->Problem(); }, {},
       &term->server.streams()));
@@ -171,6 +186,18 @@ Result<void> QueueModule::Serve() {
   if (leaving_) term->host.Leave();  // while it loaded
   term_ = std::move(term);
   return {};
+}
+
+// What another process has made of the shows meanwhile.
+void QueueModule::Remember() {
+  if (SteadyClock::now() < remember_at_) return;
+  remember_at_ = SteadyClock::now() + kRemember;
+  if (const auto shows = stores_.history->Shows()) Know(*shows);
+}
+
+void QueueModule::Know(const std::vector<Show>& shows) {
+  for (const Show& show : shows) known_.insert_or_assign(show.show_id, show);
+  ShowKnown(runtime_.metrics, known_.size());
 }
 
 // Whether it still leads. While the store does not answer, it does as long as nobody else can have been
@@ -188,7 +215,7 @@ bool QueueModule::KeepLead() {
   return false;
 }
 
-// From here on as if the process had just started.
+// From here on as if the process had just started, but that it knows what the shows were set to.
 void QueueModule::StandDown() {
   leads_until_ = Moment::min();
   ShowLead(runtime_.metrics, false);
@@ -196,7 +223,12 @@ void QueueModule::StandDown() {
   show_metrics_.Clear(runtime_.metrics);
   runtime_.metrics.Remove("boxoffice_queue_waiting", {});
   runtime_.metrics.Remove("boxoffice_queue_active", {});
-  if (const std::unique_ptr<Term> term = EndTerm()) term->End(std::chrono::milliseconds(0));
+  if (const std::unique_ptr<Term> term = EndTerm()) {
+    term->End(std::chrono::milliseconds(0));
+    std::vector<Show> shows;
+    for (QueueView& view : term->service.Views()) shows.push_back(std::move(view.show));
+    Know(shows);
+  }
 }
 
 void QueueModule::Tick() {

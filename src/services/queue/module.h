@@ -4,11 +4,14 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "base/result.h"
 #include "platform/auth/signed_token.h"
@@ -35,7 +38,8 @@ struct QueueConfig {
 // Of the processes on one store one leads: it serves, and it alone listens, so that callers go there. The
 // others stand by (docs/adr/0008-one-queue-leads.md). The lead passes on when the leader drains, at once;
 // when it has died, paused or lost the store, at the end of its lease. A leader that may have lost it gives
-// all of its memory up and stands by like any other.
+// all of its memory up, but for what a store that was emptied must be told again, and stands by like any
+// other.
 class QueueModule final : public module::ServiceModule {
  public:
   // `runtime` outlives it.
@@ -66,6 +70,8 @@ class QueueModule final : public module::ServiceModule {
   [[nodiscard]] Result<void> Serve();
   [[nodiscard]] bool KeepLead();
   void StandDown();
+  void Remember();
+  void Know(const std::vector<Show>& shows);
   void Tick();
   void MeasureQueues();
   [[nodiscard]] std::unique_ptr<Term> EndTerm();
@@ -75,6 +81,10 @@ class QueueModule final : public module::ServiceModule {
   std::shared_ptr<const auth::KeyRing> keys_;
   Stores stores_;
   std::atomic<Moment> leads_until_{Moment::min()};
+  // The shows as this process saw them last, for a store that has lost them. Of whoever takes the lead or
+  // stands down.
+  std::map<int64_t, Show> known_;
+  Moment remember_at_ = Moment::min();
   mutable std::mutex mutex_;  // of the next five
   std::condition_variable stop_;
   bool leaving_ = false;

@@ -62,22 +62,30 @@ class Replica {
   }
   // The session of a user who joins, as a caller over the network has it; nullopt: it was not answered.
   std::optional<v1::Session> Join(const std::string& user) {
+    v1::Command command;
+    command.mutable_join()->set_show_id(kShow);
+    command.mutable_join()->set_user_id(user);
+    const auto outcome = Ask(std::move(command));
+    return outcome && outcome->has_session() ? std::optional(outcome->session()) : std::nullopt;
+  }
+  // Whether the show's queue is paused now.
+  bool PauseQueue() {
+    v1::Command command;
+    command.mutable_configure()->set_show_id(kShow);
+    command.mutable_configure()->set_state(v1::PAUSED);
+    const auto outcome = Ask(std::move(command));
+    return outcome && outcome->queue().state() == v1::PAUSED;
+  }
+  Result<v1::Outcome> Ask(v1::Command command) {
     boost::asio::thread_pool pool{1};
     const auto stub = v1::QueueService::NewStub(Channel());
     std::promise<Result<v1::Outcome>> promise;
-    {
-      rpc::CommandClient<v1::CommandBatch, v1::OutcomeBatch> client(
-          "test", pool.get_executor(),
-          [&](auto* context, auto* reactor) { stub->async()->Execute(context, reactor); }, client_metrics_);
-      v1::Command command;
-      command.mutable_join()->set_show_id(kShow);
-      command.mutable_join()->set_user_id(user);
-      client.Send(std::move(command), seconds(20),
-                  [&](Result<v1::Outcome> outcome) { promise.set_value(std::move(outcome)); });
-      const auto outcome = promise.get_future().get();
-      if (outcome && outcome->has_session()) return outcome->session();
-    }
-    return std::nullopt;
+    rpc::CommandClient<v1::CommandBatch, v1::OutcomeBatch> client(
+        "test", pool.get_executor(),
+        [&](auto* context, auto* reactor) { stub->async()->Execute(context, reactor); }, client_metrics_);
+    client.Send(std::move(command), seconds(20),
+                [&](Result<v1::Outcome> outcome) { promise.set_value(std::move(outcome)); });
+    return promise.get_future().get();
   }
   [[nodiscard]] std::shared_ptr<grpc::Channel> Channel() const {
     // A connection of its own: gRPC would share one, with its pauses after failures.
@@ -266,6 +274,33 @@ TEST_F(QueueModuleTest, WhenRedisIsAwayForLongerThanTheLeaseALeaderStandsDownAnd
   const auto again = Insist(*replica, "ann");
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(again->sequence(), joined->sequence());
+}
+
+// Of a show of which nothing is stored the queue is OPEN.
+TEST_F(QueueModuleTest, AQueueThatWasPausedStaysSoThoughRedisHasLostAll) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  const auto replica = Make(server.Url(), seconds(6));
+  ASSERT_TRUE(replica->Start());
+  ASSERT_TRUE(Eventually([&] { return replica->PauseQueue(); }));
+  ASSERT_EQ(server.AskOne({"FLUSHALL"}), "OK");
+  // It stands down, as its lead is gone, and takes it anew.
+  ASSERT_TRUE(Eventually([&] { return server.AskOne({"EXISTS", "queue:leader"}) == "1"; }));
+  const auto joined = Insist(*replica, "ann");
+  ASSERT_TRUE(joined.has_value());
+  EXPECT_EQ(joined->state(), v1::WAITING);
+}
+
+TEST_F(QueueModuleTest, WhoeverStoodByKnowsWhatRedisAndTheLeaderHaveLost) {
+  testbed::RedisServer& server = testbed::EmptyRedis();
+  const auto [first, second] = StartTwo(server.Url());
+  ASSERT_TRUE(Eventually([&] { return first->PauseQueue(); }));
+  ASSERT_TRUE(Eventually([&] { return second->Metrics().contains("\nboxoffice_queue_shows 1\n"); }));
+  first->module().Leave();  // it does not take the lead again
+  ASSERT_EQ(server.AskOne({"FLUSHALL"}), "OK");
+  ASSERT_TRUE(Eventually([&] { return second->Role() == "leader"; }));
+  const auto joined = Insist(*second, "ann");
+  ASSERT_TRUE(joined.has_value());
+  EXPECT_EQ(joined->state(), v1::WAITING);
 }
 
 TEST_F(QueueModuleTest, ALeaderThatAdmitsNobodyStillSaysWhoWaits) {

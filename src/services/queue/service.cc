@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/random.h"
+#include "platform/obs/log.h"
 
 namespace boxoffice::queue {
 namespace {
@@ -29,7 +30,29 @@ bool HasTick(std::span<const Command> commands) {
                              [](const Command& command) { return std::holds_alternative<Tick>(command); });
 }
 
+std::vector<Show> ShowsOf(const WaitingRoom& room) {
+  std::vector<Show> shows;
+  for (const auto& [show_id, queue] : room.shows()) shows.push_back(queue.show());
+  return shows;
+}
+
+// Of the shows that were known, those that the room has no more.
+Changes LostOf(const WaitingRoom& room, const std::vector<Show>& known, Timestamp now) {
+  Changes lost;
+  for (const Show& show : known) {
+    if (room.Find(show.show_id) == nullptr)
+      lost.shows.push_back({.show = PutBack(show, now), .durable = true});
+  }
+  std::ranges::sort(lost.shows, {}, [](const ShowChange& change) { return change.show.show_id; });
+  return lost;
+}
+
 }  // namespace
+
+obs::Counter& PutBackCounter(obs::Registry& metrics) {
+  return metrics.GetCounter("boxoffice_queue_shows_put_back_total",
+                            "Shows that the store had lost, and whose settings were written back");
+}
 
 Service::Service(Store& store, const Clock& clock, obs::Registry& metrics, batch::Limits limits, Leads leads)
     : store_(store),
@@ -37,24 +60,39 @@ Service::Service(Store& store, const Clock& clock, obs::Registry& metrics, batch
       leads_(std::move(leads)),
       purged_(metrics.GetCounter("boxoffice_retention_deleted_total", "Rows deleted because of their age",
                                  {{"service", "queue"}, {"kind", "session"}})),
+      put_back_(PutBackCounter(metrics)),
       executor_(
           "queue", limits, [this](std::span<const Command> commands) { return Run(commands); }, metrics) {}
 
-Result<void> Service::Load() {
+Result<void> Service::Load(const std::vector<Show>& known) {
   const Timestamp now = clock_.Now();
   purge_at_ = now + kPurgeEvery;
   latest_ = now;
-  BOXOFFICE_TRY(LoadAt(now));
+  BOXOFFICE_TRY(LoadAt(now, known));
   // Whoever is there came by an edge, so there will be one again: until then nobody can be seen.
   if (room_.HasPeople()) edges_seen_at_ = now;
   return {};
 }
 
-Result<void> Service::LoadAt(Timestamp now) {
+Result<WaitingRoom> Service::ReadRoom(Timestamp now) {
   WaitingRoom room;
   BOXOFFICE_TRY(store_.VisitLive([&](Show show) { room.RestoreShow(std::move(show)); },
                                  [&](Session session) { room.RestoreSession(std::move(session), now); }));
   room.FinishRestore(now);
+  return room;
+}
+
+Result<void> Service::LoadAt(Timestamp now, const std::vector<Show>& known) {
+  BOXOFFICE_ASSIGN(WaitingRoom room, ReadRoom(now));
+  if (const Changes lost = LostOf(room, known, now); lost.Durable()) {
+    // One that has moved was not lost, but for its name in the list of shows: it is read as it is stored.
+    BOXOFFICE_ASSIGN(const Saved saved, store_.Save(lost));
+    if (const size_t put_back = lost.shows.size() - saved.moved_shows.size(); put_back > 0) {
+      put_back_.Add(put_back);
+      obs::Log(obs::Level::kWarning, "queue_shows_put_back", {{"shows", put_back}});
+    }
+    BOXOFFICE_ASSIGN(room, ReadRoom(now));
+  }
   room_ = std::move(room);
   stale_ = false;
   NoteLoading(now);
@@ -126,7 +164,7 @@ void Service::FollowClock(Timestamp now) {
 
 Result<Service::Outcomes> Service::LoadDecideSave(std::span<const Command> commands, Timestamp now) {
   FollowClock(now);
-  if (stale_) BOXOFFICE_TRY(LoadAt(now));
+  if (stale_) BOXOFFICE_TRY(LoadAt(now, ShowsOf(room_)));
   const bool unseen = NobodyCanBeSeen(commands, now);
   // Presence is memory only, and no decision: noted first, so that a tick of the same batch knows of it.
   for (const Command& command : commands) {

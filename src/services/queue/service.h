@@ -23,6 +23,9 @@
 
 namespace boxoffice::queue {
 
+// Counts the shows that a store had lost, and that were put back.
+[[nodiscard]] obs::Counter& PutBackCounter(obs::Registry& metrics);
+
 // Thread-safe, but for Load. The room belongs to the executor's thread; others see the views that it
 // publishes.
 class Service {
@@ -37,8 +40,9 @@ class Service {
   Service(Store& store, const Clock& clock, obs::Registry& metrics, batch::Limits limits, Leads leads = {});
 
   // Fills memory from the store; once, before the first Submit. Everybody waiting counts as seen now, and
-  // whoever is ACTIVE as active now. Errors: database_unavailable.
-  [[nodiscard]] Result<void> Load();
+  // whoever is ACTIVE as active now. Of the shows that were `known` before, those that the store has lost are
+  // put back (loading.h); so it is with every later loading. Errors: database_unavailable.
+  [[nodiscard]] Result<void> Load(const std::vector<Show>& known = {});
 
   // Runs a command, and calls `done` once with its outcome when that is durable. Errors: overloaded,
   // stopping, contention, not_leading (not done), database_unavailable. Commands may be repeated at any time.
@@ -70,7 +74,8 @@ class Service {
 
  private:
   using Outcomes = std::vector<std::optional<Outcome>>;
-  Result<void> LoadAt(Timestamp now);
+  Result<WaitingRoom> ReadRoom(Timestamp now);
+  Result<void> LoadAt(Timestamp now, const std::vector<Show>& known);
   Result<Outcomes> Run(std::span<const Command> commands);
   void FollowClock(Timestamp now);
   [[nodiscard]] bool NobodyCanBeSeen(std::span<const Command> commands, Timestamp now);
@@ -88,6 +93,7 @@ class Service {
   const Clock& clock_;
   const Leads leads_;
   obs::Counter& purged_;
+  obs::Counter& put_back_;
   WaitingRoom room_;
   // Memory may differ from the store: another process wrote, or a commit's result is unknown.
   bool stale_ = false;

@@ -37,12 +37,30 @@ TEST_F(ServiceTest, AnActiveSessionIsRenewedByARestartButNotPastItsMaximum) {
   EXPECT_EQ(views_[0].active, 0);
 }
 
-TEST_F(ServiceTest, AShowThatTheStoreHasLostIsToldOfNoMore) {
-  store_.loses_all_at = 2;
-  const auto outcomes = RunAll({JoinOf("ann"), Join{kShow + 1, "bob"}});
-  EXPECT_TRUE(outcomes[1].has_value()) << "decided again by what is stored now";
-  ASSERT_EQ(views_.size(), 1);
-  EXPECT_EQ(views_[0].show.show_id, kShow + 1);
+// Otherwise it would be OPEN, at the default rate, for whoever comes next.
+TEST_F(ServiceTest, AShowThatTheStoreHasLostIsPutBackAsItWasSetAndWithoutItsPlaces) {
+  const Settings settings{.rate_per_s = 2'000, .active_cap = 20'000, .state = QueueState::kPaused};
+  store_.loses_all_at = 3;
+  const auto outcomes = RunAll({Configure{.show_id = kShow,
+                                          .rate_per_s = settings.rate_per_s,
+                                          .active_cap = settings.active_cap,
+                                          .state = settings.state},
+                                JoinOf("ann"), JoinOf("bob")});
+  EXPECT_EQ(SessionIn(outcomes[2]).state, SessionState::kWaiting);
+  EXPECT_EQ(SessionIn(outcomes[2]).claims.sequence, 1) << "decided again by what is stored now";
+  EXPECT_EQ(store_.shows.at(kShow).settings, settings);
+  EXPECT_EQ(PutBackCounter(metrics_).value(), 1);
+}
+
+TEST_F(ServiceTest, WhatAProcessKnewOfAShowIsPutBackWhenItLoadsAStoreThatHasLostIt) {
+  RunAll({Configure{.show_id = kShow, .state = QueueState::kPaused}});
+  const Show lost{.show_id = kShow + 1, .settings = {.state = QueueState::kClosed}};
+  const Show stale{.show_id = kShow, .settings = {.state = QueueState::kOff}};
+  Service service(store_, clock_, metrics_, {.max_batch = 1});
+  ASSERT_TRUE(service.Load({stale, lost}));
+  EXPECT_EQ(SessionIn(RunOn(service, Join{kShow + 1, "ann"})).refusal, kQueueClosed);
+  EXPECT_EQ(SessionIn(RunOn(service, JoinOf("ann"))).queue_state, QueueState::kPaused) << "as it is stored";
+  EXPECT_EQ(PutBackCounter(metrics_).value(), 1);
 }
 
 TEST_F(ServiceTest, PlacesThatPeopleLeftStayInTheLineAfterARestart) {

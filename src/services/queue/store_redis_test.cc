@@ -213,12 +213,18 @@ TEST_F(QueueRedisTest, AVersionThatCameBackByOtherWritesIsNotTakenForTheSame) {
 TEST_F(QueueRedisTest, AnEmptiedServerIsAnEmptyQueue) {
   testbed::RedisServer& server = testbed::EmptyRedis();
   Replica replica(server.Url(), clock_);
+  ASSERT_TRUE(replica.Run(Configure{.show_id = kShow, .state = QueueState::kPaused}).has_value());
   ASSERT_TRUE(replica.Run(Join{kShow, "ann"}).has_value());
   ASSERT_TRUE(replica.Run(Join{kShow, "bob"}).has_value());
   ASSERT_EQ(server.AskOne({"FLUSHALL"}), "OK");
-  EXPECT_EQ(SessionIn(replica.Run(Join{kShow, "eve"})).claims.sequence, 1);
+  const SessionAnswer eve = SessionIn(replica.Run(Join{kShow, "eve"}));
+  EXPECT_EQ(eve.claims.sequence, 1);
+  EXPECT_EQ(eve.queue_state, QueueState::kPaused) << "an operator's word is no place in it";
+  EXPECT_EQ(eve.state, SessionState::kWaiting);
   Replica second(server.Url(), clock_);
-  EXPECT_EQ(SessionIn(second.Run(Join{kShow, "eve"})).claims.sequence, 1);
+  const SessionAnswer again = SessionIn(second.Run(Join{kShow, "eve"}));
+  EXPECT_EQ(again.claims.sequence, 1);
+  EXPECT_EQ(again.queue_state, QueueState::kPaused);
 }
 
 TEST_F(QueueRedisTest, AListOfShowsThatWasLostComesBack) {
