@@ -85,6 +85,24 @@ Timestamp TriedSince(const Saga& saga, const Policy& policy) {
   return std::max(saga.started_at, saga.deadline - policy.saga_deadline);
 }
 
+// Whether it is undone when its deadline has passed, or an operator says so; the others only go forward.
+bool CanUndo(SagaKind kind) {
+  return kind == SagaKind::kHold || kind == SagaKind::kOneShot || kind == SagaKind::kConfirm ||
+         kind == SagaKind::kOffer;
+}
+
+// From a failed try to the next: doubling. What would be undone at its deadline waits for at most half of the
+// time that is left, so that a participant that is back in time is asked again in time; when an eighth of all
+// is left, that was the last try, and the next look undoes it.
+milliseconds BackoffOf(const Saga& saga, const Policy& policy, Timestamp now) {
+  const milliseconds doubled = policy.first_backoff * (int64_t{1} << std::min<uint32_t>(saga.tries - 1, 16));
+  const milliseconds backoff = std::min(doubled, policy.max_backoff);
+  const milliseconds left = saga.deadline - now;
+  if (saga.undoing || !CanUndo(saga.kind) || left < milliseconds(0)) return backoff;
+  const bool was_last = left < policy.saga_deadline / 8;
+  return std::min(backoff, was_last ? left + milliseconds(1) : left / 2);
+}
+
 struct ByValue {
   bool operator()(const RequestKey* a, const RequestKey* b) const { return *a < *b; }
 };
@@ -370,8 +388,7 @@ class Decider {
       AddToTimeline(saga, {"park", false, "parked", "needs an operator: " + saga.last_error, now_, 0});
       next.due_at.reset();
     } else {
-      const auto doubled = policy_.first_backoff * (int64_t{1} << std::min<uint32_t>(saga.tries - 1, 16));
-      next.due_at = now_ + std::min<milliseconds>(doubled, policy_.max_backoff);
+      next.due_at = now_ + BackoffOf(saga, policy_, now_);
     }
     return Written{change->reservation};
   }
@@ -450,9 +467,7 @@ class Decider {
       return Error{Code::kConflict, "saga_version_unknown",
                    "the saga is of a later version of the program: ask a replica that knows it"};
     }
-    const bool can_undo = saga.kind == SagaKind::kHold || saga.kind == SagaKind::kOneShot ||
-                          saga.kind == SagaKind::kConfirm || saga.kind == SagaKind::kOffer;
-    if (command.action == "undo" && !can_undo) {
+    if (command.action == "undo" && !CanUndo(saga.kind)) {
       return Error{Code::kConflict, "saga_not_undoable",
                    fmt::format("a {} saga only goes forward", KindName(saga.kind))};
     }

@@ -20,8 +20,11 @@ namespace {
 constexpr int kCompleteTries = 10;
 // Said by payment: a way to pay that there is not.
 constexpr std::string_view kMethodUnknown = "method_unknown";
-// Codes of refusals that compensations are counted by; they come from our own services, which have fewer.
+// Codes of refusals that compensations are counted by, and reasons to wait; they come from our own services,
+// which have fewer.
 constexpr size_t kMaxCauses = 64;
+// While a participant is away, hundreds of sagas say the same at each try.
+constexpr milliseconds kWarnEvery{1'000};
 
 // What the buyer is told of a step that did not succeed.
 Refusal FailureOf(const StepResult& result, std::string_view step) {
@@ -126,7 +129,7 @@ void Runner::CountTry(TryMetrics& tries, std::string_view step, bool undo, StepR
 
 void Runner::CountCompensation(const Reservation& reservation, std::string_view step) {
   std::string cause = reservation.failure ? reservation.failure->code : "none";
-  if (!causes_.contains(cause) && causes_.size() == kMaxCauses) cause = "other";
+  if (!causes_.contains(cause) && causes_.size() >= kMaxCauses) cause = "other";
   causes_.insert(cause);
   metrics_
       .GetCounter("boxoffice_saga_compensations_total",
@@ -249,15 +252,34 @@ asio::awaitable<Result<Runner::Ended>> Runner::PostponeIt(Shared<Reservation>& r
                                                           std::string_view step) {
   Reservation& next = reservation.Own();
   next.saga.last_error = LastErrorOf(result, step);
-  obs::Log(obs::Level::kWarning, "saga_postponed",
-           {{"reservation", next.id.ToString()},
-            {"saga", next.saga.id.ToString()},
-            {"error", next.saga.last_error}},
-           next.saga.traceparent);
+  LogPostponed(next, fmt::format("{} {}", step, ReasonOf(result)));
   Command postpone = Postpone{reservation};
   auto written = co_await Write(postpone, reservation);
   if (!written) co_return std::unexpected(written.error());
   co_return Ended::kLater;
+}
+
+// Each saga's own error is with its reservation, too; its line, at debug level.
+void Runner::LogPostponed(const Reservation& reservation, std::string&& reason) {
+  if (!postponed_.contains(reason) && postponed_.size() >= kMaxCauses) reason = "other";
+  Postponed& postponed = postponed_[std::move(reason)];
+  const Timestamp now = clock_.Now();
+  // It may be set back.
+  const bool warns = now < postponed.warned_at || now - postponed.warned_at >= kWarnEvery;
+  const obs::Level level = warns ? obs::Level::kWarning : obs::Level::kDebug;
+  if (obs::Logs(level)) {
+    obs::Log(level, "saga_postponed",
+             {{"reservation", reservation.id.ToString()},
+              {"saga", reservation.saga.id.ToString()},
+              {"error", reservation.saga.last_error},
+              {"others", postponed.others}},
+             reservation.saga.traceparent);
+  }
+  if (warns) {
+    postponed = {.warned_at = now};
+  } else {
+    ++postponed.others;
+  }
 }
 
 asio::awaitable<Result<Runner::Ended>> Runner::FinishIt(Shared<Reservation>& reservation) {

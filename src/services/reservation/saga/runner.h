@@ -103,6 +103,7 @@ class Runner {
   asio::awaitable<void> Pause(milliseconds longest);  // with full jitter
   [[nodiscard]] bool TakeRetry(resilience::RetryBudget& budget, std::string_view step);
   [[nodiscard]] bool IsLate(const Reservation& reservation) const;
+  void LogPostponed(const Reservation& reservation, std::string&& reason);
 
   asio::any_io_executor executor_;
   Participants& participants_;
@@ -116,6 +117,12 @@ class Runner {
   std::map<std::pair<SagaKind, State>, obs::Counter*> runs_;
   std::map<std::string, Known, std::less<>> steps_;
   std::set<std::string> causes_;  // that compensations were counted by
+  // What waits for the same reason: one warning a second.
+  struct Postponed {
+    Timestamp warned_at{};
+    uint64_t others = 0;  // since then
+  };
+  std::map<std::string, Postponed> postponed_;  // by step and reason
   std::map<ReservationId, uint64_t> running_;
   size_t uncompleted_ = 0;  // see RetryPolicy
 };

@@ -151,6 +151,26 @@ TEST_F(RunnerRetryTest, OfPurchasesThatTheQueueWasNotToldOfNoMoreWaitThanMayBe) 
   EXPECT_EQ(queue_.deaf_to_completions, -1) << "one of the two is told of again";
 }
 
+// In an outage hundreds of sagas say the same, at each of their tries.
+TEST_F(RunnerRetryTest, OfSagasThatWaitForTheSameReasonAWarningASecondTellsAndCountsTheOthers) {
+  obs::SetLogLevel(obs::Level::kWarning);
+  Runner runner = Make({});
+  const auto logged = [&] {
+    testing::internal::CaptureStderr();
+    TriesOfOneSaga(runner);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(logged(), testing::ContainsRegex(R"("warning","event":"saga_postponed".*"others":"0")"));
+  EXPECT_EQ(logged(), "");
+  EXPECT_EQ(logged(), "");
+  clock_.Advance(std::chrono::seconds(1));
+  EXPECT_THAT(logged(), testing::HasSubstr("\"others\":\"2\""));
+  obs::SetLogLevel(obs::Level::kDebug);
+  EXPECT_THAT(logged(), testing::HasSubstr("\"level\":\"debug\",\"event\":\"saga_postponed\""))
+      << "by its id each is found";
+  obs::SetLogLevel(obs::Level::kError);
+}
+
 // Stored as it is, it would be a step of 71 minutes for good.
 TEST_F(RunnerRetryTest, AClockThatIsSetBackDuringAStepGivesItNoTime) {
   Runner runner = Make({});
