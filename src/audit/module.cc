@@ -81,12 +81,17 @@ obs::Gauge& AuditModule::ViolationsOf(Invariant invariant) {
 AuditModule::~AuditModule() { Stop(); }
 
 Result<void> AuditModule::Start() {
-  auditor_ = std::make_unique<Auditor>(
+  auto auditor = std::make_unique<Auditor>(
       channels_, bus_, clock_,
       Surroundings{.wait = [this](milliseconds how_long) { return WaitFor(how_long); },
                    .after_page = [this] { return Pace(); }},
       config_.bounds, config_.patience, config_.limits);
-  stopping_ = false;
+  {
+    // The gateway serves already, so somebody may be asking for an audit.
+    const std::scoped_lock lock(mutex_);
+    auditor_ = std::move(auditor);
+    stopping_ = false;
+  }
   if (config_.every.count() > 0) {
     start_.Set(static_cast<double>(ToUnixMs(clock_.Now())) / 1000);
     thread_ = std::thread([this] { Loop(); });
@@ -153,8 +158,9 @@ Result<Verdict> AuditModule::RunOne(bool is_waited_for) {
   if (!mine->has_value()) {
     next_.reset();  // who asks from now on may have seen what this audit does not see
     auditing_ = true;
+    Auditor* const auditor = auditor_.get();  // it stays while auditing_
     lock.unlock();
-    auto verdict = Audit();
+    auto verdict = Audit(auditor);
     lock.lock();
     auditing_ = false;
     if (verdict) last_ = *verdict;
@@ -165,10 +171,10 @@ Result<Verdict> AuditModule::RunOne(bool is_waited_for) {
   return **mine;
 }
 
-Result<Verdict> AuditModule::Audit() {
-  if (!auditor_) return Fail(Code::kUnavailable, "not_running", "the auditor does not run");
+Result<Verdict> AuditModule::Audit(Auditor* auditor) {
+  if (auditor == nullptr) return Fail(Code::kUnavailable, "not_running", "the auditor does not run");
   page_began_ = SteadyClock::now();
-  auto verdict = auditor_->Run();
+  auto verdict = auditor->Run();
   if (!verdict) {
     failures_.Add();
     return verdict;

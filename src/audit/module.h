@@ -77,7 +77,7 @@ class AuditModule final : public module::Module {
 
   void Loop();
   Result<Verdict> RunOne(bool is_waited_for);
-  Result<Verdict> Audit();
+  Result<Verdict> Audit(Auditor* auditor);  // null: it does not run
   obs::Gauge& ViolationsOf(Invariant invariant);
   bool WaitFor(milliseconds how_long);  // false: stopping
   bool Pace();
@@ -94,12 +94,12 @@ class AuditModule final : public module::Module {
   obs::Gauge& start_;
   obs::Gauge& duration_;
 
-  std::unique_ptr<Auditor> auditor_;                  // of whoever set auditing_
-  std::chrono::steady_clock::time_point page_began_;  // as that
+  std::chrono::steady_clock::time_point page_began_;  // of whoever set auditing_
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = true;
+  std::unique_ptr<Auditor> auditor_;  // null: it does not run; its Run is called by whoever set auditing_
   bool auditing_ = false;
   std::shared_ptr<Next> next_;  // null: nobody waits for it
   int hurried_ = 0;             // callers that wait

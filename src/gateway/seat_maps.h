@@ -38,14 +38,14 @@ class SeatPicture {
   // Of the last answer, for the next question.
   [[nodiscard]] uint64_t asked_version() const { return asked_version_; }
   [[nodiscard]] uint64_t layout_version() const { return layout_version_; }
-  // Names this version and these states: versions may begin anew when the seat service does.
+  // Names what is told, but for the version's number: the same at every thread and every gateway.
   [[nodiscard]] const std::string& tag() const { return tag_; }
   // The body of GET …/seats, made when it is first asked for.
   [[nodiscard]] std::shared_ptr<const std::string> Body();
   // The body of GET …/seat-map, likewise.
   [[nodiscard]] std::shared_ptr<const std::string> MapBody();
   using Form = std::shared_ptr<const std::string> (SeatPicture::*)();
-  // Events that lead from the version named by `tag` to the present one, as text: none if it is the present
+  // Events that lead from what `tag` names to the present state, as text: none if it is the present
   // one. A snapshot if `tag` is not known any more, or empty.
   [[nodiscard]] std::vector<std::shared_ptr<const std::string>> EventsSince(std::string_view tag);
 

@@ -22,9 +22,8 @@ unsigned StateOf(std::string_view states, size_t seat) {
   return seat / 4 < states.size() ? static_cast<unsigned char>(states[seat / 4]) >> (seat % 4 * 2) & 3U : 0U;
 }
 
-// FNV-1a: tells two maps of the same version apart.
-uint64_t Hash(std::string_view bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
+// FNV-1a, of these bytes after those that are in `hash`.
+uint64_t Hash(std::string_view bytes, uint64_t hash = 0xcbf29ce484222325) {
   for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   return hash;
 }
@@ -75,7 +74,11 @@ void SeatPicture::TakeCounts(const seat::v1::SeatMap& map) {
   sold_ = map.sold();
   blocked_ = map.blocked();
   next_release_at_ms_ = map.next_release_at_ms();
-  tag_ = fmt::format("{}-{}-{:016x}", version_, layout_version_, Hash(states_));
+  // Of all that Tells compares. Without the version, which is each replica's own, and here that of the answer
+  // which this thread happened to get: a client that comes back on another thread has the map all the same.
+  const std::string counts =
+      fmt::format("{} {} {} {} {}", free_, held_, sold_, blocked_, next_release_at_ms_);
+  tag_ = fmt::format("{}-{:016x}", layout_version_, Hash(counts, Hash(states_)));
   body_ = nullptr;
   map_body_ = nullptr;
   snapshot_ = nullptr;

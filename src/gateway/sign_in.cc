@@ -258,8 +258,6 @@ http::asio::awaitable<Result<SignIn::Endpoints>> SignIn::Discover() {
 
 // OpenID Connect Discovery 1.0, section 4.
 http::asio::awaitable<Result<SignIn::Endpoints>> SignIn::AskForEndpoints() {
-  // With the endpoints, and not with each request: they are read on the thread that serves.
-  http::LoadAuthorities(config_.trust);
   http::ClientRequest request;
   request.url = config_.issuer;
   if (request.url.ends_with('/')) request.url.pop_back();
@@ -305,7 +303,7 @@ http::asio::awaitable<Result<std::string>> SignIn::Redeem(std::string code, std:
   http::TlsOptions trust = config_.trust;
   const Result<http::ClientResponse> answer = co_await http::Fetch(std::move(request), std::move(trust));
   if (!answer) {
-    endpoints_.reset();  // whoever comes next asks anew, and the authorities' file is read anew
+    endpoints_.reset();  // whoever comes next asks anew
     co_return std::unexpected(Unavailable("token endpoint: " + answer.error().reason));
   }
   const json::value said = ParseOrNull(answer->body);

@@ -446,7 +446,7 @@ TEST_F(ImpatientSignInTest, AProviderThatIsDownOrSlowIsSaidToBeAndNothingIsBegun
   token_silent_ = false;
   const int before = discoveries_;
   for (int i = 0; i < kThreads; ++i) Begin();
-  EXPECT_GT(discoveries_, before) << "its authorities may be others by now";
+  EXPECT_GT(discoveries_, before) << "its endpoints may be others by now";
   EXPECT_EQ(Return(attempt, code).header("Location"), "/my/wallet") << "the code was not used up";
   provider_.reset();
   EXPECT_EQ(Problem(Return(attempt, code)), unavailable) << "it is gone";

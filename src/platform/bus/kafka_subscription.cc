@@ -115,15 +115,22 @@ void Subscription::Reopen() {
     stopped_.wait_for(lock, backoff, [this] { return stopping_.load(); });
   }
   if (stopping_) return;
-  const Result<void> opened = Open();
-  CHECK(opened.has_value(), "it was opened with these settings before: {}", opened.error().detail);
+  // It was opened with these settings before, but a file that they name may be being exchanged, or no
+  // thread to be had.
+  if (const Result<void> opened = Open(); !opened) {
+    obs::Log(obs::Level::kError, "kafka_reopen_failed",
+             {{"group", group_}, {"reason", opened.error().reason}, {"detail", opened.error().detail}});
+    return;
+  }
   reopen_ = false;
 }
 
 void Subscription::Loop() {
   while (!stopping_) {
-    if (reopen_) Reopen();
-    if (stopping_) break;
+    if (reopen_) {
+      Reopen();
+      continue;
+    }
     Gather();
     if (!stopping_) RunRound();
     if (TakeAnswer(milliseconds(0))) Commit();  // what had its effect meanwhile

@@ -165,28 +165,22 @@ std::vector<tcp::endpoint> Allowed(const Lookup::Addresses& found, uint16_t port
   return allowed;
 }
 
-std::shared_ptr<ssl::context> ReadAuthorities(const std::string& ca_file, beast::error_code& error) {
-  auto context = std::make_shared<ssl::context>(ssl::context::tls_client);
-  if (ca_file.empty()) {
-    context->set_default_verify_paths(error);
-  } else {
-    context->load_verify_file(ca_file, error);
-  }
-  return context;
-}
-
 asio::awaitable<Result<ClientResponse>> FetchSecure(std::shared_ptr<Fetching> state, Url url,
                                                     std::string text, Expected expected, TlsOptions tls) {
-  beast::error_code error;
-  const std::shared_ptr<ssl::context> context = tls.loaded ? tls.loaded : ReadAuthorities(tls.ca_file, error);
-  if (error) co_return ConnectFailed(url, error.message());
-  ssl::stream<tcp::socket&> stream(state->socket, *context);
+  const Result<std::shared_ptr<ssl::context>> context =
+      tls.authorities->Get(tls.ca_file, steady_clock::now());
+  if (!context) co_return ConnectFailed(url, context.error().detail);
+  ssl::stream<tcp::socket&> stream(state->socket, **context);
   stream.set_verify_mode(ssl::verify_peer);
   stream.set_verify_callback(ssl::host_name_verification(url.host));
   if (SSL_set_tlsext_host_name(stream.native_handle(), url.host.c_str()) != 1)
     co_return ConnectFailed(url, "SNI");
   const auto [handshake_error] = co_await stream.async_handshake(ssl::stream_base::client, kAwait);
-  if (handshake_error) co_return ConnectFailed(url, handshake_error.message());
+  if (handshake_error) {
+    if (SSL_get_verify_result(stream.native_handle()) != X509_V_OK)
+      tls.authorities->Doubt(steady_clock::now());
+    co_return ConnectFailed(url, handshake_error.message());
+  }
   beast::flat_buffer buffer;
   bool keep_alive = false;
   Result<ClientResponse> result =
@@ -261,13 +255,6 @@ std::optional<std::string_view> ClientResponse::header(std::string_view name) co
     if (beast::iequals(key, name)) return value;
   }
   return std::nullopt;
-}
-
-void LoadAuthorities(TlsOptions& tls) {
-  beast::error_code error;
-  std::shared_ptr<ssl::context> context = ReadAuthorities(tls.ca_file, error);
-  if (error) context.reset();
-  tls.loaded = std::move(context);
 }
 
 bool IsUrl(std::string_view url) { return ParseUrl(url).has_value(); }

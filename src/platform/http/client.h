@@ -16,11 +16,8 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "base/result.h"
+#include "platform/http/authorities.h"
 #include "platform/http/message.h"
-
-namespace boost::asio::ssl {
-class context;
-}
 
 namespace boxoffice::http {
 
@@ -55,13 +52,9 @@ struct ClientResponse {
 // Trust for https.
 struct TlsOptions {
   std::string ca_file;  // PEM; empty: the system's authorities
-  // What LoadAuthorities has read; null: each request reads them, which takes milliseconds of its thread.
-  std::shared_ptr<asio::ssl::context> loaded{};
+  // What was read of them, for all requests that are sent with copies of this.
+  std::shared_ptr<Authorities> authorities = std::make_shared<Authorities>();
 };
-
-// Reads the authorities as they are now, for the requests that are sent with `tls` from then on. Where they
-// can't be read, these say so.
-void LoadAuthorities(TlsOptions& tls);
 
 // Whether a request can be sent to it: "http://host[:port]/path?query", or https.
 [[nodiscard]] bool IsUrl(std::string_view url);

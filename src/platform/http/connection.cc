@@ -167,7 +167,7 @@ asio::awaitable<bool> Connection::ReadRequest() {
   match_ = {};
   if (buffer_.size() == 0 && buffer_.capacity() > kKeptBuffer) buffer_ = beast::flat_buffer();
   timed_out_ = false;
-  parser_.emplace(request_, options.max_header);
+  parser_.emplace(request_, options.max_header, options.given_once);
   Enter(Phase::kIdle, options.idle_timeout, answered_);
   if (shared_->draining && buffer_.size() == 0) drained_ = true;
   bool accepted = false;
@@ -237,6 +237,11 @@ bool Connection::AcceptHead() {
     early_->headers.Add("Allow", match_.allow);
     return false;
   }
+  if (parser_->is_encoded() && !parser_->is_done()) {
+    Refuse(415, "content_encoding_unsupported", "bodies are taken uncompressed");
+    early_->headers.Add("Accept-Encoding", "identity");  // RFC 9110, section 12.5.3
+    return false;
+  }
   for (size_t i = 0; i < match_.values.size(); ++i) {
     request_.SetParameter(match_.route->names[i], std::move(match_.values[i]));
   }
@@ -299,7 +304,9 @@ void Connection::RefuseUnreadable(beast::error_code reason) {
   } else if (reason == error::body_limit) {
     Refuse(413, "body_too_large", fmt::format("at most {} bytes", allowed));
   } else {
-    Refuse(400, "request_malformed", reason.message());
+    const std::string_view repeated = parser_->repeated();
+    Refuse(400, "request_malformed",
+           repeated.empty() ? reason.message() : fmt::format("{} is given twice", repeated));
   }
   keep_alive_ = false;
   unread_ = true;

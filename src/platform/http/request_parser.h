@@ -1,6 +1,11 @@
 // Internal to the server: Beast's HTTP/1.1 parser, writing straight into a Request.
 #pragma once
 
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
 #include <boost/beast/http/basic_parser.hpp>
 
 #include "platform/http/message.h"
@@ -12,8 +17,10 @@ inline constexpr size_t kMaxHeaders = 100;
 
 class RequestParser final : public boost::beast::http::basic_parser<true> {
  public:
-  // Fills `request`, which must outlive this. Stops after the head, until eager(true).
-  RequestParser(Request& request, uint32_t max_header) : request_(&request) {
+  // Fills `request`, which must outlive this, as must the names in `given_once`: of headers, 32 at most, that
+  // are refused when they come twice. Stops after the head, until eager(true).
+  RequestParser(Request& request, uint32_t max_header, std::span<const std::string> given_once)
+      : request_(&request), given_once_(given_once) {
     header_limit(max_header);
     body_limit(boost::none);
     eager(false);
@@ -23,6 +30,10 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   [[nodiscard]] bool expects_continue() const { return expects_continue_; }
   [[nodiscard]] int version() const { return version_; }  // 10 or 11
   [[nodiscard]] bool has_host() const { return has_host_; }
+  // The header that made it bad_field as it came again; else empty.
+  [[nodiscard]] std::string_view repeated() const { return repeated_; }
+  // Whether a body, if there is one, is compressed or the like (RFC 9110, section 8.4).
+  [[nodiscard]] bool is_encoded() const { return is_encoded_; }
 
  private:
   using error_code = boost::beast::error_code;
@@ -37,15 +48,64 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
       return;
     }
     request_->SetMethod(ParseMethod({method.data(), method.size()}));
-    request_->SetTarget({target.data(), target.size()}, &query_error_);
+    const std::string_view form{target.data(), target.size()};
+    if (form.starts_with('/')) {
+      request_->SetTarget(form, &query_error_);
+    } else {
+      SetOtherForm(form, error);
+    }
+  }
+  // RFC 9112, section 3.2.2: what is written as to a proxy, "http://host/path", every server has to
+  // understand; its host counts then, and not the header's.
+  void SetOtherForm(std::string_view target, error_code& error) {
+    size_t scheme = 0;
+    for (const std::string_view one : {"http://", "https://"}) {
+      if (boost::beast::iequals(target.substr(0, one.size()), one)) scheme = one.size();
+    }
+    if (scheme == 0) {  // "*", or nonsense: no route has it
+      request_->SetTarget(target, &query_error_);
+      return;
+    }
+    target.remove_prefix(scheme);
+    const std::string_view authority = target.substr(0, target.find_first_of("/?#"));
+    if (authority.empty() || authority.contains('@')) {
+      error = boost::beast::http::error::bad_target;
+      return;
+    }
+    has_authority_ = true;
+    request_->AddHeader("Host", authority);
+    target.remove_prefix(authority.size());
+    if (target.starts_with('/')) {
+      request_->SetTarget(target, &query_error_);
+    } else {
+      request_->SetTarget("/" + std::string(target), &query_error_);
+    }
+  }
+  // Of two that differ which one counts must not be a guess.
+  void NoteOnce(string_view text, error_code& error) {
+    for (size_t i = 0; i < given_once_.size(); ++i) {
+      const std::string& name = given_once_[i];
+      if (text.size() != name.size() || !boost::beast::iequals(text, name)) continue;
+      const uint32_t bit = uint32_t{1} << i;
+      if ((given_ & bit) != 0) {
+        repeated_ = name;
+        error = boost::beast::http::error::bad_field;
+      }
+      given_ |= bit;
+    }
   }
   void on_response_impl(int, string_view, int, error_code&) override {}
   void on_field_impl(field name, string_view text, string_view value, error_code& error) override {
     if (head_done_) return;  // trailers of a chunked body are ignored, as RFC 9110, section 6.5.1 allows
     if (++headers_ > kMaxHeaders) error = boost::beast::http::error::header_limit;
     if (name == field::host) {
-      if (has_host_) error = boost::beast::http::error::bad_field;  // RFC 9112, section 3.2
+      if (has_host_) {  // RFC 9112, section 3.2
+        repeated_ = "Host";
+        error = boost::beast::http::error::bad_field;
+      }
       has_host_ = true;
+    } else {
+      NoteOnce(text, error);
     }
     // Beast takes a coding that it does not know for no body at all, and would read the body as the next
     // request, which a proxy in front takes for a part of this one (RFC 9112, section 6.1).
@@ -55,6 +115,8 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
     }
     if (!IsUtf8({value.data(), value.size()})) error = boost::beast::http::error::bad_value;
     if (name == field::expect) expects_continue_ = boost::beast::iequals(value, "100-continue");
+    if (name == field::content_encoding && !boost::beast::iequals(value, "identity")) is_encoded_ = true;
+    if (name == field::host && has_authority_) return;
     request_->AddHeader({text.data(), text.size()}, {value.data(), value.size()});
   }
   void on_header_impl(error_code&) override { head_done_ = true; }
@@ -74,11 +136,16 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   void on_finish_impl(error_code&) override {}
 
   Request* request_;
+  const std::span<const std::string> given_once_;
+  uint32_t given_ = 0;  // a bit for each of them
+  std::string_view repeated_;
   Error query_error_;
   size_t headers_ = 0;
   int version_ = 11;
   bool head_done_ = false;
   bool has_host_ = false;
+  bool has_authority_ = false;  // in the target
+  bool is_encoded_ = false;
   bool expects_continue_ = false;
 };
 

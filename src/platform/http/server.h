@@ -25,6 +25,9 @@ struct ServerOptions {
   size_t max_refused = 256;           // that are told so at a time; past it they are closed unanswered
   size_t max_body = 64 * 1024;        // bytes; past it 413. A route may allow more
   uint32_t max_header = 8 * 1024;     // bytes; past it 431. Also of a chunk's extension and of a trailer
+  // Headers, 32 at most, that a request may have once: with one of them twice it gets 400, as one with two
+  // Hosts does, rather than having one of the two counted and the other dropped.
+  std::vector<std::string> given_once;
   // A connection without a request is closed after this.
   std::chrono::milliseconds idle_timeout{60'000};
   // From a request's first byte to its last, past it 408; a body that was announced gets 1 s more per 128
@@ -74,8 +77,9 @@ struct ServingLoop {
 // `Expect: 100-continue` work. What goes wrong before a handler is answered by a problem (problem.h) with one
 // of these codes:
 //   400 request_malformed, path_malformed, query_malformed, query_duplicate; 404 route_not_found;
-//   405 method_not_allowed; 408 request_timeout; 413 body_too_large; 431 header_too_large;
-//   503 too_many_connections; 500 internal_error when a handler throws (logged).
+//   405 method_not_allowed; 408 request_timeout; 413 body_too_large; 415 content_encoding_unsupported (of a
+//   body that is compressed); 431 header_too_large; 503 too_many_connections; 500 internal_error when a
+//   handler throws (logged).
 // All functions are thread-safe.
 class Server {
  public:

@@ -142,6 +142,7 @@ Result<std::unique_ptr<Exporter>> Exporter::Start(const TraceConfig& config, std
 Exporter::Exporter(const TraceConfig& config, Random& random, obs::Registry& metrics)
     : config_(config),
       url_(UrlOf(config.endpoint)),
+      tls_{config.ca_file.string()},
       random_(random),
       resource_{BOXOFFICE_VERSION, Uuid::MakeV7(SystemClock().Now(), random).ToString(), HostName(),
                 getpid()},
@@ -255,7 +256,7 @@ std::optional<Result<http::ClientResponse>> Exporter::Fetch(http::ClientRequest 
     if (cut_off_) return std::nullopt;
     io_ = &io;
   }
-  boost::asio::co_spawn(io, http::Fetch(std::move(request), {config_.ca_file.string()}),
+  boost::asio::co_spawn(io, http::Fetch(std::move(request), tls_),
                         [&](std::exception_ptr thrown, Result<http::ClientResponse> fetched) {
                           if (thrown) fetched = Fail(Code::kUnknown, "connection_lost", "an exception");
                           answer = std::move(fetched);

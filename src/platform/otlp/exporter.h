@@ -89,6 +89,7 @@ class Exporter {
 
   const TraceConfig config_;
   const std::string url_;
+  const http::TlsOptions tls_;
   Random& random_;
   Resource resource_;
   obs::Counter& exported_;

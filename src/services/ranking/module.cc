@@ -76,8 +76,9 @@ void RankingModule::RequestRebuild() {
 // Whether the group is followed from now on.
 bool RankingModule::Begin(Rebuild& rebuild) {
   Result<void> done;
-  // Whoever asks from here on asks for another one.
-  rebuild_requested_ = false;
+  // Whoever asks from here on asks for another one; whoever asked a moment ago, while nothing of the kind was
+  // about to begin, is still to get one.
+  if (rebuild == RankingService::From::kNothing) rebuild_requested_ = false;
   if (rebuild) done = RebuildFromLog(*service_, *rebuild, runtime_.bus, stopping_);
   if (done) {
     rebuild.reset();

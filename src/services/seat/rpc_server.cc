@@ -107,7 +107,10 @@ SeatRpcServer::SeatRpcServer(SeatService& service)
                                     },
                                     [](const Outcome& outcome) { return ToProto(outcome); })) {}
 
-SeatRpcServer::~SeatRpcServer() { pool_.join(); }
+SeatRpcServer::~SeatRpcServer() {
+  pool_.join();
+  long_pool_.join();
+}
 
 grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* SeatRpcServer::Execute(
     grpc::CallbackServerContext* /*context*/) {
@@ -162,7 +165,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::GetSeatMap(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* SeatRpcServer::CreateConcert(grpc::CallbackServerContext* context,
                                                        const v1::CreateConcertRequest* request,
                                                        v1::Concert* response) {
-  return rpc::Answer<v1::Concert>(context, pool_, response, [this, request]() -> Result<v1::Concert> {
+  return rpc::Answer<v1::Concert>(context, long_pool_, response, [this, request]() -> Result<v1::Concert> {
     BOXOFFICE_TRY(CheckOperationKey(request->operation_key()));
     const Concert concert{0, request->title(), request->artist(), request->venue()};
     BOXOFFICE_ASSIGN(const ConcertView view, service_.CreateConcert(request->operation_key(), concert));
@@ -173,7 +176,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::CreateConcert(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* SeatRpcServer::UpdateConcert(grpc::CallbackServerContext* context,
                                                        const v1::UpdateConcertRequest* request,
                                                        v1::Concert* response) {
-  return rpc::Answer<v1::Concert>(context, pool_, response, [this, request]() -> Result<v1::Concert> {
+  return rpc::Answer<v1::Concert>(context, long_pool_, response, [this, request]() -> Result<v1::Concert> {
     BOXOFFICE_ASSIGN(const ConcertView view, service_.UpdateConcert(request->id(), FromProto(*request)));
     return ToProto(view);
   });
@@ -182,14 +185,14 @@ grpc::ServerUnaryReactor* SeatRpcServer::UpdateConcert(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* SeatRpcServer::CreateShow(grpc::CallbackServerContext* context,
                                                     const v1::CreateShowRequest* request,
                                                     v1::Show* response) {
-  return rpc::Answer<v1::Show>(context, pool_, response,
+  return rpc::Answer<v1::Show>(context, long_pool_, response,
                                [this, request] { return MakeShowOf(service_, *request); });
 }
 
 grpc::ServerUnaryReactor* SeatRpcServer::UpdateShow(grpc::CallbackServerContext* context,
                                                     const v1::UpdateShowRequest* request,
                                                     v1::Show* response) {
-  return rpc::Answer<v1::Show>(context, pool_, response, [this, request]() -> Result<v1::Show> {
+  return rpc::Answer<v1::Show>(context, long_pool_, response, [this, request]() -> Result<v1::Show> {
     BOXOFFICE_ASSIGN(const TermsChange change, FromProto(*request));
     BOXOFFICE_ASSIGN(const ShowView view, service_.UpdateShow(request->id(), change));
     return ToProto(view);
@@ -199,7 +202,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::UpdateShow(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* SeatRpcServer::ChangeShowState(grpc::CallbackServerContext* context,
                                                          const v1::ChangeShowStateRequest* request,
                                                          v1::Show* response) {
-  return rpc::Answer<v1::Show>(context, pool_, response, [this, request]() -> Result<v1::Show> {
+  return rpc::Answer<v1::Show>(context, long_pool_, response, [this, request]() -> Result<v1::Show> {
     const bool cancels = request->state() == v1::CANCELLED;
     if (!cancels && request->state() != v1::ANNOUNCED) {
       return rpc::InvalidField("state", "is neither ANNOUNCED nor CANCELLED");
@@ -213,7 +216,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::ChangeShowState(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* SeatRpcServer::SetWaitlistFirst(grpc::CallbackServerContext* context,
                                                           const v1::SetWaitlistFirstRequest* request,
                                                           v1::Show* response) {
-  return rpc::Answer<v1::Show>(context, pool_, response, [this, request]() -> Result<v1::Show> {
+  return rpc::Answer<v1::Show>(context, long_pool_, response, [this, request]() -> Result<v1::Show> {
     BOXOFFICE_ASSIGN(const ShowView view, service_.SetWaitlistFirst(request->show_id(), request->first()));
     return ToProto(view);
   });
@@ -222,7 +225,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::SetWaitlistFirst(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* SeatRpcServer::BlockSeats(grpc::CallbackServerContext* context,
                                                     const v1::BlockSeatsRequest* request,
                                                     v1::BlockSeatsResponse* response) {
-  return rpc::Answer<v1::BlockSeatsResponse>(context, pool_, response,
+  return rpc::Answer<v1::BlockSeatsResponse>(context, long_pool_, response,
                                              [this, request]() -> Result<v1::BlockSeatsResponse> {
                                                BOXOFFICE_ASSIGN(seat::BlockSeats block, FromProto(*request));
                                                std::optional<Area> area;
@@ -238,7 +241,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::AssignChannel(grpc::CallbackServerConte
                                                        const v1::AssignChannelRequest* request,
                                                        v1::BlockSeatsResponse* response) {
   return rpc::Answer<v1::BlockSeatsResponse>(
-      context, pool_, response, [this, request]() -> Result<v1::BlockSeatsResponse> {
+      context, long_pool_, response, [this, request]() -> Result<v1::BlockSeatsResponse> {
         BOXOFFICE_ASSIGN(seat::AssignChannel assign, FromProto(*request));
         std::optional<Area> area;
         if (assign.seats.empty() && !request->section().empty())
@@ -285,7 +288,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListBlocks(grpc::CallbackServerContext*
                                                     const v1::ListBlocksRequest* request,
                                                     v1::ListBlocksResponse* response) {
   return rpc::Answer<v1::ListBlocksResponse>(
-      context, pool_, response, [this, request]() -> Result<v1::ListBlocksResponse> {
+      context, long_pool_, response, [this, request]() -> Result<v1::ListBlocksResponse> {
         const size_t limit = request->limit() == 0 ? kMaxBlockPage : request->limit();
         BOXOFFICE_ASSIGN(const BlockPage page,
                          service_.ListBlocks(request->show_id(), request->before_id(), limit));
@@ -296,7 +299,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListBlocks(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* SeatRpcServer::ChangePrices(grpc::CallbackServerContext* context,
                                                       const v1::ChangePricesRequest* request,
                                                       v1::Show* response) {
-  return rpc::Answer<v1::Show>(context, pool_, response, [this, request]() -> Result<v1::Show> {
+  return rpc::Answer<v1::Show>(context, long_pool_, response, [this, request]() -> Result<v1::Show> {
     BOXOFFICE_ASSIGN(PriceChange change, FromProto(*request));
     std::optional<Area> area;
     if (change.seats.empty() && !request->section().empty()) area = Area{request->section(), request->row()};
@@ -309,7 +312,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListPriceChanges(grpc::CallbackServerCo
                                                           const v1::ListPriceChangesRequest* request,
                                                           v1::ListPriceChangesResponse* response) {
   return rpc::Answer<v1::ListPriceChangesResponse>(
-      context, pool_, response, [this, request]() -> Result<v1::ListPriceChangesResponse> {
+      context, long_pool_, response, [this, request]() -> Result<v1::ListPriceChangesResponse> {
         const size_t limit = request->limit() == 0 ? kMaxBlockPage : request->limit();
         BOXOFFICE_ASSIGN(const PriceNotePage page,
                          service_.ListPriceNotes(request->show_id(), request->before_id(), limit));
@@ -320,7 +323,7 @@ grpc::ServerUnaryReactor* SeatRpcServer::ListPriceChanges(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* SeatRpcServer::Audit(grpc::CallbackServerContext* context,
                                                const v1::AuditRequest* request, v1::AuditResponse* response) {
   return rpc::Answer<v1::AuditResponse>(
-      context, pool_, response, [this, request]() -> Result<v1::AuditResponse> {
+      context, long_pool_, response, [this, request]() -> Result<v1::AuditResponse> {
         const size_t limit = request->limit() == 0 ? kMaxAuditPage : request->limit();
         BOXOFFICE_ASSIGN(const AuditPage page,
                          service_.Audit(request->show_id(), request->after_seat_no(), limit));

@@ -13,8 +13,11 @@ class SeatRpcServer final : public v1::SeatService::CallbackService {
  public:
   explicit SeatRpcServer(SeatService& service);
   ~SeatRpcServer() override;
-  // How its threads for queries are used, as rpc::WorkerPool's. Before the server starts.
-  void CountIn(obs::Registry& metrics) { pool_.CountIn(metrics, "seat"); }
+  // How its threads are used, as rpc::WorkerPool's. Before the server starts.
+  void CountIn(obs::Registry& metrics) {
+    pool_.CountIn(metrics, "seat");
+    long_pool_.CountIn(metrics, "seat-long");
+  }
 
   grpc::ServerBidiReactor<v1::CommandBatch, v1::OutcomeBatch>* Execute(
       grpc::CallbackServerContext* context) override;
@@ -73,9 +76,12 @@ class SeatRpcServer final : public v1::SeatService::CallbackService {
 
   SeatService& service_;
   Commands commands_;
-  // Queries are short; an import of a plan or an audit is not, nor a look for what is not known while the
-  // database is slow, of which there is one at a time: three threads, so that one of each holds up no query.
+  // Queries are short, but for a look for what is not known while the database is slow, of which there is one
+  // at a time, and one may wait for it: three threads, so that both hold up no other query.
   rpc::WorkerPool pool_{3};
+  // For what waits for the database: operators' requests and audits, which take turns there, and what waits
+  // for a commit, as blocks do.
+  rpc::WorkerPool long_pool_{2};
 };
 
 }  // namespace boxoffice::seat

@@ -1,4 +1,6 @@
 // The seat service as its callers see it: buyers' commands, events, imports.
+#include "services/seat/rpc_server.h"
+
 #include <future>
 #include <map>
 #include <mutex>
@@ -7,7 +9,9 @@
 #include <gmock/gmock.h>
 
 #include "boxoffice/bus/v1/events.pb.h"
+#include "platform/rpc/host.h"
 #include "services/seat/rpc_for_test.h"
+#include "services/seat/testing_service.h"
 
 namespace boxoffice::seat {
 namespace {
@@ -236,6 +240,51 @@ TEST_F(SeatRpcTest, TheAuditReadsOwnersAndCounts) {
   EXPECT_EQ(second.rows(0).user_id(), "bob");
   EXPECT_FALSE(second.more());
   EXPECT_THAT(Call<v1::AuditResponse>(&v1::SeatService::Stub::Audit, v1::AuditRequest()).shows(), SizeIs(1));
+}
+
+TEST_F(SeatServiceTest, QueriesAreAnsweredWhileAuditsAndOperatorsWaitForTheStore) {
+  SeatRpcServer server(*service_);
+  rpc::Host host;
+  ASSERT_TRUE(host.Start(server, {}));
+  const auto stub = v1::SeatService::NewStub(host.InProcessChannel());
+  std::promise<void> waits;
+  std::promise<void> answers;
+  memory_.before_save = [&] {
+    waits.set_value();
+    answers.get_future().wait();
+  };
+  v1::UpdateConcertRequest change;
+  change.set_id(1);
+  change.set_title("Another");
+  const auto call = [](auto method) { return std::async(std::launch::async, method); };
+  std::vector<std::future<grpc::Status>> waiting;
+  waiting.push_back(call([&] {
+    grpc::ClientContext context;
+    v1::Concert changed;
+    return stub->UpdateConcert(&context, change, &changed);
+  }));
+  ASSERT_EQ(waits.get_future().wait_for(60s), std::future_status::ready);
+  for (int i = 0; i < 4; ++i) {
+    waiting.push_back(call([&] {
+      grpc::ClientContext context;
+      v1::AuditResponse audited;
+      return stub->Audit(&context, {}, &audited);
+    }));
+  }
+  // Some of them have come by then; those that come later find the same.
+  EXPECT_EQ(waiting.back().wait_for(200ms), std::future_status::timeout) << "they take turns";
+  auto query = call([&] {
+    grpc::ClientContext context;
+    v1::GetShowRequest request;
+    request.set_id(1);
+    v1::Show show;
+    return stub->GetShow(&context, request, &show);
+  });
+  EXPECT_EQ(query.wait_for(60s), std::future_status::ready);
+  answers.set_value();
+  EXPECT_TRUE(query.get().ok());
+  for (auto& one : waiting) EXPECT_TRUE(one.get().ok());
+  host.Shutdown(0ms);
 }
 
 TEST_F(SeatRpcTest, AConflictOffersSeatsAndTheBestSayTheirRung) {
