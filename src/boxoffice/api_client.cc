@@ -1,12 +1,19 @@
 #include "boxoffice/api_client.h"
 
+#include <exception>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/random.h"
+#include "boxoffice/cluster.h"
 #include "platform/auth/development.h"
+#include "platform/http/url.h"
 
 namespace boxoffice::cli {
 namespace {
@@ -15,6 +22,16 @@ constexpr std::chrono::seconds kTokenLife{600};
 constexpr size_t kMaxResponse = 64U << 20;
 
 const SystemClock kClock;
+
+// Where the `up --scaled` that runs on this folder serves; empty: none does.
+std::string UrlOfCluster(const std::filesystem::path& data) {
+  const auto described = DescribeCluster(data);
+  if (!described) return {};
+  const boost::json::value state = boost::json::parse(*described);
+  const boost::json::value* url = state.as_object().if_contains("url");
+  if (!state.at("running").as_bool() || url == nullptr || !url->is_string()) return {};
+  return std::string(url->as_string());
+}
 
 }  // namespace
 
@@ -30,13 +47,48 @@ Result<auth::TokenIssuer> DevelopmentIssuer(const std::filesystem::path& data, s
 }
 
 void AddApiFlags(CLI::App& command, ApiOptions& options) {
-  command.add_option("--url", options.url, "Where the system is")->capture_default_str();
+  command.add_option("--url", options.url,
+                     fmt::format("Where the system is; else where an `up --scaled` that runs on --data "
+                                 "serves, else {}",
+                                 kDefaultUrl));
   CLI::Option* token = command.add_option("--token", options.token, "An operator's token");
   command
       .add_option("--data", options.data,
                   "Or the data folder of a development system, to make one with its key")
       ->capture_default_str()
       ->excludes(token);
+}
+
+Result<std::string> GatewayUrl(const ApiOptions& options) {
+  std::string url = options.url.value_or("");
+  if (!options.url && options.token.empty()) url = UrlOfCluster(options.data);
+  if (!options.url && url.empty()) url = kDefaultUrl;
+  while (url.ends_with('/')) url.pop_back();
+  const auto parsed = http::ParseUrl(url);
+  // A path in it would stand before that of each request.
+  const bool is_root =
+      parsed && url == fmt::format("{}://{}", parsed->secure ? "https" : "http", parsed->authority);
+  if (is_root) return url;
+  return Fail(Code::kInvalidArgument, "url_malformed",
+              fmt::format("--url is http://HOST[:PORT] or https://HOST[:PORT], not \"{}\"",
+                          options.url.value_or(url)));
+}
+
+std::vector<Result<http::ClientResponse>> FetchAll(std::vector<http::ClientRequest> requests) {
+  boost::asio::io_context io(1);
+  std::vector<Result<http::ClientResponse>> answers(requests.size());
+  size_t missing = requests.size();
+  const http::TlsOptions tls;  // whose authorities are read once for all
+  for (size_t i = 0; i < requests.size(); ++i) {
+    boost::asio::co_spawn(io, http::Fetch(std::move(requests[i]), tls),
+                          [&, i](std::exception_ptr thrown, Result<http::ClientResponse> fetched) {
+                            if (thrown) fetched = Fail(Code::kUnknown, "connection_lost", "an exception");
+                            answers[i] = std::move(fetched);
+                            if (--missing == 0) io.stop();
+                          });
+  }
+  io.run();
+  return answers;
 }
 
 std::string NewIdempotencyKey() {
@@ -46,12 +98,7 @@ std::string NewIdempotencyKey() {
 
 Result<ApiClient> ApiClient::Make(const ApiOptions& options) {
   ApiClient client;
-  client.url_ = options.url;
-  while (client.url_.ends_with('/')) client.url_.pop_back();
-  if (!http::IsUrl(client.url_)) {
-    return Fail(Code::kInvalidArgument, "url_malformed",
-                fmt::format("--url is http://HOST[:PORT] or https://HOST[:PORT], not \"{}\"", options.url));
-  }
+  BOXOFFICE_ASSIGN(client.url_, GatewayUrl(options));
   if (!options.token.empty()) {
     client.token_ = options.token;
   } else {
@@ -61,20 +108,27 @@ Result<ApiClient> ApiClient::Make(const ApiOptions& options) {
   return client;
 }
 
-Result<http::ClientResponse> ApiClient::Send(std::string_view method, std::string_view path, std::string body,
-                                             std::optional<std::string> key, std::chrono::seconds timeout,
-                                             std::string_view content_type) const {
+http::ClientRequest ApiClient::Request(std::string_view method, std::string_view path,
+                                       std::chrono::milliseconds timeout) const {
   http::ClientRequest request;
   request.method = method;
   request.url = fmt::format("{}{}", url_, path);
   request.headers.emplace_back("Authorization", "Bearer " + token_);
+  request.timeout = timeout;
+  request.max_response = kMaxResponse;
+  return request;
+}
+
+Result<http::ClientResponse> ApiClient::Send(std::string_view method, std::string_view path, std::string body,
+                                             std::optional<std::string> key,
+                                             std::chrono::milliseconds timeout,
+                                             std::string_view content_type) const {
+  http::ClientRequest request = Request(method, path, timeout);
   if (!body.empty()) request.headers.emplace_back("Content-Type", std::string(content_type));
   if (method == "POST") {
     request.headers.emplace_back("Idempotency-Key", key ? *std::move(key) : NewIdempotencyKey());
   }
   request.body = std::move(body);
-  request.timeout = timeout;
-  request.max_response = kMaxResponse;
   return http::FetchBlocking(std::move(request));
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <CLI/App.hpp>
 
@@ -16,8 +17,8 @@
 namespace boxoffice::cli {
 
 struct ApiOptions {
-  std::string url = "http://127.0.0.1:8080";
-  std::string token;  // empty: one is made with the development key in `data`
+  std::optional<std::string> url;  // nullopt: GatewayUrl finds it
+  std::string token;               // empty: one is made with the development key in `data`
   std::filesystem::path data = ".data";
 };
 
@@ -33,8 +34,18 @@ inline constexpr std::chrono::seconds kAuditLimit{3'600};
 // Adds --url, --token and --data to a command. `options` must live until it has run.
 void AddApiFlags(CLI::App& command, ApiOptions& options);
 
+// Where the gateway is, as http://HOST[:PORT] or https: what `options` say, else, without a token, where the
+// `up --scaled` that runs on the data folder serves, else kDefaultUrl. Error: url_malformed.
+inline constexpr std::string_view kDefaultUrl = "http://127.0.0.1:8080";
+[[nodiscard]] Result<std::string> GatewayUrl(const ApiOptions& options);
+
+// Sends all at once, so that the time-outs of those that do not answer pass together: the answers, in order.
+[[nodiscard]] std::vector<Result<http::ClientResponse>> FetchAll(std::vector<http::ClientRequest> requests);
+
 // New for each request that is meant; a repeat carries the same one.
 [[nodiscard]] std::string NewIdempotencyKey();
+
+inline constexpr std::chrono::seconds kRequestLimit{60};
 
 // A value; every call opens a connection of its own.
 class ApiClient {
@@ -42,11 +53,14 @@ class ApiClient {
   // Errors: url_malformed, no_token (neither a token nor a development key), and those of the key's file.
   [[nodiscard]] static Result<ApiClient> Make(const ApiOptions& options);
 
+  // A request with the operator's token, for who sends several at once.
+  [[nodiscard]] http::ClientRequest Request(std::string_view method, std::string_view path,
+                                            std::chrono::milliseconds timeout) const;
   // Any status is a success. `path` begins with a slash; a body is sent as `content_type`. A POST carries an
   // Idempotency-Key: `key`, or a new one. Errors: those of http::FetchBlocking.
   [[nodiscard]] Result<http::ClientResponse> Send(std::string_view method, std::string_view path,
                                                   std::string body = {}, std::optional<std::string> key = {},
-                                                  std::chrono::seconds timeout = std::chrono::seconds(60),
+                                                  std::chrono::milliseconds timeout = kRequestLimit,
                                                   std::string_view content_type = "application/json") const;
 
  private:

@@ -6,12 +6,11 @@
 #include <string_view>
 #include <utility>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <fmt/format.h>
 
 #include "base/random.h"
 #include "boxoffice/folder_files.h"
+#include "boxoffice/rest_command.h"
 #include "platform/archive/archive.h"
 #include "platform/archive/bus_events.h"
 #include "platform/archive/snapshot.h"
@@ -27,7 +26,6 @@ using archive::Snapshot;
 using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr std::string_view kBackupSection = "backup";
 constexpr int kBackupVersion = 1;
 constexpr std::string_view kFilesSection = "files";
 
@@ -37,11 +35,6 @@ constexpr uint64_t kPauseMs = 500;
 const archive::Table& RecordTable() {
   static const archive::Table table{"backup", {"taken_at_ms", "written_by"}};
   return table;
-}
-
-void Wait(milliseconds time) {
-  boost::asio::io_context io;
-  boost::asio::steady_timer(io, time).wait();
 }
 
 milliseconds Since(SteadyClock::time_point begun) {
@@ -71,7 +64,7 @@ Result<Moment> ChooseMoment(const Places& places, const std::vector<Place>& movi
   SeededRandom random(SystemSeed());
   Error last;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    if (attempt > 0) Wait(milliseconds(kPauseMs + random.Next() % kPauseMs));
+    if (attempt > 0) cli::Pause(milliseconds(kPauseMs + random.Next() % kPauseMs));
     Moment moment;
     BOXOFFICE_ASSIGN(moment.stores, OpenAll(moving));
     Result<void> taken = HoldAndTake(moving, *ends, moment);

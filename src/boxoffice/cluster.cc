@@ -204,10 +204,15 @@ Result<void> Cluster::WriteConfig(const module::ServiceProgram& program) {
 // The development keys of the folder as a whole, for `boxoffice token` too.
 Result<void> Cluster::ShareKeys(const Replica& replica) const {
   const std::filesystem::path folder = config_.data_dir / "replicas" / replica.name();
+  const std::filesystem::path keys = folder / "keys";
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (!error && !std::filesystem::exists(folder / "keys", error))
-    std::filesystem::create_directory_symlink(config_.data_dir / "keys", folder / "keys", error);
+  // A link is made anew: that of an earlier version names the place where the folder was then. This one goes
+  // along with a folder that is moved or copied.
+  std::error_code ignored;
+  if (std::filesystem::is_symlink(keys, ignored)) std::filesystem::remove(keys, error);
+  if (!error && !std::filesystem::exists(keys, error))
+    std::filesystem::create_directory_symlink("../../keys", keys, error);
   if (error) return Fail(Code::kPermissionDenied, "cluster_config", folder.string() + ": " + error.message());
   return {};
 }

@@ -69,5 +69,28 @@ TEST(ClusterTest, IsNotReadyWhileAServiceIsNotConnectedToOneThatItCalls) {
   EXPECT_TRUE(cluster.Stop());
 }
 
+// What an earlier version wrote there, in a folder that was moved since; a copy would read the keys of
+// another system.
+TEST(ClusterTest, ItsReplicasHaveTheKeysOfTheFolderWhereItIsNow) {
+  const testbed::TempDir dir;
+  const auto folder = module::DataFolder::Open(dir.path());
+  ASSERT_TRUE(folder) << folder.error().detail;
+  const std::filesystem::path keys = dir.path() / "replicas" / "queue-1" / "keys";
+  std::filesystem::create_directories(keys.parent_path());
+  std::filesystem::create_directory_symlink("/where/it/was/keys", keys);
+  ClusterConfig config;
+  config.data_dir = dir.path();
+  config.servers = [] { return std::vector<Server>(); };
+  config.port = 0;
+  config.bus_url = bus::DefaultBusUrl(dir.path());
+  config.program = testbed::BinDir() / "boxoffice";
+  Cluster cluster(std::move(config));
+  const auto started = cluster.Start([](milliseconds) { return false; });  // as soon as it is asked
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().reason, "stopped") << started.error().detail;
+  EXPECT_EQ(std::filesystem::read_symlink(keys).string(), "../../keys");
+  EXPECT_TRUE(std::filesystem::equivalent(keys, dir.path() / "keys"));
+}
+
 }  // namespace
 }  // namespace boxoffice

@@ -61,6 +61,11 @@ int Examine(DoctorOptions& options) {
     places.data = ".data";
   }
   if (!places.data.empty()) options.examine.api.data = places.data;
+  ApiOptions where = options.examine.api;
+  if (!places.data.empty() && !options.examine.places_assumed) where.token.clear();  // the folder is its own
+  const auto url = GatewayUrl(where);
+  if (!url) ExitCant(url.error());
+  options.examine.api.url = *url;
   const std::vector<Finding> findings = doctor::Examine(options.examine);
   const bool ok = std::ranges::none_of(
       findings, [](const Finding& finding) { return finding.status == Status::kProblem; });
@@ -86,7 +91,10 @@ void AddDoctorCommand(CLI::App& app) {
                       "The data folder, where no configuration is given; .data if it is not");
   command->add_flag("--scaled", places.own_servers, "The data folder is that of `up --scaled`")
       ->excludes(config);
-  command->add_option("--url", options->examine.api.url, "Where the gateway is")->capture_default_str();
+  command->add_option("--url", options->examine.api.url,
+                      fmt::format("Where the gateway is; else where an `up --scaled` that runs on the data "
+                                  "folder serves, else {}",
+                                  kDefaultUrl));
   command->add_option(
       "--token", options->examine.api.token,
       "An operator's token; without it one is made with the development key of the data folder");
@@ -98,7 +106,8 @@ void AddDoctorCommand(CLI::App& app) {
       "replicas and their versions, outboxes, breakers, parked sagas and the last audit. Reads only.\n"
       "What is not on this machine is skipped: without --config, --data and a .data all that the gateway "
       "does not\n"
-      "tell; and certificates in folders that are not there.\n"
+      "tell; certificates in folders that are not there; and what only the gateway tells, where none "
+      "answers.\n"
       "{\"ok\", \"findings\": [{\"check\", \"subject\", \"status\": \"ok\", \"skipped\", \"warning\" or "
       "\"problem\", \"detail\", \"advice\"}]}\n"
       "Exit codes: 0 no problem, though there may be warnings; 1 there is a problem; 2 called the wrong "

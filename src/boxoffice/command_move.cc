@@ -17,6 +17,8 @@ namespace {
 
 Result<std::vector<Moved>> Move(MoveOptions& options) {
   BOXOFFICE_TRY(ChoosePlaces(options));
+  // Before a server is started, or a folder made, for what can't be imported.
+  if (options.places.make) BOXOFFICE_TRY(CheckExport(options.file));
   BOXOFFICE_ASSIGN(const std::unique_ptr<Places> places, Places::Open(options.places));
   return options.places.make ? Import(*places, options.file) : Export(*places, options.file);
 }

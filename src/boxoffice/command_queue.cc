@@ -48,13 +48,13 @@ void Enter(const RestOptions& options, const QueueOptions& queue, const char* st
   Change(options, queue, change);
 }
 
-// What everybody may see of it.
+// As the queue itself says it: what everybody may see of it is a gateway's copy, and may be older than the
+// change that has just been made.
 void PrintDraw(const RestOptions& options, const QueueOptions& queue) {
-  const json::value view =
-      Ask(options, "GET", fmt::format("/v1/shows/{}/queue", http::PercentEncode(queue.show)));
-  const json::value* draw = view.is_object() ? view.as_object().if_contains("draw") : nullptr;
+  const json::value answer = Ask(options, "GET", PathOf(queue));
+  const json::value* draw = answer.is_object() ? answer.as_object().if_contains("draw") : nullptr;
   if (options.json) {
-    fmt::print("{}\n", json::serialize(view));
+    fmt::print("{}\n", json::serialize(answer));
   } else if (draw == nullptr || draw->is_null()) {
     fmt::print("show {} has no draw: its queue never was a PREQUEUE\n", queue.show);
   } else {
@@ -91,7 +91,7 @@ void AddQueueCommands(CLI::App& app) {
   CLI::App* set = AddRestCommand(*group, "set", "Change how many are admitted; what is not given stays",
                                  [queue](const RestOptions& options) { Set(options, *queue); });
   set->add_option("SHOW", queue->show, "The show")->required();
-  set->add_option("--rate", queue->rate, "Admissions per second, 0.1 to 100000");
+  set->add_option("--rate", queue->rate, "Admissions per second, 0.1 to 100000")->check(Finite());
   set->add_option("--cap", queue->cap, "Active sessions at most, 1 to 1000000");
 
   struct Switch {

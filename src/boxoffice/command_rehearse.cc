@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "boxoffice/commands.h"
 #include "boxoffice/rest_command.h"
+#include "platform/auth/base64url.h"
 #include "platform/auth/token.h"
 #include "rehearsal/interrupt.h"
 #include "rehearsal/report.h"
@@ -34,7 +35,7 @@ constexpr int kSeatsPerRow = 50;
 constexpr std::string_view kBuyerToken = "rehearsal";
 
 struct RehearseOptions {
-  std::vector<std::string> urls{"http://127.0.0.1:8080"};
+  std::vector<std::string> urls;  // as given; none: GatewayUrl's
   ApiOptions api;
   bool json = false;
   bool yes = false;
@@ -224,8 +225,52 @@ void Complete(RehearseOptions& options, const std::optional<RestOptions>& rest) 
   on_sale.seat_limit = static_cast<int>(std::min<int64_t>(limit->as_int64(), 8));
 }
 
+// Whom a token is of, which the system checks; "": nobody that there can be.
+std::string UserOf(std::string_view jwt) {
+  const size_t begin = jwt.find('.') + 1;
+  const auto claims = auth::DecodeBase64Url(jwt.substr(begin, jwt.rfind('.') - begin));
+  boost::system::error_code error;
+  const json::value value = claims ? json::parse(*claims, error) : json::value();
+  std::string user = error ? "" : TextOf(value, "sub");
+  return auth::IsUserName(user) ? user : "";
+}
+
+// A gateway that doesn't say lets them.
+bool LetsBuyersTopUp(const std::string& url) {
+  http::ClientRequest request;
+  request.url = url + "/v1/session";
+  const auto session = http::FetchBlocking(std::move(request));
+  if (!session) ExitCant(session.error());
+  boost::system::error_code error;
+  const json::value value = json::parse(session->body, error);
+  return error || TextOf(value, "self_service") != "false";
+}
+
+// Where buyers don't top up by themselves, the operator credits them, if there is one.
+void ChooseWhoCredits(RehearseOptions& options, const std::vector<std::string>& tokens) {
+  OnSaleOptions& on_sale = options.on_sale;
+  if (!on_sale.behaviour.top_up || LetsBuyersTopUp(options.urls.front())) return;
+  if (on_sale.operator_jwt.empty()) {
+    on_sale.behaviour.top_up = false;
+    fmt::print(stderr,
+               "buyers don't top up by themselves there, and an operator's token is missing: they pay with "
+               "what they have\n");
+    return;
+  }
+  for (const std::string& token : tokens) {
+    on_sale.credited.push_back(UserOf(token));
+    if (on_sale.credited.back().empty())
+      ExitCant({Code::kInvalidArgument, "tokens", "a token names no user: nobody to be credited"});
+  }
+}
+
 // The exit code.
 int Rehearse(RehearseOptions options) {
+  if (options.urls.empty()) {
+    const auto url = GatewayUrl(options.api);
+    if (!url) ExitCant(url.error());
+    options.urls.push_back(*url);
+  }
   for (std::string& url : options.urls) {
     while (url.ends_with('/')) url.pop_back();
     const auto endpoint = rehearsal::ParseEndpoint(url);
@@ -244,6 +289,7 @@ int Rehearse(RehearseOptions options) {
   if (options.tokens.empty()) tokens = MakeTokens(options);
   const auto rest = OperatorOf(options);
   Complete(options, rest);
+  ChooseWhoCredits(options, tokens);
 
   rehearsal::CatchInterrupts();
   ProgressLines lines(options.on_sale.arrivals.buyers);
@@ -273,22 +319,28 @@ void AddPlayFlags(CLI::App& command, RehearseOptions& options) {
       ->capture_default_str();
   command.add_option("--burst", options.burst_s, "Seconds in which they come at the highest rate")
       ->check(CLI::Range(0.0, 3'600.0))
+      ->check(Finite())
       ->capture_default_str();
   command
       .add_option("--decay", options.decay_s,
                   "Seconds in which the rate then falls to 1/e; 0: nobody comes later")
       ->check(CLI::Range(0.0, 3'600.0))
+      ->check(Finite())
       ->capture_default_str();
   command
       .add_option("--think", options.think_s,
                   "Seconds that a buyer hesitates, on average, before each decision")
       ->check(CLI::Range(0.0, 600.0))
+      ->check(Finite())
       ->capture_default_str();
   command.add_option("--party", on_sale.behaviour.party, "1 to so many seats each")
       ->check(CLI::Range(1, 8))
       ->capture_default_str();
   const auto share = [&command](const char* name, double& value, const char* what) {
-    command.add_option(name, value, what)->check(CLI::Range(0.0, 1.0))->capture_default_str();
+    command.add_option(name, value, what)
+        ->check(CLI::Range(0.0, 1.0))
+        ->check(Finite())
+        ->capture_default_str();
   };
   share("--by-map", on_sale.behaviour.by_map,
         "The part that chooses on the seat map; the others take the best available");
@@ -296,7 +348,7 @@ void AddPlayFlags(CLI::App& command, RehearseOptions& options) {
   share("--leave-holding", on_sale.behaviour.leave_holding, "The part that holds seats and does not pay");
   share("--cancel", on_sale.behaviour.cancel, "The part of the buyers that gives the seats back");
   command.add_flag("!--no-top-up", on_sale.behaviour.top_up,
-                   "The buyers have money: don't charge their wallets");
+                   "The buyers have money: don't put more into their wallets");
   command.add_option("--limit", options.limit_s, "Seconds after which nothing more is asked")
       ->check(CLI::Range(int64_t{1}, int64_t{24} * 3'600))
       ->capture_default_str();
@@ -317,8 +369,10 @@ void AddRehearseCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "rehearse",
       "Play an on-sale against a running system: real requests, real seats, and the audit at the end");
-  command->add_option("--url", options->urls, "A gateway, as http://HOST:PORT; may be repeated")
-      ->capture_default_str();
+  command->add_option("--url", options->urls,
+                      fmt::format("A gateway, as http://HOST:PORT; may be repeated. Else where an "
+                                  "`up --scaled` that runs on --data serves, else {}",
+                                  kDefaultUrl));
   command->add_option("--show", options->show,
                       "The show whose seats are bought; left out: one is made for it");
   command->add_option("--seats", options->seats, "Seats of the show that is made")
@@ -326,12 +380,13 @@ void AddRehearseCommand(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--rate", options->rate_per_s, "And whom its queue admits a second")
       ->check(CLI::Range(0.1, 100'000.0))
+      ->check(Finite())
       ->capture_default_str();
   command->add_option("--cap", options->active_cap, "And at once")
       ->check(CLI::Range(int64_t{1}, int64_t{1'000'000}))
       ->capture_default_str();
-  CLI::Option* token =
-      command->add_option("--token", options->api.token, "An operator's token: to watch and to audit");
+  CLI::Option* token = command->add_option("--token", options->api.token,
+                                           "An operator's token: to watch, to audit, and to credit wallets");
   command->add_option("--tokens", options->tokens, "A file with a buyer's token (JWT) on each line")
       ->check(CLI::ExistingFile);
   command

@@ -113,7 +113,8 @@ void AddChoices(CLI::App& command, RelayOptions& relay) {
   command.add_option("--shows", relay.show_ids, "Ids of shows, with commas between them; all: every one");
   command.add_option("--payload", relay.payload, "thin (ids alone) or full")
       ->check(CLI::IsMember({"thin", "full"}));
-  command.add_option("--rate", relay.rate_per_s, "Deliveries per second at most, 0.1 to 1000; 0: no bound");
+  command.add_option("--rate", relay.rate_per_s, "Deliveries per second at most, 0.1 to 1000; 0: no bound")
+      ->check(Finite());
 }
 
 std::optional<std::string> KeyOf(const RelayOptions& relay) {

@@ -239,7 +239,8 @@ void AddShowCommands(CLI::App& app) {
       "SECTION=SEATS: so many accessible seats in the first row of a --grid section, each with its "
       "companion's beside it");
   create->add_option("--stage", show->stage, "X Y of the stage in the plan: the nearest seats are the best")
-      ->expected(2);
+      ->expected(2)
+      ->check(Finite());
   create->add_flag("--draft", show->draft, "Known to operators alone until `show publish`");
   create
       ->add_option("--price", show->prices,

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,11 +29,23 @@ namespace boxoffice::cli {
 namespace {
 
 namespace json = boost::json;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 using top::Sample;
 
-constexpr std::chrono::seconds kAnswerLimit{5};
+// For all that is asked, so that what is shown is as of now. Longer than a gateway waits for a service.
+constexpr std::chrono::seconds kLookLimit{3};
 constexpr size_t kMaxShows = 20;
 constexpr size_t kMaxPages = 50;
+constexpr std::string_view kConcerts = "/v1/admin/concerts";
+constexpr std::string_view kQueues = "/v1/admin/queues";
+constexpr std::string_view kOutbox = "/v1/admin/outbox";
+constexpr const char* kRevenue = "/v1/admin/rankings?by=revenue&window=all&limit=200";
+constexpr const char* kBreakers = "/v1/admin/breakers";
+constexpr const char* kRunning = "/v1/admin/sagas?status=running&limit=200";
+constexpr const char* kParked = "/v1/admin/sagas?status=parked&limit=200";
+constexpr const char* kAudit = "/v1/admin/audit";
+constexpr const char* kMetrics = "/v1/admin/metrics";
 
 struct TopOptions {
   ApiOptions api;
@@ -63,22 +76,60 @@ class Watcher {
   Sample Look() {
     Sample sample;
     sample.at = SystemClock().Now();
+    AskAll();
     std::map<std::string, top::ShowLine> shows;
-    for (const json::value& concert : Items("/v1/admin/concerts", sample)) AddShows(concert, shows);
-    for (const json::value& queue : Items("/v1/admin/queues", sample)) AddQueue(queue, shows);
-    const auto ranking = Get("/v1/admin/rankings?by=revenue&window=all&limit=200", sample);
+    for (const json::value& concert : Items(kConcerts, sample, sample.shows_known)) AddShows(concert, shows);
+    bool queues_known = true;
+    for (const json::value& queue : Items(kQueues, sample, queues_known)) AddQueue(queue, shows);
+    for (auto& [id, show] : shows) show.queue_known = queues_known || !show.queue.empty();
+    const auto ranking = Get(kRevenue, sample);
     if (const json::array* rows = ItemsOf(ranking)) AddRevenue(*rows, shows);
     for (auto& [id, show] : shows) sample.shows.push_back(std::move(show));
     std::ranges::stable_sort(sample.shows, [](const top::ShowLine& a, const top::ShowLine& b) {
       return a.waiting + a.active + a.held > b.waiting + b.active + b.held;
     });
-    if (sample.shows.size() > kMaxShows) sample.shows.resize(kMaxShows);
+    if (sample.shows.size() > kMaxShows) {
+      sample.more_shows = sample.shows.size() - kMaxShows;
+      sample.shows.resize(kMaxShows);
+    }
     AddOperations(sample);
     AddAllMetrics(sample);
     return sample;
   }
 
  private:
+  static std::string FirstPage(std::string_view path) { return fmt::format("{}?limit=200", path); }
+
+  // Whatever does not depend on another answer, at once: those who do not answer hold nobody up.
+  void AskAll() {
+    until_ = steady_clock::now() + kLookLimit;
+    std::vector<std::string> names{FirstPage(kConcerts),
+                                   FirstPage(kQueues),
+                                   FirstPage(kOutbox),
+                                   kRevenue,
+                                   kBreakers,
+                                   kRunning,
+                                   kParked,
+                                   kAudit};
+    metrics_urls_ = MetricsUrls();
+    if (metrics_urls_.empty()) names.emplace_back(kMetrics);
+    std::vector<http::ClientRequest> requests;
+    for (const std::string& path : names) requests.push_back(client_->Request("GET", path, kLookLimit));
+    for (const std::string& url : metrics_urls_) {
+      names.push_back(url);
+      requests.push_back(MetricsRequest(url));
+    }
+    std::vector<Result<http::ClientResponse>> answers = FetchAll(std::move(requests));
+    answers_.clear();
+    for (size_t i = 0; i < names.size(); ++i) answers_.insert_or_assign(names[i], std::move(answers[i]));
+  }
+  // As AskAll has it; else, as a page that follows, asked in what is left of the time.
+  Result<http::ClientResponse> AnswerOf(const std::string& name) {
+    if (const auto asked = answers_.find(name); asked != answers_.end()) return asked->second;
+    const auto left = std::chrono::duration_cast<milliseconds>(until_ - steady_clock::now());
+    return client_->Send("GET", name, {}, {}, std::max(left, milliseconds(1)));
+  }
+
   static void AddShows(const json::value& concert, std::map<std::string, top::ShowLine>& shows) {
     const json::value* rows = concert.as_object().if_contains("shows");
     if (rows == nullptr || !rows->is_array()) return;
@@ -111,15 +162,16 @@ class Watcher {
   }
 
   void AddOperations(Sample& sample) {
-    for (const json::value& row : Items("/v1/admin/outbox", sample)) {
+    bool outboxes_known = true;  // where not, there are none in the sample
+    for (const json::value& row : Items(kOutbox, sample, outboxes_known)) {
       sample.outboxes.push_back({TextOf(row, "service"), Number(row, "pending"), Real(row, "oldest_age_s"),
                                  TextOf(row, "problem")});
     }
-    const auto breakers = Get("/v1/admin/breakers", sample);
+    const auto breakers = Get(kBreakers, sample);
     if (const json::array* rows = ItemsOf(breakers)) top::AddBreakers(*rows, sample);
-    sample.sagas_running = CountOf("/v1/admin/sagas?status=running&limit=200", sample);
-    sample.sagas_parked = CountOf("/v1/admin/sagas?status=parked&limit=200", sample);
-    if (const auto audit = Get("/v1/admin/audit", sample); audit && audit->is_object()) {
+    sample.sagas_running = CountOf(kRunning, sample);
+    sample.sagas_parked = CountOf(kParked, sample);
+    if (const auto audit = Get(kAudit, sample); audit && audit->is_object()) {
       const json::value* ok = audit->as_object().if_contains("ok");
       if (ok != nullptr && ok->is_bool()) sample.audit_ok = ok->as_bool();
       sample.audited_at = TextOf(*audit, "at");
@@ -128,7 +180,7 @@ class Watcher {
 
   // nullopt: noted, or there is none (404, or 204: not yet).
   std::optional<json::value> Get(const std::string& path, Sample& sample) {
-    const auto response = client_->Send("GET", path, {}, {}, kAnswerLimit);
+    const Result<http::ClientResponse> response = AnswerOf(path);
     if (!response) {
       sample.problems.push_back(
           fmt::format("{}: {} ({})", path, response.error().detail, response.error().reason));
@@ -151,14 +203,18 @@ class Watcher {
     return items != nullptr ? items->if_array() : nullptr;
   }
 
-  json::array Items(const std::string& path, Sample& sample) {
+  // `known` becomes false where not all can be had.
+  json::array Items(std::string_view path, Sample& sample, bool& known) {
     json::array all;
-    std::string next = path + "?limit=200";
+    std::string next = FirstPage(path);
     for (size_t pages = 0; pages < kMaxPages && !next.empty(); ++pages) {
       const auto page = Get(next, sample);
       next.clear();
       const json::array* items = ItemsOf(page);
-      if (items == nullptr) break;
+      if (items == nullptr) {
+        known = false;
+        break;
+      }
       for (const json::value& item : *items) {
         if (item.is_object()) all.push_back(item);
       }
@@ -175,10 +231,8 @@ class Watcher {
 
   // Of the processes that were named, else of all of an `up --scaled` of the data folder, else the gateway's.
   void AddAllMetrics(Sample& sample) {
-    const std::vector<std::string> urls = MetricsUrls();
-    for (const std::string& url : urls) AddMetricsOf(url, FetchMetrics(url), sample);
-    const std::string path = "/v1/admin/metrics";
-    if (urls.empty()) AddMetricsOf(path, client_->Send("GET", path, {}, {}, kAnswerLimit), sample);
+    for (const std::string& url : metrics_urls_) AddMetricsOf(url, AnswerOf(url), sample);
+    if (metrics_urls_.empty()) AddMetricsOf(kMetrics, AnswerOf(kMetrics), sample);
   }
   std::vector<std::string> MetricsUrls() const {
     if (!options_.metrics.empty()) return options_.metrics;
@@ -192,12 +246,12 @@ class Watcher {
     }
     return urls;
   }
-  static Result<http::ClientResponse> FetchMetrics(const std::string& url) {
+  static http::ClientRequest MetricsRequest(const std::string& url) {
     http::ClientRequest request;
     request.url = url;
-    request.timeout = kAnswerLimit;
+    request.timeout = kLookLimit;
     request.max_response = size_t{16} << 20;
-    return http::FetchBlocking(std::move(request));
+    return request;
   }
   static void AddMetricsOf(const std::string& url, const Result<http::ClientResponse>& response,
                            Sample& sample) {
@@ -211,12 +265,15 @@ class Watcher {
 
   const TopOptions& options_;
   std::optional<ApiClient> client_;
+  steady_clock::time_point until_;  // of the look that is under way
+  std::vector<std::string> metrics_urls_;
+  std::map<std::string, Result<http::ClientResponse>> answers_;  // by path or URL
 };
 
-size_t TerminalWidth() {
+winsize TerminalSize() {
   winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 120;
-  return size.ws_col;
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) size = {};
+  return size;
 }
 
 void Show(const TopOptions& options, const Sample& now, const Sample* before, bool terminal) {
@@ -226,8 +283,12 @@ void Show(const TopOptions& options, const Sample& now, const Sample* before, bo
     fmt::print("{}\n", top::Render(now, before, /*color=*/false));
   } else {
     const bool color = std::getenv("NO_COLOR") == nullptr;
+    const winsize size = TerminalSize();  // zeros: it has none
+    const size_t width = size.ws_col > 0 ? size.ws_col : 120;
+    // The cursor ends below the page: on the last row, or all that is above would move.
+    const size_t rows = size.ws_row > 0 ? size.ws_row - size_t{1} : std::numeric_limits<size_t>::max();
     // Over what was there, so that nothing flickers; then whatever is below goes.
-    std::string page = top::Render(now, before, color, TerminalWidth());
+    std::string page = top::Render(now, before, color, width, rows);
     for (size_t at = page.find('\n'); at != std::string::npos; at = page.find('\n', at + 4))
       page.insert(at, "\x1b[K");
     fmt::print("\x1b[H{}\x1b[J", page);
@@ -238,6 +299,7 @@ void Run(const TopOptions& options) {
   const bool terminal = ::isatty(STDOUT_FILENO) == 1 && !options.json;
   const int64_t count = options.count >= 0 ? options.count : (terminal ? 0 : 1);
   Watcher watcher(options);
+  if (count == 0) EndAtInterrupt();
   std::optional<Sample> before;
   if (terminal) fmt::print("\x1b[2J");
   for (int64_t i = 0; count == 0 || i < count; ++i) {
@@ -262,6 +324,7 @@ void AddTopCommand(CLI::App& app) {
       "--data, or the gateway's");
   command->add_option("--interval", options->interval_s, "Seconds from one look to the next")
       ->check(CLI::Range(0.2, 3'600.0))
+      ->check(Finite())
       ->capture_default_str();
   command
       ->add_option("--count", options->count,
@@ -269,13 +332,12 @@ void AddTopCommand(CLI::App& app) {
       ->check(CLI::NonNegativeNumber);
   command->add_flag("--json", options->json, "One line of JSON for each look");
   command->footer(
-      "The shows with most people are on top, up to 20. Rates are since the look before, so the first has "
-      "none; sizes "
-      "of\n"
-      "batches are then since the processes began. What needs attention is red, unless NO_COLOR is set.\n"
-      "Exit codes: 0 done; 2 called the wrong way, or not an operator. A system that can't be asked is shown "
-      "as "
-      "such.");
+      "The shows with most people are on top, up to 20, and as many as the terminal has rows for. Rates are\n"
+      "since the look before, so the first has none; sizes of batches are then since the processes began.\n"
+      "What does not answer within 3 s is not waited for; ? is what is not known of a queue. What needs\n"
+      "attention is red, unless NO_COLOR is set.\n"
+      "Exit codes: 0 done, also by Ctrl-C; 2 called the wrong way, or not an operator. A system that can't\n"
+      "be asked is shown as such.");
   command->callback([options] { Run(*options); });
 }
 

@@ -1,5 +1,4 @@
 #include <chrono>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -14,13 +13,13 @@
 #include <CLI/Formatter.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/scheduling.h"
 #include "boxoffice/cluster.h"
 #include "boxoffice/commands.h"
 #include "boxoffice/demo.h"
+#include "boxoffice/places.h"
 #include "boxoffice/private_stores.h"
 #include "boxoffice/service_programs.h"
 #include "boxoffice/system.h"
@@ -115,6 +114,7 @@ The first sale: show {} has {} seats, {} has {}, {} has {}.
 
 Result<void> Up(const UpOptions& options) {
   BOXOFFICE_TRY(RefuseAnotherIssuer());
+  BOXOFFICE_TRY(CheckFormOfFolder(options.data, /*own_servers=*/false));
   obs::SetLogLevel(*obs::FindLevel(options.log_level));  // one of those that the flag takes
   obs::SetLogForm(options.log_form == "human" ? obs::Form::kHuman : obs::Form::kJson);
   module::StopSignals signals;
@@ -188,10 +188,10 @@ Result<std::optional<std::string>> KafkaClassPath(const UpOptions& options) {
       "--no-kafka the bus is a SQLite file");
 }
 
-// The same as processes, which end when this one does, and this one when whoever started it does.
+// The same as processes, which end when this one does, however it ends.
 Result<void> UpScaled(const UpOptions& options) {
+  BOXOFFICE_TRY(CheckFormOfFolder(options.data, /*own_servers=*/true));
   module::StopSignals signals;
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
   module::RaiseFileLimit();
   BOXOFFICE_ASSIGN(const module::DataFolder folder, module::DataFolder::Open(options.data));
   BOXOFFICE_ASSIGN(const auto class_path, KafkaClassPath(options));

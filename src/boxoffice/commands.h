@@ -4,6 +4,7 @@
 
 #include <CLI/App.hpp>
 #include <CLI/Error.hpp>
+#include <CLI/Validators.hpp>
 
 #include "base/result.h"
 
@@ -22,6 +23,10 @@ inline void Exit(int code) {
 }
 // Prints "boxoffice: <detail> (<reason>)" on stderr and ends the command with kExitCant.
 [[noreturn]] void ExitCant(const Error& error);
+
+// For an option that is a double: "nan" and "inf" are read as such, pass every range, and are no number in
+// JSON.
+[[nodiscard]] CLI::Validator Finite();
 
 void AddUpCommand(CLI::App& app);
 // `argv0` names the program in its own messages.

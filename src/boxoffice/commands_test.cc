@@ -1,11 +1,23 @@
 #include "boxoffice/commands.h"
 
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -18,6 +30,7 @@
 #include "boxoffice/system_commands.h"
 #include "platform/auth/development.h"
 #include "platform/auth/token.h"
+#include "platform/http/server.h"
 #include "platform/rpc/tls.h"
 #include "testing/temp_dir.h"
 
@@ -107,12 +120,77 @@ TEST_F(CommandsTest, TokenOfAFolderWhereNoSystemRanIsRefusedAndMakesNoKey) {
 }
 
 TEST_F(CommandsTest, AuditSaysWhatAUrlIs) {
-  for (const char* url : {"localhost", "127.0.0.1:8080", "ftp://localhost"}) {
+  for (const char* url : {"localhost", "127.0.0.1:8080", "ftp://localhost", "http://localhost:1/shop",
+                          "http://localhost:1?a=b", "http://localhost:1#a"}) {
     EXPECT_EQ(Run(fmt::format("audit --token x --url {}", url)), kExitCant) << url;
     EXPECT_THAT(err_, testing::HasSubstr(fmt::format("--url is http://HOST[:PORT] or https://HOST[:PORT], "
                                                      "not \"{}\" (url_malformed)",
                                                      url)));
   }
+}
+
+TEST_F(CommandsTest, TheAddressIsThatOfTheFoldersSystem) {
+  const auto write = [this](pid_t pid) {
+    std::ofstream(temp_.path() / "cluster.json")
+        << fmt::format(R"({{"pid":{},"url":"http://127.0.0.1:1","servers":[],"processes":[]}})", pid);
+  };
+  ApiOptions options;
+  options.data = temp_.path();
+  EXPECT_EQ(GatewayUrl(options), kDefaultUrl) << "none runs there";
+  write(getpid());
+  EXPECT_EQ(GatewayUrl(options), "http://127.0.0.1:1");
+  MakeKey();
+  EXPECT_EQ(Run("audit" + data_), kExitCant);
+  EXPECT_THAT(err_, testing::HasSubstr(" 127.0.0.1:1: "));
+  options.token = "t";
+  EXPECT_EQ(GatewayUrl(options), kDefaultUrl) << "of a system elsewhere";
+  options.token.clear();
+  options.url = "http://[::1]:2/";
+  EXPECT_EQ(GatewayUrl(options), "http://[::1]:2") << "who names one means it";
+  options.url.reset();
+  write(std::numeric_limits<pid_t>::max());
+  EXPECT_EQ(GatewayUrl(options), kDefaultUrl) << "it was killed, and could not take its file away";
+}
+
+// Answers once so many have asked.
+class Meeting {
+ public:
+  explicit Meeting(int guests) : guests_(guests) {}
+  boost::asio::awaitable<http::Response> Answer() {
+    ++came_;
+    const boost::asio::any_io_executor executor = co_await boost::asio::this_coro::executor;
+    boost::asio::steady_timer timer(executor);
+    while (came_ < guests_) {
+      timer.expires_after(std::chrono::milliseconds(5));
+      co_await timer.async_wait(boost::asio::use_awaitable);
+    }
+    co_return http::JsonResponse("{}");
+  }
+
+ private:
+  const int guests_;
+  std::atomic<int> came_ = 0;
+};
+
+TEST(FetchAllTest, EachIsSentBeforeAnyIsAnswered) {
+  Meeting meeting(3);
+  boost::asio::io_context io;
+  auto work = boost::asio::make_work_guard(io);
+  http::Router router;
+  router.Add(http::Method::kGet, "/{path...}", [&](http::Request&) { return meeting.Answer(); });
+  const auto server = *http::Server::Listen(io, std::move(router));
+  std::thread thread([&io] { io.run(); });
+  std::vector<http::ClientRequest> requests(4);
+  for (size_t i = 0; i < 3; ++i) requests[i].url = fmt::format("http://127.0.0.1:{}/{}", server->port(), i);
+  requests[3].url = "http://127.0.0.1:1";
+  const auto answers = FetchAll(std::move(requests));
+  ASSERT_EQ(answers.size(), 4U);
+  for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(answers[i]) << i;
+  EXPECT_FALSE(answers[3]) << "in their order";
+  EXPECT_TRUE(FetchAll({}).empty());
+  server->Stop();
+  work.reset();
+  thread.join();
 }
 
 TEST_F(CommandsTest, CertsMakesACertificateForEveryServiceThatItsPeersBelieve) {

@@ -121,6 +121,9 @@ TEST_F(OperatorCommandsTest, WhatMayHaveBeenDoneIsToldWithItsKey) {
   On(line, R"({"code":"wallet_closed"})", 409);
   EXPECT_EQ(Run(adjust), 1);
   EXPECT_THAT(err_, Not(HasSubstr("--key"))) << "it was not done";
+  On(line, "<html>");
+  EXPECT_EQ(Run(adjust), 2) << "it says neither";
+  EXPECT_THAT(err_, HasSubstr(fmt::format("repeat it with --key {} (answer_malformed)\n", Last().key)));
   On("POST /v1/admin/shows/1/publish", R"({"code":"unavailable"})", 503);
   EXPECT_EQ(Run({"show", "publish", "1"}), 2);
   EXPECT_THAT(err_, Not(HasSubstr("--key"))) << "it takes none";

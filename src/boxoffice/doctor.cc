@@ -1,6 +1,7 @@
 #include "boxoffice/doctor.h"
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <fstream>
 #include <functional>
@@ -17,6 +18,7 @@
 #include <openssl/x509.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "boxoffice/cluster.h"
 #include "boxoffice/store_look.h"
 #include "platform/bus/bus_factory.h"
@@ -33,6 +35,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kAnswerLimit{10};
+constexpr seconds kReadyLimit{2};  // of a process on this machine
 constexpr double kOutboxOld = 60;  // seconds that an event may wait
 constexpr int64_t kLagLong = 10'000;
 constexpr size_t kSomeLetters = 100;
@@ -54,8 +57,7 @@ class Examination {
       findings_.push_back(JudgeConfiguration(places.error(), options_.places_assumed));
     }
     Replicas();
-    Gateway();
-    Operations();
+    if (Gateway()) Operations();
     return std::move(findings_);
   }
 
@@ -233,21 +235,11 @@ class Examination {
     }
   }
 
-  std::optional<json::value> Get(const std::string& url, int& status, std::string& why) {
+  static http::ClientRequest ReadyRequest(const std::string& url, seconds limit) {
     http::ClientRequest request;
-    request.url = url;
-    request.timeout = kAnswerLimit;
-    const auto response = http::FetchBlocking(std::move(request));
-    if (!response) {
-      why = fmt::format("{} ({})", response.error().detail, response.error().reason);
-      return std::nullopt;
-    }
-    status = response->status;
-    boost::system::error_code error;
-    json::value body = json::parse(response->body, error);
-    why = error ? fmt::format("it answers {}, and no JSON", status) : std::string();
-    if (error) return std::nullopt;
-    return body;
+    request.url = url + "/readyz";
+    request.timeout = limit;
+    return request;
   }
 
   static std::string Text(const json::value& object, std::string_view name) {
@@ -257,13 +249,21 @@ class Examination {
   }
 
   // Of one process: whether it is ready, and which version it is.
-  void Readiness(const std::string& subject, const std::string& url, const std::string& down) {
-    int status = 0;
-    std::string why;
-    const auto body = Get(url + "/readyz", status, why);
-    if (!body) return Note("replica", subject, Status::kProblem, why, down);
+  void Readiness(const std::string& subject, const Result<http::ClientResponse>& response,
+                 const std::string& down) {
+    if (!response) {
+      return Note("replica", subject, Status::kProblem,
+                  fmt::format("{} ({})", response.error().detail, response.error().reason), down);
+    }
+    const int status = response->status;
+    boost::system::error_code error;
+    const json::value body = json::parse(response->body, error);
+    if (error) {
+      return Note("replica", subject, Status::kProblem, fmt::format("it answers {}, and no JSON", status),
+                  down);
+    }
     std::string problems;
-    const json::object* object = body->if_object();
+    const json::object* object = body.if_object();
     const json::value* modules = object != nullptr ? object->if_contains("modules") : nullptr;
     if (modules == nullptr || !modules->is_array()) {
       return Note("replica", subject, Status::kProblem,
@@ -281,7 +281,7 @@ class Examination {
            problems.empty() ? fmt::format("it answers {}", status) : problems,
            "mend what it names; it serves again by itself");
     }
-    Finding version = JudgeVersion(subject, Text(*body, "version"), options_.version);
+    Finding version = JudgeVersion(subject, Text(body, "version"), options_.version);
     if (version.status != Status::kOk) findings_.push_back(std::move(version));
   }
 
@@ -299,56 +299,93 @@ class Examination {
       Note("server", Text(server, "name"), runs ? Status::kOk : Status::kProblem, runs ? "runs" : "has ended",
            runs ? "" : "`up --scaled` starts it again; else see its log in the data folder");
     }
-    for (const json::value& process : state.at("processes").as_array()) {
+    const json::array& processes = state.at("processes").as_array();
+    std::vector<http::ClientRequest> requests;
+    for (const json::value& process : processes)
+      requests.push_back(ReadyRequest("http://" + Text(process, "admin"), kReadyLimit));
+    const auto answers = cli::FetchAll(std::move(requests));
+    for (size_t i = 0; i < processes.size(); ++i) {
+      const json::value& process = processes[i];
       const std::string name =
           fmt::format("{}-{}", Text(process, "service"), process.at("replica").to_number<int>());
-      Readiness(name, "http://" + Text(process, "admin"), "see " + Text(process, "log"));
+      if (!answers[i] && answers[i].error().reason == "timeout" && process.at("running").as_bool()) {
+        const auto pid = process.at("pid").to_number<int64_t>();
+        findings_.push_back(JudgeSilence(name, pid, StateOf(pid), Text(process, "log")));
+      } else {
+        Readiness(name, answers[i], "see " + Text(process, "log"));
+      }
     }
   }
 
-  void Gateway() {
-    std::string url = options_.api.url;
-    while (url.ends_with('/')) url.pop_back();
-    Readiness("gateway at " + url, url, "start the system, or give its address with --url");
+  // "T (stopped)"; empty: it is not there any more.
+  static std::string StateOf(int64_t pid) {
+    constexpr std::string_view kName = "State:";
+    std::ifstream in(fmt::format("/proc/{}/status", pid));
+    for (std::string line; std::getline(in, line);) {
+      if (line.starts_with(kName)) return std::string(Trim(std::string_view(line).substr(kName.size())));
+    }
+    return {};
+  }
+
+  // Whether it answers: else nothing else is asked of it.
+  bool Gateway() {
+    const Result<std::string> url = cli::GatewayUrl(options_.api);
+    if (!url) {
+      Note("replica", "gateway", Status::kProblem, url.error().detail, "correct --url");
+      return false;
+    }
+    const auto response = http::FetchBlocking(ReadyRequest(*url, kAnswerLimit));
+    Readiness("gateway at " + *url, response, "start the system, or give its address with --url");
+    if (!response) {
+      Note("operations", "gateway", Status::kSkipped, "it does not answer",
+           "outboxes, breakers, sagas and the auditor are checked once it does");
+    }
+    return response.has_value();
   }
 
   // What only operators may see.
   void Operations() {
     const auto client = cli::ApiClient::Make(options_.api);
     if (!client) {
-      return Note("operations", options_.api.url, Status::kSkipped, client.error().detail,
+      return Note("operations", "gateway", Status::kSkipped, client.error().detail,
                   "give --token to check outboxes, breakers, sagas and the auditor too");
     }
-    const auto ask = [&](const std::string& path) -> std::optional<json::value> {
-      const auto response = client->Send("GET", path, {}, {}, kAnswerLimit);
-      if (!response) {
-        Note("operations", path, Status::kProblem, response.error().detail,
-             "see whether the gateway answers in time");
-        return std::nullopt;
-      }
-      boost::system::error_code error;
-      json::value body = json::parse(response->body, error);
-      if (response->status == 200 && !error && body.is_object()) return body;
-      if (response->status == 204 && path.ends_with("/audit")) return json::value();  // there is none yet
-      Note("operations", path, Status::kProblem, cli::DescribeProblem(*response),
-           response->status == 401 || response->status == 403 ? "give the token of an operator"
-                                                              : "mend the service that it asks");
-      return std::nullopt;
+    struct Look {
+      const char* path;
+      void (Examination::*how)(const json::value&);
     };
-    const auto judge = [&](const std::string& path, void (Examination::*how)(const json::value&)) {
-      const auto answer = ask(path);
-      try {
-        if (answer) (this->*how)(*answer);
-      } catch (const std::exception& error) {  // of Boost.JSON: a member is missing, or of another kind
-        Note("operations", path, Status::kProblem,
-             fmt::format("the answer is not what the contract says ({})", error.what()),
-             "use the program of the version that runs, and see what is between here and the gateway");
-      }
-    };
-    judge("/v1/admin/outbox", &Examination::Outboxes);
-    judge("/v1/admin/breakers", &Examination::Breakers);
-    judge("/v1/admin/sagas?status=parked&limit=200", &Examination::Parked);
-    judge("/v1/admin/audit", &Examination::Audit);
+    constexpr std::array kLooks{Look{"/v1/admin/outbox", &Examination::Outboxes},
+                                Look{"/v1/admin/breakers", &Examination::Breakers},
+                                Look{"/v1/admin/sagas?status=parked&limit=200", &Examination::Parked},
+                                Look{"/v1/admin/audit", &Examination::Audit}};
+    std::vector<http::ClientRequest> requests;
+    for (const Look& look : kLooks) requests.push_back(client->Request("GET", look.path, kAnswerLimit));
+    const auto answers = cli::FetchAll(std::move(requests));
+    for (size_t i = 0; i < kLooks.size(); ++i) Operation(kLooks[i].path, answers[i], kLooks[i].how);
+  }
+
+  void Operation(const std::string& path, const Result<http::ClientResponse>& response,
+                 void (Examination::*how)(const json::value&)) {
+    if (!response) {
+      return Note("operations", path, Status::kProblem, response.error().detail,
+                  "see whether the gateway answers in time");
+    }
+    boost::system::error_code malformed;
+    json::value body = json::parse(response->body, malformed);
+    if (response->status == 204 && path.ends_with("/audit")) {
+      body = nullptr;  // there is none yet
+    } else if (response->status != 200 || malformed || !body.is_object()) {
+      return Note("operations", path, Status::kProblem, cli::DescribeProblem(*response),
+                  response->status == 401 || response->status == 403 ? "give the token of an operator"
+                                                                     : "mend the service that it asks");
+    }
+    try {
+      (this->*how)(body);
+    } catch (const std::exception& error) {  // of Boost.JSON: a member is missing, or of another kind
+      Note("operations", path, Status::kProblem,
+           fmt::format("the answer is not what the contract says ({})", error.what()),
+           "use the program of the version that runs, and see what is between here and the gateway");
+    }
   }
 
   void Outboxes(const json::value& list) {

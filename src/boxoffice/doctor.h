@@ -56,6 +56,9 @@ struct Options {
 // of which there is one at least.
 [[nodiscard]] Finding JudgeReachability(std::string_view client, std::string_view service, size_t reached,
                                         const std::vector<std::string>& unreached);
+// Of a process that runs and does not answer. `state` is what /proc says of it, as "T (stopped)".
+[[nodiscard]] Finding JudgeSilence(std::string subject, int64_t pid, std::string_view state,
+                                   std::string_view log);
 // `found`: of a process that answers, empty where it tells none.
 [[nodiscard]] Finding JudgeVersion(std::string subject, std::string_view found, std::string_view own);
 // A store that could not be opened, or has another schema.

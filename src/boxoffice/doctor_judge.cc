@@ -133,6 +133,19 @@ Finding JudgeReachability(std::string_view client, std::string_view service, siz
   return finding;
 }
 
+Finding JudgeSilence(std::string subject, int64_t pid, std::string_view state, std::string_view log) {
+  Finding finding{.check = "replica",
+                  .subject = std::move(subject),
+                  .status = Status::kProblem,
+                  .detail = fmt::format("it runs (pid {}, state {}) and does not answer: frozen or busy", pid,
+                                        state.empty() ? "unknown" : state)};
+  finding.advice = fmt::format(
+      "look at /proc/{}/status (State T: stopped, D: waits for a disk), at the machine's load, and at {}; if "
+      "it goes on, `kill -KILL {}`: nothing is lost, and `up --scaled` starts another",
+      pid, log, pid);
+  return finding;
+}
+
 Finding JudgeVersion(std::string subject, std::string_view found, std::string_view own) {
   Finding finding{.check = "version", .subject = std::move(subject), .detail = std::string(found)};
   if (found == own) return finding;

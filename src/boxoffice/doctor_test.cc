@@ -1,6 +1,16 @@
 #include "boxoffice/doctor.h"
 
+#include <algorithm>
+#include <fstream>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
+
+#include "testing/temp_dir.h"
 
 namespace boxoffice::doctor {
 namespace {
@@ -59,6 +69,34 @@ TEST(DoctorTest, AFolderThatNobodyNamedAndThatIsNotThereIsSkipped) {
   Expect(JudgeConfiguration(missing, /*assumed=*/false), Status::kProblem);
   Expect(JudgeConfiguration({Code::kInvalidArgument, "config", "seat.toml:2"}, /*assumed=*/true),
          Status::kProblem);
+}
+
+TEST(DoctorTest, AProcessThatRunsAndDoesNotAnswerIsSaidToBeFrozen) {
+  const testbed::TempDir folder;
+  boost::asio::io_context io;
+  // The system takes connections for it, as for a process that is stopped.
+  const boost::asio::ip::tcp::acceptor frozen(io, {boost::asio::ip::make_address("127.0.0.1"), 0});
+  std::ofstream(folder.path() / "cluster.json") << fmt::format(
+      R"({{"pid":{0},"servers":[],"processes":[)"
+      R"({{"service":"seat","replica":1,"pid":{0},"admin":"127.0.0.1:{1}","log":"seat-1.log"}},)"
+      R"({{"service":"wallet","replica":1,"pid":{0},"admin":"127.0.0.1:1","log":"wallet-1.log"}}]}})",
+      getpid(), frozen.local_endpoint().port());
+  Options options;
+  options.places.data = folder.path();
+  options.places.own_servers = true;
+  options.api.url = "http://127.0.0.1:1";
+  const std::vector<Finding> findings = Examine(options);
+  const auto find = [&findings](std::string_view subject) {
+    const auto found = std::ranges::find(findings, subject, &Finding::subject);
+    return found != findings.end() ? *found : Finding();
+  };
+  const Finding seat = find("seat-1");
+  Expect(seat, Status::kProblem);
+  EXPECT_THAT(seat.detail, HasSubstr("frozen or busy"));
+  EXPECT_THAT(seat.detail, HasSubstr(fmt::format("pid {}, state ", getpid())));
+  EXPECT_THAT(seat.advice, HasSubstr(fmt::format("/proc/{}/status", getpid())));
+  EXPECT_THAT(seat.advice, HasSubstr(fmt::format("kill -KILL {}", getpid())));
+  EXPECT_EQ(find("wallet-1").advice, "see wallet-1.log") << "it does not listen: its log says why";
 }
 
 TEST(DoctorTest, ReplicasOfAnotherVersionAreNamed) {

@@ -151,7 +151,15 @@ Result<std::vector<Moved>> Load(const Places& places, const archive::Reader& rea
   return moved;
 }
 
+Result<void> CheckExport(const std::filesystem::path& file) {
+  BOXOFFICE_ASSIGN(const std::unique_ptr<archive::Reader> reader, archive::Reader::Open(file));
+  if (reader->Find(kBackupSection) == nullptr) return CheckForm(*reader, {});
+  return Fail(Code::kInvalidArgument, "not_an_export",
+              fmt::format("{} is a backup: `boxoffice restore` reads it", file.string()));
+}
+
 Result<std::vector<Moved>> Import(const Places& places, const std::filesystem::path& file) {
+  BOXOFFICE_TRY(CheckExport(file));
   BOXOFFICE_ASSIGN(const std::unique_ptr<archive::Reader> reader, archive::Reader::Open(file));
   return Load(places, *reader, {}, {});
 }

@@ -32,9 +32,14 @@ struct Moved {
 // Puts everything of `file` into stores that are empty, each service's in one transaction where its store
 // knows transactions, and reads it again to compare. Before it writes anything, it checks the whole file and
 // all stores. An import that was broken off goes on where it was when it is repeated. Errors: those of
-// archive::Reader (archive_damaged, archive_version, …), target_not_empty (kConflict: a store holds something
-// else), move_differs (kInternal: what was written reads differently), and those of the stores and the bus.
+// archive::Reader (archive_damaged, archive_version, …) and of CheckExport, target_not_empty (kConflict: a
+// store holds something else), move_differs (kInternal: what was written reads differently), and those of the
+// stores and the bus.
 [[nodiscard]] Result<std::vector<Moved>> Import(const Places& places, const std::filesystem::path& file);
+
+// Whether Import could begin: looks at the form of the file, and touches nothing. Errors: those of
+// archive::Reader::Open, not_an_export (kInvalidArgument: it is a backup), archive_version.
+[[nodiscard]] Result<void> CheckExport(const std::filesystem::path& file);
 
 // What Import and Restore do with an archive that is open. Sections of `known` may be in it besides those of
 // the services and the bus, of whatever version; `before` is called once all is checked and nothing is
@@ -51,5 +56,7 @@ struct Moved {
 [[nodiscard]] std::vector<Place> Moving(const Places& places);
 
 inline constexpr std::string_view kBusSection = "bus";
+// What a backup says of itself; an export has none.
+inline constexpr std::string_view kBackupSection = "backup";
 
 }  // namespace boxoffice

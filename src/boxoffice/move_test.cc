@@ -1,5 +1,6 @@
 #include "boxoffice/move.h"
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -20,6 +21,7 @@
 #include "platform/sql/postgres.h"
 #include "platform/sql/sqlite.h"
 #include "testing/postgres_server.h"
+#include "testing/process.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice {
@@ -250,6 +252,19 @@ TEST_F(MoveTest, AnArchiveOfAnotherVersionIsRefused) {
   }
 }
 
+TEST_F(MoveTest, ABackupIsRefusedByName) {
+  Make(from_);
+  ASSERT_TRUE(ExportTo(file_));
+  ASSERT_TRUE(CheckExport(file_).has_value());
+  Change(file_, "INSERT INTO section VALUES('backup', 1, 0, '0-0')");
+  const auto done = testbed::RunCommand(
+      {testbed::BinDir() / "boxoffice", "import", "--in", file_, "--data", to_}, std::chrono::seconds(60));
+  EXPECT_EQ(done.exit_code, 2);
+  EXPECT_THAT(done.err, HasSubstr("`boxoffice restore` reads it (not_an_export)"));
+  EXPECT_FALSE(std::filesystem::exists(to_)) << "it was looked at first";
+  EXPECT_EQ(Refusal(to_), "not_an_export");
+}
+
 TEST_F(MoveTest, ADamagedFileIsRefusedBeforeAnythingIsWritten) {
   Make(from_, 200);
   ASSERT_TRUE(ExportTo(file_));
@@ -284,6 +299,8 @@ TEST_F(MoveTest, AFolderOfAnotherFormAndOneWhereNothingHasRunAreRefusedAndStayAs
   EXPECT_TRUE(std::filesystem::is_empty(from_));
 
   std::filesystem::create_directories(from_ / "postgres");
+  EXPECT_TRUE(CheckFormOfFolder(from_, /*scaled=*/false)) << "its first start failed";
+  std::filesystem::create_directories(from_ / "postgres" / "data");
   std::ofstream(from_ / "bus.db");  // with --no-kafka
   for (const bool make : {false, true}) {
     options.make = make;
@@ -297,6 +314,16 @@ TEST_F(MoveTest, AFolderOfAnotherFormAndOneWhereNothingHasRunAreRefusedAndStayAs
   std::ofstream(from_ / "seat.db");
   options.make = false;
   EXPECT_TRUE(Places::Open(options).has_value()) << "both forms have run there";
+
+  std::filesystem::create_directories(to_);
+  std::ofstream(to_ / "seat.db");
+  for (const bool make : {false, true}) {
+    const auto embedded = Places::Open({.data = to_, .own_servers = true, .make = make});
+    ASSERT_FALSE(embedded.has_value()) << make;
+    EXPECT_EQ(embedded.error().reason, "no_data_folder");
+    EXPECT_THAT(embedded.error().detail, HasSubstr("leave --scaled out"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(to_ / "postgres"));
 }
 
 TEST_F(MoveTest, ServicesThatNameDifferentBusesAreRefused) {

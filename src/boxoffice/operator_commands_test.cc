@@ -103,6 +103,11 @@ TEST_F(OperatorCommandsTest, WhatIsCalledTheWrongWayIs2AndAsksNothing) {
   EXPECT_EQ(Run({"seats", "block", "1", "--reason", "camera"}), 2) << "without seats";
   EXPECT_EQ(Run({"seats", "block", "1", "--seats", "1"}), 2) << "without a reason";
   EXPECT_EQ(Run({"queue", "set", "1"}), 2);
+  for (const char* number : {"nan", "inf", "-inf", "1e999", "x", ""}) {
+    EXPECT_EQ(Run({"queue", "set", "1", "--rate", number}), 2) << number;
+    EXPECT_EQ(Run({"relay", "set", "3", "--rate", number}), 2) << number;
+    EXPECT_EQ(Run({"queue", "list", "--watch", number}), 2) << number;
+  }
   EXPECT_EQ(Run({"saga", "retry", "r1"}), 2) << "without a reason";
   EXPECT_EQ(Run({"saga", "list", "--status", "odd"}), 2);
   EXPECT_EQ(Run({"queue"}), 2);
@@ -392,14 +397,20 @@ TEST_F(OperatorCommandsTest, AQueueIsToldWhenToOpenAndItsDrawIsShown) {
     EXPECT_EQ(boost::json::parse(Last().body).at("opens_at").as_string(), "2030-01-01T10:00:00Z");
   }
   EXPECT_EQ(Run({"queue", "resume", "1", "--opens-at", "2030-01-01T10:00:00Z"}), 2);
-  On("GET /v1/shows/1/queue", R"({"show_id":"1","state":"OPEN","draw":{"commitment":"c0ffee","seed":null}})");
-  EXPECT_EQ(Run({"queue", "draw", "1"}), 0);
-  EXPECT_THAT(out_, HasSubstr("commitment  c0ffee\n"));
-  On("GET /v1/shows/1/queue", R"({"show_id":"1","state":"OPEN","draw":null})");
+  On("GET /v1/admin/shows/1/queue", R"({"show_id":"1","state":"OPEN","draw":null})");
   EXPECT_EQ(Run({"queue", "draw", "1"}), 0);
   EXPECT_THAT(out_, HasSubstr("has no draw"));
   EXPECT_EQ(Run({"queue", "draw", "1", "--json"}), 0);
   EXPECT_TRUE(boost::json::parse(out_).at("draw").is_null());
+}
+
+TEST_F(OperatorCommandsTest, ADrawIsShownRightAfterThePrequeue) {
+  // What everybody sees is a copy, which a gateway renews a moment later.
+  On("GET /v1/shows/1/queue", R"({"show_id":"1","state":"OPEN","draw":null})");
+  On("GET /v1/admin/shows/1/queue",
+     R"({"show_id":"1","state":"PREQUEUE","draw":{"commitment":"c0ffee","seed":null}})");
+  EXPECT_EQ(Run({"queue", "draw", "1"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("commitment  c0ffee\n"));
 }
 
 TEST_F(OperatorCommandsTest, SagasAreListedSeenAndResolved) {

@@ -24,20 +24,28 @@ std::unexpected<Error> NoDataFolder(std::string detail) {
   return Fail(Code::kNotFound, "no_data_folder", std::move(detail));
 }
 
-// That the data folder is one of the form that is asked for: `sign` is what it has. Whose stores are
-// elsewhere would get empty ones in it.
+// That the data folder is one of the form that is asked for: `sign` is what it has.
 Result<void> CheckFolder(const PlacesOptions& options, const std::filesystem::path& sign) {
+  BOXOFFICE_TRY(CheckFormOfFolder(options.data, options.own_servers));
   std::error_code error;
-  // Of own servers PostgreSQL is always one. In one folder both forms may have run.
-  if (!options.own_servers && std::filesystem::is_directory(options.data / "postgres", error) &&
-      !std::filesystem::exists(options.data / "seat.db", error))
-    return NoDataFolder(fmt::format("{} is of `up --scaled`: give --scaled", options.data.string()));
   if (!options.make && !std::filesystem::is_directory(sign, error))
     return NoDataFolder(fmt::format("there is no {}", sign.string()));
   return {};
 }
 
 }  // namespace
+
+Result<void> CheckFormOfFolder(const std::filesystem::path& data, bool own_servers) {
+  std::error_code error;
+  // Of own servers PostgreSQL is always one. Its folder alone is left by a start that failed.
+  const bool has_servers = std::filesystem::is_directory(data / "postgres" / "data", error);
+  const bool has_files = std::filesystem::exists(data / "seat.db", error);
+  if (has_servers == has_files || has_servers == own_servers) return {};
+  const std::string_view cure = own_servers
+                                    ? "`up` without --scaled: leave --scaled out, or give another --data"
+                                    : "`up --scaled`: give --scaled, or another --data";
+  return NoDataFolder(fmt::format("{} is of {}", data.string(), cure));
+}
 
 Places::~Places() {
   if (servers_) servers_->Stop();

@@ -43,6 +43,11 @@ template <typename T>
   return result;
 }
 
+// That the data folder is of the form that is asked for, or of none yet: the other form's stores are
+// elsewhere in it, so whoever opened it would make empty ones, and share its bus. Both forms may have run in
+// it already: then it is of either. Error: no_data_folder (kNotFound).
+[[nodiscard]] Result<void> CheckFormOfFolder(const std::filesystem::path& data, bool own_servers);
+
 // Holds the locks of the data folders meanwhile. Not thread-safe; its servers end with the main thread.
 class Places {
  public:

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <utility>
 
@@ -37,6 +39,7 @@ constexpr std::array<std::string_view, 18> kLooks = {
 // and with --json none.
 void Watch(const RestOptions& options, double seconds, const std::function<void(const RestOptions&)>& run) {
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+  EndAtInterrupt();
   while (true) {
     if (terminal) fmt::print("\x1b[H\x1b[2J");  // to the top of an empty screen
     run(options);
@@ -49,6 +52,13 @@ void Watch(const RestOptions& options, double seconds, const std::function<void(
 // Said of a request that may have been done: a repeat with another key would do it twice.
 std::string HowToRepeat(const std::string& key) {
   return fmt::format("; it is not known whether it was done: repeat it with --key {}", key);
+}
+
+// A POST of a command that takes --key has one, whether it was given or not.
+std::optional<std::string> KeyFor(const RestOptions& options, std::string_view method,
+                                  std::optional<std::string> given) {
+  if (options.has_key && method == "POST" && !given) return NewIdempotencyKey();
+  return given;
 }
 
 }  // namespace
@@ -65,7 +75,8 @@ CLI::App* AddRestCommand(CLI::App& group, const std::string& name, const std::st
   const auto watch_s = std::make_shared<double>(0);
   if (std::ranges::find(kLooks, name) != kLooks.end()) {
     command->add_option("--watch", *watch_s, "Look again every so many seconds, until Ctrl-C")
-        ->check(CLI::Range(0.1, 3'600.0));
+        ->check(CLI::Range(0.1, 3'600.0))
+        ->check(Finite());
   }
   command->callback([command, options, watch_s, run = std::move(run)] {
     options->has_key = command->get_option_no_throw("--key") != nullptr;
@@ -117,7 +128,7 @@ http::ClientResponse Send(const RestOptions& options, std::string_view method, s
 
 http::ClientResponse Fetch(const RestOptions& options, std::string_view method, std::string_view path,
                            std::string body, std::optional<std::string> key, std::string_view content_type) {
-  if (options.has_key && method == "POST" && !key) key = NewIdempotencyKey();
+  key = KeyFor(options, method, std::move(key));
   http::ClientResponse response = Send(options, method, path, std::move(body), key, content_type);
   if (!IsDone(response)) Refused(options, response, key);
   return response;
@@ -138,11 +149,15 @@ void Confirm(bool yes, std::string_view what) {
 
 json::value Ask(const RestOptions& options, std::string_view method, std::string_view path, std::string body,
                 std::optional<std::string> key) {
-  const http::ClientResponse response = Fetch(options, method, path, std::move(body), std::move(key));
+  key = KeyFor(options, method, std::move(key));
+  const http::ClientResponse response = Fetch(options, method, path, std::move(body), key);
   if (response.body.empty()) return nullptr;
   boost::system::error_code error;
   json::value answer = json::parse(response.body, error);
-  if (error) ExitCant({Code::kUnknown, "answer_malformed", "the answer is not JSON: is this a Boxoffice?"});
+  if (error) {
+    ExitCant({Code::kUnknown, "answer_malformed",
+              "the answer is not JSON" + (key ? HowToRepeat(*key) : ": is this a Boxoffice?")});
+  }
   return answer;
 }
 
@@ -241,6 +256,11 @@ json::object ReadAmounts(std::string_view option, std::string_view form,
     prices[price.substr(0, equals)] = *amount;
   }
   return prices;
+}
+
+void EndAtInterrupt() {
+  const auto before = std::signal(SIGINT, [](int) { std::_Exit(kExitOk); });
+  if (before == SIG_IGN) std::signal(SIGINT, SIG_IGN);  // as of what runs in the background of a script
 }
 
 void Pause(std::chrono::milliseconds time) {

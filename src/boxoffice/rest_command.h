@@ -82,6 +82,9 @@ void PrintObject(const RestOptions& options, const boost::json::value& object,
 [[nodiscard]] boost::json::object ReadAmounts(std::string_view option, std::string_view form,
                                               const std::vector<std::string>& given);
 
+// From now on Ctrl-C ends the command as it is meant to: it is done, kExitOk. For what goes on until then.
+void EndAtInterrupt();
+
 // Waits before the command looks again.
 void Pause(std::chrono::milliseconds time);
 

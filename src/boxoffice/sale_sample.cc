@@ -5,6 +5,7 @@
 #include <chrono>
 #include <iterator>
 #include <set>
+#include <span>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -98,12 +99,16 @@ std::string TextOf(const json::object& row, std::string_view name) {
   return member != nullptr && member->is_string() ? std::string(member->as_string()) : std::string();
 }
 
-// At most `width` characters, of which some take several bytes.
+// At most `width` columns. A character of several bytes takes one, or two where it is wide, as fmt counts.
 std::string Cut(std::string_view text, size_t width) {
   size_t shown = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if ((text[i] & 0xC0) == 0x80) continue;
-    if (shown++ == width) return std::string(text.substr(0, i));
+  for (size_t i = 0; i < text.size();) {
+    size_t end = i + 1;
+    while (end < text.size() && (text[end] & 0xC0) == 0x80) ++end;
+    const size_t bytes = end - i;
+    shown += fmt::formatted_size("{:>2}", text.substr(i, bytes)) == bytes ? 2 : 1;
+    if (shown > width) return std::string(text.substr(0, i));
+    i = end;
   }
   return std::string(text);
 }
@@ -113,40 +118,78 @@ class Page {
   Page(bool color, size_t width) : color_(color), width_(width) {}
   void Line(std::string_view text) { Put("", text); }
   void Heading(std::string_view text) { Put("\x1b[1m", text); }
-  void Alarm(std::string_view text) { Put("\x1b[31m", text); }
-  [[nodiscard]] std::string Take() { return std::move(text_); }
+  void Alarm(std::string_view text) {
+    Put("\x1b[31m", text);
+    rows_.back().alarm = true;
+  }
+  [[nodiscard]] size_t size() const { return rows_.size(); }
+
+  // Leaves at most `room` rows: what is calm goes first, from the top.
+  void Shorten(size_t room) {
+    size_t over = rows_.size() - std::min(rows_.size(), room);
+    std::erase_if(rows_, [&over](const Row& row) {
+      const bool goes = over > 0 && !row.alarm;
+      if (goes) --over;
+      return goes;
+    });
+    if (over == 0) return;
+    const size_t alarms = rows_.size();
+    rows_.resize(room - std::min<size_t>(room, 1));
+    if (room > 0) Alarm(fmt::format("… and {} more", alarms - rows_.size()));
+  }
+  [[nodiscard]] std::string Text() const {
+    std::string text;
+    for (const Row& row : rows_) text += row.text;
+    return text;
+  }
 
  private:
+  struct Row {
+    std::string text;
+    bool alarm = false;
+  };
+
   // What comes from elsewhere moves no cursor.
   void Put(std::string_view style, std::string_view text) {
     std::string plain;
     for (const char c : Cut(text, width_))
       plain += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
     const bool styled = color_ && !style.empty();
-    text_ += fmt::format("{}{}{}\n", styled ? style : "", plain, styled ? "\x1b[0m" : "");
+    rows_.push_back({fmt::format("{}{}{}\n", styled ? style : "", plain, styled ? "\x1b[0m" : "")});
   }
   const bool color_;
   const size_t width_;
-  std::string text_;
+  std::vector<Row> rows_;
 };
 
-void RenderShows(const Sample& now, const Sample* before, Page& page) {
+// Of all shows, with the heading.
+size_t RowsOfShows(const Sample& now) {
+  return 1 + std::max<size_t>(1, now.shows.size()) + (now.more_shows > 0 ? 1 : 0);
+}
+
+// In at most `room` rows: the last says how many are left out, where there is room for more than one show.
+void RenderShows(const Sample& now, const Sample* before, size_t room, Page& page) {
+  if (room < 2) return;
+  const size_t whole = RowsOfShows(now);
+  const size_t shown =
+      whole <= room ? now.shows.size() : std::min(now.shows.size(), room - (room > 2 ? 2 : 1));
+  const size_t more = now.more_shows + now.shows.size() - shown;
   const double seconds = SecondsBetween(now, before);
   page.Heading(fmt::format("{:<6} {:<28} {:<9} {:>9} {:>14} {:>8} {:>7} {:>13} {:>7} {:>16}", "SHOW", "TITLE",
                            "QUEUE", "WAITING", "ACTIVE/CAP", "ADMIT/S", "HELD", "SOLD", "SOLD/S", "REVENUE"));
-  for (const ShowLine& show : now.shows) {
-    std::string title = Cut(show.title, 28);
-    title.append(28 - std::min<size_t>(28, static_cast<size_t>(std::ranges::count_if(
-                                               title, [](char c) { return (c & 0xC0) != 0x80; }))),
-                 ' ');
-    page.Line(fmt::format("{:<6} {} {:<9} {:>9} {:>14} {:>8.1f} {:>7} {:>13} {:>7} {:>16}", show.id, title,
-                          show.queue.empty() ? "–" : show.queue, show.waiting,
-                          fmt::format("{}/{}", show.active, show.cap), show.admitted_per_s, show.held,
-                          fmt::format("{}/{}", show.sold, show.capacity),
+  for (const ShowLine& show : std::span(now.shows).first(shown)) {
+    const std::string queue =
+        show.queue_known
+            ? fmt::format("{:<9} {:>9} {:>14} {:>8.1f}", show.queue.empty() ? "–" : show.queue, show.waiting,
+                          fmt::format("{}/{}", show.active, show.cap), show.admitted_per_s)
+            : fmt::format("{:<9} {:>9} {:>14} {:>8}", "?", "?", "?", "?");
+    page.Line(fmt::format("{:<6} {:<28} {} {:>7} {:>13} {:>7} {:>16}", show.id, Cut(show.title, 28), queue,
+                          show.held, fmt::format("{}/{}", show.sold, show.capacity),
                           OrDash(SoldRate(show, before, seconds)),
                           show.currency.empty() ? "–" : fmt::format("{} {}", show.revenue, show.currency)));
   }
-  if (now.shows.empty()) page.Line("no show");
+  if (now.shows.empty()) page.Line(now.shows_known ? "no show" : "? it is not known which shows there are");
+  if (more > 0 && page.size() < room) page.Line(fmt::format("… and {} more", more));
 }
 
 void RenderBelow(const Sample& now, const Sample* before, Page& page) {
@@ -231,18 +274,23 @@ void AddBreakers(const json::array& rows, Sample& sample) {
   }
 }
 
-std::string Render(const Sample& now, const Sample* before, bool color, size_t width) {
+std::string Render(const Sample& now, const Sample* before, bool color, size_t width, size_t rows) {
   const double seconds = SecondsBetween(now, before);
-  Page page(color, width);
+  Page head(color, width);
   const auto rate = [&](double Sample::* member) {
     return before == nullptr ? std::nullopt : Rate(now.*member, before->*member, seconds);
   };
-  page.Heading(fmt::format("boxoffice {}  requests/s {}  errors/s {}  turned away/s {}", ToRfc3339(now.at),
+  head.Heading(fmt::format("boxoffice {}  requests/s {}  errors/s {}  turned away/s {}", ToRfc3339(now.at),
                            OrDash(rate(&Sample::requests)), OrDash(rate(&Sample::errors)),
                            OrDash(rate(&Sample::turned_away))));
-  RenderShows(now, before, page);
-  RenderBelow(now, before, page);
-  return page.Take();
+  Page below(color, width);
+  RenderBelow(now, before, below);
+  const size_t room = rows - std::min<size_t>(rows, 1);
+  // The shows have half of it at least, or the heading and one; where there is less, the alarms have all.
+  below.Shorten(room - (room < 3 ? 0 : std::min(RowsOfShows(now), std::max<size_t>(2, room / 2))));
+  Page shows(color, width);
+  RenderShows(now, before, room - below.size(), shows);
+  return head.Text() + shows.Text() + below.Text();
 }
 
 json::value ToJson(const Sample& now, const Sample* before) {
@@ -252,13 +300,16 @@ json::value ToJson(const Sample& now, const Sample* before) {
   };
   json::array shows;
   for (const ShowLine& show : now.shows) {
+    const auto of_queue = [&show](const auto& value) {
+      return show.queue_known ? json::value_from(value) : json::value(nullptr);
+    };
     shows.push_back(json::object{{"show_id", show.id},
                                  {"title", show.title},
-                                 {"queue", show.queue},
-                                 {"waiting", show.waiting},
-                                 {"active", show.active},
-                                 {"active_cap", show.cap},
-                                 {"admitted_per_s", show.admitted_per_s},
+                                 {"queue", of_queue(show.queue)},
+                                 {"waiting", of_queue(show.waiting)},
+                                 {"active", of_queue(show.active)},
+                                 {"active_cap", of_queue(show.cap)},
+                                 {"admitted_per_s", of_queue(show.admitted_per_s)},
                                  {"capacity", show.capacity},
                                  {"held", show.held},
                                  {"sold", show.sold},

@@ -1,7 +1,9 @@
 // What `boxoffice top` knows of a system at one moment, and how it shows it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -18,7 +20,8 @@ namespace boxoffice::top {
 struct ShowLine {
   std::string id;
   std::string title;
-  std::string queue;  // state of its queue; empty: it never had one
+  std::string queue;  // state of its queue; empty: it never had one, or, not known, whether it has
+  bool queue_known = true;
   int64_t waiting = 0;
   int64_t active = 0;
   int64_t cap = 0;
@@ -46,6 +49,8 @@ struct BatchCount {
 struct Sample {
   Timestamp at{};
   std::vector<ShowLine> shows;                // who has most people first
+  bool shows_known = true;                    // false: there may be others
+  size_t more_shows = 0;                      // that are not in `shows`
   double requests = 0;                        // since the gateways began
   double errors = 0;                          // of these, answered with 5xx
   double turned_away = 0;                     // with 429, or 503 of a full queue: in `errors` too, the latter
@@ -67,9 +72,11 @@ void AddMetrics(std::string_view exposition, Sample& sample);
 // all. That one of several is not reached says nothing: the queue's stand by.
 void AddBreakers(const boost::json::array& rows, Sample& sample);
 
-// For people: lines that end with '\n', none longer than `width` characters. Rates are those since `before`;
-// null: there are none. `color`: what needs attention is red, headings are bold.
-[[nodiscard]] std::string Render(const Sample& now, const Sample* before, bool color, size_t width = 120);
+// For people: lines that end with '\n', none wider than `width` columns, and at most `rows` of them, but
+// one: what is calm gives way first, and of the shows those with fewest people. Rates are those since
+// `before`; null: there are none. `color`: what needs attention is red, headings are bold.
+[[nodiscard]] std::string Render(const Sample& now, const Sample* before, bool color, size_t width = 120,
+                                 size_t rows = std::numeric_limits<size_t>::max());
 
 // The same for machines.
 [[nodiscard]] boost::json::value ToJson(const Sample& now, const Sample* before);

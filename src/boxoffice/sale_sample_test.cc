@@ -5,12 +5,14 @@
 #include <string_view>
 
 #include <boost/json.hpp>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 namespace boxoffice::top {
 namespace {
 
 namespace json = boost::json;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -128,6 +130,52 @@ TEST(SaleSampleTest, WhatIsNotKnownIsNotSaidToBeWell) {
   EXPECT_THAT(Render(calm, nullptr, false), HasSubstr("breakers  all closed\n"));
 }
 
+TEST(SaleSampleTest, AQueueThatCouldNotBeAskedIsNotShownAsNone) {
+  Sample sample = SampleAt(0);
+  sample.shows[0] = {.id = "1", .title = "Asked", .capacity = 50};
+  EXPECT_THAT(Render(sample, nullptr, false), HasSubstr("0/0"));
+  sample.shows[0].queue_known = false;
+  const std::string page = Render(sample, nullptr, false);
+  EXPECT_THAT(page, testing::ContainsRegex(R"(Asked +\? +\? +\? +\? +0 +0/50 )"));
+  const auto show = ToJson(sample, nullptr).at("shows").at(0);
+  for (const char* name : {"queue", "waiting", "active", "active_cap", "admitted_per_s"})
+    EXPECT_TRUE(show.at(name).is_null()) << name;
+  sample.shows.clear();
+  EXPECT_THAT(Render(sample, nullptr, false), HasSubstr("no show\n"));
+  sample.shows_known = false;
+  EXPECT_THAT(Render(sample, nullptr, false), Not(HasSubstr("no show\n")));
+}
+
+TEST(SaleSampleTest, RenderFitsTheRows) {
+  Sample sample = SampleAt(0);
+  sample.shows.clear();
+  for (int i = 1; i <= 20; ++i) sample.shows.push_back({.id = fmt::format("id{}", i), .title = "Titled"});
+  sample.more_shows = 5;
+  sample.audit_ok = false;
+  sample.breakers.emplace().push_back("gateway_seat → seat 127.0.0.1:9001: open");
+  const auto count = [](std::string_view page, std::string_view what) {
+    size_t times = 0;
+    for (size_t at = page.find(what); at != std::string_view::npos; at = page.find(what, at + 1)) ++times;
+    return times;
+  };
+  const std::string whole = Render(sample, nullptr, false);
+  EXPECT_EQ(count(whole, "Titled"), 20U);
+  EXPECT_THAT(whole, HasSubstr("… and 5 more\n"));
+  for (size_t rows = 1; rows < 40; ++rows) {
+    const std::string page = Render(sample, nullptr, false, 120, rows);
+    EXPECT_LE(count(page, "\n"), rows);
+    EXPECT_THAT(page, HasSubstr("boxoffice 20")) << rows;
+    if (rows < 4) continue;
+    EXPECT_THAT(page, HasSubstr("id1 ")) << "who has most people: " << rows;
+    if (rows < 7) continue;
+    EXPECT_THAT(page, HasSubstr(fmt::format("… and {} more\n", 25 - count(page, "Titled")))) << rows;
+    // Of what is below the shows, what needs attention stays.
+    EXPECT_THAT(page, AllOf(HasSubstr("NOT CLEAN"), HasSubstr("gateway_seat"))) << rows;
+  }
+  const std::string small = Render(sample, nullptr, false, 120, 3);
+  EXPECT_THAT(small, AllOf(HasSubstr("NOT CLEAN"), HasSubstr("gateway_seat")));
+}
+
 TEST(SaleSampleTest, ATitleMovesNoCursorAndNoLineIsWiderThanTheScreen) {
   Sample sample = SampleAt(0);
   sample.shows[0].title = "\x1b[2Jgone\n" + std::string(200, 'x');
@@ -140,6 +188,21 @@ TEST(SaleSampleTest, ATitleMovesNoCursorAndNoLineIsWiderThanTheScreen) {
     EXPECT_LE(shown, 40) << line;
     begin = end + 1;
   }
+}
+
+TEST(SaleSampleTest, AWideCharacterTakesTwoColumns) {
+  Sample sample = SampleAt(0);
+  sample.shows[0].title.clear();
+  for (int i = 0; i < 30; ++i) sample.shows[0].title += "빛";
+  const auto shown = [](std::string_view page) {
+    size_t times = 0;
+    for (size_t at = page.find("빛"); at != std::string_view::npos; at = page.find("빛", at + 1)) ++times;
+    return times;
+  };
+  EXPECT_EQ(shown(Render(sample, nullptr, false)), 14U) << "of 28 columns";
+  EXPECT_EQ(shown(Render(sample, nullptr, false, 12)), 2U) << "the title begins in the eighth of 12";
+  sample.shows[0].title = "여름의 빛";
+  EXPECT_THAT(Render(sample, nullptr, false), HasSubstr("여름의 빛" + std::string(20, ' ') + "OPEN"));
 }
 
 }  // namespace

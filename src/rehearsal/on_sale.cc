@@ -39,6 +39,7 @@ class Player {
         host_(FormEndpoint(options.gateways.front())),
         arrivals_(Arrivals(options.arrivals, random_)) {
     CHECK(tokens_.size() == arrivals_.size());
+    CHECK(options.credited.empty() || options.credited.size() == tokens_.size());
   }
 
   OnSaleFigures Play(HttpLoad& load) {
@@ -137,9 +138,7 @@ class Player {
       case Step::kHold:
         return AppendRequest(out, "POST", "/v1/reservations", jwt, queue + key, HoldBody(buyer), host_);
       case Step::kTopUp:
-        return AppendRequest(
-            out, "POST", "/v1/wallet/charges", jwt, key,
-            fmt::format(R"({{"amount":{},"currency":"{}"}})", buyer.amount(), buyer.currency()), host_);
+        return AppendTopUp(out, tag, key);
       case Step::kPay:
         return AppendRequest(out, "POST", reservation + "/confirm", jwt, queue + key, "", host_);
       case Step::kAsk:
@@ -149,6 +148,14 @@ class Player {
       case Step::kLeave:
         return AppendRequest(out, "DELETE", "/v1/queue", jwt, queue, "", host_);
     }
+  }
+  void AppendTopUp(std::string& out, uint64_t tag, const std::string& key) const {
+    const Buyer& buyer = people_[tag].buyer;
+    const std::string money = fmt::format(R"("amount":{},"currency":"{}")", buyer.amount(), buyer.currency());
+    if (options_.credited.empty())
+      return AppendRequest(out, "POST", "/v1/wallet/charges", tokens_[tag], key, "{" + money + "}", host_);
+    AppendRequest(out, "POST", fmt::format("/v1/admin/wallets/{}/adjustments", options_.credited[tag]),
+                  options_.operator_jwt, key, "{" + money + R"(,"reason":"rehearsal"})", host_);
   }
   [[nodiscard]] std::string HoldBody(const Buyer& buyer) const {
     if (buyer.seats().empty())

@@ -33,6 +33,8 @@ struct OnSaleOptions {
   uint64_t seed = 1;
   std::string run;           // begins every Idempotency-Key: no two runs may have the same
   std::string operator_jwt;  // to watch the queue; empty: it isn't
+  // The buyers' names, where they don't top up their wallets by themselves: the operator credits them.
+  std::vector<std::string> credited;
 };
 
 struct StepFigures {

@@ -19,7 +19,6 @@ TIME = "2026-11-22T10:00:00Z"
 
 # The words of a command; FILE is a file that holds something.
 COMMANDS = {
-    "viewQueue": ["queue", "draw", "7"],
     "joinWaitlist": ["waitlist", "join", "7", "--count", "2"],
     "getWaitlistEntry": ["waitlist", "show", "7"],
     "leaveWaitlist": ["waitlist", "leave", "7"],
@@ -100,7 +99,7 @@ EXEMPT = {
     "createReservation": BUYERS, "listReservations": BUYERS, "getReservation": BUYERS, "confirmReservation": BUYERS,
     "cancelReservation": BUYERS, "quoteCancellation": BUYERS, "getWallet": BUYERS, "chargeWallet": BUYERS,
     "listWalletEntries": BUYERS, "getWalletStatement": BUYERS, "getMyContingents": BUYERS,
-    "listConcerts": PUBLIC, "getConcert": PUBLIC,
+    "listConcerts": PUBLIC, "getConcert": PUBLIC, "viewQueue": PUBLIC,
     "getShow": PUBLIC, "getSeats": PUBLIC, "getSeatMap": PUBLIC, "followSeats": PUBLIC, "getRanking": PUBLIC,
     "receivePaymentWebhook": "the payment provider's, signed by it",
     "getSession": BROWSERS, "signOut": BROWSERS, "signInForDevelopment": BROWSERS,

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
@@ -51,15 +52,17 @@ class Watch(unittest.TestCase):
         self.assertRegex(done.stdout, r"SHOW +TITLE +QUEUE +WAITING")
         self.assertNotIn("\x1b", done.stdout, "a file gets no colours")
 
-    def on_terminal(self, *words, enough):
+    def on_terminal(self, *words, enough, rows=0):
         master, slave = pty.openpty()
+        if rows:
+            termios.tcsetwinsize(slave, (rows, 120))
         process = subprocess.Popen([PROGRAM, *words, "--url", self.system.url, "--data", self.system.data], stdout=slave, stderr=slave)
         os.close(slave)
         try:
             return read_until(master, enough)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=30)
+            self.assertEqual(process.wait(timeout=30), 0, "it was to go on until Ctrl-C")
             os.close(master)
 
     def test_top_stays_in_place_on_a_terminal(self):
@@ -68,6 +71,12 @@ class Watch(unittest.TestCase):
         self.assertIn("\x1b[1m", shown)
         self.assertNotIn("\x1b[?1049h", shown)
 
+    def test_top_is_no_taller_than_the_terminal(self):
+        shown = self.on_terminal("top", "--interval", "0.2", rows=6, enough=lambda shown: shown.count(b"\x1b[H") >= 2)
+        frame = shown.split("\x1b[H")[1]
+        self.assertLessEqual(frame.count("\n"), 5, "the row with the cursor is the last")
+        self.assertIn("SHOW", frame)
+
     def test_a_list_is_watched(self):
         shown = self.on_terminal("queue", "list", "--watch", "0.2", enough=lambda shown: shown.count(b"WAITING") >= 3)
         self.assertGreaterEqual(shown.count("\x1b[2J"), 3)
@@ -75,7 +84,7 @@ class Watch(unittest.TestCase):
                                    stdout=subprocess.PIPE, text=True)  # fmt: skip
         lines = [json.loads(process.stdout.readline()) for _ in range(2)]
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
+        self.assertEqual(process.wait(timeout=30), 0)
         process.stdout.close()
         self.assertTrue(all(line["items"] for line in lines))
 

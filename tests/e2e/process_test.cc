@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -122,6 +123,59 @@ TEST(Process, ADataFolderInUseIsOneLineAndExit2) {
                                  system.data_dir()},
                                 seconds(60)),
                      system.data_dir());
+}
+
+// Buyers' names, and the secrets of relay targets, are nobody else's on that machine.
+TEST(Process, OnlyTheOwnerReadsItsData) {
+  using std::filesystem::perms;
+  const mode_t before = umask(022);  // as most people have it
+  const System system;
+  umask(before);
+  ASSERT_TRUE(system.ready());
+  constexpr perms kOfOthers =
+      perms::group_read | perms::group_write | perms::others_read | perms::others_write;
+  EXPECT_EQ(std::filesystem::status(system.data_dir()).permissions() & kOfOthers, perms::none);
+  int files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(system.data_dir())) {
+    std::error_code gone;  // as what SQLite makes for a moment
+    const std::filesystem::file_status status = entry.status(gone);
+    if (!std::filesystem::exists(status)) continue;
+    EXPECT_EQ(status.permissions() & kOfOthers, perms::none) << entry.path();
+    ++files;
+  }
+  EXPECT_GT(files, 8) << "a database of each service, and more";
+}
+
+// Its stores are elsewhere: it would begin with empty ones, and the two would share a bus.
+TEST(Process, AFolderOfTheOtherFormIsRefusedAndLeftAlone) {
+  const testbed::TempDir dir;
+  const auto refused = [&](const std::filesystem::path& data, const std::vector<std::string>& form,
+                           const std::string& cure) {
+    std::vector<std::string> command{Program(), "up", "--no-seed", "--port", "0", "--data", data};
+    command.insert(command.end(), form.begin(), form.end());
+    ExpectOneClearLine(RunCommand(command, seconds(60)), cure);
+    const std::filesystem::directory_iterator entries(data);
+    EXPECT_EQ(std::distance(begin(entries), end(entries)), 1) << "nothing is made there";
+  };
+  const std::filesystem::path scaled = dir.path() / "scaled";
+  std::filesystem::create_directories(scaled / "postgres" / "data");
+  refused(scaled, {}, "give --scaled");
+  const std::filesystem::path embedded = dir.path() / "embedded";
+  std::filesystem::create_directories(embedded);
+  std::ofstream(embedded / "seat.db") << "";
+  refused(embedded, {"--scaled", "--no-kafka"}, "leave --scaled out");
+}
+
+// In one process too, a saga's settings come from the environment.
+TEST(Process, ASettingOfSagasThatCantBeIsOneLineAndExit2) {
+  const testbed::TempDir dir;
+  const auto up_with = [&](const std::string& setting) {
+    return RunCommand({"/usr/bin/env", setting, Program(), "up", "--no-seed", "--port",
+                       std::to_string(FreePort()), "--data", dir.path()},
+                      seconds(60));
+  };
+  ExpectOneClearLine(up_with("BOXOFFICE_STEP_PAYMENT_TIMEOUT_MS=1"), "BOXOFFICE_STEP_PAYMENT_TIMEOUT_MS");
+  ExpectOneClearLine(up_with("BOXOFFICE_LEASE_RENEW_MS=60000"), "lease.renew_ms");
 }
 
 TEST(Process, ADatabaseNewerThanTheProgramIsOneLineAndExit2) {

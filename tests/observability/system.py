@@ -1,5 +1,6 @@
 """A scaled system and a Prometheus that scrapes it, for the tests of this folder."""
 
+import ctypes
 import json
 import os
 import re
@@ -44,6 +45,12 @@ def await_that(what, condition, seconds=60):
     raise AssertionError(f"not within {seconds} s: {what}{last}")
 
 
+def end_with_the_test():
+    """In the child: SIGTERM when the test ends, however it does; `up` does not follow whoever started it by itself."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
 class System:
     """`boxoffice up --scaled` in a temporary folder."""
 
@@ -54,7 +61,8 @@ class System:
         self.output = Path(self.folder.name) / "up.log"
         command = [PROGRAM, "up", "--scaled", "--no-kafka", "--port", "0", "--data", self.data, *flags]
         with self.output.open("w") as output:
-            self.child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | (environment or {}))
+            self.child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=os.environ | (environment or {}),
+                                          preexec_fn=end_with_the_test)  # fmt: skip
         try:
             self.url = await_that("the system is ready", self._ready, START_SECONDS)
         except BaseException:

@@ -94,7 +94,10 @@ Result<std::unique_ptr<Writer>> Writer::Create(const std::filesystem::path& file
   if (fd < 0) return Unwritable(writer->unfinished_, std::strerror(errno));
   ::close(fd);
   auto database = sql::Database::Open(writer->unfinished_);
-  if (!database) return Unwritable(writer->unfinished_, database.error().detail);
+  if (!database) {
+    RemoveAll(writer->unfinished_);
+    return Fail(Code::kPermissionDenied, "archive_unwritable", database.error().detail);  // it names the file
+  }
   writer->database_ = std::make_unique<sql::Database>(*std::move(database));
   BOXOFFICE_TRY(Written(writer->database_->Execute(fmt::format(
                             "PRAGMA application_id={}; PRAGMA user_version={}; "
@@ -150,7 +153,7 @@ Result<std::unique_ptr<Reader>> Reader::Open(const std::filesystem::path& file) 
   BOXOFFICE_ASSIGN(const int64_t application, ReadPragma(*database, "application_id"));
   if (application != kApplicationId) {
     return Fail(Code::kInvalidArgument, "not_an_archive",
-                fmt::format("{} was not written by `boxoffice export`", file.string()));
+                fmt::format("{} was not written by `boxoffice export` or `backup`", file.string()));
   }
   BOXOFFICE_ASSIGN(const int64_t version, ReadPragma(*database, "user_version"));
   if (version != kFileVersion) {

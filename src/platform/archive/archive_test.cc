@@ -132,6 +132,19 @@ TEST_F(ArchiveTest, WhereItCantBeWrittenIsSaid) {
   EXPECT_EQ(writer.error().reason, "archive_unwritable");
 }
 
+// As on a disk that is full: the file can be made, and SQLite can't write to it.
+TEST_F(ArchiveTest, OneThatCantBeOpenedLeavesNothing) {
+  const std::string unfinished = file_.string() + ".new";
+  std::filesystem::create_directories(unfinished + "-wal/in the way");
+  const auto writer = Writer::Create(file_);
+  ASSERT_FALSE(writer.has_value());
+  EXPECT_EQ(writer.error().reason, "archive_unwritable");
+  const std::string& detail = writer.error().detail;
+  EXPECT_TRUE(detail.starts_with(unfinished + ": ")) << detail;
+  EXPECT_EQ(detail.find(unfinished), detail.rfind(unfinished)) << detail;
+  EXPECT_FALSE(std::filesystem::exists(unfinished));
+}
+
 TEST_F(ArchiveTest, AMissingTruncatedOrForeignFileIsRefused) {
   EXPECT_EQ(Check().error().reason, "archive_missing");
   Write(2'000);

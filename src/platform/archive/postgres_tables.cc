@@ -282,6 +282,7 @@ class LoadingSink final : public Sink {
   Result<void> Add(std::span<const Row> rows) override {
     BOXOFFICE_TRY(FormCheck::Check(now_->form, rows));
     BOXOFFICE_TRY(CheckIds(rows));
+    BOXOFFICE_TRY(CheckTexts(rows));
     std::vector<pg::Parameter> parameters;
     for (size_t i = 0; i < now_->columns.size(); ++i)
       parameters.push_back(ColumnOf(rows, i, now_->columns[i].stored));
@@ -305,6 +306,33 @@ class LoadingSink final : public Sink {
       }
     }
     return {};
+  }
+
+  // What the server would say of one, it says of all rows together.
+  Result<void> CheckTexts(std::span<const Row> rows) const {
+    for (size_t i = 0; i < now_->columns.size(); ++i) {
+      if (now_->columns[i].stored != Stored::kText) continue;
+      for (const Row& row : rows) {
+        const std::string* value = Text(row[i]);
+        if (value != nullptr && value->contains('\0')) {
+          return WrongForm(
+              fmt::format("{}.{} of the row with {} has a NUL byte, which PostgreSQL can't store",
+                          now_->form.table.name, now_->form.table.columns[i], NameOf(row)));
+        }
+      }
+    }
+    return {};
+  }
+
+  // "id 7": by the first column, which is the key or begins it.
+  [[nodiscard]] std::string NameOf(const Row& row) const {
+    const std::string& column = now_->form.table.columns[0];
+    if (const auto* number = std::get_if<int64_t>(&row[0])) return fmt::format("{} {}", column, *number);
+    const std::string* text = Text(row[0]);
+    const std::optional<Uuid> id =
+        text != nullptr && now_->columns[0].stored == Stored::kUuid ? Uuid::FromBytes(*text) : std::nullopt;
+    if (id) return fmt::format("{} {}", column, id->ToString());
+    return fmt::format("{} {}", column, text != nullptr ? text->substr(0, text->find('\0')) : "");
   }
 
   pg::Transaction& transaction_;

@@ -224,6 +224,24 @@ TEST_F(TablesTest, WhatTheSchemaDoesNotHaveIsRefused) {
   EXPECT_THAT(no_id.error().detail, HasSubstr("room.owner"));
 }
 
+TEST_F(TablesTest, ATextThatPostgresCantStoreIsToldWithItsTableAndRow) {
+  BOXOFFICE_NEED_POSTGRES();
+  Row house{int64_t{7}, std::string("a\0b", 3), NewId(), std::string(),
+            int64_t{1}, std::string(),          Value(), Value()};
+  const auto load = [&house](Sink& sink) -> Result<void> {
+    BOXOFFICE_TRY(sink.Begin(kHouse));
+    return sink.Add({&house, 1});
+  };
+  const PostgresSource source = NewPostgres();
+  const auto refused = LoadPostgres(source, load);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().reason, "archive_schema");
+  EXPECT_THAT(refused.error().detail, HasSubstr("house.name of the row with id 7"));
+  house[1] = std::string("ab");
+  house[3] = std::string("a\0b", 3);
+  ExpectGood(LoadPostgres(source, load));
+}
+
 TEST_F(TablesTest, ADatabaseThatAServiceIsConnectedToIsRefused) {
   BOXOFFICE_NEED_POSTGRES();
   const PostgresSource source = NewPostgres();

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "base/check.h"
 #include "platform/obs/log.h"
@@ -57,7 +58,13 @@ std::string_view Meaning(std::string_view reason) {
 
 }  // namespace
 
+void KeepFromOthers() {
+  constexpr mode_t kReadAndWrite = 0066;
+  umask(umask(0077) | kReadAndWrite);  // what another thread makes between the two is its owner's too
+}
+
 Result<DataFolder> DataFolder::Open(const std::filesystem::path& path, std::string_view service) {
+  KeepFromOthers();
   for (const auto& folder : {path, path / "keys", path / "run"}) {
     std::error_code error;
     std::filesystem::create_directories(folder, error);

@@ -20,11 +20,17 @@ namespace boxoffice::module {
 inline constexpr int kExitFailed = 1;     // it ran, and something went wrong, or the answer is no
 inline constexpr int kExitCantStart = 2;  // it was called the wrong way, or lacks something from outside
 
+// What this process makes from now on nobody but its owner reads or writes. Others may pass through its
+// folders, as a PostgreSQL has to that runs as a user of its own. Where its umask keeps out more already,
+// that stays.
+void KeepFromOthers();
+
 // A data folder that this process may use: held by locks (flock) that end with the object, and with the
 // process. The whole system wants the folder for itself; of single services, each may be there once.
 class DataFolder {
  public:
-  // Creates `path` with keys/ and run/ in it if they are missing. `service` is empty for the whole system.
+  // Creates `path` with keys/ and run/ in it if they are missing, after KeepFromOthers: what is in it is its
+  // owner's alone. `service` is empty for the whole system.
   // Errors: data_folder_unwritable, data_folder_in_use (detail: the path).
   [[nodiscard]] static Result<DataFolder> Open(const std::filesystem::path& path,
                                                std::string_view service = {});

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "platform/obs/log.h"
@@ -20,6 +21,25 @@ TEST(DataFolderTest, IsMadeWithWhatBelongsIntoIt) {
   ASSERT_TRUE(folder.has_value());
   EXPECT_TRUE(std::filesystem::is_directory(temp.path() / "a" / "b" / "keys"));
   EXPECT_TRUE(std::filesystem::is_directory(temp.path() / "a" / "b" / "run"));
+}
+
+TEST(DataFolderTest, WhatIsMadeInItIsItsOwnersAlone) {
+  using std::filesystem::perms;
+  const testbed::TempDir temp;
+  const auto mode = [](const std::filesystem::path& file) {
+    return std::filesystem::status(file).permissions();
+  };
+  for (const mode_t stricter : {mode_t{0}, mode_t{0011}}) {
+    const std::filesystem::path path = temp.path() / (stricter == 0 ? "usual" : "strict");
+    const mode_t before = umask(0022 | stricter);
+    const auto folder = DataFolder::Open(path);
+    std::ofstream(path / "seat.db") << "x";
+    umask(before);
+    ASSERT_TRUE(folder.has_value());
+    EXPECT_EQ(mode(path),
+              stricter != 0 ? perms::owner_all : perms::owner_all | perms::group_exec | perms::others_exec);
+    EXPECT_EQ(mode(path / "seat.db"), perms::owner_read | perms::owner_write);
+  }
 }
 
 TEST(DataFolderTest, OfTwoWholeSystemsTheSecondIsRefused) {

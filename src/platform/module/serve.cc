@@ -147,6 +147,7 @@ Result<void> Serve(const ProcessConfig& config, const ServiceProgram& program, S
 }
 
 Result<void> PrepareStore(const ProcessConfig& config, const ServiceProgram& program) {
+  KeepFromOthers();
   std::error_code error;
   std::filesystem::create_directories(config.data, error);
   if (error) {

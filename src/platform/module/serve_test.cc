@@ -8,6 +8,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "platform/http/client.h"
@@ -115,6 +116,13 @@ TEST_F(ServeMainTest, RunsUntilTheSignalThenDrainsAndStops) {
   EXPECT_EQ(SqliteFolder(store_url_), temp_.path());
   EXPECT_THAT(out_, testing::StartsWith("ready short " + SocketAddress(temp_.path(), "short") +
                                         "\nadmin 127.0.0.1:"));
+}
+
+// `migrate` makes the database, before anything serves.
+TEST_F(ServeMainTest, WhatMigrateMakesIsItsOwnersAlone) {
+  const mode_t before = umask(022);
+  EXPECT_EQ(Serve({"migrate"}), 0) << err_;
+  EXPECT_EQ(umask(before), mode_t{066});
 }
 
 TEST_F(ServeMainTest, IsNotReadyWhileItDrains) {
