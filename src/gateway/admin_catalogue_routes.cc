@@ -1,8 +1,14 @@
 // Concerts and shows, as operators make and change them.
+#include <algorithm>
+#include <cstdint>
 #include <limits>
+#include <string>
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "base/text.h"
 #include "gateway/edge.h"
 #include "gateway/pages.h"
 #include "gateway/refusals.h"
@@ -50,13 +56,28 @@ uint32_t ReadCountOrDefault(http::ObjectReader& reader, std::string_view name, i
   return value;
 }
 
-// What the service says of times that are seconds here and milliseconds there, by the names of here.
+// The whole numbers of a text that are milliseconds, as seconds.
+std::string InSeconds(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789";
+  std::string seconds;
+  while (!text.empty()) {
+    const size_t begin = std::min(text.find_first_of(kDigits), text.size());
+    seconds += text.substr(0, begin);
+    text.remove_prefix(begin);
+    const std::string_view digits = text.substr(0, text.find_first_not_of(kDigits));
+    text.remove_prefix(digits.size());
+    if (const auto ms = boxoffice::ParseNumber<int64_t>(digits)) seconds += fmt::format("{}", *ms / 1000);
+  }
+  return seconds;
+}
+
+// What the service says of times that are seconds here and milliseconds there, in the terms of here.
 Response ShowFailure(Error error) {
   constexpr std::pair<std::string_view, std::string_view> kNames[] = {{"hold_ttl_ms: ", "hold_ttl_s: "},
                                                                       {"grace_ms: ", "grace_s: "}};
   for (const auto& [theirs, ours] : kNames) {
     if (error.detail.starts_with(theirs))
-      error.detail = fmt::format("{}in milliseconds, {}", ours, error.detail.substr(theirs.size()));
+      error.detail = fmt::format("{}{}", ours, InSeconds(error.detail.substr(theirs.size())));
   }
   return ServiceFailure(error);
 }
@@ -129,7 +150,10 @@ void ReadSeats(http::ObjectReader& reader, std::string plan, seat::v1::CreateSho
   if (!plan.empty()) {
     reader.Ignore("seating_plan");
     query.set_seating_plan(std::move(plan));
-  } else if (has_plan || (!has_csv && !has_grid)) {
+  } else if (!has_plan && !has_csv && !has_grid) {
+    reader.Refuse("seating_plan", "field_missing",
+                  "is missing, or `seating_csv` or `grid`: one of the three is needed");
+  } else if (has_plan) {
     query.set_seating_plan(reader.Required<std::string>("seating_plan"));
   }
   if (has_csv) query.set_seating_csv(reader.Required<std::string>("seating_csv"));

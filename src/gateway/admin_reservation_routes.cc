@@ -1,6 +1,5 @@
 // What operators find of reservations and do to them: search, cancel, move. Their sagas are in
 // admin_saga_routes.cc.
-#include <algorithm>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -37,11 +36,7 @@ Result<reservation::v1::Cancel> ReadCancel(const Request& request) {
   const std::optional<std::vector<int64_t>> seats = reader.OptionalArray<int64_t>("seats", 1'000);
   cancel.set_reason(ReasonInBody(reader));
   BOXOFFICE_TRY(reader.Finish());
-  if (seats) {
-    BOXOFFICE_ASSIGN(std::vector<uint32_t> seat_nos, CheckSeats(*seats));
-    std::ranges::sort(seat_nos);
-    cancel.mutable_seat_nos()->Assign(seat_nos.begin(), seat_nos.end());
-  }
+  if (seats) BOXOFFICE_TRY(TakeSeats(*seats, *cancel.mutable_seat_nos()));
   cancel.set_by_operator(true);
   return cancel;
 }

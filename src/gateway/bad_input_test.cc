@@ -45,6 +45,18 @@ TEST_F(BadInputTest, BodyOver64KiBIs413) {
   EXPECT_EQ(answer.status, 413);
 }
 
+TEST_F(BadInputTest, AKeyGivenTwiceIsRefused) {
+  for (const char* name : {"Idempotency-Key", "Authorization", "X-Queue-Token"}) {
+    Options options;
+    options.key = "k1";
+    options.queue_token = QueueToken();
+    options.headers = {{name, "another"}};
+    const http::ClientResponse answer = Call("POST", "/v1/reservations", kSeats, options);
+    EXPECT_EQ(answer.status, 400) << name;
+    EXPECT_EQ(CodeOf(answer), "request_malformed") << name;
+  }
+}
+
 TEST_F(BadInputTest, NoJwtIs401) {
   Options options;
   options.user = "";
@@ -455,8 +467,21 @@ TEST_F(BadInputTest, AFieldOfAShowIsNamedAsItWasSent) {
   const http::ClientResponse hold = CallAsOperator("PATCH", "/v1/admin/shows/1", R"({"hold_ttl_s":5})");
   EXPECT_EQ(hold.status, 422);
   EXPECT_EQ(Json(hold).at("field").as_string(), "hold_ttl_s");
+  EXPECT_EQ(Json(hold).at("detail").as_string(), "hold_ttl_s: 5 is not within 60 and 1800") << "in seconds";
   const http::ClientResponse grace = CallAsOperator("PATCH", "/v1/admin/shows/1", R"({"grace_s":9000})");
   EXPECT_EQ(Json(grace).at("field").as_string(), "grace_s");
+  EXPECT_EQ(Json(grace).at("detail").as_string(), "grace_s: 9000 is not within 0 and 1800");
+}
+
+TEST_F(BadInputTest, AShowWithoutSeatsIsToldTheThreeWaysToGiveThem) {
+  const http::ClientResponse answer = CallAsOperator(
+      "POST", "/v1/admin/shows",
+      R"({"concert_id":1,"starts_at":"2026-12-24T20:00:00Z","currency":"KRW","prices":{"R":1}})");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(CodeOf(answer), "field_missing");
+  const std::string detail(Json(answer).at("detail").as_string());
+  for (const char* name : {"`seating_plan`", "`seating_csv`", "`grid`"}) EXPECT_THAT(detail, HasSubstr(name));
+  EXPECT_EQ(services_.seat.CreateShow_.calls, 0);
 }
 
 TEST_F(BadInputTest, SeatPlanWhoseJsonIsBrokenOffIs422WithItsLine) {

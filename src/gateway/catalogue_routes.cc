@@ -64,7 +64,8 @@ asio::awaitable<Response> GetSeats(Edge& edge, Request& request, SeatPicture::Fo
   if (!known) co_return ServiceFailure(known.error());
   const Result<std::shared_ptr<SeatPicture>> picture = co_await edge.seat_maps.Get(*id);
   if (!picture) co_return ServiceFailure(picture.error());
-  const std::string etag = '"' + (*picture)->tag() + '"';
+  // Weak, as the version's number in the body may be another.
+  const std::string etag = "W/\"" + (*picture)->tag() + '"';
   Response response;
   response.headers.Add("ETag", etag);
   response.headers.Add("Cache-Control", "no-cache");
@@ -88,7 +89,7 @@ asio::awaitable<Response> FollowSeats(Edge& edge, Request& request) {
   const Result<std::shared_ptr<SeatPicture>> picture = co_await edge.seat_maps.Get(*id);
   if (!picture) co_return ServiceFailure(picture.error());
   std::string tag(request.header("Last-Event-ID").value_or(request.query("from").value_or("")));
-  if (tag.starts_with("W/")) tag.erase(0, 2);  // of an answer that came compressed
+  if (tag.starts_with("W/")) tag.erase(0, 2);  // an ETag of a map
   std::erase(tag, '"');
   co_return http::SseResponse([&edge, show_id = *id, tag](http::SseStream& stream) {
     return edge.seat_maps.Follow(show_id, tag, stream);

@@ -54,6 +54,7 @@ struct Edge {
   rpc::WorkerPool& monitoring;  // for what is known here and told at once, whatever waits
   std::unordered_set<int64_t> known_shows;
   SignIn* sign_in = nullptr;  // null: no identity provider to sign in at
+  bool self_service = true;   // buyers top up their wallets by themselves
 
   // Whether the show is known to exist; shows don't go away, so each is asked for once.
   [[nodiscard]] bool KnowsShow(int64_t show_id) const { return known_shows.contains(show_id); }

@@ -73,6 +73,10 @@ void AddEdgeKeys(config::Keys& keys, EdgeConfig& config) {
   keys.Switch("session.development", config.development_sign_in,
               "Whether pages sign anybody in as anybody, where tokens are the development issuer's, it "
               "listens on 127.0.0.1 and limit.trusted_proxies is 0; false behind any proxy");
+  keys.Switch(
+      "wallet.self_service", config.self_service,
+      "Whether buyers top up their wallets by themselves, without paying for it; false where money is "
+      "real: then operators credit wallets by adjustments");
 }
 
 std::string AddressKey(const Request& request, uint32_t trusted_proxies) {

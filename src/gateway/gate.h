@@ -33,10 +33,11 @@ struct EdgeConfig {
   std::filesystem::path web_root;  // of the web app, built; empty: web_files.h knows where it usually is
   bool access_log = false;
   bool development_sign_in = true;  // where sessions.h offers it
+  bool self_service = true;         // buyers top up their wallets by themselves
 };
 
-// Keys limit.*, cors.*, web.root, http.compress, http.access_log and session.development, bound to `config`,
-// which must outlive `keys`.
+// Keys limit.*, cors.*, web.root, http.compress, http.access_log, session.development and
+// wallet.self_service, bound to `config`, which must outlive `keys`.
 void AddEdgeKeys(config::Keys& keys, EdgeConfig& config);
 
 // The address that a request comes from, as its limit counts it: the connection's, or, with proxies in front,

@@ -58,10 +58,13 @@ TEST(EdgeKeysTest, EachLimitHasAKeyOfItsOwn) {
   EXPECT_TRUE(keys.Set("limit.address_requests", "5", "test"));
   EXPECT_TRUE(keys.Set("limit.user_streams", "7", "test"));
   EXPECT_TRUE(keys.Set("limit.address_streams", "9", "test"));
+  EXPECT_TRUE(keys.Set("wallet.self_service", "false", "test"));
   EXPECT_EQ(config.user.requests, 3U);
   EXPECT_EQ(config.address.requests, 5U);
   EXPECT_EQ(config.user_streams, 7U);
   EXPECT_EQ(config.address_streams, 9U);
+  EXPECT_FALSE(config.self_service);
+  EXPECT_TRUE(config.development_sign_in);
 }
 
 class GateTest : public GatewayTest {

@@ -119,7 +119,9 @@ struct GatewayModule::Running {
                                 web,
                                 blocking,
                                 monitoring,
-                                {}});
+                                {},
+                                nullptr,
+                                config.edge.self_service});
     }
     computing.CountIn(runtime.metrics, "gateway");
     blocking.CountIn(runtime.metrics, "gateway-blocking");
@@ -244,6 +246,7 @@ Result<void> GatewayModule::Serve() {
   options.single_threaded = true;
   options.traced_as = name();
   options.untraced = {"/healthz", "/readyz", "/metrics"};
+  options.given_once = {"Authorization", "Idempotency-Key", "X-Queue-Token"};
   options.finish = [gate = running.workers.front()->gate.get()](const http::Request& request,
                                                                 http::Response& response) {
     gate->Finish(request, response);

@@ -69,6 +69,33 @@ TEST_F(MoneyRoutesTest, AnAdjustmentGoesToTheWalletWithWhoDidItAndWhy) {
   EXPECT_EQ(adjust.reason(), "a fee");
 }
 
+class SelfServiceTest : public MoneyRoutesTest {
+ protected:
+  void Configure(GatewayConfig& config) override { config.edge.self_service = false; }
+};
+
+TEST_F(SelfServiceTest, WhereBuyersMayNotTopUpOnlyAnOperatorCredits) {
+  AnswerWallet(Moved());
+  Options options;
+  options.key = "k1";
+  const http::ClientResponse refused =
+      Call("POST", "/v1/wallet/charges", R"({"amount":94,"currency":"KRW"})", options);
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(CodeOf(refused), "self_service_off");
+  EXPECT_THAT(std::string(Json(refused).at("detail").as_string()), HasSubstr("adjustments"));
+  EXPECT_EQ(services_.wallet.commands.calls, 0);
+  EXPECT_FALSE(Json(Call("GET", "/v1/session")).at("self_service").as_bool()) << "pages offer it nobody";
+  EXPECT_EQ(CallAsOperator("POST", "/v1/admin/wallets/ada/adjustments",
+                           R"({"amount":94,"currency":"KRW","reason":"paid by card"})")
+                .status,
+            201);
+  EXPECT_EQ(LastCommand().adjust().user_id(), "ada");
+}
+
+TEST_F(MoneyRoutesTest, PagesAreToldThatBuyersMayTopUp) {
+  EXPECT_TRUE(Json(Call("GET", "/v1/session")).at("self_service").as_bool());
+}
+
 TEST_F(MoneyRoutesTest, WhatMovesMoneyNeedsAKey) {
   Options options;
   options.user = "root";

@@ -106,20 +106,38 @@ std::optional<Timestamp> ParseTime(std::string_view text) {
                                          std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
   if (month < 1 || day < 1 || !date.ok()) return std::nullopt;
-  return Timestamp(std::chrono::sys_days(date)) + std::chrono::hours(hour) +
-         std::chrono::minutes(minute - *offset_min) + std::chrono::seconds(second) +
-         milliseconds(fraction_ms);
+  const Timestamp time = Timestamp(std::chrono::sys_days(date)) + std::chrono::hours(hour) +
+                         std::chrono::minutes(minute - *offset_min) + std::chrono::seconds(second) +
+                         milliseconds(fraction_ms);
+  // The offset may have led out of what four digits can say.
+  constexpr Timestamp kFirst{std::chrono::sys_days(std::chrono::year(0) / 1 / 1)};
+  constexpr Timestamp kBeyond{std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1)};
+  if (time < kFirst || time >= kBeyond) return std::nullopt;
+  return time;
 }
 
 int64_t TimeInBody(http::ObjectReader& reader, std::string_view name) {
   const std::optional<std::string_view> text = reader.Optional<std::string_view>(name);
   if (!text) return 0;
   const std::optional<Timestamp> time = ParseTime(*text);
-  if (!time || ToUnixMs(*time) <= 0) {
+  if (!time) {
     reader.Refuse(name, "field_invalid", "must be a time like 2026-11-22T10:00:00Z");
     return 0;
   }
+  if (ToUnixMs(*time) <= 0) {
+    reader.Refuse(name, "field_invalid", "must be after 1970-01-01T00:00:00Z");
+    return 0;
+  }
   return ToUnixMs(*time);
+}
+
+std::string TextInBody(http::ObjectReader& reader, std::string_view name, size_t max_bytes) {
+  std::string text = reader.Optional<std::string>(name).value_or("");
+  if (text.size() > max_bytes) {
+    reader.Refuse(name, "field_invalid", fmt::format("has at most {} bytes", max_bytes));
+  }
+  if (text.contains('\0')) reader.Refuse(name, "field_invalid", "has a NUL byte");
+  return text;
 }
 
 std::string ReasonInBody(http::ObjectReader& reader) {
@@ -127,6 +145,7 @@ std::string ReasonInBody(http::ObjectReader& reader) {
   if (reason.empty() || reason.size() > kMaxReasonBytes) {
     reader.Refuse("reason", "field_invalid", fmt::format("has 1 to {} bytes", kMaxReasonBytes));
   }
+  if (reason.contains('\0')) reader.Refuse("reason", "field_invalid", "has a NUL byte");
   return reason;
 }
 

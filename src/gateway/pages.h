@@ -33,12 +33,16 @@ inline constexpr size_t kIdBytes = 16;          // of an id in a cursor
 // with field_invalid what can't be an id.
 [[nodiscard]] int64_t NumberInBody(http::ObjectReader& reader, std::string_view name);
 
-// "2026-11-22T10:00:00Z", with a fraction of a second and with an offset; anything else: nullopt.
+// "2026-11-22T10:00:00Z", with a fraction of a second and with an offset; anything else: nullopt, also what
+// is of no year from 0000 to 9999 in UTC, as nobody could be told of it.
 [[nodiscard]] std::optional<Timestamp> ParseTime(std::string_view text);
 // `name` in a body as a time, 0 where it is absent. Refuses with field_invalid.
 [[nodiscard]] int64_t TimeInBody(http::ObjectReader& reader, std::string_view name);
+// `name` in a body as a text, "" where it is absent. Refuses with field_invalid what is longer, and a NUL
+// byte, which PostgreSQL can't store.
+[[nodiscard]] std::string TextInBody(http::ObjectReader& reader, std::string_view name, size_t max_bytes);
 // The `reason` in a body that an operator has to give. Refuses with field_invalid what has not 1 to 500
-// bytes.
+// bytes, and a NUL byte.
 [[nodiscard]] std::string ReasonInBody(http::ObjectReader& reader);
 
 struct Page {

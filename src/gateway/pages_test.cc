@@ -31,9 +31,37 @@ TEST(PagesTest, WhatIsNoTimeIsRefused) {
   for (const std::string_view text :
        {"", "2026-11-22", "2026-11-22T10:00:00", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z",
         "2026-11-22T24:00:00Z", "2026-11-22T10:60:00Z", "2026-11-22T10:00:00.Z", "2026-11-22T10:00:00Zx",
-        "2026-11-22T10:00:00+9:00", "1800000000000"}) {
+        "2026-11-22T10:00:00+9:00", "1800000000000", "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:60Z",
+        "0000-01-01T00:00:00+00:01"}) {
     EXPECT_EQ(ParseTime(text), std::nullopt) << text;
   }
+  EXPECT_EQ(ToRfc3339(*ParseTime("9999-12-31T23:59:59Z")), "9999-12-31T23:59:59.000Z");
+}
+
+TEST(PagesTest, ATimeBefore1970IsNotSaidToBeNone) {
+  const auto detail = [](std::string_view body) {
+    http::ObjectReader reader(body);
+    EXPECT_EQ(TimeInBody(reader, "at"), 0);
+    return reader.Finish().error().detail;
+  };
+  EXPECT_THAT(detail(R"({"at":"1969-01-01T00:00:00Z"})"), testing::HasSubstr("after 1970"));
+  EXPECT_THAT(detail(R"({"at":"yesterday"})"), testing::HasSubstr("like 2026-11-22"));
+}
+
+TEST(PagesTest, ATextHasNoNulAndNoMoreThanItMay) {
+  const auto detail = [](std::string_view body) {
+    http::ObjectReader reader(body);
+    (void)TextInBody(reader, "name", 3);
+    const Result<void> read = reader.Finish();
+    return read ? std::string() : read.error().detail;
+  };
+  EXPECT_EQ(detail("{}"), "");
+  EXPECT_EQ(detail(R"({"name":"abc"})"), "");
+  EXPECT_EQ(detail(R"({"name":"abcd"})"), "field `name` has at most 3 bytes");
+  EXPECT_EQ(detail(R"({"name":"a\u0000b"})"), "field `name` has a NUL byte");
+  http::ObjectReader reader(R"({"reason":"a\u0000b"})");
+  (void)ReasonInBody(reader);
+  EXPECT_EQ(reader.Finish().error().detail, "field `reason` has a NUL byte");
 }
 
 http::Request WithQuery(std::string_view target) {

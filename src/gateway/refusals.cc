@@ -47,6 +47,7 @@ constexpr auto kTable = std::to_array<RefusalRow>({
      "The request with this Idempotency-Key is still running"},
     {"invalid_argument", 422, "invalid_argument", "A field has a value that can't be meant"},
     {"invalid_field", 422, "invalid_field", "A field has a value that can't be meant"},
+    {"invalid_value", 422, "invalid_value", "A field has a value that can't be stored"},
     {"jwt_algorithm", 401, "jwt_algorithm", "The JWT is signed with another algorithm"},
     {"jwt_audience", 401, "jwt_audience", "The JWT is for somebody else"},
     {"jwt_expired", 401, "jwt_expired", "The JWT has expired"},
@@ -110,6 +111,7 @@ constexpr auto kTable = std::to_array<RefusalRow>({
     {"seating_plan_invalid", 422, "seating_plan_invalid", "The seating plan can't be read"},
     {"seats_taken", 409, "seats_taken", "Seats are taken"},
     {"section_unknown", 422, "section_unknown", "The show has no such section"},
+    {"self_service_off", 403, "self_service_off", "Wallets are not topped up by their users here"},
     {"session_busy", 409, "session_busy", "The place in the queue is used for another reservation"},
     {"session_not_active", 409, "session_not_active", "The place in the queue is not active"},
     {"settlement_malformed", 422, "settlement_malformed", "The settlement file can't be read"},
@@ -171,6 +173,19 @@ void WriteField(std::string_view detail, http::JsonWriter& writer) {
   if (const std::string_view field = FieldOf(detail); !field.empty()) writer.Field("field", field);
 }
 
+// Whose details are a database driver's own words.
+bool IsOfADatabase(std::string_view reason) { return reason == "invalid_value" || reason == "constraint"; }
+
+// Without what is not for whoever asked: a driver's words, and the services' name for the Idempotency-Key.
+Error ForTheAsker(const Error& error) {
+  if (IsOfADatabase(error.reason)) {
+    obs::Log(obs::Level::kWarning, "value_not_stored", {{"reason", error.reason}, {"detail", error.detail}});
+    return {error.code, error.reason, {}};
+  }
+  if (error.reason == "operation_key_reused") return {error.code, error.reason, {}};
+  return error;
+}
+
 http::Response Make(const RefusalRow& row, std::string_view detail, const http::ProblemMembers& members) {
   http::Response response =
       http::ProblemResponse({row.status, row.code, row.title, detail}, [&](http::JsonWriter& writer) {
@@ -190,6 +205,11 @@ const RefusalRow* FindRefusal(std::string_view reason) {
   return found != kTable.end() && found->reason == reason ? &*found : nullptr;
 }
 
+std::string_view StableCode(std::string_view reason) {
+  const RefusalRow* row = FindRefusal(reason);
+  return row != nullptr ? row->code : reason;
+}
+
 http::Response RefusalResponse(std::string_view reason, std::string_view detail,
                                const http::ProblemMembers& members) {
   if (const RefusalRow* row = FindRefusal(reason)) return Make(*row, detail, members);
@@ -197,7 +217,8 @@ http::Response RefusalResponse(std::string_view reason, std::string_view detail,
   return Make({reason, 409, reason, "The state does not allow it"}, detail, members);
 }
 
-http::Response FailureResponse(const Error& error) {
+http::Response FailureResponse(const Error& failure) {
+  const Error error = ForTheAsker(failure);
   if (const RefusalRow* row = FindRefusal(error.reason)) return Make(*row, error.detail, {});
   // Nobody's reason but gRPC's, or a proxy's: a message that is too large, a certificate that is refused.
   // Whatever its code, it is our failure, and its text nobody's business.

@@ -23,13 +23,18 @@ struct RefusalRow {
 // nullptr: no row.
 [[nodiscard]] const RefusalRow* FindRefusal(std::string_view reason);
 
+// The code that the problem of a refusal has; of one without a row, the reason itself, which outlives the
+// answer then.
+[[nodiscard]] std::string_view StableCode(std::string_view reason);
+
 // The answer to an expected refusal, with further members. A reason without a row is a conflict: 409.
 [[nodiscard]] http::Response RefusalResponse(std::string_view reason, std::string_view detail = {},
                                              const http::ProblemMembers& members = {});
 
 // The answer to a failure. By its reason, where that has a row; otherwise by its code as
 // platform/http/problem.h has it, but that a bound that was reached is 503, because it is ours and not the
-// buyer's, and what gRPC says for itself (rpc_failed) is 503 too. A detail that begins with a field ("field
+// buyer's, and what gRPC says for itself (rpc_failed) is 503 too. What a database says of a value is not
+// shown, but logged. A detail that begins with a field ("field
 // `x` …", "x: …") gives the member `field`.
 [[nodiscard]] http::Response FailureResponse(const Error& error);
 

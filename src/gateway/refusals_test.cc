@@ -194,6 +194,25 @@ TEST(RefusalsTest, WhatAServiceFindsInvalidIs422AndWhatTheGatewayDoesIs400) {
   EXPECT_EQ(FailureResponse(error).status, 400);
 }
 
+TEST(RefusalsTest, WhatADatabaseSaysOfAValueIsNotShown) {
+  constexpr const char* kDriver = "ERROR: invalid byte sequence for encoding \"UTF8\": 0x00 [22021]";
+  const http::Response value = ServiceFailure({Code::kInvalidArgument, "invalid_value", kDriver});
+  EXPECT_EQ(value.status, 422);
+  EXPECT_EQ(boost::json::parse(value.body).at("code").as_string(), "invalid_value");
+  const http::Response constraint = ServiceFailure({Code::kConflict, "constraint", kDriver});
+  EXPECT_EQ(constraint.status, 409);
+  for (const http::Response& response : {value, constraint})
+    EXPECT_FALSE(response.body.contains("ERROR")) << response.body;
+}
+
+TEST(RefusalsTest, AKeyThatWasUsedIsNotToldByAFieldThatNobodySent) {
+  const Error error{Code::kConflict, "operation_key_reused", "operation_key: was used with other content"};
+  const http::Response response = ServiceFailure(error);
+  EXPECT_EQ(response.status, 422);
+  EXPECT_EQ(boost::json::parse(response.body).at("code").as_string(), "idempotency_key_reused");
+  EXPECT_FALSE(response.body.contains("operation_key")) << response.body;
+}
+
 TEST(RefusalsTest, TheFieldThatIsWrongIsAMember) {
   const auto field = [](const char* detail) {
     const boost::json::value body =

@@ -130,7 +130,8 @@ void WriteReservation(JsonWriter& writer, const reservation::v1::Reservation& re
   writer.Key("failure");
   if (reservation.has_failure()) {
     const reservation::v1::Refusal& failure = reservation.failure();
-    writer.BeginObject().Field("code", failure.code()).Field("detail", failure.detail()).EndObject();
+    writer.BeginObject().Field("code", StableCode(failure.code())).Field("detail", failure.detail());
+    writer.EndObject();
   } else {
     writer.Null();
   }

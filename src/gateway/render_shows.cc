@@ -1,4 +1,5 @@
 // Cancellations of shows, and waitlists, as JSON.
+#include "gateway/refusals.h"
 #include "gateway/render.h"
 
 namespace boxoffice::gateway {
@@ -6,7 +7,7 @@ namespace {
 
 using http::JsonWriter;
 
-void WriteText(JsonWriter& writer, std::string_view name, const std::string& text) {
+void WriteText(JsonWriter& writer, std::string_view name, std::string_view text) {
   writer.Key(name);
   if (text.empty()) {
     writer.Null();
@@ -67,7 +68,7 @@ void WriteWaitlistEntry(JsonWriter& writer, const reservation::v1::WaitlistEntry
   writer.Field("state", StateWord(entry.state())).Field("before", entry.before());
   WriteUuid(writer, "reservation_id", entry.reservation_id());
   WriteTime(writer, "offered_until", entry.offered_until_ms());
-  WriteText(writer, "ended_because", entry.ended_because());
+  WriteText(writer, "ended_because", StableCode(entry.ended_because()));
   WriteTime(writer, "joined_at", entry.joined_at_ms());
   WriteTime(writer, "updated_at", entry.updated_at_ms());
   writer.EndObject();

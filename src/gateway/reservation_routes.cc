@@ -1,6 +1,7 @@
 // Reservations, as buyers make, pay and give them up.
 #include <algorithm>
 #include <ranges>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -27,24 +28,18 @@ struct Choice {
   std::string canonical;  // the body's meaning
 };
 
-Result<std::string> ReadMethod(http::ObjectReader& reader) {
-  const std::optional<std::string_view> method = reader.Optional<std::string_view>("payment_method");
-  if (method && method->size() > kMaxMethodLength) {
-    reader.Refuse("payment_method", "field_invalid", "has at most 64 bytes");
-  }
-  return std::string(method.value_or(""));
+std::string ReadMethod(http::ObjectReader& reader) {
+  return TextInBody(reader, "payment_method", kMaxMethodLength);
 }
 
 Result<void> ReadBestAvailable(http::ObjectReader& reader, reservation::v1::Reserve& reserve) {
   const int64_t count = reader.Required<int64_t>("count");
-  const std::string_view section = reader.Optional<std::string_view>("section").value_or("");
-  const std::string_view category = reader.Optional<std::string_view>("category").value_or("");
-  if (section.size() > kMaxNameLength) reader.Refuse("section", "field_invalid", "has at most 200 bytes");
-  if (category.size() > kMaxNameLength) reader.Refuse("category", "field_invalid", "has at most 200 bytes");
+  std::string section = TextInBody(reader, "section", kMaxNameLength);
+  std::string category = TextInBody(reader, "category", kMaxNameLength);
   seat::v1::BestAvailable& best = *reserve.mutable_best_available();
   best.set_count(static_cast<uint32_t>(std::clamp<int64_t>(count, 0, kMaxSeats + 1)));
-  best.set_section(std::string(section));
-  best.set_category(std::string(category));
+  best.set_section(std::move(section));
+  best.set_category(std::move(category));
   const std::optional<int64_t> max_price = reader.Optional<int64_t>("max_price");
   if (max_price && *max_price < 1) reader.Refuse("max_price", "field_invalid", "is at least 1");
   best.set_max_price(max_price.value_or(0));
@@ -84,8 +79,7 @@ Result<Choice> ReadChoice(const Request& request) {
   reservation::v1::Reserve& reserve = choice.reserve;
   reserve.set_show_id(NumberInBody(reader, "show_id"));
   reserve.set_pay(reader.Optional<bool>("pay").value_or(false));
-  BOXOFFICE_ASSIGN(std::string method, ReadMethod(reader));
-  reserve.set_payment_method(std::move(method));
+  reserve.set_payment_method(ReadMethod(reader));
   // Enough room for the answer to be "too many" rather than "too long".
   const std::optional<std::vector<int64_t>> seats = reader.OptionalArray<int64_t>("seats", 1'000);
   http::ObjectReader* best = reader.OptionalObject("best_available");
@@ -93,12 +87,7 @@ Result<Choice> ReadChoice(const Request& request) {
   if (!seats && best == nullptr) reader.Refuse("seats", "no_seats", "or `best_available` is missing");
   if (best != nullptr) BOXOFFICE_TRY(ReadBestAvailable(*best, reserve));
   BOXOFFICE_TRY(reader.Finish());
-  if (seats) {
-    BOXOFFICE_ASSIGN(std::vector<uint32_t> seat_nos, CheckSeats(*seats));
-    // The order in which seats are named means nothing.
-    std::ranges::sort(seat_nos);
-    reserve.mutable_seats()->mutable_seat_nos()->Assign(seat_nos.begin(), seat_nos.end());
-  }
+  if (seats) BOXOFFICE_TRY(TakeSeats(*seats, *reserve.mutable_seats()->mutable_seat_nos()));
   if (best != nullptr) BOXOFFICE_TRY(CheckCount(reserve.best_available()));
   choice.canonical = Canonical(reserve);
   return choice;
@@ -165,7 +154,7 @@ asio::awaitable<Response> Confirm(Edge& edge, Request& request, const auth::Prin
   std::string method;
   if (!request.body().empty()) {
     http::ObjectReader reader(request.body());
-    method = ReadMethod(reader).value_or("");
+    method = ReadMethod(reader);
     const Result<void> read = reader.Finish();
     if (!read) co_return FailureResponse(read.error());
   }
@@ -188,10 +177,7 @@ Result<reservation::v1::Cancel> ReadCancel(const Request& request) {
   const std::optional<std::vector<int64_t>> seats = reader.OptionalArray<int64_t>("seats", 1'000);
   cancel.set_only_held(reader.Optional<bool>("only_held").value_or(false));
   BOXOFFICE_TRY(reader.Finish());
-  if (!seats) return cancel;
-  BOXOFFICE_ASSIGN(std::vector<uint32_t> seat_nos, CheckSeats(*seats));
-  std::ranges::sort(seat_nos);
-  cancel.mutable_seat_nos()->Assign(seat_nos.begin(), seat_nos.end());
+  if (seats) BOXOFFICE_TRY(TakeSeats(*seats, *cancel.mutable_seat_nos()));
   return cancel;
 }
 

@@ -100,6 +100,27 @@ TEST_F(ReservationRoutesTest, AConfirmationWithATokenThatIsNotTheBuyersReachesNo
   EXPECT_EQ(confirm("").status, 200) << "the reservation's own is used";
 }
 
+// By it pages and programs find what to say.
+TEST_F(ReservationRoutesTest, AFailureHasTheCodeOfItsProblem) {
+  const std::pair<const char*, const char*> cases[] = {{"method_unknown", "payment_method_unknown"},
+                                                       {"token_expired", "queue_token_expired"},
+                                                       {"token_wrong_show", "queue_token_wrong_show"},
+                                                       {"payment_declined", "payment_declined"},
+                                                       {"something_new", "something_new"}};
+  for (const auto& [said, code] : cases) {
+    const std::string reason = said;
+    services_.reservation.GetReservation_.answer = [reason](const auto&) {
+      reservation::v1::Reservation reservation = AReservation(reservation::v1::FAILED);
+      reservation.mutable_failure()->set_code(reason);
+      reservation.mutable_failure()->set_detail("so it was");
+      return Result<reservation::v1::Reservation>(reservation);
+    };
+    const boost::json::value body = Json(Call("GET", Path("")));
+    EXPECT_EQ(body.at("failure").at("code").as_string(), code);
+    EXPECT_EQ(body.at("failure").at("detail").as_string(), "so it was");
+  }
+}
+
 TEST_F(ReservationRoutesTest, SeatsThatCannotBeMeantAreRefusedByName) {
   AnswerReservations(reservation::v1::CONFIRMED);
   const std::pair<const char*, const char*> cases[] = {
@@ -239,6 +260,7 @@ TEST_F(ReservationRoutesTest, ABadFilterIsRefusedByName) {
       {"from=yesterday", "from"},
       {"until=2026-13-01T00:00:00Z", "until"},
       {"from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "until"},
+      {"until=1969-01-01T00:00:00Z", "until"},
   };
   for (const auto& [query, field] : cases) {
     for (const char* path : {"/v1/reservations?", "/v1/admin/reservations?"}) {
@@ -247,6 +269,12 @@ TEST_F(ReservationRoutesTest, ABadFilterIsRefusedByName) {
       EXPECT_EQ(Json(answer).at("field").as_string(), field) << query;
     }
   }
+  const auto detail = [this](const std::string& query) {
+    return std::string(Json(Call("GET", "/v1/reservations?" + query)).at("detail").as_string());
+  };
+  EXPECT_THAT(detail("from=2026-01-02T00:00:00+09:00"), HasSubstr("%2B"));
+  EXPECT_THAT(detail("from=yesterday"), testing::Not(HasSubstr("%2B")));
+  EXPECT_THAT(detail("from=1969-01-02T00:00:00Z"), HasSubstr("after 1970"));
   EXPECT_EQ(Json(CallAsOperator("GET", "/v1/admin/reservations?user_id=")).at("field").as_string(),
             "user_id");
   EXPECT_EQ(CodeOf(CallAsOperator("GET", "/v1/admin/reservations?cursor=x")), "cursor_invalid");

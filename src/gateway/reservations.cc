@@ -94,6 +94,13 @@ Result<std::vector<uint32_t>> CheckSeats(const std::vector<int64_t>& seats) {
   return seat_nos;
 }
 
+Result<void> TakeSeats(const std::vector<int64_t>& seats, google::protobuf::RepeatedField<uint32_t>& field) {
+  BOXOFFICE_ASSIGN(std::vector<uint32_t> seat_nos, CheckSeats(seats));
+  std::ranges::sort(seat_nos);
+  field.Assign(seat_nos.begin(), seat_nos.end());
+  return {};
+}
+
 reservation::v1::Command NewCommand(const auth::Principal& caller, std::string_view key,
                                     const Request& request, std::string_view canonical_body) {
   reservation::v1::Command command;

@@ -19,6 +19,9 @@ inline constexpr size_t kMaxSeats = 8;  // per reservation
 // Seats by their numbers, in the order given. Errors: kInvalidArgument no_seats, too_many_seats,
 // seat_unknown, duplicate_seat.
 [[nodiscard]] Result<std::vector<uint32_t>> CheckSeats(const std::vector<int64_t>& seats);
+// The same, where the order in which seats are named means nothing: into a command's field, by number.
+[[nodiscard]] Result<void> TakeSeats(const std::vector<int64_t>& seats,
+                                     google::protobuf::RepeatedField<uint32_t>& field);
 
 // A command of this caller, under the request's key. `canonical_body` is what the body means.
 [[nodiscard]] reservation::v1::Command NewCommand(const auth::Principal& caller, std::string_view key,

@@ -38,7 +38,8 @@ Response SessionResponse(const Edge& edge, const Request& request, const auth::P
     writer.Key("user").Null().Key("role").Null();
   }
   const bool offered = !edge.sessions.development() || OffersDevelopment(edge, request);
-  writer.Field("sign_in", offered ? edge.sessions.way() : "none").EndObject();
+  writer.Field("sign_in", offered ? edge.sessions.way() : "none");
+  writer.Field("self_service", edge.self_service).EndObject();
   Response response = http::JsonResponse(writer.Take());
   response.headers.Add("Cache-Control", "no-store");
   return response;

@@ -122,6 +122,20 @@ TEST_F(ShowRoutesTest, ABuyerJoinsSeesAndLeavesAWaitlist) {
   EXPECT_EQ(Call("DELETE", "/v1/shows/2/waitlist").status, 404);
 }
 
+TEST_F(ShowRoutesTest, AnEndOnTheWaitlistHasTheCodeOfItsProblem) {
+  services_.reservation.ListWaitlist_.answer = [](const reservation::v1::ListWaitlistRequest&) {
+    reservation::v1::ListWaitlistResponse list;
+    *list.add_entries() = AnEntry(reservation::v1::WAITLIST_LAPSED);
+    list.mutable_entries(0)->set_ended_because("method_unknown");
+    *list.add_entries() = AnEntry(reservation::v1::WAITLIST_LAPSED);
+    list.mutable_entries(1)->set_ended_because("offer_lapsed");
+    return Result<reservation::v1::ListWaitlistResponse>(list);
+  };
+  const auto page = Json(Call("GET", "/v1/waitlist"));
+  EXPECT_EQ(page.at("items").at(0).at("ended_because").as_string(), "payment_method_unknown");
+  EXPECT_EQ(page.at("items").at(1).at("ended_because").as_string(), "offer_lapsed");
+}
+
 TEST_F(ShowRoutesTest, WishesThatCantBeMeantAreRefusedByName) {
   services_.reservation.JoinWaitlist_.answer = [](const reservation::v1::JoinWaitlistRequest&) {
     return Result<reservation::v1::WaitlistEntry>(Fail(Code::kConflict, "not_sold_out", "2 are free"));
@@ -134,6 +148,9 @@ TEST_F(ShowRoutesTest, WishesThatCantBeMeantAreRefusedByName) {
   EXPECT_EQ(code(Call("POST", kPath, R"({"count":0})")), "no_seats");
   EXPECT_EQ(code(Call("POST", kPath, R"({"count":9})")), "too_many_seats");
   EXPECT_EQ(code(Call("POST", kPath, R"({"count":1,"max_price":0})")), "field_invalid");
+  const auto nul = Call("POST", kPath, R"({"count":1,"section":"a\u0000b"})");
+  EXPECT_EQ(nul.status, 422);
+  EXPECT_EQ(Json(nul).at("field").as_string(), "section");
   EXPECT_EQ(Call("POST", kPath, "{}").status, 400);
   EXPECT_EQ(Call("POST", "/v1/shows/x/waitlist", R"({"count":1})").status, 404);
   EXPECT_EQ(Call("GET", "/v1/waitlist?state=odd").status, 400);

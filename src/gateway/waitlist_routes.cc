@@ -29,12 +29,8 @@ Result<seat::v1::BestAvailable> ReadWish(const Request& request) {
   seat::v1::BestAvailable wish;
   const int64_t count = reader.Required<int64_t>("count");
   wish.set_count(static_cast<uint32_t>(std::clamp<int64_t>(count, 0, kMaxSeats + 1)));
-  wish.set_section(reader.Optional<std::string>("section").value_or(""));
-  wish.set_category(reader.Optional<std::string>("category").value_or(""));
-  if (wish.section().size() > kMaxNameLength)
-    reader.Refuse("section", "field_invalid", "has at most 200 bytes");
-  if (wish.category().size() > kMaxNameLength)
-    reader.Refuse("category", "field_invalid", "has at most 200 bytes");
+  wish.set_section(TextInBody(reader, "section", kMaxNameLength));
+  wish.set_category(TextInBody(reader, "category", kMaxNameLength));
   const std::optional<int64_t> max_price = reader.Optional<int64_t>("max_price");
   if (max_price && *max_price < 1) reader.Refuse("max_price", "field_invalid", "is at least 1");
   wish.set_max_price(max_price.value_or(0));

@@ -31,6 +31,10 @@ Result<money::v1::Money> ReadMoney(const Request& request) {
 }
 
 asio::awaitable<Response> Charge(Edge& edge, Request& request, const auth::Principal& caller) {
+  if (!edge.self_service) {
+    co_return RefusalResponse("self_service_off",
+                              "operators credit wallets: POST /v1/admin/wallets/{user}/adjustments");
+  }
   const Result<std::string_view> key = ReadIdempotencyKey(request);
   if (!key) co_return FailureResponse(key.error());
   const Result<money::v1::Money> money = ReadMoney(request);

@@ -14,6 +14,8 @@ namespace {
 using http::Request;
 using http::Response;
 
+constexpr size_t kOffsetBytes = 6;  // of "+09:00"
+
 void WriteEntry(http::JsonWriter& writer, const wallet::v1::Entry& entry, Audience audience) {
   writer.BeginObject();
   WriteUuid(writer, "id", entry.id());
@@ -60,9 +62,16 @@ Result<int64_t> TimeInQuery(const Request& request, std::string_view name) {
   if (!text) return 0;
   const std::optional<Timestamp> time = ParseTime(*text);
   // What is before 1970 is no time of ours, and 0 would mean none.
-  if (!time || ToUnixMs(*time) <= 0) {
+  if (time && ToUnixMs(*time) <= 0) {
     return Fail(Code::kInvalidArgument, "parameter_invalid",
-                fmt::format("field `{}` is a time like 2026-11-22T10:00:00Z", name));
+                fmt::format("field `{}` is after 1970-01-01T00:00:00Z", name));
+  }
+  if (!time) {
+    // A bare + is a blank there.
+    const bool lost_plus = text->size() > kOffsetBytes && (*text)[text->size() - kOffsetBytes] == ' ';
+    return Fail(Code::kInvalidArgument, "parameter_invalid",
+                fmt::format("field `{}` is a time like 2026-11-22T10:00:00Z{}", name,
+                            lost_plus ? ", and a + is written %2B in a query" : ""));
   }
   return ToUnixMs(*time);
 }

@@ -47,7 +47,7 @@ struct Behaviour {
   double cancel = 0.02;         // of the buyers
   std::chrono::milliseconds think{5'000};  // mean, before seats are chosen and again before they are paid
   int party = 4;                           // 1 to so many seats each
-  bool top_up = true;                      // charge the wallet before paying, by what is to be paid
+  bool top_up = true;                      // fill the wallet before paying, by what is to be paid
   int attempts = 10;                       // at each step, until he gives up
 };
 

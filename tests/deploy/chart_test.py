@@ -479,6 +479,18 @@ class ChartTest(unittest.TestCase):
                 if step["name"] in edges()[1]:
                     self.assertEqual((told["bus"]["partitions"], told["bus"]["replication_factor"]), (12, 3))
 
+    def test_only_operators_credit_wallets_unless_it_is_told_so(self):
+        for release in self.all:
+            self.assertIs(release.config("gateway")["wallet"]["self_service"], False)
+        told = Release(with_value(LEAST, "services.gateway.config", {"wallet": {"self_service": True}}))
+        self.assertIs(told.config("gateway")["wallet"]["self_service"], True)
+
+    def test_nobody_pays_by_the_sandbox_unless_it_is_told_so(self):
+        for release in self.all:
+            self.assertIs(release.config("payment")["sandbox"]["enabled"], False)
+        told = Release(with_value(LEAST, "services.payment.config", {"sandbox": {"enabled": True}}))
+        self.assertIs(told.config("payment")["sandbox"]["enabled"], True)
+
     def test_what_is_missing_or_wrong_is_named(self):
         for path, value, words in (
             ("jwt.issuer", "", "jwt.issuer"),

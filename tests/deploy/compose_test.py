@@ -151,6 +151,12 @@ class ComposeTest(unittest.TestCase):
             needs |= {callee: {"condition": "service_started"} for callee in edges()[0].get(service, ())}
             self.assertEqual(self.services[service]["depends_on"], needs, service)
 
+    def test_only_operators_credit_wallets(self):
+        self.assertIs(self.effective("gateway")["wallet"]["self_service"], False)
+
+    def test_nobody_pays_by_the_sandbox(self):
+        self.assertIs(self.effective("payment")["sandbox"]["enabled"], False)
+
     def test_replicas_of_payment_share_the_sandbox(self):
         folder = self.effective("payment")["sandbox"]["file"].rsplit("/", 1)[0]
         self.assertIn(self.mounts("payment")[folder], self.compose["volumes"])

@@ -45,7 +45,7 @@ class Installed:
             "show", "create", *there, "--concert", concert["id"], "--starts-at", "2099-01-01T19:00:00Z", "--grid",
             "Floor=40x50=R", "--seat-limit", "1000", "--price", "R=1000"))  # fmt: skip
         sale = Sale(URL, show["id"], self.boxoffice("token", "--user", "alice", "--data", DATA).strip())
-        sale.top_up(1_000_000)
+        self.boxoffice("wallet", "adjust", *there, "alice", "--amount", "1000000", "--currency", "KRW", "--reason", "paid at the door")
         return sale
 
     def audit(self, sale):

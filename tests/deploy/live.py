@@ -221,7 +221,8 @@ class Checks:
             "show", "create", *at_gateway, "--concert", concert["id"], "--starts-at", "2099-01-01T19:00:00Z",
             "--plan", "/dev/stdin", "--price", "R=100000", stdin=(ROOT / "deploy/compose/plan.json").read_text()))  # fmt: skip
         self.sale = Sale(self.deployment.url, show["id"], buyer)
-        self.sale.top_up(1_000_000)
+        self.deployment.boxoffice("wallet", "adjust", *at_gateway, "alice", "--amount", "1000000", "--currency", "KRW", "--reason",
+                                  "paid at the door")  # fmt: skip
         await_that("a seat is sold", 60, self.sale.buy)
 
     def a_killed_replica_is_survived_and_comes_back(self):

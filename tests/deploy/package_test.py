@@ -161,6 +161,22 @@ class Package(unittest.TestCase):
             before, _ = (Path(root) / "lib/systemd/system/boxoffice.service").read_text().split("EnvironmentFile=")
             self.assertIn("\nEnvironment=BOXOFFICE_SESSION_DEVELOPMENT=false\n", before)
 
+    def test_only_operators_credit_wallets_unless_it_is_told_so(self):
+        with tempfile.TemporaryDirectory() as root:
+            subprocess.run(["dpkg-deb", "-x", package(NEW), root], check=True)
+            gateway = tomllib.loads((Path(root) / "etc/boxoffice/gateway.toml").read_text())
+            self.assertIs(gateway["wallet"]["self_service"], False)
+            before, _ = (Path(root) / "lib/systemd/system/boxoffice.service").read_text().split("EnvironmentFile=")
+            self.assertIn("\nEnvironment=BOXOFFICE_WALLET_SELF_SERVICE=false\n", before)
+
+    def test_nobody_pays_by_the_sandbox_unless_it_is_told_so(self):
+        with tempfile.TemporaryDirectory() as root:
+            subprocess.run(["dpkg-deb", "-x", package(NEW), root], check=True)
+            payment = tomllib.loads((Path(root) / "etc/boxoffice/payment.toml").read_text())
+            self.assertIs(payment["sandbox"]["enabled"], False)
+            before, _ = (Path(root) / "lib/systemd/system/boxoffice.service").read_text().split("EnvironmentFile=")
+            self.assertIn("\nEnvironment=BOXOFFICE_SANDBOX_ENABLED=false\n", before)
+
     def test_systemd_takes_the_units(self):
         with tempfile.TemporaryDirectory() as root:
             subprocess.run(["dpkg-deb", "-x", package(NEW), root], check=True)

@@ -58,6 +58,7 @@ class Sale:
         return status, json.loads(answer) if answer else {}
 
     def top_up(self, amount):
+        """Where buyers may, as with `boxoffice up`."""
         self.call("POST", "/v1/wallet/charges", {"amount": amount, "currency": "KRW"}, Idempotency_Key=str(uuid.uuid4()))
 
     def join(self):

@@ -384,5 +384,17 @@ TEST_F(BadInput, BadSeatPlansAre422WithLineOrPathAndImportNothing) {
   EXPECT_EQ(create(SeatingPlan({})).status, 201);
 }
 
+// Which PostgreSQL can't store, so that what took it could not move there.
+TEST_F(BadInput, ANulInATextIs422AndNamesTheField) {
+  const Reply concert =
+      system_->Admin("POST", "/v1/admin/concerts", R"({"title":"a\u0000b","artist":"A","venue":"V"})");
+  EXPECT_EQ(concert.status, 422) << concert;
+  EXPECT_EQ(concert.at("field"), "title") << concert;
+  const Reply cancel =
+      system_->Admin("POST", "/v1/admin/shows/" + *show_ + "/cancel", R"({"reason":"a\u0000b"})");
+  EXPECT_EQ(cancel.status, 422) << cancel;
+  EXPECT_EQ(cancel.at("field"), "reason") << cancel;
+}
+
 }  // namespace
 }  // namespace boxoffice::e2e

@@ -14,6 +14,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "testing/metrics_text.h"
+
 namespace boxoffice::e2e {
 namespace {
 
@@ -113,15 +115,9 @@ double SumOf(const System& system, std::string_view service, std::string_view me
   for (const Part& part : PartsOf(system, service)) {
     const Reply metrics = Api(PortOf(part.admin)).Call("GET", "/metrics");
     if (metrics.status != 200) return -1;
-    std::istringstream lines(metrics.text);
-    for (std::string line; std::getline(lines, line);) {
-      const std::string_view name = std::string_view(line).substr(0, line.find_first_of("{ "));
-      if (name != metric) continue;
-      double value = 0;
-      const char* const begin = line.data() + line.rfind(' ') + 1;
-      if (std::from_chars(begin, line.data() + line.size(), value).ec != std::errc()) return -1;
-      sum += value;
-    }
+    const double of_part = testbed::SumOf(metrics.text, metric);
+    if (of_part < 0) return -1;
+    sum += of_part;
   }
   return sum;
 }

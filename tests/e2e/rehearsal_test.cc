@@ -108,6 +108,39 @@ TEST_F(Rehearsal, BuysNothingElsewhereUnlessItIsConfirmed) {
   EXPECT_EQ(Parse(finished.out).number("confirmed"), 2) << finished.out;
 }
 
+TEST_F(Rehearsal, WhereBuyersDontTopUpTheOperatorCreditsThem) {
+  System strict({"--no-seed", "--wallet-self-service", "false"}, Form::kEmbedded);
+  ASSERT_TRUE(strict.ready());
+  std::vector<std::string> flags = {"--url",           fmt::format("http://127.0.0.1:{}", strict.port()),
+                                    "--show",          strict.CreateShow(),
+                                    "--burst",         "0",
+                                    "--decay",         "0",
+                                    "--think",         "0.05",
+                                    "--leave-holding", "0",
+                                    "--leave-waiting", "0",
+                                    "--cancel",        "0",
+                                    "--limit",         "60"};
+  const auto run = [&flags](std::initializer_list<std::string> more) {
+    std::vector<std::string> words = flags;
+    words.insert(words.end(), more);
+    return Run(words);
+  };
+  Finished finished = run({"--data", strict.data_dir().string(), "--buyers", "3"});
+  EXPECT_EQ(finished.exit_code, 0) << finished.err << finished.out;
+  const Reply report = Parse(finished.out);
+  EXPECT_EQ(report.number("confirmed"), 3) << report;
+  EXPECT_EQ(report.at("errors"), "{}") << report;
+  EXPECT_EQ(report.at("audit.ok"), "true") << report;
+
+  // Without an operator they have what they have.
+  const std::filesystem::path tokens = strict.data_dir() / "tokens";
+  std::ofstream(tokens) << strict.Token("mina") << "\n";
+  finished = run({"--data", "/nonexistent", "--tokens", tokens.string(), "--yes"});
+  EXPECT_EQ(finished.exit_code, 1) << finished.err << finished.out;
+  EXPECT_THAT(finished.err, HasSubstr("they pay with what they have"));
+  EXPECT_EQ(Parse(finished.out).number("errors.pay balance_too_low"), 1) << finished.out;
+}
+
 TEST_F(Rehearsal, SaysWhatIsWrongWithHowItWasCalled) {
   EXPECT_THAT(Run({"--url", "https://sale.example"}).err, HasSubstr("no TLS"));
   EXPECT_THAT(Run({"--data", "/nonexistent"}).err, HasSubstr("no_token"));

@@ -14,8 +14,8 @@ A key is `[table] name` in the service's TOML file (`--config`), a variable of t
 `batch.max_commands` is `max_commands` below `[batch]`, `BOXOFFICE_BATCH_MAX_COMMANDS`, and `--batch-max-commands`. Lists have commas in
 between in the environment, and are repeated flags. What a process makes of it all, secrets masked: `boxoffice serve SERVICE config print`.
 
-`boxoffice up` takes as flags and from the environment what its `--help` lists; in one process, wallet and payment take the keys that bind
-them to the world outside from the environment, and the audit its interval and its memory. The [package](../howto/install-the-package.md) has files in `/etc/boxoffice` with all of
+`boxoffice up` takes as flags and from the environment what its `--help` lists; in one process, wallet, payment and reservation take their
+keys from the environment, and the audit its interval and its memory. The [package](../howto/install-the-package.md) has files in `/etc/boxoffice` with all of
 these as comments.
 """
 

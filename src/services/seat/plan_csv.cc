@@ -124,9 +124,11 @@ class PlanBuilder {
   Result<void> Add(const Record& record) {
     for (const std::optional<size_t>& place : header_) {
       const auto column = static_cast<size_t>(&place - header_.data());
-      if (place && column < kAccessible && record.fields[*place].empty()) {
-        return InvalidLine(record.line, fmt::format("the {} is empty", kColumns[column]));
-      }
+      if (!place || column >= kAccessible) continue;
+      const std::string& text = record.fields[*place];
+      std::string fault = column < kX ? NameFault(text) : std::string();
+      if (text.empty()) fault = "is empty";
+      if (!fault.empty()) return InvalidLine(record.line, fmt::format("the {} {}", kColumns[column], fault));
     }
     PlanSeat seat;
     seat.guid = std::to_string(record.line);

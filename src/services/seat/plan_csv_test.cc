@@ -53,6 +53,9 @@ TEST(CsvPlan, WhatIsWrongIsToldWithItsLine) {
   ExpectInvalid("section,row,number,category,x,y\nF,A,1,A,1,1\nF,A,2,A,1,two\n",
                 "line 3: y: \"two\" is not a number");
   ExpectInvalid("section,row,number,category,x,y\nF,A,1,A,inf,1\n", "line 2: x: ");
+  ExpectInvalid("section,row,number,category,x,y\nF,A,1,A,,1\n", "line 2: the x is empty");
+  ExpectInvalid(header + "F,A,1,A\n" + std::string(101, 'x') + ",A,2,A\n", "line 3: the section is longer");
+  ExpectInvalid(header + "F,A,1," + std::string("a\0b", 3) + "\n", "line 2: the category has a NUL byte");
 }
 
 TEST(CsvPlan, ALineIsCountedAsAnEditorDoesAlsoAfterAFieldOfSeveralLines) {
@@ -90,6 +93,18 @@ TEST(GridPlan, WhatIsOutOfRangeIsNamed) {
   EXPECT_THAT(detail({{"F", 1, 1, "A"}, {"G", 0, 1, "A"}}), HasSubstr("grid[1].rows: 0 is not within"));
   EXPECT_THAT(detail({{"F", 1, 1001, "A"}}), HasSubstr("grid[0].seats_per_row: 1001"));
   EXPECT_THAT(detail({{"F", 1000, 101, "A"}}), HasSubstr("101000 seats"));
+}
+
+TEST(GridPlan, ANameThatCantBeOneIsToldAsItWasSent) {
+  const auto detail = [](const std::string& name, const std::string& category) {
+    const auto plan = MakeGridPlan(std::vector<GridSection>{{"F", 1, 1, "A"}, {name, 1, 1, category}});
+    return plan ? "" : plan.error().detail;
+  };
+  EXPECT_EQ(detail("", "A"), "") << "it gets one";
+  EXPECT_EQ(detail(std::string(101, 'x'), "A"), "grid[1].name: is longer than 100 bytes");
+  EXPECT_EQ(detail(std::string("a\0b", 3), "A"), "grid[1].name: has a NUL byte");
+  EXPECT_EQ(detail("G", std::string("a\0b", 3)), "grid[1].category: has a NUL byte");
+  EXPECT_EQ(detail("G", ""), "grid[1].category: is empty");
 }
 
 TEST(PlanCsv, SeatsAreMarkedAccessibleAndTheirCompanions) {

@@ -16,6 +16,13 @@ Result<void> CheckRange(size_t section, std::string_view member, uint32_t value,
   return Invalid(fmt::format("grid[{}].{}: {} is not within 1 and {}", section, member, value, most));
 }
 
+// By the names of here: of a plan's, whoever sent a grid knows nothing.
+Result<void> CheckName(size_t section, std::string_view member, std::string_view name) {
+  const std::string fault = NameFault(name);
+  if (!fault.empty()) return Invalid(fmt::format("grid[{}].{}: {}", section, member, fault));
+  return {};
+}
+
 }  // namespace
 
 Result<SeatingPlan> MakeGridPlan(std::span<const GridSection> sections) {
@@ -26,6 +33,8 @@ Result<SeatingPlan> MakeGridPlan(std::span<const GridSection> sections) {
   }
   uint64_t seats = 0;
   for (size_t i = 0; i < sections.size(); ++i) {
+    if (!sections[i].name.empty()) BOXOFFICE_TRY(CheckName(i, "name", sections[i].name));
+    BOXOFFICE_TRY(CheckName(i, "category", sections[i].category));
     BOXOFFICE_TRY(CheckRange(i, "rows", sections[i].rows, kMaxGridRows));
     BOXOFFICE_TRY(CheckRange(i, "seats_per_row", sections[i].seats_per_row, kMaxGridSeats));
     if (uint64_t{sections[i].accessible} * 2 > sections[i].seats_per_row) {

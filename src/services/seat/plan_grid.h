@@ -24,9 +24,9 @@ struct GridSection {
 
 // Sections one behind the other, each a unit apart; rows and seats a unit apart, and centred on x = 0, the
 // first row at y = 1: a stage at (0, 0) is in front of its middle. Errors (kInvalidArgument,
-// seating_plan_invalid), naming the member
-// ("grid[1].rows: …"): no section, more than there may be, a number that is out of range, more accessible
-// seats and companions than the row has, more than kMaxSeats in all.
+// seating_plan_invalid), naming the member ("grid[1].rows: …"): no section, more than there may be, a name
+// with a fault (NameFault), a number that is out of range, more accessible seats and companions than the row
+// has, more than kMaxSeats in all.
 [[nodiscard]] Result<SeatingPlan> MakeGridPlan(std::span<const GridSection> sections);
 
 }  // namespace boxoffice::seat

@@ -18,10 +18,8 @@ std::unexpected<Error> Invalid(std::string detail) {
 }
 
 Result<void> CheckName(std::string_view name, std::string_view what, const std::string& path) {
-  if (name.empty()) return Invalid(fmt::format("{}: the {} is empty", path, what));
-  if (name.size() > kMaxPlanName) {
-    return Invalid(fmt::format("{}: the {} is longer than {} bytes", path, what, kMaxPlanName));
-  }
+  const std::string fault = NameFault(name);
+  if (!fault.empty()) return Invalid(fmt::format("{}: the {} {}", path, what, fault));
   return {};
 }
 
@@ -127,7 +125,7 @@ class LayoutBuilder {
     for (size_t i = 0; i < row.seats.size(); ++i) {
       const PlanSeat& seat = row.seats[i];
       const auto seat_path = [&] { return fmt::format("{}.seats[{}]", path, i); };
-      if (seat.number.empty() || seat.number.size() > kMaxPlanName) {
+      if (!NameFault(seat.number).empty()) {
         BOXOFFICE_TRY(CheckName(seat.number, "seat_number", seat_path() + ".seat_number"));
       }
       if (seat.guid.empty()) return Invalid(seat_path() + ".seat_guid: is empty");
@@ -197,6 +195,13 @@ class LayoutBuilder {
 };
 
 }  // namespace
+
+std::string NameFault(std::string_view name) {
+  if (name.empty()) return "is empty";
+  if (name.size() > kMaxPlanName) return fmt::format("is longer than {} bytes", kMaxPlanName);
+  if (name.contains('\0')) return "has a NUL byte";
+  return {};
+}
 
 Result<Layout> MakeLayout(const SeatingPlan& plan, const Prices& prices) {
   return LayoutBuilder(plan, prices).Build();

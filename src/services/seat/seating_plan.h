@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/money.h"
@@ -44,16 +45,19 @@ struct SeatingPlan {
   std::vector<PlanZone> zones;
 };
 
+// What keeps a text from being a name in a plan, as "is empty"; empty: nothing does. A NUL byte is what
+// PostgreSQL can't store.
+[[nodiscard]] std::string NameFault(std::string_view name);
+
 // Prices by category, in minor units.
 using Prices = std::map<std::string, int64_t, std::less<>>;
 
 // The layout of a show after `plan`. Zones become sections; an unnamed zone is called "Zone <n>", and a name
 // that is repeated within its parent gets " (2)", " (3)" …, so that labels are unique. Rows without seats are
 // left out. Errors (kInvalidArgument), with the JSON path of what is wrong in the detail:
-//   seating_plan_invalid: no zone, no seat, more than kMaxSeats, a repeated category or seat_guid, an empty
-//   or overlong
-//     name, a place out of its range, a seat of an unknown category, two seats of one label, a companion of
-//     what is no accessible seat;
+//   seating_plan_invalid: no zone, no seat, more than kMaxSeats, a repeated category or seat_guid, a name
+//     that has a fault (NameFault), a place out of its range, a seat of an unknown category, two seats of
+//     one label, a companion of what is no accessible seat;
 //   price_invalid: a category without a price, a price of an unknown category, or outside 1 … kMaxPrice.
 [[nodiscard]] Result<Layout> MakeLayout(const SeatingPlan& plan, const Prices& prices);
 

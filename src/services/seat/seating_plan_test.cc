@@ -185,6 +185,23 @@ TEST(SeatingPlan, LabelsThatWouldReadTheSameAreRefused) {
   ExpectInvalid(MakeLayout(plan, {{"A", 1}}), "seating_plan_invalid", "Z 1-2-3");
 }
 
+// PostgreSQL can't store it.
+TEST(SeatingPlan, NoNameHasANul) {
+  const std::string odd("a\0b", 3);
+  const auto plan = [](const std::string& zone, const std::string& row, const std::string& seat,
+                       const std::string& category) {
+    SeatingPlan made;
+    made.categories = {{category, ""}};
+    made.zones = {{zone, {{row, {{"g", seat, category}}}}}};
+    return MakeLayout(made, {{category, 1}});
+  };
+  ASSERT_TRUE(plan("Z", "1", "1", "A").has_value());
+  ExpectInvalid(plan(odd, "1", "1", "A"), "seating_plan_invalid", "zones[0].name: ");
+  ExpectInvalid(plan("Z", odd, "1", "A"), "seating_plan_invalid", "zones[0].rows[0].row_number: ");
+  ExpectInvalid(plan("Z", "1", odd, "A"), "seating_plan_invalid", "zones[0].rows[0].seats[0].seat_number: ");
+  ExpectInvalid(plan("Z", "1", "1", odd), "seating_plan_invalid", "categories[0].name: ");
+}
+
 TEST(SeatingPlan, TwoHundredThousandSeatsAreRefused) {
   ExpectInvalid(Import(PlanOf(200), {{"A", 1}}), "seating_plan_invalid", "200000 seats");
 }

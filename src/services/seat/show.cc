@@ -11,10 +11,11 @@ std::unexpected<Error> Invalid(std::string detail) {
   return Fail(Code::kInvalidArgument, "show_invalid", std::move(detail));
 }
 
-Result<void> CheckTerms(const Show& show) {
+// `backwards`: what to say of a sale that ends before it begins, which is about what was given.
+Result<void> CheckTerms(const Show& show, std::string_view backwards) {
   const ShowTerms& terms = show.terms;
   if (show.starts_at <= Timestamp{}) return Invalid("starts_at: is missing");
-  if (terms.on_sale_at >= terms.sale_ends_at) return Invalid("sale_ends_at: is not after on_sale_at");
+  if (terms.on_sale_at >= terms.sale_ends_at) return Invalid(std::string(backwards));
   if (terms.sale_ends_at > show.starts_at) return Invalid("sale_ends_at: is after starts_at");
   if (terms.seat_limit < 1 || terms.seat_limit > kMaxSeatLimit) {
     return Invalid(fmt::format("seat_limit: {} is not within 1 and {}", terms.seat_limit, kMaxSeatLimit));
@@ -40,6 +41,17 @@ Result<void> CheckTerms(const Show& show) {
   return {};
 }
 
+std::string_view BackwardsIn(const NewShow& request) {
+  if (!request.sale_ends_at)
+    return request.on_sale_at ? "on_sale_at: is not before starts_at" : "starts_at: is past";
+  return request.on_sale_at ? "sale_ends_at: is not after on_sale_at" : "sale_ends_at: is past";
+}
+
+std::string_view BackwardsIn(const TermsChange& change) {
+  return change.on_sale_at && !change.sale_ends_at ? "on_sale_at: is not before sale_ends_at"
+                                                   : "sale_ends_at: is not after on_sale_at";
+}
+
 }  // namespace
 
 ShowState StateOf(const Show& show, const SeatCounts& counts, Timestamp now) {
@@ -58,6 +70,9 @@ Result<void> CheckConcert(const Concert& concert) {
     if (text.size() > kMaxConcertText) {
       return Fail(Code::kInvalidArgument, "concert_invalid",
                   fmt::format("{}: is longer than {} bytes", field, kMaxConcertText));
+    }
+    if (text.contains('\0')) {  // PostgreSQL can't store it
+      return Fail(Code::kInvalidArgument, "concert_invalid", fmt::format("{}: has a NUL byte", field));
     }
     return {};
   };
@@ -92,7 +107,7 @@ Result<Show> MakeShow(const NewShow& request, std::shared_ptr<const Layout> layo
   show.terms.grace = request.grace;
   show.terms.phase = request.draft ? ShowPhase::kDraft : ShowPhase::kPublished;
   show.layout = std::move(layout);
-  BOXOFFICE_TRY(CheckTerms(show));
+  BOXOFFICE_TRY(CheckTerms(show, BackwardsIn(request)));
   return show;
 }
 
@@ -114,7 +129,7 @@ Result<Show> ChangeTerms(const Show& show, const TermsChange& change) {
   if (change.cancel_fee_percent) changed.terms.cancel_fee_percent = *change.cancel_fee_percent;
   if (change.grace) changed.terms.grace = *change.grace;
   if (change.waitlist_first) changed.terms.waitlist_first = *change.waitlist_first;
-  BOXOFFICE_TRY(CheckTerms(changed));
+  BOXOFFICE_TRY(CheckTerms(changed, BackwardsIn(change)));
   return changed;
 }
 

@@ -7,6 +7,7 @@
 namespace boxoffice::seat {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
 
@@ -113,7 +114,7 @@ TEST(Show, BadRequestsNameTheirField) {
   ExpectInvalid(Make(request), "currency");
   request = Request();
   request.on_sale_at = request.starts_at;
-  ExpectInvalid(Make(request), "sale_ends_at");
+  ExpectInvalid(Make(request), "on_sale_at");
   request = Request();
   request.sale_ends_at = request.starts_at + 1ms;
   ExpectInvalid(Make(request), "sale_ends_at");
@@ -128,6 +129,26 @@ TEST(Show, BadRequestsNameTheirField) {
   request = Request();
   request.cancel_deadline = request.starts_at + 1ms;
   ExpectInvalid(Make(request), "cancel_deadline");
+}
+
+TEST(Show, ASaleThatEndsBeforeItBeginsIsToldByWhatWasGiven) {
+  NewShow request = Request();
+  request.starts_at = kNow - 1h;
+  ExpectInvalid(Make(request), "starts_at");
+  request.on_sale_at = request.starts_at;
+  ExpectInvalid(Make(request), "on_sale_at");
+  request = Request();
+  request.sale_ends_at = kNow;
+  ExpectInvalid(Make(request), "sale_ends_at");
+  EXPECT_THAT(Make(request).error().detail, HasSubstr("past")) << "nobody gave an on_sale_at";
+  request.on_sale_at = kNow;
+  ExpectInvalid(Make(request), "sale_ends_at");
+  const Show show = *Make(Request());
+  TermsChange change;
+  change.on_sale_at = show.terms.sale_ends_at;
+  ExpectInvalid(ChangeTerms(show, change), "on_sale_at");
+  change.sale_ends_at = show.terms.sale_ends_at;
+  ExpectInvalid(ChangeTerms(show, change), "sale_ends_at");
 }
 
 TEST(Show, TheStateFollowsFromTimeAndCounts) {
@@ -178,6 +199,20 @@ TEST(Show, AConcertHasATitle) {
   EXPECT_TRUE(CheckConcert({0, "Title", "", ""}).has_value());
   EXPECT_FALSE(CheckConcert({0, "", "artist", "venue"}).has_value());
   EXPECT_FALSE(CheckConcert({0, std::string(201, 'x'), "", ""}).has_value());
+}
+
+// PostgreSQL can't store it.
+TEST(Show, AConcertsNamesHaveNoNul) {
+  const std::string odd("a\0b", 3);
+  const Concert concerts[] = {{0, odd, "", ""}, {0, "T", odd, ""}, {0, "T", "", odd}};
+  const char* const fields[] = {"title", "artist", "venue"};
+  for (size_t i = 0; i < std::size(concerts); ++i) {
+    const auto checked = CheckConcert(concerts[i]);
+    ASSERT_FALSE(checked.has_value()) << fields[i];
+    EXPECT_EQ(checked.error().reason, "concert_invalid");
+    EXPECT_THAT(checked.error().detail, StartsWith(std::string(fields[i]) + ":"));
+  }
+  EXPECT_FALSE(ChangeConcert({7, "T", "", ""}, {.venue = odd}).has_value());
 }
 
 TEST(Show, AConcertsNamesChangeOneByOneAndStayWhatAConcertMayHave) {
