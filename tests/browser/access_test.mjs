@@ -20,6 +20,17 @@ after(async () => {
   await system?.stop();
 });
 
+// What costs something, on the narrowest phone: a number that goes on in the next line is read as another one.
+async function brokenAmounts(page) {
+  await page.setViewportSize({ width: 320, height: 800 });
+  return page.evaluate(() =>
+    [...document.querySelectorAll('main td, .legend b, .big, .amount b')].filter((element) => !element.closest('.console')).flatMap((element) => {
+      const text = document.createRange();
+      text.selectNodeContents(element);
+      return new Set([...text.getClientRects()].map((line) => Math.round(line.top))).size > 1 ? [`${element.textContent} is broken`] : [];
+    }));
+}
+
 // A page is loaded once for a language; the rest changes while it is open, as it does for people. A theme changes colours alone.
 async function lookAt(page, [name, path, ready]) {
   const found = [];
@@ -35,6 +46,7 @@ async function lookAt(page, [name, path, ready]) {
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (wide > 0) found.push(`${name} ${form}: ${wide} px wider than the screen`);
   }
+  found.push(...(await brokenAmounts(page)).map((broken) => `${name}: ${broken}`));
   return found;
 }
 

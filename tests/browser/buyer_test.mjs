@@ -3,17 +3,18 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { gather, hands, isAccessible, until } from './people.mjs';
-import { demoShows, seatPoint, startBrowser, startSystem, wordsOf } from './system.mjs';
+import { demoShows, seatPoint, signedIn, startBrowser, startSystem, wordsOf } from './system.mjs';
 
 let system;
 let browser;
 let hall;
+let cancelled;
 let people;
 
 before(async () => {
   system = await startSystem();
   browser = await startBrowser();
-  hall = (await demoShows(system.url)).hall;
+  ({ hall, cancelled } = await demoShows(system.url));
   people = gather(system, browser);
 });
 after(async () => {
@@ -33,6 +34,12 @@ async function neighbours(nth) {
     byRow.set(row, [...(byRow.get(row) ?? []), seat]);
   }
   return [...byRow.values()].filter((row) => row.length > 8)[nth].slice(0, 2);
+}
+
+// What is paid for, or given back, is so of a day and a place.
+async function saysWhenAndWhere(page, language) {
+  await page.getByText(nameIn(language, hall.concert.venue), { exact: true }).waitFor();
+  await page.getByText(/\b0?7:30/).waitFor();
 }
 
 const ways = {
@@ -78,6 +85,7 @@ async function buy(page, t, { language, input, user, seats }) {
   await isAccessible(page);
   await press('button', new RegExp(`^${t.hold}`));
   await page.locator('.countdown').waitFor();
+  await saysWhenAndWhere(page, language);
 }
 
 async function pay(page, t, { input, user, price }) {
@@ -94,13 +102,14 @@ async function pay(page, t, { input, user, price }) {
   assert.equal(calendar.suggestedFilename(), 'ticket.ics');
 }
 
-async function giveBack(page, t, { input, price }) {
+async function giveBack(page, t, { language, input, price }) {
   const { press } = hands[input](page);
   await press('button', t.cancel);
   await page.getByRole('dialog').waitFor();
   await isAccessible(page);
   await press('button', t.cancelYes);
   await page.locator('.state.CANCELLED').waitFor();
+  await saysWhenAndWhere(page, language);
   await press('link', t.tickets);
   await page.locator('.tickets li').waitFor();
   await isAccessible(page);
@@ -153,5 +162,70 @@ test('by touch on a phone, a seat is tapped, held and given back', async () => {
   await isAccessible(page);
   await page.getByRole('button', { name: t.giveBack }).tap();
   await page.locator('.state.RELEASED').waitFor();
+  await people.leave(somebody);
+});
+
+test('a map to look at takes no choice', async () => {
+  const t = await wordsOf('en');
+  const somebody = await people.visit({ user: 'looker' });
+  const { page } = somebody;
+  await page.goto(`/shows/${hall.id}/seats?view`);
+  await page.getByText(t.viewOnly).waitFor();
+  await page.locator('.map canvas[data-view]').waitFor();
+  const [seat] = await neighbours(0);
+  const at = await seatPoint(page, seat);
+  await page.mouse.click(at.x, at.y);
+  const tip = page.locator('.tip', { hasText: seat.label });
+  await tip.waitFor();
+  assert.ok((await tip.textContent()).endsWith(t.seatFree), await tip.textContent());
+  assert.equal(await page.locator('.chosen').count(), 0);
+  // Of a cancelled show nothing is free, and nothing is live.
+  await page.goto(`/shows/${cancelled.id}/seats`);
+  await page.getByText(t.errors.show_cancelled).waitFor();
+  assert.equal(await page.locator('.map, .live').count(), 0);
+  await isAccessible(page);
+  await people.leave(somebody);
+});
+
+test('the time to pay never begins with more than there is', async () => {
+  const { held } = await people.holdSeat('counted', await people.showOf('Counted', {}));
+  const somebody = await people.visit({ user: 'counted' });
+  const { page } = somebody;
+  await page.addInitScript(() => {
+    window.timers = [];
+    const note = () => window.timers.push(...[...document.querySelectorAll('[role=timer]')].map((one) => one.textContent));
+    document.addEventListener('DOMContentLoaded', () => new MutationObserver(note).observe(document.body, { subtree: true, childList: true, characterData: true }));
+  });
+  // The server's clock is told in whole seconds: here nine tenths of one are not told.
+  const told = Math.ceil(Date.now() / 1_000) * 1_000 + 60_000;
+  const body = { ...held, hold_expires_at: new Date(told + 300_900).toISOString() };
+  await page.route(`**/v1/reservations/${held.id}`, (route) => route.fulfill({ json: body, headers: { date: new Date(told).toUTCString() } }));
+  await page.goto(`/my/reservations/${held.id}`);
+  await until(() => page.evaluate(() => window.timers.length > 0), 'the time to be told');
+  const timers = await page.evaluate(() => window.timers);
+  assert.ok(timers.every((one) => one <= '5:00'), timers.join());
+  await people.leave(somebody);
+});
+
+test('a concert of many shows is a list of dates, each of which opens', async () => {
+  const operator = await signedIn(system.url, 'olga', 'operator');
+  const { body: concert } = await operator('POST', '/v1/admin/concerts', { title: 'Residency', artist: '', venue: 'Hall' }, { 'Idempotency-Key': 'residency' });
+  for (let day = 1; day <= 7; ++day) {
+    const made = await operator('POST', '/v1/admin/shows', {
+      concert_id: concert.id, starts_at: new Date(Date.now() + day * 5 * 86_400_000).toISOString(), currency: 'KRW', grid: [{ name: 'A', rows: 1, seats_per_row: 5, category: 'R' }], prices: { R: 1_000 },
+    }, { 'Idempotency-Key': `residency-${day}` });
+    assert.equal(made.status, 201, JSON.stringify(made.body));
+  }
+  const somebody = await people.visit({});
+  const { page } = somebody;
+  await page.goto(`/concerts/${concert.id}`);
+  const dates = page.getByRole('button', { expanded: false });
+  await until(async () => (await dates.count()) === 7, 'the dates');
+  assert.equal(await page.locator('.panel.show').count(), 0);
+  await isAccessible(page);
+  await dates.nth(2).click();
+  await page.getByRole('link', { name: 'Buy tickets' }).waitFor();
+  assert.equal(await page.locator('.panel.show').count(), 1);
+  await isAccessible(page);
   await people.leave(somebody);
 });

@@ -83,6 +83,43 @@ test('what a show has earned is not said to be nothing while it is not known', a
   await leave(chief);
 });
 
+test('numbers of a server that is silent are not shown as if they were known', async () => {
+  const chief = await atConsole({ allowed: [/503.*\/v1\/(admin\/)?shows/] });
+  const { page } = chief;
+  await page.goto('/operator');
+  for (const name of ['Choosing now', 'Held']) await until(async () => /^\d/.test(await tile(page, name).textContent()), `${name} to be known`);
+  await page.route(/\/v1\/(admin\/)?shows\/\d+(\/queue)?$/, (route) => route.fulfill({ status: 503, json: { code: 'unavailable' } }));
+  for (const name of ['Choosing now', 'Held']) await until(async () => (await tile(page, name).textContent()) === '–', `${name} not to be known any more`);
+  await page.getByRole('alert').waitFor();
+  await leave(chief);
+});
+
+test('the chart of a single sample is that of a minute', async () => {
+  const chief = await atConsole();
+  const { page } = chief;
+  await page.addInitScript(() => {
+    const { clearRect, fillText } = CanvasRenderingContext2D.prototype;
+    window.drawn = [];
+    CanvasRenderingContext2D.prototype.clearRect = function (...of) { window.drawn = []; return clearRect.apply(this, of); };
+    CanvasRenderingContext2D.prototype.fillText = function (...of) { window.drawn.push(of[0]); return fillText.apply(this, of); };
+  });
+  // Each is answered once, and not again.
+  const answered = new Set();
+  await page.route(/\/v1\/(admin\/)?shows\/\d+(\/queue)?$/, async (route) => {
+    const { pathname } = new URL(route.request().url());
+    if (answered.has(pathname)) return;
+    answered.add(pathname);
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), ...(pathname.endsWith('/queue') ? { waiting: 1_000 } : {}) } });
+  });
+  await page.goto('/operator');
+  await until(() => page.evaluate(() => window.drawn.includes('1,000')), 'the sample to be drawn');
+  const times = (await page.evaluate(() => window.drawn)).filter((one) => /^\d\d:\d\d:\d\d$/.test(one));
+  assert.ok(times.length > 2, times.join());
+  assert.equal(new Set(times).size, times.length, times.join());
+  await leave(chief);
+});
+
 test('what is not known of the services is not said to be well', async () => {
   const chief = await atConsole({ allowed: [/503.*\/v1\/admin\/sagas/] });
   const { page } = chief;

@@ -468,6 +468,103 @@ test('pages on a phone are accessible in both themes', async () => {
   }
 });
 
+test('a price filter on a phone leaves what is free in sight', async () => {
+  const somebody = await visit({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const { page } = somebody;
+  await page.goto(`/shows/${shows.hall.id}/seats?view`);
+  const canvas = page.locator('.map canvas[data-view]');
+  await canvas.waitFor();
+  // A section whose seats are too small to be drawn one by one: three categories, of which VIP, which is blue, has the fewest.
+  const { x, y } = (await seatsOf(shows.hall.id)).find((seat) => seat.section === 'Stalls Left' && seat.row === 'F' && seat.number === '8');
+  const blueness = () => canvas.evaluate((element, [seatX, seatY]) => {
+    const [scale, left, top] = element.dataset.view.split(' ').map(Number);
+    const ratio = element.width / element.clientWidth;
+    const [red, , blue] = element.getContext('2d').getImageData((seatX * scale + left) * ratio, (seatY * scale + top) * ratio, 1, 1).data;
+    return blue - red;
+  }, [x, y]);
+  for (const name of [/^R /, /^S /, /^A /]) await page.getByRole('checkbox', { name }).uncheck();
+  await until(async () => (await blueness()) > 40, 'the free VIP seats to be in sight');
+  await page.getByRole('checkbox', { name: /^VIP / }).uncheck();
+  await until(async () => Math.abs(await blueness()) < 20, 'the section to fade');
+  await leave(somebody);
+});
+
+test('of two seats one is given back, for what is said before, and the other stays paid', async () => {
+  await fund('half', 5_000);
+  const show = await showOf('Half', { cancel_fee_percent: 10 });
+  const { call, held } = await holdSeat('half', show, 2);
+  assert.equal((await call('POST', `/v1/reservations/${held.id}/confirm`, {}, { 'Idempotency-Key': 'pay-half' })).status, 200);
+  const [gone, kept] = held.seats;
+  const somebody = await visit({ user: 'half' });
+  const { page } = somebody;
+  await page.goto(`/my/reservations/${held.id}`);
+  await page.getByRole('button', { name: 'Cancel and get the money back' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('You get ₩1,800 back').waitFor();
+  await dialog.getByRole('checkbox', { name: kept.label }).uncheck();
+  await dialog.getByText('You get ₩900 back').waitFor();
+  await isAccessible(page);
+  await dialog.getByRole('checkbox', { name: gone.label }).uncheck();
+  assert.ok(await dialog.getByRole('button', { name: 'Yes, cancel' }).isDisabled());
+  await dialog.getByRole('checkbox', { name: gone.label }).check();
+  await dialog.getByRole('button', { name: 'Yes, cancel', disabled: false }).click();
+  await page.getByText(`Of what you paid for ${gone.label}, ₩900 is back in your wallet; ₩100 is kept as the fee.`).waitFor();
+  await page.getByRole('img', { name: 'QR code of this ticket' }).waitFor();
+  assert.deepEqual(await page.locator('.ticket tbody th').allTextContents(), [kept.label]);
+  const { body } = await call('GET', `/v1/reservations/${held.id}`);
+  assert.deepEqual([body.state, body.seats.map((seat) => seat.seat_no), body.fees], ['CONFIRMED', [kept.seat_no], 100]);
+  await leave(somebody);
+});
+
+test('a second press on what is under way counts for nothing', async () => {
+  await fund('twice', 5_000);
+  const { call, held } = await holdSeat('twice', await showOf('Twice', { cancel_fee_percent: 10 }), 2);
+  assert.equal((await call('POST', `/v1/reservations/${held.id}/confirm`, {}, { 'Idempotency-Key': 'pay-twice' })).status, 200);
+  const somebody = await visit({ user: 'twice' });
+  const { page } = somebody;
+  const cancels = new Set();
+  let leaves = 0;
+  page.on('request', (request) => {
+    if (request.url().endsWith('/cancel')) cancels.add(request.headers()['idempotency-key']);
+    leaves += request.method() === 'DELETE' ? 1 : 0;
+  });
+  // Before the page can be drawn anew.
+  const pressTwice = (button) => button.evaluate((element) => { element.click(); element.click(); });
+  await page.goto(`/my/reservations/${held.id}`);
+  await page.getByRole('button', { name: 'Cancel and get the money back' }).click();
+  const dialog = page.getByRole('dialog');
+  const [gone, kept] = held.seats;
+  await dialog.getByRole('checkbox', { name: kept.label }).uncheck();
+  await dialog.getByText('You get ₩900 back').waitFor();
+  await pressTwice(dialog.getByRole('button', { name: 'Yes, cancel', disabled: false }));
+  await dialog.waitFor({ state: 'hidden' });
+  await page.getByText(`Of what you paid for ${gone.label}, ₩900 is back in your wallet; ₩100 is kept as the fee.`).waitFor();
+  assert.equal(cancels.size, 1);
+  assert.equal(await page.getByRole('alert').count(), 0);
+  await call('POST', `/v1/shows/${shows.soldOut.id}/waitlist`, { count: 1 });
+  await page.goto(`/concerts/${shows.soldOut.concert.id}`);
+  await pressTwice(page.getByRole('button', { name: 'Leave the waitlist' }));
+  await page.getByRole('button', { name: 'Tell me when seats come back' }).waitFor();
+  assert.equal(leaves, 1);
+  assert.equal(await page.getByRole('alert').count(), 0);
+  await leave(somebody);
+});
+
+test('currencies that share a sign are told apart, and each can be topped up', async () => {
+  const call = await signedIn(system.url, 'changer');
+  for (const [currency, amount] of [['CAD', 500], ['USD', 700]]) await call('POST', '/v1/wallet/charges', { amount, currency }, { 'Idempotency-Key': `fund-${currency}` });
+  const somebody = await visit({ user: 'changer' });
+  const { page } = somebody;
+  await page.goto('/my/wallet');
+  await page.locator('.big').first().waitFor();
+  assert.deepEqual((await page.locator('.big').allTextContents()).sort(), ['$7.00', 'CA$5.00']);
+  await page.getByLabel('Currency').selectOption('USD');
+  await page.getByLabel('Amount ($)').fill('1.50');
+  await page.getByRole('button', { name: 'Top up $1.50' }).click();
+  await page.locator('.big', { hasText: /^\$8\.50$/ }).waitFor();
+  await leave(somebody);
+});
+
 // Last, as it takes a minute that the others have filled.
 test('a hold that ends says so while one looks, and nothing is charged', async () => {
   await expiring.page.getByText('The time ran out, and nothing was charged.').waitFor({ timeout: 90_000 });

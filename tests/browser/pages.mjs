@@ -14,6 +14,18 @@ async function book(url, show, user, count, pay) {
   return made.body;
 }
 
+// A show whose names are as long as names are, in a currency with cents.
+async function longNames(operator) {
+  const title = 'Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft – A Night of Very Long Words And Names, The Return of the Seventeen-Piece Orchestra';
+  const category = 'Kategorie mit einem sehr langen Namen, eingeschränkte Sicht';
+  const { body: concert } = await operator('POST', '/v1/admin/concerts', { title, artist: 'Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch', venue: 'Elbphilharmonie' }, { 'Idempotency-Key': 'long-concert' });
+  const made = await operator('POST', '/v1/admin/shows', {
+    concert_id: concert.id, starts_at: new Date(Date.now() + 40 * 86_400_000).toISOString(), currency: 'EUR', grid: [{ name: 'A', rows: 3, seats_per_row: 10, category }], prices: { [category]: 123_456 },
+  }, { 'Idempotency-Key': 'long-show' });
+  if (made.status !== 201) throw new Error(JSON.stringify(made.body));
+  return { id: made.body.id, concert };
+}
+
 // A platform that takes what it is sent, for the console to show.
 async function startPlatform() {
   const server = createServer((request, response) => request.resume().on('end', () => response.writeHead(200).end()));
@@ -46,9 +58,12 @@ export async function furnish(url) {
   for (let i = 0; i < 100 && (await operator('POST', `/v1/admin/sagas/${stuck.id}/park`, { reason: 'the provider is silent' })).status !== 200; ++i) await new Promise((resolve) => setTimeout(resolve, 50));
   await confirming;
   await operator('POST', '/v1/admin/audit');
+  const long = await longNames(operator);
   const pages = [
     ['concerts', '/', 'h2'],
     ['concert', `/concerts/${shows.hall.concert.id}`, '.availability'],
+    ['long-concert', `/concerts/${long.concert.id}`, '.availability'],
+    ['long-seats', `/shows/${long.id}/seats`, '.best'],
     ['sold-out', `/concerts/${shows.soldOut.concert.id}`, '.waitlist form'],
     ['waiting', `/waiting/${shows.stadium.id}`, '#place:not(:empty)'],
     ['seats', `/shows/${shows.hall.id}/seats`, '.map canvas[data-view]'],

@@ -350,10 +350,25 @@ test('what is being asked for is not made another wish by a tap on the map', asy
   await until(() => asked.length === 1, 'the seat to be asked for');
   await free.first().click();
   assert.equal(await page.locator('.chips li').count(), 1);
-  assert.ok(await page.getByRole('button', { name: /^Hold these seats/ }).isDisabled());
+  // It says that it is, and nothing else does.
+  assert.ok(await page.getByRole('button', { name: 'Holding the seats…' }).isDisabled());
   answer();
   await page.locator('.countdown').waitFor();
   assert.equal(asked.length, 1);
+  await leave(somebody);
+});
+
+test('what is being asked for says so, until there is an answer', async () => {
+  const somebody = await visit({ user: 'asker', allowed: [/409.*\/v1\/reservations/] });
+  const { page } = somebody;
+  await enter(page, shows.hall.id);
+  let answer;
+  const answered = new Promise((resolve) => (answer = resolve));
+  await page.route('**/v1/reservations', (route) => answered.then(() => route.fulfill(refusal(409, 'not_enough_seats'))));
+  await page.getByRole('button', { name: 'Hold the best seats' }).click();
+  assert.ok(await page.getByRole('button', { name: 'Holding the seats…' }).isDisabled());
+  answer();
+  await page.getByRole('button', { name: 'Hold the best seats' }).waitFor();
   await leave(somebody);
 });
 
@@ -448,33 +463,6 @@ test('seats that were given back by a show’s cancellation are told so, and lea
   await leave(somebody);
 });
 
-test('of two seats one is given back, for what is said before, and the other stays paid', async () => {
-  await fund('half', 5_000);
-  const show = await showOf('Half', { cancel_fee_percent: 10 });
-  const { call, held } = await holdSeat('half', show, 2);
-  assert.equal((await call('POST', `/v1/reservations/${held.id}/confirm`, {}, { 'Idempotency-Key': 'pay-half' })).status, 200);
-  const [gone, kept] = held.seats;
-  const somebody = await visit({ user: 'half' });
-  const { page } = somebody;
-  await page.goto(`/my/reservations/${held.id}`);
-  await page.getByRole('button', { name: 'Cancel and get the money back' }).click();
-  const dialog = page.getByRole('dialog');
-  await dialog.getByText('You get ₩1,800 back').waitFor();
-  await dialog.getByRole('checkbox', { name: kept.label }).uncheck();
-  await dialog.getByText('You get ₩900 back').waitFor();
-  await isAccessible(page);
-  await dialog.getByRole('checkbox', { name: gone.label }).uncheck();
-  assert.ok(await dialog.getByRole('button', { name: 'Yes, cancel' }).isDisabled());
-  await dialog.getByRole('checkbox', { name: gone.label }).check();
-  await dialog.getByRole('button', { name: 'Yes, cancel', disabled: false }).click();
-  await page.getByText('₩900 of it is back in your wallet.').waitFor();
-  await page.getByRole('img', { name: 'QR code of this ticket' }).waitFor();
-  assert.deepEqual(await page.locator('.ticket tbody th').allTextContents(), [kept.label]);
-  const { body } = await call('GET', `/v1/reservations/${held.id}`);
-  assert.deepEqual([body.state, body.seats.map((seat) => seat.seat_no), body.fees], ['CONFIRMED', [kept.seat_no], 100]);
-  await leave(somebody);
-});
-
 test('a page that nobody sees has no stream, and catches up when it is seen', async () => {
   const show = await showOf('Unseen', {});
   const somebody = await visit({});
@@ -548,6 +536,20 @@ test('what was refused for now is read again no sooner than it says, and not by 
   await page.route('**/v1/wallet', (route) => route.fulfill({ status: 503, headers: { 'retry-after': '60' }, json: { code: 'unavailable' } }));
   await page.reload();
   await page.getByRole('alert').waitFor({ timeout: 30_000 }); // rather than a page that waits for minutes
+  await leave(somebody);
+});
+
+test('where buyers do not top up by themselves, the wallet says who does', async () => {
+  const somebody = await visit({ user: 'penniless' });
+  const { page } = somebody;
+  await page.route('**/v1/session', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), self_service: false } });
+  });
+  await page.goto('/my/wallet');
+  await page.getByText('put into the wallet by the box office').waitFor();
+  assert.equal(await page.getByRole('button', { name: /^Top up/ }).count(), 0);
+  await isAccessible(page);
   await leave(somebody);
 });
 

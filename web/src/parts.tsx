@@ -51,9 +51,25 @@ export class Boundary extends Component<{ path: string; children: ReactNode }, {
   }
 }
 
-// Seconds until a time by the server's clock, once a second; 0 afterwards.
+// Of presses that come while the first is under way none counts: that a mutation is pending is told a moment after it began, in which a
+// double click has its second one. What `run` fails with is its mutation's to say.
+export function useOnePress(): (run: () => Promise<unknown>) => void {
+  const busy = useRef(false);
+  return (run) => {
+    if (busy.current) return;
+    busy.current = true;
+    const done = () => { busy.current = false; };
+    run().then(done, done);
+  };
+}
+
+// Seconds until a time by the server's clock, once a second; 0 once it is over, and not before. That clock is told in whole seconds and
+// so up to one behind: rounded down, nothing begins with more than there is.
 export function useSecondsUntil(time: string | null | undefined): number {
-  const left = () => (time ? Math.max(0, Math.ceil((Date.parse(time) - serverNow()) / 1000)) : 0);
+  const left = () => {
+    const s = time ? (Date.parse(time) - serverNow()) / 1000 : 0;
+    return s > 0 ? Math.max(1, Math.floor(s)) : 0;
+  };
   const [seconds, setSeconds] = useState(left);
   useEffect(() => {
     setSeconds(left());

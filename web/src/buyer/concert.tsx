@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'wouter';
 import { api, fetchConcert, ok, Problem, type Schemas, type Show } from '../api/client';
-import { Name, nameIn, ProblemNote } from '../parts';
+import { Name, nameIn, ProblemNote, useOnePress } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
 import { Poster } from './poster';
@@ -55,6 +55,7 @@ function Waitlist({ show, data, places }: { show: Show; data: Schemas['WaitlistE
   const [wanted, setCount] = useState(2);
   const count = Math.min(wanted, limit);
   const [category, setCategory] = useState('');
+  const press = useOnePress();
   const path = { params: { path: { show: show.id } } };
   const settled = { onSettled: () => queries.invalidateQueries({ queryKey: kPlaces }) };
   const join = useMutation({ mutationFn: () => ok(api.POST('/v1/shows/{show}/waitlist', { ...path, body: category ? { count, category } : { count } })), ...settled });
@@ -71,7 +72,7 @@ function Waitlist({ show, data, places }: { show: Show; data: Schemas['WaitlistE
       {data?.state === 'WAITING' && (
         <>
           <p role="status">{t.waitlistPlace(data.before)} <span className="soft">{[data.count, data.category].filter(Boolean).join(' · ')}</span></p>
-          <button type="button" onClick={() => leave.mutate()}>{t.waitlistLeave}</button>
+          <button type="button" disabled={leave.isPending} onClick={() => press(() => leave.mutateAsync())}>{t.waitlistLeave}</button>
         </>
       )}
       {!data && session && !session.user && (
@@ -151,6 +152,37 @@ function ShowPanel({ show, places }: { show: Show; places: Places }) {
   );
 }
 
+const kAtOnce = 6; // shows that are on the page whole
+
+// Of many shows only what is open is there whole: unless it was closed, also where one has a place on the waitlist, as what is offered
+// there ends.
+function Shows({ shows, places }: { shows: Show[]; places: Places }) {
+  const { t, time, month } = useText();
+  const [pressed, setPressed] = useState<Readonly<Record<string, boolean>>>({});
+  if (shows.length <= kAtOnce) return shows.map((show) => <ShowPanel show={show} places={places} key={show.id} />);
+  const months = new Map<string, Show[]>();
+  for (const show of shows) months.set(month(show.starts_at), [...(months.get(month(show.starts_at)) ?? []), show]);
+  return [...months].map(([name, some]) => (
+    <section key={name} aria-label={name}>
+      <h2>{name}</h2>
+      <ul className="sections dates">
+        {some.map((show) => {
+          const isOpen = pressed[show.id] ?? Boolean(places.data?.some((entry) => entry.show_id === show.id));
+          return (
+            <li key={show.id}>
+              <button type="button" aria-expanded={isOpen} onClick={() => setPressed({ ...pressed, [show.id]: !isOpen })}>
+                <span>{time(show.starts_at)}</span>
+                <small>{t.state[show.state]}{show.state === 'ON_SALE' && ` · ${t.free(show.free)}`}</small>
+              </button>
+              {isOpen && <ShowPanel show={show} places={places} />}
+            </li>
+          );
+        })}
+      </ul>
+    </section>
+  ));
+}
+
 export function ConcertPage({ id }: { id: string }) {
   const { t, language } = useText();
   const { data, error, refetch } = useQuery({ queryKey: ['concert', id], queryFn: () => fetchConcert(id), refetchInterval: 10_000 });
@@ -171,7 +203,7 @@ export function ConcertPage({ id }: { id: string }) {
           <p className="soft"><Name of={data.venue} /></p>
         </div>
       </div>
-      {data.shows.map((show) => <ShowPanel show={show} places={places} key={show.id} />)}
+      <Shows shows={data.shows} places={places} />
     </>
   );
 }

@@ -3,7 +3,7 @@ import { useIsMutating, useMutation, useQuery, useQueryClient } from '@tanstack/
 import { useEffect, useState } from 'react';
 import { Link } from 'wouter';
 import { api, command, fetchConcert, fetchReservation, fetchShow, fetchWallet, isSettled, ok, Problem, type Concert, type Reservation, type Schemas, type Show } from '../api/client';
-import { minutes, nameIn, ProblemNote, useFocusKept, useSecondsUntil, Which } from '../parts';
+import { minutes, nameIn, ProblemNote, useFocusKept, useOnePress, useSecondsUntil, Which } from '../parts';
 import { useSession } from '../session';
 import { useText } from '../text';
 import { calendar, qrPath } from './ticket';
@@ -37,6 +37,16 @@ function useCommands(reservation: Reservation) {
   return { confirm, cancel };
 }
 
+function WhenAndWhere({ show, concert }: Pick<About, 'show' | 'concert'>) {
+  const { time, language } = useText();
+  return (
+    <>
+      <p className="lead">{time(show.starts_at)}</p>
+      <p>{nameIn(language, concert.venue)[0]}</p>
+    </>
+  );
+}
+
 function Seats({ reservation }: { reservation: Reservation }) {
   const { t, money } = useText();
   return (
@@ -66,6 +76,7 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
   const { session } = useSession();
   const queries = useQueryClient();
   const [method, setMethod] = useState('');
+  const [pay, giveBack] = [useOnePress(), useOnePress()];
   const left = useSecondsUntil(reservation.hold_expires_at);
   const wallet = useQuery({ queryKey: ['wallet'], queryFn: fetchWallet });
   const balance = wallet.data?.balances.find((one) => one.currency === reservation.currency)?.amount ?? 0;
@@ -111,11 +122,11 @@ function Checkout({ reservation, show, confirm, cancel }: Pick<About, 'reservati
         )}
       </div>
       <div className="row">
-        <button type="button" className="primary wide" disabled={toppingUp || confirm.isPending} onClick={() => confirm.mutate(method)}>
+        <button type="button" className="primary wide" disabled={toppingUp || confirm.isPending} onClick={() => pay(() => confirm.mutateAsync(method))}>
           {confirm.isPending ? t.paying : t.payNow(money(reservation.amount, reservation.currency))}
         </button>
         {/* Another page may have paid by now, and a ticket is not given back without asking. */}
-        <button type="button" disabled={confirm.isPending || cancel.isPending} onClick={() => cancel.mutate({ only_held: true })}>{t.giveBack}</button>
+        <button type="button" disabled={confirm.isPending || cancel.isPending} onClick={() => giveBack(() => cancel.mutateAsync({ only_held: true }))}>{t.giveBack}</button>
       </div>
     </>
   );
@@ -125,6 +136,7 @@ function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Comma
   const { t, money } = useText();
   const [open, setOpen] = useState(false);
   const [kept, setKept] = useState<ReadonlySet<number>>(kNone);
+  const press = useOnePress();
   const all = reservation.seats.map((seat) => seat.seat_no);
   const back = all.filter((seat) => !kept.has(seat));
   const some = back.length < all.length ? back : undefined;
@@ -151,7 +163,7 @@ function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Comma
         {said && <p role="status">{said.fee > 0 ? t.cancelQuote(money(said.amount, said.currency), money(said.fee, said.currency)) : t.cancelFree(money(said.amount, said.currency))}</p>}
         <ProblemNote thrown={quote.error ?? cancel.error} />
         <div className="row">
-          <button type="button" className="danger" disabled={!said || cancel.isPending} onClick={() => cancel.mutate(some ? { seats: some } : {}, { onSuccess: () => setOpen(false) })}>{t.cancelYes}</button>
+          <button type="button" className="danger" disabled={!said || cancel.isPending} onClick={() => press(() => cancel.mutateAsync(some ? { seats: some } : {}).then(() => setOpen(false)))}>{t.cancelYes}</button>
           <DialogDismiss>{t.cancelNo}</DialogDismiss>
         </div>
       </Dialog>
@@ -160,7 +172,8 @@ function Cancel({ reservation, cancel }: Pick<About, 'reservation'> & Pick<Comma
 }
 
 function Ticket({ reservation, show, concert, cancel }: About & Pick<Commands, 'cancel'>) {
-  const { t, time, money, language } = useText();
+  const { t, money, language } = useText();
+  const { returned } = reservation;
   const qr = qrPath(`boxoffice:${reservation.id}`);
   function save() {
     const link = document.createElement('a');
@@ -171,11 +184,12 @@ function Ticket({ reservation, show, concert, cancel }: About & Pick<Commands, '
   }
   return (
     <>
-      {reservation.returned && reservation.returned.amount > 0 && <p role="status">{t.returned(money(reservation.returned.amount, reservation.currency))}</p>}
+      {returned && returned.amount > 0 && (
+        <p role="status">{t.returned(returned.seats.map((seat) => seat.label).join(', '), money(returned.amount, reservation.currency), returned.fee > 0 ? money(returned.fee, reservation.currency) : '')}</p>
+      )}
       <article className="ticket" aria-label={t.ticketFor(nameIn(language, concert.title)[0])}>
         <div>
-          <p className="lead">{time(show.starts_at)}</p>
-          <p>{nameIn(language, concert.venue)[0]}</p>
+          <WhenAndWhere show={show} concert={concert} />
           <Seats reservation={reservation} />
         </div>
         <figure>
@@ -233,6 +247,8 @@ function Body(about: About) {
       <title>{`${held ? t.checkout : t.ticket} – ${title}`}</title>
       <span className={`state ${reservation.state}`} role="status">{t.reservationState[reservation.state]}</span>
       <h1>{title}</h1>
+      {/* A ticket has it on itself. */}
+      {reservation.state !== 'CONFIRMED' && <WhenAndWhere {...about} />}
       {held && <h2>{t.checkoutTitle}</h2>}
       {held && <Checkout {...about} {...commands} />}
       {reservation.state === 'CONFIRMED' && <Ticket {...about} cancel={commands.cancel} />}

@@ -1,16 +1,18 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, fetchWallet, ok } from '../api/client';
+import { api, fetchConcerts, fetchWallet, ok } from '../api/client';
 import { useCommand } from '../api/command';
 import { ProblemNote } from '../parts';
+import { useSession } from '../session';
 import { useText } from '../text';
 
 // By which others know that one is under way.
 export const kTopUp = ['top-up'];
 
-// A top-up in place. `suggested`: so many minor units, as what is missing.
+// A top-up in place, or where buyers don't top up by themselves, how else. `suggested`: so many minor units, as what is missing.
 export function TopUp({ currency, suggested, onDone }: { currency: string; suggested: number; onDone?: () => void }) {
   const { t, money, symbol, unit: unitOf } = useText();
+  const { session } = useSession();
   const queries = useQueryClient();
   const unit = unitOf(currency);
   const [typed, setTyped] = useState(String(suggested / unit));
@@ -28,6 +30,7 @@ export function TopUp({ currency, suggested, onDone }: { currency: string; sugge
       onDone?.();
     },
   });
+  if (session?.self_service === false) return <p className="soft">{t.errors['self_service_off']}</p>;
   return (
     <form className="row topup" onSubmit={(event) => { event.preventDefault(); charge.mutate(); }}>
       <label>
@@ -42,8 +45,9 @@ export function TopUp({ currency, suggested, onDone }: { currency: string; sugge
 }
 
 export function WalletPage() {
-  const { t, money, time } = useText();
+  const { t, money, time, unit } = useText();
   const wallet = useQuery({ queryKey: ['wallet'], queryFn: fetchWallet });
+  const concerts = useQuery({ queryKey: ['concerts'], queryFn: fetchConcerts });
   const entries = useInfiniteQuery({
     queryKey: ['entries'],
     initialPageParam: undefined as string | undefined,
@@ -51,6 +55,12 @@ export function WalletPage() {
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
   const rows = entries.data?.pages.flatMap((page) => page.items) ?? [];
+  const balances = wallet.data?.balances ?? [];
+  const { session } = useSession();
+  const [chosen, setChosen] = useState('');
+  const currency = chosen || (balances[0]?.currency ?? 'KRW');
+  // What there is already, and what shows cost.
+  const currencies = [...new Set([currency, ...balances.map((one) => one.currency), ...(concerts.data ?? []).flatMap((concert) => concert.shows.map((show) => show.currency))])].sort();
   return (
     <section className="narrow">
       <title>{`${t.wallet} – Boxoffice`}</title>
@@ -60,7 +70,15 @@ export function WalletPage() {
         <p className="soft">{t.balance}</p>
         {wallet.data?.balances.length === 0 && <p>{t.walletEmpty}</p>}
         {wallet.data?.balances.map((balance) => <p className="big" key={balance.currency}>{money(balance.amount, balance.currency)}</p>)}
-        <TopUp currency="KRW" suggested={100_000} />
+        {currencies.length > 1 && session?.self_service !== false && (
+          <label>
+            {t.currency}
+            <select value={currency} onChange={(event) => setChosen(event.target.value)}>
+              {currencies.map((one) => <option key={one}>{one}</option>)}
+            </select>
+          </label>
+        )}
+        <TopUp key={currency} currency={currency} suggested={currency === 'KRW' ? 100_000 : 100 * unit(currency)} />
       </div>
       <h2>{t.entries}</h2>
       {entries.data && rows.length === 0 && <p>{t.entriesEmpty}</p>}

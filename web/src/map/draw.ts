@@ -76,19 +76,12 @@ export interface Drawing {
 function drawSections(c: CanvasRenderingContext2D, d: Drawing) {
   const { view, model, look } = d;
   for (const section of model.sections.values()) {
-    const free = model.freeIn(section.seats);
-    const counts = new Map<number, number>();
-    for (let i = 0; i < section.seats.length; i += 7) {
-      const category = model.category[section.seats[i]!]!;
-      counts.set(category, (counts.get(category) ?? 0) + 1);
-    }
-    const [category] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [0];
+    const { free, category } = model.freeAmong(section.seats, d.hidden);
     c.beginPath();
     section.hull.forEach(([x, y], i) => (i === 0 ? c.moveTo(x * view.scale + view.x, y * view.scale + view.y) : c.lineTo(x * view.scale + view.x, y * view.scale + view.y)));
     c.closePath();
-    const faded = d.hidden.has(category) || free === 0;
-    c.fillStyle = faded ? look.soft : colorOf(category);
-    c.globalAlpha = faded ? 0.22 : 0.35 + (0.55 * free) / section.seats.length;
+    c.fillStyle = category === undefined ? look.soft : colorOf(category);
+    c.globalAlpha = category === undefined ? 0.22 : 0.35 + (0.55 * free) / section.seats.length;
     c.fill();
     c.globalAlpha = 1;
     c.strokeStyle = look.back;

@@ -156,6 +156,20 @@ export class SeatModel {
     return free;
   }
 
+  // Of those in no category that is left out: how many are free, and the category of most of these; undefined: none is.
+  freeAmong(seats: number[], hidden: ReadonlySet<number>): { free: number; category: number | undefined } {
+    const counts = this.categories.map(() => 0);
+    for (const i of seats) if (this.state[i] === State.free) counts[this.category[i]!]! += 1;
+    let free = 0;
+    let category: number | undefined;
+    counts.forEach((count, one) => {
+      if (count === 0 || hidden.has(one)) return;
+      free += count;
+      if (category === undefined || count > counts[category]!) category = one;
+    });
+    return { free, category };
+  }
+
   // The states of a snapshot.
   applySnapshot(states: string) {
     this.state.set(statesOf(states, this.state.length));

@@ -35,7 +35,8 @@ function Legend({ model, currency, hidden, onFilter }: { model: SeatModel; curre
   );
 }
 
-function Best({ model, limit, busy, onFind }: { model: SeatModel; limit: number; busy: boolean; onFind: (wish: Wish) => void }) {
+// `busy`: something is being asked for, and nothing else can be; `asking`: what was asked for here.
+function Best({ model, limit, busy, asking, onFind }: { model: SeatModel; limit: number; busy: boolean; asking: boolean; onFind: (wish: Wish) => void }) {
   const { t } = useText();
   const [wanted, setCount] = useState(2);
   const count = Math.min(wanted, limit);
@@ -58,7 +59,7 @@ function Best({ model, limit, busy, onFind }: { model: SeatModel; limit: number;
             {names.map((name) => <option key={name}>{name}</option>)}
           </select>
         </label>
-        <button type="submit" className="primary" disabled={busy}>{t.bestFind}</button>
+        <button type="submit" className="primary" disabled={busy}>{asking ? t.holding : t.bestFind}</button>
       </div>
     </form>
   );
@@ -112,8 +113,8 @@ function TurnNote({ turn, show }: { turn: Turn; show: string }) {
   );
 }
 
-function Chosen({ model, show, chosen, busy, may, onHold, onRemove }: {
-  model: SeatModel; show: Show; chosen: ReadonlySet<number>; busy: boolean; may: boolean; onHold: () => void; onRemove: (seat: number) => void;
+function Chosen({ model, show, chosen, busy, asking, onHold, onRemove }: {
+  model: SeatModel; show: Show; chosen: ReadonlySet<number>; busy: boolean; asking: boolean; onHold: () => void; onRemove: (seat: number) => void;
 }) {
   const { t, money } = useText();
   const seats = [...chosen];
@@ -130,8 +131,8 @@ function Chosen({ model, show, chosen, busy, may, onHold, onRemove }: {
         ))}
       </ul>
       {seats.length > 0 && (
-        <button type="button" className="primary wide" disabled={busy || !may} onClick={onHold}>
-          {t.hold} · {money(total, show.currency)}
+        <button type="button" className="primary wide" disabled={busy} onClick={onHold}>
+          {asking ? t.holding : `${t.hold} · ${money(total, show.currency)}`}
         </button>
       )}
     </section>
@@ -165,12 +166,13 @@ function Choosing({ model, version, connected, show, turn, may }: { model: SeatM
   // What would be left over alone is nobody else's.
   const gone = useMemo(() => new Set(lost?.code === 'seats_taken' ? lost.body.conflicts?.map((one) => one.seat_no - 1) : []), [lost]);
   const limit = Math.min(8, show.seat_limit);
+  const asked = hold.isPending ? hold.variables : undefined;
   // Those that somebody else got are no longer one's own choice.
   const mine = useMemo(() => new Set([...chosen].filter((i) => !gone.has(i))), [chosen, gone]);
 
   function toggle(seat: number) {
-    // What is being asked for can't be another wish meanwhile.
-    if (hold.isPending) return;
+    // What is only looked at is not chosen from, and what is being asked for can't be another wish meanwhile.
+    if (!may || hold.isPending) return;
     setNote('');
     if (!mine.has(seat) && model.state[seat] !== State.free) return;
     const next = new Set(mine);
@@ -221,8 +223,8 @@ function Choosing({ model, version, connected, show, turn, may }: { model: SeatM
         {lost && <Lost problem={lost} show={show} busy={hold.isPending} onTake={take} onOthers={() => { setChosen(mine); hold.reset(); }} />}
         {!lost && <Refused thrown={hold.error} show={show} />}
         {note && <ProblemNote text={note} />}
-        <Chosen model={model} show={show} chosen={mine} busy={hold.isPending} may={may} onHold={() => ask({ seats: [...mine].map((i) => i + 1) })} onRemove={toggle} />
-        {may && <Best model={model} limit={limit} busy={hold.isPending} onFind={ask} />}
+        {may && <Chosen model={model} show={show} chosen={mine} busy={hold.isPending} asking={asked !== undefined && 'seats' in asked} onHold={() => ask({ seats: [...mine].map((i) => i + 1) })} onRemove={toggle} />}
+        {may && <Best model={model} limit={limit} busy={hold.isPending} asking={asked !== undefined && 'best_available' in asked} onFind={ask} />}
         <Legend model={model} currency={show.currency} hidden={hidden} onFilter={filter} />
       </div>
     </div>
@@ -242,6 +244,7 @@ export default function SeatsPage({ show: id }: { show: string }) {
   const concert = useQuery({ queryKey: ['concert', show.data?.concert_id], enabled: Boolean(show.data), queryFn: () => fetchConcert(show.data!.concert_id) });
   const live = useLiveSeats(id);
   const onSale = show.data?.state === 'ON_SALE';
+  const isCancelled = show.data?.state === 'CANCELLED';
   const turn = useTurn(id, !looking && onSale && Boolean(session?.user));
   const thrown = show.error ?? live.thrown;
   // What is on the page stays when it can't be read anew.
@@ -255,9 +258,9 @@ export default function SeatsPage({ show: id }: { show: string }) {
       <header>
         <h1>{title}</h1>
         <p className="soft">{time(show.data.starts_at)}</p>
-        {!may && (turn.state === 'none' || turn.state === 'signed_out') && (
+        {(isCancelled || (!may && (turn.state === 'none' || turn.state === 'signed_out'))) && (
           <p>
-            {t.viewOnly}{' '}
+            {isCancelled ? t.errors['show_cancelled'] : t.viewOnly}{' '}
             {onSale && <a className="button small" href={`/waiting/${id}`}>{t.queueAgain}</a>}
             {concert.data && !onSale && <Link className="button small" href={`/concerts/${concert.data.id}`}>{t.back}</Link>}
           </p>
@@ -265,7 +268,8 @@ export default function SeatsPage({ show: id }: { show: string }) {
         <ProblemNote thrown={turn.thrown} />
         <ProblemNote thrown={show.error} retry={() => void show.refetch()} />
       </header>
-      <Choosing model={live.model} version={live.version} connected={live.connected} show={show.data} turn={turn} may={may} />
+      {/* No seat of a cancelled show is free, whatever its map says. */}
+      {!isCancelled && <Choosing model={live.model} version={live.version} connected={live.connected} show={show.data} turn={turn} may={may} />}
     </section>
   );
 }

@@ -26,10 +26,10 @@ function Chart({ samples }: { samples: Sample[] }) {
     const ink = getComputedStyle(element).getPropertyValue('--soft').trim();
     const clock = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
     const ofDay = (s: number) => clock.format(new Date(s * 1000));
-    // Always a minute at least, and never without a time: a chart of nothing would begin in 1970.
-    const range = (_: uPlot, from: number | null, until: number | null): [number, number] => {
+    // Always a minute at least, and never without a time: a chart of nothing would begin in 1970, and one of a single sample last for years.
+    const range = (chart: uPlot, from: number | null, until: number | null): [number, number] => {
       const begin = from ?? serverNow() / 1000;
-      return [begin, Math.max(until ?? begin, begin + 60)];
+      return [begin, Math.max(chart.data[0]!.length > 1 && until !== null ? until : begin, begin + 60)];
     };
     const axis = { stroke: ink, grid: { stroke: `${ink}33` }, ticks: { stroke: `${ink}33` } };
     plot.current = new uPlot({
@@ -141,7 +141,7 @@ function OnSale({ show: id }: { show: string }) {
   const queue = useQuery({ queryKey: ['admin-queue', id], queryFn: () => ok(api.GET('/v1/admin/shows/{show}/queue', { params: { path: { show: id } } })), refetchInterval: kEvery });
   const show = useQuery({ queryKey: ['show', id], queryFn: () => fetchShow(id), refetchInterval: kEvery });
   const ranking = useQuery({ queryKey: ['admin-ranking'], queryFn: () => ok(api.GET('/v1/admin/rankings', { params: { query: { by: 'bookings', window: 'all', limit: kRanked } } })), refetchInterval: 5_000 });
-  const [q, s] = [queue.data, show.data];
+  const [q, s] = [known(queue), known(show)];
   useEffect(() => {
     if (!q || !s) return;
     setSamples((before) => [...before.slice(-kKept), { at: serverNow() / 1000, waiting: q.waiting, active: q.active, sold: s.sold }]);
@@ -155,6 +155,7 @@ function OnSale({ show: id }: { show: string }) {
   const silent = outbox?.filter((one) => one.problem !== null).map((one) => one.service) ?? [];
   const calls = health.breakers && notThere(health.breakers);
   const perMinute = pace(samples);
+  const isSoldOut = s?.free === 0 && s.held === 0;
   const left = s && perMinute ? Math.ceil((s.free + s.held) / perMinute) : null;
   const relay = useRelay();
   const process = useLately();
@@ -167,15 +168,15 @@ function OnSale({ show: id }: { show: string }) {
   return (
     <>
       <ProblemNote thrown={queue.error ?? show.error ?? ranking.error ?? health.error} />
-      {q && s && (
+      {queue.data && show.data && (
         <dl className="tiles">
-          <Tile label={w.waiting} value={number(q.waiting)} note={w.queueState[q.state]} />
-          <Tile label={w.active} value={number(q.active)} note={w.ofCap(number(q.active_cap))} />
-          <Tile label={w.admitted} value={number(q.admitted_per_s)} note={w.target(number(q.rate_per_s))} />
-          <Tile label={w.held} value={number(s.held)} />
-          <Tile label={w.sold} value={number(s.sold)} note={w.ofCapacity(number(s.capacity))} />
-          <Tile label={w.revenue} value={earned === null ? '–' : money(earned, s.currency)} />
-          <Tile label={w.forecast} value={s.free + s.held === 0 ? w.soldOut : left === null ? '–' : w.minutes(left)} note={s.free + s.held === 0 ? undefined : perMinute === null ? w.forecastNone : w.pace(number(Math.round(perMinute * 10) / 10))} />
+          <Tile label={w.waiting} value={q ? number(q.waiting) : '–'} note={q && w.queueState[q.state]} />
+          <Tile label={w.active} value={q ? number(q.active) : '–'} note={q && w.ofCap(number(q.active_cap))} />
+          <Tile label={w.admitted} value={q ? number(q.admitted_per_s) : '–'} note={q && w.target(number(q.rate_per_s))} />
+          <Tile label={w.held} value={s ? number(s.held) : '–'} />
+          <Tile label={w.sold} value={s ? number(s.sold) : '–'} note={s && w.ofCapacity(number(s.capacity))} />
+          <Tile label={w.revenue} value={earned === null || !s ? '–' : money(earned, s.currency)} />
+          <Tile label={w.forecast} value={isSoldOut ? w.soldOut : left === null ? '–' : w.minutes(left)} note={isSoldOut || !s ? undefined : perMinute === null ? w.forecastNone : w.pace(number(Math.round(perMinute * 10) / 10))} />
           <Tile label={w.parked} value={parkedCount} tone={!parked ? undefined : anyParked ? 'bad' : 'good'} />
           <Tile label={w.outbox} value={pending === undefined ? '–' : number(pending) + (silent.length > 0 ? '+' : '')} note={outbox && [w.oldest(number(Math.round(oldest))), ...(silent.length > 0 ? [w.noAnswerOf(silent.join(', '))] : [])].join(' · ')} tone={silent.length > 0 ? 'bad' : undefined} />
           <Tile label={w.breakers} value={!calls ? '–' : calls.notClosed.join(', ') || '0'} note={calls && (calls.notClosed.length === 0 ? w.allClosed : calls.unreached.length > 0 ? w.noAnswerOf(calls.unreached.join(', ')) : '') + ofWhom} tone={!calls ? undefined : calls.notClosed.length > 0 ? 'bad' : 'good'} />

@@ -11,7 +11,8 @@ export function firstLanguage(): Language {
   return navigator.language.startsWith('ko') ? 'ko' : 'en';
 }
 
-const formatOf = (language: Language, currency: string) => new Intl.NumberFormat(language, { style: 'currency', currency, currencyDisplay: 'narrowSymbol' });
+// By signs that no two currencies share: not every $ is the same one's.
+const formatOf = (language: Language, currency: string) => new Intl.NumberFormat(language, { style: 'currency', currency });
 // KRW has no minor unit; Intl knows how many the others have.
 const unitOf = (format: Intl.NumberFormat) => 10 ** (format.resolvedOptions().maximumFractionDigits ?? 0);
 
@@ -24,6 +25,7 @@ export interface Text {
   unit: (currency: string) => number;
   // In Seoul, and where the viewer is if the clock shows another time there.
   time: (time: string) => string;
+  month: (time: string) => string;
   clock: (time: string) => string;
   number: (n: number) => string;
   // What went wrong and what to do about it.
@@ -50,6 +52,7 @@ export function textOf(language: Language): Text {
       const there = seoul.format(at);
       return there === here.format(at) ? there : `${there} ${t.seoul} (${here.format(at)} ${t.here})`;
     },
+    month: (time) => new Intl.DateTimeFormat(language, { year: 'numeric', month: 'long', timeZone: 'Asia/Seoul' }).format(new Date(time)),
     clock: (time) => new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(time)),
     number: (n) => n.toLocaleString(language),
     problem(thrown) {
