@@ -328,7 +328,7 @@ TEST(PrivateKafkaTest, APortThatAnotherServerHasIsNotItsOwn) {
   const std::filesystem::path folder = dir.path() / "kafka";
   std::filesystem::create_directories(folder);
   const int original = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  ASSERT_EQ(listen(original, 1), 0);
+  ASSERT_EQ(listen(original, SOMAXCONN), 0);  // nobody accepts, and it is asked over and over
   sockaddr_in address{};
   socklen_t size = sizeof address;
   ASSERT_EQ(getsockname(original, reinterpret_cast<sockaddr*>(&address), &size), 0);
