@@ -1,3 +1,4 @@
+#include <cerrno>
 #include <thread>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "base/scheduling.h"
 #include "base/shared.h"
 #include "base/sort_unique.h"
+#include "base/sync_folder.h"
 #include "base/text.h"
 
 namespace boxoffice {
@@ -209,6 +211,18 @@ TEST(Text, PercentDecodingTakesTwoHexadecimalDigitsOrNothing) {
   for (const char* text : {"%", "a%4", "%%41", "%g1", "%1g", "%-1", "% 1"}) {
     EXPECT_EQ(PercentDecodeBytes(text), std::nullopt) << text;
   }
+}
+
+TEST(Text, AHashIsTheSameInEveryProgramAndGoesOn) {
+  EXPECT_EQ(Fnv1a(""), 0xcbf29ce484222325);
+  EXPECT_EQ(Fnv1a("foobar"), 0x85944171f73967e8);
+  EXPECT_EQ(Fnv1a("bar", Fnv1a("foo")), Fnv1a("foobar"));
+}
+
+TEST(SyncFolderTest, SaysWhyItCanNot) {
+  EXPECT_TRUE(SyncFolder("/tmp"));
+  EXPECT_FALSE(SyncFolder("/no/such/folder"));
+  EXPECT_EQ(errno, ENOENT);
 }
 
 TEST(SortUniqueTest, SortsAndKeepsEachOnce) {

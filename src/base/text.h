@@ -29,6 +29,12 @@ template <typename T>
   return number;
 }
 
+// FNV-1a of these bytes, after those that are in `hash`: the same in every program, as std::hash need not be.
+[[nodiscard]] constexpr uint64_t Fnv1a(std::string_view bytes, uint64_t hash = 0xcbf29ce484222325) {
+  for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  return hash;
+}
+
 // The bytes behind %XX (RFC 3986), whatever they are; http::PercentDecode takes text only. nullopt: a '%'
 // without two hexadecimal digits.
 [[nodiscard]] inline std::optional<std::string> PercentDecodeBytes(std::string_view text) {

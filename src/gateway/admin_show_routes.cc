@@ -31,10 +31,7 @@ asio::awaitable<Response> Cancel(Edge& edge, Request& request, const auth::Princ
   query.set_operator_id(caller.user);
   if (!request.body().empty()) {
     http::ObjectReader reader(request.body());
-    query.set_reason(reader.Optional<std::string>("reason").value_or(""));
-    if (query.reason().size() > kMaxReasonBytes) {
-      reader.Refuse("reason", "field_invalid", fmt::format("has at most {} bytes", kMaxReasonBytes));
-    }
+    query.set_reason(TextInBody(reader, "reason", kMaxReasonBytes));
     const Result<void> read = reader.Finish();
     if (!read) co_return FailureResponse(read.error());
   }

@@ -34,12 +34,10 @@ std::string ReadMethod(http::ObjectReader& reader) {
 
 Result<void> ReadBestAvailable(http::ObjectReader& reader, reservation::v1::Reserve& reserve) {
   const int64_t count = reader.Required<int64_t>("count");
-  std::string section = TextInBody(reader, "section", kMaxNameLength);
-  std::string category = TextInBody(reader, "category", kMaxNameLength);
   seat::v1::BestAvailable& best = *reserve.mutable_best_available();
   best.set_count(static_cast<uint32_t>(std::clamp<int64_t>(count, 0, kMaxSeats + 1)));
-  best.set_section(std::move(section));
-  best.set_category(std::move(category));
+  best.set_section(TextInBody(reader, "section", kMaxNameLength));
+  best.set_category(TextInBody(reader, "category", kMaxNameLength));
   const std::optional<int64_t> max_price = reader.Optional<int64_t>("max_price");
   if (max_price && *max_price < 1) reader.Refuse("max_price", "field_invalid", "is at least 1");
   best.set_max_price(max_price.value_or(0));

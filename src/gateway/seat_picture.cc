@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "gateway/render.h"
 #include "gateway/seat_maps.h"
 #include "gateway/seat_rows.h"
@@ -20,12 +21,6 @@ constexpr size_t kPaddedSize = 9;
 
 unsigned StateOf(std::string_view states, size_t seat) {
   return seat / 4 < states.size() ? static_cast<unsigned char>(states[seat / 4]) >> (seat % 4 * 2) & 3U : 0U;
-}
-
-// FNV-1a, of these bytes after those that are in `hash`.
-uint64_t Hash(std::string_view bytes, uint64_t hash = 0xcbf29ce484222325) {
-  for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
 }
 
 }  // namespace
@@ -78,7 +73,7 @@ void SeatPicture::TakeCounts(const seat::v1::SeatMap& map) {
   // which this thread happened to get: a client that comes back on another thread has the map all the same.
   const std::string counts =
       fmt::format("{} {} {} {} {}", free_, held_, sold_, blocked_, next_release_at_ms_);
-  tag_ = fmt::format("{}-{:016x}", layout_version_, Hash(counts, Hash(states_)));
+  tag_ = fmt::format("{}-{:016x}", layout_version_, Fnv1a(counts, Fnv1a(states_)));
   body_ = nullptr;
   map_body_ = nullptr;
   snapshot_ = nullptr;

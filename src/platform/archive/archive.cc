@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/sync_folder.h"
 #include "platform/archive/sqlite_tables.h"
 
 namespace boxoffice::archive {
@@ -134,10 +135,7 @@ Result<void> Writer::Finish() {
   database_.reset();
   RemoveAll(unfinished_);
   const std::filesystem::path folder = file_.has_parent_path() ? file_.parent_path() : ".";
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool durable = fd >= 0 && ::fsync(fd) == 0;
-  if (fd >= 0) ::close(fd);
-  if (!durable) return Unwritable(folder, std::strerror(errno));
+  if (!SyncFolder(folder)) return Unwritable(folder, std::strerror(errno));
   return {};
 }
 

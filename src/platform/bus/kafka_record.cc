@@ -167,8 +167,7 @@ int64_t DeadLetterId(std::string_view group, const Record& record) {
   constexpr int kJsonIntegerBits = 53;
   const std::string name =
       fmt::format("{}/{}/{}/{}", group, record.event.topic, record.partition, record.offset);
-  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a: std::hash may differ from program to program
-  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  uint64_t hash = Fnv1a(name);
   hash = (hash ^ hash >> 33) * 0xff51afd7ed558ccd;
   return static_cast<int64_t>(hash >> (64 - kJsonIntegerBits)) | 1;  // never 0
 }

@@ -5,11 +5,8 @@
 #include <boost/asio/ssl/context.hpp>
 
 namespace boxoffice::http {
-namespace {
 
 namespace ssl = boost::asio::ssl;
-
-}  // namespace
 
 Result<std::shared_ptr<ssl::context>> Authorities::Get(const std::string& ca_file, Time now) {
   // Before it is read: what is written meanwhile counts at the next request. A file that is not there has a

@@ -17,8 +17,8 @@ inline constexpr size_t kMaxHeaders = 100;
 
 class RequestParser final : public boost::beast::http::basic_parser<true> {
  public:
-  // Fills `request`, which must outlive this, as must the names in `given_once`: of headers, 32 at most, that
-  // are refused when they come twice. Stops after the head, until eager(true).
+  // Fills `request`, which must outlive this, as must the names in `given_once`: of headers that are refused
+  // when they come twice. Stops after the head, until eager(true).
   RequestParser(Request& request, uint32_t max_header, std::span<const std::string> given_once)
       : request_(&request), given_once_(given_once) {
     header_limit(max_header);
@@ -83,15 +83,10 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   }
   // Of two that differ which one counts must not be a guess.
   void NoteOnce(string_view text, error_code& error) {
-    for (size_t i = 0; i < given_once_.size(); ++i) {
-      const std::string& name = given_once_[i];
-      if (text.size() != name.size() || !boost::beast::iequals(text, name)) continue;
-      const uint32_t bit = uint32_t{1} << i;
-      if ((given_ & bit) != 0) {
-        repeated_ = name;
-        error = boost::beast::http::error::bad_field;
-      }
-      given_ |= bit;
+    for (const std::string& name : given_once_) {
+      if (!boost::beast::iequals(text, name) || !request_->header(name)) continue;
+      repeated_ = name;
+      error = boost::beast::http::error::bad_field;
     }
   }
   void on_response_impl(int, string_view, int, error_code&) override {}
@@ -137,7 +132,6 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
 
   Request* request_;
   const std::span<const std::string> given_once_;
-  uint32_t given_ = 0;  // a bit for each of them
   std::string_view repeated_;
   Error query_error_;
   size_t headers_ = 0;

@@ -124,7 +124,6 @@ Result<std::unique_ptr<Server>> Server::Listen(asio::io_context& io, Router rout
 
 Result<std::unique_ptr<Server>> Server::Listen(std::vector<ServingLoop> loops, ServerOptions options) {
   CHECK(!loops.empty());
-  CHECK(options.given_once.size() <= 32, "the parser has a bit for each");
   options.single_threaded |= loops.size() > 1;
   auto core = std::make_shared<Core>(*loops.front().io);
   const std::string where = fmt::format("{}:{}", options.address, options.port);

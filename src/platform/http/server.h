@@ -25,7 +25,7 @@ struct ServerOptions {
   size_t max_refused = 256;           // that are told so at a time; past it they are closed unanswered
   size_t max_body = 64 * 1024;        // bytes; past it 413. A route may allow more
   uint32_t max_header = 8 * 1024;     // bytes; past it 431. Also of a chunk's extension and of a trailer
-  // Headers, 32 at most, that a request may have once: with one of them twice it gets 400, as one with two
+  // Headers that a request may have once: with one of them twice it gets 400, as one with two
   // Hosts does, rather than having one of the two counted and the other dropped.
   std::vector<std::string> given_once;
   // A connection without a request is closed after this.

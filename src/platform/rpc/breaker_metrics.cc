@@ -32,4 +32,14 @@ void ShowBreaker(obs::Registry& metrics, const std::string& client, const std::s
                       });
 }
 
+void HideBreaker(obs::Registry& metrics, const std::string& client, const std::string& replica) {
+  obs::Labels labels{{"client", client}, {"replica", replica}};
+  metrics.Remove("boxoffice_breaker_state", labels);
+  labels.emplace_back("to", "");
+  for (const auto to : {Breaker::State::kClosed, Breaker::State::kHalfOpen, Breaker::State::kOpen}) {
+    labels.back().second = StateName(to);
+    metrics.Remove("boxoffice_breaker_transitions_total", labels);
+  }
+}
+
 }  // namespace boxoffice::rpc

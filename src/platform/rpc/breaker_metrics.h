@@ -16,5 +16,7 @@ namespace boxoffice::rpc {
 // Shows the state of `breaker` by the same labels; once it is gone, as closed.
 void ShowBreaker(obs::Registry& metrics, const std::string& client, const std::string& replica,
                  std::weak_ptr<resilience::Breaker> breaker);
+// Takes both away, of a breaker that changes no more.
+void HideBreaker(obs::Registry& metrics, const std::string& client, const std::string& replica);
 
 }  // namespace boxoffice::rpc

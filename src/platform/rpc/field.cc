@@ -16,6 +16,12 @@ Result<std::string> ParseText(std::string_view field, const std::string& text, s
   return text;
 }
 
+Result<std::string> OptionalText(std::string_view field, const std::string& text, size_t max_bytes) {
+  if (text.size() > max_bytes) return InvalidField(field, fmt::format("has at most {} bytes", max_bytes));
+  if (text.empty()) return text;
+  return ParseText(field, text, max_bytes);
+}
+
 Result<void> CheckLimit(uint32_t limit, uint32_t max) {
   if (limit < 1 || limit > max) return InvalidField("limit", fmt::format("must be in 1 to {}", max));
   return {};

@@ -27,6 +27,10 @@ template <typename T>
 [[nodiscard]] Result<std::string> ParseText(std::string_view field, const std::string& text,
                                             size_t max_bytes);
 
+// The same of one that may be empty.
+[[nodiscard]] Result<std::string> OptionalText(std::string_view field, const std::string& text,
+                                               size_t max_bytes);
+
 // Of a page: 1 to `max`.
 [[nodiscard]] Result<void> CheckLimit(uint32_t limit, uint32_t max);
 

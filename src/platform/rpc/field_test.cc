@@ -33,6 +33,13 @@ TEST(FieldTest, AnIdIsSixteenBytesAndNotNil) {
   }
 }
 
+TEST(FieldTest, AnOptionalTextMayBeEmptyAndHasNoNul) {
+  EXPECT_EQ(OptionalText("reason", "", 3), "");
+  EXPECT_EQ(OptionalText("reason", "abc", 3), "abc");
+  ExpectInvalid(OptionalText("reason", "abcd", 3), "reason");
+  ExpectInvalid(OptionalText("reason", std::string("a\0b", 3), 3), "reason");
+}
+
 TEST(FieldTest, ATextHasOneByteAtLeastAndItsBoundAtMost) {
   EXPECT_EQ(ParseText("name", "a", 3), "a");
   EXPECT_EQ(ParseText("name", "abc", 3), "abc");

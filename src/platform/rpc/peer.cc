@@ -288,13 +288,7 @@ class Peer::Core : public std::enable_shared_from_this<Peer::Core> {
   // those of each address that the service ever had.
   void Retire(Replica& replica) {
     replica.breaker.Retire(Now());
-    obs::Labels labels{{"client", options_.name}, {"replica", replica.address}};
-    metrics_.Remove("boxoffice_breaker_state", labels);
-    labels.emplace_back("to", "");
-    for (const auto to : {Breaker::State::kClosed, Breaker::State::kHalfOpen, Breaker::State::kOpen}) {
-      labels.back().second = StateName(to);
-      metrics_.Remove("boxoffice_breaker_transitions_total", labels);
-    }
+    HideBreaker(metrics_, options_.name, replica.address);
   }
 
   void ScheduleLook(std::chrono::milliseconds after) {

@@ -290,6 +290,14 @@ TEST_F(ReplicaTest, AStoreThatDoesNotSayWhatBecameOfACommitIsAFailure) {
   EXPECT_EQ(channels_.board().Read()[0].breaker.state, Breaker::State::kOpen);
 }
 
+TEST_F(ReplicaTest, AStoreThatWasAskedAndGaveNoAnswerIsAFailure) {
+  Member a(Socket("a"), Refusing(Code::kUnknown, "database_unavailable"));
+  options_.breaker.open_for = 600s;
+  Connect(a.address());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Await(i).error().reason, "database_unavailable");
+  EXPECT_EQ(channels_.board().Read()[0].breaker.state, Breaker::State::kOpen);
+}
+
 TEST_F(FirstAskedTest, AReplicaThatRefusesLosesTheCommandsToTheOtherAtItsFirstAnswer) {
   const auto sick = Refusing(Code::kUnavailable, "database_unavailable");
   Member a(Socket("a"), IfFirst('a', sick, Echo));

@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <pwd.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/random.h"
+#include "base/sync_folder.h"
 
 namespace boxoffice::servers {
 namespace {
@@ -87,18 +87,18 @@ std::unexpected<Error> BadFolder(const std::filesystem::path& folder, std::strin
 Result<void> Prepare(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  const auto fail = [&folder](std::string_view why) -> Result<void> { return BadFolder(folder, why); };
-  if (error) return fail(error.message());
+  if (error) return BadFolder(folder, error.message());
   if (geteuid() != 0) return {};
   const passwd* user = getpwnam(std::string(kRootsUser).c_str());
-  if (user == nullptr) return fail("there is no user postgres, as whom it would run");
+  if (user == nullptr) return BadFolder(folder, "there is no user postgres, as whom it would run");
   for (std::filesystem::path above = folder.parent_path(); !above.empty(); above = above.parent_path()) {
     struct stat info{};
     if (stat(above.c_str(), &info) == 0 && !MayEnter(info, *user))
-      return fail(fmt::format("the user postgres, as whom it runs, may not enter {}", above.string()));
+      return BadFolder(folder,
+                       fmt::format("the user postgres, as whom it runs, may not enter {}", above.string()));
     if (above == above.parent_path()) break;
   }
-  if (chown(folder.c_str(), user->pw_uid, user->pw_gid) != 0) return fail(std::strerror(errno));
+  if (chown(folder.c_str(), user->pw_uid, user->pw_gid) != 0) return BadFolder(folder, std::strerror(errno));
   return {};
 }
 
@@ -123,11 +123,7 @@ Result<void> MakeCluster(const std::filesystem::path& initdb, const std::filesys
       RunChild({initdb, "-D", unfinished, "-U", "boxoffice", "-A", "trust", "-E", "UTF8", "--locale=C"},
                options, kPatience));
   if (std::rename(unfinished.c_str(), data.c_str()) != 0) return BadFolder(data, std::strerror(errno));
-  const int folder = open(data.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool durable = folder >= 0 && fsync(folder) == 0;
-  const int why = errno;
-  if (folder >= 0) close(folder);
-  if (!durable) return BadFolder(data, std::strerror(why));
+  if (!SyncFolder(data.parent_path())) return BadFolder(data, std::strerror(errno));
   return {};
 }
 

@@ -105,6 +105,7 @@ class Statement {
   void Reset();
 
   // Columns of the row, from 0. Text and blobs are valid until the next Step or Reset.
+  [[nodiscard]] bool Bool(int column) const { return Int(column) != 0; }
   [[nodiscard]] int64_t Int(int column) const;
   [[nodiscard]] double Double(int column) const;
   [[nodiscard]] std::string_view Text(int column) const;  // also blobs

@@ -119,8 +119,6 @@ constexpr std::string_view kForgetWebhooks = "DELETE FROM provider_webhook WHERE
 #undef BOXOFFICE_REFUND_COLUMNS
 #undef BOXOFFICE_PAYMENT_COLUMNS
 
-PaymentKey KeyAt(const Row& row) { return {row.Id<ReservationId>(0), static_cast<uint32_t>(row.Int(1))}; }
-
 constexpr auto kReservationOf = [](const Payment& payment) { return payment.key.reservation; };
 constexpr auto kAttemptOf = [](const Payment& payment) { return payment.key.attempt; };
 constexpr auto kUpdatedOf = [](const Payment& payment) { return ToUnixMs(payment.updated_at); };
@@ -181,7 +179,7 @@ class PostgresStore final : public Store {
     };
     std::set<ReservationId> moved;
     for (const Payment* payment :
-         sql::pg::Missing(changes.payments, &Payment::key, results, payments, KeyAt)) {
+         sql::pg::Missing(changes.payments, &Payment::key, results, payments, KeyAt<Row>)) {
       moved.insert(payment->key.reservation);
     }
     for (const TakenWebhook* webhook :

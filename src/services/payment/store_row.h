@@ -18,12 +18,18 @@ template <typename Row>
           .settled_reason = std::string(row.Text(column + 2))};
 }
 
-// Of a statement that begins with the payment's columns.
+// Of a statement that begins with the key's columns.
+template <typename Row>
+[[nodiscard]] PaymentKey KeyAt(const Row& row) {
+  return {row.template Id<ReservationId>(0), static_cast<uint32_t>(row.Int(1))};
+}
+
+// Of one that begins with the payment's columns.
 template <typename Row>
 [[nodiscard]] Payment PaymentAt(const Row& row) {
   const auto currency = Currency::Parse(row.Text(6));
   CHECK(currency.has_value(), "a stored currency has three letters");
-  return {.key = {row.template Id<ReservationId>(0), static_cast<uint32_t>(row.Int(1))},
+  return {.key = KeyAt(row),
           .id = row.template Id<PaymentId>(2),
           .saga = row.template Id<SagaId>(3),
           .user_id = std::string(row.Text(4)),
@@ -46,7 +52,7 @@ template <typename Row>
 // Of one that begins with the refund's columns.
 template <typename Row>
 [[nodiscard]] Refund RefundAt(const Row& row) {
-  return {.payment = {row.template Id<ReservationId>(0), static_cast<uint32_t>(row.Int(1))},
+  return {.payment = KeyAt(row),
           .saga = row.template Id<SagaId>(2),
           .amount = row.Int(3),
           .done = row.Int(4) != 0,

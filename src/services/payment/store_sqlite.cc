@@ -260,7 +260,7 @@ class SqliteReader final : public Reader {
     while (true) {
       BOXOFFICE_ASSIGN(const bool more, statement.Step());
       if (!more) return {};
-      keys.push_back({statement.Id<ReservationId>(0), static_cast<uint32_t>(statement.Int(1))});
+      keys.push_back(KeyAt(statement));
     }
   }
 

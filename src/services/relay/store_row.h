@@ -18,16 +18,6 @@ template <typename Row>
   return row.IsNull(column) ? std::nullopt : std::optional(FromUnixMs(row.Int(column)));
 }
 
-// SQLite has integers for it.
-template <typename Row>
-[[nodiscard]] bool BoolAt(const Row& row, int column) {
-  if constexpr (requires { row.Bool(column); }) {
-    return row.Bool(column);
-  } else {
-    return row.Int(column) != 0;
-  }
-}
-
 // Of a statement that begins with the delivery's columns.
 template <typename Row>
 [[nodiscard]] Delivery DeliveryAt(const Row& row) {
@@ -56,10 +46,10 @@ template <typename Row>
   target.url = row.Text(2);
   target.event_types = SplitEventTypes(row.Text(3));
   target.secret = row.Text(4);
-  target.enabled = BoolAt(row, 5);
+  target.enabled = row.Bool(5);
   target.disabled_reason = row.Text(6);
   target.created_at = FromUnixMs(row.Int(7));
-  target.deleted = BoolAt(row, 8);
+  target.deleted = row.Bool(8);
   target.show_ids = SplitShowIds(row.Text(9));
   target.payload = static_cast<Payload>(row.Int(10));
   target.rate_per_s = row.Double(11);

@@ -25,15 +25,9 @@ Result<void> CheckShow(int64_t show_id) {
   return {};
 }
 
-// Empty is none.
-Result<std::string> OptionalText(std::string_view field, const std::string& text, size_t max_bytes) {
-  if (text.empty()) return text;
-  return rpc::ParseText(field, text, max_bytes);
-}
-
 Result<BeginCancellation> CommandFrom(const v1::CancelShowRequest& request) {
   BOXOFFICE_TRY(CheckShow(request.show_id()));
-  BOXOFFICE_ASSIGN(std::string reason, OptionalText("reason", request.reason(), kMaxReason));
+  BOXOFFICE_ASSIGN(std::string reason, rpc::OptionalText("reason", request.reason(), kMaxReason));
   return BeginCancellation{request.show_id(), std::move(reason), request.operator_id()};
 }
 
@@ -41,8 +35,8 @@ Result<JoinWaitlist> CommandFrom(const v1::JoinWaitlistRequest& request) {
   BOXOFFICE_TRY(CheckShow(request.show_id()));
   if (request.user_id().empty()) return rpc::InvalidField("user_id", "must be given");
   const auto& wish = request.wish();
-  BOXOFFICE_TRY(OptionalText("wish.section", wish.section(), kMaxName));
-  BOXOFFICE_TRY(OptionalText("wish.category", wish.category(), kMaxName));
+  BOXOFFICE_TRY(rpc::OptionalText("wish.section", wish.section(), kMaxName));
+  BOXOFFICE_TRY(rpc::OptionalText("wish.category", wish.category(), kMaxName));
   if (wish.max_price() < 0) return rpc::InvalidField("wish.max_price", "is at least 1");
   return JoinWaitlist{request.show_id(), request.user_id(), WishFrom(wish)};
 }

@@ -141,9 +141,7 @@ constexpr std::string_view kForgetTombstones =
 // What was visible in the snapshot $1.
 constexpr std::string_view kForgetNews =
     "DELETE FROM change WHERE ctid = ANY(ARRAY(SELECT ctid FROM change "
-    "WHERE xid < pg_snapshot_xmax($1::pg_snapshot)::text::bigint "
-    "AND xid <> ALL(ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot)::text::bigint)) "
-    "ORDER BY xid LIMIT $2 FOR UPDATE SKIP LOCKED))";
+    "WHERE NOT " BOXOFFICE_SEAT_IS_NEWS " ORDER BY xid LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
 constexpr std::string_view kSaveBlocks =
     "INSERT INTO block(show_id, seats, gives_back, reason, operator_id, at_ms, about_channel, channel) "

@@ -26,6 +26,12 @@ constexpr size_t kMaxCauses = 64;
 // While a participant is away, hundreds of sagas say the same at each try.
 constexpr milliseconds kWarnEvery{1'000};
 
+// `name`, or "other" where that would be one more than are counted.
+template <typename Known>
+std::string NameIn(const Known& known, std::string name) {
+  return known.contains(name) || known.size() < kMaxCauses ? std::move(name) : "other";
+}
+
 // What the buyer is told of a step that did not succeed.
 Refusal FailureOf(const StepResult& result, std::string_view step) {
   if (result.refusal) return *result.refusal;
@@ -128,8 +134,7 @@ void Runner::CountTry(TryMetrics& tries, std::string_view step, bool undo, StepR
 }
 
 void Runner::CountCompensation(const Reservation& reservation, std::string_view step) {
-  std::string cause = reservation.failure ? reservation.failure->code : "none";
-  if (!causes_.contains(cause) && causes_.size() >= kMaxCauses) cause = "other";
+  const std::string cause = NameIn(causes_, reservation.failure ? reservation.failure->code : "none");
   causes_.insert(cause);
   metrics_
       .GetCounter("boxoffice_saga_compensations_total",
@@ -260,9 +265,8 @@ asio::awaitable<Result<Runner::Ended>> Runner::PostponeIt(Shared<Reservation>& r
 }
 
 // Each saga's own error is with its reservation, too; its line, at debug level.
-void Runner::LogPostponed(const Reservation& reservation, std::string&& reason) {
-  if (!postponed_.contains(reason) && postponed_.size() >= kMaxCauses) reason = "other";
-  Postponed& postponed = postponed_[std::move(reason)];
+void Runner::LogPostponed(const Reservation& reservation, std::string reason) {
+  Postponed& postponed = postponed_[NameIn(postponed_, std::move(reason))];
   const Timestamp now = clock_.Now();
   // It may be set back.
   const bool warns = now < postponed.warned_at || now - postponed.warned_at >= kWarnEvery;

@@ -103,7 +103,7 @@ class Runner {
   asio::awaitable<void> Pause(milliseconds longest);  // with full jitter
   [[nodiscard]] bool TakeRetry(resilience::RetryBudget& budget, std::string_view step);
   [[nodiscard]] bool IsLate(const Reservation& reservation) const;
-  void LogPostponed(const Reservation& reservation, std::string&& reason);
+  void LogPostponed(const Reservation& reservation, std::string reason);
 
   asio::any_io_executor executor_;
   Participants& participants_;
