@@ -124,7 +124,7 @@ Result<RowResult> RunSeatMapRow(RowContext& context) {
   row.name = "seat-map";
   Histogram first_byte;
   BOXOFFICE_ASSIGN(const size_t size, Fetch(system.port(), show, first_byte));
-  const double first_ms = std::chrono::duration<double, std::milli>(first_byte.Percentile(0.99)).count();
+  const double first_ms = Millis(first_byte.Percentile(0.99));
 
   BOXOFFICE_ASSIGN(const std::vector<uint16_t> gateways, GatewaysOf(system));
   std::vector<Followers> followers;
@@ -136,15 +136,15 @@ Result<RowResult> RunSeatMapRow(RowContext& context) {
   BOXOFFICE_ASSIGN(const Followed snapshot, Saw(followers));
   size_t missed = snapshot.missed;
   BOXOFFICE_ASSIGN(const Histogram delays, Follow(followers, *load, shop, buyers, missed));
-  const double delay_ms = std::chrono::duration<double, std::milli>(delays.max()).count();
+  const double delay_ms = Millis(delays.max());
   const auto count = static_cast<double>(snapshot.followers);
   row.figures = {
       {"followers", count},
       {"gateways", static_cast<double>(gateways.size())},
       {"snapshot_kb", static_cast<double>(snapshot.bytes) / 1'000 / std::max(1.0, count)},  // all states
       {"missed", static_cast<double>(missed)},
-      {"first_byte_p50_ms", std::chrono::duration<double, std::milli>(first_byte.Percentile(0.5)).count()},
-      {"follow_p50_ms", std::chrono::duration<double, std::milli>(delays.Percentile(0.5)).count()}};
+      {"first_byte_p50_ms", Millis(first_byte.Percentile(0.5))},
+      {"follow_p50_ms", Millis(delays.Percentile(0.5))}};
   row.targets = {{"11 first byte of 50,000 seats, p99", first_ms, 5, false, "ms"},
                  {"11 on the wire", static_cast<double>(size) / 1'000, 60, false, "kB"},
                  {"11 followers", count, static_cast<double>(kFollowers), true, ""},

@@ -56,8 +56,7 @@ Result<void> RunForm(const Form& form, RowResult& row) {
     if (latency.count() == 0) continue;
     const auto name = rehearsal::StepName(static_cast<rehearsal::Step>(i));
     const auto add = [&](std::string_view what, std::chrono::nanoseconds value) {
-      row.figures[fmt::format("{}_{}_{}_ms", form.name, name, what)] =
-          std::chrono::duration<double, std::milli>(value).count();
+      row.figures[fmt::format("{}_{}_{}_ms", form.name, name, what)] = Millis(value);
     };
     add("p50", latency.Percentile(0.5));
     add("p99", latency.Percentile(0.99));

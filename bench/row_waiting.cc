@@ -27,8 +27,7 @@ Result<RowResult> RunWaitingRow(RowContext& context) {
     requests += phase.requests;
     if (phase.errors > 0) row.errors[phase.name] = phase.errors;
     row.figures[fmt::format("{}_per_s", phase.name)] = phase.PerSecond();
-    row.figures[fmt::format("{}_p99_ms", phase.name)] =
-        std::chrono::duration<double, std::milli>(phase.latency.Percentile(0.99)).count();
+    row.figures[fmt::format("{}_p99_ms", phase.name)] = Millis(phase.latency.Percentile(0.99));
   }
   row.targets = {{"4  polls to empty answers", to_empty["poll after the draw"], 0.7, true, "×"},
                  {"5  joins to empty answers", to_empty["join"], 0.6, true, "×"},

@@ -27,7 +27,7 @@ const SystemClock kClock;
 std::string UrlOfCluster(const std::filesystem::path& data) {
   const auto described = DescribeCluster(data);
   if (!described) return {};
-  const boost::json::value state = boost::json::parse(*described);
+  const boost::json::value& state = *described;
   const boost::json::value* url = state.as_object().if_contains("url");
   if (!state.at("running").as_bool() || url == nullptr || !url->is_string()) return {};
   return std::string(url->as_string());

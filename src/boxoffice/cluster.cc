@@ -377,7 +377,7 @@ void Tell(std::string_view news) {
   (void)std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
-Result<std::string> DescribeCluster(const std::filesystem::path& data_dir) {
+Result<json::value> DescribeCluster(const std::filesystem::path& data_dir) {
   std::ifstream in(StateFile(data_dir));
   const std::string text(std::istreambuf_iterator<char>(in), {});
   boost::system::error_code error;
@@ -394,7 +394,7 @@ Result<std::string> DescribeCluster(const std::filesystem::path& data_dir) {
   for (const char* list : {"servers", "processes"}) {
     for (json::value& process : state.at(list).as_array()) mark(process.as_object());
   }
-  return json::serialize(state);
+  return state;
 }
 
 }  // namespace boxoffice

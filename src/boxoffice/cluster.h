@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include <boost/json/value.hpp>
 #include <grpcpp/channel.h>
 
 #include "base/result.h"
@@ -125,8 +126,8 @@ class Cluster {
 // no reason to end all processes.
 void Tell(std::string_view news);
 
-// What cluster.json in this folder says, as JSON, with "running" for each process as it is now. Error:
+// What cluster.json in this folder says, with "running" for each process as it is now. Error:
 // no_cluster (kNotFound).
-[[nodiscard]] Result<std::string> DescribeCluster(const std::filesystem::path& data_dir);
+[[nodiscard]] Result<boost::json::value> DescribeCluster(const std::filesystem::path& data_dir);
 
 }  // namespace boxoffice

@@ -35,17 +35,22 @@ bool AnswersReady(const Replica& replica) {
   return response && response->status == 200;
 }
 
+ClusterConfig ConfigIn(const std::filesystem::path& dir) {
+  ClusterConfig config;
+  config.data_dir = dir;
+  config.servers = [] { return std::vector<Server>(); };
+  config.port = 0;
+  config.bus_url = bus::DefaultBusUrl(dir);
+  config.program = testbed::BinDir() / "boxoffice";
+  return config;
+}
+
 // Else the first who buys would be refused.
 TEST(ClusterTest, IsNotReadyWhileAServiceIsNotConnectedToOneThatItCalls) {
   const testbed::TempDir dir;
   const auto folder = module::DataFolder::Open(dir.path());
   ASSERT_TRUE(folder) << folder.error().detail;
-  ClusterConfig config;
-  config.data_dir = dir.path();
-  config.servers = [] { return std::vector<Server>(); };
-  config.port = 0;
-  config.bus_url = bus::DefaultBusUrl(dir.path());
-  config.program = testbed::BinDir() / "boxoffice";
+  ClusterConfig config = ConfigIn(dir.path());
   const std::string nowhere = fmt::format("127.0.0.1:{}", testbed::FreePort());
   // Not the gateway's: that one would say by itself, for ten seconds, that it is not ready.
   config.reach = [&](std::string_view caller, const Replica& callee) {
@@ -78,13 +83,7 @@ TEST(ClusterTest, ItsReplicasHaveTheKeysOfTheFolderWhereItIsNow) {
   const std::filesystem::path keys = dir.path() / "replicas" / "queue-1" / "keys";
   std::filesystem::create_directories(keys.parent_path());
   std::filesystem::create_directory_symlink("/where/it/was/keys", keys);
-  ClusterConfig config;
-  config.data_dir = dir.path();
-  config.servers = [] { return std::vector<Server>(); };
-  config.port = 0;
-  config.bus_url = bus::DefaultBusUrl(dir.path());
-  config.program = testbed::BinDir() / "boxoffice";
-  Cluster cluster(std::move(config));
+  Cluster cluster(ConfigIn(dir.path()));
   const auto started = cluster.Start([](milliseconds) { return false; });  // as soon as it is asked
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().reason, "stopped") << started.error().detail;

@@ -3,6 +3,7 @@
 
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "boxoffice/cluster.h"
@@ -22,7 +23,7 @@ void AddPsCommand(CLI::App& app) {
   command->callback([data] {
     const auto described = DescribeCluster(*data);
     if (!described) ExitCant(described.error());
-    fmt::print("{}\n", *described);
+    fmt::print("{}\n", boost::json::serialize(*described));
   });
 }
 

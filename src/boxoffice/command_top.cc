@@ -238,8 +238,7 @@ class Watcher {
     if (!options_.metrics.empty()) return options_.metrics;
     std::vector<std::string> urls;
     if (const auto described = DescribeCluster(options_.api.data); described && options_.api.token.empty()) {
-      const json::value state = json::parse(*described);
-      for (const json::value& process : state.at("processes").as_array()) {
+      for (const json::value& process : described->at("processes").as_array()) {
         if (process.at("running").as_bool())
           urls.push_back(fmt::format("http://{}/metrics", TextOf(process, "admin")));
       }

@@ -293,7 +293,7 @@ class Examination {
       return Note("replica", options_.places.data.string(), Status::kProblem, described.error().detail,
                   "start it: `boxoffice up --scaled`");
     }
-    const json::value state = json::parse(*described);
+    const json::value& state = *described;
     for (const json::value& server : state.at("servers").as_array()) {
       const bool runs = server.at("running").as_bool();
       Note("server", Text(server, "name"), runs ? Status::kOk : Status::kProblem, runs ? "runs" : "has ended",
@@ -329,13 +329,9 @@ class Examination {
 
   // Whether it answers: else nothing else is asked of it.
   bool Gateway() {
-    const Result<std::string> url = cli::GatewayUrl(options_.api);
-    if (!url) {
-      Note("replica", "gateway", Status::kProblem, url.error().detail, "correct --url");
-      return false;
-    }
-    const auto response = http::FetchBlocking(ReadyRequest(*url, kAnswerLimit));
-    Readiness("gateway at " + *url, response, "start the system, or give its address with --url");
+    const std::string& url = *options_.api.url;
+    const auto response = http::FetchBlocking(ReadyRequest(url, kAnswerLimit));
+    Readiness("gateway at " + url, response, "start the system, or give its address with --url");
     if (!response) {
       Note("operations", "gateway", Status::kSkipped, "it does not answer",
            "outboxes, breakers, sagas and the auditor are checked once it does");

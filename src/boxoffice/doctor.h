@@ -34,7 +34,7 @@ struct Options {
   PlacesOptions places;
   // Nobody said where its configuration is: `places.data` is where it would be if the system were here.
   bool places_assumed = false;
-  cli::ApiOptions api;
+  cli::ApiOptions api;  // its url is given, as GatewayUrl has it
   std::string version;  // of this program
 };
 

@@ -67,6 +67,12 @@ Result<void> LoadBus(const Places& places, const archive::Reader& reader, const 
                    }));
 }
 
+Result<void> RefuseBackup(const archive::Reader& reader, const std::filesystem::path& file) {
+  if (reader.Find(kBackupSection) == nullptr) return {};
+  return Fail(Code::kInvalidArgument, "not_an_export",
+              fmt::format("{} is a backup: `boxoffice restore` reads it", file.string()));
+}
+
 }  // namespace
 
 Result<void> CheckForm(const archive::Reader& reader, const std::set<std::string>& more) {
@@ -153,14 +159,13 @@ Result<std::vector<Moved>> Load(const Places& places, const archive::Reader& rea
 
 Result<void> CheckExport(const std::filesystem::path& file) {
   BOXOFFICE_ASSIGN(const std::unique_ptr<archive::Reader> reader, archive::Reader::Open(file));
-  if (reader->Find(kBackupSection) == nullptr) return CheckForm(*reader, {});
-  return Fail(Code::kInvalidArgument, "not_an_export",
-              fmt::format("{} is a backup: `boxoffice restore` reads it", file.string()));
+  BOXOFFICE_TRY(RefuseBackup(*reader, file));
+  return CheckForm(*reader, {});
 }
 
 Result<std::vector<Moved>> Import(const Places& places, const std::filesystem::path& file) {
-  BOXOFFICE_TRY(CheckExport(file));
   BOXOFFICE_ASSIGN(const std::unique_ptr<archive::Reader> reader, archive::Reader::Open(file));
+  BOXOFFICE_TRY(RefuseBackup(*reader, file));
   return Load(places, *reader, {}, {});
 }
 

@@ -153,29 +153,23 @@ class Package(unittest.TestCase):
         text = (ROOT / "deploy/debian/boxoffice@.service").read_text()
         self.assertTrue(unit_value(text, "ExecStartPre").endswith(" migrate --bus-may-be-away"))
 
-    def test_nobody_signs_in_for_development_unless_it_is_told_so(self):
+    def is_off_unless_told(self, service, section, key):
         with tempfile.TemporaryDirectory() as root:
             subprocess.run(["dpkg-deb", "-x", package(NEW), root], check=True)
-            gateway = tomllib.loads((Path(root) / "etc/boxoffice/gateway.toml").read_text())
-            self.assertIs(gateway["session"]["development"], False)
+            config = tomllib.loads((Path(root) / f"etc/boxoffice/{service}.toml").read_text())
+            self.assertIs(config[section][key], False)
             before, _ = (Path(root) / "lib/systemd/system/boxoffice.service").read_text().split("EnvironmentFile=")
-            self.assertIn("\nEnvironment=BOXOFFICE_SESSION_DEVELOPMENT=false\n", before)
+            variable = f"BOXOFFICE_{section}_{key}".upper()
+            self.assertIn(f"\nEnvironment={variable}=false\n", before)
+
+    def test_nobody_signs_in_for_development_unless_it_is_told_so(self):
+        self.is_off_unless_told("gateway", "session", "development")
 
     def test_only_operators_credit_wallets_unless_it_is_told_so(self):
-        with tempfile.TemporaryDirectory() as root:
-            subprocess.run(["dpkg-deb", "-x", package(NEW), root], check=True)
-            gateway = tomllib.loads((Path(root) / "etc/boxoffice/gateway.toml").read_text())
-            self.assertIs(gateway["wallet"]["self_service"], False)
-            before, _ = (Path(root) / "lib/systemd/system/boxoffice.service").read_text().split("EnvironmentFile=")
-            self.assertIn("\nEnvironment=BOXOFFICE_WALLET_SELF_SERVICE=false\n", before)
+        self.is_off_unless_told("gateway", "wallet", "self_service")
 
     def test_nobody_pays_by_the_sandbox_unless_it_is_told_so(self):
-        with tempfile.TemporaryDirectory() as root:
-            subprocess.run(["dpkg-deb", "-x", package(NEW), root], check=True)
-            payment = tomllib.loads((Path(root) / "etc/boxoffice/payment.toml").read_text())
-            self.assertIs(payment["sandbox"]["enabled"], False)
-            before, _ = (Path(root) / "lib/systemd/system/boxoffice.service").read_text().split("EnvironmentFile=")
-            self.assertIn("\nEnvironment=BOXOFFICE_SANDBOX_ENABLED=false\n", before)
+        self.is_off_unless_told("payment", "sandbox", "enabled")
 
     def test_systemd_takes_the_units(self):
         with tempfile.TemporaryDirectory() as root:

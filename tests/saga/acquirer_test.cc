@@ -43,6 +43,20 @@ resilience::BreakerConfig NeverOpen() {
   return breaker;
 }
 
+reservation::v1::Command PayFor(World& world, const std::string& user_id, const std::string& token,
+                                const std::string& method) {
+  reservation::v1::Command command;
+  command.set_user_id(user_id);
+  command.set_idempotency_key("pay");
+  auto& reserve = *command.mutable_reserve();
+  reserve.set_show_id(world.show_id());
+  for (const uint32_t seat_no : world.NextSeats()) reserve.mutable_seats()->add_seat_nos(seat_no);
+  reserve.set_pay(true);
+  reserve.set_queue_token(token);
+  reserve.set_payment_method(method);
+  return command;
+}
+
 class AcquirerSaga : public ::testing::Test {
  protected:
   explicit AcquirerSaga(resilience::BreakerConfig breaker = NeverOpen())
@@ -102,15 +116,7 @@ class AcquirerSaga : public ::testing::Test {
     std::vector<reservation::v1::Command> commands;
     for (size_t i = 0; i < purchases.size(); ++i) {
       world_.participants().Arm(users[i], {purchases[i].injection, {}});
-      reservation::v1::Command& command = commands.emplace_back();
-      command.set_user_id(users[i]);
-      command.set_idempotency_key("pay");
-      auto& reserve = *command.mutable_reserve();
-      reserve.set_show_id(world_.show_id());
-      for (const uint32_t seat_no : world_.NextSeats()) reserve.mutable_seats()->add_seat_nos(seat_no);
-      reserve.set_pay(true);
-      reserve.set_queue_token(tokens[i]);
-      reserve.set_payment_method(purchases[i].Method());
+      commands.push_back(PayFor(world_, users[i], tokens[i], purchases[i].Method()));
     }
     const auto outcomes = world_.Execute(commands);
     for (size_t i = 0; i < purchases.size(); ++i) {
@@ -292,15 +298,7 @@ TEST(SlowPayment, ThatIsAnsweredInTimeIsNoFailureOfPayment) {
   config.sandbox.slow = resilience::BreakerConfig().slow_after + milliseconds(100);
   World world(std::chrono::hours(1), config);
   world.TopUp({"ann"});
-  reservation::v1::Command command;
-  command.set_user_id("ann");
-  command.set_idempotency_key("pay");
-  auto& reserve = *command.mutable_reserve();
-  reserve.set_show_id(world.show_id());
-  for (const uint32_t seat_no : world.NextSeats()) reserve.mutable_seats()->add_seat_nos(seat_no);
-  reserve.set_pay(true);
-  reserve.set_queue_token(world.Enter({"ann"}).at(0));
-  reserve.set_payment_method("sandbox:slow");
+  const auto command = PayFor(world, "ann", world.Enter({"ann"}).at(0), "sandbox:slow");
   EXPECT_EQ(StateOf(world.Execute({command}).at(0).reservation()), State::kConfirmed);
   const std::vector<rpc::BreakerRow> rows = world.runtime().channels.board().Read();
   const auto row =

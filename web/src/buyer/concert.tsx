@@ -161,7 +161,10 @@ function Shows({ shows, places }: { shows: Show[]; places: Places }) {
   const [pressed, setPressed] = useState<Readonly<Record<string, boolean>>>({});
   if (shows.length <= kAtOnce) return shows.map((show) => <ShowPanel show={show} places={places} key={show.id} />);
   const months = new Map<string, Show[]>();
-  for (const show of shows) months.set(month(show.starts_at), [...(months.get(month(show.starts_at)) ?? []), show]);
+  for (const show of shows) {
+    const name = month(show.starts_at);
+    months.set(name, [...(months.get(name) ?? []), show]);
+  }
   return [...months].map(([name, some]) => (
     <section key={name} aria-label={name}>
       <h2>{name}</h2>

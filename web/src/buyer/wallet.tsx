@@ -69,7 +69,7 @@ export function WalletPage() {
       <div className="panel">
         <p className="soft">{t.balance}</p>
         {wallet.data?.balances.length === 0 && <p>{t.walletEmpty}</p>}
-        {wallet.data?.balances.map((balance) => <p className="big" key={balance.currency}>{money(balance.amount, balance.currency)}</p>)}
+        {balances.map((balance) => <p className="big" key={balance.currency}>{money(balance.amount, balance.currency)}</p>)}
         {currencies.length > 1 && session?.self_service !== false && (
           <label>
             {t.currency}

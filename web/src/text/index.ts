@@ -38,6 +38,7 @@ export function textOf(language: Language): Text {
     new Intl.DateTimeFormat(language, { year: 'numeric', month: 'short', day: 'numeric', weekday: 'short', hour: '2-digit', minute: '2-digit', timeZone });
   const seoul = date('Asia/Seoul');
   const here = date();
+  const monthOf = new Intl.DateTimeFormat(language, { year: 'numeric', month: 'long', timeZone: 'Asia/Seoul' });
   return {
     language,
     t,
@@ -52,7 +53,7 @@ export function textOf(language: Language): Text {
       const there = seoul.format(at);
       return there === here.format(at) ? there : `${there} ${t.seoul} (${here.format(at)} ${t.here})`;
     },
-    month: (time) => new Intl.DateTimeFormat(language, { year: 'numeric', month: 'long', timeZone: 'Asia/Seoul' }).format(new Date(time)),
+    month: (time) => monthOf.format(new Date(time)),
     clock: (time) => new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(time)),
     number: (n) => n.toLocaleString(language),
     problem(thrown) {
