@@ -10,6 +10,7 @@
 #include "base/burst.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/host_port.h"
 #include "base/id.h"
 #include "base/money.h"
 #include "base/result.h"
@@ -32,6 +33,16 @@ TEST(BigEndianTest, TheMostSignificantByteComesFirstAndNumbersComeBack) {
   EXPECT_EQ(ReadBigEndian<int32_t>(all), -2);
   EXPECT_EQ((ReadBigEndian<uint64_t, 6>(all.substr(4))), 0x010203040506);
   EXPECT_EQ(ReadBigEndian<uint8_t>(all.substr(10)), 7);
+}
+
+TEST(ParseHostPortTest, TakesNamesAndIpv6InBracketsAndNothingWithoutAPort) {
+  EXPECT_EQ(ParseHostPort("seat.internal:9001")->host, "seat.internal");
+  const auto parsed = ParseHostPort("[::1]:80");
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->host, "::1");
+  EXPECT_EQ(parsed->port, 80);
+  for (const char* wrong : {"", "9001", ":9001", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:x"})
+    EXPECT_EQ(ParseHostPort(wrong).error().reason, "address_invalid") << wrong;
 }
 
 TEST(UuidTest, Version7CarriesItsTimeAndRoundTrips) {
@@ -188,6 +199,15 @@ TEST(Text, TrimTakesBlanksFromBothEndsAndNoneFromTheMiddle) {
   EXPECT_EQ(Trim("a\r", " \r"), "a");
   EXPECT_EQ(Trim(" \t"), "");
   EXPECT_EQ(Trim(""), "");
+}
+
+TEST(Text, ControlCharactersAreFoundAndOtherLettersAreNot) {
+  EXPECT_FALSE(HasControl("여름 · Zwölf\xc2\xa0é"));
+  for (const std::string_view text : {"a\nb", "a\x1b[2J", "\t", "a\x7f", "a\xc2\x9b", "\xc2\x80"}) {
+    EXPECT_TRUE(HasControl(text)) << text;
+  }
+  EXPECT_TRUE(HasControl(std::string_view("a\0b", 3)));
+  EXPECT_EQ(FindControl("a\nb\nc", 2), 3U);
 }
 
 TEST(Text, ANumberIsAllOfTheTextOrNothing) {

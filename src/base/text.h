@@ -29,6 +29,20 @@ template <typename T>
   return number;
 }
 
+// Where in UTF-8 the first control character (C0, DEL or C1) at or after `from` begins; npos: there is none.
+// What has one is no name: on a terminal or in a file of lines it would do something.
+[[nodiscard]] constexpr size_t FindControl(std::string_view text, size_t from = 0) {
+  for (size_t i = from; i < text.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(text[i]);
+    if (byte < 0x20 || byte == 0x7f) return i;
+    if (byte == 0xc2 && i + 1 < text.size() && static_cast<uint8_t>(text[i + 1]) < 0xa0) return i;
+  }
+  return std::string_view::npos;
+}
+[[nodiscard]] constexpr bool HasControl(std::string_view text) {
+  return FindControl(text) != std::string_view::npos;
+}
+
 // FNV-1a of these bytes, after those that are in `hash`: the same in every program, as std::hash need not be.
 [[nodiscard]] constexpr uint64_t Fnv1a(std::string_view bytes, uint64_t hash = 0xcbf29ce484222325) {
   for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;

@@ -1,6 +1,3 @@
-// The plain SHA-256 functions: deprecated in OpenSSL 3 in favour of EVP, but the only ones whose state can be
-// copied without an allocation and a look-up.
-#define OPENSSL_SUPPRESS_DEPRECATED
 #include "platform/auth/hmac.h"
 
 #include <cstring>
@@ -9,6 +6,11 @@
 #include <openssl/sha.h>
 
 #include "base/check.h"
+
+// The plain SHA-256 functions: deprecated in OpenSSL 3 in favour of EVP, but the only ones whose state can be
+// copied without an allocation and a look-up.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 namespace boxoffice::auth {
 namespace {
@@ -60,3 +62,5 @@ bool HmacKey::Verify(std::string_view text, std::string_view mac) const {
 }
 
 }  // namespace boxoffice::auth
+
+#pragma GCC diagnostic pop

@@ -252,6 +252,8 @@ bool IsChannel(std::string_view name) {
 }
 
 bool IsUserName(std::string_view user) {
+  // In the path of a URL these two mean another path.
+  if (user == "." || user == "..") return false;
   return !user.empty() && user.size() <= kMaxUser && std::ranges::all_of(user, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '_' || c == '@' || c == '-';
@@ -366,7 +368,7 @@ Result<std::string> TokenIssuer::Issue(std::string_view user, Role role, std::ch
                                        const std::vector<std::string>& channels) const {
   if (!IsUserName(user)) {
     return Fail(Code::kInvalidArgument, "token_subject",
-                fmt::format("a user is 1 to {} of A-Z a-z 0-9 . _ @ -", kMaxUser));
+                fmt::format("a user is 1 to {} of A-Z a-z 0-9 . _ @ -, and not . or ..", kMaxUser));
   }
   if (channels.size() > kMaxChannels || !std::ranges::all_of(channels, IsChannel)) {
     return Fail(Code::kInvalidArgument, "token_channels",

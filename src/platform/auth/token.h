@@ -20,7 +20,7 @@ enum class Role { kBuyer, kOperator };
 [[nodiscard]] std::string_view RoleName(Role role);  // "buyer", "operator"
 
 struct Principal {
-  std::string user;  // the claim `sub`: 1..64 of [A-Za-z0-9._@-]
+  std::string user;  // the claim `sub`: 1..64 of [A-Za-z0-9._@-], but "." and ".."
   Role role = Role::kBuyer;
   // The claim `channels`: sales channels that the user may buy from besides the open sale; none without it.
   std::vector<std::string> channels{};

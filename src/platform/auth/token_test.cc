@@ -195,9 +195,13 @@ TEST_F(TokenTest, SubjectIsAUserName) {
   EXPECT_EQ(Reason(with('"' + std::string(65, 'x') + '"')), "token_subject");
   EXPECT_EQ(Reason(with(R"("")")), "token_subject");
   EXPECT_EQ(Reason(with(R"("a b")")), "token_subject");
+  EXPECT_EQ(Reason(with(R"(".")")), "token_subject") << "another path in a URL";
+  EXPECT_EQ(Reason(with(R"("..")")), "token_subject");
+  EXPECT_EQ(Reason(with(R"("...")")), "ok");
   EXPECT_EQ(Reason(with(R"("a\u0000b")")), "token_subject");
   EXPECT_EQ(Reason(with("null")), "token_subject");
   EXPECT_EQ(issuer_.Issue("a b", Role::kBuyer, seconds(1)).error().reason, "token_subject");
+  EXPECT_EQ(issuer_.Issue("..", Role::kBuyer, seconds(1)).error().reason, "token_subject");
   for (const char* channel : {"", "Fan", "a b", "ä"}) {
     EXPECT_EQ(issuer_.Issue("ada", Role::kBuyer, seconds(1), {channel}).error().reason, "token_channels")
         << channel;
