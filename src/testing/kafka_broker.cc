@@ -65,12 +65,24 @@ KafkaBroker& KafkaBroker::Shared() {
 
 KafkaBroker::KafkaBroker() : port_(FreePort()), controller_port_(FreePort()), bound_port_(FreePort()) {
   CHECK(Installed(), "ask Installed first");
+  Certify();
   Format();
   Start();
 }
 
 std::string KafkaBroker::address() const { return fmt::format("127.0.0.1:{}", port_); }
 std::string KafkaBroker::bound_address() const { return fmt::format("127.0.0.1:{}", bound_port_); }
+
+void KafkaBroker::Certify() {
+  const std::filesystem::path key = dir_.path() / "bound.key";
+  const Finished run = RunCommand({"/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                                   "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=127.0.0.1", "-addext",
+                                   "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", bound_authority()},
+                                  seconds(60));
+  CHECK(run.exit_code == 0, "{}{}", run.out, run.err);
+  std::ofstream(dir_.path() / "bound.pem")
+      << std::ifstream(key).rdbuf() << std::ifstream(bound_authority()).rdbuf();
+}
 
 void KafkaBroker::Format() {
   std::ofstream(dir_.path() / "server.properties")
@@ -79,7 +91,7 @@ void KafkaBroker::Format() {
              "controller.quorum.voters=1@127.0.0.1:{1}\n"
              "listeners=BROKER://127.0.0.1:{0},CONTROLLER://127.0.0.1:{1},BOUND://127.0.0.1:{3}\n"
              "advertised.listeners=BROKER://127.0.0.1:{0},BOUND://127.0.0.1:{3}\n"
-             "listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,BOUND:SASL_PLAINTEXT\n"
+             "listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,BOUND:SASL_SSL\n"
              "inter.broker.listener.name=BROKER\ncontroller.listener.names=CONTROLLER\n"
              "log.dirs={2}\n",
              port_, controller_port_, (dir_.path() / "data").string(), bound_port_)
@@ -88,8 +100,10 @@ void KafkaBroker::Format() {
              "super.users=User:ANONYMOUS\n"
              "listener.name.bound.sasl.enabled.mechanisms=PLAIN\n"
              "listener.name.bound.plain.sasl.jaas.config="
-             "org.apache.kafka.common.security.plain.PlainLoginModule required user_{}=\"{}\";\n",
-             kBoundUser, kBoundPassword)
+             "org.apache.kafka.common.security.plain.PlainLoginModule required user_{}=\"{}\";\n"
+             "listener.name.bound.ssl.keystore.type=PEM\n"
+             "listener.name.bound.ssl.keystore.location={}\n",
+             kBoundUser, kBoundPassword, (dir_.path() / "bound.pem").string())
       << "auto.create.topics.enable=false\n"
          // One broker, few cores.
          "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n"

@@ -48,9 +48,11 @@ class KafkaBroker {
   KafkaBroker& operator=(const KafkaBroker&) = delete;
 
   [[nodiscard]] std::string address() const;  // "127.0.0.1:PORT"; whoever comes here may do everything
-  // Whoever comes here may do what ACLs allow the user that he logs in as (SASL_PLAINTEXT, PLAIN); at first
+  // Whoever comes here may do what ACLs allow the user that he logs in as (SASL_SSL, PLAIN); at first
   // nothing.
   [[nodiscard]] std::string bound_address() const;
+  // Whose certificate it has there; a file of PEM.
+  [[nodiscard]] std::filesystem::path bound_authority() const { return dir_.path() / "bound.crt"; }
   static constexpr const char* kBoundUser = "bound";
   static constexpr const char* kBoundPassword = "secret";
 
@@ -61,6 +63,7 @@ class KafkaBroker {
   void Thaw();
 
  private:
+  void Certify();
   void Format();
   [[nodiscard]] bool Answers() const;
   [[nodiscard]] std::string Log() const;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/host_port.h"
 #include "base/text.h"
 #include "platform/bus/kafka_admin.h"
 #include "platform/bus/kafka_bus.h"
@@ -20,6 +21,7 @@ namespace {
 
 constexpr std::string_view kSqlite = "sqlite:";
 constexpr std::string_view kKafka = "kafka:";
+constexpr size_t kMaxPrefix = 200;  // a topic's name has 249 characters at most
 
 // By these events keep their order, and none is passed over: they are the bus's own, under all their names.
 constexpr std::array<std::string_view, 12> kOwnSettings{
@@ -32,12 +34,32 @@ std::unexpected<Error> NotSuch(std::string_view what) {
   return Fail(Code::kInvalidArgument, "bus_url", fmt::format("bus.url: {}", what));
 }
 
+// Kafka takes no other topic, and only says so of one that is to be made.
+bool MayBeginTopics(std::string_view prefix) {
+  return prefix.size() <= kMaxPrefix && std::ranges::all_of(prefix, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                  c == '_' || c == '-';
+         });
+}
+
+bool AreBrokers(std::string_view text) {
+  while (true) {
+    const size_t comma = text.find(',');
+    const auto broker = ParseHostPort(text.substr(0, comma));
+    if (!broker || broker->port == 0 || broker->host.contains('/')) return false;
+    if (comma == std::string_view::npos) return true;
+    text.remove_prefix(comma + 1);
+  }
+}
+
 Result<KafkaBusConfig> KafkaConfig(std::string_view url) {
   KafkaBusConfig config;
   url.remove_prefix(kKafka.size());
   const size_t question = std::min(url.find('?'), url.size());
   config.brokers = url.substr(0, question);
-  if (config.brokers.empty()) return NotSuch("it names no broker");
+  if (!AreBrokers(config.brokers))
+    return NotSuch(
+        "behind kafka: come its brokers, HOST:PORT,HOST:PORT, without // and with ports of 1 to 65535");
   for (std::string_view left = url.substr(std::min(question + 1, url.size())); !left.empty();) {
     const std::string_view setting = left.substr(0, left.find('&'));
     left.remove_prefix(std::min(setting.size() + 1, left.size()));
@@ -48,6 +70,10 @@ Result<KafkaBusConfig> KafkaConfig(std::string_view url) {
     if (!value) return NotSuch("a % that two hexadecimal digits do not follow");
     if (name == "prefix") {
       config.prefix = *std::move(value);
+      if (!MayBeginTopics(config.prefix)) {
+        return NotSuch(
+            fmt::format("a prefix is of letters, digits, '.', '_' and '-', {} at most", kMaxPrefix));
+      }
     } else if (std::ranges::find(kOwnSettings, name) != kOwnSettings.end()) {
       obs::Log(obs::Level::kWarning, "bus_setting_ignored", {{"name", name}});
     } else {
@@ -57,7 +83,7 @@ Result<KafkaBusConfig> KafkaConfig(std::string_view url) {
   return config;
 }
 
-Result<void> MakeTopics(const KafkaBusConfig& config, const BusNeeds& needs) {
+std::vector<TopicSpec> SpecsOf(const BusNeeds& needs) {
   std::vector<TopicSpec> specs;
   const auto add = [&](const std::string& topic, std::vector<std::string> groups) {
     TopicSpec spec;
@@ -71,8 +97,11 @@ Result<void> MakeTopics(const KafkaBusConfig& config, const BusNeeds& needs) {
     if (std::ranges::find(needs.consumed, topic) == needs.consumed.end()) add(topic, {});
   }
   for (const std::string& topic : needs.consumed) add(topic, {needs.group});
-  if (specs.empty()) return {};
-  BOXOFFICE_ASSIGN(const auto differences, CreateTopics(config, specs));
+  return specs;
+}
+
+Result<void> MakeTopics(const KafkaBusConfig& config, const BusNeeds& needs) {
+  BOXOFFICE_ASSIGN(const auto differences, CreateTopics(config, SpecsOf(needs)));
   for (const TopicDifference& other : differences) {
     obs::Log(obs::Level::kWarning, "topic_differs",
              {{"topic", other.topic},
@@ -158,6 +187,15 @@ Result<std::unique_ptr<EndReader>> OpenEnds(std::string_view url, std::vector<st
   }
   BOXOFFICE_TRY(ends->Read(kEndsWithin));
   return ends;
+}
+
+Result<std::vector<std::string>> MissingOf(std::string_view url, const BusNeeds& needs) {
+  if (url.starts_with(kKafka)) {
+    BOXOFFICE_ASSIGN(const KafkaBusConfig config, KafkaConfig(url));
+    return MissingTopics(config, SpecsOf(needs));
+  }
+  BOXOFFICE_TRY(OpenEnds(url, {}));
+  return std::vector<std::string>();
 }
 
 Result<void> PrepareBus(std::string_view url, const BusNeeds& needs) {

@@ -5,10 +5,10 @@
 //   kafka:HOST:PORT,HOST:PORT  an Apache Kafka cluster, by some of its brokers; with ?NAME=VALUE&… settings
 //   of
 //                              librdkafka (security.protocol, ssl.ca.location, sasl.username, …), and
-//                              `prefix`, which is put before the names of topics and groups. VALUE is
-//                              percent-encoded. A setting by which events keep their order
-//                              (message.timeout.ms, partitioner, group.id, …) is the bus's own: it is
-//                              ignored, with a warning.
+//                              `prefix`, which is put before the names of topics and groups (letters,
+//                              digits, '.', '_' and '-'). VALUE is percent-encoded. A setting by which events
+//                              keep their order (message.timeout.ms, partitioner, group.id, …) is the bus's
+//                              own: it is ignored, with a warning.
 #pragma once
 
 #include <cstdint>
@@ -69,9 +69,14 @@ struct BusNeeds {
   int replication_factor = 1;
 };
 
+// What of it is not there, in words ("there is no topic seat"), so that events would wait. Changes nothing.
+// Errors: as OpenEnds.
+[[nodiscard]] Result<std::vector<std::string>> MissingOf(std::string_view url, const BusNeeds& needs);
+
 // Creates what must be there, for good: events are kept for ever, as projections are rebuilt from them.
-// Again: no effect; a topic that is there with other settings is left as it is and logged. Errors: as
-// OpenBus, and those of CreateTopics (kafka_admin.h).
+// Again: no effect, but where a topic has got more partitions than the groups' dead-letter topics, which get
+// as many; a topic that is there with other settings is left as it is and logged. Errors: as OpenBus, and
+// those of CreateTopics (kafka_admin.h).
 [[nodiscard]] Result<void> PrepareBus(std::string_view url, const BusNeeds& needs);
 
 }  // namespace boxoffice::bus

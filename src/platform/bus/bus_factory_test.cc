@@ -77,6 +77,33 @@ TEST(BusFactoryTest, AWrongSettingIsRefusedAndNoValueIsRepeated) {
   EXPECT_THAT(unknown.error().detail, testing::HasSubstr("no.such.setting"));
 }
 
+// librdkafka takes them all, and looks for a broker that there can't be.
+TEST(BusFactoryTest, BrokersThatAreNoAddressesAreRefusedAndNotRepeated) {
+  const SystemClock clock;
+  obs::Registry metrics;
+  for (const char* brokers : {"//127.0.0.1:1", "//user:hunter2@broker:9092", "broker", "broker:99999",
+                              "broker:0", "broker:9092,", "broker:9092,other"}) {
+    const auto bus = OpenBus(std::string("kafka:") + brokers, clock, metrics);
+    ASSERT_FALSE(bus) << brokers;
+    EXPECT_EQ(bus.error().reason, "bus_url");
+    EXPECT_THAT(bus.error().detail,
+                testing::AllOf(testing::HasSubstr("HOST:PORT"), testing::Not(testing::HasSubstr("hunter"))));
+  }
+}
+
+// Kafka would take no topic of these, and say so to nobody but who makes it.
+TEST(BusFactoryTest, APrefixThatNoTopicCanHaveIsRefused) {
+  const SystemClock clock;
+  obs::Registry metrics;
+  for (const std::string& prefix : {std::string("a%20b"), std::string("a/"), std::string(201, 'a')}) {
+    const auto bus = OpenBus("kafka:127.0.0.1:1?prefix=" + prefix, clock, metrics);
+    ASSERT_FALSE(bus) << prefix;
+    EXPECT_EQ(bus.error().reason, "bus_url");
+    EXPECT_THAT(bus.error().detail, testing::HasSubstr("prefix"));
+  }
+  EXPECT_TRUE(OpenBus("kafka:127.0.0.1:1?prefix=A-b_1.", clock, metrics));
+}
+
 // No client could be made with any of these.
 TEST(BusFactoryTest, ASettingThatKeepsEventsInOrderCantBeChanged) {
   const SystemClock clock;

@@ -85,7 +85,7 @@ void LogConsumeFailed(std::string_view group, const Event& event, const Error& e
   obs::Log(obs::Level::kWarning, "consume_failed",
            {{"group", group},
             {"type", event.type},
-            {"event", event.id.ToString()},
+            {"event_id", event.id.ToString()},
             {"reason", error.reason},
             {"detail", error.detail}},
            event.traceparent);
@@ -96,7 +96,7 @@ void LogDeadLetter(std::string_view group, int64_t id, const Event& event, const
            {{"group", group},
             {"id", id},
             {"type", event.type},
-            {"event", event.id.ToString()},
+            {"event_id", event.id.ToString()},
             {"reason", error.reason},
             {"detail", error.detail}},
            event.traceparent);

@@ -26,21 +26,31 @@ struct Wanted {
   std::map<std::string, std::string> settings;
 };
 
-std::vector<Wanted> Expand(const KafkaBusConfig& config, const std::vector<TopicSpec>& specs) {
+std::string MinInsync(const TopicSpec& spec) { return spec.replication_factor >= 3 ? "2" : "1"; }
+
+std::vector<Wanted> TopicsOf(const KafkaBusConfig& config, const std::vector<TopicSpec>& specs) {
   std::vector<Wanted> wanted;
   for (const TopicSpec& spec : specs) {
-    const std::string min_insync = spec.replication_factor >= 3 ? "2" : "1";
     wanted.push_back({config.prefix + spec.name,
                       spec.partitions,
                       spec.replication_factor,
                       {{"cleanup.policy", "delete"},
                        {"retention.ms", spec.retention ? fmt::format("{}", spec.retention->count()) : "-1"},
-                       {"min.insync.replicas", min_insync}}});
-    for (const std::string& group : spec.groups) {
-      wanted.push_back({DeadTopicName(config, spec.name, group),
-                        spec.partitions,
-                        spec.replication_factor,
-                        {{"cleanup.policy", "compact"}, {"min.insync.replicas", min_insync}}});
+                       {"min.insync.replicas", MinInsync(spec)}}});
+  }
+  return wanted;
+}
+
+// `topics` are those of `specs`, in their order, as they are there.
+std::vector<Wanted> DeadTopicsOf(const KafkaBusConfig& config, const std::vector<TopicSpec>& specs,
+                                 const std::vector<Wanted>& topics) {
+  std::vector<Wanted> wanted;
+  for (size_t i = 0; i < specs.size(); ++i) {
+    for (const std::string& group : specs[i].groups) {
+      wanted.push_back({DeadTopicName(config, specs[i].name, group),
+                        topics[i].partitions,
+                        specs[i].replication_factor,
+                        {{"cleanup.policy", "compact"}, {"min.insync.replicas", MinInsync(specs[i])}}});
     }
   }
   return wanted;
@@ -52,7 +62,7 @@ Result<Owned<rd_kafka_event_t>> AskAdmin(rd_kafka_t* client, rd_kafka_admin_op_t
                                          milliseconds timeout, Ask ask) {
   const Owned<rd_kafka_AdminOptions_t> options(rd_kafka_AdminOptions_new(client, operation));
   rd_kafka_AdminOptions_set_request_timeout(options.get(), Ms(timeout), nullptr, 0);
-  if (operation == RD_KAFKA_ADMIN_OP_CREATETOPICS) {
+  if (operation == RD_KAFKA_ADMIN_OP_CREATETOPICS || operation == RD_KAFKA_ADMIN_OP_CREATEPARTITIONS) {
     rd_kafka_AdminOptions_set_operation_timeout(options.get(), Ms(timeout), nullptr, 0);
   }
   const Owned<rd_kafka_queue_t> answers(rd_kafka_queue_new(client));
@@ -141,17 +151,6 @@ Result<Owned<const rd_kafka_metadata_t>> Describe(rd_kafka_t* client, const std:
   }
 }
 
-Result<void> CompareShape(rd_kafka_t* client, const Wanted& topic, milliseconds timeout,
-                          std::vector<TopicDifference>& differences) {
-  BOXOFFICE_ASSIGN(const Owned<const rd_kafka_metadata_t> metadata, Describe(client, topic.name, timeout));
-  const rd_kafka_metadata_topic_t& row = metadata->topics[0];
-  Compare(topic, "partitions", fmt::format("{}", row.partition_cnt), fmt::format("{}", topic.partitions),
-          differences);
-  Compare(topic, "replication.factor", fmt::format("{}", row.partitions[0].replica_cnt),
-          fmt::format("{}", topic.replication_factor), differences);
-  return {};
-}
-
 Result<void> CompareSettings(rd_kafka_t* client, const std::vector<Wanted>& topics, milliseconds timeout,
                              std::vector<TopicDifference>& differences) {
   std::vector<Owned<rd_kafka_ConfigResource_t>> requests;
@@ -191,20 +190,29 @@ Result<void> CompareSettings(rd_kafka_t* client, const std::vector<Wanted>& topi
   return {};
 }
 
+// RD_KAFKA_RESP_ERR_NO_ERROR: all of its partitions are.
+Result<rd_kafka_resp_err_t> WhetherLed(rd_kafka_t* client, const Wanted& topic, milliseconds timeout) {
+  // Asked anew: of partitions that have come since it last was, the client hears seconds later by itself.
+  BOXOFFICE_ASSIGN(const int known, PartitionCount(client, topic.name, timeout));
+  if (known < topic.partitions) return RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+  const Partitions ends = NewPartitions();
+  for (int partition = 0; partition < topic.partitions; ++partition) {
+    rd_kafka_topic_partition_list_add(ends.get(), topic.name.c_str(), partition)->offset =
+        RD_KAFKA_OFFSET_END;
+  }
+  auto error = rd_kafka_offsets_for_times(client, ends.get(), Ms(timeout));
+  for (const rd_kafka_topic_partition_t& part : Elements(*ends)) {
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = part.err;
+  }
+  return error;
+}
+
 // A topic is made known before its partitions are led: until they are, each answers that it is not.
 Result<void> WaitUntilLed(rd_kafka_t* client, const std::vector<Wanted>& topics, milliseconds timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   for (const Wanted& topic : topics) {
     while (true) {
-      const Partitions ends = NewPartitions();
-      for (int partition = 0; partition < topic.partitions; ++partition) {
-        rd_kafka_topic_partition_list_add(ends.get(), topic.name.c_str(), partition)->offset =
-            RD_KAFKA_OFFSET_END;
-      }
-      auto error = rd_kafka_offsets_for_times(client, ends.get(), Ms(timeout));
-      for (const rd_kafka_topic_partition_t& part : Elements(*ends)) {
-        if (error == RD_KAFKA_RESP_ERR_NO_ERROR) error = part.err;
-      }
+      BOXOFFICE_ASSIGN(const rd_kafka_resp_err_t error, WhetherLed(client, topic, timeout));
       if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
       if (std::chrono::steady_clock::now() > deadline) return Failed(error, topic.name);
       rd_kafka_poll(client, kPauseMs);
@@ -213,27 +221,94 @@ Result<void> WaitUntilLed(rd_kafka_t* client, const std::vector<Wanted>& topics,
   return {};
 }
 
+// Lets a topic have as many partitions as wanted.
+Result<void> Extend(rd_kafka_t* client, const Wanted& topic, milliseconds timeout) {
+  char text[512];
+  const Owned<rd_kafka_NewPartitions_t> more(rd_kafka_NewPartitions_new(
+      topic.name.c_str(), static_cast<size_t>(topic.partitions), text, sizeof text));
+  if (!more) return Fail(Code::kInvalidArgument, "topic_refused", fmt::format("{}: {}", topic.name, text));
+  rd_kafka_NewPartitions_t* requests[] = {more.get()};
+  BOXOFFICE_ASSIGN(
+      const Owned<rd_kafka_event_t> answer,
+      AskAdmin(client, RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, timeout, [&](auto* options, auto* answers) {
+        rd_kafka_CreatePartitions(client, requests, 1, options, answers);
+      }));
+  size_t count = 0;
+  const rd_kafka_topic_result_t** results =
+      rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(answer.get()), &count);
+  for (const rd_kafka_topic_result_t* result : std::span(results, count)) {
+    const rd_kafka_resp_err_t error = rd_kafka_topic_result_error(result);
+    // Invalid: it has them, as another process has been quicker.
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_INVALID_PARTITIONS) continue;
+    return Failed(error, topic.name);
+  }
+  return {};
+}
+
+// Makes those of `wanted` that are not there, and lets those that are `grow`, if they may. Afterwards
+// `wanted` has the partitions that there are.
+Result<void> Ensure(rd_kafka_t* client, std::vector<Wanted>& wanted, bool grow, milliseconds timeout,
+                    std::vector<TopicDifference>& differences) {
+  if (wanted.empty()) return {};
+  BOXOFFICE_ASSIGN(const std::vector<Wanted> existing, Create(client, wanted, timeout));
+  std::vector<Wanted> changed;
+  for (Wanted& topic : wanted) {
+    if (std::ranges::find(existing, topic.name, &Wanted::name) == existing.end()) {
+      changed.push_back(topic);
+      continue;
+    }
+    BOXOFFICE_ASSIGN(const Owned<const rd_kafka_metadata_t> found, Describe(client, topic.name, timeout));
+    const rd_kafka_metadata_topic_t& row = found->topics[0];
+    Compare(topic, "replication.factor", fmt::format("{}", row.partitions[0].replica_cnt),
+            fmt::format("{}", topic.replication_factor), differences);
+    if (grow && row.partition_cnt < topic.partitions) {
+      BOXOFFICE_TRY(Extend(client, topic, timeout));
+      changed.push_back(topic);
+      continue;
+    }
+    Compare(topic, "partitions", fmt::format("{}", row.partition_cnt), fmt::format("{}", topic.partitions),
+            differences);
+    topic.partitions = row.partition_cnt;
+  }
+  BOXOFFICE_TRY(WaitUntilLed(client, changed, timeout));
+  if (existing.empty()) return {};
+  return CompareSettings(client, existing, timeout, differences);
+}
+
 }  // namespace
 
 Result<std::vector<TopicDifference>> CreateTopics(const KafkaBusConfig& config,
                                                   const std::vector<TopicSpec>& specs) {
   std::vector<TopicDifference> differences;
-  const std::vector<Wanted> wanted = Expand(config, specs);
-  if (wanted.empty()) return differences;
+  if (specs.empty()) return differences;
   BOXOFFICE_ASSIGN(const Client client, NewClient(RD_KAFKA_PRODUCER, config, {}));
-  BOXOFFICE_ASSIGN(const std::vector<Wanted> existing, Create(client.get(), wanted, config.request_timeout));
-  std::vector<Wanted> made;
-  for (const Wanted& topic : wanted) {
-    if (std::ranges::find(existing, topic.name, &Wanted::name) == existing.end()) made.push_back(topic);
-  }
-  BOXOFFICE_TRY(WaitUntilLed(client.get(), made, config.request_timeout));
-  for (const Wanted& topic : existing) {
-    BOXOFFICE_TRY(CompareShape(client.get(), topic, config.request_timeout, differences));
-  }
-  if (!existing.empty()) {
-    BOXOFFICE_TRY(CompareSettings(client.get(), existing, config.request_timeout, differences));
-  }
+  std::vector<Wanted> topics = TopicsOf(config, specs);
+  BOXOFFICE_TRY(Ensure(client.get(), topics, /*grow=*/false, config.request_timeout, differences));
+  std::vector<Wanted> dead = DeadTopicsOf(config, specs, topics);
+  BOXOFFICE_TRY(Ensure(client.get(), dead, /*grow=*/true, config.request_timeout, differences));
   return differences;
+}
+
+Result<std::vector<std::string>> MissingTopics(const KafkaBusConfig& config,
+                                               const std::vector<TopicSpec>& specs) {
+  BOXOFFICE_ASSIGN(const Client client, NewClient(RD_KAFKA_PRODUCER, config, {}));
+  std::vector<std::string> missing;
+  for (const TopicSpec& spec : specs) {
+    const std::string name = config.prefix + spec.name;
+    BOXOFFICE_ASSIGN(const int count, PartitionCount(client.get(), name, config.request_timeout));
+    if (count == 0) missing.push_back(fmt::format("there is no topic {}", name));
+    for (const std::string& group : spec.groups) {
+      const std::string dead = DeadTopicName(config, spec.name, group);
+      BOXOFFICE_ASSIGN(const int dead_count, PartitionCount(client.get(), dead, config.request_timeout));
+      if (dead_count == 0) {
+        missing.push_back(fmt::format("there is no topic {}", dead));
+      } else if (dead_count < count) {
+        missing.push_back(
+            fmt::format("{} has fewer partitions ({}) than {} ({})", dead, dead_count, name, count));
+      }
+    }
+  }
+  return missing;
 }
 
 }  // namespace boxoffice::bus

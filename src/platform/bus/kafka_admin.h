@@ -31,12 +31,19 @@ struct TopicDifference {
 };
 
 // Creates the topics of `specs` that are not there, with the groups' dead-letter topics
-// (<topic>.<group>.dead: compacted, as many partitions as the topic's), and returns when they can be used.
-// Again: no effect. What is there with other settings is returned; whoever may not ask for them (Kafka's
+// (<topic>.<group>.dead: compacted, as many partitions as the topic has), and returns when they can be used.
+// A dead-letter topic whose topic has got more partitions gets as many. Again: no effect. What is there with
+// other settings is returned; whoever may not ask for them (Kafka's
 // right DescribeConfigs) is told of the partitions and replicas alone, and that is logged. The right to make
-// topics is needed for those that are not there. Errors: topic_refused (kInvalidArgument: the cluster does
-// not make it so; names it and says why), bus_config, bus_permission_denied, bus_unavailable.
+// topics is needed for those that are not there, and that to alter one for more partitions. Errors:
+// topic_refused (kInvalidArgument: the cluster does not make it so; names it and says why), bus_config,
+// bus_permission_denied, bus_unavailable.
 [[nodiscard]] Result<std::vector<TopicDifference>> CreateTopics(const KafkaBusConfig& config,
                                                                 const std::vector<TopicSpec>& specs);
+
+// What of `specs` is not there, or has fewer partitions than a group's consumer needs: a sentence each.
+// Errors: bus_config, bus_permission_denied, bus_unavailable.
+[[nodiscard]] Result<std::vector<std::string>> MissingTopics(const KafkaBusConfig& config,
+                                                             const std::vector<TopicSpec>& specs);
 
 }  // namespace boxoffice::bus

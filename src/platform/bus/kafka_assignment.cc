@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "platform/bus/kafka_lag.h"
 #include "platform/bus/kafka_reader.h"
 #include "platform/bus/kafka_subscription.h"
@@ -11,7 +13,8 @@ namespace boxoffice::bus::kafka {
 namespace {
 
 constexpr milliseconds kAskLagEvery{2'000};
-constexpr milliseconds kLongestAsk{1'000};  // it keeps the group waiting
+// It keeps the group waiting. The answer comes after those to fetches, which wait for half a second each.
+constexpr milliseconds kLongestAsk{2'000};
 
 void LogCommitFailed(const std::string& group, rd_kafka_resp_err_t error) {
   obs::Log(obs::Level::kWarning, "kafka_commit_failed",
@@ -35,8 +38,10 @@ void Subscription::Assign(const rd_kafka_topic_partition_list_t& list) {
   pending_.clear();
   places_.clear();
   untaken_.clear();
-  // librdkafka assigns nothing before the commits of the last assignment have their answers.
+  // librdkafka assigns nothing before the commits of the last assignment have their answers, and its
+  // partitions are given up.
   TakeAnswer(milliseconds(0));
+  queues_.Drain();
   committing_ = false;
   std::vector<Part> dead;
   if (const Result<void> loaded = LoadPlaces(list, dead); !loaded) {
@@ -57,6 +62,7 @@ void Subscription::Assign(const rd_kafka_topic_partition_list_t& list) {
     rd_kafka_topic_partition_list_add(assigned.get(), part.topic.c_str(), part.partition)->offset = part.next;
   }
   rd_kafka_assign(client_.get(), assigned.get());
+  queues_.Keep(client_.get(), *assigned);
   assigned_ = true;
   reopened_ = 0;
   obs::Log(obs::Level::kInfo, "kafka_assigned", {{"group", group_}, {"partitions", list.cnt}});
@@ -78,10 +84,19 @@ void Subscription::Revoke() {
 Result<void> Subscription::LoadPlaces(const rd_kafka_topic_partition_list_t& list, std::vector<Part>& parts) {
   if (list.cnt == 0) return {};
   BOXOFFICE_TRY(LoadOffsets(list));
-  for (const auto& [key, place] : places_) {
-    parts.push_back({DeadTopicName(config_, key.first, group_), key.second, 0});
-  }
   BOXOFFICE_ASSIGN(Reader reader, Reader::Open(config_));
+  std::map<std::string, int> counts;  // of partitions, by topic
+  for (const auto& [key, place] : places_) {
+    const Part& part = parts.emplace_back(DeadTopicName(config_, key.first, group_), key.second, 0);
+    if (!counts.contains(part.topic)) {
+      BOXOFFICE_ASSIGN(counts[part.topic],
+                       PartitionCount(reader.client(), part.topic, config_.request_timeout));
+    }
+    if (part.partition >= counts[part.topic]) {
+      return Fail(Code::kUnavailable, "bus_topic_missing",
+                  fmt::format("{} has no partition {}", part.topic, part.partition));
+    }
+  }
   const auto take = [&](const rd_kafka_message_t& message) {
     const std::string_view name = rd_kafka_topic_name(message.rkt);
     const auto part = std::ranges::find_if(parts, [&](const Part& candidate) {
@@ -89,7 +104,7 @@ Result<void> Subscription::LoadPlaces(const rd_kafka_topic_partition_list_t& lis
     });
     auto place = places_.begin();
     std::advance(place, part - parts.begin());  // they are in the same order
-    Result<ParkedMessage> parked = ReadParked(message);
+    Result<ParkedMessage> parked = ReadParked(message, config_);
     if (!parked) {
       obs::Log(obs::Level::kError, "event_malformed", {{"group", group_}, {"detail", parked.error().detail}});
     } else if (parked->event) {
@@ -219,16 +234,18 @@ void Subscription::AskLag() {
   const auto now = SteadyClock::now();
   if (now - lag_asked_ < kAskLagEvery) return;
   lag_asked_ = now;
-  const Result<Ends> ends = TopicEnds(client_.get(), config_.prefix, topics_, kLongestAsk);
+  std::map<PlaceKey, int64_t> next = untaken_;
+  for (const auto& [key, place] : places_) next.emplace(key, place.next);
+  const Partitions list = NewPartitions();
+  for (const auto& [key, offset] : next) {
+    rd_kafka_topic_partition_list_add(list.get(), (config_.prefix + key.first).c_str(), key.second);
+  }
+  const Result<Partitions> ends = Bounds(client_.get(), *list, RD_KAFKA_OFFSET_END, kLongestAsk);
   if (!ends) return;
   int64_t lag = 0;
-  const auto add = [&](const PlaceKey& key, int64_t next) {
-    const std::vector<int64_t>& of_topic = ends->at(key.first);
-    const auto partition = static_cast<size_t>(key.second);
-    if (partition < of_topic.size()) lag += std::max(of_topic[partition] - next, int64_t{0});
-  };
-  for (const auto& [key, place] : places_) add(key, place.next);
-  for (const auto& [key, next] : untaken_) add(key, next);
+  for (const rd_kafka_topic_partition_t& end : Elements(**ends)) {
+    lag += std::max(end.offset - next.at({TopicOf(end.topic), end.partition}), int64_t{0});
+  }
   lag_.Set(static_cast<double>(lag));
 }
 

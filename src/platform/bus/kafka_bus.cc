@@ -158,7 +158,7 @@ Result<std::vector<DeadLetter>> KafkaBus::ReadDeadLetters() {
   };
   std::map<std::pair<std::string, int32_t>, Folded> partitions;
   const auto take = [&](const rd_kafka_message_t& message) {
-    Result<kafka::ParkedMessage> parked = kafka::ReadParked(message);
+    Result<kafka::ParkedMessage> parked = kafka::ReadParked(message, config_);
     if (!parked) {
       obs::Log(obs::Level::kError, "event_malformed", {{"detail", parked.error().detail}});
       return true;

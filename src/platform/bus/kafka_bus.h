@@ -13,7 +13,7 @@
 // restarts and rebalances. docs/adr/0006 has the reasons and the limits.
 //
 // Topics are made by CreateTopics (kafka_admin.h), the dead-letter topics of the groups included. A group
-// whose dead-letter topic is missing waits, and says so in the log.
+// whose dead-letter topic is missing, or has fewer partitions than its topic, waits, and says so in the log.
 //
 // When the cluster is away, Publish fails within publish_timeout, and the groups wait and go on by
 // themselves.

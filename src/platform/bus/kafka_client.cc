@@ -23,6 +23,20 @@ void LogLine(const rd_kafka_t* client, int level, const char* facility, const ch
 
 }  // namespace
 
+void PartitionQueues::Keep(rd_kafka_t* client, const rd_kafka_topic_partition_list_t& assigned) {
+  for (const rd_kafka_topic_partition_t& part : Elements(assigned)) {
+    Owned<rd_kafka_queue_t> queue(rd_kafka_queue_get_partition(client, part.topic, part.partition));
+    if (queue) kept_.push_back(std::move(queue));
+  }
+}
+
+void PartitionQueues::Drain() {
+  for (const Owned<rd_kafka_queue_t>& queue : kept_) {
+    while (Owned<rd_kafka_event_t>(rd_kafka_queue_poll(queue.get(), 0))) continue;
+  }
+  kept_.clear();
+}
+
 Result<Client> NewClient(rd_kafka_type_t type, const KafkaBusConfig& config, const Settings& settings,
                          const std::function<void(rd_kafka_conf_t*)>& prepare) {
   Owned<rd_kafka_conf_t> conf(rd_kafka_conf_new());

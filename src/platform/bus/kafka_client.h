@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +27,7 @@ struct Destroy {
   void operator()(rd_kafka_message_t* p) const { rd_kafka_message_destroy(p); }
   void operator()(rd_kafka_AdminOptions_t* p) const { rd_kafka_AdminOptions_destroy(p); }
   void operator()(rd_kafka_NewTopic_t* p) const { rd_kafka_NewTopic_destroy(p); }
+  void operator()(rd_kafka_NewPartitions_t* p) const { rd_kafka_NewPartitions_destroy(p); }
   void operator()(rd_kafka_ConfigResource_t* p) const { rd_kafka_ConfigResource_destroy(p); }
   void operator()(rd_kafka_ListConsumerGroupOffsets_t* p) const {
     rd_kafka_ListConsumerGroupOffsets_destroy(p);
@@ -43,6 +45,22 @@ using Partitions = Owned<rd_kafka_topic_partition_list_t>;
     const rd_kafka_topic_partition_list_t& list) {
   return {list.elems, static_cast<size_t>(list.cnt)};
 }
+
+// The queues of the partitions that a consumer has. librdkafka leaves a mark in the queue of each one that is
+// given up; the mark holds the partition, and that its broker's thread. Destroying the client takes marks
+// away, but not those of a topic that was deleted: it would wait for that thread for ever (mended in
+// librdkafka 2.6.1, by its pull request 4724). Belongs to the consumer's thread.
+class PartitionQueues {
+ public:
+  // After rd_kafka_assign of these.
+  void Keep(rd_kafka_t* client, const rd_kafka_topic_partition_list_t& assigned);
+  // Takes out what is left in those that were kept, and keeps none. They must have been given up: what
+  // arrives for another assignment would be taken out too.
+  void Drain();
+
+ private:
+  std::vector<Owned<rd_kafka_queue_t>> kept_;
+};
 
 using Settings = std::vector<std::pair<std::string, std::string>>;
 

@@ -116,5 +116,16 @@ TEST_F(KafkaCommitTest, WhatIsUnderWayWhenPartitionsAreGivenUpIsWaitedFor) {
   EXPECT_EQ(Committed(), 1);
 }
 
+// As where another process has taken its name: librdkafka gives a client up, and another one is made.
+TEST_F(KafkaCommitTest, WhatAFencedClientCouldNotCommitComesAgainToTheOneInItsPlace) {
+  config_.properties = {{"group.instance.id", "one"}};
+  config_.session_timeout = milliseconds(3'000);  // until the cluster forgets the former one
+  ASSERT_NO_FATAL_FAILURE(Begin());
+  rd_kafka_mock_push_request_errors(cluster_.get(), kOffsetCommit, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+  Put("1");
+  EXPECT_THAT(inbox_.WaitFor(2), testing::ElementsAre("1", "1"));
+  EXPECT_TRUE(Eventually([&] { return Committed() == 1; })) << Committed();
+}
+
 }  // namespace
 }  // namespace boxoffice::bus

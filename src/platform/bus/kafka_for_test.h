@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "platform/bus/kafka_admin.h"
 #include "platform/bus/kafka_bus.h"
 #include "testing/kafka_broker.h"
+#include "testing/wait.h"
 
 namespace boxoffice::bus {
 
@@ -44,6 +46,15 @@ inline void MakeTestTopics(const KafkaBusConfig& config, const std::vector<std::
   }
   const auto made = CreateTopics(config, specs);
   ASSERT_TRUE(made.has_value()) << made.error().reason << ": " << made.error().detail;
+}
+
+// Whether the log says so in what it writes from now on.
+inline bool Logs(std::string_view what) {
+  return testbed::Eventually([what] {
+    testing::internal::CaptureStderr();
+    testbed::Pause(milliseconds(200));
+    return testing::internal::GetCapturedStderr().contains(what);
+  });
 }
 
 }  // namespace boxoffice::bus

@@ -39,8 +39,8 @@ Result<Partitions> Committed(rd_kafka_t* client, const KafkaBusConfig& config, c
   return committed;
 }
 
-// Sets every partition's offset to its first (RD_KAFKA_OFFSET_BEGINNING) or its end (RD_KAFKA_OFFSET_END): as
-// "times" they are those of Kafka's protocol, ListOffsets.
+}  // namespace
+
 Result<Partitions> Bounds(rd_kafka_t* client, const rd_kafka_topic_partition_list_t& parts, int64_t which,
                           milliseconds timeout) {
   Partitions bounds(rd_kafka_topic_partition_list_copy(&parts));
@@ -53,8 +53,6 @@ Result<Partitions> Bounds(rd_kafka_t* client, const rd_kafka_topic_partition_lis
   }
   return bounds;
 }
-
-}  // namespace
 
 Result<int64_t> GroupLag(rd_kafka_t* client, const KafkaBusConfig& config, const std::string& group,
                          std::span<const std::string> topics) {

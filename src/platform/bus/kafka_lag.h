@@ -17,6 +17,13 @@ namespace boxoffice::bus::kafka {
 [[nodiscard]] Result<int64_t> GroupLag(rd_kafka_t* client, const KafkaBusConfig& config,
                                        const std::string& group, std::span<const std::string> topics);
 
+// These partitions with their firsts (RD_KAFKA_OFFSET_BEGINNING) or ends (RD_KAFKA_OFFSET_END) as offsets: as
+// "times", they are those of Kafka's protocol, ListOffsets. One request to each broker that leads some; those
+// of another topic than the client has had to do with cost one more. Errors: bus_unavailable,
+// bus_topic_missing, bus_permission_denied.
+[[nodiscard]] Result<Partitions> Bounds(rd_kafka_t* client, const rd_kafka_topic_partition_list_t& parts,
+                                        int64_t which, milliseconds timeout);
+
 // Of topics without `prefix`. Takes `within` at most, all in all. Errors: bus_unavailable,
 // bus_permission_denied.
 [[nodiscard]] Result<Ends> TopicEnds(rd_kafka_t* client, const std::string& prefix,

@@ -31,9 +31,13 @@ Result<void> Reader::Read(std::span<Part> parts, const Take& take) {
   for (const Part& part : parts) {
     rd_kafka_topic_partition_list_add(list.get(), part.topic.c_str(), part.partition)->offset = part.next;
   }
-  if (const auto error = rd_kafka_assign(client_.get(), list.get())) return Failed(error, parts[0].topic);
+  if (const auto error = rd_kafka_assign(client_.get(), list.get())) return Failed(error, "assignment");
+  PartitionQueues queues;
+  queues.Keep(client_.get(), *list);
   Result<void> read = ReadAssigned(parts, take);
   rd_kafka_assign(client_.get(), nullptr);
+  rd_kafka_assign(client_.get(), nullptr);  // it is answered once the first has been carried out
+  queues.Drain();
   return read;
 }
 
@@ -43,7 +47,10 @@ Result<void> Reader::ReadAssigned(std::span<Part> parts, const Take& take) {
   auto deadline = SteadyClock::now() + config_->request_timeout;
   while (open > 0) {
     const auto left = std::chrono::duration_cast<milliseconds>(deadline - SteadyClock::now());
-    if (left <= milliseconds(0)) return Failed(RD_KAFKA_RESP_ERR__TIMED_OUT, parts[0].topic);
+    if (left <= milliseconds(0)) {
+      const auto late = std::ranges::find(at_end, false) - at_end.begin();
+      return Failed(RD_KAFKA_RESP_ERR__TIMED_OUT, parts[static_cast<size_t>(late)].topic);
+    }
     const Owned<rd_kafka_message_t> message(rd_kafka_consumer_poll(client_.get(), Ms(left)));
     if (!message) continue;
     // No connection: it goes on by itself, or time runs out.

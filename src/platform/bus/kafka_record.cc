@@ -13,6 +13,7 @@ namespace boxoffice::bus::kafka {
 namespace {
 
 constexpr size_t kMaxDetailBytes = 4 << 10;
+constexpr size_t kMaxAttributeBytes = 64 << 10;  // a key, a type and a traceparent together
 constexpr std::array<std::string_view, 3> kStateNames{"queued", "retrying", "dead"};
 
 void Add(rd_kafka_headers_t* headers, std::string_view name, std::string_view value) {
@@ -94,10 +95,15 @@ Result<Record> ReadEvent(const rd_kafka_message_t& message, std::string topic) {
   if (!id || !time || record.event.type.empty()) {
     return Malformed(message, "no ce_id, ce_time and ce_type of ours");
   }
+  record.event.traceparent = Find(headers, "traceparent");
+  // Nobody of ours publishes such a thing, and its dead letter, which is larger, might not be taken.
+  if (message.len > kMaxBodyBytes ||
+      message.key_len + record.event.type.size() + record.event.traceparent.size() > kMaxAttributeBytes) {
+    return Malformed(message, "it is larger than an event of ours");
+  }
   record.event.id = *id;
   record.event.topic = std::move(topic);
   record.event.key = Bytes(message.key, message.key_len);
-  record.event.traceparent = Find(headers, "traceparent");
   record.event.body = Bytes(message.payload, message.len);
   record.event.time = *time;
   record.partition = message.partition;
@@ -134,7 +140,7 @@ Owned<rd_kafka_headers_t> DoneHeaders(std::string_view writer) {
   return headers;
 }
 
-Result<ParkedMessage> ReadParked(const rd_kafka_message_t& message) {
+Result<ParkedMessage> ReadParked(const rd_kafka_message_t& message, const KafkaBusConfig& config) {
   ParkedMessage parked;
   const std::optional<int64_t> offset = ParseNumber<int64_t>(Bytes(message.key, message.key_len));
   if (!offset) return Malformed(message, "its key is no offset");
@@ -151,7 +157,13 @@ Result<ParkedMessage> ReadParked(const rd_kafka_message_t& message) {
   if (!partition || !attempts || !parked_at || known == kStateNames.end() || parked.group.empty()) {
     return Malformed(message, "its dead_ headers are not ours");
   }
-  BOXOFFICE_ASSIGN(Record record, ReadEvent(message, std::string(Find(headers, "dead_topic"))));
+  std::string topic(Find(headers, "dead_topic"));
+  // What becomes of it is written to where these say, which has to be where it stands.
+  if (*partition != message.partition ||
+      DeadTopicName(config, topic, parked.group) != rd_kafka_topic_name(message.rkt)) {
+    return Malformed(message, "its dead_ headers name another partition");
+  }
+  BOXOFFICE_ASSIGN(Record record, ReadEvent(message, std::move(topic)));
   record.partition = *partition;
   record.offset = parked.offset;
   record.event.key = Find(headers, "dead_key");

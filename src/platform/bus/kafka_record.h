@@ -21,6 +21,7 @@
 #include "base/result.h"
 #include "platform/bus/bus.h"
 #include "platform/bus/kafka_client.h"
+#include "platform/bus/kafka_config.h"
 
 namespace boxoffice::bus::kafka {
 
@@ -36,7 +37,7 @@ struct ParkedEvent {
 };
 
 [[nodiscard]] Owned<rd_kafka_headers_t> EventHeaders(const Event& event);
-// `topic` without the prefix. Errors: event_malformed (not one of ours).
+// `topic` without the prefix. Errors: event_malformed (not one of ours, or larger than those are).
 [[nodiscard]] Result<Record> ReadEvent(const rd_kafka_message_t& message, std::string topic);
 
 [[nodiscard]] std::string ParkedMessageKey(int64_t offset);
@@ -51,8 +52,9 @@ struct ParkedMessage {
   std::string group;
   std::string writer;
 };
-// Errors: event_malformed.
-[[nodiscard]] Result<ParkedMessage> ReadParked(const rd_kafka_message_t& message);
+// Errors: event_malformed (not one of ours, or not where ours would stand).
+[[nodiscard]] Result<ParkedMessage> ReadParked(const rd_kafka_message_t& message,
+                                               const KafkaBusConfig& config);
 
 // Of an event that was set aside: the same in every process, and within the integers that JSON can hold.
 [[nodiscard]] int64_t DeadLetterId(std::string_view group, const Record& record);

@@ -102,7 +102,14 @@ void Subscription::Close() {
     obs::Log(obs::Level::kWarning, "kafka_close_failed",
              {{"group", group_}, {"detail", rd_kafka_err2str(error)}});
   }
+  // Of a client that librdkafka has given up, nothing was revoked. What the next one would commit of it,
+  // before it is a member, throws it out again.
+  pending_.clear();
+  places_.clear();
+  assigned_ = false;
+  paused_ = false;
   answers_.reset();
+  queues_.Drain();
   committing_ = false;
   client_.reset();
 }
@@ -115,8 +122,7 @@ void Subscription::Reopen() {
     stopped_.wait_for(lock, backoff, [this] { return stopping_.load(); });
   }
   if (stopping_) return;
-  // It was opened with these settings before, but a file that they name may be being exchanged, or no
-  // thread to be had.
+  // It was opened with these settings before, but a file that they name may be being exchanged.
   if (const Result<void> opened = Open(); !opened) {
     obs::Log(obs::Level::kError, "kafka_reopen_failed",
              {{"group", group_}, {"reason", opened.error().reason}, {"detail", opened.error().detail}});
@@ -209,7 +215,7 @@ void Subscription::Take(const rd_kafka_message_t& message) {
 void Subscription::TakeParked(const rd_kafka_message_t& message, const PlaceKey& key) {
   const auto place = places_.find(key);
   if (place == places_.end()) return;
-  Result<ParkedMessage> parked = ReadParked(message);
+  Result<ParkedMessage> parked = ReadParked(message, config_);
   if (!parked) {
     obs::Log(obs::Level::kError, "event_malformed", {{"group", group_}, {"detail", parked.error().detail}});
   } else if (parked->writer == writer_) {

@@ -135,6 +135,7 @@ class Subscription {
 
   Client client_;
   Owned<rd_kafka_queue_t> answers_;  // of `client_`, to its commits
+  PartitionQueues queues_;           // of the last assignment
   std::map<PlaceKey, Place> places_;
   std::map<PlaceKey, int64_t> untaken_;   // where partitions go on that were ours, and could not be taken
   std::vector<Record> pending_;           // arrived, in order; all of `places_`
