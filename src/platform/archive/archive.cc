@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <utility>
 
@@ -69,20 +70,39 @@ Result<int64_t> ReadPragma(const sql::Database& database, std::string_view name)
   return read.Int(0);
 }
 
-void RemoveAll(const std::filesystem::path& unfinished) {
+// By what every SQLite file begins with, as far as there is any of this one: an empty file is an empty
+// database.
+bool BeginsAsDatabase(const std::filesystem::path& file) {
+  constexpr std::string_view kMagic("SQLite format 3\0", 16);
+  std::string begin(kMagic.size(), '\0');
+  std::ifstream in(file, std::ios::binary);
+  in.read(begin.data(), static_cast<std::streamsize>(begin.size()));
+  begin.resize(static_cast<size_t>(in.gcount()));
+  return kMagic.starts_with(begin);
+}
+
+void RemoveUnfinished(const std::filesystem::path& file) {
   std::error_code ignored;
-  for (const char* suffix : {"", "-wal", "-shm", "-journal"})
-    std::filesystem::remove(unfinished.string() + suffix, ignored);
+  for (const std::filesystem::path& unfinished : UnfinishedOf(file))
+    std::filesystem::remove(unfinished, ignored);
 }
 
 }  // namespace
 
-Writer::Writer(std::filesystem::path file) : file_(std::move(file)), unfinished_(file_.string() + ".new") {}
+std::vector<std::filesystem::path> UnfinishedOf(const std::filesystem::path& file) {
+  std::vector<std::filesystem::path> files;
+  for (const char* suffix : {".new", ".new-wal", ".new-shm", ".new-journal"})
+    files.emplace_back(file.string() + suffix);
+  return files;
+}
+
+Writer::Writer(std::filesystem::path file)
+    : file_(std::move(file)), unfinished_(UnfinishedOf(file_).front()) {}
 
 Writer::~Writer() {
   if (!database_) return;
   database_.reset();
-  RemoveAll(unfinished_);
+  RemoveUnfinished(file_);
 }
 
 Result<std::unique_ptr<Writer>> Writer::Create(const std::filesystem::path& file) {
@@ -90,13 +110,13 @@ Result<std::unique_ptr<Writer>> Writer::Create(const std::filesystem::path& file
   if (std::filesystem::exists(file, error))
     return Fail(Code::kConflict, "archive_exists", fmt::format("{} is there already", file.string()));
   auto writer = std::unique_ptr<Writer>(new Writer(file));
-  RemoveAll(writer->unfinished_);
+  RemoveUnfinished(file);
   const int fd = ::open(writer->unfinished_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return Unwritable(writer->unfinished_, std::strerror(errno));
   ::close(fd);
   auto database = sql::Database::Open(writer->unfinished_);
   if (!database) {
-    RemoveAll(writer->unfinished_);
+    RemoveUnfinished(file);
     return Fail(Code::kPermissionDenied, "archive_unwritable", database.error().detail);  // it names the file
   }
   writer->database_ = std::make_unique<sql::Database>(*std::move(database));
@@ -133,7 +153,7 @@ Result<void> Writer::Finish() {
     return Unwritable(file_, std::strerror(errno));
   }
   database_.reset();
-  RemoveAll(unfinished_);
+  RemoveUnfinished(file_);
   const std::filesystem::path folder = file_.has_parent_path() ? file_.parent_path() : ".";
   if (!SyncFolder(folder)) return Unwritable(folder, std::strerror(errno));
   return {};
@@ -143,16 +163,18 @@ Result<std::unique_ptr<Reader>> Reader::Open(const std::filesystem::path& file) 
   std::error_code error;
   if (!std::filesystem::is_regular_file(file, error))
     return Fail(Code::kNotFound, "archive_missing", fmt::format("there is no file {}", file.string()));
+  const auto foreign = [&file] {
+    return Fail(Code::kInvalidArgument, "not_an_archive",
+                fmt::format("{} was not written by `boxoffice export` or `backup`", file.string()));
+  };
+  if (!BeginsAsDatabase(file)) return foreign();
   auto database = sql::Database::OpenReadOnly(file);
   if (!database) {
     return Fail(Code::kInvalidArgument, "archive_damaged",
-                fmt::format("it is no archive, or a part of one is missing: {}", database.error().detail));
+                fmt::format("a part of it is missing: {}", database.error().detail));
   }
   BOXOFFICE_ASSIGN(const int64_t application, ReadPragma(*database, "application_id"));
-  if (application != kApplicationId) {
-    return Fail(Code::kInvalidArgument, "not_an_archive",
-                fmt::format("{} was not written by `boxoffice export` or `backup`", file.string()));
-  }
+  if (application != kApplicationId) return foreign();
   BOXOFFICE_ASSIGN(const int64_t version, ReadPragma(*database, "user_version"));
   if (version != kFileVersion) {
     return Fail(Code::kConflict, "archive_version",

@@ -21,6 +21,9 @@ struct Section {
   std::string digest;  // Digest::ToHex
 };
 
+// What a Writer has beside `file` until it has finished.
+[[nodiscard]] std::vector<std::filesystem::path> UnfinishedOf(const std::filesystem::path& file);
+
 // Makes an archive. Not thread-safe.
 class Writer {
  public:
@@ -41,7 +44,7 @@ class Writer {
  private:
   explicit Writer(std::filesystem::path file);
   std::filesystem::path file_;
-  std::filesystem::path unfinished_;
+  std::filesystem::path unfinished_;  // the first of UnfinishedOf
   std::unique_ptr<sql::Database> database_;
 };
 

@@ -157,7 +157,7 @@ TEST_F(ArchiveTest, AMissingTruncatedOrForeignFileIsRefused) {
   std::filesystem::resize_file(file_, 0);
   EXPECT_EQ(Check().error().reason, "not_an_archive") << "an empty file is an empty database";
   std::ofstream(file_) << "Dear Mina, this is a letter, and no database at all.";
-  EXPECT_EQ(Check().error().reason, "archive_damaged");
+  EXPECT_EQ(Check().error().reason, "not_an_archive");
   std::filesystem::remove(file_);
   Change("CREATE TABLE section(name)");
   EXPECT_EQ(Check().error().reason, "not_an_archive");

@@ -314,6 +314,14 @@ Result<void> Keys::Set(std::string_view name, std::string_view text, std::string
   return key->Take(FromText(text, key->get()), text, origin);
 }
 
+std::optional<std::vector<std::string>> Keys::ListAt(std::string_view name) const {
+  const Key* key = Find(name);
+  if (key == nullptr) return std::nullopt;
+  const Value value = key->get();
+  const auto* list = std::get_if<std::vector<std::string>>(&value);
+  return list != nullptr ? std::optional(*list) : std::nullopt;
+}
+
 Error Keys::Unknown(const std::string& place, std::string_view name, bool is_table) const {
   const std::string_view table = TableOf(name);
   std::vector<std::string> siblings;
@@ -434,6 +442,9 @@ std::string MaskPassword(std::string_view url) {
     const size_t colon = masked.find(':', user + 3);
     if (at != std::string::npos && at > user && colon < at) masked.replace(colon + 1, at - colon - 1, kMask);
   }
+  // Any of them may be the key to it, whatever its name.
+  if (const size_t query = masked.find('?'); masked.starts_with("http") && query != std::string::npos)
+    masked.replace(query + 1, std::string::npos, kMask);
   // What follows a name that ends so, of a query's parameters.
   for (const std::string_view mark : {"password=", "secret=", "key.pem="}) {
     for (size_t begin = masked.find(mark); begin != std::string::npos; begin = masked.find(mark, begin)) {

@@ -85,6 +85,9 @@ class Keys {
   // Sets one key from text, as a flag named `origin` would. Error: config, also for an unknown key.
   [[nodiscard]] Result<void> Set(std::string_view name, std::string_view text, std::string origin);
 
+  // What a key that holds a list is now, secrets too; nullopt: there is no such list.
+  [[nodiscard]] std::optional<std::vector<std::string>> ListAt(std::string_view name) const;
+
   // All keys as a TOML file that would give the same, with the origin of each value as a comment; in the
   // place of secrets "***".
   [[nodiscard]] std::string Print() const;
@@ -111,7 +114,7 @@ class Keys {
 [[nodiscard]] std::vector<std::string> VariablesOver(std::string_view text);
 
 // `url` with "***" in the place of a password ("scheme://user:password@…", "…?password=…",
-// "…?sasl.password=…").
+// "…?sasl.password=…"), and of all that is asked for of a web server ("https://host/path?token=…").
 [[nodiscard]] std::string MaskPassword(std::string_view url);
 
 }  // namespace boxoffice::config

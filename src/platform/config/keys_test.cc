@@ -193,6 +193,13 @@ TEST_F(KeysTest, SecretsAreNeitherPrintedNorRepeatedInErrors) {
   EXPECT_THAT(Refused("[jwt]\nkey = [\"hush\"]\n"), Not(HasSubstr("hush")));
 }
 
+TEST_F(KeysTest, AListIsToldByTheNameOfItsKey) {
+  ASSERT_TRUE(Load("[token]\nkeys = [\"a=hush\", \"b=hush\"]\n"));
+  EXPECT_THAT(*keys_.ListAt("token.keys"), ::testing::ElementsAre("a=hush", "b=hush"));
+  EXPECT_EQ(keys_.ListAt("store.url"), std::nullopt);
+  EXPECT_EQ(keys_.ListAt("no.key"), std::nullopt);
+}
+
 TEST_F(KeysTest, HelpSaysOfSecretsThatFlagsAreReadByOthers) {
   CLI::App app;
   keys_.AddFlags(app);
@@ -216,6 +223,8 @@ TEST(MaskPasswordTest, HidesOnlyThePassword) {
             "kafka:h:1?ssl.key.password=***&sasl.password=***&sasl.oauthbearer.client.secret=***");
   EXPECT_EQ(MaskPassword("kafka:h:1?ssl.key.pem=a&x=1"), "kafka:h:1?ssl.key.pem=***&x=1");
   EXPECT_EQ(MaskPassword("postgresql://h/db?sslpassword=p"), "postgresql://h/db?sslpassword=***");
+  EXPECT_EQ(MaskPassword("https://u:p@h/v1?token=t&x=1"), "https://u:***@h/v1?***");
+  EXPECT_EQ(MaskPassword("http://h:4318/base/"), "http://h:4318/base/");
   EXPECT_EQ(MaskPassword("sqlite:.data"), "sqlite:.data");
   EXPECT_EQ(MaskPassword(""), "");
 }

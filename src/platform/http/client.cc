@@ -268,17 +268,27 @@ asio::awaitable<Result<ClientResponse>> Fetch(ClientRequest request, TlsOptions 
   co_return result;
 }
 
-Result<ClientResponse> FetchBlocking(ClientRequest request, TlsOptions tls) {
+Result<ClientResponse> FetchBlocking(ClientRequest request, const TlsOptions& tls) {
+  std::vector<ClientRequest> requests;
+  requests.push_back(std::move(request));
+  return std::move(FetchAllBlocking(std::move(requests), tls).front());
+}
+
+std::vector<Result<ClientResponse>> FetchAllBlocking(std::vector<ClientRequest> requests,
+                                                     const TlsOptions& tls) {
   asio::io_context io(1);
-  std::optional<Result<ClientResponse>> result;
-  asio::co_spawn(io, FetchInTime(std::move(request), std::move(tls)),
-                 [&](std::exception_ptr thrown, Result<ClientResponse> fetched) {
-                   if (thrown) fetched = Fail(Code::kUnknown, "connection_lost", "an exception");
-                   result = std::move(fetched);
-                   io.stop();
-                 });
+  std::vector<Result<ClientResponse>> answers(requests.size());
+  size_t missing = requests.size();
+  for (size_t i = 0; i < requests.size(); ++i) {
+    asio::co_spawn(io, FetchInTime(std::move(requests[i]), tls),
+                   [&, i](std::exception_ptr thrown, Result<ClientResponse> fetched) {
+                     if (thrown) fetched = Fail(Code::kUnknown, "connection_lost", "an exception");
+                     answers[i] = std::move(fetched);
+                     if (--missing == 0) io.stop();
+                   });
+  }
   io.run();
-  return *std::move(result);
+  return answers;
 }
 
 // The watch is one timer, armed again only when it fires: a round trip costs no timer of its own.

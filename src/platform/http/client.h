@@ -69,7 +69,11 @@ struct TlsOptions {
 [[nodiscard]] asio::awaitable<Result<ClientResponse>> Fetch(ClientRequest request, TlsOptions tls = {});
 
 // The same without coroutines, for a command line and for tests: blocks the thread.
-[[nodiscard]] Result<ClientResponse> FetchBlocking(ClientRequest request, TlsOptions tls = {});
+[[nodiscard]] Result<ClientResponse> FetchBlocking(ClientRequest request, const TlsOptions& tls = {});
+// The same of many, which are sent at once, so that the time-outs of those that do not answer pass together:
+// the answers, in order.
+[[nodiscard]] std::vector<Result<ClientResponse>> FetchAllBlocking(std::vector<ClientRequest> requests,
+                                                                   const TlsOptions& tls = {});
 
 // A plain (http) connection for one request after the other: what tests and benchmarks use that send many to
 // one server. Use it from one executor (a strand or a single thread), and one Roundtrip at a time.

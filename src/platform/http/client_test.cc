@@ -28,18 +28,29 @@ asio::awaitable<Response> Echo(Request& request) {
   co_return response;
 }
 
-// Whether those who ask Late are answered.
-std::atomic<bool> answers_late{false};
-
-asio::awaitable<Response> Late(Request&) {
+// Answers as soon as it holds, or after half a minute.
+asio::awaitable<Response> Once(bool (*holds)()) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   asio::steady_timer timer(executor);
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!answers_late && std::chrono::steady_clock::now() < until) {
+  while (!holds() && std::chrono::steady_clock::now() < until) {
     timer.expires_after(milliseconds(5));
     co_await timer.async_wait(asio::use_awaitable);
   }
   co_return Response();
+}
+
+// Whether those who ask Late are answered.
+std::atomic<bool> answers_late{false};
+asio::awaitable<Response> Late(Request&) {
+  return Once([] { return answers_late.load(); });
+}
+
+// How many have asked Meet, which answers once there are three.
+std::atomic<int> met{0};
+asio::awaitable<Response> Meet(Request&) {
+  ++met;
+  return Once([] { return met >= 3; });
 }
 
 asio::awaitable<Response> Big(Request&) {
@@ -52,6 +63,7 @@ Router Routes() {
   Router router;
   router.Add(Method::kPost, "/echo", Echo);
   router.Add(Method::kGet, "/late", Late);
+  router.Add(Method::kGet, "/meet", Meet);
   router.Add(Method::kGet, "/big", Big);
   router.Add(Method::kGet, "/events", [](Request&) -> asio::awaitable<Response> {
     co_return SseResponse(
@@ -240,6 +252,18 @@ TEST(Fetch, AsACoroutineOnSeveralThreads) {
     futures.push_back(asio::co_spawn(test.io(), Fetch(Get(test.Url("/big"))), asio::use_future));
   }
   for (auto& future : futures) EXPECT_EQ(future.get()->body.size(), 100'000U);
+}
+
+TEST(Fetch, OfManyEachIsSentBeforeAnyIsAnswered) {
+  TestServer test(Routes());
+  met = 0;
+  std::vector<ClientRequest> requests(3, Get(test.Url("/meet")));
+  requests.push_back(Get("http://127.0.0.1:1"));
+  const auto answers = FetchAllBlocking(std::move(requests));
+  ASSERT_EQ(answers.size(), 4U);
+  for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(answers[i]) << i;
+  EXPECT_FALSE(answers[3]) << "in their order";
+  EXPECT_TRUE(FetchAllBlocking({}).empty());
 }
 
 // Lets `use` have a connection of its own to a server, by its port.

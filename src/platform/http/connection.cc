@@ -191,6 +191,11 @@ asio::awaitable<bool> Connection::ReadRequest() {
         }
       }
     }
+    if (SkipEmptyLine()) {
+      starved = buffer_.size() == 0;
+      if (starved && shared_->draining) drained_ = true;
+      continue;
+    }
     if (phase_ == Phase::kIdle) {
       started_ = steady_clock::now();
       Enter(Phase::kReading, options.read_timeout, started_);
@@ -217,6 +222,14 @@ asio::awaitable<bool> Connection::ReadRequest() {
     if (parser_->is_done()) co_return true;
     starved = buffer_.size() == 0 || error == beast::http::error::need_more;
   }
+}
+
+// RFC 9112, section 2.2: one before a request is ignored, as some clients send it after a body.
+bool Connection::SkipEmptyLine() {
+  const std::string_view unread(static_cast<const char*>(buffer_.data().data()), buffer_.size());
+  if (parser_->got_some() || !unread.starts_with("\r\n")) return false;
+  buffer_.consume(2);
+  return true;
 }
 
 // Decides by the head alone. False: refused, and a body that follows is not read.

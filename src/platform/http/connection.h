@@ -90,6 +90,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool TakeIn(boost::beast::error_code error, size_t size);
   bool TakeLate();
   asio::awaitable<bool> SendContinue();
+  bool SkipEmptyLine();
   bool AcceptHead();
   bool AdmitBody();
   bool Refuse(int status, std::string_view reason, std::string detail = {});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <boost/beast/core/string.hpp>
 #include <zlib.h>
 
 #include "base/check.h"
@@ -15,9 +16,10 @@ constexpr int kMemory = 8;            // zlib's default
 
 // "0", "0.0", …: not at all.
 bool IsZeroWeight(std::string_view parameters) {
-  const size_t at = parameters.find("q=");
-  if (at == std::string_view::npos) return false;
-  return Trim(parameters.substr(at + 2)).find_first_not_of("0.") == std::string_view::npos;
+  const size_t at = parameters.find('=');
+  if (at == std::string_view::npos || !boost::beast::iequals(Trim(parameters.substr(0, at)), "q"))
+    return false;
+  return Trim(parameters.substr(at + 1)).find_first_not_of("0.") == std::string_view::npos;
 }
 
 z_stream Reading(std::string_view bytes) {
@@ -30,6 +32,7 @@ z_stream Reading(std::string_view bytes) {
 
 }  // namespace
 
+// RFC 9110, section 8.4.1: codings are of any case.
 bool AcceptsCoding(std::string_view accept_encoding, std::string_view wanted) {
   bool any = false;
   while (!accept_encoding.empty()) {
@@ -37,8 +40,9 @@ bool AcceptsCoding(std::string_view accept_encoding, std::string_view wanted) {
     accept_encoding.remove_prefix(std::min(one.size() + 1, accept_encoding.size()));
     const size_t semicolon = one.find(';');
     const std::string_view coding = Trim(one.substr(0, semicolon));
+    const auto is = [coding](std::string_view name) { return boost::beast::iequals(coding, name); };
     const bool taken = semicolon == std::string_view::npos || !IsZeroWeight(one.substr(semicolon + 1));
-    if (coding == wanted || (wanted == "gzip" && coding == "x-gzip")) return taken;
+    if (is(wanted) || (wanted == "gzip" && is("x-gzip"))) return taken;
     if (coding == "*") any = taken;
   }
   return any;

@@ -6,12 +6,12 @@ namespace boxoffice::http {
 namespace {
 
 TEST(GzipTest, WhoTakesGzipIsToldByNameOrByAStar) {
-  for (const char* header :
-       {"gzip", "gzip, deflate, br", "br;q=1.0, gzip;q=0.8", "*", "identity, *;q=0.1", " gzip "}) {
+  for (const char* header : {"gzip", "gzip, deflate, br", "br;q=1.0, gzip;q=0.8", "*", "identity, *;q=0.1",
+                             " gzip ", "GZIP", "X-Gzip"}) {
     EXPECT_TRUE(AcceptsCoding(header, "gzip")) << header;
   }
-  for (const char* header :
-       {"", "br", "identity", "gzip;q=0", "gzip; q=0.000", "*;q=0", "gzip;q=0, *", "gzipped"}) {
+  for (const char* header : {"", "br", "identity", "gzip;q=0", "gzip; q=0.000", "Gzip;q=0", "gzip;Q=0",
+                             "*;q=0", "gzip;q=0, *", "gzipped"}) {
     EXPECT_FALSE(AcceptsCoding(header, "gzip")) << header;
   }
 }

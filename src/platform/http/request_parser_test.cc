@@ -49,6 +49,19 @@ TEST(RequestParserTest, AnAbsoluteFormIsItsPathAndItsHostCounts) {
   EXPECT_THAT(Ask(server, "GET http://target/tell HTTP/1.0\r\n\r\n"), EndsWith("/tell at target, 0 bytes"));
 }
 
+TEST(RequestParserTest, AnEmptyLineBeforeARequestIsIgnored) {
+  TestServer server(Routes());
+  EXPECT_THAT(Ask(server, "\r\nGET /tell HTTP/1.1\r\nHost: h\r\n\r\n"), EndsWith("/tell at h, 0 bytes"));
+  const std::string_view twice =
+      "POST /tell HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
+      "\r\nGET /tell HTTP/1.1\r\nHost: h\r\n\r\n";
+  auto client = server.Connect();
+  client.Send(twice);
+  EXPECT_THAT(client.ReadResponse(), EndsWith("/tell at h, 2 bytes"));
+  EXPECT_THAT(client.ReadResponse(), EndsWith("/tell at h, 0 bytes"));
+  EXPECT_THAT(Ask(server, " \r\nGET /tell HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 400"));
+}
+
 TEST(RequestParserTest, ACompressedBodyIs415) {
   TestServer server(Routes());
   const auto ask = [&](std::string_view headers, std::string_view body) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "platform/http/utf8.h"
+
 namespace boxoffice::http {
 namespace {
 
@@ -91,6 +93,12 @@ TEST(Url, WhatIsNotUtf8IsRefused) {
     EXPECT_EQ(PercentDecode(text), std::nullopt) << text;
   }
   EXPECT_EQ(PercentDecode("%c3%a9\xc3\xa9"), "éé");
+}
+
+TEST(Utf8, WhatIsNoneIsReplacedByteByByteAndAllElseStays) {
+  EXPECT_EQ(ToUtf8("서울 é 🎫\n\""), "서울 é 🎫\n\"");
+  EXPECT_EQ(ToUtf8("a\xff|\xc3|\xc0\xaf|\xe2\x82"), "a\ufffd|\ufffd|\ufffd\ufffd|\ufffd\ufffd");
+  EXPECT_EQ(ToUtf8("\xed\xa0\x80"), "\ufffd\ufffd\ufffd") << "a surrogate";
 }
 
 TEST(Url, AnEncodedNulIsRefused) { EXPECT_EQ(PercentDecode("a%00"), std::nullopt); }

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "base/text.h"
+#include "base/host_port.h"
 #include "platform/http/problem.h"
 #include "platform/module/health_response.h"
 #include "platform/obs/log.h"
@@ -46,28 +46,11 @@ http::asio::awaitable<Response> ChangeLogLevel(std::string name) {
         {Code::kInvalidArgument, "invalid_log_level", "the body is debug, info, warning or error"});
   }
   obs::SetLogLevel(*level);
-  obs::Log(obs::Level::kWarning, "log_level_changed", {{"level", name}});
+  obs::Log(obs::Level::kWarning, "log_level_changed", {{"log_level", name}});
   co_return LogLevelResponse();
 }
 
 }  // namespace
-
-Result<HostPort> ParseHostPort(std::string_view text) {
-  const size_t colon = text.rfind(':');
-  HostPort parsed;
-  bool valid = colon != std::string_view::npos && colon > 0;
-  if (valid) {
-    const auto port = ParseNumber<uint16_t>(text.substr(colon + 1));
-    valid = port.has_value();
-    parsed.port = port.value_or(0);
-    parsed.host = text.substr(0, colon);
-    if (parsed.host.starts_with('[') && parsed.host.ends_with(']'))  // IPv6
-      parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
-  }
-  if (!valid)
-    return Fail(Code::kInvalidArgument, "address", fmt::format("an address is IP:PORT, not \"{}\"", text));
-  return parsed;
-}
 
 Result<std::unique_ptr<AdminServer>> AdminServer::Start(std::string_view address, obs::Registry& metrics,
                                                         GetHealth health) {

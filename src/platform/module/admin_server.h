@@ -3,7 +3,6 @@
 // is debug, info, warning or error: the least that the process logs from then on.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,19 +20,12 @@
 
 namespace boxoffice::module {
 
-// "127.0.0.1:9001" as address and port. Error: address (kInvalidArgument).
-struct HostPort {
-  std::string host;
-  uint16_t port = 0;
-};
-[[nodiscard]] Result<HostPort> ParseHostPort(std::string_view text);
-
 // Serves on a thread of its own until it is destroyed.
 class AdminServer {
  public:
   using GetHealth = std::function<std::vector<Health>()>;
   // Listens at `address` (IP:PORT; port 0: a free one). `health` is called on this server's thread; it and
-  // `metrics` must outlive it. Errors: address, port_taken, listen_failed.
+  // `metrics` must outlive it. Errors: address_invalid, port_taken, listen_failed.
   [[nodiscard]] static Result<std::unique_ptr<AdminServer>> Start(std::string_view address,
                                                                   obs::Registry& metrics, GetHealth health);
   ~AdminServer();

@@ -62,7 +62,10 @@ TEST(AdminServerTest, TheLogLevelIsChangedWhileTheProcessRuns) {
     return http::FetchBlocking(std::move(request)).value();
   };
   EXPECT_EQ(Get(**admin, "/log-level").body, R"({"level":"info"})");
+  testing::internal::CaptureStderr();
   EXPECT_EQ(put("debug\n").body, R"({"level":"debug"})");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr(R"("level":"warning","event":"log_level_changed","log_level":"debug"})"));
   EXPECT_TRUE(obs::Logs(obs::Level::kDebug));
   const auto refused = put("loud");
   EXPECT_EQ(refused.status, 400);
@@ -77,20 +80,13 @@ TEST(AdminServerTest, AnAddressThatIsNoneAndOneThatIsTakenAreRefused) {
   for (const char* address : {"", "9001", ":9001", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:x"}) {
     const auto admin = AdminServer::Start(address, metrics, none);
     ASSERT_FALSE(admin) << address;
-    EXPECT_EQ(admin.error().reason, "address");
+    EXPECT_EQ(admin.error().reason, "address_invalid");
   }
   const auto first = AdminServer::Start("127.0.0.1:0", metrics, none);
   ASSERT_TRUE(first);
   const auto second = AdminServer::Start((*first)->address(), metrics, none);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().reason, "port_taken");
-}
-
-TEST(ParseHostPortTest, TakesIpv6InBrackets) {
-  const auto parsed = ParseHostPort("[::1]:80");
-  ASSERT_TRUE(parsed);
-  EXPECT_EQ(parsed->host, "::1");
-  EXPECT_EQ(parsed->port, 80);
 }
 
 }  // namespace

@@ -26,9 +26,16 @@ Result<sql::FileLock> Lock(const std::filesystem::path& file, LockKind kind) {
   return **std::move(lock);
 }
 
+// Whoever is started by nohup goes on when its terminal goes.
+bool ActsOnHangUp() {
+  struct sigaction action{};
+  return ::sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler != SIG_IGN;
+}
+
 sigset_t StopSet() {
   sigset_t set;
   sigemptyset(&set);
+  if (ActsOnHangUp()) sigaddset(&set, SIGHUP);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGUSR1);
@@ -113,7 +120,8 @@ bool StopSignals::WaitFor(std::chrono::milliseconds limit) {
 void StopSignals::EndProcess() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT}) {
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    if (signal == SIGHUP && !ActsOnHangUp()) continue;
     std::signal(signal, EndWith);
     sigaddset(&set, signal);
   }
@@ -143,6 +151,14 @@ void RaiseFileLimit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void WarnOfFileLimit(uint64_t connections) {
+  constexpr uint64_t kOtherFiles = 300;  // to the services, their replicas and clients of their own
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= connections + kOtherFiles) return;
+  obs::Log(obs::Level::kWarning, "file_limit_low",
+           {{"limit", limit.rlim_cur}, {"needed", connections + kOtherFiles}});
 }
 
 std::string DescribeFailure(const Error& error) {

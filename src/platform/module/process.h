@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <filesystem>
 #include <mutex>
 #include <optional>
@@ -46,21 +47,21 @@ class DataFolder {
 // Where the service listens for the other processes on this data folder: "unix:DIR/run/seat.sock".
 [[nodiscard]] std::string SocketAddress(const std::filesystem::path& data_dir, std::string_view service);
 
-// SIGTERM and SIGINT as a thing to wait for. Make it before the first thread: all threads inherit that these
-// signals are blocked. SIGPIPE is ignored from then on. While it is waited for, SIGUSR1 makes the log say
-// more by one level, and SIGUSR2 less.
+// SIGTERM, SIGINT, and SIGHUP where it is not ignored (nohup), as a thing to wait for. Make it before the
+// first thread: all threads inherit that these signals are blocked. SIGPIPE is ignored from then on. While it
+// is waited for, SIGUSR1 makes the log say more by one level, and SIGUSR2 less.
 class StopSignals {
  public:
   StopSignals();
   // Blocks until one of them comes. From then on SIGINT ends the process at once, for the person who presses
-  // Ctrl-C again, and SIGTERM has no effect, so that a supervisor who repeats itself does not cut the stop
-  // short.
+  // Ctrl-C again, and the others have no effect, so that a supervisor who repeats itself does not cut the
+  // stop short.
   void Wait();
   // Waits at most for `limit`: whether one came.
   [[nodiscard]] bool WaitFor(std::chrono::milliseconds limit);
-  // For who never waits for them: from now on either ends the process at once, with 128 and its number, also
-  // one that came before. So it does for the first process of a container, which the kernel spares a signal
-  // without a handler.
+  // For who never waits for them: from now on each of them ends the process at once, with 128 and its number,
+  // also one that came before. So it does for the first process of a container, which the kernel spares a
+  // signal without a handler.
   void EndProcess();
 };
 
@@ -80,6 +81,9 @@ class StopDeadline {
 
 // Allows this process as many open files as the system lets it have: one per connection.
 void RaiseFileLimit();
+// Logs file_limit_low where it is not `connections` and some hundred more: what comes beyond would be refused
+// by the system, without a word to its client.
+void WarnOfFileLimit(uint64_t connections);
 
 // One line for people: "can't start: gateway: port 8080 is taken (port_taken)". Without a line break.
 [[nodiscard]] std::string DescribeFailure(const Error& error);

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -87,6 +88,7 @@ TEST(DataFolderTest, AFileInItsPlaceIsAClearError) {
 
 // Takes the signals of its process, so each test runs in one of its own.
 void StopTwice(int first, int second) {
+  std::signal(SIGHUP, SIG_DFL);  // whatever runs the tests
   StopSignals signals;
   raise(first);
   signals.Wait();
@@ -102,6 +104,22 @@ TEST(StopSignalsDeathTest, ASecondCtrlCEndsTheProcessAtOnce) {
 TEST(StopSignalsDeathTest, ASecondSigtermDoesNotCutTheStopShort) {
   EXPECT_EXIT(StopTwice(SIGTERM, SIGTERM), testing::ExitedWithCode(0), "");
   EXPECT_EXIT(StopTwice(SIGINT, SIGTERM), testing::ExitedWithCode(0), "");
+}
+
+TEST(StopSignalsDeathTest, ATerminalThatGoesStopsTheProcessAsSigtermDoes) {
+  EXPECT_EXIT(StopTwice(SIGHUP, SIGTERM), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(StopTwice(SIGTERM, SIGHUP), testing::ExitedWithCode(0), "");
+}
+
+void HangUpUnderNohup() {
+  std::signal(SIGHUP, SIG_IGN);
+  StopSignals signals;
+  raise(SIGHUP);
+  _exit(signals.WaitFor(std::chrono::milliseconds(0)) ? 1 : 0);
+}
+
+TEST(StopSignalsDeathTest, UnderNohupATerminalThatGoesStopsNothing) {
+  EXPECT_EXIT(HangUpUnderNohup(), testing::ExitedWithCode(0), "");
 }
 
 void TurnLogAndStop() {
@@ -124,6 +142,21 @@ void TurnLogAndStop() {
 
 TEST(StopSignalsDeathTest, TwoOtherSignalsTurnTheLogUpAndDownAndEndNothing) {
   EXPECT_EXIT(TurnLogAndStop(), testing::ExitedWithCode(0), "");
+}
+
+TEST(FileLimitTest, OneBelowWhatTheConnectionsNeedIsAWarning) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const auto warned = [](uint64_t connections) {
+    testing::internal::CaptureStderr();
+    WarnOfFileLimit(connections);
+    return testing::internal::GetCapturedStderr();
+  };
+  const rlimit small{.rlim_cur = 1'000, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &small), 0);
+  EXPECT_EQ(warned(600), "");
+  EXPECT_THAT(warned(900), testing::HasSubstr(R"("event":"file_limit_low","limit":"1000")"));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 TEST(DescribeFailureTest, SaysWhereWhatAndTheReasonInOneLine) {

@@ -23,10 +23,12 @@
 #include "platform/module/peer_channels.h"
 #include "platform/module/process.h"
 #include "platform/module/process_metrics.h"
+#include "platform/module/shared_keys.h"
 #include "platform/module/store_url.h"
 #include "platform/obs/log.h"
 #include "platform/obs/metrics.h"
 #include "platform/rpc/channels.h"
+#include "platform/rpc/host.h"
 #include "platform/rpc/tls.h"
 
 // Of jemalloc, which looks for this name (its manual, TUNING): an arena for each processor, where four would
@@ -76,6 +78,7 @@ void FillIn(ProcessConfig& config, const ServiceProgram& program) {
   if (config.listen.empty())
     config.listen.push_back(program.listen.empty() ? SocketAddress(config.data, program.service)
                                                    : program.listen);
+  config.tls.service = program.service;
 }
 
 // Null: plain text. Errors: config (some of the files only), and those of rpc::Tls::Load.
@@ -196,6 +199,23 @@ Result<void> Configure(config::Keys& keys, const Invocation& invocation) {
   return {};
 }
 
+// Error: config.
+Result<void> CheckAddresses(const ProcessConfig& config) {
+  const auto wrong = [](std::string_view key, const Error& error) {
+    return Fail(Code::kInvalidArgument, "config", fmt::format("{}: {}", key, error.detail));
+  };
+  for (const std::string& address : config.listen) {
+    if (const auto checked = rpc::CheckListenAddress(address); !checked)
+      return wrong("listen", checked.error());
+  }
+  for (const auto& [peer, address] : config.peers) {
+    if (address.empty()) continue;
+    if (const auto replicas = rpc::ParseReplicas(address); !replicas)
+      return wrong("peer." + peer, replicas.error());
+  }
+  return {};
+}
+
 void AddCommands(CLI::App& app, Invocation& invocation) {
   app.add_option("--config", invocation.config_file, "A TOML file with the keys below")
       ->envname("BOXOFFICE_CONFIG");
@@ -273,6 +293,7 @@ Result<ProcessConfig> ReadConfig(const ServiceProgram& program, const std::files
   Invocation invocation;
   invocation.config_file = file;
   BOXOFFICE_TRY(Configure(keys, invocation));
+  config.token_keys = keys.ListAt(kTokenKeys);
   if (!data.empty()) config.data = data;
   FillIn(config, program);
   return config;
@@ -293,7 +314,8 @@ int ServeMain(int argc, char** argv, const ServiceProgram& program) {
   AddProcessKeys(keys, config, program);
   program.add_keys(keys);
   Invocation invocation;
-  CLI::App app(fmt::format("Serves the service \"{}\" until SIGTERM or SIGINT.", program.service), name);
+  CLI::App app(fmt::format("Serves the service \"{}\" until SIGTERM, SIGINT or SIGHUP.", program.service),
+               name);
   AddCommands(app, invocation);
   keys.AddFlags(app);
   try {
@@ -309,13 +331,8 @@ int ServeMain(int argc, char** argv, const ServiceProgram& program) {
     return kExitCantStart;
   };
   if (auto configured = Configure(keys, invocation); !configured) return fail(configured.error());
-  for (const auto& [peer, address] : config.peers) {
-    if (address.empty()) continue;
-    if (const auto replicas = rpc::ParseReplicas(address); !replicas)
-      return fail(
-          {Code::kInvalidArgument, "config", fmt::format("peer.{}: {}", peer, replicas.error().detail)});
-  }
   FillIn(config, program);
+  if (auto checked = CheckAddresses(config); !checked) return fail(checked.error());
   if (invocation.action == Invocation::Action::kPrintConfig) {
     fmt::print("{}", keys.Print());
     return 0;

@@ -30,6 +30,9 @@ struct ProcessConfig {
   int bus_replication_factor = 1;
   rpc::TlsConfig tls;                        // all empty: plain text between services
   std::string admin_listen = "127.0.0.1:0";  // empty: nowhere
+  // By ReadConfig: what a service that signs or verifies queue tokens has as its keys (AddTokenKeys), for who
+  // compares them; nullopt: it does neither.
+  std::optional<std::vector<std::string>> token_keys;
   otlp::TraceConfig trace;
   // From the signal to the draining: the process is not ready any more and tells its callers so, but still
   // serves whoever has nowhere else to go, or has not noticed.
@@ -53,10 +56,10 @@ void AddProcessKeys(config::Keys& keys, ProcessConfig& config, const ServiceProg
 [[nodiscard]] Result<void> Prepare(const ProcessConfig& config, const ServiceProgram& program);
 
 // Does what the command line says; --help tells it all. Call it before any thread is started.
-//   (nothing)      serves until SIGTERM or SIGINT: opens the data folder, the bus and the store, says "ready
-//                  SERVICE ADDRESS …" and "admin ADDRESS", and at the signal is not ready, tells its callers,
-//                  waits for the notice, drains within the grace, and stops. SIGINT after the first signal
-//                  ends it at once.
+//   (nothing)      serves until SIGTERM, SIGINT or SIGHUP: opens the data folder, the bus and the store, says
+//                  "ready SERVICE ADDRESS …" and "admin ADDRESS", and at the signal is not ready, tells its
+//                  callers, waits for the notice, drains within the grace, and stops. SIGINT after the first
+//                  signal ends it at once.
 //   migrate        brings the store's schema up to date, creates the topics, and ends. With --bus-may-be-away
 //                  it logs that the bus does not answer (kUnavailable), and has done its work: serving needs
 //                  none at its start.

@@ -163,6 +163,9 @@ TEST_F(ServeMainTest, WhatIsNotUnderstoodEndsWithTwoAndOneLineBeforeAnythingIsTo
       {{"--config", "none.toml"}, "none.toml: can't be read"},
       {{"--bus-url", "pigeon:x"}, "pigeon:"},
       {{"--admin-listen", "nowhere"}, "nowhere"},
+      {{"--listen", "127.0.0.1"}, "listen: an address is IP:PORT, or unix:PATH"},
+      {{"--listen", "127.0.0.1:99999"}, "99999"},
+      {{"--peer-seat", "127.0.0.1:99999"}, "peer.seat"},
       {{"config"}, "subcommand"},
   };
   for (const auto& [arguments, about] : cases) {
@@ -208,6 +211,7 @@ class ServeMainDeathTest : public ServeMainTest {
  protected:
   // The migration is sent the signal, and has ended by itself if that did not end it.
   void MigrateUntil(int signal) {
+    std::signal(SIGHUP, SIG_DFL);  // whatever runs the tests
     ServiceProgram program = Program({});
     program.migrate = [signal](std::string_view) -> Result<void> {
       raise(signal);
@@ -223,6 +227,7 @@ class ServeMainDeathTest : public ServeMainTest {
 TEST_F(ServeMainDeathTest, ASignalEndsAMigrationThatWaits) {
   EXPECT_EXIT(MigrateUntil(SIGTERM), testing::ExitedWithCode(128 + SIGTERM), "");
   EXPECT_EXIT(MigrateUntil(SIGINT), testing::ExitedWithCode(128 + SIGINT), "");
+  EXPECT_EXIT(MigrateUntil(SIGHUP), testing::ExitedWithCode(128 + SIGHUP), "");
 }
 
 TEST_F(ServeMainTest, ConfigPrintShowsWhatIsEffectiveWithoutSecrets) {

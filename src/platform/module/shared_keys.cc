@@ -32,7 +32,7 @@ void AddOutboxKeys(config::Keys& keys, outbox::PublisherConfig& config) {
 
 void AddTokenKeys(config::Keys& keys, std::vector<std::string>& secrets) {
   keys.SecretList(
-      "token.keys", secrets,
+      std::string(kTokenKeys), secrets,
       "Keys of queue tokens, ID=SECRET (16 bytes or more); the first signs, all verify; the queue "
       "and the gateways have the same; none: the development key in the data folder");
 }

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -17,6 +18,8 @@ namespace boxoffice::module {
 void AddBatchKeys(config::Keys& keys, batch::Limits& limits);
 // [outbox]: of its publisher.
 void AddOutboxKeys(config::Keys& keys, outbox::PublisherConfig& config);
+// The name of the next.
+inline constexpr std::string_view kTokenKeys = "token.keys";
 // [token] keys: with what queue tokens are signed and verified. `secrets` are "ID=SECRET"; the first signs.
 void AddTokenKeys(config::Keys& keys, std::vector<std::string>& secrets);
 // Null if there are none: the development key is to be used. Error: config.

@@ -31,15 +31,15 @@ constexpr std::array kLevels = {
 const LevelRow& RowOf(Level level) { return kLevels[static_cast<size_t>(level)]; }
 
 spdlog::logger& Logger() {
-  static const std::shared_ptr<spdlog::logger> logger = [] {
-    auto made =
-        std::make_shared<spdlog::logger>("boxoffice", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%v");
-    made->set_level(spdlog::level::info);
-    made->flush_on(spdlog::level::trace);
+  // It is never destroyed: gRPC's threads may log while the process ends.
+  static spdlog::logger& logger = [] -> spdlog::logger& {
+    auto& made = *new spdlog::logger("boxoffice", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    made.set_pattern("%v");
+    made.set_level(spdlog::level::info);
+    made.flush_on(spdlog::level::trace);
     return made;
   }();
-  return *logger;
+  return logger;
 }
 
 std::atomic<Form> line_form{Form::kJson};

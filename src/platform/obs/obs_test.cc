@@ -4,9 +4,25 @@
 
 #include "platform/obs/log.h"
 #include "platform/obs/metrics.h"
+#include "platform/obs/warning_pace.h"
 
 namespace boxoffice::obs {
 namespace {
+
+TEST(WarningPaceTest, AWarningASecondTellsHowManyOthersThereWere) {
+  using std::chrono::milliseconds;
+  WarningPace pace;
+  const auto next = [&pace](int ms) {
+    const auto [level, others] = pace.Next(milliseconds(ms));
+    return level == Level::kWarning ? fmt::format("{} others", others) : std::string(LevelName(level));
+  };
+  EXPECT_EQ(next(500), "0 others") << "the first, whenever it is";
+  EXPECT_EQ(next(1'000), "debug");
+  EXPECT_EQ(next(1'499), "debug");
+  EXPECT_EQ(next(1'500), "2 others");
+  EXPECT_EQ(next(2'500), "0 others");
+  EXPECT_EQ(next(2'499), "0 others") << "a clock that is set back does not silence it";
+}
 
 TEST(MetricsTest, RendersCountersGaugesAndHistogramsAsPrometheusText) {
   Registry registry;

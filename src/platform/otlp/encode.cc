@@ -1,6 +1,5 @@
 #include "platform/otlp/encode.h"
 
-#include <algorithm>
 #include <map>
 #include <string_view>
 #include <variant>
@@ -25,19 +24,13 @@ std::string Bytes(uint64_t number) {
 
 uint64_t Nanoseconds(obs::SpanTime time) { return static_cast<uint64_t>(time.time_since_epoch().count()); }
 
-// Of a proto's text, which a collector refuses, with all spans of the request, where it is no UTF-8.
-std::string Readable(std::string text) {
-  if (http::IsUtf8(text)) return text;
-  std::ranges::replace_if(text, [](char c) { return static_cast<uint8_t>(c) >= 0x80; }, '?');
-  return text;
-}
-
 void Set(common::KeyValue& out, std::string_view key, const std::variant<int64_t, std::string>& value) {
   out.set_key(key.data(), key.size());
   if (const auto* number = std::get_if<int64_t>(&value)) {
     out.mutable_value()->set_int_value(*number);
   } else {
-    out.mutable_value()->set_string_value(Readable(std::get<std::string>(value)));
+    // A collector refuses a text that is no UTF-8, and with it all spans of the request.
+    out.mutable_value()->set_string_value(http::ToUtf8(std::get<std::string>(value)));
   }
 }
 
@@ -46,7 +39,7 @@ void Fill(trace::Span& out, const obs::Span& span) {
   out.set_span_id(Bytes(span.context.span));
   if (span.parent != 0) out.set_parent_span_id(Bytes(span.parent));
   out.set_flags(span.context.sampled ? 1 : 0);
-  out.set_name(Readable(span.name));
+  out.set_name(http::ToUtf8(span.name));
   out.set_kind(static_cast<trace::Span::SpanKind>(span.kind));  // the same numbers
   out.set_start_time_unix_nano(Nanoseconds(span.start));
   out.set_end_time_unix_nano(Nanoseconds(span.end));
@@ -60,7 +53,7 @@ void Fill(trace::Span& out, const obs::Span& span) {
   }
   if (!span.failed) return;
   out.mutable_status()->set_code(trace::Status::STATUS_CODE_ERROR);
-  out.mutable_status()->set_message(Readable(span.error));
+  out.mutable_status()->set_message(http::ToUtf8(span.error));
 }
 
 void Fill(trace::ResourceSpans& out, const Resource& resource, const std::string& service) {

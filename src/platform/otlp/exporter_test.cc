@@ -95,9 +95,9 @@ TEST_F(ExporterTest, TextThatIsNoUtf8DoesNotSpoilTheRequest) {
   obs::Record(std::move(span));
   ASSERT_TRUE(Eventually([&] { return collector_.Got().size() == 1; }));
   const Seen seen = collector_.Got()[0];
-  EXPECT_EQ(seen.name, "n?");
-  EXPECT_EQ(seen.error, "e?");
-  EXPECT_EQ(seen.attribute("http.route"), "/???");
+  EXPECT_EQ(seen.name, "n\ufffd");
+  EXPECT_EQ(seen.error, "e\ufffd");
+  EXPECT_EQ(seen.attribute("http.route"), "/\ufffd\ufffd\ufffd");
   EXPECT_EQ(seen.attribute("user"), "서울");
 }
 

@@ -106,8 +106,8 @@ void Client::RunRound(std::span<const Request> requests, std::vector<Attempt>& a
         attempt.redirected ? &ConnectionTo(*attempt.redirected) : Route(requests[attempt.request]);
     if (connection == nullptr) {
       results[attempt.request] =
-          too_old_ ? std::unexpected(*too_old_)
-                   : DatabaseUnavailable(Code::kUnavailable, "no server is known to own the key's slot");
+          no_map_ ? std::unexpected(*no_map_)
+                  : DatabaseUnavailable(Code::kUnavailable, "no server is known to own the key's slot");
       stale_ = true;
       continue;
     }
@@ -249,23 +249,36 @@ bool Client::IsDoubtful(const Address& server) const {
 // Of whoever answers first. A server that is cut off from the others does not know that it is for a while,
 // and keeps its old map: so another one is the first each time.
 std::optional<Topology> Client::AskForTopology(SteadyClock::time_point deadline) {
-  too_old_.reset();
+  no_map_.reset();
+  // Who is too old stays so, and the others may just be starting. What the map was asked for was not sent.
+  const auto note = [this](std::string_view reason, std::string detail) {
+    if (!no_map_ || no_map_->reason != kTooOld)
+      no_map_ = Error{Code::kUnavailable, std::string(reason), std::move(detail)};
+  };
   for (const Address& server : AskingOrder(topology_.servers, target_.servers, turn_++,
                                            [this](const Address& one) { return IsDoubtful(one); })) {
     if (SteadyClock::now() >= deadline) break;
     Connection* const connection = &ConnectionTo(server);
     if (const Result<void> opened = connection->Open(); !opened) {
-      if (opened.error().reason == kTooOld) too_old_ = opened.error();
+      note(opened.error().reason, opened.error().detail);
       continue;
     }
     connection->Add(std::array<std::string_view, 2>{"CLUSTER", "SLOTS"});
     Connection::Exchange({&connection, 1}, std::min(deadline, SteadyClock::now() + options_.connect_timeout));
     const Result<Reply> answer = std::move(connection->Take().front());
-    if (!answer) continue;
+    if (!answer) {
+      note(answer.error().reason, answer.error().detail);
+      continue;
+    }
     Topology topology = ReadTopology(answer->value(), connection->address());
-    if (!topology.servers.empty()) return topology;
+    if (!topology.servers.empty()) {
+      no_map_.reset();
+      return topology;
+    }
     obs::Log(obs::Level::kWarning, "redis_cluster_map_refused",
              {{"server", connection->address().ToString()}, {"detail", answer->value().Text()}});
+    note("database_unavailable", fmt::format("{}: it has no map of a cluster: {}",
+                                             connection->address().ToString(), answer->value().Text()));
   }
   return std::nullopt;
 }

@@ -54,8 +54,9 @@ class Client {
   // slot is just moving, or one calls a script that is not known there yet. A reply for each, in order, none
   // of them an error of Redis.
   // Errors, of each request by itself:
-  // - database_unavailable, kUnavailable: it was not run. The server can't be reached, has just failed, or
-  //   refused: CLUSTERDOWN, LOADING, READONLY, TRYAGAIN to the end, MISCONF, OOM, NOREPLICAS, NOAUTH, ….
+  // - database_unavailable, kUnavailable: it was not run. The server can't be reached, has just failed (of a
+  //   cluster whose map nobody gives: the last that was asked), or refused: CLUSTERDOWN, LOADING, READONLY,
+  //   TRYAGAIN to the end, MISCONF, OOM, NOREPLICAS, NOAUTH, ….
   // - redis_too_old, kUnavailable: it was not run, as the server, or all of a cluster that could be asked, is
   //   older than 7.0.
   // - database_unavailable, kUnknown: it was sent, and no answer came.
@@ -86,7 +87,7 @@ class Client {
   std::set<Address> cut_off_;           // answered CLUSTERDOWN at last: perhaps their map is an old one
   size_t turn_ = 0;                     // of being asked for the map
   bool stale_ = true;                   // the topology is known to be, or to be about to be, another one
-  std::optional<Error> too_old_;        // who could not be asked for the map at last, because of its version
+  std::optional<Error> no_map_;         // why nobody gave the map at last; nullopt: somebody did
   SteadyClock::time_point refresh_at_;  // earliest while it is stale, latest otherwise
   // Servers that could not write their append-only file, and whether they have been told to write a new one.
   std::map<Address, bool> torn_logs_;

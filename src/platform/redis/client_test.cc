@@ -205,6 +205,21 @@ TEST_F(RedisClientTest, APasswordIsAskedForAndGiven) {
   EXPECT_TRUE(named->Run(AddTo("n")).has_value());
 }
 
+TEST_F(RedisClientTest, WhyNobodyGivesTheMapOfAClusterIsSaid) {
+  testbed::RedisServer server({"--requirepass", "p@ss"});
+  const auto says = [](const std::string& url) {
+    const Error error = Client::Open(url, kPatient).value()->Run(AddTo("n")).error();
+    EXPECT_EQ(error.code, Code::kUnavailable);
+    EXPECT_EQ(error.reason, "database_unavailable");
+    return error.detail;
+  };
+  const std::string address = server.Url().substr(std::string_view("redis://").size());
+  EXPECT_THAT(says("redis+cluster://:other@" + address), HasSubstr("WRONGPASS"));
+  EXPECT_THAT(says("redis+cluster://:p%40ss@" + address), HasSubstr("it has no map of a cluster: ERR"));
+  server.Kill9();
+  EXPECT_THAT(says("redis+cluster://:p%40ss@" + address), HasSubstr("Connection refused"));
+}
+
 // Answers the greeting of each connection as a Redis of that version does, and ends it.
 class GreetingServer {
  public:

@@ -97,7 +97,7 @@ std::shared_ptr<grpc::AuthMetadataProcessor> CheckCallers(const CallerTable& tab
   return std::make_shared<CallerCheck>(table);
 }
 
-void LogRefusedHandshakes() {
+void RouteGrpcLog() {
   static std::once_flag once;
   std::call_once(once, [] { gpr_set_log_function(&LogFromGrpc); });
 }

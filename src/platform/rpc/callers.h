@@ -35,8 +35,8 @@ class CallerTable {
 // reflection) are open to whoever has a certificate. `table` outlives it.
 [[nodiscard]] std::shared_ptr<grpc::AuthMetadataProcessor> CheckCallers(const CallerTable& table);
 
-// Sends what gRPC's own library logs to our log; in particular tls_refused, when a peer's certificate was not
-// accepted, which no call ever sees. Again: no effect.
-void LogRefusedHandshakes();
+// Sends what gRPC's own library logs to our log, so that stderr has one form; in particular tls_refused, when
+// a peer's certificate was not accepted, which no call ever sees. Again: no effect.
+void RouteGrpcLog();
 
 }  // namespace boxoffice::rpc

@@ -16,35 +16,32 @@
 #include <grpcpp/support/slice.h>
 
 #include "base/check.h"
+#include "base/host_port.h"
 #include "platform/obs/log.h"
 #include "platform/rpc/answer_check.h"
+#include "platform/rpc/callers.h"
 #include "platform/rpc/peer.h"
 #include "platform/rpc/tls.h"
 
 namespace boxoffice::rpc {
 namespace {
 
-constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kDns = "dns:";
 // A replica that comes back is found within a quarter of a second.
 constexpr int kFirstReconnectMs = 100;
 constexpr int kMaxReconnectMs = 250;
 
-bool IsPort(std::string_view text) {
-  return !text.empty() && text.size() <= 5 &&
-         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-}
-
-// "HOST:PORT" or "unix:PATH".
-bool IsAddress(std::string_view text) {
-  if (text.starts_with(kUnix)) return text.size() > kUnix.size();
-  const size_t colon = text.rfind(':');
-  return colon != std::string_view::npos && colon > 0 && IsPort(text.substr(colon + 1));
+bool IsHostPort(std::string_view text) {
+  const auto parsed = ParseHostPort(text);
+  return parsed && parsed->port > 0;
 }
 
 std::unexpected<Error> Invalid(std::string_view text) {
-  return Fail(Code::kInvalidArgument, "address_invalid",
-              fmt::format("\"{}\" is not HOST:PORT, unix:PATH or dns:NAME:PORT", text));
+  return Fail(
+      Code::kInvalidArgument, "address_invalid",
+      fmt::format("\"{}\" is not HOST:PORT (a port of 1 to 65535), unix:PATH (of at most {} bytes) or "
+                  "dns:NAME:PORT",
+                  text, kMaxSocketPath));
 }
 
 // What gRPC's own resolver makes of several addresses: whichever can be reached, looked for again when the
@@ -87,15 +84,17 @@ grpc::ChannelArguments ChannelArguments() {
   return arguments;
 }
 
+bool IsSocket(std::string_view address) {
+  return address.starts_with(kUnix) && address.size() > kUnix.size() &&
+         address.size() <= kUnix.size() + kMaxSocketPath;
+}
+
 Result<Replicas> ParseReplicas(std::string_view text) {
   Replicas replicas;
   if (text.starts_with(kDns)) {
     const std::string_view rest = text.substr(kDns.size());
+    if (!IsHostPort(rest) || rest.contains(',')) return Invalid(text);
     const size_t colon = rest.rfind(':');
-    if (colon == std::string_view::npos || colon == 0 || rest.find(',') != std::string_view::npos ||
-        !IsPort(rest.substr(colon + 1))) {
-      return Invalid(text);
-    }
     replicas.dns_name = rest.substr(0, colon);
     replicas.port = rest.substr(colon + 1);
     return replicas;
@@ -103,7 +102,7 @@ Result<Replicas> ParseReplicas(std::string_view text) {
   while (true) {
     const size_t comma = std::min(text.find(','), text.size());
     const std::string_view address = text.substr(0, comma);
-    if (!IsAddress(address)) return Invalid(address);
+    if (!IsSocket(address) && (address.starts_with(kUnix) || !IsHostPort(address))) return Invalid(address);
     if (std::ranges::find(replicas.fixed, address) == replicas.fixed.end())
       replicas.fixed.emplace_back(address);
     if (comma == text.size()) return replicas;
@@ -113,6 +112,7 @@ Result<Replicas> ParseReplicas(std::string_view text) {
 
 std::shared_ptr<grpc::Channel> NetworkChannel(const std::string& address, std::string_view service,
                                               const Tls* tls) {
+  RouteGrpcLog();
   grpc::ChannelArguments arguments = ChannelArguments();
   if (tls != nullptr) arguments.SetSslTargetNameOverride(ServerName(service));
   return grpc::experimental::CreateCustomChannelWithInterceptors(
@@ -166,10 +166,11 @@ ChannelFactory ChannelFactory::Network(AddressOf address_of, std::shared_ptr<con
 
 bool ChannelFactory::HasTls() const { return shared_->tls != nullptr; }
 
-Result<ChannelFactory> ChannelFactory::As(const std::filesystem::path& certificate,
+Result<ChannelFactory> ChannelFactory::As(std::string_view service, const std::filesystem::path& certificate,
                                           const std::filesystem::path& key) const {
   CHECK(HasTls(), "only channels with certificates can show another one");
-  BOXOFFICE_ASSIGN(auto tls, shared_->tls->With({shared_->tls->config().ca, certificate, key}));
+  BOXOFFICE_ASSIGN(auto tls,
+                   shared_->tls->With({std::string(service), shared_->tls->config().ca, certificate, key}));
   return Network(shared_->address_of, std::move(tls));
 }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <concepts>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -33,6 +34,12 @@ inline constexpr int kKeepAliveTimeoutMs = 5'000;
 
 // Limits and keep-alive, as everywhere in Boxoffice.
 [[nodiscard]] grpc::ChannelArguments ChannelArguments();
+
+// "unix:PATH" is a socket, of whose path the kernel takes no more.
+inline constexpr std::string_view kUnix = "unix:";
+inline constexpr size_t kMaxSocketPath = 107;
+// Whether it is "unix:PATH", and the path is neither empty nor longer.
+[[nodiscard]] bool IsSocket(std::string_view address);
 
 // Where the replicas of a service are.
 struct Replicas {
@@ -84,9 +91,9 @@ class ChannelFactory {
   // Whether both ends of its channels show certificates.
   [[nodiscard]] bool HasTls() const;
   // Another factory of channels to the same places, on which the caller shows another certificate: for a room
-  // that calls as itself from a process that has another name. Only where HasTls(). Errors: those of
-  // Tls::Load (tls.h).
-  [[nodiscard]] Result<ChannelFactory> As(const std::filesystem::path& certificate,
+  // that calls as itself (`service`) from a process that has another name. Only where HasTls(). Errors: those
+  // of Tls::Load (tls.h).
+  [[nodiscard]] Result<ChannelFactory> As(std::string_view service, const std::filesystem::path& certificate,
                                           const std::filesystem::path& key) const;
 
   // A channel to the service, the same at each call: to the first of its replicas that can be reached, where

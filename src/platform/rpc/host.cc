@@ -7,14 +7,18 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
 #include "base/check.h"
+#include "base/host_port.h"
 #include "platform/obs/log.h"
 #include "platform/rpc/answer_check.h"
 #include "platform/rpc/call_metrics.h"
@@ -24,12 +28,13 @@
 namespace boxoffice::rpc {
 namespace {
 
+namespace asio = boost::asio;
+
 constexpr std::chrono::seconds kHealthEvery{1};
 
 std::shared_ptr<grpc::ServerCredentials> CredentialsFor(const Listen& listen) {
   if (listen.tls == nullptr) return grpc::InsecureServerCredentials();
   CHECK(listen.callers != nullptr, "with TLS goes a table of who may call");
-  LogRefusedHandshakes();
   auto credentials = listen.tls->ForServer();
   credentials->SetAuthMetadataProcessor(CheckCallers(*listen.callers));
   return credentials;
@@ -77,11 +82,43 @@ void CountCalls(grpc::ServerBuilder& builder, obs::Registry& metrics) {
   builder.experimental().SetInterceptorCreators(std::move(creators));
 }
 
+// gRPC keeps to itself why it could not listen there, so it is tried once more.
+Error WhyNotAt(const std::string& address) {
+  asio::generic::stream_protocol::endpoint endpoint;
+  if (IsSocket(address)) {
+    endpoint = asio::local::stream_protocol::endpoint(address.substr(kUnix.size()));
+  } else if (const auto at = ParseHostPort(address)) {
+    boost::system::error_code no_ip;
+    endpoint = asio::ip::tcp::endpoint(asio::ip::make_address(at->host, no_ip), at->port);
+  }
+  asio::io_context io;
+  asio::generic::stream_protocol::socket socket(io);
+  boost::system::error_code error;
+  socket.open(endpoint.protocol(), error);
+  if (!error) socket.set_option(asio::socket_base::reuse_address(true), error);
+  if (!error) socket.bind(endpoint, error);
+  if (error == asio::error::address_in_use)
+    return {Code::kUnavailable, "port_taken", fmt::format("{} is in use by another program", address)};
+  return {Code::kInvalidArgument, "listen_failed",
+          fmt::format("{}: {}", address, error ? error.message() : "gRPC can't listen there")};
+}
+
 }  // namespace
+
+Result<void> CheckListenAddress(std::string_view address) {
+  boost::system::error_code no_ip;
+  const auto at = ParseHostPort(address);
+  if (at) (void)asio::ip::make_address(at->host, no_ip);
+  if (IsSocket(address) || (at && !no_ip)) return {};
+  return Fail(Code::kInvalidArgument, "address_invalid",
+              fmt::format("an address is IP:PORT, or unix:PATH of at most {} bytes, not \"{}\"",
+                          kMaxSocketPath, address));
+}
 
 Result<void> Host::Start(grpc::Service& service, const Listen& listen, Health health,
                          const std::vector<grpc::Service*>& beside, OpenStreams* streams) {
   CHECK(server_ == nullptr, "a host starts once");
+  RouteGrpcLog();
   streams_ = streams;
   const std::vector<std::string>& addresses = listen.addresses;
   at_addresses_ = !addresses.empty();
@@ -113,10 +150,7 @@ Result<void> Host::Start(grpc::Service& service, const Listen& listen, Health he
     builder.AddListeningPort(addresses[i], credentials, &ports[i]);
   server_ = builder.BuildAndStart();
   for (size_t i = 0; i < addresses.size(); ++i) {
-    if (server_ == nullptr || ports[i] == 0) {
-      return Fail(Code::kUnavailable, "port_taken",
-                  fmt::format("can't listen at {}", fmt::join(addresses, ", ")));
-    }
+    if (ports[i] <= 0) return std::unexpected(WhyNotAt(addresses[i]));  // the first one that failed ends it
   }
   CHECK(server_ != nullptr);
   if (at_addresses_ && health)
@@ -133,7 +167,8 @@ void Host::WatchHealth(const Health& health) {
     std::string problem = health();
     if (problem.empty() != last.empty()) {
       server_->GetHealthCheckService()->SetServingStatus(problem.empty());
-      obs::Log(obs::Level::kWarning, "health_changed", {{"problem", problem}});
+      obs::Log(problem.empty() ? obs::Level::kInfo : obs::Level::kWarning, "health_changed",
+               {{"problem", problem}});
     }
     last = std::move(problem);
     lock.lock();

@@ -49,6 +49,10 @@ struct Listen {
   std::chrono::milliseconds keep_alive{kKeepAliveMs};
 };
 
+// That `address` is one to listen at: IP:PORT, or unix:PATH of at most kMaxSocketPath bytes. Error:
+// address_invalid.
+[[nodiscard]] Result<void> CheckListenAddress(std::string_view address);
+
 // A gRPC server for one service, with gRPC's health and reflection services beside it. Not thread-safe.
 class Host {
  public:
@@ -63,7 +67,8 @@ class Host {
   // Serves `service`, and what else it has `beside` it, in this process and at each of the addresses (none:
   // in this process only). All must outlive the host's Shutdown. `health` is asked once a second; without it,
   // the service counts as healthy while it is served. `streams` are the command streams of the service, if it
-  // takes commands. Errors: port_taken.
+  // takes commands. The addresses pass CheckListenAddress. Errors: port_taken, listen_failed (no such address
+  // of this machine, no such folder, not allowed).
   [[nodiscard]] Result<void> Start(grpc::Service& service, const Listen& listen, Health health = {},
                                    const std::vector<grpc::Service*>& beside = {},
                                    OpenStreams* streams = nullptr);

@@ -3,10 +3,12 @@
 #include <atomic>
 #include <future>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 
 #include "platform/rpc/fake_wallet_for_test.h"
+#include "testing/free_port.h"
 #include "testing/temp_dir.h"
 
 namespace boxoffice::rpc {
@@ -79,6 +81,58 @@ TEST_F(HostTest, HealthTurnsWhenItLeavesAndQueriesAreServedOn) {
   request.set_user_id("ada");
   wallet::Wallet found;
   EXPECT_TRUE(stub->GetWallet(&context, request, &found).ok());
+}
+
+TEST_F(HostTest, APlaceThatIsTakenIsOneAndAnythingElseIsSaidByItsName) {
+  const std::string address = fmt::format("127.0.0.1:{}", testbed::FreePort());
+  ASSERT_TRUE(host_.Start(service_, {address}));
+  const auto refused = [this](const std::string& where) {
+    FakeService service{Echo};
+    Host host;
+    const auto started = host.Start(service, {where});
+    return started ? std::string() : fmt::format("{}: {}", started.error().reason, started.error().detail);
+  };
+  EXPECT_EQ(refused(address), fmt::format("port_taken: {} is in use by another program", address));
+  EXPECT_THAT(refused("192.0.2.1:9001"), testing::StartsWith("listen_failed: 192.0.2.1:9001: Cannot assign"));
+  EXPECT_THAT(
+      refused("unix:" + (dir_.path() / "none" / "s").string()),
+      testing::AllOf(testing::StartsWith("listen_failed: "), testing::EndsWith("No such file or directory")));
+}
+
+// gRPC tells of a failure to listen, too.
+TEST_F(HostTest, WhatGrpcLogsIsInOurLog) {
+  const std::string address = fmt::format("127.0.0.1:{}", testbed::FreePort());
+  ASSERT_TRUE(host_.Start(service_, {address}));
+  FakeService service{Echo};
+  Host host;
+  testing::internal::CaptureStderr();
+  EXPECT_FALSE(host.Start(service, {address}));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::AllOf(testing::StartsWith("{"), testing::HasSubstr(R"("event":"grpc")"),
+                             testing::Not(testing::ContainsRegex("\n[^{]"))));
+}
+
+TEST_F(HostTest, ToBeWellAgainIsNoWarning) {
+  std::atomic<bool> well = false;
+  testing::internal::CaptureStderr();
+  Serve([&] { return well ? std::string() : "the database is gone"; });
+  EXPECT_TRUE(Eventually([this] { return Health() == "not serving"; }));
+  well = true;
+  EXPECT_TRUE(Eventually([this] { return Health() == "serving"; }));
+  host_.Shutdown(0ms);
+  EXPECT_THAT(
+      testing::internal::GetCapturedStderr(),
+      testing::ContainsRegex("\"warning\",\"event\":\"health_changed\",\"problem\":\"the database is gone\""
+                             "(.|\n)*\"info\",\"event\":\"health_changed\",\"problem\":\"\""));
+}
+
+TEST(CheckListenAddressTest, IsAnIpAddressWithAPortOrASocket) {
+  const std::string longest = "unix:" + std::string(kMaxSocketPath, 's');
+  for (const std::string& right : {std::string("127.0.0.1:9001"), std::string("[::]:9001"), longest})
+    EXPECT_TRUE(CheckListenAddress(right)) << right;
+  for (const std::string& wrong : {std::string(), std::string("127.0.0.1"), std::string("127.0.0.1:99999"),
+                                   std::string("seat.internal:9001"), std::string("unix:"), longest + "s"})
+    EXPECT_EQ(CheckListenAddress(wrong).error().reason, "address_invalid") << wrong;
 }
 
 // What stands behind a series' name and labels in the exposition; "": it is not there.

@@ -556,10 +556,12 @@ TEST(ChannelsTest, ReplicasAreAListOrAName) {
   const auto named = ParseReplicas("dns:seat.boxoffice.svc:9000");
   EXPECT_EQ(named->dns_name, "seat.boxoffice.svc");
   EXPECT_EQ(named->port, "9000");
-  for (const char* wrong :
-       {"", ",", "host", "host:", ":1", "host:port", "a:1,", "unix:", "dns:name", "dns::1", "dns:a:1,b:2"}) {
+  for (const char* wrong : {"", ",", "host", "host:", ":1", "host:port", "a:1,", "unix:", "dns:name",
+                            "dns::1", "dns:a:1,b:2", "a:0", "a:99999", "dns:a:99999"}) {
     EXPECT_EQ(ParseReplicas(wrong).error().reason, "address_invalid") << wrong;
   }
+  EXPECT_TRUE(ParseReplicas("unix:" + std::string(kMaxSocketPath, 's')));
+  EXPECT_FALSE(ParseReplicas("unix:" + std::string(kMaxSocketPath + 1, 's')));
 }
 
 }  // namespace

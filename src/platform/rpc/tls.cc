@@ -109,17 +109,15 @@ struct Tls::Parts {
   Parts(TlsConfig config_in, obs::Registry* metrics_in)
       : config(std::move(config_in)), given(metrics_in), metrics(given != nullptr ? *given : nobodys) {}
 
-  // `identity` is what `texts` are checked to be.
-  [[nodiscard]] Result<void> Take(TlsTexts texts, const TlsIdentity& identity) {
+  // `end` is that of `texts`, which are checked.
+  [[nodiscard]] Result<void> Take(TlsTexts texts, std::chrono::sys_seconds end) {
     BOXOFFICE_TRY(handed.Replace(texts));
     in_use = std::move(texts);
-    service = identity.service;
-    const auto end = static_cast<double>(identity.end.time_since_epoch().count());
     metrics
         .GetGauge("boxoffice_tls_certificate_end_timestamp_seconds",
                   "When the certificate that a service shows ends, or its authority if that ends before",
-                  {{"service", service}})
-        .Set(end);
+                  {{"service", config.service}})
+        .Set(static_cast<double>(end.time_since_epoch().count()));
     NoteRefused("");
     return {};
   }
@@ -129,7 +127,7 @@ struct Tls::Parts {
     metrics
         .GetGauge("boxoffice_tls_files_refused",
                   "1 while the files of a service's certificate are not used, because they would not work",
-                  {{"service", service}})
+                  {{"service", config.service}})
         .Set(why.empty() ? 0 : 1);
     refused = std::move(why);
   }
@@ -138,7 +136,7 @@ struct Tls::Parts {
     std::string why = fmt::format("{}: {}", error.reason, error.detail);
     if (why == refused) return;
     obs::Log(obs::Level::kError, "tls_files_refused",
-             {{"service", service}, {"reason", error.reason}, {"detail", error.detail}});
+             {{"service", config.service}, {"reason", error.reason}, {"detail", error.detail}});
     Reloads("refused").Add();
     NoteRefused(std::move(why));
   }
@@ -146,7 +144,7 @@ struct Tls::Parts {
   obs::Counter& Reloads(const char* outcome) {
     return metrics.GetCounter("boxoffice_tls_reloads_total",
                               "Changes of the files of a service's certificate: taken, or refused",
-                              {{"service", service}, {"outcome", outcome}});
+                              {{"service", config.service}, {"outcome", outcome}});
   }
 
   void Look() {
@@ -161,15 +159,11 @@ struct Tls::Parts {
       return;
     }
     if (!texts) return Reject(texts.error());
-    const Result<TlsIdentity> identity = CheckTls(*texts, config);
-    if (!identity) return Reject(identity.error());
-    if (identity->service != service)
-      return Reject({Code::kUnavailable, "tls_other_service",
-                     fmt::format("{} is of the service \"{}\", this is \"{}\"", config.certificate.string(),
-                                 identity->service, service)});
-    if (const auto taken = Take(*std::move(texts), *identity); !taken) return Reject(taken.error());
+    const Result<std::chrono::sys_seconds> end = CheckTls(*texts, config);
+    if (!end) return Reject(end.error());
+    if (const auto taken = Take(*std::move(texts), *end); !taken) return Reject(taken.error());
     Reloads("taken").Add();
-    obs::Log(obs::Level::kInfo, "tls_files_taken", {{"service", service}});
+    obs::Log(obs::Level::kInfo, "tls_files_taken", {{"service", config.service}});
   }
 
   void Loop(const std::stop_token& stop) {
@@ -187,7 +181,6 @@ struct Tls::Parts {
   std::shared_ptr<grpc::ChannelCredentials> for_channel;
   // Of the thread, once there is one.
   TlsTexts in_use;
-  std::string service;
   std::string refused;  // why the files are not used
   std::optional<Result<TlsTexts>> last_look;
   std::mutex mutex;
@@ -201,8 +194,8 @@ Tls::~Tls() = default;
 Result<std::shared_ptr<const Tls>> Tls::Load(const TlsConfig& config, obs::Registry* metrics) {
   auto parts = std::make_unique<Parts>(config, metrics);
   BOXOFFICE_ASSIGN(TlsTexts texts, ReadTls(config));
-  BOXOFFICE_ASSIGN(const TlsIdentity identity, CheckTls(texts, config));
-  BOXOFFICE_TRY(parts->Take(std::move(texts), identity));
+  BOXOFFICE_ASSIGN(const std::chrono::sys_seconds end, CheckTls(texts, config));
+  BOXOFFICE_TRY(parts->Take(std::move(texts), end));
   // There from the start, so that the first one is an increase.
   for (const char* outcome : {"taken", "refused"}) (void)parts->Reloads(outcome);
   BOXOFFICE_TRY(parts->handed.identity.CheckReadable());

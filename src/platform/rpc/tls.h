@@ -27,10 +27,10 @@ namespace boxoffice::rpc {
 class Tls {
  public:
   // From then on the files are looked at every second, and taken when they have changed, are the same at two
-  // looks, and pass CheckTls, and are the same service's: connections show them within three seconds. Others
-  // are logged, once for each reason (tls_files_refused), and what there was stays. `metrics`, which outlives
-  // it, shows when the certificate ends, what was taken and what was refused; null: nobody sees it. Errors:
-  // those of ReadTls and CheckTls; tls_unsupported (the system gives no file in memory, or no /proc).
+  // looks, and pass CheckTls: connections show them within three seconds. Others are logged, once for each
+  // reason (tls_files_refused), and what there was stays. `metrics`, which outlives it, shows when the
+  // certificate ends, what was taken and what was refused; null: nobody sees it. Errors: those of ReadTls and
+  // CheckTls; tls_unsupported (the system gives no file in memory, or no /proc).
   [[nodiscard]] static Result<std::shared_ptr<const Tls>> Load(const TlsConfig& config,
                                                                obs::Registry* metrics = nullptr);
   ~Tls();

@@ -123,16 +123,21 @@ Result<TlsTexts> ReadTls(const TlsConfig& config) {
   return texts;
 }
 
-Result<TlsIdentity> CheckTls(const TlsTexts& texts, const TlsConfig& config) {
+Result<std::chrono::sys_seconds> CheckTls(const TlsTexts& texts, const TlsConfig& config) {
   BOXOFFICE_ASSIGN(const auto authorities, ParseCertificates(texts.ca, config.ca));
   BOXOFFICE_ASSIGN(const auto own, ParseCertificates(texts.certificate, config.certificate));
   BOXOFFICE_ASSIGN(const Key key, ParseKey(texts.key, config.key));
   if (X509_check_private_key(own.front().get(), key.get()) != 1)
     return Refuse("tls_key_mismatch",
                   fmt::format("{} is not the key of {}", config.key.string(), config.certificate.string()));
-  TlsIdentity identity{.service = ServiceIn(*own.front()), .end = {}};
-  BOXOFFICE_ASSIGN(identity.end, Verify(own, authorities, config));
-  return identity;
+  BOXOFFICE_ASSIGN(const std::chrono::sys_seconds end, Verify(own, authorities, config));
+  if (const std::string service = ServiceIn(*own.front()); service != config.service)
+    return Refuse(
+        "tls_other_service",
+        fmt::format("{} is of {}, this is \"{}\"", config.certificate.string(),
+                    service.empty() ? "no service of ours" : fmt::format("the service \"{}\"", service),
+                    config.service));
+  return end;
 }
 
 std::string ServerName(std::string_view service) { return fmt::format("{}{}", service, kDomain); }

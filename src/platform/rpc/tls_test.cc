@@ -31,7 +31,7 @@ using Client = CommandClient<wallet::CommandBatch, wallet::OutcomeBatch>;
 constexpr const char* kEdges = "services/reservation calls WalletService\ngateway calls SeatService\n";
 
 std::shared_ptr<const Tls> Load(const std::filesystem::path& dir, const std::string& service) {
-  auto tls = Tls::Load({dir / "ca.crt", dir / (service + ".crt"), dir / (service + ".key")});
+  auto tls = Tls::Load({service, dir / "ca.crt", dir / (service + ".crt"), dir / (service + ".key")});
   EXPECT_TRUE(tls) << tls.error().detail;
   return *tls;
 }
@@ -129,11 +129,13 @@ TEST_F(TlsTest, ARoomCallsAsItselfFromAnotherServicesProcess) {
   const auto where = [this](std::string_view) { return address_; };
   const ChannelFactory of_the_process = ChannelFactory::Network(where, Load(certs(), "gateway"));
   EXPECT_EQ(Query(of_the_process("wallet")).error().reason, "caller_refused");
-  const auto of_the_room = of_the_process.As(certs() / "reservation.crt", certs() / "reservation.key");
+  const auto of_the_room =
+      of_the_process.As("reservation", certs() / "reservation.crt", certs() / "reservation.key");
   ASSERT_TRUE(of_the_room) << of_the_room.error().detail;
   EXPECT_TRUE(Query((*of_the_room)("wallet")));
-  EXPECT_EQ(of_the_process.As(certs() / "reservation.crt", certs() / "gateway.key").error().reason,
-            "tls_key_mismatch");
+  EXPECT_EQ(
+      of_the_process.As("reservation", certs() / "reservation.crt", certs() / "gateway.key").error().reason,
+      "tls_key_mismatch");
   EXPECT_FALSE(ChannelFactory::Network(where).HasTls());
 }
 
@@ -175,7 +177,7 @@ TEST_F(TlsTest, ACallerRefusesAServerThatIsAnotherService) {
 
 TEST_F(TlsTest, FilesThatDontFitAreRefusedAtTheStart) {
   const auto load = [&](const char* ca, const char* certificate, const char* key) {
-    const auto tls = Tls::Load({certs() / ca, certs() / certificate, certs() / key});
+    const auto tls = Tls::Load({"seat", certs() / ca, certs() / certificate, certs() / key});
     return tls ? std::string() : tls.error().reason;
   };
   EXPECT_EQ(load("ca.crt", "seat.crt", "seat.key"), "");
@@ -193,6 +195,15 @@ TEST_F(TlsTest, FilesThatDontFitAreRefusedAtTheStart) {
   EXPECT_EQ(load("ca.crt", "strange.crt", "strange.key"), "tls_untrusted");
   std::ofstream(certs() / "half.crt") << stranger->certificate.substr(0, stranger->certificate.size() / 2);
   EXPECT_EQ(load("half.crt", "seat.crt", "seat.key"), "tls_file");
+}
+
+// It would be ready, and nobody could call it.
+TEST_F(TlsTest, TheCertificateOfAnotherServiceIsRefusedAtTheStart) {
+  const auto refused =
+      Tls::Load({"seat", certs() / "ca.crt", certs() / "wallet.crt", certs() / "wallet.key"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "tls_other_service");
+  EXPECT_THAT(refused.error().detail, HasSubstr("wallet.crt is of the service \"wallet\", this is \"seat\""));
 }
 
 TEST_F(TlsTest, KeysAreTheirOwnersAlone) {
@@ -219,7 +230,7 @@ class TlsExchangeTest : public TlsTest {
   }
 
   TlsConfig FilesOf(const std::string& service) const {
-    return {certs() / "ca.crt", certs() / (service + ".crt"), certs() / (service + ".key")};
+    return {service, certs() / "ca.crt", certs() / (service + ".crt"), certs() / (service + ".key")};
   }
   void Write(const std::string& file, const std::string& text) const {
     std::ofstream(certs() / file, std::ios::trunc) << text;
