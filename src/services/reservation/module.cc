@@ -90,8 +90,10 @@ void AddKeys(config::Keys& keys, ReservationConfig& config) {
                 "From the start of a run until the saga is postponed and the buyer answered");
   keys.Duration("step.timeout_ms", config.calls.step, milliseconds(10), milliseconds(60'000),
                 "For one call to queue, seat or wallet");
-  keys.Duration("step.payment_timeout_ms", config.calls.payment, milliseconds(10), milliseconds(120'000),
-                "For one call to payment: its provider.timeout_ms and a little");
+  keys.Duration(
+      "step.payment_timeout_ms", config.calls.payment, milliseconds(10), milliseconds(120'000),
+      "For one call to payment: more than its provider.timeout_ms, half a second say; or sagas stop "
+      "waiting before it does");
   module::AddBatchKeys(keys, config.service.limits);
   module::AddOutboxKeys(keys, config.outbox);
 }

@@ -384,7 +384,7 @@ class Decider {
     const bool too_long =
         saga.tries >= policy_.max_tries || now_ - TriedSince(saga, policy_) > policy_.park_after;
     if (too_long) {
-      saga.status = SagaStatus::kParked;
+      saga.status = MUTANT("saga_parked_is_done") ? SagaStatus::kDone : SagaStatus::kParked;
       AddToTimeline(saga, {"park", false, "parked", "needs an operator: " + saga.last_error, now_, 0});
       next.due_at.reset();
     } else {

@@ -72,6 +72,7 @@ v1::ListReservationsResponse ToProto(const Page& page) {
   for (const Reservation& reservation : page.reservations)
     *response.add_reservations() = ToProto(reservation);
   response.set_more(page.more);
+  if (page.next_before) response.set_next_before_id(std::string(page.next_before->bytes()));
   return response;
 }
 

@@ -76,6 +76,7 @@ class GatedWorld final : public Participants {
     refused.refusal = Refusal{.code = "seats_taken", .conflicts = {{1, "A-1", world.sold ? "sold" : "held"}}};
     co_return refused;
   }
+  asio::awaitable<StepResult> KeepSeats(const Reservation& r) override { return world.KeepSeats(r); }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation& r) override { return world.ConfirmSeats(r); }
   asio::awaitable<StepResult> ReleaseSeats(const Reservation& r) override { return world.ReleaseSeats(r); }
   asio::awaitable<StepResult> ReleaseOnly(const Reservation& r, std::vector<uint32_t> seat_nos) override {

@@ -1,6 +1,7 @@
 // The work on whole shows: a COMMIT that was done, and nobody is told; more places than a look reads at once.
 #include "services/reservation/saga/show_service.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -56,11 +57,15 @@ class CountingReader final : public ShowReader {
   }
   Result<Page> OfShow(int64_t show_id, std::span<const State> states, ReservationId after,
                       uint32_t limit) override {
+    if (came_late && std::ranges::find(states, State::kCancelled) != states.end()) {
+      return Page{.reservations = {*came_late}, .more = false};
+    }
     if (of_show.empty() || after != ReservationId()) return reader_->OfShow(show_id, states, after, limit);
     return Page{.reservations = of_show, .more = false};
   }
   std::atomic<size_t> places = 0;
-  std::vector<Reservation> of_show;  // empty: as the store has it. Set while nobody reads
+  std::vector<Reservation> of_show;      // empty: as the store has it. Set while nobody reads
+  std::optional<Reservation> came_late;  // none of those to be ended, and there when all are counted
 
  private:
   Result<WaitlistPage> Counted(Result<WaitlistPage> page) {
@@ -124,7 +129,7 @@ class TwoSeats final : public Shows {
 
 class ShowServiceTest : public ::testing::Test {
  protected:
-  ShowServiceTest() {
+  explicit ShowServiceTest(milliseconds settle = ShowServiceConfig().settle) {
     obs::SetLogLevel(obs::Level::kError);
     ServiceConfig sagas;
     sagas.owner = "me";
@@ -134,6 +139,7 @@ class ShowServiceTest : public ::testing::Test {
     config.owner = "me";
     config.scan_every = milliseconds(1);
     config.poll_every = milliseconds(0);
+    config.settle = settle;
     config.waitlist_page = 2;
     service_ = std::make_unique<ShowService>(std::move(config), io_.get_executor(), store_, reader_, offers_,
                                              *sagas_, shows_, clock_, random_, metrics_);
@@ -408,6 +414,21 @@ TEST_F(ShowServiceTest, ARoundThatCouldEndNoneOfTheReservationsThatItFoundHasFai
   EXPECT_TRUE(RunUntil([this] { return FailedRounds() == 1; }));
   StopWorking();
   EXPECT_EQ(CancellationNow().last_error, "reservation_not_found: there is no such reservation");
+}
+
+class SettledShowServiceTest : public ShowServiceTest {
+ protected:
+  SettledShowServiceTest() : ShowServiceTest(milliseconds(0)) {}
+};
+
+TEST_F(SettledShowServiceTest, WhoIsRefusedWhileACancellationIsCountedIsNotSaidToWait) {
+  reader_.came_late.emplace().state = State::kConfirming;
+  shows_.view.starts_at = clock_.Now() + std::chrono::hours(1);
+  ASSERT_TRUE(Cancel());
+  service_->StartWorking();
+  EXPECT_TRUE(RunUntil([this] { return CancellationNow().state == CancellationState::kDone; }));
+  StopWorking();
+  EXPECT_EQ(CancellationNow().progress, CancellationProgress());
 }
 
 }  // namespace

@@ -355,20 +355,12 @@ class PostgresReader final : public Reader {
   }
 
   Result<Page> List(const ListQuery& query) override {
-    const IdRange range = RangeOf(query);
-    std::string sql = "SELECT record FROM reservation WHERE id < $1 AND id >= $2";
-    if (query.state) sql += " AND " + StateCondition(*query.state);
-    const bool by_user = !query.user_id.empty();
-    const bool by_show = query.show_id != 0;
-    if (by_user) sql += " AND user_id = $4";
-    if (by_show) sql += by_user ? " AND show_id = $5" : " AND show_id = $4";
-    sql += " ORDER BY id DESC LIMIT $3";
-    const int64_t limit = int64_t{query.limit} + 1;
-    if (by_user && by_show)
-      return Read(query.limit, sql, range.before, range.from, limit, query.user_id, query.show_id);
-    if (by_user) return Read(query.limit, sql, range.before, range.from, limit, query.user_id);
-    if (by_show) return Read(query.limit, sql, range.before, range.from, limit, query.show_id);
-    return Read(query.limit, sql, range.before, range.from, limit);
+    IdRange range = RangeOf(query);
+    BOXOFFICE_ASSIGN(const std::optional<ReservationId> cut, CutOf(query, range));
+    if (cut) range.from = *cut;
+    BOXOFFICE_ASSIGN(Page page, ListIn(query, range));
+    SetNext(page, cut);
+    return page;
   }
 
   Result<Page> ListSagas(std::optional<SagaStatus> status, ReservationId after, uint32_t limit) override {
@@ -401,6 +393,33 @@ class PostgresReader final : public Reader {
   }
 
  private:
+  // The last of those that a list looks at, where they are kMaxLookedAt.
+  Result<std::optional<ReservationId>> CutOf(const ListQuery& query, const IdRange& range) {
+    if (!IsLookedThrough(query)) return std::nullopt;
+    BOXOFFICE_ASSIGN(const auto rows,
+                     reader_.ReadOne("SELECT id FROM reservation WHERE user_id = $1 AND id < $2 AND id >= $3 "
+                                     "ORDER BY id DESC LIMIT 1 OFFSET $4",
+                                     query.user_id, range.before, range.from, int64_t{kMaxLookedAt} - 1));
+    if (rows.empty()) return std::nullopt;
+    return rows[0].Id<ReservationId>(0);
+  }
+
+  Result<Page> ListIn(const ListQuery& query, const IdRange& range) {
+    const bool by_user = !query.user_id.empty();
+    const bool by_show = query.show_id != 0;
+    std::string sql = "SELECT record FROM reservation WHERE id < $1 AND id >= $2";
+    if (query.state) sql += " AND " + StateCondition(*query.state, by_user);
+    if (by_user) sql += " AND user_id = $4";
+    if (by_show) sql += by_user ? " AND show_id = $5" : " AND show_id = $4";
+    sql += " ORDER BY id DESC LIMIT $3";
+    const int64_t limit = int64_t{query.limit} + 1;
+    if (by_user && by_show)
+      return Read(query.limit, sql, range.before, range.from, limit, query.user_id, query.show_id);
+    if (by_user) return Read(query.limit, sql, range.before, range.from, limit, query.user_id);
+    if (by_show) return Read(query.limit, sql, range.before, range.from, limit, query.show_id);
+    return Read(query.limit, sql, range.before, range.from, limit);
+  }
+
   template <typename... T>
   Result<Page> Read(uint32_t limit, std::string_view sql, const T&... values) {
     BOXOFFICE_ASSIGN(const auto rows, reader_.ReadOne(sql, values...));

@@ -37,6 +37,7 @@ class Willing final : public Participants {
     reservation.hold_expires_at = until + milliseconds(300'000);
     return Done();
   }
+  asio::awaitable<StepResult> KeepSeats(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ReleaseSeats(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ReleaseOnly(const Reservation&, std::vector<uint32_t>) override {

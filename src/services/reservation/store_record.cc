@@ -313,8 +313,15 @@ IdRange RangeOf(const ListQuery& query) {
   return range;
 }
 
-std::string StateCondition(State state) {
+void SetNext(Page& page, std::optional<ReservationId> cut) {
+  if (page.more) cut = page.reservations.back().id;
+  page.more = cut.has_value();
+  page.next_before = cut;
+}
+
+std::string StateCondition(State state, bool of_one_user) {
   std::string is_so = fmt::format("state = {}", static_cast<int>(state));
+  if (of_one_user) return is_so;
   // In the words of the index, which is of these states only.
   if (state > State::kConfirmed) is_so += " AND state > 2";
   // What is on its way is due, or its saga is parked: both have an index, and it is soon something else.

@@ -39,9 +39,16 @@ struct IdRange {
   ReservationId before;
 };
 [[nodiscard]] IdRange RangeOf(const ListQuery& query);
-// A condition that finds what is in this state by an index, besides user and show: of the states that most
-// reservations are in for good, CONFIRMED alone, there is none.
-[[nodiscard]] std::string StateCondition(State state);
+// Whether the range has to be cut where kMaxLookedAt of the user's reservations end.
+[[nodiscard]] inline bool IsLookedThrough(const ListQuery& query) {
+  return !query.user_id.empty() && (query.state || query.show_id != 0);
+}
+// Of the rows that were found: says where the next page begins. `cut`: where the look has ended, if the range
+// went on.
+void SetNext(Page& page, std::optional<ReservationId> cut);
+// A condition that finds what is in this state, of everybody by an index: of the states that most
+// reservations are in for good, CONFIRMED alone, there is none. Of one user's all are looked at.
+[[nodiscard]] std::string StateCondition(State state, bool of_one_user);
 
 // The event as it goes to the bus: topic "reservation", key: the reservation's id.
 [[nodiscard]] bus::Event ToBusEvent(const std::string& type, const Reservation& reservation, EventId id);

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "services/reservation/store_record.h"
-
 namespace boxoffice::sql {
 std::span<const Migration> reservation_sqlite_schema();
 }  // namespace boxoffice::sql
@@ -226,21 +224,40 @@ Result<std::optional<Reservation>> SqliteReader::Get(ReservationId id) {
   return std::move(page.reservations.front());
 }
 
+// The last of those that a list looks at, where they are kMaxLookedAt; the index has all that this takes.
+Result<std::optional<ReservationId>> SqliteReader::CutOf(const ListQuery& query, const IdRange& range) {
+  if (!IsLookedThrough(query)) return std::nullopt;
+  sql::Statement select = database_.Prepare(
+      fmt::format("SELECT id FROM reservation INDEXED BY reservation_user WHERE id < ?1 AND id >= ?2 "
+                  "AND user_id = ?3 ORDER BY id DESC LIMIT 1 OFFSET {}",
+                  kMaxLookedAt - 1));
+  BOXOFFICE_ASSIGN(const bool found, select.Bind(range.before, range.from, query.user_id).Step());
+  if (!found) return std::nullopt;
+  return ReservationId::FromBytes(select.Text(0));
+}
+
 Result<Page> SqliteReader::List(const ListQuery& query) {
   const std::scoped_lock lock(mutex_);
-  const IdRange range = RangeOf(query);
-  std::string sql = "SELECT record FROM reservation WHERE id < ?1 AND id >= ?2";
-  if (!query.user_id.empty()) sql += " AND user_id = ?3";
-  if (query.state) sql += " AND " + StateCondition(*query.state);
+  IdRange range = RangeOf(query);
+  BOXOFFICE_ASSIGN(const std::optional<ReservationId> cut, CutOf(query, range));
+  if (cut) range.from = *cut;
+  const bool by_user = !query.user_id.empty();
+  // The other indexes lead to everybody's.
+  std::string sql = fmt::format("SELECT record FROM reservation {} WHERE id < ?1 AND id >= ?2",
+                                by_user ? "INDEXED BY reservation_user" : "");
+  if (by_user) sql += " AND user_id = ?3";
+  if (query.state) sql += " AND " + StateCondition(*query.state, by_user);
   if (query.show_id != 0) sql += fmt::format(" AND show_id = {}", query.show_id);
   sql += fmt::format(" ORDER BY id DESC LIMIT {}", query.limit + 1);
   sql::Statement select = database_.Prepare(sql);
-  if (query.user_id.empty()) {
-    select.Bind(range.before, range.from);
-  } else {
+  if (by_user) {
     select.Bind(range.before, range.from, query.user_id);
+  } else {
+    select.Bind(range.before, range.from);
   }
-  return ReadPage(select, query.limit);
+  BOXOFFICE_ASSIGN(Page page, ReadPage(select, query.limit));
+  SetNext(page, cut);
+  return page;
 }
 
 std::string SelectSagas(std::optional<SagaStatus> status, uint32_t limit) {

@@ -11,6 +11,7 @@
 #include "platform/outbox/outbox.h"
 #include "platform/sql/sqlite.h"
 #include "services/reservation/store.h"
+#include "services/reservation/store_record.h"
 
 namespace boxoffice::reservation {
 
@@ -68,6 +69,7 @@ class SqliteReader final : public Reader {
 
  private:
   explicit SqliteReader(sql::Database database);
+  [[nodiscard]] Result<std::optional<ReservationId>> CutOf(const ListQuery& query, const IdRange& range);
   std::mutex mutex_;  // one connection serves all readers, in turn
   sql::Database database_;
 };

@@ -122,6 +122,11 @@ std::optional<Error> CheckWish(const SeatChoice& wish, const ShowView& show, con
     return refuse(Code::kConflict, "seat_limit",
                   fmt::format("a buyer can have {} seats of this show", show.seat_limit));
   }
+  const FreeSeats all({hall.seats, std::vector<bool>(seats.size(), true)});
+  if (!all.CanServe(wish)) {
+    return refuse(Code::kConflict, "not_enough_seats",
+                  fmt::format("the show has {} seats like that", all.Count(wish)));
+  }
   if (show.waitlist_first) return std::nullopt;
   const FreeSeats free(hall);
   if (free.CanServe(wish)) {

@@ -78,7 +78,8 @@ class FreeSeats {
 };
 
 // Why nobody can wait for that; nullopt: one can. no_seats, too_many_seats, seat_limit, section_unknown,
-// category_unknown, show_not_on_sale, show_cancelled, not_sold_out.
+// category_unknown, not_enough_seats (were all free, they would not do), show_not_on_sale, show_cancelled,
+// not_sold_out.
 [[nodiscard]] std::optional<Error> CheckWish(const SeatChoice& wish, const ShowView& show, const Hall& hall);
 
 // What a show that is over means for who waits: why each place ends; empty: it goes on.

@@ -85,6 +85,16 @@ TEST(WaitlistTest, WishesThatCanNeverBeMetAreRefused) {
   ShowView two_each;
   two_each.seat_limit = 2;
   EXPECT_EQ(RefusalOf(Wish(3), two_each, kNoneFree), "seat_limit");
+  ShowView kept;
+  kept.waitlist_first = true;
+  for (const ShowView& show : {ShowView(), kept}) {
+    EXPECT_EQ(RefusalOf(Wish(6), show, kNoneFree), "not_enough_seats");
+    EXPECT_EQ(RefusalOf(Wish(5), show, kNoneFree), "");
+    EXPECT_EQ(RefusalOf(Wish(3, "Floor"), show, kNoneFree), "not_enough_seats");
+    EXPECT_EQ(RefusalOf(Wish(2, "Floor", "B"), show, kNoneFree), "not_enough_seats");
+    EXPECT_EQ(RefusalOf(Wish(1, "", "", 99), show, kNoneFree), "not_enough_seats") << "none is so cheap";
+    EXPECT_EQ(RefusalOf(Wish(1, "", "", 100), show, kNoneFree), "");
+  }
 }
 
 TEST(WaitlistTest, OneWaitsForShowsOnSaleOnly) {

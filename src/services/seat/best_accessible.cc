@@ -8,16 +8,6 @@
 namespace boxoffice::seat {
 namespace {
 
-Point MiddleOf(const Layout& layout, std::span<const SeatNo> seats) {
-  Point middle;
-  for (const SeatNo seat_no : seats) {
-    const Point at = layout.PlaceOf(seat_no);
-    middle.x += at.x / static_cast<double>(seats.size());
-    middle.y += at.y / static_cast<double>(seats.size());
-  }
-  return middle;
-}
-
 // Up to `count` of these: the nearest to the point, nearest first; of equals, those that came first.
 std::vector<SeatNo> NearestOf(const Layout& layout, Point point, std::span<const SeatNo> seats,
                               size_t count) {
@@ -80,7 +70,7 @@ std::vector<SeatNo> FreeSeats::PartyAround(SeatNo first, std::span<const SeatNo>
 // another's companion's. False: there are not enough.
 bool FreeSeats::FillUp(const BestAvailable& asked, const Wish& wish, std::vector<SeatNo>& party) const {
   if (party.size() >= asked.count) return party.size() == asked.count;
-  const Point middle = MiddleOf(*layout_, party);
+  const Point middle = MiddleOf(party);
   const auto add_nearest = [&](std::span<const SeatNo> seats) {
     const std::vector<SeatNo> more = NearestOf(*layout_, middle, seats, asked.count - party.size());
     party.insert(party.end(), more.begin(), more.end());

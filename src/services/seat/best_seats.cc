@@ -239,12 +239,7 @@ bool FreeSeats::TakeBelowRow(const Wish& wish, std::vector<SeatNo>& seats) const
 
 std::vector<SeatNo> FreeSeats::Nearest(std::span<const SeatNo> seats, bool avoid_orphans) const {
   if (all_free_ < seats.size()) return {};
-  Point middle;
-  for (const SeatNo seat_no : seats) {
-    const Point at = layout_->PlaceOf(seat_no);
-    middle.x += at.x / static_cast<double>(seats.size());
-    middle.y += at.y / static_cast<double>(seats.size());
-  }
+  const Point middle = MiddleOf(seats);
   BestAvailable asked;
   asked.count = static_cast<uint32_t>(seats.size());
   Proposal proposal;
@@ -423,6 +418,16 @@ void FreeSeats::TakeAny(uint32_t row, const Wish& wish, std::vector<SeatNo>& sea
     if (seats.size() == wish.count) return;
     seats.push_back(index + 1);
   }
+}
+
+Point FreeSeats::MiddleOf(std::span<const SeatNo> seats) const {
+  Point middle;
+  for (const SeatNo seat_no : seats) {
+    const Point at = layout_->PlaceOf(seat_no);
+    middle.x += at.x / static_cast<double>(seats.size());
+    middle.y += at.y / static_cast<double>(seats.size());
+  }
+  return middle;
 }
 
 double FreeSeats::DistanceTo(Point point, uint32_t index) const {

@@ -20,8 +20,8 @@ struct BestAvailable {
   std::string section;    // empty: any
   std::string category;   // empty: any
   int64_t max_price = 0;  // of each seat; 0: any
-  uint32_t accessible =
-      0;  // so many of them for wheelchairs, and the others as near, companions' seats first
+  // So many of them for wheelchairs, and the others as near, companions' seats first.
+  uint32_t accessible = 0;
   bool operator==(const BestAvailable&) const = default;
 };
 
@@ -127,6 +127,7 @@ class FreeSeats {
   [[nodiscard]] bool TakeTwoRows(uint32_t row, const Wish& wish, std::vector<SeatNo>& seats) const;
   void TakeAny(uint32_t row, const Wish& wish, std::vector<SeatNo>& seats) const;
 
+  [[nodiscard]] Point MiddleOf(std::span<const SeatNo> seats) const;
   [[nodiscard]] double DistanceTo(Point point, uint32_t index) const;
   [[nodiscard]] double LeastDistanceTo(Point point, uint32_t row) const;
   void LookForRun(uint32_t row, const Wish& wish, Point point, NearestRun& best) const;

@@ -38,6 +38,7 @@ class Book {
   std::optional<Outcome> Run(const HoldSeats& hold);
   std::optional<Outcome> Run(const ConfirmSeats& confirm);
   std::optional<Outcome> Run(const ReleaseSeats& release);
+  std::optional<Outcome> Run(const KeepSeats& keep);
   std::optional<Outcome> Run(const MoveSeats& move);
   std::optional<Outcome> Run(const SweepSeats& sweep);
   std::optional<Outcome> Run(const TellSoldOut& tell);
@@ -62,6 +63,7 @@ class Book {
   // Of what operators ask of many seats.
   static std::optional<Outcome> CheckMany(const ShowNow& show, const std::vector<SeatNo>& seats);
   std::optional<Outcome> CheckNobodys(const ShowNow& show, const std::vector<SeatNo>& seats) const;
+  std::optional<Outcome> CheckNoOthers(const ShowNow& show, const AssignChannel& assign) const;
   template <typename Change>
   void ChangeMany(ShowNow& show, const std::vector<SeatNo>& seats, Change change);
 
@@ -78,6 +80,8 @@ class Book {
   // The buyer's seats as they are listed from now on: those that are the buyer's, and `more`.
   void ListSeats(const BuyerKey& buyer, const std::vector<SeatNo>& more);
 
+  // What the saga sends from now on is aborted.
+  void LeaveTombstone(SagaId saga, ReservationId reservation, int64_t show_id);
   SeatRow& ChangeSeat(const SeatKey& key);
   void Free(const SeatKey& key);
   void NoteReleased(const SeatRow& row);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <map>
 #include <optional>
 #include <unordered_map>
 
@@ -230,13 +229,12 @@ Result<SeatingPlan> ParseCsvPlan(std::string_view csv) {
   if (csv.size() > kMaxPlanBytes) {
     return Invalid(fmt::format("{} bytes, at most {} are possible", csv.size(), kMaxPlanBytes));
   }
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (csv.starts_with(kByteOrderMark)) csv.remove_prefix(kByteOrderMark.size());
   Parser parser;
   BOXOFFICE_ASSIGN(const std::vector<Record> records, parser.Parse(csv));
   if (records.empty()) return InvalidLine(1, "the names of the columns are missing");
-  if (records.size() == 1) return InvalidLine(records[0].line + 1, "there is no seat");
   BOXOFFICE_ASSIGN(const Header header, ReadHeader(records[0]));
+  if (records.size() == 1) return InvalidLine(records[0].line + 1, "there is no seat");
   PlanBuilder builder(header);
   for (size_t i = 1; i < records.size(); ++i) {
     const Record& record = records[i];

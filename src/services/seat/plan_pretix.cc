@@ -165,6 +165,7 @@ Result<SeatingPlan> ParsePretixPlan(std::string_view text) {
   if (text.size() > kMaxPlanBytes) {
     return Invalid(fmt::format("{} bytes, at most {} are possible", text.size(), kMaxPlanBytes));
   }
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   json::monotonic_resource memory;
   json::stream_parser parser(&memory);
   boost::system::error_code error;

@@ -65,6 +65,14 @@ Result<HoldSeats> Parse(const v1::HoldSeats& proto) {
   return hold;
 }
 
+Result<KeepSeats> ParseKeep(const v1::HoldSeats& proto) {
+  BOXOFFICE_ASSIGN(KeepSeats keep, ParseNames<KeepSeats>(proto));
+  BOXOFFICE_ASSIGN(keep.seats, ParseSeats("seats.seat_nos", proto.seats().seat_nos()));
+  if (proto.keep_until_ms() < 0) return InvalidField("keep_until_ms", "is negative");
+  keep.until = FromUnixMs(proto.keep_until_ms());
+  return keep;
+}
+
 Result<ConfirmSeats> Parse(const v1::ConfirmSeats& proto) {
   BOXOFFICE_ASSIGN(ConfirmSeats confirm, ParseNames<ConfirmSeats>(proto));
   BOXOFFICE_ASSIGN(confirm.seats, ParseSeats("seat_nos", proto.seat_nos()));
@@ -156,6 +164,7 @@ void AddLayout(const Layout& layout, v1::SeatMap& map) {
 Result<decltype(Command::body)> ParseBody(const v1::Command& proto) {
   switch (proto.body_case()) {
     case v1::Command::kHold:
+      if (proto.hold().has_keep_until_ms()) return ParseKeep(proto.hold());
       return Parse(proto.hold());
     case v1::Command::kConfirm:
       return Parse(proto.confirm());
@@ -201,6 +210,9 @@ v1::SeatOutcome SeatsToProto(const Outcome& outcome) {
   if (outcome.show) seats.set_currency(std::string(outcome.show->currency.code()));
   seats.set_hold_expires_at_ms(ToUnixMs(outcome.hold_expires_at));
   seats.set_refusal(std::string(RefusalName(outcome.refusal)));
+  if (!outcome.channel.empty()) {
+    seats.set_detail(fmt::format("kept for the channel {}: give them back from it first", outcome.channel));
+  }
   for (const Conflict& conflict : outcome.conflicts) {
     v1::SeatConflict& one = *seats.add_conflicts();
     one.set_seat_no(conflict.seat_no);

@@ -264,6 +264,7 @@ Result<v1::BlockSeatsResponse> SeatRpcServer::AnswerOf(int64_t show_id,
   if (outcome.kind == Outcome::Kind::kDone) {
     BOXOFFICE_ASSIGN(const ShowView view, service_.GetShow(show_id, /*drafts=*/true));
     *answer.mutable_show() = ToProto(view);
+    answer.set_changed(outcome.changed);
   }
   return answer;
 }

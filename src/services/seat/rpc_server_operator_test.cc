@@ -7,6 +7,7 @@ namespace boxoffice::seat {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 using namespace std::chrono_literals;
@@ -233,6 +234,12 @@ TEST_F(SeatRpcTest, SeatsOfAChannelAreItsBuyersAndCountedHonestly) {
   EXPECT_EQ(kept.show().free(), 4);
   EXPECT_EQ(kept.show().blocked(), 4);
   EXPECT_EQ(kept.show().kept_for_channels(), 4);
+  EXPECT_EQ(kept.changed(), 4);
+  assign.set_channel("press");
+  const auto other = Call<v1::BlockSeatsResponse>(&v1::SeatService::Stub::AssignChannel, assign).outcome();
+  EXPECT_EQ(other.refusal(), "seats_taken");
+  EXPECT_EQ(other.conflicts(0).reason(), "channel");
+  EXPECT_THAT(other.detail(), HasSubstr("fanclub"));
 
   v1::Command best = HoldOf(NewId(), NewId(), "bob", {});
   best.mutable_hold()->mutable_best_available()->set_count(1);
@@ -268,9 +275,10 @@ TEST_F(SeatRpcTest, SeatsOfAChannelAreItsBuyersAndCountedHonestly) {
   const auto opened = Call<v1::BlockSeatsResponse>(&v1::SeatService::Stub::AssignChannel, open);
   EXPECT_EQ(opened.show().kept_for_channels(), 0);
   EXPECT_EQ(opened.show().free(), 4);
-  EXPECT_EQ(Call<v1::BlockSeatsResponse>(&v1::SeatService::Stub::AssignChannel, open).outcome().kind(),
-            v1::SeatOutcome::DONE)
-      << "again";
+  EXPECT_EQ(opened.changed(), 4);
+  const auto again = Call<v1::BlockSeatsResponse>(&v1::SeatService::Stub::AssignChannel, open);
+  EXPECT_EQ(again.outcome().kind(), v1::SeatOutcome::DONE);
+  EXPECT_EQ(again.changed(), 0);
   EXPECT_EQ(Run(HoldOf(NewId(), NewId(), "bob2", {4})).kind(), v1::SeatOutcome::DONE);
   v1::ListBlocksRequest blocks;
   blocks.set_show_id(show_id_);

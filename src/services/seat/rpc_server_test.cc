@@ -47,6 +47,16 @@ TEST_F(SeatRpcTest, SeatsGoThroughTheWholeService) {
   EXPECT_EQ(Map().free(), 8);
 }
 
+TEST_F(SeatRpcTest, SeatsAreKeptUntilTheTimeThatAHoldSaysInsteadOfBeingHeld) {
+  Run(HoldOf(saga_, reservation_, "ann", {1, 2}));
+  v1::Command keep = HoldOf(saga_, reservation_, "ann", {1, 2});
+  keep.mutable_hold()->set_keep_until_ms(ToUnixMs(clock_.Now() + 1min));
+  EXPECT_EQ(Run(keep).kind(), v1::SeatOutcome::DONE);
+  EXPECT_EQ(Map().next_release_at_ms(), ToUnixMs(clock_.Now() + 1min));
+  EXPECT_EQ(Map().held(), 2);
+  EXPECT_EQ(Run(HoldOf(saga_, reservation_, "ann", {1, 2})).kind(), v1::SeatOutcome::ABORTED);
+}
+
 TEST_F(SeatRpcTest, AnswersSurviveARestart) {
   const auto held = Run(HoldOf(saga_, reservation_, "ann", {1, 2}));
   const auto sold = Run(ConfirmOf(saga_, reservation_, {1, 2}));
@@ -385,6 +395,9 @@ TEST_F(SeatRpcTest, AMalformedFieldIsNamed) {
   EXPECT_THAT(RunError(HoldOf(saga_, reservation_, "", {1})).detail, StartsWith("user_id:"));
   EXPECT_THAT(RunError(HoldOf(saga_, reservation_, std::string(65, 'a'), {1})).detail,
               StartsWith("user_id:"));
+  v1::Command keep = HoldOf(saga_, reservation_, "ann", {1});
+  keep.mutable_hold()->set_keep_until_ms(-1);
+  EXPECT_THAT(RunError(keep).detail, StartsWith("keep_until_ms:"));
   const Error error = RunError(v1::Command());
   EXPECT_THAT(error.detail, StartsWith("body:"));
   EXPECT_EQ(error.code, Code::kInvalidArgument);

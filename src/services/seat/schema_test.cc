@@ -11,6 +11,7 @@
 #include "services/seat/store_postgres.h"
 #include "services/seat/store_sqlite.h"
 #include "services/seat/testing_hall.h"
+#include "services/seat/testing_store.h"
 #include "testing/postgres_server.h"
 
 namespace boxoffice::sql {
@@ -71,7 +72,7 @@ std::string PostgresRows() {
 
 // Whatever the store: it goes on where the first version has ended.
 void ExpectGoesOn(Store& store) {
-  const Catalogue catalogue = store.LoadCatalogue().value();
+  const Catalogue catalogue = CatalogueOf(store);
   ASSERT_EQ(catalogue.shows.size(), 1);
   const Show& show = catalogue.shows[0].show;
   EXPECT_EQ(show.terms.seat_limit, 4);

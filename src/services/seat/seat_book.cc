@@ -448,61 +448,6 @@ std::optional<Outcome> Book::CheckLost(ReservationId reservation, int64_t show_i
   return outcome;
 }
 
-std::optional<Outcome> Book::Run(const ReleaseSeats& release) {
-  const SagaRow& saga = sagas_.Get(release.saga);
-  // Again: the reservation may have seats by a later saga, which are none of this one's.
-  if (saga.undone) return Of(Kind::kDone);
-  ShowNow* show = FindShow(release.show_id);
-  std::vector<SeatNo> freed;
-  if (show != nullptr) {
-    std::vector<SeatNo> seats = release.seats;
-    if (saga.show_id == release.show_id) {
-      seats.insert(seats.end(), saga.seats.begin(), saga.seats.end());
-    }
-    SortUnique(seats);
-    if (MUTANT("seat_release_part") && seats.size() > 1) seats.pop_back();
-    for (const SeatNo seat_no : seats) {
-      const SeatKey key{release.show_id, seat_no};
-      const bool anybodys = MUTANT("seat_release_without_owner") && seats_.Get(key).IsOwned();
-      if (!seats_.Get(key).BelongsTo(release.reservation) && !anybodys) continue;
-      const SeatRow& row = seats_.Get(key);
-      if (row.state == SeatState::kSold) --show->sold;
-      // What has lapsed counts as kept already.
-      if (!row.IsFree(now_) && !row.ChannelAt(now_).empty()) ++show->blocked;
-      Free(key);
-      freed.push_back(seat_no);
-    }
-  }
-  if (!freed.empty()) {
-    Emit({Event::Kind::kReleased,
-          release.reservation,
-          release.show_id,
-          std::move(freed),
-          {},
-          {},
-          now_,
-          *traceparent_});
-  }
-  SagaRow& undone = sagas_.Change(release.saga);
-  undone.undone = !MUTANT("seat_no_tombstone");
-  if (undone.seats.empty()) {
-    undone.reservation = release.reservation;
-    undone.show_id = release.show_id;
-  }
-  return Of(Kind::kDone);
-}
-
-std::optional<Outcome> Book::Run(const SweepSeats& sweep) {
-  for (const SeatKey& key : sweep.seats) {
-    const SeatRow& row = seats_.Get(key);
-    if (row.state != SeatState::kHeld || row.hold_expires_at > now_) continue;
-    NoteReleased(row);
-    Free(key);
-  }
-  FlushReleased();
-  return Of(Kind::kDone);
-}
-
 std::optional<Outcome> Book::Run(const TellSoldOut& tell) {
   if (ShowNow* show = FindShow(tell.show_id); show != nullptr) NoteSoldOut(*show);
   return Of(Kind::kDone);
@@ -511,39 +456,6 @@ std::optional<Outcome> Book::Run(const TellSoldOut& tell) {
 SeatRow& Book::ChangeSeat(const SeatKey& key) {
   decision_.touches.push_back({decision_.outcomes.size(), key});
   return seats_.Change(key);
-}
-
-void Book::Free(const SeatKey& key) {
-  SeatRow& row = ChangeSeat(key);
-  row.state = SeatState::kFree;
-  row.reservation = {};
-  row.user_id.clear();
-  row.hold_expires_at = {};
-  row.held_since = {};
-  row.price = 0;
-}
-
-// One event per reservation whose hold had passed, in the order of seats.
-void Book::NoteReleased(const SeatRow& row) {
-  for (Event& event : released_) {
-    if (event.reservation == row.reservation && event.show_id == row.key.show_id) {
-      event.seats.push_back(row.key.seat_no);
-      return;
-    }
-  }
-  released_.push_back({Event::Kind::kReleased,
-                       row.reservation,
-                       row.key.show_id,
-                       {row.key.seat_no},
-                       {},
-                       {},
-                       now_,
-                       *traceparent_});
-}
-
-void Book::FlushReleased() {
-  for (Event& event : released_) Emit(std::move(event));
-  released_.clear();
 }
 
 void Book::NoteSoldOut(ShowNow& show) {

@@ -49,7 +49,7 @@ enum class SeatState : uint8_t { kFree = 0, kHeld = 1, kSold = 2, kBlocked = 3 }
 struct SeatRow {
   SeatKey key;
   SeatState state = SeatState::kFree;
-  ReservationId reservation;  // nil if free or blocked; so are all below
+  ReservationId reservation;  // nil if free or blocked; and so is all down to the price
   std::string user_id;
   Timestamp hold_expires_at{};
   Timestamp held_since{};  // the reservation's first hold; see kMaxHold
@@ -152,6 +152,14 @@ struct ReleaseSeats {
   int64_t show_id = 0;
   std::vector<SeatNo> seats;  // besides those that are on the saga's record
 };
+// The saga is undone, but the reservation keeps its seats: what the saga's hold has added to their time ends.
+struct KeepSeats {
+  SagaId saga;
+  ReservationId reservation;
+  int64_t show_id = 0;
+  std::vector<SeatNo> seats;
+  Timestamp until{};  // what is held for longer is held until then; what is not, stays as it is
+};
 // By an operator: the reservation's sold seats `from` become free, and `to`, which are free or blocked, are
 // sold to it instead, one for one in this order, at the lesser of the two prices. The buyer's limit does not
 // count. A refusal for seats or show is for good: a copy of the command is refused too, whatever has come
@@ -183,8 +191,8 @@ struct BlockSeats {
   std::string reason;
   std::string operator_id;
 };
-// By an operator: keeps seats that nobody has for the buyers of a channel, also when they come free again; or
-// gives seats, whoever has them, to everybody again. All or none.
+// By an operator: keeps seats that nobody has, and no other channel, for the buyers of a channel, also when
+// they come free again; or gives seats, whoever has them, to everybody again. All or none.
 struct AssignChannel {
   int64_t show_id = 0;
   std::vector<SeatNo> seats;  // sorted, without repeats
@@ -195,8 +203,8 @@ struct AssignChannel {
   std::string from_channel;  // with an empty channel: of these seats, only those of this one; empty: of any
 };
 struct Command {
-  std::variant<HoldSeats, ConfirmSeats, ReleaseSeats, MoveSeats, SweepSeats, TellSoldOut, BlockSeats,
-               AssignChannel>
+  std::variant<HoldSeats, ConfirmSeats, ReleaseSeats, KeepSeats, MoveSeats, SweepSeats, TellSoldOut,
+               BlockSeats, AssignChannel>
       body;
   std::string traceparent;
 };
@@ -249,6 +257,9 @@ struct Outcome {
   std::optional<Rung> rung;  // with kDone of a hold of the best available
   // With kSeatsTaken and kOrphanSeat of named seats: what the map proposes instead, once the batch is saved.
   std::vector<SeatNo> alternative;
+  uint32_t changed = 0;  // with kDone of BlockSeats and AssignChannel: so many seats are not as they were
+  // With kSeatsTaken of AssignChannel: whose the first of the seats is that another channel has.
+  std::string channel;
 };
 
 struct Event {

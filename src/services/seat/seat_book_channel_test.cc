@@ -86,6 +86,31 @@ TEST_F(SeatBookChannelTest, SeatsAreKeptAllOrNoneAndNotFromABuyerWhoHasThem) {
   ExpectRefused(Confirm(1, {1}), Refusal::kHoldLost);
 }
 
+TEST_F(SeatBookChannelTest, SeatsThatAnotherChannelHasAreRefusedWithItsName) {
+  Keep({2, 3}, "fanclub", kNow + 1h);
+  const Outcome refused = Keep({1, 2, 3}, "press");
+  ExpectRefused(refused, Refusal::kSeatsTaken);
+  EXPECT_EQ(refused.channel, "fanclub");
+  EXPECT_THAT(refused.conflicts,
+              ElementsAre(Conflict{2, ConflictReason::kChannel}, Conflict{3, ConflictReason::kChannel}));
+  EXPECT_EQ(Row(1).channel, "");
+  EXPECT_EQ(Keep({2, 3}, "fanclub").kind, Kind::kDone) << "its own, with no end";
+  Open({2}, "fanclub");
+  EXPECT_EQ(Keep({1, 2}, "press").kind, Kind::kDone);
+  Keep({4}, "fanclub", kNow + 1h);
+  now_ = kNow + 1h;
+  EXPECT_EQ(Keep({4}, "press").kind, Kind::kDone) << "it has had its time";
+}
+
+TEST_F(SeatBookChannelTest, AChangeOfManySeatsTellsHowManyAreNotAsTheyWere) {
+  EXPECT_EQ(Keep({1, 2}, "fanclub").changed, 2U);
+  EXPECT_EQ(Keep({1, 2, 3}, "fanclub").changed, 1U);
+  EXPECT_EQ(Open({1, 2, 3}, "fan-club").changed, 0U);
+  EXPECT_EQ(Open({1, 2, 3, 4}, "fanclub").changed, 3U);
+  EXPECT_EQ(Run({BlockSeats{kShow, {1, 2}, false, "why", "op"}, ""}).changed, 2U);
+  EXPECT_EQ(Run({BlockSeats{kShow, {2, 3}, true, "why", "op"}, ""}).changed, 1U);
+}
+
 TEST_F(SeatBookChannelTest, SeatsAreGivenBackWhoeverHasThemAndARepeatChangesNothing) {
   Keep({1, 2}, "fanclub");
   EXPECT_EQ(Keep({1, 2}, "fanclub").kind, Kind::kDone);
@@ -176,6 +201,19 @@ TEST_F(SeatBookChannelTest, WhileTheWaitlistIsFirstWhatEarlierOnesMayNotTakeIsDe
   EXPECT_FALSE(RunBatch({command})[0].has_value());
   best.proposal.status = Proposal::Status::kNotEnough;
   ExpectRefused(Run({best, ""}), Refusal::kWaitlistFirst);
+}
+
+TEST_F(SeatBookChannelTest, ASeatWhoseHoldIsShortenedToATimeThatHasPassedCountsAsKeptAgain) {
+  Keep({1}, "fanclub");
+  HoldSeats hold = HoldOf(1, {1});
+  hold.channels = {"fanclub"};
+  hold.hold_at_least_until = kNow + 9min;
+  Run({hold, ""});
+  now_ += 6min;
+  Hold(2, {2});
+  facts_.blocked = facts_.show->layout->capacity() - 2;
+  RunBatch({{KeepSeats{Saga(1), Reservation(1), kShow, {1}, kNow + 5min}, ""}, {ConfirmOf(2, {2}), ""}});
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kSold, Event::Kind::kSoldOut));
 }
 
 TEST_F(SeatBookChannelTest, AnOperatorMovesABuyerToWhateverIsKept) {

@@ -1,4 +1,4 @@
-// What operators do to seats: block them, and move a buyer to others.
+// What operators do to seats: block them, keep them for a channel, and move a buyer to others.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -56,6 +56,19 @@ std::optional<Outcome> Book::CheckNobodys(const ShowNow& show, const std::vector
   return taken;
 }
 
+// None: no other channel has any of them. What it has, it is not deprived of in passing.
+std::optional<Outcome> Book::CheckNoOthers(const ShowNow& show, const AssignChannel& assign) const {
+  Outcome taken = Refused(Refusal::kSeatsTaken, show.facts->show);
+  for (const SeatNo seat_no : assign.seats) {
+    const std::string_view channel = seats_.Get({assign.show_id, seat_no}).ChannelAt(now_);
+    if (channel.empty() || channel == assign.channel) continue;
+    if (taken.conflicts.empty()) taken.channel = channel;
+    taken.conflicts.push_back({seat_no, ConflictReason::kChannel});
+  }
+  if (taken.conflicts.empty()) return std::nullopt;
+  return taken;
+}
+
 std::optional<Outcome> Book::Run(const BlockSeats& block) {
   ShowNow* show = FindShow(block.show_id);
   if (show == nullptr) return Refused(Refusal::kShowNotFound);
@@ -70,11 +83,13 @@ std::optional<Outcome> Book::Run(const BlockSeats& block) {
   }
   const SeatState state = block.release ? SeatState::kFree : SeatState::kBlocked;
   ChangeMany(*show, changed, [state](SeatRow& row) { row.state = state; });
+  Outcome done = Done(block.seats, *show);
+  done.changed = static_cast<uint32_t>(changed.size());
   if (!changed.empty()) {
     decision_.changes.blocks.push_back(
         {block.show_id, std::move(changed), block.release, block.reason, block.operator_id, now_});
   }
-  return Done(block.seats, *show);
+  return done;
 }
 
 std::optional<Outcome> Book::Run(const AssignChannel& assign) {
@@ -84,6 +99,7 @@ std::optional<Outcome> Book::Run(const AssignChannel& assign) {
   const bool gives_back = assign.channel.empty();
   if (!gives_back) {
     if (auto taken = CheckNobodys(*show, assign.seats)) return taken;
+    if (auto others = CheckNoOthers(*show, assign)) return others;
   }
   std::vector<SeatNo> changed;
   for (const SeatNo seat_no : assign.seats) {
@@ -96,12 +112,14 @@ std::optional<Outcome> Book::Run(const AssignChannel& assign) {
     row.channel = assign.channel;
     row.channel_until = assign.until;
   });
+  Outcome done = Done(assign.seats, *show);
+  done.changed = static_cast<uint32_t>(changed.size());
   if (!changed.empty()) {
     decision_.changes.blocks.push_back({assign.show_id, std::move(changed), gives_back, assign.reason,
                                         assign.operator_id, now_, 0, true,
                                         gives_back ? assign.from_channel : assign.channel});
   }
-  return Done(assign.seats, *show);
+  return done;
 }
 
 std::optional<Outcome> Book::Run(const MoveSeats& move) {

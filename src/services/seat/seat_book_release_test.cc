@@ -48,6 +48,66 @@ TEST_F(SeatBookTest, AReleaseNeverFreesTheNextBuyersSeat) {
   EXPECT_EQ(Row(1).state, SeatState::kHeld);
 }
 
+class SeatBookKeepTest : public SeatBookTest {
+ protected:
+  // By saga n, for reservation 1.
+  Outcome Extend(uint64_t n, std::vector<SeatNo> seats, Timestamp until) {
+    HoldSeats hold = HoldOf(1, std::move(seats));
+    hold.saga = Saga(n);
+    hold.hold_at_least_until = until;
+    return Run({hold, ""});
+  }
+  Outcome Keep(uint64_t n, std::vector<SeatNo> seats, Timestamp until) {
+    return Run({KeepSeats{Saga(n), Reservation(1), kShow, std::move(seats), until}, ""});
+  }
+};
+
+TEST_F(SeatBookKeepTest, WhatASagaAddedToAHoldEndsWhenItKeepsTheSeats) {
+  Hold(1, {1, 2});
+  Extend(2, {1, 2}, kNow + 9min);
+  EXPECT_EQ(Keep(2, {1, 2}, kNow + 5min).kind, Kind::kDone);
+  EXPECT_EQ(Row(1).hold_expires_at, kNow + 5min);
+  EXPECT_EQ(Row(2).hold_expires_at, kNow + 5min);
+  EXPECT_EQ(Row(1).held_since, kNow);
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kHeld));
+  EXPECT_EQ(last_.changes.events[0].hold_expires_at, kNow + 5min);
+  EXPECT_EQ(Extend(2, {1, 2}, kNow + 9min).kind, Kind::kAborted) << "a late copy of its hold";
+  now_ += 5min;
+  EXPECT_EQ(Hold(3, {1}).kind, Kind::kDone);
+}
+
+TEST_F(SeatBookKeepTest, ALateCopyDoesNotShortenTheHoldOfALaterSaga) {
+  Hold(1, {1});
+  Keep(2, {1}, kNow + 5min);
+  Extend(3, {1}, kNow + 9min);
+  EXPECT_EQ(Keep(2, {1}, kNow + 5min).kind, Kind::kDone);
+  EXPECT_EQ(Row(1).hold_expires_at, kNow + 9min);
+}
+
+TEST_F(SeatBookKeepTest, KeepingMakesNoHoldLongerAndLeavesSoldSeatsAndThoseOfOthersAlone) {
+  Hold(1, {1, 3});
+  EXPECT_EQ(Keep(2, {1}, kNow + 20min).kind, Kind::kDone);
+  EXPECT_EQ(Row(1).hold_expires_at, kNow + 5min);
+  ASSERT_EQ(Confirm(1, {1, 3}).kind, Kind::kDone);
+  Keep(3, {1}, kNow);
+  EXPECT_EQ(Row(1).state, SeatState::kSold);
+  Hold(4, {2});
+  Keep(5, {2}, now_);
+  EXPECT_EQ(Row(2).hold_expires_at, now_ + 5min);
+  EXPECT_EQ(Keep(6, {0, 13, 99}, now_).kind, Kind::kDone) << "as with a release";
+}
+
+TEST_F(SeatBookKeepTest, ATimeThatHasPassedMakesTheSeatFreeAndLeavesItToTheSweeper) {
+  Hold(1, {1});
+  Extend(2, {1}, kNow + 9min);
+  now_ += 6min;
+  EXPECT_EQ(Keep(2, {1}, kNow + 5min).kind, Kind::kDone);
+  EXPECT_TRUE(Row(1).IsFree(now_));
+  EXPECT_THAT(Told(), IsEmpty());
+  Sweep({1});
+  EXPECT_THAT(Told(), ElementsAre(Event::Kind::kReleased));
+}
+
 TEST_F(SeatBookTest, AReleaseBeforeItsHoldIsANoOpAndTheHoldIsAborted) {
   EXPECT_EQ(Release(1, {1}).kind, Kind::kDone);
   EXPECT_THAT(Told(), IsEmpty());

@@ -68,6 +68,9 @@ Keys KeysOf(std::span<const Command> commands) {
     } else if (const auto* release = std::get_if<ReleaseSeats>(&command.body)) {
       keys.sagas.push_back(release->saga);
       add_seats(release->show_id, release->seats);
+    } else if (const auto* keep = std::get_if<KeepSeats>(&command.body)) {
+      keys.sagas.push_back(keep->saga);
+      add_seats(keep->show_id, keep->seats);
     } else if (const auto* move = std::get_if<MoveSeats>(&command.body)) {
       keys.sagas.push_back(move->saga);
       if (!move->user_id.empty()) keys.buyers.push_back({move->show_id, move->user_id});

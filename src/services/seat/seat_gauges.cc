@@ -35,7 +35,6 @@ void SeatGauges::Look(const SeatService& service) {
     for (ConcertView& concert : page.concerts) {
       std::ranges::copy_if(concert.shows, std::back_inserter(views), IsSold);
     }
-    if (page.concerts.empty()) break;
   }
   std::ranges::sort(views, std::ranges::greater{}, [](const ShowView& view) { return view.show->id; });
   if (views.size() > kMaxShows) views.resize(kMaxShows);

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
+
 namespace boxoffice::seat {
 namespace {
 
@@ -199,7 +201,7 @@ class LayoutBuilder {
 std::string NameFault(std::string_view name) {
   if (name.empty()) return "is empty";
   if (name.size() > kMaxPlanName) return fmt::format("is longer than {} bytes", kMaxPlanName);
-  if (name.contains('\0')) return "has a NUL byte";
+  if (HasControl(name)) return "has a control character";
   return {};
 }
 

@@ -1,5 +1,5 @@
 // A hall's seating plan as it was drawn, and how it becomes the layout of a show. Where it is read from is
-// another file's matter (plan_pretix.h).
+// other files' matter (plan_*.h).
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,8 @@ struct SeatingPlan {
   std::vector<PlanZone> zones;
 };
 
-// What keeps a text from being a name in a plan, as "is empty"; empty: nothing does. A NUL byte is what
-// PostgreSQL can't store.
+// What keeps a text from being a name in a plan, as "is empty"; empty: nothing does. Control characters do
+// something on a terminal, and PostgreSQL can't store a NUL byte.
 [[nodiscard]] std::string NameFault(std::string_view name);
 
 // Prices by category, in minor units.

@@ -132,6 +132,11 @@ TEST(SeatingPlan, BrokenJsonNamesLineAndColumn) {
   ExpectInvalid(Import(kPlan.substr(0, kPlan.size() - 3)), "seating_plan_invalid", "line 14, column ");
 }
 
+TEST(SeatingPlan, AByteOrderMarkIsSkipped) {
+  const auto layout = Import("\xEF\xBB\xBF" + std::string(kPlan));
+  EXPECT_TRUE(layout.has_value()) << layout.error().detail;
+}
+
 TEST(SeatingPlan, AWrongTypeOrAMissingMemberNamesItsPath) {
   ExpectInvalid(Import(With(R"("seat_number": "2")", R"("seat_number": 2)")), "seating_plan_invalid",
                 "zones[0].rows[0].seats[1].seat_number: is not a string");
@@ -185,9 +190,8 @@ TEST(SeatingPlan, LabelsThatWouldReadTheSameAreRefused) {
   ExpectInvalid(MakeLayout(plan, {{"A", 1}}), "seating_plan_invalid", "Z 1-2-3");
 }
 
-// PostgreSQL can't store it.
-TEST(SeatingPlan, NoNameHasANul) {
-  const std::string odd("a\0b", 3);
+TEST(SeatingPlan, NoNameHasAControlCharacter) {
+  const std::string odd("a\nb");
   const auto plan = [](const std::string& zone, const std::string& row, const std::string& seat,
                        const std::string& category) {
     SeatingPlan made;

@@ -23,6 +23,7 @@ constexpr std::chrono::minutes kForgetSlack{10};
 int64_t ShowOf(const HoldSeats& hold) { return hold.show_id; }
 int64_t ShowOf(const ConfirmSeats& confirm) { return confirm.show_id; }
 int64_t ShowOf(const ReleaseSeats& release) { return release.show_id; }
+int64_t ShowOf(const KeepSeats& keep) { return keep.show_id; }
 int64_t ShowOf(const MoveSeats& move) { return move.show_id; }
 int64_t ShowOf(const TellSoldOut& tell) { return tell.show_id; }
 int64_t ShowOf(const BlockSeats& block) { return block.show_id; }
@@ -45,10 +46,10 @@ std::unexpected<Error> NoConcert(int64_t id) {
   return Fail(Code::kNotFound, "concert_not_found", fmt::format("no concert {}", id));
 }
 
-// Takes out what operators alone may know of. False: it is all, and so the concert is, too.
+// Takes out what operators alone may know of. False: nothing is left, and so the concert is theirs, too.
 bool LeaveToBuyers(ConcertView& view) {
-  const size_t hidden = std::erase_if(view.shows, [](const ShowView& one) { return !one.show->IsPublic(); });
-  return hidden == 0 || !view.shows.empty();
+  std::erase_if(view.shows, [](const ShowView& one) { return !one.show->IsPublic(); });
+  return !view.shows.empty();
 }
 
 // Whether the command changed, or relied on, a row that has moved.
@@ -75,6 +76,7 @@ class Moved {
   [[nodiscard]] bool Named(const ReleaseSeats& release) const {
     return Has(saved_.moved_sagas, release.saga);
   }
+  [[nodiscard]] bool Named(const KeepSeats& keep) const { return Has(saved_.moved_sagas, keep.saga); }
   [[nodiscard]] bool Named(const MoveSeats& move) const {
     return Has(saved_.moved_sagas, move.saga) ||
            Has(saved_.moved_buyers, BuyerKey{move.show_id, move.user_id});
@@ -108,16 +110,9 @@ SeatService::~SeatService() { Stop(); }
 Result<void> SeatService::Start() {
   CHECK(executor_ == nullptr, "a service starts once");
   // First the place, so that what is saved while the rows are read is news.
-  BOXOFFICE_ASSIGN(const News none, stores_.news->LoadNews({}, {}));
-  news_place_ = none.place;
-  BOXOFFICE_ASSIGN(Catalogue catalogue, stores_.commands->LoadCatalogue());
-  for (Concert& concert : catalogue.concerts) concerts_.emplace(concert.id, std::move(concert));
-  for (StoredShow& stored : catalogue.shows) {
-    Entry entry = MakeEntry(std::move(stored.show));
-    entry.map->SetMarks(stored.marks);
-    BOXOFFICE_TRY(LoadSeats(*stores_.commands, *entry.map, entry.show->id));
-    shows_.emplace(entry.show->id, std::move(entry));
-  }
+  BOXOFFICE_ASSIGN(News none, stores_.news->LoadNews({}, {}));
+  BOXOFFICE_TRY(ReadAnew(none.place));
+  news_place_ = std::move(none.place);
   executor_ = std::make_unique<Executor>(
       "seat", options_.batch, [this](std::span<const Command> commands) { return Run(commands); }, metrics_);
   return {};
@@ -196,9 +191,10 @@ Result<Outcomes> SeatService::Run(std::span<const Command> commands) {
   }
   if (outcomes) Suggest(commands, entries, now, *outcomes);
   // Another replica was first, or has taken what the map proposed: before it is decided again, the map learns
-  // what else it has done. A failure is none of this batch, part of which is committed.
+  // what else it has done, unless it is learning already. A failure is none of this batch, part of which is
+  // committed.
   const bool again = outcomes && std::ranges::any_of(*outcomes, [](const auto& one) { return !one; });
-  if (again) (void)Follow();
+  if (again) (void)LookFor(Asker::kInformed);
   if (outcomes) ForgetSome(now);
   return outcomes;
 }
@@ -258,7 +254,7 @@ Result<std::map<int64_t, SeatService::Entry>> SeatService::FindEntries(std::span
   bool unknown = false;
   auto entries = EntriesOf(commands, unknown);
   if (!unknown) return entries;
-  BOXOFFICE_TRY(Follow());
+  BOXOFFICE_TRY(LookFor(Asker::kInformed));
   return EntriesOf(commands, unknown);
 }
 

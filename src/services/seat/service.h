@@ -116,7 +116,7 @@ class SeatService {
   // not found. Errors: concert_not_found, show_not_found (kNotFound), database_unavailable (it is not known,
   // and can't be looked for).
   // Drafts are for operators, and so are those that were cancelled as such: without `drafts`, they are not
-  // found, nor is a concert that has no other shows.
+  // found, nor is a concert that has no other shows, or none at all.
   [[nodiscard]] ConcertPage ListConcerts(size_t limit, int64_t after_id, bool drafts = false) const;
   [[nodiscard]] Result<ConcertView> GetConcert(int64_t id, bool drafts = false);
   [[nodiscard]] Result<ShowView> GetShow(int64_t id, bool drafts = false);
@@ -197,17 +197,28 @@ class SeatService {
   static void Suggest(std::span<const Command> commands, const std::map<int64_t, Entry>& entries,
                       Timestamp now, std::vector<std::optional<Outcome>>& outcomes);
   void Publish(const Changes& changes);
-  // Follow, with news_mutex_.
-  Result<void> ReadNews();
+  // Follow, with news_mutex_. Unless it `may_last`, it does not read all anew. Errors: database_unavailable.
+  Result<void> ReadNews(bool may_last);
   // Keeps in mind how the last look at the store ended, and returns it.
   Result<void> NoteLook(Result<void> look);
+  // Learns what was saved since `place`, which moves on. False: that can't be told any more, and everything
+  // must be read anew.
+  Result<bool> LearnSince(NewsPlace& place);
   Result<void> Learn(StoredShow stored);
-  Result<void> ReadAnew();
+  // The same of what is read anew: its rows may have gone back.
+  Result<void> LearnAnew(StoredShow stored);
+  Result<void> LearnNew(StoredShow stored);
+  void LearnTerms(const Entry& known, Show stored);
+  // The show as it is known. Another one with its id, whose making a failover has lost, is forgotten.
+  [[nodiscard]] std::optional<Entry> FindSame(const Show& stored);
+  // Reads concerts, shows and seats. `place` is one from before, and moves on, as what others save meanwhile
+  // is learned, too.
+  Result<void> ReadAnew(NewsPlace& place);
 
   // Who names what is not known here.
   enum class Asker {
     kAnybody,   // may name what there is not, as often as they like
-    kInformed,  // operators, and services: they name what some replica has told them
+    kInformed,  // operators, services, and batches: they name what some replica has told them
     kActor,     // operators, of what they change or must know for certain
   };
   // Learns what other replicas have made, for a query or request that needs it: always for a kActor, and for
@@ -227,7 +238,7 @@ class SeatService {
   void GiveBack(AssignChannel assign, Outcome given, Done done);
   Result<ShowView> ChangeShow(int64_t id, const std::function<Result<Show>(const Show&)>& change);
   Result<std::optional<int64_t>> Repeated(const Operation& operation);
-  static Result<void> LoadSeats(Store& store, SeatMap& map, int64_t show_id);
+  Result<void> LoadSeats(SeatMap& map, int64_t show_id);
 
   Stores stores_;
   const Clock& clock_;

@@ -1,6 +1,9 @@
 // How a replica learns what the others have saved.
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "services/seat/service.h"
 
@@ -17,22 +20,18 @@ constexpr int kLookWeighs = 4;
 // For which a query waits for another look to end, which takes some milliseconds.
 constexpr milliseconds kLookWait{500};
 
-// Whether it has the show with these seats. One whose making was lost it has not, and another that was made
-// since may have its id.
-bool Has(const Catalogue& catalogue, const Show& known) {
-  const auto id_of = [](const StoredShow& one) { return one.show.id; };
-  const auto found = std::ranges::lower_bound(catalogue.shows, known.id, {}, id_of);
-  if (found == catalogue.shows.end() || found->show.id != known.id) return false;
-  const Layout& stored = *found->show.layout;
-  return stored.seats == known.layout->seats && stored.rows == known.layout->rows &&
-         stored.sections == known.layout->sections;
+// While everything is read anew, news is looked at whenever so much time has passed between two shows.
+constexpr milliseconds kLookWhileReading{5'000};
+
+bool HaveSameSeats(const Layout& one, const Layout& other) {
+  return one.seats == other.seats && one.rows == other.rows && one.sections == other.sections;
 }
 
 }  // namespace
 
 Result<void> SeatService::Follow() {
   const std::scoped_lock news_lock(news_mutex_);
-  return NoteLook(ReadNews());
+  return NoteLook(ReadNews(/*may_last=*/true));
 }
 
 Result<void> SeatService::NoteLook(Result<void> look) {
@@ -67,7 +66,7 @@ Result<void> SeatService::LookFor(Asker asker) {
     if (looks_ended_ == ended_before) look_failed_ = lasts;
     return std::unexpected(lasts);
   }
-  Result<void> look = NoteLook(ReadNews());
+  Result<void> look = NoteLook(ReadNews(/*may_last=*/false));
   if (asker == Asker::kAnybody) {
     const std::scoped_lock lock(looks_mutex_);
     next_look_ += kLookWeighs * (clock_.Now() - began);
@@ -75,94 +74,129 @@ Result<void> SeatService::LookFor(Asker asker) {
   return look;
 }
 
-Result<void> SeatService::ReadNews() {
-  std::vector<KnownLayout> known;
+Result<void> SeatService::ReadNews(bool may_last) {
+  NewsPlace place = news_place_;
+  BOXOFFICE_ASSIGN(const bool told, LearnSince(place));
+  if (!told && !may_last) {
+    return Fail(Code::kUnavailable, "database_unavailable", "all is to be read anew first");
+  }
+  if (!told) BOXOFFICE_TRY(ReadAnew(place));
+  news_place_ = std::move(place);
+  return {};
+}
+
+Result<bool> SeatService::LearnSince(NewsPlace& place) {
+  std::vector<KnownLayout> layouts;
   {
     const std::shared_lock lock(catalogue_mutex_);
-    for (const auto& [id, entry] : shows_) known.push_back({id, entry.show->layout->version});
+    for (const auto& [id, entry] : shows_) layouts.push_back({id, entry.show->layout->version});
   }
-  BOXOFFICE_ASSIGN(News news, stores_.news->LoadNews(news_place_, known));
-  if (news.lost) {
-    BOXOFFICE_TRY(ReadAnew());
-    news_place_ = news.place;
-    return {};
-  }
+  BOXOFFICE_ASSIGN(News news, stores_.news->LoadNews(place, layouts));
+  place = std::move(news.place);
+  if (news.lost) return false;
   if (!news.concerts.empty()) {
     const std::unique_lock lock(catalogue_mutex_);
     for (Concert& concert : news.concerts) concerts_.insert_or_assign(concert.id, std::move(concert));
   }
   for (StoredShow& stored : news.shows) BOXOFFICE_TRY(Learn(std::move(stored)));
-  {
-    const std::shared_lock lock(catalogue_mutex_);
-    for (const SeatRow& row : news.seats) {
-      if (const auto found = shows_.find(row.key.show_id); found != shows_.end())
-        found->second.map->Apply(row);
-    }
+  const std::shared_lock lock(catalogue_mutex_);
+  for (const SeatRow& row : news.seats) {
+    if (const auto found = shows_.find(row.key.show_id); found != shows_.end()) found->second.map->Apply(row);
   }
-  news_place_ = news.place;
-  return {};
+  return true;
 }
 
 // A show that is not known yet comes with its layout, and so does one whose prices were changed.
 Result<void> SeatService::Learn(StoredShow stored) {
+  const std::optional<Entry> known = FindSame(stored.show);
+  if (!known) return LearnNew(std::move(stored));
+  known->map->LearnMarks(stored.marks);
+  LearnTerms(*known, std::move(stored.show));
+  return {};
+}
+
+Result<void> SeatService::LearnAnew(StoredShow stored) {
+  const std::optional<Entry> known = FindSame(stored.show);
+  if (!known) return LearnNew(std::move(stored));
   const int64_t id = stored.show.id;
-  const std::optional<Entry> known = FindKnown(id);
-  if (known) {
-    known->map->LearnMarks(stored.marks);
-    const std::shared_ptr<const Layout> layout = stored.show.layout;
-    // By what it says, not by its version: a failover may have lost one, and the next has its number.
-    const bool repriced = layout != nullptr && *layout != *known->show->layout;
-    if (repriced) known->map->SetPrices(layout);
-    if (!repriced) stored.show.layout = known->show->layout;
-    auto show = std::make_shared<const Show>(std::move(stored.show));
-    const std::unique_lock lock(catalogue_mutex_);
-    shows_.at(id).show = std::move(show);
-    return {};
-  }
+  LearnTerms(*known, std::move(stored.show));
+  // One that is set meanwhile is news, and learned by the next look.
+  known->map->SetMarks(stored.marks);
+  known->map->ForgetVersions();
+  BOXOFFICE_TRY(LoadSeats(*known->map, id));
+  known->map->FreeUnstored();
+  return {};
+}
+
+Result<void> SeatService::LearnNew(StoredShow stored) {
+  const int64_t id = stored.show.id;
   Entry entry = MakeEntry(std::move(stored.show));
   entry.map->SetMarks(stored.marks);
-  BOXOFFICE_TRY(LoadSeats(*stores_.news, *entry.map, id));
+  BOXOFFICE_TRY(LoadSeats(*entry.map, id));
   const std::unique_lock lock(catalogue_mutex_);
   shows_.emplace(id, std::move(entry));
   return {};
 }
 
-// News was missed, or a failover has lost some of what was told. A map takes the rows as they are, also older
-// ones than it had, and of two readings of a row the newer, so nothing that is saved meanwhile is lost. What
-// is not stored as it is known is forgotten, and learned as if it was new.
-Result<void> SeatService::ReadAnew() {
-  // Read before the catalogue, so that what is made meanwhile is not missing there.
-  std::vector<std::shared_ptr<const Show>> lost;
-  {
-    const std::shared_lock lock(catalogue_mutex_);
-    for (const auto& [id, entry] : shows_) lost.push_back(entry.show);
-  }
-  BOXOFFICE_ASSIGN(Catalogue catalogue, stores_.news->LoadCatalogue());
-  std::erase_if(lost, [&catalogue](const auto& show) { return Has(catalogue, *show); });
-  {
-    const std::unique_lock lock(catalogue_mutex_);
-    for (const auto& show : lost) shows_.erase(show->id);
-    concerts_.clear();  // one that is made meanwhile is news
-    for (Concert& concert : catalogue.concerts) concerts_.emplace(concert.id, std::move(concert));
-  }
-  for (StoredShow& stored : catalogue.shows) {
-    const int64_t id = stored.show.id;
-    const ShowMarks marks = stored.marks;
-    BOXOFFICE_TRY(Learn(std::move(stored)));
-    const std::shared_ptr<SeatMap> map = FindKnown(id).value().map;
-    // One that is set meanwhile is news, and learned by the next look.
-    map->SetMarks(marks);
-    map->ForgetVersions();
-    BOXOFFICE_TRY(LoadSeats(*stores_.news, *map, id));
-    map->FreeUnstored();
-  }
-  return {};
+void SeatService::LearnTerms(const Entry& known, Show stored) {
+  const int64_t id = stored.id;
+  // By what it says, not by its version: a failover may have lost one, and the next has its number.
+  const bool repriced = stored.layout != nullptr && *stored.layout != *known.show->layout;
+  if (repriced) known.map->SetPrices(stored.layout);
+  if (!repriced) stored.layout = known.show->layout;
+  auto show = std::make_shared<const Show>(std::move(stored));
+  const std::unique_lock lock(catalogue_mutex_);
+  shows_.at(id).show = std::move(show);
 }
 
-Result<void> SeatService::LoadSeats(Store& store, SeatMap& map, int64_t show_id) {
+std::optional<SeatService::Entry> SeatService::FindSame(const Show& stored) {
+  std::optional<Entry> known = FindKnown(stored.id);
+  if (!known || stored.layout == nullptr || HaveSameSeats(*stored.layout, *known->show->layout)) return known;
+  const std::unique_lock lock(catalogue_mutex_);
+  shows_.erase(stored.id);
+  return std::nullopt;
+}
+
+// Nothing is known yet, news was missed, or a failover has lost some of what was told. A map takes the rows
+// as they are, also older ones than it had, and of two readings of a row the newer, so nothing that is saved
+// meanwhile is lost. What is not stored as it is known is forgotten, and learned as if it was new.
+Result<void> SeatService::ReadAnew(NewsPlace& place) {
+  // Looked up before anything is read, so that what is made meanwhile is not missing there.
+  std::vector<int64_t> known;
+  {
+    const std::shared_lock lock(catalogue_mutex_);
+    for (const auto& [id, entry] : shows_) known.push_back(id);
+  }
+  BOXOFFICE_ASSIGN(std::vector<Concert> concerts, stores_.news->LoadConcerts());
+  {
+    const std::unique_lock lock(catalogue_mutex_);
+    concerts_.clear();  // one that is made meanwhile is news
+    for (Concert& concert : concerts) concerts_.emplace(concert.id, std::move(concert));
+  }
+  auto next = known.begin();
+  for (int64_t after = 0;;) {
+    // One by one, so that nothing that was read before a look is learned after it.
+    BOXOFFICE_ASSIGN(std::optional<StoredShow> stored, stores_.news->LoadShowAfter(after));
+    if (stored) after = stored->show.id;
+    {
+      const std::unique_lock lock(catalogue_mutex_);
+      for (; next != known.end() && (!stored || *next < after); ++next) shows_.erase(*next);
+    }
+    if (!stored) return {};
+    if (next != known.end() && *next == after) ++next;
+    BOXOFFICE_TRY(LearnAnew(*std::move(stored)));
+    // All of it may take longer than news is told for. A database that one process has tells none.
+    if (place == NewsPlace{} || clock_.Now() - place.at < kLookWhileReading) continue;
+    BOXOFFICE_ASSIGN(const bool told, LearnSince(place));
+    if (!told)
+      return Fail(Code::kUnavailable, "database_unavailable", "news was lost while all was read anew");
+  }
+}
+
+Result<void> SeatService::LoadSeats(SeatMap& map, int64_t show_id) {
   SeatNo after = 0;
   while (true) {
-    BOXOFFICE_ASSIGN(const std::vector<SeatRow> rows, store.StoredSeats(show_id, after, kLoadPage));
+    BOXOFFICE_ASSIGN(const std::vector<SeatRow> rows, stores_.news->StoredSeats(show_id, after, kLoadPage));
     for (const SeatRow& row : rows) map.Apply(row);
     if (rows.size() < kLoadPage) return {};
     after = rows.back().key.seat_no;

@@ -1,4 +1,4 @@
-// How the store is looked at for what is not known in memory, by a clock that stands still.
+// How the store is looked at for what is not known in memory, and read anew, by a clock that stands still.
 #include <future>
 #include <memory>
 #include <utility>
@@ -46,24 +46,50 @@ TEST_F(SeatServiceTest, UnknownIdsAskTheStoreAFewTimesASecondAndNeverWaitForIt) 
   EXPECT_TRUE(service_->GetShow(5).has_value()) << "and anybody does, unless it was asked for too often";
 }
 
-TEST_F(SeatServiceTest, NoQueryWaitsForAStoreThatDoesNotAnswer) {
-  std::promise<void> asked;
-  std::promise<void> answered;
-  memory_.on_news = [&, first = true]() mutable {
-    if (!std::exchange(first, false)) return;
-    asked.set_value();
-    answered.get_future().wait();
-  };
-  auto look = std::async(std::launch::async, [this] { return service_->Follow(); });
-  asked.get_future().wait();
-  // Until it is answered, which is after these.
+// Of a store that does not answer a look.
+class LastingLookTest : public SeatServiceTest {
+ protected:
+  LastingLookTest() {
+    memory_.on_news = [this, first = true]() mutable {
+      if (!std::exchange(first, false)) return;
+      asked_.set_value();
+      answered_.get_future().wait();
+    };
+    look_ = std::async(std::launch::async, [this] { return service_->Follow(); });
+    asked_.get_future().wait();
+  }
+  // Until now.
+  void Answer() {
+    answered_.set_value();
+    ASSERT_TRUE(look_.get().has_value());
+  }
+
+ private:
+  std::promise<void> asked_;
+  std::promise<void> answered_;
+  std::future<Result<void>> look_;
+};
+
+TEST_F(LastingLookTest, NoQueryWaitsForAStoreThatDoesNotAnswer) {
   EXPECT_EQ(service_->GetShow(99).error().reason, "database_unavailable");
   EXPECT_EQ(service_->GetConcert(99).error().code, Code::kUnavailable);
   EXPECT_EQ(service_->GetShow(99, /*drafts=*/true).error().reason, "database_unavailable");
   EXPECT_TRUE(service_->GetShow(1).has_value());
-  answered.set_value();
-  ASSERT_TRUE(look.get().has_value());
+  Answer();
   EXPECT_EQ(service_->GetShow(99).error().reason, "show_not_found");
+}
+
+TEST_F(LastingLookTest, NoCommandThatIsDecidedAgainWaitsForIt) {
+  memory_.before_save = [this] {
+    SeatRow& sold = memory_.seats[{1, 1}];
+    sold.key = {1, 1};
+    sold.state = SeatState::kSold;
+    sold.version = 1;
+  };
+  auto held = Send(HoldOf(1, {1}));
+  EXPECT_EQ(held.wait_for(20s), std::future_status::ready);
+  Answer();
+  EXPECT_EQ(held.get()->refusal, Refusal::kSeatsTaken);
 }
 
 TEST_F(SeatServiceTest, AfterALookThatFailedQueriesAskTheStoreNoMoreUntilItIsFollowedAgain) {
@@ -75,6 +101,21 @@ TEST_F(SeatServiceTest, AfterALookThatFailedQueriesAskTheStoreNoMoreUntilItIsFol
   EXPECT_EQ(memory_.news_loads, looks);
   memory_.fail_news.reset();
   ASSERT_TRUE(service_->Follow().has_value());
+  EXPECT_EQ(service_->GetShow(99).error().reason, "show_not_found");
+}
+
+TEST_F(SeatServiceTest, NeitherQueriesNorCommandsReadAllAnewThemselves) {
+  const int loads = memory_.show_loads;
+  memory_.news.lost = true;
+  EXPECT_EQ(service_->GetShow(99).error().reason, "database_unavailable");
+  Command unknown = HoldOf(1, {1});
+  std::get<HoldSeats>(unknown.body).show_id = 99;
+  EXPECT_EQ(Send(unknown).get().error().reason, "database_unavailable");
+  EXPECT_EQ(Run(HoldOf(2, {1})).kind, Outcome::Kind::kDone);
+  EXPECT_EQ(memory_.show_loads, loads);
+  memory_.news.lost = true;
+  ASSERT_TRUE(service_->Follow().has_value());
+  EXPECT_EQ(memory_.show_loads, loads + 1);
   EXPECT_EQ(service_->GetShow(99).error().reason, "show_not_found");
 }
 
@@ -103,7 +144,7 @@ class LostShowTest : public SeatServiceTest {
     memory_.news.concerts = {{2, "Lost", "Artist", "Venue"}};
     EXPECT_TRUE(service_->Follow().has_value());
     EXPECT_EQ(service_->GetShow(2)->counts.free, 8U);
-    EXPECT_TRUE(service_->GetConcert(2).has_value());
+    EXPECT_TRUE(service_->GetConcert(2, /*drafts=*/true).has_value());
     return heard;
   }
   void ReadAnew() {
@@ -121,7 +162,7 @@ TEST_F(LostShowTest, AShowWhoseMakingWasLostIsGoneOnceAllIsReadAnew) {
   Hear();
   ReadAnew();
   EXPECT_EQ(service_->GetShow(2).error().reason, "show_not_found");
-  EXPECT_EQ(service_->GetConcert(2).error().reason, "concert_not_found");
+  EXPECT_EQ(service_->GetConcert(2, /*drafts=*/true).error().reason, "concert_not_found");
   EXPECT_EQ(service_->UpdateShow(2, {}).error().reason, "show_not_found");
   EXPECT_EQ(service_->ChangePrices(2, {}, {}).error().reason, "show_not_found");
   EXPECT_EQ(Run(HoldOfTwo(1, {1})).refusal, Refusal::kShowNotFound);
@@ -165,6 +206,85 @@ TEST_F(LostShowTest, AShowThatHasOtherPricesWhenAllIsReadAnewKeepsItsMap) {
   ReadAnew();
   EXPECT_GT(service_->GetSeatMap(1, std::nullopt)->seats->version, before);
   EXPECT_EQ(Run(HoldOf(6, {6})).amount, 2'000);
+}
+
+TEST_F(LostShowTest, AnotherShowWithItsIdThatIsToldOfBeforeItIsReadHasItsOwnSeats) {
+  StoredShow made = Hear();
+  made.show.layout = MakeHall({6});
+  memory_.catalogue.shows.push_back(made);
+  memory_.on_news = [this] { memory_.news.place.at = clock_.Now(); };
+  memory_.on_show = [&](int64_t id) {
+    clock_.Advance(20s);
+    if (id == 1) memory_.news.shows = {made};
+  };
+  ReadAnew();
+  EXPECT_EQ(service_->GetShow(2)->show->layout, made.show.layout);
+  EXPECT_EQ(service_->GetSeatMap(2, std::nullopt)->seats->counts.free, 6U);
+}
+
+// Of a store that tells what was saved within the last minute, and has more shows than can be read in that.
+class LongReadingTest : public SeatServiceTest {
+ protected:
+  static constexpr int kShows = 10;
+
+  LongReadingTest() {
+    for (int64_t id = 2; id <= kShows; ++id) {
+      StoredShow show = memory_.catalogue.shows[0];
+      show.show.id = id;
+      memory_.catalogue.shows.push_back(show);
+    }
+    memory_.on_news = [this] {
+      memory_.news.place.at = clock_.Now();
+      memory_.news.lost = clock_.Now() - memory_.news_since.at > 1min;
+    };
+    memory_.on_show = [this](int64_t) { clock_.Advance(20s); };
+  }
+  // How many shows it reads.
+  int Follow() {
+    const int before = memory_.show_loads;
+    EXPECT_TRUE(service_->Follow().has_value());
+    return memory_.show_loads - before;
+  }
+};
+
+TEST_F(LongReadingTest, ItEndsAndIsNotBegunAgain) {
+  EXPECT_EQ(Follow(), kShows);
+  EXPECT_TRUE(service_->GetShow(kShows).has_value());
+  EXPECT_EQ(Follow(), 0);
+}
+
+TEST_F(LongReadingTest, AStartIsOne) {
+  StartService();
+  EXPECT_EQ(Follow(), 0);
+}
+
+TEST_F(LongReadingTest, WhatIsToldMeanwhileIsLearned) {
+  memory_.on_show = [this](int64_t id) {
+    clock_.Advance(20s);
+    if (id != 5) return;
+    // Of a show that has been read already, of this one, and of one that is read later.
+    SeatRow& sold = memory_.news.seats.emplace_back();
+    sold.key = {2, 3};
+    sold.state = SeatState::kSold;
+    sold.version = 1;
+    for (const size_t index : {4U, 8U}) {
+      StoredShow& stored = memory_.catalogue.shows[index];
+      stored.show.terms.seat_limit = 1;
+      memory_.news.shows.push_back(stored);
+    }
+  };
+  EXPECT_EQ(Follow(), kShows);
+  EXPECT_EQ(service_->GetShow(2)->counts.sold, 1U);
+  EXPECT_EQ(service_->GetShow(5)->show->terms.seat_limit, 1U);
+  EXPECT_EQ(service_->GetShow(9)->show->terms.seat_limit, 1U);
+}
+
+TEST_F(LongReadingTest, WhereNewsIsLostMeanwhileItFailsAndIsBegunAgain) {
+  memory_.on_show = [this](int64_t id) { clock_.Advance(id == 5 ? 2min : 1s); };
+  EXPECT_EQ(service_->Follow().error().reason, "database_unavailable");
+  memory_.on_show = nullptr;
+  EXPECT_EQ(Follow(), kShows);
+  EXPECT_EQ(Follow(), 0);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// What operators do to shows that there are: terms, phases, blocks.
+// What operators do to concerts and shows that there are: names, terms, phases, blocks, channels, prices,
+// moves.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -40,6 +41,7 @@ Outcome Joined(Outcome first, const Outcome& second) {
   first.seats.insert(first.seats.end(), second.seats.begin(), second.seats.end());
   first.prices.insert(first.prices.end(), second.prices.begin(), second.prices.end());
   first.amount += second.amount;
+  first.changed += second.changed;
   return first;
 }
 

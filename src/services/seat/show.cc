@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "services/seat/seating_plan.h"
 
 namespace boxoffice::seat {
@@ -71,8 +72,9 @@ Result<void> CheckConcert(const Concert& concert) {
       return Fail(Code::kInvalidArgument, "concert_invalid",
                   fmt::format("{}: is longer than {} bytes", field, kMaxConcertText));
     }
-    if (text.contains('\0')) {  // PostgreSQL can't store it
-      return Fail(Code::kInvalidArgument, "concert_invalid", fmt::format("{}: has a NUL byte", field));
+    if (HasControl(text)) {
+      return Fail(Code::kInvalidArgument, "concert_invalid",
+                  fmt::format("{}: has a control character", field));
     }
     return {};
   };

@@ -34,16 +34,12 @@ struct StoredShow {
   Show show;
   ShowMarks marks;
 };
-struct Catalogue {
-  std::vector<Concert> concerts;  // by id
-  std::vector<StoredShow> shows;  // by id, with their layouts
-};
 
 // Up to where a reader of news has got.
 struct NewsPlace {
   int64_t horizon = 0;  // beyond every transaction that the snapshot shows; it only grows
   Timestamp at{};
-  int64_t timeline = 0;       // the database's history: another one may lack what was told; 0: not known
+  std::string history = {};   // the database's: another one may lack what was told; empty: not known
   std::string snapshot = {};  // the database's: what was visible in it has been told
   bool operator==(const NewsPlace&) const = default;
 };
@@ -56,7 +52,7 @@ struct KnownLayout {
 // been told before.
 struct News {
   NewsPlace place;    // to go on from
-  bool lost = false;  // it was too long ago, or may have been undone: read everything anew
+  bool lost = false;  // it was too long ago, or in another history: read everything anew
   std::vector<Concert> concerts;
   std::vector<StoredShow> shows;  // by id; without the layouts that are known
   std::vector<SeatRow> seats;
@@ -105,7 +101,10 @@ class Store {
   // `after` on, and forgets the tombstones of holds among them, in one transaction.
   [[nodiscard]] virtual Result<Forgotten> ForgetTombstones(SagaId after, Timestamp before, size_t limit) = 0;
 
-  [[nodiscard]] virtual Result<Catalogue> LoadCatalogue() = 0;
+  // By id.
+  [[nodiscard]] virtual Result<std::vector<Concert>> LoadConcerts() = 0;
+  // The show with the lowest id above this one, with its layout; none: there is no other.
+  [[nodiscard]] virtual Result<std::optional<StoredShow>> LoadShowAfter(int64_t id) = 0;
   // Up to `limit` seats of a show that have an owner, by seat_no, after `after`; also lapsed holds.
   [[nodiscard]] virtual Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after,
                                                                 size_t limit) = 0;

@@ -9,6 +9,7 @@
 #include "services/seat/store_postgres.h"
 #include "services/seat/store_sqlite.h"
 #include "services/seat/testing_hall.h"
+#include "services/seat/testing_store.h"
 #include "testing/postgres_server.h"
 #include "testing/temp_dir.h"
 
@@ -271,30 +272,29 @@ TEST_P(StoreContractTest, TheCatalogueHasWhatWasCreatedAndChanged) {
   terms.grace = 45s;
   terms.waitlist_first = true;
   terms.never_published = true;
-  ASSERT_EQ(store_->UpdateTerms(id, store_->LoadCatalogue()->shows[0].show.terms, terms), true);
+  ASSERT_EQ(store_->UpdateTerms(id, CatalogueOf(*store_).shows[0].show.terms, terms), true);
   Changes changes;
   changes.seats = {Held(1)};
   changes.shows = {{id, {kNow, std::nullopt}, {}}};
   EXPECT_TRUE(Save(changes).done());
 
-  const auto catalogue = store_->LoadCatalogue();
-  ASSERT_TRUE(catalogue.has_value());
-  ASSERT_THAT(catalogue->concerts, SizeIs(1));
-  EXPECT_EQ(catalogue->concerts[0].title, "Title");
-  ASSERT_THAT(catalogue->shows, SizeIs(1));
-  const Show& show = catalogue->shows[0].show;
+  const Catalogue catalogue = CatalogueOf(*store_);
+  ASSERT_THAT(catalogue.concerts, SizeIs(1));
+  EXPECT_EQ(catalogue.concerts[0].title, "Title");
+  ASSERT_THAT(catalogue.shows, SizeIs(1));
+  const Show& show = catalogue.shows[0].show;
   EXPECT_EQ(show.id, id);
-  EXPECT_EQ(show.concert_id, catalogue->concerts[0].id);
+  EXPECT_EQ(show.concert_id, catalogue.concerts[0].id);
   EXPECT_EQ(show.starts_at, kNow + 24h);
   EXPECT_EQ(show.currency.code(), "KRW");
   EXPECT_EQ(show.terms, terms);
   EXPECT_EQ(*show.layout, *MakeHall({2, 3}));
-  EXPECT_EQ(catalogue->shows[0].marks, (ShowMarks{kNow, std::nullopt}));
+  EXPECT_EQ(catalogue.shows[0].marks, (ShowMarks{kNow, std::nullopt}));
 }
 
 TEST_P(StoreContractTest, TermsThatHaveMovedSinceTheyWereReadAreNotChanged) {
   const int64_t id = MakeShow();
-  const ShowTerms read = store_->LoadCatalogue()->shows[0].show.terms;
+  const ShowTerms read = CatalogueOf(*store_).shows[0].show.terms;
   ShowTerms cancelled = read;
   cancelled.phase = ShowPhase::kCancelled;
   ShowTerms fewer = read;
@@ -302,10 +302,10 @@ TEST_P(StoreContractTest, TermsThatHaveMovedSinceTheyWereReadAreNotChanged) {
   EXPECT_EQ(store_->UpdateTerms(id, read, cancelled), true);
   EXPECT_EQ(store_->UpdateTerms(id, read, fewer), false) << "another operator was first";
   EXPECT_EQ(store_->UpdateTerms(99, read, fewer), false);
-  EXPECT_EQ(store_->LoadCatalogue()->shows[0].show.terms, cancelled);
+  EXPECT_EQ(CatalogueOf(*store_).shows[0].show.terms, cancelled);
   fewer.phase = ShowPhase::kCancelled;
   EXPECT_EQ(store_->UpdateTerms(id, cancelled, fewer), true);
-  EXPECT_EQ(store_->LoadCatalogue()->shows[0].show.terms, fewer);
+  EXPECT_EQ(CatalogueOf(*store_).shows[0].show.terms, fewer);
 }
 
 TEST_P(StoreContractTest, AnOperationIsFoundByItsKeyAndThereOnce) {
@@ -319,20 +319,20 @@ TEST_P(StoreContractTest, AnOperationIsFoundByItsKeyAndThereOnce) {
   const auto again = store_->CreateConcert({"key", "f", 0}, {0, "Second", "", ""});
   ASSERT_FALSE(again.has_value());
   EXPECT_EQ(again.error().reason, "constraint");
-  EXPECT_THAT(store_->LoadCatalogue()->concerts, SizeIs(1));
+  EXPECT_THAT(CatalogueOf(*store_).concerts, SizeIs(1));
 }
 
 TEST_P(StoreContractTest, AConcertsNamesAreChangedAndNoOthers) {
   MakeShow("a");
   MakeShow("b");
-  const Concert read = store_->LoadCatalogue()->concerts[0];
-  const Concert other = store_->LoadCatalogue()->concerts[1];
+  const Concert read = CatalogueOf(*store_).concerts[0];
+  const Concert other = CatalogueOf(*store_).concerts[1];
   Concert concert = read;
   concert.title = "Other";
   concert.venue = "";
   EXPECT_EQ(store_->UpdateConcert(read, concert), true);
   EXPECT_EQ(store_->UpdateConcert(read, read), false) << "it has moved since it was read";
-  EXPECT_THAT(store_->LoadCatalogue()->concerts, ElementsAre(concert, other));
+  EXPECT_THAT(CatalogueOf(*store_).concerts, ElementsAre(concert, other));
 }
 
 TEST_P(StoreContractTest, OwnedSeatsComeInPagesByNumber) {
@@ -390,7 +390,7 @@ TEST_P(StoreContractTest, AMarkThatWasSetMeanwhileIsNamedAndNothingIsSaved) {
   EXPECT_EQ(database_->CountEvents(), 0);
   second.shows[0].before = {kNow, std::nullopt};
   EXPECT_TRUE(Save(second).done());
-  EXPECT_EQ(store_->LoadCatalogue()->shows[0].marks, (ShowMarks{kNow + 1s, kNow + 1s}));
+  EXPECT_EQ(CatalogueOf(*store_).shows[0].marks, (ShowMarks{kNow + 1s, kNow + 1s}));
 }
 
 TEST_P(StoreContractTest, StoredSeatsAreAlsoThoseThatWereFreed) {
@@ -436,7 +436,7 @@ TEST_P(StoreContractTest, TextAndListsComeBackWhateverIsInThem) {
 
 TEST_P(StoreContractTest, TheStageAndThePhaseOfAShowComeBack) {
   const int64_t id = MakeShow();
-  Catalogue catalogue = *store_->LoadCatalogue();
+  Catalogue catalogue = CatalogueOf(*store_);
   EXPECT_EQ(catalogue.shows[0].show.layout->stage, std::nullopt);
   EXPECT_EQ(catalogue.shows[0].show.terms.phase, ShowPhase::kPublished);
   Show staged = catalogue.shows[0].show;
@@ -452,7 +452,7 @@ TEST_P(StoreContractTest, TheStageAndThePhaseOfAShowComeBack) {
   ShowTerms cancelled = catalogue.shows[0].show.terms;
   cancelled.phase = ShowPhase::kCancelled;
   ASSERT_EQ(store_->UpdateTerms(id, catalogue.shows[0].show.terms, cancelled), true);
-  catalogue = *store_->LoadCatalogue();
+  catalogue = CatalogueOf(*store_);
   EXPECT_EQ(catalogue.shows[0].show.terms.phase, ShowPhase::kCancelled);
   EXPECT_EQ(*catalogue.shows[1].show.layout, *layout);
   EXPECT_EQ(catalogue.shows[1].show.terms, staged.terms);
@@ -461,7 +461,7 @@ TEST_P(StoreContractTest, TheStageAndThePhaseOfAShowComeBack) {
 TEST_P(StoreContractTest, ShowsOfOneHallAreLoadedWithOneLayout) {
   MakeShow("one");
   MakeShow("other");
-  const Catalogue catalogue = *store_->LoadCatalogue();
+  const Catalogue catalogue = CatalogueOf(*store_);
   ASSERT_THAT(catalogue.shows, SizeIs(2));
   EXPECT_EQ(catalogue.shows[0].show.layout, catalogue.shows[1].show.layout);
 }
@@ -479,13 +479,13 @@ TEST_P(StoreContractTest, PricesAreChangedOnceFromEachVersionAndListedNewestFirs
   EXPECT_EQ(store_->SavePrices(id, layout, notes), true);
   EXPECT_EQ(store_->SavePrices(id, layout, notes), false) << "another operator was first";
   EXPECT_EQ(store_->SavePrices(99, layout, notes), false);
-  Catalogue catalogue = *store_->LoadCatalogue();
+  Catalogue catalogue = CatalogueOf(*store_);
   EXPECT_EQ(*catalogue.shows[0].show.layout, layout);
   layout.version = 2;
   layout.seat_prices.clear();
   layout.NotePrices();
   EXPECT_EQ(store_->SavePrices(id, layout, {}), true);
-  catalogue = *store_->LoadCatalogue();
+  catalogue = CatalogueOf(*store_);
   EXPECT_EQ(*catalogue.shows[0].show.layout, layout);
   const auto all = store_->LoadPriceNotes(id, 0, 10);
   ASSERT_TRUE(all.has_value());
@@ -549,13 +549,13 @@ TEST_P(StoreContractTest, KeptSeatsAreCountedApartUntilTheirTime) {
 
 TEST_P(StoreContractTest, WhichSeatsAreAccessibleComesBack) {
   MakeShow();
-  Show show = store_->LoadCatalogue()->shows[0].show;
+  Show show = CatalogueOf(*store_).shows[0].show;
   auto layout = std::make_shared<Layout>(*show.layout);
   layout->accessible = {1};
   layout->companions = {{2, 1}};
   show.layout = layout;
   ASSERT_TRUE(store_->CreateShow({"marked", "f", 0}, show).has_value());
-  EXPECT_EQ(*store_->LoadCatalogue()->shows[1].show.layout, *layout);
+  EXPECT_EQ(*CatalogueOf(*store_).shows[1].show.layout, *layout);
 }
 
 TEST_P(StoreContractTest, WhatOperatorsBlockedIsListedNewestFirstAndOnlyIfItWasSaved) {

@@ -39,7 +39,6 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr milliseconds kNewsGiven{60'000};  // to whoever was last told within that time
 constexpr int64_t kNewsForgottenAtOnce = 10'000;
-constexpr size_t kShowsAtOnce = 16;  // their layouts have megabytes
 
 // Lists of seats: "{1,2}" as PostgreSQL reads an array, "1,2" as array_to_string writes it.
 std::string ToArray(const std::vector<SeatNo>& seats) { return fmt::format("{{{}}}", fmt::join(seats, ",")); }
@@ -112,10 +111,10 @@ Result<StoredShow> ShowAt(const DbRow& row) {
 }
 
 // Whether some of what was saved since can't be told any more: it is too long ago; or the database was made
-// anew from a copy, and counts its transactions otherwise; or a failover may have lost the last of them,
-// whose numbers others have by now.
+// anew from a copy, and counts its transactions otherwise; or a crash or a failover may have lost the last
+// numbers of them, which others have by now.
 bool IsLost(const NewsPlace& since, const NewsPlace& now) {
-  const bool other_history = since.timeline != 0 && now.timeline != 0 && now.timeline != since.timeline;
+  const bool other_history = !since.history.empty() && !now.history.empty() && now.history != since.history;
   return now.at - since.at > kNewsGiven || now.horizon < since.horizon || other_history;
 }
 
@@ -151,7 +150,8 @@ class PostgresStore final : public Store {
   Result<Rows> Load(const Keys& keys) override;
   Result<Saved> Save(const Changes& changes) override;
   Result<Forgotten> ForgetTombstones(SagaId after, Timestamp before, size_t limit) override;
-  Result<Catalogue> LoadCatalogue() override;
+  Result<std::vector<Concert>> LoadConcerts() override;
+  Result<std::optional<StoredShow>> LoadShowAfter(int64_t id) override;
   Result<News> LoadNews(const NewsPlace& since, std::span<const KnownLayout> known) override;
 
   Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override {
@@ -180,7 +180,7 @@ class PostgresStore final : public Store {
   }
   void Tell(const Changes& changes, Batch& batch) const;
   void ForgetOldNews(const NewsPlace& place);
-  Result<int64_t> Timeline();
+  Result<std::string> History();
 
   std::unique_ptr<sql::pg::Connection> connection_;
   sql::pg::ServerClock& clock_;
@@ -190,8 +190,8 @@ class PostgresStore final : public Store {
   // When the reader of news last forgot some, and the snapshot that it had then; empty: none.
   SteadyClock::time_point forgotten_at_ = SteadyClock::now();
   std::string forget_next_;
-  int64_t timeline_ = 0;
-  std::optional<uint64_t> timeline_of_;  // the connection's session that it is of
+  std::string history_;
+  std::optional<uint64_t> history_of_;  // the connection's session that it is of
 };
 
 size_t AddSeatKeys(const std::vector<SeatKey>& seats, Batch& batch) {
@@ -341,20 +341,19 @@ void PostgresStore::Tell(const Changes& changes, Batch& batch) const {
             Column(told, [](const auto& one) -> std::string_view { return one.second; }));
 }
 
-Result<Catalogue> PostgresStore::LoadCatalogue() {
-  Catalogue catalogue;
-  BOXOFFICE_ASSIGN(const sql::pg::Rows concerts, ReadOne(*connection_, kLoadConcerts));
-  for (const DbRow row : concerts) catalogue.concerts.push_back(ConcertAt(row));
-  for (int64_t after = 0;;) {
-    BOXOFFICE_ASSIGN(const sql::pg::Rows shows, ReadOne(*connection_, kLoadShows, after, kShowsAtOnce));
-    for (const DbRow row : shows) {
-      BOXOFFICE_ASSIGN(StoredShow stored, ShowAt(row));
-      if (!stored.show.layout) return Fail(Code::kInternal, "layout_corrupt", "a show has no layout");
-      after = stored.show.id;
-      catalogue.shows.push_back(std::move(stored));
-    }
-    if (shows.size() < kShowsAtOnce) return catalogue;
-  }
+Result<std::vector<Concert>> PostgresStore::LoadConcerts() {
+  BOXOFFICE_ASSIGN(const sql::pg::Rows found, ReadOne(*connection_, kLoadConcerts));
+  std::vector<Concert> concerts;
+  for (const DbRow row : found) concerts.push_back(ConcertAt(row));
+  return concerts;
+}
+
+Result<std::optional<StoredShow>> PostgresStore::LoadShowAfter(int64_t id) {
+  BOXOFFICE_ASSIGN(const sql::pg::Rows found, ReadOne(*connection_, kLoadShowAfter, id));
+  if (found.empty()) return std::nullopt;
+  BOXOFFICE_ASSIGN(StoredShow stored, ShowAt(found[0]));
+  if (!stored.show.layout) return Fail(Code::kInternal, "layout_corrupt", "a show has no layout");
+  return stored;
 }
 
 Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const KnownLayout> known) {
@@ -373,12 +372,12 @@ Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const Kno
   if (results) {
     const DbRow here = (*results)[0][0];
     const uint64_t session = connection_->session();
-    BOXOFFICE_ASSIGN(const int64_t timeline, Timeline());
+    BOXOFFICE_ASSIGN(std::string history, History());
     // It may be another server's.
     if (connection_->session() != session) {
       return Fail(Code::kUnavailable, "database_unavailable", "the connection was lost in a look");
     }
-    news.place = {here.Int(0), FromUnixMs(here.Int(1)), timeline, std::string(here.Text(2))};
+    news.place = {here.Int(0), FromUnixMs(here.Int(1)), std::move(history), std::string(here.Text(2))};
   } else {
     // What is too much to read stays so. Whoever would not be told it any more needs the place alone.
     if (first) return std::unexpected(std::move(results).error());
@@ -402,14 +401,14 @@ Result<News> PostgresStore::LoadNews(const NewsPlace& since, std::span<const Kno
   return news;
 }
 
-// Asked for once a connection: no server changes it without ending its connections. 0: it does not tell.
-Result<int64_t> PostgresStore::Timeline() {
-  if (timeline_of_ == connection_->session()) return timeline_;
-  const auto found = ReadOne(*connection_, kTimeline);
+// Asked for once a connection: no server changes it without ending its connections. Empty: it does not tell.
+Result<std::string> PostgresStore::History() {
+  if (history_of_ == connection_->session()) return history_;
+  const auto found = ReadOne(*connection_, kHistory);
   if (!found && found.error().code == Code::kUnavailable) return std::unexpected(found.error());
-  timeline_ = found ? (*found)[0].Int(0) : 0;
-  timeline_of_ = connection_->session();
-  return timeline_;
+  history_ = found ? (*found)[0].Text(0) : std::string_view();
+  history_of_ = connection_->session();
+  return history_;
 }
 
 // What was visible when this replica looked news_kept_ ago, every other that is still told has read. A part

@@ -1,5 +1,5 @@
 // How replicas on one PostgreSQL database hear and forget what they tell each other, while transactions stay
-// open elsewhere, or the table is kept from them.
+// open elsewhere, the table is kept from them, or the server crashes.
 #include <memory>
 #include <string>
 
@@ -152,6 +152,18 @@ TEST_F(PostgresNewsTest, WhatWasSeenBeforeNewsWasLostIsNotForgottenByIt) {
   EXPECT_TRUE(Look(mine, earlier).lost);
   place = Look(mine, place).place;
   EXPECT_EQ(CountChanges(), 1);
+}
+
+// Numbers of transactions that were rolled back just before are given again, and what was looked at since is
+// beyond them.
+TEST_F(PostgresNewsTest, NewsIsLostWhereTheServerHasCrashed) {
+  PostgresStores mine = OpenReplica();
+  const NewsPlace place = Look(mine, {}).place;
+  testbed::PostgresServer::Shared().Kill9();
+  testbed::PostgresServer::Shared().Start();
+  const News news = Look(mine, place);
+  EXPECT_TRUE(news.lost);
+  EXPECT_FALSE(Look(mine, news.place).lost) << "once all has been read";
 }
 
 }  // namespace

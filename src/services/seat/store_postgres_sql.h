@@ -81,10 +81,10 @@ constexpr std::string_view kLoadConcerts = "SELECT id, title, artist, venue FROM
   "s.hold_ttl_ms, s.cancel_deadline_ms, s.first_sold_at_ms, s.sold_out_at_ms, s.highest_seat_limit, "   \
   "s.phase, s.orphan_rule, s.ranks_by_stage, s.stage_x_milli, s.stage_y_milli, s.cancel_fee_per_seat, " \
   "s.cancel_fee_percent, s.grace_ms, s.waitlist_first, s.layout_version, s.never_published"
-constexpr std::string_view kLoadShows =
+constexpr std::string_view kLoadShowAfter =
     "SELECT " BOXOFFICE_SHOW_COLUMNS
     ", l.body, l.prices, l.access FROM show s LEFT JOIN layout l ON l.show_id = "
-    "s.id WHERE s.id > $1 ORDER BY s.id LIMIT $2";
+    "s.id WHERE s.id > $1 ORDER BY s.id LIMIT 1";
 constexpr std::string_view kOwnedSeats =
     "SELECT " BOXOFFICE_SEAT_COLUMNS
     " FROM seat WHERE show_id = $1 AND seat_no > $2 AND state IN (1, 2) ORDER BY seat_no LIMIT $3";
@@ -105,10 +105,14 @@ constexpr std::string_view kCountSeats =
 constexpr std::string_view kHorizon =
     "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint, " BOXOFFICE_PG_NOW_MS
     ", pg_current_snapshot()::text";
-// Another number where a standby was promoted, or a backup restored: the name of the log's segment begins
-// with it.
-constexpr std::string_view kTimeline =
-    "SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint";
+// Another text where a standby was promoted or a backup restored, as the name of the log's segment begins
+// with another number, and after a crash, as a server begins its statistics anew then (and goes on with them
+// after an orderly stop). With synchronous_commit = on nobody sees a commit before it is on disk, so a crash
+// loses none that was told. But it may lose the numbers of transactions that were rolled back, or committed
+// lazily: the next ones get these, and whoever looked in between is beyond them.
+constexpr std::string_view kHistory =
+    "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8) || ' ' || extract(epoch FROM stats_reset) "
+    "FROM pg_stat_bgwriter";
 // What was not visible in the snapshot $1: what has begun since, and what had not ended then. Not all from
 // the oldest on that had not: a transaction that lasts, in whichever database of the server, would have it
 // read again with every look.

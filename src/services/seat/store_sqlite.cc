@@ -26,7 +26,8 @@ class SqliteStore final : public Store {
   Result<Rows> Load(const Keys& keys) override;
   Result<Saved> Save(const Changes& changes) override;
   Result<Forgotten> ForgetTombstones(SagaId after, Timestamp before, size_t limit) override;
-  Result<Catalogue> LoadCatalogue() override;
+  Result<std::vector<Concert>> LoadConcerts() override;
+  Result<std::optional<StoredShow>> LoadShowAfter(int64_t id) override;
   Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override;
   Result<std::vector<SeatRow>> StoredSeats(int64_t show_id, SeatNo after, size_t limit) override;
   // A file belongs to one process, and that has made whatever has changed.
@@ -350,51 +351,53 @@ Result<Layout> SqliteStore::LoadLayout(int64_t show_id) {
   return layout;
 }
 
-Result<Catalogue> SqliteStore::LoadCatalogue() {
-  BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(database_));
-  Catalogue catalogue;
-  sql::Statement concerts = database_.Prepare("SELECT id, title, artist, venue FROM concert ORDER BY id");
+Result<std::vector<Concert>> SqliteStore::LoadConcerts() {
+  sql::Statement select = database_.Prepare("SELECT id, title, artist, venue FROM concert ORDER BY id");
+  std::vector<Concert> concerts;
   while (true) {
-    BOXOFFICE_ASSIGN(const bool more, concerts.Step());
-    if (!more) break;
-    catalogue.concerts.push_back({concerts.Int(0), std::string(concerts.Text(1)),
-                                  std::string(concerts.Text(2)), std::string(concerts.Text(3))});
+    BOXOFFICE_ASSIGN(const bool more, select.Step());
+    if (!more) return concerts;
+    concerts.push_back({select.Int(0), std::string(select.Text(1)), std::string(select.Text(2)),
+                        std::string(select.Text(3))});
   }
-  sql::Statement shows = database_.Prepare(
+}
+
+Result<std::optional<StoredShow>> SqliteStore::LoadShowAfter(int64_t id) {
+  BOXOFFICE_ASSIGN(const sql::Reading reading, sql::Reading::Begin(database_));
+  sql::Statement row = database_.Prepare(
       "SELECT id, concert_id, starts_at_ms, currency, on_sale_at_ms, sale_ends_at_ms, seat_limit, "
       "hold_ttl_ms, cancel_deadline_ms, first_sold_at_ms, sold_out_at_ms, highest_seat_limit, phase, "
       "orphan_rule, ranks_by_stage, stage_x_milli, stage_y_milli, cancel_fee_per_seat, cancel_fee_percent, "
-      "grace_ms, waitlist_first, layout_version, never_published FROM show ORDER BY id");
-  while (true) {
-    BOXOFFICE_ASSIGN(const bool more, shows.Step());
-    if (!more) break;
-    StoredShow stored;
-    Show& show = stored.show;
-    show.id = shows.Int(0);
-    show.concert_id = shows.Int(1);
-    show.starts_at = FromUnixMs(shows.Int(2));
-    show.currency = Currency::Parse(shows.Text(3)).value_or(Currency());
-    show.terms.on_sale_at = FromUnixMs(shows.Int(4));
-    show.terms.sale_ends_at = FromUnixMs(shows.Int(5));
-    show.terms.seat_limit = static_cast<uint32_t>(shows.Int(6));
-    show.terms.highest_seat_limit = std::max(show.terms.seat_limit, static_cast<uint32_t>(shows.Int(11)));
-    show.terms.hold_ttl = milliseconds(shows.Int(7));
-    show.terms.cancel_deadline = Time(shows.Int(8));
-    stored.marks = {Time(shows.Int(9)), Time(shows.Int(10))};
-    show.terms.phase = static_cast<ShowPhase>(shows.Int(12));
-    show.terms.orphan_rule = shows.Int(13) != 0;
-    show.terms.cancel_fee_per_seat = shows.Int(17);
-    show.terms.cancel_fee_percent = static_cast<uint32_t>(shows.Int(18));
-    show.terms.grace = milliseconds(shows.Int(19));
-    show.terms.waitlist_first = shows.Int(20) != 0;
-    show.terms.never_published = shows.Int(22) != 0;
-    BOXOFFICE_ASSIGN(Layout layout, LoadLayout(show.id));
-    layout.stage = StageFrom({shows.Int(14), shows.Int(15), shows.Int(16)});
-    layout.version = static_cast<uint64_t>(shows.Int(21));
-    show.layout = ShareLayout(std::move(layout));
-    catalogue.shows.push_back(std::move(stored));
-  }
-  return catalogue;
+      "grace_ms, waitlist_first, layout_version, never_published FROM show "
+      "WHERE id > ?1 ORDER BY id LIMIT 1");
+  row.Bind(id);
+  BOXOFFICE_ASSIGN(const bool found, row.Step());
+  if (!found) return std::nullopt;
+  StoredShow stored;
+  Show& show = stored.show;
+  show.id = row.Int(0);
+  show.concert_id = row.Int(1);
+  show.starts_at = FromUnixMs(row.Int(2));
+  show.currency = Currency::Parse(row.Text(3)).value_or(Currency());
+  show.terms.on_sale_at = FromUnixMs(row.Int(4));
+  show.terms.sale_ends_at = FromUnixMs(row.Int(5));
+  show.terms.seat_limit = static_cast<uint32_t>(row.Int(6));
+  show.terms.highest_seat_limit = std::max(show.terms.seat_limit, static_cast<uint32_t>(row.Int(11)));
+  show.terms.hold_ttl = milliseconds(row.Int(7));
+  show.terms.cancel_deadline = Time(row.Int(8));
+  stored.marks = {Time(row.Int(9)), Time(row.Int(10))};
+  show.terms.phase = static_cast<ShowPhase>(row.Int(12));
+  show.terms.orphan_rule = row.Int(13) != 0;
+  show.terms.cancel_fee_per_seat = row.Int(17);
+  show.terms.cancel_fee_percent = static_cast<uint32_t>(row.Int(18));
+  show.terms.grace = milliseconds(row.Int(19));
+  show.terms.waitlist_first = row.Int(20) != 0;
+  show.terms.never_published = row.Int(22) != 0;
+  BOXOFFICE_ASSIGN(Layout layout, LoadLayout(show.id));
+  layout.stage = StageFrom({row.Int(14), row.Int(15), row.Int(16)});
+  layout.version = static_cast<uint64_t>(row.Int(21));
+  show.layout = ShareLayout(std::move(layout));
+  return stored;
 }
 
 Result<std::vector<SeatRow>> SqliteStore::OwnedSeats(int64_t show_id, SeatNo after, size_t limit) {

@@ -14,6 +14,21 @@
 
 namespace boxoffice::seat {
 
+// All concerts and shows, by id.
+struct Catalogue {
+  std::vector<Concert> concerts;
+  std::vector<StoredShow> shows;
+};
+[[nodiscard]] inline Catalogue CatalogueOf(Store& store) {
+  Catalogue catalogue{store.LoadConcerts().value(), {}};
+  while (true) {
+    const int64_t last = catalogue.shows.empty() ? 0 : catalogue.shows.back().show.id;
+    auto next = store.LoadShowAfter(last).value();
+    if (!next) return catalogue;
+    catalogue.shows.push_back(*std::move(next));
+  }
+}
+
 // What is stored, and what is to go wrong.
 struct Memory {
   std::map<SagaId, SagaRow> sagas;
@@ -34,8 +49,11 @@ struct Memory {
   int saves = 0;
   News news;  // told once
   std::optional<Error> fail_news;
+  NewsPlace news_since;           // where it was last asked from
   std::function<void()> on_news;  // what else goes on while news is read
   int news_loads = 0;
+  std::function<void(int64_t id)> on_show;  // and once that show has been read
+  int show_loads = 0;
 };
 
 template <typename Map, typename Key, Key Map::mapped_type::* kKey, typename Rows>
@@ -96,7 +114,16 @@ class MemoryStore final : public Store {
     memory_.blocks.insert(memory_.blocks.end(), changes.blocks.begin(), changes.blocks.end());
     return saved;
   }
-  Result<Catalogue> LoadCatalogue() override { return memory_.catalogue; }
+  Result<std::vector<Concert>> LoadConcerts() override { return memory_.catalogue.concerts; }
+  Result<std::optional<StoredShow>> LoadShowAfter(int64_t id) override {
+    const auto found = std::ranges::find_if(memory_.catalogue.shows,
+                                            [id](const StoredShow& one) { return one.show.id > id; });
+    if (found == memory_.catalogue.shows.end()) return std::nullopt;
+    StoredShow stored = *found;
+    ++memory_.show_loads;
+    if (memory_.on_show) memory_.on_show(stored.show.id);
+    return stored;
+  }
   Result<std::vector<SeatRow>> OwnedSeats(int64_t show_id, SeatNo after, size_t limit) override {
     std::vector<SeatRow> rows;
     for (const auto& [key, row] : memory_.seats) {
@@ -124,8 +151,9 @@ class MemoryStore final : public Store {
   Result<std::vector<PriceNote>> LoadPriceNotes(int64_t, int64_t, size_t) override {
     return memory_.price_notes;
   }
-  Result<News> LoadNews(const NewsPlace&, std::span<const KnownLayout>) override {
+  Result<News> LoadNews(const NewsPlace& since, std::span<const KnownLayout>) override {
     ++memory_.news_loads;
+    memory_.news_since = since;
     if (memory_.on_news) memory_.on_news();
     if (memory_.fail_news) return std::unexpected(*memory_.fail_news);
     return std::exchange(memory_.news, {});

@@ -27,7 +27,7 @@ inline constexpr Action kNothingToUndo = nullptr;
 // What a refusal of a step means for the seats.
 enum class OnRefusal {
   kUndoAll,   // undo this step and all before it
-  kKeepHold,  // no money has moved: undo this step only; the reservation is HELD again
+  kKeepHold,  // no money has moved: undo this step, and keep the seats; the reservation is HELD again
   // Where the show gives a grace time, and the seats can be held for so long: undo this step and those before
   // it that moved money; the reservation is HELD again. So also, but for as long as it is held already, where
   // seats that were held before are to be paid in a way that there is not. Otherwise as kUndoAll.
@@ -40,7 +40,7 @@ struct Step {
   Action action;
   Action undo;
   OnRefusal on_refusal = OnRefusal::kUndoAll;
-  bool is_hold = false;  // its undo gives up the seats: left out where the reservation becomes HELD again
+  bool is_hold = false;  // its undo gives up the seats: KeepSeats where the reservation becomes HELD again
   // Its undo gives back money or seats: nobody is told of a refusal while it is not done.
   bool gives_back = true;
 };
@@ -54,8 +54,11 @@ struct SagaDefinition {
   bool can_undo;  // else it only goes forward, until done or parked, but for kEndThere
 };
 
-// Holds the seats for the show's grace time from now on, or for longer where they are held already.
+// Holds the seats for the show's grace time from now on, or for longer where they were held before the saga.
 [[nodiscard]] asio::awaitable<StepResult> HoldForGrace(StepContext& context);
+// Instead of the undo of a step that is a hold, where the reservation becomes HELD again: the seats stay held
+// as long as they would be without the saga, or for the grace time.
+[[nodiscard]] asio::awaitable<StepResult> KeepSeats(StepContext& context);
 
 // The definition of a kind that is known. Stays the same for the life of the program.
 [[nodiscard]] const SagaDefinition& DefinitionOf(SagaKind kind);

@@ -50,7 +50,10 @@ Answer ExtendHold(StepContext& c) {
   Reservation& r = c.reservation;
   const std::vector<Seat> told = r.seats;
   const int64_t told_amount = r.amount;
+  const Timestamp told_until = r.hold_expires_at;
   StepResult result = co_await c.participants.HoldSeats(r, r.saga.deadline + c.policy.hold_slack);
+  // What the saga needs is none of the buyer's time: else one refused payment after the other would hold on.
+  if (told_until != Timestamp()) r.hold_expires_at = told_until;
   if (result.kind == StepResult::Kind::kDone && !told.empty() && r.amount > told_amount) {
     result.kind = StepResult::Kind::kRefused;
     result.refusal = Refusal{.code = "price_changed", .needed = r.amount};
@@ -222,7 +225,17 @@ const SagaDefinition kOfferSeats{
 }  // namespace
 
 asio::awaitable<StepResult> HoldForGrace(StepContext& context) {
-  return context.participants.HoldSeats(context.reservation, context.now + context.reservation.grace);
+  Reservation& r = context.reservation;
+  // Of seats that are held and paid at once, hold_expires_at tells what this saga has taken.
+  const bool held_before = r.saga.kind == SagaKind::kConfirm;
+  const Timestamp until = std::max(held_before ? r.hold_expires_at : Timestamp(), context.now + r.grace);
+  StepResult result = co_await context.participants.HoldSeats(r, until);
+  r.hold_expires_at = std::min(r.hold_expires_at, until);
+  co_return result;
+}
+
+asio::awaitable<StepResult> KeepSeats(StepContext& context) {
+  return context.participants.KeepSeats(context.reservation);
 }
 
 const SagaDefinition& DefinitionOf(SagaKind kind) {

@@ -1,6 +1,7 @@
 #include "services/reservation/saga/runner.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -20,11 +21,11 @@ namespace {
 constexpr int kCompleteTries = 10;
 // Said by payment: a way to pay that there is not.
 constexpr std::string_view kMethodUnknown = "method_unknown";
+// How the timeline calls what keeps the seats of a reservation that becomes HELD again.
+constexpr std::string_view kKeepSeats = "keep-seats";
 // Codes of refusals that compensations are counted by, and reasons to wait; they come from our own services,
 // which have fewer.
 constexpr size_t kMaxCauses = 64;
-// While a participant is away, hundreds of sagas say the same at each try.
-constexpr milliseconds kWarnEvery{1'000};
 
 // `name`, or "other" where that would be one more than are counted.
 template <typename Known>
@@ -47,6 +48,17 @@ std::string LastErrorOf(const StepResult& result, std::string_view step) {
   const std::string& more = result.refusal ? result.refusal->provider_code : result.error.detail;
   if (!more.empty()) said.append(" ").append(more);
   return said;
+}
+
+// The step that a saga which was postponed has waited for, as its timeline has it; the last one where nothing
+// is on record, as where the process that ran it died.
+int StepWaitedFor(const Saga& saga) {
+  const std::vector<Step>& steps = DefinitionOf(saga.kind).steps;
+  for (const TimelineEntry& entry : saga.timeline | std::views::reverse) {
+    const auto step = std::ranges::find(steps, std::string_view(entry.step), &Step::name);
+    if (!entry.undo && step != steps.end()) return static_cast<int>(step - steps.begin());
+  }
+  return static_cast<int>(steps.size()) - 1;
 }
 
 void LogStep(const Reservation& reservation, std::string_view step, bool undo, const StepResult& result) {
@@ -157,8 +169,7 @@ asio::awaitable<Result<Runner::Ended>> Runner::RunOwned(Shared<Reservation>& res
     StepResult late;
     late.kind = StepResult::Kind::kUnknown;
     late.error = Error{Code::kUnknown, "saga_deadline", "the saga's deadline has passed"};
-    const auto last_step = static_cast<int>(DefinitionOf(saga.kind).steps.size()) - 1;
-    co_return co_await DecideToUndo(reservation, last_step, std::move(late));
+    co_return co_await DecideToUndo(reservation, StepWaitedFor(saga), std::move(late));
   }
   co_return co_await GoForward(reservation);
 }
@@ -219,17 +230,17 @@ asio::awaitable<std::optional<int>> Runner::KeepHold(Reservation& reservation, i
   const auto& steps = DefinitionOf(reservation.saga.kind).steps;
   const OnRefusal on_refusal = steps[static_cast<size_t>(failed_step)].on_refusal;
   if (result.kind != StepResult::Kind::kRefused) co_return std::nullopt;
-  if (on_refusal == OnRefusal::kKeepHold) co_return failed_step;
+  const int hold = static_cast<int>(std::ranges::find(steps, true, &Step::is_hold) - steps.begin());
+  if (on_refusal == OnRefusal::kKeepHold) co_return std::min(failed_step, hold);
   if (on_refusal != OnRefusal::kGrace) co_return std::nullopt;
-  const int after_hold = static_cast<int>(std::ranges::find(steps, true, &Step::is_hold) - steps.begin()) + 1;
-  // No provider was asked, and the buyer only has to correct it. This run has made the hold last already.
+  // No provider was asked, and the buyer only has to correct it.
   const bool is_mistake = result.refusal && result.refusal->code == kMethodUnknown;
-  if (is_mistake && reservation.saga.kind == SagaKind::kConfirm) co_return after_hold;
+  if (is_mistake && reservation.saga.kind == SagaKind::kConfirm) co_return hold;
   if (reservation.grace == milliseconds(0)) co_return std::nullopt;
   // Before the decision, so that it stands on seats that are held for certain.
-  const StepResult held = co_await Perform(reservation, "keep-seats", HoldForGrace, /*undo=*/false);
+  const StepResult held = co_await Perform(reservation, kKeepSeats, HoldForGrace, /*undo=*/false);
   if (held.kind != StepResult::Kind::kDone) co_return std::nullopt;
-  co_return after_hold;
+  co_return hold;
 }
 
 asio::awaitable<Result<Runner::Ended>> Runner::GoBack(Shared<Reservation>& reservation) {
@@ -237,12 +248,14 @@ asio::awaitable<Result<Runner::Ended>> Runner::GoBack(Shared<Reservation>& reser
   const SagaDefinition& definition = DefinitionOf(next.saga.kind);
   for (int i = next.saga.undo_from; i >= next.saga.undo_to; --i) {
     const Step& step = definition.steps[static_cast<size_t>(i)];
-    const bool keep_hold = step.is_hold && next.saga.undone_state == State::kHeld;
-    if (step.undo == kNothingToUndo || keep_hold) continue;
-    StepResult result = co_await Perform(next, step.name, step.undo, /*undo=*/true);
+    const bool keeps = step.is_hold && next.saga.undone_state == State::kHeld;
+    const Action undo = keeps ? &KeepSeats : step.undo;
+    if (undo == kNothingToUndo) continue;
+    const std::string_view name = keeps ? kKeepSeats : step.name;
+    StepResult result = co_await Perform(next, name, undo, /*undo=*/!keeps);
     // An undo has no business reason to fail: whatever it is, it is tried again.
     if (result.kind != StepResult::Kind::kDone && !MUTANT("saga_undo_forward")) {
-      auto postponed = co_await PostponeIt(reservation, std::move(result), step.name);
+      auto postponed = co_await PostponeIt(reservation, std::move(result), name);
       // The buyer has everything back, and does not wait for the rest.
       if (postponed && !step.gives_back) postponed = Ended::kOver;
       co_return postponed;
@@ -266,24 +279,15 @@ asio::awaitable<Result<Runner::Ended>> Runner::PostponeIt(Shared<Reservation>& r
 
 // Each saga's own error is with its reservation, too; its line, at debug level.
 void Runner::LogPostponed(const Reservation& reservation, std::string reason) {
-  Postponed& postponed = postponed_[NameIn(postponed_, std::move(reason))];
-  const Timestamp now = clock_.Now();
-  // It may be set back.
-  const bool warns = now < postponed.warned_at || now - postponed.warned_at >= kWarnEvery;
-  const obs::Level level = warns ? obs::Level::kWarning : obs::Level::kDebug;
-  if (obs::Logs(level)) {
-    obs::Log(level, "saga_postponed",
-             {{"reservation", reservation.id.ToString()},
-              {"saga", reservation.saga.id.ToString()},
-              {"error", reservation.saga.last_error},
-              {"others", postponed.others}},
-             reservation.saga.traceparent);
-  }
-  if (warns) {
-    postponed = {.warned_at = now};
-  } else {
-    ++postponed.others;
-  }
+  obs::WarningPace& pace = postponed_[NameIn(postponed_, std::move(reason))];
+  const auto [level, others] = pace.Next(clock_.Now().time_since_epoch());
+  if (!obs::Logs(level)) return;
+  obs::Log(level, "saga_postponed",
+           {{"reservation", reservation.id.ToString()},
+            {"saga", reservation.saga.id.ToString()},
+            {"error", reservation.saga.last_error},
+            {"others", others}},
+           reservation.saga.traceparent);
 }
 
 asio::awaitable<Result<Runner::Ended>> Runner::FinishIt(Shared<Reservation>& reservation) {

@@ -23,6 +23,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "platform/obs/metrics.h"
+#include "platform/obs/warning_pace.h"
 #include "platform/resilience/retry_budget.h"
 #include "services/reservation/reservation_book.h"
 #include "services/reservation/saga/definition.h"
@@ -117,12 +118,8 @@ class Runner {
   std::map<std::pair<SagaKind, State>, obs::Counter*> runs_;
   std::map<std::string, Known, std::less<>> steps_;
   std::set<std::string> causes_;  // that compensations were counted by
-  // What waits for the same reason: one warning a second.
-  struct Postponed {
-    Timestamp warned_at{};
-    uint64_t others = 0;  // since then
-  };
-  std::map<std::string, Postponed> postponed_;  // by step and reason
+  // By step and reason: while a participant is away, hundreds of sagas say the same at each try.
+  std::map<std::string, obs::WarningPace> postponed_;
   std::map<ReservationId, uint64_t> running_;
   size_t uncompleted_ = 0;  // see RetryPolicy
 };

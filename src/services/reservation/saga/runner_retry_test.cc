@@ -1,10 +1,12 @@
 // How often a step is repeated at once.
 #include <functional>
+#include <string>
 #include <vector>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "platform/obs/log.h"
@@ -19,6 +21,7 @@ class DeafQueue final : public Participants {
   int calls = 0;
   std::function<void()> on_call;
   bool binds = false;
+  std::string reason;           // why it does not
   int deaf_to_completions = 0;  // as many are not answered
 
   asio::awaitable<StepResult> BindQueue(const Reservation&) override {
@@ -26,6 +29,7 @@ class DeafQueue final : public Participants {
     if (on_call) on_call();
     StepResult result;
     if (!binds) result.kind = StepResult::Kind::kUnavailable;
+    result.error.reason = reason;
     co_return result;
   }
   asio::awaitable<StepResult> UnbindQueue(const Reservation&, SagaId) override { return Done(); }
@@ -36,6 +40,7 @@ class DeafQueue final : public Participants {
     co_return result;
   }
   asio::awaitable<StepResult> HoldSeats(Reservation&, Timestamp) override { return Done(); }
+  asio::awaitable<StepResult> KeepSeats(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ReleaseSeats(const Reservation&) override { return Done(); }
   asio::awaitable<StepResult> ReleaseOnly(const Reservation&, std::vector<uint32_t>) override {
@@ -87,6 +92,11 @@ class RunnerRetryTest : public ::testing::Test {
     io_.run();
     EXPECT_TRUE(answer.get());
     return queue_.calls - before;
+  }
+  std::string LogOfOneSaga(Runner& runner) {
+    testing::internal::CaptureStderr();
+    TriesOfOneSaga(runner);
+    return testing::internal::GetCapturedStderr();
   }
   Runner Make(resilience::RetryBudgetConfig budget, milliseconds first_pause = milliseconds(0)) {
     const RetryPolicy retry{.retries = 3, .first_pause = first_pause, .budget = budget};
@@ -155,11 +165,7 @@ TEST_F(RunnerRetryTest, OfPurchasesThatTheQueueWasNotToldOfNoMoreWaitThanMayBe) 
 TEST_F(RunnerRetryTest, OfSagasThatWaitForTheSameReasonAWarningASecondTellsAndCountsTheOthers) {
   obs::SetLogLevel(obs::Level::kWarning);
   Runner runner = Make({});
-  const auto logged = [&] {
-    testing::internal::CaptureStderr();
-    TriesOfOneSaga(runner);
-    return testing::internal::GetCapturedStderr();
-  };
+  const auto logged = [&] { return LogOfOneSaga(runner); };
   EXPECT_THAT(logged(), testing::ContainsRegex(R"("warning","event":"saga_postponed".*"others":"0")"));
   EXPECT_EQ(logged(), "");
   EXPECT_EQ(logged(), "");
@@ -168,6 +174,24 @@ TEST_F(RunnerRetryTest, OfSagasThatWaitForTheSameReasonAWarningASecondTellsAndCo
   obs::SetLogLevel(obs::Level::kDebug);
   EXPECT_THAT(logged(), testing::HasSubstr("\"level\":\"debug\",\"event\":\"saga_postponed\""))
       << "by its id each is found";
+  obs::SetLogLevel(obs::Level::kError);
+}
+
+TEST_F(RunnerRetryTest, TheSixtyFifthReasonToWaitAndThoseAfterItAreToldAsOne) {
+  obs::SetLogLevel(obs::Level::kWarning);
+  Runner runner = Make({});
+  const auto logged = [&](int reason) {
+    queue_.reason = fmt::format("reason_{}", reason);
+    return LogOfOneSaga(runner);
+  };
+  for (int reason = 1; reason <= 65; ++reason) {
+    EXPECT_THAT(logged(reason), testing::HasSubstr("\"others\":\"0\"")) << reason;
+  }
+  EXPECT_EQ(logged(66), "");
+  EXPECT_EQ(logged(67), "");
+  clock_.Advance(std::chrono::seconds(1));
+  EXPECT_THAT(logged(64), testing::HasSubstr("\"others\":\"0\"")) << "it has a name of its own";
+  EXPECT_THAT(logged(68), testing::HasSubstr("\"others\":\"2\""));
   obs::SetLogLevel(obs::Level::kError);
 }
 

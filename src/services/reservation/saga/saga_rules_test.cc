@@ -1,5 +1,8 @@
 // The rules of the saga, one by one, over a model of the participants.
+#include <fmt/format.h>
+
 #include "services/reservation/saga/testing_saga.h"
+#include "testing/metrics_text.h"
 
 namespace boxoffice::reservation {
 namespace {
@@ -60,6 +63,22 @@ TEST_F(SagaTest, BalanceTooLowInTwoStepsKeepsTheSeatsAndANewSagaCanPay) {
   const Reservation next = BeginAgain(Only(), /*cancel=*/false, "k2");
   EXPECT_EQ(Drive(next)->reservation->state, State::kConfirmed);
   ExpectClean("topped up");
+}
+
+// Else whoever has no money keeps seats by asking again and again.
+TEST_F(SagaTest, AfterARefusalTheHoldEndsWhenItWouldHaveEndedWithoutTheConfirmation) {
+  for (const bool waits : {false, true}) {
+    const Reservation reservation = Prepare(SagaKind::kConfirm);
+    world_->balance = 1;
+    if (waits) world_->faults = {{1, Fault::kReplyLost}};  // a later run hears of the refusal
+    (void)Drive(reservation);
+    EXPECT_EQ(Only().saga.status == SagaStatus::kRunning, waits);
+    Recover(false);
+    EXPECT_EQ(Only().state, State::kHeld);
+    EXPECT_EQ(Only().hold_expires_at, reservation.hold_expires_at);
+    EXPECT_EQ(world_->held_until, reservation.hold_expires_at);
+    EXPECT_TRUE(world_->tombstones.contains({reservation.saga.id, "seats"})) << "no late copy extends it";
+  }
 }
 
 TEST_F(SagaTest, BalanceTooLowInOneShotReleasesTheSeats) {
@@ -371,26 +390,87 @@ TEST_F(SagaTest, ARefusedPaymentKeepsTheSeatsForTheGraceTimeAndANewSagaCanPay) {
   }
 }
 
+TEST_F(SagaTest, WhatIsHeldForLongerThanTheGraceTimeStaysSo) {
+  Reservation reservation = Prepare(SagaKind::kConfirm);
+  reservation.hold_expires_at = clock_.Now() + std::chrono::minutes(20);
+  world_->grace = std::chrono::minutes(10);
+  world_->declines = true;
+  EXPECT_EQ(Drive(reservation)->reservation->hold_expires_at, reservation.hold_expires_at);
+  EXPECT_EQ(world_->held_until, reservation.hold_expires_at);
+}
+
+// It held nothing before, and what its saga needed is none of the buyer's time.
+TEST_F(SagaTest, WhatIsHeldAndPaidAtOnceIsKeptForTheGraceTimeAlone) {
+  const Reservation reservation = Prepare(SagaKind::kOneShot);
+  world_->grace = std::chrono::seconds(1);
+  world_->declines = true;
+  EXPECT_EQ(Drive(reservation)->reservation->hold_expires_at, clock_.Now() + world_->grace);
+  EXPECT_EQ(world_->held_until, clock_.Now() + world_->grace);
+}
+
 TEST_F(SagaTest, AMethodThatIsNotKnownKeepsTheHold) {
   for (const auto grace : {milliseconds(0), milliseconds(600'000)}) {
     const Reservation reservation = Prepare(SagaKind::kConfirm);
     world_->grace = grace;
-    world_->method_unknown = true;
+    world_->declines_as = "method_unknown";
     const auto answer = Drive(reservation);
     EXPECT_EQ(answer->refusal->code, "method_unknown");
     EXPECT_EQ(answer->reservation->state, State::kHeld);
-    EXPECT_GT(answer->reservation->hold_expires_at, reservation.saga.deadline);
-    EXPECT_THAT(world_->journal,
-                ::testing::ElementsAre("seats", "debit", "payment", "undo-payment", "undo-debit"));
+    EXPECT_EQ(answer->reservation->hold_expires_at, reservation.hold_expires_at);
+    EXPECT_THAT(world_->journal, ::testing::ElementsAre("seats", "debit", "payment", "undo-payment",
+                                                        "undo-debit", "keep-seats"));
     ExpectClean("undone but for the hold");
-    world_->method_unknown = false;
+    world_->declines_as.clear();
     EXPECT_EQ(Drive(BeginAgain(Only(), /*cancel=*/false, "k2"))->reservation->state, State::kConfirmed);
     ExpectClean("paid as there is");
   }
   const Reservation sale = Prepare(SagaKind::kOneShot);
-  world_->method_unknown = true;
+  world_->declines_as = "method_unknown";
   EXPECT_EQ(Drive(sale)->reservation->state, State::kFailed) << "she held nothing before";
   ExpectClean("in one step");
+}
+
+// A label has so many values and no more, whatever a participant comes to say.
+TEST_F(SagaTest, CompensationsOfTheSixtyFifthCauseAndThoseAfterItAreCountedAsOther) {
+  Reset();
+  auto refuse = [this, sales = 0](int cause) mutable {
+    world_->declines_as = fmt::format("cause_{}", cause);
+    EXPECT_TRUE(Drive(Begin(SagaKind::kOneShot, fmt::format("sale {}", ++sales)))->refusal);
+  };
+  for (int cause = 1; cause <= 66; ++cause) refuse(cause);
+  refuse(1);  // it is known
+  const auto counted = [this](const std::string& cause) {
+    return metrics_
+        .GetCounter("boxoffice_saga_compensations_total", "",
+                    {{"kind", "one_shot"}, {"step", "approve-payment"}, {"cause", cause}})
+        .value();
+  };
+  EXPECT_EQ(counted("cause_1"), 2U);
+  EXPECT_EQ(counted("cause_64"), 1U);
+  EXPECT_EQ(counted("other"), 2U);
+  const std::string metrics = metrics_.Render();
+  EXPECT_THAT(metrics, ::testing::Not(::testing::HasSubstr("cause_65")));
+  EXPECT_EQ(testbed::SumOf(metrics, "boxoffice_saga_compensations_total"), 67) << "none is lost";
+}
+
+// Otherwise whoever looks for the cause looks at the end of the list, which was never reached.
+TEST_F(SagaTest, WhatIsUndoneAtItsDeadlineIsCountedUnderTheStepThatItWaitedFor) {
+  int undone = 0;
+  const std::string_view steps[] = {"verify-queue", "hold-seats", "debit-wallet", "approve-payment",
+                                    "confirm-seats"};
+  for (const std::string_view step : steps) {
+    const Reservation reservation = Prepare(SagaKind::kOneShot);
+    world_->faults = {{undone, Fault::kNotDone}};
+    EXPECT_EQ(Drive(reservation)->reservation->state, State::kConfirming);
+    Recover(/*past_deadline=*/true);
+    EXPECT_THAT(Only().failure->detail, ::testing::StartsWith(step));
+    const auto& counted =
+        metrics_.GetCounter("boxoffice_saga_compensations_total", "",
+                            {{"kind", "one_shot"}, {"step", std::string(step)}, {"cause", "saga_timed_out"}});
+    EXPECT_EQ(counted.value(), 1U) << step;
+    EXPECT_EQ(testbed::SumOf(metrics_.Render(), "boxoffice_saga_compensations_total"), ++undone);
+    ExpectClean(std::string(step));
+  }
 }
 
 TEST_F(SagaTest, WithoutAHoldForTheGraceTimeAllIsUndone) {

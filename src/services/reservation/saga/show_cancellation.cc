@@ -86,6 +86,9 @@ asio::awaitable<Result<ShowWork>> ShowService::RunCancellation(ShowWork work, Le
   auto progress = co_await ReadOn(readers_, count);
   if (!progress) co_return std::unexpected(progress.error());
   cancellation.progress = *std::move(progress);
+  // Whoever has come since that pass is just being refused, and nobody waits for them.
+  cancellation.progress.waiting = 0;
+  cancellation.progress.parked = 0;
   cancellation.state = CancellationState::kDone;
   cancellation.finished_at = clock_.Now();
   work.due_at.reset();

@@ -62,7 +62,7 @@ class World : public Participants {
   std::map<SagaId, int64_t> parts_of_debit;
   std::map<SagaId, int64_t> parts_of_payment;
   milliseconds grace{0};
-  Timestamp held_until{};  // as the last hold asked for
+  Timestamp held_until{FromUnixMs(1)};
   int64_t balance = kBalance;
   std::map<SagaId, int64_t> debits;
   std::map<uint32_t, bool> approvals;  // by attempt: approved and not cancelled
@@ -84,8 +84,8 @@ class World : public Participants {
   asio::awaitable<StepResult> HoldSeats(Reservation& r, Timestamp until) override {
     StepResult result = co_await Do("seats", r.saga.id, [this, id = r.id, until] {
       if (seat_owner && *seat_owner != id) return false;
+      held_until = std::max(seat_owner ? held_until : FromUnixMs(1), until);
       seat_owner = id;
-      held_until = until;
       return true;
     });
     if (result.kind == Kind::kDone) {
@@ -93,9 +93,16 @@ class World : public Participants {
       r.amount = price;
       r.currency = "KRW";
       r.grace = grace;
-      r.hold_expires_at = std::max(until, FromUnixMs(1));
+      r.hold_expires_at = held_until;
     }
     co_return result;
+  }
+  asio::awaitable<StepResult> KeepSeats(const Reservation& r) override {
+    return Carry("keep-seats", [this, id = r.id, saga = r.saga.id, until = r.hold_expires_at] {
+      const bool first = tombstones.insert({saga, "seats"}).second;
+      if (first && seat_owner == id) held_until = std::min(held_until, until);
+      return StepResult();
+    });
   }
   asio::awaitable<StepResult> ConfirmSeats(const Reservation& r) override {
     return Do("seats", r.saga.id, [this, id = r.id] {
@@ -155,11 +162,11 @@ class World : public Participants {
   }
   asio::awaitable<StepResult> ApprovePayment(const Reservation& r) override {
     StepResult result = co_await Do("payment", r.saga.id, [this, attempt = r.saga.attempt] {
-      if (declines || method_unknown) return false;
+      if (declines || !declines_as.empty()) return false;
       approvals[attempt] = true;
       return true;
     });
-    if (result.kind == Kind::kRefused && method_unknown) result.refusal->code = "method_unknown";
+    if (result.kind == Kind::kRefused && !declines_as.empty()) result.refusal->code = declines_as;
     co_return result;
   }
   asio::awaitable<StepResult> CancelPayment(const Reservation& r, uint32_t attempt) override {
@@ -173,7 +180,7 @@ class World : public Participants {
   }
 
   bool declines = false;
-  bool method_unknown = false;
+  std::string declines_as;  // with this code
   bool cheap_seat_taken = false;
 
  private:
