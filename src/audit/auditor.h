@@ -94,7 +94,6 @@ class Auditor {
   Result<void> FollowLedgers();
   Result<void> FollowRankings();
   Result<void> CheckQueues();
-  Result<void> CheckEvents();
   Result<std::vector<Violation>> CheckRankings();
   Result<void> Confirm(std::vector<Violation> suspicions,
                        const std::function<Result<std::vector<Violation>>()>& again);

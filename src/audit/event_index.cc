@@ -38,11 +38,11 @@ bool InOrder(const EventIndex::Row& a, const EventIndex::Row& b) {
 
 Result<void> EventIndex::Refresh(const std::function<Result<void>()>& go_on) {
   const size_t known = rows_.size();
-  const size_t known_unreadable = unreadable_.size();
+  const int64_t known_unreadable = unreadable_;
   bus::Position position = position_;
   if (Result<void> read = ReadFrom(position, go_on); !read) {
     rows_.resize(known);
-    unreadable_.resize(known_unreadable);
+    unreadable_ = known_unreadable;
     return read;
   }
   position_ = std::move(position);
@@ -62,7 +62,7 @@ Result<void> EventIndex::ReadFrom(bus::Position& position, const std::function<R
       const bool parsed = body.ParseFromString(record.event.body);
       const auto reservation = ReservationId::FromBytes(parsed ? body.reservation_id() : std::string());
       if (!reservation) {
-        unreadable_.push_back(record.event.id);
+        ++unreadable_;
         continue;
       }
       rows_.push_back({*reservation, record.event.id, body.show_id(), end() + 1, body.version(), *type,

@@ -6,7 +6,6 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <span>
 #include <vector>
 
 #include "audit/facts.h"
@@ -33,11 +32,11 @@ class EventIndex {
 
   // Reads what the bus has beyond what is known. `go_on` is asked after each page. Errors: its own, and of
   // the bus; then all is as it was before. Events of types that are not known, as a newer program's, are
-  // passed over.
+  // passed over; and what has a type of ours and no body of ours, but that is counted.
   [[nodiscard]] Result<void> Refresh(const std::function<Result<void>()>& go_on);
 
-  // Events whose body is no ReservationEvent: nobody can be told by them.
-  [[nodiscard]] std::span<const EventId> unreadable() const { return unreadable_; }
+  // Records whose body is no ReservationEvent: nobody can be told by them.
+  [[nodiscard]] int64_t unreadable() const { return unreadable_; }
   // In the order of (reservation, number). Valid until Refresh.
   [[nodiscard]] const std::deque<Row>& rows() const { return rows_; }
   // Those of one reservation, in the bus's order, repeated deliveries included.
@@ -45,9 +44,7 @@ class EventIndex {
   // The number of the last event that was read; 0: none.
   [[nodiscard]] int64_t end() const { return static_cast<int64_t>(rows_.size()); }
   // Of memory, that it holds.
-  [[nodiscard]] size_t bytes() const {
-    return rows_.size() * sizeof(Row) + unreadable_.size() * sizeof(EventId);
-  }
+  [[nodiscard]] size_t bytes() const { return rows_.size() * sizeof(Row); }
 
   // What a consumer that saw the events up to the one of that number has counted per show, each event once.
   [[nodiscard]] std::map<int64_t, RankingFact::Counts> Fold(int64_t number) const;
@@ -57,7 +54,7 @@ class EventIndex {
 
   bus::Bus& bus_;
   std::deque<Row> rows_;  // grows without a copy of all, which would need three times its memory meanwhile
-  std::vector<EventId> unreadable_;
+  int64_t unreadable_ = 0;
   bus::Position position_;
 };
 

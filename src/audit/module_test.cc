@@ -6,6 +6,7 @@
 #include <future>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -18,7 +19,11 @@
 namespace boxoffice::audit {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Each;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
 struct FakeQueues final : queue::v1::QueueService::CallbackService {
   BOXOFFICE_FAKE(ListQueues, queue::v1, ListQueuesRequest, ListQueuesResponse)
@@ -103,6 +108,28 @@ TEST_F(AuditModuleTest, StopWaitsForTheAuditThatIsRunning) {
   let_ = 1;
   stopped.wait();
   EXPECT_EQ(asked.get(), "") << "it asks nobody else";
+}
+
+// The gateway serves before the auditor has started, and while it does.
+TEST_F(AuditModuleTest, WhoAsksBeforeItHasStartedIsToldSoAndWhoAsksThenIsAnswered) {
+  let_ = 1;
+  AuditModule* starting = nullptr;
+  std::vector<std::string> told;
+  AuditConfig config{.every = milliseconds(0)};
+  config.channels = [&](std::string_view) {
+    told.push_back(std::async(std::launch::async, [&] { return starting->RunNow().error().reason; }).get());
+    return host_.InProcessChannel();
+  };
+  AuditModule module(runtime_, config);
+  starting = &module;
+  EXPECT_EQ(module.RunNow().error().reason, "not_running");
+  ASSERT_TRUE(module.Start());
+  EXPECT_THAT(told, AllOf(Not(IsEmpty()), Each("not_running")));
+  EXPECT_THAT(module.RunNow().error().detail, HasSubstr("audit 1"));
+  EXPECT_EQ(metrics_.GetCounter("boxoffice_audit_failures_total", "").value(), 1U)
+      << "what was never begun has not failed";
+  module.Stop();
+  EXPECT_EQ(module.RunNow().error().reason, "not_running");
 }
 
 // By it a first audit that lasts is known from one that never comes.

@@ -17,16 +17,21 @@ namespace boxoffice::testbed {
 template <typename Request, typename Response>
 struct FakeCall {
   std::function<Result<Response>(const Request&)> answer;
+  // Where it is set, the call is answered when what it is given is called, once, on whichever thread.
+  std::function<void(std::function<void()> finish)> later;
   std::atomic<int> calls{0};
 
   grpc::ServerUnaryReactor* operator()(grpc::CallbackServerContext* context, const Request* request,
                                        Response* response) {
     ++calls;
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    Result<Response> result = Fail(Code::kUnavailable, "not_faked");
-    if (answer) result = answer(*request);
-    if (result) *response = *std::move(result);
-    reactor->Finish(result ? grpc::Status::OK : rpc::ToStatus(result.error()));
+    auto finish = [this, reactor, request, response] {
+      Result<Response> result = Fail(Code::kUnavailable, "not_faked");
+      if (answer) result = answer(*request);
+      if (result) *response = *std::move(result);
+      reactor->Finish(result ? grpc::Status::OK : rpc::ToStatus(result.error()));
+    };
+    later ? later(std::move(finish)) : finish();
     return reactor;
   }
 };

@@ -14,8 +14,10 @@ constexpr std::string_view kSandboxDatabase = "payment-sandbox.db";
 }  // namespace
 
 void AddKeys(config::Keys& keys, PaymentConfig& config) {
-  keys.Duration("provider.timeout_ms", config.service.provider_timeout, milliseconds(100),
-                milliseconds(60'000), "For each call to a provider; after it, nothing is known");
+  keys.Duration(
+      "provider.timeout_ms", config.service.provider_timeout, milliseconds(100), milliseconds(60'000),
+      "For each call to a provider; after it, nothing is known. Less than step.payment_timeout_ms of "
+      "reservation");
   keys.Duration("reconcile.interval_ms", config.service.reconcile_every, milliseconds(10),
                 milliseconds(600'000), "From one look at unsettled payments to the next");
   keys.Integer("reconcile.at_most", config.service.reconcile_at_most, 1, 10'000,

@@ -17,9 +17,6 @@ Error PaymentUnknown() { return {Code::kUnknown, "payment_unknown", "the provide
 
 // The code in the event of what an operator has settled outside of the provider.
 constexpr const char* kSettledOutside = "settled_outside";
-// The code of a refusal that is none: the provider says that it took nothing, or that it is void, and is not
-// believed, as it has said that it took the money.
-constexpr const char* kSaidNotTaken = "said_not_taken";
 
 Decided Answer(Outcome outcome) { return {.answer = std::move(outcome), .request = {}, .method = {}}; }
 Decided AnswerError(Error error) {
@@ -183,7 +180,7 @@ class Batch {
     const bool voided =
         resolution == Resolution::kVoided && (!IsTakenSince(payment) || heard.cancelled_before);
     if (was_taken && resolution != Resolution::kRefunded && !voided) {
-      NoteRefusal(row, kSaidNotTaken);
+      NoteRefusal(row, std::string(kSaidNotTaken));
       return;
     }
     payment.dispute.refusal.clear();
@@ -310,7 +307,7 @@ class Batch {
   }
 
   Decided Run(const SettleOutside& command, Row* row, const Heard&) {
-    if (row == nullptr) return Refuse(Refusal::kNothingRefused);
+    if (row == nullptr) return Refuse(Refusal::kNotFound);
     Payment& payment = row->payment;
     bool ended = !payment.dispute.settled_by.empty();
     const auto settle = [&](Dispute& dispute) {
@@ -357,9 +354,21 @@ class Batch {
     } else {
       Hear(*row, command.told);
     }
-    if (command.told.verdict != Verdict::kApproved || payment.settled())
-      return Answer(effect(WebhookEffect::kDone));
-    return Find(payment);
+    const Outcome heard =
+        effect(IsTakenOnceMore(payment, command.told) ? WebhookEffect::kIgnored : WebhookEffect::kDone);
+    if (command.told.verdict != Verdict::kApproved || payment.settled()) return Answer(heard);
+    Decided next = Find(payment);
+    next.answer = heard;
+    return next;
+  }
+
+  // Whether this, which has been heard, is another capture than the payment's own: there is no payment that
+  // it is of. A capture that has our key as its reference says nothing of which it is.
+  static bool IsTakenOnceMore(const Payment& payment, const ProviderAnswer& told) {
+    const std::string key = KeyText(payment.key);
+    return told.verdict == Verdict::kApproved && !payment.provider_reference.empty() &&
+           told.reference != payment.provider_reference && told.reference != key &&
+           payment.provider_reference != key;
   }
 
   Decided Run(const Query&, Row* row, const Heard& heard) {
@@ -477,9 +486,11 @@ class Batch {
 
 }  // namespace
 
-std::string ProviderRequest::IdempotencyKey() const {
-  return fmt::format("{}/{}", reservation.ToString(), attempt);
+std::string KeyText(const PaymentKey& key) {
+  return fmt::format("{}/{}", key.reservation.ToString(), key.attempt);
 }
+
+std::string ProviderRequest::IdempotencyKey() const { return KeyText({reservation, attempt}); }
 
 std::string ProviderRequest::RefundKey() const {
   return fmt::format("{}/{}", IdempotencyKey(), refund.ToString());

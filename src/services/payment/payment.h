@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -31,6 +32,8 @@ struct PaymentKey {
   uint32_t attempt = 0;  // of the reservation: 1, 2, …
   auto operator<=>(const PaymentKey&) const = default;
 };
+// "<reservation>/<attempt>": what a provider knows the payment by.
+[[nodiscard]] std::string KeyText(const PaymentKey& key);
 
 enum class State {
   kNone = 0,  // nothing is known of it; never stored
@@ -56,6 +59,9 @@ struct Dispute {
   std::string settled_reason;  // and why
   bool operator==(const Dispute&) const = default;
 };
+// The code of a refusal that is none: the provider says that it took nothing, or that it is void, and is not
+// believed, as it has said that it took the money.
+inline constexpr std::string_view kSaidNotTaken = "said_not_taken";
 // From one time that the reconciler asks for what was refused to the next; others may ask at any time.
 inline constexpr std::chrono::minutes kRefusedPause{10};
 // What a provider has been asked for less than so long ago is just being settled: it is not in doubt yet.
@@ -183,6 +189,7 @@ enum class Refusal {
   kExceedsCaptured,
   kRefundRefused,   // by the provider, which may be asked again
   kNothingRefused,  // of SettleOutside
+  kNotFound,        // of SettleOutside: there is no such payment
 };
 enum class WebhookEffect { kDone, kRepeated, kIgnored };
 struct Outcome {
@@ -278,11 +285,12 @@ struct Rows {
 // money.
 //   Money that was taken after all had ended, however much, is marked captured_late, told as an event, and
 //   given back. Other money of a PENDING one approves nothing, but its reference is kept: if that is then
-//   declined, or cancelled, it is not believed that nothing was taken, and the money is given back.
+//   declined, or cancelled, it is not believed that nothing was taken, and the money is given back. What was
+//   taken once more, by another reference, while the first counts or is given back: ignored.
 // - Cancel, GiveBack that the provider refuses → refused kRefundRefused. It is on record with the provider's
 //   code, stays unsettled, and a repeat asks again; Examine does so once per kRefusedPause.
 // - SettleOutside: ends what the provider has refused, as if it had been given back, and says who said so.
-//   Again → kDone; nothing is refused → kNothingRefused.
+//   Again → kDone; nothing is refused → kNothingRefused; no such payment → kNotFound.
 // - Query: what is known; asks the provider where it is not settled. Always kDone.
 // - Approve and Cancel that the provider leaves in doubt → error payment_unknown (kUnknown).
 [[nodiscard]] Decision Decide(const Rows& rows, std::span<const Command> commands, Timestamp now,

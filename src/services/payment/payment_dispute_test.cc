@@ -153,6 +153,8 @@ TEST_F(DisputeTest, OnlyWhatTheProviderHasRefusedCanBeSettledOutside) {
   EXPECT_EQ(Answer(SettleOf()).refusal, Refusal::kNothingRefused);
   EXPECT_TRUE(last_.empty());
   EXPECT_FALSE(Row().settled());
+  EXPECT_EQ(Answer({SettleOutside{{reservation_, 9}, "root", "charged back"}, "", {}}).refusal,
+            Refusal::kNotFound);
 }
 
 TEST_F(DisputeTest, ARefusalThatComesAfterThePartIsGivenBackChangesNothing) {

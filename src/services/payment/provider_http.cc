@@ -1,6 +1,7 @@
 #include "services/payment/provider_http.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,13 @@
 #include "platform/rpc/breaker_metrics.h"
 
 namespace boxoffice::payment {
+
+struct Reading {
+  Reading(ProviderAnswer said) : answer(std::move(said)) {}
+  ProviderAnswer answer;
+  std::string_view odd;  // what is wrong with an answer that says nothing
+};
+
 namespace {
 
 namespace json = boost::json;
@@ -39,6 +47,8 @@ constexpr const char* kReplica = "http";
 using resilience::Breaker;
 
 Breaker::Moment Now() { return std::chrono::steady_clock::now(); }
+
+bool IsVisible(char c) { return c > ' ' && c < 0x7f; }
 
 // It may take its time: only what is not answered within the time-out counts against it.
 resilience::BreakerConfig BreakerOf(const AcquirerConfig& config) {
@@ -98,42 +108,38 @@ ProviderAnswer Said(Verdict verdict) {
   return {.verdict = verdict, .reference = {}, .code = {}, .refund = {}};
 }
 
-ProviderAnswer Odd(const ProviderRequest& request, const http::ClientResponse& response,
-                   std::string_view why) {
-  obs::Log(obs::Level::kWarning, "payment_acquirer_answer_unusable",
-           {{"key", request.IdempotencyKey()}, {"status", std::to_string(response.status)}, {"why", why}});
-  return Said(Verdict::kUnknown);
+Reading Odd(std::string_view why) {
+  Reading reading = Said(Verdict::kUnknown);
+  reading.odd = why;
+  return reading;
 }
 
 // Of an approval and of a query: what the acquirer has under the key.
-ProviderAnswer ReadState(const ProviderRequest& request, const http::ClientResponse& response) {
+Reading ReadState(const ProviderRequest& request, const http::ClientResponse& response) {
   if (response.status == 404) return Said(Verdict::kNotFound);
   if (response.status != 200 && response.status != 201 && response.status != 402) {
-    return Odd(request, response, "status");
+    return Odd("status");
   }
   const Answer answer(response.body);
-  if (answer.Text("key") != request.IdempotencyKey()) return Odd(request, response, "key");
+  if (answer.Text("key") != request.IdempotencyKey()) return Odd("key");
   const std::string status = answer.Text("status");
   if (status == "captured") {
-    if (answer.MoneyOf() != request.money) return Odd(request, response, "money");
-    return {.verdict = Verdict::kApproved,
-            .reference = ReferenceOf(answer, request.IdempotencyKey()),
-            .code = {},
-            .refund = {}};
+    if (answer.MoneyOf() != request.money) return Odd("money");
+    ProviderAnswer captured = Said(Verdict::kApproved);
+    captured.reference = ReferenceOf(answer, request.IdempotencyKey());
+    return captured;
   }
   if (status == "declined" || status == "cancelled" || status == "voided" || status == "refunded") {
-    std::string code = status == "declined" ? answer.Text("code") : status;
-    return {.verdict = Verdict::kDeclined,
-            .reference = {},
-            .code = Kept(std::move(code), kMaxCodeBytes),
-            .refund = {}};
+    ProviderAnswer declined = Said(Verdict::kDeclined);
+    declined.code = Kept(status == "declined" ? answer.Text("code") : status, kMaxCodeBytes);
+    return declined;
   }
-  return status == "pending" ? Said(Verdict::kUnknown) : Odd(request, response, "status of the payment");
+  return status == "pending" ? Said(Verdict::kUnknown) : Odd("status of the payment");
 }
 
 // An approval that the acquirer does not know of after it was sent there proves nothing.
-ProviderAnswer ReadApproval(const ProviderRequest& request, const http::ClientResponse& response) {
-  if (response.status == 404) return Odd(request, response, "status");
+Reading ReadApproval(const ProviderRequest& request, const http::ClientResponse& response) {
+  if (response.status == 404) return Odd("status");
   return ReadState(request, response);
 }
 
@@ -147,25 +153,25 @@ std::optional<ProviderAnswer> ReadRefusal(std::string_view key, const http::Clie
   return ProviderAnswer{.verdict = Verdict::kRefused, .reference = {}, .code = std::move(code), .refund = {}};
 }
 
-ProviderAnswer ReadCancellation(const ProviderRequest& request, const http::ClientResponse& response) {
+Reading ReadCancellation(const ProviderRequest& request, const http::ClientResponse& response) {
   if (auto refused = ReadRefusal(request.IdempotencyKey(), response)) return *std::move(refused);
-  if (response.status != 200) return Odd(request, response, "status");
+  if (response.status != 200) return Odd("status");
   const Answer answer(response.body);
-  if (answer.Text("key") != request.IdempotencyKey()) return Odd(request, response, "key");
+  if (answer.Text("key") != request.IdempotencyKey()) return Odd("key");
   const std::string status = answer.Text("status");
   if (status == "cancelled") return Said(Verdict::kNeverSeen);
   if (status == "voided") return Said(Verdict::kVoided);
   if (status == "refunded") return Said(Verdict::kRefunded);
-  return Odd(request, response, "status of the cancellation");
+  return Odd("status of the cancellation");
 }
 
-ProviderAnswer ReadRefund(const ProviderRequest& request, const http::ClientResponse& response) {
+Reading ReadRefund(const ProviderRequest& request, const http::ClientResponse& response) {
   if (auto refused = ReadRefusal(request.RefundKey(), response)) return *std::move(refused);
-  if (response.status != 200 && response.status != 201) return Odd(request, response, "status");
+  if (response.status != 200 && response.status != 201) return Odd("status");
   const Answer answer(response.body);
-  if (answer.Text("key") != request.RefundKey()) return Odd(request, response, "key");
+  if (answer.Text("key") != request.RefundKey()) return Odd("key");
   if (answer.Text("status") != "refunded" || answer.MoneyOf() != request.money) {
-    return Odd(request, response, "status of the refund, or its money");
+    return Odd("status of the refund, or its money");
   }
   return Said(Verdict::kRefundDone);
 }
@@ -184,31 +190,61 @@ Error Malformed(std::string detail) {
   return {Code::kInvalidArgument, "webhook_malformed", std::move(detail)};
 }
 
+// Each payment that is in doubt is asked for every second.
+using Paces = std::map<std::string, obs::WarningPace, std::less<>>;
+
+void WarnOfAnswer(Paces& paces, const ProviderRequest& request, const http::ClientResponse& response,
+                  std::string_view why) {
+  const auto [level, others] = paces[std::string(why)].Next(Now().time_since_epoch());
+  if (!obs::Logs(level)) return;
+  obs::Log(
+      level, "payment_acquirer_answer_unusable",
+      {{"key", request.IdempotencyKey()}, {"status", response.status}, {"why", why}, {"others", others}});
+}
+
+void WarnOfSilence(Paces& paces, const ProviderRequest& request, const Error& error) {
+  const auto [level, others] = paces[error.reason].Next(Now().time_since_epoch());
+  if (!obs::Logs(level)) return;
+  obs::Log(level, "payment_acquirer_unreachable",
+           {{"key", request.IdempotencyKey()},
+            {"reason", error.reason},
+            {"detail", error.detail},
+            {"others", others}});
+}
+
 boost::asio::awaitable<void> Exchange(ProviderRequest request, http::ClientRequest call, http::TlsOptions tls,
-                                      ProviderAnswer (*read)(const ProviderRequest&,
-                                                             const http::ClientResponse&),
+                                      Reading (*read)(const ProviderRequest&, const http::ClientResponse&),
                                       Provider::Callback callback,
-                                      std::move_only_function<void(bool)> answered) {
+                                      std::move_only_function<void(bool)> answered, Paces& paces) {
   http::ClientSpan span("payment", call);
   const Result<http::ClientResponse> response = co_await http::Fetch(std::move(call), std::move(tls));
   span.End(response);
   if (answered) answered(response && response->status < kFirstFault);
-  if (response) {
-    callback(read(request, *response));
+  if (!response) {
+    WarnOfSilence(paces, request, response.error());
+    callback(Said(Verdict::kUnknown));
     co_return;
   }
-  obs::Log(obs::Level::kWarning, "payment_acquirer_unreachable",
-           {{"key", request.IdempotencyKey()},
-            {"reason", response.error().reason},
-            {"detail", response.error().detail}});
-  callback(Said(Verdict::kUnknown));
+  Reading reading = read(request, *response);
+  if (!reading.odd.empty()) WarnOfAnswer(paces, request, *response, reading.odd);
+  callback(std::move(reading.answer));
 }
 
 }  // namespace
 
 Result<std::unique_ptr<HttpProvider>> HttpProvider::Make(AcquirerConfig config, obs::Registry& metrics) {
-  if (!config.url.starts_with("http://") && !config.url.starts_with("https://")) {
-    return Fail(Code::kInvalidArgument, "config", "acquirer.url: must begin with https:// or http://");
+  // What may be a password in it is not repeated.
+  if (!http::IsUrl(config.url) || config.url.find_first_of("?#") != std::string::npos) {
+    return Fail(
+        Code::kInvalidArgument, "config",
+        "acquirer.url: must be https://HOST[:PORT][/PATH], or http://…, without a user, a query and a "
+        "fragment");
+  }
+  if (!std::ranges::all_of(config.api_key, IsVisible)) {
+    return Fail(
+        Code::kInvalidArgument, "config",
+        "acquirer.api_key: has a blank, a line break at its end say, or another character that is not "
+        "visible ASCII");
   }
   while (config.url.ends_with('/')) config.url.pop_back();
   std::vector<std::string> secrets;
@@ -243,7 +279,7 @@ HttpProvider::~HttpProvider() {
 
 bool HttpProvider::Accepts(std::string_view instrument) const {
   return !instrument.empty() && instrument.size() <= kMaxInstrumentBytes &&
-         std::ranges::all_of(instrument, [](char c) { return c > ' ' && c < 0x7f; });
+         std::ranges::all_of(instrument, IsVisible);
 }
 
 bool HttpProvider::IsAway() const { return !breaker_->WouldAdmit(Now()); }
@@ -268,7 +304,8 @@ http::ClientRequest HttpProvider::Prepare(const ProviderRequest& request, std::s
 void HttpProvider::Send(const ProviderRequest& request, http::ClientRequest call, Read read,
                         Callback callback, Answered answered) {
   boost::asio::co_spawn(
-      io_, Exchange(request, std::move(call), config_.tls, read, std::move(callback), std::move(answered)),
+      io_,
+      Exchange(request, std::move(call), config_.tls, read, std::move(callback), std::move(answered), paces_),
       boost::asio::detached);
 }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "base/result.h"
 #include "platform/http/client.h"
 #include "platform/obs/metrics.h"
+#include "platform/obs/warning_pace.h"
 #include "platform/resilience/breaker.h"
 #include "services/payment/provider.h"
 
@@ -33,6 +35,8 @@ struct AcquirerConfig {
   resilience::BreakerConfig breaker;
 };
 
+struct Reading;  // what an answer says
+
 // Only what an answer says for certain is a verdict: a status and a body of the protocol. Everything else
 // (another status, a body that can't be read, another key or other money than was asked for, a lost
 // connection) is kUnknown, and is asked for again. Works on a thread of its own; thread-safe.
@@ -42,8 +46,8 @@ struct AcquirerConfig {
 // back is asked all the same.
 class HttpProvider final : public Provider {
  public:
-  // `metrics` outlives it. Errors: config (kInvalidArgument: the URL, or a secret, is none, or a time-out is
-  // less than 100 ms).
+  // `metrics` outlives it. Errors: config (kInvalidArgument: the URL, the API key or a secret is none, or a
+  // time-out is less than 100 ms).
   [[nodiscard]] static Result<std::unique_ptr<HttpProvider>> Make(AcquirerConfig config,
                                                                   obs::Registry& metrics);
   // Calls that are under way are cut off; their callbacks are not called.
@@ -60,7 +64,7 @@ class HttpProvider final : public Provider {
   [[nodiscard]] Result<Notice> ReadWebhook(const WebhookRequest& request, Timestamp now) const override;
 
  private:
-  using Read = ProviderAnswer (*)(const ProviderRequest&, const http::ClientResponse&);
+  using Read = Reading (*)(const ProviderRequest&, const http::ClientResponse&);
   // Hears whether there was an answer, and no fault. Empty: nobody counts it.
   using Answered = std::move_only_function<void(bool)>;
   HttpProvider(AcquirerConfig config, std::vector<std::string> secrets, obs::Registry& metrics);
@@ -73,6 +77,7 @@ class HttpProvider final : public Provider {
   const AcquirerConfig config_;
   const std::vector<std::string> secrets_;  // their bytes
   const std::shared_ptr<resilience::Breaker> breaker_;
+  std::map<std::string, obs::WarningPace, std::less<>> paces_;  // by what is wrong; of thread_ alone
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::jthread thread_;

@@ -1,6 +1,7 @@
 // What the adapter asks of an acquirer, and what it concludes from which answer.
 #include "services/payment/provider_http.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <future>
 #include <mutex>
@@ -10,12 +11,15 @@
 
 #include "platform/auth/webhook_signature.h"
 #include "platform/http/server_fixture.h"
+#include "platform/obs/log.h"
 
 namespace boxoffice::payment {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const Currency kKrw = *Currency::Parse("KRW");
 const Timestamp kNow = FromUnixMs(1'800'000'000'000);
@@ -153,6 +157,21 @@ TEST_F(HttpProviderTest, OnlyWhatIsSaidForCertainIsAVerdict) {
   EXPECT_EQ(seen_.line, "GET /v1/payments?key=" + http::PercentEncode(Key()));
   Answers(402, State("declined"));
   EXPECT_EQ(Ask(&Provider::Approve, Request()).code, "51");
+}
+
+TEST_F(HttpProviderTest, OfAnswersThatSayNothingAWarningASecondTells) {
+  obs::SetLogLevel(obs::Level::kWarning);
+  Answers(500, "{}");
+  const auto began = std::chrono::steady_clock::now();
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 20; ++i) Ask(&Provider::Query, Request());
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began);
+  obs::SetLogLevel(obs::Level::kInfo);
+  EXPECT_THAT(log, HasSubstr(R"("event":"payment_acquirer_answer_unusable")"));
+  EXPECT_THAT(log, HasSubstr(R"("status":"500","why":"status","others":"0")"));
+  EXPECT_LE(std::ranges::count(log, '\n'), 1 + seconds.count());
 }
 
 TEST_F(HttpProviderTest, NotFoundIsAnAnswerToAQueryAndNoneToAnApproval) {
@@ -377,12 +396,32 @@ TEST_F(HttpProviderTest, AWebhookThatCannotBeReadIsNamedByItsField) {
             "webhook_signature");
 }
 
+// As a file that a secret was read from may end: every call would be refused by our own client.
+TEST(HttpProviderConfig, AnApiKeyThatCannotBeSentStopsTheStart) {
+  obs::Registry metrics;
+  AcquirerConfig config;
+  config.url = "https://acquirer.example";
+  for (const char* key : {"top-key\n", "top-key\r\n", "top key", "top-key\x7f", "top-k\xc3\xa9y"}) {
+    config.api_key = key;
+    const auto made = HttpProvider::Make(config, metrics);
+    ASSERT_FALSE(made.has_value()) << key;
+    EXPECT_THAT(made.error().detail, AllOf(HasSubstr("acquirer.api_key"), Not(HasSubstr("top")))) << key;
+  }
+  config.api_key = "top-key";
+  EXPECT_TRUE(HttpProvider::Make(config, metrics).has_value());
+}
+
 TEST(HttpProviderConfig, WhatCannotBeMeantStopsTheStart) {
   obs::Registry metrics;
-  for (const char* url : {"", "acquirer.example", "ftp://acquirer.example"}) {
+  for (const char* url : {"", "acquirer.example", "ftp://acquirer.example", "http://", "https://:443/v1",
+                          "https://ann:pass@acquirer.example", "https://acquirer.example/v1?x=1",
+                          "https://acquirer.example/#v1", "https://acquirer.example/v1\n"}) {
     AcquirerConfig config;
     config.url = url;
-    EXPECT_EQ(HttpProvider::Make(config, metrics).error().reason, "config") << url;
+    const auto made = HttpProvider::Make(config, metrics);
+    ASSERT_FALSE(made.has_value()) << url;
+    EXPECT_EQ(made.error().reason, "config") << url;
+    EXPECT_THAT(made.error().detail, AllOf(HasSubstr("acquirer.url"), Not(HasSubstr("pass")))) << url;
   }
   AcquirerConfig config;
   config.url = "https://acquirer.example";

@@ -121,6 +121,8 @@ const char* RefusalName(Refusal refusal) {
       return "refund_refused";
     case Refusal::kNothingRefused:
       return "nothing_refused";
+    case Refusal::kNotFound:
+      return "payment_not_found";
   }
   return "";
 }
@@ -413,8 +415,10 @@ grpc::ServerUnaryReactor* RpcServer::SettleOutside(grpc::CallbackServerContext* 
     return reactor;
   }
   service_.Submit({*std::move(settle), TraceparentOf(*context), {}}, [reactor](Result<Outcome> outcome) {
-    if (outcome && outcome->kind != OutcomeKind::kDone)
-      outcome = Fail(Code::kConflict, RefusalName(outcome->refusal));
+    if (outcome && outcome->kind != OutcomeKind::kDone) {
+      const bool absent = outcome->refusal == Refusal::kNotFound;
+      outcome = Fail(absent ? Code::kNotFound : Code::kConflict, RefusalName(outcome->refusal));
+    }
     reactor->Finish(outcome ? grpc::Status::OK : rpc::ToStatus(outcome.error()));
   });
   return reactor;

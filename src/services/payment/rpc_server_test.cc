@@ -365,8 +365,6 @@ TEST_F(PaymentRpcTest, WhatTheProviderRefusesToGiveBackIsEndedByAnOperator) {
   request.set_reason(std::string(501, 'x'));
   EXPECT_THAT(settle().detail, StartsWith("reason:"));
   request.set_reason("charged back");
-  request.set_attempt(2);
-  EXPECT_EQ(settle().reason, "nothing_refused");
   request.set_attempt(1);
   EXPECT_EQ(settle().reason, "");
   payment = GetPayment();
@@ -374,6 +372,25 @@ TEST_F(PaymentRpcTest, WhatTheProviderRefusesToGiveBackIsEndedByAnOperator) {
   EXPECT_EQ(payment.settled_by(), "root");
   EXPECT_EQ(payment.settled_reason(), "charged back");
   EXPECT_EQ(Run(CancelOf()).resolution(), "settled_outside");
+}
+
+TEST_F(PaymentRpcTest, ToSettleOutsideAPaymentThatIsNotThereAndOneOfWhichNothingIsRefusedAreTwoRefusals) {
+  Run(ApproveOf("sandbox:approve"));
+  v1::SettleOutsideRequest request;
+  request.set_reservation_id(reservation_);
+  request.set_operator_id("root");
+  request.set_reason("charged back");
+  const auto settle = [&](uint32_t attempt) {
+    request.set_attempt(attempt);
+    grpc::ClientContext context;
+    v1::SettleOutsideResponse response;
+    return rpc::FromStatus(stub_->SettleOutside(&context, request, &response));
+  };
+  const Error none = settle(9), unrefused = settle(1);
+  EXPECT_EQ(none.code, Code::kNotFound);
+  EXPECT_EQ(none.reason, "payment_not_found");
+  EXPECT_EQ(unrefused.code, Code::kConflict);
+  EXPECT_EQ(unrefused.reason, "nothing_refused");
 }
 
 TEST_F(PaymentRpcTest, WhatIsNotSettledIsListedOldestFirstAndWhatTheProviderRefusesAlone) {

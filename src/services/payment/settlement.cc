@@ -159,6 +159,9 @@ void AddTo(int64_t& total, int64_t amount) {
   if (__builtin_add_overflow(total, amount, &total)) total = std::numeric_limits<int64_t>::max();
 }
 
+// Whether it was taken for certain: the provider says that it does not give it back.
+bool IsKept(const Dispute& dispute) { return !dispute.refusal.empty() && dispute.refusal != kSaidNotTaken; }
+
 bool KeyIsLess(const Difference& one, const Difference& other) {
   return std::tie(one.key, one.operation) < std::tie(other.key, other.operation);
 }
@@ -249,7 +252,7 @@ SettlementTotal& Reconciliation::TotalOf(Operation operation, Currency currency)
 
 void Reconciliation::Compare(const Payment& payment, std::span<const Refund> refunds) {
   if (SplitMethod(payment.method).provider != provider_) return;
-  const std::string key = fmt::format("{}/{}", payment.key.reservation.ToString(), payment.key.attempt);
+  const std::string key = KeyText(payment.key);
   const auto key_of = [&](const Refund& refund) { return fmt::format("{}/{}", key, refund.saga.ToString()); };
   if (!payment.settled()) {
     uncertain_[key] = "our payment is not certain yet";
@@ -260,7 +263,9 @@ void Reconciliation::Compare(const Payment& payment, std::span<const Refund> ref
   const bool outside =
       payment.state == State::kCancelled && payment.resolution == Resolution::kSettledOutside;
   if (outside) uncertain_[key] = "settled outside of the provider by " + payment.dispute.settled_by;
-  if (payment.state != State::kApproved && !given_back && !outside) return;
+  const bool refused = !payment.settled() && IsKept(payment.dispute);
+  if (refused) uncertain_[key] = "the provider refuses to give it back: " + payment.dispute.refusal;
+  if (payment.state != State::kApproved && !given_back && !outside && !refused) return;
   Expect(Operation::kCapture, key, payment.money, payment.created_at);
   for (const Refund& refund : refunds) {
     const std::string refund_key = key_of(refund);

@@ -94,10 +94,11 @@ class LeastDifferences {
 };
 
 // Compares one file: show it every payment once, in any order, then take the report. Our side of a payment is
-// what is certain: a capture (under its key, at its making) of one that is approved or was given back, a
-// refund (under the key and "/<saga>") for each part that was given back, and one (under the key) for what a
-// cancellation gave back, at its end. A line is looked up whatever the period; what is ours and has no line
-// is reported only if it is in the period; of that it keeps what the report may list, and counts the others.
+// what is certain: a capture (under its key, at its making) of one that is approved or was given back, or
+// that the provider refuses to give back; a refund (under the key and "/<saga>") for each part that was given
+// back, and one (under the key) for what a cancellation gave back, at its end. A line is looked up whatever
+// the period; what is ours and has no line is reported only if it is in the period; of that it keeps what the
+// report may list, and counts the others.
 class Reconciliation {
  public:
   Reconciliation(SettlementFile file, std::string provider, Period period);

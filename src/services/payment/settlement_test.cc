@@ -262,6 +262,28 @@ TEST_F(ReconciliationTest, APartOfAPaymentThatIsBeingCancelledIsSaidToBeUncertai
   }
 }
 
+TEST_F(ReconciliationTest, OfWhatTheProviderRefusesToGiveBackTheCaptureIsCertainAndARefundIsNot) {
+  Payment refused = APayment(State::kCancelled);
+  refused.dispute.refusal = "charge_disputed";
+  const std::string capture = Line("capture", KeyOf(refused), 1000);
+  const SettlementReport agreed = Compare(capture, {refused});
+  EXPECT_EQ(Told(agreed), "");
+  ASSERT_THAT(agreed.totals, SizeIs(1));
+  EXPECT_EQ(agreed.totals[0].ours, 1000);
+  const SettlementReport report = Compare(capture + Line("refund", KeyOf(refused), 1000), {refused});
+  EXPECT_EQ(Told(report), "3 missing_here\n");
+  EXPECT_THAT(report.differences[0].detail, HasSubstr("refuses to give it back: charge_disputed"));
+}
+
+TEST_F(ReconciliationTest, OfWhatTheProviderContradictsItselfNothingIsCertain) {
+  Payment contradicted = APayment(State::kCancelled);
+  contradicted.dispute.refusal = kSaidNotTaken;
+  EXPECT_EQ(Told(Compare("", {contradicted})), "");
+  const SettlementReport report = Compare(Line("capture", KeyOf(contradicted), 1000), {contradicted});
+  EXPECT_EQ(Told(report), "2 missing_here\n");
+  EXPECT_THAT(report.differences[0].detail, HasSubstr("not certain"));
+}
+
 TEST_F(ReconciliationTest, WhatWasSettledOutsideIsNotExpectedThereAndSaidToBeSoWhereItIs) {
   Payment paid = APayment();
   paid.refunded = 300;

@@ -222,7 +222,7 @@ TEST_F(QueueModuleTest, AStartThatIsRepeatedHasTheLeadThatItCouldNotGiveBack) {
                   kLong);
   const auto refused = replica.Start();
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().reason, "port_taken");
+  EXPECT_EQ(refused.error().reason, "listen_failed");
   EXPECT_EQ(server.AskOne({"EXISTS", "queue:leader"}), "1") << "it could not be given back";
   std::filesystem::create_directory(dir_.path() / "none");
   ASSERT_TRUE(replica.Start());
@@ -325,7 +325,7 @@ TEST_F(QueueModuleTest, OneThatCantListenLeavesTheLeadToOthers) {
   Replica elected(dir_, "none/replica", url, kLong);
   const auto started = elected.Start();
   ASSERT_FALSE(started);
-  EXPECT_EQ(started.error().reason, "port_taken");
+  EXPECT_EQ(started.error().reason, "listen_failed");
   EXPECT_EQ(elected.Role(), "standby");
   const auto third = Make(url);
   ASSERT_TRUE(third->Start());

@@ -1,11 +1,13 @@
 #include "services/ranking/bus_client.h"
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/money.h"
 #include "boxoffice/bus/v1/events.pb.h"
 #include "platform/obs/log.h"
 
@@ -14,6 +16,23 @@ namespace {
 
 std::unexpected<Error> Malformed(const bus::Record& record) {
   return Fail(Code::kInvalidArgument, "event_malformed", record.event.type + " can't be read");
+}
+
+// RFC 3339, by which times are told, has the years 0 to 9999.
+bool IsTime(int64_t ms) {
+  constexpr Timestamp kFirst = std::chrono::sys_days(std::chrono::year(0) / 1 / 1);
+  constexpr Timestamp kAfterLast = std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1);
+  return FromUnixMs(ms) >= kFirst && FromUnixMs(ms) < kAfterLast;
+}
+
+// What no service of ours publishes may stand in a record all the same, and is not counted.
+bool IsSane(const boxoffice::bus::v1::ReservationEvent& body) {
+  const auto is_amount = [](int64_t amount) { return amount >= 0 && amount <= kMaxAmount; };
+  return body.show_id() > 0 && IsTime(body.at_ms()) && is_amount(body.amount()) &&
+         is_amount(body.given_back()) && Currency::Parse(body.currency());
+}
+bool IsSane(const boxoffice::bus::v1::ShowSoldOut& body) {
+  return body.show_id() > 0 && IsTime(body.at_ms()) && IsTime(body.on_sale_at_ms());
 }
 
 // What an event of a reservation is here; nullopt: nothing.
@@ -37,7 +56,7 @@ Result<std::optional<Event>> ToEvent(const bus::Record& record) {
   event.id = record.event.id;
   if (const std::optional<Kind> kind = BookingKind(type)) {
     boxoffice::bus::v1::ReservationEvent body;
-    if (!body.ParseFromString(record.event.body) || body.show_id() <= 0) return Malformed(record);
+    if (!body.ParseFromString(record.event.body) || !IsSane(body)) return Malformed(record);
     const bool moved = type == "reservation.moved";  // as many seats as before
     event.kind = *kind;
     event.show_id = body.show_id();
@@ -49,7 +68,7 @@ Result<std::optional<Event>> ToEvent(const bus::Record& record) {
   }
   if (type == "show.sold_out") {
     boxoffice::bus::v1::ShowSoldOut body;
-    if (!body.ParseFromString(record.event.body) || body.show_id() <= 0) return Malformed(record);
+    if (!body.ParseFromString(record.event.body) || !IsSane(body)) return Malformed(record);
     event.kind = Kind::kSoldOut;
     event.show_id = body.show_id();
     event.at = FromUnixMs(body.at_ms());

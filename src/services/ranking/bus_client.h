@@ -12,7 +12,7 @@
 namespace boxoffice::ranking {
 
 // What a record says to the ranking; nullopt: nothing. Errors: event_malformed (kInvalidArgument: the event's
-// fault).
+// fault: its body can't be read, or names a show, a time, an amount or a currency that can be none).
 [[nodiscard]] Result<std::optional<Event>> ToEvent(const bus::Record& record);
 
 // Counts a delivery. Before a malformed event, it counts what came before and stops there.

@@ -33,7 +33,8 @@ Result<void> RankingModule::Start() {
   service_ = std::make_unique<RankingService>(std::move(store), runtime_.clock);
   BOXOFFICE_TRY(service_->Load());
   server_ = std::make_unique<RankingRpcServer>(
-      *service_, runtime_.clock, [this] { RequestRebuild(); }, [this] { return rebuild_requested_.load(); });
+      *service_, runtime_.clock, [this] { RequestRebuild(); },
+      [this] { return rebuild_requested_ || rebuild_due_; });
   server_->CountIn(runtime_.metrics);
   BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen));
   Rebuild rebuild;
@@ -78,10 +79,14 @@ bool RankingModule::Begin(Rebuild& rebuild) {
   Result<void> done;
   // Whoever asks from here on asks for another one; whoever asked a moment ago, while nothing of the kind was
   // about to begin, is still to get one.
-  if (rebuild == RankingService::From::kNothing) rebuild_requested_ = false;
+  if (rebuild == RankingService::From::kNothing) {
+    rebuild_due_ = true;
+    rebuild_requested_ = false;
+  }
   if (rebuild) done = RebuildFromLog(*service_, *rebuild, runtime_.bus, stopping_);
   if (done) {
     rebuild.reset();
+    rebuild_due_ = false;
     done = Subscribe(*service_, runtime_.bus);
   }
   if (done || stopping_) return done.has_value();

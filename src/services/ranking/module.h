@@ -54,6 +54,7 @@ class RankingModule final : public module::ServiceModule {
   rpc::Host host_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> rebuild_requested_{false};
+  std::atomic<bool> rebuild_due_{false};  // one from nothing is being tried, and has not ended
   std::mutex mutex_;
   std::condition_variable stop_;
   std::thread follower_;

@@ -75,7 +75,7 @@ grpc::ServerUnaryReactor* RankingRpcServer::GetRanking(grpc::CallbackServerConte
 }
 
 v1::Status RankingRpcServer::Describe() const {
-  // What was asked for is looked at first: once it has begun, the service says so.
+  // What was asked for is looked at first: once it has ended, the service says when.
   const bool requested = requested_();
   const Status status = service_.GetStatus();
   v1::Status out;

@@ -13,7 +13,7 @@ namespace boxoffice::ranking {
 // Thread-safe. `service` and `clock` must outlive it.
 class RankingRpcServer final : public v1::RankingService::CallbackService {
  public:
-  // `rebuild` begins one, and `requested` tells whether one that was asked for has not begun yet.
+  // `rebuild` begins one, and `requested` tells whether one that was asked for has not ended yet.
   RankingRpcServer(RankingService& service, const Clock& clock, std::function<void()> rebuild,
                    std::function<bool()> requested)
       : service_(service), clock_(clock), rebuild_(std::move(rebuild)), requested_(std::move(requested)) {}

@@ -1,8 +1,18 @@
 #include "services/ranking/rpc_server.h"
 
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <grpcpp/client_context.h>
 
+#include "base/money.h"
 #include "boxoffice/bus/v1/events.pb.h"
 #include "platform/bus/processed_event.h"
 #include "platform/bus/sqlite_bus.h"
@@ -11,6 +21,7 @@
 #include "services/ranking/bus_client.h"
 #include "services/ranking/module.h"
 #include "services/ranking/store_sqlite.h"
+#include "testing/fake_bus.h"
 #include "testing/redis_server.h"
 #include "testing/temp_dir.h"
 #include "testing/wait.h"
@@ -22,6 +33,44 @@ std::span<const Migration> ranking_sqlite_schema();
 namespace boxoffice::ranking {
 namespace {
 
+// After each page that is read of the log, something happens to it.
+class MeanwhileBus final : public bus::Bus {
+ public:
+  MeanwhileBus(bus::Bus& bus, std::function<void(const bus::Page&)> meanwhile)
+      : bus_(bus), meanwhile_(std::move(meanwhile)) {}
+
+  Result<bus::Page> Read(const std::string& topic, const bus::Position& after, size_t limit) override {
+    Result<bus::Page> page = bus_.Read(topic, after, limit);
+    if (page) meanwhile_(*page);
+    return page;
+  }
+  Result<void> Publish(std::span<const bus::Event> events) override { return bus_.Publish(events); }
+  Result<void> Subscribe(const std::string& group, std::vector<std::string> topics,
+                         Consume consume) override {
+    return bus_.Subscribe(group, std::move(topics), std::move(consume));
+  }
+  void Unsubscribe(const std::string& group) override { bus_.Unsubscribe(group); }
+  Result<int64_t> Lag(const std::string& group, std::span<const std::string> topics) override {
+    return bus_.Lag(group, topics);
+  }
+  Result<std::vector<bus::DeadLetter>> DeadLetters(size_t limit) override { return bus_.DeadLetters(limit); }
+  Result<void> Replay(int64_t dead_letter_id) override { return bus_.Replay(dead_letter_id); }
+
+ private:
+  bus::Bus& bus_;
+  const std::function<void(const bus::Page&)> meanwhile_;
+};
+
+// Nobody can read its log.
+class AwayBus final : public testbed::FakeBus {
+ public:
+  Result<bus::Page> Read(const std::string&, const bus::Position&, size_t) override {
+    ++reads;
+    return Fail(Code::kUnavailable, "bus_unavailable");
+  }
+  std::atomic<int> reads = 0;
+};
+
 // The whole service: events on a real bus, questions over gRPC.
 class RankingServiceTest : public testing::Test {
  protected:
@@ -32,8 +81,11 @@ class RankingServiceTest : public testing::Test {
                                  .max_retry_backoff = milliseconds(1)},
                                 clock_, metrics_)
                .value();
+    RunOn(*bus_);
+  }
+  void RunOn(bus::Bus& bus) {
     runtime_ = std::make_unique<module::Runtime>(module::Runtime{
-        clock_, random_, metrics_, *bus_, {}, dir_.path(), {}, module::DefaultStoreUrl(dir_.path()), {}});
+        clock_, random_, metrics_, bus, {}, dir_.path(), {}, module::DefaultStoreUrl(dir_.path()), {}});
   }
   void Start(RankingConfig config = {}) {
     module_ = std::make_unique<RankingModule>(*runtime_, config);
@@ -153,6 +205,47 @@ TEST_F(RankingServiceTest, AMalformedEventParksOnlyItsKey) {
   EXPECT_EQ(WaitForProcessed(2).rows(0).confirmed(), 2);
 }
 
+TEST_F(RankingServiceTest, AnEventWithWhatCanBeNoneIsMalformed) {
+  using Body = boxoffice::bus::v1::ReservationEvent;
+  const auto reason = [&](const std::function<void(Body&)>& change) {
+    bus::Event event = Reservation("reservation.confirmed", 7, 2);
+    Body body;
+    EXPECT_TRUE(body.ParseFromString(event.body));
+    change(body);
+    event.body = body.SerializeAsString();
+    const Result<std::optional<Event>> read = ToEvent({.event = event});
+    return read ? std::string() : read.error().reason;
+  };
+  EXPECT_EQ(reason([](Body&) {}), "");
+  EXPECT_EQ(reason([](Body& body) { body.set_amount(0); }), "") << "of a free show";
+  for (const int64_t show : {-1, 0})
+    EXPECT_EQ(reason([&](Body& body) { body.set_show_id(show); }), "event_malformed") << show;
+  for (const char* currency : {"", "5", "krw", "KRWX"})
+    EXPECT_EQ(reason([&](Body& body) { body.set_currency(currency); }), "event_malformed") << currency;
+  for (const int64_t at : {int64_t{1} << 62, -(int64_t{1} << 62), int64_t{253'402'300'800'000}})
+    EXPECT_EQ(reason([&](Body& body) { body.set_at_ms(at); }), "event_malformed") << at;
+  for (const int64_t amount : {int64_t{-1}, kMaxAmount + 1}) {
+    EXPECT_EQ(reason([&](Body& body) { body.set_amount(amount); }), "event_malformed") << amount;
+    EXPECT_EQ(reason([&](Body& body) { body.set_given_back(amount); }), "event_malformed") << amount;
+  }
+}
+
+TEST_F(RankingServiceTest, ASelloutWithATimeThatCanBeNoneIsMalformed) {
+  using Body = boxoffice::bus::v1::ShowSoldOut;
+  const auto is_read = [&](const std::function<void(Body&)>& change) {
+    bus::Event event = SoldOut(7, milliseconds(5));
+    Body body;
+    EXPECT_TRUE(body.ParseFromString(event.body));
+    change(body);
+    event.body = body.SerializeAsString();
+    return ToEvent({.event = event}).has_value();
+  };
+  EXPECT_TRUE(is_read([](Body&) {}));
+  EXPECT_FALSE(is_read([](Body& body) { body.set_show_id(0); }));
+  EXPECT_FALSE(is_read([](Body& body) { body.set_at_ms(int64_t{1} << 62); }));
+  EXPECT_FALSE(is_read([](Body& body) { body.set_on_sale_at_ms(-(int64_t{1} << 62)); }));
+}
+
 TEST_F(RankingServiceTest, ARebuildFromTheLogIsEqualToWhatWasCounted) {
   Start();
   Publish({Reservation("reservation.confirmed", 7, 2), SoldOut(7, milliseconds(5)),
@@ -205,6 +298,25 @@ TEST_F(RankingServiceTest, ARebuildThatIsAskedForGivesTheSameRankingsAndGoesOn) 
   WaitForProcessed(6);
 }
 
+TEST_F(RankingServiceTest, WhileTheLogCantBeReadARebuildForgetsNothingAndIsStillDue) {
+  Start();
+  Publish({Reservation("reservation.confirmed", 7, 2)});
+  WaitForProcessed(1);
+  Stop();
+  AwayBus away;
+  RunOn(away);
+  Start({.rebuild = true});
+  EXPECT_TRUE(testbed::Eventually([&] { return away.reads > 0; }));
+  v1::GetRankingResponse ranking;
+  EXPECT_TRUE(Get("bookings", "all", 10, ranking).ok());
+  EXPECT_EQ(ranking.rows_size(), 1);
+  grpc::ClientContext context;
+  v1::Status status;
+  EXPECT_TRUE(stub_->GetStatus(&context, {}, &status).ok());
+  EXPECT_TRUE(status.rebuilding());
+  Stop();
+}
+
 TEST_F(RankingServiceTest, WhatAStoreOfBeforeHasCountedIsCountedAnew) {
   Publish({Reservation("reservation.confirmed", 7, 2)});
   {
@@ -232,6 +344,29 @@ TEST_F(RankingServiceTest, AfterARebuildItGoesOnWhereTheLogEnded) {
   Start({.rebuild = true});
   Publish({Reservation("reservation.confirmed", 7, 1)});
   EXPECT_EQ(WaitForProcessed(2).rows(0).confirmed(), 2);
+}
+
+// One that the rebuild still reads is delivered once more, as it came after what the group has had; one that
+// it does not read is delivered alone.
+TEST_F(RankingServiceTest, AnEventThatComesDuringARebuildIsCountedOnce) {
+  Start();
+  Publish({Reservation("reservation.confirmed", 7, 1)});
+  WaitForProcessed(1);
+  Stop();
+  bool begun = false;
+  bool ended = false;
+  MeanwhileBus bus(*bus_, [&](const bus::Page& page) {
+    const bool at_the_beginning = !std::exchange(begun, true);
+    const bool at_the_end = page.records.empty() && !std::exchange(ended, true);
+    if (at_the_beginning || at_the_end) Publish({Reservation("reservation.confirmed", 7, 1)});
+  });
+  RunOn(bus);
+  Start({.rebuild = true});
+  EXPECT_EQ(WaitForProcessed(3).rows(0).confirmed(), 3);
+  EXPECT_TRUE(testbed::Eventually([&] { return bus.Lag(kGroup, ConsumedTopics()).value_or(-1) == 0; }));
+  EXPECT_EQ(WaitForProcessed(3).rows(0).confirmed(), 3) << "all of them have been delivered by now";
+  EXPECT_EQ(metrics_.GetCounter("boxoffice_bus_consume_failures_total", "", {{"group", kGroup}}).value(), 0U);
+  Stop();
 }
 
 TEST_F(RankingServiceTest, ALostDatabaseIsRebuiltByItself) {

@@ -104,6 +104,8 @@ bool RankingService::NeedsRebuild() const {
 }
 
 Result<void> RankingService::Rebuild(From from, const Next& next) {
+  // Before anything is forgotten: while the log can't be read, what was counted stays.
+  BOXOFFICE_ASSIGN(std::vector<Event> events, next());
   if (from == From::kWhatIsThere) {
     const std::scoped_lock counting(counting_);
     BOXOFFICE_TRY(store_->ResumeRebuild());
@@ -114,10 +116,9 @@ Result<void> RankingService::Rebuild(From from, const Next& next) {
     state_ = State();
     rebuilding_ = true;
   }
-  while (true) {
-    BOXOFFICE_ASSIGN(const std::vector<Event> events, next());
-    if (events.empty()) break;
+  while (!events.empty()) {
     BOXOFFICE_TRY(Count(events));
+    BOXOFFICE_ASSIGN(events, next());
   }
   const std::scoped_lock counting(counting_);
   const Timestamp now = clock_.Now();

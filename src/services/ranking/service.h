@@ -61,7 +61,8 @@ class RankingService {
   // Whether the counts are not yet those of the whole log: the store is new, or a rebuild did not end.
   [[nodiscard]] bool NeedsRebuild() const;
   // Counts what `next` gives, until that is nothing. An error of `next` or of the store ends it; the rebuild
-  // is then still needed, also after a restart. Several processes may do so at the same time.
+  // is then still needed, also after a restart. But where the first `next` fails, nothing has happened: what
+  // was counted stays. Several processes may do so at the same time.
   using Next = std::function<Result<std::vector<Event>>()>;
   enum class From {
     kNothing,      // forgets all before

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "base/money.h"
 #include "base/random.h"
 
 namespace boxoffice::ranking {
@@ -138,17 +139,18 @@ std::string WriteTally(const Tally& tally) {
   return text;
 }
 
-// The numbers, and then the currency, if there is one: the only word that is no number.
+// The numbers, and then the currency, if there is one. An earlier version wrote whatever an event named as
+// its currency, a number too: that is passed over, as it must not keep a process from starting.
 std::optional<Tally> ReadTally(std::string_view text) {
   const std::vector<int64_t> numbers = ReadNumbers(text);
-  if (numbers.size() != 4 && numbers.size() != 6) return std::nullopt;
+  if (numbers.size() < 4) return std::nullopt;
   Tally tally{numbers[0], numbers[1], numbers[2], std::nullopt, {}, numbers[3], {}};
-  if (numbers.size() == 6) {
+  if (numbers.size() >= 6) {
     tally.sold_out_at = FromUnixMs(numbers[4]);
     tally.on_sale_at = FromUnixMs(numbers[5]);
   }
   const std::string_view last = text.substr(text.rfind(' ') + 1);
-  if (!last.empty() && last[0] >= 'A' && last[0] <= 'Z') tally.currency = last;
+  if (Currency::Parse(last)) tally.currency = last;
   return tally;
 }
 

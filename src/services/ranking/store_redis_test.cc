@@ -261,6 +261,19 @@ TEST_F(RankingRedisTest, TheCommandsThatTheGuideNamesAreEnough) {
   EXPECT_THAT(server.Refused(), testing::ElementsAre("info"));
 }
 
+// As an earlier version wrote them, for an event that named no currency that there is.
+TEST_F(RankingRedisTest, ATallyWhoseCurrencyIsNoneIsReadWithoutOne) {
+  const testbed::RedisServer& server = testbed::EmptyRedis();
+  ASSERT_EQ(server.AskOne({"HSET", "{ranking:2}:show", "1", "14 0 14 14000 5", "2", "3 1 2 2000 7 4 5", "3",
+                           "1 0 1 9 KRW"}),
+            "3");
+  const Result<Loaded> loaded = OpenRedisStore(server.Url(), redis::kPatient).value()->Load();
+  ASSERT_TRUE(loaded) << loaded.error().reason;
+  EXPECT_EQ(loaded->state.shows.at(1), (Tally{14, 0, 14, std::nullopt, {}, 14'000, ""}));
+  EXPECT_EQ(loaded->state.shows.at(2), (Tally{3, 1, 2, FromUnixMs(7), FromUnixMs(4), 2'000, ""}));
+  EXPECT_EQ(loaded->state.shows.at(3), (Tally{1, 0, 1, std::nullopt, {}, 9, "KRW"}));
+}
+
 TEST_F(RankingRedisTest, ALostRankingIsNewAndNeedsARebuild) {
   testbed::RedisServer& server = testbed::EmptyRedis();
   RankingService service = Open(server.Url());

@@ -12,6 +12,12 @@ milliseconds NextLook(double rate_per_s) {
                     milliseconds(1'000));
 }
 
+// When a delivery that is due at `due` may be sent: not before the end of a pause, nor before a turn.
+Timestamp MayBeSentAt(const ActiveTarget& target, Timestamp due, Timestamp now) {
+  const Timestamp at = std::max(due, target.paused_until);
+  return at <= now && target.rate_per_s > 0 ? now + NextLook(target.rate_per_s) : at;
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(RelayService& service, Sender& sender, const Clock& clock, DispatchLimits limits,
@@ -27,11 +33,21 @@ Result<std::optional<Timestamp>> Dispatcher::Round() {
   for (const ActiveTarget& target : service_.EnabledTargets()) {
     BOXOFFICE_ASSIGN(const std::optional<Timestamp> due, service_.NextDue(target.id));
     if (!due) continue;
-    Timestamp at = std::max(*due, target.paused_until);
-    // What is due already is in flight, or waits for a place, and the end of an attempt will call; or for a
-    // turn.
-    if (at <= now && target.rate_per_s > 0) at = now + NextLook(target.rate_per_s);
+    const Timestamp at = MayBeSentAt(target, *due, now);
+    // What may be sent already is in flight, or waits for a place, and the end of an attempt will call.
     if (at > now && (!next || at < *next)) next = at;
+  }
+  return next;
+}
+
+Result<std::optional<Timestamp>> Dispatcher::NextDue() const {
+  const Timestamp now = clock_.Now();
+  std::optional<Timestamp> next;
+  for (const ActiveTarget& target : service_.EnabledTargets()) {
+    BOXOFFICE_ASSIGN(const std::optional<Timestamp> due, service_.NextDue(target.id));
+    if (!due) continue;
+    const Timestamp at = MayBeSentAt(target, *due, now);
+    next = std::min(next.value_or(at), at);
   }
   return next;
 }

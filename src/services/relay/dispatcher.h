@@ -45,6 +45,10 @@ class Dispatcher {
   // next call.
   [[nodiscard]] Result<std::optional<Timestamp>> Round();
 
+  // When the next delivery of any target may be sent, in the past where it is late: what waits for the end of
+  // a pause, or for a turn of a rate, is not. nullopt: none is pending.
+  [[nodiscard]] Result<std::optional<Timestamp>> NextDue() const;
+
   // The first half of Round: for the end, when nothing more is to be sent.
   [[nodiscard]] Result<void> RecordEnded();
   [[nodiscard]] size_t in_flight() const;

@@ -3,60 +3,13 @@
 #include <gmock/gmock.h>
 
 #include "services/relay/measured_sender.h"
-#include "services/relay/store_memory.h"
+#include "services/relay/testing_dispatcher.h"
 
 namespace boxoffice::relay {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
-
-// Answers when it is told to.
-class FakeSender final : public Sender {
- public:
-  void Send(const Attempt& attempt, Timestamp, Done done) override {
-    sent.push_back(attempt.event.body);
-    open.emplace_back(attempt, std::move(done));
-  }
-  // Answers all that are under way, in order.
-  void AnswerAll(int status, std::optional<milliseconds> retry_after = {}) {
-    auto answered = std::exchange(open, {});
-    for (auto& [attempt, done] : answered) done({status, "", retry_after});
-  }
-  std::vector<std::string> sent;
-  std::vector<std::pair<Attempt, Done>> open;
-};
-
-// The service and its dispatcher, on a store in memory and a clock that stands still.
-class DispatcherTest : public testing::Test {
- protected:
-  DispatcherTest() { EXPECT_TRUE(service_.Load()); }
-  Target MakeTarget(std::string key = "op-1", std::vector<std::string> types = {}) {
-    return service_.CreateTarget(key, {.url = "http://example/", .event_types = std::move(types)}).value();
-  }
-  InboxEvent Event(std::string key, std::string body, std::string type = "seat.held") {
-    return {EventId::Make(clock_.Now(), random_),
-            "seat",
-            std::move(key),
-            std::move(type),
-            "",
-            clock_.Now(),
-            std::move(body),
-            7};
-  }
-  void Accept(std::vector<InboxEvent> events) { ASSERT_TRUE(service_.AcceptEvents(events)); }
-  std::optional<Timestamp> Round() { return dispatcher_.Round().value(); }
-  // Newest first.
-  std::vector<Delivery> Deliveries() { return service_.ListDeliveries({.limit = 100}).value(); }
-
-  ManualClock clock_;
-  SeededRandom random_{1};
-  std::string secret_ = std::string(kSecretBytes, 's');  // of what is made next
-  RelayService service_{std::make_unique<MemoryStore>(), clock_, random_, [this] { return secret_; }};
-  FakeSender sender_;
-  int wakes_ = 0;
-  Dispatcher dispatcher_{service_, sender_, clock_, {.in_flight_per_target = 2}, [this] { ++wakes_; }};
-};
 
 TEST_F(DispatcherTest, AnAcceptedEventIsSentAndRecorded) {
   MakeTarget();
@@ -268,12 +221,25 @@ TEST_F(DispatcherTest, A410DisablesTheTargetAndGivesUpWhatIsPending) {
   Round();
   const Target listed = service_.ListTargets(0, 10)->at(0);
   EXPECT_FALSE(listed.enabled);
-  EXPECT_THAT(listed.disabled_reason, testing::HasSubstr("410"));
+  EXPECT_EQ(listed.disabled_reason, "it answered 410 Gone, " + ToRfc3339(clock_.Now()));
   for (const Delivery& delivery : Deliveries()) EXPECT_EQ(delivery.state, State::kDead);
   Accept({Event("a", "3")});
   Round();
   EXPECT_THAT(sender_.sent, ElementsAre("1"));
   EXPECT_EQ(service_.ReplayDelivery(1).error().reason, "target_disabled");
+}
+
+TEST_F(DispatcherTest, A410ThatDisablesATargetIsLoggedOnce) {
+  MakeTarget();
+  Accept({Event("a", "1"), Event("b", "2")});
+  Round();
+  sender_.AnswerAll(410);
+  testing::internal::CaptureStderr();
+  Round();
+  const std::string log = testing::internal::GetCapturedStderr();
+  const size_t first = log.find("relay_target_disabled");
+  EXPECT_NE(first, std::string::npos);
+  EXPECT_EQ(log.find("relay_target_disabled", first + 1), std::string::npos) << log;
 }
 
 TEST_F(DispatcherTest, A410FromAUrlThatItHasNoMoreDisablesNoTarget) {
@@ -366,8 +332,57 @@ TEST_F(DispatcherTest, CreatingATargetAgainGivesTheSame) {
   const Target made = MakeTarget("op-1", {"seat.sold", "seat.held"});
   EXPECT_EQ(MakeTarget("op-1", {"seat.held", "seat.sold"}), made);
   EXPECT_EQ(service_.CreateTarget("op-1", {.url = "http://other/"}).error().reason, "operation_key_reused");
+}
+
+TEST_F(DispatcherTest, TheKeyOfATargetThatWasDeletedMakesNoOther) {
+  const Target made = MakeTarget();
   ASSERT_TRUE(service_.DeleteTarget(made.id));
-  EXPECT_EQ(MakeTarget("op-1", {"seat.held", "seat.sold"}).id, made.id);
+  const Error refused = service_.CreateTarget("op-1", {.url = "http://example/"}).error();
+  EXPECT_EQ(refused.reason, "target_deleted");
+  EXPECT_EQ(refused.code, Code::kConflict);
+  EXPECT_EQ(service_.CreateTarget("op-1", {.url = "http://other/"}).error().reason, "operation_key_reused");
+}
+
+TEST_F(DispatcherTest, WhileTheSecretBeforeCountsOnlyARotationThatEndsItIsTaken) {
+  const Target target = MakeTarget();
+  const Target first = service_.RotateSecret("r1", target.id, 1h).value();
+  const Error refused = service_.RotateSecret("r2", target.id, 1h).error();
+  EXPECT_EQ(refused.reason, "rotation_under_way");
+  EXPECT_EQ(refused.code, Code::kConflict);
+  EXPECT_THAT(refused.detail, testing::HasSubstr(ToRfc3339(first.old_secret_until)));
+  EXPECT_EQ(service_.RotateSecret("r1", target.id, 1h).value(), first) << "again: the same";
+  EXPECT_EQ(service_.RotateSecret("r2", target.id, 0ms)->old_secret, "");
+  EXPECT_TRUE(service_.RotateSecret("r3", target.id, 1h)) << "no secret before counts";
+  clock_.Advance(1h);
+  EXPECT_TRUE(service_.RotateSecret("r4", target.id, 1h)) << "that is over";
+}
+
+TEST_F(DispatcherTest, WhatWaitsForAPauseOrForATurnIsNotLate) {
+  EXPECT_EQ(dispatcher_.NextDue().value(), std::nullopt);
+  const Target target = MakeTarget();
+  const Timestamp start = clock_.Now();
+  Accept({Event("a", "1"), Event("b", "2"), Event("c", "3")});
+  EXPECT_EQ(dispatcher_.NextDue().value(), start);
+  clock_.Advance(1min);
+  EXPECT_EQ(dispatcher_.NextDue().value(), start) << "it is late";
+  Round();
+  sender_.AnswerAll(503, 1h);
+  Round();
+  clock_.Advance(10min);
+  EXPECT_EQ(dispatcher_.NextDue().value(), start + 61min) << "c is due, but the target is to be left alone";
+  clock_.Advance(1h);
+  EXPECT_LT(dispatcher_.NextDue().value(), clock_.Now());
+  ASSERT_TRUE(service_.ChangeTarget(target.id, {.rate_per_s = 1}));
+  EXPECT_GT(dispatcher_.NextDue().value(), clock_.Now()) << "it is sent as often as it may be";
+}
+
+TEST_F(DispatcherTest, ATestToAPausedTargetIsDueAfterThePause) {
+  const Target target = MakeTarget();
+  Accept({Event("a", "1")});
+  Round();
+  sender_.AnswerAll(503, 1h);
+  Round();
+  EXPECT_EQ(service_.TestTarget(target.id)->next_attempt_at, clock_.Now() + 1h);
 }
 
 TEST_F(DispatcherTest, ATargetNeedsAnOperationKeyAndThereIsABound) {
@@ -487,91 +502,6 @@ TEST_F(DispatcherTest, ATargetThatAnswered410CanBeEnabledAgainAndSentWhatItMisse
   EXPECT_EQ(service_.ReplayDeliveries({.target_id = target.id})->count, 1);
   Round();
   EXPECT_THAT(sender_.sent, ElementsAre("1", "1"));
-}
-
-// What an operator does after a target was down for three days.
-class ReplayTest : public DispatcherTest {
- protected:
-  // Deliveries of these keys, a minute apart, dead; ids from 1.
-  void MakeDead(const std::vector<std::string>& keys) {
-    for (size_t i = 0; i < keys.size(); ++i) {
-      Accept({Event(keys[i], std::to_string(i + 1))});
-      clock_.Advance(1min);
-    }
-    ASSERT_TRUE(service_.ChangeTarget(1, {.enabled = false}));
-    ASSERT_TRUE(service_.ChangeTarget(1, {.enabled = true}));
-  }
-};
-
-TEST_F(ReplayTest, ThoseOfAKeyGoOutInTheirOrder) {
-  MakeTarget();
-  MakeDead({"a", "b", "a", "a"});
-  EXPECT_EQ(service_.ReplayDeliveries({.ids = {4, 3, 1}})->count, 3);
-  Round();
-  EXPECT_THAT(sender_.sent, ElementsAre("1"));
-  sender_.AnswerAll(200);
-  Round();
-  sender_.AnswerAll(200);
-  Round();
-  EXPECT_THAT(sender_.sent, ElementsAre("1", "3", "4"));
-}
-
-TEST_F(ReplayTest, OneWhoseKeyHasAPendingDeliveryWaitsForIt) {
-  MakeTarget();
-  MakeDead({"a"});
-  Accept({Event("a", "2")});
-  EXPECT_FALSE(service_.ReplayDelivery(1)->next_attempt_at);
-  Round();
-  EXPECT_THAT(sender_.sent, ElementsAre("2"));
-  sender_.AnswerAll(200);
-  Round();
-  EXPECT_THAT(sender_.sent, ElementsAre("2", "1"));
-}
-
-TEST_F(ReplayTest, ARangeOfTimeHasItsBeginningAndNotItsEnd) {
-  const Timestamp start = clock_.Now();
-  MakeTarget();
-  MakeDead({"a", "b", "c", "d"});
-  EXPECT_EQ(service_.ReplayDeliveries({.from = start + 1min, .until = start + 3min})->count, 2);
-  EXPECT_EQ(Deliveries()[0].state, State::kDead);
-  EXPECT_EQ(Deliveries()[1].state, State::kPending);
-  EXPECT_EQ(Deliveries()[2].state, State::kPending);
-  EXPECT_EQ(Deliveries()[3].state, State::kDead);
-  EXPECT_EQ(service_.ReplayDeliveries({.from = start + 1min, .until = start + 3min})->count, 0) << "again";
-}
-
-TEST_F(ReplayTest, OfManyThatAreNamedThoseThatCantBeAreToldAndTheOthersGo) {
-  MakeTarget();
-  MakeDead({"a"});
-  Accept({Event("b", "2")});
-  Round();
-  sender_.AnswerAll(200);
-  Round();
-  const Replayed replayed = service_.ReplayDeliveries({.ids = {1, 2, 99}}).value();
-  EXPECT_EQ(replayed.count, 1);
-  EXPECT_THAT(replayed.refused,
-              ElementsAre(Replayed::Refused{2, "not_dead"}, Replayed::Refused{99, "delivery_not_found"}));
-}
-
-TEST_F(ReplayTest, ARangeLeavesOutTargetsThatTakeNothing) {
-  MakeTarget("op-1");
-  MakeTarget("op-2");
-  Accept({Event("a", "1")});
-  ASSERT_TRUE(service_.ChangeTarget(1, {.enabled = false}));
-  ASSERT_TRUE(service_.ChangeTarget(2, {.enabled = false}));
-  ASSERT_TRUE(service_.ChangeTarget(2, {.enabled = true}));
-  EXPECT_EQ(service_.ReplayDeliveries({})->count, 1);
-  EXPECT_EQ(service_.ReplayDeliveries({.target_id = 1}).error().reason, "target_disabled");
-  EXPECT_EQ(service_.ReplayDeliveries({.target_id = 99}).error().reason, "target_not_found");
-}
-
-TEST_F(ReplayTest, WhatIsAskedForMustBeMeantInOneWay) {
-  const auto why_not = [this](const ReplayRequest& request) {
-    return service_.ReplayDeliveries(request).error().detail;
-  };
-  EXPECT_THAT(why_not({.ids = {1}, .target_id = 1}), testing::StartsWith("ids: "));
-  EXPECT_THAT(why_not({.ids = std::vector<int64_t>(201, 1)}), testing::StartsWith("ids: "));
-  EXPECT_THAT(why_not({.from = FromUnixMs(2), .until = FromUnixMs(2)}), testing::StartsWith("until: "));
 }
 
 TEST_F(DispatcherTest, TheLogIsKeptThirtyDays) {

@@ -19,6 +19,8 @@ constexpr std::chrono::seconds kLongestWait{1};
 constexpr std::chrono::hours kPruneEvery{1};
 constexpr std::chrono::seconds kMeasureEvery{5};
 
+}  // namespace
+
 void AddKeys(config::Keys& keys, RelayConfig& config) {
   keys.Integer("target.max_in_flight", config.limits.in_flight_per_target, 1, 1'000,
                "Deliveries to one target at a time");
@@ -35,12 +37,20 @@ void AddKeys(config::Keys& keys, RelayConfig& config) {
             "PEM of the authorities that targets are believed by; empty: the system's");
 }
 
-}  // namespace
-
 void AddNetworkKeys(config::Keys& keys, RelayConfig& config) {
   keys.Text(
       "target.allow_networks", config.allow_networks,
       "Networks that targets may be in besides the public internet: 10.1.0.0/16,127.0.0.1; empty: none");
+}
+
+Result<void> CheckConfig(const RelayConfig& config) {
+  if (config.log_age < RelayService::kLeastLogAge) {
+    return Fail(Code::kInvalidArgument, "config",
+                fmt::format("delivery.kept_ms must be {} or more (how long a delivery is tried, and a day): "
+                            "what could not be delivered would be gone before anybody can replay it",
+                            std::chrono::milliseconds(RelayService::kLeastLogAge).count()));
+  }
+  return bus::CheckKept(config.processed_age);
 }
 
 RelayModule::RelayModule(const module::Runtime& runtime, RelayConfig config)
@@ -66,7 +76,7 @@ Result<void> RelayModule::Start() {
   dispatcher_ = std::make_unique<Dispatcher>(*service_, *sender_, runtime_.clock, config_.limits,
                                              [this] { nudged_.Nudge(); });
   thread_ = std::thread([this] { Loop(); });
-  server_ = std::make_unique<RelayRpcServer>(*service_, [this] { nudged_.Nudge(); });
+  server_ = std::make_unique<RelayRpcServer>(*service_, runtime_.clock, [this] { nudged_.Nudge(); });
   server_->CountIn(runtime_.metrics);
   BOXOFFICE_TRY(host_.Start(*server_, runtime_.listen));
   BOXOFFICE_TRY(Subscribe(*service_, runtime_.bus, [this] { nudged_.Nudge(); }));
@@ -101,17 +111,14 @@ void RelayModule::MeasureIfDue() {
   const auto now = std::chrono::steady_clock::now();
   if (now - measured_ < kMeasureEvery) return;
   measured_ = now;
-  Timestamp oldest = Timestamp::max();
-  for (const ActiveTarget& target : service_->EnabledTargets()) {
-    const auto due = service_->NextDue(target.id);
-    if (!due) return;
-    if (*due) oldest = std::min(oldest, **due);
-  }
+  const Result<std::optional<Timestamp>> next = dispatcher_->NextDue();
+  if (!next) return;
   runtime_.metrics
       .GetGauge(
           "boxoffice_relay_next_due_timestamp_seconds",
-          "When the next attempt of any delivery is due, in the past where it is late; 0: none is pending")
-      .Set(oldest == Timestamp::max() ? 0 : static_cast<double>(ToUnixMs(oldest)) / 1000);
+          "When the next attempt of any delivery is due, in the past where it is late; the end of a pause, "
+          "or the next turn, where its target asked for one or has a rate; 0: none is pending")
+      .Set(*next ? static_cast<double>(ToUnixMs(**next)) / 1000 : 0);
 }
 
 void RelayModule::PruneIfDue() {
@@ -160,14 +167,7 @@ module::ServiceProgram Program() {
   program.migrate = MigrateStores;
   program.rows = MovedRows();
   program.make = [config](const module::Runtime& runtime) -> Result<std::unique_ptr<module::Module>> {
-    if (config->log_age < RelayService::kLeastLogAge) {
-      return Fail(
-          Code::kInvalidArgument, "config",
-          fmt::format("delivery.kept_ms must be {} or more (how long a delivery is tried, and a day): "
-                      "what could not be delivered would be gone before anybody can replay it",
-                      std::chrono::milliseconds(RelayService::kLeastLogAge).count()));
-    }
-    BOXOFFICE_TRY(bus::CheckKept(config->processed_age));
+    BOXOFFICE_TRY(CheckConfig(*config));
     return std::make_unique<RelayModule>(runtime, *config);
   };
   return program;

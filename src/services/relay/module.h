@@ -40,8 +40,12 @@ struct RelayConfig {
   std::chrono::milliseconds processed_age = bus::kKept;
 };
 
-// The key target.allow_networks, bound to `config`, which must outlive `keys`.
+// Its own keys, bound to `config`, which must outlive `keys`.
+void AddKeys(config::Keys& keys, RelayConfig& config);
+// Of those target.allow_networks alone.
 void AddNetworkKeys(config::Keys& keys, RelayConfig& config);
+// Error: config, where what must be replayed would not be kept.
+[[nodiscard]] Result<void> CheckConfig(const RelayConfig& config);
 
 class RelayModule final : public module::ServiceModule {
  public:

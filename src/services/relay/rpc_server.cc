@@ -16,7 +16,7 @@ std::unexpected<Error> BadArgument(std::string detail) {
   return Fail(Code::kInvalidArgument, "invalid_argument", std::move(detail));
 }
 
-v1::Target ToProto(const Target& target) {
+v1::Target ToProto(const Target& target, Timestamp now) {
   v1::Target out;
   out.set_id(target.id);
   out.set_url(target.url);
@@ -28,11 +28,12 @@ v1::Target ToProto(const Target& target) {
   out.set_payload(std::string(PayloadName(target.payload)));
   out.set_rate_per_s(target.rate_per_s);
   if (!target.old_secret.empty()) out.set_old_secret_until_ms(ToUnixMs(target.old_secret_until));
+  if (target.paused_until > now) out.set_paused_until_ms(ToUnixMs(target.paused_until));
   return out;
 }
 
-v1::Target WithSecret(const Target& target) {
-  v1::Target out = ToProto(target);
+v1::Target WithSecret(const Target& target, Timestamp now) {
+  v1::Target out = ToProto(target, now);
   out.set_secret(FormatSecret(target.secret));
   return out;
 }
@@ -122,7 +123,7 @@ grpc::ServerUnaryReactor* RelayRpcServer::CreateTarget(grpc::CallbackServerConte
     BOXOFFICE_ASSIGN(Target choices, FromProto(*request));
     BOXOFFICE_ASSIGN(const Target target,
                      service_.CreateTarget(request->operation_key(), std::move(choices)));
-    return WithSecret(target);
+    return WithSecret(target, clock_.Now());
   });
 }
 
@@ -133,7 +134,7 @@ grpc::ServerUnaryReactor* RelayRpcServer::ChangeTarget(grpc::CallbackServerConte
     BOXOFFICE_ASSIGN(const TargetChange change, FromProto(*request));
     BOXOFFICE_ASSIGN(const Target target, service_.ChangeTarget(request->id(), change));
     due_();
-    return ToProto(target);
+    return ToProto(target, clock_.Now());
   });
 }
 
@@ -143,7 +144,7 @@ grpc::ServerUnaryReactor* RelayRpcServer::RotateSecret(grpc::CallbackServerConte
   return rpc::Answer<v1::Target>(context, pool_, response, [this, request]() -> Result<v1::Target> {
     BOXOFFICE_ASSIGN(const Target target, service_.RotateSecret(request->operation_key(), request->id(),
                                                                 milliseconds(request->keep_old_ms())));
-    return WithSecret(target);
+    return WithSecret(target, clock_.Now());
   });
 }
 
@@ -178,7 +179,7 @@ grpc::ServerUnaryReactor* RelayRpcServer::ListTargets(grpc::CallbackServerContex
         v1::ListTargetsResponse out;
         out.set_more(targets.size() > request->limit());
         if (out.more()) targets.pop_back();
-        for (const Target& target : targets) *out.add_targets() = ToProto(target);
+        for (const Target& target : targets) *out.add_targets() = ToProto(target, clock_.Now());
         return out;
       });
 }
@@ -219,6 +220,7 @@ grpc::ServerUnaryReactor* RelayRpcServer::ReplayDeliveries(grpc::CallbackServerC
         due_();
         v1::ReplayDeliveriesResponse out;
         out.set_replayed(static_cast<uint32_t>(replayed.count));
+        out.set_pending(static_cast<uint32_t>(replayed.pending));
         for (const Replayed::Refused& refused : replayed.refused) {
           v1::ReplayDeliveriesResponse::Refused& row = *out.add_refused();
           row.set_id(refused.id);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "base/clock.h"
 #include "boxoffice/relay/v1/relay.grpc.pb.h"
 #include "platform/rpc/worker_pool.h"
 #include "services/relay/service.h"
@@ -13,9 +14,9 @@ namespace boxoffice::relay {
 // Thread-safe. Errors of all, besides the service's: invalid_argument, naming the field.
 class RelayRpcServer final : public v1::RelayService::CallbackService {
  public:
-  // `due` is called when a delivery may have become due. `service` must outlive this.
-  RelayRpcServer(relay::RelayService& service, std::function<void()> due)
-      : service_(service), due_(std::move(due)) {}
+  // `due` is called when a delivery may have become due. `service` and `clock` must outlive this.
+  RelayRpcServer(relay::RelayService& service, const Clock& clock, std::function<void()> due)
+      : service_(service), clock_(clock), due_(std::move(due)) {}
   // Waits for answers that are under way.
   ~RelayRpcServer() override { pool_.join(); }
   // How its threads for queries are used, as rpc::WorkerPool's. Before the server starts.
@@ -53,6 +54,7 @@ class RelayRpcServer final : public v1::RelayService::CallbackService {
 
  private:
   relay::RelayService& service_;
+  const Clock& clock_;
   const std::function<void()> due_;
   rpc::WorkerPool pool_{1};
 };

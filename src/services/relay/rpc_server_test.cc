@@ -16,6 +16,7 @@
 #include "services/relay/module.h"
 #include "services/relay/webhook_client.h"
 #include "testing/temp_dir.h"
+#include "testing/wait.h"
 
 namespace boxoffice::relay {
 namespace {
@@ -164,6 +165,15 @@ class RelayServiceTest : public testing::Test {
     } while (delivery.attempts() == 0 && !HasFailure());
     return delivery;
   }
+  // Of the first target.
+  int64_t PausedUntilMs() {
+    v1::ListTargetsRequest request;
+    request.set_limit(1);
+    grpc::ClientContext context;
+    v1::ListTargetsResponse listed;
+    EXPECT_TRUE(stub_->ListTargets(&context, request, &listed).ok());
+    return listed.targets_size() == 0 ? -1 : listed.targets(0).paused_until_ms();
+  }
   bus::Event Confirmed(int64_t show_id = 7) {
     const ReservationId reservation = ReservationId::Make(clock_.Now(), random_);
     boxoffice::bus::v1::ReservationEvent body;
@@ -258,6 +268,16 @@ TEST_F(RelayServiceTest, ATargetsRetryAfterIsHonoured) {
   const v1::Delivery delivery = WaitForFailedAttempt();
   EXPECT_EQ(delivery.last_status(), 503);
   EXPECT_NEAR(static_cast<double>(delivery.next_attempt_at_ms() - ToUnixMs(clock_.Now())), 3'600'000, 60'000);
+  EXPECT_GE(PausedUntilMs(), delivery.next_attempt_at_ms() - 60'000) << "so says the target";
+}
+
+TEST_F(RelayServiceTest, APauseThatIsOverIsToldNoMore) {
+  ASSERT_TRUE(CreateTarget("op-1", receiver_.url()));
+  receiver_.SetStatus(503, "1");
+  ASSERT_TRUE(bus_->Publish(std::array{Confirmed()}));
+  receiver_.WaitFor(1);
+  EXPECT_TRUE(testbed::Eventually([this] { return PausedUntilMs() > 0; }));
+  EXPECT_TRUE(testbed::Eventually([this] { return PausedUntilMs() == 0; }));
 }
 
 TEST_F(RelayServiceTest, AFullBodyHasAllThatTheEventSaysAndAThinOneItsIds) {

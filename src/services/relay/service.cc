@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "platform/obs/log.h"
 
 namespace boxoffice::relay {
 namespace {
@@ -108,8 +109,9 @@ Result<std::optional<Target>> RelayService::FindMade(const Target& wanted) {
   if (made == targets_.end()) return std::nullopt;
   // What it is now may be another's change; only of one whose content was not kept there is nothing better.
   const std::string asked = made->creation_content.empty() ? ContentOf(*made) : made->creation_content;
-  if (asked == wanted.creation_content) return *made;
-  return Reused();
+  if (asked != wanted.creation_content) return Reused();
+  if (made->deleted) return Fail(Code::kConflict, kDeletedTarget, "the key made a target that was deleted");
+  return *made;
 }
 
 Result<Target*> RelayService::FindLive(int64_t id) {
@@ -156,6 +158,11 @@ Result<Target> RelayService::RotateSecret(const std::string& operation_key, int6
       if (!IsRepeat(target, operation_key, keep_old)) return Reused();
       return target;
     }
+    if (keep_old > milliseconds(0) && !target.old_secret.empty() && clock_.Now() < target.old_secret_until) {
+      return Fail(Code::kConflict, "rotation_under_way",
+                  fmt::format("the secret before counts until {}: wait, or end it at once with keep_old_s 0",
+                              ToRfc3339(target.old_secret_until)));
+    }
     return Rotate(target, operation_key, make_secret_(), keep_old, clock_.Now());
   });
 }
@@ -179,7 +186,7 @@ Result<Delivery> RelayService::TestTarget(int64_t id) {
   delivery.event_type = event.type;
   delivery.key = event.key;
   delivery.created_at = now;
-  delivery.next_attempt_at = now;
+  delivery.next_attempt_at = std::max(now, target->paused_until);
   const Result<void> inserted = store_->Insert({{event}, {delivery}});
   // The event is new: so another replica has just taken the target away.
   if (!inserted && inserted.error().reason == "constraint") {
@@ -307,23 +314,24 @@ Result<Replayed> RelayService::ReplayDeliveries(const ReplayRequest& request) {
 
 Result<Replayed> RelayService::ReplayNamed(const std::vector<int64_t>& ids) {
   Replayed replayed;
-  std::vector<int64_t> good;
+  std::set<int64_t> good;
   for (const int64_t id : ids) {
     BOXOFFICE_ASSIGN(const std::optional<Delivery> found, store_->Find(id));
     const std::string_view why_not =
         found ? WhyNotReplayed(*found, FindTarget(found->target_id)) : "delivery_not_found";
     if (why_not.empty()) {
-      good.push_back(id);
+      good.insert(id);
     } else {
       replayed.refused.push_back({id, std::string(why_not)});
     }
   }
-  BOXOFFICE_ASSIGN(replayed.count, store_->Replay(good, clock_.Now()));
+  BOXOFFICE_ASSIGN(replayed.count, store_->Replay(std::vector(good.begin(), good.end()), clock_.Now()));
+  replayed.pending = good.size();
   return replayed;
 }
 
 Result<Replayed> RelayService::ReplayRange(const ReplayRequest& request) {
-  DeadQuery query{{}, request.from, request.until, kReplayBatch};
+  RangeQuery query{{}, request.from, request.until, kReplayBatch};
   if (request.target_id == 0) {
     for (const Target& target : targets_) {
       if (target.enabled && !target.deleted) query.target_ids.push_back(target.id);
@@ -342,6 +350,10 @@ Result<Replayed> RelayService::ReplayRange(const ReplayRequest& request) {
   BOXOFFICE_ASSIGN(replayed.count, store_->Replay(ids, clock_.Now()));
   // None replayed: a target was disabled meanwhile. Asking again would find the same.
   replayed.more = dead.size() == kReplayBatch && replayed.count > 0;
+  // What is pending of the whole range is looked at once, with the last of the dead.
+  if (!replayed.more) {
+    BOXOFFICE_ASSIGN(replayed.pending, store_->Hasten(query, clock_.Now()));
+  }
   return replayed;
 }
 
@@ -393,15 +405,22 @@ Result<void> RelayService::Record(std::span<const AttemptResult> results) {
   BOXOFFICE_TRY(SavePauses(results, now));
   for (const auto& target_and_url : gone) {
     // On top of what is stored, for another replica may have changed the URL.
+    bool disables = false;
     const auto disable = [&](const Target& target) -> Result<Target> {
       Target disabled = target;
-      if (!target.enabled || target.url != target_and_url.second) return disabled;
+      disables = target.enabled && target.url == target_and_url.second;
+      if (!disables) return disabled;
       disabled.enabled = false;
-      disabled.disabled_reason = "it answered 410 Gone";
+      disabled.disabled_reason = fmt::format("it answered 410 Gone, {}", ToRfc3339(now));
       return disabled;
     };
     const Result<Target> saved = SaveChange(target_and_url.first, disable);
     if (!saved && saved.error().code != Code::kNotFound) return std::unexpected(saved.error());
+    // What happens until it is enabled again is never sent to it: somebody should know.
+    if (saved && disables) {
+      obs::Log(obs::Level::kWarning, "relay_target_disabled",
+               {{"target_id", saved->id}, {"reason", saved->disabled_reason}});
+    }
   }
   return {};
 }

@@ -31,8 +31,8 @@ struct Attempt {
   Payload payload = Payload::kFull;
 };
 
-// Which dead deliveries are to be sent again: those of `ids`, or, where there are none, those of a target (0:
-// of all that take anything) and a range of time.
+// Which deliveries are to be sent now, those that are dead and those that wait: those of `ids`, or, where
+// there are none, those of a target (0: of all that take anything) and a range of time.
 struct ReplayRequest {
   std::vector<int64_t> ids;
   int64_t target_id = 0;
@@ -45,7 +45,8 @@ struct Replayed {
     std::string code;  // delivery_not_found, not_dead, target_disabled
     bool operator==(const Refused&) const = default;
   };
-  size_t count = 0;
+  size_t count = 0;              // that were dead
+  size_t pending = 0;            // of all that was asked for, with those that were dead
   std::vector<Refused> refused;  // of those that were named
   bool more = false;             // of a range: there may be more, so ask again
 };
@@ -85,8 +86,8 @@ class RelayService {
 
   // Makes a target with a new secret; of `choices` count url, event_types, show_ids, payload and rate_per_s.
   // Again with the same operation key and choices: that target as it is now, secret and all. Errors:
-  // invalid_argument, operation_key_reused (kConflict: the key was used for other choices), too_many_targets
-  // (kConflict: nothing that waiting would end).
+  // invalid_argument, operation_key_reused (kConflict: the key was used for other choices), target_deleted
+  // (kConflict: what the key made), too_many_targets (kConflict: nothing that waiting would end).
   [[nodiscard]] Result<Target> CreateTarget(const std::string& operation_key, Target choices);
   // Changes what is given. Disabled by it, its pending deliveries become dead; enabled again, it gets what
   // happens from then on. With other types or shows, it gets what they name and happens from then on; what
@@ -94,13 +95,15 @@ class RelayService {
   // target_not_found, contention (kUnavailable: others change it, ten times in a row).
   [[nodiscard]] Result<Target> ChangeTarget(int64_t id, const TargetChange& change);
   // Gives it a new secret; deliveries carry a signature by the one before as well, until `keep_old` is over.
-  // A rotation before that one had ended: the older secret counts no more. Again with the operation key of
-  // the last rotation and the same `keep_old`: the secret that it made. Errors: invalid_argument,
-  // target_not_found, operation_key_reused (kConflict: with another `keep_old`), contention.
+  // A rotation before that one had ended is refused (rotation_under_way, kConflict), as the older secret
+  // could count no more, which the platform may still go by; but with a `keep_old` of 0, which ends them at
+  // once. Again with the operation key of the last rotation and the same `keep_old`: the secret that it made.
+  // Errors: invalid_argument, target_not_found, operation_key_reused (kConflict: with another `keep_old`),
+  // contention.
   [[nodiscard]] Result<Target> RotateSecret(const std::string& operation_key, int64_t id,
                                             milliseconds keep_old);
-  // Sends it an event of kTestType, once, whatever it asked for; what came of it is in the log. Again:
-  // another one. Errors: target_not_found, target_disabled (kConflict).
+  // Sends it an event of kTestType, once, whatever it asked for, after a pause that it has asked for; what
+  // came of it is in the log. Again: another one. Errors: target_not_found, target_disabled (kConflict).
   [[nodiscard]] Result<Delivery> TestTarget(int64_t id);
   // Its pending deliveries become dead. Again: no effect. Errors: target_not_found.
   [[nodiscard]] Result<void> DeleteTarget(int64_t id);
@@ -116,12 +119,14 @@ class RelayService {
   [[nodiscard]] Result<std::vector<Delivery>> ListDeliveries(const DeliveryQuery& query);
   // Errors: delivery_not_found.
   [[nodiscard]] Result<DeliveryWithBody> GetDelivery(int64_t id);
-  // Makes a dead delivery pending, with all its attempts anew, and due unless another of its target and key
-  // is pending; pending already: as it is. It may be sent after later ones of its key. Errors:
-  // delivery_not_found, not_dead (kConflict: it was delivered), target_disabled (kConflict).
+  // Sends a delivery now: a dead one becomes pending, with all its attempts anew, and may be sent after
+  // later ones of its key; of one that is pending the attempts count on. It is due at once, or, where
+  // another of its target and key has the turn, that one is. A pause that its target has asked for ends.
+  // Errors: delivery_not_found, not_dead (kConflict: it was delivered), target_disabled (kConflict).
   [[nodiscard]] Result<Delivery> ReplayDelivery(int64_t id);
-  // The same for many: up to kMaxReplayIds that are named, or kReplayBatch of a range, the oldest first.
-  // Those of one target and key go out in their order. Again: what is pending already is counted no more.
+  // The same for many: up to kMaxReplayIds that are named, or, of a range, all that are pending and
+  // kReplayBatch that are dead, the oldest first.
+  // Those of one target and key go out in their order. Again: what is pending already was not dead.
   // Errors: invalid_argument, target_not_found (target_id), target_disabled (kConflict; target_id).
   [[nodiscard]] Result<Replayed> ReplayDeliveries(const ReplayRequest& request);
 

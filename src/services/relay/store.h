@@ -27,12 +27,12 @@ struct DeliveryQuery {
   std::optional<EventId> event_id;  // nullopt: of all
 };
 
-// Dead deliveries of these targets that were made in this range of time.
-struct DeadQuery {
+// Deliveries of these targets that were made in this range of time.
+struct RangeQuery {
   std::vector<int64_t> target_ids;  // sorted
   Timestamp from{};
   Timestamp until = Timestamp::max();  // not included
-  size_t limit = 0;
+  size_t limit = 0;                    // of a list
 };
 
 // Of a call that forgets.
@@ -90,10 +90,14 @@ class Store {
 
   // Makes dead deliveries pending, with all their attempts anew; those that are not dead stay as they are. Of
   // each target and key the first is due at `now`, unless one is pending already; the others wait behind it
-  // in their order. Returns how many. One of a target that is disabled or deleted stays dead.
+  // in their order. One of a target that is disabled or deleted stays dead. Of those that are pending then,
+  // the one that has the turn of its target and key is due at `now` at the latest, and the pauses of their
+  // targets end. Returns how many were dead.
   [[nodiscard]] virtual Result<size_t> Replay(std::span<const int64_t> ids, Timestamp now) = 0;
-  // The oldest first.
-  [[nodiscard]] virtual Result<std::vector<Delivery>> ListDead(const DeadQuery& query) = 0;
+  // The same for all that are pending of a range, whatever its limit. Returns how many are pending.
+  [[nodiscard]] virtual Result<size_t> Hasten(const RangeQuery& query, Timestamp now) = 0;
+  // The dead ones of a range, the oldest first.
+  [[nodiscard]] virtual Result<std::vector<Delivery>> ListDead(const RangeQuery& query) = 0;
 
   [[nodiscard]] virtual Result<std::optional<Delivery>> Find(int64_t delivery_id) = 0;
   // The event of a delivery.

@@ -88,8 +88,28 @@ class RelayStoreTest : public testing::TestWithParam<Kind> {
     const Delivery after = AfterAttempt(begun, {status, ""}, now_, 0);
     ASSERT_TRUE(store_->Update(std::span(&after, 1), now_));
   }
+  // Of two targets that are paused; to the first, "a" waits for its next attempt with another behind it, "b"
+  // is due, and "x", a minute younger, is not yet.
+  void PutWaiting() {
+    for (const char* key : {"op1", "op2"}) {
+      const int64_t target = store_->InsertTarget({.operation_key = key, .url = "http://a/"}).value();
+      ASSERT_TRUE(store_->Pause(target, "http://a/", now_ + std::chrono::hours(1)));
+    }
+    const Timestamp young = now_ + std::chrono::minutes(1);
+    ids_ = Put({Event("a"), Event("b")}, now_);
+    ids_.push_back(Put({Event("x")}, young)[0]);
+    EndAttempt(Find(ids_[0]), 500);
+    const InboxEvent event = Event("a");
+    Delivery behind{.target_id = 1, .event_id = event.id, .event_type = event.type, .key = event.key};
+    behind.created_at = young;
+    ASSERT_TRUE(store_->Insert({{event}, {behind}}));
+    behind_ = store_->List({.limit = 1})->at(0).id;
+  }
+  bool IsPaused(size_t target) { return store_->LoadTargets()->at(target - 1).paused_until > now_; }
 
   testbed::TempDir dir_;
+  std::vector<int64_t> ids_;  // PutWaiting's a, b and x
+  int64_t behind_ = 0;
   SeededRandom random_{1};
   Timestamp now_ = FromUnixMs(1'800'000'000'000);
   std::unique_ptr<Store> store_;
@@ -221,6 +241,59 @@ TEST_P(RelayStoreTest, WhatIsReplayedBehindAPendingOneWaits) {
   EXPECT_TRUE(Find(ids[1]).next_attempt_at);
 }
 
+TEST_P(RelayStoreTest, WhatWaitsForItsNextAttemptIsDueAtOnceAndThePauseOfItsTargetEnds) {
+  PutWaiting();
+  EXPECT_EQ(store_->Replay(std::array{ids_[0]}, now_).value(), 0) << "it was not dead";
+  EXPECT_EQ(Find(ids_[0]).next_attempt_at, now_);
+  EXPECT_EQ(Find(ids_[0]).attempts, 1) << "they count on";
+  EXPECT_FALSE(Find(behind_).next_attempt_at) << "it keeps its place";
+  EXPECT_FALSE(IsPaused(1));
+  EXPECT_TRUE(IsPaused(2));
+}
+
+TEST_P(RelayStoreTest, OneThatWaitsBehindAnotherMakesThatOneDue) {
+  PutWaiting();
+  EXPECT_EQ(store_->Replay(std::array{behind_}, now_).value(), 0);
+  EXPECT_EQ(Find(ids_[0]).next_attempt_at, now_);
+  EXPECT_FALSE(Find(behind_).next_attempt_at);
+}
+
+TEST_P(RelayStoreTest, ADeadOneThatIsReplayedMakesTheOneBeforeItDue) {
+  PutWaiting();
+  SetState(behind_, State::kDead);
+  EXPECT_EQ(store_->Replay(std::array{behind_}, now_).value(), 1);
+  EXPECT_EQ(Find(ids_[0]).next_attempt_at, now_);
+}
+
+TEST_P(RelayStoreTest, WhatIsDueStaysSo) {
+  PutWaiting();
+  const Timestamp later = now_ + std::chrono::seconds(1);
+  EXPECT_EQ(store_->Replay(std::array{ids_[1]}, later).value(), 0);
+  EXPECT_EQ(Find(ids_[1]).next_attempt_at, now_);
+  EXPECT_GT(Find(ids_[0]).next_attempt_at, later) << "of another key";
+}
+
+TEST_P(RelayStoreTest, WhatIsPendingOfARangeIsDueWithTheOnesBeforeIt) {
+  PutWaiting();
+  const RangeQuery young{.target_ids = {1}, .from = now_ + std::chrono::minutes(1)};
+  EXPECT_EQ(store_->Hasten(young, now_).value(), 2) << "the one behind, and x";
+  EXPECT_EQ(Find(ids_[0]).next_attempt_at, now_) << "one of its key is of the range";
+  EXPECT_EQ(Find(ids_[2]).next_attempt_at, now_);
+  EXPECT_FALSE(Find(behind_).next_attempt_at);
+  EXPECT_FALSE(IsPaused(1));
+}
+
+TEST_P(RelayStoreTest, ARangeWithNothingPendingLeavesTargetsAlone) {
+  PutWaiting();
+  const auto hasten = [&](const RangeQuery& query) { return store_->Hasten(query, now_).value(); };
+  EXPECT_EQ(hasten({.target_ids = {2}}), 0);
+  EXPECT_EQ(hasten({.target_ids = {1}, .until = now_}), 0);
+  EXPECT_EQ(hasten({}), 0);
+  EXPECT_GT(Find(ids_[0]).next_attempt_at, now_);
+  EXPECT_TRUE(IsPaused(1));
+  EXPECT_TRUE(IsPaused(2));
+}
+
 TEST_P(RelayStoreTest, NothingIsReplayedToATargetThatTakesNothing) {
   Target target{.operation_key = "op"};
   target.id = store_->InsertTarget(target).value();
@@ -235,7 +308,7 @@ TEST_P(RelayStoreTest, DeadOnesAreListedOldestFirstByTargetAndTime) {
   const auto old = Put({Event("a"), Event("b")}, now_ - std::chrono::hours(1));
   const auto young = Put({Event("c"), Event("d")}, now_);
   for (const int64_t id : {old[0], old[1], young[0]}) SetState(id, State::kDead);
-  const auto list = [&](const DeadQuery& query) {
+  const auto list = [&](const RangeQuery& query) {
     std::vector<int64_t> ids;
     const std::vector<Delivery> dead = store_->ListDead(query).value();
     for (const Delivery& delivery : dead) ids.push_back(delivery.id);

@@ -6,6 +6,14 @@
 #include "services/relay/throttle.h"
 
 namespace boxoffice::relay {
+namespace {
+
+bool IsOf(const RangeQuery& query, const Delivery& delivery) {
+  return delivery.created_at >= query.from && delivery.created_at < query.until &&
+         std::ranges::binary_search(query.target_ids, delivery.target_id);
+}
+
+}  // namespace
 
 Result<std::vector<Target>> MemoryStore::LoadTargets() { return targets_; }
 
@@ -159,18 +167,39 @@ Result<size_t> MemoryStore::Replay(std::span<const int64_t> ids, Timestamp now) 
     delivery.next_attempt_at = waits ? std::nullopt : std::optional(now);
     ++replayed;
   }
+  for (const int64_t id : ids) {
+    const auto it = deliveries_.find(id);
+    if (it != deliveries_.end() && it->second.state == State::kPending)
+      MakeDue({it->second.target_id, it->second.key}, now);
+  }
   return replayed;
 }
 
-Result<std::vector<Delivery>> MemoryStore::ListDead(const DeadQuery& query) {
+Result<size_t> MemoryStore::Hasten(const RangeQuery& query, Timestamp now) {
+  size_t pending = 0;
+  for (const auto& [id, delivery] : deliveries_) {
+    if (delivery.state != State::kPending || !IsOf(query, delivery)) continue;
+    MakeDue({delivery.target_id, delivery.key}, now);
+    ++pending;
+  }
+  return pending;
+}
+
+void MemoryStore::MakeDue(const TargetKey& key, Timestamp now) {
+  for (auto& [id, delivery] : deliveries_) {
+    const bool has_turn = delivery.state == State::kPending && delivery.next_attempt_at;
+    if (!has_turn || TargetKey(delivery.target_id, delivery.key) != key) continue;
+    delivery.next_attempt_at = std::min(*delivery.next_attempt_at, now);
+  }
+  const auto target = std::ranges::find(targets_, key.first, &Target::id);
+  if (target != targets_.end()) target->paused_until = {};
+}
+
+Result<std::vector<Delivery>> MemoryStore::ListDead(const RangeQuery& query) {
   std::vector<Delivery> dead;
   for (const auto& [id, delivery] : deliveries_) {
     if (dead.size() == query.limit) break;
-    if (delivery.state == State::kDead && delivery.created_at >= query.from &&
-        delivery.created_at < query.until &&
-        std::ranges::binary_search(query.target_ids, delivery.target_id)) {
-      dead.push_back(delivery);
-    }
+    if (delivery.state == State::kDead && IsOf(query, delivery)) dead.push_back(delivery);
   }
   return dead;
 }

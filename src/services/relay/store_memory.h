@@ -28,7 +28,8 @@ class MemoryStore : public Store {
   Result<std::optional<Timestamp>> NextDue(int64_t target_id) override;
   Result<void> Update(std::span<const Delivery> deliveries, Timestamp now) override;
   Result<size_t> Replay(std::span<const int64_t> ids, Timestamp now) override;
-  Result<std::vector<Delivery>> ListDead(const DeadQuery& query) override;
+  Result<size_t> Hasten(const RangeQuery& query, Timestamp now) override;
+  Result<std::vector<Delivery>> ListDead(const RangeQuery& query) override;
   Result<std::optional<InboxEvent>> FindEvent(const EventId& id) override;
   Result<std::optional<Delivery>> Find(int64_t delivery_id) override;
   Result<std::vector<Delivery>> List(const DeliveryQuery& query) override;
@@ -36,6 +37,7 @@ class MemoryStore : public Store {
   Result<Forgotten> ForgetProcessed(Timestamp before, size_t limit) override;
 
  private:
+  void MakeDue(const TargetKey& key, Timestamp now);
   void GiveUp(int64_t target_id, const std::optional<std::string>& why, Timestamp now);
 
   std::vector<Target> targets_;

@@ -135,6 +135,26 @@ constexpr std::string_view kReplay =
     "t.enabled AND NOT t.deleted) "
     "UPDATE delivery d SET state = 0, attempts = 0, next_attempt_at_ms = CASE WHEN first THEN $2 END, "
     "owner = '', lease_until_ms = 0 FROM dead WHERE d.id = dead.id AND d.state = 2 RETURNING d.id";
+// Whoever has the turn of a key of these. They are found by their ids, for state < 1 has no index (see
+// kRelease).
+constexpr std::string_view kHasten =
+    "UPDATE delivery SET next_attempt_at_ms = $2 WHERE state = 0 AND next_attempt_at_ms > $2 AND (target_id, "
+    "key) IN (SELECT d.target_id, d.key FROM delivery d WHERE d.id = ANY($1) AND d.state < 1)";
+constexpr std::string_view kEndPauses =
+    "UPDATE target SET paused_until_ms = 0 WHERE paused_until_ms <> 0 AND id IN (SELECT d.target_id FROM "
+    "delivery d WHERE d.id = ANY($1) AND d.state < 1)";
+// The same of a range: $1 targets, made at $2 or later, and before $3.
+constexpr std::string_view kHastenRange =
+    "UPDATE delivery SET next_attempt_at_ms = $4 WHERE state = 0 AND next_attempt_at_ms > $4 AND target_id = "
+    "ANY($1) AND (SELECT true FROM delivery p WHERE p.state = 0 AND p.target_id = delivery.target_id AND "
+    "p.key = delivery.key AND p.created_at_ms >= $2 AND p.created_at_ms < $3 LIMIT 1)";
+constexpr std::string_view kEndPausesOfRange =
+    "UPDATE target SET paused_until_ms = 0 WHERE paused_until_ms <> 0 AND id = ANY($1) AND (SELECT true FROM "
+    "delivery p WHERE p.state = 0 AND p.target_id = target.id AND p.created_at_ms >= $2 AND p.created_at_ms "
+    "< $3 LIMIT 1)";
+constexpr std::string_view kCountPending =
+    "SELECT count(*) FROM delivery WHERE state = 0 AND target_id = ANY($1) AND created_at_ms >= $2 AND "
+    "created_at_ms < $3";
 constexpr std::string_view kListDead =
     "SELECT " BOXOFFICE_DELIVERY_COLUMNS
     " FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.state = 2 AND d.created_at_ms >= $1 AND "
@@ -351,11 +371,26 @@ class PostgresStore final : public Store {
     Batch batch;
     batch.Add(kLockTargetsOf, Column(ids));
     const size_t replay = batch.Add(kReplay, Column(ids), ToUnixMs(now));
+    batch.Add(kHasten, Column(ids), ToUnixMs(now));
+    batch.Add(kEndPauses, Column(ids));
     BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
     return results[replay].size();
   }
 
-  Result<std::vector<Delivery>> ListDead(const DeadQuery& query) override {
+  Result<size_t> Hasten(const RangeQuery& query, Timestamp now) override {
+    const auto targets = Column(query.target_ids);
+    const int64_t from_ms = ToUnixMs(query.from);
+    const int64_t until_ms = ToUnixMs(query.until);
+    Batch batch;
+    batch.Add(kLockTargets, targets);
+    batch.Add(kHastenRange, targets, from_ms, until_ms, ToUnixMs(now));
+    batch.Add(kEndPausesOfRange, targets, from_ms, until_ms);
+    const size_t count = batch.Add(kCountPending, targets, from_ms, until_ms);
+    BOXOFFICE_ASSIGN(const auto results, connection_->Write(batch));
+    return static_cast<size_t>(results[count][0].Int(0));
+  }
+
+  Result<std::vector<Delivery>> ListDead(const RangeQuery& query) override {
     BOXOFFICE_ASSIGN(const auto rows, ReadOne(*connection_, kListDead, ToUnixMs(query.from),
                                               ToUnixMs(query.until), Column(query.target_ids), query.limit));
     std::vector<Delivery> dead;

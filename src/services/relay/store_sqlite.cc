@@ -256,19 +256,63 @@ class SqliteStore final : public Store {
         "WHERE id = ?1 AND state = 2 AND EXISTS(SELECT 1 FROM target t WHERE t.id = delivery.target_id AND "
         "t.enabled "
         "AND NOT t.deleted) RETURNING id");
+    sql::Statement hasten = database_->Prepare(
+        "UPDATE delivery SET next_attempt_at_ms = ?2 WHERE state = 0 AND next_attempt_at_ms > ?2 AND "
+        "(target_id, key) = (SELECT d.target_id, d.key FROM delivery d WHERE d.id = ?1 AND d.state = 0)");
+    sql::Statement end_pause = database_->Prepare(
+        "UPDATE target SET paused_until_ms = 0 WHERE paused_until_ms <> 0 AND "
+        "id = (SELECT d.target_id FROM delivery d WHERE d.id = ?1 AND d.state = 0)");
     size_t replayed = 0;
     for (const int64_t id : std::set<int64_t>(ids.begin(), ids.end())) {
       replay.Bind(id, ToUnixMs(now));
       BOXOFFICE_ASSIGN(const bool done, replay.Step());
-      if (!done) continue;
-      replay.Reset();
-      ++replayed;
+      if (done) {
+        replay.Reset();
+        ++replayed;
+      }
+      hasten.Bind(id, ToUnixMs(now));
+      BOXOFFICE_TRY(hasten.Run());
+      end_pause.Bind(id);
+      BOXOFFICE_TRY(end_pause.Run());
     }
     BOXOFFICE_TRY(transaction.Commit());
     return replayed;
   }
 
-  Result<std::vector<Delivery>> ListDead(const DeadQuery& query) override {
+  Result<size_t> Hasten(const RangeQuery& query, Timestamp now) override {
+    if (query.target_ids.empty()) return 0;
+    const std::string targets = fmt::format("{}", fmt::join(query.target_ids, ","));
+    const std::string is_of_range = fmt::format(
+        "p.state = 0 AND p.target_id IN ({}) AND p.created_at_ms >= ?1 AND p.created_at_ms < ?2", targets);
+    const auto prepare = [&](std::string_view begin, std::string_view end) {
+      sql::Statement statement = database_->Prepare(fmt::format("{}{}{}", begin, is_of_range, end));
+      statement.Bind(ToUnixMs(query.from), ToUnixMs(query.until));
+      return statement;
+    };
+    BOXOFFICE_ASSIGN(sql::Transaction transaction, sql::Transaction::Begin(*database_));
+    sql::Statement hasten =
+        prepare(fmt::format("UPDATE delivery SET next_attempt_at_ms = {0} WHERE state = 0 AND "
+                            "next_attempt_at_ms > {0} AND target_id IN ({1}) AND EXISTS(SELECT 1 FROM "
+                            "delivery p WHERE p.target_id = delivery.target_id AND p.key = delivery.key AND ",
+                            ToUnixMs(now), targets),
+                ")");
+    BOXOFFICE_TRY(hasten.Run());
+    // Left to itself, the planner walks over all that the log has of a target.
+    sql::Statement end_pauses = prepare(
+        "UPDATE target SET paused_until_ms = 0 WHERE paused_until_ms <> 0 AND EXISTS(SELECT 1 FROM delivery "
+        "p INDEXED BY delivery_waiting WHERE p.target_id = target.id AND ",
+        ")");
+    BOXOFFICE_TRY(end_pauses.Run());
+    sql::Statement count = prepare("SELECT count(*) FROM delivery p INDEXED BY delivery_waiting WHERE ", "");
+    BOXOFFICE_ASSIGN(const bool found, count.Step());
+    CHECK(found);
+    const auto pending = static_cast<size_t>(count.Int(0));
+    count.Reset();
+    BOXOFFICE_TRY(transaction.Commit());
+    return pending;
+  }
+
+  Result<std::vector<Delivery>> ListDead(const RangeQuery& query) override {
     // state <> 0 says to the planner that the index of the log's ages will do.
     sql::Statement rows = database_->Prepare(fmt::format(
         "SELECT {} FROM delivery d JOIN event e ON e.id = d.event_id WHERE d.state <> 0 AND d.state = 2 "

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <iterator>
+#include <ranges>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -80,6 +81,16 @@ bool IsHost(std::string_view host) {
   if (host.find_first_of("[]:") == std::string_view::npos) return true;
   return host.size() > 2 && host.starts_with('[') && host.ends_with(']') &&
          ParseAddress(host.substr(1, host.size() - 2));
+}
+
+// Whether a name may be looked up at all (RFC 1035, section 2.3.4); a dot at its end is the root's.
+bool IsName(std::string_view host) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  if (host.empty() || host.size() > 253) return false;
+  return std::ranges::all_of(host | std::views::split('.'), [](const auto& label) {
+    const auto size = std::ranges::distance(label);
+    return size >= 1 && size <= 63;
+  });
 }
 
 Result<void> CheckShows(const Target& target) {
@@ -166,6 +177,8 @@ Result<void> CheckUrl(std::string_view url) {
   if (colon != std::string_view::npos && !IsPort(authority.substr(colon + 1)))
     return BadUrl("has a bad port");
   if (HostOf(url).empty()) return BadUrl("has no host");
+  if (!ParseAddress(HostOf(url)) && !IsName(HostOf(url)))
+    return BadUrl("its host is no name: parts of 1 to 63 bytes with a dot in between, 253 in all");
   if (IsOddAddress(HostOf(url))) return BadUrl("write an address as four numbers, 192.0.2.1");
   return {};
 }
@@ -221,7 +234,7 @@ Result<Target> Change(Target target, const TargetChange& change, const AddressPo
   }
   if (change.enabled && *change.enabled != target.enabled) {
     target.enabled = *change.enabled;
-    target.disabled_reason = target.enabled ? "" : "by an operator";
+    target.disabled_reason = target.enabled ? "" : fmt::format("by an operator, {}", ToRfc3339(now));
     if (target.enabled) {
       target.wants_since = now;
       target.past_filters.clear();

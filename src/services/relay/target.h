@@ -86,8 +86,8 @@ inline constexpr std::string_view kTestType = "relay.test";
 // Whether events of a type say of which show they are: those of reservations, seats and shows do.
 [[nodiscard]] bool NamesShow(std::string_view type);
 
-// http or https, a name or an address (of IPv6 in brackets), perhaps a port, at most kMaxUrlBytes, no
-// credentials, no blanks: what http::IsUrl takes. Error: invalid_argument (url: …).
+// http or https, a name that may be looked up or an address (of IPv6 in brackets), perhaps a port, at most
+// kMaxUrlBytes, no credentials, no blanks: what http::IsUrl takes. Error: invalid_argument (url: …).
 [[nodiscard]] Result<void> CheckUrl(std::string_view url);
 // The host of such a URL, without a port and without the brackets of an IPv6 address.
 [[nodiscard]] std::string_view HostOf(std::string_view url);

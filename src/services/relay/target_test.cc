@@ -72,6 +72,20 @@ TEST(TargetTest, AUrlThatIsTakenCanBeSentTo) {
   }
 }
 
+TEST(TargetTest, AHostThatCanBeNoNameIsRefused) {
+  const std::string longest = std::string(63, 'a');
+  const std::string name = longest + "." + longest + "." + longest + "." + std::string(61, 'a');
+  for (const std::string& url :
+       {std::string("http://a..b/"), std::string("http://.a/"), std::string("http://./"),
+        std::string("http://a../"), "http://a" + longest + "/", "http://" + name + "a/"}) {
+    EXPECT_THAT(WhyNot(url), testing::HasSubstr("no name")) << url;
+  }
+  for (const std::string& url : {std::string("http://a./"), std::string("http://data_1.example/"),
+                                 "http://" + longest + ".example/", "http://" + name + "./"}) {
+    EXPECT_TRUE(CheckUrl(url)) << url;
+  }
+}
+
 TEST(TargetTest, AHostThatIsAnAddressInAnOddFormIsRefused) {
   for (const char* url : {"http://2130706433/", "http://0x7f.1/", "http://0177.0.0.1/", "http://127.1:80/",
                           "https://0x7f000001", "http://1.2.3.4.5/", "http://a.0x10/"}) {
@@ -163,7 +177,7 @@ TEST(TargetTest, AChangeLeavesWhatIsNotGiven) {
   EXPECT_EQ(after.wants_since, before.wants_since);
   EXPECT_TRUE(after.past_filters.empty());
   const Target off = Change(before, {.enabled = false}, {}, FromUnixMs(1)).value();
-  EXPECT_EQ(off.disabled_reason, "by an operator");
+  EXPECT_EQ(off.disabled_reason, "by an operator, " + ToRfc3339(FromUnixMs(1)));
   EXPECT_EQ(Change(off, {.enabled = true}, {}, FromUnixMs(1))->disabled_reason, "");
   EXPECT_FALSE(Change(before, {.url = "ftp://a/"}, {}, FromUnixMs(1)));
 }

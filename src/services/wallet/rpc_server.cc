@@ -231,15 +231,13 @@ Result<v1::Statement> AnswerStatement(Reader& reader, const v1::GetStatementRequ
   response.set_user_id(user_id);
   response.set_currency(request.currency());
   response.set_opening_balance(statement.opening_balance);
-  int64_t closing = statement.opening_balance;
   for (const StatementSums::Sum& sum : statement.sums) {
     v1::Statement::Sum& row = *response.add_sums();
     row.set_kind(std::string(KindName(sum.kind)));
     row.set_amount(sum.amount);
     row.set_entries(sum.entries);
-    closing += sum.amount;
   }
-  response.set_closing_balance(closing);
+  response.set_closing_balance(statement.closing_balance);
   return response;
 }
 

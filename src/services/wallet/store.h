@@ -45,7 +45,8 @@ struct StatementSums {
     bool operator==(const Sum&) const = default;
   };
   int64_t opening_balance = 0;
-  std::vector<Sum> sums;  // by kind; those that there were
+  std::vector<Sum> sums;  // by kind; those that there were. Each stops at what it can hold
+  int64_t closing_balance = 0;
 };
 
 // The effect of the ledger on one reservation.

@@ -1,6 +1,10 @@
 // What every store of the wallet does alike. Add a store: add its factory at the end.
+#include <chrono>
 #include <limits>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <gmock/gmock.h>
 
@@ -227,6 +231,45 @@ TEST_P(StoreContractTest, ASumOfAllWalletsStopsAtWhatItCanHold) {
   EXPECT_EQ(totals->currencies.at(0).sum_of_wallets, std::numeric_limits<int64_t>::max());
 }
 
+TEST_P(StoreContractTest, AStatementsSumsStopAtWhatTheyCanHoldAndItsBalancesAreExact) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  Changes changes = ChangesOf(
+      {TopUpOf("ann", 1, "k1"), TopUpOf("ann", 1, "k2"), TopUpOf("ann", 1, "k3"), TopUpOf("ann", 1, "k4")});
+  const int64_t amounts[] = {kMost - 5, kMost - 5, -kMost, 12 - kMost};
+  for (size_t i = 0; i < 4; ++i) {
+    changes.entries.at(i).money.amount = amounts[i];
+    if (amounts[i] < 0) changes.entries.at(i).kind = EntryKind::kAdjustment;
+  }
+  ASSERT_TRUE(stores_.store->Save(changes)->empty());
+  const auto statement = stores_.reader->Statement("ann", kKrw, {});
+  ASSERT_TRUE(statement) << statement.error().detail;
+  EXPECT_EQ(statement->opening_balance, 0);
+  EXPECT_THAT(statement->sums, ElementsAre(StatementSums::Sum{EntryKind::kTopUp, kMost, 2},
+                                           StatementSums::Sum{EntryKind::kAdjustment,
+                                                              std::numeric_limits<int64_t>::min(), 2}));
+  EXPECT_EQ(statement->closing_balance, 2);
+  const StatementSums later = *stores_.reader->Statement("ann", kKrw, {kNow + milliseconds(1), std::nullopt});
+  EXPECT_EQ(later.opening_balance, 2);
+  EXPECT_EQ(later.closing_balance, 2);
+}
+
+// Six thousand times six thousand rows would take half a minute.
+TEST_P(StoreContractTest, TotalsLookAtAUsersEntriesOnceHoweverManyWalletsTheUserHas) {
+  std::vector<Command> commands;
+  for (int i = 0; i < 6'000; ++i) {
+    const char code[] = {static_cast<char>('A' + i / 676), static_cast<char>('A' + i / 26 % 26),
+                         static_cast<char>('A' + i % 26)};
+    const Currency currency = *Currency::Parse(std::string_view(code, 3));
+    commands.push_back(TopUpOf("ann", i + 1, std::to_string(i), currency));
+  }
+  Run(commands);
+  const auto begin = std::chrono::steady_clock::now();
+  const Totals totals = *stores_.reader->ComputeTotals();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_THAT(totals.currencies, SizeIs(6'000));
+  EXPECT_THAT(totals.bad_users, IsEmpty());
+}
+
 TEST_P(StoreContractTest, WhatIsToppedUpADayIsKeptWithTheWallet) {
   Changes changes = ChangesOf({TopUpOf("ann", 5, "k")});
   changes.wallets.at(0).day = 20'000;
@@ -361,6 +404,7 @@ TEST_P(StoreContractTest, AStatementGoesFromItsOpeningBalanceByKind) {
   EXPECT_THAT(sums.sums, ElementsAre(StatementSums::Sum{EntryKind::kTopUp, 50, 2},
                                      StatementSums::Sum{EntryKind::kDebit, -300, 1}));
   EXPECT_THAT(stores_.reader->Entries("ann", kKrw, std::nullopt, 10, period)->entries, SizeIs(3));
+  EXPECT_EQ(sums.closing_balance, 750);
   EXPECT_EQ(stores_.reader->Statement("ann", kKrw, {})->opening_balance, 0);
   EXPECT_THAT(stores_.reader->Statement("nobody", kKrw, {})->sums, IsEmpty());
 }

@@ -414,19 +414,13 @@ class PostgresReader final : public Reader {
     BOXOFFICE_ASSIGN(
         const sql::pg::Rows rows,
         reader_.ReadOne(
-            "SELECT created_at_ms < $3, kind, SUM(amount)::bigint, COUNT(*) FROM ledger "
-            "WHERE user_id = $1 AND currency = $2 AND created_at_ms < $4 GROUP BY 1, 2 ORDER BY 1, 2",
+            "SELECT created_at_ms < $3, kind, SUM(amount >> 32)::bigint, SUM(amount & 4294967295)::bigint, "
+            "COUNT(*) FROM ledger WHERE user_id = $1 AND currency = $2 AND created_at_ms < $4 "
+            "GROUP BY 1, 2 ORDER BY 1, 2",
             user_id, std::string(currency.code()), From(period), Until(period)));
-    StatementSums statement;
-    for (const Row row : rows) {
-      if (row.Bool(0)) {
-        statement.opening_balance += row.Int(2);
-      } else {
-        statement.sums.push_back(
-            {static_cast<EntryKind>(row.Int(1)), row.Int(2), static_cast<uint64_t>(row.Int(3))});
-      }
-    }
-    return statement;
+    StatementReading reading;
+    for (const Row row : rows) reading.Add(row);
+    return std::move(reading).statement();
   }
 
   Result<EntryPage> Ledger(const std::optional<EntryKey>& after, uint32_t limit) override {
@@ -467,7 +461,8 @@ class PostgresReader final : public Reader {
     batch.Add("SELECT currency, SUM(amount + contra_amount)::bigint FROM ledger GROUP BY currency");
     batch.Add(
         "SELECT COALESCE(w.user_id, l.user_id), COALESCE(w.currency, l.currency), w.balance, "
-        "COALESCE(l.sum, 0)::bigint FROM wallet w FULL JOIN (SELECT user_id, currency, SUM(amount) AS sum "
+        "w.balance <> COALESCE(l.sum, 0) FROM wallet w FULL JOIN (SELECT user_id, currency, SUM(amount) AS "
+        "sum "
         "FROM ledger "
         "GROUP BY user_id, currency) l ON l.user_id = w.user_id AND l.currency = w.currency "
         "WHERE w.balance IS NULL OR w.balance < 0 OR w.balance <> COALESCE(l.sum, 0)");
@@ -482,7 +477,7 @@ class PostgresReader final : public Reader {
     for (const Row row : results[2]) {
       CurrencyTotals& totals = currencies[CurrencyAt(row, 1)];
       const bool orphan = row.IsNull(2);
-      totals.wallets_unequal_entries += orphan || row.Int(2) != row.Int(3) ? 1 : 0;
+      totals.wallets_unequal_entries += orphan || row.Bool(3) ? 1 : 0;
       totals.wallets_negative += !orphan && row.Int(2) < 0 ? 1 : 0;
       bad_users.emplace(row.Text(0));
     }

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -54,5 +57,48 @@ template <typename Row>
           .refunded = row.Int(4),
           .effective_debits = static_cast<uint32_t>(row.Int(5))};
 }
+
+// A sum of any number of amounts: of their upper and their lower 32 bits, neither of which overflows.
+class WideSum {
+ public:
+  void Add(int64_t upper, int64_t lower) {
+    upper_ += upper;
+    lower_ += lower;
+  }
+  // Stops at what it can hold.
+  [[nodiscard]] int64_t value() const {
+    using Limits = std::numeric_limits<int32_t>;
+    const int64_t upper = upper_ + (lower_ >> 32);
+    if (upper > Limits::max()) return std::numeric_limits<int64_t>::max();
+    if (upper < Limits::min()) return std::numeric_limits<int64_t>::min();
+    return upper * (int64_t{1} << 32) + (lower_ & 0xffffffff);
+  }
+
+ private:
+  int64_t upper_ = 0;
+  int64_t lower_ = 0;
+};
+
+// Makes a statement of rows with: whether they are from before the period, kind, the two sums of a WideSum,
+// and how many entries. Balances are exact, as they are summed up over all kinds.
+class StatementReading {
+ public:
+  template <typename Row>
+  void Add(const Row& row) {
+    closing_.Add(row.Int(2), row.Int(3));
+    if (row.Bool(0)) return opening_.Add(row.Int(2), row.Int(3));
+    WideSum sum;
+    sum.Add(row.Int(2), row.Int(3));
+    sums_.push_back({static_cast<EntryKind>(row.Int(1)), sum.value(), static_cast<uint64_t>(row.Int(4))});
+  }
+  [[nodiscard]] StatementSums statement() && {
+    return {opening_.value(), std::move(sums_), closing_.value()};
+  }
+
+ private:
+  WideSum opening_;
+  WideSum closing_;
+  std::vector<StatementSums::Sum> sums_;
+};
 
 }  // namespace boxoffice::wallet

@@ -282,11 +282,6 @@ constexpr std::string_view kReservationColumns =
     "SELECT reservation_id, MIN(user_id), MIN(currency), SUM(iif(kind = 2, -amount, 0)), "
     "SUM(iif(kind IN (3, 4), amount, 0)), MAX(SUM(kind = 2) - SUM(kind = 3), 0) FROM ledger ";
 
-// Each wallet with the sum of its entries, in one walk over the ledger's primary key.
-constexpr std::string_view kWalletsAndSums =
-    "SELECT w.user_id, w.currency, w.balance, (SELECT COALESCE(SUM(l.amount), 0) FROM ledger l "
-    "WHERE l.user_id = w.user_id AND l.currency = w.currency) FROM wallet w";
-
 // The sums over the whole ledger, on a connection of their own: whoever looks at a balance meanwhile does not
 // wait for them.
 class SqliteTotals {
@@ -295,10 +290,11 @@ class SqliteTotals {
       : database_(std::move(database)),
         select_legs_(
             database_->Prepare("SELECT currency, SUM(amount + contra_amount) FROM ledger GROUP BY currency")),
-        select_wallets_(database_->Prepare(kWalletsAndSums)),
-        select_orphans_(database_->Prepare(
-            "SELECT DISTINCT l.user_id, l.currency FROM ledger l WHERE NOT EXISTS "
-            "(SELECT 1 FROM wallet w WHERE w.user_id = l.user_id AND w.currency = l.currency)")) {}
+        select_wallets_(
+            database_->Prepare("SELECT user_id, currency, balance FROM wallet ORDER BY user_id, currency")),
+        // Along the primary key; of one user at a time they are sorted.
+        select_amounts_(
+            database_->Prepare("SELECT user_id, currency, amount FROM ledger ORDER BY user_id, currency")) {}
 
   Result<Totals> Compute() {
     const std::scoped_lock lock(mutex_);
@@ -310,29 +306,45 @@ class SqliteTotals {
       if (!more) break;
       currencies[CurrencyAt(select_legs_, 0)].sum_of_all_accounts = select_legs_.Int(1);
     }
-    while (true) {
-      BOXOFFICE_ASSIGN(const bool more, select_wallets_.Step());
-      if (!more) break;
-      const int64_t balance = select_wallets_.Int(2);
-      const bool unequal = balance != select_wallets_.Int(3);
-      const bool negative = balance < 0;
-      CurrencyTotals& totals = currencies[CurrencyAt(select_wallets_, 1)];
-      ++totals.wallets;
-      totals.wallets_unequal_entries += unequal ? 1 : 0;
-      totals.wallets_negative += negative ? 1 : 0;
-      AddTo(totals.sum_of_wallets, balance);
-      if (unequal || negative) bad_users.emplace(select_wallets_.Text(0));
-    }
-    while (true) {
-      BOXOFFICE_ASSIGN(const bool more, select_orphans_.Step());
-      if (!more) break;
-      ++currencies[CurrencyAt(select_orphans_, 1)].wallets_unequal_entries;
-      bad_users.emplace(select_orphans_.Text(0));
-    }
+    BOXOFFICE_TRY(CompareWallets(currencies, bad_users));
     return MakeTotals(currencies, bad_users);
   }
 
  private:
+  // Each wallet with the sum of its entries: both come in one order, so each row is looked at once.
+  Result<void> CompareWallets(std::map<Currency, CurrencyTotals>& currencies,
+                              std::set<std::string>& bad_users) {
+    select_wallets_.Reset();  // where the walk over the other failed, this one was left in the middle
+    select_amounts_.Reset();
+    BOXOFFICE_ASSIGN(bool has_wallet, select_wallets_.Step());
+    BOXOFFICE_ASSIGN(bool has_amount, select_amounts_.Step());
+    while (has_wallet || has_amount) {
+      const bool is_wallet = has_wallet && (!has_amount || KeyAt(select_wallets_) <= KeyAt(select_amounts_));
+      const sql::Statement& first = is_wallet ? select_wallets_ : select_amounts_;
+      const std::string user(first.Text(0));
+      const std::string currency(first.Text(1));
+      const int64_t balance = is_wallet ? select_wallets_.Int(2) : 0;
+      CurrencyTotals& totals = currencies[CurrencyAt(first, 1)];
+      if (is_wallet) {
+        BOXOFFICE_ASSIGN(has_wallet, select_wallets_.Step());
+      }
+      uint64_t sum = 0;  // wraps: it is a balance in the end, however far it went in between
+      while (has_amount && KeyAt(select_amounts_) == Key(user, currency)) {
+        sum += static_cast<uint64_t>(select_amounts_.Int(2));
+        BOXOFFICE_ASSIGN(has_amount, select_amounts_.Step());
+      }
+      const bool unequal = !is_wallet || balance != static_cast<int64_t>(sum);
+      totals.wallets += is_wallet ? 1 : 0;
+      totals.wallets_unequal_entries += unequal ? 1 : 0;
+      totals.wallets_negative += balance < 0 ? 1 : 0;
+      AddTo(totals.sum_of_wallets, balance);
+      if (unequal || balance < 0) bad_users.insert(user);
+    }
+    return {};
+  }
+
+  using Key = std::pair<std::string_view, std::string_view>;  // user and currency
+  static Key KeyAt(const sql::Statement& row) { return {row.Text(0), row.Text(1)}; }
   // Of any number of the largest wallets: a sum stops at what it can hold.
   static void AddTo(int64_t& sum, int64_t amount) {
     if (__builtin_add_overflow(sum, amount, &sum)) sum = std::numeric_limits<int64_t>::max();
@@ -342,7 +354,7 @@ class SqliteTotals {
   std::unique_ptr<sql::Database> database_;  // before the statements: they end first
   sql::Statement select_legs_;
   sql::Statement select_wallets_;
-  sql::Statement select_orphans_;
+  sql::Statement select_amounts_;
 };
 
 class SqliteReader final : public Reader {
@@ -357,9 +369,10 @@ class SqliteReader final : public Reader {
                                "WHERE user_id = ?1 AND id < ?2 AND (?3 IS NULL OR currency = ?3) "
                                "AND created_at_ms >= ?5 AND created_at_ms < ?6 ORDER BY id DESC LIMIT ?4")),
         select_account_(database_->Prepare(kSelectAccount)),
-        select_sums_(database_->Prepare("SELECT created_at_ms < ?3, kind, SUM(amount), COUNT(*) FROM ledger "
-                                        "WHERE user_id = ?1 AND currency = ?2 "
-                                        "AND created_at_ms < ?4 GROUP BY 1, 2 ORDER BY 1, 2")),
+        select_sums_(database_->Prepare(
+            "SELECT created_at_ms < ?3, kind, SUM(amount >> 32), SUM(amount & 4294967295), COUNT(*) "
+            "FROM ledger WHERE user_id = ?1 AND currency = ?2 "
+            "AND created_at_ms < ?4 GROUP BY 1, 2 ORDER BY 1, 2")),
         select_ledger_(database_->Prepare(std::string(kEntryColumns) +
                                           "WHERE (user_id, id) > (?1, ?2) ORDER BY user_id, id LIMIT ?3")),
         select_page_(database_->Prepare(std::string(kReservationColumns) +
@@ -402,17 +415,12 @@ class SqliteReader final : public Reader {
   Result<StatementSums> Statement(const std::string& user_id, Currency currency,
                                   const Period& period) override {
     const std::scoped_lock lock(mutex_);
-    StatementSums statement;
+    StatementReading reading;
     select_sums_.Bind(user_id, currency.code(), From(period), Until(period));
     while (true) {
       BOXOFFICE_ASSIGN(const bool more, select_sums_.Step());
-      if (!more) return statement;
-      if (select_sums_.Int(0) != 0) {
-        statement.opening_balance += select_sums_.Int(2);
-      } else {
-        statement.sums.push_back({static_cast<EntryKind>(select_sums_.Int(1)), select_sums_.Int(2),
-                                  static_cast<uint64_t>(select_sums_.Int(3))});
-      }
+      if (!more) return std::move(reading).statement();
+      reading.Add(select_sums_);
     }
   }
 
